@@ -1,0 +1,127 @@
+package bus
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+// Config of a [Bus].
+type Config struct {
+	Name      string // of this control bus, in leases and logs; default a random one
+	Replicas  int    // of every stream and bucket; 1, 3 or 5; default 1
+	Retention Retention
+	Log       *slog.Logger // default: none
+}
+
+// Bus is a connection to the control bus's buckets and streams.
+type Bus struct {
+	NC  *nats.Conn
+	JS  jetstream.JetStream
+	Pub *Publisher
+	Log *slog.Logger
+
+	Apps        *Store[App]
+	Jobs        *Store[Job]
+	Schedules   *Store[Schedule]
+	Agents      *Store[Agent]
+	Executions  *Store[Execution]
+	Fires       *Store[Fire]
+	Locks       *Store[int64]
+	Idempotency *Store[Idempotency]
+	Leases      *Leases
+
+	cfg     Config
+	ids     ids
+	poolsMu sync.Mutex
+	pools   sync.Map // stream=pool that is known to be there
+}
+
+// Open makes sure that streams and buckets are as this version needs them, and returns a Bus on them. The
+// connection stays the caller's; Close ends only what Open began.
+func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Bus, error) {
+	cfg.Name = cmp.Or(cfg.Name, "bus-"+nats.NewInbox()[7:15])
+	cfg.Replicas = cmp.Or(cfg.Replicas, 1)
+	cfg.Retention.Results = cmp.Or(cfg.Retention.Results, 24*time.Hour)
+	cfg.Retention.Fires = cmp.Or(cfg.Retention.Fires, 90*24*time.Hour)
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	// The idempotency keys and steps that a paused bus still has in hand must be over before anything is purged.
+	if cfg.Retention.Results < time.Hour {
+		return nil, &FieldError{Path: "retain-results", Want: "at least 1h", Got: cfg.Retention.Results.String()}
+	}
+	if cfg.Retention.Executions != 0 && cfg.Retention.Executions < time.Hour {
+		return nil, &FieldError{Path: "retain-executions", Want: "at least 1h, or 0 for ever", Got: cfg.Retention.Executions.String()}
+	}
+	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(AckTimeout))
+	if err != nil {
+		return nil, fmt.Errorf("open JetStream: %w", err)
+	}
+	b := &Bus{NC: nc, JS: js, Log: cfg.Log, cfg: cfg}
+	if err := ensureStreams(ctx, js, Streams(cfg.Replicas, cfg.Retention)); err != nil {
+		return nil, err
+	}
+	if b.Pub, err = NewPublisher(nc); err != nil {
+		return nil, err
+	}
+	err = errors.Join(
+		bind(ctx, b, subjects.AppsBucket, &b.Apps),
+		bind(ctx, b, subjects.JobsBucket, &b.Jobs),
+		bind(ctx, b, subjects.SchedulesBucket, &b.Schedules),
+		bind(ctx, b, subjects.AgentsBucket, &b.Agents),
+		bind(ctx, b, subjects.ExecutionsBucket, &b.Executions),
+		bind(ctx, b, subjects.FiresBucket, &b.Fires),
+		bind(ctx, b, subjects.LocksBucket, &b.Locks),
+		bind(ctx, b, subjects.IdempotencyBucket, &b.Idempotency),
+		bind(ctx, b, subjects.CountersBucket, &b.ids.store),
+	)
+	var leases *Store[Lease]
+	if err = errors.Join(err, bind(ctx, b, subjects.LeasesBucket, &leases)); err != nil {
+		b.Pub.Close()
+		return nil, err
+	}
+	b.Leases = &Leases{store: leases}
+	return b, nil
+}
+
+func bind[T any](ctx context.Context, b *Bus, bucket string, to **Store[T]) error {
+	kv, err := b.JS.KeyValue(ctx, bucket)
+	if err != nil {
+		return fmt.Errorf("open bucket %s: %w", bucket, err)
+	}
+	*to = &Store[T]{kv: kv, pub: b.Pub}
+	return nil
+}
+
+// Close gives up what Open began. The connection stays open.
+func (b *Bus) Close() { b.Pub.Close() }
+
+// Name is this bus's own, in leases and logs.
+func (b *Bus) Name() string { return b.cfg.Name }
+
+// Replicas of every stream and bucket.
+func (b *Bus) Replicas() int { return b.cfg.Replicas }
+
+// Retention that this bus was opened with.
+func (b *Bus) Retention() Retention { return b.cfg.Retention }
+
+// Healthy returns an error if JetStream does not answer.
+func (b *Bus) Healthy(ctx context.Context) error {
+	if !b.NC.IsConnected() {
+		return fmt.Errorf("NATS: %w", ErrAway)
+	}
+	if _, err := b.JS.AccountInfo(ctx); err != nil {
+		return fmt.Errorf("JetStream: %w: %w", ErrAway, err)
+	}
+	return nil
+}

@@ -1,0 +1,91 @@
+// Package bustest gives tests a real JetStream in one line, in fake time too.
+//
+// A test that fakes time runs in testing/synctest's bubble and makes its server there. nats-server starts
+// one ticker a process; [Main] starts it outside every bubble, else fake time would stand still.
+package bustest
+
+import (
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats-server/v2/server/ats"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus"
+)
+
+// Main is for TestMain: os.Exit(bustest.Main(m)).
+func Main(m *testing.M) int {
+	ats.Register()
+	defer ats.Unregister()
+	return m.Run()
+}
+
+// Server starts a server that only this process reaches. It ends with the test.
+func Server(t testing.TB) *server.Server {
+	t.Helper()
+	return start(t, &server.Options{DontListen: true})
+}
+
+// Listening starts a server on a free port of the loopback address, for other processes. It ends with the test.
+func Listening(t testing.TB) *server.Server {
+	t.Helper()
+	return start(t, &server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT})
+}
+
+func start(t testing.TB, opts *server.Options) *server.Server {
+	t.Helper()
+	opts.JetStream, opts.StoreDir, opts.NoSigs, opts.NoLog = true, t.TempDir(), true, true
+	opts.MaxPayload = 8 << 20
+	s, err := server.NewServer(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go s.Start()
+	if !s.ReadyForConnections(10 * time.Second) {
+		t.Fatal("the NATS server did not get ready")
+	}
+	t.Cleanup(func() {
+		s.Shutdown()
+		s.WaitForShutdown()
+	})
+	return s
+}
+
+// Conn connects to s within the process. It ends with the test.
+func Conn(t testing.TB, s *server.Server) *nats.Conn {
+	t.Helper()
+	nc, err := nats.Connect("", nats.InProcessServer(s), nats.ReconnectBufSize(-1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	return nc
+}
+
+// Open opens a bus on s. It ends with the test.
+func Open(t testing.TB, s *server.Server, cfg bus.Config) *bus.Bus {
+	t.Helper()
+	b, err := bus.Open(t.Context(), Conn(t, s), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Close)
+	return b
+}
+
+// Bucket makes a bucket on a server of its own.
+func Bucket(t testing.TB, cfg jetstream.KeyValueConfig) jetstream.KeyValue {
+	t.Helper()
+	js, err := jetstream.New(Conn(t, Server(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	kv, err := js.CreateKeyValue(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kv
+}

@@ -1,0 +1,114 @@
+package bus
+
+import (
+	"encoding/json"
+	"strconv"
+
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+// App is a batch application. Its jobs, its work queue and its agents carry its name.
+type App struct {
+	Name        string        `json:"name"`
+	Description string        `json:"description,omitempty"`
+	Classpath   []string      `json:"classpath,omitempty"` // file URLs on the machine of the bus
+	CreateTime  subjects.Time `json:"create_time"`
+	UpdateTime  subjects.Time `json:"last_updated_time"`
+}
+
+// Job is a definition with its place. Definition is the canonical JSON form that package jsl writes.
+type Job struct {
+	App        string          `json:"app"`
+	Name       string          `json:"name"`
+	CreateTime subjects.Time   `json:"create_time"`
+	UpdateTime subjects.Time   `json:"last_updated_time"`
+	Definition json.RawMessage `json:"definition"`
+}
+
+// Key is the job's key in the buckets jobs, schedules and locks.
+func (j *Job) Key() string { return JobKey(j.App, j.Name) }
+
+// JobKey is the key of a job in the buckets jobs, schedules and locks.
+func JobKey(app, job string) string { return app + "." + job }
+
+// Schedule says when a job fires.
+type Schedule struct {
+	App        string        `json:"app"`
+	Job        string        `json:"job"`
+	Cron       string        `json:"cron_notation"`
+	TimeZone   string        `json:"time_zone,omitempty"` // IANA; empty is the bus's own
+	Calendar   string        `json:"calendar,omitempty"`
+	Substitute bool          `json:"substitution,omitempty"`
+	Misfire    string        `json:"misfire,omitempty"` // [MisfireFireOnce] if empty
+	Active     bool          `json:"active"`
+	Generation uint64        `json:"generation"` // 1, 2, ...: one more with each edit, pause or resume
+	Since      subjects.Time `json:"since"`      // the generation decides the nominal times after it
+	UpdateTime subjects.Time `json:"last_updated_time"`
+}
+
+// Key is the schedule's key, that of its job.
+func (s *Schedule) Key() string { return JobKey(s.App, s.Job) }
+
+// What becomes of nominal times that passed while nobody could fire them.
+const (
+	MisfireFireOnce = "fire_once" // the newest is fired, the ones before are skipped
+	MisfireFireAll  = "fire_all"  // each is fired
+	MisfireSkip     = "skip"      // none is fired
+)
+
+// Fire is the decision about one nominal time: an execution, or why there is none. It is made once,
+// by creating the key.
+type Fire struct {
+	Generation uint64        `json:"generation"`
+	Nominal    subjects.Time `json:"nominal_time"`
+	Execution  int64         `json:"execution_id,omitempty"`
+	Skipped    string        `json:"skipped,omitempty"` // misfire, paused, calendar, exclusive ...
+	CaughtUp   bool          `json:"caught_up,omitempty"`
+	Closed     bool          `json:"closed,omitempty"` // the execution was purged: not to be made again
+	Time       subjects.Time `json:"time"`             // of the decision
+}
+
+// FireKey is where the decision about a nominal time is kept.
+func FireKey(app, job string, unixSecond int64) string {
+	return JobKey(app, job) + "." + strconv.FormatInt(unixSecond, 10)
+}
+
+// Agent is what is kept of an agent over its lives.
+type Agent struct {
+	subjects.Heartbeat
+	InstanceID string        `json:"instance_id"` // a UUID made from the name
+	Blocked    bool          `json:"blocked"`
+	LastSeen   subjects.Time `json:"last_seen"`
+}
+
+// Wishes of people, kept in the record until the execution has ended.
+const WishStop = "stop"
+
+// Execution is the record of an execution.
+type Execution struct {
+	subjects.Execution
+	LastSequence    uint64               `json:"last_sequence"` // of the newest result that is folded in
+	Wish            string               `json:"wish,omitempty"`
+	RestartedBy     int64                `json:"restarted_by,omitempty"`
+	RestartPosition string               `json:"restart_position,omitempty"` // where a restart of this one begins
+	StartPosition   string               `json:"start_position,omitempty"`   // where this one, a restart, begins
+	Definition      json.RawMessage      `json:"definition,omitempty"`       // until it has ended
+	Before          []subjects.StepState `json:"before,omitempty"`           // steps of the executions that this one restarts
+	FireKey         string               `json:"fire_key,omitempty"`
+	Rebuilt         bool                 `json:"rebuilt,omitempty"` // made from a claim, without a definition
+}
+
+// Key is the record's key.
+func (e *Execution) Key() string { return ExecutionKey(e.App, e.Job, e.ID) }
+
+// ExecutionKey is the key of an execution's record.
+func ExecutionKey(app, job string, id int64) string {
+	return JobKey(app, job) + "." + strconv.FormatInt(id, 10)
+}
+
+// Idempotency names the execution that an Idempotency-Key stands for.
+type Idempotency struct {
+	Execution int64         `json:"execution_id"`
+	Hash      string        `json:"hash"` // of the parameters it was first used with
+	Time      subjects.Time `json:"time"`
+}

@@ -1,0 +1,60 @@
+package bus
+
+import (
+	"errors"
+	"fmt"
+)
+
+// What a caller can act on.
+var (
+	ErrNotFound = errors.New("not found")
+	ErrExists   = errors.New("exists already")
+	ErrChanged  = errors.New("changed by someone else")         // read again and decide anew
+	ErrUnknown  = errors.New("not known whether it was stored") // send the same again
+	ErrAway     = errors.New("NATS or JetStream is away")       // nothing was stored; try later
+)
+
+// FieldError says which field is wrong and what belongs there.
+type FieldError struct {
+	Path string // JSON pointer (RFC 6901): /steps/0/chunk/item-count
+	Want string // "a number from 1"; "invalid" helps nobody
+	Got  string // as sent; empty for secrets
+}
+
+func (e *FieldError) Error() string {
+	if e.Got == "" {
+		return fmt.Sprintf("%s: want %s", e.Path, e.Want)
+	}
+	return fmt.Sprintf("%s: want %s, got %s", e.Path, e.Want, e.Got)
+}
+
+// StateError says why something cannot be done now, with a code that programs can tell apart.
+type StateError struct {
+	Code   string // such as job_execution_not_running
+	Reason string
+}
+
+func (e *StateError) Error() string { return e.Reason }
+
+// State returns a [StateError].
+func State(code, format string, args ...any) error {
+	return &StateError{Code: code, Reason: fmt.Sprintf(format, args...)}
+}
+
+// Codes of [StateError]. Those of JSR-352 are named after its exceptions.
+const (
+	CodeNoSuchApp        = "no_such_app"
+	CodeNoSuchJob        = "no_such_job"
+	CodeNoSuchExecution  = "no_such_job_execution"
+	CodeNoSuchSchedule   = "no_such_schedule"
+	CodeNoSuchAgent      = "no_such_agent"
+	CodeNotRunning       = "job_execution_not_running"
+	CodeIsRunning        = "job_execution_is_running"
+	CodeAlreadyComplete  = "job_execution_already_complete"
+	CodeNotMostRecent    = "job_execution_not_most_recent"
+	CodeRestartRefused   = "job_restart"
+	CodeStartRefused     = "job_start"
+	CodeExclusive        = "job_is_exclusive"
+	CodeAppInUse         = "app_in_use"
+	CodeIdempotencyReuse = "idempotency_key_reused"
+)

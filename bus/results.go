@@ -1,0 +1,210 @@
+package bus
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+// StoredResult is a result with its place in RESULTS.
+type StoredResult struct {
+	subjects.Result
+	Sequence uint64
+	Expected uint64 // the sequence that it was published to follow
+}
+
+// PublishResult stores a result that the bus itself decided, if expect is the last sequence of the execution;
+// otherwise the error is an [ErrChanged]. An outcome that is not known is settled by sending it again.
+func (b *Bus) PublishResult(ctx context.Context, r *subjects.Result, expect uint64) (uint64, error) {
+	r.Agent, r.Number = subjects.Bus, 1
+	r.Handling = nats.NewInbox()[7:]
+	data, err := json.Marshal(r)
+	if err != nil {
+		return 0, fmt.Errorf("encode result of %d: %w", r.ID, err)
+	}
+	filter := subjects.ResultFilter(r.App, r.Job, r.ID)
+	for {
+		m := &nats.Msg{Subject: subjects.ResultSubject(r.App, r.Job, r.ID, subjects.Bus), Data: data}
+		seq, err := b.Pub.Do(ctx, m, filter, int64(expect))
+		switch {
+		case err == nil:
+			return seq, nil
+		case errors.Is(err, ErrUnknown) && ctx.Err() == nil:
+			continue
+		case errors.Is(err, ErrChanged): // perhaps it is our own, and its acknowledgement was lost
+			last, lerr := b.LastResult(ctx, r.App, r.Job, r.ID)
+			if lerr == nil && last.Same(r) {
+				return last.Sequence, nil
+			}
+		}
+		return 0, fmt.Errorf("publish %s of %d after %d: %w", r.BatchStatus, r.ID, expect, err)
+	}
+}
+
+// LastResult reads the newest result of an execution from the leader; [ErrNotFound] if there is none.
+func (b *Bus) LastResult(ctx context.Context, app, job string, id int64) (*StoredResult, error) {
+	body, _ := json.Marshal(map[string]string{"last_by_subj": subjects.ResultFilter(app, job, id)}) // cannot fail
+	return b.getResult(ctx, body)
+}
+
+// ResultAt reads the first result of an execution at or after seq; [ErrNotFound] if there is none.
+func (b *Bus) ResultAt(ctx context.Context, app, job string, id int64, seq uint64) (*StoredResult, error) {
+	body, _ := json.Marshal(map[string]any{"seq": seq, "next_by_subj": subjects.ResultFilter(app, job, id)})
+	return b.getResult(ctx, body)
+}
+
+// getResult asks the stream's leader: the client library would ask any replica, since the stream allows direct reads.
+func (b *Bus) getResult(ctx context.Context, body []byte) (*StoredResult, error) {
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, AckTimeout)
+		defer cancel()
+	}
+	m, err := b.NC.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+subjects.ResultsStream, body)
+	if err != nil {
+		return nil, fmt.Errorf("read results: %w: %w", ErrAway, err)
+	}
+	var answer struct {
+		Error   *jetstream.APIError `json:"error"`
+		Message struct {
+			Subject string `json:"subject"`
+			Seq     uint64 `json:"seq"`
+			Headers []byte `json:"hdrs"`
+			Data    []byte `json:"data"`
+		} `json:"message"`
+	}
+	if err := json.Unmarshal(m.Data, &answer); err != nil {
+		return nil, fmt.Errorf("read results: %w", err)
+	}
+	if answer.Error != nil {
+		if answer.Error.Code == 404 {
+			return nil, fmt.Errorf("read results: %w", ErrNotFound)
+		}
+		return nil, fmt.Errorf("read results: %w: %w", ErrAway, answer.Error)
+	}
+	hdr, err := nats.DecodeHeadersMsg(answer.Message.Headers)
+	if err != nil && len(answer.Message.Headers) > 0 {
+		return nil, fmt.Errorf("read result %d: headers: %w", answer.Message.Seq, err)
+	}
+	return DecodeResult(answer.Message.Subject, answer.Message.Seq, hdr, answer.Message.Data)
+}
+
+// DecodeResult reads a message of RESULTS. What its payload says of who and what must agree with its subject, which is what permissions confine.
+func DecodeResult(subject string, seq uint64, hdr nats.Header, data []byte) (*StoredResult, error) {
+	app, job, id, who, err := subjects.ParseResultSubject(subject)
+	if err != nil {
+		return nil, fmt.Errorf("result %d: %w", seq, err)
+	}
+	r := &StoredResult{Sequence: seq}
+	if err := json.Unmarshal(data, &r.Result); err != nil {
+		return nil, fmt.Errorf("result %d on %s: %w", seq, subject, err)
+	}
+	if v := hdr.Get(subjects.ExpectedSequenceHeader); v != "" {
+		if r.Expected, err = strconv.ParseUint(v, 10, 64); err != nil {
+			return nil, fmt.Errorf("result %d on %s: expected sequence %q", seq, subject, v)
+		}
+	}
+	if r.ID != id || r.App != app || r.Job != job || r.Agent != who {
+		return nil, fmt.Errorf("result %d on %s speaks of execution %d of %s.%s by %s", seq, subject, r.ID, r.App, r.Job, r.Agent)
+	}
+	return r, nil
+}
+
+// PurgeResults removes the results of an execution but for the newest keep.
+func (b *Bus) PurgeResults(ctx context.Context, app, job string, id int64, keep uint64) error {
+	s, err := b.JS.Stream(ctx, subjects.ResultsStream)
+	if err == nil {
+		opts := []jetstream.StreamPurgeOpt{jetstream.WithPurgeSubject(subjects.ResultFilter(app, job, id))}
+		if keep > 0 {
+			opts = append(opts, jetstream.WithPurgeKeep(keep))
+		}
+		err = s.Purge(ctx, opts...)
+	}
+	if err != nil {
+		return fmt.Errorf("purge results of %d: %w", id, err)
+	}
+	return nil
+}
+
+// Request publishes a request for an attempt. [ErrChanged] means that the execution has one in its queue already, if only an old
+// one that an agent will drop.
+func (b *Bus) Request(r *subjects.Request, done func(err error)) {
+	data, err := json.Marshal(r)
+	if err != nil {
+		done(fmt.Errorf("encode request of %d: %w", r.Execution.ID, err))
+		return
+	}
+	e := &r.Execution
+	subject := subjects.RequestSubject(e.App, e.Pool, e.Priority, e.ID)
+	b.Pub.Publish(&nats.Msg{Subject: subject, Data: data}, subject, 0, func(_ uint64, err error) {
+		if err != nil {
+			err = fmt.Errorf("request attempt %d of %d: %w", r.Attempt, e.ID, err)
+		}
+		done(err)
+	})
+}
+
+// PurgeRequest removes the request of an execution from its queue, if it is there.
+func (b *Bus) PurgeRequest(ctx context.Context, e *subjects.Execution) error {
+	s, err := b.JS.Stream(ctx, subjects.RequestStream(e.App))
+	if err == nil {
+		err = s.Purge(ctx, jetstream.WithPurgeSubject(subjects.RequestSubject(e.App, e.Pool, e.Priority, e.ID)))
+	}
+	if err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
+		return fmt.Errorf("purge request of %d: %w", e.ID, err)
+	}
+	return nil
+}
+
+// QueuedRequests returns the ids of all executions that have a request in the application's queue, delivered or not.
+func (b *Bus) QueuedRequests(ctx context.Context, app string) (map[int64]bool, error) {
+	queued := map[int64]bool{}
+	s, err := b.JS.Stream(ctx, subjects.RequestStream(app))
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return queued, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look at the queue of %s: %w", app, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Minute) // many subjects come in pages
+	defer cancel()
+	info, err := s.Info(ctx, jetstream.WithSubjectFilter(subjects.AllRequests(app)))
+	if err != nil {
+		return nil, fmt.Errorf("look at the queue of %s: %w", app, err)
+	}
+	for subject := range info.State.Subjects {
+		if id, err := strconv.ParseInt(subject[strings.LastIndexByte(subject, '.')+1:], 10, 64); err == nil {
+			queued[id] = true
+		}
+	}
+	return queued, nil
+}
+
+// Event tells whoever watches what happened. Nothing depends on it.
+func (b *Bus) Event(kind, what string, subject []string, detail any) {
+	e := subjects.Event{Kind: kind, Time: subjects.Now(), Subject: strings.Join(subject, "."), What: what}
+	if detail != nil {
+		d, err := json.Marshal(detail)
+		if err != nil {
+			b.Log.Error("event not encoded", "kind", kind, "err", err)
+			return
+		}
+		e.Detail = d
+	}
+	data, err := json.Marshal(e)
+	if err == nil {
+		err = b.NC.Publish(subjects.EventSubject(kind, subject...), data)
+	}
+	if err != nil {
+		b.Log.Debug("event not published", "kind", kind, "err", err)
+	}
+}

@@ -1,0 +1,168 @@
+package bus
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Store keeps values of one type in one KV bucket. Every write is a compare-and-set.
+type Store[T any] struct {
+	kv  jetstream.KeyValue
+	pub *Publisher
+}
+
+// Entry is a value with the revision that a write must name.
+type Entry[T any] struct {
+	Key      string
+	Value    T
+	Revision uint64
+	Time     time.Time // when it was written
+}
+
+// Bucket is the bucket's name.
+func (s *Store[T]) Bucket() string { return s.kv.Bucket() }
+
+// KV is the bucket itself, for what the store has no word for.
+func (s *Store[T]) KV() jetstream.KeyValue { return s.kv }
+
+// Subject is where the bucket's stream has the key.
+func (s *Store[T]) Subject(key string) string { return "$KV." + s.kv.Bucket() + "." + key }
+
+// Get reads key from the leader, or returns an error that is [ErrNotFound].
+func (s *Store[T]) Get(ctx context.Context, key string) (Entry[T], error) {
+	e, err := s.kv.Get(ctx, key)
+	if err != nil {
+		return Entry[T]{}, s.failed("get", key, err)
+	}
+	return s.decode(e)
+}
+
+// Create writes v if key does not exist, or returns an error that is [ErrExists].
+func (s *Store[T]) Create(ctx context.Context, key string, v T, opts ...jetstream.KVCreateOpt) (uint64, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return 0, s.failed("encode", key, err)
+	}
+	rev, err := s.kv.Create(ctx, key, b, opts...)
+	if err != nil {
+		return 0, s.failed("create", key, err)
+	}
+	return rev, nil
+}
+
+// Update writes v if key is still at revision rev, or returns an error that is [ErrChanged].
+func (s *Store[T]) Update(ctx context.Context, key string, v T, rev uint64) (uint64, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return 0, s.failed("encode", key, err)
+	}
+	rev, err = s.kv.Update(ctx, key, b, rev)
+	if err != nil {
+		return 0, s.failed("update", key, err)
+	}
+	return rev, nil
+}
+
+// Delete removes key if it is still at revision rev, or returns an error that is [ErrChanged]. The marker
+// that is left tells watchers.
+func (s *Store[T]) Delete(ctx context.Context, key string, rev uint64) error {
+	if err := s.kv.Delete(ctx, key, jetstream.LastRevision(rev)); err != nil {
+		return s.failed("delete", key, err)
+	}
+	return nil
+}
+
+// Purge removes key with its history if it is still at revision rev; the marker goes after ttl.
+func (s *Store[T]) Purge(ctx context.Context, key string, rev uint64, ttl time.Duration) error {
+	if err := s.kv.Purge(ctx, key, jetstream.LastRevision(rev), jetstream.PurgeTTL(ttl)); err != nil {
+		return s.failed("purge", key, err)
+	}
+	return nil
+}
+
+// Write writes v if key is at revision rev (0: never written) and calls done once, from a goroutine that must not
+// be held up. Unlike Create it does not pass over the marker of a deleted key.
+func (s *Store[T]) Write(key string, v T, rev uint64, done func(rev uint64, err error)) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		done(0, s.failed("encode", key, err))
+		return
+	}
+	subject := s.Subject(key)
+	s.pub.Publish(&nats.Msg{Subject: subject, Data: b}, subject, int64(rev), func(rev uint64, err error) {
+		if err != nil {
+			err = s.failed("write", key, err)
+		}
+		done(rev, err)
+	})
+}
+
+// List reads the values of all keys that match filter, such as "default.*"; ">" is all.
+func (s *Store[T]) List(ctx context.Context, filter string) ([]Entry[T], error) {
+	w, err := s.kv.Watch(ctx, filter, jetstream.IgnoreDeletes())
+	if err != nil {
+		return nil, s.failed("list", filter, err)
+	}
+	defer w.Stop() //nolint:errcheck // the connection is gone then, and so is the watcher
+	var all []Entry[T]
+	for {
+		select {
+		case e, ok := <-w.Updates():
+			switch {
+			case !ok:
+				return nil, s.failed("list", filter, ErrAway)
+			case e == nil:
+				return all, nil
+			}
+			v, err := s.decode(e)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, v)
+		case <-ctx.Done():
+			return nil, s.failed("list", filter, ctx.Err())
+		}
+	}
+}
+
+func (s *Store[T]) decode(e jetstream.KeyValueEntry) (Entry[T], error) {
+	r := Entry[T]{Key: e.Key(), Revision: e.Revision(), Time: e.Created()}
+	if err := json.Unmarshal(e.Value(), &r.Value); err != nil {
+		return r, s.failed("decode", e.Key(), err)
+	}
+	return r, nil
+}
+
+// failed says what was tried and turns the broker's reason into ours.
+func (s *Store[T]) failed(verb, key string, err error) error {
+	switch {
+	case errors.Is(err, jetstream.ErrKeyNotFound):
+		err = ErrNotFound
+	case errors.Is(err, jetstream.ErrKeyRevisionMismatch): // first: it is an ErrKeyExists as well
+		err = ErrChanged
+	case errors.Is(err, jetstream.ErrKeyExists):
+		err = ErrExists
+	case away(err):
+		err = fmt.Errorf("%w: %w", ErrAway, err)
+	}
+	return fmt.Errorf("%s %s/%s: %w", verb, s.kv.Bucket(), key, err)
+}
+
+// away says whether err means that the broker cannot be asked now.
+func away(err error) bool {
+	for _, e := range []error{
+		nats.ErrConnectionClosed, nats.ErrDisconnected, nats.ErrNoResponders, nats.ErrTimeout, nats.ErrReconnectBufExceeded,
+		jetstream.ErrNoStreamResponse, jetstream.ErrJetStreamNotEnabled, context.DeadlineExceeded,
+	} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}

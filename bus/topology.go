@@ -1,0 +1,178 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+// Retention says how long what is kept.
+type Retention struct {
+	Results    time.Duration // results of an ended execution, down to the terminal one; at least an hour
+	Executions time.Duration // records of ended executions and their terminal results; at least an hour, 0 is for ever
+	Logs       time.Duration // output of jobs; 0 is for ever
+	LogBytes   int64         // output of jobs, the oldest goes first; 0 is no limit
+	Fires      time.Duration // decisions of schedules without an execution
+}
+
+// LeaseTTL is after how long a silent holder loses its lease.
+const LeaseTTL = 15 * time.Second
+
+// markerTTL is how long the marker of a deleted key tells watchers that were away.
+const markerTTL = time.Hour
+
+// IdempotencyTTL is how long an Idempotency-Key is remembered. It is shorter than any retention, so that a key
+// never names an execution whose record is gone.
+const IdempotencyTTL = 30 * time.Minute
+
+// Streams are the configurations of all streams that do not belong to one application.
+func Streams(replicas int, r Retention) []jetstream.StreamConfig {
+	kv := func(bucket string, history int64) jetstream.StreamConfig {
+		return jetstream.StreamConfig{
+			Name: "KV_" + bucket, Subjects: []string{"$KV." + bucket + ".>"},
+			MaxMsgsPerSubject: history, MaxBytes: -1, MaxMsgs: -1, MaxMsgSize: -1, MaxConsumers: -1,
+			Discard: jetstream.DiscardNew, AllowRollup: true, DenyDelete: true, Storage: jetstream.FileStorage,
+			AllowMsgTTL: true, SubjectDeleteMarkerTTL: markerTTL,
+			Replicas: replicas,
+		}
+	}
+	leases := kv(subjects.LeasesBucket, 1)
+	leases.MaxAge, leases.Duplicates = LeaseTTL, LeaseTTL
+	all := []jetstream.StreamConfig{
+		kv(subjects.AppsBucket, 10),
+		kv(subjects.JobsBucket, 64), // the history of a definition
+		kv(subjects.SchedulesBucket, 10),
+		kv(subjects.CalendarsBucket, 10),
+		kv(subjects.AgentsBucket, 1),
+		kv(subjects.ExecutionsBucket, 1),
+		kv(subjects.FiresBucket, 1),
+		kv(subjects.LocksBucket, 1),
+		kv(subjects.IdempotencyBucket, 1),
+		kv(subjects.CountersBucket, 1),
+		leases,
+		{
+			Name: subjects.ResultsStream, Subjects: []string{subjects.AllResults}, Storage: jetstream.FileStorage,
+			Description: "what happened to executions; purged by the janitor of the control bus",
+			MaxBytes:    -1, MaxMsgs: -1, MaxMsgSize: -1, MaxConsumers: -1, MaxMsgsPerSubject: -1,
+			AllowDirect: true, // agents read it: a direct read can be confined to an application
+			Replicas:    replicas,
+		},
+		{
+			Name: subjects.LogsStream, Subjects: []string{subjects.AllLogs}, Storage: jetstream.FileStorage,
+			Description: "output of jobs",
+			MaxBytes:    orUnlimited(r.LogBytes), MaxMsgs: -1, MaxMsgSize: -1, MaxConsumers: -1, MaxMsgsPerSubject: -1,
+			MaxAge: r.Logs, Discard: jetstream.DiscardOld, Compression: jetstream.S2Compression,
+			AllowDirect: true, Replicas: replicas,
+		},
+	}
+	return all
+}
+
+func orUnlimited(n int64) int64 {
+	if n == 0 {
+		return -1
+	}
+	return n
+}
+
+// RequestStreamConfig is the work queue of an application. One a queue, so that permissions can confine an
+// agent to it and queues are synced to disk in parallel.
+func RequestStreamConfig(app string, replicas int) jetstream.StreamConfig {
+	return jetstream.StreamConfig{
+		Name: subjects.RequestStream(app), Subjects: []string{subjects.AllRequests(app)}, Storage: jetstream.FileStorage,
+		Description: "executions of " + app + " that wait for an agent", Retention: jetstream.WorkQueuePolicy,
+		MaxBytes: -1, MaxMsgs: -1, MaxMsgSize: -1, MaxConsumers: -1, MaxMsgsPerSubject: -1,
+		Replicas: replicas,
+	}
+}
+
+// RequestConsumerConfig is the consumer of one pool and priority of an application's work queue.
+func RequestConsumerConfig(app, pool, priority string) jetstream.ConsumerConfig {
+	return jetstream.ConsumerConfig{
+		Durable:       subjects.RequestConsumer(pool, priority),
+		FilterSubject: subjects.RequestsOf(app, pool, priority),
+		AckPolicy:     jetstream.AckExplicitPolicy,
+		AckWait:       subjects.MaxHold * time.Second,
+		MaxAckPending: 10_000, // agents ask for no more than they have slots; this is no limit on running executions
+		MaxWaiting:    4_096,  // one pull an agent
+	}
+}
+
+// ensureStreams creates what is missing and updates what differs.
+func ensureStreams(ctx context.Context, js jetstream.JetStream, want []jetstream.StreamConfig) error {
+	for _, cfg := range want {
+		if err := ensureStream(ctx, js, cfg); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ensureStream makes the stream as cfg says. A stream that cannot be changed to it is an error that says so; nothing is deleted.
+func ensureStream(ctx context.Context, js jetstream.JetStream, cfg jetstream.StreamConfig) error {
+	for wait := 50 * time.Millisecond; ; wait = min(2*wait, time.Second) {
+		_, err := js.CreateOrUpdateStream(ctx, cfg)
+		if err == nil {
+			return nil
+		}
+		var api *jetstream.APIError
+		if errors.As(err, &api) && api.Code != 503 {
+			return fmt.Errorf("stream %s exists and cannot be changed to what this version needs (compare with `nats stream info %s`; "+
+				"`nats stream backup` it, delete it, and start again): %w", cfg.Name, cfg.Name, err)
+		}
+		if !away(err) && api == nil {
+			return fmt.Errorf("create stream %s: %w", cfg.Name, err)
+		}
+		select { // a cluster has no leader for about a second after its start
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return fmt.Errorf("create stream %s: %w: %w", cfg.Name, ErrAway, err)
+		}
+	}
+}
+
+// EnsurePool makes the application's work queue and the pool's three consumers. What was made before by this bus is
+// not looked at again.
+func (b *Bus) EnsurePool(ctx context.Context, app, pool string) error {
+	key := subjects.RequestStream(app) + "=" + pool
+	if _, ok := b.pools.Load(key); ok {
+		return nil
+	}
+	b.poolsMu.Lock() // one creation at a time; callers are few and seldom
+	defer b.poolsMu.Unlock()
+	if _, ok := b.pools.Load(key); ok {
+		return nil
+	}
+	if err := ensureStream(ctx, b.JS, RequestStreamConfig(app, b.cfg.Replicas)); err != nil {
+		return err
+	}
+	for _, prio := range subjects.Priorities() {
+		if _, err := b.JS.CreateOrUpdateConsumer(ctx, subjects.RequestStream(app), RequestConsumerConfig(app, pool, prio)); err != nil {
+			return fmt.Errorf("create consumer for pool %s of %s: %w", pool, app, err)
+		}
+	}
+	b.pools.Store(key, true)
+	return nil
+}
+
+// RemoveQueue deletes the application's work queue with what waits in it.
+func (b *Bus) RemoveQueue(ctx context.Context, app string) error {
+	b.poolsMu.Lock()
+	defer b.poolsMu.Unlock()
+	prefix := subjects.RequestStream(app) + "="
+	b.pools.Range(func(k, _ any) bool {
+		if s := k.(string); len(s) > len(prefix) && s[:len(prefix)] == prefix {
+			b.pools.Delete(k)
+		}
+		return true
+	})
+	if err := b.JS.DeleteStream(ctx, subjects.RequestStream(app)); err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
+		return fmt.Errorf("delete the work queue of %s: %w", app, err)
+	}
+	return nil
+}

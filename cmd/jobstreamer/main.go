@@ -1,0 +1,89 @@
+// Command jobstreamer is the control bus, its agent, and both in one process.
+//
+//	run --> command tree (root.go) --> settings: flags > environment > file (settings.go)
+//	          |
+//	          +-- serve    controlBus (controlbus.go): NATS, index, service, scheduler, REST
+//	          +-- agent    an agent (agent.go)
+//	          +-- dev      both, in one process (dev.go), with jobs to look at (demo.go)
+//	          +-- doctor   says what is wrong with a bus (package doctor)
+//	          +-- bench    measures one (package bench)
+//
+// A command's goroutines belong to the command. It ends in the order in which work flows: REST and scheduler, which
+// take work in, have returned before what they write through is told to stop, and NATS goes last.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+)
+
+func main() {
+	env := os.Environ()
+	hideSettings(env)
+	os.Exit(run(context.Background(), os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}, env))
+}
+
+// streams are where a command reads and writes.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+// Exit codes.
+const (
+	exitOK    = 0
+	exitError = 1 // also: the doctor found something
+	exitUsage = 2
+)
+
+// usageError is a mistake in flags, environment or file.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// errFindings ends the doctor with exit code 1; what it means was printed.
+var errFindings = errors.New("findings")
+
+// run runs one command to its end and returns the exit code. It ends early when ctx does or at a signal.
+func run(ctx context.Context, args []string, io streams, env []string) int {
+	root := newRoot(io, environ(env))
+	root.SetArgs(args)
+	cmd, err := root.ExecuteContextC(ctx)
+	var usage usageError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, errFindings):
+		return exitError
+	case errors.As(err, &usage):
+		fmt.Fprintf(io.err, "jobstreamer: %v\nSee `%s --help`.\n", err, cmd.CommandPath())
+		return exitUsage
+	}
+	fmt.Fprintf(io.err, "jobstreamer: %v\n", err)
+	return exitError
+}
+
+// environ makes a map of NAME=value lines.
+func environ(env []string) map[string]string {
+	m := make(map[string]string, len(env))
+	for _, line := range env {
+		if name, value, ok := strings.Cut(line, "="); ok {
+			m[name] = value
+		}
+	}
+	return m
+}
+
+// hideSettings takes our settings out of the process's environment: the jobs of an agent inherit it, and a password is none
+// of their business.
+func hideSettings(env []string) {
+	for name := range environ(env) {
+		if strings.HasPrefix(name, envPrefix) {
+			_ = os.Unsetenv(name) // fails for malformed names only
+		}
+	}
+}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
+
+// program is what all commands share.
+type program struct {
+	streams
+	env  map[string]string
+	logs logSettings
+}
+
+// Groups of commands in the help.
+const (
+	groupRun  = "run"
+	groupLook = "look"
+)
+
+// newRoot builds the command tree.
+func newRoot(io streams, env map[string]string) *cobra.Command {
+	p := &program{streams: io, env: env}
+	root := &cobra.Command{
+		Use:   "jobstreamer",
+		Short: "Runs batch jobs on agents, by NATS",
+		Long: `JobStreamer keeps job definitions, decides when they run, hands them to agents and records what happened.
+NATS JetStream is its only store; a control bus brings its own, or uses yours.
+
+New here? This runs everything in one process, with jobs to look at:
+
+    jobstreamer dev --demo`,
+		Args:              cobra.NoArgs,
+		SilenceUsage:      true,
+		SilenceErrors:     true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return applySettings(cmd.Flags(), p.env) },
+		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetIn(io.in)
+	root.SetOut(io.out)
+	root.SetErr(io.err)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.AddGroup(&cobra.Group{ID: groupRun, Title: "Run it"}, &cobra.Group{ID: groupLook, Title: "Look at it"})
+	root.AddCommand(newDev(p), newServe(p), newAgent(p), newDoctor(p), newBench(p), newVersion(p))
+	root.SetHelpCommand(&cobra.Command{Use: "help", Hidden: true})
+	root.CompletionOptions.HiddenDefaultCmd = true
+	sharedFlags(root, p)
+	setHelp(root)
+	for _, cmd := range root.Commands() {
+		cmd.Args = noArguments
+	}
+	root.Args = noCommand
+	return root
+}
+
+func sharedFlags(root *cobra.Command, p *program) {
+	f := sectionOf(root.PersistentFlags(), "Everywhere")
+	f.StringVar(new(string), configFlag, "", "`FILE` in YAML with any of these settings, such as \"http: 127.0.0.1:8080\"")
+	f.StringVar(&p.logs.level, "log-level", "info", "`LEVEL` from which to log: debug, info, warn or error")
+	f.StringVar(&p.logs.format, "log-format", "auto", "`FORMAT` of the log: text, json, or auto: text on a terminal")
+}
+
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usageError{fmt.Errorf("%s takes flags only, not %q", cmd.CommandPath(), args[0])}
+	}
+	return nil
+}
+
+func noCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	err := fmt.Errorf("there is no command %q", args[0])
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		err = fmt.Errorf("%w; did you mean %s?", err, near[0])
+	}
+	return usageError{err}
+}

@@ -1,0 +1,180 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+	"go.yaml.in/yaml/v4"
+)
+
+// Settings come from flags, then from the environment, then from a YAML file. Environment and file are
+// given to the flags by the flags' own rules, so a value means the same wherever it stands, names are looked up
+// instead of being split, and an error says in which place the value stands.
+
+const (
+	envPrefix  = "JOBSTREAMER_"
+	configFlag = "config"
+)
+
+// envName is where the environment has a flag's value.
+func envName(flag string) string {
+	return envPrefix + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+// applySettings fills the flags that were not given on the command line.
+func applySettings(flags *pflag.FlagSet, env map[string]string) error {
+	given := map[string]bool{"help": true}
+	flags.Visit(func(f *pflag.Flag) { given[f.Name] = true })
+	var errs []error
+	flags.VisitAll(func(f *pflag.Flag) {
+		value, ok := env[envName(f.Name)]
+		if given[f.Name] || !ok {
+			return
+		}
+		given[f.Name] = true
+		if err := set(flags, f, []string{value}, false); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", envName(f.Name), err))
+		}
+	})
+	if len(errs) > 0 {
+		return usageError{errs[0]}
+	}
+	file := flags.Lookup(configFlag)
+	if file == nil || file.Value.String() == "" {
+		return nil
+	}
+	if err := applyFile(flags, file.Value.String(), given); err != nil {
+		return usageError{err}
+	}
+	return nil
+}
+
+// applyFile fills the flags that are not given yet from a YAML file. A key that is no flag of the command is an error.
+func applyFile(flags *pflag.FlagSet, name string, given map[string]bool) error {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		var path *fs.PathError
+		if errors.As(err, &path) {
+			err = path.Err
+		}
+		return fmt.Errorf("--config %s: %w", name, err)
+	}
+	var doc yaml.Node
+	if err := yaml.Unmarshal(text, &doc); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	if len(doc.Content) == 0 {
+		return nil
+	}
+	top := doc.Content[0]
+	if top.Kind != yaml.MappingNode {
+		return fmt.Errorf("%s:%d: want lines such as \"http: 127.0.0.1:8080\"", name, top.Line)
+	}
+	seen := map[string]bool{}
+	for i := 0; i+1 < len(top.Content); i += 2 {
+		key, value := top.Content[i], top.Content[i+1]
+		if err := applyKey(flags, key.Value, value, given, seen); err != nil {
+			return fmt.Errorf("%s:%d: %s: %w", name, key.Line, key.Value, err)
+		}
+	}
+	return nil
+}
+
+func applyKey(flags *pflag.FlagSet, key string, value *yaml.Node, given, seen map[string]bool) error {
+	f := flags.Lookup(key)
+	if f == nil || key == configFlag || key == "help" {
+		return unknownKey(flags, key)
+	}
+	if seen[key] {
+		return errors.New("is there twice")
+	}
+	seen[key] = true
+	values, err := scalars(value)
+	if err != nil || given[key] {
+		return err
+	}
+	return set(flags, f, values, value.Kind == yaml.SequenceNode)
+}
+
+// scalars are the texts of a value or of a list of values.
+func scalars(n *yaml.Node) ([]string, error) {
+	switch n.Kind {
+	case yaml.ScalarNode:
+		return []string{n.Value}, nil
+	case yaml.SequenceNode:
+		var texts []string
+		for _, e := range n.Content {
+			if e.Kind != yaml.ScalarNode {
+				return nil, errors.New("want a list of values")
+			}
+			texts = append(texts, e.Value)
+		}
+		return texts, nil
+	}
+	return nil, errors.New("want a value or a list of values")
+}
+
+// set gives a flag its value, or says what belongs there.
+func set(flags *pflag.FlagSet, f *pflag.Flag, values []string, list bool) error {
+	if slice, ok := f.Value.(pflag.SliceValue); ok && list {
+		f.Changed = true
+		return slice.Replace(values)
+	}
+	if list {
+		return errors.New("want one value, not a list")
+	}
+	if err := flags.Set(f.Name, values[0]); err != nil {
+		want := map[string]string{"duration": "a duration such as 10s", "int": "a number", "int64": "a number", "float64": "a number", "bool": "true or false"}[f.Value.Type()]
+		if want == "" {
+			return err
+		}
+		if secret(f.Name) {
+			return fmt.Errorf("want %s", want)
+		}
+		return fmt.Errorf("want %s, not %q", want, values[0])
+	}
+	return nil
+}
+
+func unknownKey(flags *pflag.FlagSet, key string) error {
+	var names []string
+	flags.VisitAll(func(f *pflag.Flag) {
+		if f.Name != configFlag && f.Name != "help" {
+			names = append(names, f.Name)
+		}
+	})
+	best := slices.MinFunc(names, func(a, b string) int { return distance(a, key) - distance(b, key) })
+	if distance(best, key) <= 3 {
+		return fmt.Errorf("unknown setting; did you mean %s?", best)
+	}
+	return fmt.Errorf("unknown setting; known are %s", strings.Join(names, ", "))
+}
+
+// distance is how many letters differ, after Levenshtein.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// secret says whether a setting's value must not be shown.
+func secret(flag string) bool { return strings.Contains(flag, "password") || strings.Contains(flag, "token") }

@@ -1,0 +1,22 @@
+package rest
+
+// App is the body that creates or changes an application.
+type App struct {
+	Name        string   `json:"name,omitempty" doc:"1 to 128 of the characters A-Z a-z 0-9 _ -, and not a word that begins a path of this API. With PUT it may be left out."`
+	Description string   `json:"description,omitempty"`
+	Classpath   []string `json:"classpath,omitempty" doc:"URLs of class folders and jars on the machine of the control bus."`
+}
+
+// Submission is the body that starts or restarts an execution. It may be left out.
+type Submission struct {
+	Parameters map[string]string `json:"parameters,omitempty" doc:"Job parameters. A number, true or false is taken as its text. A restart without parameters takes those of the execution that it restarts."`
+}
+
+// NewSchedule is the body that schedules a job.
+type NewSchedule struct {
+	CronNotation string `json:"cron_notation" doc:"Quartz cron in 6 or 7 fields: second minute hour day month weekday [year]." example:"0 0 3 * * ?"`
+	TimeZone     string `json:"time_zone,omitempty" doc:"IANA name; without one that of the control bus." example:"Asia/Tokyo"`
+	Calendar     string `json:"calendar,omitempty" doc:"Name of a calendar."`
+	Substitution bool   `json:"substitution,omitempty" doc:"Move a fire off a holiday instead of leaving it out."`
+	Misfire      string `json:"misfire,omitempty" enum:"fire_once,fire_all,skip" doc:"What becomes of times that passed while nobody could fire them; without one fire_once."`
+}

@@ -1,0 +1,56 @@
+package rest
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Problem is the body of every error (RFC 9457). It has no type member, which means about:blank (section 3.1.1):
+// programs go by the code.
+type Problem struct {
+	Title       string  `json:"title" doc:"The phrase of the HTTP status."`
+	Status      int     `json:"status" doc:"The HTTP status."`
+	Code        string  `json:"code" doc:"What went wrong, for programs. It stays the same over versions." example:"no_such_job"`
+	Detail      string  `json:"detail,omitempty" doc:"What went wrong, for people."`
+	Errors      []Fault `json:"errors,omitempty" doc:"All that is wrong with what was sent."`
+	ExecutionID int64   `json:"execution_id,omitempty" doc:"With outcome_unknown: the execution that was perhaps made."`
+}
+
+// Fault is one thing that is wrong with a request.
+type Fault struct {
+	Pointer   string `json:"pointer,omitempty" doc:"JSON pointer (RFC 6901) into the body. Absent for the body as a whole and for parameters." example:"/steps/0/chunk/item_count"`
+	Parameter string `json:"parameter,omitempty" doc:"The parameter or header that is wrong." example:"limit"`
+	Detail    string `json:"detail" doc:"What belongs there." example:"want a whole number from 1"`
+	Got       string `json:"got,omitempty" doc:"What was sent, shortened."`
+	Line      int    `json:"line,omitempty" doc:"Where in the body, from 1."`
+	Column    int    `json:"column,omitempty" doc:"Where in the line, in bytes from 1."`
+}
+
+// Error says it in one line.
+func (p *Problem) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s (%d %s)", p.Detail, p.Status, p.Code)
+	for i, f := range p.Errors {
+		sep := "; "
+		if i == 0 {
+			sep = ": "
+		}
+		b.WriteString(sep + f.String())
+	}
+	return b.String()
+}
+
+// String is the fault in one line.
+func (f Fault) String() string {
+	s := f.Detail
+	if at := f.Pointer + f.Parameter; at != "" {
+		s = at + ": " + s
+	}
+	if f.Got != "" {
+		s += ", got " + f.Got
+	}
+	if f.Line > 0 {
+		s += fmt.Sprintf(" (line %d, column %d)", f.Line, f.Column)
+	}
+	return s
+}

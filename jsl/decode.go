@@ -1,0 +1,137 @@
+package jsl
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// maxFaults is how many faults of one definition are reported.
+const maxFaults = 100
+
+// decoder makes a model of a tree and collects what is wrong.
+type decoder struct{ faults Errors }
+
+// decode makes a job of a tree. All faults are returned: those of its form and
+// those of its meaning.
+func decode(n *node) (*Job, Errors) {
+	j := &Job{}
+	d := &decoder{}
+	d.object(n, "", j.fields())
+	j.fillDefaults()
+	v := newValidator(asWritten)
+	v.job(j)
+	faults := slices.Clone(d.faults)
+	for _, f := range v.faults {
+		if !covered(d.faults, f.Path) {
+			f.Line, f.Column = n.locate(f.Path)
+			faults = append(faults, f)
+		}
+	}
+	slices.SortStableFunc(faults, func(a, b FieldError) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
+	return j, faults[:min(len(faults), maxFaults)]
+}
+
+// covered says that a fault of the form explains one of the meaning: what
+// could not be read is missing as well.
+func covered(form Errors, path string) bool {
+	return slices.ContainsFunc(form, func(f FieldError) bool {
+		return path == f.Path || strings.HasPrefix(path, f.Path+"/")
+	})
+}
+
+// fillDefaults sets the dispatch attributes that are not given.
+func (j *Job) fillDefaults() {
+	j.Pool = cmp.Or(j.Pool, DefaultPool)
+	j.Priority = cmp.Or(j.Priority, PriorityNormal)
+	j.OnAgentLost = cmp.Or(j.OnAgentLost, LostFailed)
+	j.MaxAttempts = cmp.Or(j.MaxAttempts, DefaultMaxAttempts)
+}
+
+func (d *decoder) fault(f FieldError) {
+	if len(d.faults) < maxFaults {
+		d.faults = append(d.faults, f)
+	}
+}
+
+// wrong says that something else belongs where n is.
+func (d *decoder) wrong(n *node, path, want string) {
+	d.fault(FieldError{Path: path, Want: want, Got: n.got(), Line: n.line, Column: n.col})
+}
+
+// object reads the members of n into the fields.
+func (d *decoder) object(n *node, path string, fields []field) {
+	if n.kind != object {
+		d.wrong(n, path, "an object")
+		return
+	}
+	for m := range d.members(n, path) {
+		i := slices.IndexFunc(fields, func(f field) bool { return f.name == m.name })
+		if i < 0 {
+			d.fault(FieldError{at(path, m.name), wantName(fields, m.name), quote(m.name), m.line, m.col})
+			continue
+		}
+		fields[i].read(d, m.value, at(path, m.name))
+	}
+}
+
+// members yields the members of n, and reports those whose name is there twice.
+func (d *decoder) members(n *node, path string) func(yield func(member) bool) {
+	return func(yield func(member) bool) {
+		seen := make(map[string]bool, len(n.members))
+		for _, m := range n.members {
+			if seen[m.name] {
+				d.fault(FieldError{at(path, m.name), "a name once", quote(m.name), m.line, m.col})
+				continue
+			}
+			seen[m.name] = true
+			if !yield(m) {
+				return
+			}
+		}
+	}
+}
+
+// wantName says which names are known, or which one was probably meant.
+func wantName(fields []field, got string) string {
+	var names []string
+	meant := strings.ToLower(strings.ReplaceAll(got, "-", "_"))
+	for _, f := range fields {
+		if f.name == meant {
+			return f.name
+		}
+		names = append(names, f.name)
+	}
+	return "one of " + strings.Join(names, ", ")
+}
+
+// array reads the items of n by read.
+func (d *decoder) array(n *node, path string, read func(n *node, path string)) {
+	if n.kind != array {
+		d.wrong(n, path, "an array")
+		return
+	}
+	for i, item := range n.items {
+		read(item, atIndex(path, i))
+	}
+}
+
+// properties reads an object of scalars; each is its text.
+func (d *decoder) properties(n *node, path string) Properties {
+	if n.kind != object {
+		d.wrong(n, path, "an object")
+		return nil
+	}
+	var p Properties
+	for m := range d.members(n, path) {
+		switch m.value.kind {
+		case text, number, truth:
+			p = append(p, Property{m.name, m.value.text})
+		default:
+			d.wrong(m.value, at(path, m.name), "a string, a number, true or false")
+		}
+	}
+	return p
+}

@@ -1,0 +1,40 @@
+// Package jsl holds job definitions: the model of JSR-352's job language (Jakarta Batch 2.1
+// is the same language), its written forms, validation and substitution.
+//
+//	JSON --> tree (with places) --> Job --> Validate --> Resolve --> a job that can run
+//	                                 |                      ^
+//	                                 +--> tree --> JSON     jobParameters, systemProperties
+//
+// The smallest job, and one of everything:
+//
+//	{"id": "JOB-1", "steps": [{"id": "STEP-1", "batchlet": {"ref": "example.Batchlet"}}]}
+//
+//	{"id": "JOB-2", "restartable": true, "properties": {"dir": "/in"}, "listeners": [{"ref": "example.Mail"}],
+//	 "steps": [
+//	   {"id": "load", "next": "check",
+//	    "chunk": {"item_count": "#{jobParameters['count']}?:100;",
+//	              "reader": {"ref": "example.Reader"}, "writer": {"ref": "example.Writer"}},
+//	    "partition": {"plan": {"partitions": 2, "properties": [{"partition": 0, "properties": {"in": "a"}}]}}},
+//	   {"id": "check", "decision": {"ref": "example.Decider"},
+//	    "transitions": [{"next": {"on": "GO*", "to": "both"}}, {"stop": {"on": "WAIT", "restart": "load"}},
+//	                    {"end": {"on": "EMPTY", "exit_status": "NOTHING"}}, {"fail": {"on": "*"}}]},
+//	   {"id": "both", "next": "rest", "flows": [{"id": "left", "steps": [...]}, {"id": "right", "steps": [...]}]},
+//	   {"id": "rest", "steps": [...]}]}
+//
+// An entry of "steps" is what it contains: "steps" make a flow, "flows" a split, "decision" a
+// decision; anything else is a step, with a "batchlet", a "chunk" or neither. All names are those
+// of the XML with _ for -. Any attribute may hold #{...}; numbers and truth values are
+// then written as strings. A property's value may be a number or a truth value, and is its text.
+//
+// # Places
+//
+// Whatever the form that was read, a fault's place is a JSON pointer into the JSON form, and the line and
+// column (from 1, in bytes) where it was written. All faults of a text are reported at once,
+// because whoever wrote it would otherwise mend them one request at a time.
+//
+// # Substitution works on the tree
+//
+// [Job.Resolve] writes the job into the tree, substitutes there, and reads it back by the decoder
+// that reads all forms. So a number that came from a parameter is judged by the same
+// rule, and in the same words, as one that was written in the definition.
+package jsl

@@ -1,0 +1,58 @@
+package jsl
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+// FieldError says which field of a definition is wrong, and what belongs there.
+type FieldError struct {
+	Path         string // JSON pointer (RFC 6901) into the JSON form: /steps/0/chunk/item_count
+	Want         string // "a whole number from 1"
+	Got          string // as written, cut to 80 characters; empty if nothing is there
+	Line, Column int    // from 1; 0 if the job was not read from text
+}
+
+// Error returns the fault in one line.
+func (e FieldError) Error() string {
+	var b strings.Builder
+	switch {
+	case e.Path == "":
+		b.WriteString("the definition")
+	case strings.IndexFunc(e.Path, unicode.IsControl) >= 0:
+		b.WriteString(strconv.Quote(e.Path))
+	default:
+		b.WriteString(e.Path)
+	}
+	b.WriteString(": want " + e.Want)
+	if e.Got != "" {
+		b.WriteString(", got " + e.Got)
+	}
+	if e.Line > 0 {
+		fmt.Fprintf(&b, " (line %d, column %d)", e.Line, e.Column)
+	}
+	return b.String()
+}
+
+// Errors are all faults of a definition, in the order of the text. It has at least one.
+type Errors []FieldError
+
+// shownFaults is how many faults the text of an error has.
+const shownFaults = 10
+
+// Error returns the first faults in one line.
+func (e Errors) Error() string {
+	var b strings.Builder
+	for i, f := range e[:min(len(e), shownFaults)] {
+		if i > 0 {
+			b.WriteString("; ")
+		}
+		b.WriteString(f.Error())
+	}
+	if n := len(e) - shownFaults; n > 0 {
+		fmt.Fprintf(&b, "; and %d more", n)
+	}
+	return b.String()
+}

@@ -1,0 +1,174 @@
+package jsl
+
+// What the dispatch attributes of a [Job] may say.
+const (
+	DefaultPool        = "default"
+	DefaultMaxAttempts = 3
+
+	PriorityHigh   = "high"
+	PriorityNormal = "normal" // the default
+	PriorityLow    = "low"
+
+	LostFailed  = "failed"  // the default: an execution whose agent is lost has failed, and may be restarted
+	LostRequeue = "requeue" // it is requested again: its steps run at least once
+)
+
+// Job is a job definition.
+type Job struct {
+	ID          string // [A-Za-z0-9_-]{1,128}: it is a token of NATS subjects
+	Restartable Bool   // default true
+	Properties  Properties
+	Listeners   []Artifact
+	Elements    []Element // "steps" in JSON; the first one starts
+
+	// How the job is dispatched. These are ours, JSR-352 does not have them, and nothing is
+	// substituted in them. Reading a job fills in the defaults; in a Job made by hand
+	// a zero value means the default as well.
+	Exclusive   bool   // one execution at a time
+	Pool        string // label of the agents that may run it; default DefaultPool
+	Priority    string // PriorityHigh, PriorityNormal, PriorityLow; default PriorityNormal
+	OnAgentLost string // LostFailed, LostRequeue; default LostFailed
+	MaxAttempts int    // with LostRequeue: how often it is tried in all; default DefaultMaxAttempts
+}
+
+// Element is what jobs and flows consist of: a [*Step], [*Flow], [*Split] or [*Decision].
+type Element interface {
+	ElementID() string // unique in the job
+	fields() []field
+}
+
+// Step does the work: by a batchlet or a chunk, or nothing if it has neither.
+type Step struct {
+	ID                   string
+	Next                 string // element that follows if no transition matches
+	StartLimit           Int    // how often it may start in one job instance; default 0: no limit
+	AllowStartIfComplete Bool   // default false: a completed step is not run again by a restart
+	Properties           Properties
+	Listeners            []Artifact
+	Batchlet             *Artifact // at most one of Batchlet and Chunk
+	Chunk                *Chunk
+	Partition            *Partition
+	Transitions          []Transition
+}
+
+// Flow is a sequence of elements that is one element to the outside.
+type Flow struct {
+	ID          string
+	Next        string
+	Elements    []Element // "steps" in JSON; the first one starts
+	Transitions []Transition
+}
+
+// Split runs flows side by side and ends when all of them have.
+type Split struct {
+	ID    string
+	Next  string
+	Flows []*Flow
+}
+
+// Decision asks a decider, whose answer is matched by the transitions.
+type Decision struct {
+	ID          string
+	Decider     Artifact // "decision" in JSON
+	Transitions []Transition
+}
+
+// Artifact is a reference to code, with the properties that are injected into it.
+type Artifact struct {
+	Ref        string
+	Properties Properties
+}
+
+// Chunk reads, processes and writes items, and commits every so many.
+type Chunk struct {
+	CheckpointPolicy    string // item or custom; default item
+	ItemCount           Int    // items in a chunk; default 10
+	TimeLimit           Int    // seconds until a commit; default 0: no limit
+	SkipLimit           Int    // how many skippable exceptions are skipped; default: no limit
+	RetryLimit          Int    // how many retryable exceptions are retried; default: no limit
+	Reader              *Artifact
+	Processor           *Artifact // nil: items are written as read
+	Writer              *Artifact
+	CheckpointAlgorithm *Artifact // needed by the policy custom
+	Skippable           *ExceptionClasses
+	Retryable           *ExceptionClasses
+	NoRollback          *ExceptionClasses
+}
+
+// ExceptionClasses says which exceptions are meant: the included and what derives
+// from them, but for the excluded.
+type ExceptionClasses struct {
+	Include []string
+	Exclude []string
+}
+
+// Partition runs a step several times side by side, each with properties of its own:
+// those of a plan, or those that a mapper makes.
+type Partition struct {
+	Mapper    *Artifact // at most one of Mapper and Plan
+	Plan      *Plan
+	Collector *Artifact
+	Analyzer  *Artifact
+	Reducer   *Artifact
+}
+
+// Plan is a partition plan that is known beforehand.
+type Plan struct {
+	Partitions Int // default 1
+	Threads    Int // default: as many as partitions
+	Properties []PartitionProperties
+}
+
+// PartitionProperties are the properties of one partition, #{partitionPlan['name']}.
+type PartitionProperties struct {
+	Partition  Int // from 0
+	Properties Properties
+}
+
+// Action is what a [Transition] does.
+type Action string
+
+// The transition elements.
+const (
+	Next Action = "next" // go on with the element To
+	End  Action = "end"  // the job is COMPLETED
+	Fail Action = "fail" // the job is FAILED
+	Stop Action = "stop" // the job is STOPPED, a restart begins with the element Restart
+)
+
+// Transition says what follows an element whose exit status matches On.
+type Transition struct {
+	Action     Action
+	On         string // pattern of [Match]
+	To         string // of next
+	ExitStatus string // of end, fail and stop: the job's exit status; default: none is set
+	Restart    string // of stop: element of the job itself; default: the first one
+}
+
+// Property is a name and its value.
+type Property struct{ Name, Value string }
+
+// Properties are in the order of the document: a value may refer to those before it.
+type Properties []Property
+
+// Get returns the value of a property and whether there is one.
+func (p Properties) Get(name string) (string, bool) {
+	for _, prop := range p {
+		if prop.Name == name {
+			return prop.Value, true
+		}
+	}
+	return "", false
+}
+
+// ElementID returns the step's id.
+func (s *Step) ElementID() string { return s.ID }
+
+// ElementID returns the flow's id.
+func (f *Flow) ElementID() string { return f.ID }
+
+// ElementID returns the split's id.
+func (s *Split) ElementID() string { return s.ID }
+
+// ElementID returns the decision's id.
+func (d *Decision) ElementID() string { return d.ID }

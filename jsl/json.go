@@ -1,0 +1,210 @@
+package jsl
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// maxDepth is how deep objects and arrays may be nested in any form.
+const maxDepth = 100
+
+var wantDepth = fmt.Sprintf("at most %d levels", maxDepth)
+
+// ParseJSON reads a job. Its error is an [Errors] with all faults of the text.
+func ParseJSON(data []byte) (*Job, error) {
+	n, err := readJSON(data)
+	if err != nil {
+		return nil, Errors{*err}
+	}
+	j, faults := decode(n)
+	if len(faults) > 0 {
+		return nil, faults
+	}
+	return j, nil
+}
+
+// UnmarshalJSON is [ParseJSON].
+func (j *Job) UnmarshalJSON(data []byte) error {
+	parsed, err := ParseJSON(data)
+	if err != nil {
+		return err
+	}
+	*j = *parsed
+	return nil
+}
+
+// MarshalJSON writes the canonical form: the names in the order of the package comment,
+// without what is empty or a default of dispatch. ParseJSON gives the same job back.
+func (j Job) MarshalJSON() ([]byte, error) {
+	return appendJSON(nil, write(j.fields()))
+}
+
+func appendJSON(b []byte, n *node) ([]byte, error) {
+	var err error
+	switch n.kind {
+	case text:
+		return appendString(b, n.text)
+	case object:
+		b = append(b, '{')
+		for i, m := range n.members {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			if b, err = appendString(b, m.name); err != nil {
+				return nil, err
+			}
+			if b, err = appendJSON(append(b, ':'), m.value); err != nil {
+				return nil, err
+			}
+		}
+		return append(b, '}'), nil
+	case array:
+		b = append(b, '[')
+		for i, item := range n.items {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			if b, err = appendJSON(b, item); err != nil {
+				return nil, err
+			}
+		}
+		return append(b, ']'), nil
+	}
+	return append(b, n.text...), nil
+}
+
+func appendString(b []byte, s string) ([]byte, error) {
+	b, err := jsontext.AppendQuote(b, s)
+	if err != nil {
+		return nil, fmt.Errorf("write %s: %w", quote(s), err)
+	}
+	return b, nil
+}
+
+// jsonReader reads JSON into a tree.
+type jsonReader struct {
+	dec  *jsontext.Decoder
+	data []byte
+	place
+}
+
+// readJSON returns the tree of a text, or why it is not JSON. Names that are there twice
+// are left to the decoder, which goes on after them.
+func readJSON(data []byte) (*node, *FieldError) {
+	r := &jsonReader{
+		dec:   jsontext.NewDecoder(bytes.NewBuffer(data), jsontext.AllowDuplicateNames(true)),
+		data:  data,
+		place: newPlace(data),
+	}
+	n, err := r.value(1)
+	if err == nil {
+		r.next()
+		if _, err = r.dec.ReadToken(); errors.Is(err, io.EOF) {
+			return n, nil
+		}
+		if err == nil {
+			err = FieldError{"", "nothing after the definition", "more", r.line, r.col}
+		}
+	}
+	return nil, r.explain(err)
+}
+
+func (r *jsonReader) value(depth int) (*node, error) {
+	kind := r.dec.PeekKind()
+	r.next()
+	n := &node{line: r.line, col: r.col}
+	switch kind {
+	case '{', '[':
+		if depth > maxDepth {
+			return nil, FieldError{string(r.dec.StackPointer()), wantDepth, "more", r.line, r.col}
+		}
+		if kind == '{' {
+			return n, r.object(n, depth)
+		}
+		return n, r.array(n, depth)
+	}
+	t, err := r.dec.ReadToken()
+	if err != nil {
+		return nil, err
+	}
+	n.text = t.String()
+	switch kind {
+	case '0':
+		n.kind = number
+	case 't', 'f':
+		n.kind = truth
+	case 'n':
+		n.kind = null
+	}
+	return n, nil
+}
+
+func (r *jsonReader) object(n *node, depth int) error {
+	n.kind = object
+	if _, err := r.dec.ReadToken(); err != nil {
+		return err
+	}
+	for r.dec.PeekKind() != '}' {
+		r.next()
+		m := member{line: r.line, col: r.col}
+		t, err := r.dec.ReadToken()
+		if err != nil {
+			return err
+		}
+		m.name = t.String()
+		if m.value, err = r.value(depth + 1); err != nil {
+			return err
+		}
+		n.members = append(n.members, m)
+	}
+	_, err := r.dec.ReadToken()
+	return err
+}
+
+func (r *jsonReader) array(n *node, depth int) error {
+	n.kind = array
+	if _, err := r.dec.ReadToken(); err != nil {
+		return err
+	}
+	for r.dec.PeekKind() != ']' {
+		item, err := r.value(depth + 1)
+		if err != nil {
+			return err
+		}
+		n.items = append(n.items, item)
+	}
+	_, err := r.dec.ReadToken()
+	return err
+}
+
+// next moves to where the next token begins.
+func (r *jsonReader) next() {
+	i := int(r.dec.InputOffset())
+	for i < len(r.data) && bytes.IndexByte([]byte(" \t\r\n,:"), r.data[i]) >= 0 {
+		i++
+	}
+	r.moveTo(i)
+}
+
+// explain turns the reader's error into ours.
+func (r *jsonReader) explain(err error) *FieldError {
+	f := &FieldError{Want: "JSON", Line: r.line, Column: r.col}
+	var syntax *jsontext.SyntacticError
+	switch {
+	case errors.As(err, f):
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		r.moveTo(len(r.data))
+		f.Got, f.Line, f.Column = "the end of the text", r.line, r.col
+	case errors.As(err, &syntax):
+		r.moveTo(int(syntax.ByteOffset))
+		f.Path, f.Got = string(syntax.JSONPointer), cut(syntax.Err.Error(), maxGot)
+		f.Line, f.Column = r.line, r.col
+	default:
+		f.Got = cut(err.Error(), maxGot)
+	}
+	return f
+}

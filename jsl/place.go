@@ -1,0 +1,28 @@
+package jsl
+
+import "bytes"
+
+// place follows a position in a text by line and column, from 1, columns in bytes.
+type place struct {
+	text      []byte
+	offset    int
+	line, col int
+}
+
+func newPlace(text []byte) place { return place{text: text, line: 1, col: 1} }
+
+// moveTo goes on to a later offset. It does not go back.
+func (p *place) moveTo(offset int) {
+	offset = min(offset, len(p.text))
+	if offset <= p.offset {
+		return
+	}
+	passed := p.text[p.offset:offset]
+	if n := bytes.Count(passed, []byte("\n")); n > 0 {
+		p.line += n
+		p.col = 1
+		passed = passed[bytes.LastIndexByte(passed, '\n')+1:]
+	}
+	p.col += len(passed)
+	p.offset = offset
+}

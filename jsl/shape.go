@@ -1,0 +1,247 @@
+package jsl
+
+import "strconv"
+
+// The names of the written form, in the order in which they are written.
+
+func (j *Job) fields() []field {
+	return []field{
+		textField("id", &j.ID),
+		boolField("restartable", &j.Restartable),
+		exclusiveField(&j.Exclusive),
+		defaultField("pool", &j.Pool, DefaultPool),
+		defaultField("priority", &j.Priority, PriorityNormal),
+		defaultField("on_agent_lost", &j.OnAgentLost, LostFailed),
+		attemptsField(&j.MaxAttempts),
+		propertiesField(&j.Properties),
+		listField("listeners", &j.Listeners),
+		elementsField(&j.Elements),
+	}
+}
+
+func (s *Step) fields() []field {
+	return []field{
+		textField("id", &s.ID),
+		textField("next", &s.Next),
+		intField("start_limit", &s.StartLimit),
+		boolField("allow_start_if_complete", &s.AllowStartIfComplete),
+		propertiesField(&s.Properties),
+		listField("listeners", &s.Listeners),
+		objectField("batchlet", &s.Batchlet),
+		objectField("chunk", &s.Chunk),
+		objectField("partition", &s.Partition),
+		listField("transitions", &s.Transitions),
+	}
+}
+
+func (f *Flow) fields() []field {
+	return []field{
+		textField("id", &f.ID),
+		textField("next", &f.Next),
+		elementsField(&f.Elements),
+		listField("transitions", &f.Transitions),
+	}
+}
+
+func (s *Split) fields() []field {
+	return []field{
+		textField("id", &s.ID),
+		textField("next", &s.Next),
+		flowsField(&s.Flows),
+	}
+}
+
+func (d *Decision) fields() []field {
+	return []field{
+		textField("id", &d.ID),
+		deciderField(&d.Decider),
+		listField("transitions", &d.Transitions),
+	}
+}
+
+func (a *Artifact) fields() []field {
+	return []field{textField("ref", &a.Ref), propertiesField(&a.Properties)}
+}
+
+func (c *Chunk) fields() []field {
+	return []field{
+		textField("checkpoint_policy", &c.CheckpointPolicy),
+		intField("item_count", &c.ItemCount),
+		intField("time_limit", &c.TimeLimit),
+		intField("skip_limit", &c.SkipLimit),
+		intField("retry_limit", &c.RetryLimit),
+		objectField("reader", &c.Reader),
+		objectField("processor", &c.Processor),
+		objectField("writer", &c.Writer),
+		objectField("checkpoint_algorithm", &c.CheckpointAlgorithm),
+		objectField("skippable_exception_classes", &c.Skippable),
+		objectField("retryable_exception_classes", &c.Retryable),
+		objectField("no_rollback_exception_classes", &c.NoRollback),
+	}
+}
+
+func (c *ExceptionClasses) fields() []field {
+	return []field{textsField("include", &c.Include), textsField("exclude", &c.Exclude)}
+}
+
+func (p *Partition) fields() []field {
+	return []field{
+		objectField("mapper", &p.Mapper),
+		objectField("plan", &p.Plan),
+		objectField("collector", &p.Collector),
+		objectField("analyzer", &p.Analyzer),
+		objectField("reducer", &p.Reducer),
+	}
+}
+
+func (p *Plan) fields() []field {
+	return []field{
+		intField("partitions", &p.Partitions),
+		intField("threads", &p.Threads),
+		listField("properties", &p.Properties),
+	}
+}
+
+func (p *PartitionProperties) fields() []field {
+	return []field{intField("partition", &p.Partition), propertiesField(&p.Properties)}
+}
+
+// fields of a transition: one name, the action, as in the XML.
+func (t *Transition) fields() []field {
+	action := func(a Action) field {
+		return field{string(a),
+			func(d *decoder, n *node, path string) {
+				if t.Action != "" {
+					d.wrong(n, path, "one of next, end, fail and stop in a transition")
+					return
+				}
+				t.Action = a
+				d.object(n, path, t.attributes())
+			},
+			func() *node {
+				if t.Action != a {
+					return nil
+				}
+				return write(t.attributes())
+			}}
+	}
+	return []field{action(Next), action(End), action(Fail), action(Stop)}
+}
+
+func (t *Transition) attributes() []field {
+	on := textField("on", &t.On)
+	switch t.Action {
+	case Next:
+		return []field{on, textField("to", &t.To)}
+	case Stop:
+		return []field{on, textField("exit_status", &t.ExitStatus), textField("restart", &t.Restart)}
+	}
+	return []field{on, textField("exit_status", &t.ExitStatus)}
+}
+
+// elementsField is the array of a job's or a flow's elements. It is written even if it is empty:
+// it is what makes a flow.
+func elementsField(p *[]Element) field {
+	return field{"steps",
+		func(d *decoder, n *node, path string) {
+			d.array(n, path, func(n *node, path string) {
+				e := elementOf(n)
+				d.object(n, path, e.fields())
+				*p = append(*p, e)
+			})
+		},
+		func() *node {
+			a := &node{kind: array}
+			for _, e := range *p {
+				if e != nil { // one that Validate refuses
+					a.items = append(a.items, write(e.fields()))
+				}
+			}
+			return a
+		}}
+}
+
+// elementOf returns an empty element of the kind that n is by its content.
+func elementOf(n *node) Element {
+	switch {
+	case n.get("flows") != nil:
+		return &Split{}
+	case n.get("steps") != nil:
+		return &Flow{}
+	case n.get("decision") != nil:
+		return &Decision{}
+	}
+	return &Step{}
+}
+
+func flowsField(p *[]*Flow) field {
+	return field{"flows",
+		func(d *decoder, n *node, path string) {
+			d.array(n, path, func(n *node, path string) {
+				f := &Flow{}
+				d.object(n, path, f.fields())
+				*p = append(*p, f)
+			})
+		},
+		func() *node {
+			a := &node{kind: array}
+			for _, f := range *p {
+				a.items = append(a.items, write(f.fields()))
+			}
+			return a
+		}}
+}
+
+func deciderField(p *Artifact) field {
+	return field{"decision",
+		func(d *decoder, n *node, path string) { d.object(n, path, p.fields()) },
+		func() *node { return write(p.fields()) }}
+}
+
+// defaultField is a string that is left out if it is the default.
+func defaultField(name string, p *string, value string) field {
+	f := textField(name, p)
+	write := f.write
+	f.write = func() *node {
+		if *p == value {
+			return nil
+		}
+		return write()
+	}
+	return f
+}
+
+func exclusiveField(p *bool) field {
+	return field{"exclusive",
+		func(d *decoder, n *node, path string) {
+			if n.kind != truth && n.kind != text || n.text != "true" && n.text != "false" {
+				d.wrong(n, path, "true or false")
+			}
+			*p = n.text == "true"
+		},
+		func() *node {
+			if !*p {
+				return nil
+			}
+			return &node{kind: truth, text: "true"}
+		}}
+}
+
+func attemptsField(p *int) field {
+	return field{"max_attempts",
+		func(d *decoder, n *node, path string) {
+			if n.kind != number && n.kind != text || !isInt(n.text) {
+				d.wrong(n, path, wantAttempts)
+				return
+			}
+			if *p = Int(n.text).Or(0); *p == 0 { // a written 0 is not the default
+				d.wrong(n, path, wantAttempts)
+			}
+		},
+		func() *node {
+			if *p == 0 || *p == DefaultMaxAttempts {
+				return nil
+			}
+			return &node{kind: number, text: strconv.Itoa(*p)}
+		}}
+}

@@ -1,0 +1,147 @@
+package jsl
+
+import "strings"
+
+// The operators of substitution: #{operator['name']}.
+const (
+	jobParameters    = "jobParameters"
+	jobProperties    = "jobProperties"
+	systemProperties = "systemProperties"
+	partitionPlan    = "partitionPlan"
+)
+
+// piece is a part of an attribute's value.
+type piece struct {
+	text     string // as written
+	operator string // empty: the text stands for itself
+	name     string
+	fallback bool // of an operator: ?: follows, with a default up to the next ;
+}
+
+// pieces yields the parts of a value: operators, and the text between them. What begins like an
+// operator but is none is text. Each byte is looked at a bounded number of times.
+func pieces(value string) func(yield func(piece) bool) {
+	return func(yield func(piece) bool) {
+		start, i := 0, 0
+		for {
+			at := strings.Index(value[i:], "#{")
+			if at < 0 {
+				break
+			}
+			i += at
+			p, ok, more := operatorAt(value[i:])
+			if !more {
+				break
+			}
+			if !ok {
+				i += len("#{")
+				continue
+			}
+			if start < i && !yield(piece{text: value[start:i]}) || !yield(p) {
+				return
+			}
+			i += len(p.text)
+			if p.fallback {
+				i += len("?:")
+			}
+			start = i
+		}
+		if start < len(value) {
+			yield(piece{text: value[start:]})
+		}
+	}
+}
+
+// operatorAt reads the operator with which value begins, if it does. Without more there is
+// no end of an operator in value, so none can follow either.
+func operatorAt(value string) (p piece, ok, more bool) {
+	operator, _, found := strings.Cut(value[len("#{"):min(len(value), 24)], "['")
+	if !found || operator != jobParameters && operator != jobProperties &&
+		operator != systemProperties && operator != partitionPlan {
+		return piece{}, false, true
+	}
+	head := len("#{") + len(operator) + len("['")
+	name, after, found := strings.Cut(value[head:], "']}")
+	if !found {
+		return piece{}, false, false
+	}
+	return piece{
+		text:     value[:head+len(name)+len("']}")],
+		operator: operator,
+		name:     name,
+		fallback: strings.HasPrefix(after, "?:"),
+	}, true, true
+}
+
+// hasOperator says whether value holds that operator, or any if it is empty.
+func hasOperator(value, operator string) bool {
+	for p := range pieces(value) {
+		if p.operator != "" && (operator == "" || p.operator == operator) {
+			return true
+		}
+	}
+	return false
+}
+
+// lookup returns the value of an operator. If it is deferred the operator is left as it is, with its default.
+type lookup func(operator, name string) (value string, deferred bool)
+
+// substitute replaces the operators of a value. An operator's default is used if its value is empty;
+// it may hold operators with defaults of their own, and ends at its ; or with the value.
+func substitute(value string, look lookup, out *strings.Builder) {
+	const (
+		dropped = iota // the operator had a value
+		used
+		kept // the operator is deferred, and so is the choice
+	)
+	var defaults []int // those we are inside of, the innermost last
+	silent := 0        // how many of them are dropped
+	write := func(s string) {
+		if silent == 0 {
+			out.WriteString(s)
+		}
+	}
+	closeDefaults := func(s string) { // s is text: each ; ends a default
+		for len(defaults) > 0 {
+			before, after, found := strings.Cut(s, ";")
+			write(before)
+			if !found {
+				return
+			}
+			last := len(defaults) - 1
+			switch defaults[last] {
+			case dropped:
+				silent--
+			case kept:
+				write(";")
+			}
+			defaults, s = defaults[:last], after
+		}
+		write(s)
+	}
+	for p := range pieces(value) {
+		if p.operator == "" {
+			closeDefaults(p.text)
+			continue
+		}
+		var v string
+		var deferred bool
+		if silent == 0 {
+			v, deferred = look(p.operator, p.name)
+			out.WriteString(v)
+		}
+		if !p.fallback {
+			continue
+		}
+		switch {
+		case deferred:
+			write("?:")
+			defaults = append(defaults, kept)
+		case v != "":
+			silent++
+			defaults = append(defaults, dropped)
+		default:
+			defaults = append(defaults, used)
+		}
+	}
+}

@@ -1,0 +1,34 @@
+// Package scheduler decides when jobs fire, and makes each fire happen once.
+//
+//	timer, start, lease, edit: wake          bucket fires: <app>.<job>.<second>
+//	             |                                        |
+//	schedule --> plan --> due, misfire policy --> create-only key --> execution with the key's id
+//	             ^                                        |                        |
+//	    newest key of the generation <--------------------+     open: the key is there, no record
+//
+// A nominal time is a time that a schedule asked for. It is decided once, by creating its key: either the key names
+// an execution, whose id was drawn before, or it says why there is none. Nothing else makes a fire happen, and
+// nothing but the plan says which times there are: a timer only wakes the walk, which goes through the plan from
+// the newest decision of the schedule's present generation, or from where the generation began, to now.
+//
+// Any number of buses may run a scheduler. The lease only saves work: two buses that both think they lead still
+// fire once, because only one of them can create the key. A bus can die, or lose an acknowledgement, between any
+// two steps:
+//
+//   - before the key, the walk of another bus finds the time undecided;
+//   - between the key and the execution's record, the fire is open, and the walk finishes it with the id that the
+//     key names. So the record is made again, never a second execution;
+//   - a bus that was paused there looks at the key again, since the execution may have ended and its record been
+//     removed meanwhile. Whoever removes a record closes its fire's key first.
+//
+// An edit (Set, Pause, Resume, Remove) lets the walk come to the moment of the edit by the old plan, then writes the
+// next generation, which begins at that moment. All generations share the keys: a bus that missed an edit cannot
+// fire a second twice. But it can leave keys that the new generation's walk has not come to, hence a walk begins at
+// the newest key of its own generation. While a schedule is paused it asks for nothing, so nothing is made up for.
+//
+// A nominal time that was not decided within a minute (Config.OnTime) is a misfire, see [bus.Schedule] for what then happens.
+// A long run of misfires that are skipped shares the key of its newest time; a time within it that has a key of its
+// own was decided by that.
+//
+// What can be lost: a fire that is decided by a bus which read the schedule just before an edit or a pause still happens.
+package scheduler

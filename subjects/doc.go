@@ -1,0 +1,92 @@
+// Package subjects is the contract between the control bus and its agents: subjects, headers,
+// payloads and rules. It needs nothing but the standard library, and this text is enough to write
+// an agent in any language; deploy/examples/agent.py is one in about a hundred lines.
+//
+//	jobstreamer.request.<app>.<pool>.<priority>.<execution>  [Request]    bus -> one agent, work queue
+//	jobstreamer.result.<app>.<job>.<execution>.<who>         [Result]     agent or "bus" -> RESULTS
+//	jobstreamer.log.<app>.<job>.<execution>.<agent>          [LogMessage] agent -> LOGS
+//	jobstreamer.heartbeat.<agent>                            [Heartbeat]  agent -> every bus, core NATS
+//	jobstreamer.command.<agent>.<verb>                       [Command]    bus -> one agent, request/reply
+//	jobstreamer.event.<kind>...                              [Event]      bus -> whoever watches, core NATS
+//
+// Payloads are JSON with the field names of the REST API; times are RFC 3339 in UTC with milliseconds.
+// Application, job, pool and agent names match [NamePattern], so each is one token of a subject.
+// An execution id is a positive integer, unique in the whole system.
+//
+// # Taking work
+//
+// Each application has a stream JOBSTREAMER_REQUEST_<app> with work-queue retention, and in it a durable
+// pull consumer <pool>=<priority> for each pool and each of the priorities high, normal and low. The bus
+// makes them, for the pools of jobs and for the applications and pools that a heartbeat names; until then
+// a pull is answered "no responders": ask again after a second. An agent pulls by publishing
+// {"batch":n,"expires":nanoseconds} to $JS.API.CONSUMER.MSG.NEXT.<stream>.<consumer> with a reply inbox
+// (every NATS client has a call for it), for no more requests than it has free slots, the higher priority
+// first. A message that it has no slot for it gives back at once by a negative acknowledgement (-NAK).
+// AckWait is 30 s. A request that was held longer than [MaxHold] by the wall clock (the monotonic clock stops
+// while a machine sleeps) is not claimed any more, but let go without an acknowledgement.
+//
+// # Claiming
+//
+// Requests can come twice, and late. What makes an execution run once is the claim: the first [Result] of an
+// attempt, with batch_status "starting" or "started", published to the agent's result subject through JetStream
+// (as a NATS request, so that the stream's acknowledgement comes back) with two headers:
+//
+//	Nats-Expected-Last-Subject-Sequence: <expected_sequence of the request>
+//	Nats-Expected-Last-Subject-Sequence-Subject: jobstreamer.result.<app>.<job>.<execution>.*
+//
+// The broker stores the claim of one agent and refuses all others with error code 10071 (or 10164 in a cluster).
+// Stored: acknowledge the request (+ACK) and run. Refused: it is somebody else's, or has ended; acknowledge
+// and forget it, unless the last message of the filter is one's own (see below). Any other failure of a claim:
+// neither acknowledge nor run; the request comes again.
+// The claim carries in "execution" the object of that name in the request, unchanged: from it a bus can make
+// a record that was lost.
+//
+// # Running
+//
+// "started" is stored before the body begins; an agent with nothing to prepare claims with "started" at once.
+// Every later result of the attempt expects the sequence of the one before it (the "seq" in the stream's
+// acknowledgement) with the same filter. So whoever was fenced off, because the bus held the agent for lost or stopped
+// the execution, is refused by the broker: it then ends the work, and keeps what it knows as a log line.
+// Changes of steps travel in "steps", each as a whole [StepExecution]; the end of a step is stored before the
+// next one begins, and so is the start of a step that runs longer than a moment.
+// The last result of an attempt is terminal: completed, failed or stopped. An agent repeats it until it is stored or refused, over
+// restarts of its own too: until then the execution stays in its heartbeats.
+//
+// # An outcome that is not known
+//
+// When no acknowledgement comes (a time-out, a lost connection), send the same message again. If that is
+// refused, read the last message of the filter ($JS.API.DIRECT.GET.JOBSTREAMER_RESULTS.<filter>): with the same "handling" and "number" it is one's own and was
+// stored. If it is older than the sequence that the refusal names ("wrong last sequence: N"), a replica answered: read again.
+// "handling" is a random id for one handling of one delivery: not the agent's name, since another slot of the
+// same agent must not take a claim for its own. Never send Nats-Msg-Id: a repeat would then be
+// answered as a duplicate, with success, even behind a fence. Do not let the client buffer over a reconnect.
+//
+// # Heartbeats
+//
+// An agent publishes a [Heartbeat] every interval_ms, and at once when it starts, when its status changes and, with status "gone", when it
+// leaves; as a request with a reply inbox if it wants to know that a bus listens (the answer is an empty object).
+// "executions" names each execution with its attempt from the fetch until the terminal result is stored. What nobody
+// names for [LostAfter] intervals is lost: the bus ends it as failed, or requests the next attempt. An agent that could
+// not send heartbeats for as long ends the work of attempts that may be taken for lost, and one that starts ends what processes its previous life left.
+// A name belongs to one live agent: before its first heartbeat an agent sends the command "ping" to its own
+// name; if another life answers, it gives up.
+//
+// # Commands
+//
+//	stop    {"execution_id":1,"attempt":1}  end the body, first kindly; the terminal result is stopped
+//	drop    {"execution_id":1,"attempt":1}  the attempt is fenced off: end the body, publish nothing
+//	drain   {}                              take no more work; the status becomes blocked
+//	resume  {}                              take work again
+//	ping    {}                              answer with "life"
+//
+// Each is answered by a [CommandReply]. Commands can be lost and repeated: the bus repeats what it wants while
+// heartbeats show that it was not done.
+//
+// # Permissions
+//
+// The agent's name is the last token of what it publishes, and its applications are tokens of it, so NATS
+// permissions confine an agent: publish jobstreamer.result.<app>.*.*.<agent>, jobstreamer.log.<app>.*.*.<agent>,
+// jobstreamer.heartbeat.<agent>, jobstreamer.command.<agent>.ping, $JS.API.CONSUMER.MSG.NEXT.JOBSTREAMER_REQUEST_<app>.*, $JS.ACK.JOBSTREAMER_REQUEST_<app>.>
+// and $JS.API.DIRECT.GET.JOBSTREAMER_RESULTS.jobstreamer.result.<app>.>; subscribe jobstreamer.command.<agent>.*,
+// jobstreamer.heartbeat.<agent> and its inbox; answer requests.
+package subjects

@@ -1,0 +1,201 @@
+package subjects
+
+import "encoding/json"
+
+// LostAfter is the number of heartbeat intervals after which an execution that no heartbeat names is lost.
+const LostAfter = 3
+
+// MaxHold is how many seconds an agent may hold a request before it claims it; equal to the consumers' AckWait.
+const MaxHold = 30
+
+// MaxLogMessage is how many bytes a [LogMessage] should not exceed.
+const MaxLogMessage = 64 << 10
+
+// Execution is one execution of a job.
+type Execution struct {
+	ID             int64             `json:"execution_id"`
+	InstanceID     int64             `json:"instance_id"` // the id of the first execution of its restarts
+	App            string            `json:"app"`
+	Job            string            `json:"job"`
+	BatchStatus    BatchStatus       `json:"batch_status"`
+	ExitStatus     string            `json:"exit_status,omitempty"`
+	Exception      string            `json:"exception,omitempty"`
+	Attempt        int               `json:"attempt"` // 0 until an agent claims it
+	Agent          string            `json:"agent,omitempty"`
+	Parameters     map[string]string `json:"job_parameters,omitempty"`
+	Pool           string            `json:"pool"`
+	Priority       string            `json:"priority"`
+	Exclusive      bool              `json:"exclusive,omitempty"`
+	OnAgentLost    string            `json:"on_agent_lost,omitempty"` // [LostFailed] (also if empty) or [LostRequeue]
+	MaxAttempts    int               `json:"max_attempts,omitempty"`  // with [LostRequeue]; 0 is no limit
+	ScheduledFor   Time              `json:"scheduled_for,omitzero"`  // the nominal time of the fire
+	RestartOf      int64             `json:"restart_of,omitempty"`
+	CreateTime     Time              `json:"create_time"`
+	StartTime      Time              `json:"start_time,omitzero"`
+	EndTime        Time              `json:"end_time,omitzero"`
+	UpdateTime     Time              `json:"last_updated_time"`
+	StepExecutions []StepExecution   `json:"step_executions,omitempty"` // in order of start
+}
+
+// StepExecution is one execution of a step.
+type StepExecution struct {
+	ID             int64           `json:"step_execution_id"` // 1, 2, ... within the execution, over its attempts
+	Step           string          `json:"step_name"`
+	BatchStatus    BatchStatus     `json:"batch_status"`
+	ExitStatus     string          `json:"exit_status,omitempty"`
+	Exception      string          `json:"exception,omitempty"`
+	StartTime      Time            `json:"start_time,omitzero"`
+	EndTime        Time            `json:"end_time,omitzero"`
+	PersistentData json.RawMessage `json:"persistent_data,omitempty"` // the runtime's own: user data, checkpoints, partitions
+}
+
+// StepState is what a restart or a further attempt has to know of a step.
+type StepState struct {
+	Step           string          `json:"step_name"`
+	BatchStatus    BatchStatus     `json:"batch_status"`
+	ExitStatus     string          `json:"exit_status,omitempty"`
+	Starts         int             `json:"starts"` // in the job instance, for start-limit
+	PersistentData json.RawMessage `json:"persistent_data,omitempty"`
+}
+
+// Request asks for one attempt of one execution.
+type Request struct {
+	Execution        Execution       `json:"execution"` // goes into the claim, unchanged
+	Attempt          int             `json:"attempt"`   // from 1
+	ExpectedSequence uint64          `json:"expected_sequence"`
+	Definition       json.RawMessage `json:"definition"`                 // the job, in the JSON form of the REST API
+	Steps            []StepState     `json:"steps,omitempty"`            // what earlier attempts and executions of the instance did
+	RestartPosition  string          `json:"restart_position,omitempty"` // the element that a stop@restart named
+	Time             Time            `json:"time"`
+}
+
+// Result says what happened to an execution. Its batch_status is the execution's from then on.
+type Result struct {
+	ID              int64           `json:"execution_id"`
+	App             string          `json:"app"`
+	Job             string          `json:"job"`
+	Attempt         int             `json:"attempt"`
+	BatchStatus     BatchStatus     `json:"batch_status"`
+	ExitStatus      string          `json:"exit_status,omitempty"`
+	Exception       string          `json:"exception,omitempty"` // why it failed, for people; a few lines
+	Agent           string          `json:"agent"`               // as the subject's last token
+	Handling        string          `json:"handling"`            // id of one handling of one delivery
+	Number          int             `json:"number"`              // 1, 2, ... within the handling
+	Time            Time            `json:"time"`
+	Steps           []StepExecution `json:"steps,omitempty"`            // the ones that changed
+	RestartPosition string          `json:"restart_position,omitempty"` // with stopped: where a restart begins
+	Execution       *Execution      `json:"execution,omitempty"`        // in a claim only, as the request gave it
+}
+
+// Same says whether o is the message r itself, sent again.
+func (r *Result) Same(o *Result) bool {
+	return r.Handling != "" && r.Handling == o.Handling && r.Number == o.Number
+}
+
+// LogMessage carries lines of output, in order.
+type LogMessage struct {
+	Attempt int       `json:"attempt"`
+	Dropped int       `json:"dropped,omitempty"` // lines lost before these, because the job wrote faster than they could be sent
+	Lines   []LogLine `json:"lines"`
+}
+
+// LogLine is one line of output.
+type LogLine struct {
+	Time    Time   `json:"time"`
+	Level   string `json:"level"`  // trace, debug, info, warn, error
+	Stream  string `json:"stream"` // stdout, stderr, or agent for what the agent itself says
+	Step    string `json:"step,omitempty"`
+	Message string `json:"message"`
+}
+
+// Agent statuses in heartbeats.
+const (
+	AgentReady   = "ready"
+	AgentBlocked = "blocked" // takes no work until it is resumed
+	AgentLeaving = "leaving" // ends what runs, takes no more
+	AgentGone    = "gone"    // the last heartbeat
+)
+
+// Heartbeat says that an agent lives, what it can do and what it has.
+type Heartbeat struct {
+	Agent      string    `json:"name"`
+	Life       string    `json:"life"` // random, new at each start
+	Status     string    `json:"status"`
+	Version    string    `json:"agent_version"`
+	Host       string    `json:"host"`
+	OS         string    `json:"os_name"`
+	OSVersion  string    `json:"os_version,omitempty"`
+	Arch       string    `json:"cpu_arch"`
+	Cores      int       `json:"cpu_core"`
+	Apps       []string  `json:"apps"`
+	Pools      []string  `json:"pools"`
+	Slots      int       `json:"slots"`
+	Running    int       `json:"running"`
+	IntervalMS int64     `json:"interval_ms"`
+	StartTime  Time      `json:"start_time"`
+	Stats      Stats     `json:"stats"`
+	Executions []Attempt `json:"executions"`
+}
+
+// Attempt names one attempt of an execution.
+type Attempt struct {
+	ID      int64  `json:"execution_id"`
+	Attempt int    `json:"attempt"`
+	App     string `json:"app"`
+	Job     string `json:"job"`
+}
+
+// Stats are figures of the agent's machine and process.
+type Stats struct {
+	Memory struct {
+		Physical Memory `json:"physical"`
+		Swap     Memory `json:"swap"`
+	} `json:"memory"`
+	CPU struct {
+		Process struct {
+			Load float64 `json:"load"` // 0..1 of all cores
+			Time int64   `json:"time"` // nanoseconds of CPU time
+		} `json:"process"`
+		System struct {
+			Load        float64 `json:"load"`         // 0..1 of all cores
+			LoadAverage float64 `json:"load_average"` // of the last minute
+		} `json:"system"`
+	} `json:"cpu"`
+}
+
+// Memory in bytes.
+type Memory struct {
+	Free  uint64 `json:"free"`
+	Total uint64 `json:"total"`
+}
+
+// Verbs of commands.
+const (
+	StopCommand   = "stop"
+	DropCommand   = "drop"
+	DrainCommand  = "drain"
+	ResumeCommand = "resume"
+	PingCommand   = "ping"
+)
+
+// Command names the attempt that stop and drop are about; the other verbs have an empty one.
+type Command struct {
+	ID      int64 `json:"execution_id,omitempty"`
+	Attempt int   `json:"attempt,omitempty"`
+}
+
+// CommandReply answers a command.
+type CommandReply struct {
+	OK    bool   `json:"ok"`
+	Error string `json:"error,omitempty"` // why not, e.g. that the agent has no such attempt
+	Life  string `json:"life"`
+}
+
+// Event is what operators and notifiers may watch, beside results.
+type Event struct {
+	Kind    string          `json:"kind"` // agent, job, schedule, fire
+	Time    Time            `json:"time"`
+	Subject string          `json:"subject"` // what it is about: an agent's name, <app>.<job>
+	What    string          `json:"what"`    // joined, lost, blocked, created, fired, skipped ...
+	Detail  json.RawMessage `json:"detail,omitempty"`
+}
