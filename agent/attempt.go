@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	linesTimeout = 2 * time.Second        // for the lines of an attempt to be stored before its end is
+	linesTimeout = 2 * time.Second         // for the lines of an attempt to be stored before its end is
 	endTimeout   = 2500 * time.Millisecond // for its end to be stored before it goes to the outbox
 )
 

@@ -19,6 +19,7 @@ const (
 // lane is one consumer: an application's requests of one pool and priority. At most one pull is open in it.
 type lane struct {
 	app, pool, priority string
+	index               int    // in the puller's list
 	rank                int    // 0 is asked first
 	subject             string // where to ask
 
@@ -36,7 +37,7 @@ func newLanes(apps, pools []string) []*lane {
 		for _, app := range apps {
 			for _, pool := range pools {
 				lanes = append(lanes, &lane{
-					app: app, pool: pool, priority: priority, rank: rank,
+					index: len(lanes), app: app, pool: pool, priority: priority, rank: rank,
 					subject: "$JS.API.CONSUMER.MSG.NEXT." + subjects.RequestStream(app) + "." + subjects.RequestConsumer(pool, priority),
 				})
 			}

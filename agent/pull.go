@@ -2,6 +2,7 @@ package agent
 
 import (
 	"cmp"
+	"context"
 	"log/slog"
 	"strconv"
 	"strings"
@@ -51,6 +52,21 @@ func newPuller(nc *nats.Conn, cfg *Config) *puller {
 	return p
 }
 
+// run keeps asking until ctx ends. Then it takes no more; what was taken may still be running.
+func (p *puller) run(ctx context.Context) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			p.pause(true)
+			return
+		case now := <-tick.C:
+			p.round(now)
+		}
+	}
+}
+
 // start subscribes to the answers and asks.
 func (p *puller) start() error {
 	sub, err := p.nc.Subscribe(p.inbox+".*.*", p.arrive)
@@ -58,9 +74,15 @@ func (p *puller) start() error {
 		return err
 	}
 	p.sub = sub
+	if err := sub.SetPendingLimits(-1, -1); err != nil { // what comes is bounded by what was asked for
+		return err
+	}
 	p.round(time.Now())
-	return sub.SetPendingLimits(-1, -1) // what comes is bounded by what was asked for
+	return nil
 }
+
+// stop ends the subscription, when no work is taken any more.
+func (p *puller) stop() { _ = p.sub.Unsubscribe() }
 
 // pause stops asking, or goes on. What comes in spite of it is given back.
 func (p *puller) pause(paused bool) {
@@ -106,10 +128,11 @@ func (p *puller) arrive(m *nats.Msg) {
 		return
 	}
 	since := p.known()
-	p.work.Go(func() {
+	go func() {
+		defer p.work.Done()
 		defer p.release()
 		p.handle(m, since)
-	})
+	}()
 }
 
 // take notes a request and says whether there is a slot for it.
@@ -128,6 +151,7 @@ func (p *puller) take(m *nats.Msg) bool {
 	free := !p.paused && p.used < p.slots
 	if free {
 		p.used++
+		p.work.Add(1)
 	}
 	p.fill(now)
 	return free
@@ -192,12 +216,7 @@ func (p *puller) nextHot(now time.Time) *lane {
 
 func (p *puller) ask(l *lane, n int, park bool, now time.Time) {
 	payload := l.open(n, park, now)
-	i := strconv.Itoa
-	index := 0
-	for p.lanes[index] != l {
-		index++
-	}
-	if err := p.nc.PublishRequest(l.subject, p.inbox+"."+i(index)+"."+i(l.pull), payload); err != nil {
+	if err := p.nc.PublishRequest(l.subject, p.inbox+"."+strconv.Itoa(l.index)+"."+strconv.Itoa(l.pull), payload); err != nil {
 		l.close(now, retryAfter) // not connected; reset asks earlier
 	}
 }
@@ -222,10 +241,9 @@ func (p *puller) status(m *nats.Msg) {
 	case code == "100":
 		l.next = now.Add(3 * parkBeat)
 		return
-	case code == "404", code == "408" && text != "Requests Pending":
-		// no requests, or the time is over: park
-	case code == "409" && text == "Batch Completed":
-	default: // no consumer (503), its leader gone or changed (409), others wait in line for more than there is (408)
+	case code == "404", code == "408", text == "Batch Completed":
+		// no requests, no more than others wait for, or the time is over: park
+	default: // no consumer yet (503), its leader is gone or has changed, too many pulls (409)
 		wait = retryAfter
 		p.complain(l, code, text)
 	}

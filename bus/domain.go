@@ -90,12 +90,14 @@ type Execution struct {
 	LastSequence    uint64               `json:"last_sequence"` // of the newest result that is folded in
 	Wish            string               `json:"wish,omitempty"`
 	RestartedBy     int64                `json:"restarted_by,omitempty"`
-	RestartPosition string               `json:"restart_position,omitempty"` // where a restart of this one begins
-	StartPosition   string               `json:"start_position,omitempty"`   // where this one, a restart, begins
-	Definition      json.RawMessage      `json:"definition,omitempty"`       // until it has ended
-	Before          []subjects.StepState `json:"before,omitempty"`           // steps of the executions that this one restarts
+	RestartParams   map[string]string    `json:"restart_parameters,omitempty"` // of the execution RestartedBy
+	RestartPosition string               `json:"restart_position,omitempty"`   // where a restart of this one begins
+	StartPosition   string               `json:"start_position,omitempty"`     // where this one, a restart, begins
+	Definition      json.RawMessage      `json:"definition,omitempty"`         // until it has ended
+	Before          []subjects.StepState `json:"before,omitempty"`             // steps of the executions that this one restarts
 	FireKey         string               `json:"fire_key,omitempty"`
-	Rebuilt         bool                 `json:"rebuilt,omitempty"` // made from a claim, without a definition
+	Rebuilt         bool                 `json:"rebuilt,omitempty"`    // made from a claim, without a definition
+	DeleteTime      subjects.Time        `json:"delete_time,omitzero"` // somebody deleted it; the janitor sees to the rest
 }
 
 // Key is the record's key.

@@ -131,6 +131,37 @@ func (s *Store[T]) List(ctx context.Context, filter string) ([]Entry[T], error) 
 	}
 }
 
+// Watch calls put for every key that is there, then filled, then put for every change, until ctx ends. A
+// deleted key has no value.
+func (s *Store[T]) Watch(ctx context.Context, put func(key string, v *T, rev uint64), filled func()) error {
+	w, err := s.kv.WatchAll(ctx)
+	if err != nil {
+		return s.failed("watch", ">", err)
+	}
+	defer w.Stop() //nolint:errcheck // the connection is gone then, and so is the watcher
+	for {
+		select {
+		case e, ok := <-w.Updates():
+			switch {
+			case !ok:
+				return s.failed("watch", ">", ErrAway)
+			case e == nil:
+				filled()
+			case e.Operation() != jetstream.KeyValuePut:
+				put(e.Key(), nil, e.Revision())
+			default:
+				v, err := s.decode(e)
+				if err != nil {
+					return err
+				}
+				put(v.Key, &v.Value, v.Revision)
+			}
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
 func (s *Store[T]) decode(e jetstream.KeyValueEntry) (Entry[T], error) {
 	r := Entry[T]{Key: e.Key(), Revision: e.Revision(), Time: e.Created()}
 	if err := json.Unmarshal(e.Value(), &r.Value); err != nil {

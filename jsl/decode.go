@@ -12,18 +12,18 @@ const maxFaults = 100
 // decoder makes a model of a tree and collects what is wrong.
 type decoder struct{ faults Errors }
 
-// decode makes a job of a tree. All faults are returned: those of its form and
-// those of its meaning.
-func decode(n *node) (*Job, Errors) {
+// decode makes a job of a tree. All faults are returned: those that its reader found, those of its
+// form and those of its meaning.
+func decode(n *node, read Errors) (*Job, Errors) {
 	j := &Job{}
-	d := &decoder{}
+	d := &decoder{faults: slices.Clip(read)}
 	d.object(n, "", j.fields())
 	j.fillDefaults()
 	v := newValidator(asWritten)
 	v.job(j)
 	faults := slices.Clone(d.faults)
 	for _, f := range v.faults {
-		if !covered(d.faults, f.Path) {
+		if !covered(d.faults[len(read):], f.Path) {
 			f.Line, f.Column = n.locate(f.Path)
 			faults = append(faults, f)
 		}

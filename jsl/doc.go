@@ -29,7 +29,7 @@
 // # Places
 //
 // Whatever the form that was read, a fault's place is a JSON pointer into the JSON form, and the line and
-// column (from 1, in bytes) where it was written. All faults of a text are reported at once,
+// column (from 1, in characters) where it was written. All faults of a text are reported at once,
 // because whoever wrote it would otherwise mend them one request at a time.
 //
 // # Substitution works on the tree

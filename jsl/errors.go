@@ -18,22 +18,25 @@ type FieldError struct {
 // Error returns the fault in one line.
 func (e FieldError) Error() string {
 	var b strings.Builder
-	switch {
-	case e.Path == "":
+	if e.Path == "" {
 		b.WriteString("the definition")
-	case strings.IndexFunc(e.Path, unicode.IsControl) >= 0:
-		b.WriteString(strconv.Quote(e.Path))
-	default:
-		b.WriteString(e.Path)
 	}
-	b.WriteString(": want " + e.Want)
+	b.WriteString(oneLine(e.Path) + ": want " + e.Want)
 	if e.Got != "" {
-		b.WriteString(", got " + e.Got)
+		b.WriteString(", got " + oneLine(e.Got))
 	}
 	if e.Line > 0 {
 		fmt.Fprintf(&b, " (line %d, column %d)", e.Line, e.Column)
 	}
 	return b.String()
+}
+
+// oneLine quotes text that is not printed in a line.
+func oneLine(s string) string {
+	if strings.IndexFunc(s, unicode.IsControl) >= 0 {
+		return strconv.Quote(s)
+	}
+	return s
 }
 
 // Errors are all faults of a definition, in the order of the text. It has at least one.

@@ -9,23 +9,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// maxDepth is how deep objects and arrays may be nested in any form.
-const maxDepth = 100
-
-var wantDepth = fmt.Sprintf("at most %d levels", maxDepth)
-
 // ParseJSON reads a job. Its error is an [Errors] with all faults of the text.
-func ParseJSON(data []byte) (*Job, error) {
-	n, err := readJSON(data)
-	if err != nil {
-		return nil, Errors{*err}
-	}
-	j, faults := decode(n)
-	if len(faults) > 0 {
-		return nil, faults
-	}
-	return j, nil
-}
+func ParseJSON(data []byte) (*Job, error) { return Parse(JSON, data) }
 
 // UnmarshalJSON is [ParseJSON].
 func (j *Job) UnmarshalJSON(data []byte) error {
@@ -94,7 +79,7 @@ type jsonReader struct {
 
 // readJSON returns the tree of a text, or why it is not JSON. Names that are there twice
 // are left to the decoder, which goes on after them.
-func readJSON(data []byte) (*node, *FieldError) {
+func readJSON(data []byte) (*node, Errors) {
 	r := &jsonReader{
 		dec:   jsontext.NewDecoder(bytes.NewBuffer(data), jsontext.AllowDuplicateNames(true)),
 		data:  data,
@@ -104,13 +89,16 @@ func readJSON(data []byte) (*node, *FieldError) {
 	if err == nil {
 		r.next()
 		if _, err = r.dec.ReadToken(); errors.Is(err, io.EOF) {
+			if n.get("job/name") != nil { // as older clients write it
+				spell(n)
+			}
 			return n, nil
 		}
 		if err == nil {
 			err = FieldError{"", "nothing after the definition", "more", r.line, r.col}
 		}
 	}
-	return nil, r.explain(err)
+	return nil, Errors{r.explain(err)}
 }
 
 func (r *jsonReader) value(depth int) (*node, error) {
@@ -191,11 +179,11 @@ func (r *jsonReader) next() {
 }
 
 // explain turns the reader's error into ours.
-func (r *jsonReader) explain(err error) *FieldError {
-	f := &FieldError{Want: "JSON", Line: r.line, Column: r.col}
+func (r *jsonReader) explain(err error) FieldError {
+	f := FieldError{Want: "JSON", Line: r.line, Column: r.col}
 	var syntax *jsontext.SyntacticError
 	switch {
-	case errors.As(err, f):
+	case errors.As(err, &f):
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		r.moveTo(len(r.data))
 		f.Got, f.Line, f.Column = "the end of the text", r.line, r.col
@@ -207,4 +195,16 @@ func (r *jsonReader) explain(err error) *FieldError {
 		f.Got = cut(err.Error(), maxGot)
 	}
 	return f
+}
+
+func formatJSON(n *node) ([]byte, error) {
+	b, err := appendJSON(nil, n)
+	if err != nil {
+		return nil, err
+	}
+	v := jsontext.Value(b)
+	if err := v.Indent(jsontext.WithIndent("  ")); err != nil {
+		return nil, err
+	}
+	return append(v, '\n'), nil
 }

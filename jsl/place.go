@@ -1,8 +1,11 @@
 package jsl
 
-import "bytes"
+import (
+	"bytes"
+	"unicode/utf8"
+)
 
-// place follows a position in a text by line and column, from 1, columns in bytes.
+// place follows a position in a text by line and column, from 1, columns in characters.
 type place struct {
 	text      []byte
 	offset    int
@@ -23,6 +26,6 @@ func (p *place) moveTo(offset int) {
 		p.col = 1
 		passed = passed[bytes.LastIndexByte(passed, '\n')+1:]
 	}
-	p.col += len(passed)
+	p.col += utf8.RuneCount(passed)
 	p.offset = offset
 }

@@ -30,13 +30,16 @@ const (
 	null
 	array
 	object
+	other // what has no place in a job: dates, symbols, tagged values; text is how it was written
 )
 
 func (k kind) String() string {
-	return [...]string{"a string", "a number", "true or false", "null", "an array", "an object"}[k]
+	return [...]string{"a string", "a number", "true or false", "null", "an array", "an object", "something else"}[k]
 }
 
 func newText(s string) *node { return &node{kind: text, text: s} }
+
+func newObject(line, col int) *node { return &node{kind: object, line: line, col: col} }
 
 func (n *node) add(name string, value *node) {
 	n.members = append(n.members, member{name: name, value: value})
@@ -57,7 +60,7 @@ func (n *node) got() string {
 	switch n.kind {
 	case text:
 		return quote(n.text)
-	case number, truth:
+	case number, truth, other:
 		return cut(n.text, maxGot)
 	}
 	return n.kind.String()

@@ -27,7 +27,7 @@ const (
 	deadline = 30 * time.Second       // of a wait; a fault alone reaches it
 	pause    = 10 * time.Millisecond  // between two looks
 	often    = 200 * time.Millisecond // heartbeat interval of most tests
-	seldom   = 10 * time.Second       // where an agent is cut off for a while and may not take it for a loss
+	seldom   = 4 * time.Second        // where an agent is cut off for a while and may not take it for a loss
 )
 
 // broker is the one that all rooms share.
@@ -180,9 +180,14 @@ func (r *room) run(o Options) *Process {
 // await waits until what is true.
 func (r *room) await(what string, is func() bool) {
 	r.Helper()
-	for end := time.Now().Add(deadline); !is(); time.Sleep(pause) {
+	r.awaitFor(deadline, what, is)
+}
+
+func (r *room) awaitFor(long time.Duration, what string, is func() bool) {
+	r.Helper()
+	for end := time.Now().Add(long); !is(); time.Sleep(pause) {
 		if time.Now().After(end) {
-			r.Fatalf("waited %v in vain for %s\n%s", deadline, what, r.state())
+			r.Fatalf("waited %v in vain for %s\n%s", long, what, r.state())
 		}
 	}
 }

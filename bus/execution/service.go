@@ -1,76 +1,185 @@
-// Package execution is the life cycle of executions: submit, record results, stop, restart, recover, retain.
 package execution
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/bus/index"
-	"github.com/job-streamer/job-streamer-control-bus/subjects"
+	"github.com/job-streamer/job-streamer-control-bus/jsl"
 )
 
+// maxStep bounds the time between a decision and its write.
+const maxStep = 30 * time.Second
+
 // Config of a [Service].
-type Config struct{}
-
-// Service does it.
-type Service struct{}
-
-func New(b *bus.Bus, x *index.Index, cfg Config) *Service { panic("x") }
-
-// Run folds results, follows agents, recovers and purges until ctx ends.
-func (s *Service) Run(ctx context.Context) error { panic("x") }
-
-// Submission asks for an execution.
-type Submission struct {
-	App, Job       string
-	Parameters     map[string]string
-	IdempotencyKey string
-	ID             int64         // of a fire, which drew it before; 0: draw one
-	ScheduledFor   subjects.Time // the nominal time of a fire
-	FireKey        string        // of a fire
+type Config struct {
+	Waiting   time.Duration          // after which an execution that nobody claimed is looked at; default 10 s
+	Every     time.Duration          // between two rounds of the recoverer; default 1 s
+	Heartbeat time.Duration          // assumed of agents that did not say their interval; default 2 s
+	Janitor   time.Duration          // between two rounds of the janitor; default 1 min
+	Runnable  func(j *jsl.Job) error // nil, or why no agent can run the job
 }
 
-// Submit makes the record and the request. created is false if the IdempotencyKey named an execution that was
-// there before. Errors: StateError (no_such_job, job_is_exclusive, job_start, idempotency_key_reused), ErrUnknown (with the execution, since its id is known), ErrAway.
-func (s *Service) Submit(ctx context.Context, sub Submission) (e *bus.Execution, created bool, err error) {
-	panic("x")
+// Service sees executions through their lives.
+type Service struct {
+	b      *bus.Bus
+	x      *index.Index
+	cfg    Config
+	p      *projector
+	roster *roster
 }
 
-// Get reads the record; StateError no_such_job_execution. job may be empty.
-func (s *Service) Get(ctx context.Context, app, job string, id int64) (*bus.Execution, error) { panic("x") }
-
-// Stop keeps the wish and sees to it. StateError job_execution_not_running.
-func (s *Service) Stop(ctx context.Context, app, job string, id int64) (*bus.Execution, error) { panic("x") }
-
-// Abandon. StateError job_execution_is_running.
-func (s *Service) Abandon(ctx context.Context, app, job string, id int64) (*bus.Execution, error) { panic("x") }
-
-// Restart returns the new execution. StateErrors of JSR-352's restart. created is false if it was restarted before.
-func (s *Service) Restart(ctx context.Context, app, job string, id int64, parameters map[string]string) (e *bus.Execution, created bool, err error) {
-	panic("x")
+// New returns a Service. It works when Run does.
+func New(b *bus.Bus, x *index.Index, cfg Config) *Service {
+	cfg.Waiting = cmp.Or(cfg.Waiting, 10*time.Second)
+	cfg.Every = cmp.Or(cfg.Every, time.Second)
+	cfg.Heartbeat = cmp.Or(cfg.Heartbeat, 2*time.Second)
+	cfg.Janitor = cmp.Or(cfg.Janitor, time.Minute)
+	s := &Service{b: b, x: x, cfg: cfg}
+	s.p = newProjector(b, x)
+	s.roster = newRoster(s)
+	return s
 }
 
-// DeleteJob removes a definition at its revision (0: whatever it is), with its schedule, and its history unless it is to be kept.
-// StateError job_execution_is_running.
-func (s *Service) DeleteJob(ctx context.Context, app, job string, revision uint64, keepHistory bool) error { panic("x") }
-
-// DeleteHistory removes all ended executions of a job.
-func (s *Service) DeleteHistory(ctx context.Context, app, job string) error { panic("x") }
-
-// DeleteApp removes an application without jobs. StateError app_in_use.
-func (s *Service) DeleteApp(ctx context.Context, app string) error { panic("x") }
-
-// AgentInfo is an agent as this bus sees it.
-type AgentInfo struct {
-	bus.Agent
-	Alive bool
+// Run records results, follows agents, recovers and purges until ctx ends. The index must run as long.
+func (s *Service) Run(ctx context.Context) error {
+	if err := s.x.WaitReady(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return s.p.run(ctx) })
+	g.Go(func() error { return s.roster.run(ctx) })
+	g.Go(func() error { return s.chore(ctx, "recoverer", s.cfg.Every, s.newRecoverer().round) })
+	g.Go(func() error { return s.chore(ctx, "janitor", s.cfg.Janitor, s.newJanitor().round) })
+	return g.Wait()
 }
 
-// Agents that are alive, or were within the last day, by name.
-func (s *Service) Agents() []AgentInfo { panic("x") }
+// chore does round every so often while this bus holds the lease. A failed round is said, and done again.
+func (s *Service) chore(ctx context.Context, name string, every time.Duration, round func(context.Context) error) error {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	renew := time.NewTicker(bus.LeaseTTL / 3)
+	defer renew.Stop()
+	take := func() bool {
+		held, err := s.b.Leases.Renew(ctx, name, s.b.Name())
+		if err != nil && ctx.Err() == nil {
+			s.b.Log.Warn("lease not renewed, trying again", "lease", name, "err", err)
+		}
+		return held && err == nil // in doubt we do not do it
+	}
+	held := take()
+	for {
+		select {
+		case <-renew.C:
+			held = take()
+		case <-tick.C:
+			if !held {
+				continue
+			}
+			if err := round(ctx); err != nil && ctx.Err() == nil {
+				s.b.Log.Warn("round not finished, trying again", "chore", name, "err", err)
+			}
+		case <-ctx.Done():
+			// ctx is over, but the next holder should not wait for the TTL.
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+			defer cancel()
+			if err := s.b.Leases.Release(ctx, name, s.b.Name()); err != nil && !errors.Is(err, bus.ErrAway) {
+				s.b.Log.Warn("lease not given up", "lease", name, "err", err)
+			}
+			return nil
+		}
+	}
+}
 
-// Agent by name or instance id (UUID).
-func (s *Service) Agent(nameOrID string) (AgentInfo, bool) { panic("x") }
+// Get reads the record of an execution; the error is a StateError no_such_job_execution if there is none. An
+// empty job is whichever has it.
+func (s *Service) Get(ctx context.Context, app, job string, id int64) (*bus.Execution, error) {
+	e, err := s.get(ctx, app, job, id)
+	return &e.Value, err
+}
 
-// Block or unblock an agent.
-func (s *Service) Block(ctx context.Context, agent string, blocked bool) error { panic("x") }
+func (s *Service) get(ctx context.Context, app, job string, id int64) (bus.Entry[bus.Execution], error) {
+	none := bus.State(bus.CodeNoSuchExecution, "there is no execution %d of %s", id, bus.JobKey(app, cmp.Or(job, "*")))
+	if job == "" {
+		sum, ok := s.x.Find(id)
+		switch {
+		case ok && sum.App == app:
+			job = sum.Job
+		case ok:
+			return bus.Entry[bus.Execution]{}, none
+		default: // another bus may have made it a moment ago
+			found, err := s.b.Executions.List(ctx, fmt.Sprintf("%s.*.%d", app, id))
+			if err != nil {
+				return bus.Entry[bus.Execution]{}, err
+			}
+			if len(found) == 0 || found[0].Value.DeleteTime != 0 {
+				return bus.Entry[bus.Execution]{}, none
+			}
+			return found[0], nil
+		}
+	}
+	e, err := s.b.Executions.Get(ctx, bus.ExecutionKey(app, job, id))
+	if errors.Is(err, bus.ErrNotFound) || err == nil && e.Value.DeleteTime != 0 {
+		return e, none
+	}
+	return e, err
+}
+
+// Wait waits until the execution has ended and returns its record then. The error is ctx's when that ends first.
+func (s *Service) Wait(ctx context.Context, app, job string, id int64) (*bus.Execution, error) {
+	_, whole, err := s.x.WaitRecord(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if whole != nil {
+		return whole, nil
+	}
+	return s.Get(ctx, app, job, id)
+}
+
+// fresh is an error if what began at start has taken too long to be carried on. Wall clock: the monotonic one
+// stops while a machine sleeps.
+func fresh(start time.Time) error {
+	if d := time.Now().Round(0).Sub(start.Round(0)); d > maxStep || d < -maxStep {
+		return fmt.Errorf("given up after %v: %w", d.Round(time.Second), bus.ErrUnknown)
+	}
+	return nil
+}
+
+// change reads the record, lets do decide, and writes what it made of it, until nobody was faster. do
+// returns false to leave the record as it is.
+func (s *Service) change(ctx context.Context, app, job string, id int64, do func(*bus.Execution) (bool, error)) (*bus.Execution, error) {
+	for {
+		start := time.Now()
+		e, err := s.get(ctx, app, job, id)
+		if err != nil {
+			return nil, err
+		}
+		r := e.Value
+		write, err := do(&r)
+		if err != nil || !write {
+			return &r, err
+		}
+		if err := fresh(start); err != nil {
+			return nil, err
+		}
+		rev, err := s.b.Executions.Update(ctx, r.Key(), r, e.Revision)
+		if errors.Is(err, bus.ErrChanged) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		s.x.PutExecution(&r, rev)
+		return &r, nil
+	}
+}

@@ -1,95 +1,181 @@
 // Package index is the read model: every definition and a summary of every execution in memory, filled
 // from the buckets and followed as they change. Lists, searches and counts come from it; one
 // execution's steps and parameters are read from JetStream.
+//
+//	KV jobs, schedules, apps --watch--------------> maps of definitions
+//	KV executions --ordered consumer, 2 decoders--> entries of 72 bytes, by id and by job in order of creation
+//	own writes -----------------------------------> the same, at once; the echo is known by its revision
+//
+// An entry holds no pointer, so that a million of them cost the garbage collector nothing.
 package index
 
 import (
 	"context"
+	"errors"
+	"strings"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
-	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// Job is a job as lists show it.
-type Job struct {
-	bus.Job
-	Revision uint64   // of the definition
-	JSL      *jsl.Job // the definition, read; not to be changed
-	Stats    Stats
-	Latest   *Summary      // the newest execution by create time; nil if none
-	Schedule *bus.Schedule // nil if none
-	SchedRev uint64
-}
-
-// Stats counts the executions of a job.
-type Stats struct {
-	Total, Success, Failure int
-	Average                 time.Duration // of the completed ones, from start to end
-}
-
-// Summary is what lists show of an execution.
-type Summary struct {
-	App, Job                       string
-	ID, InstanceID                 int64
-	BatchStatus                    subjects.BatchStatus
-	ExitStatus                     string
-	Agent                          string
-	Attempt                        int
-	CreateTime, StartTime, EndTime subjects.Time
-	UpdateTime                     subjects.Time
-	ScheduledFor                   subjects.Time
-	RestartOf                      int64
-}
-
-// JobQuery selects and sorts jobs.
-type JobQuery struct {
-	App    string
-	Words  []string // the name contains any of them; all jobs if empty
-	Match  func(*Job) bool
-	Less   func(a, b *Job) int // default: by name
-	Offset int                 // from 0
-	Limit  int
-}
-
 // Index is the read model of one bus.
-type Index struct{}
+type Index struct {
+	b     *bus.Bus
+	ready chan struct{}
 
-func New(b *bus.Bus) *Index { panic("x") }
+	mu        sync.RWMutex
+	apps      map[string]appEntry
+	jobs      []*jobEntry // by number, which entries of executions have; never shrinks
+	byName    map[jobName]*jobEntry
+	perApp    map[string]int // jobs with a definition
+	changed   chan struct{}  // closed at the next change of a schedule
+	table     table
+	names     names // of agents, exit statuses
+	live      map[int64]struct{}
+	doomed    map[int64]Doomed
+	successor map[int64]Restarted // restarted_by, until that execution is there
+	waiters   map[int64][]chan *bus.Execution
+	wishes    map[int64]string
+}
 
-// Run fills the index and follows changes until ctx ends.
-func (x *Index) Run(ctx context.Context) error { panic("x") }
+type jobName struct{ app, job string }
+
+type appEntry struct {
+	app bus.App
+	rev uint64
+}
+
+// New returns an empty index. Run fills it.
+func New(b *bus.Bus) *Index {
+	return &Index{
+		b: b, ready: make(chan struct{}), changed: make(chan struct{}),
+		apps: map[string]appEntry{}, byName: map[jobName]*jobEntry{}, perApp: map[string]int{},
+		table: newTable(), names: newNames(), live: map[int64]struct{}{},
+		doomed: map[int64]Doomed{}, successor: map[int64]Restarted{},
+		waiters: map[int64][]chan *bus.Execution{}, wishes: map[int64]string{},
+	}
+}
 
 // Ready is closed when the index holds all that was there when Run began.
-func (x *Index) Ready() <-chan struct{} { panic("x") }
+func (x *Index) Ready() <-chan struct{} { return x.ready }
 
-// App, Apps: definitions of applications, by name.
-func (x *Index) App(name string) (a bus.App, revision uint64, ok bool) { panic("x") }
-func (x *Index) Apps() []bus.App                                       { panic("x") }
+// Run fills the index and follows changes until ctx ends.
+func (x *Index) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	var filled sync.WaitGroup
+	filled.Add(4)
+	follow(ctx, g, x.b.Apps, filled.Done, func(key string, v *bus.App, rev uint64) { x.PutApp(key, v, rev) })
+	follow(ctx, g, x.b.Jobs, filled.Done, func(key string, v *bus.Job, rev uint64) {
+		if app, job, ok := strings.Cut(key, "."); ok {
+			x.PutJob(app, job, v, rev)
+		}
+	})
+	follow(ctx, g, x.b.Schedules, filled.Done, func(key string, v *bus.Schedule, rev uint64) {
+		if app, job, ok := strings.Cut(key, "."); ok {
+			x.PutSchedule(app, job, v, rev)
+		}
+	})
+	g.Go(func() error { return x.followExecutions(ctx, filled.Done) })
+	g.Go(func() error {
+		all := make(chan struct{})
+		go func() { filled.Wait(); close(all) }()
+		select {
+		case <-all:
+			close(x.ready)
+		case <-ctx.Done():
+		}
+		return nil
+	})
+	return g.Wait()
+}
 
-// Job returns a job; false if there is none. What a client of this bus wrote before is seen.
-func (x *Index) Job(app, name string) (*Job, bool)               { panic("x") }
-func (x *Index) Jobs(q JobQuery) (page []*Job, hits int)         { panic("x") }
-func (x *Index) CountJobs(app string) int                        { panic("x") }
-func (x *Index) Schedules() []bus.Entry[bus.Schedule]            { panic("x") }
-func (x *Index) ScheduleChanged() <-chan struct{}                { panic("x") } // closed at the next change of any schedule
+// follow calls put for every key that is there, then filled, then put for every change until ctx ends.
+func follow[T any](ctx context.Context, g *errgroup.Group, s *bus.Store[T], filled func(), put func(string, *T, uint64)) {
+	var once sync.Once
+	g.Go(func() error {
+		defer once.Do(filled)
+		for {
+			err := s.Watch(ctx, func(key string, v *T, rev uint64) { put(key, v, rev) }, func() { once.Do(filled) })
+			if ctx.Err() != nil {
+				return nil
+			}
+			if err != nil && !errors.Is(err, bus.ErrAway) {
+				return err
+			}
+			select { // the connection is away: begin anew when it may be back
+			case <-time.After(time.Second):
+			case <-ctx.Done():
+				return nil
+			}
+		}
+	})
+}
 
-// Executions lists those of a job, newest first; offset from 0.
-func (x *Index) Executions(app, job string, offset, limit int) (page []Summary, hits int) { panic("x") }
+// PutApp takes in an application that was written or, if v is nil, deleted, so that a client sees its own write.
+func (x *Index) PutApp(name string, v *bus.App, rev uint64) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	old, ok := x.apps[name]
+	switch {
+	case ok && rev <= old.rev:
+	case v == nil:
+		delete(x.apps, name)
+	default:
+		x.apps[name] = appEntry{*v, rev}
+	}
+}
 
-// Find returns the summary of an execution by its id alone.
-func (x *Index) Find(id int64) (Summary, bool) { panic("x") }
+// PutJob takes in a definition that was written or, if v is nil, deleted.
+func (x *Index) PutJob(app, name string, v *bus.Job, rev uint64) {
+	var parsed *jsl.Job
+	if v != nil {
+		var err error
+		if parsed, err = jsl.ParseJSON(v.Definition); err != nil {
+			x.b.Log.Error("definition cannot be read", "app", app, "job", name, "err", err)
+			return
+		}
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	j := x.job(app, name)
+	if rev <= j.rev {
+		return
+	}
+	if (j.def == nil) != (v == nil) {
+		if v == nil {
+			x.perApp[app]--
+		} else {
+			x.perApp[app]++
+		}
+	}
+	j.def, j.jsl, j.rev = v, parsed, rev
+}
 
-// WaitEnd waits until the execution has ended. The error is ctx's, or bus.ErrNotFound.
-func (x *Index) WaitEnd(ctx context.Context, id int64) (Summary, error) { panic("x") }
+// PutSchedule takes in a schedule that was written or, if v is nil, deleted.
+func (x *Index) PutSchedule(app, job string, v *bus.Schedule, rev uint64) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	j := x.job(app, job)
+	if rev <= j.schedRev {
+		return
+	}
+	j.schedule, j.schedRev = v, rev
+	close(x.changed)
+	x.changed = make(chan struct{})
+}
 
-// NewestOf returns the newest executions of an agent.
-func (x *Index) NewestOf(agent string, limit int) []Summary { panic("x") }
-
-// PutApp, PutJob and PutSchedule take in what this bus has just written, so that its clients see their own
-// writes; a nil value is a deletion.
-func (x *Index) PutApp(name string, v *bus.App, revision uint64)              { panic("x") }
-func (x *Index) PutJob(app, name string, v *bus.Job, revision uint64)         { panic("x") }
-func (x *Index) PutSchedule(app, job string, v *bus.Schedule, revision uint64) { panic("x") }
-func (x *Index) PutExecution(v *bus.Execution, revision uint64)               { panic("x") }
+// job returns the entry for a name and makes it if need be.
+func (x *Index) job(app, name string) *jobEntry {
+	k := jobName{app, name}
+	j := x.byName[k]
+	if j == nil {
+		j = &jobEntry{app: app, name: name, number: uint32(len(x.jobs))}
+		x.jobs = append(x.jobs, j)
+		x.byName[k] = j
+	}
+	return j
+}

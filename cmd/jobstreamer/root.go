@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // program is what all commands share.
@@ -55,10 +56,11 @@ New here? This runs everything in one process, with jobs to look at:
 }
 
 func sharedFlags(root *cobra.Command, p *program) {
-	f := sectionOf(root.PersistentFlags(), "Everywhere")
-	f.StringVar(new(string), configFlag, "", "`FILE` in YAML with any of these settings, such as \"http: 127.0.0.1:8080\"")
-	f.StringVar(&p.logs.level, "log-level", "info", "`LEVEL` from which to log: debug, info, warn or error")
-	f.StringVar(&p.logs.format, "log-format", "auto", "`FORMAT` of the log: text, json, or auto: text on a terminal")
+	section(root.PersistentFlags(), "Everywhere", func(f *pflag.FlagSet) {
+		f.String(configFlag, "", "`FILE` in YAML with any of these settings, such as \"slots: 8\"")
+		f.StringVar(&p.logs.level, "log-level", "info", "`LEVEL` from which to log: debug, info, warn or error")
+		f.StringVar(&p.logs.format, "log-format", "auto", "`FORMAT` of the log: text, json, or auto: text on a terminal")
+	})
 }
 
 func noArguments(cmd *cobra.Command, args []string) error {

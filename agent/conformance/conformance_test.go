@@ -1,0 +1,70 @@
+package conformance_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/job-streamer/job-streamer-control-bus/agent/conformance"
+)
+
+const examples = "../../deploy/examples"
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	_ = flag.Set("test.parallel", "8") // the subtests wait more than they compute
+	os.Exit(m.Run())
+}
+
+// TestPython plays the suite with the example in Python.
+func TestPython(t *testing.T) {
+	python := virtualEnvironment(t)
+	conformance.Run(t, func(t *testing.T, o conformance.Options) *conformance.Process {
+		seconds := strconv.FormatFloat(o.Heartbeat.Seconds(), 'f', -1, 64)
+		return conformance.Start(t, exec.Command(python, filepath.Join(examples, "agent.py"), "--nats-url", o.URL,
+			"--name", o.Name, "--apps", strings.Join(o.Apps, ","), "--pools", strings.Join(o.Pools, ","),
+			"--slots", strconv.Itoa(o.Slots), "--data", o.Data, "--heartbeat", seconds))
+	})
+}
+
+// virtualEnvironment is a Python with what the example needs. It is made once for each requirements.txt.
+func virtualEnvironment(t *testing.T) (python string) {
+	t.Helper()
+	requirements := filepath.Join(examples, "requirements.txt")
+	wanted, err := os.ReadFile(requirements)
+	if err != nil {
+		t.Fatal(err)
+	}
+	python3, err := exec.LookPath("python3")
+	if err != nil {
+		t.Skipf("no Python here: %v", err)
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		cache = os.TempDir()
+	}
+	dir := filepath.Join(cache, "jobstreamer-test", fmt.Sprintf("venv-%x", sha256.Sum256(wanted))[:21])
+	python = filepath.Join(dir, "bin", "python")
+	if exec.Command(python, "-c", "import nats").Run() == nil {
+		return python
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	for _, args := range [][]string{
+		{python3, "-m", "venv", "--clear", dir},
+		{python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", requirements},
+	} {
+		if out, err := exec.CommandContext(ctx, args[0], args[1:]...).CombinedOutput(); err != nil {
+			t.Skipf("cannot get what %s asks for: %s: %v\n%s", requirements, strings.Join(args, " "), err, out)
+		}
+	}
+	return python
+}

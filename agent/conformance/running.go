@@ -1,0 +1,205 @@
+package conformance
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+// running is about what an execution does and says.
+var running = []testCase{
+	{"steps follow one another and their results are stored between them", stepByStep},
+	{"a failed step fails the job and the next one does not run", failedStep},
+	{"a job that the agent cannot run ends failed with its element named", cannotRun},
+	{"a restart goes on after the steps that were completed", restart},
+	{"parameters and the execution's names reach the process", environment},
+	{"lines arrive in order with the names of their streams", lines},
+	{"much output arrives in order, or is counted", muchOutput},
+}
+
+func stepByStep(r *room) {
+	r.agent()
+	id := r.submit(r.say("one"), r.sayAndWait("two", "go"), r.say("three"))
+	r.body("two")
+	// That step-2 runs means that the end of step-1 is stored already, not that it will be.
+	if s := steps(r.results(id))["step-1"]; s.BatchStatus != subjects.Completed {
+		r.Errorf("step-2 runs while step-1 is stored as %q", s.BatchStatus)
+	}
+	r.await("the start of step-2", func() bool { return steps(r.results(id))["step-2"].BatchStatus == subjects.Started })
+	r.letGo("go")
+	end := r.end(id, subjects.Completed)
+	if end.ExitStatus != "COMPLETED" {
+		r.Errorf("the exit status is %q, want COMPLETED", end.ExitStatus)
+	}
+	for i := range 3 {
+		name := fmt.Sprintf("step-%d", i+1)
+		s := steps(r.results(id))[name]
+		if s.ID != int64(i+1) || s.BatchStatus != subjects.Completed || s.StartTime.IsZero() || s.EndTime < s.StartTime {
+			r.Errorf("%s ended as %+v", name, s)
+		}
+	}
+	if got := r.evidence(); len(got) != 3 || r.said("one") != 1 || !strings.HasPrefix(got[2], "three") {
+		r.Errorf("the evidence is %q", got)
+	}
+}
+
+// steps is the last that the results say of each step.
+func steps(all []stored) map[string]subjects.StepExecution {
+	last := map[string]subjects.StepExecution{}
+	for _, s := range all {
+		for _, step := range s.Steps {
+			last[step.Step] = step
+		}
+	}
+	return last
+}
+
+func failedStep(r *room) {
+	r.agent()
+	id := r.submit(r.say("one"), r.say("two")+"; exit 3", r.say("three"))
+	end := r.end(id, subjects.Failed)
+	if end.ExitStatus != "FAILED" || end.Exception == "" {
+		r.Errorf("the end has exit status %q and exception %q, want FAILED and why", end.ExitStatus, end.Exception)
+	}
+	all := steps(r.results(id))
+	if one, two := all["step-1"], all["step-2"]; one.BatchStatus != subjects.Completed || two.BatchStatus != subjects.Failed {
+		r.Errorf("step-1 is %s and step-2 %s, want completed and failed", one.BatchStatus, two.BatchStatus)
+	}
+	if two := all["step-2"]; !strings.Contains(two.ExitStatus+two.Exception+end.Exception, "3") {
+		r.Errorf("nothing says that the exit code was 3: %+v, %q", two, end.Exception)
+	}
+	if _, began := all["step-3"]; began || r.said("three") != 0 {
+		r.Error("step-3 ran")
+	}
+}
+
+func cannotRun(r *room) {
+	r.agent()
+	req := r.request(json.RawMessage(`{"id":"job","steps":[{"id":"odd-one","batchlet":{"ref":"no.such.Batchlet"}}]}`))
+	r.send(req)
+	end := r.end(req.Execution.ID, subjects.Failed)
+	text := end.Exception
+	for _, s := range steps(r.results(req.Execution.ID)) {
+		text += s.Exception
+	}
+	if !strings.Contains(text, "no.such.Batchlet") {
+		r.Errorf("the exception is %q, want it to name no.such.Batchlet", text)
+	}
+}
+
+func restart(r *room) {
+	r.agent()
+	req := r.request(job(r.say("one"), r.say("two")))
+	req.Execution.RestartOf = r.ids.Add(1)
+	req.Execution.InstanceID = req.Execution.RestartOf
+	req.Steps = []subjects.StepState{
+		{Step: "step-1", BatchStatus: subjects.Completed, ExitStatus: "COMPLETED", Starts: 1},
+		{Step: "step-2", BatchStatus: subjects.Failed, ExitStatus: "FAILED", Starts: 1},
+	}
+	r.send(req)
+	r.end(req.Execution.ID, subjects.Completed)
+	if r.said("one") != 0 || r.said("two") != 1 {
+		r.Errorf("the evidence is %q, want step-2 alone", r.evidence())
+	}
+}
+
+func environment(r *room) {
+	file := filepath.Join(r.dir, "env")
+	req := r.request(job(`env > '` + file + `'`))
+	req.Execution.Parameters = map[string]string{"file": "a b", "OTHER": "ü"}
+	r.send(req)
+	r.agent()
+	r.end(req.Execution.ID, subjects.Completed)
+	b, err := os.ReadFile(file)
+	if err != nil {
+		r.Fatal(err)
+	}
+	got := strings.Split(string(b), "\n")
+	for _, want := range []string{
+		"JOBSTREAMER_APP=" + r.app, "JOBSTREAMER_JOB=job", fmt.Sprintf("JOBSTREAMER_EXECUTION_ID=%d", req.Execution.ID),
+		"JOBSTREAMER_ATTEMPT=1", "JOBSTREAMER_STEP=step-1", "JOBSTREAMER_PARAM_FILE=a b", "JOBSTREAMER_PARAM_OTHER=ü",
+	} {
+		if !slices.Contains(got, want) {
+			r.Errorf("the process does not see %s", want)
+		}
+	}
+}
+
+// output is what the job wrote to one stream, and how many lines are said to be lost.
+func (r *room) output(id int64, stream string) (got []string, dropped int) {
+	for _, m := range r.stored(subjects.LogFilter(r.app, "job", id)) {
+		var l subjects.LogMessage
+		if err := json.Unmarshal(m.data, &l); err != nil || l.Attempt != 1 {
+			r.Errorf("log message %s: attempt %d, %v", m.data, l.Attempt, err)
+		}
+		if want := subjects.LogSubject(r.app, "job", id, r.options.Name); m.subject != want {
+			r.Errorf("log message at %s, want %s", m.subject, want)
+		}
+		if len(m.data) > subjects.MaxLogMessage {
+			r.Errorf("a log message has %d bytes, want at most %d", len(m.data), subjects.MaxLogMessage)
+		}
+		dropped += l.Dropped
+		for _, line := range l.Lines {
+			if line.Time.IsZero() || line.Level == "" {
+				r.Errorf("a line has no time or no level: %+v", line)
+			}
+			if line.Stream == stream {
+				got = append(got, line.Message)
+				if line.Step != "step-1" {
+					r.Errorf("a line is of step %q, want step-1", line.Step)
+				}
+			}
+		}
+	}
+	return got, dropped
+}
+
+func lines(r *room) {
+	r.agent()
+	id := r.submit(`i=0; while [ $i -lt 20 ]; do echo "out <$i>"; echo "err $i" >&2; i=$((i+1)); done; printf 'no newline'`)
+	r.end(id, subjects.Completed)
+	var wantOut, wantErr []string
+	for i := range 20 {
+		wantOut = append(wantOut, fmt.Sprintf("out <%d>", i))
+		wantErr = append(wantErr, fmt.Sprintf("err %d", i))
+	}
+	wantOut = append(wantOut, "no newline")
+	var out, err []string
+	r.await("41 lines", func() bool {
+		out, _ = r.output(id, "stdout")
+		err, _ = r.output(id, "stderr")
+		return len(out)+len(err) >= 41
+	})
+	if !slices.Equal(out, wantOut) {
+		r.Errorf("stdout is %q, want %q", out, wantOut)
+	}
+	if !slices.Equal(err, wantErr) {
+		r.Errorf("stderr is %q, want %q", err, wantErr)
+	}
+}
+
+func muchOutput(r *room) {
+	const total = 5000
+	r.agent()
+	id := r.submit(fmt.Sprintf(`i=0; while [ $i -lt %d ]; do echo "line $i of some more words than few"; i=$((i+1)); done`, total))
+	r.end(id, subjects.Completed)
+	var got []string
+	r.await("all lines, or that they were lost", func() bool {
+		var dropped int
+		got, dropped = r.output(id, "stdout")
+		return len(got)+dropped >= total
+	})
+	next := 0
+	for _, line := range got {
+		var n int
+		if _, err := fmt.Sscanf(line, "line %d of", &n); err != nil || n < next {
+			r.Fatalf("line %q comes after line %d", line, next-1)
+		}
+		next = n + 1
+	}
+}

@@ -1,0 +1,53 @@
+package native
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime/debug"
+
+	"github.com/job-streamer/job-streamer-control-bus/agent"
+	"github.com/job-streamer/job-streamer-control-bus/jsl"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+// call runs a batchlet that is a function of the program. A panic fails the step.
+func (r *run) call(ctx context.Context, s *jsl.Step, x *subjects.StepExecution) (exit string, err error) {
+	c := agent.NewStepContext(x.PersistentData, func(data json.RawMessage) error {
+		x.PersistentData = data
+		return r.rep.Save(*x)
+	})
+	e := &r.work.Execution
+	c.App, c.Job, c.Step = e.App, e.Job, s.ID
+	c.ExecutionID, c.Attempt = e.ID, r.work.Attempt
+	c.Parameters = e.Parameters
+	c.Properties, c.JobProperties = values(s.Batchlet.Properties), values(r.jsl.Properties)
+	c.Log = r.work.Log.Logger(s.ID)
+	defer func() {
+		if p := recover(); p != nil {
+			r.work.Log.Line(agent.Stderr, "error", s.ID, fmt.Sprintf("panic: %v\n%s", p, debug.Stack()))
+			exit, err = "FAILED", fmt.Errorf("panic: %v", p)
+		}
+		if exit == "" && err == nil {
+			exit = c.ExitStatus()
+		}
+	}()
+	return r.rt.host.Batchlets[s.Batchlet.Ref](ctx, c)
+}
+
+func values(p jsl.Properties) map[string]string {
+	if len(p) == 0 {
+		return nil
+	}
+	m := make(map[string]string, len(p))
+	for _, prop := range p {
+		m[prop.Name] = prop.Value
+	}
+	return m
+}
+
+// wasStop says that an error is nothing but the stop that was asked for.
+func wasStop(ctx context.Context, err error) bool {
+	return ctx.Err() != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx)))
+}

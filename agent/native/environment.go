@@ -1,0 +1,61 @@
+package native
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/job-streamer/job-streamer-control-bus/jsl"
+)
+
+// passed are the variables of the agent's environment that every process gets: what programs need to work at all.
+var passed = []string{
+	"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR",
+	// Windows
+	"SYSTEMROOT", "WINDIR", "COMSPEC", "PATHEXT", "TEMP", "TMP", "USERPROFILE", "USERNAME",
+	"APPDATA", "LOCALAPPDATA", "PROGRAMDATA", "PROGRAMFILES", "SYSTEMDRIVE", "NUMBER_OF_PROCESSORS",
+}
+
+// inherited picks from the agent's environment what processes get.
+func inherited(environ, more []string) []string {
+	var env []string
+	for _, v := range environ {
+		name, _, _ := strings.Cut(v, "=")
+		upper := strings.ToUpper(name)
+		if slices.Contains(passed, upper) || strings.HasPrefix(upper, "LC_") || slices.Contains(more, name) {
+			env = append(env, v)
+		}
+	}
+	return env
+}
+
+// environment is that of a step's process. The last of several values counts.
+func (r *run) environment(s *jsl.Step) []string {
+	env := slices.Clone(r.rt.env)
+	for _, p := range slices.Concat(s.Properties, s.Batchlet.Properties) {
+		if name, ok := strings.CutPrefix(p.Name, "env."); ok && name != "" && !strings.Contains(name, "=") {
+			env = append(env, name+"="+p.Value)
+		}
+	}
+	e := &r.work.Execution
+	for name, value := range e.Parameters {
+		env = append(env, "JOBSTREAMER_PARAM_"+variable(name)+"="+value)
+	}
+	return append(env,
+		"JOBSTREAMER_APP="+e.App, "JOBSTREAMER_JOB="+e.Job,
+		"JOBSTREAMER_EXECUTION_ID="+strconv.FormatInt(e.ID, 10),
+		"JOBSTREAMER_ATTEMPT="+strconv.Itoa(r.work.Attempt), "JOBSTREAMER_STEP="+s.ID)
+}
+
+// variable makes a parameter's name one of a variable.
+func variable(name string) string {
+	return strings.Map(func(c rune) rune {
+		switch {
+		case c >= 'a' && c <= 'z':
+			return c - 'a' + 'A'
+		case c >= 'A' && c <= 'Z', c >= '0' && c <= '9':
+			return c
+		}
+		return '_'
+	}, name)
+}

@@ -1,0 +1,116 @@
+package native
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/job-streamer/job-streamer-control-bus/agent"
+	"github.com/job-streamer/job-streamer-control-bus/jsl"
+)
+
+// Config says what jobs get to see. The zero value is a good one.
+type Config struct {
+	Env        []string          // names of further variables of the agent's environment that processes get
+	Properties map[string]string // further #{systemProperties['...']}, or others in place of the built-in ones
+}
+
+// Runtime runs jobs for an agent. It is made by [New].
+type Runtime struct {
+	env       []string          // of all processes
+	system    map[string]string // #{systemProperties}
+	host      agent.Host
+	processes *processes
+	jobs      jobCache
+}
+
+// New makes a runtime. The properties of the system that jobs see are os.name, os.arch, file.separator, path.separator,
+// line.separator and java.io.tmpdir, as Java calls them.
+func New(cfg Config) *Runtime {
+	newline := "\n"
+	if runtime.GOOS == "windows" {
+		newline = "\r\n"
+	}
+	system := map[string]string{
+		"os.name": runtime.GOOS, "os.arch": runtime.GOARCH,
+		"file.separator": string(filepath.Separator), "path.separator": string(filepath.ListSeparator),
+		"line.separator": newline, "java.io.tmpdir": os.TempDir(),
+	}
+	maps.Copy(system, cfg.Properties)
+	return &Runtime{env: inherited(os.Environ(), cfg.Env), system: system}
+}
+
+// Open ends what processes an earlier life of the agent has left.
+func (r *Runtime) Open(h agent.Host) error {
+	r.host = h
+	var err error
+	if r.processes, err = openProcesses(h); err != nil {
+		return fmt.Errorf("processes: %w", err)
+	}
+	return nil
+}
+
+// Close has nothing to do: the last attempt has ended, and so has its process.
+func (r *Runtime) Close() error { return nil }
+
+// Run runs one attempt.
+func (r *Runtime) Run(ctx context.Context, w *agent.Work, rep *agent.Reporter) agent.Outcome {
+	job, err := r.job(w)
+	if err != nil {
+		return agent.Failure(err)
+	}
+	return newRun(r, job, w, rep).job(ctx)
+}
+
+// job is the attempt's job with everything substituted, and nothing in it that cannot be run.
+func (r *Runtime) job(w *agent.Work) (*jsl.Job, error) {
+	job, err := r.jobs.get(w.Definition, w.Execution.Parameters, r.system)
+	if err != nil {
+		return nil, fmt.Errorf("job %s: %w", w.Execution.Job, err)
+	}
+	if not := Unsupported(job); len(not) > 0 {
+		return nil, fmt.Errorf("job %s: this agent cannot run %s", job.ID, strings.Join(not, ", "))
+	}
+	for _, c := range job.Components() {
+		if c.Ref != Shell && r.host.Batchlets[c.Ref] == nil {
+			known := append(slices.Sorted(maps.Keys(r.host.Batchlets)), Shell)
+			return nil, fmt.Errorf("job %s: %s: this agent has no batchlet %q, only %s", job.ID, c.Path, c.Ref, strings.Join(known, ", "))
+		}
+	}
+	if len(job.Elements) == 0 {
+		return nil, fmt.Errorf("job %s: want at least one step", job.ID)
+	}
+	return job, nil
+}
+
+// Unsupported names what in a job this runtime cannot run. A job for which it returns nothing does
+// not fail for want of an element.
+func Unsupported(j *jsl.Job) []string {
+	var not []string
+	add := func(missing bool, format string, args ...any) {
+		if missing {
+			not = append(not, fmt.Sprintf(format, args...))
+		}
+	}
+	add(len(j.Listeners) > 0, "listeners of the job")
+	j.Walk(func(_ string, e jsl.Element) {
+		switch e := e.(type) {
+		case *jsl.Flow:
+			add(true, "flow %s", e.ID)
+		case *jsl.Split:
+			add(true, "split %s", e.ID)
+		case *jsl.Decision:
+			add(true, "decision %s", e.ID)
+		case *jsl.Step:
+			add(e.Chunk != nil, "the chunk of step %s", e.ID)
+			add(e.Partition != nil, "the partition of step %s", e.ID)
+			add(len(e.Listeners) > 0, "listeners of step %s", e.ID)
+		}
+	})
+	return not
+}

@@ -1,0 +1,84 @@
+package native
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"unsafe"
+)
+
+// lead makes the process the leader of a group that ends with us.
+func lead(cmd *exec.Cmd) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+}
+
+// waitGroup waits for the process, then ends the rest of its group. Between the two it is left to be waited
+// for: so long nobody else can have its id (waitid(2), WNOWAIT).
+func waitGroup(cmd *exec.Cmd, g *group) error {
+	const byPID, exited, noWait = 1, 0x4, 0x1000000
+	var info [128]byte // siginfo_t
+	for {
+		_, _, errno := syscall.Syscall6(syscall.SYS_WAITID, byPID, uintptr(g.pid), uintptr(unsafe.Pointer(&info)), exited|noWait, 0, 0)
+		if errno != syscall.EINTR {
+			break
+		}
+	}
+	killGroup(g.pid)
+	g.end()
+	return cmd.Wait()
+}
+
+// startTime is when the process started: the boot of the machine, and ticks since. Empty if there is no such process.
+func startTime(pid int) string {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return ""
+	}
+	// The second field is the program's name in brackets, which may itself hold anything.
+	after := stat[bytes.LastIndexByte(stat, ')')+1:]
+	f := strings.Fields(string(after))
+	if len(f) < 20 {
+		return ""
+	}
+	boot, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	return strings.TrimSpace(string(boot)) + " " + f[19]
+}
+
+// ours says that the group of pid is the one that was noted. If its leader has ended, nobody can have got its id while
+// others are in its group; they are known by their environment.
+func ours(pid int, started string) bool {
+	if now := startTime(pid); now != "" {
+		return now == started
+	}
+	boot, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if !strings.HasPrefix(started, strings.TrimSpace(string(boot))+" ") {
+		return false
+	}
+	all, _ := os.ReadDir("/proc")
+	for _, e := range all {
+		if inGroup(e.Name(), pid) {
+			return true
+		}
+	}
+	return false
+}
+
+// inGroup says that a process is in the group and was started for a step.
+func inGroup(process string, group int) bool {
+	if process[0] < '0' || process[0] > '9' {
+		return false
+	}
+	stat, err := os.ReadFile("/proc/" + process + "/stat")
+	if err != nil {
+		return false
+	}
+	f := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	if len(f) < 3 || f[2] != fmt.Sprint(group) {
+		return false
+	}
+	env, err := os.ReadFile("/proc/" + process + "/environ")
+	return err == nil && bytes.Contains(env, []byte("JOBSTREAMER_EXECUTION_ID="))
+}

@@ -1,0 +1,335 @@
+package execution
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha1" //nolint:gosec // RFC 9562 section 5.5 has UUIDs of version 5 made with it; nothing is secured by it
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/index"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+// AgentInfo is an agent as this bus sees it.
+type AgentInfo struct {
+	bus.Agent
+	Alive bool
+}
+
+// roster follows the heartbeats of agents: who lives, and which executions they name.
+type roster struct {
+	s     *Service
+	beats chan subjects.Heartbeat
+
+	mu       sync.Mutex
+	agents   map[string]*member
+	named    map[int64]naming
+	since    time.Time     // this bus has listened without a break since then
+	interval time.Duration // the longest of any living agent
+}
+
+type member struct {
+	bus.Agent
+	rev   uint64 // of what is kept in the bucket; 0: nothing yet
+	seen  time.Time
+	alive bool
+}
+
+// naming is the newest heartbeat that named an execution.
+type naming struct {
+	attempt int
+	at      time.Time
+}
+
+// forgetAfter is how long a silent agent stays in the list.
+const forgetAfter = 24 * time.Hour
+
+func newRoster(s *Service) *roster {
+	return &roster{
+		s: s, beats: make(chan subjects.Heartbeat, 1024),
+		agents: map[string]*member{}, named: map[int64]naming{}, interval: s.cfg.Heartbeat,
+	}
+}
+
+// run listens until ctx ends.
+func (r *roster) run(ctx context.Context) error {
+	kept, err := r.s.b.Agents.List(ctx, ">")
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	r.since = time.Now()
+	for _, e := range kept {
+		r.agents[e.Value.Heartbeat.Agent] = &member{Agent: e.Value, rev: e.Revision, seen: e.Value.LastSeen.Std()}
+	}
+	r.mu.Unlock()
+	sub, err := r.s.b.NC.Subscribe(subjects.AllHeartbeats, r.take)
+	if err != nil {
+		return fmt.Errorf("listen to heartbeats: %w", err)
+	}
+	defer sub.Unsubscribe() //nolint:errcheck // the connection is gone then
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case h := <-r.beats:
+			r.follow(ctx, h)
+		case <-tick.C:
+			r.sweep()
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// take notes a heartbeat at once; what it asks for is done by run.
+func (r *roster) take(m *nats.Msg) {
+	var h subjects.Heartbeat
+	if err := json.Unmarshal(m.Data, &h); err != nil || subjects.HeartbeatSubject(h.Agent) != m.Subject {
+		r.s.b.Log.Warn("a heartbeat that cannot be read is passed over", "subject", m.Subject, "err", err)
+		return
+	}
+	if m.Reply != "" {
+		_ = m.Respond([]byte("{}")) // the agent asks again
+	}
+	now := time.Now()
+	r.mu.Lock()
+	for _, a := range h.Executions {
+		r.named[a.ID] = naming{a.Attempt, now}
+	}
+	if d := time.Duration(h.IntervalMS) * time.Millisecond; d > r.interval && d <= time.Minute {
+		r.interval = d
+	}
+	r.mu.Unlock()
+	select {
+	case r.beats <- h:
+	default: // the next one comes soon
+	}
+}
+
+// follow keeps what is new about an agent, and repeats what is wished of it.
+func (r *roster) follow(ctx context.Context, h subjects.Heartbeat) {
+	r.mu.Lock()
+	m := r.agents[h.Agent]
+	if m == nil {
+		m = &member{}
+		r.agents[h.Agent] = m
+	}
+	fresh := m.Life != h.Life || m.Status != h.Status || m.rev == 0 || time.Since(m.LastSeen.Std()) > time.Hour
+	joined := h.Status != subjects.AgentGone && (!m.alive || m.Life != h.Life)
+	left := h.Status == subjects.AgentGone && m.alive
+	m.Heartbeat, m.InstanceID = h, InstanceID(h.Agent)
+	m.seen, m.alive = time.Now(), h.Status != subjects.AgentGone
+	agent, rev := m.Agent, m.rev
+	r.mu.Unlock()
+
+	switch {
+	case joined:
+		r.s.b.Log.Info("agent joined", "agent", h.Agent, "apps", h.Apps, "pools", h.Pools, "slots", h.Slots)
+		r.s.b.Event("agent", "joined", []string{h.Agent}, nil)
+	case left:
+		r.s.b.Log.Info("agent left", "agent", h.Agent)
+		r.s.b.Event("agent", "left", []string{h.Agent}, nil)
+	}
+	for _, app := range h.Apps {
+		if _, _, ok := r.s.x.App(app); !ok {
+			continue
+		}
+		for _, pool := range h.Pools {
+			if err := r.s.b.EnsurePool(ctx, app, pool); err != nil && ctx.Err() == nil {
+				r.s.b.Log.Warn("queue of an agent not made yet", "agent", h.Agent, "app", app, "pool", pool, "err", err)
+			}
+		}
+	}
+	if fresh {
+		agent.LastSeen = subjects.Now()
+		r.keep(ctx, agent, rev)
+	}
+	r.wishes(ctx, h, agent.Blocked)
+}
+
+// keep writes an agent's registration. A bus that was faster has written the same.
+func (r *roster) keep(ctx context.Context, a bus.Agent, rev uint64) {
+	e, err := r.s.b.Agents.Get(ctx, a.Heartbeat.Agent)
+	switch {
+	case err == nil:
+		a.Blocked = e.Value.Blocked
+		rev, err = r.s.b.Agents.Update(ctx, e.Key, a, e.Revision)
+	case errors.Is(err, bus.ErrNotFound):
+		rev, err = r.s.b.Agents.Create(ctx, a.Heartbeat.Agent, a)
+	}
+	if err != nil {
+		if ctx.Err() == nil && !errors.Is(err, bus.ErrChanged) && !errors.Is(err, bus.ErrExists) {
+			r.s.b.Log.Warn("agent not registered yet", "agent", a.Heartbeat.Agent, "err", err)
+		}
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if m := r.agents[a.Heartbeat.Agent]; m != nil {
+		m.rev, m.Blocked, m.LastSeen = rev, a.Blocked, a.LastSeen
+	}
+}
+
+// wishes tells the agent again what it has not done yet.
+func (r *roster) wishes(ctx context.Context, h subjects.Heartbeat, blocked bool) {
+	switch {
+	case blocked && h.Status == subjects.AgentReady:
+		_ = r.s.command(ctx, h.Agent, subjects.DrainCommand, subjects.Command{})
+	case !blocked && h.Status == subjects.AgentBlocked:
+		_ = r.s.command(ctx, h.Agent, subjects.ResumeCommand, subjects.Command{})
+	}
+	for _, a := range h.Executions {
+		sum, ok := r.s.x.Find(a.ID)
+		c := subjects.Command{ID: a.ID, Attempt: a.Attempt}
+		switch {
+		case !ok:
+		case sum.Attempt > a.Attempt, sum.Attempt == a.Attempt && fenced(&sum):
+			_ = r.s.command(ctx, h.Agent, subjects.DropCommand, c)
+		case sum.Wish == bus.WishStop && sum.BatchStatus.Running():
+			_ = r.s.command(ctx, h.Agent, subjects.StopCommand, c)
+		}
+	}
+}
+
+// fenced says whether an attempt that an agent still names is over. A moment is left for a heartbeat that was on its way.
+func fenced(s *index.Summary) bool {
+	return s.BatchStatus == subjects.Unknown || s.BatchStatus.Ended() && time.Since(s.EndTime.Std()) > 2*time.Second
+}
+
+// sweep notices who fell silent, and forgets what is old.
+func (r *roster) sweep() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := time.Now()
+	if !r.s.b.NC.IsConnected() {
+		r.since = now // what was said meanwhile was not heard
+	}
+	longest := r.s.cfg.Heartbeat
+	for name, m := range r.agents {
+		d := time.Duration(m.IntervalMS) * time.Millisecond
+		if m.alive && now.Sub(m.seen) > subjects.LostAfter*max(d, 100*time.Millisecond) {
+			m.alive = false
+			r.s.b.Log.Warn("agent is silent", "agent", name, "last_seen", m.seen)
+			r.s.b.Event("agent", "lost", []string{name}, nil)
+		}
+		if m.alive {
+			longest = max(longest, min(d, time.Minute))
+		}
+		if !m.alive && now.Sub(m.seen) > forgetAfter {
+			delete(r.agents, name)
+		}
+	}
+	r.interval = longest
+	for id, n := range r.named {
+		if now.Sub(n.at) > 10*time.Minute {
+			delete(r.named, id)
+		}
+	}
+}
+
+// lost says whether nobody has named an attempt for three intervals, as far as this bus can tell.
+func (r *roster) lost(id int64, attempt int) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	limit := subjects.LostAfter * r.interval
+	now := time.Now()
+	if now.Sub(r.since) <= limit || !r.s.b.NC.IsConnected() {
+		return false
+	}
+	n, ok := r.named[id]
+	return !ok || n.attempt < attempt || now.Sub(n.at) > limit
+}
+
+// Agents that are alive, or were within the last day, by name.
+func (s *Service) Agents() []AgentInfo {
+	s.roster.mu.Lock()
+	defer s.roster.mu.Unlock()
+	all := make([]AgentInfo, 0, len(s.roster.agents))
+	for _, m := range s.roster.agents {
+		all = append(all, m.info())
+	}
+	slices.SortFunc(all, func(a, b AgentInfo) int { return cmp.Compare(a.Heartbeat.Agent, b.Heartbeat.Agent) })
+	return all
+}
+
+func (m *member) info() AgentInfo {
+	i := AgentInfo{Agent: m.Agent, Alive: m.alive}
+	i.LastSeen = subjects.TimeOf(m.seen)
+	return i
+}
+
+// Agent by name or instance id.
+func (s *Service) Agent(nameOrID string) (AgentInfo, bool) {
+	s.roster.mu.Lock()
+	defer s.roster.mu.Unlock()
+	for name, m := range s.roster.agents {
+		if name == nameOrID || m.InstanceID == nameOrID {
+			return m.info(), true
+		}
+	}
+	return AgentInfo{}, false
+}
+
+// Block keeps an agent from taking work, or lets it again. The agent is told now, and at each heartbeat that shows that
+// it was not. The error is a StateError no_such_agent.
+func (s *Service) Block(ctx context.Context, agent string, blocked bool) error {
+	for {
+		e, err := s.b.Agents.Get(ctx, agent)
+		if errors.Is(err, bus.ErrNotFound) {
+			return bus.State(bus.CodeNoSuchAgent, "there is no agent %s", agent)
+		}
+		if err != nil {
+			return err
+		}
+		a := e.Value
+		a.Blocked = blocked
+		rev, err := s.b.Agents.Update(ctx, e.Key, a, e.Revision)
+		if errors.Is(err, bus.ErrChanged) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		s.roster.mu.Lock()
+		m := s.roster.agents[agent]
+		if m == nil {
+			m = &member{Agent: a}
+			s.roster.agents[agent] = m
+		}
+		m.Blocked, m.rev = blocked, rev
+		alive := m.alive
+		s.roster.mu.Unlock()
+		verb, what := subjects.ResumeCommand, "unblocked"
+		if blocked {
+			verb, what = subjects.DrainCommand, "blocked"
+		}
+		s.b.Event("agent", what, []string{agent}, nil)
+		if !alive {
+			return nil
+		}
+		return s.command(ctx, agent, verb, subjects.Command{})
+	}
+}
+
+// agentNamespace is ours: UUIDs of agents are made from it and their names.
+var agentNamespace = [16]byte{0x9d, 0x2c, 0x41, 0x7e, 0x53, 0x0a, 0x4f, 0x1b, 0x8e, 0x66, 0x2b, 0x90, 0xc7, 0x14, 0xd8, 0x35}
+
+// InstanceID is the UUID of an agent's name (RFC 9562 section 5.5), so it survives restarts.
+func InstanceID(name string) string {
+	h := sha1.New() //nolint:gosec // as above
+	h.Write(agentNamespace[:])
+	h.Write([]byte(name))
+	u := h.Sum(nil)[:16]
+	u[6] = u[6]&0x0f | 0x50
+	u[8] = u[8]&0x3f | 0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", u[0:4], u[4:6], u[6:8], u[8:10], u[10:16])
+}

@@ -1,0 +1,301 @@
+package execution
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/jsl"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+// Submission asks for an execution.
+type Submission struct {
+	App, Job       string
+	Parameters     map[string]string
+	IdempotencyKey string
+	ID             int64         // of a fire, which drew it before; 0: draw one
+	ScheduledFor   subjects.Time // the nominal time of a fire
+	FireKey        string        // of a fire
+}
+
+// Submit makes the record and the request. created is false if the IdempotencyKey, or the ID of a fire, names an execution that was
+// there before. Errors: StateError (no_such_job, job_is_exclusive, job_start, idempotency_key_reused), or one that is
+// [bus.ErrUnknown], with the execution, whose id is known then, or [bus.ErrAway].
+func (s *Service) Submit(ctx context.Context, sub Submission) (e *bus.Execution, created bool, err error) {
+	start := time.Now()
+	def, parsed, err := s.definition(ctx, sub.App, sub.Job)
+	if err != nil {
+		return nil, false, err
+	}
+	if s.cfg.Runnable != nil {
+		if err := s.cfg.Runnable(parsed); err != nil {
+			return nil, false, bus.State(bus.CodeStartRefused, "%v", err)
+		}
+	}
+	if parsed.Exclusive && sub.FireKey == "" && sub.IdempotencyKey == "" {
+		// Only to spare a record: the lock itself decides.
+		if err := s.lockedOut(ctx, sub.App, sub.Job); err != nil {
+			return nil, false, err
+		}
+	}
+	id := sub.ID
+	if id == 0 {
+		if id, err = s.b.NextID(ctx); err != nil {
+			return nil, false, err
+		}
+	}
+	created = true
+	if sub.IdempotencyKey != "" {
+		if id, created, err = s.name(ctx, sub, id); err != nil {
+			return nil, false, err
+		}
+	}
+	rec := newRecord(id, def, parsed, start)
+	rec.Parameters, rec.ScheduledFor, rec.FireKey = sub.Parameters, sub.ScheduledFor, sub.FireKey
+	return s.begin(ctx, rec, start, created)
+}
+
+// definition is the job as it is now: from the read model, or from the bucket if another bus wrote it a moment ago.
+func (s *Service) definition(ctx context.Context, app, job string) (*bus.Job, *jsl.Job, error) {
+	if def, parsed, ok := s.x.Definition(app, job); ok {
+		return def, parsed, nil
+	}
+	e, err := s.b.Jobs.Get(ctx, bus.JobKey(app, job))
+	if errors.Is(err, bus.ErrNotFound) {
+		return nil, nil, bus.State(bus.CodeNoSuchJob, "there is no job %s in the application %s", job, app)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	parsed, err := jsl.ParseJSON(e.Value.Definition)
+	return &e.Value, parsed, err
+}
+
+func newRecord(id int64, def *bus.Job, parsed *jsl.Job, now time.Time) *bus.Execution {
+	return &bus.Execution{
+		Execution: subjects.Execution{
+			ID: id, InstanceID: id, App: def.App, Job: def.Name, BatchStatus: subjects.Undispatched,
+			Pool: orDefault(parsed.Pool, subjects.DefaultPool), Priority: orDefault(parsed.Priority, subjects.Normal),
+			Exclusive: parsed.Exclusive, OnAgentLost: parsed.OnAgentLost, MaxAttempts: parsed.MaxAttempts,
+			CreateTime: subjects.TimeOf(now), UpdateTime: subjects.TimeOf(now),
+		},
+		Definition: def.Definition,
+	}
+}
+
+func orDefault(s, d string) string {
+	if s == "" {
+		return d
+	}
+	return s
+}
+
+// name draws the execution that an Idempotency-Key stands for. Who finds one does the same steps for its id before
+// it answers, since whoever made the key may have died right after.
+func (s *Service) name(ctx context.Context, sub Submission, id int64) (int64, bool, error) {
+	params, err := json.Marshal(sub.Parameters) // keys are sorted
+	if err != nil {
+		return 0, false, fmt.Errorf("encode parameters: %w", err)
+	}
+	hash := sha256.Sum256(params)
+	key := sha256.Sum256([]byte(sub.App + "\x00" + sub.Job + "\x00" + sub.IdempotencyKey))
+	name := hex.EncodeToString(key[:])
+	v := bus.Idempotency{Execution: id, Hash: hex.EncodeToString(hash[:]), Time: subjects.Now()}
+	for {
+		_, err := s.b.Idempotency.Create(ctx, name, v, jetstream.KeyTTL(bus.IdempotencyTTL))
+		if err == nil {
+			return id, true, nil
+		}
+		if !errors.Is(err, bus.ErrExists) {
+			return 0, false, err
+		}
+		found, err := s.b.Idempotency.Get(ctx, name)
+		switch {
+		case errors.Is(err, bus.ErrNotFound): // it has just expired
+			continue
+		case err != nil:
+			return 0, false, err
+		case found.Value.Hash != v.Hash:
+			return 0, false, bus.State(bus.CodeIdempotencyReuse,
+				"this Idempotency-Key was used for execution %d with other parameters", found.Value.Execution)
+		}
+		return found.Value.Execution, found.Value.Execution == id, nil
+	}
+}
+
+// begin writes the record and asks for attempt 1; both in flight together, in this order on one connection, unless the job
+// is exclusive: then record, lock and request follow each other, so that a lock always has a record to go on with.
+func (s *Service) begin(ctx context.Context, rec *bus.Execution, start time.Time, created bool) (*bus.Execution, bool, error) {
+	if err := s.b.EnsurePool(ctx, rec.App, rec.Pool); err != nil {
+		return rec, false, err
+	}
+	if err := fresh(start); err != nil {
+		return rec, false, err
+	}
+	var written, requested <-chan error
+	s.p.expect(rec)
+	written = s.create(rec)
+	if !rec.Exclusive {
+		requested = s.request(rec, 1, 0)
+	}
+	if err := <-written; err != nil {
+		there, err := s.existing(ctx, rec, err)
+		if there == nil {
+			return rec, false, err
+		}
+		if there.LastSequence > 0 || there.Wish != "" { // it has begun, and needs nothing more
+			return there, false, nil
+		}
+		rec, created = there, false
+	}
+	if rec.Exclusive {
+		if err := s.lock(ctx, rec); err != nil {
+			return rec, false, err
+		}
+		if err := fresh(start); err != nil {
+			return rec, false, err
+		}
+		requested = s.request(rec, 1, 0)
+	}
+	// Refused: it is queued already, if only by a stale request; the recoverer asks until a result follows.
+	if err := <-requested; err != nil && !errors.Is(err, bus.ErrChanged) {
+		return rec, created, fmt.Errorf("%w: %w", bus.ErrUnknown, err) // the record is there: the recoverer will ask
+	}
+	return rec, created, nil
+}
+
+// create writes a new record and tells the read model.
+func (s *Service) create(rec *bus.Execution) <-chan error {
+	done := make(chan error, 1)
+	s.b.Executions.Write(rec.Key(), *rec, 0, func(rev uint64, err error) {
+		if err == nil {
+			s.x.PutExecution(rec, rev)
+		}
+		s.p.created(rec, rev, err)
+		done <- err
+	})
+	return done
+}
+
+// existing returns the record that was there before, made by somebody who submits the same or by the projector from a claim; the latter
+// gets what it lacks.
+func (s *Service) existing(ctx context.Context, rec *bus.Execution, err error) (*bus.Execution, error) {
+	if !errors.Is(err, bus.ErrChanged) && !errors.Is(err, bus.ErrUnknown) {
+		return nil, err
+	}
+	there, gerr := s.change(ctx, rec.App, rec.Job, rec.ID, func(e *bus.Execution) (bool, error) {
+		if !e.Rebuilt || e.BatchStatus.Ended() {
+			return false, nil
+		}
+		e.Definition, e.Before, e.StartPosition, e.FireKey, e.Rebuilt = rec.Definition, rec.Before, rec.StartPosition, rec.FireKey, false
+		return true, nil
+	})
+	if gerr != nil {
+		return nil, fmt.Errorf("%w: %w", bus.ErrUnknown, errors.Join(err, gerr))
+	}
+	return there, nil
+}
+
+// request asks for an attempt that follows the result expected.
+func (s *Service) request(rec *bus.Execution, attempt int, expected uint64) <-chan error {
+	r := &subjects.Request{
+		Execution: rec.Execution, Attempt: attempt, ExpectedSequence: expected, Definition: rec.Definition,
+		Steps: rec.Before, RestartPosition: rec.StartPosition, Time: subjects.Now(),
+	}
+	if attempt > 1 {
+		r.Steps = states(rec.Before, rec.StepExecutions)
+	}
+	done := make(chan error, 1)
+	s.b.Request(r, func(err error) { done <- err })
+	return done
+}
+
+// lockedOut is a StateError if a running execution holds the lock of the job.
+func (s *Service) lockedOut(ctx context.Context, app, job string) error {
+	l, err := s.b.Locks.Get(ctx, bus.JobKey(app, job))
+	switch {
+	case errors.Is(err, bus.ErrNotFound):
+		return nil
+	case err != nil:
+		return err
+	}
+	return exclusive(app, job, l.Value)
+}
+
+func exclusive(app, job string, holder int64) error {
+	return bus.State(bus.CodeExclusive, "the job %s is exclusive, and its execution %d has not ended", bus.JobKey(app, job), holder)
+}
+
+// lock takes the lock of an exclusive job for rec. Taken by another: rec ends as abandoned, if nobody claimed it, and
+// the error is a StateError.
+func (s *Service) lock(ctx context.Context, rec *bus.Execution) error {
+	key := bus.JobKey(rec.App, rec.Job)
+	for {
+		_, err := s.b.Locks.Create(ctx, key, rec.ID)
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, bus.ErrExists) {
+			return fmt.Errorf("%w: %w", bus.ErrUnknown, err)
+		}
+		l, err := s.b.Locks.Get(ctx, key)
+		switch {
+		case errors.Is(err, bus.ErrNotFound): // freed just now
+			continue
+		case err != nil:
+			return fmt.Errorf("%w: %w", bus.ErrUnknown, err)
+		case l.Value == rec.ID:
+			return nil
+		}
+		_, err = s.b.PublishResult(ctx, &subjects.Result{
+			ID: rec.ID, App: rec.App, Job: rec.Job, BatchStatus: subjects.Abandoned, Time: subjects.Now(),
+			Exception: fmt.Sprintf("the job is exclusive, and its execution %d had not ended", l.Value),
+		}, 0)
+		if errors.Is(err, bus.ErrChanged) { // somebody claimed it: whoever asked for it held the lock then
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("%w: %w", bus.ErrUnknown, err)
+		}
+		return exclusive(rec.App, rec.Job, l.Value)
+	}
+}
+
+// expect keeps results of an execution in hand until its record is written.
+func (p *projector) expect(rec *bus.Execution) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if t := p.track(rec.App, rec.Job, rec.ID); !t.busy {
+		t.busy, t.creating = true, true
+		p.writes++
+	}
+}
+
+// created ends expect: the record was written at rev, or err tells why not.
+func (p *projector) created(rec *bus.Execution, rev uint64, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t := p.tracks[rec.ID]
+	if t == nil || !t.creating { // the same is submitted twice at once
+		return
+	}
+	t.busy, t.creating = false, false
+	if p.writes > 0 {
+		p.writes--
+	}
+	if err == nil {
+		t.rec, t.rev = rec, rev
+	}
+	p.schedule(t)
+	p.let(t)
+	p.idle.Broadcast()
+	p.next()
+}

@@ -1,0 +1,318 @@
+package index
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+// Summary is what lists show of an execution.
+type Summary struct {
+	App, Job                       string
+	ID, InstanceID                 int64
+	BatchStatus                    subjects.BatchStatus
+	ExitStatus                     string
+	Agent                          string
+	Attempt                        int
+	CreateTime, StartTime, EndTime subjects.Time
+	UpdateTime                     subjects.Time // the latest of the three
+	ScheduledFor                   subjects.Time
+	RestartOf                      int64
+	Wish                           string
+}
+
+// Live is an execution that has not ended, as the recoverer looks at it.
+type Live struct {
+	Summary
+	Revision uint64
+}
+
+// Doomed is a record that somebody deleted: hidden from lists, for the janitor to remove.
+type Doomed struct {
+	App, Job string
+	ID       int64
+}
+
+// Restarted says that an execution was restarted as another, whose record is not there yet.
+type Restarted struct {
+	App, Job string
+	ID, By   int64
+}
+
+// PutExecution takes in a record that this bus has just written.
+func (x *Index) PutExecution(e *bus.Execution, rev uint64) {
+	x.put(&record{
+		ID: e.ID, Instance: e.InstanceID, Status: e.BatchStatus, Exit: e.ExitStatus, Agent: e.Agent, Attempt: e.Attempt,
+		Create: e.CreateTime, Start: e.StartTime, End: e.EndTime, ScheduledFor: e.ScheduledFor, RestartOf: e.RestartOf,
+		RestartedBy: e.RestartedBy, Wish: e.Wish, Deleted: e.DeleteTime,
+	}, e.App, e.Job, rev, e)
+}
+
+// put makes the entry of r what r says, unless it is newer. whole is the record, if the caller has it.
+func (x *Index) put(r *record, app, job string, rev uint64, whole *bus.Execution) {
+	x.mu.Lock()
+	j := x.job(app, job)
+	h, there := x.table.find(r.ID)
+	if there && x.table.at(h).rev >= rev {
+		x.mu.Unlock()
+		return
+	}
+	if _, ok := x.doomed[r.ID]; ok && r.Deleted == 0 {
+		x.mu.Unlock()
+		return
+	}
+	if r.Deleted != 0 {
+		x.forget(r.ID, j)
+		x.doomed[r.ID] = Doomed{app, job, r.ID}
+		x.mu.Unlock()
+		return
+	}
+	if !there {
+		h = x.table.add(r.ID)
+	} else {
+		j.count(x.table.at(h), -1)
+	}
+	e := x.table.at(h)
+	moved := there && e.create != r.Create
+	if moved {
+		j.list = x.table.drop(j.list, h)
+	}
+	*e = entry{
+		id: r.ID, instance: r.Instance, create: r.Create, start: r.Start, end: r.End, rev: rev, job: j.number,
+		exit: x.names.number(r.Exit), agent: x.names.number(r.Agent),
+		attempt: uint16(min(r.Attempt, 65535)), status: statusNumber(r.Status),
+	}
+	if r.ScheduledFor != 0 || r.RestartOf != 0 {
+		x.table.extra[r.ID] = extra{r.ScheduledFor, r.RestartOf}
+	}
+	if !there || moved {
+		j.list = x.table.insert(j.list, h)
+	}
+	j.count(e, 1)
+	x.note(r, app, job)
+	waiters := x.waiters[r.ID]
+	if len(waiters) > 0 && r.Status.Ended() {
+		delete(x.waiters, r.ID)
+	} else {
+		waiters = nil
+	}
+	x.mu.Unlock()
+	for _, w := range waiters {
+		w <- whole // has room for one
+	}
+}
+
+// note keeps the few things that are known only of executions that have not ended, or were restarted.
+func (x *Index) note(r *record, app, job string) {
+	delete(x.successor, r.RestartOf)
+	if r.RestartedBy != 0 {
+		if _, there := x.table.find(r.RestartedBy); !there {
+			x.successor[r.ID] = Restarted{app, job, r.ID, r.RestartedBy}
+		}
+	}
+	if r.Status.Ended() {
+		delete(x.live, r.ID)
+		delete(x.wishes, r.ID)
+		return
+	}
+	x.live[r.ID] = struct{}{}
+	if r.Wish != "" {
+		x.wishes[r.ID] = r.Wish
+	}
+}
+
+// Remove forgets an execution whose record is gone.
+func (x *Index) Remove(app, job string, id int64) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.forget(id, x.job(app, job))
+	delete(x.doomed, id)
+}
+
+func (x *Index) forget(id int64, j *jobEntry) {
+	if h, ok := x.table.find(id); ok {
+		j.count(x.table.at(h), -1)
+		j.list = x.table.drop(j.list, h)
+		x.table.remove(id)
+	}
+	delete(x.live, id)
+	delete(x.wishes, id)
+	delete(x.successor, id)
+}
+
+func (x *Index) summary(e *entry) Summary {
+	j := x.jobs[e.job]
+	ex := x.table.extra[e.id]
+	return Summary{
+		App: j.app, Job: j.name, ID: e.id, InstanceID: e.instance,
+		BatchStatus: statusOf(e.status), ExitStatus: x.names.name(e.exit), Agent: x.names.name(e.agent), Attempt: int(e.attempt),
+		CreateTime: e.create, StartTime: e.start, EndTime: e.end, UpdateTime: max(e.create, e.start, e.end),
+		ScheduledFor: ex.scheduledFor, RestartOf: ex.restartOf, Wish: x.wishes[e.id],
+	}
+}
+
+// Executions lists those of a job, the newest first; offset from 0.
+func (x *Index) Executions(app, job string, offset, limit int) (page []Summary, hits int) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	j := x.byName[jobName{app, job}]
+	if j == nil {
+		return nil, 0
+	}
+	n := len(j.list)
+	for i := n - 1 - offset; i >= 0 && len(page) < limit; i-- {
+		page = append(page, x.summary(x.table.at(j.list[i])))
+	}
+	return page, n
+}
+
+// Find returns the summary of an execution by its id alone.
+func (x *Index) Find(id int64) (Summary, bool) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	h, ok := x.table.find(id)
+	if !ok {
+		return Summary{}, false
+	}
+	return x.summary(x.table.at(h)), true
+}
+
+// WaitEnd waits until the execution has ended. The error is ctx's, or [bus.ErrNotFound].
+func (x *Index) WaitEnd(ctx context.Context, id int64) (Summary, error) {
+	s, _, err := x.WaitRecord(ctx, id)
+	return s, err
+}
+
+// WaitRecord is WaitEnd that returns the record too, or nil if another bus wrote the end or it was there before.
+func (x *Index) WaitRecord(ctx context.Context, id int64) (Summary, *bus.Execution, error) {
+	x.mu.Lock()
+	h, ok := x.table.find(id)
+	if !ok {
+		x.mu.Unlock()
+		return Summary{}, nil, fmt.Errorf("wait for execution %d: %w", id, bus.ErrNotFound)
+	}
+	if s := x.summary(x.table.at(h)); s.BatchStatus.Ended() {
+		x.mu.Unlock()
+		return s, nil, nil
+	}
+	ch := make(chan *bus.Execution, 1)
+	x.waiters[id] = append(x.waiters[id], ch)
+	x.mu.Unlock()
+	select {
+	case whole := <-ch:
+		s, _ := x.Find(id)
+		return s, whole, nil
+	case <-ctx.Done():
+		x.mu.Lock()
+		x.waiters[id] = slices.DeleteFunc(x.waiters[id], func(c chan *bus.Execution) bool { return c == ch })
+		if len(x.waiters[id]) == 0 {
+			delete(x.waiters, id)
+		}
+		x.mu.Unlock()
+		return Summary{}, nil, ctx.Err()
+	}
+}
+
+// NewestOf returns the newest executions of an agent, at most limit, among the newest hundred thousand ids.
+func (x *Index) NewestOf(agent string, limit int) []Summary {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	n, ok := x.names.byName[agent]
+	if !ok || n == tooMany {
+		return nil
+	}
+	var newest int64
+	for p := range x.table.pages {
+		newest = max(newest, p)
+	}
+	var found []Summary
+	for p := newest; p > newest-100 && p >= 0 && len(found) < limit; p-- {
+		pg := x.table.pages[p]
+		if pg == nil {
+			continue
+		}
+		for i := chunkSize - 1; i >= 0 && len(found) < limit; i-- {
+			if h := pg.handles[i]; h > 0 && x.table.at(h-1).agent == n {
+				found = append(found, x.summary(x.table.at(h-1)))
+			}
+		}
+	}
+	return found
+}
+
+// Live returns all executions that have not ended.
+func (x *Index) Live() []Live {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	all := make([]Live, 0, len(x.live))
+	for id := range x.live {
+		if h, ok := x.table.find(id); ok {
+			e := x.table.at(h)
+			all = append(all, Live{x.summary(e), e.rev})
+		}
+	}
+	return all
+}
+
+// LiveOf counts a job's executions that have not ended.
+func (x *Index) LiveOf(app, job string) int {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	n := 0
+	for id := range x.live {
+		if h, ok := x.table.find(id); ok {
+			if j := x.jobs[x.table.at(h).job]; j.app == app && j.name == job {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// EndedBefore returns at most limit ended executions that ended before t, each job's oldest first.
+func (x *Index) EndedBefore(t time.Time, limit int) []Summary {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	before := subjects.TimeOf(t)
+	var old []Summary
+	for _, j := range x.jobs {
+		for _, h := range j.list {
+			e := x.table.at(h)
+			if e.create >= before || len(old) >= limit {
+				break
+			}
+			if e.end != 0 && e.end < before && statusOf(e.status).Ended() {
+				old = append(old, x.summary(e))
+			}
+		}
+	}
+	return old
+}
+
+// DoomedOnes are the records that somebody deleted.
+func (x *Index) DoomedOnes() []Doomed {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	all := make([]Doomed, 0, len(x.doomed))
+	for _, d := range x.doomed {
+		all = append(all, d)
+	}
+	return all
+}
+
+// Unsubmitted are restarts whose new execution has no record yet.
+func (x *Index) Unsubmitted() []Restarted {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	all := make([]Restarted, 0, len(x.successor))
+	for _, r := range x.successor {
+		if _, there := x.table.find(r.By); !there {
+			all = append(all, r)
+		}
+	}
+	return all
+}

@@ -1,0 +1,185 @@
+package index
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/jsl"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+// Job is a job as lists show it.
+type Job struct {
+	bus.Job
+	Revision uint64   // of the definition
+	JSL      *jsl.Job // the definition, read; not to be changed
+	Stats    Stats
+	Latest   *Summary      // the newest execution by create time; nil if none
+	Schedule *bus.Schedule // nil if none
+	SchedRev uint64
+}
+
+// Stats counts the executions of a job.
+type Stats struct {
+	Total, Success, Failure int
+	Average                 time.Duration // of the completed ones, from start to end
+}
+
+// JobQuery selects and sorts jobs.
+type JobQuery struct {
+	App    string
+	Words  []string            // the name contains any of them; all jobs if empty
+	Match  func(*Job) bool     // nil: all
+	Less   func(a, b *Job) int // as in slices.SortFunc; nil: by name
+	Offset int                 // from 0
+	Limit  int
+}
+
+// jobEntry is a job's definition, if it has one, and what is counted of its executions.
+type jobEntry struct {
+	app, name string
+	number    uint32
+	def       *bus.Job
+	jsl       *jsl.Job
+	rev       uint64
+	schedule  *bus.Schedule
+	schedRev  uint64
+	list      []int32 // handles of executions, the oldest first
+	success   int
+	failure   int
+	duration  int64 // milliseconds, of the completed ones
+}
+
+// App returns an application's definition and its revision.
+func (x *Index) App(name string) (a bus.App, revision uint64, ok bool) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	e, ok := x.apps[name]
+	return e.app, e.rev, ok
+}
+
+// Apps returns all applications by name.
+func (x *Index) Apps() []bus.App {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	all := make([]bus.App, 0, len(x.apps))
+	for _, e := range x.apps {
+		all = append(all, e.app)
+	}
+	slices.SortFunc(all, func(a, b bus.App) int { return cmp.Compare(a.Name, b.Name) })
+	return all
+}
+
+// Job returns a job; false if it has no definition.
+func (x *Index) Job(app, name string) (*Job, bool) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	j := x.byName[jobName{app, name}]
+	if j == nil || j.def == nil {
+		return nil, false
+	}
+	return x.view(j), true
+}
+
+// Definition is Job without counts, for those who only start it.
+func (x *Index) Definition(app, name string) (def *bus.Job, parsed *jsl.Job, ok bool) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	j := x.byName[jobName{app, name}]
+	if j == nil || j.def == nil {
+		return nil, nil, false
+	}
+	return j.def, j.jsl, true
+}
+
+// JobNames are the names of an application's jobs, those too that have executions only.
+func (x *Index) JobNames(app string) []string {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	var names []string
+	for _, j := range x.jobs {
+		if j.app == app {
+			names = append(names, j.name)
+		}
+	}
+	return names
+}
+
+// CountJobs counts an application's jobs.
+func (x *Index) CountJobs(app string) int {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	return x.perApp[app]
+}
+
+// Jobs returns a page of the jobs that q selects, and how many it selects in all.
+func (x *Index) Jobs(q JobQuery) (page []*Job, hits int) {
+	x.mu.RLock()
+	var all []*Job
+	for _, j := range x.jobs {
+		if j.def == nil || j.app != q.App || !containsAny(j.name, q.Words) {
+			continue
+		}
+		if v := x.view(j); q.Match == nil || q.Match(v) {
+			all = append(all, v)
+		}
+	}
+	x.mu.RUnlock()
+	less := q.Less
+	if less == nil {
+		less = func(a, b *Job) int { return cmp.Compare(a.Name, b.Name) }
+	}
+	slices.SortStableFunc(all, less)
+	return all[min(q.Offset, len(all)):min(q.Offset+q.Limit, len(all))], len(all)
+}
+
+func containsAny(s string, words []string) bool {
+	return len(words) == 0 || slices.ContainsFunc(words, func(w string) bool { return strings.Contains(s, w) })
+}
+
+// Schedules returns the schedules of all jobs.
+func (x *Index) Schedules() []bus.Entry[bus.Schedule] {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	var all []bus.Entry[bus.Schedule]
+	for _, j := range x.jobs {
+		if j.schedule != nil {
+			all = append(all, bus.Entry[bus.Schedule]{Key: j.schedule.Key(), Value: *j.schedule, Revision: j.schedRev})
+		}
+	}
+	return all
+}
+
+// ScheduleChanged is closed at the next change of any schedule.
+func (x *Index) ScheduleChanged() <-chan struct{} {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	return x.changed
+}
+
+func (x *Index) view(j *jobEntry) *Job {
+	v := &Job{Job: *j.def, Revision: j.rev, JSL: j.jsl, Schedule: j.schedule, SchedRev: j.schedRev}
+	v.Stats = Stats{Total: len(j.list), Success: j.success, Failure: j.failure}
+	if j.success > 0 {
+		v.Stats.Average = time.Duration(j.duration/int64(j.success)) * time.Millisecond
+	}
+	if n := len(j.list); n > 0 {
+		s := x.summary(x.table.at(j.list[n-1]))
+		v.Latest = &s
+	}
+	return v
+}
+
+// count adds an execution to the job's numbers, or takes it away if sign is -1.
+func (j *jobEntry) count(e *entry, sign int) {
+	switch statusOf(e.status) {
+	case subjects.Completed:
+		j.success += sign
+		j.duration += int64(sign) * max(0, int64(e.end-e.start))
+	case subjects.Failed:
+		j.failure += sign
+	}
+}

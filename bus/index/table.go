@@ -1,0 +1,170 @@
+package index
+
+import (
+	"slices"
+
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+// entry is what is kept of an execution: no pointers, so that the garbage collector passes over it.
+type entry struct {
+	id, instance       int64
+	create, start, end subjects.Time
+	rev                uint64
+	exit, agent        uint32 // numbers of names
+	job                uint32
+	attempt            uint16
+	status             uint8
+}
+
+// statuses give each batch status a number.
+var statuses = []subjects.BatchStatus{
+	subjects.Undispatched, subjects.Unrestarted, subjects.Queued, subjects.Unknown,
+	subjects.Starting, subjects.Started, subjects.Stopping,
+	subjects.Stopped, subjects.Failed, subjects.Completed, subjects.Abandoned, subjects.Registered,
+}
+
+func statusOf(n uint8) subjects.BatchStatus { return statuses[n] }
+
+func statusNumber(s subjects.BatchStatus) uint8 {
+	return uint8(max(0, slices.Index(statuses, s)))
+}
+
+const chunkSize = 1024
+
+// table keeps entries in chunks, found by a handle or by id. Ids are small integers with few holes, so pages of
+// handles cost 4 bytes an execution where a map would cost 25.
+type table struct {
+	chunks [][]entry
+	free   []int32
+	pages  map[int64]*page
+	extra  map[int64]extra // what few executions have
+}
+
+type page struct {
+	handles [chunkSize]int32 // handle + 1; 0 is none
+	used    int
+}
+
+type extra struct {
+	scheduledFor subjects.Time
+	restartOf    int64
+}
+
+func newTable() table { return table{pages: map[int64]*page{}, extra: map[int64]extra{}} }
+
+func (t *table) at(handle int32) *entry { return &t.chunks[handle/chunkSize][handle%chunkSize] }
+
+func (t *table) find(id int64) (int32, bool) {
+	p := t.pages[id/chunkSize]
+	if p == nil || id < 0 {
+		return 0, false
+	}
+	h := p.handles[id%chunkSize]
+	return h - 1, h > 0
+}
+
+// add makes an entry for id, which must not be there. It may move no other entry.
+func (t *table) add(id int64) int32 {
+	if len(t.free) == 0 {
+		n := int32(len(t.chunks)) * chunkSize
+		t.chunks = append(t.chunks, make([]entry, chunkSize))
+		for i := n + chunkSize - 1; i >= n; i-- {
+			t.free = append(t.free, i)
+		}
+	}
+	h := t.free[len(t.free)-1]
+	t.free = t.free[:len(t.free)-1]
+	p := t.pages[id/chunkSize]
+	if p == nil {
+		p = &page{}
+		t.pages[id/chunkSize] = p
+	}
+	p.handles[id%chunkSize] = h + 1
+	p.used++
+	*t.at(h) = entry{id: id}
+	return h
+}
+
+func (t *table) remove(id int64) {
+	p := t.pages[id/chunkSize]
+	if p == nil || p.handles[id%chunkSize] == 0 {
+		return
+	}
+	t.free = append(t.free, p.handles[id%chunkSize]-1)
+	p.handles[id%chunkSize] = 0
+	if p.used--; p.used == 0 {
+		delete(t.pages, id/chunkSize)
+	}
+	delete(t.extra, id)
+}
+
+// older compares by create time, then by id.
+func (t *table) older(a, b int32) int {
+	x, y := t.at(a), t.at(b)
+	switch {
+	case x.create != y.create:
+		return int(min(1, max(-1, int64(x.create-y.create))))
+	case x.id < y.id:
+		return -1
+	case x.id > y.id:
+		return 1
+	}
+	return 0
+}
+
+// insert puts handle where it belongs, which is nearly always the end.
+func (t *table) insert(list []int32, handle int32) []int32 {
+	list = append(list, handle)
+	i := len(list) - 1
+	for i > 0 && t.older(list[i-1], handle) > 0 {
+		list[i] = list[i-1]
+		i--
+	}
+	list[i] = handle
+	return list
+}
+
+// drop takes handle out; the oldest goes without moving the others.
+func (t *table) drop(list []int32, handle int32) []int32 {
+	i, ok := slices.BinarySearchFunc(list, handle, t.older)
+	switch {
+	case !ok:
+		return list
+	case i == 0:
+		return list[1:]
+	}
+	return slices.Delete(list, i, i+1)
+}
+
+// names gives each string a number. Agents and exit statuses are few; should there be very many, the number 1
+// stands for "ask the record".
+type names struct {
+	byName map[string]uint32
+	all    []string
+}
+
+const (
+	maxNames  = 100_000
+	longName  = 200
+	tooMany   = 1
+	tooManyAs = "..."
+)
+
+func newNames() names {
+	return names{byName: map[string]uint32{"": 0, tooManyAs: tooMany}, all: []string{"", tooManyAs}}
+}
+
+func (n *names) number(s string) uint32 {
+	if i, ok := n.byName[s]; ok {
+		return i
+	}
+	if len(n.all) >= maxNames || len(s) > longName {
+		return tooMany
+	}
+	n.byName[s] = uint32(len(n.all))
+	n.all = append(n.all, s)
+	return uint32(len(n.all) - 1)
+}
+
+func (n *names) name(i uint32) string { return n.all[i] }

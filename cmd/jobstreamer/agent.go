@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/job-streamer/job-streamer-control-bus/agent"
+	"github.com/job-streamer/job-streamer-control-bus/agent/native"
+)
+
+// agentSettings say what an agent is.
+type agentSettings struct {
+	nats             natsSettings
+	name, data       string
+	apps, pools      []string
+	slots            int
+	heartbeat        time.Duration
+	grace, drainTime time.Duration
+}
+
+func newAgent(p *program) *cobra.Command {
+	var s agentSettings
+	cmd := &cobra.Command{
+		Use: "agent", GroupID: groupRun, Short: "Run an agent: it takes jobs and runs them",
+		Long: `Runs an agent: it takes the executions of its applications and pools from NATS, runs them, and says what happened.
+Any number of agents share the work. Each needs a name of its own; if it has none, it is called after its host.
+
+Ctrl-C lets what runs come to its end for a while (--drain), then stops it. A second one ends at once.`,
+		Example: `  jobstreamer agent --nats-url nats://127.0.0.1:4222 --name a1 --apps default,billing --pools default,linux --slots 8`,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return p.agent(cmd.Context(), s) },
+	}
+	flags := cmd.Flags()
+	host, _ := os.Hostname()
+	section(flags, "Work", func(f *pflag.FlagSet) {
+		f.StringVar(&s.name, "name", "", "`NAME` of the agent; one live agent a name (default: the host's)")
+		f.StringSliceVar(&s.apps, "apps", []string{"default"}, "`NAMES` of the applications whose jobs it runs")
+		f.StringSliceVar(&s.pools, "pools", []string{"default"}, "`NAMES` of the pools that it belongs to; a job says which pool it wants")
+		f.IntVar(&s.slots, "slots", 0, "`NUMBER` of executions at a time (default: one for each core)")
+		f.StringVar(&s.data, "data", "", "`DIR` for what must survive a restart (default: agents/NAME in "+defaultData(p.env)+")")
+	})
+	section(flags, "NATS", func(f *pflag.FlagSet) { s.nats.flags(f, nats.DefaultURL) })
+	section(flags, "Times", func(f *pflag.FlagSet) {
+		f.DurationVar(&s.heartbeat, "heartbeat", 2*time.Second, "`TIME` between two signs of life; after three without one the agent is held for lost")
+		s.endFlags(f)
+	})
+	cmd.PreRun = func(*cobra.Command, []string) {
+		if s.name == "" {
+			s.name = agent.ValidName(host)
+		}
+		if s.data == "" {
+			s.data = defaultData(p.env, "agents", s.name)
+		}
+		if s.slots == 0 {
+			s.slots = runtime.NumCPU()
+		}
+	}
+	return cmd
+}
+
+func (s *agentSettings) endFlags(f *pflag.FlagSet) {
+	f.DurationVar(&s.grace, "grace", 10*time.Second, "`TIME` that a job has when it is stopped, before it is ended by force")
+	f.DurationVar(&s.drainTime, "drain", 15*time.Second, "`TIME` that running jobs have to end by themselves at Ctrl-C, before they are stopped")
+}
+
+func (p *program) agent(ctx context.Context, s agentSettings) error {
+	log, err := p.logger()
+	if err != nil {
+		return err
+	}
+	lock, err := lockData(s.data)
+	if err != nil {
+		return err
+	}
+	defer lock.Unlock() //nolint:errcheck // the process's end would do it as well
+	ctx, stop := untilSignal(ctx, func() { log.Info("ending; a second signal ends at once", "drain", s.drainTime.String()) })
+	defer stop()
+	conn, err := s.nats.connectPatiently(ctx, "jobstreamer agent "+s.name, log, nats.CustomInboxPrefix("_INBOX."+s.name))
+	if err != nil {
+		return ended(err)
+	}
+	defer conn.Close()
+	cfg := s.config(conn)
+	cfg.Log = log
+	a, err := agent.New(cfg, batchlets()...)
+	if err != nil {
+		return err
+	}
+	log.Info("agent is ready", "agent", s.name, "apps", s.apps, "pools", s.pools, "slots", s.slots, "nats", conn.ConnectedUrlRedacted())
+	return ended(a.Run(ctx))
+}
+
+// config is what the library needs.
+func (s *agentSettings) config(conn *nats.Conn) agent.Config {
+	return agent.Config{
+		Conn: conn, Name: s.name, Apps: s.apps, Pools: s.pools, Slots: s.slots, Version: version(),
+		Interval: s.heartbeat, Grace: s.grace, DrainGrace: s.drainTime,
+		DataDir: filepath.Clean(s.data), Runtime: native.New(native.Config{}),
+	}
+}

@@ -1,0 +1,174 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/embedded"
+	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
+	"github.com/job-streamer/job-streamer-control-bus/bus/index"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi"
+	"github.com/job-streamer/job-streamer-control-bus/scheduler"
+)
+
+// busSettings say what a control bus is.
+type busSettings struct {
+	data, http, listen, sync, name, timeZone string
+	replicas                                 int
+	retention                                bus.Retention
+	nats                                     natsSettings
+}
+
+// controlBus is a control bus with what it stands on.
+//
+//	take work in       REST, scheduler, in `dev` the agent
+//	write it down      service, index
+//	keep it            bus, connection, embedded NATS
+//
+// Each row ends after the one above it has ended.
+type controlBus struct {
+	server   *embedded.Server // nil if NATS is elsewhere
+	conn     *nats.Conn
+	bus      *bus.Bus
+	index    *index.Index
+	service  *execution.Service
+	schedule *scheduler.Scheduler
+	rest     *httpapi.Server
+	listener net.Listener
+	log      *slog.Logger
+}
+
+// openControlBus takes port and NATS. Run runs it; Close gives everything back.
+func openControlBus(ctx context.Context, s busSettings, log *slog.Logger) (c *controlBus, err error) {
+	zone, err := time.LoadLocation(s.timeZone)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("--timezone %s: want a name such as Europe/Berlin: %w", s.timeZone, err)}
+	}
+	c = &controlBus{log: log}
+	defer func() {
+		if err != nil {
+			c.Close()
+		}
+	}()
+	if c.listener, err = listen("http", s.http); err != nil {
+		return c, err
+	}
+	if err = c.openNATS(ctx, s); err != nil {
+		return c, err
+	}
+	if c.bus, err = bus.Open(ctx, c.conn, bus.Config{Name: s.name, Replicas: s.replicas, Retention: s.retention, Log: log}); err != nil {
+		var field *bus.FieldError
+		if errors.As(err, &field) {
+			err = usageError{fmt.Errorf("--%s: want %s, not %s", field.Path, field.Want, field.Got)}
+		}
+		return c, err
+	}
+	c.index = index.New(c.bus)
+	c.service = execution.New(c.bus, c.index, execution.Config{})
+	c.schedule = scheduler.New(scheduler.Config{Bus: c.bus, Index: c.index, Submit: c.service, TimeZone: zone, Log: log})
+	c.rest = httpapi.New(httpapi.Config{Bus: c.bus, Index: c.index, Executions: c.service, Schedules: c.schedule, Log: log, Version: version()})
+	return c, nil
+}
+
+// openNATS connects to the NATS that the settings name, or starts one in this process.
+func (c *controlBus) openNATS(ctx context.Context, s busSettings) (err error) {
+	if s.nats.url != "" {
+		c.conn, err = s.nats.connectPatiently(ctx, "jobstreamer bus "+s.name, c.log)
+		return err
+	}
+	if err := probe("nats", s.listen); err != nil {
+		return err
+	}
+	cfg := embedded.Config{
+		Dir: filepath.Join(s.data, "nats"), Listen: s.listen, Sync: s.sync,
+		Username: s.nats.user, Password: s.nats.password, Log: c.log,
+	}
+	if s.nats.cert != "" {
+		cfg.TLS = &embedded.TLS{Cert: s.nats.cert, Key: s.nats.key, CA: s.nats.ca}
+	}
+	if c.server, err = embedded.Start(cfg); err != nil {
+		return err
+	}
+	opts := []nats.Option{nats.Name("jobstreamer bus " + s.name), nats.ReconnectBufSize(-1), nats.MaxReconnects(-1)}
+	if s.nats.user != "" {
+		opts = append(opts, nats.UserInfo(s.nats.user, s.nats.password))
+	}
+	c.conn, err = c.server.Connect(opts...)
+	return err
+}
+
+// Run runs the bus, and what else takes work in, until ctx ends or a part fails. ready is called when it takes work;
+// requests that come before wait in the listener.
+func (c *controlBus) Run(ctx context.Context, ready func(), more ...func(context.Context) error) error {
+	lower, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	below, lower := errgroup.WithContext(lower)
+	below.Go(func() error { return c.index.Run(lower) })
+	below.Go(func() error { return c.service.Run(lower) })
+
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(lower, cancel)() // nobody takes work that nobody writes down
+	above, ctx := errgroup.WithContext(ctx)
+	above.Go(func() error { return c.schedule.Run(ctx) })
+	for _, run := range more {
+		above.Go(func() error { return run(ctx) })
+	}
+	above.Go(func() error {
+		select {
+		case <-c.index.Ready():
+			ready()
+			return c.rest.Serve(ctx, c.listener)
+		case <-ctx.Done():
+			return nil
+		}
+	})
+	err := ended(above.Wait())
+	stop()
+	return cmp.Or(err, ended(below.Wait()))
+}
+
+// ended is err, unless it only says that we were told to end.
+func ended(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// Close gives back what was opened, in reverse order.
+func (c *controlBus) Close() {
+	if c.listener != nil {
+		_ = c.listener.Close() // closed already if Run has run
+	}
+	if c.bus != nil {
+		c.bus.Close()
+	}
+	if c.conn != nil {
+		c.conn.Close()
+	}
+	if c.server != nil {
+		c.server.Stop()
+	}
+}
+
+// URL is where the REST API is.
+func (c *controlBus) URL() string { return "http://" + c.listener.Addr().String() }
+
+// natsURL is where NATS is.
+func (c *controlBus) natsURL() string {
+	if c.server != nil {
+		return c.server.URL()
+	}
+	return c.conn.ConnectedUrlRedacted()
+}

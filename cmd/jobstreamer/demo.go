@@ -1,0 +1,195 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+const demoApp = "default"
+
+// demoJobs are registered and run by `dev --demo`.
+var demoJobs = []struct{ name, about, definition, cron string }{
+	{
+		"three-steps", "three steps, one after the other",
+		`{"id": "three-steps", "steps": [
+			{"id": "fetch", "next": "convert", "batchlet": {"ref": "jobstreamer.Say", "properties": {"message": "fetched 1,000 orders"}}},
+			{"id": "convert", "next": "send", "batchlet": {"ref": "jobstreamer.Sleep", "properties": {"time": "2s"}}},
+			{"id": "send", "batchlet": {"ref": "jobstreamer.Say", "properties": {"message": "sent them to #{jobParameters['to']}?:nobody;"}}}]}`, "",
+	}, {
+		"broken", "its second step fails",
+		`{"id": "broken", "steps": [
+			{"id": "open", "next": "read", "batchlet": {"ref": "jobstreamer.Say", "properties": {"message": "opened the file"}}},
+			{"id": "read", "batchlet": {"ref": "jobstreamer.Fail", "properties": {"message": "line 17 has 4 fields, want 5"}}}]}`, "",
+	}, {
+		"every-10s", "scheduled every 10 seconds",
+		`{"id": "every-10s", "steps": [
+			{"id": "tick", "batchlet": {"ref": "jobstreamer.Say", "properties": {"message": "ten seconds have passed"}}}]}`, "0/10 * * * * ?",
+	},
+}
+
+// demo registers the jobs, runs them, and shows what happens until ctx ends.
+func (p *program) demo(ctx context.Context, c *controlBus) error {
+	show := &narrator{w: p.out, color: isTerminal(p.out) && p.env["NO_COLOR"] == ""}
+	lines := make(chan *nats.Msg, 4096)
+	for _, subject := range []string{"jobstreamer.result." + demoApp + ".>", "jobstreamer.log." + demoApp + ".>"} {
+		sub, err := c.conn.ChanSubscribe(subject, lines)
+		if err != nil {
+			return fmt.Errorf("demo: %w", err)
+		}
+		defer sub.Unsubscribe() //nolint:errcheck // the connection ends next
+	}
+	if err := startDemo(ctx, c.URL(), p.out); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return fmt.Errorf("demo: %w", err)
+	}
+	for {
+		select {
+		case m := <-lines:
+			show.tell(m)
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// startDemo does what a user would do with curl.
+func startDemo(ctx context.Context, url string, w io.Writer) error {
+	if err := call(ctx, http.MethodPut, url+"/app/"+demoApp, `{}`); err != nil {
+		return err
+	}
+	fmt.Fprint(w, "\nThree jobs of the application \"default\":\n\n")
+	for _, job := range demoJobs {
+		fmt.Fprintf(w, "  %-12s %s\n", job.name, job.about)
+		path := url + "/" + demoApp + "/job/" + job.name
+		if err := call(ctx, http.MethodPut, path, job.definition); err != nil {
+			return err
+		}
+		if job.cron != "" {
+			if err := call(ctx, http.MethodPut, path+"/schedule", `{"cron_notation": "`+job.cron+`"}`); err != nil {
+				return err
+			}
+		}
+	}
+	fmt.Fprintf(w, "\nStart one yourself:\n\n  curl -X POST '%s/default/job/three-steps/executions?wait=30s' -H 'Content-Type: application/json' -d '{\"parameters\": {\"to\": \"you\"}}'\n\n", url)
+	for _, job := range demoJobs {
+		if job.cron == "" {
+			if err := call(ctx, http.MethodPost, url+"/"+demoApp+"/job/"+job.name+"/executions", `{"parameters": {"to": "the warehouse"}}`); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// call sends one request of the REST API.
+func call(ctx context.Context, method, url, body string) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close() //nolint:errcheck // only read from
+	text, err := io.ReadAll(res.Body)
+	if err == nil && res.StatusCode >= http.StatusBadRequest {
+		err = fmt.Errorf("%s %s: %s: %s", method, url, res.Status, text)
+	}
+	return err
+}
+
+// narrator tells what happens to executions, a line each.
+type narrator struct {
+	w     io.Writer
+	color bool
+}
+
+// Colors of batch statuses on a terminal.
+const (
+	green, red, yellow, faint = "\x1b[32m", "\x1b[31m", "\x1b[33m", "\x1b[2m"
+	plain                     = "\x1b[0m"
+)
+
+// tell tells a result or some lines of output. What it cannot read it leaves out: this is a show.
+func (n *narrator) tell(m *nats.Msg) {
+	t := strings.Split(m.Subject, ".") // jobstreamer.result.<app>.<job>.<execution>.<who>
+	if len(t) != 6 {
+		return
+	}
+	who := t[3] + " " + t[4]
+	if t[1] == "log" {
+		var log subjects.LogMessage
+		if json.Unmarshal(m.Data, &log) != nil {
+			return
+		}
+		for _, l := range log.Lines {
+			n.line(l.Time, who, "", "  | "+l.Message)
+		}
+		return
+	}
+	var r subjects.Result
+	if json.Unmarshal(m.Data, &r) == nil {
+		n.result(who, &r)
+	}
+}
+
+func (n *narrator) result(who string, r *subjects.Result) {
+	for _, s := range r.Steps {
+		n.line(r.Time, who, n.colorOf(s.BatchStatus), fmt.Sprintf("  step %s %s%s", s.Step, s.BatchStatus, because(s.Exception)))
+	}
+	text := string(r.BatchStatus)
+	switch {
+	case r.Execution != nil:
+		text += " on " + r.Agent
+	case !r.BatchStatus.Ended():
+		return // a step, which was told
+	}
+	n.line(r.Time, who, n.colorOf(r.BatchStatus), text+because(r.Exception))
+}
+
+func because(exception string) string {
+	first, _, _ := strings.Cut(exception, "\n")
+	if first == "" {
+		return ""
+	}
+	return ": " + first
+}
+
+func (n *narrator) colorOf(s subjects.BatchStatus) string {
+	switch s {
+	case subjects.Completed:
+		return green
+	case subjects.Failed, subjects.Abandoned:
+		return red
+	case subjects.Stopped, subjects.Stopping:
+		return yellow
+	}
+	return ""
+}
+
+func (n *narrator) line(at subjects.Time, who, color, text string) {
+	clock := cmp.Or(at, subjects.Now()).Std().Local().Format("15:04:05.000")
+	if n.color {
+		clock = faint + clock + plain
+		if color != "" {
+			text = color + text + plain
+		}
+	}
+	fmt.Fprintf(n.w, "%s  %-16s %s\n", clock, who, text)
+}

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/job-streamer/job-streamer-control-bus/agent"
+	"github.com/job-streamer/job-streamer-control-bus/bus"
+)
+
+// devSettings are what can be chosen for everything in one process.
+type devSettings struct {
+	bus   busSettings
+	agent agentSettings
+	demo  bool
+}
+
+func newDev(p *program) *cobra.Command {
+	var s devSettings
+	cmd := &cobra.Command{
+		Use: "dev", GroupID: groupRun, Short: "Run everything in one process, to try it or to develop jobs",
+		Long: `Runs a control bus, a NATS with JetStream and one agent in one process, all on the loopback interface. The next start with the
+same --data goes on where this one ends.
+
+Ctrl-C lets running jobs come to their end for a while (--drain), then stops them. A second one ends at once.`,
+		Example: `  jobstreamer dev --demo
+  jobstreamer dev --data /tmp/jobs --http 127.0.0.1:0 --nats 127.0.0.1:0`,
+		RunE: func(cmd *cobra.Command, _ []string) error { return p.dev(cmd.Context(), s) },
+	}
+	flags := cmd.Flags()
+	section(flags, "Where", func(f *pflag.FlagSet) {
+		f.StringVar(&s.bus.data, "data", defaultData(p.env), "`DIR` of all data")
+		f.StringVar(&s.bus.http, "http", "127.0.0.1:45102", "`HOST:PORT` of the REST API; port 0 is any free one")
+		f.StringVar(&s.bus.listen, "nats", "127.0.0.1:4222", "`HOST:PORT` of NATS, for the nats command and more agents; port 0 is any free one")
+	})
+	section(flags, "What", func(f *pflag.FlagSet) {
+		f.BoolVar(&s.demo, "demo", false, "register three jobs, run them and show what happens")
+		f.StringSliceVar(&s.agent.apps, "apps", []string{"default"}, "`NAMES` of the applications whose jobs the agent runs")
+		f.StringSliceVar(&s.agent.pools, "pools", []string{"default"}, "`NAMES` of the pools that it belongs to")
+		f.IntVar(&s.agent.slots, "slots", max(4, runtime.NumCPU()), "`NUMBER` of executions at a time")
+		f.Lookup("slots").DefValue = "one for each core, at least 4"
+		f.StringVar(&s.bus.sync, "sync", "always", "`WHEN` data goes to disk: always (before anything is acknowledged), interval (every 2m), or a duration such as 1s, whose work a power cut can lose")
+		f.StringVar(&s.bus.timeZone, "timezone", "UTC", "`ZONE` of schedules that name none, such as Europe/Berlin")
+	})
+	section(flags, "Times", s.agent.endFlags)
+	return cmd
+}
+
+func (p *program) dev(ctx context.Context, s devSettings) error {
+	log, err := p.logger()
+	if err != nil {
+		return err
+	}
+	if err := checkSync(s.bus.sync); err != nil {
+		return err
+	}
+	tune(p.env)
+	lock, err := lockData(s.bus.data)
+	if err != nil {
+		return err
+	}
+	defer lock.Unlock() //nolint:errcheck // the process's end would do it as well
+	ctx, stop := untilSignal(ctx, func() {
+		fmt.Fprintf(p.out, "\nEnding. Running jobs have %s; Ctrl-C again ends at once.\n", s.agent.drainTime)
+	})
+	defer stop()
+	s.bus.name, s.bus.replicas = "dev", 1
+	s.bus.retention = bus.Retention{Results: 24 * time.Hour, Logs: 30 * 24 * time.Hour, LogBytes: 10 << 30}
+	c, err := openControlBus(ctx, s.bus, log)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	a, err := p.devAgent(c, &s, log)
+	if err != nil {
+		return err
+	}
+	running := make(chan struct{})
+	more := []func(context.Context) error{a.Run}
+	if s.demo {
+		more = append(more, func(ctx context.Context) error {
+			select {
+			case <-running:
+				return p.demo(ctx, c)
+			case <-ctx.Done():
+				return nil
+			}
+		})
+	}
+	err = c.Run(ctx, func() {
+		p.welcome(c, &s)
+		close(running)
+	}, more...)
+	if err == nil {
+		fmt.Fprintln(p.out, "Ended. The next start with the same --data goes on from here.")
+	}
+	return err
+}
+
+// devAgent is the agent in the process of the bus.
+func (p *program) devAgent(c *controlBus, s *devSettings, log *slog.Logger) (*agent.Agent, error) {
+	s.agent.name = "dev"
+	s.agent.data = filepath.Join(s.bus.data, "agents", s.agent.name)
+	s.agent.heartbeat = 2 * time.Second
+	cfg := s.agent.config(c.conn)
+	cfg.Log = log
+	return agent.New(cfg, batchlets()...)
+}
+
+func (p *program) welcome(c *controlBus, s *devSettings) {
+	fmt.Fprintf(p.out, `JobStreamer is up.
+
+  REST API   %s
+  NATS       %s
+  data       %s
+
+Ctrl-C ends it.
+`, c.URL(), c.natsURL(), s.bus.data)
+}

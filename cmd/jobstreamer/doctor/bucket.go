@@ -1,0 +1,60 @@
+package doctor
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// read reads all values of a bucket by key. A bucket that is not there has none; the check of the streams says so.
+func read[T any](ctx context.Context, x *examination, bucket string) (map[string]T, error) {
+	values := map[string]T{}
+	ctx, cancel := context.WithTimeout(ctx, 4*apiTimeout)
+	defer cancel()
+	kv, err := x.js.KeyValue(ctx, bucket)
+	if errors.Is(err, jetstream.ErrBucketNotFound) {
+		return values, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open bucket %s: %w", bucket, err)
+	}
+	w, err := kv.WatchAll(ctx, jetstream.IgnoreDeletes())
+	if err != nil {
+		return nil, fmt.Errorf("read bucket %s: %w", bucket, err)
+	}
+	defer w.Stop() //nolint:errcheck // only read from
+	for {
+		select {
+		case e := <-w.Updates():
+			if e == nil {
+				return values, nil
+			}
+			var v T
+			if err := json.Unmarshal(e.Value(), &v); err != nil {
+				return nil, fmt.Errorf("read %s/%s: %w", bucket, e.Key(), err)
+			}
+			values[e.Key()] = v
+		case <-ctx.Done():
+			return nil, fmt.Errorf("read bucket %s: %w", bucket, ctx.Err())
+		}
+	}
+}
+
+// names are the keys of a set, in order.
+func names[T any](set map[string]T) string {
+	return strings.Join(slices.Sorted(maps.Keys(set)), ", ")
+}
+
+// plural is "1 execution" or "2 executions".
+func plural[N int | uint64](n N, what string) string {
+	if n == 1 {
+		return fmt.Sprintf("1 %s", what)
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}

@@ -1,0 +1,159 @@
+// Package doctor looks at a control bus's NATS and says in plain words what is wrong, and what to do.
+//
+//	connection   NATS answers, JetStream is on
+//	streams      there, reachable, as this version needs them, replicas in step
+//	queues       consumers there, not paused, somebody takes the work of each pool
+//	results      what agents report is recorded, and not long after
+//	bus          a control bus does the chores
+//	agents       every agent that has not said goodbye is heard
+//	disk         room is left, by JetStream's limits and on the disk of --data
+//
+// It only reads. What an operator may choose (replicas, how long output is kept) is not judged, only whether it is the same everywhere.
+// A lag is judged by two looks some seconds apart: much work is no illness, work that nobody does is.
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/jsm.go"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+// Config says what to look at.
+type Config struct {
+	Conn   *nats.Conn
+	Listen time.Duration // the longest to wait for heartbeats; 0: three intervals of the slowest agent
+	Data   string        // data directory whose disk is looked at; empty: none
+}
+
+// Finding is one thing that is wrong.
+type Finding struct {
+	Wrong string `json:"wrong"` // in plain words
+	Do    string `json:"do"`    // what to do about it
+}
+
+// Check is what one part of the examination saw.
+type Check struct {
+	Name     string    `json:"check"`
+	Saw      string    `json:"saw"` // what there is, if it is all right
+	Findings []Finding `json:"findings"`
+}
+
+func (c *Check) wrong(do, format string, args ...any) {
+	c.Findings = append(c.Findings, Finding{Wrong: fmt.Sprintf(format, args...), Do: do})
+}
+
+// Report is what the examination saw.
+type Report struct {
+	Checks []Check `json:"checks"`
+	Wrong  int     `json:"wrong"` // how many findings there are
+}
+
+// apiTimeout is for one answer of JetStream.
+const apiTimeout = 5 * time.Second
+
+// examination is what the checks share.
+type examination struct {
+	cfg     Config
+	mgr     *jsm.Manager
+	js      jetstream.JetStream
+	streams map[string]*jsm.Stream
+	lost    map[string]string // streams without an answer, and why
+	agents  map[string]agent  // by name, those that are in the bucket
+	heard   map[string]subjects.Heartbeat
+}
+
+// Examine looks at everything. Its error says why it could not; what is wrong is in the report.
+func Examine(ctx context.Context, cfg Config) (*Report, error) {
+	x := &examination{cfg: cfg}
+	var err error
+	if x.mgr, err = jsm.New(cfg.Conn, jsm.WithTimeout(apiTimeout)); err != nil {
+		return nil, fmt.Errorf("examine JetStream: %w", err)
+	}
+	if x.js, err = jetstream.New(cfg.Conn); err != nil {
+		return nil, fmt.Errorf("examine JetStream: %w", err)
+	}
+	r := &Report{}
+	if !r.add(x.connection()) {
+		return r, nil // nothing else can be seen
+	}
+	ears, err := x.listen()
+	if err != nil {
+		return nil, fmt.Errorf("listen to heartbeats: %w", err)
+	}
+	for _, look := range []func(context.Context) (Check, error){x.streamsThere, x.buses} {
+		c, err := look(ctx)
+		if err != nil {
+			return nil, err
+		}
+		r.add(c)
+	}
+	before := x.results()
+	if err := x.wait(ctx, ears); err != nil {
+		return nil, err
+	}
+	r.add(x.recorded(before, x.results()))
+	r.add(x.silent())
+	r.add(x.queues())
+	r.add(x.disk())
+	return r, nil
+}
+
+// add takes in a check and says whether it was all right.
+func (r *Report) add(c Check) bool {
+	if c.Findings == nil {
+		c.Findings = []Finding{} // an empty list in JSON
+	}
+	r.Checks = append(r.Checks, c)
+	r.Wrong += len(c.Findings)
+	return len(c.Findings) == 0
+}
+
+func (x *examination) connection() Check {
+	c := Check{Name: "connection"}
+	nc := x.cfg.Conn
+	rtt, err := nc.RTT()
+	if err != nil {
+		c.wrong("start NATS, or look at the network between here and there", "NATS does not answer: %v", err)
+		return c
+	}
+	c.Saw = fmt.Sprintf("nats-server %s at %s, answers in %s", nc.ConnectedServerVersion(), nc.ConnectedUrlRedacted(), rtt.Round(10*time.Microsecond))
+	if _, err := x.mgr.JetStreamAccountInfo(); err != nil {
+		do := "start the nats-server with JetStream (nats-server -js), and give the account JetStream"
+		if errors.Is(err, nats.ErrTimeout) || errors.Is(err, context.DeadlineExceeded) {
+			do = "allow this user $JS.API.>; in a cluster, see that more than half of the servers run"
+		}
+		c.wrong(do, "JetStream does not answer: %v", err)
+	}
+	return c
+}
+
+// buses looks for a lease: whatever control bus runs holds one.
+func (x *examination) buses(ctx context.Context) (Check, error) {
+	c := Check{Name: "bus"}
+	leases, err := read[lease](ctx, x, subjects.LeasesBucket)
+	if err != nil {
+		return c, err
+	}
+	holders := map[string]bool{}
+	for _, l := range leases {
+		holders[l.Holder] = true
+	}
+	if len(holders) == 0 {
+		c.wrong("start one: jobstreamer serve", "no control bus does the chores: schedules do not fire, and results are not recorded")
+		return c, nil
+	}
+	c.Saw = "chores are done by " + names(holders)
+	return c, nil
+}
+
+// lease is what is read of a lease.
+type lease struct {
+	Holder string `json:"holder"`
+}

@@ -1,0 +1,118 @@
+package doctor
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nats-io/jsm.go/api"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+// queues judges the work queues: whether their consumers are as they should be, and whether somebody takes what waits.
+func (x *examination) queues() Check {
+	c := Check{Name: "queues"}
+	var waiting uint64
+	queues := 0
+	for name, s := range x.streams {
+		app, ok := strings.CutPrefix(name, subjects.RequestStreamPrefix)
+		if !ok {
+			continue
+		}
+		queues++
+		consumers, lost, _, err := x.mgr.Consumers(s.Name())
+		if err != nil {
+			c.wrong("see `nats consumer report "+name+"`", "the consumers of %s cannot be read: %v", name, err)
+			continue
+		}
+		for _, consumer := range lost {
+			c.wrong("start the servers that have it; see `nats consumer report "+name+"`", "consumer %s of %s cannot be reached", consumer, name)
+		}
+		pools := map[string]*pool{}
+		for _, consumer := range consumers {
+			info, err := consumer.LatestState()
+			if err != nil {
+				continue // gone meanwhile
+			}
+			waiting += info.NumPending
+			judgeConsumer(&c, app, &info, pools)
+		}
+		for name, p := range pools {
+			x.judgePool(&c, app, name, p)
+		}
+	}
+	c.Saw = plural(queues, "queue") + ", " + plural(waiting, "execution") + " waiting"
+	return c
+}
+
+// pool is what the consumers of a pool have in all.
+type pool struct {
+	there   []string // priorities
+	waiting uint64
+	pulls   int
+}
+
+func judgeConsumer(c *Check, app string, info *api.ConsumerInfo, pools map[string]*pool) {
+	name, priority, ok := strings.Cut(info.Name, "=")
+	if !ok || !slices.Contains(subjects.Priorities(), priority) {
+		c.wrong("delete it if it is not yours: nats consumer rm "+info.Stream+" "+info.Name,
+			"consumer %s of %s is not the control bus's: a work queue gives a request to one consumer only", info.Name, info.Stream)
+		return
+	}
+	p := pools[name]
+	if p == nil {
+		p = &pool{}
+		pools[name] = p
+	}
+	p.there = append(p.there, priority)
+	p.waiting += info.NumPending
+	p.pulls += info.NumWaiting
+	paused(c, info)
+	want := bus.RequestConsumerConfig(app, name, priority)
+	if info.Config.FilterSubject != want.FilterSubject || info.Config.AckPolicy != api.AckExplicit || info.Config.AckWait != want.AckWait {
+		c.wrong("delete it, and start a control bus again: nats consumer rm "+info.Stream+" "+info.Name,
+			"consumer %s of %s was altered: it has filter %s and waits %s for an ack, not %s and %s", info.Name, info.Stream,
+			info.Config.FilterSubject, info.Config.AckWait, want.FilterSubject, want.AckWait)
+	}
+}
+
+func paused(c *Check, info *api.ConsumerInfo) {
+	if info.Paused {
+		c.wrong("nats consumer resume "+info.Stream+" "+info.Name,
+			"consumer %s of %s is paused for another %s: nothing comes out of it", info.Name, info.Stream, info.PauseRemaining.Round(time.Second))
+	}
+}
+
+// judgePool says whether what waits in a pool will be taken.
+func (x *examination) judgePool(c *Check, app, name string, p *pool) {
+	for _, priority := range subjects.Priorities() {
+		if !slices.Contains(p.there, priority) {
+			c.wrong("start a control bus again: it makes it", "consumer %s of %s is missing: executions of that pool and priority wait for ever",
+				subjects.RequestConsumer(name, priority), subjects.RequestStream(app))
+		}
+	}
+	if p.waiting == 0 {
+		return
+	}
+	var able, ready, free int
+	for _, h := range x.heard {
+		if slices.Contains(h.Apps, app) && slices.Contains(h.Pools, name) {
+			able++
+			if h.Status == subjects.AgentReady {
+				ready++
+				free += max(0, h.Slots-h.Running)
+			}
+		}
+	}
+	what := plural(p.waiting, "execution") + " of application " + app
+	switch {
+	case able == 0:
+		c.wrong("start an agent for them: jobstreamer agent --apps "+app+" --pools "+name, "%s wait in pool %s, and no agent takes work from it", what, name)
+	case ready == 0:
+		c.wrong("let one take work again: PUT /agent/<name>/unblock", "%s wait in pool %s, and its agents take no work: they are blocked or leaving", what, name)
+	case free > 0 && p.pulls == 0:
+		c.wrong("look at the agents' logs and at their permissions on $JS.API.CONSUMER.MSG.NEXT", "%s wait in pool %s, and its agents do not ask for them although they have %s", what, name, plural(free, "free slot"))
+	}
+}

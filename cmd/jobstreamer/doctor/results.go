@@ -1,0 +1,60 @@
+package doctor
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/nats-io/jsm.go/api"
+
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+// maxLag is how many results may wait to be recorded before it is worth a word.
+const maxLag = 10_000
+
+// results are the states of the durable consumers that record what agents report.
+func (x *examination) results() map[string]api.ConsumerInfo {
+	states := map[string]api.ConsumerInfo{}
+	if x.streams[subjects.ResultsStream] == nil {
+		return states
+	}
+	consumers, _, _, err := x.mgr.Consumers(subjects.ResultsStream)
+	if err != nil {
+		return states // the consumer is missing then, which is said
+	}
+	for _, consumer := range consumers {
+		if !consumer.IsDurable() {
+			continue // somebody follows
+		}
+		if info, err := consumer.State(); err == nil {
+			states[info.Name] = info
+		}
+	}
+	return states
+}
+
+// recorded judges two looks at what records the results.
+func (x *examination) recorded(before, after map[string]api.ConsumerInfo) Check {
+	c := Check{Name: "results"}
+	if len(after) == 0 && x.streams[subjects.ResultsStream] != nil {
+		c.wrong("start a control bus: it makes it", "nobody records results: %s has no durable consumer", subjects.ResultsStream)
+	}
+	var open uint64
+	for _, name := range slices.Sorted(maps.Keys(after)) {
+		b, a := before[name], after[name]
+		lag := a.NumPending + uint64(max(0, a.NumAckPending))
+		open += lag
+		paused(&c, &a)
+		switch moved := a.AckFloor.Stream > b.AckFloor.Stream || a.Delivered.Consumer > b.Delivered.Consumer; {
+		case a.Paused || lag == 0:
+		case b.NumPending+uint64(max(0, b.NumAckPending)) == 0: // came while we looked
+		case !moved:
+			c.wrong("start a control bus, or look at the log of the one that runs", "consumer %s of %s is stuck: %s wait to be recorded, and none was in the last seconds",
+				name, a.Stream, plural(lag, "result"))
+		case lag > maxLag:
+			c.wrong("wait, or give the control buses more CPU and a faster disk", "%s wait to be recorded: the control bus does not keep up", plural(lag, "result"))
+		}
+	}
+	c.Saw = plural(open, "result") + " waiting to be recorded"
+	return c
+}

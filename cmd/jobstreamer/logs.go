@@ -1,0 +1,44 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/lmittmann/tint"
+	"golang.org/x/term"
+)
+
+// logSettings say what is logged and how.
+type logSettings struct{ level, format string }
+
+// logger makes the logger of a command. It writes to standard error.
+func (p *program) logger() (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(p.logs.level)); err != nil {
+		return nil, usageError{fmt.Errorf("--log-level %q: want debug, info, warn or error", p.logs.level)}
+	}
+	tty := isTerminal(p.err)
+	switch p.logs.format {
+	case "json":
+		return slog.New(slog.NewJSONHandler(p.err, &slog.HandlerOptions{Level: level})), nil
+	case "auto":
+		if !tty {
+			return slog.New(slog.NewJSONHandler(p.err, &slog.HandlerOptions{Level: level})), nil
+		}
+	case "text":
+	default:
+		return nil, usageError{fmt.Errorf("--log-format %q: want text, json or auto", p.logs.format)}
+	}
+	return slog.New(tint.NewHandler(p.err, &tint.Options{
+		Level: level, TimeFormat: time.TimeOnly, NoColor: !tty || p.env["NO_COLOR"] != "",
+	})), nil
+}
+
+// isTerminal says whether somebody looks at what is written to w.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}

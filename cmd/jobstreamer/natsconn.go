@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/spf13/pflag"
+)
+
+// natsSettings say where NATS is and who we are there.
+type natsSettings struct {
+	url, creds, user, password, ca, cert, key string
+}
+
+// flags defines what a client of NATS needs.
+func (s *natsSettings) flags(f *pflag.FlagSet, url string) {
+	f.StringVar(&s.url, "nats-url", url, "`URL` of NATS, such as nats://127.0.0.1:4222; several with commas between")
+	s.secrets(f)
+}
+
+func (s *natsSettings) secrets(f *pflag.FlagSet) {
+	f.StringVar(&s.creds, "nats-creds", "", "`FILE` with credentials (JWT and key)")
+	f.StringVar(&s.user, "nats-user", "", "user `NAME`")
+	f.StringVar(&s.password, "nats-password", "", "`PASSWORD` of the user; better in "+envName("nats-password"))
+	f.StringVar(&s.ca, "nats-ca", "", "`FILE` with certificates of the authorities to trust, in PEM")
+	f.StringVar(&s.cert, "nats-cert", "", "`FILE` with our certificate, in PEM")
+	f.StringVar(&s.key, "nats-key", "", "`FILE` with the key of --nats-cert")
+}
+
+// options are the client's options. Nothing is buffered over a reconnect: a write that is sent after its time could pass a
+// fence that was purged meanwhile.
+func (s *natsSettings) options(name string) ([]nats.Option, error) {
+	opts := []nats.Option{nats.Name(name), nats.ReconnectBufSize(-1), nats.MaxReconnects(-1), nats.ReconnectWait(250 * time.Millisecond)}
+	if s.creds != "" {
+		if err := readable("nats-creds", s.creds); err != nil {
+			return nil, err
+		}
+		opts = append(opts, nats.UserCredentials(s.creds))
+	}
+	if s.user != "" {
+		opts = append(opts, nats.UserInfo(s.user, s.password))
+	}
+	if s.ca != "" {
+		if err := readable("nats-ca", s.ca); err != nil {
+			return nil, err
+		}
+		opts = append(opts, nats.RootCAs(s.ca))
+	}
+	if (s.cert == "") != (s.key == "") {
+		return nil, usageError{errors.New("--nats-cert and --nats-key belong together")}
+	}
+	if s.cert != "" {
+		if err := errors.Join(readable("nats-cert", s.cert), readable("nats-key", s.key)); err != nil {
+			return nil, err
+		}
+		opts = append(opts, nats.ClientCert(s.cert, s.key))
+	}
+	return opts, nil
+}
+
+func readable(flag, file string) error {
+	f, err := os.Open(file)
+	if err != nil {
+		return fmt.Errorf("--%s: %w", flag, err)
+	}
+	return f.Close()
+}
+
+// connect connects once.
+func (s *natsSettings) connect(name string, more ...nats.Option) (*nats.Conn, error) {
+	opts, err := s.options(name)
+	if err != nil {
+		return nil, err
+	}
+	nc, err := nats.Connect(s.url, append(opts, more...)...)
+	if err != nil {
+		return nil, fmt.Errorf("--nats-url %s: %w", shown(s.url), reason(err))
+	}
+	return nc, nil
+}
+
+// connectPatiently connects as soon as NATS is there: machines start in any order.
+func (s *natsSettings) connectPatiently(ctx context.Context, name string, log *slog.Logger, more ...nats.Option) (*nats.Conn, error) {
+	more = append(more,
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			if err != nil {
+				log.Warn("NATS lost, reconnecting", "err", err)
+			}
+		}),
+		nats.ReconnectHandler(func(nc *nats.Conn) { log.Info("NATS is back", "url", nc.ConnectedUrlRedacted()) }),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { log.Error("NATS complains", "err", err) }),
+	)
+	for warned := false; ; {
+		nc, err := s.connect(name, more...)
+		if err == nil || !worthWaiting(err) {
+			return nc, err
+		}
+		if !warned {
+			log.Warn("NATS cannot be reached, trying again until it can", "url", shown(s.url), "err", err)
+			warned = true
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(500 * time.Millisecond):
+		}
+	}
+}
+
+// worthWaiting says whether err can go away by itself.
+func worthWaiting(err error) bool {
+	return errors.Is(err, nats.ErrNoServers) || errors.Is(err, nats.ErrTimeout)
+}
+
+// reason puts into words what the client library says of itself.
+func reason(err error) error {
+	switch {
+	case errors.Is(err, nats.ErrNoServers):
+		return fmt.Errorf("nobody answers there (%w)", err)
+	case errors.Is(err, nats.ErrAuthorization):
+		return fmt.Errorf("NATS does not let us in; see --nats-creds and --nats-user (%w)", err)
+	}
+	return err
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/job-streamer/job-streamer-control-bus/agent"
+)
+
+func newServe(p *program) *cobra.Command {
+	var s busSettings
+	cmd := &cobra.Command{
+		Use: "serve", GroupID: groupRun, Short: "Run a control bus: REST API, scheduler, records",
+		Long: `Runs a control bus: REST API, scheduler, records. It starts a NATS server with JetStream in its own process, or uses
+the NATS that --nats-url names. On one NATS any number of control buses can run; all of them take requests.
+
+Addresses are on the loopback interface unless you say otherwise.`,
+		Example: `  jobstreamer serve --data /var/lib/jobstreamer --http 127.0.0.1:45102 --nats 127.0.0.1:4222
+  jobstreamer serve --nats-url nats://n1:4222,nats://n2:4222,nats://n3:4222 --nats-creds bus.creds --replicas 3`,
+		RunE: func(cmd *cobra.Command, _ []string) error { return p.serve(cmd.Context(), s, cmd.Flags()) },
+	}
+	flags := cmd.Flags()
+	section(flags, "REST", func(f *pflag.FlagSet) {
+		f.StringVar(&s.http, "http", "127.0.0.1:45102", "`HOST:PORT` of the REST API; port 0 is any free one")
+	})
+	section(flags, "NATS in this process", func(f *pflag.FlagSet) {
+		f.StringVar(&s.data, "data", defaultData(p.env), "`DIR` of its data")
+		f.StringVar(&s.listen, "nats", "127.0.0.1:4222", "`HOST:PORT` for agents; port 0 is any free one")
+		f.StringVar(&s.sync, "sync", "always", "`WHEN` data goes to disk: always (before anything is acknowledged), interval (every 2m), or a duration such as 1s, whose work a power cut can lose")
+	})
+	section(flags, "NATS elsewhere", func(f *pflag.FlagSet) {
+		s.nats.flags(f, "")
+		f.IntVar(&s.replicas, "replicas", 1, "`NUMBER` of servers that keep each stream: 1, 3 or 5")
+		f.Lookup("nats-user").Usage += "; without --nats-url what the NATS in this process asks for, and so for all below"
+	})
+	section(flags, "Limits", func(f *pflag.FlagSet) {
+		f.DurationVar(&s.retention.Results, "retain-results", 24*time.Hour, "`TIME` to keep the steps' history of what has ended; at least 1h")
+		f.DurationVar(&s.retention.Executions, "retain-executions", 0, "`TIME` to keep records of what has ended; 0 is for ever, else at least 1h")
+		f.DurationVar(&s.retention.Logs, "retain-logs", 30*24*time.Hour, "`TIME` to keep output of jobs; 0 is for ever")
+		f.Int64Var(&s.retention.LogBytes, "max-log-bytes", 10<<30, "`BYTES` of output to keep, the oldest goes first; 0 is no limit")
+	})
+	section(flags, "Besides", func(f *pflag.FlagSet) {
+		f.StringVar(&s.name, "name", "", "`NAME` of this control bus in logs and leases (default: the host's, with the process id)")
+		f.StringVar(&s.timeZone, "timezone", "UTC", "`ZONE` of schedules that name none, such as Europe/Berlin")
+	})
+	return cmd
+}
+
+func (p *program) serve(ctx context.Context, s busSettings, flags *pflag.FlagSet) error {
+	log, err := p.logger()
+	if err != nil {
+		return err
+	}
+	if err := s.check(flags); err != nil {
+		return err
+	}
+	tune(p.env)
+	if s.nats.url == "" {
+		lock, err := lockData(s.data)
+		if err != nil {
+			return err
+		}
+		defer lock.Unlock() //nolint:errcheck // the process's end would do it as well
+	}
+	ctx, stop := untilSignal(ctx, func() { log.Info("ending; a second signal ends at once") })
+	defer stop()
+	c, err := openControlBus(ctx, s, log)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return c.Run(ctx, func() {
+		log.Info("control bus is ready", "name", s.name, "http", c.URL(), "nats", c.natsURL(), "data", s.data, "sync", s.sync, "replicas", s.replicas)
+	})
+}
+
+// check fills what has no fixed default and refuses what does not go together.
+func (s *busSettings) check(flags *pflag.FlagSet) error {
+	if s.name == "" {
+		host, _ := os.Hostname()
+		s.name = fmt.Sprintf("%s-%d", agent.ValidName(host), os.Getpid())
+	}
+	switch {
+	case s.replicas != 1 && s.replicas != 3 && s.replicas != 5:
+		return usageError{fmt.Errorf("--replicas %d: want 1, 3 or 5", s.replicas)}
+	case s.nats.url == "":
+		if s.replicas != 1 {
+			return usageError{errors.New("--replicas: the NATS in this process is alone; name a cluster with --nats-url")}
+		}
+		if s.nats.creds != "" {
+			return usageError{errors.New("--nats-creds: is for --nats-url; the NATS in this process knows --nats-user and --nats-password")}
+		}
+		return checkSync(s.sync)
+	}
+	for _, own := range []string{"data", "nats", "sync"} {
+		if f := flags.Lookup(own); f != nil && f.Changed {
+			return usageError{fmt.Errorf("--%s: is about the NATS in this process, but --nats-url names another", own)}
+		}
+	}
+	s.data, s.sync = "", ""
+	return nil
+}
+
+// checkSync says before anything is started whether the mode is one.
+func checkSync(mode string) error {
+	if mode == "always" || mode == "interval" {
+		return nil
+	}
+	if d, err := time.ParseDuration(mode); err != nil || d <= 0 {
+		return usageError{fmt.Errorf("--sync %s: want always, interval or a duration such as 1s", mode)}
+	}
+	return nil
+}

@@ -1,0 +1,174 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/job-streamer/job-streamer-control-bus/jsl"
+)
+
+// bodyTimeout is how long a body may take to come.
+const bodyTimeout = 30 * time.Second
+
+// add makes a route of a handler. It is described by the handler's types; what a body holds is the type argument of a
+// [body] in the input.
+func add[I, O any](s *Server, op huma.Operation, h func(context.Context, *I) (*O, error)) {
+	op.DefaultStatus = max(op.DefaultStatus, http.StatusOK)
+	huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {
+		out, err := h(ctx, in)
+		if err != nil {
+			return nil, s.problem(ctx, err)
+		}
+		return out, nil
+	})
+	// After Register: it would read a body that it knows of.
+	if b := bodyOf[I](); b != nil {
+		item := s.api.OpenAPI().Paths[op.Path]
+		operationOf(item, op.Method).RequestBody = b.describe(s.api.OpenAPI().Components.Schemas)
+	}
+}
+
+// route is an operation with what is the same for all.
+func route(method, path, summary string, status int) huma.Operation {
+	id := strings.NewReplacer("{app}", "", "{job}", "", "{id}", "", "/", "-", ".", "-").Replace(strings.ToLower(method) + path)
+	parts := slices.DeleteFunc(strings.Split(id, "-"), func(s string) bool { return s == "" })
+	return huma.Operation{
+		Method: method, Path: path, Summary: summary, DefaultStatus: status,
+		OperationID: strings.Join(parts, "-"), Tags: []string{tagOf(path)},
+	}
+}
+
+func tagOf(path string) string {
+	for _, tag := range []string{"execution", "schedule", "agent", "job", "event"} {
+		if strings.Contains(path, "/"+tag) {
+			return tag + "s"
+		}
+	}
+	if strings.Contains(path, "app") {
+		return "applications"
+	}
+	return "control bus"
+}
+
+func operationOf(p *huma.PathItem, method string) *huma.Operation {
+	switch method {
+	case http.MethodGet:
+		return p.Get
+	case http.MethodPut:
+		return p.Put
+	case http.MethodPost:
+		return p.Post
+	}
+	return p.Delete
+}
+
+// describer is a [body] of any type.
+type describer interface {
+	describe(huma.Registry) *huma.RequestBody
+}
+
+// bodyOf is the body of an input, or nil.
+func bodyOf[I any]() describer {
+	v := reflect.New(reflect.TypeFor[I]()).Elem()
+	for i := range v.NumField() {
+		if v.Type().Field(i).IsExported() {
+			if d, ok := v.Field(i).Addr().Interface().(describer); ok {
+				return d
+			}
+		}
+	}
+	return nil
+}
+
+// body is a part of an input that is read from the request's body, whatever its format.
+type body[T any] struct{ value T }
+
+// Resolve reads the body; huma calls it after the parameters, and reports the faults of both.
+func (b *body[T]) Resolve(ctx huma.Context) []error {
+	buf := buffers.Get().(*bytes.Buffer)
+	defer putBuffer(buf)
+	// The deadline has to go again: it would end the request's context while the handler works.
+	_ = ctx.SetReadDeadline(time.Now().Add(bodyTimeout)) // not everything that can be read has deadlines
+	_, err := buf.ReadFrom(ctx.BodyReader())
+	_ = ctx.SetReadDeadline(time.Time{})
+	if err != nil {
+		return []error{fmt.Errorf("read the body: %w", err)}
+	}
+	if buf.Len() == 0 && b.optional() { // whatever its type is said to be
+		return nil
+	}
+	f, err := formatOf(ctx.Header("Content-Type"), ctx.Header("Content-Encoding"))
+	if err == nil {
+		err = f.read(buf.Bytes(), &b.value)
+	}
+	if err != nil {
+		return []error{err}
+	}
+	return nil
+}
+
+// optional says that an empty body is read as an object without members.
+func (b *body[T]) optional() bool {
+	_, definition := any(&b.value).(*jsl.Job)
+	return !definition
+}
+
+func (b *body[T]) describe(r huma.Registry) *huma.RequestBody {
+	content := map[string]*huma.MediaType{}
+	for i := range formats {
+		content[formats[i].media] = &huma.MediaType{Schema: r.Schema(reflect.TypeFor[T](), true, "Body")}
+	}
+	return &huma.RequestBody{Content: content, Required: !b.optional()}
+}
+
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+func putBuffer(b *bytes.Buffer) {
+	if b.Cap() <= 64<<10 { // else one large body would be kept for ever
+		b.Reset()
+		buffers.Put(b)
+	}
+}
+
+// chooseFormat decides how the answer will be written before anything is done.
+func (s *Server) chooseFormat(ctx huma.Context, next func(huma.Context)) {
+	f, ok := negotiate(ctx.Header("Accept"))
+	chosen := answered{ctx, f.media}
+	if _, own := ctx.Operation().Metadata["stream"]; !ok && !own {
+		_ = huma.WriteErr(s.api, chosen, http.StatusNotAcceptable, "", errNotAcceptable)
+		return
+	}
+	next(chosen)
+}
+
+var errNotAcceptable = errors.New("not acceptable")
+
+// request is a name under which huma's Context, that has a method Context, can be embedded.
+type request huma.Context
+
+// answered is a request whose answer has a media type.
+type answered struct {
+	request
+	media string
+}
+
+// Header gives the media type that was chosen for the list that it was chosen from.
+func (a answered) Header(name string) string {
+	if name == "Accept" {
+		return a.media
+	}
+	return a.request.Header(name)
+}
+
+// Unwrap is for [humaecho.Unwrap].
+func (a answered) Unwrap() huma.Context { return a.request }

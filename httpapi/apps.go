@@ -1,0 +1,178 @@
+package httpapi
+
+import (
+	"cmp"
+	"context"
+	"errors"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+// defaultApp is the application that every bus makes at its start.
+const defaultApp = "default"
+
+// AppPath is an application in a path. What is embedded in an input has to be exported for huma to see it.
+type AppPath struct {
+	App string `path:"app"`
+}
+
+// Page is the part of a list that is asked for.
+type Page struct {
+	Offset int `query:"offset" minimum:"0" default:"1" doc:"Number of the first one, from 1."`
+	Limit  int `query:"limit" minimum:"1" maximum:"1000" default:"20"`
+}
+
+// skip is how many come before the page.
+func (p Page) skip() int { return max(p.Offset, 1) - 1 }
+
+// listOf is the answer with the results of the page.
+func listOf[T any](p Page, results []T, hits int) *answer[rest.List[T]] {
+	return &answer[rest.List[T]]{Body: rest.List[T]{Results: results, Hits: hits, Offset: p.skip() + 1, Limit: p.Limit}}
+}
+
+// cutPage is the page of what is all in memory.
+func cutPage[T any](p Page, all []T) []T {
+	from := min(p.skip(), len(all))
+	return all[from:min(from+p.Limit, len(all))]
+}
+
+// answer is an answer with nothing but a body.
+type answer[T any] struct{ Body T }
+
+// saved is the answer to a write of something that has an entity tag and a place.
+type saved[T any] struct {
+	Status   int
+	Location string `header:"Location"`
+	ETag     string `header:"ETag"`
+	Body     T
+}
+
+// status of a PUT, that creates or changes.
+func status(created bool) int {
+	if created {
+		return 201
+	}
+	return 200
+}
+
+func (s *Server) listApps(_ context.Context, in *Page) (*answer[rest.List[rest.AppInfo]], error) {
+	all := s.cfg.Index.Apps()
+	var results []rest.AppInfo
+	for _, a := range cutPage(*in, all) {
+		results = append(results, appInfo(&a))
+	}
+	return listOf(*in, results, len(all)), nil
+}
+
+func appInfo(a *bus.App) rest.AppInfo {
+	return rest.AppInfo{
+		Name: a.Name, Description: a.Description, Classpath: a.Classpath,
+		CreateTime: a.CreateTime, LastUpdatedTime: a.UpdateTime,
+	}
+}
+
+// app finds an application; one that another bus has just made is not in the read model yet.
+func (s *Server) app(ctx context.Context, name string) (*bus.App, uint64, error) {
+	if a, revision, ok := s.cfg.Index.App(name); ok {
+		return &a, revision, nil
+	}
+	if subjects.ValidName(name) {
+		e, err := s.cfg.Bus.Apps.Get(ctx, name)
+		if !errors.Is(err, bus.ErrNotFound) {
+			return &e.Value, e.Revision, err
+		}
+	}
+	return nil, 0, bus.State(bus.CodeNoSuchApp, "there is no application %s", cut(name))
+}
+
+type tagged[T any] struct {
+	ETag string `header:"ETag"`
+	Body T
+}
+
+func (s *Server) getApp(ctx context.Context, in *AppPath) (*tagged[rest.AppInfo], error) {
+	a, revision, err := s.app(ctx, in.App)
+	if err != nil {
+		return nil, err
+	}
+	return &tagged[rest.AppInfo]{etag(revision), appInfo(a)}, nil
+}
+
+type postApp struct {
+	Preconditions
+	Sent body[rest.App]
+}
+
+func (s *Server) postApp(ctx context.Context, in *postApp) (*saved[rest.AppInfo], error) {
+	out, err := s.writeApp(ctx, in.Sent.value, &in.Preconditions)
+	if err == nil {
+		out.Status = 201
+	}
+	return out, err
+}
+
+type putApp struct {
+	AppPath
+	Preconditions
+	Sent body[rest.App]
+}
+
+func (s *Server) putApp(ctx context.Context, in *putApp) (*saved[rest.AppInfo], error) {
+	sent := in.Sent.value
+	if sent.Name = cmp.Or(sent.Name, in.App); sent.Name != in.App {
+		return nil, &bus.FieldError{Path: "/name", Want: "the application of the path, " + cut(in.App), Got: sent.Name}
+	}
+	return s.writeApp(ctx, sent, &in.Preconditions)
+}
+
+func (s *Server) writeApp(ctx context.Context, sent rest.App, p *Preconditions) (*saved[rest.AppInfo], error) {
+	var wrong faults
+	wrong.checkAppName("/name", sent.Name)
+	if err := wrong.err(); err != nil {
+		return nil, err
+	}
+	a, revision, created, err := write(ctx, s.cfg.Bus.Apps, sent.Name, p, func(was *bus.App) bus.App {
+		now := subjects.Now()
+		a := bus.App{Name: sent.Name, Description: sent.Description, Classpath: sent.Classpath, CreateTime: now, UpdateTime: now}
+		if was != nil {
+			a.CreateTime = was.CreateTime
+		}
+		return a
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.cfg.Index.PutApp(a.Name, &a, revision)
+	s.cfg.Bus.Event("app", what(created), []string{a.Name}, nil)
+	if err := s.cfg.Bus.EnsurePool(ctx, a.Name, subjects.DefaultPool); err != nil {
+		return nil, err
+	}
+	return &saved[rest.AppInfo]{status(created), "/app/" + a.Name, etag(revision), appInfo(&a)}, nil
+}
+
+// what an event says of a write.
+func what(created bool) string {
+	if created {
+		return "created"
+	}
+	return "changed"
+}
+
+func (s *Server) deleteApp(ctx context.Context, in *AppPath) (*struct{}, error) {
+	if in.App == defaultApp {
+		return nil, bus.State(bus.CodeAppInUse, "the application %s is always there", defaultApp)
+	}
+	if _, _, err := s.app(ctx, in.App); err != nil {
+		return nil, err
+	}
+	return nil, s.cfg.Executions.DeleteApp(ctx, in.App)
+}
+
+func (s *Server) appStats(ctx context.Context, in *AppPath) (*answer[rest.AppStats], error) {
+	if _, _, err := s.app(ctx, in.App); err != nil {
+		return nil, err
+	}
+	return &answer[rest.AppStats]{rest.AppStats{Agents: s.agentsOf(in.App), Jobs: s.cfg.Index.CountJobs(in.App)}}, nil
+}

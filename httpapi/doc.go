@@ -1,0 +1,30 @@
+// Package httpapi is the REST API of the control bus.
+//
+//	           routes.go                  format.go                                bus, index,
+//	request --> Echo --> huma: path, --> body by its --> handler(ctx, input) --> execution,
+//	                     query, header   Content-Type    returns output, error   scheduler
+//	                          |               |                 |
+//	                          +---- faults ---+----- error -----+--> problemOf --> answer by Accept
+//
+// A handler takes values and returns values: it knows no format, chooses no status for a failure and sees nothing of
+// Echo, which is in echo.go alone. The OpenAPI document is made from the handlers' own types (package rest), so it
+// cannot say anything else than what is read and written.
+//
+// # Bodies
+//
+// Strings of bytes become values in one place, format.go, by one strict reader: unknown names, names that are there
+// twice and values of the wrong kind are refused, all of them at once, each with its JSON pointer. Job definitions go
+// to package jsl, which does the same for the job language.
+//
+// # Preconditions
+//
+// The entity tag of a job or an application is the revision of its key. If-Match that does not hold is 412, as RFC
+// 9110 section 13.1.1 wants it. If-None-Match: * asks to create and nothing else; that something is there already is
+// a conflict like any other here, 409, where the RFC would have 412. Without either, a definition is overwritten.
+//
+// # Streams
+//
+// /events and logs that are followed are server-sent events. Each reader has an ordered consumer of its own; one that
+// takes more than ten seconds for a write is dropped, and resumes by Last-Event-ID. They end at once when the server
+// is told to.
+package httpapi

@@ -1,0 +1,78 @@
+package httpapi
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humaecho"
+	"github.com/labstack/echo/v4"
+)
+
+// This file is all that knows Echo's context.
+
+// maxBody is how many bytes a body may have.
+const maxBody = 4 << 20
+
+func newEcho(s *Server) *echo.Echo {
+	e := echo.New()
+	e.HTTPErrorHandler = func(err error, c echo.Context) {
+		if !c.Response().Committed {
+			s.writeProblem(c.Response(), c.Request(), err)
+		}
+	}
+	e.Use(s.guard)
+	return e
+}
+
+// guard limits bodies and turns a panic into an answer.
+func (s *Server) guard(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) (err error) {
+		defer func() {
+			switch v := recover(); {
+			case v == nil:
+			case v == http.ErrAbortHandler: //nolint:errorlint // it is compared by net/http too
+				panic(v)
+			case c.Response().Committed: // most likely the client left while it was being answered
+				s.log.Warn("answer broken off", "route", c.Path(), "err", fmt.Sprint(v))
+			default:
+				s.log.Error("panic", "route", c.Path(), "err", fmt.Sprint(v), "stack", string(debug.Stack()))
+				err = errPanic
+			}
+		}()
+		r := c.Request()
+		r.Body = http.MaxBytesReader(c.Response().Writer, r.Body, maxBody)
+		return next(c)
+	}
+}
+
+var errPanic = errors.New("panic")
+
+// writeProblem answers what no handler saw.
+func (s *Server) writeProblem(w http.ResponseWriter, r *http.Request, err error) {
+	f, _ := negotiate(r.Header.Get("Accept"))
+	p := s.problem(r.Context(), err)
+	for name, values := range p.GetHeaders() {
+		w.Header()[name] = values
+	}
+	w.Header().Set("Content-Type", p.ContentType(f.media))
+	w.WriteHeader(p.Status)
+	if err := f.write(w, p); err != nil {
+		s.log.Debug("problem not written", "err", err)
+	}
+}
+
+func newAPI(e *echo.Echo, version string) huma.API { return humaecho.New(e, apiConfig(version)) }
+
+// serveDocument serves what the routes say of themselves.
+func serveDocument(e *echo.Echo, api huma.API) {
+	doc := document(api)
+	e.GET("/openapi.json", func(c echo.Context) error {
+		return c.Blob(http.StatusOK, "application/openapi+json", doc)
+	})
+}
+
+// writerOf is where ctx writes to.
+func writerOf(ctx huma.Context) http.ResponseWriter { return humaecho.Unwrap(ctx).Response() }

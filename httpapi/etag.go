@@ -1,0 +1,102 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus"
+)
+
+// Preconditions are the headers of a write.
+type Preconditions struct {
+	IfMatch     string `header:"If-Match" doc:"Only if the entity tag is one of these."`
+	IfNoneMatch string `header:"If-None-Match" doc:"With *: only if there is none yet."`
+}
+
+// etag is the entity tag of a revision.
+func etag(revision uint64) string { return `"` + strconv.FormatUint(revision, 10) + `"` }
+
+// conditional says whether the client named a revision.
+func (p *Preconditions) conditional() bool { return p.IfMatch != "" || p.IfNoneMatch != "" }
+
+// check judges a write to what is at the revision, 0 for nothing.
+func (p *Preconditions) check(revision uint64) error {
+	if p.IfMatch != "" {
+		holds, err := matches("If-Match", p.IfMatch, revision)
+		if err != nil {
+			return err
+		}
+		if !holds {
+			return fmt.Errorf("%w: If-Match: %s, but it is %s", errPrecondition, cut(p.IfMatch), tagOrNone(revision))
+		}
+	}
+	if p.IfNoneMatch != "" {
+		hit, err := matches("If-None-Match", p.IfNoneMatch, revision)
+		switch {
+		case err != nil:
+			return err
+		case hit && strings.TrimSpace(p.IfNoneMatch) == "*":
+			return bus.ErrExists
+		case hit:
+			return fmt.Errorf("%w: If-None-Match: %s", errPrecondition, cut(p.IfNoneMatch))
+		}
+	}
+	return nil
+}
+
+func tagOrNone(revision uint64) string {
+	if revision == 0 {
+		return "not there"
+	}
+	return etag(revision)
+}
+
+// matches says whether the list of a header has the revision's tag. A weak tag and one that is not ours match nothing.
+func matches(header, list string, revision uint64) (bool, error) {
+	if strings.TrimSpace(list) == "*" {
+		return revision != 0, nil
+	}
+	var tags []string
+	for tag := range strings.SplitSeq(list, ",") {
+		tag = strings.TrimSpace(tag)
+		opaque := strings.TrimPrefix(tag, "W/")
+		if len(opaque) < 2 || opaque[0] != '"' || opaque[len(opaque)-1] != '"' {
+			return false, parameterError(header, `* or entity tags such as "12", with their quotes`, list)
+		}
+		tags = append(tags, tag)
+	}
+	return revision != 0 && slices.Contains(tags, etag(revision)), nil
+}
+
+// maxRaces is how often a write without preconditions is tried against writers that are quicker.
+const maxRaces = 20
+
+// write makes v of what is at the key, nil for nothing, and stores it if the preconditions hold.
+func write[T any](ctx context.Context, store *bus.Store[T], key string, p *Preconditions, change func(was *T) T) (v T, revision uint64, created bool, err error) {
+	for range maxRaces {
+		e, err := store.Get(ctx, key)
+		created = errors.Is(err, bus.ErrNotFound)
+		if err != nil && !created {
+			return v, 0, false, err
+		}
+		if err := p.check(e.Revision); err != nil {
+			return v, 0, false, err
+		}
+		if created {
+			v = change(nil)
+			revision, err = store.Create(ctx, key, v)
+		} else {
+			v = change(&e.Value)
+			revision, err = store.Update(ctx, key, v, e.Revision)
+		}
+		if !errors.Is(err, bus.ErrExists) && !errors.Is(err, bus.ErrChanged) {
+			return v, revision, created, err
+		}
+		// Somebody was quicker: the preconditions are judged anew.
+	}
+	return v, 0, false, bus.ErrChanged
+}

@@ -1,0 +1,133 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+type getEvents struct {
+	App  string `query:"app" doc:"Of this application only."`
+	Job  string `query:"job" doc:"Of jobs of this name only."`
+	Last string `header:"Last-Event-ID" doc:"Go on after this event. Of an execution that changed several times meanwhile, the newest state is sent."`
+}
+
+// executionsStream is what holds the records of executions: an event is a record, its id the record's revision.
+const executionsStream = "KV_" + subjects.ExecutionsBucket
+
+func (s *Server) events(_ context.Context, in *getEvents) (*streamed, error) {
+	cfg, err := in.consumer()
+	if err != nil {
+		return nil, err
+	}
+	return &streamed{func(hc huma.Context) {
+		ctx, cancel := s.untilClosing(hc.Context())
+		defer cancel()
+		msgs, stop, err := s.follow(ctx, executionsStream, cfg)
+		w := startText(hc, eventStream)
+		if err == nil {
+			defer stop()
+			err = s.sendEvents(ctx, w, msgs)
+		}
+		if err != nil {
+			s.log.Debug("reader of events dropped", "err", err)
+		}
+	}}, nil
+}
+
+// consumer is what reads the records that are asked for.
+func (in *getEvents) consumer() (cfg jetstream.OrderedConsumerConfig, err error) {
+	token := func(name, value string) string {
+		switch {
+		case value == "":
+			return "*"
+		case !subjects.ValidName(value):
+			err = parameterError(name, wantName, cut(value))
+		}
+		return value
+	}
+	filter := bus.ExecutionKey(token("app", in.App), token("job", in.Job), 0)
+	cfg.FilterSubjects = []string{"$KV." + subjects.ExecutionsBucket + "." + filter[:len(filter)-1] + "*"}
+	if err != nil {
+		return cfg, err
+	}
+	after, err := lastEvent(in.Last)
+	cfg.DeliverPolicy = jetstream.DeliverNewPolicy
+	if after > 0 {
+		cfg.DeliverPolicy, cfg.OptStartSeq = jetstream.DeliverByStartSequencePolicy, after+1
+	}
+	return cfg, err
+}
+
+func (s *Server) sendEvents(ctx context.Context, w *textWriter, msgs <-chan jetstream.Msg) error {
+	if err := w.comment(); err != nil { // the reader knows that it misses nothing from now on
+		return err
+	}
+	alive := time.NewTicker(keepAlive)
+	defer alive.Stop()
+	told := states{}
+	for {
+		select {
+		case m := <-msgs:
+			if err := s.sendEvent(w, m, told); err != nil {
+				return err
+			}
+		case <-alive.C:
+			if err := w.comment(); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+func (s *Server) sendEvent(w *textWriter, m jetstream.Msg, told states) error {
+	seq, _, err := sequenceOf(m)
+	if err != nil {
+		return err
+	}
+	if len(m.Data()) == 0 { // the marker of a record that was removed
+		return nil
+	}
+	var e bus.Execution
+	if err := json.Unmarshal(m.Data(), &e); err != nil {
+		s.log.Warn("record not understood", "sequence", seq, "err", err)
+		return nil
+	}
+	v := s.eventOf(&e)
+	if !told.changed(&v) {
+		return nil
+	}
+	return w.event(seq, "", v)
+}
+
+// states are what was told last of executions that have not ended: records change without a change of state too.
+type states map[int64]state
+
+type state struct {
+	status  subjects.BatchStatus
+	attempt int
+	agent   string
+}
+
+func (t states) changed(e *rest.Event) bool {
+	now := state{status: e.BatchStatus, attempt: e.Attempt}
+	if e.Agent != nil {
+		now.agent = e.Agent.Name
+	}
+	was, known := t[e.ExecutionID]
+	if e.BatchStatus.Ended() {
+		delete(t, e.ExecutionID)
+	} else {
+		t[e.ExecutionID] = now
+	}
+	return !known || was != now
+}

@@ -1,0 +1,276 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+)
+
+// maxKey is how long an Idempotency-Key may be.
+const maxKey = 255
+
+// ExecutionPath is an execution in a path.
+type ExecutionPath struct {
+	JobPath
+	ID string `path:"id"`
+}
+
+// ShortPath is an execution in a path without its job.
+type ShortPath struct {
+	AppPath
+	ID string `path:"id"`
+}
+
+// full is the path with any job.
+func (p ShortPath) full() ExecutionPath { return ExecutionPath{JobPath{App: p.App}, p.ID} }
+
+// Wait is how long an answer may wait for the end of an execution.
+type Wait struct {
+	For string `query:"wait" example:"30s" doc:"Answer when the execution has ended, or after this time: 30s, 5m; at most 1h."`
+}
+
+type listExecutions struct {
+	JobPath
+	Page
+}
+
+func (s *Server) listExecutions(ctx context.Context, in *listExecutions) (*answer[rest.List[rest.ExecutionSummary]], error) {
+	found, hits := s.cfg.Index.Executions(in.App, in.Job, in.skip(), in.Limit)
+	if hits == 0 { // the history of a job may be there without the job
+		if _, err := s.job(ctx, in.App, in.Job); err != nil {
+			return nil, err
+		}
+	}
+	results := make([]rest.ExecutionSummary, len(found))
+	for i := range found {
+		results[i] = s.summaryOf(&found[i])
+	}
+	return listOf(in.Page, results, hits), nil
+}
+
+type postExecution struct {
+	JobPath
+	Wait
+	IdempotencyKey string `header:"Idempotency-Key" doc:"The same key with the same parameters starts one execution, however often it is sent within half an hour."`
+	Sent           body[rest.Submission]
+}
+
+// begun is the answer with an execution that was made.
+type begun struct {
+	Status   int
+	Location string `header:"Location"`
+	Replayed string `header:"Idempotency-Replayed" doc:"true if the execution was made by an earlier request."`
+	Body     *rest.Execution
+}
+
+func (s *Server) postExecution(ctx context.Context, in *postExecution) (*begun, error) {
+	wait, err := in.duration()
+	if err != nil {
+		return nil, err
+	}
+	if err := checkKey(in.IdempotencyKey); err != nil {
+		return nil, err
+	}
+	j, err := s.job(ctx, in.App, in.Job)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.cfg.Unsupported(j.JSL); err != nil {
+		return nil, bus.State(bus.CodeStartRefused, "job %s cannot be run: %v", in.Job, err)
+	}
+	e, created, err := s.cfg.Executions.Submit(ctx, execution.Submission{
+		App: in.App, Job: in.Job, Parameters: in.Sent.value.Parameters, IdempotencyKey: in.IdempotencyKey,
+	})
+	return s.begun(ctx, e, created, err, wait)
+}
+
+// checkKey judges an Idempotency-Key: visible ASCII.
+func checkKey(key string) error {
+	for i := range len(key) {
+		if key[i] <= ' ' || key[i] > '~' || i >= maxKey {
+			return parameterError("Idempotency-Key", "at most 255 visible ASCII characters", cut(key))
+		}
+	}
+	return nil
+}
+
+// begun answers with an execution that was made, or perhaps made.
+func (s *Server) begun(ctx context.Context, e *bus.Execution, created bool, err error, wait time.Duration) (*begun, error) {
+	if err != nil {
+		if e != nil && errors.Is(err, bus.ErrUnknown) {
+			err = &unknownError{e.ID, err}
+		}
+		return nil, err
+	}
+	if e, err = s.await(ctx, e, wait); err != nil {
+		return nil, err
+	}
+	v := s.executionOf(e)
+	out := &begun{Status: 201, Location: executionURL(e), Body: &v}
+	if !created {
+		out.Replayed = "true"
+	}
+	return out, nil
+}
+
+func executionURL(e *bus.Execution) string {
+	return "/" + e.App + "/job/" + e.Job + "/execution/" + strconv.FormatInt(e.ID, 10)
+}
+
+// await returns the execution when it has ended, or as it is after the time.
+func (s *Server) await(ctx context.Context, e *bus.Execution, wait time.Duration) (*bus.Execution, error) {
+	if wait == 0 || e.BatchStatus.Ended() {
+		return e, nil
+	}
+	until, cancel := s.untilClosing(ctx)
+	defer cancel()
+	until, cancel = context.WithTimeout(until, wait)
+	defer cancel()
+	s.waitEnd(until, e)
+	return s.cfg.Executions.Get(ctx, e.App, e.Job, e.ID)
+}
+
+// unseen is how often an execution is looked for that the read model does not know yet.
+const unseen = 200 * time.Millisecond
+
+// waitEnd returns when the execution has ended or is gone, or with ctx.
+func (s *Server) waitEnd(ctx context.Context, e *bus.Execution) {
+	for ctx.Err() == nil {
+		if _, err := s.cfg.Index.WaitEnd(ctx, e.ID); err == nil {
+			return
+		}
+		// Another bus may have made it a moment ago.
+		now, err := s.cfg.Executions.Get(ctx, e.App, e.Job, e.ID)
+		var gone *bus.StateError
+		if errors.As(err, &gone) || err == nil && now.BatchStatus.Ended() {
+			return
+		}
+		select {
+		case <-time.After(unseen):
+		case <-ctx.Done():
+		}
+	}
+}
+
+const maxWait = time.Hour
+
+// duration reads wait; a number alone is seconds.
+func (w Wait) duration() (time.Duration, error) {
+	if w.For == "" {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(w.For)
+	if n, nerr := strconv.ParseUint(w.For, 10, 16); nerr == nil {
+		d, err = time.Duration(n)*time.Second, nil
+	}
+	if err != nil || d < 0 || d > maxWait {
+		return 0, parameterError("wait", "a time such as 30s, at most "+maxWait.String(), w.For)
+	}
+	return d, nil
+}
+
+func (s *Server) deleteExecutions(ctx context.Context, in *JobPath) (*struct{}, error) {
+	if _, hits := s.cfg.Index.Executions(in.App, in.Job, 0, 1); hits == 0 {
+		if _, err := s.job(ctx, in.App, in.Job); err != nil {
+			return nil, err
+		}
+	}
+	return nil, s.cfg.Executions.DeleteHistory(ctx, in.App, in.Job)
+}
+
+type getExecution struct {
+	ExecutionPath
+	Wait
+}
+
+type findExecution struct {
+	ShortPath
+	Wait
+}
+
+func (s *Server) findExecution(ctx context.Context, in *findExecution) (*answer[rest.Execution], error) {
+	return s.getExecution(ctx, &getExecution{in.full(), in.Wait})
+}
+
+func (s *Server) getExecution(ctx context.Context, in *getExecution) (*answer[rest.Execution], error) {
+	wait, err := in.duration()
+	if err != nil {
+		return nil, err
+	}
+	e, err := s.execution(ctx, in.ExecutionPath)
+	if err != nil {
+		return nil, err
+	}
+	if e, err = s.await(ctx, e, wait); err != nil {
+		return nil, err
+	}
+	return &answer[rest.Execution]{s.executionOf(e)}, nil
+}
+
+// number is the execution's id. What is no number names no execution.
+func (p ExecutionPath) number() (int64, error) {
+	id, err := strconv.ParseInt(p.ID, 10, 64)
+	if err != nil || id <= 0 {
+		return 0, bus.State(bus.CodeNoSuchExecution, "there is no execution %s", cut(p.ID))
+	}
+	return id, nil
+}
+
+func (s *Server) execution(ctx context.Context, p ExecutionPath) (*bus.Execution, error) {
+	id, err := p.number()
+	if err != nil {
+		return nil, err
+	}
+	return s.cfg.Executions.Get(ctx, p.App, p.Job, id)
+}
+
+func (s *Server) stopExecution(ctx context.Context, in *ExecutionPath) (*answer[rest.Execution], error) {
+	return s.change(ctx, in, s.cfg.Executions.Stop)
+}
+
+func (s *Server) abandonExecution(ctx context.Context, in *ExecutionPath) (*answer[rest.Execution], error) {
+	return s.change(ctx, in, s.cfg.Executions.Abandon)
+}
+
+func (s *Server) change(ctx context.Context, in *ExecutionPath, change func(ctx context.Context, app, job string, id int64) (*bus.Execution, error)) (*answer[rest.Execution], error) {
+	id, err := in.number()
+	if err != nil {
+		return nil, err
+	}
+	e, err := change(ctx, in.App, in.Job, id)
+	if err != nil {
+		return nil, err
+	}
+	return &answer[rest.Execution]{s.executionOf(e)}, nil
+}
+
+type restartExecution struct {
+	ExecutionPath
+	Wait
+	Sent body[rest.Submission]
+}
+
+func (s *Server) restartExecution(ctx context.Context, in *restartExecution) (*begun, error) {
+	wait, err := in.duration()
+	if err != nil {
+		return nil, err
+	}
+	id, err := in.number()
+	if err != nil {
+		return nil, err
+	}
+	j, err := s.job(ctx, in.App, in.Job)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.cfg.Unsupported(j.JSL); err != nil {
+		return nil, bus.State(bus.CodeStartRefused, "job %s cannot be run: %v", in.Job, err)
+	}
+	e, created, err := s.cfg.Executions.Restart(ctx, in.App, in.Job, id, in.Sent.value.Parameters)
+	return s.begun(ctx, e, created, err, wait)
+}

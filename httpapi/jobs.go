@@ -1,0 +1,186 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/index"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+	"github.com/job-streamer/job-streamer-control-bus/jsl"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+// JobPath is a job in a path.
+type JobPath struct {
+	App string `path:"app"`
+	Job string `path:"job"`
+}
+
+func (s *Server) listJobs(ctx context.Context, in *jobSearch) (*answer[rest.List[rest.Job]], error) {
+	if _, _, err := s.app(ctx, in.App); err != nil {
+		return nil, err
+	}
+	q, err := in.query(s)
+	if err != nil {
+		return nil, err
+	}
+	found, hits := s.cfg.Index.Jobs(q)
+	var results []rest.Job
+	for _, j := range found {
+		results = append(results, s.jobOf(j))
+	}
+	return listOf(in.Page, results, hits), nil
+}
+
+// job finds a job; one that another bus has just made is not in the read model yet.
+func (s *Server) job(ctx context.Context, app, name string) (*index.Job, error) {
+	if j, ok := s.cfg.Index.Job(app, name); ok {
+		return j, nil
+	}
+	if _, _, err := s.app(ctx, app); err != nil {
+		return nil, err
+	}
+	if subjects.ValidName(name) {
+		e, err := s.cfg.Bus.Jobs.Get(ctx, bus.JobKey(app, name))
+		if err == nil {
+			j := &index.Job{Job: e.Value, Revision: e.Revision}
+			j.JSL, err = jsl.ParseJSON(e.Value.Definition)
+			return j, err
+		}
+		if !errors.Is(err, bus.ErrNotFound) {
+			return nil, err
+		}
+	}
+	return nil, bus.State(bus.CodeNoSuchJob, "application %s has no job %s", cut(app), cut(name))
+}
+
+func (s *Server) getJob(ctx context.Context, in *JobPath) (*tagged[rest.Job], error) {
+	j, err := s.job(ctx, in.App, in.Job)
+	if err != nil {
+		return nil, err
+	}
+	out := &tagged[rest.Job]{etag(j.Revision), s.jobOf(j)}
+	out.Body.Definition = j.Definition
+	return out, nil
+}
+
+type postJob struct {
+	AppPath
+	Preconditions
+	Sent body[jsl.Job]
+}
+
+func (s *Server) postJob(ctx context.Context, in *postJob) (*saved[rest.Job], error) {
+	out, err := s.writeJob(ctx, in.App, &in.Sent.value, &in.Preconditions)
+	if err == nil {
+		out.Status = 201
+	}
+	return out, err
+}
+
+type putJob struct {
+	JobPath
+	Preconditions
+	Sent body[jsl.Job]
+}
+
+func (s *Server) putJob(ctx context.Context, in *putJob) (*saved[rest.Job], error) {
+	if id := in.Sent.value.ID; id != in.Job {
+		return nil, &bus.FieldError{Path: "/id", Want: "the job of the path, " + cut(in.Job), Got: id}
+	}
+	return s.writeJob(ctx, in.App, &in.Sent.value, &in.Preconditions)
+}
+
+func (s *Server) writeJob(ctx context.Context, app string, j *jsl.Job, p *Preconditions) (*saved[rest.Job], error) {
+	if _, _, err := s.app(ctx, app); err != nil {
+		return nil, err
+	}
+	canonical, err := j.MarshalJSON()
+	if err != nil {
+		return nil, err
+	}
+	v, revision, created, err := write(ctx, s.cfg.Bus.Jobs, bus.JobKey(app, j.ID), p, func(was *bus.Job) bus.Job {
+		now := subjects.Now()
+		v := bus.Job{App: app, Name: j.ID, Definition: canonical, CreateTime: now, UpdateTime: now}
+		if was != nil {
+			v.CreateTime = was.CreateTime
+		}
+		return v
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.cfg.Index.PutJob(app, v.Name, &v, revision)
+	s.cfg.Bus.Event("job", what(created), []string{app, v.Name}, nil)
+	if err := s.cfg.Bus.EnsurePool(ctx, app, j.Pool); err != nil {
+		return nil, err
+	}
+	now, err := s.job(ctx, app, v.Name)
+	if err != nil {
+		return nil, err
+	}
+	out := &saved[rest.Job]{status(created), "/" + app + "/job/" + v.Name, etag(revision), s.jobOf(now)}
+	out.Body.Definition = v.Definition
+	return out, nil
+}
+
+type deleteJob struct {
+	JobPath
+	Preconditions
+	Keep string `query:"keep" enum:"history" doc:"With history: the executions stay."`
+}
+
+func (s *Server) deleteJob(ctx context.Context, in *deleteJob) (*struct{}, error) {
+	if _, err := s.job(ctx, in.App, in.Job); err != nil {
+		return nil, err
+	}
+	var revision uint64
+	if in.conditional() { // asked of the leader: the read model may not have seen another bus's write yet
+		e, err := s.cfg.Bus.Jobs.Get(ctx, bus.JobKey(in.App, in.Job))
+		if err != nil && !errors.Is(err, bus.ErrNotFound) {
+			return nil, err
+		}
+		if err := in.check(e.Revision); err != nil {
+			return nil, err
+		}
+		revision = e.Revision
+	}
+	err := s.cfg.Executions.DeleteJob(ctx, in.App, in.Job, revision, in.Keep == "history")
+	if errors.Is(err, bus.ErrChanged) && in.conditional() {
+		err = errPrecondition
+	}
+	return nil, err
+}
+
+// jobOf is a job as answers show it, without its definition.
+func (s *Server) jobOf(j *index.Job) rest.Job {
+	v := rest.Job{
+		Name: j.Name, Restartable: j.JSL.Restartable.Or(true), Exclusive: j.JSL.Exclusive,
+		Stats: rest.JobStats{
+			Total: j.Stats.Total, Success: j.Stats.Success, Failure: j.Stats.Failure,
+			Average: float64(j.Stats.Average.Microseconds()) / 1000,
+		},
+		Schedule:   scheduleOf(j.Schedule),
+		CreateTime: j.CreateTime, LastUpdatedTime: j.UpdateTime,
+	}
+	if j.Latest != nil {
+		latest := s.summaryOf(j.Latest)
+		v.LatestExecution = &latest
+	}
+	if t := s.next(j); !t.IsZero() {
+		v.NextExecution = &rest.NextExecution{StartTime: t}
+	}
+	return v
+}
+
+// next is when the job fires next, zero if it does not.
+func (s *Server) next(j *index.Job) subjects.Time {
+	if j.Schedule == nil || !j.Schedule.Active {
+		return 0
+	}
+	for _, t := range s.cfg.Schedules.Next(j.App, j.Name, 1) {
+		return subjects.TimeOf(t)
+	}
+	return 0
+}

@@ -1,0 +1,250 @@
+package httpapi
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+	"github.com/job-streamer/job-streamer-control-bus/jsl"
+)
+
+func writeJSON(w io.Writer, v any) error {
+	if err := json.MarshalWrite(w, v, json.Deterministic(true)); err != nil {
+		return fmt.Errorf("write JSON: %w", err)
+	}
+	return nil
+}
+
+// parseJob reads a definition.
+func parseJob(data []byte) (*jsl.Job, error) {
+	j, err := jsl.ParseJSON(data)
+	if err != nil {
+		// Whether it is JSON at all is another question than whether it is a job.
+		if m := malformed(data, jsontext.NewDecoder(bytes.NewReader(data), jsontext.AllowDuplicateNames(true)).SkipValue()); m != nil {
+			return nil, m
+		}
+		return nil, err
+	}
+	return j, nil
+}
+
+// malformedError says that a body is not in the format that it is said to be in.
+type malformedError struct{ fault rest.Fault }
+
+func (e *malformedError) Error() string { return e.fault.String() }
+
+// malformed is an error if err is about the JSON itself.
+func malformed(data []byte, err error) error {
+	var syntax *jsontext.SyntacticError
+	offset, got := len(data), "the end of the body"
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &syntax) && !errors.Is(err, io.ErrUnexpectedEOF):
+		offset, got = min(int(syntax.ByteOffset), len(data)), cut(syntax.Err.Error())
+	case !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
+		return nil
+	}
+	f := rest.Fault{Detail: "want JSON", Got: got, Line: 1 + bytes.Count(data[:offset], []byte("\n"))}
+	f.Column = offset - bytes.LastIndexByte(data[:offset], '\n')
+	if syntax != nil {
+		f.Pointer = cut(string(syntax.JSONPointer))
+	}
+	return &malformedError{f}
+}
+
+// maxFaults is how many faults of one body are reported.
+const maxFaults = 100
+
+// faults are all that is wrong with a body.
+type faults []rest.Fault
+
+func (f faults) Error() string { return fmt.Sprintf("%d faults, the first: %s", len(f), f[0]) }
+
+// add notes that want belongs at the pointer.
+func (f *faults) add(pointer, want, got string) {
+	if len(*f) < maxFaults {
+		*f = append(*f, rest.Fault{Pointer: pointer, Detail: "want " + want, Got: cut(got)})
+	}
+}
+
+// err is f as an error, nil if nothing is wrong.
+func (f faults) err() error {
+	if len(f) == 0 {
+		return nil
+	}
+	return f
+}
+
+// readJSON reads an object into the struct that v points to. All faults are found, not only the first; null is as
+// good as absent.
+func readJSON(data []byte, v any) error {
+	r := &reader{Decoder: jsontext.NewDecoder(bytes.NewBuffer(data), jsontext.AllowDuplicateNames(true))}
+	err := r.object(reflect.ValueOf(v).Elem(), "")
+	if err == nil {
+		if _, err = r.ReadToken(); errors.Is(err, io.EOF) {
+			return r.faults.err()
+		} else if err == nil {
+			r.faults.add("", "nothing after the object", "more")
+			return r.faults
+		}
+	}
+	if m := malformed(data, err); m != nil {
+		return m
+	}
+	return fmt.Errorf("read JSON: %w", err)
+}
+
+// reader reads JSON and collects what is wrong.
+type reader struct {
+	*jsontext.Decoder
+	faults faults
+}
+
+// wrong passes over a value in whose place something else belongs.
+func (r *reader) wrong(at, want string) error {
+	raw, err := r.ReadValue()
+	if err == nil {
+		r.faults.add(at, want, string(raw))
+	}
+	return err
+}
+
+func (r *reader) value(v reflect.Value, at string) error {
+	kind := r.PeekKind()
+	switch {
+	case kind == 'n':
+		return r.SkipValue()
+	case v.Kind() == reflect.Struct:
+		return r.object(v, at)
+	case v.Kind() == reflect.Map:
+		return r.texts(v, at)
+	case v.Kind() == reflect.Slice:
+		return r.list(v, at)
+	case v.Kind() == reflect.String && kind == '"':
+		t, err := r.ReadToken()
+		if err == nil {
+			v.SetString(t.String())
+		}
+		return err
+	case v.Kind() == reflect.Bool && (kind == 't' || kind == 'f'):
+		t, err := r.ReadToken()
+		if err == nil {
+			v.SetBool(t.Bool())
+		}
+		return err
+	}
+	return r.wrong(at, map[reflect.Kind]string{reflect.String: "a string", reflect.Bool: "true or false"}[v.Kind()])
+}
+
+// members reads the members of an object, each by read.
+func (r *reader) members(at string, read func(name, at string) error) error {
+	if r.PeekKind() != '{' {
+		return r.wrong(at, "an object")
+	}
+	if _, err := r.ReadToken(); err != nil {
+		return err
+	}
+	seen := map[string]bool{}
+	for r.PeekKind() != '}' {
+		t, err := r.ReadToken()
+		if err != nil {
+			return err
+		}
+		name := t.String()
+		place := at + "/" + escape(name)
+		if seen[name] {
+			r.faults.add(place, "a name once", strconv.Quote(name))
+			err = r.SkipValue()
+		} else {
+			seen[name] = true
+			err = read(name, place)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	_, err := r.ReadToken()
+	return err
+}
+
+func (r *reader) object(v reflect.Value, at string) error {
+	fields := map[string]reflect.Value{}
+	for i := range v.NumField() {
+		name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
+		fields[name] = v.Field(i)
+	}
+	return r.members(at, func(name, at string) error {
+		f, ok := fields[name]
+		if !ok {
+			r.faults.add(at, "one of "+strings.Join(slices.Sorted(maps.Keys(fields)), ", "), strconv.Quote(name))
+			return r.SkipValue()
+		}
+		return r.value(f, at)
+	})
+}
+
+// texts reads an object of scalars, each as its text.
+func (r *reader) texts(v reflect.Value, at string) error {
+	texts := map[string]string{}
+	v.Set(reflect.ValueOf(texts))
+	return r.members(at, func(name, at string) error {
+		switch r.PeekKind() {
+		case '"', '0', 't', 'f':
+			t, err := r.ReadToken()
+			if err == nil {
+				texts[name] = t.String()
+			}
+			return err
+		}
+		return r.wrong(at, "a string, a number, true or false")
+	})
+}
+
+func (r *reader) list(v reflect.Value, at string) error {
+	if r.PeekKind() != '[' {
+		return r.wrong(at, "an array")
+	}
+	if _, err := r.ReadToken(); err != nil {
+		return err
+	}
+	for i := 0; r.PeekKind() != ']'; i++ {
+		item := reflect.New(v.Type().Elem()).Elem()
+		if err := r.value(item, at+"/"+strconv.Itoa(i)); err != nil {
+			return err
+		}
+		v.Set(reflect.Append(v, item))
+	}
+	_, err := r.ReadToken()
+	return err
+}
+
+// escape makes a name a token of a JSON pointer (RFC 6901 section 3).
+func escape(name string) string {
+	return strings.NewReplacer("~", "~0", "/", "~1").Replace(cut(name))
+}
+
+// maxShown is how many bytes of what was sent an answer shows.
+const maxShown = 80
+
+func cut(s string) string {
+	if len(s) <= maxShown {
+		return s
+	}
+	n := maxShown
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n] + "..."
+}

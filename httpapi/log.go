@@ -1,0 +1,262 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+// logGrace is how long lines may come after the end of their execution: an agent gathers them for a tenth of it.
+const logGrace = time.Second
+
+// LogWish is what of a log is wanted.
+type LogWish struct {
+	Follow string `query:"follow" enum:"0,1,false,true" doc:"Server-sent events, one a line, until the execution has ended; then the event end."`
+	Accept string `header:"Accept" hidden:"true"`
+	Last   string `header:"Last-Event-ID" doc:"With follow: go on after this event."`
+}
+
+type getLog struct {
+	ExecutionPath
+	LogWish
+}
+
+type findLog struct {
+	ShortPath
+	LogWish
+}
+
+func (s *Server) findLog(ctx context.Context, in *findLog) (*streamed, error) {
+	return s.getLog(ctx, &getLog{in.full(), in.LogWish})
+}
+
+func (in *LogWish) follow() bool {
+	if in.Follow == "" {
+		return strings.Contains(in.Accept, eventStream)
+	}
+	return in.Follow == "1" || in.Follow == "true"
+}
+
+func (s *Server) getLog(ctx context.Context, in *getLog) (*streamed, error) {
+	e, err := s.execution(ctx, in.ExecutionPath)
+	if err != nil {
+		return nil, err
+	}
+	l := &logReader{server: s, execution: e, filter: subjects.LogFilter(e.App, e.Job, e.ID)}
+	if l.after, err = lastEvent(in.Last); err != nil {
+		return nil, err
+	}
+	if !in.follow() {
+		l.after = 0
+		if err := l.seek(ctx); err != nil {
+			return nil, err
+		}
+		return &streamed{func(ctx huma.Context) { l.text(startText(ctx, "text/plain; charset=utf-8"), ctx.Context()) }}, nil
+	}
+	return &streamed{func(ctx huma.Context) { l.events(startText(ctx, eventStream), ctx.Context()) }}, nil
+}
+
+// logReader reads the output of one execution.
+type logReader struct {
+	server    *Server
+	execution *bus.Execution
+	filter    string
+	after     uint64 // sequence of the last message that was read
+	last      uint64 // sequence of the last message that is there
+}
+
+// seek finds out how far there is something to read.
+func (l *logReader) seek(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, bus.AckTimeout)
+	defer cancel()
+	stream, err := l.server.cfg.Bus.JS.Stream(ctx, subjects.LogsStream)
+	if err == nil {
+		var m *jetstream.RawStreamMsg
+		if m, err = stream.GetLastMsgForSubject(ctx, l.filter); err == nil {
+			l.last = m.Sequence
+			return nil
+		}
+	}
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		l.last = 0
+		return nil
+	}
+	return fmt.Errorf("read the log of %d: %w: %w", l.execution.ID, bus.ErrAway, err)
+}
+
+func (l *logReader) open(ctx context.Context) (<-chan jetstream.Msg, func(), error) {
+	cfg := jetstream.OrderedConsumerConfig{FilterSubjects: []string{l.filter}}
+	if l.after > 0 {
+		cfg.DeliverPolicy, cfg.OptStartSeq = jetstream.DeliverByStartSequencePolicy, l.after+1
+	}
+	return l.server.follow(ctx, subjects.LogsStream, cfg)
+}
+
+// text writes what is there now, a line each.
+func (l *logReader) text(w *textWriter, ctx context.Context) {
+	if l.last == 0 {
+		return
+	}
+	ctx, cancel := l.server.untilClosing(ctx)
+	defer cancel()
+	msgs, stop, err := l.open(ctx)
+	if err != nil {
+		l.broken(err)
+		return
+	}
+	defer stop()
+	again := time.NewTicker(logGrace)
+	defer again.Stop()
+	for l.after < l.last {
+		select {
+		case m := <-msgs:
+			pending, err := l.each(m, func(_ uint64, line *rest.LogLine) error {
+				_, err := w.Write([]byte(textOf(line)))
+				return err
+			})
+			if err != nil {
+				l.broken(err)
+				return
+			}
+			if pending == 0 {
+				return
+			}
+		case <-again.C: // what was last may have been removed since
+			if err := l.seek(ctx); err != nil {
+				l.broken(err)
+				return
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// events writes what is there and what comes, until the execution has ended.
+func (l *logReader) events(w *textWriter, ctx context.Context) {
+	if err := w.comment(); err != nil { // the reader knows that it is connected
+		return
+	}
+	ctx, cancel := l.server.untilClosing(ctx)
+	defer cancel()
+	msgs, stop, err := l.open(ctx)
+	if err != nil {
+		l.broken(err)
+		return
+	}
+	defer stop()
+	ended := make(chan struct{})
+	var waiting sync.WaitGroup
+	waiting.Go(func() {
+		l.server.waitEnd(ctx, l.execution)
+		close(ended)
+	})
+	defer func() { cancel(); waiting.Wait() }()
+	if err := l.followTo(ctx, w, msgs, ended); err != nil {
+		l.broken(err)
+	}
+}
+
+func (l *logReader) followTo(ctx context.Context, w *textWriter, msgs <-chan jetstream.Msg, ended <-chan struct{}) error {
+	alive := time.NewTicker(keepAlive)
+	defer alive.Stop()
+	var quiet <-chan time.Time
+	for {
+		select {
+		case m := <-msgs:
+			_, err := l.each(m, func(id uint64, line *rest.LogLine) error { return w.event(id, "", line) })
+			if err != nil {
+				return err
+			}
+		case <-alive.C:
+			if err := w.comment(); err != nil {
+				return err
+			}
+		case <-ended:
+			ended, quiet = nil, time.After(logGrace)
+		case <-quiet:
+			if err := l.seek(ctx); err != nil {
+				return err
+			}
+			if l.after >= l.last {
+				return l.end(ctx, w)
+			}
+			quiet = time.After(logGrace)
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// end tells the reader that nothing follows, and how the execution ended.
+func (l *logReader) end(ctx context.Context, w *textWriter) error {
+	e, err := l.server.cfg.Executions.Get(ctx, l.execution.App, l.execution.Job, l.execution.ID)
+	if err != nil {
+		e = l.execution // it was removed meanwhile
+	}
+	return w.event(0, "end", l.server.eventOf(e))
+}
+
+// each calls write for the lines of a message. Only the last one has the message's id: who was cut off among them
+// gets them all again.
+func (l *logReader) each(m jetstream.Msg, write func(id uint64, line *rest.LogLine) error) (pending uint64, err error) {
+	seq, pending, err := sequenceOf(m)
+	if err != nil {
+		return 0, err
+	}
+	var msg subjects.LogMessage
+	if err := json.Unmarshal(m.Data(), &msg); err != nil {
+		l.server.log.Warn("log message not understood", "execution", l.execution.ID, "sequence", seq, "err", err)
+	}
+	lines := linesOf(&msg)
+	for i := range lines {
+		id := uint64(0)
+		if i == len(lines)-1 {
+			id = seq
+		}
+		if err := write(id, &lines[i]); err != nil {
+			return 0, err
+		}
+	}
+	l.after = seq
+	return pending, nil
+}
+
+func linesOf(m *subjects.LogMessage) (lines []rest.LogLine) {
+	if m.Dropped > 0 {
+		gap := rest.LogLine{Attempt: m.Attempt, Level: "warn", Stream: "agent", Message: fmt.Sprintf("%d lines are missing here: they came faster than they could be sent", m.Dropped)}
+		if len(m.Lines) > 0 {
+			gap.Time = m.Lines[0].Time
+		}
+		lines = append(lines, gap)
+	}
+	for _, l := range m.Lines {
+		lines = append(lines, rest.LogLine{Time: l.Time, Attempt: m.Attempt, Level: l.Level, Stream: l.Stream, Step: l.Step, Message: l.Message})
+	}
+	return lines
+}
+
+// textOf is a line as people read it. What a message has of further lines is indented.
+func textOf(l *rest.LogLine) string {
+	step := l.Step
+	if step == "" {
+		step = "-"
+	}
+	message := strings.ReplaceAll(strings.TrimRight(l.Message, "\r\n"), "\n", "\n    ")
+	return fmt.Sprintf("%s %s %s | %s\n", l.Time, l.Stream, step, message)
+}
+
+func (l *logReader) broken(err error) {
+	l.server.log.Debug("log not sent to its end", "execution", l.execution.ID, "err", err)
+}

@@ -1,0 +1,238 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/labstack/echo/v4"
+	"github.com/nats-io/nats.go"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+	"github.com/job-streamer/job-streamer-control-bus/jsl"
+)
+
+// problem is an error as it is answered.
+type problem struct {
+	rest.Problem
+	header http.Header
+}
+
+// GetStatus, GetHeaders and ContentType are what huma asks of an error.
+func (p *problem) GetStatus() int          { return p.Status }
+func (p *problem) GetHeaders() http.Header { return p.header }
+
+// ContentType is that of problems in the format that was chosen.
+func (p *problem) ContentType(media string) string {
+	for i := range formats {
+		if formats[i].media == media {
+			return formats[i].problem
+		}
+	}
+	return media
+}
+
+// adoptProblems makes huma's own refusals problems too. The library has one place for it in the process.
+var adoptProblems = sync.OnceFunc(func() {
+	huma.NewErrorWithContext = func(_ huma.Context, status int, _ string, errs ...error) huma.StatusError {
+		return problemOf(&refusal{status, errs})
+	}
+	huma.NewError = func(status int, _ string, errs ...error) huma.StatusError {
+		return problemOf(&refusal{status, errs})
+	}
+})
+
+// refusal is what huma found wrong with a request before a handler saw it.
+type refusal struct {
+	status int
+	errs   []error
+}
+
+func (r *refusal) Error() string { return fmt.Sprint(r.status, r.errs) }
+
+// Precondition and place of what only this package knows.
+var errPrecondition = errors.New("it is at another revision")
+
+// unknownError is an outcome that is not known, of an execution whose id is.
+type unknownError struct {
+	id  int64
+	err error
+}
+
+func (e *unknownError) Error() string { return fmt.Sprintf("execution %d: %v", e.id, e.err) }
+func (e *unknownError) Unwrap() error { return e.err }
+
+// problem makes an answer of an error. What nobody foresaw goes to the log, with its cause.
+func (s *Server) problem(ctx context.Context, err error) *problem {
+	p := problemOf(err)
+	if p.Status == http.StatusInternalServerError && !errors.Is(err, errPanic) && ctx.Err() == nil {
+		s.log.Error("request failed", "err", err)
+	}
+	return p
+}
+
+// problemOf is the only place where errors become statuses and codes.
+func problemOf(err error) *problem {
+	var (
+		state   *bus.StateError
+		field   *bus.FieldError
+		found   faults
+		written jsl.Errors
+		bad     *malformedError
+		media   *mediaTypeError
+		large   *http.MaxBytesError
+		unknown *unknownError
+		refused *refusal
+		he      *echo.HTTPError
+	)
+	switch {
+	case errors.As(err, &refused):
+		return refused.problem()
+	case errors.As(err, &unknown):
+		p := away("outcome_unknown", "it is not known whether the execution was made: ask for it by its id, or send the same again with the same Idempotency-Key")
+		p.ExecutionID = unknown.id
+		return p
+	case errors.As(err, &state):
+		return newProblem(statusOf(state.Code), state.Code, state.Reason)
+	case errors.As(err, &found):
+		return invalid(http.StatusUnprocessableEntity, "invalid_body", found)
+	case errors.As(err, &field):
+		return invalid(http.StatusUnprocessableEntity, "invalid_body", faults{{Pointer: field.Path, Detail: "want " + field.Want, Got: cut(field.Got)}})
+	case errors.As(err, &written):
+		return invalid(http.StatusUnprocessableEntity, "invalid_job", faultsOf(written))
+	case errors.As(err, &bad):
+		return invalid(http.StatusBadRequest, "malformed_body", faults{bad.fault})
+	case errors.As(err, &media):
+		p := newProblem(http.StatusUnsupportedMediaType, "unsupported_media_type", err.Error())
+		p.header.Set("Accept", mediaTypes())
+		return p
+	case errors.As(err, &large):
+		return newProblem(http.StatusRequestEntityTooLarge, "body_too_large", fmt.Sprintf("a body may have %d bytes", large.Limit))
+	case errors.Is(err, nats.ErrMaxPayload):
+		return newProblem(http.StatusRequestEntityTooLarge, "body_too_large", "this is more than a NATS message may have (max_payload)")
+	case errors.Is(err, errPrecondition):
+		return newProblem(http.StatusPreconditionFailed, "precondition_failed", err.Error())
+	case errors.Is(err, errNotAcceptable):
+		return newProblem(http.StatusNotAcceptable, "not_acceptable", "answers can be had as "+mediaTypes())
+	case errors.Is(err, bus.ErrUnknown):
+		return away("outcome_unknown", "it is not known whether it was stored: look, or send the same again")
+	case errors.Is(err, bus.ErrAway), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return away("unavailable", "NATS or JetStream is away; nothing was stored")
+	case errors.Is(err, bus.ErrNotFound):
+		return newProblem(http.StatusNotFound, "not_found", "there is no such thing")
+	case errors.Is(err, bus.ErrExists), errors.Is(err, bus.ErrChanged):
+		return newProblem(http.StatusConflict, "conflict", conflict(err))
+	case errors.As(err, &he): // no such route, wrong method
+		return newProblem(he.Code, routeCodes[he.Code], "")
+	}
+	return newProblem(http.StatusInternalServerError, "internal", "the control bus failed; its log says why") // the cause goes to the log only
+}
+
+var routeCodes = map[int]string{
+	http.StatusNotFound:         "no_such_route",
+	http.StatusMethodNotAllowed: "method_not_allowed",
+	http.StatusRequestTimeout:   "timeout",
+}
+
+// statusOf is the status of a StateError.
+func statusOf(code string) int {
+	if strings.HasPrefix(code, "no_such_") {
+		return http.StatusNotFound
+	}
+	return http.StatusConflict
+}
+
+func conflict(err error) string {
+	if errors.Is(err, bus.ErrExists) {
+		return "it exists already"
+	}
+	return "it was changed by someone else at the same time"
+}
+
+func newProblem(status int, code, detail string) *problem {
+	p := &problem{header: http.Header{}}
+	p.Title, p.Status, p.Code, p.Detail = http.StatusText(status), status, code, detail
+	if p.Code == "" {
+		p.Code = strings.ReplaceAll(strings.ToLower(p.Title), " ", "_")
+	}
+	return p
+}
+
+func away(code, detail string) *problem {
+	p := newProblem(http.StatusServiceUnavailable, code, detail)
+	p.header.Set("Retry-After", "1")
+	return p
+}
+
+func invalid(status int, code string, all faults) *problem {
+	p := newProblem(status, code, "")
+	p.Errors = all
+	switch n := len(all); {
+	case n == 1:
+		p.Detail = all[0].String()
+	case n >= maxFaults:
+		p.Detail = fmt.Sprintf("%d things are wrong with the request, or more", n)
+	default:
+		p.Detail = fmt.Sprintf("%d things are wrong with the request", n)
+	}
+	return p
+}
+
+func faultsOf(errs jsl.Errors) (all faults) {
+	for _, e := range errs {
+		all = append(all, rest.Fault{Pointer: e.Path, Detail: "want " + e.Want, Got: e.Got, Line: e.Line, Column: e.Column})
+	}
+	return all
+}
+
+// problem is one of the errors that stops everything, or all faults of parameters and body together.
+func (r *refusal) problem() *problem {
+	var all faults
+	status, code := http.StatusBadRequest, "invalid_parameter"
+	for _, err := range r.errs {
+		var d *huma.ErrorDetail
+		if errors.As(err, &d) {
+			all = append(all, parameterFault(d))
+			continue
+		}
+		p := problemOf(err)
+		if len(p.Errors) == 0 || p.Status == http.StatusBadRequest && p.Code == "malformed_body" {
+			return p
+		}
+		all, status, code = append(all, p.Errors...), p.Status, p.Code
+	}
+	if len(all) == 0 {
+		return newProblem(r.status, routeCodes[r.status], "")
+	}
+	return invalid(status, code, all)
+}
+
+// parameterFault says what huma says of a parameter, in our words.
+func parameterFault(d *huma.ErrorDetail) rest.Fault {
+	f := rest.Fault{Parameter: d.Location, Detail: d.Message}
+	if _, name, ok := strings.Cut(d.Location, "."); ok {
+		f.Parameter = name
+	}
+	switch {
+	case strings.HasPrefix(d.Message, "expected "):
+		f.Detail = "want " + strings.TrimPrefix(d.Message, "expected ")
+	case d.Message == "invalid integer":
+		f.Detail = "want a whole number"
+	case d.Message == "invalid boolean":
+		f.Detail = "want true or false"
+	}
+	if d.Value != nil {
+		f.Got = cut(fmt.Sprint(d.Value))
+	}
+	return f
+}
+
+// parameterError is what a handler found wrong with a parameter or a header.
+func parameterError(name, want, got string) error {
+	return &refusal{http.StatusBadRequest, []error{&huma.ErrorDetail{Location: "query." + name, Message: "want " + want, Value: got}}}
+}

@@ -1,0 +1,95 @@
+package httpapi
+
+import (
+	"net/http"
+	"slices"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+const (
+	get  = http.MethodGet
+	post = http.MethodPost
+	put  = http.MethodPut
+	del  = http.MethodDelete
+
+	job   = "/{app}/job/{job}"
+	exec  = job + "/execution/{id}"
+	sched = job + "/schedule"
+)
+
+// routes are all of them, by what they are about.
+func (s *Server) routes() {
+	add(s, route(get, "/version", "Version of the control bus", 200), s.version)
+	add(s, route(get, "/healthcheck", "Whether NATS and JetStream can be reached", 200), s.healthcheck)
+
+	add(s, route(get, "/apps", "Applications by name", 200), s.listApps)
+	add(s, route(post, "/apps", "Create or overwrite an application", 201), s.postApp)
+	add(s, route(get, "/app/{app}", "An application", 200), s.getApp)
+	add(s, route(put, "/app/{app}", "Create or overwrite an application", 200), s.putApp)
+	add(s, route(del, "/app/{app}", "Delete an application that has no jobs", 204), s.deleteApp)
+	add(s, route(get, "/{app}/stats", "Counts of an application", 200), s.appStats)
+
+	add(s, route(get, "/{app}/jobs", "Jobs of an application", 200), s.listJobs)
+	add(s, route(post, "/{app}/jobs", "Create or overwrite a job", 201), s.postJob)
+	add(s, route(get, job, "A job", 200), s.getJob)
+	add(s, route(put, job, "Create or overwrite a job", 200), s.putJob)
+	add(s, route(del, job, "Delete a job with its schedule and history", 204), s.deleteJob)
+
+	add(s, route(get, job+"/executions", "Executions of a job, newest first", 200), s.listExecutions)
+	add(s, route(post, job+"/executions", "Start an execution", 201), s.postExecution)
+	add(s, route(del, job+"/executions", "Delete the ended executions of a job", 204), s.deleteExecutions)
+	add(s, route(get, exec, "An execution", 200), s.getExecution)
+	add(s, route(put, exec+"/stop", "Stop an execution", 200), s.stopExecution)
+	add(s, route(put, exec+"/abandon", "Give up an execution that does not run", 200), s.abandonExecution)
+	add(s, route(put, exec+"/restart", "Go on where an execution ended, in a new one", 201), s.restartExecution)
+	add(s, route(get, "/{app}/execution/{id}", "An execution, without its job's name", 200), s.findExecution)
+	add(s, stream(route(get, exec+"/log", "Output of an execution", 200), "text/plain", eventStream), s.getLog)
+	add(s, stream(route(get, "/{app}/execution/{id}/log", "Output of an execution, without its job's name", 200), "text/plain", eventStream), s.findLog)
+
+	add(s, route(post, sched, "Schedule a job", 201), s.postSchedule)
+	add(s, route(put, sched, "Schedule a job", 200), s.putSchedule)
+	add(s, route(del, sched, "Remove a job's schedule", 204), s.deleteSchedule)
+	add(s, route(put, sched+"/pause", "Pause a schedule", 200), s.pauseSchedule)
+	add(s, route(put, sched+"/resume", "Resume a schedule", 200), s.resumeSchedule)
+
+	add(s, route(get, "/agents", "Agents by name", 200), s.listAgents)
+	add(s, route(get, "/agent/{id}", "An agent, by its name or its instance id", 200), s.getAgent)
+	add(s, route(put, "/agent/{id}/block", "Let an agent take no more work", 200), s.blockAgent)
+	add(s, route(put, "/agent/{id}/unblock", "Let an agent take work again", 200), s.unblockAgent)
+
+	add(s, stream(route(get, "/events", "Changes of executions as they happen", 200), eventStream), s.events)
+}
+
+// stream says that the answer is text, whatever else is accepted.
+func stream(op huma.Operation, media ...string) huma.Operation {
+	op.Metadata = map[string]any{"stream": true}
+	content := map[string]*huma.MediaType{}
+	for _, m := range media {
+		content[m] = &huma.MediaType{Schema: &huma.Schema{Type: "string"}}
+	}
+	op.Responses = map[string]*huma.Response{"200": {Description: "OK", Content: content}}
+	return op
+}
+
+// reserved are the first segments of paths that are not an application's, now or in a version to come.
+var reserved = []string{
+	"account", "agent", "agents", "api", "app", "apps", "artifact", "artifacts", "assets", "auth", "calendar", "calendars",
+	"console", "docs", "event", "events", "execution", "executions", "favicon", "healthcheck", "job", "jobs", "login",
+	"logout", "metrics", "oauth", "openapi", "ready", "robots", "schedule", "schedules", "schemas", "settings", "static",
+	"stats", "status", "test-execution", "test-executions", "token", "tokens", "user", "users", "version", "ws",
+}
+
+const wantName = "1 to 128 of the characters A-Z a-z 0-9 _ -"
+
+// checkAppName judges the name of an application that is to be made.
+func (f *faults) checkAppName(at, name string) {
+	switch {
+	case !subjects.ValidName(name):
+		f.add(at, wantName, name)
+	case slices.Contains(reserved, name):
+		f.add(at, "a name that is not the beginning of another path of this API", name)
+	}
+}

@@ -1,0 +1,125 @@
+package httpapi
+
+import (
+	"cmp"
+	"context"
+	"time"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+	"github.com/job-streamer/job-streamer-control-bus/scheduler/cron"
+)
+
+type putSchedule struct {
+	JobPath
+	Sent body[rest.NewSchedule]
+}
+
+// scheduled is the answer with a schedule that was made.
+type scheduled struct {
+	Status   int
+	Location string `header:"Location"`
+	Body     *rest.Schedule
+}
+
+func (s *Server) postSchedule(ctx context.Context, in *putSchedule) (*scheduled, error) {
+	out, err := s.putSchedule(ctx, in)
+	if err == nil {
+		out.Status = 201
+	}
+	return out, err
+}
+
+func (s *Server) putSchedule(ctx context.Context, in *putSchedule) (*scheduled, error) {
+	sent := &in.Sent.value
+	if err := checkSchedule(sent); err != nil {
+		return nil, err
+	}
+	j, err := s.job(ctx, in.App, in.Job)
+	if err != nil {
+		return nil, err
+	}
+	sc := bus.Schedule{
+		App: in.App, Job: in.Job, Cron: sent.CronNotation, TimeZone: sent.TimeZone, Calendar: sent.Calendar,
+		Substitute: sent.Substitution, Misfire: sent.Misfire, Active: true,
+	}
+	if _, err := s.cfg.Schedules.Set(ctx, sc); err != nil {
+		return nil, err
+	}
+	is, err := s.schedule(ctx, in.JobPath)
+	if err != nil {
+		return nil, err
+	}
+	return &scheduled{status(j.Schedule == nil), "/" + in.App + "/job/" + in.Job + "/schedule", is}, nil
+}
+
+// checkSchedule finds all that is wrong with what was sent.
+func checkSchedule(sent *rest.NewSchedule) error {
+	var wrong faults
+	if sent.CronNotation == "" {
+		wrong.add("/cron_notation", "a Quartz cron expression such as 0 0 3 * * ?", "")
+	} else if _, err := cron.Parse(sent.CronNotation); err != nil {
+		wrong.add("/cron_notation", "a Quartz cron expression; "+cut(err.Error()), sent.CronNotation)
+	}
+	if _, err := time.LoadLocation(sent.TimeZone); err != nil || sent.TimeZone == "Local" {
+		wrong.add("/time_zone", "an IANA time zone such as Asia/Tokyo", sent.TimeZone)
+	}
+	if sent.Calendar != "" {
+		wrong.add("/calendar", "no calendar: there are none yet", sent.Calendar)
+	}
+	switch sent.Misfire {
+	case "", bus.MisfireFireOnce, bus.MisfireFireAll, bus.MisfireSkip:
+	default:
+		wrong.add("/misfire", "fire_once, fire_all or skip", sent.Misfire)
+	}
+	return wrong.err()
+}
+
+func (s *Server) deleteSchedule(ctx context.Context, in *JobPath) (*struct{}, error) {
+	if _, err := s.job(ctx, in.App, in.Job); err != nil {
+		return nil, err
+	}
+	return nil, s.cfg.Schedules.Remove(ctx, in.App, in.Job)
+}
+
+func (s *Server) pauseSchedule(ctx context.Context, in *JobPath) (*answer[*rest.Schedule], error) {
+	return s.changeSchedule(ctx, in, s.cfg.Schedules.Pause)
+}
+
+func (s *Server) resumeSchedule(ctx context.Context, in *JobPath) (*answer[*rest.Schedule], error) {
+	return s.changeSchedule(ctx, in, s.cfg.Schedules.Resume)
+}
+
+func (s *Server) changeSchedule(ctx context.Context, in *JobPath, change func(ctx context.Context, app, job string) error) (*answer[*rest.Schedule], error) {
+	if _, err := s.job(ctx, in.App, in.Job); err != nil {
+		return nil, err
+	}
+	if err := change(ctx, in.App, in.Job); err != nil {
+		return nil, err
+	}
+	is, err := s.schedule(ctx, *in)
+	if err != nil {
+		return nil, err
+	}
+	return &answer[*rest.Schedule]{is}, nil
+}
+
+// schedule reads what has just been written.
+func (s *Server) schedule(ctx context.Context, in JobPath) (*rest.Schedule, error) {
+	e, err := s.cfg.Bus.Schedules.Get(ctx, bus.JobKey(in.App, in.Job))
+	if err != nil {
+		return nil, err
+	}
+	return scheduleOf(&e.Value), nil
+}
+
+// scheduleOf is a schedule as answers show it, nil for none.
+func scheduleOf(s *bus.Schedule) *rest.Schedule {
+	if s == nil {
+		return nil
+	}
+	return &rest.Schedule{
+		CronNotation: s.Cron, TimeZone: orNil(s.TimeZone), Calendar: orNil(s.Calendar), Substitution: s.Substitute,
+		Misfire: cmp.Or(s.Misfire, bus.MisfireFireOnce), Active: s.Active, LastUpdatedTime: s.UpdateTime,
+	}
+}

@@ -1,0 +1,134 @@
+package httpapi
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus/index"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+// jobSearch is a search for jobs.
+type jobSearch struct {
+	AppPath
+	Page
+	Q       string `query:"q" doc:"Words, of which a name contains any, and conditions on the latest execution: since:2016-09-09 until:2016-09-10 batch-status:failed exit-status:X."`
+	SortBy  string `query:"sort_by" example:"last_execution_started:desc,name" doc:"name, last_execution_started, last_execution_duration, last_execution_status, next_execution_start, each with :asc or :desc; the first is the strongest."`
+	SortBy2 string `query:"sort-by" hidden:"true"`
+}
+
+func (in *jobSearch) query(s *Server) (index.JobQuery, error) {
+	q := index.JobQuery{App: in.App, Offset: in.skip(), Limit: in.Limit}
+	var conditions []func(*index.Summary) bool
+	for word := range strings.FieldsSeq(in.Q) {
+		key, value, ok := strings.Cut(word, ":")
+		if !ok {
+			q.Words = append(q.Words, word)
+		} else if c := condition(key, value); c != nil { // what cannot be read is no condition
+			conditions = append(conditions, c)
+		}
+	}
+	if len(conditions) > 0 {
+		q.Match = func(j *index.Job) bool {
+			return j.Latest != nil && !slices.ContainsFunc(conditions, func(c func(*index.Summary) bool) bool { return !c(j.Latest) })
+		}
+	}
+	var err error
+	q.Less, err = order(cmp.Or(in.SortBy, in.SortBy2), s.next)
+	return q, err
+}
+
+// condition is one on the latest execution, nil if it cannot be read.
+func condition(key, value string) func(*index.Summary) bool {
+	switch strings.ReplaceAll(key, "_", "-") {
+	case "since":
+		if day, err := time.Parse(time.DateOnly, value); err == nil {
+			return func(l *index.Summary) bool { return !l.StartTime.IsZero() && !l.StartTime.Std().Before(day) }
+		}
+	case "until":
+		if day, err := time.Parse(time.DateOnly, value); err == nil {
+			end := day.AddDate(0, 0, 1)
+			return func(l *index.Summary) bool { return !l.EndTime.IsZero() && l.EndTime.Std().Before(end) }
+		}
+	case "exit-status":
+		return func(l *index.Summary) bool { return strings.Contains(strings.ToUpper(l.ExitStatus), strings.ToUpper(value)) }
+	case "batch-status":
+		return func(l *index.Summary) bool { return string(l.BatchStatus) == strings.ToLower(value) }
+	}
+	return nil
+}
+
+// order reads sort_by; nil for the order by name.
+func order(by string, next func(*index.Job) subjects.Time) (func(a, b *index.Job) int, error) {
+	if by == "" {
+		return nil, nil
+	}
+	var keys []func(a, b *index.Job) int
+	for part := range strings.SplitSeq(by, ",") {
+		name, direction, _ := strings.Cut(strings.TrimSpace(part), ":")
+		key := sortKey(strings.ReplaceAll(name, "-", "_"), next)
+		switch {
+		case key == nil, direction != "" && direction != "asc" && direction != "desc":
+			return nil, parameterError("sort_by", "name, last_execution_started, last_execution_duration, last_execution_status or next_execution_start, each with :asc or :desc", part)
+		case direction == "desc":
+			keys = append(keys, func(a, b *index.Job) int { return key(b, a) })
+		default:
+			keys = append(keys, key)
+		}
+	}
+	return func(a, b *index.Job) int {
+		for _, key := range keys {
+			if c := key(a, b); c != 0 {
+				return c
+			}
+		}
+		return strings.Compare(a.Name, b.Name)
+	}, nil
+}
+
+// sortKey compares by one key; what is missing comes first.
+func sortKey(name string, next func(*index.Job) subjects.Time) func(a, b *index.Job) int {
+	switch name {
+	case "name":
+		return func(a, b *index.Job) int { return strings.Compare(a.Name, b.Name) }
+	case "last_execution_started":
+		return compareLatest(func(l *index.Summary) int64 { return int64(l.StartTime) })
+	case "last_execution_duration":
+		return compareLatest(func(l *index.Summary) int64 {
+			if l.EndTime.IsZero() || l.StartTime.IsZero() {
+				return -1
+			}
+			return int64(l.EndTime - l.StartTime)
+		})
+	case "last_execution_status":
+		return compareLatest(func(l *index.Summary) string { return string(l.BatchStatus) })
+	case "next_execution_start":
+		known := map[*index.Job]subjects.Time{} // a sort asks for each many times
+		of := func(j *index.Job) subjects.Time {
+			t, ok := known[j]
+			if !ok {
+				t = next(j)
+				known[j] = t
+			}
+			return t
+		}
+		return func(a, b *index.Job) int { return cmp.Compare(of(a), of(b)) }
+	}
+	return nil
+}
+
+func compareLatest[T cmp.Ordered](of func(*index.Summary) T) func(a, b *index.Job) int {
+	return func(a, b *index.Job) int {
+		switch {
+		case a.Latest == nil && b.Latest == nil:
+			return 0
+		case a.Latest == nil:
+			return -1
+		case b.Latest == nil:
+			return 1
+		}
+		return cmp.Compare(of(a.Latest), of(b.Latest))
+	}
+}

@@ -1,0 +1,145 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
+	"github.com/job-streamer/job-streamer-control-bus/bus/index"
+	"github.com/job-streamer/job-streamer-control-bus/jsl"
+)
+
+const (
+	headerTimeout   = 10 * time.Second
+	idleTimeout     = 2 * time.Minute
+	shutdownTimeout = 15 * time.Second // how long what was begun may take to end
+)
+
+// Index is the part of the read model that the API needs.
+type Index interface {
+	App(name string) (a bus.App, revision uint64, ok bool)
+	Apps() []bus.App
+	Job(app, name string) (*index.Job, bool)
+	Jobs(q index.JobQuery) (page []*index.Job, hits int)
+	CountJobs(app string) int
+	Executions(app, job string, offset, limit int) (page []index.Summary, hits int)
+	WaitEnd(ctx context.Context, id int64) (index.Summary, error)
+	NewestOf(agent string, limit int) []index.Summary
+	PutApp(name string, v *bus.App, revision uint64)
+	PutJob(app, name string, v *bus.Job, revision uint64)
+}
+
+// Executions is the part of the life cycle that the API needs.
+type Executions interface {
+	Submit(ctx context.Context, sub execution.Submission) (e *bus.Execution, created bool, err error)
+	Get(ctx context.Context, app, job string, id int64) (*bus.Execution, error)
+	Stop(ctx context.Context, app, job string, id int64) (*bus.Execution, error)
+	Abandon(ctx context.Context, app, job string, id int64) (*bus.Execution, error)
+	Restart(ctx context.Context, app, job string, id int64, parameters map[string]string) (e *bus.Execution, created bool, err error)
+	DeleteJob(ctx context.Context, app, job string, revision uint64, keepHistory bool) error
+	DeleteHistory(ctx context.Context, app, job string) error
+	DeleteApp(ctx context.Context, app string) error
+	Agents() []execution.AgentInfo
+	Agent(nameOrID string) (execution.AgentInfo, bool)
+	Block(ctx context.Context, agent string, blocked bool) error
+}
+
+// Schedules is the part of the scheduler that the API needs.
+type Schedules interface {
+	Set(ctx context.Context, s bus.Schedule) (revision uint64, err error)
+	Pause(ctx context.Context, app, job string) error
+	Resume(ctx context.Context, app, job string) error
+	Remove(ctx context.Context, app, job string) error
+	Next(app, job string, n int) []time.Time // none if it is paused or there is none
+}
+
+// Config of a [Server].
+type Config struct {
+	Bus         *bus.Bus
+	Index       Index
+	Executions  Executions
+	Schedules   Schedules
+	Unsupported func(*jsl.Job) error // says which element of a job no runtime can run yet; default: all can be run
+	Version     string               // of the program
+	Log         *slog.Logger         // default: none
+}
+
+// Server serves the REST API.
+type Server struct {
+	cfg     Config
+	log     *slog.Logger
+	api     huma.API
+	handler http.Handler
+	closing context.Context // over when streams and waiting requests have to end
+	close   context.CancelFunc
+}
+
+// New returns a server for what cfg names; the index should be ready, or lists are short.
+func New(cfg Config) *Server {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Unsupported == nil {
+		cfg.Unsupported = func(*jsl.Job) error { return nil }
+	}
+	s := &Server{cfg: cfg, log: cfg.Log}
+	s.closing, s.close = context.WithCancel(context.Background())
+	adoptProblems()
+	e := newEcho(s)
+	s.api = newAPI(e, cfg.Version)
+	s.api.UseMiddleware(s.chooseFormat)
+	s.routes()
+	serveDocument(e, s.api)
+	s.handler = e
+	return s
+}
+
+// ServeHTTP answers one request. HEAD is GET without the body, which net/http leaves out.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodHead {
+		get := *r
+		get.Method = http.MethodGet
+		r = &get
+	}
+	s.handler.ServeHTTP(w, r)
+}
+
+// Serve answers requests on l until ctx ends. Then streams and waiting requests end at once, others are finished.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	srv := &http.Server{
+		Handler: s, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout,
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- srv.Serve(l) }()
+	select {
+	case err := <-failed:
+		s.close()
+		return fmt.Errorf("serve HTTP on %s: %w", l.Addr(), err)
+	case <-ctx.Done():
+	}
+	s.close()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+	defer cancel()
+	err := srv.Shutdown(ctx)
+	if err != nil {
+		err = errors.Join(fmt.Errorf("requests did not end in %v", shutdownTimeout), srv.Close())
+	}
+	<-failed
+	return err
+}
+
+// untilClosing returns ctx that ends with the server too: for what would hold up the end.
+func (s *Server) untilClosing(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(s.closing, cancel)
+	return ctx, func() { stop(); cancel() }
+}

@@ -1,0 +1,87 @@
+package httpapi
+
+import (
+	"strings"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/index"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+// How executions look in answers.
+
+func (s *Server) summaryOf(e *index.Summary) rest.ExecutionSummary {
+	return rest.ExecutionSummary{
+		ExecutionID: e.ID, InstanceID: e.InstanceID, App: e.App, Job: e.Job,
+		BatchStatus: e.BatchStatus, ExitStatus: exitStatus(e.BatchStatus, e.ExitStatus),
+		CreateTime: e.CreateTime, StartTime: e.StartTime, EndTime: e.EndTime, LastUpdatedTime: e.UpdateTime,
+		Agent: s.agentRef(e.Agent), Attempt: e.Attempt, ScheduledFor: e.ScheduledFor, RestartOf: orNil(e.RestartOf),
+	}
+}
+
+func (s *Server) executionOf(e *bus.Execution) rest.Execution {
+	v := rest.Execution{
+		ExecutionSummary: rest.ExecutionSummary{
+			ExecutionID: e.ID, InstanceID: e.InstanceID, App: e.App, Job: e.Job,
+			BatchStatus: e.BatchStatus, ExitStatus: exitStatus(e.BatchStatus, e.ExitStatus),
+			CreateTime: e.CreateTime, StartTime: e.StartTime, EndTime: e.EndTime, LastUpdatedTime: e.UpdateTime,
+			Agent: s.agentRef(e.Agent), Attempt: e.Attempt, ScheduledFor: e.ScheduledFor, RestartOf: orNil(e.RestartOf),
+		},
+		Exception:     orNil(e.Exception),
+		JobParameters: e.Parameters,
+	}
+	if len(e.StepExecutions) > 0 {
+		v.StepExecutions = make([]rest.StepExecution, len(e.StepExecutions))
+	}
+	for i := range e.StepExecutions {
+		v.StepExecutions[i] = stepOf(&e.StepExecutions[i])
+	}
+	return v
+}
+
+func stepOf(e *subjects.StepExecution) rest.StepExecution {
+	return rest.StepExecution{
+		StepExecutionID: e.ID, StepName: e.Step,
+		BatchStatus: e.BatchStatus, ExitStatus: exitStatus(e.BatchStatus, e.ExitStatus),
+		StartTime: e.StartTime, EndTime: e.EndTime, Exception: orNil(e.Exception),
+	}
+}
+
+func (s *Server) eventOf(e *bus.Execution) rest.Event {
+	return rest.Event{
+		ExecutionID: e.ID, App: e.App, Job: e.Job,
+		BatchStatus: e.BatchStatus, ExitStatus: exitStatus(e.BatchStatus, e.ExitStatus),
+		Attempt: e.Attempt, Agent: s.agentRef(e.Agent),
+		CreateTime: e.CreateTime, StartTime: e.StartTime, EndTime: e.EndTime, LastUpdatedTime: e.UpdateTime,
+	}
+}
+
+// exitStatus is null until there is one. At the end it is the batch status if nobody said another (JSR-352 section 8.7).
+func exitStatus(batch subjects.BatchStatus, exit string) *string {
+	if exit == "" && batch.Ended() {
+		exit = strings.ToUpper(string(batch))
+	}
+	return orNil(exit)
+}
+
+// orNil makes null of a zero value.
+func orNil[T comparable](v T) *T {
+	var zero T
+	if v == zero {
+		return nil
+	}
+	return &v
+}
+
+// agentRef names an agent, nil for none.
+func (s *Server) agentRef(name string) *rest.AgentRef {
+	if name == "" {
+		return nil
+	}
+	ref := &rest.AgentRef{Name: name}
+	if a, ok := s.cfg.Executions.Agent(name); ok {
+		ref.InstanceID = a.InstanceID
+	}
+	return ref
+}

@@ -1,0 +1,90 @@
+package jsl
+
+import (
+	"slices"
+	"strings"
+)
+
+// spell turns the names that EDN uses into those of the model: :item-count, and :job/name and its like, by
+// which older clients know a job. What they say besides (:db/id, :job/schedule) is left out,
+// as is what is nil. Names of properties stay as they are.
+func spell(n *node) {
+	for _, item := range n.items {
+		spell(item)
+	}
+	if n.kind != object {
+		return
+	}
+	members := n.members
+	n.members = nil
+	for _, m := range members {
+		action, name, known := modelName(m.name)
+		if !known || m.value.kind == null {
+			continue
+		}
+		m.name = name
+		if name != "properties" || m.value.kind != object {
+			spell(m.value)
+		}
+		into := n
+		if action != "" {
+			into = transitionOf(n, action, m)
+		}
+		into.members = append(into.members, m)
+	}
+}
+
+// transitionOf returns the object of the action in n: {:next/on "A" :next/to "B"} is {:next {:on "A" :to "B"}}.
+func transitionOf(n *node, action string, m member) *node {
+	if t := n.get(action); t != nil {
+		return t
+	}
+	t := newObject(m.line, m.col)
+	n.members = append(n.members, member{action, t, m.line, m.col})
+	return t
+}
+
+// namespaces are those of older clients, with the names that each has.
+var namespaces = map[string][]field{
+	"job": (&Job{}).fields(), "step": (&Step{}).fields(), "flow": (&Flow{}).fields(), "split": (&Split{}).fields(),
+	"chunk": (&Chunk{}).fields(), "partition": (&Partition{}).fields(), "plan": (&Plan{}).fields(),
+	"batchlet": artifact, "reader": artifact, "processor": artifact, "writer": artifact, "listener": artifact,
+	"next": transition(Next), "end": transition(End), "fail": transition(Fail), "stop": transition(Stop),
+	"db": nil,
+}
+
+var artifact = (&Artifact{}).fields()
+
+func transition(a Action) []field { return (&Transition{Action: a}).attributes() }
+
+// modelName returns the model's name for one of EDN, and the action whose attribute it is. It is not
+// known if the namespace is, but has no such name.
+func modelName(name string) (action, model string, known bool) {
+	namespace, local, found := strings.Cut(name, "/")
+	if !found {
+		return "", dashless(name), true
+	}
+	fields, ours := namespaces[namespace]
+	if !ours {
+		return "", name, true // the decoder will refuse it
+	}
+	model = dashless(local)
+	switch {
+	case model == "name":
+		model = "id"
+	case model == "components" && namespace == "split":
+		model = "flows"
+	case model == "components":
+		model = "steps"
+	}
+	known = slices.ContainsFunc(fields, func(f field) bool { return f.name == model })
+	switch Action(namespace) {
+	case Next, End, Fail, Stop:
+		action = namespace
+	}
+	return action, model, known
+}
+
+func dashless(name string) string {
+	return strings.ReplaceAll(strings.TrimSuffix(name, "?"), "-", "_")
+}

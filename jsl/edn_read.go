@@ -1,0 +1,307 @@
+package jsl
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// ednNumber is what a number may look like. N and M are refused, as is length: such a number
+// may take seconds to compute with.
+var ednNumber = regexp.MustCompile(`^[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?$`)
+
+const maxNumber = 40
+
+// ednReader reads EDN (github.com/edn-format/edn) into a tree. Keywords are text without the colon,
+// lists are arrays, and what no job can hold is of the kind other.
+type ednReader struct {
+	data string
+	pos  int
+	place
+}
+
+// readEDN returns the tree of a text, or why it is not EDN.
+func readEDN(data []byte) (*node, Errors) {
+	r := &ednReader{data: string(data), place: newPlace(data)}
+	n, err := r.document()
+	if err != nil {
+		return nil, Errors{*err}
+	}
+	spell(n)
+	return n, nil
+}
+
+func (r *ednReader) document() (*node, *FieldError) {
+	if !utf8.ValidString(r.data) {
+		return nil, r.fault("text in UTF-8", "other bytes")
+	}
+	n, err := r.value(1)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.skip(1); err != nil {
+		return nil, err
+	}
+	if r.pos < len(r.data) {
+		return nil, r.fault("nothing after the definition", "more")
+	}
+	return n, nil
+}
+
+// fault is of the present position.
+func (r *ednReader) fault(want, got string) *FieldError {
+	r.moveTo(r.pos)
+	return &FieldError{Want: want, Got: got, Line: r.line, Column: r.col}
+}
+
+const ednSpace = " \t\r\n\f\v,"
+
+// skip goes over white space, comments and discarded values.
+func (r *ednReader) skip(depth int) *FieldError {
+	for r.pos < len(r.data) {
+		switch rest := r.data[r.pos:]; {
+		case strings.IndexByte(ednSpace, rest[0]) >= 0:
+			r.pos++
+		case rest[0] == ';':
+			end := strings.IndexByte(rest, '\n')
+			if end < 0 {
+				end = len(rest)
+			}
+			r.pos += end
+		case strings.HasPrefix(rest, "#_"):
+			r.pos += 2
+			if _, err := r.value(depth + 1); err != nil {
+				return err
+			}
+		default:
+			return nil
+		}
+	}
+	return nil
+}
+
+func (r *ednReader) value(depth int) (*node, *FieldError) {
+	if depth > maxDepth {
+		return nil, r.fault(wantDepth, "more")
+	}
+	if err := r.skip(depth); err != nil {
+		return nil, err
+	}
+	if r.pos == len(r.data) {
+		return nil, r.fault("EDN", "the end of the text")
+	}
+	r.moveTo(r.pos)
+	n := &node{line: r.line, col: r.col}
+	var err *FieldError
+	switch c := r.data[r.pos]; c {
+	case '{':
+		err = r.object(n, "", depth)
+	case '[':
+		n.kind = array
+		err = r.items(n, ']', depth)
+	case '(':
+		n.kind = array
+		err = r.items(n, ')', depth)
+	case '"':
+		n.text, err = r.string()
+	case '#':
+		err = r.dispatch(n, depth)
+	case '}', ']', ')':
+		err = r.fault("EDN", quote(string(c)))
+	default:
+		err = r.atom(n)
+	}
+	return n, err
+}
+
+// items reads values up to the closing bracket.
+func (r *ednReader) items(n *node, closing byte, depth int) *FieldError {
+	r.pos++
+	for {
+		if err := r.skip(depth); err != nil {
+			return err
+		}
+		if r.pos < len(r.data) && r.data[r.pos] == closing {
+			r.pos++
+			return nil
+		}
+		item, err := r.value(depth + 1)
+		if err != nil {
+			return err
+		}
+		n.items = append(n.items, item)
+	}
+}
+
+// object reads a map. Keywords without a namespace get the one that the map has.
+func (r *ednReader) object(n *node, namespace string, depth int) *FieldError {
+	all := &node{}
+	if err := r.items(all, '}', depth); err != nil {
+		return err
+	}
+	if len(all.items)%2 != 0 {
+		return r.fault("a value for each key", "a key more")
+	}
+	n.kind = object
+	for i := 0; i < len(all.items); i += 2 {
+		key := all.items[i]
+		if key.kind != text {
+			return &FieldError{Want: "a keyword or a string as key", Got: key.got(), Line: key.line, Column: key.col}
+		}
+		name := key.text
+		if namespace != "" && !strings.Contains(name, "/") {
+			name = namespace + "/" + name
+		}
+		n.members = append(n.members, member{name, all.items[i+1], key.line, key.col})
+	}
+	return nil
+}
+
+// dispatch reads what begins with #, but for the discard.
+func (r *ednReader) dispatch(n *node, depth int) *FieldError {
+	start := r.pos
+	r.pos++
+	switch next := r.peek(); {
+	case next == '{':
+		err := r.items(n, '}', depth)
+		*n = node{kind: other, text: "a set", line: n.line, col: n.col}
+		return err
+	case next == ':': // #:job{:name "x"}
+		r.pos++
+		namespace := r.token()
+		if r.peek() != '{' {
+			return r.fault("a map after its namespace", "something else")
+		}
+		return r.object(n, namespace, depth)
+	case next == '#': // ##Inf
+		r.pos++
+		n.kind, n.text = other, "##"+r.token()
+		return nil
+	case next >= 'a' && next <= 'z' || next >= 'A' && next <= 'Z':
+		tag := r.token()
+		_, err := r.value(depth + 1)
+		n.kind, n.text = other, "#"+tag
+		return err
+	}
+	r.pos = start
+	return r.fault("EDN", quote("#"))
+}
+
+// peek returns the next byte, 0 at the end.
+func (r *ednReader) peek() byte {
+	if r.pos == len(r.data) {
+		return 0
+	}
+	return r.data[r.pos]
+}
+
+// token returns what stands up to the next white space or bracket.
+func (r *ednReader) token() string {
+	end := strings.IndexAny(r.data[r.pos:], ednSpace+`{}[]()";`)
+	if end < 0 {
+		end = len(r.data) - r.pos
+	}
+	t := r.data[r.pos : r.pos+end]
+	r.pos += end
+	return t
+}
+
+// atom reads a number, a keyword, a character or a symbol.
+func (r *ednReader) atom(n *node) *FieldError {
+	start := r.pos
+	if r.peek() == '\\' { // a character may be a bracket
+		_, size := utf8.DecodeRuneInString(r.data[r.pos+1:])
+		r.pos += 1 + size
+		r.token()
+		n.kind, n.text = other, r.data[start:r.pos]
+		return nil
+	}
+	t := r.token()
+	digits := strings.TrimLeft(t, "+-")
+	switch {
+	case t == "nil":
+		n.kind = null
+	case t == "true" || t == "false":
+		n.kind, n.text = truth, t
+	case t[0] == ':':
+		n.text = t[1:]
+		if n.text == "" {
+			r.pos = start
+			return r.fault("a keyword", quote(t))
+		}
+	case digits != "" && digits[0] >= '0' && digits[0] <= '9':
+		if len(t) > maxNumber || !ednNumber.MatchString(t) {
+			r.pos = start
+			return r.fault(fmt.Sprintf("a number of at most %d characters, without N, M or /", maxNumber), quote(t))
+		}
+		n.kind, n.text = number, t
+	default:
+		n.kind, n.text = other, t
+	}
+	return nil
+}
+
+// string reads a string; it may go over several lines.
+func (r *ednReader) string() (string, *FieldError) {
+	r.pos++
+	var b strings.Builder
+	for {
+		end := strings.IndexAny(r.data[r.pos:], `"\`)
+		if end < 0 {
+			r.pos = len(r.data)
+			return "", r.fault(`a string that ends with "`, "the end of the text")
+		}
+		b.WriteString(r.data[r.pos : r.pos+end])
+		r.pos += end
+		if r.data[r.pos] == '"' {
+			r.pos++
+			return b.String(), nil
+		}
+		c, err := r.escape()
+		if err != nil {
+			return "", err
+		}
+		b.WriteRune(c)
+	}
+}
+
+var ednEscapes = map[byte]rune{'t': '\t', 'r': '\r', 'n': '\n', 'b': '\b', 'f': '\f', '\\': '\\', '"': '"'}
+
+// escape reads what a backslash stands for; two \u may be one character.
+func (r *ednReader) escape() (rune, *FieldError) {
+	rest := r.data[r.pos+1:]
+	if rest != "" && rest[0] != 'u' {
+		if c, ok := ednEscapes[rest[0]]; ok {
+			r.pos += 2
+			return c, nil
+		}
+	}
+	c, ok := hex4(rest)
+	if !ok {
+		_, size := utf8.DecodeRuneInString(rest)
+		return 0, r.fault(`one of \t \r \n \\ \" \u0000`, quote(`\`+rest[:size]))
+	}
+	size := len(`\u0000`)
+	if utf16.IsSurrogate(c) {
+		next, ok := strings.CutPrefix(rest[5:], `\`)
+		low, _ := hex4(next)
+		if c = utf16.DecodeRune(c, low); !ok || c == utf8.RuneError {
+			return 0, r.fault("a pair of surrogates", quote(`\`+rest[:5]))
+		}
+		size *= 2
+	}
+	r.pos += size
+	return c, nil
+}
+
+// hex4 reads u and four digits.
+func hex4(s string) (rune, bool) {
+	if len(s) < 5 || s[0] != 'u' {
+		return 0, false
+	}
+	c, err := strconv.ParseUint(s[1:5], 16, 16)
+	return rune(c), err == nil
+}

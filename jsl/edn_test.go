@@ -1,0 +1,54 @@
+package jsl
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"olympos.io/encoding/edn"
+)
+
+// What we write another reader understands as we do.
+func TestEDNIsReadByOthers(t *testing.T) {
+	for seed := range uint64(100) {
+		j := newGenerator(seed).job()
+		text, err := j.Format(EDN)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got any
+		if err := edn.Unmarshal(text, &got); err != nil {
+			t.Fatalf("seed %d: %v\n%s", seed, err, text)
+		}
+		if diff := cmp.Diff(plainValue(write(j.fields()), false), got); diff != "" {
+			t.Fatalf("seed %d: (-want +got)\n%s\n%s", seed, diff, text)
+		}
+	}
+}
+
+// plainValue is a tree as the other reader gives it.
+func plainValue(n *node, free bool) any {
+	switch n.kind {
+	case object:
+		m := map[any]any{}
+		for _, x := range n.members {
+			var key any = edn.Keyword(strings.ReplaceAll(x.name, "_", "-"))
+			if free {
+				key = x.name
+			}
+			m[key] = plainValue(x.value, x.name == "properties" && x.value.kind == object)
+		}
+		return m
+	case array:
+		a := []any{}
+		for _, item := range n.items {
+			a = append(a, plainValue(item, false))
+		}
+		return a
+	case number:
+		return int64(Int(n.text).Or(-1))
+	case truth:
+		return n.text == "true"
+	}
+	return n.text
+}

@@ -1,0 +1,71 @@
+package jsl
+
+import (
+	"bytes"
+	"fmt"
+)
+
+// Format is a written form of a job.
+type Format string
+
+// The forms. The package comment says what they look like.
+const (
+	JSON Format = "json"
+	YAML Format = "yaml"
+	EDN  Format = "edn"
+	XML  Format = "xml" // the job XML of JSR-352
+)
+
+// maxDepth is how deep objects and arrays may be nested in any form.
+const maxDepth = 100
+
+var wantDepth = fmt.Sprintf("at most %d levels", maxDepth)
+
+// Parse reads a job. If the text is at fault the error is an [Errors] with all its faults.
+func Parse(f Format, data []byte) (*Job, error) {
+	var read func([]byte) (*node, Errors)
+	switch f {
+	case JSON:
+		read = readJSON
+	case YAML:
+		read = readYAML
+	case EDN:
+		read = readEDN
+	case XML:
+		read = readXML
+	default:
+		return nil, unknown(f)
+	}
+	n, faults := read(bytes.TrimPrefix(data, []byte("\ufeff")))
+	if n == nil {
+		return nil, faults
+	}
+	j, faults := decode(n, faults)
+	if len(faults) > 0 {
+		return nil, faults
+	}
+	return j, nil
+}
+
+// Format writes a job, to be read by people. Reading it gives the same job. The error is an [Errors] if
+// the job holds text that no form can hold.
+func (j *Job) Format(f Format) ([]byte, error) {
+	n := write(j.fields())
+	v := newValidator(asWritten)
+	if v.characters("", n); len(v.faults) > 0 {
+		return nil, v.faults
+	}
+	switch f {
+	case JSON:
+		return formatJSON(n)
+	case YAML:
+		return formatYAML(n), nil
+	case EDN:
+		return formatEDN(n), nil
+	case XML:
+		return formatXML(n), nil
+	}
+	return nil, unknown(f)
+}
+
+func unknown(f Format) error { return fmt.Errorf("format %q: want json, yaml, edn or xml", string(f)) }

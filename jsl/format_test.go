@@ -1,0 +1,193 @@
+package jsl
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var formats = []Format{JSON, YAML, EDN, XML}
+
+// What each form must do.
+
+func TestFormats(t *testing.T) {
+	for _, f := range formats {
+		t.Run(string(f), func(t *testing.T) {
+			t.Run("a job that is written and read again is the same job", func(t *testing.T) { rereads(t, f) })
+			t.Run("each text gives its golden job or faults", func(t *testing.T) {
+				goldens(t, "testdata/*."+string(f), func(data []byte) (*Job, error) { return Parse(f, data) })
+			})
+			t.Run("everything is written as in the golden file", func(t *testing.T) {
+				text, err := everything(t).Format(f)
+				if err != nil {
+					t.Fatal(err)
+				}
+				golden(t, "testdata/written/everything."+string(f), string(text))
+			})
+			t.Run("a byte order mark is not part of the text", func(t *testing.T) {
+				text, _ := everything(t).Format(f)
+				if _, err := Parse(f, append([]byte("\ufeff"), text...)); err != nil {
+					t.Error(err)
+				}
+			})
+			t.Run("text that no form can hold is not written", func(t *testing.T) {
+				j := &Job{ID: "J", Elements: []Element{&Step{ID: "a\x00b"}}}
+				var errs Errors
+				if _, err := j.Format(f); !errors.As(err, &errs) {
+					t.Errorf("Format: %v, want Errors", err)
+				}
+			})
+			t.Run("nothing is a fault", func(t *testing.T) {
+				for _, text := range []string{"", " \n", "\x00", "\xff"} {
+					_, err := Parse(f, []byte(text))
+					wellFormed(t, err)
+				}
+			})
+		})
+	}
+}
+
+func TestUnknownFormat(t *testing.T) {
+	const want = `format "toml": want json, yaml, edn or xml`
+	if _, err := Parse("toml", nil); err == nil || err.Error() != want {
+		t.Errorf("Parse: %v, want %s", err, want)
+	}
+	if _, err := (&Job{}).Format("toml"); err == nil || err.Error() != want {
+		t.Errorf("Format: %v, want %s", err, want)
+	}
+}
+
+func rereads(t *testing.T, f Format) {
+	for seed := range uint64(100) {
+		want := newGenerator(seed).job()
+		if err := want.Validate(); err != nil {
+			t.Fatalf("seed %d: the generator made a wrong job: %v", seed, err)
+		}
+		reread(t, f, want)
+	}
+}
+
+func reread(t *testing.T, f Format, want *Job) {
+	t.Helper()
+	text, err := want.Format(f)
+	if err != nil {
+		t.Fatalf("not written: %v", err)
+	}
+	got, err := Parse(f, text)
+	if err != nil {
+		t.Fatalf("not read again: %v\n%s", err, text)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Fatalf("read again: (-want +got)\n%s\n%s", diff, text)
+	}
+	if again, _ := got.Format(f); string(again) != string(text) {
+		t.Fatalf("written again:\n%s\nwant\n%s", again, text)
+	}
+}
+
+func TestParseIsBounded(t *testing.T) {
+	const size = 1 << 20
+	repeat := func(s string) string { return strings.Repeat(s, size/len(s)) }
+	for _, c := range []struct {
+		name string
+		f    Format
+		text string
+	}{
+		{"nested sequences", YAML, repeat("[")},
+		{"nested blocks", YAML, repeat("- ")},
+		{"unknown names", YAML, "id: J\n" + repeat("x: 1\n")},
+		{"aliases of aliases", YAML, aliasBomb()},
+		{"an alias in itself", YAML, "id: &a [*a, *a]\n"},
+		{"wide aliases", YAML, "x: &a [1,2,3,4,5,6,7,8,9,10]\nid: [" + repeat("*a, ") + "]\n"},
+		{"many anchors", YAML, "id: [" + repeat("&a 1, ") + "]\n"},
+		{"many comments", YAML, repeat("# x\n")},
+		{"many documents", YAML, repeat("--- a\n")},
+		{"nested vectors", EDN, repeat("[")},
+		{"nested maps", EDN, repeat("{:a ")},
+		{"nested tags", EDN, repeat("#a ")},
+		{"nested discards", EDN, repeat("#_")},
+		{"many discards", EDN, repeat("#_a ")},
+		{"a long number", EDN, "{:id " + repeat("1") + "}"},
+		{"a big exponent", EDN, "{:id 1e9999999M}"},
+		{"a string without end", EDN, `"` + repeat(`\n`)},
+		{"unknown keys", EDN, "{" + repeat(":x 1 ") + "}"},
+		{"ignored keys", EDN, "{" + repeat(":db/id 1 ") + "}"},
+		{"parts of transitions", EDN, "{" + repeat(":next/on 1 ") + "}"},
+		{"nested elements", XML, repeat("<job>")},
+		{"nested unknown elements", XML, "<job>" + repeat("<x>")},
+		{"nested flows", XML, "<job>" + repeat("<flow>")},
+		{"unknown elements", XML, "<job>" + repeat("<x/>") + "</job>"},
+		{"unknown attributes", XML, "<job " + repeat("x='1' ") + "/>"},
+		{"repeated attributes", XML, "<job " + repeat("id='1' ") + "/>"},
+		{"namespaces", XML, "<job " + repeat("xmlns:a='1' ") + "/>"},
+		{"entities", XML, `<!DOCTYPE job [<!ENTITY a "aaaa">]><job id="&a;"/>`},
+		{"text", XML, "<job>" + repeat("x<step/>") + "</job>"},
+	} {
+		t.Run(string(c.f)+" with "+c.name, func(t *testing.T) {
+			began := time.Now()
+			_, err := Parse(c.f, []byte(c.text))
+			if took := time.Since(began); took > 10*time.Second {
+				t.Errorf("took %v", took)
+			}
+			wellFormed(t, err)
+			if len(err.Error()) > 10_000 {
+				t.Errorf("the error has %d bytes", len(err.Error()))
+			}
+		})
+	}
+}
+
+func aliasBomb() string {
+	var b strings.Builder
+	b.WriteString("a0: &a0 [x]\n")
+	for i := range 40 {
+		n := string(rune('0'+i/10)) + string(rune('0'+i%10))
+		next := i + 1
+		m := string(rune('0'+next/10)) + string(rune('0'+next%10))
+		if i == 0 {
+			b.WriteString("b: &b00 [*a0, *a0]\n")
+		}
+		b.WriteString("b" + m + ": &b" + m + " [*b" + n + ", *b" + n + "]\n")
+	}
+	return b.String()
+}
+
+func FuzzYAML(f *testing.F) { fuzz(f, YAML) }
+func FuzzEDN(f *testing.F)  { fuzz(f, EDN) }
+func FuzzXML(f *testing.F)  { fuzz(f, XML) }
+
+// fuzz reads what it is given; what is a job must be the same in all forms.
+func fuzz(f *testing.F, format Format) {
+	for _, pattern := range []string{"testdata/*.", "testdata/written/*."} {
+		files, _ := filepath.Glob(pattern + string(format))
+		for _, file := range files {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				f.Fatal(err)
+			}
+			f.Add(data)
+		}
+	}
+	for seed := range uint64(5) {
+		text, err := newGenerator(seed).job().Format(format)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		j, err := Parse(format, data)
+		if err != nil {
+			wellFormed(t, err)
+			return
+		}
+		for _, other := range formats {
+			reread(t, other, j)
+		}
+	})
+}

@@ -1,0 +1,39 @@
+package jsl
+
+import "strings"
+
+// attributePlace is where an attribute's name and value are written.
+type attributePlace struct{ name, value place }
+
+// attributePlaces finds the attributes of the tag that begins at p and ends before the offset end. encoding/xml has
+// read the tag already, so it is well formed, but does not say where attributes are.
+func attributePlaces(p place, end int) []attributePlace {
+	tag := string(p.text[p.offset:min(end, len(p.text))])
+	base := p.offset
+	var places []attributePlace
+	i := strings.IndexAny(tag, " \t\r\n")
+	for i >= 0 {
+		i += len(tag[i:]) - len(strings.TrimLeft(tag[i:], " \t\r\n"))
+		equals := strings.IndexByte(tag[i:], '=')
+		if equals < 0 {
+			break
+		}
+		var a attributePlace
+		p.moveTo(base + i)
+		a.name = p
+		i += equals + 1
+		i += len(tag[i:]) - len(strings.TrimLeft(tag[i:], " \t\r\n"))
+		if i == len(tag) {
+			break
+		}
+		p.moveTo(base + i)
+		a.value = p
+		places = append(places, a)
+		closing := strings.IndexByte(tag[i+1:], tag[i])
+		if closing < 0 {
+			break
+		}
+		i += closing + 2
+	}
+	return places
+}

@@ -1,0 +1,294 @@
+package jsl
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+// xmlReader reads job XML into the tree that its JSON would be.
+type xmlReader struct {
+	dec    *xml.Decoder
+	faults Errors
+	space  string // namespace of the job
+	place         // of the token read last
+}
+
+// readXML returns the tree of a text and its faults so far, or why it is no job XML.
+func readXML(data []byte) (*node, Errors) {
+	r := &xmlReader{dec: xml.NewDecoder(bytes.NewReader(data)), place: newPlace(data)}
+	n, err := r.document()
+	if err != nil {
+		return nil, append(r.faults, r.explain(err))
+	}
+	return n, r.faults
+}
+
+func (r *xmlReader) document() (*node, error) {
+	var root *node
+	for {
+		t, err := r.token("")
+		if errors.Is(err, io.EOF) && root != nil {
+			return root, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		start, ok := t.(xml.StartElement)
+		switch {
+		case !ok:
+			continue
+		case root != nil:
+			return nil, r.here("", "nothing after the job", quote(start.Name.Local))
+		case start.Name.Local != "job" || !slices.Contains([]string{"", javaee, jakartaee}, start.Name.Space):
+			return nil, r.here("", "a job of the namespace "+javaee+", "+jakartaee+" or none", quote(start.Name.Space+" "+start.Name.Local))
+		}
+		r.space = start.Name.Space
+		root = newObject(r.line, r.col)
+		r.attributes(root, "", start, xmlShapes["job"])
+		if err := r.children(root, "", "job", xmlShapes["job"], 1); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// token returns the next element or end. There is no text in job XML.
+func (r *xmlReader) token(path string) (xml.Token, error) {
+	for {
+		r.moveTo(int(r.dec.InputOffset()))
+		t, err := r.dec.Token()
+		if err != nil {
+			return nil, err
+		}
+		switch t := t.(type) {
+		case xml.StartElement, xml.EndElement:
+			return t, nil
+		case xml.CharData:
+			if s := bytes.TrimSpace(t); len(s) > 0 {
+				r.fault(r.here(path, "elements only", quote(string(s))))
+			}
+		case xml.Directive:
+			return nil, r.here(path, "no document type", quote("<!"+string(t)))
+		}
+	}
+}
+
+func (r *xmlReader) here(path, want, got string) FieldError {
+	return FieldError{path, want, got, r.line, r.col}
+}
+
+func (r *xmlReader) fault(f FieldError) {
+	if len(r.faults) < maxFaults {
+		r.faults = append(r.faults, f)
+	}
+}
+
+// attributes adds those of an element to n.
+func (r *xmlReader) attributes(n *node, path string, start xml.StartElement, shape xmlShape) {
+	places := attributePlaces(r.place, int(r.dec.InputOffset()))
+	for i, a := range start.Attr {
+		name, value := r.place, r.place
+		if i < len(places) {
+			name, value = places[i].name, places[i].value
+		}
+		known := a.Name.Space == "" && slices.Contains(shape.attributes, a.Name.Local) ||
+			a.Name.Space == dispatchSpace && start.Name.Local == "job" && slices.Contains(dispatchNames, a.Name.Local)
+		switch {
+		case a.Name.Space == "xmlns" || a.Name.Space == "" && a.Name.Local == "xmlns":
+		case known && slices.ContainsFunc(start.Attr[:i], func(b xml.Attr) bool { return a.Name == b.Name }):
+			r.fault(FieldError{at(path, a.Name.Local), "a name once", quote(a.Name.Local), name.line, name.col})
+		case known && a.Name.Local != "version":
+			v := &node{text: a.Value, line: value.line, col: value.col}
+			n.members = append(n.members, member{strings.ReplaceAll(a.Name.Local, "-", "_"), v, name.line, name.col})
+		case a.Name.Space == dispatchSpace && !known:
+			r.fault(FieldError{at(path, a.Name.Local), oneOfNames(dispatchNames), quote(a.Name.Local), name.line, name.col})
+		case a.Name.Space == "" && !known:
+			r.fault(FieldError{at(path, a.Name.Local), oneOfNames(shape.attributes), quote(a.Name.Local), name.line, name.col})
+		}
+	}
+}
+
+// children reads what is inside of the element that n is.
+func (r *xmlReader) children(n *node, path, name string, shape xmlShape, depth int) error {
+	if depth > maxDepth {
+		return r.here(path, wantDepth, "more")
+	}
+	r.contain(n, name)
+	for {
+		t, err := r.token(path)
+		if err != nil {
+			return err
+		}
+		start, ok := t.(xml.StartElement)
+		if !ok {
+			return nil // the end
+		}
+		child := start.Name.Local
+		if start.Name.Space != r.space || !slices.Contains(shape.children, child) {
+			r.fault(r.here(at(path, child), oneOfNames(shape.children), quote(child)))
+			if err := r.dec.Skip(); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := r.child(n, path, name, start, depth+1); err != nil {
+			return err
+		}
+	}
+}
+
+// contain adds what makes an element what it is, even if nothing is in it.
+func (r *xmlReader) contain(n *node, name string) {
+	switch name {
+	case "flow":
+		r.list(n, "steps")
+	case "split":
+		r.list(n, "flows")
+	}
+}
+
+// child reads an element and puts it where it belongs in its parent.
+func (r *xmlReader) child(parent *node, path, parentName string, start xml.StartElement, depth int) error {
+	name := start.Name.Local
+	shape := xmlShapes[name]
+	n := newObject(r.line, r.col)
+	list := ""
+	if parentName == "decision" && name == "properties" {
+		path += "/decision"
+	}
+	switch {
+	case name == "property":
+		return r.property(parent, path, start, depth)
+	case name == "listeners":
+		r.list(parent, name)
+		return r.children(parent, path, name, shape, depth)
+	case name == "decision":
+		return r.decision(parent, path, start, depth)
+	case parentName == "plan":
+		return r.planProperties(parent, path, start, depth)
+	case name == "include" || name == "exclude":
+		return r.class(parent, path, start, depth)
+	case transitionName(name):
+		list = "transitions"
+	case name == "listener":
+		list = "listeners"
+	case parentName == "split":
+		list = "flows"
+	case name == "step" || name == "flow" || name == "split":
+		list = "steps"
+	}
+	key := strings.ReplaceAll(name, "-", "_")
+	if list == "" {
+		parent.members = append(parent.members, member{key, n, r.line, r.col})
+		path = at(path, key)
+	} else {
+		path = r.put(parent, path, list, n, name)
+	}
+	r.attributes(n, path, start, shape)
+	return r.children(n, path, name, shape, depth)
+}
+
+// list returns the array of that name in n, made if need be.
+func (r *xmlReader) list(n *node, name string) *node {
+	a := n.get(name)
+	if a == nil {
+		a = &node{kind: array, line: r.line, col: r.col}
+		n.members = append(n.members, member{name, a, r.line, r.col})
+	}
+	return a
+}
+
+// put adds n to a list of its parent, a transition under its name, and returns its path.
+func (r *xmlReader) put(parent *node, path, list string, n *node, name string) string {
+	a := r.list(parent, list)
+	path = atIndex(at(path, list), len(a.items))
+	if list == "transitions" {
+		t := newObject(r.line, r.col)
+		t.members = []member{{name, n, r.line, r.col}}
+		n, path = t, at(path, name)
+	}
+	a.items = append(a.items, n)
+	return path
+}
+
+// property adds a name and a value to the properties.
+func (r *xmlReader) property(properties *node, path string, start xml.StartElement, depth int) error {
+	n := newObject(r.line, r.col)
+	shape := xmlShapes["property"]
+	r.attributes(n, path, start, shape)
+	name, value := n.get("name"), n.get("value")
+	if name == nil || value == nil {
+		r.fault(r.here(path, "a property with the attributes name and value", ""))
+	} else {
+		properties.members = append(properties.members, member{name.text, value, n.line, n.col})
+	}
+	return r.children(n, path, "property", shape, depth)
+}
+
+// class adds the name of an exception class to a list.
+func (r *xmlReader) class(classes *node, path string, start xml.StartElement, depth int) error {
+	name := start.Name.Local
+	n := newObject(r.line, r.col)
+	a := r.list(classes, name)
+	path = atIndex(at(path, name), len(a.items))
+	r.attributes(n, path, start, xmlShapes[name])
+	class := n.get("class")
+	if class == nil {
+		class = &node{line: n.line, col: n.col} // its emptiness will be reported
+	}
+	a.items = append(a.items, class)
+	return r.children(n, path, name, xmlShapes[name], depth)
+}
+
+// decision splits the element in two: what decides, and where it leads.
+func (r *xmlReader) decision(parent *node, path string, start xml.StartElement, depth int) error {
+	n, decider := newObject(r.line, r.col), newObject(r.line, r.col)
+	path = r.put(parent, path, "steps", n, start.Name.Local)
+	r.attributes(decider, path, start, xmlShapes["decision"])
+	if err := r.children(decider, path, "decision", xmlShapes["decision"], depth); err != nil {
+		return err
+	}
+	n.members = []member{{"decision", decider, n.line, n.col}}
+	inner := decider.members
+	decider.members = nil
+	for _, m := range inner {
+		if m.name == "id" || m.name == "transitions" {
+			n.members = append(n.members, m)
+		} else {
+			decider.members = append(decider.members, m)
+		}
+	}
+	return nil
+}
+
+// planProperties adds the properties of one partition to a plan.
+func (r *xmlReader) planProperties(plan *node, path string, start xml.StartElement, depth int) error {
+	n, properties := newObject(r.line, r.col), newObject(r.line, r.col)
+	path = r.put(plan, path, "properties", n, start.Name.Local)
+	r.attributes(n, path, start, planPropertiesShape)
+	n.members = append(n.members, member{"properties", properties, n.line, n.col})
+	return r.children(properties, at(path, "properties"), "properties", planPropertiesShape, depth)
+}
+
+// explain turns the reader's error into ours.
+func (r *xmlReader) explain(err error) FieldError {
+	f := FieldError{Want: "XML"}
+	var syntax *xml.SyntaxError
+	switch {
+	case errors.As(err, &f):
+		return f
+	case errors.Is(err, io.EOF):
+		f.Got = "the end of the text"
+	case errors.As(err, &syntax):
+		f.Got = cut(syntax.Msg, maxGot)
+	default:
+		f.Want, f.Got = "XML in UTF-8", cut(fmt.Sprint(err), maxGot)
+	}
+	r.moveTo(int(r.dec.InputOffset()))
+	f.Line, f.Column = r.line, r.col
+	return f
+}

@@ -1,0 +1,89 @@
+package jsl
+
+import (
+	"slices"
+	"strings"
+)
+
+// The namespaces of JSL: version 1.0 (JSR-352) and 2.0 (Jakarta Batch). Definitions without any are common.
+const (
+	javaee    = "http://xmlns.jcp.org/xml/ns/javaee"
+	jakartaee = "https://jakarta.ee/xml/ns/jakartaee"
+)
+
+// dispatchSpace is the namespace of the attributes of a job that are ours.
+const dispatchSpace = "https://github.com/job-streamer/dispatch"
+
+var dispatchNames = []string{"exclusive", "pool", "priority", "on-agent-lost", "max-attempts"}
+
+// xmlShape says what an element of JSL may have. The order of children does not matter: editors write them in any.
+type xmlShape struct{ attributes, children []string }
+
+const (
+	transitionElements = " next end fail stop"
+	executionElements  = " decision flow split step"
+)
+
+var xmlShapes = map[string]xmlShape{
+	"job":        shapeOf("id restartable version", "properties listeners"+executionElements),
+	"step":       shapeOf("id start-limit allow-start-if-complete next", "properties listeners batchlet chunk partition"+transitionElements),
+	"flow":       shapeOf("id next", executionElements+transitionElements),
+	"split":      shapeOf("id next", "flow"),
+	"decision":   shapeOf("id ref", "properties"+transitionElements),
+	"properties": shapeOf("", "property"),
+	"property":   shapeOf("name value", ""),
+	"listeners":  shapeOf("", "listener"),
+	"chunk": shapeOf("checkpoint-policy item-count time-limit skip-limit retry-limit",
+		"reader processor writer checkpoint-algorithm skippable-exception-classes retryable-exception-classes no-rollback-exception-classes"),
+	"skippable-exception-classes":   exceptionShape,
+	"retryable-exception-classes":   exceptionShape,
+	"no-rollback-exception-classes": exceptionShape,
+	"include":                       shapeOf("class", ""),
+	"exclude":                       shapeOf("class", ""),
+	"partition":                     shapeOf("", "mapper plan collector analyzer reducer"),
+	"plan":                          shapeOf("partitions threads", "properties"),
+	"next":                          shapeOf("on to", ""),
+	"end":                           shapeOf("on exit-status", ""),
+	"fail":                          shapeOf("on exit-status", ""),
+	"stop":                          shapeOf("on exit-status restart", ""),
+	"listener":                      artifactShape,
+	"batchlet":                      artifactShape,
+	"reader":                        artifactShape,
+	"processor":                     artifactShape,
+	"writer":                        artifactShape,
+	"checkpoint-algorithm":          artifactShape,
+	"mapper":                        artifactShape,
+	"collector":                     artifactShape,
+	"analyzer":                      artifactShape,
+	"reducer":                       artifactShape,
+}
+
+var (
+	artifactShape  = shapeOf("ref", "properties")
+	exceptionShape = shapeOf("", "include exclude")
+)
+
+// planPropertiesShape is that of properties in a plan.
+var planPropertiesShape = shapeOf("partition", "property")
+
+func shapeOf(attributes, children string) xmlShape {
+	return xmlShape{strings.Fields(attributes), strings.Fields(children)}
+}
+
+// oneOfNames says which names are allowed.
+func oneOfNames(names []string) string {
+	switch len(names) {
+	case 0:
+		return "nothing"
+	case 1:
+		return names[0]
+	}
+	return "one of " + strings.Join(names, ", ")
+}
+
+func dashed(name string) string { return strings.ReplaceAll(name, "_", "-") }
+
+// transitionName says that an element of that name is a transition.
+func transitionName(name string) bool {
+	return slices.Contains(strings.Fields(transitionElements), name)
+}

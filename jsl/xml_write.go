@@ -1,0 +1,135 @@
+package jsl
+
+import (
+	"slices"
+	"strings"
+)
+
+// element is an element of job XML that is to be written.
+type element struct {
+	name       string
+	attributes []Property
+	children   []*element
+}
+
+func (e *element) attribute(name, value string) {
+	e.attributes = append(e.attributes, Property{name, value})
+}
+
+// formatXML writes the tree of a job as job XML of version 1.0, which Jakarta Batch reads as well.
+func formatXML(n *node) []byte {
+	job := elementFrom("job", n)
+	head := []Property{{"xmlns", javaee}, {"version", "1.0"}}
+	for i, a := range job.attributes {
+		if slices.Contains(dispatchNames, a.Name) {
+			if len(head) == 2 {
+				head = append(head, Property{"xmlns:jobstreamer", dispatchSpace})
+			}
+			job.attributes[i].Name = "jobstreamer:" + a.Name
+		}
+	}
+	job.attributes = append(head, job.attributes...)
+	var b strings.Builder
+	b.WriteString(`<?xml version="1.0" encoding="UTF-8"?>` + "\n")
+	job.write(&b, "")
+	return []byte(b.String())
+}
+
+// elementFrom makes the element of an object. Scalars are its attributes.
+func elementFrom(name string, n *node) *element {
+	e := &element{name: name}
+	for _, m := range n.members {
+		switch m.name {
+		case "properties":
+			e.children = append(e.children, propertiesFrom(m.value)...)
+		case "listeners":
+			listeners := &element{name: "listeners"}
+			for _, item := range m.value.items {
+				listeners.children = append(listeners.children, elementFrom("listener", item))
+			}
+			e.children = append(e.children, listeners)
+		case "steps", "flows":
+			for _, item := range m.value.items {
+				e.children = append(e.children, elementFrom(elementName(item), item))
+			}
+		case "decision":
+			decider := elementFrom("", m.value)
+			e.attributes = append(e.attributes, decider.attributes...)
+			e.children = append(e.children, decider.children...)
+		case "transitions":
+			for _, item := range m.value.items {
+				for _, t := range item.members {
+					e.children = append(e.children, elementFrom(t.name, t.value))
+				}
+			}
+		case "include", "exclude":
+			for _, item := range m.value.items {
+				e.children = append(e.children, &element{name: m.name, attributes: []Property{{"class", item.text}}})
+			}
+		default:
+			if m.value.kind == object {
+				e.children = append(e.children, elementFrom(dashed(m.name), m.value))
+			} else {
+				e.attribute(dashed(m.name), m.value.text)
+			}
+		}
+	}
+	return e
+}
+
+// propertiesFrom makes the element of an object of properties, or, for a plan, one for each partition.
+func propertiesFrom(n *node) []*element {
+	if n.kind == array {
+		var all []*element
+		for _, item := range n.items {
+			e := &element{name: "properties"}
+			if p := item.get("properties"); p != nil {
+				e = propertiesFrom(p)[0]
+			}
+			if p := item.get("partition"); p != nil {
+				e.attribute("partition", p.text)
+			}
+			all = append(all, e)
+		}
+		return all
+	}
+	e := &element{name: "properties"}
+	for _, m := range n.members {
+		e.children = append(e.children, &element{name: "property", attributes: []Property{{"name", m.name}, {"value", m.value.text}}})
+	}
+	return []*element{e}
+}
+
+// elementName returns what an entry of "steps" or "flows" is in XML.
+func elementName(n *node) string {
+	switch elementOf(n).(type) {
+	case *Split:
+		return "split"
+	case *Flow:
+		return "flow"
+	case *Decision:
+		return "decision"
+	}
+	return "step"
+}
+
+// xmlEscaper keeps white space from being made blanks (XML 1.0 section 3.3.3).
+var xmlEscaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "\t", "&#9;", "\n", "&#10;", "\r", "&#13;")
+
+func (e *element) write(b *strings.Builder, indent string) {
+	b.WriteString(indent + "<" + e.name)
+	for _, a := range e.attributes {
+		b.WriteString(" " + a.Name + `="`)
+		_, _ = xmlEscaper.WriteString(b, a.Value) // a Builder does not fail
+		b.WriteString(`"`)
+	}
+	if len(e.children) == 0 {
+		b.WriteString("/>\n")
+		return
+	}
+	b.WriteString(">\n")
+	for _, c := range e.children {
+		c.write(b, indent+"  ")
+	}
+	b.WriteString(indent + "</" + e.name + ">\n")
+}

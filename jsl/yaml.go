@@ -1,0 +1,125 @@
+package jsl
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+	"go.yaml.in/yaml/v4/plugin/loaderlimits"
+)
+
+// maxAliased is how many nodes may be there by aliases: ten lines of aliases to aliases would be millions.
+const maxAliased = 10_000
+
+// readYAML returns the tree of a text, or why it is not YAML. It takes the names and scalars of JSON; a
+// plain scalar is a number, truth value or null as in YAML 1.2, so yes and on are strings.
+func readYAML(data []byte) (*node, Errors) {
+	var doc yaml.Node
+	limits := loaderlimits.New(loaderlimits.DepthValue(maxDepth))
+	if err := yaml.Load(data, &doc, yaml.WithPlugin(limits)); err != nil {
+		return nil, Errors{explainYAML(err)}
+	}
+	r := &yamlReader{}
+	n := r.value(doc.Content[0], "", 1)
+	if r.fatal {
+		return nil, r.faults
+	}
+	return n, r.faults
+}
+
+func explainYAML(err error) FieldError {
+	f := FieldError{Want: "YAML", Got: cut(err.Error(), maxGot), Line: 1, Column: 1}
+	var load *yaml.LoadError
+	if errors.As(err, &load) {
+		f.Got = cut(load.Message, maxGot)
+		f.Line, f.Column = max(load.Mark.Line, 1), max(load.Mark.Column, 1)
+	}
+	return f
+}
+
+// yamlReader makes our tree of YAML's.
+type yamlReader struct {
+	faults  Errors
+	aliased int  // nodes made so far of what an alias stands for
+	within  int  // aliases we are inside of
+	fatal   bool // it makes no sense to go on
+}
+
+func (r *yamlReader) fault(y *yaml.Node, path, want, got string) {
+	if len(r.faults) < maxFaults {
+		r.faults = append(r.faults, FieldError{path, want, got, y.Line, y.Column})
+	}
+}
+
+// value always returns a node, so that all faults of a text are found.
+func (r *yamlReader) value(y *yaml.Node, path string, depth int) *node {
+	n := &node{kind: null, line: y.Line, col: y.Column}
+	if r.within > 0 {
+		r.aliased++
+	}
+	if depth > maxDepth || r.aliased > maxAliased {
+		if !r.fatal {
+			r.fault(y, path, fmt.Sprintf("%s and %d aliased values", wantDepth, maxAliased), "more")
+		}
+		r.fatal = true
+		return n
+	}
+	switch y.Kind {
+	case yaml.AliasNode:
+		r.within++
+		n = r.value(y.Alias, path, depth)
+		r.within--
+		n.line, n.col = y.Line, y.Column
+	case yaml.MappingNode:
+		n.kind = object
+		r.tag(y, path, "!!map")
+		for i := 0; i+1 < len(y.Content) && !r.fatal; i += 2 {
+			key := y.Content[i]
+			name := key.Value
+			if key.Kind == yaml.AliasNode {
+				name = key.Alias.Value
+			}
+			if key.Kind == yaml.MappingNode || key.Kind == yaml.SequenceNode {
+				r.fault(key, path, "a name", "a mapping or sequence")
+				continue
+			}
+			n.members = append(n.members, member{name, r.value(y.Content[i+1], at(path, name), depth+1), key.Line, key.Column})
+		}
+	case yaml.SequenceNode:
+		n.kind = array
+		r.tag(y, path, "!!seq")
+		for i, item := range y.Content {
+			if r.fatal {
+				break
+			}
+			n.items = append(n.items, r.value(item, atIndex(path, i), depth+1))
+		}
+	case yaml.ScalarNode:
+		r.scalar(n, y, path)
+	}
+	return n
+}
+
+func (r *yamlReader) scalar(n *node, y *yaml.Node, path string) {
+	n.text = y.Value
+	switch tag := y.ShortTag(); tag {
+	case "!!str", "!!timestamp", "!!merge":
+		n.kind = text
+	case "!!int", "!!float":
+		n.kind = number
+	case "!!bool":
+		n.kind, n.text = truth, strings.ToLower(y.Value)
+	case "!!null":
+		n.kind = null
+	default:
+		n.kind = text
+		r.fault(y, path, "no tag", quote(tag))
+	}
+}
+
+func (r *yamlReader) tag(y *yaml.Node, path, want string) {
+	if tag := y.ShortTag(); tag != want {
+		r.fault(y, path, "no tag", quote(tag))
+	}
+}

@@ -1,0 +1,217 @@
+package scheduler
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus"
+)
+
+func TestEdits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, w := t.Context(), newWorld(t)
+		start := time.Now()
+		n, other := w.run("bus-1"), w.run("bus-2")
+		if err := other.Pause(ctx, "app", "often"); codeOf(err) != bus.CodeNoSuchSchedule {
+			t.Errorf("Pause without a schedule: %v, want %s", err, bus.CodeNoSuchSchedule)
+		}
+		if _, err := n.Set(ctx, bus.Schedule{App: "app", Job: "often", Cron: "0 * * * * ?"}); codeOf(err) != bus.CodeNoSuchJob {
+			t.Errorf("Set without a job: %v, want %s", err, bus.CodeNoSuchJob)
+		}
+		n.schedule("often", "30 * * * * ?")
+		time.Sleep(2 * time.Minute)
+		sc := n.read("often")
+		rev, err := other.Set(ctx, bus.Schedule{App: "app", Job: "often", Cron: "30 * * * * ?", Active: true})
+		if err != nil || n.read("often") != sc {
+			t.Errorf("Set of what is there: revision %d, %v, schedule %+v, want it as it was", rev, err, n.read("often"))
+		}
+		for range 2 { // the second time it is paused already
+			if err := other.Pause(ctx, "app", "often"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if sc := n.read("often"); sc.Active || sc.Generation != 2 || sc.Since.Std() != start.Add(2*time.Minute) {
+			t.Errorf("paused: %+v, want generation 2 since 00:02:00", sc)
+		}
+		time.Sleep(3 * time.Minute)
+		if next := n.Next("app", "often", 2); next != nil {
+			t.Errorf("Next of a paused schedule = %v, want none", next)
+		}
+		if err := n.Resume(ctx, "app", "often"); err != nil {
+			t.Fatal(err)
+		}
+		want := []time.Time{start.Add(330 * time.Second), start.Add(390 * time.Second)}
+		if next := n.Next("app", "often", 2); !slices.Equal(next, want) {
+			t.Errorf("Next = %v, want %v", next, want)
+		}
+		time.Sleep(time.Minute)
+		if err := n.Remove(ctx, "app", "often"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(3 * time.Minute)
+		n.fired("often", start, 30, 90, 330)
+		if err := n.Remove(ctx, "app", "often"); codeOf(err) != bus.CodeNoSuchSchedule {
+			t.Errorf("Remove again: %v, want %s", err, bus.CodeNoSuchSchedule)
+		}
+		n.set(bus.Schedule{App: "app", Job: "often", Cron: "30 * * * * ?", Active: true})
+		if sc := n.read("often"); sc.Generation != 4 {
+			t.Errorf("a schedule made anew has generation %d, want one that was not used: 4", sc.Generation)
+		}
+		time.Sleep(time.Minute)
+		n.fired("often", start, 30, 90, 330, 570)
+	})
+}
+
+func TestSetRefuses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newWorld(t).node("bus-1")
+		n.job("often")
+		for _, expr := range []string{"* * * * *", "0 0 0 30 2 ?", "0 0 0 1 1 ? 1999"} {
+			var field *bus.FieldError
+			if _, err := n.Set(t.Context(), bus.Schedule{App: "app", Job: "often", Cron: expr}); !errors.As(err, &field) {
+				t.Errorf("Set of %s: %v, want a FieldError", expr, err)
+			}
+		}
+	})
+}
+
+func TestScheduleSetPausedStaysPaused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newWorld(t).run("bus-1")
+		n.schedule("often", "* * * * * ?", func(sc *bus.Schedule) { sc.Active = false })
+		time.Sleep(time.Minute)
+		if d := n.decisions("often"); len(d) != 0 {
+			t.Errorf("decided %+v, want nothing", d)
+		}
+	})
+}
+
+// Two buses that both lead, and both edit: whatever happens, each time that a generation asks for is decided,
+// and none has two executions.
+func TestEditsRaceWithFires(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		nodes := []*node{w.run("bus-1", leads), w.run("bus-2", leads)}
+		nodes[0].job("often")
+		generations := collect(t, nodes[0])
+		var all sync.WaitGroup
+		for _, n := range nodes {
+			all.Go(func() {
+				for range 150 {
+					time.Sleep(time.Duration(rand.Int64N(int64(4 * time.Second))))
+					if err := n.editAnyhow(); err != nil && codeOf(err) != bus.CodeNoSuchSchedule {
+						t.Errorf("edit: %v", err)
+					}
+				}
+			})
+		}
+		all.Wait()
+		nodes[0].set(bus.Schedule{App: "app", Job: "often", Cron: "0 0 0 * * ?", Active: true}) // ends the last generation
+		time.Sleep(10 * time.Second)
+		for _, n := range nodes {
+			n.stop()
+		}
+		checkGenerations(t, w.node("bus-3"), generations())
+	})
+}
+
+// editAnyhow does any of what the REST API does.
+func (n *node) editAnyhow() error {
+	ctx := context.Background()
+	switch k := rand.IntN(10); {
+	case k < 2:
+		return n.Pause(ctx, "app", "often")
+	case k < 5:
+		return n.Resume(ctx, "app", "often")
+	case k < 6:
+		return n.Remove(ctx, "app", "often")
+	default:
+		expr := []string{"* * * * * ?", "0/2 * * * * ?", "1/3 * * * * ?", "5,15,30,31,32 * * * * ?"}[rand.IntN(4)]
+		_, err := n.Set(ctx, bus.Schedule{App: "app", Job: "often", Cron: expr, Active: true})
+		return err
+	}
+}
+
+// collect keeps all generations of the schedule that there are.
+func collect(t *testing.T, n *node) func() []*bus.Schedule {
+	w, err := n.bus.Schedules.KV().Watch(context.Background(), "app.often", jetstream.UpdatesOnly())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []*bus.Schedule
+	var reader sync.WaitGroup
+	reader.Go(func() {
+		for e := range w.Updates() {
+			if e == nil {
+				continue
+			}
+			sc := &bus.Schedule{} // what a deletion leaves: nothing is active, and nobody wrote since when
+			if e.Operation() == jetstream.KeyValuePut {
+				if err := json.Unmarshal(e.Value(), sc); err != nil {
+					t.Error(err)
+				}
+			}
+			all = append(all, sc)
+		}
+	})
+	return func() []*bus.Schedule {
+		if err := w.Stop(); err != nil {
+			t.Error(err)
+		}
+		reader.Wait()
+		return all
+	}
+}
+
+func checkGenerations(t *testing.T, n *node, all []*bus.Schedule) {
+	t.Helper()
+	decided, executions := n.decisions("often"), n.executions("often")
+	for second, ids := range executions {
+		if len(ids) != 1 {
+			t.Errorf("%d executions for %v, want one", len(ids), time.Unix(second, 0).UTC())
+		}
+	}
+	for second, f := range decided {
+		if f.Execution == 0 || len(executions[second]) != 1 || executions[second][0] != f.Execution {
+			t.Errorf("decided %+v, want its execution: %v", f, executions[second])
+		}
+	}
+	asked := 0
+	for i, sc := range all[:len(all)-1] {
+		next := all[i+1]
+		if !sc.Active || next.Since == 0 { // a deletion does not say when it decided
+			continue
+		}
+		p, err := newPlan(sc, time.UTC)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for at := range p.between(sc.Since.Std(), next.Since.Std()) {
+			asked++
+			if _, ok := decided[at.Unix()]; !ok {
+				t.Errorf("generation %d (%s since %v) did not decide %v", sc.Generation, sc.Cron, sc.Since, at)
+			}
+		}
+	}
+	if asked < 50 {
+		t.Errorf("%d nominal times were asked for, want more to be tested", asked)
+	}
+	t.Logf("%d generations, %d nominal times, %d executions", len(all), asked, len(executions))
+}
+
+func codeOf(err error) string {
+	var state *bus.StateError
+	if errors.As(err, &state) {
+		return state.Code
+	}
+	return ""
+}

@@ -1,0 +1,180 @@
+package scheduler
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+func TestLease(t *testing.T) {
+	t.Run("one bus fires", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			one := w.run("bus-1")
+			time.Sleep(time.Second)
+			two := w.run("bus-2")
+			two.schedule("often", "* * * * * ?")
+			time.Sleep(time.Minute)
+			if one.records.count() < 59 || two.records.count() != 0 {
+				t.Errorf("%d and %d submitted, want all by the bus that leads", one.records.count(), two.records.count())
+			}
+		})
+	})
+	t.Run("a bus that is told to end gives it up", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			one := w.run("bus-1")
+			time.Sleep(time.Second)
+			two := w.run("bus-2")
+			time.Sleep(time.Second)
+			one.stop()
+			time.Sleep(5 * time.Second)
+			if !two.leading.Load() {
+				t.Error("bus-2 does not lead 5 s after bus-1 ended")
+			}
+		})
+	})
+	t.Run("a silent bus is replaced, and no fire is a misfire", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			start := time.Now()
+			one := w.run("bus-1")
+			time.Sleep(time.Second)
+			two := w.run("bus-2")
+			two.schedule("often", "0/10 * * * * ?")
+			time.Sleep(28 * time.Second)
+			one.die()
+			time.Sleep(30 * time.Second)
+			two.fired("often", start, 10, 20, 30, 40, 50)
+		})
+	})
+}
+
+func TestPurge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		n := w.node("bus-1", leads)
+		ctx, second := context.Background(), int64(946684800)
+		keys := map[string]fire{
+			bus.FireKey("app", "a", second+1): {Fire: bus.Fire{Generation: 1, Skipped: "misfire", Time: 1}},
+			bus.FireKey("app", "a", second+2): {Fire: bus.Fire{Generation: 1, Execution: 1, Time: 1}},
+			bus.FireKey("app", "a", second+3): {Fire: bus.Fire{Generation: 1, Execution: 2, Closed: true, Time: 1}},
+			bus.FireKey("app", "a", second+4): {Fire: bus.Fire{Generation: 1, Skipped: "misfire", Time: subjects.Now()}},
+			bus.FireKey("app", "a", second+5): {Fire: bus.Fire{Generation: 1, Skipped: "misfire", Time: 1}},
+			bus.FireKey("app", "b", second+1): {Fire: bus.Fire{Generation: 1, Skipped: "misfire", Time: 1}},
+		}
+		for key, f := range keys {
+			if err := n.fires.Create(ctx, key, f); err != nil {
+				t.Fatal(err)
+			}
+		}
+		synctest.Wait()
+		if purged, err := n.purge(ctx, subjects.Now()); purged != 2 || err != nil {
+			t.Errorf("purged %d, %v, want the skipped one and the closed one", purged, err)
+		}
+		if d := n.decisions("a"); len(d) != 3 || d[second+5].Skipped == "" {
+			t.Errorf("left: %+v, want what has an execution, what is new, and the newest", d)
+		}
+		if d := n.decisions("b"); len(d) != 1 {
+			t.Errorf("left: %+v, want the newest", d)
+		}
+	})
+	t.Run("by the bus that leads", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			n := w.run("bus-1")
+			n.schedule("daily", "0 0 0 * * ?", func(sc *bus.Schedule) { sc.Misfire = bus.MisfireSkip })
+			n.stop()
+			time.Sleep(3*24*time.Hour + time.Hour)
+			n = w.run("bus-2")
+			time.Sleep(time.Minute)
+			if d := n.decisions("daily"); len(d) != 3 {
+				t.Fatalf("decided %+v, want three that are skipped", d)
+			}
+			n.stop()
+			time.Sleep(n.bus.Retention().Fires)
+			n = w.run("bus-3")
+			time.Sleep(2 * time.Hour)
+			d := n.decisions("daily") // 90 misfires share a key
+			if len(d) != 1 {
+				t.Errorf("left: %+v, want the newest", d)
+			}
+		})
+	})
+}
+
+func TestFires(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		n := w.run("bus-1")
+		start := time.Now()
+		n.schedule("often", "0 * * * * ?")
+		time.Sleep(10*time.Minute + time.Second)
+		fires, err := n.Fires(t.Context(), "app", "often", 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(fires) != 3 || fires[0].Nominal.Std() != start.Add(10*time.Minute) || fires[2].Nominal.Std() != start.Add(8*time.Minute) {
+			t.Errorf("Fires = %+v, want the newest three", fires)
+		}
+		if fires, err := n.Fires(t.Context(), "app", "none", 3); len(fires) != 0 || err != nil {
+			t.Errorf("Fires of a job without = %+v, %v, want none", fires, err)
+		}
+	})
+}
+
+func TestTimers(t *testing.T) {
+	t.Run("a schedule whose years end is over", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			time.Sleep(time.Until(time.Date(2000, 12, 31, 0, 0, 0, 0, time.UTC)))
+			w := newWorld(t)
+			n := w.run("bus-1")
+			start := time.Now()
+			n.schedule("ends", "0 0 0/12 * * ? 2000")
+			time.Sleep(72 * time.Hour)
+			n.fired("ends", start, 12*3600)
+		})
+	})
+	t.Run("an alarm is never past and never zero", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			p, err := newPlan(&bus.Schedule{Cron: "* * * * * ? 2000"}, time.UTC)
+			if err != nil {
+				t.Fatal(err)
+			}
+			a, start := &alarm{plan: p}, time.Now()
+			time.Sleep(24 * time.Hour)
+			if got, want := a.Next(start), time.Now().Add(time.Second); !got.Equal(want) {
+				t.Errorf("Next(%v) = %v, want %v", start, got, want)
+			}
+			time.Sleep(366 * 24 * time.Hour)
+			if got := a.Next(start); !got.After(time.Now()) || !a.over.Load() {
+				t.Errorf("Next after the end = %v, want far in the future", got)
+			}
+		})
+	})
+}
+
+func TestQueue(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	q := newQueue()
+	q.add("a")
+	q.add("a")
+	q.add("b")
+	first, _ := q.take(ctx)
+	q.add("a") // while it is walked
+	second, _ := q.take(ctx)
+	q.done("a")
+	third, _ := q.take(ctx)
+	if got := strings.Join([]string{first, second, third}, " "); got != "a b a" {
+		t.Errorf("taken: %s, want a b a", got)
+	}
+	cancel()
+	if key, ok := q.take(ctx); ok {
+		t.Errorf("taken after the end: %s", key)
+	}
+}

@@ -1,0 +1,101 @@
+package scheduler
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus"
+)
+
+func TestDue(t *testing.T) {
+	const hourly, minutely, secondly = "0 0 * * * ?", "0 * * * * ?", "* * * * * ?"
+	day := func(h, m, s int) time.Time { return time.Date(2026, 5, 4, h, m, s, 0, time.UTC) }
+	for _, tt := range []struct {
+		name, cron, policy string
+		from, now          time.Time
+		want               string
+	}{
+		{"nothing is due", hourly, "", day(8, 0, 0), day(8, 59, 59), ""},
+		{"what is due now is fired", hourly, "", day(8, 0, 0), day(9, 0, 0), "9:00"},
+		{"a minute late is on time", hourly, bus.MisfireSkip, day(8, 0, 0), day(9, 1, 0), "9:00"},
+		{"more than a minute late is a misfire", hourly, bus.MisfireSkip, day(8, 0, 0), day(9, 1, 1), "9:00 misfire"},
+		{"fire_once fires the newest", hourly, bus.MisfireFireOnce, day(8, 0, 0), day(11, 30, 0), "9:00 misfire, 10:00 misfire, 11:00 late"},
+		{"fire_once is the default", hourly, "", day(8, 0, 0), day(11, 30, 0), "9:00 misfire, 10:00 misfire, 11:00 late"},
+		{"fire_once fires a lone one", hourly, "", day(8, 0, 0), day(9, 30, 0), "9:00 late"},
+		{"fire_once fires no misfire if one on time follows", hourly, "", day(8, 0, 0), day(11, 0, 30), "9:00 misfire, 10:00 misfire, 11:00"},
+		{"fire_all fires each", hourly, bus.MisfireFireAll, day(8, 0, 0), day(11, 0, 30), "9:00 late, 10:00 late, 11:00"},
+		{"skip fires none", hourly, bus.MisfireSkip, day(8, 0, 0), day(11, 30, 0), "9:00 misfire, 10:00 misfire, 11:00 misfire"},
+		{"skip fires what is on time", hourly, bus.MisfireSkip, day(8, 0, 0), day(11, 0, 30), "9:00 misfire, 10:00 misfire, 11:00"},
+		{"all that is on time is fired", "0/20 * * * * ?", "", day(8, 0, 0), day(8, 0, 59), "8:00:20, 8:00:40"},
+		{"a walk begins after its mark", hourly, "", day(9, 0, 0), day(9, 0, 1), ""},
+		{"a long run of misfires is one decision", minutely, "", day(8, 0, 0), day(9, 10, 59), "8:01-9:09 misfire x69, 9:10"},
+		{"a long run before a misfire that is fired", "0 0/2 * * * ?", "", day(8, 0, 0), day(9, 11, 30), "8:02-9:08 misfire x34, 9:10 late"},
+		{"skip makes one run of all", minutely, bus.MisfireSkip, day(8, 0, 0), day(10, 0, 59), "8:01-9:59 misfire x119, 10:00"},
+		{"years of every second", secondly, bus.MisfireSkip, day(8, 0, 0).AddDate(-9, 0, 0), day(8, 0, 30),
+			"8:00:01-7:59:29 misfire x1000000"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p, err := newPlan(&bus.Schedule{Cron: tt.cron}, time.UTC)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for s := range p.due(tt.from, tt.now, tt.policy, time.Minute) {
+				if len(got) > 0 && !s.nominal.Before(tt.now.Add(-time.Minute)) && tt.cron == secondly {
+					continue // a minute of it is on time
+				}
+				got = append(got, s.String())
+			}
+			if got := strings.Join(got, ", "); got != tt.want {
+				t.Errorf("due: %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestFireAllIsBounded(t *testing.T) {
+	p, err := newPlan(&bus.Schedule{Cron: "* * * * * ?"}, time.UTC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Date(2026, 5, 4, 0, 0, 0, 0, time.UTC)
+	var skipped, late, onTime int
+	var last time.Time
+	for s := range p.due(now.Add(-time.Hour), now, bus.MisfireFireAll, time.Minute) {
+		if !s.nominal.After(last) {
+			t.Errorf("%v comes after %v", s.nominal, last)
+		}
+		last = s.nominal
+		switch {
+		case s.skipped != "":
+			skipped += s.count
+		case s.caughtUp:
+			late++
+		default:
+			onTime++
+		}
+	}
+	if skipped != 3600-61-1000 || late != 1000 || onTime != 61 {
+		t.Errorf("%d skipped, %d late, %d on time, want 2539, 1000, 61", skipped, late, onTime)
+	}
+}
+
+func (s step) String() string {
+	short := func(t time.Time) string { return strings.TrimSuffix(t.Format("3:04:05"), ":00") }
+	text := short(s.nominal)
+	if s.count > 1 {
+		text = short(s.from) + "-" + text
+	}
+	if s.skipped != "" {
+		text += " " + s.skipped
+	}
+	if s.count > 1 {
+		text += fmt.Sprintf(" x%d", s.count)
+	}
+	if s.caughtUp {
+		text += " late"
+	}
+	return text
+}

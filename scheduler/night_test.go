@@ -1,0 +1,176 @@
+package scheduler
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
+)
+
+// A night of schedules, two buses, and every few minutes one of them dies between two steps.
+func TestNight(t *testing.T) {
+	jobs := map[string]string{
+		"minutely": "0 * * * * ?", "half": "0/30 * * * * ?", "odd": "7/13 * * * * ?", "quarter": "0 0/15 * * * ?",
+		"hourly": "0 0 * * * ?", "three": "0 0 3 * * ?", "busy": "0/5 * 1 * * ?",
+	}
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(20 * time.Hour)
+		w := newWorld(t)
+		start, crashes := time.Now(), 0
+		nodes := []*mortal{w.mortal("bus-a"), w.mortal("bus-b")}
+		for job, cron := range jobs {
+			nodes[0].schedule(job, cron)
+		}
+		dawn := start.Add(8 * time.Hour)
+		for time.Now().Before(dawn) {
+			time.Sleep(time.Duration(rand.Int64N(int64(5 * time.Minute))))
+			i := rand.IntN(2)
+			if rand.IntN(4) == 0 {
+				nodes[i].stop()
+			} else if nodes[i].dieSoon() {
+				crashes++
+			}
+			time.Sleep(time.Duration(rand.Int64N(int64(20 * time.Second))))
+			nodes[i].stop()
+			nodes[i] = w.mortal(fmt.Sprintf("bus-%d-%d", i, crashes))
+		}
+		for job := range jobs { // so that nothing fires while it is checked
+			if err := nodes[0].Pause(context.Background(), "app", job); err != nil {
+				t.Fatal(err)
+			}
+		}
+		end := nodes[0].read("minutely").Since.Std()
+		time.Sleep(time.Minute)
+		for job, cron := range jobs {
+			nodes[0].exactly(job, cron, start, end)
+		}
+		if crashes < 20 {
+			t.Errorf("%d crashes, want more to be tested", crashes)
+		}
+		t.Logf("%d crashes", crashes)
+	})
+}
+
+// mortal is a bus that can be told to die before or after one of its next steps.
+type mortal struct {
+	*node
+	fuse atomic.Int64 // steps until it dies; 0 is never
+	dead chan struct{}
+}
+
+func (w *world) mortal(name string) *mortal {
+	m := &mortal{dead: make(chan struct{})}
+	m.node = w.run(name, func(n *node) {
+		n.records.before = func(execution.Submission) error { return m.step(n) }
+		n.records.after = n.records.before
+		n.fires = faulty{decisions: n.fires, before: func(string) error { return m.step(n) }, after: func(string) error { return m.step(n) }}
+	})
+	return m
+}
+
+func (m *mortal) step(n *node) error {
+	if m.fuse.Load() == 0 || m.fuse.Add(-1) != 0 {
+		return nil
+	}
+	n.die()
+	close(m.dead)
+	return errDied
+}
+
+// dieSoon waits until the bus has died; false if it has nothing to do.
+func (m *mortal) dieSoon() bool {
+	m.fuse.Store(rand.Int64N(8) + 1)
+	select {
+	case <-m.dead:
+		return true
+	case <-time.After(90 * time.Second): // the other leads
+		m.fuse.Store(0)
+		return false
+	}
+}
+
+func TestADayOfTwentyThreeHours(t *testing.T) {
+	for _, tt := range []struct {
+		name, cron string
+		noon       time.Time // of the day before, UTC
+		want       []string  // in 24 hours from then, Berlin time
+	}{
+		{"a time in the gap moves to its end", "0 30 2 * * ?", time.Date(2000, 3, 25, 12, 0, 0, 0, time.UTC), []string{"03:00 CEST"}},
+		{"real time goes on over the gap", "0 0/30 1-3 * * ?", time.Date(2000, 3, 25, 12, 0, 0, 0, time.UTC),
+			[]string{"01:00 CET", "01:30 CET", "03:00 CEST", "03:30 CEST"}},
+		{"a time in the overlap comes once", "0 30 2 * * ?", time.Date(2000, 10, 28, 12, 0, 0, 0, time.UTC), []string{"02:30 CEST"}},
+		{"real time goes on in the overlap", "0 0/30 2-2 * * ?", time.Date(2000, 10, 28, 12, 0, 0, 0, time.UTC),
+			[]string{"02:00 CEST", "02:30 CEST", "02:00 CET", "02:30 CET"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				berlin, err := time.LoadLocation("Europe/Berlin")
+				if err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(time.Until(tt.noon))
+				w := newWorld(t)
+				n := w.run("bus-1")
+				n.schedule("often", tt.cron, func(sc *bus.Schedule) { sc.TimeZone = "Europe/Berlin" })
+				time.Sleep(24 * time.Hour)
+				fires, err := n.Fires(t.Context(), "app", "often", 100)
+				if err != nil {
+					t.Fatal(err)
+				}
+				var got []string
+				for _, f := range fires { // the newest first
+					got = append([]string{f.Nominal.Std().In(berlin).Format("15:04 MST")}, got...)
+					if late := f.Time.Std().Sub(f.Nominal.Std()); late > 100*time.Millisecond {
+						t.Errorf("%v was decided %v late", f.Nominal, late)
+					}
+				}
+				if fmt.Sprint(got) != fmt.Sprint(tt.want) {
+					t.Errorf("fired at %v, want %v", got, tt.want)
+				}
+			})
+		})
+	}
+}
+
+func TestMisfiresAfterAnOutage(t *testing.T) {
+	for _, tt := range []struct {
+		policy       string
+		fired, again int64 // executions when a bus is back after three hours, and how many of them late
+		skipped      int
+	}{
+		{bus.MisfireFireOnce, 2, 1, 2},
+		{bus.MisfireFireAll, 4, 3, 0},
+		{bus.MisfireSkip, 1, 0, 3},
+	} {
+		t.Run(tt.policy, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				n := w.run("bus-1")
+				n.schedule("hourly", "0 0 * * * ?", func(sc *bus.Schedule) { sc.Misfire = tt.policy })
+				time.Sleep(time.Hour + time.Second)
+				n.stop()
+				time.Sleep(3*time.Hour + 10*time.Minute)
+				n = w.run("bus-2")
+				time.Sleep(10 * time.Second)
+				skipped, late := 0, int64(0)
+				for _, f := range n.decisions("hourly") {
+					if f.Skipped == skippedMisfire {
+						skipped++
+					}
+					if f.CaughtUp {
+						late++
+					}
+				}
+				if fired := int64(len(n.executions("hourly"))); fired != tt.fired || late != tt.again || skipped != tt.skipped {
+					t.Errorf("%d fired, %d of them late, %d skipped, want %d, %d, %d", fired, late, skipped, tt.fired, tt.again, tt.skipped)
+				}
+			})
+		})
+	}
+}

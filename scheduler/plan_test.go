@@ -1,0 +1,68 @@
+package scheduler
+
+import (
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus"
+)
+
+func TestCheck(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		sc   bus.Schedule
+		want string
+	}{
+		{"a schedule", bus.Schedule{Cron: "0 0 3 * * ?", TimeZone: "Asia/Tokyo", Misfire: bus.MisfireSkip}, ""},
+		{"a schedule that says no more than when", bus.Schedule{Cron: "0 0 3 * * ?"}, ""},
+		{"an hour too high names the column", bus.Schedule{Cron: "0 0 25 * * ?"},
+			"/cron_notation: want a Quartz cron expression: hour (column 5): 25 is not in 0-23, got 0 0 25 * * ?"},
+		{"nothing", bus.Schedule{},
+			`/cron_notation: want a Quartz cron expression: column 1: 0 fields, want 6 or 7 fields (second minute hour day-of-month month day-of-week [year]), got ""`},
+		{"a date that never comes", bus.Schedule{Cron: "0 0 0 31 2 ?"},
+			"/cron_notation: want an expression that fires: no date matches, got 0 0 0 31 2 ?"},
+		{"a zone that is none", bus.Schedule{Cron: "0 0 3 * * ?", TimeZone: "Mars/Base"},
+			"/time_zone: want an IANA time zone such as Europe/Berlin, got Mars/Base"},
+		{"a zone that each bus has another of", bus.Schedule{Cron: "0 0 3 * * ?", TimeZone: "Local"},
+			"/time_zone: want an IANA time zone such as Europe/Berlin, got Local"},
+		{"a calendar", bus.Schedule{Cron: "0 0 3 * * ?", Calendar: "de"},
+			"/calendar: want no calendar: this version knows none, got de"},
+		{"a policy that is none", bus.Schedule{Cron: "0 0 3 * * ?", Misfire: "panic"},
+			"/misfire: want fire_once, fire_all or skip, got panic"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			err := Check(tt.sc)
+			if tt.want == "" {
+				if err != nil {
+					t.Errorf("Check: %v, want none", err)
+				}
+				return
+			}
+			var field *bus.FieldError
+			if !errors.As(err, &field) || err.Error() != tt.want {
+				t.Errorf("Check:\n %v, want\n %v", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestNewestIsTheEndOfBetween(t *testing.T) {
+	at := time.Date(2026, 3, 1, 12, 30, 0, 0, time.UTC)
+	for _, expr := range []string{"* * * * * ?", "0 0/7 * * * ?", "0 30 2 * * ?", "0 0 0 29 2 ?", "* * * 1 3 ? 2026"} {
+		p, err := newPlan(&bus.Schedule{Cron: expr, TimeZone: "Europe/Berlin"}, time.UTC)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 50 {
+			from, n := at.Add(-time.Duration(rand.Int64N(int64(36*time.Hour)))), rand.IntN(70)+1
+			all := slices.Collect(p.between(from, at))
+			want := all[max(0, len(all)-n):]
+			if got := p.newest(from, at, n); !slices.Equal(got, want) {
+				t.Errorf("%s: newest(%v, %v, %d) = %v, want %v", expr, from, at, n, got, want)
+			}
+		}
+	}
+}

@@ -1,0 +1,371 @@
+package scheduler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+// The rules of the checked protocol, under the names that it gives them.
+
+func TestWalkFinishesFiresWithoutARecord(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		set  func(n *node)
+	}{
+		{"a bus dies after it made the key", func(n *node) {
+			n.records.before = func(execution.Submission) error { n.die(); return errDied }
+		}},
+		{"a bus dies when the key is made but not acknowledged", func(n *node) {
+			n.fires = faulty{decisions: n.fires, after: func(string) error { n.die(); return errDied }}
+		}},
+		{"a bus dies after it made the record", func(n *node) {
+			n.records.after = func(execution.Submission) error { n.die(); return errDied }
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				start := time.Now()
+				one := w.run("bus-1", tt.set)
+				one.schedule("nightly", "10 0 0 * * ?")
+				time.Sleep(11 * time.Second)
+				two := w.run("bus-2")
+				time.Sleep(30 * time.Second)
+				two.fired("nightly", start, 10)
+				if d := two.decisions("nightly"); len(d) != 1 || d[start.Unix()+10].Execution != two.executions("nightly")[start.Unix()+10][0] {
+					t.Errorf("decided %+v, want the execution that there is: %v", d, two.executions("nightly"))
+				}
+			})
+		})
+	}
+	t.Run("an acknowledgement is lost and the bus lives", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			start, lost := time.Now(), 0
+			n := w.run("bus-1", func(n *node) {
+				n.fires = faulty{decisions: n.fires, after: func(string) error {
+					lost++
+					return fmt.Errorf("time-out: %w", bus.ErrAway)
+				}}
+			})
+			n.schedule("often", "0/10 * * * * ?")
+			time.Sleep(59 * time.Second)
+			n.fired("often", start, 10, 20, 30, 40, 50)
+			if lost != 5 {
+				t.Errorf("%d keys were made, want 5", lost)
+			}
+		})
+	})
+	t.Run("the fire belongs to a schedule that is gone", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			start, broken := time.Now(), true
+			n := w.run("bus-1", func(n *node) {
+				n.records.before = func(execution.Submission) error {
+					if broken {
+						return bus.ErrUnknown
+					}
+					return nil
+				}
+			})
+			n.schedule("nightly", "10 0 0 * * ?")
+			time.Sleep(11 * time.Second)
+			if err := n.Remove(t.Context(), "app", "nightly"); err != nil {
+				t.Fatal(err)
+			}
+			broken = false
+			time.Sleep(6 * time.Second)
+			n.fired("nightly", start, 10)
+		})
+	})
+}
+
+func TestOneKeyForAllGenerations(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		start := time.Now()
+		late, one := w.node("late", leads), w.node("bus-1", leads)
+		one.schedule("often", "30 * * * * ?")
+		synctest.Wait()
+		read := one.read("often")
+		one.set(bus.Schedule{App: "app", Job: "often", Cron: "10,20,30,40 * * * * ?", Active: true})
+		time.Sleep(35 * time.Second)
+
+		if err := late.decide(t.Context(), &read, subjects.Now()); err != nil { // by the plan that it read before the edit
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		one.walkNow("often")
+		one.fired("often", start, 10, 20, 30)
+		if d := one.decisions("often"); d[start.Unix()+30].Generation != 1 || d[start.Unix()+20].Generation != 2 {
+			t.Errorf("decided %+v, want :30 by generation 1 and :20 by 2", d)
+		}
+	})
+}
+
+// A late bus leaves a key of the old generation that the walk of the new one has not come to.
+func TestWalkBeginsAtTheNewestKeyOfItsGeneration(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		start := time.Now()
+		late, one := w.node("late", leads), w.node("bus-1", leads)
+		one.schedule("often", "50 * * * * ?")
+		synctest.Wait()
+		read := one.read("often")
+		one.set(bus.Schedule{App: "app", Job: "often", Cron: "20,40 * * * * ?", Active: true})
+		time.Sleep(55 * time.Second)
+		if err := late.decide(t.Context(), &read, subjects.Now()); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		one.walkNow("often")
+		one.fired("often", start, 20, 40, 50)
+	})
+}
+
+func TestEditDecidesWhatIsDue(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		edit func(n *node) error
+		want []int64
+	}{
+		{"an edit", func(n *node) error {
+			_, err := n.Set(context.Background(), bus.Schedule{App: "app", Job: "often", Cron: "15,50 * * * * ?", Active: true})
+			return err
+		}, []int64{10, 30, 50}},
+		{"a pause", func(n *node) error { return n.Pause(context.Background(), "app", "often") }, []int64{10, 30}},
+		{"a deletion", func(n *node) error { return n.Remove(context.Background(), "app", "often") }, []int64{10, 30}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				start := time.Now()
+				n, leader := w.node("bus-1"), w.node("bus-2", leads)
+				n.schedule("often", "10,30 * * * * ?")
+				time.Sleep(35 * time.Second) // whoever leads is slow
+				if err := tt.edit(n); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(20 * time.Second)
+				leader.walkNow("often")
+				n.fired("often", start, tt.want...)
+			})
+		})
+	}
+}
+
+func TestFireKeyClosedBeforeItsRecordGoes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		start := time.Now()
+		n := w.run("bus-1")
+		n.schedule("nightly", "10 0 0 * * ?")
+		time.Sleep(15 * time.Second)
+		n.fired("nightly", start, 10)
+		n.purgeExecution("nightly", start.Unix()+10)
+		time.Sleep(time.Minute)
+		n.fired("nightly", start)
+		n.stop()
+		two := w.run("bus-2")
+		time.Sleep(time.Minute)
+		two.fired("nightly", start)
+	})
+	t.Run("the record goes while it is looked for", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			start := time.Now()
+			n := w.node("bus-1", leads)
+			n.schedule("nightly", "10 0 0 * * ?")
+			time.Sleep(15 * time.Second)
+			n.walkNow("nightly")
+			second := start.Unix() + 10
+			f := n.decisions("nightly")[second]
+			n.ledger.take(bus.FireKey("app", "nightly", second), &f) // as a restarted bus has it
+			n.index.find = func(int64) bool { n.purgeExecution("nightly", second); return false }
+			n.walkNow("nightly")
+			n.fired("nightly", start)
+		})
+	})
+}
+
+// purgeExecution does what the janitor does when a record is old.
+func (n *node) purgeExecution(job string, second int64) {
+	n.t.Helper()
+	ctx := context.Background()
+	key := bus.FireKey("app", job, second)
+	f, err := n.bus.Fires.Get(ctx, key)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	f.Value.Closed = true
+	if _, err := n.bus.Fires.Update(ctx, key, f.Value, f.Revision); err != nil {
+		n.t.Fatal(err)
+	}
+	e, err := n.bus.Executions.Get(ctx, bus.ExecutionKey("app", job, f.Value.Execution))
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	if err := n.bus.Executions.Delete(ctx, e.Key, e.Revision); err != nil {
+		n.t.Fatal(err)
+	}
+}
+
+func TestDeadlinesShorterThanRetention(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		start := time.Now()
+		paused := w.run("paused", func(n *node) {
+			n.fires = faulty{decisions: n.fires, after: func(string) error { time.Sleep(2 * time.Hour); return nil }}
+		})
+		paused.schedule("nightly", "10 0 0 * * ?")
+		time.Sleep(11 * time.Second)
+		two := w.run("bus-2", leads)
+		time.Sleep(10 * time.Second)
+		two.fired("nightly", start, 10)
+		two.purgeExecution("nightly", start.Unix()+10)
+		time.Sleep(3 * time.Hour)
+		two.fired("nightly", start)
+		if n := paused.records.count(); n != 0 {
+			t.Errorf("the bus that was paused submitted %d times, want none", n)
+		}
+	})
+	t.Run("a walk that was paused reads again", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			start, first := time.Now(), true
+			n := w.run("bus-1", func(n *node) {
+				n.fires = faulty{decisions: n.fires, before: func(string) error {
+					if first {
+						first = false
+						time.Sleep(40 * time.Second)
+					}
+					return nil
+				}}
+			})
+			n.schedule("often", "0/10 * * * * ?")
+			time.Sleep(59 * time.Second)
+			n.fired("often", start, 10, 20, 30, 40, 50)
+		})
+	})
+}
+
+func TestTwoBusesThatBothLeadFireOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		start := time.Now()
+		one, two := w.run("bus-1", leads), w.run("bus-2", leads)
+		for i := range 10 {
+			one.schedule(fmt.Sprintf("job-%d", i), "* * * * * ?")
+		}
+		time.Sleep(60*time.Second - time.Millisecond)
+		for i := range 10 {
+			one.exactly(fmt.Sprintf("job-%d", i), "* * * * * ?", start, start.Add(59*time.Second))
+		}
+		if one.records.count() == 0 || two.records.count() == 0 {
+			t.Errorf("%d and %d were submitted, want both buses to fire", one.records.count(), two.records.count())
+		}
+	})
+}
+
+func TestFireThatCannotBeSubmitted(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		err     error
+		skipped string // of the decision
+		calls   int    // within ten minutes
+	}{
+		{"an exclusive job that runs has its execution, abandoned", bus.State(bus.CodeExclusive, "it runs"), "", 1},
+		{"a job that is gone is given up", bus.State(bus.CodeNoSuchJob, "no such job"), bus.CodeNoSuchJob, 1},
+		{"a definition that is broken is given up", &bus.FieldError{Path: "/steps", Want: "a step"}, "definition", 1},
+		{"what nobody knows is tried more and more seldom", errors.New("oops"), "", 8},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				start := time.Now()
+				n := w.run("bus-1", func(n *node) {
+					fail := func(execution.Submission) error { return tt.err }
+					if tt.skipped == "" && tt.calls == 1 {
+						n.records.after = fail
+					} else {
+						n.records.before = fail
+					}
+				})
+				n.schedule("nightly", "10 0 0 * * ?")
+				time.Sleep(10 * time.Minute)
+				f := n.decisions("nightly")[start.Unix()+10]
+				if f.Skipped != tt.skipped || f.Closed != (tt.skipped != "") || f.Execution == 0 {
+					t.Errorf("decided %+v, want skipped %q", f, tt.skipped)
+				}
+				if n.records.count() != tt.calls {
+					t.Errorf("submitted %d times, want %d", n.records.count(), tt.calls)
+				}
+			})
+		})
+	}
+}
+
+func TestScheduleThatNobodyUnderstandsDoesNotFire(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		n := w.run("bus-1")
+		sc := bus.Schedule{App: "app", Job: "odd", Cron: "@daily", Active: true, Generation: 1}
+		if _, err := n.bus.Schedules.Create(t.Context(), sc.Key(), sc); err != nil { // not by Set
+			t.Fatal(err)
+		}
+		n.job("odd")
+		time.Sleep(48 * time.Hour)
+		if d := n.decisions("odd"); len(d) != 0 {
+			t.Errorf("decided %+v, want nothing", d)
+		}
+		n.set(bus.Schedule{App: "app", Job: "odd", Cron: "0 0 * * * ?", Active: true}) // it can be mended
+		start := time.Now()
+		time.Sleep(2*time.Hour + time.Second)
+		n.exactly("odd", "0 0 * * * ?", start, start.Add(2*time.Hour))
+	})
+}
+
+func TestYearsWithoutAWalk(t *testing.T) {
+	for _, tt := range []struct {
+		policy               string
+		keys, fired, skipped int
+	}{
+		{bus.MisfireFireOnce, 62, 61, maxCount},
+		{bus.MisfireFireAll, 1062, 1061, maxCount},
+		{bus.MisfireSkip, 62, 61, maxCount},
+	} {
+		t.Run(tt.policy, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				time.Sleep(3 * 365 * 24 * time.Hour)
+				w := newWorld(t)
+				n := w.node("bus-1", leads)
+				n.job("often")
+				sc := bus.Schedule{
+					App: "app", Job: "often", Cron: "* * * * * ?", Active: true, Misfire: tt.policy,
+					Generation: 1, Since: subjects.Now() - 3*365*24*3600*1000,
+				}
+				if _, err := n.bus.Schedules.Create(t.Context(), sc.Key(), sc); err != nil {
+					t.Fatal(err)
+				}
+				synctest.Wait()
+				n.walkNow("often")
+				n.walkNow("often") // the walk may have been too long for one
+				d, skipped := n.decisions("often"), 0
+				for _, f := range d {
+					skipped += f.SkippedCount
+				}
+				if len(d) != tt.keys || len(n.executions("often")) != tt.fired || skipped != tt.skipped {
+					t.Errorf("%d keys, %d executions, %d skipped, want %d, %d, %d", len(d), len(n.executions("often")), skipped, tt.keys, tt.fired, tt.skipped)
+				}
+			})
+		})
+	}
+}

@@ -1,0 +1,367 @@
+package scheduler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/goleak"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/bustest"
+	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
+	"github.com/job-streamer/job-streamer-control-bus/bus/index"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+func TestMain(m *testing.M) {
+	code := bustest.Main(m)
+	if err := goleak.Find(); code == 0 && err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// world is a NATS with buses.
+type world struct {
+	t   *testing.T
+	srv *server.Server
+}
+
+func newWorld(t *testing.T) *world { return &world{t, bustest.Server(t)} }
+
+// node is a control bus, as far as the scheduler needs one.
+type node struct {
+	*Scheduler
+	t       *testing.T
+	index   *mirror
+	records *records
+	cancel  context.CancelFunc
+	all     sync.WaitGroup
+}
+
+// node makes a bus that sees what happens, and does nothing by itself. What is to be set is set before.
+func (w *world) node(name string, set ...func(*node)) *node {
+	w.t.Helper()
+	return w.start(name, (*Scheduler).follow, set)
+}
+
+// run makes a bus that fires jobs.
+func (w *world) run(name string, set ...func(*node)) *node {
+	w.t.Helper()
+	return w.start(name, (*Scheduler).Run, set)
+}
+
+func (w *world) start(name string, run func(*Scheduler, context.Context) error, set []func(*node)) *node {
+	w.t.Helper()
+	b := bustest.Open(w.t, w.srv, bus.Config{Name: name})
+	n := &node{t: w.t, index: newMirror(), records: &records{bus: b}}
+	n.Scheduler = New(Config{Bus: b, Index: n.index, Submit: n.records})
+	for _, f := range set {
+		f(n)
+	}
+	var ctx context.Context
+	ctx, n.cancel = context.WithCancel(context.Background())
+	n.all.Go(func() { n.index.run(ctx, b.Schedules) })
+	n.all.Go(func() {
+		if err := run(n.Scheduler, ctx); err != nil {
+			w.t.Errorf("%s: %v", name, err)
+		}
+	})
+	w.t.Cleanup(n.stop)
+	<-n.index.ready
+	<-n.ledger.loaded
+	return n
+}
+
+// stop ends the bus as a signal does.
+func (n *node) stop() {
+	n.cancel()
+	n.all.Wait()
+}
+
+// die ends the bus as a crash does: nothing that it does from now on reaches NATS.
+func (n *node) die() {
+	n.bus.NC.Close()
+	n.cancel()
+}
+
+// leads makes a bus believe that it leads, whatever others do.
+func leads(n *node) {
+	n.leases = always{}
+	n.leading.Store(true)
+}
+
+type always struct{}
+
+func (always) Renew(context.Context, string, string) (bool, error) { return true, nil }
+func (always) Release(context.Context, string, string) error       { return nil }
+
+// job makes a job, so that a schedule can be set.
+func (n *node) job(name string) {
+	n.t.Helper()
+	if _, err := n.bus.Jobs.Create(context.Background(), "app."+name, bus.Job{App: "app", Name: name}); err != nil {
+		n.t.Fatal(err)
+	}
+}
+
+// schedule makes a job that fires.
+func (n *node) schedule(job, cron string, set ...func(*bus.Schedule)) {
+	n.t.Helper()
+	n.job(job)
+	sc := bus.Schedule{App: "app", Job: job, Cron: cron, Active: true}
+	for _, f := range set {
+		f(&sc)
+	}
+	n.set(sc)
+}
+
+func (n *node) set(sc bus.Schedule) {
+	n.t.Helper()
+	if _, err := n.Set(context.Background(), sc); err != nil {
+		n.t.Fatal(err)
+	}
+}
+
+// walkNow walks a schedule as if it had been woken.
+func (n *node) walkNow(job string) {
+	n.t.Helper()
+	if err := n.walk(context.Background(), "app."+job); err != nil {
+		n.t.Fatal(err)
+	}
+}
+
+func (n *node) read(job string) bus.Schedule {
+	n.t.Helper()
+	e, err := n.bus.Schedules.Get(context.Background(), "app."+job)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return e.Value
+}
+
+// decisions of a job by nominal time.
+func (n *node) decisions(job string) map[int64]fire {
+	n.t.Helper()
+	seconds, err := n.decided(context.Background(), "app."+job)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	all := map[int64]fire{}
+	for _, second := range seconds {
+		if all[second], _, err = n.fires.Get(context.Background(), bus.FireKey("app", job, second)); err != nil {
+			n.t.Fatal(err)
+		}
+	}
+	return all
+}
+
+// executions of a job by nominal time.
+func (n *node) executions(job string) map[int64][]int64 {
+	n.t.Helper()
+	list, err := n.bus.Executions.List(context.Background(), "app."+job+".*")
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	all := map[int64][]int64{}
+	for _, e := range list {
+		second := e.Value.ScheduledFor.Std().Unix()
+		all[second] = append(all[second], e.Value.ID)
+	}
+	return all
+}
+
+// fired compares the nominal times that have an execution, as seconds after from, with want.
+func (n *node) fired(job string, from time.Time, want ...int64) {
+	n.t.Helper()
+	var got []int64
+	for second, ids := range n.executions(job) {
+		if len(ids) != 1 {
+			n.t.Errorf("%s fired %d times for %v", job, len(ids), time.Unix(second, 0).UTC())
+		}
+		got = append(got, second-from.Unix())
+	}
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		n.t.Errorf("%s fired at %v, want %v", job, got, want)
+	}
+}
+
+// exactly checks that all nominal times after from until to have exactly one execution, and nothing else has.
+func (n *node) exactly(job, cron string, from, to time.Time) {
+	n.t.Helper()
+	p, err := newPlan(&bus.Schedule{Cron: cron}, time.UTC)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	all := n.executions(job)
+	for t := range p.between(from, to) {
+		if len(all[t.Unix()]) != 1 {
+			n.t.Errorf("%s: executions for %v: %v, want one; decided: %+v", job, t, all[t.Unix()], n.decisions(job)[t.Unix()])
+		}
+		delete(all, t.Unix())
+	}
+	for second := range all {
+		n.t.Errorf("%s fired for %v, which is not a nominal time", job, time.Unix(second, 0).UTC())
+	}
+}
+
+// records makes the records of executions, and nothing else of what a Submit does.
+type records struct {
+	bus    *bus.Bus
+	mu     sync.Mutex
+	calls  int
+	before func(execution.Submission) error // what is in the way of the record
+	after  func(execution.Submission) error
+}
+
+var errDied = errors.New("the bus died")
+
+func (r *records) Submit(ctx context.Context, sub execution.Submission) (*bus.Execution, bool, error) {
+	r.mu.Lock()
+	r.calls++
+	r.mu.Unlock()
+	if r.before != nil {
+		if err := r.before(sub); err != nil {
+			return nil, false, err
+		}
+	}
+	e := bus.Execution{Execution: subjects.Execution{
+		ID: sub.ID, App: sub.App, Job: sub.Job, BatchStatus: subjects.Undispatched, ScheduledFor: sub.ScheduledFor,
+	}, FireKey: sub.FireKey}
+	_, err := r.bus.Executions.Create(ctx, e.Key(), e)
+	if err != nil && !errors.Is(err, bus.ErrExists) {
+		return &e, false, err
+	}
+	if r.after != nil {
+		if err := r.after(sub); err != nil {
+			return &e, false, err
+		}
+	}
+	return &e, true, nil
+}
+
+func (r *records) count() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.calls
+}
+
+// faulty lets things happen around the creation of a fire's key.
+type faulty struct {
+	decisions
+	before, after func(key string) error
+}
+
+func (f faulty) Create(ctx context.Context, key string, v fire) error {
+	if f.before != nil {
+		if err := f.before(key); err != nil {
+			return err
+		}
+	}
+	if err := f.decisions.Create(ctx, key, v); err != nil {
+		return err
+	}
+	if f.after != nil {
+		return f.after(key)
+	}
+	return nil
+}
+
+// mirror is an index of schedules.
+type mirror struct {
+	mu      sync.Mutex
+	byKey   map[string]bus.Entry[bus.Schedule]
+	changed chan struct{}
+	ready   chan struct{}
+	find    func(int64) bool // nil: knows no execution
+}
+
+func newMirror() *mirror {
+	return &mirror{byKey: map[string]bus.Entry[bus.Schedule]{}, changed: make(chan struct{}), ready: make(chan struct{})}
+}
+
+func (m *mirror) run(ctx context.Context, s *bus.Store[bus.Schedule]) {
+	w, err := s.KV().WatchAll(ctx)
+	if err != nil {
+		panic(err)
+	}
+	defer w.Stop() //nolint:errcheck // the bus may be dead
+	for {
+		select {
+		case e, ok := <-w.Updates():
+			switch {
+			case !ok:
+				return
+			case e == nil:
+				close(m.ready)
+			case e.Operation() == jetstream.KeyValuePut:
+				if v, err := s.Get(ctx, e.Key()); err == nil {
+					m.PutSchedule(v.Value.App, v.Value.Job, &v.Value, v.Revision)
+				}
+			default:
+				app, job := splitKey(e.Key())
+				m.PutSchedule(app, job, nil, e.Revision())
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (m *mirror) PutSchedule(app, job string, v *bus.Schedule, rev uint64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	key := bus.JobKey(app, job)
+	switch {
+	case rev <= m.byKey[key].Revision:
+		return
+	case v == nil:
+		m.byKey[key] = bus.Entry[bus.Schedule]{Revision: rev}
+	default:
+		m.byKey[key] = bus.Entry[bus.Schedule]{Key: key, Value: *v, Revision: rev}
+	}
+	close(m.changed)
+	m.changed = make(chan struct{})
+}
+
+func (m *mirror) Schedules() (all []bus.Entry[bus.Schedule]) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, e := range m.byKey {
+		if e.Key != "" {
+			all = append(all, e)
+		}
+	}
+	return all
+}
+
+func (m *mirror) Job(app, name string) (*index.Job, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e, ok := m.byKey[bus.JobKey(app, name)]
+	if !ok || e.Key == "" {
+		return nil, false
+	}
+	return &index.Job{Schedule: &e.Value, SchedRev: e.Revision}, true
+}
+
+func (m *mirror) ScheduleChanged() <-chan struct{} {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.changed
+}
+
+func (m *mirror) Ready() <-chan struct{} { return m.ready }
+
+func (m *mirror) Find(id int64) (index.Summary, bool) {
+	return index.Summary{}, m.find != nil && m.find(id)
+}
