@@ -56,7 +56,7 @@ func (s *Server) getAgent(_ context.Context, in *AgentPath) (*answer[rest.Agent]
 	out := &answer[rest.Agent]{agentOf(&a)}
 	executions := []rest.ExecutionSummary{}
 	for _, e := range s.cfg.Index.NewestOf(a.Heartbeat.Agent, shownOfAgent) {
-		executions = append(executions, s.summaryOf(&e))
+		executions = append(executions, summaryOf(&e))
 	}
 	out.Body.Executions = &executions
 	return out, nil

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
@@ -16,6 +18,18 @@ const defaultApp = "default"
 // AppPath is an application in a path. What is embedded in an input has to be exported for huma to see it.
 type AppPath struct {
 	App string `path:"app"`
+}
+
+// Resolve refuses what cannot be a name, before it becomes a part of a key.
+func (p *AppPath) Resolve(huma.Context) []error {
+	if !subjects.ValidName(p.App) {
+		return []error{noApp(p.App)}
+	}
+	return nil
+}
+
+func noApp(name string) error {
+	return bus.State(bus.CodeNoSuchApp, "there is no application %s", cut(name))
 }
 
 // Page is the part of a list that is asked for.
@@ -78,13 +92,11 @@ func (s *Server) app(ctx context.Context, name string) (*bus.App, uint64, error)
 	if a, revision, ok := s.cfg.Index.App(name); ok {
 		return &a, revision, nil
 	}
-	if subjects.ValidName(name) {
-		e, err := s.cfg.Bus.Apps.Get(ctx, name)
-		if !errors.Is(err, bus.ErrNotFound) {
-			return &e.Value, e.Revision, err
-		}
+	e, err := s.cfg.Bus.Apps.Get(ctx, name)
+	if errors.Is(err, bus.ErrNotFound) {
+		err = noApp(name)
 	}
-	return nil, 0, bus.State(bus.CodeNoSuchApp, "there is no application %s", cut(name))
+	return &e.Value, e.Revision, err
 }
 
 type tagged[T any] struct {
@@ -114,7 +126,7 @@ func (s *Server) postApp(ctx context.Context, in *postApp) (*saved[rest.AppInfo]
 }
 
 type putApp struct {
-	AppPath
+	App string `path:"app"` // any: what is wrong with it is said of the name
 	Preconditions
 	Sent body[rest.App]
 }
@@ -146,9 +158,6 @@ func (s *Server) writeApp(ctx context.Context, sent rest.App, p *Preconditions) 
 	}
 	s.cfg.Index.PutApp(a.Name, &a, revision)
 	s.cfg.Bus.Event("app", what(created), []string{a.Name}, nil)
-	if err := s.cfg.Bus.EnsurePool(ctx, a.Name, subjects.DefaultPool); err != nil {
-		return nil, err
-	}
 	return &saved[rest.AppInfo]{status(created), "/app/" + a.Name, etag(revision), appInfo(&a)}, nil
 }
 

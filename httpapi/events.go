@@ -102,7 +102,7 @@ func (s *Server) sendEvent(w *textWriter, m jetstream.Msg, told states) error {
 		s.log.Warn("record not understood", "sequence", seq, "err", err)
 		return nil
 	}
-	v := s.eventOf(&e)
+	v := eventOf(&e)
 	if !told.changed(&v) {
 		return nil
 	}

@@ -48,7 +48,7 @@ func (s *Server) listExecutions(ctx context.Context, in *listExecutions) (*answe
 	}
 	results := make([]rest.ExecutionSummary, len(found))
 	for i := range found {
-		results[i] = s.summaryOf(&found[i])
+		results[i] = summaryOf(&found[i])
 	}
 	return listOf(in.Page, results, hits), nil
 }
@@ -76,16 +76,14 @@ func (s *Server) postExecution(ctx context.Context, in *postExecution) (*begun, 
 	if err := checkKey(in.IdempotencyKey); err != nil {
 		return nil, err
 	}
-	j, err := s.job(ctx, in.App, in.Job)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.cfg.Unsupported(j.JSL); err != nil {
-		return nil, bus.State(bus.CodeStartRefused, "job %s cannot be run: %v", in.Job, err)
-	}
 	e, created, err := s.cfg.Executions.Submit(ctx, execution.Submission{
 		App: in.App, Job: in.Job, Parameters: in.Sent.value.Parameters, IdempotencyKey: in.IdempotencyKey,
 	})
+	if err != nil && e == nil { // no such application is another matter than no such job
+		if _, _, err := s.app(ctx, in.App); err != nil {
+			return nil, err
+		}
+	}
 	return s.begun(ctx, e, created, err, wait)
 }
 
@@ -110,7 +108,7 @@ func (s *Server) begun(ctx context.Context, e *bus.Execution, created bool, err 
 	if e, err = s.await(ctx, e, wait); err != nil {
 		return nil, err
 	}
-	v := s.executionOf(e)
+	v := executionOf(e)
 	out := &begun{Status: 201, Location: executionURL(e), Body: &v}
 	if !created {
 		out.Replayed = "true"
@@ -131,28 +129,27 @@ func (s *Server) await(ctx context.Context, e *bus.Execution, wait time.Duration
 	defer cancel()
 	until, cancel = context.WithTimeout(until, wait)
 	defer cancel()
-	s.waitEnd(until, e)
-	return s.cfg.Executions.Get(ctx, e.App, e.Job, e.ID)
+	return s.waitEnd(ctx, until, e)
 }
 
 // unseen is how often an execution is looked for that the read model does not know yet.
 const unseen = 200 * time.Millisecond
 
-// waitEnd returns when the execution has ended or is gone, or with ctx.
-func (s *Server) waitEnd(ctx context.Context, e *bus.Execution) {
-	for ctx.Err() == nil {
-		if _, err := s.cfg.Index.WaitEnd(ctx, e.ID); err == nil {
-			return
+// waitEnd returns the execution when it has ended, or as it is when until is over. ctx is for reading it.
+func (s *Server) waitEnd(ctx, until context.Context, e *bus.Execution) (*bus.Execution, error) {
+	for {
+		now, err := s.cfg.Executions.Wait(until, e.App, e.Job, e.ID)
+		if err == nil {
+			return now, nil
 		}
-		// Another bus may have made it a moment ago.
-		now, err := s.cfg.Executions.Get(ctx, e.App, e.Job, e.ID)
-		var gone *bus.StateError
-		if errors.As(err, &gone) || err == nil && now.BatchStatus.Ended() {
-			return
+		// Time is up, or another bus has made it a moment ago.
+		now, err = s.cfg.Executions.Get(ctx, e.App, e.Job, e.ID)
+		if err != nil || now.BatchStatus.Ended() || until.Err() != nil {
+			return now, err
 		}
 		select {
 		case <-time.After(unseen):
-		case <-ctx.Done():
+		case <-until.Done():
 		}
 	}
 }
@@ -209,7 +206,7 @@ func (s *Server) getExecution(ctx context.Context, in *getExecution) (*answer[re
 	if e, err = s.await(ctx, e, wait); err != nil {
 		return nil, err
 	}
-	return &answer[rest.Execution]{s.executionOf(e)}, nil
+	return &answer[rest.Execution]{executionOf(e)}, nil
 }
 
 // number is the execution's id. What is no number names no execution.
@@ -246,7 +243,7 @@ func (s *Server) change(ctx context.Context, in *ExecutionPath, change func(ctx 
 	if err != nil {
 		return nil, err
 	}
-	return &answer[rest.Execution]{s.executionOf(e)}, nil
+	return &answer[rest.Execution]{executionOf(e)}, nil
 }
 
 type restartExecution struct {
@@ -263,13 +260,6 @@ func (s *Server) restartExecution(ctx context.Context, in *restartExecution) (*b
 	id, err := in.number()
 	if err != nil {
 		return nil, err
-	}
-	j, err := s.job(ctx, in.App, in.Job)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.cfg.Unsupported(j.JSL); err != nil {
-		return nil, bus.State(bus.CodeStartRefused, "job %s cannot be run: %v", in.Job, err)
 	}
 	e, created, err := s.cfg.Executions.Restart(ctx, in.App, in.Job, id, in.Sent.value.Parameters)
 	return s.begun(ctx, e, created, err, wait)

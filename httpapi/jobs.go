@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/bus/index"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
@@ -15,6 +17,21 @@ import (
 type JobPath struct {
 	App string `path:"app"`
 	Job string `path:"job"`
+}
+
+// Resolve refuses what cannot be names, before they become parts of a key.
+func (p *JobPath) Resolve(huma.Context) []error {
+	switch {
+	case !subjects.ValidName(p.App):
+		return []error{noApp(p.App)}
+	case !subjects.ValidName(p.Job):
+		return []error{noJob(p.App, p.Job)}
+	}
+	return nil
+}
+
+func noJob(app, name string) error {
+	return bus.State(bus.CodeNoSuchJob, "application %s has no job %s", app, cut(name))
 }
 
 func (s *Server) listJobs(ctx context.Context, in *jobSearch) (*answer[rest.List[rest.Job]], error) {
@@ -41,18 +58,16 @@ func (s *Server) job(ctx context.Context, app, name string) (*index.Job, error) 
 	if _, _, err := s.app(ctx, app); err != nil {
 		return nil, err
 	}
-	if subjects.ValidName(name) {
-		e, err := s.cfg.Bus.Jobs.Get(ctx, bus.JobKey(app, name))
-		if err == nil {
-			j := &index.Job{Job: e.Value, Revision: e.Revision}
-			j.JSL, err = jsl.ParseJSON(e.Value.Definition)
-			return j, err
-		}
-		if !errors.Is(err, bus.ErrNotFound) {
-			return nil, err
-		}
+	e, err := s.cfg.Bus.Jobs.Get(ctx, bus.JobKey(app, name))
+	if errors.Is(err, bus.ErrNotFound) {
+		err = noJob(app, name)
 	}
-	return nil, bus.State(bus.CodeNoSuchJob, "application %s has no job %s", cut(app), cut(name))
+	if err != nil {
+		return nil, err
+	}
+	j := &index.Job{Job: e.Value, Revision: e.Revision}
+	j.JSL, err = jsl.ParseJSON(e.Value.Definition)
+	return j, err
 }
 
 func (s *Server) getJob(ctx context.Context, in *JobPath) (*tagged[rest.Job], error) {
@@ -113,9 +128,6 @@ func (s *Server) writeJob(ctx context.Context, app string, j *jsl.Job, p *Precon
 	}
 	s.cfg.Index.PutJob(app, v.Name, &v, revision)
 	s.cfg.Bus.Event("job", what(created), []string{app, v.Name}, nil)
-	if err := s.cfg.Bus.EnsurePool(ctx, app, j.Pool); err != nil {
-		return nil, err
-	}
 	now, err := s.job(ctx, app, v.Name)
 	if err != nil {
 		return nil, err
@@ -165,7 +177,7 @@ func (s *Server) jobOf(j *index.Job) rest.Job {
 		CreateTime: j.CreateTime, LastUpdatedTime: j.UpdateTime,
 	}
 	if j.Latest != nil {
-		latest := s.summaryOf(j.Latest)
+		latest := summaryOf(j.Latest)
 		v.LatestExecution = &latest
 	}
 	if t := s.next(j); !t.IsZero() {

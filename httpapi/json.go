@@ -232,8 +232,10 @@ func (r *reader) list(v reflect.Value, at string) error {
 
 // escape makes a name a token of a JSON pointer (RFC 6901 section 3).
 func escape(name string) string {
-	return strings.NewReplacer("~", "~0", "/", "~1").Replace(cut(name))
+	return escaper.Replace(cut(name))
 }
+
+var escaper = strings.NewReplacer("~", "~0", "/", "~1")
 
 // maxShown is how many bytes of what was sent an answer shows.
 const maxShown = 80

@@ -159,7 +159,7 @@ func (l *logReader) events(w *textWriter, ctx context.Context) {
 	ended := make(chan struct{})
 	var waiting sync.WaitGroup
 	waiting.Go(func() {
-		l.server.waitEnd(ctx, l.execution)
+		_, _ = l.server.waitEnd(ctx, ctx, l.execution) // in any case there is nothing to wait for any more
 		close(ended)
 	})
 	defer func() { cancel(); waiting.Wait() }()
@@ -205,7 +205,7 @@ func (l *logReader) end(ctx context.Context, w *textWriter) error {
 	if err != nil {
 		e = l.execution // it was removed meanwhile
 	}
-	return w.event(0, "end", l.server.eventOf(e))
+	return w.event(0, "end", eventOf(e))
 }
 
 // each calls write for the lines of a message. Only the last one has the message's id: who was cut off among them

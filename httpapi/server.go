@@ -14,7 +14,6 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
 	"github.com/job-streamer/job-streamer-control-bus/bus/index"
-	"github.com/job-streamer/job-streamer-control-bus/jsl"
 )
 
 const (
@@ -31,7 +30,6 @@ type Index interface {
 	Jobs(q index.JobQuery) (page []*index.Job, hits int)
 	CountJobs(app string) int
 	Executions(app, job string, offset, limit int) (page []index.Summary, hits int)
-	WaitEnd(ctx context.Context, id int64) (index.Summary, error)
 	NewestOf(agent string, limit int) []index.Summary
 	PutApp(name string, v *bus.App, revision uint64)
 	PutJob(app, name string, v *bus.Job, revision uint64)
@@ -41,6 +39,7 @@ type Index interface {
 type Executions interface {
 	Submit(ctx context.Context, sub execution.Submission) (e *bus.Execution, created bool, err error)
 	Get(ctx context.Context, app, job string, id int64) (*bus.Execution, error)
+	Wait(ctx context.Context, app, job string, id int64) (*bus.Execution, error) // until it has ended
 	Stop(ctx context.Context, app, job string, id int64) (*bus.Execution, error)
 	Abandon(ctx context.Context, app, job string, id int64) (*bus.Execution, error)
 	Restart(ctx context.Context, app, job string, id int64, parameters map[string]string) (e *bus.Execution, created bool, err error)
@@ -63,13 +62,12 @@ type Schedules interface {
 
 // Config of a [Server].
 type Config struct {
-	Bus         *bus.Bus
-	Index       Index
-	Executions  Executions
-	Schedules   Schedules
-	Unsupported func(*jsl.Job) error // says which element of a job no runtime can run yet; default: all can be run
-	Version     string               // of the program
-	Log         *slog.Logger         // default: none
+	Bus        *bus.Bus
+	Index      Index
+	Executions Executions
+	Schedules  Schedules
+	Version    string       // of the program
+	Log        *slog.Logger // default: none
 }
 
 // Server serves the REST API.
@@ -86,9 +84,6 @@ type Server struct {
 func New(cfg Config) *Server {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
-	}
-	if cfg.Unsupported == nil {
-		cfg.Unsupported = func(*jsl.Job) error { return nil }
 	}
 	s := &Server{cfg: cfg, log: cfg.Log}
 	s.closing, s.close = context.WithCancel(context.Background())

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
 	"github.com/job-streamer/job-streamer-control-bus/bus/index"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
@@ -11,22 +12,22 @@ import (
 
 // How executions look in answers.
 
-func (s *Server) summaryOf(e *index.Summary) rest.ExecutionSummary {
+func summaryOf(e *index.Summary) rest.ExecutionSummary {
 	return rest.ExecutionSummary{
 		ExecutionID: e.ID, InstanceID: e.InstanceID, App: e.App, Job: e.Job,
 		BatchStatus: e.BatchStatus, ExitStatus: exitStatus(e.BatchStatus, e.ExitStatus),
 		CreateTime: e.CreateTime, StartTime: e.StartTime, EndTime: e.EndTime, LastUpdatedTime: e.UpdateTime,
-		Agent: s.agentRef(e.Agent), Attempt: e.Attempt, ScheduledFor: e.ScheduledFor, RestartOf: orNil(e.RestartOf),
+		Agent: agentRef(e.Agent), Attempt: e.Attempt, ScheduledFor: e.ScheduledFor, RestartOf: orNil(e.RestartOf),
 	}
 }
 
-func (s *Server) executionOf(e *bus.Execution) rest.Execution {
+func executionOf(e *bus.Execution) rest.Execution {
 	v := rest.Execution{
 		ExecutionSummary: rest.ExecutionSummary{
 			ExecutionID: e.ID, InstanceID: e.InstanceID, App: e.App, Job: e.Job,
 			BatchStatus: e.BatchStatus, ExitStatus: exitStatus(e.BatchStatus, e.ExitStatus),
 			CreateTime: e.CreateTime, StartTime: e.StartTime, EndTime: e.EndTime, LastUpdatedTime: e.UpdateTime,
-			Agent: s.agentRef(e.Agent), Attempt: e.Attempt, ScheduledFor: e.ScheduledFor, RestartOf: orNil(e.RestartOf),
+			Agent: agentRef(e.Agent), Attempt: e.Attempt, ScheduledFor: e.ScheduledFor, RestartOf: orNil(e.RestartOf),
 		},
 		Exception:     orNil(e.Exception),
 		JobParameters: e.Parameters,
@@ -48,11 +49,11 @@ func stepOf(e *subjects.StepExecution) rest.StepExecution {
 	}
 }
 
-func (s *Server) eventOf(e *bus.Execution) rest.Event {
+func eventOf(e *bus.Execution) rest.Event {
 	return rest.Event{
 		ExecutionID: e.ID, App: e.App, Job: e.Job,
 		BatchStatus: e.BatchStatus, ExitStatus: exitStatus(e.BatchStatus, e.ExitStatus),
-		Attempt: e.Attempt, Agent: s.agentRef(e.Agent),
+		Attempt: e.Attempt, Agent: agentRef(e.Agent),
 		CreateTime: e.CreateTime, StartTime: e.StartTime, EndTime: e.EndTime, LastUpdatedTime: e.UpdateTime,
 	}
 }
@@ -75,13 +76,9 @@ func orNil[T comparable](v T) *T {
 }
 
 // agentRef names an agent, nil for none.
-func (s *Server) agentRef(name string) *rest.AgentRef {
+func agentRef(name string) *rest.AgentRef {
 	if name == "" {
 		return nil
 	}
-	ref := &rest.AgentRef{Name: name}
-	if a, ok := s.cfg.Executions.Agent(name); ok {
-		ref.InstanceID = a.InstanceID
-	}
-	return ref
+	return &rest.AgentRef{Name: name, InstanceID: execution.InstanceID(name)}
 }

@@ -1,6 +1,8 @@
 package conformance
 
 import (
+	"encoding/json"
+
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
@@ -11,6 +13,7 @@ var commands = []testCase{
 	{"drain takes no more work and resume takes it again", drain},
 	{"ping is answered with the life of the heartbeats", ping},
 	{"a second agent of one name gives up", secondLife},
+	{"of two that have one name the older leaves", nameTaken},
 }
 
 func stop(r *room) {
@@ -128,5 +131,31 @@ func secondLife(r *room) {
 		if h.Life != life {
 			r.Errorf("the second agent sent a heartbeat: %+v", h)
 		}
+	}
+}
+
+func nameTaken(r *room) {
+	p := r.agent()
+	h := r.awaitBeat("of the agent", func(subjects.Heartbeat) bool { return true })
+	publish := func(life string, start subjects.Time) {
+		other := h
+		other.Life, other.StartTime, other.Apps = life, start, nil // the suite does not count it
+		b, _ := json.Marshal(other)
+		if err := r.nc.Publish(subjects.HeartbeatSubject(h.Agent), b); err != nil {
+			r.Fatal(err)
+		}
+	}
+	publish("older", h.StartTime-1)
+	r.end(r.submit(r.say("ran")), subjects.Completed)
+	if p.over() {
+		r.Fatal("the agent left for an older one")
+	}
+	publish("younger", h.StartTime+1)
+	r.await("the end of the agent", p.over)
+	if code := p.cmd.ProcessState.ExitCode(); code == 0 {
+		r.Error("the agent ended with code 0")
+	}
+	if all := r.heard(); all[len(all)-1].Status == subjects.AgentGone {
+		r.Error("it says that the name is gone, which another has")
 	}
 }

@@ -16,9 +16,6 @@ package conformance
 
 import (
 	"bytes"
-	"context"
-	"errors"
-	"os"
 	"os/exec"
 	"sync"
 	"syscall"
@@ -72,17 +69,15 @@ func (p *Process) Kill() {
 	<-p.ended
 }
 
-// stop asks the agent to leave, so that it ends its jobs, and kills it if it does not within seconds.
+// ask tells the agent to leave.
+func (p *Process) ask() { _ = p.cmd.Process.Signal(syscall.SIGTERM) } // it may be gone already
+
+// stop asks the agent to leave, and kills it if it does not at once.
 func (p *Process) stop() {
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); errors.Is(err, os.ErrProcessDone) {
-		<-p.ended
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
+	p.ask()
 	select {
 	case <-p.ended:
-	case <-ctx.Done():
+	case <-time.After(500 * time.Millisecond):
 		p.Kill()
 	}
 }

@@ -24,6 +24,19 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// TestGo plays the suite with this project's own agent.
+func TestGo(t *testing.T) {
+	program := filepath.Join(t.TempDir(), "goagent")
+	if out, err := exec.Command("go", "build", "-o", program, "./goagent").CombinedOutput(); err != nil {
+		t.Fatalf("build the agent: %v\n%s", err, out)
+	}
+	conformance.Run(t, func(t *testing.T, o conformance.Options) *conformance.Process {
+		return conformance.Start(t, exec.Command(program, "--nats-url", o.URL,
+			"--name", o.Name, "--apps", strings.Join(o.Apps, ","), "--pools", strings.Join(o.Pools, ","),
+			"--slots", strconv.Itoa(o.Slots), "--data", o.Data, "--heartbeat", o.Heartbeat.String()))
+	})
+}
+
 // TestPython plays the suite with the example in Python.
 func TestPython(t *testing.T) {
 	python := virtualEnvironment(t)

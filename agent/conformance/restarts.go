@@ -136,13 +136,26 @@ func endFencedOff(r *room) {
 
 func leaves(r *room) {
 	p := r.agent()
-	r.end(r.submit(r.say("ran")), subjects.Completed)
-	p.stop()
+	r.end(r.submit(r.say("first")), subjects.Completed)
+	running := r.submit(r.sayAndWait("ran", "go"))
+	r.body("ran")
+	p.ask()
+	r.awaitBeat("that says leaving", func(h subjects.Heartbeat) bool { return h.Status == subjects.AgentLeaving })
+	late := r.submit(r.say("late"))
+	r.letGo("go")
+	r.await("the end of the agent", p.over)
 	if code := p.cmd.ProcessState.ExitCode(); code != 0 {
 		r.Errorf("the agent ended with code %d, want 0", code)
 	}
 	r.await("the last heartbeat", func() bool {
 		all := r.heard()
-		return all[len(all)-1].Status == subjects.AgentGone
+		last := all[len(all)-1]
+		return last.Status == subjects.AgentGone && len(last.Executions) == 0
 	})
+	if n := len(ends(r.results(running))); n != 1 {
+		r.Errorf("what ran has %d ends, want one", n)
+	}
+	if r.said("late") != 0 || len(r.results(late)) != 0 {
+		r.Error("an agent that leaves took work")
+	}
 }

@@ -9,7 +9,7 @@ type App struct {
 
 // Submission is the body that starts or restarts an execution. It may be left out.
 type Submission struct {
-	Parameters map[string]string `json:"parameters,omitempty" doc:"Job parameters. A number, true or false is taken as its text. A restart without parameters takes those of the execution that it restarts."`
+	Parameters map[string]string `json:"parameters,omitempty" doc:"Job parameters. A number, true or false is taken as its text. A restart does not remember those of before (JSR-352 section 10.8.1)."`
 }
 
 // NewSchedule is the body that schedules a job.
