@@ -53,7 +53,9 @@ func condition(key, value string) func(*index.Summary) bool {
 			return func(l *index.Summary) bool { return !l.EndTime.IsZero() && l.EndTime.Std().Before(end) }
 		}
 	case "exit-status":
-		return func(l *index.Summary) bool { return strings.Contains(strings.ToUpper(l.ExitStatus), strings.ToUpper(value)) }
+		return func(l *index.Summary) bool {
+			return strings.Contains(strings.ToUpper(l.ExitStatus), strings.ToUpper(value))
+		}
 	case "batch-status":
 		return func(l *index.Summary) bool { return string(l.BatchStatus) == strings.ToLower(value) }
 	}

@@ -39,7 +39,7 @@ func TestEdits(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if sc := n.read("often"); sc.Active || sc.Generation != 2 || sc.Since.Std() != start.Add(2*time.Minute) {
+		if sc := n.read("often"); sc.Active || sc.Generation != 2 || !sc.Since.Std().Equal(start.Add(2*time.Minute)) {
 			t.Errorf("paused: %+v, want generation 2 since 00:02:00", sc)
 		}
 		time.Sleep(3 * time.Minute)
@@ -50,7 +50,7 @@ func TestEdits(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := []time.Time{start.Add(330 * time.Second), start.Add(390 * time.Second)}
-		if next := n.Next("app", "often", 2); !slices.Equal(next, want) {
+		if next := n.Next("app", "often", 2); !slices.EqualFunc(next, want, time.Time.Equal) {
 			t.Errorf("Next = %v, want %v", next, want)
 		}
 		time.Sleep(time.Minute)

@@ -32,11 +32,12 @@ func TestMain(m *testing.M) {
 
 // world is a NATS with buses.
 type world struct {
-	t   *testing.T
-	srv *server.Server
+	t         *testing.T
+	srv       *server.Server
+	retention bus.Retention
 }
 
-func newWorld(t *testing.T) *world { return &world{t, bustest.Server(t)} }
+func newWorld(t *testing.T) *world { return &world{t: t, srv: bustest.Server(t)} }
 
 // node is a control bus, as far as the scheduler needs one.
 type node struct {
@@ -62,7 +63,7 @@ func (w *world) run(name string, set ...func(*node)) *node {
 
 func (w *world) start(name string, run func(*Scheduler, context.Context) error, set []func(*node)) *node {
 	w.t.Helper()
-	b := bustest.Open(w.t, w.srv, bus.Config{Name: name})
+	b := bustest.Open(w.t, w.srv, bus.Config{Name: name, Retention: w.retention})
 	n := &node{t: w.t, index: newMirror(), records: &records{bus: b}}
 	n.Scheduler = New(Config{Bus: b, Index: n.index, Submit: n.records})
 	for _, f := range set {

@@ -92,7 +92,6 @@ func (p *program) agent(ctx context.Context, s agentSettings) error {
 	if err != nil {
 		return err
 	}
-	log.Info("agent is ready", "agent", s.name, "apps", s.apps, "pools", s.pools, "slots", s.slots, "nats", conn.ConnectedUrlRedacted())
 	return ended(a.Run(ctx))
 }
 

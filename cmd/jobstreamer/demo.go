@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -54,11 +55,16 @@ func (p *program) demo(ctx context.Context, c *controlBus) error {
 		}
 		return fmt.Errorf("demo: %w", err)
 	}
+	tick := time.NewTicker(settle / 2)
+	defer tick.Stop()
 	for {
 		select {
 		case m := <-lines:
-			show.tell(m)
+			show.hear(m)
+		case <-tick.C:
+			show.tell(time.Now().Add(-settle))
 		case <-ctx.Done():
+			show.tell(time.Now())
 			return nil
 		}
 	}
@@ -114,11 +120,22 @@ func call(ctx context.Context, method, url, body string) error {
 	return err
 }
 
-// narrator tells what happens to executions, a line each.
+// narrator tells what happens to executions, a line each. Output comes a little later than the results that it led to, so
+// lines are told in the order of their times once they are old enough.
 type narrator struct {
 	w     io.Writer
 	color bool
+	lines []line
 }
+
+type line struct {
+	heard time.Time
+	at    subjects.Time
+	text  string
+}
+
+// settle is how long a line waits for earlier ones.
+const settle = 300 * time.Millisecond
 
 // Colors of batch statuses on a terminal.
 const (
@@ -126,8 +143,8 @@ const (
 	plain                     = "\x1b[0m"
 )
 
-// tell tells a result or some lines of output. What it cannot read it leaves out: this is a show.
-func (n *narrator) tell(m *nats.Msg) {
+// hear takes in a result or some lines of output. What it cannot read it leaves out: this is a show.
+func (n *narrator) hear(m *nats.Msg) {
 	t := strings.Split(m.Subject, ".") // jobstreamer.result.<app>.<job>.<execution>.<who>
 	if len(t) != 6 {
 		return
@@ -139,7 +156,7 @@ func (n *narrator) tell(m *nats.Msg) {
 			return
 		}
 		for _, l := range log.Lines {
-			n.line(l.Time, who, "", "  | "+l.Message)
+			n.note(l.Time, who, "", "  | "+l.Message)
 		}
 		return
 	}
@@ -149,9 +166,23 @@ func (n *narrator) tell(m *nats.Msg) {
 	}
 }
 
+// tell tells what was heard until then.
+func (n *narrator) tell(until time.Time) {
+	old := 0
+	for old < len(n.lines) && !n.lines[old].heard.After(until) {
+		old++
+	}
+	told := n.lines[:old]
+	n.lines = slices.Clone(n.lines[old:])
+	slices.SortStableFunc(told, func(a, b line) int { return cmp.Compare(a.at, b.at) })
+	for _, l := range told {
+		fmt.Fprintln(n.w, l.text)
+	}
+}
+
 func (n *narrator) result(who string, r *subjects.Result) {
 	for _, s := range r.Steps {
-		n.line(r.Time, who, n.colorOf(s.BatchStatus), fmt.Sprintf("  step %s %s%s", s.Step, s.BatchStatus, because(s.Exception)))
+		n.note(r.Time, who, n.colorOf(s.BatchStatus), fmt.Sprintf("  step %s %s%s", s.Step, s.BatchStatus, because(s.Exception)))
 	}
 	text := string(r.BatchStatus)
 	switch {
@@ -160,7 +191,7 @@ func (n *narrator) result(who string, r *subjects.Result) {
 	case !r.BatchStatus.Ended():
 		return // a step, which was told
 	}
-	n.line(r.Time, who, n.colorOf(r.BatchStatus), text+because(r.Exception))
+	n.note(r.Time, who, n.colorOf(r.BatchStatus), text+because(r.Exception))
 }
 
 func because(exception string) string {
@@ -183,13 +214,14 @@ func (n *narrator) colorOf(s subjects.BatchStatus) string {
 	return ""
 }
 
-func (n *narrator) line(at subjects.Time, who, color, text string) {
-	clock := cmp.Or(at, subjects.Now()).Std().Local().Format("15:04:05.000")
+func (n *narrator) note(at subjects.Time, who, color, text string) {
+	at = cmp.Or(at, subjects.Now())
+	clock := at.Std().Local().Format("15:04:05.000")
 	if n.color {
 		clock = faint + clock + plain
 		if color != "" {
 			text = color + text + plain
 		}
 	}
-	fmt.Fprintf(n.w, "%s  %-16s %s\n", clock, who, text)
+	n.lines = append(n.lines, line{time.Now(), at, fmt.Sprintf("%s  %-16s %s", clock, who, text)})
 }

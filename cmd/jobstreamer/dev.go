@@ -32,7 +32,12 @@ same --data goes on where this one ends.
 Ctrl-C lets running jobs come to their end for a while (--drain), then stops them. A second one ends at once.`,
 		Example: `  jobstreamer dev --demo
   jobstreamer dev --data /tmp/jobs --http 127.0.0.1:0 --nats 127.0.0.1:0`,
-		RunE: func(cmd *cobra.Command, _ []string) error { return p.dev(cmd.Context(), s) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !cmd.Flags().Changed("log-level") {
+				p.logs.level = "warn" // somebody looks
+			}
+			return p.dev(cmd.Context(), s)
+		},
 	}
 	flags := cmd.Flags()
 	section(flags, "Where", func(f *pflag.FlagSet) {

@@ -177,4 +177,6 @@ func distance(a, b string) int {
 }
 
 // secret says whether a setting's value must not be shown.
-func secret(flag string) bool { return strings.Contains(flag, "password") || strings.Contains(flag, "token") }
+func secret(flag string) bool {
+	return strings.Contains(flag, "password") || strings.Contains(flag, "token")
+}

@@ -13,7 +13,7 @@ type Problem struct {
 	Code        string  `json:"code" doc:"What went wrong, for programs. It stays the same over versions." example:"no_such_job"`
 	Detail      string  `json:"detail,omitempty" doc:"What went wrong, for people."`
 	Errors      []Fault `json:"errors,omitempty" doc:"All that is wrong with what was sent."`
-	ExecutionID int64   `json:"execution_id,omitempty" doc:"With outcome_unknown: the execution that was perhaps made."`
+	ExecutionID int64   `json:"execution_id,omitzero" doc:"With outcome_unknown: the execution that was perhaps made."`
 }
 
 // Fault is one thing that is wrong with a request.
@@ -22,8 +22,8 @@ type Fault struct {
 	Parameter string `json:"parameter,omitempty" doc:"The parameter or header that is wrong." example:"limit"`
 	Detail    string `json:"detail" doc:"What belongs there." example:"want a whole number from 1"`
 	Got       string `json:"got,omitempty" doc:"What was sent, shortened."`
-	Line      int    `json:"line,omitempty" doc:"Where in the body, from 1."`
-	Column    int    `json:"column,omitempty" doc:"Where in the line, in bytes from 1."`
+	Line      int    `json:"line,omitzero" doc:"Where in the body, from 1."`
+	Column    int    `json:"column,omitzero" doc:"Where in the line, in bytes from 1."`
 }
 
 // Error says it in one line.

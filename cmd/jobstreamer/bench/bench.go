@@ -1,0 +1,257 @@
+// Package bench measures a running control bus from the outside: executions of a job that does nothing, from POST to their recorded end.
+//
+//	saturated   C connections, each POSTs the next execution as soon as the one before has ended: how many a second
+//	at a rate   one POST every 1/R s, whether the ones before have ended or not: how long each takes
+//
+// At a rate, an execution's time runs from the moment at which it was due, not from when its POST could be sent: else
+// a bus that stands still for a second would look good, since nothing is sent meanwhile.
+//
+// The answer to a POST with ?wait comes when the execution has ended and that is recorded, so one request is one
+// measurement. The load generator must not be what is measured: it speaks HTTP/1.1 itself (see conn.go), since
+// net/http's client takes about as much CPU as the bus takes for HTTP in all.
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Config says what to measure.
+type Config struct {
+	URL         string // of the REST API
+	App, Job    string // the job exists
+	Executions  int    // of the saturated phase; 0: none
+	Concurrency int    // connections of the saturated phase
+	Rate        int    // executions a second of the other phase; 0: none
+	Time        time.Duration
+	Progress    func(phase string, done, all int) // called a few times a second; may be nil
+}
+
+// Report is what was measured.
+type Report struct {
+	PerSecond float64 `json:"executions_per_second"` // saturated
+	P50       float64 `json:"p50_ms"`                // at the rate; saturated if there was none
+	P99       float64 `json:"p99_ms"`
+	Failed    int     `json:"failed"` // executions that did not complete, in both phases
+	Saturated *Phase  `json:"saturated,omitempty"`
+	AtRate    *Phase  `json:"at_rate,omitempty"`
+}
+
+// Phase is one of the two.
+type Phase struct {
+	Executions int     `json:"executions"`
+	Failed     int     `json:"failed"`
+	Rate       int     `json:"rate,omitempty"`
+	Conns      int     `json:"connections"`
+	Seconds    float64 `json:"seconds"`
+	PerSecond  float64 `json:"executions_per_second"`
+	P50        float64 `json:"p50_ms"`
+	P90        float64 `json:"p90_ms"`
+	P99        float64 `json:"p99_ms"`
+	Max        float64 `json:"max_ms"`
+	FirstFault string  `json:"first_fault,omitempty"`
+}
+
+const (
+	warmUp   = 200 // executions that are not counted
+	tellTime = 250 * time.Millisecond
+)
+
+// Run measures. It ends early with what it has when ctx ends.
+func Run(ctx context.Context, cfg Config) (*Report, error) {
+	u, err := url.Parse(cfg.URL)
+	if err != nil || u.Scheme != "http" || u.Host == "" {
+		return nil, fmt.Errorf("URL %q: want http://host:port", cfg.URL)
+	}
+	if cfg.Progress == nil {
+		cfg.Progress = func(string, int, int) {}
+	}
+	target := newTarget(u, cfg.App, cfg.Job)
+	r := &Report{}
+	if _, err := saturate(ctx, target, warmUp, 4, func(int) {}); err != nil {
+		return nil, err
+	}
+	if cfg.Executions > 0 {
+		if r.Saturated, err = saturate(ctx, target, cfg.Executions, cfg.Concurrency, func(n int) { cfg.Progress("saturated", n, cfg.Executions) }); err != nil {
+			return nil, err
+		}
+		r.PerSecond, r.P50, r.P99, r.Failed = r.Saturated.PerSecond, r.Saturated.P50, r.Saturated.P99, r.Saturated.Failed
+	}
+	if cfg.Rate > 0 && ctx.Err() == nil {
+		all := int(float64(cfg.Rate) * cfg.Time.Seconds())
+		if r.AtRate, err = atRate(ctx, target, cfg.Rate, all, func(n int) { cfg.Progress("at a rate", n, all) }); err != nil {
+			return nil, err
+		}
+		r.P50, r.P99 = r.AtRate.P50, r.AtRate.P99
+		r.Failed += r.AtRate.Failed
+		if r.Saturated == nil {
+			r.PerSecond = r.AtRate.PerSecond
+		}
+	}
+	return r, nil
+}
+
+// saturate keeps all connections busy until all executions have ended.
+func saturate(ctx context.Context, target *target, all, connections int, tell func(int)) (*Phase, error) {
+	var next atomic.Int64
+	m := newMeter(all, tell)
+	defer m.stop()
+	g, ctx := errgroup.WithContext(ctx)
+	for range connections {
+		g.Go(func() error {
+			c, err := target.dial(ctx)
+			if err != nil {
+				return err
+			}
+			defer c.close()
+			for ctx.Err() == nil && next.Add(1) <= int64(all) {
+				from := time.Now()
+				if err := m.add(from, c.execute()); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil && ctx.Err() == nil {
+		return nil, err
+	} else if err != nil && !errors.Is(err, context.Canceled) {
+		return nil, err
+	}
+	p := m.phase()
+	p.Conns = connections
+	return p, nil
+}
+
+// atRate starts an execution whenever one is due, on a free connection or a new one.
+func atRate(ctx context.Context, target *target, rate, all int, tell func(int)) (*Phase, error) {
+	var mu sync.Mutex
+	var free []*conn
+	dialed := 0
+	m := newMeter(all, tell)
+	defer m.stop()
+	g, ctx := errgroup.WithContext(ctx)
+	start := time.Now()
+	for i := range all {
+		due := start.Add(time.Duration(i) * time.Second / time.Duration(rate))
+		select {
+		case <-time.After(time.Until(due)):
+		case <-ctx.Done():
+		}
+		if ctx.Err() != nil {
+			break
+		}
+		g.Go(func() (err error) {
+			mu.Lock()
+			var c *conn
+			if n := len(free); n > 0 {
+				c, free = free[n-1], free[:n-1]
+			} else {
+				dialed++
+			}
+			mu.Unlock()
+			if c == nil {
+				if c, err = target.dial(ctx); err != nil {
+					return err
+				}
+			}
+			err = m.add(due, c.execute())
+			mu.Lock()
+			free = append(free, c)
+			mu.Unlock()
+			return err
+		})
+	}
+	err := g.Wait()
+	for _, c := range free {
+		c.close()
+	}
+	if err != nil && !errors.Is(err, context.Canceled) {
+		return nil, err
+	}
+	p := m.phase()
+	p.Rate, p.Conns = rate, dialed
+	return p, nil
+}
+
+// meter collects times.
+type meter struct {
+	mu     sync.Mutex
+	times  []time.Duration
+	failed int
+	fault  string
+	start  time.Time
+	ended  chan struct{}
+	told   sync.WaitGroup
+}
+
+func newMeter(all int, tell func(int)) *meter {
+	m := &meter{times: make([]time.Duration, 0, all), start: time.Now(), ended: make(chan struct{})}
+	m.told.Go(func() {
+		tick := time.NewTicker(tellTime)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				m.mu.Lock()
+				n := len(m.times)
+				m.mu.Unlock()
+				tell(n)
+			case <-m.ended:
+				return
+			}
+		}
+	})
+	return m
+}
+
+// add takes in one execution. A refusal is counted; only a connection that is of no use any more is an error.
+func (m *meter) add(from time.Time, err error) error {
+	took := time.Since(from)
+	var refused *refusal
+	if err != nil && !errors.As(err, &refused) {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.times = append(m.times, took)
+	if err != nil {
+		m.failed++
+		if m.fault == "" {
+			m.fault = err.Error()
+		}
+	}
+	return nil
+}
+
+func (m *meter) stop() {
+	close(m.ended)
+	m.told.Wait()
+}
+
+func (m *meter) phase() *Phase {
+	took := time.Since(m.start)
+	slices.Sort(m.times)
+	return &Phase{
+		Executions: len(m.times), Failed: m.failed, FirstFault: m.fault,
+		Seconds: took.Seconds(), PerSecond: float64(len(m.times)) / took.Seconds(),
+		P50: m.quantile(0.5), P90: m.quantile(0.9), P99: m.quantile(0.99), Max: m.quantile(1),
+	}
+}
+
+// quantile in milliseconds, by the nearest rank.
+func (m *meter) quantile(q float64) float64 {
+	if len(m.times) == 0 {
+		return 0
+	}
+	i := min(len(m.times)-1, int(q*float64(len(m.times))))
+	return float64(m.times[i]) / float64(time.Millisecond)
+}

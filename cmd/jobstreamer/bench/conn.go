@@ -1,0 +1,156 @@
+package bench
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/textproto"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// waitTime is how long a POST waits for the end of its execution.
+const waitTime = 30 * time.Second
+
+// target is what all connections send: one request, always the same.
+type target struct {
+	address string
+	request []byte
+}
+
+func newTarget(u *url.URL, app, job string) *target {
+	address := u.Host
+	if u.Port() == "" {
+		address = net.JoinHostPort(u.Hostname(), "80")
+	}
+	path := fmt.Sprintf("%s/%s/job/%s/executions?wait=%s", strings.TrimRight(u.EscapedPath(), "/"), app, job, waitTime)
+	return &target{address, fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: %s\r\nAccept: application/json\r\nContent-Length: 0\r\n\r\n", path, u.Host)}
+}
+
+// conn is one persistent connection. It speaks as much HTTP/1.1 (RFC 9112) as our own server does: answers with a
+// length or in chunks, one at a time.
+type conn struct {
+	target *target
+	c      net.Conn
+	r      *bufio.Reader
+	body   bytes.Buffer
+}
+
+func (t *target) dial(ctx context.Context) (*conn, error) {
+	var d net.Dialer
+	c, err := d.DialContext(ctx, "tcp", t.address)
+	if err != nil {
+		return nil, err
+	}
+	return &conn{target: t, c: c, r: bufio.NewReader(c)}, nil
+}
+
+func (c *conn) close() { _ = c.c.Close() } // nothing is on its way
+
+// refusal is an execution that did not complete.
+type refusal struct{ reason string }
+
+func (r *refusal) Error() string { return r.reason }
+
+// completed is how the answer says that the execution has.
+var completed = []byte(`"batch_status":"completed"`)
+
+// execute starts an execution and waits for its recorded end. The error is a [refusal], or the connection is of no use any more.
+func (c *conn) execute() error {
+	if err := c.c.SetDeadline(time.Now().Add(waitTime + 10*time.Second)); err != nil {
+		return err
+	}
+	if _, err := c.c.Write(c.target.request); err != nil {
+		return err
+	}
+	status, err := c.answer()
+	switch {
+	case err != nil:
+		return fmt.Errorf("answer of %s: %w", c.target.address, err)
+	case status != 201:
+		return &refusal{fmt.Sprintf("%d: %.200s", status, c.body.Bytes())}
+	case !bytes.Contains(c.body.Bytes(), completed):
+		return &refusal{fmt.Sprintf("not completed: %.400s", c.body.Bytes())}
+	}
+	return nil
+}
+
+// answer reads one answer, its body into c.body.
+func (c *conn) answer() (status int, err error) {
+	line, err := c.line()
+	if err != nil {
+		return 0, err
+	}
+	if len(line) < len("HTTP/1.1 201") || !bytes.HasPrefix(line, []byte("HTTP/1.1 ")) {
+		return 0, fmt.Errorf("not HTTP/1.1: %.40q", line)
+	}
+	if status, err = strconv.Atoi(string(line[9:12])); err != nil {
+		return 0, fmt.Errorf("status: %.40q", line)
+	}
+	length, chunked := int64(0), false
+	for {
+		if line, err = c.line(); err != nil || len(line) == 0 {
+			break
+		}
+		name, value, _ := bytes.Cut(line, []byte(":"))
+		switch value = bytes.TrimSpace(value); {
+		case is(name, "Content-Length"):
+			if length, err = strconv.ParseInt(string(value), 10, 64); err != nil || length < 0 {
+				return 0, fmt.Errorf("Content-Length: %.40q", value)
+			}
+		case is(name, "Transfer-Encoding"):
+			chunked = is(value, "chunked")
+		case is(name, "Connection") && is(value, "close"):
+			return 0, errors.New("the connection was closed")
+		}
+	}
+	if err != nil {
+		return 0, err
+	}
+	c.body.Reset()
+	if chunked {
+		return status, c.chunks()
+	}
+	_, err = io.CopyN(&c.body, c.r, length)
+	return status, err
+}
+
+// chunks reads a chunked body (RFC 9112 section 7.1), without trailers.
+func (c *conn) chunks() error {
+	for {
+		line, err := c.line()
+		if err != nil {
+			return err
+		}
+		n, err := strconv.ParseInt(string(line), 16, 32)
+		if err != nil {
+			return fmt.Errorf("chunk: %.40q", line)
+		}
+		if _, err := io.CopyN(&c.body, c.r, n); err != nil {
+			return err
+		}
+		if _, err := c.line(); err != nil || n == 0 {
+			return err
+		}
+	}
+}
+
+// line reads a line without its end. It is good until the next read.
+func (c *conn) line() ([]byte, error) {
+	line, err := c.r.ReadSlice('\n')
+	if err != nil {
+		return nil, err
+	}
+	return bytes.TrimRight(line, "\r\n"), nil
+}
+
+// is compares a header's name, of any case.
+func is(b []byte, name string) bool {
+	return len(b) == len(name) && textproto.CanonicalMIMEHeaderKey(string(b)) == textproto.CanonicalMIMEHeaderKey(name)
+}

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/doctor"
+)
+
+// doctorSettings say what is examined.
+type doctorSettings struct {
+	nats         natsSettings
+	data, output string
+	listen       time.Duration
+}
+
+func newDoctor(p *program) *cobra.Command {
+	var s doctorSettings
+	cmd := &cobra.Command{
+		Use: "doctor", GroupID: groupLook, Short: "Say what is wrong with a bus, and what to do",
+		Long: `Looks at a control bus's streams, consumers, agents and disk, and says in plain words what is wrong and what to do about it. It changes
+nothing. The exit code is 1 if something is wrong.`,
+		Example: `  jobstreamer doctor
+  jobstreamer doctor --nats-url nats://n1:4222 --nats-creds ops.creds -o json`,
+		RunE: func(cmd *cobra.Command, _ []string) error { return p.doctor(cmd.Context(), s) },
+	}
+	flags := cmd.Flags()
+	section(flags, "NATS", func(f *pflag.FlagSet) { s.nats.flags(f, nats.DefaultURL) })
+	section(flags, "What", func(f *pflag.FlagSet) {
+		f.StringVar(&s.data, "data", defaultData(p.env), "`DIR` of the bus's data, if it is on this machine: how full its disk is")
+		f.DurationVar(&s.listen, "listen", 0, "longest `TIME` to wait for agents' signs of life (default: three of their intervals)")
+		outputFlag(f, &s.output)
+	})
+	return cmd
+}
+
+func outputFlag(f *pflag.FlagSet, output *string) {
+	f.StringVarP(output, "output", "o", "text", "`FORMAT` of what is printed: text or json")
+}
+
+func checkOutput(output string) error {
+	if output != "text" && output != "json" {
+		return usageError{fmt.Errorf("--output %s: want text or json", output)}
+	}
+	return nil
+}
+
+func (p *program) doctor(ctx context.Context, s doctorSettings) error {
+	if err := checkOutput(s.output); err != nil {
+		return err
+	}
+	conn, err := s.nats.connect("jobstreamer doctor")
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	r, err := doctor.Examine(ctx, doctor.Config{Conn: conn, Listen: s.listen, Data: s.data})
+	if err != nil {
+		return err
+	}
+	if s.output == "json" {
+		err = printJSON(p.out, r)
+	} else {
+		printReport(p.out, r)
+	}
+	if err == nil && r.Wrong > 0 {
+		return errFindings
+	}
+	return err
+}
+
+func printJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+// printReport prints a line for what is well, and two for what is not.
+func printReport(w io.Writer, r *doctor.Report) {
+	const margin = 20
+	for _, c := range r.Checks {
+		if len(c.Findings) == 0 {
+			fmt.Fprintf(w, "ok     %-*s%s\n", margin-7, c.Name, c.Saw)
+		}
+		for _, f := range c.Findings {
+			fmt.Fprintf(w, "WRONG  %-*s%s\n", margin-7, c.Name, strings.Join(wrap(f.Wrong, helpWidth-margin), "\n"+strings.Repeat(" ", margin)))
+			fmt.Fprintf(w, "%*s-> %s\n", margin, "", strings.Join(wrap(f.Do, helpWidth-margin-3), "\n"+strings.Repeat(" ", margin+3)))
+		}
+	}
+	switch r.Wrong {
+	case 0:
+		fmt.Fprint(w, "\nNothing is wrong.\n")
+	case 1:
+		fmt.Fprint(w, "\n1 thing is wrong.\n")
+	default:
+		fmt.Fprintf(w, "\n%d things are wrong.\n", r.Wrong)
+	}
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/bench"
+)
+
+// benchSettings say what is measured.
+type benchSettings struct {
+	cfg    bench.Config
+	output string
+	keep   bool
+}
+
+const benchJob = "jobstreamer-bench"
+
+func newBench(p *program) *cobra.Command {
+	var s benchSettings
+	cmd := &cobra.Command{
+		Use: "bench", GroupID: groupLook, Short: "Measure a running bus: executions a second, and how long each takes",
+		Long: `Measures a running bus by executions of a job that does nothing, from POST to their recorded end: first as many as go
+through, then at a fixed rate. It needs an agent of ` + "`jobstreamer agent` or `jobstreamer dev`" + `.
+
+It makes a job ` + benchJob + `, and deletes it with its history in the end.`,
+		Example: `  jobstreamer bench
+  jobstreamer bench --executions 50000 --concurrency 128 --rate 500 -o json`,
+		RunE: func(cmd *cobra.Command, _ []string) error { return p.bench(cmd.Context(), s) },
+	}
+	section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
+		f.StringVar(&s.cfg.URL, "url", "http://127.0.0.1:45102", "`URL` of the REST API")
+		f.StringVar(&s.cfg.App, "app", "default", "`NAME` of the application")
+		f.IntVar(&s.cfg.Executions, "executions", 20_000, "`NUMBER` of executions to measure how many go through; 0 leaves that out")
+		f.IntVar(&s.cfg.Concurrency, "concurrency", 64, "`NUMBER` of executions under way meanwhile")
+		f.IntVar(&s.cfg.Rate, "rate", 200, "executions a second (`NUMBER`) to measure how long each takes; 0 leaves that out")
+		f.DurationVar(&s.cfg.Time, "time", 10*time.Second, "`TIME` to measure that")
+		f.BoolVar(&s.keep, "keep", false, "keep the job and its history")
+		outputFlag(f, &s.output)
+	})
+	return cmd
+}
+
+func (p *program) bench(ctx context.Context, s benchSettings) (err error) {
+	if err := s.check(); err != nil {
+		return err
+	}
+	ctx, stop := untilSignal(ctx, func() {})
+	defer stop()
+	url := strings.TrimRight(s.cfg.URL, "/")
+	s.cfg.Job = benchJob
+	if err := call(ctx, http.MethodPut, url+"/app/"+s.cfg.App, `{}`); err != nil {
+		return err
+	}
+	job := url + "/" + s.cfg.App + "/job/" + benchJob
+	if err := call(ctx, http.MethodPut, job, `{"id": "`+benchJob+`", "steps": [{"id": "noop", "batchlet": {"ref": "jobstreamer.Noop"}}]}`); err != nil {
+		return err
+	}
+	if !s.keep {
+		defer func() {
+			if e := call(context.WithoutCancel(ctx), http.MethodDelete, job, ""); err == nil && e != nil {
+				err = fmt.Errorf("clean up: %w", e)
+			}
+		}()
+	}
+	tty := isTerminal(p.err)
+	if tty {
+		s.cfg.Progress = func(phase string, done, all int) {
+			fmt.Fprintf(p.err, "\r%s: %d of %d\x1b[K", phase, done, all)
+		}
+	}
+	r, err := bench.Run(ctx, s.cfg)
+	if tty {
+		fmt.Fprint(p.err, "\r\x1b[K")
+	}
+	if err != nil {
+		return err
+	}
+	if s.output == "json" {
+		return printJSON(p.out, r)
+	}
+	return printBench(p.out, r)
+}
+
+func (s *benchSettings) check() error {
+	switch {
+	case s.cfg.Executions < 0 || s.cfg.Rate < 0:
+		return usageError{fmt.Errorf("--executions and --rate: want a number from 0")}
+	case s.cfg.Executions == 0 && s.cfg.Rate == 0:
+		return usageError{fmt.Errorf("--executions 0 --rate 0: nothing is left to measure")}
+	case s.cfg.Concurrency < 1:
+		return usageError{fmt.Errorf("--concurrency %d: want a number from 1", s.cfg.Concurrency)}
+	}
+	return checkOutput(s.output)
+}
+
+func printBench(w io.Writer, r *bench.Report) error {
+	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "\texecutions\tfailed\tconnections\tper second\tp50 ms\tp90 ms\tp99 ms\tmax ms\t")
+	row := func(name string, f *bench.Phase) {
+		if f != nil {
+			fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%.0f\t%.2f\t%.2f\t%.2f\t%.2f\t\n", name, f.Executions, f.Failed, f.Conns, f.PerSecond, f.P50, f.P90, f.P99, f.Max)
+		}
+	}
+	row("saturated", r.Saturated)
+	if r.AtRate != nil {
+		row(fmt.Sprintf("at %d/s", r.AtRate.Rate), r.AtRate)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	for _, f := range []*bench.Phase{r.Saturated, r.AtRate} {
+		if f != nil && f.FirstFault != "" {
+			fmt.Fprintf(w, "\nThe first that did not complete: %s\n", f.FirstFault)
+			break
+		}
+	}
+	return nil
+}
