@@ -105,7 +105,7 @@ func DecodeResult(subject string, seq uint64, hdr nats.Header, data []byte) (*St
 		return nil, fmt.Errorf("result %d: %w", seq, err)
 	}
 	r := &StoredResult{Sequence: seq}
-	if err := json.Unmarshal(data, &r.Result); err != nil {
+	if err := decode(data, &r.Result); err != nil {
 		return nil, fmt.Errorf("result %d on %s: %w", seq, subject, err)
 	}
 	if v := hdr.Get(subjects.ExpectedSequenceHeader); v != "" {

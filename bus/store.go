@@ -164,7 +164,7 @@ func (s *Store[T]) Watch(ctx context.Context, put func(key string, v *T, rev uin
 
 func (s *Store[T]) decode(e jetstream.KeyValueEntry) (Entry[T], error) {
 	r := Entry[T]{Key: e.Key(), Revision: e.Revision(), Time: e.Created()}
-	if err := json.Unmarshal(e.Value(), &r.Value); err != nil {
+	if err := decode(e.Value(), &r.Value); err != nil {
 		return r, s.failed("decode", e.Key(), err)
 	}
 	return r, nil

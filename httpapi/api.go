@@ -124,9 +124,13 @@ func (b *body[T]) optional() bool {
 }
 
 func (b *body[T]) describe(r huma.Registry) *huma.RequestBody {
+	schema := r.Schema(reflect.TypeFor[T](), true, "Body")
+	if schema.Ref != "" {
+		r.SchemaFromRef(schema.Ref).AdditionalProperties = false // unknown names are refused
+	}
 	content := map[string]*huma.MediaType{}
 	for i := range formats {
-		content[formats[i].media] = &huma.MediaType{Schema: r.Schema(reflect.TypeFor[T](), true, "Body")}
+		content[formats[i].media] = &huma.MediaType{Schema: schema}
 	}
 	return &huma.RequestBody{Content: content, Required: !b.optional()}
 }

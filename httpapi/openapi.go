@@ -30,6 +30,7 @@ func apiConfig(version string) huma.Config {
 		},
 		Formats: map[string]huma.Format{}, DefaultFormat: formats[0].media, NoFormatFallback: true,
 	}
+	c.AllowAdditionalPropertiesByDefault = true // a later version may answer with more; what we read is closed in [body]
 	for i := range formats {
 		c.Formats[formats[i].media] = huma.Format{Marshal: formats[i].write}
 		c.Formats[formats[i].problem] = huma.Format{Marshal: formats[i].write}
@@ -77,7 +78,7 @@ func (definition) Schema(huma.Registry) *huma.Schema {
 	steps := objects("What has steps is a flow, flows a split, decision a decision; anything else is a step, with a batchlet, a chunk or neither.")
 	steps.MinItems = &one
 	return &huma.Schema{
-		Type: "object", Required: []string{"id", "steps"},
+		Type: "object", Required: []string{"id", "steps"}, AdditionalProperties: false,
 		Description: "A job in the job language of JSR-352. The names are those of its XML with _ for -.",
 		Properties: map[string]*huma.Schema{
 			"id":    name("The job's name."),

@@ -1,11 +1,13 @@
 // Package jsl holds job definitions: the model of JSR-352's job language (Jakarta Batch 2.1
 // is the same language), its written forms, validation and substitution.
 //
-//	JSON --> tree (with places) --> Job --> Validate --> Resolve --> a job that can run
-//	                                 |                      ^
-//	                                 +--> tree --> JSON     jobParameters, systemProperties
+//	JSON --+                                 +--> Validate: all faults at once
+//	YAML --+--> tree (with places) --> Job --+--> tree --> JSON, YAML, EDN, XML
+//	EDN ---+                                 +--> Resolve: a job that can run
+//	XML ---+                                        ^
+//	                                 jobParameters, systemProperties
 //
-// The smallest job, and one of everything:
+// The smallest job, and one of everything, in JSON:
 //
 //	{"id": "JOB-1", "steps": [{"id": "STEP-1", "batchlet": {"ref": "example.Batchlet"}}]}
 //
@@ -26,6 +28,17 @@
 // of the XML with _ for -. Any attribute may hold #{...}; numbers and truth values are
 // then written as strings. A property's value may be a number or a truth value, and is its text.
 //
+// # The other forms
+//
+// YAML has the same names. Its comments, anchors and tags are not kept: a job is written anew from the model.
+//
+// EDN has them as keywords with - for _, and {:job/name "J" :job/components [{:step/name "S"}]} of older
+// clients as well (in JSON too: "job/name"). Of these clients' namespaces, what is not part of a job is ignored;
+// nil is nothing.
+//
+// XML is the job XML of JSR-352, of either namespace or none, with children in any order. The attributes that dispatch a job
+// are not part of that language, and have a namespace of their own: https://github.com/job-streamer/dispatch.
+//
 // # Places
 //
 // Whatever the form that was read, a fault's place is a JSON pointer into the JSON form, and the line and
@@ -37,4 +50,10 @@
 // [Job.Resolve] writes the job into the tree, substitutes there, and reads it back by the decoder
 // that reads all forms. So a number that came from a parameter is judged by the same
 // rule, and in the same words, as one that was written in the definition.
+//
+// # Where JSR-352 leaves a choice
+//
+// A way back is refused in the definition: the element would be transitioned to twice, which fails any
+// execution that takes it. A flow or split without content is refused, and so is a decision at the beginning of a flow.
+// A job's id is no element's id. Flows of a split lead nowhere.
 package jsl

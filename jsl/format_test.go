@@ -91,7 +91,7 @@ func reread(t *testing.T, f Format, want *Job) {
 }
 
 func TestParseIsBounded(t *testing.T) {
-	const size = 1 << 20
+	const size = 1 << 18
 	repeat := func(s string) string { return strings.Repeat(s, size/len(s)) }
 	for _, c := range []struct {
 		name string

@@ -4,12 +4,7 @@ import (
 	"fmt"
 	"math"
 	"regexp"
-	"unicode/utf8"
 )
-
-// maxNesting is how deep flows and splits may be nested, so that every form of a job is
-// within maxDepth.
-const maxNesting = 32
 
 const wantAttempts = "a whole number from 1"
 
@@ -81,30 +76,6 @@ func (v *validator) dispatch(j *Job) {
 	if j.MaxAttempts < 0 || j.MaxAttempts > math.MaxInt32 {
 		v.fault("/max_attempts", wantAttempts, fmt.Sprint(j.MaxAttempts))
 	}
-}
-
-// nesting reports what would make the other checks endless or panic.
-func (v *validator) nesting(path string, elements []Element, level int) bool {
-	if level > maxNesting {
-		v.fault(path, fmt.Sprintf("at most %d levels of flows and splits", maxNesting), "more")
-		return false
-	}
-	fine := true
-	for i, e := range elements {
-		place := atIndex(path, i)
-		switch e := e.(type) {
-		case nil:
-			v.fault(place, "a step, flow, split or decision", "nil")
-			fine = false
-		case *Flow:
-			fine = v.nesting(place+"/steps", e.Elements, level+1) && fine
-		case *Split:
-			for k, f := range e.Flows {
-				fine = v.nesting(atIndex(place+"/flows", k)+"/steps", f.Elements, level+2) && fine
-			}
-		}
-	}
-	return fine
 }
 
 // elements judges the elements of a job or a flow, what they are and where they lead.
@@ -248,32 +219,4 @@ func (p *Plan) most() int {
 		return 0
 	}
 	return p.Partitions.Or(math.MaxInt32) - 1
-}
-
-// characters reports text that the XML of a job cannot hold (XML 1.0 section 2.2).
-func (v *validator) characters(path string, n *node) {
-	if n.kind == text && !writable(n.text) {
-		v.fault(path, "text without control characters", quote(n.text))
-	}
-	for _, m := range n.members {
-		if !writable(m.name) {
-			v.fault(at(path, m.name), "a name without control characters", quote(m.name))
-		}
-		v.characters(at(path, m.name), m.value)
-	}
-	for i, item := range n.items {
-		v.characters(atIndex(path, i), item)
-	}
-}
-
-func writable(s string) bool {
-	if !utf8.ValidString(s) {
-		return false
-	}
-	for _, r := range s {
-		if r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0xFFFE || r == 0xFFFF {
-			return false
-		}
-	}
-	return true
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/goleak"
 
@@ -35,6 +36,7 @@ type world struct {
 	t         *testing.T
 	srv       *server.Server
 	retention bus.Retention
+	lease     lease
 }
 
 func newWorld(t *testing.T) *world { return &world{t: t, srv: bustest.Server(t)} }
@@ -66,6 +68,7 @@ func (w *world) start(name string, run func(*Scheduler, context.Context) error, 
 	b := bustest.Open(w.t, w.srv, bus.Config{Name: name, Retention: w.retention})
 	n := &node{t: w.t, index: newMirror(), records: &records{bus: b}}
 	n.Scheduler = New(Config{Bus: b, Index: n.index, Submit: n.records})
+	n.leases = hold{&w.lease, b.NC}
 	for _, f := range set {
 		f(n)
 	}
@@ -99,6 +102,41 @@ func (n *node) die() {
 func leads(n *node) {
 	n.leases = always{}
 	n.leading.Store(true)
+}
+
+// lease is as bus.Leases are. The server compares what expires with the real clock, so in fake time they end too soon.
+type lease struct {
+	mu     sync.Mutex
+	holder string
+	until  time.Time
+}
+
+// hold is what a bus has of it.
+type hold struct {
+	*lease
+	nc *nats.Conn
+}
+
+func (h hold) Renew(_ context.Context, _, holder string) (bool, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.nc.IsClosed() {
+		return false, bus.ErrAway
+	}
+	if h.holder != holder && time.Now().Before(h.until) {
+		return false, nil
+	}
+	h.holder, h.until = holder, time.Now().Add(bus.LeaseTTL)
+	return true, nil
+}
+
+func (h hold) Release(_ context.Context, _, holder string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.holder == holder && !h.nc.IsClosed() {
+		h.until = time.Time{}
+	}
+	return nil
 }
 
 type always struct{}

@@ -40,6 +40,8 @@ type Index struct {
 	successor map[int64]Restarted // restarted_by, until that execution is there
 	waiters   map[int64][]chan *bus.Execution
 	wishes    map[int64]string
+	ended     [64]*bus.Execution // the newest that this bus ended, a ring
+	endedNext int
 }
 
 type jobName struct{ app, job string }

@@ -8,16 +8,19 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/job-streamer/job-streamer-control-bus/agent/native"
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/bus/embedded"
 	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
 	"github.com/job-streamer/job-streamer-control-bus/bus/index"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi"
+	"github.com/job-streamer/job-streamer-control-bus/jsl"
 	"github.com/job-streamer/job-streamer-control-bus/scheduler"
 )
 
@@ -74,10 +77,21 @@ func openControlBus(ctx context.Context, s busSettings, log *slog.Logger) (c *co
 		return c, err
 	}
 	c.index = index.New(c.bus)
-	c.service = execution.New(c.bus, c.index, execution.Config{})
+	c.service = execution.New(c.bus, c.index, execution.Config{Runnable: runnable})
 	c.schedule = scheduler.New(scheduler.Config{Bus: c.bus, Index: c.index, Submit: c.service, TimeZone: zone, Log: log})
-	c.rest = httpapi.New(httpapi.Config{Bus: c.bus, Index: c.index, Executions: c.service, Schedules: c.schedule, Log: log, Version: version()})
+	c.rest = httpapi.New(httpapi.Config{
+		Bus: c.bus, Index: c.index, Executions: c.service, Schedules: c.schedule,
+		Log: log, Version: version(),
+	})
 	return c, nil
+}
+
+// runnable says what in a job no agent can run yet.
+func runnable(j *jsl.Job) error {
+	if not := native.Unsupported(j); len(not) > 0 {
+		return fmt.Errorf("agents cannot run %s yet", strings.Join(not, ", "))
+	}
+	return nil
 }
 
 // openNATS connects to the NATS that the settings name, or starts one in this process.

@@ -19,12 +19,11 @@ import (
 	"io"
 	"os"
 	"strings"
+	_ "time/tzdata" // schedules have time zones, and not every machine has a list of them
 )
 
 func main() {
-	env := os.Environ()
-	hideSettings(env)
-	os.Exit(run(context.Background(), os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}, env))
+	os.Exit(run(context.Background(), os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}, os.Environ()))
 }
 
 // streams are where a command reads and writes.
@@ -76,14 +75,4 @@ func environ(env []string) map[string]string {
 		}
 	}
 	return m
-}
-
-// hideSettings takes our settings out of the process's environment: the jobs of an agent inherit it, and a password is none
-// of their business.
-func hideSettings(env []string) {
-	for name := range environ(env) {
-		if strings.HasPrefix(name, envPrefix) {
-			_ = os.Unsetenv(name) // fails for malformed names only
-		}
-	}
 }

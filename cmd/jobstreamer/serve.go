@@ -98,7 +98,7 @@ func (s *busSettings) check(flags *pflag.FlagSet) error {
 		}
 		return checkSync(s.sync)
 	}
-	for _, own := range []string{"data", "nats", "sync"} {
+	for _, own := range []string{"nats", "sync"} {
 		if f := flags.Lookup(own); f != nil && f.Changed {
 			return usageError{fmt.Errorf("--%s: is about the NATS in this process, but --nats-url names another", own)}
 		}

@@ -32,8 +32,8 @@ func applySettings(flags *pflag.FlagSet, env map[string]string) error {
 	flags.Visit(func(f *pflag.Flag) { given[f.Name] = true })
 	var errs []error
 	flags.VisitAll(func(f *pflag.Flag) {
-		value, ok := env[envName(f.Name)]
-		if given[f.Name] || !ok {
+		value := env[envName(f.Name)]
+		if given[f.Name] || value == "" {
 			return
 		}
 		given[f.Name] = true

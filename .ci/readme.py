@@ -1,0 +1,174 @@
+"""Runs what README.md prints against `jobstreamer dev --demo`, and compares the answers.
+
+A block ```console holds commands ("$ ...", going on after a backslash) and below each its answer. An answer in JSON must have the same
+members, all the way down, and the same values where those are words of the API; times and counts may differ. Any other
+answer is an excerpt: then the command must succeed and say something. A command that goes on for ever (nats sub, following a
+log) is ended after some seconds; it must have said something until then. With --write the answers are replaced by those received.
+"""
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+
+README = pathlib.Path("README.md")
+ENDLESS = re.compile(r"nats sub|nats kv watch|curl -N|jobstreamer (serve|agent|dev|bench)|nats bench")
+PATIENCE = 12  # seconds: the demo's schedule fires every ten
+WORDS = {"batch_status", "exit_status", "title", "status", "app", "job", "name", "step_name", "message", "cron_notation"}
+
+
+def start(data):
+    """Starts the bus on free ports, and returns the process and its two addresses."""
+    process = subprocess.Popen(
+        ["jobstreamer", "dev", "--demo", "--data", data, "--http", "127.0.0.1:0", "--nats", "127.0.0.1:0", "--sync", "interval"],
+        stdout=subprocess.PIPE, text=True)
+    found = {}
+    for line in process.stdout:
+        for name in ("REST API", "NATS"):
+            if m := re.match(rf"\s+{name}\s+(\S+)", line):
+                found[name] = m[1]
+        if len(found) == 2:
+            break
+    else:
+        sys.exit("dev did not start")
+    # What the demo prints has to go somewhere.
+    subprocess.Popen(["cat"], stdin=process.stdout, stdout=subprocess.DEVNULL)
+    return process, found["REST API"], found["NATS"]
+
+
+def wait_for_demo(rest):
+    for _ in range(60):
+        try:
+            with urllib.request.urlopen(rest + "/default/job/every-10s/executions") as r:
+                if any(e["batch_status"] == "completed" for e in json.load(r)["results"]):
+                    return
+        except OSError:
+            pass
+        time.sleep(0.5)
+    sys.exit("the demo's jobs did not run")
+
+
+def blocks(lines):
+    """Yields (first, end, command) of each command's answer in the console blocks."""
+    i = 0
+    while i < len(lines):
+        if lines[i] != "```console":
+            i += 1
+            continue
+        i += 1
+        while lines[i] != "```":
+            assert lines[i].startswith("$ "), f"README:{i + 1}: want a command"
+            command = [lines[i][2:]]
+            while command[-1].endswith("\\"):
+                i += 1
+                command.append(lines[i])
+            i += 1
+            first = i
+            while lines[i] != "```" and not lines[i].startswith("$ "):
+                i += 1
+            yield first, i, "\n".join(command)
+        i += 1
+
+
+def run(command, rest, nats):
+    """Returns what the command prints, or ends with what is wrong."""
+    text = command.replace("http://127.0.0.1:45102", rest).replace("nats://127.0.0.1:4222", nats)
+    endless = ENDLESS.search(command)
+    process = subprocess.Popen(["bash", "-c", text], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+                               env={**os.environ, "NATS_URL": nats, "JOBSTREAMER_NATS_URL": nats, "JOBSTREAMER_URL": rest})
+    try:
+        out, _ = process.communicate(timeout=PATIENCE if endless else 60)
+        code = process.returncode
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGINT)
+        out, _ = process.communicate(timeout=20)
+        code = 0 if endless else -1
+    out = out.replace(rest, "http://127.0.0.1:45102").replace(nats, "nats://127.0.0.1:4222").strip("\n")
+    return code, out
+
+
+def differences(want, got, path=""):
+    """Yields the places where the shape of two answers differs."""
+    if isinstance(want, dict) and isinstance(got, dict):
+        for key in sorted(want.keys() | got.keys()):
+            if key not in want or key not in got:
+                yield f"{path}/{key} is only in {'the README' if key in want else 'the answer'}"
+            else:
+                yield from differences(want[key], got[key], f"{path}/{key}")
+    elif isinstance(want, list) and isinstance(got, list):
+        if want and not got:
+            yield f"{path} is empty"
+        elif want and got:
+            yield from differences(want[0], got[0], f"{path}/0")
+    elif type(want) is not type(got) and not {type(want), type(got)} <= {int, float, str, type(None)}:
+        yield f"{path} is {got!r}, not {want!r}"
+    elif path.rsplit("/", 1)[-1] in WORDS and want != got:
+        yield f"{path} is {got!r}, not {want!r}"
+
+
+def parsed(text):
+    """The JSON in an answer, after the lines of a header if it has any."""
+    body = text.split("\n\n", 1)[1] if text.startswith("HTTP/1.1") and "\n\n" in text else text
+    try:
+        return json.loads(body)
+    except ValueError:
+        return None
+
+
+def pretty(text):
+    value = parsed(text)
+    if value is None:
+        return [line.rstrip() for line in text.replace("\r", "").split("\n")]
+    return json.dumps(value, indent=2, ensure_ascii=False).split("\n")
+
+
+def main():
+    write = "--write" in sys.argv
+    lines = README.read_text().split("\n")
+    wrong = 0
+    answers = []
+    with tempfile.TemporaryDirectory() as data:
+        bus, rest, nats = start(data)
+        try:
+            wait_for_demo(rest)
+            for first, end, command in blocks(lines):
+                code, out = run(command, rest, nats)
+                out = out.replace(data, "~/.local/share/jobstreamer")
+                problems = []
+                want = parsed("\n".join(lines[first:end]))
+                if code != 0 and not command.endswith("# fails"):
+                    problems.append(f"exit code {code}")
+                elif not out and first != end:
+                    problems.append("it says nothing")
+                elif want is not None and not write:
+                    got = parsed(out.replace("\r", ""))
+                    problems += ["not JSON"] if got is None else list(differences(want, got))
+                print(("WRONG" if problems else "ok   "), command.split("\n")[0])
+                for p in problems:
+                    print("     ", p)
+                if problems:
+                    wrong += 1
+                    print("\n".join("      | " + l for l in out.split("\n")[:40]))
+                answers.append((first, end, pretty(out)))
+        finally:
+            bus.send_signal(signal.SIGINT)
+            if bus.wait(timeout=30) != 0:
+                print("WRONG dev ended with", bus.returncode)
+                wrong += 1
+    if write:
+        for first, end, text in reversed(answers):
+            if lines[first:end] and lines[first:end] != ["..."]:
+                lines[first:end] = text
+        README.write_text("\n".join(lines))
+    if not answers:
+        sys.exit("no commands found")
+    print(f"{len(answers)} commands, {wrong} wrong")
+    sys.exit(1 if wrong else 0)
+
+
+main()

@@ -1,0 +1,323 @@
+// Package agenttest is a room for tests of agents: a real broker with the streams of one application, where the test
+// plays the bus. It works in fake time too.
+package agenttest
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"os"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/goleak"
+
+	"github.com/job-streamer/job-streamer-control-bus/agent"
+	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/bustest"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+// App and Job are what the requests of a room are about.
+const (
+	App = "app"
+	Job = "job"
+)
+
+// Main is for TestMain: os.Exit(agenttest.Main(m)). It fails if goroutines are left.
+func Main(m *testing.M) int {
+	code := bustest.Main(m)
+	if err := goleak.Find(); code == 0 && err != nil {
+		_, _ = io.WriteString(os.Stderr, err.Error())
+		return 1
+	}
+	return code
+}
+
+// Room is a broker and what a bus would do with it.
+type Room struct {
+	t      testing.TB
+	Server *server.Server
+	Conn   *nats.Conn
+	JS     jetstream.JetStream
+
+	mu     sync.Mutex
+	lastID int64
+}
+
+// New makes a room. It ends with the test.
+func New(t testing.TB) *Room {
+	t.Helper()
+	r := &Room{t: t, Server: bustest.Server(t)}
+	r.Conn = bustest.Conn(t, r.Server)
+	var err error
+	if r.JS, err = jetstream.New(r.Conn); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range append(bus.Streams(1, bus.Retention{}), bus.RequestStreamConfig(App, 1)) {
+		if s.Name == subjects.ResultsStream || s.Name == subjects.LogsStream || s.Name == subjects.RequestStream(App) {
+			if _, err := r.JS.CreateStream(t.Context(), s); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	r.Pool(subjects.DefaultPool)
+	return r
+}
+
+// Pool makes the consumers of a pool.
+func (r *Room) Pool(pool string) {
+	r.t.Helper()
+	for _, priority := range subjects.Priorities() {
+		if _, err := r.JS.CreateConsumer(r.t.Context(), subjects.RequestStream(App), bus.RequestConsumerConfig(App, pool, priority)); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+}
+
+// Request is one attempt of a new execution of a definition.
+func (r *Room) Request(definition string) *subjects.Request {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lastID++
+	return &subjects.Request{
+		Execution: subjects.Execution{
+			ID: r.lastID, InstanceID: r.lastID, App: App, Job: Job, BatchStatus: subjects.Undispatched,
+			Pool: subjects.DefaultPool, Priority: subjects.Normal, CreateTime: subjects.Now(),
+		},
+		Attempt: 1, Definition: json.RawMessage(definition), Time: subjects.Now(),
+	}
+}
+
+// Submit puts a request into the queue and returns the execution's id.
+func (r *Room) Submit(q *subjects.Request) int64 {
+	r.t.Helper()
+	data, err := json.Marshal(q)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	e := &q.Execution
+	if _, err := r.JS.Publish(r.t.Context(), subjects.RequestSubject(App, e.Pool, e.Priority, e.ID), data); err != nil {
+		r.t.Fatal(err)
+	}
+	return e.ID
+}
+
+// Run submits a definition and returns how it ended.
+func (r *Room) Run(definition string) subjects.Result {
+	r.t.Helper()
+	return r.End(r.Submit(r.Request(definition)))
+}
+
+// Results are all results of an execution so far.
+func (r *Room) Results(id int64) []subjects.Result {
+	r.t.Helper()
+	var all []subjects.Result
+	read(r, subjects.ResultsStream, subjects.ResultFilter(App, Job, id), &all)
+	return all
+}
+
+// Lines are all lines of output of an execution so far, and how many were dropped.
+func (r *Room) Lines(id int64) (lines []subjects.LogLine, dropped int) {
+	r.t.Helper()
+	var all []subjects.LogMessage
+	read(r, subjects.LogsStream, subjects.LogFilter(App, Job, id), &all)
+	for _, m := range all {
+		lines = append(lines, m.Lines...)
+		dropped += m.Dropped
+	}
+	return lines, dropped
+}
+
+// read appends all messages of a filter to a list.
+func read[T any](r *Room, stream, filter string, to *[]T) {
+	r.t.Helper()
+	ctx := context.Background()
+	s, err := r.JS.Stream(ctx, stream)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for seq := uint64(1); ; {
+		m, err := s.GetMsg(ctx, seq, jetstream.WithGetMsgSubject(filter))
+		if err != nil {
+			return
+		}
+		var v T
+		if err := json.Unmarshal(m.Data, &v); err != nil {
+			r.t.Fatalf("%s: %v: %s", m.Subject, err, m.Data)
+		}
+		*to = append(*to, v)
+		seq = m.Sequence + 1
+	}
+}
+
+// End waits for the terminal result of an execution.
+func (r *Room) End(id int64) subjects.Result {
+	r.t.Helper()
+	return r.Await(id, func(last subjects.Result) bool { return last.BatchStatus.Ended() })
+}
+
+// Await waits until the last result of an execution is the one that is wanted.
+func (r *Room) Await(id int64, wanted func(subjects.Result) bool) subjects.Result {
+	r.t.Helper()
+	var last subjects.Result
+	Eventually(r.t, func() bool {
+		all := r.Results(id)
+		if len(all) == 0 {
+			return false
+		}
+		last = all[len(all)-1]
+		return wanted(last)
+	}, "execution %d has the last result %+v", id, &last)
+	return last
+}
+
+// Eventually waits for something to become true.
+func Eventually(t testing.TB, ok func() bool, format string, args ...any) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("waited in vain: "+format, args...)
+		}
+	}
+}
+
+// Decide publishes a result as the bus does, expecting the sequence of what is there, and returns its own.
+func (r *Room) Decide(id int64, attempt int, status subjects.BatchStatus) uint64 {
+	r.t.Helper()
+	filter := subjects.ResultFilter(App, Job, id)
+	var seq uint64
+	s, err := r.JS.Stream(context.Background(), subjects.ResultsStream)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if m, err := s.GetLastMsgForSubject(context.Background(), filter); err == nil {
+		seq = m.Sequence
+	}
+	data, _ := json.Marshal(subjects.Result{ID: id, App: App, Job: Job, Attempt: attempt, BatchStatus: status, Agent: subjects.Bus, Handling: "bus", Number: 1, Time: subjects.Now()})
+	ack, err := r.JS.PublishMsg(context.Background(), &nats.Msg{
+		Subject: subjects.ResultSubject(App, Job, id, subjects.Bus), Data: data,
+		Header: nats.Header{
+			subjects.ExpectedSequenceHeader: {strconv.FormatUint(seq, 10)},
+			subjects.ExpectedFilterHeader:   {filter},
+		},
+	})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return ack.Sequence
+}
+
+// Command sends a command to an agent.
+func (r *Room) Command(name, verb string, c subjects.Command) subjects.CommandReply {
+	r.t.Helper()
+	data, _ := json.Marshal(c)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	m, err := r.Conn.RequestWithContext(ctx, subjects.CommandSubject(name, verb), data)
+	if err != nil {
+		r.t.Fatalf("command %s: %v", verb, err)
+	}
+	var reply subjects.CommandReply
+	if err := json.Unmarshal(m.Data, &reply); err != nil {
+		r.t.Fatal(err)
+	}
+	return reply
+}
+
+// Heartbeats collects the heartbeats of an agent from now on.
+func (r *Room) Heartbeats(name string) func() []subjects.Heartbeat {
+	r.t.Helper()
+	var mu sync.Mutex
+	var all []subjects.Heartbeat
+	sub, err := r.Conn.Subscribe(subjects.HeartbeatSubject(name), func(m *nats.Msg) {
+		var h subjects.Heartbeat
+		if err := json.Unmarshal(m.Data, &h); err != nil {
+			r.t.Errorf("heartbeat: %v", err)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		all = append(all, h)
+	})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() { _ = sub.Unsubscribe() })
+	if err := r.Conn.FlushWithContext(r.within(5 * time.Second)); err != nil {
+		r.t.Fatal(err)
+	}
+	return func() []subjects.Heartbeat {
+		mu.Lock()
+		defer mu.Unlock()
+		return append([]subjects.Heartbeat(nil), all...)
+	}
+}
+
+func (r *Room) within(d time.Duration) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	r.t.Cleanup(cancel)
+	return ctx
+}
+
+// Running is an agent that runs.
+type Running struct {
+	t    testing.TB
+	stop context.CancelFunc
+	done chan error
+	Name string
+}
+
+// Start starts an agent in the room. What cfg leaves open is short, so that tests are. It ends with the test, without
+// an error unless Wait was called.
+func (r *Room) Start(cfg agent.Config, opts ...agent.Option) *Running {
+	r.t.Helper()
+	if cfg.Name == "" {
+		cfg.Name = "a1"
+	}
+	if cfg.Apps == nil {
+		cfg.Apps = []string{App}
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.NewTextHandler(r.t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
+	}
+	if cfg.Conn == nil && cfg.URL == "" {
+		cfg.Options = append(cfg.Options, nats.InProcessServer(r.Server))
+	}
+	a, err := agent.New(cfg, opts...)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	run := &Running{t: r.t, stop: stop, done: make(chan error, 1), Name: cfg.Name}
+	go func() { run.done <- a.Run(ctx) }()
+	r.t.Cleanup(func() {
+		if err := run.Stop(); err != nil {
+			r.t.Errorf("agent %s: %v", cfg.Name, err)
+		}
+	})
+	return run
+}
+
+// Stop ends the agent and returns what Run returned; nil if that was asked for before.
+func (r *Running) Stop() error {
+	r.stop()
+	return r.Wait()
+}
+
+// Leave tells the agent to leave, and does not wait for it.
+func (r *Running) Leave() { r.stop() }
+
+// Wait waits until the agent ends.
+func (r *Running) Wait() error {
+	err, ok := <-r.done
+	if ok {
+		close(r.done)
+	}
+	return err
+}

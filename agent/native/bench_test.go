@@ -1,0 +1,74 @@
+package native_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/job-streamer/job-streamer-control-bus/agent"
+	"github.com/job-streamer/job-streamer-control-bus/agent/agenttest"
+	"github.com/job-streamer/job-streamer-control-bus/agent/native"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+// BenchmarkNoop is how fast one agent works off jobs of one step that does nothing, beside the broker in the same process.
+// The requests wait before the clock runs.
+func BenchmarkNoop(b *testing.B) {
+	for _, slots := range []int{1, 8, 64} {
+		b.Run(fmt.Sprintf("slots=%d", slots), func(b *testing.B) {
+			room := agenttest.New(b)
+			fill(b, room, b.N)
+			ends := make(chan struct{}, b.N)
+			sub, err := room.Conn.Subscribe(subjects.AllResults, func(m *nats.Msg) {
+				var r subjects.Result
+				if json.Unmarshal(m.Data, &r) == nil && r.BatchStatus == subjects.Completed {
+					ends <- struct{}{}
+				}
+			})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer sub.Unsubscribe()
+			_ = sub.SetPendingLimits(-1, -1)
+			b.ResetTimer()
+			agent := room.Start(agent.Config{Slots: slots, Log: slog.New(slog.DiscardHandler), Runtime: native.New(native.Config{})}, agent.Batchlet("noop", noop))
+			<-ends // the agent has its name
+			begin := time.Now()
+			for range b.N - 1 {
+				<-ends
+			}
+			if d := time.Since(begin); b.N > 1 {
+				b.ReportMetric(float64(b.N-1)/d.Seconds(), "executions/s")
+			}
+			b.StopTimer()
+			if err := agent.Stop(); err != nil {
+				b.Error(err)
+			}
+		})
+	}
+}
+
+func noop(context.Context, *agent.StepContext) (string, error) { return "", nil }
+
+func fill(b *testing.B, room *agenttest.Room, n int) {
+	for range n {
+		q := room.Request(`{"id":"job","steps":[{"id":"one","batchlet":{"ref":"noop"}}]}`)
+		data, err := json.Marshal(q)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := room.JS.PublishAsync(subjects.RequestSubject(agenttest.App, subjects.DefaultPool, subjects.Normal, q.Execution.ID), data); err != nil {
+			b.Fatal(err)
+		}
+	}
+	select {
+	case <-room.JS.PublishAsyncComplete():
+	case <-time.After(time.Minute):
+		b.Fatal("requests not stored")
+	}
+}

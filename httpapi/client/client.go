@@ -1,0 +1,222 @@
+// Package client speaks to the REST API of a control bus.
+//
+//	c, err := client.New(client.Config{URL: "http://localhost:45102"})
+//	...
+//	e, err := c.Submit(ctx, "default", "JOB-1", client.Submission{
+//		Parameters: map[string]string{"date": "2026-11-24"},
+//		Wait:       time.Minute,
+//	})
+//
+// What the control bus refuses is a [*Problem], whose Code says why. Nothing is sent twice by itself; a submission
+// with an idempotency key may be.
+package client
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+)
+
+// DefaultURL is where a control bus listens that nobody told otherwise.
+const DefaultURL = "http://localhost:45102"
+
+// maxError is how much of an answer that is no problem an error shows.
+const maxError = 300
+
+// Problem is what the control bus answers if it refuses something.
+type Problem = rest.Problem
+
+// Code is the code of the [Problem] in err, empty if there is none.
+func Code(err error) string {
+	var p *Problem
+	if errors.As(err, &p) {
+		return p.Code
+	}
+	return ""
+}
+
+// Config of a [Client].
+type Config struct {
+	URL       string       // of the control bus; default [DefaultURL]
+	HTTP      *http.Client // default: one of its own. It should have no Timeout, which would end streams too
+	UserAgent string       // default "jobstreamer-client"
+}
+
+// Client speaks to one control bus. It may be used by several goroutines.
+type Client struct {
+	base  string
+	http  *http.Client
+	agent string
+}
+
+// New returns a client; nothing is sent yet.
+func New(cfg Config) (*Client, error) {
+	base := strings.TrimRight(cmp.Or(cfg.URL, DefaultURL), "/")
+	u, err := url.Parse(base)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return nil, fmt.Errorf("URL %q of the control bus: want http://host:port", cfg.URL)
+	}
+	c := &Client{base, cfg.HTTP, cmp.Or(cfg.UserAgent, "jobstreamer-client")}
+	if c.http == nil {
+		t := http.DefaultTransport.(*http.Transport).Clone()
+		t.MaxIdleConnsPerHost = t.MaxIdleConns // there is one host, and many may ask at a time
+		t.ResponseHeaderTimeout = 0            // an answer may wait for the end of an execution
+		c.http = &http.Client{Transport: t}
+	}
+	return c, nil
+}
+
+// Close gives up idle connections.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// request is what is sent.
+type request struct {
+	method, path string
+	query        url.Values
+	header       http.Header
+	body         any // nil, bytes as they are, or a value of package rest
+	accept       string
+}
+
+// path joins segments, each escaped.
+func path(segments ...string) string {
+	var b strings.Builder
+	for _, s := range segments {
+		b.WriteString("/" + url.PathEscape(s))
+	}
+	return b.String()
+}
+
+// send sends a request and returns the answer, whose body has to be closed, or the error that the answer is.
+func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
+	var body io.Reader
+	switch b := r.body.(type) {
+	case nil:
+	case []byte:
+		body = bytes.NewReader(b)
+	default:
+		data, err := json.Marshal(b)
+		if err != nil {
+			return nil, fmt.Errorf("%s %s: %w", r.method, r.path, err)
+		}
+		body = bytes.NewReader(data)
+	}
+	address := c.base + r.path
+	if len(r.query) > 0 {
+		address += "?" + r.query.Encode()
+	}
+	req, err := http.NewRequestWithContext(ctx, r.method, address, body)
+	if err != nil {
+		return nil, err
+	}
+	for name, values := range r.header {
+		req.Header[name] = values
+	}
+	req.Header.Set("Accept", cmp.Or(r.accept, "application/json"))
+	req.Header.Set("User-Agent", c.agent)
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	res, err := c.http.Do(req)
+	if err != nil {
+		return nil, err // it names method and address
+	}
+	if res.StatusCode/100 != 2 {
+		defer res.Body.Close()
+		return nil, fmt.Errorf("%s %s: %w", r.method, r.path, problemOf(res))
+	}
+	return res, nil
+}
+
+// problemOf reads the error that an answer is. Not every answer is the control bus's own: there are proxies.
+func problemOf(res *http.Response) error {
+	data, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
+	p := &Problem{}
+	if err == nil && json.Unmarshal(data, p) == nil && p.Code != "" {
+		return p
+	}
+	text := strings.TrimSpace(string(data[:min(len(data), maxError)]))
+	return fmt.Errorf("%s: %q", res.Status, text)
+}
+
+// do sends a request and reads the answer into v, if there is one to be read.
+func (c *Client) do(ctx context.Context, r request, v any) (http.Header, error) {
+	res, err := c.send(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	if v == nil {
+		_, err = io.Copy(io.Discard, res.Body) // so that the connection can be used again
+		return res.Header, err
+	}
+	if err := json.NewDecoder(res.Body).Decode(v); err != nil {
+		return nil, fmt.Errorf("%s %s: read the answer: %w", r.method, r.path, err)
+	}
+	_, err = io.Copy(io.Discard, res.Body)
+	return res.Header, err
+}
+
+// Version of the control bus.
+func (c *Client) Version(ctx context.Context) (v string, err error) {
+	_, err = c.do(ctx, request{method: "GET", path: "/version"}, &v)
+	return v, err
+}
+
+// Healthy returns an error if the control bus cannot be reached, or cannot reach NATS.
+func (c *Client) Healthy(ctx context.Context) error {
+	_, err := c.do(ctx, request{method: "GET", path: "/healthcheck"}, nil)
+	return err
+}
+
+// Page is the part of a list that is asked for.
+type Page struct {
+	Offset int // number of the first one, from 1; default 1
+	Limit  int // at most 1000; default 20
+}
+
+func (p Page) query() url.Values {
+	q := url.Values{}
+	if p.Offset > 0 {
+		q.Set("offset", fmt.Sprint(p.Offset))
+	}
+	if p.Limit > 0 {
+		q.Set("limit", fmt.Sprint(p.Limit))
+	}
+	return q
+}
+
+// Condition makes a write depend on what is there.
+type Condition struct {
+	Create bool   // only if there is none: else a [Problem] with the code conflict
+	ETag   string // only if it is still this one: else precondition_failed
+}
+
+func (k Condition) header() http.Header {
+	h := http.Header{}
+	if k.Create {
+		h.Set("If-None-Match", "*")
+	}
+	if k.ETag != "" {
+		h.Set("If-Match", k.ETag)
+	}
+	return h
+}
+
+// wait is a query with how long an answer may wait.
+func wait(d time.Duration) url.Values {
+	if d == 0 {
+		return nil
+	}
+	return url.Values{"wait": {d.String()}}
+}

@@ -1,0 +1,136 @@
+package client
+
+import (
+	"context"
+
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+)
+
+// Apps lists applications by name.
+func (c *Client) Apps(ctx context.Context, p Page) (list rest.List[rest.AppInfo], err error) {
+	_, err = c.do(ctx, request{method: "GET", path: "/apps", query: p.query()}, &list)
+	return list, err
+}
+
+// App returns an application with its entity tag.
+func (c *Client) App(ctx context.Context, app string) (a *rest.AppInfo, etag string, err error) {
+	h, err := c.do(ctx, request{method: "GET", path: path("app", app)}, &a)
+	return a, h.Get("ETag"), err
+}
+
+// PutApp creates or overwrites an application.
+func (c *Client) PutApp(ctx context.Context, app rest.App, k Condition) (a *rest.AppInfo, etag string, err error) {
+	h, err := c.do(ctx, request{method: "PUT", path: path("app", app.Name), header: k.header(), body: app}, &a)
+	return a, h.Get("ETag"), err
+}
+
+// DeleteApp deletes an application that has no jobs.
+func (c *Client) DeleteApp(ctx context.Context, app string) error {
+	_, err := c.do(ctx, request{method: "DELETE", path: path("app", app)}, nil)
+	return err
+}
+
+// Stats counts what belongs to an application.
+func (c *Client) Stats(ctx context.Context, app string) (s rest.AppStats, err error) {
+	_, err = c.do(ctx, request{method: "GET", path: path(app, "stats")}, &s)
+	return s, err
+}
+
+// JobSearch says which jobs are wanted, and how they are sorted.
+type JobSearch struct {
+	Page
+	Query  string // words, since:2016-09-09, batch-status:failed ...; all jobs if empty
+	SortBy string // such as last_execution_started:desc; by name if empty
+}
+
+// Jobs lists jobs of an application.
+func (c *Client) Jobs(ctx context.Context, app string, s JobSearch) (list rest.List[rest.Job], err error) {
+	q := s.query()
+	if s.Query != "" {
+		q.Set("q", s.Query)
+	}
+	if s.SortBy != "" {
+		q.Set("sort_by", s.SortBy)
+	}
+	_, err = c.do(ctx, request{method: "GET", path: path(app, "jobs"), query: q}, &list)
+	return list, err
+}
+
+// Job returns a job with its definition and its entity tag.
+func (c *Client) Job(ctx context.Context, app, job string) (j *rest.Job, etag string, err error) {
+	h, err := c.do(ctx, request{method: "GET", path: path(app, "job", job)}, &j)
+	return j, h.Get("ETag"), err
+}
+
+// PostJob creates or overwrites the job that the definition, as JSON, names.
+func (c *Client) PostJob(ctx context.Context, app string, definition []byte, k Condition) (j *rest.Job, etag string, err error) {
+	return c.writeJob(ctx, request{method: "POST", path: path(app, "jobs"), header: k.header(), body: definition})
+}
+
+// PutJob creates or overwrites a job. The definition, as JSON, has its name as id.
+func (c *Client) PutJob(ctx context.Context, app, job string, definition []byte, k Condition) (j *rest.Job, etag string, err error) {
+	return c.writeJob(ctx, request{method: "PUT", path: path(app, "job", job), header: k.header(), body: definition})
+}
+
+func (c *Client) writeJob(ctx context.Context, r request) (j *rest.Job, etag string, err error) {
+	h, err := c.do(ctx, r, &j)
+	return j, h.Get("ETag"), err
+}
+
+// DeleteJob deletes a job with its schedule, and its history unless that is to be kept.
+func (c *Client) DeleteJob(ctx context.Context, app, job string, keepHistory bool, k Condition) error {
+	r := request{method: "DELETE", path: path(app, "job", job), header: k.header()}
+	if keepHistory {
+		r.path += "?keep=history"
+	}
+	_, err := c.do(ctx, r, nil)
+	return err
+}
+
+// PutSchedule schedules a job, or changes its schedule.
+func (c *Client) PutSchedule(ctx context.Context, app, job string, s rest.NewSchedule) (is *rest.Schedule, err error) {
+	_, err = c.do(ctx, request{method: "PUT", path: path(app, "job", job, "schedule"), body: s}, &is)
+	return is, err
+}
+
+// PauseSchedule lets a job not fire until it is resumed.
+func (c *Client) PauseSchedule(ctx context.Context, app, job string) (is *rest.Schedule, err error) {
+	_, err = c.do(ctx, request{method: "PUT", path: path(app, "job", job, "schedule", "pause")}, &is)
+	return is, err
+}
+
+// ResumeSchedule lets a job fire again.
+func (c *Client) ResumeSchedule(ctx context.Context, app, job string) (is *rest.Schedule, err error) {
+	_, err = c.do(ctx, request{method: "PUT", path: path(app, "job", job, "schedule", "resume")}, &is)
+	return is, err
+}
+
+// DeleteSchedule removes a job's schedule.
+func (c *Client) DeleteSchedule(ctx context.Context, app, job string) error {
+	_, err := c.do(ctx, request{method: "DELETE", path: path(app, "job", job, "schedule")}, nil)
+	return err
+}
+
+// Agents lists agents by name.
+func (c *Client) Agents(ctx context.Context, p Page) (list rest.List[rest.Agent], err error) {
+	_, err = c.do(ctx, request{method: "GET", path: "/agents", query: p.query()}, &list)
+	return list, err
+}
+
+// Agent returns an agent, by its name or instance id, with its newest executions.
+func (c *Client) Agent(ctx context.Context, agent string) (a *rest.Agent, err error) {
+	_, err = c.do(ctx, request{method: "GET", path: path("agent", agent)}, &a)
+	return a, err
+}
+
+// BlockAgent lets an agent take no more work.
+func (c *Client) BlockAgent(ctx context.Context, agent string) (a *rest.Agent, err error) {
+	_, err = c.do(ctx, request{method: "PUT", path: path("agent", agent, "block")}, &a)
+	return a, err
+}
+
+// UnblockAgent lets an agent take work again.
+func (c *Client) UnblockAgent(ctx context.Context, agent string) (a *rest.Agent, err error) {
+	_, err = c.do(ctx, request{method: "PUT", path: path("agent", agent, "unblock")}, &a)
+	return a, err
+}

@@ -1,0 +1,85 @@
+package client
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+)
+
+// Submission starts or restarts an execution.
+type Submission struct {
+	Parameters     map[string]string
+	IdempotencyKey string        // sent again with this key and these parameters, it starts nothing more; not with Restart
+	Wait           time.Duration // return when it has ended, or after this time; at most an hour
+}
+
+// body is what is sent; nothing if there is nothing to say.
+func (s Submission) body() any {
+	if len(s.Parameters) == 0 {
+		return nil
+	}
+	return rest.Submission{Parameters: s.Parameters}
+}
+
+func executionPath(app, job string, id int64, verb ...string) string {
+	n := strconv.FormatInt(id, 10)
+	if job == "" {
+		return path(append([]string{app, "execution", n}, verb...)...)
+	}
+	return path(append([]string{app, "job", job, "execution", n}, verb...)...)
+}
+
+// Submit starts an execution. If it is not known whether it was started, the error's [Problem] has the code
+// outcome_unknown and the id: submit again with the same key, or look.
+func (c *Client) Submit(ctx context.Context, app, job string, s Submission) (e *rest.Execution, err error) {
+	r := request{method: "POST", path: path(app, "job", job, "executions"), query: wait(s.Wait), body: s.body(), header: http.Header{}}
+	if s.IdempotencyKey != "" {
+		r.header.Set("Idempotency-Key", s.IdempotencyKey)
+	}
+	_, err = c.do(ctx, r, &e)
+	return e, err
+}
+
+// Executions lists executions of a job, newest first.
+func (c *Client) Executions(ctx context.Context, app, job string, p Page) (list rest.List[rest.ExecutionSummary], err error) {
+	_, err = c.do(ctx, request{method: "GET", path: path(app, "job", job, "executions"), query: p.query()}, &list)
+	return list, err
+}
+
+// DeleteExecutions deletes all executions of a job that have ended.
+func (c *Client) DeleteExecutions(ctx context.Context, app, job string) error {
+	_, err := c.do(ctx, request{method: "DELETE", path: path(app, "job", job, "executions")}, nil)
+	return err
+}
+
+// Execution returns an execution; job may be empty.
+func (c *Client) Execution(ctx context.Context, app, job string, id int64) (e *rest.Execution, err error) {
+	return c.Await(ctx, app, job, id, 0)
+}
+
+// Await returns an execution when it has ended, or as it is after d, at most an hour; job may be empty.
+func (c *Client) Await(ctx context.Context, app, job string, id int64, d time.Duration) (e *rest.Execution, err error) {
+	_, err = c.do(ctx, request{method: "GET", path: executionPath(app, job, id), query: wait(d)}, &e)
+	return e, err
+}
+
+// Stop asks an execution to end; it may take a while until it has.
+func (c *Client) Stop(ctx context.Context, app, job string, id int64) (e *rest.Execution, err error) {
+	_, err = c.do(ctx, request{method: "PUT", path: executionPath(app, job, id, "stop")}, &e)
+	return e, err
+}
+
+// Abandon gives up an execution that waits, or that was stopped or failed: it will not be restarted.
+func (c *Client) Abandon(ctx context.Context, app, job string, id int64) (e *rest.Execution, err error) {
+	_, err = c.do(ctx, request{method: "PUT", path: executionPath(app, job, id, "abandon")}, &e)
+	return e, err
+}
+
+// Restart goes on where an execution ended; the result is the new one.
+func (c *Client) Restart(ctx context.Context, app, job string, id int64, s Submission) (e *rest.Execution, err error) {
+	_, err = c.do(ctx, request{method: "PUT", path: executionPath(app, job, id, "restart"), query: wait(s.Wait), body: s.body()}, &e)
+	return e, err
+}

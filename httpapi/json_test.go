@@ -1,0 +1,164 @@
+package httpapi
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+	"github.com/job-streamer/job-streamer-control-bus/jsl"
+)
+
+func TestReadJSON(t *testing.T) {
+	for name, tc := range map[string]struct {
+		body string
+		into func() any
+		want any      // what was read
+		errs []string // or what is wrong
+	}{
+		"an empty object":               {body: `{}`, want: &rest.Submission{}},
+		"null is as good as absent":     {body: `{"parameters":null}`, want: &rest.Submission{}},
+		"scalars are their text":        {body: `{"parameters":{"a":"1","b":2.50,"c":true,"d":1e3}}`, want: &rest.Submission{Parameters: map[string]string{"a": "1", "b": "2.50", "c": "true", "d": "1e3"}}},
+		"unicode and escapes":           {body: `{"parameters":{"\u00e4/~":"\ud83d\ude00"}}`, want: &rest.Submission{Parameters: map[string]string{"ä/~": "😀"}}},
+		"white space around it":         {body: " \n{ }\t", want: &rest.Submission{}},
+		"an unknown name":               {body: `{"parameter":{}}`, errs: []string{`/parameter: want one of parameters, got "parameter"`}},
+		"wrong case":                    {body: `{"Parameters":{}}`, errs: []string{`/Parameters: want one of parameters, got "Parameters"`}},
+		"all faults at once":            {body: `{"parameters":{"a":[1],"b":{},"c":null},"x":1}`, errs: []string{"/parameters/a: want a string, a number, true or false, got [1]", "/parameters/b: want a string, a number, true or false, got {}", "/parameters/c: want a string, a number, true or false, got null", `/x: want one of parameters, got "x"`}},
+		"a pointer escapes names":       {body: `{"parameters":{"a/b~c.d":[]}}`, errs: []string{"/parameters/a~1b~0c.d: want a string, a number, true or false, got []"}},
+		"a name twice":                  {body: `{"parameters":{"a":"1","a":"2"}}`, errs: []string{`/parameters/a: want a name once, got "a"`}},
+		"no object":                     {body: `[1]`, errs: []string{"want an object, got [1]"}},
+		"more than one object":          {body: `{} {}`, errs: []string{"want nothing after the object, got more"}},
+		"nothing":                       {body: ``, errs: []string{"malformed: want JSON, got the end of the body (line 1, column 1)"}},
+		"half an object":                {body: "{\n\"parameters\": {", errs: []string{"malformed: /parameters: want JSON, got the end of the body (line 2, column 16)"}},
+		"no JSON":                       {body: "{\n  parameters: 1}", errs: []string{`malformed: want JSON, got invalid character 'p' at start of string (expecting '"') (line 2, column 3)`}},
+		"bad UTF-8":                     {body: "{\"parameters\":{\"a\":\"\xff\"}}", errs: []string{"malformed: /parameters/a: want JSON, got invalid UTF-8 (line 1, column 20)"}},
+		"a long value is shown in part": {body: `{"parameters":["` + strings.Repeat("ä", 500) + `"]}`, errs: []string{"/parameters: want an object, got [\"" + strings.Repeat("ä", 39) + "..."}},
+		"deep nesting":                  {body: `{"x":` + strings.Repeat("[", 20000), errs: []string{"malformed: "}},
+		"every kind of field": {
+			body: `{"name":1,"description":[],"classpath":"x"}`, into: func() any { return &rest.App{} },
+			errs: []string{"/name: want a string, got 1", "/description: want a string, got []", "/classpath: want an array, got \"x\""},
+		},
+		"items of a list": {
+			body: `{"name":"a","classpath":["x",1,{}]}`, into: func() any { return &rest.App{} },
+			errs: []string{"/classpath/1: want a string, got 1", "/classpath/2: want a string, got {}"},
+		},
+		"true as text": {
+			body: `{"cron_notation":"x","substitution":"true"}`, into: func() any { return &rest.NewSchedule{} },
+			errs: []string{`/substitution: want true or false, got "true"`},
+		},
+		"a whole schedule": {
+			body: `{"cron_notation":"0 0 3 * * ?","time_zone":"Asia/Tokyo","calendar":"c","substitution":true,"misfire":"skip"}`,
+			into: func() any { return &rest.NewSchedule{} },
+			want: &rest.NewSchedule{CronNotation: "0 0 3 * * ?", TimeZone: "Asia/Tokyo", Calendar: "c", Substitution: true, Misfire: "skip"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got any = &rest.Submission{}
+			if tc.into != nil {
+				got = tc.into()
+			}
+			err := formats[0].read([]byte(tc.body), got)
+			lines := faultLines(err)
+			if len(tc.errs) == 1 && len(lines) == 1 && strings.HasSuffix(tc.errs[0], ": ") && strings.HasPrefix(lines[0], tc.errs[0]) {
+				return
+			}
+			if diff := cmp.Diff(tc.errs, lines); diff != "" {
+				t.Fatalf("read(%.100s): want -, got +\n%s", tc.body, diff)
+			}
+			if diff := cmp.Diff(tc.want, got); err == nil && diff != "" {
+				t.Errorf("read(%.100s): want -, got +\n%s", tc.body, diff)
+			}
+		})
+	}
+	t.Run("no more than a hundred faults", func(t *testing.T) {
+		body := `{"parameters":{` + strings.Repeat(`"x":[],`, 5000) + `"y":[]}}`
+		if n := len(faultLines(readJSON([]byte(body), &rest.Submission{}))); n != maxFaults {
+			t.Errorf("%d faults, want %d", n, maxFaults)
+		}
+	})
+}
+
+func faultLines(err error) (lines []string) {
+	var f faults
+	var m *malformedError
+	switch {
+	case errors.As(err, &f):
+		for _, one := range f {
+			lines = append(lines, one.String())
+		}
+	case errors.As(err, &m):
+		lines = []string{"malformed: " + m.Error()}
+	case err != nil:
+		lines = []string{"other: " + err.Error()}
+	}
+	return lines
+}
+
+func TestReadJob(t *testing.T) {
+	for name, tc := range map[string]struct {
+		body   string
+		status int
+	}{
+		"a job":                      {job1, 200},
+		"nothing":                    {"", 400},
+		"half a job":                 {job1[:40], 400},
+		"two jobs":                   {job1 + job1, 422},
+		"a name twice":               {`{"id":"a","id":"b","steps":[{"id":"s"}]}`, 422},
+		"no object":                  {`"x"`, 422},
+		"unknown names with a fault": {`{"id":1,"nope":true}`, 422},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var j jsl.Job
+			status := 200
+			if err := formats[0].read([]byte(tc.body), &j); err != nil {
+				status = problemOf(err).Status
+			}
+			if status != tc.status {
+				t.Errorf("read(%s) = %d, want %d", tc.body, status, tc.status)
+			}
+		})
+	}
+}
+
+// fuzzRead checks that whatever is sent is read, or refused with a reason that is about the request, and that what was
+// read is written and read again as the same.
+func fuzzRead[T any](f *testing.F, seeds ...string) {
+	for _, s := range append(seeds, "", "{}", "[]", "null", `{"a":`, `{"parameters":{"a":1}}`, "\xff", `{"":{"":[]}}`) {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var v, again T
+		if err := formats[0].read(data, &v); err != nil {
+			if p := problemOf(err); p.Status != 400 && p.Status != 422 || len(p.Errors) == 0 {
+				t.Fatalf("%q: %v", data, err)
+			}
+			return
+		}
+		var b strings.Builder
+		if err := writeJSON(&b, v); err != nil {
+			t.Fatalf("%q was read, and cannot be written: %v", data, err)
+		}
+		if err := formats[0].read([]byte(b.String()), &again); err != nil {
+			t.Fatalf("%q was read, but not when written as %q: %v", data, b.String(), err)
+		}
+		if diff := cmp.Diff(v, again); diff != "" {
+			t.Fatalf("%q changed: want -, got +\n%s", data, diff)
+		}
+	})
+}
+
+func FuzzSubmission(f *testing.F) {
+	fuzzRead[rest.Submission](f, `{"parameters":{"a":"b","c":2.5,"d":false}}`)
+}
+
+func FuzzSchedule(f *testing.F) {
+	fuzzRead[rest.NewSchedule](f, `{"cron_notation":"0 0 3 * * ?","time_zone":"Asia/Tokyo","substitution":true,"misfire":"skip"}`)
+}
+
+func FuzzApp(f *testing.F) {
+	fuzzRead[rest.App](f, `{"name":"shop","description":"d","classpath":["file:/a","file:/b"]}`)
+}
+
+func FuzzDefinition(f *testing.F) { fuzzRead[jsl.Job](f, job1, `{"id":"x","steps":[{"id":"f","flows":[]}]}`) }
