@@ -47,19 +47,11 @@ func (a *Agent) Run(ctx context.Context) error {
 		return fmt.Errorf("agent: %w", err)
 	}
 	defer unlock()
-	l, err := a.newLife(ctx)
-	if ctx.Err() != nil {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("agent: %w", err)
-	}
-	defer l.disconnect()
 	host := Host{DataDir: a.cfg.DataDir, Grace: a.cfg.Grace, Batchlets: a.batchlets, Log: a.cfg.Log}
-	if err := a.cfg.Runtime.Open(host); err != nil {
+	if err := a.cfg.Runtime.Open(host); err != nil { // before there is a connection: it ends what was left running
 		return fmt.Errorf("agent: runtime: %w", err)
 	}
-	if err = l.live(ctx); errors.Is(err, context.Canceled) {
+	if err = a.live(ctx); errors.Is(err, context.Canceled) {
 		err = nil // before there was anything to leave
 	}
 	if closeErr := a.cfg.Runtime.Close(); err == nil && closeErr != nil {
@@ -69,6 +61,15 @@ func (a *Agent) Run(ctx context.Context) error {
 		return fmt.Errorf("agent %s: %w", a.cfg.Name, err)
 	}
 	return nil
+}
+
+func (a *Agent) live(ctx context.Context) error {
+	l, err := a.newLife(ctx)
+	if err != nil {
+		return err
+	}
+	defer l.disconnect()
+	return l.live(ctx)
 }
 
 // newLife connects, which may take for ever, and prepares all parts.

@@ -58,8 +58,8 @@ func (s *StepContext) Load(v any) (bool, error) {
 	return true, json.Unmarshal(data, v)
 }
 
-// Save stores v at once: a restart, or the next attempt after the agent was lost, loads it. Its error says that it was not
-// stored; then the attempt is at its end, and so is the context.
+// Save stores v at once, as JSON of at most 256 KiB: a restart, or the next attempt after the agent was lost, loads it. Its
+// error says that it was not stored; if the attempt was given up, so is the context.
 func (s *StepContext) Save(v any) error {
 	data, err := json.Marshal(v)
 	if err != nil {

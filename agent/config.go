@@ -16,6 +16,9 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
+// maxInterval leaves time to claim a request: how long it was held counts from the heartbeat before it.
+const maxInterval = subjects.MaxHold * time.Second / 3
+
 // Config says what an agent is. Zero values mean the defaults.
 type Config struct {
 	// Conn is a connection to use; it should have ReconnectBufSize(-1), and is left open. Without it one is made
@@ -30,7 +33,7 @@ type Config struct {
 	Slots   int      // how many executions at a time; default: the number of cores
 	Version string   // of the program, in heartbeats
 
-	Interval   time.Duration // between heartbeats; default 2 s
+	Interval   time.Duration // between heartbeats; default 2 s, at most 10 s
 	Grace      time.Duration // from a stop until a body is ended by force; default 10 s
 	DrainGrace time.Duration // from the end of Run's context until what runs is stopped; default 15 s
 
@@ -88,8 +91,8 @@ func (c *Config) check() error {
 		return errors.New("Apps: want at least one application")
 	case c.Slots < 1:
 		return fmt.Errorf("Slots %d: want a number from 1", c.Slots)
-	case c.Interval < 10*time.Millisecond:
-		return fmt.Errorf("Interval %v: want 10ms or more", c.Interval)
+	case c.Interval < 10*time.Millisecond, c.Interval > maxInterval:
+		return fmt.Errorf("Interval %v: want 10ms to %v", c.Interval, maxInterval)
 	case c.Runtime == nil:
 		return errors.New("Runtime: want what runs the jobs, such as native.New")
 	}

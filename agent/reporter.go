@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,6 +16,13 @@ import (
 
 // lazily is how long a change waits for company before it is published by itself.
 const lazily = 20 * time.Millisecond
+
+// What may be long must not keep the end of an attempt from being stored.
+const (
+	maxData   = 256 << 10 // persistent data of a step
+	maxText   = 4 << 10   // an exception, an exit status
+	maxResult = 900 << 10 // a result: less than the broker's default of 1 MiB
+)
 
 var errEnded = errors.New("the attempt has ended")
 
@@ -63,8 +72,11 @@ func (r *Reporter) StepEnded(s subjects.StepExecution) {
 	r.later()
 }
 
-// Save stores a change within a step, such as a checkpoint, before it returns.
+// Save stores a change within a step, such as a checkpoint, before it returns. An error says that it did not.
 func (r *Reporter) Save(s subjects.StepExecution) error {
+	if n := len(s.PersistentData); n > maxData {
+		return fmt.Errorf("persistent data of %d bytes: want at most %d", n, maxData)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.note(s)
@@ -81,6 +93,7 @@ func (r *Reporter) stopping() {
 
 // note keeps the newest state of a step.
 func (r *Reporter) note(s subjects.StepExecution) {
+	s.Exception, s.ExitStatus = shorten(s.Exception), shorten(s.ExitStatus)
 	i := slices.IndexFunc(r.steps, func(o subjects.StepExecution) bool { return o.ID == s.ID })
 	if i < 0 {
 		r.steps = append(r.steps, s)
@@ -151,8 +164,8 @@ func (r *Reporter) next(res subjects.Result) *record {
 	r.number++
 	res.Number, res.Time, res.Steps = r.number, subjects.Now(), r.steps
 	data, err := json.Marshal(&res)
-	if err != nil {
-		// Only a step's persistent data can be at fault. Without it the attempt can still end.
+	if err != nil || len(data) > maxResult {
+		// Only steps' persistent data can be at fault. Without it the attempt can still end.
 		res.Steps = slices.Clone(r.steps)
 		for i := range res.Steps {
 			res.Steps[i].PersistentData = nil
@@ -168,7 +181,8 @@ func (r *Reporter) close(o Outcome) *record {
 	defer r.mu.Unlock()
 	r.shut()
 	res := r.base
-	res.BatchStatus, res.ExitStatus, res.Exception, res.RestartPosition = o.BatchStatus, o.ExitStatus, o.Exception, o.RestartPosition
+	res.BatchStatus, res.RestartPosition = o.BatchStatus, o.RestartPosition
+	res.ExitStatus, res.Exception = shorten(o.ExitStatus), shorten(o.Exception)
 	return r.next(res)
 }
 
@@ -187,4 +201,12 @@ func (r *Reporter) shut() {
 	if r.timer != nil {
 		r.timer.Stop()
 	}
+}
+
+// shorten makes text valid, and not longer than maxText.
+func shorten(text string) string {
+	if len(text) > maxText {
+		text = text[:runeStart(text, maxText-len(ellipsis))] + ellipsis
+	}
+	return strings.ToValidUTF8(text, "\uFFFD")
 }

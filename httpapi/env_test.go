@@ -116,6 +116,16 @@ func (r *reply) into(v any) {
 	}
 }
 
+// eventually waits for what has no event of its own.
+func eventually(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); !is(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("not within 10 s: %s", what)
+		}
+	}
+}
+
 const job1 = `{"id":"JOB-1","steps":[{"id":"STEP-1","batchlet":{"ref":"example.Batchlet","properties":{"k":"v"}}}]}`
 
 // start makes an execution of a job.

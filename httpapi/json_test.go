@@ -32,8 +32,8 @@ func TestReadJSON(t *testing.T) {
 		"more than one object":          {body: `{} {}`, errs: []string{"want nothing after the object, got more"}},
 		"nothing":                       {body: ``, errs: []string{"malformed: want JSON, got the end of the body (line 1, column 1)"}},
 		"half an object":                {body: "{\n\"parameters\": {", errs: []string{"malformed: /parameters: want JSON, got the end of the body (line 2, column 16)"}},
-		"no JSON":                       {body: "{\n  parameters: 1}", errs: []string{`malformed: want JSON, got invalid character 'p' at start of string (expecting '"') (line 2, column 3)`}},
-		"bad UTF-8":                     {body: "{\"parameters\":{\"a\":\"\xff\"}}", errs: []string{"malformed: /parameters/a: want JSON, got invalid UTF-8 (line 1, column 20)"}},
+		"no JSON":                       {body: "{\n  parameters: 1}", errs: []string{`malformed: want JSON, got invalid character 'p' at start of value (line 2, column 3)`}},
+		"bad UTF-8":                     {body: "{\"parameters\":{\"a\":\"\xff\"}}", errs: []string{"malformed: /parameters/a: want JSON, got invalid UTF-8 (line 1, column 21)"}},
 		"a long value is shown in part": {body: `{"parameters":["` + strings.Repeat("ä", 500) + `"]}`, errs: []string{"/parameters: want an object, got [\"" + strings.Repeat("ä", 39) + "..."}},
 		"deep nesting":                  {body: `{"x":` + strings.Repeat("[", 20000), errs: []string{"malformed: "}},
 		"every kind of field": {
@@ -161,4 +161,6 @@ func FuzzApp(f *testing.F) {
 	fuzzRead[rest.App](f, `{"name":"shop","description":"d","classpath":["file:/a","file:/b"]}`)
 }
 
-func FuzzDefinition(f *testing.F) { fuzzRead[jsl.Job](f, job1, `{"id":"x","steps":[{"id":"f","flows":[]}]}`) }
+func FuzzDefinition(f *testing.F) {
+	fuzzRead[jsl.Job](f, job1, `{"id":"x","steps":[{"id":"f","flows":[]}]}`)
+}

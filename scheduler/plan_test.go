@@ -56,7 +56,7 @@ func TestNewestIsTheEndOfBetween(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for range 50 {
+		for range 15 {
 			from, n := at.Add(-time.Duration(rand.Int64N(int64(36*time.Hour)))), rand.IntN(70)+1
 			all := slices.Collect(p.between(from, at))
 			want := all[max(0, len(all)-n):]

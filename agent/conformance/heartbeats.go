@@ -69,7 +69,7 @@ func says(r *room) {
 }
 
 func atOnce(r *room) {
-	r.options.Heartbeat = deadline // so that only a change can be the reason
+	r.options.Heartbeat = 2 * seldom // so that only a change can be the reason
 	r.agent()
 	if r.command(subjects.DrainCommand, 0, 0); !r.soon(subjects.AgentBlocked) {
 		r.Error("drain was not told at once")
@@ -79,9 +79,9 @@ func atOnce(r *room) {
 	}
 }
 
-// soon waits for a last heartbeat with the status, but for less than an interval.
+// soon waits for a last heartbeat with the status, but for less than the interval.
 func (r *room) soon(status string) bool {
-	for end := time.Now().Add(deadline / 2); time.Now().Before(end); time.Sleep(pause) {
+	for end := time.Now().Add(seldom); time.Now().Before(end); time.Sleep(pause) {
 		if all := r.heard(); all[len(all)-1].Status == status {
 			return true
 		}

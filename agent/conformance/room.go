@@ -26,7 +26,7 @@ import (
 const (
 	deadline = 30 * time.Second       // of a wait; a fault alone reaches it
 	pause    = 10 * time.Millisecond  // between two looks
-	often    = 200 * time.Millisecond // heartbeat interval of most tests
+	often    = 500 * time.Millisecond // heartbeat interval of most tests
 	seldom   = 4 * time.Second        // where an agent is cut off for a while and may not take it for a loss
 )
 

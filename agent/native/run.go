@@ -29,10 +29,24 @@ func newRun(rt *Runtime, job *jsl.Job, w *agent.Work, rep *agent.Reporter) *run 
 			r.before[w.Steps[i].Step] = &w.Steps[i]
 		}
 	}
-	for _, s := range w.Execution.StepExecutions {
-		r.lastID = max(r.lastID, s.ID)
-	}
+	r.lastID = lastID(w.Request)
 	return r
+}
+
+// lastID is the highest id of a step execution that an earlier attempt may have used. They are numbered on over the
+// attempts; a request need not list them, but the starts of all steps are at least as many.
+func lastID(q *subjects.Request) int64 {
+	if q.Attempt == 1 {
+		return 0
+	}
+	var last, starts int64
+	for _, s := range q.Execution.StepExecutions {
+		last = max(last, s.ID)
+	}
+	for _, s := range q.Steps {
+		starts += int64(s.Starts)
+	}
+	return max(last, starts)
 }
 
 // job runs elements until a transition, a failure or a stop ends it. An element that is reached twice cannot

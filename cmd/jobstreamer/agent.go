@@ -40,14 +40,14 @@ Ctrl-C lets what runs come to its end for a while (--drain), then stops it. A se
 	host, _ := os.Hostname()
 	section(flags, "Work", func(f *pflag.FlagSet) {
 		f.StringVar(&s.name, "name", "", "`NAME` of the agent; one live agent a name (default: the host's)")
-		f.StringSliceVar(&s.apps, "apps", []string{"default"}, "`NAMES` of the applications whose jobs it runs")
-		f.StringSliceVar(&s.pools, "pools", []string{"default"}, "`NAMES` of the pools that it belongs to; a job says which pool it wants")
-		f.IntVar(&s.slots, "slots", 0, "`NUMBER` of executions at a time (default: one for each core)")
-		f.StringVar(&s.data, "data", "", "`DIR` for what must survive a restart (default: agents/NAME in "+defaultData(p.env)+")")
+		f.StringSliceVar(&s.apps, "apps", []string{"default"}, "`NAMES` applications whose jobs it runs")
+		f.StringSliceVar(&s.pools, "pools", []string{"default"}, "`NAMES` pools that it belongs to; a job says which pool it wants")
+		f.IntVar(&s.slots, "slots", 0, "`NUMBER` executions that run at a time (default: one for each core)")
+		f.StringVar(&s.data, "data", "", "`DIR` where it keeps what must survive a restart (default: agents/NAME in "+defaultData(p.env)+")")
 	})
 	section(flags, "NATS", func(f *pflag.FlagSet) { s.nats.flags(f, nats.DefaultURL) })
 	section(flags, "Times", func(f *pflag.FlagSet) {
-		f.DurationVar(&s.heartbeat, "heartbeat", 2*time.Second, "`TIME` between two signs of life; after three without one the agent is held for lost")
+		f.DurationVar(&s.heartbeat, "heartbeat", 2*time.Second, "`TIME` between two signs of life; silent for three of them, it is held for lost")
 		s.endFlags(f)
 	})
 	cmd.PreRun = func(*cobra.Command, []string) {
@@ -65,8 +65,8 @@ Ctrl-C lets what runs come to its end for a while (--drain), then stops it. A se
 }
 
 func (s *agentSettings) endFlags(f *pflag.FlagSet) {
-	f.DurationVar(&s.grace, "grace", 10*time.Second, "`TIME` that a job has when it is stopped, before it is ended by force")
-	f.DurationVar(&s.drainTime, "drain", 15*time.Second, "`TIME` that running jobs have to end by themselves at Ctrl-C, before they are stopped")
+	f.DurationVar(&s.grace, "grace", 10*time.Second, "`TIME` that a stopped job has before it is ended by force")
+	f.DurationVar(&s.drainTime, "drain", 15*time.Second, "`TIME` that running jobs have after Ctrl-C before they are stopped")
 }
 
 func (p *program) agent(ctx context.Context, s agentSettings) error {

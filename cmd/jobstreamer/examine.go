@@ -35,8 +35,8 @@ nothing. The exit code is 1 if something is wrong.`,
 	flags := cmd.Flags()
 	section(flags, "NATS", func(f *pflag.FlagSet) { s.nats.flags(f, nats.DefaultURL) })
 	section(flags, "What", func(f *pflag.FlagSet) {
-		f.StringVar(&s.data, "data", defaultData(p.env), "`DIR` of the bus's data, if it is on this machine: how full its disk is")
-		f.DurationVar(&s.listen, "listen", 0, "longest `TIME` to wait for agents' signs of life (default: three of their intervals)")
+		f.StringVar(&s.data, "data", defaultData(p.env), "`DIR` the bus's data, if it is on this machine: how full is that disk?")
+		f.DurationVar(&s.listen, "listen", 0, "`TIME` wait so long for agents' signs of life (default: three of their intervals)")
 		outputFlag(f, &s.output)
 	})
 	return cmd

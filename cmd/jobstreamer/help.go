@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -13,9 +14,12 @@ import (
 const (
 	sectionKey = "section"
 	helpWidth  = 100
+	unbroken   = "\x00" // a space at which no line ends
 )
 
 // section defines flags under a heading of the help. Headings and flags are shown in the order in which they were defined.
+//
+// A flag's usage begins with the name of its value: "`DIR` where its data is".
 func section(to *pflag.FlagSet, title string, define func(f *pflag.FlagSet)) {
 	own := pflag.NewFlagSet(title, pflag.ContinueOnError)
 	own.SortFlags = false
@@ -28,7 +32,7 @@ func section(to *pflag.FlagSet, title string, define func(f *pflag.FlagSet)) {
 // setHelp makes the help of root and all its commands ours.
 func setHelp(root *cobra.Command) {
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) {
-		fmt.Fprintf(cmd.OutOrStdout(), "%s\n\n", strings.TrimSpace(cmp.Or(cmd.Long, cmd.Short)))
+		fmt.Fprintf(cmd.OutOrStdout(), "%s\n\n", paragraphs(cmp.Or(cmd.Long, cmd.Short)))
 		writeUsage(cmd.OutOrStdout(), cmd)
 	})
 	root.SetUsageFunc(func(cmd *cobra.Command) error {
@@ -72,15 +76,15 @@ func writeFlags(w io.Writer, cmd *cobra.Command) {
 	flags := map[string][]*pflag.Flag{}
 	collect := func(f *pflag.Flag) {
 		s := f.Annotations[sectionKey]
-		if len(s) == 0 || f.Hidden {
-			return // --help
+		if len(s) == 0 || slices.Contains(flags[s[0]], f) {
+			return // --help, or inherited and seen
 		}
 		if flags[s[0]] == nil {
 			titles = append(titles, s[0])
 		}
 		flags[s[0]] = append(flags[s[0]], f)
 	}
-	cmd.LocalNonPersistentFlags().VisitAll(collect)
+	cmd.Flags().VisitAll(collect)
 	cmd.InheritedFlags().VisitAll(collect)
 	for _, title := range titles {
 		fmt.Fprintf(w, "\n%s:\n", title)
@@ -92,7 +96,10 @@ func writeFlags(w io.Writer, cmd *cobra.Command) {
 
 func writeFlag(w io.Writer, f *pflag.Flag) {
 	const column = 30
-	value, text := pflag.UnquoteUsage(f)
+	value, text := "", f.Usage
+	if rest, ok := strings.CutPrefix(text, "`"); ok {
+		value, text, _ = strings.Cut(rest, "` ")
+	}
 	left := "  --" + f.Name
 	if f.Shorthand != "" {
 		left = "  -" + f.Shorthand + ", --" + f.Name
@@ -100,8 +107,11 @@ func writeFlag(w io.Writer, f *pflag.Flag) {
 	if value != "" {
 		left += " " + value
 	}
-	if d := f.DefValue; d != "" && d != "[]" && d != "0" && d != "0s" && d != "false" {
-		text += fmt.Sprintf(" (default %s)", strings.Trim(d, "[]"))
+	switch d := strings.Trim(f.DefValue, "[]"); d {
+	case "", "0", "0s", "false":
+	default:
+		d = fmt.Sprintf(" (default: %s)", strings.Replace(d, "h0m0s", "h", 1))
+		text += " " + strings.ReplaceAll(d[1:], " ", unbroken)
 	}
 	lines := wrap(text, helpWidth-column)
 	if len(left) > column-2 {
@@ -128,5 +138,20 @@ func wrap(text string, width int) []string {
 		}
 		line += word
 	}
-	return append(lines, line)
+	lines = append(lines, line)
+	for i := range lines {
+		lines[i] = strings.ReplaceAll(lines[i], unbroken, " ")
+	}
+	return lines
+}
+
+// paragraphs wraps what is not indented.
+func paragraphs(text string) string {
+	all := strings.Split(strings.TrimSpace(text), "\n\n")
+	for i, p := range all {
+		if !strings.HasPrefix(p, " ") {
+			all[i] = strings.Join(wrap(p, helpWidth), "\n")
+		}
+	}
+	return strings.Join(all, "\n\n")
 }

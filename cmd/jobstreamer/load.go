@@ -37,12 +37,12 @@ It makes a job ` + benchJob + `, and deletes it with its history in the end.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return p.bench(cmd.Context(), s) },
 	}
 	section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
-		f.StringVar(&s.cfg.URL, "url", "http://127.0.0.1:45102", "`URL` of the REST API")
-		f.StringVar(&s.cfg.App, "app", "default", "`NAME` of the application")
-		f.IntVar(&s.cfg.Executions, "executions", 20_000, "`NUMBER` of executions to measure how many go through; 0 leaves that out")
-		f.IntVar(&s.cfg.Concurrency, "concurrency", 64, "`NUMBER` of executions under way meanwhile")
-		f.IntVar(&s.cfg.Rate, "rate", 200, "executions a second (`NUMBER`) to measure how long each takes; 0 leaves that out")
-		f.DurationVar(&s.cfg.Time, "time", 10*time.Second, "`TIME` to measure that")
+		f.StringVar(&s.cfg.URL, "url", "http://127.0.0.1:45102", "`URL` where the REST API is")
+		f.StringVar(&s.cfg.App, "app", "default", "`NAME` application that the job is made in")
+		f.IntVar(&s.cfg.Executions, "executions", 20_000, "`NUMBER` executions to measure how many go through; 0 leaves that out")
+		f.IntVar(&s.cfg.Concurrency, "concurrency", 64, "`NUMBER` executions that are under way meanwhile")
+		f.IntVar(&s.cfg.Rate, "rate", 200, "`NUMBER` executions a second to measure how long each takes; 0 leaves that out")
+		f.DurationVar(&s.cfg.Time, "time", 10*time.Second, "`TIME` that this goes on")
 		f.BoolVar(&s.keep, "keep", false, "keep the job and its history")
 		outputFlag(f, &s.output)
 	})

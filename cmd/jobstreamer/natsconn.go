@@ -19,17 +19,17 @@ type natsSettings struct {
 
 // flags defines what a client of NATS needs.
 func (s *natsSettings) flags(f *pflag.FlagSet, url string) {
-	f.StringVar(&s.url, "nats-url", url, "`URL` of NATS, such as nats://127.0.0.1:4222; several with commas between")
+	f.StringVar(&s.url, "nats-url", url, "`URL` where NATS is, such as nats://127.0.0.1:4222; several with commas between")
 	s.secrets(f)
 }
 
 func (s *natsSettings) secrets(f *pflag.FlagSet) {
-	f.StringVar(&s.creds, "nats-creds", "", "`FILE` with credentials (JWT and key)")
-	f.StringVar(&s.user, "nats-user", "", "user `NAME`")
-	f.StringVar(&s.password, "nats-password", "", "`PASSWORD` of the user; better in "+envName("nats-password"))
-	f.StringVar(&s.ca, "nats-ca", "", "`FILE` with certificates of the authorities to trust, in PEM")
-	f.StringVar(&s.cert, "nats-cert", "", "`FILE` with our certificate, in PEM")
-	f.StringVar(&s.key, "nats-key", "", "`FILE` with the key of --nats-cert")
+	f.StringVar(&s.creds, "nats-creds", "", "`FILE` credentials: JWT and key")
+	f.StringVar(&s.user, "nats-user", "", "`NAME` of the user")
+	f.StringVar(&s.password, "nats-password", "", "`PASSWORD` of the user; better in the environment, as "+envName("nats-password"))
+	f.StringVar(&s.ca, "nats-ca", "", "`FILE` certificates of the authorities to trust, in PEM")
+	f.StringVar(&s.cert, "nats-cert", "", "`FILE` our own certificate, in PEM")
+	f.StringVar(&s.key, "nats-key", "", "`FILE` the key of --nats-cert")
 }
 
 // options are the client's options. Nothing is buffered over a reconnect: a write that is sent after its time could pass a

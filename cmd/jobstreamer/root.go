@@ -57,9 +57,9 @@ New here? This runs everything in one process, with jobs to look at:
 
 func sharedFlags(root *cobra.Command, p *program) {
 	section(root.PersistentFlags(), "Everywhere", func(f *pflag.FlagSet) {
-		f.String(configFlag, "", "`FILE` in YAML with any of these settings, such as \"slots: 8\"")
-		f.StringVar(&p.logs.level, "log-level", "info", "`LEVEL` from which to log: debug, info, warn or error")
-		f.StringVar(&p.logs.format, "log-format", "auto", "`FORMAT` of the log: text, json, or auto: text on a terminal")
+		f.String(configFlag, "", "`FILE` YAML with any of these settings, such as \"slots: 8\"")
+		f.StringVar(&p.logs.level, "log-level", "info", "`LEVEL` log from here on: debug, info, warn or error")
+		f.StringVar(&p.logs.format, "log-format", "auto", "`FORMAT` of the log: text, json, or auto: text on a terminal, else json")
 	})
 }
 

@@ -98,7 +98,7 @@ class Agent:
         fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # one agent a directory
         self.mark = "JOBSTREAMER_AGENT_DATA=" + str(self.data)
         self.status, self.fault, self.attempts, self.tasks = "ready", None, [], set()
-        self.changed, self.freed = asyncio.Event(), asyncio.Event()
+        self.changed, self.freed, self.echoed = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def run(self):
         self.end_leftovers()
@@ -137,7 +137,9 @@ class Agent:
     async def wait(self, event, seconds):
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(event.wait(), seconds)
+        came = event.is_set()
         event.clear()
+        return came
 
     def end_leftovers(self):
         """Ends the processes of an earlier life, until there are none."""
@@ -336,11 +338,12 @@ class Agent:
     async def beat(self):
         while True:
             await self.heartbeat()
-            if time.time() - self.heard > LOST_AFTER * self.o.heartbeat:
+            if await self.wait(self.echoed, self.o.heartbeat):
+                await self.wait(self.changed, self.o.heartbeat)
+            elif time.time() - self.heard > LOST_AFTER * self.o.heartbeat:
                 for a in self.attempts:
                     if a.group:  # a bus may hold it for lost, and decide when it is not named any more
                         a.end("drop")
-            await self.wait(self.changed, self.o.heartbeat)
 
     async def heartbeat(self):
         names = list({(a.id, a.name["attempt"]): a.name for a in self.attempts}.values())
@@ -361,6 +364,7 @@ class Agent:
         beat = json.loads(message.data)
         if beat["life"] == self.life:
             self.heard = time.time()
+            self.echoed.set()
         elif beat["status"] != "gone" and (beat["start_time"], beat["life"]) > (self.start_time, self.life):
             self.fault = f"agent {self.o.name}: another agent of this name started later, on {beat['host']}"
             self.leave()

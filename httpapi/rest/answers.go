@@ -126,7 +126,7 @@ type Agent struct {
 	Pools        []string            `json:"pools"`
 	StartTime    subjects.Time       `json:"start_time"`
 	LastSeen     subjects.Time       `json:"last_seen"`
-	Executions   *[]ExecutionSummary `json:"executions,omitempty" doc:"The newest 20. Left out in lists."`
+	Executions   *[]ExecutionSummary `json:"executions,omitzero" doc:"The newest 20. Left out in lists."`
 }
 
 // AgentJobs says how busy an agent is.

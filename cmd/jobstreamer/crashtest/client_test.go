@@ -1,0 +1,93 @@
+//go:build linux
+
+package crashtest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+)
+
+// client speaks to whichever bus is up.
+type client struct {
+	buses []*daemon
+	http  *http.Client
+	turn  int // the bus that is tried first
+}
+
+// refusal is an answer that is not 2xx.
+type refusal struct {
+	status int
+	code   string
+	text   string
+}
+
+func (r *refusal) Error() string { return fmt.Sprintf("%d: %s", r.status, r.text) }
+
+// once sends one request to one bus. Any error but a refusal says that the outcome is not known.
+func (c *client) once(ctx context.Context, method, path, key string, body, answer any) error {
+	url := c.buses[c.turn%len(c.buses)].url()
+	if url == "" {
+		return fmt.Errorf("no bus is up")
+	}
+	data, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, url+path, bytes.NewReader(data))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	if key != "" {
+		req.Header.Set("Idempotency-Key", key)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode >= 300 {
+		var p rest.Problem
+		_ = json.Unmarshal(text, &p) // without a code it is none of those that are expected
+		return &refusal{resp.StatusCode, p.Code, string(text)}
+	}
+	if answer != nil {
+		return json.Unmarshal(text, answer)
+	}
+	return nil
+}
+
+// again sends a request until it is answered by something else than "not now".
+func (c *client) again(ctx context.Context, method, path, key string, body, answer any) (tries int, err error) {
+	for {
+		tries++
+		err := c.once(ctx, method, path, key, body, answer)
+		if r, ok := err.(*refusal); err == nil || ok && r.status < 500 {
+			return tries, err
+		}
+		c.turn++
+		select {
+		case <-ctx.Done():
+			return tries, fmt.Errorf("%w: %w", ctx.Err(), err)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// submission is the body that starts an execution.
+func submission(parameters map[string]string) any {
+	return map[string]any{"parameters": parameters}
+}

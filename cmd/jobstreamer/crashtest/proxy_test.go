@@ -1,0 +1,247 @@
+//go:build linux
+
+package crashtest
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+// frame is one message of the NATS protocol, or one line of it that is not a message.
+type frame struct {
+	in      bool // to the process
+	subject string
+	reply   string
+	content []byte // headers and payload
+	raw     []byte
+}
+
+// point is a moment: the nth message that looks like this.
+type point struct {
+	in      bool     // to the process; else from it
+	subject string   // with wildcards
+	reply   string   // how the reply subject begins
+	has     []string // what headers and payload contain
+	hasNot  string
+	nth     int // from 1; 0 is 1
+}
+
+func (p *point) matches(f *frame) bool {
+	if f.in != p.in || f.subject == "" || !strings.HasPrefix(f.reply, p.reply) || !server.SubjectMatchesFilter(f.subject, p.subject) {
+		return false
+	}
+	for _, s := range p.has {
+		if !bytes.Contains(f.content, []byte(s)) {
+			return false
+		}
+	}
+	return p.hasNot == "" || !bytes.Contains(f.content, []byte(p.hasNot))
+}
+
+// plan is what a proxy does to its process, once.
+type plan struct {
+	at    point
+	after bool    // the message is passed on, and answered; the answer is not
+	lose  []point // messages that are lost before it, each once
+}
+
+// proxy stands between one process and NATS.
+type proxy struct {
+	listener net.Listener
+	target   string
+	kill     func() // ends the process and returns when it has ended
+
+	mu     sync.Mutex
+	open   map[net.Conn]bool
+	plan   *plan
+	seen   int
+	answer string        // the message at was passed on, and this is the subject of its answer
+	dying  bool          // the process is being killed: nothing passes
+	fired  chan struct{} // closed when the process is dead
+}
+
+func newProxy(t *testing.T, target string, kill func()) *proxy {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &proxy{listener: l, target: target, kill: kill, open: map[net.Conn]bool{}}
+	var accepting sync.WaitGroup
+	accepting.Go(p.accept)
+	t.Cleanup(func() {
+		_ = l.Close()
+		p.cut()
+		accepting.Wait()
+	})
+	return p
+}
+
+func (p *proxy) url() string { return "nats://" + p.listener.Addr().String() }
+
+// arm sets the plan; what is returned is closed when it was carried out.
+func (p *proxy) arm(what plan) (fired <-chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.plan, p.seen, p.answer, p.fired = &what, 0, "", make(chan struct{})
+	return p.fired
+}
+
+// cut breaks all connections.
+func (p *proxy) cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for c := range p.open {
+		_ = c.Close()
+	}
+	clear(p.open)
+}
+
+func (p *proxy) accept() {
+	var serving sync.WaitGroup
+	defer serving.Wait()
+	for {
+		process, err := p.listener.Accept()
+		if err != nil {
+			return
+		}
+		broker, err := net.Dial("tcp", p.target)
+		if err != nil {
+			_ = process.Close()
+			continue
+		}
+		p.mu.Lock()
+		p.open[process], p.open[broker] = true, true
+		p.mu.Unlock()
+		serving.Go(func() { p.copy(broker, process, false) })
+		serving.Go(func() { p.copy(process, broker, true) })
+	}
+}
+
+// copy passes frames on until one side ends, and then ends the other.
+func (p *proxy) copy(to, from net.Conn, in bool) {
+	defer func() {
+		_ = to.Close()
+		_ = from.Close()
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		delete(p.open, to)
+		delete(p.open, from)
+	}()
+	r := bufio.NewReaderSize(from, 64<<10)
+	for {
+		f, err := readFrame(r)
+		if err != nil {
+			return
+		}
+		f.in = in
+		pass, die := p.judge(&f)
+		if pass {
+			if _, err := to.Write(f.raw); err != nil && !die {
+				return
+			}
+		}
+		if die {
+			p.fire()
+			return
+		}
+	}
+}
+
+// judge says what becomes of a frame, and whether the process dies after that.
+func (p *proxy) judge(f *frame) (pass, die bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.dying:
+		return false, false
+	case p.answer != "": // nothing leaves the process after its last message
+		p.dying = f.in && f.subject == p.answer
+		return false, p.dying
+	case p.plan == nil:
+		return true, false
+	}
+	for i := range p.plan.lose {
+		if p.plan.lose[i].matches(f) {
+			p.plan.lose = append(p.plan.lose[:i:i], p.plan.lose[i+1:]...)
+			return false, false
+		}
+	}
+	if !p.plan.at.matches(f) {
+		return true, false
+	}
+	if p.seen++; p.seen < p.plan.at.nth {
+		return true, false
+	}
+	if p.plan.after && !f.in && f.reply != "" {
+		p.answer = f.reply
+		return true, false
+	}
+	p.dying = true
+	return p.plan.after, true
+}
+
+// fire kills the process.
+func (p *proxy) fire() {
+	p.kill()
+	p.cut()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.plan, p.answer, p.dying = nil, "", false
+	close(p.fired)
+}
+
+// readFrame reads a line, and the payload that it announces:
+//
+//	PUB <subject> [reply] <bytes>          HPUB <subject> [reply] <header bytes> <all bytes>
+//	MSG <subject> <sid> [reply] <bytes>    HMSG <subject> <sid> [reply] <header bytes> <all bytes>
+func readFrame(r *bufio.Reader) (frame, error) {
+	line, err := r.ReadBytes('\n')
+	if err != nil {
+		return frame{}, err
+	}
+	f := frame{raw: line}
+	words := strings.Fields(string(line))
+	if len(words) == 0 {
+		return f, nil
+	}
+	reply, sizes := 0, 0 // where they are, and how many
+	switch strings.ToUpper(words[0]) {
+	case "PUB":
+		reply, sizes = 2, 1
+	case "HPUB":
+		reply, sizes = 2, 2
+	case "MSG":
+		reply, sizes = 3, 1
+	case "HMSG":
+		reply, sizes = 3, 2
+	default:
+		return f, nil
+	}
+	if len(words) < reply+sizes {
+		return frame{}, io.ErrUnexpectedEOF
+	}
+	f.subject = words[1]
+	if len(words) > reply+sizes {
+		f.reply = words[reply]
+	}
+	size, err := strconv.Atoi(words[len(words)-1])
+	if err != nil || size < 0 {
+		return frame{}, io.ErrUnexpectedEOF
+	}
+	body := make([]byte, size+2)
+	if _, err := io.ReadFull(r, body); err != nil {
+		return frame{}, err
+	}
+	f.content = body[:size]
+	f.raw = append(line, body...)
+	return f, nil
+}
