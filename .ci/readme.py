@@ -17,7 +17,7 @@ import time
 import urllib.request
 
 README = pathlib.Path("README.md")
-ENDLESS = re.compile(r"nats sub|nats kv watch|curl -N|jobstreamer (serve|agent|dev|bench)|nats bench")
+ENDLESS = re.compile(r"nats sub|nats kv watch|curl -\w*N|jobstreamer (serve|agent|dev|bench)|nats bench")
 PATIENCE = 12  # seconds: the demo's schedule fires every ten
 WORDS = {"batch_status", "exit_status", "title", "status", "app", "job", "name", "step_name", "message", "cron_notation"}
 
@@ -75,11 +75,11 @@ def blocks(lines):
         i += 1
 
 
-def run(command, rest, nats):
+def run(command, rest, nats, data):
     """Returns what the command prints, or ends with what is wrong."""
     text = command.replace("http://127.0.0.1:45102", rest).replace("nats://127.0.0.1:4222", nats)
     endless = ENDLESS.search(command)
-    process = subprocess.Popen(["bash", "-c", text], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+    process = subprocess.Popen(["bash", "-c", text], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True, cwd=data,
                                env={**os.environ, "NATS_URL": nats, "JOBSTREAMER_NATS_URL": nats, "JOBSTREAMER_URL": rest})
     try:
         out, _ = process.communicate(timeout=PATIENCE if endless else 60)
@@ -130,44 +130,54 @@ def pretty(text):
 def main():
     write = "--write" in sys.argv
     lines = README.read_text().split("\n")
-    wrong = 0
+    wrong = commands = 0
     answers = []
     with tempfile.TemporaryDirectory() as data:
         bus, rest, nats = start(data)
         try:
             wait_for_demo(rest)
+            ids = {}  # of executions: in the README, and here
             for first, end, command in blocks(lines):
-                code, out = run(command, rest, nats)
+                command = re.sub(r"/execution/(\d+)", lambda m: f"/execution/{ids.get(m[1], m[1])}", command)
+                code, out = run(command, rest, nats, data)
                 out = out.replace(data, "~/.local/share/jobstreamer")
+                want, got = parsed("\n".join(lines[first:end])), parsed(out)
                 problems = []
-                want = parsed("\n".join(lines[first:end]))
-                if code != 0 and not command.endswith("# fails"):
+                if code != 0:
                     problems.append(f"exit code {code}")
-                elif not out and first != end:
+                elif not out and (first != end or command.startswith("nats")):
                     problems.append("it says nothing")
+                elif want is not None and got is None:
+                    problems.append("not JSON")
                 elif want is not None and not write:
-                    got = parsed(out.replace("\r", ""))
-                    problems += ["not JSON"] if got is None else list(differences(want, got))
+                    problems += differences(want, got)
+                elif got is not None and "code" in got and "-X" in command and want is not None and "code" not in want:
+                    problems.append("refused")
+                if isinstance(want, dict) and isinstance(got, dict) and "execution_id" in got:
+                    ids[str(want.get("execution_id"))] = str(got["execution_id"])
                 print(("WRONG" if problems else "ok   "), command.split("\n")[0])
                 for p in problems:
                     print("     ", p)
                 if problems:
                     wrong += 1
                     print("\n".join("      | " + l for l in out.split("\n")[:40]))
-                answers.append((first, end, pretty(out)))
+                elif first != end:
+                    answers.append((first, end, command, pretty(out)))
+                commands += 1
         finally:
             bus.send_signal(signal.SIGINT)
             if bus.wait(timeout=30) != 0:
                 print("WRONG dev ended with", bus.returncode)
                 wrong += 1
     if write:
-        for first, end, text in reversed(answers):
-            if lines[first:end] and lines[first:end] != ["..."]:
-                lines[first:end] = text
+        for first, end, command, text in reversed(answers):
+            rows = command.split("\n")
+            rows[0] = "$ " + rows[0]
+            lines[first - len(rows):end] = rows + text
         README.write_text("\n".join(lines))
-    if not answers:
+    if not commands:
         sys.exit("no commands found")
-    print(f"{len(answers)} commands, {wrong} wrong")
+    print(f"{commands} commands, {wrong} wrong")
     sys.exit(1 if wrong else 0)
 
 

@@ -80,19 +80,21 @@ func TestResultsOfAnAttempt(t *testing.T) {
 	}
 }
 
-func TestAJobWithoutAnythingToSayIsTwoResults(t *testing.T) {
-	room := agenttest.New(t)
-	room.Start(agent.Config{Runtime: &bodies{run: func(_ context.Context, _ *agent.Work, r *agent.Reporter) agent.Outcome {
-		if err := r.StepStarted(step(1, "one", subjects.Started)); err != nil {
-			return agent.Failure(err)
+func TestAJobOfOneQuickStepIsTwoResults(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		room := agenttest.New(t)
+		room.Start(agent.Config{Runtime: &bodies{run: func(_ context.Context, _ *agent.Work, r *agent.Reporter) agent.Outcome {
+			if err := r.StepStarted(step(1, "one", subjects.Started)); err != nil {
+				return agent.Failure(err)
+			}
+			r.StepEnded(step(1, "one", subjects.Completed))
+			return completed
+		}}})
+		end := room.Run(`{}`)
+		if got := statuses(room.Results(end.ID)); got != "started completed" {
+			t.Errorf("results are %q, want %q", got, "started completed")
 		}
-		r.StepEnded(step(1, "one", subjects.Completed))
-		return completed
-	}}})
-	end := room.Run(`{}`)
-	if got := statuses(room.Results(end.ID)); got != "started completed" {
-		t.Errorf("results are %q, want %q", got, "started completed")
-	}
+	})
 }
 
 func TestSave(t *testing.T) {

@@ -21,6 +21,17 @@ const probeFor = 400 * time.Millisecond
 // Until the name is taken a life does not answer pings: of two that start at once, neither gives up because of the
 // other's question, but the later because of the earlier one's heartbeat.
 func (l *life) takeName(ctx context.Context, fail context.CancelCauseFunc) (leave func(), err error) {
+	var subs []*nats.Subscription
+	unsubscribe := func() {
+		for _, s := range subs {
+			_ = s.Unsubscribe()
+		}
+	}
+	defer func() {
+		if err != nil {
+			unsubscribe()
+		}
+	}()
 	others := make(chan string, 1) // a life that is not ours
 	other := func(life string) {
 		select {
@@ -28,17 +39,6 @@ func (l *life) takeName(ctx context.Context, fail context.CancelCauseFunc) (leav
 		default:
 		}
 	}
-	var subs []*nats.Subscription
-	leave = func() {
-		for _, s := range subs {
-			_ = s.Unsubscribe()
-		}
-	}
-	defer func() {
-		if err != nil {
-			leave()
-		}
-	}()
 	subscribe := func(subject string, f nats.MsgHandler) error {
 		s, err := l.nc.Subscribe(subject, f)
 		if err == nil {
@@ -67,7 +67,7 @@ func (l *life) takeName(ctx context.Context, fail context.CancelCauseFunc) (leav
 	case <-time.After(probeFor):
 	}
 	l.heart.take()
-	return leave, nil
+	return unsubscribe, nil
 }
 
 // pong takes the answer of a life to our question. Our own does not answer it yet.

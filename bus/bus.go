@@ -90,7 +90,7 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Bus, error) {
 		b.Pub.Close()
 		return nil, err
 	}
-	b.Leases = &Leases{store: leases}
+	b.Leases = &Leases{store: leases, seen: map[string]sighting{}}
 	return b, nil
 }
 

@@ -20,9 +20,6 @@ type Retention struct {
 	Fires      time.Duration // decisions of schedules without an execution
 }
 
-// LeaseTTL is after how long a silent holder loses its lease.
-const LeaseTTL = 15 * time.Second
-
 // markerTTL is how long the marker of a deleted key tells watchers that were away.
 const markerTTL = time.Hour
 
@@ -41,8 +38,6 @@ func Streams(replicas int, r Retention) []jetstream.StreamConfig {
 			Replicas: replicas,
 		}
 	}
-	leases := kv(subjects.LeasesBucket, 1)
-	leases.MaxAge, leases.Duplicates = LeaseTTL, LeaseTTL
 	all := []jetstream.StreamConfig{
 		kv(subjects.AppsBucket, 10),
 		kv(subjects.JobsBucket, 64), // the history of a definition
@@ -54,7 +49,7 @@ func Streams(replicas int, r Retention) []jetstream.StreamConfig {
 		kv(subjects.LocksBucket, 1),
 		kv(subjects.IdempotencyBucket, 1),
 		kv(subjects.CountersBucket, 1),
-		leases,
+		kv(subjects.LeasesBucket, 1),
 		{
 			Name: subjects.ResultsStream, Subjects: []string{subjects.AllResults}, Storage: jetstream.FileStorage,
 			Description: "what happened to executions; purged by the janitor of the control bus",

@@ -32,9 +32,14 @@ func add[I, O any](s *Server, op huma.Operation, h func(context.Context, *I) (*O
 		return out, nil
 	})
 	// After Register: it would read a body that it knows of.
+	described := operationOf(s.api.OpenAPI().Paths[op.Path], op.Method)
 	if b := bodyOf[I](); b != nil {
-		item := s.api.OpenAPI().Paths[op.Path]
-		operationOf(item, op.Method).RequestBody = b.describe(s.api.OpenAPI().Components.Schemas)
+		described.RequestBody = b.describe(s.api.OpenAPI().Components.Schemas)
+	}
+	if _, chooses := reflect.TypeFor[O]().FieldByName("Status"); chooses && op.DefaultStatus == http.StatusOK {
+		created := *described.Responses["200"]
+		created.Description = http.StatusText(http.StatusCreated)
+		described.Responses["201"] = &created
 	}
 }
 
@@ -172,6 +177,14 @@ func (a answered) Header(name string) string {
 		return a.media
 	}
 	return a.request.Header(name)
+}
+
+// accepted is what the client said, before a format was chosen.
+func accepted(ctx huma.Context) string {
+	if a, ok := ctx.(answered); ok {
+		ctx = a.request
+	}
+	return ctx.Header("Accept")
 }
 
 // Unwrap is for [humaecho.Unwrap].

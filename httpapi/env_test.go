@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/getkin/kin-openapi/openapi3"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
@@ -26,6 +27,7 @@ type env struct {
 	bus    *bus.Bus
 	server *Server
 	http   *httptest.Server
+	doc    *openapi3.T
 }
 
 func newEnv(t *testing.T) *env {
@@ -42,6 +44,7 @@ func newEnv(t *testing.T) *env {
 	<-x.Ready()
 	s := New(Config{Bus: b, Index: x, Executions: life, Schedules: plan, Version: "2.0.0"})
 	e := &env{t: t, bus: b, server: s, http: httptest.NewServer(s)}
+	var err error
 	t.Cleanup(func() {
 		s.close()
 		e.http.Close()
@@ -51,6 +54,9 @@ func newEnv(t *testing.T) *env {
 		}
 		http.DefaultClient.CloseIdleConnections()
 	})
+	if e.doc, err = openapi3.NewLoader().LoadFromData(document(s.api)); err != nil {
+		t.Fatal(err)
+	}
 	e.call("PUT", "/app/default", `{}`).want(201)
 	return e
 }
@@ -83,7 +89,9 @@ func (e *env) call(method, path, body string, headers ...string) *reply {
 	if err != nil {
 		e.t.Fatal(err)
 	}
-	return &reply{e.t, method + " " + path, res.StatusCode, res.Header, b}
+	answered := &reply{e.t, method + " " + path, res.StatusCode, res.Header, b}
+	e.described(method, path, answered)
+	return answered
 }
 
 // want ends the test if the status is another.

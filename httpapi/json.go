@@ -195,16 +195,17 @@ func (r *reader) object(v reflect.Value, at string) error {
 	})
 }
 
-// texts reads an object of scalars, each as its text.
+// texts reads an object of scalars, each as its text. Without members it is as good as absent.
 func (r *reader) texts(v reflect.Value, at string) error {
-	texts := map[string]string{}
-	v.Set(reflect.ValueOf(texts))
 	return r.members(at, func(name, at string) error {
 		switch r.PeekKind() {
 		case '"', '0', 't', 'f':
 			t, err := r.ReadToken()
 			if err == nil {
-				texts[name] = t.String()
+				if v.IsNil() {
+					v.Set(reflect.MakeMap(v.Type()))
+				}
+				v.SetMapIndex(reflect.ValueOf(name), reflect.ValueOf(t.String()))
 			}
 			return err
 		}

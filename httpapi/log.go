@@ -23,8 +23,14 @@ const logGrace = time.Second
 // LogWish is what of a log is wanted.
 type LogWish struct {
 	Follow string `query:"follow" enum:"0,1,false,true" doc:"Server-sent events, one a line, until the execution has ended; then the event end."`
-	Accept string `header:"Accept" hidden:"true"`
 	Last   string `header:"Last-Event-ID" doc:"With follow: go on after this event."`
+	accept string
+}
+
+// Resolve notes what is accepted: with follow or without says that too.
+func (w *LogWish) Resolve(ctx huma.Context) []error {
+	w.accept = accepted(ctx)
+	return nil
 }
 
 type getLog struct {
@@ -41,11 +47,11 @@ func (s *Server) findLog(ctx context.Context, in *findLog) (*streamed, error) {
 	return s.getLog(ctx, &getLog{in.full(), in.LogWish})
 }
 
-func (in *LogWish) follow() bool {
-	if in.Follow == "" {
-		return strings.Contains(in.Accept, eventStream)
+func (w *LogWish) follow() bool {
+	if w.Follow == "" {
+		return strings.Contains(w.accept, eventStream)
 	}
-	return in.Follow == "1" || in.Follow == "true"
+	return w.Follow == "1" || w.Follow == "true"
 }
 
 func (s *Server) getLog(ctx context.Context, in *getLog) (*streamed, error) {

@@ -10,6 +10,62 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
+// described checks an answer against the document: what it says is what is sent.
+func (e *env) described(method, path string, r *reply) {
+	e.t.Helper()
+	op := e.operation(method, path)
+	if op == nil {
+		return
+	}
+	answer := op.Responses.Status(r.status)
+	if answer == nil {
+		answer = op.Responses.Default()
+	}
+	if answer == nil {
+		e.t.Errorf("%s = %d, which is not described", r.asked, r.status)
+		return
+	}
+	media, _, _ := strings.Cut(r.header.Get("Content-Type"), ";")
+	content := answer.Value.Content[media]
+	if content == nil {
+		if len(r.body) > 0 {
+			e.t.Errorf("%s = %d %s, which is not described", r.asked, r.status, media)
+		}
+		return
+	}
+	if !strings.HasSuffix(media, "json") {
+		return
+	}
+	var v any
+	r.into(&v)
+	if err := content.Schema.Value.VisitJSON(v, openapi3.EnableJSONSchema2020()); err != nil {
+		e.t.Errorf("%s = %s\nis not as described: %v", r.asked, r.body, err)
+	}
+}
+
+// operation finds the operation of a path, with as many segments that are not parameters as possible.
+func (e *env) operation(method, path string) (found *openapi3.Operation) {
+	path, _, _ = strings.Cut(path, "?")
+	segments, best := strings.Split(path, "/"), -1
+	for template, item := range e.doc.Paths.Map() {
+		parts, same := strings.Split(template, "/"), 0
+		if len(parts) != len(segments) {
+			continue
+		}
+		for i, p := range parts {
+			if p == segments[i] {
+				same++
+			} else if !strings.HasPrefix(p, "{") {
+				same = -100
+			}
+		}
+		if op := item.GetOperation(strings.ToUpper(method)); same > best && method != "HEAD" && method != "PATCH" && op != nil {
+			best, found = same, op
+		}
+	}
+	return found
+}
+
 func TestOpenAPI(t *testing.T) {
 	s, _ := fakeServer()
 	w := httptest.NewRecorder()

@@ -20,8 +20,13 @@ const (
 
 // textWriter writes a text piece by piece to a reader who has to keep up.
 type textWriter struct {
-	w    http.ResponseWriter
-	ctrl *http.ResponseController
+	w        http.ResponseWriter
+	ctrl     *http.ResponseController
+	deadline time.Duration // for one write
+}
+
+func newTextWriter(w http.ResponseWriter, deadline time.Duration) *textWriter {
+	return &textWriter{w, http.NewResponseController(w), deadline}
 }
 
 // startText begins an answer of a media type that is written as it comes.
@@ -33,7 +38,7 @@ func startText(ctx huma.Context, media string) *textWriter {
 	h.Set("X-Content-Type-Options", "nosniff") // output of jobs is no page
 	h.Set("X-Accel-Buffering", "no")           // nginx would keep back what comes
 	w.WriteHeader(http.StatusOK)
-	return &textWriter{w, http.NewResponseController(w)}
+	return newTextWriter(w, writeDeadline)
 }
 
 // flush sends what was written.
@@ -41,7 +46,7 @@ func (t *textWriter) flush() error { return t.ctrl.Flush() }
 
 // Write is io.Writer with a deadline.
 func (t *textWriter) Write(b []byte) (int, error) {
-	_ = t.ctrl.SetWriteDeadline(time.Now().Add(writeDeadline)) // not everything that can be written to has deadlines
+	_ = t.ctrl.SetWriteDeadline(time.Now().Add(t.deadline)) // not everything that can be written to has deadlines
 	return t.w.Write(b)
 }
 

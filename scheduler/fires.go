@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -86,7 +87,7 @@ func (s *Scheduler) Fires(ctx context.Context, app, job string, limit int) ([]bu
 	if err != nil {
 		return nil, fmt.Errorf("list fires of %s: %w", bus.JobKey(app, job), err)
 	}
-	slices.SortFunc(seconds, func(a, b int64) int { return int(b - a) })
+	slices.SortFunc(seconds, func(a, b int64) int { return cmp.Compare(b, a) })
 	var page []bus.Fire
 	for _, second := range seconds {
 		if len(page) >= limit {

@@ -70,7 +70,7 @@ func (s *Scheduler) due(key string, now subjects.Time) bool {
 func (s *Scheduler) decide(ctx context.Context, sc *bus.Schedule, now subjects.Time) error {
 	p, err := s.plans.of(sc)
 	if err != nil || !sc.Active {
-		return nil //nolint:nilerr // a plan that nobody can read asks for nothing
+		return nil // a plan that nobody can read asks for nothing
 	}
 	read := time.Now()
 	for st := range p.due(s.ledger.newest(sc), now.Std(), sc.Misfire, s.onTime) {

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -40,8 +43,9 @@ func TestWalkFinishesFiresWithoutARecord(t *testing.T) {
 				two := w.run("bus-2")
 				time.Sleep(30 * time.Second)
 				two.fired("nightly", start, 10)
-				if d := two.decisions("nightly"); len(d) != 1 || d[start.Unix()+10].Execution != two.executions("nightly")[start.Unix()+10][0] {
-					t.Errorf("decided %+v, want the execution that there is: %v", d, two.executions("nightly"))
+				d, made := two.decisions("nightly"), two.executions("nightly")[start.Unix()+10]
+				if len(d) != 1 || !slices.Equal(made, []int64{d[start.Unix()+10].Execution}) {
+					t.Errorf("decided %+v, want the execution that there is: %v", d, made)
 				}
 			})
 		})
@@ -49,28 +53,30 @@ func TestWalkFinishesFiresWithoutARecord(t *testing.T) {
 	t.Run("an acknowledgement is lost and the bus lives", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t)
-			start, lost := time.Now(), 0
+			start := time.Now()
+			var lost atomic.Int64
 			n := w.run("bus-1", func(n *node) {
 				n.fires = faulty{decisions: n.fires, after: func(string) error {
-					lost++
+					lost.Add(1)
 					return fmt.Errorf("time-out: %w", bus.ErrAway)
 				}}
 			})
 			n.schedule("often", "0/10 * * * * ?")
 			time.Sleep(59 * time.Second)
 			n.fired("often", start, 10, 20, 30, 40, 50)
-			if lost != 5 {
-				t.Errorf("%d keys were made, want 5", lost)
+			if lost.Load() != 5 {
+				t.Errorf("%d keys were made, want 5", lost.Load())
 			}
 		})
 	})
 	t.Run("the fire belongs to a schedule that is gone", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t)
-			start, broken := time.Now(), true
+			start := time.Now()
+			var mended atomic.Bool
 			n := w.run("bus-1", func(n *node) {
 				n.records.before = func(execution.Submission) error {
-					if broken {
+					if !mended.Load() {
 						return bus.ErrUnknown
 					}
 					return nil
@@ -81,7 +87,7 @@ func TestWalkFinishesFiresWithoutARecord(t *testing.T) {
 			if err := n.Remove(t.Context(), "app", "nightly"); err != nil {
 				t.Fatal(err)
 			}
-			broken = false
+			mended.Store(true)
 			time.Sleep(6 * time.Second)
 			n.fired("nightly", start, 10)
 		})
@@ -240,13 +246,11 @@ func TestDeadlinesShorterThanRetention(t *testing.T) {
 	t.Run("a walk that was paused reads again", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t)
-			start, first := time.Now(), true
+			start := time.Now()
+			var slow sync.Once
 			n := w.run("bus-1", func(n *node) {
 				n.fires = faulty{decisions: n.fires, before: func(string) error {
-					if first {
-						first = false
-						time.Sleep(40 * time.Second)
-					}
+					slow.Do(func() { time.Sleep(40 * time.Second) })
 					return nil
 				}}
 			})

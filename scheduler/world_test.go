@@ -12,7 +12,6 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/goleak"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
@@ -45,8 +44,9 @@ func newWorld(t *testing.T) *world { return &world{t: t, srv: bustest.Server(t)}
 type node struct {
 	*Scheduler
 	t       *testing.T
-	index   *mirror
+	index   *watched
 	records *records
+	ctx     context.Context
 	cancel  context.CancelFunc
 	all     sync.WaitGroup
 }
@@ -66,22 +66,21 @@ func (w *world) run(name string, set ...func(*node)) *node {
 func (w *world) start(name string, run func(*Scheduler, context.Context) error, set []func(*node)) *node {
 	w.t.Helper()
 	b := bustest.Open(w.t, w.srv, bus.Config{Name: name, Retention: w.retention})
-	n := &node{t: w.t, index: newMirror(), records: &records{bus: b}}
+	n := &node{t: w.t, index: &watched{Index: index.New(b)}, records: &records{bus: b}}
 	n.Scheduler = New(Config{Bus: b, Index: n.index, Submit: n.records})
 	n.leases = hold{&w.lease, b.NC}
+	n.ctx, n.cancel = context.WithCancel(context.Background())
 	for _, f := range set {
 		f(n)
 	}
-	var ctx context.Context
-	ctx, n.cancel = context.WithCancel(context.Background())
-	n.all.Go(func() { n.index.run(ctx, b.Schedules) })
+	n.all.Go(func() { _ = n.index.Run(n.ctx) }) // fails when the bus dies
 	n.all.Go(func() {
-		if err := run(n.Scheduler, ctx); err != nil {
+		if err := run(n.Scheduler, n.ctx); err != nil {
 			w.t.Errorf("%s: %v", name, err)
 		}
 	})
 	w.t.Cleanup(n.stop)
-	<-n.index.ready
+	<-n.index.Ready()
 	<-n.ledger.loaded
 	return n
 }
@@ -144,10 +143,12 @@ type always struct{}
 func (always) Renew(context.Context, string, string) (bool, error) { return true, nil }
 func (always) Release(context.Context, string, string) error       { return nil }
 
+const definition = `{"id":"job","steps":[{"id":"step","batchlet":{"ref":"nothing"}}]}`
+
 // job makes a job, so that a schedule can be set.
 func (n *node) job(name string) {
 	n.t.Helper()
-	if _, err := n.bus.Jobs.Create(context.Background(), "app."+name, bus.Job{App: "app", Name: name}); err != nil {
+	if _, err := n.bus.Jobs.Create(context.Background(), "app."+name, bus.Job{App: "app", Name: name, Definition: []byte(definition)}); err != nil {
 		n.t.Fatal(err)
 	}
 }
@@ -315,92 +316,15 @@ func (f faulty) Create(ctx context.Context, key string, v fire) error {
 	return nil
 }
 
-// mirror is an index of schedules.
-type mirror struct {
-	mu      sync.Mutex
-	byKey   map[string]bus.Entry[bus.Schedule]
-	changed chan struct{}
-	ready   chan struct{}
-	find    func(int64) bool // nil: knows no execution
+// watched is the read model; a test may look on, or say that an execution is not known yet.
+type watched struct {
+	*index.Index
+	find func(id int64) bool // nil: whatever is known
 }
 
-func newMirror() *mirror {
-	return &mirror{byKey: map[string]bus.Entry[bus.Schedule]{}, changed: make(chan struct{}), ready: make(chan struct{})}
-}
-
-func (m *mirror) run(ctx context.Context, s *bus.Store[bus.Schedule]) {
-	w, err := s.KV().WatchAll(ctx)
-	if err != nil {
-		panic(err)
+func (w *watched) Find(id int64) (index.Summary, bool) {
+	if w.find != nil && !w.find(id) {
+		return index.Summary{}, false
 	}
-	defer w.Stop() //nolint:errcheck // the bus may be dead
-	for {
-		select {
-		case e, ok := <-w.Updates():
-			switch {
-			case !ok:
-				return
-			case e == nil:
-				close(m.ready)
-			case e.Operation() == jetstream.KeyValuePut:
-				if v, err := s.Get(ctx, e.Key()); err == nil {
-					m.PutSchedule(v.Value.App, v.Value.Job, &v.Value, v.Revision)
-				}
-			default:
-				app, job := splitKey(e.Key())
-				m.PutSchedule(app, job, nil, e.Revision())
-			}
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-func (m *mirror) PutSchedule(app, job string, v *bus.Schedule, rev uint64) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	key := bus.JobKey(app, job)
-	switch {
-	case rev <= m.byKey[key].Revision:
-		return
-	case v == nil:
-		m.byKey[key] = bus.Entry[bus.Schedule]{Revision: rev}
-	default:
-		m.byKey[key] = bus.Entry[bus.Schedule]{Key: key, Value: *v, Revision: rev}
-	}
-	close(m.changed)
-	m.changed = make(chan struct{})
-}
-
-func (m *mirror) Schedules() (all []bus.Entry[bus.Schedule]) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, e := range m.byKey {
-		if e.Key != "" {
-			all = append(all, e)
-		}
-	}
-	return all
-}
-
-func (m *mirror) Job(app, name string) (*index.Job, bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	e, ok := m.byKey[bus.JobKey(app, name)]
-	if !ok || e.Key == "" {
-		return nil, false
-	}
-	return &index.Job{Schedule: &e.Value, SchedRev: e.Revision}, true
-}
-
-func (m *mirror) ScheduleChanged() <-chan struct{} {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.changed
-}
-
-func (m *mirror) Ready() <-chan struct{} { return m.ready }
-
-func (m *mirror) Find(id int64) (index.Summary, bool) {
-	return index.Summary{}, m.find != nil && m.find(id)
+	return w.Index.Find(id)
 }

@@ -287,7 +287,7 @@ func (r *Room) Start(cfg agent.Config, opts ...agent.Option) *Running {
 		cfg.Log = slog.New(slog.NewTextHandler(r.t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
 	if cfg.Conn == nil && cfg.URL == "" {
-		cfg.Options = append(cfg.Options, nats.InProcessServer(r.Server))
+		cfg.Options = append([]nats.Option{nats.InProcessServer(r.Server)}, cfg.Options...) // unless it has a cable
 	}
 	a, err := agent.New(cfg, opts...)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"os"
 	"strconv"
 	"testing"
@@ -63,7 +64,8 @@ func (w *world) node(cfg Config) *node {
 // idle is a bus that serves requests but does none of its chores.
 func (w *world) idle(cfg Config) *node {
 	w.Helper()
-	b := bustest.Open(w, w.srv, bus.Config{})
+	log := slog.New(slog.NewTextHandler(w.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+	b := bustest.Open(w, w.srv, bus.Config{Log: log})
 	x := index.New(b)
 	n := &node{Service: New(b, x, cfg), b: b, x: x}
 	w.background(x.Run)

@@ -73,6 +73,9 @@ func (p *projector) run(ctx context.Context) error {
 		Durable: projectorConsumer, AckPolicy: jetstream.AckExplicitPolicy,
 		AckWait: time.Minute, MaxAckPending: maxPending,
 	})
+	if ctx.Err() != nil {
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("consume results: %w", err)
 	}

@@ -124,10 +124,14 @@ func (s *Service) get(ctx context.Context, app, job string, id int64) (bus.Entry
 			if len(found) == 0 || found[0].Value.DeleteTime != 0 {
 				return bus.Entry[bus.Execution]{}, none
 			}
+			s.x.PutExecution(&found[0].Value, found[0].Revision)
 			return found[0], nil
 		}
 	}
 	e, err := s.b.Executions.Get(ctx, bus.ExecutionKey(app, job, id))
+	if err == nil { // whoever saw it here must find it in lists, too
+		s.x.PutExecution(&e.Value, e.Revision)
+	}
 	if errors.Is(err, bus.ErrNotFound) || err == nil && e.Value.DeleteTime != 0 {
 		return e, none
 	}

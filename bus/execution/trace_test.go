@@ -228,8 +228,8 @@ func TestTraces(t *testing.T) {
 
 	play(t, "11 request purged first", func(w *world) {
 		e := w.submit("J")
-		if _, err := w.bus.Stop(w.Context(), e.App, e.Job, e.ID); err != nil {
-			w.Fatal(err)
+		if got, err := w.bus.Stop(w.Context(), e.App, e.Job, e.ID); err != nil || got.BatchStatus != subjects.Stopped {
+			w.Fatalf("stop: %+v, %v", got, err)
 		}
 		if err := w.bus.DeleteHistory(w.Context(), "default", "J"); err != nil {
 			w.Fatal(err)

@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -78,7 +80,7 @@ func (p *program) agent(ctx context.Context, s agentSettings) error {
 	if err != nil {
 		return err
 	}
-	defer lock.Unlock() //nolint:errcheck // the process's end would do it as well
+	defer lock.Unlock()
 	ctx, stop := untilSignal(ctx, func() { log.Info("ending; a second signal ends at once", "drain", s.drainTime.String()) })
 	defer stop()
 	conn, err := s.nats.connectPatiently(ctx, "jobstreamer agent "+s.name, log, nats.CustomInboxPrefix("_INBOX."+s.name))
@@ -90,9 +92,19 @@ func (p *program) agent(ctx context.Context, s agentSettings) error {
 	cfg.Log = log
 	a, err := agent.New(cfg, batchlets()...)
 	if err != nil {
-		return err
+		return asFlag(err)
 	}
 	return ended(a.Run(ctx))
+}
+
+// asFlag says by which flag a field of the library's Config is set.
+func asFlag(err error) error {
+	for _, field := range []struct{ name, flag string }{{"Name", "name"}, {"Apps", "apps"}, {"Pools", "pools"}, {"Slots", "slots"}, {"Interval", "heartbeat"}} {
+		if rest, ok := strings.CutPrefix(err.Error(), field.name); ok {
+			return usageError{errors.New("--" + field.flag + rest)}
+		}
+	}
+	return err
 }
 
 // config is what the library needs.

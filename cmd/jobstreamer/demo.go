@@ -6,13 +6,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/client"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
@@ -47,7 +48,7 @@ func (p *program) demo(ctx context.Context, c *controlBus) error {
 		if err != nil {
 			return fmt.Errorf("demo: %w", err)
 		}
-		defer sub.Unsubscribe() //nolint:errcheck // the connection ends next
+		defer sub.Unsubscribe()
 	}
 	if err := startDemo(ctx, c.URL(), p.out); err != nil {
 		if ctx.Err() != nil {
@@ -72,52 +73,37 @@ func (p *program) demo(ctx context.Context, c *controlBus) error {
 
 // startDemo does what a user would do with curl.
 func startDemo(ctx context.Context, url string, w io.Writer) error {
-	if err := call(ctx, http.MethodPut, url+"/app/"+demoApp, `{}`); err != nil {
+	c, err := client.New(client.Config{URL: url})
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if _, _, err := c.PutApp(ctx, rest.App{Name: demoApp}, client.Condition{}); err != nil {
 		return err
 	}
 	fmt.Fprint(w, "\nThree jobs of the application \"default\":\n\n")
 	for _, job := range demoJobs {
 		fmt.Fprintf(w, "  %-12s %s\n", job.name, job.about)
-		path := url + "/" + demoApp + "/job/" + job.name
-		if err := call(ctx, http.MethodPut, path, job.definition); err != nil {
+		if _, _, err := c.PutJob(ctx, demoApp, job.name, []byte(job.definition), client.Condition{}); err != nil {
 			return err
 		}
-		if job.cron != "" {
-			if err := call(ctx, http.MethodPut, path+"/schedule", `{"cron_notation": "`+job.cron+`"}`); err != nil {
-				return err
-			}
+		if job.cron == "" {
+			continue
+		}
+		if _, err := c.PutSchedule(ctx, demoApp, job.name, rest.NewSchedule{CronNotation: job.cron}); err != nil {
+			return err
 		}
 	}
 	fmt.Fprintf(w, "\nStart one yourself:\n\n  curl -X POST '%s/default/job/three-steps/executions?wait=30s' -H 'Content-Type: application/json' -d '{\"parameters\": {\"to\": \"you\"}}'\n\n", url)
 	for _, job := range demoJobs {
-		if job.cron == "" {
-			if err := call(ctx, http.MethodPost, url+"/"+demoApp+"/job/"+job.name+"/executions", `{"parameters": {"to": "the warehouse"}}`); err != nil {
-				return err
-			}
+		if job.cron != "" {
+			continue
+		}
+		if _, err := c.Submit(ctx, demoApp, job.name, client.Submission{Parameters: map[string]string{"to": "the warehouse"}}); err != nil {
+			return err
 		}
 	}
 	return nil
-}
-
-// call sends one request of the REST API.
-func call(ctx context.Context, method, url, body string) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	defer res.Body.Close() //nolint:errcheck // only read from
-	text, err := io.ReadAll(res.Body)
-	if err == nil && res.StatusCode >= http.StatusBadRequest {
-		err = fmt.Errorf("%s %s: %s: %s", method, url, res.Status, text)
-	}
-	return err
 }
 
 // narrator tells what happens to executions, a line each. Output comes a little later than the results that it led to, so

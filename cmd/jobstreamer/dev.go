@@ -71,7 +71,7 @@ func (p *program) dev(ctx context.Context, s devSettings) error {
 	if err != nil {
 		return err
 	}
-	defer lock.Unlock() //nolint:errcheck // the process's end would do it as well
+	defer lock.Unlock()
 	ctx, stop := untilSignal(ctx, func() {
 		fmt.Fprintf(p.out, "\nEnding. Running jobs have %s; Ctrl-C again ends at once.\n", s.agent.drainTime)
 	})

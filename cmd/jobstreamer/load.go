@@ -2,17 +2,19 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
-	"net/http"
-	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/bench"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/client"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 )
 
 // benchSettings say what is measured.
@@ -55,18 +57,18 @@ func (p *program) bench(ctx context.Context, s benchSettings) (err error) {
 	}
 	ctx, stop := untilSignal(ctx, func() {})
 	defer stop()
-	url := strings.TrimRight(s.cfg.URL, "/")
-	s.cfg.Job = benchJob
-	if err := call(ctx, http.MethodPut, url+"/app/"+s.cfg.App, `{}`); err != nil {
-		return err
+	c, err := client.New(client.Config{URL: s.cfg.URL})
+	if err != nil {
+		return usageError{fmt.Errorf("--url: %w", err)}
 	}
-	job := url + "/" + s.cfg.App + "/job/" + benchJob
-	if err := call(ctx, http.MethodPut, job, `{"id": "`+benchJob+`", "steps": [{"id": "noop", "batchlet": {"ref": "jobstreamer.Noop"}}]}`); err != nil {
-		return err
+	defer c.Close()
+	s.cfg.Job = benchJob
+	if err := makeBenchJob(ctx, c, s.cfg.App); err != nil {
+		return fmt.Errorf("--url %s: %w", s.cfg.URL, err)
 	}
 	if !s.keep {
 		defer func() {
-			if e := call(context.WithoutCancel(ctx), http.MethodDelete, job, ""); err == nil && e != nil {
+			if e := c.DeleteJob(context.WithoutCancel(ctx), s.cfg.App, benchJob, false, client.Condition{}); err == nil && e != nil {
 				err = fmt.Errorf("clean up: %w", e)
 			}
 		}()
@@ -90,12 +92,25 @@ func (p *program) bench(ctx context.Context, s benchSettings) (err error) {
 	return printBench(p.out, r)
 }
 
+// makeBenchJob makes the application, if it is not there, and the job.
+func makeBenchJob(ctx context.Context, c *client.Client, app string) error {
+	if _, _, err := c.App(ctx, app); client.Code(err) == bus.CodeNoSuchApp {
+		if _, _, err := c.PutApp(ctx, rest.App{Name: app}, client.Condition{}); err != nil {
+			return err
+		}
+	} else if err != nil {
+		return err
+	}
+	_, _, err := c.PutJob(ctx, app, benchJob, []byte(`{"id": "`+benchJob+`", "steps": [{"id": "noop", "batchlet": {"ref": "jobstreamer.Noop"}}]}`), client.Condition{})
+	return err
+}
+
 func (s *benchSettings) check() error {
 	switch {
 	case s.cfg.Executions < 0 || s.cfg.Rate < 0:
-		return usageError{fmt.Errorf("--executions and --rate: want a number from 0")}
+		return usageError{errors.New("--executions and --rate: want a number from 0")}
 	case s.cfg.Executions == 0 && s.cfg.Rate == 0:
-		return usageError{fmt.Errorf("--executions 0 --rate 0: nothing is left to measure")}
+		return usageError{errors.New("--executions 0 --rate 0: nothing is left to measure")}
 	case s.cfg.Concurrency < 1:
 		return usageError{fmt.Errorf("--concurrency %d: want a number from 1", s.cfg.Concurrency)}
 	}

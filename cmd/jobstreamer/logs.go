@@ -32,7 +32,7 @@ func (p *program) logger() (*slog.Logger, error) {
 	default:
 		return nil, usageError{fmt.Errorf("--log-format %q: want text, json or auto", p.logs.format)}
 	}
-	return slog.New(tint.NewHandler(p.err, &tint.Options{
+	return slog.New(tint.NewTextHandler(p.err, &tint.Options{
 		Level: level, TimeFormat: time.TimeOnly, NoColor: !tty || p.env["NO_COLOR"] != "",
 	})), nil
 }

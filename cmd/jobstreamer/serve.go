@@ -67,7 +67,7 @@ func (p *program) serve(ctx context.Context, s busSettings, flags *pflag.FlagSet
 		if err != nil {
 			return err
 		}
-		defer lock.Unlock() //nolint:errcheck // the process's end would do it as well
+		defer lock.Unlock()
 	}
 	ctx, stop := untilSignal(ctx, func() { log.Info("ending; a second signal ends at once") })
 	defer stop()

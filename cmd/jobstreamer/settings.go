@@ -149,7 +149,7 @@ func unknownKey(flags *pflag.FlagSet, key string) error {
 		}
 	})
 	best := slices.MinFunc(names, func(a, b string) int { return distance(a, key) - distance(b, key) })
-	if distance(best, key) <= 3 {
+	if distance(best, key) <= 2 {
 		return fmt.Errorf("unknown setting; did you mean %s?", best)
 	}
 	return fmt.Errorf("unknown setting; known are %s", strings.Join(names, ", "))

@@ -70,12 +70,13 @@ func (d *daemon) start(t *testing.T) {
 	t.Helper()
 	p, err := d.launch()
 	if err != nil {
-		t.Fatalf("start %s: %v", d.name, err)
+		t.Errorf("start %s: %v", d.name, err)
+		return
 	}
 	select {
 	case <-p.ready:
 	case <-time.After(patience):
-		t.Fatalf("%s was not ready after %v", d.name, patience)
+		t.Errorf("%s was not ready after %v", d.name, patience)
 	}
 }
 
@@ -129,6 +130,20 @@ func (d *daemon) life() *process {
 	return d.now
 }
 
+// down says whether it is not running.
+func (d *daemon) down() bool {
+	p := d.life()
+	if p == nil {
+		return true
+	}
+	select {
+	case <-p.ended:
+		return true
+	default:
+		return false
+	}
+}
+
 // url is where the REST API of a life is that is ready; empty if there is none.
 func (d *daemon) url() string {
 	p := d.life()
@@ -156,6 +171,16 @@ func (d *daemon) kill() {
 	}
 	_ = p.cmd.Process.Kill() // it may have ended
 	<-p.ended
+}
+
+// gone waits until the present life has ended.
+func (d *daemon) gone(within time.Duration) bool {
+	select {
+	case <-d.life().ended:
+		return true
+	case <-time.After(within):
+		return false
+	}
 }
 
 func (d *daemon) signal(s syscall.Signal) {

@@ -106,13 +106,13 @@ func (x *examination) judgePool(c *Check, app, name string, p *pool) {
 			}
 		}
 	}
-	what := plural(p.waiting, "execution") + " of application " + app
+	what := plural(p.waiting, "execution") + " of application " + app + " waiting"
 	switch {
 	case able == 0:
-		c.wrong("start an agent for them: jobstreamer agent --apps "+app+" --pools "+name, "%s wait in pool %s, and no agent takes work from it", what, name)
+		c.wrong("start an agent for them: jobstreamer agent --apps "+app+" --pools "+name, "%s in pool %s: no agent takes work from it", what, name)
 	case ready == 0:
-		c.wrong("let one take work again: PUT /agent/<name>/unblock", "%s wait in pool %s, and its agents take no work: they are blocked or leaving", what, name)
+		c.wrong("let one take work again: PUT /agent/<name>/unblock", "%s in pool %s: its agents take no work, they are blocked or leaving", what, name)
 	case free > 0 && p.pulls == 0:
-		c.wrong("look at the agents' logs and at their permissions on $JS.API.CONSUMER.MSG.NEXT", "%s wait in pool %s, and its agents do not ask for them although they have %s", what, name, plural(free, "free slot"))
+		c.wrong("look at the agents' logs and at their permissions on $JS.API.CONSUMER.MSG.NEXT", "%s in pool %s: its agents do not ask for them although they have %s", what, name, plural(free, "free slot"))
 	}
 }

@@ -49,10 +49,10 @@ func (x *examination) recorded(before, after map[string]api.ConsumerInfo) Check 
 		case a.Paused || lag == 0:
 		case b.NumPending+uint64(max(0, b.NumAckPending)) == 0: // came while we looked
 		case !moved:
-			c.wrong("start a control bus, or look at the log of the one that runs", "consumer %s of %s is stuck: %s wait to be recorded, and none was in the last seconds",
+			c.wrong("start a control bus, or look at the log of the one that runs", "consumer %s of %s is stuck: %s waiting to be recorded, and none was in the last seconds",
 				name, a.Stream, plural(lag, "result"))
 		case lag > maxLag:
-			c.wrong("wait, or give the control buses more CPU and a faster disk", "%s wait to be recorded: the control bus does not keep up", plural(lag, "result"))
+			c.wrong("wait, or give the control buses more CPU and a faster disk", "%s waiting to be recorded: the control bus does not keep up", plural(lag, "result"))
 		}
 	}
 	c.Saw = plural(open, "result") + " waiting to be recorded"

@@ -1,0 +1,273 @@
+//go:build linux
+
+package crashtest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+// truth is what the three witnesses say at one moment.
+type truth struct {
+	records  map[int64]bus.Execution
+	results  map[int64][]*bus.StoredResult // of each execution, oldest first
+	queued   uint64                        // requests that are not acknowledged
+	evidence map[int64][]trace
+}
+
+// trace is a line of the evidence.
+type trace struct {
+	id, attempt int
+	step        string
+}
+
+func (tr trace) String() string { return fmt.Sprintf("%d %d %s", tr.id, tr.attempt, tr.step) }
+
+// look asks NATS itself and reads the file.
+func look(ctx context.Context, js jetstream.JetStream, file string) (*truth, error) {
+	records, err := readRecords(ctx, js)
+	if err != nil {
+		return nil, fmt.Errorf("records: %w", err)
+	}
+	results, err := readResults(ctx, js)
+	if err != nil {
+		return nil, fmt.Errorf("results: %w", err)
+	}
+	queued, err := readQueue(ctx, js)
+	if err != nil {
+		return nil, fmt.Errorf("queue: %w", err)
+	}
+	evidence, err := readEvidence(file)
+	return &truth{records, results, queued, evidence}, err
+}
+
+func readRecords(ctx context.Context, js jetstream.JetStream) (map[int64]bus.Execution, error) {
+	kv, err := js.KeyValue(ctx, subjects.ExecutionsBucket)
+	if err != nil {
+		return nil, err
+	}
+	w, err := kv.WatchAll(ctx, jetstream.IgnoreDeletes())
+	if err != nil {
+		return nil, err
+	}
+	defer w.Stop() //nolint:errcheck // the test's connection ends next
+	all := map[int64]bus.Execution{}
+	for e := range w.Updates() {
+		if e == nil {
+			return all, nil
+		}
+		var r bus.Execution
+		if err := json.Unmarshal(e.Value(), &r); err != nil {
+			return nil, err
+		}
+		all[r.ID] = r
+	}
+	return nil, errors.New("not read to the end")
+}
+
+func readResults(ctx context.Context, js jetstream.JetStream) (map[int64][]*bus.StoredResult, error) {
+	s, err := js.Stream(ctx, subjects.ResultsStream)
+	if err != nil {
+		return nil, err
+	}
+	all := map[int64][]*bus.StoredResult{}
+	left := s.CachedInfo().State.Msgs
+	if left == 0 {
+		return all, nil
+	}
+	cons, err := js.OrderedConsumer(ctx, subjects.ResultsStream, jetstream.OrderedConsumerConfig{})
+	if err != nil {
+		return nil, err
+	}
+	for left > 0 {
+		batch, err := cons.Fetch(int(min(left, 1000)), jetstream.FetchMaxWait(10*time.Second))
+		if err != nil {
+			return nil, err
+		}
+		got := uint64(0)
+		for m := range batch.Messages() {
+			got++
+			meta, err := m.Metadata()
+			if err != nil {
+				return nil, err
+			}
+			r, err := bus.DecodeResult(m.Subject(), meta.Sequence.Stream, m.Headers(), m.Data())
+			if err != nil {
+				return nil, err
+			}
+			all[r.ID] = append(all[r.ID], r)
+		}
+		if got == 0 {
+			return nil, errors.Join(errors.New("not read to the end"), batch.Error())
+		}
+		left -= got
+	}
+	return all, nil
+}
+
+func readQueue(ctx context.Context, js jetstream.JetStream) (uint64, error) {
+	s, err := js.Stream(ctx, subjects.RequestStream(app))
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	return s.CachedInfo().State.Msgs, nil
+}
+
+func readEvidence(file string) (map[int64][]trace, error) {
+	data, err := os.ReadFile(file)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	all := map[int64][]trace{}
+	for l := range strings.Lines(string(data)) {
+		var tr trace
+		if n, err := fmt.Sscanf(l, "%d %d %s\n", &tr.id, &tr.attempt, &tr.step); n != 3 || err != nil {
+			return nil, fmt.Errorf("evidence %q: %w", l, err)
+		}
+		all[int64(tr.id)] = append(all[int64(tr.id)], tr)
+	}
+	return all, nil
+}
+
+// open says what has not come to its end yet; empty when all has.
+func (tr *truth) open(accepted []int64) (open []string) {
+	for _, id := range accepted {
+		if _, ok := tr.records[id]; !ok {
+			open = append(open, fmt.Sprintf("execution %d was accepted and has no record", id))
+		}
+	}
+	for id, r := range tr.records {
+		switch {
+		case !r.BatchStatus.Ended():
+			open = append(open, fmt.Sprintf("execution %d of %s is %s", id, r.Job, r.BatchStatus))
+		case r.RestartedBy != 0 && tr.records[r.RestartedBy].ID == 0:
+			open = append(open, fmt.Sprintf("execution %d was restarted as %d, which has no record", id, r.RestartedBy))
+		case tr.last(id) == nil || tr.last(id).Sequence != r.LastSequence:
+			open = append(open, fmt.Sprintf("the record of execution %d is not what RESULTS says", id))
+		}
+	}
+	for id := range tr.results {
+		if _, ok := tr.records[id]; !ok {
+			open = append(open, fmt.Sprintf("execution %d has results and no record", id))
+		}
+	}
+	if tr.queued > 0 {
+		open = append(open, fmt.Sprintf("%d requests are in the queue", tr.queued))
+	}
+	slices.Sort(open)
+	return open
+}
+
+// first is the oldest execution, 0 without one.
+func (tr *truth) first() int64 {
+	first := int64(0)
+	for id := range tr.records {
+		if first == 0 || id < first {
+			first = id
+		}
+	}
+	return first
+}
+
+// last is the newest result of an execution, nil without one.
+func (tr *truth) last(id int64) *bus.StoredResult {
+	if all := tr.results[id]; len(all) > 0 {
+		return all[len(all)-1]
+	}
+	return nil
+}
+
+// describe is all that is known of an execution.
+func (tr *truth) describe(id int64) string {
+	var s strings.Builder
+	r := tr.records[id]
+	fmt.Fprintf(&s, "execution %d of %s: %s, attempt %d, last result %d, wish %q, restarted by %d, rebuilt %v\n",
+		id, r.Job, r.BatchStatus, r.Attempt, r.LastSequence, r.Wish, r.RestartedBy, r.Rebuilt)
+	for _, res := range tr.results[id] {
+		fmt.Fprintf(&s, "  result %d after %d: %s, attempt %d, by %s, number %d, at %s %s\n",
+			res.Sequence, res.Expected, res.BatchStatus, res.Attempt, res.Agent, res.Number, res.Time, res.Exception)
+	}
+	fmt.Fprintf(&s, "  evidence %v", tr.evidence[id])
+	return s.String()
+}
+
+// judge reports what must never be, whatever crashed.
+func (tr *truth) judge(t *testing.T) {
+	t.Helper()
+	for id, results := range tr.results {
+		judgeChain(t, id, results)
+	}
+	for id, r := range tr.records {
+		if last := tr.last(id); last != nil && last.BatchStatus != r.BatchStatus {
+			t.Errorf("execution %d: its record says %s, RESULTS says %s", id, r.BatchStatus, last.BatchStatus)
+		}
+		if r.OnAgentLost != subjects.LostRequeue && r.Attempt > 1 {
+			t.Errorf("execution %d of %s has attempt %d", id, r.Job, r.Attempt)
+		}
+		if r.BatchStatus == subjects.Completed {
+			for _, step := range stepsOf(r.Job) {
+				if !slices.ContainsFunc(tr.evidence[id], func(tr trace) bool { return tr.step == step }) {
+					t.Errorf("execution %d of %s completed, but its step %s never ran", id, r.Job, step)
+				}
+			}
+		}
+	}
+	for id, traces := range tr.evidence {
+		seen := map[trace]bool{}
+		for _, one := range traces {
+			if seen[one] {
+				t.Errorf("the evidence has %q twice", one)
+			}
+			seen[one] = true
+			if !slices.ContainsFunc(tr.results[id], func(r *bus.StoredResult) bool {
+				return r.Attempt == one.attempt && r.BatchStatus.Running() && r.Agent != subjects.Bus
+			}) {
+				t.Errorf("the evidence has %q, which nobody claimed", one)
+			}
+		}
+	}
+}
+
+// judgeChain follows the results of one execution.
+func judgeChain(t *testing.T, id int64, results []*bus.StoredResult) {
+	t.Helper()
+	var before uint64
+	last := subjects.Undispatched
+	attempt, handling := 0, ""
+	for _, r := range results {
+		if r.Expected != before {
+			t.Errorf("execution %d: result %d follows %d instead of %d", id, r.Sequence, r.Expected, before)
+		}
+		if last.Ended() {
+			t.Errorf("execution %d: %s by %s came after %s", id, r.BatchStatus, r.Agent, last)
+		}
+		if r.Agent != subjects.Bus {
+			switch {
+			case r.Attempt != attempt && !(last.Waiting() && r.Attempt == attempt+1):
+				t.Errorf("execution %d: attempt %d began when attempt %d was %s", id, r.Attempt, attempt, last)
+			case r.Attempt == attempt && (r.Handling != handling || last == subjects.Unknown):
+				t.Errorf("execution %d: attempt %d was claimed twice", id, attempt)
+			}
+			attempt, handling = r.Attempt, r.Handling
+		}
+		before, last = r.Sequence, r.BatchStatus
+	}
+}

@@ -1,0 +1,310 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"regexp"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/client"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+// devBus is a `jobstreamer dev` that runs in this process.
+type devBus struct {
+	*client.Client
+	rest, nats, data string
+	stop             context.CancelFunc
+	ended            chan outcome
+}
+
+// startDev starts one on free ports and waits until it is up. It ends with the test, if not before.
+func startDev(t *testing.T, data string, args ...string) *devBus {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	out, in := io.Pipe()
+	d := &devBus{data: data, stop: stop, ended: make(chan outcome, 1)}
+	args = append([]string{"dev", "--data", data, "--http", "127.0.0.1:0", "--nats", "127.0.0.1:0", "--sync", "interval"}, args...)
+	var errs strings.Builder
+	go func() {
+		code := run(ctx, args, streams{strings.NewReader(""), in, &errs}, testEnv)
+		in.Close()
+		d.ended <- outcome{code: code, err: errs.String()}
+	}()
+	lines := bufio.NewScanner(out)
+	for lines.Scan() && !strings.HasPrefix(lines.Text(), "Ctrl-C") {
+		f := strings.Fields(lines.Text())
+		switch {
+		case len(f) == 3 && f[0] == "REST":
+			d.rest = f[2]
+		case len(f) == 2 && f[0] == "NATS":
+			d.nats = f[1]
+		}
+	}
+	go io.Copy(io.Discard, out) //nolint:errcheck // it ends with the bus
+	if d.rest == "" || d.nats == "" {
+		t.Fatalf("dev did not start: %s", (<-d.ended).err)
+	}
+	var err error
+	if d.Client, err = client.New(client.Config{URL: d.rest}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { d.end(t) })
+	return d
+}
+
+// end does what Ctrl-C does.
+func (d *devBus) end(t *testing.T) {
+	t.Helper()
+	d.Close()
+	d.stop()
+	select {
+	case o := <-d.ended:
+		d.ended <- o
+		if o.code != exitOK {
+			t.Errorf("dev ended with %d: %s", o.code, o.err)
+		}
+	case <-time.After(40 * time.Second):
+		t.Fatal("dev did not end")
+	}
+}
+
+const helloJob = `{"id": "hello", "steps": [{"id": "greet", "batchlet": {"ref": "jobstreamer.Say", "properties": {"message": "hello"}}}]}`
+
+func (d *devBus) put(t *testing.T, job, definition string) {
+	t.Helper()
+	if _, _, err := d.PutApp(t.Context(), rest.App{Name: "default"}, client.Condition{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := d.PutJob(t.Context(), "default", job, []byte(definition), client.Condition{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestDevGoesOnWhereItStopped(t *testing.T) {
+	data := t.TempDir()
+	d := startDev(t, data)
+	d.put(t, "hello", helloJob)
+	first, err := d.Submit(t.Context(), "default", "hello", client.Submission{Wait: 20 * time.Second})
+	if err != nil || first.BatchStatus != subjects.Completed {
+		t.Fatalf("first execution: %+v, %v", first, err)
+	}
+	d.end(t)
+
+	d = startDev(t, data)
+	again, err := d.Execution(t.Context(), "default", "hello", first.ExecutionID)
+	if err != nil || again.BatchStatus != subjects.Completed {
+		t.Fatalf("after the restart: %+v, %v", again, err)
+	}
+	second, err := d.Submit(t.Context(), "default", "hello", client.Submission{Wait: 20 * time.Second})
+	if err != nil || second.BatchStatus != subjects.Completed || second.ExecutionID <= first.ExecutionID {
+		t.Fatalf("second execution: %+v, %v", second, err)
+	}
+}
+
+func TestCtrlCLetsARunningJobEnd(t *testing.T) {
+	data := t.TempDir()
+	d := startDev(t, data)
+	d.put(t, "slow", `{"id": "slow", "steps": [{"id": "wait", "batchlet": {"ref": "jobstreamer.Sleep", "properties": {"time": "1s"}}}]}`)
+	e, err := d.Submit(t.Context(), "default", "slow", client.Submission{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for e.BatchStatus != subjects.Started {
+		time.Sleep(10 * time.Millisecond)
+		if e, err = d.Execution(t.Context(), "default", "slow", e.ExecutionID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.end(t)
+
+	d = startDev(t, data)
+	if e, err = d.Execution(t.Context(), "default", "slow", e.ExecutionID); err != nil || e.BatchStatus != subjects.Completed {
+		t.Fatalf("%+v, %v; want it completed", e, err)
+	}
+}
+
+func TestDevIsFastAndSmall(t *testing.T) {
+	if testing.Short() || runtime.GOOS != "linux" {
+		t.Skip("looks into /proc, and at the clock")
+	}
+	start := time.Now()
+	p := process(t, "dev", "--data", t.TempDir(), "--http", "127.0.0.1:0", "--nats", "127.0.0.1:0")
+	took := time.Since(start)
+	c, err := client.New(client.Config{URL: p.rest})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	d := &devBus{Client: c}
+	d.put(t, "hello", helloJob)
+	e, err := c.Submit(t.Context(), "default", "hello", client.Submission{Wait: 20 * time.Second})
+	if err != nil || e.BatchStatus != subjects.Completed {
+		t.Fatalf("%+v, %v", e, err)
+	}
+	t.Logf("up after %v, first execution ended after %v", took, time.Since(start))
+	status, err := os.ReadFile("/proc/" + p.pid() + "/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%s", regexp.MustCompile(`VmRSS.*`).Find(status))
+	if took > 10*time.Second { // one second on a quiet machine; tests share theirs
+		t.Errorf("up after %v", took)
+	}
+}
+
+// child is the program in a process of its own.
+type child struct {
+	*exec.Cmd
+	rest string
+	err  *strings.Builder
+}
+
+func (c *child) pid() string { return strconv.Itoa(c.Process.Pid) }
+
+// process starts the program in a process of its own and waits until it is up.
+func process(t *testing.T, args ...string) *child {
+	t.Helper()
+	c := command(t, args...)
+	out, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = c.Process.Kill()
+		_ = c.Wait() // killed
+	})
+	lines := bufio.NewScanner(out)
+	for lines.Scan() && !strings.HasPrefix(lines.Text(), "Ctrl-C") {
+		if f := strings.Fields(lines.Text()); len(f) == 3 && f[0] == "REST" {
+			c.rest = f[2]
+		}
+	}
+	if c.rest == "" {
+		t.Fatalf("it did not start: %s", c.err)
+	}
+	go io.Copy(io.Discard, out) //nolint:errcheck // it ends with the process
+	return c
+}
+
+func command(t *testing.T, args ...string) *child {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &child{Cmd: exec.Command(self, args...), err: &strings.Builder{}}
+	c.Env = append(os.Environ(), asProgram+"=1")
+	c.Stderr = c.err
+	return c
+}
+
+func TestASecondProcessIsRefused(t *testing.T) {
+	data := t.TempDir()
+	d := startDev(t, data)
+	refused := func(t *testing.T, want string, args ...string) {
+		t.Helper()
+		c := command(t, args...)
+		if err := c.Run(); err == nil || !strings.Contains(c.err.String(), want) {
+			t.Errorf("%v: %v: %s; want %s", args, err, c.err, want)
+		}
+	}
+	t.Run("on the same data", func(t *testing.T) {
+		refused(t, "give this one a directory of its own with --data DIR", "dev", "--data", data, "--http", "127.0.0.1:0", "--nats", "127.0.0.1:0")
+		refused(t, "--data "+data+": in use", "serve", "--data", data, "--http", "127.0.0.1:0", "--nats", "127.0.0.1:0")
+	})
+	t.Run("on the port of the API", func(t *testing.T) {
+		refused(t, "choose another port with --http HOST:PORT", "dev", "--data", t.TempDir(), "--http", strings.TrimPrefix(d.rest, "http://"), "--nats", "127.0.0.1:0")
+	})
+	t.Run("on the port of NATS", func(t *testing.T) {
+		refused(t, "choose another port with --nats HOST:PORT", "dev", "--data", t.TempDir(), "--http", "127.0.0.1:0", "--nats", strings.TrimPrefix(d.nats, "nats://"))
+	})
+}
+
+// serve and agent as in production: two processes' worth, on one NATS, which asks for a password.
+func TestServeAndAgent(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	restAddr, natsAddr := freeAddress(t), freeAddress(t)
+	env := append(testEnv, "JOBSTREAMER_NATS_USER=me", "JOBSTREAMER_NATS_PASSWORD=secret")
+	ended := make(chan outcome, 2)
+	go func() {
+		ended <- try(ctx, env, "serve", "--data", t.TempDir(), "--http", restAddr, "--nats", natsAddr, "--sync", "interval")
+	}()
+	go func() {
+		ended <- try(ctx, env, "agent", "--nats-url", "nats://"+natsAddr, "--name", "a1", "--apps", "default,billing", "--pools", "default,linux", "--slots", "2", "--data", t.TempDir())
+	}()
+	c, err := client.New(client.Config{URL: "http://" + restAddr})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &devBus{Client: c}
+	for deadline := time.Now().Add(20 * time.Second); c.Healthy(t.Context()) != nil; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("serve did not start")
+		}
+	}
+	d.put(t, "hello", helloJob)
+	e, err := c.Submit(t.Context(), "default", "hello", client.Submission{Wait: 20 * time.Second})
+	if err != nil || e.BatchStatus != subjects.Completed || e.Agent == nil || e.Agent.Name != "a1" {
+		t.Errorf("%+v, %v", e, err)
+	}
+	if _, err := nats.Connect("nats://" + natsAddr); err == nil {
+		t.Error("NATS let somebody in without a password")
+	}
+	c.Close()
+	stop()
+	for range 2 {
+		o := <-ended
+		if o.code != exitOK || strings.Contains(o.err, "secret") {
+			t.Errorf("exit code %d: %s", o.code, o.err)
+		}
+	}
+}
+
+// freeAddress is one that nobody listened on a moment ago.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func TestBench(t *testing.T) {
+	d := startDev(t, t.TempDir())
+	o := try(t.Context(), testEnv, "bench", "--url", d.rest, "--executions", "500", "--concurrency", "8", "--rate", "50", "--time", "1s", "-o", "json")
+	var r struct {
+		PerSecond float64 `json:"executions_per_second"`
+		P50       float64 `json:"p50_ms"`
+		P99       float64 `json:"p99_ms"`
+		Failed    int     `json:"failed"`
+		Saturated struct{ Executions int }
+		AtRate    struct{ Executions int } `json:"at_rate"`
+	}
+	if err := json.Unmarshal([]byte(o.out), &r); o.code != exitOK || err != nil {
+		t.Fatalf("exit code %d, %v: %s%s", o.code, err, o.out, o.err)
+	}
+	if r.PerSecond <= 0 || r.P50 <= 0 || r.P99 < r.P50 || r.Failed != 0 || r.Saturated.Executions != 500 || r.AtRate.Executions != 50 {
+		t.Errorf("%s", o.out)
+	}
+	if _, _, err := d.Job(t.Context(), "default", benchJob); client.Code(err) == "" {
+		t.Errorf("the job is still there: %v", err)
+	}
+}

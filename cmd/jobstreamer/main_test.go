@@ -1,0 +1,140 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// TestMain lets the test's own binary be the program: a test that needs a second process starts it with asProgram set.
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+const asProgram = "JOBSTREAMER_TEST_AS_PROGRAM"
+
+// testEnv is an environment that is the same everywhere.
+var testEnv = []string{"HOME=/home/me", "NO_COLOR=1"}
+
+// outcome is what a command left.
+type outcome struct {
+	code     int
+	out, err string
+}
+
+// try runs a command to its end.
+func try(ctx context.Context, env []string, args ...string) outcome {
+	var out, err bytes.Buffer
+	code := run(ctx, args, streams{strings.NewReader(""), &out, &err}, env)
+	return outcome{code, out.String(), err.String()}
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	file := filepath.Join("testdata", name+".golden")
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s:\n%s\nwant:\n%s", file, got, want)
+	}
+}
+
+func TestHelp(t *testing.T) {
+	for _, command := range []string{"", "serve", "agent", "dev", "doctor", "bench", "version"} {
+		t.Run("of "+command, func(t *testing.T) {
+			got := try(t.Context(), testEnv, strings.Fields(command+" --help")...)
+			if got.code != exitOK || got.err != "" {
+				t.Fatalf("exit code %d, %s", got.code, got.err)
+			}
+			for _, line := range strings.Split(got.out, "\n") {
+				if len(line) > 120 {
+					t.Errorf("a line of %d letters: %s", len(line), line)
+				}
+			}
+			golden(t, strings.TrimSpace("help "+command), got.out)
+		})
+	}
+}
+
+// What a user sees who does something wrong, in one file: a case is a command line, and what it says.
+func TestMistakes(t *testing.T) {
+	dir := t.TempDir()
+	config := filepath.Join(dir, "bus.yaml")
+	var all strings.Builder
+	for _, c := range []struct {
+		args, env, file string
+	}{
+		{args: "srve"},
+		{args: "serve now"},
+		{args: "serve --htp 1"},
+		{args: "serve --replicas two"},
+		{args: "serve --replicas 2"},
+		{args: "serve --replicas 3"},
+		{args: "serve --sync sometimes"},
+		{args: "serve --nats-url nats://h --sync 1s"},
+		{args: "serve --nats-creds f"},
+		{args: "serve --timezone Mars --http 127.0.0.1:0 --nats 127.0.0.1:0 --data DIR"},
+		{args: "serve --http 8080 --data DIR"},
+		{args: "serve --http 127.0.0.1:0 --nats 127.0.0.1 --data DIR"},
+		{args: "serve --retain-results 1m --http 127.0.0.1:0 --nats 127.0.0.1:0 --sync interval --data DIR"},
+		{args: "serve --log-level loud"},
+		{args: "dev --log-format xml"},
+		{args: "agent --nats-cert c --data DIR"},
+		{args: "agent --slots -1 --nats-creds nowhere.creds --data DIR"},
+		{args: "doctor --nats-url nats://me:secret@127.0.0.1:1"},
+		{args: "doctor -o yaml"},
+		{args: "bench --executions 0 --rate 0"},
+		{args: "bench --url ftp://here"},
+		{args: "bench --url http://127.0.0.1:1"},
+		{args: "serve", env: "JOBSTREAMER_REPLICAS=many"},
+		{args: "serve", env: "JOBSTREAMER_RETAIN_LOGS=30d"},
+		{args: "serve --config nowhere.yaml"},
+		{args: "serve", file: "htp: 127.0.0.1:8080"},
+		{args: "serve", file: "http: 127.0.0.1:8080\nslots: 8"},
+		{args: "serve", file: "replicas: many"},
+		{args: "serve", file: "http: 127.0.0.1:8080\nhttp: 127.0.0.1:8081"},
+		{args: "serve", file: "replicas: [1, 3]"},
+		{args: "agent", file: "pools:\n  default: true"},
+		{args: "agent", file: "- a list"},
+		{args: "agent", file: "a: [b"},
+	} {
+		args := strings.Fields(c.args)
+		shown := "$ " + strings.TrimSpace(c.env+" jobstreamer "+c.args)
+		if c.file != "" {
+			if err := os.WriteFile(config, []byte(c.file), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			args = append(args, "--config", config)
+			shown += " --config bus.yaml # " + strings.ReplaceAll(c.file, "\n", "; ")
+		}
+		for i := range args {
+			args[i] = strings.ReplaceAll(args[i], "DIR", filepath.Join(dir, "data"))
+		}
+		got := try(t.Context(), append(testEnv, c.env), args...)
+		if got.code == exitOK || got.out != "" {
+			t.Errorf("%s: exit code %d, output %s", shown, got.code, got.out)
+		}
+		if strings.Contains(got.err, "secret") {
+			t.Errorf("%s: a password was shown: %s", shown, got.err)
+		}
+		all.WriteString(shown + "\n" + strings.ReplaceAll(got.err, dir+string(filepath.Separator), "") + "\n")
+	}
+	golden(t, "mistakes", all.String())
+}

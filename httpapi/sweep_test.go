@@ -1,0 +1,67 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+)
+
+// Whatever is sent to whatever route, the control bus does not fail.
+func TestNoInputGives500(t *testing.T) {
+	e := newEnv(t)
+	e.call("POST", "/default/jobs", job1).want(201)
+	doc, err := openapi3.NewLoader().LoadFromData(e.call("GET", "/openapi.json", "").body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := []string{"default", "JOB-1", "1", "0", "", " ", "*", ">", ".", "..", "a.b", "a/b", "ä😀", "\x00", "%", "$KV", strings.Repeat("x", 300)}
+	bodies := []string{
+		"", "{}", "[]", "null", "1", `"x"`, "{", "\xff\xfe", `{"id":1}`, `{"name":null}`, `{"parameters":[1]}`, `{"parameters":{"":""}}`,
+		`{"cron_notation":"* * * * * ?"}`, `{"cron_notation":"\u0000"}`, `{"id":"JOB-1","steps":null}`, `{"steps":[[[]]]}`, strings.Repeat("[", 50000),
+	}
+	headers := [][]string{
+		nil, {"Accept", "x/y;q=2"}, {"Content-Type", "application/json; charset=\"", "Accept", ",,;"}, {"If-Match", "W/,"}, {"If-None-Match", "\""},
+		{"Idempotency-Key", "ä"}, {"Last-Event-ID", "18446744073709551615"}, {"Content-Encoding", "br"},
+	}
+	n := 0
+	for template, item := range doc.Paths.Map() {
+		for method := range item.Operations() {
+			for i, v := range values {
+				path := template
+				for _, name := range []string{"{app}", "{job}", "{id}"} {
+					path = strings.ReplaceAll(path, name, url.PathEscape(values[(i+len(name))%len(values)]))
+					if i%2 == 0 { // else nothing gets as far as the body
+						path = strings.NewReplacer("{app}", "default", "{job}", "JOB-1", "{id}", url.PathEscape(v)).Replace(template)
+					}
+				}
+				if strings.HasSuffix(template, "/events") {
+					path += "?job=" + url.QueryEscape(v)
+					if v == "" || v == "default" || v == "JOB-1" || v == "1" || v == "0" {
+						continue // a good one listens for ever
+					}
+				} else {
+					path += "?limit=" + url.QueryEscape(v) + "&wait=" + url.QueryEscape(v) + "&q=" + url.QueryEscape(v)
+				}
+				for k := range 3 {
+					r := e.call(method, path, bodies[(i*3+k+n)%len(bodies)], headers[(i+k+n)%len(headers)]...)
+					if r.status >= 500 {
+						t.Errorf("%s with %q = %d %s", r.asked, bodies[(i*3+k+n)%len(bodies)], r.status, r.body)
+					}
+					if r.status >= 400 {
+						var p struct{ Code string }
+						if json.Unmarshal(r.body, &p) != nil || p.Code == "" {
+							t.Errorf("%s = %d %s, want a code", r.asked, r.status, r.body)
+						}
+					}
+					n++
+				}
+			}
+		}
+	}
+	if n < 1000 {
+		t.Errorf("only %d requests", n)
+	}
+}

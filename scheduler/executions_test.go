@@ -1,0 +1,74 @@
+package scheduler
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+// whole gives a bus the real life cycle of executions.
+func whole(n *node) {
+	service := execution.New(n.bus, n.index.Index, execution.Config{})
+	n.submit = service
+	n.all.Go(func() {
+		<-n.index.Ready()
+		if err := service.Run(n.ctx); err != nil {
+			n.t.Error(err)
+		}
+	})
+}
+
+func TestFiresAreRequested(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		start := time.Now()
+		one, two := w.run("bus-1", whole, leads), w.run("bus-2", whole, leads)
+		one.schedule("often", "0/10 * * * * ?")
+		time.Sleep(time.Minute + time.Second)
+		one.exactly("often", "0/10 * * * * ?", start, start.Add(time.Minute))
+		queued, err := two.bus.QueuedRequests(t.Context(), "app")
+		if err != nil || len(queued) != 6 {
+			t.Errorf("%d requests are queued, %v, want 6", len(queued), err)
+		}
+		for second, f := range two.decisions("often") {
+			e, err := two.bus.Executions.Get(t.Context(), bus.ExecutionKey("app", "often", f.Execution))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if e.Value.FireKey != bus.FireKey("app", "often", second) || e.Value.ScheduledFor != f.Nominal || !queued[f.Execution] {
+				t.Errorf("execution %+v, want that of %+v", e.Value, f)
+			}
+		}
+	})
+}
+
+func TestFireOfAnExclusiveJobThatRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		n := w.run("bus-1", whole)
+		if _, err := n.bus.Jobs.Create(t.Context(), "app.alone", bus.Job{
+			App: "app", Name: "alone", Definition: []byte(`{"exclusive":true,` + definition[1:]),
+		}); err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		n.set(bus.Schedule{App: "app", Job: "alone", Cron: "0/10 * * * * ?", Active: true})
+		time.Sleep(31 * time.Second)
+		decided := n.decisions("alone")
+		for second, want := range map[int64]subjects.BatchStatus{10: subjects.Undispatched, 20: subjects.Abandoned, 30: subjects.Abandoned} {
+			f := decided[start.Unix()+second]
+			e, err := n.bus.Executions.Get(context.Background(), bus.ExecutionKey("app", "alone", f.Execution))
+			if err != nil || e.Value.BatchStatus != want {
+				t.Errorf("after %d s: execution is %s, %v, want %s", second, e.Value.BatchStatus, err, want)
+			}
+			if f.Skipped != "" || f.Closed {
+				t.Errorf("after %d s: decided %+v, want a fire with its execution", second, f)
+			}
+		}
+	})
+}
