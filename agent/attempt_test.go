@@ -166,9 +166,11 @@ func TestAnEndBehindAFenceIsRefused(t *testing.T) {
 
 func TestRuntimesThatGoWrong(t *testing.T) {
 	for name, body := range map[string]func(context.Context, *agent.Work, *agent.Reporter) agent.Outcome{
-		"a panic":                  func(context.Context, *agent.Work, *agent.Reporter) agent.Outcome { panic("oh") },
-		"no status":                func(context.Context, *agent.Work, *agent.Reporter) agent.Outcome { return agent.Outcome{} },
-		"more text than is stored": func(context.Context, *agent.Work, *agent.Reporter) agent.Outcome { return agent.Failure(errors.New(string(make([]byte, 9<<20)))) },
+		"a panic":   func(context.Context, *agent.Work, *agent.Reporter) agent.Outcome { panic("oh") },
+		"no status": func(context.Context, *agent.Work, *agent.Reporter) agent.Outcome { return agent.Outcome{} },
+		"more text than is stored": func(context.Context, *agent.Work, *agent.Reporter) agent.Outcome {
+			return agent.Failure(errors.New(string(make([]byte, 9<<20))))
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

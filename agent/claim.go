@@ -72,15 +72,9 @@ func (l *life) newAttempt(d *delivery) *attempt {
 	a.body, a.endBody = context.WithCancelCause(context.Background())
 	a.publishing, a.endPublishing = context.WithCancelCause(context.Background())
 	a.lines = l.newSink(a.name)
-	a.reporter = &Reporter{
-		pub: l.pub, ctx: a.publishing, fence: a.end,
-		subject: subjects.ResultSubject(e.App, e.Job, e.ID, l.cfg.Name),
-		filter:  subjects.ResultFilter(e.App, e.Job, e.ID),
-		number:  1,
-		base: subjects.Result{
-			ID: e.ID, App: e.App, Job: e.Job, Attempt: q.Attempt, BatchStatus: subjects.Started,
-			Agent: l.cfg.Name, Handling: nuid.Next(),
-		},
-	}
+	a.reporter = newReporter(l.pub, a.publishing, a.end, subjects.Result{
+		ID: e.ID, App: e.App, Job: e.Job, Attempt: q.Attempt, BatchStatus: subjects.Started,
+		Agent: l.cfg.Name, Handling: nuid.Next(),
+	})
 	return a
 }

@@ -36,27 +36,42 @@ type Reporter struct {
 	filter  string
 	base    subjects.Result // what all results of the attempt have in common
 
+	turn       chan struct{} // holds one while a result is on its way: they leave one after another
 	isStopping atomic.Bool
 
-	mu     sync.Mutex // held while a result is on its way: they leave one after another
-	seq    uint64     // of the last one that was stored
-	doubt  bool       // one may have been stored besides
+	// Whoever has the turn changes these.
+	seq    uint64 // of the last result that was stored
+	doubt  bool   // one may have been stored besides
 	number int
-	steps  []subjects.StepExecution // changes that are not known to be stored
-	ended  bool                     // one of them is the end of a step
-	timer  *time.Timer
 	saidSo bool // that it is being stopped
 	closed bool
+
+	mu    sync.Mutex // never held while anything waits
+	news  []change
+	timer *time.Timer
 }
 
-// StepStarted says that a step begins, or is skipped over if its status says so. The end of the step before
-// is stored when it returns; the start itself is published if the step still runs a moment
-// later. With an error the attempt is over, and the step must not begin.
+// change is the state of a step that is not known to be stored.
+type change struct {
+	subjects.StepExecution
+	version int // grows with each change of the step
+}
+
+func newReporter(pub *publisher, ctx context.Context, fence func(error), base subjects.Result) *Reporter {
+	return &Reporter{
+		pub: pub, ctx: ctx, fence: fence, base: base,
+		subject: subjects.ResultSubject(base.App, base.Job, base.ID, base.Agent),
+		filter:  subjects.ResultFilter(base.App, base.Job, base.ID),
+		number:  1, // the claim
+		turn:    make(chan struct{}, 1),
+	}
+}
+
+// StepStarted says that a step begins. The end of the step before is stored when it returns; the start itself is
+// published if the step still runs a moment later. With an error the attempt is over, and the step must
+// not begin.
 func (r *Reporter) StepStarted(s subjects.StepExecution) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.note(s)
-	if r.ended {
+	if r.note(s) {
 		return r.flush()
 	}
 	r.later()
@@ -65,10 +80,7 @@ func (r *Reporter) StepStarted(s subjects.StepExecution) error {
 
 // StepEnded says how a step ended. It is stored with what follows: the start of the next step, or the end.
 func (r *Reporter) StepEnded(s subjects.StepExecution) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.note(s)
-	r.ended = true
 	r.later()
 }
 
@@ -77,8 +89,6 @@ func (r *Reporter) Save(s subjects.StepExecution) error {
 	if n := len(s.PersistentData); n > maxData {
 		return fmt.Errorf("persistent data of %d bytes: want at most %d", n, maxData)
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.note(s)
 	return r.flush()
 }
@@ -91,22 +101,24 @@ func (r *Reporter) stopping() {
 	}
 }
 
-// note keeps the newest state of a step.
-func (r *Reporter) note(s subjects.StepExecution) {
+// note keeps the newest state of a step, and says whether the end of any step is among what is not stored.
+func (r *Reporter) note(s subjects.StepExecution) (ended bool) {
 	s.Exception, s.ExitStatus = shorten(s.Exception), shorten(s.ExitStatus)
-	i := slices.IndexFunc(r.steps, func(o subjects.StepExecution) bool { return o.ID == s.ID })
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	i := slices.IndexFunc(r.news, func(c change) bool { return c.ID == s.ID })
 	if i < 0 {
-		r.steps = append(r.steps, s)
+		r.news = append(r.news, change{s, 0})
 	} else {
-		r.steps[i] = s
+		r.news[i] = change{s, r.news[i].version + 1}
 	}
+	return slices.ContainsFunc(r.news, func(c change) bool { return c.BatchStatus.Ended() })
 }
 
 // later publishes what there is in a moment, unless something else takes it along.
 func (r *Reporter) later() {
-	if r.closed {
-		return
-	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.timer == nil {
 		r.timer = time.AfterFunc(lazily, r.publishLate)
 	} else {
@@ -115,10 +127,10 @@ func (r *Reporter) later() {
 }
 
 func (r *Reporter) publishLate() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if !r.closed && (len(r.steps) > 0 || r.isStopping.Load() && !r.saidSo) {
-		_ = r.flush() // who calls next learns it from over
+	r.turn <- struct{}{}
+	defer func() { <-r.turn }()
+	if !r.closed && (len(r.changes()) > 0 || r.isStopping.Load() && !r.saidSo) {
+		_ = r.publish() // who calls next learns it from over
 	}
 }
 
@@ -131,25 +143,30 @@ func (r *Reporter) over() error {
 
 // flush stores the changes now.
 func (r *Reporter) flush() error {
-	if r.timer != nil {
-		r.timer.Stop()
-	}
-	if err := r.over(); err != nil {
-		return err
-	}
+	r.turn <- struct{}{} // whoever has it gives it back when ctx ends
+	defer func() { <-r.turn }()
 	if r.closed {
 		return errEnded
+	}
+	return r.publish()
+}
+
+// publish stores the changes, having the turn.
+func (r *Reporter) publish() error {
+	if err := r.over(); err != nil {
+		return err
 	}
 	res := r.base
 	if r.isStopping.Load() {
 		res.BatchStatus, r.saidSo = subjects.Stopping, true
 	}
-	rec := r.next(res)
+	sent := r.changes()
+	rec := r.next(res, sent)
 	seq, err := r.pub.store(r.ctx, rec)
 	switch {
 	case err == nil:
-		r.seq, r.doubt, r.ended = seq, false, false
-		r.steps = nil
+		r.seq, r.doubt = seq, false
+		r.forget(sent)
 		return nil
 	case errors.Is(err, errRefused):
 		r.fence(ErrFenced)
@@ -159,14 +176,32 @@ func (r *Reporter) flush() error {
 	return err
 }
 
-// next makes the next result of the chain, with all changes that are not known to be stored.
-func (r *Reporter) next(res subjects.Result) *record {
+// changes are what is not known to be stored.
+func (r *Reporter) changes() []change {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.news)
+}
+
+// forget removes what was stored, but for steps that have changed since.
+func (r *Reporter) forget(stored []change) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.news = slices.DeleteFunc(r.news, func(c change) bool {
+		return slices.ContainsFunc(stored, func(s change) bool { return s.ID == c.ID && s.version == c.version })
+	})
+}
+
+// next makes the next result of the chain.
+func (r *Reporter) next(res subjects.Result, news []change) *record {
 	r.number++
-	res.Number, res.Time, res.Steps = r.number, subjects.Now(), r.steps
+	res.Number, res.Time = r.number, subjects.Now()
+	for _, c := range news {
+		res.Steps = append(res.Steps, c.StepExecution)
+	}
 	data, err := json.Marshal(&res)
 	if err != nil || len(data) > maxResult {
 		// Only steps' persistent data can be at fault. Without it the attempt can still end.
-		res.Steps = slices.Clone(r.steps)
 		for i := range res.Steps {
 			res.Steps[i].PersistentData = nil
 		}
@@ -177,27 +212,29 @@ func (r *Reporter) next(res subjects.Result) *record {
 
 // close makes the terminal result; nothing is published by the reporter after it.
 func (r *Reporter) close(o Outcome) *record {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.turn <- struct{}{}
+	defer func() { <-r.turn }()
 	r.shut()
 	res := r.base
 	res.BatchStatus, res.RestartPosition = o.BatchStatus, o.RestartPosition
 	res.ExitStatus, res.Exception = shorten(o.ExitStatus), shorten(o.Exception)
-	return r.next(res)
+	return r.next(res, r.changes())
 }
 
 // abandon stores the changes if it still can, and ends the reporter without a terminal result.
 func (r *Reporter) abandon() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if len(r.steps) > 0 {
-		_ = r.flush() // if not, the next attempt knows less of what this one did
+	r.turn <- struct{}{}
+	defer func() { <-r.turn }()
+	if !r.closed && len(r.changes()) > 0 {
+		_ = r.publish() // if not, the next attempt knows less of what this one did
 	}
 	r.shut()
 }
 
 func (r *Reporter) shut() {
 	r.closed = true
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.timer != nil {
 		r.timer.Stop()
 	}

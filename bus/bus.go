@@ -20,6 +20,7 @@ type Config struct {
 	Name      string // of this control bus, in leases and logs; default a random one
 	Replicas  int    // of every stream and bucket; 1, 3 or 5; default 1
 	Retention Retention
+	Group     bool         // writes that wait: for a server that syncs each message to disk
 	Log       *slog.Logger // default: none
 }
 
@@ -44,6 +45,7 @@ type Bus struct {
 	ids     ids
 	poolsMu sync.Mutex
 	pools   sync.Map // stream=pool that is known to be there
+	lanes   sync.Map // of work queues, by application
 }
 
 // Open makes sure that streams and buckets are as this version needs them, and returns a Bus on them. The
@@ -89,6 +91,9 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Bus, error) {
 	if err = errors.Join(err, bind(ctx, b, subjects.LeasesBucket, &leases)); err != nil {
 		b.Pub.Close()
 		return nil, err
+	}
+	if cfg.Group {
+		b.Executions.pub = &lane{p: b.Pub}
 	}
 	b.Leases = &Leases{store: leases, seen: map[string]sighting{}}
 	return b, nil

@@ -79,15 +79,7 @@ func (p *Publisher) Close() {
 // Publish sends m and calls done once, from a goroutine that must not be held up. A negative expect is
 // no expectation; the filter is what it is compared on.
 func (p *Publisher) Publish(m *nats.Msg, filter string, expect int64, done func(seq uint64, err error)) {
-	if expect >= 0 {
-		if m.Header == nil {
-			m.Header = nats.Header{}
-		}
-		m.Header[subjects.ExpectedSequenceHeader] = []string{strconv.FormatInt(expect, 10)}
-		if filter != m.Subject {
-			m.Header[subjects.ExpectedFilterHeader] = []string{filter}
-		}
-	}
+	expected(m, filter, expect)
 	p.mu.Lock()
 	p.next++
 	id := p.next
@@ -96,6 +88,20 @@ func (p *Publisher) Publish(m *nats.Msg, filter string, expect int64, done func(
 	m.Reply = p.inbox + strconv.FormatUint(id, 36)
 	if err := p.nc.PublishMsg(m); err != nil {
 		p.take(id, 0, fmt.Errorf("publish to %s: %w: %w", m.Subject, ErrAway, err))
+	}
+}
+
+// expected sets the headers of an expectation.
+func expected(m *nats.Msg, filter string, expect int64) {
+	if m.Header == nil {
+		m.Header = nats.Header{}
+	}
+	if expect < 0 {
+		return
+	}
+	m.Header[subjects.ExpectedSequenceHeader] = []string{strconv.FormatInt(expect, 10)}
+	if filter != m.Subject {
+		m.Header[subjects.ExpectedFilterHeader] = []string{filter}
 	}
 }
 

@@ -145,12 +145,24 @@ func (b *Bus) Request(r *subjects.Request, done func(err error)) {
 	}
 	e := &r.Execution
 	subject := subjects.RequestSubject(e.App, e.Pool, e.Priority, e.ID)
-	b.Pub.Publish(&nats.Msg{Subject: subject, Data: data}, subject, 0, func(_ uint64, err error) {
+	b.queue(e.App).Publish(&nats.Msg{Subject: subject, Data: data}, subject, 0, func(_ uint64, err error) {
 		if err != nil {
 			err = fmt.Errorf("request attempt %d of %d: %w", r.Attempt, e.ID, err)
 		}
 		done(err)
 	})
+}
+
+// queue is what publishes to an application's work queue.
+func (b *Bus) queue(app string) publisher {
+	if !b.cfg.Group {
+		return b.Pub
+	}
+	l, ok := b.lanes.Load(app)
+	if !ok {
+		l, _ = b.lanes.LoadOrStore(app, &lane{p: b.Pub})
+	}
+	return l.(*lane)
 }
 
 // PurgeRequest removes the request of an execution from its queue, if it is there.

@@ -14,7 +14,12 @@ import (
 // Store keeps values of one type in one KV bucket. Every write is a compare-and-set.
 type Store[T any] struct {
 	kv  jetstream.KeyValue
-	pub *Publisher
+	pub publisher
+}
+
+// publisher is a [Publisher] or a lane of one.
+type publisher interface {
+	Publish(m *nats.Msg, filter string, expect int64, done func(seq uint64, err error))
 }
 
 // Entry is a value with the revision that a write must name.

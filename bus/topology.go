@@ -34,7 +34,7 @@ func Streams(replicas int, r Retention) []jetstream.StreamConfig {
 			Name: "KV_" + bucket, Subjects: []string{"$KV." + bucket + ".>"},
 			MaxMsgsPerSubject: history, MaxBytes: -1, MaxMsgs: -1, MaxMsgSize: -1, MaxConsumers: -1,
 			Discard: jetstream.DiscardNew, AllowRollup: true, DenyDelete: true, Storage: jetstream.FileStorage,
-			AllowMsgTTL: true, SubjectDeleteMarkerTTL: markerTTL,
+			AllowMsgTTL: true, SubjectDeleteMarkerTTL: markerTTL, AllowAtomicPublish: true,
 			Replicas: replicas,
 		}
 	}
@@ -82,7 +82,7 @@ func RequestStreamConfig(app string, replicas int) jetstream.StreamConfig {
 		Name: subjects.RequestStream(app), Subjects: []string{subjects.AllRequests(app)}, Storage: jetstream.FileStorage,
 		Description: "executions of " + app + " that wait for an agent", Retention: jetstream.WorkQueuePolicy,
 		MaxBytes: -1, MaxMsgs: -1, MaxMsgSize: -1, MaxConsumers: -1, MaxMsgsPerSubject: -1,
-		Replicas: replicas,
+		AllowAtomicPublish: true, Replicas: replicas,
 	}
 }
 

@@ -22,21 +22,21 @@ type getEvents struct {
 // executionsStream is what holds the records of executions: an event is a record, its id the record's revision.
 const executionsStream = "KV_" + subjects.ExecutionsBucket
 
-func (s *Server) events(_ context.Context, in *getEvents) (*streamed, error) {
+func (s *Server) events(ctx context.Context, in *getEvents) (*streamed, error) {
 	cfg, err := in.consumer()
 	if err != nil {
 		return nil, err
 	}
+	ctx, cancel := s.untilClosing(ctx)
+	msgs, stop, err := s.follow(ctx, executionsStream, cfg)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
 	return &streamed{func(hc huma.Context) {
-		ctx, cancel := s.untilClosing(hc.Context())
 		defer cancel()
-		msgs, stop, err := s.follow(ctx, executionsStream, cfg)
-		w := startText(hc, eventStream)
-		if err == nil {
-			defer stop()
-			err = s.sendEvents(ctx, w, msgs)
-		}
-		if err != nil {
+		defer stop()
+		if err := s.sendEvents(ctx, startText(hc, eventStream), msgs); err != nil {
 			s.log.Debug("reader of events dropped", "err", err)
 		}
 	}}, nil

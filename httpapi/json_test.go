@@ -151,7 +151,7 @@ func fuzzRead[T any](f *testing.F, seeds ...string) {
 }
 
 func FuzzSubmission(f *testing.F) {
-	fuzzRead[rest.Submission](f, `{"parameters":{"a":"b","c":2.5,"d":false}}`)
+	fuzzRead[rest.Submission](f, `{"parameters":{}}`, `{"parameters":{"a":"b","c":2.5,"d":false}}`)
 }
 
 func FuzzSchedule(f *testing.F) {

@@ -60,17 +60,16 @@ func (s *Server) getLog(ctx context.Context, in *getLog) (*streamed, error) {
 		return nil, err
 	}
 	l := &logReader{server: s, execution: e, filter: subjects.LogFilter(e.App, e.Job, e.ID)}
-	if l.after, err = lastEvent(in.Last); err != nil {
-		return nil, err
-	}
-	if !in.follow() {
-		l.after = 0
-		if err := l.seek(ctx); err != nil {
+	if in.follow() {
+		if l.after, err = lastEvent(in.Last); err != nil {
 			return nil, err
 		}
-		return &streamed{func(ctx huma.Context) { l.text(startText(ctx, "text/plain; charset=utf-8"), ctx.Context()) }}, nil
+		return l.answer(ctx, eventStream, l.events)
 	}
-	return &streamed{func(ctx huma.Context) { l.events(startText(ctx, eventStream), ctx.Context()) }}, nil
+	if err := l.seek(ctx); err != nil {
+		return nil, err
+	}
+	return l.answer(ctx, "text/plain; charset=utf-8", l.text)
 }
 
 // logReader reads the output of one execution.
@@ -101,27 +100,29 @@ func (l *logReader) seek(ctx context.Context) error {
 	return fmt.Errorf("read the log of %d: %w: %w", l.execution.ID, bus.ErrAway, err)
 }
 
-func (l *logReader) open(ctx context.Context) (<-chan jetstream.Msg, func(), error) {
+// answer opens the log and lets write send it. What is wrong before it begins is an answer of its own.
+func (l *logReader) answer(ctx context.Context, media string, write func(context.Context, *textWriter, <-chan jetstream.Msg) error) (*streamed, error) {
 	cfg := jetstream.OrderedConsumerConfig{FilterSubjects: []string{l.filter}}
 	if l.after > 0 {
 		cfg.DeliverPolicy, cfg.OptStartSeq = jetstream.DeliverByStartSequencePolicy, l.after+1
 	}
-	return l.server.follow(ctx, subjects.LogsStream, cfg)
+	ctx, cancel := l.server.untilClosing(ctx)
+	msgs, stop, err := l.server.follow(ctx, subjects.LogsStream, cfg)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	return &streamed{func(hc huma.Context) {
+		defer cancel()
+		defer stop()
+		if err := write(ctx, startText(hc, media), msgs); err != nil {
+			l.server.log.Debug("log not sent to its end", "execution", l.execution.ID, "err", err)
+		}
+	}}, nil
 }
 
 // text writes what is there now, a line each.
-func (l *logReader) text(w *textWriter, ctx context.Context) {
-	if l.last == 0 {
-		return
-	}
-	ctx, cancel := l.server.untilClosing(ctx)
-	defer cancel()
-	msgs, stop, err := l.open(ctx)
-	if err != nil {
-		l.broken(err)
-		return
-	}
-	defer stop()
+func (l *logReader) text(ctx context.Context, w *textWriter, msgs <-chan jetstream.Msg) error {
 	again := time.NewTicker(logGrace)
 	defer again.Stop()
 	for l.after < l.last {
@@ -131,37 +132,26 @@ func (l *logReader) text(w *textWriter, ctx context.Context) {
 				_, err := w.Write([]byte(textOf(line)))
 				return err
 			})
-			if err != nil {
-				l.broken(err)
-				return
-			}
-			if pending == 0 {
-				return
+			if err != nil || pending == 0 {
+				return err
 			}
 		case <-again.C: // what was last may have been removed since
 			if err := l.seek(ctx); err != nil {
-				l.broken(err)
-				return
+				return err
 			}
 		case <-ctx.Done():
-			return
+			return ctx.Err()
 		}
 	}
+	return nil
 }
 
 // events writes what is there and what comes, until the execution has ended.
-func (l *logReader) events(w *textWriter, ctx context.Context) {
+func (l *logReader) events(ctx context.Context, w *textWriter, msgs <-chan jetstream.Msg) error {
 	if err := w.comment(); err != nil { // the reader knows that it is connected
-		return
+		return err
 	}
-	ctx, cancel := l.server.untilClosing(ctx)
-	defer cancel()
-	msgs, stop, err := l.open(ctx)
-	if err != nil {
-		l.broken(err)
-		return
-	}
-	defer stop()
+	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan struct{})
 	var waiting sync.WaitGroup
 	waiting.Go(func() {
@@ -169,9 +159,7 @@ func (l *logReader) events(w *textWriter, ctx context.Context) {
 		close(ended)
 	})
 	defer func() { cancel(); waiting.Wait() }()
-	if err := l.followTo(ctx, w, msgs, ended); err != nil {
-		l.broken(err)
-	}
+	return l.followTo(ctx, w, msgs, ended)
 }
 
 func (l *logReader) followTo(ctx context.Context, w *textWriter, msgs <-chan jetstream.Msg, ended <-chan struct{}) error {
@@ -261,8 +249,4 @@ func textOf(l *rest.LogLine) string {
 	}
 	message := strings.ReplaceAll(strings.TrimRight(l.Message, "\r\n"), "\n", "\n    ")
 	return fmt.Sprintf("%s %s %s | %s\n", l.Time, l.Stream, step, message)
-}
-
-func (l *logReader) broken(err error) {
-	l.server.log.Debug("log not sent to its end", "execution", l.execution.ID, "err", err)
 }

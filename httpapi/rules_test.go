@@ -392,6 +392,7 @@ func TestSearch(t *testing.T) {
 	}
 }
 
+// TestAway: what needs NATS is 503, what is in memory is still answered.
 func TestAway(t *testing.T) {
 	e := newEnv(t)
 	e.call("POST", "/default/jobs", jobNamed("a")).want(201)
@@ -403,6 +404,7 @@ func TestAway(t *testing.T) {
 	e.call("PUT", "/default/job/a", jobNamed("a")).code(503, "unavailable")
 	e.call("POST", "/default/job/a/executions", "").want(503)
 	e.call("GET", "/default/job/a/execution/1", "").want(503)
+	e.call("GET", "/events", "").code(503, "unavailable")
 	e.call("GET", "/default/jobs", "").want(200) // from memory
 }
 

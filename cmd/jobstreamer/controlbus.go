@@ -69,7 +69,10 @@ func openControlBus(ctx context.Context, s busSettings, log *slog.Logger) (c *co
 	if err = c.openNATS(ctx, s); err != nil {
 		return c, err
 	}
-	if c.bus, err = bus.Open(ctx, c.conn, bus.Config{Name: s.name, Replicas: s.replicas, Retention: s.retention, Log: log}); err != nil {
+	if c.bus, err = bus.Open(ctx, c.conn, bus.Config{
+		Name: s.name, Replicas: s.replicas, Retention: s.retention, Log: log,
+		Group: c.server != nil && s.sync == "always",
+	}); err != nil {
 		var field *bus.FieldError
 		if errors.As(err, &field) {
 			err = usageError{fmt.Errorf("--%s: want %s, not %s", field.Path, field.Want, field.Got)}

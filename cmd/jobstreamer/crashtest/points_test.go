@@ -166,6 +166,7 @@ var busCrashes = []crash{
 
 	{name: "wish to stop not written", at: wish, job: long, prepare: begun, play: stopFirst, patient: true, want: subjects.Stopped},
 	{name: "wish to stop written, not told", at: wish, after: true, job: long, prepare: begun, play: stopFirst, want: subjects.Stopped, short: true},
+	{name: "wish to stop written, not told, claim not folded", at: wish, after: true, lose: []point{recordStatus(long, subjects.Started)}, job: long, play: beginAndStop, want: subjects.Stopped},
 	{name: "stop not told", at: tell, job: long, prepare: begun, play: stopFirst, want: subjects.Stopped},
 	{name: "stop told, not answered", at: tell, after: true, job: long, prepare: begun, play: stopFirst, want: subjects.Stopped},
 	{name: "wish to stop what waits written", at: wish, after: true, alone: true, job: long, prepare: posted, play: stopFirst, want: subjects.Stopped, short: true},
@@ -312,6 +313,11 @@ func agentBack(w *world, _ string) { w.agent.start(w.T) }
 
 func stopFirst(w *world, job string) {
 	_ = w.send(http.MethodPut, executionPath(job, w.first())+"/stop", "", nil, nil) // what it brings about is judged
+}
+
+func beginAndStop(w *world, job string) {
+	begun(w, job)
+	stopFirst(w, job)
 }
 
 func abandonFirst(w *world, job string) {
