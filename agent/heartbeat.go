@@ -92,10 +92,13 @@ func (h *heart) first(ctx context.Context) error {
 		if err == nil {
 			return nil
 		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 		h.life.log.Warn("first heartbeat not sent, trying again", "err", err)
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return context.Cause(ctx)
 		case <-time.After(h.life.cfg.Interval):
 		}
 	}

@@ -63,7 +63,7 @@ func (l *life) takeName(ctx context.Context, fail context.CancelCauseFunc) (leav
 	case life := <-others:
 		return nil, fmt.Errorf("%w: %s, life %s", ErrName, l.cfg.Name, life)
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return nil, context.Cause(ctx)
 	case <-time.After(probeFor):
 	}
 	l.heart.take()

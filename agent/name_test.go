@@ -81,6 +81,7 @@ func TestASecondLifeUnderTheName(t *testing.T) {
 				if test.leaves != errors.Is(err, agent.ErrName) {
 					t.Errorf("it ended with %v", err)
 				}
+				time.Sleep(time.Second)
 				last := heard()[len(heard())-1]
 				if gone := last.Life != "other" && last.Status == subjects.AgentGone; gone == test.leaves {
 					t.Errorf("its last word was %q; a name that somebody else has is not gone", last.Status)

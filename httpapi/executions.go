@@ -129,29 +129,10 @@ func (s *Server) await(ctx context.Context, e *bus.Execution, wait time.Duration
 	defer cancel()
 	until, cancel = context.WithTimeout(until, wait)
 	defer cancel()
-	return s.waitEnd(ctx, until, e)
-}
-
-// unseen is how often an execution is looked for that the read model does not know yet.
-const unseen = 200 * time.Millisecond
-
-// waitEnd returns the execution when it has ended, or as it is when until is over. ctx is for reading it.
-func (s *Server) waitEnd(ctx, until context.Context, e *bus.Execution) (*bus.Execution, error) {
-	for {
-		now, err := s.cfg.Executions.Wait(until, e.App, e.Job, e.ID)
-		if err == nil {
-			return now, nil
-		}
-		// Time is up, or another bus has made it a moment ago.
-		now, err = s.cfg.Executions.Get(ctx, e.App, e.Job, e.ID)
-		if err != nil || now.BatchStatus.Ended() || until.Err() != nil {
-			return now, err
-		}
-		select {
-		case <-time.After(unseen):
-		case <-until.Done():
-		}
+	if ended, err := s.cfg.Executions.Wait(until, e.App, e.Job, e.ID); err == nil {
+		return ended, nil
 	}
+	return s.cfg.Executions.Get(ctx, e.App, e.Job, e.ID)
 }
 
 const maxWait = time.Hour

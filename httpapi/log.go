@@ -155,7 +155,7 @@ func (l *logReader) events(ctx context.Context, w *textWriter, msgs <-chan jetst
 	ended := make(chan struct{})
 	var waiting sync.WaitGroup
 	waiting.Go(func() {
-		_, _ = l.server.waitEnd(ctx, ctx, l.execution) // in any case there is nothing to wait for any more
+		_, _ = l.server.cfg.Executions.Wait(ctx, l.execution.App, l.execution.Job, l.execution.ID) // an error: there is nothing to wait for
 		close(ended)
 	})
 	defer func() { cancel(); waiting.Wait() }()
