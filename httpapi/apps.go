@@ -173,10 +173,15 @@ func (s *Server) deleteApp(ctx context.Context, in *AppPath) (*struct{}, error) 
 	if in.App == defaultApp {
 		return nil, bus.State(bus.CodeAppInUse, "the application %s is always there", defaultApp)
 	}
-	if _, _, err := s.app(ctx, in.App); err != nil {
+	_, revision, err := s.app(ctx, in.App)
+	if err != nil {
 		return nil, err
 	}
-	return nil, s.cfg.Executions.DeleteApp(ctx, in.App)
+	if err := s.cfg.Executions.DeleteApp(ctx, in.App); err != nil {
+		return nil, err
+	}
+	s.cfg.Index.PutApp(in.App, nil, revision+1)
+	return nil, nil
 }
 
 func (s *Server) appStats(ctx context.Context, in *AppPath) (*answer[rest.AppStats], error) {

@@ -21,7 +21,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// env is a control bus with everything but agents, whose part the test plays.
+// env is a control bus with everything but agents, whose part the test plays. Tests with one run side by side: most of
+// the time they wait.
 type env struct {
 	t      *testing.T
 	bus    *bus.Bus
@@ -32,6 +33,7 @@ type env struct {
 
 func newEnv(t *testing.T) *env {
 	t.Helper()
+	t.Parallel()
 	b := bustest.Open(t, bustest.Server(t), bus.Config{})
 	x := index.New(b)
 	life := execution.New(b, x, execution.Config{})

@@ -45,10 +45,10 @@ func TestNoInputGives500(t *testing.T) {
 				} else {
 					path += "?limit=" + url.QueryEscape(v) + "&wait=" + url.QueryEscape(v) + "&q=" + url.QueryEscape(v)
 				}
-				for k := range 3 {
-					r := e.call(method, path, bodies[(i*3+k+n)%len(bodies)], headers[(i+k+n)%len(headers)]...)
+				for k := range 2 {
+					r := e.call(method, path, bodies[(i*2+k+n)%len(bodies)], headers[(i+k+n)%len(headers)]...)
 					if r.status >= 500 {
-						t.Errorf("%s with %q = %d %s", r.asked, bodies[(i*3+k+n)%len(bodies)], r.status, r.body)
+						t.Errorf("%s with %q = %d %s", r.asked, bodies[(i*2+k+n)%len(bodies)], r.status, r.body)
 					}
 					if r.status >= 400 {
 						var p struct{ Code string }

@@ -6,7 +6,7 @@
 //	              ^
 //	agent --------+  TCP        its jobs append to files that the suite reads
 //
-// The suite makes the streams and consumers itself and answers for the bus, by the contract and nothing else: what it has to
+// Each agent connects as a user with the permissions of that comment, and no others. The suite makes the streams and consumers itself and answers for the bus, by the contract and nothing else: what it has to
 // know beyond that comment is missing there. It asks of the jobs only that a step can run a command:
 // the batchlet org.jobstreamer.batch.ShellBatchlet with the property "command", run by a POSIX shell.
 //
@@ -25,7 +25,7 @@ import (
 
 // Options is how the suite wants an agent started.
 type Options struct {
-	URL       string // of the broker
+	URL       string // of the broker, with user and password
 	Name      string
 	Apps      []string
 	Pools     []string
@@ -114,8 +114,9 @@ func (o *output) tail(n int) string {
 // Run plays the suite with the agents that start makes. Subtests run in parallel and mostly wait: go test's
 // -parallel may be far above the number of cores.
 func Run(t *testing.T, start func(t *testing.T, o Options) *Process) {
-	b := newBroker(t)
-	for _, c := range cases() {
+	all := cases()
+	b := newBroker(t, len(all))
+	for _, c := range all {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			c.play(newRoom(t, b, start))

@@ -26,6 +26,7 @@ func TestMain(m *testing.M) {
 
 // TestGo plays the suite with this project's own agent.
 func TestGo(t *testing.T) {
+	t.Parallel()
 	program := filepath.Join(t.TempDir(), "goagent")
 	if out, err := exec.Command("go", "build", "-o", program, "./goagent").CombinedOutput(); err != nil {
 		t.Fatalf("build the agent: %v\n%s", err, out)
@@ -39,6 +40,7 @@ func TestGo(t *testing.T) {
 
 // TestPython plays the suite with the example in Python.
 func TestPython(t *testing.T) {
+	t.Parallel()
 	python := virtualEnvironment(t)
 	conformance.Run(t, func(t *testing.T, o conformance.Options) *conformance.Process {
 		seconds := strconv.FormatFloat(o.Heartbeat.Seconds(), 'f', -1, 64)

@@ -49,8 +49,6 @@ func newProxy(t *testing.T, target string) *proxy {
 	return p
 }
 
-func (p *proxy) url() string { return "nats://" + p.listener.Addr().String() }
-
 // lose sets which frames pass from now on; nil: all do. The filter is called by several goroutines, and must not wait.
 func (p *proxy) lose(filter func(f frame) (pass bool)) {
 	p.mu.Lock()

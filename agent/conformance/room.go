@@ -39,10 +39,16 @@ type broker struct {
 	ids   atomic.Int64 // execution ids are unique in the whole system
 }
 
-func newBroker(t *testing.T) *broker {
+// newBroker starts a broker with a user for each agent that may connect, who may do what the contract says an agent does.
+func newBroker(t *testing.T, rooms int) *broker {
 	t.Helper()
+	users := []*server.User{{Username: "bus", Password: secret}}
+	for n := range rooms {
+		app, agent := roomNames(n + 1)
+		users = append(users, confined(app, agent), confined(app, agent+"-b"))
+	}
 	s, err := server.NewServer(&server.Options{
-		Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: t.TempDir(), NoSigs: true,
+		Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: t.TempDir(), NoSigs: true, Users: users,
 	})
 	if err != nil {
 		t.Fatalf("broker: %v", err)
@@ -56,7 +62,7 @@ func newBroker(t *testing.T) *broker {
 		t.Fatal("broker: not ready")
 	}
 	b := &broker{addr: s.Addr().String()}
-	if b.nc, err = nats.Connect("", nats.InProcessServer(s)); err != nil {
+	if b.nc, err = nats.Connect("", nats.InProcessServer(s), nats.UserInfo("bus", secret)); err != nil {
 		t.Fatalf("broker: %v", err)
 	}
 	t.Cleanup(b.nc.Close)
@@ -71,6 +77,29 @@ func newBroker(t *testing.T) *broker {
 	}
 	return b
 }
+
+// secret is the password of all users.
+const secret = "secret"
+
+// confined is the user of an agent of one application, with the permissions of the contract.
+func confined(app, agent string) *server.User {
+	stream := subjects.RequestStream(app)
+	return &server.User{Username: agent, Password: secret, Permissions: &server.Permissions{
+		Publish: &server.SubjectPermission{Allow: []string{
+			"jobstreamer.result." + app + ".*.*." + agent, "jobstreamer.log." + app + ".*.*." + agent,
+			"jobstreamer.heartbeat." + agent, "jobstreamer.command." + agent + ".ping",
+			"$JS.API.CONSUMER.MSG.NEXT." + stream + ".*", "$JS.ACK." + stream + ".>",
+			"$JS.API.DIRECT.GET." + subjects.ResultsStream + ".jobstreamer.result." + app + ".>",
+		}},
+		Subscribe: &server.SubjectPermission{Allow: []string{
+			"jobstreamer.command." + agent + ".*", "jobstreamer.heartbeat." + agent, "_INBOX.>",
+		}},
+		Response: &server.ResponsePermission{MaxMsgs: 1, Expires: time.Minute},
+	}}
+}
+
+// roomNames are the application and the agent of the nth room.
+func roomNames(n int) (app, agent string) { return fmt.Sprintf("app-%d", n), fmt.Sprintf("agent-%d", n) }
 
 // room is the place of one test: an application and an agent that no other test knows. The methods play the bus.
 type room struct {
@@ -89,10 +118,10 @@ type room struct {
 
 func newRoom(t *testing.T, b *broker, start func(t *testing.T, o Options) *Process) *room {
 	t.Helper()
-	n := b.rooms.Add(1)
-	r := &room{T: t, broker: b, start: start, proxy: newProxy(t, b.addr), app: fmt.Sprintf("app-%d", n), dir: t.TempDir()}
+	app, agent := roomNames(int(b.rooms.Add(1)))
+	r := &room{T: t, broker: b, start: start, proxy: newProxy(t, b.addr), app: app, dir: t.TempDir()}
 	r.options = Options{
-		URL: r.proxy.url(), Name: fmt.Sprintf("agent-%d", n), Apps: []string{r.app}, Pools: []string{subjects.DefaultPool},
+		Name: agent, Apps: []string{r.app}, Pools: []string{subjects.DefaultPool},
 		Slots: 4, Data: filepath.Join(r.dir, "agent"), Heartbeat: often,
 	}
 	r.queue(30 * time.Second)
@@ -174,6 +203,7 @@ func (r *room) run(o Options) *Process {
 	if err := os.MkdirAll(o.Data, 0o700); err != nil {
 		r.Fatal(err)
 	}
+	o.URL = "nats://" + o.Name + ":" + secret + "@" + r.proxy.listener.Addr().String()
 	return r.start(r.T, o)
 }
 

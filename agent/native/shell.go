@@ -58,6 +58,9 @@ func (r *run) shell(ctx context.Context, s *jsl.Step) (string, error) {
 func command(line, script, args, dir string) (*exec.Cmd, func(), error) {
 	nothing := func() {}
 	var cmd *exec.Cmd
+	if info, err := os.Stat(cmp.Or(dir, ".")); err != nil || !info.IsDir() {
+		return nil, nil, fmt.Errorf("dir: %s is not a directory here", dir) // fork would name the program instead
+	}
 	switch {
 	case line != "" && script != "":
 		return nil, nil, errors.New("want the property command or the property script, not both")
@@ -81,6 +84,9 @@ func command(line, script, args, dir string) (*exec.Cmd, func(), error) {
 		if script, err = filepath.Abs(filepath.Join(dir, script)); err != nil {
 			return nil, nil, fmt.Errorf("script: %w", err)
 		}
+	}
+	if _, err := os.Stat(script); err != nil {
+		return nil, nil, fmt.Errorf("script: %w", err)
 	}
 	cmd = scriptCommand(script, words)
 	cmd.Dir = dir

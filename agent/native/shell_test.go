@@ -1,0 +1,242 @@
+//go:build unix
+
+package native_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/job-streamer/job-streamer-control-bus/agent"
+	"github.com/job-streamer/job-streamer-control-bus/agent/agenttest"
+	"github.com/job-streamer/job-streamer-control-bus/agent/native"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+// shellJob is a job of one step that is a shell batchlet.
+func shellJob(properties map[string]string) string {
+	p, _ := json.Marshal(properties)
+	return `{"id":"job","steps":[{"id":"a","batchlet":{"ref":"` + native.Shell + `","properties":` + string(p) + `}}]}`
+}
+
+func text(lines []subjects.LogLine, stream string) string {
+	var all []string
+	for _, l := range lines {
+		if l.Stream == stream {
+			all = append(all, l.Message)
+		}
+	}
+	return strings.Join(all, "\n")
+}
+
+func TestShell(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string, mode os.FileMode) string {
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, []byte(text), mode); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	write("plain", "echo plain $1 $#", 0o600)
+	write("able", "#!/bin/sh\necho able \"$2\"", 0o700)
+	t.Setenv("JOBSTREAMER_NATS_PASSWORD", "secret")
+	t.Setenv("SOMETHING", "else")
+	room := agenttest.New(t)
+	room.Start(agent.Config{Slots: 8, Runtime: native.New(native.Config{})})
+	for _, test := range []struct {
+		name       string
+		properties map[string]string
+		status     subjects.BatchStatus
+		exit       string // of the step
+		out, err   string // lines of stdout, stderr
+		exception  string // has this
+	}{
+		{"a command", map[string]string{"command": "echo a; echo b >&2"}, "completed", "0", "a", "b", ""},
+		{"an exit code", map[string]string{"command": "exit 3"}, "failed", "3", "", "", "step a: exit code 3"},
+		{"a signal", map[string]string{"command": "kill -9 $$"}, "failed", "137", "", "", "killed by signal"},
+		{"a command that is not there", map[string]string{"command": "no-such-thing 2>/dev/null"}, "failed", "127", "", "", "exit code 127"},
+		{"a script as text", map[string]string{"script": "echo $1\necho $2", "args": "'one two' three"}, "completed", "0", "one two\nthree", "", ""},
+		{"a script for another program", map[string]string{"script": "#!/bin/cat\nitself"}, "completed", "0", "#!/bin/cat\nitself", "", ""},
+		{"a file", map[string]string{"script": "plain", "dir": dir, "args": "x y"}, "completed", "0", "plain x 2", "", ""},
+		{"a file that can run by itself", map[string]string{"script": filepath.Join(dir, "able"), "args": `x "" y`}, "completed", "0", "able ", "", ""},
+		{"a file that is not there", map[string]string{"script": "nothing", "dir": dir}, "failed", "FAILED", "", "", "no such file"},
+		{"a directory", map[string]string{"command": "pwd", "dir": dir}, "completed", "0", dir, "", ""},
+		{"a directory that is not there", map[string]string{"command": "pwd", "dir": "/nowhere"}, "failed", "FAILED", "", "", "/nowhere"},
+		{"variables", map[string]string{"command": `echo "$A/$JOBSTREAMER_APP/$JOBSTREAMER_JOB/$JOBSTREAMER_ATTEMPT/$JOBSTREAMER_STEP/$JOBSTREAMER_PARAM_RUN_DATE"`, "env.A": "x y"},
+			"completed", "0", "x y/app/job/1/a/2026-11-24", "", ""},
+		{"the execution's variables are not to be changed", map[string]string{"command": `echo $JOBSTREAMER_APP`, "env.JOBSTREAMER_APP": "other"}, "completed", "0", "app", "", ""},
+		{"secrets of the agent stay there", map[string]string{"command": `echo "$JOBSTREAMER_NATS_PASSWORD$SOMETHING${PATH:+path}"`}, "completed", "0", "path", "", ""},
+		{"time is over", map[string]string{"command": "sleep 60", "timeout": "300ms"}, "failed", "FAILED", "", "", "time is over after 300ms"},
+		{"there is enough time", map[string]string{"command": "true", "timeout": "60"}, "completed", "0", "", "", ""},
+		{"a time that is none", map[string]string{"command": "true", "timeout": "soon"}, "failed", "FAILED", "", "", `timeout: want a duration`},
+		{"nothing to run", map[string]string{}, "failed", "FAILED", "", "", "want the property command"},
+		{"too much to run", map[string]string{"command": "true", "script": "x"}, "failed", "FAILED", "", "", "not both"},
+		{"a quote that does not end", map[string]string{"script": "plain", "args": "'x"}, "failed", "FAILED", "", "", "args: a quote"},
+		{"a child that stays does not hold it up", map[string]string{"command": "sleep 60 & echo done"}, "completed", "0", "done", "", ""},
+		{"a last line without an end", map[string]string{"command": "printf x"}, "completed", "0", "x", "", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			q := room.Request(shellJob(test.properties))
+			q.Execution.Parameters = map[string]string{"run-date": "2026-11-24"}
+			end := room.End(room.Submit(q))
+			if end.BatchStatus != test.status || len(end.Steps) != 1 || end.Steps[0].ExitStatus != test.exit {
+				t.Errorf("it is %s with the steps %v, want %s, %s", end.BatchStatus, end.Steps, test.status, test.exit)
+			}
+			if !strings.Contains(end.Exception, test.exception) || (test.exception == "") != (end.Exception == "") {
+				t.Errorf("the exception is %q, want %q in it", end.Exception, test.exception)
+			}
+			lines, _ := room.Lines(end.ID)
+			if got := text(lines, agent.Stdout); got != test.out {
+				t.Errorf("stdout is %q, want %q", got, test.out)
+			}
+			if got := text(lines, agent.Stderr); test.err != "" && got != test.err {
+				t.Errorf("stderr is %q, want %q", got, test.err)
+			}
+			for _, l := range lines {
+				if want := map[string]string{agent.Stdout: "info", agent.Stderr: "warn"}[l.Stream]; l.Level != want || l.Step != "a" {
+					t.Errorf("line %+v", l)
+				}
+			}
+		})
+	}
+}
+
+// alive says whether a process is there and not only waiting to be noticed.
+func alive(pid int) bool {
+	out, _ := exec.Command("ps", "-o", "stat=", "-p", strconv.Itoa(pid)).Output()
+	state := strings.TrimSpace(string(out))
+	return state != "" && !strings.HasPrefix(state, "Z")
+}
+
+// pids are the numbers that a job has written to a file, as soon as there are so many.
+func pids(t *testing.T, file string, n int) []int {
+	t.Helper()
+	var all []int
+	agenttest.Eventually(t, func() bool {
+		b, _ := os.ReadFile(file)
+		all = nil
+		for _, f := range strings.Fields(string(b)) {
+			pid, _ := strconv.Atoi(f)
+			all = append(all, pid)
+		}
+		return len(all) == n
+	}, "%s has not %d numbers", file, n)
+	return all
+}
+
+func gone(t *testing.T, all []int) {
+	t.Helper()
+	for _, pid := range all {
+		agenttest.Eventually(t, func() bool { return !alive(pid) }, "process %d is still there", pid)
+	}
+}
+
+func TestStopOfAProcess(t *testing.T) {
+	for _, test := range []struct {
+		name, command, verb string
+		grace               time.Duration
+		want                string // results
+		out                 string
+	}{
+		{"kindly", `trap 'echo bye; exit 0' TERM; echo $$ > %s; sleep 60 & echo $! >> %[1]s; wait`, subjects.StopCommand, time.Minute, "stopped", "bye"},
+		{"by force", `trap '' TERM; echo $$ > %s; sleep 61 & echo $! >> %[1]s; while :; do sleep 1; done`, subjects.StopCommand, 200 * time.Millisecond, "stopped", ""},
+		{"at once, if somebody else may run it", `trap '' TERM; echo $$ > %s; sleep 62 & echo $! >> %[1]s; wait; sleep 62`, subjects.DropCommand, time.Minute, "started", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			room := agenttest.New(t)
+			file := filepath.Join(t.TempDir(), "pids")
+			run := room.Start(agent.Config{Grace: test.grace, Runtime: native.New(native.Config{})})
+			id := room.Submit(room.Request(shellJob(map[string]string{"command": fmt.Sprintf(test.command, file)})))
+			all := pids(t, file, 2)
+			room.Command(run.Name, test.verb, subjects.Command{ID: id, Attempt: 1})
+			gone(t, all)
+			if err := run.Stop(); err != nil {
+				t.Error(err)
+			}
+			results := room.Results(id)
+			last := results[len(results)-1]
+			if string(last.BatchStatus) != test.want {
+				t.Errorf("the last result is %+v, want %s", last, test.want)
+			}
+			if test.want == "stopped" && last.Steps[0].BatchStatus != subjects.Stopped {
+				t.Errorf("the step is %+v", last.Steps[0])
+			}
+			lines, _ := room.Lines(id)
+			if got := text(lines, agent.Stdout); got != test.out {
+				t.Errorf("stdout is %q, want %q", got, test.out)
+			}
+		})
+	}
+}
+
+// What a job leaves behind ends with it, even if it ignores what it is told.
+func TestChildrenEndWithTheirParent(t *testing.T) {
+	room := agenttest.New(t)
+	file := filepath.Join(t.TempDir(), "pids")
+	room.Start(agent.Config{Runtime: native.New(native.Config{})})
+	end := room.Run(shellJob(map[string]string{"command": fmt.Sprintf(`(trap '' TERM HUP; sleep 63) & echo $! > %s`, file)}))
+	if end.BatchStatus != subjects.Completed {
+		t.Errorf("it is %+v", end)
+	}
+	gone(t, pids(t, file, 1))
+}
+
+// A process of a life that was killed is ended by the next one; one that only has its number is not.
+func TestLeftovers(t *testing.T) {
+	dir := t.TempDir()
+	processes := filepath.Join(dir, "processes")
+	if err := os.MkdirAll(processes, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	left := func(env ...string) int {
+		cmd := exec.Command("/bin/sh", "-c", "sleep 64 & wait")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+		cmd.Env = append(os.Environ(), env...)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan struct{})
+		go func() { _ = cmd.Wait(); close(done) }()
+		t.Cleanup(func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL); <-done })
+		return cmd.Process.Pid
+	}
+	note := func(pid int, started string) {
+		if err := os.WriteFile(filepath.Join(processes, strconv.Itoa(pid)), []byte(started+"\nexecution 1\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ours, foreign := left(), left()
+	note(ours, native.StartTime(ours))
+	note(foreign, "another time")
+	room := agenttest.New(t)
+	room.Start(agent.Config{DataDir: dir, Runtime: native.New(native.Config{})})
+	gone(t, []int{ours})
+	if !alive(foreign) {
+		t.Error("a process that is not ours was ended")
+	}
+	if notes, _ := os.ReadDir(processes); len(notes) != 0 {
+		t.Errorf("%v are still noted", notes)
+	}
+	// While a process runs it is noted, and not any longer.
+	file := filepath.Join(t.TempDir(), "pids")
+	id := room.Submit(room.Request(shellJob(map[string]string{"command": fmt.Sprintf("echo $$ > %s; sleep 1", file)})))
+	pid := pids(t, file, 1)[0]
+	agenttest.Eventually(t, func() bool {
+		b, _ := os.ReadFile(filepath.Join(processes, strconv.Itoa(pid)))
+		return strings.HasPrefix(string(b), native.StartTime(pid)+"\n")
+	}, "process %d is not noted", pid)
+	room.End(id)
+	if notes, _ := os.ReadDir(processes); len(notes) != 0 {
+		t.Errorf("%v are still noted", notes)
+	}
+}
