@@ -62,6 +62,7 @@ func (a *attempt) release() {
 func (l *life) run(a *attempt) {
 	work := &Work{Request: a.request, Agent: l.cfg.Name, Log: a.lines}
 	outcome := l.runBody(a, work)
+	a.reporter.isEnding.Store(true)
 	why := a.cause()
 	switch {
 	case errors.Is(why, ErrFenced), errors.Is(why, ErrDropped):

@@ -27,6 +27,7 @@ func TestHeartbeats(t *testing.T) {
 		if err := run.Wait(); err != nil {
 			t.Error(err)
 		}
+		time.Sleep(time.Second)
 		all := heard()
 		h := all[2]
 		if h.Agent != "a1" || h.Status != subjects.AgentReady || h.Version != "1.2" || h.Slots != 3 || h.IntervalMS != 2000 || h.Host == "" ||

@@ -38,6 +38,7 @@ type Reporter struct {
 
 	turn       chan struct{} // holds one while a result is on its way: they leave one after another
 	isStopping atomic.Bool
+	isEnding   atomic.Bool // the body is done: what is left goes with the end
 
 	// Whoever has the turn changes these.
 	seq    uint64 // of the last result that was stored
@@ -129,7 +130,7 @@ func (r *Reporter) later() {
 func (r *Reporter) publishLate() {
 	r.turn <- struct{}{}
 	defer func() { <-r.turn }()
-	if !r.closed && (len(r.changes()) > 0 || r.isStopping.Load() && !r.saidSo) {
+	if !r.closed && !r.isEnding.Load() && (len(r.changes()) > 0 || r.isStopping.Load() && !r.saidSo) {
 		_ = r.publish() // who calls next learns it from over
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// defaultApp is the application that every bus makes at its start.
+// defaultApp is the application that is always there: whoever looks for it first makes it.
 const defaultApp = "default"
 
 // AppPath is an application in a path. What is embedded in an input has to be exported for huma to see it.
@@ -71,7 +71,10 @@ func status(created bool) int {
 	return 200
 }
 
-func (s *Server) listApps(_ context.Context, in *Page) (*answer[rest.List[rest.AppInfo]], error) {
+func (s *Server) listApps(ctx context.Context, in *Page) (*answer[rest.List[rest.AppInfo]], error) {
+	if _, _, err := s.app(ctx, defaultApp); err != nil {
+		return nil, err
+	}
 	all := s.cfg.Index.Apps()
 	var results []rest.AppInfo
 	for _, a := range cutPage(*in, all) {
@@ -93,10 +96,28 @@ func (s *Server) app(ctx context.Context, name string) (*bus.App, uint64, error)
 		return &a, revision, nil
 	}
 	e, err := s.cfg.Bus.Apps.Get(ctx, name)
-	if errors.Is(err, bus.ErrNotFound) {
+	switch {
+	case errors.Is(err, bus.ErrNotFound) && name == defaultApp:
+		return s.makeDefaultApp(ctx)
+	case errors.Is(err, bus.ErrNotFound):
 		err = noApp(name)
 	}
 	return &e.Value, e.Revision, err
+}
+
+func (s *Server) makeDefaultApp(ctx context.Context) (*bus.App, uint64, error) {
+	a := bus.App{Name: defaultApp, CreateTime: subjects.Now()}
+	a.UpdateTime = a.CreateTime
+	revision, err := s.cfg.Bus.Apps.Create(ctx, defaultApp, a)
+	if errors.Is(err, bus.ErrExists) { // another bus did
+		e, err := s.cfg.Bus.Apps.Get(ctx, defaultApp)
+		return &e.Value, e.Revision, err
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	s.cfg.Index.PutApp(defaultApp, &a, revision)
+	return &a, revision, nil
 }
 
 type tagged[T any] struct {

@@ -33,7 +33,7 @@ func (s *Server) guard(next echo.HandlerFunc) echo.HandlerFunc {
 		defer func() {
 			switch v := recover(); {
 			case v == nil:
-			case v == http.ErrAbortHandler: //nolint:errorlint // it is compared by net/http too
+			case aborts(v):
 				panic(v)
 			case c.Response().Committed: // most likely the client left while it was being answered
 				s.log.Warn("answer broken off", "route", c.Path(), "err", fmt.Sprint(v))
@@ -46,6 +46,12 @@ func (s *Server) guard(next echo.HandlerFunc) echo.HandlerFunc {
 		r.Body = http.MaxBytesReader(c.Response().Writer, r.Body, maxBody)
 		return next(c)
 	}
+}
+
+// aborts says whether a panic is net/http's own way to break an answer off.
+func aborts(v any) bool {
+	err, ok := v.(error)
+	return ok && errors.Is(err, http.ErrAbortHandler)
 }
 
 var errPanic = errors.New("panic")

@@ -59,7 +59,6 @@ func newEnv(t *testing.T) *env {
 	if e.doc, err = openapi3.NewLoader().LoadFromData(document(s.api)); err != nil {
 		t.Fatal(err)
 	}
-	e.call("PUT", "/app/default", `{}`).want(201)
 	return e
 }
 

@@ -58,7 +58,11 @@ func formatOf(contentType, encoding string) (*format, error) {
 			return &formats[i], nil
 		}
 	}
-	return nil, &mediaTypeError{"Content-Type", contentType, mediaTypes()}
+	want := mediaTypes()
+	if media == "application/x-www-form-urlencoded" {
+		want += " (with curl: --json in place of -d)"
+	}
+	return nil, &mediaTypeError{"Content-Type", contentType, want}
 }
 
 func mediaTypes() string {

@@ -22,6 +22,8 @@ func jobNamed(name string, more ...string) string {
 
 func TestApps(t *testing.T) {
 	e := newEnv(t)
+	e.call("GET", "/default/jobs", "").want(200) // it is always there
+	e.call("PUT", "/app/default", `{"description":"ours"}`).want(200)
 	e.call("POST", "/apps", `{"name":"a1"}`).want(201)
 	e.call("POST", "/apps", `{"name":"a1","description":"again"}`).want(201)
 	e.call("POST", "/apps", `{"name":"a1"}`, "If-None-Match", "*").code(409, "conflict")
@@ -299,7 +301,9 @@ func TestRequests(t *testing.T) {
 	e.call("POST", "/default/jobs", jobNamed("a")).want(201)
 	exec := "/default/job/a/executions"
 	e.call("GET", "/nowhere/at/all", "").code(404, "no_such_route")
-	e.call("PATCH", "/apps", "").code(405, "method_not_allowed")
+	if r := e.call("PATCH", "/apps", "").code(405, "method_not_allowed"); !strings.Contains(r.header.Get("Allow"), "POST") {
+		t.Errorf("Allow: %q", r.header.Get("Allow"))
+	}
 	e.call("GET", "/apps", "", "Accept", "application/xml").code(406, "not_acceptable")
 	e.call("GET", "/nowhere/at/all", "", "Accept", "application/xml").code(404, "no_such_route")
 	e.call("POST", exec, "{}", "Content-Type", "application/xml").code(415, "unsupported_media_type")

@@ -49,12 +49,13 @@ type Room struct {
 
 	mu     sync.Mutex
 	lastID int64
+	news   chan struct{} // closed when somebody has published a result; stored or not
 }
 
 // New makes a room. It ends with the test.
 func New(t testing.TB) *Room {
 	t.Helper()
-	r := &Room{t: t, Server: bustest.Server(t)}
+	r := &Room{t: t, Server: bustest.Server(t), news: make(chan struct{})}
 	r.Conn = bustest.Conn(t, r.Server)
 	var err error
 	if r.JS, err = jetstream.New(r.Conn); err != nil {
@@ -68,7 +69,25 @@ func New(t testing.TB) *Room {
 		}
 	}
 	r.Pool(subjects.DefaultPool)
+	if _, err := r.Conn.Subscribe(subjects.AllResults, func(*nats.Msg) { r.tell() }); err != nil {
+		t.Fatal(err)
+	}
 	return r
+}
+
+// tell wakes who waits for a result.
+func (r *Room) tell() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	close(r.news)
+	r.news = make(chan struct{})
+}
+
+// next is closed with the next result.
+func (r *Room) next() <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.news
 }
 
 // Pool makes the consumers of a pool.
@@ -166,16 +185,19 @@ func (r *Room) End(id int64) subjects.Result {
 // Await waits until the last result of an execution is the one that is wanted.
 func (r *Room) Await(id int64, wanted func(subjects.Result) bool) subjects.Result {
 	r.t.Helper()
-	var last subjects.Result
-	Eventually(r.t, func() bool {
+	for end := time.After(2 * time.Minute); ; {
+		news := r.next()
 		all := r.Results(id)
-		if len(all) == 0 {
-			return false
+		if n := len(all); n > 0 && wanted(all[n-1]) {
+			return all[n-1]
 		}
-		last = all[len(all)-1]
-		return wanted(last)
-	}, "execution %d has the last result %+v", id, &last)
-	return last
+		select {
+		case <-news:
+		case <-time.After(100 * time.Millisecond): // it is published, but was not stored yet when we looked
+		case <-end:
+			r.t.Fatalf("waited in vain, execution %d has the results %+v", id, all)
+		}
+	}
 }
 
 // Eventually waits for something to become true.

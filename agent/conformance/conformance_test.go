@@ -20,7 +20,7 @@ const examples = "../../deploy/examples"
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	_ = flag.Set("test.parallel", "8") // the subtests wait more than they compute
+	_ = flag.Set("test.parallel", "16") // the subtests wait more than they compute
 	os.Exit(m.Run())
 }
 

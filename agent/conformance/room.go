@@ -99,7 +99,9 @@ func confined(app, agent string) *server.User {
 }
 
 // roomNames are the application and the agent of the nth room.
-func roomNames(n int) (app, agent string) { return fmt.Sprintf("app-%d", n), fmt.Sprintf("agent-%d", n) }
+func roomNames(n int) (app, agent string) {
+	return fmt.Sprintf("app-%d", n), fmt.Sprintf("agent-%d", n)
+}
 
 // room is the place of one test: an application and an agent that no other test knows. The methods play the bus.
 type room struct {

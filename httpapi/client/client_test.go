@@ -135,7 +135,7 @@ func TestClient(t *testing.T) {
 	wantCode(t, err, "conflict")
 	_, _, err = c.PutApp(ctx, rest.App{Name: "shop"}, client.Condition{ETag: `"99"`})
 	wantCode(t, err, "precondition_failed")
-	if l := must(c.Apps(ctx, client.Page{Offset: 1, Limit: 1}))(t); l.Hits != 1 || l.Results[0].Name != "shop" {
+	if l := must(c.Apps(ctx, client.Page{Offset: 2, Limit: 1}))(t); l.Hits != 2 || l.Results[0].Name != "shop" {
 		t.Errorf("apps %+v", l)
 	}
 	def := []byte(`{"id":"night","steps":[{"id":"s","batchlet":{"ref":"x"}}]}`)
