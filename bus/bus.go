@@ -95,6 +95,12 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Bus, error) {
 	if cfg.Group {
 		b.Executions.pub = &lane{p: b.Pub}
 	}
+	now := subjects.Now()
+	app := App{Name: DefaultApp, CreateTime: now, UpdateTime: now}
+	if _, err := b.Apps.Create(ctx, app.Name, app); err != nil && !errors.Is(err, ErrExists) {
+		b.Pub.Close()
+		return nil, err
+	}
 	b.Leases = &Leases{store: leases, seen: map[string]sighting{}}
 	return b, nil
 }

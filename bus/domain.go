@@ -16,6 +16,9 @@ type App struct {
 	UpdateTime  subjects.Time `json:"last_updated_time"`
 }
 
+// DefaultApp is there from the start.
+const DefaultApp = "default"
+
 // Job is a definition with its place. Definition is the canonical JSON form that package jsl writes.
 type Job struct {
 	App        string          `json:"app"`

@@ -27,7 +27,7 @@ type StoredResult struct {
 func (b *Bus) PublishResult(ctx context.Context, r *subjects.Result, expect uint64) (uint64, error) {
 	r.Agent, r.Number = subjects.Bus, 1
 	r.Handling = nats.NewInbox()[7:]
-	data, err := json.Marshal(r)
+	data, err := encode(r)
 	if err != nil {
 		return 0, fmt.Errorf("encode result of %d: %w", r.ID, err)
 	}
@@ -138,7 +138,7 @@ func (b *Bus) PurgeResults(ctx context.Context, app, job string, id int64, keep 
 // Request publishes a request for an attempt. [ErrChanged] means that the execution has one in its queue already, if only an old
 // one that an agent will drop.
 func (b *Bus) Request(r *subjects.Request, done func(err error)) {
-	data, err := json.Marshal(r)
+	data, err := encode(r)
 	if err != nil {
 		done(fmt.Errorf("encode request of %d: %w", r.Execution.ID, err))
 		return

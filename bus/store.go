@@ -2,7 +2,6 @@ package bus
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -50,7 +49,7 @@ func (s *Store[T]) Get(ctx context.Context, key string) (Entry[T], error) {
 
 // Create writes v if key does not exist, or returns an error that is [ErrExists].
 func (s *Store[T]) Create(ctx context.Context, key string, v T, opts ...jetstream.KVCreateOpt) (uint64, error) {
-	b, err := json.Marshal(v)
+	b, err := encode(v)
 	if err != nil {
 		return 0, s.failed("encode", key, err)
 	}
@@ -63,7 +62,7 @@ func (s *Store[T]) Create(ctx context.Context, key string, v T, opts ...jetstrea
 
 // Update writes v if key is still at revision rev, or returns an error that is [ErrChanged].
 func (s *Store[T]) Update(ctx context.Context, key string, v T, rev uint64) (uint64, error) {
-	b, err := json.Marshal(v)
+	b, err := encode(v)
 	if err != nil {
 		return 0, s.failed("encode", key, err)
 	}
@@ -94,7 +93,7 @@ func (s *Store[T]) Purge(ctx context.Context, key string, rev uint64, ttl time.D
 // Write writes v if key is at revision rev (0: never written) and calls done once, from a goroutine that must not
 // be held up. Unlike Create it does not pass over the marker of a deleted key.
 func (s *Store[T]) Write(key string, v T, rev uint64, done func(rev uint64, err error)) {
-	b, err := json.Marshal(v)
+	b, err := encode(v)
 	if err != nil {
 		done(0, s.failed("encode", key, err))
 		return

@@ -12,9 +12,6 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// defaultApp is the application that is always there: whoever looks for it first makes it.
-const defaultApp = "default"
-
 // AppPath is an application in a path. What is embedded in an input has to be exported for huma to see it.
 type AppPath struct {
 	App string `path:"app"`
@@ -71,10 +68,7 @@ func status(created bool) int {
 	return 200
 }
 
-func (s *Server) listApps(ctx context.Context, in *Page) (*answer[rest.List[rest.AppInfo]], error) {
-	if _, _, err := s.app(ctx, defaultApp); err != nil {
-		return nil, err
-	}
+func (s *Server) listApps(_ context.Context, in *Page) (*answer[rest.List[rest.AppInfo]], error) {
 	all := s.cfg.Index.Apps()
 	var results []rest.AppInfo
 	for _, a := range cutPage(*in, all) {
@@ -96,28 +90,10 @@ func (s *Server) app(ctx context.Context, name string) (*bus.App, uint64, error)
 		return &a, revision, nil
 	}
 	e, err := s.cfg.Bus.Apps.Get(ctx, name)
-	switch {
-	case errors.Is(err, bus.ErrNotFound) && name == defaultApp:
-		return s.makeDefaultApp(ctx)
-	case errors.Is(err, bus.ErrNotFound):
+	if errors.Is(err, bus.ErrNotFound) {
 		err = noApp(name)
 	}
 	return &e.Value, e.Revision, err
-}
-
-func (s *Server) makeDefaultApp(ctx context.Context) (*bus.App, uint64, error) {
-	a := bus.App{Name: defaultApp, CreateTime: subjects.Now()}
-	a.UpdateTime = a.CreateTime
-	revision, err := s.cfg.Bus.Apps.Create(ctx, defaultApp, a)
-	if errors.Is(err, bus.ErrExists) { // another bus did
-		e, err := s.cfg.Bus.Apps.Get(ctx, defaultApp)
-		return &e.Value, e.Revision, err
-	}
-	if err != nil {
-		return nil, 0, err
-	}
-	s.cfg.Index.PutApp(defaultApp, &a, revision)
-	return &a, revision, nil
 }
 
 type tagged[T any] struct {
@@ -191,8 +167,8 @@ func what(created bool) string {
 }
 
 func (s *Server) deleteApp(ctx context.Context, in *AppPath) (*struct{}, error) {
-	if in.App == defaultApp {
-		return nil, bus.State(bus.CodeAppInUse, "the application %s is always there", defaultApp)
+	if in.App == bus.DefaultApp {
+		return nil, bus.State(bus.CodeAppInUse, "the application %s is always there", bus.DefaultApp)
 	}
 	_, revision, err := s.app(ctx, in.App)
 	if err != nil {

@@ -113,9 +113,6 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		Handler: s, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout,
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
-	if _, _, err := s.app(ctx, defaultApp); err != nil {
-		s.log.Warn("application not made yet, trying again when it is used", "app", defaultApp, "err", err)
-	}
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(l) }()
 	select {

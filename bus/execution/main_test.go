@@ -46,9 +46,6 @@ func newWorld(t *testing.T) *world {
 	w.nc = bustest.Conn(t, w.srv)
 	w.js, _ = jetstream.New(w.nc) // fails for bad options only
 	w.bus = w.node(Config{})
-	if _, err := w.bus.b.Apps.Create(t.Context(), "default", bus.App{Name: "default"}); err != nil {
-		t.Fatal(err)
-	}
 	w.job("J", `{"id":"J","steps":[{"id":"S","batchlet":{"ref":"x"}}]}`)
 	return w
 }

@@ -168,6 +168,7 @@ func (s *Service) DeleteApp(ctx context.Context, app string) error {
 	if err := s.b.Apps.Delete(ctx, app, e.Revision); err != nil {
 		return err
 	}
+	s.x.PutApp(app, nil, e.Revision+1)
 	for _, job := range s.x.JobNames(app) {
 		if err := s.DeleteHistory(ctx, app, job); err != nil {
 			return err

@@ -285,6 +285,12 @@ func (s *Service) Block(ctx context.Context, agent string, blocked bool) error {
 	for {
 		e, err := s.b.Agents.Get(ctx, agent)
 		if errors.Is(err, bus.ErrNotFound) {
+			if info, ok := s.Agent(agent); ok { // its first heartbeat was heard, and is not written yet
+				s.roster.keep(ctx, info.Agent, 0)
+				if _, err := s.b.Agents.Get(ctx, agent); err == nil {
+					continue
+				}
+			}
 			return bus.State(bus.CodeNoSuchAgent, "there is no agent %s", agent)
 		}
 		if err != nil {

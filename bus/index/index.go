@@ -47,7 +47,7 @@ type Index struct {
 type jobName struct{ app, job string }
 
 type appEntry struct {
-	app bus.App
+	app *bus.App // nil: deleted, at rev
 	rev uint64
 }
 
@@ -121,13 +121,8 @@ func follow[T any](ctx context.Context, g *errgroup.Group, s *bus.Store[T], fill
 func (x *Index) PutApp(name string, v *bus.App, rev uint64) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	old, ok := x.apps[name]
-	switch {
-	case ok && rev <= old.rev:
-	case v == nil:
-		delete(x.apps, name)
-	default:
-		x.apps[name] = appEntry{*v, rev}
+	if rev > x.apps[name].rev {
+		x.apps[name] = appEntry{v, rev}
 	}
 }
 

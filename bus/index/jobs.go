@@ -57,8 +57,11 @@ type jobEntry struct {
 func (x *Index) App(name string) (a bus.App, revision uint64, ok bool) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	e, ok := x.apps[name]
-	return e.app, e.rev, ok
+	e := x.apps[name]
+	if e.app == nil {
+		return bus.App{}, 0, false
+	}
+	return *e.app, e.rev, true
 }
 
 // Apps returns all applications by name.
@@ -67,7 +70,9 @@ func (x *Index) Apps() []bus.App {
 	defer x.mu.RUnlock()
 	all := make([]bus.App, 0, len(x.apps))
 	for _, e := range x.apps {
-		all = append(all, e.app)
+		if e.app != nil {
+			all = append(all, *e.app)
+		}
 	}
 	slices.SortFunc(all, func(a, b bus.App) int { return cmp.Compare(a.Name, b.Name) })
 	return all

@@ -40,7 +40,7 @@ func startDev(t *testing.T, data string, args ...string) *devBus {
 	var errs strings.Builder
 	go func() {
 		code := run(ctx, args, streams{strings.NewReader(""), in, &errs}, testEnv)
-		in.Close()
+		_ = in.Close() // a pipe: it has no error
 		d.ended <- outcome{code: code, err: errs.String()}
 	}()
 	lines := bufio.NewScanner(out)
@@ -283,7 +283,7 @@ func freeAddress(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	defer func() { _ = l.Close() }() // nothing came
 	return l.Addr().String()
 }
 
