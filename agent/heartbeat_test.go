@@ -1,6 +1,8 @@
 package agent_test
 
 import (
+	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -101,4 +103,26 @@ func TestLeaving(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A body that does not end cannot be ended. The agent says so, and leaves nevertheless.
+func TestABodyThatDoesNotEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		room := agenttest.New(t)
+		release := make(chan struct{})
+		run := room.Start(agent.Config{Runtime: &bodies{run: func(context.Context, *agent.Work, *agent.Reporter) agent.Outcome {
+			<-release
+			return completed
+		}}})
+		id := room.Submit(room.Request(`{}`))
+		time.Sleep(time.Second)
+		if err := run.Stop(); !errors.Is(err, agent.ErrStuck) {
+			t.Errorf("Run returned %v, want ErrStuck", err)
+		}
+		close(release)
+		time.Sleep(time.Minute)
+		if got := statuses(room.Results(id)); got != "started stopping" {
+			t.Errorf("results are %q, want no end", got)
+		}
+	})
 }

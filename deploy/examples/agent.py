@@ -102,10 +102,9 @@ class Agent:
 
     async def run(self):
         self.end_leftovers()
-        async def complain(e): print(f"agent {self.o.name}: {e!r}", file=sys.stderr)
         # pending_size=0: what cannot be sent now must not be sent after a reconnect.
         self.nc = await nats.connect(self.o.nats_url, name=self.o.name, pending_size=0, max_reconnect_attempts=-1,
-                                     reconnect_time_wait=0.2, ping_interval=self.o.heartbeat, error_cb=complain)
+                                     reconnect_time_wait=0.2, ping_interval=self.o.heartbeat, error_cb=self.complain)
         with contextlib.suppress(nats.errors.NoRespondersError, nats.errors.TimeoutError):
             other = await self.nc.request(f"jobstreamer.command.{self.o.name}.ping", b"{}", timeout=1)
             sys.exit(f"agent {self.o.name}: another agent of this name is alive: {other.data.decode()}")
@@ -130,6 +129,9 @@ class Agent:
         await self.nc.close()
         sys.exit(self.fault)
 
+    async def complain(self, e):
+        print(f"agent {self.o.name}: {e!r}", file=sys.stderr)
+
     def spawn(self, coroutine):
         self.tasks.add(task := asyncio.create_task(coroutine))
         task.add_done_callback(self.tasks.discard)
@@ -143,14 +145,16 @@ class Agent:
 
     def end_leftovers(self):
         """Ends the processes of an earlier life, until there are none."""
-        found = True
-        while found:
+        for _ in range(100):
             found = False
             for path in glob.glob("/proc/[0-9]*/environ"):
                 with contextlib.suppress(OSError):
                     if self.mark.encode() in Path(path).read_bytes().split(b"\0"):
                         kill(os.getpgid(int(path.split("/")[2])))
                         found = True
+            if not found:
+                break
+            time.sleep(0.05)
 
     # Taking work
 
@@ -380,7 +384,7 @@ class Agent:
         elif verb in ("drain", "resume"):
             if self.status != "leaving":
                 self.status = "blocked" if verb == "drain" else "ready"
-            self.changed.set(), self.freed.set()
+            self.tell()
         elif verb != "ping":
             error = f"no such command: {verb}"
         await message.respond(pack({"ok": not error, "error": error, "life": self.life}))
@@ -389,16 +393,20 @@ class Agent:
         for a in self.attempts if self.status == "leaving" else []:
             a.end("stop")
         self.status = "leaving"
-        self.changed.set(), self.freed.set()
+        self.tell()
+
+    def tell(self):
+        """Makes the loops look at the status now."""
+        self.changed.set()
+        self.freed.set()
 
 
 def main():
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    names = lambda text: text.split(",")
     p.add_argument("--nats-url", default="nats://localhost:4222")
     p.add_argument("--name", default=re.sub("[^A-Za-z0-9_-]", "-", platform.node()))
-    p.add_argument("--apps", type=names, default=["default"], help="applications, joined by commas")
-    p.add_argument("--pools", type=names, default=["default"], help="pools, joined by commas")
+    p.add_argument("--apps", type=lambda text: text.split(","), default=["default"], help="applications, joined by commas")
+    p.add_argument("--pools", type=lambda text: text.split(","), default=["default"], help="pools, joined by commas")
     p.add_argument("--slots", type=int, default=4, help="how many executions run at a time")
     p.add_argument("--data", default="agent-data", help="directory of this agent alone")
     p.add_argument("--heartbeat", type=float, default=2, help="seconds between heartbeats")

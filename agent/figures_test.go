@@ -1,0 +1,33 @@
+package agent
+
+import (
+	"testing"
+	"time"
+)
+
+func TestShare(t *testing.T) {
+	for _, test := range []struct{ part, whole, want float64 }{
+		{1, 4, 0.25}, {0, 4, 0}, {1, 0, 0}, {0, 0, 0}, {5, 4, 1}, {-1, 4, 0}, {1, 3, 0.3333},
+	} {
+		if got := share(test.part, test.whole); got != test.want {
+			t.Errorf("share(%v, %v) = %v, want %v", test.part, test.whole, got, test.want)
+		}
+	}
+}
+
+// Loads are over the time between two samples, and heartbeats that come close together share one.
+func TestSample(t *testing.T) {
+	f := newFigures()
+	first := f.sample(time.Hour)
+	if first.CPU.Process.Load != 0 || first.Memory.Physical.Total == 0 {
+		t.Errorf("the first sample is %+v", first)
+	}
+	for end := time.Now().Add(30 * time.Millisecond); time.Now().Before(end); {
+	}
+	if again := f.sample(time.Hour); again != first {
+		t.Errorf("a sample at once is a new one: %+v", again)
+	}
+	if next := f.sample(time.Millisecond); next.CPU.Process.Load <= 0 || next.CPU.Process.Time < first.CPU.Process.Time {
+		t.Errorf("after some work the load is %v", next.CPU.Process.Load)
+	}
+}

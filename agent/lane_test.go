@@ -1,0 +1,54 @@
+package agent
+
+import (
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus/bustest"
+)
+
+func TestPullerAsks(t *testing.T) {
+	now := time.Now()
+	newTestPuller := func(slots int) *puller {
+		cfg := &Config{Apps: []string{"app"}, Pools: []string{"default"}, Slots: slots}
+		p := newPuller(bustest.Conn(t, bustest.Server(t)), cfg)
+		return p
+	}
+	asked := func(p *puller) string {
+		var s string
+		for _, l := range p.lanes {
+			s += strconv.Itoa(l.asked)
+			if l.parked {
+				s += "p"
+			}
+			s += " "
+		}
+		return s
+	}
+	for _, test := range []struct {
+		name  string
+		slots int
+		setup func(*puller)
+		want  string // high, normal, low; p is parked
+	}{
+		{"nothing known: every lane waits", 16, func(*puller) {}, "2p 2p 2p "},
+		{"one slot", 1, func(*puller) {}, "1p 1p 1p "},
+		{"a lane with requests gets all slots", 16, func(p *puller) { p.lanes[1].hot = true }, "2p 16 2p "},
+		{"the higher of two lanes", 16, func(p *puller) { p.lanes[1].hot, p.lanes[2].hot = true, true }, "2p 16 0 "},
+		{"now and then the lower", 16, func(p *puller) { p.lanes[1].hot, p.lanes[2].hot, p.asks = true, true, 7 }, "2p 0 16 "},
+		{"no free slot, no ask", 16, func(p *puller) { p.used = 16; p.lanes[1].hot = true }, "0 0 0 "},
+		{"some free slots", 16, func(p *puller) { p.used = 13; p.lanes[1].hot = true }, "1p 3 1p "},
+		{"paused", 16, func(p *puller) { p.paused = true; p.lanes[1].hot = true }, "0 0 0 "},
+		{"a lane that is to wait", 16, func(p *puller) { p.lanes[0].next = now.Add(time.Second) }, "0 2p 2p "},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p := newTestPuller(test.slots)
+			test.setup(p)
+			p.fill(now)
+			if got := asked(p); got != test.want {
+				t.Errorf("asked for %q, want %q", got, test.want)
+			}
+		})
+	}
+}
