@@ -14,7 +14,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// for a while a body takes a while.
+// aWhile is a body that takes a while.
 func aWhile(context.Context, *agent.Work, *agent.Reporter) agent.Outcome {
 	time.Sleep(100 * time.Millisecond)
 	return completed
@@ -33,7 +33,7 @@ func TestPriorities(t *testing.T) {
 		}
 		b := &bodies{run: aWhile}
 		room.Start(agent.Config{Slots: 1, Runtime: b})
-		agenttest.Eventually(t, func() bool { return len(b.Begun()) >= 40 }, "only %v began", &b.begun)
+		agenttest.Eventually(t, func() bool { return len(b.Begun()) >= 40 }, "fewer than 40 of 120 began")
 		got := map[string]int{}
 		for _, id := range b.Begun()[:40] {
 			got[priority[id]]++
@@ -54,7 +54,7 @@ func TestNoMoreThanThereAreSlots(t *testing.T) {
 			defer running.Add(-1)
 			return aWhile(ctx, w, r)
 		}}
-		one := room.Start(agent.Config{Name: "one", Slots: 3, Runtime: b})
+		room.Start(agent.Config{Name: "one", Slots: 3, Runtime: b})
 		room.Start(agent.Config{Name: "two", Slots: 2, Runtime: b})
 		var ids []int64
 		for i := range 100 {
@@ -72,7 +72,6 @@ func TestNoMoreThanThereAreSlots(t *testing.T) {
 		if n := len(b.Begun()); n != 100 {
 			t.Errorf("%d ran, want 100", n)
 		}
-		_ = one
 	})
 }
 

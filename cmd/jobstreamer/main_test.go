@@ -6,6 +6,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -134,7 +135,8 @@ func TestMistakes(t *testing.T) {
 		if strings.Contains(got.err, "secret") {
 			t.Errorf("%s: a password was shown: %s", shown, got.err)
 		}
-		all.WriteString(shown + "\n" + strings.ReplaceAll(got.err, dir+string(filepath.Separator), "") + "\n")
+		said := regexp.MustCompile(`(?m)^\{"time".*\n`).ReplaceAllString(got.err, "") // the log of a busy machine may hold more
+		all.WriteString(shown + "\n" + strings.ReplaceAll(said, dir+string(filepath.Separator), "") + "\n")
 	}
 	golden(t, "mistakes", all.String())
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
@@ -134,7 +135,7 @@ func (x *examination) connection() Check {
 	return c
 }
 
-// buses looks for a lease: whatever control bus runs holds one.
+// buses looks for leases: whatever control bus runs renews one. How long ago that was is told by the server's clock alone.
 func (x *examination) buses(ctx context.Context) (Check, error) {
 	c := Check{Name: "bus"}
 	leases, err := read[lease](ctx, x, subjects.LeasesBucket)
@@ -145,9 +146,18 @@ func (x *examination) buses(ctx context.Context) (Check, error) {
 	for _, l := range leases {
 		holders[l.Holder] = true
 	}
-	if len(holders) == 0 {
-		c.wrong("start one: jobstreamer serve", "no control bus does the chores: schedules do not fire, and results are not recorded")
-		return c, nil
+	var idle time.Duration
+	if s := x.streams["KV_"+subjects.LeasesBucket]; s != nil {
+		if info, err := s.Information(); err == nil {
+			idle = info.TimeStamp.Sub(info.State.LastTime)
+		}
+	}
+	const do, what = "start one: jobstreamer serve", "schedules do not fire, and what a dead agent ran is not noticed"
+	switch {
+	case len(holders) == 0:
+		c.wrong(do, "no control bus does the chores: %s", what)
+	case idle > bus.LeaseTTL:
+		c.wrong(do, "no control bus does the chores: %s is silent for %s; %s", names(holders), idle.Round(time.Second), what)
 	}
 	c.Saw = "chores are done by " + names(holders)
 	return c, nil
