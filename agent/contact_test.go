@@ -35,18 +35,23 @@ func slow(long time.Duration) func(context.Context, *agent.Work, *agent.Reporter
 	}
 }
 
+func exclusive(e *subjects.Execution) { e.Exclusive = true }
+
+func requeue(e *subjects.Execution) { e.OnAgentLost = subjects.LostRequeue }
+
 func TestLostContact(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		long    time.Duration // of the body, from the cut on
 		away    time.Duration
-		requeue bool
+		change  func(*subjects.Execution)
 		results string
 	}{
-		{"for a moment", 20 * time.Second, 4 * time.Second, false, "started completed"},
-		{"and a body that was done before it was noticed", 3 * time.Second, 20 * time.Second, false, "started completed"},
-		{"for too long", 20 * time.Second, 10 * time.Second, false, "started failed"},
-		{"for too long, with a next attempt to come", 20 * time.Second, 10 * time.Second, true, "started"},
+		{"for a moment", 20 * time.Second, 4 * time.Second, exclusive, "started completed"},
+		{"and a body that was done before it was noticed", 3 * time.Second, 20 * time.Second, exclusive, "started completed"},
+		{"for long, and nobody else may begin", 20 * time.Second, 10 * time.Second, func(*subjects.Execution) {}, "started completed"},
+		{"for too long for an exclusive job", 20 * time.Second, 10 * time.Second, exclusive, "started failed"},
+		{"for too long, with a next attempt to come", 20 * time.Second, 10 * time.Second, requeue, "started"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -55,9 +60,7 @@ func TestLostContact(t *testing.T) {
 				heard := room.Heartbeats("a1")
 				room.Start(agent.Config{Options: optionsOf(cable), Runtime: &bodies{run: slow(test.long)}})
 				q := room.Request(`{}`)
-				if test.requeue {
-					q.Execution.OnAgentLost = subjects.LostRequeue
-				}
+				test.change(&q.Execution)
 				id := room.Submit(q)
 				room.Await(id, func(r subjects.Result) bool { return r.BatchStatus == subjects.Started })
 				cable.Cut()

@@ -119,8 +119,8 @@ func (h *heart) run(ctx context.Context) {
 	}
 }
 
-// judge ends all work when no heartbeat has reached the broker for too long. By the wall clock, since a machine
-// that slept was silent as well; but only if it still is.
+// judge ends the work that may begin elsewhere without a person, when no heartbeat has reached the broker for too long. By the wall
+// clock, since a machine that slept was silent as well; but only if it still is.
 func (h *heart) judge(err error) {
 	h.mu.Lock()
 	silent := err != nil && wall().Sub(h.lastBeat()) >= subjects.LostAfter*h.life.cfg.Interval
@@ -128,10 +128,10 @@ func (h *heart) judge(err error) {
 	h.noContact = silent
 	h.mu.Unlock()
 	if news {
-		h.life.log.Error("no contact, ending what runs", "since", h.lastBeat(), "err", err)
+		h.life.log.Error("no contact, ending what another agent may begin", "since", h.lastBeat(), "err", err)
 	}
 	if silent {
-		h.life.endAll(fmt.Errorf("%w since %s", ErrContact, h.lastBeat().UTC().Format(time.RFC3339)))
+		h.life.endTransferable(fmt.Errorf("%w since %s", ErrContact, h.lastBeat().UTC().Format(time.RFC3339)))
 	}
 }
 

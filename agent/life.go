@@ -183,10 +183,23 @@ func (l *life) running() []subjects.Attempt {
 
 // endAll ends all bodies.
 func (l *life) endAll(cause error) {
+	l.endSome(cause, func(*subjects.Execution) bool { return true })
+}
+
+// endTransferable ends the bodies of executions whose work may begin elsewhere without a person: a further attempt is
+// requested, or the lock of an exclusive job is freed. All others go on: should they be held for lost meanwhile, the
+// heartbeat after the break is answered by drop.
+func (l *life) endTransferable(cause error) {
+	l.endSome(cause, func(e *subjects.Execution) bool { return e.OnAgentLost == subjects.LostRequeue || e.Exclusive })
+}
+
+func (l *life) endSome(cause error, which func(*subjects.Execution) bool) {
 	l.mu.Lock()
 	all := make([]*attempt, 0, len(l.attempts))
 	for a := range l.attempts {
-		all = append(all, a)
+		if which(&a.request.Execution) {
+			all = append(all, a)
+		}
 	}
 	l.mu.Unlock()
 	for _, a := range all {

@@ -23,7 +23,7 @@
 // (every NATS client has a call for it), for no more requests than it has free slots, the higher priority
 // first. A message that it has no slot for it gives back at once by a negative acknowledgement (-NAK).
 // AckWait is 30 s. A request that was held longer than [MaxHold] by the wall clock (the monotonic clock stops
-// while a machine sleeps) is not claimed any more, but let go without an acknowledgement.
+// while a machine sleeps) is not claimed any more, but let go without an acknowledgement; so is one that cannot be read.
 //
 // # Claiming
 //
@@ -47,7 +47,8 @@
 // Every later result of the attempt expects the sequence of the one before it (the "seq" in the stream's
 // acknowledgement) with the same filter. So whoever was fenced off, because the bus held the agent for lost or stopped
 // the execution, is refused by the broker: it then ends the work, and keeps what it knows as a log line.
-// Changes of steps travel in "steps", each as a whole [StepExecution]; the end of a step is stored before the
+// Changes of steps travel in "steps", each as a whole [StepExecution]; their ids go on from those in the request's execution, and
+// a step that ran before begins with the persistent_data of the request's "steps". The end of a step is stored before the
 // next one begins, and so is the start of a step that runs longer than a moment.
 // The last result of an attempt is terminal: completed, failed or stopped. An agent repeats it until it is stored or refused, over
 // restarts of its own too: until then the execution stays in its heartbeats.
@@ -57,9 +58,11 @@
 // When no acknowledgement comes (a time-out, a lost connection), send the same message again. If that is
 // refused, read the last message of the filter ($JS.API.DIRECT.GET.JOBSTREAMER_RESULTS.<filter>): with the same "handling" and "number" it is one's own and was
 // stored. If it is older than the sequence that the refusal names ("wrong last sequence: N"), a replica answered: read again.
+// Error code 10164 names no sequence: then the last message is a replica's old answer if its sequence is not above the one expected.
+// If the last message has one's own handling and a lower number, the message in between was not stored: expect its sequence and send again.
 // "handling" is a random id for one handling of one delivery: not the agent's name, since another slot of the
-// same agent must not take a claim for its own. Never send Nats-Msg-Id: a repeat would then be
-// answered as a duplicate, with success, even behind a fence. Do not let the client buffer over a reconnect.
+// same agent must not take a claim for its own. Never send Nats-Msg-Id with a result: a repeat would then be
+// answered as a duplicate, with success, even behind a fence. (Log messages may have one.) Do not let the client buffer over a reconnect.
 //
 // # Heartbeats
 //
@@ -67,9 +70,12 @@
 // leaves; as a request with a reply inbox if it wants to know that a bus listens (the answer is an empty object).
 // "executions" names each execution with its attempt from the fetch until the terminal result is stored. What nobody
 // names for [LostAfter] intervals is lost: the bus ends it as failed, or requests the next attempt. An agent that could
-// not send heartbeats for as long ends the work of attempts that may be taken for lost, and one that starts ends what processes its previous life left.
+// not send heartbeats for as long ends the work that may begin elsewhere without a person: executions with on_agent_lost
+// "requeue", and exclusive ones. The others go on; if they were ended meanwhile, "drop" comes after the break. An agent that
+// starts ends what processes its previous life left.
 // A name belongs to one live agent: before its first heartbeat an agent sends the command "ping" to its own
-// name; if another life answers, it gives up.
+// name; if another life answers, it gives up. A life answers pings only once it has its name. Should two have one name all the same (one
+// was paused), the one that started earlier leaves when it hears the other's heartbeat, without a "gone".
 //
 // # Commands
 //

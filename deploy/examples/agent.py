@@ -405,8 +405,9 @@ def main():
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     p.add_argument("--nats-url", default="nats://localhost:4222")
     p.add_argument("--name", default=re.sub("[^A-Za-z0-9_-]", "-", platform.node()))
-    p.add_argument("--apps", type=lambda text: text.split(","), default=["default"], help="applications, joined by commas")
-    p.add_argument("--pools", type=lambda text: text.split(","), default=["default"], help="pools, joined by commas")
+    names = {"type": lambda text: text.split(","), "default": ["default"]}
+    p.add_argument("--apps", **names, help="applications, joined by commas")
+    p.add_argument("--pools", **names, help="pools, joined by commas")
     p.add_argument("--slots", type=int, default=4, help="how many executions run at a time")
     p.add_argument("--data", default="agent-data", help="directory of this agent alone")
     p.add_argument("--heartbeat", type=float, default=2, help="seconds between heartbeats")
