@@ -24,6 +24,7 @@ var claiming = []testCase{
 	{"the higher priority comes first", priorities},
 	{"no more executions run than there are slots", slots},
 	{"a queue that is made late is found", lateQueue},
+	{"a request that cannot be read is let go", unreadable},
 }
 
 func heldTooLong(r *room) {
@@ -185,7 +186,7 @@ func secondAttempt(r *room) {
 	req.Execution.Attempt = 1
 	req.Execution.BatchStatus = subjects.Unknown
 	req.Execution.StepExecutions = []subjects.StepExecution{{ID: 1, Step: "step-1", BatchStatus: subjects.Started, StartTime: subjects.Now()}}
-	req.Steps = []subjects.StepState{{Step: "step-1", BatchStatus: subjects.Started, Starts: 1}}
+	req.Steps = []subjects.StepState{{Step: "step-1", BatchStatus: subjects.Started, Starts: 1, PersistentData: json.RawMessage(`{"n":[1]}`)}}
 	r.send(req)
 	r.agent()
 	r.awaitResult(id, subjects.Completed)
@@ -203,6 +204,9 @@ func secondAttempt(r *room) {
 		for _, step := range s.Steps {
 			if step.ID != 2 {
 				r.Errorf("the step has id %d, want 2: ids count over the attempts", step.ID)
+			}
+			if got := string(step.PersistentData); got != `{"n":[1]}` {
+				r.Errorf("the step has persistent data %s, want those of the attempt before", got)
 			}
 		}
 	}
@@ -273,4 +277,21 @@ func lateQueue(r *room) {
 	r.awaitBeat("of an agent without a queue", func(h subjects.Heartbeat) bool { return h.Status == subjects.AgentReady })
 	r.queue(30 * time.Second)
 	r.end(r.submit(r.say("ran")), subjects.Completed)
+}
+
+func unreadable(r *room) {
+	texts := []string{"", "{", "[1]", `{"execution":{}}`, `{"execution":7,"attempt":"x"}`}
+	for _, text := range texts {
+		r.sendRaw(r.request(nil), []byte(text))
+	}
+	r.agent()
+	r.end(r.submit(r.say("ran")), subjects.Completed)
+	stream, err := r.js.Stream(r.Context(), subjects.RequestStream(r.app))
+	if err != nil {
+		r.Fatal(err)
+	}
+	r.await("the acknowledgement of the one that can be read", func() bool {
+		info, err := stream.Info(r.Context())
+		return err == nil && info.State.Msgs == uint64(len(texts))
+	})
 }

@@ -8,7 +8,7 @@ import (
 var fencing = []testCase{
 	{"a stale attempt is refused by the broker and its work ends", stale},
 	{"drop ends the body and nothing more is published", drop},
-	{"an agent without contact for three intervals ends its work", noContact},
+	{"without contact for three intervals what may begin elsewhere ends and the rest goes on", noContact},
 }
 
 func stale(r *room) {
@@ -49,16 +49,32 @@ func drop(r *room) {
 
 func noContact(r *room) {
 	r.agent()
-	id := r.submit(r.sayAndWait("ran", "never"), r.say("two"))
-	pid := r.body("ran")
-	r.proxy.cut()
-	r.await("the end of the body", func() bool { return !alive(pid) })
-	r.proxy.restore()
-	r.settled(id)
-	if all := r.results(id); len(ends(all)) > 0 && ends(all)[0].BatchStatus == subjects.Completed {
-		r.Errorf("a body that was ended by force is completed:\n%s", r.state())
+	submit := func(word string, change func(e *subjects.Execution)) int64 {
+		req := r.request(job(r.sayAndWait(word, "go"), r.say(word+"-two")))
+		change(&req.Execution)
+		r.send(req)
+		return req.Execution.ID
 	}
-	if r.said("two") != 0 {
-		r.Error("step-2 ran without contact")
+	requeue := submit("requeue", func(e *subjects.Execution) { e.OnAgentLost = subjects.LostRequeue })
+	exclusive := submit("exclusive", func(e *subjects.Execution) { e.Exclusive = true })
+	other := submit("other", func(*subjects.Execution) {})
+	first, second, third := r.body("requeue"), r.body("exclusive"), r.body("other")
+	r.proxy.cut()
+	r.await("the end of the body that is to be requeued", func() bool { return !alive(first) })
+	r.await("the end of the exclusive body", func() bool { return !alive(second) })
+	if !alive(third) {
+		r.Error("the body that nobody else begins was ended")
+	}
+	r.proxy.restore()
+	r.letGo("go")
+	r.end(other, subjects.Completed)
+	for _, id := range []int64{requeue, exclusive} {
+		r.settled(id)
+		if all := r.results(id); len(ends(all)) > 0 && ends(all)[0].BatchStatus == subjects.Completed {
+			r.Errorf("a body that was ended by force is completed:\n%s", r.state())
+		}
+	}
+	if r.said("requeue-two") != 0 || r.said("exclusive-two") != 0 || r.said("other-two") != 1 {
+		r.Errorf("the evidence is %q, want the second step of the other alone", r.evidence())
 	}
 }

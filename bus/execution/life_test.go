@@ -68,6 +68,16 @@ func TestLife(t *testing.T) {
 		w.want(r, subjects.Completed)
 	})
 
+	play(t, "a claim between two heartbeats is not lost", func(w *world) {
+		time.Sleep(time.Minute) // the bus has listened for long
+		e := w.submit("J")
+		w.handle(w.fetch(), "a1").claim()
+		time.Sleep(5 * time.Second)
+		w.beat("a1", subjects.Attempt{ID: e.ID, Attempt: 1})
+		time.Sleep(5 * time.Second)
+		w.want(e, subjects.Started)
+	})
+
 	play(t, "a lost agent's execution is requeued", func(w *world) {
 		w.job("R", `{"id":"R","on_agent_lost":"requeue","max_attempts":2,"steps":[{"id":"S","batchlet":{"ref":"x"}}]}`)
 		e := w.submit("R")

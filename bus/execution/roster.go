@@ -236,17 +236,19 @@ func (r *roster) sweep() {
 	}
 }
 
-// lost says whether nobody has named an attempt for three intervals, as far as this bus can tell.
+// lost says whether nobody has named an attempt for three intervals, as far as this bus can tell. Of an attempt that was never named
+// the intervals begin when it is asked for first: its claim may be younger than the agent's last heartbeat.
 func (r *roster) lost(id int64, attempt int) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	limit := subjects.LostAfter * r.interval
 	now := time.Now()
-	if now.Sub(r.since) <= limit || !r.s.b.NC.IsConnected() {
-		return false
-	}
 	n, ok := r.named[id]
-	return !ok || n.attempt < attempt || now.Sub(n.at) > limit
+	if !ok || n.attempt < attempt {
+		n = naming{attempt, now}
+		r.named[id] = n
+	}
+	return now.Sub(n.at) > limit && now.Sub(r.since) > limit && r.s.b.NC.IsConnected()
 }
 
 // Agents that are alive, or were within the last day, by name.

@@ -48,7 +48,7 @@ func (p *program) demo(ctx context.Context, c *controlBus) error {
 		if err != nil {
 			return fmt.Errorf("demo: %w", err)
 		}
-		defer sub.Unsubscribe()
+		defer sub.Unsubscribe() //nolint:errcheck // the connection ends next
 	}
 	if err := startDemo(ctx, c.URL(), p.out); err != nil {
 		if ctx.Err() != nil {

@@ -37,10 +37,10 @@ func startDev(t *testing.T, data string, args ...string) *devBus {
 	out, in := io.Pipe()
 	d := &devBus{data: data, stop: stop, ended: make(chan outcome, 1)}
 	args = append([]string{"dev", "--data", data, "--http", "127.0.0.1:0", "--nats", "127.0.0.1:0", "--sync", "interval"}, args...)
-	var errs strings.Builder
+	var errs lockedBuffer
 	go func() {
 		code := run(ctx, args, streams{strings.NewReader(""), in, &errs}, testEnv)
-		_ = in.Close() // a pipe: it has no error
+		in.Close()
 		d.ended <- outcome{code: code, err: errs.String()}
 	}()
 	lines := bufio.NewScanner(out)
@@ -136,6 +136,46 @@ func TestCtrlCLetsARunningJobEnd(t *testing.T) {
 	}
 }
 
+func TestASecondCtrlCEndsAtOnce(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("a process cannot be sent Ctrl-C there")
+	}
+	p := process(t, "dev", "--drain", "1m", "--sync", "interval", "--data", t.TempDir(), "--http", "127.0.0.1:0", "--nats", "127.0.0.1:0")
+	c, err := client.New(client.Config{URL: p.rest})
+	must(t, err)
+	defer c.Close()
+	d := &devBus{Client: c}
+	d.put(t, "slow", `{"id": "slow", "steps": [{"id": "wait", "batchlet": {"ref": "jobstreamer.Sleep", "properties": {"time": "1m"}}}]}`)
+	e, err := c.Submit(t.Context(), "default", "slow", client.Submission{})
+	must(t, err)
+	for e.BatchStatus != subjects.Started {
+		time.Sleep(10 * time.Millisecond)
+		e, err = c.Execution(t.Context(), "default", "slow", e.ExecutionID)
+		must(t, err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- p.Wait() }()
+	must(t, p.Process.Signal(os.Interrupt))
+	select {
+	case err := <-ended:
+		t.Fatalf("it did not wait for the job: %v", err)
+	case <-time.After(300 * time.Millisecond):
+	}
+	must(t, p.Process.Signal(os.Interrupt))
+	select {
+	case <-ended:
+	case <-time.After(10 * time.Second):
+		t.Error("it did not end")
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestDevIsFastAndSmall(t *testing.T) {
 	if testing.Short() || runtime.GOOS != "linux" {
 		t.Skip("looks into /proc, and at the clock")
@@ -169,7 +209,7 @@ func TestDevIsFastAndSmall(t *testing.T) {
 type child struct {
 	*exec.Cmd
 	rest string
-	err  *strings.Builder
+	err  *lockedBuffer
 }
 
 func (c *child) pid() string { return strconv.Itoa(c.Process.Pid) }
@@ -208,7 +248,7 @@ func command(t *testing.T, args ...string) *child {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &child{Cmd: exec.Command(self, args...), err: &strings.Builder{}}
+	c := &child{Cmd: exec.Command(self, args...), err: &lockedBuffer{}}
 	c.Env = append(os.Environ(), asProgram+"=1")
 	c.Stderr = c.err
 	return c

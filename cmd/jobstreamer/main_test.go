@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -35,9 +36,27 @@ type outcome struct {
 
 // try runs a command to its end.
 func try(ctx context.Context, env []string, args ...string) outcome {
-	var out, err bytes.Buffer
+	var out, err lockedBuffer
 	code := run(ctx, args, streams{strings.NewReader(""), &out, &err}, env)
 	return outcome{code, out.String(), err.String()}
+}
+
+// lockedBuffer takes what several goroutines write, as a file does.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }
 
 func golden(t *testing.T, name, got string) {

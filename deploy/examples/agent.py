@@ -65,6 +65,7 @@ class Attempt:
         self.id, self.app, self.job = execution["execution_id"], execution["app"], execution["job"]
         self.name = {"execution_id": self.id, "attempt": attempt, "app": self.app, "job": self.job}
         self.agent, self.expected = agent, expected  # sequence that the next result expects
+        self.transferable = execution.get("on_agent_lost") == "requeue" or execution.get("exclusive")
         self.handling, self.number = uuid.uuid4().hex, 0
         self.group = self.wish = None  # the process group that runs; how the body has to end: stop or drop
         self.dropped = 0  # log lines that could not be sent
@@ -194,8 +195,12 @@ class Agent:
                     if self.free() <= 0:
                         await message.nak()
                         continue
-                    request = json.loads(message.data)
-                    a = Attempt(self.o.name, request["execution"], request["attempt"], request["expected_sequence"])
+                    try:
+                        request = json.loads(message.data)
+                        a = Attempt(self.o.name, request["execution"], request["attempt"], request["expected_sequence"])
+                    except (ValueError, KeyError, TypeError, AttributeError) as e:
+                        await self.complain(e)  # it comes again, perhaps to an agent that can read it
+                        continue
                     self.attempts.append(a)
                     self.spawn(self.handle(a, request, message, asked + MAX_HOLD))
             finally:
@@ -205,13 +210,16 @@ class Agent:
 
     async def handle(self, a, request, message, until):
         """Claims a request and runs it. One that was held too long is let go, and comes again."""
-        todo, fault, execution = [], None, request["execution"]
+        todo, steps, fault, execution = [], [], None, request["execution"]
         try:
             todo = plan(request)
+            first = 1 + max((s["step_execution_id"] for s in execution.get("step_executions") or []), default=0)
+            kept = {s["step_name"]: {"persistent_data": s["persistent_data"]}
+                    for s in request.get("steps") or [] if s.get("persistent_data") is not None}
+            steps = [{"step_execution_id": first + i, "step_name": name, **kept.get(name, {})}
+                     for i, (name, _) in enumerate(todo)]
         except (ValueError, KeyError, TypeError, AttributeError) as e:
-            fault = f"definition: {e}"
-        first = 1 + max((s["step_execution_id"] for s in execution.get("step_executions") or []), default=0)
-        steps = [{"step_execution_id": first + i, "step_name": name} for i, (name, _) in enumerate(todo)]
+            todo, fault = [], f"definition: {e}"
         if steps:
             steps[0].update(batch_status="started", start_time=now())
         try:
@@ -346,7 +354,7 @@ class Agent:
                 await self.wait(self.changed, self.o.heartbeat)
             elif time.time() - self.heard > LOST_AFTER * self.o.heartbeat:
                 for a in self.attempts:
-                    if a.group:  # a bus may hold it for lost, and decide when it is not named any more
+                    if a.group and a.transferable:  # it may begin elsewhere as soon as nobody names it
                         a.end("drop")
 
     async def heartbeat(self):

@@ -299,7 +299,7 @@ func (c *chaos) report(now *truth, restarted int, posted, all time.Duration) {
 		ends[r.BatchStatus]++
 		attempts += r.Attempt
 		requeued += max(0, r.Attempt-1)
-		if !slices.Contains(c.accepted, id) {
+		if _, ok := slices.BinarySearch(c.accepted, id); !ok {
 			extra[id] = true
 		}
 	}

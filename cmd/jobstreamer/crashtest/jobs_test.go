@@ -14,6 +14,7 @@ const (
 	long      = "long"      // the first attempt takes longer than a test
 	longElse  = "longElse"  // as long, but a lost attempt is followed by another
 	while     = "while"     // takes a second
+	slow      = "slow"      // takes longer than it takes the agent to name it in a heartbeat
 	whileElse = "whileElse" // takes a second, and a lost attempt is followed by another
 	two       = "twoSteps"  // has two steps
 	twoElse   = "twoElse"   // has two steps, and a lost attempt is followed by another
@@ -40,7 +41,7 @@ func stepsOf(job string) []string {
 // definition is the job as it is PUT.
 func definition(job, evidence string) json.RawMessage {
 	then := map[string]string{
-		long: forLong, longElse: forLong, slowOne: forLong, while: "; sleep 1", whileElse: "; sleep 1", code: `; exit ${JOBSTREAMER_PARAM_CODE:-1}`,
+		long: forLong, longElse: forLong, slowOne: forLong, while: "; sleep 1", slow: "; sleep 3", whileElse: "; sleep 1", code: `; exit ${JOBSTREAMER_PARAM_CODE:-1}`,
 	}[job]
 	type batchlet struct {
 		Ref        string            `json:"ref"`

@@ -208,6 +208,27 @@ func TestCrashPoints(t *testing.T) {
 	crashAll(t, "bus", busCrashes, theBus)
 }
 
+// Nobody dies. A bus that has listened for long enough to judge must wait for the first heartbeat that names an attempt, too.
+func TestHealthyAgentIsNotLost(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.patient = true
+	w.agent.args = append(w.agent.args, "--heartbeat", "2s")
+	w.bus.start(t)
+	w.define(slow)
+	w.agent.start(t)
+	time.Sleep(silence)
+	for range 6 {
+		w.post(slow, nil)
+		time.Sleep(370 * time.Millisecond) // at several phases of heartbeats and rounds
+	}
+	for id, r := range w.settle(patience).records {
+		if r.BatchStatus != subjects.Completed {
+			t.Errorf("execution %d ended as %s (%s), want completed", id, r.BatchStatus, r.Exception)
+		}
+	}
+}
+
 func crashAll(t *testing.T, who string, rows []crash, dies func(*world) (*daemon, *proxy)) {
 	for _, c := range rows {
 		if testing.Short() && !c.short {

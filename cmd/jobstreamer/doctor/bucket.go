@@ -28,7 +28,7 @@ func read[T any](ctx context.Context, x *examination, bucket string) (map[string
 	if err != nil {
 		return nil, fmt.Errorf("read bucket %s: %w", bucket, err)
 	}
-	defer w.Stop()
+	defer w.Stop() //nolint:errcheck // only read from
 	for {
 		select {
 		case e := <-w.Updates():
