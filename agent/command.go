@@ -2,6 +2,7 @@ package agent
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -61,7 +62,7 @@ func (l *life) endOne(c subjects.Command, cause error) error {
 	for _, a := range found {
 		a.end(cause)
 	}
-	dropped := cause == ErrDropped && l.outbox.drop(c.ID, c.Attempt)
+	dropped := errors.Is(cause, ErrDropped) && l.outbox.drop(c.ID, c.Attempt)
 	if len(found) == 0 && !dropped {
 		return fmt.Errorf("no attempt %d of execution %d is running here", c.Attempt, c.ID)
 	}

@@ -108,10 +108,10 @@ func (r *recoverer) look(ctx context.Context, l index.Live, queued map[int64]boo
 	}
 	log := r.s.b.Log.With("app", l.App, "job", l.Job, "execution", l.ID, "attempt", last.Attempt)
 	switch {
-	case last.BatchStatus.Running() && !r.s.roster.lost(l.ID, last.Attempt):
-		return nil
 	case last.Sequence > e.LastSequence: // a bus took results in hand and died, or is slow: what is decided here needs them
 		r.s.p.add(result{last, nil})
+		return nil
+	case last.BatchStatus.Running() && !r.s.roster.lost(l.ID, last.Attempt):
 		return nil
 	case last.BatchStatus.Ended():
 		return nil

@@ -151,6 +151,9 @@ func (s *Service) begin(ctx context.Context, rec *bus.Execution, start time.Time
 		if there == nil {
 			return rec, false, err
 		}
+		if there.Exclusive && there.BatchStatus == subjects.Abandoned && there.Exception != "" { // as it was answered before
+			return there, false, bus.State(bus.CodeExclusive, "%s", there.Exception)
+		}
 		if there.LastSequence > 0 || there.Wish != "" { // it has begun, and needs nothing more
 			return there, false, nil
 		}

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -34,7 +35,7 @@ func (r *refusal) Error() string { return fmt.Sprintf("%d: %s", r.status, r.text
 func (c *client) once(ctx context.Context, method, path, key string, body, answer any) error {
 	url := c.buses[c.turn%len(c.buses)].url()
 	if url == "" {
-		return fmt.Errorf("no bus is up")
+		return errors.New("no bus is up")
 	}
 	data, err := json.Marshal(body)
 	if err != nil {
@@ -75,7 +76,8 @@ func (c *client) again(ctx context.Context, method, path, key string, body, answ
 	for {
 		tries++
 		err := c.once(ctx, method, path, key, body, answer)
-		if r, ok := err.(*refusal); err == nil || ok && r.status < 500 {
+		var no *refusal
+		if err == nil || errors.As(err, &no) && no.status < 500 {
 			return tries, err
 		}
 		c.turn++

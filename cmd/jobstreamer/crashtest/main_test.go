@@ -17,7 +17,7 @@ import (
 var binary string
 
 // side is how many rows run side by side: they wait more than they work.
-const side = "24"
+const side = "32"
 
 func TestMain(m *testing.M) {
 	flag.Parse()

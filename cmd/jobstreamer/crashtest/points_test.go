@@ -204,6 +204,7 @@ var busCrashes = []crash{
 }
 
 func TestCrashPoints(t *testing.T) {
+	t.Parallel()
 	crashAll(t, "agent", agentCrashes, anAgent)
 	crashAll(t, "bus", busCrashes, theBus)
 }
