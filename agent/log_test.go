@@ -71,7 +71,7 @@ func TestLines(t *testing.T) {
 							t.Errorf("Write = %d, %v", n, err)
 						}
 					}
-					w.Close()
+					_ = w.Close() // always nil
 				})
 				if got := messages(lines); strings.Join(got, "|") != strings.Join(test.want, "|") {
 					t.Errorf("lines are %.100q, want %.100q", got, test.want)

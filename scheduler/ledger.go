@@ -71,7 +71,7 @@ func (l *ledger) watch(ctx context.Context, kv jetstream.KeyValue, log *slog.Log
 	if err != nil {
 		return err
 	}
-	defer w.Stop()
+	defer w.Stop() //nolint:errcheck // the connection is gone then, and so is the watcher
 	for {
 		select {
 		case e, ok := <-w.Updates():

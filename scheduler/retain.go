@@ -63,7 +63,7 @@ func (s *Scheduler) finished(ctx context.Context, before subjects.Time) (map[str
 	if err != nil {
 		return nil, err
 	}
-	defer w.Stop()
+	defer w.Stop() //nolint:errcheck // the connection is gone then, and so is the watcher
 	old := map[string]uint64{}
 	for {
 		select {

@@ -33,7 +33,7 @@ func BenchmarkNoop(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			defer sub.Unsubscribe()
+			defer func() { _ = sub.Unsubscribe() }()
 			_ = sub.SetPendingLimits(-1, -1)
 			b.ResetTimer()
 			agent := room.Start(agent.Config{Slots: slots, Log: slog.New(slog.DiscardHandler), Runtime: native.New(native.Config{})}, agent.Batchlet("noop", noop))

@@ -48,8 +48,8 @@ func (r *run) shell(ctx context.Context, s *jsl.Step) (string, error) {
 	defer cleanup()
 	cmd.Env = r.environment(s)
 	stdout, stderr := r.work.Log.Writer(agent.Stdout, "info", s.ID), r.work.Log.Writer(agent.Stderr, "warn", s.ID)
-	defer stdout.Close()
-	defer stderr.Close()
+	defer stdout.Close() //nolint:errcheck // always nil: the lines are on their way
+	defer stderr.Close() //nolint:errcheck // always nil
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	return r.rt.processes.run(ctx, cmd, fmt.Sprintf("execution %d attempt %d step %s", r.work.Execution.ID, r.work.Attempt, s.ID))
 }

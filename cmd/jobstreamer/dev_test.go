@@ -163,7 +163,7 @@ func TestASecondCtrlCEndsAtOnce(t *testing.T) {
 	}
 	must(t, p.Process.Signal(os.Interrupt))
 	select {
-	case <-ended:
+	case <-ended: //nolint:errcheck // its exit status tells nothing
 	case <-time.After(10 * time.Second):
 		t.Error("it did not end")
 	}
