@@ -28,10 +28,23 @@ type reading struct {
 
 // newFigures says where the agent is.
 func newFigures() *figures {
-	f := &figures{host: subjects.Heartbeat{OS: runtime.GOOS, Arch: runtime.GOARCH, Cores: runtime.NumCPU()}}
+	f := &figures{host: subjects.Heartbeat{OS: osName(), Arch: runtime.GOARCH, Cores: runtime.NumCPU()}}
 	f.host.Host, _ = os.Hostname()
 	f.host.OSVersion = osVersion()
 	return f
+}
+
+// osName is the name that consoles have an icon for.
+func osName() string {
+	switch runtime.GOOS {
+	case "linux":
+		return "Linux"
+	case "darwin":
+		return "Mac OS X"
+	case "windows":
+		return "Windows"
+	}
+	return runtime.GOOS
 }
 
 // sample returns new figures, or the last ones if they are younger than half an interval.
