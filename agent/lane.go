@@ -23,7 +23,7 @@ type lane struct {
 	rank                int    // 0 is asked first
 	subject             string // where to ask
 
-	hot    bool      // more requests are known to wait
+	hot    bool      // more requests are known, or presumed, to wait
 	asked  int       // requests that the open pull may still bring; 0: no pull is open
 	parked bool      // the open pull waits for requests
 	pull   int       // number of the last pull, in its reply subject
@@ -38,6 +38,7 @@ func newLanes(apps, pools []string) []*lane {
 			for _, pool := range pools {
 				lanes = append(lanes, &lane{
 					index: len(lanes), app: app, pool: pool, priority: priority, rank: rank,
+					hot: true, // until the first answer, so that what waits is taken by priority
 					subject: "$JS.API.CONSUMER.MSG.NEXT." + subjects.RequestStream(app) + "." + subjects.RequestConsumer(pool, priority),
 				})
 			}

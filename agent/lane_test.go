@@ -26,13 +26,15 @@ func TestPullerAsks(t *testing.T) {
 		}
 		return s
 	}
+	presume := func(p *puller) { p.lanes = newPuller(p.nc, &Config{Apps: []string{"a"}, Pools: []string{"p"}}).lanes }
 	for _, test := range []struct {
 		name  string
 		slots int
 		setup func(*puller)
 		want  string // high, normal, low; p is parked
 	}{
-		{"nothing known: every lane waits", 16, func(*puller) {}, "2p 2p 2p "},
+		{"nothing is known: the highest comes first", 16, presume, "16 0 0 "},
+		{"nothing waits: every lane is parked", 16, func(*puller) {}, "2p 2p 2p "},
 		{"one slot", 1, func(*puller) {}, "1p 1p 1p "},
 		{"a lane with requests gets all slots", 16, func(p *puller) { p.lanes[1].hot = true }, "2p 16 2p "},
 		{"the higher of two lanes", 16, func(p *puller) { p.lanes[1].hot, p.lanes[2].hot = true, true }, "2p 16 0 "},
@@ -44,6 +46,9 @@ func TestPullerAsks(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p := newTestPuller(test.slots)
+			for _, l := range p.lanes {
+				l.hot = false // as after an answer that nothing waits
+			}
 			test.setup(p)
 			p.fill(now)
 			if got := asked(p); got != test.want {

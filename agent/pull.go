@@ -99,6 +99,7 @@ func (p *puller) reset() {
 	now := time.Now()
 	for _, l := range p.lanes {
 		l.pull++
+		l.hot = true // what came meanwhile is taken by priority
 		l.close(now, 0)
 	}
 	p.fill(now)
