@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"runtime"
 	"strconv"
 	"sync"
 	"testing"
@@ -55,6 +56,9 @@ type Room struct {
 // New makes a room. It ends with the test.
 func New(t testing.TB) *Room {
 	t.Helper()
+	// The NATS client keeps timers in a pool, and one of another test's bubble would end the process: empty the pool.
+	runtime.GC()
+	runtime.GC()
 	r := &Room{t: t, Server: bustest.Server(t), news: make(chan struct{})}
 	r.Conn = bustest.Conn(t, r.Server)
 	var err error

@@ -1,0 +1,155 @@
+package conformance
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+// stored is one message of a stream.
+type stored struct {
+	seq     uint64
+	subject string
+	header  nats.Header
+	data    []byte
+	subjects.Result
+}
+
+// stored reads what is stored under a filter now.
+func (r *room) stored(filter string) []stored {
+	ctx, cancel := context.WithTimeout(context.Background(), deadline) // is called at the end of a test as well
+	defer cancel()
+	name := subjects.ResultsStream
+	if strings.HasPrefix(filter, "jobstreamer.log.") {
+		name = subjects.LogsStream
+	}
+	stream, err := r.js.Stream(ctx, name)
+	if err != nil {
+		return nil
+	}
+	var all []stored
+	for seq := uint64(1); ; seq++ {
+		m, err := stream.GetMsg(ctx, seq, jetstream.WithGetMsgSubject(filter))
+		if err != nil {
+			return all
+		}
+		s := stored{seq: m.Sequence, subject: m.Subject, header: m.Header, data: m.Data}
+		_ = json.Unmarshal(m.Data, &s.Result)
+		all, seq = append(all, s), m.Sequence
+	}
+}
+
+// results are the results of an execution.
+func (r *room) results(id int64) []stored { return r.stored(subjects.ResultFilter(r.app, "job", id)) }
+
+// awaitResult waits for a result with the status and returns the first.
+func (r *room) awaitResult(id int64, status subjects.BatchStatus) stored {
+	r.Helper()
+	var found stored
+	r.await(fmt.Sprintf("the result %s of execution %d", status, id), func() bool {
+		all := r.results(id)
+		i := slices.IndexFunc(all, func(s stored) bool { return s.BatchStatus == status })
+		if i >= 0 {
+			found = all[i]
+		}
+		return i >= 0
+	})
+	return found
+}
+
+// end waits for the end of an execution that runs to its end in one attempt of one agent, and judges all its results.
+func (r *room) end(id int64, status subjects.BatchStatus) stored {
+	r.Helper()
+	end := r.awaitResult(id, status)
+	r.settled(id)
+	all := r.results(id)
+	for i, s := range all {
+		if s.BatchStatus.Ended() != (i == len(all)-1) {
+			r.Errorf("result %d of %d is %s: want one end, as the last\n%s", i+1, len(all), s.BatchStatus, r.state())
+		}
+	}
+	r.checkChain(all)
+	return end
+}
+
+// checkChain judges the results of one attempt: each expects the one before it, in the words of the contract.
+func (r *room) checkChain(all []stored) {
+	r.Helper()
+	for i, s := range all {
+		if i > 0 {
+			if got, want := s.header.Get(subjects.ExpectedSequenceHeader), strconv.FormatUint(all[i-1].seq, 10); got != want {
+				r.Errorf("result %d expects sequence %s, want %s", i+1, got, want)
+			}
+			if s.Handling != all[0].Handling {
+				r.Errorf("result %d is of handling %s, the claim of %s", i+1, s.Handling, all[0].Handling)
+			}
+			if s.Number <= all[i-1].Number {
+				r.Errorf("result %d has number %d after %d", i+1, s.Number, all[i-1].Number)
+			}
+			if s.Execution != nil {
+				r.Errorf("result %d carries the execution: a claim alone does", i+1)
+			}
+		}
+		if got, want := s.header.Get(subjects.ExpectedFilterHeader), subjects.ResultFilter(r.app, "job", s.ID); got != want {
+			r.Errorf("result %d expects by filter %q, want %q", i+1, got, want)
+		}
+		if id := s.header.Get(nats.MsgIdHdr); id != "" {
+			r.Errorf("result %d has a %s: a repeat would be answered as a duplicate behind a fence", i+1, nats.MsgIdHdr)
+		}
+		if want := subjects.ResultSubject(r.app, "job", s.ID, s.Agent); s.subject != want || s.App != r.app || s.Job != "job" {
+			r.Errorf("result %d is at %s, of %s.%s by %s", i+1, s.subject, s.App, s.Job, s.Agent)
+		}
+		if s.Handling == "" || s.Number < 1 || s.Attempt < 1 || s.Time.IsZero() {
+			r.Errorf("result %d lacks its handling, number, attempt or time: %s", i+1, s.data)
+		}
+	}
+}
+
+// fence publishes a result as the bus, after whatever is the last one.
+func (r *room) fence(id int64, attempt int, status subjects.BatchStatus) (seq uint64) {
+	r.Helper()
+	r.await("a fence", func() bool {
+		last := uint64(0)
+		if all := r.results(id); len(all) > 0 {
+			last = all[len(all)-1].seq
+		}
+		res := subjects.Result{
+			ID: id, App: r.app, Job: "job", Attempt: attempt, BatchStatus: status, Agent: subjects.Bus,
+			Handling: "bus-" + strconv.FormatUint(last, 10), Number: 1, Time: subjects.Now(),
+		}
+		ack, err := r.publishResult(res, last)
+		if err == nil {
+			seq = ack.Sequence
+		}
+		return err == nil
+	})
+	return seq
+}
+
+// publishResult publishes a result of res.Agent that expects a sequence.
+func (r *room) publishResult(res subjects.Result, expected uint64) (*jetstream.PubAck, error) {
+	b, err := json.Marshal(res)
+	if err != nil {
+		return nil, err
+	}
+	m := nats.NewMsg(subjects.ResultSubject(r.app, res.Job, res.ID, res.Agent))
+	m.Data = b
+	m.Header.Set(subjects.ExpectedSequenceHeader, strconv.FormatUint(expected, 10))
+	m.Header.Set(subjects.ExpectedFilterHeader, subjects.ResultFilter(r.app, res.Job, res.ID))
+	return r.js.PublishMsg(r.Context(), m)
+}
+
+// attempts of publishing: what agents sent, whether it was stored or refused.
+func (r *room) sent() []subjects.Result {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.published)
+}
