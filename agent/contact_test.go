@@ -63,6 +63,7 @@ func TestLostContact(t *testing.T) {
 				test.change(&q.Execution)
 				id := room.Submit(q)
 				room.Await(id, func(r subjects.Result) bool { return r.BatchStatus == subjects.Started })
+				time.Sleep(5 * time.Millisecond) // the agent knows that its claim is stored
 				cable.Cut()
 				time.Sleep(test.away)
 				before := len(heard())

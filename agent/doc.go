@@ -31,13 +31,15 @@
 //	contact   no heartbeat reached the broker for three intervals
 //	leaving   the context of Run ended and [Config.DrainGrace] is over
 //
-// Without contact the bus may hold the agent for lost and, for jobs with on_agent_lost requeue, start the next attempt; so all
-// bodies are ended. What a body had finished by itself is kept and published as it is: the broker refuses it if the bus
-// has decided otherwise. What was cut short is published as failed, as the bus would have it.
+// Without contact the bus may hold the agent for lost and begin the work elsewhere: the next attempt of a job that is to be requeued, or the
+// next execution of an exclusive one. Their bodies are ended; all others go on, and are dropped after the break if the bus
+// has ended them. What a body had finished by itself is kept and published as it is: the broker refuses it if the bus
+// has decided otherwise. An exclusive one that was cut short is published as failed, as the bus would have it.
 //
 // Cut short by contact or leaving, an attempt of a job that is to be requeued ends without a terminal result: what its steps
 // have done is stored, no heartbeat names it any more, and so the bus requests the next attempt. With "stopped" it would wait for a
-// person, which is worse than what a power cut does to it. The last attempt that it may have, and every other job, ends as stopped.
+// person, which is worse than what a power cut does to it. The last attempt that it may have, and every other job that an agent has
+// to leave unfinished, ends as stopped.
 //
 // # What is kept
 //

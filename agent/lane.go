@@ -38,7 +38,7 @@ func newLanes(apps, pools []string) []*lane {
 			for _, pool := range pools {
 				lanes = append(lanes, &lane{
 					index: len(lanes), app: app, pool: pool, priority: priority, rank: rank,
-					hot: true, // until the first answer, so that what waits is taken by priority
+					hot:     true, // until the first answer, so that what waits is taken by priority
 					subject: "$JS.API.CONSUMER.MSG.NEXT." + subjects.RequestStream(app) + "." + subjects.RequestConsumer(pool, priority),
 				})
 			}

@@ -19,11 +19,9 @@ const (
 	maxPause   = 2 * time.Second
 )
 
-// Codes of JetStream's refusal of an expectation: alone, and in a cluster.
-const (
-	wrongLastSequence        = 10071
-	wrongLastSequenceCluster = 10164
-)
+// wrongLastSequence is JetStream's refusal of an expectation. Its other code, 10164, refuses nothing for good: another message
+// of the filter, perhaps the same one sent before, is being stored in the cluster. Who gets it sends again.
+const wrongLastSequence = 10071
 
 var (
 	errRefused = errors.New("refused: not the last result any more")
@@ -80,9 +78,8 @@ func (p *publisher) store(ctx context.Context, r *record) (uint64, error) {
 // errFollow says that the last result is an earlier one of the same handling, and that r expects it now.
 var errFollow = errors.New("an earlier result was stored")
 
-// judge finds out what a refusal means when an outcome before it is not known. The refusal in a cluster
-// (10164) names no sequence, so replicas that are behind are known by the expectation instead: whoever refused it saw
-// something newer than what r expects.
+// judge finds out what a refusal means when an outcome before it is not known. A replica that is behind is known by the
+// expectation: whoever refused it saw something newer than what r expects.
 func (p *publisher) judge(ctx context.Context, r *record) (uint64, error) {
 	seq, last, err := p.last(ctx, r.Filter)
 	switch {
@@ -155,7 +152,7 @@ func parseAck(data []byte) (uint64, error) {
 		return 0, fmt.Errorf("answer of the stream: %w", err)
 	}
 	if e := ack.Error; e != nil {
-		if e.ErrCode == wrongLastSequence || e.ErrCode == wrongLastSequenceCluster {
+		if e.ErrCode == wrongLastSequence {
 			return 0, errRefused
 		}
 		return 0, fmt.Errorf("answer of the stream: %s (%d)", e.Description, e.ErrCode)

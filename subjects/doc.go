@@ -1,6 +1,6 @@
 // Package subjects is the contract between the control bus and its agents: subjects, headers,
 // payloads and rules. It needs nothing but the standard library, and this text is enough to write
-// an agent in any language; deploy/examples/agent.py is one in about a hundred lines.
+// an agent in any language; deploy/examples/agent.py is one in about four hundred lines.
 //
 //	jobstreamer.request.<app>.<pool>.<priority>.<execution>  [Request]    bus -> one agent, work queue
 //	jobstreamer.result.<app>.<job>.<execution>.<who>         [Result]     agent or "bus" -> RESULTS
@@ -21,9 +21,10 @@
 // a pull is answered "no responders": ask again after a second. An agent pulls by publishing
 // {"batch":n,"expires":nanoseconds} to $JS.API.CONSUMER.MSG.NEXT.<stream>.<consumer> with a reply inbox
 // (every NATS client has a call for it), for no more requests than it has free slots, the higher priority
-// first. A message that it has no slot for it gives back at once by a negative acknowledgement (-NAK).
+// first ("no_wait":true answers at once). A message with a Status header and no body ends the pull: 404 nothing there, 408 expired,
+// 503 no consumer yet, 409 ask again later. A message that it has no slot for it gives back at once by a negative acknowledgement (-NAK).
 // AckWait is 30 s. A request that was held longer than [MaxHold] by the wall clock (the monotonic clock stops
-// while a machine sleeps) is not claimed any more, but let go without an acknowledgement; so is one that cannot be read.
+// while a machine sleeps), counted from when the pull was sent or the broker was last heard, is not claimed any more, but let go without an acknowledgement; so is one that cannot be read.
 //
 // # Claiming
 //
@@ -34,7 +35,9 @@
 //	Nats-Expected-Last-Subject-Sequence: <expected_sequence of the request>
 //	Nats-Expected-Last-Subject-Sequence-Subject: jobstreamer.result.<app>.<job>.<execution>.*
 //
-// The broker stores the claim of one agent and refuses all others with error code 10071 (or 10164 in a cluster).
+// The broker stores the claim of one agent and refuses all others: {"error":{"code":400,"err_code":10071,
+// "description":"wrong last sequence: N"},"seq":0}. Error code 10164 decides nothing: another message of the filter, perhaps the same
+// one sent before, is being stored in the cluster; send again until it is stored or refused with 10071.
 // Stored: acknowledge the request (+ACK) and run. Refused: it is somebody else's, or has ended; acknowledge
 // and forget it, unless the last message of the filter is one's own (see below). Any other failure of a claim:
 // neither acknowledge nor run; the request comes again.
@@ -55,10 +58,10 @@
 //
 // # An outcome that is not known
 //
-// When no acknowledgement comes (a time-out, a lost connection), send the same message again. If that is
+// When no acknowledgement comes (a time-out, a lost connection), or one that is neither stored nor 10071, send the same message again. If that is
 // refused, read the last message of the filter ($JS.API.DIRECT.GET.JOBSTREAMER_RESULTS.<filter>): with the same "handling" and "number" it is one's own and was
 // stored. If it is older than the sequence that the refusal names ("wrong last sequence: N"), a replica answered: read again.
-// Error code 10164 names no sequence: then the last message is a replica's old answer if its sequence is not above the one expected.
+// The sequence of that message is in its header Nats-Sequence; status 404 counts as sequence 0.
 // If the last message has one's own handling and a lower number, the message in between was not stored: expect its sequence and send again.
 // "handling" is a random id for one handling of one delivery: not the agent's name, since another slot of the
 // same agent must not take a claim for its own. Never send Nats-Msg-Id with a result: a repeat would then be
@@ -66,8 +69,9 @@
 //
 // # Heartbeats
 //
-// An agent publishes a [Heartbeat] every interval_ms, and at once when it starts, when its status changes and, with status "gone", when it
-// leaves; as a request with a reply inbox if it wants to know that a bus listens (the answer is an empty object).
+// An agent publishes a [Heartbeat] every interval_ms (2,000 is usual, at most 10,000), and at once when it starts, when its status changes and, with status "gone", when it
+// leaves; as a request with a reply inbox if it wants to know that a bus listens (the answer is an empty object). That a heartbeat reached the broker it knows by hearing it on its
+// own heartbeat subject, or by a PING of its connection.
 // "executions" names each execution with its attempt from the fetch until the terminal result is stored. What nobody
 // names for [LostAfter] intervals is lost: the bus ends it as failed, or requests the next attempt. An agent that could
 // not send heartbeats for as long ends the work that may begin elsewhere without a person: executions with on_agent_lost
@@ -87,6 +91,20 @@
 //
 // Each is answered by a [CommandReply]. Commands can be lost and repeated: the bus repeats what it wants while
 // heartbeats show that it was not done.
+//
+// # Leaving
+//
+// An agent that leaves takes no more work, lets what runs come to its end for a while (its own choice), then stops it; the result
+// of such a stop is stopped, but an attempt with on_agent_lost "requeue" may be left without a terminal result: nobody names it any
+// more, and the bus requests the next one.
+//
+// # The body
+//
+// The definition is the JSON form that the comment of package jsl describes; substitutions such as #{jobParameters['n']} are not resolved
+// yet, and a step without "next" and without a matching transition ends the job. What an agent cannot run it ends as failed, naming the
+// element. Processes get JOBSTREAMER_APP, JOBSTREAMER_JOB, JOBSTREAMER_EXECUTION_ID, JOBSTREAMER_ATTEMPT, JOBSTREAMER_STEP and JOBSTREAMER_PARAM_<NAME>
+// for each parameter (upper case, what is no letter or digit is _); the exit code is the step's exit status, and other than 0 it has failed.
+// Log messages are published through JetStream, and acknowledged; what is lost all the same is counted in "dropped".
 //
 // # Permissions
 //

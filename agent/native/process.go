@@ -23,6 +23,7 @@ const pipeDelay = 2 * time.Second
 // processes runs those of all steps, and notes them in files for the next life of the agent.
 type processes struct {
 	dir   string // empty: they are not noted
+	mark  string // a variable that every process has, and passes on: it tells whose it is
 	grace time.Duration
 	log   *slog.Logger
 }
@@ -33,7 +34,12 @@ func openProcesses(h agent.Host) (*processes, error) {
 	if h.DataDir == "" {
 		return p, nil
 	}
-	p.dir = filepath.Join(h.DataDir, "processes")
+	dir, err := filepath.Abs(h.DataDir)
+	if err != nil {
+		return nil, err
+	}
+	p.dir = filepath.Join(dir, "processes")
+	p.mark = "JOBSTREAMER_AGENT_DATA=" + dir
 	if err := os.MkdirAll(p.dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -43,6 +49,12 @@ func openProcesses(h agent.Host) (*processes, error) {
 	}
 	for _, n := range notes {
 		p.endLeftover(n.Name())
+	}
+	// The agent may have died between a start and its note, and processes may have left their group. The directory is ours
+	// alone, so whoever bears its mark is of an earlier life.
+	for _, pid := range marked(p.mark) {
+		p.log.Warn("ending a process of an earlier life", "pid", pid)
+		killOne(pid)
 	}
 	return p, nil
 }
@@ -85,6 +97,9 @@ func (p *processes) run(ctx context.Context, cmd *exec.Cmd, what string) (string
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	lead(cmd)
+	if p.mark != "" {
+		cmd.Env = append(cmd.Env, p.mark)
+	}
 	cmd.WaitDelay = pipeDelay
 	if err := cmd.Start(); err != nil {
 		return "", err

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"unsafe"
@@ -65,6 +67,26 @@ func ours(pid int, started string) bool {
 	}
 	return false
 }
+
+// marked are the processes that have a variable in the environment that they were started with.
+func marked(variable string) []int {
+	var pids []int
+	all, _ := os.ReadDir("/proc")
+	for _, e := range all {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil || pid == os.Getpid() {
+			continue
+		}
+		env, err := os.ReadFile("/proc/" + e.Name() + "/environ")
+		if err == nil && slices.Contains(strings.Split(string(env), "\x00"), variable) {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// killOne ends one process.
+func killOne(pid int) { _ = syscall.Kill(pid, syscall.SIGKILL) } // it may have ended by itself
 
 // inGroup says that a process is in the group and was started for a step.
 func inGroup(process string, group int) bool {
