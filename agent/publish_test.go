@@ -194,7 +194,7 @@ func TestParseAck(t *testing.T) {
 	}{
 		{"stored", `{"stream":"S","seq":7}`, 7, false, false},
 		{"refused", `{"error":{"code":400,"err_code":10071,"description":"wrong last sequence: 5"},"stream":"S","seq":0}`, 0, true, true},
-		{"refused in a cluster", `{"error":{"code":400,"err_code":10164,"description":"wrong last sequence"},"stream":"S","seq":0}`, 0, true, true},
+		{"another is being stored in the cluster", `{"error":{"code":400,"err_code":10164,"description":"wrong last sequence"},"stream":"S","seq":0}`, 0, false, true},
 		{"another error", `{"error":{"code":503,"err_code":10077,"description":"maximum messages exceeded"},"stream":"S","seq":0}`, 0, false, true},
 		{"no sequence", `{}`, 0, false, true},
 		{"no answer of a stream", `hello`, 0, false, true},
