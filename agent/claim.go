@@ -35,7 +35,7 @@ func (l *life) handle(m *nats.Msg, since time.Time) {
 	switch {
 	case err == nil:
 		_ = l.nc.Publish(m.Reply, ack) // if it is lost, the request comes again and its claim is refused
-		a.reporter.seq = seq
+		a.reporter.claimed(seq)
 		l.run(a)
 	case errors.Is(err, errRefused):
 		_ = l.nc.Publish(m.Reply, ack)

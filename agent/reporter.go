@@ -127,10 +127,20 @@ func (r *Reporter) later() {
 	}
 }
 
+// claimed begins the chain of results. A stop that came before waits for it.
+func (r *Reporter) claimed(seq uint64) {
+	r.turn <- struct{}{}
+	defer func() { <-r.turn }()
+	r.seq = seq
+	if r.isStopping.Load() {
+		r.later()
+	}
+}
+
 func (r *Reporter) publishLate() {
 	r.turn <- struct{}{}
 	defer func() { <-r.turn }()
-	if !r.closed && !r.isEnding.Load() && (len(r.changes()) > 0 || r.isStopping.Load() && !r.saidSo) {
+	if r.seq > 0 && !r.closed && !r.isEnding.Load() && (len(r.changes()) > 0 || r.isStopping.Load() && !r.saidSo) {
 		_ = r.publish() // who calls next learns it from over
 	}
 }
