@@ -27,11 +27,14 @@ func TestFiresAreRequested(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		start := time.Now()
-		one := w.run("bus-1", whole, leads)
-		// nats-server 2.15.2 reads a stream's configuration without its lock when it makes a consumer, and a bus that
-		// opens writes it.
-		synctest.Wait()
-		two := w.run("bus-2", whole, leads)
+		one, two := w.run("bus-1", whole, leads), w.run("bus-2", whole, leads)
+		// One after the other: nats-server 2.15.2 makes a consumer without the lock of its stream's configuration, which
+		// the other bus would be writing.
+		for _, n := range []*node{one, two} {
+			if err := n.bus.EnsurePool(t.Context(), "app", subjects.DefaultPool); err != nil {
+				t.Fatal(err)
+			}
+		}
 		one.schedule("often", "0/10 * * * * ?")
 		time.Sleep(time.Minute + time.Second)
 		one.exactly("often", "0/10 * * * * ?", start, start.Add(time.Minute))
