@@ -2,7 +2,6 @@ package agent
 
 import (
 	"encoding/json"
-	"fmt"
 	"strconv"
 	"sync"
 	"time"
@@ -14,7 +13,7 @@ import (
 
 const (
 	flushEvery   = 100 * time.Millisecond // how long a line waits for company
-	maxBuffered  = 2 << 20                // bytes of one execution's lines that wait; what comes on top is dropped
+	maxBuffered  = 8 << 20                // bytes of one execution's lines that wait; what comes on top is dropped
 	lineOverhead = 160                    // bytes of a line as JSON, beside its texts
 	headOverhead = 512                    // bytes of a message, beside its lines
 	linesGiveUp  = 10 * time.Minute       // after the end of an attempt, if its lines cannot be stored
@@ -137,10 +136,6 @@ func (s *LogSink) take() *subjects.LogMessage {
 		msg.Dropped = s.lines[0].gap
 	} else {
 		s.dropped = 0
-	}
-	if msg.Dropped > 0 {
-		text := fmt.Sprintf("%d lines are missing here: they came faster than they could be stored", msg.Dropped)
-		msg.Lines = append(msg.Lines, subjects.LogLine{Time: subjects.Now(), Level: "warn", Stream: Own, Message: text})
 	}
 	for n < len(s.lines) && (n == 0 || s.lines[n].gap == 0 && size+s.lines[n].size <= subjects.MaxLogMessage) {
 		size += s.lines[n].size

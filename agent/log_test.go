@@ -175,7 +175,7 @@ func TestAFloodOfLines(t *testing.T) {
 		if err := room.JS.DeleteStream(t.Context(), subjects.LogsStream); err != nil {
 			t.Fatal(err)
 		}
-		const written = 30_000
+		const written = 60_000
 		id := int64(0)
 		room.Start(agent.Config{Runtime: &bodies{run: func(_ context.Context, w *agent.Work, _ *agent.Reporter) agent.Outcome {
 			out := w.Log.Writer(agent.Stdout, "info", "one")

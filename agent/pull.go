@@ -257,6 +257,6 @@ func (p *puller) status(m *nats.Msg) {
 func (p *puller) complain(l *lane, code, text string) {
 	if !p.quiet[l.key()+code] {
 		p.quiet[l.key()+code] = true
-		p.log.Info("no requests to be had, asking every second", "app", l.app, "pool", l.pool, "priority", l.priority, "status", code+" "+text)
+		p.log.Debug("no requests to be had, asking every second", "app", l.app, "pool", l.pool, "priority", l.priority, "status", code+" "+text)
 	}
 }

@@ -135,6 +135,18 @@ func (b *Bus) PurgeResults(ctx context.Context, app, job string, id int64, keep 
 	return nil
 }
 
+// PurgeLogs removes the output of an execution.
+func (b *Bus) PurgeLogs(ctx context.Context, app, job string, id int64) error {
+	s, err := b.JS.Stream(ctx, subjects.LogsStream)
+	if err == nil {
+		err = s.Purge(ctx, jetstream.WithPurgeSubject(subjects.LogFilter(app, job, id)))
+	}
+	if err != nil {
+		return fmt.Errorf("purge output of %d: %w", id, err)
+	}
+	return nil
+}
+
 // Request publishes a request for an attempt. [ErrChanged] means that the execution has one in its queue already, if only an old
 // one that an agent will drop.
 func (b *Bus) Request(r *subjects.Request, done func(err error)) {

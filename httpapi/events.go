@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -16,7 +17,7 @@ import (
 type getEvents struct {
 	App  string `query:"app" doc:"Of this application only."`
 	Job  string `query:"job" doc:"Of jobs of this name only."`
-	Last string `header:"Last-Event-ID" doc:"Go on after this event. Of an execution that changed several times meanwhile, the newest state is sent."`
+	Last string `header:"Last-Event-ID" doc:"Go on after this event. Of an execution that changed several times meanwhile, the newest state is sent. An id that was never given brings the state of every execution."`
 }
 
 // executionsStream is what holds the records of executions: an event is a record, its id the record's revision.
@@ -26,6 +27,16 @@ func (s *Server) events(ctx context.Context, in *getEvents) (*streamed, error) {
 	cfg, err := in.consumer()
 	if err != nil {
 		return nil, err
+	}
+	if cfg.OptStartSeq > 0 {
+		stream, err := s.cfg.Bus.JS.Stream(ctx, executionsStream)
+		if err != nil {
+			return nil, fmt.Errorf("look at the records: %w: %w", bus.ErrAway, err)
+		}
+		// An id beyond the end is of other data, such as those before a new data directory: the reader has seen nothing of these.
+		if cfg.OptStartSeq > stream.CachedInfo().State.LastSeq+1 {
+			cfg.DeliverPolicy, cfg.OptStartSeq = jetstream.DeliverAllPolicy, 0
+		}
 	}
 	ctx, cancel := s.untilClosing(ctx)
 	msgs, stop, err := s.follow(ctx, executionsStream, cfg)

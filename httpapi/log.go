@@ -229,7 +229,7 @@ func (l *logReader) each(m jetstream.Msg, write func(id uint64, line *rest.LogLi
 
 func linesOf(m *subjects.LogMessage) (lines []rest.LogLine) {
 	if m.Dropped > 0 {
-		gap := rest.LogLine{Attempt: m.Attempt, Level: "warn", Stream: "agent", Message: fmt.Sprintf("%d lines are missing here: they came faster than they could be sent", m.Dropped)}
+		gap := rest.LogLine{Attempt: m.Attempt, Level: "warn", Stream: "agent", Message: fmt.Sprintf("%d lines are missing here: they came faster than they could be stored", m.Dropped)}
 		if len(m.Lines) > 0 {
 			gap.Time = m.Lines[0].Time
 		}

@@ -76,8 +76,21 @@ func (s *Server) problem(ctx context.Context, err error) *problem {
 	return p
 }
 
-// problemOf is the only place where errors become statuses and codes.
+// problemOf is the only place where errors become statuses and codes. What it says of the request may be no UTF-8, which no
+// answer could carry.
 func problemOf(err error) *problem {
+	p := judge(err)
+	p.Detail = valid(p.Detail)
+	for i := range p.Errors {
+		f := &p.Errors[i]
+		f.Pointer, f.Parameter, f.Detail, f.Got = valid(f.Pointer), valid(f.Parameter), valid(f.Detail), valid(f.Got)
+	}
+	return p
+}
+
+func valid(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
+
+func judge(err error) *problem {
 	var (
 		state   *bus.StateError
 		field   *bus.FieldError

@@ -336,6 +336,13 @@ func TestRequests(t *testing.T) {
 	t.Run("a definition and parameters that together outgrow the limit of NATS", func(t *testing.T) {
 		e.call("POST", "/default/job/big/executions", `{"parameters":{"a":"`+strings.Repeat("x", maxBody-200)+`"}}`).code(413, "body_too_large")
 	})
+	t.Run("what is no UTF-8 is refused by a problem like any other", func(t *testing.T) {
+		e.call("GET", "/default/job/%FF", "").code(404, "no_such_job")
+		e.call("GET", "/%FF/jobs", "").code(404, "no_such_app")
+		e.call("GET", "/agent/%FF", "").code(404, "no_such_agent")
+		e.call("GET", "/default/jobs?limit=%FF", "").code(400, "invalid_parameter")
+		e.call("GET", "/events", "", "Last-Event-ID", "\xff").code(400, "invalid_parameter")
+	})
 	t.Run("HEAD is GET without a body", func(t *testing.T) {
 		if r := e.call("HEAD", "/default/job/a", "").want(200); len(r.body) > 0 || r.header.Get("ETag") == "" {
 			t.Errorf("HEAD = %q, %v", r.body, r.header)

@@ -130,6 +130,12 @@ func TestEvents(t *testing.T) {
 			t.Errorf("resumed with %+v, want what %d has become since", v, id)
 		}
 	})
+	t.Run("an id of other data brings the state of every execution", func(t *testing.T) {
+		resumed := e.listen(ctx, "/events", "Last-Event-ID", "99999999")
+		if _, v := next(t, resumed); v.ExecutionID == 0 {
+			t.Errorf("resumed with %+v", v)
+		}
+	})
 	e.call("GET", "/events", "", "Last-Event-ID", "x").code(400, "invalid_parameter")
 	e.call("GET", "/events?app=a.b", "").code(400, "invalid_parameter")
 	e.call("GET", "/events?job=>", "").code(400, "invalid_parameter")

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/job-streamer/job-streamer-control-bus/agent"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
@@ -26,6 +27,7 @@ type Runtime struct {
 	system    map[string]string // #{systemProperties}
 	host      agent.Host
 	processes *processes
+	live      sync.Map // *group of what runs
 	jobs      jobCache
 }
 
@@ -49,10 +51,18 @@ func New(cfg Config) *Runtime {
 func (r *Runtime) Open(h agent.Host) error {
 	r.host = h
 	var err error
-	if r.processes, err = openProcesses(h); err != nil {
+	if r.processes, err = openProcesses(h, &r.live); err != nil {
 		return fmt.Errorf("processes: %w", err)
 	}
 	return nil
+}
+
+// Kill ends all processes by force: for a program that ends at once.
+func (r *Runtime) Kill() {
+	r.live.Range(func(g, _ any) bool {
+		g.(*group).tell(killGroup)
+		return true
+	})
 }
 
 // Close has nothing to do: the last attempt has ended, and so has its process.

@@ -26,11 +26,12 @@ type processes struct {
 	mark  string // a variable that every process has, and passes on: it tells whose it is
 	grace time.Duration
 	log   *slog.Logger
+	live  *sync.Map // *group of what runs
 }
 
 // openProcesses ends what was left behind.
-func openProcesses(h agent.Host) (*processes, error) {
-	p := &processes{grace: h.Grace, log: h.Log}
+func openProcesses(h agent.Host, live *sync.Map) (*processes, error) {
+	p := &processes{grace: h.Grace, log: h.Log, live: live}
 	if h.DataDir == "" {
 		return p, nil
 	}
@@ -105,6 +106,8 @@ func (p *processes) run(ctx context.Context, cmd *exec.Cmd, what string) (string
 		return "", err
 	}
 	g := &group{pid: cmd.Process.Pid, ended: make(chan struct{})}
+	p.live.Store(g, nil)
+	defer p.live.Delete(g)
 	defer p.note(g.pid, what)()
 	ender := make(chan struct{})
 	go func() {

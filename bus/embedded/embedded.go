@@ -10,6 +10,7 @@ import (
 	"net"
 	"path/filepath"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -89,14 +90,16 @@ func Start(cfg Config) (*Server, error) {
 	if s.srv, err = server.NewServer(opts); err != nil {
 		return nil, errors.Join(fmt.Errorf("NATS: %w", err), lock.Unlock())
 	}
+	var ready atomic.Bool
 	if cfg.Log != nil {
-		s.srv.SetLogger(logger{cfg.Log}, false, false)
+		s.srv.SetLogger(logger{cfg.Log, &ready}, false, false)
 	}
 	go s.srv.Start()
 	if !s.srv.ReadyForConnections(cmp.Or(cfg.Ready, 30*time.Second)) {
 		s.Stop()
 		return nil, fmt.Errorf("NATS on %s in %s did not get ready", cfg.Listen, cfg.Dir)
 	}
+	ready.Store(true)
 	return s, nil
 }
 

@@ -27,8 +27,13 @@ func fold(e *bus.Execution, r *bus.StoredResult) folded {
 	}
 	e.LastSequence = r.Sequence
 	e.UpdateTime = r.Time
-	e.Attempt = max(e.Attempt, r.Attempt)
+	if r.Attempt > e.Attempt { // what was wrong with the attempt before is in RESULTS
+		e.Attempt, e.Exception, e.ExitStatus = r.Attempt, "", ""
+	}
 	e.BatchStatus = r.BatchStatus
+	if e.Wish == bus.WishStop && e.BatchStatus.Running() {
+		e.BatchStatus = subjects.Stopping
+	}
 	if r.Agent != subjects.Bus {
 		e.Agent = r.Agent
 	}

@@ -153,7 +153,7 @@ func (j *janitor) removeOne(ctx context.Context, app, job string, id int64) erro
 	if err != nil {
 		return err
 	}
-	if err := j.s.b.PurgeResults(ctx, app, job, id, 0); err != nil {
+	if err := errors.Join(j.s.b.PurgeLogs(ctx, app, job, id), j.s.b.PurgeResults(ctx, app, job, id, 0)); err != nil {
 		return err
 	}
 	if e.Value.FireKey != "" {

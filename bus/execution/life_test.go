@@ -2,6 +2,7 @@ package execution
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -95,6 +96,9 @@ func TestLife(t *testing.T) {
 		}
 		time.Sleep(20 * time.Second) // the second is lost too, and was the last
 		w.want(e, subjects.Failed)
+		if got := w.want(e, subjects.Failed); !strings.Contains(got.Exception, "attempt 2") {
+			w.Errorf("the exception is of another attempt: %s", got.Exception)
+		}
 		if got, want := w.results(e), []subjects.BatchStatus{"started", "unknown", "started", "failed"}; !slices.Equal(got, want) {
 			w.Errorf("results %v, want %v", got, want)
 		}
@@ -155,6 +159,9 @@ func TestLife(t *testing.T) {
 		d := w.fetch()
 		h := w.handle(d, "a1")
 		h.claim()
+		if _, err := w.js.Publish(w.Context(), subjects.LogSubject(e.App, e.Job, e.ID, "a1"), []byte(`{"lines":[]}`)); err != nil {
+			w.Fatal(err)
+		}
 		h.end(subjects.Completed)
 		w.want(e, subjects.Completed)
 		if err := w.bus.DeleteHistory(w.Context(), "default", "J"); err != nil {
@@ -166,6 +173,10 @@ func TestLife(t *testing.T) {
 		time.Sleep(5 * time.Minute)
 		if got := w.results(e); len(got) != 0 {
 			w.Errorf("results left: %v", got)
+		}
+		logs, err := w.js.Stream(w.Context(), subjects.LogsStream)
+		if err != nil || logs.CachedInfo().State.Msgs != 0 {
+			w.Errorf("output left: %v", err)
 		}
 		if _, err := w.bus.b.Executions.Get(w.Context(), e.Key()); err == nil {
 			w.Error("the record is left")

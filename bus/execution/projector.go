@@ -20,6 +20,8 @@ const (
 	startDelay = 100 * time.Millisecond
 	// maxWrites is how many records are written at a time; one of each execution.
 	maxWrites = 256
+	// ackWait is after how long results that a bus took in hand, and did not record, go to another.
+	ackWait = 10 * time.Second
 	// maxTracks is how many records of executions that have not ended are kept to be spared a read.
 	maxTracks = 20_000
 	// maxPending is how many results are in hand without being acknowledged.
@@ -71,7 +73,7 @@ func newProjector(b *bus.Bus, x *index.Index) *projector {
 func (p *projector) run(ctx context.Context) error {
 	cons, err := p.b.JS.CreateOrUpdateConsumer(ctx, subjects.ResultsStream, jetstream.ConsumerConfig{
 		Durable: projectorConsumer, AckPolicy: jetstream.AckExplicitPolicy,
-		AckWait: time.Minute, MaxAckPending: maxPending,
+		AckWait: ackWait, MaxAckPending: maxPending,
 	})
 	if ctx.Err() != nil {
 		return nil

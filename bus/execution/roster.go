@@ -324,7 +324,24 @@ func (s *Service) Block(ctx context.Context, agent string, blocked bool) error {
 		if !alive {
 			return nil
 		}
-		return s.command(ctx, agent, verb, subjects.Command{})
+		if err := s.command(ctx, agent, verb, subjects.Command{}); err != nil {
+			return err
+		}
+		s.roster.heard(agent, blocked)
+		return nil
+	}
+}
+
+// heard shows at once what the agent's next heartbeat will say.
+func (r *roster) heard(agent string, blocked bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch m := r.agents[agent]; {
+	case m == nil:
+	case blocked && m.Status == subjects.AgentReady:
+		m.Status = subjects.AgentBlocked
+	case !blocked && m.Status == subjects.AgentBlocked:
+		m.Status = subjects.AgentReady
 	}
 }
 

@@ -25,6 +25,9 @@ func (s *Service) Stop(ctx context.Context, app, job string, id int64) (*bus.Exe
 			return false, nil
 		}
 		e.Wish, e.UpdateTime = bus.WishStop, subjects.Now()
+		if e.BatchStatus.Running() {
+			e.BatchStatus = subjects.Stopping
+		}
 		return true, nil
 	})
 	if err != nil {

@@ -25,6 +25,7 @@ type agentSettings struct {
 	slots            int
 	heartbeat        time.Duration
 	grace, drainTime time.Duration
+	runtime          *native.Runtime
 }
 
 func newAgent(p *program) *cobra.Command {
@@ -72,6 +73,7 @@ func (s *agentSettings) endFlags(f *pflag.FlagSet) {
 }
 
 func (p *program) agent(ctx context.Context, s agentSettings) error {
+	s.runtime = native.New(native.Config{})
 	log, err := p.logger()
 	if err != nil {
 		return err
@@ -81,7 +83,10 @@ func (p *program) agent(ctx context.Context, s agentSettings) error {
 		return err
 	}
 	defer lock.Unlock()
-	ctx, stop := untilSignal(ctx, func() { log.Info("ending; a second signal ends at once", "drain", s.drainTime.String()) })
+	if _, err := agent.New(s.config(nil), batchlets()...); err != nil { // before it waits for a NATS that may not be there
+		return asFlag(err)
+	}
+	ctx, stop := untilSignal(ctx, func() { log.Info("ending; a second signal ends at once", "drain", s.drainTime.String()) }, s.runtime.Kill)
 	defer stop()
 	conn, err := s.nats.connectPatiently(ctx, "jobstreamer agent "+s.name, log, nats.CustomInboxPrefix("_INBOX."+s.name))
 	if err != nil {
@@ -100,7 +105,7 @@ func (p *program) agent(ctx context.Context, s agentSettings) error {
 // asFlag says by which flag a field of the library's Config is set.
 func asFlag(err error) error {
 	for _, field := range []struct{ name, flag string }{{"Name", "name"}, {"Apps", "apps"}, {"Pools", "pools"}, {"Slots", "slots"}, {"Interval", "heartbeat"}} {
-		if rest, ok := strings.CutPrefix(err.Error(), field.name); ok {
+		if rest, ok := strings.CutPrefix(strings.TrimPrefix(err.Error(), "agent: "), field.name); ok {
 			return usageError{errors.New("--" + field.flag + rest)}
 		}
 	}
@@ -110,8 +115,8 @@ func asFlag(err error) error {
 // config is what the library needs.
 func (s *agentSettings) config(conn *nats.Conn) agent.Config {
 	return agent.Config{
-		Conn: conn, Name: s.name, Apps: s.apps, Pools: s.pools, Slots: s.slots, Version: version(),
+		Conn: conn, URL: nats.DefaultURL, Name: s.name, Apps: s.apps, Pools: s.pools, Slots: s.slots, Version: version(),
 		Interval: s.heartbeat, Grace: s.grace, DrainGrace: s.drainTime,
-		DataDir: filepath.Clean(s.data), Runtime: native.New(native.Config{}),
+		DataDir: filepath.Clean(s.data), Runtime: s.runtime,
 	}
 }

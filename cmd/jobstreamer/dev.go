@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/job-streamer/job-streamer-control-bus/agent"
+	"github.com/job-streamer/job-streamer-control-bus/agent/native"
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 )
 
@@ -72,9 +73,10 @@ func (p *program) dev(ctx context.Context, s devSettings) error {
 		return err
 	}
 	defer lock.Unlock()
+	s.agent.runtime = native.New(native.Config{})
 	ctx, stop := untilSignal(ctx, func() {
 		fmt.Fprintf(p.out, "\nEnding. Running jobs have %s; Ctrl-C again ends at once.\n", s.agent.drainTime)
-	})
+	}, s.agent.runtime.Kill)
 	defer stop()
 	s.bus.name, s.bus.replicas = "dev", 1
 	s.bus.retention = bus.Retention{Results: 24 * time.Hour, Logs: 30 * 24 * time.Hour, LogBytes: 10 << 30}

@@ -55,7 +55,7 @@ func (p *program) bench(ctx context.Context, s benchSettings) (err error) {
 	if err := s.check(); err != nil {
 		return err
 	}
-	ctx, stop := untilSignal(ctx, func() {})
+	ctx, stop := untilSignal(ctx, func() {}, func() {})
 	defer stop()
 	c, err := client.New(client.Config{URL: s.cfg.URL})
 	if err != nil {

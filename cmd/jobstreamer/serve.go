@@ -69,7 +69,7 @@ func (p *program) serve(ctx context.Context, s busSettings, flags *pflag.FlagSet
 		}
 		defer lock.Unlock()
 	}
-	ctx, stop := untilSignal(ctx, func() { log.Info("ending; a second signal ends at once") })
+	ctx, stop := untilSignal(ctx, func() { log.Info("ending; a second signal ends at once") }, func() {})
 	defer stop()
 	c, err := openControlBus(ctx, s, log)
 	if err != nil {

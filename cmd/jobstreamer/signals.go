@@ -7,13 +7,37 @@ import (
 	"syscall"
 )
 
-// untilSignal returns a context that ends with ctx or at the first SIGINT or SIGTERM; say is called then. After that signals have their
-// usual effect again, so a second one ends the process at once.
-func untilSignal(ctx context.Context, say func()) (context.Context, context.CancelFunc) {
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, func() {
-		stop()
-		say()
-	})
-	return ctx, stop
+// interrupted is the exit status of a program that a second signal ended, as shells have it.
+const interrupted = 130
+
+// untilSignal returns a context that ends with ctx or at the first SIGINT or SIGTERM; say is called then. A second one calls force
+// and ends the process, also where the shell has its background jobs ignore SIGINT.
+func untilSignal(ctx context.Context, say, force func()) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	over := make(chan struct{})
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		select {
+		case <-signals:
+			cancel()
+			say()
+		case <-over:
+			return
+		}
+		select {
+		case <-signals:
+			force()
+			os.Exit(interrupted)
+		case <-over:
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		close(over)
+		<-ended
+		cancel()
+	}
 }

@@ -48,6 +48,9 @@ func (x *examination) recorded(before, after map[string]api.ConsumerInfo) Check 
 		switch moved := a.AckFloor.Stream > b.AckFloor.Stream || a.Delivered.Consumer > b.Delivered.Consumer; {
 		case a.Paused || lag == 0:
 		case b.NumPending+uint64(max(0, b.NumAckPending)) == 0: // came while we looked
+		case !moved && a.NumPending == 0:
+			c.wrong("ask again in a quarter of a minute; if they are still there, look at the log of the control bus",
+				"%s in the hands of a control bus that has died, or cannot write; they are delivered again", plural(lag, "result"))
 		case !moved:
 			c.wrong("start a control bus, or look at the log of the one that runs", "consumer %s of %s is stuck: %s waiting to be recorded, and none was in the last seconds",
 				name, a.Stream, plural(lag, "result"))
