@@ -4,18 +4,22 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go"
+	ps "github.com/shirou/gopsutil/v4/process"
 
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/client"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
@@ -145,13 +149,15 @@ func TestASecondCtrlCEndsAtOnce(t *testing.T) {
 	must(t, err)
 	defer c.Close()
 	d := &devBus{Client: c}
-	d.put(t, "slow", `{"id": "slow", "steps": [{"id": "wait", "batchlet": {"ref": "jobstreamer.Sleep", "properties": {"time": "1m"}}}]}`)
-	e, err := c.Submit(t.Context(), "default", "slow", client.Submission{})
+	evidence := filepath.Join(t.TempDir(), "pid")
+	d.put(t, "slow", fmt.Sprintf(`{"id": "slow", "steps": [{"id": "wait", "batchlet": {"ref": "org.jobstreamer.batch.ShellBatchlet", "properties": {
+		"command": "sleep 60 & echo $! > %[1]s.new; mv %[1]s.new %[1]s; wait"}}}]}`, evidence))
+	_, err = c.Submit(t.Context(), "default", "slow", client.Submission{})
 	must(t, err)
-	for e.BatchStatus != subjects.Started {
+	var child []byte
+	for len(child) == 0 {
 		time.Sleep(10 * time.Millisecond)
-		e, err = c.Execution(t.Context(), "default", "slow", e.ExecutionID)
-		must(t, err)
+		child, _ = os.ReadFile(evidence) // it is not there at first
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- p.Wait() }()
@@ -167,6 +173,22 @@ func TestASecondCtrlCEndsAtOnce(t *testing.T) {
 	case <-time.After(10 * time.Second):
 		t.Error("it did not end")
 	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(child)))
+	must(t, err)
+	for end := time.Now().Add(10 * time.Second); lives(pid); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the job's child goes on")
+		}
+	}
+}
+
+func lives(pid int) bool {
+	p, err := ps.NewProcess(int32(pid))
+	if err != nil {
+		return false
+	}
+	status, err := p.Status()
+	return err == nil && !slices.Contains(status, ps.Zombie)
 }
 
 func must(t *testing.T, err error) {
