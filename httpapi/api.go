@@ -14,6 +14,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 )
 
@@ -114,12 +115,34 @@ func (b *body[T]) Resolve(ctx huma.Context) []error {
 	}
 	f, err := formatOf(ctx.Header("Content-Type"), ctx.Header("Content-Encoding"))
 	if err == nil {
-		err = f.read(buf.Bytes(), &b.value)
+		err = judged(&b.value, f.read(buf.Bytes(), &b.value))
 	}
 	if err != nil {
 		return []error{err}
 	}
 	return nil
+}
+
+// judged adds to what reading found what is wrong with the values that could be read: all faults of a body are reported at once.
+func judged(value any, err error) error {
+	var found, more faults
+	if err != nil && !errors.As(err, &found) {
+		return err
+	}
+	switch v := value.(type) {
+	case *rest.NewSchedule:
+		more = faultsOfSchedule(v)
+	case *rest.App:
+		if v.Name != "" {
+			more.checkAppName("/name", v.Name)
+		}
+	}
+	for _, f := range more {
+		if !slices.ContainsFunc(found, func(o rest.Fault) bool { return o.Pointer == f.Pointer }) {
+			found = append(found, f)
+		}
+	}
+	return found.err()
 }
 
 // optional says that an empty body is read as an object without members.

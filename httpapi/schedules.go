@@ -32,9 +32,6 @@ func (s *Server) postSchedule(ctx context.Context, in *putSchedule) (*scheduled,
 
 func (s *Server) putSchedule(ctx context.Context, in *putSchedule) (*scheduled, error) {
 	sent := &in.Sent.value
-	if err := checkSchedule(sent); err != nil {
-		return nil, err
-	}
 	j, err := s.job(ctx, in.App, in.Job)
 	if err != nil {
 		return nil, err
@@ -53,13 +50,15 @@ func (s *Server) putSchedule(ctx context.Context, in *putSchedule) (*scheduled, 
 	return &scheduled{status(j.Schedule == nil), "/" + in.App + "/job/" + in.Job + "/schedule", is}, nil
 }
 
-// checkSchedule finds all that is wrong with what was sent.
-func checkSchedule(sent *rest.NewSchedule) error {
-	var wrong faults
+// maxCronError is how much of what is wrong with an expression is shown.
+const maxCronError = 400
+
+// faultsOfSchedule finds all that is wrong with the values that were sent.
+func faultsOfSchedule(sent *rest.NewSchedule) (wrong faults) {
 	if sent.CronNotation == "" {
 		wrong.add("/cron_notation", "a Quartz cron expression such as 0 0 3 * * ?", "")
 	} else if _, err := cron.Parse(sent.CronNotation); err != nil {
-		wrong.add("/cron_notation", "a Quartz cron expression; "+cut(err.Error()), sent.CronNotation)
+		wrong.add("/cron_notation", "a Quartz cron expression; "+err.Error()[:min(len(err.Error()), maxCronError)], sent.CronNotation)
 	}
 	if _, err := time.LoadLocation(sent.TimeZone); err != nil || sent.TimeZone == "Local" {
 		wrong.add("/time_zone", "an IANA time zone such as Asia/Tokyo", sent.TimeZone)
@@ -72,7 +71,7 @@ func checkSchedule(sent *rest.NewSchedule) error {
 	default:
 		wrong.add("/misfire", "fire_once, fire_all or skip", sent.Misfire)
 	}
-	return wrong.err()
+	return wrong
 }
 
 func (s *Server) deleteSchedule(ctx context.Context, in *JobPath) (*struct{}, error) {
