@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -184,5 +183,3 @@ func (j *janitor) closeFire(ctx context.Context, key string, id int64) error {
 		}
 	}
 }
-
-func splitJobKey(key string) (app, job string, ok bool) { return strings.Cut(key, ".") }

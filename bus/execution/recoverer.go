@@ -202,37 +202,3 @@ func (r *recoverer) succeed(ctx context.Context, u index.Restarted) error {
 	}
 	return err
 }
-
-// freeLocks frees the locks whose holders have ended, as RESULTS shows.
-func (r *recoverer) freeLocks(ctx context.Context) error {
-	locks, err := r.s.b.Locks.List(ctx, ">")
-	if err != nil {
-		return err
-	}
-	for _, l := range locks {
-		if time.Since(l.Time) < r.s.cfg.Waiting {
-			continue
-		}
-		app, job, ok := splitJobKey(l.Key)
-		if !ok {
-			continue
-		}
-		last, err := r.s.b.LastResult(ctx, app, job, l.Value)
-		gone := false
-		if errors.Is(err, bus.ErrNotFound) { // not claimed yet, unless it was purged
-			_, gerr := r.s.Get(ctx, app, job, l.Value)
-			var state *bus.StateError
-			gone = errors.As(gerr, &state)
-			err = nil
-		}
-		if err != nil {
-			return err
-		}
-		if gone || last != nil && last.BatchStatus.Ended() {
-			if err := freeLock(ctx, r.s.b, app, job, l.Value); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}

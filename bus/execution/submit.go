@@ -221,57 +221,6 @@ func (s *Service) request(rec *bus.Execution, attempt int, expected uint64) <-ch
 	return done
 }
 
-// lockedOut is a StateError if a running execution holds the lock of the job.
-func (s *Service) lockedOut(ctx context.Context, app, job string) error {
-	l, err := s.b.Locks.Get(ctx, bus.JobKey(app, job))
-	switch {
-	case errors.Is(err, bus.ErrNotFound):
-		return nil
-	case err != nil:
-		return err
-	}
-	return exclusive(app, job, l.Value)
-}
-
-func exclusive(app, job string, holder int64) error {
-	return bus.State(bus.CodeExclusive, "the job %s is exclusive, and its execution %d has not ended", bus.JobKey(app, job), holder)
-}
-
-// lock takes the lock of an exclusive job for rec. Taken by another: rec ends as abandoned, if nobody claimed it, and
-// the error is a StateError.
-func (s *Service) lock(ctx context.Context, rec *bus.Execution) error {
-	key := bus.JobKey(rec.App, rec.Job)
-	for {
-		_, err := s.b.Locks.Create(ctx, key, rec.ID)
-		if err == nil {
-			return nil
-		}
-		if !errors.Is(err, bus.ErrExists) {
-			return fmt.Errorf("%w: %w", bus.ErrUnknown, err)
-		}
-		l, err := s.b.Locks.Get(ctx, key)
-		switch {
-		case errors.Is(err, bus.ErrNotFound): // freed just now
-			continue
-		case err != nil:
-			return fmt.Errorf("%w: %w", bus.ErrUnknown, err)
-		case l.Value == rec.ID:
-			return nil
-		}
-		_, err = s.b.PublishResult(ctx, &subjects.Result{
-			ID: rec.ID, App: rec.App, Job: rec.Job, BatchStatus: subjects.Abandoned, Time: subjects.Now(),
-			Exception: fmt.Sprintf("the job is exclusive, and its execution %d had not ended", l.Value),
-		}, 0)
-		if errors.Is(err, bus.ErrChanged) { // somebody claimed it: whoever asked for it held the lock then
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("%w: %w", bus.ErrUnknown, err)
-		}
-		return exclusive(rec.App, rec.Job, l.Value)
-	}
-}
-
 // expect keeps results of an execution in hand until its record is written.
 func (p *projector) expect(rec *bus.Execution) {
 	p.mu.Lock()

@@ -1,0 +1,123 @@
+package execution
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+// lockedOut is a StateError if a running execution holds the lock of the job.
+func (s *Service) lockedOut(ctx context.Context, app, job string) error {
+	l, err := s.b.Locks.Get(ctx, bus.JobKey(app, job))
+	switch {
+	case errors.Is(err, bus.ErrNotFound):
+		return nil
+	case err != nil:
+		return err
+	}
+	return exclusive(app, job, l.Value)
+}
+
+func exclusive(app, job string, holder int64) error {
+	return bus.State(bus.CodeExclusive, "the job %s is exclusive, and its execution %d has not ended", bus.JobKey(app, job), holder)
+}
+
+// lock takes the lock of an exclusive job for rec. Taken by another: rec ends as abandoned, if nobody claimed it, and
+// the error is a StateError.
+func (s *Service) lock(ctx context.Context, rec *bus.Execution) error {
+	key := bus.JobKey(rec.App, rec.Job)
+	for {
+		_, err := s.b.Locks.Create(ctx, key, rec.ID)
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, bus.ErrExists) {
+			return fmt.Errorf("%w: %w", bus.ErrUnknown, err)
+		}
+		l, err := s.b.Locks.Get(ctx, key)
+		switch {
+		case errors.Is(err, bus.ErrNotFound): // freed just now
+			continue
+		case err != nil:
+			return fmt.Errorf("%w: %w", bus.ErrUnknown, err)
+		case l.Value == rec.ID:
+			return nil
+		}
+		_, err = s.b.PublishResult(ctx, &subjects.Result{
+			ID: rec.ID, App: rec.App, Job: rec.Job, BatchStatus: subjects.Abandoned, Time: subjects.Now(),
+			Exception: fmt.Sprintf("the job is exclusive, and its execution %d had not ended", l.Value),
+		}, 0)
+		if errors.Is(err, bus.ErrChanged) { // somebody claimed it: whoever asked for it held the lock then
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("%w: %w", bus.ErrUnknown, err)
+		}
+		return exclusive(rec.App, rec.Job, l.Value)
+	}
+}
+
+// unlock lets the next execution of an exclusive job start, now that RESULTS shows the end of this one.
+func (p *projector) unlock(app, job string, id int64) {
+	ctx, cancel := context.WithTimeout(context.Background(), bus.AckTimeout)
+	defer cancel()
+	if err := freeLock(ctx, p.b, app, job, id); err != nil {
+		p.b.Log.Warn("lock not freed; the recoverer will", "app", app, "job", job, "execution", id, "err", err)
+	}
+}
+
+// freeLock deletes the lock if id holds it, at the revision that says so.
+func freeLock(ctx context.Context, b *bus.Bus, app, job string, id int64) error {
+	l, err := b.Locks.Get(ctx, bus.JobKey(app, job))
+	switch {
+	case errors.Is(err, bus.ErrNotFound):
+		return nil
+	case err != nil || l.Value != id:
+		return err
+	}
+	if err := b.Locks.Purge(ctx, l.Key, l.Revision, time.Minute); err != nil && !errors.Is(err, bus.ErrChanged) {
+		return err
+	}
+	return nil
+}
+
+// freeLocks frees the locks whose holders have ended, as RESULTS shows.
+func (r *recoverer) freeLocks(ctx context.Context) error {
+	locks, err := r.s.b.Locks.List(ctx, ">")
+	if err != nil {
+		return err
+	}
+	for _, l := range locks {
+		if time.Since(l.Time) < r.s.cfg.Waiting {
+			continue
+		}
+		app, job, ok := splitJobKey(l.Key)
+		if !ok {
+			continue
+		}
+		last, err := r.s.b.LastResult(ctx, app, job, l.Value)
+		gone := false
+		if errors.Is(err, bus.ErrNotFound) { // not claimed yet, unless it was purged
+			_, gerr := r.s.Get(ctx, app, job, l.Value)
+			var state *bus.StateError
+			gone = errors.As(gerr, &state)
+			err = nil
+		}
+		if err != nil {
+			return err
+		}
+		if gone || last != nil && last.BatchStatus.Ended() {
+			if err := freeLock(ctx, r.s.b, app, job, l.Value); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func splitJobKey(key string) (app, job string, ok bool) { return strings.Cut(key, ".") }
