@@ -70,7 +70,7 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Bus, error) {
 		return nil, fmt.Errorf("open JetStream: %w", err)
 	}
 	b := &Bus{NC: nc, JS: js, Log: cfg.Log, cfg: cfg}
-	if err := ensureStreams(ctx, js, Streams(cfg.Replicas, cfg.Retention)); err != nil {
+	if err := b.ensureStreams(ctx, Streams(cfg.Replicas, cfg.Retention)); err != nil {
 		return nil, err
 	}
 	if b.Pub, err = NewPublisher(nc); err != nil {

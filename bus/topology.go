@@ -99,32 +99,38 @@ func RequestConsumerConfig(app, pool, priority string) jetstream.ConsumerConfig 
 }
 
 // ensureStreams creates what is missing and updates what differs.
-func ensureStreams(ctx context.Context, js jetstream.JetStream, want []jetstream.StreamConfig) error {
+func (b *Bus) ensureStreams(ctx context.Context, want []jetstream.StreamConfig) error {
 	for _, cfg := range want {
-		if err := ensureStream(ctx, js, cfg); err != nil {
+		if err := b.ensureStream(ctx, cfg); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// noPeers is the broker's code for a cluster with fewer servers, as yet, than the stream wants replicas.
+const noPeers jetstream.ErrorCode = 10005
+
 // ensureStream makes the stream as cfg says. A stream that cannot be changed to it is an error that says so; nothing is deleted.
-func ensureStream(ctx context.Context, js jetstream.JetStream, cfg jetstream.StreamConfig) error {
-	for wait := 50 * time.Millisecond; ; wait = min(2*wait, time.Second) {
-		_, err := js.CreateOrUpdateStream(ctx, cfg)
+func (b *Bus) ensureStream(ctx context.Context, cfg jetstream.StreamConfig) error {
+	for try := 1; ; try++ {
+		_, err := b.JS.CreateOrUpdateStream(ctx, cfg)
 		if err == nil {
 			return nil
 		}
 		var api *jetstream.APIError
-		if errors.As(err, &api) && api.Code != 503 {
+		if errors.As(err, &api) && api.Code != 503 && api.ErrorCode != noPeers {
 			return fmt.Errorf("stream %s exists and cannot be changed to what this version needs (compare with `nats stream info %s`; "+
 				"`nats stream backup` it, delete it, and start again): %w", cfg.Name, cfg.Name, err)
 		}
 		if !away(err) && api == nil {
 			return fmt.Errorf("create stream %s: %w", cfg.Name, err)
 		}
-		select { // a cluster has no leader for about a second after its start
-		case <-time.After(wait):
+		if try == 20 {
+			b.Log.Warn("waiting for NATS servers", "stream", cfg.Name, "err", err)
+		}
+		select { // a cluster has no leader, and not all of its servers, for about a second after its start
+		case <-time.After(200 * time.Millisecond):
 		case <-ctx.Done():
 			return fmt.Errorf("create stream %s: %w: %w", cfg.Name, ErrAway, err)
 		}
@@ -143,7 +149,7 @@ func (b *Bus) EnsurePool(ctx context.Context, app, pool string) error {
 	if _, ok := b.pools.Load(key); ok {
 		return nil
 	}
-	if err := ensureStream(ctx, b.JS, RequestStreamConfig(app, b.cfg.Replicas)); err != nil {
+	if err := b.ensureStream(ctx, RequestStreamConfig(app, b.cfg.Replicas)); err != nil {
 		return err
 	}
 	for _, prio := range subjects.Priorities() {

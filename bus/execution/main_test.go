@@ -29,6 +29,8 @@ type world struct {
 	nc  *nats.Conn
 	js  jetstream.JetStream
 	bus *node // the first
+
+	replicas int
 }
 
 // node is one control bus.
@@ -42,7 +44,13 @@ type node struct {
 // newWorld starts a broker and a bus with the application default and the job J.
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{T: t, srv: bustest.Server(t)}
+	return newWorldOn(t, bustest.Server(t), 1)
+}
+
+// newWorldOn is newWorld on a server that is there.
+func newWorldOn(t *testing.T, srv *server.Server, replicas int) *world {
+	t.Helper()
+	w := &world{T: t, srv: srv, replicas: replicas}
 	w.nc = bustest.Conn(t, w.srv)
 	w.js, _ = jetstream.New(w.nc) // fails for bad options only
 	w.bus = w.node(Config{})
@@ -62,7 +70,7 @@ func (w *world) node(cfg Config) *node {
 func (w *world) idle(cfg Config) *node {
 	w.Helper()
 	log := slog.New(slog.NewTextHandler(w.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
-	b := bustest.Open(w, w.srv, bus.Config{Log: log})
+	b := bustest.Open(w, w.srv, bus.Config{Log: log, Replicas: w.replicas})
 	x := index.New(b)
 	n := &node{Service: New(b, x, cfg), b: b, x: x}
 	w.background(x.Run)
@@ -122,11 +130,14 @@ type delivery struct {
 func (w *world) fetch() *delivery {
 	w.Helper()
 	c, err := w.js.Consumer(w.Context(), subjects.RequestStream("default"), subjects.RequestConsumer("default", "normal"))
+	if w.replicas > 1 && err != nil { // it may have no leader for a moment
+		return nil
+	}
 	if err != nil {
 		w.Fatal(err)
 	}
 	m, err := c.Next(jetstream.FetchMaxWait(time.Second))
-	if errors.Is(err, nats.ErrTimeout) {
+	if errors.Is(err, nats.ErrTimeout) || w.replicas > 1 && err != nil {
 		return nil
 	}
 	if err != nil {

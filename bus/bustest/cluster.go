@@ -1,0 +1,60 @@
+package bustest
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+// Cluster starts three servers that are one JetStream, on loopback addresses, and waits until it has a leader. They end with the test.
+// They need real time.
+func Cluster(t testing.TB) [3]*server.Server {
+	t.Helper()
+	var routes []*url.URL
+	var ports [3]int
+	for i := range ports {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		ports[i] = l.Addr().(*net.TCPAddr).Port
+		routes = append(routes, &url.URL{Scheme: "nats", Host: l.Addr().String()})
+		l.Close() // the server takes it in a moment
+	}
+	var all [3]*server.Server
+	for i := range all {
+		s, err := server.NewServer(&server.Options{
+			ServerName: fmt.Sprint("n", i+1), Host: "127.0.0.1", Port: server.RANDOM_PORT,
+			JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true, MaxPayload: 8 << 20,
+			Cluster: server.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: ports[i]}, Routes: routes,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		go s.Start()
+		t.Cleanup(func() {
+			s.Shutdown()
+			s.WaitForShutdown()
+		})
+		all[i] = s
+	}
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		ready := 0
+		for _, s := range all {
+			if s.ReadyForConnections(time.Millisecond) && s.JetStreamIsCurrent() {
+				ready++
+			}
+		}
+		if ready == len(all) {
+			return all
+		}
+		if time.Now().After(end) {
+			t.Fatal("the cluster has no leader")
+		}
+	}
+}
