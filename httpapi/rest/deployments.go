@@ -1,0 +1,65 @@
+package rest
+
+import "github.com/job-streamer/job-streamer-control-bus/subjects"
+
+// NewDeployment is the body that makes a revision of an application of jars that are stored already.
+type NewDeployment struct {
+	Artifacts []ArtifactRef `json:"artifacts" doc:"The class path, in its order."`
+}
+
+// ArtifactRef names a stored jar.
+type ArtifactRef struct {
+	Name   string `json:"name" doc:"The file's name." example:"orders-1.2.jar"`
+	SHA256 string `json:"sha256" doc:"Of its content, 64 hex digits."`
+}
+
+// Deployment is a revision of an application: a class path, and the components that were found on it.
+type Deployment struct {
+	Revision   int           `json:"revision" doc:"From 1."`
+	Current    bool          `json:"current"`
+	Artifacts  []Artifact    `json:"artifacts"`
+	Components int           `json:"components" doc:"How many batch components were found."`
+	Classes    int           `json:"classes" doc:"How many classes were read."`
+	Warnings   []string      `json:"warnings" doc:"What was passed over, with jar and entry."`
+	CreateTime subjects.Time `json:"create_time"`
+}
+
+// Artifact is a jar of a class path.
+type Artifact struct {
+	ArtifactRef
+	Size    int64  `json:"size" doc:"Bytes."`
+	Origin  string `json:"origin,omitempty" doc:"The URL that it was read from; absent for an upload."`
+	Group   string `json:"group_id,omitempty" doc:"Of its pom."`
+	ID      string `json:"artifact_id,omitempty" doc:"Of its pom."`
+	Version string `json:"version,omitempty" doc:"Of its pom."`
+}
+
+// Component is a class that jobs can name, or one that is built in.
+type Component struct {
+	Class   string   `json:"class" example:"a.b.C$D"`
+	Ref     string   `json:"ref" doc:"The name that jobs use."`
+	Aliases []string `json:"aliases,omitempty" doc:"Other names that work."`
+	Kinds   []string `json:"kinds" doc:"batchlet, item-reader, item-processor, item-writer, listener, decider, checkpoint-algorithm, partition-mapper, partition-reducer, partition-collector, partition-analyzer, throwable"`
+	Listens []string `json:"listens" doc:"What a listener listens to: job, step, chunk, item-read ..."`
+	Origin  string   `json:"origin" doc:"built-in, or the jar's name."`
+}
+
+// NewPreview is the body that asks when a schedule would fire.
+type NewPreview struct {
+	CronNotation string `json:"cron_notation" example:"0 0 3 * * ?"`
+	TimeZone     string `json:"time_zone,omitempty" doc:"IANA name; without one that of the control bus."`
+	From         string `json:"from,omitempty" doc:"RFC 3339; without one now."`
+	Count        int    `json:"count,omitempty" doc:"1 to 1000; without one 10."`
+}
+
+// Preview says when a schedule would fire.
+type Preview struct {
+	Fires []PreviewFire `json:"fires"`
+}
+
+// PreviewFire is a fire that would be.
+type PreviewFire struct {
+	Time  subjects.Time `json:"time"`
+	Local string        `json:"local" doc:"In the schedule's zone." example:"2026-11-24T03:00:00+01:00"`
+	Note  string        `json:"note,omitempty" doc:"What is unusual about it, such as a change of clocks."`
+}
