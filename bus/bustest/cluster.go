@@ -17,14 +17,8 @@ func Cluster(t testing.TB) [3]*server.Server {
 	var routes []*url.URL
 	var ports [3]int
 	for i := range ports {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		ports[i] = l.Addr().(*net.TCPAddr).Port
-		routes = append(routes, &url.URL{Scheme: "nats", Host: l.Addr().String()})
-		l.Close() // the server takes it in a moment
+		ports[i] = freePort(t)
+		routes = append(routes, &url.URL{Scheme: "nats", Host: fmt.Sprint("127.0.0.1:", ports[i])})
 	}
 	var all [3]*server.Server
 	for i := range all {
@@ -57,4 +51,17 @@ func Cluster(t testing.TB) [3]*server.Server {
 			t.Fatal("the cluster has no leader")
 		}
 	}
+}
+
+// freePort is a port that nobody has now: servers of a cluster have to know each other's before they start.
+func freePort(t testing.TB) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return l.Addr().(*net.TCPAddr).Port
 }
