@@ -21,14 +21,22 @@ type ednReader struct {
 	place
 }
 
-// readEDN returns the tree of a text, or why it is not EDN.
+// readEDN returns the tree of a job, or why it is not EDN.
 func readEDN(data []byte) (*node, Errors) {
+	n, faults := parseEDN(data)
+	if n != nil {
+		spell(n)
+	}
+	return n, faults
+}
+
+// parseEDN returns the tree of any text, with the names that are in it.
+func parseEDN(data []byte) (*node, Errors) {
 	r := &ednReader{data: string(data), place: newPlace(data)}
 	n, err := r.document()
 	if err != nil {
 		return nil, Errors{*err}
 	}
-	spell(n)
 	return n, nil
 }
 
@@ -180,8 +188,8 @@ func (r *ednReader) dispatch(n *node, depth int) *FieldError {
 		return nil
 	case next >= 'a' && next <= 'z' || next >= 'A' && next <= 'Z':
 		tag := r.token()
-		_, err := r.value(depth + 1)
-		n.kind, n.text = other, "#"+tag
+		value, err := r.value(depth + 1)
+		n.kind, n.text, n.items = other, "#"+tag, []*node{value}
 		return err
 	}
 	r.pos = start

@@ -2,6 +2,7 @@ package jsl
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -59,7 +60,7 @@ func appendJSON(b []byte, n *node) ([]byte, error) {
 		}
 		return append(b, ']'), nil
 	}
-	return append(b, n.text...), nil
+	return append(b, cmp.Or(n.text, "null")...), nil
 }
 
 func appendString(b []byte, s string) ([]byte, error) {
@@ -77,9 +78,17 @@ type jsonReader struct {
 	place
 }
 
-// readJSON returns the tree of a text, or why it is not JSON. Names that are there twice
-// are left to the decoder, which goes on after them.
+// readJSON returns the tree of a job, or why it is not JSON.
 func readJSON(data []byte) (*node, Errors) {
+	n, faults := parseJSON(data)
+	if n != nil && n.get("job/name") != nil { // as older clients write it
+		spell(n)
+	}
+	return n, faults
+}
+
+// parseJSON returns the tree of any text. Names that are there twice are left to the decoder, which goes on after them.
+func parseJSON(data []byte) (*node, Errors) {
 	r := &jsonReader{
 		dec:   jsontext.NewDecoder(bytes.NewBuffer(data), jsontext.AllowDuplicateNames(true)),
 		data:  data,
@@ -89,9 +98,6 @@ func readJSON(data []byte) (*node, Errors) {
 	if err == nil {
 		r.next()
 		if _, err = r.dec.ReadToken(); errors.Is(err, io.EOF) {
-			if n.get("job/name") != nil { // as older clients write it
-				spell(n)
-			}
 			return n, nil
 		}
 		if err == nil {

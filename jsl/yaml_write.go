@@ -17,6 +17,9 @@ var (
 // formatYAML writes a tree in block style.
 func formatYAML(n *node) []byte {
 	var b strings.Builder
+	if !nested(n) {
+		return []byte(yamlScalar(n) + "\n")
+	}
 	writeYAML(&b, n, "")
 	return []byte(b.String())
 }

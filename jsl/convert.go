@@ -1,0 +1,51 @@
+package jsl
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// ToJSON writes any text in YAML or EDN, not only a job, as the JSON that it stands for. Keywords and what is tagged #inst or
+// #uuid become strings; what JSON has nothing for becomes an object that says what was there. The guard against what takes
+// long to read is that of [Parse], and so is the error: an [Errors].
+func ToJSON(f Format, data []byte) ([]byte, error) {
+	read := map[Format]func([]byte) (*node, Errors){JSON: parseJSON, YAML: readYAML, EDN: parseEDN}[f]
+	if read == nil {
+		return nil, fmt.Errorf("format %q: want json, yaml or edn", string(f))
+	}
+	n, faults := read(bytes.TrimPrefix(data, []byte("\ufeff")))
+	if len(faults) > 0 {
+		return nil, faults
+	}
+	onlyJSON(n)
+	return appendJSON(nil, n)
+}
+
+// ToYAML writes any JSON as YAML. Its error is an [Errors].
+func ToYAML(data []byte) ([]byte, error) {
+	n, faults := parseJSON(data)
+	if len(faults) > 0 {
+		return nil, faults
+	}
+	return formatYAML(n), nil
+}
+
+// onlyJSON makes JSON of what other forms have besides it.
+func onlyJSON(n *node) {
+	for _, item := range n.items {
+		onlyJSON(item)
+	}
+	for _, m := range n.members {
+		onlyJSON(m.value)
+	}
+	switch {
+	case n.kind == number && !jsontext.Value(n.text).IsValid(): // +1, 0x1F, .inf
+		n.kind = text
+	case n.kind == other && (n.text == "#inst" || n.text == "#uuid") && n.items[0].kind == text:
+		*n = *n.items[0]
+	case n.kind == other:
+		*n = node{kind: object, members: []member{{name: n.text, value: &node{kind: null}}}, line: n.line, col: n.col}
+	}
+}
