@@ -21,13 +21,13 @@ type AgentPath struct {
 	ID string `path:"id" doc:"Name or instance id."`
 }
 
-func (s *Server) listAgents(_ context.Context, in *Page) (*answer[rest.List[rest.Agent]], error) {
+func (s *Server) listAgents(_ context.Context, in *Page) (*answer[rest.All[rest.Agent]], error) {
 	all := s.cfg.Executions.Agents()
 	var results []rest.Agent
 	for _, a := range cutPage(*in, all) {
 		results = append(results, agentOf(&a))
 	}
-	return listOf(*in, results, len(all)), nil
+	return allOf(*in, results, len(all)), nil
 }
 
 // agentsOf counts the agents that are alive and take work of an application.

@@ -33,16 +33,42 @@ func add[I, O any](s *Server, op huma.Operation, h func(context.Context, *I) (*O
 		return out, nil
 	})
 	// After Register: it would read a body that it knows of.
-	described := operationOf(s.api.OpenAPI().Paths[op.Path], op.Method)
+	doc := operationOf(s.api.OpenAPI().Paths[op.Path], op.Method)
 	if b := bodyOf[I](); b != nil {
-		described.RequestBody = b.describe(s.api.OpenAPI().Components.Schemas)
+		doc.RequestBody = b.describe(s.api.OpenAPI().Components.Schemas)
 	}
-	if _, chooses := reflect.TypeFor[O]().FieldByName("Status"); chooses && op.DefaultStatus == http.StatusOK {
-		created := *described.Responses["200"]
+	for _, r := range doc.Responses {
+		if of := r.Content[inJSON.media]; of != nil && of.Schema != nil {
+			r.Content = described(of.Schema, isJob(&op))
+		}
+	}
+	if ok := doc.Responses["200"]; ok != nil && op.Method == http.MethodPut { // also: EDN clients expect it of any PUT
+		created := *ok
 		created.Description = http.StatusText(http.StatusCreated)
-		described.Responses["201"] = &created
+		doc.Responses["201"] = &created
 	}
 }
+
+// described is a body in all formats. What a schema says of JSON is said of the others by the prose of the document.
+func described(schema *huma.Schema, job bool) map[string]*huma.MediaType {
+	content := map[string]*huma.MediaType{}
+	for i := range formats {
+		switch f := &formats[i]; f.form {
+		case jsl.JSON, jsl.YAML:
+			content[f.media] = &huma.MediaType{Schema: schema}
+		case jsl.XML:
+			if job {
+				content[f.media] = &huma.MediaType{}
+			}
+		default:
+			content[f.media] = &huma.MediaType{}
+		}
+	}
+	return content
+}
+
+// isJob says that the route is about a definition, which XML can hold.
+func isJob(op *huma.Operation) bool { return op.Metadata["job"] != nil }
 
 // route is an operation with what is the same for all.
 func route(method, path, summary string, status int) huma.Operation {
@@ -114,6 +140,9 @@ func (b *body[T]) Resolve(ctx huma.Context) []error {
 		return nil
 	}
 	f, err := formatOf(ctx.Header("Content-Type"), ctx.Header("Content-Encoding"))
+	if err == nil && f.form == jsl.XML && b.optional() {
+		err = &mediaTypeError{"Content-Type", f.media, mediaTypes() + " (XML for jobs only)"}
+	}
 	if err == nil {
 		err = judged(&b.value, f.read(buf.Bytes(), &b.value))
 	}
@@ -132,6 +161,8 @@ func judged(value any, err error) error {
 	switch v := value.(type) {
 	case *rest.NewSchedule:
 		more = faultsOfSchedule(v)
+	case *rest.NewPreview:
+		more = faultsOfPreview(v)
 	case *rest.App:
 		if v.Name != "" {
 			more.checkAppName("/name", v.Name)
@@ -156,11 +187,7 @@ func (b *body[T]) describe(r huma.Registry) *huma.RequestBody {
 	if schema.Ref != "" {
 		r.SchemaFromRef(schema.Ref).AdditionalProperties = false // unknown names are refused
 	}
-	content := map[string]*huma.MediaType{}
-	for i := range formats {
-		content[formats[i].media] = &huma.MediaType{Schema: schema}
-	}
-	return &huma.RequestBody{Content: content, Required: !b.optional()}
+	return &huma.RequestBody{Content: described(schema, !b.optional()), Required: !b.optional()}
 }
 
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
@@ -174,8 +201,9 @@ func putBuffer(b *bytes.Buffer) {
 
 // chooseFormat decides how the answer will be written before anything is done.
 func (s *Server) chooseFormat(ctx huma.Context, next func(huma.Context)) {
-	f, ok := negotiate(ctx.Header("Accept"))
-	chosen := answered{ctx, f.media}
+	u := ctx.URL()
+	f, ok := negotiate(ctx.Header, u.Path, isJob(ctx.Operation()))
+	chosen := answered{ctx, f}
 	if _, own := ctx.Operation().Metadata["stream"]; !ok && !own {
 		_ = huma.WriteErr(s.api, chosen, http.StatusNotAcceptable, "", errNotAcceptable)
 		return
@@ -188,18 +216,43 @@ var errNotAcceptable = errors.New("not acceptable")
 // request is a name under which huma's Context, that has a method Context, can be embedded.
 type request huma.Context
 
-// answered is a request whose answer has a media type.
+// answered is a request whose answer has a format. What clients of the original control bus expect besides EDN is here, so
+// that no handler has to know of it.
 type answered struct {
 	request
-	media string
+	format *format
 }
 
 // Header gives the media type that was chosen for the list that it was chosen from.
 func (a answered) Header(name string) string {
 	if name == "Accept" {
-		return a.media
+		return a.format.media
 	}
 	return a.request.Header(name)
+}
+
+// SetStatus makes 201 of each PUT that is answered in EDN.
+func (a answered) SetStatus(status int) {
+	if a.format == inEDN && a.Method() == http.MethodPut && status == http.StatusOK {
+		status = http.StatusCreated
+	}
+	a.request.SetStatus(status)
+}
+
+// Query is the parameter, or what it is in EDN for one who does not send it.
+func (a answered) Query(name string) string {
+	v := a.request.Query(name)
+	if v == "" && a.format == inEDN {
+		return ednDefaults[name+" "+a.Operation().Path]
+	}
+	return v
+}
+
+var ednDefaults = map[string]string{
+	"with /{app}/jobs": "execution",
+	"with " + exec:     "logs",
+	"limit /apps":      "1000", // vectors, without a word of there being more
+	"limit /agents":    "1000",
 }
 
 // accepted is what the client said, before a format was chosen.

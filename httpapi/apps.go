@@ -43,6 +43,11 @@ func listOf[T any](p Page, results []T, hits int) *answer[rest.List[T]] {
 	return &answer[rest.List[T]]{Body: rest.List[T]{Results: results, Hits: hits, Offset: p.skip() + 1, Limit: p.Limit}}
 }
 
+// allOf is listOf where there are few.
+func allOf[T any](p Page, results []T, hits int) *answer[rest.All[T]] {
+	return &answer[rest.All[T]]{rest.All[T]{List: listOf(p, results, hits).Body}}
+}
+
 // cutPage is the page of what is all in memory.
 func cutPage[T any](p Page, all []T) []T {
 	from := min(p.skip(), len(all))
@@ -68,13 +73,13 @@ func status(created bool) int {
 	return 200
 }
 
-func (s *Server) listApps(_ context.Context, in *Page) (*answer[rest.List[rest.AppInfo]], error) {
+func (s *Server) listApps(_ context.Context, in *Page) (*answer[rest.All[rest.AppInfo]], error) {
 	all := s.cfg.Index.Apps()
 	var results []rest.AppInfo
 	for _, a := range cutPage(*in, all) {
 		results = append(results, appInfo(&a))
 	}
-	return listOf(*in, results, len(all)), nil
+	return allOf(*in, results, len(all)), nil
 }
 
 func appInfo(a *bus.App) rest.AppInfo {

@@ -58,7 +58,7 @@ var errPanic = errors.New("panic")
 
 // writeProblem answers what no handler saw.
 func (s *Server) writeProblem(w http.ResponseWriter, r *http.Request, err error) {
-	f, _ := negotiate(r.Header.Get("Accept"))
+	f, _ := negotiate(r.Header.Get, r.URL.Path, false)
 	p := s.problem(r.Context(), err)
 	for name, values := range p.GetHeaders() {
 		w.Header()[name] = values

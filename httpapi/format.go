@@ -1,31 +1,43 @@
 package httpapi
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
+	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 )
 
 // format is a way to write values. Bodies of another format are turned into the JSON that they stand for, so that
 // one reader judges them all.
 type format struct {
-	media   string // of bodies and answers
-	problem string // of problems
+	media   string   // of bodies and answers
+	aliases []string // other names of it
+	problem string   // of problems
+	form    jsl.Format
 	write   func(w io.Writer, v any) error
-	toJSON  func(data []byte) ([]byte, error) // nil: it is JSON
-	job     func(data []byte) (*jsl.Job, error)
 }
 
 // formats in the order of our preference.
 var formats = []format{
-	{media: "application/json", problem: "application/problem+json", write: writeJSON, job: parseJob},
+	{"application/json", nil, "application/problem+json", jsl.JSON, writeJSON},
+	{"application/edn", nil, "application/edn", jsl.EDN, writeEDN},
+	{"application/yaml", []string{"application/x-yaml", "text/yaml", "text/x-yaml"}, "application/yaml", jsl.YAML, writeYAML},
+	{"application/xml", []string{"text/xml"}, "application/problem+json", jsl.XML, writeXML}, // of jobs only
 }
 
-// read reads a body into v, a *jsl.Job or a pointer to a struct of package rest. Its error is a [faults] or a malformedError.
+var inJSON, inEDN = &formats[0], &formats[1]
+
+// of says whether media is a name of the format.
+func (f *format) of(media string) bool { return media == f.media || slices.Contains(f.aliases, media) }
+
+// read reads a body into v, a *jsl.Job or a pointer to a struct of package rest. Its error is a [faults], a [jsl.Errors] or a malformedError.
 func (f *format) read(data []byte, v any) error {
 	if job, ok := v.(*jsl.Job); ok {
 		j, err := f.job(data)
@@ -35,13 +47,29 @@ func (f *format) read(data []byte, v any) error {
 		*job = *j
 		return nil
 	}
-	if f.toJSON != nil {
-		var err error
-		if data, err = f.toJSON(data); err != nil {
-			return err
-		}
+	if f.form == jsl.JSON {
+		return readJSON(data, v, false)
 	}
-	return readJSON(data, v)
+	data, err := jsl.ToJSON(f.form, data)
+	if err != nil {
+		return f.malformed(err)
+	}
+	return readJSON(data, v, f.form == jsl.EDN)
+}
+
+// job reads a definition. Whether the text is in its format at all is another question than whether it is a job.
+func (f *format) job(data []byte) (*jsl.Job, error) {
+	j, err := jsl.Parse(f.form, data)
+	return j, f.malformed(err)
+}
+
+// malformed is err, as a malformedError if it is about the format itself.
+func (f *format) malformed(err error) error {
+	var errs jsl.Errors
+	if errors.As(err, &errs) && errs[0].Want == strings.ToUpper(string(f.form)) {
+		return &malformedError{faultsOf(errs)[0]}
+	}
+	return err
 }
 
 // formatOf is the format of a body. Without a type it is our first.
@@ -49,12 +77,12 @@ func formatOf(contentType, encoding string) (*format, error) {
 	if encoding != "" && !strings.EqualFold(encoding, "identity") {
 		return nil, &mediaTypeError{"Content-Encoding", encoding, "no encoding"}
 	}
-	if contentType == "" || contentType == formats[0].media {
-		return &formats[0], nil
+	if contentType == "" || contentType == inJSON.media {
+		return inJSON, nil
 	}
 	media, params, err := mime.ParseMediaType(contentType)
 	for i := range formats {
-		if charset := params["charset"]; err == nil && media == formats[i].media && (charset == "" || strings.EqualFold(charset, "utf-8")) {
+		if charset := params["charset"]; err == nil && formats[i].of(media) && (charset == "" || strings.EqualFold(charset, "utf-8")) {
 			return &formats[i], nil
 		}
 	}
@@ -80,25 +108,68 @@ func (e *mediaTypeError) Error() string {
 	return fmt.Sprintf("%s: want %s, got %s", e.header, e.want, cut(e.got))
 }
 
-// negotiate finds the format that accept likes best (RFC 9110 section 12.5.1), ours first among equals. It is our first
-// with ok false if it likes none.
-func negotiate(accept string) (best *format, ok bool) {
-	if accept == "" || accept == "*/*" || accept == formats[0].media {
-		return &formats[0], true
+// negotiate decides, for all routes, which format answers. It is what Accept names; if that names none of ours,
+// EDN for the clients that know nothing else, and JSON for the others. ok is false if Accept likes none.
+// XML there is for jobs only.
+func negotiate(header func(string) string, path string, job bool) (f *format, ok bool) {
+	accept := header("Accept")
+	if accept == inJSON.media {
+		return inJSON, true
 	}
-	best, top := &formats[0], 0.0
-	for i := range formats {
-		if q := max(quality(accept, formats[i].media), quality(accept, formats[i].problem)); q > top {
-			best, top = &formats[i], q
+	of := formats
+	if !job {
+		of = formats[:len(formats)-1]
+	}
+	top := 0.0
+	for i := range of {
+		if q := of[i].liked(accept, true); q > top {
+			f, top = &of[i], q
 		}
 	}
-	return best, top > 0
+	if f != nil {
+		return f, true
+	}
+	f = inJSON
+	if knowsOnlyEDN(header, path) {
+		f = inEDN
+	}
+	if accept == "" || accept == "*/*" || f.liked(accept, false) > 0 {
+		return f, true
+	}
+	for i := range of {
+		if of[i].liked(accept, false) > 0 {
+			return &of[i], true
+		}
+	}
+	return f, false
 }
 
-// quality is how much accept likes a media type, by the most specific range that it is in.
-func quality(accept, media string) float64 {
+// knowsOnlyEDN says whether a request, whose Accept names no format, is one of a client of the original control bus: its console and
+// plugin send EDN, or nothing but the token or cookie that they got at login.
+func knowsOnlyEDN(header func(string) string, path string) bool {
+	media, _, _ := strings.Cut(header("Content-Type"), ";")
+	return strings.EqualFold(strings.TrimSpace(media), inEDN.media) ||
+		strings.HasPrefix(header("Authorization"), "Token ") ||
+		header("Origin") != "" && strings.Contains(header("Cookie"), "ring-session=") ||
+		strings.HasSuffix(path, "/download")
+}
+
+// liked is how much accept likes the format; named: by its name.
+func (f *format) liked(accept string, named bool) (q float64) {
+	if accept == "" {
+		return 0
+	}
+	for _, media := range append([]string{f.media, f.problem}, f.aliases...) {
+		if how, specific := quality(accept, media); !named || specific == 3 {
+			q = max(q, how)
+		}
+	}
+	return q
+}
+
+// quality is how much accept likes a media type, by the most specific range that it is in, 3 for its name.
+func quality(accept, media string) (q float64, specific int) {
 	kind, _, _ := strings.Cut(media, "/")
-	q, specific := 0.0, 0
 	for item := range strings.SplitSeq(accept, ",") {
 		name, params, _ := strings.Cut(item, ";")
 		rank := 0
@@ -114,7 +185,7 @@ func quality(accept, media string) float64 {
 			specific, q = rank, weight(params)
 		}
 	}
-	return q
+	return q, specific
 }
 
 func weight(params string) float64 {
@@ -128,4 +199,48 @@ func weight(params string) float64 {
 		}
 	}
 	return 1
+}
+
+// writeYAML writes a value as the YAML of its JSON.
+func writeYAML(w io.Writer, v any) error {
+	if done, err := writeJob(w, v, jsl.YAML); done {
+		return err
+	}
+	var b bytes.Buffer
+	err := writeJSON(&b, v)
+	if err == nil {
+		var text []byte
+		if text, err = jsl.ToYAML(b.Bytes()); err == nil {
+			_, err = w.Write(text)
+		}
+	}
+	return err
+}
+
+// writeXML writes the job XML of a job, also of one in an answer with what became of it.
+func writeXML(w io.Writer, v any) error {
+	if j, ok := v.(rest.Job); ok {
+		parsed, err := jsl.ParseJSON(j.Definition)
+		if err != nil {
+			return fmt.Errorf("write XML: %w", err)
+		}
+		v = *parsed
+	}
+	if done, err := writeJob(w, v, jsl.XML); done {
+		return err
+	}
+	return fmt.Errorf("no XML for %T", v)
+}
+
+// writeJob writes a definition, if v is one.
+func writeJob(w io.Writer, v any, f jsl.Format) (done bool, err error) {
+	j, ok := v.(jsl.Job)
+	if !ok {
+		return false, nil
+	}
+	text, err := j.Format(f)
+	if err == nil {
+		_, err = w.Write(text)
+	}
+	return true, err
 }

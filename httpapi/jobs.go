@@ -80,6 +80,14 @@ func (s *Server) getJob(ctx context.Context, in *JobPath) (*tagged[rest.Job], er
 	return out, nil
 }
 
+func (s *Server) getDefinition(ctx context.Context, in *JobPath) (*tagged[jsl.Job], error) {
+	j, err := s.job(ctx, in.App, in.Job)
+	if err != nil {
+		return nil, err
+	}
+	return &tagged[jsl.Job]{etag(j.Revision), *j.JSL}, nil
+}
+
 type postJob struct {
 	AppPath
 	Preconditions

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"reflect"
 	"slices"
 	"strconv"
@@ -16,7 +15,6 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
-	"github.com/job-streamer/job-streamer-control-bus/jsl"
 )
 
 func writeJSON(w io.Writer, v any) error {
@@ -24,19 +22,6 @@ func writeJSON(w io.Writer, v any) error {
 		return fmt.Errorf("write JSON: %w", err)
 	}
 	return nil
-}
-
-// parseJob reads a definition.
-func parseJob(data []byte) (*jsl.Job, error) {
-	j, err := jsl.ParseJSON(data)
-	if err != nil {
-		// Whether it is JSON at all is another question than whether it is a job.
-		if m := malformed(data, jsontext.NewDecoder(bytes.NewReader(data), jsontext.AllowDuplicateNames(true)).SkipValue()); m != nil {
-			return nil, m
-		}
-		return nil, err
-	}
-	return j, nil
 }
 
 // malformedError says that a body is not in the format that it is said to be in.
@@ -88,9 +73,9 @@ func (f faults) err() error {
 }
 
 // readJSON reads an object into the struct that v points to. All faults are found, not only the first; null is as
-// good as absent.
-func readJSON(data []byte, v any) error {
-	r := &reader{Decoder: jsontext.NewDecoder(bytes.NewBuffer(data), jsontext.AllowDuplicateNames(true))}
+// good as absent. What was written in EDN has other names, and may have more of them.
+func readJSON(data []byte, v any, edn bool) error {
+	r := &reader{edn: edn, Decoder: jsontext.NewDecoder(bytes.NewBuffer(data), jsontext.AllowDuplicateNames(true))}
 	err := r.object(reflect.ValueOf(v).Elem(), "")
 	if err == nil {
 		if _, err = r.ReadToken(); errors.Is(err, io.EOF) {
@@ -109,6 +94,7 @@ func readJSON(data []byte, v any) error {
 // reader reads JSON and collects what is wrong.
 type reader struct {
 	*jsontext.Decoder
+	edn    bool
 	faults faults
 }
 
@@ -145,7 +131,19 @@ func (r *reader) value(v reflect.Value, at string) error {
 		}
 		return err
 	}
-	return r.wrong(at, map[reflect.Kind]string{reflect.String: "a string", reflect.Bool: "true or false"}[v.Kind()])
+	if v.Kind() == reflect.Int && kind == '0' {
+		raw, err := r.ReadValue()
+		if err != nil {
+			return err
+		}
+		n, err := strconv.ParseInt(string(raw), 10, 32)
+		if err != nil {
+			r.faults.add(at, "a whole number", string(raw))
+		}
+		v.SetInt(n)
+		return nil
+	}
+	return r.wrong(at, map[reflect.Kind]string{reflect.String: "a string", reflect.Bool: "true or false", reflect.Int: "a whole number"}[v.Kind()])
 }
 
 // members reads the members of an object, each by read.
@@ -180,37 +178,82 @@ func (r *reader) members(at string, read func(name, at string) error) error {
 }
 
 func (r *reader) object(v reflect.Value, at string) error {
-	fields := map[string]reflect.Value{}
-	for i := range v.NumField() {
-		name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
-		fields[name] = v.Field(i)
+	fields := fieldsOf(v.Type())
+	return r.members(at, func(name, at string) error {
+		for i := range fields {
+			if f := &fields[i]; r.names(f, name) {
+				return r.field(v.FieldByIndex(f.index), f, at)
+			}
+		}
+		return r.unknown(v, fields, name, at)
+	})
+}
+
+// names says whether a field goes by the name: by the keyword with its namespace in JSON too, without it in EDN.
+func (r *reader) names(f *ednField, name string) bool {
+	if r.edn && f.as == "inline" && r.PeekKind() != '{' {
+		return false
+	}
+	return f.json == name || slices.ContainsFunc(f.keywords, func(keyword string) bool {
+		_, local, spaced := strings.Cut(keyword, "/")
+		return keyword == name && (spaced || r.edn) || r.edn && spaced && local == name
+	})
+}
+
+// field reads the value of a field; one that is named by an object may be that object.
+func (r *reader) field(v reflect.Value, f *ednField, at string) error {
+	if f.as != "in" || r.PeekKind() != '{' {
+		return r.value(v, at)
 	}
 	return r.members(at, func(name, at string) error {
-		f, ok := fields[name]
-		if !ok {
-			r.faults.add(at, "one of "+strings.Join(slices.Sorted(maps.Keys(fields)), ", "), strconv.Quote(name))
+		if name == f.arg {
+			return r.value(v, at)
+		}
+		return r.SkipValue()
+	})
+}
+
+// unknown passes over a member that the type does not have. In EDN it may be one of the map that is in line; other keywords
+// with a namespace are what older clients know of the thing besides.
+func (r *reader) unknown(v reflect.Value, fields []ednField, name, at string) error {
+	if r.edn {
+		for i := range fields {
+			if f := &fields[i]; f.as == "inline" {
+				return r.textOf(v.FieldByIndex(f.index), name, at)
+			}
+		}
+		if strings.Contains(name, "/") {
 			return r.SkipValue()
 		}
-		return r.value(f, at)
-	})
+	}
+	var names []string
+	for i := range fields {
+		names = append(names, fields[i].json)
+	}
+	slices.Sort(names)
+	r.faults.add(at, "one of "+strings.Join(names, ", "), strconv.Quote(name))
+	return r.SkipValue()
 }
 
 // texts reads an object of scalars, each as its text. Without members it is as good as absent.
 func (r *reader) texts(v reflect.Value, at string) error {
-	return r.members(at, func(name, at string) error {
-		switch r.PeekKind() {
-		case '"', '0', 't', 'f':
-			t, err := r.ReadToken()
-			if err == nil {
-				if v.IsNil() {
-					v.Set(reflect.MakeMap(v.Type()))
-				}
-				v.SetMapIndex(reflect.ValueOf(name), reflect.ValueOf(t.String()))
+	return r.members(at, func(name, at string) error { return r.textOf(v, name, at) })
+}
+
+// textOf reads a scalar into a map of texts.
+func (r *reader) textOf(v reflect.Value, name, at string) error {
+	switch r.PeekKind() {
+	case '"', '0', 't', 'f':
+		t, err := r.ReadToken()
+		if err == nil {
+			if v.IsNil() {
+				v.Set(reflect.MakeMap(v.Type()))
 			}
-			return err
+			v.SetMapIndex(reflect.ValueOf(name), reflect.ValueOf(t.String()))
 		}
-		return r.wrong(at, "a string, a number, true or false")
-	})
+		return err
+	}
+	return r.wrong(at, "a string, a number, true or false")
 }
 
 func (r *reader) list(v reflect.Value, at string) error {

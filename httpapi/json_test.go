@@ -75,7 +75,7 @@ func TestReadJSON(t *testing.T) {
 	}
 	t.Run("no more than a hundred faults", func(t *testing.T) {
 		body := `{"parameters":{` + strings.Repeat(`"x":[],`, 5000) + `"y":[]}}`
-		if n := len(faultLines(readJSON([]byte(body), &rest.Submission{}))); n != maxFaults {
+		if n := len(faultLines(readJSON([]byte(body), &rest.Submission{}, false))); n != maxFaults {
 			t.Errorf("%d faults, want %d", n, maxFaults)
 		}
 	})

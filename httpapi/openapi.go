@@ -33,7 +33,9 @@ func apiConfig(version string) huma.Config {
 	c.AllowAdditionalPropertiesByDefault = true // a later version may answer with more; what we read is closed in [body]
 	for i := range formats {
 		c.Formats[formats[i].media] = huma.Format{Marshal: formats[i].write}
-		c.Formats[formats[i].problem] = huma.Format{Marshal: formats[i].write}
+		if _, shared := c.Formats[formats[i].problem]; !shared { // XML has that of JSON
+			c.Formats[formats[i].problem] = huma.Format{Marshal: formats[i].write}
+		}
 	}
 	return c
 }

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,6 +27,25 @@ type problem struct {
 // GetStatus, GetHeaders and ContentType are what huma asks of an error.
 func (p *problem) GetStatus() int          { return p.Status }
 func (p *problem) GetHeaders() http.Header { return p.header }
+
+// EDN is what older clients read of an error.
+func (p *problem) EDN() any {
+	v := ednProblem{Message: cmp.Or(p.Detail, p.Title), Code: p.Code, ExecutionID: orNil(p.ExecutionID)}
+	for _, f := range p.Errors {
+		v.Messages = append(v.Messages, f.String())
+	}
+	if len(v.Messages) == 0 {
+		v.Messages = []string{v.Message}
+	}
+	return v
+}
+
+type ednProblem struct {
+	Message     string   `edn:"message"`
+	Messages    []string `edn:"messages"`
+	Code        string   `edn:"code"`
+	ExecutionID *int64   `edn:"execution-id"`
+}
 
 // ContentType is that of problems in the format that was chosen.
 func (p *problem) ContentType(media string) string {

@@ -33,9 +33,10 @@ func (s *Server) routes() {
 	add(s, route(get, "/{app}/stats", "Counts of an application", 200), s.appStats)
 
 	add(s, route(get, "/{app}/jobs", "Jobs of an application", 200), s.listJobs)
-	add(s, route(post, "/{app}/jobs", "Create or overwrite a job", 201), s.postJob)
-	add(s, route(get, job, "A job", 200), s.getJob)
-	add(s, route(put, job, "Create or overwrite a job", 200), s.putJob)
+	add(s, ofJob(route(post, "/{app}/jobs", "Create or overwrite a job", 201)), s.postJob)
+	add(s, ofJob(route(get, job, "A job", 200)), s.getJob)
+	add(s, ofJob(route(put, job, "Create or overwrite a job", 200)), s.putJob)
+	add(s, ofJob(route(get, job+"/definition", "The definition of a job", 200)), s.getDefinition)
 	add(s, route(del, job, "Delete a job with its schedule and history", 204), s.deleteJob)
 
 	add(s, route(get, job+"/executions", "Executions of a job, newest first", 200), s.listExecutions)
@@ -55,12 +56,20 @@ func (s *Server) routes() {
 	add(s, route(put, sched+"/pause", "Pause a schedule", 200), s.pauseSchedule)
 	add(s, route(put, sched+"/resume", "Resume a schedule", 200), s.resumeSchedule)
 
+	add(s, route(post, "/schedule/preview", "When a schedule would fire", 200), s.preview)
+
 	add(s, route(get, "/agents", "Agents by name", 200), s.listAgents)
 	add(s, route(get, "/agent/{id}", "An agent, by its name or its instance id", 200), s.getAgent)
 	add(s, route(put, "/agent/{id}/block", "Let an agent take no more work", 200), s.blockAgent)
 	add(s, route(put, "/agent/{id}/unblock", "Let an agent take work again", 200), s.unblockAgent)
 
 	add(s, stream(route(get, "/events", "Changes of executions as they happen", 200), eventStream), s.events)
+}
+
+// ofJob says that the route is about a definition, which XML can hold too.
+func ofJob(op huma.Operation) huma.Operation {
+	op.Metadata = map[string]any{"job": true}
+	return op
 }
 
 // stream says that the answer is text, whatever else is accepted.

@@ -3,11 +3,14 @@ package httpapi
 import (
 	"cmp"
 	"context"
+	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 	"github.com/job-streamer/job-streamer-control-bus/scheduler/cron"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
 type putSchedule struct {
@@ -48,6 +51,42 @@ func (s *Server) putSchedule(ctx context.Context, in *putSchedule) (*scheduled, 
 		return nil, err
 	}
 	return &scheduled{status(j.Schedule == nil), "/" + in.App + "/job/" + in.Job + "/schedule", is}, nil
+}
+
+type preview struct{ Sent body[rest.NewPreview] }
+
+const (
+	previewed    = 10
+	maxPreviewed = 1000
+)
+
+func (s *Server) preview(_ context.Context, in *preview) (*answer[rest.Preview], error) {
+	sent := &in.Sent.value
+	from := time.Now()
+	if sent.From != "" {
+		from, _ = time.Parse(time.RFC3339, sent.From) // judged before
+	}
+	fires, err := s.cfg.Schedules.Preview(bus.Schedule{Cron: sent.CronNotation, TimeZone: sent.TimeZone}, from, cmp.Or(sent.Count, previewed))
+	if err != nil {
+		return nil, err
+	}
+	out := &answer[rest.Preview]{rest.Preview{Fires: make([]rest.PreviewFire, len(fires))}}
+	for i, f := range fires {
+		out.Body.Fires[i] = rest.PreviewFire{Time: subjects.TimeOf(f.Time), Local: f.Time.Format(time.RFC3339), Note: f.Note}
+	}
+	return out, nil
+}
+
+// faultsOfPreview finds all that is wrong with the values that were sent.
+func faultsOfPreview(sent *rest.NewPreview) faults {
+	wrong := faultsOfSchedule(&rest.NewSchedule{CronNotation: sent.CronNotation, TimeZone: sent.TimeZone})
+	if _, err := time.Parse(time.RFC3339, sent.From); err != nil && sent.From != "" {
+		wrong.add("/from", "a time such as 2026-11-24T00:00:00Z (RFC 3339)", sent.From)
+	}
+	if sent.Count < 0 || sent.Count > maxPreviewed {
+		wrong.add("/count", fmt.Sprintf("a number from 1 to %d", maxPreviewed), strconv.Itoa(sent.Count))
+	}
+	return wrong
 }
 
 // maxCronError is how much of what is wrong with an expression is shown.

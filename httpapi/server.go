@@ -14,6 +14,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
 	"github.com/job-streamer/job-streamer-control-bus/bus/index"
+	"github.com/job-streamer/job-streamer-control-bus/scheduler"
 )
 
 const (
@@ -58,6 +59,7 @@ type Schedules interface {
 	Resume(ctx context.Context, app, job string) error
 	Remove(ctx context.Context, app, job string) error
 	Next(app, job string, n int) []time.Time // none if it is paused or there is none
+	Preview(s bus.Schedule, from time.Time, n int) ([]scheduler.Foreseen, error)
 }
 
 // Config of a [Server].

@@ -6,6 +6,12 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
+// All is a page of something of which there are few. EDN has it as a vector.
+type All[T any] struct{ List[T] }
+
+// EDN is what is written in EDN.
+func (a All[T]) EDN() any { return a.Results }
+
 // List is a page of something, newest first or by name.
 type List[T any] struct {
 	Results []T `json:"results"`
@@ -16,11 +22,11 @@ type List[T any] struct {
 
 // AppInfo is an application.
 type AppInfo struct {
-	Name            string        `json:"name"`
-	Description     string        `json:"description"`
-	Classpath       []string      `json:"classpath"`
-	CreateTime      subjects.Time `json:"create_time"`
-	LastUpdatedTime subjects.Time `json:"last_updated_time"`
+	Name            string        `json:"name" edn:"application/name"`
+	Description     string        `json:"description" edn:"application/description"`
+	Classpath       []string      `json:"classpath" edn:"application/classpaths"`
+	CreateTime      subjects.Time `json:"create_time" edn:"application/create-time"`
+	LastUpdatedTime subjects.Time `json:"last_updated_time" edn:"application/last-updated-time"`
 }
 
 // AppStats counts what belongs to an application.
@@ -31,16 +37,20 @@ type AppStats struct {
 
 // Job is a job with what became of it.
 type Job struct {
-	Name            string            `json:"name"`
-	Restartable     bool              `json:"restartable"`
-	Exclusive       bool              `json:"exclusive"`
-	Stats           JobStats          `json:"stats"`
-	Schedule        *Schedule         `json:"schedule"`
-	NextExecution   *NextExecution    `json:"next_execution"`
-	LatestExecution *ExecutionSummary `json:"latest_execution"`
-	CreateTime      subjects.Time     `json:"create_time"`
-	LastUpdatedTime subjects.Time     `json:"last_updated_time"`
-	Definition      json.RawMessage   `json:"definition,omitempty" doc:"The job as it may be PUT again. Left out in lists."`
+	DBID              int64               `json:"-" edn:"db/id"` // made from the name
+	Name              string              `json:"name" edn:"job/name"`
+	Restartable       bool                `json:"restartable" edn:"job/restartable?"`
+	Exclusive         bool                `json:"exclusive" edn:"job/exclusive?"`
+	Stats             JobStats            `json:"stats" edn:"job/stats"`
+	Schedule          *Schedule           `json:"schedule" edn:"job/schedule"`
+	NextExecution     *NextExecution      `json:"next_execution" edn:"job/next-execution"`
+	LatestExecution   *ExecutionSummary   `json:"latest_execution" edn:"job/latest-execution"`
+	CreateTime        subjects.Time       `json:"create_time" edn:"job/create-time"`
+	LastUpdatedTime   subjects.Time       `json:"last_updated_time" edn:"job/last-updated-time"`
+	Executions        *[]ExecutionSummary `json:"executions,omitzero" edn:"job/executions" doc:"With with=execution: the newest 100, and the next five fires as registered."`
+	DynamicParameters []string            `json:"dynamic_parameters,omitempty" edn:"job/dynamic-parameters,set" doc:"Job parameters that its properties name. Left out in lists."`
+	Warnings          []string            `json:"warnings,omitempty" doc:"What was accepted but will not run as it is, such as a component that the application lacks."`
+	Definition        json.RawMessage     `json:"definition,omitempty" edn:"job/definition" doc:"The job as it may be PUT again. Left out in lists."`
 }
 
 // JobStats counts the executions of a job.
@@ -53,80 +63,82 @@ type JobStats struct {
 
 // NextExecution is a fire to come.
 type NextExecution struct {
-	StartTime subjects.Time `json:"start_time"`
+	StartTime subjects.Time `json:"start_time" edn:"job-execution/start-time"`
 }
 
 // Schedule says when a job fires.
 type Schedule struct {
-	CronNotation    string        `json:"cron_notation"`
-	TimeZone        *string       `json:"time_zone"`
-	Calendar        *string       `json:"calendar"`
-	Substitution    bool          `json:"substitution"`
-	Misfire         string        `json:"misfire"`
-	Active          bool          `json:"active" doc:"false while it is paused."`
-	LastUpdatedTime subjects.Time `json:"last_updated_time"`
+	CronNotation    string        `json:"cron_notation" edn:"schedule/cron-notation"`
+	TimeZone        *string       `json:"time_zone" edn:"schedule/time-zone"`
+	Calendar        *string       `json:"calendar" edn:"schedule/calendar,in=calendar/name"`
+	Substitution    bool          `json:"substitution" edn:"schedule/substitution?"`
+	Misfire         string        `json:"misfire" edn:"schedule/misfire,keyword"`
+	Active          bool          `json:"active" edn:"schedule/active?" doc:"false while it is paused."`
+	LastUpdatedTime subjects.Time `json:"last_updated_time" edn:"schedule/last-updated-time"`
 }
 
 // AgentRef names an agent.
 type AgentRef struct {
-	Name       string `json:"name"`
-	InstanceID string `json:"instance_id" format:"uuid"`
+	Name       string `json:"name" edn:"agent/name"`
+	InstanceID string `json:"instance_id" edn:"agent/instance-id,uuid" format:"uuid"`
 }
 
 // ExecutionSummary is an execution as lists show it.
 type ExecutionSummary struct {
-	ExecutionID     int64                `json:"execution_id"`
-	InstanceID      int64                `json:"instance_id" doc:"The first execution of its restarts; the same for all of them."`
-	App             string               `json:"app"`
-	Job             string               `json:"job"`
-	BatchStatus     subjects.BatchStatus `json:"batch_status" enum:"undispatched,unrestarted,queued,starting,started,stopping,stopped,failed,completed,abandoned,unknown"`
-	ExitStatus      *string              `json:"exit_status" doc:"Never null once the execution has ended."`
-	CreateTime      subjects.Time        `json:"create_time"`
-	StartTime       subjects.Time        `json:"start_time" nullable:"true"`
-	EndTime         subjects.Time        `json:"end_time" nullable:"true"`
-	LastUpdatedTime subjects.Time        `json:"last_updated_time"`
-	Agent           *AgentRef            `json:"agent"`
-	Attempt         int                  `json:"attempt" doc:"0 until an agent has claimed it."`
-	ScheduledFor    subjects.Time        `json:"scheduled_for" nullable:"true" doc:"The time that the schedule asked for."`
-	RestartOf       *int64               `json:"restart_of"`
+	ExecutionID     int64                `json:"execution_id" edn:"db/id|job-execution/execution-id"`
+	InstanceID      int64                `json:"instance_id" edn:"job-execution/instance-id" doc:"The first execution of its restarts; the same for all of them."`
+	App             string               `json:"app" edn:"application/name"`
+	Job             string               `json:"job" edn:"job/name"`
+	BatchStatus     subjects.BatchStatus `json:"batch_status" edn:"job-execution/batch-status,ref=batch-status" enum:"undispatched,unrestarted,queued,starting,started,stopping,stopped,failed,completed,abandoned,unknown"`
+	ExitStatus      *string              `json:"exit_status" edn:"job-execution/exit-status" doc:"Never null once the execution has ended."`
+	CreateTime      subjects.Time        `json:"create_time" edn:"job-execution/create-time"`
+	StartTime       subjects.Time        `json:"start_time" edn:"job-execution/start-time" nullable:"true"`
+	EndTime         subjects.Time        `json:"end_time" edn:"job-execution/end-time" nullable:"true"`
+	LastUpdatedTime subjects.Time        `json:"last_updated_time" edn:"job-execution/last-updated-time"`
+	Agent           *AgentRef            `json:"agent" edn:"job-execution/agent"`
+	Attempt         int                  `json:"attempt" edn:"job-execution/attempt" doc:"0 until an agent has claimed it."`
+	ScheduledFor    subjects.Time        `json:"scheduled_for" edn:"job-execution/scheduled-for" nullable:"true" doc:"The time that the schedule asked for."`
+	RestartOf       *int64               `json:"restart_of" edn:"job-execution/restart-of"`
 }
 
 // Execution is one execution of a job.
 type Execution struct {
 	ExecutionSummary
-	Exception      *string           `json:"exception" doc:"Why it failed, for people."`
-	JobParameters  map[string]string `json:"job_parameters" doc:"As given at this start."`
-	StepExecutions []StepExecution   `json:"step_executions" doc:"In order of their start."`
+	Exception      *string           `json:"exception" edn:"job-execution/exception" doc:"Why it failed, for people."`
+	JobParameters  map[string]string `json:"job_parameters" edn:"job-execution/job-parameters,text" doc:"As given at this start."`
+	StepExecutions []StepExecution   `json:"step_executions" edn:"job-execution/step-executions" doc:"In order of their start."`
 }
 
 // StepExecution is one execution of a step.
 type StepExecution struct {
-	StepExecutionID int64                `json:"step_execution_id"`
-	StepName        string               `json:"step_name"`
-	BatchStatus     subjects.BatchStatus `json:"batch_status"`
-	ExitStatus      *string              `json:"exit_status"`
-	StartTime       subjects.Time        `json:"start_time" nullable:"true"`
-	EndTime         subjects.Time        `json:"end_time" nullable:"true"`
-	Exception       *string              `json:"exception"`
+	DBID            int64                `json:"-" edn:"db/id"` // made from execution and step
+	StepExecutionID int64                `json:"step_execution_id" edn:"step-execution/step-execution-id"`
+	StepName        string               `json:"step_name" edn:"step-execution/step-name"`
+	BatchStatus     subjects.BatchStatus `json:"batch_status" edn:"step-execution/batch-status,ref=batch-status"`
+	ExitStatus      *string              `json:"exit_status" edn:"step-execution/exit-status"`
+	StartTime       subjects.Time        `json:"start_time" edn:"step-execution/start-time" nullable:"true"`
+	EndTime         subjects.Time        `json:"end_time" edn:"step-execution/end-time" nullable:"true"`
+	Exception       *string              `json:"exception" edn:"step-execution/exception"`
+	Logs            *[]LogLine           `json:"logs,omitzero" edn:"step-execution/logs" doc:"With with=logs: the last 1,000 lines of its output."`
 }
 
 // Agent is an agent as the control bus sees it.
 type Agent struct {
 	AgentRef
-	Host         string              `json:"host"`
-	OSName       string              `json:"os_name"`
-	OSVersion    string              `json:"os_version"`
-	CPUArch      string              `json:"cpu_arch"`
-	CPUCore      int                 `json:"cpu_core"`
-	AgentVersion string              `json:"agent_version"`
-	Status       string              `json:"status" enum:"ready,blocked,leaving,gone,lost" doc:"lost: it said nothing for too long."`
-	Stats        subjects.Stats      `json:"stats"`
-	Jobs         AgentJobs           `json:"jobs"`
-	Apps         []string            `json:"apps"`
-	Pools        []string            `json:"pools"`
-	StartTime    subjects.Time       `json:"start_time"`
-	LastSeen     subjects.Time       `json:"last_seen"`
-	Executions   *[]ExecutionSummary `json:"executions,omitzero" doc:"The newest 20. Left out in lists."`
+	Host         string              `json:"host" edn:"agent/host"`
+	OSName       string              `json:"os_name" edn:"agent/os-name"`
+	OSVersion    string              `json:"os_version" edn:"agent/os-version"`
+	CPUArch      string              `json:"cpu_arch" edn:"agent/cpu-arch"`
+	CPUCore      int                 `json:"cpu_core" edn:"agent/cpu-core"`
+	AgentVersion string              `json:"agent_version" edn:"agent/agent-version"`
+	Status       string              `json:"status" edn:"agent/status,keyword" enum:"ready,blocked,leaving,gone,lost" doc:"lost: it said nothing for too long."`
+	Stats        subjects.Stats      `json:"stats" edn:"agent/stats"`
+	Jobs         AgentJobs           `json:"jobs" edn:"agent/jobs"`
+	Apps         []string            `json:"apps" edn:"agent/apps"`
+	Pools        []string            `json:"pools" edn:"agent/pools"`
+	StartTime    subjects.Time       `json:"start_time" edn:"agent/start-time"`
+	LastSeen     subjects.Time       `json:"last_seen" edn:"agent/last-seen"`
+	Executions   *[]ExecutionSummary `json:"executions,omitzero" edn:"agent/executions" doc:"The newest 20. Left out in lists."`
 }
 
 // AgentJobs says how busy an agent is.
@@ -152,10 +164,10 @@ type Event struct {
 
 // LogLine is one line of output, in the events of a log that is followed.
 type LogLine struct {
-	Time    subjects.Time `json:"time"`
-	Attempt int           `json:"attempt"`
-	Level   string        `json:"level"`
-	Stream  string        `json:"stream"`
-	Step    string        `json:"step,omitempty"`
-	Message string        `json:"message"`
+	Time    subjects.Time `json:"time" edn:"execution-log/date"`
+	Attempt int           `json:"attempt" edn:"execution-log/attempt"`
+	Level   string        `json:"level" edn:"execution-log/level,ref=log-level"`
+	Stream  string        `json:"stream" edn:"execution-log/stream"`
+	Step    string        `json:"step,omitempty" edn:"execution-log/step"`
+	Message string        `json:"message" edn:"execution-log/message"`
 }

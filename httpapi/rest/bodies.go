@@ -2,21 +2,21 @@ package rest
 
 // App is the body that creates or changes an application.
 type App struct {
-	Name        string   `json:"name,omitempty" doc:"1 to 128 of the characters A-Z a-z 0-9 _ -, and not a word that begins a path of this API. With PUT it may be left out."`
-	Description string   `json:"description,omitempty"`
-	Classpath   []string `json:"classpath,omitempty" doc:"URLs of class folders and jars on the machine of the control bus."`
+	Name        string   `json:"name,omitempty" edn:"application/name" doc:"1 to 128 of the characters A-Z a-z 0-9 _ -, and not a word that begins a path of this API. With PUT it may be left out."`
+	Description string   `json:"description,omitempty" edn:"application/description"`
+	Classpath   []string `json:"classpath,omitempty" edn:"application/classpaths" doc:"URLs of class folders and jars on the machine of the control bus."`
 }
 
 // Submission is the body that starts or restarts an execution. It may be left out.
 type Submission struct {
-	Parameters map[string]string `json:"parameters,omitempty" doc:"Job parameters. A number, true or false is taken as its text. A restart does not remember those of before (JSR-352 section 10.8.1)."`
+	Parameters map[string]string `json:"parameters,omitempty" edn:",inline" doc:"Job parameters. A number, true or false is taken as its text. A restart does not remember those of before (JSR-352 section 10.8.1)."`
 }
 
 // NewSchedule is the body that schedules a job.
 type NewSchedule struct {
-	CronNotation string `json:"cron_notation" doc:"Quartz cron in 6 or 7 fields: second minute hour day month weekday [year]." example:"0 0 3 * * ?"`
-	TimeZone     string `json:"time_zone,omitempty" doc:"IANA name; without one that of the control bus." example:"Asia/Tokyo"`
-	Calendar     string `json:"calendar,omitempty" doc:"Name of a calendar."`
-	Substitution bool   `json:"substitution,omitempty" doc:"Move a fire off a holiday instead of leaving it out."`
-	Misfire      string `json:"misfire,omitempty" enum:"fire_once,fire_all,skip" doc:"What becomes of times that passed while nobody could fire them; without one fire_once."`
+	CronNotation string `json:"cron_notation" edn:"schedule/cron-notation" doc:"Quartz cron in 6 or 7 fields: second minute hour day month weekday [year]." example:"0 0 3 * * ?"`
+	TimeZone     string `json:"time_zone,omitempty" edn:"schedule/time-zone" doc:"IANA name; without one that of the control bus." example:"Asia/Tokyo"`
+	Calendar     string `json:"calendar,omitempty" edn:"schedule/calendar,in=calendar/name" doc:"Name of a calendar."`
+	Substitution bool   `json:"substitution,omitempty" edn:"schedule/substitution?" doc:"Move a fire off a holiday instead of leaving it out."`
+	Misfire      string `json:"misfire,omitempty" edn:"schedule/misfire" enum:"fire_once,fire_all,skip" doc:"What becomes of times that passed while nobody could fire them; without one fire_once."`
 }

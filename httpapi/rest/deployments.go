@@ -46,8 +46,8 @@ type Component struct {
 
 // NewPreview is the body that asks when a schedule would fire.
 type NewPreview struct {
-	CronNotation string `json:"cron_notation" example:"0 0 3 * * ?"`
-	TimeZone     string `json:"time_zone,omitempty" doc:"IANA name; without one that of the control bus."`
+	CronNotation string `json:"cron_notation" edn:"schedule/cron-notation" example:"0 0 3 * * ?"`
+	TimeZone     string `json:"time_zone,omitempty" edn:"schedule/time-zone" doc:"IANA name; without one that of the control bus."`
 	From         string `json:"from,omitempty" doc:"RFC 3339; without one now."`
 	Count        int    `json:"count,omitempty" doc:"1 to 1000; without one 10."`
 }

@@ -1,0 +1,258 @@
+package httpapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"unicode"
+
+	"github.com/job-streamer/job-streamer-control-bus/jsl"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+// writeEDN writes a value by the edn tags that package rest describes.
+func writeEDN(w io.Writer, v any) error {
+	if done, err := writeJob(w, v, jsl.EDN); done {
+		return err
+	}
+	var e ednWriter
+	e.value(reflect.ValueOf(v), ednHow{})
+	if e.err != nil {
+		return fmt.Errorf("write EDN: %w", e.err)
+	}
+	_, err := w.Write(e.Bytes())
+	return err
+}
+
+// ednHow says how a value is written; the names are those of package rest.
+type ednHow struct{ as, arg string }
+
+// ednField is a field of a struct, or of one that is embedded in it.
+type ednField struct {
+	index    []int
+	json     string
+	keywords []string
+	ednHow
+}
+
+var ednFields sync.Map // reflect.Type to []ednField
+
+// fieldsOf are the fields of a struct type that EDN has.
+func fieldsOf(t reflect.Type) []ednField {
+	if known, ok := ednFields.Load(t); ok {
+		return known.([]ednField)
+	}
+	var all []ednField
+	for _, f := range reflect.VisibleFields(t) {
+		keyword, how, _ := strings.Cut(f.Tag.Get("edn"), ",")
+		if f.Anonymous || !f.IsExported() || keyword == "-" {
+			continue
+		}
+		if keyword == "" {
+			keyword = strings.ReplaceAll(jsonName(f), "_", "-")
+		}
+		as, arg, _ := strings.Cut(how, "=")
+		all = append(all, ednField{f.Index, jsonName(f), strings.Split(keyword, "|"), ednHow{as, arg}})
+	}
+	ednFields.Store(t, all)
+	return all
+}
+
+func jsonName(f reflect.StructField) string {
+	name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+	return name
+}
+
+// ednWriter writes; the first error ends it.
+type ednWriter struct {
+	bytes.Buffer
+	err error
+}
+
+func (e *ednWriter) value(v reflect.Value, how ednHow) {
+	if v.IsValid() && v.CanInterface() {
+		switch x := v.Interface().(type) {
+		case subjects.Time:
+			e.instant(x)
+			return
+		case json.RawMessage:
+			e.definition(x)
+			return
+		case interface{ EDN() any }:
+			e.value(reflect.ValueOf(x.EDN()), how)
+			return
+		}
+	}
+	switch v.Kind() {
+	case reflect.Invalid:
+		e.WriteString("nil")
+	case reflect.Pointer, reflect.Interface:
+		e.value(v.Elem(), how)
+	case reflect.Struct:
+		e.object(v)
+	case reflect.Map:
+		e.texts(v, how)
+	case reflect.Slice, reflect.Array:
+		e.list(v, how)
+	case reflect.String:
+		e.text(v.String(), how)
+	case reflect.Bool:
+		e.WriteString(strconv.FormatBool(v.Bool()))
+	case reflect.Int, reflect.Int64:
+		e.WriteString(strconv.FormatInt(v.Int(), 10))
+	case reflect.Uint64:
+		e.WriteString(strconv.FormatUint(v.Uint(), 10))
+	case reflect.Float64:
+		e.WriteString(strconv.FormatFloat(v.Float(), 'f', -1, 64))
+	default:
+		e.err = fmt.Errorf("no EDN for %v", v.Type())
+	}
+}
+
+// object writes a map of what is not null.
+func (e *ednWriter) object(v reflect.Value) {
+	sep := "{"
+	for _, f := range fieldsOf(v.Type()) {
+		value := v.FieldByIndex(f.index)
+		if null(value) {
+			continue
+		}
+		for _, keyword := range f.keywords {
+			e.WriteString(sep + ":" + keyword + " ")
+			e.value(value, f.ednHow)
+			sep = " "
+		}
+	}
+	if sep == "{" {
+		e.WriteString(sep)
+	}
+	e.WriteString("}")
+}
+
+func null(v reflect.Value) bool {
+	switch x := v.Interface().(type) {
+	case subjects.Time:
+		return x.IsZero()
+	case json.RawMessage:
+		return len(x) == 0
+	}
+	switch v.Kind() {
+	case reflect.Pointer, reflect.Interface:
+		return v.IsNil()
+	}
+	return false
+}
+
+func (e *ednWriter) list(v reflect.Value, how ednHow) {
+	if how.as == "set" {
+		e.WriteByte('#')
+		defer e.WriteByte('}')
+		e.WriteByte('{')
+	} else {
+		defer e.WriteByte(']')
+		e.WriteByte('[')
+	}
+	for i := range v.Len() {
+		if i > 0 {
+			e.WriteByte(' ')
+		}
+		e.value(v.Index(i), ednHow{})
+	}
+}
+
+// texts writes a map of strings, by name.
+func (e *ednWriter) texts(v reflect.Value, how ednHow) {
+	texts, ok := v.Interface().(map[string]string)
+	if !ok {
+		e.err = fmt.Errorf("no EDN for %v", v.Type())
+		return
+	}
+	w := e
+	if how.as == "text" {
+		w = &ednWriter{}
+	}
+	w.WriteByte('{')
+	for i, name := range slices.Sorted(maps.Keys(texts)) {
+		if i > 0 {
+			w.WriteByte(' ')
+		}
+		if keyword.MatchString(name) {
+			w.WriteString(":" + name)
+		} else {
+			w.quoted(name)
+		}
+		w.WriteByte(' ')
+		w.quoted(texts[name])
+	}
+	w.WriteByte('}')
+	if w != e {
+		e.quoted(w.String())
+	}
+}
+
+// keyword is what can be one without a namespace.
+var keyword = regexp.MustCompile(`^[A-Za-z*!_?$%&=<>][A-Za-z0-9*!_?$%&=<>.+-]*$`)
+
+func (e *ednWriter) text(s string, how ednHow) {
+	switch how.as {
+	case "keyword":
+		e.WriteString(":" + strings.ReplaceAll(s, "_", "-"))
+	case "ref":
+		e.WriteString("{:db/ident :" + how.arg + "/" + s + "}")
+	case "in":
+		e.WriteString("{:" + how.arg + " ")
+		e.quoted(s)
+		e.WriteByte('}')
+	case "uuid":
+		e.WriteString(`#uuid "` + s + `"`)
+	default:
+		e.quoted(s)
+	}
+}
+
+func (e *ednWriter) quoted(s string) {
+	e.WriteByte('"')
+	for _, r := range s {
+		switch {
+		case r == '"' || r == '\\':
+			e.WriteByte('\\')
+			e.WriteRune(r)
+		case r == '\n':
+			e.WriteString(`\n`)
+		case unicode.IsControl(r): // all of them are below 0x10000
+			fmt.Fprintf(e, `\u%04x`, r)
+		default:
+			e.WriteRune(r)
+		}
+	}
+	e.WriteByte('"')
+}
+
+func (e *ednWriter) instant(t subjects.Time) {
+	if t.IsZero() {
+		e.WriteString("nil")
+		return
+	}
+	e.WriteString(t.Std().UTC().Format(`#inst "2006-01-02T15:04:05.000-00:00"`))
+}
+
+// definition writes a job that is kept as JSON.
+func (e *ednWriter) definition(data []byte) {
+	j, err := jsl.ParseJSON(data)
+	if err == nil {
+		var text []byte
+		if text, err = j.Format(jsl.EDN); err == nil {
+			e.Write(bytes.TrimSpace(text))
+			return
+		}
+	}
+	e.err = err
+}
