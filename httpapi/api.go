@@ -41,6 +41,13 @@ func add[I, O any](s *Server, op huma.Operation, h func(context.Context, *I) (*O
 		if of := r.Content[inJSON.media]; of != nil && of.Schema != nil {
 			r.Content = described(of.Schema, isJob(&op))
 		}
+		if r.Content[inJSON.problem] != nil {
+			for i := range formats {
+				if r.Content[formats[i].problem] == nil {
+					r.Content[formats[i].problem] = &huma.MediaType{}
+				}
+			}
+		}
 	}
 	if ok := doc.Responses["200"]; ok != nil && op.Method == http.MethodPut { // also: EDN clients expect it of any PUT
 		created := *ok
@@ -249,10 +256,11 @@ func (a answered) Query(name string) string {
 }
 
 var ednDefaults = map[string]string{
-	"with /{app}/jobs": "execution",
-	"with " + exec:     "logs",
-	"limit /apps":      "1000", // vectors, without a word of there being more
-	"limit /agents":    "1000",
+	"with /{app}/jobs":           "execution",
+	"with " + exec:               "logs",
+	"with /{app}/execution/{id}": "logs",
+	"limit /apps":                "1000", // vectors, without a word of there being more
+	"limit /agents":              "1000",
 }
 
 // accepted is what the client said, before a format was chosen.

@@ -14,17 +14,19 @@ import (
 func natsMsg(subject string, data []byte) *nats.Msg { return &nats.Msg{Subject: subject, Data: data} }
 
 // times are replaced in goldens where the test does not set them itself.
-var times = regexp.MustCompile(`"20[0-9-]+T[0-9:]+\.[0-9]{3}Z"`)
+var times = regexp.MustCompile(`"20[0-9-]+T[0-9:]+\.[0-9]{3}(Z|-00:00)"`)
 
-// shape compares an answer with its golden, times but those of 2026-01-02 masked.
+// shape compares an answer with its golden, times but those of 2026-01-02 masked. What is read is compared in EDN too.
 func (r *reply) shape(name string) *reply {
 	r.t.Helper()
-	body := times.ReplaceAllStringFunc(string(indent(r.t, r.body)), func(s string) string {
-		if strings.HasPrefix(s, `"2026-01-02`) {
-			return s
+	if method, path, _ := strings.Cut(r.asked, " "); method == "GET" {
+		edn := r.e.call(method, path, "", "Accept", "application/edn")
+		if got := edn.header.Get("Content-Type"); edn.status != r.status || got != "application/edn" {
+			r.t.Errorf("%s in EDN = %d, Content-Type %s", r.asked, edn.status, got)
 		}
-		return `"TIME"`
-	})
+		golden(r.t, name+".edn", []byte(r.asked+"\n\n"+masked(string(edn.body))+"\n"))
+	}
+	body := masked(string(indent(r.t, r.body)))
 	head := ""
 	for _, h := range []string{"Location", "ETag"} {
 		if v := r.header.Get(h); v != "" {
@@ -33,6 +35,15 @@ func (r *reply) shape(name string) *reply {
 	}
 	golden(r.t, name, []byte(r.asked+"\n"+head+"\n"+body))
 	return r
+}
+
+func masked(body string) string {
+	return times.ReplaceAllStringFunc(body, func(s string) string {
+		if strings.HasPrefix(s, `"2026-01-02`) {
+			return s
+		}
+		return `"TIME"`
+	})
 }
 
 func TestAnswers(t *testing.T) {

@@ -39,6 +39,7 @@ type ednHow struct{ as, arg string }
 type ednField struct {
 	index    []int
 	json     string
+	omit     bool // when it is empty
 	keywords []string
 	ednHow
 }
@@ -60,7 +61,7 @@ func fieldsOf(t reflect.Type) []ednField {
 			keyword = strings.ReplaceAll(jsonName(f), "_", "-")
 		}
 		as, arg, _ := strings.Cut(how, "=")
-		all = append(all, ednField{f.Index, jsonName(f), strings.Split(keyword, "|"), ednHow{as, arg}})
+		all = append(all, ednField{f.Index, jsonName(f), strings.Contains(f.Tag.Get("json"), ",omit") || as == "id", strings.Split(keyword, "|"), ednHow{as, arg}})
 	}
 	ednFields.Store(t, all)
 	return all
@@ -122,7 +123,7 @@ func (e *ednWriter) object(v reflect.Value) {
 	sep := "{"
 	for _, f := range fieldsOf(v.Type()) {
 		value := v.FieldByIndex(f.index)
-		if null(value) {
+		if null(value) || f.omit && empty(value) {
 			continue
 		}
 		for _, keyword := range f.keywords {
@@ -149,6 +150,10 @@ func null(v reflect.Value) bool {
 		return v.IsNil()
 	}
 	return false
+}
+
+func empty(v reflect.Value) bool {
+	return v.IsZero() || v.Kind() == reflect.Slice && v.Len() == 0
 }
 
 func (e *ednWriter) list(v reflect.Value, how ednHow) {

@@ -64,6 +64,7 @@ func newEnv(t *testing.T) *env {
 
 // reply is an answer, read to its end.
 type reply struct {
+	e      *env
 	t      *testing.T
 	asked  string
 	status int
@@ -90,7 +91,7 @@ func (e *env) call(method, path, body string, headers ...string) *reply {
 	if err != nil {
 		e.t.Fatal(err)
 	}
-	answered := &reply{e.t, method + " " + path, res.StatusCode, res.Header, b}
+	answered := &reply{e, e.t, method + " " + path, res.StatusCode, res.Header, b}
 	e.described(method, path, answered)
 	return answered
 }

@@ -161,18 +161,25 @@ func (s *Server) deleteExecutions(ctx context.Context, in *JobPath) (*struct{}, 
 	return nil, s.cfg.Executions.DeleteHistory(ctx, in.App, in.Job)
 }
 
+// With is what of an execution is wanted besides.
+type With struct {
+	What string `query:"with" enum:"logs" doc:"With logs: the output of each step."`
+}
+
 type getExecution struct {
 	ExecutionPath
 	Wait
+	With
 }
 
 type findExecution struct {
 	ShortPath
 	Wait
+	With
 }
 
 func (s *Server) findExecution(ctx context.Context, in *findExecution) (*answer[rest.Execution], error) {
-	return s.getExecution(ctx, &getExecution{in.full(), in.Wait})
+	return s.getExecution(ctx, &getExecution{in.full(), in.Wait, in.With})
 }
 
 func (s *Server) getExecution(ctx context.Context, in *getExecution) (*answer[rest.Execution], error) {
@@ -187,7 +194,17 @@ func (s *Server) getExecution(ctx context.Context, in *getExecution) (*answer[re
 	if e, err = s.await(ctx, e, wait); err != nil {
 		return nil, err
 	}
-	return &answer[rest.Execution]{executionOf(e)}, nil
+	v := executionOf(e)
+	if in.What == "logs" && len(v.StepExecutions) > 0 {
+		lines, err := s.lastLines(ctx, e)
+		if err != nil {
+			return nil, err
+		}
+		for i := range v.StepExecutions {
+			v.StepExecutions[i].Logs = linesOfStep(lines, v.StepExecutions[i].StepName)
+		}
+	}
+	return &answer[rest.Execution]{v}, nil
 }
 
 // number is the execution's id. What is no number names no execution.

@@ -3,6 +3,8 @@ package httpapi
 import (
 	"context"
 	"errors"
+	"slices"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -45,7 +47,12 @@ func (s *Server) listJobs(ctx context.Context, in *jobSearch) (*answer[rest.List
 	found, hits := s.cfg.Index.Jobs(q)
 	var results []rest.Job
 	for _, j := range found {
-		results = append(results, s.jobOf(j))
+		v := s.jobOf(j)
+		if wants(in.With, "execution") {
+			executions := s.timeline(j)
+			v.Executions = &executions
+		}
+		results = append(results, v)
 	}
 	return listOf(in.Page, results, hits), nil
 }
@@ -75,9 +82,7 @@ func (s *Server) getJob(ctx context.Context, in *JobPath) (*tagged[rest.Job], er
 	if err != nil {
 		return nil, err
 	}
-	out := &tagged[rest.Job]{etag(j.Revision), s.jobOf(j)}
-	out.Body.Definition = j.Definition
-	return out, nil
+	return &tagged[rest.Job]{etag(j.Revision), s.whole(j)}, nil
 }
 
 func (s *Server) getDefinition(ctx context.Context, in *JobPath) (*tagged[jsl.Job], error) {
@@ -140,9 +145,7 @@ func (s *Server) writeJob(ctx context.Context, app string, j *jsl.Job, p *Precon
 	if err != nil {
 		return nil, err
 	}
-	out := &saved[rest.Job]{status(created), "/" + app + "/job/" + v.Name, etag(revision), s.jobOf(now)}
-	out.Body.Definition = v.Definition
-	return out, nil
+	return &saved[rest.Job]{status(created), "/" + app + "/job/" + v.Name, etag(revision), s.whole(now)}, nil
 }
 
 type deleteJob struct {
@@ -173,9 +176,46 @@ func (s *Server) deleteJob(ctx context.Context, in *deleteJob) (*struct{}, error
 	return nil, err
 }
 
-// jobOf is a job as answers show it, without its definition.
+// whole is a job with all that its own answer shows.
+func (s *Server) whole(j *index.Job) rest.Job {
+	v := s.jobOf(j)
+	v.Definition, v.DynamicParameters = j.Definition, j.JSL.Parameters()
+	return v
+}
+
+const (
+	inTimeline = 100 // executions of a job that the timeline draws
+	toCome     = 5   // fires
+	usual      = 5 * time.Minute
+)
+
+// timeline is the newest executions of a job, and before them the next fires, as long as the last one took.
+func (s *Server) timeline(j *index.Job) []rest.ExecutionSummary {
+	all := []rest.ExecutionSummary{}
+	if j.Schedule != nil && j.Schedule.Active {
+		took := usual
+		if l := j.Latest; l != nil && !l.StartTime.IsZero() && !l.EndTime.IsZero() {
+			took = l.EndTime.Std().Sub(l.StartTime.Std())
+		}
+		for _, t := range s.cfg.Schedules.Next(j.App, j.Name, toCome) {
+			all = append(all, rest.ExecutionSummary{
+				App: j.App, Job: j.Name, BatchStatus: subjects.Registered,
+				StartTime: subjects.TimeOf(t), EndTime: subjects.TimeOf(t.Add(took)), ScheduledFor: subjects.TimeOf(t),
+			})
+		}
+		slices.Reverse(all) // newest first
+	}
+	newest, _ := s.cfg.Index.Executions(j.App, j.Name, 0, inTimeline)
+	for i := range newest {
+		all = append(all, summaryOf(&newest[i]))
+	}
+	return all
+}
+
+// jobOf is a job as lists show it.
 func (s *Server) jobOf(j *index.Job) rest.Job {
 	v := rest.Job{
+		DBID: rest.DBID("job", j.App, j.Name),
 		Name: j.Name, Restartable: j.JSL.Restartable.Or(true), Exclusive: j.JSL.Exclusive,
 		Stats: rest.JobStats{
 			Total: j.Stats.Total, Success: j.Stats.Success, Failure: j.Stats.Failure,

@@ -121,17 +121,58 @@ func (l *logReader) answer(ctx context.Context, media string, write func(context
 	}}, nil
 }
 
+// shownLines is how many lines of output an execution's answer has.
+const shownLines = 1000
+
+// lastLines are the last lines of output of an execution.
+func (s *Server) lastLines(ctx context.Context, e *bus.Execution) ([]rest.LogLine, error) {
+	l := &logReader{server: s, execution: e, filter: subjects.LogFilter(e.App, e.Job, e.ID)}
+	if err := l.seek(ctx); err != nil || l.last == 0 {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, bus.AckTimeout)
+	defer cancel()
+	msgs, stop, err := s.follow(ctx, subjects.LogsStream, jetstream.OrderedConsumerConfig{FilterSubjects: []string{l.filter}})
+	if err != nil {
+		return nil, err
+	}
+	defer stop()
+	var last []rest.LogLine
+	err = l.now(ctx, msgs, func(_ uint64, line *rest.LogLine) error {
+		if last = append(last, *line); len(last) >= 2*shownLines {
+			last = append(last[:0], last[len(last)-shownLines:]...)
+		}
+		return nil
+	})
+	return last[max(0, len(last)-shownLines):], err
+}
+
+func linesOfStep(all []rest.LogLine, step string) *[]rest.LogLine {
+	of := []rest.LogLine{}
+	for _, l := range all {
+		if l.Step == step {
+			of = append(of, l)
+		}
+	}
+	return &of
+}
+
 // text writes what is there now, a line each.
 func (l *logReader) text(ctx context.Context, w *textWriter, msgs <-chan jetstream.Msg) error {
+	return l.now(ctx, msgs, func(_ uint64, line *rest.LogLine) error {
+		_, err := w.Write([]byte(textOf(line)))
+		return err
+	})
+}
+
+// now calls each for the lines that are there.
+func (l *logReader) now(ctx context.Context, msgs <-chan jetstream.Msg, each func(uint64, *rest.LogLine) error) error {
 	again := time.NewTicker(logGrace)
 	defer again.Stop()
 	for l.after < l.last {
 		select {
 		case m := <-msgs:
-			pending, err := l.each(m, func(_ uint64, line *rest.LogLine) error {
-				_, err := w.Write([]byte(textOf(line)))
-				return err
-			})
+			pending, err := l.each(m, each)
 			if err != nil || pending == 0 {
 				return err
 			}

@@ -16,7 +16,8 @@ type jobSearch struct {
 	Page
 	Q       string `query:"q" doc:"Words, of which a name contains any, and conditions on the latest execution: since:2016-09-09 until:2016-09-10 batch-status:failed exit-status:X."`
 	SortBy  string `query:"sort_by" example:"last_execution_started:desc,name" doc:"name, last_execution_started, last_execution_duration, last_execution_status, next_execution_start, each with :asc or :desc; the first is the strongest."`
-	SortBy2 string `query:"sort-by" hidden:"true"`
+	SortBy2 string `query:"sort-by" hidden:"true"` // as older clients write it; what cannot be read they expect to be passed over
+	With    string `query:"with" example:"execution" doc:"What is wanted besides, with commas between: execution (the executions of each job)."`
 }
 
 func (in *jobSearch) query(s *Server) (index.JobQuery, error) {
@@ -36,7 +37,9 @@ func (in *jobSearch) query(s *Server) (index.JobQuery, error) {
 		}
 	}
 	var err error
-	q.Less, err = order(cmp.Or(in.SortBy, in.SortBy2), s.next)
+	if q.Less, err = order(cmp.Or(in.SortBy, in.SortBy2), s.next); in.SortBy == "" {
+		err = nil
+	}
 	return q, err
 }
 
@@ -63,7 +66,8 @@ func condition(key, value string) func(*index.Summary) bool {
 }
 
 // order reads sort_by; nil for the order by name.
-func order(by string, next func(*index.Job) subjects.Time) (func(a, b *index.Job) int, error) {
+// Its error is about one of the keys; the function goes by the others.
+func order(by string, next func(*index.Job) subjects.Time) (less func(a, b *index.Job) int, err error) {
 	if by == "" {
 		return nil, nil
 	}
@@ -73,7 +77,7 @@ func order(by string, next func(*index.Job) subjects.Time) (func(a, b *index.Job
 		key := sortKey(strings.ReplaceAll(name, "-", "_"), next)
 		switch {
 		case key == nil, direction != "" && direction != "asc" && direction != "desc":
-			return nil, parameterError("sort_by", "name, last_execution_started, last_execution_duration, last_execution_status or next_execution_start, each with :asc or :desc", part)
+			err = parameterError("sort_by", "name, last_execution_started, last_execution_duration, last_execution_status or next_execution_start, each with :asc or :desc", part)
 		case direction == "desc":
 			keys = append(keys, func(a, b *index.Job) int { return key(b, a) })
 		default:
@@ -87,7 +91,17 @@ func order(by string, next func(*index.Job) subjects.Time) (func(a, b *index.Job
 			}
 		}
 		return strings.Compare(a.Name, b.Name)
-	}, nil
+	}, err
+}
+
+// wants says whether with has the word.
+func wants(with, word string) bool {
+	for w := range strings.SplitSeq(with, ",") {
+		if strings.TrimSpace(w) == word {
+			return true
+		}
+	}
+	return false
 }
 
 // sortKey compares by one key; what is missing comes first.

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
@@ -36,13 +37,14 @@ func executionOf(e *bus.Execution) rest.Execution {
 		v.StepExecutions = make([]rest.StepExecution, len(e.StepExecutions))
 	}
 	for i := range e.StepExecutions {
-		v.StepExecutions[i] = stepOf(&e.StepExecutions[i])
+		v.StepExecutions[i] = stepOf(e.ID, &e.StepExecutions[i])
 	}
 	return v
 }
 
-func stepOf(e *subjects.StepExecution) rest.StepExecution {
+func stepOf(execution int64, e *subjects.StepExecution) rest.StepExecution {
 	return rest.StepExecution{
+		DBID:            rest.DBID("step", strconv.FormatInt(execution, 10), strconv.FormatInt(e.ID, 10)),
 		StepExecutionID: e.ID, StepName: e.Step,
 		BatchStatus: e.BatchStatus, ExitStatus: exitStatus(e.BatchStatus, e.ExitStatus),
 		StartTime: e.StartTime, EndTime: e.EndTime, Exception: orNil(e.Exception),

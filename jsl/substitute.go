@@ -1,6 +1,9 @@
 package jsl
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // The operators of substitution: #{operator['name']}.
 const (
@@ -81,6 +84,28 @@ func hasOperator(value, operator string) bool {
 		}
 	}
 	return false
+}
+
+// Parameters are the names of the job parameters that the job asks for by #{jobParameters['...']}, in order of their names.
+func (j *Job) Parameters() []string {
+	var names []string
+	var visit func(n *node)
+	visit = func(n *node) {
+		for p := range pieces(n.text) {
+			if p.operator == jobParameters {
+				names = append(names, p.name)
+			}
+		}
+		for _, m := range n.members {
+			visit(m.value)
+		}
+		for _, item := range n.items {
+			visit(item)
+		}
+	}
+	visit(write(j.fields()))
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // lookup returns the value of an operator. If it is deferred the operator is left as it is, with its default.

@@ -71,3 +71,14 @@ func TestPiecesAreTheWholeValue(t *testing.T) {
 		}
 	}
 }
+
+func TestParameters(t *testing.T) {
+	j, err := Parse(XML, []byte(`<job id="J"><properties><property name="a" value="#{jobParameters[&#39;who&#39;]}?:x;"/></properties>
+	  <step id="s"><batchlet ref="b"><properties><property name="c" value="#{jobParameters['b']}-#{jobParameters['who']}-#{systemProperties['x']}"/></properties></batchlet></step></job>`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := strings.Join(j.Parameters(), " "), "b who"; got != want {
+		t.Errorf("Parameters() = %s, want %s", got, want)
+	}
+}

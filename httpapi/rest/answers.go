@@ -2,6 +2,8 @@ package rest
 
 import (
 	"encoding/json"
+	"hash/fnv"
+	"strings"
 
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
@@ -85,11 +87,11 @@ type AgentRef struct {
 
 // ExecutionSummary is an execution as lists show it.
 type ExecutionSummary struct {
-	ExecutionID     int64                `json:"execution_id" edn:"db/id|job-execution/execution-id"`
-	InstanceID      int64                `json:"instance_id" edn:"job-execution/instance-id" doc:"The first execution of its restarts; the same for all of them."`
+	ExecutionID     int64                `json:"execution_id" edn:"db/id|job-execution/execution-id,id" doc:"0 for a fire to come."`
+	InstanceID      int64                `json:"instance_id" edn:"job-execution/instance-id,id" doc:"The first execution of its restarts; the same for all of them."`
 	App             string               `json:"app" edn:"application/name"`
 	Job             string               `json:"job" edn:"job/name"`
-	BatchStatus     subjects.BatchStatus `json:"batch_status" edn:"job-execution/batch-status,ref=batch-status" enum:"undispatched,unrestarted,queued,starting,started,stopping,stopped,failed,completed,abandoned,unknown"`
+	BatchStatus     subjects.BatchStatus `json:"batch_status" edn:"job-execution/batch-status,ref=batch-status" enum:"undispatched,unrestarted,queued,starting,started,stopping,stopped,failed,completed,abandoned,unknown,registered"`
 	ExitStatus      *string              `json:"exit_status" edn:"job-execution/exit-status" doc:"Never null once the execution has ended."`
 	CreateTime      subjects.Time        `json:"create_time" edn:"job-execution/create-time"`
 	StartTime       subjects.Time        `json:"start_time" edn:"job-execution/start-time" nullable:"true"`
@@ -170,4 +172,12 @@ type LogLine struct {
 	Stream  string        `json:"stream" edn:"execution-log/stream"`
 	Step    string        `json:"step,omitempty" edn:"execution-log/step"`
 	Message string        `json:"message" edn:"execution-log/message"`
+}
+
+// DBID is the number, below 2^53, by which older clients tell things apart that have none of their own. It is made from what names
+// the thing, and is larger than any execution's.
+func DBID(kind string, names ...string) int64 {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(kind + "/" + strings.Join(names, "/"))) // never fails
+	return int64(h.Sum64()>>12) | 1<<52
 }

@@ -12,6 +12,7 @@
 //	ref=log-level   {:db/ident :log-level/info}
 //	in=calendar/name {:calendar/name "c"}
 //	uuid            #uuid "..."
+//	id              a number, absent if it is 0
 //	text            EDN in a string
 //	set             #{"a" "b"}
 //	inline          the members of the map are those of the object around it, in what is read
