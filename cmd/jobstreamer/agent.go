@@ -15,6 +15,7 @@ import (
 
 	"github.com/job-streamer/job-streamer-control-bus/agent"
 	"github.com/job-streamer/job-streamer-control-bus/agent/native"
+	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/help"
 )
 
 // agentSettings say what an agent is.
@@ -41,15 +42,15 @@ Ctrl-C lets what runs come to its end for a while (--drain), then stops it. A se
 	}
 	flags := cmd.Flags()
 	host, _ := os.Hostname()
-	section(flags, "Work", func(f *pflag.FlagSet) {
+	help.Section(flags, "Work", func(f *pflag.FlagSet) {
 		f.StringVar(&s.name, "name", "", "`NAME` of the agent; one live agent a name (default: the host's)")
 		f.StringSliceVar(&s.apps, "apps", []string{"default"}, "`NAMES` applications whose jobs it runs")
 		f.StringSliceVar(&s.pools, "pools", []string{"default"}, "`NAMES` pools that it belongs to; a job says which pool it wants")
 		f.IntVar(&s.slots, "slots", 0, "`NUMBER` executions that run at a time (default: one for each core)")
 		f.StringVar(&s.data, "data", "", "`DIR` where it keeps what must survive a restart (default: agents/NAME in "+defaultData(p.env)+")")
 	})
-	section(flags, "NATS", func(f *pflag.FlagSet) { s.nats.flags(f, nats.DefaultURL) })
-	section(flags, "Times", func(f *pflag.FlagSet) {
+	help.Section(flags, "NATS", func(f *pflag.FlagSet) { s.nats.flags(f, nats.DefaultURL) })
+	help.Section(flags, "Times", func(f *pflag.FlagSet) {
 		f.DurationVar(&s.heartbeat, "heartbeat", 2*time.Second, "`TIME` between two signs of life; silent for three of them, it is held for lost")
 		s.endFlags(f)
 	})

@@ -14,6 +14,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/agent"
 	"github.com/job-streamer/job-streamer-control-bus/agent/native"
 	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/help"
 )
 
 // devSettings are what can be chosen for everything in one process.
@@ -41,12 +42,12 @@ Ctrl-C lets running jobs come to their end for a while (--drain), then stops the
 		},
 	}
 	flags := cmd.Flags()
-	section(flags, "Where", func(f *pflag.FlagSet) {
+	help.Section(flags, "Where", func(f *pflag.FlagSet) {
 		f.StringVar(&s.bus.data, "data", defaultData(p.env), "`DIR` where all data is")
 		f.StringVar(&s.bus.http, "http", "127.0.0.1:45102", "`HOST:PORT` where the REST API is; port 0 is any free one")
 		f.StringVar(&s.bus.listen, "nats", "127.0.0.1:4222", "`HOST:PORT` where the nats command and more agents reach NATS; port 0 is any free one")
 	})
-	section(flags, "What", func(f *pflag.FlagSet) {
+	help.Section(flags, "What", func(f *pflag.FlagSet) {
 		f.BoolVar(&s.demo, "demo", false, "register three jobs, run them and show what happens")
 		f.StringSliceVar(&s.agent.apps, "apps", []string{"default"}, "`NAMES` applications whose jobs the agent runs")
 		f.StringSliceVar(&s.agent.pools, "pools", []string{"default"}, "`NAMES` pools that the agent belongs to")
@@ -55,7 +56,7 @@ Ctrl-C lets running jobs come to their end for a while (--drain), then stops the
 		f.StringVar(&s.bus.sync, "sync", "always", "`WHEN` data goes to disk: always, before anything is acknowledged; interval, every 2m; or after a duration such as 1s, whose work a power cut can lose")
 		f.StringVar(&s.bus.timeZone, "timezone", "UTC", "`ZONE` time zone of schedules that name none, such as Europe/Berlin")
 	})
-	section(flags, "Times", s.agent.endFlags)
+	help.Section(flags, "Times", s.agent.endFlags)
 	return cmd
 }
 

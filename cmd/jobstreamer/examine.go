@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/doctor"
+	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/help"
 )
 
 // doctorSettings say what is examined.
@@ -33,8 +34,8 @@ nothing. The exit code is 1 if something is wrong.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return p.doctor(cmd.Context(), s) },
 	}
 	flags := cmd.Flags()
-	section(flags, "NATS", func(f *pflag.FlagSet) { s.nats.flags(f, nats.DefaultURL) })
-	section(flags, "What", func(f *pflag.FlagSet) {
+	help.Section(flags, "NATS", func(f *pflag.FlagSet) { s.nats.flags(f, nats.DefaultURL) })
+	help.Section(flags, "What", func(f *pflag.FlagSet) {
 		f.StringVar(&s.data, "data", defaultData(p.env), "`DIR` the bus's data, if it is on this machine: how full is that disk?")
 		f.DurationVar(&s.listen, "listen", 0, "`TIME` wait so long for agents' signs of life (default: three of their intervals)")
 		outputFlag(f, &s.output)
@@ -91,8 +92,8 @@ func printReport(w io.Writer, r *doctor.Report) {
 			fmt.Fprintf(w, "ok     %-*s%s\n", margin-7, c.Name, c.Saw)
 		}
 		for _, f := range c.Findings {
-			fmt.Fprintf(w, "WRONG  %-*s%s\n", margin-7, c.Name, strings.Join(wrap(f.Wrong, helpWidth-margin), "\n"+strings.Repeat(" ", margin)))
-			fmt.Fprintf(w, "%*s-> %s\n", margin, "", strings.Join(wrap(f.Do, helpWidth-margin-3), "\n"+strings.Repeat(" ", margin+3)))
+			fmt.Fprintf(w, "WRONG  %-*s%s\n", margin-7, c.Name, strings.Join(help.Wrap(f.Wrong, help.Width-margin), "\n"+strings.Repeat(" ", margin)))
+			fmt.Fprintf(w, "%*s-> %s\n", margin, "", strings.Join(help.Wrap(f.Do, help.Width-margin-3), "\n"+strings.Repeat(" ", margin+3)))
 		}
 	}
 	switch r.Wrong {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/bench"
+	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/help"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/client"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 )
@@ -38,7 +39,7 @@ It makes a job ` + benchJob + `, and deletes it with its history in the end.`,
   jobstreamer bench --executions 50000 --concurrency 128 --rate 500 -o json`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return p.bench(cmd.Context(), s) },
 	}
-	section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
+	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
 		f.StringVar(&s.cfg.URL, "url", "http://127.0.0.1:45102", "`URL` where the REST API is")
 		f.StringVar(&s.cfg.App, "app", "default", "`NAME` application that the job is made in")
 		f.IntVar(&s.cfg.Executions, "executions", 20_000, "`NUMBER` executions to measure how many go through; 0 leaves that out")

@@ -5,6 +5,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/help"
 )
 
 // program is what all commands share.
@@ -47,7 +49,7 @@ New here? This runs everything in one process, with jobs to look at:
 	root.SetHelpCommand(&cobra.Command{Use: "help", Hidden: true})
 	root.CompletionOptions.HiddenDefaultCmd = true
 	sharedFlags(root, p)
-	setHelp(root)
+	help.Set(root)
 	for _, cmd := range root.Commands() {
 		cmd.Args = noArguments
 	}
@@ -56,7 +58,7 @@ New here? This runs everything in one process, with jobs to look at:
 }
 
 func sharedFlags(root *cobra.Command, p *program) {
-	section(root.PersistentFlags(), "Everywhere", func(f *pflag.FlagSet) {
+	help.Section(root.PersistentFlags(), "Everywhere", func(f *pflag.FlagSet) {
 		f.String(configFlag, "", "`FILE` YAML with any of these settings, such as \"slots: 8\"")
 		f.StringVar(&p.logs.level, "log-level", "info", "`LEVEL` log from here on: debug, info, warn or error")
 		f.StringVar(&p.logs.format, "log-format", "auto", "`FORMAT` of the log: text, json, or auto: text on a terminal, else json")

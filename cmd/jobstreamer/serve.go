@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/job-streamer/job-streamer-control-bus/agent"
+	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/help"
 )
 
 func newServe(p *program) *cobra.Command {
@@ -26,27 +27,27 @@ Addresses are on the loopback interface unless you say otherwise.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return p.serve(cmd.Context(), s, cmd.Flags()) },
 	}
 	flags := cmd.Flags()
-	section(flags, "REST", func(f *pflag.FlagSet) {
+	help.Section(flags, "REST", func(f *pflag.FlagSet) {
 		f.StringVar(&s.http, "http", "127.0.0.1:45102", "`HOST:PORT` where the REST API is; port 0 is any free one")
 	})
-	section(flags, "NATS in this process", func(f *pflag.FlagSet) {
+	help.Section(flags, "NATS in this process", func(f *pflag.FlagSet) {
 		f.StringVar(&s.data, "data", defaultData(p.env), "`DIR` where its data is")
 		f.StringVar(&s.listen, "nats", "127.0.0.1:4222", "`HOST:PORT` where agents reach it; port 0 is any free one")
 		f.StringVar(&s.sync, "sync", "always", "`WHEN` data goes to disk: always, before anything is acknowledged; interval, every 2m; or after a duration such as 1s, whose work a power cut can lose")
 	})
-	section(flags, "NATS elsewhere", func(f *pflag.FlagSet) {
+	help.Section(flags, "NATS elsewhere", func(f *pflag.FlagSet) {
 		s.nats.flags(f, "")
 		f.IntVar(&s.replicas, "replicas", 1, "`NUMBER` servers that keep each stream: 1, 3 or 5")
 		f.Lookup("nats-user").Usage += "; without --nats-url, the NATS in this process asks for it"
 	})
-	section(flags, "Limits", func(f *pflag.FlagSet) {
+	help.Section(flags, "Limits", func(f *pflag.FlagSet) {
 		f.DurationVar(&s.retention.Results, "retain-results", 24*time.Hour, "`TIME` keep the single results of what has ended so long; at least 1h")
 		f.DurationVar(&s.retention.Executions, "retain-executions", 0, "`TIME` keep the records of what has ended so long; at least 1h, 0 is for ever")
 		f.DurationVar(&s.retention.Logs, "retain-logs", 30*24*time.Hour, "`TIME` keep the output of jobs so long; 0 is for ever")
 		f.Int64Var(&s.retention.LogBytes, "max-log-bytes", 10<<30, "`BYTES` keep so much output, the oldest goes first; 0 is no limit")
 		f.Lookup("max-log-bytes").DefValue = "10 GiB"
 	})
-	section(flags, "Besides", func(f *pflag.FlagSet) {
+	help.Section(flags, "Besides", func(f *pflag.FlagSet) {
 		f.StringVar(&s.name, "name", "", "`NAME` of this control bus, in logs and leases (default: the host's, with the process id)")
 		f.StringVar(&s.timeZone, "timezone", "UTC", "`ZONE` time zone of schedules that name none, such as Europe/Berlin")
 	})

@@ -1,4 +1,6 @@
-package main
+// Package help makes the help of a command tree a pleasure to read: flags under headings, in the order in which they were
+// defined, with the values that they take, and examples before them.
+package help
 
 import (
 	"cmp"
@@ -11,16 +13,27 @@ import (
 	"github.com/spf13/pflag"
 )
 
+// Width is how many letters a line has.
+const Width = 100
+
 const (
 	sectionKey = "section"
-	helpWidth  = 100
+	quietKey   = "quiet"
 	unbroken   = "\x00" // a space at which no line ends
 )
 
-// section defines flags under a heading of the help. Headings and flags are shown in the order in which they were defined.
+// Quiet lets the help of a command leave out the flags that it inherits.
+func Quiet(cmd *cobra.Command) {
+	if cmd.Annotations == nil {
+		cmd.Annotations = map[string]string{}
+	}
+	cmd.Annotations[quietKey] = "true"
+}
+
+// Section defines flags under a heading of the help. Headings and flags are shown in the order in which they were defined.
 //
 // A flag's usage begins with the name of its value: "`DIR` where its data is".
-func section(to *pflag.FlagSet, title string, define func(f *pflag.FlagSet)) {
+func Section(to *pflag.FlagSet, title string, define func(f *pflag.FlagSet)) {
 	own := pflag.NewFlagSet(title, pflag.ContinueOnError)
 	own.SortFlags = false
 	define(own)
@@ -29,8 +42,8 @@ func section(to *pflag.FlagSet, title string, define func(f *pflag.FlagSet)) {
 	to.AddFlagSet(own)
 }
 
-// setHelp makes the help of root and all its commands ours.
-func setHelp(root *cobra.Command) {
+// Set makes the help of root and all its commands ours.
+func Set(root *cobra.Command) {
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) {
 		fmt.Fprintf(cmd.OutOrStdout(), "%s\n\n", paragraphs(cmp.Or(cmd.Long, cmd.Short)))
 		writeUsage(cmd.OutOrStdout(), cmd)
@@ -42,30 +55,42 @@ func setHelp(root *cobra.Command) {
 }
 
 func writeUsage(w io.Writer, cmd *cobra.Command) {
-	if cmd.HasSubCommands() {
+	if cmd.HasAvailableSubCommands() {
 		fmt.Fprintf(w, "Usage: %s COMMAND [flags]\n", cmd.CommandPath())
-		writeCommands(w, cmd)
-	} else {
-		fmt.Fprintf(w, "Usage: %s [flags]\n", cmd.CommandPath())
 	}
+	if !cmd.HasAvailableSubCommands() || hasFlags(cmd) {
+		fmt.Fprintf(w, "Usage: %s [flags]\n", strings.TrimSuffix(cmd.UseLine(), " [flags]"))
+	}
+	writeCommands(w, cmd)
 	if cmd.Example != "" {
 		fmt.Fprintf(w, "\nExamples:\n%s\n", strings.TrimRight(cmd.Example, "\n"))
 	}
-	if cmd.HasSubCommands() {
+	if cmd.HasAvailableSubCommands() {
 		fmt.Fprintf(w, "\nSee `%s COMMAND --help` for the flags of a command.\n", cmd.CommandPath())
+	}
+	if cmd.HasAvailableSubCommands() && !hasFlags(cmd) {
 		return
 	}
 	writeFlags(w, cmd)
-	fmt.Fprintf(w, "\nEvery flag can also come from the environment (--log-level is %s) or from a YAML file\n"+
-		"(log-level: debug). Flags win over the environment, the environment wins over the file.\n", envName("log-level"))
+	fmt.Fprintf(w, "\nEvery flag can also come from the environment (--log-level is JOBSTREAMER_LOG_LEVEL) or from a YAML file\n"+
+		"(log-level: debug). Flags win over the environment, the environment wins over the file.\n")
+}
+
+// hasFlags says whether the command does something itself.
+func hasFlags(cmd *cobra.Command) bool {
+	found := false
+	cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) { found = found || f.Annotations[sectionKey] != nil })
+	return found
 }
 
 func writeCommands(w io.Writer, cmd *cobra.Command) {
-	for _, g := range cmd.Groups() {
-		fmt.Fprintf(w, "\n%s:\n", g.Title)
+	groups := append(slices.Clone(cmd.Groups()), &cobra.Group{Title: "Commands"})
+	for _, g := range groups {
+		title := "\n" + g.Title + ":\n"
 		for _, c := range cmd.Commands() {
-			if c.GroupID == g.ID {
-				fmt.Fprintf(w, "  %-9s %s\n", c.Name(), c.Short)
+			if c.GroupID == g.ID && c.IsAvailableCommand() {
+				fmt.Fprintf(w, "%s  %-*s %s\n", title, cmd.Commands()[0].NamePadding()-2, c.Name(), c.Short)
+				title = ""
 			}
 		}
 	}
@@ -74,9 +99,11 @@ func writeCommands(w io.Writer, cmd *cobra.Command) {
 func writeFlags(w io.Writer, cmd *cobra.Command) {
 	var titles []string
 	flags := map[string][]*pflag.Flag{}
+	quiet := cmd.Annotations[quietKey] != ""
+	inherited := cmd.InheritedFlags()
 	collect := func(f *pflag.Flag) {
 		s := f.Annotations[sectionKey]
-		if len(s) == 0 || slices.Contains(flags[s[0]], f) {
+		if len(s) == 0 || slices.Contains(flags[s[0]], f) || quiet && inherited.Lookup(f.Name) == f {
 			return // --help, or inherited and seen
 		}
 		if flags[s[0]] == nil {
@@ -85,7 +112,7 @@ func writeFlags(w io.Writer, cmd *cobra.Command) {
 		flags[s[0]] = append(flags[s[0]], f)
 	}
 	cmd.Flags().VisitAll(collect)
-	cmd.InheritedFlags().VisitAll(collect)
+	inherited.VisitAll(collect)
 	for _, title := range titles {
 		fmt.Fprintf(w, "\n%s:\n", title)
 		for _, f := range flags[title] {
@@ -113,7 +140,7 @@ func writeFlag(w io.Writer, f *pflag.Flag) {
 		d = fmt.Sprintf(" (default: %s)", strings.Replace(d, "h0m0s", "h", 1))
 		text += " " + strings.ReplaceAll(d[1:], " ", unbroken)
 	}
-	lines := wrap(text, helpWidth-column)
+	lines := Wrap(text, Width-column)
 	if len(left) > column-2 {
 		fmt.Fprintln(w, left)
 		left = ""
@@ -124,8 +151,8 @@ func writeFlag(w io.Writer, f *pflag.Flag) {
 	}
 }
 
-// wrap breaks text into lines of at most width letters.
-func wrap(text string, width int) []string {
+// Wrap breaks text into lines of at most width letters.
+func Wrap(text string, width int) []string {
 	var lines []string
 	line := ""
 	for _, word := range strings.Fields(text) {
@@ -150,7 +177,7 @@ func paragraphs(text string) string {
 	all := strings.Split(strings.TrimSpace(text), "\n\n")
 	for i, p := range all {
 		if !strings.HasPrefix(p, " ") {
-			all[i] = strings.Join(wrap(p, helpWidth), "\n")
+			all[i] = strings.Join(Wrap(p, Width), "\n")
 		}
 	}
 	return strings.Join(all, "\n\n")
