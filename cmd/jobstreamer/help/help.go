@@ -72,6 +72,10 @@ func writeUsage(w io.Writer, cmd *cobra.Command) {
 		return
 	}
 	writeFlags(w, cmd)
+	if cmd.Annotations[quietKey] != "" {
+		fmt.Fprintf(w, "\nFlags can also come from the environment: --server is JOBSTREAMER_SERVER.\n")
+		return
+	}
 	fmt.Fprintf(w, "\nEvery flag can also come from the environment (--log-level is JOBSTREAMER_LOG_LEVEL) or from a YAML file\n"+
 		"(log-level: debug). Flags win over the environment, the environment wins over the file.\n")
 }
