@@ -175,15 +175,7 @@ func (s *Server) deleteApp(ctx context.Context, in *AppPath) (*struct{}, error) 
 	if in.App == bus.DefaultApp {
 		return nil, bus.State(bus.CodeAppInUse, "the application %s is always there", bus.DefaultApp)
 	}
-	_, revision, err := s.app(ctx, in.App)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.cfg.Executions.DeleteApp(ctx, in.App); err != nil {
-		return nil, err
-	}
-	s.cfg.Index.PutApp(in.App, nil, revision+1)
-	return nil, nil
+	return nil, s.cfg.Executions.DeleteApp(ctx, in.App)
 }
 
 func (s *Server) appStats(ctx context.Context, in *AppPath) (*answer[rest.AppStats], error) {

@@ -64,8 +64,7 @@ func (in *getEvents) consumer() (cfg jetstream.OrderedConsumerConfig, err error)
 		}
 		return value
 	}
-	filter := bus.ExecutionKey(token("app", in.App), token("job", in.Job), 0)
-	cfg.FilterSubjects = []string{"$KV." + subjects.ExecutionsBucket + "." + filter[:len(filter)-1] + "*"}
+	cfg.FilterSubjects = []string{"$KV." + subjects.ExecutionsBucket + "." + bus.JobKey(token("app", in.App), token("job", in.Job)) + ".*"}
 	if err != nil {
 		return cfg, err
 	}

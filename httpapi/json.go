@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -280,17 +279,3 @@ func escape(name string) string {
 }
 
 var escaper = strings.NewReplacer("~", "~0", "/", "~1")
-
-// maxShown is how many bytes of what was sent an answer shows.
-const maxShown = 80
-
-func cut(s string) string {
-	if len(s) <= maxShown {
-		return s
-	}
-	n := maxShown
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n] + "..."
-}

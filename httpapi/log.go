@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -284,10 +285,7 @@ func linesOf(m *subjects.LogMessage) (lines []rest.LogLine) {
 
 // textOf is a line as people read it. What a message has of further lines is indented.
 func textOf(l *rest.LogLine) string {
-	step := l.Step
-	if step == "" {
-		step = "-"
-	}
+	step := cmp.Or(l.Step, "-")
 	message := strings.ReplaceAll(strings.TrimRight(l.Message, "\r\n"), "\n", "\n    ")
 	return fmt.Sprintf("%s %s %s | %s\n", l.Time, l.Stream, step, message)
 }

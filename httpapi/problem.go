@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/labstack/echo/v4"
@@ -75,7 +76,7 @@ type refusal struct {
 
 func (r *refusal) Error() string { return fmt.Sprint(r.status, r.errs) }
 
-// Precondition and place of what only this package knows.
+// errPrecondition is an If-Match or If-None-Match that does not hold.
 var errPrecondition = errors.New("it is at another revision")
 
 // unknownError is an outcome that is not known, of an execution whose id is.
@@ -268,4 +269,18 @@ func parameterFault(d *huma.ErrorDetail) rest.Fault {
 // parameterError is what a handler found wrong with a parameter or a header.
 func parameterError(name, want, got string) error {
 	return &refusal{http.StatusBadRequest, []error{&huma.ErrorDetail{Location: "query." + name, Message: "want " + want, Value: got}}}
+}
+
+// maxShown is how many bytes of what was sent an answer shows.
+const maxShown = 80
+
+func cut(s string) string {
+	if len(s) <= maxShown {
+		return s
+	}
+	n := maxShown
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n] + "..."
 }

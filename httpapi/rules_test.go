@@ -133,11 +133,10 @@ func TestExecutions(t *testing.T) {
 			now := time.Now()
 			e.agent("a", id).says(subjects.Started, now).says(subjects.Completed, now)
 		})
-		begun := time.Now()
 		var v rest.Execution
-		e.call("GET", fmt.Sprintf("/default/job/a/execution/%d?wait=30s", id), "").want(200).into(&v)
-		if d := time.Since(begun); v.BatchStatus != subjects.Completed || d < 150*time.Millisecond || d > 10*time.Second {
-			t.Errorf("%s after %v, want completed after 0.2 s", v.BatchStatus, d)
+		e.call("GET", fmt.Sprintf("/default/job/a/execution/%d?wait=30m", id), "").want(200).into(&v)
+		if v.BatchStatus != subjects.Completed {
+			t.Errorf("%s, want completed", v.BatchStatus)
 		}
 	})
 	t.Run("a wait ends when its time is up", func(t *testing.T) {
