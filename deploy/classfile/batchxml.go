@@ -1,0 +1,57 @@
+package classfile
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// refs are the ids that a META-INF/batch.xml gives to classes (Jakarta Batch 10.7.1).
+type refs struct {
+	jar   string
+	entry string
+	ids   []string          // as they first appear
+	class map[string]string // by id; the last one wins, as in the runtime
+}
+
+// parseRefs reads what it can: what comes before a mistake is in the result as well.
+func parseRefs(b []byte) (r refs, err error) {
+	r.class = map[string]string{}
+	d := xml.NewDecoder(bytes.NewReader(b))
+	for {
+		t, err := d.Token()
+		if errors.Is(err, io.EOF) {
+			return r, nil
+		}
+		if err != nil {
+			return r, err
+		}
+		if e, ok := t.(xml.StartElement); ok && e.Name.Local == "ref" {
+			r.add(attribute(e, "id"), attribute(e, "class"))
+		}
+		if len(r.ids) > maxRefs {
+			return r, fmt.Errorf("more than %d elements ref", maxRefs)
+		}
+	}
+}
+
+func (r *refs) add(id, class string) {
+	if id == "" || class == "" {
+		return
+	}
+	if _, ok := r.class[id]; !ok {
+		r.ids = append(r.ids, id)
+	}
+	r.class[id] = class
+}
+
+func attribute(e xml.StartElement, name string) string {
+	for _, a := range e.Attr {
+		if a.Name.Local == name && a.Name.Space == "" {
+			return a.Value
+		}
+	}
+	return ""
+}

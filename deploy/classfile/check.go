@@ -1,0 +1,51 @@
+package classfile
+
+import "fmt"
+
+// checkRefs warns of ids in META-INF/batch.xml that lead nowhere.
+func (s *scanner) checkRefs(components []Component) {
+	if s.refs == nil {
+		return
+	}
+	known := map[string]bool{}
+	for _, c := range components {
+		known[c.Class] = true
+	}
+	for _, id := range s.refs.ids {
+		if class := s.refs.class[id]; !known[class] {
+			s.warn.add(s.refs.jar, s.refs.entry, fmt.Sprintf("%s is no component that can be loaded, but the id %s leads to it", class, id))
+		}
+	}
+}
+
+// checkNamespaces warns of an application that needs two runtimes.
+func (s *scanner) checkNamespaces(components []Component) {
+	first := map[string]Component{}
+	for _, c := range components {
+		if _, ok := first[c.Namespace]; !ok {
+			first[c.Namespace] = c
+		}
+	}
+	javax, one := first["javax"]
+	jakarta, two := first["jakarta"]
+	if one && two {
+		s.warn.add(jakarta.Origin, entryOf(jakarta), fmt.Sprintf("is of jakarta.batch, but %s of %s is of javax.batch: "+
+			"one application cannot have both", javax.Class, javax.Origin))
+	}
+}
+
+// checkNames warns of names that two components have.
+func (s *scanner) checkNames(components []Component) {
+	owner := map[string]string{}
+	for _, c := range components {
+		if c.Namespace == "" {
+			continue
+		}
+		for _, name := range append([]string{c.Ref}, c.Aliases...) {
+			if first, ok := owner[name]; ok && first != c.Class {
+				s.warn.add(c.Origin, entryOf(c), fmt.Sprintf("has the name %s, which %s has as well", name, first))
+			}
+			owner[name] = c.Class
+		}
+	}
+}

@@ -1,0 +1,143 @@
+package classfile
+
+import (
+	"bufio"
+	"bytes"
+	"compress/flate"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+)
+
+// Deflate cannot make a byte of more bytes than that, so a larger claim is wrong.
+const maxDeflate = 1040
+
+var (
+	errEncrypted = errors.New("is encrypted")
+	errTooMuch   = errors.New("unpacks to more than a jar of this size may")
+	errLength    = errors.New("unpacks to another length than its directory says")
+)
+
+// unpacker keeps what is needed to unpack one entry after the other.
+type unpacker struct {
+	inflate io.ReadCloser
+	packed  bytes.Reader
+	buf     []byte
+}
+
+// start returns where the bytes of an entry begin.
+func (z *zipFile) start(e entry) (int64, error) {
+	switch {
+	case e.flags&1 != 0:
+		return 0, errEncrypted
+	case e.method != stored && e.method != deflated:
+		return 0, fmt.Errorf("is packed by method %d, not by deflate", e.method)
+	case e.packed < 0 || e.unpacked < 0 || e.off < 0 || e.off > z.size || e.packed > z.size:
+		return 0, errTruncated
+	case e.method == stored && e.packed != e.unpacked, e.unpacked/maxDeflate > e.packed:
+		return 0, errLength
+	}
+	b, err := z.data.at(z.base+e.off, localLen)
+	if err != nil {
+		return 0, err
+	}
+	if string(b[:4]) != localSig {
+		return 0, errors.New("is not where the directory says")
+	}
+	return z.base + e.off + localLen + int64(le.Uint16(b[26:])) + int64(le.Uint16(b[28:])), nil
+}
+
+// read unpacks an entry of at most limit bytes. They are good until the next call. Checksums are
+// not compared: a JVM does not either.
+func (u *unpacker) read(z *zipFile, e entry, limit int64, left *budget) ([]byte, error) {
+	if e.unpacked > limit || e.packed > limit+1<<10 {
+		return nil, fmt.Errorf("has %d bytes, more than %d", max(e.unpacked, e.packed), limit)
+	}
+	return u.head(z, e, e.unpacked, left)
+}
+
+// head unpacks the first n bytes of an entry.
+func (u *unpacker) head(z *zipFile, e entry, n int64, left *budget) ([]byte, error) {
+	if !left.take(openCost + n) {
+		return nil, errTooMuch
+	}
+	off, err := z.start(e)
+	if err != nil {
+		return nil, err
+	}
+	packed := e.packed
+	if n < e.unpacked {
+		packed = min(packed, 2*n+1<<10)
+	}
+	b, err := z.data.at(off, packed)
+	if err != nil || e.method == stored {
+		return b[:min(n, int64(len(b)))], err
+	}
+	u.reset(b)
+	if int64(cap(u.buf)) < n+1 {
+		u.buf = make([]byte, n+1)
+	}
+	got, err := io.ReadFull(u.inflate, u.buf[:n+1]) // one more shows an entry that is longer than it says
+	switch {
+	case err == nil && n < e.unpacked, int64(got) == n && errors.Is(err, io.ErrUnexpectedEOF), n == 0 && errors.Is(err, io.EOF):
+		return u.buf[:n], nil
+	case err == nil, errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		return nil, errLength
+	}
+	return nil, fmt.Errorf("cannot be unpacked: %w", err)
+}
+
+func (u *unpacker) reset(packed []byte) {
+	u.packed.Reset(packed)
+	if u.inflate == nil {
+		u.inflate = flate.NewReader(&u.packed)
+		return
+	}
+	_ = u.inflate.(flate.Resetter).Reset(&u.packed, nil) // cannot fail without a dictionary
+}
+
+// nested opens a jar in a jar. One that is only stored is read where it is, as Spring Boot does;
+// another is unpacked into a file, since neither it nor the outer one is to be held in memory.
+func (z *zipFile) nested(e entry, left *budget) (r io.ReaderAt, release func(), err error) {
+	if e.unpacked > maxNested {
+		return nil, nil, fmt.Errorf("has %d bytes, more than %d", e.unpacked, maxNested)
+	}
+	off, err := z.start(e)
+	if err != nil {
+		return nil, nil, err
+	}
+	in := io.NewSectionReader(z.r, off, e.packed)
+	switch {
+	case off > z.size-e.packed:
+		return nil, nil, errTruncated
+	case !left.take(nestedCost), e.method == deflated && !left.take(e.unpacked):
+		return nil, nil, errTooMuch
+	case e.method == stored:
+		return in, func() {}, nil
+	}
+	return spool(flate.NewReader(bufio.NewReaderSize(in, 64<<10)), e.unpacked)
+}
+
+func spool(r io.Reader, size int64) (*os.File, func(), error) {
+	f, err := os.CreateTemp("", "jobstreamer-nested-*.jar")
+	if err != nil {
+		return nil, nil, err
+	}
+	gone := os.Remove(f.Name()) == nil // where a system allows it a crash leaves nothing behind
+	release := func() {
+		f.Close()
+		if !gone {
+			os.Remove(f.Name())
+		}
+	}
+	n, err := io.Copy(f, io.LimitReader(r, size+1))
+	if err == nil && n != size {
+		err = errLength
+	}
+	if err != nil {
+		release()
+		return nil, nil, fmt.Errorf("cannot be unpacked: %w", err)
+	}
+	return f, release, nil
+}

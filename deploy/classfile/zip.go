@@ -1,0 +1,171 @@
+package classfile
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+)
+
+// The parts of a zip file that matter (APPNOTE.TXT 4.3): its directory is at the end, and only
+// what the directory lists is in it. archive/zip would hold all of a directory in memory and does
+// not say how large it is before.
+const (
+	endLen     = 22
+	end64Len   = 56
+	locatorLen = 20
+	listedLen  = 46
+	localLen   = 30
+
+	endSig     = "PK\x05\x06"
+	end64Sig   = "PK\x06\x06"
+	locatorSig = "PK\x06\x07"
+	listedSig  = "PK\x01\x02"
+	localSig   = "PK\x03\x04"
+)
+
+const (
+	stored   = 0
+	deflated = 8
+)
+
+var (
+	errNoZip     = errors.New("is no zip file, or truncated: its directory is missing")
+	errDirectory = errors.New("its directory is broken")
+	le           = binary.LittleEndian
+)
+
+// entry is one file in a zip, as the directory says.
+type entry struct {
+	name     string
+	flags    uint16
+	method   uint16
+	packed   int64
+	unpacked int64
+	off      int64 // of the local header
+}
+
+// zipFile is a zip whose directory was found.
+type zipFile struct {
+	r     io.ReaderAt
+	size  int64
+	base  int64 // of all offsets: a program may stand before the zip
+	dir   int64
+	dirN  int64 // bytes
+	count int64 // entries
+	data  *window
+}
+
+func openZip(r io.ReaderAt, size int64) (*zipFile, error) {
+	z := &zipFile{r: r, size: size, data: newWindow(r, size, 128<<10)}
+	end, b, err := z.end()
+	if err != nil {
+		return nil, err
+	}
+	z.count, z.dirN, z.dir = int64(le.Uint16(b[10:])), int64(le.Uint32(b[12:])), int64(le.Uint32(b[16:]))
+	if z.count == 0xffff || z.dirN == 0xffffffff || z.dir == 0xffffffff {
+		if end, err = z.end64(end); err != nil {
+			return nil, err
+		}
+	}
+	z.base = end - z.dirN - z.dir
+	if z.dirN < 0 || z.dir < 0 || z.count < 0 || z.base < 0 || z.count > z.dirN/listedLen {
+		return nil, errDirectory
+	}
+	if z.count > maxEntries {
+		return nil, fmt.Errorf("has %d entries, more than %d", z.count, maxEntries)
+	}
+	return z, nil
+}
+
+// end finds the end record: the last one whose comment reaches the end of the file.
+func (z *zipFile) end() (int64, []byte, error) {
+	from := max(z.size-endLen-0xffff, 0)
+	if b, err := z.data.at(z.size-endLen, endLen); err == nil && string(b[:4]) == endSig && le.Uint16(b[20:]) == 0 {
+		return z.size - endLen, b, nil
+	}
+	b, err := z.data.at(from, z.size-from)
+	if err != nil {
+		return 0, nil, err
+	}
+	for i := len(b) - endLen; i >= 0; i-- {
+		if string(b[i:i+4]) == endSig && int(le.Uint16(b[i+20:])) <= len(b)-i-endLen {
+			return from + int64(i), b[i:], nil
+		}
+	}
+	return 0, nil, errNoZip
+}
+
+// end64 reads the larger end record of zips with 65,535 entries or more, and returns where it is.
+func (z *zipFile) end64(end int64) (int64, error) {
+	b, err := z.data.at(end-locatorLen, locatorLen)
+	if err != nil || string(b[:4]) != locatorSig {
+		return end, nil // 65,535 entries and no more
+	}
+	at := int64(le.Uint64(b[8:]))
+	if b, err = z.data.at(at, end64Len); err != nil || string(b[:4]) != end64Sig {
+		return 0, errDirectory
+	}
+	z.count, z.dirN, z.dir = int64(le.Uint64(b[32:])), int64(le.Uint64(b[40:])), int64(le.Uint64(b[48:]))
+	if z.count > z.size || z.dirN > z.size || z.dir > z.size { // so that no sum overflows
+		return 0, errDirectory
+	}
+	return at, nil
+}
+
+// entries walks through the directory. An error ends it.
+func (z *zipFile) entries() iter.Seq2[entry, error] {
+	return func(yield func(entry, error) bool) {
+		w := newWindow(z.r, z.base+z.dir+z.dirN, 64<<10)
+		at := z.base + z.dir
+		for range z.count {
+			e, n, err := readEntry(w, at)
+			if !yield(e, err) || err != nil {
+				return
+			}
+			at += n
+		}
+	}
+}
+
+func readEntry(w *window, at int64) (e entry, n int64, err error) {
+	b, err := w.at(at, listedLen)
+	if err != nil || string(b[:4]) != listedSig {
+		return e, 0, errDirectory
+	}
+	name := int64(le.Uint16(b[28:]))
+	extra := int64(le.Uint16(b[30:]))
+	n = listedLen + name + extra + int64(le.Uint16(b[32:]))
+	if b, err = w.at(at, n); err != nil {
+		return e, 0, errDirectory
+	}
+	e = entry{
+		name:     string(b[listedLen : listedLen+name]),
+		flags:    le.Uint16(b[8:]),
+		method:   le.Uint16(b[10:]),
+		packed:   int64(le.Uint32(b[20:])),
+		unpacked: int64(le.Uint32(b[24:])),
+		off:      int64(le.Uint32(b[42:])),
+	}
+	e.widen(b[listedLen+name : listedLen+name+extra])
+	return e, n, nil
+}
+
+// widen takes the sizes that do not fit into 32 bits from the extra field (APPNOTE.TXT 4.5.3).
+func (e *entry) widen(extra []byte) {
+	for len(extra) >= 4 {
+		id, n := le.Uint16(extra), int(le.Uint16(extra[2:]))
+		if extra = extra[4:]; n > len(extra) {
+			return
+		}
+		if field := extra[:n]; id == 1 {
+			for _, v := range []*int64{&e.unpacked, &e.packed, &e.off} {
+				if *v == 0xffffffff && len(field) >= 8 {
+					*v, field = int64(le.Uint64(field)), field[8:]
+				}
+			}
+		}
+		extra = extra[n:]
+	}
+}
