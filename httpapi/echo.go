@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"runtime/debug"
+	"strconv"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humaecho"
@@ -23,8 +25,33 @@ func newEcho(s *Server) *echo.Echo {
 			s.writeProblem(c.Response(), c.Request(), err)
 		}
 	}
+	e.Pre(s.cors) // before the router, which knows no OPTIONS
 	e.Use(s.guard)
 	return e
+}
+
+// corsAge is how long a browser remembers what it may send; none remembers longer.
+const corsAge = 2 * time.Hour
+
+// cors lets the pages of one origin, which is never *, use the API with their cookies, and read what it refuses too.
+func (s *Server) cors(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if s.cfg.AllowOrigin == "" {
+			return next(c)
+		}
+		h := c.Response().Header()
+		h.Set("Access-Control-Allow-Origin", s.cfg.AllowOrigin)
+		h.Set("Access-Control-Allow-Credentials", "true")
+		h.Set("Access-Control-Expose-Headers", "ETag, Location")
+		h.Add("Vary", "Origin")
+		if c.Request().Method != http.MethodOptions {
+			return next(c)
+		}
+		h.Set("Access-Control-Allow-Methods", "POST,GET,PUT,DELETE,OPTIONS")
+		h.Set("Access-Control-Allow-Headers", "Content-Type,Authorization,If-Match,If-None-Match,Idempotency-Key,Last-Event-ID")
+		h.Set("Access-Control-Max-Age", strconv.Itoa(int(corsAge.Seconds())))
+		return c.NoContent(http.StatusOK)
+	}
 }
 
 // guard limits bodies and turns a panic into an answer.

@@ -148,6 +148,51 @@ func (s *Server) writeJob(ctx context.Context, app string, j *jsl.Job, p *Precon
 	return &saved[rest.Job]{status(created), "/" + app + "/job/" + v.Name, etag(revision), s.whole(now)}, nil
 }
 
+func (s *Server) getSettings(ctx context.Context, in *JobPath) (*answer[rest.Settings], error) {
+	j, err := s.job(ctx, in.App, in.Job)
+	if err != nil {
+		return nil, err
+	}
+	return &answer[rest.Settings]{rest.Settings{Exclusive: j.JSL.Exclusive}}, nil
+}
+
+type putExclusive struct {
+	JobPath
+	Sent body[rest.NewSettings]
+}
+
+func (s *Server) putExclusive(ctx context.Context, in *putExclusive) (*answer[rest.Settings], error) {
+	sent := in.Sent.value.Exclusive
+	return s.setExclusive(ctx, in.JobPath, sent == nil || *sent)
+}
+
+func (s *Server) deleteExclusive(ctx context.Context, in *JobPath) (*struct{}, error) {
+	_, err := s.setExclusive(ctx, *in, false)
+	return nil, err
+}
+
+func (s *Server) setExclusive(ctx context.Context, in JobPath, exclusive bool) (*answer[rest.Settings], error) {
+	for range maxRaces {
+		e, err := s.cfg.Bus.Jobs.Get(ctx, bus.JobKey(in.App, in.Job))
+		if errors.Is(err, bus.ErrNotFound) {
+			_, err = s.job(ctx, in.App, in.Job) // which of the two is not there
+		}
+		if err != nil {
+			return nil, err
+		}
+		j, err := jsl.ParseJSON(e.Value.Definition)
+		if err != nil {
+			return nil, err
+		}
+		j.Exclusive = exclusive
+		_, err = s.writeJob(ctx, in.App, j, &Preconditions{IfMatch: etag(e.Revision)})
+		if !errors.Is(err, errPrecondition) && !errors.Is(err, bus.ErrChanged) {
+			return &answer[rest.Settings]{rest.Settings{Exclusive: exclusive}}, err
+		}
+	}
+	return nil, bus.ErrChanged
+}
+
 type deleteJob struct {
 	JobPath
 	Preconditions

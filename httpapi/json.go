@@ -111,6 +111,9 @@ func (r *reader) value(v reflect.Value, at string) error {
 	switch {
 	case kind == 'n':
 		return r.SkipValue()
+	case v.Kind() == reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		return r.value(v.Elem(), at)
 	case v.Kind() == reflect.Struct:
 		return r.object(v, at)
 	case v.Kind() == reflect.Map:

@@ -39,6 +39,10 @@ func (s *Server) routes() {
 	add(s, ofJob(route(get, job+"/definition", "The definition of a job", 200)), s.getDefinition)
 	add(s, route(del, job, "Delete a job with its schedule and history", 204), s.deleteJob)
 
+	add(s, route(get, job+"/settings", "What can be set without the definition", 200), s.getSettings)
+	add(s, route(put, job+"/settings/exclusive", "Let one execution run at a time", 200), s.putExclusive)
+	add(s, route(del, job+"/settings/exclusive", "Let executions run at the same time", 204), s.deleteExclusive)
+
 	add(s, route(get, job+"/executions", "Executions of a job, newest first", 200), s.listExecutions)
 	add(s, route(post, job+"/executions", "Start an execution", 201), s.postExecution)
 	add(s, route(del, job+"/executions", "Delete the ended executions of a job", 204), s.deleteExecutions)

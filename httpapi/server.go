@@ -68,8 +68,11 @@ type Config struct {
 	Index      Index
 	Executions Executions
 	Schedules  Schedules
-	Version    string       // of the program
-	Log        *slog.Logger // default: none
+	Version    string // of the program
+
+	// AllowOrigin is where pages may come from that use the API, such as http://localhost:3000; default: from nowhere.
+	AllowOrigin string
+	Log         *slog.Logger // default: none
 }
 
 // Server serves the REST API.

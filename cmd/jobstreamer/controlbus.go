@@ -27,6 +27,7 @@ import (
 // busSettings say what a control bus is.
 type busSettings struct {
 	data, http, listen, sync, name, timeZone string
+	allowOrigin                              string
 	replicas                                 int
 	retention                                bus.Retention
 	nats                                     natsSettings
@@ -84,7 +85,7 @@ func openControlBus(ctx context.Context, s busSettings, log *slog.Logger) (c *co
 	c.schedule = scheduler.New(scheduler.Config{Bus: c.bus, Index: c.index, Submit: c.service, TimeZone: zone, Log: log})
 	c.rest = httpapi.New(httpapi.Config{
 		Bus: c.bus, Index: c.index, Executions: c.service, Schedules: c.schedule,
-		Log: log, Version: version(),
+		Log: log, Version: version(), AllowOrigin: s.allowOrigin,
 	})
 	return c, nil
 }

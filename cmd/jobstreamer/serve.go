@@ -29,6 +29,7 @@ Addresses are on the loopback interface unless you say otherwise.`,
 	flags := cmd.Flags()
 	help.Section(flags, "REST", func(f *pflag.FlagSet) {
 		f.StringVar(&s.http, "http", "127.0.0.1:45102", "`HOST:PORT` where the REST API is; port 0 is any free one")
+		f.StringVar(&s.allowOrigin, "allow-origin", "", "`URL` whose pages may use the API from a browser, such as http://localhost:3000 (CORS)")
 	})
 	help.Section(flags, "NATS in this process", func(f *pflag.FlagSet) {
 		f.StringVar(&s.data, "data", defaultData(p.env), "`DIR` where its data is")

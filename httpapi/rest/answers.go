@@ -55,6 +55,11 @@ type Job struct {
 	Definition        json.RawMessage     `json:"definition,omitempty" edn:"job/definition" doc:"The job as it may be PUT again. Left out in lists."`
 }
 
+// Settings are what of a job can be set without its definition.
+type Settings struct {
+	Exclusive bool `json:"exclusive" edn:"job/exclusive?" doc:"One execution at a time."`
+}
+
 // JobStats counts the executions of a job.
 type JobStats struct {
 	Total   int     `json:"total"`

@@ -20,3 +20,8 @@ type NewSchedule struct {
 	Substitution bool   `json:"substitution,omitempty" edn:"schedule/substitution?" doc:"Move a fire off a holiday instead of leaving it out."`
 	Misfire      string `json:"misfire,omitempty" edn:"schedule/misfire" enum:"fire_once,fire_all,skip" doc:"What becomes of times that passed while nobody could fire them; without one fire_once."`
 }
+
+// NewSettings is the body that changes what of a job can be set without its definition.
+type NewSettings struct {
+	Exclusive *bool `json:"exclusive,omitempty" edn:"job/exclusive?" doc:"Without it, true."`
+}
