@@ -40,6 +40,9 @@ type Bus struct {
 	Locks       *Store[int64]
 	Idempotency *Store[Idempotency]
 	Leases      *Leases
+	Deployed    *Store[Deployed] // the keys without a dot of the bucket deployments
+	Revisions   *Store[Revision] // those with one
+	Artifacts   *Objects
 
 	cfg     Config
 	ids     ids
@@ -86,7 +89,12 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Bus, error) {
 		bind(ctx, b, subjects.LocksBucket, &b.Locks),
 		bind(ctx, b, subjects.IdempotencyBucket, &b.Idempotency),
 		bind(ctx, b, subjects.CountersBucket, &b.ids.store),
+		bind(ctx, b, subjects.DeploymentsBucket, &b.Deployed),
+		bind(ctx, b, subjects.DeploymentsBucket, &b.Revisions),
 	)
+	if err == nil {
+		b.Artifacts, err = openObjects(ctx, b, subjects.ArtifactsStore)
+	}
 	var leases *Store[Lease]
 	if err = errors.Join(err, bind(ctx, b, subjects.LeasesBucket, &leases)); err != nil {
 		b.Pub.Close()

@@ -117,3 +117,27 @@ type Idempotency struct {
 	Hash      string        `json:"hash"` // of the parameters it was first used with
 	Time      subjects.Time `json:"time"`
 }
+
+// Deployed says which revision of an application's class path is current. Its key is the application's name.
+type Deployed struct {
+	Current int           `json:"current"` // 0: none
+	Last    int           `json:"last"`    // the highest number that was ever current: no number is used twice
+	Oldest  int           `json:"oldest"`  // what is below, and not current, is given up
+	Removed int           `json:"removed"` // how many times the application was removed
+	Time    subjects.Time `json:"time"`
+}
+
+// Revision is a class path that was deployed. It does not change.
+type Revision struct {
+	App        string          `json:"app"`
+	Number     int             `json:"revision"` // from 1
+	CreateTime subjects.Time   `json:"create_time"`
+	Manifest   json.RawMessage `json:"manifest,omitempty"` // what package deploy found: jars, components, warnings
+	Object     string          `json:"object,omitempty"`   // in place of a large manifest, where it is in the object store
+}
+
+// Key is the revision's key in the bucket deployments.
+func (r *Revision) Key() string { return RevisionKey(r.App, r.Number) }
+
+// RevisionKey is the key of a revision in the bucket deployments.
+func RevisionKey(app string, number int) string { return app + "." + strconv.Itoa(number) }

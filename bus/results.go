@@ -52,50 +52,20 @@ func (b *Bus) PublishResult(ctx context.Context, r *subjects.Result, expect uint
 
 // LastResult reads the newest result of an execution from the leader; [ErrNotFound] if there is none.
 func (b *Bus) LastResult(ctx context.Context, app, job string, id int64) (*StoredResult, error) {
-	body, _ := json.Marshal(map[string]string{"last_by_subj": subjects.ResultFilter(app, job, id)}) // cannot fail
-	return b.getResult(ctx, body)
+	return b.getResult(ctx, lastOf(subjects.ResultFilter(app, job, id)))
 }
 
 // ResultAt reads the first result of an execution at or after seq; [ErrNotFound] if there is none.
 func (b *Bus) ResultAt(ctx context.Context, app, job string, id int64, seq uint64) (*StoredResult, error) {
-	body, _ := json.Marshal(map[string]any{"seq": seq, "next_by_subj": subjects.ResultFilter(app, job, id)})
-	return b.getResult(ctx, body)
+	return b.getResult(ctx, nextOf(subjects.ResultFilter(app, job, id), seq))
 }
 
-// getResult asks the stream's leader: the client library would ask any replica, since the stream allows direct reads.
 func (b *Bus) getResult(ctx context.Context, body []byte) (*StoredResult, error) {
-	if _, ok := ctx.Deadline(); !ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, AckTimeout)
-		defer cancel()
-	}
-	m, err := b.NC.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+subjects.ResultsStream, body)
+	m, err := b.ask(ctx, subjects.ResultsStream, body)
 	if err != nil {
-		return nil, fmt.Errorf("read results: %w: %w", ErrAway, err)
-	}
-	var answer struct {
-		Error   *jetstream.APIError `json:"error"`
-		Message struct {
-			Subject string `json:"subject"`
-			Seq     uint64 `json:"seq"`
-			Headers []byte `json:"hdrs"`
-			Data    []byte `json:"data"`
-		} `json:"message"`
-	}
-	if err := json.Unmarshal(m.Data, &answer); err != nil {
 		return nil, fmt.Errorf("read results: %w", err)
 	}
-	if answer.Error != nil {
-		if answer.Error.Code == 404 {
-			return nil, fmt.Errorf("read results: %w", ErrNotFound)
-		}
-		return nil, fmt.Errorf("read results: %w: %w", ErrAway, answer.Error)
-	}
-	hdr, err := nats.DecodeHeadersMsg(answer.Message.Headers)
-	if err != nil && len(answer.Message.Headers) > 0 {
-		return nil, fmt.Errorf("read result %d: headers: %w", answer.Message.Seq, err)
-	}
-	return DecodeResult(answer.Message.Subject, answer.Message.Seq, hdr, answer.Message.Data)
+	return DecodeResult(m.Subject, m.Sequence, m.Header, m.Data)
 }
 
 // DecodeResult reads a message of RESULTS. What its payload says of who and what must agree with its subject, which is what permissions confine.

@@ -138,9 +138,14 @@ func (s *Store[T]) List(ctx context.Context, filter string) ([]Entry[T], error) 
 // Watch calls put for every key that is there, then filled, then put for every change, until ctx ends. A
 // deleted key has no value.
 func (s *Store[T]) Watch(ctx context.Context, put func(key string, v *T, rev uint64), filled func()) error {
-	w, err := s.kv.WatchAll(ctx)
+	return s.WatchKeys(ctx, ">", put, filled)
+}
+
+// WatchKeys is Watch of the keys that match filter, such as "*": those without a dot.
+func (s *Store[T]) WatchKeys(ctx context.Context, filter string, put func(key string, v *T, rev uint64), filled func()) error {
+	w, err := s.kv.Watch(ctx, filter)
 	if err != nil {
-		return s.failed("watch", ">", err)
+		return s.failed("watch", filter, err)
 	}
 	defer w.Stop() //nolint:errcheck // the connection is gone then, and so is the watcher
 	for {
@@ -148,7 +153,7 @@ func (s *Store[T]) Watch(ctx context.Context, put func(key string, v *T, rev uin
 		case e, ok := <-w.Updates():
 			switch {
 			case !ok:
-				return s.failed("watch", ">", ErrAway)
+				return s.failed("watch", filter, ErrAway)
 			case e == nil:
 				filled()
 			case e.Operation() != jetstream.KeyValuePut:

@@ -50,6 +50,13 @@ func Streams(replicas int, r Retention) []jetstream.StreamConfig {
 		kv(subjects.IdempotencyBucket, 1),
 		kv(subjects.CountersBucket, 1),
 		kv(subjects.LeasesBucket, 1),
+		kv(subjects.DeploymentsBucket, 1),
+		{
+			Name: objectStream(subjects.ArtifactsStore), Subjects: []string{chunks(subjects.ArtifactsStore, ">"), metas(subjects.ArtifactsStore)},
+			Description: "jars of applications, by SHA-256", Storage: jetstream.FileStorage,
+			MaxBytes: -1, MaxMsgs: -1, MaxMsgSize: -1, MaxConsumers: -1, MaxMsgsPerSubject: -1,
+			Discard: jetstream.DiscardNew, AllowRollup: true, AllowDirect: true, Replicas: replicas,
+		},
 		{
 			Name: subjects.ResultsStream, Subjects: []string{subjects.AllResults}, Storage: jetstream.FileStorage,
 			Description: "what happened to executions; purged by the janitor of the control bus",

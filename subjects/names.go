@@ -37,7 +37,12 @@ const (
 	LocksBucket       = BucketPrefix + "locks"       // <app>.<job>, while an exclusive job has an execution
 	IdempotencyBucket = BucketPrefix + "idempotency" // made from application, job and Idempotency-Key
 	CountersBucket    = BucketPrefix + "counters"    // execution: the next free block of ids
+	DeploymentsBucket = BucketPrefix + "deployments" // <app>: which revision is current; <app>.<revision>
 )
+
+// ArtifactsStore is the object store with the jars of applications, each named by the SHA-256 of its content.
+// Operators read it with `nats object`.
+const ArtifactsStore = BucketPrefix + "artifacts"
 
 // Wildcards of the streams.
 const (

@@ -1,0 +1,92 @@
+package bus
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Open returns an object's content, which is read a chunk at a time: however large it is, no more is in memory. At the end an error that
+// is [ErrContent] says that it is not what its name says. ctx ends the reading.
+func (o *Objects) Open(ctx context.Context, name string) (io.ReadCloser, *Object, error) {
+	obj, err := o.Stat(ctx, name)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &objectReader{ctx: ctx, o: o, obj: obj, left: obj.Chunks, sum: sha256.New()}, obj, nil
+}
+
+type objectReader struct {
+	ctx  context.Context
+	o    *Objects
+	obj  *Object
+	next uint64 // sequence of the stream from which the next chunk is
+	left uint32 // chunks
+	rest []byte // of the chunk that is read
+	sum  hash.Hash
+	err  error
+}
+
+// Read implements [io.Reader].
+func (r *objectReader) Read(p []byte) (int, error) {
+	for len(r.rest) == 0 && r.err == nil {
+		r.err = r.fetch()
+	}
+	if len(r.rest) == 0 {
+		return 0, r.err
+	}
+	n := copy(p, r.rest)
+	r.rest = r.rest[n:]
+	return n, nil
+}
+
+// Close implements [io.Closer].
+func (r *objectReader) Close() error {
+	r.rest, r.err = nil, errors.New("read from a closed object")
+	return nil
+}
+
+func (r *objectReader) fetch() error {
+	if r.left == 0 {
+		if hex.EncodeToString(r.sum.Sum(nil)) != r.obj.Name {
+			return r.o.failed("read", r.obj.Name, ErrContent)
+		}
+		return io.EOF
+	}
+	seq, data, err := r.o.chunkAt(r.ctx, r.obj.NUID, r.next)
+	if err != nil {
+		return r.o.failed("read", r.obj.Name, err)
+	}
+	r.rest, r.next = data, seq+1
+	r.left--
+	r.sum.Write(data)
+	return nil
+}
+
+// chunkAt reads the chunk at or after a sequence. Any replica will do, as chunks do not change; one that lags may not have it yet.
+func (o *Objects) chunkAt(ctx context.Context, nuid string, seq uint64) (uint64, []byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, AckTimeout)
+	defer cancel()
+	subject := chunks(o.store, nuid)
+	m, err := o.stream.GetMsg(ctx, seq, jetstream.WithGetMsgSubject(subject))
+	if err == nil {
+		return m.Sequence, m.Data, nil
+	}
+	if !errors.Is(err, jetstream.ErrMsgNotFound) {
+		if away(err) {
+			err = fmt.Errorf("%w: %w", ErrAway, err)
+		}
+		return 0, nil, err
+	}
+	s, err := o.b.ask(ctx, objectStream(o.store), nextOf(subject, seq))
+	if err != nil {
+		return 0, nil, err
+	}
+	return s.Sequence, s.Data, nil
+}

@@ -1,0 +1,57 @@
+package bus
+
+import (
+	"context"
+	"sync"
+
+	"github.com/nats-io/nats.go"
+)
+
+// window publishes with a bounded number of messages in flight.
+type window struct {
+	pub  publisher
+	free chan struct{}
+	mu   sync.Mutex
+	err  error // the first
+}
+
+// send publishes data, which the caller may use again. It returns the first error of what was sent before.
+func (w *window) send(ctx context.Context, subject string, data []byte) error {
+	select {
+	case w.free <- struct{}{}:
+	case <-ctx.Done():
+		_ = w.wait() // so that nothing is stored after what the caller cleans up
+		return ctx.Err()
+	}
+	if err := w.failure(); err != nil {
+		<-w.free
+		_ = w.wait() // it failed already
+		return err
+	}
+	w.pub.Publish(&nats.Msg{Subject: subject, Data: data}, "", -1, func(_ uint64, err error) {
+		w.mu.Lock()
+		if w.err == nil {
+			w.err = err
+		}
+		w.mu.Unlock()
+		<-w.free
+	})
+	return nil
+}
+
+// wait waits for all acknowledgements, or that there will be none ([AckTimeout]).
+func (w *window) wait() error {
+	for range cap(w.free) {
+		w.free <- struct{}{}
+	}
+	for range cap(w.free) {
+		<-w.free
+	}
+	return w.failure()
+}
+
+func (w *window) failure() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.err
+}
