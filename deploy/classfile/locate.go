@@ -29,7 +29,7 @@ func locate(entry string) (class string, version int) {
 	if name, ok = strings.CutPrefix(name, versions); ok {
 		var n string
 		n, name, _ = strings.Cut(name, "/")
-		if version, _ = strconv.Atoi(n); version < 9 || n[0] == '+' { // JAR file specification, "multi-release"
+		if version, _ = strconv.Atoi(n); version < 9 || strconv.Itoa(version) != n { // JAR file specification, "multi-release"
 			return "", 0
 		}
 	} else {

@@ -19,9 +19,10 @@ func (s *scanner) report() *Report {
 		}
 	}
 	slices.SortFunc(r.Components, func(a, b Component) int { return cmp.Compare(a.Class, b.Class) })
+	s.warn.over = 3 * (maxWarnings + 1)
 	s.checkRefs(r.Components)
-	s.checkNamespaces(r.Components)
 	s.checkNames(r.Components)
+	s.checkNamespaces(r.Components)
 	s.warn.flush()
 	r.Warnings, r.Unresolved = s.warn.all, s.index.unresolved()
 	return r
@@ -51,8 +52,10 @@ func (s *scanner) component(i int32) (c Component, ok bool) {
 		s.warnMissing(c, in.name)
 		return c, false
 	case strings.ContainsFunc(c.Class+c.Ref, unicode.IsControl):
-		s.warn.add(c.Origin, c.Class, "is left out: there are control characters in its name")
+		s.warn.add(c.Origin, entryOf(c), "is left out: there are control characters in its name")
 		return c, false
+	case m&javaxRoles != 0 && m&jakartaRoles != 0:
+		s.warn.add(c.Origin, entryOf(c), "is of javax.batch and of jakarta.batch: no runtime has both")
 	}
 	return c, true
 }

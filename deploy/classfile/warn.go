@@ -12,6 +12,7 @@ type warnings struct {
 	jar  string // the one that is being read
 	said int    // of it
 	more int    // of it, that were not said
+	over int    // so many beyond maxAll may be said, for what is about the class path as a whole
 }
 
 // add notes a warning. All of one jar come together.
@@ -30,12 +31,12 @@ func (w *warnings) add(jar, entry string, reason any) {
 
 // room says whether one more warning about a jar would be kept.
 func (w *warnings) room(jar string) bool {
-	return len(w.all) < maxAll && (jar != w.jar || w.said < maxWarnings)
+	return len(w.all) < maxAll+w.over && (jar != w.jar || w.said < maxWarnings)
 }
 
 // flush says how many were not said of the jar.
 func (w *warnings) flush() {
-	if w.more > 0 && len(w.all) <= maxAll {
+	if w.more > 0 && len(w.all) <= maxAll+w.over {
 		w.all = append(w.all, Warning{Jar: shown(w.jar), Reason: fmt.Sprintf("%d more like these", w.more)})
 	}
 	w.jar, w.said, w.more = "", 0, 0

@@ -1,0 +1,207 @@
+package classfile
+
+import (
+	"bytes"
+	"compress/flate"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"math"
+	"runtime/debug"
+	"strings"
+	"testing"
+	"time"
+)
+
+const bombSize = 4 << 20
+
+// zeros is n bytes of nothing that are never all in memory.
+type zeros struct{ n int64 }
+
+func (z *zeros) Read(b []byte) (int, error) {
+	if z.n <= 0 {
+		return 0, io.EOF
+	}
+	n := min(int64(len(b)), z.n)
+	clear(b[:n])
+	z.n -= n
+	return int(n), nil
+}
+
+func deflate(r io.Reader) []byte {
+	var b bytes.Buffer
+	w, _ := flate.NewWriter(&b, flate.BestCompression)
+	io.Copy(w, r) //nolint:errcheck // into memory
+	w.Close()
+	return b.Bytes()
+}
+
+// rawZip lists the same packed bytes under many names, count times. What it claims may be wrong.
+func rawZip(packed []byte, unpacked uint32, count int, name func(i int) string) []byte {
+	var out, dir bytes.Buffer
+	local := make([]byte, localLen)
+	copy(local, localSig)
+	out.Write(local)
+	out.Write(packed)
+	for i := range count {
+		n := name(i)
+		b := make([]byte, listedLen)
+		copy(b, listedSig)
+		le.PutUint16(b[10:], deflated)
+		le.PutUint32(b[16:], crc32.ChecksumIEEE(nil))
+		le.PutUint32(b[20:], uint32(len(packed)))
+		le.PutUint32(b[24:], unpacked)
+		le.PutUint16(b[28:], uint16(len(n)))
+		dir.Write(b)
+		dir.WriteString(n)
+	}
+	return append(append(out.Bytes(), dir.Bytes()...), endRecord(count, dir.Len(), out.Len())...)
+}
+
+func endRecord(count, size, off int) []byte {
+	b := make([]byte, end64Len+locatorLen+endLen)
+	copy(b, end64Sig)
+	le.PutUint64(b[32:], uint64(count))
+	le.PutUint64(b[40:], uint64(size))
+	le.PutUint64(b[48:], uint64(off))
+	copy(b[end64Len:], locatorSig)
+	le.PutUint64(b[end64Len+8:], uint64(off+size))
+	end := b[end64Len+locatorLen:]
+	copy(end, endSig)
+	le.PutUint16(end[10:], math.MaxUint16)
+	le.PutUint32(end[12:], math.MaxUint32)
+	le.PutUint32(end[16:], math.MaxUint32)
+	return b
+}
+
+// hugePool is a class that is nothing but a full constant pool, with n bytes in each text.
+func hugePool(name string, n int) []byte {
+	s := source{name: name}
+	for i := range 65_000 {
+		s.strings = append(s.strings, fmt.Sprintf("%0*d", n, i))
+	}
+	return s.bytes()
+}
+
+// copies is a jar full of the same class; the unpacked bytes are many times its size.
+func copies(class []byte, count int) []byte {
+	return rawZip(deflate(bytes.NewReader(class)), uint32(len(class)), count, func(i int) string { return fmt.Sprint(i, ".class") })
+}
+
+// longNames is a class whose parts all refer to one text of 65,535 bytes.
+func longNames(attribute string) []byte {
+	long := strings.Repeat("x", 65_535)
+	s := source{name: long, notes: []note{}}
+	switch attribute {
+	case "interfaces":
+		for range 65_000 {
+			s.implements = append(s.implements, long)
+		}
+	case "annotations":
+		for range 65_000 {
+			s.notes = append(s.notes, note{kind: "x", text: long})
+		}
+	case "named":
+		for range 10_000 {
+			s.notes = append(s.notes, note{kind: named, text: long})
+		}
+	}
+	return s.bytes()
+}
+
+func deep(levels int) []byte {
+	b := job("a/B")
+	for range levels {
+		b = jarOf(plain("x.jar", b), packed("y.jar", b))
+	}
+	return b
+}
+
+var bombs = []struct {
+	name string
+	make func() []byte
+	said string
+}{
+	{"a class of 4 GB of zeros", func() []byte { return rawZip(deflate(&zeros{4 << 30}), math.MaxUint32-1, 1, onlyClass) }, "more than 16777216"},
+	{"zeros that say they are a small class", func() []byte { return rawZip(deflate(&zeros{1 << 30}), 1000, 1, onlyClass) }, "another length"},
+	{"a nested jar of 400 MB of zeros", func() []byte { return rawZip(deflate(&zeros{400 << 20}), 400<<20, 1, onlyJar) }, "unpacks to more"},
+	{"a nested jar that says it is small", func() []byte { return rawZip(deflate(&zeros{1 << 30}), 10<<20, 1, onlyJar) }, "another length"},
+	{"the same 15 MB of zeros 30,000 times", func() []byte { return rawZip(deflate(&zeros{15 << 20}), 15<<20, 30_000, numbered(".class")) }, "unpacks to more"},
+	{"the same nested jar 30,000 times", func() []byte { return rawZip(deflate(&zeros{1 << 20}), 1<<20, 30_000, numbered(".jar")) }, "is no zip file"},
+	{"a million entries", func() []byte { return rawZip(nil, 0, 1_000_000, numbered("")) }, "has 1000000 entries"},
+	{"a million entries in a nested jar", func() []byte {
+		b := rawZip(nil, 0, 1_000_000, func(int) string { return "x" })
+		return rawZip(deflate(bytes.NewReader(b)), uint32(len(b)), 1, onlyJar)
+	}, "has 1000000 entries"},
+	{"80,000 empty classes", func() []byte { return rawZip(deflate(&zeros{}), 0, 80_000, numbered(".class")) }, "is truncated"},
+	{"80,000 manifests", func() []byte {
+		return rawZip(deflate(&zeros{1 << 20}), 1<<20, 80_000, func(int) string { return "META-INF/MANIFEST.MF" })
+	}, "unpacks to more"},
+	{"80,000 versions of a class", func() []byte {
+		return rawZip(nil, 0, 80_000, func(i int) string { return fmt.Sprint("META-INF/versions/9/", i, ".class") })
+	}, ""},
+	{"jars in jars in jars", func() []byte { return deep(12) }, "nested deeper than 2"},
+	{"full constant pools", func() []byte { return copies(hugePool("a/B", 200), 40_000) }, "unpacks to more"},
+	{"small constant pools", func() []byte { return copies(hugePool("a/B", 1), 40_000) }, "is not found by a JVM"},
+	{"a class with 65,000 long interfaces", func() []byte { return copies(longNames("interfaces"), 40_000) }, "too many interfaces"},
+	{"a class with 65,000 long annotations", func() []byte { return copies(longNames("annotations"), 40_000) }, "unpacks to more"},
+	{"a class that is named 10,000 times", func() []byte { return copies(longNames("named"), 40_000) }, "unpacks to more"},
+	{"annotations in annotations", func() []byte {
+		return jarOf(packed("B.class", source{name: "B", notes: []note{{kind: "x", value: nestedArrays(21_000)}}}.bytes()))
+	}, "nested deeper than 32"},
+	{"a batch xml of 1 MB of elements", func() []byte { return jarOf(batchXML(strings.Repeat("<a>", 300_000))) }, "unexpected EOF"},
+	{"a batch xml of 20,000 ids", func() []byte {
+		return jarOf(batchXML(strings.Repeat(`<ref id="a" class="b"/>`, 9_000) + manyRefs(11_000)))
+	}, "more than 10000"},
+	{"a batch xml of 100 MB", func() []byte {
+		return rawZip(deflate(&zeros{100 << 20}), 100<<20, 1, func(int) string { return "META-INF/batch.xml" })
+	}, "more than 1048576"},
+	{"classes that extend one another, 40,000 deep", func() []byte { return chain(40_000) }, ""},
+}
+
+func onlyClass(int) string { return "B.class" }
+func onlyJar(int) string   { return "b.jar" }
+
+func numbered(suffix string) func(int) string {
+	return func(i int) string { return fmt.Sprint(i, suffix) }
+}
+
+func manyRefs(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, `<ref id="i%d" class="b"/>`, i)
+	}
+	return b.String()
+}
+
+func chain(n int) []byte {
+	sources := []source{{name: "c0", implements: []string{batchlet}}}
+	for i := 1; i < n; i++ {
+		sources = append(sources, source{name: fmt.Sprint("c", i), super: fmt.Sprint("c", i-1)})
+	}
+	return classes(sources...)
+}
+
+// A bomb costs a second and 100 MB at most, and says why.
+func TestBombs(t *testing.T) {
+	limit := time.Second * raceFactor
+	for _, row := range bombs {
+		t.Run(row.name, func(t *testing.T) {
+			bomb := row.make()
+			debug.FreeOSMemory()
+			start, peak := time.Now(), watchMemory()
+			r := scanFiles(t, map[string][]byte{"a.jar": bomb})
+			took, used := time.Since(start), peak()
+			t.Logf("%d bytes: %v, %d MB, %d warnings", len(bomb), took.Round(time.Millisecond), used>>20, len(r.Warnings))
+			if took > limit {
+				t.Errorf("took %v, want at most %v", took, limit)
+			}
+			if used > 100<<20 {
+				t.Errorf("used %d MB, want at most 100", used>>20)
+			}
+			if said := strings.Join(r.said(), "\n"); !strings.Contains(said, row.said) {
+				t.Errorf("said %s\nwant %s", said, row.said)
+			}
+		})
+	}
+}

@@ -1,0 +1,127 @@
+package classfile
+
+import (
+	"archive/zip"
+	"bytes"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// file is one entry of a jar.
+type file struct {
+	name  string
+	body  []byte
+	plain bool // stored, not deflated
+}
+
+// at is a class at its place in a jar, behind a prefix such as "WEB-INF/classes/".
+func (s source) at(prefix string) file {
+	return file{name: prefix + s.name + ".class", body: s.bytes()}
+}
+
+func jarOf(files ...file) []byte {
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	for _, f := range files {
+		h := &zip.FileHeader{Name: f.name, Method: zip.Deflate}
+		if f.plain {
+			h.Method = zip.Store
+		}
+		w, err := z.CreateHeader(h)
+		if err != nil {
+			panic(err)
+		}
+		w.Write(f.body) //nolint:errcheck // into memory
+	}
+	if err := z.Close(); err != nil {
+		panic(err)
+	}
+	return b.Bytes()
+}
+
+// inMemory is a jar of the class path.
+func inMemory(name string, b []byte) Jar {
+	return Jar{Name: name, Open: func() (io.ReaderAt, int64, func() error, error) {
+		return bytes.NewReader(b), int64(len(b)), func() error { return nil }, nil
+	}}
+}
+
+// line writes a component as tables in tests have it.
+func (c Component) line() string {
+	parts := []string{c.Class}
+	for _, k := range c.Kinds {
+		parts = append(parts, string(k))
+	}
+	for _, l := range c.Listens {
+		parts = append(parts, "on:"+l)
+	}
+	if c.Ref != c.Class {
+		parts = append(parts, "ref:"+c.Ref)
+	}
+	for _, a := range c.Aliases {
+		parts = append(parts, "alias:"+a)
+	}
+	for _, s := range []string{c.Namespace, string(c.Constructor)} {
+		if s != "" {
+			parts = append(parts, s)
+		}
+	}
+	return strings.Join(parts, " ")
+}
+
+func (r *Report) lines() (lines []string) {
+	for _, c := range r.Components {
+		lines = append(lines, c.line())
+	}
+	return lines
+}
+
+func (r *Report) said() (lines []string) {
+	for _, w := range r.Warnings {
+		lines = append(lines, w.String())
+	}
+	return lines
+}
+
+func scan(t testing.TB, jars ...Jar) *Report {
+	t.Helper()
+	r, err := Scan(t.Context(), jars)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// scanFiles scans jars by name.
+func scanFiles(t testing.TB, jars map[string][]byte) *Report {
+	t.Helper()
+	var path []Jar
+	for _, name := range slices.Sorted(maps.Keys(jars)) {
+		path = append(path, inMemory(name, jars[name]))
+	}
+	return scan(t, path...)
+}
+
+func diff(t *testing.T, what string, got, want []string) {
+	t.Helper()
+	if !slices.Equal(got, want) {
+		t.Errorf("%s:\n got %s\nwant %s", what, strings.Join(got, "\n     "), strings.Join(want, "\n     "))
+	}
+}
+
+// onDisk is a jar of the class path that is a file.
+func onDisk(path string) Jar {
+	return Jar{Name: filepath.Base(path), Open: func() (io.ReaderAt, int64, func() error, error) {
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, 0, nil, err
+		}
+		info, err := f.Stat()
+		return f, info.Size(), f.Close, err
+	}}
+}

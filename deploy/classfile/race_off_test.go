@@ -1,0 +1,5 @@
+//go:build !race
+
+package classfile
+
+const raceFactor = 1

@@ -1,0 +1,5 @@
+//go:build race
+
+package classfile
+
+const raceFactor = 15 // how much slower the race detector makes us
