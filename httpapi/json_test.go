@@ -123,45 +123,56 @@ func TestReadJob(t *testing.T) {
 	}
 }
 
-// fuzzRead checks that whatever is sent is read, or refused with a reason that is about the request, and that what was
-// read is written and read again as the same.
+// fuzzRead checks that whatever is sent in whatever format is read, or refused with a reason that is about the request, and that
+// what was read is written and read again as the same.
 func fuzzRead[T any](f *testing.F, seeds ...string) {
 	for _, s := range append(seeds, "", "{}", "[]", "null", `{"a":`, `{"parameters":{"a":1}}`, "\xff", `{"":{"":[]}}`) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		var v, again T
-		if err := formats[0].read(data, &v); err != nil {
-			if p := problemOf(err); p.Status != 400 && p.Status != 422 || len(p.Errors) == 0 {
-				t.Fatalf("%q: %v", data, err)
+		for i := range formats {
+			var v T
+			_, job := any(&v).(*jsl.Job)
+			if form := &formats[i]; job || form.form != jsl.XML {
+				reread(t, form, data, &v)
 			}
-			return
-		}
-		var b strings.Builder
-		if err := writeJSON(&b, v); err != nil {
-			t.Fatalf("%q was read, and cannot be written: %v", data, err)
-		}
-		if err := formats[0].read([]byte(b.String()), &again); err != nil {
-			t.Fatalf("%q was read, but not when written as %q: %v", data, b.String(), err)
-		}
-		if diff := cmp.Diff(v, again); diff != "" {
-			t.Fatalf("%q changed: want -, got +\n%s", data, diff)
 		}
 	})
 }
 
+func reread[T any](t *testing.T, form *format, data []byte, v *T) {
+	if err := form.read(data, v); err != nil {
+		if p := problemOf(err); p.Status != 400 && p.Status != 422 || len(p.Errors) == 0 {
+			t.Fatalf("%q: %v", data, err)
+		}
+		return
+	}
+	var again T
+	var b strings.Builder
+	if err := form.write(&b, *v); err != nil {
+		t.Fatalf("%q was read, and cannot be written: %v", data, err)
+	}
+	if err := form.read([]byte(b.String()), &again); err != nil {
+		t.Fatalf("%q was read as %s, but not when written as %q: %v", data, form.media, b.String(), err)
+	}
+	if diff := cmp.Diff(*v, again); diff != "" {
+		t.Fatalf("%q changed as %s: want -, got +\n%s", data, form.media, diff)
+	}
+}
+
 func FuzzSubmission(f *testing.F) {
-	fuzzRead[rest.Submission](f, `{"parameters":{}}`, `{"parameters":{"a":"b","c":2.5,"d":false}}`)
+	fuzzRead[rest.Submission](f, `{"parameters":{}}`, `{"parameters":{"a":"b","c":2.5,"d":false}}`, `{:who "x" "b c" :d}`, `{:parameters {:a 1}}`, "parameters: {a: 1}")
 }
 
 func FuzzSchedule(f *testing.F) {
-	fuzzRead[rest.NewSchedule](f, `{"cron_notation":"0 0 3 * * ?","time_zone":"Asia/Tokyo","substitution":true,"misfire":"skip"}`)
+	fuzzRead[rest.NewSchedule](f, `{"cron_notation":"0 0 3 * * ?","time_zone":"Asia/Tokyo","substitution":true,"misfire":"skip"}`,
+		`{:schedule/cron-notation "0 0 3 * * ?" :schedule/calendar {:calendar/name "c"} :schedule/substitution? true :db/id 1}`)
 }
 
 func FuzzApp(f *testing.F) {
-	fuzzRead[rest.App](f, `{"name":"shop","description":"d","classpath":["file:/a","file:/b"]}`)
+	fuzzRead[rest.App](f, `{"name":"shop","description":"d","classpath":["file:/a","file:/b"]}`, `{:application/name "x" :application/classpaths ["file:/a"]}`)
 }
 
 func FuzzDefinition(f *testing.F) {
-	fuzzRead[jsl.Job](f, job1, `{"id":"x","steps":[{"id":"f","flows":[]}]}`)
+	fuzzRead[jsl.Job](f, job1, `{"id":"x","steps":[{"id":"f","flows":[]}]}`, `<job id="x"><step id="s"/></job>`, `{:job/name "x" :job/components [{:step/name "s"}]}`)
 }

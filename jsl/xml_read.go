@@ -10,11 +10,15 @@ import (
 	"strings"
 )
 
+// maxElements is how many a job may have: the decoder takes a microsecond and more for each.
+const maxElements = 100_000
+
 // xmlReader reads job XML into the tree that its JSON would be.
 type xmlReader struct {
 	dec    *xml.Decoder
 	faults Errors
 	space  string // namespace of the job
+	tokens int    // elements and ends so far
 	place         // of the token read last
 }
 
@@ -66,6 +70,9 @@ func (r *xmlReader) token(path string) (xml.Token, error) {
 		}
 		switch t := t.(type) {
 		case xml.StartElement, xml.EndElement:
+			if r.tokens++; r.tokens > 2*maxElements {
+				return nil, r.here(path, fmt.Sprintf("at most %d elements", maxElements), "more")
+			}
 			return t, nil
 		case xml.CharData:
 			if s := bytes.TrimSpace(t); len(s) > 0 {
