@@ -13,8 +13,6 @@ import (
 	"time"
 )
 
-const bombSize = 4 << 20
-
 // zeros is n bytes of nothing that are never all in memory.
 type zeros struct{ n int64 }
 
@@ -122,17 +120,17 @@ var bombs = []struct {
 	make func() []byte
 	said string
 }{
-	{"a class of 4 GB of zeros", func() []byte { return rawZip(deflate(&zeros{4 << 30}), math.MaxUint32-1, 1, onlyClass) }, "more than 16777216"},
-	{"zeros that say they are a small class", func() []byte { return rawZip(deflate(&zeros{1 << 30}), 1000, 1, onlyClass) }, "another length"},
+	{"a class that says it has 4 GB", func() []byte { return rawZip(deflate(&zeros{256 << 20}), math.MaxUint32-1, 1, onlyClass) }, "more than 16777216"},
+	{"zeros that say they are a small class", func() []byte { return rawZip(deflate(&zeros{256 << 20}), 1000, 1, onlyClass) }, "another length"},
 	{"a nested jar of 400 MB of zeros", func() []byte { return rawZip(deflate(&zeros{400 << 20}), 400<<20, 1, onlyJar) }, "unpacks to more"},
-	{"a nested jar that says it is small", func() []byte { return rawZip(deflate(&zeros{1 << 30}), 10<<20, 1, onlyJar) }, "another length"},
+	{"a nested jar that says it is small", func() []byte { return rawZip(deflate(&zeros{256 << 20}), 10<<20, 1, onlyJar) }, "another length"},
 	{"the same 15 MB of zeros 30,000 times", func() []byte { return rawZip(deflate(&zeros{15 << 20}), 15<<20, 30_000, numbered(".class")) }, "unpacks to more"},
 	{"the same nested jar 30,000 times", func() []byte { return rawZip(deflate(&zeros{1 << 20}), 1<<20, 30_000, numbered(".jar")) }, "is no zip file"},
 	{"a million entries", func() []byte { return rawZip(nil, 0, 1_000_000, numbered("")) }, "has 1000000 entries"},
 	{"a million entries in a nested jar", func() []byte {
 		b := rawZip(nil, 0, 1_000_000, func(int) string { return "x" })
 		return rawZip(deflate(bytes.NewReader(b)), uint32(len(b)), 1, onlyJar)
-	}, "has 1000000 entries"},
+	}, "unpacks to more"},
 	{"80,000 empty classes", func() []byte { return rawZip(deflate(&zeros{}), 0, 80_000, numbered(".class")) }, "is truncated"},
 	{"80,000 manifests", func() []byte {
 		return rawZip(deflate(&zeros{1 << 20}), 1<<20, 80_000, func(int) string { return "META-INF/MANIFEST.MF" })
@@ -144,12 +142,12 @@ var bombs = []struct {
 	{"full constant pools", func() []byte { return copies(hugePool("a/B", 200), 40_000) }, "unpacks to more"},
 	{"small constant pools", func() []byte { return copies(hugePool("a/B", 1), 40_000) }, "is not found by a JVM"},
 	{"a class with 65,000 long interfaces", func() []byte { return copies(longNames("interfaces"), 40_000) }, "too many interfaces"},
-	{"a class with 65,000 long annotations", func() []byte { return copies(longNames("annotations"), 40_000) }, "unpacks to more"},
-	{"a class that is named 10,000 times", func() []byte { return copies(longNames("named"), 40_000) }, "unpacks to more"},
+	{"a class with 65,000 long annotations", func() []byte { return copies(longNames("annotations"), 40_000) }, "is not found by a JVM"},
+	{"a class that is named 10,000 times", func() []byte { return copies(longNames("named"), 40_000) }, "is not found by a JVM"},
 	{"annotations in annotations", func() []byte {
 		return jarOf(packed("B.class", source{name: "B", notes: []note{{kind: "x", value: nestedArrays(21_000)}}}.bytes()))
 	}, "nested deeper than 32"},
-	{"a batch xml of 1 MB of elements", func() []byte { return jarOf(batchXML(strings.Repeat("<a>", 300_000))) }, "unexpected EOF"},
+	{"a batch xml of 1 MB of elements", func() []byte { return jarOf(batchXML(strings.Repeat("<a>", 300_000))) }, "element <a> closed"},
 	{"a batch xml of 20,000 ids", func() []byte {
 		return jarOf(batchXML(strings.Repeat(`<ref id="a" class="b"/>`, 9_000) + manyRefs(11_000)))
 	}, "more than 10000"},

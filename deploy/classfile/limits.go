@@ -19,7 +19,7 @@ const (
 	maxWarnings   = 20  // of one jar
 	maxAll        = 500 // of them all
 	maxUnresolved = 1000
-	maxShown      = 300 // bytes of a name in a warning
+	maxShown      = 200 // bytes of a name in a warning
 
 	javaRelease = 17 // versions of a multi-release jar beyond it are not for us
 )

@@ -1,0 +1,296 @@
+package classfile
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const oracleDir = "testdata/oracle"
+
+// needJDK skips where there is no JDK. Where everything must be checked that is a failure.
+func needJDK(t testing.TB) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("starts JVMs")
+	}
+	for _, program := range []string{"java", "javac", "mvn"} {
+		if _, err := exec.LookPath(program); err != nil && os.Getenv("CI") == "" {
+			t.Skipf("no %s here, so nothing to compare with", program)
+		}
+	}
+}
+
+func output(t testing.TB, name string, args ...string) string {
+	t.Helper()
+	var said bytes.Buffer
+	cmd := exec.CommandContext(t.Context(), name, args...)
+	cmd.Stderr = &said
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%s %s: %v\n%s%s", name, strings.Join(args, " "), err, out, said.String())
+	}
+	return string(out)
+}
+
+// artifacts returns the jars that a pom names: those of the batch API and of injection, which a
+// runtime brings, and the others. They are fetched once.
+func artifacts(t testing.TB, namespace string) (api, others []string) {
+	t.Helper()
+	needJDK(t)
+	pom := filepath.Join(oracleDir, namespace, "pom.xml")
+	b, err := os.ReadFile(pom)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(cache, "jobstreamer-test", fmt.Sprintf("jars-%x", sha256.Sum256(b))[:21])
+	if _, err := os.Stat(dir); err != nil {
+		fetch(t, pom, dir)
+	}
+	jars, _ := filepath.Glob(filepath.Join(dir, "*.jar"))
+	for _, jar := range jars {
+		if base := filepath.Base(jar); strings.Contains(base, "-api") || strings.Contains(base, "javax.inject") {
+			api = append(api, jar)
+		} else {
+			others = append(others, jar)
+		}
+	}
+	return api, others
+}
+
+func fetch(t testing.TB, pom, dir string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	temp, err := os.MkdirTemp(filepath.Dir(dir), "jars-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(temp)
+	output(t, "mvn", "-q", "-B", "-f", pom, "dependency:copy-dependencies", "-DexcludeTransitive=true", "-DoutputDirectory="+temp)
+	if err := os.Rename(temp, dir); err != nil && !os.IsExist(err) {
+		t.Fatal(err)
+	}
+}
+
+// compileOracle returns the folder where the oracle's class is.
+func compileOracle(t testing.TB) string {
+	t.Helper()
+	needJDK(t)
+	dir := t.TempDir()
+	output(t, "javac", "-encoding", "UTF-8", "-d", dir, filepath.Join(oracleDir, "Oracle.java"))
+	return dir
+}
+
+// answer is what the oracle says of a class path.
+type answer struct {
+	lines       []string // components
+	unsupported int      // classes that are too new for this JVM
+	loaded      int
+	java        int
+}
+
+func askOracle(t testing.TB, oracle string, api, jars []string) (a answer) {
+	t.Helper()
+	args := append([]string{"-cp", oracle, "Oracle", t.TempDir()}, api...)
+	for line := range strings.Lines(output(t, "java", append(append(args, "--"), jars...)...)) {
+		line = strings.TrimSpace(line)
+		switch first, rest, _ := strings.Cut(line, " "); first {
+		case "unsupported":
+			a.unsupported++
+		case "loaded":
+			a.loaded, _ = strconv.Atoi(rest)
+		case "java":
+			a.java, _ = strconv.Atoi(rest)
+		default:
+			a.lines = append(a.lines, line)
+		}
+	}
+	slices.Sort(a.lines)
+	return a
+}
+
+// compare scans what the oracle loads. Only of a constructor the oracle may be in doubt: the class
+// of a parameter is missing then.
+func compare(t *testing.T, oracle string, api, jars []string) *Report {
+	t.Helper()
+	want := askOracle(t, oracle, api, jars)
+	var path []Jar
+	for _, jar := range jars {
+		path = append(path, onDisk(jar))
+	}
+	r, err := scanFor(t.Context(), path, want.java)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, doubts := r.lines(), 0
+	slices.Sort(got)
+	for i := range min(len(got), len(want.lines)) {
+		if known, doubt := strings.CutSuffix(want.lines[i], "?"); doubt && strings.HasPrefix(got[i], known) {
+			want.lines[i] = got[i]
+			doubts++
+		}
+	}
+	diff(t, "components", missingIn(got, want.lines), missingIn(want.lines, got))
+	t.Logf("%d jars, %d classes read, %d loaded by Java %d; %d components, %d doubts, %d warnings",
+		len(jars), r.Classes, want.loaded, want.java, len(got), doubts, len(r.Warnings))
+	if want.unsupported > 0 {
+		t.Errorf("%d classes are too new for this JVM", want.unsupported)
+	}
+	return r
+}
+
+// missingIn returns the lines of a that are not in b.
+func missingIn(a, b []string) (lines []string) {
+	for _, l := range a {
+		if _, found := slices.BinarySearch(b, l); !found {
+			lines = append(lines, l)
+		}
+	}
+	return lines
+}
+
+// The answer is that of a JVM, for jars from all over the world, with the API on the class path
+// and, as an application has it, without.
+func TestOracleOfJars(t *testing.T) {
+	oracle := compileOracle(t)
+	for _, namespace := range []string{"javax", "jakarta"} {
+		t.Run(namespace, func(t *testing.T) {
+			api, jars := artifacts(t, namespace)
+			for name, jars := range map[string][]string{"without the API": jars, "with the API": append(slices.Clone(api), jars...)} {
+				t.Run(name, func(t *testing.T) {
+					r := compare(t, oracle, api, jars)
+					batch := 0
+					for _, c := range r.Components {
+						if c.Namespace == namespace {
+							batch++
+						}
+					}
+					if batch < 100 || len(r.Components) < 150 {
+						t.Errorf("only %d batch components of %d", batch, len(r.Components))
+					}
+				})
+			}
+		})
+	}
+}
+
+// compile compiles a folder of sources, which are written for jakarta.
+func compile(t *testing.T, namespace, name, classPath string) string {
+	t.Helper()
+	out, src := t.TempDir(), t.TempDir()
+	args := []string{"-encoding", "UTF-8", "-proc:none", "-parameters", "-cp", classPath, "-d", out}
+	err := filepath.WalkDir(filepath.Join(oracleDir, "src", name), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		to := filepath.Join(src, d.Name())
+		args = append(args, to)
+		return os.WriteFile(to, bytes.ReplaceAll(b, []byte("jakarta."), []byte(namespace+".")), 0o600)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	output(t, "javac", args...)
+	return out
+}
+
+// filesOf returns the files of a folder, to be put behind a prefix in a jar.
+func filesOf(t *testing.T, dir, prefix string) (files []file) {
+	t.Helper()
+	err := fs.WalkDir(os.DirFS(dir), ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(filepath.Join(dir, path))
+		files = append(files, packed(prefix+path, b))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+// The same for what javac makes of the cases that are easily got wrong.
+func TestOracleOfSources(t *testing.T) {
+	oracle := compileOracle(t)
+	for _, namespace := range []string{"javax", "jakarta"} {
+		t.Run(namespace, func(t *testing.T) {
+			api, _ := artifacts(t, namespace)
+			classPath := strings.Join(api, string(os.PathListSeparator))
+			dirs := map[string]string{}
+			for _, name := range []string{"base", "app", "old", "new", "nested", "folder"} {
+				dirs[name] = compile(t, namespace, name, classPath)
+				classPath += string(os.PathListSeparator) + dirs[name]
+			}
+			app := filesOf(t, dirs["app"], "")
+			app = append(app, batchXML(`<ref id="orders" class="shop.app.Orders"/><ref id="i" class="shop.app.Outer$Inner"/>`),
+				packed("shop/app/Broken.class", truncated(app[0].body, 40)))
+			mr := append([]file{manifest("Multi-Release: true")}, filesOf(t, dirs["old"], "")...)
+			nested := jarOf(filesOf(t, dirs["nested"], "")...)
+			jars := write(t, map[string][]byte{
+				"a.jar":    jarOf(app...),
+				"base.jar": jarOf(filesOf(t, dirs["base"], "")...),
+				"mr.jar":   jarOf(append(mr, filesOf(t, dirs["new"], "META-INF/versions/11/")...)...),
+				"fat.jar":  jarOf(append(filesOf(t, dirs["folder"], "BOOT-INF/classes/"), plain("BOOT-INF/lib/n.jar", nested))...),
+				"web.war":  jarOf(append(filesOf(t, dirs["folder"], "WEB-INF/classes/"), packed("WEB-INF/lib/n.jar", nested))...),
+				"z.jar":    truncated(nested, 25),
+			})
+			r := compare(t, oracle, api, jars)
+			if len(r.Components) != 19 || len(r.Warnings) != 2 {
+				t.Errorf("%d components, %d warnings:\n%s\n%s", len(r.Components), len(r.Warnings),
+					strings.Join(r.lines(), "\n"), strings.Join(r.said(), "\n"))
+			}
+		})
+	}
+}
+
+func write(t *testing.T, jars map[string][]byte) (paths []string) {
+	t.Helper()
+	dir := t.TempDir()
+	for name, b := range jars {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		paths = append(paths, path)
+	}
+	slices.Sort(paths)
+	return paths
+}
+
+// Real jars, read again and again by one core.
+func BenchmarkScan(b *testing.B) {
+	var path []Jar
+	for _, namespace := range []string{"javax", "jakarta"} {
+		_, jars := artifacts(b, namespace)
+		for _, jar := range jars {
+			path = append(path, onDisk(jar))
+		}
+	}
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	classes := 0
+	for b.Loop() {
+		classes += scan(b, path...).Classes
+	}
+	b.ReportMetric(float64(classes)/b.Elapsed().Seconds(), "classes/s")
+}

@@ -1,0 +1,4 @@
+package shop.folder;
+
+public class Folder extends shop.base.Base {
+}

@@ -1,0 +1,4 @@
+package shop.nested;
+
+public class Nested extends shop.base.Base {
+}

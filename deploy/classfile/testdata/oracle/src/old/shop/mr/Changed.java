@@ -1,0 +1,4 @@
+package shop.mr;
+
+public class Changed {
+}
