@@ -57,6 +57,8 @@ type Client struct {
 	base  string
 	http  *http.Client
 	agent string
+	media string    // of answers, if they are to be copied
+	to    io.Writer // where they are copied to; nil: they are read
 }
 
 // New returns a client; nothing is sent yet.
@@ -66,7 +68,7 @@ func New(cfg Config) (*Client, error) {
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		return nil, fmt.Errorf("URL %q of the control bus: want http://host:port", cfg.URL)
 	}
-	c := &Client{base, cfg.HTTP, cmp.Or(cfg.UserAgent, "jobstreamer-client")}
+	c := &Client{base: base, http: cfg.HTTP, agent: cmp.Or(cfg.UserAgent, "jobstreamer-client")}
 	if c.http == nil {
 		t := http.DefaultTransport.(*http.Transport).Clone()
 		t.MaxIdleConnsPerHost = t.MaxIdleConns // there is one host, and many may ask at a time
@@ -84,8 +86,15 @@ type request struct {
 	method, path string
 	query        url.Values
 	header       http.Header
-	body         any // nil, bytes as they are, or a value of package rest
+	body         any    // nil, bytes as they are, a stream, or a value of package rest
+	media        string // of the body; JSON if empty
 	accept       string
+}
+
+// stream is a body that is too large to be held.
+type stream struct {
+	io.Reader
+	size int64
 }
 
 // path joins segments, each escaped.
@@ -104,6 +113,8 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 	case nil:
 	case []byte:
 		body = bytes.NewReader(b)
+	case stream:
+		body = io.NopCloser(b.Reader) // whose it is, it stays
 	default:
 		data, err := json.Marshal(b)
 		if err != nil {
@@ -125,7 +136,10 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 	req.Header.Set("Accept", cmp.Or(r.accept, "application/json"))
 	req.Header.Set("User-Agent", c.agent)
 	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Content-Type", cmp.Or(r.media, "application/json"))
+	}
+	if b, ok := r.body.(stream); ok {
+		req.ContentLength = b.size
 	}
 	res, err := c.http.Do(req)
 	if err != nil {
@@ -138,33 +152,18 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 	return res, nil
 }
 
-// problemOf reads the error that an answer is. Not every answer is the control bus's own: there are proxies.
-func problemOf(res *http.Response) error {
-	data, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
-	p := &Problem{}
-	if err == nil && json.Unmarshal(data, p) == nil && p.Code != "" {
-		return p
-	}
-	text := strings.TrimSpace(string(data[:min(len(data), maxError)]))
-	return fmt.Errorf("%s: %q", res.Status, text)
-}
-
 // do sends a request and reads the answer into v, if there is one to be read.
 func (c *Client) do(ctx context.Context, r request, v any) (http.Header, error) {
+	r.accept = cmp.Or(c.media, r.accept)
 	res, err := c.send(ctx, r)
 	if err != nil {
 		return nil, err
 	}
 	defer res.Body.Close()
-	if v == nil {
-		_, err = io.Copy(io.Discard, res.Body) // so that the connection can be used again
-		return res.Header, err
-	}
-	if err := json.NewDecoder(res.Body).Decode(v); err != nil {
+	if err := c.read(res, v); err != nil {
 		return nil, fmt.Errorf("%s %s: read the answer: %w", r.method, r.path, err)
 	}
-	_, err = io.Copy(io.Discard, res.Body)
-	return res.Header, err
+	return res.Header, nil
 }
 
 // Version of the control bus.

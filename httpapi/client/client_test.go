@@ -308,3 +308,57 @@ func TestErrors(t *testing.T) {
 		}
 	}
 }
+
+func TestForms(t *testing.T) {
+	c, _ := start(t)
+	ctx := t.Context()
+	if _, _, err := c.PutApp(ctx, rest.App{Name: "shop"}, client.Condition{}); err != nil {
+		t.Fatal(err)
+	}
+	yaml := "id: night\nsteps:\n  - id: s\n    batchlet: {ref: x}\n"
+	if j, _, err := c.ApplyJob(ctx, "shop", "", "application/yaml", []byte(yaml), client.Condition{Create: true}); err != nil || j.Name != "night" {
+		t.Fatal(j, err)
+	}
+	t.Run("a definition is had in its forms", func(t *testing.T) {
+		for media, want := range map[string]string{"application/yaml": "id: night", "application/xml": `id="night"`, "application/edn": ":id", "application/json": `"id"`} {
+			var b strings.Builder
+			if err := c.Definition(ctx, "shop", "night", media, &b); err != nil || !strings.Contains(b.String(), want) {
+				t.Errorf("%s: %q, %v", media, b.String(), err)
+			}
+		}
+	})
+	t.Run("an answer is copied as it comes", func(t *testing.T) {
+		var b strings.Builder
+		list, err := c.As("application/yaml", &b).Apps(ctx, client.Page{})
+		if err != nil || list.Hits != 0 || !strings.Contains(b.String(), "- name: shop") {
+			t.Errorf("%q, %+v, %v", b.String(), list, err)
+		}
+	})
+	t.Run("errors keep line and column in every form", func(t *testing.T) {
+		_, _, err := c.ApplyJob(ctx, "shop", "", "application/yaml", []byte("id: night\nsteps:\n  - id: s\n    bachlet: {ref: x}\n"), client.Condition{})
+		var p *client.Problem
+		if !errors.As(err, &p) || len(p.Errors) == 0 || p.Errors[0].Line != 4 {
+			t.Errorf("%v", err)
+		}
+	})
+	t.Run("problems are understood in every form", func(t *testing.T) {
+		for _, media := range []string{"application/yaml", "application/edn", "application/json"} {
+			var b strings.Builder
+			_, _, err := c.As(media, &b).App(ctx, "none")
+			wantCode(t, err, "no_such_app")
+			var p *client.Problem
+			if errors.As(err, &p) && (p.Status != http.StatusNotFound || !strings.Contains(p.Detail, "none")) {
+				t.Errorf("%s: %+v", media, p)
+			}
+			if b.Len() > 0 {
+				t.Errorf("%s: an error was copied: %s", media, b.String())
+			}
+		}
+	})
+	t.Run("fires are foreseen", func(t *testing.T) {
+		v := must(c.Preview(ctx, rest.NewPreview{CronNotation: "0 0 3 * * ?", TimeZone: "Asia/Tokyo", From: "2026-11-24T00:00:00Z", Count: 2}))(t)
+		if len(v.Fires) != 2 || v.Fires[0].Local != "2026-11-25T03:00:00+09:00" {
+			t.Errorf("%+v", v)
+		}
+	})
+}

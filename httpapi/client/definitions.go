@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"io"
 
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 )
@@ -72,6 +73,22 @@ func (c *Client) PutJob(ctx context.Context, app, job string, definition []byte,
 	return c.writeJob(ctx, request{method: "PUT", path: path(app, "job", job), header: k.header(), body: definition})
 }
 
+// ApplyJob creates or overwrites a job by a definition in any form: application/json, application/yaml, application/edn
+// or application/xml. Without a name it is the job that the definition names.
+func (c *Client) ApplyJob(ctx context.Context, app, job, media string, definition []byte, k Condition) (j *rest.Job, etag string, err error) {
+	r := request{method: "PUT", path: path(app, "job", job), header: k.header(), body: definition, media: media}
+	if job == "" {
+		r.method, r.path = "POST", path(app, "jobs")
+	}
+	return c.writeJob(ctx, r)
+}
+
+// Definition copies the definition of a job, in one of the forms of [Client.ApplyJob].
+func (c *Client) Definition(ctx context.Context, app, job, media string, to io.Writer) error {
+	_, err := c.As(media, to).do(ctx, request{method: "GET", path: path(app, "job", job, "definition")}, nil)
+	return err
+}
+
 func (c *Client) writeJob(ctx context.Context, r request) (j *rest.Job, etag string, err error) {
 	h, err := c.do(ctx, r, &j)
 	return j, h.Get("ETag"), err
@@ -91,6 +108,12 @@ func (c *Client) DeleteJob(ctx context.Context, app, job string, keepHistory boo
 func (c *Client) PutSchedule(ctx context.Context, app, job string, s rest.NewSchedule) (is *rest.Schedule, err error) {
 	_, err = c.do(ctx, request{method: "PUT", path: path(app, "job", job, "schedule"), body: s}, &is)
 	return is, err
+}
+
+// Preview says when a schedule would fire.
+func (c *Client) Preview(ctx context.Context, p rest.NewPreview) (fires rest.Preview, err error) {
+	_, err = c.do(ctx, request{method: "POST", path: "/schedule/preview", body: p}, &fires)
+	return fires, err
 }
 
 // PauseSchedule lets a job not fire until it is resumed.

@@ -38,7 +38,7 @@ func (c *Client) Log(ctx context.Context, app, job string, id int64, to io.Write
 // empty. A broken connection is taken up again after the last line. It ends with ctx, or with the error of line.
 func (c *Client) FollowLog(ctx context.Context, app, job string, id int64, line func(rest.LogLine) error) (end *rest.Event, err error) {
 	r := request{method: "GET", path: executionPath(app, job, id, "log"), query: url.Values{"follow": {"1"}}}
-	err = c.stream(ctx, r, "", func(e event) error {
+	err = c.follow(ctx, r, "", func(e event) error {
 		if e.name == "end" {
 			if err := json.Unmarshal(e.data, &end); err != nil {
 				return err
@@ -70,7 +70,7 @@ func (c *Client) Events(ctx context.Context, f EventFilter, on func(id string, e
 	if f.Job != "" {
 		q.Set("job", f.Job)
 	}
-	return c.stream(ctx, request{method: "GET", path: "/events", query: q}, f.After, func(e event) error {
+	return c.follow(ctx, request{method: "GET", path: "/events", query: q}, f.After, func(e event) error {
 		var v rest.Event
 		if err := json.Unmarshal(e.data, &v); err != nil {
 			return err
@@ -90,13 +90,13 @@ var (
 	errBroken = errors.New("the stream broke")
 )
 
-// stream reads events, over as many connections as it takes.
-func (c *Client) stream(ctx context.Context, r request, last string, on func(event) error) error {
+// follow reads events, over as many connections as it takes.
+func (c *Client) follow(ctx context.Context, r request, last string, on func(event) error) error {
 	r.accept = eventStream
 	once := false // connected: until then an error is the caller's to judge
 	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
 		begun := time.Now()
-		err := c.streamOnce(ctx, r, &last, &once, on)
+		err := c.followOnce(ctx, r, &last, &once, on)
 		switch {
 		case errors.Is(err, errEnd):
 			return nil
@@ -116,7 +116,7 @@ func (c *Client) stream(ctx context.Context, r request, last string, on func(eve
 	}
 }
 
-func (c *Client) streamOnce(ctx context.Context, r request, last *string, connected *bool, on func(event) error) error {
+func (c *Client) followOnce(ctx context.Context, r request, last *string, connected *bool, on func(event) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	alive := time.AfterFunc(silence, cancel) // no news and no comment: nobody is there any more

@@ -1,0 +1,81 @@
+package client
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/job-streamer/job-streamer-control-bus/jsl"
+)
+
+// As returns a client of the same control bus that asks for answers of a media type, and copies them to w as they come.
+// What its methods return is empty then; errors are as ever.
+func (c *Client) As(media string, w io.Writer) *Client {
+	as := *c
+	as.media, as.to = media, w
+	return &as
+}
+
+// read reads an answer into v, or copies it.
+func (c *Client) read(res *http.Response, v any) error {
+	if c.to != nil {
+		_, err := io.Copy(c.to, res.Body)
+		return err
+	}
+	if v != nil {
+		if err := json.NewDecoder(res.Body).Decode(v); err != nil {
+			return err
+		}
+	}
+	_, err := io.Copy(io.Discard, res.Body) // so that the connection can be used again
+	return err
+}
+
+// problemOf reads the error that an answer is. Not every answer is the control bus's own: there are proxies.
+func problemOf(res *http.Response) error {
+	data, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
+	p := &Problem{}
+	if err == nil && readProblem(res.Header.Get("Content-Type"), data, p) == nil && p.Code != "" {
+		if p.Status == 0 {
+			p.Status, p.Title = res.StatusCode, http.StatusText(res.StatusCode)
+		}
+		return p
+	}
+	text := strings.TrimSpace(string(data[:min(len(data), maxError)]))
+	return fmt.Errorf("%s: %q", res.Status, text)
+}
+
+// readProblem reads a problem. Errors come in the format that was asked for.
+func readProblem(media string, data []byte, p *Problem) error {
+	var err error
+	switch {
+	case strings.HasPrefix(media, "application/yaml"):
+		data, err = jsl.ToJSON(jsl.YAML, data)
+	case strings.HasPrefix(media, "application/edn"):
+		return readEDNProblem(data, p)
+	}
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(data, p)
+}
+
+// readEDNProblem reads what the control bus says to older clients, which has less to it.
+func readEDNProblem(data []byte, p *Problem) error {
+	data, err := jsl.ToJSON(jsl.EDN, data)
+	if err != nil {
+		return err
+	}
+	var said struct {
+		Message     string `json:"message"`
+		Code        string `json:"code"`
+		ExecutionID int64  `json:"execution-id"`
+	}
+	if err := json.Unmarshal(data, &said); err != nil {
+		return err
+	}
+	p.Detail, p.Code, p.ExecutionID = said.Message, said.Code, said.ExecutionID
+	return nil
+}

@@ -1,0 +1,64 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+)
+
+const javaArchive = "application/java-archive"
+
+// Deploy makes a new revision of an application of stored artifacts. If some are not stored, [Missing] names them.
+func (c *Client) Deploy(ctx context.Context, app string, d rest.NewDeployment) (is *rest.Deployment, err error) {
+	_, err = c.do(ctx, request{method: "POST", path: path(app, "deployments"), body: d}, &is)
+	return is, err
+}
+
+// Missing are the SHA-256 of the artifacts without which a deployment was refused; none if err is something else.
+func Missing(err error) (sums []string) {
+	var p *Problem
+	if !errors.As(err, &p) || p.Code != "artifacts_missing" {
+		return nil
+	}
+	for _, f := range p.Errors {
+		sums = append(sums, f.Got)
+	}
+	return sums
+}
+
+// PutArtifact stores a jar of so many bytes by its SHA-256. It is not created if it was there.
+func (c *Client) PutArtifact(ctx context.Context, sum string, jar io.Reader, size int64) (created bool, err error) {
+	r := request{method: "PUT", path: path("artifact", sum), body: stream{jar, size}, media: javaArchive}
+	res, err := c.send(ctx, r)
+	if err != nil {
+		return false, err
+	}
+	defer res.Body.Close()
+	_, err = io.Copy(io.Discard, res.Body)
+	return res.StatusCode == http.StatusCreated, err
+}
+
+// Deployments lists the revisions of an application, newest first.
+func (c *Client) Deployments(ctx context.Context, app string, p Page) (list rest.List[rest.Deployment], err error) {
+	_, err = c.do(ctx, request{method: "GET", path: path(app, "deployments"), query: p.query()}, &list)
+	return list, err
+}
+
+// UseDeployment makes a revision of an application the current one.
+func (c *Client) UseDeployment(ctx context.Context, app string, revision int) (is *rest.Deployment, err error) {
+	_, err = c.do(ctx, request{method: "PUT", path: path(app, "deployment", strconv.Itoa(revision), "current")}, &is)
+	return is, err
+}
+
+// Components are what jobs of an application can name.
+func (c *Client) Components(ctx context.Context, app string) ([]rest.Component, error) {
+	var all struct {
+		Results []rest.Component `json:"results"`
+	}
+	_, err := c.do(ctx, request{method: "GET", path: path(app, "batch-components")}, &all)
+	return all.Results, err
+}
