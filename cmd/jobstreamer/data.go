@@ -36,6 +36,25 @@ func dataHome(env map[string]string) string {
 	return filepath.Join(home, ".local", "share")
 }
 
+// configHome is the directory for settings of programs, by the customs of the system: that of os.UserConfigDir.
+func configHome(env map[string]string) string {
+	home := env["HOME"]
+	switch runtime.GOOS {
+	case "windows":
+		if dir := env["AppData"]; dir != "" {
+			return dir
+		}
+		home = env["USERPROFILE"]
+	case "darwin":
+		return filepath.Join(home, "Library", "Application Support")
+	default:
+		if dir := env["XDG_CONFIG_HOME"]; filepath.IsAbs(dir) {
+			return dir
+		}
+	}
+	return filepath.Join(home, ".config")
+}
+
 // defaultData is where a command keeps its data unless it is told otherwise.
 func defaultData(env map[string]string, sub ...string) string {
 	return filepath.Join(append([]string{dataHome(env), "jobstreamer"}, sub...)...)

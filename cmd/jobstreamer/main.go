@@ -7,6 +7,7 @@
 //	          +-- dev      both, in one process (dev.go), with jobs to look at (demo.go)
 //	          +-- doctor   says what is wrong with a bus (package doctor)
 //	          +-- bench    measures one (package bench)
+//	          +-- app, job, run, execution, logs, schedule, agent list ... speak to one (package cli)
 //
 // A command's goroutines belong to the command. It ends in the order in which work flows: REST and scheduler, which
 // take work in, have returned before what they write through is told to stop, and NATS goes last.
@@ -20,6 +21,8 @@ import (
 	"os"
 	"strings"
 	_ "time/tzdata" // schedules have time zones, and not every machine has a list of them
+
+	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/cli"
 )
 
 func main() {
@@ -56,9 +59,9 @@ func run(ctx context.Context, args []string, io streams, env []string) int {
 	switch {
 	case err == nil:
 		return exitOK
-	case errors.Is(err, errFindings):
+	case errors.Is(err, errFindings), errors.Is(err, cli.ErrSaid):
 		return exitError
-	case errors.As(err, &usage):
+	case errors.As(err, &usage), errors.As(err, new(cli.UsageError)):
 		fmt.Fprintf(io.err, "jobstreamer: %v\nSee `%s --help`.\n", err, cmd.CommandPath())
 		return exitUsage
 	}

@@ -2,10 +2,12 @@ package main
 
 import (
 	"fmt"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/cli"
 	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/help"
 )
 
@@ -19,7 +21,9 @@ type program struct {
 // Groups of commands in the help.
 const (
 	groupRun  = "run"
+	groupWork = "work"
 	groupLook = "look"
+	groupSet  = "set"
 )
 
 // newRoot builds the command tree.
@@ -44,17 +48,41 @@ New here? This runs everything in one process, with jobs to look at:
 	root.SetOut(io.out)
 	root.SetErr(io.err)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddGroup(&cobra.Group{ID: groupRun, Title: "Run it"}, &cobra.Group{ID: groupLook, Title: "Look at it"})
+	root.AddGroup(&cobra.Group{ID: groupRun, Title: "Run it"}, &cobra.Group{ID: groupWork, Title: "Work with it"},
+		&cobra.Group{ID: groupLook, Title: "Look at it"}, &cobra.Group{ID: groupSet, Title: "Settings of these commands"})
 	root.AddCommand(newDev(p), newServe(p), newAgent(p), newDoctor(p), newBench(p), newVersion(p))
-	root.SetHelpCommand(&cobra.Command{Use: "help", Hidden: true})
-	root.CompletionOptions.HiddenDefaultCmd = true
-	sharedFlags(root, p)
-	help.Set(root)
 	for _, cmd := range root.Commands() {
 		cmd.Args = noArguments
 	}
+	addClient(root, p)
+	root.SetHelpCommand(&cobra.Command{Use: "help", Hidden: true})
+	root.SetCompletionCommandGroupID(groupSet)
+	root.InitDefaultCompletionCmd()
+	if completion, _, err := root.Find([]string{"completion"}); err == nil {
+		completion.Short = "Let your shell complete commands, and the names of applications and jobs"
+		for _, shell := range completion.Commands() {
+			help.Quiet(shell)
+		}
+	}
+	sharedFlags(root, p)
+	help.Set(root)
 	root.Args = noCommand
 	return root
+}
+
+// addClient adds the commands that speak to a control bus, some of them below the one that runs an agent.
+func addClient(root *cobra.Command, p *program) {
+	c := cli.New(cli.Config{In: p.in, Out: p.out, Err: p.err, Env: p.env, Dir: filepath.Join(configHome(p.env), "jobstreamer"), Version: version()})
+	for _, cmd := range c.Work() {
+		cmd.GroupID = groupWork
+		root.AddCommand(cmd)
+	}
+	contexts := c.Contexts()
+	contexts.GroupID = groupSet
+	root.AddCommand(contexts)
+	agent, _, _ := root.Find([]string{"agent"})
+	agent.AddCommand(c.Agents()...)
+	agent.Args = cli.Subcommand
 }
 
 func sharedFlags(root *cobra.Command, p *program) {
@@ -73,12 +101,8 @@ func noArguments(cmd *cobra.Command, args []string) error {
 }
 
 func noCommand(cmd *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
+	if err := help.NoCommand(cmd, args); err != nil {
+		return usageError{err}
 	}
-	err := fmt.Errorf("there is no command %q", args[0])
-	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-		err = fmt.Errorf("%w; did you mean %s?", err, near[0])
-	}
-	return usageError{err}
+	return nil
 }

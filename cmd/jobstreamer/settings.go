@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v4"
+
+	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/help"
 )
 
 // Settings come from flags, then from the environment, then from a YAML file. Environment and file are
@@ -148,32 +150,11 @@ func unknownKey(flags *pflag.FlagSet, key string) error {
 			names = append(names, f.Name)
 		}
 	})
-	best := slices.MinFunc(names, func(a, b string) int { return distance(a, key) - distance(b, key) })
-	if distance(best, key) <= 2 {
+	best := slices.MinFunc(names, func(a, b string) int { return help.Distance(a, key) - help.Distance(b, key) })
+	if help.Distance(best, key) <= 2 {
 		return fmt.Errorf("unknown setting; did you mean %s?", best)
 	}
 	return fmt.Errorf("unknown setting; known are %s", strings.Join(names, ", "))
-}
-
-// distance is how many letters differ, after Levenshtein.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // secret says whether a setting's value must not be shown.

@@ -55,11 +55,13 @@ func Set(root *cobra.Command) {
 }
 
 func writeUsage(w io.Writer, cmd *cobra.Command) {
-	if cmd.HasAvailableSubCommands() {
-		fmt.Fprintf(w, "Usage: %s COMMAND [flags]\n", cmd.CommandPath())
-	}
+	usage := "Usage:"
 	if !cmd.HasAvailableSubCommands() || hasFlags(cmd) {
-		fmt.Fprintf(w, "Usage: %s [flags]\n", strings.TrimSuffix(cmd.UseLine(), " [flags]"))
+		fmt.Fprintf(w, "%s %s [flags]\n", usage, strings.TrimSuffix(cmd.UseLine(), " [flags]"))
+		usage = "      "
+	}
+	if cmd.HasAvailableSubCommands() {
+		fmt.Fprintf(w, "%s %s COMMAND [flags]\n", usage, cmd.CommandPath())
 	}
 	writeCommands(w, cmd)
 	if cmd.Example != "" {
@@ -72,12 +74,13 @@ func writeUsage(w io.Writer, cmd *cobra.Command) {
 		return
 	}
 	writeFlags(w, cmd)
-	if cmd.Annotations[quietKey] != "" {
+	switch {
+	case cmd.Annotations[quietKey] == "":
+		fmt.Fprintf(w, "\nEvery flag can also come from the environment (--log-level is JOBSTREAMER_LOG_LEVEL) or from a YAML file\n"+
+			"(log-level: debug). Flags win over the environment, the environment wins over the file.\n")
+	case hasFlags(cmd):
 		fmt.Fprintf(w, "\nFlags can also come from the environment: --server is JOBSTREAMER_SERVER.\n")
-		return
 	}
-	fmt.Fprintf(w, "\nEvery flag can also come from the environment (--log-level is JOBSTREAMER_LOG_LEVEL) or from a YAML file\n"+
-		"(log-level: debug). Flags win over the environment, the environment wins over the file.\n")
 }
 
 // hasFlags says whether the command does something itself.
@@ -89,11 +92,15 @@ func hasFlags(cmd *cobra.Command) bool {
 
 func writeCommands(w io.Writer, cmd *cobra.Command) {
 	groups := append(slices.Clone(cmd.Groups()), &cobra.Group{Title: "Commands"})
+	longest := 0
+	for _, c := range cmd.Commands() {
+		longest = max(longest, len(c.Name()))
+	}
 	for _, g := range groups {
 		title := "\n" + g.Title + ":\n"
 		for _, c := range cmd.Commands() {
 			if c.GroupID == g.ID && c.IsAvailableCommand() {
-				fmt.Fprintf(w, "%s  %-*s %s\n", title, cmd.Commands()[0].NamePadding()-2, c.Name(), c.Short)
+				fmt.Fprintf(w, "%s  %-*s  %s\n", title, longest, c.Name(), c.Short)
 				title = ""
 			}
 		}

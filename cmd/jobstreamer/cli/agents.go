@@ -1,0 +1,78 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/client"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+)
+
+// Agents are the commands for agents that run somewhere.
+func (c *CLI) Agents() []*cobra.Command {
+	return []*cobra.Command{
+		c.agentList(), c.agentShow(),
+		c.blocking("block AGENT", "Let an agent take no more work; what runs there goes on", "takes no more work", (*client.Client).BlockAgent),
+		c.blocking("unblock AGENT", "Let an agent take work again", "takes work again", (*client.Client).UnblockAgent),
+	}
+}
+
+func (c *CLI) agentList() *cobra.Command {
+	cmd := c.leaf("list", "List agents with what they do", func(s *session, _ []string) error {
+		return show(s, func(c *client.Client) (rest.List[rest.Agent], error) { return c.Agents(s.ctx, s.page()) }, drawAgents)
+	})
+	c.pageFlags(cmd)
+	c.serverFlags(cmd)
+	return cmd
+}
+
+func drawAgents(p *page, list rest.List[rest.Agent]) {
+	t := newTable("AGENT", "STATUS", ">RUNS", ">SLOTS", ">CPU", ">MEMORY FREE", "APPLICATIONS", "POOLS", "HOST", "VERSION")
+	for _, a := range list.Results {
+		t.row(a.Name, agentStatus(a.Status), a.Jobs.Running, a.Jobs.Slots, percent(a.Stats.CPU.System.Load), size(int64(a.Stats.Memory.Physical.Free)),
+			strings.Join(a.Apps, ","), strings.Join(a.Pools, ","), a.Host, a.AgentVersion)
+	}
+	drawList(p, t, list, "No agents. `jobstreamer agent` runs one.")
+}
+
+func percent(load float64) string { return fmt.Sprintf("%.0f%%", 100*load) }
+
+func agentStatus(s string) cell {
+	return cell{s, map[string]string{"ready": green, "blocked": yellow, "leaving": yellow, "lost": red}[s]}
+}
+
+func (c *CLI) agentShow() *cobra.Command {
+	cmd := c.leaf("show AGENT", "Show an agent and its newest executions", func(s *session, args []string) error {
+		return show(s, func(c *client.Client) (*rest.Agent, error) { return c.Agent(s.ctx, args[0]) }, drawAgent)
+	})
+	c.watchFlags(cmd)
+	c.serverFlags(cmd)
+	return cmd
+}
+
+func drawAgent(p *page, a *rest.Agent) {
+	m := a.Stats.Memory.Physical
+	p.fields("Agent", cell{a.Name, bold}, "Instance", a.InstanceID, "Status", agentStatus(a.Status),
+		"Runs", fmt.Sprintf("%d of %s", a.Jobs.Running, count(a.Jobs.Slots, "slot", "slots")), "Applications", strings.Join(a.Apps, ", "), "Pools", strings.Join(a.Pools, ", "),
+		"Host", fmt.Sprintf("%s, %s %s, %s", a.Host, a.OSName, a.OSVersion, a.CPUArch), "CPU", fmt.Sprintf("%s of %s", percent(a.Stats.CPU.System.Load), count(a.CPUCore, "core", "cores")),
+		"Memory", fmt.Sprintf("%s free of %s", size(int64(m.Free)), size(int64(m.Total))), "Version", a.AgentVersion,
+		"Started", p.at(a.StartTime), "Last seen", p.at(a.LastSeen))
+	if a.Executions != nil && len(*a.Executions) > 0 {
+		p.title("Newest executions")
+		p.table(executionTable(p, *a.Executions, true))
+	}
+}
+
+func (c *CLI) blocking(use, short, done string, change func(c *client.Client, ctx context.Context, agent string) (*rest.Agent, error)) *cobra.Command {
+	cmd := c.leaf(use, short, func(s *session, args []string) error {
+		return show(s, func(c *client.Client) (*rest.Agent, error) { return change(c, s.ctx, args[0]) }, func(p *page, a *rest.Agent) {
+			fmt.Fprintf(p, "Agent %s %s.\n", a.Name, done)
+		})
+	})
+	c.showFlags(cmd)
+	c.serverFlags(cmd)
+	return cmd
+}

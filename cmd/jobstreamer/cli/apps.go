@@ -1,0 +1,142 @@
+package cli
+
+import (
+	"bufio"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/help"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/client"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+)
+
+func (c *CLI) appCommand() *cobra.Command {
+	return group("app", "Applications: sets of jobs, and the code that they run",
+		`An application is a set of jobs and the class path that they run on. Its revisions are numbered from 1; one of them is the current one.`,
+		c.appList(), c.appShow(), c.appCreate(), c.appDelete(), c.appDeploy(), c.appComponents(), c.appRevisions(), c.appUse())
+}
+
+func (c *CLI) page() client.Page { return client.Page{Offset: c.offset, Limit: c.limit} }
+
+func (c *CLI) appList() *cobra.Command {
+	cmd := c.leaf("list", "List applications", func(s *session, _ []string) error {
+		return show(s, func(c *client.Client) (rest.List[rest.AppInfo], error) { return c.Apps(s.ctx, s.page()) }, drawApps)
+	})
+	c.pageFlags(cmd)
+	c.serverFlags(cmd)
+	return cmd
+}
+
+func drawApps(p *page, list rest.List[rest.AppInfo]) {
+	t := newTable("NAME", "CHANGED", "DESCRIPTION")
+	for _, a := range list.Results {
+		t.row(a.Name, p.at(a.LastUpdatedTime), a.Description)
+	}
+	drawList(p, t, list, "There are no applications. `jobstreamer app create NAME` makes one.")
+}
+
+// drawList writes a table, and what is left of its list.
+func drawList[T any](p *page, t *table, list rest.List[T], none string) {
+	if list.Hits == 0 {
+		fmt.Fprintln(p, none)
+		return
+	}
+	p.table(t)
+	if n := len(list.Results); n < list.Hits {
+		last := max(list.Offset, 1) + n - 1
+		fmt.Fprintln(p, p.in(faint, fmt.Sprintf("%d to %d of %d; --limit and --offset show others", last-n+1, last, list.Hits)))
+	}
+}
+
+func (c *CLI) appShow() *cobra.Command {
+	cmd := c.leaf("show APP", "Show an application", func(s *session, args []string) error {
+		return show(s, func(c *client.Client) (*rest.AppInfo, error) {
+			a, _, err := c.App(s.ctx, args[0])
+			return a, err
+		}, s.drawApp)
+	})
+	c.watchFlags(cmd)
+	c.serverFlags(cmd)
+	return cmd
+}
+
+func (s *session) drawApp(p *page, a *rest.AppInfo) {
+	stats, _ := s.client.Stats(s.ctx, a.Name) // what cannot be counted is left out
+	deployments, _ := s.client.Deployments(s.ctx, a.Name, client.Page{Limit: 1})
+	revision := ""
+	for _, d := range deployments.Results {
+		revision = fmt.Sprintf("%d of %d; %s", d.Revision, deployments.Hits, s.again("app revisions "+a.Name))
+		if d.Current {
+			revision = fmt.Sprintf("%d, the newest; %s, %s", d.Revision, count(len(d.Artifacts), "jar", "jars"), count(d.Components, "component", "components"))
+		}
+	}
+	p.fields("Name", cell{a.Name, bold}, "Description", a.Description, "Class path", strings.Join(a.Classpath, "\n"), "Revision", revision,
+		"Jobs", stats.Jobs, "Agents", fmt.Sprintf("%d that take its work", stats.Agents),
+		"Created", p.at(a.CreateTime), "Changed", p.at(a.LastUpdatedTime))
+}
+
+func (c *CLI) appCreate() *cobra.Command {
+	var app rest.App
+	cmd := c.leaf("create NAME", "Create an application", func(s *session, args []string) error {
+		app.Name = args[0]
+		ask := func(c *client.Client) (*rest.AppInfo, error) {
+			a, _, err := c.PutApp(s.ctx, app, client.Condition{Create: true})
+			return a, err
+		}
+		err := show(s, ask, func(p *page, a *rest.AppInfo) { fmt.Fprintf(p, "Application %s was created.\n", a.Name) })
+		if client.Code(err) == "conflict" {
+			return &explained{err, fmt.Sprintf("there is an application %s already", app.Name)}
+		}
+		return err
+	})
+	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
+		f.StringVarP(&app.Description, "description", "d", "", "`TEXT` what it is for")
+		f.StringArrayVar(&app.Classpath, "classpath", nil, "`URL` of a class folder or jar on the control bus's machine; may be given several times")
+	})
+	c.showFlags(cmd)
+	c.serverFlags(cmd)
+	return cmd
+}
+
+func (c *CLI) appDelete() *cobra.Command {
+	var sure bool
+	cmd := c.leaf("delete APP", "Delete an application that has no jobs", func(s *session, args []string) error {
+		if err := s.confirm(sure, "Delete the application "+args[0]+"?"); err != nil {
+			return err
+		}
+		if err := s.client.DeleteApp(s.ctx, args[0]); err != nil {
+			return err
+		}
+		fmt.Fprintf(s.Out, "Application %s was deleted.\n", args[0])
+		return nil
+	})
+	yesFlag(cmd, &sure)
+	c.serverFlags(cmd)
+	return cmd
+}
+
+func yesFlag(cmd *cobra.Command, sure *bool) {
+	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
+		f.BoolVarP(sure, "yes", "y", false, "do not ask")
+	})
+}
+
+// confirm asks whoever sits there. Where nobody does, it must have been said beforehand.
+func (s *session) confirm(sure bool, question string) error {
+	if sure {
+		return nil
+	}
+	if !isTerminal(s.In) || !isTerminal(s.Err) {
+		return usage("%s Nobody can be asked: say --yes", question)
+	}
+	fmt.Fprintf(s.Err, "%s [y/N] ", question)
+	answer, _ := bufio.NewReader(s.In).ReadString('\n')
+	if a := strings.ToLower(strings.TrimSpace(answer)); a == "y" || a == "yes" {
+		return nil
+	}
+	fmt.Fprintln(s.Err, "Nothing was changed.")
+	return ErrSaid
+}

@@ -1,0 +1,167 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/help"
+)
+
+// Config is what the commands need of the program around them.
+type Config struct {
+	In       io.Reader
+	Out, Err io.Writer
+	Env      map[string]string
+	Dir      string // where contexts are kept
+	Version  string // of the program, for the server's log
+}
+
+// UsageError is a mistake in the command line.
+type UsageError struct{ Err error }
+
+func (e UsageError) Error() string { return e.Err.Error() }
+func (e UsageError) Unwrap() error { return e.Err }
+
+func usage(format string, args ...any) error { return UsageError{fmt.Errorf(format, args...)} }
+
+// ErrSaid ends a command with exit status 1; what it means was said.
+var ErrSaid = errors.New("it was said")
+
+// CLI makes commands that share their settings.
+type CLI struct {
+	Config
+	server, context, app, output string
+	noColor, watch               bool
+	every                        time.Duration
+	limit, offset                int
+}
+
+// New returns the maker of commands.
+func New(cfg Config) *CLI { return &CLI{Config: cfg} }
+
+// Work are the commands for applications, jobs and executions.
+func (c *CLI) Work() []*cobra.Command {
+	return []*cobra.Command{c.appCommand(), c.jobCommand(), c.runCommand(), c.executionCommand(), c.logsCommand(), c.scheduleCommand()}
+}
+
+// group is a command that has only commands below it.
+func group(use, short, long string, commands ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: use, Short: short, Long: long,
+		Args: Subcommand,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(commands...)
+	return cmd
+}
+
+// Subcommand refuses arguments: of a command with commands below it they name one that is not there.
+func Subcommand(cmd *cobra.Command, args []string) error {
+	if err := help.NoCommand(cmd, args); err != nil {
+		return UsageError{err}
+	}
+	return nil
+}
+
+// leaf is a command that asks a control bus. The words after its name say which arguments it takes.
+func (c *CLI) leaf(use, short string, run func(s *session, args []string) error) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: use, Short: short,
+		Args:              arguments(use),
+		ValidArgsFunction: c.completeArguments(use),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			defer context.AfterFunc(ctx, stop)() // a second signal ends the program at once
+			s, err := c.open(ctx)
+			if err != nil {
+				return err
+			}
+			defer s.client.Close()
+			return s.explain(run(s, args))
+		},
+	}
+	help.Quiet(cmd)
+	return cmd
+}
+
+// arguments are judged by the usage line: WORD must be there, [WORD] may, WORD... may be several.
+func arguments(use string) cobra.PositionalArgs {
+	words := strings.Fields(use)[1:]
+	need, most := 0, len(words)
+	for _, w := range words {
+		if !strings.HasPrefix(w, "[") {
+			need++
+		}
+		if strings.Contains(w, "...") {
+			most = 1 << 20
+		}
+	}
+	return func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) < need:
+			return usage("%s is missing: %s %s", words[len(args)], cmd.CommandPath(), strings.Join(words, " "))
+		case len(args) > most && most == 0:
+			return usage("%s takes no arguments, not %q", cmd.CommandPath(), args[0])
+		case len(args) > most:
+			return usage("%q is too much: %s %s", args[most], cmd.CommandPath(), strings.Join(words, " "))
+		}
+		return nil
+	}
+}
+
+// serverFlags say where the control bus is.
+func (c *CLI) serverFlags(cmd *cobra.Command) {
+	help.Section(cmd.Flags(), "Where", func(f *pflag.FlagSet) {
+		f.StringVar(&c.server, "server", "", "`URL` of the control bus (default: the context's, else http://localhost:45102)")
+		f.StringVar(&c.context, "context", "", "`NAME` of the context to use (default: the selected one)")
+		f.BoolVar(&c.noColor, "no-color", false, "no colours, as with NO_COLOR in the environment")
+	})
+	completeFlag(cmd, "context", c.completer((*session).contextNames))
+}
+
+// flags are those of a command for what belongs to an application.
+func (c *CLI) flags(cmd *cobra.Command) *cobra.Command {
+	help.Section(cmd.Flags(), "Where", func(f *pflag.FlagSet) {
+		f.StringVarP(&c.app, "app", "a", "", "`NAME` of the application (default: the context's, else \"default\")")
+	})
+	completeFlag(cmd, "app", c.completer((*session).appNames))
+	c.serverFlags(cmd)
+	return cmd
+}
+
+// showFlags say how an answer is shown.
+func (c *CLI) showFlags(cmd *cobra.Command) {
+	help.Section(cmd.Flags(), "How", func(f *pflag.FlagSet) {
+		f.StringVarP(&c.output, "output", "o", formatTable, "`FORMAT` table, or the server's answer as json, yaml or edn")
+	})
+	completeFlag(cmd, "output", cobra.FixedCompletions(outputs, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// watchFlags say whether an answer is asked for again and again.
+func (c *CLI) watchFlags(cmd *cobra.Command) {
+	c.showFlags(cmd)
+	help.Section(cmd.Flags(), "How", func(f *pflag.FlagSet) {
+		f.BoolVarP(&c.watch, "watch", "w", false, "ask again and again: a terminal shows the newest, a pipe gets what changed")
+		f.DurationVar(&c.every, "interval", 2*time.Second, "`TIME` between two looks of --watch")
+	})
+}
+
+// pageFlags say which part of a list is wanted.
+func (c *CLI) pageFlags(cmd *cobra.Command) {
+	help.Section(cmd.Flags(), "Which", func(f *pflag.FlagSet) {
+		f.IntVarP(&c.limit, "limit", "n", 50, "`NUMBER` at most so many, up to 1000")
+		f.IntVar(&c.offset, "offset", 1, "`NUMBER` of the first one, from 1")
+	})
+	c.watchFlags(cmd)
+}

@@ -1,0 +1,133 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/client"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+const (
+	completionTime = time.Second // nobody waits longer for a completion
+	completionMost = 200
+)
+
+// offers are what a word can be completed to, each with a description behind a tab.
+type offers func(s *session) []cobra.Completion
+
+// completer asks for offers. What goes wrong is not said: the command itself will say it.
+func (c *CLI) completer(ask offers) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		ctx, cancel := context.WithTimeout(cmd.Context(), completionTime)
+		defer cancel()
+		s, err := c.open(ctx)
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		defer s.client.Close()
+		return ask(s), cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// completeArguments goes by the words of the usage line.
+func (c *CLI) completeArguments(use string) cobra.CompletionFunc {
+	words := strings.Fields(strings.NewReplacer("[", "", "]", "").Replace(use))[1:]
+	return func(cmd *cobra.Command, args []string, word string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		if len(words) == 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		kind := words[min(len(args), len(words)-1)]
+		if len(args) >= len(words) && !strings.HasSuffix(kind, "...") {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		switch strings.TrimSuffix(kind, "...") {
+		case "PATH":
+			return nil, cobra.ShellCompDirectiveDefault
+		case "FILE":
+			return definitionEndings(), cobra.ShellCompDirectiveFilterFileExt
+		}
+		ask := map[string]offers{
+			"APP": (*session).appNames, "JOB": (*session).jobNames, "AGENT": (*session).agentNames, "CONTEXT": (*session).contextNames,
+			"EXECUTION": (*session).executionIDs, "EXECUTION|JOB": (*session).executionsAndJobs,
+		}[strings.TrimSuffix(kind, "...")]
+		if ask == nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return c.completer(ask)(cmd, args, word)
+	}
+}
+
+func completeFlag(cmd *cobra.Command, name string, f cobra.CompletionFunc) {
+	if err := cmd.RegisterFlagCompletionFunc(name, f); err != nil {
+		panic(err) // no such flag, or twice
+	}
+}
+
+func (s *session) contextNames() (all []cobra.Completion) {
+	contexts := contexts{s.Dir}
+	names, _ := contexts.names()
+	for _, name := range names {
+		is, _ := contexts.load(name)
+		all = append(all, cobra.CompletionWithDesc(name, is.Server))
+	}
+	return all
+}
+
+func (s *session) appNames() (all []cobra.Completion) {
+	list, _ := s.client.Apps(s.ctx, client.Page{Limit: completionMost})
+	for _, a := range list.Results {
+		all = append(all, cobra.CompletionWithDesc(a.Name, oneLine(a.Description)))
+	}
+	return all
+}
+
+func (s *session) jobNames() (all []cobra.Completion) {
+	list, _ := s.client.Jobs(s.ctx, s.app, client.JobSearch{Page: client.Page{Limit: completionMost}})
+	for _, j := range list.Results {
+		what := "never executed"
+		if e := j.LatestExecution; e != nil {
+			what = fmt.Sprintf("%d %s", e.ExecutionID, e.BatchStatus)
+		}
+		all = append(all, cobra.CompletionWithDesc(j.Name, what))
+	}
+	return all
+}
+
+// executionIDs are those of the latest execution of each job.
+func (s *session) executionIDs() (all []cobra.Completion) {
+	list, _ := s.client.Jobs(s.ctx, s.app, client.JobSearch{Page: client.Page{Limit: completionMost}, SortBy: latestFirst})
+	for _, j := range list.Results {
+		if e := j.LatestExecution; e != nil {
+			all = append(all, cobra.CompletionWithDesc(fmt.Sprint(e.ExecutionID), fmt.Sprintf("%s %s", j.Name, e.BatchStatus)))
+		}
+	}
+	return all
+}
+
+func (s *session) executionsAndJobs() []cobra.Completion {
+	return append(s.executionIDs(), s.jobNames()...)
+}
+
+func (s *session) agentNames() (all []cobra.Completion) {
+	list, _ := s.client.Agents(s.ctx, client.Page{Limit: completionMost})
+	for _, a := range list.Results {
+		all = append(all, cobra.CompletionWithDesc(a.Name, a.Status+" on "+a.Host))
+	}
+	return all
+}
+
+// statuses are offered for a search.
+func statuses() (all []cobra.Completion) {
+	for _, s := range []subjects.BatchStatus{
+		subjects.Undispatched, subjects.Starting, subjects.Started, subjects.Stopping, subjects.Stopped,
+		subjects.Failed, subjects.Completed, subjects.Abandoned, subjects.Unrestarted, subjects.Unknown,
+	} {
+		all = append(all, string(s))
+	}
+	return all
+}

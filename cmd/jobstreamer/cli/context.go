@@ -1,0 +1,137 @@
+package cli
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/help"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/client"
+)
+
+// Contexts is the command for contexts.
+func (c *CLI) Contexts() *cobra.Command {
+	return group("context", "Contexts: control buses by name",
+		`A context is the name of a control bus, and of the application that is meant there. The selected one is used where no flag says otherwise; --context
+NAME uses another one. They are kept in `+c.Dir+`.`,
+		c.contextAdd(), c.contextList(), c.contextSelect(), c.contextShow(), c.contextDelete())
+}
+
+// local is a command that asks nobody.
+func (c *CLI) local(use, short string, run func(all contexts, args []string) error) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: use, Short: short,
+		Args:              arguments(use),
+		ValidArgsFunction: c.completeArguments(use),
+		RunE:              func(_ *cobra.Command, args []string) error { return run(contexts{c.Dir}, args) },
+	}
+	help.Quiet(cmd)
+	return cmd
+}
+
+func (c *CLI) contextAdd() *cobra.Command {
+	var is saved
+	var choose bool
+	cmd := c.local("add NAME", "Add a context, or change one", func(all contexts, args []string) error {
+		if _, err := client.New(client.Config{URL: is.Server}); err != nil || is.Server == "" {
+			return usage("--server %q: want the URL of a control bus, such as http://host:45102", is.Server)
+		}
+		was, err := all.load(args[0])
+		is.Token = was.Token
+		if err := all.save(args[0], is); err != nil {
+			return err
+		}
+		done := map[bool]string{true: "changed", false: "added"}[err == nil]
+		if choose || all.selected() == "" {
+			done += " and selected"
+			if err := all.choose(args[0]); err != nil {
+				return err
+			}
+		}
+		fmt.Fprintf(c.Out, "Context %s was %s.\n", args[0], done)
+		return nil
+	})
+	cmd.Example = `  jobstreamer context add prod --server https://jobs.example.com --app billing --select
+  jobstreamer context add local --server http://127.0.0.1:45102`
+	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
+		f.StringVar(&is.Server, "server", "", "`URL` of the control bus")
+		f.StringVar(&is.App, "app", "", "`NAME` of the application that is meant if none is named")
+		f.StringVar(&is.Description, "description", "", "`TEXT` about it")
+		f.BoolVar(&choose, "select", false, "select it too; the first one is selected in any case")
+	})
+	return cmd
+}
+
+func (c *CLI) contextList() *cobra.Command {
+	return c.local("list", "List contexts", func(all contexts, _ []string) error {
+		names, err := all.names()
+		if err != nil {
+			return err
+		}
+		if len(names) == 0 {
+			fmt.Fprintln(c.Out, "No contexts. `jobstreamer context add NAME --server URL` makes one.")
+			return nil
+		}
+		t := newTable("", "CONTEXT", "SERVER", "APPLICATION", "DESCRIPTION")
+		for _, name := range names {
+			mark := ""
+			if name == all.selected() {
+				mark = "*"
+			}
+			is, err := all.load(name)
+			if err != nil {
+				is.Description = err.Error()
+			}
+			t.row(cell{mark, green}, name, is.Server, is.App, is.Description)
+		}
+		(&session{CLI: c}).out().table(t)
+		return nil
+	})
+}
+
+func (c *CLI) contextSelect() *cobra.Command {
+	return c.local("select CONTEXT", "Use a context from now on", func(all contexts, args []string) error {
+		if err := all.choose(args[0]); err != nil {
+			return err
+		}
+		is, err := all.load(args[0])
+		if err == nil {
+			fmt.Fprintf(c.Out, "Context %s is selected: %s\n", args[0], is.Server)
+		}
+		return err
+	})
+}
+
+func (c *CLI) contextShow() *cobra.Command {
+	return c.local("show [CONTEXT]", "Show a context, or the selected one", func(all contexts, args []string) error {
+		name := all.selected()
+		if len(args) > 0 {
+			name = args[0]
+		}
+		if name == "" {
+			return fmt.Errorf("no context is selected; commands go to %s", client.DefaultURL)
+		}
+		is, err := all.load(name)
+		if err != nil {
+			return err
+		}
+		token := ""
+		if is.Token != "" {
+			token = "kept, not shown"
+		}
+		(&session{CLI: c}).out().fields("Context", cell{name, bold}, "Server", is.Server, "Application", is.App, "Description", is.Description,
+			"Token", token, "Selected", yes(name == all.selected()), "File", all.file(name))
+		return nil
+	})
+}
+
+func (c *CLI) contextDelete() *cobra.Command {
+	return c.local("delete CONTEXT", "Forget a context", func(all contexts, args []string) error {
+		if err := all.remove(args[0]); err != nil {
+			return err
+		}
+		fmt.Fprintf(c.Out, "Context %s was deleted.\n", args[0])
+		return nil
+	})
+}

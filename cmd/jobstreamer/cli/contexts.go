@@ -1,0 +1,146 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// saved is a context: a control bus, and the application that is meant there if none is named.
+type saved struct {
+	Server      string `yaml:"server"`
+	App         string `yaml:"app,omitempty"`
+	Description string `yaml:"description,omitempty"`
+	Token       string `yaml:"token,omitempty"` // for servers that will ask for one; never shown
+}
+
+// contexts are kept in a directory, each in a file; another file names the selected one.
+//
+//	jobstreamer/context             prod
+//	jobstreamer/contexts/prod.yaml  server: https://...
+type contexts struct{ dir string }
+
+var errNoContext = errors.New("there is no such context")
+
+var contextName = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}$`)
+
+func (c contexts) file(name string) string { return filepath.Join(c.dir, "contexts", name+".yaml") }
+
+// names are those of all contexts, sorted.
+func (c contexts) names() ([]string, error) {
+	entries, err := os.ReadDir(filepath.Join(c.dir, "contexts"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("list contexts: %w", err)
+	}
+	var names []string
+	for _, e := range entries {
+		if name, ok := strings.CutSuffix(e.Name(), ".yaml"); ok && contextName.MatchString(name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// load returns a context; if there is none the error is errNoContext, and says which there are.
+func (c contexts) load(name string) (s saved, err error) {
+	var data []byte
+	if err = checkContext(name); err == nil {
+		data, err = os.ReadFile(c.file(name))
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return s, c.unknown(name)
+	}
+	if err == nil {
+		err = yaml.Unmarshal(data, &s)
+	}
+	if err != nil {
+		return s, fmt.Errorf("read the context %s: %w", name, err)
+	}
+	return s, nil
+}
+
+func (c contexts) unknown(name string) error {
+	names, _ := c.names()
+	if len(names) == 0 {
+		return fmt.Errorf("context %s: %w; `jobstreamer context add %s --server URL` makes it", name, errNoContext, name)
+	}
+	return fmt.Errorf("context %s: %w; there are %s", name, errNoContext, strings.Join(names, ", "))
+}
+
+func checkContext(name string) error {
+	if !contextName.MatchString(name) {
+		return usage("context %q: want a name of the characters A-Z a-z 0-9 _ - .", name)
+	}
+	return nil
+}
+
+// save writes a context, which nobody else may read.
+func (c contexts) save(name string, s saved) error {
+	if err := checkContext(name); err != nil {
+		return err
+	}
+	data, err := yaml.Marshal(s)
+	if err == nil {
+		err = replace(c.file(name), data)
+	}
+	if err != nil {
+		return fmt.Errorf("save the context %s: %w", name, err)
+	}
+	return nil
+}
+
+// replace writes a file so that whoever reads it sees the old content or the new.
+func replace(name string, data []byte) error {
+	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(name), ".new-*") // it is made with 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(data)
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), name)
+}
+
+func (c contexts) remove(name string) error {
+	if _, err := c.load(name); errors.Is(err, errNoContext) || checkContext(name) != nil {
+		return err
+	}
+	if err := os.Remove(c.file(name)); err != nil {
+		return fmt.Errorf("delete the context %s: %w", name, err)
+	}
+	if c.selected() == name {
+		return os.Remove(c.selection())
+	}
+	return nil
+}
+
+func (c contexts) selection() string { return filepath.Join(c.dir, "context") }
+
+// selected is the name of the selected context, empty if there is none.
+func (c contexts) selected() string {
+	data, _ := os.ReadFile(c.selection())
+	return strings.TrimSpace(string(data))
+}
+
+func (c contexts) choose(name string) error {
+	if _, err := c.load(name); err != nil {
+		return err
+	}
+	if err := replace(c.selection(), []byte(name+"\n")); err != nil {
+		return fmt.Errorf("select the context %s: %w", name, err)
+	}
+	return nil
+}

@@ -1,0 +1,103 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/client"
+)
+
+// explained is an error in the words of a user of the commands, with what can be done about it.
+type explained struct {
+	error
+	text string
+}
+
+func (e *explained) Error() string { return e.text }
+func (e *explained) Unwrap() error { return e.error }
+
+// explain says an error so that something can be done about it.
+func (s *session) explain(err error) error {
+	var (
+		p    *client.Problem
+		gone *url.Error
+	)
+	switch {
+	case err == nil, errors.Is(err, ErrSaid), errors.As(err, new(*explained)):
+		return err
+	case s.ctx.Err() != nil && errors.Is(err, context.Canceled):
+		return &explained{err, "interrupted"}
+	case client.Code(err) == "no_such_route":
+		return &explained{err, lines(fmt.Sprintf("the control bus at %s does not know how to do this", s.url),
+			"It is older than this command, or something else listens there.")}
+	case errors.As(err, &p):
+		return &explained{err, lines(problemText(p), s.advice(p.Code))}
+	case errors.As(err, &gone):
+		return &explained{err, lines(fmt.Sprintf("cannot reach the control bus at %s: %v", s.url, reason(gone)),
+			"Is it running there? --server or a context says where it is; `jobstreamer dev` runs one here.")}
+	}
+	return err
+}
+
+// lines are those that are not empty, each below the other.
+func lines(all ...string) string {
+	var b strings.Builder
+	for _, l := range all {
+		if l != "" {
+			b.WriteString("\n" + l)
+		}
+	}
+	return strings.TrimPrefix(b.String(), "\n")
+}
+
+// problemText is what the control bus says: its detail, and each fault below it if they are not the same.
+func problemText(p *client.Problem) string {
+	all := []string{p.Detail}
+	if p.Detail == "" {
+		all[0] = fmt.Sprintf("%s (%d)", p.Title, p.Status)
+	}
+	for _, f := range p.Errors {
+		if f.String() != p.Detail {
+			all = append(all, "  "+f.String())
+		}
+	}
+	if p.Code == "outcome_unknown" && p.ExecutionID != 0 {
+		all = append(all, fmt.Sprintf("  it would be execution %d", p.ExecutionID))
+	}
+	return lines(all...)
+}
+
+// advice is what to do about a problem of that code.
+func (s *session) advice(code string) string {
+	command := map[string]string{
+		"no_such_app":           "app list",
+		"no_such_job":           "job list",
+		"no_such_job_execution": "execution list",
+		"no_such_agent":         "agent list",
+	}[code]
+	switch {
+	case command != "":
+		return fmt.Sprintf("`%s` shows which there are.", s.again(command))
+	case code == "unavailable":
+		return "Try again in a moment; `jobstreamer doctor` says what is wrong with a bus."
+	}
+	return ""
+}
+
+// reason is why there was no answer, without what the user knows anyway.
+func reason(err *url.Error) error {
+	var op *net.OpError
+	var dns *net.DNSError
+	switch {
+	case errors.As(err, &dns):
+		return fmt.Errorf("there is no host %s", dns.Name)
+	case errors.As(err, &op) && op.Err != nil:
+		err.Err = op.Err
+	}
+	text := err.Err.Error()
+	return errors.New(strings.TrimPrefix(text, "connect: "))
+}

@@ -1,0 +1,188 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/help"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/client"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+	"github.com/job-streamer/job-streamer-control-bus/jsl"
+)
+
+const (
+	latestFirst = "last_execution_started:desc"
+	shownOfJob  = 5 // executions
+)
+
+func (c *CLI) jobCommand() *cobra.Command {
+	return group("job", "Jobs: what they are, and how their executions ended",
+		`A job is a definition in the language of JSR-352, as JSON, YAML, EDN or XML: steps, and what follows what.`,
+		c.jobList(), c.jobShow(), c.jobApply(), c.jobValidate(), c.jobExport(), c.jobDelete())
+}
+
+func (c *CLI) jobList() *cobra.Command {
+	var search client.JobSearch
+	var state string
+	cmd := c.leaf("list [WORD...]", "List jobs with their schedules and latest executions", func(s *session, args []string) error {
+		if state != "" {
+			args = append(args, "batch-status:"+state)
+		}
+		search.Page, search.Query = s.page(), strings.Join(args, " ")
+		return show(s, func(c *client.Client) (rest.List[rest.Job], error) { return c.Jobs(s.ctx, s.app, search) }, s.drawJobs)
+	})
+	cmd.Long = `Lists the jobs of an application. Words choose those whose name contains any of them. Conditions are about the latest execution:
+since:2026-11-24, until:2026-11-25, batch-status:failed, exit-status:X.`
+	cmd.Example = `  jobstreamer job list --app billing
+  jobstreamer job list --status failed --watch
+  jobstreamer job list night since:2026-11-24 --sort last_execution_started:desc`
+	help.Section(cmd.Flags(), "Which", func(f *pflag.FlagSet) {
+		f.StringVar(&state, "status", "", "`STATUS` of the latest execution, such as failed")
+		f.StringVar(&search.SortBy, "sort", "", "`KEYS` name, last_execution_started, last_execution_duration, last_execution_status, next_execution_start, each with :asc or :desc")
+	})
+	completeFlag(cmd, "status", cobra.FixedCompletions(statuses(), cobra.ShellCompDirectiveNoFileComp))
+	c.pageFlags(cmd)
+	return c.flags(cmd)
+}
+
+func (s *session) drawJobs(p *page, list rest.List[rest.Job]) {
+	t := newTable("JOB", ">LATEST", "STATUS", "STARTED", ">TOOK", ">OK", ">FAILED", "NEXT", "SCHEDULE")
+	for _, j := range list.Results {
+		e := j.LatestExecution
+		if e == nil {
+			t.row(j.Name, "", "", "", "", j.Stats.Success, j.Stats.Failure, next(p, &j), scheduleText(j.Schedule))
+			continue
+		}
+		t.row(j.Name, e.ExecutionID, status(e.BatchStatus), p.at(e.StartTime), p.took(e.StartTime, e.EndTime),
+			j.Stats.Success, j.Stats.Failure, next(p, &j), scheduleText(j.Schedule))
+	}
+	drawList(p, t, list, "No jobs. `"+s.again("job apply -f FILE")+"` makes some.")
+}
+
+func next(p *page, j *rest.Job) string {
+	if j.NextExecution == nil {
+		return ""
+	}
+	return p.at(j.NextExecution.StartTime)
+}
+
+func (c *CLI) jobShow() *cobra.Command {
+	cmd := c.leaf("show JOB", "Show a job: its steps, schedule and newest executions", func(s *session, args []string) error {
+		return show(s, func(c *client.Client) (*rest.Job, error) {
+			j, _, err := c.Job(s.ctx, s.app, args[0])
+			return j, err
+		}, s.drawJob)
+	})
+	c.watchFlags(cmd)
+	return c.flags(cmd)
+}
+
+func (s *session) drawJob(p *page, j *rest.Job) {
+	average := ""
+	if j.Stats.Average > 0 {
+		average = short(milliseconds(j.Stats.Average)) + " on average"
+	}
+	def, _ := jsl.ParseJSON(j.Definition) // one that a newer server understands is shown without its steps
+	p.fields("Job", cell{j.Name, bold}, "Application", s.app, "Exclusive", yes(j.Exclusive), "Schedule", scheduleText(j.Schedule), "Next", next(p, j),
+		"Executions", fmt.Sprintf("%d, of which %d completed and %d failed", j.Stats.Total, j.Stats.Success, j.Stats.Failure), "Took", average,
+		"Parameters", strings.Join(j.DynamicParameters, ", "), "Created", p.at(j.CreateTime), "Changed", p.at(j.LastUpdatedTime))
+	for _, w := range j.Warnings {
+		p.fields("Warning", cell{w, yellow})
+	}
+	if def != nil {
+		p.title("Steps")
+		p.table(outline(def))
+	}
+	list, err := s.client.Executions(s.ctx, s.app, j.Name, client.Page{Limit: shownOfJob})
+	if err == nil && list.Hits > 0 {
+		p.title("Newest executions")
+		p.table(executionTable(p, list.Results, false))
+	}
+}
+
+// outline is a table of what a job consists of.
+func outline(j *jsl.Job) *table {
+	t := newTable("ID", "WHAT", "THEN")
+	j.Walk(func(path string, e jsl.Element) {
+		depth := strings.Count(path, "/steps/") + strings.Count(path, "/flows/") - 1
+		t.row(strings.Repeat("  ", depth)+e.ElementID(), elementText(e), following(e))
+	})
+	return t
+}
+
+func elementText(e jsl.Element) string {
+	switch e := e.(type) {
+	case *jsl.Step:
+		what := "nothing"
+		switch {
+		case e.Batchlet != nil:
+			what = "batchlet " + e.Batchlet.Ref
+		case e.Chunk != nil:
+			what = "chunk " + e.Chunk.Reader.Ref + " → " + e.Chunk.Writer.Ref
+		}
+		if e.Partition != nil {
+			what += ", partitioned"
+		}
+		return what
+	case *jsl.Flow:
+		return "flow"
+	case *jsl.Split:
+		return "split"
+	case *jsl.Decision:
+		return "decision " + e.Decider.Ref
+	}
+	return ""
+}
+
+// following is where an element leads.
+func following(e jsl.Element) string {
+	var all []string
+	add := func(next string, transitions []jsl.Transition) {
+		for _, t := range transitions {
+			all = append(all, strings.TrimSpace(fmt.Sprintf("on %s %s %s", t.On, t.Action, t.To)))
+		}
+		if next != "" {
+			all = append(all, next)
+		}
+	}
+	switch e := e.(type) {
+	case *jsl.Step:
+		add(e.Next, e.Transitions)
+	case *jsl.Flow:
+		add(e.Next, e.Transitions)
+	case *jsl.Split:
+		add(e.Next, nil)
+	case *jsl.Decision:
+		add("", e.Transitions)
+	}
+	return strings.Join(all, ", ")
+}
+
+func (c *CLI) jobDelete() *cobra.Command {
+	var sure, keep bool
+	cmd := c.leaf("delete JOB", "Delete a job with its schedule and history", func(s *session, args []string) error {
+		question := fmt.Sprintf("Delete the job %s of %s with its schedule and the history of its executions?", args[0], s.app)
+		if keep {
+			question = fmt.Sprintf("Delete the job %s of %s with its schedule?", args[0], s.app)
+		}
+		if err := s.confirm(sure, question); err != nil {
+			return err
+		}
+		if err := s.client.DeleteJob(s.ctx, s.app, args[0], keep, client.Condition{}); err != nil {
+			return err
+		}
+		fmt.Fprintf(s.Out, "Job %s was deleted.\n", args[0])
+		return nil
+	})
+	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
+		f.BoolVar(&keep, "keep-history", false, "leave its executions")
+	})
+	yesFlag(cmd, &sure)
+	return c.flags(cmd)
+}
+
+func milliseconds(n float64) time.Duration { return time.Duration(n * float64(time.Millisecond)) }

@@ -1,0 +1,157 @@
+package cli
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/help"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+const longestLine = 8 << 20 // bytes of a line of output
+
+// logWish says what of a log is wanted, and how.
+type logWish struct {
+	follow, bare bool
+	steps        []string
+	format       string
+}
+
+func (c *CLI) logsCommand() *cobra.Command {
+	var wish logWish
+	cmd := c.leaf("logs EXECUTION|JOB", "Print the output of an execution; of a job, the latest one", func(s *session, args []string) error {
+		if wish.format != "text" && wish.format != "json" {
+			return usage("--output %s: want text or json", wish.format)
+		}
+		job, id, err := s.find(args[0])
+		if err != nil {
+			return err
+		}
+		return s.logs(job, id, &wish)
+	})
+	cmd.Long = `Prints what an execution wrote, a line each: time, stream, step, and the text. With --follow it goes on until the execution has ended.`
+	cmd.Example = `  jobstreamer logs 4711
+  jobstreamer logs nightly --follow
+  jobstreamer logs 4711 --bare --step load > load.txt
+  jobstreamer logs 4711 -o json | jq -r 'select(.stream == "stderr").message'`
+	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
+		f.BoolVarP(&wish.follow, "follow", "f", false, "go on as lines come, until the execution has ended")
+		f.StringSliceVar(&wish.steps, "step", nil, "`NAMES` only of these steps")
+		f.BoolVar(&wish.bare, "bare", false, "the text only, without time, stream and step")
+		f.StringVarP(&wish.format, "output", "o", "text", "`FORMAT` text, or json: an object a line, until the execution has ended")
+	})
+	completeFlag(cmd, "output", cobra.FixedCompletions([]cobra.Completion{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
+	return c.flags(cmd)
+}
+
+func (s *session) logs(job string, id int64, wish *logWish) error {
+	if !wish.follow && wish.format == "text" {
+		return s.printed(job, id, wish)
+	}
+	end, err := s.client.FollowLog(s.ctx, s.app, job, id, s.logLine(wish))
+	if s.ctx.Err() != nil {
+		return ErrSaid // whoever ended it knows
+	}
+	if err == nil && end != nil {
+		p := s.pageTo(s.Err, s.Err)
+		fmt.Fprintf(p, "Execution %d of %s %s.\n", end.ExecutionID, end.Job, p.in(status(end.BatchStatus).color, endWord(end.BatchStatus)))
+	}
+	return err
+}
+
+// printed prints what there is now. What the control bus gives as text is wanted as it is, unless something is chosen or somebody looks.
+func (s *session) printed(job string, id int64, wish *logWish) error {
+	if !wish.bare && len(wish.steps) == 0 && !isTerminal(s.Out) {
+		return s.client.Log(s.ctx, s.app, job, id, s.Out)
+	}
+	r, w := io.Pipe()
+	go func() { w.CloseWithError(s.client.Log(s.ctx, s.app, job, id, w)) }()
+	defer r.Close()
+	return eachLine(r, s.logLine(wish))
+}
+
+// eachLine reads lines as they are written by logText. What a message has of further lines is indented.
+func eachLine(r io.Reader, print func(rest.LogLine) error) error {
+	lines := bufio.NewScanner(r)
+	lines.Buffer(nil, longestLine)
+	var l rest.LogLine
+	for lines.Scan() {
+		if more, ok := strings.CutPrefix(lines.Text(), "    "); ok {
+			l.Message += "\n" + more
+			continue
+		}
+		if err := printIf(l, print); err != nil {
+			return err
+		}
+		head, message, _ := strings.Cut(lines.Text(), " | ")
+		l = rest.LogLine{Message: message}
+		if words := strings.SplitN(head, " ", 3); len(words) == 3 {
+			at, _ := time.Parse(time.RFC3339, words[0])
+			l.Time, l.Stream, l.Step = subjects.TimeOf(at), words[1], strings.TrimPrefix(words[2], "-")
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return err
+	}
+	return printIf(l, print)
+}
+
+func printIf(l rest.LogLine, print func(rest.LogLine) error) error {
+	if l.Stream == "" {
+		return nil // before the first one
+	}
+	return print(l)
+}
+
+// logLine writes lines of output.
+func (s *session) logLine(wish *logWish) func(rest.LogLine) error {
+	p := s.out()
+	return func(l rest.LogLine) (err error) {
+		switch {
+		case len(wish.steps) > 0 && !slices.Contains(wish.steps, l.Step):
+		case wish.format == "json":
+			err = json.NewEncoder(p).Encode(l)
+		case wish.bare:
+			_, err = fmt.Fprintln(p, strings.TrimRight(l.Message, "\r\n"))
+		default:
+			_, err = fmt.Fprintln(p, logText(p, &l))
+		}
+		return err
+	}
+}
+
+// logText is a line of output as the server writes it too; on a terminal with the local time.
+func logText(p *page, l *rest.LogLine) string {
+	step, when, color := l.Step, l.Time.String(), ""
+	if step == "" {
+		step = "-"
+	}
+	if p.live {
+		when = clock(p, l.Time)
+	}
+	switch {
+	case l.Level == "error" || l.Stream == "stderr":
+		color = red
+	case l.Level == "warn":
+		color = yellow
+	}
+	message := strings.ReplaceAll(strings.TrimRight(l.Message, "\r\n"), "\n", "\n    ")
+	return p.in(faint, fmt.Sprintf("%s %s %s |", when, l.Stream, step)) + " " + p.in(color, message)
+}
+
+func clock(p *page, t subjects.Time) string {
+	local := t.Std().In(p.zone)
+	if local.YearDay() != p.now.In(p.zone).YearDay() || local.Year() != p.now.In(p.zone).Year() {
+		return local.Format("2006-01-02 15:04:05.000")
+	}
+	return local.Format("15:04:05.000")
+}

@@ -1,0 +1,96 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/client"
+)
+
+const formatTable = "table"
+
+var outputs = []string{formatTable, "json", "yaml", "edn"}
+
+// show asks the control bus and shows what it answers: drawn, or as it came. It does so again and again if it is watched.
+func show[T any](s *session, ask func(c *client.Client) (T, error), draw func(p *page, v T)) error {
+	if s.watch {
+		return s.repeat(func(p *page) error { return showOn(s, p, ask, draw) })
+	}
+	return showOn(s, s.out(), ask, draw)
+}
+
+func showOn[T any](s *session, p *page, ask func(c *client.Client) (T, error), draw func(p *page, v T)) error {
+	if s.tables() {
+		v, err := ask(s.client)
+		if err == nil {
+			draw(p, v)
+		}
+		return err
+	}
+	var raw bytes.Buffer
+	if _, err := ask(s.client.As("application/"+s.output, &raw)); err != nil {
+		return err
+	}
+	return p.raw(s.output, raw.Bytes())
+}
+
+// raw writes an answer as it came. JSON has lines for people too.
+func (p *page) raw(format string, answer []byte) error {
+	if format == "json" {
+		var indented bytes.Buffer
+		if err := json.Indent(&indented, bytes.TrimSpace(answer), "", "  "); err != nil {
+			return fmt.Errorf("the answer is no JSON: %w", err)
+		}
+		answer = indented.Bytes()
+	}
+	_, err := fmt.Fprintf(p, "%s\n", bytes.TrimRight(answer, "\n"))
+	return err
+}
+
+// repeat draws until the end of the context.
+func (s *session) repeat(draw func(p *page) error) error {
+	last, away := "", false
+	for {
+		var b strings.Builder
+		err := draw(s.pageTo(s.Out, &b))
+		var gone *url.Error
+		switch {
+		case s.ctx.Err() != nil:
+			return nil
+		case err != nil && (last == "" || !errors.As(err, &gone)):
+			return err
+		case err != nil && !away:
+			fmt.Fprintf(s.Err, "%v; trying again\n", s.explain(err))
+		case err == nil && b.String() != last:
+			s.redraw(b.String(), last == "")
+			last = b.String()
+		}
+		away = err != nil
+		select {
+		case <-time.After(s.every):
+		case <-s.ctx.Done():
+			return nil
+		}
+	}
+}
+
+// redraw replaces what a terminal shows. Elsewhere the new comes after the old.
+func (s *session) redraw(text string, first bool) {
+	switch {
+	case isTerminal(s.Out):
+		const home, lineEnd, below = "\x1b[H", "\x1b[K\n", "\x1b[J"
+		if first {
+			fmt.Fprint(s.Out, "\x1b[2J")
+		}
+		fmt.Fprint(s.Out, home+strings.ReplaceAll(text, "\n", lineEnd)+below)
+	case first || !s.tables():
+		fmt.Fprint(s.Out, text)
+	default:
+		fmt.Fprint(s.Out, "\n"+text)
+	}
+}

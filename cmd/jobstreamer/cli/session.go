@@ -1,0 +1,98 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/client"
+)
+
+// session is one command on its way: with whom it speaks, and of which application.
+type session struct {
+	*CLI
+	ctx      context.Context
+	client   *client.Client
+	url, app string
+}
+
+// open makes the session that flags, environment and contexts say.
+func (c *CLI) open(ctx context.Context) (*session, error) {
+	if !slices.Contains(outputs, cmp.Or(c.output, formatTable)) {
+		return nil, usage("--output %s: want table, json, yaml or edn", c.output)
+	}
+	if c.watch && c.every < 100*time.Millisecond {
+		return nil, usage("--interval %s: want 100ms or more", c.every)
+	}
+	is, err := c.chosen()
+	if err != nil {
+		return nil, err
+	}
+	s := &session{CLI: c, ctx: ctx, url: cmp.Or(is.Server, client.DefaultURL), app: cmp.Or(is.App, "default")}
+	s.client, err = client.New(client.Config{URL: s.url, UserAgent: "jobstreamer/" + c.Version})
+	if err != nil {
+		return nil, UsageError{err}
+	}
+	return s, nil
+}
+
+// chosen is the context to use, with what flags and environment say in its place.
+func (c *CLI) chosen() (saved, error) {
+	all := contexts{c.Dir}
+	server, name := c.setting(c.server, "SERVER"), c.setting(c.context, "CONTEXT")
+	if server == c.Env["JOBSTREAMER_SERVER"] && name != c.Env["JOBSTREAMER_CONTEXT"] {
+		server = "" // the context was named on the command line, which wins over the environment
+	}
+	is, err := saved{}, error(nil)
+	switch {
+	case name != "":
+		is, err = all.load(name)
+	case server == "" && all.selected() != "":
+		is, err = all.load(all.selected())
+	}
+	is.Server = cmp.Or(server, is.Server)
+	is.App = cmp.Or(c.setting(c.app, "APP"), is.App)
+	return is, err
+}
+
+// setting is a flag's value or that of the environment. Completion asks before the environment was given to the flags.
+func (c *CLI) setting(flag, name string) string { return cmp.Or(flag, c.Env["JOBSTREAMER_"+name]) }
+
+// again is a command line for the same server and application.
+func (s *session) again(command string) string {
+	line := "jobstreamer " + command
+	for _, f := range []struct{ name, value string }{{"app", s.CLI.app}, {"context", s.context}, {"server", s.server}} {
+		if f.value != "" && f.value != s.Env["JOBSTREAMER_"+strings.ToUpper(f.name)] {
+			line += " --" + f.name + " " + f.value
+		}
+	}
+	return line
+}
+
+// isTerminal says whether somebody sits at the stream.
+func isTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// pageTo is a page of output that goes to w in the end; drawn is where it is drawn.
+func (s *session) pageTo(end, drawn io.Writer) *page {
+	p := &page{Writer: drawn, live: isTerminal(end), now: time.Now(), zone: time.Local}
+	p.color = p.live && !s.noColor && s.Env["NO_COLOR"] == "" && s.Env["TERM"] != "dumb"
+	if zone, err := time.LoadLocation(s.Env["TZ"]); err == nil && s.Env["TZ"] != "" {
+		p.zone = zone
+	}
+	return p
+}
+
+// out is a page on standard output.
+func (s *session) out() *page { return s.pageTo(s.Out, s.Out) }
+
+// tables says whether people read what is printed.
+func (s *session) tables() bool { return cmp.Or(s.output, formatTable) == formatTable }

@@ -1,0 +1,147 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+	"unicode"
+
+	"golang.org/x/text/width"
+)
+
+// page is what a command writes on.
+type page struct {
+	io.Writer
+	live  bool // somebody looks: there may be hints that are old in a minute
+	color bool
+	now   time.Time
+	zone  *time.Location
+}
+
+// Colours, for a terminal.
+const (
+	red, green, yellow, cyan = "\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[36m"
+	bold, faint, plain       = "\x1b[1m", "\x1b[2m", "\x1b[0m"
+)
+
+// in colours text.
+func (p *page) in(color, text string) string {
+	if !p.color || color == "" || text == "" {
+		return text
+	}
+	return color + text + plain
+}
+
+// cell is a text of a table, and its colour.
+type cell struct{ text, color string }
+
+// table is a table of a page. A heading that begins with > has its column flushed right.
+type table struct {
+	heads []string
+	rows  [][]cell
+}
+
+func newTable(heads ...string) *table { return &table{heads: heads} }
+
+// row adds a row of cells and values.
+func (t *table) row(values ...any) {
+	var row []cell
+	for _, v := range values {
+		c, ok := v.(cell)
+		if !ok {
+			c.text = fmt.Sprint(v)
+		}
+		c.text = oneLine(c.text)
+		row = append(row, c)
+	}
+	t.rows = append(t.rows, row)
+}
+
+const gap = "  "
+
+// table writes t.
+func (p *page) table(t *table) {
+	widths := make([]int, len(t.heads))
+	head := make([]cell, len(t.heads))
+	for i, h := range t.heads {
+		head[i] = cell{strings.TrimPrefix(h, ">"), bold}
+	}
+	all := append([][]cell{head}, t.rows...)
+	for _, row := range all {
+		for i, c := range row {
+			widths[i] = max(widths[i], columns(c.text))
+		}
+	}
+	for _, row := range all {
+		var line strings.Builder
+		for i, c := range row {
+			pad := strings.Repeat(" ", widths[i]-columns(c.text))
+			if strings.HasPrefix(t.heads[i], ">") {
+				line.WriteString(pad + p.in(c.color, c.text) + gap)
+			} else {
+				line.WriteString(p.in(c.color, c.text) + pad + gap)
+			}
+		}
+		fmt.Fprintln(p, strings.TrimRight(line.String(), " "))
+	}
+}
+
+// fields writes names with their values, a line each, without those that have none.
+func (p *page) fields(pairs ...any) {
+	const column = 14
+	for i := 0; i+1 < len(pairs); i += 2 {
+		c, ok := pairs[i+1].(cell)
+		if !ok {
+			c.text = fmt.Sprint(pairs[i+1])
+		}
+		if c.text == "" {
+			continue
+		}
+		name := pairs[i].(string)
+		lines := strings.Split(strings.TrimRight(c.text, "\n"), "\n")
+		fmt.Fprintf(p, "%s%s%s\n", p.in(faint, name), strings.Repeat(" ", column-len(name)), p.in(c.color, printable(lines[0])))
+		for _, l := range lines[1:] {
+			fmt.Fprintf(p, "%*s%s\n", column, "", printable(l))
+		}
+	}
+}
+
+// title writes a heading within a page.
+func (p *page) title(text string) { fmt.Fprintf(p, "\n%s\n", p.in(bold, text)) }
+
+// columns is how many columns of a terminal a text takes.
+func columns(s string) (n int) {
+	for _, r := range s {
+		switch kind := width.LookupRune(r).Kind(); {
+		case unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf):
+		case kind == width.EastAsianWide || kind == width.EastAsianFullwidth:
+			n += 2
+		default:
+			n++
+		}
+	}
+	return n
+}
+
+// oneLine is a text for a row: its first line, with a sign if there is more.
+func oneLine(s string) string {
+	line, more, _ := strings.Cut(strings.TrimSpace(s), "\n")
+	if strings.TrimSpace(more) != "" {
+		line = strings.TrimRight(line, "\r ") + " …"
+	}
+	return printable(line)
+}
+
+// printable is a text without what would make a terminal do something.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\t':
+			return ' '
+		case unicode.IsControl(r):
+			return -1
+		}
+		return r
+	}, s)
+}

@@ -1,0 +1,171 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/client"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+const (
+	askAgain  = time.Minute            // how long one answer waits
+	lookAgain = 500 * time.Millisecond // the same, if somebody looks
+	awayPause = time.Second            // before a control bus is tried again that is away
+)
+
+func (c *CLI) executionWait() *cobra.Command {
+	st := start{wait: true}
+	cmd := c.leaf("wait EXECUTION|JOB", "Wait for the end of an execution; of a job, the latest one", func(s *session, args []string) error {
+		job, id, err := s.find(args[0])
+		if err != nil {
+			return err
+		}
+		e, err := s.client.Execution(s.ctx, s.app, job, id)
+		if err != nil {
+			return err
+		}
+		return s.seeThrough(e, &st)
+	})
+	cmd.Long = `Waits for the end of an execution. The exit status is 0 only if it completed.`
+	st.waitFlags(cmd)
+	cmd.Flags().Lookup("wait").Hidden = true // it is what the command does
+	c.showFlags(cmd)
+	return c.flags(cmd)
+}
+
+// seeThrough waits for the end of an execution, and says how it ended.
+func (s *session) seeThrough(e *rest.Execution, st *start) error {
+	ctx := s.ctx
+	if st.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, st.timeout)
+		defer cancel()
+	}
+	var err error
+	if st.follow && s.tables() {
+		_, err = s.client.FollowLog(ctx, e.App, e.Job, e.ExecutionID, s.logLine(&logWish{}))
+	}
+	var end *rest.Execution
+	if err == nil {
+		end, err = s.await(ctx, e)
+	}
+	switch {
+	case s.ctx.Err() != nil:
+		return s.leave(e, "interrupted")
+	case ctx.Err() != nil:
+		return s.leave(e, fmt.Sprintf("not ended after %s", st.timeout))
+	case err != nil:
+		return err
+	}
+	return s.ended(end)
+}
+
+// await asks until the execution has ended. Once it is known, a control bus that is away for a while is waited for.
+func (s *session) await(ctx context.Context, e *rest.Execution) (*rest.Execution, error) {
+	line := s.statusLine()
+	defer line.clear()
+	patience := askAgain
+	if line.live {
+		patience = lookAgain
+	}
+	for !e.BatchStatus.Ended() {
+		line.show(waiting(e))
+		now, err := s.client.Await(ctx, e.App, e.Job, e.ExecutionID, patience)
+		switch {
+		case err == nil:
+			e = now
+		case ctx.Err() != nil || !away(err):
+			return nil, err
+		default:
+			line.show("the control bus is away; trying again")
+			select {
+			case <-time.After(awayPause):
+			case <-ctx.Done():
+			}
+		}
+	}
+	return e, nil
+}
+
+// away says whether a later answer may be another one.
+func away(err error) bool {
+	return client.Code(err) == "unavailable" || errors.As(err, new(*url.Error))
+}
+
+// waiting says what an execution is at.
+func waiting(e *rest.Execution) string {
+	words := []string{fmt.Sprintf("%d %s", e.ExecutionID, e.BatchStatus)}
+	if e.Agent != nil {
+		words = append(words, "on "+e.Agent.Name)
+	}
+	for _, x := range e.StepExecutions {
+		if x.BatchStatus.Running() {
+			words = append(words, "step "+x.StepName)
+		}
+	}
+	if !e.StartTime.IsZero() {
+		words = append(words, short(time.Since(e.StartTime.Std()).Truncate(time.Second)))
+	}
+	return strings.Join(words, ", ")
+}
+
+// leave says that an execution goes on although nobody waits any more.
+func (s *session) leave(e *rest.Execution, why string) error {
+	fmt.Fprintf(s.Err, "%s: execution %d of %s goes on.\n  wait  %s\n  stop  %s\n", why, e.ExecutionID, e.Job,
+		s.again(fmt.Sprintf("execution wait %d", e.ExecutionID)), s.again(fmt.Sprintf("execution stop %d", e.ExecutionID)))
+	return ErrSaid
+}
+
+// ended says how an execution ended.
+func (s *session) ended(e *rest.Execution) error {
+	done := e.BatchStatus == subjects.Completed
+	if !s.tables() {
+		err := show(s, func(c *client.Client) (*rest.Execution, error) {
+			return c.Execution(s.ctx, e.App, e.Job, e.ExecutionID)
+		}, nil)
+		if err != nil || done {
+			return err
+		}
+		return ErrSaid
+	}
+	p := s.out()
+	fmt.Fprintf(p, "Execution %d of %s %s%s%s.\n", e.ExecutionID, e.Job, p.in(status(e.BatchStatus).color, endWord(e.BatchStatus)), after(p, e), reasonOf(e))
+	if done {
+		return nil
+	}
+	return ErrSaid
+}
+
+func endWord(s subjects.BatchStatus) string {
+	if s == subjects.Stopped || s == subjects.Abandoned {
+		return "was " + string(s)
+	}
+	return string(s)
+}
+
+func after(p *page, e *rest.Execution) string {
+	if took := p.took(e.StartTime, e.EndTime); took != "" {
+		return " after " + took
+	}
+	return ""
+}
+
+// reasonOf says why an execution ended as it did, in one line.
+func reasonOf(e *rest.Execution) string {
+	exit := text(e.ExitStatus)
+	switch {
+	case text(e.Exception) != "":
+		return ": " + strings.TrimSuffix(oneLine(*e.Exception), ".")
+	case exit != "" && !strings.EqualFold(exit, string(e.BatchStatus)):
+		return " with exit status " + printable(exit)
+	}
+	return ""
+}
