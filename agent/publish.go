@@ -19,10 +19,6 @@ const (
 	maxPause   = 2 * time.Second
 )
 
-// wrongLastSequence is JetStream's refusal of an expectation. Its other code, 10164, refuses nothing for good: another message
-// of the filter, perhaps the same one sent before, is being stored in the cluster. Who gets it sends again.
-const wrongLastSequence = 10071
-
 var (
 	errRefused = errors.New("refused: not the last result any more")
 	errHeld    = errors.New("held for too long")
@@ -152,7 +148,7 @@ func parseAck(data []byte) (uint64, error) {
 		return 0, fmt.Errorf("answer of the stream: %w", err)
 	}
 	if e := ack.Error; e != nil {
-		if e.ErrCode == wrongLastSequence {
+		if e.ErrCode == subjects.WrongLastSequence {
 			return 0, errRefused
 		}
 		return 0, fmt.Errorf("answer of the stream: %s (%d)", e.Description, e.ErrCode)

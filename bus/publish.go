@@ -19,17 +19,8 @@ import (
 // AckTimeout is how long a write waits for JetStream. What is older than it may still be stored: [ErrUnknown].
 const AckTimeout = 5 * time.Second
 
-// RefusedError is JetStream's answer to a write whose expectation did not hold. It is an [ErrChanged].
-type RefusedError struct {
-	Last uint64 // the sequence that is last by the filter
-}
-
-func (e *RefusedError) Error() string {
-	return fmt.Sprintf("%v: the last sequence is %d", ErrChanged, e.Last)
-}
-
-// Is makes a refusal an [ErrChanged].
-func (e *RefusedError) Is(target error) bool { return target == ErrChanged }
+// sendAgain is after how long a write is sent again that JetStream could not judge.
+const sendAgain = 20 * time.Millisecond
 
 // Publisher writes to streams without waiting: one subscription takes all acknowledgements, and each
 // calls back. The client library's futures cost a channel and a timer a message, which showed at
@@ -46,6 +37,7 @@ type Publisher struct {
 }
 
 type pending struct {
+	m    *nats.Msg // nil: not to be sent again
 	done func(seq uint64, err error)
 	sent time.Time
 }
@@ -83,7 +75,11 @@ func (p *Publisher) Publish(m *nats.Msg, filter string, expect int64, done func(
 	p.mu.Lock()
 	p.next++
 	id := p.next
-	p.open[id] = pending{done, time.Now()}
+	w := pending{done: done, sent: time.Now()}
+	if expect >= 0 {
+		w.m = m
+	}
+	p.open[id] = w
 	p.mu.Unlock()
 	m.Reply = p.inbox + strconv.FormatUint(id, 36)
 	if err := p.nc.PublishMsg(m); err != nil {
@@ -137,7 +133,29 @@ func (p *Publisher) acked(m *nats.Msg) {
 		return
 	}
 	seq, err := parseAck(m)
+	if errors.Is(err, errUndecided) && p.again(id) {
+		return
+	}
 	p.take(id, seq, err)
+}
+
+// again sends a write once more after a moment, while it is young by the wall clock (the monotonic one stops in suspend).
+func (p *Publisher) again(id uint64) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	w, ok := p.open[id]
+	if !ok || w.m == nil {
+		return false
+	}
+	time.AfterFunc(sendAgain, func() {
+		p.mu.Lock()
+		_, ok := p.open[id]
+		p.mu.Unlock()
+		if ok && time.Now().Round(0).Sub(w.sent.Round(0)) < AckTimeout {
+			_ = p.nc.PublishMsg(w.m) // without a connection there is no answer, and it ends as unknown
+		}
+	})
+	return true
 }
 
 // expire fails what got no answer in time.
@@ -171,6 +189,9 @@ func (p *Publisher) fail(before time.Time) {
 	}
 }
 
+// errUndecided is an answer that decides nothing: another message of the filter is being stored in the cluster, and may yet be dropped.
+var errUndecided = fmt.Errorf("%w: another is being stored", ErrUnknown)
+
 // parseAck reads {"stream":"S","seq":12} or {"error":{...},"stream":"S"}.
 func parseAck(m *nats.Msg) (uint64, error) {
 	if len(m.Data) == 0 && m.Header.Get("Status") == "503" {
@@ -200,12 +221,10 @@ func parseAck(m *nats.Msg) (uint64, error) {
 		return 0, fmt.Errorf("acknowledgement %.100q: %w", m.Data, ErrUnknown)
 	}
 	switch a.Error.ErrCode {
-	case 10071, 10164: // wrong last sequence, at one replica and at several
-		var last uint64
-		if _, after, ok := strings.Cut(a.Error.Description, "wrong last sequence: "); ok {
-			last, _ = strconv.ParseUint(after, 10, 64) // without a number the caller reads anyway
-		}
-		return 0, &RefusedError{Last: last}
+	case subjects.WrongLastSequence:
+		return 0, fmt.Errorf("%w: %s", ErrChanged, a.Error.Description)
+	case subjects.AnotherInFlight:
+		return 0, errUndecided
 	}
 	err := errors.New(a.Error.Description)
 	if a.Error.Code == 503 {

@@ -57,6 +57,12 @@ const (
 	ExpectedFilterHeader   = "Nats-Expected-Last-Subject-Sequence-Subject"
 )
 
+// Error codes of JetStream's answer to a publish that fences.
+const (
+	WrongLastSequence = 10071 // refused
+	AnotherInFlight   = 10164 // neither stored nor refused: another message of the filter is being stored in the cluster; send again
+)
+
 // Bus is the last token of a result that a control bus published.
 const Bus = "bus"
 

@@ -1,0 +1,72 @@
+package bus_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/bustest"
+)
+
+const (
+	storedAt7 = `{"stream":"S","seq":7}`
+	refused   = `{"error":{"code":400,"err_code":10071,"description":"wrong last sequence: 5"},"stream":"S","seq":0}`
+	inFlight  = `{"error":{"code":400,"err_code":10164,"description":"wrong last sequence"},"stream":"S","seq":0}`
+)
+
+func TestPublisher(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		answers []string // the last one again and again
+		expect  int64
+		seq     uint64
+		err     error
+		sent    int // 0: any number
+	}{
+		{"stored", []string{storedAt7}, 5, 7, nil, 1},
+		{"refused", []string{refused}, 5, 0, bus.ErrChanged, 1},
+		{"another in flight is dropped", []string{inFlight, inFlight, storedAt7}, 5, 7, nil, 3},
+		{"another in flight is stored", []string{inFlight, refused}, 5, 0, bus.ErrChanged, 2},
+		{"another in flight for ever", []string{inFlight}, 5, 0, bus.ErrUnknown, 0},
+		{"what expects nothing is sent once", []string{inFlight}, -1, 0, bus.ErrUnknown, 1},
+		{"an acknowledgement that says nothing", []string{`{}`}, 5, 0, bus.ErrUnknown, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				nc := bustest.Conn(t, bustest.Server(t))
+				sent := 0
+				if _, err := nc.Subscribe("s", func(m *nats.Msg) {
+					if want := map[bool]string{true: "5"}[c.expect >= 0]; m.Header.Get("Nats-Expected-Last-Subject-Sequence") != want {
+						t.Errorf("message %d expects %v, want %q", sent, m.Header, want)
+					}
+					_ = m.Respond([]byte(c.answers[min(sent, len(c.answers)-1)]))
+					sent++
+				}); err != nil {
+					t.Fatal(err)
+				}
+				p, err := bus.NewPublisher(nc)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer p.Close()
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				seq, err := p.Do(ctx, &nats.Msg{Subject: "s"}, "s", c.expect)
+				if seq != c.seq || !errors.Is(err, c.err) || ctx.Err() != nil {
+					t.Errorf("answer %d, %v, want %d, %v", seq, err, c.seq, c.err)
+				}
+				if c.err != bus.ErrChanged && errors.Is(err, bus.ErrChanged) {
+					t.Errorf("answer %v, want no refusal", err)
+				}
+				if synctest.Wait(); c.sent != 0 && sent != c.sent {
+					t.Errorf("sent %d times, want %d", sent, c.sent)
+				}
+			})
+		})
+	}
+}
