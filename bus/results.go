@@ -22,8 +22,12 @@ type StoredResult struct {
 	Expected uint64 // the sequence that it was published to follow
 }
 
+// maxDoubt bounds by the wall clock, since the monotonic one stops in suspend, how long a decision is sent again: after a purge nothing
+// is left that the broker could compare an old one with.
+const maxDoubt = 3 * AckTimeout
+
 // PublishResult stores a result that the bus itself decided, if expect is the last sequence of the execution;
-// otherwise the error is an [ErrChanged]. An outcome that is not known is settled by sending it again.
+// otherwise the error is an [ErrChanged]. An outcome that is not known is settled by sending it again, for [maxDoubt]; then it is an [ErrUnknown].
 func (b *Bus) PublishResult(ctx context.Context, r *subjects.Result, expect uint64) (uint64, error) {
 	r.Agent, r.Number = subjects.Bus, 1
 	r.Handling = nats.NewInbox()[7:]
@@ -32,14 +36,19 @@ func (b *Bus) PublishResult(ctx context.Context, r *subjects.Result, expect uint
 		return 0, fmt.Errorf("encode result of %d: %w", r.ID, err)
 	}
 	filter := subjects.ResultFilter(r.App, r.Job, r.ID)
+	until := time.Now().Round(0).Add(maxDoubt)
 	for {
 		m := &nats.Msg{Subject: subjects.ResultSubject(r.App, r.Job, r.ID, subjects.Bus), Data: data}
 		seq, err := b.Pub.Do(ctx, m, filter, int64(expect))
 		switch {
 		case err == nil:
 			return seq, nil
-		case errors.Is(err, ErrUnknown) && ctx.Err() == nil:
-			continue
+		case errors.Is(err, ErrUnknown) && time.Now().Round(0).Before(until):
+			select {
+			case <-time.After(sendAgain):
+				continue
+			case <-ctx.Done():
+			}
 		case errors.Is(err, ErrChanged): // perhaps it is our own, and its acknowledgement was lost
 			last, lerr := b.LastResult(ctx, r.App, r.Job, r.ID)
 			if lerr == nil && last.Same(r) {
