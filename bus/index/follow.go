@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/nats-io/nats.go/jetstream"
@@ -187,16 +186,4 @@ func splitKey(subject string) (app, job string, id int64, ok bool) {
 	}
 	id, err := strconv.ParseInt(t[4], 10, 64)
 	return t[2], t[3], id, err == nil && id > 0
-}
-
-// WaitReady waits until the index is filled.
-func (x *Index) WaitReady(ctx context.Context) error {
-	select {
-	case <-x.ready:
-		return nil
-	case <-time.After(time.Minute):
-		return fmt.Errorf("the read model was not filled within a minute")
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -12,8 +12,10 @@ package index
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -65,43 +67,49 @@ func New(b *bus.Bus) *Index {
 // Ready is closed when the index holds all that was there when Run began.
 func (x *Index) Ready() <-chan struct{} { return x.ready }
 
+// WaitReady waits until the index is filled.
+func (x *Index) WaitReady(ctx context.Context) error {
+	select {
+	case <-x.ready:
+		return nil
+	case <-time.After(time.Minute):
+		return fmt.Errorf("the read model was not filled within a minute")
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // Run fills the index and follows changes until ctx ends.
 func (x *Index) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	var filled sync.WaitGroup
-	filled.Add(4)
-	follow(ctx, g, x.b.Apps, filled.Done, func(key string, v *bus.App, rev uint64) { x.PutApp(key, v, rev) })
-	follow(ctx, g, x.b.Jobs, filled.Done, func(key string, v *bus.Job, rev uint64) {
+	var left atomic.Int32
+	left.Store(4)
+	filled := func() {
+		if left.Add(-1) == 0 {
+			close(x.ready)
+		}
+	}
+	follow(ctx, g, x.b.Apps, filled, x.PutApp)
+	follow(ctx, g, x.b.Jobs, filled, func(key string, v *bus.Job, rev uint64) {
 		if app, job, ok := strings.Cut(key, "."); ok {
 			x.PutJob(app, job, v, rev)
 		}
 	})
-	follow(ctx, g, x.b.Schedules, filled.Done, func(key string, v *bus.Schedule, rev uint64) {
+	follow(ctx, g, x.b.Schedules, filled, func(key string, v *bus.Schedule, rev uint64) {
 		if app, job, ok := strings.Cut(key, "."); ok {
 			x.PutSchedule(app, job, v, rev)
 		}
 	})
-	g.Go(func() error { return x.followExecutions(ctx, filled.Done) })
-	g.Go(func() error {
-		all := make(chan struct{})
-		go func() { filled.Wait(); close(all) }()
-		select {
-		case <-all:
-			close(x.ready)
-		case <-ctx.Done():
-		}
-		return nil
-	})
+	g.Go(func() error { return x.followExecutions(ctx, filled) })
 	return g.Wait()
 }
 
 // follow calls put for every key that is there, then filled, then put for every change until ctx ends.
 func follow[T any](ctx context.Context, g *errgroup.Group, s *bus.Store[T], filled func(), put func(string, *T, uint64)) {
-	var once sync.Once
+	filled = sync.OnceFunc(filled) // a watch that is begun anew is filled again
 	g.Go(func() error {
-		defer once.Do(filled)
 		for {
-			err := s.Watch(ctx, func(key string, v *T, rev uint64) { put(key, v, rev) }, func() { once.Do(filled) })
+			err := s.Watch(ctx, put, filled)
 			if ctx.Err() != nil {
 				return nil
 			}

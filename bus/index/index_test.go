@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/bus/bustest"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
@@ -179,6 +181,20 @@ func run(t testing.TB, b *bus.Bus) (x *Index, stop func()) {
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// A watch that ended before it came to the end of what was there has filled nothing.
+func TestNotFilled(t *testing.T) {
+	b := bustest.Open(t, bustest.Server(t), bus.Config{})
+	if _, err := b.Apps.KV().PutString(t.Context(), "z", "{"); err != nil {
+		t.Fatal(err)
+	}
+	g, ctx := errgroup.WithContext(t.Context())
+	filled := 0
+	follow(ctx, g, b.Apps, func() { filled++ }, func(string, *bus.App, uint64) {})
+	if err := g.Wait(); err == nil || filled != 0 {
+		t.Errorf("a value that cannot be read: %v, filled %d times", err, filled)
 	}
 }
 
