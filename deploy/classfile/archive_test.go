@@ -76,6 +76,8 @@ var archives = []struct {
 	)}, []string{"a.B in a.jar"}, []string{"a.jar!/a/A.class: has a constant of the unknown kind 2"}},
 	{"what is no class is a warning", map[string][]byte{"a.jar": jarOf(packed("A.class", []byte("hello, world")))},
 		nil, []string{"a.jar!/A.class: is no class file"}},
+	{"a class whose name has a dot is a warning", map[string][]byte{"a.jar": classes(source{name: "a.B", implements: []string{batchlet}})},
+		nil, []string{"a.jar!/a.B.class: has a name that no class may have"}},
 	{"a class that goes on is a warning", map[string][]byte{"a.jar": jarOf(packed("A.class", append(source{name: "A"}.bytes(), 0)))},
 		nil, []string{"a.jar!/A.class: goes on after its end"}},
 	{"what is no zip is a warning", map[string][]byte{"a.jar": []byte("hello"), "b.jar": job("a/B")},

@@ -53,6 +53,9 @@ func (p *parser) parse(b []byte) (*class, error) {
 	p.c.access = p.u2()
 	p.self = p.u2()
 	p.c.name = p.className(p.self)
+	if p.err == nil && !validName(p.c.name) {
+		p.fail("has a name that no class may have")
+	}
 	p.readAncestors()
 	p.members(nil)
 	p.members(p.method)
@@ -62,6 +65,18 @@ func (p *parser) parse(b []byte) (*class, error) {
 	}
 	p.c.named, p.c.simple = p.text(p.given), p.text(p.simple)
 	return &p.c, p.err
+}
+
+// validName checks what JVMS 4.2.1 asks of names. A dot would make two classes look the same.
+func validName(name []byte) bool {
+	before := byte('/')
+	for _, c := range name {
+		if c == '.' || c == ';' || c == '[' || c == '/' && before == '/' {
+			return false
+		}
+		before = c
+	}
+	return before != '/'
 }
 
 func (p *parser) readAncestors() {

@@ -11,6 +11,7 @@ const (
 	maxRefs    = 10_000    // in it
 	maxHead    = 64 << 10  // bytes of a manifest; what matters is at its beginning
 	maxIndex   = 48 << 20  // bytes of names and edges of all classes
+	maxFound   = 50_000    // components
 	maxNesting = 32        // of annotations in annotations
 	maxKept    = 8 << 20   // bytes of names of nested jars and versions that are kept while one jar is read
 

@@ -1,7 +1,13 @@
 package classfile
 
 import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime/debug"
 	"runtime/metrics"
+	"strings"
+	"testing"
 	"time"
 )
 
@@ -31,4 +37,73 @@ func memory() uint64 {
 	s := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
 	metrics.Read(s)
 	return s[0].Value.Uint64() - s[1].Value.Uint64()
+}
+
+// manyJars writes 300 jars of 200 MB together.
+func manyJars(t *testing.T) (path []Jar) {
+	dir := t.TempDir()
+	padding := strings.Repeat("what methods are made of ", 45)
+	for i := range 300 {
+		var files []file
+		for j := range 450 {
+			s := source{name: fmt.Sprintf("com/example/shop/module%03d/orders/OrderService%04d", i, j), strings: []string{padding}}
+			if s.super = "com/example/shop/Base"; j < 10 {
+				s.super = "com/example/shop/BaseBatchlet"
+			}
+			files = append(files, plain(s.name+suffix, s.bytes()))
+		}
+		name := filepath.Join(dir, fmt.Sprintf("m%03d.jar", i))
+		if err := os.WriteFile(name, jarOf(files...), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		path = append(path, onDisk(name))
+	}
+	return append(path, inMemory("base.jar", classes(source{name: "com/example/shop/Base"},
+		source{name: "com/example/shop/BaseBatchlet", access: accPublic | accAbstract, implements: []string{batchlet}})))
+}
+
+func TestMemoryOfALargeClassPath(t *testing.T) {
+	if testing.Short() {
+		t.Skip("writes 200 MB")
+	}
+	path := manyJars(t)
+	debug.FreeOSMemory()
+	start, peak := time.Now(), watchMemory()
+	r := scan(t, path...)
+	took, used := time.Since(start), peak()
+	t.Logf("%d classes, %d components in %v, %d MB", r.Classes, len(r.Components), took, used>>20)
+	if r.Classes != 300*450+2 || len(r.Components) != 3000 || len(r.Warnings) != 0 {
+		t.Errorf("%d classes, %d components, said %v", r.Classes, len(r.Components), r.said())
+	}
+	if used > 64*raceMemory<<20 {
+		t.Errorf("used %d MB, want at most 64", used>>20)
+	}
+}
+
+func TestAFullIndexIsAWarning(t *testing.T) {
+	dir := t.TempDir()
+	var path []Jar
+	for i := range 4 {
+		files := []file{source{name: fmt.Sprint("Job", i), implements: []string{batchlet}}.at("")}
+		for j := range 300 {
+			files = append(files, plain(fmt.Sprintf("c%d-%d.class", i, j), source{
+				name: fmt.Sprintf("c%d-%d", i, j), super: fmt.Sprintf("%060d", i*1000+j) + strings.Repeat("x", 60_000),
+			}.bytes()))
+		}
+		name := filepath.Join(dir, fmt.Sprintf("%d.jar", i))
+		if err := os.WriteFile(name, jarOf(files...), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		path = append(path, onDisk(name))
+	}
+	debug.FreeOSMemory()
+	peak := watchMemory()
+	r := scan(t, path...)
+	if used := peak(); used > 130*raceMemory<<20 {
+		t.Errorf("used %d MB, want at most 130", used>>20)
+	}
+	diff(t, "warnings", r.said(), []string{"2.jar: is not read to its end: the class path has too many classes"})
+	if len(r.Components) != 3 || r.Classes < 800 {
+		t.Errorf("%d classes, components %v", r.Classes, r.lines())
+	}
 }

@@ -2,4 +2,7 @@
 
 package classfile
 
-const raceFactor = 1
+const (
+	raceFactor = 1
+	raceMemory = 1
+)

@@ -2,4 +2,8 @@
 
 package classfile
 
-const raceFactor = 15 // how much slower the race detector makes us
+// How much slower the race detector makes us, and how much more memory it takes.
+const (
+	raceFactor = 15
+	raceMemory = 4
+)

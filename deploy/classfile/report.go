@@ -2,6 +2,7 @@ package classfile
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 	"unicode"
@@ -13,9 +14,14 @@ func (s *scanner) report() *Report {
 	r := &Report{Classes: len(s.index.classes)}
 	aliases := s.aliases()
 	for i := range s.index.classes {
-		if c, ok := s.component(int32(i)); ok {
+		c, ok := s.component(int32(i))
+		if ok {
 			c.Aliases = append(aliases[c.Class], c.Aliases...)
 			r.Components = append(r.Components, c)
+		}
+		if len(r.Components) == maxFound {
+			s.warn.add(c.Origin, "", fmt.Sprintf("has the last of %d components: the others are left out", maxFound))
+			break
 		}
 	}
 	slices.SortFunc(r.Components, func(a, b Component) int { return cmp.Compare(a.Class, b.Class) })

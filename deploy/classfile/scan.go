@@ -140,7 +140,10 @@ func (a *archive) readManifest(e entry) {
 func (a *archive) readClasses() {
 	origin := len(a.index.origins)
 	a.index.origins = append(a.index.origins, a.name)
-	for e := range a.zip.entries() { // its errors were told by the survey
+	for e, err := range a.zip.entries() {
+		if err != nil {
+			return // the survey told of it, unless the jar was changed since
+		}
 		if a.ctx.Err() != nil || a.isFull() {
 			return
 		}
