@@ -35,26 +35,26 @@ type record struct {
 
 const decoders = 2
 
+// lane is the way to one decoder. A nil batch says that all that was there at the start went before it.
+type lane chan []jetstream.Msg
+
 // followExecutions reads the stream of the bucket executions from its beginning and on. Decoding is most of the work
 // of a start, so it is done side by side; messages of one key stay in order.
 func (x *Index) followExecutions(ctx context.Context, filled func()) error {
 	g, ctx := errgroup.WithContext(ctx)
-	var lanes [decoders]chan []jetstream.Msg
-	var open atomic.Int64 // messages of the filling that are not decoded
-	var all atomic.Bool   // the filling was handed out
-	done := func(n int) {
-		if open.Add(-int64(n)) == 0 && all.CompareAndSwap(true, false) {
-			filled()
-		}
-	}
+	var lanes [decoders]lane
+	var left atomic.Int32
+	left.Store(decoders)
 	for i := range lanes {
-		lanes[i] = make(chan []jetstream.Msg, 16)
+		lanes[i] = make(lane, 16)
 		g.Go(func() error {
 			for msgs := range lanes[i] {
+				if msgs == nil && left.Add(-1) == 0 {
+					filled()
+				}
 				for _, m := range msgs {
 					x.take(m)
 				}
-				done(len(msgs))
 			}
 			return nil
 		})
@@ -65,17 +65,13 @@ func (x *Index) followExecutions(ctx context.Context, filled func()) error {
 				close(l)
 			}
 		}()
-		return x.hand(ctx, &lanes, &open, func() {
-			open.Add(1) // so that done cannot pass zero before all is set
-			all.Store(true)
-			done(1)
-		})
+		return x.hand(ctx, &lanes)
 	})
 	return g.Wait()
 }
 
-// hand gives messages to the decoders, in batches while there are many. It calls handed when all that was there is handed out.
-func (x *Index) hand(ctx context.Context, lanes *[decoders]chan []jetstream.Msg, open *atomic.Int64, handed func()) error {
+// hand gives messages to the decoders, in batches while there are many, and the nil batch when all that was there is handed out.
+func (x *Index) hand(ctx context.Context, lanes *[decoders]lane) error {
 	stream := "KV_" + subjects.ExecutionsBucket
 	cons, err := x.b.JS.OrderedConsumer(ctx, stream, jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverAllPolicy})
 	if err != nil {
@@ -84,10 +80,6 @@ func (x *Index) hand(ctx context.Context, lanes *[decoders]chan []jetstream.Msg,
 	info, err := cons.Info(ctx)
 	if err != nil {
 		return fmt.Errorf("follow executions: %w", err)
-	}
-	filling := info.NumPending > 0 || info.Delivered.Consumer > 0
-	if !filling {
-		handed()
 	}
 	msgs := make(chan jetstream.Msg, 4096)
 	cc, err := cons.Consume(func(m jetstream.Msg) {
@@ -100,48 +92,58 @@ func (x *Index) hand(ctx context.Context, lanes *[decoders]chan []jetstream.Msg,
 		return fmt.Errorf("follow executions: %w", err)
 	}
 	defer cc.Stop()
+	filling := info.NumPending > 0 || info.Delivered.Consumer > 0
+	if !filling {
+		for _, l := range lanes {
+			l <- nil
+		}
+	}
 	seed := maphash.MakeSeed()
-	var batch [decoders][]jetstream.Msg
+	for ctx.Err() == nil {
+		batches, last := gather(ctx, msgs, seed, filling)
+		for i, l := range lanes {
+			if len(batches[i]) > 0 {
+				l.send(ctx, batches[i])
+			}
+			if last {
+				l.send(ctx, nil)
+			}
+		}
+		filling = filling && !last
+	}
+	return nil
+}
+
+func (l lane) send(ctx context.Context, msgs []jetstream.Msg) {
+	select {
+	case l <- msgs:
+	case <-ctx.Done():
+	}
+}
+
+// gather waits for a message and takes what else is there, until it is enough for one decoder. last says, while the index is
+// being filled, that all that was there is taken.
+func gather(ctx context.Context, msgs <-chan jetstream.Msg, seed maphash.Seed, filling bool) (batches [decoders][]jetstream.Msg, last bool) {
+	var m jetstream.Msg
+	select {
+	case m = <-msgs:
+	case <-ctx.Done():
+		return batches, false
+	}
 	for {
-		var m jetstream.Msg
+		if filling && !last {
+			meta, err := m.Metadata()
+			last = err == nil && meta.NumPending == 0
+		}
+		i := maphash.String(seed, m.Subject()) % decoders
+		batches[i] = append(batches[i], m)
+		if len(batches[i]) == 256 {
+			return batches, last
+		}
 		select {
 		case m = <-msgs:
-		case <-ctx.Done():
-			return nil
-		}
-		last := false
-		for more := true; more; {
-			if filling && !last {
-				if meta, err := m.Metadata(); err == nil && meta.NumPending == 0 {
-					last = true
-				}
-			}
-			i := maphash.String(seed, m.Subject()) % decoders
-			batch[i] = append(batch[i], m)
-			more = len(batch[i]) < 256
-			if more {
-				select {
-				case m = <-msgs:
-				default:
-					more = false
-				}
-			}
-		}
-		for i, b := range batch {
-			if len(b) == 0 {
-				continue
-			}
-			open.Add(int64(len(b)))
-			select {
-			case lanes[i] <- b:
-			case <-ctx.Done():
-				return nil
-			}
-			batch[i] = nil
-		}
-		if last && filling {
-			filling = false
-			handed()
+		default:
+			return batches, last
 		}
 	}
 }
