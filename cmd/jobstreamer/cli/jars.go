@@ -140,7 +140,8 @@ func pack(dir string, files []string, temp string) (file string, err error) {
 	return out.Name(), nil
 }
 
-// entries are the files and, because class loaders are asked for them, their folders. The manifest comes first, as readers of streams want it.
+// entries are the files and, because class loaders are asked for them, their folders. The manifest comes first, as readers of
+// streams want it.
 func entries(files []string) []string {
 	all := map[string]bool{}
 	for _, f := range files {

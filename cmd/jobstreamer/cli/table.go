@@ -126,9 +126,10 @@ func columns(s string) (n int) {
 
 // oneLine is a text for a row: its first line, with a sign if there is more.
 func oneLine(s string) string {
-	line, more, _ := strings.Cut(strings.TrimSpace(s), "\n")
+	line, more, _ := strings.Cut(strings.TrimLeft(s, "\r\n"), "\n")
+	line = strings.TrimRight(line, "\r ")
 	if strings.TrimSpace(more) != "" {
-		line = strings.TrimRight(line, "\r ") + " …"
+		line += " …"
 	}
 	return printable(line)
 }

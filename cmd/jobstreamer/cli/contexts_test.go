@@ -1,0 +1,85 @@
+package cli
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+func TestContexts(t *testing.T) {
+	e := newEnv(t)
+	var all strings.Builder
+	for _, line := range []string{
+		"context list", "context show", "context add prod --server https://jobs.example.com --app billing --description Production",
+		"context add test --server http://127.0.0.1:1", "context list", "context show", "context select test", "context show prod", "context select none",
+		"context add prod --server ftp://x", "context add ../x --server http://h:1", "context add bare", "context delete test", "context list", "context delete test", "context lst",
+	} {
+		got := e.try(t.Context(), strings.Fields(line)...)
+		all.WriteString("$ jobstreamer " + line + "\n" + got.out + got.err)
+	}
+	golden(t, "contexts", strings.ReplaceAll(strings.ReplaceAll(all.String(), e.dir, "DIR"), `\`, "/"))
+}
+
+func TestContextsKeepSecrets(t *testing.T) {
+	e := newEnv(t)
+	all := contexts{e.dir}
+	if err := all.save("prod", saved{Server: "http://h:1", Token: "geheim"}); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(filepath.Join(e.dir, "contexts", "prod.yaml"))
+	if err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v; want it readable for its owner only", info.Mode(), err)
+	}
+	for _, line := range []string{"context add prod --server http://h:2 --select", "context show prod", "context list", "context show"} {
+		if got := e.try(t.Context(), strings.Fields(line)...); strings.Contains(got.out+got.err, "geheim") || got.failed != nil {
+			t.Errorf("%s: %+v", line, got)
+		}
+	}
+	if is, err := all.load("prod"); err != nil || is.Token != "geheim" || is.Server != "http://h:2" {
+		t.Errorf("%+v, %v; want the new server with the token", is, err)
+	}
+}
+
+// A command line wins over the environment, that over a context, and that over what is usual.
+func TestWhichServer(t *testing.T) {
+	dir := t.TempDir()
+	all := contexts{dir}
+	for name, is := range map[string]saved{"prod": {Server: "http://prod:1", App: "billing"}, "test": {Server: "http://test:1"}} {
+		if err := all.save(name, is); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := all.choose("prod"); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name           string
+		cli            CLI
+		env            string
+		wantURL, wantA string
+	}{
+		{"the selected context", CLI{}, "", "http://prod:1", "billing"},
+		{"another context", CLI{context: "test"}, "", "http://test:1", ""},
+		{"a server by flag", CLI{server: "http://flag:1"}, "", "http://flag:1", ""},
+		{"a context of the environment", CLI{}, "JOBSTREAMER_CONTEXT=test", "http://test:1", ""},
+		{"a server of the environment", CLI{}, "JOBSTREAMER_SERVER=http://env:1", "http://env:1", ""},
+		{"a context by flag, and a server of the environment", CLI{context: "test"}, "JOBSTREAMER_SERVER=http://env:1", "http://test:1", ""},
+		{"a server by flag with a context", CLI{context: "prod", server: "http://flag:1"}, "", "http://flag:1", "billing"},
+		{"an application by flag", CLI{app: "shop"}, "JOBSTREAMER_APP=other", "http://prod:1", "shop"},
+		{"an application of the environment", CLI{}, "JOBSTREAMER_APP=other", "http://prod:1", "other"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			name, value, _ := strings.Cut(c.env, "=")
+			c.cli.Config = Config{Dir: dir, Env: map[string]string{name: value}}
+			if is, err := c.cli.chosen(); err != nil || is.Server != c.wantURL || is.App != c.wantA {
+				t.Errorf("%+v, %v; want %s %s", is, err, c.wantURL, c.wantA)
+			}
+		})
+	}
+	if _, err := (&CLI{context: "none", Config: Config{Dir: dir}}).chosen(); !errors.Is(err, errNoContext) || !strings.Contains(err.Error(), "prod, test") {
+		t.Errorf("%v", err)
+	}
+}

@@ -1,0 +1,157 @@
+package cli
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+// depot plays the part of a control bus that keeps jars.
+type depot struct {
+	mu          sync.Mutex
+	jars        map[string]int64 // sizes by SHA-256
+	deployments []rest.Deployment
+	busy, most  int
+	refuse      bool // jars
+	faults      []string
+}
+
+func (d *depot) start(t *testing.T) *httptest.Server {
+	d.jars = map[string]int64{}
+	mux := http.NewServeMux()
+	mux.HandleFunc("PUT /app/{app}", func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("If-None-Match") != "*" {
+			d.faults = append(d.faults, "an application was overwritten")
+		}
+		if len(d.deployments) > 0 {
+			answer(w, 409, rest.Problem{Status: 409, Code: "conflict", Detail: "it exists already"})
+			return
+		}
+		answer(w, 201, rest.AppInfo{Name: r.PathValue("app")})
+	})
+	mux.HandleFunc("POST /{app}/deployments", d.deploy)
+	mux.HandleFunc("PUT /artifact/{sum}", d.put)
+	s := httptest.NewServer(mux)
+	t.Cleanup(s.Close)
+	return s
+}
+
+func answer(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	json.NewEncoder(w).Encode(v)
+}
+
+func (d *depot) deploy(w http.ResponseWriter, r *http.Request) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var want rest.NewDeployment
+	json.NewDecoder(r.Body).Decode(&want)
+	p := rest.Problem{Status: 409, Code: "artifacts_missing", Detail: "some artifacts are not stored"}
+	is := rest.Deployment{Revision: len(d.deployments) + 1, Current: true, Components: 2, Classes: 7, CreateTime: subjects.Now(), Warnings: []string{"a.jar: X.class: was passed over"}}
+	for _, a := range want.Artifacts {
+		n, ok := d.jars[a.SHA256]
+		if !ok {
+			p.Errors = append(p.Errors, rest.Fault{Detail: "not stored", Got: a.SHA256})
+		}
+		is.Artifacts = append(is.Artifacts, rest.Artifact{ArtifactRef: a, Size: n})
+	}
+	if len(p.Errors) > 0 {
+		answer(w, 409, p)
+		return
+	}
+	d.deployments = append(d.deployments, is)
+	answer(w, 201, is)
+}
+
+func (d *depot) put(w http.ResponseWriter, r *http.Request) {
+	d.mu.Lock()
+	d.busy++
+	d.most = max(d.most, d.busy)
+	refuse := d.refuse
+	d.mu.Unlock()
+	time.Sleep(20 * time.Millisecond) // so that several are under way
+	data, err := io.ReadAll(r.Body)
+	sum := sha256.Sum256(data)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.busy--
+	switch {
+	case refuse:
+		answer(w, 507, rest.Problem{Status: 507, Code: "storage_full", Detail: "there is no room"})
+		return
+	case err != nil || hex.EncodeToString(sum[:]) != r.PathValue("sum"):
+		d.faults = append(d.faults, "a body that is not what its path says")
+	case r.ContentLength != int64(len(data)) || r.Header.Get("Content-Type") != "application/java-archive":
+		d.faults = append(d.faults, "headers "+r.Header.Get("Content-Type"))
+	}
+	if _, there := d.jars[r.PathValue("sum")]; there {
+		d.faults = append(d.faults, "a jar was sent twice")
+	}
+	d.jars[r.PathValue("sum")] = int64(len(data))
+	w.WriteHeader(201)
+}
+
+func TestDeploy(t *testing.T) {
+	d := &depot{}
+	e := newEnv(t)
+	e.vars["JOBSTREAMER_SERVER"] = d.start(t).URL
+	lib := tree(t, "a.jar", "b.jar", "c.jar", "d.jar", "e.jar", "f.jar")
+	classes := tree(t, "a/A.class")
+	first := e.try(t.Context(), "app", "deploy", "shop", classes, lib)
+	if first.failed != nil || strings.Count(first.out, "  new\n") != 7 || !strings.Contains(first.out, "Revision 1 of shop is deployed: 2 components in 7 classes, after ") {
+		t.Errorf("%+v", first)
+	}
+	if !strings.Contains(first.err, "warning: a.jar: X.class: was passed over") || strings.Contains(first.out+first.err, "\x1b") {
+		t.Errorf("said %q", first.err)
+	}
+	if d.most != uploads {
+		t.Errorf("%d jars were sent at a time, want %d", d.most, uploads)
+	}
+	second := e.try(t.Context(), "app", "deploy", "shop", classes, lib, filepath.Join(tree(t, "g.jar"), "g.jar"))
+	if second.failed != nil || strings.Count(second.out, "  new\n") != 1 || strings.Count(second.out, "  unchanged\n") != 7 {
+		t.Errorf("%+v", second)
+	}
+	var is rest.Deployment
+	raw := e.try(t.Context(), "app", "deploy", "shop", lib, "-o", "json")
+	if err := json.Unmarshal([]byte(raw.out), &is); err != nil || is.Revision != 3 {
+		t.Errorf("%+v, %v", raw, err)
+	}
+	d.refuse = true
+	full := e.try(t.Context(), "app", "deploy", "shop", tree(t, "h.class"))
+	if full.failed == nil || !strings.Contains(full.err, "there is no room") {
+		t.Errorf("%+v", full)
+	}
+	if len(d.faults) > 0 {
+		t.Error(d.faults)
+	}
+}
+
+func TestUploadShowsHowFarItIs(t *testing.T) {
+	var b strings.Builder
+	p := &uploading{total: 2000}
+	name := "a.jar"
+	p.name.Store(&name)
+	p.Write(make([]byte, 1000))
+	stop := p.watch(&statusLine{&b, true})
+	stop()
+	if got := b.String(); !strings.Contains(got, "1.0 kB of 2.0 kB  a.jar") || !strings.HasSuffix(got, "\r\x1b[K") {
+		t.Errorf("%q", got)
+	}
+	b.Reset()
+	p.watch(&statusLine{&b, false})()
+	if b.Len() > 0 {
+		t.Errorf("without a terminal %q", b.String())
+	}
+}

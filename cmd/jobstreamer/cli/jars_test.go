@@ -1,0 +1,103 @@
+package cli
+
+import (
+	"archive/zip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// tree makes files, whose content is their name.
+func tree(t *testing.T, names ...string) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "classes")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		file := filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(name), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func TestClassFoldersBecomeTheSameJar(t *testing.T) {
+	names := []string{"b/B.class", "A.class", "META-INF/MANIFEST.MF", "META-INF/batch.xml", "b/c/text.txt", "lib.jar"}
+	one := tree(t, names...)
+	slices.Reverse(names)
+	two := tree(t, names...)
+	if err := os.Chtimes(filepath.Join(two, "A.class"), time.Time{}, time.Unix(1e9, 0)); err != nil {
+		t.Fatal(err)
+	}
+	a, err := jarsOf([]string{one}, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := jarsOf([]string{two + string(filepath.Separator)}, t.TempDir())
+	if err != nil || len(a) != 1 || len(b) != 1 || a[0].sum != b[0].sum || a[0].name != "classes.jar" {
+		t.Fatalf("%+v and %+v, %v; want the same", a, b, err)
+	}
+	z, err := zip.OpenReader(a[0].file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer z.Close()
+	var got []string
+	for _, f := range z.File {
+		got = append(got, f.Name)
+	}
+	if want := "META-INF/ META-INF/MANIFEST.MF A.class META-INF/batch.xml b/ b/B.class b/c/ b/c/text.txt lib.jar"; strings.Join(got, " ") != want {
+		t.Errorf("entries %s, want %s", strings.Join(got, " "), want)
+	}
+	if err := os.WriteFile(filepath.Join(two, "A.class"), []byte("changed"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := jarsOf([]string{two}, t.TempDir()); err != nil || b[0].sum == a[0].sum {
+		t.Errorf("%+v, %v; want another sum", b, err)
+	}
+}
+
+func TestPathsOfADeployment(t *testing.T) {
+	lib := tree(t, "b.jar", "a.jar", "notes.txt", "sub/c.jar")
+	other := tree(t, "x/a.jar", "a.jar")
+	same := tree(t, "x.jar")
+	for _, c := range []struct {
+		name  string
+		paths []string
+		want  string // names, or a part of the error
+	}{
+		{"a folder of jars is its jars", []string{lib}, "a.jar b.jar"},
+		{"the order is that of the paths", []string{filepath.Join(lib, "b.jar"), lib}, "b.jar a.jar"},
+		{"the same jar twice is once", []string{lib, filepath.Join(other, "a.jar")}, "a.jar b.jar"},
+		{"two jars of one name", []string{lib, filepath.Join(other, "x", "a.jar")}, "have the same name"},
+		{"a file that is no jar", []string{filepath.Join(lib, "notes.txt")}, "want a jar"},
+		{"a folder that is not there", []string{filepath.Join(lib, "none")}, "none: no such file"},
+		{"a folder without anything", []string{tree(t)}, "is empty"},
+		{"a folder of resources", []string{tree(t, "META-INF/batch.xml")}, "classes.jar"},
+		{"two class folders of one name", []string{tree(t, "A.class"), tree(t, "B.class")}, "have the same name"},
+		{"a jar that is a folder's name", []string{same}, "x.jar"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			jars, err := jarsOf(c.paths, t.TempDir())
+			var names []string
+			for _, j := range jars {
+				names = append(names, j.name)
+			}
+			got := strings.Join(names, " ")
+			if err != nil {
+				got = err.Error()
+			}
+			if err == nil && got != c.want || err != nil && !strings.Contains(got, c.want) {
+				t.Errorf("%q, want %q", got, c.want)
+			}
+		})
+	}
+}

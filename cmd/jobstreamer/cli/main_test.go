@@ -1,0 +1,78 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/cobra"
+	"go.uber.org/goleak"
+
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// outcome is what a command left.
+type outcome struct {
+	out, err string
+	failed   error
+}
+
+// env is where a test's commands run.
+type env struct {
+	dir  string
+	vars map[string]string
+	in   string
+}
+
+func newEnv(t *testing.T) *env { return &env{dir: t.TempDir(), vars: map[string]string{"TZ": "UTC"}} }
+
+// try runs one command to its end.
+func (e *env) try(ctx context.Context, args ...string) outcome {
+	var out, errs bytes.Buffer
+	c := New(Config{In: strings.NewReader(e.in), Out: &out, Err: &errs, Env: e.vars, Dir: e.dir, Version: "test"})
+	root := &cobra.Command{Use: "jobstreamer", SilenceUsage: true, SilenceErrors: true}
+	root.AddCommand(c.Work()...)
+	root.AddCommand(c.Contexts(), group("agent", "", "", c.Agents()...))
+	root.SetOut(&out)
+	root.SetErr(&errs)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err != nil && !errors.Is(err, ErrSaid) {
+		errs.WriteString(err.Error() + "\n")
+	}
+	return outcome{out.String(), errs.String(), err}
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	file := filepath.Join("testdata", name+".golden")
+	got = strings.ReplaceAll(got, "\x1b", "^")
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s:\n%s\nwant:\n%s", file, got, want)
+	}
+}
+
+// noon is the present of what is drawn.
+var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+
+// ago is so long before noon.
+func before(d time.Duration) subjects.Time { return subjects.TimeOf(noon.Add(-d)) }
