@@ -3,9 +3,11 @@ package bus
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -54,7 +56,7 @@ type Bus struct {
 // Open makes sure that streams and buckets are as this version needs them, and returns a Bus on them. The
 // connection stays the caller's; Close ends only what Open began.
 func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Bus, error) {
-	cfg.Name = cmp.Or(cfg.Name, "bus-"+nats.NewInbox()[7:15])
+	cfg.Name = cmp.Or(cfg.Name, "bus-"+strings.ToLower(rand.Text()[:8]))
 	cfg.Replicas = cmp.Or(cfg.Replicas, 1)
 	cfg.Retention.Results = cmp.Or(cfg.Retention.Results, 24*time.Hour)
 	cfg.Retention.Fires = cmp.Or(cfg.Retention.Fires, 90*24*time.Hour)
