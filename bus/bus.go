@@ -111,7 +111,7 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Bus, error) {
 		b.Pub.Close()
 		return nil, err
 	}
-	b.Leases = &Leases{store: leases, seen: map[string]sighting{}}
+	b.Leases = &Leases{store: leases, log: cfg.Log, seen: map[string]sighting{}}
 	return b, nil
 }
 

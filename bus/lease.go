@@ -3,6 +3,7 @@ package bus
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -22,6 +23,7 @@ type Lease struct {
 // clock, it is free. So no clocks are compared, and nothing hangs on when the server expires a message.
 type Leases struct {
 	store *Store[Lease]
+	log   *slog.Logger
 	mu    sync.Mutex
 	seen  map[string]sighting
 }
@@ -29,6 +31,37 @@ type Leases struct {
 type sighting struct {
 	revision uint64
 	since    time.Time
+}
+
+// Keep renews the lease every third of [LeaseTTL] until ctx ends, then gives it up. After each renewal it says whether holder has it; in
+// doubt, holder does not. What is done under the lease belongs elsewhere: while renewed runs, nobody renews.
+func (l *Leases) Keep(ctx context.Context, name, holder string, renewed func(held bool)) {
+	tick := time.NewTicker(LeaseTTL / 3)
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		renewed(l.tryRenew(ctx, name, holder))
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+		}
+	}
+	renewed(false)
+	// ctx is over, but the next holder should not wait for the TTL.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	if err := l.Release(ctx, name, holder); err != nil && !errors.Is(err, ErrAway) {
+		l.log.Warn("lease not given up", "lease", name, "holder", holder, "err", err)
+	}
+}
+
+func (l *Leases) tryRenew(ctx context.Context, name, holder string) bool {
+	renew, cancel := context.WithTimeout(ctx, LeaseTTL/3)
+	defer cancel()
+	held, err := l.Renew(renew, name, holder)
+	if err != nil && ctx.Err() == nil {
+		l.log.Warn("lease not renewed, trying again", "lease", name, "holder", holder, "err", err)
+	}
+	return held && err == nil
 }
 
 // Renew takes the lease if it is free, or keeps it if holder has it.

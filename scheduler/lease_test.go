@@ -39,27 +39,6 @@ func TestLease(t *testing.T) {
 			}
 		})
 	})
-	t.Run("the one in JetStream", func(t *testing.T) { // in real time
-		real := func(n *node) { n.leases = n.bus.Leases }
-		w := newWorld(t)
-		one, two := w.node("bus-1", real), w.node("bus-2", real)
-		for range 2 {
-			one.round(t.Context())
-			two.round(t.Context())
-			if !one.leading.Load() || two.leading.Load() {
-				t.Error("bus-2 leads, or nobody does")
-			}
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel()
-		if err := one.lead(ctx); err != nil { // gives it up
-			t.Fatal(err)
-		}
-		two.round(t.Context())
-		if one.leading.Load() || !two.leading.Load() {
-			t.Error("bus-2 does not lead after bus-1 gave the lease up")
-		}
-	})
 }
 
 func TestPurge(t *testing.T) {

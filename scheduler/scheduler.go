@@ -94,7 +94,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 		if err := s.ledger.wait(ctx); err != nil {
 			return nil // told to end before it began
 		}
-		g.Go(func() error { return s.lead(ctx) })
+		g.Go(func() error { s.leases.Keep(ctx, leaseName, s.bus.Name(), s.renewed); return nil })
 		g.Go(func() error { return s.retain(ctx) })
 		g.Go(func() error { return s.runTimers(ctx) })
 		return s.walkAll(ctx)

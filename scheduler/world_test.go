@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
-	"github.com/nats-io/nats.go"
 	"go.uber.org/goleak"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
@@ -35,7 +34,6 @@ type world struct {
 	t         *testing.T
 	srv       *server.Server
 	retention bus.Retention
-	lease     lease
 }
 
 func newWorld(t *testing.T) *world { return &world{t: t, srv: bustest.Server(t)} }
@@ -68,7 +66,6 @@ func (w *world) start(name string, run func(*Scheduler, context.Context) error, 
 	b := bustest.Open(w.t, w.srv, bus.Config{Name: name, Retention: w.retention})
 	n := &node{t: w.t, index: &watched{Index: index.New(b)}, records: &records{bus: b}}
 	n.Scheduler = New(Config{Bus: b, Index: n.index, Submit: n.records})
-	n.leases = hold{&w.lease, b.NC}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	for _, f := range set {
 		f(n)
@@ -103,45 +100,17 @@ func leads(n *node) {
 	n.leading.Store(true)
 }
 
-// lease is as bus.Leases are. The server compares what expires with the real clock, so in fake time they end too soon.
-type lease struct {
-	mu     sync.Mutex
-	holder string
-	until  time.Time
-}
-
-// hold is what a bus has of it.
-type hold struct {
-	*lease
-	nc *nats.Conn
-}
-
-func (h hold) Renew(_ context.Context, _, holder string) (bool, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.nc.IsClosed() {
-		return false, bus.ErrAway
-	}
-	if h.holder != holder && time.Now().Before(h.until) {
-		return false, nil
-	}
-	h.holder, h.until = holder, time.Now().Add(bus.LeaseTTL)
-	return true, nil
-}
-
-func (h hold) Release(_ context.Context, _, holder string) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.holder == holder && !h.nc.IsClosed() {
-		h.until = time.Time{}
-	}
-	return nil
-}
-
 type always struct{}
 
-func (always) Renew(context.Context, string, string) (bool, error) { return true, nil }
-func (always) Release(context.Context, string, string) error       { return nil }
+func (always) Keep(ctx context.Context, _, _ string, renewed func(bool)) {
+	for ctx.Err() == nil {
+		renewed(true)
+		select {
+		case <-time.After(leaseEvery):
+		case <-ctx.Done():
+		}
+	}
+}
 
 const definition = `{"id":"job","steps":[{"id":"step","batchlet":{"ref":"nothing"}}]}`
 

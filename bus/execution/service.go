@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -63,39 +65,25 @@ func (s *Service) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// chore does round every so often while this bus holds the lease. A failed round is said, and done again.
+// chore does round every so often while this bus holds the lease, which is renewed meanwhile. A failed round is said, and done again.
 func (s *Service) chore(ctx context.Context, name string, every time.Duration, round func(context.Context) error) error {
+	var held atomic.Bool
+	var kept sync.WaitGroup
+	kept.Go(func() { s.b.Leases.Keep(ctx, name, s.b.Name(), held.Store) })
+	defer kept.Wait()
 	tick := time.NewTicker(every)
 	defer tick.Stop()
-	renew := time.NewTicker(bus.LeaseTTL / 3)
-	defer renew.Stop()
-	take := func() bool {
-		held, err := s.b.Leases.Renew(ctx, name, s.b.Name())
-		if err != nil && ctx.Err() == nil {
-			s.b.Log.Warn("lease not renewed, trying again", "lease", name, "err", err)
-		}
-		return held && err == nil // in doubt we do not do it
-	}
-	held := take()
 	for {
 		select {
-		case <-renew.C:
-			held = take()
 		case <-tick.C:
-			if !held {
-				continue
-			}
-			if err := round(ctx); err != nil && ctx.Err() == nil {
-				s.b.Log.Warn("round not finished, trying again", "chore", name, "err", err)
-			}
 		case <-ctx.Done():
-			// ctx is over, but the next holder should not wait for the TTL.
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
-			defer cancel()
-			if err := s.b.Leases.Release(ctx, name, s.b.Name()); err != nil && !errors.Is(err, bus.ErrAway) {
-				s.b.Log.Warn("lease not given up", "lease", name, "err", err)
-			}
 			return nil
+		}
+		if !held.Load() {
+			continue
+		}
+		if err := round(ctx); err != nil && ctx.Err() == nil {
+			s.b.Log.Warn("round not finished, trying again", "chore", name, "err", err)
 		}
 	}
 }
