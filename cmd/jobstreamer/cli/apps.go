@@ -45,9 +45,11 @@ func drawList[T any](p *page, t *table, list rest.List[T], none string) {
 		return
 	}
 	p.table(t)
-	if n := len(list.Results); n < list.Hits {
-		last := max(list.Offset, 1) + n - 1
-		fmt.Fprintln(p, p.in(faint, fmt.Sprintf("%d to %d of %d; --limit and --offset show others", last-n+1, last, list.Hits)))
+	switch n, last := len(list.Results), list.Offset+len(list.Results)-1; {
+	case n == 0:
+		fmt.Fprintln(p, p.in(faint, fmt.Sprintf("none from %d on: there are %d", list.Offset, list.Hits)))
+	case n < list.Hits:
+		fmt.Fprintln(p, p.in(faint, fmt.Sprintf("%d to %d of %d; --limit and --offset show others", list.Offset, last, list.Hits)))
 	}
 }
 
@@ -68,7 +70,7 @@ func (s *session) drawApp(p *page, a *rest.AppInfo) {
 	deployments, _ := s.client.Deployments(s.ctx, a.Name, client.Page{Limit: 1})
 	revision := ""
 	for _, d := range deployments.Results {
-		revision = fmt.Sprintf("%d of %d; %s", d.Revision, deployments.Hits, s.again("app revisions "+a.Name))
+		revision = fmt.Sprintf("%d of %d; %s", d.Revision, deployments.Hits, s.againThere("app revisions "+a.Name))
 		if d.Current {
 			revision = fmt.Sprintf("%d, the newest; %s, %s", d.Revision, count(len(d.Artifacts), "jar", "jars"), count(d.Components, "component", "components"))
 		}

@@ -205,7 +205,7 @@ func (c *CLI) appRevisions() *cobra.Command {
 				}
 				t.row(d.Revision, current, p.at(d.CreateTime), len(d.Artifacts), d.Components, len(d.Warnings))
 			}
-			drawList(p, t, list, fmt.Sprintf("No revisions. `%s` makes one.", s.again("app deploy "+args[0]+" PATH")))
+			drawList(p, t, list, fmt.Sprintf("No revisions. `%s` makes one.", s.againThere("app deploy "+args[0]+" PATH")))
 		})
 	})
 	c.pageFlags(cmd)

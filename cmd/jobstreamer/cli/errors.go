@@ -74,14 +74,14 @@ func problemText(p *client.Problem) string {
 // advice is what to do about a problem of that code.
 func (s *session) advice(code string) string {
 	command := map[string]string{
-		"no_such_app":           "app list",
-		"no_such_job":           "job list",
-		"no_such_job_execution": "execution list",
-		"no_such_agent":         "agent list",
+		"no_such_app":           s.againThere("app list"),
+		"no_such_job":           s.again("job list"),
+		"no_such_job_execution": s.again("execution list"),
+		"no_such_agent":         s.againThere("agent list"),
 	}[code]
 	switch {
 	case command != "":
-		return fmt.Sprintf("`%s` shows which there are.", s.again(command))
+		return fmt.Sprintf("`%s` shows which there are.", command)
 	case code == "unavailable":
 		return "Try again in a moment; `jobstreamer doctor` says what is wrong with a bus."
 	}

@@ -66,13 +66,20 @@ func (c *CLI) setting(flag, name string) string { return cmp.Or(flag, c.Env["JOB
 
 // again is a command line for the same server and application.
 func (s *session) again(command string) string {
-	line := "jobstreamer " + command
-	for _, f := range []struct{ name, value string }{{"app", s.CLI.app}, {"context", s.context}, {"server", s.server}} {
-		if f.value != "" && f.value != s.Env["JOBSTREAMER_"+strings.ToUpper(f.name)] {
-			line += " --" + f.name + " " + f.value
-		}
+	return s.againThere(command + s.given("app", s.CLI.app))
+}
+
+// againThere is a command line for the same server.
+func (s *session) againThere(command string) string {
+	return "jobstreamer " + command + s.given("context", s.context) + s.given("server", s.server)
+}
+
+// given is a flag as it was given on the command line. What the environment says it says again.
+func (s *session) given(name, value string) string {
+	if value == "" || value == s.Env["JOBSTREAMER_"+strings.ToUpper(name)] {
+		return ""
 	}
-	return line
+	return " --" + name + " " + value
 }
 
 // isTerminal says whether somebody sits at the stream.

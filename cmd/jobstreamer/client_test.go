@@ -1,0 +1,349 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/client"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+// desk is a user's machine, from which commands go to a bus.
+type desk struct {
+	bus *devBus
+	dir string
+	env []string
+}
+
+func newDesk(t *testing.T) *desk {
+	d := &desk{bus: startDev(t, t.TempDir()), dir: t.TempDir()}
+	for range 500 { // until the agent was heard
+		if _, err := d.bus.Agent(t.Context(), "dev"); err == nil {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	d.env = append(testEnv, "HOME="+t.TempDir(), "JOBSTREAMER_SERVER="+d.bus.rest, "TZ="+zoneOfNoon())
+	d.write(t, "hello.yaml", "id: hello\nsteps:\n  - id: greet\n    batchlet:\n      ref: jobstreamer.Say\n      properties:\n        message: \"hello #{jobParameters['who']}?:you;\"\n")
+	d.write(t, "broken.json", `{"id": "broken", "steps": [{"id": "read", "batchlet": {"ref": "jobstreamer.Fail", "properties": {"message": "line 17 has 4 fields"}}}]}`)
+	d.write(t, "slow.xml", `<job id="slow"><step id="wait"><batchlet ref="jobstreamer.Sleep"><properties><property name="time" value="1h"/></properties></batchlet></step></job>`)
+	d.write(t, "mended.edn", `{:id "broken" :steps [{:id "read" :batchlet {:ref "jobstreamer.Noop"}}]}`)
+	d.write(t, "wrong.yaml", "id: wrong\nsteps:\n  - id: s\n    bachlet: {ref: x}\n  - id: s\n")
+	return d
+}
+
+// zoneOfNoon is a zone in which today does not end during a test: times of another day look different.
+func zoneOfNoon() string {
+	return fmt.Sprintf("Etc/GMT%+d", min(max(time.Now().UTC().Hour()-12, -12), 11)) // its sign is the other way round
+}
+
+func (d *desk) write(t *testing.T, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(d.dir, name), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// try runs a command line: words, of which those in quotes are one.
+func (d *desk) try(ctx context.Context, line string) outcome {
+	var args []string
+	for _, w := range regexp.MustCompile(`"[^"]*"|\S+`).FindAllString(line, -1) {
+		args = append(args, strings.ReplaceAll(strings.Trim(w, `"`), "DIR", d.dir))
+	}
+	return try(ctx, d.env, args...)
+}
+
+// What varies is replaced in what is printed; columns are as wide as what is in them.
+var varying = []struct {
+	what *regexp.Regexp
+	by   string
+}{
+	{regexp.MustCompile(`\d{4}-\d\d-\d\dT[\d:.]+(Z|-00:00)`), "(time)"},
+	{regexp.MustCompile(`( {2,})\d\d:\d\d:\d\d\b`), "$1(clock)"},
+	{regexp.MustCompile(`(?m)\d{4}-\d\d-\d\d \d\d:\d\d( |$)`), "(day)$1"},
+	{regexp.MustCompile(`"average": [\d.]+`), `"average": (number)`},
+	{regexp.MustCompile(`\b\d+(\.\d+)?m?s\b`), "(took)"},
+	{regexp.MustCompile(`http://127\.0\.0\.1:\d+`), "(server)"},
+	{regexp.MustCompile(`(\S) {2,}`), "$1  "},
+	{regexp.MustCompile(`Took  \(took\) on average\n`), ""}, // it may be none
+}
+
+func (d *desk) stable(text string) string {
+	text = strings.ReplaceAll(text, d.dir+string(filepath.Separator), "")
+	for _, v := range varying {
+		text = v.what.ReplaceAllString(text, v.by)
+	}
+	return text
+}
+
+// A day of a user in one file: what is typed, what is printed, and the exit status. Output is a pipe.
+func TestClientCommands(t *testing.T) {
+	d := newDesk(t)
+	var all strings.Builder
+	for _, line := range []string{
+		"app list", "app create shop -d Orders --classpath file:///a.jar", "app create shop", "app list", "app show shop", "app delete shop", "app delete shop --yes", "app show shop",
+		"job list", "job apply DIR/hello.yaml -f DIR/broken.json DIR/slow.xml", "job apply DIR/hello.yaml", "job apply DIR/wrong.yaml DIR/mended.edn", "job apply", "job apply DIR/none.yaml", "job apply --app none DIR/hello.yaml",
+		"job validate --offline DIR/wrong.yaml", "job export hello --format xml", "job export hello", "job export hello --format txt", "job show none",
+		"run hello -p who=me --wait", "run hello --follow", "logs hello", "logs hello --bare", "logs 1 --step none", "logs 1 --follow", "logs 1 -o json", "run hello -p who", "run none", "run hello --wait --timeout soon",
+		"job apply DIR/broken.json", "run broken --wait", "execution show broken", "execution wait broken", "execution restart 3 --wait", "execution restart 1", "execution abandon 4", "execution show nobody", "execution stop x",
+		"run hello --idempotency-key k -p n=1", "execution wait hello", "run hello --idempotency-key k -p n=1", "run hello --idempotency-key k -p n=2", "execution wait 5",
+		"schedule set hello \"0 0 2 ? * MON-FRI\" --timezone Europe/Berlin --preview --from 2026-03-27T00:00:00Z -n 3", "schedule show hello", "schedule preview hello",
+		"schedule set hello \"0 0 2 1 1 ? 2199\" --timezone Europe/Berlin --misfire skip", "schedule show hello", "schedule pause hello", "job list", "schedule resume hello", "schedule preview hello -n 2", "schedule delete hello", "schedule delete hello", "schedule set hello often",
+		"job show hello", "job list broken", "job list --status completed -o json", "execution list hello", "execution list", "app show default -o yaml", "app show default -o edn", "app show none -o edn", "app show default -o xml",
+		"agent block dev", "agent show none", "agent unblock dev", "job delete broken", "job delete broken -y", "job delete slow -y --keep-history", "job list --limit 1 --offset 2", "job list --limit 5000", "job lst", "logs", "logs 1 2",
+	} {
+		got := d.try(t.Context(), line)
+		if strings.Contains(got.out+got.err, "\x1b") {
+			t.Errorf("%s: a pipe gets escape codes", line)
+		}
+		fmt.Fprintf(&all, "$ jobstreamer %s\n%s%s", strings.ReplaceAll(line, "DIR/", ""), d.stable(got.out), d.stable(got.err))
+		if got.code != exitOK {
+			fmt.Fprintf(&all, "=> %d\n", got.code)
+		}
+		all.WriteString("\n")
+	}
+	golden(t, "client", all.String())
+}
+
+func TestAgentsAreListed(t *testing.T) {
+	d := newDesk(t)
+	got := d.try(t.Context(), "agent list")
+	if got.code != exitOK || !regexp.MustCompile(`(?m)^dev +ready +0 +\d+ +\d+% +\S+ .B +default +default +\S`).MatchString(got.out) {
+		t.Errorf("%+v", got)
+	}
+	got = d.try(t.Context(), "agent show dev")
+	if got.code != exitOK || !strings.Contains(got.out, "Status        ready\n") {
+		t.Errorf("%+v", got)
+	}
+}
+
+// Ctrl-C while somebody waits ends the waiting only.
+func TestCtrlCWhileWaiting(t *testing.T) {
+	d := newDesk(t)
+	if got := d.try(t.Context(), "job apply DIR/slow.xml"); got.code != exitOK {
+		t.Fatal(got)
+	}
+	for i, flags := range []string{"--wait", "--follow"} {
+		id := int64(i + 1)
+		cmd := exec.Command(os.Args[0], "run", "slow", flags)
+		cmd.Env = append(os.Environ(), append(d.env, asProgram+"=1")...)
+		var out, errs lockedBuffer
+		cmd.Stdout, cmd.Stderr = &out, &errs
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		d.started(t, id)
+		if err := cmd.Process.Signal(os.Interrupt); err != nil {
+			t.Skip("no such signal here:", err)
+		}
+		err := cmd.Wait()
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) || exit.ExitCode() != exitError {
+			t.Errorf("%s: %v, want exit status 1", flags, err)
+		}
+		want := fmt.Sprintf("interrupted: execution %d of slow goes on.\n  wait  jobstreamer execution wait %d\n  stop  jobstreamer execution stop %d\n", id, id, id)
+		if !strings.HasSuffix(errs.String(), want) {
+			t.Errorf("%s: said %q, want %q", flags, errs.String(), want)
+		}
+		if e, err := d.bus.Execution(t.Context(), "default", "slow", id); err != nil || e.BatchStatus != subjects.Started {
+			t.Errorf("%s: %+v, %v; want it to go on", flags, e, err)
+		}
+		if got := d.try(t.Context(), fmt.Sprintf("execution stop %d", id)); got.code != exitOK || !strings.Contains(got.out, "of slow is stop") {
+			t.Errorf("%+v", got)
+		}
+		if got := d.try(t.Context(), fmt.Sprintf("execution wait %d", id)); got.code != exitError || !strings.Contains(got.out, "of slow was stopped") {
+			t.Errorf("%+v", got)
+		}
+	}
+}
+
+// started waits until an execution runs.
+func (d *desk) started(t *testing.T, id int64) {
+	t.Helper()
+	for range 1000 {
+		e, err := d.bus.Execution(t.Context(), "default", "", id)
+		if err == nil && e.BatchStatus == subjects.Started {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatalf("execution %d was not started", id)
+}
+
+func TestWaitingHasATimeout(t *testing.T) {
+	d := newDesk(t)
+	d.try(t.Context(), "job apply DIR/slow.xml")
+	got := d.try(t.Context(), "run slow --wait --timeout 200ms --app default --server "+d.bus.rest)
+	if got.code != exitError || !strings.Contains(got.err, "not ended after 200ms: execution 1 of slow goes on.\n  wait  jobstreamer execution wait 1 --app default\n") {
+		t.Errorf("%+v", got)
+	}
+	d.try(t.Context(), "execution stop 1")
+}
+
+// A control bus that is away for a while is waited for, once the execution is known.
+func TestWaitingOutlivesTheServer(t *testing.T) {
+	d := newDesk(t)
+	d.try(t.Context(), "job apply DIR/slow.xml")
+	to, _ := url.Parse(d.bus.rest)
+	proxy := httputil.NewSingleHostReverseProxy(to)
+	away := make(chan struct{})
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.URL.RawQuery, "wait=") {
+			select {
+			case <-away:
+			default:
+				close(away)
+				d.bus.Stop(r.Context(), "default", "slow", 1) //nolint:errcheck // what is waited for says it
+				w.WriteHeader(http.StatusServiceUnavailable)
+				fmt.Fprint(w, `{"code": "unavailable", "status": 503}`)
+				return
+			}
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	defer s.Close()
+	if got := d.try(t.Context(), "run slow --wait --server "+s.URL); got.code != exitError || !strings.Contains(got.out, "Execution 1 of slow was stopped") {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestWatch(t *testing.T) {
+	d := newDesk(t)
+	d.try(t.Context(), "job apply DIR/hello.yaml")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var out lockedBuffer
+	ended := make(chan int, 1)
+	go func() {
+		ended <- run(ctx, []string{"execution", "list", "hello", "--watch", "--interval", "100ms"}, streams{strings.NewReader(""), &out, &out}, d.env)
+	}()
+	until := func(what string) {
+		t.Helper()
+		for range 500 {
+			if strings.Contains(out.String(), what) {
+				return
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+		t.Fatalf("%q came not, but %q", what, out.String())
+	}
+	until("No executions of hello.")
+	d.try(t.Context(), "run hello --wait")
+	until("completed")
+	time.Sleep(300 * time.Millisecond) // nothing changes
+	cancel()
+	if code := <-ended; code != exitOK {
+		t.Errorf("exit status %d", code)
+	}
+	if n := strings.Count(out.String(), "completed"); n != 1 {
+		t.Errorf("%d times what did not change: %s", n, out.String())
+	}
+}
+
+func TestCompletion(t *testing.T) {
+	d := newDesk(t)
+	d.try(t.Context(), "job apply DIR/hello.yaml DIR/broken.json")
+	d.try(t.Context(), "run hello --wait")
+	d.try(t.Context(), "context add prod --server "+d.bus.rest)
+	for _, c := range []struct{ line, want string }{
+		{`run ""`, "broken\tnever executed\nhello\t1 completed\n:4\n"},
+		{`run hello ""`, ":4\n"},
+		{`run --app ""`, "default\n:4\n"},
+		{`logs ""`, "1\thello completed\nbroken\tnever executed\nhello\t1 completed\n:4\n"},
+		{`execution stop ""`, "1\thello completed\n:4\n"},
+		{`agent show ""`, "dev\tready on "},
+		{`context select ""`, "prod\t" + d.bus.rest + "\n:4\n"},
+		{`app list --context ""`, "prod\t"},
+		{`app show ""`, "default\n:4\n"},
+		{`app deploy default ""`, ":0\n"},
+		{`job apply ""`, "json\nyaml\nyml\nedn\nxml\n:8\n"},
+		{`job list -o ""`, "table\njson\nyaml\nedn\n:4\n"},
+		{`job export hello --format ""`, "json\nyaml\nedn\nxml\n:4\n"},
+		{`run --app none ""`, ":4\n"},
+		{`run --server http://127.0.0.1:1 ""`, ":4\n"},
+	} {
+		args := append([]string{"__complete"}, strings.Fields(c.line)...)
+		args[len(args)-1] = ""
+		if got := try(t.Context(), d.env, args...); !strings.HasPrefix(got.out, c.want) || strings.Contains(got.err, "rror") {
+			t.Errorf("%s: %q %q, want %q", c.line, got.out, got.err, c.want)
+		}
+	}
+}
+
+func TestCompletionIsBounded(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	defer s.Close()
+	begin := time.Now()
+	got := try(t.Context(), append(testEnv, "HOME="+t.TempDir(), "JOBSTREAMER_SERVER="+s.URL), "__complete", "run", "")
+	if took := time.Since(begin); took < 900*time.Millisecond || took > 10*time.Second || got.out != ":4\n" {
+		t.Errorf("%q after %s, want nothing after a second", got.out, took)
+	}
+}
+
+func TestUnreachable(t *testing.T) {
+	for line, want := range map[string]string{
+		"app list --server http://127.0.0.1:1":            "jobstreamer: cannot reach the control bus at http://127.0.0.1:1: connection refused\nIs it running there? ",
+		"run hello --wait --server http://nohost.invalid": "jobstreamer: cannot reach the control bus at http://nohost.invalid: there is no host nohost.invalid\n",
+		"app list -o yaml --server http://127.0.0.1:1":    "jobstreamer: cannot reach the control bus",
+	} {
+		got := try(t.Context(), append(testEnv, "HOME="+t.TempDir()), strings.Fields(line)...)
+		if got.code != exitError || got.out != "" || !strings.HasPrefix(got.err, want) {
+			t.Errorf("%s: %+v, want %q", line, got, want)
+		}
+	}
+}
+
+// It waits for the routes of deployments: where there are none it says so and is skipped.
+func TestDeployToARealServer(t *testing.T) {
+	d := newDesk(t)
+	if _, err := d.bus.Components(t.Context(), "default"); client.Code(err) == "no_such_route" {
+		t.Skip("this control bus has no deployments")
+	}
+	classes := filepath.Join(d.dir, "classes", "META-INF")
+	if err := os.MkdirAll(classes, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	d.write(t, filepath.Join("classes", "META-INF", "batch.xml"), `<batch-artifacts xmlns="http://xmlns.jcp.org/xml/ns/javaee"/>`)
+	first := d.try(t.Context(), "app deploy shop DIR/classes")
+	if first.code != exitOK || !strings.Contains(first.out, "  new\n") || !strings.Contains(first.out, "Revision 1 of shop is deployed") {
+		t.Fatalf("%+v", first)
+	}
+	d.write(t, filepath.Join("classes", "more.txt"), "more")
+	second := d.try(t.Context(), "app deploy shop DIR/classes")
+	if second.code != exitOK || !strings.Contains(second.out, "Revision 2 of shop is deployed") {
+		t.Fatalf("%+v", second)
+	}
+	if got := d.try(t.Context(), "app use shop 1"); got.code != exitOK || got.out != "Application shop is at revision 1.\n" {
+		t.Errorf("%+v", got)
+	}
+	if got := d.try(t.Context(), "app revisions shop"); !regexp.MustCompile(`(?m)^ +1  current `).MatchString(got.out) || !regexp.MustCompile(`(?m)^ +2 +\d`).MatchString(got.out) {
+		t.Errorf("%+v", got)
+	}
+	if got := d.try(t.Context(), "app components shop"); got.code != exitOK || !strings.HasPrefix(got.out, "REF") {
+		t.Errorf("%+v", got)
+	}
+	d.write(t, "lacks.yaml", "id: lacks\nsteps:\n  - id: s\n    batchlet: {ref: no.Such}\n")
+	for _, line := range []string{"job validate --app shop DIR/lacks.yaml", "job apply --app shop DIR/lacks.yaml"} {
+		if got := d.try(t.Context(), line); got.code != exitOK || !strings.Contains(got.err, "warning: ") || !strings.Contains(got.err, "no.Such") {
+			t.Errorf("%s: %+v", line, got)
+		}
+	}
+	var list rest.List[rest.Deployment]
+	list, err := d.bus.Deployments(t.Context(), "shop", client.Page{})
+	if err != nil || list.Hits != 2 {
+		t.Errorf("%+v, %v", list, err)
+	}
+}
