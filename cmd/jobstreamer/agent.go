@@ -15,7 +15,9 @@ import (
 
 	"github.com/job-streamer/job-streamer-control-bus/agent"
 	"github.com/job-streamer/job-streamer-control-bus/agent/native"
+	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/help"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
 // agentSettings say what an agent is.
@@ -44,8 +46,8 @@ Ctrl-C lets what runs come to its end for a while (--drain), then stops it. A se
 	host, _ := os.Hostname()
 	help.Section(flags, "Work", func(f *pflag.FlagSet) {
 		f.StringVar(&s.name, "name", "", "`NAME` of the agent; one live agent a name (default: the host's)")
-		f.StringSliceVar(&s.apps, "apps", []string{"default"}, "`NAMES` applications whose jobs it runs")
-		f.StringSliceVar(&s.pools, "pools", []string{"default"}, "`NAMES` pools that it belongs to; a job says which pool it wants")
+		f.StringSliceVar(&s.apps, "apps", []string{bus.DefaultApp}, "`NAMES` applications whose jobs it runs")
+		f.StringSliceVar(&s.pools, "pools", []string{subjects.DefaultPool}, "`NAMES` pools that it belongs to; a job says which pool it wants")
 		f.IntVar(&s.slots, "slots", 0, "`NUMBER` executions that run at a time (default: one for each core)")
 		f.StringVar(&s.data, "data", "", "`DIR` where it keeps what must survive a restart (default: agents/NAME in "+defaultData(p.env)+")")
 	})

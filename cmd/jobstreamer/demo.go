@@ -12,12 +12,11 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/client"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
-
-const demoApp = "default"
 
 // demoJobs are registered and run by `dev --demo`.
 var demoJobs = []struct{ name, about, definition, cron string }{
@@ -43,7 +42,7 @@ var demoJobs = []struct{ name, about, definition, cron string }{
 func (p *program) demo(ctx context.Context, c *controlBus) error {
 	show := &narrator{w: p.out, color: isTerminal(p.out) && p.env["NO_COLOR"] == ""}
 	lines := make(chan *nats.Msg, 4096)
-	for _, subject := range []string{"jobstreamer.result." + demoApp + ".>", "jobstreamer.log." + demoApp + ".>"} {
+	for _, subject := range []string{"jobstreamer.result." + bus.DefaultApp + ".>", "jobstreamer.log." + bus.DefaultApp + ".>"} {
 		sub, err := c.conn.ChanSubscribe(subject, lines)
 		if err != nil {
 			return fmt.Errorf("demo: %w", err)
@@ -78,19 +77,16 @@ func startDemo(ctx context.Context, url string, w io.Writer) error {
 		return err
 	}
 	defer c.Close()
-	if _, _, err := c.PutApp(ctx, rest.App{Name: demoApp}, client.Condition{}); err != nil {
-		return err
-	}
 	fmt.Fprint(w, "\nThree jobs of the application \"default\":\n\n")
 	for _, job := range demoJobs {
 		fmt.Fprintf(w, "  %-12s %s\n", job.name, job.about)
-		if _, _, err := c.PutJob(ctx, demoApp, job.name, []byte(job.definition), client.Condition{}); err != nil {
+		if _, _, err := c.PutJob(ctx, bus.DefaultApp, job.name, []byte(job.definition), client.Condition{}); err != nil {
 			return err
 		}
 		if job.cron == "" {
 			continue
 		}
-		if _, err := c.PutSchedule(ctx, demoApp, job.name, rest.NewSchedule{CronNotation: job.cron}); err != nil {
+		if _, err := c.PutSchedule(ctx, bus.DefaultApp, job.name, rest.NewSchedule{CronNotation: job.cron}); err != nil {
 			return err
 		}
 	}
@@ -99,7 +95,7 @@ func startDemo(ctx context.Context, url string, w io.Writer) error {
 		if job.cron != "" {
 			continue
 		}
-		if _, err := c.Submit(ctx, demoApp, job.name, client.Submission{Parameters: map[string]string{"to": "the warehouse"}}); err != nil {
+		if _, err := c.Submit(ctx, bus.DefaultApp, job.name, client.Submission{Parameters: map[string]string{"to": "the warehouse"}}); err != nil {
 			return err
 		}
 	}

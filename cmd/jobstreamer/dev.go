@@ -15,6 +15,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/agent/native"
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/help"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
 // devSettings are what can be chosen for everything in one process.
@@ -49,8 +50,8 @@ Ctrl-C lets running jobs come to their end for a while (--drain), then stops the
 	})
 	help.Section(flags, "What", func(f *pflag.FlagSet) {
 		f.BoolVar(&s.demo, "demo", false, "register three jobs, run them and show what happens")
-		f.StringSliceVar(&s.agent.apps, "apps", []string{"default"}, "`NAMES` applications whose jobs the agent runs")
-		f.StringSliceVar(&s.agent.pools, "pools", []string{"default"}, "`NAMES` pools that the agent belongs to")
+		f.StringSliceVar(&s.agent.apps, "apps", []string{bus.DefaultApp}, "`NAMES` applications whose jobs the agent runs")
+		f.StringSliceVar(&s.agent.pools, "pools", []string{subjects.DefaultPool}, "`NAMES` pools that the agent belongs to")
 		f.IntVar(&s.agent.slots, "slots", max(4, runtime.NumCPU()), "`NUMBER` executions that run at a time")
 		f.Lookup("slots").DefValue = "one for each core, at least 4"
 		f.StringVar(&s.bus.sync, "sync", "always", "`WHEN` data goes to disk: always, before anything is acknowledged; interval, every 2m; or after a duration such as 1s, whose work a power cut can lose")

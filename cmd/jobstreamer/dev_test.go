@@ -118,6 +118,27 @@ func TestDevGoesOnWhereItStopped(t *testing.T) {
 	}
 }
 
+func TestDemoLeavesTheApplicationAsItIs(t *testing.T) {
+	data := t.TempDir()
+	d := startDev(t, data)
+	mine := rest.App{Name: "default", Description: "mine"}
+	if _, _, err := d.PutApp(t.Context(), mine, client.Condition{}); err != nil {
+		t.Fatal(err)
+	}
+	d.end(t)
+	d = startDev(t, data, "--demo")
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		if _, _, err := d.Job(t.Context(), "default", demoJobs[len(demoJobs)-1].name); err == nil {
+			break
+		} else if time.Now().After(end) {
+			t.Fatalf("the demo has made no jobs: %v", err)
+		}
+	}
+	if a, _, err := d.App(t.Context(), "default"); err != nil || a.Description != "mine" {
+		t.Errorf("after the demo: %+v, %v, want the description kept", a, err)
+	}
+}
+
 func TestCtrlCLetsARunningJobEnd(t *testing.T) {
 	data := t.TempDir()
 	d := startDev(t, data)

@@ -41,7 +41,7 @@ It makes a job ` + benchJob + `, and deletes it with its history in the end.`,
 	}
 	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
 		f.StringVar(&s.cfg.URL, "url", "http://127.0.0.1:45102", "`URL` where the REST API is")
-		f.StringVar(&s.cfg.App, "app", "default", "`NAME` application that the job is made in")
+		f.StringVar(&s.cfg.App, "app", bus.DefaultApp, "`NAME` application that the job is made in")
 		f.IntVar(&s.cfg.Executions, "executions", 20_000, "`NUMBER` executions to measure how many go through; 0 leaves that out")
 		f.IntVar(&s.cfg.Concurrency, "concurrency", 64, "`NUMBER` executions that are under way meanwhile")
 		f.IntVar(&s.cfg.Rate, "rate", 200, "`NUMBER` executions a second to measure how long each takes; 0 leaves that out")
