@@ -118,12 +118,13 @@ type Idempotency struct {
 	Time      subjects.Time `json:"time"`
 }
 
-// Deployed says which revision of an application's class path is current. Its key is the application's name.
+// Deployed says which revisions of an application's class path there are. Its key is the application's name, and whatever changes
+// is decided by compare-and-set on it: a record of a revision that it does not name is not there for anybody.
 type Deployed struct {
-	Current int           `json:"current"` // 0: none
-	Last    int           `json:"last"`    // the highest number that was ever current: no number is used twice
-	Oldest  int           `json:"oldest"`  // what is below, and not current, is given up
-	Removed int           `json:"removed"` // how many times the application was removed
+	Current int           `json:"current"`           // 0: none
+	Kept    []int         `json:"kept"`              // from the lowest; the current one is among them
+	Last    int           `json:"last"`              // the highest number so far: none is used twice
+	Removed int           `json:"removed,omitempty"` // how many times the application was removed
 	Time    subjects.Time `json:"time"`
 }
 

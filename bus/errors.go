@@ -48,6 +48,7 @@ const (
 	CodeNoSuchExecution  = "no_such_job_execution"
 	CodeNoSuchSchedule   = "no_such_schedule"
 	CodeNoSuchAgent      = "no_such_agent"
+	CodeNoSuchRevision   = "no_such_revision"
 	CodeNotRunning       = "job_execution_not_running"
 	CodeIsRunning        = "job_execution_is_running"
 	CodeAlreadyComplete  = "job_execution_already_complete"

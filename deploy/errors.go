@@ -1,0 +1,86 @@
+package deploy
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+// Errors are all entries of a class path that cannot be deployed, each with its place.
+type Errors []*bus.FieldError
+
+func (e Errors) Error() string {
+	var all []string
+	for _, f := range e {
+		all = append(all, f.Error())
+	}
+	return strings.Join(all, "; ")
+}
+
+// Unwrap lets errors.As find the first.
+func (e Errors) Unwrap() []error {
+	var all []error
+	for _, f := range e {
+		all = append(all, f)
+	}
+	return all
+}
+
+func (e *Errors) add(path, want, got string) {
+	*e = append(*e, &bus.FieldError{Path: path, Want: want, Got: got})
+}
+
+func (e Errors) err() error {
+	if len(e) == 0 {
+		return nil
+	}
+	return e
+}
+
+// MissingError names jars that are not stored: store them, then deploy again.
+type MissingError struct {
+	App    string
+	SHA256 []string
+}
+
+func (e *MissingError) Error() string {
+	return fmt.Sprintf("deploy %s: %s not stored: %s", e.App, plural(len(e.SHA256), "jar is", "jars are"), strings.Join(e.SHA256, ", "))
+}
+
+// errRemoved is the end of a deployment whose application was removed in the meantime.
+var errRemoved = fmt.Errorf("the application was removed in the meantime: %w", bus.ErrChanged)
+
+// wrap says what was tried, if err is an error.
+func wrap(err error, format string, args ...any) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), err)
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+func checkApp(app string) error {
+	if !subjects.ValidName(app) {
+		return &bus.FieldError{Path: "/name", Want: "a name that matches " + subjects.NamePattern, Got: app}
+	}
+	return nil
+}
+
+// readJSON reads one value to its end, where the reader checks its digest.
+func readJSON(r io.Reader, v any) error {
+	data, err := io.ReadAll(r)
+	if err == nil {
+		err = json.Unmarshal(data, v)
+	}
+	return err
+}

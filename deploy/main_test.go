@@ -1,0 +1,228 @@
+package deploy
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"encoding/binary"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/bustest"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+func TestMain(m *testing.M) { os.Exit(bustest.Main(m)) }
+
+// world is a broker, a deployer on it and a folder.
+type world struct {
+	*testing.T
+	*Deployer
+	srv *server.Server
+	dir string
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{T: t, srv: bustest.Server(t), dir: t.TempDir()}
+	w.Deployer = w.another()
+	return w
+}
+
+// another is a second deployer on the same broker, as another bus has one.
+func (w *world) another() *Deployer {
+	w.Helper()
+	d, err := New(Config{
+		Bus: bustest.Open(w, w.srv, bus.Config{}), TempDir: w.TempDir(), Builtin: []Component{
+			{Class: "shell", Ref: "shell", Kinds: []string{"batchlet"}},
+			{Class: "cli", Ref: "cli", Kinds: []string{"batchlet"}},
+		},
+		Log: slog.New(slog.NewTextHandler(w.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
+	})
+	if err != nil {
+		w.Fatal(err)
+	}
+	return d
+}
+
+// run runs d until the test ends.
+func (w *world) run(d *Deployer) {
+	w.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- d.Run(ctx) }()
+	w.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			w.Error(err)
+		}
+	})
+	if err := d.WaitReady(w.Context()); err != nil {
+		w.Fatal(err)
+	}
+}
+
+// file writes a file into the world's folder and returns its path.
+func (w *world) file(name string, data []byte) string {
+	w.Helper()
+	path := filepath.Join(w.dir, filepath.FromSlash(name))
+	err := os.MkdirAll(filepath.Dir(path), 0o755)
+	if err == nil {
+		err = os.WriteFile(path, data, 0o644)
+	}
+	if err != nil {
+		w.Fatal(err)
+	}
+	return path
+}
+
+// fileURL is the file URL of a path.
+func fileURL(path string) string { return "file://" + path }
+
+// mustPath deploys files.
+func (w *world) mustPath(app string, paths ...string) *Deployment {
+	w.Helper()
+	dep, err := w.DeployPath(w.Context(), app, paths)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return dep
+}
+
+// store stores a jar and returns a reference to it.
+func (w *world) store(name string, data []byte) ArtifactRef {
+	w.Helper()
+	a, _, err := w.Store(w.Context(), ArtifactRef{Name: name}, bytes.NewReader(data))
+	if err != nil {
+		w.Fatal(err)
+	}
+	return a.ArtifactRef
+}
+
+// app makes an application.
+func (w *world) app(name string) {
+	w.Helper()
+	if _, err := w.b.Apps.Create(w.Context(), name, bus.App{Name: name, CreateTime: subjects.Now()}); err != nil {
+		w.Fatal(err)
+	}
+}
+
+// classes are the application's own components.
+func classes(d *Deployer, app string) string {
+	var all []string
+	for _, c := range d.Components(app) {
+		if c.Origin != BuiltIn {
+			all = append(all, c.Class)
+		}
+	}
+	return strings.Join(all, " ")
+}
+
+// current is the number and the jars of the current revision.
+func current(t *testing.T, d *Deployer, app string) (number int, jars string) {
+	t.Helper()
+	all, err := d.Revisions(t.Context(), app)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range all {
+		if r.Current {
+			return r.Revision, names(r.Artifacts)
+		}
+	}
+	return 0, ""
+}
+
+func names(all []Artifact) string {
+	var s []string
+	for _, a := range all {
+		s = append(s, a.Name)
+	}
+	return strings.Join(s, " ")
+}
+
+// entry is one of a jar.
+type entry struct {
+	name string
+	data []byte
+}
+
+func jarOf(entries ...entry) []byte {
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	for _, e := range entries {
+		f, err := z.Create(e.name)
+		if err == nil {
+			_, err = f.Write(e.data)
+		}
+		if err != nil {
+			panic(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		panic(err)
+	}
+	return b.Bytes()
+}
+
+// batchlets is a jar with batchlets of these names.
+func batchlets(names ...string) []byte {
+	var all []entry
+	for _, n := range names {
+		all = append(all, class(n, "javax/batch/api/Batchlet"))
+	}
+	return jarOf(all...)
+}
+
+// versioned is a jar of a Maven artifact with one batchlet, whose name tells the version.
+func versioned(group, id, version string, more ...entry) []byte {
+	name := "v" + strings.Map(func(r rune) rune {
+		if strings.ContainsRune(".-", r) {
+			return '_'
+		}
+		return r
+	}, version)
+	return jarOf(append(more, class(id+"/"+name, "javax/batch/api/Batchlet"), pom(group, id, version))...)
+}
+
+func pom(group, id, version string) entry {
+	text := "#Created by Apache Maven 3.9.9\r\nartifactId=" + id + "\r\ngroupId=" + group + "\r\nversion=" + version + "\r\n"
+	return entry{"META-INF/maven/" + group + "/" + id + "/pom.properties", []byte(text)}
+}
+
+// class assembles a public class with a public constructor that implements interfaces.
+func class(name string, interfaces ...string) entry {
+	var pool []byte
+	count := uint16(1)
+	utf8 := func(s string) uint16 {
+		pool = append(binary.BigEndian.AppendUint16(append(pool, 1), uint16(len(s))), s...)
+		count++
+		return count - 1
+	}
+	ref := func(s string) uint16 {
+		i := utf8(s)
+		pool = binary.BigEndian.AppendUint16(append(pool, 7), i)
+		count++
+		return count - 1
+	}
+	var body []byte
+	put := func(all ...uint16) {
+		for _, v := range all {
+			body = binary.BigEndian.AppendUint16(body, v)
+		}
+	}
+	put(0x21, ref(name), ref("java/lang/Object"), uint16(len(interfaces)))
+	for _, i := range interfaces {
+		put(ref(i))
+	}
+	put(0, 1, 1, utf8("<init>"), utf8("()V"), 0, 0) // no field, one method without code, no attribute
+	head := []byte{0xca, 0xfe, 0xba, 0xbe, 0, 0, 0, 52}
+	return entry{name + ".class", slices.Concat(binary.BigEndian.AppendUint16(head, count), pool, body)}
+}
