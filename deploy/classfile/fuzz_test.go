@@ -1,6 +1,7 @@
 package classfile
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"testing"
@@ -63,6 +64,29 @@ func FuzzJar(f *testing.F) {
 			if strings.HasPrefix(c.Origin, "b.jar") {
 				t.Errorf("%s is of %s, but a.jar comes first", c.Class, c.Origin)
 			}
+		}
+	})
+}
+
+// FuzzEntry puts bytes into a jar whose directory is right, where FuzzJar seldom comes.
+func FuzzEntry(f *testing.F) {
+	for _, name := range []string{"a/B.class", "META-INF/versions/9/a/B.class", "META-INF/MANIFEST.MF", "WEB-INF/lib/b.jar"} {
+		for _, b := range [][]byte{source{name: "a/B", implements: []string{batchlet}}.bytes(), manifest("Multi-Release: true").body, job("a/B")} {
+			f.Add(name, deflate(bytes.NewReader(b)), uint32(len(b)), uint8(2))
+		}
+	}
+	f.Fuzz(func(t *testing.T, name string, packed []byte, unpacked uint32, count uint8) {
+		if len(name) > 1000 {
+			return
+		}
+		start := time.Now()
+		b := rawZip(packed, unpacked, int(count), func(int) string { return name })
+		r := scan(t, inMemory("a.jar", b), inMemory("b.jar", jarOf(file{name: name, body: packed, plain: true})))
+		if took := time.Since(start); took > 5*time.Second {
+			t.Errorf("took %v", took)
+		}
+		if len(r.Warnings) > 10*maxWarnings {
+			t.Errorf("%d warnings", len(r.Warnings))
 		}
 	})
 }
