@@ -3,8 +3,6 @@ package agent
 import (
 	"context"
 	"fmt"
-	"net/url"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -17,13 +15,13 @@ func (l *life) connect(ctx context.Context) error {
 	} else {
 		nc, err := nats.Connect(l.cfg.URL, append(l.options(), l.cfg.Options...)...)
 		if err != nil {
-			return fmt.Errorf("connect to %s: %w", redacted(l.cfg.URL), err)
+			return fmt.Errorf("connect to %s: %w", Redacted(l.cfg.URL), err)
 		}
 		l.nc, l.ours = nc, true
 	}
 	for !l.nc.IsConnected() {
 		if l.nc.IsClosed() {
-			return fmt.Errorf("connect to %s: %w", redacted(l.cfg.URL), nats.ErrConnectionClosed)
+			return fmt.Errorf("connect to %s: %w", Redacted(l.cfg.URL), nats.ErrConnectionClosed)
 		}
 		select {
 		case <-ctx.Done():
@@ -39,7 +37,7 @@ func (l *life) connect(ctx context.Context) error {
 // after a reconnect, long after it was decided, could pass where it must not.
 func (l *life) options() []nats.Option {
 	away := func(_ *nats.Conn, err error) {
-		l.log.Warn("no connection to NATS, trying again", "nats", redacted(l.cfg.URL), "err", err)
+		l.log.Warn("no connection to NATS, trying again", "nats", Redacted(l.cfg.URL), "err", err)
 	}
 	return []nats.Option{
 		nats.Name("jobstreamer agent " + l.cfg.Name),
@@ -78,19 +76,6 @@ func (l *life) watch(ctx context.Context, fail context.CancelCauseFunc) {
 			l.outbox.retry()
 		}
 	}
-}
-
-// redacted is a list of URLs without passwords.
-func redacted(urls string) string {
-	list := strings.Split(urls, ",")
-	for i, s := range list {
-		if u, err := url.Parse(strings.TrimSpace(s)); err == nil {
-			list[i] = u.Redacted()
-		} else {
-			list[i] = "(not a URL)"
-		}
-	}
-	return strings.Join(list, ",")
 }
 
 func (l *life) disconnect() {

@@ -10,6 +10,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/spf13/pflag"
+
+	"github.com/job-streamer/job-streamer-control-bus/agent"
 )
 
 // natsSettings say where NATS is and who we are there.
@@ -79,7 +81,7 @@ func (s *natsSettings) connect(name string, more ...nats.Option) (*nats.Conn, er
 	}
 	nc, err := nats.Connect(s.url, append(opts, more...)...)
 	if err != nil {
-		return nil, fmt.Errorf("--nats-url %s: %w", shown(s.url), reason(err))
+		return nil, fmt.Errorf("--nats-url %s: %w", agent.Redacted(s.url), reason(err))
 	}
 	return nc, nil
 }
@@ -101,7 +103,7 @@ func (s *natsSettings) connectPatiently(ctx context.Context, name string, log *s
 			return nc, err
 		}
 		if !warned {
-			log.Warn("NATS cannot be reached, trying again until it can", "url", shown(s.url), "err", err)
+			log.Warn("NATS cannot be reached, trying again until it can", "url", agent.Redacted(s.url), "err", err)
 			warned = true
 		}
 		select {

@@ -57,16 +57,3 @@ func TestPrecedence(t *testing.T) {
 		})
 	}
 }
-
-func TestShownURLsHoldNoSecret(t *testing.T) {
-	for urls, want := range map[string]string{
-		"nats://127.0.0.1:4222":            "nats://127.0.0.1:4222",
-		"nats://me:pw@h:4222,nats://n2:42": "nats://me:xxxxx@h:4222,nats://n2:42",
-		"nats://token@h:4222":              "nats://xxxxx@h:4222",
-		"nats://a b:pw@h":                  "(not a URL)",
-	} {
-		if got := shown(urls); got != want {
-			t.Errorf("shown(%s) = %s, want %s", urls, got, want)
-		}
-	}
-}

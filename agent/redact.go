@@ -1,12 +1,12 @@
-package main
+package agent
 
 import (
 	"net/url"
 	"strings"
 )
 
-// shown is a list of URLs without what may be secret in them.
-func shown(urls string) string {
+// Redacted is a list of NATS URLs without what may be secret in them: passwords, and tokens, which stand where the name would be.
+func Redacted(urls string) string {
 	list := strings.Split(urls, ",")
 	for i, s := range list {
 		u, err := url.Parse(strings.TrimSpace(s))
@@ -14,13 +14,12 @@ func shown(urls string) string {
 			list[i] = "(not a URL)"
 			continue
 		}
-		list[i] = u.Redacted()
 		if u.User != nil {
-			if _, ok := u.User.Password(); !ok { // a token stands where the name would be
+			if _, ok := u.User.Password(); !ok {
 				u.User = url.User("xxxxx")
-				list[i] = u.String()
 			}
 		}
+		list[i] = u.Redacted()
 	}
 	return strings.Join(list, ",")
 }
