@@ -41,6 +41,12 @@ func State(code, format string, args ...any) error {
 	return &StateError{Code: code, Reason: fmt.Sprintf(format, args...)}
 }
 
+// HasCode says whether err is a [StateError] with that code.
+func HasCode(err error, code string) bool {
+	var s *StateError
+	return errors.As(err, &s) && s.Code == code
+}
+
 // Codes of [StateError]. Those of JSR-352 are named after its exceptions.
 const (
 	CodeNoSuchApp        = "no_such_app"

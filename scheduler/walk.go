@@ -207,7 +207,7 @@ func (s *Scheduler) launch(ctx context.Context, key string, f *fire, read time.T
 	var state *bus.StateError
 	var field *bus.FieldError
 	switch {
-	case errors.As(err, &state) && state.Code == bus.CodeExclusive:
+	case bus.HasCode(err, bus.CodeExclusive):
 		s.log.Info("fire of an exclusive job that runs", "app", app, "job", job, "execution", f.Execution)
 	case errors.As(err, &state):
 		return s.giveUp(ctx, key, state.Code, err)

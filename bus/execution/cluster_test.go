@@ -45,7 +45,7 @@ func TestThreeReplicas(t *testing.T) {
 		t.Error("a stopped execution was claimed")
 	}
 	first := w.submit("X")
-	if _, _, err := w.bus.Submit(t.Context(), Submission{App: "default", Job: "X"}); !isState(err, bus.CodeExclusive) {
+	if _, _, err := w.bus.Submit(t.Context(), Submission{App: "default", Job: "X"}); !bus.HasCode(err, bus.CodeExclusive) {
 		t.Errorf("a second execution of an exclusive job: %v", err)
 	}
 

@@ -132,7 +132,7 @@ func TestLife(t *testing.T) {
 	play(t, "an exclusive job has one execution at a time", func(w *world) {
 		w.job("X", `{"id":"X","exclusive":true,"steps":[{"id":"S","batchlet":{"ref":"x"}}]}`)
 		e := w.submit("X")
-		if _, _, err := w.bus.Submit(w.Context(), Submission{App: "default", Job: "X"}); !isState(err, bus.CodeExclusive) {
+		if _, _, err := w.bus.Submit(w.Context(), Submission{App: "default", Job: "X"}); !bus.HasCode(err, bus.CodeExclusive) {
 			w.Errorf("a second one: %v", err)
 		}
 		h := w.handle(w.fetch(), "a1")

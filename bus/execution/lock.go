@@ -103,10 +103,10 @@ func (r *recoverer) freeLocks(ctx context.Context) error {
 		last, err := r.s.b.LastResult(ctx, app, job, l.Value)
 		gone := false
 		if errors.Is(err, bus.ErrNotFound) { // not claimed yet, unless it was purged
-			_, gerr := r.s.Get(ctx, app, job, l.Value)
-			var state *bus.StateError
-			gone = errors.As(gerr, &state)
-			err = nil
+			_, err = r.s.Get(ctx, app, job, l.Value)
+			if gone = bus.HasCode(err, bus.CodeNoSuchExecution); gone {
+				err = nil
+			}
 		}
 		if err != nil {
 			return err

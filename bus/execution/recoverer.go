@@ -89,17 +89,13 @@ func (r *recoverer) queued(ctx context.Context, app string, ones []index.Live, n
 func (r *recoverer) look(ctx context.Context, l index.Live, queued map[int64]bool) error {
 	start := time.Now()
 	e, err := r.s.Get(ctx, l.App, l.Job, l.ID)
-	var state *bus.StateError
-	if errors.As(err, &state) { // deleted meanwhile
+	if bus.HasCode(err, bus.CodeNoSuchExecution) { // deleted meanwhile
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	last, err := r.s.b.LastResult(ctx, l.App, l.Job, l.ID)
-	if errors.Is(err, bus.ErrNotFound) {
-		last, err = &bus.StoredResult{Result: subjects.Result{BatchStatus: subjects.Undispatched}}, nil
-	}
+	last, err := r.s.last(ctx, e, subjects.Undispatched)
 	if err != nil {
 		return err
 	}
@@ -137,8 +133,7 @@ func (r *recoverer) ask(ctx context.Context, e *bus.Execution, last *bus.StoredR
 	}
 	if e.Exclusive && last.Sequence == 0 {
 		if err := r.s.lock(ctx, e); err != nil {
-			var state *bus.StateError
-			if errors.As(err, &state) { // it ends as abandoned
+			if bus.HasCode(err, bus.CodeExclusive) { // it ends as abandoned
 				return nil
 			}
 			return err
@@ -185,8 +180,7 @@ func (r *recoverer) fence(ctx context.Context, e *bus.Execution, last *bus.Store
 func (r *recoverer) succeed(ctx context.Context, u index.Restarted) error {
 	start := time.Now()
 	old, err := r.s.Get(ctx, u.App, u.Job, u.ID)
-	var state *bus.StateError
-	if errors.As(err, &state) {
+	if bus.HasCode(err, bus.CodeNoSuchExecution) {
 		return nil
 	}
 	if err != nil {
@@ -196,7 +190,7 @@ func (r *recoverer) succeed(ctx context.Context, u index.Restarted) error {
 		return nil
 	}
 	_, _, err = r.s.succeed(ctx, old, start, true)
-	if errors.As(err, &state) {
+	if bus.HasCode(err, bus.CodeNoSuchJob) || bus.HasCode(err, bus.CodeExclusive) {
 		r.s.b.Log.Warn("restart given up", "app", u.App, "job", u.Job, "execution", u.By, "err", err)
 		return nil
 	}

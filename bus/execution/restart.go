@@ -107,8 +107,7 @@ func (s *Service) markDeleted(ctx context.Context, app, job string, id int64) er
 		e.DeleteTime = subjects.Now()
 		return true, nil
 	})
-	var state *bus.StateError
-	if errors.As(err, &state) && state.Code == bus.CodeNoSuchExecution {
+	if bus.HasCode(err, bus.CodeNoSuchExecution) {
 		return nil // somebody else did
 	}
 	return err

@@ -44,10 +44,7 @@ func (s *Service) Stop(ctx context.Context, app, job string, id int64) (*bus.Exe
 func (s *Service) pursue(ctx context.Context, e *bus.Execution) error {
 	for {
 		start := time.Now()
-		last, err := s.b.LastResult(ctx, e.App, e.Job, e.ID)
-		if errors.Is(err, bus.ErrNotFound) {
-			last, err = &bus.StoredResult{Result: subjects.Result{BatchStatus: subjects.Undispatched}}, nil
-		}
+		last, err := s.last(ctx, e, subjects.Undispatched)
 		if err != nil {
 			return err
 		}
@@ -65,6 +62,15 @@ func (s *Service) pursue(ctx context.Context, e *bus.Execution) error {
 			return err
 		}
 	}
+}
+
+// last is the newest result of an execution; without one, otherwise is its status.
+func (s *Service) last(ctx context.Context, e *bus.Execution, otherwise subjects.BatchStatus) (*bus.StoredResult, error) {
+	r, err := s.b.LastResult(ctx, e.App, e.Job, e.ID)
+	if errors.Is(err, bus.ErrNotFound) {
+		return &bus.StoredResult{Result: subjects.Result{BatchStatus: otherwise}}, nil
+	}
+	return r, err
 }
 
 // decided is a result of the bus itself that follows last.
@@ -110,10 +116,7 @@ func (s *Service) Abandon(ctx context.Context, app, job string, id int64) (*bus.
 		if err != nil {
 			return nil, err
 		}
-		last, err := s.b.LastResult(ctx, e.App, e.Job, e.ID)
-		if errors.Is(err, bus.ErrNotFound) {
-			last, err = &bus.StoredResult{Result: subjects.Result{BatchStatus: e.BatchStatus}}, nil
-		}
+		last, err := s.last(ctx, e, e.BatchStatus)
 		if err != nil {
 			return nil, err
 		}

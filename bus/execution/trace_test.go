@@ -319,7 +319,7 @@ func TestTraces(t *testing.T) {
 		h.claim()
 		h.end(subjects.Failed)
 		w.want(e, subjects.Failed)
-		if _, err := w.bus.Stop(w.Context(), e.App, e.Job, e.ID); !isState(err, bus.CodeNotRunning) {
+		if _, err := w.bus.Stop(w.Context(), e.App, e.Job, e.ID); !bus.HasCode(err, bus.CodeNotRunning) {
 			w.Errorf("stop of an ended execution: %v", err)
 		}
 		w.bus.p.add(result{&bus.StoredResult{Result: subjects.Result{
@@ -356,11 +356,6 @@ func (w *world) lone(n *node, job string) *bus.Execution {
 		w.Fatal(err)
 	}
 	return rec
-}
-
-func isState(err error, code string) bool {
-	var s *bus.StateError
-	return errors.As(err, &s) && s.Code == code
 }
 
 // FuzzDecodeResult looks for results that end a bus: what comes from agents is not trusted.
