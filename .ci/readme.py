@@ -1,8 +1,8 @@
 """Runs what README.md prints against `jobstreamer dev --demo`, and compares the answers.
 
 A block ```console holds commands ("$ ...", going on after a backslash) and below each its answer. An answer in JSON must have the same
-members, all the way down, and the same values where those are words of the API; times and counts may differ. Any other
-answer is an excerpt: then the command must succeed and say something. A command that goes on for ever (nats sub, following a
+members, all the way down, and the same values where those are words of the API; times and counts may differ. One in EDN must have
+the same keywords. Any other answer is an excerpt: then the command must succeed and say something. A command that goes on for ever (nats sub, following a
 log) is ended after some seconds; it must have said something until then. With --write the answers are replaced by those received.
 """
 import json
@@ -80,7 +80,7 @@ def run(command, rest, nats, data):
     text = command.replace("http://127.0.0.1:45102", rest).replace("nats://127.0.0.1:4222", nats)
     endless = ENDLESS.search(command)
     process = subprocess.Popen(["bash", "-c", text], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True, cwd=data,
-                               env={**os.environ, "NATS_URL": nats, "JOBSTREAMER_NATS_URL": nats, "JOBSTREAMER_URL": rest})
+                               env={**os.environ, "NATS_URL": nats, "JOBSTREAMER_NATS_URL": nats, "JOBSTREAMER_URL": rest, "JOBSTREAMER_SERVER": rest})
     try:
         out, _ = process.communicate(timeout=PATIENCE if endless else 60)
         code = process.returncode
@@ -109,6 +109,15 @@ def differences(want, got, path=""):
         yield f"{path} is {got!r}, not {want!r}"
     elif path.rsplit("/", 1)[-1] in WORDS and want != got:
         yield f"{path} is {got!r}, not {want!r}"
+
+
+KEYWORD = re.compile(r":[a-z][a-z-]*/[a-z-]+\??")
+EXECUTION = re.compile(r":db/id (\d+) :job-execution/execution-id")
+
+
+def keywords(text):
+    """Those of an answer in EDN, but of logs, which may come a moment later."""
+    return {k for k in KEYWORD.findall(text) if "log" not in k} if text.startswith(("{:", "[{:")) else set()
 
 
 def parsed(text):
@@ -141,7 +150,8 @@ def main():
                 command = re.sub(r"/execution/(\d+)", lambda m: f"/execution/{ids.get(m[1], m[1])}", command)
                 code, out = run(command, rest, nats, data)
                 out = out.replace(data, "~/.local/share/jobstreamer")
-                want, got = parsed("\n".join(lines[first:end])), parsed(out)
+                before = "\n".join(lines[first:end])
+                want, got = parsed(before), parsed(out)
                 problems = []
                 if code != 0:
                     problems.append(f"exit code {code}")
@@ -153,6 +163,10 @@ def main():
                     problems += differences(want, got)
                 elif got is not None and "code" in got and "-X" in command and want is not None and "code" not in want:
                     problems.append("refused")
+                if not write and keywords(before) != keywords(out):
+                    problems.append(f"other keywords: {sorted(keywords(before) ^ keywords(out))}")
+                if (a := EXECUTION.search(before)) and (b := EXECUTION.search(out)):
+                    ids.setdefault(a[1], b[1])
                 if isinstance(want, dict) and isinstance(got, dict) and "execution_id" in got:
                     ids[str(want.get("execution_id"))] = str(got["execution_id"])
                 print(("WRONG" if problems else "ok   "), command.split("\n")[0])

@@ -55,6 +55,7 @@ const (
 	CodeNoSuchSchedule   = "no_such_schedule"
 	CodeNoSuchAgent      = "no_such_agent"
 	CodeNoSuchRevision   = "no_such_revision"
+	CodeNoSuchArtifact   = "no_such_artifact"
 	CodeNotRunning       = "job_execution_not_running"
 	CodeIsRunning        = "job_execution_is_running"
 	CodeAlreadyComplete  = "job_execution_already_complete"

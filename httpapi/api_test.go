@@ -50,7 +50,7 @@ func TestAnswers(t *testing.T) {
 	e := newEnv(t)
 	at := time.Date(2026, 1, 2, 3, 4, 5, 678e6, time.UTC)
 	e.call("GET", "/apps", "").want(200)
-	e.call("POST", "/apps", `{"name":"shop","description":"The shop","classpath":["file:/opt/shop.jar"]}`).want(201).shape("app-created")
+	e.call("POST", "/apps", `{"name":"shop","description":"The shop"}`).want(201).shape("app-created")
 	e.call("GET", "/apps", "").want(200).shape("apps")
 	e.call("GET", "/app/shop", "").want(200).shape("app")
 	e.call("GET", "/default/jobs", "").want(200).shape("jobs-none")

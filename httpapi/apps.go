@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -116,11 +117,20 @@ func (s *Server) getApp(ctx context.Context, in *AppPath) (*tagged[rest.AppInfo]
 
 type postApp struct {
 	Preconditions
-	Sent body[rest.App]
+	Authorization string `header:"Authorization" hidden:"true"`
+	Sent          body[rest.App]
 }
 
+// byToken says whether a request is one of the original's Maven plugin, whose applications have its project's name, whatever that is,
+// and are deployed into the default one.
+func byToken(authorization string) bool { return strings.HasPrefix(authorization, "Token ") }
+
 func (s *Server) postApp(ctx context.Context, in *postApp) (*saved[rest.AppInfo], error) {
-	out, err := s.writeApp(ctx, in.Sent.value, &in.Preconditions)
+	sent := in.Sent.value
+	if _, _, known := s.cfg.Index.App(sent.Name); !known && byToken(in.Authorization) {
+		sent.Name = bus.DefaultApp
+	}
+	out, err := s.writeApp(ctx, sent, &in.Preconditions)
 	if err == nil {
 		out.Status = 201
 	}
@@ -147,6 +157,9 @@ func (s *Server) writeApp(ctx context.Context, sent rest.App, p *Preconditions) 
 	if err := wrong.err(); err != nil {
 		return nil, err
 	}
+	if err := s.deployPath(ctx, &sent, p); err != nil {
+		return nil, err
+	}
 	a, revision, created, err := write(ctx, s.cfg.Bus.Apps, sent.Name, p, func(was *bus.App) bus.App {
 		now := subjects.Now()
 		a := bus.App{Name: sent.Name, Description: sent.Description, Classpath: sent.Classpath, CreateTime: now, UpdateTime: now}
@@ -163,6 +176,25 @@ func (s *Server) writeApp(ctx context.Context, sent rest.App, p *Preconditions) 
 	return &saved[rest.AppInfo]{status(created), "/app/" + a.Name, etag(revision), appInfo(&a)}, nil
 }
 
+// deployPath deploys a class path, if one was sent and the preconditions hold. If it fails all stays as it was.
+func (s *Server) deployPath(ctx context.Context, sent *rest.App, p *Preconditions) error {
+	if len(sent.Classpath) == 0 {
+		return nil
+	}
+	e, err := s.cfg.Bus.Apps.Get(ctx, sent.Name)
+	if err != nil && !errors.Is(err, bus.ErrNotFound) {
+		return err
+	}
+	if err := p.check(e.Revision); err != nil {
+		return err
+	}
+	d, err := s.cfg.Deployments.DeployPath(ctx, sent.Name, sent.Classpath)
+	if err == nil {
+		s.cfg.Bus.Event("app", "deployed", []string{d.App}, nil)
+	}
+	return err
+}
+
 // what an event says of a write.
 func what(created bool) string {
 	if created {
@@ -175,7 +207,10 @@ func (s *Server) deleteApp(ctx context.Context, in *AppPath) (*struct{}, error) 
 	if in.App == bus.DefaultApp {
 		return nil, bus.State(bus.CodeAppInUse, "the application %s is always there", bus.DefaultApp)
 	}
-	return nil, s.cfg.Executions.DeleteApp(ctx, in.App)
+	if err := s.cfg.Executions.DeleteApp(ctx, in.App); err != nil {
+		return nil, err
+	}
+	return nil, s.cfg.Deployments.Remove(ctx, in.App)
 }
 
 func (s *Server) appStats(ctx context.Context, in *AppPath) (*answer[rest.AppStats], error) {

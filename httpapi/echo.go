@@ -15,8 +15,20 @@ import (
 
 // This file is all that knows Echo's context.
 
-// maxBody is how many bytes a body may have.
-const maxBody = 4 << 20
+// How many bytes a body may have. The deployer has limits for jars of its own.
+const (
+	maxBody   = 4 << 20
+	maxUpload = 2 << 30
+)
+
+// limit is how many bytes the body of a route may have.
+func limit(c echo.Context) int64 {
+	upload := c.Path() == "/artifact/:sha256" || c.Path() == "/:app/batch-components"
+	if upload && c.Request().Method != http.MethodGet {
+		return maxUpload
+	}
+	return maxBody
+}
 
 func newEcho(s *Server) *echo.Echo {
 	e := echo.New()
@@ -70,7 +82,7 @@ func (s *Server) guard(next echo.HandlerFunc) echo.HandlerFunc {
 			}
 		}()
 		r := c.Request()
-		r.Body = http.MaxBytesReader(c.Response().Writer, r.Body, maxBody)
+		r.Body = http.MaxBytesReader(c.Response().Writer, r.Body, limit(c))
 		return next(c)
 	}
 }

@@ -17,6 +17,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus/bustest"
 	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
 	"github.com/job-streamer/job-streamer-control-bus/bus/index"
+	"github.com/job-streamer/job-streamer-control-bus/deploy"
+	"github.com/job-streamer/job-streamer-control-bus/deploy/classfile"
 	"github.com/job-streamer/job-streamer-control-bus/scheduler"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
@@ -38,15 +40,21 @@ func newEnv(t *testing.T) *env {
 	x := index.New(b)
 	life := execution.New(b, x, execution.Config{})
 	plan := scheduler.New(scheduler.Config{Bus: b, Index: x, Submit: life})
+	deployer, err := deploy.New(deploy.Config{Bus: b, TempDir: t.TempDir(), Builtin: []deploy.Component{
+		{Class: "org.jobstreamer.batch.ShellBatchlet", Ref: "org.jobstreamer.batch.ShellBatchlet", Kinds: []string{string(classfile.Batchlet)}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var g errgroup.Group
+	g.Go(func() error { return deployer.Run(ctx) })
 	g.Go(func() error { return x.Run(ctx) })
 	g.Go(func() error { return life.Run(ctx) })
 	g.Go(func() error { return plan.Run(ctx) })
 	<-x.Ready()
-	s := New(Config{Bus: b, Index: x, Executions: life, Schedules: plan, Version: "2.0.0"})
+	s := New(Config{Bus: b, Index: x, Executions: life, Schedules: plan, Deployments: deployer, Version: "2.0.0"})
 	e := &env{t: t, bus: b, server: s, http: httptest.NewServer(s)}
-	var err error
 	t.Cleanup(func() {
 		s.close()
 		e.http.Close()

@@ -120,8 +120,8 @@ func negotiate(header func(string) string, path string, job bool) (f *format, ok
 	if !job {
 		of = formats[:len(formats)-1]
 	}
-	top := 0.0
-	for i := range of {
+	anything := accept == "" || accept == "*/*"
+	for i, top := 0, 0.0; i < len(of) && !anything; i++ {
 		if q := of[i].liked(accept, true); q > top {
 			f, top = &of[i], q
 		}
@@ -133,7 +133,7 @@ func negotiate(header func(string) string, path string, job bool) (f *format, ok
 	if knowsOnlyEDN(header, path) {
 		f = inEDN
 	}
-	if accept == "" || accept == "*/*" || f.liked(accept, false) > 0 {
+	if anything || f.liked(accept, false) > 0 {
 		return f, true
 	}
 	for i := range of {
@@ -149,16 +149,13 @@ func negotiate(header func(string) string, path string, job bool) (f *format, ok
 func knowsOnlyEDN(header func(string) string, path string) bool {
 	media, _, _ := strings.Cut(header("Content-Type"), ";")
 	return strings.EqualFold(strings.TrimSpace(media), inEDN.media) ||
-		strings.HasPrefix(header("Authorization"), "Token ") ||
+		byToken(header("Authorization")) ||
 		header("Origin") != "" && strings.Contains(header("Cookie"), "ring-session=") ||
 		strings.HasSuffix(path, "/download")
 }
 
 // liked is how much accept likes the format; named: by its name.
 func (f *format) liked(accept string, named bool) (q float64) {
-	if accept == "" {
-		return 0
-	}
 	for _, media := range append([]string{f.media, f.problem}, f.aliases...) {
 		if how, specific := quality(accept, media); !named || specific == 3 {
 			q = max(q, how)

@@ -145,7 +145,9 @@ func (s *Server) writeJob(ctx context.Context, app string, j *jsl.Job, p *Precon
 	if err != nil {
 		return nil, err
 	}
-	return &saved[rest.Job]{status(created), "/" + app + "/job/" + v.Name, etag(revision), s.whole(now)}, nil
+	out := &saved[rest.Job]{status(created), "/" + app + "/job/" + v.Name, etag(revision), s.whole(now)}
+	out.Body.Warnings = s.cfg.Deployments.Missing(app, j)
+	return out, nil
 }
 
 func (s *Server) getSettings(ctx context.Context, in *JobPath) (*answer[rest.Settings], error) {

@@ -15,6 +15,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/deploy"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 )
@@ -122,6 +123,8 @@ func judge(err error) *problem {
 		large   *http.MaxBytesError
 		unknown *unknownError
 		refused *refusal
+		missing *deploy.MissingError
+		entries deploy.Errors
 		he      *echo.HTTPError
 	)
 	switch {
@@ -135,6 +138,10 @@ func judge(err error) *problem {
 		return newProblem(statusOf(state.Code), state.Code, state.Reason)
 	case errors.As(err, &found):
 		return invalid(http.StatusUnprocessableEntity, "invalid_body", found)
+	case errors.As(err, &missing):
+		return missingArtifacts(missing)
+	case errors.As(err, &entries):
+		return invalid(http.StatusUnprocessableEntity, "invalid_body", faultsOfEntries(entries))
 	case errors.As(err, &field):
 		return invalid(http.StatusUnprocessableEntity, "invalid_body", faults{{Pointer: field.Path, Detail: "want " + field.Want, Got: cut(field.Got)}})
 	case errors.As(err, &written):
@@ -165,6 +172,22 @@ func judge(err error) *problem {
 		return newProblem(he.Code, routeCodes[he.Code], "")
 	}
 	return newProblem(http.StatusInternalServerError, "internal", "the control bus failed; its log says why") // the cause goes to the log only
+}
+
+// missingArtifacts says which jars have to be stored before they can be deployed.
+func missingArtifacts(e *deploy.MissingError) *problem {
+	p := newProblem(http.StatusConflict, "artifacts_missing", fmt.Sprintf("%d jars are not stored: PUT each to /artifact/<sha256>, then deploy again", len(e.SHA256)))
+	for _, sum := range e.SHA256 {
+		p.Errors = append(p.Errors, rest.Fault{Pointer: "/artifacts", Detail: "want jars that are stored", Got: sum})
+	}
+	return p
+}
+
+func faultsOfEntries(entries deploy.Errors) (all faults) {
+	for _, e := range entries {
+		all.add(e.Path, e.Want, e.Got)
+	}
+	return all
 }
 
 var routeCodes = map[int]string{

@@ -32,6 +32,15 @@ func (s *Server) routes() {
 	add(s, route(del, "/app/{app}", "Delete an application that has no jobs", 204), s.deleteApp)
 	add(s, route(get, "/{app}/stats", "Counts of an application", 200), s.appStats)
 
+	add(s, route(get, "/{app}/batch-components", "What jobs can name: batchlets, readers, listeners ...", 200), s.listComponents)
+	add(s, uploads(route(post, "/{app}/batch-components", "Add jars, the parts file of a form, to what is deployed", 201), "multipart/form-data"), s.postComponents)
+	add(s, route(get, "/{app}/deployments", "The last ten revisions of an application, newest first", 200), s.listDeployments)
+	add(s, route(post, "/{app}/deployments", "Deploy jars that are stored", 201), s.postDeployment)
+	add(s, route(get, "/{app}/deployment/{number}", "A revision of an application", 200), s.getDeployment)
+	add(s, route(put, "/{app}/deployment/{number}/current", "Make a revision current again", 200), s.makeCurrent)
+	add(s, uploads(route(put, "/artifact/{sha256}", "Store a jar", 200), jarType), s.putArtifact)
+	add(s, stream(route(get, "/artifact/{sha256}", "A jar", 200), jarType), s.getArtifact)
+
 	add(s, route(get, "/{app}/jobs", "Jobs of an application", 200), s.listJobs)
 	add(s, ofJob(route(post, "/{app}/jobs", "Create or overwrite a job", 201)), s.postJob)
 	add(s, ofJob(route(get, job, "A job", 200)), s.getJob)
@@ -73,6 +82,12 @@ func (s *Server) routes() {
 // ofJob says that the route is about a definition, which XML can hold too.
 func ofJob(op huma.Operation) huma.Operation {
 	op.Metadata = map[string]any{"job": true}
+	return op
+}
+
+// uploads says that the body is read as it comes.
+func uploads(op huma.Operation, media string) huma.Operation {
+	op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{media: {}}}
 	return op
 }
 

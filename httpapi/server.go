@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -14,6 +15,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
 	"github.com/job-streamer/job-streamer-control-bus/bus/index"
+	"github.com/job-streamer/job-streamer-control-bus/deploy"
+	"github.com/job-streamer/job-streamer-control-bus/jsl"
 	"github.com/job-streamer/job-streamer-control-bus/scheduler"
 )
 
@@ -62,13 +65,29 @@ type Schedules interface {
 	Preview(s bus.Schedule, from time.Time, n int) ([]scheduler.Foreseen, error)
 }
 
+// Deployments is the part of package deploy that the API needs.
+type Deployments interface {
+	DeployPath(ctx context.Context, app string, urls []string) (*deploy.Deployment, error)
+	Deploy(ctx context.Context, app string, refs []deploy.ArtifactRef) (*deploy.Deployment, error)
+	Add(ctx context.Context, app string, refs []deploy.ArtifactRef) (*deploy.Deployment, error)
+	Store(ctx context.Context, ref deploy.ArtifactRef, r io.Reader) (a deploy.Artifact, created bool, err error)
+	Open(ctx context.Context, sha256 string) (r io.ReadCloser, size int64, err error)
+	Revisions(ctx context.Context, app string) ([]deploy.Deployment, error)
+	Revision(ctx context.Context, app string, n int) (*deploy.Deployment, error)
+	MakeCurrent(ctx context.Context, app string, n int) (*deploy.Deployment, error)
+	Components(app string) []deploy.Component
+	Missing(app string, j *jsl.Job) []string
+	Remove(ctx context.Context, app string) error
+}
+
 // Config of a [Server].
 type Config struct {
-	Bus        *bus.Bus
-	Index      Index
-	Executions Executions
-	Schedules  Schedules
-	Version    string // of the program
+	Bus         *bus.Bus
+	Index       Index
+	Executions  Executions
+	Schedules   Schedules
+	Deployments Deployments
+	Version     string // of the program
 
 	// AllowOrigin is where pages may come from that use the API, such as http://localhost:3000; default: from nowhere.
 	AllowOrigin string

@@ -4,19 +4,40 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/job-streamer/job-streamer-control-bus/agent"
+	"github.com/job-streamer/job-streamer-control-bus/agent/native"
+	"github.com/job-streamer/job-streamer-control-bus/deploy"
+	"github.com/job-streamer/job-streamer-control-bus/deploy/classfile"
 )
 
-// batchlets are what every agent of this program can run without anything installed.
+// ours are the batchlets that every agent of this program can run without anything installed, besides the shell's.
+var ours = map[string]agent.BatchletFunc{
+	"jobstreamer.Noop": noop, "jobstreamer.Say": say, "jobstreamer.Sleep": sleep, "jobstreamer.Fail": fail,
+}
+
 func batchlets() []agent.Option {
-	return []agent.Option{
-		agent.Batchlet("jobstreamer.Noop", noop),
-		agent.Batchlet("jobstreamer.Say", say),
-		agent.Batchlet("jobstreamer.Sleep", sleep),
-		agent.Batchlet("jobstreamer.Fail", fail),
+	var all []agent.Option
+	for ref, run := range ours {
+		all = append(all, agent.Batchlet(ref, run))
 	}
+	return all
+}
+
+// builtin are the components that jobs of every application can name.
+func builtin() []deploy.Component {
+	all := []deploy.Component{batchlet(native.Shell)}
+	for _, ref := range slices.Sorted(maps.Keys(ours)) {
+		all = append(all, batchlet(ref))
+	}
+	return all
+}
+
+func batchlet(ref string) deploy.Component {
+	return deploy.Component{Class: ref, Ref: ref, Kinds: []classfile.Kind{classfile.Batchlet}}
 }
 
 // noop does nothing: what is left is what dispatching costs.

@@ -19,6 +19,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus/embedded"
 	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
 	"github.com/job-streamer/job-streamer-control-bus/bus/index"
+	"github.com/job-streamer/job-streamer-control-bus/deploy"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 	"github.com/job-streamer/job-streamer-control-bus/scheduler"
@@ -47,6 +48,7 @@ type controlBus struct {
 	index    *index.Index
 	service  *execution.Service
 	schedule *scheduler.Scheduler
+	deployer *deploy.Deployer
 	rest     *httpapi.Server
 	listener net.Listener
 	log      *slog.Logger
@@ -83,8 +85,11 @@ func openControlBus(ctx context.Context, s busSettings, log *slog.Logger) (c *co
 	c.index = index.New(c.bus)
 	c.service = execution.New(c.bus, c.index, execution.Config{Runnable: runnable})
 	c.schedule = scheduler.New(scheduler.Config{Bus: c.bus, Index: c.index, Submit: c.service, TimeZone: zone, Log: log})
+	if c.deployer, err = deploy.New(deploy.Config{Bus: c.bus, Builtin: builtin(), Log: log}); err != nil {
+		return c, err
+	}
 	c.rest = httpapi.New(httpapi.Config{
-		Bus: c.bus, Index: c.index, Executions: c.service, Schedules: c.schedule,
+		Bus: c.bus, Index: c.index, Executions: c.service, Schedules: c.schedule, Deployments: c.deployer,
 		Log: log, Version: version(), AllowOrigin: s.allowOrigin,
 	})
 	return c, nil
@@ -133,6 +138,7 @@ func (c *controlBus) Run(ctx context.Context, ready func(), more ...func(context
 	below, lower := errgroup.WithContext(lower)
 	below.Go(func() error { return c.index.Run(lower) })
 	below.Go(func() error { return c.service.Run(lower) })
+	below.Go(func() error { return c.deployer.Run(lower) })
 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -21,6 +21,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus/bustest"
 	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
 	"github.com/job-streamer/job-streamer-control-bus/bus/index"
+	"github.com/job-streamer/job-streamer-control-bus/deploy"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/client"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
@@ -52,7 +53,11 @@ func start(t *testing.T) (*client.Client, *bus.Bus) {
 	g.Go(func() error { return life.Run(ctx) })
 	g.Go(func() error { return plan.Run(ctx) })
 	<-x.Ready()
-	s := httptest.NewServer(httpapi.New(httpapi.Config{Bus: b, Index: x, Executions: life, Schedules: plan, Version: "2.0.0"}))
+	deployer, err := deploy.New(deploy.Config{Bus: b, TempDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := httptest.NewServer(httpapi.New(httpapi.Config{Bus: b, Index: x, Executions: life, Schedules: plan, Deployments: deployer, Version: "2.0.0"}))
 	c := connect(t, s.URL)
 	t.Cleanup(func() {
 		s.Close()

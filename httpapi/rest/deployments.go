@@ -63,3 +63,43 @@ type PreviewFire struct {
 	Local string        `json:"local" doc:"In the schedule's zone." example:"2026-11-24T03:00:00+01:00"`
 	Note  string        `json:"note,omitempty" doc:"What is unusual about it, such as a change of clocks."`
 }
+
+// StoredArtifact is a jar that is stored.
+type StoredArtifact struct {
+	SHA256 string `json:"sha256"`
+	Size   int64  `json:"size" doc:"Bytes."`
+}
+
+// Components are what jobs of an application can name, the built-in ones first.
+type Components struct {
+	Results []Component `json:"results"`
+}
+
+// EDN are their names by kind, for editors.
+func (c Components) EDN() any {
+	by := map[string][]string{}
+	for i := range c.Results {
+		for _, kind := range c.Results[i].Kinds {
+			by[kind] = append(by[kind], c.Results[i].Ref)
+		}
+	}
+	return ednComponents{
+		by["batchlet"], by["item-reader"], by["item-processor"], by["item-writer"], by["listener"], by["decider"],
+		by["checkpoint-algorithm"], by["partition-mapper"], by["partition-reducer"], by["partition-collector"], by["partition-analyzer"], by["throwable"],
+	}
+}
+
+type ednComponents struct {
+	Batchlet            []string `edn:"batch-component/batchlet"`
+	ItemReader          []string `edn:"batch-component/item-reader"`
+	ItemProcessor       []string `edn:"batch-component/item-processor"`
+	ItemWriter          []string `edn:"batch-component/item-writer"`
+	Listener            []string `edn:"batch-component/listener"`
+	Decider             []string `edn:"batch-component/decider"`
+	CheckpointAlgorithm []string `edn:"batch-component/checkpoint-algorithm"`
+	PartitionMapper     []string `edn:"batch-component/partition-mapper"`
+	PartitionReducer    []string `edn:"batch-component/partition-reducer"`
+	PartitionCollector  []string `edn:"batch-component/partition-collector"`
+	PartitionAnalyzer   []string `edn:"batch-component/partition-analyzer"`
+	Throwable           []string `edn:"batch-component/throwable"`
+}

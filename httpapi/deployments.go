@@ -1,0 +1,271 @@
+package httpapi
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"mime/multipart"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/deploy"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+)
+
+// DeploymentPath is a revision of an application in a path.
+type DeploymentPath struct {
+	AppPath
+	Number string `path:"number"`
+}
+
+func (p *DeploymentPath) revision() (int, error) {
+	n, err := strconv.Atoi(p.Number)
+	if err != nil || n < 1 {
+		return 0, noDeployment(p.App, p.Number)
+	}
+	return n, nil
+}
+
+func noDeployment(app, number string) error {
+	return bus.State(bus.CodeNoSuchRevision, "application %s has no deployment %s", app, cut(number))
+}
+
+func (s *Server) listComponents(ctx context.Context, in *AppPath) (*answer[rest.Components], error) {
+	if _, _, err := s.app(ctx, in.App); err != nil {
+		return nil, err
+	}
+	out := &answer[rest.Components]{rest.Components{Results: []rest.Component{}}}
+	for _, c := range s.cfg.Deployments.Components(in.App) {
+		out.Body.Results = append(out.Body.Results, componentOf(&c))
+	}
+	return out, nil
+}
+
+func componentOf(c *deploy.Component) rest.Component {
+	return rest.Component{Class: c.Class, Ref: c.Ref, Aliases: c.Aliases, Kinds: c.Kinds, Listens: c.Listens, Origin: c.Origin}
+}
+
+func (s *Server) listDeployments(ctx context.Context, in *AppPath) (*answer[rest.List[rest.Deployment]], error) {
+	if _, _, err := s.app(ctx, in.App); err != nil {
+		return nil, err
+	}
+	all, err := s.cfg.Deployments.Revisions(ctx, in.App)
+	if err != nil {
+		return nil, err
+	}
+	results := make([]rest.Deployment, len(all))
+	for i := range all {
+		results[i] = deploymentOf(&all[i])
+	}
+	return listOf(Page{Limit: len(results)}, results, len(results)), nil
+}
+
+func (s *Server) getDeployment(ctx context.Context, in *DeploymentPath) (*answer[rest.Deployment], error) {
+	return s.oneDeployment(ctx, in, s.cfg.Deployments.Revision)
+}
+
+func (s *Server) makeCurrent(ctx context.Context, in *DeploymentPath) (*answer[rest.Deployment], error) {
+	return s.oneDeployment(ctx, in, s.cfg.Deployments.MakeCurrent)
+}
+
+func (s *Server) oneDeployment(ctx context.Context, in *DeploymentPath, do func(ctx context.Context, app string, n int) (*deploy.Deployment, error)) (*answer[rest.Deployment], error) {
+	if _, _, err := s.app(ctx, in.App); err != nil {
+		return nil, err
+	}
+	n, err := in.revision()
+	if err != nil {
+		return nil, err
+	}
+	d, err := do(ctx, in.App, n)
+	if errors.Is(err, bus.ErrNotFound) {
+		err = noDeployment(in.App, in.Number)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &answer[rest.Deployment]{deploymentOf(d)}, nil
+}
+
+func deploymentOf(d *deploy.Deployment) rest.Deployment {
+	v := rest.Deployment{
+		Revision: d.Revision, Current: d.Current, Components: d.Components, Classes: d.Classes, Warnings: d.Warnings, CreateTime: d.CreateTime,
+	}
+	for _, a := range d.Artifacts {
+		v.Artifacts = append(v.Artifacts, rest.Artifact{
+			ArtifactRef: rest.ArtifactRef{Name: a.Name, SHA256: a.SHA256},
+			Size:        a.Size, Origin: a.Origin, Group: a.Group, ID: a.ID, Version: a.Version,
+		})
+	}
+	return v
+}
+
+type postDeployment struct {
+	AppPath
+	Sent body[rest.NewDeployment]
+}
+
+// deployed is the answer with a revision that was made.
+type deployed struct {
+	Location string `header:"Location"`
+	Body     rest.Deployment
+}
+
+func (s *Server) postDeployment(ctx context.Context, in *postDeployment) (*deployed, error) {
+	if _, _, err := s.app(ctx, in.App); err != nil {
+		return nil, err
+	}
+	d, err := s.cfg.Deployments.Deploy(ctx, in.App, refsOf(in.Sent.value.Artifacts))
+	return s.deployed(d, err)
+}
+
+func refsOf(sent []rest.ArtifactRef) []deploy.ArtifactRef {
+	refs := make([]deploy.ArtifactRef, len(sent))
+	for i, a := range sent {
+		refs[i] = deploy.ArtifactRef{Name: a.Name, SHA256: a.SHA256}
+	}
+	return refs
+}
+
+func (s *Server) deployed(d *deploy.Deployment, err error) (*deployed, error) {
+	if err != nil {
+		return nil, err
+	}
+	s.cfg.Bus.Event("app", "deployed", []string{d.App}, nil)
+	return &deployed{fmt.Sprintf("/%s/deployment/%d", d.App, d.Revision), deploymentOf(d)}, nil
+}
+
+// Upload is a body that is read as it comes.
+type Upload struct {
+	reader    io.Reader
+	mediaType string
+}
+
+// Resolve keeps the body for the handler.
+func (u *Upload) Resolve(ctx huma.Context) []error {
+	u.reader = &patient{ctx.BodyReader(), ctx.SetReadDeadline}
+	u.mediaType = ctx.Header("Content-Type")
+	return nil
+}
+
+// patient reads for as long as something comes.
+type patient struct {
+	io.Reader
+	setDeadline func(time.Time) error
+}
+
+func (p *patient) Read(b []byte) (int, error) {
+	_ = p.setDeadline(time.Now().Add(bodyTimeout)) // not everything that can be read has deadlines
+	n, err := p.Reader.Read(b)
+	if err != nil { // else the deadline would end the request's context while the handler works
+		_ = p.setDeadline(time.Time{})
+	}
+	return n, err
+}
+
+type putArtifact struct {
+	SHA256 string `path:"sha256"`
+	Name   string `query:"name" doc:"The file's name, for people who look into the store."`
+	Upload
+}
+
+// stored is the answer to the upload of a jar.
+type stored struct {
+	Status int
+	Body   rest.StoredArtifact
+}
+
+func (s *Server) putArtifact(ctx context.Context, in *putArtifact) (*stored, error) {
+	a, created, err := s.cfg.Deployments.Store(ctx, deploy.ArtifactRef{Name: cmp.Or(in.Name, in.SHA256+".jar"), SHA256: in.SHA256}, in.reader)
+	if err != nil {
+		return nil, err
+	}
+	return &stored{status(created), rest.StoredArtifact{SHA256: a.SHA256, Size: a.Size}}, nil
+}
+
+type getArtifact struct {
+	SHA256 string `path:"sha256"`
+}
+
+func (s *Server) getArtifact(ctx context.Context, in *getArtifact) (*streamed, error) {
+	r, size, err := s.cfg.Deployments.Open(ctx, in.SHA256)
+	if errors.Is(err, bus.ErrNotFound) {
+		err = bus.State(bus.CodeNoSuchArtifact, "there is no artifact %s", cut(in.SHA256))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &streamed{func(hc huma.Context) {
+		defer r.Close() //nolint:errcheck // it was read
+		hc.SetHeader("Content-Type", jarType)
+		hc.SetHeader("Content-Length", strconv.FormatInt(size, 10))
+		hc.SetHeader("ETag", `"`+in.SHA256+`"`)
+		if _, err := io.Copy(hc.BodyWriter(), r); err != nil {
+			s.log.Debug("artifact not sent to its end", "sha256", in.SHA256, "err", err)
+		}
+	}}, nil
+}
+
+const jarType = "application/java-archive"
+
+type postComponents struct {
+	AppPath
+	Upload
+}
+
+// postComponents adds the jars of a form, as browsers send it, to what is deployed. All of them or none.
+func (s *Server) postComponents(ctx context.Context, in *postComponents) (*deployed, error) {
+	if _, _, err := s.app(ctx, in.App); err != nil {
+		return nil, err
+	}
+	media, params, err := mime.ParseMediaType(in.mediaType)
+	if err != nil || media != "multipart/form-data" || params["boundary"] == "" {
+		return nil, &mediaTypeError{"Content-Type", in.mediaType, "multipart/form-data"}
+	}
+	refs, err := s.storeParts(ctx, multipart.NewReader(in.reader, params["boundary"]))
+	if err != nil {
+		return nil, err
+	}
+	d, err := s.cfg.Deployments.Add(ctx, in.App, refs)
+	return s.deployed(d, err)
+}
+
+func (s *Server) storeParts(ctx context.Context, form *multipart.Reader) (refs []deploy.ArtifactRef, err error) {
+	for {
+		part, err := form.NextRawPart()
+		switch {
+		case errors.Is(err, io.EOF) && len(refs) > 0:
+			return refs, nil
+		case errors.Is(err, io.EOF):
+			return nil, parameterError("file", "a part with the name file and a jar", "none")
+		case err != nil:
+			return nil, formError(fmt.Errorf("read the form: %w", err))
+		case part.FormName() != "file":
+			continue
+		}
+		name := path.Base(strings.ReplaceAll(part.FileName(), `\`, "/"))
+		if !strings.HasSuffix(name, ".jar") {
+			return nil, parameterError("file", "a file name that ends in .jar", name)
+		}
+		a, _, err := s.cfg.Deployments.Store(ctx, deploy.ArtifactRef{Name: name}, part)
+		if err != nil {
+			return nil, formError(err)
+		}
+		refs = append(refs, a.ArtifactRef)
+	}
+}
+
+// formError is err, as what is wrong with the form if it is about that.
+func formError(err error) error {
+	if errors.Is(err, io.ErrUnexpectedEOF) || strings.Contains(err.Error(), "multipart:") {
+		return &malformedError{rest.Fault{Detail: "want multipart/form-data", Got: cut(err.Error())}}
+	}
+	return err
+}
