@@ -37,7 +37,7 @@ func builtin() []deploy.Component {
 }
 
 func batchlet(ref string) deploy.Component {
-	return deploy.Component{Class: ref, Ref: ref, Kinds: []classfile.Kind{classfile.Batchlet}}
+	return deploy.Component{Class: ref, Ref: ref, Kinds: []string{string(classfile.Batchlet)}}
 }
 
 // noop does nothing: what is left is what dispatching costs.
