@@ -201,10 +201,13 @@ func (s *Service) existing(ctx context.Context, rec *bus.Execution, err error) (
 		e.Definition, e.Before, e.StartPosition, e.FireKey, e.Rebuilt = rec.Definition, rec.Before, rec.StartPosition, rec.FireKey, false
 		return true, nil
 	})
-	if gerr != nil {
-		return nil, fmt.Errorf("%w: %w", bus.ErrUnknown, errors.Join(err, gerr))
+	switch {
+	case gerr == nil:
+		return there, nil
+	case errors.Is(err, bus.ErrChanged) && bus.HasCode(gerr, bus.CodeNoSuchExecution): // it was there, and is deleted
+		return nil, gerr
 	}
-	return there, nil
+	return nil, fmt.Errorf("%w: %w; %v", bus.ErrUnknown, err, gerr) // that it is not there yet is no StateError to act on
 }
 
 // request asks for an attempt that follows the result expected.
