@@ -306,6 +306,23 @@ func TestUnreachable(t *testing.T) {
 	}
 }
 
+// Settings of the environment are for asking, not for keeping.
+func TestContextsAreNotTakenFromTheEnvironment(t *testing.T) {
+	env := append(testEnv, "HOME="+t.TempDir(), "JOBSTREAMER_APP=other", "JOBSTREAMER_SERVER=http://env:1")
+	if got := try(t.Context(), env, "context", "add", "x"); got.code != exitUsage {
+		t.Errorf("%+v, want a server to be named", got)
+	}
+	if got := try(t.Context(), env, "context", "add", "x", "--server", "http://me:geheim@h:1"); got.code != exitOK {
+		t.Errorf("%+v", got)
+	}
+	for _, line := range []string{"context show", "context list", "app list --context x", "__complete context select x"} {
+		got := try(t.Context(), env, strings.Fields(line)...)
+		if strings.Contains(got.out, "other") || strings.Contains(got.out+got.err, "geheim") {
+			t.Errorf("%s: %+v", line, got)
+		}
+	}
+}
+
 // It waits for the routes of deployments: where there are none it says so and is skipped.
 func TestDeployToARealServer(t *testing.T) {
 	d := newDesk(t)

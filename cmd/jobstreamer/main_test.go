@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/spf13/cobra"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -91,6 +93,35 @@ func TestHelp(t *testing.T) {
 			golden(t, strings.TrimSpace("help "+command), got.out)
 		})
 	}
+}
+
+// The help of all commands that speak to a control bus, in one file.
+func TestHelpOfClientCommands(t *testing.T) {
+	var all strings.Builder
+	root := newRoot(streams{}, environ(testEnv))
+	var visit func(cmd *cobra.Command)
+	visit = func(cmd *cobra.Command) {
+		path := strings.Fields(cmd.CommandPath())[1:]
+		got := try(t.Context(), testEnv, append(path, "--help")...)
+		if got.code != exitOK || got.err != "" {
+			t.Errorf("%s: %+v", path, got)
+		}
+		for _, line := range strings.Split(got.out, "\n") {
+			if len(line) > 130 {
+				t.Errorf("%s: a line of %d letters: %s", path, len(line), line)
+			}
+		}
+		all.WriteString("$ " + cmd.CommandPath() + " --help\n" + got.out + "\n")
+		for _, sub := range cmd.Commands() {
+			visit(sub)
+		}
+	}
+	for _, cmd := range root.Commands() {
+		if cmd.GroupID == groupWork || cmd.Name() == "context" {
+			visit(cmd)
+		}
+	}
+	golden(t, "help client", all.String())
 }
 
 // What a user sees who does something wrong, in one file: a case is a command line, and what it says.

@@ -61,7 +61,7 @@ New here? This runs everything in one process, with jobs to look at:
 	if completion, _, err := root.Find([]string{"completion"}); err == nil {
 		completion.Short = "Let your shell complete commands, and the names of applications and jobs"
 		for _, shell := range completion.Commands() {
-			help.Quiet(shell)
+			help.Quiet(shell, "")
 		}
 	}
 	sharedFlags(root, p)

@@ -91,7 +91,7 @@ func (c *CLI) leaf(use, short string, run func(s *session, args []string) error)
 			return s.explain(run(s, args))
 		},
 	}
-	help.Quiet(cmd)
+	help.Quiet(cmd, "Flags can also come from the environment: --server is JOBSTREAMER_SERVER.")
 	return cmd
 }
 

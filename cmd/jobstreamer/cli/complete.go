@@ -73,7 +73,7 @@ func (s *session) contextNames() (all []cobra.Completion) {
 	names, _ := contexts.names()
 	for _, name := range names {
 		is, _ := contexts.load(name)
-		all = append(all, cobra.CompletionWithDesc(name, is.Server))
+		all = append(all, cobra.CompletionWithDesc(name, shownURL(is.Server)))
 	}
 	return all
 }

@@ -12,10 +12,12 @@ import (
 
 // Contexts is the command for contexts.
 func (c *CLI) Contexts() *cobra.Command {
-	return group("context", "Contexts: control buses by name",
+	cmd := group("context", "Contexts: control buses by name",
 		`A context is the name of a control bus, and of the application that is meant there. The selected one is used where no flag says otherwise; --context
 NAME uses another one. They are kept in `+c.Dir+`.`,
 		c.contextAdd(), c.contextList(), c.contextSelect(), c.contextShow(), c.contextDelete())
+	cmd.PersistentPreRunE = func(*cobra.Command, []string) error { return nil } // what is saved does not come from the environment
+	return cmd
 }
 
 // local is a command that asks nobody.
@@ -26,7 +28,7 @@ func (c *CLI) local(use, short string, run func(all contexts, args []string) err
 		ValidArgsFunction: c.completeArguments(use),
 		RunE:              func(_ *cobra.Command, args []string) error { return run(contexts{c.Dir}, args) },
 	}
-	help.Quiet(cmd)
+	help.Quiet(cmd, "")
 	return cmd
 }
 
@@ -83,7 +85,7 @@ func (c *CLI) contextList() *cobra.Command {
 			if err != nil {
 				is.Description = err.Error()
 			}
-			t.row(cell{mark, green}, name, is.Server, is.App, is.Description)
+			t.row(cell{mark, green}, name, shownURL(is.Server), is.App, is.Description)
 		}
 		(&session{CLI: c}).out().table(t)
 		return nil
@@ -97,7 +99,7 @@ func (c *CLI) contextSelect() *cobra.Command {
 		}
 		is, err := all.load(args[0])
 		if err == nil {
-			fmt.Fprintf(c.Out, "Context %s is selected: %s\n", args[0], is.Server)
+			fmt.Fprintf(c.Out, "Context %s is selected: %s\n", args[0], shownURL(is.Server))
 		}
 		return err
 	})
@@ -120,7 +122,7 @@ func (c *CLI) contextShow() *cobra.Command {
 		if is.Token != "" {
 			token = "kept, not shown"
 		}
-		(&session{CLI: c}).out().fields("Context", cell{name, bold}, "Server", is.Server, "Application", is.App, "Description", is.Description,
+		(&session{CLI: c}).out().fields("Context", cell{name, bold}, "Server", shownURL(is.Server), "Application", is.App, "Description", is.Description,
 			"Token", token, "Selected", yes(name == all.selected()), "File", all.file(name))
 		return nil
 	})

@@ -58,9 +58,10 @@ func (s *session) deploy(app string, paths []string) error {
 	var missing []string
 	return show(s, func(c *client.Client) (d *rest.Deployment, err error) {
 		d, err = c.Deploy(s.ctx, app, want)
-		if missing = client.Missing(err); len(missing) == 0 {
+		if client.Code(err) != "artifacts_missing" {
 			return d, err
 		}
+		missing = client.Missing(err)
 		if err := s.upload(jars, missing); err != nil {
 			return nil, err
 		}
@@ -87,9 +88,8 @@ func (s *session) drawDeployment(p *page, app string, d *rest.Deployment, sent [
 
 // upload sends the jars that are missing, some at a time.
 func (s *session) upload(jars []jar, missing []string) error {
-	jars = slices.DeleteFunc(slices.Clone(jars), func(j jar) bool { return !slices.Contains(missing, j.sum) })
-	if len(jars) == 0 {
-		return fmt.Errorf("the control bus wants %s, which is none of these jars", strings.Join(missing, ", "))
+	if len(missing) > 0 { // EDN does not say which: what is there already is known when it is sent
+		jars = slices.DeleteFunc(slices.Clone(jars), func(j jar) bool { return !slices.Contains(missing, j.sum) })
 	}
 	p := &uploading{}
 	for _, j := range jars {

@@ -50,14 +50,16 @@ func (d *depot) start(t *testing.T) *httptest.Server {
 func answer(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	json.NewEncoder(w).Encode(v)
+	json.NewEncoder(w).Encode(v) //nolint:errcheck // the command that gets no answer says so
 }
 
 func (d *depot) deploy(w http.ResponseWriter, r *http.Request) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var want rest.NewDeployment
-	json.NewDecoder(r.Body).Decode(&want)
+	if err := json.NewDecoder(r.Body).Decode(&want); err != nil {
+		d.faults = append(d.faults, err.Error())
+	}
 	p := rest.Problem{Status: 409, Code: "artifacts_missing", Detail: "some artifacts are not stored"}
 	is := rest.Deployment{Revision: len(d.deployments) + 1, Current: true, Components: 2, Classes: 7, CreateTime: subjects.Now(), Warnings: []string{"a.jar: X.class: was passed over"}}
 	for _, a := range want.Artifacts {
@@ -143,7 +145,7 @@ func TestUploadShowsHowFarItIs(t *testing.T) {
 	p := &uploading{total: 2000}
 	name := "a.jar"
 	p.name.Store(&name)
-	p.Write(make([]byte, 1000))
+	p.sent.Store(1000)
 	stop := p.watch(&statusLine{&b, true})
 	stop()
 	if got := b.String(); !strings.Contains(got, "1.0 kB of 2.0 kB  a.jar") || !strings.HasSuffix(got, "\r\x1b[K") {

@@ -20,9 +20,7 @@ import (
 // endings of the files of definitions.
 var endings = map[string]jsl.Format{".json": jsl.JSON, ".yaml": jsl.YAML, ".yml": jsl.YAML, ".edn": jsl.EDN, ".xml": jsl.XML}
 
-func definitionEndings() []cobra.Completion {
-	return []cobra.Completion{"json", "yaml", "yml", "edn", "xml"}
-}
+func definitionEndings() []string { return []string{"json", "yaml", "yml", "edn", "xml"} }
 
 // definition is a text that should be a job.
 type definition struct {
@@ -36,11 +34,7 @@ func fileFlag(cmd *cobra.Command, files *[]string) {
 	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
 		f.StringArrayVarP(files, "file", "f", nil, "`FILE` with a definition, a folder of them, or - for standard input; may be given several times")
 	})
-	ends := make([]string, 0, len(endings))
-	for _, e := range definitionEndings() {
-		ends = append(ends, string(e))
-	}
-	if err := cmd.MarkFlagFilename("file", ends...); err != nil {
+	if err := cmd.MarkFlagFilename("file", definitionEndings()...); err != nil {
 		panic(err)
 	}
 }

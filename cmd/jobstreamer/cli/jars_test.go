@@ -49,7 +49,7 @@ func TestClassFoldersBecomeTheSameJar(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer z.Close()
+	defer z.Close() //nolint:errcheck // it was only read
 	var got []string
 	for _, f := range z.File {
 		got = append(got, f.Name)

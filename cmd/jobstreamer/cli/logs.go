@@ -75,8 +75,9 @@ func (s *session) printed(job string, id int64, wish *logWish) error {
 	}
 	r, w := io.Pipe()
 	go func() { w.CloseWithError(s.client.Log(s.ctx, s.app, job, id, w)) }()
-	defer r.Close()
-	return eachLine(r, s.logLine(wish))
+	err := eachLine(r, s.logLine(wish))
+	r.CloseWithError(err) // whoever writes need not go on
+	return err
 }
 
 // eachLine reads lines as they are written by logText. What a message has of further lines is indented.

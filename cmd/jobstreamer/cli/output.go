@@ -2,17 +2,22 @@ package cli
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/client"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 )
 
 const formatTable = "table"
+
+const eventPause = 200 * time.Millisecond // between two looks because of events
 
 var outputs = []string{formatTable, "json", "yaml", "edn"}
 
@@ -55,6 +60,8 @@ func (p *page) raw(format string, answer []byte) error {
 // repeat draws until the end of the context.
 func (s *session) repeat(draw func(p *page) error) error {
 	last, away := "", false
+	changes, stop := s.changes()
+	defer stop()
 	for {
 		var b strings.Builder
 		err := draw(s.pageTo(s.Out, &b))
@@ -72,11 +79,31 @@ func (s *session) repeat(draw func(p *page) error) error {
 		}
 		away = err != nil
 		select {
+		case <-changes:
 		case <-time.After(s.every):
 		case <-s.ctx.Done():
 			return nil
 		}
 	}
+}
+
+// changes says when an execution of the application changes, so that nobody waits for the next look. A control bus that does
+// not say it is looked at all the same.
+func (s *session) changes() (changes <-chan struct{}, stop func()) {
+	ch := make(chan struct{}, 1)
+	ctx, cancel := context.WithCancel(s.ctx)
+	var listening sync.WaitGroup
+	listening.Go(func() {
+		_ = s.client.Events(ctx, client.EventFilter{App: s.app}, func(string, rest.Event) error {
+			select {
+			case ch <- struct{}{}:
+			default:
+			}
+			time.Sleep(eventPause)
+			return nil
+		})
+	})
+	return ch, func() { cancel(); listening.Wait() }
 }
 
 // redraw replaces what a terminal shows. Elsewhere the new comes after the old.

@@ -43,14 +43,20 @@ Ctrl-C ends the waiting, not the execution.`
 		f.StringArrayVarP(&st.params, "param", "p", nil, "`NAME=VALUE` job parameter; may be given several times")
 		f.StringVar(&st.key, "idempotency-key", "", "`KEY` sent again with this one and the same parameters within half an hour, nothing more is started")
 	})
-	st.waitFlags(cmd)
+	st.waitFlag(cmd)
+	st.endFlags(cmd)
 	c.showFlags(cmd)
 	return c.flags(cmd)
 }
 
-func (st *start) waitFlags(cmd *cobra.Command) {
+func (st *start) waitFlag(cmd *cobra.Command) {
 	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
 		f.BoolVar(&st.wait, "wait", false, "wait for the end")
+	})
+}
+
+func (st *start) endFlags(cmd *cobra.Command) {
+	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
 		f.BoolVarP(&st.follow, "follow", "f", false, "wait for the end, and show the output as it comes")
 		f.DurationVar(&st.timeout, "timeout", 0, "`TIME` wait no longer than this")
 	})
@@ -78,7 +84,8 @@ remembered.`
 	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
 		f.StringArrayVarP(&st.params, "param", "p", nil, "`NAME=VALUE` job parameter; may be given several times")
 	})
-	st.waitFlags(cmd)
+	st.waitFlag(cmd)
+	st.endFlags(cmd)
 	c.showFlags(cmd)
 	return c.flags(cmd)
 }
@@ -102,16 +109,27 @@ func (st *start) submission() (sub client.Submission, err error) {
 // start starts an execution, and sees it through if that is wanted.
 func (s *session) start(st *start, begin func(c *client.Client) (*rest.Execution, error)) error {
 	if !st.wait && !st.follow {
-		return show(s, begin, func(p *page, e *rest.Execution) {
+		return s.inDoubt(show(s, begin, func(p *page, e *rest.Execution) {
 			fmt.Fprintf(p, "Execution %d of %s is %s.\n", e.ExecutionID, e.Job, p.in(status(e.BatchStatus).color, string(e.BatchStatus)))
-		})
+			if p.live {
+				fmt.Fprintln(p, p.in(faint, "  follow  "+s.again(fmt.Sprintf("logs %d --follow", e.ExecutionID))))
+			}
+		}))
 	}
 	e, err := begin(s.client)
 	if err != nil {
-		return err
+		return s.inDoubt(err)
 	}
 	if s.tables() {
 		fmt.Fprintf(s.Out, "Execution %d of %s was started.\n", e.ExecutionID, e.Job)
 	}
 	return s.seeThrough(e, st)
+}
+
+// inDoubt says what is not known if somebody did not wait for the answer.
+func (s *session) inDoubt(err error) error {
+	if err == nil || s.ctx.Err() == nil {
+		return err
+	}
+	return &explained{err, fmt.Sprintf("interrupted; perhaps an execution was started: `%s` shows it", s.again("execution list"))}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"io"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -19,7 +20,7 @@ type session struct {
 	*CLI
 	ctx      context.Context
 	client   *client.Client
-	url, app string
+	url, app string // url is for people
 }
 
 // open makes the session that flags, environment and contexts say.
@@ -34,8 +35,8 @@ func (c *CLI) open(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &session{CLI: c, ctx: ctx, url: cmp.Or(is.Server, client.DefaultURL), app: cmp.Or(is.App, "default")}
-	s.client, err = client.New(client.Config{URL: s.url, UserAgent: "jobstreamer/" + c.Version})
+	s := &session{CLI: c, ctx: ctx, url: shownURL(cmp.Or(is.Server, client.DefaultURL)), app: cmp.Or(is.App, "default")}
+	s.client, err = client.New(client.Config{URL: is.Server, UserAgent: "jobstreamer/" + c.Version})
 	if err != nil {
 		return nil, UsageError{err}
 	}
@@ -80,6 +81,15 @@ func (s *session) given(name, value string) string {
 		return ""
 	}
 	return " --" + name + " " + value
+}
+
+// shownURL is a URL without its password.
+func shownURL(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "(no URL)"
+	}
+	return u.Redacted()
 }
 
 // isTerminal says whether somebody sits at the stream.

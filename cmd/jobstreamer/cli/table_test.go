@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -99,7 +100,7 @@ func TestDrawing(t *testing.T) {
 			for _, l := range []rest.LogLine{
 				{Time: before(time.Second), Level: "info", Stream: "stdout", Message: "hello\nworld"}, {Time: before(48 * time.Hour), Level: "info", Stream: "stderr", Step: "load", Message: "no"},
 			} {
-				p.Write([]byte(logText(p, &l) + "\n"))
+				fmt.Fprintln(p, logText(p, &l))
 			}
 		}},
 	}

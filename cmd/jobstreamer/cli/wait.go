@@ -22,7 +22,7 @@ const (
 )
 
 func (c *CLI) executionWait() *cobra.Command {
-	st := start{wait: true}
+	var st start
 	cmd := c.leaf("wait EXECUTION|JOB", "Wait for the end of an execution; of a job, the latest one", func(s *session, args []string) error {
 		job, id, err := s.find(args[0])
 		if err != nil {
@@ -35,8 +35,7 @@ func (c *CLI) executionWait() *cobra.Command {
 		return s.seeThrough(e, &st)
 	})
 	cmd.Long = `Waits for the end of an execution. The exit status is 0 only if it completed.`
-	st.waitFlags(cmd)
-	cmd.Flags().Lookup("wait").Hidden = true // it is what the command does
+	st.endFlags(cmd)
 	c.showFlags(cmd)
 	return c.flags(cmd)
 }

@@ -22,12 +22,14 @@ const (
 	unbroken   = "\x00" // a space at which no line ends
 )
 
-// Quiet lets the help of a command leave out the flags that it inherits.
-func Quiet(cmd *cobra.Command) {
-	if cmd.Annotations == nil {
-		cmd.Annotations = map[string]string{}
-	}
-	cmd.Annotations[quietKey] = "true"
+// Quiet lets the help of a command leave out the flags that it inherits. It ends with a note then, if there is one.
+func Quiet(cmd *cobra.Command, note string) {
+	cmd.Annotations = map[string]string{quietKey: note}
+}
+
+func isQuiet(cmd *cobra.Command) bool {
+	_, quiet := cmd.Annotations[quietKey]
+	return quiet
 }
 
 // Section defines flags under a heading of the help. Headings and flags are shown in the order in which they were defined.
@@ -74,12 +76,12 @@ func writeUsage(w io.Writer, cmd *cobra.Command) {
 		return
 	}
 	writeFlags(w, cmd)
-	switch {
-	case cmd.Annotations[quietKey] == "":
+	switch note := cmd.Annotations[quietKey]; {
+	case !isQuiet(cmd):
 		fmt.Fprintf(w, "\nEvery flag can also come from the environment (--log-level is JOBSTREAMER_LOG_LEVEL) or from a YAML file\n"+
 			"(log-level: debug). Flags win over the environment, the environment wins over the file.\n")
-	case hasFlags(cmd):
-		fmt.Fprintf(w, "\nFlags can also come from the environment: --server is JOBSTREAMER_SERVER.\n")
+	case note != "":
+		fmt.Fprintf(w, "\n%s\n", note)
 	}
 }
 
@@ -110,7 +112,7 @@ func writeCommands(w io.Writer, cmd *cobra.Command) {
 func writeFlags(w io.Writer, cmd *cobra.Command) {
 	var titles []string
 	flags := map[string][]*pflag.Flag{}
-	quiet := cmd.Annotations[quietKey] != ""
+	quiet := isQuiet(cmd)
 	inherited := cmd.InheritedFlags()
 	collect := func(f *pflag.Flag) {
 		s := f.Annotations[sectionKey]
