@@ -224,21 +224,33 @@ func (s *Server) execution(ctx context.Context, p ExecutionPath) (*bus.Execution
 	return s.cfg.Executions.Get(ctx, p.App, p.Job, id)
 }
 
-func (s *Server) stopExecution(ctx context.Context, in *ExecutionPath) (*answer[rest.Execution], error) {
+type changeExecution struct {
+	ExecutionPath
+	Wait
+}
+
+func (s *Server) stopExecution(ctx context.Context, in *changeExecution) (*answer[rest.Execution], error) {
 	return s.change(ctx, in, s.cfg.Executions.Stop)
 }
 
-func (s *Server) abandonExecution(ctx context.Context, in *ExecutionPath) (*answer[rest.Execution], error) {
+func (s *Server) abandonExecution(ctx context.Context, in *changeExecution) (*answer[rest.Execution], error) {
 	return s.change(ctx, in, s.cfg.Executions.Abandon)
 }
 
-func (s *Server) change(ctx context.Context, in *ExecutionPath, change func(ctx context.Context, app, job string, id int64) (*bus.Execution, error)) (*answer[rest.Execution], error) {
+func (s *Server) change(ctx context.Context, in *changeExecution, change func(ctx context.Context, app, job string, id int64) (*bus.Execution, error)) (*answer[rest.Execution], error) {
 	id, err := in.number()
+	if err != nil {
+		return nil, err
+	}
+	wait, err := in.duration()
 	if err != nil {
 		return nil, err
 	}
 	e, err := change(ctx, in.App, in.Job, id)
 	if err != nil {
+		return nil, err
+	}
+	if e, err = s.await(ctx, e, wait); err != nil {
 		return nil, err
 	}
 	return &answer[rest.Execution]{executionOf(e)}, nil
