@@ -16,7 +16,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/job-streamer/job-streamer-control-bus/httpapi/client"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
@@ -94,9 +93,9 @@ func TestClientCommands(t *testing.T) {
 	d := newDesk(t)
 	var all strings.Builder
 	for _, line := range []string{
-		"app list", "app create shop -d Orders --classpath file:///a.jar", "app create shop", "app list", "app show shop", "app delete shop", "app delete shop --yes", "app show shop",
+		"app list", "app create shop -d Orders", "app create shop", "app list", "app show shop", "app delete shop", "app delete shop --yes", "app show shop",
 		"job list", "job apply DIR/hello.yaml -f DIR/broken.json DIR/slow.xml", "job apply DIR/hello.yaml", "job apply DIR/wrong.yaml DIR/mended.edn", "job apply", "job apply DIR/none.yaml", "job apply --app none DIR/hello.yaml",
-		"job validate --offline DIR/wrong.yaml", "job export hello --format xml", "job export hello", "job export hello --format txt", "job show none",
+		"job validate --offline DIR/wrong.yaml", "job validate DIR/hello.yaml", "job validate --app none DIR/hello.yaml", "job export hello --format xml", "job export hello", "job export hello --format txt", "job show none",
 		"run hello -p who=me --wait", "run hello --follow", "logs hello", "logs hello --bare", "logs 1 --step none", "logs 1 --follow", "logs 1 -o json", "run hello -p who", "run none", "run hello --wait --timeout soon",
 		"job apply DIR/broken.json", "run broken --wait", "execution show broken", "execution wait broken", "execution restart 3 --wait", "execution restart 1", "execution abandon 4", "execution show nobody", "execution stop x",
 		"run hello --idempotency-key k -p n=1", "execution wait hello", "run hello --idempotency-key k -p n=1", "run hello --idempotency-key k -p n=2", "execution wait 5",
@@ -323,12 +322,8 @@ func TestContextsAreNotTakenFromTheEnvironment(t *testing.T) {
 	}
 }
 
-// It waits for the routes of deployments: where there are none it says so and is skipped.
 func TestDeployToARealServer(t *testing.T) {
 	d := newDesk(t)
-	if _, err := d.bus.Components(t.Context(), "default"); client.Code(err) == "no_such_route" {
-		t.Skip("this control bus has no deployments")
-	}
 	classes := filepath.Join(d.dir, "classes", "META-INF")
 	if err := os.MkdirAll(classes, 0o700); err != nil {
 		t.Fatal(err)
@@ -342,6 +337,13 @@ func TestDeployToARealServer(t *testing.T) {
 	second := d.try(t.Context(), "app deploy shop DIR/classes")
 	if second.code != exitOK || !strings.Contains(second.out, "Revision 2 of shop is deployed") {
 		t.Fatalf("%+v", second)
+	}
+	edn := d.try(t.Context(), "app deploy edn DIR/classes -o edn") // which does not say which jars are missing
+	if edn.code != exitOK || !strings.Contains(edn.out, ":revision 1") {
+		t.Errorf("%+v", edn)
+	}
+	if got := d.try(t.Context(), "app use shop 7"); got.code != exitError || !strings.Contains(got.err, "app revisions") {
+		t.Errorf("%+v", got)
 	}
 	if got := d.try(t.Context(), "app use shop 1"); got.code != exitOK || got.out != "Application shop is at revision 1.\n" {
 		t.Errorf("%+v", got)
@@ -359,7 +361,7 @@ func TestDeployToARealServer(t *testing.T) {
 		}
 	}
 	var list rest.List[rest.Deployment]
-	list, err := d.bus.Deployments(t.Context(), "shop", client.Page{})
+	list, err := d.bus.Deployments(t.Context(), "shop")
 	if err != nil || list.Hits != 2 {
 		t.Errorf("%+v, %v", list, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
 	"strconv"
 
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
@@ -30,9 +31,12 @@ func Missing(err error) (sums []string) {
 	return sums
 }
 
-// PutArtifact stores a jar of so many bytes by its SHA-256. It is not created if it was there.
-func (c *Client) PutArtifact(ctx context.Context, sum string, jar io.Reader, size int64) (created bool, err error) {
-	r := request{method: "PUT", path: path("artifact", sum), body: stream{jar, size}, media: javaArchive}
+// PutArtifact stores a jar of so many bytes by its SHA-256; its name is for people. It is not created if it was there.
+func (c *Client) PutArtifact(ctx context.Context, a rest.ArtifactRef, jar io.Reader, size int64) (created bool, err error) {
+	r := request{
+		method: "PUT", path: path("artifact", a.SHA256), query: url.Values{"name": {a.Name}},
+		body: stream{jar, size}, media: javaArchive,
+	}
 	res, err := c.send(ctx, r)
 	if err != nil {
 		return false, err
@@ -42,9 +46,9 @@ func (c *Client) PutArtifact(ctx context.Context, sum string, jar io.Reader, siz
 	return res.StatusCode == http.StatusCreated, err
 }
 
-// Deployments lists the revisions of an application, newest first.
-func (c *Client) Deployments(ctx context.Context, app string, p Page) (list rest.List[rest.Deployment], err error) {
-	_, err = c.do(ctx, request{method: "GET", path: path(app, "deployments"), query: p.query()}, &list)
+// Deployments lists the newest revisions of an application, that one first.
+func (c *Client) Deployments(ctx context.Context, app string) (list rest.List[rest.Deployment], err error) {
+	_, err = c.do(ctx, request{method: "GET", path: path(app, "deployments")}, &list)
 	return list, err
 }
 
@@ -56,9 +60,7 @@ func (c *Client) UseDeployment(ctx context.Context, app string, revision int) (i
 
 // Components are what jobs of an application can name.
 func (c *Client) Components(ctx context.Context, app string) ([]rest.Component, error) {
-	var all struct {
-		Results []rest.Component `json:"results"`
-	}
+	var all rest.Components
 	_, err := c.do(ctx, request{method: "GET", path: path(app, "batch-components")}, &all)
 	return all.Results, err
 }

@@ -67,12 +67,14 @@ func (c *CLI) appShow() *cobra.Command {
 
 func (s *session) drawApp(p *page, a *rest.AppInfo) {
 	stats, _ := s.client.Stats(s.ctx, a.Name) // what cannot be counted is left out
-	deployments, _ := s.client.Deployments(s.ctx, a.Name, client.Page{Limit: 1})
+	deployments, _ := s.client.Deployments(s.ctx, a.Name)
 	revision := ""
-	for _, d := range deployments.Results {
-		revision = fmt.Sprintf("%d of %d; %s", d.Revision, deployments.Hits, s.againThere("app revisions "+a.Name))
+	for i, d := range deployments.Results {
 		if d.Current {
-			revision = fmt.Sprintf("%d, the newest; %s, %s", d.Revision, count(len(d.Artifacts), "jar", "jars"), count(d.Components, "component", "components"))
+			revision = fmt.Sprintf("%d, with %s and %s", d.Revision, count(len(d.Artifacts), "jar", "jars"), count(d.Components, "component", "components"))
+		}
+		if d.Current && i > 0 {
+			revision += fmt.Sprintf("; the newest is %d", deployments.Results[0].Revision)
 		}
 	}
 	p.fields("Name", cell{a.Name, bold}, "Description", a.Description, "Class path", strings.Join(a.Classpath, "\n"), "Revision", revision,

@@ -53,7 +53,7 @@ func (s *session) deploy(app string, paths []string) error {
 	}
 	want := rest.NewDeployment{}
 	for _, j := range jars {
-		want.Artifacts = append(want.Artifacts, rest.ArtifactRef{Name: j.name, SHA256: j.sum})
+		want.Artifacts = append(want.Artifacts, j.ref())
 	}
 	var missing []string
 	return show(s, func(c *client.Client) (d *rest.Deployment, err error) {
@@ -111,7 +111,7 @@ func (s *session) uploadOne(ctx context.Context, j jar, p *uploading) error {
 	}
 	defer f.Close()
 	p.name.Store(&j.name)
-	if _, err := s.client.PutArtifact(ctx, j.sum, io.TeeReader(f, p), j.size); err != nil {
+	if _, err := s.client.PutArtifact(ctx, j.ref(), io.TeeReader(f, p), j.size); err != nil {
 		return fmt.Errorf("send %s: %w", j.file, err)
 	}
 	return nil
@@ -193,9 +193,9 @@ func drawComponents(p *page, all []rest.Component) {
 }
 
 func (c *CLI) appRevisions() *cobra.Command {
-	cmd := c.leaf("revisions APP", "List the revisions of an application, newest first", func(s *session, args []string) error {
+	cmd := c.leaf("revisions APP", "List the newest revisions of an application", func(s *session, args []string) error {
 		return show(s, func(c *client.Client) (rest.List[rest.Deployment], error) {
-			return c.Deployments(s.ctx, args[0], s.page())
+			return c.Deployments(s.ctx, args[0])
 		}, func(p *page, list rest.List[rest.Deployment]) {
 			t := newTable(">REVISION", "", "DEPLOYED", ">JARS", ">COMPONENTS", ">WARNINGS")
 			for _, d := range list.Results {
@@ -208,7 +208,7 @@ func (c *CLI) appRevisions() *cobra.Command {
 			drawList(p, t, list, fmt.Sprintf("No revisions. `%s` makes one.", s.againThere("app deploy "+args[0]+" PATH")))
 		})
 	})
-	c.pageFlags(cmd)
+	c.watchFlags(cmd)
 	c.serverFlags(cmd)
 	return cmd
 }

@@ -78,6 +78,7 @@ func (s *session) advice(code string) string {
 		"no_such_job":           s.again("job list"),
 		"no_such_job_execution": s.again("execution list"),
 		"no_such_agent":         s.againThere("agent list"),
+		"no_such_revision":      s.againThere("app revisions APP"),
 	}[code]
 	switch {
 	case command != "":

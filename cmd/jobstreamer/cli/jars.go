@@ -15,6 +15,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 )
 
 // jar is an artifact of a class path.
@@ -23,6 +25,8 @@ type jar struct {
 	sum        string // SHA-256
 	size       int64
 }
+
+func (j jar) ref() rest.ArtifactRef { return rest.ArtifactRef{Name: j.name, SHA256: j.sum} }
 
 // jarsOf makes the class path that paths say: jars, folders of jars, and class folders, which become jars in the folder temp.
 func jarsOf(paths []string, temp string) (all []jar, err error) {

@@ -52,7 +52,8 @@ func (s *session) validate(files []string, offline bool) error {
 		failed = !s.validateOne(&all[i], known, checked) || failed
 	}
 	if err != nil {
-		fmt.Fprintf(s.Err, "Components were not checked: %s\n", oneLine(s.explain(err).Error()))
+		why, _, _ := strings.Cut(s.explain(err).Error(), "\n")
+		fmt.Fprintf(s.Err, "Components were not checked: %s\n", why)
 	}
 	if failed {
 		return ErrSaid
