@@ -118,9 +118,12 @@ func TestManyEntriesNeedTheLargerEndRecord(t *testing.T) {
 	for range cap(files) {
 		files = append(files, plain("x", nil))
 	}
-	r := scanFiles(t, map[string][]byte{"a.jar": jarOf(append(files, source{name: "a/B", implements: []string{batchlet}}.at(""))...)})
-	diff(t, "components", r.lines(), []string{"a.B batchlet javax public"})
-	diff(t, "warnings", r.said(), nil)
+	jar := jarOf(append(files, source{name: "a/B", implements: []string{batchlet}}.at(""))...)
+	for _, before := range []string{"", "#!/bin/sh\nexit 1\n"} {
+		r := scanFiles(t, map[string][]byte{"a.jar": append([]byte(before), jar...)})
+		diff(t, "components", r.lines(), []string{"a.B batchlet javax public"})
+		diff(t, "warnings", r.said(), nil)
+	}
 }
 
 func TestWhatWasUnpackedIsRemoved(t *testing.T) {
@@ -157,6 +160,19 @@ func TestWarningsAreFitForATerminal(t *testing.T) {
 		if strings.Contains(s, "\x1b") || len(s) > 2*maxShown || !strings.HasPrefix(s, "a.jar!/�[2J�ü") {
 			t.Errorf("said %q", s)
 		}
+	}
+}
+
+// What an entry only says it has is not taken from the jar's budget.
+func TestClaimsAreNoCosts(t *testing.T) {
+	var files []file
+	for i := range 15 {
+		files = append(files, file{name: strings.Repeat("x", i+1) + ".class", body: []byte("x"), claims: maxClass})
+	}
+	r := scanFiles(t, map[string][]byte{"a.jar": jarOf(append(files, source{name: "a/B", implements: []string{batchlet}}.at(""))...)})
+	diff(t, "components", r.lines(), []string{"a.B batchlet javax public"})
+	if len(r.Warnings) != 15 || r.Warnings[1].String() != "a.jar!/xx.class: unpacks to another length than its directory says" {
+		t.Errorf("said %v", r.said())
 	}
 }
 

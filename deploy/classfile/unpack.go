@@ -59,12 +59,12 @@ func (u *unpacker) read(z *zipFile, e entry, limit int64, left *budget) ([]byte,
 
 // head unpacks the first n bytes of an entry.
 func (u *unpacker) head(z *zipFile, e entry, n int64, left *budget) ([]byte, error) {
-	if !left.take(openCost + n) {
-		return nil, errTooMuch
-	}
 	off, err := z.start(e)
 	if err != nil {
 		return nil, err
+	}
+	if !left.take(openCost + n) {
+		return nil, errTooMuch
 	}
 	packed := e.packed
 	if n < e.unpacked {

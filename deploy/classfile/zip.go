@@ -105,7 +105,10 @@ func (z *zipFile) end64(end int64) (int64, error) {
 	}
 	at := int64(le.Uint64(b[8:]))
 	if b, err = z.data.at(at, end64Len); err != nil || string(b[:4]) != end64Sig {
-		return 0, errDirectory
+		at = end - locatorLen - end64Len // a program stands before the zip
+		if b, err = z.data.at(at, end64Len); err != nil || string(b[:4]) != end64Sig {
+			return 0, errDirectory
+		}
 	}
 	z.count, z.dirN, z.dir = int64(le.Uint64(b[32:])), int64(le.Uint64(b[40:])), int64(le.Uint64(b[48:]))
 	if z.count > z.size || z.dirN > z.size || z.dir > z.size { // so that no sum overflows
