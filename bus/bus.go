@@ -130,9 +130,6 @@ func (b *Bus) Close() { b.Pub.Close() }
 // Name is this bus's own, in leases and logs.
 func (b *Bus) Name() string { return b.cfg.Name }
 
-// Replicas of every stream and bucket.
-func (b *Bus) Replicas() int { return b.cfg.Replicas }
-
 // Retention that this bus was opened with.
 func (b *Bus) Retention() Retention { return b.cfg.Retention }
 

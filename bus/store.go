@@ -29,9 +29,6 @@ type Entry[T any] struct {
 	Time     time.Time // when it was written
 }
 
-// Bucket is the bucket's name.
-func (s *Store[T]) Bucket() string { return s.kv.Bucket() }
-
 // KV is the bucket itself, for what the store has no word for.
 func (s *Store[T]) KV() jetstream.KeyValue { return s.kv }
 

@@ -4,47 +4,39 @@ package embedded
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
-	"path/filepath"
+	"os"
 	"strconv"
 	"sync/atomic"
 	"time"
 
-	"github.com/gofrs/flock"
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 )
 
 // Config of an embedded server.
 type Config struct {
-	Dir      string        // where JetStream keeps its files; one process at a time
-	Listen   string        // host:port for clients; empty: in process only
-	Monitor  string        // host:port for HTTP monitoring; empty: none
-	Name     string        // of the server; default "jobstreamer". In a cluster each has its own, and keeps it
-	Sync     string        // always, interval or a duration; default always
-	Username string        // of clients over the network; empty: none asked
-	Password string        //
-	TLS      *TLS          // for clients over the network
-	Log      *slog.Logger  // warnings and errors of the server
-	Ready    time.Duration // how long to wait for it; default 30 s
+	Dir      string       // where JetStream keeps its files; the caller sees to it that one process at a time has it
+	Listen   string       // host:port for clients; empty: in process only
+	Monitor  string       // host:port for HTTP monitoring; empty: none
+	Name     string       // of the server; default "jobstreamer". In a cluster each has its own, and keeps it
+	Sync     string       // always, interval or a duration; default always
+	Username string       // of clients over the network; empty: none asked
+	Password string       //
+	TLS      *TLS         // for clients over the network
+	Log      *slog.Logger // warnings and errors of the server
 }
 
 // TLS files, PEM.
 type TLS struct{ Cert, Key, CA string }
 
 // Server is a running nats-server.
-type Server struct {
-	srv  *server.Server
-	lock *flock.Flock
-	dir  string
-	sync time.Duration
-}
+type Server struct{ srv *server.Server }
 
-// ErrInUse means that another process has the directory.
-var ErrInUse = errors.New("in use by another process")
+// startTimeout is how long a server may take to read what it has.
+const startTimeout = 30 * time.Second
 
 // Start starts a server and waits until JetStream is ready.
 func Start(cfg Config) (*Server, error) {
@@ -54,8 +46,8 @@ func Start(cfg Config) (*Server, error) {
 		MaxPayload: 8 << 20, // a request carries a definition, which may be 4 MiB
 		DontListen: cfg.Listen == "",
 	}
-	sync, err := syncOptions(cfg.Sync, opts)
-	if err != nil {
+	var err error
+	if opts.SyncAlways, opts.SyncInterval, err = parseSync(cfg.Sync); err != nil {
 		return nil, err
 	}
 	if cfg.Listen != "" {
@@ -77,25 +69,20 @@ func Start(cfg Config) (*Server, error) {
 		}
 		opts.TLS = true
 	}
-	lock := flock.New(filepath.Join(cfg.Dir, "lock"))
-	if err := mkdir(cfg.Dir); err != nil {
-		return nil, err
+	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the data directory: %w", err)
 	}
-	if ok, err := lock.TryLock(); err != nil {
-		return nil, fmt.Errorf("lock %s: %w", cfg.Dir, err)
-	} else if !ok {
-		return nil, fmt.Errorf("%s is %w", cfg.Dir, ErrInUse)
-	}
-	s := &Server{lock: lock, dir: cfg.Dir, sync: sync}
-	if s.srv, err = server.NewServer(opts); err != nil {
-		return nil, errors.Join(fmt.Errorf("NATS: %w", err), lock.Unlock())
+	srv, err := server.NewServer(opts)
+	if err != nil {
+		return nil, fmt.Errorf("NATS: %w", err)
 	}
 	var ready atomic.Bool
 	if cfg.Log != nil {
-		s.srv.SetLogger(logger{cfg.Log, &ready}, false, false)
+		srv.SetLogger(logger{cfg.Log, &ready}, false, false)
 	}
-	go s.srv.Start()
-	if !s.srv.ReadyForConnections(cmp.Or(cfg.Ready, 30*time.Second)) {
+	go srv.Start()
+	s := &Server{srv}
+	if !srv.ReadyForConnections(startTimeout) {
 		s.Stop()
 		return nil, fmt.Errorf("NATS on %s in %s did not get ready", cfg.Listen, cfg.Dir)
 	}
@@ -103,21 +90,24 @@ func Start(cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// syncOptions sets when files are synced. SyncInterval is the server's own name for both.
-func syncOptions(mode string, opts *server.Options) (time.Duration, error) {
+// CheckSync says before anything is started whether mode is one of [Config]'s.
+func CheckSync(mode string) error {
+	_, _, err := parseSync(mode)
+	return err
+}
+
+// parseSync returns the server's two settings of when files are synced; an interval of 0 is its own default, two minutes.
+func parseSync(mode string) (always bool, interval time.Duration, err error) {
 	switch mode {
 	case "", "always":
-		opts.SyncAlways = true
-		return 0, nil
+		return true, 0, nil
 	case "interval":
-		return 2 * time.Minute, nil // the server's default
+		return false, 0, nil
 	}
-	d, err := time.ParseDuration(mode)
-	if err != nil || d <= 0 {
-		return 0, fmt.Errorf("--sync %q: want always, interval or a duration such as 1s", mode)
+	if interval, err = time.ParseDuration(mode); err != nil || interval <= 0 {
+		return false, 0, fmt.Errorf("--sync %s: want always, interval or a duration such as 1s", mode)
 	}
-	opts.SyncInterval = d
-	return d, nil
+	return false, interval, nil
 }
 
 func split(hostport string) (string, int, error) {
@@ -136,10 +126,7 @@ func split(hostport string) (string, int, error) {
 
 // Connect returns a connection that never leaves the process.
 func (s *Server) Connect(opts ...nats.Option) (*nats.Conn, error) {
-	if o := s.srv; o != nil {
-		opts = append(opts, nats.InProcessServer(o))
-	}
-	return nats.Connect("", opts...)
+	return nats.Connect("", append(opts, nats.InProcessServer(s.srv))...)
 }
 
 // URL is where clients connect; empty if the server does not listen.
@@ -154,5 +141,4 @@ func (s *Server) URL() string {
 func (s *Server) Stop() {
 	s.srv.Shutdown()
 	s.srv.WaitForShutdown()
-	_ = s.lock.Unlock() // the process's end would do it as well
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"os"
 	"sync/atomic"
 )
 
@@ -20,13 +19,6 @@ func (l logger) Fatalf(f string, v ...any)  { l.log.Error("nats-server: " + fmt.
 func (l logger) Errorf(f string, v ...any)  { l.log.Error("nats-server: " + fmt.Sprintf(f, v...)) }
 func (l logger) Debugf(f string, v ...any)  { l.log.Debug("nats-server: " + fmt.Sprintf(f, v...)) }
 func (l logger) Tracef(f string, v ...any)  {}
-
-func mkdir(dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("make the data directory: %w", err)
-	}
-	return nil
-}
 
 func (l logger) Warnf(f string, v ...any) {
 	level := slog.LevelDebug

@@ -14,6 +14,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/agent"
 	"github.com/job-streamer/job-streamer-control-bus/agent/native"
 	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/embedded"
 	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/help"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
@@ -66,8 +67,8 @@ func (p *program) dev(ctx context.Context, s devSettings) error {
 	if err != nil {
 		return err
 	}
-	if err := checkSync(s.bus.sync); err != nil {
-		return err
+	if err := embedded.CheckSync(s.bus.sync); err != nil {
+		return usageError{err}
 	}
 	tune(p.env)
 	lock, err := lockData(s.bus.data)

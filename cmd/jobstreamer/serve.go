@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/job-streamer/job-streamer-control-bus/agent"
+	"github.com/job-streamer/job-streamer-control-bus/bus/embedded"
 	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/help"
 )
 
@@ -99,7 +100,10 @@ func (s *busSettings) check(flags *pflag.FlagSet) error {
 		if s.nats.creds != "" {
 			return usageError{errors.New("--nats-creds: is for --nats-url; the NATS in this process knows --nats-user and --nats-password")}
 		}
-		return checkSync(s.sync)
+		if err := embedded.CheckSync(s.sync); err != nil {
+			return usageError{err}
+		}
+		return nil
 	}
 	for _, own := range []string{"nats", "sync"} {
 		if f := flags.Lookup(own); f != nil && f.Changed {
@@ -107,16 +111,5 @@ func (s *busSettings) check(flags *pflag.FlagSet) error {
 		}
 	}
 	s.data, s.sync = "", ""
-	return nil
-}
-
-// checkSync says before anything is started whether the mode is one.
-func checkSync(mode string) error {
-	if mode == "always" || mode == "interval" {
-		return nil
-	}
-	if d, err := time.ParseDuration(mode); err != nil || d <= 0 {
-		return usageError{fmt.Errorf("--sync %s: want always, interval or a duration such as 1s", mode)}
-	}
 	return nil
 }

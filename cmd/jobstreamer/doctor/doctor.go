@@ -138,7 +138,7 @@ func (x *examination) connection() Check {
 // buses looks for leases: whatever control bus runs renews one. How long ago that was is told by the server's clock alone.
 func (x *examination) buses(ctx context.Context) (Check, error) {
 	c := Check{Name: "bus"}
-	leases, err := read[lease](ctx, x, subjects.LeasesBucket)
+	leases, err := read[bus.Lease](ctx, x, subjects.LeasesBucket)
 	if err != nil {
 		return c, err
 	}
@@ -161,9 +161,4 @@ func (x *examination) buses(ctx context.Context) (Check, error) {
 	}
 	c.Saw = "chores are done by " + names(holders)
 	return c, nil
-}
-
-// lease is what is read of a lease.
-type lease struct {
-	Holder string `json:"holder"`
 }
