@@ -60,7 +60,7 @@ func (s *session) applyOne(d *definition) error {
 		is, _, err := s.client.Job(s.ctx, s.app, name)
 		switch {
 		case err == nil && same(job, is.Definition):
-			s.applied(d, name, "unchanged", is.Warnings)
+			s.applied(d, name, "unchanged", s.components().lacking(job)) // nothing is sent that would be answered with warnings
 			return nil
 		case err == nil:
 			what = "changed"

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -9,7 +10,9 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
+	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/help"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/client"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 )
@@ -155,30 +158,35 @@ func number(arg string) (int64, error) {
 }
 
 func (c *CLI) executionStop() *cobra.Command {
-	return c.changing("stop EXECUTION...", "Ask executions to end", (*client.Client).Stop)
+	return c.changing("stop EXECUTION...", "Ask executions to end", (*client.Client).Stop, func(f *pflag.FlagSet, wait *bool) {
+		f.BoolVar(wait, "wait", false, "until they have ended; the exit status does not say how")
+	})
 }
 
 func (c *CLI) executionAbandon() *cobra.Command {
-	return c.changing("abandon EXECUTION...", "Give up executions that wait, or that were stopped or failed: they will not be restarted", (*client.Client).Abandon)
+	return c.changing("abandon EXECUTION...", "Give up executions that wait, or that were stopped or failed: they will not be restarted",
+		(*client.Client).Abandon, func(*pflag.FlagSet, *bool) {})
 }
 
 // change changes an execution.
 type change func(c *client.Client, ctx context.Context, app, job string, id int64) (*rest.Execution, error)
 
-func (c *CLI) changing(use, short string, change change) *cobra.Command {
+func (c *CLI) changing(use, short string, change change, flags func(f *pflag.FlagSet, wait *bool)) *cobra.Command {
+	var wait bool
 	cmd := c.leaf(use, short, func(s *session, args []string) error {
 		for _, arg := range args {
-			if err := s.change(arg, change); err != nil {
+			if err := s.change(arg, wait, change); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) { flags(f, &wait) })
 	c.showFlags(cmd)
 	return c.flags(cmd)
 }
 
-func (s *session) change(arg string, change change) error {
+func (s *session) change(arg string, wait bool, change change) error {
 	id, err := number(arg)
 	if err != nil {
 		return err
@@ -187,7 +195,22 @@ func (s *session) change(arg string, change change) error {
 	if err != nil {
 		return err
 	}
+	if wait {
+		return s.changeAndWait(e, change)
+	}
 	return show(s, func(c *client.Client) (*rest.Execution, error) { return change(c, s.ctx, s.app, e.Job, id) }, func(p *page, e *rest.Execution) {
 		fmt.Fprintf(p, "Execution %d of %s is %s.\n", e.ExecutionID, e.Job, p.in(status(e.BatchStatus).color, string(e.BatchStatus)))
 	})
+}
+
+func (s *session) changeAndWait(e *rest.Execution, change change) error {
+	e, err := change(s.client, s.ctx, s.app, e.Job, e.ExecutionID)
+	if err != nil {
+		return err
+	}
+	err = s.seeThrough(e, &start{})
+	if errors.Is(err, ErrSaid) && s.ctx.Err() == nil {
+		return nil // it ended, as was wanted
+	}
+	return err
 }

@@ -3,14 +3,12 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/help"
-	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 )
 
@@ -38,40 +36,33 @@ func (s *session) validate(files []string, offline bool) error {
 	if err != nil {
 		return err
 	}
-	var known []rest.Component
-	checked := false
+	check := &components{}
 	if !offline {
-		if known, err = s.client.Components(s.ctx, s.app); err == nil {
-			checked = true
-		} else if s.ctx.Err() != nil {
-			return err
-		}
+		check = s.components()
 	}
 	failed := false
 	for i := range all {
-		failed = !s.validateOne(&all[i], known, checked) || failed
+		failed = !s.validateOne(&all[i], check) || failed
 	}
-	if err != nil {
-		why, _, _ := strings.Cut(s.explain(err).Error(), "\n")
+	if check.err != nil {
+		why, _, _ := strings.Cut(s.explain(check.err).Error(), "\n")
 		fmt.Fprintf(s.Err, "Components were not checked: %s\n", why)
 	}
-	if failed {
+	if failed || s.ctx.Err() != nil {
 		return ErrSaid
 	}
 	return nil
 }
 
 // validateOne says what is wrong with a definition, and whether it is right.
-func (s *session) validateOne(d *definition, known []rest.Component, check bool) bool {
+func (s *session) validateOne(d *definition, check *components) bool {
 	job, err := jsl.Parse(d.form, d.text)
 	if err != nil {
 		s.faults(d, err)
 		return false
 	}
-	if check {
-		for _, w := range s.lacking(job, known) {
-			s.fault(d.file, 0, 0, warning, w)
-		}
+	for _, w := range check.lacking(job) {
+		s.fault(d.file, 0, 0, warning, w)
 	}
 	p := s.out()
 	fmt.Fprintf(p, "%s %s (%s)\n", job.ID, p.in(green, "valid"), d.file)
@@ -88,31 +79,4 @@ func (s *session) faults(d *definition, err error) {
 		f.Line = 0 // it is said before
 		s.fault(d.file, line, column, mistake, f.Error())
 	}
-}
-
-// lacking says which components of a job the application does not have.
-func (s *session) lacking(job *jsl.Job, known []rest.Component) (warnings []string) {
-	for _, c := range job.Components() {
-		if strings.Contains(c.Ref, "#{") {
-			continue // known only when it runs
-		}
-		i := slices.IndexFunc(known, func(k rest.Component) bool {
-			return k.Ref == c.Ref || k.Class == c.Ref || slices.Contains(k.Aliases, c.Ref)
-		})
-		switch {
-		case i < 0:
-			warnings = append(warnings, fmt.Sprintf("%s: the application %s has no component %s", c.Path, s.app, c.Ref))
-		case !isOf(c.Kind, known[i].Kinds):
-			warnings = append(warnings, fmt.Sprintf("%s: %s is no %s, but %s", c.Path, c.Ref, c.Kind, strings.Join(known[i].Kinds, ", ")))
-		}
-	}
-	return warnings
-}
-
-// isOf says whether a component can be used so. Listeners of jobs and steps are one kind there.
-func isOf(kind string, kinds []string) bool {
-	if strings.HasSuffix(kind, "listener") {
-		kind = "listener"
-	}
-	return len(kinds) == 0 || slices.Contains(kinds, kind)
 }
