@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -24,10 +25,11 @@ import (
 // chunks and replaces what another one stored in the meantime, whose chunks then stay for ever. Here a writer that dies leaves
 // chunks that nothing names, for [Objects.Clean], and of two that store the same content one finds that it is there.
 type Objects struct {
-	b      *Bus
-	store  string
-	stream jetstream.Stream
-	chunk  int // bytes
+	b       *Bus
+	store   string
+	stream  jetstream.Stream
+	chunk   int       // bytes
+	buffers sync.Pool // of a chunk each
 }
 
 // Object is what is known of an object. ModTime is when it was stored or last touched.
@@ -62,7 +64,9 @@ func openObjects(ctx context.Context, b *Bus, store string) (*Objects, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open object store %s: %w", store, err)
 	}
-	return &Objects{b: b, store: store, stream: s, chunk: min(maxChunk, int(b.NC.MaxPayload()/2))}, nil
+	o := &Objects{b: b, store: store, stream: s, chunk: min(maxChunk, int(b.NC.MaxPayload()/2))}
+	o.buffers.New = func() any { buf := make([]byte, o.chunk); return &buf }
+	return o, nil
 }
 
 // Stat reads from the leader what is known of an object, or returns an error that is [ErrNotFound].
@@ -183,7 +187,8 @@ func digest(sum []byte) string { return "SHA-256=" + base64.URLEncoding.EncodeTo
 // write sends the chunks and waits until they are stored.
 func (o *Objects) write(ctx context.Context, obj *Object, r io.Reader) error {
 	w := window{pub: o.b.Pub, free: make(chan struct{}, chunksSent)}
-	h, buf := sha256.New(), make([]byte, o.chunk)
+	h, buf := sha256.New(), *o.buffers.Get().(*[]byte)
+	defer o.buffers.Put(&buf)
 	for {
 		n, err := io.ReadFull(r, buf)
 		if n > 0 {

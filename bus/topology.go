@@ -27,6 +27,10 @@ const markerTTL = time.Hour
 // never names an execution whose record is gone.
 const IdempotencyTTL = 30 * time.Minute
 
+// maxChunks is more than any object has. With a limit on messages of a subject the server makes files of 4 MB instead of 8 MB, and it has
+// in memory all of the file that it reads from.
+const maxChunks = 1 << 20
+
 // Streams are the configurations of all streams that do not belong to one application.
 func Streams(replicas int, r Retention) []jetstream.StreamConfig {
 	kv := func(bucket string, history int64) jetstream.StreamConfig {
@@ -54,7 +58,7 @@ func Streams(replicas int, r Retention) []jetstream.StreamConfig {
 		{
 			Name: objectStream(subjects.ArtifactsStore), Subjects: []string{chunks(subjects.ArtifactsStore, ">"), metas(subjects.ArtifactsStore)},
 			Description: "jars of applications, by SHA-256", Storage: jetstream.FileStorage,
-			MaxBytes: -1, MaxMsgs: -1, MaxMsgSize: -1, MaxConsumers: -1, MaxMsgsPerSubject: -1,
+			MaxBytes: -1, MaxMsgs: -1, MaxMsgSize: -1, MaxConsumers: -1, MaxMsgsPerSubject: maxChunks,
 			Discard: jetstream.DiscardNew, AllowRollup: true, AllowDirect: true, Replicas: replicas,
 		},
 		{

@@ -18,6 +18,7 @@ import (
 // Deploy deploys a class path of jars that are stored: all of it, in its order. If some are not, the error is a [MissingError];
 // what is no reference at all is [Errors], with /artifacts/<index> as its place.
 func (d *Deployer) Deploy(ctx context.Context, app string, refs []ArtifactRef) (*Deployment, error) {
+	defer thrifty()()
 	base, err := d.deployed(ctx, app)
 	if err != nil {
 		return nil, err
@@ -32,6 +33,7 @@ func (d *Deployer) Deploy(ctx context.Context, app string, refs []ArtifactRef) (
 // Add deploys the current class path with stored jars added: each in the place of an older version of its Maven artifact or, if
 // it is none, of a jar of its name. If that changes nothing there is no new revision, and the answer has the reasons.
 func (d *Deployer) Add(ctx context.Context, app string, refs []ArtifactRef) (*Deployment, error) {
+	defer thrifty()()
 	added, err := d.resolve(ctx, app, refs)
 	if err != nil {
 		return nil, err

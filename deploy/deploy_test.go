@@ -1,8 +1,11 @@
 package deploy
 
 import (
+	"fmt"
 	"testing"
 	"time"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus/bustest"
 )
 
 func TestApplicationsAreIsolated(t *testing.T) {
@@ -49,4 +52,24 @@ func TestDeployersKnowOfEachOther(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually("the removal", "")
+}
+
+func TestAClusterOfThree(t *testing.T) {
+	servers := bustest.Cluster(t)
+	w := &world{T: t, srv: servers[0], dir: t.TempDir(), replicas: 3}
+	w.Deployer = w.another()
+	w.run(w.Deployer)
+	for i := range 3 { // what is deployed is read at once, when a replica may lag
+		w.mustPath("shop", w.file("a.jar", batchlets("a/A", fmt.Sprint("a/B", i))), w.file("b.jar", batchlets("b/B")))
+		dep, err := w.Add(t.Context(), "shop", []ArtifactRef{w.store("c.jar", batchlets(fmt.Sprint("c/C", i)))})
+		if err != nil || dep.Revision != 2*i+2 || dep.Components != 4 {
+			t.Fatalf("deployed %+v, %v", dep, err)
+		}
+	}
+	if dep, err := w.MakeCurrent(t.Context(), "shop", 1); err != nil || !dep.Current || classes(w.Deployer, "shop") != "a.A a.B0 b.B" {
+		t.Errorf("MakeCurrent = %+v, %v, components %s", dep, err, classes(w.Deployer, "shop"))
+	}
+	if err := w.sweep(t.Context()); err != nil {
+		t.Error(err)
+	}
 }

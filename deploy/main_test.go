@@ -27,6 +27,8 @@ type world struct {
 	*Deployer
 	srv *server.Server
 	dir string
+
+	replicas int
 }
 
 func newWorld(t *testing.T) *world {
@@ -40,7 +42,7 @@ func newWorld(t *testing.T) *world {
 func (w *world) another() *Deployer {
 	w.Helper()
 	d, err := New(Config{
-		Bus: bustest.Open(w, w.srv, bus.Config{}), TempDir: w.TempDir(), Builtin: []Component{
+		Bus: bustest.Open(w, w.srv, bus.Config{Replicas: w.replicas}), TempDir: w.TempDir(), Builtin: []Component{
 			{Class: "shell", Ref: "shell", Kinds: []string{"batchlet"}},
 			{Class: "cli", Ref: "cli", Kinds: []string{"batchlet"}},
 		},

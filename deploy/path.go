@@ -20,6 +20,7 @@ const (
 // DeployPath deploys a class path of jars and class folders on this machine. What cannot be deployed is [Errors], one for each entry, with
 // /classpath/<index> as its place; then nothing was deployed.
 func (d *Deployer) DeployPath(ctx context.Context, app string, urls []string) (*Deployment, error) {
+	defer thrifty()()
 	if err := checkApp(app); err != nil {
 		return nil, err
 	}

@@ -20,6 +20,7 @@ const markerTTL = time.Minute
 // base is what a deployment began with.
 type base struct {
 	bus.Entry[bus.Deployed]
+	begun time.Time
 	exact bool // it must still be so at the end
 }
 
@@ -28,11 +29,12 @@ var errBase = fmt.Errorf("another deployment came first: %w", bus.ErrChanged)
 
 // deployed reads what is current; revision 0 of the key is that nothing ever was.
 func (d *Deployer) deployed(ctx context.Context, app string) (base, error) {
+	begun := time.Now()
 	e, err := d.b.Deployed.Get(ctx, app)
 	if errors.Is(err, bus.ErrNotFound) {
-		return base{Entry: bus.Entry[bus.Deployed]{Key: app}}, nil
+		return base{Entry: bus.Entry[bus.Deployed]{Key: app}, begun: begun}, nil
 	}
-	return base{Entry: e}, err
+	return base{Entry: e, begun: begun}, err
 }
 
 // point writes what is current, if it is still as it was read. An outcome that is not known is looked up.
@@ -70,9 +72,11 @@ func (d *Deployer) save(ctx context.Context, base base, r *revision) (*bus.Deplo
 	if err := d.pack(ctx, r); err != nil {
 		return nil, err
 	}
-	for _, a := range r.manifest.Artifacts { // the scan may have taken long
-		if _, err := d.jar(ctx, a.SHA256); err != nil {
-			return nil, err
+	if time.Since(base.begun) > bus.TouchAge { // then the jars were touched so long ago
+		for _, a := range r.manifest.Artifacts {
+			if _, err := d.jar(ctx, a.SHA256); err != nil {
+				return nil, err
+			}
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, grace/2) // then nobody may have taken the record away for its age

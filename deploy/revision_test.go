@@ -43,6 +43,7 @@ func TestDeploymentsAtOnce(t *testing.T) {
 	if err != nil || len(all) != 2*each || !all[0].Current || all[0].Revision != 2*each {
 		t.Errorf("%d revisions of bank, %v: %+v", len(all), err, all)
 	}
+	w.run(w.Deployer)
 	w.run(other)
 	if a, b := classes(w.Deployer, "bank"), classes(other, "bank"); a != b {
 		t.Errorf("one has %s, the other %s", a, b)

@@ -1,0 +1,152 @@
+package deploy
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/bustest"
+)
+
+const (
+	largeJars  = 300
+	largeBytes = 200 << 20
+)
+
+// largeClassPath writes 300 jars of 200 MB: 20 classes each, two of them batchlets, and what else fills jars.
+func largeClassPath(t testing.TB) []string {
+	t.Helper()
+	dir := t.TempDir()
+	random := rand.NewChaCha8([32]byte{1})
+	var all []string
+	for i := range largeJars {
+		var entries []entry
+		for k := range 20 {
+			of := "java/lang/Runnable"
+			if k < 2 {
+				of = "javax/batch/api/Batchlet"
+			}
+			entries = append(entries, class(fmt.Sprintf("app/p%d/C%d", i, k), of))
+		}
+		filler := make([]byte, largeBytes/largeJars)
+		_, _ = random.Read(filler) // it never fails
+		path := filepath.Join(dir, fmt.Sprintf("lib-%03d.jar", i))
+		if err := os.WriteFile(path, jarOf(append(entries, entry{"data.bin", filler})...), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, path)
+	}
+	return all
+}
+
+// peak watches what the process has from the system until the returned function is called, which says by how many bytes it grew.
+func peak() (grown func() uint64) {
+	runtime.GC()
+	debug.FreeOSMemory()
+	used := func() uint64 {
+		s := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
+		metrics.Read(s)
+		return s[0].Value.Uint64() - s[1].Value.Uint64()
+	}
+	idle, most := used(), uint64(0)
+	stop := make(chan struct{})
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		for tick := time.Tick(2 * time.Millisecond); ; {
+			most = max(most, used())
+			select {
+			case <-tick:
+			case <-stop:
+				return
+			}
+		}
+	})
+	return func() uint64 {
+		close(stop)
+		watching.Wait()
+		return most - min(idle, most)
+	}
+}
+
+// large is a class path, and ways to deploy it with the collector as the program sets it. The broker is in the process, as it is in the
+// program, so its memory counts.
+type large struct {
+	*Deployer
+	paths []string
+	refs  []ArtifactRef
+}
+
+func newLarge(t testing.TB) *large {
+	t.Helper()
+	old := debug.SetGCPercent(400)
+	t.Cleanup(func() { debug.SetGCPercent(old) })
+	d, err := New(Config{Bus: bustest.Open(t, bustest.Server(t), bus.Config{}), TempDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &large{Deployer: d, paths: largeClassPath(t)}
+}
+
+func (l *large) fromPath(ctx context.Context) (*Deployment, error) {
+	dep, err := l.DeployPath(ctx, "shop", l.paths)
+	if err == nil && l.refs == nil {
+		for _, a := range dep.Artifacts {
+			l.refs = append(l.refs, a.ArtifactRef)
+		}
+	}
+	return dep, err
+}
+
+func (l *large) fromStore(ctx context.Context) (*Deployment, error) {
+	return l.Deploy(ctx, "shop", l.refs)
+}
+
+type deploying func(context.Context) (*Deployment, error)
+
+func BenchmarkLarge(b *testing.B) {
+	l := newLarge(b)
+	for _, way := range []struct {
+		name string
+		deploying
+	}{{"new", l.fromPath}, {"unchanged", l.fromPath}, {"stored", l.fromStore}} {
+		b.Run(way.name, func(b *testing.B) {
+			grown := peak()
+			for b.Loop() {
+				if _, err := way.deploying(b.Context()); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(grown())/(1<<20), "peak-MiB")
+		})
+	}
+}
+
+func TestALargeClassPathTakesBoundedMemory(t *testing.T) {
+	if testing.Short() || raceDetector {
+		t.Skip("takes seconds, and the race detector has memory of its own")
+	}
+	const most = 150 // MiB
+	l := newLarge(t)
+	for _, way := range []struct {
+		name string
+		deploying
+	}{{"new", l.fromPath}, {"unchanged", l.fromPath}, {"stored", l.fromStore}} {
+		grown := peak()
+		dep, err := way.deploying(t.Context())
+		if err != nil || dep.Components != 2*largeJars || dep.Classes != 20*largeJars {
+			t.Fatalf("%s: deployed %+v, %v", way.name, dep, err)
+		}
+		if n := grown() >> 20; n > most {
+			t.Errorf("%s: the process grew by %d MiB, want at most %d", way.name, n, most)
+		}
+	}
+}
