@@ -69,7 +69,13 @@ type Fire struct {
 	CaughtUp   bool          `json:"caught_up,omitempty"`
 	Closed     bool          `json:"closed,omitempty"` // the execution was purged: not to be made again
 	Time       subjects.Time `json:"time"`             // of the decision
+
+	SkippedFrom  subjects.Time `json:"skipped_from,omitzero"`   // the oldest of a run of skipped times; the newest is the nominal time
+	SkippedCount int           `json:"skipped_count,omitempty"` // how many times the run has, counted to a million
 }
+
+// Open says whether the fire needs an execution.
+func (f *Fire) Open() bool { return f.Execution != 0 && !f.Closed }
 
 // FireKey is where the decision about a nominal time is kept.
 func FireKey(app, job string, unixSecond int64) string {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -12,8 +13,9 @@ import (
 
 // Store keeps values of one type in one KV bucket. Every write is a compare-and-set.
 type Store[T any] struct {
-	kv  jetstream.KeyValue
-	pub publisher
+	kv       jetstream.KeyValue
+	pub      publisher
+	tolerant *slog.Logger // of what List and Watch pass over; nil: nothing
 }
 
 // publisher is a [Publisher] or a lane of one.
@@ -28,6 +30,9 @@ type Entry[T any] struct {
 	Revision uint64
 	Time     time.Time // when it was written
 }
+
+// Tolerant is s whose List and Watch log what cannot be read and pass it over. Without, it is an error.
+func (s *Store[T]) Tolerant(log *slog.Logger) *Store[T] { return &Store[T]{s.kv, s.pub, log} }
 
 // KV is the bucket itself, for what the store has no word for.
 func (s *Store[T]) KV() jetstream.KeyValue { return s.kv }
@@ -122,10 +127,12 @@ func (s *Store[T]) List(ctx context.Context, filter string) ([]Entry[T], error) 
 				return all, nil
 			}
 			v, err := s.decode(e)
-			if err != nil {
+			switch {
+			case err == nil:
+				all = append(all, v)
+			case !s.passOver(err):
 				return nil, err
 			}
-			all = append(all, v)
 		case <-ctx.Done():
 			return nil, s.failed("list", filter, ctx.Err())
 		}
@@ -157,15 +164,24 @@ func (s *Store[T]) WatchKeys(ctx context.Context, filter string, put func(key st
 				put(e.Key(), nil, e.Revision())
 			default:
 				v, err := s.decode(e)
-				if err != nil {
+				switch {
+				case err == nil:
+					put(v.Key, &v.Value, v.Revision)
+				case !s.passOver(err):
 					return err
 				}
-				put(v.Key, &v.Value, v.Revision)
 			}
 		case <-ctx.Done():
 			return nil
 		}
 	}
+}
+
+func (s *Store[T]) passOver(err error) bool {
+	if s.tolerant != nil {
+		s.tolerant.Error("a value that cannot be read is passed over", "err", err)
+	}
+	return s.tolerant != nil
 }
 
 func (s *Store[T]) decode(e jetstream.KeyValueEntry) (Entry[T], error) {
@@ -201,5 +217,6 @@ func away(err error) bool {
 			return true
 		}
 	}
-	return false
+	var api *jetstream.APIError
+	return errors.As(err, &api) && api.Code == 503
 }

@@ -3,7 +3,6 @@ package scheduler
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -13,72 +12,13 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
-	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
-
-// fire is a decision as it is kept.
-type fire struct {
-	bus.Fire
-	SkippedFrom  subjects.Time `json:"skipped_from,omitzero"`   // the oldest of a run of skipped times; the newest is the nominal time
-	SkippedCount int           `json:"skipped_count,omitempty"` // how many times the run has, counted to a million
-}
-
-// open says whether the fire needs an execution.
-func (f *fire) open() bool { return f.Execution != 0 && !f.Closed }
 
 // decisions is where fires are kept.
 type decisions interface {
-	Get(ctx context.Context, key string) (f fire, rev uint64, err error) // or ErrNotFound
-	Create(ctx context.Context, key string, f fire) error                // or ErrExists
-	Update(ctx context.Context, key string, f fire, rev uint64) error    // or ErrChanged
-}
-
-// bucket keeps them in JetStream.
-type bucket struct{ kv jetstream.KeyValue }
-
-func (b bucket) Get(ctx context.Context, key string) (f fire, rev uint64, err error) {
-	e, err := b.kv.Get(ctx, key)
-	if err != nil {
-		return f, 0, b.failed("get", key, err)
-	}
-	if err := json.Unmarshal(e.Value(), &f); err != nil {
-		return f, 0, fmt.Errorf("decode %s/%s: %w", b.kv.Bucket(), key, err)
-	}
-	return f, e.Revision(), nil
-}
-
-func (b bucket) Create(ctx context.Context, key string, f fire) error {
-	data, err := json.Marshal(f)
-	if err != nil {
-		return fmt.Errorf("encode %s/%s: %w", b.kv.Bucket(), key, err)
-	}
-	_, err = b.kv.Create(ctx, key, data)
-	return b.failed("create", key, err)
-}
-
-func (b bucket) Update(ctx context.Context, key string, f fire, rev uint64) error {
-	data, err := json.Marshal(f)
-	if err != nil {
-		return fmt.Errorf("encode %s/%s: %w", b.kv.Bucket(), key, err)
-	}
-	_, err = b.kv.Update(ctx, key, data, rev)
-	return b.failed("update", key, err)
-}
-
-func (b bucket) failed(verb, key string, err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, jetstream.ErrKeyNotFound):
-		err = bus.ErrNotFound
-	case errors.Is(err, jetstream.ErrKeyRevisionMismatch): // first: it is an ErrKeyExists as well
-		err = bus.ErrChanged
-	case errors.Is(err, jetstream.ErrKeyExists):
-		err = bus.ErrExists
-	default:
-		err = fmt.Errorf("%w: %w", bus.ErrAway, err)
-	}
-	return fmt.Errorf("%s %s/%s: %w", verb, b.kv.Bucket(), key, err)
+	Get(ctx context.Context, key string) (bus.Entry[bus.Fire], error) // or ErrNotFound
+	Create(ctx context.Context, key string, f bus.Fire, opts ...jetstream.KVCreateOpt) (revision uint64, err error)
+	Update(ctx context.Context, key string, f bus.Fire, revision uint64) (uint64, error) // or ErrChanged
 }
 
 // Fires returns what was decided about a job's nominal times, newest first, at most limit of them.
@@ -93,10 +33,10 @@ func (s *Scheduler) Fires(ctx context.Context, app, job string, limit int) ([]bu
 		if len(page) >= limit {
 			break
 		}
-		f, _, err := s.fires.Get(ctx, bus.FireKey(app, job, second))
+		e, err := s.fires.Get(ctx, bus.FireKey(app, job, second))
 		switch {
 		case err == nil:
-			page = append(page, f.Fire)
+			page = append(page, e.Value)
 		case !errors.Is(err, bus.ErrNotFound): // it was purged just now
 			return nil, err
 		}

@@ -46,22 +46,28 @@ func TestPurge(t *testing.T) {
 		w := newWorld(t)
 		n := w.node("bus-1", leads)
 		ctx, second := context.Background(), int64(946684800)
-		keys := map[string]fire{
-			bus.FireKey("app", "a", second+1): {Fire: bus.Fire{Generation: 1, Skipped: "misfire", Time: 1}},
-			bus.FireKey("app", "a", second+2): {Fire: bus.Fire{Generation: 1, Execution: 1, Time: 1}},
-			bus.FireKey("app", "a", second+3): {Fire: bus.Fire{Generation: 1, Execution: 2, Closed: true, Time: 1}},
-			bus.FireKey("app", "a", second+4): {Fire: bus.Fire{Generation: 1, Skipped: "misfire", Time: subjects.Now()}},
-			bus.FireKey("app", "a", second+5): {Fire: bus.Fire{Generation: 1, Skipped: "misfire", Time: 1}},
-			bus.FireKey("app", "b", second+1): {Fire: bus.Fire{Generation: 1, Skipped: "misfire", Time: 1}},
+		keys := map[string]bus.Fire{
+			bus.FireKey("app", "a", second+1): {Generation: 1, Skipped: "misfire", Time: 1},
+			bus.FireKey("app", "a", second+2): {Generation: 1, Execution: 1, Time: 1},
+			bus.FireKey("app", "a", second+3): {Generation: 1, Execution: 2, Closed: true, Time: 1},
+			bus.FireKey("app", "a", second+4): {Generation: 1, Skipped: "misfire", Time: subjects.Now()},
+			bus.FireKey("app", "a", second+5): {Generation: 1, Skipped: "misfire", Time: 1},
+			bus.FireKey("app", "b", second+1): {Generation: 1, Skipped: "misfire", Time: 1},
+		}
+		if _, err := n.bus.Fires.KV().PutString(ctx, bus.FireKey("app", "a", second), "{"); err != nil { // neither followed nor purged
+			t.Fatal(err)
 		}
 		for key, f := range keys {
-			if err := n.fires.Create(ctx, key, f); err != nil {
+			if _, err := n.fires.Create(ctx, key, f); err != nil {
 				t.Fatal(err)
 			}
 		}
 		synctest.Wait()
 		if purged, err := n.purge(ctx, subjects.Now()); purged != 2 || err != nil {
 			t.Errorf("purged %d, %v, want the skipped one and the closed one", purged, err)
+		}
+		if err := n.bus.Fires.KV().Purge(ctx, bus.FireKey("app", "a", second)); err != nil {
+			t.Fatal(err)
 		}
 		if d := n.decisions("a"); len(d) != 3 || d[second+5].Skipped == "" {
 			t.Errorf("left: %+v, want what has an execution, what is new, and the newest", d)

@@ -3,13 +3,9 @@ package scheduler
 import (
 	"cmp"
 	"context"
-	"encoding/json"
-	"log/slog"
 	"slices"
 	"sync"
 	"time"
-
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 )
@@ -54,7 +50,7 @@ func (l *ledger) wait(ctx context.Context) error {
 // follow keeps the ledger up to date until ctx ends.
 func (s *Scheduler) follow(ctx context.Context) error {
 	for {
-		err := s.ledger.watch(ctx, s.bus.Fires.KV(), s.log)
+		err := s.bus.Fires.Tolerant(s.log).Watch(ctx, s.ledger.see, s.ledger.filled)
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -66,38 +62,19 @@ func (s *Scheduler) follow(ctx context.Context) error {
 	}
 }
 
-func (l *ledger) watch(ctx context.Context, kv jetstream.KeyValue, log *slog.Logger) error {
-	w, err := kv.WatchAll(ctx)
-	if err != nil {
-		return err
+func (l *ledger) filled() { l.once.Do(func() { close(l.loaded) }) }
+
+// see takes in what the bucket says of a key: a decision, or nil if it was purged.
+func (l *ledger) see(key string, f *bus.Fire, _ uint64) {
+	if f == nil {
+		l.done(key)
+		return
 	}
-	defer w.Stop() //nolint:errcheck // the connection is gone then, and so is the watcher
-	for {
-		select {
-		case e, ok := <-w.Updates():
-			switch {
-			case !ok:
-				return bus.ErrAway
-			case e == nil:
-				l.once.Do(func() { close(l.loaded) })
-			case e.Operation() != jetstream.KeyValuePut:
-				l.done(e.Key())
-			default:
-				var f fire
-				if err := json.Unmarshal(e.Value(), &f); err != nil {
-					log.Error("fire not understood", "key", e.Key(), "err", err)
-					continue
-				}
-				l.take(e.Key(), &f)
-			}
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
+	l.take(key, f)
 }
 
 // take takes a decision in.
-func (l *ledger) take(key string, f *fire) {
+func (l *ledger) take(key string, f *bus.Fire) {
 	schedule, second, ok := splitFireKey(key)
 	if !ok {
 		return
@@ -115,7 +92,7 @@ func (l *ledger) take(key string, f *fire) {
 			delete(of, g)
 		}
 	}
-	if !f.open() {
+	if !f.Open() {
 		l.remove(schedule, key)
 		return
 	}
@@ -138,8 +115,8 @@ func (l *ledger) newest(sc *bus.Schedule) time.Time {
 	return since
 }
 
-// marks says whether a walk may begin at the nominal time.
-func (l *ledger) mark(schedule string, second int64) bool {
+// isMark says whether a walk may begin at the nominal time.
+func (l *ledger) isMark(schedule string, second int64) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, newest := range l.marks[schedule] {

@@ -1,13 +1,11 @@
 package scheduler
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
-
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
@@ -57,30 +55,16 @@ func (s *Scheduler) purge(ctx context.Context, before subjects.Time) (n int, err
 	return n, nil
 }
 
-// finished lists the keys, with their revisions, that purge removes.
+// finished lists the keys, with their revisions, that purge removes. It keeps no others in memory: there may be millions.
 func (s *Scheduler) finished(ctx context.Context, before subjects.Time) (map[string]uint64, error) {
-	w, err := s.bus.Fires.KV().WatchAll(ctx, jetstream.IgnoreDeletes())
-	if err != nil {
-		return nil, err
-	}
-	defer w.Stop() //nolint:errcheck // the connection is gone then, and so is the watcher
+	all, seen := context.WithCancel(ctx)
+	defer seen()
 	old := map[string]uint64{}
-	for {
-		select {
-		case e, ok := <-w.Updates():
-			switch {
-			case !ok:
-				return nil, bus.ErrAway
-			case e == nil:
-				return old, nil
-			}
-			var f fire
-			schedule, second, ok := splitFireKey(e.Key())
-			if ok && json.Unmarshal(e.Value(), &f) == nil && !f.open() && f.Time < before && !s.ledger.mark(schedule, second) {
-				old[e.Key()] = e.Revision()
-			}
-		case <-ctx.Done():
-			return nil, ctx.Err()
+	err := s.bus.Fires.Tolerant(s.log).Watch(all, func(key string, f *bus.Fire, rev uint64) {
+		schedule, second, ok := splitFireKey(key)
+		if ok && f != nil && !f.Open() && f.Time < before && !s.ledger.isMark(schedule, second) {
+			old[key] = rev
 		}
-	}
+	}, seen)
+	return old, cmp.Or(err, ctx.Err())
 }

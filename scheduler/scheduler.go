@@ -73,7 +73,7 @@ func New(cfg Config) *Scheduler {
 	return &Scheduler{
 		bus: cfg.Bus, index: cfg.Index, submit: cfg.Submit, log: cfg.Log,
 		onTime: cmp.Or(cfg.OnTime, time.Minute),
-		fires:  bucket{cfg.Bus.Fires.KV()},
+		fires:  cfg.Bus.Fires,
 		leases: cfg.Bus.Leases,
 		ledger: newLedger(),
 		plans:  newPlans(cmp.Or(cfg.TimeZone, time.UTC)),

@@ -91,10 +91,10 @@ func (s *Scheduler) decide(ctx context.Context, sc *bus.Schedule, now subjects.T
 func (s *Scheduler) claim(ctx context.Context, sc *bus.Schedule, st step) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepTimeout)
 	defer cancel()
-	f := fire{Fire: bus.Fire{
+	f := bus.Fire{
 		Generation: sc.Generation, Nominal: subjects.TimeOf(st.nominal),
 		CaughtUp: st.caughtUp, Skipped: st.skipped, Time: subjects.Now(),
-	}}
+	}
 	if st.count > 1 {
 		f.SkippedFrom, f.SkippedCount = subjects.TimeOf(st.from), st.count
 	}
@@ -107,7 +107,7 @@ func (s *Scheduler) claim(ctx context.Context, sc *bus.Schedule, st step) error 
 	}
 	key := bus.FireKey(sc.App, sc.Job, st.nominal.Unix())
 	read := time.Now()
-	switch err := s.fires.Create(ctx, key, f); {
+	switch _, err := s.fires.Create(ctx, key, f); {
 	case errors.Is(err, bus.ErrExists):
 		return s.learn(ctx, key)
 	case err != nil: // if it was stored all the same, the fire is open and will be found
@@ -115,7 +115,7 @@ func (s *Scheduler) claim(ctx context.Context, sc *bus.Schedule, st step) error 
 	}
 	s.ledger.take(key, &f)
 	s.tell(sc.Key(), &f)
-	if !f.open() {
+	if !f.Open() {
 		return nil
 	}
 	if err := s.launch(ctx, key, &f, read); err != nil {
@@ -126,14 +126,14 @@ func (s *Scheduler) claim(ctx context.Context, sc *bus.Schedule, st step) error 
 
 // learn takes in what somebody else, or a step whose acknowledgement was lost, has decided.
 func (s *Scheduler) learn(ctx context.Context, key string) error {
-	f, _, err := s.fires.Get(ctx, key)
+	e, err := s.fires.Get(ctx, key)
 	if err == nil {
-		s.ledger.take(key, &f)
+		s.ledger.take(key, &e.Value)
 	}
 	return err
 }
 
-func (s *Scheduler) tell(schedule string, f *fire) {
+func (s *Scheduler) tell(schedule string, f *bus.Fire) {
 	what := "fired"
 	switch {
 	case f.Skipped != "":
@@ -180,22 +180,22 @@ func (s *Scheduler) finishOne(ctx context.Context, schedule string, o openFire) 
 		return err
 	}
 	// After the record, since whoever deletes a record has closed the key before.
-	f, _, err := s.fires.Get(ctx, o.key)
+	f, err := s.fires.Get(ctx, o.key)
 	switch {
 	case errors.Is(err, bus.ErrNotFound):
 		s.ledger.done(o.key)
 		return nil
 	case err != nil:
 		return err
-	case !f.open() || f.Execution != o.execution:
+	case !f.Value.Open() || f.Value.Execution != o.execution:
 		s.ledger.done(o.key)
 		return nil
 	}
-	return s.launch(ctx, o.key, &f, read)
+	return s.launch(ctx, o.key, &f.Value, read)
 }
 
 // launch makes the fire's execution; read is when the fire was seen to need it.
-func (s *Scheduler) launch(ctx context.Context, key string, f *fire, read time.Time) error {
+func (s *Scheduler) launch(ctx context.Context, key string, f *bus.Fire, read time.Time) error {
 	if old(read) {
 		return errOld
 	}
@@ -222,12 +222,13 @@ func (s *Scheduler) launch(ctx context.Context, key string, f *fire, read time.T
 
 // giveUp closes a fire that can have no execution, and keeps why.
 func (s *Scheduler) giveUp(ctx context.Context, key, reason string, cause error) error {
-	f, rev, err := s.fires.Get(ctx, key)
+	e, err := s.fires.Get(ctx, key)
 	if err != nil {
 		return err
 	}
+	f := e.Value
 	f.Skipped, f.Closed = reason, true
-	if err := s.fires.Update(ctx, key, f, rev); err != nil && !errors.Is(err, bus.ErrChanged) {
+	if _, err := s.fires.Update(ctx, key, f, e.Revision); err != nil && !errors.Is(err, bus.ErrChanged) {
 		return err
 	}
 	s.ledger.done(key)

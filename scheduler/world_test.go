@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/goleak"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
@@ -158,17 +159,19 @@ func (n *node) read(job string) bus.Schedule {
 }
 
 // decisions of a job by nominal time.
-func (n *node) decisions(job string) map[int64]fire {
+func (n *node) decisions(job string) map[int64]bus.Fire {
 	n.t.Helper()
 	seconds, err := n.decided(context.Background(), "app."+job)
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	all := map[int64]fire{}
+	all := map[int64]bus.Fire{}
 	for _, second := range seconds {
-		if all[second], _, err = n.fires.Get(context.Background(), bus.FireKey("app", job, second)); err != nil {
+		e, err := n.fires.Get(context.Background(), bus.FireKey("app", job, second))
+		if err != nil {
 			n.t.Fatal(err)
 		}
+		all[second] = e.Value
 	}
 	return all
 }
@@ -270,19 +273,17 @@ type faulty struct {
 	before, after func(key string) error
 }
 
-func (f faulty) Create(ctx context.Context, key string, v fire) error {
+func (f faulty) Create(ctx context.Context, key string, v bus.Fire, _ ...jetstream.KVCreateOpt) (uint64, error) {
 	if f.before != nil {
 		if err := f.before(key); err != nil {
-			return err
+			return 0, err
 		}
 	}
-	if err := f.decisions.Create(ctx, key, v); err != nil {
-		return err
+	rev, err := f.decisions.Create(ctx, key, v)
+	if err == nil && f.after != nil {
+		err = f.after(key)
 	}
-	if f.after != nil {
-		return f.after(key)
-	}
-	return nil
+	return rev, err
 }
 
 // watched is the read model; a test may look on, or say that an execution is not known yet.
