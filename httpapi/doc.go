@@ -10,11 +10,16 @@
 // Echo, which is in echo.go alone. The OpenAPI document is made from the handlers' own types (package rest), so it
 // cannot say anything else than what is read and written.
 //
-// # Bodies
+// # Formats
 //
-// Strings of bytes become values in one place, format.go, by one strict reader: unknown names, names that are there
-// twice and values of the wrong kind are refused, all of them at once, each with its JSON pointer. Job definitions go
-// to package jsl, which does the same for the job language.
+// Which format answers is decided in one place (negotiate), and each is a row of the table formats. Strings of bytes become
+// values by one strict reader: EDN and YAML are turned into the JSON that they stand for, and then unknown names, names that
+// are there twice and values of the wrong kind are refused, all of them at once, each with its JSON pointer. Job definitions
+// go to package jsl, which does the same for the job language, in XML too. What is written is what the tags of package
+// rest say.
+//
+// EDN is what clients of the original control bus speak. What they expect besides (201 for each PUT, bare vectors,
+// parameters that they do not send, keys that we do not know) is in the codec: see answered, ednDefaults and reader.unknown.
 //
 // # Preconditions
 //
