@@ -29,6 +29,7 @@ type Deployer struct {
 	log     *slog.Logger
 	known   known
 	scans   chan struct{} // one at a time: each has what it has in memory for itself
+	seen    sight         // of the sweeps
 }
 
 // New returns a Deployer. Until [Deployer.Run] has begun it knows only the components of what it deployed itself.
@@ -82,7 +83,7 @@ func (d *Deployer) sweepOften(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
-		if err := d.sweep(ctx); err != nil && ctx.Err() == nil {
+		if _, err := d.sweepDue(ctx); err != nil && ctx.Err() == nil {
 			d.log.Warn("not all of what nobody deploys any more could be removed, trying again", "err", err)
 		}
 	}

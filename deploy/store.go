@@ -40,6 +40,7 @@ func (d *Deployer) Store(ctx context.Context, ref ArtifactRef, r io.Reader) (a A
 			return artifact(ref.Name, obj), false, err
 		}
 	}
+	defer thrifty()()
 	s, err := d.spool(func(w io.Writer) error {
 		n, err := io.Copy(w, io.LimitReader(ctxReader{ctx, r}, maxJar+1))
 		if n > maxJar {

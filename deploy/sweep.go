@@ -7,15 +7,46 @@ import (
 	"time"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
 // grace is how old must be what is removed because nobody names it. Whoever means to name a jar touches it first, and has the rest
 // of that time for it: see [bus.TouchAge].
 const grace = time.Hour
 
+// sight is how far the streams were that a sweep looks at.
+type sight struct {
+	last  [3]uint64 // sequences
+	since time.Time
+	swept bool // and when all of it was older than grace
+}
+
+// sweepDue sweeps, unless nothing was written since the last sweep that could have taken all of it: a sweep has the server read the whole
+// object store.
+func (d *Deployer) sweepDue(ctx context.Context) (due bool, err error) {
+	var now [3]uint64
+	for i, name := range []string{"OBJ_" + subjects.ArtifactsStore, "KV_" + subjects.DeploymentsBucket, "KV_" + subjects.AppsBucket} {
+		s, err := d.b.JS.Stream(ctx, name)
+		if err != nil {
+			return true, wrap(err, "look at the stream %s", name)
+		}
+		now[i] = s.CachedInfo().State.LastSeq
+	}
+	if now != d.seen.last || d.seen.since.IsZero() {
+		d.seen = sight{last: now, since: time.Now()}
+	}
+	if d.seen.swept {
+		return false, nil
+	}
+	err = d.sweep(ctx)
+	d.seen.swept = err == nil && time.Since(d.seen.since) > grace+sweepEvery // clocks differ
+	return true, err
+}
+
 // sweep takes away records that are no revisions, the class paths of applications that are gone, jars that no record names, and
 // what uploads left that did not finish.
 func (d *Deployer) sweep(ctx context.Context) error {
+	defer thrifty()()
 	before := time.Now().Add(-grace)
 	objects, err := d.objects.List(ctx)
 	if err != nil {

@@ -141,6 +141,32 @@ func TestRunSweeps(t *testing.T) {
 	})
 }
 
+func TestASweepThatFindsNothingNewIsLeftOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		want := func(what string, want bool) {
+			t.Helper()
+			if due, err := w.sweepDue(t.Context()); err != nil || due != want {
+				t.Errorf("%s: sweepDue = %v, %v, want %v", what, due, err, want)
+			}
+		}
+		want("at the start", true)
+		time.Sleep(2 * grace)
+		want("when all is old", true)
+		want("when all is old and was swept", false)
+		w.store("a.jar", batchlets("a/A"))
+		want("after an upload", true)
+		want("when an upload is young", true)
+		time.Sleep(2 * grace)
+		want("when an upload is old", true)
+		if all, err := w.objects.List(t.Context()); err != nil || len(all) != 0 {
+			t.Errorf("%d jars are stored, want none: %v", len(all), err)
+		}
+		w.app("shop")
+		want("after an application was made", true)
+	})
+}
+
 func TestASweepThatCannotReadARecordRemovesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
