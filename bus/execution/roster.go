@@ -53,6 +53,9 @@ func newRoster(s *Service) *roster {
 // run listens until ctx ends.
 func (r *roster) run(ctx context.Context) error {
 	kept, err := r.s.b.Agents.List(ctx, ">")
+	if ctx.Err() != nil {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
