@@ -3,6 +3,7 @@ package bus
 import (
 	"encoding/json"
 	"strconv"
+	"strings"
 
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
@@ -33,6 +34,9 @@ func (j *Job) Key() string { return JobKey(j.App, j.Name) }
 
 // JobKey is the key of a job in the buckets jobs, schedules and locks.
 func JobKey(app, job string) string { return app + "." + job }
+
+// SplitJobKey takes a job's key apart.
+func SplitJobKey(key string) (app, job string, ok bool) { return strings.Cut(key, ".") }
 
 // Schedule says when a job fires.
 type Schedule struct {
@@ -80,6 +84,16 @@ func (f *Fire) Open() bool { return f.Execution != 0 && !f.Closed }
 // FireKey is where the decision about a nominal time is kept.
 func FireKey(app, job string, unixSecond int64) string {
 	return JobKey(app, job) + "." + strconv.FormatInt(unixSecond, 10)
+}
+
+// SplitFireKey takes a fire's key apart into the job's and the nominal time.
+func SplitFireKey(key string) (jobKey string, unixSecond int64, ok bool) {
+	dot := strings.LastIndexByte(key, '.')
+	if dot < 0 {
+		return "", 0, false
+	}
+	unixSecond, err := strconv.ParseInt(key[dot+1:], 10, 64)
+	return key[:dot], unixSecond, err == nil
 }
 
 // Agent is what is kept of an agent over its lives.

@@ -41,6 +41,11 @@ func State(code, format string, args ...any) error {
 	return &StateError{Code: code, Reason: fmt.Sprintf(format, args...)}
 }
 
+// NoSuchJob is the [StateError] of a job that is not there.
+func NoSuchJob(app, job string) error {
+	return State(CodeNoSuchJob, "there is no job %s in the application %s", job, app)
+}
+
 // HasCode says whether err is a [StateError] with that code.
 func HasCode(err error, code string) bool {
 	var s *StateError

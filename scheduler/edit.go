@@ -30,7 +30,7 @@ func (s *Scheduler) Set(ctx context.Context, sc bus.Schedule) (rev uint64, err e
 		return 0, &bus.FieldError{Path: "/cron_notation", Want: "an expression that fires: its years are over", Got: sc.Cron}
 	}
 	if _, err := s.bus.Jobs.Get(ctx, sc.Key()); errors.Is(err, bus.ErrNotFound) {
-		return 0, bus.State(bus.CodeNoSuchJob, "application %s has no job %s", sc.App, sc.Job)
+		return 0, bus.NoSuchJob(sc.App, sc.Job)
 	} else if err != nil {
 		return 0, err
 	}

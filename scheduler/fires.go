@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -52,25 +50,9 @@ func (s *Scheduler) decided(ctx context.Context, key string) ([]int64, error) {
 	}
 	var seconds []int64
 	for k := range l.Keys() {
-		if _, second, ok := splitFireKey(k); ok {
+		if _, second, ok := bus.SplitFireKey(k); ok {
 			seconds = append(seconds, second)
 		}
 	}
 	return seconds, ctx.Err()
-}
-
-// splitFireKey takes a fire's key apart into the schedule's and the nominal time.
-func splitFireKey(key string) (schedule string, second int64, ok bool) {
-	dot := strings.LastIndexByte(key, '.')
-	if dot < 0 {
-		return "", 0, false
-	}
-	second, err := strconv.ParseInt(key[dot+1:], 10, 64)
-	return key[:dot], second, err == nil
-}
-
-// splitKey takes a schedule's key apart.
-func splitKey(key string) (app, job string) {
-	app, job, _ = strings.Cut(key, ".")
-	return app, job
 }

@@ -75,7 +75,7 @@ func (l *ledger) see(key string, f *bus.Fire, _ uint64) {
 
 // take takes a decision in.
 func (l *ledger) take(key string, f *bus.Fire) {
-	schedule, second, ok := splitFireKey(key)
+	schedule, second, ok := bus.SplitFireKey(key)
 	if !ok {
 		return
 	}
@@ -153,7 +153,7 @@ func (l *ledger) open(schedule string) []openFire {
 
 // later puts an open fire off, each time for longer.
 func (l *ledger) later(key string) {
-	schedule, _, _ := splitFireKey(key)
+	schedule, _, _ := bus.SplitFireKey(key)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if o := l.opened[schedule][key]; o != nil {
@@ -164,7 +164,7 @@ func (l *ledger) later(key string) {
 
 // done says that a fire has its execution, or will have none.
 func (l *ledger) done(key string) {
-	schedule, _, _ := splitFireKey(key)
+	schedule, _, _ := bus.SplitFireKey(key)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.remove(schedule, key)

@@ -61,7 +61,7 @@ func (s *Scheduler) finished(ctx context.Context, before subjects.Time) (map[str
 	defer seen()
 	old := map[string]uint64{}
 	err := s.bus.Fires.Tolerant(s.log).Watch(all, func(key string, f *bus.Fire, rev uint64) {
-		schedule, second, ok := splitFireKey(key)
+		schedule, second, ok := bus.SplitFireKey(key)
 		if ok && f != nil && !f.Open() && f.Time < before && !s.ledger.isMark(schedule, second) {
 			old[key] = rev
 		}

@@ -117,7 +117,7 @@ func (s *Scheduler) walkAll(ctx context.Context) error {
 		g.Go(func() error {
 			defer s.wakes.done(key)
 			if err := s.walk(ctx, key); err != nil && ctx.Err() == nil {
-				app, job := splitKey(key)
+				app, job, _ := bus.SplitJobKey(key)
 				s.log.Warn("schedule not walked, trying again", "app", app, "job", job, "err", err)
 			}
 			return nil

@@ -53,7 +53,7 @@ func (s *Scheduler) walkTo(ctx context.Context, key string, now subjects.Time) e
 
 // due says whether by what this bus has seen there is something to decide. Most walks end here.
 func (s *Scheduler) due(key string, now subjects.Time) bool {
-	app, job := splitKey(key)
+	app, job, _ := bus.SplitJobKey(key)
 	j, ok := s.index.Job(app, job)
 	if !ok || j.Schedule == nil || !j.Schedule.Active {
 		return false
@@ -141,7 +141,7 @@ func (s *Scheduler) tell(schedule string, f *bus.Fire) {
 	case f.CaughtUp:
 		what = "caught_up"
 	}
-	app, job := splitKey(schedule)
+	app, job, _ := bus.SplitJobKey(schedule)
 	s.bus.Event("fire", what, []string{app, job}, f)
 }
 
@@ -169,7 +169,7 @@ func (s *Scheduler) finishOne(ctx context.Context, schedule string, o openFire) 
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepTimeout)
 	defer cancel()
-	app, job := splitKey(schedule)
+	app, job, _ := bus.SplitJobKey(schedule)
 	read := time.Now()
 	_, err := s.bus.Executions.Get(ctx, bus.ExecutionKey(app, job, o.execution))
 	if err == nil {
@@ -199,8 +199,8 @@ func (s *Scheduler) launch(ctx context.Context, key string, f *bus.Fire, read ti
 	if old(read) {
 		return errOld
 	}
-	schedule, _, _ := splitFireKey(key)
-	app, job := splitKey(schedule)
+	schedule, _, _ := bus.SplitFireKey(key)
+	app, job, _ := bus.SplitJobKey(schedule)
 	_, _, err := s.submit.Submit(ctx, execution.Submission{
 		App: app, Job: job, ID: f.Execution, ScheduledFor: f.Nominal, FireKey: key,
 	})
@@ -232,8 +232,8 @@ func (s *Scheduler) giveUp(ctx context.Context, key, reason string, cause error)
 		return err
 	}
 	s.ledger.done(key)
-	schedule, _, _ := splitFireKey(key)
-	app, job := splitKey(schedule)
+	schedule, _, _ := bus.SplitFireKey(key)
+	app, job, _ := bus.SplitJobKey(schedule)
 	s.log.Warn("fire given up", "app", app, "job", job, "execution", f.Execution, "err", cause)
 	s.tell(schedule, &f)
 	return nil

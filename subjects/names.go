@@ -40,6 +40,9 @@ const (
 	DeploymentsBucket = BucketPrefix + "deployments" // <app>: which revision is current; <app>.<revision>
 )
 
+// BucketStream is the stream that keeps a bucket.
+func BucketStream(bucket string) string { return "KV_" + bucket }
+
 // ArtifactsStore is the object store with the jars of applications, each named by the SHA-256 of its content.
 // Operators read it with `nats object`.
 const ArtifactsStore = BucketPrefix + "artifacts"

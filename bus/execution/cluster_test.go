@@ -31,7 +31,7 @@ func TestThreeReplicas(t *testing.T) {
 		w.want(e, subjects.Completed)
 	}
 	run()
-	for _, name := range []string{subjects.ResultsStream, subjects.RequestStream("default"), "KV_" + subjects.ExecutionsBucket} {
+	for _, name := range []string{subjects.ResultsStream, subjects.RequestStream("default"), subjects.BucketStream(subjects.ExecutionsBucket)} {
 		s, err := w.js.Stream(t.Context(), name)
 		if err != nil || s.CachedInfo().Config.Replicas != 3 {
 			t.Errorf("stream %s has not three replicas: %v", name, err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
@@ -96,7 +95,7 @@ func (r *recoverer) freeLocks(ctx context.Context) error {
 		if time.Since(l.Time) < r.s.cfg.Waiting {
 			continue
 		}
-		app, job, ok := splitJobKey(l.Key)
+		app, job, ok := bus.SplitJobKey(l.Key)
 		if !ok {
 			continue
 		}
@@ -119,5 +118,3 @@ func (r *recoverer) freeLocks(ctx context.Context) error {
 	}
 	return nil
 }
-
-func splitJobKey(key string) (app, job string, ok bool) { return strings.Cut(key, ".") }

@@ -118,7 +118,7 @@ func (s *Service) markDeleted(ctx context.Context, app, job string, id int64) er
 func (s *Service) DeleteJob(ctx context.Context, app, job string, revision uint64, keepHistory bool) error {
 	e, err := s.b.Jobs.Get(ctx, bus.JobKey(app, job))
 	if errors.Is(err, bus.ErrNotFound) {
-		return bus.State(bus.CodeNoSuchJob, "there is no job %s in the application %s", job, app)
+		return bus.NoSuchJob(app, job)
 	}
 	if err != nil {
 		return err

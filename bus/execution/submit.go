@@ -70,7 +70,7 @@ func (s *Service) definition(ctx context.Context, app, job string) (*bus.Job, *j
 	}
 	e, err := s.b.Jobs.Get(ctx, bus.JobKey(app, job))
 	if errors.Is(err, bus.ErrNotFound) {
-		return nil, nil, bus.State(bus.CodeNoSuchJob, "there is no job %s in the application %s", job, app)
+		return nil, nil, bus.NoSuchJob(app, job)
 	}
 	if err != nil {
 		return nil, nil, err

@@ -72,7 +72,7 @@ func (x *Index) followExecutions(ctx context.Context, filled func()) error {
 
 // hand gives messages to the decoders, in batches while there are many, and the nil batch when all that was there is handed out.
 func (x *Index) hand(ctx context.Context, lanes *[decoders]lane) error {
-	stream := "KV_" + subjects.ExecutionsBucket
+	stream := subjects.BucketStream(subjects.ExecutionsBucket)
 	cons, err := x.b.JS.OrderedConsumer(ctx, stream, jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverAllPolicy})
 	if err != nil {
 		return fmt.Errorf("follow executions: %w", err)
@@ -150,7 +150,7 @@ func gather(ctx context.Context, msgs <-chan jetstream.Msg, seed maphash.Seed, f
 
 // take puts one message of the bucket's stream into the index.
 func (x *Index) take(m jetstream.Msg) {
-	app, job, id, ok := splitKey(m.Subject())
+	app, job, id, ok := splitSubject(m.Subject())
 	if !ok {
 		return
 	}
@@ -180,8 +180,8 @@ func (x *Index) knows(id int64, rev uint64) bool {
 	return ok && x.table.at(h).rev >= rev
 }
 
-// splitKey takes $KV.<bucket>.<app>.<job>.<id> apart.
-func splitKey(subject string) (app, job string, id int64, ok bool) {
+// splitSubject takes $KV.<bucket>.<app>.<job>.<id> apart.
+func splitSubject(subject string) (app, job string, id int64, ok bool) {
 	t := strings.Split(subject, ".")
 	if len(t) != 5 {
 		return "", "", 0, false

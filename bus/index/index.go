@@ -13,7 +13,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -91,12 +90,12 @@ func (x *Index) Run(ctx context.Context) error {
 	}
 	follow(ctx, g, x.b.Apps, filled, x.PutApp)
 	follow(ctx, g, x.b.Jobs, filled, func(key string, v *bus.Job, rev uint64) {
-		if app, job, ok := strings.Cut(key, "."); ok {
+		if app, job, ok := bus.SplitJobKey(key); ok {
 			x.PutJob(app, job, v, rev)
 		}
 	})
 	follow(ctx, g, x.b.Schedules, filled, func(key string, v *bus.Schedule, rev uint64) {
-		if app, job, ok := strings.Cut(key, "."); ok {
+		if app, job, ok := bus.SplitJobKey(key); ok {
 			x.PutSchedule(app, job, v, rev)
 		}
 	})

@@ -147,7 +147,7 @@ func (x *examination) buses(ctx context.Context) (Check, error) {
 		holders[l.Holder] = true
 	}
 	var idle time.Duration
-	if s := x.streams["KV_"+subjects.LeasesBucket]; s != nil {
+	if s := x.streams[subjects.BucketStream(subjects.LeasesBucket)]; s != nil {
 		if info, err := s.Information(); err == nil {
 			idle = info.TimeStamp.Sub(info.State.LastTime)
 		}

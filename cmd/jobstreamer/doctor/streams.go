@@ -94,7 +94,7 @@ func holds(stream string) string {
 	if store, ok := strings.CutPrefix(stream, "OBJ_"+subjects.BucketPrefix); ok {
 		return store
 	}
-	if bucket, ok := strings.CutPrefix(stream, "KV_"+subjects.BucketPrefix); ok {
+	if bucket, ok := strings.CutPrefix(stream, subjects.BucketStream(subjects.BucketPrefix)); ok {
 		return bucket
 	}
 	return "requests"
@@ -183,6 +183,6 @@ func (x *examination) sameReplicas(c *Check) {
 }
 
 func ours(stream string) bool {
-	return strings.HasPrefix(stream, "KV_"+subjects.BucketPrefix) || strings.HasPrefix(stream, "OBJ_"+subjects.BucketPrefix) || stream == subjects.ResultsStream || stream == subjects.LogsStream ||
+	return strings.HasPrefix(stream, subjects.BucketStream(subjects.BucketPrefix)) || strings.HasPrefix(stream, "OBJ_"+subjects.BucketPrefix) || stream == subjects.ResultsStream || stream == subjects.LogsStream ||
 		strings.HasPrefix(stream, subjects.RequestStreamPrefix)
 }
