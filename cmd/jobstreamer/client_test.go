@@ -219,37 +219,54 @@ func TestWaitingOutlivesTheServer(t *testing.T) {
 	}
 }
 
+// watching runs a command that watches, until the test ends.
+func (d *desk) watching(t *testing.T, line string) *lockedBuffer {
+	ctx, cancel := context.WithCancel(t.Context())
+	var out lockedBuffer
+	ended := make(chan int, 1)
+	go func() { ended <- run(ctx, strings.Fields(line), streams{strings.NewReader(""), &out, &out}, d.env) }()
+	t.Cleanup(func() {
+		cancel()
+		if code := <-ended; code != exitOK {
+			t.Errorf("exit status %d: %s", code, out.String())
+		}
+	})
+	return &out
+}
+
+// says waits until something was printed.
+func says(out *lockedBuffer, what string, within time.Duration) bool {
+	for end := time.Now().Add(within); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if strings.Contains(out.String(), what) {
+			return true
+		}
+	}
+	return false
+}
+
 func TestWatch(t *testing.T) {
 	d := newDesk(t)
 	d.try(t.Context(), "job apply DIR/hello.yaml")
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	var out lockedBuffer
-	ended := make(chan int, 1)
-	go func() {
-		ended <- run(ctx, []string{"execution", "list", "hello", "--watch", "--interval", "100ms"}, streams{strings.NewReader(""), &out, &out}, d.env)
-	}()
-	until := func(what string) {
-		t.Helper()
-		for range 500 {
-			if strings.Contains(out.String(), what) {
-				return
-			}
-			time.Sleep(20 * time.Millisecond)
-		}
-		t.Fatalf("%q came not, but %q", what, out.String())
+	often := d.watching(t, "execution list hello --watch --interval 100ms")
+	seldom := d.watching(t, "execution list hello --watch --interval 1h")
+	if none := "No executions of hello."; !says(often, none, 20*time.Second) || !says(seldom, none, 20*time.Second) {
+		t.Fatalf("%q and %q", often.String(), seldom.String())
 	}
-	until("No executions of hello.")
 	d.try(t.Context(), "run hello --wait")
-	until("completed")
-	time.Sleep(300 * time.Millisecond) // nothing changes
-	cancel()
-	if code := <-ended; code != exitOK {
-		t.Errorf("exit status %d", code)
+	if !says(often, "completed", 20*time.Second) {
+		t.Fatalf("%q", often.String())
 	}
-	if n := strings.Count(out.String(), "completed"); n != 1 {
-		t.Errorf("%d times what did not change: %s", n, out.String())
+	time.Sleep(500 * time.Millisecond) // nothing changes
+	if n := strings.Count(often.String(), "completed"); n != 1 {
+		t.Errorf("%d times what did not change: %s", n, often.String())
 	}
+	for range 10 { // one that was over before it listened is not heard
+		if says(seldom, "completed", 2*time.Second) {
+			return
+		}
+		d.try(t.Context(), "run hello --wait")
+	}
+	t.Errorf("nothing was heard: %s", seldom.String())
 }
 
 func TestCompletion(t *testing.T) {
@@ -338,6 +355,7 @@ func TestDeployToARealServer(t *testing.T) {
 	if second.code != exitOK || !strings.Contains(second.out, "Revision 2 of shop is deployed") {
 		t.Fatalf("%+v", second)
 	}
+	d.write(t, filepath.Join("classes", "still.txt"), "more")
 	edn := d.try(t.Context(), "app deploy edn DIR/classes -o edn") // which does not say which jars are missing
 	if edn.code != exitOK || !strings.Contains(edn.out, ":revision 1") {
 		t.Errorf("%+v", edn)

@@ -53,6 +53,9 @@ func TestClassFoldersBecomeTheSameJar(t *testing.T) {
 	var got []string
 	for _, f := range z.File {
 		got = append(got, f.Name)
+		if !f.Modified.Equal(time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)) {
+			t.Errorf("%s is of %v", f.Name, f.Modified)
+		}
 	}
 	if want := "META-INF/ META-INF/MANIFEST.MF A.class META-INF/batch.xml b/ b/B.class b/c/ b/c/text.txt lib.jar"; strings.Join(got, " ") != want {
 		t.Errorf("entries %s, want %s", strings.Join(got, " "), want)

@@ -17,7 +17,7 @@ import (
 
 const formatTable = "table"
 
-const eventPause = 200 * time.Millisecond // between two looks because of events
+const eventPause = 200 * time.Millisecond // after an event: more may come, and lists know of it a little later
 
 var outputs = []string{formatTable, "json", "yaml", "edn"}
 
@@ -80,6 +80,7 @@ func (s *session) repeat(draw func(p *page) error) error {
 		away = err != nil
 		select {
 		case <-changes:
+			time.Sleep(eventPause)
 		case <-time.After(s.every):
 		case <-s.ctx.Done():
 			return nil
@@ -99,7 +100,6 @@ func (s *session) changes() (changes <-chan struct{}, stop func()) {
 			case ch <- struct{}{}:
 			default:
 			}
-			time.Sleep(eventPause)
 			return nil
 		})
 	})
