@@ -1,9 +1,11 @@
 package bus
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -42,7 +44,7 @@ func Streams(replicas int, r Retention) []jetstream.StreamConfig {
 			Replicas: replicas,
 		}
 	}
-	all := []jetstream.StreamConfig{
+	return []jetstream.StreamConfig{
 		kv(subjects.AppsBucket, 10),
 		kv(subjects.JobsBucket, 64), // the history of a definition
 		kv(subjects.SchedulesBucket, 10),
@@ -71,19 +73,11 @@ func Streams(replicas int, r Retention) []jetstream.StreamConfig {
 		{
 			Name: subjects.LogsStream, Subjects: []string{subjects.AllLogs}, Storage: jetstream.FileStorage,
 			Description: "output of jobs",
-			MaxBytes:    orUnlimited(r.LogBytes), MaxMsgs: -1, MaxMsgSize: -1, MaxConsumers: -1, MaxMsgsPerSubject: -1,
+			MaxBytes:    cmp.Or(r.LogBytes, -1), MaxMsgs: -1, MaxMsgSize: -1, MaxConsumers: -1, MaxMsgsPerSubject: -1,
 			MaxAge: r.Logs, Discard: jetstream.DiscardOld, Compression: jetstream.S2Compression,
 			AllowDirect: true, Replicas: replicas,
 		},
 	}
-	return all
-}
-
-func orUnlimited(n int64) int64 {
-	if n == 0 {
-		return -1
-	}
-	return n
 }
 
 // RequestStreamConfig is the work queue of an application. One a queue, so that permissions can confine an
@@ -178,7 +172,7 @@ func (b *Bus) RemoveQueue(ctx context.Context, app string) error {
 	defer b.poolsMu.Unlock()
 	prefix := subjects.RequestStream(app) + "="
 	b.pools.Range(func(k, _ any) bool {
-		if s := k.(string); len(s) > len(prefix) && s[:len(prefix)] == prefix {
+		if strings.HasPrefix(k.(string), prefix) {
 			b.pools.Delete(k)
 		}
 		return true

@@ -2,6 +2,7 @@ package execution
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
@@ -104,19 +105,7 @@ func merge(steps, changed []subjects.StepExecution) []subjects.StepExecution {
 }
 
 // exitOf is the exit status of who set none: the batch status, in upper case (JSR-352 section 8.7).
-func exitOf(s subjects.BatchStatus) string {
-	switch s {
-	case subjects.Completed:
-		return "COMPLETED"
-	case subjects.Failed:
-		return "FAILED"
-	case subjects.Stopped:
-		return "STOPPED"
-	case subjects.Abandoned:
-		return "ABANDONED"
-	}
-	return ""
-}
+func exitOf(s subjects.BatchStatus) string { return strings.ToUpper(string(s)) }
 
 // states is what a further attempt or a restart has to know of each step: its newest execution, and how often it started.
 func states(before []subjects.StepState, steps []subjects.StepExecution) []subjects.StepState {

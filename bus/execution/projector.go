@@ -1,6 +1,7 @@
 package execution
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -180,7 +181,7 @@ func (p *projector) write(t *track) {
 		go p.load(t)
 		return
 	}
-	slices.SortFunc(t.pending, func(a, b result) int { return int(int64(a.Sequence) - int64(b.Sequence)) })
+	slices.SortFunc(t.pending, func(a, b result) int { return cmp.Compare(a.Sequence, b.Sequence) })
 	e := *t.rec
 	changed := false
 	for _, r := range t.pending {

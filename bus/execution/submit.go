@@ -1,6 +1,7 @@
 package execution
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -83,19 +84,12 @@ func newRecord(id int64, def *bus.Job, parsed *jsl.Job, now time.Time) *bus.Exec
 	return &bus.Execution{
 		Execution: subjects.Execution{
 			ID: id, InstanceID: id, App: def.App, Job: def.Name, BatchStatus: subjects.Undispatched,
-			Pool: orDefault(parsed.Pool, subjects.DefaultPool), Priority: orDefault(parsed.Priority, subjects.Normal),
+			Pool: cmp.Or(parsed.Pool, subjects.DefaultPool), Priority: cmp.Or(parsed.Priority, subjects.Normal),
 			Exclusive: parsed.Exclusive, OnAgentLost: parsed.OnAgentLost, MaxAttempts: parsed.MaxAttempts,
 			CreateTime: subjects.TimeOf(now), UpdateTime: subjects.TimeOf(now),
 		},
 		Definition: def.Definition,
 	}
-}
-
-func orDefault(s, d string) string {
-	if s == "" {
-		return d
-	}
-	return s
 }
 
 // name draws the execution that an Idempotency-Key stands for. Who finds one does the same steps for its id before

@@ -1,6 +1,7 @@
 package index
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
@@ -102,15 +103,7 @@ func (t *table) remove(id int64) {
 // older compares by create time, then by id.
 func (t *table) older(a, b int32) int {
 	x, y := t.at(a), t.at(b)
-	switch {
-	case x.create != y.create:
-		return int(min(1, max(-1, int64(x.create-y.create))))
-	case x.id < y.id:
-		return -1
-	case x.id > y.id:
-		return 1
-	}
-	return 0
+	return cmp.Or(cmp.Compare(x.create, y.create), cmp.Compare(x.id, y.id))
 }
 
 // insert puts handle where it belongs, which is nearly always the end.
