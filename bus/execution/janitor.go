@@ -96,7 +96,7 @@ func (j *janitor) remove(ctx context.Context) error {
 		id       int64
 	}
 	var all []old
-	for _, d := range j.s.x.DoomedOnes() {
+	for _, d := range j.s.x.Doomed() {
 		all = append(all, old{d.App, d.Job, d.ID})
 	}
 	if keep := j.s.b.Retention().Executions; keep > 0 {

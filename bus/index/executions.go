@@ -52,35 +52,57 @@ func (x *Index) PutExecution(e *bus.Execution, rev uint64) {
 	}, e.App, e.Job, rev, e)
 }
 
-// put makes the entry of r what r says, unless it is newer. whole is the record, if the caller has it.
+// put makes the entry of r what r says, unless it is newer, and tells who waits. whole is the record, if the caller has it.
 func (x *Index) put(r *record, app, job string, rev uint64, whole *bus.Execution) {
 	x.mu.Lock()
+	waiters := x.apply(r, app, job, rev, whole)
+	x.mu.Unlock()
+	for _, w := range waiters {
+		w <- whole // has room for one
+	}
+}
+
+// apply is put without telling: it returns who waits for the end that r is.
+func (x *Index) apply(r *record, app, job string, rev uint64, whole *bus.Execution) (waiters []chan *bus.Execution) {
 	j := x.job(app, job)
 	h, there := x.table.find(r.ID)
 	if there && x.table.at(h).rev >= rev {
-		x.mu.Unlock()
-		return
-	}
-	if _, ok := x.doomed[r.ID]; ok && r.Deleted == 0 {
-		x.mu.Unlock()
-		return
+		return nil
 	}
 	if r.Deleted != 0 {
 		x.forget(r.ID, j)
 		x.doomed[r.ID] = Doomed{app, job, r.ID}
-		x.mu.Unlock()
-		return
+		return nil
 	}
-	if !there {
-		h = x.table.add(r.ID)
-	} else {
+	if _, ok := x.doomed[r.ID]; ok {
+		return nil
+	}
+	x.set(r, j, h, there, rev)
+	x.note(r, app, job)
+	if !r.Status.Ended() {
+		return nil
+	}
+	if whole != nil {
+		x.ended[x.endedNext%len(x.ended)] = whole
+		x.endedNext++
+	}
+	waiters = x.waiters[r.ID]
+	delete(x.waiters, r.ID)
+	return waiters
+}
+
+// set writes the entry of r, at handle h if it is there, and keeps the job's list and counts.
+func (x *Index) set(r *record, j *jobEntry, h int32, there bool, rev uint64) {
+	moved := false
+	if there {
 		j.count(x.table.at(h), -1)
+		if moved = x.table.at(h).create != r.Create; moved {
+			j.list = x.table.drop(j.list, h)
+		}
+	} else {
+		h = x.table.add(r.ID)
 	}
 	e := x.table.at(h)
-	moved := there && e.create != r.Create
-	if moved {
-		j.list = x.table.drop(j.list, h)
-	}
 	*e = entry{
 		id: r.ID, instance: r.Instance, create: r.Create, start: r.Start, end: r.End, rev: rev, job: j.number,
 		exit: x.names.number(r.Exit), agent: x.names.number(r.Agent),
@@ -93,21 +115,6 @@ func (x *Index) put(r *record, app, job string, rev uint64, whole *bus.Execution
 		j.list = x.table.insert(j.list, h)
 	}
 	j.count(e, 1)
-	x.note(r, app, job)
-	if whole != nil && r.Status.Ended() {
-		x.ended[x.endedNext%len(x.ended)] = whole
-		x.endedNext++
-	}
-	waiters := x.waiters[r.ID]
-	if len(waiters) > 0 && r.Status.Ended() {
-		delete(x.waiters, r.ID)
-	} else {
-		waiters = nil
-	}
-	x.mu.Unlock()
-	for _, w := range waiters {
-		w <- whole // has room for one
-	}
 }
 
 // note keeps the few things that are known only of executions that have not ended, or were restarted.
@@ -308,8 +315,8 @@ func (x *Index) EndedBefore(t time.Time, limit int) []Summary {
 	return old
 }
 
-// DoomedOnes are the records that somebody deleted.
-func (x *Index) DoomedOnes() []Doomed {
+// Doomed are the records that somebody deleted.
+func (x *Index) Doomed() []Doomed {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	all := make([]Doomed, 0, len(x.doomed))

@@ -73,11 +73,11 @@ func TestExecutions(t *testing.T) {
 	gone.DeleteTime = 1
 	put(gone)
 	put(execution(3, subjects.Failed)) // whoever was slow
-	if _, ok := x.Find(3); ok || len(x.DoomedOnes()) != 1 {
-		t.Errorf("a deleted execution is found, or not kept for the janitor: %v", x.DoomedOnes())
+	if _, ok := x.Find(3); ok || len(x.Doomed()) != 1 {
+		t.Errorf("a deleted execution is found, or not kept for the janitor: %v", x.Doomed())
 	}
 	x.Remove("a", "j", 3)
-	if page, hits := x.Executions("a", "j", 0, 10); hits != 4 || !slices.Equal(ids(page), []int64{5, 4, 2, 1}) || len(x.DoomedOnes()) != 0 {
+	if page, hits := x.Executions("a", "j", 0, 10); hits != 4 || !slices.Equal(ids(page), []int64{5, 4, 2, 1}) || len(x.Doomed()) != 0 {
 		t.Errorf("after the removal: %v of %d", ids(page), hits)
 	}
 	if j, _ := x.Job("a", "j"); j.Stats.Failure != 0 || j.Stats.Total != 4 {
