@@ -103,14 +103,15 @@ func (p *projector) finish() {
 	for _, t := range p.tracks {
 		p.schedule(t)
 	}
+	late := false
 	deadline := time.AfterFunc(bus.AckTimeout, func() {
 		p.mu.Lock()
-		p.writes = 0
+		late = true
 		p.idle.Broadcast()
 		p.mu.Unlock()
 	})
 	defer deadline.Stop()
-	for p.writes > 0 {
+	for p.writes > 0 && !late {
 		p.idle.Wait()
 	}
 }
@@ -194,12 +195,12 @@ func (p *projector) write(t *track) {
 		case held:
 		}
 	}
-	taken := t.pending
-	t.pending = nil
 	if !changed {
-		p.written(t, taken, nil, 0, nil)
+		p.settle(t, nil)
 		return
 	}
+	taken := t.pending
+	t.pending = nil
 	// The acknowledgement may come before this returns.
 	p.b.Executions.Write(e.Key(), e, t.rev, func(rev uint64, err error) {
 		p.mu.Lock()
@@ -208,12 +209,17 @@ func (p *projector) write(t *track) {
 	})
 }
 
+// settle ends a write that wrote nothing: what is in hand is done with, or stays there if err is not nil. p.mu is held.
+func (p *projector) settle(t *track, err error) {
+	taken := t.pending
+	t.pending = nil
+	p.written(t, taken, nil, 0, err)
+}
+
 // written ends a write of e, or of nothing if e is nil. p.mu is held.
 func (p *projector) written(t *track, taken []result, e *bus.Execution, rev uint64, err error) {
 	t.busy = false
-	if p.writes > 0 {
-		p.writes--
-	}
+	p.writes--
 	p.idle.Broadcast()
 	if err != nil {
 		t.pending = append(taken, t.pending...)

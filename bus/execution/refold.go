@@ -20,20 +20,14 @@ func (p *projector) load(t *track) {
 		} else if err == nil { // the record is gone and so are the results: nothing to do
 			p.mu.Lock()
 			defer p.mu.Unlock()
-			taken := t.pending
-			t.pending = nil
-			t.rec = &bus.Execution{}
-			p.written(t, taken, nil, 0, nil)
-			delete(p.tracks, t.id)
+			p.settle(t, nil)
 			return
 		}
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err != nil {
-		taken := t.pending
-		t.pending = nil
-		p.written(t, taken, nil, 0, err)
+		p.settle(t, err)
 		return
 	}
 	if e.Revision > 0 {
@@ -92,21 +86,18 @@ func (p *projector) refold(t *track, e *bus.Execution) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	taken := t.pending
-	t.pending = nil
 	switch {
 	case errors.Is(err, bus.ErrNotFound):
 		// Purged meanwhile: what is in hand is of the past.
-		t.rec = &bus.Execution{}
-		p.written(t, taken, nil, 0, nil)
-		delete(p.tracks, t.id)
+		t.rec = nil
+		p.settle(t, nil)
 	case err != nil:
-		p.written(t, taken, nil, 0, err)
+		p.settle(t, err)
 	default:
 		if len(missing) > 0 && missing[0].Expected != e.LastSequence { // the record is of another past: its results were purged
 			missing[0].Expected = e.LastSequence
 		}
-		t.pending = append(missing, taken...)
+		t.pending = append(missing, t.pending...)
 		p.writes--
 		p.write(t)
 	}

@@ -237,9 +237,7 @@ func (p *projector) created(rec *bus.Execution, rev uint64, err error) {
 		return
 	}
 	t.busy, t.creating = false, false
-	if p.writes > 0 {
-		p.writes--
-	}
+	p.writes--
 	if err == nil {
 		t.rec, t.rev = rec, rev
 	}
