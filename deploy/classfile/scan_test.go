@@ -156,7 +156,7 @@ var names = []struct {
 	}, []string{"a.B batchlet javax public"}, nil},
 	{"ids of batch xml are aliases before that of Named", map[string][]byte{
 		"a.jar": jarOf(source{name: "a/B", implements: []string{batchlet}, notes: named1("")}.at(""),
-			batchXML(`<ref id="one" class="a.B"/><ref id="two" class="a.B"/><ref id="one" class="a.B"/>`)),
+			batchXML(`<ref id="one" class="a.Old"/><ref id="two" class="a.B"/><ref id="one" class="a.B"/>`)),
 	}, []string{"a.B batchlet alias:one alias:two alias:b javax public"}, nil},
 	{"only the first batch xml counts", map[string][]byte{
 		"a.jar": jarOf(batchXML(`<ref id="one" class="a.B"/>`)),
