@@ -90,6 +90,12 @@ var archives = []struct {
 		[]string{"y.Y in a.war!/y.jar"}, []string{"a.war!/WEB-INF/lib/x.jar: is no zip file, or truncated: its directory is missing"}},
 	{"an entry that cannot be unpacked is a warning", map[string][]byte{"a.jar": spoiled(job("a/B"))},
 		nil, []string{"a.jar!/a/B.class: cannot be unpacked: flate: corrupt input before offset 1"}},
+	{"an entry of another length than listed is a warning", map[string][]byte{"a.jar": jarOf(
+		file{name: "A.class", body: []byte("xxxx"), claims: 5}, file{name: "B.class", body: []byte("xxxx"), claims: 3},
+	)}, nil, []string{
+		"a.jar!/A.class: unpacks to another length than its directory says",
+		"a.jar!/B.class: unpacks to another length than its directory says",
+	}},
 	{"an empty jar has nothing", map[string][]byte{"a.jar": jarOf()}, nil, nil},
 }
 
