@@ -50,6 +50,9 @@ func listing(t *testing.T, jar []byte) string {
 	var all []string
 	for _, f := range z.File {
 		all = append(all, f.Name)
+		if !f.Modified.Equal(time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)) {
+			t.Errorf("%s has the time %v", f.Name, f.Modified)
+		}
 		if !strings.HasSuffix(f.Name, "/") && f.Method != zip.Deflate {
 			t.Errorf("%s has the method %d: streaming readers of Java cannot read it", f.Name, f.Method)
 		}

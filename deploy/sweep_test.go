@@ -67,6 +67,12 @@ func TestSweep(t *testing.T) {
 		{"the jars of an application that is not there yet stay", func(w *world) {
 			w.mustPath("soon", w.file("a.jar", batchlets("a/A")))
 			time.Sleep(59 * time.Minute)
+			if err := w.sweep(w.Context()); err != nil {
+				w.Error(err)
+			}
+			if n, _ := current(w.T, w.Deployer, "soon"); n != 1 {
+				w.Errorf("current is %d, want 1", n)
+			}
 		}, 1},
 		{"a record that never became a revision goes with its jar", func(w *world) {
 			ref := w.store("a.jar", batchlets("a/A"))
@@ -82,8 +88,8 @@ func TestSweep(t *testing.T) {
 			if err := w.sweep(w.Context()); err != nil {
 				w.Error(err)
 			}
-			if _, err := w.objects.Stat(w.Context(), ref.SHA256); err != nil {
-				w.Errorf("a deployment that is under way lost its jar: %v", err)
+			if _, err := w.b.Revisions.Get(w.Context(), r.Key()); err != nil {
+				w.Errorf("a deployment that is under way lost its record: %v", err)
 			}
 			time.Sleep(61 * time.Minute)
 		}, 0},
