@@ -1,0 +1,107 @@
+package execution
+
+import (
+	"context"
+	"errors"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+// DeleteHistory removes all ended executions of a job from the lists. The janitor does the rest, in the order that lets
+// nothing of them come back.
+func (s *Service) DeleteHistory(ctx context.Context, app, job string) error {
+	for {
+		page, _ := s.x.Executions(app, job, 0, 1<<30)
+		marked := 0
+		for i := len(page) - 1; i >= 0; i-- { // the oldest first
+			if !page[i].BatchStatus.Ended() {
+				continue
+			}
+			if err := s.markDeleted(ctx, app, job, page[i].ID); err != nil {
+				return err
+			}
+			marked++
+		}
+		if marked == 0 {
+			return nil
+		}
+	}
+}
+
+func (s *Service) markDeleted(ctx context.Context, app, job string, id int64) error {
+	_, err := s.change(ctx, app, job, id, func(e *bus.Execution) (bool, error) {
+		if !e.BatchStatus.Ended() {
+			return false, bus.State(bus.CodeIsRunning, "execution %d has not ended", id)
+		}
+		e.DeleteTime = subjects.Now()
+		return true, nil
+	})
+	if bus.HasCode(err, bus.CodeNoSuchExecution) {
+		return nil // somebody else did
+	}
+	return err
+}
+
+// DeleteJob removes a definition at its revision (0: whatever it is), with its schedule, and its history unless it is to be
+// kept. The error is a StateError job_execution_is_running while an execution has not ended.
+func (s *Service) DeleteJob(ctx context.Context, app, job string, revision uint64, keepHistory bool) error {
+	e, err := s.b.Jobs.Get(ctx, bus.JobKey(app, job))
+	if errors.Is(err, bus.ErrNotFound) {
+		return bus.NoSuchJob(app, job)
+	}
+	if err != nil {
+		return err
+	}
+	if revision != 0 && e.Revision != revision {
+		return bus.ErrChanged
+	}
+	if n := s.x.LiveOf(app, job); n > 0 {
+		return bus.State(bus.CodeIsRunning, "the job %s has %d executions that have not ended", bus.JobKey(app, job), n)
+	}
+	sched, err := s.b.Schedules.Get(ctx, e.Key)
+	if err == nil {
+		if err = s.b.Schedules.Delete(ctx, e.Key, sched.Revision); err == nil {
+			s.x.PutSchedule(app, job, nil, sched.Revision+1)
+		}
+	}
+	if err != nil && !errors.Is(err, bus.ErrNotFound) {
+		return err
+	}
+	if err := s.b.Jobs.Delete(ctx, e.Key, e.Revision); err != nil {
+		return err
+	}
+	s.x.PutJob(app, job, nil, e.Revision+1)
+	if keepHistory {
+		return nil
+	}
+	return s.DeleteHistory(ctx, app, job)
+}
+
+// DeleteApp removes an application without jobs, its queue and its history. StateErrors: no_such_app, app_in_use.
+func (s *Service) DeleteApp(ctx context.Context, app string) error {
+	e, err := s.b.Apps.Get(ctx, app)
+	if errors.Is(err, bus.ErrNotFound) {
+		return bus.State(bus.CodeNoSuchApp, "there is no application %s", app)
+	}
+	if err != nil {
+		return err
+	}
+	jobs, err := s.b.Jobs.List(ctx, app+".*")
+	if err != nil {
+		return err
+	}
+	if len(jobs) > 0 {
+		return bus.State(bus.CodeAppInUse, "the application %s has %d jobs: delete them first", app, len(jobs))
+	}
+	if err := s.b.Apps.Delete(ctx, app, e.Revision); err != nil {
+		return err
+	}
+	s.x.PutApp(app, nil, e.Revision+1)
+	for _, job := range s.x.JobNames(app) {
+		if err := s.DeleteHistory(ctx, app, job); err != nil {
+			return err
+		}
+	}
+	return s.b.RemoveQueue(ctx, app)
+}
