@@ -22,7 +22,7 @@ func TestSample(t *testing.T) {
 	if first.CPU.Process.Load != 0 || first.Memory.Physical.Total == 0 {
 		t.Errorf("the first sample is %+v", first)
 	}
-	for end := time.Now().Add(30 * time.Millisecond); time.Now().Before(end); {
+	for worked := time.Duration(first.CPU.Process.Time) + 5*time.Millisecond; f.system.read().process < worked; {
 	}
 	if again := f.sample(time.Hour); again != first {
 		t.Errorf("a sample at once is a new one: %+v", again)

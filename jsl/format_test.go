@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -129,11 +128,7 @@ func TestParseIsBounded(t *testing.T) {
 		{"text", XML, "<job>" + repeat("x<step/>") + "</job>"},
 	} {
 		t.Run(string(c.f)+" with "+c.name, func(t *testing.T) {
-			began := time.Now()
 			_, err := Parse(c.f, []byte(c.text))
-			if took := time.Since(began); took > 10*time.Second {
-				t.Errorf("took %v", took)
-			}
 			wellFormed(t, err)
 			if len(err.Error()) > 10_000 {
 				t.Errorf("the error has %d bytes", len(err.Error()))

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -140,13 +139,9 @@ func TestParseJSONIsBounded(t *testing.T) {
 		"line breaks and a mistake": repeat("\n") + "x",
 	} {
 		t.Run(name, func(t *testing.T) {
-			began := time.Now()
 			_, err := ParseJSON([]byte(text))
 			if err == nil || len(err.Error()) > 10_000 {
 				t.Errorf("the error has %d bytes", len(err.Error()))
-			}
-			if took := time.Since(began); took > 10*time.Second {
-				t.Errorf("took %v", took)
 			}
 		})
 	}

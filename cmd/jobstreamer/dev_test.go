@@ -219,9 +219,9 @@ func must(t *testing.T, err error) {
 	}
 }
 
-func TestDevIsFastAndSmall(t *testing.T) {
+func TestDevAsAProcess(t *testing.T) {
 	if testing.Short() || runtime.GOOS != "linux" {
-		t.Skip("looks into /proc, and at the clock")
+		t.Skip("looks into /proc")
 	}
 	start := time.Now()
 	p := process(t, "dev", "--data", t.TempDir(), "--http", "127.0.0.1:0", "--nats", "127.0.0.1:0")
@@ -243,9 +243,6 @@ func TestDevIsFastAndSmall(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("%s", regexp.MustCompile(`VmRSS.*`).Find(status))
-	if took > 10*time.Second { // one second on a quiet machine; tests share theirs
-		t.Errorf("up after %v", took)
-	}
 }
 
 // child is the program in a process of its own.

@@ -25,7 +25,6 @@ func FuzzNext(f *testing.F) {
 		}
 		loc := zone(t, zones[int(where)%len(zones)])
 		from := u % (12_000_000_000) // 1590 to 2350
-		began := time.Now()
 		for range 5 {
 			next := s.Next(time.Unix(from, 0).In(loc))
 			checkNext(t, s, loc, from, next)
@@ -33,9 +32,6 @@ func FuzzNext(f *testing.F) {
 				break
 			}
 			from = next.Unix()
-		}
-		if took := time.Since(began); took > 2*time.Second {
-			t.Fatalf("%q: five fires took %v", expr, took)
 		}
 	})
 }
