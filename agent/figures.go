@@ -15,7 +15,7 @@ type figures struct {
 	system system
 	at     time.Time
 	stats  subjects.Stats
-	host   subjects.Heartbeat // what never changes
+	fixed  subjects.Heartbeat // what never changes
 }
 
 // reading is what a system tells at one moment. What it does not tell is zero.
@@ -28,9 +28,9 @@ type reading struct {
 
 // newFigures says where the agent is.
 func newFigures() *figures {
-	f := &figures{host: subjects.Heartbeat{OS: osName(), Arch: runtime.GOARCH, Cores: runtime.NumCPU()}}
-	f.host.Host, _ = os.Hostname()
-	f.host.OSVersion = osVersion()
+	f := &figures{fixed: subjects.Heartbeat{OS: osName(), Arch: runtime.GOARCH, Cores: runtime.NumCPU()}}
+	f.fixed.Host, _ = os.Hostname()
+	f.fixed.OSVersion = osVersion()
 	return f
 }
 

@@ -20,18 +20,18 @@ type heart struct {
 	beatAt  atomic.Int64 // when the last heartbeat is known to have reached the broker: Unix nanoseconds, wall clock
 
 	mu        sync.Mutex
-	status    string // empty: the name is not taken yet
-	isGone    bool   // somebody else has the name
-	noContact bool   // it was noticed that there is none
-	host      subjects.Heartbeat
+	status    string             // empty: the name is not taken yet
+	isGone    bool               // somebody else has the name
+	noContact bool               // it was noticed that there is none
+	fixed     subjects.Heartbeat // what never changes
 }
 
 func newHeart(l *life) *heart {
 	h := &heart{life: l, changed: make(chan struct{}, 1), figures: newFigures()}
-	h.host = h.figures.host
-	h.host.Agent, h.host.Life, h.host.Version = l.cfg.Name, l.id, l.cfg.Version
-	h.host.Apps, h.host.Pools, h.host.Slots = l.cfg.Apps, l.cfg.Pools, l.cfg.Slots
-	h.host.IntervalMS, h.host.StartTime = l.cfg.Interval.Milliseconds(), subjects.TimeOf(l.started)
+	h.fixed = h.figures.fixed
+	h.fixed.Agent, h.fixed.Life, h.fixed.Version = l.cfg.Name, l.id, l.cfg.Version
+	h.fixed.Apps, h.fixed.Pools, h.fixed.Slots = l.cfg.Apps, l.cfg.Pools, l.cfg.Slots
+	h.fixed.IntervalMS, h.fixed.StartTime = l.cfg.Interval.Milliseconds(), subjects.TimeOf(l.started)
 	return h
 }
 
@@ -155,7 +155,7 @@ func (h *heart) beat(ctx context.Context) error {
 }
 
 func (h *heart) send(status string) error {
-	beat := h.host
+	beat := h.fixed
 	beat.Status = status
 	beat.Stats = h.figures.sample(h.life.cfg.Interval)
 	beat.Executions = h.life.running()

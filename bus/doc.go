@@ -2,7 +2,7 @@
 // them: typed stores on the key-value buckets of JetStream, the streams of requests, results and logs,
 // and the topology that creates and migrates both.
 //
-//	apps jobs schedules calendars agents      definitions, written by the REST API
+//	apps jobs schedules agents                definitions, written by the REST API
 //	executions fires locks idempotency        the state of dispatch, written by compare-and-set only
 //	leases counters                           who does a chore, which execution ids are free
 //

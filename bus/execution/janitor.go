@@ -19,11 +19,11 @@ import (
 // an expectation of 0 would pass again, and time is the guard ([maxStep], subjects.MaxHold).
 type janitor struct {
 	s       *Service
-	ended   map[int64]time.Time // when the request was purged
+	purged  map[int64]time.Time // when the request was
 	thinned time.Time
 }
 
-func (s *Service) newJanitor() *janitor { return &janitor{s: s, ended: map[int64]time.Time{}} }
+func (s *Service) newJanitor() *janitor { return &janitor{s: s, purged: map[int64]time.Time{}} }
 
 const (
 	// settle is the time between the purge of a request and that of the last result: twice what anybody may hold it.
@@ -109,10 +109,10 @@ func (j *janitor) remove(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(atOnce / 4)
 	for i, o := range all[:len(gone)] {
-		since, ok := j.ended[o.id]
+		since, ok := j.purged[o.id]
 		switch {
 		case !ok:
-			j.ended[o.id] = now
+			j.purged[o.id] = now
 			g.Go(func() error {
 				e, err := j.s.b.Executions.Get(ctx, bus.ExecutionKey(o.app, o.job, o.id))
 				if errors.Is(err, bus.ErrNotFound) {
@@ -134,11 +134,11 @@ func (j *janitor) remove(ctx context.Context) error {
 	err := g.Wait()
 	for i, ok := range gone {
 		if ok {
-			delete(j.ended, all[i].id)
+			delete(j.purged, all[i].id)
 		}
 	}
 	if err != nil {
-		j.ended = map[int64]time.Time{} // a request may not be purged: begin again
+		j.purged = map[int64]time.Time{} // a request may not be purged: begin again
 	}
 	return err
 }

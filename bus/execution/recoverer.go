@@ -21,9 +21,9 @@ import (
 //	a wish       stopped, or the command again
 //	ended        free the lock; fold it, if the record does not show it
 type recoverer struct {
-	s      *Service
-	queues map[string]queue // by application
-	locks  time.Time        // looked at last
+	s       *Service
+	queues  map[string]queue // by application
+	locksAt time.Time        // when the locks were looked at
 }
 
 // queue is what was seen in an application's queue.
@@ -67,8 +67,8 @@ func (r *recoverer) round(ctx context.Context) error {
 		g.Go(func() error { return r.succeed(gctx, u) })
 	}
 	err := g.Wait()
-	if now.Sub(r.locks) > r.s.cfg.Waiting {
-		r.locks = now
+	if now.Sub(r.locksAt) > r.s.cfg.Waiting {
+		r.locksAt = now
 		err = errors.Join(err, r.freeLocks(ctx))
 	}
 	return err

@@ -117,7 +117,7 @@ func (r *roster) follow(ctx context.Context, h subjects.Heartbeat) {
 		m = &member{}
 		r.agents[h.Agent] = m
 	}
-	fresh := m.Life != h.Life || m.Status != h.Status || m.rev == 0 || time.Since(m.LastSeen.Std()) > time.Hour
+	news := m.Life != h.Life || m.Status != h.Status || m.rev == 0 || time.Since(m.LastSeen.Std()) > time.Hour
 	joined := h.Status != subjects.AgentGone && (!m.alive || m.Life != h.Life)
 	left := h.Status == subjects.AgentGone && m.alive
 	m.Heartbeat, m.InstanceID = h, InstanceID(h.Agent)
@@ -143,7 +143,7 @@ func (r *roster) follow(ctx context.Context, h subjects.Heartbeat) {
 			}
 		}
 	}
-	if fresh {
+	if news {
 		agent.LastSeen = subjects.Now()
 		r.keep(ctx, agent, rev)
 	}

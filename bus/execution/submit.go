@@ -55,7 +55,7 @@ func (s *Service) Submit(ctx context.Context, sub Submission) (e *bus.Execution,
 	}
 	created = true
 	if sub.IdempotencyKey != "" {
-		if id, created, err = s.name(ctx, sub, id); err != nil {
+		if id, created, err = s.claimKey(ctx, sub, id); err != nil {
 			return nil, false, err
 		}
 	}
@@ -92,9 +92,9 @@ func newRecord(id int64, def *bus.Job, parsed *jsl.Job, now time.Time) *bus.Exec
 	}
 }
 
-// name draws the execution that an Idempotency-Key stands for. Who finds one does the same steps for its id before
+// claimKey draws the execution that an Idempotency-Key stands for. Who finds one does the same steps for its id before
 // it answers, since whoever made the key may have died right after.
-func (s *Service) name(ctx context.Context, sub Submission, id int64) (int64, bool, error) {
+func (s *Service) claimKey(ctx context.Context, sub Submission, id int64) (int64, bool, error) {
 	params, err := json.Marshal(sub.Parameters) // keys are sorted
 	if err != nil {
 		return 0, false, fmt.Errorf("encode parameters: %w", err)

@@ -26,7 +26,7 @@ func TestTraces(t *testing.T) {
 		if err != nil {
 			w.Fatal(err)
 		}
-		if _, _, err := w.bus.name(w.Context(), sub, id); err != nil { // and the bus dies
+		if _, _, err := w.bus.claimKey(w.Context(), sub, id); err != nil { // and the bus dies
 			w.Fatal(err)
 		}
 		second := w.node(Config{})
