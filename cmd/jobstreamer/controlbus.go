@@ -151,11 +151,14 @@ func (c *controlBus) Run(ctx context.Context, ready func(), more ...func(context
 	above.Go(func() error {
 		select {
 		case <-c.index.Ready():
-			ready()
-			return c.rest.Serve(ctx, c.listener)
 		case <-ctx.Done():
 			return nil
 		}
+		if c.deployer.WaitReady(ctx) != nil { // ctx is over
+			return nil
+		}
+		ready()
+		return c.rest.Serve(ctx, c.listener)
 	})
 	err := ended(above.Wait())
 	stop()
