@@ -97,6 +97,8 @@ func TestOlderClients(t *testing.T) {
 			`:job/schedule \{:schedule/cron-notation "0 0 0 2 1 \? 2099" :schedule/substitution\? true :schedule/misfire :fire-once :schedule/active\? true .*:job/next-execution \{:job-execution/start-time #inst "2099-01-02T00:00:00\.000-00:00"\}` + any_},
 		{name: "the timeline shows it", method: "GET", path: "/default/jobs?q=Shell", status: 200, want: any_ +
 			`:job/executions \[\{:application/name "default" :job/name "MyShell" :job-execution/batch-status \{:db/ident :batch-status/registered\} :job-execution/start-time #inst "2099-01-02T00:00:00\.000-00:00" :job-execution/end-time #inst "2099-01-02T00:05:00\.000-00:00"` + any_},
+		{name: "a key of a namespace that nobody knows", method: "POST", path: "/default/job/MyShell/schedule", body: `{:schedule/cron-notation "0 0 0 * * ?" :other/key 1}`, status: 422, want: any_ + "other~1key" + any_},
+		{name: "a key without one", method: "POST", path: "/default/job/MyShell/schedule", body: `{:schedule/cron-notation "0 0 0 * * ?" :other 1}`, status: 422, want: any_},
 		{name: "a bad expression", method: "POST", path: "/default/job/MyShell/schedule", body: `{:schedule/cron-notation "99 0 0 * * ?"}`, status: 422, want: `\{:message "/cron_notation: want .*" :messages \[.*\] :code "invalid_body"\}`},
 		{name: "a calendar that is not there", method: "POST", path: "/default/job/MyShell/schedule", body: `{:schedule/cron-notation "0 0 0 * * ?" :schedule/calendar {:calendar/name "c"}}`, status: 422, want: any_},
 		{name: "pause", method: "PUT", path: "/default/job/MyShell/schedule/pause", status: 201, want: any_},

@@ -215,8 +215,11 @@ func (r *reader) field(v reflect.Value, f *ednField, at string) error {
 	})
 }
 
-// unknown passes over a member that the type does not have. In EDN it may be one of the map that is in line; other keywords
-// with a namespace are what older clients know of the thing besides.
+// ednSpaces are the namespaces of what older clients know.
+var ednSpaces = []string{"db", "application", "job", "schedule", "calendar", "job-execution", "step-execution", "agent", "time-monitor", "status-notification"}
+
+// unknown passes over a member that the type does not have. In EDN it may be one of the map that is in line; other keywords of known
+// namespaces are what older clients know of the thing besides.
 func (r *reader) unknown(v reflect.Value, fields []ednField, name, at string) error {
 	if r.edn {
 		for i := range fields {
@@ -224,7 +227,7 @@ func (r *reader) unknown(v reflect.Value, fields []ednField, name, at string) er
 				return r.textOf(v.FieldByIndex(f.index), name, at)
 			}
 		}
-		if strings.Contains(name, "/") {
+		if space, _, _ := strings.Cut(name, "/"); space != name && slices.Contains(ednSpaces, space) {
 			return r.SkipValue()
 		}
 	}
