@@ -174,12 +174,12 @@ func readFrame(r *bufio.Reader) (frame, error) {
 		f.reply = words[fixed]
 	}
 	size, err := strconv.Atoi(words[len(words)-1])
-	if err != nil {
-		return frame{}, err
+	if err != nil || size < 0 {
+		return frame{}, io.ErrUnexpectedEOF
 	}
 	header := 0
 	if sizes == 2 {
-		if header, err = strconv.Atoi(words[len(words)-2]); err != nil || header > size {
+		if header, err = strconv.Atoi(words[len(words)-2]); err != nil || header < 0 || header > size {
 			return frame{}, io.ErrUnexpectedEOF
 		}
 	}
