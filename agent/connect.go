@@ -2,7 +2,9 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/url"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -14,6 +16,10 @@ func (l *life) connect(ctx context.Context) error {
 		l.nc = l.cfg.Conn
 	} else {
 		nc, err := nats.Connect(l.cfg.URL, append(l.options(), l.cfg.Options...)...)
+		var bad *url.Error
+		if errors.As(err, &bad) { // it quotes the URL
+			err = errors.New("not a URL")
+		}
 		if err != nil {
 			return fmt.Errorf("connect to %s: %w", Redacted(l.cfg.URL), err)
 		}

@@ -1,6 +1,7 @@
 package agent_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/job-streamer/job-streamer-control-bus/agent"
@@ -16,5 +17,15 @@ func TestRedacted(t *testing.T) {
 		if got := agent.Redacted(urls); got != want {
 			t.Errorf("Redacted(%s) = %s, want %s", urls, got, want)
 		}
+	}
+}
+
+func TestErrorsHoldNoSecret(t *testing.T) {
+	a, err := agent.New(agent.Config{URL: "nats://me:se cret@h:4222", Apps: []string{"shop"}, Runtime: &bodies{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Run(t.Context()); err == nil || strings.Contains(err.Error(), "cret") {
+		t.Errorf("Run: %v, want an error without the password", err)
 	}
 }

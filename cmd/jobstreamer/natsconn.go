@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
 	"time"
 
@@ -121,7 +122,10 @@ func worthWaiting(err error) bool {
 
 // reason puts into words what the client library says of itself.
 func reason(err error) error {
+	var bad *url.Error
 	switch {
+	case errors.As(err, &bad): // it quotes the URL, in which a password may be
+		return errors.New("not a URL")
 	case errors.Is(err, nats.ErrNoServers):
 		return fmt.Errorf("nobody answers there (%w)", err)
 	case errors.Is(err, nats.ErrAuthorization):
