@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +23,13 @@ func TestBombs(t *testing.T) {
 		"JSON, nested objects":           {"application/json", fill(`{"a":`)},
 		"JSON, one name again and again": {"application/json", "{" + fill(`"a":1,`) + `"b":1}`},
 		"JSON, a number":                 {"application/json", fill("9")},
+		"JSON, wrong steps":              {"application/json", `{"id":"z","steps":[` + fill("1,") + "1]}"},
+		"JSON, empty steps":              {"application/json", `{"id":"z","steps":[` + fill(`{"x":1},`) + "1]}"},
+		"EDN, wrong steps":               {"application/edn", `{:id "z" :steps [` + fill("1 ") + "]}"},
+		"EDN, empty steps":               {"application/edn", `{:id "z" :steps [` + fill("{:x 1} ") + "]}"},
+		"EDN, many keywords":             {"application/edn", "{" + fill(":x/y 1 ") + "}"},
+		"YAML, wrong steps":              {"application/yaml", "id: z\nsteps:\n" + fill("- 1\n")},
+		"YAML, a flow":                   {"application/yaml", "id: z\nsteps: [" + fill("1,") + "1]\n"},
 		"EDN, nested vectors":            {"application/edn", fill("[")},
 		"EDN, nested maps":               {"application/edn", fill("{:a ")},
 		"EDN, nested sets":               {"application/edn", fill("#{")},
@@ -41,6 +49,8 @@ func TestBombs(t *testing.T) {
 		"XML, steps":                     {"application/xml", `<job id="a">` + fill(`<step/>`) + "</job>"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
 			begun := time.Now()
 			for _, path := range []string{"/default/jobs", "/default/job/x/schedule"} {
 				r := e.call("POST", path, b.body, "Content-Type", b.media, "Accept", "application/json")
@@ -48,7 +58,8 @@ func TestBombs(t *testing.T) {
 					t.Errorf("POST %s = %d, %d bytes: %.300s", path, r.status, len(r.body), r.body)
 				}
 			}
-			t.Logf("two requests in %v", time.Since(begun))
+			runtime.ReadMemStats(&after)
+			t.Logf("two requests in %v, %d MB allocated", time.Since(begun), (after.TotalAlloc-before.TotalAlloc)>>20)
 		})
 	}
 }

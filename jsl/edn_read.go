@@ -16,8 +16,9 @@ const maxNumber = 40
 // ednReader reads EDN (github.com/edn-format/edn) into a tree. Keywords are text without the colon,
 // lists are arrays, and what no job can hold is of the kind other.
 type ednReader struct {
-	data string
-	pos  int
+	data   string
+	pos    int
+	values int // so far
 	place
 }
 
@@ -92,6 +93,9 @@ func (r *ednReader) skip(depth int) *FieldError {
 func (r *ednReader) value(depth int) (*node, *FieldError) {
 	if depth > maxDepth {
 		return nil, r.fault(wantDepth, "more")
+	}
+	if r.values++; r.values > 2*maxValues { // keys are values too
+		return nil, r.fault(wantValues, "more")
 	}
 	if err := r.skip(depth); err != nil {
 		return nil, err

@@ -19,7 +19,13 @@ const (
 // maxDepth is how deep objects and arrays may be nested in any form.
 const maxDepth = 100
 
-var wantDepth = fmt.Sprintf("at most %d levels", maxDepth)
+// maxValues is how many values a text may have in any form. Each costs some hundred bytes while it is read, and more if it is at fault.
+const maxValues = 100_000
+
+var (
+	wantDepth  = fmt.Sprintf("at most %d levels", maxDepth)
+	wantValues = fmt.Sprintf("at most %d values", maxValues)
+)
 
 // Parse reads a job. If the text is at fault the error is an [Errors] with all its faults.
 func Parse(f Format, data []byte) (*Job, error) {

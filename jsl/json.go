@@ -73,8 +73,9 @@ func appendString(b []byte, s string) ([]byte, error) {
 
 // jsonReader reads JSON into a tree.
 type jsonReader struct {
-	dec  *jsontext.Decoder
-	data []byte
+	dec    *jsontext.Decoder
+	data   []byte
+	values int // so far
 	place
 }
 
@@ -111,6 +112,9 @@ func (r *jsonReader) value(depth int) (*node, error) {
 	kind := r.dec.PeekKind()
 	r.next()
 	n := &node{line: r.line, col: r.col}
+	if r.values++; r.values > maxValues {
+		return nil, FieldError{string(r.dec.StackPointer()), wantValues, "more", r.line, r.col}
+	}
 	switch kind {
 	case '{', '[':
 		if depth > maxDepth {

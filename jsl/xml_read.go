@@ -10,9 +10,6 @@ import (
 	"strings"
 )
 
-// maxElements is how many a job may have: the decoder takes a microsecond and more for each.
-const maxElements = 100_000
-
 // xmlReader reads job XML into the tree that its JSON would be.
 type xmlReader struct {
 	dec    *xml.Decoder
@@ -25,6 +22,12 @@ type xmlReader struct {
 // readXML returns the tree of a text and its faults so far, or why it is no job XML.
 func readXML(data []byte) (*node, Errors) {
 	r := &xmlReader{dec: xml.NewDecoder(bytes.NewReader(data)), place: newPlace(data)}
+	r.dec.CharsetReader = func(label string, _ io.Reader) (io.Reader, error) {
+		return nil, fmt.Errorf("the encoding is %s, not UTF-8", label)
+	}
+	if bytes.Count(data, []byte{'='}) > 3*maxValues { // the decoder would read all attributes of an element at once
+		return nil, Errors{r.here("", wantValues, "more")}
+	}
 	n, err := r.document()
 	if err != nil {
 		return nil, append(r.faults, r.explain(err))
@@ -70,8 +73,8 @@ func (r *xmlReader) token(path string) (xml.Token, error) {
 		}
 		switch t := t.(type) {
 		case xml.StartElement, xml.EndElement:
-			if r.tokens++; r.tokens > 2*maxElements {
-				return nil, r.here(path, fmt.Sprintf("at most %d elements", maxElements), "more")
+			if r.tokens++; r.tokens > 2*maxValues {
+				return nil, r.here(path, wantValues, "more")
 			}
 			return t, nil
 		case xml.CharData:

@@ -1,6 +1,7 @@
 package jsl
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -12,14 +13,25 @@ import (
 // maxAliased is how many nodes may be there by aliases: ten lines of aliases to aliases would be millions.
 const maxAliased = 10_000
 
-// maxYAML is how many bytes a text in YAML may have: the library is twenty times slower with it than with JSON.
-const maxYAML = 1 << 20
+// The library takes two microseconds and more for each value. How many there are shows when it has read them all, so what
+// can begin one is counted before.
+const (
+	indicators    = "\n,&*!?{["
+	maxIndicators = 3 * maxValues
+)
+
+func countIndicators(data []byte) (n int) {
+	for i := range len(indicators) {
+		n += bytes.Count(data, []byte{indicators[i]})
+	}
+	return n
+}
 
 // readYAML returns the tree of a text, or why it is not YAML. It takes the names and scalars of JSON; a
 // plain scalar is a number, truth value or null as in YAML 1.2, so yes and on are strings.
 func readYAML(data []byte) (*node, Errors) {
-	if len(data) > maxYAML {
-		return nil, Errors{{"", "at most 1 MiB of YAML", fmt.Sprintf("%d bytes", len(data)), 1, 1}}
+	if countIndicators(data) > maxIndicators {
+		return nil, Errors{{"", wantValues, "more", 1, 1}}
 	}
 	var doc yaml.Node
 	limits := loaderlimits.New(loaderlimits.DepthValue(maxDepth))
@@ -47,7 +59,8 @@ func explainYAML(err error) FieldError {
 // yamlReader makes our tree of YAML's.
 type yamlReader struct {
 	faults  Errors
-	aliased int  // nodes made so far of what an alias stands for
+	values  int  // so far
+	aliased int  // of them, those that an alias stands for
 	within  int  // aliases we are inside of
 	fatal   bool // it makes no sense to go on
 }
@@ -61,12 +74,13 @@ func (r *yamlReader) fault(y *yaml.Node, path, want, got string) {
 // value always returns a node, so that all faults of a text are found.
 func (r *yamlReader) value(y *yaml.Node, path string, depth int) *node {
 	n := &node{kind: null, line: y.Line, col: y.Column}
+	r.values++
 	if r.within > 0 {
 		r.aliased++
 	}
-	if depth > maxDepth || r.aliased > maxAliased {
+	if depth > maxDepth || r.aliased > maxAliased || r.values > maxValues {
 		if !r.fatal {
-			r.fault(y, path, fmt.Sprintf("%s and %d aliased values", wantDepth, maxAliased), "more")
+			r.fault(y, path, fmt.Sprintf("%s, %s and %d aliased ones", wantDepth, wantValues, maxAliased), "more")
 		}
 		r.fatal = true
 		return n

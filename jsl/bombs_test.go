@@ -1,0 +1,57 @@
+package jsl
+
+import (
+	"runtime"
+	"strings"
+	"testing"
+)
+
+// What is long and wrong everywhere is refused before it becomes large: no text of 4 MB costs more than this many bytes.
+const mostForBomb = 300 << 20
+
+func TestBombsCostLittle(t *testing.T) {
+	fill := func(s string) string { return strings.Repeat(s, 4_000_000/len(s)) }
+	for name, b := range map[string]struct {
+		form Format
+		text string
+	}{
+		"JSON, wrong steps":          {JSON, `{"id":"z","steps":[` + fill("1,") + "1]}"},
+		"JSON, empty steps":          {JSON, `{"id":"z","steps":[` + fill(`{"x":1},`) + "1]}"},
+		"JSON, one name many times":  {JSON, "{" + fill(`"a":1,`) + `"b":1}`},
+		"EDN, wrong steps":           {EDN, `{:id "z" :steps [` + fill("1 ") + "]}"},
+		"EDN, empty steps":           {EDN, `{:id "z" :steps [` + fill("{:x 1} ") + "]}"},
+		"EDN, nested tags":           {EDN, fill("#a ")},
+		"YAML, wrong steps":          {YAML, "id: z\nsteps:\n" + fill("- 1\n")},
+		"YAML, keys without a value": {YAML, fill("? a\n")},
+		"XML, empty steps":           {XML, `<job id="a">` + fill("<step/>") + "</job>"},
+		"XML, attributes":            {XML, "<job " + fill(`a="" `) + "/>"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			_, err := Parse(b.form, []byte(b.text))
+			runtime.ReadMemStats(&after)
+			wellFormed(t, err)
+			if cost := after.TotalAlloc - before.TotalAlloc; cost > mostForBomb {
+				t.Errorf("%d MB were allocated", cost>>20)
+			}
+		})
+	}
+}
+
+// A large job that is right is read in each form and comes back.
+func TestLargeJob(t *testing.T) {
+	j, err := ParseJSON([]byte(`{"id":"J","properties":{"sql":"` + strings.Repeat("select a, b from c; ", 75_000) + `"},"steps":[{"id":"s"}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range formats {
+		text, err := j.Format(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, err := Parse(f, text); err != nil || again.Properties[0] != j.Properties[0] {
+			t.Errorf("%s: %v", f, err)
+		}
+	}
+}
