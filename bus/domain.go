@@ -12,7 +12,6 @@ import (
 type App struct {
 	Name        string        `json:"name"`
 	Description string        `json:"description,omitempty"`
-	Classpath   []string      `json:"classpath,omitempty"` // file URLs on the machine of the bus
 	CreateTime  subjects.Time `json:"create_time"`
 	UpdateTime  subjects.Time `json:"last_updated_time"`
 }

@@ -55,6 +55,7 @@ type known struct {
 type currently struct {
 	rev        uint64 // of the key that says what is current
 	number     int    // of the revision; 0: none
+	classpath  []string
 	components []Component
 }
 
@@ -71,14 +72,14 @@ func (k *known) init(builtin []Component) {
 func byClass(a, b Component) int { return strings.Compare(a.Class, b.Class) }
 
 // put takes in what is current, unless something newer is known.
-func (k *known) put(app string, rev uint64, number int, own []Component) {
-	own = slices.Clone(own)
+func (k *known) put(app string, rev uint64, number int, m *manifest) {
+	own := slices.Clone(m.Components)
 	slices.SortStableFunc(own, byClass)
 	all := append(slices.Clip(k.builtin), own...)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if c := k.apps[app]; c == nil || rev > c.rev {
-		k.apps[app] = &currently{rev, number, all}
+		k.apps[app] = &currently{rev, number, m.classpath(), all}
 	}
 }
 
@@ -97,6 +98,16 @@ func (k *known) of(app string) (all []Component, deployed bool) {
 func (d *Deployer) Components(app string) []Component {
 	all, _ := d.known.of(app)
 	return all
+}
+
+// Classpath is what the application's current revision was made of: for each jar the URL that it was read from, or its name.
+func (d *Deployer) Classpath(app string) []string {
+	d.known.mu.RLock()
+	defer d.known.mu.RUnlock()
+	if c := d.known.apps[app]; c != nil {
+		return c.classpath
+	}
+	return nil
 }
 
 // follow notes whose current revision changes.
@@ -190,14 +201,14 @@ func (d *Deployer) loadOne(ctx context.Context, app string) error {
 	if err != nil {
 		return err
 	}
-	var own []Component
+	m := &manifest{}
 	if n := head.Value.Current; n > 0 {
 		r, err := d.read(ctx, app, n)
 		if err != nil {
 			return err
 		}
-		own = r.manifest.Components
+		m = &r.manifest
 	}
-	d.known.put(app, head.Revision, head.Value.Current, own)
+	d.known.put(app, head.Revision, head.Value.Current, m)
 	return nil
 }

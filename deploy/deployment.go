@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -48,6 +49,14 @@ type manifest struct {
 	Components []Component `json:"components"`
 	Classes    int         `json:"classes"`
 	Warnings   []string    `json:"warnings,omitempty"`
+}
+
+func (m *manifest) classpath() []string {
+	var all []string
+	for _, a := range m.Artifacts {
+		all = append(all, cmp.Or(a.Origin, a.Name))
+	}
+	return all
 }
 
 // revision is a stored class path.

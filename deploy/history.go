@@ -80,7 +80,7 @@ func (d *Deployer) MakeCurrent(ctx context.Context, app string, n int) (*Deploym
 		rev, err := d.point(ctx, head, next)
 		switch {
 		case err == nil:
-			d.known.put(app, rev, n, r.manifest.Components)
+			d.known.put(app, rev, n, &r.manifest)
 			return r.deployment(n), nil
 		case !errors.Is(err, bus.ErrChanged):
 			return nil, wrap(err, "make revision %d of %s current", n, app)
@@ -99,7 +99,7 @@ func (d *Deployer) Remove(ctx context.Context, app string) error {
 		rev, err := d.point(ctx, head, next)
 		switch {
 		case err == nil:
-			d.known.put(app, rev, 0, nil)
+			d.known.put(app, rev, 0, &manifest{})
 			d.giveUp(ctx, app, &head.Value, &next)
 			return nil
 		case !errors.Is(err, bus.ErrChanged):

@@ -84,8 +84,8 @@ func TestComponents(t *testing.T) {
 func TestWhatIsKnownIsTheNewest(t *testing.T) {
 	var k known
 	k.init(nil)
-	k.put("shop", 7, 2, []Component{{Class: "new"}})
-	k.put("shop", 6, 1, []Component{{Class: "old"}}) // a watch that comes late
+	k.put("shop", 7, 2, &manifest{Components: []Component{{Class: "new"}}})
+	k.put("shop", 6, 1, &manifest{Components: []Component{{Class: "old"}}}) // a watch that comes late
 	if all, _ := k.of("shop"); len(all) != 1 || all[0].Class != "new" {
 		t.Errorf("known is %+v, want what was written last", all)
 	}

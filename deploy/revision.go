@@ -146,7 +146,7 @@ func with(was bus.Deployed, number int) bus.Deployed {
 // promoted does what is to be done when there is a new revision.
 func (d *Deployer) promoted(ctx context.Context, rev uint64, r *revision, was, next *bus.Deployed) {
 	if next.Current == r.Number {
-		d.known.put(r.App, rev, r.Number, r.manifest.Components)
+		d.known.put(r.App, rev, r.Number, &r.manifest)
 	}
 	d.giveUp(ctx, r.App, was, next)
 }

@@ -168,6 +168,10 @@ func judged(ctx huma.Context, value any, err error) error {
 	switch v := value.(type) {
 	case *rest.NewSchedule:
 		more = faultsOfSchedule(v)
+	case *rest.NewDeployment:
+		if len(v.Artifacts) == 0 {
+			more.add("/artifacts", "at least one jar", "")
+		}
 	case *rest.NewPreview:
 		more = faultsOfPreview(v)
 	case *rest.App:
@@ -238,12 +242,19 @@ func (a answered) Header(name string) string {
 	return a.request.Header(name)
 }
 
-// SetStatus makes 201 of each PUT that is answered in EDN.
-func (a answered) SetStatus(status int) {
-	if a.format == inEDN && a.Method() == http.MethodPut && status == http.StatusOK {
-		status = http.StatusCreated
+// SetStatus sets the status that clients of the format expect.
+func (a answered) SetStatus(status int) { a.request.SetStatus(a.format.status(a.Method(), status)) }
+
+// status is the one that clients of the format expect: in EDN each PUT that is well is a 201, and whatever is wrong with what was
+// sent a 400.
+func (f *format) status(method string, status int) int {
+	switch {
+	case f == inEDN && method == http.MethodPut && status == http.StatusOK:
+		return http.StatusCreated
+	case f == inEDN && status == http.StatusUnprocessableEntity:
+		return http.StatusBadRequest
 	}
-	a.request.SetStatus(status)
+	return status
 }
 
 // Query is the parameter, or what it is in EDN for one who does not send it.

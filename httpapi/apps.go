@@ -9,6 +9,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
@@ -78,14 +79,15 @@ func (s *Server) listApps(_ context.Context, in *Page) (*answer[rest.All[rest.Ap
 	all := s.cfg.Index.Apps()
 	var results []rest.AppInfo
 	for _, a := range cutPage(*in, all) {
-		results = append(results, appInfo(&a))
+		results = append(results, s.appInfo(&a))
 	}
 	return allOf(*in, results, len(all)), nil
 }
 
-func appInfo(a *bus.App) rest.AppInfo {
+func (s *Server) appInfo(a *bus.App) rest.AppInfo {
 	return rest.AppInfo{
-		Name: a.Name, Description: a.Description, Classpath: a.Classpath,
+		ClassLoaderID: execution.InstanceID("app/" + a.Name),
+		Name:          a.Name, Description: a.Description, Classpath: s.cfg.Deployments.Classpath(a.Name),
 		CreateTime: a.CreateTime, LastUpdatedTime: a.UpdateTime,
 	}
 }
@@ -112,7 +114,7 @@ func (s *Server) getApp(ctx context.Context, in *AppPath) (*tagged[rest.AppInfo]
 	if err != nil {
 		return nil, err
 	}
-	return &tagged[rest.AppInfo]{etag(revision), appInfo(a)}, nil
+	return &tagged[rest.AppInfo]{etag(revision), s.appInfo(a)}, nil
 }
 
 type postApp struct {
@@ -162,7 +164,7 @@ func (s *Server) writeApp(ctx context.Context, sent rest.App, p *Preconditions) 
 	}
 	a, revision, created, err := write(ctx, s.cfg.Bus.Apps, sent.Name, p, func(was *bus.App) bus.App {
 		now := subjects.Now()
-		a := bus.App{Name: sent.Name, Description: sent.Description, Classpath: sent.Classpath, CreateTime: now, UpdateTime: now}
+		a := bus.App{Name: sent.Name, Description: sent.Description, CreateTime: now, UpdateTime: now}
 		if was != nil {
 			a.CreateTime = was.CreateTime
 		}
@@ -173,7 +175,7 @@ func (s *Server) writeApp(ctx context.Context, sent rest.App, p *Preconditions) 
 	}
 	s.cfg.Index.PutApp(a.Name, &a, revision)
 	s.cfg.Bus.Event("app", what(created), []string{a.Name}, nil)
-	return &saved[rest.AppInfo]{status(created), "/app/" + a.Name, etag(revision), appInfo(&a)}, nil
+	return &saved[rest.AppInfo]{status(created), "/app/" + a.Name, etag(revision), s.appInfo(&a)}, nil
 }
 
 // deployPath deploys a class path, if one was sent and the preconditions hold. If it fails all stays as it was.

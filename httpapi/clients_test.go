@@ -69,7 +69,7 @@ func TestOlderClients(t *testing.T) {
 		{name: "it is overwritten", method: "POST", path: "/default/jobs", body: `{:id "JOB-1" :steps [{:id "STEP-1" :batchlet {:ref "example.Batchlet"}}]}`, status: 201, want: any_},
 		{name: "PUT answers 201", method: "PUT", path: "/default/job/JOB-1", body: `{:id "JOB-1" :steps [{:id "STEP-1" :batchlet {:ref "example.Batchlet"}}]}`, status: 201, want: any_},
 		{name: "in JSON it answers 200", method: "PUT", path: "/default/job/JOB-1", headers: json, body: `{"job/name":"JOB-1","job/components":[{"step/name":"STEP-1","step/batchlet":{"batchlet/ref":"example.Batchlet"}}]}`, status: 200, type_: "application/json", want: any_},
-		{name: "a job without a name", method: "POST", path: "/default/jobs", body: `{:job/components []}`, status: 422, want: `\{:message "2 things.*" :messages \["/id: want .*" "/steps: want .*"\] :code "invalid_job"\}`},
+		{name: "a job without a name", method: "POST", path: "/default/jobs", body: `{:job/components []}`, status: 400, want: `\{:message "2 things.*" :messages \["/id: want .*" "/steps: want .*"\] :code "invalid_job"\}`},
 		{name: "a body that is no EDN", method: "POST", path: "/default/jobs", body: `{:id`, status: 400, want: `\{:message ".*line 1, column 5.*" :messages \[.*\] :code "malformed_body"\}`},
 		{name: "counts", method: "GET", path: "/default/stats", status: 200, want: `\{:agents 0 :jobs 2\}`},
 
@@ -97,10 +97,10 @@ func TestOlderClients(t *testing.T) {
 			`:job/schedule \{:schedule/cron-notation "0 0 0 2 1 \? 2099" :schedule/substitution\? true :schedule/misfire :fire-once :schedule/active\? true .*:job/next-execution \{:job-execution/start-time #inst "2099-01-02T00:00:00\.000-00:00"\}` + any_},
 		{name: "the timeline shows it", method: "GET", path: "/default/jobs?q=Shell", status: 200, want: any_ +
 			`:job/executions \[\{:application/name "default" :job/name "MyShell" :job-execution/batch-status \{:db/ident :batch-status/registered\} :job-execution/start-time #inst "2099-01-02T00:00:00\.000-00:00" :job-execution/end-time #inst "2099-01-02T00:05:00\.000-00:00"` + any_},
-		{name: "a key of a namespace that nobody knows", method: "POST", path: "/default/job/MyShell/schedule", body: `{:schedule/cron-notation "0 0 0 * * ?" :other/key 1}`, status: 422, want: any_ + "other~1key" + any_},
-		{name: "a key without one", method: "POST", path: "/default/job/MyShell/schedule", body: `{:schedule/cron-notation "0 0 0 * * ?" :other 1}`, status: 422, want: any_},
-		{name: "a bad expression", method: "POST", path: "/default/job/MyShell/schedule", body: `{:schedule/cron-notation "99 0 0 * * ?"}`, status: 422, want: `\{:message "/cron_notation: want .*" :messages \[.*\] :code "invalid_body"\}`},
-		{name: "a calendar that is not there", method: "POST", path: "/default/job/MyShell/schedule", body: `{:schedule/cron-notation "0 0 0 * * ?" :schedule/calendar {:calendar/name "c"}}`, status: 422, want: any_},
+		{name: "a key of a namespace that nobody knows", method: "POST", path: "/default/job/MyShell/schedule", body: `{:schedule/cron-notation "0 0 0 * * ?" :other/key 1}`, status: 400, want: any_ + "other~1key" + any_},
+		{name: "a key without one", method: "POST", path: "/default/job/MyShell/schedule", body: `{:schedule/cron-notation "0 0 0 * * ?" :other 1}`, status: 400, want: any_},
+		{name: "a bad expression", method: "POST", path: "/default/job/MyShell/schedule", body: `{:schedule/cron-notation "99 0 0 * * ?"}`, status: 400, want: `\{:message "/cron_notation: want .*" :messages \[.*\] :code "invalid_body"\}`},
+		{name: "a calendar that is not there", method: "POST", path: "/default/job/MyShell/schedule", body: `{:schedule/cron-notation "0 0 0 * * ?" :schedule/calendar {:calendar/name "c"}}`, status: 400, want: any_},
 		{name: "pause", method: "PUT", path: "/default/job/MyShell/schedule/pause", status: 201, want: any_},
 		{name: "a paused one has no next execution", method: "GET", path: "/default/job/MyShell", status: 200, want: `[^#]*#\{"who"\}.*|.*:schedule/active\? false.*`},
 		{name: "resume", method: "PUT", path: "/default/job/MyShell/schedule/resume", status: 201, want: any_},
@@ -176,6 +176,11 @@ func TestExecutionInEDN(t *testing.T) {
 		`:step-execution/batch-status \{:db/ident :batch-status/completed\} :step-execution/exit-status "COMPLETED" :step-execution/start-time ` + inst + ` :step-execution/end-time ` + inst +
 		` :step-execution/logs \[\{:execution-log/date #inst "2026-01-02T03:04:05.678-00:00" .*:execution-log/level \{:db/ident :log-level/info\} .*:execution-log/message "one \\"line\\""\} \{.*"two"\}\]\}\]\}`}
 	x.run(t, e)
+	log := exchange{name: "output as values", method: "GET", path: "/default/execution/1/log", headers: []string{"Accept", "application/edn"}, status: 200,
+		want: `\{:results \[\{:execution-log/date ` + inst + ` .*"two"\}\] :hits 2 :offset 1 :limit 1000\}`}
+	log.run(t, e)
+	log.headers, log.type_, log.want = []string{"Accept", "*/*"}, "text/plain", `.*\| two\n`
+	log.run(t, e)
 	if r := e.call("GET", "/default/job/JOB-1/execution/1?with=logs", ""); !strings.Contains(string(r.body), `"message":"two"`) {
 		t.Errorf("with=logs in JSON: %s", r.body)
 	}

@@ -50,7 +50,7 @@ func (s *Server) listComponents(ctx context.Context, in *AppPath) (*answer[rest.
 }
 
 func componentOf(c *deploy.Component) rest.Component {
-	return rest.Component{Class: c.Class, Ref: c.Ref, Aliases: c.Aliases, Kinds: c.Kinds, Listens: c.Listens, Origin: c.Origin}
+	return rest.Component{Class: c.Class, Ref: c.Ref, Aliases: c.Aliases, Kinds: c.Kinds, Listens: c.Listens, Origin: c.Origin, Constructor: c.Constructor}
 }
 
 func (s *Server) listDeployments(ctx context.Context, in *AppPath) (*answer[rest.List[rest.Deployment]], error) {

@@ -103,7 +103,7 @@ func (s *Server) writeProblem(w http.ResponseWriter, r *http.Request, err error)
 		w.Header()[name] = values
 	}
 	w.Header().Set("Content-Type", p.ContentType(f.media))
-	w.WriteHeader(p.Status)
+	w.WriteHeader(f.status(r.Method, p.Status))
 	if err := f.write(w, p); err != nil {
 		s.log.Debug("problem not written", "err", err)
 	}

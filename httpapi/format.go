@@ -51,8 +51,12 @@ func (f *format) read(data []byte, v any) error {
 		return readJSON(data, v, false)
 	}
 	data, err := jsl.ToJSON(f.form, data)
+	var errs jsl.Errors
+	if errors.As(err, &errs) {
+		return &malformedError{faultsOf(errs)[0]}
+	}
 	if err != nil {
-		return f.malformed(err)
+		return err
 	}
 	return readJSON(data, v, f.form == jsl.EDN)
 }

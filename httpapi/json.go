@@ -181,9 +181,15 @@ func (r *reader) members(at string, read func(name, at string) error) error {
 
 func (r *reader) object(v reflect.Value, at string) error {
 	fields := fieldsOf(v.Type())
+	read := make([]bool, len(fields))
 	return r.members(at, func(name, at string) error {
 		for i := range fields {
 			if f := &fields[i]; r.names(f, name) {
+				if read[i] { // by another of its names
+					r.faults.add(at, "a name once", strconv.Quote(name))
+					return r.SkipValue()
+				}
+				read[i] = true
 				return r.field(v.FieldByIndex(f.index), f, at)
 			}
 		}
@@ -248,6 +254,10 @@ func (r *reader) texts(v reflect.Value, at string) error {
 // textOf reads a scalar into a map of texts.
 func (r *reader) textOf(v reflect.Value, name, at string) error {
 	switch r.PeekKind() {
+	case 'n':
+		if r.edn { // nil is as good as absent
+			return r.SkipValue()
+		}
 	case '"', '0', 't', 'f':
 		t, err := r.ReadToken()
 		if err == nil {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"sync"
 	"time"
@@ -26,11 +27,15 @@ type LogWish struct {
 	Follow string `query:"follow" enum:"0,1,false,true" doc:"Server-sent events, one a line, until the execution has ended; then the event end."`
 	Last   string `header:"Last-Event-ID" doc:"With follow: go on after this event."`
 	accept string
+	format *format // that the lines are wanted in; nil: as text
 }
 
 // Resolve notes what is accepted: with follow or without says that too.
 func (w *LogWish) Resolve(ctx huma.Context) []error {
 	w.accept = accepted(ctx)
+	if a, ok := ctx.(answered); ok && a.format.liked(w.accept, true) > 0 {
+		w.format = a.format
+	}
 	return nil
 }
 
@@ -67,10 +72,29 @@ func (s *Server) getLog(ctx context.Context, in *getLog) (*streamed, error) {
 		}
 		return l.answer(ctx, eventStream, l.events)
 	}
+	if in.format != nil {
+		return l.list(ctx, in.format)
+	}
 	if err := l.seek(ctx); err != nil {
 		return nil, err
 	}
 	return l.answer(ctx, "text/plain; charset=utf-8", l.text)
+}
+
+// list answers with the last lines, as values.
+func (l *logReader) list(ctx context.Context, f *format) (*streamed, error) {
+	lines, all, err := l.server.lastLines(ctx, l.execution)
+	if err != nil {
+		return nil, err
+	}
+	page := rest.List[rest.LogLine]{Results: lines, Hits: all, Offset: all - len(lines) + 1, Limit: shownLines}
+	return &streamed{func(hc huma.Context) {
+		hc.SetHeader("Content-Type", f.media)
+		hc.SetStatus(http.StatusOK)
+		if err := f.write(hc.BodyWriter(), page); err != nil {
+			l.server.log.Debug("log not sent to its end", "execution", l.execution.ID, "err", err)
+		}
+	}}, nil
 }
 
 // logReader reads the output of one execution.
@@ -125,27 +149,27 @@ func (l *logReader) answer(ctx context.Context, media string, write func(context
 // shownLines is how many lines of output an execution's answer has.
 const shownLines = 1000
 
-// lastLines are the last lines of output of an execution.
-func (s *Server) lastLines(ctx context.Context, e *bus.Execution) ([]rest.LogLine, error) {
+// lastLines are the last lines of output of an execution, and how many there are in all.
+func (s *Server) lastLines(ctx context.Context, e *bus.Execution) (last []rest.LogLine, all int, err error) {
 	l := &logReader{server: s, execution: e, filter: subjects.LogFilter(e.App, e.Job, e.ID)}
 	if err := l.seek(ctx); err != nil || l.last == 0 {
-		return nil, err
+		return nil, 0, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, bus.AckTimeout)
 	defer cancel()
 	msgs, stop, err := s.follow(ctx, subjects.LogsStream, jetstream.OrderedConsumerConfig{FilterSubjects: []string{l.filter}})
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer stop()
-	var last []rest.LogLine
 	err = l.now(ctx, msgs, func(_ uint64, line *rest.LogLine) error {
+		all++
 		if last = append(last, *line); len(last) >= 2*shownLines {
 			last = append(last[:0], last[len(last)-shownLines:]...)
 		}
 		return nil
 	})
-	return last[max(0, len(last)-shownLines):], err
+	return last[max(0, len(last)-shownLines):], all, err
 }
 
 func linesOfStep(all []rest.LogLine, step string) *[]rest.LogLine {

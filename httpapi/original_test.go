@@ -71,7 +71,7 @@ func TestDeployments(t *testing.T) {
 		{name: "then there is no application either", method: "GET", path: "/app/shop", headers: json, status: 404, type_: "application/problem+json", want: any_},
 		{name: "a class path", method: "PUT", path: "/app/shop", headers: json, body: `{"classpath":["file://` + dir + `/a.jar"]}`, status: 201, type_: "application/json", want: any_},
 		{name: "what was found", method: "GET", path: "/shop/batch-components", headers: json, status: 200, type_: "application/json",
-			want: `\{"results":\[\{"class":"org\.jobstreamer\.batch\.ShellBatchlet",.*"origin":"built-in"\},\{"class":"a\.B","ref":"a\.B",.*"kinds":\["batchlet"\],"listens":\[\],"origin":"a\.jar"\}\]\}`},
+			want: `\{"results":\[\{"class":"org\.jobstreamer\.batch\.ShellBatchlet",.*"origin":"built-in"\},\{"class":"a\.B","ref":"a\.B",.*"kinds":\["batchlet"\],"listens":\[\],"origin":"a\.jar","constructor":"none"\}\]\}`},
 		{name: "another application does not have it", method: "GET", path: "/default/batch-components", headers: json, status: 200, type_: "application/json", want: `\{"results":\[\{"class":"org[^}]*\}\]\}`},
 		{name: "a job that names it", method: "POST", path: "/shop/jobs", headers: json, body: `{"id":"J","steps":[{"id":"S","batchlet":{"ref":"a.B"}}]}`, status: 201, type_: "application/json", want: `[^w]*|.*`},
 		{name: "a job that names something else", method: "POST", path: "/shop/jobs", headers: json, body: `{"id":"K","steps":[{"id":"S","batchlet":{"ref":"a.C"}}]}`, status: 201, type_: "application/json", want: any_ + `"warnings":\["/steps/0/batchlet/ref: .*a\.C.*"\]` + any_},

@@ -60,8 +60,8 @@ func (s *Server) routes() {
 	add(s, route(put, exec+"/abandon", "Give up an execution that does not run", 200), s.abandonExecution)
 	add(s, route(put, exec+"/restart", "Go on where an execution ended, in a new one", 201), s.restartExecution)
 	add(s, route(get, "/{app}/execution/{id}", "An execution, without its job's name", 200), s.findExecution)
-	add(s, stream(route(get, exec+"/log", "Output of an execution", 200), "text/plain", eventStream), s.getLog)
-	add(s, stream(route(get, "/{app}/execution/{id}/log", "Output of an execution, without its job's name", 200), "text/plain", eventStream), s.findLog)
+	add(s, stream(route(get, exec+"/log", "Output of an execution", 200), "text/plain", eventStream, "application/json", "application/edn", "application/yaml"), s.getLog)
+	add(s, stream(route(get, "/{app}/execution/{id}/log", "Output of an execution, without its job's name", 200), "text/plain", eventStream, "application/json", "application/edn", "application/yaml"), s.findLog)
 
 	add(s, route(post, sched, "Schedule a job", 201), s.postSchedule)
 	add(s, route(put, sched, "Schedule a job", 200), s.putSchedule)
@@ -96,7 +96,7 @@ func stream(op huma.Operation, media ...string) huma.Operation {
 	op.Metadata = map[string]any{"stream": true}
 	content := map[string]*huma.MediaType{}
 	for _, m := range media {
-		content[m] = &huma.MediaType{Schema: &huma.Schema{Type: "string"}}
+		content[m] = &huma.MediaType{}
 	}
 	op.Responses = map[string]*huma.Response{"200": {Description: "OK", Content: content}}
 	return op

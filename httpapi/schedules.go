@@ -80,8 +80,8 @@ func (s *Server) preview(_ context.Context, in *preview) (*answer[rest.Preview],
 // faultsOfPreview finds all that is wrong with the values that were sent.
 func faultsOfPreview(sent *rest.NewPreview) faults {
 	wrong := faultsOfSchedule(&rest.NewSchedule{CronNotation: sent.CronNotation, TimeZone: sent.TimeZone})
-	if _, err := time.Parse(time.RFC3339, sent.From); err != nil && sent.From != "" {
-		wrong.add("/from", "a time such as 2026-11-24T00:00:00Z (RFC 3339)", sent.From)
+	if from, err := time.Parse(time.RFC3339, sent.From); sent.From != "" && (err != nil || from.Unix() <= 0) {
+		wrong.add("/from", "a time after 1970 such as 2026-11-24T00:00:00Z (RFC 3339)", sent.From)
 	}
 	if sent.Count < 0 || sent.Count > maxPreviewed {
 		wrong.add("/count", fmt.Sprintf("a number from 1 to %d", maxPreviewed), strconv.Itoa(sent.Count))

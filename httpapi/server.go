@@ -76,6 +76,7 @@ type Deployments interface {
 	Revision(ctx context.Context, app string, n int) (*deploy.Deployment, error)
 	MakeCurrent(ctx context.Context, app string, n int) (*deploy.Deployment, error)
 	Components(app string) []deploy.Component
+	Classpath(app string) []string
 	Missing(app string, j *jsl.Job) []string
 	Remove(ctx context.Context, app string) error
 }

@@ -26,9 +26,10 @@ type List[T any] struct {
 type AppInfo struct {
 	Name            string        `json:"name" edn:"application/name"`
 	Description     string        `json:"description" edn:"application/description"`
-	Classpath       []string      `json:"classpath" edn:"application/classpaths"`
+	Classpath       []string      `json:"classpath" edn:"application/classpaths" doc:"Of the current deployment: URLs, or the names of jars that were uploaded."`
 	CreateTime      subjects.Time `json:"create_time" edn:"application/create-time"`
 	LastUpdatedTime subjects.Time `json:"last_updated_time" edn:"application/last-updated-time"`
+	ClassLoaderID   string        `json:"-" edn:"application/class-loader-id,uuid"`
 }
 
 // AppStats counts what belongs to an application.

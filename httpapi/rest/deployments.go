@@ -1,6 +1,10 @@
 package rest
 
-import "github.com/job-streamer/job-streamer-control-bus/subjects"
+import (
+	"slices"
+
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
 
 // NewDeployment is the body that makes a revision of an application of jars that are stored already.
 type NewDeployment struct {
@@ -36,12 +40,13 @@ type Artifact struct {
 
 // Component is a class that jobs can name, or one that is built in.
 type Component struct {
-	Class   string   `json:"class" example:"a.b.C$D"`
-	Ref     string   `json:"ref" doc:"The name that jobs use."`
-	Aliases []string `json:"aliases,omitempty" doc:"Other names that work."`
-	Kinds   []string `json:"kinds" doc:"batchlet, item-reader, item-processor, item-writer, listener, decider, checkpoint-algorithm, partition-mapper, partition-reducer, partition-collector, partition-analyzer, throwable"`
-	Listens []string `json:"listens" doc:"What a listener listens to: job, step, chunk, item-read ..."`
-	Origin  string   `json:"origin" doc:"built-in, or the jar's name."`
+	Class       string   `json:"class" example:"a.b.C$D"`
+	Ref         string   `json:"ref" doc:"The name that jobs use."`
+	Aliases     []string `json:"aliases,omitempty" doc:"Other names that work."`
+	Kinds       []string `json:"kinds" doc:"batchlet, item-reader, item-processor, item-writer, listener, decider, checkpoint-algorithm, partition-mapper, partition-reducer, partition-collector, partition-analyzer, throwable"`
+	Listens     []string `json:"listens" doc:"What a listener listens to: job, step, chunk, item-read ..."`
+	Origin      string   `json:"origin" doc:"built-in, or the jar's name."`
+	Constructor string   `json:"constructor,omitempty" doc:"Who can make one: anybody (public), CDI only (inject), or nobody (none)."`
 }
 
 // NewPreview is the body that asks when a schedule would fire.
@@ -80,7 +85,9 @@ func (c Components) EDN() any {
 	by := map[string][]string{}
 	for i := range c.Results {
 		for _, kind := range c.Results[i].Kinds {
-			by[kind] = append(by[kind], c.Results[i].Ref)
+			if !slices.Contains(by[kind], c.Results[i].Ref) { // two classes may have one name
+				by[kind] = append(by[kind], c.Results[i].Ref)
+			}
 		}
 	}
 	return ednComponents{
