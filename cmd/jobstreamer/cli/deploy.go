@@ -12,8 +12,10 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/help"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/client"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 )
@@ -24,20 +26,25 @@ const (
 )
 
 func (c *CLI) appDeploy() *cobra.Command {
+	var verbose bool
 	cmd := c.leaf("deploy APP PATH...", "Make a new revision of an application of jars and class folders", func(s *session, args []string) error {
-		return s.deploy(args[0], args[1:])
+		return s.deploy(args[0], args[1:], verbose)
 	})
-	cmd.Long = `Makes a new revision of an application, and the current one of it. Each path is a jar, a class folder, which becomes a jar, or a folder of jars;
-their order is that of the class path. Only jars that the control bus does not have yet are sent. The application is created if it is not there.`
+	cmd.Long = `Makes a new revision of an application, and the current one of it. Each path is an archive (jar, war, ear or zip), a class folder, which becomes
+a jar, or a folder of jars and wars; their order is that of the class path. Only what the control bus does not have yet is sent. The application
+is created if it is not there.`
 	cmd.Example = `  jobstreamer app deploy billing target/billing-1.2.jar target/lib
   jobstreamer app deploy billing target/classes ~/lib/*.jar
   jobstreamer app components billing`
+	help.Section(cmd.Flags(), "How", func(f *pflag.FlagSet) {
+		f.BoolVar(&verbose, "verbose", false, "show all warnings, not only the first ones")
+	})
 	c.showFlags(cmd)
 	c.serverFlags(cmd)
 	return cmd
 }
 
-func (s *session) deploy(app string, paths []string) error {
+func (s *session) deploy(app string, paths []string, verbose bool) error {
 	begin := time.Now()
 	temp, err := os.MkdirTemp("", "jobstreamer-deploy-")
 	if err != nil {
@@ -66,7 +73,10 @@ func (s *session) deploy(app string, paths []string) error {
 			return nil, err
 		}
 		return c.Deploy(s.ctx, app, want)
-	}, func(p *page, d *rest.Deployment) { s.drawDeployment(p, app, d, missing, time.Since(begin)) })
+	}, func(p *page, d *rest.Deployment) {
+		s.drawDeployment(p, app, d, missing, time.Since(begin))
+		s.warn(app, d.Warnings, verbose)
+	})
 }
 
 func (s *session) drawDeployment(p *page, app string, d *rest.Deployment, sent []string, took time.Duration) {
@@ -79,11 +89,24 @@ func (s *session) drawDeployment(p *page, app string, d *rest.Deployment, sent [
 		t.row(a.Name, size(a.Size), is)
 	}
 	p.table(t)
-	for _, w := range d.Warnings {
-		fmt.Fprintf(s.Err, "%s %s\n", s.pageTo(s.Err, s.Err).in(yellow, warning+":"), printable(w))
-	}
 	fmt.Fprintf(p, "\nRevision %d of %s is deployed: %s in %s, after %s.\n", d.Revision, app,
 		count(d.Components, "component", "components"), count(d.Classes, "class", "classes"), short(took))
+}
+
+const shownWarnings = 10
+
+// warn says the first warnings of a deployment, or all.
+func (s *session) warn(app string, warnings []string, all bool) {
+	shown := warnings
+	if !all {
+		shown = warnings[:min(len(warnings), shownWarnings)]
+	}
+	for _, w := range shown {
+		fmt.Fprintf(s.Err, "%s %s\n", s.pageTo(s.Err, s.Err).in(yellow, warning+":"), printable(w))
+	}
+	if more := len(warnings) - len(shown); more > 0 {
+		fmt.Fprintf(s.Err, "and %d more: `%s` has all\n", more, s.againThere("app revisions "+app+" -o json"))
+	}
 }
 
 // upload sends the jars that are missing, some at a time.

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -24,6 +25,7 @@ type depot struct {
 	deployments []rest.Deployment
 	busy, most  int
 	refuse      bool // jars
+	warnings    []string
 	faults      []string
 }
 
@@ -61,7 +63,7 @@ func (d *depot) deploy(w http.ResponseWriter, r *http.Request) {
 		d.faults = append(d.faults, err.Error())
 	}
 	p := rest.Problem{Status: 409, Code: "artifacts_missing", Detail: "some artifacts are not stored"}
-	is := rest.Deployment{Revision: len(d.deployments) + 1, Current: true, Components: 2, Classes: 7, CreateTime: subjects.Now(), Warnings: []string{"a.jar: X.class: was passed over"}}
+	is := rest.Deployment{Revision: len(d.deployments) + 1, Current: true, Components: 2, Classes: 7, CreateTime: subjects.Now(), Warnings: d.warnings}
 	for _, a := range want.Artifacts {
 		n, ok := d.jars[a.SHA256]
 		if !ok {
@@ -106,7 +108,7 @@ func (d *depot) put(w http.ResponseWriter, r *http.Request) {
 }
 
 func TestDeploy(t *testing.T) {
-	d := &depot{}
+	d := &depot{warnings: []string{"a.jar: X.class: was passed over"}}
 	e := newEnv(t)
 	e.vars["JOBSTREAMER_SERVER"] = d.start(t).URL
 	lib := tree(t, "a.jar", "b.jar", "c.jar", "d.jar", "e.jar", "f.jar")
@@ -137,6 +139,26 @@ func TestDeploy(t *testing.T) {
 	}
 	if len(d.faults) > 0 {
 		t.Error(d.faults)
+	}
+}
+
+func TestDeploySaysTheFirstWarnings(t *testing.T) {
+	d := &depot{}
+	for i := range 40 {
+		d.warnings = append(d.warnings, fmt.Sprintf("a.jar: X%d.class: was passed over", i))
+	}
+	e := newEnv(t)
+	e.vars["JOBSTREAMER_SERVER"] = d.start(t).URL
+	lib := tree(t, "a.jar")
+	got := e.try(t.Context(), "app", "deploy", "shop", lib)
+	if strings.Count(got.err, "warning: ") != 10 || !strings.HasSuffix(got.err, "X9.class: was passed over\nand 30 more: `jobstreamer app revisions shop -o json` has all\n") {
+		t.Errorf("said %q", got.err)
+	}
+	if got := e.try(t.Context(), "app", "deploy", "shop", lib, "--verbose"); strings.Count(got.err, "warning: ") != 40 || strings.Contains(got.err, "more") {
+		t.Errorf("--verbose said %q", got.err)
+	}
+	if got := e.try(t.Context(), "app", "deploy", "shop", lib, "-o", "json"); strings.Count(got.out, "was passed over") != 40 || got.err != "" {
+		t.Errorf("JSON is %+v", got)
 	}
 }
 

@@ -28,7 +28,7 @@ type jar struct {
 
 func (j jar) ref() rest.ArtifactRef { return rest.ArtifactRef{Name: j.name, SHA256: j.sum} }
 
-// jarsOf makes the class path that paths say: jars, folders of jars, and class folders, which become jars in the folder temp.
+// jarsOf makes the class path that paths say: archives, folders of jars, and class folders, which become jars in the folder temp.
 func jarsOf(paths []string, temp string) (all []jar, err error) {
 	for _, p := range paths {
 		files, err := archives(p, filepath.Join(temp, fmt.Sprint(len(all))))
@@ -68,8 +68,8 @@ func archives(p, temp string) ([]string, error) {
 		return nil, pathError(err)
 	}
 	if !info.IsDir() {
-		if !isJar(p) {
-			return nil, usage("%s: want a jar, a class folder or a folder of jars", p)
+		if !endsIn(p, ".jar", ".war", ".ear", ".zip") {
+			return nil, usage("%s: want a jar, war, ear or zip, a class folder or a folder of jars", p)
 		}
 		return []string{p}, nil
 	}
@@ -80,7 +80,7 @@ func archives(p, temp string) ([]string, error) {
 	jars, classes := []string{}, false
 	for _, f := range files {
 		classes = classes || strings.HasSuffix(f, ".class")
-		if isJar(f) && !strings.Contains(f, "/") {
+		if endsIn(f, ".jar", ".war") && !strings.Contains(f, "/") {
 			jars = append(jars, filepath.Join(p, filepath.FromSlash(f)))
 		}
 	}
@@ -94,7 +94,7 @@ func archives(p, temp string) ([]string, error) {
 	return []string{file}, err
 }
 
-func isJar(file string) bool { return strings.EqualFold(filepath.Ext(file), ".jar") }
+func endsIn(file string, endings ...string) bool { return slices.Contains(endings, strings.ToLower(filepath.Ext(file))) }
 
 // filesBelow are the files below a folder, with slashes, sorted.
 func filesBelow(dir string) (files []string, err error) {

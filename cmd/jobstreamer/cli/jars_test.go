@@ -70,7 +70,7 @@ func TestClassFoldersBecomeTheSameJar(t *testing.T) {
 
 func TestPathsOfADeployment(t *testing.T) {
 	lib := tree(t, "b.jar", "a.jar", "notes.txt", "sub/c.jar")
-	other := tree(t, "x/a.jar", "a.jar")
+	other := tree(t, "x/a.jar", "a.jar", "s.ear", "t.zip", "w.WAR")
 	same := tree(t, "x.jar")
 	for _, c := range []struct {
 		name  string
@@ -81,6 +81,8 @@ func TestPathsOfADeployment(t *testing.T) {
 		{"the order is that of the paths", []string{filepath.Join(lib, "b.jar"), lib}, "b.jar a.jar"},
 		{"the same jar twice is once", []string{lib, filepath.Join(other, "a.jar")}, "a.jar b.jar"},
 		{"two jars of one name", []string{lib, filepath.Join(other, "x", "a.jar")}, "have the same name"},
+		{"other archives are taken by name", []string{filepath.Join(other, "s.ear"), filepath.Join(other, "t.zip"), filepath.Join(other, "w.WAR")}, "s.ear t.zip w.WAR"},
+		{"a folder of jars may have wars", []string{other}, "a.jar w.WAR"},
 		{"a file that is no jar", []string{filepath.Join(lib, "notes.txt")}, "want a jar"},
 		{"a folder that is not there", []string{filepath.Join(lib, "none")}, "none: no such file"},
 		{"a folder without anything", []string{tree(t)}, "is empty"},
