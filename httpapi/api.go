@@ -189,7 +189,7 @@ func judged(ctx huma.Context, value any, err error) error {
 
 // optional says that an empty body is read as an object without members.
 func (b *body[T]) optional() bool {
-	_, definition := any(&b.value).(*jsl.Job)
+	_, definition := any(&b.value).(*sentJob)
 	return !definition
 }
 

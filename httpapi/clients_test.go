@@ -133,6 +133,12 @@ func TestOlderClients(t *testing.T) {
 		{name: "an answer that nobody writes", method: "GET", path: "/default/jobs", headers: []string{"Accept", "image/png"}, status: 406, type_: "application/problem+json", want: any_},
 		{name: "a body of 5 MB", method: "POST", path: "/default/jobs", body: strings.Repeat(" ", 5_000_000), status: 413, want: `\{:message .* :code "body_too_large"\}`},
 		{name: "a preflight", method: "OPTIONS", path: "/whatever/there/is", headers: []string{"Origin", "http://localhost:3000", "Access-Control-Request-Method", "PUT"}, status: 200, want: ``},
+		{name: "a download", method: "GET", path: "/default/jobs/download?with=notation,schedule,settings", headers: []string{"Accept", "text/html,*/*;q=0.8", "Cookie", "ring-session=x"}, status: 200, type_: "application/force-download",
+			want: `\[\{:db/id \d+ :job/name "JOB-1" .*:job/definition \{:id "JOB-1".*\} \{:db/id \d+ :job/name "MyShell" .*\}\]`},
+		{name: "an import of one of them", method: "POST", path: "/default/jobs", status: 201, want: any_ + `:job/schedule \{:schedule/cron-notation "0 0 3 \* \* \?".*:schedule/active\? false` + any_,
+			body: `{:db/id 3 :job/name "Imported" :job/stats {:total 1} :job/schedule {:schedule/cron-notation "0 0 3 * * ?" :schedule/active? false :schedule/misfire :fire-once :schedule/last-updated-time #inst "2026-11-24T12:33:20.125-00:00"} :job/definition {:id "Imported" :steps [{:id "S"}]}}`},
+		{name: "an import with a bad schedule", method: "POST", path: "/default/jobs", status: 400, want: `\{:message "/job~1schedule/cron_notation: want .*`,
+			body: `{:job/name "Imported" :job/components [{:id "S"}] :job/schedule {:schedule/cron-notation "x"}}`},
 		{name: "a job's history goes", method: "DELETE", path: "/default/job/MyShell/executions", status: 204, want: ``},
 		{name: "deletion of one that runs", method: "DELETE", path: "/default/job/JOB-1", status: 409, want: any_},
 	}

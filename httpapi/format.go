@@ -37,15 +37,10 @@ var inJSON, inEDN = &formats[0], &formats[1]
 // of says whether media is a name of the format.
 func (f *format) of(media string) bool { return media == f.media || slices.Contains(f.aliases, media) }
 
-// read reads a body into v, a *jsl.Job or a pointer to a struct of package rest. Its error is a [faults], a [jsl.Errors] or a malformedError.
+// read reads a body into v, a *sentJob or a pointer to a struct of package rest. Its error is a [faults], a [jsl.Errors] or a malformedError.
 func (f *format) read(data []byte, v any) error {
-	if job, ok := v.(*jsl.Job); ok {
-		j, err := f.job(data)
-		if err != nil {
-			return err
-		}
-		*job = *j
-		return nil
+	if job, ok := v.(*sentJob); ok {
+		return f.readJob(data, job)
 	}
 	if f.form == jsl.JSON {
 		return readJSON(data, v, false)

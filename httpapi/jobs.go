@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"errors"
+	"net/http"
 	"slices"
 	"time"
 
@@ -57,6 +58,34 @@ func (s *Server) listJobs(ctx context.Context, in *jobSearch) (*answer[rest.List
 	return listOf(in.Page, results, hits), nil
 }
 
+// download is all jobs that a search finds, as a file that can be imported again job by job.
+func (s *Server) download(ctx context.Context, in *jobDownload) (*streamed, error) {
+	if _, _, err := s.app(ctx, in.App); err != nil {
+		return nil, err
+	}
+	q, err := in.query(s)
+	if err != nil {
+		return nil, err
+	}
+	found, _ := s.cfg.Index.Jobs(q)
+	all := make([]rest.Job, len(found))
+	for i, j := range found {
+		all[i] = s.whole(j)
+	}
+	return &streamed{func(hc huma.Context) {
+		f := inEDN
+		if a, ok := hc.(answered); ok {
+			f = a.format
+		}
+		hc.SetHeader("Content-Type", "application/force-download")
+		hc.SetHeader("Content-Disposition", `attachment; filename="jobs.`+string(f.form)+`"`)
+		hc.SetStatus(http.StatusOK)
+		if err := f.write(hc.BodyWriter(), all); err != nil {
+			s.log.Debug("download not sent to its end", "app", in.App, "err", err)
+		}
+	}}, nil
+}
+
 // job finds a job; one that another bus has just made is not in the read model yet.
 func (s *Server) job(ctx context.Context, app, name string) (*index.Job, error) {
 	if j, ok := s.cfg.Index.Job(app, name); ok {
@@ -96,11 +125,11 @@ func (s *Server) getDefinition(ctx context.Context, in *JobPath) (*tagged[jsl.Jo
 type postJob struct {
 	AppPath
 	Preconditions
-	Sent body[jsl.Job]
+	Sent body[sentJob]
 }
 
 func (s *Server) postJob(ctx context.Context, in *postJob) (*saved[rest.Job], error) {
-	out, err := s.writeJob(ctx, in.App, &in.Sent.value, &in.Preconditions)
+	out, err := s.importJob(ctx, in.App, &in.Sent.value, &in.Preconditions)
 	if err == nil {
 		out.Status = 201
 	}
@@ -110,14 +139,33 @@ func (s *Server) postJob(ctx context.Context, in *postJob) (*saved[rest.Job], er
 type putJob struct {
 	JobPath
 	Preconditions
-	Sent body[jsl.Job]
+	Sent body[sentJob]
 }
 
 func (s *Server) putJob(ctx context.Context, in *putJob) (*saved[rest.Job], error) {
 	if id := in.Sent.value.ID; id != in.Job {
 		return nil, &bus.FieldError{Path: "/id", Want: "the job of the path, " + cut(in.Job), Got: id}
 	}
-	return s.writeJob(ctx, in.App, &in.Sent.value, &in.Preconditions)
+	return s.importJob(ctx, in.App, &in.Sent.value, &in.Preconditions)
+}
+
+// importJob writes a job, and its schedule if there came one.
+func (s *Server) importJob(ctx context.Context, app string, sent *sentJob, p *Preconditions) (*saved[rest.Job], error) {
+	out, err := s.writeJob(ctx, app, &sent.Job, p)
+	if err != nil || sent.schedule == nil {
+		return out, err
+	}
+	path := JobPath{app, sent.ID}
+	if err := s.setSchedule(ctx, path, &sent.schedule.NewSchedule); err != nil {
+		return nil, err
+	}
+	if active := sent.schedule.Active; active != nil && !*active {
+		if err := s.cfg.Schedules.Pause(ctx, app, sent.ID); err != nil {
+			return nil, err
+		}
+	}
+	out.Body.Schedule, err = s.schedule(ctx, path)
+	return out, err
 }
 
 func (s *Server) writeJob(ctx context.Context, app string, j *jsl.Job, p *Preconditions) (*saved[rest.Job], error) {

@@ -73,8 +73,15 @@ func (f faults) err() error {
 
 // readJSON reads an object into the struct that v points to. All faults are found, not only the first; null is as
 // good as absent. What was written in EDN has other names, and may have more of them.
-func readJSON(data []byte, v any, edn bool) error {
-	r := &reader{edn: edn, Decoder: jsontext.NewDecoder(bytes.NewBuffer(data), jsontext.AllowDuplicateNames(true))}
+func readJSON(data []byte, v any, edn bool) error { return (&reader{edn: edn}).read(data, v) }
+
+// readLeniently reads what an object has of the struct that v points to, by the names that EDN has.
+func readLeniently(data []byte, v any) error {
+	return (&reader{edn: true, lenient: true}).read(data, v)
+}
+
+func (r *reader) read(data []byte, v any) error {
+	r.Decoder = jsontext.NewDecoder(bytes.NewBuffer(data), jsontext.AllowDuplicateNames(true))
 	err := r.object(reflect.ValueOf(v).Elem(), "")
 	if err == nil {
 		if _, err = r.ReadToken(); errors.Is(err, io.EOF) {
@@ -93,8 +100,9 @@ func readJSON(data []byte, v any, edn bool) error {
 // reader reads JSON and collects what is wrong.
 type reader struct {
 	*jsontext.Decoder
-	edn    bool
-	faults faults
+	edn     bool
+	lenient bool // unknown names are passed over
+	faults  faults
 }
 
 // wrong passes over a value in whose place something else belongs.
@@ -210,6 +218,11 @@ func (r *reader) names(f *ednField, name string) bool {
 
 // field reads the value of a field; one that is named by an object may be that object.
 func (r *reader) field(v reflect.Value, f *ednField, at string) error {
+	if f.as == "keyword" && r.edn {
+		err := r.value(v, at)
+		v.SetString(strings.ReplaceAll(v.String(), "-", "_"))
+		return err
+	}
 	if f.as != "in" || r.PeekKind() != '{' {
 		return r.value(v, at)
 	}
@@ -227,6 +240,9 @@ var ednSpaces = []string{"db", "application", "job", "schedule", "calendar", "jo
 // unknown passes over a member that the type does not have. In EDN it may be one of the map that is in line; other keywords of known
 // namespaces are what older clients know of the thing besides.
 func (r *reader) unknown(v reflect.Value, fields []ednField, name, at string) error {
+	if r.lenient {
+		return r.SkipValue()
+	}
 	if r.edn {
 		for i := range fields {
 			if f := &fields[i]; f.as == "inline" {

@@ -18,6 +18,7 @@ func apiConfig(version string) huma.Config {
 	registry.RegisterTypeAlias(reflect.TypeFor[subjects.Time](), reflect.TypeFor[time.Time]())
 	registry.RegisterTypeAlias(reflect.TypeFor[json.RawMessage](), reflect.TypeFor[definition]())
 	registry.RegisterTypeAlias(reflect.TypeFor[jsl.Job](), reflect.TypeFor[definition]())
+	registry.RegisterTypeAlias(reflect.TypeFor[sentJob](), reflect.TypeFor[definition]())
 	c := huma.Config{
 		OpenAPI: &huma.OpenAPI{
 			OpenAPI: "3.1.0",

@@ -42,6 +42,7 @@ func (s *Server) routes() {
 	add(s, stream(route(get, "/artifact/{sha256}", "A jar", 200), jarType), s.getArtifact)
 
 	add(s, route(get, "/{app}/jobs", "Jobs of an application", 200), s.listJobs)
+	add(s, stream(route(get, "/{app}/jobs/download", "All jobs, as a file", 200), "application/force-download"), s.download)
 	add(s, ofJob(route(post, "/{app}/jobs", "Create or overwrite a job", 201)), s.postJob)
 	add(s, ofJob(route(get, job, "A job", 200)), s.getJob)
 	add(s, ofJob(route(put, job, "Create or overwrite a job", 200)), s.putJob)

@@ -39,11 +39,7 @@ func (s *Server) putSchedule(ctx context.Context, in *putSchedule) (*scheduled, 
 	if err != nil {
 		return nil, err
 	}
-	sc := bus.Schedule{
-		App: in.App, Job: in.Job, Cron: sent.CronNotation, TimeZone: sent.TimeZone, Calendar: sent.Calendar,
-		Substitute: sent.Substitution, Misfire: sent.Misfire, Active: true,
-	}
-	if _, err := s.cfg.Schedules.Set(ctx, sc); err != nil {
+	if err := s.setSchedule(ctx, in.JobPath, sent); err != nil {
 		return nil, err
 	}
 	is, err := s.schedule(ctx, in.JobPath)
@@ -87,6 +83,14 @@ func faultsOfPreview(sent *rest.NewPreview) faults {
 		wrong.add("/count", fmt.Sprintf("a number from 1 to %d", maxPreviewed), strconv.Itoa(sent.Count))
 	}
 	return wrong
+}
+
+func (s *Server) setSchedule(ctx context.Context, in JobPath, sent *rest.NewSchedule) error {
+	_, err := s.cfg.Schedules.Set(ctx, bus.Schedule{
+		App: in.App, Job: in.Job, Cron: sent.CronNotation, TimeZone: sent.TimeZone, Calendar: sent.Calendar,
+		Substitute: sent.Substitution, Misfire: sent.Misfire, Active: true,
+	})
+	return err
 }
 
 // maxCronError is how much of what is wrong with an expression is shown.

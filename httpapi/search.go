@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -12,8 +13,16 @@ import (
 
 // jobSearch is a search for jobs.
 type jobSearch struct {
-	AppPath
 	Page
+	Search
+}
+
+// jobDownload is a search without pages.
+type jobDownload struct{ Search }
+
+// Search is what of an application is searched for.
+type Search struct {
+	AppPath
 	Q       string `query:"q" doc:"Words, of which a name contains any, and conditions on the latest execution: since:2016-09-09 until:2016-09-10 batch-status:failed exit-status:X."`
 	SortBy  string `query:"sort_by" example:"last_execution_started:desc,name" doc:"name, last_execution_started, last_execution_duration, last_execution_status, next_execution_start, each with :asc or :desc; the first is the strongest."`
 	SortBy2 string `query:"sort-by" hidden:"true"` // as older clients write it; what cannot be read they expect to be passed over
@@ -21,7 +30,13 @@ type jobSearch struct {
 }
 
 func (in *jobSearch) query(s *Server) (index.JobQuery, error) {
-	q := index.JobQuery{App: in.App, Offset: in.skip(), Limit: in.Limit}
+	q, err := in.Search.query(s)
+	q.Offset, q.Limit = in.skip(), in.Limit
+	return q, err
+}
+
+func (in *Search) query(s *Server) (index.JobQuery, error) {
+	q := index.JobQuery{App: in.App, Limit: math.MaxInt}
 	var conditions []func(*index.Summary) bool
 	for word := range strings.FieldsSeq(in.Q) {
 		key, value, ok := strings.Cut(word, ":")

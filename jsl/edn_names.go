@@ -5,6 +5,14 @@ import (
 	"strings"
 )
 
+// spellJob is spell for a whole job. An answer of the control bus has the definition in a member of its own, beside what became of the job.
+func spellJob(n *node) {
+	if d := n.get("job/definition"); d != nil && d.kind == object {
+		n.members, n.line, n.col = d.members, d.line, d.col
+	}
+	spell(n)
+}
+
 // spell turns the names that EDN uses into those of the model: :item-count, and :job/name and its like, by
 // which older clients know a job. What they say besides (:db/id, :job/schedule) is left out,
 // as is what is nil. Names of properties stay as they are.

@@ -26,7 +26,7 @@ type ednReader struct {
 func readEDN(data []byte) (*node, Errors) {
 	n, faults := parseEDN(data)
 	if n != nil {
-		spell(n)
+		spellJob(n)
 	}
 	return n, faults
 }

@@ -52,3 +52,10 @@ func plainValue(n *node, free bool) any {
 	}
 	return n.text
 }
+
+func TestAnswerIsAJob(t *testing.T) {
+	j, err := Parse(EDN, []byte(`{:db/id 1 :job/name "J" :job/stats {:total 1} :job/definition {:id "J" :steps [{:id "s"}]}}`))
+	if err != nil || j.ID != "J" || j.Find("s") == nil {
+		t.Errorf("%+v, %v", j, err)
+	}
+}

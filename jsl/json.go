@@ -83,7 +83,7 @@ type jsonReader struct {
 func readJSON(data []byte) (*node, Errors) {
 	n, faults := parseJSON(data)
 	if n != nil && n.get("job/name") != nil { // as older clients write it
-		spell(n)
+		spellJob(n)
 	}
 	return n, faults
 }

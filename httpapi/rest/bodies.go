@@ -18,7 +18,13 @@ type NewSchedule struct {
 	TimeZone     string `json:"time_zone,omitempty" edn:"schedule/time-zone" doc:"IANA name; without one that of the control bus." example:"Asia/Tokyo"`
 	Calendar     string `json:"calendar,omitempty" edn:"schedule/calendar,in=calendar/name" doc:"Name of a calendar."`
 	Substitution bool   `json:"substitution,omitempty" edn:"schedule/substitution?" doc:"Move a fire off a holiday instead of leaving it out."`
-	Misfire      string `json:"misfire,omitempty" edn:"schedule/misfire" enum:"fire_once,fire_all,skip" doc:"What becomes of times that passed while nobody could fire them; without one fire_once."`
+	Misfire      string `json:"misfire,omitempty" edn:"schedule/misfire,keyword" enum:"fire_once,fire_all,skip" doc:"What becomes of times that passed while nobody could fire them; without one fire_once."`
+}
+
+// ImportedSchedule is a schedule with a job that is imported.
+type ImportedSchedule struct {
+	NewSchedule
+	Active *bool `json:"active,omitempty" edn:"schedule/active?" doc:"Without it, true."`
 }
 
 // NewSettings is the body that changes what of a job can be set without its definition.
