@@ -30,7 +30,7 @@ Addresses are on the loopback interface unless you say otherwise.`,
 	flags := cmd.Flags()
 	help.Section(flags, "REST", func(f *pflag.FlagSet) {
 		f.StringVar(&s.http, "http", "127.0.0.1:45102", "`HOST:PORT` where the REST API is; port 0 is any free one")
-		f.StringVar(&s.allowOrigin, "allow-origin", "", "`URL` whose pages may use the API from a browser, such as http://localhost:3000 (CORS)")
+		s.originFlag(f)
 	})
 	help.Section(flags, "NATS in this process", func(f *pflag.FlagSet) {
 		f.StringVar(&s.data, "data", defaultData(p.env), "`DIR` where its data is")
@@ -54,6 +54,10 @@ Addresses are on the loopback interface unless you say otherwise.`,
 		f.StringVar(&s.timeZone, "timezone", "UTC", "`ZONE` time zone of schedules that name none, such as Europe/Berlin")
 	})
 	return cmd
+}
+
+func (s *busSettings) originFlag(f *pflag.FlagSet) {
+	f.StringVar(&s.allowOrigin, "allow-origin", "", "`URL` whose pages may use the API from a browser, such as http://localhost:3000 (CORS)")
 }
 
 func (p *program) serve(ctx context.Context, s busSettings, flags *pflag.FlagSet) error {
