@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,7 +15,7 @@ import (
 
 const (
 	completionTime = time.Second // nobody waits longer for a completion
-	completionMost = 200
+	completionMost = 1000
 )
 
 // offers are what a word can be completed to, each with a description behind a tab.
@@ -53,17 +54,26 @@ func (c *CLI) completeArguments(use string) cobra.CompletionFunc {
 		}
 		ask := map[string]offers{
 			"APP": (*session).appNames, "JOB": (*session).jobNames, "AGENT": (*session).agentNames, "CONTEXT": (*session).contextNames,
-			"EXECUTION": (*session).executionIDs, "EXECUTION|JOB": (*session).executionsAndJobs,
+			"EXECUTION": (*session).executionIDs, "EXECUTION|JOB": (*session).executionsAndJobs, "JOB|CRON": (*session).jobNames,
+			"REVISION": func(s *session) []cobra.Completion { return s.revisions(args[0]) }, // of the application before it
 		}[strings.TrimSuffix(kind, "...")]
 		if ask == nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		return c.completer(ask)(cmd, args, word)
+		return typed(c.completer(ask))(cmd, args, word)
+	}
+}
+
+// typed leaves of what can be completed what begins as it was typed: not every shell does.
+func typed(f cobra.CompletionFunc) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, word string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		all, how := f(cmd, args, word)
+		return slices.DeleteFunc(slices.Clone(all), func(c cobra.Completion) bool { return !strings.HasPrefix(c, word) }), how
 	}
 }
 
 func completeFlag(cmd *cobra.Command, name string, f cobra.CompletionFunc) {
-	if err := cmd.RegisterFlagCompletionFunc(name, f); err != nil {
+	if err := cmd.RegisterFlagCompletionFunc(name, typed(f)); err != nil {
 		panic(err) // no such flag, or twice
 	}
 }
@@ -82,6 +92,19 @@ func (s *session) appNames() (all []cobra.Completion) {
 	list, _ := s.client.Apps(s.ctx, client.Page{Limit: completionMost})
 	for _, a := range list.Results {
 		all = append(all, cobra.CompletionWithDesc(a.Name, oneLine(a.Description)))
+	}
+	return all
+}
+
+func (s *session) revisions(app string) (all []cobra.Completion) {
+	list, _ := s.client.Deployments(s.ctx, app)
+	p := s.out()
+	for _, d := range list.Results {
+		what := p.at(d.CreateTime)
+		if d.Current {
+			what += ", current"
+		}
+		all = append(all, cobra.CompletionWithDesc(fmt.Sprint(d.Revision), what))
 	}
 	return all
 }

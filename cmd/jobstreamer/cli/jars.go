@@ -94,7 +94,9 @@ func archives(p, temp string) ([]string, error) {
 	return []string{file}, err
 }
 
-func endsIn(file string, endings ...string) bool { return slices.Contains(endings, strings.ToLower(filepath.Ext(file))) }
+func endsIn(file string, endings ...string) bool {
+	return slices.Contains(endings, strings.ToLower(filepath.Ext(file)))
+}
 
 // filesBelow are the files below a folder, with slashes, sorted.
 func filesBelow(dir string) (files []string, err error) {

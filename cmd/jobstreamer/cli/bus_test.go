@@ -1,0 +1,88 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/bustest"
+	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
+	"github.com/job-streamer/job-streamer-control-bus/bus/index"
+	"github.com/job-streamer/job-streamer-control-bus/deploy"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi"
+	"github.com/job-streamer/job-streamer-control-bus/scheduler"
+)
+
+// withBus runs a control bus without agents until the test ends, and returns an environment that leads there.
+func withBus(t *testing.T) (*env, *bus.Bus) {
+	t.Helper()
+	b := bustest.Open(t, bustest.Server(t), bus.Config{})
+	x := index.New(b)
+	life := execution.New(b, x, execution.Config{})
+	plan := scheduler.New(scheduler.Config{Bus: b, Index: x, Submit: life})
+	deployer, err := deploy.New(deploy.Config{Bus: b, TempDir: t.TempDir(), Builtin: []deploy.Component{{Class: "Noop", Ref: "Noop", Kinds: []string{"batchlet"}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var g errgroup.Group
+	for _, run := range []func(context.Context) error{x.Run, life.Run, plan.Run, deployer.Run} {
+		g.Go(func() error { return run(ctx) })
+	}
+	<-x.Ready()
+	if err := deployer.WaitReady(ctx); err != nil {
+		t.Fatal(err)
+	}
+	s := httptest.NewServer(httpapi.New(httpapi.Config{Bus: b, Index: x, Executions: life, Schedules: plan, Deployments: deployer, Version: "test"}))
+	t.Cleanup(func() {
+		s.Close()
+		cancel()
+		if err := g.Wait(); err != nil {
+			t.Error(err)
+		}
+	})
+	e := newEnv(t)
+	e.vars["JOBSTREAMER_SERVER"] = s.URL
+	return e, b
+}
+
+// apply stores a job whose batchlet is ref.
+func (e *env) apply(t *testing.T, job, ref string) {
+	t.Helper()
+	e.in = fmt.Sprintf("id: %s\nsteps:\n  - {id: s, batchlet: {ref: %s}}\n", job, ref)
+	if got := e.try(t.Context(), "job", "apply", "-f", "-"); got.failed != nil {
+		t.Fatalf("%+v", got)
+	}
+}
+
+func TestCompletionsBeginAsTyped(t *testing.T) {
+	e, _ := withBus(t)
+	for _, job := range []string{"hello", "help", "other"} {
+		e.apply(t, job, "Noop")
+	}
+	for range 2 {
+		if got := e.try(t.Context(), "app", "deploy", "shop", tree(t, t.Name()+".class")); got.failed != nil {
+			t.Fatalf("%+v", got)
+		}
+	}
+	for line, want := range map[string]string{
+		"run |hel": "hello help :4", "run |": "hello help other :4", "run |x": ":4", "job list -o |j": "json :4", "run --app |s": "shop :4",
+		"app use shop |": "2 1 :4", "app use shop |2": "2 :4", "app use none |": ":4", "schedule preview |o": "other :4", "job apply |x": "json yaml yml edn xml :8",
+	} {
+		words, word, _ := strings.Cut(line, "|")
+		got := e.try(t.Context(), append(append([]string{"__complete"}, strings.Fields(words)...), word)...)
+		var offered []string
+		for l := range strings.Lines(got.out) {
+			name, _, _ := strings.Cut(strings.TrimSpace(l), "\t")
+			offered = append(offered, name)
+		}
+		if strings.Join(offered, " ") != want {
+			t.Errorf("%s: %q, want %q", line, offered, want)
+		}
+	}
+}
