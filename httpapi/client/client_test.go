@@ -175,6 +175,9 @@ func TestClient(t *testing.T) {
 	if err := c.Log(ctx, "shop", "night", e.ExecutionID, &text); err != nil || !strings.Contains(text.String(), "stdout - | hello") {
 		t.Errorf("log %q, %v", text.String(), err)
 	}
+	if l := must(c.LogLines(ctx, "shop", "", e.ExecutionID))(t); l.Hits != 1 || l.Results[0].Message != "hello" {
+		t.Errorf("lines %+v", l)
+	}
 	_, err = c.Restart(ctx, "shop", "night", e.ExecutionID, client.Submission{})
 	wantCode(t, err, "job_execution_already_complete")
 	_, err = c.Stop(ctx, "shop", "night", e.ExecutionID)

@@ -34,6 +34,12 @@ func (c *Client) Log(ctx context.Context, app, job string, id int64, to io.Write
 	return nil
 }
 
+// LogLines are the last lines of the output of an execution, and how many there are in all; job may be empty.
+func (c *Client) LogLines(ctx context.Context, app, job string, id int64) (list rest.List[rest.LogLine], err error) {
+	_, err = c.do(ctx, request{method: "GET", path: executionPath(app, job, id, "log"), accept: "application/json"}, &list)
+	return list, err
+}
+
 // FollowLog calls line for every line of an execution's output as it comes, and returns how it ended; job may be
 // empty. A broken connection is taken up again after the last line. It ends with ctx, or with the error of line.
 func (c *Client) FollowLog(ctx context.Context, app, job string, id int64, line func(rest.LogLine) error) (end *rest.Event, err error) {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/help"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+	"github.com/job-streamer/job-streamer-control-bus/jsl"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
@@ -29,8 +31,8 @@ type logWish struct {
 func (c *CLI) logsCommand() *cobra.Command {
 	var wish logWish
 	cmd := c.leaf("logs EXECUTION|JOB", "Print the output of an execution; of a job, the latest one", func(s *session, args []string) error {
-		if wish.format != "text" && wish.format != "json" {
-			return usage("--output %s: want text or json", wish.format)
+		if err := wish.check(); err != nil {
+			return err
 		}
 		job, id, err := s.find(args[0])
 		if err != nil {
@@ -47,13 +49,47 @@ func (c *CLI) logsCommand() *cobra.Command {
 		f.BoolVarP(&wish.follow, "follow", "f", false, "go on as lines come, until the execution has ended")
 		f.StringSliceVar(&wish.steps, "step", nil, "`NAMES` only of these steps")
 		f.BoolVar(&wish.bare, "bare", false, "the text only, without time, stream and step")
-		f.StringVarP(&wish.format, "output", "o", "text", "`FORMAT` text, or json: an object a line, until the execution has ended")
+		f.StringVarP(&wish.format, "output", "o", "text", "`FORMAT` text; json: an object a line, until the execution has ended; yaml, edn: the server's answer with the last lines")
 	})
-	completeFlag(cmd, "output", cobra.FixedCompletions([]cobra.Completion{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
+	completeFlag(cmd, "output", cobra.FixedCompletions(logFormats, cobra.ShellCompDirectiveNoFileComp))
 	return c.flags(cmd)
 }
 
+var logFormats = []string{"text", "json", "yaml", "edn"}
+
+// whole says whether the control bus's answer is wanted as it comes.
+func (w *logWish) whole() bool { return w.format == "yaml" || w.format == "edn" }
+
+func (w *logWish) check() error {
+	switch {
+	case !slices.Contains(logFormats, w.format):
+		return usage("--output %s: want text, json, yaml or edn", w.format)
+	case w.whole() && w.follow:
+		return usage("--output %s does not go with --follow: want text or json", w.format)
+	case w.whole() && (w.bare || len(w.steps) > 0):
+		return usage("--output %s does not go with --bare and --step: want text or json", w.format)
+	}
+	return nil
+}
+
+// answered prints the control bus's answer, and says if it has not all lines.
+func (s *session) answered(job string, id int64, format string) error {
+	var raw bytes.Buffer
+	if _, err := s.client.As("application/"+format, &raw).LogLines(s.ctx, s.app, job, id); err != nil {
+		return err
+	}
+	var list rest.List[json.RawMessage]
+	data, err := jsl.ToJSON(jsl.Format(format), raw.Bytes())
+	if err == nil && json.Unmarshal(data, &list) == nil && list.Hits > len(list.Results) {
+		fmt.Fprintf(s.Err, "the last %d of %d lines; text and json have all\n", len(list.Results), list.Hits)
+	}
+	return s.out().raw(format, raw.Bytes())
+}
+
 func (s *session) logs(job string, id int64, wish *logWish) error {
+	if wish.whole() {
+		return s.answered(job, id, wish.format)
+	}
 	if !wish.follow && wish.format == "text" {
 		return s.printed(job, id, wish)
 	}

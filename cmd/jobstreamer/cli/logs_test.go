@@ -2,12 +2,15 @@ package cli
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
 // What is written as text is read again as the same lines.
@@ -37,5 +40,41 @@ func TestLinesOfALog(t *testing.T) {
 	full := errors.New("no room")
 	if err := eachLine(strings.NewReader("2026-11-24T12:00:00.000Z stdout - | x\n"), func(rest.LogLine) error { return full }); err != full {
 		t.Errorf("%v, want that of the writer", err)
+	}
+}
+
+func TestOutputOfALogAsValues(t *testing.T) {
+	e, b := withBus(t)
+	e.apply(t, "night", "Noop")
+	if got := e.try(t.Context(), "run", "night"); got.failed != nil {
+		t.Fatalf("%+v", got)
+	}
+	m := subjects.LogMessage{Attempt: 1}
+	for i := range 1001 {
+		m.Lines = append(m.Lines, subjects.LogLine{Time: subjects.Now(), Level: "info", Stream: "stdout", Message: fmt.Sprintf("line %d.", i)})
+	}
+	data, err := json.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.JS.Publish(t.Context(), subjects.LogSubject("default", "night", 1, "a1"), data); err != nil {
+		t.Fatal(err)
+	}
+	for format, want := range map[string]string{"yaml": "results:\n", "edn": "{:results ["} {
+		got := e.try(t.Context(), "logs", "night", "-o", format)
+		if got.failed != nil || !strings.HasPrefix(got.out, want) || !strings.Contains(got.out, "line 1000.") || strings.Contains(got.out, "line 0.") {
+			t.Errorf("%s: %v, %.300s", format, got.failed, got.out)
+		}
+		if got.err != "the last 1000 of 1001 lines; text and json have all\n" {
+			t.Errorf("%s: said %q", format, got.err)
+		}
+		for _, flag := range []string{"--follow", "--bare", "--step=x"} {
+			if got := e.try(t.Context(), "logs", "night", "-o", format, flag); got.failed == nil || !strings.HasSuffix(got.err, "want text or json\n") {
+				t.Errorf("%s %s: %+v", format, flag, got)
+			}
+		}
+	}
+	if got := e.try(t.Context(), "logs", "night", "-o", "xml"); got.err != "--output xml: want text, json, yaml or edn\n" {
+		t.Errorf("%+v", got)
 	}
 }
