@@ -22,7 +22,7 @@ func (c *CLI) Agents() []*cobra.Command {
 
 func (c *CLI) agentList() *cobra.Command {
 	cmd := c.leaf("list", "List agents with what they do", func(s *session, _ []string) error {
-		return show(s, func(c *client.Client) (rest.List[rest.Agent], error) { return c.Agents(s.ctx, s.page()) }, drawAgents)
+		return showList(s, func(c *client.Client, p client.Page) (rest.List[rest.Agent], error) { return c.Agents(s.ctx, p) }, drawAgents)
 	})
 	c.pageFlags(cmd)
 	c.serverFlags(cmd)

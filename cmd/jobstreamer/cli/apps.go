@@ -19,11 +19,42 @@ func (c *CLI) appCommand() *cobra.Command {
 		c.appList(), c.appShow(), c.appCreate(), c.appDelete(), c.appDeploy(), c.appComponents(), c.appRevisions(), c.appUse())
 }
 
-func (c *CLI) page() client.Page { return client.Page{Offset: c.offset, Limit: c.limit} }
+// Programs want all that there is; people do not want to scroll.
+const tablePage, wholePage = 50, 1000 // the latter is the most that a control bus gives
+
+func (c *CLI) page() client.Page {
+	p := client.Page{Offset: max(c.offset, 1), Limit: c.limit}
+	switch {
+	case p.Limit > 0:
+	case c.tables():
+		p.Limit = tablePage
+	default:
+		p.Limit = wholePage
+	}
+	return p
+}
+
+// showList shows a part of a list. Where that is not a table it says on standard error if there is more.
+func showList[T any](s *session, ask func(c *client.Client, p client.Page) (rest.List[T], error), draw func(p *page, list rest.List[T])) error {
+	part := s.page()
+	err := show(s, func(c *client.Client) (rest.List[T], error) { return ask(c, part) }, draw)
+	if err != nil || s.tables() || s.watch {
+		return err
+	}
+	one, err := ask(s.client, client.Page{Offset: part.Offset, Limit: 1}) // not every format says how many there are
+	if last := part.Offset + part.Limit - 1; err == nil && one.Hits > last {
+		fmt.Fprintln(s.Err, moreText(part.Offset, last, one.Hits))
+	}
+	return nil
+}
+
+func moreText(first, last, hits int) string {
+	return fmt.Sprintf("%d to %d of %d; --limit and --offset show others", first, last, hits)
+}
 
 func (c *CLI) appList() *cobra.Command {
 	cmd := c.leaf("list", "List applications", func(s *session, _ []string) error {
-		return show(s, func(c *client.Client) (rest.List[rest.AppInfo], error) { return c.Apps(s.ctx, s.page()) }, drawApps)
+		return showList(s, func(c *client.Client, p client.Page) (rest.List[rest.AppInfo], error) { return c.Apps(s.ctx, p) }, drawApps)
 	})
 	c.pageFlags(cmd)
 	c.serverFlags(cmd)
@@ -45,11 +76,16 @@ func drawList[T any](p *page, t *table, list rest.List[T], none string) {
 		return
 	}
 	p.table(t)
+	drawMore(p, list)
+}
+
+// drawMore says that a list goes on.
+func drawMore[T any](p *page, list rest.List[T]) {
 	switch n, last := len(list.Results), list.Offset+len(list.Results)-1; {
 	case n == 0:
 		fmt.Fprintln(p, p.in(faint, fmt.Sprintf("none from %d on: there are %d", list.Offset, list.Hits)))
 	case n < list.Hits:
-		fmt.Fprintln(p, p.in(faint, fmt.Sprintf("%d to %d of %d; --limit and --offset show others", list.Offset, last, list.Hits)))
+		fmt.Fprintln(p, p.in(faint, moreText(list.Offset, last, list.Hits)))
 	}
 }
 
@@ -114,10 +150,11 @@ func (c *CLI) appDelete() *cobra.Command {
 		if err := s.client.DeleteApp(s.ctx, args[0]); err != nil {
 			return err
 		}
-		fmt.Fprintf(s.Out, "Application %s was deleted.\n", args[0])
+		s.done("Application %s was deleted.\n", args[0])
 		return nil
 	})
 	yesFlag(cmd, &sure)
+	c.quietFlag(cmd)
 	c.serverFlags(cmd)
 	return cmd
 }

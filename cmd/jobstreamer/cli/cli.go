@@ -142,8 +142,17 @@ func (c *CLI) flags(cmd *cobra.Command) *cobra.Command {
 
 // showFlags say how an answer is shown.
 func (c *CLI) showFlags(cmd *cobra.Command) {
+	c.outputFlag(cmd, "`FORMAT` table, or the server's answer as json, yaml or edn")
+}
+
+// quietFlag is for commands that have nothing to answer.
+func (c *CLI) quietFlag(cmd *cobra.Command) {
+	c.outputFlag(cmd, "`FORMAT` table; json, yaml and edn print nothing when it is done")
+}
+
+func (c *CLI) outputFlag(cmd *cobra.Command, text string) {
 	help.Section(cmd.Flags(), "How", func(f *pflag.FlagSet) {
-		f.StringVarP(&c.output, "output", "o", formatTable, "`FORMAT` table, or the server's answer as json, yaml or edn")
+		f.StringVarP(&c.output, "output", "o", formatTable, text)
 	})
 	completeFlag(cmd, "output", cobra.FixedCompletions(outputs, cobra.ShellCompDirectiveNoFileComp))
 }
@@ -160,7 +169,7 @@ func (c *CLI) watchFlags(cmd *cobra.Command) {
 // pageFlags say which part of a list is wanted.
 func (c *CLI) pageFlags(cmd *cobra.Command) {
 	help.Section(cmd.Flags(), "Which", func(f *pflag.FlagSet) {
-		f.IntVarP(&c.limit, "limit", "n", 50, "`NUMBER` at most so many, up to 1000")
+		f.IntVarP(&c.limit, "limit", "n", 0, "`NUMBER` at most so many, up to 1000 (default: 50 in a table, else 1000)")
 		f.IntVar(&c.offset, "offset", 1, "`NUMBER` of the first one, from 1")
 	})
 	c.watchFlags(cmd)

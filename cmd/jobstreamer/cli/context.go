@@ -26,7 +26,12 @@ func (c *CLI) local(use, short string, run func(all contexts, args []string) err
 		Use: use, Short: short,
 		Args:              arguments(use),
 		ValidArgsFunction: c.completeArguments(use),
-		RunE:              func(_ *cobra.Command, args []string) error { return run(contexts{c.Dir}, args) },
+		RunE: func(_ *cobra.Command, args []string) error {
+			if err := c.checkOutput(); err != nil {
+				return err
+			}
+			return run(contexts{c.Dir}, args)
+		},
 	}
 	help.Quiet(cmd, "")
 	return cmd
@@ -65,31 +70,51 @@ func (c *CLI) contextAdd() *cobra.Command {
 	return cmd
 }
 
+// shownContext is a context as it is printed.
+type shownContext struct {
+	Name        string `json:"name"`
+	Server      string `json:"server"`
+	App         string `json:"app,omitempty"`
+	Description string `json:"description,omitempty"`
+	Selected    bool   `json:"selected"`
+}
+
 func (c *CLI) contextList() *cobra.Command {
-	return c.local("list", "List contexts", func(all contexts, _ []string) error {
+	cmd := c.local("list", "List contexts", func(all contexts, _ []string) error {
 		names, err := all.names()
 		if err != nil {
 			return err
 		}
-		if len(names) == 0 {
-			fmt.Fprintln(c.Out, "No contexts. `jobstreamer context add NAME --server URL` makes one.")
-			return nil
-		}
-		t := newTable("", "CONTEXT", "SERVER", "APPLICATION", "DESCRIPTION")
-		for _, name := range names {
-			mark := ""
-			if name == all.selected() {
-				mark = "*"
-			}
+		list := make([]shownContext, len(names))
+		for i, name := range names {
 			is, err := all.load(name)
 			if err != nil {
 				is.Description = err.Error()
 			}
-			t.row(cell{mark, green}, name, shownURL(is.Server), is.App, is.Description)
+			list[i] = shownContext{name, shownURL(is.Server), is.App, is.Description, name == all.selected()}
 		}
-		(&session{CLI: c}).out().table(t)
+		s := &session{CLI: c}
+		if !s.tables() {
+			return s.value(list)
+		}
+		drawContexts(s.out(), list)
 		return nil
 	})
+	c.outputFlag(cmd, "`FORMAT` table, or a list as json, yaml or edn")
+	return cmd
+}
+
+func drawContexts(p *page, list []shownContext) {
+	if len(list) == 0 {
+		fmt.Fprintln(p, "No contexts. `jobstreamer context add NAME --server URL` makes one.")
+		return
+	}
+	t := newTable("", "CONTEXT", "SERVER", "APPLICATION", "DESCRIPTION")
+	for _, is := range list {
+		mark := map[bool]string{true: "*"}[is.Selected]
+		t.row(cell{mark, green}, is.Name, is.Server, is.App, is.Description)
+	}
+	p.table(t)
 }
 
 func (c *CLI) contextSelect() *cobra.Command {

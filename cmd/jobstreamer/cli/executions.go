@@ -28,11 +28,12 @@ func (c *CLI) executionCommand() *cobra.Command {
 func (c *CLI) executionList() *cobra.Command {
 	cmd := c.leaf("list [JOB]", "List executions of a job, newest first; without one, the latest of each job", func(s *session, args []string) error {
 		if len(args) == 0 {
-			search := client.JobSearch{Page: s.page(), SortBy: latestFirst}
-			return show(s, func(c *client.Client) (rest.List[rest.Job], error) { return c.Jobs(s.ctx, s.app, search) }, s.drawLatest)
+			return showList(s, func(c *client.Client, p client.Page) (rest.List[rest.Job], error) {
+				return c.Jobs(s.ctx, s.app, client.JobSearch{Page: p, SortBy: latestFirst})
+			}, s.drawLatest)
 		}
-		return show(s, func(c *client.Client) (rest.List[rest.ExecutionSummary], error) {
-			return c.Executions(s.ctx, s.app, args[0], s.page())
+		return showList(s, func(c *client.Client, p client.Page) (rest.List[rest.ExecutionSummary], error) {
+			return c.Executions(s.ctx, s.app, args[0], p)
 		}, func(p *page, list rest.List[rest.ExecutionSummary]) {
 			drawList(p, executionTable(p, list.Results, false), list, fmt.Sprintf("No executions of %s. `%s` starts one.", args[0], s.again("run "+args[0])))
 		})
@@ -55,6 +56,7 @@ func (s *session) drawLatest(p *page, list rest.List[rest.Job]) {
 		return
 	}
 	p.table(executionTable(p, latest, true))
+	drawMore(p, list)
 }
 
 // executionTable is a table of executions, with the names of their jobs if those differ.

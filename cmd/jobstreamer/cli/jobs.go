@@ -32,8 +32,11 @@ func (c *CLI) jobList() *cobra.Command {
 		if state != "" {
 			args = append(args, "batch-status:"+state)
 		}
-		search.Page, search.Query = s.page(), strings.Join(args, " ")
-		return show(s, func(c *client.Client) (rest.List[rest.Job], error) { return c.Jobs(s.ctx, s.app, search) }, s.drawJobs)
+		search.Query = strings.Join(args, " ")
+		return showList(s, func(c *client.Client, p client.Page) (rest.List[rest.Job], error) {
+			search.Page = p
+			return c.Jobs(s.ctx, s.app, search)
+		}, s.drawJobs)
 	})
 	cmd.Long = `Lists the jobs of an application. Words choose those whose name contains any of them. Conditions are about the latest execution:
 since:2026-11-24, until:2026-11-25, batch-status:failed, exit-status:X.`
@@ -175,13 +178,14 @@ func (c *CLI) jobDelete() *cobra.Command {
 		if err := s.client.DeleteJob(s.ctx, s.app, args[0], keep, client.Condition{}); err != nil {
 			return err
 		}
-		fmt.Fprintf(s.Out, "Job %s was deleted.\n", args[0])
+		s.done("Job %s was deleted.\n", args[0])
 		return nil
 	})
 	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
 		f.BoolVar(&keep, "keep-history", false, "leave its executions")
 	})
 	yesFlag(cmd, &sure)
+	c.quietFlag(cmd)
 	return c.flags(cmd)
 }
 

@@ -194,11 +194,13 @@ func (c *CLI) scheduling(use, short, done string, change func(c *client.Client, 
 }
 
 func (c *CLI) scheduleDelete() *cobra.Command {
-	return c.flags(c.leaf("delete JOB", "Remove the schedule of a job", func(s *session, args []string) error {
+	cmd := c.leaf("delete JOB", "Remove the schedule of a job", func(s *session, args []string) error {
 		if err := s.client.DeleteSchedule(s.ctx, s.app, args[0]); err != nil {
 			return err
 		}
-		fmt.Fprintf(s.Out, "Job %s has no schedule any more.\n", args[0])
+		s.done("Job %s has no schedule any more.\n", args[0])
 		return nil
-	}))
+	})
+	c.quietFlag(cmd)
+	return c.flags(cmd)
 }

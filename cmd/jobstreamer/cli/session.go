@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"io"
 	"net/url"
 	"os"
@@ -25,8 +26,8 @@ type session struct {
 
 // open makes the session that flags, environment and contexts say.
 func (c *CLI) open(ctx context.Context) (*session, error) {
-	if !slices.Contains(outputs, cmp.Or(c.output, formatTable)) {
-		return nil, usage("--output %s: want table, json, yaml or edn", c.output)
+	if err := c.checkOutput(); err != nil {
+		return nil, err
 	}
 	if c.watch && c.every < 100*time.Millisecond {
 		return nil, usage("--interval %s: want 100ms or more", c.every)
@@ -41,6 +42,13 @@ func (c *CLI) open(ctx context.Context) (*session, error) {
 		return nil, UsageError{err}
 	}
 	return s, nil
+}
+
+func (c *CLI) checkOutput() error {
+	if !slices.Contains(outputs, cmp.Or(c.output, formatTable)) {
+		return usage("--output %s: want table, json, yaml or edn", c.output)
+	}
+	return nil
 }
 
 // chosen is the context to use, with what flags and environment say in its place.
@@ -112,4 +120,11 @@ func (s *session) pageTo(end, drawn io.Writer) *page {
 func (s *session) out() *page { return s.pageTo(s.Out, s.Out) }
 
 // tables says whether people read what is printed.
-func (s *session) tables() bool { return cmp.Or(s.output, formatTable) == formatTable }
+func (c *CLI) tables() bool { return cmp.Or(c.output, formatTable) == formatTable }
+
+// done says what was done. Programs go by the exit status.
+func (s *session) done(format string, args ...any) {
+	if s.tables() {
+		fmt.Fprintf(s.Out, format, args...)
+	}
+}

@@ -19,16 +19,28 @@ func (c *CLI) jobValidate() *cobra.Command {
 		return s.validate(append(files, args...), offline)
 	})
 	cmd.Long = `Checks definitions here, by the rules that the control bus has. If it can be reached, it is asked which components the application has:
-a job may name others, but it will not run then.
+a job may name others, but it will not run then. --output json, yaml and edn have a list of {file, job, valid, errors, warnings}; an error has line,
+column, path, want and got.
 
 The exit status is 1 if something is wrong. Warnings do not count.`
 	cmd.Example = `  jobstreamer job validate jobs/*.yaml
-  jobstreamer job validate --offline -f nightly.xml`
+  jobstreamer job validate --offline -f nightly.xml
+  jobstreamer job validate jobs -o json | jq -r '.[] | select(.valid | not).file'`
 	fileFlag(cmd, &files)
 	help.Section(cmd.Flags(), "How", func(f *pflag.FlagSet) {
 		f.BoolVar(&offline, "offline", false, "do not ask the control bus for components")
 	})
+	c.outputFlag(cmd, "`FORMAT` table, or a list as json, yaml or edn")
 	return c.flags(cmd)
+}
+
+// verdict is what validate says of a file.
+type verdict struct {
+	File     string   `json:"file"`
+	Job      string   `json:"job,omitempty"`
+	Valid    bool     `json:"valid"`
+	Errors   []wrong  `json:"errors"`
+	Warnings []string `json:"warnings"`
 }
 
 func (s *session) validate(files []string, offline bool) error {
@@ -40,43 +52,51 @@ func (s *session) validate(files []string, offline bool) error {
 	if !offline {
 		check = s.components()
 	}
-	failed := false
+	verdicts, failed := make([]verdict, len(all)), false
 	for i := range all {
-		failed = !s.validateOne(&all[i], check) || failed
+		v := validate(&all[i], check)
+		if verdicts[i], failed = v, failed || !v.Valid; s.tables() {
+			s.drawVerdict(&v)
+		}
+	}
+	if !s.tables() {
+		err = s.value(verdicts)
 	}
 	if check.err != nil {
 		why, _, _ := strings.Cut(s.explain(check.err).Error(), "\n")
 		fmt.Fprintf(s.Err, "Components were not checked: %s\n", why)
 	}
-	if failed || s.ctx.Err() != nil {
-		return ErrSaid
+	if err == nil && (failed || s.ctx.Err() != nil) {
+		err = ErrSaid
 	}
-	return nil
+	return err
 }
 
-// validateOne says what is wrong with a definition, and whether it is right.
-func (s *session) validateOne(d *definition, check *components) bool {
+func validate(d *definition, check *components) verdict {
+	v := verdict{File: d.file, Errors: []wrong{}, Warnings: []string{}}
 	job, err := jsl.Parse(d.form, d.text)
-	if err != nil {
-		s.faults(d, err)
-		return false
+	var all jsl.Errors
+	switch {
+	case errors.As(err, &all):
+		for _, f := range all {
+			e := wrong{Line: f.Line, Column: f.Column, Path: f.Path, Want: f.Want, Got: f.Got}
+			f.Line = 0 // it is said before
+			e.text = f.Error()
+			v.Errors = append(v.Errors, e)
+		}
+	case err != nil:
+		v.Errors = append(v.Errors, wrong{Want: err.Error(), text: err.Error()})
+	default:
+		v.Job, v.Valid = job.ID, true
+		v.Warnings = append(v.Warnings, check.lacking(job)...)
 	}
-	for _, w := range check.lacking(job) {
-		s.fault(d.file, 0, 0, warning, w)
-	}
-	p := s.out()
-	fmt.Fprintf(p, "%s %s (%s)\n", job.ID, p.in(green, "valid"), d.file)
-	return true
+	return v
 }
 
-func (s *session) faults(d *definition, err error) {
-	var all jsl.Errors
-	if !errors.As(err, &all) {
-		s.fault(d.file, 0, 0, mistake, err.Error())
-	}
-	for _, f := range all {
-		line, column := f.Line, f.Column
-		f.Line = 0 // it is said before
-		s.fault(d.file, line, column, mistake, f.Error())
+func (s *session) drawVerdict(v *verdict) {
+	s.faults(v.File, v.Errors, v.Warnings)
+	if v.Valid {
+		p := s.out()
+		fmt.Fprintf(p, "%s %s (%s)\n", v.Job, p.in(green, "valid"), v.File)
 	}
 }
