@@ -66,8 +66,8 @@ func (s *session) apply(files []string) error {
 		answers = append(answers, answer)
 	}
 	if !s.tables() && (err == nil || len(answers) > 0) { // what was done is said, also if the rest was not
-		if failed := s.writeAnswers(answers); err == nil {
-			err = failed
+		if unwritten := s.writeAnswers(answers); err == nil {
+			err = unwritten
 		}
 	}
 	if err == nil && failed {
