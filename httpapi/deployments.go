@@ -203,7 +203,7 @@ func (s *Server) getArtifact(ctx context.Context, in *getArtifact) (*streamed, e
 		return nil, err
 	}
 	return &streamed{func(hc huma.Context) {
-		defer r.Close() //nolint:errcheck // it was read
+		defer r.Close()
 		hc.SetHeader("Content-Type", jarType)
 		hc.SetHeader("Content-Length", strconv.FormatInt(size, 10))
 		hc.SetHeader("ETag", `"`+in.SHA256+`"`)

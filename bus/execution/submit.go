@@ -201,7 +201,8 @@ func (s *Service) existing(ctx context.Context, rec *bus.Execution, err error) (
 	case errors.Is(err, bus.ErrChanged) && bus.HasCode(gerr, bus.CodeNoSuchExecution): // it was there, and is deleted
 		return nil, gerr
 	}
-	return nil, fmt.Errorf("%w: %w; %v", bus.ErrUnknown, err, gerr) // that it is not there yet is no StateError to act on
+	// Not wrapped: that it is not there yet is no StateError to act on.
+	return nil, fmt.Errorf("%w: %w; %s", bus.ErrUnknown, err, gerr.Error())
 }
 
 // request asks for an attempt that follows the result expected.
