@@ -16,6 +16,11 @@ func (d *Deployer) Missing(app string, j *jsl.Job) []string {
 	if !deployed && !d.known.isReady() {
 		return nil
 	}
+	return Lacking(app, all, deployed, j)
+}
+
+// Lacking is what [Deployer.Missing] says of an application with these components; deployed says that it has a class path.
+func Lacking(app string, all []Component, deployed bool, j *jsl.Job) []string {
 	m := matcher{app: app, all: all, deployed: deployed, names: map[string][]int{}}
 	for i, c := range all {
 		for _, name := range append([]string{c.Ref, c.Class}, c.Aliases...) {
