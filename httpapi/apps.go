@@ -209,10 +209,12 @@ func (s *Server) deleteApp(ctx context.Context, in *AppPath) (*struct{}, error) 
 	if in.App == bus.DefaultApp {
 		return nil, bus.State(bus.CodeAppInUse, "the application %s is always there", bus.DefaultApp)
 	}
-	if err := s.cfg.Executions.DeleteApp(ctx, in.App); err != nil {
+	// Asked for again after it was deleted, but not its class path, this takes the rest.
+	err := s.cfg.Executions.DeleteApp(ctx, in.App)
+	if err != nil && !bus.HasCode(err, bus.CodeNoSuchApp) {
 		return nil, err
 	}
-	return nil, s.cfg.Deployments.Remove(ctx, in.App)
+	return nil, cmp.Or(s.cfg.Deployments.Remove(ctx, in.App), err)
 }
 
 func (s *Server) appStats(ctx context.Context, in *AppPath) (*answer[rest.AppStats], error) {

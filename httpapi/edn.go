@@ -207,6 +207,9 @@ func (e *ednWriter) texts(v reflect.Value, how ednHow) {
 var keyword = regexp.MustCompile(`^[A-Za-z*!_?$%&=<>][A-Za-z0-9*!_?$%&=<>.+-]*$`)
 
 func (e *ednWriter) text(s string, how ednHow) {
+	if (how.as == "keyword" || how.as == "ref") && !keyword.MatchString(s) {
+		how.as = "" // what an agent of somebody else's says
+	}
 	switch how.as {
 	case "keyword":
 		e.WriteString(":" + strings.ReplaceAll(s, "_", "-"))

@@ -196,7 +196,7 @@ func (s *Server) getExecution(ctx context.Context, in *getExecution) (*answer[re
 	}
 	v := executionOf(e)
 	if in.What == "logs" && len(v.StepExecutions) > 0 {
-		lines, _, err := s.lastLines(ctx, e)
+		lines, err := s.lastLines(ctx, e)
 		if err != nil {
 			return nil, err
 		}

@@ -83,7 +83,14 @@ func (s *Server) getLog(ctx context.Context, in *getLog) (*streamed, error) {
 
 // list answers with the last lines, as values.
 func (l *logReader) list(ctx context.Context, f *format) (*streamed, error) {
-	lines, all, err := l.server.lastLines(ctx, l.execution)
+	ctx, cancel := context.WithTimeout(ctx, logTimeout)
+	defer cancel()
+	var lines []rest.LogLine
+	all := 0
+	err := l.seek(ctx)
+	if err == nil && l.last > 0 {
+		lines, all, err = l.tail(ctx)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -127,12 +134,8 @@ func (l *logReader) seek(ctx context.Context) error {
 
 // answer opens the log and lets write send it. What is wrong before it begins is an answer of its own.
 func (l *logReader) answer(ctx context.Context, media string, write func(context.Context, *textWriter, <-chan jetstream.Msg) error) (*streamed, error) {
-	cfg := jetstream.OrderedConsumerConfig{FilterSubjects: []string{l.filter}}
-	if l.after > 0 {
-		cfg.DeliverPolicy, cfg.OptStartSeq = jetstream.DeliverByStartSequencePolicy, l.after+1
-	}
 	ctx, cancel := l.server.untilClosing(ctx)
-	msgs, stop, err := l.server.follow(ctx, subjects.LogsStream, cfg)
+	msgs, stop, err := l.server.follow(ctx, subjects.LogsStream, l.consumer())
 	if err != nil {
 		cancel()
 		return nil, err
@@ -149,27 +152,53 @@ func (l *logReader) answer(ctx context.Context, media string, write func(context
 // shownLines is how many lines of output an execution's answer has.
 const shownLines = 1000
 
-// lastLines are the last lines of output of an execution, and how many there are in all.
-func (s *Server) lastLines(ctx context.Context, e *bus.Execution) (last []rest.LogLine, all int, err error) {
+const (
+	tailFrom   = 4096             // messages of all executions that are looked at for the last lines of one; else eight times as many
+	logTimeout = 30 * time.Second // to read a log once
+)
+
+// lastLines are the last lines of output of an execution, read from the end.
+func (s *Server) lastLines(ctx context.Context, e *bus.Execution) ([]rest.LogLine, error) {
 	l := &logReader{server: s, execution: e, filter: subjects.LogFilter(e.App, e.Job, e.ID)}
-	if err := l.seek(ctx); err != nil || l.last == 0 {
-		return nil, 0, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, bus.AckTimeout)
+	ctx, cancel := context.WithTimeout(ctx, logTimeout)
 	defer cancel()
-	msgs, stop, err := s.follow(ctx, subjects.LogsStream, jetstream.OrderedConsumerConfig{FilterSubjects: []string{l.filter}})
+	if err := l.seek(ctx); err != nil || l.last == 0 {
+		return nil, err
+	}
+	for back := uint64(tailFrom); ; back *= 8 {
+		l.after = l.last - min(back, l.last)
+		whole := l.after == 0
+		lines, n, err := l.tail(ctx)
+		if err != nil || n >= shownLines || whole {
+			return lines, err
+		}
+	}
+}
+
+// tail are the last lines of those after l.after, and how many these are.
+func (l *logReader) tail(ctx context.Context) (last []rest.LogLine, n int, err error) {
+	msgs, stop, err := l.server.follow(ctx, subjects.LogsStream, l.consumer())
 	if err != nil {
 		return nil, 0, err
 	}
 	defer stop()
 	err = l.now(ctx, msgs, func(_ uint64, line *rest.LogLine) error {
-		all++
+		n++
 		if last = append(last, *line); len(last) >= 2*shownLines {
 			last = append(last[:0], last[len(last)-shownLines:]...)
 		}
 		return nil
 	})
-	return last[max(0, len(last)-shownLines):], all, err
+	return last[max(0, len(last)-shownLines):], n, err
+}
+
+// consumer is what reads the lines after l.after.
+func (l *logReader) consumer() jetstream.OrderedConsumerConfig {
+	cfg := jetstream.OrderedConsumerConfig{FilterSubjects: []string{l.filter}}
+	if l.after > 0 {
+		cfg.DeliverPolicy, cfg.OptStartSeq = jetstream.DeliverByStartSequencePolicy, l.after+1
+	}
+	return cfg
 }
 
 func linesOfStep(all []rest.LogLine, step string) *[]rest.LogLine {
@@ -302,9 +331,18 @@ func linesOf(m *subjects.LogMessage) (lines []rest.LogLine) {
 		lines = append(lines, gap)
 	}
 	for _, l := range m.Lines {
-		lines = append(lines, rest.LogLine{Time: l.Time, Attempt: m.Attempt, Level: l.Level, Stream: l.Stream, Step: l.Step, Message: l.Message})
+		lines = append(lines, rest.LogLine{Time: l.Time, Attempt: m.Attempt, Level: levelOf(l.Level), Stream: l.Stream, Step: l.Step, Message: l.Message})
 	}
 	return lines
+}
+
+// levelOf is a level that clients know: agents of others may say something else.
+func levelOf(level string) string {
+	switch level {
+	case "trace", "debug", "info", "warn", "error":
+		return level
+	}
+	return "info"
 }
 
 // textOf is a line as people read it. What a message has of further lines is indented.
