@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
@@ -189,5 +191,36 @@ func TestExecutionInEDN(t *testing.T) {
 	log.run(t, e)
 	if r := e.call("GET", "/default/job/JOB-1/execution/1?with=logs", ""); !strings.Contains(string(r.body), `"message":"two"`) {
 		t.Errorf("with=logs in JSON: %s", r.body)
+	}
+}
+
+// Of a long log an execution has the last lines.
+func TestLastLines(t *testing.T) {
+	e := newEnv(t)
+	e.call("POST", "/default/jobs", job1).want(201)
+	id, other := e.start("JOB-1", ""), e.start("JOB-1", "")
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	a := e.agent("JOB-1", id).says(subjects.Started, at, subjects.StepExecution{ID: 1, Step: "STEP-1", BatchStatus: subjects.Started, StartTime: subjects.TimeOf(at)})
+	for i := range 30 {
+		lines := make([]string, 50)
+		for k := range lines {
+			lines[k] = fmt.Sprint("line ", 50*i+k+1)
+		}
+		a.logs(0, at, lines...)
+	}
+	e.agent("JOB-1", other).logs(0, at, "of another")
+	var v rest.Execution
+	eventually(t, "the step is recorded", func() bool {
+		v = rest.Execution{}
+		e.call("GET", fmt.Sprintf("/default/execution/%d?with=logs", id), "").want(200).into(&v)
+		return len(v.StepExecutions) == 1
+	})
+	if logs := *v.StepExecutions[0].Logs; len(logs) != shownLines || logs[0].Message != "line 501" || logs[len(logs)-1].Message != "line 1500" {
+		t.Errorf("%d lines, from %q to %q", len(logs), logs[0].Message, logs[len(logs)-1].Message)
+	}
+	var page rest.List[rest.LogLine]
+	e.call("GET", fmt.Sprintf("/default/execution/%d/log", id), "", "Accept", "application/json").want(200).into(&page)
+	if page.Hits != 1500 || page.Offset != 501 || len(page.Results) != shownLines {
+		t.Errorf("%d of %d lines from %d", len(page.Results), page.Hits, page.Offset)
 	}
 }
