@@ -33,7 +33,7 @@ func (e *env) described(method, path string, r *reply) {
 		}
 		return
 	}
-	if !strings.HasSuffix(media, "json") {
+	if !strings.HasSuffix(media, "json") || content.Schema == nil {
 		return
 	}
 	var v any
