@@ -7,6 +7,9 @@ import (
 	"slices"
 	"time"
 
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
@@ -37,8 +40,12 @@ func (d *Deployer) deployed(ctx context.Context, app string) (base, error) {
 	return base{Entry: e, begun: begun}, err
 }
 
-// point writes what is current, if it is still as it was read. An outcome that is not known is looked up.
+// point writes what is current, if it is still as it was read. An outcome that is not known is looked up; what is not there then may
+// still be on its way, and stays [bus.ErrUnknown]. With any other error nothing was written, and nothing will be.
 func (d *Deployer) point(ctx context.Context, was base, next bus.Deployed) (rev uint64, err error) {
+	if err := ctx.Err(); err != nil { // nothing was sent
+		return 0, err
+	}
 	next.Time = subjects.Now()
 	if was.Revision == 0 {
 		rev, err = d.b.Deployed.Create(ctx, was.Key, next)
@@ -48,17 +55,21 @@ func (d *Deployer) point(ctx context.Context, was base, next bus.Deployed) (rev 
 	if errors.Is(err, bus.ErrExists) {
 		err = errors.Join(bus.ErrChanged, err)
 	}
-	if err == nil || errors.Is(err, bus.ErrChanged) {
+	if err == nil || refused(err) {
 		return rev, err
 	}
 	now, rerr := d.deployed(context.WithoutCancel(ctx), was.Key)
-	switch {
-	case rerr != nil:
-		return 0, fmt.Errorf("%w: %w", bus.ErrUnknown, err)
-	case now.Revision > was.Revision && same(&now.Value, &next):
+	if rerr == nil && now.Revision > was.Revision && same(&now.Value, &next) {
 		return now.Revision, nil
 	}
-	return 0, err
+	return 0, fmt.Errorf("%w: %w", bus.ErrUnknown, err)
+}
+
+// refused says whether a write that failed is not stored and never will be: the broker said so, or did not get it.
+func refused(err error) bool {
+	var api *jetstream.APIError
+	return errors.Is(err, bus.ErrChanged) || errors.As(err, &api) ||
+		errors.Is(err, jetstream.ErrNoStreamResponse) || errors.Is(err, nats.ErrReconnectBufExceeded)
 }
 
 // same says whether two writers would have written the same.

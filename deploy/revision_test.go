@@ -1,11 +1,13 @@
 package deploy
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
@@ -219,5 +221,48 @@ func TestRemove(t *testing.T) {
 	}
 	if err := w.Remove(t.Context(), "never"); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestARecordStaysWhileItMayBecomeCurrent(t *testing.T) {
+	w := newWorld(t)
+	w.mustPath("shop", w.file("a.jar", batchlets("a/A")))
+	slow, b := slowBus(t, w.srv)
+	d, err := New(Config{Bus: b, TempDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ref := w.store("b.jar", batchlets("b/B"))
+	slow.keep(b.Deployed.Subject("shop"))
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond) // the client hangs up
+	defer cancel()
+	if _, err := d.Deploy(ctx, "shop", []ArtifactRef{ref}); !errors.Is(err, bus.ErrUnknown) {
+		t.Errorf("a deployment whose outcome is open: %v, want %v", err, bus.ErrUnknown)
+	}
+	slow.release(t)
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		head, err := w.deployed(t.Context(), "shop")
+		if err != nil || time.Now().After(end) {
+			t.Fatalf("the write never came: %v", err)
+		}
+		if head.Value.Current == 2 {
+			break
+		}
+	}
+	if n, jars := current(t, w.Deployer, "shop"); n != 2 || jars != "b.jar" {
+		t.Errorf("current is %d with %q, want 2 with b.jar", n, jars)
+	}
+}
+
+func TestAWriteThatWasNeverSentIsNotUnknown(t *testing.T) {
+	w := newWorld(t)
+	base, err := w.deployed(t.Context(), "shop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := w.point(ctx, base, with(base.Value, 1)); !errors.Is(err, context.Canceled) || errors.Is(err, bus.ErrUnknown) {
+		t.Errorf("point = %v, want %v", err, context.Canceled)
 	}
 }
