@@ -19,14 +19,17 @@ type stored struct {
 	Time     time.Time
 }
 
+// soon is ctx for one answer of the broker, which may be lost. The client library bounds the waiting only where ctx has no deadline, however
+// far away that is.
+func soon(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, AckTimeout)
+}
+
 // ask reads a message from the stream's leader; [ErrNotFound] if there is none. The client library would ask any replica of a
 // stream that allows direct reads, and what is decided on an old answer is wrong.
 func (b *Bus) ask(ctx context.Context, stream string, body []byte) (*stored, error) {
-	if _, ok := ctx.Deadline(); !ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, AckTimeout)
-		defer cancel()
-	}
+	ctx, cancel := soon(ctx)
+	defer cancel()
 	m, err := b.NC.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+stream, body)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrAway, err)

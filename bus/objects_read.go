@@ -71,7 +71,7 @@ func (r *objectReader) fetch() error {
 
 // chunkAt reads the chunk at or after a sequence. Any replica will do, as chunks do not change; one that lags may not have it yet.
 func (o *Objects) chunkAt(ctx context.Context, nuid string, seq uint64) (uint64, []byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, AckTimeout)
+	ctx, cancel := soon(ctx)
 	defer cancel()
 	subject := chunks(o.store, nuid)
 	m, err := o.stream.GetMsg(ctx, seq, jetstream.WithGetMsgSubject(subject))

@@ -42,6 +42,8 @@ func (s *Store[T]) Subject(key string) string { return "$KV." + s.kv.Bucket() + 
 
 // Get reads key from the leader, or returns an error that is [ErrNotFound].
 func (s *Store[T]) Get(ctx context.Context, key string) (Entry[T], error) {
+	ctx, cancel := soon(ctx)
+	defer cancel()
 	e, err := s.kv.Get(ctx, key)
 	if err != nil {
 		return Entry[T]{}, s.failed("get", key, err)
@@ -55,6 +57,8 @@ func (s *Store[T]) Create(ctx context.Context, key string, v T, opts ...jetstrea
 	if err != nil {
 		return 0, s.failed("encode", key, err)
 	}
+	ctx, cancel := soon(ctx)
+	defer cancel()
 	rev, err := s.kv.Create(ctx, key, b, opts...)
 	if err != nil {
 		return 0, s.failed("create", key, err)
@@ -68,6 +72,8 @@ func (s *Store[T]) Update(ctx context.Context, key string, v T, rev uint64) (uin
 	if err != nil {
 		return 0, s.failed("encode", key, err)
 	}
+	ctx, cancel := soon(ctx)
+	defer cancel()
 	rev, err = s.kv.Update(ctx, key, b, rev)
 	if err != nil {
 		return 0, s.failed("update", key, err)
@@ -78,6 +84,8 @@ func (s *Store[T]) Update(ctx context.Context, key string, v T, rev uint64) (uin
 // Delete removes key if it is still at revision rev, or returns an error that is [ErrChanged]. The marker
 // that is left tells watchers.
 func (s *Store[T]) Delete(ctx context.Context, key string, rev uint64) error {
+	ctx, cancel := soon(ctx)
+	defer cancel()
 	if err := s.kv.Delete(ctx, key, jetstream.LastRevision(rev)); err != nil {
 		return s.failed("delete", key, err)
 	}
@@ -86,6 +94,8 @@ func (s *Store[T]) Delete(ctx context.Context, key string, rev uint64) error {
 
 // Purge removes key with its history if it is still at revision rev; the marker goes after ttl.
 func (s *Store[T]) Purge(ctx context.Context, key string, rev uint64, ttl time.Duration) error {
+	ctx, cancel := soon(ctx)
+	defer cancel()
 	if err := s.kv.Purge(ctx, key, jetstream.LastRevision(rev), jetstream.PurgeTTL(ttl)); err != nil {
 		return s.failed("purge", key, err)
 	}
