@@ -107,6 +107,8 @@ func (o *Objects) Create(ctx context.Context, meta jetstream.ObjectMeta, r io.Re
 	obj = &Object{ObjectInfo: jetstream.ObjectInfo{ObjectMeta: meta, Bucket: o.store, NUID: own}}
 	if err = o.write(ctx, obj, r); err == nil {
 		created, err = o.publish(ctx, obj)
+	} else if errors.Is(err, ErrUnknown) { // of a chunk, which counts for nothing without a meta
+		err = fmt.Errorf("%w: %v", ErrAway, err) //nolint:errorlint // the outcome is known
 	}
 	if !created && !errors.Is(err, ErrUnknown) {
 		o.drop(ctx, own)

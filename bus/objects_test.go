@@ -117,6 +117,37 @@ func TestUnfinishedObjectsDoNotExist(t *testing.T) {
 	}
 }
 
+func TestAChunkThatIsNotAcknowledgedIsNotStored(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, b := lossyBus(t, bustest.Server(t))
+		name, data := content(3 << 20)
+		s.lose("$O."+subjects.ArtifactsStore+".C.", 3)
+		if _, err := create(t, b, name, bytes.NewReader(data)); !errors.Is(err, bus.ErrAway) || errors.Is(err, bus.ErrUnknown) {
+			t.Errorf("Create = %v, want %v", err, bus.ErrAway)
+		}
+		if n := messages(t, b); n != 0 {
+			t.Errorf("%d messages are left", n)
+		}
+	})
+}
+
+func TestAnObjectWhoseMetaIsNotAcknowledgedMayBeStored(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, b := lossyBus(t, bustest.Server(t))
+		name, data := content(1 << 20)
+		s.lose("$O."+subjects.ArtifactsStore+".M.", 1)
+		ctx, cancel := context.WithTimeout(t.Context(), 8*time.Second) // while the second try waits
+		defer cancel()
+		_, _, err := b.Artifacts.Create(ctx, jetstream.ObjectMeta{Name: name}, bytes.NewReader(data))
+		if !errors.Is(err, bus.ErrUnknown) {
+			t.Errorf("Create = %v, want %v", err, bus.ErrUnknown)
+		}
+		if n := messages(t, b); n != 2 {
+			t.Errorf("%d messages are left, want both chunks: the meta may still come", n)
+		}
+	})
+}
+
 func TestWritersOfTheSameObject(t *testing.T) {
 	s := bustest.Server(t)
 	const writers = 8
