@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/deploy/classfile"
@@ -106,6 +107,10 @@ func (d *Deployer) resolve(ctx context.Context, app string, refs []ArtifactRef) 
 }
 
 func checkName(wrong *Errors, place, name string) {
+	if !utf8.ValidString(name) {
+		wrong.add(place, "a name in UTF-8", legible(name))
+		return
+	}
 	if name == "" || len(name) > 255 || name == "." || name == ".." || strings.ContainsAny(name, "/\\\x00") {
 		wrong.add(place, "a file name without a folder, of at most 255 bytes", name)
 	}

@@ -83,11 +83,16 @@ const (
 	typeManifest = "manifest"
 )
 
-// pack puts the manifest into the record, or into an object that the record names.
+// pack puts the manifest into the record, or into an object that the record names. What is in memory then is what is stored: names in jars,
+// which strangers chose, may be no UTF-8, and JSON has none of that.
 func (d *Deployer) pack(ctx context.Context, r *revision) error {
 	data, err := json.Marshal(&r.manifest)
 	if err != nil {
 		return fmt.Errorf("encode what %s has: %w", r.App, err)
+	}
+	r.manifest = manifest{}
+	if err := json.Unmarshal(data, &r.manifest); err != nil {
+		return fmt.Errorf("read again what %s has: %w", r.App, err)
 	}
 	if len(data) <= maxInline {
 		r.Manifest = data

@@ -62,6 +62,9 @@ func wrap(err error, format string, args ...any) error {
 	return fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), err)
 }
 
+// legible is s as an answer in JSON can have it.
+func legible(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
+
 func plural(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one

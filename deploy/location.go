@@ -86,12 +86,12 @@ func (l *location) got(err error) string {
 	if errors.As(err, &p) && p.Path == l.path {
 		err = p.Err
 	}
-	return l.url + ": " + err.Error()
+	return l.url + ": " + legible(err.Error())
 }
 
-// name is that of the jar.
+// name is that of the jar, in UTF-8 although a file's need not be.
 func (l *location) name() string {
-	if base := filepath.Base(l.path); !l.dir || strings.HasSuffix(base, ".jar") {
+	if base := legible(filepath.Base(l.path)); !l.dir || strings.HasSuffix(base, ".jar") {
 		return base
 	} else if base == string(filepath.Separator) {
 		return "root.jar"

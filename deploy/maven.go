@@ -50,7 +50,7 @@ func readPom(f *zip.File) (c coordinates, ok bool) {
 	lines := bufio.NewScanner(io.LimitReader(r, maxPom))
 	for lines.Scan() {
 		key, value, _ := strings.Cut(lines.Text(), "=")
-		switch value = strings.TrimSpace(value); strings.TrimSpace(key) {
+		switch value = legible(strings.TrimSpace(value)); strings.TrimSpace(key) {
 		case "groupId":
 			c.group = value
 		case "artifactId":
