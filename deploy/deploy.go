@@ -160,7 +160,7 @@ func (d *Deployer) scan(ctx context.Context, m *manifest) error {
 			return s, s.size, func() error { s.drop(); return nil }, nil
 		}})
 	}
-	report, err := classfile.Scan(ctx, jars)
+	report, err := classfile.Scan(ctx, jars, d.tempDir)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"fmt"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -71,5 +72,15 @@ func TestAClusterOfThree(t *testing.T) {
 	}
 	if err := w.sweep(t.Context()); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestNestedJarsLieInTheTempDir(t *testing.T) {
+	w := newWorld(t)
+	war := w.file("a.war", jarOf(entry{"WEB-INF/lib/a.jar", batchlets("a/A")}))
+	t.Setenv("TMPDIR", filepath.Join(w.dir, "gone"))
+	t.Setenv("TMP", filepath.Join(w.dir, "gone"))
+	if dep := w.mustPath("shop", war); dep.Components != 1 || len(dep.Warnings) != 0 {
+		t.Errorf("%d components, warnings %q", dep.Components, dep.Warnings)
 	}
 }

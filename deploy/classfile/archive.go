@@ -1,6 +1,7 @@
 package classfile
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -148,14 +149,18 @@ func (a *archive) readRefs() {
 
 func (a *archive) readNested() {
 	for _, e := range a.nested {
-		if a.ctx.Err() != nil || a.isFull() {
+		if a.ctx.Err() != nil || a.failed != nil || a.isFull() {
 			return
 		}
 		if a.depth == maxDepth {
 			a.warn.add(a.name, e.name, fmt.Sprintf("is not read: it is nested deeper than %d", maxDepth))
 			continue
 		}
-		r, release, err := a.zip.nested(e, a.left)
+		r, release, err := a.zip.nested(e, a.left, a.temp)
+		if disk := (*diskError)(nil); errors.As(err, &disk) {
+			a.failed = fmt.Errorf("unpack %s!/%s: %w", shown(a.name), shown(e.name), err)
+			return
+		}
 		if err != nil {
 			a.warn.add(a.name, e.name, err)
 			continue

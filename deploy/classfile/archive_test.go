@@ -2,6 +2,9 @@ package classfile
 
 import (
 	"bytes"
+	"errors"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -134,19 +137,33 @@ func TestManyEntriesNeedTheLargerEndRecord(t *testing.T) {
 
 func TestWhatWasUnpackedIsRemoved(t *testing.T) {
 	dir := t.TempDir()
-	t.Setenv("TMPDIR", dir)
-	t.Setenv("TMP", dir)
-	scanFiles(t, map[string][]byte{"a.war": jarOf(packed("x.jar", job("x/X")), packed("y.jar", []byte("no")))})
+	r, err := Scan(t.Context(), []Jar{inMemory("a.war", jarOf(packed("x.jar", job("x/X")), packed("y.jar", []byte("no"))))}, dir)
+	if err != nil || len(r.Components) != 1 {
+		t.Errorf("%v and %v", r, err)
+	}
 	if left, _ := filepath.Glob(filepath.Join(dir, "*")); len(left) != 0 {
 		t.Errorf("left behind: %v", left)
 	}
-	t.Setenv("TMPDIR", filepath.Join(dir, "gone"))
-	t.Setenv("TMP", filepath.Join(dir, "gone"))
-	r := scanFiles(t, map[string][]byte{"a.war": jarOf(packed("x.jar", job("x/X")), plain("y.jar", job("y/Y")))})
-	if len(r.Warnings) != 1 || len(r.Components) != 1 || !strings.HasPrefix(r.Warnings[0].String(), "a.war!/x.jar: open ") {
-		t.Errorf("without a place for files: %v and %v, want y.Y and a warning of x.jar", r.lines(), r.said())
+}
+
+func TestAFailureOfTheDiskIsAnError(t *testing.T) {
+	inner := jarOf(packed("x.jar", job("x/X")), plain("y.jar", job("y/Y")))
+	for _, b := range [][]byte{inner, jarOf(plain("a.war", inner))} { // a war in a zip is read where it is
+		_, err := Scan(t.Context(), []Jar{inMemory("a.zip", b)}, filepath.Join(t.TempDir(), "gone"))
+		if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "x.jar: open ") {
+			t.Errorf("without a place for files: %v", err)
+		}
+	}
+	full := errors.New("no space left on device")
+	_, err := io.Copy(diskWriter{failing{full}}, strings.NewReader("x"))
+	if disk := (*diskError)(nil); !errors.As(err, &disk) || !errors.Is(err, full) {
+		t.Errorf("a full disk: %v", err)
 	}
 }
+
+type failing struct{ err error }
+
+func (f failing) Write([]byte) (int, error) { return 0, f.err }
 
 func TestWarningsOfOneJarAreFew(t *testing.T) {
 	var files []file

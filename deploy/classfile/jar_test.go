@@ -97,7 +97,7 @@ func (r *Report) said() (lines []string) {
 
 func scan(t testing.TB, jars ...Jar) *Report {
 	t.Helper()
-	r, err := Scan(t.Context(), jars)
+	r, err := Scan(t.Context(), jars, "")
 	if err != nil {
 		t.Fatal(err)
 	}

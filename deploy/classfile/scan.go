@@ -16,16 +16,19 @@ type scanner struct {
 	refs    *refs // of the first META-INF/batch.xml
 	warn    warnings
 	stopped bool // the index is full
+	temp    string
+	failed  error // of the disk; nothing is read after it
 }
 
-// Scan reads the jars in the order of the class path, one after the other. An error comes from ctx
-// or from an Open; whatever is wrong inside of a jar is a Warning.
-func Scan(ctx context.Context, jars []Jar) (*Report, error) {
-	return scanFor(ctx, jars, javaRelease)
+// Scan reads the jars in the order of the class path, one after the other. What is nested lies in the folder temp while it is
+// read; "" is the system's. An error comes from ctx, from an Open or from writing to temp; whatever is wrong inside of a jar is a
+// Warning.
+func Scan(ctx context.Context, jars []Jar, temp string) (*Report, error) {
+	return scanFor(ctx, jars, temp, javaRelease)
 }
 
-func scanFor(ctx context.Context, jars []Jar, java int) (*Report, error) {
-	s := &scanner{ctx: ctx, java: java, index: newIndex()}
+func scanFor(ctx context.Context, jars []Jar, temp string, java int) (*Report, error) {
+	s := &scanner{ctx: ctx, java: java, index: newIndex(), temp: temp}
 	for _, j := range jars {
 		if err := s.jar(j); err != nil {
 			return nil, err
@@ -47,7 +50,7 @@ func (s *scanner) jar(j Jar) error {
 	}
 	defer release() //nolint:errcheck // it was only read from
 	s.archive(j.Name, r, size, 0, newBudget(size))
-	return nil
+	return s.failed
 }
 
 // archive reads a jar: its own classes first, then the jars in it.

@@ -208,14 +208,14 @@ func TestUnresolved(t *testing.T) {
 func TestScanEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := Scan(ctx, []Jar{inMemory("a.jar", classes(source{name: "A"}))}); !errors.Is(err, context.Canceled) {
+	if _, err := Scan(ctx, []Jar{inMemory("a.jar", classes(source{name: "A"}))}, ""); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v, want %v", err, context.Canceled)
 	}
 }
 
 func TestOpenIsTheOnlyOtherError(t *testing.T) {
 	gone := errors.New("gone")
-	_, err := Scan(t.Context(), []Jar{{Name: "a.jar", Open: func() (io.ReaderAt, int64, func() error, error) { return nil, 0, nil, gone }}})
+	_, err := Scan(t.Context(), []Jar{{Name: "a.jar", Open: func() (io.ReaderAt, int64, func() error, error) { return nil, 0, nil, gone }}}, "")
 	if !errors.Is(err, gone) || err.Error() != "open a.jar: gone" {
 		t.Errorf("error %v, want open a.jar: gone", err)
 	}

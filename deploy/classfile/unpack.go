@@ -99,7 +99,7 @@ func (u *unpacker) reset(packed []byte) {
 
 // nested opens a jar in a jar. One that is only stored is read where it is, as Spring Boot does;
 // another is unpacked into a file, since neither it nor the outer one is to be held in memory.
-func (z *zipFile) nested(e entry, left *budget) (r io.ReaderAt, release func(), err error) {
+func (z *zipFile) nested(e entry, left *budget, temp string) (r io.ReaderAt, release func(), err error) {
 	if e.unpacked > maxNested {
 		return nil, nil, fmt.Errorf("has %d bytes, more than %d", e.unpacked, maxNested)
 	}
@@ -116,13 +116,13 @@ func (z *zipFile) nested(e entry, left *budget) (r io.ReaderAt, release func(), 
 	case e.method == stored:
 		return in, func() {}, nil
 	}
-	return spool(flate.NewReader(bufio.NewReaderSize(in, 64<<10)), e.unpacked)
+	return spool(flate.NewReader(bufio.NewReaderSize(in, 64<<10)), e.unpacked, temp)
 }
 
-func spool(r io.Reader, size int64) (*os.File, func(), error) {
-	f, err := os.CreateTemp("", "jobstreamer-nested-*.jar")
+func spool(r io.Reader, size int64, temp string) (*os.File, func(), error) {
+	f, err := os.CreateTemp(temp, "jobstreamer-nested-*.jar")
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, &diskError{err}
 	}
 	gone := os.Remove(f.Name()) == nil // where a system allows it a crash leaves nothing behind
 	release := func() {
@@ -131,7 +131,7 @@ func spool(r io.Reader, size int64) (*os.File, func(), error) {
 			os.Remove(f.Name())
 		}
 	}
-	n, err := io.Copy(f, io.LimitReader(r, size+1))
+	n, err := io.Copy(diskWriter{f}, io.LimitReader(r, size+1))
 	if err == nil && n != size {
 		err = errLength
 	}
@@ -140,4 +140,20 @@ func spool(r io.Reader, size int64) (*os.File, func(), error) {
 		return nil, nil, fmt.Errorf("cannot be unpacked: %w", err)
 	}
 	return f, release, nil
+}
+
+// diskError is a failure to write, which is not what is wrong with a jar.
+type diskError struct{ error }
+
+func (e *diskError) Unwrap() error { return e.error }
+
+// diskWriter writes to a file; its errors are [diskError].
+type diskWriter struct{ w io.Writer }
+
+func (d diskWriter) Write(b []byte) (int, error) {
+	n, err := d.w.Write(b)
+	if err != nil {
+		err = &diskError{err}
+	}
+	return n, err
 }
