@@ -170,9 +170,16 @@ func (k *known) take() (apps []string, full bool) {
 	return apps, k.full
 }
 
+// After a round in which something could not be read the next one comes so much later, twice as late each time.
+const (
+	firstPause = time.Second
+	lastPause  = time.Minute
+)
+
 // load reads the components of current revisions that changed.
 func (d *Deployer) load(ctx context.Context) error {
 	var again <-chan time.Time
+	pause := firstPause
 	once := sync.OnceFunc(func() { close(d.known.ready) })
 	for {
 		select {
@@ -183,12 +190,19 @@ func (d *Deployer) load(ctx context.Context) error {
 		}
 		apps, full := d.known.take()
 		again = nil
+		failed := false
 		for _, app := range apps {
 			if err := d.loadOne(ctx, app); err != nil && ctx.Err() == nil {
 				d.log.Warn("components cannot be read, trying again", "app", app, "err", err)
 				d.known.failed(app)
-				again = time.After(time.Second)
+				failed = true
 			}
+		}
+		if failed {
+			again = time.After(pause)
+			pause = min(2*pause, lastPause)
+		} else {
+			pause = firstPause
 		}
 		if full {
 			once()

@@ -61,7 +61,8 @@ func (d *Deployer) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// WaitReady waits until the components of what was deployed when Run began are known.
+// WaitReady waits until the components of what was deployed when Run began are known. One revision that cannot be read holds nobody
+// up: its application has those of before, or none, until it can.
 func (d *Deployer) WaitReady(ctx context.Context) error {
 	select {
 	case <-d.known.ready:

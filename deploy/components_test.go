@@ -1,0 +1,67 @@
+package deploy
+
+import (
+	"bytes"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus"
+)
+
+// lines counts what says that components cannot be read.
+type lines struct{ atomic.Int32 }
+
+func (l *lines) Write(b []byte) (int, error) {
+	if bytes.Contains(b, []byte("components cannot be read")) {
+		l.Add(1)
+	}
+	return len(b), nil
+}
+
+func TestARevisionThatCannotBeReadIsTriedMoreAndMoreSeldom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		var said lines
+		w.log = slog.New(slog.NewTextHandler(&said, &slog.HandlerOptions{Level: slog.LevelWarn}))
+		warnings := func() int32 {
+			synctest.Wait()
+			return said.Swap(0)
+		}
+		rec := bus.Revision{App: "shop", Number: 1, Object: strings.Repeat("0", 64)}
+		if _, err := w.b.Revisions.Create(t.Context(), rec.Key(), rec); err != nil {
+			t.Fatal(err)
+		}
+		rev, err := w.b.Deployed.Create(t.Context(), "shop", bus.Deployed{Current: 1, Kept: []int{1}, Last: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.run(w.Deployer) // it gets ready
+		time.Sleep(63 * time.Second)
+		if n := warnings(); n < 6 || n > 8 {
+			t.Errorf("%d warnings in the first minute, want about 7", n)
+		}
+		time.Sleep(time.Hour)
+		if n := warnings(); n < 59 || n > 61 {
+			t.Errorf("%d warnings in an hour, want about 60", n)
+		}
+		// One that is mended is read, and the next fault is looked at soon again.
+		if rev, err = w.b.Deployed.Update(t.Context(), "shop", bus.Deployed{Last: 1}, rev); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Minute)
+		if n := warnings(); n != 0 {
+			t.Errorf("%d warnings of nothing", n)
+		}
+		if _, err := w.b.Deployed.Update(t.Context(), "shop", bus.Deployed{Current: 1, Kept: []int{1}, Last: 1}, rev); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Second)
+		if n := warnings(); n < 3 || n > 5 {
+			t.Errorf("%d warnings in ten seconds, want about 4", n)
+		}
+	})
+}
