@@ -84,3 +84,15 @@ func TestNestedJarsLieInTheTempDir(t *testing.T) {
 		t.Errorf("%d components, warnings %q", dep.Components, dep.Warnings)
 	}
 }
+
+func TestATempDirThatIsNone(t *testing.T) {
+	w := newWorld(t)
+	for path, want := range map[string]string{
+		w.file("file", nil): "deploy: Config.TempDir " + w.dir + "/file is no folder",
+		w.dir + "/gone":     "deploy: Config.TempDir: stat " + w.dir + "/gone: no such file or directory",
+	} {
+		if _, err := New(Config{Bus: w.b, TempDir: path}); err == nil || err.Error() != want {
+			t.Errorf("error %v, want %s", err, want)
+		}
+	}
+}

@@ -42,8 +42,11 @@ func New(cfg Config) (*Deployer, error) {
 	if d.tempDir == "" {
 		d.tempDir = os.TempDir()
 	}
-	if st, err := os.Stat(d.tempDir); err != nil || !st.IsDir() {
-		return nil, fmt.Errorf("deploy: Config.TempDir %s is no folder: %w", d.tempDir, errors.Join(err))
+	switch st, err := os.Stat(d.tempDir); {
+	case err != nil:
+		return nil, fmt.Errorf("deploy: Config.TempDir: %w", err)
+	case !st.IsDir():
+		return nil, fmt.Errorf("deploy: Config.TempDir %s is no folder", d.tempDir)
 	}
 	if d.log == nil {
 		d.log = d.b.Log
