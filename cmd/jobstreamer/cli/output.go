@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -57,27 +55,27 @@ func (p *page) raw(format string, answer []byte) error {
 	return err
 }
 
-// repeat draws until the end of the context.
+// repeat draws until the end of the context. Once something was drawn, a control bus that is away for a while is waited for.
 func (s *session) repeat(draw func(p *page) error) error {
-	last, away := "", false
+	last, trying := "", false
 	changes, stop := s.changes()
 	defer stop()
 	for {
 		var b strings.Builder
 		err := draw(s.pageTo(s.Out, &b))
-		var gone *url.Error
 		switch {
 		case s.ctx.Err() != nil:
 			return nil
-		case err != nil && (last == "" || !errors.As(err, &gone)):
+		case err != nil && (last == "" || !away(err)):
 			return err
-		case err != nil && !away:
-			fmt.Fprintf(s.Err, "%v; trying again\n", s.explain(err))
+		case err != nil && !trying:
+			why, _, _ := strings.Cut(s.explain(err).Error(), "\n") // what follows is advice to try again
+			fmt.Fprintf(s.Err, "%s; trying again\n", why)
 		case err == nil && b.String() != last:
 			s.redraw(b.String(), last == "")
 			last = b.String()
 		}
-		away = err != nil
+		trying = err != nil
 		select {
 		case <-changes:
 			time.Sleep(eventPause)
