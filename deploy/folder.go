@@ -13,6 +13,11 @@ import (
 	"time"
 )
 
+// WriteFolder writes a class folder as a jar to w, and says what it left out. The same folder gives the same bytes wherever it is packed.
+func WriteFolder(ctx context.Context, w io.Writer, dir string) (warnings []string, err error) {
+	return newFolderJar(ctx, w).writeFolder(dir)
+}
+
 // folderJar writes a class folder as a jar. The same folder gives the same bytes, so that it is stored once: entries are sorted, all have
 // one time and one mode, and nothing is compressed, as the hash must not hang on a compressor's version.
 type folderJar struct {

@@ -33,7 +33,7 @@ func folderOf(t *testing.T, files ...string) string {
 func packed(t *testing.T, dir string) (jar []byte, warnings []string) {
 	t.Helper()
 	var b bytes.Buffer
-	warnings, err := newFolderJar(t.Context(), &b).writeFolder(dir)
+	warnings, err := WriteFolder(t.Context(), &b, dir)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -83,7 +83,7 @@ func (d *Deployer) take(ctx context.Context, l *location) (a Artifact, warnings 
 
 func (d *Deployer) takeFolder(ctx context.Context, l *location) (a Artifact, warnings []string, err error) {
 	s, err := d.spool(func(w io.Writer) error {
-		warnings, err = newFolderJar(ctx, w).writeFolder(l.path)
+		warnings, err = WriteFolder(ctx, w, l.path)
 		return err
 	})
 	if err != nil {

@@ -1,8 +1,8 @@
 package cli
 
 import (
-	"archive/zip"
 	"cmp"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -10,12 +10,11 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
+	"github.com/job-streamer/job-streamer-control-bus/deploy"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 )
 
@@ -24,6 +23,7 @@ type jar struct {
 	name, file string // as it is called, and where it is read
 	sum        string // SHA-256
 	size       int64
+	warnings   []string // of a class folder: what was left out
 }
 
 func (j jar) ref() rest.ArtifactRef { return rest.ArtifactRef{Name: j.name, SHA256: j.sum} }
@@ -31,7 +31,7 @@ func (j jar) ref() rest.ArtifactRef { return rest.ArtifactRef{Name: j.name, SHA2
 // jarsOf makes the class path that paths say: archives, folders of jars, and class folders, which become jars in the folder temp.
 func jarsOf(paths []string, temp string) (all []jar, err error) {
 	for _, p := range paths {
-		files, err := archives(p, filepath.Join(temp, fmt.Sprint(len(all))))
+		files, warnings, err := archives(p, filepath.Join(temp, fmt.Sprint(len(all))))
 		if err != nil {
 			return nil, err
 		}
@@ -40,6 +40,7 @@ func jarsOf(paths []string, temp string) (all []jar, err error) {
 			if err != nil {
 				return nil, err
 			}
+			j.warnings = warnings
 			all = append(all, j)
 		}
 	}
@@ -61,127 +62,108 @@ func distinct(all []jar) (jars []jar, err error) {
 	return jars, nil
 }
 
-// archives are the jars that a path means.
-func archives(p, temp string) ([]string, error) {
+// archives are the jars that a path means, and what was left out of one that is a class folder.
+func archives(p, temp string) (files, warnings []string, err error) {
 	info, err := os.Stat(p)
 	if err != nil {
-		return nil, pathError(err)
+		return nil, nil, pathError(err)
 	}
 	if !info.IsDir() {
 		if !endsIn(p, ".jar", ".war", ".ear", ".zip") {
-			return nil, usage("%s: want a jar, war, ear or zip, a class folder or a folder of jars", p)
+			return nil, nil, usage("%s: want a jar, war, ear or zip, a class folder or a folder of jars", p)
 		}
-		return []string{p}, nil
+		return []string{p}, nil, nil
 	}
-	files, err := filesBelow(p)
+	something, err := holds(p, func(string) bool { return true })
 	if err != nil {
-		return nil, err
+		return nil, nil, pathError(err)
 	}
-	jars, classes := []string{}, false
-	for _, f := range files {
-		classes = classes || strings.HasSuffix(f, ".class")
-		if endsIn(f, ".jar", ".war") && !strings.Contains(f, "/") {
-			jars = append(jars, filepath.Join(p, filepath.FromSlash(f)))
+	if !something {
+		return nil, nil, usage("%s is empty", p)
+	}
+	if files, err = jarsIn(p); len(files) > 0 && err == nil {
+		classes, err := holds(p, func(name string) bool { return strings.HasSuffix(name, ".class") })
+		if !classes {
+			return files, nil, pathError(err)
 		}
 	}
-	switch {
-	case len(files) == 0:
-		return nil, usage("%s is empty", p)
-	case len(jars) > 0 && !classes:
-		return jars, nil
+	if err != nil {
+		return nil, nil, pathError(err)
 	}
-	file, err := pack(p, files, temp)
-	return []string{file}, err
+	file, warnings, err := pack(p, temp)
+	return []string{file}, warnings, err
 }
 
 func endsIn(file string, endings ...string) bool {
 	return slices.Contains(endings, strings.ToLower(filepath.Ext(file)))
 }
 
-// filesBelow are the files below a folder, with slashes, sorted.
-func filesBelow(dir string) (files []string, err error) {
-	err = filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
+// jarsIn are the jars and wars of a folder, by name.
+func jarsIn(dir string) (files []string, err error) {
+	all, err := os.ReadDir(dir)
+	for _, e := range all {
+		file := filepath.Join(dir, e.Name())
+		if !endsIn(file, ".jar", ".war") {
+			continue
 		}
-		if info, err := os.Stat(p); err != nil || !info.Mode().IsRegular() {
-			return err
+		info, err := os.Stat(file)
+		if err != nil {
+			return nil, err
 		}
-		rel, err := filepath.Rel(dir, p)
-		files = append(files, filepath.ToSlash(rel))
-		return err
-	})
-	slices.Sort(files)
-	return files, pathError(err)
+		if info.Mode().IsRegular() {
+			files = append(files, file)
+		}
+	}
+	return files, err
 }
 
-// epoch is the time of all entries: the first one that a zip file can have.
-var epoch = time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)
+// holds says whether there is such a file below a folder, behind links too.
+func holds(dir string, such func(name string) bool) (bool, error) {
+	var seen []fs.FileInfo // each folder is looked into once, however many links lead there
+	for left := []string{dir}; len(left) > 0; {
+		dir, left = left[0], left[1:]
+		all, err := os.ReadDir(dir)
+		if err != nil {
+			return false, err
+		}
+		for _, e := range all {
+			path := filepath.Join(dir, e.Name())
+			info, err := os.Stat(path)
+			switch {
+			case err != nil:
+				return false, err
+			case info.Mode().IsRegular() && such(e.Name()):
+				return true, nil
+			case info.IsDir() && !slices.ContainsFunc(seen, func(s fs.FileInfo) bool { return os.SameFile(s, info) }):
+				seen, left = append(seen, info), append(left, path)
+			}
+		}
+	}
+	return false, nil
+}
 
-const manifest = "META-INF/MANIFEST.MF"
-
-// pack makes a jar of a class folder. The same files make the same bytes, wherever and whenever: a jar that is stored already is
-// known by its content.
-func pack(dir string, files []string, temp string) (file string, err error) {
+// pack makes a jar of a class folder, the same that a control bus makes of it: a jar that is stored already is known by its content.
+func pack(dir, temp string) (file string, warnings []string, err error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	if err := os.MkdirAll(temp, 0o700); err != nil {
-		return "", err
+		return "", nil, err
 	}
-	out, err := os.Create(filepath.Join(temp, filepath.Base(abs)+".jar"))
+	name := filepath.Base(abs) + ".jar"
+	out, err := os.Create(filepath.Join(temp, name))
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
-	z := zip.NewWriter(out)
-	for _, name := range entries(files) {
-		if err == nil {
-			err = addEntry(z, dir, name)
-		}
+	warnings, err = deploy.WriteFolder(context.Background(), out, dir)
+	if err = cmp.Or(err, out.Close()); err != nil {
+		return "", nil, fmt.Errorf("make a jar of %s: %w", dir, err)
 	}
-	if err := errors.Join(err, z.Close(), out.Close()); err != nil {
-		return "", fmt.Errorf("make a jar of %s: %w", dir, err)
+	for i := range warnings {
+		warnings[i] = name + "!/" + warnings[i]
 	}
-	return out.Name(), nil
-}
-
-// entries are the files and, because class loaders are asked for them, their folders. The manifest comes first, as readers of
-// streams want it.
-func entries(files []string) []string {
-	all := map[string]bool{}
-	for _, f := range files {
-		all[f] = true
-		for d := path.Dir(f); d != "."; d = path.Dir(d) {
-			all[d+"/"] = true
-		}
-	}
-	names := make([]string, 0, len(all))
-	for name := range all {
-		names = append(names, name)
-	}
-	rank := func(name string) int { return slices.Index([]string{"", manifest, "META-INF/"}, name) }
-	slices.SortFunc(names, func(a, b string) int { return cmp.Or(rank(b)-rank(a), strings.Compare(a, b)) })
-	return names
-}
-
-func addEntry(z *zip.Writer, dir, name string) error {
-	h := &zip.FileHeader{Name: name, Method: zip.Deflate, Modified: epoch}
-	if strings.HasSuffix(name, "/") {
-		h.Method = zip.Store
-		_, err := z.CreateHeader(h)
-		return err
-	}
-	in, err := os.Open(filepath.Join(dir, filepath.FromSlash(name)))
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	w, err := z.CreateHeader(h)
-	if err == nil {
-		_, err = io.Copy(w, in)
-	}
-	return err
+	return out.Name(), warnings, nil
 }
 
 func sumOf(file string) (jar, error) {
@@ -195,7 +177,7 @@ func sumOf(file string) (jar, error) {
 	if err != nil {
 		return jar{}, pathError(err)
 	}
-	return jar{filepath.Base(file), file, hex.EncodeToString(h.Sum(nil)), n}, nil
+	return jar{name: filepath.Base(file), file: file, sum: hex.EncodeToString(h.Sum(nil)), size: n}, nil
 }
 
 // pathError says first where something went wrong, then what.

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/job-streamer/job-streamer-control-bus/deploy"
 )
 
 // tree makes files, whose content is their name.
@@ -68,10 +70,50 @@ func TestClassFoldersBecomeTheSameJar(t *testing.T) {
 	}
 }
 
+func TestAControlBusMakesTheSameJarOfAFolder(t *testing.T) {
+	dir := tree(t, "a/A.class", "META-INF/MANIFEST.MF", "text.txt")
+	other := tree(t, "l/L.class")
+	for _, link := range []struct{ target, name string }{{filepath.Join(other, "l"), "l"}, {filepath.Join(dir, "text.txt"), "a/link.txt"}, {"..", "a/up"}} {
+		if err := os.Symlink(link.target, filepath.Join(dir, link.name)); err != nil {
+			t.Skip(err)
+		}
+	}
+	_, b := withBus(t)
+	d, err := deploy.New(deploy.Config{Bus: b, TempDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	there, err := d.DeployPath(t.Context(), "shop", []string{dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	here, err := jarsOf([]string{dir}, t.TempDir())
+	if err != nil || len(here) != 1 || here[0].sum != there.Artifacts[0].SHA256 || here[0].name != there.Artifacts[0].Name {
+		t.Errorf("here it is %+v, %v, there %+v", here, err, there.Artifacts)
+	}
+	if want := []string{"classes.jar!/a/up/ is a link to a folder that it is in: left out"}; !slices.Equal(here[0].warnings, want) {
+		t.Errorf("warnings %q, want %q", here[0].warnings, want)
+	}
+}
+
+func TestClassesBehindALinkMakeAClassFolder(t *testing.T) {
+	dir := tree(t, "lib.jar")
+	if err := os.Symlink(tree(t, "a/A.class"), filepath.Join(dir, "more")); err != nil {
+		t.Skip(err)
+	}
+	if jars, err := jarsOf([]string{dir}, t.TempDir()); err != nil || len(jars) != 1 || jars[0].name != "classes.jar" {
+		t.Errorf("%+v, %v, want classes.jar", jars, err)
+	}
+}
+
 func TestPathsOfADeployment(t *testing.T) {
 	lib := tree(t, "b.jar", "a.jar", "notes.txt", "sub/c.jar")
 	other := tree(t, "x/a.jar", "a.jar", "s.ear", "t.zip", "w.WAR")
 	same := tree(t, "x.jar")
+	dangling := tree(t, "a.jar")
+	if err := os.Symlink("gone", filepath.Join(dangling, "b.jar")); err != nil {
+		t.Skip(err)
+	}
 	for _, c := range []struct {
 		name  string
 		paths []string
@@ -88,6 +130,7 @@ func TestPathsOfADeployment(t *testing.T) {
 		{"a folder without anything", []string{tree(t)}, "is empty"},
 		{"a folder of resources", []string{tree(t, "META-INF/batch.xml")}, "classes.jar"},
 		{"two class folders of one name", []string{tree(t, "A.class"), tree(t, "B.class")}, "have the same name"},
+		{"a jar that leads nowhere", []string{dangling}, "b.jar: no such file"},
 		{"a jar that is a folder's name", []string{same}, "x.jar"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
