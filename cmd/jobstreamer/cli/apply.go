@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -50,10 +51,10 @@ func (s *session) apply(files []string) error {
 		return err
 	}
 	var answers [][]byte
-	failed := false
+	failed, check := false, sync.OnceValue(s.components) // asked once, if at all
 	for i := 0; i < len(all) && err == nil; i++ {
 		a := applied{File: all[i].file, Result: "created", Errors: []wrong{}}
-		if err = s.applyOne(&all[i], &a); err != nil {
+		if err = s.applyOne(&all[i], &a, check); err != nil {
 			break
 		}
 		failed = failed || a.Result == refused
@@ -79,13 +80,13 @@ func (s *session) apply(files []string) error {
 const refused = "refused"
 
 // applyOne sends a definition as it was written, so that what is said of it is about its own lines.
-func (s *session) applyOne(d *definition, a *applied) error {
+func (s *session) applyOne(d *definition, a *applied, check func() *components) error {
 	if job, err := jsl.Parse(d.form, d.text); err == nil { // if not, the server says why
 		a.Job = job.ID
 		is, _, err := s.client.Job(s.ctx, s.app, job.ID)
 		switch {
 		case err == nil && same(job, is.Definition):
-			a.Result, a.Warnings = "unchanged", s.components().lacking(job) // nothing is sent that would be answered with warnings
+			a.Result, a.Warnings = "unchanged", check().lacking(job) // nothing is sent that would be answered with warnings
 			return nil
 		case err == nil:
 			a.Result = "changed"
