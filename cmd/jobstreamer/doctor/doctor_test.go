@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -201,8 +202,13 @@ func TestFindings(t *testing.T) {
 }
 
 func TestWithoutJetStream(t *testing.T) {
-	s := bustest.Server(t)
-	must(t, s.DisableJetStream())
+	s, err := server.NewServer(&server.Options{DontListen: true, NoSigs: true, NoLog: true})
+	must(t, err)
+	go s.Start()
+	defer s.Shutdown()
+	if !s.ReadyForConnections(10 * time.Second) {
+		t.Fatal("the server did not get ready")
+	}
 	nc, err := nats.Connect("", nats.InProcessServer(s))
 	must(t, err)
 	defer nc.Close()
