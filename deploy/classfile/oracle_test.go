@@ -133,7 +133,7 @@ func compare(t *testing.T, oracle string, api, jars []string) *Report {
 	for _, jar := range jars {
 		path = append(path, onDisk(jar))
 	}
-	r, err := scanFor(t.Context(), path, t.TempDir(), want.java)
+	r, err := newScanner(t.Context(), t.TempDir(), want.java).scan(path)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,7 +2,4 @@
 
 package classfile
 
-const (
-	raceFactor = 1
-	raceMemory = 1
-)
+const raceMemory = 1

@@ -2,8 +2,5 @@
 
 package classfile
 
-// How much slower the race detector makes us, and how much more memory it takes.
-const (
-	raceFactor = 15
-	raceMemory = 4
-)
+// How much more memory the race detector takes.
+const raceMemory = 4

@@ -24,16 +24,19 @@ type scanner struct {
 // read; "" is the system's. An error comes from ctx, from an Open or from writing to temp; whatever is wrong inside of a jar is a
 // Warning.
 func Scan(ctx context.Context, jars []Jar, temp string) (*Report, error) {
-	return scanFor(ctx, jars, temp, javaRelease)
+	return newScanner(ctx, temp, javaRelease).scan(jars)
 }
 
-func scanFor(ctx context.Context, jars []Jar, temp string, java int) (*Report, error) {
-	s := &scanner{ctx: ctx, java: java, index: newIndex(), temp: temp}
+func newScanner(ctx context.Context, temp string, java int) *scanner {
+	return &scanner{ctx: ctx, java: java, index: newIndex(), temp: temp}
+}
+
+func (s *scanner) scan(jars []Jar) (*Report, error) {
 	for _, j := range jars {
 		if err := s.jar(j); err != nil {
 			return nil, err
 		}
-		if err := ctx.Err(); err != nil {
+		if err := s.ctx.Err(); err != nil {
 			return nil, err
 		}
 	}
