@@ -51,7 +51,7 @@ func (s *session) deploy(app string, paths []string, verbose bool) error {
 		return err
 	}
 	defer os.RemoveAll(temp)
-	jars, err := jarsOf(paths, temp)
+	jars, err := jarsOf(s.ctx, paths, temp)
 	if err != nil {
 		return err
 	}
@@ -75,6 +75,9 @@ func (s *session) deploy(app string, paths []string, verbose bool) error {
 		return c.Deploy(s.ctx, app, want)
 	}, func(p *page, d *rest.Deployment) {
 		s.drawDeployment(p, app, d, missing, time.Since(begin))
+		for _, j := range jars {
+			s.warn(app, j.warnings, true)
+		}
 		s.warn(app, d.Warnings, verbose)
 	})
 }

@@ -29,9 +29,9 @@ type jar struct {
 func (j jar) ref() rest.ArtifactRef { return rest.ArtifactRef{Name: j.name, SHA256: j.sum} }
 
 // jarsOf makes the class path that paths say: archives, folders of jars, and class folders, which become jars in the folder temp.
-func jarsOf(paths []string, temp string) (all []jar, err error) {
+func jarsOf(ctx context.Context, paths []string, temp string) (all []jar, err error) {
 	for _, p := range paths {
-		files, warnings, err := archives(p, filepath.Join(temp, fmt.Sprint(len(all))))
+		files, warnings, err := archives(ctx, p, filepath.Join(temp, fmt.Sprint(len(all))))
 		if err != nil {
 			return nil, err
 		}
@@ -63,7 +63,7 @@ func distinct(all []jar) (jars []jar, err error) {
 }
 
 // archives are the jars that a path means, and what was left out of one that is a class folder.
-func archives(p, temp string) (files, warnings []string, err error) {
+func archives(ctx context.Context, p, temp string) (files, warnings []string, err error) {
 	info, err := os.Stat(p)
 	if err != nil {
 		return nil, nil, pathError(err)
@@ -90,7 +90,7 @@ func archives(p, temp string) (files, warnings []string, err error) {
 	if err != nil {
 		return nil, nil, pathError(err)
 	}
-	file, warnings, err := pack(p, temp)
+	file, warnings, err := pack(ctx, p, temp)
 	return []string{file}, warnings, err
 }
 
@@ -143,7 +143,7 @@ func holds(dir string, such func(name string) bool) (bool, error) {
 }
 
 // pack makes a jar of a class folder, the same that a control bus makes of it: a jar that is stored already is known by its content.
-func pack(dir, temp string) (file string, warnings []string, err error) {
+func pack(ctx context.Context, dir, temp string) (file string, warnings []string, err error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
 		return "", nil, err
@@ -156,7 +156,7 @@ func pack(dir, temp string) (file string, warnings []string, err error) {
 	if err != nil {
 		return "", nil, err
 	}
-	warnings, err = deploy.WriteFolder(context.Background(), out, dir)
+	warnings, err = deploy.WriteFolder(ctx, out, dir)
 	if err = cmp.Or(err, out.Close()); err != nil {
 		return "", nil, fmt.Errorf("make a jar of %s: %w", dir, err)
 	}

@@ -39,11 +39,11 @@ func TestClassFoldersBecomeTheSameJar(t *testing.T) {
 	if err := os.Chtimes(filepath.Join(two, "A.class"), time.Time{}, time.Unix(1e9, 0)); err != nil {
 		t.Fatal(err)
 	}
-	a, err := jarsOf([]string{one}, t.TempDir())
+	a, err := jarsOf(t.Context(), []string{one}, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := jarsOf([]string{two + string(filepath.Separator)}, t.TempDir())
+	b, err := jarsOf(t.Context(), []string{two + string(filepath.Separator)}, t.TempDir())
 	if err != nil || len(a) != 1 || len(b) != 1 || a[0].sum != b[0].sum || a[0].name != "classes.jar" {
 		t.Fatalf("%+v and %+v, %v; want the same", a, b, err)
 	}
@@ -65,7 +65,7 @@ func TestClassFoldersBecomeTheSameJar(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(two, "A.class"), []byte("changed"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if b, err := jarsOf([]string{two}, t.TempDir()); err != nil || b[0].sum == a[0].sum {
+	if b, err := jarsOf(t.Context(), []string{two}, t.TempDir()); err != nil || b[0].sum == a[0].sum {
 		t.Errorf("%+v, %v; want another sum", b, err)
 	}
 }
@@ -87,7 +87,7 @@ func TestAControlBusMakesTheSameJarOfAFolder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	here, err := jarsOf([]string{dir}, t.TempDir())
+	here, err := jarsOf(t.Context(), []string{dir}, t.TempDir())
 	if err != nil || len(here) != 1 || here[0].sum != there.Artifacts[0].SHA256 || here[0].name != there.Artifacts[0].Name {
 		t.Errorf("here it is %+v, %v, there %+v", here, err, there.Artifacts)
 	}
@@ -101,7 +101,7 @@ func TestClassesBehindALinkMakeAClassFolder(t *testing.T) {
 	if err := os.Symlink(tree(t, "a/A.class"), filepath.Join(dir, "more")); err != nil {
 		t.Skip(err)
 	}
-	if jars, err := jarsOf([]string{dir}, t.TempDir()); err != nil || len(jars) != 1 || jars[0].name != "classes.jar" {
+	if jars, err := jarsOf(t.Context(), []string{dir}, t.TempDir()); err != nil || len(jars) != 1 || jars[0].name != "classes.jar" {
 		t.Errorf("%+v, %v, want classes.jar", jars, err)
 	}
 }
@@ -134,7 +134,7 @@ func TestPathsOfADeployment(t *testing.T) {
 		{"a jar that is a folder's name", []string{same}, "x.jar"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			jars, err := jarsOf(c.paths, t.TempDir())
+			jars, err := jarsOf(t.Context(), c.paths, t.TempDir())
 			var names []string
 			for _, j := range jars {
 				names = append(names, j.name)
