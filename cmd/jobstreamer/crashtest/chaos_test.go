@@ -55,7 +55,7 @@ type chaos struct {
 }
 
 func TestChaos(t *testing.T) {
-	executions, clients := 500, 3
+	executions, clients := 250, 3
 	if os.Getenv(longEnv) == "1" {
 		executions, clients = 10_000, 12
 	}
