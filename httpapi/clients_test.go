@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -28,9 +29,13 @@ type exchange struct {
 	want                     string // a regular expression for the whole body; empty: no body
 }
 
+// run compares the answer. What is only read, and what is refused, is asked for in JSON too.
 func (x *exchange) run(t *testing.T, e *env) {
 	t.Helper()
 	headers := x.headers
+	if headers == nil && (x.method == "GET" || x.status >= 400) {
+		x.inJSON(t, e)
+	}
 	if headers == nil {
 		headers = console
 	}
@@ -45,6 +50,20 @@ func (x *exchange) run(t *testing.T, e *env) {
 	}
 }
 
+// inJSON asks the same of a client that wants JSON. What is wrong with a body that can be read is 422 there.
+func (x *exchange) inJSON(t *testing.T, e *env) {
+	t.Helper()
+	r := e.call(x.method, x.path, x.body, "Content-Type", "application/edn", "Accept", "application/json")
+	status, media := x.status, "application/json"
+	if status >= 400 {
+		media = "application/problem+json"
+	}
+	unprocessable := x.status == 400 && r.status == 422
+	if r.status != status && !unprocessable || len(r.body) > 0 && (r.header.Get("Content-Type") != media || !json.Valid(r.body)) {
+		t.Errorf("%s: %s %s in JSON\n = %d %s %s\nwant %d %s", x.name, x.method, x.path, r.status, r.header.Get("Content-Type"), r.body, status, media)
+	}
+}
+
 const (
 	inst = `#inst "20[0-9-]+T[0-9:]+\.[0-9]{3}-00:00"`
 	uuid = `#uuid "[a-z0-9-]{36}"`
@@ -56,12 +75,12 @@ func TestOlderClients(t *testing.T) {
 	e := newEnv(t)
 	e.server.cfg.AllowOrigin = "http://localhost:3000"
 	e.call("POST", "/apps", "", "Content-Type", "application/json") // the default application is there
-	json := []string{"Content-Type", "application/json", "Accept", "application/json"}
+	asJSON := []string{"Content-Type", "application/json", "Accept", "application/json"}
 	java := []string{"Accept", "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2", "Authorization", "Token x"}
 	rows := []exchange{
 		{name: "a bus without jobs", method: "GET", path: "/default/stats", status: 200, want: `\{:agents 0 :jobs 0\}`},
 		{name: "the version is a string", method: "GET", path: "/version", status: 200, want: `"2\.0\.0"`},
-		{name: "the version in JSON is the same", method: "GET", path: "/version", headers: json, status: 200, type_: "application/json", want: `"2\.0\.0"`},
+		{name: "the version in JSON is the same", method: "GET", path: "/version", headers: asJSON, status: 200, type_: "application/json", want: `"2\.0\.0"`},
 		{name: "all is well", method: "GET", path: "/healthcheck", status: 200, want: ``},
 		{name: "no jobs", method: "GET", path: "/default/jobs?q&sort-by&p=1", status: 200, want: `\{:results \[\] :hits 0 :offset 1 :limit 20\}`},
 		{name: "a name that is free", method: "GET", path: "/default/job/MyShell", status: 404, want: `\{:message "[^"]+" :messages \["[^"]+"\] :code "no_such_job"\}`},
@@ -70,7 +89,7 @@ func TestOlderClients(t *testing.T) {
 			body: `{:job/name "MyShell" :job/exclusive? false :job/unknown 1 :db/id 4 :job/components [{:step/name "S" :step/batchlet {:batchlet/ref "org.jobstreamer.batch.ShellBatchlet" :batchlet/properties {"command" "echo #{jobParameters['who']}"}}}]}`},
 		{name: "it is overwritten", method: "POST", path: "/default/jobs", body: `{:id "JOB-1" :steps [{:id "STEP-1" :batchlet {:ref "example.Batchlet"}}]}`, status: 201, want: any_},
 		{name: "PUT answers 201", method: "PUT", path: "/default/job/JOB-1", body: `{:id "JOB-1" :steps [{:id "STEP-1" :batchlet {:ref "example.Batchlet"}}]}`, status: 201, want: any_},
-		{name: "in JSON it answers 200", method: "PUT", path: "/default/job/JOB-1", headers: json, body: `{"job/name":"JOB-1","job/components":[{"step/name":"STEP-1","step/batchlet":{"batchlet/ref":"example.Batchlet"}}]}`, status: 200, type_: "application/json", want: any_},
+		{name: "in JSON it answers 200", method: "PUT", path: "/default/job/JOB-1", headers: asJSON, body: `{"job/name":"JOB-1","job/components":[{"step/name":"STEP-1","step/batchlet":{"batchlet/ref":"example.Batchlet"}}]}`, status: 200, type_: "application/json", want: any_},
 		{name: "a job without a name", method: "POST", path: "/default/jobs", body: `{:job/components []}`, status: 400, want: `\{:message "2 things.*" :messages \["/id: want .*" "/steps: want .*"\] :code "invalid_job"\}`},
 		{name: "a body that is no EDN", method: "POST", path: "/default/jobs", body: `{:id`, status: 400, want: `\{:message ".*line 1, column 5.*" :messages \[.*\] :code "malformed_body"\}`},
 		{name: "counts", method: "GET", path: "/default/stats", status: 200, want: `\{:agents 0 :jobs 2\}`},
