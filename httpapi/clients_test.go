@@ -33,7 +33,7 @@ type exchange struct {
 func (x *exchange) run(t *testing.T, e *env) {
 	t.Helper()
 	headers := x.headers
-	if headers == nil && (x.method == "GET" || x.status >= 400) {
+	if headers == nil && x.type_ == "" && (x.method == "GET" || x.status >= 400) {
 		x.inJSON(t, e)
 	}
 	if headers == nil {
