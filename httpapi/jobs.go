@@ -3,7 +3,6 @@ package httpapi
 import (
 	"context"
 	"errors"
-	"net/http"
 	"slices"
 	"time"
 
@@ -34,7 +33,7 @@ func (p *JobPath) Resolve(huma.Context) []error {
 }
 
 func noJob(app, name string) error {
-	return bus.State(bus.CodeNoSuchJob, "application %s has no job %s", app, cut(name))
+	return bus.NoSuchJob(app, cut(name))
 }
 
 func (s *Server) listJobs(ctx context.Context, in *jobSearch) (*answer[rest.List[rest.Job]], error) {
@@ -72,18 +71,10 @@ func (s *Server) download(ctx context.Context, in *jobDownload) (*streamed, erro
 	for i, j := range found {
 		all[i] = s.whole(j)
 	}
-	return &streamed{func(hc huma.Context) {
-		f := inEDN
-		if a, ok := hc.(answered); ok {
-			f = a.format
-		}
-		hc.SetHeader("Content-Type", "application/force-download")
-		hc.SetHeader("Content-Disposition", `attachment; filename="jobs.`+string(f.form)+`"`)
-		hc.SetStatus(http.StatusOK)
-		if err := f.write(hc.BodyWriter(), all); err != nil {
-			s.log.Debug("download not sent to its end", "app", in.App, "err", err)
-		}
-	}}, nil
+	return s.values(all, func(set func(name, value string), f *format) {
+		set("Content-Type", "application/force-download")
+		set("Content-Disposition", `attachment; filename="jobs.`+string(f.form)+`"`)
+	}), nil
 }
 
 // job finds a job; one that another bus has just made is not in the read model yet.
@@ -149,20 +140,23 @@ func (s *Server) putJob(ctx context.Context, in *putJob) (*saved[rest.Job], erro
 	return s.importJob(ctx, in.App, &in.Sent.value, &in.Preconditions)
 }
 
-// importJob writes a job, and its schedule if there came one.
+// importJob writes a job, and its schedule if there came one: both or none.
 func (s *Server) importJob(ctx context.Context, app string, sent *sentJob, p *Preconditions) (*saved[rest.Job], error) {
-	out, err := s.writeJob(ctx, app, &sent.Job, p)
-	if err != nil || sent.schedule == nil {
-		return out, err
+	if sent.schedule == nil {
+		return s.writeJob(ctx, app, &sent.Job, p)
 	}
 	path := JobPath{app, sent.ID}
-	if err := s.setSchedule(ctx, path, &sent.schedule.NewSchedule); err != nil {
+	sc := scheduleFor(path, &sent.schedule.NewSchedule)
+	sc.Active = sent.schedule.Active == nil || *sent.schedule.Active
+	if err := s.cfg.Schedules.Judge(sc); err != nil {
 		return nil, err
 	}
-	if active := sent.schedule.Active; active != nil && !*active {
-		if err := s.cfg.Schedules.Pause(ctx, app, sent.ID); err != nil {
-			return nil, err
-		}
+	out, err := s.writeJob(ctx, app, &sent.Job, p)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := s.cfg.Schedules.Set(ctx, sc); err != nil {
+		return nil, err
 	}
 	out.Body.Schedule, err = s.schedule(ctx, path)
 	return out, err

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 	"sync"
 	"time"
@@ -27,15 +26,14 @@ type LogWish struct {
 	Follow string `query:"follow" enum:"0,1,false,true" doc:"Server-sent events, one a line, until the execution has ended; then the event end."`
 	Last   string `header:"Last-Event-ID" doc:"With follow: go on after this event."`
 	accept string
-	format *format // that the lines are wanted in; nil: as text
+
+	asValues bool // the lines are wanted in the format that was chosen, not as text
 }
 
 // Resolve notes what is accepted: with follow or without says that too.
 func (w *LogWish) Resolve(ctx huma.Context) []error {
 	w.accept = accepted(ctx)
-	if a, ok := ctx.(answered); ok && a.format.liked(w.accept, true) > 0 {
-		w.format = a.format
-	}
+	w.asValues = ctx.(answered).format.liked(w.accept, true) > 0
 	return nil
 }
 
@@ -72,8 +70,8 @@ func (s *Server) getLog(ctx context.Context, in *getLog) (*streamed, error) {
 		}
 		return l.answer(ctx, eventStream, l.events)
 	}
-	if in.format != nil {
-		return l.list(ctx, in.format)
+	if in.asValues {
+		return l.list(ctx)
 	}
 	if err := l.seek(ctx); err != nil {
 		return nil, err
@@ -82,7 +80,7 @@ func (s *Server) getLog(ctx context.Context, in *getLog) (*streamed, error) {
 }
 
 // list answers with the last lines, as values.
-func (l *logReader) list(ctx context.Context, f *format) (*streamed, error) {
+func (l *logReader) list(ctx context.Context) (*streamed, error) {
 	ctx, cancel := context.WithTimeout(ctx, logTimeout)
 	defer cancel()
 	var lines []rest.LogLine
@@ -95,13 +93,7 @@ func (l *logReader) list(ctx context.Context, f *format) (*streamed, error) {
 		return nil, err
 	}
 	page := rest.List[rest.LogLine]{Results: lines, Hits: all, Offset: all - len(lines) + 1, Limit: shownLines}
-	return &streamed{func(hc huma.Context) {
-		hc.SetHeader("Content-Type", f.media)
-		hc.SetStatus(http.StatusOK)
-		if err := f.write(hc.BodyWriter(), page); err != nil {
-			l.server.log.Debug("log not sent to its end", "execution", l.execution.ID, "err", err)
-		}
-	}}, nil
+	return l.server.values(page, func(set func(name, value string), f *format) { set("Content-Type", f.media) }), nil
 }
 
 // logReader reads the output of one execution.

@@ -9,7 +9,7 @@ import (
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
-	"github.com/job-streamer/job-streamer-control-bus/scheduler/cron"
+	"github.com/job-streamer/job-streamer-control-bus/scheduler"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
@@ -39,7 +39,7 @@ func (s *Server) putSchedule(ctx context.Context, in *putSchedule) (*scheduled, 
 	if err != nil {
 		return nil, err
 	}
-	if err := s.setSchedule(ctx, in.JobPath, sent); err != nil {
+	if _, err := s.cfg.Schedules.Set(ctx, scheduleFor(in.JobPath, sent)); err != nil {
 		return nil, err
 	}
 	is, err := s.schedule(ctx, in.JobPath)
@@ -85,34 +85,21 @@ func faultsOfPreview(sent *rest.NewPreview) faults {
 	return wrong
 }
 
-func (s *Server) setSchedule(ctx context.Context, in JobPath, sent *rest.NewSchedule) error {
-	_, err := s.cfg.Schedules.Set(ctx, bus.Schedule{
+// scheduleFor is the schedule of a job that was sent.
+func scheduleFor(in JobPath, sent *rest.NewSchedule) bus.Schedule {
+	return bus.Schedule{
 		App: in.App, Job: in.Job, Cron: sent.CronNotation, TimeZone: sent.TimeZone, Calendar: sent.Calendar,
 		Substitute: sent.Substitution, Misfire: sent.Misfire, Active: true,
-	})
-	return err
+	}
 }
 
-// maxCronError is how much of what is wrong with an expression is shown.
-const maxCronError = 400
+// maxWant is how much of what is wrong with a schedule is shown.
+const maxWant = 400
 
 // faultsOfSchedule finds all that is wrong with the values that were sent.
 func faultsOfSchedule(sent *rest.NewSchedule) (wrong faults) {
-	if sent.CronNotation == "" {
-		wrong.add("/cron_notation", "a Quartz cron expression such as 0 0 3 * * ?", "")
-	} else if _, err := cron.Parse(sent.CronNotation); err != nil {
-		wrong.add("/cron_notation", "a Quartz cron expression; "+err.Error()[:min(len(err.Error()), maxCronError)], sent.CronNotation)
-	}
-	if _, err := time.LoadLocation(sent.TimeZone); err != nil || sent.TimeZone == "Local" {
-		wrong.add("/time_zone", "an IANA time zone such as Asia/Tokyo", sent.TimeZone)
-	}
-	if sent.Calendar != "" {
-		wrong.add("/calendar", "no calendar: there are none yet", sent.Calendar)
-	}
-	switch sent.Misfire {
-	case "", bus.MisfireFireOnce, bus.MisfireFireAll, bus.MisfireSkip:
-	default:
-		wrong.add("/misfire", "fire_once, fire_all or skip", sent.Misfire)
+	for _, f := range scheduler.Faults(scheduleFor(JobPath{}, sent)) {
+		wrong.add(f.Path, f.Want[:min(len(f.Want), maxWant)], f.Got)
 	}
 	return wrong
 }

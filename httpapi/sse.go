@@ -93,3 +93,15 @@ func lastEvent(id string) (uint64, error) {
 type streamed struct {
 	Body func(huma.Context)
 }
+
+// values is an answer in the chosen format whose headers are not those of an answer in it: head sets them.
+func (s *Server) values(v any, head func(set func(name, value string), f *format)) *streamed {
+	return &streamed{func(ctx huma.Context) {
+		f := ctx.(answered).format // see chooseFormat
+		head(ctx.SetHeader, f)
+		ctx.SetStatus(http.StatusOK)
+		if err := f.write(ctx.BodyWriter(), v); err != nil {
+			s.log.Debug("answer not sent to its end", "path", ctx.Operation().Path, "err", err)
+		}
+	}}
+}

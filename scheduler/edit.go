@@ -19,15 +19,8 @@ type edit func(was *bus.Schedule) (is *bus.Schedule, what string, err error)
 // Set makes sc the schedule of its job, active or paused as it says, and returns its revision. Generation and
 // times are set here. Errors: [bus.FieldError], [bus.StateError] no_such_job, ErrAway.
 func (s *Scheduler) Set(ctx context.Context, sc bus.Schedule) (rev uint64, err error) {
-	if err := Check(sc); err != nil {
+	if err := s.Judge(sc); err != nil {
 		return 0, err
-	}
-	p, err := s.plans.of(&sc)
-	if err != nil {
-		return 0, err
-	}
-	if p.next(time.Now()).IsZero() {
-		return 0, &bus.FieldError{Path: "/cron_notation", Want: "an expression that fires: its years are over", Got: sc.Cron}
 	}
 	if _, err := s.bus.Jobs.Get(ctx, sc.Key()); errors.Is(err, bus.ErrNotFound) {
 		return 0, bus.NoSuchJob(sc.App, sc.Job)
@@ -45,6 +38,15 @@ func (s *Scheduler) Set(ctx context.Context, sc bus.Schedule) (rev uint64, err e
 		}
 		return &is, "changed", nil
 	})
+}
+
+// Judge returns a [bus.FieldError] if [Scheduler.Set] would refuse the schedule, whatever its job.
+func (s *Scheduler) Judge(sc bus.Schedule) error {
+	p, err := judged(&sc, s.plans.zone)
+	if err == nil && p.next(time.Now()).IsZero() {
+		err = &bus.FieldError{Path: "/cron_notation", Want: "an expression that fires: its years are over", Got: sc.Cron}
+	}
+	return err
 }
 
 // Pause lets a schedule ask for nothing until it is resumed. Errors: [bus.StateError] no_such_schedule, ErrAway.

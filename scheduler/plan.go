@@ -19,42 +19,61 @@ type plan struct {
 	loc  *time.Location
 }
 
-// Check returns a [bus.FieldError] if a schedule's cron_notation, time_zone, calendar or misfire is wrong.
-func Check(sc bus.Schedule) error {
-	p, err := newPlan(&sc, time.UTC)
-	if err != nil {
-		return err
+// Faults are all that is wrong with a schedule's cron_notation, time_zone, calendar and misfire.
+func Faults(sc bus.Schedule) (all []*bus.FieldError) {
+	add := func(path, want, got string) {
+		all = append(all, &bus.FieldError{Path: path, Want: want, Got: got})
 	}
-	if p.cron.Never() {
-		return &bus.FieldError{Path: "/cron_notation", Want: "an expression that fires: no date matches", Got: sc.Cron}
+	switch c, err := cron.Parse(sc.Cron); {
+	case err != nil:
+		why := strings.TrimPrefix(err.Error(), fmt.Sprintf("cron %q: ", sc.Cron)) // the expression is not said twice
+		add("/cron_notation", "a Quartz cron expression: "+why, cmp.Or(sc.Cron, `""`))
+	case c.Never():
+		add("/cron_notation", "an expression that fires: no date matches", sc.Cron)
+	}
+	if _, err := zoneOf(&sc, time.UTC); err != nil {
+		add("/time_zone", "an IANA time zone such as Europe/Berlin", sc.TimeZone)
 	}
 	if sc.Calendar != "" {
-		return &bus.FieldError{Path: "/calendar", Want: "no calendar: this version knows none", Got: sc.Calendar}
+		add("/calendar", "no calendar: this version knows none", sc.Calendar)
 	}
 	switch sc.Misfire {
 	case "", bus.MisfireFireOnce, bus.MisfireFireAll, bus.MisfireSkip:
-		return nil
+	default:
+		add("/misfire", bus.MisfireFireOnce+", "+bus.MisfireFireAll+" or "+bus.MisfireSkip, sc.Misfire)
 	}
-	return &bus.FieldError{Path: "/misfire", Want: bus.MisfireFireOnce + ", " + bus.MisfireFireAll + " or " + bus.MisfireSkip, Got: sc.Misfire}
+	return all
 }
 
+// judged is the plan of a schedule, or the first of its [Faults].
+func judged(sc *bus.Schedule, zone *time.Location) (*plan, error) {
+	if wrong := Faults(*sc); len(wrong) > 0 {
+		return nil, wrong[0]
+	}
+	return newPlan(sc, zone)
+}
+
+// newPlan is the plan of a schedule that was judged before it was stored.
 func newPlan(sc *bus.Schedule, zone *time.Location) (*plan, error) {
 	c, err := cron.Parse(sc.Cron)
-	if err != nil {
-		want := "a Quartz cron expression: " + err.Error()
-		var at *cron.Error
-		if errors.As(err, &at) { // the expression is not said twice
-			want = "a Quartz cron expression: " + strings.TrimPrefix(err.Error(), fmt.Sprintf("cron %q: ", sc.Cron))
-		}
-		return nil, &bus.FieldError{Path: "/cron_notation", Want: want, Got: cmp.Or(sc.Cron, `""`)}
+	if err == nil {
+		zone, err = zoneOf(sc, zone)
 	}
-	if sc.TimeZone != "" {
-		zone, err = time.LoadLocation(sc.TimeZone)
-		if err != nil || sc.TimeZone == "Local" { // which would be another one at each bus
-			return nil, &bus.FieldError{Path: "/time_zone", Want: "an IANA time zone such as Europe/Berlin", Got: sc.TimeZone}
-		}
+	if err != nil {
+		return nil, err
 	}
 	return &plan{c, zone}, nil
+}
+
+// zoneOf is the schedule's time zone, or the one of schedules that name none.
+func zoneOf(sc *bus.Schedule, zone *time.Location) (*time.Location, error) {
+	switch sc.TimeZone {
+	case "":
+		return zone, nil
+	case "Local": // which would be another one at each bus
+		return nil, errors.New("time zone Local")
+	}
+	return time.LoadLocation(sc.TimeZone)
 }
 
 // next is the first nominal time after t, or zero.

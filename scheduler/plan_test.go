@@ -1,9 +1,9 @@
 package scheduler
 
 import (
-	"errors"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -32,18 +32,17 @@ func TestCheck(t *testing.T) {
 			"/calendar: want no calendar: this version knows none, got de"},
 		{"a policy that is none", bus.Schedule{Cron: "0 0 3 * * ?", Misfire: "panic"},
 			"/misfire: want fire_once, fire_all or skip, got panic"},
+		{"all at once", bus.Schedule{Cron: "0 0 0 31 2 ?", TimeZone: "Local", Misfire: "panic"},
+			"/cron_notation: want an expression that fires: no date matches, got 0 0 0 31 2 ?\n" +
+				"/time_zone: want an IANA time zone such as Europe/Berlin, got Local\n/misfire: want fire_once, fire_all or skip, got panic"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			err := Check(tt.sc)
-			if tt.want == "" {
-				if err != nil {
-					t.Errorf("Check: %v, want none", err)
-				}
-				return
+			var all []string
+			for _, f := range Faults(tt.sc) {
+				all = append(all, f.Error())
 			}
-			var field *bus.FieldError
-			if !errors.As(err, &field) || err.Error() != tt.want {
-				t.Errorf("Check:\n %v, want\n %v", err, tt.want)
+			if got := strings.Join(all, "\n"); got != tt.want {
+				t.Errorf("Faults:\n %v, want\n %v", got, tt.want)
 			}
 		})
 	}
