@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"net"
 	"net/url"
 	"os"
 	"time"
@@ -115,9 +117,13 @@ func (s *natsSettings) connectPatiently(ctx context.Context, name string, log *s
 	}
 }
 
-// worthWaiting says whether err can go away by itself.
+// worthWaiting says whether err can go away by itself: whatever the network says but that there is no such host. A server that
+// starts or ends may take a connection and reset it.
 func worthWaiting(err error) bool {
-	return errors.Is(err, nats.ErrNoServers) || errors.Is(err, nats.ErrTimeout)
+	var network *net.OpError
+	var name *net.DNSError
+	return errors.Is(err, nats.ErrNoServers) || errors.Is(err, nats.ErrTimeout) || errors.Is(err, io.EOF) ||
+		errors.As(err, &network) && !errors.As(err, &name)
 }
 
 // reason puts into words what the client library says of itself.

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"io"
+	"log/slog"
+	"net"
+	"testing"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus/bustest"
+)
+
+// A server that is starting, or ending, takes a connection and resets it: who came at that moment comes again.
+func TestAResetIsWaitedFor(t *testing.T) {
+	nats := bustest.Listening(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	resets := 2
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			if resets > 0 {
+				resets--
+				_ = c.(*net.TCPConn).SetLinger(0) // so that Close resets
+				c.Close()
+				continue
+			}
+			go pipe(c, nats.Addr().String())
+		}
+	}()
+	s := natsSettings{url: "nats://" + l.Addr().String()}
+	nc, err := s.connectPatiently(t.Context(), "test", slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	nc.Close()
+}
+
+func pipe(c net.Conn, to string) {
+	defer c.Close()
+	server, err := net.Dial("tcp", to)
+	if err != nil {
+		return
+	}
+	defer server.Close()
+	go io.Copy(server, c) //nolint:errcheck // the test sees what comes of it
+	io.Copy(c, server)    //nolint:errcheck // likewise
+}
