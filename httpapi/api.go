@@ -18,6 +18,12 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 )
 
+// How many bytes a body may have. The deployer has limits for jars of its own.
+const (
+	maxBody   = 4 << 20
+	maxUpload = 2 << 30
+)
+
 // bodyTimeout is how long a body may take to come.
 const bodyTimeout = 30 * time.Second
 
@@ -138,7 +144,7 @@ func (b *body[T]) Resolve(ctx huma.Context) []error {
 	defer putBuffer(buf)
 	// The deadline has to go again: it would end the request's context while the handler works.
 	_ = ctx.SetReadDeadline(time.Now().Add(bodyTimeout)) // not everything that can be read has deadlines
-	_, err := buf.ReadFrom(ctx.BodyReader())
+	_, err := buf.ReadFrom(limited(ctx, maxBody))
 	_ = ctx.SetReadDeadline(time.Time{})
 	if err != nil {
 		return []error{fmt.Errorf("read the body: %w", err)}

@@ -85,9 +85,6 @@ func (s *Server) oneDeployment(ctx context.Context, in *DeploymentPath, do func(
 		return nil, err
 	}
 	d, err := do(ctx, in.App, n)
-	if errors.Is(err, bus.ErrNotFound) {
-		err = noDeployment(in.App, in.Number)
-	}
 	if err != nil {
 		return nil, err
 	}
@@ -150,7 +147,7 @@ type Upload struct {
 
 // Resolve keeps the body for the handler.
 func (u *Upload) Resolve(ctx huma.Context) []error {
-	u.reader = &patient{ctx.BodyReader(), ctx.SetReadDeadline}
+	u.reader = &patient{limited(ctx, maxUpload), ctx.SetReadDeadline}
 	u.mediaType = ctx.Header("Content-Type")
 	return nil
 }

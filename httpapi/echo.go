@@ -3,6 +3,7 @@ package httpapi
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"runtime/debug"
 	"strconv"
@@ -14,21 +15,6 @@ import (
 )
 
 // This file is all that knows Echo's context.
-
-// How many bytes a body may have. The deployer has limits for jars of its own.
-const (
-	maxBody   = 4 << 20
-	maxUpload = 2 << 30
-)
-
-// limit is how many bytes the body of a route may have.
-func limit(c echo.Context) int64 {
-	upload := c.Path() == "/artifact/:sha256" || c.Path() == "/:app/batch-components"
-	if upload && c.Request().Method != http.MethodGet {
-		return maxUpload
-	}
-	return maxBody
-}
 
 func newEcho(s *Server) *echo.Echo {
 	e := echo.New()
@@ -66,7 +52,7 @@ func (s *Server) cors(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// guard limits bodies and turns a panic into an answer.
+// guard turns a panic into an answer.
 func (s *Server) guard(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) (err error) {
 		defer func() {
@@ -81,8 +67,6 @@ func (s *Server) guard(next echo.HandlerFunc) echo.HandlerFunc {
 				err = errPanic
 			}
 		}()
-		r := c.Request()
-		r.Body = http.MaxBytesReader(c.Response().Writer, r.Body, limit(c))
 		return next(c)
 	}
 }
@@ -121,3 +105,9 @@ func serveDocument(e *echo.Echo, api huma.API) {
 
 // writerOf is where ctx writes to.
 func writerOf(ctx huma.Context) http.ResponseWriter { return humaecho.Unwrap(ctx).Response() }
+
+// limited is the body of a request, which ends with an error, and the connection with it, where it is larger.
+func limited(ctx huma.Context, limit int64) io.ReadCloser {
+	c := humaecho.Unwrap(ctx)
+	return http.MaxBytesReader(c.Response().Writer, c.Request().Body, limit)
+}
