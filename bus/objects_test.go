@@ -119,9 +119,9 @@ func TestUnfinishedObjectsDoNotExist(t *testing.T) {
 
 func TestAChunkThatIsNotAcknowledgedIsNotStored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, b := lossyBus(t, bustest.Server(t))
+		s, b := bustest.Tapped(t, bustest.Server(t))
 		name, data := content(3 << 20)
-		s.lose("$O."+subjects.ArtifactsStore+".C.", 3)
+		s.Hold("$O."+subjects.ArtifactsStore+".C.", 3)
 		if _, err := create(t, b, name, bytes.NewReader(data)); !errors.Is(err, bus.ErrAway) || errors.Is(err, bus.ErrUnknown) {
 			t.Errorf("Create = %v, want %v", err, bus.ErrAway)
 		}
@@ -133,9 +133,9 @@ func TestAChunkThatIsNotAcknowledgedIsNotStored(t *testing.T) {
 
 func TestAnObjectWhoseMetaIsNotAcknowledgedMayBeStored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, b := lossyBus(t, bustest.Server(t))
+		s, b := bustest.Tapped(t, bustest.Server(t))
 		name, data := content(1 << 20)
-		s.lose("$O."+subjects.ArtifactsStore+".M.", 1)
+		s.Hold("$O."+subjects.ArtifactsStore+".M.", 1)
 		ctx, cancel := context.WithTimeout(t.Context(), 8*time.Second) // while the second try waits
 		defer cancel()
 		_, _, err := b.Artifacts.Create(ctx, jetstream.ObjectMeta{Name: name}, bytes.NewReader(data))

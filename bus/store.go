@@ -194,6 +194,24 @@ func (s *Store[T]) passOver(err error) bool {
 	return s.tolerant != nil
 }
 
+// Anew calls watch until ctx ends: when it has ended because NATS is away, again when it may be back. Any other error of it is returned.
+func Anew(ctx context.Context, watch func() error) error {
+	for {
+		err := watch()
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil && !errors.Is(err, ErrAway) {
+			return err
+		}
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
 func (s *Store[T]) decode(e jetstream.KeyValueEntry) (Entry[T], error) {
 	r := Entry[T]{Key: e.Key(), Revision: e.Revision(), Time: e.Created()}
 	if err := decode(e.Value(), &r.Value); err != nil {

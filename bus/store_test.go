@@ -31,8 +31,8 @@ func TestAnAnswerIsNotWaitedForUntilAFarDeadline(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s, b := lossyBus(t, bustest.Server(t))
-				s.lose("$", 1)
+				s, b := bustest.Tapped(t, bustest.Server(t))
+				s.Hold("$", 1)
 				ctx, cancel := context.WithTimeout(t.Context(), 30*time.Minute)
 				defer cancel()
 				begin := time.Now()

@@ -3,7 +3,6 @@ package deploy
 import (
 	"cmp"
 	"context"
-	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -113,20 +112,8 @@ func (d *Deployer) Classpath(app string) []string {
 // follow notes whose current revision changes.
 func (d *Deployer) follow(ctx context.Context) error {
 	k := &d.known
-	for {
-		err := d.b.Deployed.WatchKeys(ctx, "*", func(app string, v *bus.Deployed, rev uint64) { k.note(app, rev) }, k.filled)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err != nil && !errors.Is(err, bus.ErrAway) {
-			return err
-		}
-		select { // the connection is away: begin anew when it may be back
-		case <-time.After(time.Second):
-		case <-ctx.Done():
-			return nil
-		}
-	}
+	note := func(app string, _ *bus.Deployed, rev uint64) { k.note(app, rev) }
+	return bus.Anew(ctx, func() error { return d.b.Deployed.WatchKeys(ctx, "*", note, k.filled) })
 }
 
 func (k *known) note(app string, rev uint64) {

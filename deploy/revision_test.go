@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/bustest"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
@@ -227,19 +228,19 @@ func TestRemove(t *testing.T) {
 func TestARecordStaysWhileItMayBecomeCurrent(t *testing.T) {
 	w := newWorld(t)
 	w.mustPath("shop", w.file("a.jar", batchlets("a/A")))
-	slow, b := slowBus(t, w.srv)
+	tap, b := bustest.Tapped(t, w.srv)
 	d, err := New(Config{Bus: b, TempDir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	ref := w.store("b.jar", batchlets("b/B"))
-	slow.keep(b.Deployed.Subject("shop"))
+	tap.Hold(b.Deployed.Subject("shop")+" ", 1)
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond) // the client hangs up
 	defer cancel()
 	if _, err := d.Deploy(ctx, "shop", []ArtifactRef{ref}); !errors.Is(err, bus.ErrUnknown) {
 		t.Errorf("a deployment whose outcome is open: %v, want %v", err, bus.ErrUnknown)
 	}
-	slow.release(t)
+	tap.Release(t)
 	for end := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
 		head, err := w.deployed(t.Context(), "shop")
 		if err != nil || time.Now().After(end) {

@@ -25,7 +25,7 @@ type sight struct {
 // object store.
 func (d *Deployer) sweepDue(ctx context.Context) (due bool, err error) {
 	var now [3]uint64
-	for i, name := range []string{"OBJ_" + subjects.ArtifactsStore, "KV_" + subjects.DeploymentsBucket, "KV_" + subjects.AppsBucket} {
+	for i, name := range []string{"OBJ_" + subjects.ArtifactsStore, subjects.BucketStream(subjects.DeploymentsBucket), subjects.BucketStream(subjects.AppsBucket)} {
 		s, err := d.b.JS.Stream(ctx, name)
 		if err != nil {
 			return true, wrap(err, "look at the stream %s", name)

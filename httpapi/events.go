@@ -21,7 +21,7 @@ type getEvents struct {
 }
 
 // executionsStream is what holds the records of executions: an event is a record, its id the record's revision.
-const executionsStream = "KV_" + subjects.ExecutionsBucket
+var executionsStream = subjects.BucketStream(subjects.ExecutionsBucket)
 
 func (s *Server) events(ctx context.Context, in *getEvents) (*streamed, error) {
 	cfg, err := in.consumer()

@@ -11,7 +11,6 @@ package index
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -107,20 +106,7 @@ func (x *Index) Run(ctx context.Context) error {
 func follow[T any](ctx context.Context, g *errgroup.Group, s *bus.Store[T], filled func(), put func(string, *T, uint64)) {
 	filled = sync.OnceFunc(filled) // a watch that is begun anew is filled again
 	g.Go(func() error {
-		for {
-			err := s.Watch(ctx, put, filled)
-			if ctx.Err() != nil {
-				return nil
-			}
-			if err != nil && !errors.Is(err, bus.ErrAway) {
-				return err
-			}
-			select { // the connection is away: begin anew when it may be back
-			case <-time.After(time.Second):
-			case <-ctx.Done():
-				return nil
-			}
-		}
+		return bus.Anew(ctx, func() error { return s.Watch(ctx, put, filled) })
 	})
 }
 
