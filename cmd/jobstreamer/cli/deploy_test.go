@@ -12,7 +12,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
@@ -24,7 +23,9 @@ type depot struct {
 	jars        map[string]int64 // sizes by SHA-256
 	deployments []rest.Deployment
 	busy, most  int
-	refuse      bool // jars
+	want        int           // under way at a time, before any of them goes on
+	together    chan struct{} // closed when as many as should be are under way
+	refuse      bool          // jars
 	warnings    []string
 	faults      []string
 }
@@ -72,6 +73,7 @@ func (d *depot) deploy(w http.ResponseWriter, r *http.Request) {
 		is.Artifacts = append(is.Artifacts, rest.Artifact{ArtifactRef: a, Size: n})
 	}
 	if len(p.Errors) > 0 {
+		d.want, d.together = min(len(p.Errors), 3), make(chan struct{})
 		answer(w, 409, p)
 		return
 	}
@@ -83,9 +85,16 @@ func (d *depot) put(w http.ResponseWriter, r *http.Request) {
 	d.mu.Lock()
 	d.busy++
 	d.most = max(d.most, d.busy)
-	refuse := d.refuse
+	if d.busy == d.want {
+		close(d.together)
+		d.want = 0
+	}
+	refuse, together := d.refuse, d.together
 	d.mu.Unlock()
-	time.Sleep(20 * time.Millisecond) // so that several are under way
+	select {
+	case <-together:
+	case <-r.Context().Done(): // the test says how many there were
+	}
 	data, err := io.ReadAll(r.Body)
 	sum := sha256.Sum256(data)
 	d.mu.Lock()
