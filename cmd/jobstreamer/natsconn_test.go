@@ -16,7 +16,7 @@ func TestAResetIsWaitedFor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	t.Cleanup(func() { _ = l.Close() })
 	resets := 2
 	go func() {
 		for {
@@ -27,7 +27,7 @@ func TestAResetIsWaitedFor(t *testing.T) {
 			if resets > 0 {
 				resets--
 				_ = c.(*net.TCPConn).SetLinger(0) // so that Close resets
-				c.Close()
+				_ = c.Close()
 				continue
 			}
 			go pipe(c, nats.Addr().String())
@@ -42,12 +42,12 @@ func TestAResetIsWaitedFor(t *testing.T) {
 }
 
 func pipe(c net.Conn, to string) {
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	server, err := net.Dial("tcp", to)
 	if err != nil {
 		return
 	}
-	defer server.Close()
+	defer func() { _ = server.Close() }()
 	go io.Copy(server, c) //nolint:errcheck // the test sees what comes of it
 	io.Copy(c, server)    //nolint:errcheck // likewise
 }
