@@ -43,7 +43,7 @@ func TestPreview(t *testing.T) {
 	}
 	t.Run("what is wrong with a schedule is said", func(t *testing.T) {
 		var field *bus.FieldError
-		if _, err := (&Scheduler{}).Preview(bus.Schedule{Cron: "99 0 0 * * ?"}, time.Now(), 1); !errors.As(err, &field) || field.Path != "/cron_notation" {
+		if _, err := (&Scheduler{plans: newPlans(time.UTC)}).Preview(bus.Schedule{Cron: "99 0 0 * * ?"}, time.Now(), 1); !errors.As(err, &field) || field.Path != "/cron_notation" {
 			t.Errorf("Preview: %v, want a fault of /cron_notation", err)
 		}
 	})

@@ -156,7 +156,7 @@ func TestCtrlCLetsARunningJobEnd(t *testing.T) {
 	d.end(t)
 
 	d = startDev(t, data)
-	if e, err = d.Execution(t.Context(), "default", "slow", e.ExecutionID); err != nil || e.BatchStatus != subjects.Completed {
+	if e, err = d.Await(t.Context(), "default", "slow", e.ExecutionID, time.Minute); err != nil || e.BatchStatus != subjects.Completed {
 		t.Fatalf("%+v, %v; want it completed", e, err)
 	}
 }
