@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"cmp"
 	"encoding/json"
 	"strconv"
 	"strings"
@@ -22,20 +23,22 @@ const DefaultApp = "default"
 // Job is a definition with its place. Definition is the canonical JSON form that package jsl writes.
 type Job struct {
 	App        string          `json:"app"`
-	Name       string          `json:"name"`
+	Name       string          `json:"name,omitempty"`
+	Token      string          `json:"token,omitempty"` // the name that it has in subjects and keys: its first one, if that was free
 	CreateTime subjects.Time   `json:"create_time"`
 	UpdateTime subjects.Time   `json:"last_updated_time"`
-	Definition json.RawMessage `json:"definition"`
+	Definition json.RawMessage `json:"definition,omitempty"` // none: there is no job here, only a NameOf
+	NameOf     string          `json:"name_of,omitempty"`    // token of the job whose name is this key, if that is another job
 }
 
 // Key is the job's key in the buckets jobs, schedules and locks.
-func (j *Job) Key() string { return JobKey(j.App, j.Name) }
+func (j *Job) Key() string { return JobKey(j.App, cmp.Or(j.Token, j.Name)) }
 
-// JobKey is the key of a job in the buckets jobs, schedules and locks.
-func JobKey(app, job string) string { return app + "." + job }
+// JobKey is the key of a job, by its token, in the buckets jobs, schedules and locks.
+func JobKey(app, token string) string { return app + "." + token }
 
 // SplitJobKey takes a job's key apart.
-func SplitJobKey(key string) (app, job string, ok bool) { return strings.Cut(key, ".") }
+func SplitJobKey(key string) (app, token string, ok bool) { return strings.Cut(key, ".") }
 
 // Schedule says when a job fires.
 type Schedule struct {

@@ -57,6 +57,7 @@ const (
 	CodeNoSuchApp        = "no_such_app"
 	CodeNoSuchJob        = "no_such_job"
 	CodeNoSuchExecution  = "no_such_job_execution"
+	CodeJobExists        = "job_exists"
 	CodeNoSuchSchedule   = "no_such_schedule"
 	CodeNoSuchAgent      = "no_such_agent"
 	CodeNoSuchRevision   = "no_such_revision"

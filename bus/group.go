@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"fmt"
 	"strconv"
 	"sync"
 
@@ -77,16 +78,13 @@ func (l *lane) next() {
 	l.atomic(some)
 }
 
-// atomic sends a batch: all of it is stored, or nothing. Refused, each is sent singly, so that only the ones whose
-// expectation does not hold are refused.
+// atomic sends a batch. Refused, each is sent singly, so that only the ones whose expectation does not hold are refused.
 func (l *lane) atomic(some []write) {
-	id := nuid.Next()
-	ended := func(seq uint64, err error) {
+	l.p.atomic(some, func(first uint64, err error) {
 		l.mu.Lock()
 		l.batch = false
 		if err == nil {
 			l.next()
-			first := seq - uint64(len(some)) + 1
 			for i, w := range some {
 				w.done(first+uint64(i), nil)
 			}
@@ -95,24 +93,36 @@ func (l *lane) atomic(some []write) {
 		l.flying = len(some)
 		l.mu.Unlock()
 		for _, w := range some {
-			for _, h := range []string{"Nats-Batch-Id", "Nats-Batch-Sequence", "Nats-Batch-Commit"} {
+			for _, h := range []string{batchID, batchSequence, batchCommit} {
 				w.m.Header.Del(h)
 			}
 			w.m.Reply = ""
 			l.single(w)
 		}
-	}
+	})
+}
+
+const (
+	batchID       = "Nats-Batch-Id"
+	batchSequence = "Nats-Batch-Sequence"
+	batchCommit   = "Nats-Batch-Commit"
+)
+
+// atomic stores all writes to a stream, one after the other, or none of them if an expectation does not hold. It calls done, not
+// theirs, with the sequence of the first.
+func (p *Publisher) atomic(some []write, done func(first uint64, err error)) {
+	id := nuid.Next()
 	for i, w := range some {
 		expected(w.m, w.filter, w.expect)
-		w.m.Header["Nats-Batch-Id"] = []string{id}
-		w.m.Header["Nats-Batch-Sequence"] = []string{strconv.Itoa(i + 1)}
+		w.m.Header[batchID] = []string{id}
+		w.m.Header[batchSequence] = []string{strconv.Itoa(i + 1)}
 		if i == len(some)-1 {
-			w.m.Header["Nats-Batch-Commit"] = []string{"1"}
-			l.p.Publish(w.m, "", -1, ended)
+			w.m.Header[batchCommit] = []string{"1"}
+			p.Publish(w.m, "", -1, func(seq uint64, err error) { done(seq-uint64(i), err) })
 			return
 		}
-		if err := l.p.nc.PublishMsg(w.m); err != nil {
-			ended(0, err)
+		if err := p.nc.PublishMsg(w.m); err != nil {
+			done(0, fmt.Errorf("publish to %s: %w: %w", w.m.Subject, ErrAway, err))
 			return
 		}
 	}

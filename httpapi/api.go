@@ -31,8 +31,13 @@ const bodyTimeout = 30 * time.Second
 // [body] in the input.
 func add[I, O any](s *Server, op huma.Operation, h func(context.Context, *I) (*O, error)) {
 	op.DefaultStatus = max(op.DefaultStatus, http.StatusOK)
-	huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {
-		out, err := h(ctx, in)
+	huma.Register(s.api, op, func(ctx context.Context, in *I) (out *O, err error) {
+		if p, ok := any(in).(located); ok {
+			err = s.locate(ctx, p.jobPath())
+		}
+		if err == nil {
+			out, err = h(ctx, in)
+		}
 		if err != nil {
 			return nil, s.problem(ctx, err)
 		}

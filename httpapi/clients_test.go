@@ -163,6 +163,10 @@ func TestOlderClients(t *testing.T) {
 		{name: "an import with a schedule whose years are over", method: "POST", path: "/default/jobs", status: 400, want: any_ + "its years are over" + any_,
 			body: `{:job/name "Half" :job/components [{:id "S"}] :job/schedule {:schedule/cron-notation "0 0 0 1 1 ? 1999"}}`},
 		{name: "leaves no job behind", method: "GET", path: "/default/job/Half", status: 404, want: any_},
+		{name: "the editor saves a job under another name", method: "PUT", path: "/default/job/Imported", body: `{:job/name "Renamed" :job/components [{:id "S"}]}`, status: 201, want: `\{:db/id \d+ :job/name "Renamed" .*:job/schedule \{:schedule/cron-notation .*`},
+		{name: "it has its name no more", method: "GET", path: "/default/job/Imported", status: 404, want: any_},
+		{name: "a name that is taken", method: "PUT", path: "/default/job/Renamed", body: `{:job/name "MyShell" :job/components [{:id "S"}]}`, status: 409, want: `\{:message "there is a job MyShell already .*" :messages .* :code "job_exists"\}`},
+		{name: "a job that is not there gets no name", method: "PUT", path: "/default/job/Imported", body: `{:job/name "Other" :job/components [{:id "S"}]}`, status: 404, want: any_},
 		{name: "a job's history goes", method: "DELETE", path: "/default/job/MyShell/executions", status: 204, want: ``},
 		{name: "deletion of one that runs", method: "DELETE", path: "/default/job/JOB-1", status: 409, want: any_},
 	}

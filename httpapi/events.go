@@ -24,7 +24,7 @@ type getEvents struct {
 var executionsStream = subjects.BucketStream(subjects.ExecutionsBucket)
 
 func (s *Server) events(ctx context.Context, in *getEvents) (*streamed, error) {
-	cfg, err := in.consumer()
+	cfg, err := s.eventsConsumer(ctx, in)
 	if err != nil {
 		return nil, err
 	}
@@ -47,15 +47,15 @@ func (s *Server) events(ctx context.Context, in *getEvents) (*streamed, error) {
 	return &streamed{func(hc huma.Context) {
 		defer cancel()
 		defer stop()
-		if err := s.sendEvents(ctx, startText(hc, eventStream), msgs); err != nil {
+		if err := s.sendEvents(ctx, startText(hc, eventStream), msgs, in.wants); err != nil {
 			s.log.Debug("reader of events dropped", "err", err)
 		}
 	}}, nil
 }
 
-// consumer is what reads the records that are asked for.
-func (in *getEvents) consumer() (cfg jetstream.OrderedConsumerConfig, err error) {
-	token := func(name, value string) string {
+// eventsConsumer is what reads the records that are asked for.
+func (s *Server) eventsConsumer(ctx context.Context, in *getEvents) (cfg jetstream.OrderedConsumerConfig, err error) {
+	part := func(name, value string) string {
 		switch {
 		case value == "":
 			return "*"
@@ -64,7 +64,13 @@ func (in *getEvents) consumer() (cfg jetstream.OrderedConsumerConfig, err error)
 		}
 		return value
 	}
-	cfg.FilterSubjects = []string{"$KV." + subjects.ExecutionsBucket + "." + bus.JobKey(token("app", in.App), token("job", in.Job)) + ".*"}
+	app, job := part("app", in.App), part("job", in.Job)
+	if token, ok := s.cfg.Index.Token(in.App, in.Job); ok {
+		job = token
+	} else if in.App == "" { // each application may have such a job
+		job = "*"
+	}
+	cfg.FilterSubjects = []string{"$KV." + subjects.ExecutionsBucket + "." + bus.JobKey(app, job) + ".*"}
 	if err != nil {
 		return cfg, err
 	}
@@ -76,7 +82,10 @@ func (in *getEvents) consumer() (cfg jetstream.OrderedConsumerConfig, err error)
 	return cfg, err
 }
 
-func (s *Server) sendEvents(ctx context.Context, w *textWriter, msgs <-chan jetstream.Msg) error {
+// wants judges what the subject could not.
+func (in *getEvents) wants(e *rest.Event) bool { return in.App != "" || in.Job == "" || e.Job == in.Job }
+
+func (s *Server) sendEvents(ctx context.Context, w *textWriter, msgs <-chan jetstream.Msg, wants func(*rest.Event) bool) error {
 	if err := w.comment(); err != nil { // the reader knows that it misses nothing from now on
 		return err
 	}
@@ -86,7 +95,7 @@ func (s *Server) sendEvents(ctx context.Context, w *textWriter, msgs <-chan jets
 	for {
 		select {
 		case m := <-msgs:
-			if err := s.sendEvent(w, m, told); err != nil {
+			if err := s.sendEvent(w, m, told, wants); err != nil {
 				return err
 			}
 		case <-alive.C:
@@ -99,7 +108,7 @@ func (s *Server) sendEvents(ctx context.Context, w *textWriter, msgs <-chan jets
 	}
 }
 
-func (s *Server) sendEvent(w *textWriter, m jetstream.Msg, told states) error {
+func (s *Server) sendEvent(w *textWriter, m jetstream.Msg, told states, wants func(*rest.Event) bool) error {
 	seq, _, err := sequenceOf(m)
 	if err != nil {
 		return err
@@ -112,8 +121,8 @@ func (s *Server) sendEvent(w *textWriter, m jetstream.Msg, told states) error {
 		s.log.Warn("record not understood", "sequence", seq, "err", err)
 		return nil
 	}
-	v := eventOf(&e)
-	if !told.changed(&v) {
+	v := s.eventOf(&e)
+	if !wants(&v) || !told.changed(&v) {
 		return nil
 	}
 	return w.event(seq, "", v)

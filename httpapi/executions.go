@@ -42,7 +42,7 @@ type listExecutions struct {
 func (s *Server) listExecutions(ctx context.Context, in *listExecutions) (*answer[rest.List[rest.ExecutionSummary]], error) {
 	found, hits := s.cfg.Index.Executions(in.App, in.Job, in.skip(), in.Limit)
 	if hits == 0 { // the history of a job may be there without the job
-		if _, err := s.job(ctx, in.App, in.Job); err != nil {
+		if _, err := s.job(ctx, &in.JobPath); err != nil {
 			return nil, err
 		}
 	}
@@ -108,16 +108,16 @@ func (s *Server) begun(ctx context.Context, e *bus.Execution, created bool, err 
 	if e, err = s.await(ctx, e, wait); err != nil {
 		return nil, err
 	}
-	v := executionOf(e)
-	out := &begun{Status: 201, Location: executionURL(e), Body: &v}
+	v := s.executionOf(e)
+	out := &begun{Status: 201, Location: executionURL(&v), Body: &v}
 	if !created {
 		out.Replayed = "true"
 	}
 	return out, nil
 }
 
-func executionURL(e *bus.Execution) string {
-	return "/" + e.App + "/job/" + e.Job + "/execution/" + strconv.FormatInt(e.ID, 10)
+func executionURL(e *rest.Execution) string {
+	return "/" + e.App + "/job/" + e.Job + "/execution/" + strconv.FormatInt(e.ExecutionID, 10)
 }
 
 // await returns the execution when it has ended, or as it is after the time.
@@ -154,7 +154,7 @@ func (w Wait) duration() (time.Duration, error) {
 
 func (s *Server) deleteExecutions(ctx context.Context, in *JobPath) (*struct{}, error) {
 	if _, hits := s.cfg.Index.Executions(in.App, in.Job, 0, 1); hits == 0 {
-		if _, err := s.job(ctx, in.App, in.Job); err != nil {
+		if _, err := s.job(ctx, in); err != nil {
 			return nil, err
 		}
 	}
@@ -194,7 +194,7 @@ func (s *Server) getExecution(ctx context.Context, in *getExecution) (*answer[re
 	if e, err = s.await(ctx, e, wait); err != nil {
 		return nil, err
 	}
-	v := executionOf(e)
+	v := s.executionOf(e)
 	if in.What == "logs" && len(v.StepExecutions) > 0 {
 		lines, err := s.lastLines(ctx, e)
 		if err != nil {
@@ -253,7 +253,7 @@ func (s *Server) change(ctx context.Context, in *changeExecution, change func(ct
 	if e, err = s.await(ctx, e, wait); err != nil {
 		return nil, err
 	}
-	return &answer[rest.Execution]{executionOf(e)}, nil
+	return &answer[rest.Execution]{s.executionOf(e)}, nil
 }
 
 type restartExecution struct {

@@ -32,6 +32,10 @@ func (f *fakes) Get(context.Context, string, string, int64) (*bus.Execution, err
 	return f.submitted, f.err
 }
 
+func (f *fakes) Token(_, job string) (string, bool) { return job, true }
+
+func (f *fakes) JobName(_, token string) string { return token }
+
 func (f *fakes) Job(string, string) (*index.Job, bool) { return f.job, f.job != nil }
 
 func (f *fakes) App(name string) (bus.App, uint64, bool) { return bus.App{Name: name}, 1, true }

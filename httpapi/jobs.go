@@ -6,35 +6,12 @@ import (
 	"slices"
 	"time"
 
-	"github.com/danielgtaylor/huma/v2"
-
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/bus/index"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
-
-// JobPath is a job in a path.
-type JobPath struct {
-	App string `path:"app"`
-	Job string `path:"job"`
-}
-
-// Resolve refuses what cannot be names, before they become parts of a key.
-func (p *JobPath) Resolve(huma.Context) []error {
-	switch {
-	case !subjects.ValidName(p.App):
-		return []error{noApp(p.App)}
-	case !subjects.ValidName(p.Job):
-		return []error{noJob(p.App, p.Job)}
-	}
-	return nil
-}
-
-func noJob(app, name string) error {
-	return bus.NoSuchJob(app, cut(name))
-}
 
 func (s *Server) listJobs(ctx context.Context, in *jobSearch) (*answer[rest.List[rest.Job]], error) {
 	if _, _, err := s.app(ctx, in.App); err != nil {
@@ -78,16 +55,16 @@ func (s *Server) download(ctx context.Context, in *jobDownload) (*streamed, erro
 }
 
 // job finds a job; one that another bus has just made is not in the read model yet.
-func (s *Server) job(ctx context.Context, app, name string) (*index.Job, error) {
-	if j, ok := s.cfg.Index.Job(app, name); ok {
+func (s *Server) job(ctx context.Context, in *JobPath) (*index.Job, error) {
+	if j, ok := s.cfg.Index.Job(in.App, in.Job); ok {
 		return j, nil
 	}
-	if _, _, err := s.app(ctx, app); err != nil {
+	if _, _, err := s.app(ctx, in.App); err != nil {
 		return nil, err
 	}
-	e, err := s.cfg.Bus.Jobs.Get(ctx, bus.JobKey(app, name))
+	e, err := s.cfg.Bus.Job(ctx, in.App, in.Job)
 	if errors.Is(err, bus.ErrNotFound) {
-		err = noJob(app, name)
+		err = bus.NoSuchJob(in.App, cut(in.name))
 	}
 	if err != nil {
 		return nil, err
@@ -98,7 +75,7 @@ func (s *Server) job(ctx context.Context, app, name string) (*index.Job, error) 
 }
 
 func (s *Server) getJob(ctx context.Context, in *JobPath) (*tagged[rest.Job], error) {
-	j, err := s.job(ctx, in.App, in.Job)
+	j, err := s.job(ctx, in)
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +83,7 @@ func (s *Server) getJob(ctx context.Context, in *JobPath) (*tagged[rest.Job], er
 }
 
 func (s *Server) getDefinition(ctx context.Context, in *JobPath) (*tagged[jsl.Job], error) {
-	j, err := s.job(ctx, in.App, in.Job)
+	j, err := s.job(ctx, in)
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +97,7 @@ type postJob struct {
 }
 
 func (s *Server) postJob(ctx context.Context, in *postJob) (*saved[rest.Job], error) {
-	out, err := s.importJob(ctx, in.App, &in.Sent.value, &in.Preconditions)
+	out, err := s.importJob(ctx, NamedPath{in.App, in.Sent.value.ID}, &in.Sent.value, &in.Preconditions)
 	if err == nil {
 		out.Status = 201
 	}
@@ -128,72 +105,115 @@ func (s *Server) postJob(ctx context.Context, in *postJob) (*saved[rest.Job], er
 }
 
 type putJob struct {
-	JobPath
+	NamedPath
 	Preconditions
 	Sent body[sentJob]
 }
 
 func (s *Server) putJob(ctx context.Context, in *putJob) (*saved[rest.Job], error) {
-	if id := in.Sent.value.ID; id != in.Job {
-		return nil, &bus.FieldError{Path: "/id", Want: "the job of the path, " + cut(in.Job), Got: id}
-	}
-	return s.importJob(ctx, in.App, &in.Sent.value, &in.Preconditions)
+	return s.importJob(ctx, in.NamedPath, &in.Sent.value, &in.Preconditions)
 }
 
-// importJob writes a job, and its schedule if there came one: both or none.
-func (s *Server) importJob(ctx context.Context, app string, sent *sentJob, p *Preconditions) (*saved[rest.Job], error) {
+// importJob writes the job of a path, and its schedule if there came one: both or none.
+func (s *Server) importJob(ctx context.Context, at NamedPath, sent *sentJob, p *Preconditions) (*saved[rest.Job], error) {
 	if sent.schedule == nil {
-		return s.writeJob(ctx, app, &sent.Job, p)
+		out, _, err := s.writeJob(ctx, at, &sent.Job, p)
+		return out, err
 	}
-	path := JobPath{app, sent.ID}
-	sc := scheduleFor(path, &sent.schedule.NewSchedule)
+	sc := scheduleFor(at.App, sent.ID, &sent.schedule.NewSchedule)
 	sc.Active = sent.schedule.Active == nil || *sent.schedule.Active
 	if err := s.cfg.Schedules.Judge(sc); err != nil {
 		return nil, err
 	}
-	out, err := s.writeJob(ctx, app, &sent.Job, p)
+	out, token, err := s.writeJob(ctx, at, &sent.Job, p)
 	if err != nil {
 		return nil, err
 	}
+	sc.Job = token
 	if _, err := s.cfg.Schedules.Set(ctx, sc); err != nil {
 		return nil, err
 	}
-	out.Body.Schedule, err = s.schedule(ctx, path)
+	out.Body.Schedule, err = s.schedule(ctx, at.App, token)
 	return out, err
 }
 
-func (s *Server) writeJob(ctx context.Context, app string, j *jsl.Job, p *Preconditions) (*saved[rest.Job], error) {
-	if _, _, err := s.app(ctx, app); err != nil {
-		return nil, err
+// writeJob writes the definition of the job of a path, which is renamed if the definition has another id, and says what its token is.
+func (s *Server) writeJob(ctx context.Context, at NamedPath, j *jsl.Job, p *Preconditions) (out *saved[rest.Job], token string, err error) {
+	if _, _, err := s.app(ctx, at.App); err != nil {
+		return nil, "", err
 	}
 	canonical, err := j.MarshalJSON()
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	v, revision, created, err := write(ctx, s.cfg.Bus.Jobs, bus.JobKey(app, j.ID), p, func(was *bus.Job) bus.Job {
-		now := subjects.Now()
-		v := bus.Job{App: app, Name: j.ID, Definition: canonical, CreateTime: now, UpdateTime: now}
-		if was != nil {
-			v.CreateTime = was.CreateTime
+	now := subjects.Now()
+	is := bus.Job{App: at.App, Name: j.ID, Definition: canonical, CreateTime: now, UpdateTime: now}
+	e, did, err := s.saveJob(ctx, at.Name, is, p)
+	if err != nil {
+		return nil, "", err
+	}
+	token = e.Value.Token
+	s.cfg.Index.PutJob(at.App, token, &e.Value, e.Revision)
+	var was any
+	if did == renamed {
+		was = map[string]string{"was": at.Name}
+	}
+	s.cfg.Bus.Event("job", did, []string{at.App, j.ID}, was)
+	shown, err := s.job(ctx, &JobPath{App: at.App, Job: token, name: j.ID})
+	if err != nil {
+		return nil, "", err
+	}
+	out = &saved[rest.Job]{status(did == what(true)), "/" + at.App + "/job/" + j.ID, etag(e.Revision), s.whole(shown)}
+	out.Body.Warnings = s.cfg.Deployments.Missing(at.App, j)
+	return out, token, nil
+}
+
+const renamed = "renamed"
+
+// saveJob stores the job that was called name if the preconditions hold, and says what that did, in the word of an event.
+func (s *Server) saveJob(ctx context.Context, name string, is bus.Job, p *Preconditions) (e bus.Entry[bus.Job], did string, err error) {
+	for range maxRaces {
+		e, did, err = s.saveJobOnce(ctx, name, is, p)
+		if !errors.Is(err, bus.ErrChanged) {
+			break
 		}
-		return v
-	})
-	if err != nil {
-		return nil, err
 	}
-	s.cfg.Index.PutJob(app, v.Name, &v, revision)
-	s.cfg.Bus.Event("job", what(created), []string{app, v.Name}, nil)
-	now, err := s.job(ctx, app, v.Name)
-	if err != nil {
-		return nil, err
+	return e, did, err
+}
+
+func (s *Server) saveJobOnce(ctx context.Context, name string, is bus.Job, p *Preconditions) (e bus.Entry[bus.Job], did string, err error) {
+	was, err := s.cfg.Bus.JobNamed(ctx, is.App, name)
+	none := errors.Is(err, bus.ErrNotFound)
+	if err != nil && !none {
+		return e, "", err
 	}
-	out := &saved[rest.Job]{status(created), "/" + app + "/job/" + v.Name, etag(revision), s.whole(now)}
-	out.Body.Warnings = s.cfg.Deployments.Missing(app, j)
-	return out, nil
+	if err := p.check(was.Revision); err != nil {
+		return e, "", err
+	}
+	switch {
+	case none && is.Name != name:
+		return e, "", bus.NoSuchJob(is.App, cut(name))
+	case none:
+		if e, err = s.cfg.Bus.CreateJob(ctx, is); errors.Is(err, bus.ErrExists) {
+			err = bus.ErrChanged
+		}
+		return e, what(true), err
+	}
+	e = was
+	is.Token, is.NameOf, is.CreateTime = was.Value.Token, was.Value.NameOf, was.Value.CreateTime
+	e.Value, did = is, what(false)
+	if is.Name == name {
+		e.Revision, err = s.cfg.Bus.Jobs.Update(ctx, was.Key, is, was.Revision)
+		return e, did, err
+	}
+	if e.Revision, err = s.cfg.Bus.RenameJob(ctx, was, is); errors.Is(err, bus.ErrExists) {
+		err = bus.State(bus.CodeJobExists, "there is a job %s already in the application %s: %s cannot have its name", is.Name, is.App, name)
+	}
+	return e, renamed, err
 }
 
 func (s *Server) getSettings(ctx context.Context, in *JobPath) (*answer[rest.Settings], error) {
-	j, err := s.job(ctx, in.App, in.Job)
+	j, err := s.job(ctx, in)
 	if err != nil {
 		return nil, err
 	}
@@ -217,9 +237,9 @@ func (s *Server) deleteExclusive(ctx context.Context, in *JobPath) (*struct{}, e
 
 func (s *Server) setExclusive(ctx context.Context, in JobPath, exclusive bool) (*answer[rest.Settings], error) {
 	for range maxRaces {
-		e, err := s.cfg.Bus.Jobs.Get(ctx, bus.JobKey(in.App, in.Job))
+		e, err := s.cfg.Bus.Job(ctx, in.App, in.Job)
 		if errors.Is(err, bus.ErrNotFound) {
-			_, err = s.job(ctx, in.App, in.Job) // which of the two is not there
+			_, err = s.job(ctx, &in) // which of the two is not there
 		}
 		if err != nil {
 			return nil, err
@@ -229,7 +249,7 @@ func (s *Server) setExclusive(ctx context.Context, in JobPath, exclusive bool) (
 			return nil, err
 		}
 		j.Exclusive = exclusive
-		_, err = s.writeJob(ctx, in.App, j, &Preconditions{IfMatch: etag(e.Revision)})
+		_, _, err = s.writeJob(ctx, NamedPath{in.App, e.Value.Name}, j, &Preconditions{IfMatch: etag(e.Revision)})
 		if !errors.Is(err, errPrecondition) && !errors.Is(err, bus.ErrChanged) {
 			return &answer[rest.Settings]{rest.Settings{Exclusive: exclusive}}, err
 		}
@@ -244,12 +264,12 @@ type deleteJob struct {
 }
 
 func (s *Server) deleteJob(ctx context.Context, in *deleteJob) (*struct{}, error) {
-	if _, err := s.job(ctx, in.App, in.Job); err != nil {
+	if _, err := s.job(ctx, &in.JobPath); err != nil {
 		return nil, err
 	}
 	var revision uint64
 	if in.conditional() { // asked of the leader: the read model may not have seen another bus's write yet
-		e, err := s.cfg.Bus.Jobs.Get(ctx, bus.JobKey(in.App, in.Job))
+		e, err := s.cfg.Bus.Job(ctx, in.App, in.Job)
 		if err != nil && !errors.Is(err, bus.ErrNotFound) {
 			return nil, err
 		}
@@ -286,7 +306,7 @@ func (s *Server) timeline(j *index.Job) []rest.ExecutionSummary {
 		if l := j.Latest; l != nil && !l.StartTime.IsZero() && !l.EndTime.IsZero() {
 			took = l.EndTime.Std().Sub(l.StartTime.Std())
 		}
-		for _, t := range s.cfg.Schedules.Next(j.App, j.Name, toCome) {
+		for _, t := range s.cfg.Schedules.Next(j.App, j.Token, toCome) {
 			all = append(all, rest.ExecutionSummary{
 				App: j.App, Job: j.Name, BatchStatus: subjects.Registered,
 				StartTime: subjects.TimeOf(t), EndTime: subjects.TimeOf(t.Add(took)), ScheduledFor: subjects.TimeOf(t),
@@ -294,7 +314,7 @@ func (s *Server) timeline(j *index.Job) []rest.ExecutionSummary {
 		}
 		slices.Reverse(all) // newest first
 	}
-	newest, _ := s.cfg.Index.Executions(j.App, j.Name, 0, inTimeline)
+	newest, _ := s.cfg.Index.Executions(j.App, j.Token, 0, inTimeline)
 	for i := range newest {
 		all = append(all, summaryOf(&newest[i]))
 	}
@@ -304,7 +324,7 @@ func (s *Server) timeline(j *index.Job) []rest.ExecutionSummary {
 // jobOf is a job as lists show it.
 func (s *Server) jobOf(j *index.Job) rest.Job {
 	v := rest.Job{
-		DBID: rest.DBID("job", j.App, j.Name),
+		DBID: rest.DBID("job", j.App, j.Token),
 		Name: j.Name, Restartable: j.JSL.Restartable.Or(true), Exclusive: j.JSL.Exclusive,
 		Stats: rest.JobStats{
 			Total: j.Stats.Total, Success: j.Stats.Success, Failure: j.Stats.Failure,
@@ -328,7 +348,7 @@ func (s *Server) next(j *index.Job) subjects.Time {
 	if j.Schedule == nil || !j.Schedule.Active {
 		return 0
 	}
-	for _, t := range s.cfg.Schedules.Next(j.App, j.Name, 1) {
+	for _, t := range s.cfg.Schedules.Next(j.App, j.Token, 1) {
 		return subjects.TimeOf(t)
 	}
 	return 0

@@ -286,7 +286,7 @@ func (l *logReader) end(ctx context.Context, w *textWriter) error {
 	if err != nil {
 		e = l.execution // it was removed meanwhile
 	}
-	return w.event(0, "end", eventOf(e))
+	return w.event(0, "end", l.server.eventOf(e))
 }
 
 // each calls write for the lines of a message. Only the last one has the message's id: who was cut off among them

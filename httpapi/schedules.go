@@ -35,18 +35,18 @@ func (s *Server) postSchedule(ctx context.Context, in *putSchedule) (*scheduled,
 
 func (s *Server) putSchedule(ctx context.Context, in *putSchedule) (*scheduled, error) {
 	sent := &in.Sent.value
-	j, err := s.job(ctx, in.App, in.Job)
+	j, err := s.job(ctx, &in.JobPath)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := s.cfg.Schedules.Set(ctx, scheduleFor(in.JobPath, sent)); err != nil {
+	if _, err := s.cfg.Schedules.Set(ctx, scheduleFor(in.App, in.Job, sent)); err != nil {
 		return nil, err
 	}
-	is, err := s.schedule(ctx, in.JobPath)
+	is, err := s.schedule(ctx, in.App, in.Job)
 	if err != nil {
 		return nil, err
 	}
-	return &scheduled{status(j.Schedule == nil), "/" + in.App + "/job/" + in.Job + "/schedule", is}, nil
+	return &scheduled{status(j.Schedule == nil), "/" + in.App + "/job/" + in.name + "/schedule", is}, nil
 }
 
 type preview struct{ Sent body[rest.NewPreview] }
@@ -86,9 +86,9 @@ func faultsOfPreview(sent *rest.NewPreview) faults {
 }
 
 // scheduleFor is the schedule of a job that was sent.
-func scheduleFor(in JobPath, sent *rest.NewSchedule) bus.Schedule {
+func scheduleFor(app, token string, sent *rest.NewSchedule) bus.Schedule {
 	return bus.Schedule{
-		App: in.App, Job: in.Job, Cron: sent.CronNotation, TimeZone: sent.TimeZone, Calendar: sent.Calendar,
+		App: app, Job: token, Cron: sent.CronNotation, TimeZone: sent.TimeZone, Calendar: sent.Calendar,
 		Substitute: sent.Substitution, Misfire: sent.Misfire, Active: true,
 	}
 }
@@ -98,14 +98,14 @@ const maxWant = 400
 
 // faultsOfSchedule finds all that is wrong with the values that were sent.
 func faultsOfSchedule(sent *rest.NewSchedule) (wrong faults) {
-	for _, f := range scheduler.Faults(scheduleFor(JobPath{}, sent)) {
+	for _, f := range scheduler.Faults(scheduleFor("", "", sent)) {
 		wrong.add(f.Path, f.Want[:min(len(f.Want), maxWant)], f.Got)
 	}
 	return wrong
 }
 
 func (s *Server) deleteSchedule(ctx context.Context, in *JobPath) (*struct{}, error) {
-	if _, err := s.job(ctx, in.App, in.Job); err != nil {
+	if _, err := s.job(ctx, in); err != nil {
 		return nil, err
 	}
 	return nil, s.cfg.Schedules.Remove(ctx, in.App, in.Job)
@@ -120,13 +120,13 @@ func (s *Server) resumeSchedule(ctx context.Context, in *JobPath) (*answer[*rest
 }
 
 func (s *Server) changeSchedule(ctx context.Context, in *JobPath, change func(ctx context.Context, app, job string) error) (*answer[*rest.Schedule], error) {
-	if _, err := s.job(ctx, in.App, in.Job); err != nil {
+	if _, err := s.job(ctx, in); err != nil {
 		return nil, err
 	}
 	if err := change(ctx, in.App, in.Job); err != nil {
 		return nil, err
 	}
-	is, err := s.schedule(ctx, *in)
+	is, err := s.schedule(ctx, in.App, in.Job)
 	if err != nil {
 		return nil, err
 	}
@@ -134,8 +134,8 @@ func (s *Server) changeSchedule(ctx context.Context, in *JobPath, change func(ct
 }
 
 // schedule reads what has just been written.
-func (s *Server) schedule(ctx context.Context, in JobPath) (*rest.Schedule, error) {
-	e, err := s.cfg.Bus.Schedules.Get(ctx, bus.JobKey(in.App, in.Job))
+func (s *Server) schedule(ctx context.Context, app, token string) (*rest.Schedule, error) {
+	e, err := s.cfg.Bus.Schedules.Get(ctx, bus.JobKey(app, token))
 	if err != nil {
 		return nil, err
 	}

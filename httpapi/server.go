@@ -30,13 +30,15 @@ const (
 type Index interface {
 	App(name string) (a bus.App, revision uint64, ok bool)
 	Apps() []bus.App
-	Job(app, name string) (*index.Job, bool)
+	Token(app, job string) (token string, ok bool) // of a job by its name
+	JobName(app, token string) string              // what Token found it by
+	Job(app, token string) (*index.Job, bool)
 	Jobs(q index.JobQuery) (page []*index.Job, hits int)
 	CountJobs(app string) int
-	Executions(app, job string, offset, limit int) (page []index.Summary, hits int)
+	Executions(app, token string, offset, limit int) (page []index.Summary, hits int)
 	NewestOf(agent string, limit int) []index.Summary
 	PutApp(name string, v *bus.App, revision uint64)
-	PutJob(app, name string, v *bus.Job, revision uint64)
+	PutJob(app, token string, v *bus.Job, revision uint64)
 }
 
 // Executions is the part of the life cycle that the API needs.

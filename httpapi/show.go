@@ -15,17 +15,17 @@ import (
 
 func summaryOf(e *index.Summary) rest.ExecutionSummary {
 	return rest.ExecutionSummary{
-		ExecutionID: e.ID, InstanceID: e.InstanceID, App: e.App, Job: e.Job,
+		ExecutionID: e.ID, InstanceID: e.InstanceID, App: e.App, Job: e.Name,
 		BatchStatus: e.BatchStatus, ExitStatus: exitStatus(e.BatchStatus, e.ExitStatus),
 		CreateTime: e.CreateTime, StartTime: e.StartTime, EndTime: e.EndTime, LastUpdatedTime: e.UpdateTime,
 		Agent: agentRef(e.Agent), Attempt: e.Attempt, ScheduledFor: e.ScheduledFor, RestartOf: orNil(e.RestartOf),
 	}
 }
 
-func executionOf(e *bus.Execution) rest.Execution {
+func (s *Server) executionOf(e *bus.Execution) rest.Execution {
 	v := rest.Execution{
 		ExecutionSummary: rest.ExecutionSummary{
-			ExecutionID: e.ID, InstanceID: e.InstanceID, App: e.App, Job: e.Job,
+			ExecutionID: e.ID, InstanceID: e.InstanceID, App: e.App, Job: s.cfg.Index.JobName(e.App, e.Job),
 			BatchStatus: e.BatchStatus, ExitStatus: exitStatus(e.BatchStatus, e.ExitStatus),
 			CreateTime: e.CreateTime, StartTime: e.StartTime, EndTime: e.EndTime, LastUpdatedTime: e.UpdateTime,
 			Agent: agentRef(e.Agent), Attempt: e.Attempt, ScheduledFor: e.ScheduledFor, RestartOf: orNil(e.RestartOf),
@@ -51,9 +51,9 @@ func stepOf(execution int64, e *subjects.StepExecution) rest.StepExecution {
 	}
 }
 
-func eventOf(e *bus.Execution) rest.Event {
+func (s *Server) eventOf(e *bus.Execution) rest.Event {
 	return rest.Event{
-		ExecutionID: e.ID, App: e.App, Job: e.Job,
+		ExecutionID: e.ID, App: e.App, Job: s.cfg.Index.JobName(e.App, e.Job),
 		BatchStatus: e.BatchStatus, ExitStatus: exitStatus(e.BatchStatus, e.ExitStatus),
 		Attempt: e.Attempt, Agent: agentRef(e.Agent),
 		CreateTime: e.CreateTime, StartTime: e.StartTime, EndTime: e.EndTime, LastUpdatedTime: e.UpdateTime,

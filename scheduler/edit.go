@@ -22,7 +22,7 @@ func (s *Scheduler) Set(ctx context.Context, sc bus.Schedule) (rev uint64, err e
 	if err := s.Judge(sc); err != nil {
 		return 0, err
 	}
-	if _, err := s.bus.Jobs.Get(ctx, sc.Key()); errors.Is(err, bus.ErrNotFound) {
+	if _, err := s.bus.Job(ctx, sc.App, sc.Job); errors.Is(err, bus.ErrNotFound) {
 		return 0, bus.NoSuchJob(sc.App, sc.Job)
 	} else if err != nil {
 		return 0, err

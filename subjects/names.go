@@ -11,6 +11,9 @@ import (
 // subject and a part of a key.
 const NamePattern = `^[A-Za-z0-9_-]{1,128}$`
 
+// MaxName is how long a name may be.
+const MaxName = 128
+
 var namePattern = regexp.MustCompile(NamePattern)
 
 // ValidName says whether s can be the name of an application, a job, a pool or an agent.

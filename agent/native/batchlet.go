@@ -19,7 +19,7 @@ func (r *run) call(ctx context.Context, s *jsl.Step, x *subjects.StepExecution) 
 		return r.rep.Save(*x)
 	})
 	e := &r.work.Execution
-	c.App, c.Job, c.Step = e.App, e.Job, s.ID
+	c.App, c.Job, c.Step = e.App, r.jsl.ID, s.ID
 	c.ExecutionID, c.Attempt = e.ID, r.work.Attempt
 	c.Parameters = e.Parameters
 	c.Properties, c.JobProperties = values(s.Batchlet.Properties), values(r.jsl.Properties)

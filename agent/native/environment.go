@@ -42,7 +42,7 @@ func (r *run) environment(s *jsl.Step) []string {
 		env = append(env, "JOBSTREAMER_PARAM_"+variable(name)+"="+value)
 	}
 	return append(env,
-		"JOBSTREAMER_APP="+e.App, "JOBSTREAMER_JOB="+e.Job,
+		"JOBSTREAMER_APP="+e.App, "JOBSTREAMER_JOB="+r.jsl.ID,
 		"JOBSTREAMER_EXECUTION_ID="+strconv.FormatInt(e.ID, 10),
 		"JOBSTREAMER_ATTEMPT="+strconv.Itoa(r.work.Attempt), "JOBSTREAMER_STEP="+s.ID)
 }

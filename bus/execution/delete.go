@@ -3,6 +3,7 @@ package execution
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
@@ -46,7 +47,7 @@ func (s *Service) markDeleted(ctx context.Context, app, job string, id int64) er
 // DeleteJob removes a definition at its revision (0: whatever it is), with its schedule, and its history unless it is to be
 // kept. The error is a StateError job_execution_is_running while an execution has not ended.
 func (s *Service) DeleteJob(ctx context.Context, app, job string, revision uint64, keepHistory bool) error {
-	e, err := s.b.Jobs.Get(ctx, bus.JobKey(app, job))
+	e, err := s.b.Job(ctx, app, job)
 	if errors.Is(err, bus.ErrNotFound) {
 		return bus.NoSuchJob(app, job)
 	}
@@ -57,7 +58,7 @@ func (s *Service) DeleteJob(ctx context.Context, app, job string, revision uint6
 		return bus.ErrChanged
 	}
 	if n := s.x.LiveOf(app, job); n > 0 {
-		return bus.State(bus.CodeIsRunning, "the job %s has %d executions that have not ended", bus.JobKey(app, job), n)
+		return bus.State(bus.CodeIsRunning, "the job %s has %d executions that have not ended", bus.JobKey(app, e.Value.Name), n)
 	}
 	sched, err := s.b.Schedules.Get(ctx, e.Key)
 	if err == nil {
@@ -68,7 +69,7 @@ func (s *Service) DeleteJob(ctx context.Context, app, job string, revision uint6
 	if err != nil && !errors.Is(err, bus.ErrNotFound) {
 		return err
 	}
-	if err := s.b.Jobs.Delete(ctx, e.Key, e.Revision); err != nil {
+	if err := s.b.DeleteJob(ctx, e); err != nil {
 		return err
 	}
 	s.x.PutJob(app, job, nil, e.Revision+1)
@@ -91,6 +92,7 @@ func (s *Service) DeleteApp(ctx context.Context, app string) error {
 	if err != nil {
 		return err
 	}
+	jobs = slices.DeleteFunc(jobs, func(e bus.Entry[bus.Job]) bool { return e.Value.Definition == nil })
 	if len(jobs) > 0 {
 		return bus.State(bus.CodeAppInUse, "the application %s has %d jobs: delete them first", app, len(jobs))
 	}
@@ -98,7 +100,7 @@ func (s *Service) DeleteApp(ctx context.Context, app string) error {
 		return err
 	}
 	s.x.PutApp(app, nil, e.Revision+1)
-	for _, job := range s.x.JobNames(app) {
+	for _, job := range s.x.JobTokens(app) {
 		if err := s.DeleteHistory(ctx, app, job); err != nil {
 			return err
 		}

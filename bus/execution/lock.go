@@ -19,11 +19,11 @@ func (s *Service) lockedOut(ctx context.Context, app, job string) error {
 	case err != nil:
 		return err
 	}
-	return exclusive(app, job, l.Value)
+	return s.exclusive(app, job, l.Value)
 }
 
-func exclusive(app, job string, holder int64) error {
-	return bus.State(bus.CodeExclusive, "the job %s is exclusive, and its execution %d has not ended", bus.JobKey(app, job), holder)
+func (s *Service) exclusive(app, job string, holder int64) error {
+	return bus.State(bus.CodeExclusive, "the job %s is exclusive, and its execution %d has not ended", bus.JobKey(app, s.x.JobName(app, job)), holder)
 }
 
 // lock takes the lock of an exclusive job for rec. Taken by another: rec ends as abandoned, if nobody claimed it, and
@@ -57,7 +57,7 @@ func (s *Service) lock(ctx context.Context, rec *bus.Execution) error {
 		if err != nil {
 			return fmt.Errorf("%w: %w", bus.ErrUnknown, err)
 		}
-		return exclusive(rec.App, rec.Job, l.Value)
+		return s.exclusive(rec.App, rec.Job, l.Value)
 	}
 }
 

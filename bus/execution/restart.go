@@ -28,7 +28,7 @@ func (s *Service) Restart(ctx context.Context, app, job string, id int64, parame
 		}
 	}
 	if !parsed.Restartable.Or(true) {
-		return nil, false, bus.State(bus.CodeRestartRefused, "the job %s is not restartable", bus.JobKey(old.App, old.Job))
+		return nil, false, bus.State(bus.CodeRestartRefused, "the job %s is not restartable", bus.JobKey(old.App, parsed.ID))
 	}
 	if old.RestartedBy != 0 { // before we asked
 		return nil, false, bus.State(bus.CodeNotMostRecent, "execution %d was restarted as %d", id, old.RestartedBy)

@@ -96,7 +96,11 @@ func (s *Service) Get(ctx context.Context, app, job string, id int64) (*bus.Exec
 }
 
 func (s *Service) get(ctx context.Context, app, job string, id int64) (bus.Entry[bus.Execution], error) {
-	none := bus.State(bus.CodeNoSuchExecution, "there is no execution %d of %s", id, cmp.Or(job, "the application "+app))
+	of := "the application " + app
+	if job != "" {
+		of = s.x.JobName(app, job)
+	}
+	none := bus.State(bus.CodeNoSuchExecution, "there is no execution %d of %s", id, of)
 	if job == "" {
 		sum, ok := s.x.Find(id)
 		switch {

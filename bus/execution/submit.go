@@ -69,7 +69,7 @@ func (s *Service) definition(ctx context.Context, app, job string) (*bus.Job, *j
 	if def, parsed, ok := s.x.Definition(app, job); ok {
 		return def, parsed, nil
 	}
-	e, err := s.b.Jobs.Get(ctx, bus.JobKey(app, job))
+	e, err := s.b.Job(ctx, app, job)
 	if errors.Is(err, bus.ErrNotFound) {
 		return nil, nil, bus.NoSuchJob(app, job)
 	}
@@ -83,7 +83,7 @@ func (s *Service) definition(ctx context.Context, app, job string) (*bus.Job, *j
 func newRecord(id int64, def *bus.Job, parsed *jsl.Job, now time.Time) *bus.Execution {
 	return &bus.Execution{
 		Execution: subjects.Execution{
-			ID: id, InstanceID: id, App: def.App, Job: def.Name, BatchStatus: subjects.Undispatched,
+			ID: id, InstanceID: id, App: def.App, Job: def.Token, BatchStatus: subjects.Undispatched,
 			Pool: cmp.Or(parsed.Pool, subjects.DefaultPool), Priority: cmp.Or(parsed.Priority, subjects.Normal),
 			Exclusive: parsed.Exclusive, OnAgentLost: parsed.OnAgentLost, MaxAttempts: parsed.MaxAttempts,
 			CreateTime: subjects.TimeOf(now), UpdateTime: subjects.TimeOf(now),

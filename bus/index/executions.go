@@ -12,7 +12,8 @@ import (
 
 // Summary is what lists show of an execution.
 type Summary struct {
-	App, Job                       string
+	App, Job                       string // its token
+	Name                           string // of the job now
 	ID, InstanceID                 int64
 	BatchStatus                    subjects.BatchStatus
 	ExitStatus                     string
@@ -159,7 +160,7 @@ func (x *Index) summary(e *entry) Summary {
 	j := x.jobs[e.job]
 	ex := x.table.extra[e.id]
 	return Summary{
-		App: j.app, Job: j.name, ID: e.id, InstanceID: e.instance,
+		App: j.app, Job: j.token, Name: j.name(), ID: e.id, InstanceID: e.instance,
 		BatchStatus: statusOf(e.status), ExitStatus: x.names.name(e.exit), Agent: x.names.name(e.agent), Attempt: int(e.attempt),
 		CreateTime: e.create, StartTime: e.start, EndTime: e.end, UpdateTime: max(e.create, e.start, e.end),
 		ScheduledFor: ex.scheduledFor, RestartOf: ex.restartOf, Wish: x.wishes[e.id],
@@ -170,7 +171,7 @@ func (x *Index) summary(e *entry) Summary {
 func (x *Index) Executions(app, job string, offset, limit int) (page []Summary, hits int) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	j := x.byName[jobName{app, job}]
+	j := x.byToken[jobName{app, job}]
 	if j == nil {
 		return nil, 0
 	}
@@ -287,7 +288,7 @@ func (x *Index) LiveOf(app, job string) int {
 	n := 0
 	for id := range x.live {
 		if h, ok := x.table.find(id); ok {
-			if j := x.jobs[x.table.at(h).job]; j.app == app && j.name == job {
+			if j := x.jobs[x.table.at(h).job]; j.app == app && j.token == job {
 				n++
 			}
 		}

@@ -30,9 +30,10 @@ type Index struct {
 	mu        sync.RWMutex
 	apps      map[string]appEntry
 	jobs      []*jobEntry // by number, which entries of executions have; never shrinks
-	byName    map[jobName]*jobEntry
-	perApp    map[string]int // jobs with a definition
-	changed   chan struct{}  // closed at the next change of a schedule
+	byToken   map[jobName]*jobEntry
+	byName    map[jobName]*jobEntry // those with a definition
+	perApp    map[string]int        // jobs with a definition
+	changed   chan struct{}         // closed at the next change of a schedule
 	table     table
 	names     names // of agents, exit statuses
 	live      map[int64]struct{}
@@ -55,7 +56,7 @@ type appEntry struct {
 func New(b *bus.Bus) *Index {
 	return &Index{
 		b: b, ready: make(chan struct{}), changed: make(chan struct{}),
-		apps: map[string]appEntry{}, byName: map[jobName]*jobEntry{}, perApp: map[string]int{},
+		apps: map[string]appEntry{}, byToken: map[jobName]*jobEntry{}, byName: map[jobName]*jobEntry{}, perApp: map[string]int{},
 		table: newTable(), names: newNames(), live: map[int64]struct{}{},
 		doomed: map[int64]Doomed{}, successor: map[int64]Restarted{},
 		waiters: map[int64][]chan *bus.Execution{}, wishes: map[int64]string{},
@@ -89,13 +90,13 @@ func (x *Index) Run(ctx context.Context) error {
 	}
 	follow(ctx, g, x.b.Apps, filled, x.PutApp)
 	follow(ctx, g, x.b.Jobs, filled, func(key string, v *bus.Job, rev uint64) {
-		if app, job, ok := bus.SplitJobKey(key); ok {
-			x.PutJob(app, job, v, rev)
+		if app, token, ok := bus.SplitJobKey(key); ok {
+			x.PutJob(app, token, v, rev)
 		}
 	})
 	follow(ctx, g, x.b.Schedules, filled, func(key string, v *bus.Schedule, rev uint64) {
-		if app, job, ok := bus.SplitJobKey(key); ok {
-			x.PutSchedule(app, job, v, rev)
+		if app, token, ok := bus.SplitJobKey(key); ok {
+			x.PutSchedule(app, token, v, rev)
 		}
 	})
 	g.Go(func() error { return x.followExecutions(ctx, filled) })
@@ -119,37 +120,44 @@ func (x *Index) PutApp(name string, v *bus.App, rev uint64) {
 	}
 }
 
-// PutJob takes in a definition that was written or, if v is nil, deleted.
-func (x *Index) PutJob(app, name string, v *bus.Job, rev uint64) {
+// PutJob takes in what was written about a token: a job's definition or, if v is nil or has none, that there is no job.
+func (x *Index) PutJob(app, token string, v *bus.Job, rev uint64) {
+	var def *bus.Job
 	var parsed *jsl.Job
-	if v != nil {
+	if v != nil && v.Definition != nil {
 		var err error
 		if parsed, err = jsl.ParseJSON(v.Definition); err != nil {
-			x.b.Log.Error("definition cannot be read", "app", app, "job", name, "err", err)
+			x.b.Log.Error("definition cannot be read", "app", app, "job", v.Name, "err", err)
 			return
 		}
+		named := *v
+		named.Token = token
+		def = &named
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	j := x.job(app, name)
+	j := x.job(app, token)
 	if rev <= j.rev {
 		return
 	}
-	if (j.def == nil) != (v == nil) {
-		if v == nil {
-			x.perApp[app]--
-		} else {
-			x.perApp[app]++
+	if j.def != nil {
+		x.perApp[app]--
+		if k := (jobName{app, j.def.Name}); x.byName[k] == j { // else a job that took the name was heard of first
+			delete(x.byName, k)
 		}
 	}
-	j.def, j.jsl, j.rev = v, parsed, rev
+	if def != nil {
+		x.perApp[app]++
+		x.byName[jobName{app, def.Name}] = j
+	}
+	j.def, j.jsl, j.rev = def, parsed, rev
 }
 
 // PutSchedule takes in a schedule that was written or, if v is nil, deleted.
-func (x *Index) PutSchedule(app, job string, v *bus.Schedule, rev uint64) {
+func (x *Index) PutSchedule(app, token string, v *bus.Schedule, rev uint64) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	j := x.job(app, job)
+	j := x.job(app, token)
 	if rev <= j.schedRev {
 		return
 	}
@@ -158,14 +166,14 @@ func (x *Index) PutSchedule(app, job string, v *bus.Schedule, rev uint64) {
 	x.changed = make(chan struct{})
 }
 
-// job returns the entry for a name and makes it if need be.
-func (x *Index) job(app, name string) *jobEntry {
-	k := jobName{app, name}
-	j := x.byName[k]
+// job returns the entry for a token and makes it if need be.
+func (x *Index) job(app, token string) *jobEntry {
+	k := jobName{app, token}
+	j := x.byToken[k]
 	if j == nil {
-		j = &jobEntry{app: app, name: name, number: uint32(len(x.jobs))}
+		j = &jobEntry{app: app, token: token, number: uint32(len(x.jobs))}
 		x.jobs = append(x.jobs, j)
-		x.byName[k] = j
+		x.byToken[k] = j
 	}
 	return j
 }

@@ -40,17 +40,17 @@ type JobQuery struct {
 
 // jobEntry is a job's definition, if it has one, and what is counted of its executions.
 type jobEntry struct {
-	app, name string
-	number    uint32
-	def       *bus.Job
-	jsl       *jsl.Job
-	rev       uint64
-	schedule  *bus.Schedule
-	schedRev  uint64
-	list      []int32 // handles of executions, the oldest first
-	success   int
-	failure   int
-	duration  int64 // milliseconds, of the completed ones
+	app, token string
+	number     uint32
+	def        *bus.Job // nil: none
+	jsl        *jsl.Job
+	rev        uint64
+	schedule   *bus.Schedule
+	schedRev   uint64
+	list       []int32 // handles of executions, the oldest first
+	success    int
+	failure    int
+	duration   int64 // milliseconds, of the completed ones
 }
 
 // App returns an application's definition and its revision.
@@ -78,11 +78,40 @@ func (x *Index) Apps() []bus.App {
 	return all
 }
 
-// Job returns a job; false if it has no definition.
-func (x *Index) Job(app, name string) (*Job, bool) {
+// Token finds a job by its name, or by its token if only its executions are left.
+func (x *Index) Token(app, name string) (token string, ok bool) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	j := x.byName[jobName{app, name}]
+	k := jobName{app, name}
+	if j := x.byName[k]; j != nil {
+		return j.token, true
+	}
+	j := x.byToken[k]
+	return name, j != nil && j.def == nil && len(j.list) > 0
+}
+
+// JobName is the name that a job has now, or its token if there is no such job.
+func (x *Index) JobName(app, token string) string {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	if j := x.byToken[jobName{app, token}]; j != nil {
+		return j.name()
+	}
+	return token
+}
+
+func (j *jobEntry) name() string {
+	if j.def == nil {
+		return j.token
+	}
+	return j.def.Name
+}
+
+// Job returns a job; false if it has no definition.
+func (x *Index) Job(app, token string) (*Job, bool) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	j := x.byToken[jobName{app, token}]
 	if j == nil || j.def == nil {
 		return nil, false
 	}
@@ -90,27 +119,27 @@ func (x *Index) Job(app, name string) (*Job, bool) {
 }
 
 // Definition is Job without counts, for those who only start it.
-func (x *Index) Definition(app, name string) (def *bus.Job, parsed *jsl.Job, ok bool) {
+func (x *Index) Definition(app, token string) (def *bus.Job, parsed *jsl.Job, ok bool) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	j := x.byName[jobName{app, name}]
+	j := x.byToken[jobName{app, token}]
 	if j == nil || j.def == nil {
 		return nil, nil, false
 	}
 	return j.def, j.jsl, true
 }
 
-// JobNames are the names of an application's jobs, those too that have executions only.
-func (x *Index) JobNames(app string) []string {
+// JobTokens are the tokens of an application's jobs, those too that have executions only.
+func (x *Index) JobTokens(app string) []string {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	var names []string
+	var tokens []string
 	for _, j := range x.jobs {
 		if j.app == app {
-			names = append(names, j.name)
+			tokens = append(tokens, j.token)
 		}
 	}
-	return names
+	return tokens
 }
 
 // CountJobs counts an application's jobs.
@@ -125,7 +154,7 @@ func (x *Index) Jobs(q JobQuery) (page []*Job, hits int) {
 	x.mu.RLock()
 	var all []*Job
 	for _, j := range x.jobs {
-		if j.def == nil || j.app != q.App || !containsAny(j.name, q.Words) {
+		if j.def == nil || j.app != q.App || !containsAny(j.def.Name, q.Words) {
 			continue
 		}
 		if v := x.view(j); q.Match == nil || q.Match(v) {

@@ -1,0 +1,192 @@
+package bus_test
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/bustest"
+)
+
+// jobsOf are the jobs of an application, as they are found by name, with a definition that says which one it is.
+type jobsOf struct {
+	*testing.T
+	*bus.Bus
+}
+
+func (b jobsOf) create(name, mark string) (bus.Entry[bus.Job], error) {
+	return b.CreateJob(b.Context(), bus.Job{App: "a", Name: name, Definition: []byte(`"` + mark + `"`)})
+}
+
+func (b jobsOf) rename(from, to string) error {
+	was, err := b.JobNamed(b.Context(), "a", from)
+	if err != nil {
+		return err
+	}
+	is := was.Value
+	is.Name = to
+	_, err = b.RenameJob(b.Context(), was, is)
+	return err
+}
+
+func (b jobsOf) remove(name string) error {
+	was, err := b.JobNamed(b.Context(), "a", name)
+	if err != nil {
+		return err
+	}
+	return b.DeleteJob(b.Context(), was)
+}
+
+// found is name=mark of those names that are a job's.
+func (b jobsOf) found(names ...string) string {
+	b.Helper()
+	var all []string
+	for _, name := range names {
+		e, err := b.JobNamed(b.Context(), "a", name)
+		if errors.Is(err, bus.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+		all = append(all, name+"="+strings.Trim(string(e.Value.Definition), `"`))
+		if by, err := b.Job(b.Context(), "a", e.Value.Token); err != nil || by.Revision != e.Revision {
+			b.Errorf("job %s by its token %s: %v at %d, want it at %d", name, e.Value.Token, err, by.Revision, e.Revision)
+		}
+	}
+	return strings.Join(all, " ")
+}
+
+func TestNamesOfJobs(t *testing.T) {
+	t.Parallel()
+	b := bustest.Open(t, bustest.Server(t), bus.Config{})
+	for _, step := range []struct {
+		do   string // create NAME MARK, rename FROM TO, delete NAME
+		err  error
+		want string // what X, Y and Z are then
+	}{
+		{"create X one", nil, "X=one"},
+		{"create X two", bus.ErrExists, "X=one"},
+		{"rename X Y", nil, "Y=one"},
+		{"rename X Y", bus.ErrNotFound, "Y=one"},
+		{"create Y two", bus.ErrExists, "Y=one"},
+		{"create X two", nil, "X=two Y=one"},
+		{"create X three", bus.ErrExists, "X=two Y=one"},
+		{"rename Y X", bus.ErrExists, "X=two Y=one"},
+		{"rename X Y", bus.ErrExists, "X=two Y=one"},
+		{"rename Y Z", nil, "X=two Z=one"},
+		{"create Y three", nil, "X=two Y=three Z=one"},
+		{"delete Z", nil, "X=two Y=three"},
+		{"rename Y Z", nil, "X=two Z=three"},
+		{"rename X Y", nil, "Y=two Z=three"},
+		{"rename Z X", nil, "X=three Y=two"},
+		{"rename Y Z", nil, "X=three Z=two"},
+		{"delete X", nil, "Z=two"},
+		{"create X four", nil, "X=four Z=two"},
+		{"delete Z", nil, "X=four"},
+		{"delete X", nil, ""},
+		{"create X five", nil, "X=five"},
+		{"rename X Y", nil, "Y=five"},
+		{"rename Y X", nil, "X=five"}, // over the marker of what was deleted at Y
+		{"rename X Y", nil, "Y=five"},
+		{"delete Y", nil, ""},
+	} {
+		bus := jobsOf{t, b}
+		var verb, one, two string
+		_, _ = fmt.Sscan(step.do, &verb, &one, &two)
+		var err error
+		switch verb {
+		case "create":
+			_, err = bus.create(one, two)
+		case "rename":
+			err = bus.rename(one, two)
+		default:
+			err = bus.remove(one)
+		}
+		if !errors.Is(err, step.err) {
+			t.Fatalf("%s: %v, want %v", step.do, err, step.err)
+		}
+		if got := bus.found("X", "Y", "Z"); got != step.want {
+			t.Fatalf("%s: %q, want %q", step.do, got, step.want)
+		}
+	}
+	left, err := b.Jobs.List(t.Context(), ">")
+	if err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+// Whoever does what at once, no job is lost, none has two names, and no name two jobs.
+func TestNamesOfJobsInARace(t *testing.T) {
+	t.Parallel()
+	server := bustest.Server(t)
+	names := []string{"A", "B", "C", "D", "E"}
+	var mu sync.Mutex
+	there := map[string]bool{} // marks of jobs
+	note := func(mark string, is bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		there[mark] = is
+	}
+	var all sync.WaitGroup
+	for n := range 4 {
+		b := jobsOf{t, bustest.Open(t, server, bus.Config{})}
+		all.Go(func() {
+			for i := range 100 {
+				one, two := names[rand.IntN(len(names))], names[rand.IntN(len(names))]
+				mark := fmt.Sprintf("%d.%d", n, i)
+				var err error
+				switch rand.IntN(4) {
+				case 0:
+					note(mark, true) // before: somebody may delete it at once
+					if _, err = b.create(one, mark); err != nil {
+						note(mark, false)
+					}
+				case 1:
+					err = b.drop(one, note)
+				default:
+					if one != two {
+						err = b.rename(one, two)
+					}
+				}
+				if err != nil && !errors.Is(err, bus.ErrChanged) && !errors.Is(err, bus.ErrExists) && !errors.Is(err, bus.ErrNotFound) {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	b := jobsOf{t, bustest.Open(t, server, bus.Config{})}
+	var got, want []string
+	for _, s := range strings.Fields(b.found(names...)) {
+		got = append(got, s[2:])
+	}
+	for mark, is := range there {
+		if is {
+			want = append(want, mark)
+		}
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("jobs that are found: %q, want %q", got, want)
+	}
+}
+
+// drop is remove that notes which job it was.
+func (b jobsOf) drop(name string, note func(mark string, is bool)) error {
+	was, err := b.JobNamed(b.Context(), "a", name)
+	if err != nil {
+		return err
+	}
+	if err := b.DeleteJob(b.Context(), was); err != nil {
+		return err
+	}
+	note(strings.Trim(string(was.Value.Definition), `"`), false)
+	return nil
+}
