@@ -25,6 +25,7 @@ func TestBombsCostLittle(t *testing.T) {
 		"YAML, keys without a value": {YAML, fill("? a\n")},
 		"XML, empty steps":           {XML, `<job id="a">` + fill("<step/>") + "</job>"},
 		"XML, attributes":            {XML, "<job " + fill(`a="" `) + "/>"},
+		"XML, known among unknown":   {XML, "<job " + strings.Repeat("a='' ", 140_000) + strings.Repeat("id='' ", 140_000) + "/>"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var before, after runtime.MemStats

@@ -1,9 +1,36 @@
 package jsl
 
-import "strings"
+import (
+	"encoding/xml"
+	"strings"
+)
 
 // attributePlace is where an attribute's name and value are written.
 type attributePlace struct{ name, value place }
+
+func (p attributePlace) member(name, value string) member {
+	v := &node{text: value, line: p.value.line, col: p.value.col}
+	return member{name, v, p.name.line, p.name.col}
+}
+
+// placed yields the attributes of the element that was read last, with their places. Declarations of namespaces are left out.
+func (r *xmlReader) placed(start xml.StartElement) func(yield func(xml.Attr, attributePlace) bool) {
+	return func(yield func(xml.Attr, attributePlace) bool) {
+		places := attributePlaces(r.place, int(r.dec.InputOffset()))
+		for i, a := range start.Attr {
+			if a.Name.Space == "xmlns" || a.Name.Space == "" && a.Name.Local == "xmlns" {
+				continue
+			}
+			p := attributePlace{r.place, r.place}
+			if i < len(places) {
+				p = places[i]
+			}
+			if !yield(a, p) {
+				return
+			}
+		}
+	}
+}
 
 // attributePlaces finds the attributes of the tag that begins at p and ends before the offset end. encoding/xml has
 // read the tag already, so it is well formed, but does not say where attributes are.

@@ -21,14 +21,24 @@ type xmlReader struct {
 
 // readXML returns the tree of a text and its faults so far, or why it is no job XML.
 func readXML(data []byte) (*node, Errors) {
+	r := newXMLReader(data)
+	return r.read(r.document)
+}
+
+func newXMLReader(data []byte) *xmlReader {
 	r := &xmlReader{dec: xml.NewDecoder(bytes.NewReader(data)), place: newPlace(data)}
 	r.dec.CharsetReader = func(label string, _ io.Reader) (io.Reader, error) {
 		return nil, fmt.Errorf("the encoding is %s, not UTF-8", label)
 	}
-	if bytes.Count(data, []byte{'='}) > 3*maxValues { // the decoder would read all attributes of an element at once
+	return r
+}
+
+// read reads the text by document.
+func (r *xmlReader) read(document func() (*node, error)) (*node, Errors) {
+	if bytes.Count(r.text, []byte{'='}) > 3*maxValues { // the decoder would read all attributes of an element at once
 		return nil, Errors{r.here("", wantValues, "more")}
 	}
-	n, err := r.document()
+	n, err := document()
 	if err != nil {
 		return nil, append(r.faults, r.explain(err))
 	}
@@ -66,6 +76,21 @@ func (r *xmlReader) document() (*node, error) {
 // token returns the next element or end. There is no text in job XML.
 func (r *xmlReader) token(path string) (xml.Token, error) {
 	for {
+		t, err := r.tokenOrText(path)
+		if err != nil {
+			return nil, err
+		}
+		s, ok := t.(xml.CharData)
+		if !ok {
+			return t, nil
+		}
+		r.fault(r.here(path, "elements only", quote(string(s))))
+	}
+}
+
+// tokenOrText returns the next element, end or text that is more than white space, which it trims.
+func (r *xmlReader) tokenOrText(path string) (xml.Token, error) {
+	for {
 		r.moveTo(int(r.dec.InputOffset()))
 		t, err := r.dec.Token()
 		if err != nil {
@@ -79,7 +104,7 @@ func (r *xmlReader) token(path string) (xml.Token, error) {
 			return t, nil
 		case xml.CharData:
 			if s := bytes.TrimSpace(t); len(s) > 0 {
-				r.fault(r.here(path, "elements only", quote(string(s))))
+				return xml.CharData(s), nil
 			}
 		case xml.Directive:
 			return nil, r.here(path, "no document type", quote("<!"+string(t)))
@@ -99,25 +124,22 @@ func (r *xmlReader) fault(f FieldError) {
 
 // attributes adds those of an element to n.
 func (r *xmlReader) attributes(n *node, path string, start xml.StartElement, shape xmlShape) {
-	places := attributePlaces(r.place, int(r.dec.InputOffset()))
-	for i, a := range start.Attr {
-		name, value := r.place, r.place
-		if i < len(places) {
-			name, value = places[i].name, places[i].value
-		}
+	var seen []xml.Name // only of what is known, so that the time is not the square of the text
+	for a, p := range r.placed(start) {
 		known := a.Name.Space == "" && slices.Contains(shape.attributes, a.Name.Local) ||
 			a.Name.Space == dispatchSpace && start.Name.Local == "job" && slices.Contains(dispatchNames, a.Name.Local)
 		switch {
-		case a.Name.Space == "xmlns" || a.Name.Space == "" && a.Name.Local == "xmlns":
-		case known && slices.ContainsFunc(start.Attr[:i], func(b xml.Attr) bool { return a.Name == b.Name }):
-			r.fault(FieldError{at(path, a.Name.Local), "a name once", quote(a.Name.Local), name.line, name.col})
-		case known && a.Name.Local != "version":
-			v := &node{text: a.Value, line: value.line, col: value.col}
-			n.members = append(n.members, member{strings.ReplaceAll(a.Name.Local, "-", "_"), v, name.line, name.col})
-		case a.Name.Space == dispatchSpace && !known:
-			r.fault(FieldError{at(path, a.Name.Local), oneOfNames(dispatchNames), quote(a.Name.Local), name.line, name.col})
-		case a.Name.Space == "" && !known:
-			r.fault(FieldError{at(path, a.Name.Local), oneOfNames(shape.attributes), quote(a.Name.Local), name.line, name.col})
+		case known && slices.Contains(seen, a.Name):
+			r.fault(FieldError{at(path, a.Name.Local), "a name once", quote(a.Name.Local), p.name.line, p.name.col})
+		case known:
+			seen = append(seen, a.Name)
+			if a.Name.Local != "version" {
+				n.members = append(n.members, p.member(strings.ReplaceAll(a.Name.Local, "-", "_"), a.Value))
+			}
+		case a.Name.Space == dispatchSpace:
+			r.fault(FieldError{at(path, a.Name.Local), oneOfNames(dispatchNames), quote(a.Name.Local), p.name.line, p.name.col})
+		case a.Name.Space == "":
+			r.fault(FieldError{at(path, a.Name.Local), oneOfNames(shape.attributes), quote(a.Name.Local), p.name.line, p.name.col})
 		}
 	}
 }
