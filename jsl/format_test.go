@@ -126,6 +126,7 @@ func TestParseIsBounded(t *testing.T) {
 		{"namespaces", XML, "<job " + repeat("xmlns:a='1' ") + "/>"},
 		{"entities", XML, `<!DOCTYPE job [<!ENTITY a "aaaa">]><job id="&a;"/>`},
 		{"text", XML, "<job>" + repeat("x<step/>") + "</job>"},
+		{"text without an end", XML, "<job>" + repeat("x<step/>")},
 	} {
 		t.Run(string(c.f)+" with "+c.name, func(t *testing.T) {
 			_, err := Parse(c.f, []byte(c.text))

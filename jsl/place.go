@@ -5,14 +5,17 @@ import (
 	"unicode/utf8"
 )
 
-// place follows a position in a text by line and column, from 1, columns in characters.
+// position is a line and a column, from 1, columns in characters.
+type position struct{ line, col int }
+
+// place follows a position in a text.
 type place struct {
-	text      []byte
-	offset    int
-	line, col int
+	text   []byte
+	offset int
+	position
 }
 
-func newPlace(text []byte) place { return place{text: text, line: 1, col: 1} }
+func newPlace(text []byte) place { return place{text: text, position: position{1, 1}} }
 
 // moveTo goes on to a later offset. It does not go back.
 func (p *place) moveTo(offset int) {

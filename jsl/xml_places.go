@@ -6,7 +6,7 @@ import (
 )
 
 // attributePlace is where an attribute's name and value are written.
-type attributePlace struct{ name, value place }
+type attributePlace struct{ name, value position }
 
 func (p attributePlace) member(name, value string) member {
 	v := &node{text: value, line: p.value.line, col: p.value.col}
@@ -21,7 +21,7 @@ func (r *xmlReader) placed(start xml.StartElement) func(yield func(xml.Attr, att
 			if a.Name.Space == "xmlns" || a.Name.Space == "" && a.Name.Local == "xmlns" {
 				continue
 			}
-			p := attributePlace{r.place, r.place}
+			p := attributePlace{r.position, r.position}
 			if i < len(places) {
 				p = places[i]
 			}
@@ -47,14 +47,14 @@ func attributePlaces(p place, end int) []attributePlace {
 		}
 		var a attributePlace
 		p.moveTo(base + i)
-		a.name = p
+		a.name = p.position
 		i += equals + 1
 		i += len(tag[i:]) - len(strings.TrimLeft(tag[i:], " \t\r\n"))
 		if i == len(tag) {
 			break
 		}
 		p.moveTo(base + i)
-		a.value = p
+		a.value = p.position
 		places = append(places, a)
 		closing := strings.IndexByte(tag[i+1:], tag[i])
 		if closing < 0 {

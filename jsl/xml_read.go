@@ -40,7 +40,7 @@ func (r *xmlReader) read(document func() (*node, error)) (*node, Errors) {
 	}
 	n, err := document()
 	if err != nil {
-		return nil, append(r.faults, r.explain(err))
+		return nil, append(r.faults[:min(len(r.faults), maxFaults-1)], r.explain(err))
 	}
 	return n, r.faults
 }
