@@ -1,6 +1,7 @@
 package jsl
 
 import (
+	"fmt"
 	"runtime"
 	"strings"
 	"testing"
@@ -26,6 +27,11 @@ func TestBombsCostLittle(t *testing.T) {
 		"XML, empty steps":           {XML, `<job id="a">` + fill("<step/>") + "</job>"},
 		"XML, attributes":            {XML, "<job " + fill(`a="" `) + "/>"},
 		"XML, known among unknown":   {XML, "<job " + strings.Repeat("a='' ", 140_000) + strings.Repeat("id='' ", 140_000) + "/>"},
+		"BPMN, empty steps":          {BPMN, `<jsr352:job id="a">` + fill("<jsr352:step/>") + "</jsr352:job>"},
+		"BPMN, steps in a flow":      {BPMN, `<a><jsr352:job id="a"><jsr352:flow id="f">` + strings.Repeat("<jsr352:step id='s'/>", 80_000) + "</jsr352:flow></jsr352:job></a>"},
+		"BPMN, shapes":               {BPMN, "<a>" + fill("<s/>") + "</a>"},
+		"BPMN, many wide arrows":     {BPMN, wideArrows()},
+		"BPMN, text in pieces":       {BPMN, "<jsr352:job id='a'><jsr352:step id='s'><bpmn:outgoing>" + fill("a<!---->") + "</bpmn:outgoing></jsr352:step></jsr352:job>"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var before, after runtime.MemStats
@@ -38,6 +44,17 @@ func TestBombsCostLittle(t *testing.T) {
 			}
 		})
 	}
+}
+
+// wideArrows is a diagram in which many places refer to arrows that have many attributes.
+func wideArrows() string {
+	var b strings.Builder
+	b.WriteString("<jsr352:job id='a'><jsr352:transition id='t' targetRef='s' ")
+	for i := range 140_000 {
+		fmt.Fprintf(&b, "a%d='' ", i)
+	}
+	b.WriteString("/><jsr352:step id='s'>" + strings.Repeat("<bpmn:outgoing>t</bpmn:outgoing>", 60_000) + "</jsr352:step></jsr352:job>")
+	return b.String()
 }
 
 // A large job that is right is read in each form and comes back.

@@ -5,7 +5,7 @@
 //	YAML --+--> tree (with places) --> Job --+--> tree --> JSON, YAML, EDN, XML
 //	EDN ---+                                 +--> Resolve: a job that can run
 //	XML ---+                                        ^
-//	                                 jobParameters, systemProperties
+//	BPMN --+                         jobParameters, systemProperties
 //
 // The smallest job, and one of everything, in JSON:
 //
@@ -38,6 +38,20 @@
 //
 // XML is the job XML of JSR-352, of either namespace or none, with children in any order. The attributes that dispatch a job
 // are not part of that language, and have a namespace of their own: https://github.com/job-streamer/dispatch.
+//
+// # Diagrams
+//
+// BPMN is what the diagram editor of older consoles saves: a job in the language http://jsr352/ with the properties of
+// http://camunda.org/schema/1.0/bpmn, and where all of it is drawn, which is ignored. It is read as the control bus of these consoles
+// read it: an element's id is its name if it has one; where a start leads to is first, and so is what nothing leads to in a flow; the
+// diagram's restartable, restart, and the listeners of flows and splits mean nothing. Some of it was not meant so, and is different here:
+//
+//   - A start leads to an element by its id, even if that has a name.
+//   - A transition for any exit status comes after those for a certain one, which it would hide.
+//   - A split has the attribute next instead of transitions, so it needs one for any exit status. One to an end of the job
+//     without an exit status says what is the case without it, and is left out; others to an end are refused.
+//   - An element that leaves by a transition that is not there is refused, and so is one of a job's that has no place where it is:
+//     it would be lost.
 //
 // # Places
 //

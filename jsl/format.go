@@ -14,6 +14,8 @@ const (
 	YAML Format = "yaml"
 	EDN  Format = "edn"
 	XML  Format = "xml" // the job XML of JSR-352
+
+	BPMN Format = "bpmn" // a diagram, which is read only
 )
 
 // maxDepth is how deep objects and arrays may be nested in any form.
@@ -39,8 +41,10 @@ func Parse(f Format, data []byte) (*Job, error) {
 		read = readEDN
 	case XML:
 		read = readXML
+	case BPMN:
+		read = readBPMN
 	default:
-		return nil, unknown(f)
+		return nil, unknown(f, "json, yaml, edn, xml or bpmn")
 	}
 	n, faults := read(bytes.TrimPrefix(data, []byte("\ufeff")))
 	if n == nil {
@@ -54,7 +58,7 @@ func Parse(f Format, data []byte) (*Job, error) {
 }
 
 // Format writes a job, to be read by people. Reading it gives the same job. The error is an [Errors] if
-// the job holds text that no form can hold.
+// the job holds text that no form can hold. Diagrams are not written.
 func (j *Job) Format(f Format) ([]byte, error) {
 	n := write(j.fields())
 	v := newValidator(asWritten)
@@ -71,7 +75,7 @@ func (j *Job) Format(f Format) ([]byte, error) {
 	case XML:
 		return formatXML(n), nil
 	}
-	return nil, unknown(f)
+	return nil, unknown(f, "json, yaml, edn or xml")
 }
 
-func unknown(f Format) error { return fmt.Errorf("format %q: want json, yaml, edn or xml", string(f)) }
+func unknown(f Format, want string) error { return fmt.Errorf("format %q: want %s", string(f), want) }

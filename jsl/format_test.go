@@ -52,12 +52,15 @@ func TestFormats(t *testing.T) {
 }
 
 func TestUnknownFormat(t *testing.T) {
-	const want = `format "toml": want json, yaml, edn or xml`
-	if _, err := Parse("toml", nil); err == nil || err.Error() != want {
-		t.Errorf("Parse: %v, want %s", err, want)
+	const read = `format "toml": want json, yaml, edn, xml or bpmn`
+	if _, err := Parse("toml", nil); err == nil || err.Error() != read {
+		t.Errorf("Parse: %v, want %s", err, read)
 	}
-	if _, err := (&Job{}).Format("toml"); err == nil || err.Error() != want {
-		t.Errorf("Format: %v, want %s", err, want)
+	for _, f := range []Format{"toml", BPMN} {
+		want := `format "` + string(f) + `": want json, yaml, edn or xml`
+		if _, err := (&Job{}).Format(f); err == nil || err.Error() != want {
+			t.Errorf("Format: %v, want %s", err, want)
+		}
 	}
 }
 
@@ -127,6 +130,17 @@ func TestParseIsBounded(t *testing.T) {
 		{"entities", XML, `<!DOCTYPE job [<!ENTITY a "aaaa">]><job id="&a;"/>`},
 		{"text", XML, "<job>" + repeat("x<step/>") + "</job>"},
 		{"text without an end", XML, "<job>" + repeat("x<step/>")},
+		{"nested elements", BPMN, repeat("<a>")},
+		{"nested flows", BPMN, "<jsr352:job>" + repeat("<jsr352:flow>")},
+		{"nested elements of others", BPMN, "<jsr352:job>" + repeat("<x>")},
+		{"unknown elements", BPMN, "<jsr352:job>" + repeat("<jsr352:x/>") + "</jsr352:job>"},
+		{"repeated attributes", BPMN, "<jsr352:job " + repeat("id='1' ") + "/>"},
+		{"repeated ids", BPMN, "<a>" + repeat("<jsr352:end id='1'/>") + "</a>"},
+		{"jobs", BPMN, "<a>" + repeat("<jsr352:job/>") + "</a>"},
+		{"namespaces", BPMN, "<job " + repeat("xmlns:bpmn='1' ") + "/>"},
+		{"arrows to nowhere", BPMN, "<jsr352:job>" + repeat("<bpmn:outgoing/>") + "</jsr352:job>"},
+		{"entities", BPMN, `<!DOCTYPE job [<!ENTITY a "aaaa">]><jsr352:job id="&a;"/>`},
+		{"text around it", BPMN, repeat("x<!---->") + "<jsr352:job/>"},
 	} {
 		t.Run(string(c.f)+" with "+c.name, func(t *testing.T) {
 			_, err := Parse(c.f, []byte(c.text))
@@ -156,6 +170,7 @@ func aliasBomb() string {
 func FuzzYAML(f *testing.F) { fuzz(f, YAML) }
 func FuzzEDN(f *testing.F)  { fuzz(f, EDN) }
 func FuzzXML(f *testing.F)  { fuzz(f, XML) }
+func FuzzBPMN(f *testing.F) { fuzz(f, BPMN) }
 
 // fuzz reads what it is given; what is a job must be the same in all forms.
 func fuzz(f *testing.F, format Format) {
@@ -170,7 +185,12 @@ func fuzz(f *testing.F, format Format) {
 		}
 	}
 	for seed := range uint64(5) {
-		text, err := newGenerator(seed).job().Format(format)
+		g := newGenerator(seed)
+		if format == BPMN {
+			f.Add([]byte(g.draw(g.drawable())))
+			continue
+		}
+		text, err := g.job().Format(format)
 		if err != nil {
 			f.Fatal(err)
 		}

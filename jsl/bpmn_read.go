@@ -1,0 +1,133 @@
+package jsl
+
+import (
+	"encoding/xml"
+	"errors"
+	"io"
+	"slices"
+)
+
+// bpmnReader reads a diagram into the tree that the job's JSON would be.
+type bpmnReader struct {
+	*xmlReader
+	prefixes map[string]string       // of namespaces
+	jobs     []*bpmnElement          // there should be one
+	starts   []*bpmnElement          // their transitions lead to what is first
+	ids      map[string]*bpmnElement // of parts of the job, ends and transitions
+	first    map[string]bool         // ids of what a start leads to
+}
+
+// bpmnSpaces are the namespaces of a diagram by the prefixes that the editor writes.
+var bpmnSpaces = map[string]string{
+	"bpmn":    "http://www.omg.org/spec/BPMN/20100524/MODEL",
+	"camunda": "http://camunda.org/schema/1.0/bpmn",
+	"jsr352":  "http://jsr352/",
+}
+
+// bpmnAttributes are those that mean something here. No others are kept: what searches them should not depend on the text.
+var bpmnAttributes = []string{"id", "name", "bpmn:name", "ref", "value", "on", "targetRef", "exit-status", "start-limit",
+	"allow-start-if-complete", "checkpoint-policy", "item-count", "time-limit", "skip-limit", "retry-limit"}
+
+// readBPMN returns the tree of the job in a diagram and its faults so far, or why there is none.
+func readBPMN(data []byte) (*node, Errors) {
+	r := &bpmnReader{
+		xmlReader: newXMLReader(data),
+		prefixes:  map[string]string{},
+		ids:       map[string]*bpmnElement{},
+		first:     map[string]bool{},
+	}
+	for prefix, space := range bpmnSpaces {
+		r.prefixes[space] = prefix
+		r.prefixes[prefix] = prefix // encoding/xml leaves a prefix that is not declared in the place of the namespace
+	}
+	return r.read(r.document)
+}
+
+func (r *bpmnReader) document() (*node, error) {
+	var root *bpmnElement
+	for {
+		t, err := r.token("")
+		if errors.Is(err, io.EOF) && root != nil {
+			return r.diagram(root)
+		}
+		if err != nil {
+			return nil, err
+		}
+		start, ok := t.(xml.StartElement)
+		switch {
+		case !ok:
+			continue
+		case root != nil:
+			return nil, r.here("", "nothing after the diagram", quote(start.Name.Local))
+		}
+		if root, err = r.element(start, 1); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// element reads an element up to its end.
+func (r *bpmnReader) element(start xml.StartElement, depth int) (*bpmnElement, error) {
+	if depth > maxDepth {
+		return nil, r.here("", wantDepth, "more")
+	}
+	r.declare(start)
+	e := &bpmnElement{name: r.prefixed(start.Name), line: r.line, col: r.col}
+	if e.name != "" {
+		r.keep(e, start)
+	}
+	for {
+		t, err := r.tokenOrText("")
+		if err != nil {
+			return nil, err
+		}
+		switch t := t.(type) {
+		case xml.StartElement:
+			child, err := r.element(t, depth+1)
+			if err != nil {
+				return nil, err
+			}
+			e.children = append(e.children, child)
+		case xml.CharData:
+			e.text = append(e.text, t...)
+		case xml.EndElement:
+			return e, nil
+		}
+	}
+}
+
+// declare lets the editor's prefixes mean what they always mean, whatever namespace they are declared for:
+// editions of the editor differ in it. A namespace that is known is known by any prefix.
+func (r *bpmnReader) declare(start xml.StartElement) {
+	for _, a := range start.Attr {
+		_, ours := bpmnSpaces[a.Name.Local]
+		if _, known := r.prefixes[a.Value]; ours && !known && a.Name.Space == "xmlns" {
+			r.prefixes[a.Value] = a.Name.Local
+		}
+	}
+}
+
+// prefixed is a name as the editor writes it, empty if it is of another namespace.
+func (r *bpmnReader) prefixed(name xml.Name) string {
+	if prefix, ok := r.prefixes[name.Space]; ok {
+		return prefix + ":" + name.Local
+	}
+	return ""
+}
+
+// keep adds the attributes that mean something.
+func (r *bpmnReader) keep(e *bpmnElement, start xml.StartElement) {
+	for a, p := range r.placed(start) {
+		name := a.Name.Local
+		if a.Name.Space != "" {
+			name = r.prefixed(a.Name)
+		}
+		switch {
+		case !slices.Contains(bpmnAttributes, name):
+		case e.attribute(name) != nil:
+			r.fault(FieldError{"", "an attribute once", quote(name), p.name.line, p.name.col})
+		default:
+			e.attributes = append(e.attributes, p.member(name, a.Value))
+		}
+	}
+}
