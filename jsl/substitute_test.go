@@ -72,13 +72,40 @@ func TestPiecesAreTheWholeValue(t *testing.T) {
 	}
 }
 
+// Whatever attribute asks for a parameter, in whatever form the job was read.
 func TestParameters(t *testing.T) {
-	j, err := Parse(XML, []byte(`<job id="J"><properties><property name="a" value="#{jobParameters[&#39;who&#39;]}?:x;"/></properties>
-	  <step id="s"><batchlet ref="b"><properties><property name="c" value="#{jobParameters['b']}-#{jobParameters['who']}-#{systemProperties['x']}"/></properties></batchlet></step></job>`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, want := strings.Join(j.Parameters(), " "), "b who"; got != want {
-		t.Errorf("Parameters() = %s, want %s", got, want)
-	}
+	t.Run("of each attribute once, in order", func(t *testing.T) {
+		j := parse(t, `{"id":"J","restartable":"#{jobParameters['r']}","properties":{"a":"#{jobParameters['who']}?:#{jobParameters['else']};"},
+			"listeners":[{"ref":"#{jobParameters['listener']}"}],"steps":[
+			{"id":"s","next":"#{jobParameters['next']}","start_limit":"#{jobParameters['limit']}","batchlet":{"ref":"b","properties":{"c":"x#{jobParameters['b']}-#{jobParameters['who']}-#{systemProperties['x']}"}},
+			 "partition":{"plan":{"partitions":"#{jobParameters['n']}","properties":[{"partition":0,"properties":{"p":"#{jobParameters['plan.p']}"}}]}},
+			 "transitions":[{"stop":{"on":"#{jobParameters['on']}","exit_status":"#{jobParameters['exit']}","restart":"#{jobParameters['again']}"}}]},
+			{"id":"p","flows":[{"id":"f","steps":[{"id":"t","chunk":{"reader":{"ref":"r"},"writer":{"ref":"w"},"skippable_exception_classes":{"include":["#{jobParameters['class']}"]}}}]}]},
+			{"id":"d","decision":{"ref":"#{jobParameters['decider']}"}}]}`)
+		want := "again b class decider else exit limit listener n next on plan.p r who"
+		for _, f := range formats {
+			text, err := j.Format(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			again, err := Parse(f, text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := strings.Join(again.Parameters(), " "); got != want {
+				t.Errorf("Parameters() of %s = %s, want %s", f, got, want)
+			}
+		}
+	})
+	t.Run("of a diagram", func(t *testing.T) {
+		j, err := Parse(BPMN, []byte(`<jsr352:job id="J"><jsr352:step id="s"><jsr352:batchlet ref="#{jobParameters[&#39;ref&#39;]}">
+			<bpmn:extensionElements><camunda:property name="a" value="#{jobParameters[&#39;run-date&#39;]}?:x;"/></bpmn:extensionElements>
+			</jsr352:batchlet></jsr352:step></jsr352:job>`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := strings.Join(j.Parameters(), " "), "ref run-date"; got != want {
+			t.Errorf("Parameters() = %s, want %s", got, want)
+		}
+	})
 }
