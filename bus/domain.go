@@ -29,6 +29,13 @@ type Job struct {
 	UpdateTime subjects.Time   `json:"last_updated_time"`
 	Definition json.RawMessage `json:"definition,omitempty"` // none: there is no job here, only a NameOf
 	NameOf     string          `json:"name_of,omitempty"`    // token of the job whose name is this key, if that is another job
+	Notation   *Notation       `json:"notation,omitempty"`   // what the definition was drawn as; the read model knows only that there is one
+}
+
+// Notation is a diagram of a job, kept as it was sent.
+type Notation struct {
+	BPMN string `json:"bpmn,omitempty"` // XML, as an editor opens it
+	SVG  string `json:"svg,omitempty"`  // the picture
 }
 
 // Key is the job's key in the buckets jobs, schedules and locks.

@@ -278,11 +278,12 @@ func (a answered) Query(name string) string {
 }
 
 var ednDefaults = map[string]string{
-	"with /{app}/jobs":           "execution",
-	"with " + exec:               "logs",
-	"with /{app}/execution/{id}": "logs",
-	"limit /apps":                "1000", // vectors, without a word of there being more
-	"limit /agents":              "1000",
+	"with /{app}/jobs":            "execution",
+	"with " + exec:                "logs",
+	"with " + job + "/executions": "parameters",
+	"with /{app}/execution/{id}":  "logs",
+	"limit /apps":                 "1000", // vectors, without a word of there being more
+	"limit /agents":               "1000",
 }
 
 // accepted is what the client said, before a format was chosen.

@@ -131,10 +131,11 @@ func TestOlderClients(t *testing.T) {
 
 		{name: "a start with parameters", method: "POST", path: "/default/job/MyShell/executions", body: `{:who "x" :mode :fast :n 5}`, status: 201, want: `\{:db/id 1 :job-execution/execution-id 1 .*\}`},
 		{name: "what was given is EDN in a string", method: "GET", path: "/default/job/MyShell/execution/1", status: 200, want: any_ + `:job-execution/job-parameters "\{:mode \\"fast\\" :n \\"5\\" :who \\"x\\"\}"` + any_},
+		{name: "so it is in the list", method: "GET", path: "/default/job/MyShell/executions?offset=1&limit=20", status: 200, want: `\{:results \[\{:db/id 1 .* :job-execution/job-parameters "\{:mode \\"fast\\" :n \\"5\\" :who \\"x\\"\}"\}\] :hits 1 .*\}`},
 		{name: "a start by the notificator", method: "POST", path: "/default/job/JOB-1/executions", body: `{}`, status: 201, want: `\{:db/id 2 .*\}`},
 		{name: "a start by Java with an empty text", method: "POST", path: "/default/job/JOB-1/executions", headers: []string{"Accept", "application/json", "Content-Type", "text/plain"}, status: 201, type_: "application/json", want: `\{"execution_id":3.*\}`},
 		{name: "a start of nothing", method: "POST", path: "/default/job/none/executions", body: `{}`, status: 404, want: any_},
-		{name: "executions", method: "GET", path: "/default/job/JOB-1/executions?offset=1&limit=20", status: 200, want: `\{:results \[\{:db/id 3 .*\} \{:db/id 2 .* :job-execution/batch-status \{:db/ident :batch-status/undispatched\} :job-execution/create-time ` + inst + `.*\}\] :hits 2 :offset 1 :limit 20\}`},
+		{name: "executions", method: "GET", path: "/default/job/JOB-1/executions?offset=1&limit=20", status: 200, want: `\{:results \[\{:db/id 3 .*\} \{:db/id 2 .* :job-execution/batch-status \{:db/ident :batch-status/undispatched\} :job-execution/create-time ` + inst + `.*:job-execution/job-parameters "\{\}"\}\] :hits 2 :offset 1 :limit 20\}`},
 		{name: "one that waits is abandoned", method: "PUT", path: "/default/job/JOB-1/execution/3/abandon", status: 201, want: any_},
 		{name: "one that waits is stopped", method: "PUT", path: "/default/job/JOB-1/execution/2/stop", status: 201, want: any_},
 		{name: "an ended one is not stopped", method: "PUT", path: "/default/job/JOB-1/execution/2/stop", status: 409, want: `\{:message .* :code "job_execution_not_running"\}`},

@@ -83,7 +83,9 @@ func (s *Server) eventsConsumer(ctx context.Context, in *getEvents) (cfg jetstre
 }
 
 // wants judges what the subject could not.
-func (in *getEvents) wants(e *rest.Event) bool { return in.App != "" || in.Job == "" || e.Job == in.Job }
+func (in *getEvents) wants(e *rest.Event) bool {
+	return in.App != "" || in.Job == "" || e.Job == in.Job
+}
 
 func (s *Server) sendEvents(ctx context.Context, w *textWriter, msgs <-chan jetstream.Msg, wants func(*rest.Event) bool) error {
 	if err := w.comment(); err != nil { // the reader knows that it misses nothing from now on

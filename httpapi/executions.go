@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
@@ -37,20 +39,46 @@ type Wait struct {
 type listExecutions struct {
 	JobPath
 	Page
+	With string `query:"with" enum:"parameters" doc:"With parameters: what each was started with."`
 }
 
-func (s *Server) listExecutions(ctx context.Context, in *listExecutions) (*answer[rest.List[rest.ExecutionSummary]], error) {
+func (s *Server) listExecutions(ctx context.Context, in *listExecutions) (*answer[rest.List[rest.ListedExecution]], error) {
 	found, hits := s.cfg.Index.Executions(in.App, in.Job, in.skip(), in.Limit)
 	if hits == 0 { // the history of a job may be there without the job
 		if _, err := s.job(ctx, &in.JobPath); err != nil {
 			return nil, err
 		}
 	}
-	results := make([]rest.ExecutionSummary, len(found))
+	results := make([]rest.ListedExecution, len(found))
 	for i := range found {
-		results[i] = summaryOf(&found[i])
+		results[i].ExecutionSummary = summaryOf(&found[i])
+	}
+	if in.With != "" {
+		if err := s.addParameters(ctx, in.App, in.Job, results); err != nil {
+			return nil, err
+		}
 	}
 	return listOf(in.Page, results, hits), nil
+}
+
+// maxReads is how many records are read at the same time for one answer.
+const maxReads = 32
+
+// addParameters adds what only the records hold.
+func (s *Server) addParameters(ctx context.Context, app, token string, listed []rest.ListedExecution) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(maxReads)
+	for i := range listed {
+		g.Go(func() error {
+			e, err := s.cfg.Bus.Executions.Get(ctx, bus.ExecutionKey(app, token, listed[i].ExecutionID))
+			if errors.Is(err, bus.ErrNotFound) { // it was removed just now
+				return nil
+			}
+			listed[i].JobParameters = &e.Value.Parameters
+			return err
+		})
+	}
+	return g.Wait()
 }
 
 type postExecution struct {

@@ -25,6 +25,11 @@ func (s *Server) listJobs(ctx context.Context, in *jobSearch) (*answer[rest.List
 	var results []rest.Job
 	for _, j := range found {
 		v := s.jobOf(j)
+		if wants(in.With, "notation") {
+			if err := s.drawn(ctx, j, &v); err != nil {
+				return nil, err
+			}
+		}
 		if wants(in.With, "execution") {
 			executions := s.timeline(j)
 			v.Executions = &executions
@@ -47,6 +52,11 @@ func (s *Server) download(ctx context.Context, in *jobDownload) (*streamed, erro
 	all := make([]rest.Job, len(found))
 	for i, j := range found {
 		all[i] = s.whole(j)
+		if wants(in.With, "notation") {
+			if err := s.drawn(ctx, j, &all[i]); err != nil {
+				return nil, err
+			}
+		}
 	}
 	return s.values(all, func(set func(name, value string), f *format) {
 		set("Content-Type", "application/force-download")
@@ -79,7 +89,8 @@ func (s *Server) getJob(ctx context.Context, in *JobPath) (*tagged[rest.Job], er
 	if err != nil {
 		return nil, err
 	}
-	return &tagged[rest.Job]{etag(j.Revision), s.whole(j)}, nil
+	out := &tagged[rest.Job]{etag(j.Revision), s.whole(j)}
+	return out, s.drawn(ctx, j, &out.Body)
 }
 
 func (s *Server) getDefinition(ctx context.Context, in *JobPath) (*tagged[jsl.Job], error) {
@@ -116,16 +127,16 @@ func (s *Server) putJob(ctx context.Context, in *putJob) (*saved[rest.Job], erro
 
 // importJob writes the job of a path, and its schedule if there came one: both or none.
 func (s *Server) importJob(ctx context.Context, at NamedPath, sent *sentJob, p *Preconditions) (*saved[rest.Job], error) {
-	if sent.schedule == nil {
-		out, _, err := s.writeJob(ctx, at, &sent.Job, p)
+	if sent.Schedule == nil {
+		out, _, err := s.writeJob(ctx, at, &sent.Job, sent.notation(), p)
 		return out, err
 	}
-	sc := scheduleFor(at.App, sent.ID, &sent.schedule.NewSchedule)
-	sc.Active = sent.schedule.Active == nil || *sent.schedule.Active
+	sc := scheduleFor(at.App, sent.ID, &sent.Schedule.NewSchedule)
+	sc.Active = sent.Schedule.Active == nil || *sent.Schedule.Active
 	if err := s.cfg.Schedules.Judge(sc); err != nil {
 		return nil, err
 	}
-	out, token, err := s.writeJob(ctx, at, &sent.Job, p)
+	out, token, err := s.writeJob(ctx, at, &sent.Job, sent.notation(), p)
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +149,7 @@ func (s *Server) importJob(ctx context.Context, at NamedPath, sent *sentJob, p *
 }
 
 // writeJob writes the definition of the job of a path, which is renamed if the definition has another id, and says what its token is.
-func (s *Server) writeJob(ctx context.Context, at NamedPath, j *jsl.Job, p *Preconditions) (out *saved[rest.Job], token string, err error) {
+func (s *Server) writeJob(ctx context.Context, at NamedPath, j *jsl.Job, n *bus.Notation, p *Preconditions) (out *saved[rest.Job], token string, err error) {
 	if _, _, err := s.app(ctx, at.App); err != nil {
 		return nil, "", err
 	}
@@ -147,7 +158,7 @@ func (s *Server) writeJob(ctx context.Context, at NamedPath, j *jsl.Job, p *Prec
 		return nil, "", err
 	}
 	now := subjects.Now()
-	is := bus.Job{App: at.App, Name: j.ID, Definition: canonical, CreateTime: now, UpdateTime: now}
+	is := bus.Job{App: at.App, Name: j.ID, Definition: canonical, Notation: n, CreateTime: now, UpdateTime: now}
 	e, did, err := s.saveJob(ctx, at.Name, is, p)
 	if err != nil {
 		return nil, "", err
@@ -164,6 +175,7 @@ func (s *Server) writeJob(ctx context.Context, at NamedPath, j *jsl.Job, p *Prec
 		return nil, "", err
 	}
 	out = &saved[rest.Job]{status(did == what(true)), "/" + at.App + "/job/" + j.ID, etag(e.Revision), s.whole(shown)}
+	draw(&out.Body, n)
 	out.Body.Warnings = s.cfg.Deployments.Missing(at.App, j)
 	return out, token, nil
 }
@@ -186,6 +198,9 @@ func (s *Server) saveJobOnce(ctx context.Context, name string, is bus.Job, p *Pr
 	none := errors.Is(err, bus.ErrNotFound)
 	if err != nil && !none {
 		return e, "", err
+	}
+	if none {
+		was.Revision = 0 // that of another job
 	}
 	if err := p.check(was.Revision); err != nil {
 		return e, "", err
@@ -249,7 +264,7 @@ func (s *Server) setExclusive(ctx context.Context, in JobPath, exclusive bool) (
 			return nil, err
 		}
 		j.Exclusive = exclusive
-		_, _, err = s.writeJob(ctx, NamedPath{in.App, e.Value.Name}, j, &Preconditions{IfMatch: etag(e.Revision)})
+		_, _, err = s.writeJob(ctx, NamedPath{in.App, e.Value.Name}, j, e.Value.Notation, &Preconditions{IfMatch: etag(e.Revision)})
 		if !errors.Is(err, errPrecondition) && !errors.Is(err, bus.ErrChanged) {
 			return &answer[rest.Settings]{rest.Settings{Exclusive: exclusive}}, err
 		}
@@ -290,6 +305,25 @@ func (s *Server) whole(j *index.Job) rest.Job {
 	v := s.jobOf(j)
 	v.Definition, v.DynamicParameters = j.Definition, j.JSL.Parameters()
 	return v
+}
+
+// drawn adds the diagram of a job to its answer.
+func (s *Server) drawn(ctx context.Context, j *index.Job, v *rest.Job) error {
+	if j.Notation == nil {
+		return nil
+	}
+	e, err := s.cfg.Bus.Job(ctx, j.App, j.Token)
+	if err != nil && !errors.Is(err, bus.ErrNotFound) {
+		return err
+	}
+	draw(v, e.Value.Notation)
+	return nil
+}
+
+func draw(v *rest.Job, n *bus.Notation) {
+	if n != nil {
+		v.BPMNXMLNotation, v.SVGNotation = n.BPMN, n.SVG
+	}
 }
 
 const (

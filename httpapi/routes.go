@@ -43,6 +43,7 @@ func (s *Server) routes() {
 
 	add(s, route(get, "/{app}/jobs", "Jobs of an application", 200), s.listJobs)
 	add(s, stream(route(get, "/{app}/jobs/download", "All jobs, as a file", 200), "application/force-download"), s.download)
+	add(s, route(post, "/jobs/convert-xml", "The job XML of a diagram", 201), s.convertXML)
 	add(s, ofJob(route(post, "/{app}/jobs", "Create or overwrite a job", 201)), s.postJob)
 	add(s, ofJob(route(get, job, "A job", 200)), s.getJob)
 	add(s, ofJob(route(put, job, "Create or overwrite a job", 200)), s.putJob)

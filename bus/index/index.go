@@ -132,6 +132,9 @@ func (x *Index) PutJob(app, token string, v *bus.Job, rev uint64) {
 		}
 		named := *v
 		named.Token = token
+		if named.Notation != nil { // as large as a hundred definitions
+			named.Notation = &bus.Notation{}
+		}
 		def = &named
 	}
 	x.mu.Lock()

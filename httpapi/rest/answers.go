@@ -54,6 +54,13 @@ type Job struct {
 	DynamicParameters []string            `json:"dynamic_parameters,omitempty" edn:"job/dynamic-parameters,set" doc:"Job parameters that its properties name. Left out in lists."`
 	Warnings          []string            `json:"warnings,omitempty" doc:"What was accepted but will not run as it is, such as a component that the application lacks."`
 	Definition        json.RawMessage     `json:"definition,omitempty" edn:"job/definition" doc:"The job as it may be PUT again. Left out in lists."`
+	BPMNXMLNotation   string              `json:"bpmn_xml_notation,omitempty" edn:"job/bpmn-xml-notation" doc:"The diagram that the definition was read from, if it was drawn. In lists with with=notation."`
+	SVGNotation       string              `json:"svg_notation,omitempty" edn:"job/svg-notation" doc:"The diagram's picture. In lists with with=notation."`
+}
+
+// JobXML is the job of a diagram.
+type JobXML struct {
+	JobXML string `json:"job_xml" edn:"job-xml" doc:"Job XML of JSR-352."`
 }
 
 // Settings are what of a job can be set without its definition.
@@ -107,6 +114,12 @@ type ExecutionSummary struct {
 	Attempt         int                  `json:"attempt" edn:"job-execution/attempt" doc:"0 until an agent has claimed it."`
 	ScheduledFor    subjects.Time        `json:"scheduled_for" edn:"job-execution/scheduled-for" nullable:"true" doc:"The time that the schedule asked for."`
 	RestartOf       *int64               `json:"restart_of" edn:"job-execution/restart-of"`
+}
+
+// ListedExecution is an execution in the list of its job.
+type ListedExecution struct {
+	ExecutionSummary
+	JobParameters *map[string]string `json:"job_parameters,omitzero" edn:"job-execution/job-parameters,text" doc:"With with=parameters: as given at its start."`
 }
 
 // Execution is one execution of a job.

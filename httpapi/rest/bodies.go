@@ -21,6 +21,11 @@ type NewSchedule struct {
 	Misfire      string `json:"misfire,omitempty" edn:"schedule/misfire,keyword" enum:"fire_once,fire_all,skip" doc:"What becomes of times that passed while nobody could fire them; without one fire_once."`
 }
 
+// Diagram is the body with a diagram of a job.
+type Diagram struct {
+	JobBPMNXML string `json:"job_bpmn_xml" edn:"job-bpmn-xml" doc:"BPMN, as the diagram editor of older consoles saves it."`
+}
+
 // ImportedSchedule is a schedule with a job that is imported.
 type ImportedSchedule struct {
 	NewSchedule
