@@ -10,7 +10,8 @@
 //	jobstreamer.event.<kind>...                              [Event]      bus -> whoever watches, core NATS
 //
 // Payloads are JSON with the field names of the REST API; times are RFC 3339 in UTC with milliseconds.
-// Application, job, pool and agent names match [NamePattern], so each is one token of a subject.
+// Application, job, pool and agent names match [NamePattern], so each is one token of a subject. A job that was renamed keeps its
+// token, the name that it was made with, in subjects, keys and messages; the name that it has now is the id of its definition.
 // An execution id is a positive integer, unique in the whole system.
 //
 // # Taking work

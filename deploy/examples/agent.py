@@ -233,7 +233,7 @@ class Agent:
         env = {name: os.environ[name] for name in INHERITED if name in os.environ}
         for name, value in (execution.get("job_parameters") or {}).items():
             env["JOBSTREAMER_PARAM_" + re.sub("[^A-Z0-9]", "_", name.upper())] = value
-        env.update([self.mark.split("=", 1)], JOBSTREAMER_APP=a.app, JOBSTREAMER_JOB=a.job,
+        env.update([self.mark.split("=", 1)], JOBSTREAMER_APP=a.app, JOBSTREAMER_JOB=a.job if fault else request["definition"]["id"],
                    JOBSTREAMER_EXECUTION_ID=str(a.id), JOBSTREAMER_ATTEMPT=str(request["attempt"]))
         status, news = "failed" if fault else "completed", []
         for i, (name, command) in enumerate(todo):

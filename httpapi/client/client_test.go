@@ -147,10 +147,22 @@ func TestClient(t *testing.T) {
 	if _, _, err = c.PostJob(ctx, "shop", def, client.Condition{}); err != nil {
 		t.Fatal(err)
 	}
-	_, _, err = c.PutJob(ctx, "shop", "other", def, client.Condition{})
-	var p *client.Problem
-	if !errors.As(err, &p) || len(p.Errors) != 1 || p.Errors[0].Pointer != "/id" {
-		t.Errorf("%v, want a fault at /id", err)
+	if _, _, err = c.PutJob(ctx, "shop", "other", []byte(`{"job/name":"other","job/svg-notation":"<svg/>","job/components":[{"id":"s"}]}`), client.Condition{}); err != nil {
+		t.Fatal(err)
+	}
+	j, etag, err := c.RenameJob(ctx, "shop", "other", "day")
+	if err != nil || j.Name != "day" || j.SVGNotation != "<svg/>" {
+		t.Errorf("renamed: %+v, %v", j, err)
+	}
+	if now, tag, err := c.Job(ctx, "shop", "day"); err != nil || tag != etag || now.SVGNotation != "<svg/>" {
+		t.Errorf("day: %+v at %s, %v; want it at %s", now, tag, err, etag)
+	}
+	_, _, err = c.RenameJob(ctx, "shop", "day", "night")
+	wantCode(t, err, "job_exists")
+	_, _, err = c.RenameJob(ctx, "shop", "other", "more")
+	wantCode(t, err, "no_such_job")
+	if err := c.DeleteJob(ctx, "shop", "day", false, client.Condition{ETag: etag}); err != nil {
+		t.Error(err)
 	}
 	if l := must(c.Jobs(ctx, "shop", client.JobSearch{Query: "ni", SortBy: "name:desc"}))(t); l.Hits != 1 {
 		t.Errorf("jobs %+v", l)

@@ -2,9 +2,12 @@ package client
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"io"
 
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+	"github.com/job-streamer/job-streamer-control-bus/jsl"
 )
 
 // Apps lists applications by name.
@@ -68,7 +71,7 @@ func (c *Client) PostJob(ctx context.Context, app string, definition []byte, k C
 	return c.writeJob(ctx, request{method: "POST", path: path(app, "jobs"), header: k.header(), body: definition})
 }
 
-// PutJob creates or overwrites a job. The definition, as JSON, has its name as id.
+// PutJob creates or overwrites a job. The definition, as JSON, has its name as id; one that is there is renamed if it has another.
 func (c *Client) PutJob(ctx context.Context, app, job string, definition []byte, k Condition) (j *rest.Job, etag string, err error) {
 	return c.writeJob(ctx, request{method: "PUT", path: path(app, "job", job), header: k.header(), body: definition})
 }
@@ -81,6 +84,26 @@ func (c *Client) ApplyJob(ctx context.Context, app, job, media string, definitio
 		r.method, r.path = "POST", path(app, "jobs")
 	}
 	return c.writeJob(ctx, r)
+}
+
+// RenameJob gives a job another name; its executions, schedule and settings stay. If somebody changes it meanwhile the error is a 412.
+func (c *Client) RenameJob(ctx context.Context, app, job, to string) (j *rest.Job, etag string, err error) {
+	was, etag, err := c.Job(ctx, app, job)
+	if err != nil {
+		return nil, "", err
+	}
+	def, err := jsl.ParseJSON(was.Definition)
+	if err != nil {
+		return nil, "", fmt.Errorf("rename job %s: %w", job, err)
+	}
+	def.ID = to
+	body, err := json.Marshal(map[string]any{ // with the diagram, if there is one
+		"job/name": to, "job/definition": def, "job/bpmn-xml-notation": was.BPMNXMLNotation, "job/svg-notation": was.SVGNotation,
+	})
+	if err != nil {
+		return nil, "", fmt.Errorf("rename job %s: %w", job, err)
+	}
+	return c.PutJob(ctx, app, job, body, Condition{ETag: etag})
 }
 
 // Definition copies the definition of a job, in one of the forms of [Client.ApplyJob].

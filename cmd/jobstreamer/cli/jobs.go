@@ -22,7 +22,7 @@ const (
 func (c *CLI) jobCommand() *cobra.Command {
 	return group("job", "Jobs: what they are, and how their executions ended",
 		`A job is a definition in the language of JSR-352, as JSON, YAML, EDN or XML: steps, and what follows what.`,
-		c.jobList(), c.jobShow(), c.jobApply(), c.jobValidate(), c.jobExport(), c.jobDelete())
+		c.jobList(), c.jobShow(), c.jobApply(), c.jobValidate(), c.jobExport(), c.jobRename(), c.jobDelete())
 }
 
 func (c *CLI) jobList() *cobra.Command {
@@ -163,6 +163,21 @@ func following(e jsl.Element) string {
 		add("", e.Transitions)
 	}
 	return strings.Join(all, ", ")
+}
+
+func (c *CLI) jobRename() *cobra.Command {
+	cmd := c.leaf("rename JOB NAME", "Give a job another name", func(s *session, args []string) error {
+		j, _, err := s.client.RenameJob(s.ctx, s.app, args[0], args[1])
+		if err != nil {
+			return err
+		}
+		s.done("Job %s is called %s now.\n", args[0], j.Name)
+		return nil
+	})
+	cmd.Long = `Gives a job another name. Its executions, schedule and settings stay, and what runs goes on. The old name is free. Subjects of NATS
+and logs of the program have the name that the job was made with.`
+	c.quietFlag(cmd)
+	return c.flags(cmd)
 }
 
 func (c *CLI) jobDelete() *cobra.Command {
