@@ -172,6 +172,9 @@ func (b *Bus) writeJobs(ctx context.Context, writes []jobWrite) (uint64, error) 
 	b.Pub.atomic(batch, func(first uint64, err error) { done <- answer{first, err} })
 	select {
 	case a := <-done:
+		if errors.Is(a.err, errUndecided) { // of a batch it is a refusal
+			a.err = fmt.Errorf("%w: %s", ErrChanged, a.err.Error())
+		}
 		if a.err != nil {
 			return 0, fmt.Errorf("write job %s: %w", writes[0].key, a.err)
 		}

@@ -123,8 +123,22 @@ func TestNamesOfJobs(t *testing.T) {
 
 // Whoever does what at once, no job is lost, none has two names, and no name two jobs.
 func TestNamesOfJobsInARace(t *testing.T) {
-	t.Parallel()
-	server := bustest.Server(t)
+	t.Run("with one server", func(t *testing.T) {
+		t.Parallel()
+		server := bustest.Server(t)
+		raceForNames(t, 100, func() *bus.Bus { return bustest.Open(t, server, bus.Config{}) })
+	})
+	t.Run("with three", func(t *testing.T) {
+		t.Parallel()
+		servers, next := bustest.Cluster(t), 0
+		raceForNames(t, 50, func() *bus.Bus {
+			next++
+			return bustest.Open(t, servers[next%len(servers)], bus.Config{Replicas: 3})
+		})
+	})
+}
+
+func raceForNames(t *testing.T, n int, open func() *bus.Bus) {
 	names := []string{"A", "B", "C", "D", "E"}
 	var mu sync.Mutex
 	there := map[string]bool{} // marks of jobs
@@ -134,12 +148,12 @@ func TestNamesOfJobsInARace(t *testing.T) {
 		there[mark] = is
 	}
 	var all sync.WaitGroup
-	for n := range 4 {
-		b := jobsOf{t, bustest.Open(t, server, bus.Config{})}
+	for who := range 4 {
+		b := jobsOf{t, open()}
 		all.Go(func() {
-			for i := range 100 {
+			for i := range n {
 				one, two := names[rand.IntN(len(names))], names[rand.IntN(len(names))]
-				mark := fmt.Sprintf("%d.%d", n, i)
+				mark := fmt.Sprintf("%d.%d", who, i)
 				var err error
 				switch rand.IntN(4) {
 				case 0:
@@ -161,7 +175,7 @@ func TestNamesOfJobsInARace(t *testing.T) {
 		})
 	}
 	all.Wait()
-	b := jobsOf{t, bustest.Open(t, server, bus.Config{})}
+	b := jobsOf{t, open()}
 	var got, want []string
 	for _, s := range strings.Fields(b.found(names...)) {
 		got = append(got, s[2:])
