@@ -9,6 +9,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
 // Store keeps values of one type in one KV bucket. Every write is a compare-and-set.
@@ -59,7 +61,7 @@ func (s *Store[T]) Create(ctx context.Context, key string, v T, opts ...jetstrea
 	}
 	ctx, cancel := soon(ctx)
 	defer cancel()
-	rev, err := s.kv.Create(ctx, key, b, opts...)
+	rev, err := judged(ctx, func() (uint64, error) { return s.kv.Create(ctx, key, b, opts...) })
 	if err != nil {
 		return 0, s.failed("create", key, err)
 	}
@@ -74,7 +76,7 @@ func (s *Store[T]) Update(ctx context.Context, key string, v T, rev uint64) (uin
 	}
 	ctx, cancel := soon(ctx)
 	defer cancel()
-	rev, err = s.kv.Update(ctx, key, b, rev)
+	rev, err = judged(ctx, func() (uint64, error) { return s.kv.Update(ctx, key, b, rev) })
 	if err != nil {
 		return 0, s.failed("update", key, err)
 	}
@@ -86,7 +88,7 @@ func (s *Store[T]) Update(ctx context.Context, key string, v T, rev uint64) (uin
 func (s *Store[T]) Delete(ctx context.Context, key string, rev uint64) error {
 	ctx, cancel := soon(ctx)
 	defer cancel()
-	if err := s.kv.Delete(ctx, key, jetstream.LastRevision(rev)); err != nil {
+	if _, err := judged(ctx, func() (uint64, error) { return 0, s.kv.Delete(ctx, key, jetstream.LastRevision(rev)) }); err != nil {
 		return s.failed("delete", key, err)
 	}
 	return nil
@@ -96,10 +98,29 @@ func (s *Store[T]) Delete(ctx context.Context, key string, rev uint64) error {
 func (s *Store[T]) Purge(ctx context.Context, key string, rev uint64, ttl time.Duration) error {
 	ctx, cancel := soon(ctx)
 	defer cancel()
-	if err := s.kv.Purge(ctx, key, jetstream.LastRevision(rev), jetstream.PurgeTTL(ttl)); err != nil {
+	_, err := judged(ctx, func() (uint64, error) {
+		return 0, s.kv.Purge(ctx, key, jetstream.LastRevision(rev), jetstream.PurgeTTL(ttl))
+	})
+	if err != nil {
 		return s.failed("purge", key, err)
 	}
 	return nil
+}
+
+// judged sends a write again while a cluster cannot judge it, because another one of the key is being stored.
+func judged(ctx context.Context, send func() (uint64, error)) (uint64, error) {
+	for {
+		rev, err := send()
+		var api *jetstream.APIError
+		if !errors.As(err, &api) || api.ErrorCode != subjects.AnotherInFlight {
+			return rev, err
+		}
+		select {
+		case <-time.After(sendAgain):
+		case <-ctx.Done():
+			return rev, err
+		}
+	}
 }
 
 // Write writes v if key is at revision rev (0: never written) and calls done once, from a goroutine that must not
@@ -246,5 +267,5 @@ func away(err error) bool {
 		}
 	}
 	var api *jetstream.APIError
-	return errors.As(err, &api) && api.Code == 503
+	return errors.As(err, &api) && (api.Code == 503 || api.ErrorCode == subjects.AnotherInFlight)
 }
