@@ -7,12 +7,10 @@ import (
 	"io"
 	"maps"
 	"reflect"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
-	"unicode"
 
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
@@ -75,7 +73,8 @@ func jsonName(f reflect.StructField) string {
 // ednWriter writes; the first error ends it.
 type ednWriter struct {
 	bytes.Buffer
-	err error
+	refs bool // keywords with a namespace are references here
+	err  error
 }
 
 func (e *ednWriter) value(v reflect.Value, how ednHow) {
@@ -126,11 +125,14 @@ func (e *ednWriter) object(v reflect.Value) {
 		if null(value) || f.omit && empty(value) {
 			continue
 		}
+		within := e.refs
+		e.refs = within || f.as == "refs"
 		for _, keyword := range f.keywords {
 			e.WriteString(sep + ":" + keyword + " ")
 			e.value(value, f.ednHow)
 			sep = " "
 		}
+		e.refs = within
 	}
 	if sep == "{" {
 		e.WriteString(sep)
@@ -189,12 +191,7 @@ func (e *ednWriter) texts(v reflect.Value, how ednHow) {
 		if i > 0 {
 			w.WriteByte(' ')
 		}
-		if keyword.MatchString(name) {
-			w.WriteString(":" + name)
-		} else {
-			w.quoted(name)
-		}
-		w.WriteByte(' ')
+		w.WriteString(jsl.EDNKeyword(name) + " ")
 		w.quoted(texts[name])
 	}
 	w.WriteByte('}')
@@ -203,46 +200,32 @@ func (e *ednWriter) texts(v reflect.Value, how ednHow) {
 	}
 }
 
-// keyword is what can be one without a namespace.
-var keyword = regexp.MustCompile(`^[A-Za-z*!_?$%&=<>][A-Za-z0-9*!_?$%&=<>.+-]*$`)
-
 func (e *ednWriter) text(s string, how ednHow) {
-	if (how.as == "keyword" || how.as == "ref") && !keyword.MatchString(s) {
+	if (how.as == "keyword" || how.as == "ref") && !jsl.IsEDNKeyword(s) {
 		how.as = "" // what an agent of somebody else's says
 	}
-	switch how.as {
-	case "keyword":
+	if how.as == "keyword" && how.arg != "" && e.refs {
+		how.as = "ref"
+	}
+	switch {
+	case how.as == "keyword" && how.arg != "":
+		e.WriteString(":" + how.arg + "/" + s)
+	case how.as == "keyword":
 		e.WriteString(":" + strings.ReplaceAll(s, "_", "-"))
-	case "ref":
+	case how.as == "ref":
 		e.WriteString("{:db/ident :" + how.arg + "/" + s + "}")
-	case "in":
+	case how.as == "in":
 		e.WriteString("{:" + how.arg + " ")
 		e.quoted(s)
 		e.WriteByte('}')
-	case "uuid":
+	case how.as == "uuid":
 		e.WriteString(`#uuid "` + s + `"`)
 	default:
 		e.quoted(s)
 	}
 }
 
-func (e *ednWriter) quoted(s string) {
-	e.WriteByte('"')
-	for _, r := range s {
-		switch {
-		case r == '"' || r == '\\':
-			e.WriteByte('\\')
-			e.WriteRune(r)
-		case r == '\n':
-			e.WriteString(`\n`)
-		case unicode.IsControl(r): // all of them are below 0x10000
-			fmt.Fprintf(e, `\u%04x`, r)
-		default:
-			e.WriteRune(r)
-		}
-	}
-	e.WriteByte('"')
-}
+func (e *ednWriter) quoted(s string) { e.WriteString(jsl.EDNString(s)) }
 
 func (e *ednWriter) instant(t subjects.Time) {
 	if t.IsZero() {

@@ -141,19 +141,23 @@ func (r *reader) value(v reflect.Value, at string) error {
 		}
 		return err
 	}
-	if v.Kind() == reflect.Int && kind == '0' {
+	if (v.Kind() == reflect.Int || v.Kind() == reflect.Int64) && kind == '0' {
 		raw, err := r.ReadValue()
 		if err != nil {
 			return err
 		}
-		n, err := strconv.ParseInt(string(raw), 10, 32)
+		bits := 32
+		if v.Kind() == reflect.Int64 {
+			bits = 64
+		}
+		n, err := strconv.ParseInt(string(raw), 10, bits)
 		if err != nil {
 			r.faults.add(at, "a whole number", string(raw))
 		}
 		v.SetInt(n)
 		return nil
 	}
-	return r.wrong(at, map[reflect.Kind]string{reflect.String: "a string", reflect.Bool: "true or false", reflect.Int: "a whole number"}[v.Kind()])
+	return r.wrong(at, map[reflect.Kind]string{reflect.String: "a string", reflect.Bool: "true or false", reflect.Int: "a whole number", reflect.Int64: "a whole number"}[v.Kind()])
 }
 
 // members reads the members of an object, each by read.
@@ -218,16 +222,24 @@ func (r *reader) names(f *ednField, name string) bool {
 
 // field reads the value of a field; one that is named by an object may be that object.
 func (r *reader) field(v reflect.Value, f *ednField, at string) error {
-	if f.as == "keyword" && r.edn {
-		err := r.value(v, at)
-		v.SetString(strings.ReplaceAll(v.String(), "-", "_"))
+	switch {
+	case f.as == "keyword" && r.edn:
+		err := r.named(v, "db/ident", at)
+		v.SetString(strings.ReplaceAll(strings.TrimPrefix(v.String(), f.arg+"/"), "-", "_"))
 		return err
+	case f.as == "in":
+		return r.named(v, f.arg, at)
 	}
-	if f.as != "in" || r.PeekKind() != '{' {
+	return r.value(v, at)
+}
+
+// named reads a value, or that of the member key of an object in its place.
+func (r *reader) named(v reflect.Value, key, at string) error {
+	if r.PeekKind() != '{' {
 		return r.value(v, at)
 	}
 	return r.members(at, func(name, at string) error {
-		if name == f.arg {
+		if name == key {
 			return r.value(v, at)
 		}
 		return r.SkipValue()

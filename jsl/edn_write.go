@@ -2,6 +2,7 @@ package jsl
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"unicode"
 )
@@ -88,19 +89,37 @@ func leaf(n *node) bool {
 	return len(n.items) == 0
 }
 
-func (w *ednWriter) text(s string) {
-	w.WriteByte('"')
+func (w *ednWriter) text(s string) { w.WriteString(EDNString(s)) }
+
+// EDNString is a string in EDN.
+func EDNString(s string) string {
+	var b strings.Builder
+	b.WriteByte('"')
 	for _, r := range s {
 		switch {
 		case r == '"' || r == '\\':
-			w.WriteString(`\` + string(r))
+			b.WriteString(`\` + string(r))
 		case r == '\n':
-			w.WriteString(`\n`)
+			b.WriteString(`\n`)
 		case unicode.IsPrint(r) || r > 0xFFFF:
-			w.WriteRune(r)
+			b.WriteRune(r)
 		default:
-			fmt.Fprintf(w, `\u%04x`, r)
+			fmt.Fprintf(&b, `\u%04x`, r)
 		}
 	}
-	w.WriteByte('"')
+	b.WriteByte('"')
+	return b.String()
 }
+
+// EDNKeyword is a name as a keyword without a namespace, or as a string if it cannot be one.
+func EDNKeyword(name string) string {
+	if !keyword.MatchString(name) {
+		return EDNString(name)
+	}
+	return ":" + name
+}
+
+// IsEDNKeyword says whether a name can be a keyword without a namespace.
+func IsEDNKeyword(name string) bool { return keyword.MatchString(name) }
+
+var keyword = regexp.MustCompile(`^[A-Za-z*!_?$%&=<>][A-Za-z0-9*!_?$%&=<>.+-]*$`)
