@@ -71,6 +71,10 @@ func (s *Server) routes() {
 	add(s, route(put, sched+"/pause", "Pause a schedule", 200), s.pauseSchedule)
 	add(s, route(put, sched+"/resume", "Resume a schedule", 200), s.resumeSchedule)
 
+	add(s, route(post, "/test-executions", "Run a diagram without its steps' work", 201), s.postTestExecution)
+	add(s, route(get, "/test-execution/{id}", "How far the run of a diagram is", 200), s.getTestExecution)
+	add(s, route(del, "/test-execution/{id}", "Forget the run of a diagram", 204), s.deleteTestExecution)
+
 	add(s, route(post, "/schedule/preview", "When a schedule would fire", 200), s.preview)
 
 	add(s, route(get, "/agents", "Agents by name", 200), s.listAgents)

@@ -49,6 +49,7 @@ type Executions interface {
 	Stop(ctx context.Context, app, job string, id int64) (*bus.Execution, error)
 	Abandon(ctx context.Context, app, job string, id int64) (*bus.Execution, error)
 	Restart(ctx context.Context, app, job string, id int64, parameters map[string]string) (e *bus.Execution, created bool, err error)
+	DeleteExecution(ctx context.Context, app, job string, id int64) error
 	DeleteJob(ctx context.Context, app, job string, revision uint64, keepHistory bool) error
 	DeleteHistory(ctx context.Context, app, job string) error
 	DeleteApp(ctx context.Context, app string) error

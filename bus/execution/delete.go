@@ -19,7 +19,7 @@ func (s *Service) DeleteHistory(ctx context.Context, app, job string) error {
 			if !page[i].BatchStatus.Ended() {
 				continue
 			}
-			if err := s.markDeleted(ctx, app, job, page[i].ID); err != nil {
+			if err := s.DeleteExecution(ctx, app, job, page[i].ID); err != nil {
 				return err
 			}
 			marked++
@@ -30,7 +30,9 @@ func (s *Service) DeleteHistory(ctx context.Context, app, job string) error {
 	}
 }
 
-func (s *Service) markDeleted(ctx context.Context, app, job string, id int64) error {
+// DeleteExecution removes an ended execution from the lists, as DeleteHistory does all. The error is a StateError
+// job_execution_is_running if it has not ended.
+func (s *Service) DeleteExecution(ctx context.Context, app, job string, id int64) error {
 	_, err := s.change(ctx, app, job, id, func(e *bus.Execution) (bool, error) {
 		if !e.BatchStatus.Ended() {
 			return false, bus.State(bus.CodeIsRunning, "execution %d has not ended", id)

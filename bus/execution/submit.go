@@ -20,6 +20,7 @@ import (
 // Submission asks for an execution.
 type Submission struct {
 	App, Job       string
+	Definition     *jsl.Job // of a job that is not stored; nil: the job's of now
 	Parameters     map[string]string
 	IdempotencyKey string
 	ID             int64         // of a fire, which drew it before; 0: draw one
@@ -32,7 +33,7 @@ type Submission struct {
 // [bus.ErrUnknown], with the execution, whose id is known then, or [bus.ErrAway].
 func (s *Service) Submit(ctx context.Context, sub Submission) (e *bus.Execution, created bool, err error) {
 	start := time.Now()
-	def, parsed, err := s.definition(ctx, sub.App, sub.Job)
+	def, parsed, err := s.submitted(ctx, &sub)
 	if err != nil {
 		return nil, false, err
 	}
@@ -62,6 +63,15 @@ func (s *Service) Submit(ctx context.Context, sub Submission) (e *bus.Execution,
 	rec := newRecord(id, def, parsed, start)
 	rec.Parameters, rec.ScheduledFor, rec.FireKey = sub.Parameters, sub.ScheduledFor, sub.FireKey
 	return s.begin(ctx, rec, start, created)
+}
+
+// submitted is what an execution is to be of.
+func (s *Service) submitted(ctx context.Context, sub *Submission) (*bus.Job, *jsl.Job, error) {
+	if sub.Definition == nil {
+		return s.definition(ctx, sub.App, sub.Job)
+	}
+	canonical, err := sub.Definition.MarshalJSON()
+	return &bus.Job{App: sub.App, Token: sub.Job, Name: sub.Definition.ID, Definition: canonical}, sub.Definition, err
 }
 
 // definition is the job as it is now: from the read model, or from the bucket if another bus wrote it a moment ago.

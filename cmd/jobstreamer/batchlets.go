@@ -12,11 +12,13 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/agent/native"
 	"github.com/job-streamer/job-streamer-control-bus/deploy"
 	"github.com/job-streamer/job-streamer-control-bus/deploy/classfile"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi"
 )
 
 // ours are the batchlets that every agent of this program can run without anything installed, besides the shell's.
 var ours = map[string]agent.BatchletFunc{
 	"jobstreamer.Noop": noop, "jobstreamer.Say": say, "jobstreamer.Sleep": sleep, "jobstreamer.Fail": fail,
+	httpapi.TestBatchlet: noop,
 }
 
 func batchlets() []agent.Option {

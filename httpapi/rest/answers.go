@@ -63,6 +63,18 @@ type JobXML struct {
 	JobXML string `json:"job_xml" edn:"job-xml" doc:"Job XML of JSR-352."`
 }
 
+// TestStarted names the run of a diagram.
+type TestStarted struct {
+	StateID int64 `json:"state_id" edn:"state-id"`
+}
+
+// TestState is how far the run of a diagram is.
+type TestState struct {
+	BatchStatus  subjects.BatchStatus `json:"batch_status" edn:"batch-status,keyword=batch-status"`
+	LogMessage   string               `json:"log_message,omitempty" edn:"log-message" doc:"Why it does not go on."`
+	LogException string               `json:"log_exception,omitempty" edn:"log-exception"`
+}
+
 // Settings are what of a job can be set without its definition.
 type Settings struct {
 	Exclusive bool `json:"exclusive" edn:"job/exclusive?" doc:"One execution at a time."`

@@ -26,6 +26,11 @@ type Diagram struct {
 	JobBPMNXML string `json:"job_bpmn_xml" edn:"job-bpmn-xml" doc:"BPMN, as the diagram editor of older consoles saves it."`
 }
 
+// TestExecution is the body that runs a diagram without its steps' work.
+type TestExecution struct {
+	BPMN string `json:"bpmn" edn:"bpmn" doc:"The diagram."`
+}
+
 // ImportedSchedule is a schedule with a job that is imported.
 type ImportedSchedule struct {
 	NewSchedule

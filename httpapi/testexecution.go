@@ -1,0 +1,88 @@
+package httpapi
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+	"github.com/job-streamer/job-streamer-control-bus/jsl"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+// The diagram editor of older consoles tries a diagram before it saves it: an execution that takes the ways of the job, with a batchlet that
+// does nothing for the work of each step.
+
+// TestBatchlet does nothing, for the work of a step.
+const TestBatchlet = "org.jobstreamer.batch.TestBatchlet"
+
+// testJob has the executions of diagrams that are tried. There is no such job.
+const testJob = "_test-execution_"
+
+type postTestExecution struct{ Sent body[rest.TestExecution] }
+
+func (s *Server) postTestExecution(ctx context.Context, in *postTestExecution) (*answer[rest.TestStarted], error) {
+	j, err := readDiagram(in.Sent.value.BPMN, "/bpmn")
+	if err != nil {
+		return nil, err
+	}
+	e, _, err := s.cfg.Executions.Submit(ctx, execution.Submission{App: bus.DefaultApp, Job: testJob, Definition: withoutWork(j)})
+	if err != nil {
+		return nil, err
+	}
+	return &answer[rest.TestStarted]{rest.TestStarted{StateID: e.ID}}, nil
+}
+
+// withoutWork is the job with what it consists of, and no component of its application.
+func withoutWork(j *jsl.Job) *jsl.Job {
+	j.Listeners = nil
+	j.Walk(func(_ string, e jsl.Element) {
+		if step, ok := e.(*jsl.Step); ok {
+			step.Batchlet, step.Chunk, step.Partition, step.Listeners = &jsl.Artifact{Ref: TestBatchlet}, nil, nil, nil
+		}
+	})
+	return j
+}
+
+// testPath is the run of a diagram in a path.
+type testPath struct {
+	ID string `path:"id"`
+}
+
+func (s *Server) testExecution(ctx context.Context, in *testPath) (*bus.Execution, error) {
+	return s.execution(ctx, ExecutionPath{JobPath{App: bus.DefaultApp, Job: testJob}, in.ID})
+}
+
+func (s *Server) getTestExecution(ctx context.Context, in *testPath) (*answer[rest.TestState], error) {
+	e, err := s.testExecution(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	out := &answer[rest.TestState]{rest.TestState{BatchStatus: e.BatchStatus}}
+	switch {
+	case e.BatchStatus == subjects.Failed:
+		out.Body.LogMessage, out.Body.LogException = "execution "+strconv.FormatInt(e.ID, 10)+" failed", e.Exception
+	case e.BatchStatus == subjects.Undispatched && s.agentsOf(bus.DefaultApp) == 0:
+		out.Body.LogMessage = "there is no agent that takes work of the application " + bus.DefaultApp
+	}
+	return out, nil
+}
+
+// deleteTestExecution ends a run that has not ended; then it stays until old executions go.
+func (s *Server) deleteTestExecution(ctx context.Context, in *testPath) (*struct{}, error) {
+	e, err := s.testExecution(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	if !e.BatchStatus.Ended() {
+		if _, err := s.cfg.Executions.Stop(ctx, e.App, e.Job, e.ID); err != nil && !bus.HasCode(err, bus.CodeNotRunning) {
+			return nil, err
+		}
+	}
+	err = s.cfg.Executions.DeleteExecution(ctx, bus.DefaultApp, testJob, e.ID)
+	if bus.HasCode(err, bus.CodeIsRunning) {
+		err = nil
+	}
+	return nil, err
+}

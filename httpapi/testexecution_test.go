@@ -1,0 +1,54 @@
+package httpapi
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+// The diagram editor tries a diagram, and asks each second how far it is.
+func TestTestExecution(t *testing.T) {
+	e := newEnv(t)
+	e.call("POST", "/default/jobs", job1).want(201)
+	other := e.start("JOB-1", "")
+	text := `"` + strings.NewReplacer(`"`, `\"`, "\n", `\n`).Replace(diagram) + `"`
+	run := func(rows ...exchange) {
+		t.Helper()
+		for _, x := range rows {
+			x.run(t, e)
+		}
+	}
+	run(
+		exchange{name: "no diagram", method: "POST", path: "/test-executions", body: `{:bpmn "<a/>"}`, status: 400, want: any_ + "/bpmn: want" + any_},
+		exchange{name: "tried", method: "POST", path: "/test-executions", body: `{:bpmn ` + text + `}`, status: 201, want: `\{:state-id 2\}`},
+		exchange{name: "without an agent it says so", method: "GET", path: "/test-execution/2", status: 200, want: `\{:batch-status :batch-status/undispatched :log-message "there is no agent .*"\}`},
+		exchange{name: "it is no job", method: "GET", path: "/default/jobs?q=test", status: 200, want: `\{:results \[\] .*`},
+		exchange{name: "an execution of a job", method: "GET", path: fmt.Sprint("/test-execution/", other), status: 404, want: any_},
+		exchange{name: "what nobody began", method: "GET", path: "/test-execution/99", status: 404, want: any_},
+		exchange{name: "no number", method: "DELETE", path: "/test-execution/x", status: 404, want: any_},
+	)
+	rec, err := e.bus.Executions.Get(t.Context(), "default."+testJob+".2")
+	if err != nil || !strings.Contains(string(rec.Value.Definition), TestBatchlet) || strings.Contains(string(rec.Value.Definition), "echo") {
+		t.Errorf("the definition is %s, %v", rec.Value.Definition, err)
+	}
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	a := e.agent(testJob, 2).says(subjects.Started, at)
+	eventually(t, "it is started", func() bool {
+		return string(e.call("GET", "/test-execution/2", "", console...).body) == `{:batch-status :batch-status/started}`
+	})
+	a.says(subjects.Failed, at.Add(time.Second))
+	eventually(t, "it failed", func() bool {
+		return strings.Contains(string(e.call("GET", "/test-execution/2", "", console...).body), ":batch-status/failed")
+	})
+	run(
+		exchange{name: "why it failed", method: "GET", path: "/test-execution/2", status: 200, want: `\{:batch-status :batch-status/failed :log-message "[^"]+" :log-exception "java.lang.IllegalStateException: no input"\}`},
+		exchange{name: "forgotten", method: "DELETE", path: "/test-execution/2", status: 204, want: ``},
+		exchange{name: "it is not there any more", method: "GET", path: "/test-execution/2", status: 404, want: any_},
+		exchange{name: "another", method: "POST", path: "/test-executions", body: `{:bpmn ` + text + `}`, status: 201, want: `\{:state-id 3\}`},
+		exchange{name: "forgotten while it waits", method: "DELETE", path: "/test-execution/3", status: 204, want: ``},
+		exchange{name: "it is gone, too", method: "GET", path: "/test-execution/3", status: 404, want: any_},
+	)
+}
