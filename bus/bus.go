@@ -45,6 +45,8 @@ type Bus struct {
 	Deployed    *Store[Deployed] // the keys without a dot of the bucket deployments
 	Revisions   *Store[Revision] // those with one
 	Artifacts   *Objects
+	Users       *Store[User]
+	Sessions    *Store[Session]
 
 	cfg     Config
 	ids     ids
@@ -93,6 +95,8 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Bus, error) {
 		bind(ctx, b, subjects.CountersBucket, &b.ids.store),
 		bind(ctx, b, subjects.DeploymentsBucket, &b.Deployed),
 		bind(ctx, b, subjects.DeploymentsBucket, &b.Revisions),
+		bind(ctx, b, subjects.UsersBucket, &b.Users),
+		bind(ctx, b, subjects.SessionsBucket, &b.Sessions),
 	)
 	if err == nil {
 		b.Artifacts, err = openObjects(ctx, b, subjects.ArtifactsStore)

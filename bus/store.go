@@ -94,6 +94,29 @@ func (s *Store[T]) Delete(ctx context.Context, key string, rev uint64) error {
 	return nil
 }
 
+// DeleteAt removes key if rev is the newest revision in the whole bucket, markers of deleted keys among them, or returns an
+// error that is [ErrChanged]: for a decision that hangs on other keys too.
+func (s *Store[T]) DeleteAt(ctx context.Context, key string, rev uint64) (uint64, error) {
+	ctx, cancel := soon(ctx)
+	defer cancel()
+	type outcome struct {
+		rev uint64
+		err error
+	}
+	ch := make(chan outcome, 1)
+	m := &nats.Msg{Subject: s.Subject(key), Header: nats.Header{"KV-Operation": {"DEL"}}}
+	s.pub.Publish(m, s.Subject(">"), int64(rev), func(rev uint64, err error) { ch <- outcome{rev, err} })
+	select {
+	case o := <-ch:
+		if o.err != nil {
+			return 0, s.failed("delete", key, o.err)
+		}
+		return o.rev, nil
+	case <-ctx.Done():
+		return 0, s.failed("delete", key, fmt.Errorf("%w: %w", ErrUnknown, ctx.Err()))
+	}
+}
+
 // Purge removes key with its history if it is still at revision rev; the marker goes after ttl.
 func (s *Store[T]) Purge(ctx context.Context, key string, rev uint64, ttl time.Duration) error {
 	ctx, cancel := soon(ctx)

@@ -20,6 +20,7 @@ type Retention struct {
 	Logs       time.Duration // output of jobs; 0 is for ever
 	LogBytes   int64         // output of jobs, the oldest goes first; 0 is no limit
 	Fires      time.Duration // decisions of schedules without an execution
+	Sessions   time.Duration // logins that nobody uses; 0 is for ever
 }
 
 // markerTTL is how long the marker of a deleted key tells watchers that were away.
@@ -44,6 +45,8 @@ func Streams(replicas int, r Retention) []jetstream.StreamConfig {
 			Replicas: replicas,
 		}
 	}
+	sessions := kv(subjects.SessionsBucket, 1)
+	sessions.MaxAge = r.Sessions
 	return []jetstream.StreamConfig{
 		kv(subjects.AppsBucket, 10),
 		kv(subjects.JobsBucket, 64), // the history of a definition
@@ -57,6 +60,8 @@ func Streams(replicas int, r Retention) []jetstream.StreamConfig {
 		kv(subjects.CountersBucket, 1),
 		kv(subjects.LeasesBucket, 1),
 		kv(subjects.DeploymentsBucket, 1),
+		kv(subjects.UsersBucket, 1), // without history: a password that is not good any more should be gone
+		sessions,
 		{
 			Name: objectStream(subjects.ArtifactsStore), Subjects: []string{chunks(subjects.ArtifactsStore, ">"), metas(subjects.ArtifactsStore)},
 			Description: "jars of applications, by SHA-256", Storage: jetstream.FileStorage,

@@ -41,6 +41,8 @@ const (
 	IdempotencyBucket = BucketPrefix + "idempotency" // made from application, job and Idempotency-Key
 	CountersBucket    = BucketPrefix + "counters"    // execution: the next free block of ids
 	DeploymentsBucket = BucketPrefix + "deployments" // <app>: which revision is current; <app>.<revision>
+	UsersBucket       = BucketPrefix + "users"       // <id>
+	SessionsBucket    = BucketPrefix + "sessions"    // SHA-256 of the secret
 )
 
 // BucketStream is the stream that keeps a bucket.

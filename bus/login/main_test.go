@@ -1,0 +1,88 @@
+package login
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"go.uber.org/goleak"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/bustest"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+func TestMain(m *testing.M) {
+	code := bustest.Main(m)
+	if code == 0 {
+		if err := goleak.Find(goleak.IgnoreTopFunction("github.com/nats-io/nats-server/v2/server/ats.init.func1")); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
+
+// start runs the service of one more bus on srv. It ends with stop, or with the test.
+func start(t testing.TB, srv *server.Server, cfg bus.Config) (s *Service, stop func()) {
+	t.Helper()
+	s = New(Config{Bus: bustest.Open(t, srv, cfg)})
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(stop)
+	if err := s.WaitReady(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return s, stop
+}
+
+const password = "correct horse"
+
+// add makes a user with a role everywhere.
+func add(t testing.TB, s *Service, id, role string) {
+	t.Helper()
+	if err := s.Add(t.Context(), id, password, map[string]string{bus.DefaultApp: role}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// put makes a user who cannot log in, which takes less time.
+func put(t testing.TB, s *Service, id, role string) {
+	t.Helper()
+	u := bus.User{ID: id, Roles: map[string]string{bus.DefaultApp: role}, CreateTime: subjects.Now()}
+	rev, err := s.b.Users.Create(t.Context(), id, u)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.takeUser(id, &u, rev)
+}
+
+func logIn(t testing.TB, s *Service, id string) Secrets {
+	t.Helper()
+	secrets, err := s.Login(t.Context(), id, password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return secrets
+}
+
+// eventually waits for what another bus does; in fake time it takes none.
+func eventually(t testing.TB, what string, is func() bool) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); !is(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("not within 10 s: %s", what)
+		}
+	}
+}
