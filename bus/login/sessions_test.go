@@ -260,3 +260,42 @@ func TestNoSecretIsStored(t *testing.T) {
 		}
 	}
 }
+
+// How long a session may rest is a setting; a token has its own time.
+func TestLongSessions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := start(t, bustest.Server(t), bus.Config{})
+		s.timeout = 2 * time.Hour
+		add(t, s, "ann", bus.RoleWatcher)
+		secrets := logIn(t, s, "ann")
+		for _, c := range []struct {
+			after          time.Duration
+			session, token bool
+		}{{29 * time.Minute, true, true}, {time.Minute, true, false}, {2*time.Hour - time.Second, true, false}, {2 * time.Hour, false, false}} {
+			time.Sleep(c.after)
+			if session, token := in(t.Context(), s, secrets); session != c.session || token != c.token {
+				t.Errorf("%v later: session %v, token %v; want %v, %v", c.after, session, token, c.session, c.token)
+			}
+		}
+	})
+}
+
+// What another bus noted of an earlier use does not take away a later one.
+func TestAnEarlierUseChangesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := start(t, bustest.Server(t), bus.Config{})
+		add(t, s, "ann", bus.RoleWatcher)
+		secrets := logIn(t, s, "ann")
+		synctest.Wait()
+		d := digestIn(secrets.Session)
+		v := s.sessions[d].Session
+		time.Sleep(20 * time.Minute)
+		s.BySession(t.Context(), secrets.Session)
+		synctest.Wait()
+		s.putSession(d.String(), &v, s.sessions[d].rev+1)
+		time.Sleep(29 * time.Minute)
+		if session, _ := in(t.Context(), s, secrets); !session {
+			t.Error("it ended before its time")
+		}
+	})
+}

@@ -1,6 +1,7 @@
 package login
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"sync"
@@ -91,7 +92,9 @@ func TestLoginsWaitForEachOther(t *testing.T) {
 		})
 	}
 	eventually(t, "all wait", func() bool { return s.waiting.Load() == maxWaiting })
-	if _, err := s.Login(t.Context(), "bob", password); err != ErrBusy {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if _, err := s.Login(ctx, "bob", password); err != ErrBusy {
 		t.Errorf("one more: %v", err)
 	}
 	for range maxHashing {
@@ -215,6 +218,13 @@ func TestFirstAdmin(t *testing.T) {
 	if made, err := one.FirstAdmin(t.Context(), "another one"); made || err != nil {
 		t.Errorf("a second time: %v, %v", made, err)
 	}
+	t.Run("not if there is another", func(t *testing.T) {
+		s, _ := start(t, bustest.Server(t), bus.Config{})
+		put(t, s, "ann", bus.RoleAdmin)
+		if made, err := s.FirstAdmin(t.Context(), password); made || err != nil || s.user(FirstUser) != nil {
+			t.Errorf("%v, %v", made, err)
+		}
+	})
 	t.Run("somebody else has the name", func(t *testing.T) {
 		s, _ := start(t, bustest.Server(t), bus.Config{})
 		add(t, s, FirstUser, bus.RoleWatcher)
