@@ -22,6 +22,7 @@ import (
 const (
 	maxBody   = 4 << 20
 	maxUpload = 2 << 30
+	maxSecret = 64 << 10 // of users and passwords
 )
 
 // bodyTimeout is how long a body may take to come.
@@ -29,8 +30,9 @@ const bodyTimeout = 30 * time.Second
 
 // add makes a route of a handler. It is described by the handler's types; what a body holds is the type argument of a
 // [body] in the input.
-func add[I, O any](s *Server, op huma.Operation, h func(context.Context, *I) (*O, error)) {
+func add[I, O any](s *Server, needs permission, op huma.Operation, h func(context.Context, *I) (*O, error)) {
 	op.DefaultStatus = max(op.DefaultStatus, http.StatusOK)
+	s.require(&op, needs)
 	huma.Register(s.api, op, func(ctx context.Context, in *I) (out *O, err error) {
 		if p, ok := any(in).(located); ok {
 			err = s.locate(ctx, p.jobPath())
@@ -99,7 +101,7 @@ func route(method, path, summary string, status int) huma.Operation {
 }
 
 func tagOf(path string) string {
-	for _, tag := range []string{"execution", "schedule", "agent", "job", "event"} {
+	for _, tag := range []string{"execution", "schedule", "agent", "job", "event", "user"} {
 		if strings.Contains(path, "/"+tag) {
 			return tag + "s"
 		}
@@ -149,12 +151,15 @@ func (b *body[T]) Resolve(ctx huma.Context) []error {
 	defer putBuffer(buf)
 	// The deadline has to go again: it would end the request's context while the handler works.
 	_ = ctx.SetReadDeadline(time.Now().Add(bodyTimeout)) // not everything that can be read has deadlines
-	_, err := buf.ReadFrom(limited(ctx, maxBody))
+	_, err := buf.ReadFrom(limited(ctx, b.limit()))
 	_ = ctx.SetReadDeadline(time.Time{})
 	if err != nil {
 		return []error{fmt.Errorf("read the body: %w", err)}
 	}
 	if buf.Len() == 0 && b.optional() { // whatever its type is said to be
+		if err := judged(ctx, &b.value, nil); secret(&b.value) && err != nil {
+			return []error{err}
+		}
 		return nil
 	}
 	f, err := formatOf(ctx.Header("Content-Type"), ctx.Header("Content-Encoding"))
@@ -162,7 +167,7 @@ func (b *body[T]) Resolve(ctx huma.Context) []error {
 		err = &mediaTypeError{"Content-Type", f.media, mediaTypes() + " (XML for jobs only)"}
 	}
 	if err == nil {
-		err = judged(ctx, &b.value, f.read(buf.Bytes(), &b.value))
+		err = discreet(&b.value, judged(ctx, &b.value, f.read(buf.Bytes(), &b.value)))
 	}
 	if err != nil {
 		return []error{err}
@@ -183,6 +188,10 @@ func judged(ctx huma.Context, value any, err error) error {
 		if len(v.Artifacts) == 0 {
 			more.add("/artifacts", "at least one jar", "")
 		}
+	case *rest.Credentials:
+		more = faultsOfCredentials(v)
+	case *rest.NewUser:
+		more = faultsOfUser(v)
 	case *rest.NewPreview:
 		more = faultsOfPreview(v)
 	case *rest.App:
@@ -196,6 +205,13 @@ func judged(ctx huma.Context, value any, err error) error {
 		}
 	}
 	return found.err()
+}
+
+func (b *body[T]) limit() int64 {
+	if secret(&b.value) { // anybody may send it
+		return maxSecret
+	}
+	return maxBody
 }
 
 // optional says that an empty body is read as an object without members.
@@ -225,6 +241,9 @@ func putBuffer(b *bytes.Buffer) {
 func (s *Server) chooseFormat(ctx huma.Context, next func(huma.Context)) {
 	u := ctx.URL()
 	f, ok := negotiate(ctx.Header, u.Path, isJob(ctx.Operation()))
+	if f == inJSON && ctx.Operation().Metadata["sign-in"] != nil && loginByOlderClient(ctx) {
+		f = inEDN
+	}
 	chosen := answered{ctx, f}
 	if _, own := ctx.Operation().Metadata["stream"]; !ok && !own {
 		_ = huma.WriteErr(s.api, chosen, http.StatusNotAcceptable, "", errNotAcceptable)

@@ -27,9 +27,18 @@
 // 9110 section 13.1.1 wants it. If-None-Match: * asks to create and nothing else; that something is there already is
 // a conflict like any other here, 409, where the RFC would have 412. Without either, a definition is overwritten.
 //
+// # Logins
+//
+//	request --> cors --> router --> admit (permission.go): who, and may he? --> huma, handler
+//
+// Each route is declared with the permission that it needs; one without a permission is for nobody, and a path that is no route
+// needs a login. Without [Config.RequireLogin] there is no admit, and POST /auth lets everybody in: clients of the original
+// control bus log in first. What a login is judged by is package login. A request that changes something by the cookie must come from
+// a page of ours or of the allowed origin.
+//
 // # Streams
 //
 // /events and logs that are followed are server-sent events. Each reader has an ordered consumer of its own; one that
 // takes more than ten seconds for a write is dropped, and resumes by Last-Event-ID. They end at once when the server
-// is told to.
+// is told to. Who may read is judged when a stream begins: one that was begun goes on when the login ends.
 package httpapi

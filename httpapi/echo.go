@@ -1,12 +1,14 @@
 package httpapi
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -25,6 +27,9 @@ func newEcho(s *Server) *echo.Echo {
 	}
 	e.Pre(s.cors) // before the router, which knows no OPTIONS
 	e.Use(s.guard)
+	if s.cfg.RequireLogin {
+		e.Use(s.admit) // after the router, which knows the route
+	}
 	return e
 }
 
@@ -71,6 +76,24 @@ func (s *Server) guard(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
+// admit lets a request through to what it may do.
+func (s *Server) admit(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		r := c.Request()
+		user, err := s.judgeAccess(r, c.Path(), c.Param)
+		if err != nil {
+			return err
+		}
+		if user != nil {
+			c.SetRequest(r.WithContext(withUser(r.Context(), user)))
+		}
+		return next(c)
+	}
+}
+
+// pathOf is a path as the router has it.
+func pathOf(path string) string { return strings.NewReplacer("{", ":", "}", "").Replace(path) }
+
 // aborts says whether a panic is net/http's own way to break an answer off.
 func aborts(v any) bool {
 	err, ok := v.(error)
@@ -105,6 +128,19 @@ func serveDocument(e *echo.Echo, api huma.API) {
 
 // writerOf is where ctx writes to.
 func writerOf(ctx huma.Context) http.ResponseWriter { return humaecho.Unwrap(ctx).Response() }
+
+// peek is the beginning of the body, which stays to be read.
+func peek(ctx huma.Context, limit int64) []byte {
+	r := humaecho.Unwrap(ctx).Request()
+	_ = ctx.SetReadDeadline(time.Now().Add(bodyTimeout)) // see body.Resolve
+	head, _ := io.ReadAll(io.LimitReader(r.Body, limit)) // what fails here fails again where it is read
+	_ = ctx.SetReadDeadline(time.Time{})
+	r.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(head), r.Body), r.Body}
+	return head
+}
 
 // limited is the body of a request, which ends with an error, and the connection with it, where it is larger.
 func limited(ctx huma.Context, limit int64) io.ReadCloser {

@@ -99,7 +99,11 @@ func (e *ednWriter) value(v reflect.Value, how ednHow) {
 	case reflect.Struct:
 		e.object(v)
 	case reflect.Map:
-		e.texts(v, how)
+		if v.Type().Elem().Kind() == reflect.Struct {
+			e.objects(v)
+		} else {
+			e.texts(v, how)
+		}
 	case reflect.Slice, reflect.Array:
 		e.list(v, how)
 	case reflect.String:
@@ -173,6 +177,21 @@ func (e *ednWriter) list(v reflect.Value, how ednHow) {
 		}
 		e.value(v.Index(i), ednHow{})
 	}
+}
+
+// objects writes a map of objects, by name. The names are strings: an older client looks for one.
+func (e *ednWriter) objects(v reflect.Value) {
+	e.WriteByte('{')
+	names := slices.SortedFunc(slices.Values(v.MapKeys()), func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
+	for i, name := range names {
+		if i > 0 {
+			e.WriteByte(' ')
+		}
+		e.quoted(name.String())
+		e.WriteByte(' ')
+		e.value(v.MapIndex(name), ednHow{})
+	}
+	e.WriteByte('}')
 }
 
 // texts writes a map of strings, by name.

@@ -17,6 +17,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus/bustest"
 	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
 	"github.com/job-streamer/job-streamer-control-bus/bus/index"
+	"github.com/job-streamer/job-streamer-control-bus/bus/login"
 	"github.com/job-streamer/job-streamer-control-bus/deploy"
 	"github.com/job-streamer/job-streamer-control-bus/deploy/classfile"
 	"github.com/job-streamer/job-streamer-control-bus/scheduler"
@@ -30,10 +31,11 @@ type env struct {
 	bus    *bus.Bus
 	server *Server
 	http   *httptest.Server
+	logins *login.Service
 	doc    *openapi3.T
 }
 
-func newEnv(t *testing.T) *env {
+func newEnv(t *testing.T, set ...func(*Config)) *env {
 	t.Helper()
 	t.Parallel()
 	b := bustest.Open(t, bustest.Server(t), bus.Config{})
@@ -52,9 +54,18 @@ func newEnv(t *testing.T) *env {
 	g.Go(func() error { return x.Run(ctx) })
 	g.Go(func() error { return life.Run(ctx) })
 	g.Go(func() error { return plan.Run(ctx) })
+	logins := login.New(login.Config{Bus: b})
+	g.Go(func() error { return logins.Run(ctx) })
 	<-x.Ready()
-	s := New(Config{Bus: b, Index: x, Executions: life, Schedules: plan, Deployments: deployer, Version: "2.0.0"})
-	e := &env{t: t, bus: b, server: s, http: httptest.NewServer(s)}
+	if err := logins.WaitReady(ctx); err != nil {
+		t.Fatal(err)
+	}
+	cfg := Config{Bus: b, Index: x, Executions: life, Schedules: plan, Deployments: deployer, Logins: logins, Version: "2.0.0"}
+	for _, f := range set {
+		f(&cfg)
+	}
+	s := New(cfg)
+	e := &env{t: t, bus: b, server: s, http: httptest.NewServer(s), logins: logins}
 	t.Cleanup(func() {
 		s.close()
 		e.http.Close()
@@ -69,6 +80,9 @@ func newEnv(t *testing.T) *env {
 	}
 	return e
 }
+
+// staying goes nowhere that an answer leads to.
+var staying = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 
 // reply is an answer, read to its end.
 type reply struct {
@@ -90,7 +104,7 @@ func (e *env) call(method, path, body string, headers ...string) *reply {
 	for i := 0; i < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
 	}
-	res, err := http.DefaultClient.Do(r)
+	res, err := staying.Do(r)
 	if err != nil {
 		e.t.Fatal(err)
 	}

@@ -247,7 +247,7 @@ func (r *reader) named(v reflect.Value, key, at string) error {
 }
 
 // ednSpaces are the namespaces of what older clients know.
-var ednSpaces = []string{"db", "application", "job", "schedule", "calendar", "job-execution", "step-execution", "agent", "time-monitor", "status-notification"}
+var ednSpaces = []string{"db", "application", "job", "schedule", "calendar", "job-execution", "step-execution", "agent", "time-monitor", "status-notification", "user"}
 
 // unknown passes over a member that the type does not have. In EDN it may be one of the map that is in line; other keywords of known
 // namespaces are what older clients know of the thing besides.

@@ -27,7 +27,10 @@ func apiConfig(version string) huma.Config {
 				Description: "Dispatches batch jobs (JSR-352) to agents. Times are RFC 3339 in UTC with milliseconds. " +
 					"Every error is a problem (RFC 9457) with a stable code.",
 			},
-			Components: &huma.Components{Schemas: registry},
+			Components: &huma.Components{Schemas: registry, SecuritySchemes: map[string]*huma.SecurityScheme{
+				"bearer": {Type: "http", Scheme: "bearer", Description: "A token of POST /auth, or a key of a user. Nothing is asked for unless the control bus runs with --login."},
+				"cookie": {Type: "apiKey", In: "cookie", Name: sessionCookie, Description: "The session of POST /auth."},
+			}},
 		},
 		Formats: map[string]huma.Format{}, DefaultFormat: formats[0].media, NoFormatFallback: true,
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/login"
 	"github.com/job-streamer/job-streamer-control-bus/deploy"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
@@ -34,7 +35,10 @@ func (p *problem) GetHeaders() http.Header { return p.header }
 func (p *problem) EDN() any {
 	v := ednProblem{Message: cmp.Or(p.Detail, p.Title), Code: p.Code, ExecutionID: orNil(p.ExecutionID)}
 	for _, f := range p.Errors {
-		v.Messages = append(v.Messages, f.String())
+		v.Messages = append(v.Messages, cmp.Or(f.Message, f.String()))
+	}
+	if len(v.Messages) == 1 {
+		v.Message = v.Messages[0]
 	}
 	if len(v.Messages) == 0 {
 		v.Messages = []string{v.Message}
@@ -103,6 +107,9 @@ func (s *Server) problem(ctx context.Context, err error) *problem {
 func problemOf(err error) *problem {
 	p := judge(err)
 	p.Detail = valid(p.Detail)
+	if p.Status == http.StatusUnauthorized {
+		p.header.Set("WWW-Authenticate", `Bearer realm="JobStreamer"`) // no browser asks for a password because of it
+	}
 	for i := range p.Errors {
 		f := &p.Errors[i]
 		f.Pointer, f.Parameter, f.Detail, f.Got = valid(f.Pointer), valid(f.Parameter), valid(f.Detail), valid(f.Got)
@@ -126,6 +133,7 @@ func judge(err error) *problem {
 		missing *deploy.MissingError
 		entries deploy.Errors
 		he      *echo.HTTPError
+		may     *permissionError
 	)
 	switch {
 	case errors.As(err, &refused):
@@ -134,6 +142,16 @@ func judge(err error) *problem {
 		p := away("outcome_unknown", "it is not known whether the execution was made: ask for it by its id, or send the same again with the same Idempotency-Key")
 		p.ExecutionID = unknown.id
 		return p
+	case errors.Is(err, login.ErrWrong):
+		return newProblem(http.StatusUnauthorized, "authentication_failed", "Authentication failure.")
+	case errors.Is(err, login.ErrBusy):
+		return away("too_many_logins", "too many log in at this moment; try again")
+	case errors.Is(err, errNoLogin):
+		return newProblem(http.StatusUnauthorized, "login_required", "a login is needed: POST /auth, or Authorization with a token or key that is good")
+	case errors.Is(err, errCrossOrigin):
+		return newProblem(http.StatusForbidden, "cross_origin", "this comes from a page of another origin than is allowed")
+	case errors.As(err, &may):
+		return newProblem(http.StatusForbidden, "forbidden", may.Error())
 	case errors.As(err, &state):
 		return newProblem(statusOf(state.Code), state.Code, state.Reason)
 	case errors.As(err, &found):

@@ -20,74 +20,98 @@ const (
 	sched = job + "/schedule"
 )
 
-// routes are all of them, by what they are about.
+// routes are all of them, by what they are about, each with what a login needs for it.
 func (s *Server) routes() {
-	add(s, route(get, "/version", "Version of the control bus", 200), s.version)
-	add(s, route(get, "/healthcheck", "Whether NATS and JetStream can be reached", 200), s.healthcheck)
+	add(s, open, route(get, "/version", "Version of the control bus", 200), s.version)
+	add(s, open, route(get, "/healthcheck", "Whether NATS and JetStream can be reached", 200), s.healthcheck)
 
-	add(s, route(get, "/apps", "Applications by name", 200), s.listApps)
-	add(s, route(post, "/apps", "Create or overwrite an application", 201), s.postApp)
-	add(s, route(get, "/app/{app}", "An application", 200), s.getApp)
-	add(s, route(put, "/app/{app}", "Create or overwrite an application", 200), s.putApp)
-	add(s, route(del, "/app/{app}", "Delete an application that has no jobs", 204), s.deleteApp)
-	add(s, route(get, "/{app}/stats", "Counts of an application", 200), s.appStats)
+	add(s, open, signIn(route(post, "/auth", "Log in", 201)), s.postAuth)
+	add(s, open, route(del, "/auth", "Log out", 204), s.deleteAuth)
+	add(s, open, route(get, "/oauth", "Who else can log somebody in: nobody yet", 200), s.listProviders)
+	add(s, open, named("get-provider", route(get, "/oauth/{id}", "Log in by somebody else", 302)), s.provider)
+	add(s, anyone, route(get, "/account", "Who is logged in, with his roles", 200), s.account)
+	add(s, manageUsers, route(get, "/users", "Users by id", 200), s.listUsers)
+	add(s, manageUsers, route(post, "/user", "Make a user", 201), s.postUser)
+	add(s, manageUsers, route(del, "/user/{id}", "Remove a user with his sessions and keys", 204), s.deleteUser)
+	add(s, ownKeys, route(post, "/user/{id}/key", "Make a key for programs, which is shown this once", 201), s.postKey)
+	add(s, ownKeys, route(del, "/user/{id}/key", "Revoke all keys of a user", 204), s.deleteKeys)
 
-	add(s, route(get, "/{app}/batch-components", "What jobs can name: batchlets, readers, listeners ...", 200), s.listComponents)
-	add(s, uploads(route(post, "/{app}/batch-components", "Add jars, the parts file of a form, to what is deployed", 201), "multipart/form-data"), s.postComponents)
-	add(s, route(get, "/{app}/deployments", "The last ten revisions of an application, newest first", 200), s.listDeployments)
-	add(s, route(post, "/{app}/deployments", "Deploy jars that are stored", 201), s.postDeployment)
-	add(s, route(get, "/{app}/deployment/{number}", "A revision of an application", 200), s.getDeployment)
-	add(s, route(put, "/{app}/deployment/{number}/current", "Make a revision current again", 200), s.makeCurrent)
-	add(s, uploads(route(put, "/artifact/{sha256}", "Store a jar", 200), jarType), s.putArtifact)
-	add(s, stream(route(get, "/artifact/{sha256}", "A jar", 200), jarType), s.getArtifact)
+	add(s, anyone, route(get, "/apps", "Applications by name", 200), s.listApps)
+	add(s, anyone, route(post, "/apps", "Create or overwrite an application", 201), s.postApp)
+	add(s, anyone, route(get, "/app/{app}", "An application", 200), s.getApp)
+	add(s, anyone, route(put, "/app/{app}", "Create or overwrite an application", 200), s.putApp)
+	add(s, removeJob, route(del, "/app/{app}", "Delete an application that has no jobs", 204), s.deleteApp)
+	add(s, anyone, route(get, "/{app}/stats", "Counts of an application", 200), s.appStats)
 
-	add(s, route(get, "/{app}/jobs", "Jobs of an application", 200), s.listJobs)
-	add(s, stream(route(get, "/{app}/jobs/download", "All jobs, as a file", 200), "application/force-download"), s.download)
-	add(s, route(post, "/jobs/convert-xml", "The job XML of a diagram", 201), s.convertXML)
-	add(s, ofJob(route(post, "/{app}/jobs", "Create or overwrite a job", 201)), s.postJob)
-	add(s, ofJob(route(get, job, "A job", 200)), s.getJob)
-	add(s, ofJob(route(put, job, "Create or overwrite a job", 200)), s.putJob)
-	add(s, ofJob(route(get, job+"/definition", "The definition of a job", 200)), s.getDefinition)
-	add(s, route(del, job, "Delete a job with its schedule and history", 204), s.deleteJob)
+	add(s, anyone, route(get, "/{app}/batch-components", "What jobs can name: batchlets, readers, listeners ...", 200), s.listComponents)
+	add(s, anyone, uploads(route(post, "/{app}/batch-components", "Add jars, the parts file of a form, to what is deployed", 201), "multipart/form-data"), s.postComponents)
+	add(s, anyone, route(get, "/{app}/deployments", "The last ten revisions of an application, newest first", 200), s.listDeployments)
+	add(s, anyone, route(post, "/{app}/deployments", "Deploy jars that are stored", 201), s.postDeployment)
+	add(s, anyone, route(get, "/{app}/deployment/{number}", "A revision of an application", 200), s.getDeployment)
+	add(s, anyone, route(put, "/{app}/deployment/{number}/current", "Make a revision current again", 200), s.makeCurrent)
+	add(s, anyone, uploads(route(put, "/artifact/{sha256}", "Store a jar", 200), jarType), s.putArtifact)
+	add(s, anyone, stream(route(get, "/artifact/{sha256}", "A jar", 200), jarType), s.getArtifact)
 
-	add(s, route(get, job+"/settings", "What can be set without the definition", 200), s.getSettings)
-	add(s, route(put, job+"/settings/exclusive", "Let one execution run at a time", 200), s.putExclusive)
-	add(s, route(del, job+"/settings/exclusive", "Let executions run at the same time", 204), s.deleteExclusive)
+	add(s, readJob, route(get, "/{app}/jobs", "Jobs of an application", 200), s.listJobs)
+	add(s, readJob, stream(route(get, "/{app}/jobs/download", "All jobs, as a file", 200), "application/force-download"), s.download)
+	add(s, anyone, route(post, "/jobs/convert-xml", "The job XML of a diagram", 201), s.convertXML)
+	add(s, createJob, ofJob(route(post, "/{app}/jobs", "Create or overwrite a job", 201)), s.postJob)
+	add(s, readJob, ofJob(route(get, job, "A job", 200)), s.getJob)
+	add(s, updateJob, ofJob(route(put, job, "Create or overwrite a job", 200)), s.putJob)
+	add(s, readJob, ofJob(route(get, job+"/definition", "The definition of a job", 200)), s.getDefinition)
+	add(s, removeJob, route(del, job, "Delete a job with its schedule and history", 204), s.deleteJob)
 
-	add(s, route(get, job+"/executions", "Executions of a job, newest first", 200), s.listExecutions)
-	add(s, route(post, job+"/executions", "Start an execution", 201), s.postExecution)
-	add(s, route(del, job+"/executions", "Delete the ended executions of a job", 204), s.deleteExecutions)
-	add(s, route(get, exec, "An execution", 200), s.getExecution)
-	add(s, route(put, exec+"/stop", "Stop an execution", 200), s.stopExecution)
-	add(s, route(put, exec+"/abandon", "Give up an execution that does not run", 200), s.abandonExecution)
-	add(s, route(put, exec+"/restart", "Go on where an execution ended, in a new one", 201), s.restartExecution)
-	add(s, route(get, "/{app}/execution/{id}", "An execution, without its job's name", 200), s.findExecution)
-	add(s, stream(route(get, exec+"/log", "Output of an execution", 200), "text/plain", eventStream, "application/json", "application/edn", "application/yaml"), s.getLog)
-	add(s, stream(route(get, "/{app}/execution/{id}/log", "Output of an execution, without its job's name", 200), "text/plain", eventStream, "application/json", "application/edn", "application/yaml"), s.findLog)
+	add(s, readJob, route(get, job+"/settings", "What can be set without the definition", 200), s.getSettings)
+	add(s, updateJob, route(put, job+"/settings/exclusive", "Let one execution run at a time", 200), s.putExclusive)
+	add(s, removeJob, route(del, job+"/settings/exclusive", "Let executions run at the same time", 204), s.deleteExclusive)
 
-	add(s, route(post, sched, "Schedule a job", 201), s.postSchedule)
-	add(s, route(put, sched, "Schedule a job", 200), s.putSchedule)
-	add(s, route(del, sched, "Remove a job's schedule", 204), s.deleteSchedule)
-	add(s, route(put, sched+"/pause", "Pause a schedule", 200), s.pauseSchedule)
-	add(s, route(put, sched+"/resume", "Resume a schedule", 200), s.resumeSchedule)
+	add(s, readJob, route(get, job+"/executions", "Executions of a job, newest first", 200), s.listExecutions)
+	add(s, executeJob, route(post, job+"/executions", "Start an execution", 201), s.postExecution)
+	add(s, removeJob, route(del, job+"/executions", "Delete the ended executions of a job", 204), s.deleteExecutions)
+	add(s, readJob, route(get, exec, "An execution", 200), s.getExecution)
+	add(s, executeJob, route(put, exec+"/stop", "Stop an execution", 200), s.stopExecution)
+	add(s, executeJob, route(put, exec+"/abandon", "Give up an execution that does not run", 200), s.abandonExecution)
+	add(s, executeJob, route(put, exec+"/restart", "Go on where an execution ended, in a new one", 201), s.restartExecution)
+	add(s, readJob, route(get, "/{app}/execution/{id}", "An execution, without its job's name", 200), s.findExecution)
+	add(s, readJob, stream(route(get, exec+"/log", "Output of an execution", 200), "text/plain", eventStream, "application/json", "application/edn", "application/yaml"), s.getLog)
+	add(s, readJob, stream(route(get, "/{app}/execution/{id}/log", "Output of an execution, without its job's name", 200), "text/plain", eventStream, "application/json", "application/edn", "application/yaml"), s.findLog)
 
-	add(s, route(post, "/test-executions", "Run a diagram without its steps' work", 201), s.postTestExecution)
-	add(s, route(get, "/test-execution/{id}", "How far the run of a diagram is", 200), s.getTestExecution)
-	add(s, route(del, "/test-execution/{id}", "Forget the run of a diagram", 204), s.deleteTestExecution)
+	add(s, executeJob, route(post, sched, "Schedule a job", 201), s.postSchedule)
+	add(s, executeJob, route(put, sched, "Schedule a job", 200), s.putSchedule)
+	add(s, executeJob, route(del, sched, "Remove a job's schedule", 204), s.deleteSchedule)
+	add(s, executeJob, route(put, sched+"/pause", "Pause a schedule", 200), s.pauseSchedule)
+	add(s, executeJob, route(put, sched+"/resume", "Resume a schedule", 200), s.resumeSchedule)
 
-	add(s, route(post, "/schedule/preview", "When a schedule would fire", 200), s.preview)
+	add(s, anyone, route(post, "/test-executions", "Run a diagram without its steps' work", 201), s.postTestExecution)
+	add(s, anyone, route(get, "/test-execution/{id}", "How far the run of a diagram is", 200), s.getTestExecution)
+	add(s, anyone, route(del, "/test-execution/{id}", "Forget the run of a diagram", 204), s.deleteTestExecution)
 
-	add(s, route(get, "/agents", "Agents by name", 200), s.listAgents)
-	add(s, route(get, "/agent/{id}", "An agent, by its name or its instance id", 200), s.getAgent)
-	add(s, route(put, "/agent/{id}/block", "Let an agent take no more work", 200), s.blockAgent)
-	add(s, route(put, "/agent/{id}/unblock", "Let an agent take work again", 200), s.unblockAgent)
+	add(s, anyone, route(post, "/schedule/preview", "When a schedule would fire", 200), s.preview)
 
-	add(s, stream(route(get, "/events", "Changes of executions as they happen", 200), eventStream), s.events)
+	add(s, anyone, route(get, "/agents", "Agents by name", 200), s.listAgents)
+	add(s, anyone, route(get, "/agent/{id}", "An agent, by its name or its instance id", 200), s.getAgent)
+	add(s, anyone, route(put, "/agent/{id}/block", "Let an agent take no more work", 200), s.blockAgent)
+	add(s, anyone, route(put, "/agent/{id}/unblock", "Let an agent take work again", 200), s.unblockAgent)
+
+	add(s, readJob, stream(route(get, "/events", "Changes of executions as they happen", 200), eventStream), s.events)
 }
 
 // ofJob says that the route is about a definition, which XML can hold too.
 func ofJob(op huma.Operation) huma.Operation {
-	op.Metadata = map[string]any{"job": true}
+	return noted(op, "job")
+}
+
+// named has an id of its own: that of its path is another's.
+func named(id string, op huma.Operation) huma.Operation {
+	op.OperationID = id
+	return op
+}
+
+// signIn says that the answer's format hangs on the body.
+func signIn(op huma.Operation) huma.Operation { return noted(op, "sign-in") }
+
+func noted(op huma.Operation, what string) huma.Operation {
+	op.Metadata = map[string]any{what: true}
 	return op
 }
 
@@ -99,7 +123,7 @@ func uploads(op huma.Operation, media string) huma.Operation {
 
 // stream says that the answer is text, whatever else is accepted.
 func stream(op huma.Operation, media ...string) huma.Operation {
-	op.Metadata = map[string]any{"stream": true}
+	op = noted(op, "stream")
 	content := map[string]*huma.MediaType{}
 	for _, m := range media {
 		content[m] = &huma.MediaType{}

@@ -15,6 +15,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
 	"github.com/job-streamer/job-streamer-control-bus/bus/index"
+	"github.com/job-streamer/job-streamer-control-bus/bus/login"
 	"github.com/job-streamer/job-streamer-control-bus/deploy"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 	"github.com/job-streamer/job-streamer-control-bus/scheduler"
@@ -85,6 +86,19 @@ type Deployments interface {
 	Remove(ctx context.Context, app string) error
 }
 
+// Logins is the part of package login that the API needs.
+type Logins interface {
+	Login(ctx context.Context, id, password string) (login.Secrets, error)
+	Logout(ctx context.Context, secret string) error
+	BySession(ctx context.Context, secret string) *bus.User
+	ByToken(ctx context.Context, secret string) *bus.User
+	Users() []*bus.User
+	Add(ctx context.Context, id, password string, roles map[string]string) error
+	Remove(ctx context.Context, id string) error
+	NewKey(ctx context.Context, id string) (string, error)
+	RevokeKeys(ctx context.Context, id string) error
+}
+
 // Config of a [Server].
 type Config struct {
 	Bus         *bus.Bus
@@ -92,7 +106,11 @@ type Config struct {
 	Executions  Executions
 	Schedules   Schedules
 	Deployments Deployments
+	Logins      Logins
 	Version     string // of the program
+
+	RequireLogin bool // else everybody is an admin
+	CookieSecure bool // cookies go over HTTPS only, and to us from pages of other sites too
 
 	// AllowOrigin is where pages may come from that use the API, such as http://localhost:3000; default: from nowhere.
 	AllowOrigin string
@@ -105,6 +123,8 @@ type Server struct {
 	log     *slog.Logger
 	api     huma.API
 	handler http.Handler
+	needs   map[place]permission
+	origins *http.CrossOriginProtection
 	closing context.Context // over when streams and waiting requests have to end
 	close   context.CancelFunc
 }
@@ -114,7 +134,12 @@ func New(cfg Config) *Server {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{cfg: cfg, log: cfg.Log}
+	s := &Server{cfg: cfg, log: cfg.Log, needs: map[place]permission{}, origins: http.NewCrossOriginProtection()}
+	if cfg.AllowOrigin != "" {
+		if err := s.origins.AddTrustedOrigin(cfg.AllowOrigin); err != nil {
+			s.log.Warn("no page can be of the allowed origin", "err", err)
+		}
+	}
 	s.closing, s.close = context.WithCancel(context.Background())
 	adoptProblems()
 	e := newEcho(s)

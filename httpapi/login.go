@@ -1,0 +1,257 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/login"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+// sessionCookie has the name that the original control bus gave it.
+const sessionCookie = "ring-session"
+
+// cookie is the header that sets the session, or takes it away if it is empty.
+func (s *Server) cookie(session string) string {
+	c := http.Cookie{Name: sessionCookie, Value: session, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode}
+	if s.cfg.CookieSecure {
+		c.SameSite, c.Secure = http.SameSiteNoneMode, true
+	}
+	if session == "" {
+		c.MaxAge = -1
+	}
+	return c.String()
+}
+
+type postAuth struct{ Sent body[rest.Credentials] }
+
+type loggedIn struct {
+	Cookie string `header:"Set-Cookie"`
+	Cache  string `header:"Cache-Control"`
+	Body   rest.Token
+}
+
+// postAuth lets in whoever asks if no login is needed: clients of the original control bus ask all the same.
+func (s *Server) postAuth(ctx context.Context, in *postAuth) (*loggedIn, error) {
+	secrets := login.NewSecrets()
+	if s.cfg.RequireLogin {
+		var err error
+		if secrets, err = s.cfg.Logins.Login(ctx, in.Sent.value.ID, in.Sent.value.Password); err != nil {
+			return nil, err
+		}
+	}
+	return &loggedIn{s.cookie(secrets.Session), "no-store", rest.Token{Token: secrets.Token}}, nil
+}
+
+// loginByOlderClient says whether a login, whose Accept names no format, has keywords for keys: who writes those reads EDN.
+func loginByOlderClient(ctx huma.Context) bool {
+	if inJSON.liked(accepted(ctx), true) > 0 {
+		return false
+	}
+	var members map[string]json.RawMessage
+	if json.Unmarshal(peek(ctx, maxSecret), &members) != nil {
+		return false
+	}
+	for name := range members {
+		if strings.Contains(name, "/") {
+			return true
+		}
+	}
+	return false
+}
+
+type deleteAuth struct {
+	Cookie        http.Cookie `cookie:"ring-session"`
+	Authorization string      `header:"Authorization" hidden:"true"`
+}
+
+type loggedOut struct {
+	Cookie string `header:"Set-Cookie"`
+}
+
+// deleteAuth ends the session of the cookie, and the token that was sent.
+func (s *Server) deleteAuth(ctx context.Context, in *deleteAuth) (*loggedOut, error) {
+	token, _ := bearer(in.Authorization)
+	for _, secret := range []string{in.Cookie.Value, token} {
+		if secret == "" || !s.cfg.RequireLogin {
+			continue
+		}
+		if err := s.cfg.Logins.Logout(ctx, secret); err != nil {
+			return nil, err
+		}
+	}
+	return &loggedOut{s.cookie("")}, nil
+}
+
+// listProviders is asked by the login page of the original console, which does without.
+func (s *Server) listProviders(context.Context, *struct{}) (*answer[map[string]string], error) {
+	return &answer[map[string]string]{map[string]string{}}, nil
+}
+
+type provider struct {
+	ID string `path:"id"`
+}
+
+type redirect struct {
+	Location string `header:"Location"`
+}
+
+// provider sends a browser back to the login page. It goes nowhere but where we were told that the console is.
+func (s *Server) provider(_ context.Context, in *provider) (*redirect, error) {
+	if s.cfg.AllowOrigin == "" {
+		return nil, bus.State("no_such_provider", "nobody called %s logs anybody in", cut(in.ID))
+	}
+	return &redirect{s.cfg.AllowOrigin + "/login"}, nil
+}
+
+// account says who is logged in. Consoles look for his roles in the application default.
+func (s *Server) account(ctx context.Context, _ *struct{}) (*answer[rest.Account], error) {
+	u := userOf(ctx)
+	a := rest.Account{ID: u.ID, Applications: map[string]rest.Application{}}
+	for _, app := range append(slices.Collect(maps.Keys(u.Roles)), bus.DefaultApp) {
+		if app == bus.AnyApp {
+			continue
+		}
+		of := rest.Application{Name: app, Roles: []string{}}
+		if role := u.Role(app); role != "" {
+			of.Roles = append(of.Roles, role)
+		}
+		a.Applications[app] = of
+	}
+	return &answer[rest.Account]{a}, nil
+}
+
+func (s *Server) listUsers(_ context.Context, in *Page) (*answer[rest.All[rest.User]], error) {
+	all := s.cfg.Logins.Users()
+	results := []rest.User{}
+	for _, u := range cutPage(*in, all) {
+		results = append(results, rest.User{ID: u.ID, Roles: u.Roles, Keys: len(u.Keys)})
+	}
+	return allOf(*in, results, len(all)), nil
+}
+
+type postUser struct{ Sent body[rest.NewUser] }
+
+func (s *Server) postUser(ctx context.Context, in *postUser) (*struct{}, error) {
+	u := &in.Sent.value
+	all := map[string]string{bus.DefaultApp: u.Role}
+	maps.Copy(all, u.Roles)
+	err := s.cfg.Logins.Add(ctx, u.ID, u.Password, all)
+	if errors.Is(err, bus.ErrExists) {
+		err = faults{{Pointer: "/id", Detail: "want an id that nobody has", Got: u.ID, Message: "id is used by someone."}}
+	}
+	return nil, err
+}
+
+// UserPath is a user in a path.
+type UserPath struct {
+	ID string `path:"id"`
+}
+
+func (s *Server) deleteUser(ctx context.Context, in *UserPath) (*struct{}, error) {
+	return nil, s.cfg.Logins.Remove(ctx, in.ID)
+}
+
+type keyMade struct {
+	Cache string `header:"Cache-Control"`
+	Body  rest.Key
+}
+
+func (s *Server) postKey(ctx context.Context, in *UserPath) (*keyMade, error) {
+	key, err := s.cfg.Logins.NewKey(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	return &keyMade{"no-store", rest.Key{Key: key}}, nil
+}
+
+func (s *Server) deleteKeys(ctx context.Context, in *UserPath) (*struct{}, error) {
+	return nil, s.cfg.Logins.RevokeKeys(ctx, in.ID)
+}
+
+// faultsOfCredentials judges the form of a login: whether they are right is not said of a part of them.
+func faultsOfCredentials(c *rest.Credentials) (all faults) {
+	all.present("id", c.ID)
+	all.present("password", c.Password)
+	return all
+}
+
+// faultsOfUser judges who is to be made, each part by its first fault. The messages are those that older clients show.
+func faultsOfUser(u *rest.NewUser) (all faults) {
+	n := utf8.RuneCountInString(u.ID)
+	if all.present("id", u.ID) {
+		all.unless(n >= 3 && n <= 20 && login.ValidID(u.ID), "id", "3 to 20 of the characters A-Z a-z 0-9 _ -",
+			map[bool]string{n < 3: "Username must be at least 3 characters long.", n > 20: "Username is too long."}[true])
+	}
+	if all.present("password", u.Password) {
+		n := utf8.RuneCountInString(u.Password)
+		all.unless(n >= login.MinPassword, "password", fmt.Sprint("at least ", login.MinPassword, " characters"),
+			fmt.Sprintf("Password must be at least %d characters long.", login.MinPassword))
+		all.unless(len(u.Password) <= login.MaxPassword, "password", fmt.Sprint("at most ", login.MaxPassword, " bytes"), "Password is too long.")
+	}
+	if all.present("role", u.Role) {
+		all.unless(slices.Contains(login.Roles(), u.Role), "role", wantRole, "")
+	}
+	for _, app := range slices.Sorted(maps.Keys(u.Roles)) {
+		right := slices.Contains(login.Roles(), u.Roles[app]) && (app == bus.AnyApp || subjects.ValidName(app))
+		all.unless(right, "roles/"+escape(app), "an application with "+wantRole, "")
+	}
+	return all
+}
+
+const wantRole = "admin, operator or watcher"
+
+// present notes what is missing.
+func (f *faults) present(name, value string) bool {
+	f.unless(value != "", name, "a value", name+" must be present")
+	return value != ""
+}
+
+// unless notes that want belongs there, in other words for older clients if there are.
+func (f *faults) unless(right bool, name, want, message string) {
+	if !right && len(*f) < maxFaults {
+		*f = append(*f, rest.Fault{Pointer: "/" + name, Detail: "want " + want, Message: message})
+	}
+}
+
+// secretMembers are those of bodies that are secret.
+var secretMembers = []string{"id", "password", "role", "roles"}
+
+// secret says that a body must not be shown.
+func secret(body any) bool {
+	switch body.(type) {
+	case *rest.Credentials, *rest.NewUser:
+		return true
+	}
+	return false
+}
+
+// discreet is what is wrong with a body, without what was sent if that is a secret: a password may be where a name belongs.
+func discreet(body any, err error) error {
+	var all faults
+	var bad *malformedError
+	switch {
+	case !secret(body):
+	case errors.As(err, &all):
+		for i := range all {
+			all[i].Got = ""
+			if name, _, _ := strings.Cut(strings.TrimPrefix(all[i].Pointer, "/"), "/"); !slices.Contains(secretMembers, name) {
+				all[i].Pointer = ""
+			}
+		}
+	case errors.As(err, &bad):
+		bad.fault.Got, bad.fault.Pointer = "", ""
+	}
+	return err
+}

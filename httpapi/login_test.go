@@ -1,0 +1,278 @@
+package httpapi
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/bustest"
+	"github.com/job-streamer/job-streamer-control-bus/bus/login"
+)
+
+const password = "password123"
+
+// withLogin is for newEnv: nobody gets in without one. The original's console is where it was.
+func withLogin(c *Config) { c.RequireLogin, c.AllowOrigin = true, "http://localhost:3000" }
+
+// user makes a user with a role, and returns what a login leaves.
+func (e *env) user(id, role string) login.Secrets {
+	e.t.Helper()
+	if err := e.logins.Add(e.t.Context(), id, password, map[string]string{bus.DefaultApp: role}); err != nil {
+		e.t.Fatal(err)
+	}
+	secrets, err := e.logins.Login(e.t.Context(), id, password)
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	return secrets
+}
+
+func byCookie(s login.Secrets) []string { return []string{"Cookie", sessionCookie + "=" + s.Session} }
+
+func bearing(token string) []string { return []string{"Authorization", "Bearer " + token} }
+
+// Each of them sends what it sends, and stands on what it stands on.
+func TestOlderClientsLogIn(t *testing.T) {
+	e := newEnv(t, withLogin)
+	admin := e.user("admin", bus.RoleAdmin)
+	cookie := append(byCookie(admin), console...)
+	plugin := []string{"Content-Type", "application/edn", "Accept-Encoding", "gzip, deflate"}
+	java := []string{"Content-Type", "application/json", "Accept", "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2"}
+	const (
+		token   = `\{:token "[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"\}`
+		refused = `\{:message "Authentication failure\." :messages \["Authentication failure\."\] :code "authentication_failed"\}`
+		needed  = `\{:message "a login is needed.*" :messages \["a login is needed.*"\] :code "login_required"\}`
+	)
+	says := func(messages ...string) string {
+		return `\{:message ".*" :messages \["` + strings.Join(messages, `" "`) + `"\] :code "invalid_body"\}`
+	}
+	rows := []exchange{
+		{name: "providers before the login", method: "GET", path: "/oauth", status: 200, want: `\{\}`},
+		{name: "nothing without a login", method: "GET", path: "/default/stats", status: 401, want: needed},
+		{name: "nothing for the monitor's picture either", method: "GET", path: "/agents", headers: []string{"Accept", "image/png,image/*;q=0.8,*/*;q=0.5", "Cookie", "ring-session=x", "Origin", "http://localhost:3000"}, status: 401, want: needed},
+		{name: "the console logs in", method: "POST", path: "/auth", body: `{:user/id "admin", :user/password "password123"}`, headers: console, status: 201, want: token},
+		{name: "the plugin logs in", method: "POST", path: "/auth", body: `{:user/id"admin":user/password"password123"}`, headers: plugin, status: 201, want: token},
+		{name: "Java logs in by JSON and reads EDN", method: "POST", path: "/auth", body: `{"user/id":"admin","user/password":"password123"}`, headers: java, status: 201, want: token},
+		{name: "who asks for JSON gets JSON", method: "POST", path: "/auth", body: `{"user/id":"admin","user/password":"password123"}`, headers: []string{"Accept", "application/json"}, status: 201, type_: "application/json", want: `\{"token":"[0-9a-f-]{36}"\}`},
+		{name: "our own names are answered in JSON", method: "POST", path: "/auth", body: `{"id":"admin","password":"user/password"}`, headers: []string{"Content-Type", "application/json"}, status: 401, type_: "application/problem+json", want: `\{.*"code":"authentication_failed".*\}`},
+		{name: "a wrong password", method: "POST", path: "/auth", body: `{:user/id "admin" :user/password "password124"}`, status: 401, want: refused},
+		{name: "a wrong password of Java", method: "POST", path: "/auth", body: `{"user/id":"admin","user/password":"x"}`, headers: java, status: 401, want: refused},
+		{name: "a user that nobody is", method: "POST", path: "/auth", body: `{:user/id "nobody" :user/password "password123"}`, status: 401, want: refused},
+		{name: "no id", method: "POST", path: "/auth", body: `{:user/password "password123"}`, status: 400, want: says(`id must be present`)},
+		{name: "nothing", method: "POST", path: "/auth", body: `{}`, status: 400, want: says(`id must be present`, `password must be present`)},
+		{name: "no body", method: "POST", path: "/auth", status: 400, want: says(`id must be present`, `password must be present`)},
+		{name: "more than a login has", method: "POST", path: "/auth", body: strings.Repeat(" ", 100_000), status: 413, want: any_},
+		{name: "who I am", method: "GET", path: "/account", headers: cookie, status: 200, want: `\{:user/id "admin" :applications \{"default" \{:application/name "default" :roles \["admin"\]\}\}\}`},
+		{name: "users", method: "GET", path: "/users", headers: cookie, status: 200, want: `\[\{:user/id "admin" :user/roles \{:default "admin"\} :user/keys 0\}\]`},
+		{name: "a new user", method: "POST", path: "/user", headers: cookie, body: `{:user/id "ann" :user/password "password123" :role "operator"}`, status: 201},
+		{name: "a new user by JSON", method: "POST", path: "/user", headers: append(byCookie(admin), "Content-Type", "application/json"), body: `{"user/id":"bob","user/password":"password123","role":"watcher"}`, status: 201},
+		{name: "one who is there", method: "POST", path: "/user", headers: cookie, body: `{:user/id "ann" :user/password "password123" :role "operator"}`, status: 400, want: says(`id is used by someone\.`)},
+		{name: "a short one", method: "POST", path: "/user", headers: cookie, body: `{:user/id "an" :user/password "1234567" :role "chief"}`, status: 400,
+			want: says(`Username must be at least 3 characters long\.`, `Password must be at least 8 characters long\.`, `/role: want admin, operator or watcher`)},
+		{name: "a long one", method: "POST", path: "/user", headers: cookie, body: `{:user/id "abcdefghijklmnopqrstu" :user/password "password123" :role "watcher"}`, status: 400, want: says(`Username is too long\.`)},
+		{name: "one without anything", method: "POST", path: "/user", headers: cookie, body: `{}`, status: 400, want: says(`id must be present`, `password must be present`, `role must be present`)},
+		{name: "one with a blank", method: "POST", path: "/user", headers: cookie, body: `{:user/id "a b" :user/password "password123" :role "watcher"}`, status: 400, want: says(`/id: want .*`)},
+		{name: "a user goes", method: "DELETE", path: "/user/ann", headers: cookie, status: 204},
+		{name: "the last admin stays", method: "DELETE", path: "/user/admin", headers: cookie, status: 409, want: `\{:message "admin is the last admin.*" :messages \[.*\] :code "last_admin"\}`},
+		{name: "a user who is not there", method: "DELETE", path: "/user/ann", headers: cookie, status: 404, want: `\{:message .* :code "no_such_user"\}`},
+		{name: "a provider that is none", method: "GET", path: "/oauth/github", headers: []string{"Accept", "text/html,application/xhtml+xml,*/*;q=0.8"}, status: 302},
+		{name: "a preflight", method: "OPTIONS", path: "/default/jobs", headers: []string{"Origin", "http://localhost:3000", "Access-Control-Request-Method", "PUT"}, status: 200},
+		{name: "by the plugin's token", method: "POST", path: "/apps", body: `{:application/name "any name" :application/description "d"}`, headers: []string{"Content-Type", "application/edn", "Authorization", "Token " + admin.Token}, status: 201, want: any_},
+		{name: "by the token, which asks for nothing", method: "GET", path: "/default/stats", headers: []string{"Authorization", "Token " + admin.Token}, status: 200, want: `\{:agents 0 :jobs 0\}`},
+		{name: "a download", method: "GET", path: "/default/jobs/download", headers: append(byCookie(admin), "Accept", "text/html,*/*;q=0.8"), status: 200, type_: "application/force-download", want: any_},
+		{name: "the console logs out", method: "DELETE", path: "/auth", headers: cookie, status: 204},
+		{name: "and is out", method: "GET", path: "/account", headers: cookie, status: 401, want: needed},
+		{name: "logging out without a login", method: "DELETE", path: "/auth", headers: console, status: 204},
+		{name: "the version for everybody", method: "GET", path: "/version", status: 200, want: `"2\.0\.0"`},
+		{name: "health for everybody", method: "GET", path: "/healthcheck", status: 200},
+	}
+	for _, x := range rows {
+		x.run(t, e)
+	}
+	t.Run("the token is where it is cut out", func(t *testing.T) {
+		r := e.call("POST", "/auth", `{:user/id "admin" :user/password "password123"}`, console...).want(201)
+		e.call("GET", "/default/stats", "", "Authorization", "Token "+string(r.body[9:45])).want(200)
+		c, err := http.ParseSetCookie(r.header.Get("Set-Cookie"))
+		if err != nil || c.Name != "ring-session" || c.Path != "/" || !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.Secure {
+			t.Errorf("Set-Cookie: %s", r.header.Get("Set-Cookie"))
+		}
+		e.call("GET", "/account", "", "Cookie", "ring-session="+c.Value).want(200)
+	})
+	t.Run("what is refused has all headers", func(t *testing.T) {
+		for path, status := range map[string]int{"/default/stats": 401, "/a/b/c/d/e": 401, "/version": 200, "/oauth/x": 302} {
+			h := e.call("GET", path, "", console...).want(status).header
+			if h.Get("Access-Control-Allow-Origin") != "http://localhost:3000" || h.Get("Access-Control-Allow-Credentials") != "true" {
+				t.Errorf("GET %s without CORS headers: %v", path, h)
+			}
+			if (h.Get("WWW-Authenticate") != "") != (status == 401) {
+				t.Errorf("GET %s = %d, WWW-Authenticate %q", path, status, h.Get("WWW-Authenticate"))
+			}
+		}
+	})
+}
+
+// Without --login everybody gets in, also who logs in first as the original wants it.
+func TestLoginIsNotNeeded(t *testing.T) {
+	e := newEnv(t)
+	for _, x := range []exchange{
+		{name: "the console logs in", method: "POST", path: "/auth", body: `{:user/id "admin", :user/password "x"}`, headers: console, status: 201, want: `\{:token "[0-9a-f-]{36}"\}`},
+		{name: "as whoever", method: "POST", path: "/auth", body: `{:user/id "nobody" :user/password "x"}`, headers: console, status: 201, want: `\{:token "[0-9a-f-]{36}"\}`},
+		{name: "but not without a form", method: "POST", path: "/auth", body: `{:user/id "nobody"}`, status: 400, want: any_ + `:messages \["password must be present"\]` + any_},
+		{name: "all are admins", method: "GET", path: "/account", status: 200, want: `\{:user/id "admin" :applications \{"default" \{:application/name "default" :roles \["admin"\]\}\}\}`},
+		{name: "also with what is good nowhere", method: "GET", path: "/account", headers: []string{"Authorization", "Token x"}, status: 200, want: any_},
+		{name: "users can be made ready", method: "POST", path: "/user", body: `{:user/id "ann" :user/password "password123" :role "admin"}`, headers: console, status: 201},
+		{name: "the console logs out", method: "DELETE", path: "/auth", headers: console, status: 204},
+		{name: "a provider that is none, and no console", method: "GET", path: "/oauth/github", status: 404, want: any_},
+	} {
+		x.run(t, e)
+	}
+}
+
+// A page of another origin cannot use the cookie of who looks at it.
+func TestOtherOrigins(t *testing.T) {
+	e := newEnv(t, withLogin)
+	e.call("POST", "/auth", `{"id":"admin","password":"x"}`).code(401, "authentication_failed")
+	admin := e.user("admin", bus.RoleAdmin)
+	for _, c := range []struct {
+		name, method string
+		headers      []string
+		status       int
+	}{
+		{"the console", "PUT", append(byCookie(admin), "Origin", "http://localhost:3000"), 201},
+		{"a page of ours", "PUT", append(byCookie(admin), "Origin", e.http.URL), 200},
+		{"no page", "PUT", byCookie(admin), 200},
+		{"another page", "PUT", append(byCookie(admin), "Origin", "http://evil.example"), 403},
+		{"another port", "PUT", append(byCookie(admin), "Origin", "http://localhost:3001"), 403},
+		{"a page of nowhere", "PUT", append(byCookie(admin), "Origin", "null"), 403},
+		{"a browser that says it in other words", "PUT", append(byCookie(admin), "Sec-Fetch-Site", "cross-site"), 403},
+		{"another page that only looks", "GET", append(byCookie(admin), "Origin", "http://evil.example"), 200},
+		{"another page with a token", "PUT", append(bearing(admin.Token), "Origin", "http://evil.example"), 200},
+	} {
+		r := e.call(c.method, "/app/default", "", append([]string{"Accept", "application/json"}, c.headers...)...)
+		if want := map[bool]int{true: 200, false: c.status}[c.status == 201]; r.status != want {
+			t.Errorf("%s: %s = %d %s, want %d", c.name, r.asked, r.status, r.body, want)
+		}
+		if c.status == 403 {
+			r.code(403, "cross_origin")
+		}
+	}
+}
+
+// What a program can do with a key, and who may make one.
+func TestKeys(t *testing.T) {
+	e := newEnv(t, withLogin)
+	admin, robot := e.user("admin", bus.RoleAdmin), e.user("robot", bus.RoleOperator)
+	e.call("POST", "/user/admin/key", "", bearing(robot.Token)...).code(403, "forbidden")
+	e.call("DELETE", "/user/admin/key", "", bearing(robot.Token)...).code(403, "forbidden")
+	e.call("POST", "/user/nobody/key", "", bearing(admin.Token)...).code(404, "no_such_user")
+	var all [2]struct{ Key string }
+	e.call("POST", "/user/robot/key", "", bearing(robot.Token)...).want(201).into(&all[0])
+	e.call("POST", "/user/robot/key", "", bearing(admin.Token)...).want(201).into(&all[1])
+	for _, k := range all {
+		e.call("GET", "/default/jobs", "", bearing(k.Key)...).want(200)
+		e.call("POST", "/default/jobs", job1, bearing(k.Key)...).code(403, "forbidden")
+		e.call("GET", "/default/jobs", "", "Cookie", "ring-session="+k.Key).code(401, "login_required")
+	}
+	e.call("DELETE", "/user/robot/key", "", bearing(all[0].Key)...).want(204)
+	for _, k := range all {
+		e.call("GET", "/default/jobs", "", bearing(k.Key)...).code(401, "login_required")
+	}
+	e.call("GET", "/default/jobs", "", "Authorization", "Basic eDp5", "Cookie", "ring-session="+robot.Session).want(200) // a proxy's own
+}
+
+// Two buses on one NATS know each other's sessions, and one that is started anew knows them too.
+func TestBusesShareSessions(t *testing.T) {
+	srv := bustest.Server(t)
+	one, two := loginServer(t, srv), loginServer(t, srv)
+	if err := one.logins.Add(t.Context(), "ann", password, map[string]string{bus.DefaultApp: bus.RoleWatcher}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the other bus knows her", func() bool { return len(two.logins.Users()) == 1 })
+	cookie := one.logIn(t, "ann")
+	if got := two.account(cookie); got != 200 {
+		t.Errorf("at the other bus: %d", got)
+	}
+	two.stop()
+	one.stop()
+	three := loginServer(t, srv)
+	if got := three.account(cookie); got != 200 {
+		t.Errorf("after a restart: %d", got)
+	}
+	r := httptest.NewRequest("DELETE", "/auth", nil)
+	r.Header.Set("Cookie", cookie)
+	three.ServeHTTP(httptest.NewRecorder(), r)
+	if got := three.account(cookie); got != 401 {
+		t.Errorf("after the logout: %d", got)
+	}
+}
+
+// Neither answers nor the log show what was sent as a password, token or key.
+func TestSecretsAreNotShown(t *testing.T) {
+	var log syncBuffer
+	e := newEnv(t, withLogin, func(c *Config) {
+		c.Log = slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	})
+	admin := e.user("admin", bus.RoleAdmin)
+	const secret = "Geheim-4711"
+	var answers strings.Builder
+	for _, path := range []string{"/auth", "/user"} {
+		for _, body := range []string{
+			`{"id":"admin","password":"%s"}`, `{"id":"a","password":"%s","role":"x"}`, `{"id":5,"password":["%s"]}`, `{"password":{"%s":1}}`, `{"passwort":"%s"}`, `{"%s":{"a":}`,
+			`{"id":"admin","password":"%s"`, `{"id":"admin","password":%s}`, `["%s"]`, `"%s"`, `{"id":"admin","password":"x","role":"%s"}`,
+			`{:user/password "%s"}`, `{:user/password %s}`, `{:user/id :user/password "%s`, `{:user/password #"%s"}`, `{:user/password \%s}`, "password: [%s", "password: {%s: 1}",
+		} {
+			body := strings.Replace(body, "%s", secret, 1)
+			for _, media := range []string{"application/json", "application/edn", "application/yaml"} {
+				r := e.call("POST", path, body, append(bearing(admin.Token), "Content-Type", media)...)
+				fmt.Fprintf(&answers, "%s %s %s: %d %s\n", path, media, body, r.status, strings.ReplaceAll(string(r.body), "Geheim", "SHOWN"))
+			}
+		}
+	}
+	for _, headers := range [][]string{bearing(secret), {"Cookie", "ring-session=" + secret}, {"Authorization", secret}} {
+		r := e.call("GET", "/account", "", headers...).want(401)
+		fmt.Fprintf(&answers, "%s\n", strings.ReplaceAll(string(r.body), "Geheim", "SHOWN"))
+	}
+	for line := range strings.Lines(answers.String()) {
+		if strings.Contains(line, "SHOWN") {
+			t.Error(line)
+		}
+	}
+	for _, s := range []string{secret, password, admin.Token, admin.Session} {
+		if strings.Contains(log.String(), s) {
+			t.Errorf("%s is in the log: %s", s, log.String())
+		}
+	}
+}
+
+func TestCookieForOtherSites(t *testing.T) {
+	e := newEnv(t, withLogin, func(c *Config) { c.CookieSecure = true })
+	e.user("admin", bus.RoleAdmin)
+	set := e.call("POST", "/auth", `{"id":"admin","password":"password123"}`).want(201).header.Get("Set-Cookie")
+	if c, err := http.ParseSetCookie(set); err != nil || !c.Secure || c.SameSite != http.SameSiteNoneMode {
+		t.Errorf("Set-Cookie: %s", set)
+	}
+}
+
+// syncBuffer takes what several goroutines write.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}

@@ -1,0 +1,149 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus"
+)
+
+// permission is what a route needs. Without one nobody may use it.
+type permission string
+
+const (
+	open    permission = "open"    // no login
+	anyone  permission = "login"   // a login, whatever the role
+	ownKeys permission = "own-key" // to be that user, or to manage users
+
+	readJob     permission = "read-job"
+	createJob   permission = "create-job"
+	updateJob   permission = "update-job"
+	removeJob   permission = "delete-job"
+	executeJob  permission = "execute-job"
+	manageUsers permission = "manage-users"
+
+	readCalendar  permission = "read-calendar"
+	writeCalendar permission = "write-calendar" // create, update, delete
+)
+
+// roles are who has a permission, in the application of the path.
+var roles = map[permission][]string{
+	readJob:     {bus.RoleAdmin, bus.RoleOperator, bus.RoleWatcher},
+	executeJob:  {bus.RoleAdmin, bus.RoleOperator},
+	createJob:   {bus.RoleAdmin},
+	updateJob:   {bus.RoleAdmin},
+	removeJob:   {bus.RoleAdmin},
+	manageUsers: {bus.RoleAdmin},
+
+	readCalendar:  {bus.RoleAdmin, bus.RoleOperator, bus.RoleWatcher},
+	writeCalendar: {bus.RoleAdmin, bus.RoleOperator},
+}
+
+// place is a route as the router knows it.
+type place struct{ method, path string }
+
+// require notes what a route needs, for the judge and for the document.
+func (s *Server) require(op *huma.Operation, needs permission) {
+	s.needs[place{op.Method, pathOf(op.Path)}] = needs
+	if op.Extensions == nil {
+		op.Extensions = map[string]any{}
+	}
+	op.Extensions["x-permission"] = string(needs)
+	op.Security = []map[string][]string{}
+	if needs != open {
+		op.Security = []map[string][]string{{"bearer": {}}, {"cookie": {}}}
+	}
+}
+
+// permissionError is what somebody lacks.
+type permissionError struct {
+	user, app string
+	needs     permission
+}
+
+func (e *permissionError) Error() string {
+	if e.app == "" {
+		return fmt.Sprintf("%s lacks the permission %s", e.user, e.needs)
+	}
+	return fmt.Sprintf("%s lacks the permission %s in the application %s", e.user, e.needs, cut(e.app))
+}
+
+var (
+	errNoLogin     = errors.New("a login is needed")
+	errCrossOrigin = errors.New("from a page of another origin")
+)
+
+// judgeAccess says who sends a request, nil for anybody, if he may. A path that is no route needs a login: who has none shall not
+// find out what there is. A stream is judged when it begins, and goes on when the login that began it ends.
+func (s *Server) judgeAccess(r *http.Request, path string, param func(string) string) (*bus.User, error) {
+	needs, known := s.needs[place{r.Method, path}]
+	if !known {
+		needs = anyone
+	}
+	if needs == open || r.Method == http.MethodOptions {
+		return nil, nil
+	}
+	user, byCookie := s.sender(r)
+	switch {
+	case user == nil:
+		return nil, errNoLogin
+	case byCookie && s.origins.Check(r) != nil: // a browser sends the cookie whoever made the page
+		return nil, errCrossOrigin
+	}
+	app := param("app")
+	if !may(user, needs, app, param("id")) {
+		return nil, &permissionError{user.ID, app, needs}
+	}
+	return user, nil
+}
+
+// may says whether a user has a permission in an application; id is whom the path is about.
+func may(u *bus.User, needs permission, app, id string) bool {
+	switch needs {
+	case anyone:
+		return true
+	case ownKeys:
+		return u.ID == id || may(u, manageUsers, app, id)
+	}
+	return slices.Contains(roles[needs], u.Role(app))
+}
+
+// sender is who sends a request: the header Authorization says it, if it says something of ours, or else the cookie.
+func (s *Server) sender(r *http.Request) (u *bus.User, byCookie bool) {
+	if secret, ok := bearer(r.Header.Get("Authorization")); ok {
+		return s.cfg.Logins.ByToken(r.Context(), secret), false
+	}
+	if c, err := r.Cookie(sessionCookie); err == nil && c.Value != "" {
+		return s.cfg.Logins.BySession(r.Context(), c.Value), true
+	}
+	return nil, false
+}
+
+// bearer is the token or key in the header Authorization.
+func bearer(authorization string) (secret string, ok bool) {
+	scheme, secret, _ := strings.Cut(authorization, " ")
+	return strings.TrimSpace(secret), strings.EqualFold(scheme, "Bearer") || strings.EqualFold(scheme, "Token")
+}
+
+type userKey struct{}
+
+func withUser(ctx context.Context, u *bus.User) context.Context {
+	return context.WithValue(ctx, userKey{}, u)
+}
+
+// everybody is who asks if no login is needed.
+var everybody = &bus.User{ID: "admin", Roles: map[string]string{bus.DefaultApp: bus.RoleAdmin}}
+
+// userOf is who asks.
+func userOf(ctx context.Context) *bus.User {
+	if u, ok := ctx.Value(userKey{}).(*bus.User); ok {
+		return u
+	}
+	return everybody
+}

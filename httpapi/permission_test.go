@@ -1,0 +1,229 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/bustest"
+	"github.com/job-streamer/job-streamer-control-bus/bus/login"
+)
+
+// What the original control bus lets its roles do, and what clients of it ask.
+var contract = map[permission]struct {
+	roles  string
+	routes []string
+}{
+	readJob: {"admin operator watcher", []string{"GET /{app}/jobs", "GET /{app}/job/{job}", "GET /{app}/job/{job}/settings", "GET /{app}/job/{job}/executions",
+		"GET /{app}/job/{job}/execution/{id}", "GET /{app}/jobs/download"}},
+	createJob: {"admin", []string{"POST /{app}/jobs"}},
+	updateJob: {"admin", []string{"PUT /{app}/job/{job}", "PUT /{app}/job/{job}/settings/exclusive"}},
+	removeJob: {"admin", []string{"DELETE /{app}/job/{job}", "DELETE /{app}/job/{job}/settings/exclusive", "DELETE /{app}/job/{job}/executions"}},
+	executeJob: {"admin operator", []string{"POST /{app}/job/{job}/executions", "PUT /{app}/job/{job}/execution/{id}/stop", "PUT /{app}/job/{job}/execution/{id}/abandon",
+		"PUT /{app}/job/{job}/execution/{id}/restart", "POST /{app}/job/{job}/schedule", "PUT /{app}/job/{job}/schedule/pause",
+		"PUT /{app}/job/{job}/schedule/resume", "DELETE /{app}/job/{job}/schedule"}},
+	anyone: {"admin operator watcher", []string{"GET /apps", "POST /apps", "GET /{app}/batch-components", "POST /{app}/batch-components", "GET /agents", "GET /agent/{id}",
+		"PUT /agent/{id}/block", "GET /{app}/stats", "GET /account"}},
+	manageUsers: {"admin", []string{"GET /users", "POST /user", "DELETE /user/{id}"}},
+	ownKeys:     {"admin", nil}, // of another user
+	open:        {"admin operator watcher nobody", []string{"POST /auth", "DELETE /auth", "GET /oauth", "GET /version", "GET /healthcheck"}},
+
+	readCalendar:  {"admin operator watcher", nil},
+	writeCalendar: {"admin operator", nil},
+}
+
+// Every route is asked by everybody. One that was declared without a permission is nobody's.
+func TestPermissions(t *testing.T) {
+	e := newEnv(t, withLogin)
+	senders := map[string][]string{"nobody": nil}
+	for _, role := range login.Roles() {
+		senders[role] = bearing(e.user(role, role).Token)
+	}
+	routes := 0
+	for path, item := range e.doc.Paths.Map() {
+		for method, op := range item.Operations() {
+			routes++
+			needs, _ := op.Extensions["x-permission"].(string)
+			expected, known := contract[permission(needs)]
+			if !known {
+				t.Errorf("%s %s needs %q, which nobody has", method, path, needs)
+				continue
+			}
+			for role, headers := range senders {
+				if permission(needs) == open {
+					headers = nil // a logout would end what the others ask with
+				}
+				want := http.StatusForbidden
+				switch {
+				case slices.Contains(strings.Fields(expected.roles), role):
+					want = 0
+				case role == "nobody":
+					want = http.StatusUnauthorized
+				}
+				r := e.call(method, harmless(path), "", append([]string{"Accept", "application/json"}, headers...)...)
+				if refused := r.status == 401 || r.status == 403; refused != (want != 0) || refused && r.status != want {
+					t.Errorf("%s asks %s %s: %d %s, want %d", role, method, path, r.status, r.body, want)
+				}
+			}
+		}
+	}
+	if routes < 50 {
+		t.Errorf("only %d routes", routes)
+	}
+}
+
+// harmless is a path of that template that does nothing, and ends at once.
+func harmless(template string) string {
+	path := strings.NewReplacer("{app}", "default", "{job}", "none", "{id}", "none", "{number}", "0", "{sha256}", "x").Replace(template)
+	if path == "/events" {
+		path += "?app=*"
+	}
+	return path
+}
+
+func TestRoutesOfTheContract(t *testing.T) {
+	s, _ := fakeServer()
+	for needs, c := range contract {
+		for _, route := range c.routes {
+			method, path, _ := strings.Cut(route, " ")
+			if got := s.needs[place{method, pathOf(path)}]; got != needs {
+				t.Errorf("%s needs %q, want %q", route, got, needs)
+			}
+		}
+		have := strings.Fields(c.roles)
+		for _, role := range login.Roles() {
+			u := &bus.User{ID: "ann", Roles: map[string]string{bus.DefaultApp: role}}
+			if got := may(u, needs, "billing", "bob"); needs != open && got != slices.Contains(have, role) {
+				t.Errorf("%s may %s: %v", role, needs, got)
+			}
+		}
+	}
+	for _, needs := range []permission{"", "none"} {
+		if may(everybody, needs, "", "") {
+			t.Errorf("%q: an admin may", needs)
+		}
+	}
+}
+
+// What is open is open by its whole path: what begins like it is not.
+func TestPathsThatLookOpen(t *testing.T) {
+	e := newEnv(t, withLogin)
+	for _, c := range []struct{ method, path string }{
+		{"GET", "/user-app/stats"}, {"GET", "/auth-app/jobs"}, {"GET", "/version-1/jobs"}, {"GET", "/healthcheck2/stats"}, {"GET", "/oauth-app/stats"},
+		{"GET", "/version/"}, {"GET", "/version/x"}, {"POST", "/version"}, {"DELETE", "/version"}, {"GET", "/auth"}, {"PUT", "/auth"}, {"POST", "/auth/"}, {"POST", "/oauth"},
+		{"GET", "//version"}, {"GET", "/./version/../default/stats"}, {"GET", "/version%2F..%2Fdefault%2Fstats"}, {"GET", "/default/stats?x=/version"},
+		{"HEAD", "/default/stats"}, {"PATCH", "/version"}, {"GET", "/openapi.json"}, {"GET", "/"}, {"GET", "/none/of/this/is/there"}, {"GET", "/metrics"},
+	} {
+		if r := e.call(c.method, c.path, ""); r.status != 401 {
+			t.Errorf("%s = %d %s, want 401", r.asked, r.status, r.body)
+		}
+	}
+	for _, c := range []struct{ method, path string }{{"GET", "/version"}, {"HEAD", "/version"}, {"GET", "/healthcheck"}, {"GET", "/oauth"}, {"DELETE", "/auth"}, {"OPTIONS", "/default/stats"}} {
+		if r := e.call(c.method, c.path, ""); r.status/100 != 2 {
+			t.Errorf("%s = %d %s, want it open", r.asked, r.status, r.body)
+		}
+	}
+}
+
+// Roles are those in the application of the path.
+func TestRolesByApplication(t *testing.T) {
+	e := newEnv(t, withLogin)
+	admin := bearing(e.user("admin", bus.RoleAdmin).Token)
+	e.call("PUT", "/app/billing", `{}`, admin...).want(201)
+	e.call("POST", "/user", `{"id":"ann","password":"password123","role":"watcher","roles":{"billing":"admin"}}`, admin...).want(201)
+	e.call("POST", "/user", `{"id":"bob","password":"password123","role":"watcher","roles":{"billing":"chief","a b":"admin"}}`, admin...).code(422, "invalid_body")
+	secrets, err := e.logins.Login(t.Context(), "ann", password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ann := bearing(secrets.Token)
+	e.call("POST", "/billing/jobs", job1, ann...).want(201)
+	e.call("POST", "/default/jobs", job1, ann...).code(403, "forbidden")
+	e.call("GET", "/default/jobs", "", ann...).want(200)
+	e.call("GET", "/users", "", ann...).code(403, "forbidden")
+	e.call("GET", "/users?app=billing", "", ann...).code(403, "forbidden")
+	if r := e.call("GET", "/account", "", ann...); !strings.Contains(string(r.body), `"billing":{"name":"billing","roles":["admin"]}`) {
+		t.Errorf("%s", r.body)
+	}
+}
+
+// loginOnly is a server of which only the login is real.
+type loginOnly struct {
+	*Server
+	logins *login.Service
+	stop   func()
+}
+
+func loginServer(t testing.TB, srv *server.Server) *loginOnly {
+	t.Helper()
+	logins := login.New(login.Config{Bus: bustest.Open(t, srv, bus.Config{})})
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- logins.Run(ctx); close(ended) }()
+	stop := func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}
+	t.Cleanup(stop)
+	if err := logins.WaitReady(ctx); err != nil {
+		t.Fatal(err)
+	}
+	_, f := fakeServer()
+	return &loginOnly{New(Config{Executions: f, Index: f, Schedules: f, Logins: logins, RequireLogin: true, Version: "test"}), logins, stop}
+}
+
+// logIn is the header Cookie that a login is answered with.
+func (s *loginOnly) logIn(t testing.TB, id string) string {
+	t.Helper()
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, httptest.NewRequest("POST", "/auth", strings.NewReader(`{"id":"`+id+`","password":"`+password+`"}`)))
+	cookie, _, _ := strings.Cut(w.Header().Get("Set-Cookie"), ";")
+	if w.Code != 201 {
+		t.Fatal(w.Code, w.Body)
+	}
+	return cookie
+}
+
+// account is the status of who one is.
+func (s *loginOnly) account(cookie string) int {
+	r := httptest.NewRequest("GET", "/account", nil)
+	r.Header.Set("Cookie", cookie)
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, r)
+	return w.Code
+}
+
+// What asking for a login costs, on the hot path.
+func BenchmarkLogin(b *testing.B) {
+	on := loginServer(b, bustest.Server(b))
+	if err := on.logins.Add(b.Context(), "ann", password, map[string]string{bus.DefaultApp: bus.RoleOperator}); err != nil {
+		b.Fatal(err)
+	}
+	cookie := on.logIn(b, "ann")
+	off, _ := fakeServer()
+	for _, c := range []struct {
+		name string
+		h    http.Handler
+	}{{"off", off}, {"on", on}} {
+		b.Run(c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				r := httptest.NewRequest(http.MethodPost, "/default/job/JOB-1/executions", nil)
+				r.Header.Set("Cookie", cookie)
+				w := httptest.NewRecorder()
+				c.h.ServeHTTP(w, r)
+				if w.Code != 201 {
+					b.Fatal(w.Code, w.Body)
+				}
+			}
+		})
+	}
+}
