@@ -41,6 +41,7 @@ It makes a job ` + benchJob + `, and deletes it with its history in the end.`,
 	}
 	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
 		f.StringVar(&s.cfg.URL, "url", "http://127.0.0.1:45102", "`URL` where the REST API is")
+		f.StringVar(&s.cfg.Token, "token", "", "`TOKEN` or key of an admin, to log in with; in JOBSTREAMER_TOKEN others do not see it")
 		f.StringVar(&s.cfg.App, "app", bus.DefaultApp, "`NAME` application that the job is made in")
 		f.IntVar(&s.cfg.Executions, "executions", 20_000, "`NUMBER` executions to measure how many go through; 0 leaves that out")
 		f.IntVar(&s.cfg.Concurrency, "concurrency", 64, "`NUMBER` executions that are under way meanwhile")
@@ -58,7 +59,7 @@ func (p *program) bench(ctx context.Context, s benchSettings) (err error) {
 	}
 	ctx, stop := untilSignal(ctx, func() {}, func() {})
 	defer stop()
-	c, err := client.New(client.Config{URL: s.cfg.URL})
+	c, err := client.New(client.Config{URL: s.cfg.URL, Token: s.cfg.Token})
 	if err != nil {
 		return usageError{fmt.Errorf("--url: %w", err)}
 	}

@@ -50,6 +50,7 @@ type Config struct {
 	URL       string       // of the control bus; default [DefaultURL]
 	HTTP      *http.Client // default: one of its own. It should have no Timeout, which would end streams too
 	UserAgent string       // default "jobstreamer-client"
+	Token     string       // a token of a login, or a key of a user, if the control bus asks for one; it is never shown
 }
 
 // Client speaks to one control bus. It may be used by several goroutines.
@@ -57,6 +58,7 @@ type Client struct {
 	base  string
 	http  *http.Client
 	agent string
+	token string
 	media string    // of answers, if they are to be copied
 	to    io.Writer // where they are copied to; nil: they are read
 }
@@ -68,7 +70,10 @@ func New(cfg Config) (*Client, error) {
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		return nil, fmt.Errorf("URL %q of the control bus: want http://host:port", cfg.URL)
 	}
-	c := &Client{base: base, http: cfg.HTTP, agent: cmp.Or(cfg.UserAgent, "jobstreamer-client")}
+	c := &Client{base: base, http: cfg.HTTP, agent: cmp.Or(cfg.UserAgent, "jobstreamer-client"), token: cfg.Token}
+	if strings.ContainsFunc(c.token, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return nil, errors.New("the token has characters that no token has") // which are not shown: the rest may be right
+	}
 	if c.http == nil {
 		t := http.DefaultTransport.(*http.Transport).Clone()
 		t.MaxIdleConnsPerHost = t.MaxIdleConns // there is one host, and many may ask at a time
@@ -135,6 +140,9 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 	}
 	req.Header.Set("Accept", cmp.Or(r.accept, "application/json"))
 	req.Header.Set("User-Agent", c.agent)
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
 	if body != nil {
 		req.Header.Set("Content-Type", cmp.Or(r.media, "application/json"))
 	}

@@ -27,6 +27,7 @@ import (
 // Config says what to measure.
 type Config struct {
 	URL         string // of the REST API
+	Token       string // or key, if a login is needed
 	App, Job    string // the job exists
 	Executions  int    // of the saturated phase; 0: none
 	Concurrency int    // connections of the saturated phase
@@ -74,7 +75,7 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	if cfg.Progress == nil {
 		cfg.Progress = func(string, int, int) {}
 	}
-	target := newTarget(u, cfg.App, cfg.Job)
+	target := newTarget(u, cfg.Token, cfg.App, cfg.Job)
 	r := &Report{}
 	if _, err := saturate(ctx, target, warmUp, 4, func(int) {}); err != nil {
 		return nil, err

@@ -24,13 +24,17 @@ type target struct {
 	request []byte
 }
 
-func newTarget(u *url.URL, app, job string) *target {
+func newTarget(u *url.URL, token, app, job string) *target {
 	address := u.Host
 	if u.Port() == "" {
 		address = net.JoinHostPort(u.Hostname(), "80")
 	}
 	path := fmt.Sprintf("%s/%s/job/%s/executions?wait=%s", strings.TrimRight(u.EscapedPath(), "/"), app, job, waitTime)
-	return &target{address, fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: %s\r\nAccept: application/json\r\nContent-Length: 0\r\n\r\n", path, u.Host)}
+	authorization := ""
+	if token != "" {
+		authorization = "Authorization: Bearer " + token + "\r\n"
+	}
+	return &target{address, fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: %s\r\n%sAccept: application/json\r\nContent-Length: 0\r\n\r\n", path, u.Host, authorization)}
 }
 
 // conn is one persistent connection. It speaks as much HTTP/1.1 (RFC 9112) as our own server does: answers with a

@@ -41,6 +41,7 @@ var ErrSaid = errors.New("it was said")
 type CLI struct {
 	Config
 	server, context, app, output string
+	token                        string
 	noColor, watch               bool
 	every                        time.Duration
 	limit, offset                int
@@ -125,6 +126,7 @@ func (c *CLI) serverFlags(cmd *cobra.Command) {
 	help.Section(cmd.Flags(), "Where", func(f *pflag.FlagSet) {
 		f.StringVar(&c.server, "server", "", "`URL` of the control bus (default: the context's, else http://localhost:45102)")
 		f.StringVar(&c.context, "context", "", "`NAME` of the context to use (default: the selected one)")
+		f.StringVar(&c.token, "token", "", "`TOKEN` or key to log in with; in JOBSTREAMER_TOKEN or a context others do not see it")
 		f.BoolVar(&c.noColor, "no-color", false, "no colours, as with NO_COLOR in the environment")
 	})
 	completeFlag(cmd, "context", c.completer((*session).contextNames))

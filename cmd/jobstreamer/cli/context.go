@@ -2,6 +2,8 @@ package cli
 
 import (
 	"fmt"
+	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -40,12 +42,20 @@ func (c *CLI) local(use, short string, run func(all contexts, args []string) err
 func (c *CLI) contextAdd() *cobra.Command {
 	var is saved
 	var choose bool
+	var token string
 	cmd := c.local("add NAME", "Add a context, or change one", func(all contexts, args []string) error {
 		if _, err := client.New(client.Config{URL: is.Server}); err != nil || is.Server == "" {
 			return usage("--server %q: want the URL of a control bus, such as http://host:45102", is.Server)
 		}
 		was, err := all.load(args[0])
 		is.Token = was.Token
+		if token != "" {
+			given, err := c.givenToken(token)
+			if err != nil {
+				return err
+			}
+			is.Token = given
+		}
 		if err := all.save(args[0], is); err != nil {
 			return err
 		}
@@ -65,9 +75,25 @@ func (c *CLI) contextAdd() *cobra.Command {
 		f.StringVar(&is.Server, "server", "", "`URL` of the control bus")
 		f.StringVar(&is.App, "app", "", "`NAME` of the application that is meant if none is named")
 		f.StringVar(&is.Description, "description", "", "`TEXT` about it")
+		f.StringVar(&token, "token", "", "`TOKEN` or key to log in with; - reads it from standard input, where others do not see it")
 		f.BoolVar(&choose, "select", false, "select it too; the first one is selected in any case")
 	})
 	return cmd
+}
+
+// givenToken is a token of the command line, or of standard input. It is not shown, whatever is wrong with it.
+func (c *CLI) givenToken(token string) (string, error) {
+	if token == "-" {
+		data, err := io.ReadAll(io.LimitReader(c.In, 4096))
+		if err != nil {
+			return "", fmt.Errorf("read the token: %w", err)
+		}
+		token = strings.TrimSpace(string(data))
+	}
+	if _, err := client.New(client.Config{Token: token}); err != nil || token == "" {
+		return "", usage("--token: want a token of POST /auth, or a key")
+	}
+	return token, nil
 }
 
 // shownContext is a context as it is printed.

@@ -18,7 +18,7 @@ type saved struct {
 	Server      string `yaml:"server"`
 	App         string `yaml:"app,omitempty"`
 	Description string `yaml:"description,omitempty"`
-	Token       string `yaml:"token,omitempty"` // for servers that will ask for one; never shown
+	Token       string `yaml:"token,omitempty"` // or key, for servers that ask for one; never shown
 }
 
 // contexts are kept in a directory, each in a file; another file names the selected one.

@@ -2,9 +2,12 @@ package cli
 
 import (
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -81,5 +84,70 @@ func TestWhichServer(t *testing.T) {
 	}
 	if _, err := (&CLI{context: "none", Config: Config{Dir: dir}}).chosen(); !errors.Is(err, errNoContext) || !strings.Contains(err.Error(), "prod, test") {
 		t.Errorf("%v", err)
+	}
+}
+
+// A token goes to the server that it is for, and nowhere else.
+func TestWhichToken(t *testing.T) {
+	dir := t.TempDir()
+	all := contexts{dir}
+	for name, is := range map[string]saved{"prod": {Server: "http://prod:1", Token: "of-prod"}, "test": {Server: "http://test:1"}} {
+		if err := all.save(name, is); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := all.choose("prod"); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name string
+		cli  CLI
+		env  string
+		want string
+	}{
+		{"the context's", CLI{}, "", "of-prod"},
+		{"of another context", CLI{context: "test"}, "", ""},
+		{"not to another server", CLI{server: "http://flag:1"}, "", ""},
+		{"nor of a context that was named", CLI{context: "prod", server: "http://flag:1"}, "", ""},
+		{"nor of one of the environment", CLI{}, "JOBSTREAMER_SERVER=http://env:1", ""},
+		{"the same server by flag", CLI{context: "prod", server: "http://prod:1"}, "", "of-prod"},
+		{"of the environment", CLI{}, "JOBSTREAMER_TOKEN=of-env", "of-env"},
+		{"by flag", CLI{token: "of-flag"}, "JOBSTREAMER_TOKEN=of-env", "of-flag"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			name, value, _ := strings.Cut(c.env, "=")
+			c.cli.Config = Config{Dir: dir, Env: map[string]string{name: value}}
+			if is, err := c.cli.chosen(); err != nil || is.Token != c.want {
+				t.Errorf("%q, %v; want %q", is.Token, err, c.want)
+			}
+		})
+	}
+}
+
+func TestATokenIsSentAndNotShown(t *testing.T) {
+	var sent []string
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		sent = append(sent, r.Header.Get("Authorization"))
+		w.Header().Set("Content-Type", "application/problem+json")
+		w.WriteHeader(401)
+		_, _ = w.Write([]byte(`{"title":"Unauthorized","status":401,"code":"login_required","detail":"a login is needed"}`))
+	}))
+	t.Cleanup(srv.Close)
+	e := newEnv(t)
+	e.in = "geheim-1\n"
+	for _, line := range []string{
+		"context add prod --token - --server " + srv.URL, "context add prod --token geheim-1 --server " + srv.URL, "context show", "context list -o json",
+		"job list", "job list --token geheim-2", "job list --token geheim-ä", "context add other --token geheim-ä --server " + srv.URL,
+	} {
+		got := e.try(t.Context(), strings.Fields(line)...)
+		if strings.Contains(got.out+got.err, "geheim") {
+			t.Errorf("%s: %+v", line, got)
+		}
+		if strings.HasPrefix(line, "job list") && !strings.Contains(line, "ä") && !strings.Contains(got.err, "a login is needed\nGive a token or a key") {
+			t.Errorf("%s: %+v", line, got)
+		}
+	}
+	if want := []string{"Bearer geheim-1", "Bearer geheim-2"}; !slices.Equal(sent, want) {
+		t.Errorf("sent %q, want %q", sent, want)
 	}
 }

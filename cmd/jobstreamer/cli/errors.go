@@ -83,6 +83,8 @@ func (s *session) advice(code string) string {
 	switch {
 	case command != "":
 		return fmt.Sprintf("`%s` shows which there are.", command)
+	case code == "login_required":
+		return "Give a token or a key: --token, JOBSTREAMER_TOKEN, or `jobstreamer context add NAME --server URL --token -`."
 	case code == "unavailable":
 		return "Try again in a moment; `jobstreamer doctor` says what is wrong with a bus."
 	}

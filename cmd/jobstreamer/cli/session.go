@@ -37,7 +37,7 @@ func (c *CLI) open(ctx context.Context) (*session, error) {
 		return nil, err
 	}
 	s := &session{CLI: c, ctx: ctx, url: shownURL(cmp.Or(is.Server, client.DefaultURL)), app: cmp.Or(is.App, "default")}
-	s.client, err = client.New(client.Config{URL: is.Server, UserAgent: "jobstreamer/" + c.Version})
+	s.client, err = client.New(client.Config{URL: is.Server, UserAgent: "jobstreamer/" + c.Version, Token: is.Token})
 	if err != nil {
 		return nil, UsageError{err}
 	}
@@ -65,7 +65,11 @@ func (c *CLI) chosen() (saved, error) {
 	case server == "" && all.selected() != "":
 		is, err = all.load(all.selected())
 	}
+	if server != "" && server != is.Server {
+		is.Token = "" // it is for the server of the context
+	}
 	is.Server = cmp.Or(server, is.Server)
+	is.Token = cmp.Or(c.setting(c.token, "TOKEN"), is.Token)
 	is.App = cmp.Or(c.setting(c.app, "APP"), is.App)
 	return is, err
 }
