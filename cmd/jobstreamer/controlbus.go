@@ -19,6 +19,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus/embedded"
 	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
 	"github.com/job-streamer/job-streamer-control-bus/bus/index"
+	"github.com/job-streamer/job-streamer-control-bus/bus/login"
 	"github.com/job-streamer/job-streamer-control-bus/deploy"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
@@ -32,12 +33,13 @@ type busSettings struct {
 	replicas                                 int
 	retention                                bus.Retention
 	nats                                     natsSettings
+	login                                    loginSettings
 }
 
 // controlBus is a control bus with what it stands on.
 //
 //	take work in       REST, scheduler, in `dev` the agent
-//	write it down      service, index
+//	write it down      service, index, logins
 //	keep it            bus, connection, embedded NATS
 //
 // Each row ends after the one above it has ended.
@@ -49,6 +51,8 @@ type controlBus struct {
 	service  *execution.Service
 	schedule *scheduler.Scheduler
 	deployer *deploy.Deployer
+	logins   *login.Service
+	prepare  func(context.Context) error // before requests are taken
 	rest     *httpapi.Server
 	listener net.Listener
 	log      *slog.Logger
@@ -72,6 +76,7 @@ func openControlBus(ctx context.Context, s busSettings, log *slog.Logger) (c *co
 	if err = c.openNATS(ctx, s); err != nil {
 		return c, err
 	}
+	s.retention.Sessions = login.KeepFor(s.login.timeout)
 	if c.bus, err = bus.Open(ctx, c.conn, bus.Config{
 		Name: s.name, Replicas: s.replicas, Retention: s.retention, Log: log,
 		Group: c.server != nil && s.sync == "always",
@@ -88,9 +93,11 @@ func openControlBus(ctx context.Context, s busSettings, log *slog.Logger) (c *co
 	if c.deployer, err = deploy.New(deploy.Config{Bus: c.bus, Builtin: builtin(), Log: log}); err != nil {
 		return c, err
 	}
+	c.logins = login.New(login.Config{Bus: c.bus, Timeout: s.login.timeout})
 	c.rest = httpapi.New(httpapi.Config{
 		Bus: c.bus, Index: c.index, Executions: c.service, Schedules: c.schedule, Deployments: c.deployer,
 		Log: log, Version: version(), AllowOrigin: s.allowOrigin,
+		Logins: c.logins, RequireLogin: s.login.required, CookieSecure: s.login.cookieSecure,
 	})
 	return c, nil
 }
@@ -139,6 +146,7 @@ func (c *controlBus) Run(ctx context.Context, ready func(), more ...func(context
 	below.Go(func() error { return c.index.Run(lower) })
 	below.Go(func() error { return c.service.Run(lower) })
 	below.Go(func() error { return c.deployer.Run(lower) })
+	below.Go(func() error { return c.logins.Run(lower) })
 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -156,6 +164,12 @@ func (c *controlBus) Run(ctx context.Context, ready func(), more ...func(context
 		}
 		if c.deployer.WaitReady(ctx) != nil { // ctx is over
 			return nil
+		}
+		if err := c.logins.WaitReady(ctx); err != nil {
+			return err
+		}
+		if err := c.prepare(ctx); err != nil {
+			return err
 		}
 		ready()
 		return c.rest.Serve(ctx, c.listener)

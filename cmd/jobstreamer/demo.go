@@ -39,7 +39,7 @@ var demoJobs = []struct{ name, about, definition, cron string }{
 }
 
 // demo registers the jobs, runs them, and shows what happens until ctx ends.
-func (p *program) demo(ctx context.Context, c *controlBus) error {
+func (p *program) demo(ctx context.Context, c *controlBus, login bool) error {
 	show := &narrator{w: p.out, color: isTerminal(p.out) && p.env["NO_COLOR"] == ""}
 	lines := make(chan *nats.Msg, 4096)
 	for _, subject := range []string{"jobstreamer.result." + bus.DefaultApp + ".>", "jobstreamer.log." + bus.DefaultApp + ".>"} {
@@ -49,7 +49,11 @@ func (p *program) demo(ctx context.Context, c *controlBus) error {
 		}
 		defer sub.Unsubscribe() //nolint:errcheck // the connection ends next
 	}
-	if err := startDemo(ctx, c.URL(), p.out); err != nil {
+	token, err := demoToken(ctx, c, login)
+	if err == nil {
+		err = startDemo(ctx, c.URL(), token, p.out)
+	}
+	if err != nil {
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -70,9 +74,20 @@ func (p *program) demo(ctx context.Context, c *controlBus) error {
 	}
 }
 
+// demoToken lets the demo in where a login is needed, as any admin.
+func demoToken(ctx context.Context, c *controlBus, login bool) (string, error) {
+	for _, u := range c.logins.Users() {
+		if login && u.Role(bus.DefaultApp) == bus.RoleAdmin {
+			secrets, err := c.logins.Issue(ctx, u.ID)
+			return secrets.Token, err
+		}
+	}
+	return "", nil
+}
+
 // startDemo does what a user would do with curl.
-func startDemo(ctx context.Context, url string, w io.Writer) error {
-	c, err := client.New(client.Config{URL: url})
+func startDemo(ctx context.Context, url, token string, w io.Writer) error {
+	c, err := client.New(client.Config{URL: url, Token: token})
 	if err != nil {
 		return err
 	}

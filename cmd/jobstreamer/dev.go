@@ -50,6 +50,7 @@ Ctrl-C lets running jobs come to their end for a while (--drain), then stops the
 		f.StringVar(&s.bus.listen, "nats", "127.0.0.1:4222", "`HOST:PORT` where the nats command and more agents reach NATS; port 0 is any free one")
 		s.bus.originFlag(f)
 	})
+	s.bus.login.flags(flags)
 	help.Section(flags, "What", func(f *pflag.FlagSet) {
 		f.BoolVar(&s.demo, "demo", false, "register three jobs, run them and show what happens")
 		f.StringSliceVar(&s.agent.apps, "apps", []string{bus.DefaultApp}, "`NAMES` applications whose jobs the agent runs")
@@ -71,6 +72,9 @@ func (p *program) dev(ctx context.Context, s devSettings) error {
 	if err := embedded.CheckSync(s.bus.sync); err != nil {
 		return usageError{err}
 	}
+	if err := s.bus.login.check(); err != nil {
+		return err
+	}
 	tune(p.env)
 	lock, err := lockData(s.bus.data)
 	if err != nil {
@@ -89,6 +93,7 @@ func (p *program) dev(ctx context.Context, s devSettings) error {
 		return err
 	}
 	defer c.Close()
+	c.prepare = func(ctx context.Context) error { return p.firstAdmin(ctx, c.logins, &s.bus.login) }
 	a, err := p.devAgent(c, &s, log)
 	if err != nil {
 		return err
@@ -99,7 +104,7 @@ func (p *program) dev(ctx context.Context, s devSettings) error {
 		more = append(more, func(ctx context.Context) error {
 			select {
 			case <-running:
-				return p.demo(ctx, c)
+				return p.demo(ctx, c, s.bus.login.required)
 			case <-ctx.Done():
 				return nil
 			}

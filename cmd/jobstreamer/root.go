@@ -16,7 +16,12 @@ type program struct {
 	streams
 	env  map[string]string
 	logs logSettings
+
+	terminal bool // as if standard error were one
 }
+
+// atTerminal says whether somebody sees what is written to standard error.
+func (p *program) atTerminal() bool { return p.terminal || isTerminal(p.err) }
 
 // Groups of commands in the help.
 const (

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,6 +33,7 @@ Addresses are on the loopback interface unless you say otherwise.`,
 		f.StringVar(&s.http, "http", "127.0.0.1:45102", "`HOST:PORT` where the REST API is; port 0 is any free one")
 		s.originFlag(f)
 	})
+	s.login.flags(flags)
 	help.Section(flags, "NATS in this process", func(f *pflag.FlagSet) {
 		f.StringVar(&s.data, "data", defaultData(p.env), "`DIR` where its data is")
 		f.StringVar(&s.listen, "nats", "127.0.0.1:4222", "`HOST:PORT` where agents reach it; port 0 is any free one")
@@ -65,7 +67,7 @@ func (p *program) serve(ctx context.Context, s busSettings, flags *pflag.FlagSet
 	if err != nil {
 		return err
 	}
-	if err := s.check(flags); err != nil {
+	if err := cmp.Or(s.check(flags), s.login.check()); err != nil {
 		return err
 	}
 	tune(p.env)
@@ -83,6 +85,7 @@ func (p *program) serve(ctx context.Context, s busSettings, flags *pflag.FlagSet
 		return err
 	}
 	defer c.Close()
+	c.prepare = func(ctx context.Context) error { return p.firstAdmin(ctx, c.logins, &s.login) }
 	return c.Run(ctx, func() {
 		log.Info("control bus is ready", "name", s.name, "http", c.URL(), "nats", c.natsURL(), "data", s.data, "sync", s.sync, "replicas", s.replicas)
 	})

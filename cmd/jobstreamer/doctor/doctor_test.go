@@ -28,7 +28,7 @@ type patient struct {
 }
 
 func newPatient(t *testing.T) *patient {
-	p := &patient{Bus: bustest.Open(t, bustest.Server(t), bus.Config{}), t: t, quiet: make(chan struct{})}
+	p := &patient{Bus: bustest.Open(t, bustest.Server(t), bus.Config{Retention: bus.Retention{Logs: time.Hour, Sessions: time.Hour}}), t: t, quiet: make(chan struct{})}
 	ctx := t.Context()
 	if held, err := p.Leases.Renew(ctx, "scheduler", "bus-1"); !held {
 		t.Fatal(err)

@@ -24,7 +24,10 @@ var judged = []string{
 }
 
 // chosen are the settings that an operator may choose.
-var chosen = map[string][]string{subjects.LogsStream: {"max_age", "max_bytes"}}
+var chosen = map[string][]string{
+	subjects.LogsStream:                            {"max_age", "max_bytes"},
+	subjects.BucketStream(subjects.SessionsBucket): {"max_age"},
+}
 
 // maxReplicaLag is how many operations a replica may be behind.
 const maxReplicaLag = 1000

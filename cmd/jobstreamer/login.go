@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus/login"
+	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/help"
+)
+
+// loginSettings say who may use the REST API.
+type loginSettings struct {
+	required, cookieSecure bool
+	passwordFile           string
+	timeout                time.Duration
+}
+
+func (s *loginSettings) flags(flags *pflag.FlagSet) {
+	help.Section(flags, "Login", func(f *pflag.FlagSet) {
+		f.BoolVar(&s.required, "login", false, "let nobody use the REST API without a login; the first start makes the user admin and shows its password, once")
+		f.StringVar(&s.passwordFile, "admin-password-file", "", "`FILE` with the password of the user admin, if it is to be made")
+		f.DurationVar(&s.timeout, "session-timeout", login.DefaultTimeout, "`TIME` after which a session ends that nobody uses; at least 2m")
+		f.BoolVar(&s.cookieSecure, "cookie-secure", false, "send cookies by HTTPS only, then also from pages of another site (SameSite=None; Secure)")
+	})
+}
+
+func (s *loginSettings) check() error {
+	switch {
+	case s.timeout < login.MinTimeout:
+		return usageError{fmt.Errorf("--session-timeout %s: want at least %s", s.timeout, login.MinTimeout)}
+	case s.passwordFile != "" && !s.required:
+		return usageError{errors.New("--admin-password-file: is for --login")}
+	}
+	return nil
+}
+
+// firstAdmin sees to it that somebody can log in. A password that was made up is told to who sits at the terminal, and to nobody else:
+// what is written elsewhere is kept.
+func (p *program) firstAdmin(ctx context.Context, users *login.Service, s *loginSettings) error {
+	if !s.required || users.HasAdmin() {
+		return nil
+	}
+	if s.passwordFile != "" {
+		password, err := readPassword(s.passwordFile)
+		if err == nil {
+			_, err = users.FirstAdmin(ctx, password)
+		}
+		return err
+	}
+	if !p.atTerminal() {
+		return usageError{errors.New("--login: there is no admin yet, and no terminal to show a password on; --admin-password-file gives one")}
+	}
+	password := login.RandomPassword()
+	made, err := users.FirstAdmin(ctx, password)
+	if made {
+		fmt.Fprintf(p.err, "\nThe user %s was made. Its password is shown this once:\n\n    %s\n\n", login.FirstUser, password)
+	}
+	return err
+}
+
+func readPassword(file string) (string, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return "", usageError{fmt.Errorf("--admin-password-file: %w", err)}
+	}
+	password, err := login.PasswordOf(string(text))
+	if err != nil {
+		return "", usageError{fmt.Errorf("--admin-password-file %s: %w", file, err)}
+	}
+	return password, nil
+}

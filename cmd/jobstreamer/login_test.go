@@ -1,0 +1,152 @@
+package main
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/bustest"
+	"github.com/job-streamer/job-streamer-control-bus/bus/login"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/client"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+// The password that was given lets the admin in, also after a restart; nobody else gets in.
+func TestDevWithLogin(t *testing.T) {
+	data, file := t.TempDir(), filepath.Join(t.TempDir(), "password")
+	if err := os.WriteFile(file, []byte("correct horse\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d := startDev(t, data, "--demo", "--login", "--admin-password-file", file, "--session-timeout", "1h")
+	token := logInto(t, d.rest)
+	for range 2 {
+		if _, err := d.Execution(t.Context(), "default", "three-steps", 1); client.Code(err) != "login_required" {
+			t.Errorf("without a login: %v", err)
+		}
+		c, err := client.New(client.Config{URL: d.rest, Token: token})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) { // the demo was let in too
+			if _, err = c.Execution(t.Context(), "default", "three-steps", 1); err == nil || time.Now().After(end) {
+				break
+			}
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := try(t.Context(), append(testEnv, "JOBSTREAMER_TOKEN="+token, "JOBSTREAMER_SERVER="+d.rest), "job", "list"); got.code != exitOK || !strings.Contains(got.out, "three-steps") {
+			t.Errorf("job list: %+v", got)
+		}
+		d.end(t)
+		d = startDev(t, data, "--login") // nothing is shown, so no terminal is needed
+	}
+}
+
+// logInto returns a token.
+func logInto(t *testing.T, url string) string {
+	t.Helper()
+	res, err := http.Post(url+"/auth", "application/edn", strings.NewReader(`{:user/id "admin" :user/password "correct horse"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body := make([]byte, 100)
+	n, _ := res.Body.Read(body)
+	if res.StatusCode != 201 {
+		t.Fatal(res.Status, string(body[:n]))
+	}
+	return string(body[9:45])
+}
+
+// logins is a service on a bus of its own.
+func logins(t *testing.T) *login.Service {
+	t.Helper()
+	s := login.New(login.Config{Bus: bustest.Open(t, bustest.Server(t), bus.Config{})})
+	ended := make(chan error, 1)
+	ctx := t.Context()
+	go func() { ended <- s.Run(ctx) }()
+	t.Cleanup(func() {
+		if err := <-ended; err != nil { // the test's context is over
+			t.Error(err)
+		}
+	})
+	if err := s.WaitReady(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// A password that was made up is shown to who sits at a terminal, once, and is good.
+func TestFirstAdmin(t *testing.T) {
+	s := logins(t)
+	var errs lockedBuffer
+	p := &program{streams: streams{err: &errs}}
+	settings := &loginSettings{required: true}
+	if err := p.firstAdmin(t.Context(), s, settings); err == nil || !strings.Contains(err.Error(), "--admin-password-file") || s.HasAdmin() {
+		t.Errorf("nobody sees it: %v", err)
+	}
+	p.terminal = true
+	if err := p.firstAdmin(t.Context(), s, &loginSettings{}); err != nil || s.HasAdmin() {
+		t.Errorf("no login is needed: %v", err)
+	}
+	for range 2 {
+		if err := p.firstAdmin(t.Context(), s, settings); err != nil {
+			t.Fatal(err)
+		}
+	}
+	shown := regexp.MustCompile(`\n    (\S+)\n`).FindAllStringSubmatch(errs.String(), -1)
+	if len(shown) != 1 {
+		t.Fatalf("shown: %q", errs.String())
+	}
+	if _, err := s.Login(t.Context(), "admin", shown[0][1]); err != nil {
+		t.Errorf("the password that was shown: %v", err)
+	}
+}
+
+func TestPasswordFiles(t *testing.T) {
+	s := logins(t)
+	file := filepath.Join(t.TempDir(), "password")
+	p := &program{}
+	for _, text := range []string{"", "short\n", "two\nlines of it\n"} {
+		if text != "" {
+			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		err := p.firstAdmin(t.Context(), s, &loginSettings{required: true, passwordFile: file})
+		if err == nil || s.HasAdmin() || text != "" && strings.Contains(err.Error(), text) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+// The bucket of sessions keeps them for as long as they can be good.
+func TestSessionsAreTakenAway(t *testing.T) {
+	d := startDev(t, t.TempDir(), "--session-timeout", "2h")
+	nc, err := nats.Connect(d.nats)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream, err := js.Stream(t.Context(), subjects.BucketStream(subjects.SessionsBucket))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := stream.CachedInfo().Config.MaxAge; got != login.KeepFor(2*time.Hour) || got < 2*time.Hour {
+		t.Errorf("kept for %v", got)
+	}
+}
