@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -60,32 +58,9 @@ func (s *Service) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.p.run(ctx) })
 	g.Go(func() error { return s.roster.run(ctx) })
-	g.Go(func() error { return s.chore(ctx, "recoverer", s.cfg.Every, s.newRecoverer().round) })
-	g.Go(func() error { return s.chore(ctx, "janitor", s.cfg.Janitor, s.newJanitor().round) })
+	g.Go(func() error { return s.b.Chore(ctx, "recoverer", s.cfg.Every, s.newRecoverer().round) })
+	g.Go(func() error { return s.b.Chore(ctx, "janitor", s.cfg.Janitor, s.newJanitor().round) })
 	return g.Wait()
-}
-
-// chore does round every so often while this bus holds the lease, which is renewed meanwhile. A failed round is said, and done again.
-func (s *Service) chore(ctx context.Context, name string, every time.Duration, round func(context.Context) error) error {
-	var held atomic.Bool
-	var kept sync.WaitGroup
-	kept.Go(func() { s.b.Leases.Keep(ctx, name, s.b.Name(), held.Store) })
-	defer kept.Wait()
-	tick := time.NewTicker(every)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return nil
-		}
-		if !held.Load() {
-			continue
-		}
-		if err := round(ctx); err != nil && ctx.Err() == nil {
-			s.b.Log.Warn("round not finished, trying again", "chore", name, "err", err)
-		}
-	}
 }
 
 // Get reads the record of an execution; the error is a StateError no_such_job_execution if there is none. An
