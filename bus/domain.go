@@ -30,6 +30,7 @@ type Job struct {
 	Definition json.RawMessage `json:"definition,omitempty"` // none: there is no job here, only a NameOf
 	NameOf     string          `json:"name_of,omitempty"`    // token of the job whose name is this key, if that is another job
 	Notation   *Notation       `json:"notation,omitempty"`   // what the definition was drawn as; the read model knows only that there is one
+	Settings   Settings        `json:"settings,omitzero"`
 }
 
 // Notation is a diagram of a job, kept as it was sent.

@@ -184,6 +184,10 @@ func judged(ctx huma.Context, value any, err error) error {
 	switch v := value.(type) {
 	case *rest.NewSchedule:
 		more = faultsOfSchedule(v)
+	case *rest.NewTimeMonitor:
+		more = faultsOfTimeMonitor(v)
+	case *rest.NewStatusNotification:
+		more = faultsOfNotification(v)
 	case *rest.NewDeployment:
 		if len(v.Artifacts) == 0 {
 			more.add("/artifacts", "at least one jar", "")

@@ -105,9 +105,9 @@ func TestOlderClients(t *testing.T) {
 
 		{name: "a job", method: "GET", path: "/default/job/MyShell", status: 200,
 			want: `\{:db/id \d+ :job/name "MyShell" :job/restartable\? true :job/exclusive\? false :job/stats \{:total 0 :success 0 :failure 0 :average 0\} .*:job/dynamic-parameters #\{"who"\}.*\}`},
-		{name: "settings", method: "GET", path: "/default/job/MyShell/settings", status: 200, want: `\{:job/exclusive\? false\}`},
-		{name: "exclusive", method: "PUT", path: "/default/job/MyShell/settings/exclusive", body: `{:job/exclusive? true}`, status: 201, want: `\{:job/exclusive\? true\}`},
-		{name: "exclusive is set", method: "GET", path: "/default/job/MyShell/settings", status: 200, want: `\{:job/exclusive\? true\}`},
+		{name: "settings", method: "GET", path: "/default/job/MyShell/settings", status: 200, want: `\{:job/exclusive\? false :job/status-notifications \[\]\}`},
+		{name: "exclusive", method: "PUT", path: "/default/job/MyShell/settings/exclusive", body: `{:job/exclusive? true}`, status: 201, want: `\{:job/exclusive\? true .*\}`},
+		{name: "exclusive is set", method: "GET", path: "/default/job/MyShell/settings", status: 200, want: `\{:job/exclusive\? true .*\}`},
 		{name: "not exclusive, by a DELETE with a body", method: "DELETE", path: "/default/job/MyShell/settings/exclusive", body: `{:job/exclusive? false}`, status: 204, want: ``},
 		{name: "settings of a job that is not there", method: "PUT", path: "/default/job/none/settings/exclusive", body: `{:job/exclusive? true}`, status: 404, want: any_},
 

@@ -24,6 +24,7 @@ type beside struct {
 	BPMN     string                 `edn:"job/bpmn-xml-notation"`
 	SVG      string                 `edn:"job/svg-notation"`
 	Schedule *rest.ImportedSchedule `edn:"job/schedule"`
+	sentSettings
 
 	defined bool // the definition is there, too
 }
@@ -44,7 +45,7 @@ func (f *format) readJob(data []byte, v *sentJob) (err error) {
 
 // read reads what is there of it.
 func (b *beside) read(f *format, data []byte) (err error) {
-	if f.form == jsl.XML || !bytes.Contains(data, []byte("job/schedule")) && !bytes.Contains(data, []byte("-notation")) {
+	if f.form == jsl.XML || !bytes.Contains(data, []byte("job/schedule")) && !bytes.Contains(data, []byte("-notation")) && !b.mentioned(data) {
 		return nil
 	}
 	if data, err = jsl.ToJSON(f.form, data); err != nil {
@@ -61,13 +62,9 @@ func (b *beside) read(f *format, data []byte) (err error) {
 		_, there := keys[key]
 		b.defined = b.defined || there
 	}
-	if b.Schedule == nil {
-		return nil
-	}
-	var wrong faults
-	for _, fault := range faultsOfSchedule(&b.Schedule.NewSchedule) {
-		fault.Pointer = "/job~1schedule" + fault.Pointer
-		wrong = append(wrong, fault)
+	wrong := b.faults()
+	if b.Schedule != nil {
+		wrong.within("/job~1schedule", faultsOfSchedule(&b.Schedule.NewSchedule))
 	}
 	return wrong.err()
 }

@@ -34,6 +34,9 @@ func (s *Server) listJobs(ctx context.Context, in *jobSearch) (*answer[rest.List
 			executions := s.timeline(j)
 			v.Executions = &executions
 		}
+		if wants(in.With, "settings") {
+			showSettings(&v, &j.Settings)
+		}
 		results = append(results, v)
 	}
 	return listOf(in.Page, results, hits), nil
@@ -128,7 +131,7 @@ func (s *Server) putJob(ctx context.Context, in *putJob) (*saved[rest.Job], erro
 // importJob writes the job of a path, and its schedule if there came one: both or none.
 func (s *Server) importJob(ctx context.Context, at NamedPath, sent *sentJob, p *Preconditions) (*saved[rest.Job], error) {
 	if sent.Schedule == nil {
-		out, _, err := s.writeJob(ctx, at, &sent.Job, sent.notation(), p)
+		out, _, err := s.writeJob(ctx, at, sent, p)
 		return out, err
 	}
 	sc := scheduleFor(at.App, sent.ID, &sent.Schedule.NewSchedule)
@@ -136,7 +139,7 @@ func (s *Server) importJob(ctx context.Context, at NamedPath, sent *sentJob, p *
 	if err := s.cfg.Schedules.Judge(sc); err != nil {
 		return nil, err
 	}
-	out, token, err := s.writeJob(ctx, at, &sent.Job, sent.notation(), p)
+	out, token, err := s.writeJob(ctx, at, sent, p)
 	if err != nil {
 		return nil, err
 	}
@@ -149,17 +152,21 @@ func (s *Server) importJob(ctx context.Context, at NamedPath, sent *sentJob, p *
 }
 
 // writeJob writes the definition of the job of a path, which is renamed if the definition has another id, and says what its token is.
-func (s *Server) writeJob(ctx context.Context, at NamedPath, j *jsl.Job, n *bus.Notation, p *Preconditions) (out *saved[rest.Job], token string, err error) {
+func (s *Server) writeJob(ctx context.Context, at NamedPath, sent *sentJob, p *Preconditions) (out *saved[rest.Job], token string, err error) {
 	if _, _, err := s.app(ctx, at.App); err != nil {
 		return nil, "", err
 	}
-	canonical, err := j.MarshalJSON()
+	canonical, err := sent.MarshalJSON()
+	if err != nil {
+		return nil, "", err
+	}
+	set, err := s.settingsFor(ctx, &sent.sentSettings)
 	if err != nil {
 		return nil, "", err
 	}
 	now := subjects.Now()
-	is := bus.Job{App: at.App, Name: j.ID, Definition: canonical, Notation: n, CreateTime: now, UpdateTime: now}
-	e, did, err := s.saveJob(ctx, at.Name, is, p)
+	is := bus.Job{App: at.App, Name: sent.ID, Definition: canonical, Notation: sent.notation(), CreateTime: now, UpdateTime: now}
+	e, did, err := s.saveJob(ctx, at.Name, is, set, p)
 	if err != nil {
 		return nil, "", err
 	}
@@ -169,23 +176,24 @@ func (s *Server) writeJob(ctx context.Context, at NamedPath, j *jsl.Job, n *bus.
 	if did == renamed {
 		was = map[string]string{"was": at.Name}
 	}
-	s.cfg.Bus.Event("job", did, []string{at.App, j.ID}, was)
-	shown, err := s.job(ctx, &JobPath{App: at.App, Job: token, name: j.ID})
+	s.cfg.Bus.Event("job", did, []string{at.App, sent.ID}, was)
+	shown, err := s.job(ctx, &JobPath{App: at.App, Job: token, name: sent.ID})
 	if err != nil {
 		return nil, "", err
 	}
-	out = &saved[rest.Job]{status(did == what(true)), "/" + at.App + "/job/" + j.ID, etag(e.Revision), s.whole(shown)}
-	draw(&out.Body, n)
-	out.Body.Warnings = s.cfg.Deployments.Missing(at.App, j)
+	out = &saved[rest.Job]{status(did == what(true)), "/" + at.App + "/job/" + sent.ID, etag(e.Revision), s.whole(shown)}
+	draw(&out.Body, is.Notation)
+	out.Body.Warnings = s.cfg.Deployments.Missing(at.App, &sent.Job)
 	return out, token, nil
 }
 
 const renamed = "renamed"
 
-// saveJob stores the job that was called name if the preconditions hold, and says what that did, in the word of an event.
-func (s *Server) saveJob(ctx context.Context, name string, is bus.Job, p *Preconditions) (e bus.Entry[bus.Job], did string, err error) {
+// saveJob stores the job that was called name if the preconditions hold, and says what that did, in the word of an event. Its settings
+// stay, but for what set changes.
+func (s *Server) saveJob(ctx context.Context, name string, is bus.Job, set func(*bus.Settings), p *Preconditions) (e bus.Entry[bus.Job], did string, err error) {
 	for range maxRaces {
-		e, did, err = s.saveJobOnce(ctx, name, is, p)
+		e, did, err = s.saveJobOnce(ctx, name, is, set, p)
 		if !errors.Is(err, bus.ErrChanged) {
 			break
 		}
@@ -193,7 +201,7 @@ func (s *Server) saveJob(ctx context.Context, name string, is bus.Job, p *Precon
 	return e, did, err
 }
 
-func (s *Server) saveJobOnce(ctx context.Context, name string, is bus.Job, p *Preconditions) (e bus.Entry[bus.Job], did string, err error) {
+func (s *Server) saveJobOnce(ctx context.Context, name string, is bus.Job, set func(*bus.Settings), p *Preconditions) (e bus.Entry[bus.Job], did string, err error) {
 	was, err := s.cfg.Bus.JobNamed(ctx, is.App, name)
 	none := errors.Is(err, bus.ErrNotFound)
 	if err != nil && !none {
@@ -209,6 +217,7 @@ func (s *Server) saveJobOnce(ctx context.Context, name string, is bus.Job, p *Pr
 	case none && is.Name != name:
 		return e, "", bus.NoSuchJob(is.App, cut(name))
 	case none:
+		set(&is.Settings)
 		if e, err = s.cfg.Bus.CreateJob(ctx, is); errors.Is(err, bus.ErrExists) {
 			err = bus.ErrChanged
 		}
@@ -216,6 +225,8 @@ func (s *Server) saveJobOnce(ctx context.Context, name string, is bus.Job, p *Pr
 	}
 	e = was
 	is.Token, is.NameOf, is.CreateTime = was.Value.Token, was.Value.NameOf, was.Value.CreateTime
+	is.Settings = was.Value.Settings
+	set(&is.Settings)
 	e.Value, did = is, what(false)
 	if is.Name == name {
 		e.Revision, err = s.cfg.Bus.Jobs.Update(ctx, was.Key, is, was.Revision)
@@ -225,51 +236,6 @@ func (s *Server) saveJobOnce(ctx context.Context, name string, is bus.Job, p *Pr
 		err = bus.State(bus.CodeJobExists, "there is a job %s already in the application %s: %s cannot have its name", is.Name, is.App, name)
 	}
 	return e, renamed, err
-}
-
-func (s *Server) getSettings(ctx context.Context, in *JobPath) (*answer[rest.Settings], error) {
-	j, err := s.job(ctx, in)
-	if err != nil {
-		return nil, err
-	}
-	return &answer[rest.Settings]{rest.Settings{Exclusive: j.JSL.Exclusive}}, nil
-}
-
-type putExclusive struct {
-	JobPath
-	Sent body[rest.NewSettings]
-}
-
-func (s *Server) putExclusive(ctx context.Context, in *putExclusive) (*answer[rest.Settings], error) {
-	sent := in.Sent.value.Exclusive
-	return s.setExclusive(ctx, in.JobPath, sent == nil || *sent)
-}
-
-func (s *Server) deleteExclusive(ctx context.Context, in *JobPath) (*struct{}, error) {
-	_, err := s.setExclusive(ctx, *in, false)
-	return nil, err
-}
-
-func (s *Server) setExclusive(ctx context.Context, in JobPath, exclusive bool) (*answer[rest.Settings], error) {
-	for range maxRaces {
-		e, err := s.cfg.Bus.Job(ctx, in.App, in.Job)
-		if errors.Is(err, bus.ErrNotFound) {
-			_, err = s.job(ctx, &in) // which of the two is not there
-		}
-		if err != nil {
-			return nil, err
-		}
-		j, err := jsl.ParseJSON(e.Value.Definition)
-		if err != nil {
-			return nil, err
-		}
-		j.Exclusive = exclusive
-		_, _, err = s.writeJob(ctx, NamedPath{in.App, e.Value.Name}, j, e.Value.Notation, &Preconditions{IfMatch: etag(e.Revision)})
-		if !errors.Is(err, errPrecondition) && !errors.Is(err, bus.ErrChanged) {
-			return &answer[rest.Settings]{rest.Settings{Exclusive: exclusive}}, err
-		}
-	}
-	return nil, bus.ErrChanged
 }
 
 type deleteJob struct {
@@ -304,6 +270,7 @@ func (s *Server) deleteJob(ctx context.Context, in *deleteJob) (*struct{}, error
 func (s *Server) whole(j *index.Job) rest.Job {
 	v := s.jobOf(j)
 	v.Definition, v.DynamicParameters = j.Definition, j.JSL.Parameters()
+	showSettings(&v, &j.Settings)
 	return v
 }
 

@@ -65,7 +65,7 @@ func document(api huma.API) []byte {
 }
 
 // orNull are the members that are an object or null; huma can say that of values only.
-var orNull = []string{"schedule", "next_execution", "latest_execution", "agent"}
+var orNull = []string{"schedule", "next_execution", "latest_execution", "agent", "time_monitor"}
 
 // definition describes a job definition. What is valid within the elements is more than a schema can say: package jsl
 // judges it.

@@ -64,6 +64,10 @@ func (s *Server) routes() {
 	add(s, readJob, route(get, job+"/settings", "What can be set without the definition", 200), s.getSettings)
 	add(s, updateJob, route(put, job+"/settings/exclusive", "Let one execution run at a time", 200), s.putExclusive)
 	add(s, removeJob, route(del, job+"/settings/exclusive", "Let executions run at the same time", 204), s.deleteExclusive)
+	add(s, updateJob, route(put, job+"/settings/time-monitor", "Alert, stop or abandon when an execution takes too long", 200), s.putTimeMonitor)
+	add(s, removeJob, route(del, job+"/settings/time-monitor", "Let executions take as long as they take", 204), s.deleteTimeMonitor)
+	add(s, updateJob, route(put, job+"/settings/status-notification", "Add a notification, or remove the one with an id", 200), s.putStatusNotification)
+	add(s, removeJob, route(del, job+"/settings/status-notification/{id}", "Remove a notification", 204), s.deleteStatusNotification)
 
 	add(s, readJob, route(get, job+"/executions", "Executions of a job, newest first", 200), s.listExecutions)
 	add(s, executeJob, route(post, job+"/executions", "Start an execution", 201), s.postExecution)

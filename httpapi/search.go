@@ -26,7 +26,7 @@ type Search struct {
 	Q       string `query:"q" doc:"Words, of which a name contains any, and conditions on the latest execution: since:2016-09-09 until:2016-09-10 batch-status:failed exit-status:X."`
 	SortBy  string `query:"sort_by" example:"last_execution_started:desc,name" doc:"name, last_execution_started, last_execution_duration, last_execution_status, next_execution_start, each with :asc or :desc; the first is the strongest."`
 	SortBy2 string `query:"sort-by" hidden:"true"` // as older clients write it; what cannot be read they expect to be passed over
-	With    string `query:"with" example:"execution" doc:"What is wanted besides, with commas between: execution (the executions of each job), notation (its diagram)."`
+	With    string `query:"with" example:"execution" doc:"What is wanted besides, with commas between: execution (the executions of each job), notation (its diagram), settings (time monitor and status notifications)."`
 }
 
 func (in *jobSearch) query(s *Server) (index.JobQuery, error) {

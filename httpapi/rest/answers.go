@@ -56,6 +56,9 @@ type Job struct {
 	Definition        json.RawMessage     `json:"definition,omitempty" edn:"job/definition" doc:"The job as it may be PUT again. Left out in lists."`
 	BPMNXMLNotation   string              `json:"bpmn_xml_notation,omitempty" edn:"job/bpmn-xml-notation" doc:"The diagram that the definition was read from, if it was drawn. In lists with with=notation."`
 	SVGNotation       string              `json:"svg_notation,omitempty" edn:"job/svg-notation" doc:"The diagram's picture. In lists with with=notation."`
+
+	TimeMonitor         *TimeMonitor         `json:"time_monitor,omitempty" edn:"job/time-monitor,refs" doc:"If there is one. In lists with with=settings."`
+	StatusNotifications []StatusNotification `json:"status_notifications,omitempty" edn:"job/status-notifications,refs" doc:"If there are any. In lists with with=settings."`
 }
 
 // JobXML is the job of a diagram.
@@ -73,11 +76,6 @@ type TestState struct {
 	BatchStatus  subjects.BatchStatus `json:"batch_status" edn:"batch-status,keyword=batch-status"`
 	LogMessage   string               `json:"log_message,omitempty" edn:"log-message" doc:"Why it does not go on."`
 	LogException string               `json:"log_exception,omitempty" edn:"log-exception"`
-}
-
-// Settings are what of a job can be set without its definition.
-type Settings struct {
-	Exclusive bool `json:"exclusive" edn:"job/exclusive?" doc:"One execution at a time."`
 }
 
 // JobStats counts the executions of a job.

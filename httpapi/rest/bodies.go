@@ -36,8 +36,3 @@ type ImportedSchedule struct {
 	NewSchedule
 	Active *bool `json:"active,omitempty" edn:"schedule/active?" doc:"Without it, true."`
 }
-
-// NewSettings is the body that changes what of a job can be set without its definition.
-type NewSettings struct {
-	Exclusive *bool `json:"exclusive,omitempty" edn:"job/exclusive?" doc:"Without it, true."`
-}

@@ -1,0 +1,158 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"strconv"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+	"github.com/job-streamer/job-streamer-control-bus/jsl"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+func (s *Server) getSettings(ctx context.Context, in *JobPath) (*answer[rest.Settings], error) {
+	j, err := s.job(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	return &answer[rest.Settings]{settingsOf(j.JSL.Exclusive, &j.Settings)}, nil
+}
+
+type putExclusive struct {
+	JobPath
+	Sent body[rest.NewSettings]
+}
+
+func (s *Server) putExclusive(ctx context.Context, in *putExclusive) (*answer[rest.Settings], error) {
+	sent := in.Sent.value.Exclusive
+	return s.setExclusive(ctx, in.JobPath, sent == nil || *sent)
+}
+
+func (s *Server) deleteExclusive(ctx context.Context, in *JobPath) (*struct{}, error) {
+	_, err := s.setExclusive(ctx, *in, false)
+	return nil, err
+}
+
+func (s *Server) setExclusive(ctx context.Context, in JobPath, exclusive bool) (*answer[rest.Settings], error) {
+	return s.changeJob(ctx, in, func(j *bus.Job) error {
+		def, err := jsl.ParseJSON(j.Definition)
+		if err == nil {
+			def.Exclusive = exclusive
+			j.Definition, err = def.MarshalJSON()
+		}
+		return err
+	})
+}
+
+type putTimeMonitor struct {
+	JobPath
+	Sent body[rest.NewTimeMonitor]
+}
+
+func (s *Server) putTimeMonitor(ctx context.Context, in *putTimeMonitor) (*answer[rest.Settings], error) {
+	return s.changeJob(ctx, in.JobPath, func(j *bus.Job) error {
+		j.Settings.TimeMonitor = timeMonitorFor(&in.Sent.value)
+		return nil
+	})
+}
+
+func (s *Server) deleteTimeMonitor(ctx context.Context, in *JobPath) (*struct{}, error) {
+	_, err := s.changeJob(ctx, *in, func(j *bus.Job) error {
+		j.Settings.TimeMonitor = nil
+		return nil
+	})
+	return nil, err
+}
+
+type putStatusNotification struct {
+	JobPath
+	Sent body[rest.NewStatusNotification]
+}
+
+// putStatusNotification adds one; as older clients have it, one with an id is removed.
+func (s *Server) putStatusNotification(ctx context.Context, in *putStatusNotification) (*answer[rest.NotificationID], error) {
+	if id := in.Sent.value.ID; id != 0 {
+		return &answer[rest.NotificationID]{}, s.removeNotification(ctx, in.JobPath, id)
+	}
+	n, err := s.notificationFor(ctx, &in.Sent.value)
+	if err != nil {
+		return nil, err
+	}
+	_, err = s.changeJob(ctx, in.JobPath, func(j *bus.Job) error {
+		kept, _ := j.Settings.Without(n.ID)
+		j.Settings.Notifications = append(kept, n)
+		return nil
+	})
+	return &answer[rest.NotificationID]{rest.NotificationID{ID: n.ID}}, err
+}
+
+// NotificationPath is a status notification in a path.
+type NotificationPath struct {
+	JobPath
+	ID string `path:"id"`
+}
+
+func (s *Server) deleteStatusNotification(ctx context.Context, in *NotificationPath) (*struct{}, error) {
+	id, _ := strconv.ParseInt(in.ID, 10, 64) // what is no number names none, like 0
+	return nil, s.removeNotification(ctx, in.JobPath, id)
+}
+
+func (s *Server) removeNotification(ctx context.Context, in JobPath, id int64) error {
+	_, err := s.changeJob(ctx, in, func(j *bus.Job) error {
+		kept, found := j.Settings.Without(id)
+		if !found {
+			return bus.State(bus.CodeNoNotification, "the job %s has no such status notification", in.name)
+		}
+		j.Settings.Notifications = kept
+		return nil
+	})
+	return err
+}
+
+// changeJob changes a job that is there, whoever else does at the same time.
+func (s *Server) changeJob(ctx context.Context, in JobPath, change func(*bus.Job) error) (*answer[rest.Settings], error) {
+	for range maxRaces {
+		e, err := s.cfg.Bus.Job(ctx, in.App, in.Job)
+		if errors.Is(err, bus.ErrNotFound) {
+			_, err = s.job(ctx, &in) // which of the two is not there
+		}
+		if err != nil {
+			return nil, err
+		}
+		j := e.Value
+		if err := change(&j); err != nil {
+			return nil, err
+		}
+		j.UpdateTime = subjects.Now()
+		revision, err := s.cfg.Bus.Jobs.Update(ctx, e.Key, j, e.Revision)
+		if errors.Is(err, bus.ErrChanged) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		s.cfg.Index.PutJob(in.App, in.Job, &j, revision)
+		s.cfg.Bus.Event("job", what(false), []string{in.App, j.Name}, nil)
+		return s.getSettings(ctx, &in)
+	}
+	return nil, bus.ErrChanged
+}
+
+// settingsOf are the settings of a job as answers show them.
+func settingsOf(exclusive bool, s *bus.Settings) rest.Settings {
+	v := rest.Settings{Exclusive: exclusive, StatusNotifications: []rest.StatusNotification{}}
+	if m := s.TimeMonitor; m != nil {
+		v.TimeMonitor = &rest.TimeMonitor{Duration: m.Minutes, Action: m.Action, NotificationType: m.Type}
+	}
+	for _, n := range s.Notifications {
+		v.StatusNotifications = append(v.StatusNotifications, rest.StatusNotification(n))
+	}
+	return v
+}
+
+// showSettings shows them with the job.
+func showSettings(j *rest.Job, s *bus.Settings) {
+	v := settingsOf(j.Exclusive, s)
+	j.TimeMonitor, j.StatusNotifications = v.TimeMonitor, v.StatusNotifications
+}

@@ -1,0 +1,146 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+// sentSettings are the settings that come with a definition that is imported; nil stays as it was.
+type sentSettings struct {
+	TimeMonitor         *rest.NewTimeMonitor          `edn:"job/time-monitor"`
+	StatusNotifications *[]rest.NewStatusNotification `edn:"job/status-notifications"`
+}
+
+// mentioned says, without reading it, whether a definition may come with settings.
+func (*sentSettings) mentioned(data []byte) bool {
+	return bytes.Contains(data, []byte("time-monitor")) || bytes.Contains(data, []byte("status-notifications"))
+}
+
+// faults are all that is wrong with what came.
+func (v *sentSettings) faults() (wrong faults) {
+	if v.TimeMonitor != nil {
+		wrong.within("/job~1time-monitor", faultsOfTimeMonitor(v.TimeMonitor))
+	}
+	if v.StatusNotifications != nil {
+		for i := range *v.StatusNotifications {
+			n := &(*v.StatusNotifications)[i]
+			n.ID = 0 // of where it was exported
+			wrong.within("/job~1status-notifications/"+strconv.Itoa(i), faultsOfNotification(n))
+		}
+	}
+	return wrong
+}
+
+// within adds what is wrong with a part of a body.
+func (f *faults) within(at string, part faults) {
+	for _, fault := range part {
+		fault.Pointer = at + fault.Pointer
+		*f = append(*f, fault)
+	}
+}
+
+// settingsFor is what changes the settings of a job to those that were sent.
+func (s *Server) settingsFor(ctx context.Context, sent *sentSettings) (set func(*bus.Settings), err error) {
+	var notifications []bus.StatusNotification
+	if sent.StatusNotifications != nil {
+		for _, n := range *sent.StatusNotifications {
+			v, err := s.notificationFor(ctx, &n)
+			if err != nil {
+				return nil, err
+			}
+			notifications = append(notifications, v)
+		}
+	}
+	return func(v *bus.Settings) {
+		if sent.TimeMonitor != nil {
+			v.TimeMonitor = timeMonitorFor(sent.TimeMonitor)
+		}
+		if sent.StatusNotifications != nil {
+			v.Notifications = notifications
+		}
+	}, nil
+}
+
+func timeMonitorFor(sent *rest.NewTimeMonitor) *bus.TimeMonitor {
+	return &bus.TimeMonitor{Minutes: sent.Duration, Action: sent.Action, Type: sent.NotificationType}
+}
+
+// notificationFor is the notification that was sent, with an id of its own.
+func (s *Server) notificationFor(ctx context.Context, sent *rest.NewStatusNotification) (bus.StatusNotification, error) {
+	id, err := s.cfg.Bus.NextID(ctx)
+	return bus.StatusNotification{
+		ID: id, BatchStatus: subjects.BatchStatus(sent.BatchStatus), ExitStatus: sent.ExitStatus, Type: sent.Type,
+	}, err
+}
+
+// maxMinutes is a year.
+const maxMinutes = 365 * 24 * 60
+
+func faultsOfTimeMonitor(sent *rest.NewTimeMonitor) (wrong faults) {
+	if sent.Duration < 1 || sent.Duration > maxMinutes {
+		wrong.add("/duration", "minutes, from 1 to "+strconv.Itoa(maxMinutes), strconv.Itoa(sent.Duration))
+	}
+	if !slices.Contains(bus.Actions(), sent.Action) {
+		wrong.add("/action", "one of "+strings.Join(bus.Actions(), ", "), strconv.Quote(sent.Action))
+	}
+	if sent.NotificationType != "" || sent.Action == bus.ActionAlert {
+		wrong.checkType("/notification_type", sent.NotificationType)
+	}
+	return wrong
+}
+
+func faultsOfNotification(sent *rest.NewStatusNotification) (wrong faults) {
+	alone := sent.BatchStatus == "" && sent.ExitStatus == "" && sent.Type == ""
+	switch {
+	case sent.ID != 0 && alone:
+		return nil
+	case sent.ID != 0:
+		wrong.add("/id", "nothing beside the id of the notification that is to be removed", strconv.FormatInt(sent.ID, 10))
+		return wrong
+	}
+	wrong.checkType("/type", sent.Type)
+	if len(sent.ExitStatus) > maxExitStatus {
+		wrong.add("/exit_status", "at most "+strconv.Itoa(maxExitStatus)+" bytes", sent.ExitStatus)
+	}
+	status := subjects.BatchStatus(sent.BatchStatus)
+	switch {
+	case status == "" && sent.ExitStatus == "":
+		wrong.add("/batch_status", "this or exit_status", "")
+	case status != "" && sent.ExitStatus != "":
+		wrong.add("/exit_status", "this or batch_status, not both", sent.ExitStatus)
+	case status != "" && !slices.Contains(bus.Notifiable(), status):
+		wrong.add("/batch_status", "one of "+join(bus.Notifiable()), strconv.Quote(sent.BatchStatus))
+	}
+	return wrong
+}
+
+func join(all []subjects.BatchStatus) string {
+	var names []string
+	for _, s := range all {
+		names = append(names, string(s))
+	}
+	return strings.Join(names, ", ")
+}
+
+const (
+	maxType       = 128
+	maxExitStatus = 1024
+)
+
+// checkType judges the type of a notification: the last segment of the URL that it is posted to.
+func (f *faults) checkType(at, kind string) {
+	switch {
+	case kind == "healthcheck":
+		f.add(at, "a type; the notificator has this path for itself", kind)
+	case kind == "" || len(kind) > maxType || kind == "." || kind == ".." || strings.ContainsFunc(kind, unicode.IsControl):
+		f.add(at, "a type that the notificator knows, such as mail", strconv.Quote(kind))
+	}
+}
