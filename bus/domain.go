@@ -129,6 +129,7 @@ type Execution struct {
 	Definition      json.RawMessage      `json:"definition,omitempty"`         // until it has ended
 	Before          []subjects.StepState `json:"before,omitempty"`             // steps of the executions that this one restarts
 	FireKey         string               `json:"fire_key,omitempty"`
+	Monitored       string               `json:"monitored,omitempty"`  // what the time monitor did, or is about to: once
 	Rebuilt         bool                 `json:"rebuilt,omitempty"`    // made from a claim, without a definition
 	DeleteTime      subjects.Time        `json:"delete_time,omitzero"` // somebody deleted it; the janitor sees to the rest
 }

@@ -21,23 +21,32 @@ func (s *Service) Stop(ctx context.Context, app, job string, id int64) (*bus.Exe
 		if e.BatchStatus.Ended() {
 			return false, bus.State(bus.CodeNotRunning, "execution %d has ended: it is %s", id, e.BatchStatus)
 		}
-		if e.Wish == bus.WishStop {
-			return false, nil
-		}
-		e.Wish, e.UpdateTime = bus.WishStop, subjects.Now()
-		if e.BatchStatus.Running() {
-			e.BatchStatus = subjects.Stopping
-		}
-		return true, nil
+		return wishStop(e), nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	if err := s.pursue(ctx, e); err != nil {
-		// The wish is kept: the recoverer goes on with it.
-		s.b.Log.Warn("stop not carried out yet", "app", e.App, "job", e.Job, "execution", id, "err", err)
-	}
+	s.tryToStop(ctx, e)
 	return s.whatIs(ctx, e), nil
+}
+
+// wishStop keeps the wish in a record. It returns false if it is there.
+func wishStop(e *bus.Execution) bool {
+	if e.Wish == bus.WishStop {
+		return false
+	}
+	e.Wish, e.UpdateTime = bus.WishStop, subjects.Now()
+	if e.BatchStatus.Running() {
+		e.BatchStatus = subjects.Stopping
+	}
+	return true
+}
+
+// tryToStop does at once what the wish asks for. If it fails the recoverer goes on with it.
+func (s *Service) tryToStop(ctx context.Context, e *bus.Execution) {
+	if err := s.pursue(ctx, e); err != nil {
+		s.b.Log.Warn("stop not carried out yet", "app", e.App, "job", e.Job, "execution", e.ID, "err", err)
+	}
 }
 
 // pursue does what the wish to stop asks for, by what RESULTS says.
