@@ -29,6 +29,7 @@ import (
 type env struct {
 	t      *testing.T
 	bus    *bus.Bus
+	index  *index.Index
 	server *Server
 	http   *httptest.Server
 	logins *login.Service
@@ -65,7 +66,7 @@ func newEnv(t *testing.T, set ...func(*Config)) *env {
 		f(&cfg)
 	}
 	s := New(cfg)
-	e := &env{t: t, bus: b, server: s, http: httptest.NewServer(s), logins: logins}
+	e := &env{t: t, bus: b, index: x, server: s, http: httptest.NewServer(s), logins: logins}
 	t.Cleanup(func() {
 		s.close()
 		e.http.Close()

@@ -16,6 +16,7 @@ import (
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/bus/login"
+	"github.com/job-streamer/job-streamer-control-bus/bus/notify"
 	"github.com/job-streamer/job-streamer-control-bus/deploy"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
@@ -174,6 +175,8 @@ func judge(err error) *problem {
 		return newProblem(http.StatusRequestEntityTooLarge, "body_too_large", fmt.Sprintf("a body may have %d bytes", large.Limit))
 	case errors.Is(err, nats.ErrMaxPayload):
 		return newProblem(http.StatusRequestEntityTooLarge, "body_too_large", "this is more than a NATS message may have (max_payload)")
+	case errors.Is(err, notify.ErrNotSent):
+		return newProblem(http.StatusBadGateway, "notification_not_sent", err.Error()+"; the log of the control bus says why")
 	case errors.Is(err, errPrecondition):
 		return newProblem(http.StatusPreconditionFailed, "precondition_failed", err.Error())
 	case errors.Is(err, errNotAcceptable):

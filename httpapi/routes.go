@@ -75,6 +75,7 @@ func (s *Server) routes() {
 	add(s, readJob, route(get, exec, "An execution", 200), s.getExecution)
 	add(s, executeJob, route(put, exec+"/stop", "Stop an execution", 200), s.stopExecution)
 	add(s, executeJob, route(put, exec+"/abandon", "Give up an execution that does not run", 200), s.abandonExecution)
+	add(s, executeJob, route(put, exec+"/alert", "Send the alert of the time monitor for an execution", 200), s.alertExecution)
 	add(s, executeJob, route(put, exec+"/restart", "Go on where an execution ended, in a new one", 201), s.restartExecution)
 	add(s, readJob, route(get, "/{app}/execution/{id}", "An execution, without its job's name", 200), s.findExecution)
 	add(s, readJob, stream(route(get, exec+"/log", "Output of an execution", 200), "text/plain", eventStream, "application/json", "application/edn", "application/yaml"), s.getLog)

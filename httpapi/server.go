@@ -70,6 +70,11 @@ type Schedules interface {
 	Preview(s bus.Schedule, from time.Time, n int) ([]scheduler.Foreseen, error)
 }
 
+// Notifier is the part of package notify that the API needs.
+type Notifier interface {
+	Alert(ctx context.Context, e *bus.Execution, m *bus.TimeMonitor) error
+}
+
 // Deployments is the part of package deploy that the API needs.
 type Deployments interface {
 	DeployPath(ctx context.Context, app string, urls []string) (*deploy.Deployment, error)
@@ -107,6 +112,7 @@ type Config struct {
 	Schedules   Schedules
 	Deployments Deployments
 	Logins      Logins
+	Notifier    Notifier
 	Version     string // of the program
 
 	RequireLogin bool // else everybody is an admin

@@ -110,6 +110,26 @@ func (s *Server) removeNotification(ctx context.Context, in JobPath, id int64) e
 	return err
 }
 
+// alertExecution sends what the time monitor sends for an execution that takes too long, whether it does or not.
+func (s *Server) alertExecution(ctx context.Context, in *ExecutionPath) (*answer[rest.Execution], error) {
+	e, err := s.execution(ctx, *in)
+	if err != nil {
+		return nil, err
+	}
+	j, err := s.job(ctx, &in.JobPath)
+	if err != nil {
+		return nil, err
+	}
+	m := j.Settings.TimeMonitor
+	if m == nil || m.Type == "" {
+		return nil, bus.State(bus.CodeNoTimeMonitor, "the job %s has no time monitor with a notification type", in.name)
+	}
+	if err := s.cfg.Notifier.Alert(ctx, e, m); err != nil {
+		return nil, err
+	}
+	return &answer[rest.Execution]{s.executionOf(e)}, nil
+}
+
 // changeJob changes a job that is there, whoever else does at the same time.
 func (s *Server) changeJob(ctx context.Context, in JobPath, change func(*bus.Job) error) (*answer[rest.Settings], error) {
 	for range maxRaces {

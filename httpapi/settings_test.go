@@ -2,9 +2,15 @@ package httpapi
 
 import (
 	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 
+	"github.com/job-streamer/job-streamer-control-bus/bus/notify"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 )
 
@@ -116,6 +122,41 @@ func TestSettings(t *testing.T) {
 	if r := e.call("GET", at, "", "Accept", "application/yaml").want(200); !strings.Contains(string(r.body), "time_monitor: null\n") {
 		t.Errorf("in YAML %s", r.body)
 	}
+}
+
+func TestAlert(t *testing.T) {
+	e := newEnv(t)
+	var got atomic.Pointer[string]
+	status := http.StatusOK
+	sink := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		said := r.URL.Path + " " + string(body)
+		got.Store(&said)
+		w.WriteHeader(status)
+	}))
+	t.Cleanup(sink.Close)
+	with := func(url string) {
+		n, err := notify.New(notify.Config{Bus: e.bus, Index: e.index, URL: url})
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.server.cfg.Notifier = n
+	}
+	with(sink.URL)
+	e.call("POST", "/default/jobs", jobNamed("a")).want(201)
+	at := fmt.Sprintf("/default/job/a/execution/%d/alert", e.start("a", ""))
+	e.call("PUT", at, "").code(404, "no_such_time_monitor")
+	e.call("PUT", "/default/job/a/settings/time-monitor", `{"duration":10,"action":"alert","notification_type":"mail"}`).want(200)
+	var v rest.Execution
+	if e.call("PUT", at, "").want(200).into(&v); *got.Load() != `/mail {:job-name "a" :duration 10}` || v.Job != "a" {
+		t.Errorf("posted %s, answered %+v", *got.Load(), v)
+	}
+	e.call("PUT", at, "", console...).want(201)
+	e.call("PUT", "/default/job/a/execution/99/alert", "").code(404, "no_such_job_execution")
+	status = http.StatusInternalServerError
+	e.call("PUT", at, "").code(502, "notification_not_sent")
+	with("")
+	e.call("PUT", at, "").code(409, "no_notificator")
 }
 
 func mustJSON(t *testing.T, v any) []byte {

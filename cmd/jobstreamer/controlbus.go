@@ -20,6 +20,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
 	"github.com/job-streamer/job-streamer-control-bus/bus/index"
 	"github.com/job-streamer/job-streamer-control-bus/bus/login"
+	"github.com/job-streamer/job-streamer-control-bus/bus/notify"
 	"github.com/job-streamer/job-streamer-control-bus/deploy"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
@@ -30,6 +31,7 @@ import (
 type busSettings struct {
 	data, http, listen, sync, name, timeZone string
 	allowOrigin                              string
+	notificator                              string // URL; empty: nothing is sent
 	replicas                                 int
 	retention                                bus.Retention
 	nats                                     natsSettings
@@ -38,7 +40,7 @@ type busSettings struct {
 
 // controlBus is a control bus with what it stands on.
 //
-//	take work in       REST, scheduler, in `dev` the agent
+//	take work in       REST, scheduler, notifier, in `dev` the agent
 //	write it down      service, index, logins
 //	keep it            bus, connection, embedded NATS
 //
@@ -50,6 +52,7 @@ type controlBus struct {
 	index    *index.Index
 	service  *execution.Service
 	schedule *scheduler.Scheduler
+	notifier *notify.Notifier
 	deployer *deploy.Deployer
 	logins   *login.Service
 	prepare  func(context.Context) error // before requests are taken
@@ -81,25 +84,36 @@ func openControlBus(ctx context.Context, s busSettings, log *slog.Logger) (c *co
 		Name: s.name, Replicas: s.replicas, Retention: s.retention, Log: log,
 		Group: c.server != nil && s.sync == "always",
 	}); err != nil {
-		var field *bus.FieldError
-		if errors.As(err, &field) {
-			err = usageError{fmt.Errorf("--%s: want %s, not %s", field.Path, field.Want, field.Got)}
-		}
-		return c, err
+		return c, ofFlag(err)
 	}
 	c.index = index.New(c.bus)
 	c.service = execution.New(c.bus, c.index, execution.Config{Runnable: runnable})
 	c.schedule = scheduler.New(scheduler.Config{Bus: c.bus, Index: c.index, Submit: c.service, TimeZone: zone, Log: log})
+	if c.notifier, err = notify.New(notify.Config{Bus: c.bus, Index: c.index, Executions: c.service, URL: s.notificator}); err != nil {
+		return c, ofFlag(err)
+	}
 	if c.deployer, err = deploy.New(deploy.Config{Bus: c.bus, Builtin: builtin(), Log: log}); err != nil {
 		return c, err
 	}
 	c.logins = login.New(login.Config{Bus: c.bus, Timeout: s.login.timeout})
 	c.rest = httpapi.New(httpapi.Config{
 		Bus: c.bus, Index: c.index, Executions: c.service, Schedules: c.schedule, Deployments: c.deployer,
-		Log: log, Version: version(), AllowOrigin: s.allowOrigin,
+		Log: log, Version: version(), AllowOrigin: s.allowOrigin, Notifier: c.notifier,
 		Logins: c.logins, RequireLogin: s.login.required, CookieSecure: s.login.cookieSecure,
 	})
 	return c, nil
+}
+
+// ofFlag names the flag whose value err is about.
+func ofFlag(err error) error {
+	var field *bus.FieldError
+	switch {
+	case !errors.As(err, &field):
+		return err
+	case field.Got == "": // it may hold a password
+		return usageError{fmt.Errorf("--%s: want %s", field.Path, field.Want)}
+	}
+	return usageError{fmt.Errorf("--%s: want %s, not %s", field.Path, field.Want, field.Got)}
 }
 
 // runnable says what in a job no agent can run yet.
@@ -153,6 +167,7 @@ func (c *controlBus) Run(ctx context.Context, ready func(), more ...func(context
 	defer context.AfterFunc(lower, cancel)() // nobody takes work that nobody writes down
 	above, ctx := errgroup.WithContext(ctx)
 	above.Go(func() error { return c.schedule.Run(ctx) })
+	above.Go(func() error { return c.notifier.Run(ctx) })
 	for _, run := range more {
 		above.Go(func() error { return run(ctx) })
 	}

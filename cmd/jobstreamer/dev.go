@@ -49,6 +49,7 @@ Ctrl-C lets running jobs come to their end for a while (--drain), then stops the
 		f.StringVar(&s.bus.http, "http", "127.0.0.1:45102", "`HOST:PORT` where the REST API is; port 0 is any free one")
 		f.StringVar(&s.bus.listen, "nats", "127.0.0.1:4222", "`HOST:PORT` where the nats command and more agents reach NATS; port 0 is any free one")
 		s.bus.originFlag(f)
+		s.bus.notificatorFlag(f)
 	})
 	s.bus.login.flags(flags)
 	help.Section(flags, "What", func(f *pflag.FlagSet) {

@@ -149,6 +149,7 @@ func TestMistakes(t *testing.T) {
 		{args: "serve --admin-password-file f"},
 		{args: "serve --login --http 127.0.0.1:0 --nats 127.0.0.1:0 --sync interval --data DIR"},
 		{args: "serve --login --admin-password-file nowhere --http 127.0.0.1:0 --nats 127.0.0.1:0 --sync interval --data DIR"},
+		{args: "serve --notificator-url ftp://me:secret@h --http 127.0.0.1:0 --nats 127.0.0.1:0 --sync interval --data DIR"},
 		{args: "serve --log-level loud"},
 		{args: "dev --log-format xml"},
 		{args: "agent --nats-cert c --data DIR"},

@@ -32,6 +32,7 @@ Addresses are on the loopback interface unless you say otherwise.`,
 	help.Section(flags, "REST", func(f *pflag.FlagSet) {
 		f.StringVar(&s.http, "http", "127.0.0.1:45102", "`HOST:PORT` where the REST API is; port 0 is any free one")
 		s.originFlag(f)
+		s.notificatorFlag(f)
 	})
 	s.login.flags(flags)
 	help.Section(flags, "NATS in this process", func(f *pflag.FlagSet) {
@@ -60,6 +61,10 @@ Addresses are on the loopback interface unless you say otherwise.`,
 
 func (s *busSettings) originFlag(f *pflag.FlagSet) {
 	f.StringVar(&s.allowOrigin, "allow-origin", "", "`URL` whose pages may use the API from a browser, such as http://localhost:3000 (CORS)")
+}
+
+func (s *busSettings) notificatorFlag(f *pflag.FlagSet) {
+	f.StringVar(&s.notificator, "notificator-url", "", "`URL` where notifications are posted, each to URL/TYPE, such as http://localhost:2121; without it none are sent")
 }
 
 func (p *program) serve(ctx context.Context, s busSettings, flags *pflag.FlagSet) error {

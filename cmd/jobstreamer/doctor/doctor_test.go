@@ -13,6 +13,7 @@ import (
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/bus/bustest"
+	"github.com/job-streamer/job-streamer-control-bus/bus/notify"
 	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/doctor"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
@@ -162,6 +163,17 @@ func TestFindings(t *testing.T) {
 		}},
 		"results are not recorded": {check: "results", want: "projector of JOBSTREAMER_RESULTS is stuck: 1 result waiting to be recorded", spoil: func(t *testing.T, p *patient) {
 			_, err := p.JS.Publish(t.Context(), subjects.ResultSubject("shop", "j", 1, "a1"), []byte(`{}`))
+			must(t, err)
+		}},
+		"a notificator that is away is no matter of records": {spoil: func(t *testing.T, p *patient) {
+			_, err := p.JS.CreateConsumer(t.Context(), subjects.ResultsStream, jetstream.ConsumerConfig{Durable: notify.Consumer, AckPolicy: jetstream.AckExplicitPolicy})
+			must(t, err)
+			must(t, p.stream(subjects.ResultsStream).DeleteConsumer(t.Context(), "projector"))
+			_, err = p.JS.Publish(t.Context(), subjects.ResultSubject("shop", "j", 1, "a1"), []byte(`{}`))
+			must(t, err)
+			_, err = p.JS.CreateConsumer(t.Context(), subjects.ResultsStream, jetstream.ConsumerConfig{
+				Durable: "projector", AckPolicy: jetstream.AckExplicitPolicy, DeliverPolicy: jetstream.DeliverNewPolicy,
+			})
 			must(t, err)
 		}},
 		"nothing records results": {check: "results", want: "nobody records results", spoil: func(t *testing.T, p *patient) {

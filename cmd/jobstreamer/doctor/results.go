@@ -6,6 +6,7 @@ import (
 
 	"github.com/nats-io/jsm.go/api"
 
+	"github.com/job-streamer/job-streamer-control-bus/bus/notify"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
@@ -23,8 +24,8 @@ func (x *examination) results() map[string]api.ConsumerInfo {
 		return states // the consumer is missing then, which is said
 	}
 	for _, consumer := range consumers {
-		if !consumer.IsDurable() {
-			continue // somebody follows
+		if !consumer.IsDurable() || consumer.Name() == notify.Consumer {
+			continue // somebody follows, or waits for a notificator
 		}
 		if info, err := consumer.State(); err == nil {
 			states[info.Name] = info

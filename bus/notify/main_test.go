@@ -1,0 +1,334 @@
+package notify
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"go.uber.org/goleak"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/bustest"
+	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
+	"github.com/job-streamer/job-streamer-control-bus/bus/index"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+func TestMain(m *testing.M) {
+	code := bustest.Main(m)
+	if err := goleak.Find(); code == 0 && err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// world is a broker with buses, a notificator, and an agent whose part the test plays. It is in fake time.
+type world struct {
+	*testing.T
+	srv  *server.Server
+	bus  *bus.Bus // one that does nothing by itself
+	sink *sink
+
+	mu    sync.Mutex
+	beats []subjects.Attempt // what the agent names
+	logs  strings.Builder
+}
+
+// play runs f with a world in fake time.
+func play(t *testing.T, name string, f func(w *world)) {
+	t.Run(name, func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			w := &world{T: t, srv: bustest.Server(t)}
+			w.bus = bustest.Open(t, w.srv, bus.Config{})
+			w.sink = newSink(t)
+			w.background(w.beat)
+			f(w)
+			// Chores work at whole seconds, and a server that ends while it is asked for a consumer waits for a lock, which fake time does not pass.
+			time.Sleep(333 * time.Millisecond)
+		})
+	})
+}
+
+// background runs f until the test or what it returns ends it.
+func (w *world) background(f func(context.Context) error) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- f(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			w.Error(err)
+		}
+	})
+	w.Cleanup(stop)
+	return stop
+}
+
+// beat is the agent's heart.
+func (w *world) beat(ctx context.Context) error {
+	for ctx.Err() == nil {
+		w.mu.Lock()
+		data, err := json.Marshal(subjects.Heartbeat{
+			Agent: "a1", Life: "1", Status: subjects.AgentReady, Apps: []string{"default"}, Pools: []string{"default"},
+			IntervalMS: 5000, Executions: w.beats,
+		})
+		w.mu.Unlock()
+		if err == nil {
+			err = w.bus.NC.Publish(subjects.HeartbeatSubject("a1"), data)
+		}
+		if err != nil {
+			return err
+		}
+		select {
+		case <-time.After(5 * time.Second):
+		case <-ctx.Done():
+		}
+	}
+	return nil
+}
+
+// node is a control bus with a notifier.
+type node struct {
+	*Notifier
+	life *execution.Service
+	stop func() // ends it, as a shutdown does
+}
+
+// node starts a bus; url is that of its notificator.
+func (w *world) node(url string) *node {
+	w.Helper()
+	log := slog.New(slog.NewTextHandler(&locked{w: w}, nil))
+	return w.nodeOn(bustest.Open(w, w.srv, bus.Config{Log: log}), url)
+}
+
+func (w *world) nodeOn(b *bus.Bus, url string) *node {
+	w.Helper()
+	x := index.New(b)
+	life := execution.New(b, x, execution.Config{})
+	n, err := New(Config{Bus: b, Index: x, Executions: life, URL: url, Transport: w.sink.transport})
+	if err != nil {
+		w.Fatal(err)
+	}
+	stopIndex := w.background(x.Run)
+	stopLife := w.background(life.Run)
+	stop := w.background(n.Run)
+	time.Sleep(time.Second) // the consumer is there
+	return &node{n, life, func() { stop(); stopLife(); stopIndex() }}
+}
+
+// locked takes what buses log.
+type locked struct{ w *world }
+
+func (l *locked) Write(p []byte) (int, error) {
+	l.w.mu.Lock()
+	defer l.w.mu.Unlock()
+	return l.w.logs.Write(p)
+}
+
+func (w *world) logged() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.logs.String()
+}
+
+// job writes a job with settings, and waits until every bus has seen it.
+func (w *world) job(name string, s bus.Settings) {
+	w.Helper()
+	j := bus.Job{App: "default", Name: name, Settings: s, Definition: json.RawMessage(`{"id":"` + name + `","steps":[{"id":"S","batchlet":{"ref":"x"}}]}`)}
+	e, err := w.bus.Jobs.Get(w.Context(), j.Key())
+	if err == nil {
+		_, err = w.bus.Jobs.Update(w.Context(), j.Key(), j, e.Revision)
+	} else {
+		_, err = w.bus.Jobs.Create(w.Context(), j.Key(), j)
+	}
+	if err != nil {
+		w.Fatal(err)
+	}
+	time.Sleep(time.Second)
+}
+
+func onStatus(status subjects.BatchStatus, kind string) bus.Settings {
+	return bus.Settings{Notifications: []bus.StatusNotification{{ID: 1, BatchStatus: status, Type: kind}}}
+}
+
+// running is an execution as its agent sees it.
+type running struct {
+	*bus.Execution
+	w    *world
+	n    int
+	last uint64
+}
+
+// submit makes an execution.
+func (w *world) submit(n *node, job string) *running {
+	w.Helper()
+	e, _, err := n.life.Submit(w.Context(), execution.Submission{App: "default", Job: job, Parameters: map[string]string{"who": "x"}})
+	if err != nil {
+		w.Fatal(err)
+	}
+	return &running{Execution: e, w: w}
+}
+
+// start is submit and the claim.
+func (w *world) start(n *node, job string) *running {
+	w.Helper()
+	return w.submit(n, job).says(subjects.Started, "")
+}
+
+// says publishes a result.
+func (r *running) says(status subjects.BatchStatus, exit string, steps ...subjects.StepExecution) *running {
+	r.w.Helper()
+	r.n++
+	res := subjects.Result{
+		ID: r.ID, App: r.App, Job: r.Job, Attempt: 1, BatchStatus: status, ExitStatus: exit, Agent: "a1",
+		Handling: "h", Number: r.n, Time: subjects.Now(), Steps: steps,
+	}
+	if r.n == 1 {
+		res.Execution = &r.Execution.Execution
+	}
+	data, err := json.Marshal(res)
+	if err != nil {
+		r.w.Fatal(err)
+	}
+	r.w.names(r.ID, !status.Ended())
+	r.last, err = r.w.bus.Pub.Do(r.w.Context(), &nats.Msg{Subject: subjects.ResultSubject(r.App, r.Job, r.ID, "a1"), Data: data},
+		subjects.ResultFilter(r.App, r.Job, r.ID), int64(r.last))
+	if err != nil {
+		r.w.Fatal(err)
+	}
+	return r
+}
+
+// names says whether the agent's heartbeats name an execution.
+func (w *world) names(id int64, runs bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.beats = slices.DeleteFunc(slices.Clone(w.beats), func(a subjects.Attempt) bool { return a.ID == id })
+	if runs {
+		w.beats = append(w.beats, subjects.Attempt{ID: id, Attempt: 1, App: "default"})
+	}
+}
+
+// record is what the bucket has of an execution.
+func (w *world) record(e *running) *bus.Execution {
+	w.Helper()
+	rec, err := w.bus.Executions.Get(w.Context(), e.Key())
+	if err != nil {
+		w.Fatal(err)
+	}
+	return &rec.Value
+}
+
+// post is what the notificator got.
+type post struct {
+	path, media, body string
+	at                time.Time
+}
+
+// sink is a notificator behind pipes, so that it is in fake time like everything else.
+type sink struct {
+	*httptest.Server
+	transport *http.Transport
+
+	mu     sync.Mutex
+	got    []post
+	answer func(path string, nth int) (status int, after time.Duration) // nil: 200, at once
+}
+
+func newSink(t *testing.T) *sink {
+	s := &sink{}
+	p := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
+	s.Server = &httptest.Server{Listener: p, Config: &http.Server{Handler: s}}
+	s.Start()
+	s.transport = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return p.dial(ctx) }}
+	t.Cleanup(func() { s.transport.CloseIdleConnections(); s.Close() })
+	return s
+}
+
+func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	s.mu.Lock()
+	s.got = append(s.got, post{r.Method + " " + r.URL.EscapedPath(), r.Header.Get("Content-Type"), string(body), time.Now()})
+	answer, nth := s.answer, len(s.got)
+	s.mu.Unlock()
+	status := 200
+	if answer != nil {
+		var after time.Duration
+		status, after = answer(r.URL.Path, nth)
+		time.Sleep(after)
+	}
+	w.WriteHeader(status)
+}
+
+func (s *sink) answers(f func(path string, nth int) (int, time.Duration)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answer = f
+}
+
+func (s *sink) posts() []post {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.got)
+}
+
+// want checks the paths of all that the notificator got, in any order.
+func (w *world) want(paths ...string) {
+	w.Helper()
+	var got []string
+	for _, p := range w.sink.posts() {
+		got = append(got, p.path)
+	}
+	slices.Sort(got)
+	slices.Sort(paths)
+	if !slices.Equal(got, paths) {
+		w.Errorf("posted %v, want %v", got, paths)
+	}
+}
+
+// pipes is a listener within the process.
+type pipes struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) dial(ctx context.Context) (net.Conn, error) {
+	ours, theirs := net.Pipe()
+	select {
+	case p.conns <- theirs:
+		return ours, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (p *pipes) Close() error   { p.once.Do(func() { close(p.closed) }); return nil }
+func (p *pipes) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 2121} }
