@@ -53,6 +53,8 @@ type Bus struct {
 	poolsMu sync.Mutex
 	pools   sync.Map // stream=pool that is known to be there
 	lanes   sync.Map // of work queues, by application
+
+	renaming sync.Mutex
 }
 
 // Open makes sure that streams and buckets are as this version needs them, and returns a Bus on them. The

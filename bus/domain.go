@@ -29,6 +29,7 @@ type Job struct {
 	UpdateTime subjects.Time   `json:"last_updated_time"`
 	Definition json.RawMessage `json:"definition,omitempty"` // none: there is no job here, only a NameOf
 	NameOf     string          `json:"name_of,omitempty"`    // token of the job whose name is this key, if that is another job
+	Edit       uint64          `json:"edit,omitempty"`       // the revision of the last edit, if only name_of was written since
 	Notation   *Notation       `json:"notation,omitempty"`   // what the definition was drawn as; the read model knows only that there is one
 	Settings   Settings        `json:"settings,omitzero"`
 }
@@ -38,6 +39,9 @@ type Notation struct {
 	BPMN string `json:"bpmn,omitempty"` // XML, as an editor opens it
 	SVG  string `json:"svg,omitempty"`  // the picture
 }
+
+// EditOf is the revision of the last edit of a job.
+func EditOf(e Entry[Job]) uint64 { return cmp.Or(e.Value.Edit, e.Revision) }
 
 // Key is the job's key in the buckets jobs, schedules and locks.
 func (j *Job) Key() string { return JobKey(j.App, cmp.Or(j.Token, j.Name)) }

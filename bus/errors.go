@@ -58,6 +58,7 @@ const (
 	CodeNoSuchJob        = "no_such_job"
 	CodeNoSuchExecution  = "no_such_job_execution"
 	CodeJobExists        = "job_exists"
+	CodeRenamed          = "job_renamed"
 	CodeNoSuchSchedule   = "no_such_schedule"
 	CodeNoSuchAgent      = "no_such_agent"
 	CodeNoSuchRevision   = "no_such_revision"

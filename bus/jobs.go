@@ -54,7 +54,10 @@ func (b *Bus) jobsKey(ctx context.Context, app, token string) (Entry[Job], error
 
 // CreateJob writes a job whose name is free, and returns it with its token. Else the error is [ErrExists], or [ErrChanged].
 func (b *Bus) CreateJob(ctx context.Context, j Job) (Entry[Job], error) {
-	j.Token, j.NameOf = j.Name, ""
+	if err := checkName(&j); err != nil {
+		return Entry[Job]{}, err
+	}
+	j.Token, j.NameOf, j.Edit = j.Name, "", 0
 	at, err := b.jobsKey(ctx, j.App, j.Name)
 	switch {
 	case errors.Is(err, ErrNotFound):
@@ -66,7 +69,7 @@ func (b *Bus) CreateJob(ctx context.Context, j Job) (Entry[Job], error) {
 		return at, fmt.Errorf("create job %s: %w", j.Key(), ErrExists)
 	}
 	j.Token = j.Name[:min(len(j.Name), subjects.MaxName-9)] + "-" + strings.ToLower(rand.Text()[:8])
-	at.Value.NameOf = j.Token
+	name(&at, j.Token)
 	revision, err := b.writeJobs(ctx, []jobWrite{{j.Key(), &j, 0}, {at.Key, &at.Value, at.Revision}})
 	return Entry[Job]{Key: j.Key(), Value: j, Revision: revision}, err
 }
@@ -74,6 +77,10 @@ func (b *Bus) CreateJob(ctx context.Context, j Job) (Entry[Job], error) {
 // RenameJob writes j, which has another name than was, the job as it was read. The error is [ErrExists] if another job has that
 // name, or [ErrChanged].
 func (b *Bus) RenameJob(ctx context.Context, was Entry[Job], j Job) (revision uint64, err error) {
+	if err := checkName(&j); err != nil {
+		return 0, err
+	}
+	j.Edit = 0
 	writes := []jobWrite{{was.Key, &j, was.Revision}}
 	if j.Name == j.Token {
 		if j.NameOf != "" {
@@ -91,7 +98,7 @@ func (b *Bus) RenameJob(ctx context.Context, was Entry[Job], j Job) (revision ui
 		case at.Value.Name == j.Name || at.Value.NameOf != "":
 			return 0, fmt.Errorf("rename job %s: %s: %w", was.Key, at.Key, ErrExists)
 		}
-		at.Value.NameOf = j.Token
+		name(&at, j.Token)
 		writes = append(writes, jobWrite{at.Key, &at.Value, at.Revision})
 	}
 	if writes, err = b.withoutName(ctx, writes, was.Value); err != nil {
@@ -102,13 +109,27 @@ func (b *Bus) RenameJob(ctx context.Context, was Entry[Job], j Job) (revision ui
 
 // DeleteJob removes a job as it was read; the error may be [ErrChanged].
 func (b *Bus) DeleteJob(ctx context.Context, was Entry[Job]) error {
-	left := was.Value
-	left.Name, left.Definition, left.Token = "", nil, ""
+	left := Job{App: was.Value.App, NameOf: was.Value.NameOf}
 	writes, err := b.withoutName(ctx, []jobWrite{{was.Key, &left, was.Revision}}, was.Value)
 	if err == nil {
 		_, err = b.writeJobs(ctx, writes)
 	}
 	return err
+}
+
+// name makes a key the name of another job, or of none, which is no edit of the job that the key is the token of.
+func name(at *Entry[Job], of string) {
+	if at.Value.Definition != nil {
+		at.Value.Edit = EditOf(*at)
+	}
+	at.Value.NameOf = of
+}
+
+func checkName(j *Job) error {
+	if !subjects.ValidName(j.Name) {
+		return &FieldError{Path: "/id", Want: "1 to 128 of the characters A-Z a-z 0-9 _ -", Got: j.Name}
+	}
+	return nil
 }
 
 // withoutName adds to writes that the name of was is not its name any more, if another key says that it is.
@@ -123,7 +144,7 @@ func (b *Bus) withoutName(ctx context.Context, writes []jobWrite, was Job) ([]jo
 	if at.Value.NameOf != was.Token {
 		return nil, fmt.Errorf("take the name %s from job %s: %w", was.Name, was.Key(), ErrChanged)
 	}
-	at.Value.NameOf = ""
+	name(&at, "")
 	return append(writes, jobWrite{at.Key, &at.Value, at.Revision}), nil
 }
 
@@ -169,6 +190,8 @@ func (b *Bus) writeJobs(ctx context.Context, writes []jobWrite) (uint64, error) 
 		err   error
 	}
 	done := make(chan answer, 1)
+	b.renaming.Lock() // the server takes only so many batches at a time
+	defer b.renaming.Unlock()
 	b.Pub.atomic(batch, func(first uint64, err error) { done <- answer{first, err} })
 	select {
 	case a := <-done:

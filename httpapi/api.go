@@ -33,9 +33,10 @@ const bodyTimeout = 30 * time.Second
 func add[I, O any](s *Server, needs permission, op huma.Operation, h func(context.Context, *I) (*O, error)) {
 	op.DefaultStatus = max(op.DefaultStatus, http.StatusOK)
 	s.require(&op, needs)
+	reads := op.Method == http.MethodGet || op.Path == job+"/executions" && op.Method == http.MethodPost // which has to be quick
 	huma.Register(s.api, op, func(ctx context.Context, in *I) (out *O, err error) {
 		if p, ok := any(in).(located); ok {
-			err = s.locate(ctx, p.jobPath())
+			err = s.locate(ctx, p.jobPath(), reads)
 		}
 		if err == nil {
 			out, err = h(ctx, in)

@@ -6,10 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
 // sentJob is a definition, and what older clients send along.
@@ -20,47 +22,68 @@ type sentJob struct {
 
 // beside is what older clients send with a definition, when they import what they exported, or in its place.
 type beside struct {
-	Name     string                 `edn:"job/name"`
-	BPMN     string                 `edn:"job/bpmn-xml-notation"`
-	SVG      string                 `edn:"job/svg-notation"`
-	Schedule *rest.ImportedSchedule `edn:"job/schedule"`
+	Name      string                 `edn:"job/name"`
+	Exclusive *bool                  `edn:"job/exclusive?"`
+	BPMN      string                 `edn:"job/bpmn-xml-notation"`
+	SVG       string                 `edn:"job/svg-notation"`
+	Schedule  *rest.ImportedSchedule `edn:"job/schedule"`
 	sentSettings
 
-	defined bool // the definition is there, too
+	drawn bool // the diagram is the definition: there is no other
 }
 
 // readJob reads a definition in any format.
 func (f *format) readJob(data []byte, v *sentJob) (err error) {
 	wrong := v.read(f, data)
-	if wrong == nil && v.BPMN != "" && !v.defined {
+	if v.drawn && wrong == nil {
 		return v.readDiagram()
+	}
+	if v.drawn {
+		return wrong
 	}
 	j, err := f.job(data)
 	if err != nil {
 		return err
 	}
 	v.Job = *j
+	if wrong == nil && v.Name != "" { // else a definition that was exported could not be imported by another name
+		return v.call(v.Name)
+	}
 	return wrong
 }
 
+// call gives the job the name that was sent beside its definition.
+func (v *sentJob) call(name string) error {
+	if !subjects.ValidName(name) {
+		return faults{{Pointer: "/job~1name", Detail: "want " + wantName, Got: cut(name)}}
+	}
+	v.ID = name
+	return nil
+}
+
+// marks are parts of the keys that beside is read from: most definitions have none of them, and need not be read twice.
+var marks = []string{"job/schedule", "-notation", "job/definition", "time-monitor", "status-notifications"}
+
 // read reads what is there of it.
 func (b *beside) read(f *format, data []byte) (err error) {
-	if f.form == jsl.XML || !bytes.Contains(data, []byte("job/schedule")) && !bytes.Contains(data, []byte("-notation")) && !b.mentioned(data) {
+	if f.form == jsl.XML || !slices.ContainsFunc(marks, func(mark string) bool { return bytes.Contains(data, []byte(mark)) }) {
 		return nil
 	}
 	if data, err = jsl.ToJSON(f.form, data); err != nil {
-		return err
-	}
-	if err := readLeniently(data, b); err != nil {
 		return err
 	}
 	var keys map[string]json.RawMessage
 	if err := json.Unmarshal(data, &keys); err != nil {
 		return fmt.Errorf("read JSON: %w", err)
 	}
+	bpmn, there := keys["job/bpmn-xml-notation"]
+	b.drawn = there && string(bpmn) != `""` && string(bpmn) != "null"
 	for _, key := range []string{"steps", "job/steps", "job/components", "job/definition"} {
 		_, there := keys[key]
-		b.defined = b.defined || there
+		b.drawn = b.drawn && !there
+	}
+	if err := readLeniently(data, b); err != nil {
+		return err
 	}
 	wrong := b.faults()
 	if b.Schedule != nil {
@@ -76,10 +99,38 @@ func (v *sentJob) readDiagram() error {
 		return err
 	}
 	v.Job = *j
+	if v.beside.Exclusive != nil {
+		v.Job.Exclusive = *v.beside.Exclusive
+	}
 	if v.Name != "" {
-		v.ID = v.Name
+		return v.call(v.Name)
 	}
 	return nil
+}
+
+// over is the job that is stored for what was sent, in place of what there was, which may be nil. Its settings stay but for what set
+// changes, and so does what a diagram has no place for.
+func (v *sentJob) over(was *bus.Job, app string, set func(*bus.Settings)) (bus.Job, error) {
+	now := subjects.Now()
+	is := bus.Job{App: app, Name: v.ID, Notation: v.notation(), CreateTime: now, UpdateTime: now}
+	def := v.Job
+	if was != nil {
+		is.Token, is.NameOf, is.CreateTime, is.Settings = was.Token, was.NameOf, was.CreateTime, was.Settings
+		if v.drawn {
+			old, err := jsl.ParseJSON(was.Definition)
+			if err != nil {
+				return is, err
+			}
+			def.Restartable, def.Pool, def.Priority, def.OnAgentLost, def.MaxAttempts = old.Restartable, old.Pool, old.Priority, old.OnAgentLost, old.MaxAttempts
+			if v.beside.Exclusive == nil {
+				def.Exclusive = old.Exclusive
+			}
+		}
+	}
+	set(&is.Settings)
+	var err error
+	is.Definition, err = def.MarshalJSON()
+	return is, err
 }
 
 // readDiagram reads the job of a diagram that was sent at a place of a body.

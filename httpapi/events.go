@@ -67,7 +67,7 @@ func (s *Server) eventsConsumer(ctx context.Context, in *getEvents) (cfg jetstre
 	app, job := part("app", in.App), part("job", in.Job)
 	if token, ok := s.cfg.Index.Token(in.App, in.Job); ok {
 		job = token
-	} else if in.App == "" { // each application may have such a job
+	} else { // one that is made later, or one of each application
 		job = "*"
 	}
 	cfg.FilterSubjects = []string{"$KV." + subjects.ExecutionsBucket + "." + bus.JobKey(app, job) + ".*"}
@@ -84,7 +84,7 @@ func (s *Server) eventsConsumer(ctx context.Context, in *getEvents) (cfg jetstre
 
 // wants judges what the subject could not.
 func (in *getEvents) wants(e *rest.Event) bool {
-	return in.App != "" || in.Job == "" || e.Job == in.Job
+	return in.Job == "" || e.Job == in.Job
 }
 
 func (s *Server) sendEvents(ctx context.Context, w *textWriter, msgs <-chan jetstream.Msg, wants func(*rest.Event) bool) error {

@@ -42,7 +42,7 @@ func (s *Server) listJobs(ctx context.Context, in *jobSearch) (*answer[rest.List
 	return listOf(in.Page, results, hits), nil
 }
 
-// download is all jobs that a search finds, as a file that can be imported again job by job.
+// download is all jobs that a search finds, as a file. In EDN, as older clients ask for it, it can be imported again job by job.
 func (s *Server) download(ctx context.Context, in *jobDownload) (*streamed, error) {
 	if _, _, err := s.app(ctx, in.App); err != nil {
 		return nil, err
@@ -82,7 +82,7 @@ func (s *Server) job(ctx context.Context, in *JobPath) (*index.Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &index.Job{Job: e.Value, Revision: e.Revision}
+	j := &index.Job{Job: e.Value, Revision: bus.EditOf(e)}
 	j.JSL, err = jsl.ParseJSON(e.Value.Definition)
 	return j, err
 }
@@ -156,17 +156,14 @@ func (s *Server) writeJob(ctx context.Context, at NamedPath, sent *sentJob, p *P
 	if _, _, err := s.app(ctx, at.App); err != nil {
 		return nil, "", err
 	}
-	canonical, err := sent.MarshalJSON()
-	if err != nil {
-		return nil, "", err
+	if sent.ID == testJob {
+		return nil, "", &bus.FieldError{Path: "/id", Want: "another name: this one is for diagrams that are tried", Got: sent.ID}
 	}
 	set, err := s.settingsFor(ctx, &sent.sentSettings)
 	if err != nil {
 		return nil, "", err
 	}
-	now := subjects.Now()
-	is := bus.Job{App: at.App, Name: sent.ID, Definition: canonical, Notation: sent.notation(), CreateTime: now, UpdateTime: now}
-	e, did, err := s.saveJob(ctx, at.Name, is, set, p)
+	e, did, err := s.saveJob(ctx, at, p, func(was *bus.Job) (bus.Job, error) { return sent.over(was, at.App, set) })
 	if err != nil {
 		return nil, "", err
 	}
@@ -174,26 +171,25 @@ func (s *Server) writeJob(ctx context.Context, at NamedPath, sent *sentJob, p *P
 	s.cfg.Index.PutJob(at.App, token, &e.Value, e.Revision)
 	var was any
 	if did == renamed {
-		was = map[string]string{"was": at.Name}
+		was = map[string]string{"was": at.Name, "name": sent.ID}
 	}
-	s.cfg.Bus.Event("job", did, []string{at.App, sent.ID}, was)
+	s.cfg.Bus.Event("job", did, []string{at.App, token}, was)
 	shown, err := s.job(ctx, &JobPath{App: at.App, Job: token, name: sent.ID})
 	if err != nil {
 		return nil, "", err
 	}
 	out = &saved[rest.Job]{status(did == what(true)), "/" + at.App + "/job/" + sent.ID, etag(e.Revision), s.whole(shown)}
-	draw(&out.Body, is.Notation)
+	draw(&out.Body, sent.notation())
 	out.Body.Warnings = s.cfg.Deployments.Missing(at.App, &sent.Job)
 	return out, token, nil
 }
 
 const renamed = "renamed"
 
-// saveJob stores the job that was called name if the preconditions hold, and says what that did, in the word of an event. Its settings
-// stay, but for what set changes.
-func (s *Server) saveJob(ctx context.Context, name string, is bus.Job, set func(*bus.Settings), p *Preconditions) (e bus.Entry[bus.Job], did string, err error) {
+// saveJob stores what change makes of the job of a path, or of none, if the preconditions hold, and says what that did, in the word of an event.
+func (s *Server) saveJob(ctx context.Context, at NamedPath, p *Preconditions, change func(was *bus.Job) (bus.Job, error)) (e bus.Entry[bus.Job], did string, err error) {
 	for range maxRaces {
-		e, did, err = s.saveJobOnce(ctx, name, is, set, p)
+		e, did, err = s.saveJobOnce(ctx, at, p, change)
 		if !errors.Is(err, bus.ErrChanged) {
 			break
 		}
@@ -201,41 +197,48 @@ func (s *Server) saveJob(ctx context.Context, name string, is bus.Job, set func(
 	return e, did, err
 }
 
-func (s *Server) saveJobOnce(ctx context.Context, name string, is bus.Job, set func(*bus.Settings), p *Preconditions) (e bus.Entry[bus.Job], did string, err error) {
-	was, err := s.cfg.Bus.JobNamed(ctx, is.App, name)
+func (s *Server) saveJobOnce(ctx context.Context, at NamedPath, p *Preconditions, change func(was *bus.Job) (bus.Job, error)) (e bus.Entry[bus.Job], did string, err error) {
+	was, err := s.cfg.Bus.JobNamed(ctx, at.App, at.Name)
 	none := errors.Is(err, bus.ErrNotFound)
 	if err != nil && !none {
 		return e, "", err
 	}
 	if none {
-		was.Revision = 0 // that of another job
+		if err := p.check(0); err != nil {
+			return e, "", err
+		}
+		return s.createJob(ctx, at, change)
 	}
-	if err := p.check(was.Revision); err != nil {
+	if err := p.check(bus.EditOf(was)); err != nil {
 		return e, "", err
 	}
-	switch {
-	case none && is.Name != name:
-		return e, "", bus.NoSuchJob(is.App, cut(name))
-	case none:
-		set(&is.Settings)
-		if e, err = s.cfg.Bus.CreateJob(ctx, is); errors.Is(err, bus.ErrExists) {
-			err = bus.ErrChanged
-		}
-		return e, what(true), err
+	is, err := change(&was.Value)
+	if err != nil {
+		return e, "", err
 	}
-	e = was
-	is.Token, is.NameOf, is.CreateTime = was.Value.Token, was.Value.NameOf, was.Value.CreateTime
-	is.Settings = was.Value.Settings
-	set(&is.Settings)
-	e.Value, did = is, what(false)
-	if is.Name == name {
+	e = bus.Entry[bus.Job]{Key: was.Key, Value: is}
+	if is.Name == at.Name {
 		e.Revision, err = s.cfg.Bus.Jobs.Update(ctx, was.Key, is, was.Revision)
-		return e, did, err
+		return e, what(false), err
 	}
 	if e.Revision, err = s.cfg.Bus.RenameJob(ctx, was, is); errors.Is(err, bus.ErrExists) {
-		err = bus.State(bus.CodeJobExists, "there is a job %s already in the application %s: %s cannot have its name", is.Name, is.App, name)
+		err = bus.State(bus.CodeJobExists, "there is a job %s already in the application %s: %s cannot have its name", is.Name, is.App, at.Name)
 	}
 	return e, renamed, err
+}
+
+func (s *Server) createJob(ctx context.Context, at NamedPath, change func(was *bus.Job) (bus.Job, error)) (e bus.Entry[bus.Job], did string, err error) {
+	is, err := change(nil)
+	switch {
+	case err != nil:
+		return e, "", err
+	case is.Name != at.Name: // there is nothing that could be renamed
+		return e, "", bus.NoSuchJob(at.App, cut(at.Name))
+	}
+	if e, err = s.cfg.Bus.CreateJob(ctx, is); errors.Is(err, bus.ErrExists) {
+		err = bus.ErrChanged
+	}
+	return e, what(true), err
 }
 
 type deleteJob struct {
@@ -254,10 +257,10 @@ func (s *Server) deleteJob(ctx context.Context, in *deleteJob) (*struct{}, error
 		if err != nil && !errors.Is(err, bus.ErrNotFound) {
 			return nil, err
 		}
-		if err := in.check(e.Revision); err != nil {
+		revision = bus.EditOf(e)
+		if err := in.check(revision); err != nil {
 			return nil, err
 		}
-		revision = e.Revision
 	}
 	err := s.cfg.Executions.DeleteJob(ctx, in.App, in.Job, revision, in.Keep == "history")
 	if errors.Is(err, bus.ErrChanged) && in.conditional() {

@@ -46,6 +46,10 @@ func TestRename(t *testing.T) {
 	// The old name is another job's, with a history of its own.
 	e.call("PUT", "/default/job/night", jobNamed("night")).want(201)
 	other := e.start("night", "")
+	if got := e.call("GET", "/default/job/late", "").want(200).header.Get("ETag"); got != tag {
+		t.Errorf("ETag %s after another job got the old name, want %s: nobody edited it", got, tag)
+	}
+	e.call("PUT", "/default/job/late", jobNamed("late", `"exclusive":true`), "If-Match", tag).want(200)
 	e.call("GET", fmt.Sprintf("/default/job/night/execution/%d", running), "").code(404, "no_such_job_execution")
 	for job, want := range map[string]string{"late": fmt.Sprint(running, ended), "night": fmt.Sprint(other)} {
 		var page rest.List[rest.ExecutionSummary]
@@ -85,6 +89,10 @@ func TestRename(t *testing.T) {
 	e.call("PUT", "/default/job/late/schedule/pause", "").want(200)
 	e.call("PUT", "/default/job/late/settings/exclusive", `{"exclusive":false}`).want(200)
 
+	e.call("DELETE", "/default/job/late/schedule", "").want(204)
+	if r := e.call("DELETE", "/default/job/late/schedule", "").code(404, "no_such_schedule"); !strings.Contains(string(r.body), "job late ") {
+		t.Errorf("it is called late: %s", r.body)
+	}
 	e.call("PUT", "/default/job/late", jobNamed("night")).code(409, "job_exists")
 	e.call("PUT", "/default/job/none", jobNamed("some")).code(404, "no_such_job")
 	e.call("PUT", "/none/job/none", jobNamed("some")).code(404, "no_such_app")
@@ -96,5 +104,28 @@ func TestRename(t *testing.T) {
 	e.call("GET", "/default/jobs?q=late", "").want(200).into(&jobs)
 	if jobs.Hits != 1 || jobs.Results[0].Name != "late" {
 		t.Errorf("a search for the new name: %+v", jobs)
+	}
+}
+
+// What a renamed job leaves behind cannot be mistaken for another's.
+func TestDeleteARenamedJob(t *testing.T) {
+	e := newEnv(t)
+	e.call("POST", "/default/jobs", jobNamed("a")).want(201)
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	id := e.start("a", "")
+	e.agent("a", id).says(subjects.Started, at).says(subjects.Completed, at.Add(time.Second))
+	e.call("GET", fmt.Sprintf("/default/job/a/execution/%d?wait=10s", id), "").want(200)
+	e.call("PUT", "/default/job/a", jobNamed("b")).want(200)
+	e.call("PUT", "/default/job/a", jobNamed("a")).want(201)
+	e.call("DELETE", "/default/job/b?keep=history", "").code(409, "job_renamed")
+	tag := e.call("GET", "/default/job/b", "").want(200).header.Get("ETag")
+	e.call("DELETE", "/default/job/b", "", "If-Match", tag).want(204)
+	e.call("GET", "/default/job/b", "").want(404)
+	e.call("GET", "/default/job/a", "").want(200)
+	e.call("PUT", "/default/job/a", jobNamed("b")).want(200)
+	e.call("DELETE", "/default/job/b", "").want(204)
+	left, err := e.bus.Jobs.List(t.Context(), ">")
+	if err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
 	}
 }

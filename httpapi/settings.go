@@ -144,7 +144,7 @@ func (s *Server) changeJob(ctx context.Context, in JobPath, change func(*bus.Job
 		if err := change(&j); err != nil {
 			return nil, err
 		}
-		j.UpdateTime = subjects.Now()
+		j.UpdateTime, j.Edit = subjects.Now(), 0
 		revision, err := s.cfg.Bus.Jobs.Update(ctx, e.Key, j, e.Revision)
 		if errors.Is(err, bus.ErrChanged) {
 			continue
@@ -153,7 +153,7 @@ func (s *Server) changeJob(ctx context.Context, in JobPath, change func(*bus.Job
 			return nil, err
 		}
 		s.cfg.Index.PutJob(in.App, in.Job, &j, revision)
-		s.cfg.Bus.Event("job", what(false), []string{in.App, j.Name}, nil)
+		s.cfg.Bus.Event("job", what(false), []string{in.App, in.Job}, nil)
 		return s.getSettings(ctx, &in)
 	}
 	return nil, bus.ErrChanged

@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"bytes"
 	"context"
 	"slices"
 	"strconv"
@@ -17,11 +16,6 @@ import (
 type sentSettings struct {
 	TimeMonitor         *rest.NewTimeMonitor          `edn:"job/time-monitor"`
 	StatusNotifications *[]rest.NewStatusNotification `edn:"job/status-notifications"`
-}
-
-// mentioned says, without reading it, whether a definition may come with settings.
-func (*sentSettings) mentioned(data []byte) bool {
-	return bytes.Contains(data, []byte("time-monitor")) || bytes.Contains(data, []byte("status-notifications"))
 }
 
 // faults are all that is wrong with what came.

@@ -63,7 +63,7 @@ func (s *Scheduler) activate(ctx context.Context, app, job string, active bool, 
 	_, err := s.edit(ctx, app, job, func(was *bus.Schedule) (*bus.Schedule, string, error) {
 		switch {
 		case was == nil:
-			return nil, "", noSchedule(app, job)
+			return nil, "", s.noSchedule(app, job)
 		case was.Active == active:
 			return was, "", nil
 		}
@@ -78,15 +78,15 @@ func (s *Scheduler) activate(ctx context.Context, app, job string, active bool, 
 func (s *Scheduler) Remove(ctx context.Context, app, job string) error {
 	_, err := s.edit(ctx, app, job, func(was *bus.Schedule) (*bus.Schedule, string, error) {
 		if was == nil {
-			return nil, "", noSchedule(app, job)
+			return nil, "", s.noSchedule(app, job)
 		}
 		return nil, "removed", nil
 	})
 	return err
 }
 
-func noSchedule(app, job string) error {
-	return bus.State(bus.CodeNoSuchSchedule, "job %s of application %s has no schedule", job, app)
+func (s *Scheduler) noSchedule(app, job string) error {
+	return bus.State(bus.CodeNoSuchSchedule, "job %s of application %s has no schedule", s.index.JobName(app, job), app)
 }
 
 // Next returns the next n nominal times of a schedule, in its time zone; none if it is paused or there is none.

@@ -27,7 +27,8 @@ const (
 // Index is the part of the read model that a scheduler needs.
 type Index interface {
 	Ready() <-chan struct{}
-	Job(app, name string) (*index.Job, bool)
+	Job(app, token string) (*index.Job, bool)
+	JobName(app, token string) string
 	Schedules() []bus.Entry[bus.Schedule]
 	ScheduleChanged() <-chan struct{} // closed at the next change of any schedule
 	Find(id int64) (index.Summary, bool)

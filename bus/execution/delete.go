@@ -46,9 +46,21 @@ func (s *Service) DeleteExecution(ctx context.Context, app, job string, id int64
 	return err
 }
 
-// DeleteJob removes a definition at its revision (0: whatever it is), with its schedule, and its history unless it is to be
-// kept. The error is a StateError job_execution_is_running while an execution has not ended.
+// DeleteJob removes a definition at the revision of its last edit (0: whatever it is), with its schedule, and its history unless it is
+// to be kept. StateErrors: job_execution_is_running while an execution has not ended; job_renamed.
 func (s *Service) DeleteJob(ctx context.Context, app, job string, revision uint64, keepHistory bool) error {
+	for {
+		err := s.deleteJob(ctx, app, job, revision, keepHistory)
+		if !errors.Is(err, bus.ErrChanged) {
+			return err
+		}
+		if e, gone := s.b.Job(ctx, app, job); gone != nil || revision != 0 && bus.EditOf(e) != revision {
+			return err
+		}
+	}
+}
+
+func (s *Service) deleteJob(ctx context.Context, app, job string, revision uint64, keepHistory bool) error {
 	e, err := s.b.Job(ctx, app, job)
 	if errors.Is(err, bus.ErrNotFound) {
 		return bus.NoSuchJob(app, job)
@@ -56,8 +68,11 @@ func (s *Service) DeleteJob(ctx context.Context, app, job string, revision uint6
 	if err != nil {
 		return err
 	}
-	if revision != 0 && e.Revision != revision {
+	if revision != 0 && bus.EditOf(e) != revision {
 		return bus.ErrChanged
+	}
+	if keepHistory && e.Value.Name != e.Value.Token {
+		return bus.State(bus.CodeRenamed, "the history of %s is kept under the name that it was made with, %s: rename it back, or delete the history too", e.Value.Name, job)
 	}
 	if n := s.x.LiveOf(app, job); n > 0 {
 		return bus.State(bus.CodeIsRunning, "the job %s has %d executions that have not ended", bus.JobKey(app, e.Value.Name), n)

@@ -151,7 +151,10 @@ func (x *Index) PutJob(app, token string, v *bus.Job, rev uint64) {
 	}
 	if def != nil {
 		x.perApp[app]++
-		x.byName[jobName{app, def.Name}] = j
+		k := jobName{app, def.Name}
+		if has := x.byName[k]; has == nil || has.rev < rev { // else j has given the name away since
+			x.byName[k] = j
+		}
 	}
 	j.def, j.jsl, j.rev = def, parsed, rev
 }

@@ -14,7 +14,7 @@ import (
 // Job is a job as lists show it.
 type Job struct {
 	bus.Job
-	Revision uint64   // of the definition
+	Revision uint64   // of its last edit
 	JSL      *jsl.Job // the definition, read; not to be changed
 	Stats    Stats
 	Latest   *Summary      // the newest execution by create time; nil if none
@@ -195,7 +195,7 @@ func (x *Index) ScheduleChanged() <-chan struct{} {
 }
 
 func (x *Index) view(j *jobEntry) *Job {
-	v := &Job{Job: *j.def, Revision: j.rev, JSL: j.jsl, Schedule: j.schedule, SchedRev: j.schedRev}
+	v := &Job{Job: *j.def, Revision: cmp.Or(j.def.Edit, j.rev), JSL: j.jsl, Schedule: j.schedule, SchedRev: j.schedRev}
 	v.Stats = Stats{Total: len(j.list), Success: j.success, Failure: j.failure}
 	if j.success > 0 {
 		v.Stats.Average = time.Duration(j.duration/int64(j.success)) * time.Millisecond

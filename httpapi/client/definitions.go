@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -97,13 +98,16 @@ func (c *Client) RenameJob(ctx context.Context, app, job, to string) (j *rest.Jo
 		return nil, "", fmt.Errorf("rename job %s: %w", job, err)
 	}
 	def.ID = to
-	body, err := json.Marshal(map[string]any{ // with the diagram, if there is one
+	var body bytes.Buffer
+	e := json.NewEncoder(&body)
+	e.SetEscapeHTML(false) // a diagram would grow beyond what a body may have
+	err = e.Encode(map[string]any{
 		"job/name": to, "job/definition": def, "job/bpmn-xml-notation": was.BPMNXMLNotation, "job/svg-notation": was.SVGNotation,
 	})
 	if err != nil {
 		return nil, "", fmt.Errorf("rename job %s: %w", job, err)
 	}
-	return c.PutJob(ctx, app, job, body, Condition{ETag: etag})
+	return c.PutJob(ctx, app, job, body.Bytes(), Condition{ETag: etag})
 }
 
 // Definition copies the definition of a job, in one of the forms of [Client.ApplyJob].
