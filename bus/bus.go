@@ -44,6 +44,7 @@ type Bus struct {
 	Leases      *Leases
 	Deployed    *Store[Deployed] // the keys without a dot of the bucket deployments
 	Revisions   *Store[Revision] // those with one
+	Samples     *Store[Samples]
 	Artifacts   *Objects
 	Users       *Store[User]
 	Sessions    *Store[Session]
@@ -99,6 +100,7 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Bus, error) {
 		bind(ctx, b, subjects.DeploymentsBucket, &b.Revisions),
 		bind(ctx, b, subjects.UsersBucket, &b.Users),
 		bind(ctx, b, subjects.SessionsBucket, &b.Sessions),
+		bind(ctx, b, subjects.SamplesBucket, &b.Samples),
 	)
 	if err == nil {
 		b.Artifacts, err = openObjects(ctx, b, subjects.ArtifactsStore)

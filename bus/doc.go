@@ -5,6 +5,7 @@
 //	apps jobs schedules agents                definitions, written by the REST API
 //	executions fires locks idempotency        the state of dispatch, written by compare-and-set only
 //	leases counters                           who does a chore, which execution ids are free
+//	samples                                   what agents did, on average
 //
 // JetStream is the only store. Any number of control buses share it, and any of them may die between two
 // instructions; so every write names the revision or the sequence that it was decided on, and whoever is

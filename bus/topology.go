@@ -30,6 +30,9 @@ const markerTTL = time.Hour
 // never names an execution whose record is gone.
 const IdempotencyTTL = 30 * time.Minute
 
+// samplesLife is how long the averages of an agent that is gone are kept. Those of one that lives are written again and again.
+const samplesLife = 366 * 24 * time.Hour
+
 // maxChunks is more than any object has. With a limit on messages of a subject the server makes files of 4 MB instead of 8 MB, and it has
 // in memory all of the file that it reads from.
 const maxChunks = 1 << 20
@@ -47,6 +50,8 @@ func Streams(replicas int, r Retention) []jetstream.StreamConfig {
 	}
 	sessions := kv(subjects.SessionsBucket, 1)
 	sessions.MaxAge = r.Sessions
+	samples := kv(subjects.SamplesBucket, 1)
+	samples.MaxAge = samplesLife
 	return []jetstream.StreamConfig{
 		kv(subjects.AppsBucket, 10),
 		kv(subjects.JobsBucket, 64), // the history of a definition
@@ -62,6 +67,7 @@ func Streams(replicas int, r Retention) []jetstream.StreamConfig {
 		kv(subjects.DeploymentsBucket, 1),
 		kv(subjects.UsersBucket, 1), // without history: a password that is not good any more should be gone
 		sessions,
+		samples,
 		{
 			Name: objectStream(subjects.ArtifactsStore), Subjects: []string{chunks(subjects.ArtifactsStore, ">"), metas(subjects.ArtifactsStore)},
 			Description: "jars of applications, by SHA-256", Storage: jetstream.FileStorage,

@@ -43,6 +43,7 @@ const (
 	DeploymentsBucket = BucketPrefix + "deployments" // <app>: which revision is current; <app>.<revision>
 	UsersBucket       = BucketPrefix + "users"       // <id>
 	SessionsBucket    = BucketPrefix + "sessions"    // SHA-256 of the secret
+	SamplesBucket     = BucketPrefix + "samples"     // <agent>.<archive>: averages of load and memory
 )
 
 // BucketStream is the stream that keeps a bucket.

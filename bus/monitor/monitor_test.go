@@ -1,0 +1,400 @@
+package monitor
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"math"
+	"os"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/bustest"
+	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
+	"github.com/job-streamer/job-streamer-control-bus/bus/index"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+func TestMain(m *testing.M) { os.Exit(bustest.Main(m)) }
+
+// crowd are agents that say what a test wants.
+type crowd struct {
+	mu    sync.Mutex
+	loads map[string]float64 // of those that live
+	asked int
+}
+
+func (c *crowd) set(agent string, load float64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.loads[agent] = load
+}
+
+func (c *crowd) leave(agent string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.loads, agent)
+}
+
+func (c *crowd) Agents() (all []execution.AgentInfo) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.asked++
+	for name, load := range c.loads {
+		a := execution.AgentInfo{Alive: true}
+		a.Heartbeat.Agent = name
+		a.Stats.CPU.Process.Load = load
+		all = append(all, a)
+	}
+	return append(all, execution.AgentInfo{}) // one that is gone, without a name
+}
+
+// node is a bus that monitors a crowd.
+type node struct {
+	*testing.T
+	b    *bus.Bus
+	m    *Monitor
+	stop func()
+}
+
+func open(t *testing.T, s *server.Server, agents Agents) *node {
+	t.Helper()
+	b := bustest.Open(t, s, bus.Config{Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	return &node{T: t, b: b, m: New(b, agents)}
+}
+
+func run(t *testing.T, s *server.Server, agents Agents) *node {
+	t.Helper()
+	n := open(t, s, agents)
+	n.stop = background(t, n.m.Run)
+	return n
+}
+
+// background runs f until the test or what it returns ends it.
+func background(t *testing.T, f func(context.Context) error) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- f(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(stop)
+	return stop
+}
+
+// has reads what an archive has of a1.
+func (n *node) has(archive string) *bus.Samples {
+	n.Helper()
+	a, ok := ArchiveNamed(archive)
+	if !ok {
+		n.Fatalf("no archive %s", archive)
+	}
+	s, err := n.m.Samples(n.Context(), "a1", a)
+	if err != nil {
+		n.Fatal(err)
+	}
+	return &s
+}
+
+// wants compares a stretch of an archive: the loads, - for a gap, of the steps that end from some time on.
+func (n *node) wants(archive, from string, want string) {
+	n.Helper()
+	s, got := n.has(archive), ""
+	for i := range s.Points {
+		if v := s.Points[i][bus.ProcessLoad]; s.EndOf(i).Before(clock(from)) {
+			continue
+		} else if math.IsNaN(v) {
+			got += " -"
+		} else {
+			got += fmt.Sprintf(" %.4g", v)
+		}
+	}
+	if got != want {
+		n.Errorf("%s from %s:%s, want%s", archive, from, got, want)
+	}
+}
+
+// day is today, by the clock that is outside every bubble: the server goes by it when it removes what is old.
+var day = time.Now().UTC().Truncate(24 * time.Hour)
+
+// clock is a time of that day, or after it: 24:30.
+func clock(s string) time.Time {
+	var h, m int
+	if _, err := fmt.Sscanf(s, "%d:%d", &h, &m); err != nil {
+		panic(err)
+	}
+	return day.Add(time.Duration(h)*time.Hour + time.Duration(m)*time.Minute)
+}
+
+func until(s string) { time.Sleep(time.Until(clock(s))) }
+
+// rounds does what Run does with the lease, which a day of renewals would make slow.
+func (n *node) rounds(until string) {
+	n.Helper()
+	for time.Now().Before(clock(until)) {
+		if err := n.m.round(n.Context()); err != nil {
+			n.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+	}
+}
+
+// A day of an agent: what is kept of it, and that another bus goes on from there.
+func TestDay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		until("00:00")
+		agents := &crowd{loads: map[string]float64{"a1": 0.25, "not a key": 1}}
+		n := open(t, bustest.Server(t), agents)
+		if got := n.has("daily"); len(got.Points) != 0 {
+			t.Errorf("before the first sample: %v", got)
+		}
+		time.Sleep(30 * time.Second) // no round is on a step's edge
+		n.rounds("06:02")
+		n.wants("daily", "05:50", " 0.25 0.25 0.25")
+		n.wants("weekly", "05:00", " 0.25 0.25 0.25 0.25 0.25")
+		n.wants("monthly", "05:00", " 0.25 0.25")
+		n.wants("yearly", "00:00", " 0.25")
+
+		agents.set("a1", 0.75)
+		n.rounds("06:07")
+		n.wants("daily", "06:05", " 0.55") // two of five at 0.25
+
+		n.rounds("07:00")
+		agents.leave("a1")
+		n.rounds("09:30")
+		n.wants("daily", "06:55", " 0.75 0.75")
+		if len(n.m.steps) != 0 {
+			t.Errorf("of agents that are gone is kept: %v", n.m.steps)
+		}
+		agents.set("a1", 0.5)
+		n.rounds("10:31")
+		n.m = New(n.b, agents) // another bus
+		n.rounds("12:03")
+		n.wants("daily", "11:45", " 0.5 0.5 0.5 0.5")
+		n.wants("monthly", "07:00", " 0.7333 - - 0.5 0.5 0.5")
+		n.wants("yearly", "06:00", " 0.25 0.5583") // the mean of the hours that are known
+
+		n.rounds("24:31")
+		for _, c := range []struct {
+			archive      string
+			points, gaps int
+			first        string
+		}{
+			{"daily", 24 * 12, 30, "00:35"}, // the first half hour is older than a day
+			{"weekly", 24*4 + 2, 10, "00:15"},
+			{"monthly", 24, 2, "01:00"},
+			{"yearly", 4, 0, "06:00"},
+		} {
+			got, gaps := n.has(c.archive), 0
+			for _, p := range got.Points {
+				if !p.Known() {
+					gaps++
+				}
+			}
+			if first := got.EndOf(0); len(got.Points) != c.points || gaps != c.gaps || first != clock(c.first) {
+				t.Errorf("%s: %d points from %v with %d gaps, want %d from %s with %d", c.archive, len(got.Points), first, gaps, c.points, c.first, c.gaps)
+			}
+		}
+	})
+}
+
+// Each archive is written once a step, by one of the buses; when that one ends, by the other.
+func TestOneBusWrites(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		until("00:00")
+		s := bustest.Server(t)
+		one := run(t, s, &crowd{loads: map[string]float64{"a1": 0.25}})
+		time.Sleep(time.Second)
+		other := &crowd{loads: map[string]float64{"a1": 0.25}}
+		two := run(t, s, other)
+		until("00:33")
+		from := revision(t, one.b)
+		until("01:33")
+		// An hour: 12 steps of 5 min, 4 of 15 min, 1 of 1 h.
+		if n := revision(t, one.b) - from; n != 17 {
+			t.Errorf("%d writes in an hour, want 17", n)
+		}
+		other.mu.Lock()
+		if other.asked > 0 {
+			t.Errorf("the bus without the lease took %d samples", other.asked)
+		}
+		other.mu.Unlock()
+		one.stop()
+		until("01:46")
+		two.wants("daily", "01:20", " 0.25 0.25 0.25 0.25 0.25 0.25")
+		two.wants("weekly", "01:00", " 0.25 0.25 0.25 0.25")
+		two.wants("monthly", "00:00", " 0.25")
+	})
+}
+
+// A bus that only thinks it has the lease writes no step again.
+func TestAStepIsWrittenOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		until("00:00")
+		agents := &crowd{loads: map[string]float64{"a1": 0.25}}
+		n := open(t, bustest.Server(t), agents)
+		n.rounds("00:03")
+		late := New(n.b, agents)
+		agents.set("a1", 0.75)
+		for range 4 {
+			for _, m := range []*Monitor{n.m, late} {
+				if err := m.round(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			time.Sleep(time.Minute)
+		}
+		n.wants("daily", "00:00", " 0.45") // three of five at 0.25
+		if r := revision(t, n.b); r != 1 {
+			t.Errorf("%d writes of a step, want 1", r)
+		}
+	})
+}
+
+// A bus died after it had written the finer archive and before the coarser one.
+func TestDeathBetweenArchives(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		until("00:00")
+		agents := &crowd{loads: map[string]float64{"a1": 0.25}}
+		n := open(t, bustest.Server(t), agents)
+		n.rounds("00:17")
+		e, err := n.b.Samples.Get(t.Context(), "a1.weekly")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := n.b.Samples.Delete(t.Context(), e.Key, e.Revision); err != nil {
+			t.Fatal(err)
+		}
+		n.m = New(n.b, agents) // another bus
+		n.rounds("00:22")
+		n.wants("weekly", "00:00", " 0.25")
+	})
+}
+
+// revision is that of the newest write of the bucket.
+func revision(t *testing.T, b *bus.Bus) uint64 {
+	t.Helper()
+	s, err := b.Samples.KV().Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream, err := b.JS.Stream(t.Context(), subjects.BucketStream(s.Bucket()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return stream.CachedInfo().State.LastSeq
+}
+
+// A clock that was wrong for a while does not stop the archives until that time has come.
+func TestAClockThatWasWrong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		until("00:00")
+		s := bustest.Server(t)
+		agents := &crowd{loads: map[string]float64{"a1": 0.25}}
+		one := run(t, s, agents)
+		wrong := read(t, 5*time.Minute, "10:15: 1 2 3")
+		wrong.End = subjects.TimeOf(day.AddDate(1, 0, 0))
+		if _, err := one.b.Samples.Create(t.Context(), "a1.daily", *wrong); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(7 * time.Minute)
+		if got := one.has("daily"); len(got.Points) != 1 || got.Points[0][bus.ProcessLoad] != 0.25 {
+			t.Errorf("%v, want the step of now", got)
+		}
+	})
+}
+
+// Steps that could not be written are written later.
+func TestBrokerThatIsAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		until("00:00")
+		s := bustest.Server(t)
+		agents := &crowd{loads: map[string]float64{"a1": 0.25}}
+		n := open(t, s, agents)
+		n.b.NC.Close()
+		for range 11 {
+			_ = n.m.round(t.Context()) // it fails
+			time.Sleep(time.Minute)
+		}
+		if over := len(n.m.steps["a1"].over); over != 2 {
+			t.Fatalf("%d steps wait, want 2", over)
+		}
+		n.b = bustest.Open(t, s, bus.Config{})
+		n.m.bus = n.b // NATS is back
+		if err := n.m.round(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		n.wants("daily", "00:00", " 0.25 0.25")
+	})
+}
+
+// What an agent's heartbeats say gets into the archive.
+func TestHeartbeats(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		until("00:00")
+		s := bustest.Server(t)
+		b := bustest.Open(t, s, bus.Config{})
+		x := index.New(b)
+		life := execution.New(b, x, execution.Config{})
+		background(t, x.Run)
+		background(t, life.Run)
+		n := run(t, s, life)
+		h := subjects.Heartbeat{Agent: "a1", Life: "1", Status: subjects.AgentReady, IntervalMS: 2000, Apps: []string{}, Pools: []string{}}
+		h.Stats.Memory.Physical = subjects.Memory{Free: 3 << 30, Total: 4 << 30}
+		h.Stats.CPU.System.Load = 0.5
+		data, err := json.Marshal(h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 6 * 30 { // six minutes
+			if err := b.NC.Publish(subjects.HeartbeatSubject("a1"), data); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(2 * time.Second)
+		}
+		got := n.has("daily")
+		if want := (bus.Sample{0, 0.5, 3 << 10, 0}); len(got.Points) != 1 || got.Points[0] != want {
+			t.Errorf("%v, want %v", got.Points, want)
+		}
+		time.Sleep(time.Hour)
+		if got := n.has("daily"); len(got.Points) != 2 {
+			t.Errorf("%d steps of an agent that was silent after six minutes", len(got.Points))
+		}
+	})
+}
+
+// What nobody wrote for a year goes, by the clock of the broker.
+func TestGoneForAYear(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		days int
+		kept bool
+	}{
+		{"gone for ten months", 300, true},
+		{"gone for more than a year", 367, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				time.Sleep(time.Until(day.AddDate(0, 0, -c.days)))
+				s := bustest.Server(t)
+				b := bustest.Open(t, s, bus.Config{})
+				if _, err := b.Samples.Create(t.Context(), "a1.yearly", bus.Samples{Step: 1, Points: make(bus.Points, 1)}); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(time.Hour)
+				if got := open(t, s, nil).has("yearly"); len(got.Points) == 1 != c.kept {
+					t.Errorf("kept: %v, want %v", !c.kept, c.kept)
+				}
+			})
+		})
+	}
+}
