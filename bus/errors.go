@@ -61,6 +61,7 @@ const (
 	CodeRenamed          = "job_renamed"
 	CodeNoSuchSchedule   = "no_such_schedule"
 	CodeNoSuchAgent      = "no_such_agent"
+	CodeNoSuchPicture    = "no_such_picture"
 	CodeNoSuchRevision   = "no_such_revision"
 	CodeNoSuchArtifact   = "no_such_artifact"
 	CodeNoNotification   = "no_such_status_notification"

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
@@ -147,6 +148,7 @@ func TestOlderClients(t *testing.T) {
 
 		{name: "no agents", method: "GET", path: "/agents", status: 200, want: `\[\]`},
 		{name: "an unknown agent", method: "GET", path: "/agent/d7dd0172-9b7b-4b1c-9e6d-0b8f2c7c8f4b", status: 404, want: any_},
+		{name: "a picture of an unknown agent", method: "GET", path: "/agent/d7dd0172-9b7b-4b1c-9e6d-0b8f2c7c8f4b/monitor/cpu/daily", status: 404, want: `\{:message .* :code "no_such_agent"\}`},
 		{name: "applications are a vector", method: "GET", path: "/apps", status: 200, want: `\[\{:application/name "default" :application/description .*\}\]`},
 
 		{name: "no such route", method: "GET", path: "/a/b/c/d/e", status: 404, want: `\{:message "Not Found" :messages \["Not Found"\] :code "no_such_route"\}`},
@@ -178,6 +180,28 @@ func TestOlderClients(t *testing.T) {
 		h := e.call("GET", path, "", console...).header
 		if h.Get("Access-Control-Allow-Origin") != "http://localhost:3000" || h.Get("Access-Control-Allow-Credentials") != "true" {
 			t.Errorf("GET %s without CORS headers: %v", path, h)
+		}
+	}
+}
+
+// The pictures of an agent's page. A browser asks for them as for any image.
+func TestPicturesInEDN(t *testing.T) {
+	e := newEnv(t)
+	e.server.cfg.AllowOrigin = "http://localhost:3000"
+	e.beats("a1")
+	page := "/agent/" + execution.InstanceID("a1")
+	image := []string{"Accept", "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8", "Cookie", "ring-session=x"}
+	for _, x := range []exchange{
+		{name: "the agent", method: "GET", path: page, status: 200, want: `\{:agent/name "a1" .*\}`},
+		{name: "its load", method: "GET", path: page + "/monitor/cpu/daily", headers: image, status: 200, type_: "image/png", want: `.PNG.*`},
+		{name: "its memory", method: "GET", path: page + "/monitor/memory/daily", headers: image, status: 200, type_: "image/png", want: `.PNG.*`},
+		{name: "by an XHR", method: "GET", path: page + "/monitor/memory/yearly", headers: console, status: 200, type_: "image/png", want: `.PNG.*`},
+		{name: "another figure", method: "GET", path: page + "/monitor/disk/daily", status: 404, want: `\{:message .* :code "no_such_picture"\}`},
+	} {
+		x.run(t, e)
+		h := e.call(x.method, x.path, "", console...).header
+		if h.Get("Access-Control-Allow-Origin") != "http://localhost:3000" || h.Get("Access-Control-Allow-Credentials") != "true" {
+			t.Errorf("%s: no CORS headers: %v", x.name, h)
 		}
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
 	"github.com/job-streamer/job-streamer-control-bus/bus/index"
 	"github.com/job-streamer/job-streamer-control-bus/bus/login"
+	"github.com/job-streamer/job-streamer-control-bus/bus/monitor"
 	"github.com/job-streamer/job-streamer-control-bus/deploy"
 	"github.com/job-streamer/job-streamer-control-bus/deploy/classfile"
 	"github.com/job-streamer/job-streamer-control-bus/scheduler"
@@ -61,7 +62,7 @@ func newEnv(t *testing.T, set ...func(*Config)) *env {
 	if err := logins.WaitReady(ctx); err != nil {
 		t.Fatal(err)
 	}
-	cfg := Config{Bus: b, Index: x, Executions: life, Schedules: plan, Deployments: deployer, Logins: logins, Version: "2.0.0"}
+	cfg := Config{Bus: b, Index: x, Executions: life, Schedules: plan, Deployments: deployer, Monitor: monitor.New(b, life), Logins: logins, Version: "2.0.0"}
 	for _, f := range set {
 		f(&cfg)
 	}

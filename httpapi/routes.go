@@ -97,6 +97,7 @@ func (s *Server) routes() {
 	add(s, anyone, route(get, "/agent/{id}", "An agent, by its name or its instance id", 200), s.getAgent)
 	add(s, anyone, route(put, "/agent/{id}/block", "Let an agent take no more work", 200), s.blockAgent)
 	add(s, anyone, route(put, "/agent/{id}/unblock", "Let an agent take work again", 200), s.unblockAgent)
+	add(s, anyone, named("get-agent-monitor", stream(route(get, "/agent/{id}/monitor/{figure}/{cycle}", "A picture of an agent's load or memory", 200), "image/png")), s.getPicture)
 
 	add(s, readJob, stream(route(get, "/events", "Changes of executions as they happen", 200), eventStream), s.events)
 }

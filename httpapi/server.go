@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -16,6 +18,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
 	"github.com/job-streamer/job-streamer-control-bus/bus/index"
 	"github.com/job-streamer/job-streamer-control-bus/bus/login"
+	"github.com/job-streamer/job-streamer-control-bus/bus/monitor"
 	"github.com/job-streamer/job-streamer-control-bus/deploy"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 	"github.com/job-streamer/job-streamer-control-bus/scheduler"
@@ -104,6 +107,11 @@ type Logins interface {
 	RevokeKeys(ctx context.Context, id string) error
 }
 
+// Monitor is the part of package monitor that the API needs.
+type Monitor interface {
+	Samples(ctx context.Context, agent string, a monitor.Archive) (bus.Samples, error)
+}
+
 // Config of a [Server].
 type Config struct {
 	Bus         *bus.Bus
@@ -113,7 +121,9 @@ type Config struct {
 	Deployments Deployments
 	Logins      Logins
 	Notifier    Notifier
-	Version     string // of the program
+	Monitor     Monitor
+	TimeZone    *time.Location // of the times in pictures; default: UTC
+	Version     string         // of the program
 
 	RequireLogin bool // else everybody is an admin
 	CookieSecure bool // cookies go over HTTPS only, and to us from pages of other sites too
@@ -131,6 +141,7 @@ type Server struct {
 	handler http.Handler
 	needs   map[place]permission
 	origins *http.CrossOriginProtection
+	drawing chan struct{}   // has room for as many pictures as are drawn at once
 	closing context.Context // over when streams and waiting requests have to end
 	close   context.CancelFunc
 }
@@ -140,7 +151,11 @@ func New(cfg Config) *Server {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{cfg: cfg, log: cfg.Log, needs: map[place]permission{}, origins: http.NewCrossOriginProtection()}
+	cfg.TimeZone = cmp.Or(cfg.TimeZone, time.UTC)
+	s := &Server{
+		cfg: cfg, log: cfg.Log, needs: map[place]permission{}, origins: http.NewCrossOriginProtection(),
+		drawing: make(chan struct{}, runtime.GOMAXPROCS(0)),
+	}
 	if cfg.AllowOrigin != "" {
 		if err := s.origins.AddTrustedOrigin(cfg.AllowOrigin); err != nil {
 			s.log.Warn("no page can be of the allowed origin", "err", err)

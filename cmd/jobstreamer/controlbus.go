@@ -20,6 +20,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
 	"github.com/job-streamer/job-streamer-control-bus/bus/index"
 	"github.com/job-streamer/job-streamer-control-bus/bus/login"
+	"github.com/job-streamer/job-streamer-control-bus/bus/monitor"
 	"github.com/job-streamer/job-streamer-control-bus/bus/notify"
 	"github.com/job-streamer/job-streamer-control-bus/deploy"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi"
@@ -41,7 +42,7 @@ type busSettings struct {
 // controlBus is a control bus with what it stands on.
 //
 //	take work in       REST, scheduler, notifier, in `dev` the agent
-//	write it down      service, index, logins
+//	write it down      service, index, logins, monitor
 //	keep it            bus, connection, embedded NATS
 //
 // Each row ends after the one above it has ended.
@@ -54,6 +55,7 @@ type controlBus struct {
 	schedule *scheduler.Scheduler
 	notifier *notify.Notifier
 	deployer *deploy.Deployer
+	monitor  *monitor.Monitor
 	logins   *login.Service
 	prepare  func(context.Context) error // before requests are taken
 	rest     *httpapi.Server
@@ -96,9 +98,10 @@ func openControlBus(ctx context.Context, s busSettings, log *slog.Logger) (c *co
 		return c, err
 	}
 	c.logins = login.New(login.Config{Bus: c.bus, Timeout: s.login.timeout})
+	c.monitor = monitor.New(c.bus, c.service)
 	c.rest = httpapi.New(httpapi.Config{
 		Bus: c.bus, Index: c.index, Executions: c.service, Schedules: c.schedule, Deployments: c.deployer,
-		Log: log, Version: version(), AllowOrigin: s.allowOrigin, Notifier: c.notifier,
+		Monitor: c.monitor, TimeZone: zone, Log: log, Version: version(), AllowOrigin: s.allowOrigin, Notifier: c.notifier,
 		Logins: c.logins, RequireLogin: s.login.required, CookieSecure: s.login.cookieSecure,
 	})
 	return c, nil
@@ -160,6 +163,7 @@ func (c *controlBus) Run(ctx context.Context, ready func(), more ...func(context
 	below.Go(func() error { return c.index.Run(lower) })
 	below.Go(func() error { return c.service.Run(lower) })
 	below.Go(func() error { return c.deployer.Run(lower) })
+	below.Go(func() error { return c.monitor.Run(lower) })
 	below.Go(func() error { return c.logins.Run(lower) })
 
 	ctx, cancel := context.WithCancel(ctx)
