@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -55,25 +56,16 @@ func (s *Server) events(ctx context.Context, in *getEvents) (*streamed, error) {
 
 // eventsConsumer is what reads the records that are asked for.
 func (s *Server) eventsConsumer(ctx context.Context, in *getEvents) (cfg jetstream.OrderedConsumerConfig, err error) {
-	part := func(name, value string) string {
-		switch {
-		case value == "":
-			return "*"
-		case !subjects.ValidName(value):
-			err = parameterError(name, wantName, cut(value))
+	for name, value := range map[string]string{"app": in.App, "job": in.Job} {
+		if value != "" && !subjects.ValidName(value) {
+			return cfg, parameterError(name, wantName, cut(value))
 		}
-		return value
 	}
-	app, job := part("app", in.App), part("job", in.Job)
-	if token, ok := s.cfg.Index.Token(in.App, in.Job); ok {
-		job = token
-	} else { // one that is made later, or one of each application
-		job = "*"
+	token, ok := s.cfg.Index.Token(in.App, in.Job)
+	if !ok { // it may be made later, or in each application
+		token = "*"
 	}
-	cfg.FilterSubjects = []string{"$KV." + subjects.ExecutionsBucket + "." + bus.JobKey(app, job) + ".*"}
-	if err != nil {
-		return cfg, err
-	}
+	cfg.FilterSubjects = []string{"$KV." + subjects.ExecutionsBucket + "." + bus.JobKey(cmp.Or(in.App, "*"), token) + ".*"}
 	after, err := lastEvent(in.Last)
 	cfg.DeliverPolicy = jetstream.DeliverNewPolicy
 	if after > 0 {
