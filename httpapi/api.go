@@ -158,7 +158,7 @@ func (b *body[T]) Resolve(ctx huma.Context) []error {
 		return []error{fmt.Errorf("read the body: %w", err)}
 	}
 	if buf.Len() == 0 && b.optional() { // whatever its type is said to be
-		if err := judged(ctx, &b.value, nil); secret(&b.value) && err != nil {
+		if err := discreet(&b.value, judged(ctx, &b.value, nil)); err != nil {
 			return []error{err}
 		}
 		return nil

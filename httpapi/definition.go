@@ -30,6 +30,8 @@ type beside struct {
 	sentSettings
 
 	drawn bool // the diagram is the definition: there is no other
+	older bool // it is in the words of older clients
+	whole bool // what did not come is taken away
 }
 
 // readJob reads a definition in any format.
@@ -62,7 +64,7 @@ func (v *sentJob) call(name string) error {
 }
 
 // marks are parts of the keys that beside is read from: most definitions have none of them, and need not be read twice.
-var marks = []string{"job/schedule", "-notation", "job/definition", "time-monitor", "status-notifications"}
+var marks = []string{"job/name", "job/schedule", "-notation", "job/definition", "time-monitor", "status-notifications"}
 
 // read reads what is there of it.
 func (b *beside) read(f *format, data []byte) (err error) {
@@ -76,6 +78,7 @@ func (b *beside) read(f *format, data []byte) (err error) {
 	if err := json.Unmarshal(data, &keys); err != nil {
 		return fmt.Errorf("read JSON: %w", err)
 	}
+	_, b.older = keys["job/name"]
 	bpmn, there := keys["job/bpmn-xml-notation"]
 	b.drawn = there && string(bpmn) != `""` && string(bpmn) != "null"
 	for _, key := range []string{"steps", "job/steps", "job/components", "job/definition"} {
@@ -115,14 +118,17 @@ func (v *sentJob) over(was *bus.Job, app string, set func(*bus.Settings)) (bus.J
 	is := bus.Job{App: app, Name: v.ID, Notation: v.notation(), CreateTime: now, UpdateTime: now}
 	def := v.Job
 	if was != nil {
-		is.Token, is.NameOf, is.CreateTime, is.Settings = was.Token, was.NameOf, was.CreateTime, was.Settings
+		is.Token, is.NameOf, is.CreateTime = was.Token, was.NameOf, was.CreateTime
+		if !v.whole {
+			is.Settings = was.Settings
+		}
 		if v.drawn {
 			old, err := jsl.ParseJSON(was.Definition)
 			if err != nil {
 				return is, err
 			}
 			def.Restartable, def.Pool, def.Priority, def.OnAgentLost, def.MaxAttempts = old.Restartable, old.Pool, old.Priority, old.OnAgentLost, old.MaxAttempts
-			if v.beside.Exclusive == nil {
+			if v.beside.Exclusive == nil && !v.whole {
 				def.Exclusive = old.Exclusive
 			}
 		}

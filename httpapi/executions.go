@@ -11,6 +11,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
 // maxKey is how long an Idempotency-Key may be.
@@ -229,10 +230,25 @@ func (s *Server) getExecution(ctx context.Context, in *getExecution) (*answer[re
 			return nil, err
 		}
 		for i := range v.StepExecutions {
-			v.StepExecutions[i].Logs = linesOfStep(lines, v.StepExecutions[i].StepName)
+			step := &v.StepExecutions[i]
+			step.Logs = linesOfStep(lines, step.StepName)
+			if step.BatchStatus == subjects.Failed {
+				*step.Logs = append(*step.Logs, failureOf(step, e))
+			}
 		}
 	}
 	return &answer[rest.Execution]{v}, nil
+}
+
+// failureOf is the line by which consoles show why a step failed.
+func failureOf(step *rest.StepExecution, e *bus.Execution) rest.LogLine {
+	why := e.Exception
+	if step.Exception != nil {
+		why = *step.Exception
+	}
+	return rest.LogLine{
+		Time: step.EndTime, Attempt: e.Attempt, Level: "error", Stream: "agent", Step: step.StepName, Message: "the step failed", Exception: why,
+	}
 }
 
 // number is the execution's id. What is no number names no execution.

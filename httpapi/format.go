@@ -109,14 +109,14 @@ func (e *mediaTypeError) Error() string {
 
 // negotiate decides, for all routes, which format answers. It is what Accept names; if that names none of ours,
 // EDN for the clients that know nothing else, and JSON for the others. ok is false if Accept likes none.
-// XML there is for jobs only.
+// XML there is for jobs only, and not for browsers, which take it before anything.
 func negotiate(header func(string) string, path string, job bool) (f *format, ok bool) {
 	accept := header("Accept")
 	if accept == inJSON.media {
 		return inJSON, true
 	}
 	of := formats
-	if !job {
+	if !job || strings.Contains(accept, "text/html") {
 		of = formats[:len(formats)-1]
 	}
 	anything := accept == "" || accept == "*/*"
@@ -144,12 +144,13 @@ func negotiate(header func(string) string, path string, job bool) (f *format, ok
 }
 
 // knowsOnlyEDN says whether a request, whose Accept names no format, is one of a client of the original control bus: its console and
-// plugin send EDN, or nothing but the token or cookie that they got at login.
+// plugin send EDN, or nothing but the token or cookie that they got at login. Its editor has none where no login is needed.
 func knowsOnlyEDN(header func(string) string, path string) bool {
 	media, _, _ := strings.Cut(header("Content-Type"), ";")
+	origin := header("Origin")
 	return strings.EqualFold(strings.TrimSpace(media), inEDN.media) ||
 		byToken(header("Authorization")) ||
-		header("Origin") != "" && strings.Contains(header("Cookie"), "ring-session=") ||
+		origin != "" && (strings.HasSuffix(path, "/batch-components") || strings.Contains(header("Cookie"), "ring-session=")) ||
 		strings.HasSuffix(path, "/download")
 }
 

@@ -111,7 +111,7 @@ type postJob struct {
 }
 
 func (s *Server) postJob(ctx context.Context, in *postJob) (*saved[rest.Job], error) {
-	out, err := s.importJob(ctx, NamedPath{in.App, in.Sent.value.ID}, &in.Sent.value, &in.Preconditions)
+	out, err := s.importJob(ctx, NamedPath{in.App, in.Sent.value.ID}, &in.Sent.value, &in.Preconditions, in.Sent.value.older)
 	if err == nil {
 		out.Status = 201
 	}
@@ -125,13 +125,21 @@ type putJob struct {
 }
 
 func (s *Server) putJob(ctx context.Context, in *putJob) (*saved[rest.Job], error) {
-	return s.importJob(ctx, in.NamedPath, &in.Sent.value, &in.Preconditions)
+	return s.importJob(ctx, in.NamedPath, &in.Sent.value, &in.Preconditions, false)
 }
 
-// importJob writes the job of a path, and its schedule if there came one: both or none.
-func (s *Server) importJob(ctx context.Context, at NamedPath, sent *sentJob, p *Preconditions) (*saved[rest.Job], error) {
+// importJob writes the job of a path, and its schedule if there came one: nothing, if either is wrong. With whole, what did not come is
+// taken away: so it is in a POST of older clients, who have schedule and settings in it.
+func (s *Server) importJob(ctx context.Context, at NamedPath, sent *sentJob, p *Preconditions, whole bool) (*saved[rest.Job], error) {
+	sent.whole = whole
 	if sent.Schedule == nil {
-		out, _, err := s.writeJob(ctx, at, sent, p)
+		out, token, err := s.writeJob(ctx, at, sent, p)
+		if err == nil && whole && out.Body.Schedule != nil {
+			out.Body.Schedule, out.Body.NextExecution = nil, nil
+			if err = s.cfg.Schedules.Remove(ctx, at.App, token); bus.HasCode(err, bus.CodeNoSuchSchedule) {
+				err = nil // somebody else did
+			}
+		}
 		return out, err
 	}
 	sc := scheduleFor(at.App, sent.ID, &sent.Schedule.NewSchedule)

@@ -26,9 +26,10 @@ func (e *env) beats(agent string) {
 	if err != nil {
 		e.t.Fatal(err)
 	}
-	if _, err := e.bus.NC.Request(subjects.HeartbeatSubject(agent), data, 5*time.Second); err != nil {
-		e.t.Fatal(err)
-	}
+	eventually(e.t, "somebody listens", func() bool {
+		_, err := e.bus.NC.Request(subjects.HeartbeatSubject(agent), data, 5*time.Second)
+		return err == nil
+	})
 	eventually(e.t, "the agent is known", func() bool { _, ok := e.server.cfg.Executions.Agent(agent); return ok })
 }
 

@@ -32,14 +32,20 @@ type problem struct {
 func (p *problem) GetStatus() int          { return p.Status }
 func (p *problem) GetHeaders() http.Header { return p.header }
 
+// inMessage is how many faults are in the message that older clients show.
+const inMessage = 5
+
 // EDN is what older clients read of an error.
 func (p *problem) EDN() any {
 	v := ednProblem{Message: cmp.Or(p.Detail, p.Title), Code: p.Code, ExecutionID: orNil(p.ExecutionID)}
 	for _, f := range p.Errors {
 		v.Messages = append(v.Messages, cmp.Or(f.Message, f.String()))
 	}
-	if len(v.Messages) == 1 {
-		v.Message = v.Messages[0]
+	if n := len(v.Messages); n > 0 { // consoles show nothing else
+		v.Message = strings.Join(v.Messages[:min(n, inMessage)], "; ")
+		if n > inMessage {
+			v.Message += fmt.Sprintf("; and %d more", n-inMessage)
+		}
 	}
 	if len(v.Messages) == 0 {
 		v.Messages = []string{v.Message}

@@ -75,7 +75,9 @@ func condition(key, value string) func(*index.Summary) bool {
 			return strings.Contains(strings.ToUpper(l.ExitStatus), strings.ToUpper(value))
 		}
 	case "batch-status":
-		return func(l *index.Summary) bool { return string(l.BatchStatus) == strings.ToLower(value) }
+		if status := subjects.BatchStatus(strings.ToLower(value)); status.Ended() || status.Waiting() || status.Running() || status == subjects.Registered {
+			return func(l *index.Summary) bool { return l.BatchStatus == status }
+		}
 	}
 	return nil
 }

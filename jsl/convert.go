@@ -3,6 +3,7 @@ package jsl
 import (
 	"bytes"
 	"fmt"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -19,7 +20,11 @@ func ToJSON(f Format, data []byte) ([]byte, error) {
 	if len(faults) > 0 {
 		return nil, faults
 	}
+	whole := n.kind != other
 	onlyJSON(n)
+	if !whole && n.kind == object { // a part would be taken for what it stands for; the whole must not be
+		return nil, Errors{{"", strings.ToUpper(string(f)), quote(n.members[0].name), n.line, n.col}}
+	}
 	return appendJSON(nil, n)
 }
 

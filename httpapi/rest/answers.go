@@ -201,6 +201,8 @@ type LogLine struct {
 	Stream  string        `json:"stream" edn:"execution-log/stream"`
 	Step    string        `json:"step,omitempty" edn:"execution-log/step"`
 	Message string        `json:"message" edn:"execution-log/message"`
+
+	Exception string `json:"exception,omitempty" edn:"execution-log/exception" doc:"Of the last line of a step that failed: why."`
 }
 
 // DBID is the number, below 2^53, by which older clients tell things apart that have none of their own. It is made from what names
