@@ -79,6 +79,19 @@ func (p *patient) request(app, pool string, id int64) {
 	}
 }
 
+// waiting returns when the broker counts a result for a consumer, which it does a moment after it stored it.
+func (p *patient) waiting(consumer string) {
+	p.t.Helper()
+	c, err := p.stream(subjects.ResultsStream).Consumer(p.t.Context(), consumer)
+	for end := time.Now().Add(10 * time.Second); err == nil && time.Now().Before(end); time.Sleep(time.Millisecond) {
+		info, ierr := c.Info(p.t.Context())
+		if err = ierr; err == nil && info.NumPending > 0 {
+			return
+		}
+	}
+	p.t.Fatalf("no result waits for %s: %v", consumer, err)
+}
+
 func (p *patient) stream(name string) jetstream.Stream {
 	p.t.Helper()
 	s, err := p.JS.Stream(p.t.Context(), name)
@@ -164,6 +177,7 @@ func TestFindings(t *testing.T) {
 		"results are not recorded": {check: "results", want: "projector of JOBSTREAMER_RESULTS is stuck: 1 result waiting to be recorded", spoil: func(t *testing.T, p *patient) {
 			_, err := p.JS.Publish(t.Context(), subjects.ResultSubject("shop", "j", 1, "a1"), []byte(`{}`))
 			must(t, err)
+			p.waiting("projector")
 		}},
 		"a notificator that is away is no matter of records": {spoil: func(t *testing.T, p *patient) {
 			_, err := p.JS.CreateConsumer(t.Context(), subjects.ResultsStream, jetstream.ConsumerConfig{Durable: notify.Consumer, AckPolicy: jetstream.AckExplicitPolicy})
