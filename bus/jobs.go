@@ -185,24 +185,14 @@ func (b *Bus) writeJobs(ctx context.Context, writes []jobWrite) (uint64, error) 
 		}
 		batch[i] = write{m: m, filter: m.Subject, expect: int64(w.revision)}
 	}
-	type answer struct {
-		first uint64
-		err   error
-	}
-	done := make(chan answer, 1)
 	b.renaming.Lock() // the server takes only so many batches at a time
 	defer b.renaming.Unlock()
-	b.Pub.atomic(batch, func(first uint64, err error) { done <- answer{first, err} })
-	select {
-	case a := <-done:
-		if errors.Is(a.err, errUndecided) { // of a batch it is a refusal
-			a.err = fmt.Errorf("%w: %s", ErrChanged, a.err.Error())
-		}
-		if a.err != nil {
-			return 0, fmt.Errorf("write job %s: %w", writes[0].key, a.err)
-		}
-		return a.first, nil
-	case <-ctx.Done():
-		return 0, fmt.Errorf("write job %s: %w: %w", writes[0].key, ErrUnknown, ctx.Err())
+	first, err := await(ctx, func(done func(uint64, error)) { b.Pub.atomic(batch, done) })
+	if errors.Is(err, errUndecided) { // of a batch it is a refusal
+		err = fmt.Errorf("%w: %s", ErrChanged, err.Error())
 	}
+	if err != nil {
+		return 0, fmt.Errorf("write job %s: %w", writes[0].key, err)
+	}
+	return first, nil
 }

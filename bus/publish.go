@@ -103,17 +103,26 @@ func expected(m *nats.Msg, filter string, expect int64) {
 
 // Do is Publish that waits. ctx bounds only the waiting: the message may be stored after it.
 func (p *Publisher) Do(ctx context.Context, m *nats.Msg, filter string, expect int64) (uint64, error) {
+	seq, err := await(ctx, func(done func(uint64, error)) { p.Publish(m, filter, expect, done) })
+	if err != nil && ctx.Err() != nil {
+		err = fmt.Errorf("publish to %s: %w", m.Subject, err)
+	}
+	return seq, err
+}
+
+// await waits for what send calls. The error is [ErrUnknown] if ctx ends before.
+func await(ctx context.Context, send func(done func(seq uint64, err error))) (uint64, error) {
 	type answer struct {
 		seq uint64
 		err error
 	}
 	ch := make(chan answer, 1)
-	p.Publish(m, filter, expect, func(seq uint64, err error) { ch <- answer{seq, err} })
+	send(func(seq uint64, err error) { ch <- answer{seq, err} })
 	select {
 	case a := <-ch:
 		return a.seq, a.err
 	case <-ctx.Done():
-		return 0, fmt.Errorf("publish to %s: %w: %w", m.Subject, ErrUnknown, ctx.Err())
+		return 0, fmt.Errorf("%w: %w", ErrUnknown, ctx.Err())
 	}
 }
 

@@ -30,17 +30,16 @@ type beside struct {
 	sentSettings
 
 	drawn bool // the diagram is the definition: there is no other
-	older bool // it is in the words of older clients
-	whole bool // what did not come is taken away
+	whole bool // what did not come is taken away: in the words of older clients a job has its schedule and settings in it
 }
 
 // readJob reads a definition in any format.
 func (f *format) readJob(data []byte, v *sentJob) (err error) {
 	wrong := v.read(f, data)
-	if v.drawn && wrong == nil {
-		return v.readDiagram()
-	}
 	if v.drawn {
+		if wrong == nil {
+			wrong = v.readDiagram()
+		}
 		return wrong
 	}
 	j, err := f.job(data)
@@ -78,7 +77,7 @@ func (b *beside) read(f *format, data []byte) (err error) {
 	if err := json.Unmarshal(data, &keys); err != nil {
 		return fmt.Errorf("read JSON: %w", err)
 	}
-	_, b.older = keys["job/name"]
+	_, b.whole = keys["job/name"]
 	bpmn, there := keys["job/bpmn-xml-notation"]
 	b.drawn = there && string(bpmn) != `""` && string(bpmn) != "null"
 	for _, key := range []string{"steps", "job/steps", "job/components", "job/definition"} {

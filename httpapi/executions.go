@@ -67,17 +67,22 @@ const maxReads = 32
 
 // addParameters adds what only the records hold.
 func (s *Server) addParameters(ctx context.Context, app, token string, listed []rest.ListedExecution) error {
+	return reading(ctx, len(listed), func(ctx context.Context, i int) error {
+		e, err := s.cfg.Bus.Executions.Get(ctx, bus.ExecutionKey(app, token, listed[i].ExecutionID))
+		if errors.Is(err, bus.ErrNotFound) { // it was removed just now
+			return nil
+		}
+		listed[i].JobParameters = &e.Value.Parameters
+		return err
+	})
+}
+
+// reading calls read for 0 to n-1, some at the same time.
+func reading(ctx context.Context, n int, read func(ctx context.Context, i int) error) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(maxReads)
-	for i := range listed {
-		g.Go(func() error {
-			e, err := s.cfg.Bus.Executions.Get(ctx, bus.ExecutionKey(app, token, listed[i].ExecutionID))
-			if errors.Is(err, bus.ErrNotFound) { // it was removed just now
-				return nil
-			}
-			listed[i].JobParameters = &e.Value.Parameters
-			return err
-		})
+	for i := range n {
+		g.Go(func() error { return read(ctx, i) })
 	}
 	return g.Wait()
 }

@@ -46,8 +46,9 @@ type located interface{ jobPath() *JobPath }
 
 func (p *JobPath) jobPath() *JobPath { return p }
 
-// locate finds the token of the job that is called what the path says: for one who only reads, in the read model, and
-// else where it cannot be out of date: what is changed must not be a job that had the name a moment ago. A name that nobody has is taken for one: there may be executions that the read model has not seen.
+// locate finds the token of the job that is called what the path says: for one who only reads, in the read model, and else where it
+// cannot be out of date: what is changed must not be a job that had the name a moment ago. A name that nobody has is taken for a
+// token: there may be executions that the read model has not seen.
 func (s *Server) locate(ctx context.Context, p *JobPath, reads bool) error {
 	if p.Job == "" { // the path of an execution without its job
 		return nil

@@ -25,11 +25,6 @@ func (s *Server) listJobs(ctx context.Context, in *jobSearch) (*answer[rest.List
 	var results []rest.Job
 	for _, j := range found {
 		v := s.jobOf(j)
-		if wants(in.With, "notation") {
-			if err := s.drawn(ctx, j, &v); err != nil {
-				return nil, err
-			}
-		}
 		if wants(in.With, "execution") {
 			executions := s.timeline(j)
 			v.Executions = &executions
@@ -38,6 +33,11 @@ func (s *Server) listJobs(ctx context.Context, in *jobSearch) (*answer[rest.List
 			showSettings(&v, &j.Settings)
 		}
 		results = append(results, v)
+	}
+	if wants(in.With, "notation") {
+		if err := s.addDiagrams(ctx, found, results); err != nil {
+			return nil, err
+		}
 	}
 	return listOf(in.Page, results, hits), nil
 }
@@ -55,10 +55,10 @@ func (s *Server) download(ctx context.Context, in *jobDownload) (*streamed, erro
 	all := make([]rest.Job, len(found))
 	for i, j := range found {
 		all[i] = s.whole(j)
-		if wants(in.With, "notation") {
-			if err := s.drawn(ctx, j, &all[i]); err != nil {
-				return nil, err
-			}
+	}
+	if wants(in.With, "notation") {
+		if err := s.addDiagrams(ctx, found, all); err != nil {
+			return nil, err
 		}
 	}
 	return s.values(all, func(set func(name, value string), f *format) {
@@ -92,8 +92,9 @@ func (s *Server) getJob(ctx context.Context, in *JobPath) (*tagged[rest.Job], er
 	if err != nil {
 		return nil, err
 	}
-	out := &tagged[rest.Job]{etag(j.Revision), s.whole(j)}
-	return out, s.drawn(ctx, j, &out.Body)
+	v := []rest.Job{s.whole(j)}
+	err = s.addDiagrams(ctx, []*index.Job{j}, v)
+	return &tagged[rest.Job]{etag(j.Revision), v[0]}, err
 }
 
 func (s *Server) getDefinition(ctx context.Context, in *JobPath) (*tagged[jsl.Job], error) {
@@ -111,7 +112,7 @@ type postJob struct {
 }
 
 func (s *Server) postJob(ctx context.Context, in *postJob) (*saved[rest.Job], error) {
-	out, err := s.importJob(ctx, NamedPath{in.App, in.Sent.value.ID}, &in.Sent.value, &in.Preconditions, in.Sent.value.older)
+	out, err := s.importJob(ctx, NamedPath{in.App, in.Sent.value.ID}, &in.Sent.value, &in.Preconditions)
 	if err == nil {
 		out.Status = 201
 	}
@@ -125,19 +126,18 @@ type putJob struct {
 }
 
 func (s *Server) putJob(ctx context.Context, in *putJob) (*saved[rest.Job], error) {
-	return s.importJob(ctx, in.NamedPath, &in.Sent.value, &in.Preconditions, false)
+	in.Sent.value.whole = false // of what there is only the definition is replaced
+	return s.importJob(ctx, in.NamedPath, &in.Sent.value, &in.Preconditions)
 }
 
-// importJob writes the job of a path, and its schedule if there came one: nothing, if either is wrong. With whole, what did not come is
-// taken away: so it is in a POST of older clients, who have schedule and settings in it.
-func (s *Server) importJob(ctx context.Context, at NamedPath, sent *sentJob, p *Preconditions, whole bool) (*saved[rest.Job], error) {
-	sent.whole = whole
+// importJob writes the job of a path, and its schedule if there came one: nothing, if either is wrong.
+func (s *Server) importJob(ctx context.Context, at NamedPath, sent *sentJob, p *Preconditions) (*saved[rest.Job], error) {
 	if sent.Schedule == nil {
 		out, token, err := s.writeJob(ctx, at, sent, p)
-		if err == nil && whole && out.Body.Schedule != nil {
+		if err == nil && sent.whole {
 			out.Body.Schedule, out.Body.NextExecution = nil, nil
 			if err = s.cfg.Schedules.Remove(ctx, at.App, token); bus.HasCode(err, bus.CodeNoSuchSchedule) {
-				err = nil // somebody else did
+				err = nil
 			}
 		}
 		return out, err
@@ -187,7 +187,7 @@ func (s *Server) writeJob(ctx context.Context, at NamedPath, sent *sentJob, p *P
 		return nil, "", err
 	}
 	out = &saved[rest.Job]{status(did == what(true)), "/" + at.App + "/job/" + sent.ID, etag(e.Revision), s.whole(shown)}
-	draw(&out.Body, sent.notation())
+	addNotation(&out.Body, sent.notation())
 	out.Body.Warnings = s.cfg.Deployments.Missing(at.App, &sent.Job)
 	return out, token, nil
 }
@@ -285,20 +285,23 @@ func (s *Server) whole(j *index.Job) rest.Job {
 	return v
 }
 
-// drawn adds the diagram of a job to its answer.
-func (s *Server) drawn(ctx context.Context, j *index.Job, v *rest.Job) error {
-	if j.Notation == nil {
-		return nil
-	}
-	e, err := s.cfg.Bus.Job(ctx, j.App, j.Token)
-	if err != nil && !errors.Is(err, bus.ErrNotFound) {
+// addDiagrams adds the diagrams of jobs to their answers.
+func (s *Server) addDiagrams(ctx context.Context, jobs []*index.Job, answers []rest.Job) error {
+	return reading(ctx, len(jobs), func(ctx context.Context, i int) error {
+		j := jobs[i]
+		if j.Notation == nil {
+			return nil
+		}
+		e, err := s.cfg.Bus.Job(ctx, j.App, j.Token)
+		if errors.Is(err, bus.ErrNotFound) { // it was deleted just now
+			return nil
+		}
+		addNotation(&answers[i], e.Value.Notation)
 		return err
-	}
-	draw(v, e.Value.Notation)
-	return nil
+	})
 }
 
-func draw(v *rest.Job, n *bus.Notation) {
+func addNotation(v *rest.Job, n *bus.Notation) {
 	if n != nil {
 		v.BPMNXMLNotation, v.SVGNotation = n.BPMN, n.SVG
 	}
