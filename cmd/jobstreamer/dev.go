@@ -76,7 +76,6 @@ func (p *program) dev(ctx context.Context, s devSettings) error {
 	if err := s.bus.login.check(); err != nil {
 		return err
 	}
-	tune(p.env)
 	lock, err := lockData(s.bus.data)
 	if err != nil {
 		return err
@@ -100,7 +99,7 @@ func (p *program) dev(ctx context.Context, s devSettings) error {
 		return err
 	}
 	running := make(chan struct{})
-	more := []func(context.Context) error{a.Run}
+	more := []func(context.Context) error{a.Run, adaptGarbage(p.env)}
 	if s.demo {
 		more = append(more, func(ctx context.Context) error {
 			select {

@@ -75,7 +75,6 @@ func (p *program) serve(ctx context.Context, s busSettings, flags *pflag.FlagSet
 	if err := cmp.Or(s.check(flags), s.login.check()); err != nil {
 		return err
 	}
-	tune(p.env)
 	if s.nats.url == "" {
 		lock, err := lockData(s.data)
 		if err != nil {
@@ -93,7 +92,7 @@ func (p *program) serve(ctx context.Context, s busSettings, flags *pflag.FlagSet
 	c.prepare = func(ctx context.Context) error { return p.firstAdmin(ctx, c.logins, &s.login) }
 	return c.Run(ctx, func() {
 		log.Info("control bus is ready", "name", s.name, "http", c.URL(), "nats", c.natsURL(), "data", s.data, "sync", s.sync, "replicas", s.replicas)
-	})
+	}, adaptGarbage(p.env))
 }
 
 // check fills what has no fixed default and refuses what does not go together.
