@@ -31,12 +31,15 @@ func (b *Bus) ensureLogs(ctx context.Context, cfg jetstream.StreamConfig) error 
 	}
 	for {
 		cfg.MaxBytes = limit
-		err := b.ensureStream(ctx, cfg)
+		err := b.makeStream(ctx, cfg)
 		if err == nil {
 			break
 		}
 		if !errors.Is(err, ErrFull) {
 			return err
+		}
+		if limit == least && b.usable(ctx, cfg.Name) {
+			return b.ensureStream(ctx, cfg)
 		}
 		if limit == least {
 			return fmt.Errorf("no room for the output of jobs, not even for %s (wanted: %s); give JetStream a larger disk, or its account a larger limit: %w",

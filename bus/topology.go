@@ -141,9 +141,25 @@ const noPeers jetstream.ErrorCode = 10005
 // peersTries is how often a cluster may say that no server has the room: one that has just started does not know yet.
 const peersTries = 15
 
-// ensureStream makes the stream as cfg says. A stream that cannot be changed to it is an error that says so, and one for which there is
-// no room an [ErrFull]; nothing is deleted.
+// ensureStream makes the stream as cfg says. A stream that cannot be changed to it is an error that says so; nothing is deleted.
+// While JetStream has more reserved than it may keep, it refuses to touch any stream: one that exists is used as it is then.
 func (b *Bus) ensureStream(ctx context.Context, cfg jetstream.StreamConfig) error {
+	err := b.makeStream(ctx, cfg)
+	if errors.Is(err, ErrFull) && b.usable(ctx, cfg.Name) {
+		b.Log.Warn("JetStream has no room: the stream stays as it is", "stream", cfg.Name, "err", err)
+		return nil
+	}
+	return err
+}
+
+// usable says whether a stream exists.
+func (b *Bus) usable(ctx context.Context, stream string) bool {
+	_, err := b.JS.Stream(ctx, stream)
+	return err == nil
+}
+
+// makeStream is ensureStream, but one for which there is no room is an [ErrFull].
+func (b *Bus) makeStream(ctx context.Context, cfg jetstream.StreamConfig) error {
 	for try := 1; ; try++ {
 		_, err := b.JS.CreateOrUpdateStream(ctx, cfg)
 		if err == nil {
@@ -173,7 +189,7 @@ func (b *Bus) ensureStream(ctx context.Context, cfg jetstream.StreamConfig) erro
 
 // refusedStream says what JetStream refused to do.
 func (b *Bus) refusedStream(ctx context.Context, name string, err error) error {
-	if _, gone := b.JS.Stream(ctx, name); gone != nil {
+	if !b.usable(ctx, name) {
 		return fmt.Errorf("create stream %s: %w", name, err)
 	}
 	return fmt.Errorf("stream %s has settings that cannot be changed to those that this version needs; nothing was changed. "+

@@ -29,6 +29,12 @@ func Server(t testing.TB) *server.Server {
 	return start(t, &server.Options{DontListen: true})
 }
 
+// Limited starts a server that only this process reaches, and that keeps so many bytes. It ends with the test.
+func Limited(t testing.TB, bytes int64) *server.Server {
+	t.Helper()
+	return start(t, &server.Options{DontListen: true, JetStreamMaxStore: bytes})
+}
+
 // Listening starts a server on a free port of the loopback address, for other processes. It ends with the test.
 func Listening(t testing.TB) *server.Server {
 	t.Helper()

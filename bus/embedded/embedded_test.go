@@ -152,6 +152,52 @@ func TestLessRoomThanBefore(t *testing.T) {
 	}
 }
 
+// A bus whose disk has run full while it was away starts, says so, and shows what it has.
+func TestStartsOnFullDisk(t *testing.T) {
+	dir := bustest.SmallDisk(t, "64m")
+	i := open(t, dir)
+	ctx := t.Context()
+	if _, err := i.Locks.Create(ctx, "a", 1); err != nil {
+		t.Fatal(err)
+	}
+	i.stop()
+	other := filepath.Join(dir, "other")
+	fill(t, other, 1<<30)
+	if err := os.Truncate(other, size(t, other)-3<<19); err != nil { // 1.5 MiB
+		t.Fatal(err)
+	}
+	i = open(t, dir)
+	if err := i.Healthy(ctx); !errors.Is(err, bus.ErrFull) {
+		t.Errorf("Healthy() = %v, want ErrFull", err)
+	}
+	if e, err := i.Locks.Get(ctx, "a"); err != nil || e.Value != 1 {
+		t.Errorf("Get = %v, %v", e, err)
+	}
+	if err := os.Remove(other); err != nil {
+		t.Fatal(err)
+	}
+	within(t, "it writes again", func() bool { _, err := i.Locks.Create(ctx, "b", 1); return err == nil })
+}
+
+// A server that cannot start at all says what it needs, and asks nobody to delete anything of it.
+func TestNoDiskAtAll(t *testing.T) {
+	dir := bustest.SmallDisk(t, "64m")
+	fill(t, filepath.Join(dir, "other"), 1<<30)
+	_, err := embedded.Start(embedded.Config{Dir: dir})
+	if err == nil || !strings.Contains(err.Error(), "make room on that disk") || strings.Contains(err.Error(), "delete") {
+		t.Errorf("Start on a full disk = %v", err)
+	}
+}
+
+func size(t *testing.T, file string) int64 {
+	t.Helper()
+	i, err := os.Stat(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return i.Size()
+}
+
 // fill makes a file of n bytes, or as many as the disk takes.
 func fill(t *testing.T, file string, n int) (full bool) {
 	t.Helper()
