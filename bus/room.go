@@ -65,11 +65,14 @@ func (b *Bus) roomOf(info *jetstream.AccountInfo) error {
 	if limit < 0 || limit == 0 && t.Store == 0 { // none
 		return nil
 	}
-	if left := limit - int64(t.Store); left <= min(limit/marginShare, mostMargin) {
+	if NextToFull(int64(t.Store), limit) {
 		return fmt.Errorf("%w: it keeps %s, and its disk or its account's limit lets it keep %s", ErrFull, Size(int64(t.Store)), Size(limit))
 	}
 	return nil
 }
+
+// NextToFull reports whether what is stored is so close to the limit that nothing new begins.
+func NextToFull(stored, limit int64) bool { return limit-stored <= min(limit/marginShare, mostMargin) }
 
 // tier is the part of the account that our streams count for. Its limit is one of all replicas together.
 func (b *Bus) tier(info *jetstream.AccountInfo) jetstream.Tier {

@@ -4,7 +4,10 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/nats-io/jsm.go/api"
 	"github.com/shirou/gopsutil/v4/disk"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus"
 )
 
 const (
@@ -13,50 +16,60 @@ const (
 	enough    = 5 << 30 // bytes that are enough on any disk
 )
 
-// disk judges whether there is room left.
-func (x *examination) disk() Check {
+// disk judges whether there is room left: by what JetStream keeps and may keep, if it answers, and on the disk of the data. On a disk
+// that a control bus looks after, JetStream's limit is what the disk has room for.
+func (x *examination) disk(info *api.JetStreamAccountStats) Check {
 	c := Check{Name: "disk"}
-	const do = "keep less (--retain-logs, --max-log-bytes, --retain-executions), or give it more room"
-	info, err := x.mgr.JetStreamAccountInfo()
-	if err != nil {
-		c.wrong("look again", "JetStream's limits cannot be read: %v", err)
-		return c
-	}
-	c.Saw = "JetStream keeps " + size(info.Store)
-	if limit := info.Limits.MaxStore; limit > 0 {
-		c.Saw += " of " + size(uint64(limit))
-		if float64(info.Store) > fullShare*float64(limit) {
-			c.wrong(do, "JetStream keeps %s of the %s that it may: writes will be refused", size(info.Store), size(uint64(limit)))
-		}
-	}
-	if x.cfg.Data == "" {
-		return c
-	}
-	if _, err := os.Stat(x.cfg.Data); err != nil {
-		return c // the bus is elsewhere
-	}
-	u, err := disk.Usage(x.cfg.Data)
+	free := ""
+	here, err := x.diskOfData()
 	if err != nil {
 		c.wrong("look at the disk", "the disk of %s cannot be read: %v", x.cfg.Data, err)
-		return c
 	}
-	c.Saw += fmt.Sprintf("; %s free on the disk of %s", size(u.Free), x.cfg.Data)
-	if u.Free < enough && float64(u.Free) < leastFree*float64(u.Total) {
-		c.wrong(do, "the disk of %s has %s left of %s", x.cfg.Data, size(u.Free), size(u.Total))
+	if here != nil {
+		free = fmt.Sprintf("%s free on the disk of %s", bus.Size(int64(here.Free)), x.cfg.Data)
+	}
+	if info != nil {
+		x.judgeLimit(&c, info, free)
+	}
+	if here != nil && len(c.Findings) == 0 && here.Free < enough && float64(here.Free) < leastFree*float64(here.Total) {
+		c.wrong(doRoom, "the disk of %s has %s left of %s", x.cfg.Data, bus.Size(int64(here.Free)), bus.Size(int64(here.Total)))
+	}
+	if free != "" {
+		c.Saw += "; " + free
 	}
 	return c
 }
 
-// size is a number of bytes for people.
-func size(n uint64) string {
-	const unit = 1024
-	if n < unit {
-		return fmt.Sprintf("%d B", n)
+const doRoom = "make room on that disk or give it more; or keep less: --retain-logs, --max-log-bytes, --retain-executions"
+
+// judgeLimit judges JetStream's limit. free says what the disk has, if that is known.
+func (x *examination) judgeLimit(c *Check, info *api.JetStreamAccountStats, free string) {
+	stored, limit := int64(info.Store), info.Limits.MaxStore
+	c.Saw = "JetStream keeps " + bus.Size(stored)
+	if limit < 0 || limit == 0 && stored == 0 {
+		return
 	}
-	f, i := float64(n), -1
-	for f >= unit && i < 3 {
-		f /= unit
-		i++
+	c.Saw += " of " + bus.Size(limit)
+	if free != "" {
+		free = " (" + free + ")"
 	}
-	return fmt.Sprintf("%.1f %ciB", f, "KMGT"[i])
+	switch left := limit - stored; {
+	case bus.NextToFull(stored, limit):
+		x.full = true
+		c.wrong(doRoom, "no room is left: JetStream keeps %s of the %s that its disk, or its account's limit, lets it keep%s; nothing new begins, "+
+			"and it goes on by itself when there is room", bus.Size(stored), bus.Size(limit), free)
+	case left < enough && float64(stored) > fullShare*float64(limit):
+		c.wrong(doRoom, "JetStream keeps %s of the %s that it may%s: writes will be refused", bus.Size(stored), bus.Size(limit), free)
+	}
+}
+
+// diskOfData looks at the disk of the data, if that is on this machine.
+func (x *examination) diskOfData() (*disk.UsageStat, error) {
+	if x.cfg.Data == "" {
+		return nil, nil
+	}
+	if _, err := os.Stat(x.cfg.Data); err != nil {
+		return nil, nil //nolint:nilerr // the bus is elsewhere
+	}
+	return disk.Usage(x.cfg.Data)
 }

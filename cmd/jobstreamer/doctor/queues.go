@@ -1,6 +1,8 @@
 package doctor
 
 import (
+	"context"
+	"encoding/json"
 	"slices"
 	"strings"
 	"time"
@@ -11,9 +13,11 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// queues judges the work queues: whether their consumers are as they should be, and whether somebody takes what waits.
-func (x *examination) queues() Check {
+// queues judges the work queues: whether their consumers are as they should be, and whether somebody takes what waits. It also returns
+// the pools in which something waits, as app=pool.
+func (x *examination) queues(ctx context.Context) (Check, map[string]bool) {
 	c := Check{Name: "queues"}
+	busy := map[string]bool{}
 	var waiting uint64
 	queues := 0
 	for name, s := range x.streams {
@@ -36,15 +40,45 @@ func (x *examination) queues() Check {
 			if err != nil {
 				continue // gone meanwhile
 			}
-			waiting += info.NumPending
 			judgeConsumer(&c, app, &info, pools)
 		}
 		for name, p := range pools {
+			p.waiting -= min(p.waiting, x.settled(ctx, app, name, p.waiting))
+			if waiting += p.waiting; p.waiting > 0 {
+				busy[app+"="+name] = true
+			}
 			x.judgePool(&c, app, name, p)
 		}
 	}
 	c.Saw = plural(queues, "queue") + ", " + plural(waiting, "execution") + " waiting"
-	return c
+	return c, busy
+}
+
+// maxSettled is how many requests of a pool are looked at, to see whether their executions wait.
+const maxSettled = 1000
+
+// settled counts the requests of a pool whose execution has ended: an abandoned one waits for nobody. The control bus removes them.
+func (x *examination) settled(ctx context.Context, app, pool string, waiting uint64) (n uint64) {
+	if waiting == 0 || waiting > maxSettled || ctx.Err() != nil {
+		return 0
+	}
+	queued, err := x.mgr.StreamContainedSubjects(subjects.RequestStream(app), subjects.RequestsOf(app, pool, "*"))
+	records := x.streams[subjects.BucketStream(subjects.ExecutionsBucket)]
+	if err != nil || records == nil {
+		return 0
+	}
+	for subject := range queued {
+		id := subject[strings.LastIndexByte(subject, '.')+1:]
+		m, err := records.ReadLastMessageForSubject("$KV." + subjects.ExecutionsBucket + "." + app + ".*." + id)
+		if err != nil {
+			continue
+		}
+		var e bus.Execution
+		if json.Unmarshal(m.Data, &e) == nil && e.BatchStatus.Ended() {
+			n++
+		}
+	}
+	return n
 }
 
 // pool is what the consumers of a pool have in all.
