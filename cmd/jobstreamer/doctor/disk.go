@@ -63,6 +63,16 @@ func (x *examination) judgeLimit(c *Check, info *api.JetStreamAccountStats, free
 	}
 }
 
+// NoDisk says how much is free on the disk of the data, if it is on this machine and next to full.
+func NoDisk(data string) (free string, full bool) {
+	x := examination{cfg: Config{Data: data}}
+	u, err := x.diskOfData()
+	if err != nil || u == nil || u.Free > min(u.Total/64, 64<<20) {
+		return "", false
+	}
+	return bus.Size(int64(u.Free)), true
+}
+
 // diskOfData looks at the disk of the data, if that is on this machine.
 func (x *examination) diskOfData() (*disk.UsageStat, error) {
 	if x.cfg.Data == "" {
