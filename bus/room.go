@@ -66,7 +66,7 @@ func (b *Bus) roomOf(info *jetstream.AccountInfo) error {
 		return nil
 	}
 	if NextToFull(int64(t.Store), limit) {
-		return fmt.Errorf("%w: it keeps %s, and its disk or its account's limit lets it keep %s", ErrFull, Size(int64(t.Store)), Size(limit))
+		return fmt.Errorf("%w: it keeps %s, and its disk or its account's limit lets it keep no more", ErrFull, Size(int64(t.Store)))
 	}
 	return nil
 }

@@ -27,8 +27,8 @@ func newDoctor(p *program) *cobra.Command {
 	var s doctorSettings
 	cmd := &cobra.Command{
 		Use: "doctor", GroupID: groupLook, Short: "Say what is wrong with a bus, and what to do",
-		Long: `Looks at a control bus's streams, consumers, agents and disk, and says in plain words what is wrong and what to do about it. It changes
-nothing. The exit code is 1 if something is wrong.`,
+		Long: `Looks at a control bus's streams, consumers, agents, jobs, clocks and disk, and says in plain words what is wrong and
+what to do about it. It changes nothing. The exit code is 1 if something is wrong.`,
 		Example: `  jobstreamer doctor
   jobstreamer doctor --nats-url nats://n1:4222 --nats-creds ops.creds -o json`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return p.doctor(cmd.Context(), s) },

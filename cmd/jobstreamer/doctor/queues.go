@@ -91,7 +91,7 @@ type pool struct {
 func judgeConsumer(c *Check, app string, info *api.ConsumerInfo, pools map[string]*pool) {
 	name, priority, ok := strings.Cut(info.Name, "=")
 	if !ok || !slices.Contains(subjects.Priorities(), priority) {
-		c.wrong("delete it if it is not yours: nats consumer rm "+info.Stream+" "+info.Name,
+		c.wrong("remove the consumer if it is not yours; the requests stay: nats consumer rm "+info.Stream+" "+info.Name,
 			"consumer %s of %s is not the control bus's: a work queue gives a request to one consumer only", info.Name, info.Stream)
 		return
 	}
@@ -106,7 +106,7 @@ func judgeConsumer(c *Check, app string, info *api.ConsumerInfo, pools map[strin
 	paused(c, info)
 	want := bus.RequestConsumerConfig(app, name, priority)
 	if info.Config.FilterSubject != want.FilterSubject || info.Config.AckPolicy != api.AckExplicit || info.Config.AckWait != want.AckWait {
-		c.wrong("delete it, and start a control bus again: nats consumer rm "+info.Stream+" "+info.Name,
+		c.wrong("remove the consumer, whose requests stay, and start a control bus again: nats consumer rm "+info.Stream+" "+info.Name,
 			"consumer %s of %s was altered: it has filter %s and waits %s for an ack, not %s and %s", info.Name, info.Stream,
 			info.Config.FilterSubject, info.Config.AckWait, want.FilterSubject, want.AckWait)
 	}
