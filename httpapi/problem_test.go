@@ -47,6 +47,8 @@ func TestProblemOf(t *testing.T) {
 		"missing key is 404":                 {fmt.Errorf("get: %w", bus.ErrNotFound), 404, "not_found", ""},
 		"away is 503":                        {fmt.Errorf("get: %w: %w", bus.ErrAway, nats.ErrConnectionClosed), 503, "unavailable", "nothing was stored"},
 		"no room is 503 with the reason":     {fmt.Errorf("create: %w: it keeps 1 B", bus.ErrFull), 503, "no_room", "has no room left: it keeps 1 B; nothing was stored"},
+		"health says why":                    {&sickError{errors.New("JetStream is away: no leader")}, 503, "unavailable", "no leader"},
+		"health says that there is no room":  {&sickError{fmt.Errorf("%w: it keeps 1 B", bus.ErrFull)}, 503, "no_room", "it keeps 1 B"},
 		"a time-out is 503":                  {context.DeadlineExceeded, 503, "unavailable", ""},
 		"an unknown outcome is 503":          {fmt.Errorf("x: %w", bus.ErrUnknown), 503, "outcome_unknown", ""},
 		"an unknown execution is 503":        {&unknownError{4711, bus.ErrUnknown}, 503, "outcome_unknown", "Idempotency-Key"},

@@ -109,6 +109,7 @@ func TestSmallDisks(t *testing.T) {
 	}{
 		"64 MiB": {"64m", 40 << 20, 48 << 20},
 		"1 GiB":  {"1g", 700 << 20, 768 << 20},
+		"13 GiB": {"13g", 9 << 30, 10<<30 - 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := bustest.SmallDisk(t, c.size)

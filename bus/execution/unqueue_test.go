@@ -1,6 +1,7 @@
 package execution
 
 import (
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -65,6 +66,31 @@ func TestRequestOfAnEndedExecutionIsSweptUp(t *testing.T) {
 		time.Sleep(3 * time.Minute)
 		if ids, err := w.bus.b.QueuedRequests(w.Context(), "default"); err != nil || len(ids) != 1 || !ids[live.ID] {
 			t.Errorf("queued are %v, %v, want only %d", ids, err, live.ID)
+		}
+	})
+}
+
+// A record that is refused takes its request with it: nothing runs of what was answered with an error.
+func TestRefusedRecordLeavesNoRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.submit("J") // the queue is there
+		w.fetch()
+		s, err := w.js.Stream(t.Context(), subjects.BucketStream(subjects.ExecutionsBucket))
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg := s.CachedInfo().Config
+		cfg.MaxMsgSize = 100
+		if _, err := w.js.UpdateStream(t.Context(), cfg); err != nil {
+			t.Fatal(err)
+		}
+		before := w.queued()
+		if _, _, err := w.bus.Submit(t.Context(), Submission{App: "default", Job: "J"}); err == nil || errors.Is(err, bus.ErrUnknown) {
+			t.Errorf("Submit = %v, want a refusal", err)
+		}
+		if n := w.queued(); n != before {
+			t.Errorf("%d requests are queued, before %d", n, before)
 		}
 	})
 }
