@@ -156,7 +156,7 @@ func (h *heart) beat(ctx context.Context) error {
 
 func (h *heart) send(status string) error {
 	beat := h.fixed
-	beat.Status = status
+	beat.Status, beat.Time = status, subjects.Now()
 	beat.Stats = h.figures.sample(h.life.cfg.Interval)
 	beat.Executions = h.life.running()
 	beat.Running = len(beat.Executions)

@@ -56,6 +56,10 @@ type Bus struct {
 	lanes   sync.Map // of work queues, by application
 
 	renaming sync.Mutex
+
+	room     room
+	fitting  sync.Mutex
+	logBytes int64 // limit of the output that this bus set last; 0: none
 }
 
 // Open makes sure that streams and buckets are as this version needs them, and returns a Bus on them. The
@@ -115,7 +119,11 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Bus, error) {
 	}
 	now := subjects.Now()
 	app := App{Name: DefaultApp, CreateTime: now, UpdateTime: now}
-	if _, err := b.Apps.Create(ctx, app.Name, app); err != nil && !errors.Is(err, ErrExists) {
+	_, err = b.Apps.Create(ctx, app.Name, app)
+	if errors.Is(err, ErrFull) { // it may be there: a full bus shows what it has, and begins nothing
+		_, err = b.Apps.Get(ctx, app.Name)
+	}
+	if err != nil && !errors.Is(err, ErrExists) {
 		b.Pub.Close()
 		return nil, err
 	}
@@ -141,13 +149,17 @@ func (b *Bus) Name() string { return b.cfg.Name }
 // Retention that this bus was opened with.
 func (b *Bus) Retention() Retention { return b.cfg.Retention }
 
-// Healthy returns an error if JetStream does not answer.
+// Healthy returns an error if JetStream does not answer, has no room left ([ErrFull]), or does not answer writes.
 func (b *Bus) Healthy(ctx context.Context) error {
 	if !b.NC.IsConnected() {
 		return fmt.Errorf("NATS: %w", ErrAway)
 	}
-	if _, err := b.JS.AccountInfo(ctx); err != nil {
+	info, err := b.JS.AccountInfo(ctx)
+	if err != nil {
 		return fmt.Errorf("JetStream: %w: %w", ErrAway, err)
 	}
-	return nil
+	if err := b.roomOf(info); err != nil {
+		return err
+	}
+	return b.Pub.trouble.report()
 }

@@ -14,6 +14,17 @@ var (
 	ErrAway     = errors.New("NATS or JetStream is away")       // nothing was stored; try later
 )
 
+// ErrFull says that JetStream has no room left, on its disk or by its account's limit. Nothing was stored; try later. It is an
+// [ErrAway] as well, for callers that only need to know that.
+var ErrFull error = fullError{}
+
+type fullError struct{}
+
+func (fullError) Error() string { return "JetStream has no room left" }
+
+// Is makes [errors.Is] see an ErrAway in it.
+func (fullError) Is(target error) bool { return target == ErrAway } //nolint:errorlint // sentinels are compared
+
 // FieldError says which field is wrong and what belongs there.
 type FieldError struct {
 	Path string // JSON pointer (RFC 6901): /steps/0/chunk/item-count

@@ -26,18 +26,20 @@ const sendAgain = 20 * time.Millisecond
 // calls back. The client library's futures cost a channel and a timer a message, which showed at
 // thousands of executions a second.
 type Publisher struct {
-	nc    *nats.Conn
-	inbox string
-	sub   *nats.Subscription
-	mu    sync.Mutex
-	next  uint64
-	open  map[uint64]pending
-	stop  chan struct{}
-	ended chan struct{}
+	nc      *nats.Conn
+	inbox   string
+	sub     *nats.Subscription
+	trouble trouble
+	mu      sync.Mutex
+	next    uint64
+	open    map[uint64]pending
+	stop    chan struct{}
+	ended   chan struct{}
 }
 
 type pending struct {
 	m    *nats.Msg // nil: not to be sent again
+	to   string    // subject
 	done func(seq uint64, err error)
 	sent time.Time
 }
@@ -75,7 +77,7 @@ func (p *Publisher) Publish(m *nats.Msg, filter string, expect int64, done func(
 	p.mu.Lock()
 	p.next++
 	id := p.next
-	w := pending{done: done, sent: time.Now()}
+	w := pending{done: done, sent: time.Now(), to: m.Subject}
 	if expect >= 0 {
 		w.m = m
 	}
@@ -132,6 +134,9 @@ func (p *Publisher) take(id uint64, seq uint64, err error) {
 	delete(p.open, id)
 	p.mu.Unlock()
 	if ok {
+		if err == nil {
+			p.trouble.over(w.to)
+		}
 		w.done(seq, err)
 	}
 }
@@ -194,6 +199,9 @@ func (p *Publisher) fail(before time.Time) {
 	}
 	p.mu.Unlock()
 	for _, w := range late {
+		if !before.IsZero() {
+			p.trouble.note(w.to)
+		}
 		w.done(0, fmt.Errorf("no acknowledgement in %v: %w", AckTimeout, ErrUnknown))
 	}
 }
@@ -236,6 +244,9 @@ func parseAck(m *nats.Msg) (uint64, error) {
 		return 0, errUndecided
 	}
 	err := errors.New(a.Error.Description)
+	if noRoom(a.Error.ErrCode, a.Error.Description) {
+		return 0, fmt.Errorf("%w: %w", ErrFull, err)
+	}
 	if a.Error.Code == 503 {
 		return 0, fmt.Errorf("%w: %w", ErrAway, err)
 	}

@@ -273,6 +273,8 @@ func (s *Store[T]) failed(verb, key string, err error) error {
 		err = ErrChanged
 	case errors.Is(err, jetstream.ErrKeyExists):
 		err = ErrExists
+	case full(err):
+		err = fmt.Errorf("%w: %w", ErrFull, err)
 	case away(err):
 		err = fmt.Errorf("%w: %w", ErrAway, err)
 	}

@@ -114,9 +114,20 @@ func RequestConsumerConfig(app, pool, priority string) jetstream.ConsumerConfig 
 	}
 }
 
-// ensureStreams creates what is missing and updates what differs.
+// ensureStreams creates what is missing and updates what differs. The stream that reserves room comes first: while it has more than
+// there is, JetStream refuses all others.
 func (b *Bus) ensureStreams(ctx context.Context, want []jetstream.StreamConfig) error {
 	for _, cfg := range want {
+		if cfg.Name == subjects.LogsStream {
+			if err := b.ensureLogs(ctx, cfg); err != nil {
+				return err
+			}
+		}
+	}
+	for _, cfg := range want {
+		if cfg.Name == subjects.LogsStream {
+			continue
+		}
 		if err := b.ensureStream(ctx, cfg); err != nil {
 			return err
 		}
@@ -127,17 +138,40 @@ func (b *Bus) ensureStreams(ctx context.Context, want []jetstream.StreamConfig) 
 // noPeers is the broker's code for a cluster with fewer servers, as yet, than the stream wants replicas.
 const noPeers jetstream.ErrorCode = 10005
 
+// peersTries is how often a cluster may say that no server has the room: one that has just started does not know yet.
+const peersTries = 15
+
 // ensureStream makes the stream as cfg says. A stream that cannot be changed to it is an error that says so; nothing is deleted.
+// While JetStream has more reserved than it may keep, it refuses to touch any stream: one that exists is used as it is then.
 func (b *Bus) ensureStream(ctx context.Context, cfg jetstream.StreamConfig) error {
+	err := b.makeStream(ctx, cfg)
+	if errors.Is(err, ErrFull) && b.usable(ctx, cfg.Name) {
+		b.Log.Warn("JetStream has no room: the stream stays as it is", "stream", cfg.Name, "err", err)
+		return nil
+	}
+	return err
+}
+
+// usable says whether a stream exists.
+func (b *Bus) usable(ctx context.Context, stream string) bool {
+	_, err := b.JS.Stream(ctx, stream)
+	return err == nil
+}
+
+// makeStream is ensureStream, but one for which there is no room is an [ErrFull].
+func (b *Bus) makeStream(ctx context.Context, cfg jetstream.StreamConfig) error {
 	for try := 1; ; try++ {
 		_, err := b.JS.CreateOrUpdateStream(ctx, cfg)
 		if err == nil {
 			return nil
 		}
 		var api *jetstream.APIError
-		if errors.As(err, &api) && api.Code != 503 && api.ErrorCode != noPeers {
-			return fmt.Errorf("stream %s exists and cannot be changed to what this version needs (compare with `nats stream info %s`; "+
-				"`nats stream backup` it, delete it, and start again): %w", cfg.Name, cfg.Name, err)
+		errors.As(err, &api)
+		switch {
+		case full(err) && (api.ErrorCode != noPeers || try > peersTries):
+			return fmt.Errorf("create stream %s: %w: %w", cfg.Name, ErrFull, err)
+		case api != nil && api.Code != 503 && api.ErrorCode != noPeers:
+			return b.refusedStream(ctx, cfg.Name, err)
 		}
 		if !away(err) && api == nil {
 			return fmt.Errorf("create stream %s: %w", cfg.Name, err)
@@ -153,6 +187,15 @@ func (b *Bus) ensureStream(ctx context.Context, cfg jetstream.StreamConfig) erro
 	}
 }
 
+// refusedStream says what JetStream refused to do.
+func (b *Bus) refusedStream(ctx context.Context, name string, err error) error {
+	if !b.usable(ctx, name) {
+		return fmt.Errorf("create stream %s: %w", name, err)
+	}
+	return fmt.Errorf("stream %s has settings that cannot be changed to those that this version needs; nothing was changed. "+
+		"`jobstreamer doctor` names the differences, `nats stream info %s` shows all: %w", name, name, err)
+}
+
 // EnsurePool makes the application's work queue and the pool's three consumers. What was made before by this bus is
 // not looked at again.
 func (b *Bus) EnsurePool(ctx context.Context, app, pool string) error {
@@ -165,7 +208,11 @@ func (b *Bus) EnsurePool(ctx context.Context, app, pool string) error {
 	if _, ok := b.pools.Load(key); ok {
 		return nil
 	}
-	if err := b.ensureStream(ctx, RequestStreamConfig(app, b.cfg.Replicas)); err != nil {
+	err := b.ensureStream(ctx, RequestStreamConfig(app, b.cfg.Replicas))
+	if errors.Is(err, ErrFull) && b.Room(ctx) == nil && b.fitLogs(ctx) == nil { // there is room, but more than that is reserved
+		err = b.ensureStream(ctx, RequestStreamConfig(app, b.cfg.Replicas))
+	}
+	if err != nil {
 		return err
 	}
 	for _, prio := range subjects.Priorities() {

@@ -141,10 +141,15 @@ func judge(err error) *problem {
 		entries deploy.Errors
 		he      *echo.HTTPError
 		may     *permissionError
+		sick    *sickError
 	)
 	switch {
 	case errors.As(err, &refused):
 		return refused.problem()
+	case errors.As(err, &sick) && errors.Is(sick.reason, bus.ErrFull):
+		return away("no_room", sick.Error())
+	case errors.As(err, &sick):
+		return away("unavailable", sick.Error())
 	case errors.As(err, &unknown):
 		p := away("outcome_unknown", "it is not known whether the execution was made: ask for it by its id, or send the same again with the same Idempotency-Key")
 		p.ExecutionID = unknown.id
@@ -189,6 +194,8 @@ func judge(err error) *problem {
 		return newProblem(http.StatusNotAcceptable, "not_acceptable", "answers can be had as "+mediaTypes())
 	case errors.Is(err, bus.ErrUnknown):
 		return away("outcome_unknown", "it is not known whether it was stored: look, or send the same again")
+	case errors.Is(err, bus.ErrFull):
+		return away("no_room", err.Error()+"; nothing was stored, and writes go on by themselves when there is room again")
 	case errors.Is(err, bus.ErrAway), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return away("unavailable", "NATS or JetStream is away; nothing was stored")
 	case errors.Is(err, bus.ErrNotFound):

@@ -23,7 +23,7 @@ const (
 // routes are all of them, by what they are about, each with what a login needs for it.
 func (s *Server) routes() {
 	add(s, open, route(get, "/version", "Version of the control bus", 200), s.version)
-	add(s, open, route(get, "/healthcheck", "Whether NATS and JetStream can be reached", 200), s.healthcheck)
+	add(s, open, route(get, "/healthcheck", "Whether NATS and JetStream can be reached, and have room; 503 says why not", 200), s.healthcheck)
 
 	add(s, open, signIn(route(post, "/auth", "Log in", 201)), s.postAuth)
 	add(s, open, route(del, "/auth", "Log out", 204), s.deleteAuth)

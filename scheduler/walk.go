@@ -99,6 +99,9 @@ func (s *Scheduler) claim(ctx context.Context, sc *bus.Schedule, st step) error 
 		f.SkippedFrom, f.SkippedCount = subjects.TimeOf(st.from), st.count
 	}
 	if st.skipped == "" {
+		if err := s.bus.Room(ctx); err != nil { // decided when there is room again, by the misfire policy
+			return err
+		}
 		id, err := s.bus.NextID(ctx)
 		if err != nil {
 			return err

@@ -133,6 +133,7 @@ type Heartbeat struct {
 	Running    int       `json:"running"`
 	IntervalMS int64     `json:"interval_ms"`
 	StartTime  Time      `json:"start_time"`
+	Time       Time      `json:"time,omitzero"` // by the agent's clock, when it was sent
 	Stats      Stats     `json:"stats"`
 	Executions []Attempt `json:"executions"`
 }

@@ -29,6 +29,18 @@ func Server(t testing.TB) *server.Server {
 	return start(t, &server.Options{DontListen: true})
 }
 
+// Limited starts a server that only this process reaches, and that keeps so many bytes. It ends with the test.
+func Limited(t testing.TB, bytes int64) *server.Server {
+	t.Helper()
+	return start(t, &server.Options{DontListen: true, JetStreamMaxStore: bytes})
+}
+
+// ServerIn starts a server that only this process reaches, and that keeps what it has in dir. It ends with the test.
+func ServerIn(t testing.TB, dir string) *server.Server {
+	t.Helper()
+	return start(t, &server.Options{DontListen: true, StoreDir: dir, JetStreamMaxStore: 1 << 40})
+}
+
 // Listening starts a server on a free port of the loopback address, for other processes. It ends with the test.
 func Listening(t testing.TB) *server.Server {
 	t.Helper()
@@ -37,7 +49,10 @@ func Listening(t testing.TB) *server.Server {
 
 func start(t testing.TB, opts *server.Options) *server.Server {
 	t.Helper()
-	opts.JetStream, opts.StoreDir, opts.NoSigs, opts.NoLog = true, t.TempDir(), true, true
+	if opts.StoreDir == "" {
+		opts.StoreDir = t.TempDir()
+	}
+	opts.JetStream, opts.NoSigs, opts.NoLog = true, true, true
 	opts.MaxPayload = 8 << 20
 	s, err := server.NewServer(opts)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -33,20 +34,53 @@ type Config struct {
 type TLS struct{ Cert, Key, CA string }
 
 // Server is a running nats-server.
-type Server struct{ srv *server.Server }
+type Server struct {
+	cfg   Config
+	ready atomic.Bool
+
+	mu  sync.Mutex
+	srv *server.Server // another one after a restart
+}
 
 // startTimeout is how long a server may take to read what it has.
 const startTimeout = 30 * time.Second
 
-// Start starts a server and waits until JetStream is ready.
+// Start starts a server and waits until JetStream is ready. [Server.Watch] keeps its disk from running full.
 func Start(cfg Config) (*Server, error) {
-	opts := &server.Options{
+	opts, err := options(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the data directory: %w", err)
+	}
+	disk, err := spaceOf(cfg.Dir)
+	if err != nil { // not every system says
+		if cfg.Log != nil {
+			cfg.Log.Warn("the disk cannot be watched: see that it does not run full", "data", cfg.Dir, "err", err)
+		}
+		disk = space{free: noLimit, size: noLimit}
+	}
+	if disk.free < leastFree {
+		return nil, fmt.Errorf("the disk of %s has %d bytes free, and NATS needs %d to start: make room on that disk", cfg.Dir, disk.free, leastFree)
+	}
+	s := &Server{cfg: cfg}
+	if err := s.launch(opts, disk); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// options are the server's settings.
+func options(cfg Config) (opts *server.Options, err error) {
+	opts = &server.Options{
 		ServerName: cmp.Or(cfg.Name, "jobstreamer"),
 		JetStream:  true, StoreDir: cfg.Dir, NoSigs: true, DisableJetStreamBanner: true,
-		MaxPayload: 8 << 20, // a request carries a definition, which may be 4 MiB
-		DontListen: cfg.Listen == "",
+		JetStreamMaxStore: noLimit,
+		MaxPayload:        8 << 20, // a request carries a definition, which may be 4 MiB
+		DontListen:        cfg.Listen == "",
+		Username:          cfg.Username, Password: cfg.Password,
 	}
-	var err error
 	if opts.SyncAlways, opts.SyncInterval, err = parseSync(cfg.Sync); err != nil {
 		return nil, err
 	}
@@ -60,7 +94,6 @@ func Start(cfg Config) (*Server, error) {
 			return nil, err
 		}
 	}
-	opts.Username, opts.Password = cfg.Username, cfg.Password
 	if cfg.TLS != nil {
 		if opts.TLSConfig, err = server.GenTLSConfig(&server.TLSConfigOpts{
 			CertFile: cfg.TLS.Cert, KeyFile: cfg.TLS.Key, CaFile: cfg.TLS.CA, Verify: cfg.TLS.CA != "",
@@ -69,25 +102,52 @@ func Start(cfg Config) (*Server, error) {
 		}
 		opts.TLS = true
 	}
-	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
-		return nil, fmt.Errorf("make the data directory: %w", err)
-	}
+	return opts, nil
+}
+
+// launch starts a server, limits it to its disk, and makes it the one that is connected to.
+func (s *Server) launch(opts *server.Options, disk space) error {
 	srv, err := server.NewServer(opts)
 	if err != nil {
-		return nil, fmt.Errorf("NATS: %w", err)
+		return fmt.Errorf("NATS: %w", err)
 	}
-	var ready atomic.Bool
-	if cfg.Log != nil {
-		srv.SetLogger(logger{cfg.Log, &ready}, false, false)
+	s.ready.Store(false)
+	if s.cfg.Log != nil {
+		srv.SetLogger(logger{s.cfg.Log, &s.ready}, false, false)
 	}
 	go srv.Start()
-	s := &Server{srv}
-	if !srv.ReadyForConnections(startTimeout) {
-		s.Stop()
-		return nil, fmt.Errorf("NATS on %s in %s did not get ready", cfg.Listen, cfg.Dir)
+	if !srv.ReadyForConnections(startTimeout) || !srv.JetStreamEnabled() {
+		stop(srv)
+		return fmt.Errorf("NATS on %s in %s did not get ready", s.cfg.Listen, s.cfg.Dir)
 	}
-	ready.Store(true)
-	return s, nil
+	if err := limit(srv, disk); err != nil {
+		stop(srv)
+		return err
+	}
+	s.ready.Store(true)
+	if a, ok := srv.Addr().(*net.TCPAddr); ok { // a restart takes the same ports
+		s.cfg.Listen = samePort(s.cfg.Listen, a)
+	}
+	if a := srv.MonitorAddr(); a != nil {
+		s.cfg.Monitor = samePort(s.cfg.Monitor, a)
+	}
+	s.mu.Lock()
+	s.srv = srv
+	s.mu.Unlock()
+	return nil
+}
+
+// samePort is the address with the port that was taken for it.
+func samePort(hostport string, taken *net.TCPAddr) string {
+	host, _, _ := net.SplitHostPort(hostport) // it was good
+	return net.JoinHostPort(host, strconv.Itoa(taken.Port))
+}
+
+// current is the server that runs.
+func (s *Server) current() *server.Server {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.srv
 }
 
 // CheckSync says before anything is started whether mode is one of [Config]'s.
@@ -124,21 +184,26 @@ func split(hostport string) (string, int, error) {
 	return "", 0, fmt.Errorf("%q is not host:port: %w", hostport, err)
 }
 
-// Connect returns a connection that never leaves the process.
+// Connect returns a connection that never leaves the process. It survives a restart of the server, as one over the network does.
 func (s *Server) Connect(opts ...nats.Option) (*nats.Conn, error) {
-	return nats.Connect("", append(opts, nats.InProcessServer(s.srv))...)
+	return nats.Connect("", append(opts, nats.InProcessServer(s))...)
 }
+
+// InProcessConn is for the client library.
+func (s *Server) InProcessConn() (net.Conn, error) { return s.current().InProcessConn() }
 
 // URL is where clients connect; empty if the server does not listen.
 func (s *Server) URL() string {
-	if a := s.srv.Addr(); a != nil {
+	if a := s.current().Addr(); a != nil {
 		return "nats://" + a.String()
 	}
 	return ""
 }
 
 // Stop ends the server and waits for it. What it acknowledged is written.
-func (s *Server) Stop() {
-	s.srv.Shutdown()
-	s.srv.WaitForShutdown()
+func (s *Server) Stop() { stop(s.current()) }
+
+func stop(srv *server.Server) {
+	srv.Shutdown()
+	srv.WaitForShutdown()
 }

@@ -14,13 +14,15 @@ import (
 )
 
 // janitor removes what is old or was deleted. Results go first, down to the terminal one, which is the fence. With the
-// record go, in this order: the request, which may still be queued if the execution was stopped before anybody claimed
-// it; a minute later the terminal result, the fire key closed, the record, which is the list of what to do. From then on
-// an expectation of 0 would pass again, and time is the guard ([maxStep], subjects.MaxHold).
+// record go, in this order: the request, if it is still queued after all; a minute later the terminal result, the fire key
+// closed, the record, which is the list of what to do. From then on an expectation of 0 would pass again, and time is the
+// guard ([maxStep], subjects.MaxHold).
 type janitor struct {
 	s       *Service
 	purged  map[int64]time.Time // when the request was
 	thinned time.Time
+	swept   time.Time     // when queues were looked at for requests of what has ended
+	sweep   time.Duration // how long that took
 }
 
 func (s *Service) newJanitor() *janitor { return &janitor{s: s, purged: map[int64]time.Time{}} }
@@ -35,7 +37,7 @@ const (
 )
 
 func (j *janitor) round(ctx context.Context) error {
-	return errors.Join(j.thin(ctx), j.remove(ctx))
+	return errors.Join(j.thin(ctx), j.unqueueEnded(ctx), j.remove(ctx))
 }
 
 // thin purges the results of executions that ended long ago, but for the last.

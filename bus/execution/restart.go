@@ -38,6 +38,9 @@ func (s *Service) Restart(ctx context.Context, app, job string, id int64, parame
 			return nil, false, err
 		}
 	}
+	if err := s.b.Room(ctx); err != nil {
+		return nil, false, err
+	}
 	next, err := s.b.NextID(ctx)
 	if err != nil {
 		return nil, false, err

@@ -67,6 +67,9 @@ func (s *Service) pursue(ctx context.Context, e *bus.Execution) error {
 			return err
 		}
 		_, err = s.b.PublishResult(ctx, s.decided(e, last, subjects.Stopped, ""), last.Sequence)
+		if err == nil {
+			s.unqueue(ctx, e)
+		}
 		if !errors.Is(err, bus.ErrChanged) {
 			return err
 		}
@@ -144,6 +147,9 @@ func (s *Service) Abandon(ctx context.Context, app, job string, id int64) (*bus.
 		}
 		_, err = s.b.PublishResult(ctx, s.decided(e, last, subjects.Abandoned, ""), last.Sequence)
 		if err == nil {
+			if !last.BatchStatus.Ended() {
+				s.unqueue(ctx, e)
+			}
 			return s.abandoned(ctx, e)
 		}
 		if !errors.Is(err, bus.ErrChanged) {

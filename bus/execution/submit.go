@@ -48,6 +48,9 @@ func (s *Service) Submit(ctx context.Context, sub Submission) (e *bus.Execution,
 			return nil, false, err
 		}
 	}
+	if err := s.b.Room(ctx); err != nil {
+		return nil, false, err
+	}
 	id := sub.ID
 	if id == 0 {
 		if id, err = s.b.NextID(ctx); err != nil {
@@ -153,7 +156,7 @@ func (s *Service) begin(ctx context.Context, rec *bus.Execution, start time.Time
 	if err := <-written; err != nil {
 		there, err := s.existing(ctx, rec, err)
 		if there == nil {
-			return rec, false, err
+			return rec, false, s.withdraw(ctx, rec, requested, err)
 		}
 		if there.Exclusive && there.BatchStatus == subjects.Abandoned && there.Exception != "" { // as it was answered before
 			return there, false, bus.State(bus.CodeExclusive, "%s", there.Exception)
@@ -177,6 +180,21 @@ func (s *Service) begin(ctx context.Context, rec *bus.Execution, start time.Time
 		return rec, created, fmt.Errorf("%w: %w", bus.ErrUnknown, err) // the record is there: the recoverer will ask
 	}
 	return rec, created, nil
+}
+
+// withdraw takes back the request of a record that was refused. An agent may have claimed it before: then it runs, and the projector
+// makes its record, so the outcome is [bus.ErrUnknown].
+func (s *Service) withdraw(ctx context.Context, rec *bus.Execution, requested <-chan error, err error) error {
+	if requested == nil || errors.Is(err, bus.ErrUnknown) || <-requested != nil {
+		return err
+	}
+	if perr := s.b.PurgeRequest(ctx, &rec.Execution); perr != nil {
+		return fmt.Errorf("%w: %w; %s", bus.ErrUnknown, err, perr.Error())
+	}
+	if _, gone := s.b.LastResult(ctx, rec.App, rec.Job, rec.ID); errors.Is(gone, bus.ErrNotFound) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", bus.ErrUnknown, err)
 }
 
 // create writes a new record and tells the read model.

@@ -13,6 +13,9 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus/index"
 )
 
+// AlertsLease is the lease that only a bus with a notificator holds.
+const AlertsLease = "alerts"
+
 // Config of a [Notifier].
 type Config struct {
 	Bus        *bus.Bus
@@ -56,7 +59,7 @@ func (n *Notifier) Run(ctx context.Context) error {
 	g.Go(func() error { return n.mind(ctx, "time-monitor", bus.ActionStop, bus.ActionAbandon) })
 	if n.post != nil {
 		defer n.post.close()
-		g.Go(func() error { return n.mind(ctx, "alerts", bus.ActionAlert) })
+		g.Go(func() error { return n.mind(ctx, AlertsLease, bus.ActionAlert) })
 		g.Go(func() error { return n.follow(ctx) })
 	}
 	return g.Wait()

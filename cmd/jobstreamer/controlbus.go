@@ -146,7 +146,7 @@ func (c *controlBus) openNATS(ctx context.Context, s busSettings) (err error) {
 	if c.server, err = embedded.Start(cfg); err != nil {
 		return err
 	}
-	opts := []nats.Option{nats.Name("jobstreamer bus " + s.name), nats.ReconnectBufSize(-1), nats.MaxReconnects(-1)}
+	opts := []nats.Option{nats.Name("jobstreamer bus " + s.name), nats.ReconnectBufSize(-1), nats.MaxReconnects(-1), nats.ReconnectWait(250 * time.Millisecond)}
 	if s.nats.user != "" {
 		opts = append(opts, nats.UserInfo(s.nats.user, s.nats.password))
 	}
@@ -160,6 +160,10 @@ func (c *controlBus) Run(ctx context.Context, ready func(), more ...func(context
 	lower, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	below, lower := errgroup.WithContext(lower)
+	if c.server != nil {
+		below.Go(func() error { return c.server.Watch(lower) })
+	}
+	below.Go(func() error { return c.bus.KeepLogsFitting(lower) })
 	below.Go(func() error { return c.index.Run(lower) })
 	below.Go(func() error { return c.service.Run(lower) })
 	below.Go(func() error { return c.deployer.Run(lower) })

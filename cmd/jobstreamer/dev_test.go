@@ -388,3 +388,29 @@ func TestBench(t *testing.T) {
 		t.Errorf("the job is still there: %v", err)
 	}
 }
+
+// Ctrl-C ends a measurement of a bus without an agent for it, and nothing is left of it.
+func TestBenchEndsAtOnce(t *testing.T) {
+	d := startDev(t, t.TempDir(), "--pools", "other")
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(500*time.Millisecond, cancel)
+	start := time.Now()
+	o := try(ctx, testEnv, "bench", "--url", d.rest, "--executions", "100", "--rate", "0")
+	if took := time.Since(start); took > 8*time.Second || o.code != exitOK {
+		t.Errorf("exit code %d after %v: %s%s", o.code, took, o.out, o.err)
+	}
+	if _, _, err := d.Job(t.Context(), "default", benchJob); client.Code(err) == "" {
+		t.Errorf("the job is still there: %v", err)
+	}
+}
+
+func TestDoctorEndsAtOnce(t *testing.T) {
+	d := startDev(t, t.TempDir())
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(100*time.Millisecond, cancel)
+	start := time.Now()
+	o := try(ctx, testEnv, "doctor", "--nats-url", d.nats, "--listen", "30s")
+	if took := time.Since(start); took > 1500*time.Millisecond || o.code != exitError || !strings.Contains(o.err, "ended before everything was looked at") {
+		t.Errorf("exit code %d after %v: %s%s", o.code, took, o.out, o.err)
+	}
+}

@@ -27,8 +27,8 @@ func newDoctor(p *program) *cobra.Command {
 	var s doctorSettings
 	cmd := &cobra.Command{
 		Use: "doctor", GroupID: groupLook, Short: "Say what is wrong with a bus, and what to do",
-		Long: `Looks at a control bus's streams, consumers, agents and disk, and says in plain words what is wrong and what to do about it. It changes
-nothing. The exit code is 1 if something is wrong.`,
+		Long: `Looks at a control bus's streams, consumers, agents, jobs, clocks and disk, and says in plain words what is wrong and
+what to do about it. It changes nothing. The exit code is 1 if something is wrong.`,
 		Example: `  jobstreamer doctor
   jobstreamer doctor --nats-url nats://n1:4222 --nats-creds ops.creds -o json`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return p.doctor(cmd.Context(), s) },
@@ -58,12 +58,17 @@ func (p *program) doctor(ctx context.Context, s doctorSettings) error {
 	if err := checkOutput(s.output); err != nil {
 		return err
 	}
-	conn, err := s.nats.connect("jobstreamer doctor")
+	ctx, stop := untilSignal(ctx, func() {}, func() {})
+	defer stop()
+	conn, err := s.nats.connectOnce(ctx, "jobstreamer doctor")
 	if err != nil {
-		return err
+		return fullDisk(s.data, err)
 	}
 	defer conn.Close()
 	r, err := doctor.Examine(ctx, doctor.Config{Conn: conn, Listen: s.listen, Data: s.data})
+	if ctx.Err() != nil {
+		return fmt.Errorf("ended before everything was looked at: %w", ctx.Err())
+	}
 	if err != nil {
 		return err
 	}
@@ -76,6 +81,15 @@ func (p *program) doctor(ctx context.Context, s doctorSettings) error {
 		return errFindings
 	}
 	return err
+}
+
+// fullDisk adds to err that the disk of the data is full, if it is: then that may be why nobody answers.
+func fullDisk(data string, err error) error {
+	free, ok := doctor.NoDisk(data)
+	if !ok {
+		return err
+	}
+	return fmt.Errorf("%w; the disk of %s is full (%s free): make room on it, then start the control bus", err, data, free)
 }
 
 func printJSON(w io.Writer, v any) error {

@@ -70,7 +70,7 @@ func (p *program) bench(ctx context.Context, s benchSettings) (err error) {
 	}
 	if !s.keep {
 		defer func() {
-			if e := c.DeleteJob(context.WithoutCancel(ctx), s.cfg.App, benchJob, false, client.Condition{}); err == nil && e != nil {
+			if e := removeBenchJob(context.WithoutCancel(ctx), c, s.cfg.App); err == nil && e != nil {
 				err = fmt.Errorf("clean up: %w", e)
 			}
 		}()
@@ -92,6 +92,38 @@ func (p *program) bench(ctx context.Context, s benchSettings) (err error) {
 		return printJSON(p.out, r)
 	}
 	return printBench(p.out, r)
+}
+
+// cleanUpTime is how long the executions of a measurement that ended early have to end.
+const cleanUpTime = 10 * time.Second
+
+// removeBenchJob deletes the job and its history. What a measurement that ended early left under way is given up, or stopped.
+func removeBenchJob(ctx context.Context, c *client.Client, app string) error {
+	ctx, cancel := context.WithTimeout(ctx, cleanUpTime)
+	defer cancel()
+	for {
+		err := c.DeleteJob(ctx, app, benchJob, false, client.Condition{})
+		if client.Code(err) != bus.CodeIsRunning {
+			return err
+		}
+		list, lerr := c.Executions(ctx, app, benchJob, client.Page{Limit: 1000})
+		if lerr != nil {
+			return lerr
+		}
+		for _, e := range list.Results {
+			if e.BatchStatus.Ended() {
+				continue
+			}
+			if _, aerr := c.Abandon(ctx, app, benchJob, e.ExecutionID); aerr != nil {
+				_, _ = c.Stop(ctx, app, benchJob, e.ExecutionID) // it may have ended meanwhile: the next round knows
+			}
+		}
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-ctx.Done():
+			return err
+		}
+	}
 }
 
 // makeBenchJob makes the application, if it is not there, and the job.

@@ -89,6 +89,31 @@ func (s *natsSettings) connect(name string, more ...nats.Option) (*nats.Conn, er
 	return nc, nil
 }
 
+// connectOnce is connect that ends with ctx. The client library's own ends after two seconds for each address.
+func (s *natsSettings) connectOnce(ctx context.Context, name string) (*nats.Conn, error) {
+	type outcome struct {
+		nc  *nats.Conn
+		err error
+	}
+	done := make(chan outcome)
+	go func() {
+		nc, err := s.connect(name)
+		select {
+		case done <- outcome{nc, err}:
+		case <-ctx.Done():
+			if err == nil {
+				nc.Close()
+			}
+		}
+	}()
+	select {
+	case o := <-done:
+		return o.nc, o.err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("--nats-url %s: %w", agent.Redacted(s.url), ctx.Err())
+	}
+}
+
 // connectPatiently connects as soon as NATS is there: machines start in any order.
 func (s *natsSettings) connectPatiently(ctx context.Context, name string, log *slog.Logger, more ...nats.Option) (*nats.Conn, error) {
 	more = append(more,

@@ -49,7 +49,7 @@ Addresses are on the loopback interface unless you say otherwise.`,
 		f.DurationVar(&s.retention.Results, "retain-results", 24*time.Hour, "`TIME` keep the single results of what has ended so long; at least 1h")
 		f.DurationVar(&s.retention.Executions, "retain-executions", 0, "`TIME` keep the records of what has ended so long; at least 1h, 0 is for ever")
 		f.DurationVar(&s.retention.Logs, "retain-logs", 30*24*time.Hour, "`TIME` keep the output of jobs so long; 0 is for ever")
-		f.Int64Var(&s.retention.LogBytes, "max-log-bytes", 10<<30, "`BYTES` keep so much output, the oldest goes first; 0 is no limit")
+		f.Int64Var(&s.retention.LogBytes, "max-log-bytes", 10<<30, "`BYTES` keep so much output, the oldest goes first, or as much as there is room for; 0 is no limit")
 		f.Lookup("max-log-bytes").DefValue = "10 GiB"
 	})
 	help.Section(flags, "Besides", func(f *pflag.FlagSet) {

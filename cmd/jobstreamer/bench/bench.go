@@ -80,7 +80,7 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	if _, err := saturate(ctx, target, warmUp, 4, func(int) {}); err != nil {
 		return nil, err
 	}
-	if cfg.Executions > 0 {
+	if cfg.Executions > 0 && ctx.Err() == nil {
 		if r.Saturated, err = saturate(ctx, target, cfg.Executions, cfg.Concurrency, func(n int) { cfg.Progress("saturated", n, cfg.Executions) }); err != nil {
 			return nil, err
 		}
@@ -105,15 +105,15 @@ func saturate(ctx context.Context, target *target, all, connections int, tell fu
 	var next atomic.Int64
 	m := newMeter(all, tell)
 	defer m.stop()
-	g, ctx := errgroup.WithContext(ctx)
+	g, gctx := errgroup.WithContext(ctx)
 	for range connections {
 		g.Go(func() error {
-			c, err := target.dial(ctx)
+			c, err := target.dial(gctx)
 			if err != nil {
 				return err
 			}
 			defer c.close()
-			for ctx.Err() == nil && next.Add(1) <= int64(all) {
+			for gctx.Err() == nil && next.Add(1) <= int64(all) {
 				from := time.Now()
 				if err := m.add(from, c.execute()); err != nil {
 					return err
@@ -123,8 +123,6 @@ func saturate(ctx context.Context, target *target, all, connections int, tell fu
 		})
 	}
 	if err := g.Wait(); err != nil && ctx.Err() == nil {
-		return nil, err
-	} else if err != nil && !errors.Is(err, context.Canceled) {
 		return nil, err
 	}
 	p := m.phase()
@@ -139,15 +137,15 @@ func atRate(ctx context.Context, target *target, rate, all int, tell func(int)) 
 	dialed := 0
 	m := newMeter(all, tell)
 	defer m.stop()
-	g, ctx := errgroup.WithContext(ctx)
+	g, gctx := errgroup.WithContext(ctx)
 	start := time.Now()
 	for i := range all {
 		due := start.Add(time.Duration(i) * time.Second / time.Duration(rate))
 		select {
 		case <-time.After(time.Until(due)):
-		case <-ctx.Done():
+		case <-gctx.Done():
 		}
-		if ctx.Err() != nil {
+		if gctx.Err() != nil {
 			break
 		}
 		g.Go(func() (err error) {
@@ -160,7 +158,7 @@ func atRate(ctx context.Context, target *target, rate, all int, tell func(int)) 
 			}
 			mu.Unlock()
 			if c == nil {
-				if c, err = target.dial(ctx); err != nil {
+				if c, err = target.dial(gctx); err != nil {
 					return err
 				}
 			}
@@ -175,7 +173,7 @@ func atRate(ctx context.Context, target *target, rate, all int, tell func(int)) 
 	for _, c := range free {
 		c.close()
 	}
-	if err != nil && !errors.Is(err, context.Canceled) {
+	if err != nil && ctx.Err() == nil {
 		return nil, err
 	}
 	p := m.phase()

@@ -1,6 +1,7 @@
 package bench_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -86,6 +87,50 @@ func TestTimeRunsFromWhenAnExecutionWasDue(t *testing.T) {
 	// Half of the executions were due within the half second; the first waited for all of it.
 	if r.AtRate.Executions != 100 || r.AtRate.Max < 450 || r.AtRate.P90 < 200 {
 		t.Errorf("%+v", r.AtRate)
+	}
+}
+
+// A bus that does not answer keeps nobody from ending the measurement, which returns what it has.
+func TestEndsWithItsContext(t *testing.T) {
+	for name, c := range map[string]struct {
+		answered int64
+		cfg      bench.Config
+	}{
+		"in the warm-up": {10, bench.Config{Executions: 50, Concurrency: 3}},
+		"saturated":      {210, bench.Config{Executions: 50, Concurrency: 3}},
+		"at a rate":      {210, bench.Config{Rate: 100, Time: 20 * time.Second}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			var n atomic.Int64
+			srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				_, _ = io.Copy(io.Discard, r.Body) // else the server does not see that the connection ends
+				if n.Add(1) > c.answered {
+					time.AfterFunc(50*time.Millisecond, cancel)
+					<-r.Context().Done()
+					return
+				}
+				w.WriteHeader(http.StatusCreated)
+				fmt.Fprintf(w, ended, "completed")
+			}))
+			defer srv.Close()
+			c.cfg.URL, c.cfg.App, c.cfg.Job = srv.URL, "default", "j"
+			start := time.Now()
+			r, err := bench.Run(ctx, c.cfg)
+			if took := time.Since(start); err != nil || took > 5*time.Second {
+				t.Fatalf("%v after %v, want a report at once", err, took)
+			}
+			got := int64(0)
+			for _, p := range []*bench.Phase{r.Saturated, r.AtRate} {
+				if p != nil {
+					got += int64(p.Executions)
+				}
+			}
+			if got != max(0, c.answered-200) || r.Failed != 0 {
+				t.Errorf("%d executions are reported, %d failed; want %d", got, r.Failed, c.answered-200)
+			}
+		})
 	}
 }
 

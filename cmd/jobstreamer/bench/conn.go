@@ -44,6 +44,8 @@ type conn struct {
 	c      net.Conn
 	r      *bufio.Reader
 	body   bytes.Buffer
+	over   context.Context // ends whatever is under way
+	forget func() bool     // stops watching it
 }
 
 func (t *target) dial(ctx context.Context) (*conn, error) {
@@ -52,10 +54,14 @@ func (t *target) dial(ctx context.Context) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &conn{target: t, c: c, r: bufio.NewReader(c)}, nil
+	forget := context.AfterFunc(ctx, func() { _ = c.Close() }) // whoever reads or writes sees it
+	return &conn{target: t, c: c, r: bufio.NewReader(c), over: ctx, forget: forget}, nil
 }
 
-func (c *conn) close() { _ = c.c.Close() } // nothing is on its way
+func (c *conn) close() {
+	c.forget()
+	_ = c.c.Close() // nothing is on its way
+}
 
 // refusal is an execution that did not complete.
 type refusal struct{ reason string }
@@ -65,8 +71,17 @@ func (r *refusal) Error() string { return r.reason }
 // completed is how the answer says that the execution has.
 var completed = []byte(`"batch_status":"completed"`)
 
-// execute starts an execution and waits for its recorded end. The error is a [refusal], or the connection is of no use any more.
+// execute starts an execution and waits for its recorded end. The error is a [refusal], or that of the context that the connection was
+// made with, or the connection is of no use any more.
 func (c *conn) execute() error {
+	err := c.exchange()
+	if over := c.over.Err(); err != nil && over != nil {
+		return over
+	}
+	return err
+}
+
+func (c *conn) exchange() error {
 	if err := c.c.SetDeadline(time.Now().Add(waitTime + 10*time.Second)); err != nil {
 		return err
 	}

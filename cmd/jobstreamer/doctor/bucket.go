@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -15,33 +16,39 @@ import (
 // read reads all values of a bucket by key. A bucket that is not there has none; the check of the streams says so.
 func read[T any](ctx context.Context, x *examination, bucket string) (map[string]T, error) {
 	values := map[string]T{}
+	err := readEach(ctx, x, bucket, func(key string, v T, _ time.Time) { values[key] = v })
+	return values, err
+}
+
+// readEach is read that also tells when each value was stored, by the broker's clock.
+func readEach[T any](ctx context.Context, x *examination, bucket string, each func(key string, v T, stored time.Time)) error {
 	ctx, cancel := context.WithTimeout(ctx, 4*apiTimeout)
 	defer cancel()
 	kv, err := x.js.KeyValue(ctx, bucket)
 	if errors.Is(err, jetstream.ErrBucketNotFound) {
-		return values, nil
+		return nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("open bucket %s: %w", bucket, err)
+		return fmt.Errorf("open bucket %s: %w", bucket, err)
 	}
 	w, err := kv.WatchAll(ctx, jetstream.IgnoreDeletes())
 	if err != nil {
-		return nil, fmt.Errorf("read bucket %s: %w", bucket, err)
+		return fmt.Errorf("read bucket %s: %w", bucket, err)
 	}
 	defer w.Stop() //nolint:errcheck // only read from
 	for {
 		select {
 		case e := <-w.Updates():
 			if e == nil {
-				return values, nil
+				return nil
 			}
 			var v T
 			if err := json.Unmarshal(e.Value(), &v); err != nil {
-				return nil, fmt.Errorf("read %s/%s: %w", bucket, e.Key(), err)
+				return fmt.Errorf("read %s/%s: %w", bucket, e.Key(), err)
 			}
-			values[e.Key()] = v
+			each(e.Key(), v, e.Created())
 		case <-ctx.Done():
-			return nil, fmt.Errorf("read bucket %s: %w", bucket, ctx.Err())
+			return fmt.Errorf("read bucket %s: %w", bucket, ctx.Err())
 		}
 	}
 }

@@ -4,7 +4,10 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/nats-io/jsm.go/api"
 	"github.com/shirou/gopsutil/v4/disk"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus"
 )
 
 const (
@@ -13,50 +16,80 @@ const (
 	enough    = 5 << 30 // bytes that are enough on any disk
 )
 
-// disk judges whether there is room left.
-func (x *examination) disk() Check {
+// disk judges whether there is room left: by what JetStream keeps and may keep, if it answers, and on the disk of the data. On a disk
+// that a control bus looks after, JetStream's limit is what the disk has room for.
+func (x *examination) disk(info *api.JetStreamAccountStats) Check {
 	c := Check{Name: "disk"}
-	const do = "keep less (--retain-logs, --max-log-bytes, --retain-executions), or give it more room"
-	info, err := x.mgr.JetStreamAccountInfo()
-	if err != nil {
-		c.wrong("look again", "JetStream's limits cannot be read: %v", err)
-		return c
-	}
-	c.Saw = "JetStream keeps " + size(info.Store)
-	if limit := info.Limits.MaxStore; limit > 0 {
-		c.Saw += " of " + size(uint64(limit))
-		if float64(info.Store) > fullShare*float64(limit) {
-			c.wrong(do, "JetStream keeps %s of the %s that it may: writes will be refused", size(info.Store), size(uint64(limit)))
-		}
-	}
-	if x.cfg.Data == "" {
-		return c
-	}
-	if _, err := os.Stat(x.cfg.Data); err != nil {
-		return c // the bus is elsewhere
-	}
-	u, err := disk.Usage(x.cfg.Data)
+	here, err := x.diskOfData()
 	if err != nil {
 		c.wrong("look at the disk", "the disk of %s cannot be read: %v", x.cfg.Data, err)
+	}
+	if info != nil {
+		x.judgeLimit(&c, info, here)
+	}
+	if here == nil {
 		return c
 	}
-	c.Saw += fmt.Sprintf("; %s free on the disk of %s", size(u.Free), x.cfg.Data)
-	if u.Free < enough && float64(u.Free) < leastFree*float64(u.Total) {
-		c.wrong(do, "the disk of %s has %s left of %s", x.cfg.Data, size(u.Free), size(u.Total))
+	if len(c.Findings) == 0 && here.Free < enough && float64(here.Free) < leastFree*float64(here.Total) {
+		c.wrong(x.doRoom(info, here), "the disk of %s has %s left of %s", x.cfg.Data, bus.Size(int64(here.Free)), bus.Size(int64(here.Total)))
 	}
+	c.Saw += fmt.Sprintf("; %s free on the disk of %s", bus.Size(int64(here.Free)), x.cfg.Data)
 	return c
 }
 
-// size is a number of bytes for people.
-func size(n uint64) string {
-	const unit = 1024
-	if n < unit {
-		return fmt.Sprintf("%d B", n)
+// judgeLimit judges JetStream's limit. here is the disk of the data, if that is on this machine.
+func (x *examination) judgeLimit(c *Check, info *api.JetStreamAccountStats, here *disk.UsageStat) {
+	stored, limit := int64(info.Store), info.Limits.MaxStore
+	c.Saw = "JetStream keeps " + bus.Size(stored)
+	if limit < 0 || limit == 0 && stored == 0 {
+		return
 	}
-	f, i := float64(n), -1
-	for f >= unit && i < 3 {
-		f /= unit
-		i++
+	c.Saw += " of " + bus.Size(limit)
+	const until = "nothing new begins, and all goes on by itself when there is room"
+	switch left := limit - stored; {
+	case bus.NextToFull(stored, limit) && here != nil && nearlyFull(here):
+		x.full = true
+		c.wrong(x.doRoom(info, here), "the disk of %s is full: %s free of %s, and %s of it is what JetStream keeps; %s",
+			x.cfg.Data, bus.Size(int64(here.Free)), bus.Size(int64(here.Total)), bus.Size(stored), until)
+	case bus.NextToFull(stored, limit):
+		x.full = true
+		c.wrong(x.doRoom(info, nil), "no room is left: JetStream keeps %s, and its disk or its account's limit lets it keep no more; %s", bus.Size(stored), until)
+	case left < enough && float64(stored) > fullShare*float64(limit):
+		c.wrong(x.doRoom(info, nil), "JetStream keeps %s of the %s that it may: writes will be refused", bus.Size(stored), bus.Size(limit))
 	}
-	return fmt.Sprintf("%.1f %ciB", f, "KMGT"[i])
+}
+
+// doRoom is the advice for a disk that is full. To keep less helps only where what is kept is a good part of it.
+func (x *examination) doRoom(info *api.JetStreamAccountStats, here *disk.UsageStat) string {
+	switch {
+	case here == nil:
+		return "give JetStream a larger disk or limit, or keep less: --retain-logs, --max-log-bytes, --retain-executions"
+	case info == nil || info.Store < here.Total/8:
+		return "make room on that disk: most of it is other programs'"
+	}
+	return "give it a larger disk, or keep less: --retain-logs, --max-log-bytes, --retain-executions"
+}
+
+// nearlyFull says whether there is less left on a disk than a control bus leaves free.
+func nearlyFull(u *disk.UsageStat) bool { return u.Free <= min(u.Total/16, 256<<20) }
+
+// NoDisk says how much is free on the disk of the data, if it is on this machine and next to full.
+func NoDisk(data string) (free string, full bool) {
+	x := examination{cfg: Config{Data: data}}
+	u, err := x.diskOfData()
+	if err != nil || u == nil || !nearlyFull(u) {
+		return "", false
+	}
+	return bus.Size(int64(u.Free)), true
+}
+
+// diskOfData looks at the disk of the data, if that is on this machine.
+func (x *examination) diskOfData() (*disk.UsageStat, error) {
+	if x.cfg.Data == "" {
+		return nil, nil
+	}
+	if _, err := os.Stat(x.cfg.Data); err != nil {
+		return nil, nil //nolint:nilerr // the bus is elsewhere
+	}
+	return disk.Usage(x.cfg.Data)
 }

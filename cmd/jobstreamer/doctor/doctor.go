@@ -6,8 +6,11 @@
 //	results      what agents report is recorded, and not long after
 //	bus          a control bus does the chores
 //	agents       every agent that has not said goodbye is heard
+//	jobs         an agent serves the pool of each, and its notifications can be sent
+//	clock        bus, broker and agents have the same time
 //	disk         room is left, by JetStream's limits and on the disk of --data
 //
+// A full disk is the reason of much else: what follows from it is not said again.
 // It only reads. What an operator may choose (replicas, how long output is kept) is not judged, only whether it is the same everywhere.
 // A lag is judged by two looks some seconds apart: much work is no illness, work that nobody does is.
 package doctor
@@ -66,12 +69,35 @@ type examination struct {
 	js      jetstream.JetStream
 	streams map[string]*jsm.Stream
 	lost    map[string]string // streams without an answer, and why
+	full    bool              // JetStream has no room: leases and results cannot be written
 	agents  map[string]agent  // by name, those that are in the bucket
-	heard   map[string]subjects.Heartbeat
+	heard   map[string]heard
+	leases  map[string]lease
+	jobs    map[string]bus.Job // by key
+	broker  time.Duration      // how far the broker's clock is ahead of ours
 }
 
-// Examine looks at everything. Its error says why it could not; what is wrong is in the report.
+// Examine looks at everything, or until ctx ends. Its error says why it could not; what is wrong is in the report. The caller closes
+// the connection after it, which ends what may still wait for an answer.
 func Examine(ctx context.Context, cfg Config) (*Report, error) {
+	type outcome struct {
+		r   *Report
+		err error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		r, err := examine(ctx, cfg)
+		done <- outcome{r, err}
+	}()
+	select {
+	case o := <-done:
+		return o.r, o.err
+	case <-ctx.Done(): // not every request of the libraries takes a context
+		return nil, ctx.Err()
+	}
+}
+
+func examine(ctx context.Context, cfg Config) (*Report, error) {
 	x := &examination{cfg: cfg}
 	var err error
 	if x.mgr, err = jsm.New(cfg.Conn, jsm.WithTimeout(apiTimeout)); err != nil {
@@ -81,13 +107,22 @@ func Examine(ctx context.Context, cfg Config) (*Report, error) {
 		return nil, fmt.Errorf("examine JetStream: %w", err)
 	}
 	r := &Report{}
-	if !r.add(x.connection()) {
-		return r, nil // nothing else can be seen
+	connection := x.connection()
+	if !r.add(connection) {
+		if c := x.disk(nil); len(c.Findings) > 0 { // nothing else can be seen, and that may be why
+			r.add(c)
+		}
+		return r, nil
 	}
 	ears, err := x.listen()
 	if err != nil {
 		return nil, fmt.Errorf("listen to heartbeats: %w", err)
 	}
+	info, err := x.mgr.JetStreamAccountInfo()
+	if err != nil {
+		return nil, fmt.Errorf("examine JetStream: %w", err)
+	}
+	disk := x.disk(info)
 	for _, look := range []func(context.Context) (Check, error){x.streamsThere, x.buses} {
 		c, err := look(ctx)
 		if err != nil {
@@ -99,10 +134,16 @@ func Examine(ctx context.Context, cfg Config) (*Report, error) {
 	if err := x.wait(ctx, ears); err != nil {
 		return nil, err
 	}
+	if x.jobs, err = read[bus.Job](ctx, x, subjects.JobsBucket); err != nil {
+		return nil, err
+	}
 	r.add(x.recorded(before, x.results()))
 	r.add(x.silent())
-	r.add(x.queues())
-	r.add(x.disk())
+	queues, waiting := x.queues(ctx)
+	r.add(queues)
+	r.add(x.served(waiting))
+	r.add(x.clocks())
+	r.add(disk)
 	return r, nil
 }
 
@@ -135,25 +176,37 @@ func (x *examination) connection() Check {
 	return c
 }
 
+// lease is a lease with the broker's time of its renewal.
+type lease struct {
+	bus.Lease
+	stored time.Time
+}
+
 // buses looks for leases: whatever control bus runs renews one. How long ago that was is told by the server's clock alone.
 func (x *examination) buses(ctx context.Context) (Check, error) {
 	c := Check{Name: "bus"}
-	leases, err := read[bus.Lease](ctx, x, subjects.LeasesBucket)
+	x.leases = map[string]lease{}
+	err := readEach(ctx, x, subjects.LeasesBucket, func(key string, l bus.Lease, stored time.Time) { x.leases[key] = lease{l, stored} })
 	if err != nil {
 		return c, err
 	}
 	holders := map[string]bool{}
-	for _, l := range leases {
+	for _, l := range x.leases {
 		holders[l.Holder] = true
 	}
 	var idle time.Duration
 	if s := x.streams[subjects.BucketStream(subjects.LeasesBucket)]; s != nil {
+		asked := time.Now()
 		if info, err := s.Information(); err == nil {
 			idle = info.TimeStamp.Sub(info.State.LastTime)
+			x.broker = info.TimeStamp.Sub(asked.Add(time.Since(asked) / 2))
 		}
 	}
 	const do, what = "start one: jobstreamer serve", "schedules do not fire, and what a dead agent ran is not noticed"
 	switch {
+	case x.full:
+		c.Saw = "whether one does the chores cannot be seen: it cannot write that down"
+		return c, nil
 	case len(holders) == 0:
 		c.wrong(do, "no control bus does the chores: %s", what)
 	case idle > bus.LeaseTTL:

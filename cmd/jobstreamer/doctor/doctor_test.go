@@ -1,7 +1,12 @@
 package doctor_test
 
 import (
+	"bufio"
+	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
 	"os"
 	"strings"
 	"testing"
@@ -24,12 +29,14 @@ func TestMain(m *testing.M) { os.Exit(bustest.Main(m)) }
 type patient struct {
 	*bus.Bus
 	t     *testing.T
+	srv   *server.Server
 	beat  subjects.Heartbeat
 	quiet chan struct{}
 }
 
 func newPatient(t *testing.T) *patient {
-	p := &patient{Bus: bustest.Open(t, bustest.Server(t), bus.Config{Retention: bus.Retention{Logs: time.Hour, Sessions: time.Hour}}), t: t, quiet: make(chan struct{})}
+	srv := bustest.Server(t)
+	p := &patient{srv: srv, Bus: bustest.Open(t, srv, bus.Config{Retention: bus.Retention{Logs: time.Hour, Sessions: time.Hour}}), t: t, quiet: make(chan struct{})}
 	ctx := t.Context()
 	if held, err := p.Leases.Renew(ctx, "scheduler", "bus-1"); !held {
 		t.Fatal(err)
@@ -75,6 +82,24 @@ func (p *patient) request(app, pool string, id int64) {
 	p.t.Helper()
 	ctx := p.t.Context()
 	if _, err := p.JS.Publish(ctx, subjects.RequestSubject(app, pool, subjects.Normal, id), []byte(`{}`)); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// record makes the record of an execution.
+func (p *patient) record(app, job string, id int64, status subjects.BatchStatus) {
+	p.t.Helper()
+	e := bus.Execution{Execution: subjects.Execution{ID: id, App: app, Job: job, BatchStatus: status}}
+	if _, err := p.Executions.Create(p.t.Context(), bus.ExecutionKey(app, job, id), e); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// job makes a job of the application shop.
+func (p *patient) job(name, definition string, settings bus.Settings) {
+	p.t.Helper()
+	j := bus.Job{App: "shop", Name: name, Token: name, Definition: json.RawMessage(definition), Settings: settings}
+	if _, err := p.Jobs.Create(p.t.Context(), bus.JobKey("shop", name), j); err != nil {
 		p.t.Fatal(err)
 	}
 }
@@ -151,6 +176,57 @@ func TestFindings(t *testing.T) {
 		"nobody works in a pool": {check: "queues", want: "1 execution of application shop waiting in pool gpu: no agent takes work from it", spoil: func(t *testing.T, p *patient) {
 			must(t, p.EnsurePool(t.Context(), "shop", "gpu"))
 			p.request("shop", "gpu", 1)
+		}},
+		"an abandoned execution waits for nobody": {spoil: func(t *testing.T, p *patient) {
+			must(t, p.EnsurePool(t.Context(), "shop", "gpu"))
+			p.request("shop", "gpu", 1)
+			p.record("shop", "j", 1, subjects.Abandoned)
+		}},
+		"a settled one does not hide one that waits": {check: "queues", want: "1 execution of application shop waiting in pool gpu", spoil: func(t *testing.T, p *patient) {
+			must(t, p.EnsurePool(t.Context(), "shop", "gpu"))
+			for id, status := range map[int64]subjects.BatchStatus{1: subjects.Stopped, 2: subjects.Undispatched} {
+				p.request("shop", "gpu", id)
+				p.record("shop", "j", id, status)
+			}
+		}},
+		"a job of a pool that nobody serves": {check: "jobs", want: "2 jobs of application shop in pool gpu: no agent takes work from it (train, tune)", spoil: func(_ *testing.T, p *patient) {
+			p.job("train", `{"id": "train", "pool": "gpu"}`, bus.Settings{})
+			p.job("tune", `{"id": "tune", "pool": "gpu"}`, bus.Settings{})
+			p.job("sell", `{"id": "sell"}`, bus.Settings{})
+		}},
+		"a job whose agent is silent": {silent: true, check: "agents", want: "agent a1 on h1 is silent since", spoil: func(_ *testing.T, p *patient) {
+			p.job("sell", `{"id": "sell"}`, bus.Settings{})
+		}},
+		"notifications without a notificator": {check: "jobs", want: "2 jobs with notifications, and no control bus has a notificator: none is sent (shop/a, shop/b)", spoil: func(_ *testing.T, p *patient) {
+			p.job("a", `{"id": "a"}`, bus.Settings{Notifications: []bus.StatusNotification{{ID: 1, BatchStatus: subjects.Failed, Type: "mail"}}})
+			p.job("b", `{"id": "b"}`, bus.Settings{TimeMonitor: &bus.TimeMonitor{Minutes: 1, Action: bus.ActionAlert, Type: "mail"}})
+		}},
+		"notifications with one": {spoil: func(t *testing.T, p *patient) {
+			p.job("a", `{"id": "a"}`, bus.Settings{Notifications: []bus.StatusNotification{{ID: 1, BatchStatus: subjects.Failed, Type: "mail"}}})
+			if held, err := p.Leases.Renew(t.Context(), notify.AlertsLease, "bus-1"); !held {
+				t.Fatal(err)
+			}
+		}},
+		"an agent's clock is wrong": {check: "clock", want: "the clock of agent a1 on h1 is ", spoil: func(_ *testing.T, p *patient) {
+			p.beat.Time = subjects.TimeOf(time.Now().Add(time.Hour))
+		}},
+		"an agent's clock is right": {spoil: func(_ *testing.T, p *patient) {
+			p.beat.Time = subjects.Now()
+		}},
+		"a bus's clock is wrong": {check: "clock", want: "the clock of control bus bus-1 is 2m0", spoil: func(t *testing.T, p *patient) {
+			b, err := json.Marshal(bus.Lease{Holder: "bus-1", Time: subjects.TimeOf(time.Now().Add(-2 * time.Minute))})
+			must(t, err)
+			kv, err := p.JS.KeyValue(t.Context(), subjects.LeasesBucket)
+			must(t, err)
+			_, err = kv.Put(t.Context(), "scheduler", b)
+			must(t, err)
+		}},
+		"no room": {check: "disk", want: "no room is left: JetStream keeps", spoil: func(t *testing.T, p *patient) {
+			must(t, p.stream(subjects.BucketStream(subjects.LeasesBucket)).Purge(t.Context())) // it cannot be renewed
+			stored := int64(p.srv.GlobalAccount().JetStreamUsage().Store)
+			must(t, p.srv.GlobalAccount().UpdateJetStreamLimits(map[string]server.JetStreamAccountLimits{"": {
+				MaxMemory: -1, MaxStore: stored, MaxStreams: -1, MaxConsumers: -1, MaxAckPending: -1, MemoryMaxStreamBytes: -1, StoreMaxStreamBytes: -1,
+			}}))
 		}},
 		"the agents are blocked": {check: "queues", want: "its agents take no work", spoil: func(t *testing.T, p *patient) {
 			p.beat.Status = subjects.AgentBlocked
@@ -241,5 +317,37 @@ func TestWithoutJetStream(t *testing.T) {
 	r, err := doctor.Examine(t.Context(), doctor.Config{Conn: nc})
 	if err != nil || r.Wrong != 1 || !strings.Contains(r.Checks[0].Findings[0].Wrong, "JetStream does not answer") {
 		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+// A NATS that stands still keeps nobody from ending the doctor.
+func TestExamineEndsWithItsContext(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	defer l.Close()
+	go func() {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		fmt.Fprint(c, "INFO {\"server_id\":\"x\",\"version\":\"2.15.2\",\"proto\":1,\"headers\":true,\"max_payload\":1048576}\r\n")
+		for r := bufio.NewScanner(c); r.Scan(); { // it answers the greeting's PING, and then nothing
+			if r.Text() == "PING" {
+				fmt.Fprint(c, "PONG\r\n")
+				break
+			}
+		}
+		<-t.Context().Done()
+	}()
+	nc, err := nats.Connect("nats://" + l.Addr().String())
+	must(t, err)
+	defer nc.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	start := time.Now()
+	_, err = doctor.Examine(ctx, doctor.Config{Conn: nc})
+	if took := time.Since(start); !errors.Is(err, context.DeadlineExceeded) || took > 2*time.Second {
+		t.Errorf("Examine = %v after %v, want the end of its context at once", err, took)
 	}
 }

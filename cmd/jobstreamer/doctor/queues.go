@@ -1,6 +1,8 @@
 package doctor
 
 import (
+	"context"
+	"encoding/json"
 	"slices"
 	"strings"
 	"time"
@@ -11,9 +13,11 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// queues judges the work queues: whether their consumers are as they should be, and whether somebody takes what waits.
-func (x *examination) queues() Check {
+// queues judges the work queues: whether their consumers are as they should be, and whether somebody takes what waits. It also returns
+// the pools in which something waits, as app=pool.
+func (x *examination) queues(ctx context.Context) (Check, map[string]bool) {
 	c := Check{Name: "queues"}
+	busy := map[string]bool{}
 	var waiting uint64
 	queues := 0
 	for name, s := range x.streams {
@@ -36,15 +40,45 @@ func (x *examination) queues() Check {
 			if err != nil {
 				continue // gone meanwhile
 			}
-			waiting += info.NumPending
 			judgeConsumer(&c, app, &info, pools)
 		}
 		for name, p := range pools {
+			p.waiting -= min(p.waiting, x.settled(ctx, app, name, p.waiting))
+			if waiting += p.waiting; p.waiting > 0 {
+				busy[app+"="+name] = true
+			}
 			x.judgePool(&c, app, name, p)
 		}
 	}
 	c.Saw = plural(queues, "queue") + ", " + plural(waiting, "execution") + " waiting"
-	return c
+	return c, busy
+}
+
+// maxSettled is how many requests of a pool are looked at, to see whether their executions wait.
+const maxSettled = 1000
+
+// settled counts the requests of a pool whose execution has ended: an abandoned one waits for nobody. The control bus removes them.
+func (x *examination) settled(ctx context.Context, app, pool string, waiting uint64) (n uint64) {
+	if waiting == 0 || waiting > maxSettled || ctx.Err() != nil {
+		return 0
+	}
+	queued, err := x.mgr.StreamContainedSubjects(subjects.RequestStream(app), subjects.RequestsOf(app, pool, "*"))
+	records := x.streams[subjects.BucketStream(subjects.ExecutionsBucket)]
+	if err != nil || records == nil {
+		return 0
+	}
+	for subject := range queued {
+		id := subject[strings.LastIndexByte(subject, '.')+1:]
+		m, err := records.ReadLastMessageForSubject("$KV." + subjects.ExecutionsBucket + "." + app + ".*." + id)
+		if err != nil {
+			continue
+		}
+		var e bus.Execution
+		if json.Unmarshal(m.Data, &e) == nil && e.BatchStatus.Ended() {
+			n++
+		}
+	}
+	return n
 }
 
 // pool is what the consumers of a pool have in all.
@@ -57,7 +91,7 @@ type pool struct {
 func judgeConsumer(c *Check, app string, info *api.ConsumerInfo, pools map[string]*pool) {
 	name, priority, ok := strings.Cut(info.Name, "=")
 	if !ok || !slices.Contains(subjects.Priorities(), priority) {
-		c.wrong("delete it if it is not yours: nats consumer rm "+info.Stream+" "+info.Name,
+		c.wrong("remove the consumer if it is not yours; the requests stay: nats consumer rm "+info.Stream+" "+info.Name,
 			"consumer %s of %s is not the control bus's: a work queue gives a request to one consumer only", info.Name, info.Stream)
 		return
 	}
@@ -72,7 +106,7 @@ func judgeConsumer(c *Check, app string, info *api.ConsumerInfo, pools map[strin
 	paused(c, info)
 	want := bus.RequestConsumerConfig(app, name, priority)
 	if info.Config.FilterSubject != want.FilterSubject || info.Config.AckPolicy != api.AckExplicit || info.Config.AckWait != want.AckWait {
-		c.wrong("delete it, and start a control bus again: nats consumer rm "+info.Stream+" "+info.Name,
+		c.wrong("remove the consumer, whose requests stay, and start a control bus again: nats consumer rm "+info.Stream+" "+info.Name,
 			"consumer %s of %s was altered: it has filter %s and waits %s for an ack, not %s and %s", info.Name, info.Stream,
 			info.Config.FilterSubject, info.Config.AckWait, want.FilterSubject, want.AckWait)
 	}

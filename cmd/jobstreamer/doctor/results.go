@@ -47,7 +47,7 @@ func (x *examination) recorded(before, after map[string]api.ConsumerInfo) Check 
 		open += lag
 		paused(&c, &a)
 		switch moved := a.AckFloor.Stream > b.AckFloor.Stream || a.Delivered.Consumer > b.Delivered.Consumer; {
-		case a.Paused || lag == 0:
+		case a.Paused || lag == 0 || x.full:
 		case b.NumPending+uint64(max(0, b.NumAckPending)) == 0: // came while we looked
 		case !moved && a.NumPending == 0:
 			c.wrong("ask again in a quarter of a minute; if they are still there, look at the log of the control bus",
