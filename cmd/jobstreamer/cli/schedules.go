@@ -16,7 +16,7 @@ import (
 func (c *CLI) scheduleCommand() *cobra.Command {
 	return group("schedule", "Schedules: when jobs fire",
 		`A schedule is Quartz cron: second minute hour day month weekday [year]. One of day and weekday is a question mark.`,
-		c.scheduleSet(), c.scheduleShow(), c.schedulePreview(), c.schedulePause(), c.scheduleResume(), c.scheduleDelete())
+		c.scheduleSet(), c.scheduleShow(), c.schedulePreview(), c.scheduleFires(), c.schedulePause(), c.scheduleResume(), c.scheduleDelete())
 }
 
 // preview says which fires are wanted.
