@@ -23,6 +23,7 @@ type Config struct {
 	Replicas  int    // of every stream and bucket; 1, 3 or 5; default 1
 	Retention Retention
 	Group     bool         // writes that wait: for a server that syncs each message to disk
+	Embedded  bool         // the broker runs in this process, which alone has its data directory
 	Log       *slog.Logger // default: none
 }
 
@@ -127,7 +128,7 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Bus, error) {
 		b.Pub.Close()
 		return nil, err
 	}
-	b.Leases = &Leases{store: leases, log: cfg.Log, seen: map[string]sighting{}}
+	b.Leases = &Leases{store: leases, inside: cfg.Embedded, log: cfg.Log, seen: map[string]sighting{}}
 	return b, nil
 }
 

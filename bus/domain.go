@@ -60,7 +60,8 @@ type Schedule struct {
 	TimeZone   string        `json:"time_zone,omitempty"` // IANA; empty is the bus's own
 	Calendar   string        `json:"calendar,omitempty"`
 	Substitute bool          `json:"substitution,omitempty"`
-	Misfire    string        `json:"misfire,omitempty"` // [MisfireFireOnce] if empty
+	Misfire    string        `json:"misfire,omitempty"`       // [MisfireFireOnce] if empty
+	After      string        `json:"misfire_after,omitempty"` // a duration, [DefaultMisfireAfter] if empty
 	Active     bool          `json:"active"`
 	Generation uint64        `json:"generation"` // 1, 2, ...: one more with each edit, pause or resume
 	Since      subjects.Time `json:"since"`      // the generation decides the nominal times after it
@@ -70,12 +71,15 @@ type Schedule struct {
 // Key is the schedule's key, that of its job.
 func (s *Schedule) Key() string { return JobKey(s.App, s.Job) }
 
-// What becomes of nominal times that passed while nobody could fire them.
+// What becomes of misfires: nominal times that passed while no bus ran, or were decided later than misfire_after.
 const (
 	MisfireFireOnce = "fire_once" // the newest is fired, the ones before are skipped
 	MisfireFireAll  = "fire_all"  // each is fired
 	MisfireSkip     = "skip"      // none is fired
 )
+
+// DefaultMisfireAfter is that of schedules that say nothing else.
+const DefaultMisfireAfter = "60s"
 
 // Fire is the decision about one nominal time: an execution, or why there is none. It is made once,
 // by creating the key.
@@ -83,7 +87,7 @@ type Fire struct {
 	Generation uint64        `json:"generation"`
 	Nominal    subjects.Time `json:"nominal_time"`
 	Execution  int64         `json:"execution_id,omitempty"`
-	Skipped    string        `json:"skipped,omitempty"` // misfire, paused, calendar, exclusive ...
+	Skipped    string        `json:"skipped,omitempty"` // misfire, edited, calendar, exclusive ...
 	CaughtUp   bool          `json:"caught_up,omitempty"`
 	Closed     bool          `json:"closed,omitempty"` // the execution was purged: not to be made again
 	Time       subjects.Time `json:"time"`             // of the decision

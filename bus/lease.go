@@ -16,16 +16,22 @@ const LeaseTTL = 15 * time.Second
 // Lease says which bus does a chore. It saves work only: whoever holds one, or thinks so, still decides by compare-and-set.
 type Lease struct {
 	Holder string        `json:"holder"`
-	Time   subjects.Time `json:"time"` // when it was renewed, for people
+	Time   subjects.Time `json:"time"`               // when it was renewed, for people
+	Inside bool          `json:"embedded,omitempty"` // the broker runs in the holder's process
 }
 
 // Leases are renewed by their holders. Whoever else wants one watches its revision: unchanged for [LeaseTTL] by one's own
 // clock, it is free. So no clocks are compared, and nothing hangs on when the server expires a message.
+//
+// A bus whose own process runs the broker need not wait for a lease that such a bus held: one process at a time has the
+// broker's data directory (it is locked), and one process is one bus. So that holder's process has ended, with the former
+// broker in it. A holder that reached the former broker over the network may live on; its lease is waited for.
 type Leases struct {
-	store *Store[Lease]
-	log   *slog.Logger
-	mu    sync.Mutex
-	seen  map[string]sighting
+	store  *Store[Lease]
+	inside bool // the broker runs in this process
+	log    *slog.Logger
+	mu     sync.Mutex
+	seen   map[string]sighting
 }
 
 type sighting struct {
@@ -67,24 +73,28 @@ func (l *Leases) tryRenew(ctx context.Context, name, holder string) bool {
 // Renew takes the lease if it is free, or keeps it if holder has it.
 func (l *Leases) Renew(ctx context.Context, name, holder string) (held bool, err error) {
 	e, err := l.store.Get(ctx, name)
+	own := Lease{holder, subjects.Now(), l.inside}
 	switch {
 	case errors.Is(err, ErrNotFound):
-		_, err = l.store.Create(ctx, name, Lease{holder, subjects.Now()})
+		_, err = l.store.Create(ctx, name, own)
 		if errors.Is(err, ErrExists) {
 			return false, nil
 		}
 		return err == nil, err
 	case err != nil:
 		return false, err
-	case e.Value.Holder != holder && !l.silent(name, e.Revision):
+	case e.Value.Holder != holder && !l.ended(&e.Value) && !l.silent(name, e.Revision):
 		return false, nil
 	}
-	_, err = l.store.Update(ctx, name, Lease{holder, subjects.Now()}, e.Revision)
+	_, err = l.store.Update(ctx, name, own, e.Revision)
 	if errors.Is(err, ErrChanged) {
 		return false, nil
 	}
 	return err == nil, err
 }
+
+// ended says whether another holder's process is known to have ended.
+func (l *Leases) ended(other *Lease) bool { return l.inside && other.Inside }
 
 // silent says whether the lease has been at a revision for so long that its holder is gone.
 func (l *Leases) silent(name string, revision uint64) bool {

@@ -51,9 +51,9 @@ func TestReadJSON(t *testing.T) {
 			errs: []string{`/substitution: want true or false, got "true"`},
 		},
 		"a whole schedule": {
-			body: `{"cron_notation":"0 0 3 * * ?","time_zone":"Asia/Tokyo","calendar":"c","substitution":true,"misfire":"skip"}`,
+			body: `{"cron_notation":"0 0 3 * * ?","time_zone":"Asia/Tokyo","calendar":"c","substitution":true,"misfire":"skip","misfire_after":"5m"}`,
 			into: func() any { return &rest.NewSchedule{} },
-			want: &rest.NewSchedule{CronNotation: "0 0 3 * * ?", TimeZone: "Asia/Tokyo", Calendar: "c", Substitution: true, Misfire: "skip"},
+			want: &rest.NewSchedule{CronNotation: "0 0 3 * * ?", TimeZone: "Asia/Tokyo", Calendar: "c", Substitution: true, Misfire: "skip", MisfireAfter: "5m"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

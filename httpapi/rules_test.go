@@ -195,7 +195,18 @@ func TestSchedules(t *testing.T) {
 	e.call("PUT", at+"/pause", "").code(404, "no_such_schedule")
 	e.call("DELETE", at, "").code(404, "no_such_schedule")
 	e.call("PUT", "/default/job/b/schedule", `{"cron_notation":"0 0 3 * * ?"}`).code(404, "no_such_job")
-	e.call("POST", at, `{"cron_notation":"0 0 25 * * ?","time_zone":"Mars/Olympus","calendar":"c","misfire":"x"}`).code(422, "invalid_body").shape("problem-schedule")
+	e.call("POST", at, `{"cron_notation":"0 0 25 * * ?","time_zone":"Mars/Olympus","calendar":"c","misfire":"x","misfire_after":"60"}`).code(422, "invalid_body").shape("problem-schedule")
+	for _, after := range []string{"60", "0s", "999ms", "-5s", "25h", "soon", "1s 5s", "NaNs"} {
+		e.call("PUT", at, `{"cron_notation":"0 0 3 * * ?","misfire_after":"`+after+`"}`).code(422, "invalid_body")
+	}
+	var kept rest.Schedule
+	if e.call("PUT", at, `{"cron_notation":"0 0 3 * * ?","misfire_after":"5m"}`).want(201).into(&kept); kept.MisfireAfter != "5m" {
+		t.Errorf("misfire_after is %q, want 5m as it was sent", kept.MisfireAfter)
+	}
+	if e.call("PUT", at+"/pause", "").want(200).into(&kept); kept.MisfireAfter != "5m" {
+		t.Errorf("misfire_after is %q after a pause, want 5m", kept.MisfireAfter)
+	}
+	e.call("DELETE", at, "").want(204)
 	e.call("POST", at, "").code(422, "invalid_body")
 	e.call("POST", at, `{"cron_notation":"0 0 3 30 2 ?"}`).code(422, "invalid_body") // never
 	e.call("PUT", at, `{"cron_notation":"0 0 3 * * ?"}`).want(201)

@@ -89,7 +89,7 @@ func faultsOfPreview(sent *rest.NewPreview) faults {
 func scheduleFor(app, token string, sent *rest.NewSchedule) bus.Schedule {
 	return bus.Schedule{
 		App: app, Job: token, Cron: sent.CronNotation, TimeZone: sent.TimeZone, Calendar: sent.Calendar,
-		Substitute: sent.Substitution, Misfire: sent.Misfire, Active: true,
+		Substitute: sent.Substitution, Misfire: sent.Misfire, After: sent.MisfireAfter, Active: true,
 	}
 }
 
@@ -149,6 +149,7 @@ func scheduleOf(s *bus.Schedule) *rest.Schedule {
 	}
 	return &rest.Schedule{
 		CronNotation: s.Cron, TimeZone: orNil(s.TimeZone), Calendar: orNil(s.Calendar), Substitution: s.Substitute,
-		Misfire: cmp.Or(s.Misfire, bus.MisfireFireOnce), Active: s.Active, LastUpdatedTime: s.UpdateTime,
+		Misfire: cmp.Or(s.Misfire, bus.MisfireFireOnce), MisfireAfter: cmp.Or(s.After, bus.DefaultMisfireAfter),
+		Active: s.Active, LastUpdatedTime: s.UpdateTime,
 	}
 }

@@ -26,7 +26,20 @@
 // fire a second twice. But it can leave keys that the new generation's walk has not come to, hence a walk begins at
 // the newest key of its own generation. While a schedule is paused it asks for nothing, so nothing is made up for.
 //
-// A nominal time that was not decided within a minute (Config.OnTime) is a misfire, see [bus.Schedule] for what then happens.
+// # Misfires
+//
+// A nominal time is a misfire if it passed while no bus ran, as far as the bus that decides it knows, or if it is decided
+// later than the schedule's misfire_after (60s if it says nothing). [bus.Schedule] says what then becomes of it. A bus runs
+// while it renews the lease, or tries to. One that was stopped, suspended, or had its clock set forward by more than the
+// lease's time did not run meanwhile, does not lead until it has renewed the lease, and treats what passed as misfires.
+//
+// Between the death of a leader and the takeover by a bus that ran all the time nobody leads. What passes then is no
+// misfire within misfire_after, or one restart would lose a nightly fire of a schedule that skips misfires. But many
+// fires are not made at once: unless the policy is fire_all, only the newest of these times is fired.
+//
+// An edit makes up for nothing: what it finds undecided is fired if it is on time, by the same rules, and else skipped
+// as edited, whatever the policy. A pause must not start what was missed last night.
+//
 // A long run of misfires that are skipped shares the key of its newest time; a time within it that has a key of its
 // own was decided by that.
 //

@@ -74,7 +74,7 @@ func (s *Scheduler) activate(ctx context.Context, app, job string, active bool, 
 	return err
 }
 
-// Remove deletes a schedule. What was due before is decided. Errors as of Pause.
+// Remove deletes a schedule. What was due before is decided: fired if it is on time. Errors as of Pause.
 func (s *Scheduler) Remove(ctx context.Context, app, job string) error {
 	_, err := s.edit(ctx, app, job, func(was *bus.Schedule) (*bus.Schedule, string, error) {
 		if was == nil {
@@ -143,7 +143,7 @@ func (s *Scheduler) editOnce(ctx context.Context, app, job string, change edit) 
 	generation := uint64(0)
 	if was != nil {
 		generation = was.Generation
-		if err := s.decide(ctx, was, now); err != nil {
+		if err := s.decide(ctx, was, now, true); err != nil {
 			return 0, err
 		}
 	} else if generation, err = s.lastGeneration(ctx, key); err != nil {

@@ -34,7 +34,7 @@ func TestLease(t *testing.T) {
 			time.Sleep(time.Second)
 			one.stop()
 			time.Sleep(5 * time.Second)
-			if !two.leading.Load() {
+			if !two.watch.leading() {
 				t.Error("bus-2 does not lead 5 s after bus-1 ended")
 			}
 		})

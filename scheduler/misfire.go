@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"cmp"
 	"iter"
 	"time"
 
@@ -16,6 +17,10 @@ const (
 	maxCount = 1_000_000
 
 	skippedMisfire = "misfire"
+	skippedEdited  = "edited" // a misfire that an edit, a pause or a deletion of the schedule came upon
+
+	minAfter = time.Second
+	maxAfter = 24 * time.Hour
 )
 
 // step is what is to be decided about a nominal time.
@@ -27,17 +32,51 @@ type step struct {
 	count    int
 }
 
-// due returns what is to be decided about the nominal times between from and now, in order. What was due
-// no longer than onTime ago is fired. What was due before is a misfire: fire_once fires the newest unless
-// something on time follows, fire_all each, skip none.
-func (p *plan) due(from, now time.Time, policy string, onTime time.Duration) iter.Seq[step] {
+// lateness says which nominal times are late, and what becomes of those.
+type lateness struct {
+	policy string
+	reason string    // why a late time is skipped
+	late   time.Time // times until then are misfires
+	unled  time.Time // times after late, until then, passed while no bus led: not later than misfire_after, but all at once
+}
+
+// latenessOf is that of the schedule's nominal times, for a walk or an edit at now, which makes up for nothing. What
+// passed until missed and until unled is as [watch.watched] says.
+func latenessOf(sc *bus.Schedule, now, missed, unled time.Time, edit bool) lateness {
+	l := lateness{policy: sc.Misfire, reason: skippedMisfire, late: missed, unled: unled}
+	if edit {
+		l.policy, l.reason = bus.MisfireSkip, skippedEdited
+	}
+	after, err := time.ParseDuration(cmp.Or(sc.After, bus.DefaultMisfireAfter))
+	if err != nil { // written by a version that knows more
+		after, _ = time.ParseDuration(bus.DefaultMisfireAfter)
+	}
+	if late := now.Add(-after - 1); late.After(l.late) {
+		l.late = late
+	}
+	return l
+}
+
+// due returns what is to be decided about the nominal times between from and now, in order.
+//
+//	from ---- misfires ---- late ---- nobody led ---- unled ---- on time ---- now
+//
+// Of the misfires fire_once fires the newest unless something follows, fire_all each, skip none. Of what passed while
+// nobody led, but is no misfire, fire_all fires each, and the others the newest unless something on time follows: so one
+// fire is not lost when another bus takes over, and many are not made at once. What is on time is fired.
+func (p *plan) due(from, now time.Time, l lateness) iter.Seq[step] {
 	return func(yield func(step) bool) {
-		late := now.Add(-onTime - 1) // the end of what is late
-		if late.After(from) {
-			if !p.misfires(from, late, p.catchUp(late, now, policy), yield) {
+		if l.late.After(from) {
+			if !p.misfires(from, l.late, p.catchUp(l.late, now, l.policy), l.reason, true, yield) {
 				return
 			}
-			from = late
+			from = l.late
+		}
+		if l.unled.After(from) && l.policy != bus.MisfireFireAll {
+			if !p.misfires(from, l.unled, p.catchUp(l.unled, now, bus.MisfireFireOnce), l.reason, false, yield) {
+				return
+			}
+			from = l.unled
 		}
 		for t := range p.between(from, now) {
 			if !yield(step{nominal: t}) {
@@ -47,7 +86,7 @@ func (p *plan) due(from, now time.Time, policy string, onTime time.Duration) ite
 	}
 }
 
-// catchUp is how many of the misfires until late are fired.
+// catchUp is how many of the late times until late are fired.
 func (p *plan) catchUp(late, now time.Time, policy string) int {
 	switch policy {
 	case bus.MisfireSkip:
@@ -61,25 +100,25 @@ func (p *plan) catchUp(late, now time.Time, policy string) int {
 	return 1
 }
 
-// misfires yields the misfires between from and late: the newest are fired, as many as keep says, the others skipped.
-func (p *plan) misfires(from, late time.Time, keep int, yield func(step) bool) bool {
-	newest := p.newest(from, late, keep+1)
+// misfires yields the nominal times between from and to: the newest are fired, as many as keep says, the others skipped.
+func (p *plan) misfires(from, to time.Time, keep int, reason string, late bool, yield func(step) bool) bool {
+	newest := p.newest(from, to, keep+1)
 	if len(newest) > keep {
-		if !p.skip(from, newest[0], yield) {
+		if !p.skip(from, newest[0], reason, yield) {
 			return false
 		}
 		newest = newest[1:]
 	}
 	for _, t := range newest {
-		if !yield(step{nominal: t, caughtUp: true}) {
+		if !yield(step{nominal: t, caughtUp: late}) {
 			return false
 		}
 	}
 	return true
 }
 
-// skip yields the nominal times between from and to as misfires, many of them as one.
-func (p *plan) skip(from, to time.Time, yield func(step) bool) bool {
+// skip yields the nominal times between from and to as skipped, many of them as one.
+func (p *plan) skip(from, to time.Time, reason string, yield func(step) bool) bool {
 	var single []time.Time
 	count := 0
 	for t := range p.between(from, to) {
@@ -91,10 +130,10 @@ func (p *plan) skip(from, to time.Time, yield func(step) bool) bool {
 		}
 	}
 	if count > maxSingle {
-		return yield(step{nominal: to, skipped: skippedMisfire, from: single[0], count: count})
+		return yield(step{nominal: to, skipped: reason, from: single[0], count: count})
 	}
 	for _, t := range single {
-		if !yield(step{nominal: t, skipped: skippedMisfire}) {
+		if !yield(step{nominal: t, skipped: reason}) {
 			return false
 		}
 	}

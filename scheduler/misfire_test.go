@@ -9,6 +9,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 )
 
+// In these tests a bus has been leading all the time.
 func TestDue(t *testing.T) {
 	const hourly, minutely, secondly = "0 0 * * * ?", "0 * * * * ?", "* * * * * ?"
 	day := func(h, m, s int) time.Time { return time.Date(2026, 5, 4, h, m, s, 0, time.UTC) }
@@ -42,10 +43,62 @@ func TestDue(t *testing.T) {
 				t.Fatal(err)
 			}
 			var got []string
-			for s := range p.due(tt.from, tt.now, tt.policy, time.Minute) {
+			for s := range p.due(tt.from, tt.now, latenessOf(&bus.Schedule{Misfire: tt.policy}, tt.now, time.Time{}, time.Time{}, false)) {
 				if len(got) > 0 && !s.nominal.Before(tt.now.Add(-time.Minute)) && tt.cron == secondly {
 					continue // a minute of it is on time
 				}
+				got = append(got, s.String())
+			}
+			if got := strings.Join(got, ", "); got != tt.want {
+				t.Errorf("due: %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+// Nothing was decided since 8:00.
+func TestDueUnwatched(t *testing.T) {
+	day := func(h, m, s int) time.Time { return time.Date(2026, 5, 4, h, m, s, 0, time.UTC) }
+	const every10, every20m = "0/10 * * * * ?", "0 0/20 * * * ?"
+	for _, tt := range []struct {
+		name, cron, policy, after string
+		now, missed, unled        time.Time
+		edit                      bool
+		want                      string
+	}{
+		{"skip skips what passed while nobody ran", every10, bus.MisfireSkip, "", day(8, 0, 35), day(8, 0, 34), day(8, 0, 34), false,
+			"8:00:10 misfire, 8:00:20 misfire, 8:00:30 misfire"},
+		{"fire_once fires one of it", every10, "", "", day(8, 0, 35), day(8, 0, 34), day(8, 0, 34), false,
+			"8:00:10 misfire, 8:00:20 misfire, 8:00:30 late"},
+		{"fire_all fires all of it", every10, bus.MisfireFireAll, "", day(8, 0, 35), day(8, 0, 34), day(8, 0, 34), false,
+			"8:00:10 late, 8:00:20 late, 8:00:30 late"},
+		{"what came after is on time", every10, bus.MisfireSkip, "", day(8, 0, 45), day(8, 0, 24), day(8, 0, 24), false,
+			"8:00:10 misfire, 8:00:20 misfire, 8:00:30, 8:00:40"},
+		{"of what passed while nobody led the newest is fired", every10, bus.MisfireSkip, "", day(8, 0, 35), day(7, 0, 0), day(8, 0, 34), false,
+			"8:00:10 misfire, 8:00:20 misfire, 8:00:30"},
+		{"fire_all fires each of it", every10, bus.MisfireFireAll, "", day(8, 0, 35), day(7, 0, 0), day(8, 0, 34), false,
+			"8:00:10, 8:00:20, 8:00:30"},
+		{"nobody ran, then nobody led", every10, bus.MisfireSkip, "", day(8, 0, 35), day(8, 0, 15), day(8, 0, 34), false,
+			"8:00:10 misfire, 8:00:20 misfire, 8:00:30"},
+		{"a schedule has more patience", every20m, bus.MisfireSkip, "30m", day(8, 45, 0), day(7, 0, 0), day(7, 0, 0), false,
+			"8:20, 8:40"},
+		{"a schedule has less patience", every10, bus.MisfireSkip, "5s", day(8, 0, 36), day(7, 0, 0), day(7, 0, 0), false,
+			"8:00:10 misfire, 8:00:20 misfire, 8:00:30 misfire"},
+		{"an edit skips what passed while nobody ran", every10, bus.MisfireFireAll, "", day(8, 0, 45), day(8, 0, 24), day(8, 0, 24), true,
+			"8:00:10 edited, 8:00:20 edited, 8:00:30, 8:00:40"},
+		{"an edit skips what is too late", every20m, "", "", day(9, 0, 30), day(7, 0, 0), day(7, 0, 0), true,
+			"8:20 edited, 8:40 edited, 9:00"},
+		{"an edit at a bus that does not lead", every10, bus.MisfireFireAll, "", day(8, 0, 35), day(7, 0, 0), day(8, 0, 34), true,
+			"8:00:10 edited, 8:00:20 edited, 8:00:30"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p, err := newPlan(&bus.Schedule{Cron: tt.cron}, time.UTC)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sc := &bus.Schedule{Misfire: tt.policy, After: tt.after}
+			var got []string
+			for s := range p.due(day(8, 0, 0), tt.now, latenessOf(sc, tt.now, tt.missed, tt.unled, tt.edit)) {
 				got = append(got, s.String())
 			}
 			if got := strings.Join(got, ", "); got != tt.want {
@@ -63,7 +116,7 @@ func TestFireAllIsBounded(t *testing.T) {
 	now := time.Date(2026, 5, 4, 0, 0, 0, 0, time.UTC)
 	var skipped, late, onTime int
 	var last time.Time
-	for s := range p.due(now.Add(-time.Hour), now, bus.MisfireFireAll, time.Minute) {
+	for s := range p.due(now.Add(-time.Hour), now, latenessOf(&bus.Schedule{Misfire: bus.MisfireFireAll}, now, time.Time{}, time.Time{}, false)) {
 		if !s.nominal.After(last) {
 			t.Errorf("%v comes after %v", s.nominal, last)
 		}

@@ -19,7 +19,7 @@ type plan struct {
 	loc  *time.Location
 }
 
-// Faults are all that is wrong with a schedule's cron_notation, time_zone, calendar and misfire.
+// Faults are all that is wrong with a schedule's cron_notation, time_zone, calendar, misfire and misfire_after.
 func Faults(sc bus.Schedule) (all []*bus.FieldError) {
 	add := func(path, want, got string) {
 		all = append(all, &bus.FieldError{Path: path, Want: want, Got: got})
@@ -41,6 +41,9 @@ func Faults(sc bus.Schedule) (all []*bus.FieldError) {
 	case "", bus.MisfireFireOnce, bus.MisfireFireAll, bus.MisfireSkip:
 	default:
 		add("/misfire", bus.MisfireFireOnce+", "+bus.MisfireFireAll+" or "+bus.MisfireSkip, sc.Misfire)
+	}
+	if after, err := time.ParseDuration(sc.After); sc.After != "" && (err != nil || after < minAfter || after > maxAfter) {
+		add("/misfire_after", "a duration from 1s to 24h, such as "+bus.DefaultMisfireAfter+" or 5m", sc.After)
 	}
 	return all
 }

@@ -32,6 +32,14 @@ func TestCheck(t *testing.T) {
 			"/calendar: want no calendar: this version knows none, got de"},
 		{"a policy that is none", bus.Schedule{Cron: "0 0 3 * * ?", Misfire: "panic"},
 			"/misfire: want fire_once, fire_all or skip, got panic"},
+		{"a time without a unit", bus.Schedule{Cron: "0 0 3 * * ?", After: "60"},
+			"/misfire_after: want a duration from 1s to 24h, such as 60s or 5m, got 60"},
+		{"less than cron can tell apart", bus.Schedule{Cron: "0 0 3 * * ?", After: "0s"},
+			"/misfire_after: want a duration from 1s to 24h, such as 60s or 5m, got 0s"},
+		{"patience", bus.Schedule{Cron: "0 0 3 * * ?", After: "24h"}, ""},
+		{"a crontab", bus.Schedule{Cron: "30 2 * * 1-5"},
+			"/cron_notation: want a Quartz cron expression: column 13: 5 fields, want 6 or 7 fields " +
+				`(second minute hour day-of-month month day-of-week [year]); did you mean "0 30 2 ? * MON-FRI", got 30 2 * * 1-5`},
 		{"all at once", bus.Schedule{Cron: "0 0 0 31 2 ?", TimeZone: "Local", Misfire: "panic"},
 			"/cron_notation: want an expression that fires: no date matches, got 0 0 0 31 2 ?\n" +
 				"/time_zone: want an IANA time zone such as Europe/Berlin, got Local\n/misfire: want fire_once, fire_all or skip, got panic"},

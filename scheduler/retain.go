@@ -26,7 +26,7 @@ func (s *Scheduler) retain(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
-		if !s.leading.Load() {
+		if !s.watch.leading() {
 			continue
 		}
 		if n, err := s.purge(ctx, subjects.TimeOf(time.Now().Add(-s.bus.Retention().Fires))); err != nil && ctx.Err() == nil {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -46,24 +45,22 @@ type Config struct {
 	Index    Index
 	Submit   Submitter
 	TimeZone *time.Location // of schedules that name none, the same at every bus; default UTC
-	OnTime   time.Duration  // a fire that is decided later than this after it was due is a misfire; default a minute
 	Log      *slog.Logger   // default: none
 }
 
 // Scheduler fires the jobs of one NATS, together with those of other buses.
 type Scheduler struct {
-	bus     *bus.Bus
-	index   Index
-	submit  Submitter
-	onTime  time.Duration
-	log     *slog.Logger
-	fires   decisions
-	leases  leases
-	ledger  *ledger
-	plans   *plans
-	wakes   *queue
-	locks   locks
-	leading atomic.Bool
+	bus    *bus.Bus
+	index  Index
+	submit Submitter
+	log    *slog.Logger
+	fires  decisions
+	leases leases
+	ledger *ledger
+	plans  *plans
+	wakes  *queue
+	locks  locks
+	watch  watch
 }
 
 // New returns a scheduler; [Scheduler.Run] runs it.
@@ -73,7 +70,6 @@ func New(cfg Config) *Scheduler {
 	}
 	return &Scheduler{
 		bus: cfg.Bus, index: cfg.Index, submit: cfg.Submit, log: cfg.Log,
-		onTime: cmp.Or(cfg.OnTime, time.Minute),
 		fires:  cfg.Bus.Fires,
 		leases: cfg.Bus.Leases,
 		ledger: newLedger(),

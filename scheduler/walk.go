@@ -16,7 +16,7 @@ var errOld = errors.New("took too long since it was read")
 
 // walk finishes the schedule's open fires and decides what is due. A bus that does not lead has nothing to do.
 func (s *Scheduler) walk(ctx context.Context, key string) error {
-	if !s.leading.Load() {
+	if !s.watch.leading() {
 		return nil
 	}
 	release, err := s.locks.take(ctx, key)
@@ -43,7 +43,7 @@ func (s *Scheduler) walkTo(ctx context.Context, key string, now subjects.Time) e
 	if err != nil {
 		return err
 	}
-	err = s.decide(ctx, &e.Value, now)
+	err = s.decide(ctx, &e.Value, now, false)
 	if errors.Is(err, errOld) {
 		s.wakes.add(key)
 		return nil
@@ -66,14 +66,15 @@ func (s *Scheduler) due(key string, now subjects.Time) bool {
 	return !next.IsZero() && !next.After(now.Std())
 }
 
-// decide decides the schedule's nominal times until now, in order. What cannot be submitted stays open.
-func (s *Scheduler) decide(ctx context.Context, sc *bus.Schedule, now subjects.Time) error {
+// decide decides the schedule's nominal times until now, in order, before an edit or not. What cannot be submitted stays open.
+func (s *Scheduler) decide(ctx context.Context, sc *bus.Schedule, now subjects.Time, edit bool) error {
 	p, err := s.plans.of(sc)
 	if err != nil || !sc.Active {
 		return nil // a plan that nobody can read asks for nothing
 	}
 	read := time.Now()
-	for st := range p.due(s.ledger.newest(sc), now.Std(), sc.Misfire, s.onTime) {
+	missed, unled := s.watch.watched(now.Std())
+	for st := range p.due(s.ledger.newest(sc), now.Std(), latenessOf(sc, now.Std(), missed, unled, edit)) {
 		if old(read) {
 			return errOld
 		}

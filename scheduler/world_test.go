@@ -35,6 +35,7 @@ type world struct {
 	t         *testing.T
 	srv       *server.Server
 	retention bus.Retention
+	embedded  bool // the NATS runs in the process of each bus
 }
 
 func newWorld(t *testing.T) *world { return &world{t: t, srv: bustest.Server(t)} }
@@ -64,7 +65,7 @@ func (w *world) run(name string, set ...func(*node)) *node {
 
 func (w *world) start(name string, run func(*Scheduler, context.Context) error, set []func(*node)) *node {
 	w.t.Helper()
-	b := bustest.Open(w.t, w.srv, bus.Config{Name: name, Retention: w.retention})
+	b := bustest.Open(w.t, w.srv, bus.Config{Name: name, Retention: w.retention, Embedded: w.embedded})
 	n := &node{t: w.t, index: &watched{Index: index.New(b)}, records: &records{bus: b}}
 	n.Scheduler = New(Config{Bus: b, Index: n.index, Submit: n.records})
 	n.ctx, n.cancel = context.WithCancel(context.Background())
@@ -97,15 +98,18 @@ func (n *node) die() {
 
 // leads makes a bus believe that it leads, whatever others do.
 func leads(n *node) {
-	n.leases = always{}
-	n.leading.Store(true)
+	n.leases = always{true}
+	n.watch.renew(true, time.Now())
 }
 
-type always struct{}
+// standsBy makes a bus believe that another one leads.
+func standsBy(n *node) { n.leases = always{false} }
 
-func (always) Keep(ctx context.Context, _, _ string, renewed func(bool)) {
+type always struct{ leads bool }
+
+func (a always) Keep(ctx context.Context, _, _ string, renewed func(bool)) {
 	for ctx.Err() == nil {
-		renewed(true)
+		renewed(a.leads)
 		select {
 		case <-time.After(leaseEvery):
 		case <-ctx.Done():
@@ -141,8 +145,22 @@ func (n *node) set(sc bus.Schedule) {
 	}
 }
 
+// lives lets a bus that does nothing by itself go on leading without a gap.
+func (n *node) lives() {
+	n.watch.mu.Lock()
+	defer n.watch.mu.Unlock()
+	n.watch.renewed = time.Now().Round(0)
+}
+
 // walkNow walks a schedule as if it had been woken.
 func (n *node) walkNow(job string) {
+	n.t.Helper()
+	n.lives()
+	n.walkAsIs(job)
+}
+
+// walkAsIs is walkNow for a bus that may have been away.
+func (n *node) walkAsIs(job string) {
 	n.t.Helper()
 	if err := n.walk(context.Background(), "app."+job); err != nil {
 		n.t.Fatal(err)

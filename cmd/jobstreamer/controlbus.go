@@ -84,7 +84,7 @@ func openControlBus(ctx context.Context, s busSettings, log *slog.Logger) (c *co
 	s.retention.Sessions = login.KeepFor(s.login.timeout)
 	if c.bus, err = bus.Open(ctx, c.conn, bus.Config{
 		Name: s.name, Replicas: s.replicas, Retention: s.retention, Log: log,
-		Group: c.server != nil && s.sync == "always",
+		Group: c.server != nil && s.sync == "always", Embedded: c.server != nil,
 	}); err != nil {
 		return c, ofFlag(err)
 	}

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/url"
+	"strconv"
 
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
@@ -140,6 +142,13 @@ func (c *Client) PutSchedule(ctx context.Context, app, job string, s rest.NewSch
 // Preview says when a schedule would fire.
 func (c *Client) Preview(ctx context.Context, p rest.NewPreview) (fires rest.Preview, err error) {
 	_, err = c.do(ctx, request{method: "POST", path: "/schedule/preview", body: p}, &fires)
+	return fires, err
+}
+
+// Fires lists what was decided about the times of a job's schedules, newest first.
+func (c *Client) Fires(ctx context.Context, app, job string, limit int) (fires rest.Fires, err error) {
+	query := url.Values{"limit": {strconv.Itoa(limit)}}
+	_, err = c.do(ctx, request{method: "GET", path: path(app, "job", job, "schedule", "fires"), query: query}, &fires)
 	return fires, err
 }
 

@@ -98,6 +98,7 @@ type Schedule struct {
 	Calendar        *string       `json:"calendar" edn:"schedule/calendar,in=calendar/name"`
 	Substitution    bool          `json:"substitution" edn:"schedule/substitution?"`
 	Misfire         string        `json:"misfire" edn:"schedule/misfire,keyword"`
+	MisfireAfter    string        `json:"misfire_after" edn:"schedule/misfire-after" doc:"A duration: a time that is decided later is a misfire."`
 	Active          bool          `json:"active" edn:"schedule/active?" doc:"false while it is paused."`
 	LastUpdatedTime subjects.Time `json:"last_updated_time" edn:"schedule/last-updated-time"`
 }

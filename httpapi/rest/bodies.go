@@ -18,7 +18,8 @@ type NewSchedule struct {
 	TimeZone     string `json:"time_zone,omitempty" edn:"schedule/time-zone" doc:"IANA name; without one that of the control bus." example:"Asia/Tokyo"`
 	Calendar     string `json:"calendar,omitempty" edn:"schedule/calendar,in=calendar/name" doc:"Name of a calendar."`
 	Substitution bool   `json:"substitution,omitempty" edn:"schedule/substitution?" doc:"Move a fire off a holiday instead of leaving it out."`
-	Misfire      string `json:"misfire,omitempty" edn:"schedule/misfire,keyword" enum:"fire_once,fire_all,skip" doc:"What becomes of times that passed while nobody could fire them; without one fire_once."`
+	Misfire      string `json:"misfire,omitempty" edn:"schedule/misfire,keyword" enum:"fire_once,fire_all,skip" doc:"What becomes of misfires: times that passed while no control bus ran, or that are decided later than misfire_after. fire_once fires the newest of them, unless a time follows that is fired; fire_all fires each; skip fires none. Without one fire_once."`
+	MisfireAfter string `json:"misfire_after,omitempty" edn:"schedule/misfire-after" doc:"A duration from 1s to 24h. A time that is decided later than that is a misfire, though a control bus ran. Of times that passed while one control bus took over from another, and are not so late, only the newest is fired, or with fire_all each. Without one 60s." example:"5m"`
 }
 
 // Diagram is the body with a diagram of a job.

@@ -44,7 +44,8 @@ func parse(words []token, end int) (*Schedule, *Error) {
 	}
 	if (byMonth == nil) == (byWeek == nil) {
 		const want = "? in exactly one of day of month and day of week"
-		return nil, dayOfWeek.refuse(weekDays, want, "%s with %s as day of month, want %s", quote(weekDays.text), quote(monthDays.text), want)
+		return nil, dayOfWeek.refuse(weekDays, want, "%s with %s as day of month, want %s%s",
+			quote(weekDays.text), quote(monthDays.text), want, oneOpenDay(words))
 	}
 	if byMonth != nil {
 		s.days.fill(byMonth)
@@ -65,7 +66,7 @@ func miscounted(words []token, end int) *Error {
 	if len(words) == 1 {
 		problem = "1 field, want " + want
 	}
-	return &Error{Column: end, Problem: problem, Want: want}
+	return &Error{Column: end, Problem: problem + hint(words), Want: want}
 }
 
 // split finds the fields. Only ASCII letters change case: a dotless i is not an I.

@@ -16,7 +16,7 @@ import (
 func (c *CLI) scheduleCommand() *cobra.Command {
 	return group("schedule", "Schedules: when jobs fire",
 		`A schedule is Quartz cron: second minute hour day month weekday [year]. One of day and weekday is a question mark.`,
-		c.scheduleSet(), c.scheduleShow(), c.schedulePreview(), c.schedulePause(), c.scheduleResume(), c.scheduleDelete())
+		c.scheduleSet(), c.scheduleShow(), c.schedulePreview(), c.scheduleFires(), c.schedulePause(), c.scheduleResume(), c.scheduleDelete())
 }
 
 // preview says which fires are wanted.
@@ -49,7 +49,8 @@ func (c *CLI) scheduleSet() *cobra.Command {
   jobstreamer schedule set hourly "0 0 * * * ?" --misfire skip`
 	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
 		f.StringVar(&sched.TimeZone, "timezone", "", "`ZONE` such as Europe/Berlin (default: the control bus's)")
-		f.StringVar(&sched.Misfire, "misfire", "", "`WHAT` becomes of times that passed while nobody could fire: fire_once, fire_all or skip (default: fire_once)")
+		f.StringVar(&sched.Misfire, "misfire", "", "`WHAT` becomes of times that passed while no control bus ran, or are late by more than --misfire-after: fire_once, fire_all or skip (default: fire_once)")
+		f.StringVar(&sched.MisfireAfter, "misfire-after", "", "`TIME` from 1s to 24h: a time that is decided later than that is a misfire (default: 60s)")
 		f.StringVar(&sched.Calendar, "calendar", "", "`NAME` of a calendar with holidays")
 		f.BoolVar(&sched.Substitution, "substitution", false, "move a fire off a holiday instead of leaving it out")
 	})
@@ -148,7 +149,7 @@ func (c *CLI) scheduleShow() *cobra.Command {
 				return
 			}
 			is := j.Schedule
-			p.fields("Job", cell{j.Name, bold}, "Cron", is.CronNotation, "Time zone", text(is.TimeZone), "Calendar", text(is.Calendar), "Misfire", is.Misfire,
+			p.fields("Job", cell{j.Name, bold}, "Cron", is.CronNotation, "Time zone", text(is.TimeZone), "Calendar", text(is.Calendar), "Misfire", is.Misfire, "Misfire after", is.MisfireAfter,
 				"Paused", yes(!is.Active), "Next", next(p, j), "Changed", p.at(is.LastUpdatedTime))
 		})
 	})

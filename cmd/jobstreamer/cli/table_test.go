@@ -92,6 +92,15 @@ func TestDrawing(t *testing.T) {
 			}})
 		}},
 		{"no fires", func(p *page) { drawFires(p, rest.Preview{}) }},
+		{"decisions", func(p *page) {
+			drawDecisions(p, rest.Fires{Results: []rest.Fire{
+				{NominalTime: before(time.Minute), DecideTime: before(time.Minute), ExecutionID: ptr(int64(4712))},
+				{NominalTime: before(time.Hour), DecideTime: before(time.Minute), ExecutionID: ptr(int64(4711)), CaughtUp: true},
+				{NominalTime: before(26 * time.Hour), DecideTime: before(time.Minute), Skipped: ptr("misfire"), SkippedCount: 1},
+				{NominalTime: before(27 * time.Hour), DecideTime: before(time.Minute), Skipped: ptr("edited"), SkippedFrom: ptr(before(48 * time.Hour)), SkippedCount: 147},
+			}})
+		}},
+		{"no decisions", func(p *page) { drawDecisions(p, rest.Fires{}) }},
 		{"deployment", func(p *page) { asked.drawDeployment(p, "shop", &deployment, []string{"b"}, 1234*time.Millisecond) }},
 		{"components", func(p *page) {
 			drawComponents(p, []rest.Component{{Class: "a.b.C", Ref: "c", Kinds: []string{"batchlet"}, Origin: "orders-1.2.jar"}, {Class: "x", Ref: "x", Kinds: []string{"item-reader", "listener"}, Origin: "built-in"}})
