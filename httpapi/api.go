@@ -318,5 +318,11 @@ func accepted(ctx huma.Context) string {
 	return ctx.Header("Accept")
 }
 
+// fromV1Client reports whether the answer is EDN although the request asked for no format by name: see knowsOnlyEDN.
+func fromV1Client(ctx huma.Context) bool {
+	a, ok := ctx.(answered)
+	return ok && a.format == inEDN && inEDN.liked(accepted(ctx), true) == 0
+}
+
 // Unwrap is for [humaecho.Unwrap].
 func (a answered) Unwrap() huma.Context { return a.request }

@@ -318,7 +318,14 @@ func parameterFault(d *huma.ErrorDetail) rest.Fault {
 
 // parameterError is what a handler found wrong with a parameter or a header.
 func parameterError(name, want, got string) error {
-	return &refusal{http.StatusBadRequest, []error{&huma.ErrorDetail{Location: "query." + name, Message: "want " + want, Value: got}}}
+	r := &refusal{status: http.StatusBadRequest}
+	r.add(name, want, got)
+	return r
+}
+
+// add adds a fault of a parameter.
+func (r *refusal) add(name, want, got string) {
+	r.errs = append(r.errs, &huma.ErrorDetail{Location: "query." + name, Message: "want " + want, Value: got})
 }
 
 // maxShown is how many bytes of what was sent an answer shows.

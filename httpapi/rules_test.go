@@ -389,7 +389,8 @@ func TestSearch(t *testing.T) {
 		"q=since:2026-01-04":                  "Import2 import",
 		"q=since:2026-01-03+until:2026-01-04": "import nightly",
 		"q=until:2026-01-02":                  "night",
-		"q=since:xxx":                         "Import2 idle import night nightly",
+		"q=batch-status:unknown":              "",
+		"with=execution,+settings&q=idle":     "idle",
 		"sort_by=name:desc":                   "nightly night import idle Import2",
 		"sort-by=last-execution-started":      "idle night nightly import Import2",
 		"sort_by=last_execution_started:desc": "Import2 import nightly night idle",
@@ -409,6 +410,28 @@ func TestSearch(t *testing.T) {
 	}
 	for _, by := range []string{"nope", "name:up", "name,,", ":"} {
 		e.call("GET", "/default/jobs?sort_by="+by, "").code(400, "invalid_parameter")
+		e.call("GET", "/default/jobs?sort-by="+by, "").code(400, "invalid_parameter")
+	}
+	known, day := "q: want since:, until:, batch-status: or exit-status:", "q: want a day of UTC such as 2026-11-24"
+	for query, want := range map[string]string{
+		"q=status:failed":              known + ", or a word that names contain, got status:failed",
+		"q=night+pool:a2":              known,
+		"q=:failed":                    known,
+		"q=since:today":                day + ", got since:today",
+		"q=since:2026-13-01":           day,
+		"q=until:":                     day,
+		"q=batch-status:fail":          "q: want batch-status: with one of undispatched, unrestarted, starting, started, stopping, stopped, failed, completed, abandoned, unknown, got batch-status:fail",
+		"q=exit-status:":               "q: want a part of an exit status behind exit-status:",
+		"with=exection":                "with: want execution, notation, schedule, settings, got exection",
+		"q=since:today+status:failed":  "2 things are wrong with the request",
+		"q=since:today&sort_by=newest": "2 things are wrong with the request",
+	} {
+		for _, path := range []string{"/default/jobs", "/default/jobs/download"} {
+			r := e.call("GET", path+"?"+query, "", "Accept", "application/json").code(400, "invalid_parameter")
+			if !strings.Contains(string(r.body), want) {
+				t.Errorf("GET %s?%s = %s, want %s", path, query, r.body, want)
+			}
+		}
 	}
 }
 

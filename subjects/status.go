@@ -20,6 +20,11 @@ const (
 	Queued       BatchStatus = "queued"       // known from the original control bus; not written here
 )
 
+// Statuses are those that an execution can have, in the order of its life.
+func Statuses() []BatchStatus {
+	return []BatchStatus{Undispatched, Unrestarted, Starting, Started, Stopping, Stopped, Failed, Completed, Abandoned, Unknown}
+}
+
 // Ended says whether nothing follows s, but that a stopped or failed execution can be abandoned.
 func (s BatchStatus) Ended() bool {
 	switch s {

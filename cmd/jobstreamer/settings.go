@@ -23,6 +23,9 @@ const (
 	configFlag = "config"
 )
 
+// ofStep are flags whose variables an agent sets for each step: a command in a step's script means what it says, not that step.
+var ofStep = map[string]bool{"job": true, "step": true, "attempt": true}
+
 // envName is where the environment has a flag's value.
 func envName(flag string) string {
 	return envPrefix + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
@@ -35,7 +38,7 @@ func applySettings(flags *pflag.FlagSet, env map[string]string) error {
 	var errs []error
 	flags.VisitAll(func(f *pflag.Flag) {
 		value := env[envName(f.Name)]
-		if given[f.Name] || value == "" {
+		if given[f.Name] || value == "" || ofStep[f.Name] {
 			return
 		}
 		given[f.Name] = true

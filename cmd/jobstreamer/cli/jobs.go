@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,16 +31,24 @@ func (c *CLI) jobList() *cobra.Command {
 	var state string
 	cmd := c.leaf("list [WORD...]", "List jobs with their schedules and latest executions", func(s *session, args []string) error {
 		if state != "" {
+			if err := checkStatus(state); err != nil {
+				return err
+			}
 			args = append(args, "batch-status:"+state)
 		}
 		search.Query = strings.Join(args, " ")
+		none := "No jobs. `" + s.again("job apply -f FILE") + "` makes some."
+		if search.Query != "" {
+			none = "No job matches; `" + s.again("job list") + "` shows all."
+		}
 		return showList(s, func(c *client.Client, p client.Page) (rest.List[rest.Job], error) {
 			search.Page = p
 			return c.Jobs(s.ctx, s.app, search)
-		}, s.drawJobs)
+		}, func(p *page, list rest.List[rest.Job]) { drawJobs(p, list, none) })
 	})
 	cmd.Long = `Lists the jobs of an application. Words choose those whose name contains any of them. Conditions are about the latest execution:
-since:2026-11-24, until:2026-11-25, batch-status:failed, exit-status:X.`
+since:2026-11-24, until:2026-11-25, batch-status:failed, exit-status:X. One that is not understood is refused, so that nobody takes all jobs
+for those that match.`
 	cmd.Example = `  jobstreamer job list --app billing
   jobstreamer job list --status failed --watch
   jobstreamer job list night since:2026-11-24 --sort last_execution_started:desc`
@@ -52,7 +61,16 @@ since:2026-11-24, until:2026-11-25, batch-status:failed, exit-status:X.`
 	return c.flags(cmd)
 }
 
-func (s *session) drawJobs(p *page, list rest.List[rest.Job]) {
+// checkStatus refuses what is no batch status.
+func checkStatus(status string) error {
+	known := statuses()
+	if slices.Contains(known, strings.ToLower(status)) {
+		return nil
+	}
+	return usage("--status %s: want one of %s", status, strings.Join(known, ", "))
+}
+
+func drawJobs(p *page, list rest.List[rest.Job], none string) {
 	t := newTable("JOB", ">LATEST", "STATUS", "STARTED", ">TOOK", ">OK", ">FAILED", "NEXT", "SCHEDULE")
 	for _, j := range list.Results {
 		e := j.LatestExecution
@@ -63,7 +81,7 @@ func (s *session) drawJobs(p *page, list rest.List[rest.Job]) {
 		t.row(j.Name, e.ExecutionID, status(e.BatchStatus), p.at(e.StartTime), p.took(e.StartTime, e.EndTime),
 			j.Stats.Success, j.Stats.Failure, next(p, &j), scheduleText(j.Schedule))
 	}
-	drawList(p, t, list, "No jobs. `"+s.again("job apply -f FILE")+"` makes some.")
+	drawList(p, t, list, none)
 }
 
 func next(p *page, j *rest.Job) string {

@@ -80,7 +80,7 @@ func TestDrawing(t *testing.T) {
 		{"app", func(p *page) {
 			asked.drawApp(p, &rest.AppInfo{Name: "shop", Description: "Orders", Classpath: []string{"file:///a.jar", "file:///b/"}, CreateTime: before(time.Hour)})
 		}},
-		{"jobs", func(p *page) { asked.drawJobs(p, sampleJobs()) }},
+		{"jobs", func(p *page) { drawJobs(p, sampleJobs(), "none") }},
 		{"job", func(p *page) { asked.drawJob(p, &one) }},
 		{"latest executions", func(p *page) { asked.drawLatest(p, sampleJobs()) }},
 		{"execution", func(p *page) { drawExecution(p, &e) }},
