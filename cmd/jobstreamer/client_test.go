@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/cli"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
@@ -150,8 +151,8 @@ func TestCtrlCWhileWaiting(t *testing.T) {
 		}
 		err := cmd.Wait()
 		var exit *exec.ExitError
-		if !errors.As(err, &exit) || exit.ExitCode() != exitError {
-			t.Errorf("%s: %v, want exit status 1", flags, err)
+		if !errors.As(err, &exit) || exit.ExitCode() != cli.ExitInterrupted {
+			t.Errorf("%s: %v, want exit status 130", flags, err)
 		}
 		want := fmt.Sprintf("interrupted: execution %d of slow goes on.\n  wait  jobstreamer execution wait %d\n  stop  jobstreamer execution stop %d\n", id, id, id)
 		if !strings.HasSuffix(errs.String(), want) {
@@ -163,7 +164,7 @@ func TestCtrlCWhileWaiting(t *testing.T) {
 		if got := d.try(t.Context(), fmt.Sprintf("execution stop %d --wait", id)); got.code != exitOK || !strings.Contains(got.out, "of slow was stopped after") {
 			t.Errorf("%+v", got)
 		}
-		if got := d.try(t.Context(), fmt.Sprintf("execution wait %d", id)); got.code != exitError || !strings.Contains(got.out, "of slow was stopped") {
+		if got := d.try(t.Context(), fmt.Sprintf("execution wait %d", id)); got.code != cli.ExitStopped || !strings.Contains(got.out, "of slow was stopped") {
 			t.Errorf("%+v", got)
 		}
 	}
@@ -186,7 +187,7 @@ func TestWaitingHasATimeout(t *testing.T) {
 	d := newDesk(t)
 	d.try(t.Context(), "job apply DIR/slow.xml")
 	got := d.try(t.Context(), "run slow --wait --timeout 200ms --app default --server "+d.bus.rest)
-	if got.code != exitError || !strings.Contains(got.err, "not ended after 200ms: execution 1 of slow goes on.\n  wait  jobstreamer execution wait 1 --app default\n") {
+	if got.code != cli.ExitTimeout || !strings.Contains(got.err, "not ended after 200ms: execution 1 of slow goes on.\n  wait  jobstreamer execution wait 1 --app default\n") {
 		t.Errorf("%+v", got)
 	}
 	d.try(t.Context(), "execution stop 1")
@@ -214,7 +215,7 @@ func TestWaitingOutlivesTheServer(t *testing.T) {
 		proxy.ServeHTTP(w, r)
 	}))
 	defer s.Close()
-	if got := d.try(t.Context(), "run slow --wait --server "+s.URL); got.code != exitError || !strings.Contains(got.out, "Execution 1 of slow was stopped") {
+	if got := d.try(t.Context(), "run slow --wait --server "+s.URL); got.code != cli.ExitStopped || !strings.Contains(got.out, "Execution 1 of slow was stopped") {
 		t.Errorf("%+v", got)
 	}
 }
@@ -316,7 +317,7 @@ func TestUnreachable(t *testing.T) {
 		"app list -o yaml --server http://127.0.0.1:1":    "jobstreamer: cannot reach the control bus",
 	} {
 		got := try(t.Context(), append(testEnv, "HOME="+t.TempDir()), strings.Fields(line)...)
-		if got.code != exitError || got.out != "" || !strings.HasPrefix(got.err, want) {
+		if got.code != cli.ExitAway || got.out != "" || !strings.HasPrefix(got.err, want) {
 			t.Errorf("%s: %+v, want %q", line, got, want)
 		}
 	}

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -33,9 +32,6 @@ func (e UsageError) Error() string { return e.Err.Error() }
 func (e UsageError) Unwrap() error { return e.Err }
 
 func usage(format string, args ...any) error { return UsageError{fmt.Errorf(format, args...)} }
-
-// ErrSaid ends a command with exit status 1; what it means was said.
-var ErrSaid = errors.New("it was said")
 
 // CLI makes commands that share their settings.
 type CLI struct {

@@ -34,7 +34,9 @@ func (c *CLI) runCommand() *cobra.Command {
 	cmd.Long = `Starts an execution of a job. With --wait it waits for the end: the exit status is 0 only if the execution completed, and the last line says
 how it ended and why. With --follow it shows the output meanwhile.
 
-Ctrl-C ends the waiting, not the execution.`
+Ctrl-C ends the waiting, not the execution.
+
+` + ExitHelp
 	cmd.Example = `  jobstreamer run nightly -p date=2026-11-24
   jobstreamer run nightly -p date=2026-11-24 --wait --timeout 2h && echo done
   jobstreamer run nightly --follow

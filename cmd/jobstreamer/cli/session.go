@@ -87,6 +87,19 @@ func (s *session) againThere(command string) string {
 	return "jobstreamer " + command + s.given("context", s.context) + s.given("server", s.server)
 }
 
+// CommandAt is a command line for the control bus at address: it names that one if commands of this user go elsewhere.
+func (c *CLI) CommandAt(address, command string) string {
+	is, err := c.chosen()
+	at := cmp.Or(is.Server, client.DefaultURL)
+	if err != nil || at != address && at != strings.Replace(address, "//127.0.0.1:", "//localhost:", 1) {
+		command += " --server " + address
+	}
+	if err != nil || is.App != "" && is.App != "default" {
+		command += " --app default"
+	}
+	return "jobstreamer " + command
+}
+
 // given is a flag as it was given on the command line. What the environment says it says again.
 func (s *session) given(name, value string) string {
 	if value == "" || value == s.Env["JOBSTREAMER_"+strings.ToUpper(name)] {

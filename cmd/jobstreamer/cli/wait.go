@@ -34,7 +34,9 @@ func (c *CLI) executionWait() *cobra.Command {
 		}
 		return s.seeThrough(e, &st)
 	})
-	cmd.Long = `Waits for the end of an execution. The exit status is 0 only if it completed.`
+	cmd.Long = `Waits for the end of an execution. The exit status is 0 only if it completed.
+
+` + ExitHelp
 	st.endFlags(cmd)
 	c.showFlags(cmd)
 	return c.flags(cmd)
@@ -58,9 +60,9 @@ func (s *session) seeThrough(e *rest.Execution, st *start) error {
 	}
 	switch {
 	case s.ctx.Err() != nil:
-		return s.leave(e, "interrupted")
+		return s.leave(e, "interrupted", ExitInterrupted)
 	case ctx.Err() != nil:
-		return s.leave(e, fmt.Sprintf("not ended after %s", st.timeout))
+		return s.leave(e, fmt.Sprintf("not ended after %s", st.timeout), ExitTimeout)
 	case err != nil:
 		return err
 	}
@@ -117,10 +119,10 @@ func waiting(e *rest.Execution) string {
 }
 
 // leave says that an execution goes on although nobody waits any more.
-func (s *session) leave(e *rest.Execution, why string) error {
+func (s *session) leave(e *rest.Execution, why string, status int) error {
 	fmt.Fprintf(s.Err, "%s: execution %d of %s goes on.\n  wait  %s\n  stop  %s\n", why, e.ExecutionID, e.Job,
 		s.again(fmt.Sprintf("execution wait %d", e.ExecutionID)), s.again(fmt.Sprintf("execution stop %d", e.ExecutionID)))
-	return ErrSaid
+	return said{status}
 }
 
 // ended says how an execution ended.
@@ -133,14 +135,14 @@ func (s *session) ended(e *rest.Execution) error {
 		if err != nil || done {
 			return err
 		}
-		return ErrSaid
+		return said{exitOf(e.BatchStatus)}
 	}
 	p := s.out()
 	fmt.Fprintf(p, "Execution %d of %s %s%s%s.\n", e.ExecutionID, e.Job, p.in(status(e.BatchStatus).color, endWord(e.BatchStatus)), after(p, e), reasonOf(e))
 	if done {
 		return nil
 	}
-	return ErrSaid
+	return said{exitOf(e.BatchStatus)}
 }
 
 func endWord(s subjects.BatchStatus) string {
