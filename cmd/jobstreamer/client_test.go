@@ -287,7 +287,7 @@ func TestCompletion(t *testing.T) {
 		{`app show ""`, "default\n:4\n"},
 		{`app deploy default ""`, ":0\n"},
 		{`job apply ""`, "json\nyaml\nyml\nedn\nxml\n:8\n"},
-		{`job list -o ""`, "table\njson\nyaml\nedn\n:4\n"},
+		{`job list -o ""`, "table\nwide\njson\nyaml\nedn\n:4\n"},
 		{`job export hello --format ""`, "json\nyaml\nedn\nxml\n:4\n"},
 		{`run --app none ""`, ":4\n"},
 		{`run --server http://127.0.0.1:1 ""`, ":4\n"},

@@ -30,7 +30,8 @@ func (c *CLI) agentList() *cobra.Command {
 }
 
 func drawAgents(p *page, list rest.List[rest.Agent]) {
-	t := newTable("AGENT", "STATUS", ">RUNS", ">SLOTS", ">CPU", ">MEMORY FREE", "APPLICATIONS", "POOLS", "HOST", "VERSION")
+	t := newTable("AGENT", "STATUS", ">RUNS", ">SLOTS", ">CPU", ">MEMORY FREE", "APPLICATIONS", "POOLS", "HOST", "VERSION").
+		dropping("VERSION", "HOST", "MEMORY FREE", "CPU", "POOLS").cutting("APPLICATIONS", "POOLS", "HOST", "VERSION")
 	for _, a := range list.Results {
 		t.row(a.Name, agentStatus(a.Status), a.Jobs.Running, a.Jobs.Slots, percent(a.Stats.CPU.System.Load), size(int64(a.Stats.Memory.Physical.Free)),
 			strings.Join(a.Apps, ","), strings.Join(a.Pools, ","), a.Host, a.AgentVersion)

@@ -62,9 +62,9 @@ func (c *CLI) appList() *cobra.Command {
 }
 
 func drawApps(p *page, list rest.List[rest.AppInfo]) {
-	t := newTable("NAME", "CHANGED", "DESCRIPTION")
+	t := newTable("NAME", "CHANGED", "DESCRIPTION").ifAny("DESCRIPTION").dropping("CHANGED").cutting("DESCRIPTION")
 	for _, a := range list.Results {
-		t.row(a.Name, p.at(a.LastUpdatedTime), a.Description)
+		t.row(a.Name, p.when(a.LastUpdatedTime), a.Description)
 	}
 	drawList(p, t, list, "There are no applications. `jobstreamer app create NAME` makes one.")
 }

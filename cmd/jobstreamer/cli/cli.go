@@ -140,7 +140,7 @@ func (c *CLI) flags(cmd *cobra.Command) *cobra.Command {
 
 // showFlags say how an answer is shown.
 func (c *CLI) showFlags(cmd *cobra.Command) {
-	c.outputFlag(cmd, "`FORMAT` table, or the server's answer as json, yaml or edn")
+	c.outputFlag(cmd, "`FORMAT` table, as wide as the terminal or 80 columns; wide, with all columns; or the server's answer as json, yaml or edn")
 }
 
 // quietFlag is for commands that have nothing to answer.

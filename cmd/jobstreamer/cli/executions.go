@@ -15,6 +15,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/help"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/client"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
 func (c *CLI) executionCommand() *cobra.Command {
@@ -65,15 +66,23 @@ func executionTable(p *page, all []rest.ExecutionSummary, jobs bool) *table {
 	if jobs {
 		heads = slices.Insert(heads, 1, "JOB")
 	}
-	t := newTable(heads...)
+	t := newTable(heads...).ifAny("EXIT STATUS", "BECAUSE").dropping("BECAUSE", "TOOK", "AGENT", "EXIT STATUS").cutting("BECAUSE", "EXIT STATUS")
 	for _, e := range all {
-		row := []any{e.ExecutionID, status(e.BatchStatus), text(e.ExitStatus), p.at(e.StartTime), p.took(e.StartTime, e.EndTime), agentName(e.Agent), because(&e)}
+		row := []any{e.ExecutionID, status(e.BatchStatus), ownExit(e.ExitStatus, e.BatchStatus), p.when(e.StartTime), p.took(e.StartTime, e.EndTime), agentName(e.Agent), because(&e)}
 		if jobs {
 			row = slices.Insert(row, 1, any(e.Job))
 		}
 		t.row(row...)
 	}
 	return t
+}
+
+// ownExit is the exit status, unless it only repeats the batch status.
+func ownExit(exit *string, s subjects.BatchStatus) string {
+	if strings.EqualFold(text(exit), string(s)) {
+		return ""
+	}
+	return text(exit)
 }
 
 func agentName(a *rest.AgentRef) string {
@@ -115,11 +124,7 @@ func drawExecution(p *page, e *rest.Execution) {
 	for _, k := range slices.Sorted(maps.Keys(e.JobParameters)) {
 		params = append(params, k+" = "+e.JobParameters[k])
 	}
-	exit := text(e.ExitStatus)
-	if strings.EqualFold(exit, string(e.BatchStatus)) {
-		exit = "" // it has no word of its own
-	}
-	p.fields("Execution", cell{fmt.Sprint(e.ExecutionID), bold}, "Job", e.Job, "Application", e.App, "Status", status(e.BatchStatus), "Exit status", exit,
+	p.fields("Execution", cell{fmt.Sprint(e.ExecutionID), bold}, "Job", e.Job, "Application", e.App, "Status", status(e.BatchStatus), "Exit status", ownExit(e.ExitStatus, e.BatchStatus),
 		"Exception", cell{text(e.Exception), red}, "Because", because(&e.ExecutionSummary), "Scheduled for", p.at(e.ScheduledFor), "Agent", agentName(e.Agent),
 		"Created", p.at(e.CreateTime), "Started", p.at(e.StartTime), "Ended", p.at(e.EndTime), "Took", p.took(e.StartTime, e.EndTime),
 		"Parameters", strings.Join(params, "\n"))
@@ -127,9 +132,10 @@ func drawExecution(p *page, e *rest.Execution) {
 		return
 	}
 	p.title("Steps")
-	t := newTable("STEP", "STATUS", "EXIT STATUS", "STARTED", ">TOOK", "EXCEPTION")
+	t := newTable("STEP", "STATUS", "EXIT STATUS", "STARTED", ">TOOK", "EXCEPTION").
+		ifAny("EXIT STATUS", "EXCEPTION").dropping("TOOK", "STARTED", "EXIT STATUS").cutting("EXCEPTION", "EXIT STATUS")
 	for _, x := range e.StepExecutions {
-		t.row(x.StepName, status(x.BatchStatus), text(x.ExitStatus), p.at(x.StartTime), p.took(x.StartTime, x.EndTime), text(x.Exception))
+		t.row(x.StepName, status(x.BatchStatus), ownExit(x.ExitStatus, x.BatchStatus), p.when(x.StartTime), p.took(x.StartTime, x.EndTime), text(x.Exception))
 	}
 	p.table(t)
 }

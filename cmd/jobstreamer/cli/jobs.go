@@ -71,15 +71,16 @@ func checkStatus(status string) error {
 }
 
 func drawJobs(p *page, list rest.List[rest.Job], none string) {
-	t := newTable("JOB", ">LATEST", "STATUS", "STARTED", ">TOOK", ">OK", ">FAILED", "NEXT", "SCHEDULE")
+	t := newTable("JOB", ">LATEST", "STATUS", "STARTED", ">TOOK", ">OK", ">FAILED", "NEXT", "SCHEDULE").
+		ifAny("NEXT", "SCHEDULE").dropping("SCHEDULE", "OK", "FAILED", "TOOK", "NEXT").cutting("SCHEDULE")
 	for _, j := range list.Results {
 		e := j.LatestExecution
 		if e == nil {
-			t.row(j.Name, "", "", "", "", j.Stats.Success, j.Stats.Failure, next(p, &j), scheduleText(j.Schedule))
+			t.row(j.Name, "", "", "", "", j.Stats.Success, j.Stats.Failure, nextFire(p, &j), scheduleCell(j.Schedule))
 			continue
 		}
-		t.row(j.Name, e.ExecutionID, status(e.BatchStatus), p.at(e.StartTime), p.took(e.StartTime, e.EndTime),
-			j.Stats.Success, j.Stats.Failure, next(p, &j), scheduleText(j.Schedule))
+		t.row(j.Name, e.ExecutionID, status(e.BatchStatus), p.when(e.StartTime), p.took(e.StartTime, e.EndTime),
+			j.Stats.Success, j.Stats.Failure, nextFire(p, &j), scheduleCell(j.Schedule))
 	}
 	drawList(p, t, list, none)
 }
@@ -89,6 +90,25 @@ func next(p *page, j *rest.Job) string {
 		return ""
 	}
 	return p.at(j.NextExecution.StartTime)
+}
+
+// nextFire is when the job fires next, in a table.
+func nextFire(p *page, j *rest.Job) either {
+	switch {
+	case j.Schedule != nil && !j.Schedule.Active:
+		return either{cell: cell{"paused", yellow}}
+	case j.NextExecution == nil:
+		return either{}
+	}
+	return p.when(j.NextExecution.StartTime)
+}
+
+// scheduleCell is a schedule in a table, which says elsewhere whether it is paused.
+func scheduleCell(s *rest.Schedule) either {
+	if s == nil {
+		return either{}
+	}
+	return either{cell: cell{text: strings.TrimSuffix(scheduleText(s), " (paused)")}, short: s.CronNotation}
 }
 
 func (c *CLI) jobShow() *cobra.Command {
@@ -127,7 +147,7 @@ func (s *session) drawJob(p *page, j *rest.Job) {
 
 // outline is a table of what a job consists of.
 func outline(j *jsl.Job) *table {
-	t := newTable("ID", "WHAT", "THEN")
+	t := newTable("ID", "WHAT", "THEN").ifAny("THEN").cutting("WHAT", "THEN")
 	j.Walk(func(path string, e jsl.Element) {
 		depth := strings.Count(path, "/steps/") + strings.Count(path, "/flows/") - 1
 		t.row(strings.Repeat("  ", depth)+e.ElementID(), elementText(e), following(e))

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -32,6 +33,7 @@ type env struct {
 	dir  string
 	vars map[string]string
 	in   string
+	out  io.Writer // where output goes; nil: into the outcome
 }
 
 func newEnv(t *testing.T) *env { return &env{dir: t.TempDir(), vars: map[string]string{"TZ": "UTC"}} }
@@ -39,7 +41,11 @@ func newEnv(t *testing.T) *env { return &env{dir: t.TempDir(), vars: map[string]
 // try runs one command to its end.
 func (e *env) try(ctx context.Context, args ...string) outcome {
 	var out, errs bytes.Buffer
-	c := New(Config{In: strings.NewReader(e.in), Out: &out, Err: &errs, Env: e.vars, Dir: e.dir, Version: "test"})
+	var to io.Writer = &out
+	if e.out != nil {
+		to = e.out
+	}
+	c := New(Config{In: strings.NewReader(e.in), Out: to, Err: &errs, Env: e.vars, Dir: e.dir, Version: "test"})
 	root := &cobra.Command{Use: "jobstreamer", SilenceUsage: true, SilenceErrors: true}
 	root.AddCommand(c.Work()...)
 	root.AddCommand(c.Contexts(), group("agent", "", "", c.Agents()...))

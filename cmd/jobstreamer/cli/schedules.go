@@ -88,13 +88,13 @@ func drawFires(p *page, v rest.Preview) {
 		fmt.Fprintln(p, "It never fires.")
 		return
 	}
-	t := newTable("FIRES", "HERE", "NOTE")
+	t := newTable("FIRES", "HERE", "NOTE").ifAny("NOTE").cutting("NOTE")
 	for _, f := range v.Fires {
 		local, zone := f.Local, ""
 		if day, clock, ok := strings.Cut(f.Local, "T"); ok && len(clock) >= len("15:04:05") {
 			local, zone = day+" "+clock[:8], strings.Replace(clock[8:], "Z", "UTC", 1)
 		}
-		t.row(strings.TrimSpace(local+" "+zone), p.at(f.Time), cell{f.Note, yellow})
+		t.row(strings.TrimSpace(local+" "+zone), p.when(f.Time), cell{f.Note, yellow})
 	}
 	p.table(t)
 }

@@ -46,7 +46,7 @@ func (c *CLI) open(ctx context.Context) (*session, error) {
 
 func (c *CLI) checkOutput() error {
 	if !slices.Contains(outputs, cmp.Or(c.output, formatTable)) {
-		return usage("--output %s: want table, json, yaml or edn", c.output)
+		return usage("--output %s: want one of %s", c.output, strings.Join(outputs, ", "))
 	}
 	return nil
 }
@@ -126,6 +126,9 @@ func isTerminal(stream any) bool {
 // pageTo is a page of output that goes to w in the end; drawn is where it is drawn.
 func (s *session) pageTo(end, drawn io.Writer) *page {
 	p := &page{Writer: drawn, live: isTerminal(end), now: time.Now(), zone: time.Local}
+	if s.output != formatWide {
+		p.width, _ = s.window(end)
+	}
 	p.color = p.live && !s.noColor && s.Env["NO_COLOR"] == "" && s.Env["TERM"] != "dumb"
 	if zone, err := time.LoadLocation(s.Env["TZ"]); err == nil && s.Env["TZ"] != "" {
 		p.zone = zone
@@ -137,7 +140,7 @@ func (s *session) pageTo(end, drawn io.Writer) *page {
 func (s *session) out() *page { return s.pageTo(s.Out, s.Out) }
 
 // tables says whether people read what is printed.
-func (c *CLI) tables() bool { return cmp.Or(c.output, formatTable) == formatTable }
+func (c *CLI) tables() bool { return c.output == "" || c.output == formatTable || c.output == formatWide }
 
 // done says what was done. Programs go by the exit status.
 func (s *session) done(format string, args ...any) {

@@ -108,11 +108,22 @@ func TestDrawing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for file, live := range map[string]bool{"pipe": false, "terminal": true} {
+	for file, c := range map[string]struct {
+		live  bool
+		width int
+	}{"pipe": {false, 80}, "terminal": {true, 80}, "wide": {false, 0}} {
 		var all bytes.Buffer
+		live := c.live
 		for _, d := range drawings {
 			all.WriteString("# " + d.name + "\n")
-			d.draw(&page{Writer: &all, live: live, color: live, now: noon, zone: zone})
+			var one bytes.Buffer
+			d.draw(&page{Writer: &one, live: live, color: live, width: c.width, now: noon, zone: zone})
+			for line := range strings.Lines(one.String()) {
+				if c.width > 0 && !strings.HasPrefix(d.name, "log") && !strings.Contains(line, "Warning") && columns(strings.TrimSuffix(line, "\n")) > c.width {
+					t.Errorf("%s, %s: a line of %d columns: %s", file, d.name, columns(line), line)
+				}
+			}
+			all.Write(one.Bytes())
 			all.WriteString("\n")
 		}
 		if !live && strings.Contains(all.String(), "\x1b") {
