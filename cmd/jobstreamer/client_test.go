@@ -101,7 +101,7 @@ func TestClientCommands(t *testing.T) {
 		"job apply DIR/broken.json", "run broken --wait", "execution show broken", "execution wait broken", "execution restart 3 --wait", "execution restart 1", "execution abandon 4", "execution show nobody", "execution stop x",
 		"run hello --idempotency-key k -p n=1", "execution wait hello", "run hello --idempotency-key k -p n=1", "run hello --idempotency-key k -p n=2", "execution wait 5",
 		"schedule set hello \"0 0 2 ? * MON-FRI\" --timezone Europe/Berlin --preview --from 2026-03-27T00:00:00Z -n 3", "schedule show hello", "schedule preview hello",
-		"schedule set hello \"0 0 2 1 1 ? 2199\" --timezone Europe/Berlin --misfire skip", "schedule show hello", "schedule pause hello", "job list", "schedule resume hello", "schedule preview hello -n 2", "schedule delete hello", "schedule delete hello", "schedule set hello often",
+		"schedule set hello \"0 0 2 1 1 ? 2199\" --timezone Europe/Berlin --misfire skip", "schedule show hello", "schedule pause hello", "job list", "schedule resume hello", "schedule preview hello -n 2", "schedule delete hello", "schedule delete hello --yes", "schedule delete hello --yes", "schedule set hello often",
 		"job show hello", "job list broken", "job list --status completed -o json", "execution list hello", "execution list", "app show default -o yaml", "app show default -o edn", "app show none -o edn", "app show default -o xml",
 		"agent block dev", "agent show none", "agent unblock dev", "job delete broken", "job delete broken -y", "job delete slow -y --keep-history", "job list --limit 1 --offset 2", "job list --limit 5000", "job lst", "logs", "logs 1 2",
 	} {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -166,53 +167,76 @@ func number(arg string) (int64, error) {
 }
 
 func (c *CLI) executionStop() *cobra.Command {
-	return c.changing("stop EXECUTION...", "Ask executions to end", (*client.Client).Stop, func(f *pflag.FlagSet, wait *bool) {
+	k := &changeKind{verb: "stop", done: "stopped", applies: stoppable, change: (*client.Client).Stop}
+	cmd := c.changing("stop EXECUTION|JOB...", "Ask executions to end; of a job, all that have not ended", k, func(f *pflag.FlagSet, wait *bool) {
 		f.BoolVar(wait, "wait", false, "until they have ended; the exit status does not say how")
 	})
+	cmd.Long = "Asks executions to end. A job or a glob of jobs stands for all their executions that have not ended.\n\n" + several
+	return cmd
 }
 
 func (c *CLI) executionAbandon() *cobra.Command {
-	return c.changing("abandon EXECUTION...", "Give up executions that wait, or that were stopped or failed: they will not be restarted",
-		(*client.Client).Abandon, func(*pflag.FlagSet, *bool) {})
+	k := &changeKind{verb: "abandon", done: "abandoned", destroys: true, applies: abandonable, change: (*client.Client).Abandon}
+	cmd := c.changing("abandon EXECUTION|JOB...", "Give up executions that wait, or that were stopped or failed: they will not be restarted", k, func(*pflag.FlagSet, *bool) {})
+	cmd.Long = `Gives up executions that wait, or that were stopped or failed: they will not be restarted. Of a job its latest execution is meant; a glob is of
+the jobs whose latest execution waits, was stopped or failed. With a glob or -, a terminal is asked and a script says --yes.
+
+` + several
+	return cmd
 }
 
 // change changes an execution.
 type change func(c *client.Client, ctx context.Context, app, job string, id int64) (*rest.Execution, error)
 
-func (c *CLI) changing(use, short string, change change, flags func(f *pflag.FlagSet, wait *bool)) *cobra.Command {
+// changeKind is a way to change executions.
+type changeKind struct {
+	verb, done string
+	destroys   bool // if the executions are not spelled out
+	applies    func(s subjects.BatchStatus) bool
+	change     change
+}
+
+func restartable(s subjects.BatchStatus) bool { return s == subjects.Failed || s == subjects.Stopped }
+func abandonable(s subjects.BatchStatus) bool { return restartable(s) || s.Waiting() }
+func stoppable(s subjects.BatchStatus) bool   { return !s.Ended() }
+
+func (c *CLI) changing(use, short string, k *changeKind, flags func(f *pflag.FlagSet, wait *bool)) *cobra.Command {
 	var wait bool
+	var m many
 	cmd := c.leaf(use, short, func(s *session, args []string) error {
-		for _, arg := range args {
-			if err := s.change(arg, wait, change); err != nil {
-				return err
-			}
+		t, err := s.expandExecutions(args, k.done, k.applies)
+		if err != nil {
+			return err
 		}
-		return nil
+		if t.single && !m.dry {
+			return s.change(t.all[0], wait, k.change)
+		}
+		w := &work{many: &m, one: "execution", more: "executions", verb: k.verb, done: k.done, destroys: k.destroys && !t.spelled, check: s.checkExecution(k.applies)}
+		if over, err := s.begin(w, &t); over || err != nil {
+			return err
+		}
+		return s.changeEach(w, &t, wait, k.change)
 	})
 	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) { flags(f, &wait) })
+	m.flags(cmd)
 	c.showFlags(cmd)
 	return c.flags(cmd)
 }
 
-func (s *session) change(arg string, wait bool, change change) error {
-	id, err := number(arg)
-	if err != nil {
-		return err
-	}
-	e, err := s.client.Execution(s.ctx, s.app, "", id) // whose path has the job
-	if err != nil {
+func (s *session) change(t target, wait bool, change change) error {
+	if err := s.complete(&t); err != nil {
 		return err
 	}
 	if wait {
-		return s.changeAndWait(e, change)
+		return s.changeAndWait(t, change)
 	}
-	return show(s, func(c *client.Client) (*rest.Execution, error) { return change(c, s.ctx, s.app, e.Job, id) }, func(p *page, e *rest.Execution) {
+	return show(s, func(c *client.Client) (*rest.Execution, error) { return change(c, s.ctx, s.app, t.job, t.id) }, func(p *page, e *rest.Execution) {
 		fmt.Fprintf(p, "Execution %d of %s is %s.\n", e.ExecutionID, e.Job, p.in(status(e.BatchStatus).color, string(e.BatchStatus)))
 	})
 }
 
-func (s *session) changeAndWait(e *rest.Execution, change change) error {
-	e, err := change(s.client, s.ctx, s.app, e.Job, e.ExecutionID)
+func (s *session) changeAndWait(t target, change change) error {
+	e, err := change(s.client, s.ctx, s.app, t.job, t.id)
 	if err != nil {
 		return err
 	}
@@ -221,4 +245,70 @@ func (s *session) changeAndWait(e *rest.Execution, change change) error {
 		return nil // it ended, as was wanted
 	}
 	return err
+}
+
+// changeEach changes all, and then waits for those that were changed.
+func (s *session) changeEach(w *work, t *targets, wait bool, change change) error {
+	r := &report{session: s, work: w}
+	var changed []*rest.Execution
+	err := eachOf(r, t.all, func(c *client.Client, t target) (*rest.Execution, error) {
+		if err := s.complete(&t); err != nil {
+			return nil, err
+		}
+		if wait {
+			c = s.client
+		}
+		e, err := change(c, s.ctx, s.app, t.job, t.id)
+		if err == nil && wait {
+			changed = append(changed, e)
+		}
+		return e, err
+	}, func(p *page, _ target, e *rest.Execution) string {
+		fmt.Fprintf(p, "Execution %d of %s is %s.\n", e.ExecutionID, e.Job, p.in(status(e.BatchStatus).color, string(e.BatchStatus)))
+		return w.done
+	})
+	if err != nil || !wait {
+		return r.end(err)
+	}
+	err = s.awaitEach(r, changed, 0, time.Time{})
+	if exit := ExitStatus(err); exit == ExitFailed || exit == ExitStopped { // they ended, as was wanted
+		return nil
+	}
+	return err
+}
+
+// complete finds the job of an execution.
+func (s *session) complete(t *target) error {
+	if t.id == 0 {
+		id, err := number(t.name)
+		if err != nil {
+			return err
+		}
+		t.id = id
+	}
+	if t.job != "" {
+		return nil
+	}
+	e, err := s.client.Execution(s.ctx, s.app, "", t.id) // whose path has the job
+	if err == nil {
+		t.job = e.Job
+	}
+	return err
+}
+
+// checkExecution says of what job an execution is and what became of it; an error if the work cannot be done.
+func (s *session) checkExecution(applies func(subjects.BatchStatus) bool) func(t target) (string, error) {
+	return func(t target) (string, error) {
+		if err := s.complete(&t); err != nil {
+			return "", err
+		}
+		e, err := s.client.Execution(s.ctx, s.app, t.job, t.id)
+		if err == nil && !applies(e.BatchStatus) {
+			err = fmt.Errorf("execution %d of %s is %s", t.id, e.Job, e.BatchStatus)
+		}
+		if err != nil {
+			return "", err
+		}
+		return fmt.Sprintf("%s, %s", e.Job, e.BatchStatus), nil
+	}
 }

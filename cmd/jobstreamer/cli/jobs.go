@@ -219,27 +219,51 @@ and logs of the program have the name that the job was made with.`
 }
 
 func (c *CLI) jobDelete() *cobra.Command {
-	var sure, keep bool
-	cmd := c.leaf("delete JOB", "Delete a job with its schedule and history", func(s *session, args []string) error {
-		question := fmt.Sprintf("Delete the job %s of %s with its schedule and the history of its executions?", args[0], s.app)
+	var m many
+	var keep bool
+	cmd := c.leaf("delete JOB...", "Delete jobs with their schedules and history", func(s *session, args []string) error {
+		t, err := s.expandJobs(args)
+		if err != nil {
+			return err
+		}
+		w := &work{many: &m, one: "job", more: "jobs", verb: "delete", done: "deleted", destroys: true, check: s.checkJob}
+		w.with = " of " + s.app + " with its schedule and the history of its executions"
 		if keep {
-			question = fmt.Sprintf("Delete the job %s of %s with its schedule?", args[0], s.app)
+			w.with = " of " + s.app + " with its schedule"
 		}
-		if err := s.confirm(sure, question); err != nil {
+		if over, err := s.begin(w, &t); over || err != nil {
 			return err
 		}
-		if err := s.client.DeleteJob(s.ctx, s.app, args[0], keep, client.Condition{}); err != nil {
-			return err
+		if t.single {
+			if err := s.client.DeleteJob(s.ctx, s.app, args[0], keep, client.Condition{}); err != nil {
+				return err
+			}
+			s.done("Job %s was deleted.\n", args[0])
+			return nil
 		}
-		s.done("Job %s was deleted.\n", args[0])
-		return nil
+		return s.deleteEach(w, &t, func(t target) (string, error) {
+			return "Job " + t.name + " was deleted.", s.client.DeleteJob(s.ctx, s.app, t.name, keep, client.Condition{})
+		})
 	})
+	cmd.Long = "Deletes jobs with their schedules and the history of their executions. On a terminal it asks; a script says --yes.\n\n" + several
 	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
-		f.BoolVar(&keep, "keep-history", false, "leave its executions")
+		f.BoolVar(&keep, "keep-history", false, "leave their executions")
 	})
-	yesFlag(cmd, &sure)
+	m.flags(cmd)
 	c.quietFlag(cmd)
 	return c.flags(cmd)
+}
+
+// checkJob says what a job's latest execution is at.
+func (s *session) checkJob(t target) (string, error) {
+	j, _, err := s.client.Job(s.ctx, s.app, t.name)
+	switch {
+	case err != nil:
+		return "", err
+	case j.LatestExecution == nil:
+		return "never executed", nil
+	}
+	return fmt.Sprintf("%d %s", j.LatestExecution.ExecutionID, j.LatestExecution.BatchStatus), nil
 }
 
 func milliseconds(n float64) time.Duration { return time.Duration(n * float64(time.Millisecond)) }

@@ -34,6 +34,7 @@ type env struct {
 	vars map[string]string
 	in   string
 	out  io.Writer // where output goes; nil: into the outcome
+	tty  *os.File  // where input comes from and errors go to; nil: a pipe
 }
 
 func newEnv(t *testing.T) *env { return &env{dir: t.TempDir(), vars: map[string]string{"TZ": "UTC"}} }
@@ -45,7 +46,12 @@ func (e *env) try(ctx context.Context, args ...string) outcome {
 	if e.out != nil {
 		to = e.out
 	}
-	c := New(Config{In: strings.NewReader(e.in), Out: to, Err: &errs, Env: e.vars, Dir: e.dir, Version: "test"})
+	var in io.Reader = strings.NewReader(e.in)
+	var errTo io.Writer = &errs
+	if e.tty != nil {
+		in, errTo = e.tty, e.tty
+	}
+	c := New(Config{In: in, Out: to, Err: errTo, Env: e.vars, Dir: e.dir, Version: "test"})
 	root := &cobra.Command{Use: "jobstreamer", SilenceUsage: true, SilenceErrors: true}
 	root.AddCommand(c.Work()...)
 	root.AddCommand(c.Contexts(), group("agent", "", "", c.Agents()...))

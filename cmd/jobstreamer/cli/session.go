@@ -140,7 +140,9 @@ func (s *session) pageTo(end, drawn io.Writer) *page {
 func (s *session) out() *page { return s.pageTo(s.Out, s.Out) }
 
 // tables says whether people read what is printed.
-func (c *CLI) tables() bool { return c.output == "" || c.output == formatTable || c.output == formatWide }
+func (c *CLI) tables() bool {
+	return c.output == "" || c.output == formatTable || c.output == formatWide
+}
 
 // done says what was done. Programs go by the exit status.
 func (s *session) done(format string, args ...any) {

@@ -15,7 +15,7 @@ type page struct {
 	io.Writer
 	live  bool // somebody looks: there may be hints that are old in a minute
 	color bool
-	width int  // columns that tables may have; 0: any
+	width int // columns that tables may have; 0: any
 	now   time.Time
 	zone  *time.Location
 }

@@ -121,3 +121,50 @@ func TestWatchFitsTheWindow(t *testing.T) {
 	p.resize(t, 100, 50)
 	fits(100, 50, "long-name-29")
 }
+
+// Somebody at a terminal is asked before what a glob found is changed, and before anything is deleted.
+func TestConfirmation(t *testing.T) {
+	e, _ := withBus(t)
+	for _, job := range []string{"night-1", "night-2"} {
+		e.apply(t, job, "Noop")
+	}
+	e.in = ""
+	if got := e.try(t.Context(), "run", "night-*"); got.failed != nil { // in a pipe
+		t.Fatalf("%+v", got)
+	}
+	for _, c := range []struct{ line, answer, asked, out string }{
+		{"execution stop night-*", "n", "Stop 2 executions: 1, 2? [y/N]", ""},
+		{"execution stop night-* --dry-run", "", "", "2 executions: 2 would be stopped."},
+		{"execution stop night-*", "y", "Stop 2 executions: 1, 2? [y/N]", "2 executions: 2 stopped."},
+		{"execution restart night-*", "", "Restart 2 executions: 1, 2? [y/N]", ""},
+		{"execution restart 1 2", "-", "", "2 executions: 2 restarted."},
+		{"execution abandon night-* --yes", "-", "", "2 executions: 2 abandoned."},
+		{"job delete night-1", "n", "Delete the job night-1 of default with its schedule and the history of its executions? [y/N]", ""},
+		{"job delete night-1 night-2", "yes", "Delete 2 jobs of default with their schedule and the history of their executions: night-1, night-2? [y/N]", "2 jobs: 2 deleted."},
+	} {
+		p := newTerminal(t, 80, 24)
+		e.tty = p.File
+		if c.answer != "-" {
+			if _, err := p.master.WriteString(c.answer + "\n"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got := e.try(t.Context(), strings.Fields(c.line)...)
+		var asked string
+		for range 200 { // until what was written came through the terminal
+			p.mu.Lock()
+			asked = p.seen.String()
+			p.mu.Unlock()
+			if strings.Contains(asked, c.asked) {
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		if !strings.Contains(asked, c.asked) || c.asked == "" && strings.Contains(asked, "[y/N]") {
+			t.Errorf("%s: asked %q, want %q", c.line, asked, c.asked)
+		}
+		if want := c.out == ""; want != (got.failed != nil) || !strings.Contains(got.out, c.out) || want && got.out != "" {
+			t.Errorf("%s: %+v, want %q", c.line, got, c.out)
+		}
+	}
+}
