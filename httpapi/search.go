@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"github.com/job-streamer/job-streamer-control-bus/bus/index"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
@@ -29,10 +31,22 @@ type Search struct {
 	With    string `query:"with" example:"execution" doc:"What is wanted besides, with commas between: execution (the executions of each job), notation (its diagram), settings (time monitor and status notifications)."`
 }
 
-func (in *jobSearch) query(s *Server) (index.JobQuery, error) {
-	q, err := in.Search.query(s)
-	q.Offset, q.Limit = in.skip(), in.Limit
-	return q, err
+// Resolve judges the application, beside the page: see checkResolvers.
+func (in *Search) Resolve(ctx huma.Context) []error { return in.AppPath.Resolve(ctx) }
+
+// byName returns how the list compares names. A cursor is a name: in another
+// order a job may move from one page to the next, and it would say nothing.
+func (in *jobSearch) byName() (order func(a, b string) int, err error) {
+	sorted := cmp.Or(in.SortBy, in.SortBy2)
+	switch {
+	case sorted == "name:desc":
+		return func(a, b string) int { return strings.Compare(b, a) }, nil
+	case sorted != "" && sorted != "name" && sorted != "name:asc" && in.cursor():
+		return nil, parameterError("sort_by", "name or name:desc with after and before; another order goes with offset", cut(sorted))
+	case sorted != "" && sorted != "name" && sorted != "name:asc":
+		return nil, nil
+	}
+	return strings.Compare, nil
 }
 
 func (in *Search) query(s *Server) (index.JobQuery, error) {
