@@ -96,8 +96,8 @@ func TestOlderClients(t *testing.T) {
 		{name: "counts", method: "GET", path: "/default/stats", status: 200, want: `\{:agents 0 :jobs 2\}`},
 
 		{name: "a search", method: "GET", path: "/default/jobs?q=Shell&limit=20&offset=1&sort-by=name%3Aasc", status: 200, want: `\{:results \[\{:db/id \d+ :job/name "MyShell" .*\}\] :hits 1 :offset 1 :limit 20\}`},
-		{name: "the second page", method: "GET", path: "/default/jobs?limit=1&offset=2", status: 200, want: `\{:results \[\{:db/id \d+ :job/name "MyShell" .*\}\] :hits 2 :offset 2 :limit 1\}`},
-		{name: "offset 0 is the first", method: "GET", path: "/default/jobs?limit=1&offset=0", status: 200, want: `\{:results \[\{:db/id \d+ :job/name "JOB-1" .*\}\] :hits 2 :offset 1 :limit 1\}`},
+		{name: "the second page", method: "GET", path: "/default/jobs?limit=1&offset=2", status: 200, want: `\{:results \[\{:db/id \d+ :job/name "MyShell" .*\}\] :hits 2 :offset 2 :limit 1 :previous "MyShell"\}`},
+		{name: "offset 0 is the first", method: "GET", path: "/default/jobs?limit=1&offset=0", status: 200, want: `\{:results \[\{:db/id \d+ :job/name "JOB-1" .*\}\] :hits 2 :offset 1 :limit 1 :next "JOB-1"\}`},
 		{name: "words are alternatives", method: "GET", path: "/default/jobs?q=Shell+JOB", status: 200, want: `\{:results \[.*\] :hits 2 .*\}`},
 		{name: "case matters", method: "GET", path: "/default/jobs?q=shell", status: 200, want: `\{:results \[\] :hits 0 .*\}`},
 		{name: "what cannot be read is no condition", method: "GET", path: "/default/jobs?q=since:xxx+status:failed&sort-by=nope:asc&with=what", headers: console, status: 200, want: `\{:results \[.*\] :hits 2 .*\}`},

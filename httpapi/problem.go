@@ -141,8 +141,11 @@ func judge(err error) *problem {
 		entries deploy.Errors
 		he      *echo.HTTPError
 		may     *permissionError
+		params  *parameterFaults
 	)
 	switch {
+	case errors.As(err, &params):
+		return params.problem()
 	case errors.As(err, &refused):
 		return refused.problem()
 	case errors.As(err, &unknown):

@@ -41,10 +41,19 @@ func (in *Search) Resolve(ctx huma.Context) []error {
 	return in.AppPath.Resolve(ctx)
 }
 
-func (in *jobSearch) query(s *Server) (index.JobQuery, error) {
-	q, err := in.Search.query(s)
-	q.Offset, q.Limit = in.skip(), in.Limit
-	return q, err
+// byName returns how the list compares names. A cursor is a name: in another
+// order a job may move from one page to the next, and it would say nothing.
+func (in *jobSearch) byName() (order func(a, b string) int, err error) {
+	sorted := cmp.Or(in.SortBy, in.SortBy2)
+	switch {
+	case sorted == "name:desc":
+		return func(a, b string) int { return strings.Compare(b, a) }, nil
+	case sorted != "" && sorted != "name" && sorted != "name:asc" && in.cursor():
+		return nil, parameterError("sort_by", "name or name:desc with after and before; another order goes with offset", cut(sorted))
+	case sorted != "" && sorted != "name" && sorted != "name:asc":
+		return nil, nil
+	}
+	return strings.Compare, nil
 }
 
 // query returns the query for the index, or an error that names everything in the search that is not understood.
@@ -118,20 +127,12 @@ func parseCondition(word string) (holds func(*index.Summary) bool, want string) 
 		return func(l *index.Summary) bool { return strings.Contains(strings.ToUpper(l.ExitStatus), value) }, ""
 	case "batch-status":
 		status := subjects.BatchStatus(strings.ToLower(value))
-		if !slices.Contains(subjects.Statuses(), status) && status != subjects.Registered && status != subjects.Queued { // which v1 clients know
-			return nil, "batch-status: with one of " + joinStatuses()
+		if !slices.Contains(subjects.BatchStatuses(), status) {
+			return nil, "batch-status: with one of " + statusNames()
 		}
 		return func(l *index.Summary) bool { return l.BatchStatus == status }, ""
 	}
 	return nil, "since:, until:, batch-status: or exit-status:, or a word that names contain"
-}
-
-func joinStatuses() string {
-	var names []string
-	for _, s := range subjects.Statuses() {
-		names = append(names, string(s))
-	}
-	return strings.Join(names, ", ")
 }
 
 const wantDay = "a day of UTC such as 2026-11-24"

@@ -20,9 +20,11 @@ const (
 	Queued       BatchStatus = "queued"       // known from the original control bus; not written here
 )
 
-// Statuses are those that an execution can have, in the order of its life.
-func Statuses() []BatchStatus {
-	return []BatchStatus{Undispatched, Unrestarted, Starting, Started, Stopping, Stopped, Failed, Completed, Abandoned, Unknown}
+// BatchStatuses returns all batch statuses, in the order of a life.
+func BatchStatuses() []BatchStatus {
+	return []BatchStatus{
+		Registered, Undispatched, Unrestarted, Queued, Starting, Started, Stopping, Unknown, Stopped, Failed, Completed, Abandoned,
+	}
 }
 
 // Ended says whether nothing follows s, but that a stopped or failed execution can be abandoned.

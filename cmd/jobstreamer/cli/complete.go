@@ -146,7 +146,7 @@ func (s *session) agentNames() (all []cobra.Completion) {
 
 // statuses are offered for a search.
 func statuses() (all []cobra.Completion) {
-	for _, s := range subjects.Statuses() {
+	for _, s := range subjects.BatchStatuses() {
 		all = append(all, string(s))
 	}
 	return all
