@@ -170,6 +170,29 @@ func TestCtrlCWhileWaiting(t *testing.T) {
 	}
 }
 
+// The exit status of several is that of the worst end, whatever the order.
+func TestWaitingForMany(t *testing.T) {
+	d := newDesk(t)
+	d.try(t.Context(), "job apply DIR/hello.yaml DIR/broken.json DIR/slow.xml")
+	for _, c := range []struct {
+		line, out string
+		code      int
+	}{
+		{"run hello hell* --wait", "1 job: 1 completed.\n", exitOK},
+		{"run broken hello --wait", "2 jobs: 1 failed, 1 completed.\n", cli.ExitFailed},
+		{"run hello none --wait", "2 jobs: 1 refused, 1 completed.\n", exitError},
+		{"run hello slow --wait --timeout 300ms", "2 jobs: 1 completed, 1 not ended.\n", cli.ExitTimeout},
+		{"execution stop slow hello --wait", "", exitError}, // none of hello runs
+		{"execution stop s* --wait", "1 execution: 1 stopped.\n", exitOK},
+		{"execution rerun --status failed --since 1h --wait", "1 execution: 1 failed.\n", cli.ExitFailed},
+		{"run hello broken --wait -o json", "\"result\": \"failed\",\n    \"answer\": {\n      \"execution_id\": ", cli.ExitFailed},
+	} {
+		if got := d.try(t.Context(), c.line); got.code != c.code || !strings.Contains(got.out, c.out) {
+			t.Errorf("%s: %+v, want exit status %d and %q", c.line, got, c.code, c.out)
+		}
+	}
+}
+
 // started waits until an execution runs.
 func (d *desk) started(t *testing.T, id int64) {
 	t.Helper()

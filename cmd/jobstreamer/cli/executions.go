@@ -22,43 +22,9 @@ import (
 func (c *CLI) executionCommand() *cobra.Command {
 	cmd := group("execution", "Executions: what became of them, stop and restart",
 		`An execution is one time that a job runs. Its number is unique in the whole system. A restart goes on where an execution ended, in a new one.`,
-		c.executionList(), c.executionShow(), c.executionStop(), c.executionAbandon(), c.executionRestart(), c.executionWait())
+		c.executionList(), c.executionShow(), c.executionStop(), c.executionAbandon(), c.executionRestart(), c.executionRerun(), c.executionWait())
 	cmd.Aliases = []string{"exec"}
 	return cmd
-}
-
-func (c *CLI) executionList() *cobra.Command {
-	cmd := c.leaf("list [JOB]", "List executions of a job, newest first; without one, the latest of each job", func(s *session, args []string) error {
-		if len(args) == 0 {
-			return showList(s, func(c *client.Client, p client.Page) (rest.List[rest.Job], error) {
-				return c.Jobs(s.ctx, s.app, client.JobSearch{Page: p, SortBy: latestFirst})
-			}, s.drawLatest)
-		}
-		return showList(s, func(c *client.Client, p client.Page) (rest.List[rest.ExecutionSummary], error) {
-			return c.Executions(s.ctx, s.app, args[0], p)
-		}, func(p *page, list rest.List[rest.ExecutionSummary]) {
-			drawList(p, executionTable(p, list.Results, false), list, fmt.Sprintf("No executions of %s. `%s` starts one.", args[0], s.again("run "+args[0])))
-		})
-	})
-	cmd.Long = `Lists executions of a job, newest first. Without a job it lists the latest execution of each one; --output json, yaml and edn have the jobs
-around them then.`
-	c.pageFlags(cmd)
-	return c.flags(cmd)
-}
-
-func (s *session) drawLatest(p *page, list rest.List[rest.Job]) {
-	var latest []rest.ExecutionSummary
-	for _, j := range list.Results {
-		if j.LatestExecution != nil {
-			latest = append(latest, *j.LatestExecution)
-		}
-	}
-	if len(latest) == 0 {
-		fmt.Fprintf(p, "No executions. `%s` starts one.\n", s.again("run JOB"))
-		return
-	}
-	p.table(executionTable(p, latest, true))
-	drawMore(p, list)
 }
 
 // executionTable is a table of executions, with the names of their jobs if those differ.
@@ -126,6 +92,7 @@ func drawExecution(p *page, e *rest.Execution) {
 		params = append(params, k+" = "+e.JobParameters[k])
 	}
 	p.fields("Execution", cell{fmt.Sprint(e.ExecutionID), bold}, "Job", e.Job, "Application", e.App, "Status", status(e.BatchStatus), "Exit status", ownExit(e.ExitStatus, e.BatchStatus),
+		"Waiting for", waitingText(&e.Waiting),
 		"Exception", cell{text(e.Exception), red}, "Because", because(&e.ExecutionSummary), "Scheduled for", p.at(e.ScheduledFor), "Agent", agentName(e.Agent),
 		"Created", p.at(e.CreateTime), "Started", p.at(e.StartTime), "Ended", p.at(e.EndTime), "Took", p.took(e.StartTime, e.EndTime),
 		"Parameters", strings.Join(params, "\n"))
@@ -139,6 +106,15 @@ func drawExecution(p *page, e *rest.Execution) {
 		t.row(x.StepName, status(x.BatchStatus), ownExit(x.ExitStatus, x.BatchStatus), p.when(x.StartTime), p.took(x.StartTime, x.EndTime), text(x.Exception))
 	}
 	p.table(t)
+}
+
+// waitingText says why an execution waits, and behind how many.
+func waitingText(w *rest.Waiting) string {
+	why := text(w.For)
+	if w.Position != nil && *w.Position > 1 {
+		why += fmt.Sprintf("\nnumber %d in the queue of its pool", *w.Position)
+	}
+	return why
 }
 
 // find understands the number of an execution, and the name of a job, of which it is the latest one.

@@ -44,20 +44,22 @@ func (s *session) executionsOf(t target, glob, running bool, applies func(subjec
 	if !running {
 		return s.latestOf(t, glob, applies)
 	}
-	all, err := everything(func(p client.Page) (rest.List[rest.ExecutionSummary], error) {
-		return s.client.Executions(s.ctx, s.app, t.name, p)
+	var found []target
+	f := client.ExecutionFilter{App: s.app, Of: t.name}
+	for _, status := range subjects.BatchStatuses() {
+		if applies(status) {
+			f.Status = append(f.Status, status)
+		}
+	}
+	err := s.eachExecution(f, func(e *rest.ListedExecution) bool {
+		found = append(found, executionTarget(&e.ExecutionSummary))
+		return true
 	})
 	if client.Code(err) == "no_such_job" {
 		_, _, err = s.find(t.name) // whose error says that it could be a number
 	}
 	if err != nil {
 		return nil, err
-	}
-	var found []target
-	for _, e := range all {
-		if applies(e.BatchStatus) {
-			found = append(found, executionTarget(&e))
-		}
 	}
 	if len(found) == 0 && !glob {
 		return nil, fmt.Errorf("no execution of %s runs or waits", t.name)

@@ -67,6 +67,7 @@ func TestDrawing(t *testing.T) {
 	deployment := rest.Deployment{Revision: 3, Current: true, Components: 1, Classes: 120, CreateTime: before(time.Hour), Artifacts: []rest.Artifact{
 		{ArtifactRef: rest.ArtifactRef{Name: "orders-1.2.jar", SHA256: "a"}, Size: 1_234_567}, {ArtifactRef: rest.ArtifactRef{Name: "ライブラリ.jar", SHA256: "b"}, Size: 999},
 	}}
+	next9 := "9"
 	drawings := []struct {
 		name string
 		draw func(p *page)
@@ -82,7 +83,12 @@ func TestDrawing(t *testing.T) {
 		}},
 		{"jobs", func(p *page) { drawJobs(p, sampleJobs(), "none") }},
 		{"job", func(p *page) { asked.drawJob(p, &one) }},
-		{"latest executions", func(p *page) { asked.drawLatest(p, sampleJobs()) }},
+		{"executions", func(p *page) {
+			asked.drawExecutions(p, &client.ExecutionFilter{}, rest.Executions{List: rest.List[rest.ListedExecution]{
+				Hits: 3, Offset: 1, Limit: 2, Next: &next9, Results: []rest.ListedExecution{{ExecutionSummary: *sampleJobs().Results[0].LatestExecution}, {ExecutionSummary: e.ExecutionSummary}},
+			}}, false)
+		}},
+		{"executions that no filter finds", func(p *page) { asked.drawExecutions(p, &client.ExecutionFilter{}, rest.Executions{}, true) }},
 		{"execution", func(p *page) { drawExecution(p, &e) }},
 		{"agents", func(p *page) { drawAgents(p, rest.List[rest.Agent]{Hits: 2, Results: []rest.Agent{agent, lost}}) }},
 		{"agent", func(p *page) { drawAgent(p, &agent) }},
