@@ -3,18 +3,15 @@ package httpapi
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
-	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
 // shownOfAgent is how many executions an agent's answer has.
 const shownOfAgent = 20
-
-// lost is the status of an agent that said nothing for too long.
-const lost = "lost"
 
 // AgentPath is an agent in a path.
 type AgentPath struct {
@@ -22,12 +19,12 @@ type AgentPath struct {
 }
 
 func (s *Server) listAgents(_ context.Context, in *Page) (*answer[rest.All[rest.Agent]], error) {
-	all := s.cfg.Executions.Agents()
+	shown := cutPage(*in, s.cfg.Executions.Agents(), func(a *execution.AgentInfo) string { return a.Heartbeat.Agent }, strings.Compare)
 	var results []rest.Agent
-	for _, a := range cutPage(*in, all) {
+	for _, a := range shown.items {
 		results = append(results, agentOf(&a))
 	}
-	return allOf(*in, results, len(all)), nil
+	return allOf(shown.part, results), nil
 }
 
 // agentsOf counts the agents that are alive and take work of an application.
@@ -85,21 +82,8 @@ func agentOf(a *execution.AgentInfo) rest.Agent {
 	return rest.Agent{
 		AgentRef: rest.AgentRef{Name: a.Heartbeat.Agent, InstanceID: a.InstanceID},
 		Host:     a.Host, OSName: a.OS, OSVersion: a.OSVersion, CPUArch: a.Arch, CPUCore: a.Cores,
-		AgentVersion: a.Version, Status: agentStatus(a), Stats: a.Stats,
+		AgentVersion: a.Version, Status: a.State(), Stats: a.Stats,
 		Jobs: rest.AgentJobs{Running: a.Running, Slots: a.Slots}, Apps: a.Apps, Pools: a.Pools,
 		StartTime: a.StartTime, LastSeen: a.LastSeen,
 	}
-}
-
-// agentStatus is what an agent said last, unless that is not so any more.
-func agentStatus(a *execution.AgentInfo) string {
-	switch {
-	case a.Status == subjects.AgentGone:
-		return subjects.AgentGone
-	case !a.Alive:
-		return lost
-	case a.Blocked && a.Status == subjects.AgentReady: // it has not heard of it yet
-		return subjects.AgentBlocked
-	}
-	return a.Status
 }

@@ -31,31 +31,6 @@ func noApp(name string) error {
 	return bus.State(bus.CodeNoSuchApp, "there is no application %s", cut(name))
 }
 
-// Page is the part of a list that is asked for.
-type Page struct {
-	Offset int `query:"offset" minimum:"0" default:"1" doc:"Number of the first one, from 1."`
-	Limit  int `query:"limit" minimum:"1" maximum:"1000" default:"20"`
-}
-
-// skip is how many come before the page.
-func (p Page) skip() int { return max(p.Offset, 1) - 1 }
-
-// listOf is the answer with the results of the page.
-func listOf[T any](p Page, results []T, hits int) *answer[rest.List[T]] {
-	return &answer[rest.List[T]]{Body: rest.List[T]{Results: results, Hits: hits, Offset: p.skip() + 1, Limit: p.Limit}}
-}
-
-// allOf is listOf where there are few.
-func allOf[T any](p Page, results []T, hits int) *answer[rest.All[T]] {
-	return &answer[rest.All[T]]{rest.All[T]{List: listOf(p, results, hits).Body}}
-}
-
-// cutPage is the page of what is all in memory.
-func cutPage[T any](p Page, all []T) []T {
-	from := min(p.skip(), len(all))
-	return all[from:min(from+p.Limit, len(all))]
-}
-
 // answer is an answer with nothing but a body.
 type answer[T any] struct{ Body T }
 
@@ -76,12 +51,12 @@ func status(created bool) int {
 }
 
 func (s *Server) listApps(_ context.Context, in *Page) (*answer[rest.All[rest.AppInfo]], error) {
-	all := s.cfg.Index.Apps()
+	shown := cutPage(*in, s.cfg.Index.Apps(), func(a *bus.App) string { return a.Name }, strings.Compare)
 	var results []rest.AppInfo
-	for _, a := range cutPage(*in, all) {
+	for _, a := range shown.items {
 		results = append(results, s.appInfo(&a))
 	}
-	return allOf(*in, results, len(all)), nil
+	return allOf(shown.part, results), nil
 }
 
 func (s *Server) appInfo(a *bus.App) rest.AppInfo {

@@ -53,7 +53,17 @@ func componentOf(c *deploy.Component) rest.Component {
 	return rest.Component{Class: c.Class, Ref: c.Ref, Aliases: c.Aliases, Kinds: c.Kinds, Listens: c.Listens, Origin: c.Origin, Constructor: c.Constructor}
 }
 
-func (s *Server) listDeployments(ctx context.Context, in *AppPath) (*answer[rest.List[rest.Deployment]], error) {
+type listDeployments struct {
+	AppPath
+	Page
+}
+
+func (s *Server) listDeployments(ctx context.Context, in *listDeployments) (*answer[rest.List[rest.Deployment]], error) {
+	for name, cursor := range map[string]string{"after": in.After, "before": in.Before} {
+		if _, err := strconv.Atoi(cursor); cursor != "" && err != nil {
+			return nil, parameterError(name, "the number of a revision", cut(cursor))
+		}
+	}
 	if _, _, err := s.app(ctx, in.App); err != nil {
 		return nil, err
 	}
@@ -61,11 +71,19 @@ func (s *Server) listDeployments(ctx context.Context, in *AppPath) (*answer[rest
 	if err != nil {
 		return nil, err
 	}
-	results := make([]rest.Deployment, len(all))
-	for i := range all {
-		results[i] = deploymentOf(&all[i])
+	shown := cutPage(in.Page, all, func(d *deploy.Deployment) string { return strconv.Itoa(d.Revision) }, newerRevision)
+	results := make([]rest.Deployment, len(shown.items))
+	for i := range shown.items {
+		results[i] = deploymentOf(&shown.items[i])
 	}
-	return listOf(Page{Limit: len(results)}, results, len(results)), nil
+	return listOf(shown.part, results), nil
+}
+
+// newerRevision compares numbers, the newest first.
+func newerRevision(a, b string) int {
+	m, _ := strconv.Atoi(a) // judged before
+	n, _ := strconv.Atoi(b)
+	return cmp.Compare(n, m)
 }
 
 func (s *Server) getDeployment(ctx context.Context, in *DeploymentPath) (*answer[rest.Deployment], error) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -30,6 +31,7 @@ func newEcho(s *Server) *echo.Echo {
 	if s.cfg.RequireLogin {
 		e.Use(s.admit) // after the router, which knows the route
 	}
+	e.Use(redirectSlash(e)) // after admit: who has no login shall not find out what there is
 	return e
 }
 
@@ -91,6 +93,26 @@ func (s *Server) admit(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
+// redirectSlash sends whoever asks for a route with a slash at its end to the
+// route. 308 keeps method and body (RFC 9110 section 15.4.9).
+func redirectSlash(e *echo.Echo) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			u := c.Request().URL
+			if !strings.HasSuffix(u.EscapedPath(), "/") || strings.HasPrefix(u.Path, "//") { // "//x" would lead to the host x
+				return next(c)
+			}
+			probe := e.NewContext(c.Request(), nil)
+			e.Router().Find(c.Request().Method, strings.TrimRight(echo.GetPath(c.Request()), "/"), probe)
+			if probe.Path() == "" {
+				return next(c)
+			}
+			to := url.URL{Path: strings.TrimRight(u.Path, "/"), RawPath: strings.TrimRight(u.RawPath, "/"), RawQuery: u.RawQuery}
+			return c.Redirect(http.StatusPermanentRedirect, to.String())
+		}
+	}
+}
+
 // pathOf is a path as the router has it.
 func pathOf(path string) string { return strings.NewReplacer("{", ":", "}", "").Replace(path) }
 
@@ -122,7 +144,30 @@ func newAPI(e *echo.Echo, version string) huma.API { return humaecho.New(e, apiC
 func serveDocument(e *echo.Echo, api huma.API) {
 	doc := document(api)
 	e.GET("/openapi.json", func(c echo.Context) error {
+		if err := faultyQuery(c.Request().URL.RawQuery, nil); err != nil {
+			return err
+		}
 		return c.Blob(http.StatusOK, "application/openapi+json", doc)
+	})
+}
+
+// serveFrontPage serves / to whoever asks, with or without a login: it says
+// nothing that a login protects.
+func (s *Server) serveFrontPage(e *echo.Echo) {
+	s.needs[place{http.MethodGet, "/"}] = open
+	text, page, links := s.frontPage()
+	e.GET("/", func(c echo.Context) error {
+		if err := faultyQuery(c.Request().URL.RawQuery, nil); err != nil {
+			return err
+		}
+		c.Response().Header().Add("Vary", "Accept")
+		switch accept := c.Request().Header.Get("Accept"); {
+		case strings.Contains(accept, "text/html"):
+			return c.HTML(http.StatusOK, page)
+		case inJSON.liked(accept, true) > 0:
+			return c.JSON(http.StatusOK, links)
+		}
+		return c.String(http.StatusOK, text)
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
@@ -29,6 +30,9 @@ type ShortPath struct {
 	ID string `path:"id"`
 }
 
+// Resolve judges the application, beside what else is asked for: see checkResolvers.
+func (p *ShortPath) Resolve(ctx huma.Context) []error { return p.AppPath.Resolve(ctx) }
+
 // full is the path with any job.
 func (p ShortPath) full() ExecutionPath { return ExecutionPath{JobPath{App: p.App}, p.ID} }
 
@@ -37,45 +41,8 @@ type Wait struct {
 	For string `query:"wait" example:"30s" doc:"Answer when the execution has ended, or after this time: 30s, 5m; at most 1h."`
 }
 
-type listExecutions struct {
-	JobPath
-	Page
-	With string `query:"with" enum:"parameters" doc:"With parameters: what each was started with."`
-}
-
-func (s *Server) listExecutions(ctx context.Context, in *listExecutions) (*answer[rest.List[rest.ListedExecution]], error) {
-	found, hits := s.cfg.Index.Executions(in.App, in.Job, in.skip(), in.Limit)
-	if hits == 0 { // the history of a job may be there without the job
-		if _, err := s.job(ctx, &in.JobPath); err != nil {
-			return nil, err
-		}
-	}
-	results := make([]rest.ListedExecution, len(found))
-	for i := range found {
-		results[i].ExecutionSummary = summaryOf(&found[i])
-	}
-	if in.With != "" {
-		if err := s.addParameters(ctx, in.App, in.Job, results); err != nil {
-			return nil, err
-		}
-	}
-	return listOf(in.Page, results, hits), nil
-}
-
 // maxReads is how many records are read at the same time for one answer.
 const maxReads = 32
-
-// addParameters adds what only the records hold.
-func (s *Server) addParameters(ctx context.Context, app, token string, listed []rest.ListedExecution) error {
-	return reading(ctx, len(listed), func(ctx context.Context, i int) error {
-		e, err := s.cfg.Bus.Executions.Get(ctx, bus.ExecutionKey(app, token, listed[i].ExecutionID))
-		if errors.Is(err, bus.ErrNotFound) { // it was removed just now
-			return nil
-		}
-		listed[i].JobParameters = &e.Value.Parameters
-		return err
-	})
-}
 
 // reading calls read for 0 to n-1, some at the same time.
 func reading(ctx context.Context, n int, read func(ctx context.Context, i int) error) error {
@@ -143,6 +110,9 @@ func (s *Server) begun(ctx context.Context, e *bus.Execution, created bool, err 
 		return nil, err
 	}
 	v := s.executionOf(e)
+	if wait > 0 { // else it is known to wait, and a flood of starts shall not count the queue each time
+		v.Waiting = s.waitingFor(ctx, e)
+	}
 	out := &begun{Status: 201, Location: executionURL(&v), Body: &v}
 	if !created {
 		out.Replayed = "true"
@@ -229,6 +199,7 @@ func (s *Server) getExecution(ctx context.Context, in *getExecution) (*answer[re
 		return nil, err
 	}
 	v := s.executionOf(e)
+	v.Waiting = s.waitingFor(ctx, e)
 	if in.What == "logs" && len(v.StepExecutions) > 0 {
 		lines, err := s.lastLines(ctx, e)
 		if err != nil {
@@ -302,7 +273,9 @@ func (s *Server) change(ctx context.Context, in *changeExecution, change func(ct
 	if e, err = s.await(ctx, e, wait); err != nil {
 		return nil, err
 	}
-	return &answer[rest.Execution]{s.executionOf(e)}, nil
+	v := s.executionOf(e)
+	v.Waiting = s.waitingFor(ctx, e)
+	return &answer[rest.Execution]{v}, nil
 }
 
 type restartExecution struct {

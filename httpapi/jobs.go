@@ -21,7 +21,13 @@ func (s *Server) listJobs(ctx context.Context, in *jobSearch) (*answer[rest.List
 	if err != nil {
 		return nil, err
 	}
-	found, hits := s.cfg.Index.Jobs(q)
+	order, err := in.byName()
+	if err != nil {
+		return nil, err
+	}
+	all, _ := s.cfg.Index.Jobs(q)
+	shown := cutPage(in.Page, all, func(j **index.Job) string { return (*j).Name }, order)
+	found := shown.items
 	var results []rest.Job
 	for _, j := range found {
 		v := s.jobOf(j)
@@ -39,7 +45,7 @@ func (s *Server) listJobs(ctx context.Context, in *jobSearch) (*answer[rest.List
 			return nil, err
 		}
 	}
-	return listOf(in.Page, results, hits), nil
+	return listOf(shown.part, results), nil
 }
 
 // download is all jobs that a search finds, as a file. In EDN, as older clients ask for it, it can be imported again job by job.

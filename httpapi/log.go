@@ -25,6 +25,7 @@ const logGrace = time.Second
 type LogWish struct {
 	Follow string `query:"follow" enum:"0,1,false,true" doc:"Server-sent events, one a line, until the execution has ended; then the event end."`
 	Last   string `header:"Last-Event-ID" doc:"With follow: go on after this event."`
+	LogPart
 	accept string
 
 	asValues bool // the lines are wanted in the format that was chosen, not as text
@@ -34,7 +35,11 @@ type LogWish struct {
 func (w *LogWish) Resolve(ctx huma.Context) []error {
 	w.accept = accepted(ctx)
 	w.asValues = ctx.(answered).format.liked(w.accept, true) > 0
-	return nil
+	errs := w.LogPart.Resolve(ctx)
+	if name := w.given(); name != "" && w.follow() {
+		errs = append(errs, &huma.ErrorDetail{Location: "query." + name, Message: "want no part of the log with follow: it goes on after Last-Event-ID"})
+	}
+	return errs
 }
 
 type getLog struct {
@@ -70,30 +75,13 @@ func (s *Server) getLog(ctx context.Context, in *getLog) (*streamed, error) {
 		}
 		return l.answer(ctx, eventStream, l.events)
 	}
-	if in.asValues {
-		return l.list(ctx)
+	if in.asValues || in.given() != "" {
+		return l.list(ctx, &in.LogWish)
 	}
 	if err := l.seek(ctx); err != nil {
 		return nil, err
 	}
 	return l.answer(ctx, "text/plain; charset=utf-8", l.text)
-}
-
-// list answers with the last lines, as values.
-func (l *logReader) list(ctx context.Context) (*streamed, error) {
-	ctx, cancel := context.WithTimeout(ctx, logTimeout)
-	defer cancel()
-	var lines []rest.LogLine
-	all := 0
-	err := l.seek(ctx)
-	if err == nil && l.last > 0 {
-		lines, all, err = l.tail(ctx)
-	}
-	if err != nil {
-		return nil, err
-	}
-	page := rest.List[rest.LogLine]{Results: lines, Hits: all, Offset: all - len(lines) + 1, Limit: shownLines}
-	return l.server.values(page, func(set func(name, value string), f *format) { set("Content-Type", f.media) }), nil
 }
 
 // logReader reads the output of one execution.
@@ -149,41 +137,6 @@ const (
 	logTimeout = 30 * time.Second // to read a log once
 )
 
-// lastLines are the last lines of output of an execution, read from the end.
-func (s *Server) lastLines(ctx context.Context, e *bus.Execution) ([]rest.LogLine, error) {
-	l := &logReader{server: s, execution: e, filter: subjects.LogFilter(e.App, e.Job, e.ID)}
-	ctx, cancel := context.WithTimeout(ctx, logTimeout)
-	defer cancel()
-	if err := l.seek(ctx); err != nil || l.last == 0 {
-		return nil, err
-	}
-	for back := uint64(tailFrom); ; back *= 8 {
-		l.after = l.last - min(back, l.last)
-		whole := l.after == 0
-		lines, n, err := l.tail(ctx)
-		if err != nil || n >= shownLines || whole {
-			return lines, err
-		}
-	}
-}
-
-// tail are the last lines of those after l.after, and how many these are.
-func (l *logReader) tail(ctx context.Context) (last []rest.LogLine, n int, err error) {
-	msgs, stop, err := l.server.follow(ctx, subjects.LogsStream, l.consumer())
-	if err != nil {
-		return nil, 0, err
-	}
-	defer stop()
-	err = l.now(ctx, msgs, func(_ uint64, line *rest.LogLine) error {
-		n++
-		if last = append(last, *line); len(last) >= 2*shownLines {
-			last = append(last[:0], last[len(last)-shownLines:]...)
-		}
-		return nil
-	})
-	return last[max(0, len(last)-shownLines):], n, err
-}
-
 // consumer is what reads the lines after l.after.
 func (l *logReader) consumer() jetstream.OrderedConsumerConfig {
 	cfg := jetstream.OrderedConsumerConfig{FilterSubjects: []string{l.filter}}
@@ -205,14 +158,14 @@ func linesOfStep(all []rest.LogLine, step string) *[]rest.LogLine {
 
 // text writes what is there now, a line each.
 func (l *logReader) text(ctx context.Context, w *textWriter, msgs <-chan jetstream.Msg) error {
-	return l.now(ctx, msgs, func(_ uint64, line *rest.LogLine) error {
-		_, err := w.Write([]byte(textOf(line)))
+	return l.now(ctx, msgs, func(line *logLine) error {
+		_, err := w.Write([]byte(textOf(&line.LogLine)))
 		return err
 	})
 }
 
 // now calls each for the lines that are there.
-func (l *logReader) now(ctx context.Context, msgs <-chan jetstream.Msg, each func(uint64, *rest.LogLine) error) error {
+func (l *logReader) now(ctx context.Context, msgs <-chan jetstream.Msg, each func(*logLine) error) error {
 	again := time.NewTicker(logGrace)
 	defer again.Stop()
 	for l.after < l.last {
@@ -256,7 +209,7 @@ func (l *logReader) followTo(ctx context.Context, w *textWriter, msgs <-chan jet
 	for {
 		select {
 		case m := <-msgs:
-			_, err := l.each(m, func(id uint64, line *rest.LogLine) error { return w.event(id, "", line) })
+			_, err := l.each(m, func(line *logLine) error { return w.event(line.event(), "", &line.LogLine) })
 			if err != nil {
 				return err
 			}
@@ -289,9 +242,8 @@ func (l *logReader) end(ctx context.Context, w *textWriter) error {
 	return w.event(0, "end", l.server.eventOf(e))
 }
 
-// each calls write for the lines of a message. Only the last one has the message's id: who was cut off among them
-// gets them all again.
-func (l *logReader) each(m jetstream.Msg, write func(id uint64, line *rest.LogLine) error) (pending uint64, err error) {
+// each calls write for the lines of a message.
+func (l *logReader) each(m jetstream.Msg, write func(*logLine) error) (pending uint64, err error) {
 	seq, pending, err := sequenceOf(m)
 	if err != nil {
 		return 0, err
@@ -302,11 +254,7 @@ func (l *logReader) each(m jetstream.Msg, write func(id uint64, line *rest.LogLi
 	}
 	lines := linesOf(&msg)
 	for i := range lines {
-		id := uint64(0)
-		if i == len(lines)-1 {
-			id = seq
-		}
-		if err := write(id, &lines[i]); err != nil {
+		if err := write(&logLine{lines[i], lineKey{seq, i + 1}, i == len(lines)-1}); err != nil {
 			return 0, err
 		}
 	}

@@ -133,12 +133,12 @@ func (s *Server) account(ctx context.Context, _ *struct{}) (*answer[rest.Account
 }
 
 func (s *Server) listUsers(_ context.Context, in *Page) (*answer[rest.All[rest.User]], error) {
-	all := s.cfg.Logins.Users()
+	shown := cutPage(*in, s.cfg.Logins.Users(), func(u **bus.User) string { return (*u).ID }, strings.Compare)
 	results := []rest.User{}
-	for _, u := range cutPage(*in, all) {
+	for _, u := range shown.items {
 		results = append(results, rest.User{ID: u.ID, Roles: u.Roles, Keys: len(u.Keys)})
 	}
-	return allOf(*in, results, len(all)), nil
+	return allOf(shown.part, results), nil
 }
 
 type postUser struct{ Sent body[rest.NewUser] }

@@ -118,13 +118,13 @@ func TestPathsThatLookOpen(t *testing.T) {
 		{"GET", "/user-app/stats"}, {"GET", "/auth-app/jobs"}, {"GET", "/version-1/jobs"}, {"GET", "/healthcheck2/stats"}, {"GET", "/oauth-app/stats"},
 		{"GET", "/version/"}, {"GET", "/version/x"}, {"POST", "/version"}, {"DELETE", "/version"}, {"GET", "/auth"}, {"PUT", "/auth"}, {"POST", "/auth/"}, {"POST", "/oauth"},
 		{"GET", "//version"}, {"GET", "/./version/../default/stats"}, {"GET", "/version%2F..%2Fdefault%2Fstats"}, {"GET", "/default/stats?x=/version"},
-		{"HEAD", "/default/stats"}, {"PATCH", "/version"}, {"GET", "/openapi.json"}, {"GET", "/"}, {"GET", "/none/of/this/is/there"}, {"GET", "/metrics"},
+		{"HEAD", "/default/stats"}, {"PATCH", "/version"}, {"GET", "/openapi.json"}, {"POST", "/"}, {"GET", "/x/"}, {"GET", "/none/of/this/is/there"}, {"GET", "/metrics"},
 	} {
 		if r := e.call(c.method, c.path, ""); r.status != 401 {
 			t.Errorf("%s = %d %s, want 401", r.asked, r.status, r.body)
 		}
 	}
-	for _, c := range []struct{ method, path string }{{"GET", "/version"}, {"HEAD", "/version"}, {"GET", "/healthcheck"}, {"GET", "/oauth"}, {"DELETE", "/auth"}, {"OPTIONS", "/default/stats"}} {
+	for _, c := range []struct{ method, path string }{{"GET", "/"}, {"GET", "/version"}, {"HEAD", "/version"}, {"GET", "/healthcheck"}, {"GET", "/oauth"}, {"DELETE", "/auth"}, {"OPTIONS", "/default/stats"}} {
 		if r := e.call(c.method, c.path, ""); r.status/100 != 2 {
 			t.Errorf("%s = %d %s, want it open", r.asked, r.status, r.body)
 		}

@@ -142,8 +142,11 @@ func judge(err error) *problem {
 		he      *echo.HTTPError
 		may     *permissionError
 		sick    *sickError
+		params  *parameterFaults
 	)
 	switch {
+	case errors.As(err, &params):
+		return params.problem()
 	case errors.As(err, &refused):
 		return refused.problem()
 	case errors.As(err, &sick) && errors.Is(sick.reason, bus.ErrFull):
@@ -325,7 +328,14 @@ func parameterFault(d *huma.ErrorDetail) rest.Fault {
 
 // parameterError is what a handler found wrong with a parameter or a header.
 func parameterError(name, want, got string) error {
-	return &refusal{http.StatusBadRequest, []error{&huma.ErrorDetail{Location: "query." + name, Message: "want " + want, Value: got}}}
+	r := &refusal{status: http.StatusBadRequest}
+	r.add(name, want, got)
+	return r
+}
+
+// add adds a fault of a parameter.
+func (r *refusal) add(name, want, got string) {
+	r.errs = append(r.errs, &huma.ErrorDetail{Location: "query." + name, Message: "want " + want, Value: got})
 }
 
 // maxShown is how many bytes of what was sent an answer shows.

@@ -69,6 +69,8 @@ func (s *Server) routes() {
 	add(s, updateJob, route(put, job+"/settings/status-notification", "Add a notification, or remove the one with an id", 200), s.putStatusNotification)
 	add(s, removeJob, route(del, job+"/settings/status-notification/{id}", "Remove a notification", 204), s.deleteStatusNotification)
 
+	add(s, anyone, named("get-all-executions", route(get, "/executions", "Executions of all applications that the login may look at, newest first", 200)), s.listAllExecutions)
+	add(s, readJob, named("get-app-executions", route(get, "/{app}/executions", "Executions of an application, newest first", 200)), s.listAppExecutions)
 	add(s, readJob, route(get, job+"/executions", "Executions of a job, newest first", 200), s.listExecutions)
 	add(s, executeJob, route(post, job+"/executions", "Start an execution", 201), s.postExecution)
 	add(s, removeJob, route(del, job+"/executions", "Delete the ended executions of a job", 204), s.deleteExecutions)

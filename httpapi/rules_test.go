@@ -326,7 +326,7 @@ func TestRequests(t *testing.T) {
 		e.call("GET", exec+"?"+page, "").code(400, "invalid_parameter")
 		e.call("GET", "/agents?"+page, "").code(400, "invalid_parameter")
 	}
-	e.call("GET", "/default/jobs?p=1&q&sort-by", "").want(200)
+	e.call("GET", "/default/jobs?p=1&q&sort-by", "", console...).want(200)
 	t.Run("a refused Accept does nothing", func(t *testing.T) {
 		e.call("POST", exec, "", "Accept", "application/xml").code(406, "not_acceptable")
 		var list rest.List[rest.ExecutionSummary]
@@ -349,6 +349,10 @@ func TestRequests(t *testing.T) {
 		e.call("GET", "/default/job/%FF", "").code(404, "no_such_job")
 		e.call("GET", "/%FF/jobs", "").code(404, "no_such_app")
 		e.call("GET", "/agent/%FF", "").code(404, "no_such_agent")
+		e.call("GET", "/%FF/execution/1/log", "").code(404, "no_such_app")
+		e.call("GET", "/*/execution/1/log", "").code(404, "no_such_app")
+		e.call("GET", "/*/executions", "").code(404, "no_such_app")
+		e.call("GET", "/*/deployments", "").code(404, "no_such_app")
 		e.call("GET", "/default/jobs?limit=%FF", "").code(400, "invalid_parameter")
 		e.call("GET", "/events", "", "Last-Event-ID", "\xff").code(400, "invalid_parameter")
 	})
@@ -400,7 +404,8 @@ func TestSearch(t *testing.T) {
 		"q=since:2026-01-04":                  "Import2 import",
 		"q=since:2026-01-03+until:2026-01-04": "import nightly",
 		"q=until:2026-01-02":                  "night",
-		"q=since:xxx":                         "Import2 idle import night nightly",
+		"q=batch-status:unknown":              "",
+		"with=execution,+settings&q=idle":     "idle",
 		"sort_by=name:desc":                   "nightly night import idle Import2",
 		"sort-by=last-execution-started":      "idle night nightly import Import2",
 		"sort_by=last_execution_started:desc": "Import2 import nightly night idle",
@@ -409,7 +414,7 @@ func TestSearch(t *testing.T) {
 		"sort_by=next_execution_start":        "Import2 idle import night nightly",
 	} {
 		var list rest.List[rest.Job]
-		e.call("GET", "/default/jobs?"+query, "").want(200).into(&list)
+		e.call("GET", "/default/jobs?"+query, "", "Content-Type", "application/edn", "Accept", "application/json").want(200).into(&list) // older clients write sort-by
 		var names []string
 		for _, j := range list.Results {
 			names = append(names, j.Name)
@@ -420,6 +425,28 @@ func TestSearch(t *testing.T) {
 	}
 	for _, by := range []string{"nope", "name:up", "name,,", ":"} {
 		e.call("GET", "/default/jobs?sort_by="+by, "").code(400, "invalid_parameter")
+		e.call("GET", "/default/jobs?sort-by="+by, "").code(400, "invalid_parameter")
+	}
+	known, day := "q: want since:, until:, batch-status: or exit-status:", "q: want a day of UTC such as 2026-11-24"
+	for query, want := range map[string]string{
+		"q=status:failed":              known + ", or a word that names contain, got status:failed",
+		"q=night+pool:a2":              known,
+		"q=:failed":                    known,
+		"q=since:today":                day + ", got since:today",
+		"q=since:2026-13-01":           day,
+		"q=until:":                     day,
+		"q=batch-status:fail":          "q: want batch-status: with one of registered, undispatched, unrestarted, queued, starting, started, stopping, unknown, stopped, failed, completed, abandoned, got batch-status:fail",
+		"q=exit-status:":               "q: want a part of an exit status behind exit-status:",
+		"with=exection":                "with: want execution, notation, schedule, settings, got exection",
+		"q=since:today+status:failed":  "2 things are wrong with the request",
+		"q=since:today&sort_by=newest": "2 things are wrong with the request",
+	} {
+		for _, path := range []string{"/default/jobs", "/default/jobs/download"} {
+			r := e.call("GET", path+"?"+query, "", "Accept", "application/json").code(400, "invalid_parameter")
+			if !strings.Contains(string(r.body), want) {
+				t.Errorf("GET %s?%s = %s, want %s", path, query, r.body, want)
+			}
+		}
 	}
 }
 

@@ -3,9 +3,12 @@ package httpapi
 import (
 	"cmp"
 	"math"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus/index"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
@@ -23,27 +26,51 @@ type jobDownload struct{ Search }
 // Search is what of an application is searched for.
 type Search struct {
 	AppPath
-	Q       string `query:"q" doc:"Words, of which a name contains any, and conditions on the latest execution: since:2016-09-09 until:2016-09-10 batch-status:failed exit-status:X."`
+	Q       string `query:"q" doc:"Words, of which a name contains any, and conditions on the latest execution: since:2016-09-09 until:2016-09-10 batch-status:failed exit-status:X. A condition that is not understood is refused."`
 	SortBy  string `query:"sort_by" example:"last_execution_started:desc,name" doc:"name, last_execution_started, last_execution_duration, last_execution_status, next_execution_start, each with :asc or :desc; the first is the strongest."`
-	SortBy2 string `query:"sort-by" hidden:"true"` // as older clients write it; what cannot be read they expect to be passed over
+	SortBy2 string `query:"sort-by" hidden:"true"` // as v1 clients write it
 	With    string `query:"with" example:"execution" doc:"What is wanted besides, with commas between: execution (the executions of each job), notation (its diagram), settings (time monitor and status notifications)."`
+
+	lenient bool // for a v1 client: what is not understood is no condition
 }
 
-func (in *jobSearch) query(s *Server) (index.JobQuery, error) {
-	q, err := in.Search.query(s)
-	q.Offset, q.Limit = in.skip(), in.Limit
-	return q, err
+// Resolve notes whether the search comes from a v1 client. Its search box sends what somebody types, letter by letter, and the
+// original control bus passes over what it cannot read.
+func (in *Search) Resolve(ctx huma.Context) []error {
+	in.lenient = fromV1Client(ctx)
+	return in.AppPath.Resolve(ctx)
 }
 
+// byName returns how the list compares names. A cursor is a name: in another
+// order a job may move from one page to the next, and it would say nothing.
+func (in *jobSearch) byName() (order func(a, b string) int, err error) {
+	sorted := cmp.Or(in.SortBy, in.SortBy2)
+	switch {
+	case sorted == "name:desc":
+		return func(a, b string) int { return strings.Compare(b, a) }, nil
+	case sorted != "" && sorted != "name" && sorted != "name:asc" && in.cursor():
+		return nil, parameterError("sort_by", "name or name:desc with after and before; another order goes with offset", cut(sorted))
+	case sorted != "" && sorted != "name" && sorted != "name:asc":
+		return nil, nil
+	}
+	return strings.Compare, nil
+}
+
+// query returns the query for the index, or an error that names everything in the search that is not understood.
 func (in *Search) query(s *Server) (index.JobQuery, error) {
 	q := index.JobQuery{App: in.App, Limit: math.MaxInt}
+	wrong := &refusal{status: http.StatusBadRequest}
 	var conditions []func(*index.Summary) bool
 	for word := range strings.FieldsSeq(in.Q) {
-		key, value, ok := strings.Cut(word, ":")
-		if !ok {
+		if !strings.Contains(word, ":") { // which no name has
 			q.Words = append(q.Words, word)
-		} else if c := condition(key, value); c != nil { // what cannot be read is no condition
-			conditions = append(conditions, c)
+			continue
+		}
+		holds, want := parseCondition(word)
+		if want == "" {
+			conditions = append(conditions, holds)
+		} else {
+			wrong.add("q", want, word)
 		}
 	}
 	if len(conditions) > 0 {
@@ -51,36 +78,64 @@ func (in *Search) query(s *Server) (index.JobQuery, error) {
 			return j.Latest != nil && !slices.ContainsFunc(conditions, func(c func(*index.Summary) bool) bool { return !c(j.Latest) })
 		}
 	}
-	var err error
-	if q.Less, err = order(cmp.Or(in.SortBy, in.SortBy2), s.next); in.SortBy == "" {
-		err = nil
+	for word := range strings.SplitSeq(in.With, ",") {
+		if word = strings.TrimSpace(word); word != "" && !slices.Contains(besides, word) {
+			wrong.add("with", strings.Join(besides, ", "), word)
+		}
 	}
-	return q, err
+	less, err := order(cmp.Or(in.SortBy, in.SortBy2), s.next)
+	q.Less = less
+	switch {
+	case in.lenient && in.SortBy == "":
+		return q, nil
+	case in.lenient:
+		return q, err
+	case err != nil:
+		wrong.errs = append(wrong.errs, err.(*refusal).errs...)
+	}
+	if len(wrong.errs) > 0 {
+		return q, wrong
+	}
+	return q, nil
 }
 
-// condition is one on the latest execution, nil if it cannot be read.
-func condition(key, value string) func(*index.Summary) bool {
+// besides are the words of with. What schedule stands for is always there.
+var besides = []string{"execution", "notation", "schedule", "settings"}
+
+// parseCondition reads a condition on the latest execution. If it is not understood, want says what is.
+func parseCondition(word string) (holds func(*index.Summary) bool, want string) {
+	key, value, _ := strings.Cut(word, ":")
 	switch strings.ReplaceAll(key, "_", "-") {
 	case "since":
-		if day, err := time.Parse(time.DateOnly, value); err == nil {
-			return func(l *index.Summary) bool { return !l.StartTime.IsZero() && !l.StartTime.Std().Before(day) }
+		day, err := time.Parse(time.DateOnly, value)
+		if err != nil {
+			return nil, wantDay
 		}
+		return func(l *index.Summary) bool { return !l.StartTime.IsZero() && !l.StartTime.Std().Before(day) }, ""
 	case "until":
-		if day, err := time.Parse(time.DateOnly, value); err == nil {
-			end := day.AddDate(0, 0, 1)
-			return func(l *index.Summary) bool { return !l.EndTime.IsZero() && l.EndTime.Std().Before(end) }
+		day, err := time.Parse(time.DateOnly, value)
+		if err != nil {
+			return nil, wantDay
 		}
+		end := day.AddDate(0, 0, 1)
+		return func(l *index.Summary) bool { return !l.EndTime.IsZero() && l.EndTime.Std().Before(end) }, ""
 	case "exit-status":
-		return func(l *index.Summary) bool {
-			return strings.Contains(strings.ToUpper(l.ExitStatus), strings.ToUpper(value))
+		if value == "" {
+			return nil, "a part of an exit status behind exit-status:"
 		}
+		value = strings.ToUpper(value)
+		return func(l *index.Summary) bool { return strings.Contains(strings.ToUpper(l.ExitStatus), value) }, ""
 	case "batch-status":
-		if status := subjects.BatchStatus(strings.ToLower(value)); status.Ended() || status.Waiting() || status.Running() || status == subjects.Registered {
-			return func(l *index.Summary) bool { return l.BatchStatus == status }
+		status := subjects.BatchStatus(strings.ToLower(value))
+		if !slices.Contains(subjects.BatchStatuses(), status) {
+			return nil, "batch-status: with one of " + statusNames()
 		}
+		return func(l *index.Summary) bool { return l.BatchStatus == status }, ""
 	}
-	return nil
+	return nil, "since:, until:, batch-status: or exit-status:, or a word that names contain"
 }
+
+const wantDay = "a day of UTC such as 2026-11-24"
 
 // order reads sort_by; nil for the order by name.
 // Its error is about one of the keys; the function goes by the others.

@@ -40,6 +40,7 @@ type Index interface {
 	Jobs(q index.JobQuery) (page []*index.Job, hits int)
 	CountJobs(app string) int
 	Executions(app, token string, offset, limit int) (page []index.Summary, hits int)
+	FindExecutions(q *index.ExecutionQuery) index.Page
 	NewestOf(agent string, limit int) []index.Summary
 	PutApp(name string, v *bus.App, revision uint64)
 	PutJob(app, token string, v *bus.Job, revision uint64)
@@ -57,6 +58,8 @@ type Executions interface {
 	DeleteJob(ctx context.Context, app, job string, revision uint64, keepHistory bool) error
 	DeleteHistory(ctx context.Context, app, job string) error
 	DeleteApp(ctx context.Context, app string) error
+	WaitingFor(ctx context.Context, e *bus.Execution) execution.Waiting
+	WaitingOf(all []index.Summary) map[int64]execution.Waiting
 	Agents() []execution.AgentInfo
 	Agent(nameOrID string) (execution.AgentInfo, bool)
 	Block(ctx context.Context, agent string, blocked bool) error
@@ -169,18 +172,21 @@ func New(cfg Config) *Server {
 	s.api.UseMiddleware(s.chooseFormat)
 	s.routes()
 	serveDocument(e, s.api)
+	s.serveFrontPage(e)
 	s.handler = e
 	return s
 }
 
 // ServeHTTP answers one request. HEAD is GET without the body, which net/http leaves out.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	routed := *r
 	if r.Method == http.MethodHead {
-		get := *r
-		get.Method = http.MethodGet
-		r = &get
+		routed.Method = http.MethodGet
 	}
-	s.handler.ServeHTTP(w, r)
+	if r.URL.RawPath != "" {
+		routed.URL = canonicalPath(r.URL)
+	}
+	s.handler.ServeHTTP(w, &routed)
 }
 
 // Serve answers requests on l until ctx ends. Then streams and waiting requests end at once, others are finished.

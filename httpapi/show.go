@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"strconv"
 	"strings"
 
@@ -40,6 +41,14 @@ func (s *Server) executionOf(e *bus.Execution) rest.Execution {
 		v.StepExecutions[i] = stepOf(e.ID, &e.StepExecutions[i])
 	}
 	return v
+}
+
+func (s *Server) waitingFor(ctx context.Context, e *bus.Execution) rest.Waiting {
+	return waitingOf(s.cfg.Executions.WaitingFor(ctx, e))
+}
+
+func waitingOf(w execution.Waiting) rest.Waiting {
+	return rest.Waiting{For: orNil(w.For), Position: orNil(w.Position)}
 }
 
 func stepOf(execution int64, e *subjects.StepExecution) rest.StepExecution {

@@ -35,6 +35,9 @@ func startText(ctx huma.Context, media string) *textWriter {
 	h := w.Header()
 	h.Set("Content-Type", media)
 	h.Set("Cache-Control", "no-store")
+	if media == eventStream { // a proxy that compresses would keep events back (RFC 9111 section 5.2.2.6)
+		h.Set("Cache-Control", "no-cache, no-transform")
+	}
 	h.Set("X-Content-Type-Options", "nosniff") // output of jobs is no page
 	h.Set("X-Accel-Buffering", "no")           // nginx would keep back what comes
 	w.WriteHeader(http.StatusOK)

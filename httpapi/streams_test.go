@@ -39,6 +39,9 @@ func (e *env) listen(ctx context.Context, path string, headers ...string) <-chan
 	if got := res.Header.Get("Content-Type"); got != eventStream {
 		e.t.Fatalf("GET %s = %d %s", path, res.StatusCode, got)
 	}
+	if got := res.Header.Get("Cache-Control"); got != "no-cache, no-transform" {
+		e.t.Errorf("GET %s: Cache-Control %q", path, got)
+	}
 	lines := bufio.NewScanner(res.Body)
 	if !lines.Scan() || !strings.HasPrefix(lines.Text(), ": ") {
 		e.t.Fatalf("GET %s begins with %q, want a comment", path, lines.Text())

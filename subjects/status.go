@@ -20,6 +20,13 @@ const (
 	Queued       BatchStatus = "queued"       // known from the original control bus; not written here
 )
 
+// BatchStatuses returns all batch statuses, in the order of a life.
+func BatchStatuses() []BatchStatus {
+	return []BatchStatus{
+		Registered, Undispatched, Unrestarted, Queued, Starting, Started, Stopping, Unknown, Stopped, Failed, Completed, Abandoned,
+	}
+}
+
 // Ended says whether nothing follows s, but that a stopped or failed execution can be abandoned.
 func (s BatchStatus) Ended() bool {
 	switch s {

@@ -18,6 +18,22 @@ type AgentInfo struct {
 	Alive bool
 }
 
+// AgentLost is the state of an agent that said nothing for too long.
+const AgentLost = "lost"
+
+// State is what an agent said last, unless that is not so any more.
+func (a *AgentInfo) State() string {
+	switch {
+	case a.Status == subjects.AgentGone:
+		return subjects.AgentGone
+	case !a.Alive:
+		return AgentLost
+	case a.Blocked && a.Status == subjects.AgentReady: // it has not heard of it yet
+		return subjects.AgentBlocked
+	}
+	return a.Status
+}
+
 // Agents that are alive, or were within the last day, by name.
 func (s *Service) Agents() []AgentInfo {
 	s.roster.mu.Lock()

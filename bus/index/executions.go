@@ -48,6 +48,7 @@ type Restarted struct {
 func (x *Index) PutExecution(e *bus.Execution, rev uint64) {
 	x.put(&record{
 		ID: e.ID, Instance: e.InstanceID, Status: e.BatchStatus, Exit: e.ExitStatus, Agent: e.Agent, Attempt: e.Attempt,
+		Pool: e.Pool, Priority: e.Priority,
 		Create: e.CreateTime, Start: e.StartTime, End: e.EndTime, ScheduledFor: e.ScheduledFor, RestartOf: e.RestartOf,
 		RestartedBy: e.RestartedBy, Wish: e.Wish, Deleted: e.DeleteTime,
 	}, e.App, e.Job, rev, e)
@@ -131,7 +132,10 @@ func (x *Index) note(r *record, app, job string) {
 		delete(x.wishes, r.ID)
 		return
 	}
-	x.live[r.ID] = struct{}{}
+	x.live[r.ID] = queue{
+		key: queueKey{app, x.names.number(r.Pool)}, waits: r.Status.Waiting(),
+		rank: rank{priorityNumber(r.Priority), max(r.Create, r.Start), r.ID},
+	}
 	if r.Wish != "" {
 		x.wishes[r.ID] = r.Wish
 	}

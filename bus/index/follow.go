@@ -22,6 +22,8 @@ type record struct {
 	Status       subjects.BatchStatus `json:"batch_status"`
 	Exit         string               `json:"exit_status"`
 	Agent        string               `json:"agent"`
+	Pool         string               `json:"pool"`
+	Priority     string               `json:"priority"`
 	Attempt      int                  `json:"attempt"`
 	Create       subjects.Time        `json:"create_time"`
 	Start        subjects.Time        `json:"start_time"`

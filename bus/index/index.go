@@ -36,7 +36,7 @@ type Index struct {
 	changed   chan struct{}         // closed at the next change of a schedule
 	table     table
 	names     names // of agents, exit statuses
-	live      map[int64]struct{}
+	live      map[int64]queue
 	doomed    map[int64]Doomed
 	successor map[int64]Restarted // restarted_by, until that execution is there
 	waiters   map[int64][]chan *bus.Execution
@@ -57,7 +57,7 @@ func New(b *bus.Bus) *Index {
 	return &Index{
 		b: b, ready: make(chan struct{}), changed: make(chan struct{}),
 		apps: map[string]appEntry{}, byToken: map[jobName]*jobEntry{}, byName: map[jobName]*jobEntry{}, perApp: map[string]int{},
-		table: newTable(), names: newNames(), live: map[int64]struct{}{},
+		table: newTable(), names: newNames(), live: map[int64]queue{},
 		doomed: map[int64]Doomed{}, successor: map[int64]Restarted{},
 		waiters: map[int64][]chan *bus.Execution{}, wishes: map[int64]string{},
 	}

@@ -205,9 +205,9 @@ func BenchmarkStart(b *testing.B) {
 			bs := bustest.Open(b, bustest.Server(b), bus.Config{})
 			write(b, bs, n)
 			for b.Loop() {
-				before := heap()
+				before := heapBytes()
 				x, stop := run(b, bs)
-				b.ReportMetric(float64(heap()-before)/float64(n), "B/execution")
+				b.ReportMetric(float64(heapBytes()-before)/float64(n), "B/execution")
 				runtime.KeepAlive(x)
 				stop()
 			}
@@ -228,7 +228,7 @@ func BenchmarkList(b *testing.B) {
 	}
 }
 
-func heap() uint64 {
+func heapBytes() uint64 {
 	runtime.GC()
 	runtime.GC()
 	var m runtime.MemStats

@@ -167,7 +167,8 @@ func (x *Index) Jobs(q JobQuery) (page []*Job, hits int) {
 		less = func(a, b *Job) int { return cmp.Compare(a.Name, b.Name) }
 	}
 	slices.SortStableFunc(all, less)
-	return all[min(q.Offset, len(all)):min(q.Offset+q.Limit, len(all))], len(all)
+	from := min(q.Offset, len(all))
+	return all[from : from+min(q.Limit, len(all)-from)], len(all) // in this order: a sum of what was asked for may overflow
 }
 
 func containsAny(s string, words []string) bool {

@@ -92,7 +92,9 @@ func (t *table) remove(id int64) {
 	if p == nil || p.handles[id%chunkSize] == 0 {
 		return
 	}
-	t.free = append(t.free, p.handles[id%chunkSize]-1)
+	h := p.handles[id%chunkSize] - 1
+	*t.at(h) = entry{} // no id: a scan passes over it
+	t.free = append(t.free, h)
 	p.handles[id%chunkSize] = 0
 	if p.used--; p.used == 0 {
 		delete(t.pages, id/chunkSize)

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/cli"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
@@ -100,7 +101,7 @@ func TestClientCommands(t *testing.T) {
 		"job apply DIR/broken.json", "run broken --wait", "execution show broken", "execution wait broken", "execution restart 3 --wait", "execution restart 1", "execution abandon 4", "execution show nobody", "execution stop x",
 		"run hello --idempotency-key k -p n=1", "execution wait hello", "run hello --idempotency-key k -p n=1", "run hello --idempotency-key k -p n=2", "execution wait 5",
 		"schedule set hello \"0 0 2 ? * MON-FRI\" --timezone Europe/Berlin --preview --from 2026-03-27T00:00:00Z -n 3", "schedule show hello", "schedule preview hello",
-		"schedule set hello \"0 0 2 1 1 ? 2199\" --timezone Europe/Berlin --misfire skip", "schedule show hello", "schedule pause hello", "job list", "schedule resume hello", "schedule preview hello -n 2", "schedule delete hello", "schedule delete hello", "schedule set hello often",
+		"schedule set hello \"0 0 2 1 1 ? 2199\" --timezone Europe/Berlin --misfire skip", "schedule show hello", "schedule pause hello", "job list", "schedule resume hello", "schedule preview hello -n 2", "schedule delete hello", "schedule delete hello --yes", "schedule delete hello --yes", "schedule set hello often",
 		"job show hello", "job list broken", "job list --status completed -o json", "execution list hello", "execution list", "app show default -o yaml", "app show default -o edn", "app show none -o edn", "app show default -o xml",
 		"agent block dev", "agent show none", "agent unblock dev", "job delete broken", "job delete broken -y", "job delete slow -y --keep-history", "job list --limit 1 --offset 2", "job list --limit 5000", "job lst", "logs", "logs 1 2",
 	} {
@@ -150,8 +151,8 @@ func TestCtrlCWhileWaiting(t *testing.T) {
 		}
 		err := cmd.Wait()
 		var exit *exec.ExitError
-		if !errors.As(err, &exit) || exit.ExitCode() != exitError {
-			t.Errorf("%s: %v, want exit status 1", flags, err)
+		if !errors.As(err, &exit) || exit.ExitCode() != cli.ExitInterrupted {
+			t.Errorf("%s: %v, want exit status 130", flags, err)
 		}
 		want := fmt.Sprintf("interrupted: execution %d of slow goes on.\n  wait  jobstreamer execution wait %d\n  stop  jobstreamer execution stop %d\n", id, id, id)
 		if !strings.HasSuffix(errs.String(), want) {
@@ -163,8 +164,31 @@ func TestCtrlCWhileWaiting(t *testing.T) {
 		if got := d.try(t.Context(), fmt.Sprintf("execution stop %d --wait", id)); got.code != exitOK || !strings.Contains(got.out, "of slow was stopped after") {
 			t.Errorf("%+v", got)
 		}
-		if got := d.try(t.Context(), fmt.Sprintf("execution wait %d", id)); got.code != exitError || !strings.Contains(got.out, "of slow was stopped") {
+		if got := d.try(t.Context(), fmt.Sprintf("execution wait %d", id)); got.code != cli.ExitStopped || !strings.Contains(got.out, "of slow was stopped") {
 			t.Errorf("%+v", got)
+		}
+	}
+}
+
+// The exit status of several is that of the worst end, whatever the order.
+func TestWaitingForMany(t *testing.T) {
+	d := newDesk(t)
+	d.try(t.Context(), "job apply DIR/hello.yaml DIR/broken.json DIR/slow.xml")
+	for _, c := range []struct {
+		line, out string
+		code      int
+	}{
+		{"run hello hell* --wait", "1 job: 1 completed.\n", exitOK},
+		{"run broken hello --wait", "2 jobs: 1 failed, 1 completed.\n", cli.ExitFailed},
+		{"run hello none --wait", "2 jobs: 1 refused, 1 completed.\n", exitError},
+		{"run hello slow --wait --timeout 300ms", "2 jobs: 1 completed, 1 not ended.\n", cli.ExitTimeout},
+		{"execution stop slow hello --wait", "", exitError}, // none of hello runs
+		{"execution stop s* --wait", "1 execution: 1 stopped.\n", exitOK},
+		{"execution rerun --status failed --since 1h --wait", "1 execution: 1 failed.\n", cli.ExitFailed},
+		{"run hello broken --wait -o json", "\"result\": \"failed\",\n    \"answer\": {\n      \"execution_id\": ", cli.ExitFailed},
+	} {
+		if got := d.try(t.Context(), c.line); got.code != c.code || !strings.Contains(got.out, c.out) {
+			t.Errorf("%s: %+v, want exit status %d and %q", c.line, got, c.code, c.out)
 		}
 	}
 }
@@ -186,7 +210,7 @@ func TestWaitingHasATimeout(t *testing.T) {
 	d := newDesk(t)
 	d.try(t.Context(), "job apply DIR/slow.xml")
 	got := d.try(t.Context(), "run slow --wait --timeout 200ms --app default --server "+d.bus.rest)
-	if got.code != exitError || !strings.Contains(got.err, "not ended after 200ms: execution 1 of slow goes on.\n  wait  jobstreamer execution wait 1 --app default\n") {
+	if got.code != cli.ExitTimeout || !strings.Contains(got.err, "not ended after 200ms: execution 1 of slow goes on.\n  wait  jobstreamer execution wait 1 --app default\n") {
 		t.Errorf("%+v", got)
 	}
 	d.try(t.Context(), "execution stop 1")
@@ -214,7 +238,7 @@ func TestWaitingOutlivesTheServer(t *testing.T) {
 		proxy.ServeHTTP(w, r)
 	}))
 	defer s.Close()
-	if got := d.try(t.Context(), "run slow --wait --server "+s.URL); got.code != exitError || !strings.Contains(got.out, "Execution 1 of slow was stopped") {
+	if got := d.try(t.Context(), "run slow --wait --server "+s.URL); got.code != cli.ExitStopped || !strings.Contains(got.out, "Execution 1 of slow was stopped") {
 		t.Errorf("%+v", got)
 	}
 }
@@ -286,7 +310,7 @@ func TestCompletion(t *testing.T) {
 		{`app show ""`, "default\n:4\n"},
 		{`app deploy default ""`, ":0\n"},
 		{`job apply ""`, "json\nyaml\nyml\nedn\nxml\n:8\n"},
-		{`job list -o ""`, "table\njson\nyaml\nedn\n:4\n"},
+		{`job list -o ""`, "table\nwide\njson\nyaml\nedn\n:4\n"},
 		{`job export hello --format ""`, "json\nyaml\nedn\nxml\n:4\n"},
 		{`run --app none ""`, ":4\n"},
 		{`run --server http://127.0.0.1:1 ""`, ":4\n"},
@@ -316,7 +340,7 @@ func TestUnreachable(t *testing.T) {
 		"app list -o yaml --server http://127.0.0.1:1":    "jobstreamer: cannot reach the control bus",
 	} {
 		got := try(t.Context(), append(testEnv, "HOME="+t.TempDir()), strings.Fields(line)...)
-		if got.code != exitError || got.out != "" || !strings.HasPrefix(got.err, want) {
+		if got.code != cli.ExitAway || got.out != "" || !strings.HasPrefix(got.err, want) {
 			t.Errorf("%s: %+v, want %q", line, got, want)
 		}
 	}

@@ -51,7 +51,7 @@ func (p *program) demo(ctx context.Context, c *controlBus, login bool) error {
 	}
 	token, err := demoToken(ctx, c, login)
 	if err == nil {
-		err = startDemo(ctx, c.URL(), token, p.out)
+		err = startDemo(ctx, c.URL(), token, p.demoHint(c.URL(), token != ""), p.out)
 	}
 	if err != nil {
 		if ctx.Err() != nil {
@@ -85,8 +85,17 @@ func demoToken(ctx context.Context, c *controlBus, login bool) (string, error) {
 	return "", nil
 }
 
-// startDemo does what a user would do with curl.
-func startDemo(ctx context.Context, url, token string, w io.Writer) error {
+// demoHint is a command line that starts a job of the demo.
+func (p *program) demoHint(url string, login bool) string {
+	command := p.client().CommandAt(url, "run three-steps -p to=you --follow")
+	if login {
+		command += " --token TOKEN"
+	}
+	return command
+}
+
+// startDemo does what a user would do. hint says how one starts a job.
+func startDemo(ctx context.Context, url, token, hint string, w io.Writer) error {
 	c, err := client.New(client.Config{URL: url, Token: token})
 	if err != nil {
 		return err
@@ -105,7 +114,7 @@ func startDemo(ctx context.Context, url, token string, w io.Writer) error {
 			return err
 		}
 	}
-	fmt.Fprintf(w, "\nStart one yourself:\n\n  curl -X POST '%s/default/job/three-steps/executions?wait=30s' -H 'Content-Type: application/json' -d '{\"parameters\": {\"to\": \"you\"}}'\n\n", url)
+	fmt.Fprintf(w, "\nStart one yourself:\n\n  %s\n\n", hint)
 	for _, job := range demoJobs {
 		if job.cron != "" {
 			continue

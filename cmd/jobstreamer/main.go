@@ -35,11 +35,11 @@ type streams struct {
 	out, err io.Writer
 }
 
-// Exit codes.
+// Exit codes of which package cli has more.
 const (
-	exitOK    = 0
-	exitError = 1 // also: the doctor found something
-	exitUsage = 2
+	exitOK    = cli.ExitOK
+	exitError = cli.ExitError // also: the doctor found something
+	exitUsage = cli.ExitUsage
 )
 
 // usageError is a mistake in flags, environment or file.
@@ -59,14 +59,16 @@ func run(ctx context.Context, args []string, io streams, env []string) int {
 	switch {
 	case err == nil:
 		return exitOK
-	case errors.Is(err, errFindings), errors.Is(err, cli.ErrSaid):
+	case errors.Is(err, errFindings):
 		return exitError
+	case errors.Is(err, cli.ErrSaid):
+		return cli.ExitStatus(err)
 	case errors.As(err, &usage), errors.As(err, new(cli.UsageError)):
 		fmt.Fprintf(io.err, "jobstreamer: %v\nSee `%s --help`.\n", err, cmd.CommandPath())
 		return exitUsage
 	}
 	fmt.Fprintf(io.err, "jobstreamer: %v\n", err)
-	return exitError
+	return cli.ExitStatus(err)
 }
 
 // environ makes a map of NAME=value lines.

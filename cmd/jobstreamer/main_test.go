@@ -95,6 +95,33 @@ func TestHelp(t *testing.T) {
 	}
 }
 
+// help COMMAND is COMMAND --help, and --version is version.
+func TestHelpAndVersionAreOneWordAway(t *testing.T) {
+	for line, same := range map[string]string{
+		"help": "--help", "help job": "job --help", "help job list": "job list --help", "help exec wait": "execution wait --help", "help help": "help --help",
+		"--version": "version",
+	} {
+		got, want := try(t.Context(), testEnv, strings.Fields(line)...), try(t.Context(), testEnv, strings.Fields(same)...)
+		if got != want || got.code != exitOK || got.out == "" {
+			t.Errorf("%s: %+v, want %+v", line, got, want)
+		}
+	}
+	for line, want := range map[string]string{
+		"help jb":      "jobstreamer: there is no command \"jb\"; did you mean job?\n",
+		"help job lst": "jobstreamer: there is no command \"lst\"; did you mean list?\n",
+	} {
+		if got := try(t.Context(), testEnv, strings.Fields(line)...); got.code != exitUsage || !strings.HasPrefix(got.err, want) {
+			t.Errorf("%s: %+v, want %q", line, got, want)
+		}
+	}
+	if got := try(t.Context(), testEnv, "__complete", "help", "job", ""); !strings.Contains(got.out, "list\tList jobs") {
+		t.Errorf("%+v", got)
+	}
+	if got := try(t.Context(), append(testEnv, "JOBSTREAMER_VERSION=2.0.0"), "help"); got.code != exitOK { // an image may have it
+		t.Errorf("%+v", got)
+	}
+}
+
 // The help of all commands that speak to a control bus, in one file.
 func TestHelpOfClientCommands(t *testing.T) {
 	var all strings.Builder

@@ -34,6 +34,7 @@ const (
 // newRoot builds the command tree.
 func newRoot(io streams, env map[string]string) *cobra.Command {
 	p := &program{streams: io, env: env}
+	var askedVersion *bool
 	root := &cobra.Command{
 		Use:   "jobstreamer",
 		Short: "Runs batch jobs on agents, by NATS",
@@ -42,13 +43,22 @@ NATS JetStream is its only store; a control bus brings its own, or uses yours.
 
 New here? This runs everything in one process, with jobs to look at:
 
-    jobstreamer dev --demo`,
+    jobstreamer dev --demo
+
+` + cli.ExitHelp,
 		Args:              cobra.NoArgs,
 		SilenceUsage:      true,
 		SilenceErrors:     true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return applySettings(cmd.Flags(), p.env) },
-		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if *askedVersion {
+				p.printVersion()
+				return nil
+			}
+			return cmd.Help()
+		},
 	}
+	askedVersion = root.Flags().Bool("version", false, "say which version this is")
 	root.SetIn(io.in)
 	root.SetOut(io.out)
 	root.SetErr(io.err)
@@ -60,7 +70,7 @@ New here? This runs everything in one process, with jobs to look at:
 		cmd.Args = noArguments
 	}
 	addClient(root, p)
-	root.SetHelpCommand(&cobra.Command{Use: "help", Hidden: true})
+	root.SetHelpCommand(newHelp())
 	root.SetCompletionCommandGroupID(groupSet)
 	root.InitDefaultCompletionCmd()
 	if completion, _, err := root.Find([]string{"completion"}); err == nil {
@@ -77,7 +87,7 @@ New here? This runs everything in one process, with jobs to look at:
 
 // addClient adds the commands that speak to a control bus, some of them below the one that runs an agent.
 func addClient(root *cobra.Command, p *program) {
-	c := cli.New(cli.Config{In: p.in, Out: p.out, Err: p.err, Env: p.env, Dir: filepath.Join(configHome(p.env), "jobstreamer"), Version: version()})
+	c := p.client()
 	for _, cmd := range c.Work() {
 		cmd.GroupID = groupWork
 		root.AddCommand(cmd)
@@ -90,12 +100,46 @@ func addClient(root *cobra.Command, p *program) {
 	agent.Args = cli.Subcommand
 }
 
+// client returns the maker of commands that speak to a control bus.
+func (p *program) client() *cli.CLI {
+	return cli.New(cli.Config{In: p.in, Out: p.out, Err: p.err, Env: p.env, Dir: filepath.Join(configHome(p.env), "jobstreamer"), Version: version()})
+}
+
 func sharedFlags(root *cobra.Command, p *program) {
 	help.Section(root.PersistentFlags(), "Everywhere", func(f *pflag.FlagSet) {
 		f.String(configFlag, "", "`FILE` YAML with any of these settings, such as \"slots: 8\"")
 		f.StringVar(&p.logs.level, "log-level", "info", "`LEVEL` log from here on: debug, info, warn or error")
 		f.StringVar(&p.logs.format, "log-format", "auto", "`FORMAT` of the log: text, json, or auto: text on a terminal, else json")
 	})
+}
+
+// newHelp returns the command that shows the help of the command that its words name.
+func newHelp() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "help [COMMAND...]", Short: "Show the help of a command", Hidden: true,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, words []string) error {
+			of, unknown, err := cmd.Root().Find(words)
+			if err != nil {
+				return usageError{err}
+			}
+			if err := noCommand(of, unknown); err != nil {
+				return err
+			}
+			return of.Help()
+		},
+		ValidArgsFunction: func(cmd *cobra.Command, words []string, _ string) (names []cobra.Completion, _ cobra.ShellCompDirective) {
+			of, unknown, err := cmd.Root().Find(words)
+			for _, sub := range of.Commands() {
+				if err == nil && len(unknown) == 0 && sub.IsAvailableCommand() {
+					names = append(names, cobra.CompletionWithDesc(sub.Name(), sub.Short))
+				}
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
+		},
+	}
+	help.Quiet(cmd, "")
+	return cmd
 }
 
 func noArguments(cmd *cobra.Command, args []string) error {

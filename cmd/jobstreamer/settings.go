@@ -23,6 +23,9 @@ const (
 	configFlag = "config"
 )
 
+// ofStep are flags whose variables an agent sets for each step: a command in a step's script means what it says, not that step.
+var ofStep = map[string]bool{"job": true, "step": true, "attempt": true}
+
 // envName is where the environment has a flag's value.
 func envName(flag string) string {
 	return envPrefix + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
@@ -30,12 +33,12 @@ func envName(flag string) string {
 
 // applySettings fills the flags that were not given on the command line.
 func applySettings(flags *pflag.FlagSet, env map[string]string) error {
-	given := map[string]bool{"help": true}
+	given := map[string]bool{"help": true, "version": true}
 	flags.Visit(func(f *pflag.Flag) { given[f.Name] = true })
 	var errs []error
 	flags.VisitAll(func(f *pflag.Flag) {
 		value := env[envName(f.Name)]
-		if given[f.Name] || value == "" {
+		if given[f.Name] || value == "" || ofStep[f.Name] {
 			return
 		}
 		given[f.Name] = true
@@ -89,7 +92,7 @@ func applyFile(flags *pflag.FlagSet, name string, given map[string]bool) error {
 
 func applyKey(flags *pflag.FlagSet, key string, value *yaml.Node, given, seen map[string]bool) error {
 	f := flags.Lookup(key)
-	if f == nil || key == configFlag || key == "help" {
+	if f == nil || key == configFlag || key == "help" || key == "version" {
 		return unknownKey(flags, key)
 	}
 	if seen[key] {
@@ -146,7 +149,7 @@ func set(flags *pflag.FlagSet, f *pflag.Flag, values []string, list bool) error 
 func unknownKey(flags *pflag.FlagSet, key string) error {
 	var names []string
 	flags.VisitAll(func(f *pflag.Flag) {
-		if f.Name != configFlag && f.Name != "help" {
+		if f.Name != configFlag && f.Name != "help" && f.Name != "version" {
 			names = append(names, f.Name)
 		}
 	})

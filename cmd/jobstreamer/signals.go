@@ -5,10 +5,9 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-)
 
-// interrupted is the exit status of a program that a second signal ended, as shells have it.
-const interrupted = 130
+	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/cli"
+)
 
 // untilSignal returns a context that ends with ctx or at the first SIGINT or SIGTERM; say is called then. A second one calls force
 // and ends the process, also where the shell has its background jobs ignore SIGINT.
@@ -30,7 +29,7 @@ func untilSignal(ctx context.Context, say, force func()) (context.Context, conte
 		select {
 		case <-signals:
 			force()
-			os.Exit(interrupted)
+			os.Exit(cli.ExitInterrupted)
 		case <-over:
 		}
 	}()

@@ -10,11 +10,13 @@ import (
 
 func newVersion(p *program) *cobra.Command {
 	return &cobra.Command{
-		Use: "version", GroupID: groupLook, Short: "Say which version this is",
-		Run: func(*cobra.Command, []string) {
-			fmt.Fprintf(p.out, "jobstreamer %s (%s, %s/%s)\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
-		},
+		Use: "version", GroupID: groupLook, Short: "Say which version this is, as --version does",
+		Run: func(*cobra.Command, []string) { p.printVersion() },
 	}
+}
+
+func (p *program) printVersion() {
+	fmt.Fprintf(p.out, "jobstreamer %s (%s, %s/%s)\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
 // version is that of the module as it was built: a tag, or the commit.

@@ -186,10 +186,13 @@ func (c *Client) Healthy(ctx context.Context) error {
 	return err
 }
 
-// Page is the part of a list that is asked for.
+// Page is the part of a list that is asked for, by number or by the entry next to
+// it. Only the latter neither repeats nor misses an entry while others come.
 type Page struct {
-	Offset int // number of the first one, from 1; default 1
-	Limit  int // at most 1000; default 20
+	Offset int    // number of the first one, from 1; default 1
+	Limit  int    // at most 1000; default 20
+	After  string // the page behind this entry: Next of the list before
+	Before string // the page in front of this entry: Previous of the list after it
 }
 
 func (p Page) query() url.Values {
@@ -199,6 +202,12 @@ func (p Page) query() url.Values {
 	}
 	if p.Limit > 0 {
 		q.Set("limit", fmt.Sprint(p.Limit))
+	}
+	if p.After != "" {
+		q.Set("after", p.After)
+	}
+	if p.Before != "" {
+		q.Set("before", p.Before)
 	}
 	return q
 }

@@ -3,10 +3,12 @@ package client
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
 // Submission starts or restarts an execution.
@@ -46,6 +48,57 @@ func (c *Client) Submit(ctx context.Context, app, job string, s Submission) (e *
 // Executions lists executions of a job, newest first.
 func (c *Client) Executions(ctx context.Context, app, job string, p Page) (list rest.List[rest.ExecutionSummary], err error) {
 	_, err = c.do(ctx, request{method: "GET", path: path(app, "job", job, "executions"), query: p.query()}, &list)
+	return list, err
+}
+
+// ExecutionFilter says which executions are wanted: those that meet all that is given.
+type ExecutionFilter struct {
+	Page
+	App          string                 // empty: of all applications
+	Of           string                 // of this job of App, alone
+	Job          string                 // glob: * stands for any characters, ? for one
+	Status       []subjects.BatchStatus // any of them
+	ExitStatus   string                 // glob
+	Since, Until time.Time              // of the start or, before it, of the creation; Until is not included
+	Agent        string                 // glob
+	Parameters   map[string]string      // all of them; see [rest.Executions] for what a search for them says
+}
+
+func (f *ExecutionFilter) query() url.Values {
+	q := f.Page.query()
+	set := func(name, value string) {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	set("job", f.Job)
+	set("exit_status", f.ExitStatus)
+	set("agent", f.Agent)
+	if !f.Since.IsZero() {
+		set("since", f.Since.Format(time.RFC3339Nano))
+	}
+	if !f.Until.IsZero() {
+		set("until", f.Until.Format(time.RFC3339Nano))
+	}
+	for _, s := range f.Status {
+		q.Add("status", string(s))
+	}
+	for name, value := range f.Parameters {
+		q.Add("parameter", name+"="+value)
+	}
+	return q
+}
+
+// FindExecutions lists the executions that f selects, newest first.
+func (c *Client) FindExecutions(ctx context.Context, f ExecutionFilter) (list rest.Executions, err error) {
+	at := "/executions"
+	switch {
+	case f.Of != "":
+		at = path(f.App, "job", f.Of, "executions")
+	case f.App != "":
+		at = path(f.App, "executions")
+	}
+	_, err = c.do(ctx, request{method: "GET", path: at, query: f.query()}, &list)
 	return list, err
 }
 

@@ -40,6 +40,13 @@ func (c *Client) LogLines(ctx context.Context, app, job string, id int64) (list 
 	return list, err
 }
 
+// LogPage is a part of the output of an execution; job may be empty. Without an
+// offset and a cursor it is the last lines.
+func (c *Client) LogPage(ctx context.Context, app, job string, id int64, p Page) (part rest.LogPage, err error) {
+	_, err = c.do(ctx, request{method: "GET", path: executionPath(app, job, id, "log"), query: p.query(), accept: "application/json"}, &part)
+	return part, err
+}
+
 // FollowLog calls line for every line of an execution's output as it comes, and returns how it ended; job may be
 // empty. A broken connection is taken up again after the last line. It ends with ctx, or with the error of line.
 func (c *Client) FollowLog(ctx context.Context, app, job string, id int64, line func(rest.LogLine) error) (end *rest.Event, err error) {

@@ -20,6 +20,23 @@ type List[T any] struct {
 	Hits    int `json:"hits" doc:"How many there are in all."`
 	Offset  int `json:"offset" doc:"The first one's number, from 1."`
 	Limit   int `json:"limit"`
+
+	Next     *string `json:"next" doc:"What after has to be for the next page; null on the last one."`
+	Previous *string `json:"previous" doc:"What before has to be for the page in front; null on the first one."`
+}
+
+// Executions is a page of executions, newest first: by create time, then by id.
+type Executions struct {
+	List[ListedExecution]
+
+	Scanned *int  `json:"scanned,omitzero" doc:"With the filter parameter: how many records were read for this page. hits counts those of them that match."`
+	More    *bool `json:"more,omitzero" doc:"With the filter parameter: whether the reading ended before the list did. next goes on where it ended, also if nothing was found so far."`
+}
+
+// Waiting says why an execution waits.
+type Waiting struct {
+	For      *string `json:"waiting_for" edn:"job-execution/waiting-for" doc:"Why it waits, in a sentence for people; null if it does not wait, and in answers that only say that it was made." example:"all 4 slots of 2 agents of pool default are busy"`
+	Position *int    `json:"queue_position" edn:"job-execution/queue-position" doc:"Its place in the queue of its pool, from 1; null if it does not wait. Agents take older ones of a lower priority in between."`
 }
 
 // AppInfo is an application.
@@ -127,15 +144,17 @@ type ExecutionSummary struct {
 	RestartOf       *int64               `json:"restart_of" edn:"job-execution/restart-of"`
 }
 
-// ListedExecution is an execution in the list of its job.
+// ListedExecution is an execution in a list.
 type ListedExecution struct {
 	ExecutionSummary
+	Waiting
 	JobParameters *map[string]string `json:"job_parameters,omitzero" edn:"job-execution/job-parameters,text" doc:"With with=parameters: as given at its start."`
 }
 
 // Execution is one execution of a job.
 type Execution struct {
 	ExecutionSummary
+	Waiting
 	Exception      *string           `json:"exception" edn:"job-execution/exception" doc:"Why it failed, for people."`
 	JobParameters  map[string]string `json:"job_parameters" edn:"job-execution/job-parameters,text" doc:"As given at this start."`
 	StepExecutions []StepExecution   `json:"step_executions" edn:"job-execution/step-executions" doc:"In order of their start."`
@@ -204,6 +223,16 @@ type LogLine struct {
 	Message string        `json:"message" edn:"execution-log/message"`
 
 	Exception string `json:"exception,omitempty" edn:"execution-log/exception" doc:"Of the last line of a step that failed: why."`
+}
+
+// LogPage is a part of the output of an execution.
+type LogPage struct {
+	Results  []LogLine `json:"results"`
+	Hits     *int      `json:"hits" doc:"How many lines there are in all; null with after and before, for which nobody counts them."`
+	Offset   *int      `json:"offset" doc:"The first line's number, from 1; null with after and before."`
+	Limit    int       `json:"limit"`
+	Next     *string   `json:"next" doc:"What after has to be for the next page; null on the last one."`
+	Previous *string   `json:"previous" doc:"What before has to be for the page in front; null on the first one."`
 }
 
 // DBID is the number, below 2^53, by which older clients tell things apart that have none of their own. It is made from what names

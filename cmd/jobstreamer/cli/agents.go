@@ -15,8 +15,8 @@ import (
 func (c *CLI) Agents() []*cobra.Command {
 	return []*cobra.Command{
 		c.agentList(), c.agentShow(),
-		c.blocking("block AGENT", "Let an agent take no more work; what runs there goes on", "takes no more work", (*client.Client).BlockAgent),
-		c.blocking("unblock AGENT", "Let an agent take work again", "takes work again", (*client.Client).UnblockAgent),
+		c.blocking("block AGENT...", "Stop agents from taking new work; what runs there goes on", "block", "takes no more work", (*client.Client).BlockAgent),
+		c.blocking("unblock AGENT...", "Let agents take work again", "unblock", "takes work again", (*client.Client).UnblockAgent),
 	}
 }
 
@@ -30,7 +30,8 @@ func (c *CLI) agentList() *cobra.Command {
 }
 
 func drawAgents(p *page, list rest.List[rest.Agent]) {
-	t := newTable("AGENT", "STATUS", ">RUNS", ">SLOTS", ">CPU", ">MEMORY FREE", "APPLICATIONS", "POOLS", "HOST", "VERSION")
+	t := newTable("AGENT", "STATUS", ">RUNS", ">SLOTS", ">CPU", ">MEMORY FREE", "APPLICATIONS", "POOLS", "HOST", "VERSION").
+		dropping("VERSION", "HOST", "MEMORY FREE", "CPU", "POOLS").cutting("APPLICATIONS", "POOLS", "HOST", "VERSION")
 	for _, a := range list.Results {
 		t.row(a.Name, agentStatus(a.Status), a.Jobs.Running, a.Jobs.Slots, percent(a.Stats.CPU.System.Load), size(int64(a.Stats.Memory.Physical.Free)),
 			strings.Join(a.Apps, ","), strings.Join(a.Pools, ","), a.Host, a.AgentVersion)
@@ -66,13 +67,43 @@ func drawAgent(p *page, a *rest.Agent) {
 	}
 }
 
-func (c *CLI) blocking(use, short, done string, change func(c *client.Client, ctx context.Context, agent string) (*rest.Agent, error)) *cobra.Command {
+func (c *CLI) blocking(use, short, verb, done string, change func(c *client.Client, ctx context.Context, agent string) (*rest.Agent, error)) *cobra.Command {
+	var m many
 	cmd := c.leaf(use, short, func(s *session, args []string) error {
-		return show(s, func(c *client.Client) (*rest.Agent, error) { return change(c, s.ctx, args[0]) }, func(p *page, a *rest.Agent) {
-			fmt.Fprintf(p, "Agent %s %s.\n", a.Name, done)
-		})
+		t, err := s.expand(args, "agents", s.allAgents)
+		if err != nil {
+			return err
+		}
+		draw := func(p *page, a *rest.Agent) { fmt.Fprintf(p, "Agent %s %s.\n", a.Name, done) }
+		w := &work{many: &m, one: "agent", more: "agents", verb: verb, done: verb + "ed", check: func(t target) (string, error) {
+			a, err := s.client.Agent(s.ctx, t.name)
+			if err != nil {
+				return "", err
+			}
+			return a.Status, nil
+		}}
+		if t.single && !m.dry {
+			return show(s, func(c *client.Client) (*rest.Agent, error) { return change(c, s.ctx, args[0]) }, draw)
+		}
+		if over, err := s.begin(w, &t); over || err != nil {
+			return err
+		}
+		r := &report{session: s, work: w}
+		return r.end(eachOf(r, t.all, func(c *client.Client, t target) (*rest.Agent, error) { return change(c, s.ctx, t.name) },
+			func(p *page, _ target, a *rest.Agent) string { draw(p, a); return w.done }))
 	})
+	cmd.Long = short + ".\n\n" + several
+	m.flags(cmd)
 	c.showFlags(cmd)
 	c.serverFlags(cmd)
 	return cmd
+}
+
+func (s *session) allAgents() ([]string, error) {
+	all, err := everything(func(p client.Page) (rest.List[rest.Agent], error) { return s.client.Agents(s.ctx, p) })
+	names := make([]string, len(all))
+	for i := range all {
+		names[i] = all[i].Name
+	}
+	return names, err
 }

@@ -62,9 +62,9 @@ func (c *CLI) appList() *cobra.Command {
 }
 
 func drawApps(p *page, list rest.List[rest.AppInfo]) {
-	t := newTable("NAME", "CHANGED", "DESCRIPTION")
+	t := newTable("NAME", "CHANGED", "DESCRIPTION").ifAny("DESCRIPTION").dropping("CHANGED").cutting("DESCRIPTION")
 	for _, a := range list.Results {
-		t.row(a.Name, p.at(a.LastUpdatedTime), a.Description)
+		t.row(a.Name, p.when(a.LastUpdatedTime), a.Description)
 	}
 	drawList(p, t, list, "There are no applications. `jobstreamer app create NAME` makes one.")
 }
@@ -142,21 +142,44 @@ func (c *CLI) appCreate() *cobra.Command {
 }
 
 func (c *CLI) appDelete() *cobra.Command {
-	var sure bool
-	cmd := c.leaf("delete APP", "Delete an application that has no jobs", func(s *session, args []string) error {
-		if err := s.confirm(sure, "Delete the application "+args[0]+"?"); err != nil {
+	var m many
+	cmd := c.leaf("delete APP...", "Delete applications that have no jobs", func(s *session, args []string) error {
+		t, err := s.expand(args, "applications", s.allApps)
+		if err != nil {
 			return err
 		}
-		if err := s.client.DeleteApp(s.ctx, args[0]); err != nil {
+		w := &work{many: &m, one: "application", more: "applications", verb: "delete", done: "deleted", destroys: true, check: func(t target) (string, error) {
+			_, _, err := s.client.App(s.ctx, t.name)
+			return "", err
+		}}
+		if over, err := s.begin(w, &t); over || err != nil {
 			return err
 		}
-		s.done("Application %s was deleted.\n", args[0])
-		return nil
+		if t.single {
+			if err := s.client.DeleteApp(s.ctx, args[0]); err != nil {
+				return err
+			}
+			s.done("Application %s was deleted.\n", args[0])
+			return nil
+		}
+		return s.deleteEach(w, &t, func(t target) (string, error) {
+			return "Application " + t.name + " was deleted.", s.client.DeleteApp(s.ctx, t.name)
+		})
 	})
-	yesFlag(cmd, &sure)
+	cmd.Long = "Deletes applications that have no jobs. On a terminal it asks; a script says --yes.\n\n" + several
+	m.flags(cmd)
 	c.quietFlag(cmd)
 	c.serverFlags(cmd)
 	return cmd
+}
+
+func (s *session) allApps() ([]string, error) {
+	all, err := everything(func(p client.Page) (rest.List[rest.AppInfo], error) { return s.client.Apps(s.ctx, p) })
+	names := make([]string, len(all))
+	for i := range all {
+		names[i] = all[i].Name
+	}
+	return names, err
 }
 
 func yesFlag(cmd *cobra.Command, sure *bool) {

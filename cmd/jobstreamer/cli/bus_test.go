@@ -71,7 +71,7 @@ func TestCompletionsBeginAsTyped(t *testing.T) {
 		}
 	}
 	for line, want := range map[string]string{
-		"run |hel": "hello help :4", "run |": "hello help other :4", "run |x": ":4", "job list -o |j": "json :4", "run --app |s": "shop :4",
+		"run |hel": "hello help :4", "run |": "hello help other :4", "run |x": ":4", "job list -o |j": "json :4", "job list -o |w": "wide :4", "run --app |s": "shop :4",
 		"app use shop |": "2 1 :4", "app use shop |2": "2 :4", "app use none |": ":4", "schedule preview |o": "other :4", "job apply |x": "json yaml yml edn xml :8",
 	} {
 		words, word, _ := strings.Cut(line, "|")

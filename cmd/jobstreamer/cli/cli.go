@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -33,9 +32,6 @@ func (e UsageError) Error() string { return e.Err.Error() }
 func (e UsageError) Unwrap() error { return e.Err }
 
 func usage(format string, args ...any) error { return UsageError{fmt.Errorf(format, args...)} }
-
-// ErrSaid ends a command with exit status 1; what it means was said.
-var ErrSaid = errors.New("it was said")
 
 // CLI makes commands that share their settings.
 type CLI struct {
@@ -144,7 +140,7 @@ func (c *CLI) flags(cmd *cobra.Command) *cobra.Command {
 
 // showFlags say how an answer is shown.
 func (c *CLI) showFlags(cmd *cobra.Command) {
-	c.outputFlag(cmd, "`FORMAT` table, or the server's answer as json, yaml or edn")
+	c.outputFlag(cmd, "`FORMAT` table, as wide as the terminal or 80 columns; wide, with all columns; or the server's answer as json, yaml or edn")
 }
 
 // quietFlag is for commands that have nothing to answer.

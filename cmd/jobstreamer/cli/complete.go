@@ -146,10 +146,7 @@ func (s *session) agentNames() (all []cobra.Completion) {
 
 // statuses are offered for a search.
 func statuses() (all []cobra.Completion) {
-	for _, s := range []subjects.BatchStatus{
-		subjects.Undispatched, subjects.Starting, subjects.Started, subjects.Stopping, subjects.Stopped,
-		subjects.Failed, subjects.Completed, subjects.Abandoned, subjects.Unrestarted, subjects.Unknown,
-	} {
+	for _, s := range subjects.BatchStatuses() {
 		all = append(all, string(s))
 	}
 	return all

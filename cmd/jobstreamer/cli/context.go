@@ -135,7 +135,7 @@ func drawContexts(p *page, list []shownContext) {
 		fmt.Fprintln(p, "No contexts. `jobstreamer context add NAME --server URL` makes one.")
 		return
 	}
-	t := newTable("", "CONTEXT", "SERVER", "APPLICATION", "DESCRIPTION")
+	t := newTable("", "CONTEXT", "SERVER", "APPLICATION", "DESCRIPTION").ifAny("APPLICATION", "DESCRIPTION").dropping("DESCRIPTION").cutting("DESCRIPTION")
 	for _, is := range list {
 		mark := map[bool]string{true: "*"}[is.Selected]
 		t.row(cell{mark, green}, is.Name, is.Server, is.App, is.Description)

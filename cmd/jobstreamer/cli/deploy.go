@@ -207,7 +207,7 @@ func (c *CLI) appComponents() *cobra.Command {
 }
 
 func drawComponents(p *page, all []rest.Component) {
-	t := newTable("REF", "KIND", "CLASS", "FROM")
+	t := newTable("REF", "KIND", "CLASS", "FROM").ifAny("CLASS").dropping("FROM", "CLASS").cutting("FROM", "CLASS", "KIND")
 	for _, c := range all {
 		class := c.Class
 		if class == c.Ref {
@@ -223,13 +223,13 @@ func (c *CLI) appRevisions() *cobra.Command {
 		return show(s, func(c *client.Client) (rest.List[rest.Deployment], error) {
 			return c.Deployments(s.ctx, args[0])
 		}, func(p *page, list rest.List[rest.Deployment]) {
-			t := newTable(">REVISION", "", "DEPLOYED", ">JARS", ">COMPONENTS", ">WARNINGS")
+			t := newTable(">REVISION", "", "DEPLOYED", ">JARS", ">COMPONENTS", ">WARNINGS").dropping("JARS", "COMPONENTS")
 			for _, d := range list.Results {
 				current := cell{}
 				if d.Current {
 					current = cell{"current", green}
 				}
-				t.row(d.Revision, current, p.at(d.CreateTime), len(d.Artifacts), d.Components, len(d.Warnings))
+				t.row(d.Revision, current, p.when(d.CreateTime), len(d.Artifacts), d.Components, len(d.Warnings))
 			}
 			drawList(p, t, list, fmt.Sprintf("No revisions. `%s` makes one.", s.againThere("app deploy "+args[0]+" PATH")))
 		})

@@ -177,13 +177,13 @@ func TestUploadShowsHowFarItIs(t *testing.T) {
 	name := "a.jar"
 	p.name.Store(&name)
 	p.sent.Store(1000)
-	stop := p.watch(&statusLine{&b, true})
+	stop := p.watch(&statusLine{&b, true, 80})
 	stop()
 	if got := b.String(); !strings.Contains(got, "1.0 kB of 2.0 kB  a.jar") || !strings.HasSuffix(got, "\r\x1b[K") {
 		t.Errorf("%q", got)
 	}
 	b.Reset()
-	p.watch(&statusLine{&b, false})()
+	p.watch(&statusLine{&b, false, 80})()
 	if b.Len() > 0 {
 		t.Errorf("without a terminal %q", b.String())
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -15,48 +16,15 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/help"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/client"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
 func (c *CLI) executionCommand() *cobra.Command {
 	cmd := group("execution", "Executions: what became of them, stop and restart",
 		`An execution is one time that a job runs. Its number is unique in the whole system. A restart goes on where an execution ended, in a new one.`,
-		c.executionList(), c.executionShow(), c.executionStop(), c.executionAbandon(), c.executionRestart(), c.executionWait())
+		c.executionList(), c.executionShow(), c.executionStop(), c.executionAbandon(), c.executionRestart(), c.executionRerun(), c.executionWait())
 	cmd.Aliases = []string{"exec"}
 	return cmd
-}
-
-func (c *CLI) executionList() *cobra.Command {
-	cmd := c.leaf("list [JOB]", "List executions of a job, newest first; without one, the latest of each job", func(s *session, args []string) error {
-		if len(args) == 0 {
-			return showList(s, func(c *client.Client, p client.Page) (rest.List[rest.Job], error) {
-				return c.Jobs(s.ctx, s.app, client.JobSearch{Page: p, SortBy: latestFirst})
-			}, s.drawLatest)
-		}
-		return showList(s, func(c *client.Client, p client.Page) (rest.List[rest.ExecutionSummary], error) {
-			return c.Executions(s.ctx, s.app, args[0], p)
-		}, func(p *page, list rest.List[rest.ExecutionSummary]) {
-			drawList(p, executionTable(p, list.Results, false), list, fmt.Sprintf("No executions of %s. `%s` starts one.", args[0], s.again("run "+args[0])))
-		})
-	})
-	cmd.Long = `Lists executions of a job, newest first. Without a job it lists the latest execution of each one; --output json, yaml and edn have the jobs
-around them then.`
-	c.pageFlags(cmd)
-	return c.flags(cmd)
-}
-
-func (s *session) drawLatest(p *page, list rest.List[rest.Job]) {
-	var latest []rest.ExecutionSummary
-	for _, j := range list.Results {
-		if j.LatestExecution != nil {
-			latest = append(latest, *j.LatestExecution)
-		}
-	}
-	if len(latest) == 0 {
-		fmt.Fprintf(p, "No executions. `%s` starts one.\n", s.again("run JOB"))
-		return
-	}
-	p.table(executionTable(p, latest, true))
-	drawMore(p, list)
 }
 
 // executionTable is a table of executions, with the names of their jobs if those differ.
@@ -65,15 +33,23 @@ func executionTable(p *page, all []rest.ExecutionSummary, jobs bool) *table {
 	if jobs {
 		heads = slices.Insert(heads, 1, "JOB")
 	}
-	t := newTable(heads...)
+	t := newTable(heads...).ifAny("EXIT STATUS", "BECAUSE").dropping("BECAUSE", "TOOK", "AGENT", "EXIT STATUS").cutting("BECAUSE", "EXIT STATUS")
 	for _, e := range all {
-		row := []any{e.ExecutionID, status(e.BatchStatus), text(e.ExitStatus), p.at(e.StartTime), p.took(e.StartTime, e.EndTime), agentName(e.Agent), because(&e)}
+		row := []any{e.ExecutionID, status(e.BatchStatus), ownExit(e.ExitStatus, e.BatchStatus), p.when(e.StartTime), p.took(e.StartTime, e.EndTime), agentName(e.Agent), because(&e)}
 		if jobs {
 			row = slices.Insert(row, 1, any(e.Job))
 		}
 		t.row(row...)
 	}
 	return t
+}
+
+// ownExit is the exit status, unless it only repeats the batch status.
+func ownExit(exit *string, s subjects.BatchStatus) string {
+	if strings.EqualFold(text(exit), string(s)) {
+		return ""
+	}
+	return text(exit)
 }
 
 func agentName(a *rest.AgentRef) string {
@@ -115,11 +91,8 @@ func drawExecution(p *page, e *rest.Execution) {
 	for _, k := range slices.Sorted(maps.Keys(e.JobParameters)) {
 		params = append(params, k+" = "+e.JobParameters[k])
 	}
-	exit := text(e.ExitStatus)
-	if strings.EqualFold(exit, string(e.BatchStatus)) {
-		exit = "" // it has no word of its own
-	}
-	p.fields("Execution", cell{fmt.Sprint(e.ExecutionID), bold}, "Job", e.Job, "Application", e.App, "Status", status(e.BatchStatus), "Exit status", exit,
+	p.fields("Execution", cell{fmt.Sprint(e.ExecutionID), bold}, "Job", e.Job, "Application", e.App, "Status", status(e.BatchStatus), "Exit status", ownExit(e.ExitStatus, e.BatchStatus),
+		"Waiting for", waitingText(&e.Waiting),
 		"Exception", cell{text(e.Exception), red}, "Because", because(&e.ExecutionSummary), "Scheduled for", p.at(e.ScheduledFor), "Agent", agentName(e.Agent),
 		"Created", p.at(e.CreateTime), "Started", p.at(e.StartTime), "Ended", p.at(e.EndTime), "Took", p.took(e.StartTime, e.EndTime),
 		"Parameters", strings.Join(params, "\n"))
@@ -127,11 +100,21 @@ func drawExecution(p *page, e *rest.Execution) {
 		return
 	}
 	p.title("Steps")
-	t := newTable("STEP", "STATUS", "EXIT STATUS", "STARTED", ">TOOK", "EXCEPTION")
+	t := newTable("STEP", "STATUS", "EXIT STATUS", "STARTED", ">TOOK", "EXCEPTION").
+		ifAny("EXIT STATUS", "EXCEPTION").dropping("TOOK", "STARTED", "EXIT STATUS").cutting("EXCEPTION", "EXIT STATUS")
 	for _, x := range e.StepExecutions {
-		t.row(x.StepName, status(x.BatchStatus), text(x.ExitStatus), p.at(x.StartTime), p.took(x.StartTime, x.EndTime), text(x.Exception))
+		t.row(x.StepName, status(x.BatchStatus), ownExit(x.ExitStatus, x.BatchStatus), p.when(x.StartTime), p.took(x.StartTime, x.EndTime), text(x.Exception))
 	}
 	p.table(t)
+}
+
+// waitingText says why an execution waits, and behind how many.
+func waitingText(w *rest.Waiting) string {
+	why := text(w.For)
+	if w.Position != nil && *w.Position > 1 {
+		why += fmt.Sprintf("\nnumber %d in the queue of its pool", *w.Position)
+	}
+	return why
 }
 
 // find understands the number of an execution, and the name of a job, of which it is the latest one.
@@ -160,53 +143,76 @@ func number(arg string) (int64, error) {
 }
 
 func (c *CLI) executionStop() *cobra.Command {
-	return c.changing("stop EXECUTION...", "Ask executions to end", (*client.Client).Stop, func(f *pflag.FlagSet, wait *bool) {
+	k := &changeKind{verb: "stop", done: "stopped", applies: stoppable, change: (*client.Client).Stop}
+	cmd := c.changing("stop EXECUTION|JOB...", "Ask executions to end; of a job, all that have not ended", k, func(f *pflag.FlagSet, wait *bool) {
 		f.BoolVar(wait, "wait", false, "until they have ended; the exit status does not say how")
 	})
+	cmd.Long = "Asks executions to end. A job or a glob of jobs stands for all their executions that have not ended.\n\n" + several
+	return cmd
 }
 
 func (c *CLI) executionAbandon() *cobra.Command {
-	return c.changing("abandon EXECUTION...", "Give up executions that wait, or that were stopped or failed: they will not be restarted",
-		(*client.Client).Abandon, func(*pflag.FlagSet, *bool) {})
+	k := &changeKind{verb: "abandon", done: "abandoned", destroys: true, applies: abandonable, change: (*client.Client).Abandon}
+	cmd := c.changing("abandon EXECUTION|JOB...", "Give up executions that wait, or that were stopped or failed: they will not be restarted", k, func(*pflag.FlagSet, *bool) {})
+	cmd.Long = `Gives up executions that wait, or that were stopped or failed: they will not be restarted. Of a job its latest execution is meant; a glob is of
+the jobs whose latest execution waits, was stopped or failed. With a glob or -, a terminal is asked and a script says --yes.
+
+` + several
+	return cmd
 }
 
 // change changes an execution.
 type change func(c *client.Client, ctx context.Context, app, job string, id int64) (*rest.Execution, error)
 
-func (c *CLI) changing(use, short string, change change, flags func(f *pflag.FlagSet, wait *bool)) *cobra.Command {
+// changeKind is a way to change executions.
+type changeKind struct {
+	verb, done string
+	destroys   bool // if the executions are not spelled out
+	applies    func(s subjects.BatchStatus) bool
+	change     change
+}
+
+func restartable(s subjects.BatchStatus) bool { return s == subjects.Failed || s == subjects.Stopped }
+func abandonable(s subjects.BatchStatus) bool { return restartable(s) || s.Waiting() }
+func stoppable(s subjects.BatchStatus) bool   { return !s.Ended() }
+
+func (c *CLI) changing(use, short string, k *changeKind, flags func(f *pflag.FlagSet, wait *bool)) *cobra.Command {
 	var wait bool
+	var m many
 	cmd := c.leaf(use, short, func(s *session, args []string) error {
-		for _, arg := range args {
-			if err := s.change(arg, wait, change); err != nil {
-				return err
-			}
+		t, err := s.expandExecutions(args, k.done, k.applies)
+		if err != nil {
+			return err
 		}
-		return nil
+		if t.single && !m.dry {
+			return s.change(t.all[0], wait, k.change)
+		}
+		w := &work{many: &m, one: "execution", more: "executions", verb: k.verb, done: k.done, destroys: k.destroys && !t.spelled, check: s.checkExecution(k.applies)}
+		if over, err := s.begin(w, &t); over || err != nil {
+			return err
+		}
+		return s.changeEach(w, &t, wait, k.change)
 	})
 	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) { flags(f, &wait) })
+	m.flags(cmd)
 	c.showFlags(cmd)
 	return c.flags(cmd)
 }
 
-func (s *session) change(arg string, wait bool, change change) error {
-	id, err := number(arg)
-	if err != nil {
-		return err
-	}
-	e, err := s.client.Execution(s.ctx, s.app, "", id) // whose path has the job
-	if err != nil {
+func (s *session) change(t target, wait bool, change change) error {
+	if err := s.complete(&t); err != nil {
 		return err
 	}
 	if wait {
-		return s.changeAndWait(e, change)
+		return s.changeAndWait(t, change)
 	}
-	return show(s, func(c *client.Client) (*rest.Execution, error) { return change(c, s.ctx, s.app, e.Job, id) }, func(p *page, e *rest.Execution) {
+	return show(s, func(c *client.Client) (*rest.Execution, error) { return change(c, s.ctx, s.app, t.job, t.id) }, func(p *page, e *rest.Execution) {
 		fmt.Fprintf(p, "Execution %d of %s is %s.\n", e.ExecutionID, e.Job, p.in(status(e.BatchStatus).color, string(e.BatchStatus)))
 	})
 }
 
-func (s *session) changeAndWait(e *rest.Execution, change change) error {
-	e, err := change(s.client, s.ctx, s.app, e.Job, e.ExecutionID)
+func (s *session) changeAndWait(t target, change change) error {
+	e, err := change(s.client, s.ctx, s.app, t.job, t.id)
 	if err != nil {
 		return err
 	}
@@ -215,4 +221,70 @@ func (s *session) changeAndWait(e *rest.Execution, change change) error {
 		return nil // it ended, as was wanted
 	}
 	return err
+}
+
+// changeEach changes all, and then waits for those that were changed.
+func (s *session) changeEach(w *work, t *targets, wait bool, change change) error {
+	r := &report{session: s, work: w}
+	var changed []*rest.Execution
+	err := eachOf(r, t.all, func(c *client.Client, t target) (*rest.Execution, error) {
+		if err := s.complete(&t); err != nil {
+			return nil, err
+		}
+		if wait {
+			c = s.client
+		}
+		e, err := change(c, s.ctx, s.app, t.job, t.id)
+		if err == nil && wait {
+			changed = append(changed, e)
+		}
+		return e, err
+	}, func(p *page, _ target, e *rest.Execution) string {
+		fmt.Fprintf(p, "Execution %d of %s is %s.\n", e.ExecutionID, e.Job, p.in(status(e.BatchStatus).color, string(e.BatchStatus)))
+		return w.done
+	})
+	if err != nil || !wait {
+		return r.end(err)
+	}
+	err = s.awaitEach(r, changed, 0, time.Time{})
+	if exit := ExitStatus(err); exit == ExitFailed || exit == ExitStopped { // they ended, as was wanted
+		return nil
+	}
+	return err
+}
+
+// complete finds the job of an execution.
+func (s *session) complete(t *target) error {
+	if t.id == 0 {
+		id, err := number(t.name)
+		if err != nil {
+			return err
+		}
+		t.id = id
+	}
+	if t.job != "" {
+		return nil
+	}
+	e, err := s.client.Execution(s.ctx, s.app, "", t.id) // whose path has the job
+	if err == nil {
+		t.job = e.Job
+	}
+	return err
+}
+
+// checkExecution says of what job an execution is and what became of it; an error if the work cannot be done.
+func (s *session) checkExecution(applies func(subjects.BatchStatus) bool) func(t target) (string, error) {
+	return func(t target) (string, error) {
+		if err := s.complete(&t); err != nil {
+			return "", err
+		}
+		e, err := s.client.Execution(s.ctx, s.app, t.job, t.id)
+		if err == nil && !applies(e.BatchStatus) {
+			err = fmt.Errorf("execution %d of %s is %s", t.id, e.Job, e.BatchStatus)
+		}
+		if err != nil {
+			return "", err
+		}
+		return fmt.Sprintf("%s, %s", e.Job, e.BatchStatus), nil
+	}
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,16 +31,24 @@ func (c *CLI) jobList() *cobra.Command {
 	var state string
 	cmd := c.leaf("list [WORD...]", "List jobs with their schedules and latest executions", func(s *session, args []string) error {
 		if state != "" {
+			if err := checkStatus(state); err != nil {
+				return err
+			}
 			args = append(args, "batch-status:"+state)
 		}
 		search.Query = strings.Join(args, " ")
+		none := "No jobs. `" + s.again("job apply -f FILE") + "` makes some."
+		if search.Query != "" {
+			none = "No job matches; `" + s.again("job list") + "` shows all."
+		}
 		return showList(s, func(c *client.Client, p client.Page) (rest.List[rest.Job], error) {
 			search.Page = p
 			return c.Jobs(s.ctx, s.app, search)
-		}, s.drawJobs)
+		}, func(p *page, list rest.List[rest.Job]) { drawJobs(p, list, none) })
 	})
 	cmd.Long = `Lists the jobs of an application. Words choose those whose name contains any of them. Conditions are about the latest execution:
-since:2026-11-24, until:2026-11-25, batch-status:failed, exit-status:X.`
+since:2026-11-24, until:2026-11-25, batch-status:failed, exit-status:X. One that is not understood is refused, so that nobody takes all jobs
+for those that match.`
 	cmd.Example = `  jobstreamer job list --app billing
   jobstreamer job list --status failed --watch
   jobstreamer job list night since:2026-11-24 --sort last_execution_started:desc`
@@ -52,18 +61,28 @@ since:2026-11-24, until:2026-11-25, batch-status:failed, exit-status:X.`
 	return c.flags(cmd)
 }
 
-func (s *session) drawJobs(p *page, list rest.List[rest.Job]) {
-	t := newTable("JOB", ">LATEST", "STATUS", "STARTED", ">TOOK", ">OK", ">FAILED", "NEXT", "SCHEDULE")
+// checkStatus refuses what is no batch status.
+func checkStatus(status string) error {
+	known := statuses()
+	if slices.Contains(known, strings.ToLower(status)) {
+		return nil
+	}
+	return usage("--status %s: want one of %s", status, strings.Join(known, ", "))
+}
+
+func drawJobs(p *page, list rest.List[rest.Job], none string) {
+	t := newTable("JOB", ">LATEST", "STATUS", "STARTED", ">TOOK", ">OK", ">FAILED", "NEXT", "SCHEDULE").
+		ifAny("NEXT", "SCHEDULE").dropping("SCHEDULE", "OK", "FAILED", "TOOK", "NEXT").cutting("SCHEDULE")
 	for _, j := range list.Results {
 		e := j.LatestExecution
 		if e == nil {
-			t.row(j.Name, "", "", "", "", j.Stats.Success, j.Stats.Failure, next(p, &j), scheduleText(j.Schedule))
+			t.row(j.Name, "", "", "", "", j.Stats.Success, j.Stats.Failure, nextFire(p, &j), scheduleCell(j.Schedule))
 			continue
 		}
-		t.row(j.Name, e.ExecutionID, status(e.BatchStatus), p.at(e.StartTime), p.took(e.StartTime, e.EndTime),
-			j.Stats.Success, j.Stats.Failure, next(p, &j), scheduleText(j.Schedule))
+		t.row(j.Name, e.ExecutionID, status(e.BatchStatus), p.when(e.StartTime), p.took(e.StartTime, e.EndTime),
+			j.Stats.Success, j.Stats.Failure, nextFire(p, &j), scheduleCell(j.Schedule))
 	}
-	drawList(p, t, list, "No jobs. `"+s.again("job apply -f FILE")+"` makes some.")
+	drawList(p, t, list, none)
 }
 
 func next(p *page, j *rest.Job) string {
@@ -71,6 +90,25 @@ func next(p *page, j *rest.Job) string {
 		return ""
 	}
 	return p.at(j.NextExecution.StartTime)
+}
+
+// nextFire is when the job fires next, in a table.
+func nextFire(p *page, j *rest.Job) either {
+	switch {
+	case j.Schedule != nil && !j.Schedule.Active:
+		return either{cell: cell{"paused", yellow}}
+	case j.NextExecution == nil:
+		return either{}
+	}
+	return p.when(j.NextExecution.StartTime)
+}
+
+// scheduleCell is a schedule in a table, which says elsewhere whether it is paused.
+func scheduleCell(s *rest.Schedule) either {
+	if s == nil {
+		return either{}
+	}
+	return either{cell: cell{text: strings.TrimSuffix(scheduleText(s), " (paused)")}, short: s.CronNotation}
 }
 
 func (c *CLI) jobShow() *cobra.Command {
@@ -109,7 +147,7 @@ func (s *session) drawJob(p *page, j *rest.Job) {
 
 // outline is a table of what a job consists of.
 func outline(j *jsl.Job) *table {
-	t := newTable("ID", "WHAT", "THEN")
+	t := newTable("ID", "WHAT", "THEN").ifAny("THEN").cutting("WHAT", "THEN")
 	j.Walk(func(path string, e jsl.Element) {
 		depth := strings.Count(path, "/steps/") + strings.Count(path, "/flows/") - 1
 		t.row(strings.Repeat("  ", depth)+e.ElementID(), elementText(e), following(e))
@@ -181,27 +219,51 @@ and logs of the program have the name that the job was made with.`
 }
 
 func (c *CLI) jobDelete() *cobra.Command {
-	var sure, keep bool
-	cmd := c.leaf("delete JOB", "Delete a job with its schedule and history", func(s *session, args []string) error {
-		question := fmt.Sprintf("Delete the job %s of %s with its schedule and the history of its executions?", args[0], s.app)
+	var m many
+	var keep bool
+	cmd := c.leaf("delete JOB...", "Delete jobs with their schedules and history", func(s *session, args []string) error {
+		t, err := s.expandJobs(args)
+		if err != nil {
+			return err
+		}
+		w := &work{many: &m, one: "job", more: "jobs", verb: "delete", done: "deleted", destroys: true, check: s.checkJob}
+		w.with = " of " + s.app + " with its schedule and the history of its executions"
 		if keep {
-			question = fmt.Sprintf("Delete the job %s of %s with its schedule?", args[0], s.app)
+			w.with = " of " + s.app + " with its schedule"
 		}
-		if err := s.confirm(sure, question); err != nil {
+		if over, err := s.begin(w, &t); over || err != nil {
 			return err
 		}
-		if err := s.client.DeleteJob(s.ctx, s.app, args[0], keep, client.Condition{}); err != nil {
-			return err
+		if t.single {
+			if err := s.client.DeleteJob(s.ctx, s.app, args[0], keep, client.Condition{}); err != nil {
+				return err
+			}
+			s.done("Job %s was deleted.\n", args[0])
+			return nil
 		}
-		s.done("Job %s was deleted.\n", args[0])
-		return nil
+		return s.deleteEach(w, &t, func(t target) (string, error) {
+			return "Job " + t.name + " was deleted.", s.client.DeleteJob(s.ctx, s.app, t.name, keep, client.Condition{})
+		})
 	})
+	cmd.Long = "Deletes jobs with their schedules and the history of their executions. On a terminal it asks; a script says --yes.\n\n" + several
 	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
-		f.BoolVar(&keep, "keep-history", false, "leave its executions")
+		f.BoolVar(&keep, "keep-history", false, "leave their executions")
 	})
-	yesFlag(cmd, &sure)
+	m.flags(cmd)
 	c.quietFlag(cmd)
 	return c.flags(cmd)
+}
+
+// checkJob says what a job's latest execution is at.
+func (s *session) checkJob(t target) (string, error) {
+	j, _, err := s.client.Job(s.ctx, s.app, t.name)
+	switch {
+	case err != nil:
+		return "", err
+	case j.LatestExecution == nil:
+		return "never executed", nil
+	}
+	return fmt.Sprintf("%d %s", j.LatestExecution.ExecutionID, j.LatestExecution.BatchStatus), nil
 }
 
 func milliseconds(n float64) time.Duration { return time.Duration(n * float64(time.Millisecond)) }

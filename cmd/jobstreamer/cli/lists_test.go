@@ -16,11 +16,10 @@ func TestListsAreWholeOrSayWhatIsLeft(t *testing.T) {
 		count int
 		more  string
 	}{
-		{"job list -o json", 70, ""}, {"job list -o yaml", 70, ""}, {"job list -o edn", 70, ""}, {"execution list -o json", 70, ""},
+		{"job list -o json", 70, ""}, {"job list -o yaml", 70, ""}, {"job list -o edn", 70, ""},
 		{"job list -o json --limit 20", 20, "1 to 20 of 70; --limit and --offset show others\n"},
 		{"job list -o edn --limit 20 --offset 11", 20, "11 to 30 of 70; --limit and --offset show others\n"},
 		{"job list -o yaml --limit 20 --offset 51", 20, ""},
-		{"execution list -o json --limit 1", 1, "1 to 1 of 70; --limit and --offset show others\n"},
 	} {
 		got := e.try(t.Context(), strings.Fields(c.line)...)
 		n := strings.Count(got.out, `restartable`)
@@ -30,5 +29,37 @@ func TestListsAreWholeOrSayWhatIsLeft(t *testing.T) {
 	}
 	if got := e.try(t.Context(), "job", "list"); !strings.HasSuffix(got.out, "\n1 to 50 of 70; --limit and --offset show others\n") || strings.Count(got.out, "\n") != 52 {
 		t.Errorf("a table:\n%s", got.out)
+	}
+}
+
+// A filter that is not understood must not select everything: its answer is piped into commands that change things.
+func TestFiltersThatAreNotUnderstoodAreRefused(t *testing.T) {
+	e, _ := withBus(t)
+	e.apply(t, "nightly", "Noop")
+	for line, want := range map[string]string{
+		"job list --status fail":     "--status fail: want one of registered, undispatched, unrestarted, queued, starting, started, stopping, unknown, stopped, failed, completed, abandoned\n",
+		"job list status:failed":     "q: want since:, until:, batch-status: or exit-status:, or a word that names contain, got status:failed\n",
+		"job list night since:today": "q: want a day of UTC such as 2026-11-24, got since:today\n",
+		"job list since:2026-13-01":  "q: want a day of UTC such as 2026-11-24, got since:2026-13-01\n",
+		"job list pool:a2":           "q: want since:, until:, ",
+		"job list batch-status:fail": "q: want batch-status: with one of registered, undispatched, ",
+		"job list --sort newest":     "sort_by: want name, ",
+		"job list --sort newest x":   "sort_by: want name, ",
+	} {
+		for _, format := range outputs {
+			got := e.try(t.Context(), append(strings.Fields(line), "-o", format)...)
+			if got.failed == nil || got.out != "" || !strings.HasPrefix(got.err, want) {
+				t.Errorf("%s -o %s: %+v, want %q", line, format, got, want)
+			}
+		}
+	}
+	for line, want := range map[string]string{
+		"job list --status Failed":              "No job matches; `jobstreamer job list` shows all.\n",
+		"job list x --app default":              "No job matches; `jobstreamer job list --app default` shows all.\n",
+		"job list batch-status:unknown -o json": "{\n  \"results\": [],\n",
+	} {
+		if got := e.try(t.Context(), strings.Fields(line)...); got.failed != nil || got.err != "" || !strings.HasPrefix(got.out, want) {
+			t.Errorf("%s: %+v, want %q", line, got, want)
+		}
 	}
 }

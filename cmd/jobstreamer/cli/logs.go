@@ -95,7 +95,7 @@ func (s *session) logs(job string, id int64, wish *logWish) error {
 	}
 	end, err := s.client.FollowLog(s.ctx, s.app, job, id, s.logLine(wish))
 	if s.ctx.Err() != nil {
-		return ErrSaid // whoever ended it knows
+		return said{ExitInterrupted} // whoever ended it knows
 	}
 	if err == nil && end != nil {
 		p := s.pageTo(s.Err, s.Err)

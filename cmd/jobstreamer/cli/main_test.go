@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -32,6 +33,8 @@ type env struct {
 	dir  string
 	vars map[string]string
 	in   string
+	out  io.Writer // where output goes; nil: into the outcome
+	tty  *os.File  // where input comes from and errors go to; nil: a pipe
 }
 
 func newEnv(t *testing.T) *env { return &env{dir: t.TempDir(), vars: map[string]string{"TZ": "UTC"}} }
@@ -39,7 +42,16 @@ func newEnv(t *testing.T) *env { return &env{dir: t.TempDir(), vars: map[string]
 // try runs one command to its end.
 func (e *env) try(ctx context.Context, args ...string) outcome {
 	var out, errs bytes.Buffer
-	c := New(Config{In: strings.NewReader(e.in), Out: &out, Err: &errs, Env: e.vars, Dir: e.dir, Version: "test"})
+	var to io.Writer = &out
+	if e.out != nil {
+		to = e.out
+	}
+	var in io.Reader = strings.NewReader(e.in)
+	var errTo io.Writer = &errs
+	if e.tty != nil {
+		in, errTo = e.tty, e.tty
+	}
+	c := New(Config{In: in, Out: to, Err: errTo, Env: e.vars, Dir: e.dir, Version: "test"})
 	root := &cobra.Command{Use: "jobstreamer", SilenceUsage: true, SilenceErrors: true}
 	root.AddCommand(c.Work()...)
 	root.AddCommand(c.Contexts(), group("agent", "", "", c.Agents()...))

@@ -13,11 +13,16 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 )
 
-const formatTable = "table"
+const (
+	formatTable = "table"
+	formatWide  = "wide" // with all columns, and whole texts
+)
+
+const sizePause = 250 * time.Millisecond // between two looks at the size of the terminal
 
 const eventPause = 200 * time.Millisecond // after an event: more may come, and lists know of it a little later
 
-var outputs = []string{formatTable, "json", "yaml", "edn"}
+var outputs = []string{formatTable, formatWide, "json", "yaml", "edn"}
 
 // show asks the control bus and shows what it answers: drawn, or as it came. It does so again and again if it is watched.
 func show[T any](s *session, ask func(c *client.Client) (T, error), draw func(p *page, v T)) error {
@@ -57,12 +62,17 @@ func (p *page) raw(format string, answer []byte) error {
 
 // repeat draws until the end of the context. Once something was drawn, a control bus that is away for a while is waited for.
 func (s *session) repeat(draw func(p *page) error) error {
-	last, trying := "", false
+	last, trying, wide, high := "", false, 0, 0
 	changes, stop := s.changes()
 	defer stop()
 	for {
 		var b strings.Builder
 		err := draw(s.pageTo(s.Out, &b))
+		text, w, h := b.String(), 0, 0
+		if isTerminal(s.Out) {
+			w, h = s.window(s.Out)
+			text = fitWindow(text, w, h)
+		}
 		switch {
 		case s.ctx.Err() != nil:
 			return nil
@@ -71,17 +81,38 @@ func (s *session) repeat(draw func(p *page) error) error {
 		case err != nil && !trying:
 			why, _, _ := strings.Cut(s.explain(err).Error(), "\n") // what follows is advice to try again
 			fmt.Fprintf(s.Err, "%s; trying again\n", why)
-		case err == nil && b.String() != last:
-			s.redraw(b.String(), last == "")
-			last = b.String()
+		case err == nil && (text != last || w != wide || h != high):
+			s.redraw(text, last == "" || w != wide || h != high)
+			last, wide, high = text, w, h
 		}
 		trying = err != nil
+		s.untilNext(changes)
+		if s.ctx.Err() != nil {
+			return nil
+		}
+	}
+}
+
+// untilNext blocks until it is time to draw again: something has changed, or the terminal has another size.
+func (s *session) untilNext(changes <-chan struct{}) {
+	next := time.NewTimer(s.every)
+	defer next.Stop()
+	look := time.NewTicker(sizePause)
+	defer look.Stop()
+	wide, high := s.window(s.Out)
+	for {
 		select {
 		case <-changes:
 			time.Sleep(eventPause)
-		case <-time.After(s.every):
+			return
+		case <-look.C:
+			if w, h := s.window(s.Out); w != wide || h != high {
+				return
+			}
+		case <-next.C:
+			return
 		case <-s.ctx.Done():
-			return nil
+			return
 		}
 	}
 }

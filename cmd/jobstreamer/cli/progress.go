@@ -7,15 +7,19 @@ import (
 
 // statusLine is a line of a terminal that says what goes on. Without a terminal it says nothing.
 type statusLine struct {
-	w    io.Writer
-	live bool
+	w     io.Writer
+	live  bool
+	width int // of the terminal: a line that is wrapped cannot be replaced
 }
 
-func (s *session) statusLine() *statusLine { return &statusLine{s.Err, isTerminal(s.Err)} }
+func (s *session) statusLine() *statusLine {
+	width, _ := s.window(s.Err)
+	return &statusLine{s.Err, isTerminal(s.Err), width}
+}
 
 func (l *statusLine) show(text string) {
 	if l.live {
-		fmt.Fprintf(l.w, "\r%s\x1b[K", text)
+		fmt.Fprintf(l.w, "\r%s\x1b[K", cutText(text, l.width-1))
 	}
 }
 

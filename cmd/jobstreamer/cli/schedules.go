@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -11,12 +13,13 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/help"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/client"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
 func (c *CLI) scheduleCommand() *cobra.Command {
 	return group("schedule", "Schedules: when jobs fire",
 		`A schedule is Quartz cron: second minute hour day month weekday [year]. One of day and weekday is a question mark.`,
-		c.scheduleSet(), c.scheduleShow(), c.schedulePreview(), c.scheduleFires(), c.schedulePause(), c.scheduleResume(), c.scheduleDelete())
+		c.scheduleList(), c.scheduleSet(), c.scheduleShow(), c.schedulePreview(), c.scheduleFires(), c.schedulePause(), c.scheduleResume(), c.scheduleDelete())
 }
 
 // preview says which fires are wanted.
@@ -89,13 +92,13 @@ func drawFires(p *page, v rest.Preview) {
 		fmt.Fprintln(p, "It never fires.")
 		return
 	}
-	t := newTable("FIRES", "HERE", "NOTE")
+	t := newTable("FIRES", "HERE", "NOTE").ifAny("NOTE").cutting("NOTE")
 	for _, f := range v.Fires {
 		local, zone := f.Local, ""
 		if day, clock, ok := strings.Cut(f.Local, "T"); ok && len(clock) >= len("15:04:05") {
 			local, zone = day+" "+clock[:8], strings.Replace(clock[8:], "Z", "UTC", 1)
 		}
-		t.row(strings.TrimSpace(local+" "+zone), p.at(f.Time), cell{f.Note, yellow})
+		t.row(strings.TrimSpace(local+" "+zone), p.when(f.Time), cell{f.Note, yellow})
 	}
 	p.table(t)
 }
@@ -177,31 +180,203 @@ func scheduleText(s *rest.Schedule) string {
 }
 
 func (c *CLI) schedulePause() *cobra.Command {
-	return c.scheduling("pause JOB", "Let a job not fire until it is resumed", "is paused", (*client.Client).PauseSchedule)
+	return c.scheduling("pause JOB...", "Stop jobs from firing until they are resumed", "pause", "paused", "is paused", (*client.Client).PauseSchedule)
 }
 
 func (c *CLI) scheduleResume() *cobra.Command {
-	return c.scheduling("resume JOB", "Let a job fire again", "fires again", (*client.Client).ResumeSchedule)
+	return c.scheduling("resume JOB...", "Let jobs fire again", "resume", "resumed", "fires again", (*client.Client).ResumeSchedule)
 }
 
-func (c *CLI) scheduling(use, short, done string, change func(c *client.Client, ctx context.Context, app, job string) (*rest.Schedule, error)) *cobra.Command {
+func (c *CLI) scheduling(use, short, verb, done, text string, change func(c *client.Client, ctx context.Context, app, job string) (*rest.Schedule, error)) *cobra.Command {
+	var m many
 	cmd := c.leaf(use, short, func(s *session, args []string) error {
-		return show(s, func(c *client.Client) (*rest.Schedule, error) { return change(c, s.ctx, s.app, args[0]) }, func(p *page, is *rest.Schedule) {
-			fmt.Fprintf(p, "Job %s %s.\n", args[0], done)
-		})
+		t, err := s.expandScheduled(args)
+		if err != nil {
+			return err
+		}
+		if t.single && !m.dry {
+			return show(s, func(c *client.Client) (*rest.Schedule, error) { return change(c, s.ctx, s.app, args[0]) }, func(p *page, is *rest.Schedule) {
+				fmt.Fprintf(p, "Job %s %s.\n", args[0], text)
+			})
+		}
+		w := &work{many: &m, one: "job", more: "jobs", verb: verb, done: done, check: s.checkSchedule}
+		if over, err := s.begin(w, &t); over || err != nil {
+			return err
+		}
+		r := &report{session: s, work: w}
+		return r.end(eachOf(r, t.all, func(c *client.Client, t target) (*rest.Schedule, error) { return change(c, s.ctx, s.app, t.name) },
+			func(p *page, t target, _ *rest.Schedule) string {
+				fmt.Fprintf(p, "Job %s %s.\n", t.name, text)
+				return done
+			}))
 	})
+	cmd.Long = short + ". A glob is of the jobs that have a schedule.\n\n" + several
+	m.flags(cmd)
 	c.showFlags(cmd)
 	return c.flags(cmd)
 }
 
+// expandScheduled is expand for jobs with a schedule.
+func (s *session) expandScheduled(args []string) (targets, error) {
+	return s.expand(args, "jobs of "+s.app+" with a schedule", func() ([]string, error) {
+		jobs, err := s.allJobs()
+		names := []string{}
+		for _, j := range jobs {
+			if j.Schedule != nil {
+				names = append(names, j.Name)
+			}
+		}
+		return names, err
+	})
+}
+
+func (s *session) checkSchedule(t target) (string, error) {
+	is, err := s.schedule(t.name)
+	if err != nil {
+		return "", err
+	}
+	return scheduleText(is), nil
+}
+
 func (c *CLI) scheduleDelete() *cobra.Command {
-	cmd := c.leaf("delete JOB", "Remove the schedule of a job", func(s *session, args []string) error {
-		if err := s.client.DeleteSchedule(s.ctx, s.app, args[0]); err != nil {
+	var m many
+	cmd := c.leaf("delete JOB...", "Remove the schedules of jobs", func(s *session, args []string) error {
+		t, err := s.expandScheduled(args)
+		if err != nil {
 			return err
 		}
-		s.done("Job %s has no schedule any more.\n", args[0])
-		return nil
+		w := &work{many: &m, one: "schedule", noun: "schedule of", more: "schedules", verb: "delete", done: "deleted", destroys: true, check: s.checkSchedule}
+		if over, err := s.begin(w, &t); over || err != nil {
+			return err
+		}
+		if t.single {
+			if err := s.client.DeleteSchedule(s.ctx, s.app, args[0]); err != nil {
+				return err
+			}
+			s.done("Job %s has no schedule any more.\n", args[0])
+			return nil
+		}
+		return s.deleteEach(w, &t, func(t target) (string, error) {
+			return "Job " + t.name + " has no schedule any more.", s.client.DeleteSchedule(s.ctx, s.app, t.name)
+		})
 	})
+	cmd.Long = "Removes the schedules of jobs; the jobs stay. On a terminal it asks; a script says --yes.\n\n" + several
+	m.flags(cmd)
 	c.quietFlag(cmd)
 	return c.flags(cmd)
+}
+
+// deleteEach deletes each target and prints what remove says.
+func (s *session) deleteEach(w *work, t *targets, remove func(t target) (text string, err error)) error {
+	r := &report{session: s, work: w}
+	return r.end(eachOf(r, t.all, func(_ *client.Client, t target) (string, error) { return remove(t) }, func(p *page, _ target, text string) string {
+		fmt.Fprintln(p, text)
+		return w.done
+	}))
+}
+
+func (c *CLI) scheduleList() *cobra.Command {
+	var paused bool
+	cmd := c.leaf("list [JOB...]", "List schedules, the next fire first", func(s *session, args []string) error {
+		return s.listSchedules(args, paused)
+	})
+	cmd.Long = `Lists the schedules of an application, that of the next fire first, paused ones last. Names and globs choose jobs. --output json, yaml and edn
+have a list of jobs with their schedules.`
+	cmd.Example = `  jobstreamer schedule list
+  jobstreamer schedule list 'night*'
+  jobstreamer schedule list --paused`
+	help.Section(cmd.Flags(), "Which", func(f *pflag.FlagSet) {
+		f.BoolVar(&paused, "paused", false, "only those that are paused")
+	})
+	c.watchFlags(cmd)
+	return c.flags(cmd)
+}
+
+// scheduled is a schedule in a list of them.
+type scheduled struct {
+	Job           string         `json:"job"`
+	NextExecution subjects.Time  `json:"next_execution"`
+	Schedule      *rest.Schedule `json:"schedule"`
+}
+
+func (s *session) listSchedules(args []string, paused bool) error {
+	if s.watch {
+		return s.repeat(func(p *page) error { return s.listSchedulesOn(p, args, paused) })
+	}
+	return s.listSchedulesOn(s.out(), args, paused)
+}
+
+func (s *session) listSchedulesOn(p *page, args []string, paused bool) error {
+	t, err := s.expandScheduled(args)
+	if err != nil {
+		return err
+	}
+	jobs, err := s.allJobs()
+	if err != nil {
+		return err
+	}
+	all := []scheduled{}
+	for _, name := range t.all { // a job that has none, or is none, is said
+		i := slices.IndexFunc(jobs, func(j rest.Job) bool { return j.Name == name.name })
+		if i < 0 || jobs[i].Schedule == nil {
+			if _, err := s.schedule(name.name); err != nil {
+				return err
+			}
+		}
+	}
+	for _, j := range jobs {
+		wanted := len(args) == 0 || slices.ContainsFunc(t.all, func(t target) bool { return t.name == j.Name })
+		if j.Schedule == nil || !wanted || paused && j.Schedule.Active {
+			continue
+		}
+		one := scheduled{Job: j.Name, Schedule: j.Schedule}
+		if j.NextExecution != nil {
+			one.NextExecution = j.NextExecution.StartTime
+		}
+		all = append(all, one)
+	}
+	slices.SortStableFunc(all, func(a, b scheduled) int {
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.NextExecution, b.NextExecution), cmp.Compare(a.Job, b.Job))
+	})
+	if !s.tables() {
+		return s.valueOn(p, all)
+	}
+	s.drawSchedules(p, all, len(args) > 0 || paused)
+	return nil
+}
+
+// rank puts what fires before what never fires, and paused schedules last.
+func rank(s scheduled) int {
+	switch {
+	case !s.Schedule.Active:
+		return 2
+	case s.NextExecution.IsZero():
+		return 1
+	}
+	return 0
+}
+
+func (s *session) drawSchedules(p *page, all []scheduled, chosen bool) {
+	switch {
+	case len(all) == 0 && chosen:
+		fmt.Fprintf(p, "No schedule matches; `%s` shows all.\n", s.again("schedule list"))
+		return
+	case len(all) == 0:
+		fmt.Fprintf(p, "No schedules. `%s` makes one.\n", s.again("schedule set JOB CRON"))
+		return
+	}
+	t := newTable("JOB", "NEXT", "CRON", "TIME ZONE", "CALENDAR", "MISFIRE").
+		ifAny("TIME ZONE", "CALENDAR").dropping("MISFIRE", "TIME ZONE", "CALENDAR").cutting("CRON", "TIME ZONE", "CALENDAR")
+	for _, one := range all {
+		next := p.when(one.NextExecution)
+		switch rank(one) {
+		case 2:
+			next.cell = cell{"paused", yellow}
+		case 1:
+			next.cell = cell{"never", yellow}
+		}
+		is := one.Schedule
+		t.row(one.Job, next, is.CronNotation, text(is.TimeZone), text(is.Calendar), is.Misfire)
+	}
+	p.table(t)
 }

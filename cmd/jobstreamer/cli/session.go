@@ -46,7 +46,7 @@ func (c *CLI) open(ctx context.Context) (*session, error) {
 
 func (c *CLI) checkOutput() error {
 	if !slices.Contains(outputs, cmp.Or(c.output, formatTable)) {
-		return usage("--output %s: want table, json, yaml or edn", c.output)
+		return usage("--output %s: want one of %s", c.output, strings.Join(outputs, ", "))
 	}
 	return nil
 }
@@ -87,6 +87,19 @@ func (s *session) againThere(command string) string {
 	return "jobstreamer " + command + s.given("context", s.context) + s.given("server", s.server)
 }
 
+// CommandAt is a command line for the control bus at address: it names that one if commands of this user go elsewhere.
+func (c *CLI) CommandAt(address, command string) string {
+	is, err := c.chosen()
+	at := cmp.Or(is.Server, client.DefaultURL)
+	if err != nil || at != address && at != strings.Replace(address, "//127.0.0.1:", "//localhost:", 1) {
+		command += " --server " + address
+	}
+	if err != nil || is.App != "" && is.App != "default" {
+		command += " --app default"
+	}
+	return "jobstreamer " + command
+}
+
 // given is a flag as it was given on the command line. What the environment says it says again.
 func (s *session) given(name, value string) string {
 	if value == "" || value == s.Env["JOBSTREAMER_"+strings.ToUpper(name)] {
@@ -113,6 +126,9 @@ func isTerminal(stream any) bool {
 // pageTo is a page of output that goes to w in the end; drawn is where it is drawn.
 func (s *session) pageTo(end, drawn io.Writer) *page {
 	p := &page{Writer: drawn, live: isTerminal(end), now: time.Now(), zone: time.Local}
+	if s.output != formatWide {
+		p.width, _ = s.window(end)
+	}
 	p.color = p.live && !s.noColor && s.Env["NO_COLOR"] == "" && s.Env["TERM"] != "dumb"
 	if zone, err := time.LoadLocation(s.Env["TZ"]); err == nil && s.Env["TZ"] != "" {
 		p.zone = zone
@@ -124,7 +140,9 @@ func (s *session) pageTo(end, drawn io.Writer) *page {
 func (s *session) out() *page { return s.pageTo(s.Out, s.Out) }
 
 // tables says whether people read what is printed.
-func (c *CLI) tables() bool { return cmp.Or(c.output, formatTable) == formatTable }
+func (c *CLI) tables() bool {
+	return c.output == "" || c.output == formatTable || c.output == formatWide
+}
 
 // done says what was done. Programs go by the exit status.
 func (s *session) done(format string, args ...any) {

@@ -15,6 +15,7 @@ type page struct {
 	io.Writer
 	live  bool // somebody looks: there may be hints that are old in a minute
 	color bool
+	width int // columns that tables may have; 0: any
 	now   time.Time
 	zone  *time.Location
 }
@@ -36,20 +37,32 @@ func (p *page) in(color, text string) string {
 // cell is a text of a table, and its colour.
 type cell struct{ text, color string }
 
+// either is a cell, and a shorter text for a narrow page.
+type either struct {
+	cell
+	short string
+}
+
 // table is a table of a page. A heading that begins with > has its column flushed right.
 type table struct {
-	heads []string
-	rows  [][]cell
+	heads                 []string
+	rows                  [][]either
+	drops, cuts, optional []string // headings: see dropping, cutting and ifAny
 }
 
 func newTable(heads ...string) *table { return &table{heads: heads} }
 
 // row adds a row of cells and values.
 func (t *table) row(values ...any) {
-	var row []cell
+	var row []either
 	for _, v := range values {
-		c, ok := v.(cell)
-		if !ok {
+		var c either
+		switch v := v.(type) {
+		case either:
+			c = v
+		case cell:
+			c.cell = v
+		default:
 			c.text = fmt.Sprint(v)
 		}
 		c.text = oneLine(c.text)
@@ -60,20 +73,15 @@ func (t *table) row(values ...any) {
 
 const gap = "  "
 
-// table writes t.
+// table writes t, as wide as the page.
 func (p *page) table(t *table) {
-	widths := make([]int, len(t.heads))
-	head := make([]cell, len(t.heads))
+	t.fit(p.width, p.live)
+	widths := t.widths()
+	head := make([]either, len(t.heads))
 	for i, h := range t.heads {
-		head[i] = cell{strings.TrimPrefix(h, ">"), bold}
+		head[i].cell = cell{strings.TrimPrefix(h, ">"), bold}
 	}
-	all := append([][]cell{head}, t.rows...)
-	for _, row := range all {
-		for i, c := range row {
-			widths[i] = max(widths[i], columns(c.text))
-		}
-	}
-	for _, row := range all {
+	for _, row := range append([][]either{head}, t.rows...) {
 		var line strings.Builder
 		for i, c := range row {
 			pad := strings.Repeat(" ", widths[i]-columns(c.text))
@@ -110,9 +118,14 @@ func (p *page) fields(pairs ...any) {
 // title writes a heading within a page.
 func (p *page) title(text string) { fmt.Fprintf(p, "\n%s\n", p.in(bold, text)) }
 
-// columns is how many columns of a terminal a text takes.
+// columns is how many columns of a terminal a text takes. Codes of colours take none.
 func columns(s string) (n int) {
+	escape := false
 	for _, r := range s {
+		if escape = escape || r == '\x1b'; escape {
+			escape = r != 'm'
+			continue
+		}
 		switch kind := width.LookupRune(r).Kind(); {
 		case unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf):
 		case kind == width.EastAsianWide || kind == width.EastAsianFullwidth:

@@ -67,6 +67,7 @@ func TestDrawing(t *testing.T) {
 	deployment := rest.Deployment{Revision: 3, Current: true, Components: 1, Classes: 120, CreateTime: before(time.Hour), Artifacts: []rest.Artifact{
 		{ArtifactRef: rest.ArtifactRef{Name: "orders-1.2.jar", SHA256: "a"}, Size: 1_234_567}, {ArtifactRef: rest.ArtifactRef{Name: "ライブラリ.jar", SHA256: "b"}, Size: 999},
 	}}
+	next9 := "9"
 	drawings := []struct {
 		name string
 		draw func(p *page)
@@ -80,9 +81,14 @@ func TestDrawing(t *testing.T) {
 		{"app", func(p *page) {
 			asked.drawApp(p, &rest.AppInfo{Name: "shop", Description: "Orders", Classpath: []string{"file:///a.jar", "file:///b/"}, CreateTime: before(time.Hour)})
 		}},
-		{"jobs", func(p *page) { asked.drawJobs(p, sampleJobs()) }},
+		{"jobs", func(p *page) { drawJobs(p, sampleJobs(), "none") }},
 		{"job", func(p *page) { asked.drawJob(p, &one) }},
-		{"latest executions", func(p *page) { asked.drawLatest(p, sampleJobs()) }},
+		{"executions", func(p *page) {
+			asked.drawExecutions(p, &client.ExecutionFilter{}, rest.Executions{List: rest.List[rest.ListedExecution]{
+				Hits: 3, Offset: 1, Limit: 2, Next: &next9, Results: []rest.ListedExecution{{ExecutionSummary: *sampleJobs().Results[0].LatestExecution}, {ExecutionSummary: e.ExecutionSummary}},
+			}}, false)
+		}},
+		{"executions that no filter finds", func(p *page) { asked.drawExecutions(p, &client.ExecutionFilter{}, rest.Executions{}, true) }},
 		{"execution", func(p *page) { drawExecution(p, &e) }},
 		{"agents", func(p *page) { drawAgents(p, rest.List[rest.Agent]{Hits: 2, Results: []rest.Agent{agent, lost}}) }},
 		{"agent", func(p *page) { drawAgent(p, &agent) }},
@@ -117,11 +123,22 @@ func TestDrawing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for file, live := range map[string]bool{"pipe": false, "terminal": true} {
+	for file, c := range map[string]struct {
+		live  bool
+		width int
+	}{"pipe": {false, 80}, "terminal": {true, 80}, "wide": {false, 0}} {
 		var all bytes.Buffer
+		live := c.live
 		for _, d := range drawings {
 			all.WriteString("# " + d.name + "\n")
-			d.draw(&page{Writer: &all, live: live, color: live, now: noon, zone: zone})
+			var one bytes.Buffer
+			d.draw(&page{Writer: &one, live: live, color: live, width: c.width, now: noon, zone: zone})
+			for line := range strings.Lines(one.String()) {
+				if c.width > 0 && !strings.HasPrefix(d.name, "log") && !strings.Contains(line, "Warning") && columns(strings.TrimSuffix(line, "\n")) > c.width {
+					t.Errorf("%s, %s: a line of %d columns: %s", file, d.name, columns(line), line)
+				}
+			}
+			all.Write(one.Bytes())
 			all.WriteString("\n")
 		}
 		if !live && strings.Contains(all.String(), "\x1b") {

@@ -10,7 +10,9 @@ import (
 )
 
 // value writes what a command found out itself, in the format that is wanted.
-func (s *session) value(v any) error {
+func (s *session) value(v any) error { return s.valueOn(s.out(), v) }
+
+func (s *session) valueOn(p *page, v any) error {
 	data, err := inJSON(v)
 	if err == nil {
 		data, err = formatted(s.output, data)
@@ -18,7 +20,7 @@ func (s *session) value(v any) error {
 	if err != nil {
 		return err
 	}
-	return s.out().raw(s.output, data)
+	return p.raw(s.output, data)
 }
 
 // inJSON is a value as JSON, as it would be in a file: < is no \u003c.

@@ -56,7 +56,7 @@ func TestAnswersForPrograms(t *testing.T) {
 		"job apply -f DIR -o json", "job apply -f DIR -o yaml", "job apply -f DIR -o edn", "job apply DIR/a.yaml -a none -o json",
 		"job export a -o edn", "job export a -o yaml --format xml", "job export a", "job export a -o txt", "job export a --format txt",
 		"job rename a z", "job rename a z", "job rename z c", "job rename z a/b", "job rename z a -o json",
-		"schedule set a 0_0_2_*_*_? -o json", "schedule delete a -o json", "job delete a -y -o yaml", "job delete a -y -o edn", "app delete none -y -o json", "job delete c -y -o table",
+		"schedule set a 0_0_2_*_*_? -o json", "schedule delete a -y -o json", "job delete a -y -o yaml", "job delete a -y -o edn", "app delete none -y -o json", "job delete c -y -o table",
 	} {
 		var args []string
 		for _, w := range strings.Fields(strings.ReplaceAll(line, "DIR", dir)) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,6 +19,7 @@ import (
 const (
 	askAgain  = time.Minute            // how long one answer waits
 	lookAgain = 500 * time.Millisecond // the same, if somebody looks
+	sayAfter  = 2 * time.Second        // a look at one that waits, if nobody sees a line of it
 	awayPause = time.Second            // before a control bus is tried again that is away
 )
 
@@ -34,7 +36,9 @@ func (c *CLI) executionWait() *cobra.Command {
 		}
 		return s.seeThrough(e, &st)
 	})
-	cmd.Long = `Waits for the end of an execution. The exit status is 0 only if it completed.`
+	cmd.Long = `Waits for the end of an execution. The exit status is 0 only if it completed.
+
+` + ExitHelp
 	st.endFlags(cmd)
 	c.showFlags(cmd)
 	return c.flags(cmd)
@@ -50,6 +54,8 @@ func (s *session) seeThrough(e *rest.Execution, st *start) error {
 	}
 	var err error
 	if st.follow && s.tables() {
+		stop := s.sayWaiting(ctx, e)
+		defer stop()
 		_, err = s.client.FollowLog(ctx, e.App, e.Job, e.ExecutionID, s.logLine(&logWish{}))
 	}
 	var end *rest.Execution
@@ -58,9 +64,9 @@ func (s *session) seeThrough(e *rest.Execution, st *start) error {
 	}
 	switch {
 	case s.ctx.Err() != nil:
-		return s.leave(e, "interrupted")
+		return s.leave(e, "interrupted", ExitInterrupted)
 	case ctx.Err() != nil:
-		return s.leave(e, fmt.Sprintf("not ended after %s", st.timeout))
+		return s.leave(e, fmt.Sprintf("not ended after %s", st.timeout), ExitTimeout)
 	case err != nil:
 		return err
 	}
@@ -71,12 +77,16 @@ func (s *session) seeThrough(e *rest.Execution, st *start) error {
 func (s *session) await(ctx context.Context, e *rest.Execution) (*rest.Execution, error) {
 	line := s.statusLine()
 	defer line.clear()
-	patience := askAgain
-	if line.live {
-		patience = lookAgain
-	}
+	said := reasons{s: s}
 	for !e.BatchStatus.Ended() {
-		line.show(waiting(e))
+		patience := askAgain
+		switch {
+		case line.live:
+			patience = lookAgain
+			line.show(waiting(e))
+		case e.BatchStatus.Waiting():
+			patience = said.say(e)
+		}
 		now, err := s.client.Await(ctx, e.App, e.Job, e.ExecutionID, patience)
 		switch {
 		case err == nil:
@@ -94,6 +104,48 @@ func (s *session) await(ctx context.Context, e *rest.Execution) (*rest.Execution
 	return e, nil
 }
 
+// reasons says on the error output why an execution waits, if that takes a while:
+// a pipe, or a log that is followed, would show nothing.
+type reasons struct {
+	s    *session
+	last string
+	asks int
+}
+
+// say says what is new, and returns how long to wait until the next look.
+func (r *reasons) say(e *rest.Execution) time.Duration {
+	why := text(e.For)
+	if r.asks++; r.asks > 1 && why != "" && why != r.last {
+		fmt.Fprintf(r.s.Err, "Execution %d of %s waits: %s.\n", e.ExecutionID, e.Job, printable(why))
+		r.last = why
+	}
+	return sayAfter
+}
+
+// sayWaiting says why an execution waits until it does not, or until stop.
+func (s *session) sayWaiting(ctx context.Context, e *rest.Execution) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var looking sync.WaitGroup
+	looking.Go(func() {
+		said := reasons{s: s}
+		for e.BatchStatus.Waiting() {
+			now, err := s.client.Await(ctx, e.App, e.Job, e.ExecutionID, said.say(e))
+			switch {
+			case err == nil:
+				e = now
+			case ctx.Err() != nil || !away(err):
+				return
+			default:
+				select {
+				case <-time.After(awayPause):
+				case <-ctx.Done():
+				}
+			}
+		}
+	})
+	return func() { cancel(); looking.Wait() }
+}
+
 // away says whether a later answer may be another one.
 func away(err error) bool {
 	return client.Code(err) == "unavailable" || errors.As(err, new(*url.Error))
@@ -102,6 +154,13 @@ func away(err error) bool {
 // waiting says what an execution is at.
 func waiting(e *rest.Execution) string {
 	words := []string{fmt.Sprintf("%d %s", e.ExecutionID, e.BatchStatus)}
+	if e.BatchStatus.Waiting() && e.For != nil {
+		words = append(words, printable(*e.For))
+		if e.Position != nil && *e.Position > 1 {
+			words = append(words, fmt.Sprintf("number %d in the queue", *e.Position))
+		}
+		return strings.Join(words, ", ")
+	}
 	if e.Agent != nil {
 		words = append(words, "on "+e.Agent.Name)
 	}
@@ -117,10 +176,10 @@ func waiting(e *rest.Execution) string {
 }
 
 // leave says that an execution goes on although nobody waits any more.
-func (s *session) leave(e *rest.Execution, why string) error {
+func (s *session) leave(e *rest.Execution, why string, status int) error {
 	fmt.Fprintf(s.Err, "%s: execution %d of %s goes on.\n  wait  %s\n  stop  %s\n", why, e.ExecutionID, e.Job,
 		s.again(fmt.Sprintf("execution wait %d", e.ExecutionID)), s.again(fmt.Sprintf("execution stop %d", e.ExecutionID)))
-	return ErrSaid
+	return said{status}
 }
 
 // ended says how an execution ended.
@@ -133,14 +192,14 @@ func (s *session) ended(e *rest.Execution) error {
 		if err != nil || done {
 			return err
 		}
-		return ErrSaid
+		return said{exitOf(e.BatchStatus)}
 	}
 	p := s.out()
 	fmt.Fprintf(p, "Execution %d of %s %s%s%s.\n", e.ExecutionID, e.Job, p.in(status(e.BatchStatus).color, endWord(e.BatchStatus)), after(p, e), reasonOf(e))
 	if done {
 		return nil
 	}
-	return ErrSaid
+	return said{exitOf(e.BatchStatus)}
 }
 
 func endWord(s subjects.BatchStatus) string {

@@ -25,6 +25,20 @@ func (p *page) at(t subjects.Time) string {
 	return text
 }
 
+// when is at in a table, where it may be shorter: how long ago that is, and where nobody looks the time without this year.
+func (p *page) when(t subjects.Time) either {
+	e := either{cell: cell{text: p.at(t)}}
+	local := t.Std().In(p.zone)
+	switch {
+	case t.IsZero():
+	case p.live:
+		e.short = ago(p.now.Sub(local))
+	case len(e.text) > len(time.TimeOnly) && local.Year() == p.now.In(p.zone).Year():
+		e.short = local.Format("01-02 15:04")
+	}
+	return e
+}
+
 // ago is a distance in time, in one unit.
 func ago(d time.Duration) string {
 	if d < 0 {

@@ -1,0 +1,65 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+// Exit statuses, which help and README list. The last three are those of sysexits.h (EX_UNAVAILABLE), timeout(1) and shells.
+const (
+	ExitOK          = 0
+	ExitError       = 1   // it was refused, or something of several was
+	ExitUsage       = 2   // a mistake in the command line
+	ExitFailed      = 3   // the execution failed
+	ExitStopped     = 4   // the execution was stopped or abandoned
+	ExitAway        = 69  // the control bus cannot be reached, or NATS is away
+	ExitTimeout     = 124 // --timeout is over; the execution goes on
+	ExitInterrupted = 130 // Ctrl-C or SIGTERM; an execution goes on
+)
+
+// ExitHelp is what the help of all commands says of exit statuses.
+const ExitHelp = `Exit status: 0 it is done; 1 it was refused, or something of several was; 2 a mistake in the command line; 3 the execution failed; 4 it was
+stopped or abandoned; 69 the control bus or its NATS is away; 124 --timeout is over; 130 interrupted.`
+
+// said is an error whose text was printed.
+type said struct{ status int }
+
+func (e said) Error() string { return fmt.Sprintf("exit status %d, as was said", e.status) }
+
+// Is makes all of them ErrSaid.
+func (e said) Is(target error) bool { return target == ErrSaid }
+
+// ErrSaid ends a command with exit status 1; what it means was said.
+var ErrSaid error = said{ExitError}
+
+// ExitStatus returns the exit status of a command that returned err.
+func ExitStatus(err error) int {
+	var s said
+	switch {
+	case err == nil:
+		return ExitOK
+	case errors.As(err, &s):
+		return s.status
+	case errors.As(err, new(UsageError)):
+		return ExitUsage
+	case errors.Is(err, context.Canceled):
+		return ExitInterrupted
+	case away(err):
+		return ExitAway
+	}
+	return ExitError
+}
+
+// exitOf is the exit status for an execution that ended.
+func exitOf(s subjects.BatchStatus) int {
+	switch s {
+	case subjects.Completed:
+		return ExitOK
+	case subjects.Stopped, subjects.Abandoned:
+		return ExitStopped
+	}
+	return ExitFailed
+}

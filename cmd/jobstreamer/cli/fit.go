@@ -1,0 +1,186 @@
+package cli
+
+import (
+	"cmp"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/term"
+)
+
+const (
+	usualWidth = 80 // columns of what is no terminal
+	leastWidth = 12 // columns that are left of a text that is cut
+	ellipsis   = "…"
+)
+
+// dropping names columns that a table may lack, the least important first.
+func (t *table) dropping(heads ...string) *table { t.drops = heads; return t }
+
+// cutting names columns whose texts may be cut before a column is dropped.
+func (t *table) cutting(heads ...string) *table { t.cuts = heads; return t }
+
+// ifAny names columns that are shown only if a row has something there.
+func (t *table) ifAny(heads ...string) *table { t.optional = heads; return t }
+
+// fit makes t as narrow as a page of width columns, 0 for any: it takes short texts, cuts texts, drops columns. What nothing may be
+// done about stays, unless a person looks: names are cut for them only, since scripts use them.
+func (t *table) fit(width int, live bool) {
+	for _, head := range t.optional {
+		i := t.column(head)
+		if i >= 0 && !slices.ContainsFunc(t.rows, func(row []either) bool { return row[i].text != "" }) {
+			t.remove(i)
+		}
+	}
+	if width == 0 {
+		return
+	}
+	if t.width() > width {
+		t.shorten()
+	}
+	for _, head := range t.drops {
+		if t.width()-t.slack(t.cuts) <= width {
+			break
+		}
+		if i := t.column(head); i >= 0 {
+			t.remove(i)
+		}
+	}
+	t.cut(t.cuts, width)
+	if live {
+		t.cut(t.heads, width)
+	}
+}
+
+// column is the index of a column, -1 if it is not there.
+func (t *table) column(head string) int {
+	return slices.IndexFunc(t.heads, func(h string) bool { return strings.TrimPrefix(h, ">") == strings.TrimPrefix(head, ">") })
+}
+
+func (t *table) remove(i int) {
+	t.heads = slices.Delete(slices.Clone(t.heads), i, i+1)
+	for r := range t.rows {
+		t.rows[r] = slices.Delete(t.rows[r], i, i+1)
+	}
+}
+
+// shorten takes the short form of all texts that have one.
+func (t *table) shorten() {
+	for _, row := range t.rows {
+		for i := range row {
+			row[i].text = cmp.Or(row[i].short, row[i].text)
+		}
+	}
+}
+
+// widths are those of the columns.
+func (t *table) widths() []int {
+	all := make([]int, len(t.heads))
+	for i, head := range t.heads {
+		all[i] = columns(strings.TrimPrefix(head, ">"))
+		for _, row := range t.rows {
+			all[i] = max(all[i], columns(row[i].text))
+		}
+	}
+	return all
+}
+
+func (t *table) width() int {
+	sum := -len(gap)
+	for _, w := range t.widths() {
+		sum += w + len(gap)
+	}
+	return sum
+}
+
+// slack is how many columns of a terminal can be cut from the columns heads.
+func (t *table) slack(heads []string) (sum int) {
+	widths := t.widths()
+	for _, head := range heads {
+		if i := t.column(head); i >= 0 {
+			sum += max(0, widths[i]-leastOf(head))
+		}
+	}
+	return sum
+}
+
+func leastOf(head string) int { return max(leastWidth, columns(head)) }
+
+// cut cuts texts of the columns heads, the widest first, until t is not wider than width.
+func (t *table) cut(heads []string, width int) {
+	widths := t.widths()
+	for over := t.width() - width; over > 0; over-- {
+		widest := -1
+		for _, head := range heads {
+			i := t.column(head)
+			if i >= 0 && widths[i] > leastOf(head) && (widest < 0 || widths[i] > widths[widest]) {
+				widest = i
+			}
+		}
+		if widest < 0 {
+			break
+		}
+		widths[widest]--
+	}
+	for _, row := range t.rows {
+		for i := range row {
+			row[i].text = cutText(row[i].text, widths[i])
+		}
+	}
+}
+
+// cutText is s in at most width columns of a terminal. Escape codes take none of them.
+func cutText(s string, width int) string {
+	if columns(s) <= width {
+		return s
+	}
+	var b strings.Builder
+	escape, used := false, 0
+	for _, r := range s {
+		switch {
+		case r == '\x1b':
+			escape = true
+		case !escape:
+			w := columns(string(r))
+			if used+w > width-1 {
+				if used < width {
+					b.WriteString(ellipsis)
+				}
+				used = width
+				continue // what follows may be the end of a colour
+			}
+			used += w
+		}
+		b.WriteRune(r)
+		escape = escape && r != 'm'
+	}
+	return b.String()
+}
+
+// window is how many columns and lines a terminal has; 0 lines for a pipe.
+func (c *CLI) window(stream any) (columns, lines int) {
+	if f, ok := stream.(*os.File); ok {
+		if w, h, err := term.GetSize(int(f.Fd())); err == nil && w > 0 && h > 0 {
+			return w, h
+		}
+	}
+	if n, err := strconv.Atoi(c.Env["COLUMNS"]); err == nil && n > 0 {
+		return n, 0
+	}
+	return usualWidth, 0
+}
+
+// fitWindow is what a window of a terminal shows of text: no line is wrapped, and the last one says how many are not shown.
+func fitWindow(text string, columns, lines int) string {
+	all := strings.SplitAfter(strings.TrimSuffix(text, "\n"), "\n")
+	for i, l := range all {
+		all[i] = cutText(strings.TrimSuffix(l, "\n"), columns) + "\n"
+	}
+	if most := lines - 1; lines > 1 && len(all) > most { // the cursor has a line too
+		left := len(all) - (most - 1)
+		all = append(all[:most-1], cutText(ellipsis+" "+count(left, "more line", "more lines")+"; a larger window shows them", columns)+"\n")
+	}
+	return strings.Join(all, "")
+}

@@ -1,0 +1,334 @@
+package cli
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/help"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/client"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+)
+
+// Several says in help texts how several things are named.
+const several = `Several names may be given, globs such as 'night*' too; - reads names from standard input, a line each. What can be done is done, then a line
+says how many: the exit status is 1 if any was refused. A glob that matches nothing is an error, and nothing is done. --dry-run says what would
+be done.`
+
+// many are the flags of a command that works on several things.
+type many struct{ dry, sure bool }
+
+func (m *many) flags(cmd *cobra.Command) {
+	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
+		f.BoolVar(&m.dry, "dry-run", false, "say what would be done, and do nothing")
+	})
+	yesFlag(cmd, &m.sure)
+}
+
+// work is what a command does to each of several things.
+type work struct {
+	*many
+	one, more string // things: job, jobs
+	noun      string // for the question about one; default: one
+	verb      string // pause
+	done      string // paused
+	destroys  bool   // who is not asked has to say --yes
+	with      string // what goes or happens with each; for the question
+	check     func(t target) (state string, err error)
+}
+
+// target is a thing that a command works on.
+type target struct {
+	name string // as it is shown and named: of a job, an agent or an application, or the number of an execution
+	job  string // of an execution, if it is known
+	id   int64  // of an execution
+}
+
+// targets are what the arguments of a command name.
+type targets struct {
+	all     []target
+	spelled bool // each by its name
+	single  bool // one argument, which is a name
+}
+
+func isGlob(arg string) bool { return strings.ContainsAny(arg, "*?[") }
+
+// expand replaces globs by the names that they match, and - by the lines of standard input.
+func (s *session) expand(args []string, things string, names func() ([]string, error)) (t targets, err error) {
+	t.spelled = true
+	var known []string
+	seen := map[string]bool{}
+	add := func(name string) {
+		if !seen[name] {
+			seen[name] = true
+			t.all = append(t.all, target{name: name})
+		}
+	}
+	for _, arg := range args {
+		switch {
+		case arg == "-":
+			t.spelled = false
+			lines, err := s.inputLines()
+			if err != nil {
+				return t, err
+			}
+			for _, l := range lines {
+				add(l)
+			}
+		case isGlob(arg):
+			t.spelled = false
+			if known == nil {
+				if known, err = names(); err != nil {
+					return t, err
+				}
+			}
+			matching, err := matches(arg, known)
+			if err != nil {
+				return t, err
+			}
+			if len(matching) == 0 {
+				return t, fmt.Errorf("%s matches none of the %d %s; nothing was done", arg, len(known), things)
+			}
+			for _, name := range matching {
+				add(name)
+			}
+		default:
+			add(arg)
+		}
+	}
+	t.single = len(args) == 1 && t.spelled
+	return t, nil
+}
+
+func matches(glob string, names []string) ([]string, error) {
+	var all []string
+	for _, name := range names {
+		ok, err := path.Match(glob, name)
+		if err != nil {
+			return nil, usage("%s: want a glob: * is any letters, ? is one, [a-c] is one of these", glob)
+		}
+		if ok {
+			all = append(all, name)
+		}
+	}
+	return all, nil
+}
+
+// inputLines reads names from standard input.
+func (s *session) inputLines() (all []string, err error) {
+	lines := bufio.NewScanner(s.In)
+	for lines.Scan() {
+		if l := strings.TrimSpace(lines.Text()); l != "" {
+			all = append(all, l)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("read standard input: %w", err)
+	}
+	return all, nil
+}
+
+// expandJobs is expand for jobs.
+func (s *session) expandJobs(args []string) (targets, error) {
+	return s.expand(args, "jobs of "+s.app, func() ([]string, error) {
+		jobs, err := s.allJobs()
+		names := make([]string, len(jobs))
+		for i := range jobs {
+			names[i] = jobs[i].Name
+		}
+		return names, err
+	})
+}
+
+// allJobs are the jobs of the application.
+func (s *session) allJobs() ([]rest.Job, error) {
+	return everything(func(p client.Page) (rest.List[rest.Job], error) {
+		return s.client.Jobs(s.ctx, s.app, client.JobSearch{Page: p})
+	})
+}
+
+// everything asks for page after page.
+func everything[T any](ask func(p client.Page) (rest.List[T], error)) (all []T, err error) {
+	for {
+		list, err := ask(client.Page{Offset: len(all) + 1, Limit: wholePage})
+		all = append(all, list.Results...)
+		if err != nil || len(list.Results) == 0 || len(all) >= list.Hits {
+			return all, err
+		}
+	}
+}
+
+// begin asks whether the work may begin. done is true if there is nothing to do.
+func (s *session) begin(w *work, t *targets) (done bool, err error) {
+	if len(t.all) == 0 {
+		fmt.Fprintf(s.Err, "No %s: standard input names none.\n", w.more)
+		return true, nil
+	}
+	if w.dry {
+		return true, s.dryRun(w, t)
+	}
+	if !w.destroys && (t.spelled || len(t.all) == 1 || !isTerminal(s.In)) {
+		return false, nil // nothing is lost, and a script knows what it says
+	}
+	return false, s.confirm(w.sure, question(w, t))
+}
+
+const namedInQuestion = 8
+
+func question(w *work, t *targets) string {
+	verb := strings.ToUpper(w.verb[:1]) + w.verb[1:]
+	if len(t.all) == 1 {
+		return fmt.Sprintf("%s the %s %s%s?", verb, cmp.Or(w.noun, w.one), t.all[0].name, w.with)
+	}
+	var names []string
+	for _, one := range t.all[:min(len(t.all), namedInQuestion)] {
+		names = append(names, one.name)
+	}
+	list := strings.Join(names, ", ")
+	if more := len(t.all) - len(names); more > 0 {
+		list += fmt.Sprintf(" and %d more", more)
+	}
+	return fmt.Sprintf("%s %d %s%s: %s?", verb, len(t.all), w.more, strings.ReplaceAll(w.with, " its ", " their "), list)
+}
+
+func (s *session) dryRun(w *work, t *targets) error {
+	r := &report{session: s, work: w}
+	if s.tables() {
+		defer fmt.Fprintln(s.Err, "Nothing was changed: --dry-run.")
+	}
+	err := eachOf(r, t.all, func(_ *client.Client, one target) (string, error) { return w.check(one) }, func(p *page, one target, state string) string {
+		text := fmt.Sprintf("would %s %s", w.verb, one.name)
+		if state != "" {
+			text += " (" + state + ")"
+		}
+		fmt.Fprintln(p, text)
+		return "would be " + w.done
+	})
+	return r.end(err)
+}
+
+// outcomeOf is what became of a target.
+type outcomeOf struct {
+	Name   string `json:"name"`
+	Result string `json:"result"` // done, or refused
+	Error  string `json:"error,omitempty"`
+	answer []byte // of the control bus
+}
+
+// report is what became of all.
+type report struct {
+	*session
+	*work
+	all  []outcomeOf
+	left string // what is said of those that were not come to
+}
+
+// eachOf does ask for each target; draw says what became of it, in a line and in a word. It returns early only if the control bus
+// is away or the user interrupts.
+func eachOf[T any](r *report, all []target, ask func(c *client.Client, t target) (T, error), draw func(p *page, t target, v T) string) error {
+	p := r.out()
+	for i, t := range all {
+		var raw bytes.Buffer
+		c := r.client
+		format := map[bool]string{true: "edn", false: "json"}[r.output == "edn"] // YAML is made of JSON in the end
+		if !r.tables() {
+			c = c.As("application/"+format, &raw)
+			p.Writer = io.Discard
+		}
+		v, err := ask(c, t)
+		if err == nil {
+			r.all = append(r.all, outcomeOf{t.name, draw(p, t, v), "", bytes.TrimSpace(raw.Bytes())})
+			continue
+		}
+		text, _, _ := strings.Cut(r.explain(err).Error(), "\n") // advice follows, which would be said for each
+		if r.ctx.Err() != nil || away(err) || errors.Is(err, context.DeadlineExceeded) {
+			for _, left := range all[i:] {
+				r.all = append(r.all, outcomeOf{left.name, cmp.Or(r.left, "not tried"), text, nil})
+			}
+			return err
+		}
+		r.all = append(r.all, outcomeOf{t.name, refused, text, nil})
+		if r.tables() {
+			fmt.Fprintf(r.Err, "%s: %s\n", t.name, text)
+		}
+	}
+	return nil
+}
+
+// end says how many of what became of all, and returns the error of the command.
+func (r *report) end(err error) error {
+	var words []string
+	counts := map[string]int{}
+	for _, o := range r.all {
+		if counts[o.Result] == 0 {
+			words = append(words, o.Result)
+		}
+		counts[o.Result]++
+	}
+	if !r.tables() {
+		if unwritten := r.writeOutcomes(); err == nil {
+			err = unwritten
+		}
+	} else {
+		for i, w := range words {
+			words[i] = fmt.Sprintf("%d %s", counts[w], w)
+		}
+		fmt.Fprintf(r.Out, "%s: %s.\n", count(len(r.all), r.one, r.more), strings.Join(words, ", "))
+	}
+	if err == nil && counts[refused] > 0 {
+		err = ErrSaid
+	}
+	return err
+}
+
+// writeOutcomes writes a list of what became of each, with the answers of the control bus.
+func (r *report) writeOutcomes() error {
+	var all [][]byte
+	for _, o := range r.all {
+		said, err := inJSON(o)
+		if err == nil && r.output == "edn" {
+			said, err = formatted(r.output, said)
+		}
+		if err != nil {
+			return err
+		}
+		if len(o.answer) > 0 {
+			name := map[bool]string{true: ` :answer `, false: `,"answer":`}[r.output == "edn"]
+			said = slices.Concat(bytes.TrimSuffix(said, []byte("}")), []byte(name), o.answer, []byte("}"))
+		}
+		all = append(all, said)
+	}
+	return r.writeAnswers(all)
+}
+
+// worst is the exit status of several executions: that of one that failed, else that of one that was stopped.
+func worst(statuses []int) error {
+	if len(statuses) == 0 {
+		return nil
+	}
+	switch {
+	case slices.Contains(statuses, ExitFailed):
+		return said{ExitFailed}
+	case slices.Contains(statuses, ExitStopped):
+		return said{ExitStopped}
+	}
+	return nil
+}
+
+// noFlag refuses a flag that is for one thing only.
+func noFlag(given bool, flag, more string) error {
+	if given {
+		return usage("%s does not go with several %s", flag, more)
+	}
+	return nil
+}

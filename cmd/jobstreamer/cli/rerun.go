@@ -1,0 +1,123 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/help"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/client"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+func (c *CLI) executionRerun() *cobra.Command {
+	var v selection
+	var st start
+	var m many
+	cmd := c.leaf("rerun [JOB]", "Restart all executions that match, such as those that failed since 18:00", func(s *session, args []string) error {
+		if len(args) == 0 && !v.some() {
+			return usage("which executions? Such as --status failed --since 18:00")
+		}
+		f, err := v.filter(s)
+		if err != nil {
+			return err
+		}
+		if len(args) > 0 {
+			if v.given("job") {
+				return usage("--job does not go with %s: want one of them", args[0])
+			}
+			f.Of = args[0]
+		}
+		return s.rerun(&m, &st, f)
+	})
+	cmd.Long = `Restarts the executions that match, the oldest first: those that ` + "`execution list`" + ` lists with the same options, of all pages. Without
+--status they are those that failed. One that was restarted before is left out, so the same command may be given again. If none matches, nothing
+is done and the exit status is 0; if one is refused it is 1.
+
+On a terminal it asks before it restarts several. --dry-run says which it would restart.`
+	cmd.Example = `  jobstreamer execution rerun --status failed --since 18:00 --dry-run
+  jobstreamer execution rerun --status failed,stopped --job 'import-*' --since yesterday --yes
+  jobstreamer execution rerun nightly --exit-status 'DISK*' --wait`
+	v.flags(cmd)
+	m.flags(cmd)
+	st.waitFlag(cmd)
+	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
+		f.DurationVar(&st.timeout, "timeout", 0, "`TIME` wait no longer than this")
+	})
+	c.showFlags(cmd)
+	return c.flags(cmd)
+}
+
+func (s *session) rerun(m *many, st *start, f client.ExecutionFilter) error {
+	if len(f.Status) == 0 {
+		f.Status = []subjects.BatchStatus{subjects.Failed}
+	}
+	for _, status := range f.Status {
+		if !restartable(status) {
+			return usage("--status %s: want failed or stopped: nothing else can be restarted", status)
+		}
+	}
+	found, before, err := s.restartsFor(f)
+	if err != nil {
+		return err
+	}
+	if before > 0 && s.tables() {
+		fmt.Fprintf(s.Err, "Left out: %s restarted before.\n", count(before, "execution that was", "executions that were"))
+	}
+	if len(found.all) == 0 {
+		if !s.tables() {
+			return s.value([]outcomeOf{})
+		}
+		fmt.Fprintln(s.Out, "No execution matches; nothing was restarted.")
+		return nil
+	}
+	return s.restart(m, st, client.Submission{}, &found)
+}
+
+// restartsFor are the executions that f selects, the oldest first, without those that were restarted before, and how many those are.
+func (s *session) restartsFor(f client.ExecutionFilter) (t targets, before int, err error) {
+	var all []rest.ListedExecution
+	if err := s.eachExecution(f, func(e *rest.ListedExecution) bool { all = append(all, *e); return true }); err != nil || len(all) == 0 {
+		return t, 0, err
+	}
+	oldest := all[len(all)-1].ExecutionID
+	restarted := map[int64]bool{}
+	later := client.ExecutionFilter{App: f.App, Of: f.Of, Job: f.Job}
+	err = s.eachExecution(later, func(e *rest.ListedExecution) bool {
+		if e.RestartOf != nil {
+			restarted[*e.RestartOf] = true
+		}
+		return e.ExecutionID > oldest // a restart is newer than what it restarts
+	})
+	for _, e := range slices.Backward(all) {
+		if restarted[e.ExecutionID] {
+			before++
+			continue
+		}
+		t.all = append(t.all, executionTarget(&e.ExecutionSummary))
+	}
+	return t, before, err
+}
+
+// eachExecution calls visit for the executions that f selects, the newest first, until it returns false.
+func (s *session) eachExecution(f client.ExecutionFilter, visit func(e *rest.ListedExecution) bool) error {
+	f.Offset, f.Limit = 0, wholePage
+	for {
+		list, err := s.client.FindExecutions(s.ctx, f)
+		if err != nil {
+			return err
+		}
+		for i := range list.Results {
+			if !visit(&list.Results[i]) {
+				return nil
+			}
+		}
+		if list.Next == nil {
+			return nil
+		}
+		f.After = *list.Next
+	}
+}

@@ -1,0 +1,101 @@
+package cli
+
+import (
+	"fmt"
+
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/client"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+// expandExecutions is expand for executions. Each is named by its number, or by its job: that is the job's latest execution, or if
+// running ones are wanted all that have not ended. A glob leaves out those that the work cannot be done to, as applies has it.
+func (s *session) expandExecutions(args []string, done string, applies func(subjects.BatchStatus) bool) (targets, error) {
+	running := applies(subjects.Started)
+	named := targets{spelled: true}
+	for _, arg := range args {
+		before := len(named.all)
+		t, err := s.expandJobs([]string{arg})
+		if err != nil {
+			return named, err
+		}
+		for _, one := range t.all {
+			found, err := s.executionsOf(one, isGlob(arg), running, applies)
+			if err != nil {
+				return named, err
+			}
+			named.all = append(named.all, found...)
+		}
+		if isGlob(arg) && len(named.all) == before {
+			return named, fmt.Errorf("no execution of the %s that %s matches can be %s; nothing was done", count(len(t.all), "job", "jobs"), arg, done)
+		}
+		named.spelled = named.spelled && t.spelled
+	}
+	named.all = once(named.all)
+	named.single = len(args) == 1 && named.spelled && len(named.all) == 1
+	return named, nil
+}
+
+// executionsOf are the executions that a number or a job stands for.
+func (s *session) executionsOf(t target, glob, running bool, applies func(subjects.BatchStatus) bool) ([]target, error) {
+	if id, err := number(t.name); err == nil && !glob {
+		return []target{{name: t.name, id: id}}, nil
+	}
+	if !running {
+		return s.latestOf(t, glob, applies)
+	}
+	var found []target
+	f := client.ExecutionFilter{App: s.app, Of: t.name}
+	for _, status := range subjects.BatchStatuses() {
+		if applies(status) {
+			f.Status = append(f.Status, status)
+		}
+	}
+	err := s.eachExecution(f, func(e *rest.ListedExecution) bool {
+		found = append(found, executionTarget(&e.ExecutionSummary))
+		return true
+	})
+	if client.Code(err) == "no_such_job" {
+		_, _, err = s.find(t.name) // whose error says that it could be a number
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(found) == 0 && !glob {
+		return nil, fmt.Errorf("no execution of %s runs or waits", t.name)
+	}
+	return found, nil
+}
+
+// latestOf is the latest execution of a job. Of one that a glob found it is none if the work cannot be done to it.
+func (s *session) latestOf(t target, glob bool, applies func(subjects.BatchStatus) bool) ([]target, error) {
+	j, _, err := s.client.Job(s.ctx, s.app, t.name)
+	switch {
+	case client.Code(err) == "no_such_job":
+		_, _, err = s.find(t.name) // whose error says that it could be a number
+		return nil, err
+	case err != nil:
+		return nil, err
+	case j.LatestExecution == nil && !glob:
+		return nil, fmt.Errorf("the job %s was never executed", t.name)
+	case j.LatestExecution == nil || glob && !applies(j.LatestExecution.BatchStatus):
+		return nil, nil
+	}
+	return []target{executionTarget(j.LatestExecution)}, nil
+}
+
+func executionTarget(e *rest.ExecutionSummary) target {
+	return target{name: fmt.Sprint(e.ExecutionID), job: e.Job, id: e.ExecutionID}
+}
+
+// once leaves out what was named before.
+func once(all []target) (left []target) {
+	seen := map[string]bool{}
+	for _, t := range all {
+		if !seen[t.name] {
+			seen[t.name] = true
+			left = append(left, t)
+		}
+	}
+	return left
+}

@@ -1,0 +1,170 @@
+//go:build linux
+
+package cli
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// terminal is a real one, and what was written to it so far.
+type terminal struct {
+	*os.File // where a program writes
+	master   *os.File
+	mu       sync.Mutex
+	seen     bytes.Buffer
+}
+
+func newTerminal(t *testing.T, columns, lines uint16) *terminal {
+	t.Helper()
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	if err != nil {
+		t.Skip("no terminals here:", err)
+	}
+	fd := int(master.Fd())
+	n, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
+	if err == nil {
+		err = unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	slave, err := os.OpenFile(fmt.Sprint("/dev/pts/", n), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &terminal{File: slave, master: master}
+	p.resize(t, columns, lines)
+	var reading sync.WaitGroup
+	reading.Go(func() {
+		buffer := make([]byte, 4096)
+		for {
+			n, err := master.Read(buffer)
+			if err != nil {
+				return
+			}
+			p.mu.Lock()
+			p.seen.Write(buffer[:n])
+			p.mu.Unlock()
+		}
+	})
+	t.Cleanup(func() { slave.Close(); master.Close(); reading.Wait() })
+	return p
+}
+
+func (p *terminal) resize(t *testing.T, columns, lines uint16) {
+	t.Helper()
+	if err := unix.IoctlSetWinsize(int(p.master.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Col: columns, Row: lines}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// screen waits until the last screen that was drawn has what, and returns its lines.
+func (p *terminal) screen(t *testing.T, what string) []string {
+	t.Helper()
+	var last string
+	for range 1000 {
+		p.mu.Lock()
+		all := p.seen.String()
+		p.mu.Unlock()
+		last = all[max(0, strings.LastIndex(all, "\x1b[H")):]
+		if strings.Contains(last, what) && strings.HasSuffix(last, "\x1b[J") {
+			text := strings.NewReplacer("\x1b[H", "", "\x1b[K", "", "\x1b[J", "", "\r", "").Replace(last)
+			return strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatalf("no screen with %q: %q", what, last)
+	return nil
+}
+
+// What is watched never scrolls or wraps: a screen that does so cannot be drawn over.
+func TestWatchFitsTheWindow(t *testing.T) {
+	e, _ := withBus(t)
+	for i := range 30 {
+		e.apply(t, fmt.Sprintf("%s%02d", strings.Repeat("long-name-", 5), i), "Noop")
+	}
+	p := newTerminal(t, 60, 12)
+	e.out = p.File
+	ctx, cancel := context.WithCancel(t.Context())
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		if got := e.try(ctx, "job", "list", "--watch", "--interval", "1h"); got.failed != nil {
+			t.Errorf("%+v", got)
+		}
+	})
+	defer watching.Wait()
+	defer cancel()
+	fits := func(columnsMost, linesMost int, what string) {
+		t.Helper()
+		lines := p.screen(t, what)
+		if len(lines) > linesMost-1 {
+			t.Errorf("%d lines in a window of %d: %q", len(lines), linesMost, lines)
+		}
+		for _, l := range lines {
+			if columns(l) > columnsMost {
+				t.Errorf("%d columns in a window of %d: %q", columns(l), columnsMost, l)
+			}
+		}
+	}
+	fits(60, 12, "21 more lines; a larger window shows them")
+	p.resize(t, 40, 8)
+	fits(40, 8, "25 more lines")
+	p.resize(t, 100, 50)
+	fits(100, 50, "long-name-29")
+}
+
+// Somebody at a terminal is asked before what a glob found is changed, and before anything is deleted.
+func TestConfirmation(t *testing.T) {
+	e, _ := withBus(t)
+	for _, job := range []string{"night-1", "night-2"} {
+		e.apply(t, job, "Noop")
+	}
+	e.in = ""
+	if got := e.try(t.Context(), "run", "night-*"); got.failed != nil { // in a pipe
+		t.Fatalf("%+v", got)
+	}
+	for _, c := range []struct{ line, answer, asked, out string }{
+		{"execution stop night-*", "n", "Stop 2 executions: 1, 2? [y/N]", ""},
+		{"execution stop night-* --dry-run", "", "", "2 executions: 2 would be stopped."},
+		{"execution stop night-*", "y", "Stop 2 executions: 1, 2? [y/N]", "2 executions: 2 stopped."},
+		{"execution restart night-*", "", "Restart 2 executions: 1, 2? [y/N]", ""},
+		{"execution restart 1 2", "-", "", "2 executions: 2 restarted."},
+		{"execution abandon night-* --yes", "-", "", "2 executions: 2 abandoned."},
+		{"job delete night-1", "n", "Delete the job night-1 of default with its schedule and the history of its executions? [y/N]", ""},
+		{"job delete night-1 night-2", "yes", "Delete 2 jobs of default with their schedule and the history of their executions: night-1, night-2? [y/N]", "2 jobs: 2 deleted."},
+	} {
+		p := newTerminal(t, 80, 24)
+		e.tty = p.File
+		if c.answer != "-" {
+			if _, err := p.master.WriteString(c.answer + "\n"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got := e.try(t.Context(), strings.Fields(c.line)...)
+		var asked string
+		for range 200 { // until what was written came through the terminal
+			p.mu.Lock()
+			asked = p.seen.String()
+			p.mu.Unlock()
+			if strings.Contains(asked, c.asked) {
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		if !strings.Contains(asked, c.asked) || c.asked == "" && strings.Contains(asked, "[y/N]") {
+			t.Errorf("%s: asked %q, want %q", c.line, asked, c.asked)
+		}
+		if want := c.out == ""; want != (got.failed != nil) || !strings.Contains(got.out, c.out) || want && got.out != "" {
+			t.Errorf("%s: %+v, want %q", c.line, got, c.out)
+		}
+	}
+}

@@ -1,0 +1,103 @@
+package cli
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// knownTimes says which times are understood.
+const knownTimes = "18:00 (the last time that it was), today, yesterday, yesterday 18:00, 2026-11-24, 2026-11-24 18:00, 2h or 3d (so long ago), or 2026-11-24T18:00:00Z"
+
+// whenOf understands a time of the past as people say it, in their zone. As the
+// end of a while, a day is meant to its end.
+func whenOf(text string, now time.Time, zone *time.Location, end bool) (t time.Time, ok bool) {
+	text = strings.TrimSpace(text)
+	now = now.In(zone)
+	if t, err := time.Parse(time.RFC3339, text); err == nil {
+		return t, true
+	}
+	if d, ok := pastDuration(text); ok {
+		return now.Add(-d), true
+	}
+	day, clock, both := strings.Cut(strings.Replace(text, "T", " ", 1), " ")
+	if !both {
+		if hour, minute, second, ok := clockTime(text); ok {
+			return lastTime(now, hour, minute, second), true
+		}
+	}
+	midnight, ok := dayOf(day, now, zone)
+	switch {
+	case !ok:
+		return time.Time{}, false
+	case both:
+		hour, minute, second, ok := clockTime(strings.TrimSpace(clock))
+		return time.Date(midnight.Year(), midnight.Month(), midnight.Day(), hour, minute, second, 0, zone), ok
+	case end:
+		midnight = midnight.AddDate(0, 0, 1)
+	}
+	return midnight, true
+}
+
+// dayOf is the beginning of a day.
+func dayOf(text string, now time.Time, zone *time.Location) (time.Time, bool) {
+	year, month, day := now.Date()
+	switch strings.ToLower(text) {
+	case "today":
+	case "yesterday":
+		day--
+	default:
+		t, err := time.ParseInLocation(time.DateOnly, text, zone)
+		return t, err == nil
+	}
+	return time.Date(year, month, day, 0, 0, 0, 0, zone), true
+}
+
+// clockTime reads 18:00 or 18:00:30.
+func clockTime(text string) (hour, minute, second int, ok bool) {
+	for _, layout := range []string{"15:04", "15:04:05"} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t.Hour(), t.Minute(), t.Second(), true
+		}
+	}
+	return 0, 0, 0, false
+}
+
+// lastTime is when it was last so late, today or yesterday.
+func lastTime(now time.Time, hour, minute, second int) time.Time {
+	t := time.Date(now.Year(), now.Month(), now.Day(), hour, minute, second, 0, now.Location())
+	if t.After(now) {
+		t = time.Date(now.Year(), now.Month(), now.Day()-1, hour, minute, second, 0, now.Location())
+	}
+	return t
+}
+
+// days are a duration in days or weeks, which package time does not read.
+var days = regexp.MustCompile(`^(\d{1,5})([dw])$`)
+
+// pastDuration reads a duration that is not negative.
+func pastDuration(text string) (time.Duration, bool) {
+	if m := days.FindStringSubmatch(text); m != nil {
+		n, err := strconv.Atoi(m[1])
+		if m[2] == "w" {
+			n *= 7
+		}
+		return time.Duration(n) * 24 * time.Hour, err == nil && n < 100_000
+	}
+	d, err := time.ParseDuration(text)
+	return d, err == nil && d >= 0 && !strings.HasPrefix(text, "+") && text != "0"
+}
+
+// when reads the time of a flag; zero if the flag was not given.
+func (s *session) when(flag, text string, given, end bool) (time.Time, error) {
+	if !given {
+		return time.Time{}, nil
+	}
+	p := s.out()
+	t, ok := whenOf(text, p.now, p.zone, end)
+	if !ok || t.Unix() < 0 {
+		return t, usage("--%s %q: want %s", flag, text, knownTimes)
+	}
+	return t, nil
+}

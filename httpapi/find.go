@@ -1,0 +1,322 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/index"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+	"github.com/job-streamer/job-streamer-control-bus/jsl"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+// ExecutionFilter says which executions of a list are wanted: those that meet all
+// that is given.
+type ExecutionFilter struct {
+	Status     []string `query:"status,explode" example:"[\"failed\",\"stopped\"]" doc:"Batch statuses, with commas between or given several times: any of them."`
+	ExitStatus string   `query:"exit_status" example:"NO_*" doc:"The exit status, as the list shows it; * stands for any characters, ? for one."`
+	Since      string   `query:"since" example:"2026-11-24T18:00:00Z" doc:"Started at this time or later (RFC 3339). One that has not started counts by its creation."`
+	Until      string   `query:"until" example:"2026-11-25T06:00:00Z" doc:"Started before this time (RFC 3339). One that has not started counts by its creation."`
+	Agent      string   `query:"agent" doc:"The agent's name; * and ? as above."`
+	Parameter  []string `query:"parameter,explode" example:"[\"date=2026-11-24\"]" doc:"A job parameter as name=value; given several times: all of them. Records are read for it, some 2,000 for one answer: see scanned, more and next. Not with offset and before."`
+
+	since, until subjects.Time
+	statuses     []subjects.BatchStatus
+	parameters   map[string]string
+}
+
+// Resolve reads the filter. What it does not understand, and a value that is
+// empty, it refuses: it must not select everything.
+func (f *ExecutionFilter) Resolve(ctx huma.Context) (errs []error) {
+	u := ctx.URL()
+	query := u.Query()
+	wrong := func(name, want, got string) {
+		errs = append(errs, &huma.ErrorDetail{Location: "query." + name, Message: "want " + want, Value: cut(got)})
+	}
+	for _, name := range []string{"exit_status", "since", "until", "agent", "job"} {
+		if len(query[name]) > 0 && query.Get(name) == "" {
+			wrong(name, "a value, or no such parameter", "")
+		}
+	}
+	for _, list := range query["status"] {
+		for word := range strings.SplitSeq(list, ",") {
+			status := subjects.BatchStatus(strings.TrimSpace(word))
+			if !slices.Contains(subjects.BatchStatuses(), status) {
+				wrong("status", "one of "+statusNames(), word)
+			}
+			f.statuses = append(f.statuses, status)
+		}
+	}
+	for name, at := range map[string]*subjects.Time{"since": &f.since, "until": &f.until} {
+		if sent := query.Get(name); sent != "" {
+			// A + that was not encoded is a space.
+			t, err := time.Parse(time.RFC3339, strings.Replace(sent, " ", "+", 1))
+			if err != nil || t.Unix() < 0 {
+				wrong(name, "a time after 1970 such as 2026-11-24T18:00:00Z (RFC 3339)", sent)
+				continue
+			}
+			*at = subjects.TimeOf(t)
+		}
+	}
+	if f.until != 0 && f.until <= f.since {
+		wrong("until", "a time after since", f.Until)
+	}
+	for _, sent := range query["parameter"] {
+		name, value, ok := strings.Cut(sent, "=")
+		if !ok || name == "" {
+			wrong("parameter", "name=value", sent)
+			continue
+		}
+		if was, twice := f.parameters[name]; twice && was != value {
+			wrong("parameter", "one value of "+name, sent)
+		}
+		if f.parameters == nil {
+			f.parameters = map[string]string{}
+		}
+		f.parameters[name] = value
+	}
+	return errs
+}
+
+func statusNames() string {
+	var all []string
+	for _, s := range subjects.BatchStatuses() {
+		all = append(all, string(s))
+	}
+	return strings.Join(all, ", ")
+}
+
+// pattern is what matches a glob, nil if there is none.
+func pattern(glob string) func(string) bool {
+	if glob == "" {
+		return nil
+	}
+	return func(s string) bool { return jsl.Match(glob, s) }
+}
+
+// ExecutionList is what all lists of executions take.
+type ExecutionList struct {
+	Page
+	ExecutionFilter
+	With string `query:"with" enum:"parameters" doc:"With parameters: what each was started with."`
+}
+
+// Resolve reads page and filter.
+func (in *ExecutionList) Resolve(ctx huma.Context) []error {
+	return append(in.Page.Resolve(ctx), in.ExecutionFilter.Resolve(ctx)...)
+}
+
+// query is what the read model is asked.
+func (in *ExecutionList) query() (q index.ExecutionQuery, err error) {
+	q = index.ExecutionQuery{
+		Status: in.statuses, Exit: pattern(in.ExitStatus), Agent: pattern(in.Agent), Since: in.since, Until: in.until,
+		Offset: in.skip(), Limit: in.Limit,
+	}
+	for name, to := range map[string]*int64{"after": &q.After, "before": &q.Before} {
+		sent := map[string]string{"after": in.After, "before": in.Before}[name]
+		if sent == "" {
+			continue
+		}
+		if *to, err = strconv.ParseInt(sent, 10, 64); err != nil || *to <= 0 {
+			return q, parameterError(name, "the id of an execution", cut(sent))
+		}
+	}
+	switch {
+	case len(in.parameters) == 0:
+	case in.Offset > 1:
+		return q, parameterError("offset", "after with the filter parameter", strconv.Itoa(in.Offset))
+	case in.Before != "":
+		return q, parameterError("before", "after with the filter parameter", in.Before)
+	}
+	return q, nil
+}
+
+type listExecutions struct {
+	JobPath
+	ExecutionList
+}
+
+func (s *Server) listExecutions(ctx context.Context, in *listExecutions) (*answer[rest.Executions], error) {
+	q, err := in.query()
+	if err != nil {
+		return nil, err
+	}
+	if _, hits := s.cfg.Index.Executions(in.App, in.Job, 0, 1); hits == 0 { // the history of a job may be there without the job
+		if _, err := s.job(ctx, &in.JobPath); err != nil {
+			return nil, err
+		}
+	}
+	q.App, q.Job = in.App, in.Job
+	return s.findExecutions(ctx, &in.ExecutionList, &q)
+}
+
+// JobGlob chooses jobs by their names.
+type JobGlob struct {
+	Job string `query:"job" example:"night*" doc:"The job's name now; * stands for any characters, ? for one."`
+}
+
+type listAppExecutions struct {
+	AppPath
+	JobGlob
+	ExecutionList
+}
+
+func (s *Server) listAppExecutions(ctx context.Context, in *listAppExecutions) (*answer[rest.Executions], error) {
+	if _, _, err := s.app(ctx, in.App); err != nil {
+		return nil, err
+	}
+	q, err := in.query()
+	if err != nil {
+		return nil, err
+	}
+	q.App, q.JobMatch = in.App, in.matcher()
+	return s.findExecutions(ctx, &in.ExecutionList, &q)
+}
+
+type listAllExecutions struct {
+	JobGlob
+	ExecutionList
+}
+
+func (s *Server) listAllExecutions(ctx context.Context, in *listAllExecutions) (*answer[rest.Executions], error) {
+	q, err := in.query()
+	if err != nil {
+		return nil, err
+	}
+	user := userOf(ctx)
+	q.JobMatch, q.AppMatch = in.matcher(), func(app string) bool { return may(user, readJob, app, "") }
+	return s.findExecutions(ctx, &in.ExecutionList, &q)
+}
+
+// matcher leaves out what diagrams that are tried run as: it is no job.
+func (g *JobGlob) matcher() func(string) bool {
+	return func(name string) bool { return name != testJob && (g.Job == "" || jsl.Match(g.Job, name)) }
+}
+
+// findExecutions answers with the page that q selects.
+func (s *Server) findExecutions(ctx context.Context, in *ExecutionList, q *index.ExecutionQuery) (*answer[rest.Executions], error) {
+	if len(in.parameters) > 0 {
+		return s.searchRecords(ctx, in, q)
+	}
+	found := s.cfg.Index.FindExecutions(q)
+	p := part{offset: found.Offset + 1, limit: in.Limit, hits: found.Hits}
+	if n := len(found.Results); n > 0 {
+		if found.Offset > 0 {
+			p.previous = cursorOf(&found.Results[0])
+		}
+		if found.Offset+n < found.Hits {
+			p.next = cursorOf(&found.Results[n-1])
+		}
+	}
+	return s.listed(ctx, in, p, found.Results, nil)
+}
+
+func cursorOf(e *index.Summary) string { return strconv.FormatInt(e.ID, 10) }
+
+// listed is the answer with these executions. read are their records, if they
+// were read.
+func (s *Server) listed(ctx context.Context, in *ExecutionList, p part, found []index.Summary, read []*bus.Execution) (*answer[rest.Executions], error) {
+	waiting := s.cfg.Executions.WaitingOf(found)
+	results := make([]rest.ListedExecution, len(found))
+	for i := range found {
+		results[i].ExecutionSummary, results[i].Waiting = summaryOf(&found[i]), waitingOf(waiting[found[i].ID])
+	}
+	if in.With != "" {
+		var err error
+		if read == nil {
+			if read, err = s.recordsOf(ctx, found); err != nil {
+				return nil, err
+			}
+		}
+		for i, e := range read {
+			if e != nil {
+				results[i].JobParameters = &e.Parameters
+			}
+		}
+	}
+	return &answer[rest.Executions]{rest.Executions{List: listOf(p, results).Body}}, nil
+}
+
+// recordsOf reads the records of executions; nil for one that was removed just now.
+func (s *Server) recordsOf(ctx context.Context, all []index.Summary) ([]*bus.Execution, error) {
+	records := make([]*bus.Execution, len(all))
+	err := reading(ctx, len(all), func(ctx context.Context, i int) error {
+		e, err := s.cfg.Bus.Executions.Get(ctx, bus.ExecutionKey(all[i].App, all[i].Job, all[i].ID))
+		if errors.Is(err, bus.ErrNotFound) {
+			return nil
+		}
+		records[i] = &e.Value
+		return err
+	})
+	return records, err
+}
+
+const (
+	maxScanned = 2000 // records that are read for one answer
+	scanStep   = 200  // at a time
+)
+
+// recordSearch is how far a search for parameters has come.
+type recordSearch struct {
+	found   []index.Summary
+	records []*bus.Execution
+	scanned int
+	reached int64 // the last execution that was looked at
+	more    bool  // there are others after it
+}
+
+// searchRecords reads records in the order of the list until the page is full,
+// the list has ended or enough were read: parameters of executions are not in
+// memory.
+func (s *Server) searchRecords(ctx context.Context, in *ExecutionList, q *index.ExecutionQuery) (*answer[rest.Executions], error) {
+	r := recordSearch{reached: q.After, more: true}
+	for r.more && r.scanned < maxScanned && len(r.found) < in.Limit {
+		q.After, q.Limit = r.reached, scanStep
+		p := s.cfg.Index.FindExecutions(q)
+		read, err := s.recordsOf(ctx, p.Results)
+		if err != nil {
+			return nil, err
+		}
+		n := r.take(p.Results, read, in)
+		r.more = n > 0 && p.Offset+n < p.Hits
+	}
+	p := part{offset: 1, limit: in.Limit, hits: len(r.found)}
+	if r.more {
+		p.next = strconv.FormatInt(r.reached, 10)
+	}
+	out, err := s.listed(ctx, in, p, r.found, r.records)
+	if err == nil {
+		out.Body.Scanned, out.Body.More = &r.scanned, &r.more
+	}
+	return out, err
+}
+
+// take looks at executions until the page is full, and returns at how many.
+func (r *recordSearch) take(all []index.Summary, read []*bus.Execution, in *ExecutionList) int {
+	for i := range all {
+		if len(r.found) == in.Limit {
+			return i
+		}
+		r.scanned, r.reached = r.scanned+1, all[i].ID
+		if read[i] != nil && hasParameters(read[i], in.parameters) {
+			r.found, r.records = append(r.found, all[i]), append(r.records, read[i])
+		}
+	}
+	return len(all)
+}
+
+func hasParameters(e *bus.Execution, want map[string]string) bool {
+	for name, value := range want {
+		if got, ok := e.Parameters[name]; !ok || got != value {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,108 @@
+package httpapi
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"testing"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus"
+)
+
+// Every list goes on from one of its entries, and comes back.
+func TestCursorsOfLists(t *testing.T) {
+	e := newEnv(t)
+	var names []string
+	for i := range 7 {
+		name := fmt.Sprint("n-", i)
+		names = append(names, name)
+		e.call("POST", "/apps", `{"name":"`+name+`"}`).want(201)
+		e.call("POST", "/default/jobs", jobNamed(name)).want(201)
+		e.heartbeat(name, "default", 0, 1)
+		if err := e.logins.Add(t.Context(), name, "password123", map[string]string{bus.DefaultApp: bus.RoleWatcher}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	down := slices.Clone(names)
+	slices.Reverse(down)
+	withDefault := append([]string{"default"}, names...)
+	e.eventuallyAgents(len(names))
+	for path, want := range map[string][]string{
+		"/default/jobs?limit=2": names, "/default/jobs?limit=2&sort_by=name:desc": down, "/default/jobs?limit=2&q=n-": names,
+		"/apps?limit=2": withDefault, "/agents?limit=2": names, "/users?limit=2": names,
+	} {
+		if got := e.forward(path); !slices.Equal(got, want) {
+			t.Errorf("GET %s forward = %v, want %v", path, got, want)
+		}
+		if got := e.backward(path, want[len(want)-1]); !slices.Equal(got, want[:len(want)-1]) {
+			t.Errorf("GET %s backward = %v, want %v", path, got, want[:len(want)-1])
+		}
+	}
+	t.Run("an entry that is gone is no end", func(t *testing.T) {
+		e.call("DELETE", "/default/job/n-3", "").want(204)
+		if got, _, _ := e.namesOf("/default/jobs?after=n-3"); !slices.Equal(got, names[4:]) {
+			t.Errorf("after n-3: %v", got)
+		}
+	})
+	e.call("GET", "/default/jobs?sort_by=last_execution_started&after=n-1", "").code(400, "invalid_parameter")
+	e.call("GET", "/default/deployments?after=x", "").code(400, "invalid_parameter")
+	e.call("GET", "/default/deployments?after=3&limit=2", "").want(200)
+}
+
+// Revisions are numbers: the tenth comes in front of the ninth.
+func TestCursorsOfRevisions(t *testing.T) {
+	all := []string{"11", "10", "9", "8"}
+	for p, want := range map[Page][]string{
+		{Limit: 2}:                {"11", "10"},
+		{Limit: 2, After: "10"}:   {"9", "8"},
+		{Limit: 2, Before: "9"}:   {"11", "10"},
+		{Limit: 2, After: "12"}:   {"11", "10"},
+		{Limit: 5, Before: "0"}:   all,
+		{Limit: 2, Offset: 4}:     {"8"},
+		{Limit: 2, Before: "100"}: {},
+	} {
+		if got := cutPage(p, all, func(s *string) string { return *s }, newerRevision); !slices.Equal(got.items, want) {
+			t.Errorf("%+v = %v, want %v", p, got.items, want)
+		}
+	}
+}
+
+func (e *env) eventuallyAgents(n int) {
+	e.t.Helper()
+	eventually(e.t, "the agents are there", func() bool {
+		names, _, _ := e.namesOf("/agents")
+		return len(names) == n
+	})
+}
+
+// namesOf are the names of a page, and the cursors of its neighbours.
+func (e *env) namesOf(path string) (names []string, next, previous *string) {
+	e.t.Helper()
+	var page struct {
+		Results        []struct{ ID, Name string }
+		Next, Previous *string
+	}
+	e.call("GET", path, "").want(200).into(&page)
+	for _, r := range page.Results {
+		names = append(names, r.ID+r.Name)
+	}
+	return names, page.Next, page.Previous
+}
+
+func (e *env) forward(path string) (all []string) {
+	e.t.Helper()
+	names, next, _ := e.namesOf(path)
+	for all = names; next != nil; all = append(all, names...) {
+		names, next, _ = e.namesOf(path + "&after=" + url.QueryEscape(*next))
+	}
+	return all
+}
+
+func (e *env) backward(path, last string) (all []string) {
+	e.t.Helper()
+	names, _, previous := e.namesOf(path + "&before=" + url.QueryEscape(last))
+	for all = names; previous != nil; all = append(names, all...) {
+		names, _, previous = e.namesOf(path + "&before=" + url.QueryEscape(*previous))
+	}
+	return all
+}

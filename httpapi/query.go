@@ -1,0 +1,71 @@
+package httpapi
+
+import (
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+)
+
+// checkQuery refuses a query that cannot be read, a parameter that the route does
+// not have, and a second value of one that has a single value: a filter that is
+// misspelt must not select everything. v1 clients send parameters that nobody
+// reads, and those are ignored, as they were.
+func checkQuery(ctx huma.Context, f *format) error {
+	u := ctx.URL()
+	if u.RawQuery == "" || f == inEDN || knowsOnlyEDN(ctx.Header, u.Path) {
+		return nil
+	}
+	return faultyQuery(u.RawQuery, ctx.Operation().Parameters)
+}
+
+// faultyQuery returns all faults of a query, as an error.
+func faultyQuery(raw string, params []*huma.Param) error {
+	values, err := url.ParseQuery(raw)
+	if err != nil {
+		return parameterError("query", "name=value with & between, percent-encoded (RFC 3986)", cut(raw))
+	}
+	known := map[string]*huma.Param{}
+	for _, p := range params {
+		if p.In == "query" {
+			known[p.Name] = p
+		}
+	}
+	var all faults
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		switch p := known[name]; {
+		case p == nil:
+			all = append(all, rest.Fault{Parameter: cut(name), Detail: wantKnown(known)})
+		case len(values[name]) > 1 && p.Schema.Type != huma.TypeArray:
+			all = append(all, rest.Fault{Parameter: name, Detail: "want one value", Got: cut(strings.Join(values[name], ", "))})
+		}
+		if len(all) == maxFaults {
+			break
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return &parameterFaults{all}
+}
+
+func wantKnown(known map[string]*huma.Param) string {
+	if len(known) == 0 {
+		return "want no parameter: this route has none"
+	}
+	return "want one of the parameters that this route has: " + strings.Join(slices.Sorted(maps.Keys(known)), ", ")
+}
+
+// parameterFaults are what is wrong with the parameters of a request.
+type parameterFaults struct{ all faults }
+
+func (e *parameterFaults) Error() string { return e.all.Error() }
+
+func (e *parameterFaults) problem() *problem {
+	return invalid(http.StatusBadRequest, "invalid_parameter", e.all)
+}
