@@ -60,7 +60,7 @@ func (r *Runtime) Open(h agent.Host) error {
 // Kill ends all processes by force: for a program that ends at once.
 func (r *Runtime) Kill() {
 	r.live.Range(func(g, _ any) bool {
-		g.(*group).tell(killGroup)
+		g.(*group).tell(body.kill)
 		return true
 	})
 }
