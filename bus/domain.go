@@ -82,6 +82,7 @@ const (
 type Fire struct {
 	Generation uint64        `json:"generation"`
 	Nominal    subjects.Time `json:"nominal_time"`
+	Date       string        `json:"date,omitempty"` // of the nominal time, YYYY-MM-DD, in the time zone of the schedule
 	Execution  int64         `json:"execution_id,omitempty"`
 	Skipped    string        `json:"skipped,omitempty"` // misfire, paused, calendar, exclusive ...
 	CaughtUp   bool          `json:"caught_up,omitempty"`

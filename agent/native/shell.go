@@ -79,6 +79,9 @@ func command(line, script, args, dir string) (*exec.Cmd, func(), error) {
 	if info, err := os.Stat(cmp.Or(dir, ".")); err != nil || !info.IsDir() {
 		return nil, nil, fmt.Errorf("dir: %s is not a directory here", dir) // fork would name the program instead
 	}
+	if err := cmp.Or(checkText("command", line), checkText("script", script)); err != nil {
+		return nil, nil, err
+	}
 	switch {
 	case line != "" && script != "":
 		return nil, nil, errors.New("want the property command or the property script, not both")
@@ -105,6 +108,9 @@ func command(line, script, args, dir string) (*exec.Cmd, func(), error) {
 	}
 	if _, err := os.Stat(script); err != nil {
 		return nil, nil, fmt.Errorf("script: %w", err)
+	}
+	if err := checkText("script "+script, firstLine(script)); err != nil {
+		return nil, nil, err
 	}
 	cmd = scriptCommand(script, words)
 	cmd.Dir = dir

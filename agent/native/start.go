@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"syscall"
 )
@@ -26,6 +27,21 @@ func whyNotStarted(cmd *exec.Cmd, err error) error {
 	}
 	interpreter, _, _ := strings.Cut(strings.TrimLeft(line[2:], " \t"), " ")
 	return fmt.Errorf("script: its first line asks for %q, which is not here", strings.TrimSpace(interpreter))
+}
+
+// checkText refuses the text of a program of which a shell, or the kernel, would say only that something is not there: its lines end with CR LF, as they do
+// on Windows, or it begins with a byte order mark.
+func checkText(what, text string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	if strings.HasPrefix(text, "\ufeff") {
+		return fmt.Errorf("%s: it begins with a byte order mark (U+FEFF): want it without", what)
+	}
+	if n := strings.Count(text, "\n"); n > 0 && strings.Count(text, "\r\n") == n {
+		return fmt.Errorf("%s: its lines end with CR LF: want LF alone; the CR would be a part of each command", what)
+	}
+	return nil
 }
 
 // firstLine is the first line of a file, with its line break, or the beginning of it.

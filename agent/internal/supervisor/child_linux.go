@@ -120,8 +120,7 @@ func (c *child) wait() {
 		if pid == c.leader {
 			c.waited, c.status = true, status
 			if c.keep && !c.told {
-				c.mu.Unlock()
-				return
+				return // with the lock: the agent closes its pipe when it has read the report, and nothing may be killed for that
 			}
 			c.kill()
 		} else if c.killing {

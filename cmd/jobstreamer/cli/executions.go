@@ -122,7 +122,7 @@ func drawExecution(p *page, e *rest.Execution) {
 	p.fields("Execution", cell{fmt.Sprint(e.ExecutionID), bold}, "Job", e.Job, "Application", e.App, "Status", status(e.BatchStatus), "Exit status", exit,
 		"Exception", cell{text(e.Exception), red}, "Because", because(&e.ExecutionSummary), "Scheduled for", p.at(e.ScheduledFor), "Agent", agentName(e.Agent),
 		"Created", p.at(e.CreateTime), "Started", p.at(e.StartTime), "Ended", p.at(e.EndTime), "Took", p.took(e.StartTime, e.EndTime),
-		"Parameters", strings.Join(params, "\n"))
+		"Parameters", strings.Join(params, "\n"), "Log", missing(e))
 	if len(e.StepExecutions) == 0 {
 		return
 	}
@@ -132,6 +132,17 @@ func drawExecution(p *page, e *rest.Execution) {
 		t.row(x.StepName, status(x.BatchStatus), text(x.ExitStatus), p.at(x.StartTime), p.took(x.StartTime, x.EndTime), text(x.Exception))
 	}
 	p.table(t)
+}
+
+// missing says what the log does not have; nothing if it has all.
+func missing(e *rest.Execution) string {
+	switch e.LogDropped {
+	case 0:
+		return ""
+	case 1:
+		return "1 line of output is missing"
+	}
+	return fmt.Sprintf("%d lines of output are missing", e.LogDropped)
 }
 
 // find understands the number of an execution, and the name of a job, of which it is the latest one.

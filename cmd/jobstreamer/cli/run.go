@@ -64,6 +64,7 @@ func (st *start) endFlags(cmd *cobra.Command) {
 
 func (c *CLI) executionRestart() *cobra.Command {
 	var st start
+	var none bool
 	cmd := c.leaf("restart EXECUTION", "Go on where an execution ended, in a new one", func(s *session, args []string) error {
 		id, err := number(args[0])
 		if err != nil {
@@ -73,16 +74,23 @@ func (c *CLI) executionRestart() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		switch {
+		case none && len(st.params) > 0:
+			return usage("--no-params: want no -p beside it")
+		case none:
+			sub.Parameters = map[string]string{} // not those of before
+		}
 		e, err := s.client.Execution(s.ctx, s.app, "", id) // whose path has the job
 		if err != nil {
 			return err
 		}
 		return s.start(&st, func(c *client.Client) (*rest.Execution, error) { return c.Restart(s.ctx, s.app, e.Job, id, sub) })
 	})
-	cmd.Long = `Goes on where a stopped or failed execution ended, in a new execution. Its parameters are those given here: those of before are not
-remembered.`
+	cmd.Long = `Goes on where a stopped or failed execution ended, in a new execution. Its parameters are those of before, unless some are given
+here: these replace all of them.`
 	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
 		f.StringArrayVarP(&st.params, "param", "p", nil, "`NAME=VALUE` job parameter; may be given several times")
+		f.BoolVar(&none, "no-params", false, "without parameters")
 	})
 	st.waitFlag(cmd)
 	st.endFlags(cmd)
@@ -90,9 +98,11 @@ remembered.`
 	return c.flags(cmd)
 }
 
-// submission reads the parameters.
+// submission reads the parameters: nil if none are given.
 func (st *start) submission() (sub client.Submission, err error) {
-	sub.Parameters = map[string]string{}
+	if len(st.params) > 0 {
+		sub.Parameters = make(map[string]string, len(st.params))
+	}
 	for _, p := range st.params {
 		name, value, ok := strings.Cut(p, "=")
 		if !ok || name == "" {
