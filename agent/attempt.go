@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	linesTimeout = 2 * time.Second         // for the lines of an attempt to be stored before its end is
+	linesTimeout = 2 * time.Second         // without a line being stored: then the end of an attempt does not wait for its lines any longer
 	endTimeout   = 2500 * time.Millisecond // for its end to be stored before it goes to the outbox
 )
 
@@ -40,6 +40,7 @@ func (a *attempt) log() *slog.Logger {
 // end ends the body, and all publishing too if the cause forbids it.
 func (a *attempt) end(cause error) {
 	a.endBody(cause)
+	a.lines.hasten(linesTimeout) // a body that waits for the broker must end, too
 	switch {
 	case errors.Is(cause, ErrStopped):
 		a.asked.Store(true)
@@ -121,7 +122,7 @@ func terminal(s subjects.BatchStatus) bool {
 
 // publishEnd stores the terminal result, or leaves it to the outbox if that does not succeed at once.
 func (l *life) publishEnd(a *attempt, o Outcome) {
-	rec := a.reporter.close(o)
+	rec := a.reporter.close(o, a.lines.Dropped())
 	if a.publishing.Err() == nil {
 		ctx, cancel := context.WithTimeout(a.publishing, endTimeout)
 		defer cancel()

@@ -76,5 +76,6 @@ func (l *life) newAttempt(d *delivery) *attempt {
 		ID: e.ID, App: e.App, Job: e.Job, Attempt: q.Attempt, BatchStatus: subjects.Started,
 		Agent: l.cfg.Name, Handling: nuid.Next(),
 	})
+	a.reporter.droppedBefore = e.LogDropped
 	return a
 }

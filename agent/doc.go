@@ -45,6 +45,6 @@
 //
 // A terminal result that could not be stored at once goes to a file in [Config.DataDir] and is sent again until it is stored or refused,
 // over restarts. One that is on its way when the process dies is not: then the agent is lost, with all that it ran, and
-// the bus decides. Lines of output are stored before the end of their execution, unless that takes longer than two seconds.
-// They are lost, and counted in what follows, if a job writes faster than they can be stored.
+// the bus decides. Lines of output are stored before the end of their execution, unless nothing can be stored for two seconds.
+// A job that writes faster than they can be stored waits ([LogSink]), unless it is lossy; if nothing can be stored for a minute, lines are dropped but for the last 500, and counted.
 package agent

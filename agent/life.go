@@ -209,7 +209,9 @@ func (l *life) endSome(cause error, which func(*subjects.Execution) bool) {
 
 // newSink makes the sink for the output of an attempt.
 func (l *life) newSink(n subjects.Attempt) *LogSink {
-	return &LogSink{ship: l.ship, subject: subjects.LogSubject(n.App, n.Job, n.ID, l.cfg.Name), attempt: n.Attempt, id: nuid.Next()}
+	return &LogSink{
+		ship: l.ship, subject: subjects.LogSubject(n.App, n.Job, n.ID, l.cfg.Name), attempt: n.Attempt, id: nuid.Next(), patience: patience,
+	}
 }
 
 // lateRefusal keeps what a refused result knew as a line of output.

@@ -48,7 +48,8 @@ func runeStart[S string | []byte](s S, n int) int {
 	return n // not UTF-8 anyway
 }
 
-// LineWriter cuts what is written into lines. Write never fails and never waits for the broker.
+// LineWriter cuts what is written into lines. Write never fails. It waits while the sink has no
+// room.
 type LineWriter struct {
 	sink                *LogSink
 	stream, level, step string

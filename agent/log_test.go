@@ -168,54 +168,129 @@ func TestMessagesAreNotTooLong(t *testing.T) {
 	}
 }
 
-// A job may write more than can be stored. It does not wait; what is lost is counted where it is missing.
-func TestAFloodOfLines(t *testing.T) {
+// numbered are what a flood left: how many lines, the last, and where a gap ends. Lines of the agent do not count.
+type numbered struct{ seen, last, missing, afterGap int }
+
+// flood writes lines while the stream of logs is away, and returns what is there when the execution has ended.
+func flood(t *testing.T, room *agenttest.Room, written int, away time.Duration, lossy bool) (n numbered, waited time.Duration, end subjects.Result) {
+	t.Helper()
+	if err := room.JS.DeleteStream(t.Context(), subjects.LogsStream); err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(away, func() {
+		for _, s := range bus.Streams(1, bus.Retention{}) {
+			if s.Name == subjects.LogsStream {
+				if _, err := room.JS.CreateStream(context.Background(), s); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+	})
+	room.Start(agent.Config{Runtime: &bodies{run: func(_ context.Context, w *agent.Work, _ *agent.Reporter) agent.Outcome {
+		if lossy {
+			w.Log.Lossy()
+		}
+		out := w.Log.Writer(agent.Stdout, "info", "one")
+		begin := time.Now()
+		for i := range written {
+			fmt.Fprintf(out, "%d %s\n", i, strings.Repeat("x", 100))
+		}
+		waited = time.Since(begin) // fake time passes only while everybody waits
+		if left := away - waited; left > 0 {
+			time.Sleep(left + 3*time.Second)
+		}
+		return completed
+	}}})
+	end = room.Run(`{}`)
+	lines, dropped := room.Lines(end.ID)
+	n.last = -1
+	for _, l := range lines {
+		var i int
+		if _, err := fmt.Sscanf(l.Message, "%d ", &i); err != nil || i <= n.last {
+			t.Fatalf("after line %d comes %q", n.last, l.Message)
+		}
+		if gap := i - n.last - 1; gap > 0 {
+			n.missing, n.afterGap = n.missing+gap, i
+		}
+		n.last, n.seen = i, n.seen+1
+	}
+	if n.missing != dropped || int64(dropped) != end.LogDropped || n.seen+dropped != written {
+		t.Errorf("%d lines are missing, %d are said to be in the log, %d in the result; %d are there of %d", n.missing, dropped, end.LogDropped, n.seen, written)
+	}
+	return n, waited, end
+}
+
+// What a job writes while nothing can be stored makes it wait, and nothing is lost.
+func TestAFloodWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, waited, _ := flood(t, agenttest.New(t), 60_000, 40*time.Second, false)
+		if n.missing != 0 || waited < 30*time.Second {
+			t.Errorf("%d lines are missing after a wait of %v", n.missing, waited)
+		}
+	})
+}
+
+// It does not wait for ever. The newest lines of what is dropped then are kept.
+func TestAFloodWithoutABroker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const written = 60_000
+		n, waited, _ := flood(t, agenttest.New(t), written, 90*time.Second, false)
+		if waited < 55*time.Second || waited > 65*time.Second {
+			t.Errorf("the job waited for %v, want a minute", waited)
+		}
+		if n.last != written-1 || n.missing == 0 || n.afterGap > written-200 {
+			t.Errorf("the log ends with the lines %d to %d of %d, %d are missing", n.afterGap, n.last, written, n.missing)
+		}
+	})
+}
+
+// A lossy job never waits.
+func TestALossyFlood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const written = 60_000
+		n, waited, _ := flood(t, agenttest.New(t), written, time.Second, true)
+		if waited > 0 {
+			t.Errorf("the job waited for %v", waited)
+		}
+		if n.last != written-1 || n.missing == 0 || n.afterGap > written-200 {
+			t.Errorf("the log ends with the lines %d to %d of %d, %d are missing", n.afterGap, n.last, written, n.missing)
+		}
+	})
+}
+
+// What earlier attempts have lost counts.
+func TestDroppedOverAttempts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		room := agenttest.New(t)
+		room.Start(agent.Config{Runtime: &bodies{run: atOnce}})
+		q := room.Request(`{}`)
+		q.Execution.LogDropped = 7
+		if end := room.End(room.Submit(q)); end.LogDropped != 7 {
+			t.Errorf("the result says that %d lines were lost, want the 7 of before", end.LogDropped)
+		}
+	})
+}
+
+// A stop is not held up by a broker that is away.
+func TestAStopOfAFlood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		room := agenttest.New(t)
 		if err := room.JS.DeleteStream(t.Context(), subjects.LogsStream); err != nil {
 			t.Fatal(err)
 		}
-		const written = 60_000
-		id := int64(0)
-		room.Start(agent.Config{Runtime: &bodies{run: func(_ context.Context, w *agent.Work, _ *agent.Reporter) agent.Outcome {
-			out := w.Log.Writer(agent.Stdout, "info", "one")
-			begin := time.Now()
-			for i := range written {
-				fmt.Fprintf(out, "%d %s\n", i, strings.Repeat("x", 100))
+		run := room.Start(agent.Config{Runtime: &bodies{run: func(ctx context.Context, w *agent.Work, _ *agent.Reporter) agent.Outcome {
+			for ctx.Err() == nil {
+				w.Log.Line(agent.Stdout, "info", "", strings.Repeat("x", 8000))
 			}
-			if d := time.Since(begin); d > 0 { // fake time passes only while everybody waits
-				t.Errorf("the job waited for %v", d)
-			}
-			for _, s := range bus.Streams(1, bus.Retention{}) {
-				if s.Name == subjects.LogsStream {
-					if _, err := room.JS.CreateStream(context.Background(), s); err != nil {
-						t.Error(err)
-					}
-				}
-			}
-			time.Sleep(3 * time.Second)
-			fmt.Fprintln(out, written, "the last")
-			return completed
+			return agent.Outcome{BatchStatus: subjects.Stopped, ExitStatus: "STOPPED"}
 		}}})
-		id = room.Run(`{}`).ID
-		lines, dropped := room.Lines(id)
-		if dropped == 0 {
-			t.Error("nothing was dropped: the buffer has no bounds")
-		}
-		last, missing, seen := -1, 0, 0
-		for _, l := range lines {
-			if l.Stream == agent.Own {
-				continue
-			}
-			var n int
-			if _, err := fmt.Sscanf(l.Message, "%d ", &n); err != nil || n <= last {
-				t.Fatalf("after line %d comes %q", last, l.Message)
-			}
-			missing += n - last - 1
-			last, seen = n, seen+1
-		}
-		if last != written || missing != dropped || seen+dropped != written+1 {
-			t.Errorf("%d lines and %d dropped, %d are missing of %d", seen, dropped, missing, written)
+		id := room.Submit(room.Request(`{}`))
+		time.Sleep(10 * time.Second)
+		asked := time.Now()
+		room.Command(run.Name, subjects.StopCommand, subjects.Command{ID: id, Attempt: 1})
+		room.End(id)
+		if d := time.Since(asked); d > 10*time.Second {
+			t.Errorf("the stop took %v", d)
 		}
 	})
 }

@@ -36,6 +36,8 @@ type Reporter struct {
 	filter  string
 	base    subjects.Result // what all results of the attempt have in common
 
+	droppedBefore int64 // lines of output that earlier attempts lost
+
 	turn       chan struct{} // holds one while a result is on its way: they leave one after another
 	isStopping atomic.Bool
 	isEnding   atomic.Bool // the body is done: what is left goes with the end
@@ -221,14 +223,15 @@ func (r *Reporter) next(res subjects.Result, news []change) *record {
 	return &record{Subject: r.subject, Filter: r.filter, Expect: r.seq, Handling: res.Handling, Number: res.Number, Data: data, doubt: r.doubt}
 }
 
-// close makes the terminal result; nothing is published by the reporter after it.
-func (r *Reporter) close(o Outcome) *record {
+// close makes the terminal result; nothing is published by the reporter after it. dropped are lines of output that this attempt lost.
+func (r *Reporter) close(o Outcome, dropped int) *record {
 	r.turn <- struct{}{}
 	defer func() { <-r.turn }()
 	r.shut()
 	res := r.base
 	res.BatchStatus, res.RestartPosition = o.BatchStatus, o.RestartPosition
 	res.ExitStatus, res.Exception = shorten(o.ExitStatus), shorten(o.Exception)
+	res.LogDropped = r.droppedBefore + int64(dropped)
 	return r.next(res, r.changes())
 }
 

@@ -19,16 +19,16 @@ type shipper struct {
 	workers sync.WaitGroup
 }
 
-// send stores m. It gives up when the agent ends, or the sink says that it is too late.
-func (s *shipper) send(m *nats.Msg, overdue func() bool, lines int) {
+// send reports whether it has stored m. It gives up when the agent ends, or the sink says that it is too late.
+func (s *shipper) send(m *nats.Msg, overdue func() bool, lines int) bool {
 	for pause := firstPause; ; pause = min(2*pause, maxPause) {
 		err := s.once(m)
 		if err == nil {
-			return
+			return true
 		}
 		if errors.Is(err, nats.ErrMaxPayload) || s.ctx.Err() != nil || overdue() {
 			s.log.Error("output lost", "subject", m.Subject, "lines", lines, "err", err)
-			return
+			return false
 		}
 		select {
 		case <-s.ctx.Done():

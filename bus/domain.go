@@ -86,6 +86,7 @@ const DefaultMisfireAfter = "60s"
 type Fire struct {
 	Generation uint64        `json:"generation"`
 	Nominal    subjects.Time `json:"nominal_time"`
+	Date       string        `json:"date,omitempty"` // of the nominal time, YYYY-MM-DD, in the time zone of the schedule
 	Execution  int64         `json:"execution_id,omitempty"`
 	Skipped    string        `json:"skipped,omitempty"` // misfire, edited, calendar, exclusive ...
 	CaughtUp   bool          `json:"caught_up,omitempty"`

@@ -126,7 +126,7 @@ func (v *sentJob) over(was *bus.Job, app string, set func(*bus.Settings)) (bus.J
 			if err != nil {
 				return is, err
 			}
-			def.Restartable, def.Pool, def.Priority, def.OnAgentLost, def.MaxAttempts = old.Restartable, old.Pool, old.Priority, old.OnAgentLost, old.MaxAttempts
+			def.Restartable, def.Pool, def.Priority, def.OnAgentLost, def.MaxAttempts, def.Log = old.Restartable, old.Pool, old.Priority, old.OnAgentLost, old.MaxAttempts, old.Log
 			if v.beside.Exclusive == nil && !v.whole {
 				def.Exclusive = old.Exclusive
 			}

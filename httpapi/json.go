@@ -274,8 +274,11 @@ func (r *reader) unknown(v reflect.Value, fields []ednField, name, at string) er
 	return r.SkipValue()
 }
 
-// texts reads an object of scalars, each as its text. Without members it is as good as absent.
+// texts reads an object of scalars, each as its text. Without members it is an empty map, not nil.
 func (r *reader) texts(v reflect.Value, at string) error {
+	if v.IsNil() && r.PeekKind() == '{' {
+		v.Set(reflect.MakeMap(v.Type()))
+	}
 	return r.members(at, func(name, at string) error { return r.textOf(v, name, at) })
 }
 

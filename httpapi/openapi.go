@@ -99,6 +99,7 @@ func (definition) Schema(huma.Registry) *huma.Schema {
 			"pool":          name("The pool of agents that may run it."),
 			"priority":      {Type: "string", Enum: []any{"high", "normal", "low"}},
 			"on_agent_lost": {Type: "string", Enum: []any{"failed", "requeue"}},
+			"log":           {Type: "string", Enum: []any{"complete", "lossy"}, Description: "Default complete: a job that writes faster than its lines can be stored waits."},
 			"max_attempts":  {Type: "integer", Description: "With requeue: how often it is tried in all."},
 		},
 		Examples: []any{map[string]any{

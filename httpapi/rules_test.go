@@ -163,6 +163,18 @@ func TestExecutions(t *testing.T) {
 			t.Errorf("restarted as %+v", again)
 		}
 		e.call("PUT", at+"/restart", "").code(409, "job_execution_not_most_recent")
+		for _, restart := range []struct{ body, want string }{
+			{"", "map[n:2]"}, {`{}`, "map[n:2]"}, {`{"parameters":{"m":"3"}}`, "map[m:3]"}, {`{"parameters":{}}`, "map[]"}, {"", "map[]"},
+		} {
+			before := fmt.Sprintf("/default/job/a/execution/%d", again.ExecutionID)
+			e.call("PUT", before+"/stop", "").want(200)
+			again = rest.Execution{}
+			e.call("PUT", before+"/restart", restart.body).want(201).into(&again)
+			if got := fmt.Sprint(again.JobParameters); got != restart.want {
+				t.Errorf("restarted with %s it has the parameters %s, want %s", restart.body, got, restart.want)
+			}
+		}
+		e.call("POST", "/default/job/a/executions", `{"parameters":{"who":"1","WHO":"2"}}`).code(422, "invalid_body")
 		e.call("PUT", fmt.Sprintf("/default/job/a/execution/%d/abandon", again.ExecutionID), "").want(200).into(&v)
 		if v.BatchStatus != subjects.Abandoned {
 			t.Errorf("%s, want abandoned", v.BatchStatus)

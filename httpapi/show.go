@@ -33,6 +33,8 @@ func (s *Server) executionOf(e *bus.Execution) rest.Execution {
 		},
 		Exception:     orNil(e.Exception),
 		JobParameters: e.Parameters,
+		ScheduledDate: orNil(e.ScheduledDate),
+		LogDropped:    e.LogDropped,
 	}
 	if len(e.StepExecutions) > 0 {
 		v.StepExecutions = make([]rest.StepExecution, len(e.StepExecutions))

@@ -48,6 +48,7 @@ func (j *Job) fillDefaults() {
 	j.Priority = cmp.Or(j.Priority, PriorityNormal)
 	j.OnAgentLost = cmp.Or(j.OnAgentLost, LostFailed)
 	j.MaxAttempts = cmp.Or(j.MaxAttempts, DefaultMaxAttempts)
+	j.Log = cmp.Or(j.Log, LogComplete)
 }
 
 func (d *decoder) fault(f FieldError) {

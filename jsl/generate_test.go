@@ -49,6 +49,7 @@ func (g *generator) job() *Job {
 		Priority:    pick(g, PriorityHigh, PriorityNormal, PriorityLow),
 		OnAgentLost: pick(g, LostFailed, LostRequeue),
 		MaxAttempts: pick(g, 1, DefaultMaxAttempts, 9),
+		Log:         pick(g, LogComplete, LogLossy),
 	}
 	j.Elements = g.elements(3)
 	return j

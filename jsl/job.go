@@ -11,6 +11,9 @@ const (
 
 	LostFailed  = "failed"  // the default: an execution whose agent is lost has failed, and may be restarted
 	LostRequeue = "requeue" // it is requested again: its steps run at least once
+
+	LogComplete = "complete" // the default: a job that writes faster than its lines can be stored waits
+	LogLossy    = "lossy"    // it goes on, and lines are dropped and counted
 )
 
 // Job is a job definition.
@@ -29,6 +32,7 @@ type Job struct {
 	Priority    string // PriorityHigh, PriorityNormal, PriorityLow; default PriorityNormal
 	OnAgentLost string // LostFailed, LostRequeue; default LostFailed
 	MaxAttempts int    // with LostRequeue: how often it is tried in all; default DefaultMaxAttempts
+	Log         string // LogComplete, LogLossy; default LogComplete
 }
 
 // Element is what jobs and flows consist of: a [*Step], [*Flow], [*Split] or [*Decision].

@@ -96,7 +96,7 @@ func (r *resolver) dispatched(n *node) {
 	var ours, jsl []member
 	for _, m := range n.members {
 		switch m.name {
-		case "exclusive", "pool", "priority", "on_agent_lost", "max_attempts":
+		case "exclusive", "pool", "priority", "on_agent_lost", "max_attempts", "log":
 			ours = append(ours, m)
 		default:
 			jsl = append(jsl, m)

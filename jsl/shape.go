@@ -13,6 +13,7 @@ func (j *Job) fields() []field {
 		defaultField("priority", &j.Priority, PriorityNormal),
 		defaultField("on_agent_lost", &j.OnAgentLost, LostFailed),
 		attemptsField(&j.MaxAttempts),
+		defaultField("log", &j.Log, LogComplete),
 		propertiesField(&j.Properties),
 		listField("listeners", &j.Listeners),
 		elementsField(&j.Elements),

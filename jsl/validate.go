@@ -73,6 +73,7 @@ func (v *validator) dispatch(j *Job) {
 	}
 	v.oneOf("/priority", j.Priority, PriorityHigh, PriorityNormal, PriorityLow)
 	v.oneOf("/on_agent_lost", j.OnAgentLost, LostFailed, LostRequeue)
+	v.oneOf("/log", j.Log, LogComplete, LogLossy)
 	if j.MaxAttempts < 0 || j.MaxAttempts > math.MaxInt32 {
 		v.fault("/max_attempts", wantAttempts, fmt.Sprint(j.MaxAttempts))
 	}

@@ -14,7 +14,7 @@ const (
 // dispatchSpace is the namespace of the attributes of a job that are ours.
 const dispatchSpace = "https://github.com/job-streamer/dispatch"
 
-var dispatchNames = []string{"exclusive", "pool", "priority", "on-agent-lost", "max-attempts"}
+var dispatchNames = []string{"exclusive", "pool", "priority", "on-agent-lost", "max-attempts", "log"}
 
 // xmlShape says what an element of JSL may have. The order of children does not matter: editors write them in any.
 type xmlShape struct{ attributes, children []string }

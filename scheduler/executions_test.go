@@ -47,10 +47,35 @@ func TestFiresAreRequested(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if e.Value.FireKey != bus.FireKey("app", "often", second) || e.Value.ScheduledFor != f.Nominal || !queued[f.Execution] {
+			if e.Value.FireKey != bus.FireKey("app", "often", second) || e.Value.ScheduledFor != f.Nominal ||
+				e.Value.ScheduledDate != f.Nominal.Std().Format(time.DateOnly) || !queued[f.Execution] {
 				t.Errorf("execution %+v, want that of %+v", e.Value, f)
 			}
 		}
+	})
+}
+
+// The date of a fire is the one where its schedule is.
+func TestDateOfAFire(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t) // at midnight UTC, in the evening of the day before in New York
+		n := w.run("bus-1", whole)
+		if _, err := n.bus.Jobs.Create(t.Context(), "app.local", bus.Job{App: "app", Name: "local", Definition: []byte(definition)}); err != nil {
+			t.Fatal(err)
+		}
+		n.set(bus.Schedule{App: "app", Job: "local", Cron: "0/10 * * * * ?", TimeZone: "America/New_York", Active: true})
+		time.Sleep(11 * time.Second)
+		for _, f := range n.decisions("local") {
+			e, err := n.bus.Executions.Get(t.Context(), bus.ExecutionKey("app", "local", f.Execution))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if e.Value.ScheduledDate != "1999-12-31" {
+				t.Errorf("the fire of %v has the date %q", f.Nominal, e.Value.ScheduledDate)
+			}
+			return
+		}
+		t.Error("nothing fired")
 	})
 }
 

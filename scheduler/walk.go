@@ -108,6 +108,9 @@ func (s *Scheduler) claim(ctx context.Context, sc *bus.Schedule, st step) error 
 			return err
 		}
 		f.Execution = id
+		if p, err := s.plans.of(sc); err == nil {
+			f.Date = st.nominal.In(p.loc).Format(time.DateOnly)
+		}
 	}
 	key := bus.FireKey(sc.App, sc.Job, st.nominal.Unix())
 	read := time.Now()
@@ -206,7 +209,7 @@ func (s *Scheduler) launch(ctx context.Context, key string, f *bus.Fire, read ti
 	schedule, _, _ := bus.SplitFireKey(key)
 	app, job, _ := bus.SplitJobKey(schedule)
 	_, _, err := s.submit.Submit(ctx, execution.Submission{
-		App: app, Job: job, ID: f.Execution, ScheduledFor: f.Nominal, FireKey: key,
+		App: app, Job: job, ID: f.Execution, ScheduledFor: f.Nominal, ScheduledDate: f.Date, FireKey: key,
 	})
 	var state *bus.StateError
 	var field *bus.FieldError

@@ -104,8 +104,15 @@
 // The definition is the JSON form that the comment of package jsl describes; substitutions such as #{jobParameters['n']} are not resolved
 // yet, and a step without "next" and without a matching transition ends the job. What an agent cannot run it ends as failed, naming the
 // element. Processes get JOBSTREAMER_APP, JOBSTREAMER_JOB, JOBSTREAMER_EXECUTION_ID, JOBSTREAMER_ATTEMPT, JOBSTREAMER_STEP and JOBSTREAMER_PARAM_<NAME>
-// for each parameter (upper case, what is no letter or digit is _); the exit code is the step's exit status, and other than 0 it has failed.
-// Log messages are published through JetStream, and acknowledged; what is lost all the same is counted in "dropped".
+// for each parameter (ASCII letters in upper case, what is no letter or digit of ASCII is _). Two parameters that would be one variable end the execution as failed; the exception names both. With scheduled_for and scheduled_date
+// in the execution, a process gets them as JOBSTREAMER_SCHEDULED_FOR and JOBSTREAMER_SCHEDULED_DATE. The exit code is the step's exit status, and other than 0 it has failed.
+// The processes that a step has started end with it; on Linux those too that have left its process group.
+//
+// # Output
+//
+// Log messages are published through JetStream, and acknowledged. A process that writes faster than its lines can be stored is slowed by its pipe, unless the definition has "log": "lossy". An agent need not wait
+// for ever: when nothing could be stored for a minute it may drop lines, but it keeps at least the last 200. What is lost is counted in "dropped" of the message that follows,
+// and in "log_dropped" of the terminal result, which begins from log_dropped in the request's execution.
 //
 // # Permissions
 //

@@ -26,14 +26,16 @@ type Execution struct {
 	Pool           string            `json:"pool"`
 	Priority       string            `json:"priority"`
 	Exclusive      bool              `json:"exclusive,omitempty"`
-	OnAgentLost    string            `json:"on_agent_lost,omitempty"` // [LostFailed] (also if empty) or [LostRequeue]
-	MaxAttempts    int               `json:"max_attempts,omitempty"`  // with [LostRequeue]; 0 is no limit
-	ScheduledFor   Time              `json:"scheduled_for,omitzero"`  // the nominal time of the fire
+	OnAgentLost    string            `json:"on_agent_lost,omitempty"`  // [LostFailed] (also if empty) or [LostRequeue]
+	MaxAttempts    int               `json:"max_attempts,omitempty"`   // with [LostRequeue]; 0 is no limit
+	ScheduledFor   Time              `json:"scheduled_for,omitzero"`   // the nominal time of the fire
+	ScheduledDate  string            `json:"scheduled_date,omitempty"` // its date, YYYY-MM-DD, in the time zone of the schedule
 	RestartOf      int64             `json:"restart_of,omitempty"`
 	CreateTime     Time              `json:"create_time"`
 	StartTime      Time              `json:"start_time,omitzero"`
 	EndTime        Time              `json:"end_time,omitzero"`
 	UpdateTime     Time              `json:"last_updated_time"`
+	LogDropped     int64             `json:"log_dropped,omitempty"`     // lines of output that were lost, over its attempts
 	StepExecutions []StepExecution   `json:"step_executions,omitempty"` // in order of start
 }
 
@@ -84,6 +86,7 @@ type Result struct {
 	Time            Time            `json:"time"`
 	Steps           []StepExecution `json:"steps,omitempty"`            // the ones that changed
 	RestartPosition string          `json:"restart_position,omitempty"` // with stopped: where a restart begins
+	LogDropped      int64           `json:"log_dropped,omitempty"`      // what the request's execution says, and lines that this attempt lost
 	Execution       *Execution      `json:"execution,omitempty"`        // in a claim only, as the request gave it
 }
 
@@ -95,7 +98,7 @@ func (r *Result) Same(o *Result) bool {
 // LogMessage carries lines of output, in order.
 type LogMessage struct {
 	Attempt int       `json:"attempt"`
-	Dropped int       `json:"dropped,omitempty"` // lines lost before these, because the job wrote faster than they could be sent
+	Dropped int       `json:"dropped,omitempty"` // lines lost before these
 	Lines   []LogLine `json:"lines"`
 }
 

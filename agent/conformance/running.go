@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
@@ -19,7 +21,9 @@ var running = []testCase{
 	{"a restart goes on after the steps that were completed", restart},
 	{"parameters and the execution's names reach the process", environment},
 	{"lines arrive in order with the names of their streams", lines},
-	{"much output arrives in order, or is counted", muchOutput},
+	{"much output arrives in order, and all of it", muchOutput},
+	{"parameters that are one variable end the execution as failed", colliding},
+	{"a daemon ends with its step", daemon},
 }
 
 func stepByStep(r *room) {
@@ -112,6 +116,8 @@ func environment(r *room) {
 	file := filepath.Join(r.dir, "env")
 	req := r.request(job(`env > '` + file + `'`))
 	req.Execution.Parameters = map[string]string{"file": "a b", "OTHER": "ü"}
+	req.Execution.ScheduledFor = subjects.TimeOf(time.Date(2026, 11, 24, 23, 30, 0, 0, time.UTC))
+	req.Execution.ScheduledDate = "2026-11-25"
 	r.send(req)
 	r.agent()
 	r.end(req.Execution.ID, subjects.Completed)
@@ -123,11 +129,35 @@ func environment(r *room) {
 	for _, want := range []string{
 		"JOBSTREAMER_APP=" + r.app, "JOBSTREAMER_JOB=job", fmt.Sprintf("JOBSTREAMER_EXECUTION_ID=%d", req.Execution.ID),
 		"JOBSTREAMER_ATTEMPT=1", "JOBSTREAMER_STEP=step-1", "JOBSTREAMER_PARAM_FILE=a b", "JOBSTREAMER_PARAM_OTHER=ü",
+		"JOBSTREAMER_SCHEDULED_FOR=2026-11-24T23:30:00.000Z", "JOBSTREAMER_SCHEDULED_DATE=2026-11-25",
 	} {
 		if !slices.Contains(got, want) {
 			r.Errorf("the process does not see %s", want)
 		}
 	}
+}
+
+func colliding(r *room) {
+	r.agent()
+	req := r.request(job(r.say("one")))
+	req.Execution.Parameters = map[string]string{"a-b": "1", "a.b": "2"}
+	r.send(req)
+	end := r.end(req.Execution.ID, subjects.Failed)
+	if !strings.Contains(end.Exception, "a-b") || !strings.Contains(end.Exception, "a.b") || r.said("one") != 0 {
+		r.Errorf("the exception is %q, want it to name both; the evidence is %q", end.Exception, r.evidence())
+	}
+}
+
+func daemon(r *room) {
+	if runtime.GOOS != "linux" {
+		r.Skip("only on Linux is a process found that has left its group")
+	}
+	r.agent()
+	id := r.submit(fmt.Sprintf(`(setsid sh -c '%s; exec sleep 60' &); while [ ! -s '%s' ]; do sleep 0.02; done`,
+		strings.ReplaceAll(r.say("daemon"), "'", ""), filepath.Join(r.dir, "evidence")))
+	pid := r.body("daemon")
+	r.end(id, subjects.Completed)
+	r.await("the end of the daemon", func() bool { return !alive(pid) })
 }
 
 // output is what the job wrote to one stream, and how many lines are said to be lost.
@@ -189,10 +219,12 @@ func muchOutput(r *room) {
 	id := r.submit(fmt.Sprintf(`i=0; while [ $i -lt %d ]; do echo "line $i of some more words than few"; i=$((i+1)); done`, total))
 	r.end(id, subjects.Completed)
 	var got []string
-	r.await("all lines, or that they were lost", func() bool {
+	r.await("all lines", func() bool {
 		var dropped int
-		got, dropped = r.output(id, "stdout")
-		return len(got)+dropped >= total
+		if got, dropped = r.output(id, "stdout"); dropped > 0 {
+			r.Fatalf("%d lines are lost although the broker is there", dropped)
+		}
+		return len(got) >= total
 	})
 	next := 0
 	for _, line := range got {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
 // passed are the variables of the agent's environment that every process gets: what programs need to work at all.
@@ -39,23 +40,16 @@ func (r *run) environment(s *jsl.Step) []string {
 	}
 	e := &r.work.Execution
 	for name, value := range e.Parameters {
-		env = append(env, "JOBSTREAMER_PARAM_"+variable(name)+"="+value)
+		env = append(env, subjects.ParameterVariable(name)+"="+value)
+	}
+	if !e.ScheduledFor.IsZero() {
+		env = append(env, "JOBSTREAMER_SCHEDULED_FOR="+e.ScheduledFor.String())
+	}
+	if e.ScheduledDate != "" {
+		env = append(env, "JOBSTREAMER_SCHEDULED_DATE="+e.ScheduledDate)
 	}
 	return append(env,
 		"JOBSTREAMER_APP="+e.App, "JOBSTREAMER_JOB="+r.jsl.ID,
 		"JOBSTREAMER_EXECUTION_ID="+strconv.FormatInt(e.ID, 10),
 		"JOBSTREAMER_ATTEMPT="+strconv.Itoa(r.work.Attempt), "JOBSTREAMER_STEP="+s.ID)
-}
-
-// variable makes a parameter's name one of a variable.
-func variable(name string) string {
-	return strings.Map(func(c rune) rune {
-		switch {
-		case c >= 'a' && c <= 'z':
-			return c - 'a' + 'A'
-		case c >= 'A' && c <= 'Z', c >= '0' && c <= '9':
-			return c
-		}
-		return '_'
-	}, name)
 }

@@ -5,6 +5,16 @@ import (
 	"testing"
 
 	"github.com/job-streamer/job-streamer-control-bus/agent/agenttest"
+	"github.com/job-streamer/job-streamer-control-bus/agent/native"
 )
 
-func TestMain(m *testing.M) { os.Exit(agenttest.Main(m)) }
+// runAsAgent is a variable that makes the test program run a command as an agent does.
+const runAsAgent = "JOBSTREAMER_TEST_COMMAND"
+
+func TestMain(m *testing.M) {
+	if command := os.Getenv(runAsAgent); command != "" {
+		native.RunShell(command)
+		return
+	}
+	os.Exit(agenttest.Main(m))
+}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/job-streamer/job-streamer-control-bus/agent"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
 // Config says what jobs get to see. The zero value is a good one.
@@ -60,7 +61,7 @@ func (r *Runtime) Open(h agent.Host) error {
 // Kill ends all processes by force: for a program that ends at once.
 func (r *Runtime) Kill() {
 	r.live.Range(func(g, _ any) bool {
-		g.(*group).tell(killGroup)
+		g.(*group).tell(body.kill)
 		return true
 	})
 }
@@ -73,6 +74,9 @@ func (r *Runtime) Run(ctx context.Context, w *agent.Work, rep *agent.Reporter) a
 	job, err := r.job(w)
 	if err != nil {
 		return agent.Failure(err)
+	}
+	if job.Log == jsl.LogLossy {
+		w.Log.Lossy()
 	}
 	return newRun(r, job, w, rep).job(ctx)
 }
@@ -91,6 +95,9 @@ func (r *Runtime) job(w *agent.Work) (*jsl.Job, error) {
 			known := append(slices.Sorted(maps.Keys(r.host.Batchlets)), Shell)
 			return nil, fmt.Errorf("job %s: %s: this agent has no batchlet %q, only %s", job.ID, c.Path, c.Ref, strings.Join(known, ", "))
 		}
+	}
+	if one, other := subjects.CollidingParameters(w.Execution.Parameters); other != "" {
+		return nil, fmt.Errorf("job %s: the parameters %q and %q are one variable, %s", job.ID, one, other, subjects.ParameterVariable(one))
 	}
 	if len(job.Elements) == 0 {
 		return nil, fmt.Errorf("job %s: want at least one step", job.ID)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -17,8 +18,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/agent"
 )
 
-// pipeDelay is how long the output of a process that has ended may stay open, by what has left its group.
-const pipeDelay = 2 * time.Second
+// leftoverTime is how long processes of an earlier life may take to end when they are killed.
+const leftoverTime = 5 * time.Second
 
 // processes runs those of all steps, and notes them in files for the next life of the agent.
 type processes struct {
@@ -53,11 +54,26 @@ func openProcesses(h agent.Host, live *sync.Map) (*processes, error) {
 	}
 	// The agent may have died between a start and its note, and processes may have left their group. The directory is ours
 	// alone, so whoever bears its mark is of an earlier life.
-	for _, pid := range marked(p.mark) {
-		p.log.Warn("ending a process of an earlier life", "pid", pid)
-		killOne(pid)
-	}
+	p.endMarked()
 	return p, nil
+}
+
+// endMarked kills the processes that bear the mark, and those that they start meanwhile.
+func (p *processes) endMarked() {
+	for end := time.Now().Add(leftoverTime); ; time.Sleep(10 * time.Millisecond) {
+		pids := marked(p.mark)
+		for _, pid := range pids {
+			p.log.Warn("ending a process of an earlier life", "pid", pid)
+			killOne(pid)
+		}
+		if len(pids) == 0 {
+			return
+		}
+		if time.Now().After(end) {
+			p.log.Error("processes of an earlier life do not end", "pids", pids)
+			return
+		}
+	}
 }
 
 // endLeftover kills the group of a process that an earlier life started, if it is still that process. A note is the id of
@@ -89,44 +105,77 @@ func (p *processes) note(pid int, what string) (forget func()) {
 	return func() { _ = os.Remove(file) }
 }
 
-// run runs cmd to its end and returns its exit code as text. When ctx ends it ends the whole group.
-func (p *processes) run(ctx context.Context, cmd *exec.Cmd, what string) (string, error) {
+// job is what a step runs, and where its output goes.
+type job struct {
+	cmd            *exec.Cmd
+	stdout, stderr io.Writer // called from two goroutines
+	keep           bool      // what still runs in the background when the process has ended
+	what           string    // for people
+	say            func(line string)
+}
+
+// run runs a process to its end and returns its exit code as text. When ctx ends it ends the process and all
+// that it has started.
+func (p *processes) run(ctx context.Context, j job) (string, error) {
 	if ctx.Err() != nil {
 		return "", context.Cause(ctx)
 	}
-	// Linux kills the process when the thread that started it ends, not the program (prctl(2), PR_SET_PDEATHSIG).
+	// Without a supervisor Linux kills the process when the thread that started it ends, not the program (prctl(2), PR_SET_PDEATHSIG).
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	lead(cmd)
-	if p.mark != "" {
-		cmd.Env = append(cmd.Env, p.mark)
+	if p.mark != "" && !j.keep {
+		j.cmd.Env = append(j.cmd.Env, p.mark)
 	}
-	cmd.WaitDelay = pipeDelay
-	if err := cmd.Start(); err != nil {
+	out, err := openOutput(&j)
+	if err != nil {
 		return "", err
 	}
-	g := &group{pid: cmd.Process.Pid, ended: make(chan struct{})}
+	b, err := startBody(j.cmd, j.keep, p.log)
+	out.closeTheirs()
+	if err != nil {
+		out.finish()
+		return "", whyNotStarted(j.cmd, err)
+	}
+	g := &group{body: b, ended: make(chan struct{})}
 	p.live.Store(g, nil)
 	defer p.live.Delete(g)
-	defer p.note(g.pid, what)()
+	defer p.note(b.pid(), j.what)()
 	ender := make(chan struct{})
 	go func() {
 		defer close(ender)
 		p.endWith(ctx, g)
 	}()
-	err := waitGroup(cmd, g)
+	end := b.wait()
+	g.end()
 	<-ender
-	if errors.Is(err, exec.ErrWaitDelay) {
-		err = nil // something that left the group holds the output; the process itself is done
+	for _, s := range end.stuck {
+		j.say(fmt.Sprintf("process %s does not end although the step has: it is left alone", s))
 	}
-	return verdict(ctx, g, cmd.ProcessState, err)
+	out.finish()
+	return verdict(ctx, g, end)
 }
 
-// group is a process and what it has started.
+// body is a process and what it has started. How sure it is that all of that ends is up to the system.
+type body interface {
+	pid() int
+	ask()         // to end
+	kill()        // at once
+	wait() ending // until nothing is left of it
+}
+
+// ending is how a process ended.
+type ending struct {
+	code   int    // as a shell counts it
+	signal string // what killed it; empty if nothing did
+	stuck  []string
+	err    error
+}
+
+// group is a body that gets signals only while it lives: when it has ended, its id may be somebody else's.
 type group struct {
-	pid   int
+	body  body
 	ended chan struct{} // closed when nothing of it is left
-	mu    sync.Mutex    // held while it gets a signal: when it has ended, the id may be somebody else's
+	mu    sync.Mutex    // held while it gets a signal
 	told  bool          // to end
 }
 
@@ -137,15 +186,15 @@ func (g *group) end() {
 	close(g.ended)
 }
 
-// tell sends a signal, unless the group has ended.
-func (g *group) tell(send func(pid int)) {
+// tell sends a signal, unless the body has ended.
+func (g *group) tell(send func(body)) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	select {
 	case <-g.ended:
 	default:
 		g.told = true
-		send(g.pid)
+		send(g.body)
 	}
 }
 
@@ -157,13 +206,13 @@ func (p *processes) endWith(ctx context.Context, g *group) {
 	case <-ctx.Done():
 	}
 	if kindly(context.Cause(ctx)) {
-		g.tell(askGroup)
+		g.tell(body.ask)
 		select {
 		case <-g.ended:
 		case <-time.After(p.grace):
 		}
 	}
-	g.tell(killGroup)
+	g.tell(body.kill)
 }
 
 // kindly says that the body may take its time to end: nobody else runs it yet.
@@ -172,21 +221,20 @@ func kindly(why error) bool {
 }
 
 // verdict says how a process ended. One that ended well before it was told to has done its work, whatever ctx says.
-func verdict(ctx context.Context, g *group, s *os.ProcessState, err error) (string, error) {
-	if s == nil {
-		return "", err
+func verdict(ctx context.Context, g *group, end ending) (string, error) {
+	if end.err != nil {
+		return "", end.err
 	}
-	code, signal := exitCode(s)
-	exit := strconv.Itoa(code)
+	exit := strconv.Itoa(end.code)
 	switch why := context.Cause(ctx); {
 	case g.told && errors.Is(why, errTimeout):
 		return "FAILED", why
-	case signal != "":
-		return exit, fmt.Errorf("killed by %s", signal)
-	case code != 0:
-		return exit, fmt.Errorf("exit code %d", code)
+	case end.signal != "":
+		return exit, fmt.Errorf("killed by %s", end.signal)
+	case end.code != 0:
+		return exit, fmt.Errorf("exit code %d", end.code)
 	case g.told:
 		return exit, why
 	}
-	return exit, err
+	return exit, nil
 }

@@ -3,33 +3,72 @@ package native
 import (
 	"bytes"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"unsafe"
+
+	"github.com/job-streamer/job-streamer-control-bus/agent/internal/supervisor"
 )
+
+// startBody starts a process under a supervisor, which holds everything that it starts; without one, as the leader of a group.
+func startBody(cmd *exec.Cmd, keep bool, log *slog.Logger) (body, error) {
+	if why := supervisor.Works(); why != nil {
+		warnOnce.Do(func() {
+			log.Warn("processes run without a supervisor: what leaves their group is not ended with them", "err", why)
+		})
+		return startGroup(cmd, keep)
+	}
+	p, err := supervisor.Start(cmd, keep)
+	if err != nil {
+		return nil, err
+	}
+	return &supervised{p}, nil
+}
+
+var warnOnce sync.Once
+
+// supervised is a body with a supervisor.
+type supervised struct{ p *supervisor.Process }
+
+func (s *supervised) pid() int { return s.p.PID }
+func (s *supervised) ask()     { s.p.Ask() }
+func (s *supervised) kill()    { s.p.Kill() }
+
+func (s *supervised) wait() ending {
+	status, stuck, err := s.p.Wait()
+	if err != nil {
+		killGroup(s.p.PID) // the leader, which dies with its supervisor, may have left others
+	}
+	end := ending{code: status.Code, signal: status.Signal, err: err}
+	for _, one := range stuck {
+		end.stuck = append(end.stuck, one.String())
+	}
+	return end
+}
 
 // lead makes the process the leader of a group that ends with us.
 func lead(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
 
-// waitGroup waits for the process, then ends the rest of its group. Between the two it is left to be waited
+// waitGroup waits for the process, then calls end. Between the two it is left to be waited
 // for: so long nobody else can have its id (waitid(2), WNOWAIT).
-func waitGroup(cmd *exec.Cmd, g *group) error {
+func waitGroup(cmd *exec.Cmd, end func()) error {
 	const byPID, exited, noWait = 1, 0x4, 0x1000000
 	var info [128]byte // siginfo_t
 	for {
-		_, _, errno := syscall.Syscall6(syscall.SYS_WAITID, byPID, uintptr(g.pid), uintptr(unsafe.Pointer(&info)), exited|noWait, 0, 0)
+		_, _, errno := syscall.Syscall6(syscall.SYS_WAITID, byPID, uintptr(cmd.Process.Pid), uintptr(unsafe.Pointer(&info)), exited|noWait, 0, 0)
 		if errno != syscall.EINTR {
 			break
 		}
 	}
-	killGroup(g.pid)
-	g.end()
+	end()
 	return cmd.Wait()
 }
 

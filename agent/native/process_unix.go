@@ -5,6 +5,7 @@ package native
 import (
 	"os"
 	"os/exec"
+	"sync/atomic"
 	"syscall"
 )
 
@@ -41,14 +42,50 @@ func hasInterpreter(file string) bool {
 	return false
 }
 
-func askGroup(pid int)  { _ = syscall.Kill(-pid, syscall.SIGTERM) }
 func killGroup(pid int) { _ = syscall.Kill(-pid, syscall.SIGKILL) }
+
+// unixGroup is a body that is a process group.
+type unixGroup struct {
+	cmd  *exec.Cmd
+	keep bool
+	told atomic.Bool
+}
+
+func startGroup(cmd *exec.Cmd, keep bool) (body, error) {
+	lead(cmd)
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	return &unixGroup{cmd: cmd, keep: keep}, nil
+}
+
+func (g *unixGroup) pid() int { return g.cmd.Process.Pid }
+
+func (g *unixGroup) ask() {
+	g.told.Store(true)
+	_ = syscall.Kill(-g.pid(), syscall.SIGTERM) // it may have ended
+}
+
+func (g *unixGroup) kill() {
+	g.told.Store(true)
+	killGroup(g.pid())
+}
+
+func (g *unixGroup) wait() ending {
+	err := waitGroup(g.cmd, func() {
+		if !g.keep || g.told.Load() {
+			killGroup(g.pid())
+		}
+	})
+	if g.cmd.ProcessState == nil {
+		return ending{err: err}
+	}
+	code, signal := exitCode(g.cmd.ProcessState)
+	return ending{code: code, signal: signal}
+}
 
 // exitCode is that of a shell: 128 and its number for a signal, which is named then.
 func exitCode(s *os.ProcessState) (code int, signal string) {
-	if s == nil {
-		return -1, ""
-	}
 	if w, ok := s.Sys().(syscall.WaitStatus); ok && w.Signaled() {
 		return 128 + int(w.Signal()), "signal " + w.Signal().String()
 	}

@@ -1,7 +1,7 @@
 package native
 
 import (
-	"os"
+	"log/slog"
 	"os/exec"
 	"strconv"
 	"syscall"
@@ -26,24 +26,34 @@ func lead(cmd *exec.Cmd) {
 	cmd.SysProcAttr.CreationFlags |= syscall.CREATE_NEW_PROCESS_GROUP
 }
 
-// waitGroup waits for the process. What it has started and left behind is not found any more.
-func waitGroup(cmd *exec.Cmd, g *group) error {
-	err := cmd.Wait()
-	g.end()
-	return err
+// windowsBody is a process; what it has started is found by taskkill as long as its parents live.
+type windowsBody struct{ cmd *exec.Cmd }
+
+func startBody(cmd *exec.Cmd, _ bool, _ *slog.Logger) (body, error) {
+	lead(cmd)
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	return &windowsBody{cmd}, nil
 }
 
-// askGroup cannot be done: there are no signals. The grace passes for those who end by themselves.
-func askGroup(pid int) {}
+func (b *windowsBody) pid() int { return b.cmd.Process.Pid }
+
+// ask cannot be done: there are no signals. The grace passes for those who end by themselves.
+func (b *windowsBody) ask() {}
+
+func (b *windowsBody) kill() { killGroup(b.pid()) }
+
+// wait waits for the process. What it has started and left behind is not found any more.
+func (b *windowsBody) wait() ending {
+	err := b.cmd.Wait()
+	if b.cmd.ProcessState == nil {
+		return ending{err: err}
+	}
+	return ending{code: b.cmd.ProcessState.ExitCode()}
+}
 
 // killGroup ends the process and what it has started.
 func killGroup(pid int) {
 	_ = exec.Command("taskkill", "/T", "/F", "/PID", strconv.Itoa(pid)).Run()
-}
-
-func exitCode(s *os.ProcessState) (code int, signal string) {
-	if s == nil {
-		return -1, ""
-	}
-	return s.ExitCode(), ""
 }

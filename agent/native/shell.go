@@ -47,11 +47,29 @@ func (r *run) shell(ctx context.Context, s *jsl.Step) (string, error) {
 	}
 	defer cleanup()
 	cmd.Env = r.environment(s)
+	keep, err := background(property("background"))
+	if err != nil {
+		return "", err
+	}
 	stdout, stderr := r.work.Log.Writer(agent.Stdout, "info", s.ID), r.work.Log.Writer(agent.Stderr, "warn", s.ID)
 	defer stdout.Close() //nolint:errcheck // always nil: the lines are on their way
 	defer stderr.Close() //nolint:errcheck // always nil
-	cmd.Stdout, cmd.Stderr = stdout, stderr
-	return r.rt.processes.run(ctx, cmd, fmt.Sprintf("execution %d attempt %d step %s", r.work.Execution.ID, r.work.Attempt, s.ID))
+	return r.rt.processes.run(ctx, job{
+		cmd: cmd, stdout: stdout, stderr: stderr, keep: keep,
+		what: fmt.Sprintf("execution %d attempt %d step %s", r.work.Execution.ID, r.work.Attempt, s.ID),
+		say:  func(line string) { r.work.Log.Line(agent.Own, "warn", s.ID, line) },
+	})
+}
+
+// background reads what happens to processes that still run when the step's own has ended: to be kept or not.
+func background(text string) (keep bool, err error) {
+	switch text {
+	case "", "end":
+		return false, nil
+	case "keep":
+		return true, nil
+	}
+	return false, fmt.Errorf("background: want end or keep, got %.40q", text)
 }
 
 // command makes the command of a step, and what removes its temporary script.
@@ -60,6 +78,9 @@ func command(line, script, args, dir string) (*exec.Cmd, func(), error) {
 	var cmd *exec.Cmd
 	if info, err := os.Stat(cmp.Or(dir, ".")); err != nil || !info.IsDir() {
 		return nil, nil, fmt.Errorf("dir: %s is not a directory here", dir) // fork would name the program instead
+	}
+	if err := cmp.Or(checkText("command", line), checkText("script", script)); err != nil {
+		return nil, nil, err
 	}
 	switch {
 	case line != "" && script != "":
@@ -87,6 +108,9 @@ func command(line, script, args, dir string) (*exec.Cmd, func(), error) {
 	}
 	if _, err := os.Stat(script); err != nil {
 		return nil, nil, fmt.Errorf("script: %w", err)
+	}
+	if err := checkText("script "+script, firstLine(script)); err != nil {
+		return nil, nil, err
 	}
 	cmd = scriptCommand(script, words)
 	cmd.Dir = dir

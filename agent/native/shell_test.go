@@ -5,6 +5,7 @@ package native_test
 import (
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -46,6 +47,7 @@ func TestShell(t *testing.T) {
 		return file
 	}
 	write("plain", "echo plain $1 $#", 0o600)
+	write("dos", "#!/bin/sh\r\necho a\r\n", 0o700)
 	write("able", "#!/bin/sh\necho able \"$2\"", 0o700)
 	t.Setenv("JOBSTREAMER_NATS_PASSWORD", "secret")
 	t.Setenv("SOMETHING", "else")
@@ -68,6 +70,14 @@ func TestShell(t *testing.T) {
 		{"a file", map[string]string{"script": "plain", "dir": dir, "args": "x y"}, "completed", "0", "plain x 2", "", ""},
 		{"a file that can run by itself", map[string]string{"script": filepath.Join(dir, "able"), "args": `x "" y`}, "completed", "0", "able ", "", ""},
 		{"a file that is not there", map[string]string{"script": "nothing", "dir": dir}, "failed", "FAILED", "", "", "no such file"},
+		{"a script with CR LF line ends", map[string]string{"script": "#!/bin/sh\r\necho a\r\n"}, "failed", "FAILED", "", "", "script: its lines end with CR LF"},
+		{"a command with CR LF line ends", map[string]string{"command": "echo a\r\necho b\r\n"}, "failed", "FAILED", "", "", "command: its lines end with CR LF"},
+		{"one CR LF among others is text", map[string]string{"script": "cat <<E\na\r\nE\n"}, "completed", "0", "a", "", ""},
+		{"a file with CR LF line ends", map[string]string{"script": "dos", "dir": dir}, "failed", "FAILED", "", "", "/dos: its lines end with CR LF"},
+		{"a byte order mark", map[string]string{"script": "\ufeff#!/bin/sh\necho a"}, "failed", "FAILED", "", "", "script: it begins with a byte order mark"},
+		{"an interpreter that is not there", map[string]string{"script": "#!/no/such/python -u\nprint(1)"}, "failed", "FAILED", "", "", `its first line asks for "/no/such/python", which is not here`},
+		{"a wish for the background that is none", map[string]string{"command": "true", "background": "yes"}, "failed", "FAILED", "", "", "background: want end or keep"},
+		{"a scheduled time", map[string]string{"command": `echo $JOBSTREAMER_SCHEDULED_FOR $JOBSTREAMER_SCHEDULED_DATE`}, "completed", "0", "2026-11-24T23:30:00.000Z 2026-11-25", "", ""},
 		{"a directory", map[string]string{"command": "pwd", "dir": dir}, "completed", "0", dir, "", ""},
 		{"a directory that is not there", map[string]string{"command": "pwd", "dir": "/nowhere"}, "failed", "FAILED", "", "", "/nowhere"},
 		{"variables", map[string]string{"command": `echo "$A/$JOBSTREAMER_APP/$JOBSTREAMER_JOB/$JOBSTREAMER_ATTEMPT/$JOBSTREAMER_STEP/$JOBSTREAMER_PARAM_RUN_DATE"`, "env.A": "x y"},
@@ -87,6 +97,8 @@ func TestShell(t *testing.T) {
 			t.Parallel()
 			q := room.Request(shellJob(test.properties))
 			q.Execution.Parameters = map[string]string{"run-date": "2026-11-24"}
+			q.Execution.ScheduledFor = subjects.TimeOf(time.Date(2026, 11, 24, 23, 30, 0, 0, time.UTC))
+			q.Execution.ScheduledDate = "2026-11-25" // in Tokyo
 			end := room.End(room.Submit(q))
 			if end.BatchStatus != test.status || len(end.Steps) != 1 || end.Steps[0].ExitStatus != test.exit {
 				t.Errorf("it is %s with the steps %v, want %s, %s", end.BatchStatus, end.Steps, test.status, test.exit)
@@ -238,5 +250,42 @@ func TestLeftovers(t *testing.T) {
 	room.End(id)
 	if notes, _ := os.ReadDir(processes); len(notes) != 0 {
 		t.Errorf("%v are still noted", notes)
+	}
+}
+
+// Of two parameters that are one variable a process would see one only: neither runs.
+func TestCollidingParameters(t *testing.T) {
+	room := agenttest.New(t)
+	room.Start(agent.Config{Runtime: native.New(native.Config{})})
+	q := room.Request(shellJob(map[string]string{"command": "true"}))
+	q.Execution.Parameters = map[string]string{"who": "a", "WHO": "b"}
+	end := room.End(room.Submit(q))
+	if want := `the parameters "WHO" and "who" are one variable, JOBSTREAMER_PARAM_WHO`; end.BatchStatus != subjects.Failed || !strings.Contains(end.Exception, want) {
+		t.Errorf("it is %s with %q, want failed with %q", end.BatchStatus, end.Exception, want)
+	}
+}
+
+// A job that writes faster than its lines can be stored waits: all of them arrive.
+func TestAllLinesOfAFlood(t *testing.T) {
+	room := agenttest.New(t)
+	room.Start(agent.Config{Log: slog.New(slog.DiscardHandler), Runtime: native.New(native.Config{})})
+	end := room.Run(shellJob(map[string]string{"command": "seq 1 300000; echo FATAL >&2; exit 1"}))
+	if end.BatchStatus != subjects.Failed || end.Steps[0].ExitStatus != "1" || end.LogDropped != 0 {
+		t.Errorf("it is %+v", end)
+	}
+	lines, dropped := room.Lines(end.ID)
+	next, fatal := 1, 0
+	for _, l := range lines {
+		switch l.Message {
+		case strconv.Itoa(next):
+			next++
+		case "FATAL":
+			fatal++
+		default:
+			t.Fatalf("line %q comes where %d should be", l.Message, next)
+		}
+	}
+	if next != 300_001 || fatal != 1 || dropped != 0 {
+		t.Errorf("%d numbers, %d FATAL, %d dropped", next-1, fatal, dropped)
 	}
 }

@@ -41,6 +41,7 @@ func fold(e *bus.Execution, r *bus.StoredResult) folded {
 	if r.BatchStatus == subjects.Started && e.StartTime == 0 {
 		e.StartTime = r.Time
 	}
+	e.LogDropped = max(e.LogDropped, r.LogDropped)
 	e.StepExecutions = merge(e.StepExecutions, r.Steps)
 	if r.ExitStatus != "" {
 		e.ExitStatus = r.ExitStatus

@@ -1,6 +1,8 @@
 package execution
 
 import (
+	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -67,6 +69,67 @@ func TestLife(t *testing.T) {
 		h.claim()
 		h.end(subjects.Completed)
 		w.want(r, subjects.Completed)
+	})
+
+	play(t, "a restart has the parameters and the date of its predecessor, or other parameters", func(w *world) {
+		before := map[string]string{"date": "2026-11-24", "who": "me"}
+		at := subjects.TimeOf(time.Date(2026, 11, 24, 23, 30, 0, 0, time.UTC))
+		e, _, err := w.bus.Submit(w.Context(), Submission{App: "default", Job: "J", Parameters: before, ScheduledFor: at, ScheduledDate: "2026-11-25"})
+		if err != nil {
+			w.Fatal(err)
+		}
+		for _, test := range []struct{ given, want map[string]string }{
+			{nil, before},
+			{map[string]string{"date": "2026-11-25"}, map[string]string{"date": "2026-11-25"}}, // who is not merged in
+			{nil, map[string]string{"date": "2026-11-25"}},
+			{map[string]string{}, nil},
+			{nil, nil},
+		} {
+			if _, err := w.bus.Stop(w.Context(), e.App, e.Job, e.ID); err != nil {
+				w.Fatal(err)
+			}
+			if e, _, err = w.bus.Restart(w.Context(), e.App, e.Job, e.ID, test.given); err != nil {
+				w.Fatal(err)
+			}
+			if !maps.Equal(e.Parameters, test.want) || e.ScheduledFor != at || e.ScheduledDate != "2026-11-25" {
+				w.Errorf("restarted with %v it has %v, want %v; it is of %v, %s", test.given, e.Parameters, test.want, e.ScheduledFor, e.ScheduledDate)
+			}
+		}
+	})
+
+	play(t, "parameters that are one variable are refused before anything is written", func(w *world) {
+		colliding := map[string]string{"who": "a", "a/b": "1", "WHO": "b"}
+		var field *bus.FieldError
+		_, _, err := w.bus.Submit(w.Context(), Submission{App: "default", Job: "J", Parameters: colliding, IdempotencyKey: "k"})
+		if !errors.As(err, &field) || field.Path != "/parameters/who" || !strings.Contains(field.Error(), `"WHO"`) {
+			w.Errorf("Submit: %v, want a field error that names both", err)
+		}
+		if all, err := w.bus.b.Executions.List(w.Context(), "default.J.*"); err != nil || len(all) != 0 {
+			w.Errorf("records %+v, %v", all, err)
+		}
+		e := w.submit("J")
+		if _, err := w.bus.Stop(w.Context(), e.App, e.Job, e.ID); err != nil {
+			w.Fatal(err)
+		}
+		field = nil
+		if _, _, err := w.bus.Restart(w.Context(), e.App, e.Job, e.ID, colliding); !errors.As(err, &field) {
+			w.Errorf("Restart: %v, want a field error", err)
+		}
+		if _, _, err := w.bus.Restart(w.Context(), e.App, e.Job, e.ID, nil); err != nil {
+			w.Errorf("after a restart that was refused: %v", err)
+		}
+	})
+
+	play(t, "lines that were lost are counted over the attempts", func(w *world) {
+		e := w.submit("J")
+		h := w.handle(w.fetch(), "a1")
+		h.claim()
+		if err := h.say(subjects.Completed, func(r *subjects.Result) { r.LogDropped = 12 }); err != nil {
+			w.Fatal(err)
+		}
+		if got := w.want(e, subjects.Completed); got.LogDropped != 12 {
+			w.Errorf("the record says that %d lines were lost, want 12", got.LogDropped)
+		}
 	})
 
 	play(t, "a claim between two heartbeats is not lost", func(w *world) {

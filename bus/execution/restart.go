@@ -9,12 +9,21 @@ import (
 )
 
 // Restart goes on where a stopped or failed execution ended, as a new execution of the same instance, with the job's definition of
-// now and these parameters: those of before are not remembered (JSR-352 section 10.8.1). Two restarts at once give one;
-// created is false for whoever comes second. StateErrors: job_execution_already_complete, job_execution_is_running,
+// now. Its parameters are these, which replace those of its predecessor as a whole (JSR-352 section 10.8.1 forbids to merge them), an
+// empty map means none; if parameters is nil, they are its predecessor's. Two restarts at once give one;
+// created is false for whoever comes second. Errors: FieldError (parameters), StateErrors job_execution_already_complete, job_execution_is_running,
 // job_execution_not_most_recent, job_restart, and those of Submit.
 func (s *Service) Restart(ctx context.Context, app, job string, id int64, parameters map[string]string) (e *bus.Execution, created bool, err error) {
 	start := time.Now()
 	old, err := s.Get(ctx, app, job, id)
+	if err != nil {
+		return nil, false, err
+	}
+	if parameters == nil {
+		err = checkParameters(old.Parameters) // from before they were refused
+	} else {
+		err = checkParameters(parameters)
+	}
 	if err != nil {
 		return nil, false, err
 	}
@@ -59,6 +68,9 @@ func (s *Service) Restart(ctx context.Context, app, job string, id int64, parame
 			return false, bus.State(bus.CodeIsRunning, "execution %d has not ended: it is %s", id, o.BatchStatus)
 		}
 		o.RestartedBy, o.RestartParams = next, parameters
+		if parameters == nil {
+			o.RestartParams = o.Parameters
+		}
 		won = true
 		return true, nil
 	})
@@ -76,6 +88,7 @@ func (s *Service) succeed(ctx context.Context, old *bus.Execution, start time.Ti
 	}
 	rec := newRecord(old.RestartedBy, def, parsed, time.Now())
 	rec.BatchStatus, rec.InstanceID, rec.RestartOf = subjects.Unrestarted, old.InstanceID, old.ID
+	rec.ScheduledFor, rec.ScheduledDate = old.ScheduledFor, old.ScheduledDate // a job of a day restarts for that day
 	rec.Parameters, rec.Before, rec.StartPosition = old.RestartParams, states(old.Before, old.StepExecutions), old.RestartPosition
 	return s.begin(ctx, rec, start, created)
 }

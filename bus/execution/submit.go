@@ -8,6 +8,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -25,14 +27,18 @@ type Submission struct {
 	IdempotencyKey string
 	ID             int64         // of a fire, which drew it before; 0: draw one
 	ScheduledFor   subjects.Time // the nominal time of a fire
+	ScheduledDate  string        // its date in the time zone of the schedule
 	FireKey        string        // of a fire
 }
 
 // Submit makes the record and the request. created is false if the IdempotencyKey, or the ID of a fire, names an execution that was
-// there before. Errors: StateError (no_such_job, job_is_exclusive, job_start, idempotency_key_reused), or one that is
+// there before. Errors: FieldError (parameters), StateError (no_such_job, job_is_exclusive, job_start, idempotency_key_reused), or one that is
 // [bus.ErrUnknown], with the execution, whose id is known then, or [bus.ErrAway].
 func (s *Service) Submit(ctx context.Context, sub Submission) (e *bus.Execution, created bool, err error) {
 	start := time.Now()
+	if err := checkParameters(sub.Parameters); err != nil {
+		return nil, false, err
+	}
 	def, parsed, err := s.submitted(ctx, &sub)
 	if err != nil {
 		return nil, false, err
@@ -64,9 +70,26 @@ func (s *Service) Submit(ctx context.Context, sub Submission) (e *bus.Execution,
 		}
 	}
 	rec := newRecord(id, def, parsed, start)
-	rec.Parameters, rec.ScheduledFor, rec.FireKey = sub.Parameters, sub.ScheduledFor, sub.FireKey
+	rec.Parameters, rec.FireKey = sub.Parameters, sub.FireKey
+	rec.ScheduledFor, rec.ScheduledDate = sub.ScheduledFor, sub.ScheduledDate
 	return s.begin(ctx, rec, start, created)
 }
+
+// checkParameters refuses parameters of which a process would get one only, since their names make the same variable.
+func checkParameters(parameters map[string]string) error {
+	one, other := subjects.CollidingParameters(parameters)
+	if other == "" {
+		return nil
+	}
+	return &bus.FieldError{
+		Path: "/parameters/" + pointerToken.Replace(other),
+		Want: fmt.Sprintf("a name that is not the same variable, %s, as the parameter %q", subjects.ParameterVariable(other), one),
+		Got:  strconv.Quote(other),
+	}
+}
+
+// pointerToken escapes a name in a JSON pointer (RFC 6901).
+var pointerToken = strings.NewReplacer("~", "~0", "/", "~1")
 
 // submitted is what an execution is to be of.
 func (s *Service) submitted(ctx context.Context, sub *Submission) (*bus.Job, *jsl.Job, error) {
@@ -108,6 +131,9 @@ func newRecord(id int64, def *bus.Job, parsed *jsl.Job, now time.Time) *bus.Exec
 // claimKey draws the execution that an Idempotency-Key stands for. Who finds one does the same steps for its id before
 // it answers, since whoever made the key may have died right after.
 func (s *Service) claimKey(ctx context.Context, sub Submission, id int64) (int64, bool, error) {
+	if len(sub.Parameters) == 0 {
+		sub.Parameters = nil // none are none, however they were sent
+	}
 	params, err := json.Marshal(sub.Parameters) // keys are sorted
 	if err != nil {
 		return 0, false, fmt.Errorf("encode parameters: %w", err)

@@ -22,10 +22,12 @@ import (
 	"strings"
 	_ "time/tzdata" // schedules have time zones, and not every machine has a list of them
 
+	"github.com/job-streamer/job-streamer-control-bus/agent/reaper"
 	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/cli"
 )
 
 func main() {
+	reaper.Main()
 	os.Exit(run(context.Background(), os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}, os.Environ()))
 }
 

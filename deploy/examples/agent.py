@@ -6,7 +6,7 @@
 
 It runs steps that are an org.jobstreamer.batch.ShellBatchlet with the property "command", one after
 the other; a job with anything else ends failed, and the exception names the element. The first SIGTERM
-lets what runs come to its end, a second one stops it. Processes that a killed agent left
+lets what runs come to its end, a second one stops it. Processes that a step or a killed agent left
 are found by their environment, in /proc: on Linux alone.
 """
 import argparse, asyncio, contextlib, fcntl, glob, json, os, platform, re, signal, sys, time, uuid
@@ -15,6 +15,7 @@ from pathlib import Path
 import nats
 
 MAX_HOLD, LOST_AFTER, GRACE = 30, 3, 5  # seconds; heartbeat intervals; seconds from SIGTERM to SIGKILL
+PATIENCE, TAIL = 60, 500  # seconds that a body waits while no output can be stored; last lines that are kept then
 UNSURE = nats.errors.Error, OSError, asyncio.TimeoutError, ValueError, KeyError  # the broker's answer is not known
 INHERITED = "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR"  # the rest may hold credentials
 
@@ -31,6 +32,17 @@ def pack(value):
 def kill(group, sig=signal.SIGKILL):
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, sig)
+
+
+def variables(parameters):
+    """The environment of the parameters. Raises ValueError for two that would be one variable."""
+    names = {}
+    for name in sorted(parameters):
+        variable = "JOBSTREAMER_PARAM_" + re.sub("[^A-Z0-9]", "_", re.sub("[a-z]", lambda c: c[0].upper(), name))
+        if variable in names:
+            raise ValueError(f"the parameters {names[variable]!r} and {name!r} are one variable, {variable}")
+        names[variable] = name
+    return {variable: parameters[name] for variable, name in names.items()}
 
 
 def plan(request):
@@ -68,7 +80,9 @@ class Attempt:
         self.transferable = execution.get("on_agent_lost") == "requeue" or execution.get("exclusive")
         self.handling, self.number = uuid.uuid4().hex, 0
         self.group = self.wish = None  # the process group that runs; how the body has to end: stop or drop
-        self.dropped = 0  # log lines that could not be sent
+        self.lost_before = execution.get("log_dropped") or 0  # log lines, by earlier attempts
+        self.lossy, self.tail, self.gap, self.lost = False, [], 0, 0  # see log()
+        self.stored = self.next_try = 0
 
     def subject(self, kind, who):
         return f"jobstreamer.{kind}.{self.app}.{self.job}.{self.id}.{who}"
@@ -102,7 +116,7 @@ class Agent:
         self.changed, self.freed, self.echoed = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def run(self):
-        self.end_leftovers()
+        self.end_marked()
         # pending_size=0: what cannot be sent now must not be sent after a reconnect.
         self.nc = await nats.connect(self.o.nats_url, name=self.o.name, pending_size=0, max_reconnect_attempts=-1,
                                      reconnect_time_wait=0.2, ping_interval=self.o.heartbeat, error_cb=self.complain)
@@ -144,18 +158,20 @@ class Agent:
         event.clear()
         return came
 
-    def end_leftovers(self):
-        """Ends the processes of an earlier life, until there are none."""
+    def end_marked(self, *more):
+        """Ends the processes that have this agent's mark, and more variables, in their environment, until there are none: those
+        of an earlier life, or daemons of a step, which have left its group."""
+        marks = {mark.encode() for mark in (self.mark, *more)}
         for _ in range(100):
             found = False
             for path in glob.glob("/proc/[0-9]*/environ"):
                 with contextlib.suppress(OSError):
-                    if self.mark.encode() in Path(path).read_bytes().split(b"\0"):
-                        kill(os.getpgid(int(path.split("/")[2])))
+                    if marks <= set(Path(path).read_bytes().split(b"\0")):
+                        os.kill(int(path.split("/")[2]), signal.SIGKILL)
                         found = True
             if not found:
                 break
-            time.sleep(0.05)
+            time.sleep(0.02)
 
     # Taking work
 
@@ -210,16 +226,17 @@ class Agent:
 
     async def handle(self, a, request, message, until):
         """Claims a request and runs it. One that was held too long is let go, and comes again."""
-        todo, steps, fault, execution = [], [], None, request["execution"]
+        todo, steps, parameters, fault, execution = [], [], {}, None, request["execution"]
         try:
-            todo = plan(request)
+            parameters = variables(execution.get("job_parameters") or {})
+            todo, a.lossy = plan(request), request["definition"].get("log") == "lossy"
             first = 1 + max((s["step_execution_id"] for s in execution.get("step_executions") or []), default=0)
             kept = {s["step_name"]: {"persistent_data": s["persistent_data"]}
                     for s in request.get("steps") or [] if s.get("persistent_data") is not None}
             steps = [{"step_execution_id": first + i, "step_name": name, **kept.get(name, {})}
                      for i, (name, _) in enumerate(todo)]
         except (ValueError, KeyError, TypeError, AttributeError) as e:
-            todo, fault = [], f"definition: {e}"
+            todo, fault = [], str(e) if isinstance(e, ValueError) else f"definition: {e!r}"
         if steps:
             steps[0].update(batch_status="started", start_time=now())
         try:
@@ -230,9 +247,10 @@ class Agent:
             await message.ack()  # if it is lost, the request comes again and its claim is refused
         if not claimed:
             return self.forget(a)
-        env = {name: os.environ[name] for name in INHERITED if name in os.environ}
-        for name, value in (execution.get("job_parameters") or {}).items():
-            env["JOBSTREAMER_PARAM_" + re.sub("[^A-Z0-9]", "_", name.upper())] = value
+        env = {name: os.environ[name] for name in INHERITED if name in os.environ} | parameters
+        for name in "scheduled_for", "scheduled_date":
+            if execution.get(name):
+                env["JOBSTREAMER_" + name.upper()] = execution[name]
         env.update([self.mark.split("=", 1)], JOBSTREAMER_APP=a.app, JOBSTREAMER_JOB=a.job if fault else request["definition"]["id"],
                    JOBSTREAMER_EXECUTION_ID=str(a.id), JOBSTREAMER_ATTEMPT=str(request["attempt"]))
         status, news = "failed" if fault else "completed", []
@@ -249,7 +267,10 @@ class Agent:
                 steps[i + 1].update(batch_status="started", start_time=now())
                 if not await self.store(a, a.result("started", steps=news)):
                     return self.forget(a, f"given up after step {name}, exit code {code}")
-        end = a.result(status, exit_status=status.upper(), exception=fault, steps=news)
+        if a.tail:  # one more try; what cannot be stored now is lost
+            await self.log(a, "stdout", "", [])
+            a.lost, a.tail = a.lost + len(a.tail), []
+        end = a.result(status, exit_status=status.upper(), exception=fault, steps=news, log_dropped=a.lost_before + a.lost)
         await self.finish(a, end, self.data / f"{a.handling}.end")
 
     # Results
@@ -301,15 +322,35 @@ class Agent:
         return False
 
     async def log(self, a, stream, step, lines, level="info"):
-        for i in range(0, len(lines), 200):
-            about = {"time": now(), "level": level, "stream": stream, "step": step}
-            block = [{**about, "message": line} for line in lines[i:i + 200]]
-            message = {"attempt": a.name["attempt"], "dropped": a.dropped, "lines": block}
-            try:
-                await self.nc.publish(a.subject("log", a.agent), pack(message))
-                a.dropped = 0
-            except nats.errors.Error:
-                a.dropped += len(block)
+        """Stores lines before it returns, so that a body that writes faster waits at its pipe. While nothing can be
+        stored for PATIENCE seconds, or the job is lossy, it does not wait: the newest TAIL lines are kept for later."""
+        about = {"time": now(), "level": level, "stream": stream, "step": step}
+        a.tail += [{**about, "message": line} for line in lines]
+        while a.tail:
+            if time.monotonic() >= a.next_try:
+                size = count = 0
+                while count < len(a.tail) and size < 30_000:  # 64 KiB as JSON, with room for what is escaped
+                    size, count = size + 150 + len(pack(a.tail[count]["message"])), count + 1
+                message = {"attempt": a.name["attempt"], "dropped": a.gap, "lines": a.tail[:count]}
+                if await self.put(a.subject("log", a.agent), message):
+                    del a.tail[:count]
+                    a.gap, a.stored = 0, time.monotonic()
+                    continue
+                a.next_try = time.monotonic() + 0.5
+            a.stored = a.stored or time.monotonic()
+            if time.monotonic() - a.stored > (0 if a.lossy else 2 if a.wish else PATIENCE):
+                gone = max(0, len(a.tail) - TAIL)
+                del a.tail[:gone]
+                a.gap, a.lost = a.gap + gone, a.lost + gone
+                return
+            await asyncio.sleep(0.1)
+
+    async def put(self, subject, message):
+        """Publishes a message of output and reports whether the stream has stored it."""
+        with contextlib.suppress(*UNSURE):
+            answer = await self.nc.request(subject, pack(message), timeout=2)
+            return "error" not in json.loads(answer.data)
+        return False
 
     # Bodies
 
@@ -330,6 +371,7 @@ class Agent:
                    for stream, reader in (("stdout", p.stdout), ("stderr", p.stderr))]
         code = await p.wait()
         kill(a.group)  # what the command left in the background
+        self.end_marked(*(f"JOBSTREAMER_{name}={env['JOBSTREAMER_' + name]}" for name in ("EXECUTION_ID", "ATTEMPT", "STEP")))
         a.group = None
         _, hanging = await asyncio.wait(readers, timeout=2)
         for reader in hanging:

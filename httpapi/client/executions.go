@@ -13,14 +13,14 @@ import (
 
 // Submission starts or restarts an execution.
 type Submission struct {
-	Parameters     map[string]string
-	IdempotencyKey string        // sent again with this key and these parameters, it starts nothing more; not with Restart
-	Wait           time.Duration // return when it has ended, or after this time; at most an hour
+	Parameters     map[string]string // with Restart: nil means those of the predecessor, an empty map none
+	IdempotencyKey string            // sent again with this key and these parameters, it starts nothing more; not with Restart
+	Wait           time.Duration     // return when it has ended, or after this time; at most an hour
 }
 
 // body is what is sent; nothing if there is nothing to say.
 func (s Submission) body() any {
-	if len(s.Parameters) == 0 {
+	if s.Parameters == nil {
 		return nil
 	}
 	return rest.Submission{Parameters: s.Parameters}

@@ -156,7 +156,9 @@ type Execution struct {
 	ExecutionSummary
 	Waiting
 	Exception      *string           `json:"exception" edn:"job-execution/exception" doc:"Why it failed, for people."`
-	JobParameters  map[string]string `json:"job_parameters" edn:"job-execution/job-parameters,text" doc:"As given at this start."`
+	JobParameters  map[string]string `json:"job_parameters" edn:"job-execution/job-parameters,text" doc:"As given at this start, or those of the execution that this one restarts."`
+	ScheduledDate  *string           `json:"scheduled_date,omitzero" edn:"job-execution/scheduled-date" doc:"The date of scheduled_for, YYYY-MM-DD, in the time zone of the schedule."`
+	LogDropped     int64             `json:"log_dropped,omitzero" edn:"job-execution/log-dropped" doc:"Lines of output that were lost. Left out if none were."`
 	StepExecutions []StepExecution   `json:"step_executions" edn:"job-execution/step-executions" doc:"In order of their start."`
 }
 

@@ -9,7 +9,7 @@ type App struct {
 
 // Submission is the body that starts or restarts an execution. It may be left out.
 type Submission struct {
-	Parameters map[string]string `json:"parameters,omitempty" edn:",inline" doc:"Job parameters. A number, true or false is taken as its text. A restart does not remember those of before (JSR-352 section 10.8.1)."`
+	Parameters map[string]string `json:"parameters,omitzero" edn:",inline" doc:"Job parameters. A number, true or false is taken as its text. Left out with a restart, they are those of its predecessor; given ones replace these as a whole, and {\"parameters\":{}} means none."`
 }
 
 // NewSchedule is the body that schedules a job.

@@ -95,7 +95,7 @@ func drawExecution(p *page, e *rest.Execution) {
 		"Waiting for", waitingText(&e.Waiting),
 		"Exception", cell{text(e.Exception), red}, "Because", because(&e.ExecutionSummary), "Scheduled for", p.at(e.ScheduledFor), "Agent", agentName(e.Agent),
 		"Created", p.at(e.CreateTime), "Started", p.at(e.StartTime), "Ended", p.at(e.EndTime), "Took", p.took(e.StartTime, e.EndTime),
-		"Parameters", strings.Join(params, "\n"))
+		"Parameters", strings.Join(params, "\n"), "Log", missing(e))
 	if len(e.StepExecutions) == 0 {
 		return
 	}
@@ -115,6 +115,17 @@ func waitingText(w *rest.Waiting) string {
 		why += fmt.Sprintf("\nnumber %d in the queue of its pool", *w.Position)
 	}
 	return why
+}
+
+// missing says what the log does not have; nothing if it has all.
+func missing(e *rest.Execution) string {
+	switch e.LogDropped {
+	case 0:
+		return ""
+	case 1:
+		return "1 line of output is missing"
+	}
+	return fmt.Sprintf("%d lines of output are missing", e.LogDropped)
 }
 
 // find understands the number of an execution, and the name of a job, of which it is the latest one.

@@ -87,10 +87,17 @@ func (st *start) endFlags(cmd *cobra.Command) {
 func (c *CLI) executionRestart() *cobra.Command {
 	var st start
 	var m many
+	var none bool
 	cmd := c.leaf("restart EXECUTION|JOB...", "Go on where executions ended, in new ones; of a job, its latest one", func(s *session, args []string) error {
 		sub, err := st.submission()
 		if err != nil {
 			return err
+		}
+		switch {
+		case none && len(st.params) > 0:
+			return usage("--no-params: want no -p beside it")
+		case none:
+			sub.Parameters = map[string]string{} // not those of before
 		}
 		t, err := s.expandExecutions(args, "restarted", restartable)
 		if err != nil {
@@ -98,14 +105,15 @@ func (c *CLI) executionRestart() *cobra.Command {
 		}
 		return s.restart(&m, &st, sub, &t)
 	})
-	cmd.Long = `Goes on where stopped or failed executions ended, in new ones. Their parameters are those given here: those of before are not
-remembered. Of a job its latest execution is meant; a glob is of the jobs whose latest execution was stopped or failed.
+	cmd.Long = `Goes on where stopped or failed executions ended, in new ones. Their parameters are those of before, unless some are given here:
+these replace all of them. Of a job its latest execution is meant; a glob is of the jobs whose latest execution was stopped or failed.
 
 ` + several
 	cmd.Example = `  jobstreamer execution restart 4711 -p date=2026-11-24 --wait
   jobstreamer execution restart 'import-*' --dry-run`
 	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
 		f.StringArrayVarP(&st.params, "param", "p", nil, "`NAME=VALUE` job parameter; may be given several times")
+		f.BoolVar(&none, "no-params", false, "without parameters")
 	})
 	m.flags(cmd)
 	st.waitFlag(cmd)
@@ -203,9 +211,11 @@ func (s *session) awaitEach(r *report, started []*rest.Execution, timeout time.D
 	return r.end(cmp.Or(err, worst(exits)))
 }
 
-// submission reads the parameters.
+// submission reads the parameters: nil if none are given.
 func (st *start) submission() (sub client.Submission, err error) {
-	sub.Parameters = map[string]string{}
+	if len(st.params) > 0 {
+		sub.Parameters = make(map[string]string, len(st.params))
+	}
 	for _, p := range st.params {
 		name, value, ok := strings.Cut(p, "=")
 		if !ok || name == "" {

@@ -196,6 +196,9 @@ func (s *session) ended(e *rest.Execution) error {
 	}
 	p := s.out()
 	fmt.Fprintf(p, "Execution %d of %s %s%s%s.\n", e.ExecutionID, e.Job, p.in(status(e.BatchStatus).color, endWord(e.BatchStatus)), after(p, e), reasonOf(e))
+	if gap := missing(e); gap != "" {
+		fmt.Fprintf(p, "%s.\n", p.in(yellow, gap))
+	}
 	if done {
 		return nil
 	}

@@ -1,0 +1,56 @@
+package native
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"syscall"
+)
+
+// whyNotStarted explains an error of the system. "No such file or directory" about a script that is there means the
+// interpreter in its first line (execve(2), ENOENT).
+func whyNotStarted(cmd *exec.Cmd, err error) error {
+	if !errors.Is(err, syscall.ENOENT) {
+		return err
+	}
+	if _, statErr := os.Stat(cmd.Path); statErr != nil {
+		return err
+	}
+	line := firstLine(cmd.Path)
+	if !strings.HasPrefix(line, "#!") {
+		return err
+	}
+	interpreter, _, _ := strings.Cut(strings.TrimLeft(line[2:], " \t"), " ")
+	return fmt.Errorf("script: its first line asks for %q, which is not here", strings.TrimSpace(interpreter))
+}
+
+// checkText refuses the text of a program of which a shell, or the kernel, would say only that something is not there: its lines end with CR LF, as they do
+// on Windows, or it begins with a byte order mark.
+func checkText(what, text string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	if strings.HasPrefix(text, "\ufeff") {
+		return fmt.Errorf("%s: it begins with a byte order mark (U+FEFF): want it without", what)
+	}
+	if n := strings.Count(text, "\n"); n > 0 && strings.Count(text, "\r\n") == n {
+		return fmt.Errorf("%s: its lines end with CR LF: want LF alone; the CR would be a part of each command", what)
+	}
+	return nil
+}
+
+// firstLine is the first line of a file, with its line break, or the beginning of it.
+func firstLine(file string) string {
+	f, err := os.Open(file)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	line, _ := bufio.NewReader(io.LimitReader(f, 4<<10)).ReadString('\n')
+	return line
+}
