@@ -171,6 +171,11 @@ func TestExtremeNumbers(t *testing.T) {
 			}
 		}
 	}
+	e.call("PUT", fmt.Sprintf("/default/job/a/execution/%d/stop", id), "").want(200)
+	log := e.call("GET", fmt.Sprintf("/default/execution/%d/log?follow=1", id), "", "Last-Event-ID", numbers[0]).want(200)
+	if !strings.Contains(string(log.body), "event: end\n") {
+		t.Errorf("a log after its end: %s", log.body)
+	}
 	for _, n := range numbers[:3] {
 		e.call("GET", "/events", "", "Last-Event-ID", "-"+n).code(400, "invalid_parameter")
 		e.call("GET", "/default/execution/1?wait="+n, "").code(400, "invalid_parameter")
