@@ -34,8 +34,8 @@ func TestPagesOfLog(t *testing.T) {
 	e.call("POST", "/default/jobs", jobNamed("a")).want(201)
 	id, at := e.start("a", ""), time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	other := e.agent("a", e.start("a", ""))
-	a := e.agent("a", id).says(subjects.Started, at)
-	for i := range 40 { // messages of 7 lines, others between
+	a := e.agent("a", id).says(subjects.Started, at).says(subjects.Completed, at) // else it is lost while this test reads
+	for i := range 40 {                                                           // messages of 7 lines, others between
 		a.logs(0, at, numbered(7*i+1, 7*i+7)...)
 		other.logs(0, at, "of another")
 	}
@@ -86,8 +86,6 @@ func TestPagesOfLog(t *testing.T) {
 		}
 	})
 	t.Run("after an event of the log that is followed", func(t *testing.T) {
-		e.agent("a", id)
-		a.says(subjects.Completed, at)
 		var event string
 		for one := range e.listen(t.Context(), log+"?follow=1") {
 			if strings.Contains(one.Data, "line 14\"") {
