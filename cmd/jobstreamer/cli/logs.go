@@ -3,6 +3,7 @@ package cli
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -26,6 +27,7 @@ type logWish struct {
 	follow, bare bool
 	steps        []string
 	format       string
+	shown        bool // a line was printed
 }
 
 func (c *CLI) logsCommand() *cobra.Command {
@@ -38,7 +40,10 @@ func (c *CLI) logsCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return s.logs(job, id, &wish)
+		if err := s.logs(job, id, &wish); err != nil || wish.shown || len(wish.steps) == 0 {
+			return err
+		}
+		return s.checkSteps(job, id, wish.steps)
 	})
 	cmd.Long = `Prints what an execution wrote, a line each: time, stream, step, and the text. With --follow it goes on until the execution has ended.`
 	cmd.Example = `  jobstreamer logs 4711
@@ -153,8 +158,11 @@ func printIf(l rest.LogLine, print func(rest.LogLine) error) error {
 func (s *session) logLine(wish *logWish) func(rest.LogLine) error {
 	p := s.out()
 	return func(l rest.LogLine) (err error) {
+		if len(wish.steps) > 0 && !slices.Contains(wish.steps, l.Step) {
+			return nil
+		}
+		wish.shown = true
 		switch {
-		case len(wish.steps) > 0 && !slices.Contains(wish.steps, l.Step):
 		case wish.format == "json":
 			err = json.NewEncoder(p).Encode(l)
 		case wish.bare:
@@ -164,6 +172,24 @@ func (s *session) logLine(wish *logWish) func(rest.LogLine) error {
 		}
 		return err
 	}
+}
+
+// checkSteps refuses steps that the execution does not have.
+func (s *session) checkSteps(job string, id int64, steps []string) error {
+	e, err := s.client.Execution(s.ctx, s.app, job, id)
+	if err != nil {
+		return err
+	}
+	var known []string
+	for _, x := range e.StepExecutions {
+		known = append(known, x.StepName)
+	}
+	for _, step := range steps {
+		if !slices.Contains(known, step) {
+			return fmt.Errorf("--step %s: execution %d of %s has not run such a step; it has run %s", step, id, e.Job, cmp.Or(strings.Join(known, ", "), "none"))
+		}
+	}
+	return nil
 }
 
 // logText is a line of output as the server writes it too; on a terminal with the local time.
