@@ -20,7 +20,7 @@ func TestReadJSON(t *testing.T) {
 		errs []string // or what is wrong
 	}{
 		"an empty object":               {body: `{}`, want: &rest.Submission{}},
-		"no members are as good too":    {body: `{"parameters":{}}`, want: &rest.Submission{}},
+		"no members are as good too":    {body: `{"parameters":{}}`, want: &rest.Submission{Parameters: map[string]string{}}},
 		"null is as good as absent":     {body: `{"parameters":null}`, want: &rest.Submission{}},
 		"scalars are their text":        {body: `{"parameters":{"a":"1","b":2.50,"c":true,"d":1e3}}`, want: &rest.Submission{Parameters: map[string]string{"a": "1", "b": "2.50", "c": "true", "d": "1e3"}}},
 		"unicode and escapes":           {body: `{"parameters":{"\u00e4/~":"\ud83d\ude00"}}`, want: &rest.Submission{Parameters: map[string]string{"ä/~": "😀"}}},

@@ -82,7 +82,7 @@ class Attempt:
         self.group = self.wish = None  # the process group that runs; how the body has to end: stop or drop
         self.lost_before = execution.get("log_dropped") or 0  # log lines, by earlier attempts
         self.lossy, self.tail, self.gap, self.lost = False, [], 0, 0  # see log()
-        self.stored = self.next_try = 0
+        self.message, self.sent, self.stored, self.next_try, self.writing = None, 0, 0, 0, asyncio.Lock()
 
     def subject(self, kind, who):
         return f"jobstreamer.{kind}.{self.app}.{self.job}.{self.id}.{who}"
@@ -267,9 +267,9 @@ class Agent:
                 steps[i + 1].update(batch_status="started", start_time=now())
                 if not await self.store(a, a.result("started", steps=news)):
                     return self.forget(a, f"given up after step {name}, exit code {code}")
-        if a.tail:  # one more try; what cannot be stored now is lost
-            await self.log(a, "stdout", "", [])
-            a.lost, a.tail = a.lost + len(a.tail), []
+        await self.log(a, "stdout", "", [])  # one more try; what cannot be stored now is lost
+        a.lost += len(a.tail) + len(a.message["lines"] if a.message else [])
+        a.tail, a.message = [], None
         end = a.result(status, exit_status=status.upper(), exception=fault, steps=news, log_dropped=a.lost_before + a.lost)
         await self.finish(a, end, self.data / f"{a.handling}.end")
 
@@ -325,30 +325,37 @@ class Agent:
         """Stores lines before it returns, so that a body that writes faster waits at its pipe. While nothing can be
         stored for PATIENCE seconds, or the job is lossy, it does not wait: the newest TAIL lines are kept for later."""
         about = {"time": now(), "level": level, "stream": stream, "step": step}
-        a.tail += [{**about, "message": line} for line in lines]
-        while a.tail:
-            if time.monotonic() >= a.next_try:
-                size = count = 0
-                while count < len(a.tail) and size < 30_000:  # 64 KiB as JSON, with room for what is escaped
-                    size, count = size + 150 + len(pack(a.tail[count]["message"])), count + 1
-                message = {"attempt": a.name["attempt"], "dropped": a.gap, "lines": a.tail[:count]}
-                if await self.put(a.subject("log", a.agent), message):
-                    del a.tail[:count]
-                    a.gap, a.stored = 0, time.monotonic()
-                    continue
-                a.next_try = time.monotonic() + 0.5
-            a.stored = a.stored or time.monotonic()
-            if time.monotonic() - a.stored > (0 if a.lossy else 2 if a.wish else PATIENCE):
-                gone = max(0, len(a.tail) - TAIL)
-                del a.tail[:gone]
-                a.gap, a.lost = a.gap + gone, a.lost + gone
-                return
-            await asyncio.sleep(0.1)
+        async with a.writing:  # stdout and stderr, one after the other
+            a.tail += [{**about, "message": line} for line in lines]
+            while a.tail or a.message:
+                if time.monotonic() >= a.next_try:
+                    if not a.message:
+                        a.message, a.sent = self.next_message(a), a.sent + 1
+                    if await self.put(a.subject("log", a.agent), a.message, f"{a.handling}-{a.sent}"):
+                        a.message, a.stored = None, time.monotonic()
+                        continue
+                    a.next_try = time.monotonic() + 0.5
+                a.stored = a.stored or time.monotonic()
+                if time.monotonic() - a.stored > (0 if a.lossy else 2 if a.wish else PATIENCE):
+                    gone = max(0, len(a.tail) - TAIL)
+                    del a.tail[:gone]
+                    a.gap, a.lost = a.gap + gone, a.lost + gone
+                    return
+                await asyncio.sleep(0.1)
 
-    async def put(self, subject, message):
-        """Publishes a message of output and reports whether the stream has stored it."""
+    def next_message(self, a):
+        size = count = 0
+        while count < len(a.tail) and size < 30_000:  # 64 KiB as JSON, with room for what is escaped
+            size, count = size + 150 + len(pack(a.tail[count]["message"])), count + 1
+        message = {"attempt": a.name["attempt"], "dropped": a.gap, "lines": a.tail[:count]}
+        del a.tail[:count]
+        a.gap = 0
+        return message
+
+    async def put(self, subject, message, id):
+        """Publishes a message of output and reports whether the stream has stored it. A repeat is not stored twice."""
         with contextlib.suppress(*UNSURE):
-            answer = await self.nc.request(subject, pack(message), timeout=2)
+            answer = await self.nc.request(subject, pack(message), timeout=2, headers={"Nats-Msg-Id": id})
             return "error" not in json.loads(answer.data)
         return False
 
@@ -369,7 +376,8 @@ class Agent:
         a.end_group()  # if the wish came while the process was made
         readers = [asyncio.create_task(self.read(a, stream, env["JOBSTREAMER_STEP"], reader))
                    for stream, reader in (("stdout", p.stdout), ("stderr", p.stderr))]
-        code = await p.wait()
+        while (code := p.returncode) is None:  # wait() waits for whoever holds the pipes, too
+            await asyncio.sleep(0.02)
         kill(a.group)  # what the command left in the background
         self.end_marked(*(f"JOBSTREAMER_{name}={env['JOBSTREAMER_' + name]}" for name in ("EXECUTION_ID", "ATTEMPT", "STEP")))
         a.group = None

@@ -175,3 +175,12 @@ func TestWords(t *testing.T) {
 		t.Errorf("bars %s", got)
 	}
 }
+
+// What a log does not have is said where people look at an execution.
+func TestMissingLines(t *testing.T) {
+	for dropped, want := range map[int64]string{0: "", 1: "1 line of output is missing", 12: "12 lines of output are missing"} {
+		if got := missing(&rest.Execution{LogDropped: dropped}); got != want {
+			t.Errorf("missing(%d) = %q, want %q", dropped, got, want)
+		}
+	}
+}
