@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -100,6 +101,14 @@ var bytePatterns = []bytePattern{ // the longer first: a mark of UTF-16 begins o
 	{"\xff\xfe", 2, "UTF-16", decodeUTF16(binary.LittleEndian)},
 	{"\x00<", 0, "UTF-16", decodeUTF16(binary.BigEndian)},
 	{"<\x00", 0, "UTF-16", decodeUTF16(binary.LittleEndian)},
+}
+
+// LooksEncoded reports whether a text begins as XML does in an encoding that
+// does not begin like ASCII, such as UTF-16.
+func LooksEncoded(data []byte) bool {
+	return bytes.HasPrefix(data, []byte(ebcdic)) || slices.ContainsFunc(bytePatterns, func(p bytePattern) bool {
+		return p.family != utf8Name && bytes.HasPrefix(data, []byte(p.begins))
+	})
 }
 
 // ebcdic is "<?xm" in EBCDIC. Which of its code pages a text is in, its declaration
