@@ -159,6 +159,16 @@ func decodeXML(data []byte, charset string) ([]byte, *FieldError) {
 	return text, nil
 }
 
+// DecodeXML returns an XML text in UTF-8, from any encoding that job XML may
+// have. Its error is an [Errors].
+func DecodeXML(data []byte) ([]byte, error) {
+	text, fault := decodeXML(data, "")
+	if fault != nil {
+		return nil, Errors{*fault}
+	}
+	return text, nil
+}
+
 // undecoded is the fault of a text whose bytes at an offset are not of its encoding.
 func undecoded(text []byte, offset int, name string) *FieldError {
 	p := newPlace(text)
