@@ -24,7 +24,7 @@ const DefaultApp = "default"
 type Job struct {
 	App        string          `json:"app"`
 	Name       string          `json:"name,omitempty"`
-	Token      string          `json:"token,omitempty"` // the name that it has in subjects and keys: its first one, if that was free
+	Token      string          `json:"token,omitempty"` // what stands for it in subjects and keys: the key of its first name, if that was free
 	CreateTime subjects.Time   `json:"create_time"`
 	UpdateTime subjects.Time   `json:"last_updated_time"`
 	Definition json.RawMessage `json:"definition,omitempty"` // none: there is no job here, only a NameOf
@@ -44,7 +44,7 @@ type Notation struct {
 func EditOf(e Entry[Job]) uint64 { return cmp.Or(e.Value.Edit, e.Revision) }
 
 // Key is the job's key in the buckets jobs, schedules and locks.
-func (j *Job) Key() string { return JobKey(j.App, cmp.Or(j.Token, j.Name)) }
+func (j *Job) Key() string { return JobKey(j.App, cmp.Or(j.Token, NameKey(j.Name))) }
 
 // JobKey is the key of a job, by its token, in the buckets jobs, schedules and locks.
 func JobKey(app, token string) string { return app + "." + token }
@@ -136,6 +136,7 @@ type Execution struct {
 	RestartPosition string               `json:"restart_position,omitempty"`   // where a restart of this one begins
 	StartPosition   string               `json:"start_position,omitempty"`     // where this one, a restart, begins
 	Definition      json.RawMessage      `json:"definition,omitempty"`         // until it has ended
+	JobName         string               `json:"job_name,omitempty"`           // that the job was made with, if its key was made of it
 	Before          []subjects.StepState `json:"before,omitempty"`             // steps of the executions that this one restarts
 	FireKey         string               `json:"fire_key,omitempty"`
 	Monitored       string               `json:"monitored,omitempty"`  // what the time monitor did, or is about to: once

@@ -13,7 +13,8 @@ import (
 )
 
 // A job can be renamed while it runs, is scheduled and has a history. So all that is kept of it, and what is on its way, is not
-// under its name but under its token, which never changes. It is the name that the job was made with. Bucket jobs says which is whose:
+// under its name but under its token, which never changes. It is the key of the name that the job was made with (see [NameKey]); here
+// X and N stand for a name as well as for its key. Bucket jobs says which is whose:
 //
 //	made as X         a.X {name X}
 //	renamed to N      a.X {name N}              a.N {name_of X}
@@ -33,7 +34,7 @@ func (b *Bus) Job(ctx context.Context, app, token string) (Entry[Job], error) {
 
 // JobNamed is Job by the name that the job has now.
 func (b *Bus) JobNamed(ctx context.Context, app, name string) (Entry[Job], error) {
-	at, err := b.jobsKey(ctx, app, name)
+	at, err := b.jobsKey(ctx, app, NameKey(name))
 	if err == nil && at.Value.Name != name && at.Value.NameOf != "" {
 		at, err = b.jobsKey(ctx, app, at.Value.NameOf)
 	}
@@ -54,21 +55,21 @@ func (b *Bus) jobsKey(ctx context.Context, app, token string) (Entry[Job], error
 
 // CreateJob writes a job whose name is free, and returns it with its token. Else the error is [ErrExists], or [ErrChanged].
 func (b *Bus) CreateJob(ctx context.Context, j Job) (Entry[Job], error) {
-	if err := checkName(&j); err != nil {
+	if err := CheckJobName(j.Name); err != nil {
 		return Entry[Job]{}, err
 	}
-	j.Token, j.NameOf, j.Edit = j.Name, "", 0
-	at, err := b.jobsKey(ctx, j.App, j.Name)
+	j.Token, j.NameOf, j.Edit = NameKey(j.Name), "", 0
+	at, err := b.jobsKey(ctx, j.App, j.Token)
 	switch {
 	case errors.Is(err, ErrNotFound):
 		revision, err := b.Jobs.Create(ctx, j.Key(), j)
 		return Entry[Job]{Key: j.Key(), Value: j, Revision: revision}, err
 	case err != nil:
 		return at, err
-	case at.Value.Name == j.Name || at.Value.NameOf != "":
+	case NameKey(at.Value.Name) == j.Token || at.Value.NameOf != "":
 		return at, fmt.Errorf("create job %s: %w", j.Key(), ErrExists)
 	}
-	j.Token = j.Name[:min(len(j.Name), subjects.MaxName-9)] + "-" + strings.ToLower(rand.Text()[:8])
+	j.Token = j.Token[:min(len(j.Token), subjects.MaxName-9)] + "-" + strings.ToLower(rand.Text()[:8])
 	name(&at, j.Token)
 	revision, err := b.writeJobs(ctx, []jobWrite{{j.Key(), &j, 0}, {at.Key, &at.Value, at.Revision}})
 	return Entry[Job]{Key: j.Key(), Value: j, Revision: revision}, err
@@ -77,25 +78,26 @@ func (b *Bus) CreateJob(ctx context.Context, j Job) (Entry[Job], error) {
 // RenameJob writes j, which has another name than was, the job as it was read. The error is [ErrExists] if another job has that
 // name, or [ErrChanged].
 func (b *Bus) RenameJob(ctx context.Context, was Entry[Job], j Job) (revision uint64, err error) {
-	if err := checkName(&j); err != nil {
+	if err := CheckJobName(j.Name); err != nil {
 		return 0, err
 	}
 	j.Edit = 0
 	writes := []jobWrite{{was.Key, &j, was.Revision}}
-	if j.Name == j.Token {
+	key := NameKey(j.Name)
+	if key == j.Token {
 		if j.NameOf != "" {
 			return 0, fmt.Errorf("rename job %s: %w", was.Key, ErrExists)
 		}
 	} else {
-		at, err := b.jobsKey(ctx, j.App, j.Name)
+		at, err := b.jobsKey(ctx, j.App, key)
 		switch {
 		case errors.Is(err, ErrNotFound):
-			if at, err = b.vacant(ctx, j.App, j.Name); err != nil {
+			if at, err = b.vacant(ctx, j.App, key); err != nil {
 				return 0, err
 			}
 		case err != nil:
 			return 0, err
-		case at.Value.Name == j.Name || at.Value.NameOf != "":
+		case NameKey(at.Value.Name) == key || at.Value.NameOf != "":
 			return 0, fmt.Errorf("rename job %s: %s: %w", was.Key, at.Key, ErrExists)
 		}
 		name(&at, j.Token)
@@ -125,19 +127,13 @@ func name(at *Entry[Job], of string) {
 	at.Value.NameOf = of
 }
 
-func checkName(j *Job) error {
-	if !subjects.ValidName(j.Name) {
-		return &FieldError{Path: "/id", Want: "1 to 128 of the characters A-Z a-z 0-9 _ -", Got: j.Name}
-	}
-	return nil
-}
-
 // withoutName adds to writes that the name of was is not its name any more, if another key says that it is.
 func (b *Bus) withoutName(ctx context.Context, writes []jobWrite, was Job) ([]jobWrite, error) {
-	if was.Name == was.Token {
+	key := NameKey(was.Name)
+	if key == was.Token {
 		return writes, nil
 	}
-	at, err := b.jobsKey(ctx, was.App, was.Name)
+	at, err := b.jobsKey(ctx, was.App, key)
 	if err != nil {
 		return nil, err
 	}
@@ -149,8 +145,8 @@ func (b *Bus) withoutName(ctx context.Context, writes []jobWrite, was Job) ([]jo
 }
 
 // vacant is a key that has no value, at the revision of the marker of what was deleted there.
-func (b *Bus) vacant(ctx context.Context, app, name string) (Entry[Job], error) {
-	e := Entry[Job]{Key: JobKey(app, name), Value: Job{App: app}}
+func (b *Bus) vacant(ctx context.Context, app, key string) (Entry[Job], error) {
+	e := Entry[Job]{Key: JobKey(app, key), Value: Job{App: app}}
 	m, err := b.ask(ctx, subjects.BucketStream(subjects.JobsBucket), lastOf(b.Jobs.Subject(e.Key)))
 	switch {
 	case errors.Is(err, ErrNotFound):

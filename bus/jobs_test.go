@@ -63,7 +63,16 @@ func (b jobsOf) found(names ...string) string {
 }
 
 func TestNamesOfJobs(t *testing.T) {
-	t.Parallel()
+	for _, names := range [][]string{{"X", "Y", "Z"}, {"X.1", "夜間バッチ", "Z"}, {"X", "Y.", "夜"}} {
+		t.Run(strings.Join(names, ", "), func(t *testing.T) {
+			t.Parallel()
+			nameJobs(t, strings.NewReplacer("X", names[0], "Y", names[1], "Z", names[2]), names)
+		})
+	}
+}
+
+// nameJobs makes, renames and deletes jobs X, Y and Z, whose names of now are those that called writes.
+func nameJobs(t *testing.T, called *strings.Replacer, names []string) {
 	b := bustest.Open(t, bustest.Server(t), bus.Config{})
 	for _, step := range []struct {
 		do   string // create NAME MARK, rename FROM TO, delete NAME
@@ -98,6 +107,7 @@ func TestNamesOfJobs(t *testing.T) {
 	} {
 		bus := jobsOf{t, b}
 		var verb, one, two string
+		step.do, step.want = called.Replace(step.do), called.Replace(step.want)
 		_, _ = fmt.Sscan(step.do, &verb, &one, &two)
 		var err error
 		switch verb {
@@ -111,7 +121,7 @@ func TestNamesOfJobs(t *testing.T) {
 		if !errors.Is(err, step.err) {
 			t.Fatalf("%s: %v, want %v", step.do, err, step.err)
 		}
-		if got := bus.found("X", "Y", "Z"); got != step.want {
+		if got := bus.found(names...); got != step.want {
 			t.Fatalf("%s: %q, want %q", step.do, got, step.want)
 		}
 	}
@@ -139,7 +149,7 @@ func TestNamesOfJobsInARace(t *testing.T) {
 }
 
 func raceForNames(t *testing.T, n int, open func() *bus.Bus) {
-	names := []string{"A", "B", "C", "D", "E"}
+	names := []string{"A", "B.1", "B.2", "D", "夜"}
 	var mu sync.Mutex
 	there := map[string]bool{} // marks of jobs
 	note := func(mark string, is bool) {
@@ -178,7 +188,8 @@ func raceForNames(t *testing.T, n int, open func() *bus.Bus) {
 	b := jobsOf{t, open()}
 	var got, want []string
 	for _, s := range strings.Fields(b.found(names...)) {
-		got = append(got, s[2:])
+		_, mark, _ := strings.Cut(s, "=")
+		got = append(got, mark)
 	}
 	for mark, is := range there {
 		if is {

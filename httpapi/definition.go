@@ -55,8 +55,8 @@ func (f *format) readJob(data []byte, v *sentJob) (err error) {
 
 // call gives the job the name that was sent beside its definition.
 func (v *sentJob) call(name string) error {
-	if !subjects.ValidName(name) {
-		return faults{{Pointer: "/job~1name", Detail: "want " + wantName, Got: cut(name)}}
+	if !jsl.ValidID(name) {
+		return faults{{Pointer: "/job~1name", Detail: "want " + jsl.WantID, Got: cut(name)}}
 	}
 	v.ID = name
 	return nil
@@ -122,11 +122,12 @@ func (v *sentJob) over(was *bus.Job, app string, set func(*bus.Settings)) (bus.J
 			is.Settings = was.Settings
 		}
 		if v.drawn {
-			old, err := jsl.ParseJSON(was.Definition)
+			old, err := jsl.Restore(was.Definition)
 			if err != nil {
 				return is, err
 			}
 			def.Restartable, def.Pool, def.Priority, def.OnAgentLost, def.MaxAttempts, def.Log = old.Restartable, old.Pool, old.Priority, old.OnAgentLost, old.MaxAttempts, old.Log
+			def.Namespace = old.Namespace
 			if v.beside.Exclusive == nil && !v.whole {
 				def.Exclusive = old.Exclusive
 			}
@@ -140,7 +141,7 @@ func (v *sentJob) over(was *bus.Job, app string, set func(*bus.Settings)) (bus.J
 
 // readDiagram reads the job of a diagram that was sent at a place of a body.
 func readDiagram(text, at string) (*jsl.Job, error) {
-	j, err := jsl.Parse(jsl.BPMN, []byte(text))
+	j, err := jsl.ParseCharset(jsl.BPMN, []byte(text), "utf-8") // whatever it declares: its letters came in another text
 	var errs jsl.Errors
 	if !errors.As(err, &errs) {
 		return j, err

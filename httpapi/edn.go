@@ -256,13 +256,11 @@ func (e *ednWriter) instant(t subjects.Time) {
 
 // definition writes a job that is kept as JSON.
 func (e *ednWriter) definition(data []byte) {
-	j, err := jsl.ParseJSON(data)
-	if err == nil {
-		var text []byte
-		if text, err = j.Format(jsl.EDN); err == nil {
-			e.Write(bytes.TrimSpace(text))
-			return
-		}
+	j, _ := jsl.Restore(data) // what of it is understood
+	text, err := j.Format(jsl.EDN)
+	if err != nil {
+		e.err = err
+		return
 	}
-	e.err = err
+	e.Write(bytes.TrimSpace(text))
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+	"github.com/job-streamer/job-streamer-control-bus/jsl"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
@@ -56,10 +57,11 @@ func (s *Server) events(ctx context.Context, in *getEvents) (*streamed, error) {
 
 // eventsConsumer is what reads the records that are asked for.
 func (s *Server) eventsConsumer(ctx context.Context, in *getEvents) (cfg jetstream.OrderedConsumerConfig, err error) {
-	for name, value := range map[string]string{"app": in.App, "job": in.Job} {
-		if value != "" && !subjects.ValidName(value) {
-			return cfg, parameterError(name, wantName, cut(value))
-		}
+	if in.App != "" && !subjects.ValidName(in.App) {
+		return cfg, parameterError("app", wantName, cut(in.App))
+	}
+	if in.Job != "" && !jsl.ValidID(in.Job) {
+		return cfg, parameterError("job", jsl.WantID, cut(in.Job))
 	}
 	token, ok := s.cfg.Index.Token(in.App, in.Job)
 	if !ok { // it may be made later, or in each application

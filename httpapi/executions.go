@@ -121,7 +121,7 @@ func (s *Server) begun(ctx context.Context, e *bus.Execution, created bool, err 
 }
 
 func executionURL(e *rest.Execution) string {
-	return "/" + e.App + "/job/" + e.Job + "/execution/" + strconv.FormatInt(e.ExecutionID, 10)
+	return jobURL(e.App, e.Job) + "/execution/" + strconv.FormatInt(e.ExecutionID, 10)
 }
 
 // await returns the execution when it has ended, or as it is after the time.

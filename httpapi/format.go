@@ -22,14 +22,15 @@ type format struct {
 	problem string   // of problems
 	form    jsl.Format
 	write   func(w io.Writer, v any) error
+	charset string // of a body, if its Content-Type has one
 }
 
 // formats in the order of our preference.
 var formats = []format{
-	{"application/json", nil, "application/problem+json", jsl.JSON, writeJSON},
-	{"application/edn", nil, "application/edn", jsl.EDN, writeEDN},
-	{"application/yaml", []string{"application/x-yaml", "text/yaml", "text/x-yaml"}, "application/yaml", jsl.YAML, writeYAML},
-	{"application/xml", []string{"text/xml"}, "application/problem+json", jsl.XML, writeXML}, // of jobs only
+	{"application/json", nil, "application/problem+json", jsl.JSON, writeJSON, ""},
+	{"application/edn", nil, "application/edn", jsl.EDN, writeEDN, ""},
+	{"application/yaml", []string{"application/x-yaml", "text/yaml", "text/x-yaml"}, "application/yaml", jsl.YAML, writeYAML, ""},
+	{"application/xml", []string{"text/xml"}, "application/problem+json", jsl.XML, writeXML, ""}, // of jobs only
 }
 
 var inJSON, inEDN = &formats[0], &formats[1]
@@ -58,7 +59,7 @@ func (f *format) read(data []byte, v any) error {
 
 // job reads a definition. Whether the text is in its format at all is another question than whether it is a job.
 func (f *format) job(data []byte) (*jsl.Job, error) {
-	j, err := jsl.Parse(f.form, data)
+	j, err := jsl.ParseCharset(f.form, data, f.charset)
 	return j, f.malformed(err)
 }
 
@@ -80,12 +81,20 @@ func formatOf(contentType, encoding string) (*format, error) {
 		return inJSON, nil
 	}
 	media, params, err := mime.ParseMediaType(contentType)
+	want := mediaTypes()
 	for i := range formats {
-		if charset := params["charset"]; err == nil && formats[i].of(media) && (charset == "" || strings.EqualFold(charset, "utf-8")) {
-			return &formats[i], nil
+		f := formats[i]
+		if err != nil || !f.of(media) {
+			continue
+		}
+		f.charset = params["charset"]
+		switch {
+		case f.charset == "" || strings.EqualFold(f.charset, "utf-8"), f.form == jsl.XML && jsl.KnownEncoding(f.charset):
+			return &f, nil
+		case f.form == jsl.XML:
+			want = "a charset that is known, such as utf-8, utf-16, shift_jis, windows-31j, euc-jp or iso-8859-1"
 		}
 	}
-	want := mediaTypes()
 	if media == "application/x-www-form-urlencoded" {
 		want += " (with curl: --json in place of -d)"
 	}
@@ -217,10 +226,7 @@ func writeYAML(w io.Writer, v any) error {
 // writeXML writes the job XML of a job, also of one in an answer with what became of it.
 func writeXML(w io.Writer, v any) error {
 	if j, ok := v.(rest.Job); ok {
-		parsed, err := jsl.ParseJSON(j.Definition)
-		if err != nil {
-			return fmt.Errorf("write XML: %w", err)
-		}
+		parsed, _ := jsl.Restore(j.Definition) // what of it is understood
 		v = *parsed
 	}
 	if done, err := writeJob(w, v, jsl.XML); done {

@@ -3,10 +3,12 @@ package httpapi
 import (
 	"context"
 	"errors"
+	"net/url"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/jsl"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
@@ -35,11 +37,14 @@ func validNames(app, job string) error {
 	switch {
 	case !subjects.ValidName(app):
 		return noApp(app)
-	case !subjects.ValidName(job):
-		return bus.NoSuchJob(app, cut(job))
+	case !jsl.ValidID(job):
+		return &nameError{"job", jsl.WantID, job}
 	}
 	return nil
 }
+
+// jobURL is the path of a job.
+func jobURL(app, job string) string { return "/" + app + "/job/" + url.PathEscape(job) }
 
 // located is an input with a [JobPath].
 type located interface{ jobPath() *JobPath }
@@ -47,8 +52,8 @@ type located interface{ jobPath() *JobPath }
 func (p *JobPath) jobPath() *JobPath { return p }
 
 // locate finds the token of the job that is called what the path says: for one who only reads, in the read model, and else where it
-// cannot be out of date: what is changed must not be a job that had the name a moment ago. A name that nobody has is taken for a
-// token: there may be executions that the read model has not seen.
+// cannot be out of date: what is changed must not be a job that had the name a moment ago. A name that nobody has is taken for the
+// key that it has: there may be executions that the read model has not seen.
 func (s *Server) locate(ctx context.Context, p *JobPath, reads bool) error {
 	if p.Job == "" { // the path of an execution without its job
 		return nil
@@ -62,6 +67,7 @@ func (s *Server) locate(ctx context.Context, p *JobPath, reads bool) error {
 		return nil
 	}
 	e, err := s.cfg.Bus.JobNamed(ctx, p.App, p.name)
+	p.Job = bus.NameKey(p.name)
 	switch {
 	case err == nil:
 		p.Job = e.Value.Token

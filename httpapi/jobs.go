@@ -89,12 +89,31 @@ func (s *Server) job(ctx context.Context, in *JobPath) (*index.Job, error) {
 		return nil, err
 	}
 	j := &index.Job{Job: e.Value, Revision: bus.EditOf(e)}
-	j.JSL, err = jsl.ParseJSON(e.Value.Definition)
-	return j, err
+	j.JSL, _ = jsl.Restore(e.Value.Definition) // as in the index: what of it is understood
+	return j, nil
 }
 
-func (s *Server) getJob(ctx context.Context, in *JobPath) (*tagged[rest.Job], error) {
-	j, err := s.job(ctx, in)
+// readJobPath is a job that is read, perhaps as XML.
+type readJobPath struct {
+	JobPath
+	Namespace string `query:"namespace" enum:"javaee,jakartaee" doc:"Of the XML: javaee (JSR-352) or jakartaee (Jakarta Batch). Without it, the one that the job came in, or javaee."`
+}
+
+// jobIn is the job with the namespace that is asked for.
+func (s *Server) jobIn(ctx context.Context, in *readJobPath) (*index.Job, error) {
+	j, err := s.job(ctx, &in.JobPath)
+	if err != nil || in.Namespace == "" || in.Namespace == j.JSL.Namespace {
+		return j, err
+	}
+	asked, def := *j, *j.JSL // what the read model has is not to be changed
+	def.Namespace = in.Namespace
+	asked.JSL = &def
+	asked.Definition, err = def.MarshalJSON()
+	return &asked, err
+}
+
+func (s *Server) getJob(ctx context.Context, in *readJobPath) (*tagged[rest.Job], error) {
+	j, err := s.jobIn(ctx, in)
 	if err != nil {
 		return nil, err
 	}
@@ -103,8 +122,8 @@ func (s *Server) getJob(ctx context.Context, in *JobPath) (*tagged[rest.Job], er
 	return &tagged[rest.Job]{etag(j.Revision), v[0]}, err
 }
 
-func (s *Server) getDefinition(ctx context.Context, in *JobPath) (*tagged[jsl.Job], error) {
-	j, err := s.job(ctx, in)
+func (s *Server) getDefinition(ctx context.Context, in *readJobPath) (*tagged[jsl.Job], error) {
+	j, err := s.jobIn(ctx, in)
 	if err != nil {
 		return nil, err
 	}
@@ -192,7 +211,7 @@ func (s *Server) writeJob(ctx context.Context, at NamedPath, sent *sentJob, p *P
 	if err != nil {
 		return nil, "", err
 	}
-	out = &saved[rest.Job]{status(did == what(true)), "/" + at.App + "/job/" + sent.ID, etag(e.Revision), s.whole(shown)}
+	out = &saved[rest.Job]{status(did == what(true)), jobURL(at.App, sent.ID), etag(e.Revision), s.whole(shown)}
 	addNotation(&out.Body, sent.notation())
 	out.Body.Warnings = s.cfg.Deployments.Missing(at.App, &sent.Job)
 	return out, token, nil

@@ -81,13 +81,14 @@ func (definition) Schema(huma.Registry) *huma.Schema {
 		return &huma.Schema{Type: "array", Items: &huma.Schema{Type: "object"}, Description: doc}
 	}
 	one := 1
-	steps := objects("What has steps is a flow, flows a split, decision a decision; anything else is a step, with a batchlet, a chunk or neither.")
+	steps := objects("What has steps is a flow, flows a split, decision a decision; anything else is a step, with a batchlet, a chunk or neither. " +
+		"In place of a batchlet a step may have a command for a shell, a string: the answer has the " + jsl.ShellBatchlet + " with the property command that it stands for.")
 	steps.MinItems = &one
 	return &huma.Schema{
 		Type: "object", Required: []string{"id", "steps"}, AdditionalProperties: false,
 		Description: "A job in the job language of JSR-352. The names are those of its XML with _ for -.",
 		Properties: map[string]*huma.Schema{
-			"id":    name("The job's name."),
+			"id":    {Type: "string", Description: "The job's name: " + jsl.WantID + "."},
 			"steps": steps,
 			"restartable": {
 				Description: "Default true.",
@@ -101,6 +102,7 @@ func (definition) Schema(huma.Registry) *huma.Schema {
 			"on_agent_lost": {Type: "string", Enum: []any{"failed", "requeue"}},
 			"log":           {Type: "string", Enum: []any{"complete", "lossy"}, Description: "Default complete: a job that writes faster than its lines can be stored waits."},
 			"max_attempts":  {Type: "integer", Description: "With requeue: how often it is tried in all."},
+			"namespace":     {Type: "string", Enum: []any{"javaee", "jakartaee"}, Description: "Of its XML. Default javaee."},
 		},
 		Examples: []any{map[string]any{
 			"id": "JOB-1",

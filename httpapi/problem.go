@@ -91,6 +91,11 @@ func (r *refusal) Error() string { return fmt.Sprint(r.status, r.errs) }
 // errPrecondition is an If-Match or If-None-Match that does not hold.
 var errPrecondition = errors.New("it is at another revision")
 
+// nameError is a part of a path that can be the name of nothing.
+type nameError struct{ parameter, want, got string }
+
+func (e *nameError) Error() string { return e.parameter + ": want " + e.want + ", got " + e.got }
+
 // unknownError is an outcome that is not known, of an execution whose id is.
 type unknownError struct {
 	id  int64
@@ -130,6 +135,7 @@ func judge(err error) *problem {
 	var (
 		state   *bus.StateError
 		field   *bus.FieldError
+		name    *nameError
 		found   faults
 		written jsl.Errors
 		bad     *malformedError
@@ -177,6 +183,8 @@ func judge(err error) *problem {
 		return invalid(http.StatusUnprocessableEntity, "invalid_body", faultsOfEntries(entries))
 	case errors.As(err, &field):
 		return invalid(http.StatusUnprocessableEntity, "invalid_body", faults{{Pointer: field.Path, Detail: "want " + field.Want, Got: cut(field.Got)}})
+	case errors.As(err, &name):
+		return invalid(http.StatusUnprocessableEntity, "invalid_parameter", faults{{Parameter: name.parameter, Detail: "want " + name.want, Got: cut(name.got)}})
 	case errors.As(err, &written):
 		return invalid(http.StatusUnprocessableEntity, "invalid_job", faultsOf(written))
 	case errors.As(err, &bad):

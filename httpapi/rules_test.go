@@ -75,8 +75,8 @@ func TestJobs(t *testing.T) {
 	e.call("DELETE", "/default/job/b", "").want(204)
 	e.call("GET", "/default/job/b", "").code(404, "no_such_job")
 	e.call("DELETE", "/default/job/b", "").code(404, "no_such_job")
-	e.call("GET", "/default/job/a%2Fb", "").code(404, "no_such_job")
-	e.call("GET", "/default/job/*", "").code(404, "no_such_job")
+	e.call("GET", "/default/job/a%2Fb", "").code(422, "invalid_parameter")
+	e.call("GET", "/default/job/*", "").code(422, "invalid_parameter")
 	e.call("GET", "/de.ault/job/a", "").code(404, "no_such_app")
 }
 
@@ -358,7 +358,7 @@ func TestRequests(t *testing.T) {
 		e.call("POST", "/default/job/big/executions", `{"parameters":{"a":"`+strings.Repeat("x", maxBody-200)+`"}}`).code(413, "body_too_large")
 	})
 	t.Run("what is no UTF-8 is refused by a problem like any other", func(t *testing.T) {
-		e.call("GET", "/default/job/%FF", "").code(404, "no_such_job")
+		e.call("GET", "/default/job/%FF", "").code(422, "invalid_parameter")
 		e.call("GET", "/%FF/jobs", "").code(404, "no_such_app")
 		e.call("GET", "/agent/%FF", "").code(404, "no_such_agent")
 		e.call("GET", "/%FF/execution/1/log", "").code(404, "no_such_app")

@@ -46,7 +46,7 @@ func (s *Server) putSchedule(ctx context.Context, in *putSchedule) (*scheduled, 
 	if err != nil {
 		return nil, err
 	}
-	return &scheduled{status(j.Schedule == nil), "/" + in.App + "/job/" + in.name + "/schedule", is}, nil
+	return &scheduled{status(j.Schedule == nil), jobURL(in.App, in.name) + "/schedule", is}, nil
 }
 
 type preview struct{ Sent body[rest.NewPreview] }

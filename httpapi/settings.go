@@ -36,7 +36,7 @@ func (s *Server) deleteExclusive(ctx context.Context, in *JobPath) (*struct{}, e
 
 func (s *Server) setExclusive(ctx context.Context, in JobPath, exclusive bool) (*answer[rest.Settings], error) {
 	return s.changeJob(ctx, in, func(j *bus.Job) error {
-		def, err := jsl.ParseJSON(j.Definition)
+		def, err := jsl.Restore(j.Definition)
 		if err == nil {
 			def.Exclusive = exclusive
 			j.Definition, err = def.MarshalJSON()

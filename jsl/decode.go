@@ -42,13 +42,14 @@ func covered(form Errors, path string) bool {
 	})
 }
 
-// fillDefaults sets the dispatch attributes that are not given.
+// fillDefaults sets what is not given of a job's attributes that are ours.
 func (j *Job) fillDefaults() {
 	j.Pool = cmp.Or(j.Pool, DefaultPool)
 	j.Priority = cmp.Or(j.Priority, PriorityNormal)
 	j.OnAgentLost = cmp.Or(j.OnAgentLost, LostFailed)
 	j.MaxAttempts = cmp.Or(j.MaxAttempts, DefaultMaxAttempts)
 	j.Log = cmp.Or(j.Log, LogComplete)
+	j.Namespace = cmp.Or(j.Namespace, JavaEE)
 }
 
 func (d *decoder) fault(f FieldError) {

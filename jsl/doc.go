@@ -28,6 +28,14 @@
 // of the XML with _ for -. Any attribute may hold #{...}; numbers and truth values are
 // then written as strings. A property's value may be a number or a truth value, and is its text.
 //
+// A step that runs a command in a shell has a short form, in JSON, YAML and EDN:
+//
+//	{"id": "greet", "command": "echo hello"}
+//
+// It is read as the batchlet [ShellBatchlet] with the property command, which is also what is written.
+//
+// An id of a job is any XML NCName: see [ValidID].
+//
 // # The other forms
 //
 // YAML has the same names. Its comments, anchors and tags are not kept: a job is written anew from the model.
@@ -38,6 +46,13 @@
 //
 // XML is the job XML of JSR-352, of either namespace or none, with children in any order. The attributes that dispatch a job
 // are not part of that language, and have a namespace of their own: https://github.com/job-streamer/dispatch.
+// A job that came in the namespace of Jakarta Batch is written in it again; in the other forms it has "namespace": "jakartaee".
+// A tab or a line break in an attribute is a space, as XML 1.0 section 3.3.3 has it, unless it is written as a
+// reference: a command of several lines has &#10; between them.
+//
+// XML may have any encoding that golang.org/x/text knows, such as UTF-16, Shift_JIS, Windows-31J, EUC-JP and ISO-8859-1. It is written
+// in UTF-8. A byte order mark says which one it is, else the charset of a Content-Type, else the XML declaration (RFC 7303
+// section 3). A declaration that the bytes contradict is refused, unless a charset was given: a text may have been converted on its way.
 //
 // # Diagrams
 //
@@ -58,6 +73,12 @@
 // Whatever the form that was read, a fault's place is a JSON pointer into the JSON form, and the line and
 // column (from 1, in characters) where it was written. All faults of a text are reported at once,
 // because whoever wrote it would otherwise mend them one request at a time.
+//
+// # Limits
+//
+// A job has at most 100,000 values, counted as in its JSON: each object, array and scalar is one. It is counted once,
+// when it is read, whatever form it came in. What was stored is read by [Restore], without limits and rules,
+// so nothing that was accepted once becomes unreadable.
 //
 // # Substitution works on the tree
 //

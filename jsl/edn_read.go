@@ -94,7 +94,7 @@ func (r *ednReader) value(depth int) (*node, *FieldError) {
 	if depth > maxDepth {
 		return nil, r.fault(wantDepth, "more")
 	}
-	if r.values++; r.values > 2*maxValues { // keys are values too
+	if r.values++; r.values > maxTokens { // keys are values too
 		return nil, r.fault(wantValues, "more")
 	}
 	if err := r.skip(depth); err != nil {

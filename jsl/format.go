@@ -3,6 +3,7 @@ package jsl
 import (
 	"bytes"
 	"fmt"
+	"strconv"
 )
 
 // Format is a written form of a job.
@@ -21,8 +22,16 @@ const (
 // maxDepth is how deep objects and arrays may be nested in any form.
 const maxDepth = 100
 
-// maxValues is how many values a text may have in any form. Each costs some hundred bytes while it is read, and more if it is at fault.
+// maxValues is how many values a job may have. They are those of its JSON, in
+// whatever form it was written: each object, array and scalar is one. So what
+// one form can hold the others can hold too.
 const maxValues = 100_000
+
+// maxTokens is how many parts a text may have: values, names, tags. It only
+// bounds what a text costs before its job can be counted, some hundred bytes
+// for each. No job within maxValues has as many in any form, even with all
+// defaults written out.
+const maxTokens = 3 * maxValues
 
 var (
 	wantDepth  = fmt.Sprintf("at most %d levels", maxDepth)
@@ -30,7 +39,13 @@ var (
 )
 
 // Parse reads a job. If the text is at fault the error is an [Errors] with all its faults.
-func Parse(f Format, data []byte) (*Job, error) {
+func Parse(f Format, data []byte) (*Job, error) { return ParseCharset(f, data, "") }
+
+// ParseCharset is Parse of a text whose encoding is known from elsewhere, such
+// as from a Content-Type. It outranks what an XML declaration says, but not a
+// byte order mark. Forms other than XML are always in UTF-8. An empty charset
+// is not known.
+func ParseCharset(f Format, data []byte, charset string) (*Job, error) {
 	var read func([]byte) (*node, Errors)
 	switch f {
 	case JSON:
@@ -46,15 +61,32 @@ func Parse(f Format, data []byte) (*Job, error) {
 	default:
 		return nil, unknown(f, "json, yaml, edn, xml or bpmn")
 	}
+	if f == XML || f == BPMN {
+		var fault *FieldError
+		if data, fault = decodeXML(data, charset); fault != nil {
+			return nil, Errors{*fault}
+		}
+	}
 	n, faults := read(bytes.TrimPrefix(data, []byte("\ufeff")))
 	if n == nil {
 		return nil, faults
 	}
 	j, faults := decode(n, faults)
+	if len(faults) == 0 {
+		faults = countValues(j, n)
+	}
 	if len(faults) > 0 {
 		return nil, faults
 	}
 	return j, nil
+}
+
+// countValues returns a fault if a job, whose text begins at n, has more values than a job may have.
+func countValues(j *Job, n *node) Errors {
+	if got := write(j.fields()).size(); got > maxValues {
+		return Errors{{"", wantValues, strconv.Itoa(got), n.line, n.col}}
+	}
+	return nil
 }
 
 // Format writes a job, to be read by people. Reading it gives the same job. The error is an [Errors] if

@@ -40,7 +40,7 @@ func (g *generator) bool() Bool { return pick[Bool](g, "", "true", "false", "#{j
 func (g *generator) job() *Job {
 	g.ids = 0
 	j := &Job{
-		ID:          "JOB_" + strconv.Itoa(g.IntN(100)) + "-x",
+		ID:          pick(g, "JOB_", "夜間.", "007") + strconv.Itoa(g.IntN(100)) + "-x",
 		Restartable: g.bool(),
 		Properties:  g.properties(),
 		Listeners:   g.artifacts(),
@@ -50,6 +50,7 @@ func (g *generator) job() *Job {
 		OnAgentLost: pick(g, LostFailed, LostRequeue),
 		MaxAttempts: pick(g, 1, DefaultMaxAttempts, 9),
 		Log:         pick(g, LogComplete, LogLossy),
+		Namespace:   pick(g, JavaEE, JakartaEE),
 	}
 	j.Elements = g.elements(3)
 	return j

@@ -1,6 +1,6 @@
 package jsl
 
-// What the dispatch attributes of a [Job] may say.
+// What the attributes of a [Job] that JSR-352 does not have may say.
 const (
 	DefaultPool        = "default"
 	DefaultMaxAttempts = 3
@@ -8,6 +8,9 @@ const (
 	PriorityHigh   = "high"
 	PriorityNormal = "normal" // the default
 	PriorityLow    = "low"
+
+	JavaEE    = "javaee"    // the default: JSL 1.0 (JSR-352), http://xmlns.jcp.org/xml/ns/javaee
+	JakartaEE = "jakartaee" // JSL 2.0 (Jakarta Batch), https://jakarta.ee/xml/ns/jakartaee
 
 	LostFailed  = "failed"  // the default: an execution whose agent is lost has failed, and may be restarted
 	LostRequeue = "requeue" // it is requested again: its steps run at least once
@@ -18,7 +21,7 @@ const (
 
 // Job is a job definition.
 type Job struct {
-	ID          string // [A-Za-z0-9_-]{1,128}: it is a token of NATS subjects
+	ID          string // see [ValidID]
 	Restartable Bool   // default true
 	Properties  Properties
 	Listeners   []Artifact
@@ -33,6 +36,8 @@ type Job struct {
 	OnAgentLost string // LostFailed, LostRequeue; default LostFailed
 	MaxAttempts int    // with LostRequeue: how often it is tried in all; default DefaultMaxAttempts
 	Log         string // LogComplete, LogLossy; default LogComplete
+
+	Namespace string // of its XML: JavaEE or JakartaEE; default JavaEE. It means nothing to what runs
 }
 
 // Element is what jobs and flows consist of: a [*Step], [*Flow], [*Split] or [*Decision].

@@ -13,6 +13,26 @@ import (
 // ParseJSON reads a job. Its error is an [Errors] with all faults of the text.
 func ParseJSON(data []byte) (*Job, error) { return Parse(JSON, data) }
 
+// Restore reads a job that was stored, or that a control bus answered with: what
+// MarshalJSON once wrote, perhaps by another version. Neither the limits nor the
+// rules for new jobs apply, [Job.Resolve] judges it when it is to run. The job is
+// what could be understood of the text, never nil; with an error, which is an
+// [Errors], it must not be written back, as some of it would be lost.
+func Restore(data []byte) (*Job, error) {
+	j := &Job{}
+	n, faults := newJSONReader(data, 0).whole()
+	if n != nil {
+		d := &decoder{}
+		d.object(n, "", j.fields())
+		faults = append(faults, d.faults...)
+	}
+	j.fillDefaults()
+	if len(faults) > 0 {
+		return j, faults
+	}
+	return j, nil
+}
+
 // UnmarshalJSON is [ParseJSON].
 func (j *Job) UnmarshalJSON(data []byte) error {
 	parsed, err := ParseJSON(data)
@@ -76,6 +96,7 @@ type jsonReader struct {
 	dec    *jsontext.Decoder
 	data   []byte
 	values int // so far
+	most   int // of them; 0 for what is stored, which was counted before
 	place
 }
 
@@ -90,11 +111,18 @@ func readJSON(data []byte) (*node, Errors) {
 
 // parseJSON returns the tree of any text. Names that are there twice are left to the decoder, which goes on after them.
 func parseJSON(data []byte) (*node, Errors) {
-	r := &jsonReader{
-		dec:   jsontext.NewDecoder(bytes.NewBuffer(data), jsontext.AllowDuplicateNames(true)),
-		data:  data,
-		place: newPlace(data),
+	return newJSONReader(data, maxTokens).whole()
+}
+
+func newJSONReader(data []byte, most int) *jsonReader {
+	return &jsonReader{
+		dec:  jsontext.NewDecoder(bytes.NewBuffer(data), jsontext.AllowDuplicateNames(true)),
+		data: data, most: most, place: newPlace(data),
 	}
+}
+
+// whole reads the text to its end.
+func (r *jsonReader) whole() (*node, Errors) {
 	n, err := r.value(1)
 	if err == nil {
 		r.next()
@@ -112,12 +140,12 @@ func (r *jsonReader) value(depth int) (*node, error) {
 	kind := r.dec.PeekKind()
 	r.next()
 	n := &node{line: r.line, col: r.col}
-	if r.values++; r.values > maxValues {
+	if r.values++; r.most > 0 && r.values > r.most {
 		return nil, FieldError{string(r.dec.StackPointer()), wantValues, "more", r.line, r.col}
 	}
 	switch kind {
 	case '{', '[':
-		if depth > maxDepth {
+		if r.most > 0 && depth > maxDepth {
 			return nil, FieldError{string(r.dec.StackPointer()), wantDepth, "more", r.line, r.col}
 		}
 		if kind == '{' {

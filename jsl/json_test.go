@@ -18,7 +18,7 @@ func TestParseJSON(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := &Job{
-			ID: "JOB-1", Pool: "default", Priority: "normal", OnAgentLost: "failed", MaxAttempts: 3, Log: "complete",
+			ID: "JOB-1", Pool: "default", Priority: "normal", OnAgentLost: "failed", MaxAttempts: 3, Log: "complete", Namespace: "javaee",
 			Elements: []Element{&Step{ID: "STEP-1", Batchlet: &Artifact{"example.Batchlet",
 				Properties{{"z", "v"}, {"a", "1.50"}, {"b", "true"}}}}},
 		}

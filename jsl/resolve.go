@@ -91,12 +91,12 @@ func (s *scope) get(name string) string {
 	return ""
 }
 
-// dispatched substitutes in a job but for the attributes that dispatch it.
+// dispatched substitutes in a job but for the attributes that are ours.
 func (r *resolver) dispatched(n *node) {
 	var ours, jsl []member
 	for _, m := range n.members {
 		switch m.name {
-		case "exclusive", "pool", "priority", "on_agent_lost", "max_attempts", "log":
+		case "exclusive", "pool", "priority", "on_agent_lost", "max_attempts", "log", "namespace":
 			ours = append(ours, m)
 		default:
 			jsl = append(jsl, m)

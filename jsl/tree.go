@@ -55,6 +55,18 @@ func (n *node) get(name string) *node {
 	return nil
 }
 
+// size is how many values n is, with those in it.
+func (n *node) size() int {
+	size := 1
+	for _, m := range n.members {
+		size += m.value.size()
+	}
+	for _, item := range n.items {
+		size += item.size()
+	}
+	return size
+}
+
 // got is the node as an error shows it. Of objects and arrays only what they are.
 func (n *node) got() string {
 	switch n.kind {

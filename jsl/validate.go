@@ -3,13 +3,9 @@ package jsl
 import (
 	"fmt"
 	"math"
-	"regexp"
 )
 
 const wantAttempts = "a whole number from 1"
-
-// namePattern is what a NATS subject token and a KV key may be made of.
-var namePattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,128}$`)
 
 // stage says how much has been substituted already, and so which text may stay open.
 type stage int
@@ -55,8 +51,8 @@ func (v *validator) job(j *Job) {
 		return
 	}
 	v.characters("", write(j.fields()))
-	if !namePattern.MatchString(j.ID) {
-		v.fault("/id", "1 to 128 of the characters A-Z a-z 0-9 _ -", shown(j.ID))
+	if !ValidID(j.ID) {
+		v.fault("/id", WantID, shown(j.ID))
 	}
 	v.bool("/restartable", j.Restartable)
 	v.dispatch(j)
@@ -69,11 +65,12 @@ func (v *validator) job(j *Job) {
 
 func (v *validator) dispatch(j *Job) {
 	if j.Pool != "" && !namePattern.MatchString(j.Pool) {
-		v.fault("/pool", "1 to 128 of the characters A-Z a-z 0-9 _ -", shown(j.Pool))
+		v.fault("/pool", wantPool, shown(j.Pool))
 	}
-	v.oneOf("/priority", j.Priority, PriorityHigh, PriorityNormal, PriorityLow)
-	v.oneOf("/on_agent_lost", j.OnAgentLost, LostFailed, LostRequeue)
-	v.oneOf("/log", j.Log, LogComplete, LogLossy)
+	v.fixed("/priority", j.Priority, PriorityHigh, PriorityNormal, PriorityLow)
+	v.fixed("/on_agent_lost", j.OnAgentLost, LostFailed, LostRequeue)
+	v.fixed("/log", j.Log, LogComplete, LogLossy)
+	v.fixed("/namespace", j.Namespace, JavaEE, JakartaEE)
 	if j.MaxAttempts < 0 || j.MaxAttempts > math.MaxInt32 {
 		v.fault("/max_attempts", wantAttempts, fmt.Sprint(j.MaxAttempts))
 	}

@@ -46,8 +46,16 @@ func (v *validator) bool(path string, b Bool) {
 	v.oneOf(path, string(b), "true", "false")
 }
 
+// oneOf judges an attribute of the job language, in which a substitution may stand.
 func (v *validator) oneOf(path, value string, allowed ...string) {
-	if value != "" && !slices.Contains(allowed, value) && !v.open(value) {
+	if !v.open(value) {
+		v.fixed(path, value, allowed...)
+	}
+}
+
+// fixed judges an attribute that is taken as it is written.
+func (v *validator) fixed(path, value string, allowed ...string) {
+	if value != "" && !slices.Contains(allowed, value) {
 		last := len(allowed) - 1
 		v.fault(path, strings.Join(allowed[:last], ", ")+" or "+allowed[last], shown(value))
 	}

@@ -16,7 +16,7 @@ func (p attributePlace) member(name, value string) member {
 // placed yields the attributes of the element that was read last, with their places. Declarations of namespaces are left out.
 func (r *xmlReader) placed(start xml.StartElement) func(yield func(xml.Attr, attributePlace) bool) {
 	return func(yield func(xml.Attr, attributePlace) bool) {
-		places := attributePlaces(r.place, int(r.dec.InputOffset()))
+		places := attributePlaces(r.place, r.reached())
 		for i, a := range start.Attr {
 			if a.Name.Space == "xmlns" || a.Name.Space == "" && a.Name.Local == "xmlns" {
 				continue

@@ -17,6 +17,8 @@ type xmlReader struct {
 	space  string // namespace of the job
 	tokens int    // elements and ends so far
 	place         // of the token read last
+
+	input *attributeText // what dec reads
 }
 
 // readXML returns the tree of a text and its faults so far, or why it is no job XML.
@@ -26,16 +28,18 @@ func readXML(data []byte) (*node, Errors) {
 }
 
 func newXMLReader(data []byte) *xmlReader {
-	r := &xmlReader{dec: xml.NewDecoder(bytes.NewReader(data)), place: newPlace(data)}
-	r.dec.CharsetReader = func(label string, _ io.Reader) (io.Reader, error) {
-		return nil, fmt.Errorf("the encoding is %s, not UTF-8", label)
-	}
+	a := normalizeAttributes(data)
+	r := &xmlReader{dec: xml.NewDecoder(bytes.NewReader(a.text)), place: newPlace(data), input: a}
+	r.dec.CharsetReader = func(_ string, text io.Reader) (io.Reader, error) { return text, nil } // decodeXML was before us
 	return r
 }
 
+// reached returns the offset up to which the decoder has read, in the text as it was written.
+func (r *xmlReader) reached() int { return r.input.original(int(r.dec.InputOffset())) }
+
 // read reads the text by document.
 func (r *xmlReader) read(document func() (*node, error)) (*node, Errors) {
-	if bytes.Count(r.text, []byte{'='}) > 3*maxValues { // the decoder would read all attributes of an element at once
+	if r.input.count > maxTokens { // the decoder would read all attributes of an element at once
 		return nil, Errors{r.here("", wantValues, "more")}
 	}
 	n, err := document()
@@ -67,6 +71,9 @@ func (r *xmlReader) document() (*node, error) {
 		r.space = start.Name.Space
 		root = newObject(r.line, r.col)
 		r.attributes(root, "", start, xmlShapes["job"])
+		if r.space == jakartaee {
+			root.members = append(root.members, member{"namespace", newText(JakartaEE), r.line, r.col})
+		}
 		if err := r.children(root, "", "job", xmlShapes["job"], 1); err != nil {
 			return nil, err
 		}
@@ -91,14 +98,14 @@ func (r *xmlReader) token(path string) (xml.Token, error) {
 // tokenOrText returns the next element, end or text that is more than white space, which it trims.
 func (r *xmlReader) tokenOrText(path string) (xml.Token, error) {
 	for {
-		r.moveTo(int(r.dec.InputOffset()))
+		r.moveTo(r.reached())
 		t, err := r.dec.Token()
 		if err != nil {
 			return nil, err
 		}
 		switch t := t.(type) {
 		case xml.StartElement, xml.EndElement:
-			if r.tokens++; r.tokens > 2*maxValues {
+			if r.tokens++; r.tokens > maxTokens {
 				return nil, r.here(path, wantValues, "more")
 			}
 			return t, nil
@@ -258,10 +265,10 @@ func (r *xmlReader) explain(err error) FieldError {
 		f.Got = "the end of the text"
 	case errors.As(err, &syntax):
 		f.Got = cut(syntax.Msg, maxGot)
-	default:
-		f.Want, f.Got = "XML in UTF-8", cut(fmt.Sprint(err), maxGot)
+	default: // an XML declaration that is not one
+		f.Got = cut(fmt.Sprint(err), maxGot)
 	}
-	r.moveTo(int(r.dec.InputOffset()))
+	r.moveTo(r.reached())
 	f.Line, f.Column = r.line, r.col
 	return f
 }

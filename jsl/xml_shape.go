@@ -11,6 +11,14 @@ const (
 	jakartaee = "https://jakarta.ee/xml/ns/jakartaee"
 )
 
+// xmlRoot returns the attributes that the XML of a job of that namespace begins with.
+func xmlRoot(namespace string) []Property {
+	if namespace == JakartaEE {
+		return []Property{{"xmlns", jakartaee}, {"version", "2.0"}}
+	}
+	return []Property{{"xmlns", javaee}, {"version", "1.0"}}
+}
+
 // dispatchSpace is the namespace of the attributes of a job that are ours.
 const dispatchSpace = "https://github.com/job-streamer/dispatch"
 

@@ -16,10 +16,14 @@ func (e *element) attribute(name, value string) {
 	e.attributes = append(e.attributes, Property{name, value})
 }
 
-// formatXML writes the tree of a job as job XML of version 1.0, which Jakarta Batch reads as well.
+// formatXML writes the tree of a job as job XML of its namespace.
 func formatXML(n *node) []byte {
 	job := elementFrom("job", n)
-	head := []Property{{"xmlns", javaee}, {"version", "1.0"}}
+	head := xmlRoot("")
+	if i := slices.IndexFunc(job.attributes, func(a Property) bool { return a.Name == "namespace" }); i >= 0 {
+		head = xmlRoot(job.attributes[i].Value)
+		job.attributes = slices.Delete(job.attributes, i, i+1)
+	}
 	for i, a := range job.attributes {
 		if slices.Contains(dispatchNames, a.Name) {
 			if len(head) == 2 {

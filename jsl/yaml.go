@@ -78,7 +78,7 @@ func (r *yamlReader) value(y *yaml.Node, path string, depth int) *node {
 	if r.within > 0 {
 		r.aliased++
 	}
-	if depth > maxDepth || r.aliased > maxAliased || r.values > maxValues {
+	if depth > maxDepth || r.aliased > maxAliased || r.values > maxTokens {
 		if !r.fatal {
 			r.fault(y, path, fmt.Sprintf("%s, %s and %d aliased ones", wantDepth, wantValues, maxAliased), "more")
 		}

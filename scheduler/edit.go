@@ -23,7 +23,7 @@ func (s *Scheduler) Set(ctx context.Context, sc bus.Schedule) (rev uint64, err e
 		return 0, err
 	}
 	if _, err := s.bus.Job(ctx, sc.App, sc.Job); errors.Is(err, bus.ErrNotFound) {
-		return 0, bus.NoSuchJob(sc.App, sc.Job)
+		return 0, bus.NoSuchJob(sc.App, s.index.JobName(sc.App, sc.Job))
 	} else if err != nil {
 		return 0, err
 	}

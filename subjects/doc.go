@@ -10,8 +10,9 @@
 //	jobstreamer.event.<kind>...                              [Event]      bus -> whoever watches, core NATS
 //
 // Payloads are JSON with the field names of the REST API; times are RFC 3339 in UTC with milliseconds.
-// Application, job, pool and agent names match [NamePattern], so each is one token of a subject. A job that was renamed keeps its
-// token, the name that it was made with, in subjects, keys and messages; the name that it has now is the id of its definition.
+// Application, pool and agent names match [NamePattern], so each is one token of a subject. A job's name is any XML NCName, so
+// what stands for a job in subjects, keys and messages ("job") is its key, which matches [NamePattern] too: the name that it was made
+// with, or what the bus made of that, since renames do not change it. The name that it has now is the id of its definition.
 // An execution id is a positive integer, unique in the whole system.
 //
 // # Taking work
@@ -103,7 +104,7 @@
 //
 // The definition is the JSON form that the comment of package jsl describes; substitutions such as #{jobParameters['n']} are not resolved
 // yet, and a step without "next" and without a matching transition ends the job. What an agent cannot run it ends as failed, naming the
-// element. Processes get JOBSTREAMER_APP, JOBSTREAMER_JOB, JOBSTREAMER_EXECUTION_ID, JOBSTREAMER_ATTEMPT, JOBSTREAMER_STEP and JOBSTREAMER_PARAM_<NAME>
+// element. Processes get JOBSTREAMER_APP, JOBSTREAMER_JOB (the job's name, not its key), JOBSTREAMER_EXECUTION_ID, JOBSTREAMER_ATTEMPT, JOBSTREAMER_STEP and JOBSTREAMER_PARAM_<NAME>
 // for each parameter (ASCII letters in upper case, what is no letter or digit of ASCII is _). Two parameters that would be one variable end the execution as failed; the exception names both. With scheduled_for and scheduled_date
 // in the execution, a process gets them as JOBSTREAMER_SCHEDULED_FOR and JOBSTREAMER_SCHEDULED_DATE. The exit code is the step's exit status, and other than 0 it has failed.
 // The processes that a step has started end with it; on Linux those too that have left its process group.

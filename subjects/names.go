@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// NamePattern is what application, job, pool and agent names match, so that each is one token of a
-// subject and a part of a key.
+// NamePattern is what application, pool and agent names and the keys of jobs match, so that each is one
+// token of a subject and a part of a key.
 const NamePattern = `^[A-Za-z0-9_-]{1,128}$`
 
 // MaxName is how long a name may be.
@@ -16,7 +16,7 @@ const MaxName = 128
 
 var namePattern = regexp.MustCompile(NamePattern)
 
-// ValidName says whether s can be the name of an application, a job, a pool or an agent.
+// ValidName says whether s can be the name of an application, a pool or an agent, or the key of a job.
 func ValidName(s string) bool { return namePattern.MatchString(s) }
 
 // Streams. All of them, and the buckets, carry the prefix, since a NATS account may be shared.

@@ -25,7 +25,7 @@ func (c *jobCache) get(definition []byte, params, system map[string]string) (*js
 	open := bytes.Contains(definition, []byte("#{")) || bytes.Contains(definition, []byte(`\u00`)) // or so written
 	if job == nil {
 		var err error
-		if job, err = jsl.ParseJSON(definition); err != nil {
+		if job, err = jsl.Restore(definition); err != nil { // Resolve judges it
 			return nil, err
 		}
 		if !open {

@@ -18,7 +18,7 @@ import (
 )
 
 // Shell is the batchlet that runs a command or a script.
-const Shell = "org.jobstreamer.batch.ShellBatchlet"
+const Shell = jsl.ShellBatchlet
 
 // errTimeout is the cause of the end of a process that took too long.
 var errTimeout = errors.New("time is over")

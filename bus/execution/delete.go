@@ -63,7 +63,7 @@ func (s *Service) DeleteJob(ctx context.Context, app, job string, revision uint6
 func (s *Service) deleteJob(ctx context.Context, app, job string, revision uint64, keepHistory bool) error {
 	e, err := s.b.Job(ctx, app, job)
 	if errors.Is(err, bus.ErrNotFound) {
-		return bus.NoSuchJob(app, job)
+		return bus.NoSuchJob(app, s.x.JobName(app, job))
 	}
 	if err != nil {
 		return err
@@ -71,8 +71,8 @@ func (s *Service) deleteJob(ctx context.Context, app, job string, revision uint6
 	if revision != 0 && bus.EditOf(e) != revision {
 		return bus.ErrChanged
 	}
-	if keepHistory && e.Value.Name != e.Value.Token {
-		return bus.State(bus.CodeRenamed, "the history of %s is kept under the name that it was made with, %s: rename it back, or delete the history too", e.Value.Name, job)
+	if keepHistory && bus.NameKey(e.Value.Name) != e.Value.Token {
+		return bus.State(bus.CodeRenamed, "the history of %s is kept under the name that it was made with, %s: rename it back, or delete the history too", e.Value.Name, s.x.FirstName(app, job))
 	}
 	if n := s.x.LiveOf(app, job); n > 0 {
 		return bus.State(bus.CodeIsRunning, "the job %s has %d executions that have not ended", bus.JobKey(app, e.Value.Name), n)

@@ -107,17 +107,17 @@ func (s *Service) definition(ctx context.Context, app, job string) (*bus.Job, *j
 	}
 	e, err := s.b.Job(ctx, app, job)
 	if errors.Is(err, bus.ErrNotFound) {
-		return nil, nil, bus.NoSuchJob(app, job)
+		return nil, nil, bus.NoSuchJob(app, s.x.JobName(app, job))
 	}
 	if err != nil {
 		return nil, nil, err
 	}
-	parsed, err := jsl.ParseJSON(e.Value.Definition)
-	return &e.Value, parsed, err
+	parsed, _ := jsl.Restore(e.Value.Definition) // as in the read model; what the agent does not understand it refuses
+	return &e.Value, parsed, nil
 }
 
 func newRecord(id int64, def *bus.Job, parsed *jsl.Job, now time.Time) *bus.Execution {
-	return &bus.Execution{
+	rec := &bus.Execution{
 		Execution: subjects.Execution{
 			ID: id, InstanceID: id, App: def.App, Job: def.Token, BatchStatus: subjects.Undispatched,
 			Pool: cmp.Or(parsed.Pool, subjects.DefaultPool), Priority: cmp.Or(parsed.Priority, subjects.Normal),
@@ -126,6 +126,17 @@ func newRecord(id int64, def *bus.Job, parsed *jsl.Job, now time.Time) *bus.Exec
 		},
 		Definition: def.Definition,
 	}
+	if def.Name != def.Token && bus.NameKey(def.Name) == def.Token {
+		rec.JobName = def.Name
+	}
+	if parsed.Namespace == jsl.JakartaEE { // it means nothing to what runs, and agents of earlier versions do not know it
+		sent := *parsed
+		sent.Namespace = ""
+		if text, err := sent.MarshalJSON(); err == nil {
+			rec.Definition = text
+		}
+	}
+	return rec
 }
 
 // claimKey draws the execution that an Idempotency-Key stands for. Who finds one does the same steps for its id before

@@ -50,7 +50,7 @@ func (x *Index) PutExecution(e *bus.Execution, rev uint64) {
 		ID: e.ID, Instance: e.InstanceID, Status: e.BatchStatus, Exit: e.ExitStatus, Agent: e.Agent, Attempt: e.Attempt,
 		Pool: e.Pool, Priority: e.Priority,
 		Create: e.CreateTime, Start: e.StartTime, End: e.EndTime, ScheduledFor: e.ScheduledFor, RestartOf: e.RestartOf,
-		RestartedBy: e.RestartedBy, Wish: e.Wish, Deleted: e.DeleteTime,
+		RestartedBy: e.RestartedBy, Wish: e.Wish, Deleted: e.DeleteTime, JobName: e.JobName,
 	}, e.App, e.Job, rev, e)
 }
 
@@ -79,6 +79,7 @@ func (x *Index) apply(r *record, app, job string, rev uint64, whole *bus.Executi
 	if _, ok := x.doomed[r.ID]; ok {
 		return nil
 	}
+	j.madeAs(r.JobName)
 	x.set(r, j, h, there, rev)
 	x.note(r, app, job)
 	if !r.Status.Ended() {

@@ -33,6 +33,7 @@ type record struct {
 	RestartedBy  int64                `json:"restarted_by"`
 	Wish         string               `json:"wish"`
 	Deleted      subjects.Time        `json:"delete_time"`
+	JobName      string               `json:"job_name"`
 }
 
 const decoders = 2

@@ -126,9 +126,8 @@ func (x *Index) PutJob(app, token string, v *bus.Job, rev uint64) {
 	var parsed *jsl.Job
 	if v != nil && v.Definition != nil {
 		var err error
-		if parsed, err = jsl.ParseJSON(v.Definition); err != nil {
-			x.b.Log.Error("definition cannot be read", "app", app, "job", v.Name, "err", err)
-			return
+		if parsed, err = jsl.Restore(v.Definition); err != nil { // it is listed, and can be deleted, all the same
+			x.b.Log.Warn("definition not understood", "app", app, "job", v.Name, "err", err)
 		}
 		named := *v
 		named.Token = token
@@ -151,6 +150,7 @@ func (x *Index) PutJob(app, token string, v *bus.Job, rev uint64) {
 	}
 	if def != nil {
 		x.perApp[app]++
+		j.madeAs(def.Name)
 		k := jobName{app, def.Name}
 		if has := x.byName[k]; has == nil || has.rev < rev { // else j has given the name away since
 			x.byName[k] = j

@@ -41,6 +41,7 @@ type JobQuery struct {
 // jobEntry is a job's definition, if it has one, and what is counted of its executions.
 type jobEntry struct {
 	app, token string
+	first      string // the name that the token was made of; empty if they are the same, or it is not known
 	number     uint32
 	def        *bus.Job // nil: none
 	jsl        *jsl.Job
@@ -86,11 +87,22 @@ func (x *Index) Token(app, name string) (token string, ok bool) {
 	if j := x.byName[k]; j != nil {
 		return j.token, true
 	}
+	k.job = bus.NameKey(name)
 	j := x.byToken[k]
-	return name, j != nil && j.def == nil && len(j.list) > 0
+	return k.job, j != nil && j.def == nil && len(j.list) > 0
 }
 
-// JobName is the name that a job has now, or its token if there is no such job.
+// FirstName is the name that a job was made with, or its token if that is not known.
+func (x *Index) FirstName(app, token string) string {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	if j := x.byToken[jobName{app, token}]; j != nil {
+		return cmp.Or(j.first, token)
+	}
+	return token
+}
+
+// JobName is the name that a job has now, or that it was made with if there is no such job any more.
 func (x *Index) JobName(app, token string) string {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
@@ -102,9 +114,16 @@ func (x *Index) JobName(app, token string) string {
 
 func (j *jobEntry) name() string {
 	if j.def == nil {
-		return j.token
+		return cmp.Or(j.first, j.token)
 	}
 	return j.def.Name
+}
+
+// madeAs notes the name of a job, or of what is kept of it, if its token was made of that.
+func (j *jobEntry) madeAs(name string) {
+	if j.first == "" && name != "" && name != j.token && bus.NameKey(name) == j.token {
+		j.first = name
+	}
 }
 
 // Job returns a job; false if it has no definition.

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/job-streamer/job-streamer-control-bus/jsl"
 )
 
 // refs are the ids that a META-INF/batch.xml gives to classes (Jakarta Batch 10.7.1).
@@ -19,7 +21,11 @@ type refs struct {
 // parseRefs reads what it can: what comes before a mistake is in the result as well.
 func parseRefs(b []byte) (r refs, err error) {
 	r.class = map[string]string{}
+	if b, err = jsl.DecodeXML(b); err != nil {
+		return r, err
+	}
 	d := xml.NewDecoder(bytes.NewReader(b))
+	d.CharsetReader = func(_ string, text io.Reader) (io.Reader, error) { return text, nil } // decoded already
 	for {
 		t, err := d.Token()
 		if errors.Is(err, io.EOF) {

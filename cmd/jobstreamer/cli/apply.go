@@ -143,7 +143,7 @@ func (s *session) writeAnswers(all [][]byte) (err error) {
 
 // same says whether a job is what the server has.
 func same(job *jsl.Job, is json.RawMessage) bool {
-	was, err := jsl.ParseJSON(is)
+	was, err := jsl.Restore(is)
 	if err != nil {
 		return false
 	}

@@ -111,7 +111,7 @@ func guess(text []byte) jsl.Format {
 	s := strings.TrimSpace(strings.TrimPrefix(string(text), "\ufeff"))
 	inner := strings.TrimLeft(strings.TrimPrefix(s, "{"), " \t\r\n,")
 	switch {
-	case strings.HasPrefix(s, "<"):
+	case strings.HasPrefix(s, "<"), jsl.LooksEncoded(text):
 		return jsl.XML
 	case strings.HasPrefix(s, "{") && (strings.HasPrefix(inner, ":") || strings.HasPrefix(inner, "#_")), strings.HasPrefix(s, ";"):
 		return jsl.EDN

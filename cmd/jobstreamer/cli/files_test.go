@@ -11,6 +11,7 @@ import (
 
 func TestFormOfAText(t *testing.T) {
 	for text, want := range map[string]jsl.Format{
+		"\xff\xfe<\x00": jsl.XML, "\x00<\x00j": jsl.XML,
 		`{"id": "a"}`: jsl.JSON, "\ufeff { }": jsl.JSON, `{:id "a"}`: jsl.EDN, "; a job\n{:id \"a\"}": jsl.EDN, `{ ,#_x :id "a"}`: jsl.EDN,
 		"<job id='a'/>": jsl.XML, "\n<?xml version='1.0'?>": jsl.XML, "id: a": jsl.YAML, "# a job\nid: a": jsl.YAML, "": jsl.YAML,
 	} {

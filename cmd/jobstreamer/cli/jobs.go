@@ -127,17 +127,15 @@ func (s *session) drawJob(p *page, j *rest.Job) {
 	if j.Stats.Average > 0 {
 		average = short(milliseconds(j.Stats.Average)) + " on average"
 	}
-	def, _ := jsl.ParseJSON(j.Definition) // one that a newer server understands is shown without its steps
+	def, _ := jsl.Restore(j.Definition) // of one that a newer server understands, what of it is understood here
 	p.fields("Job", cell{j.Name, bold}, "Application", s.app, "Exclusive", yes(j.Exclusive), "Schedule", scheduleText(j.Schedule), "Next", next(p, j),
 		"Executions", fmt.Sprintf("%d, of which %d completed and %d failed", j.Stats.Total, j.Stats.Success, j.Stats.Failure), "Took", average,
 		"Parameters", strings.Join(j.DynamicParameters, ", "), "Created", p.at(j.CreateTime), "Changed", p.at(j.LastUpdatedTime))
 	for _, w := range j.Warnings {
 		p.fields("Warning", cell{w, yellow})
 	}
-	if def != nil {
-		p.title("Steps")
-		p.table(outline(def))
-	}
+	p.title("Steps")
+	p.table(outline(def))
 	list, err := s.client.Executions(s.ctx, s.app, j.Name, client.Page{Limit: shownOfJob})
 	if err == nil && list.Hits > 0 {
 		p.title("Newest executions")

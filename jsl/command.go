@@ -1,0 +1,38 @@
+package jsl
+
+// ShellBatchlet is the batchlet that runs its property command in a shell.
+const ShellBatchlet = "org.jobstreamer.batch.ShellBatchlet"
+
+const wantCommand = "a command of a shell"
+
+// commandField is the short form of a step whose batchlet is a [ShellBatchlet]
+// with nothing but a command. It is only read: what is written is the batchlet,
+// which every agent and client knows.
+func commandField(p **Artifact) field {
+	return field{"command",
+		func(d *decoder, n *node, path string) {
+			switch {
+			case *p != nil:
+				d.wrong(n, path, "a command or a batchlet, not both")
+			case n.kind != text && n.kind != number && n.kind != truth || n.text == "" || !writable(n.text):
+				d.wrong(n, path, wantCommand)
+			default:
+				*p = &Artifact{Ref: ShellBatchlet, Properties: Properties{{"command", n.text}}}
+			}
+		},
+		func() *node { return nil }}
+}
+
+// batchletField is the long form.
+func batchletField(p **Artifact) field {
+	f := objectField("batchlet", p)
+	read := f.read
+	f.read = func(d *decoder, n *node, path string) {
+		if *p != nil { // no name is read twice
+			d.wrong(n, path, "a command or a batchlet, not both")
+			return
+		}
+		read(d, n, path)
+	}
+	return f
+}

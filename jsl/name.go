@@ -1,0 +1,32 @@
+package jsl
+
+import (
+	"regexp"
+	"unicode/utf8"
+)
+
+// MaxID is how many characters a job's id may have.
+const MaxID = 128
+
+// WantID says what a job's id must be.
+const WantID = "an XML NCName of 1 to 128 characters: letters, digits, . - _, a letter or _ first (a digit or - only if all are A-Z a-z 0-9 _ -)"
+
+const wantPool = "1 to 128 of the characters A-Z a-z 0-9 _ -"
+
+// namePattern is what a NATS subject token and a KV key may be made of.
+var namePattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,128}$`)
+
+// ncName is NCName of Namespaces in XML 1.0 section 3: the Name of XML 1.0
+// section 2.3, fifth edition, without the colon. In the XML of JSR-352 the id of
+// a job is an xs:ID, which is one.
+var ncName = func() *regexp.Regexp {
+	const start = `A-Z_a-z\x{C0}-\x{D6}\x{D8}-\x{F6}\x{F8}-\x{2FF}\x{370}-\x{37D}\x{37F}-\x{1FFF}\x{200C}-\x{200D}\x{2070}-\x{218F}` +
+		`\x{2C00}-\x{2FEF}\x{3001}-\x{D7FF}\x{F900}-\x{FDCF}\x{FDF0}-\x{FFFD}\x{10000}-\x{EFFFF}`
+	return regexp.MustCompile(`^[` + start + `][` + start + `.0-9\-\x{B7}\x{300}-\x{36F}\x{203F}-\x{2040}]*$`)
+}()
+
+// ValidID reports whether a job may have that id: any XML NCName, and, as it
+// was before these were, what is made of A-Z a-z 0-9 _ - in any order.
+func ValidID(id string) bool {
+	return namePattern.MatchString(id) || utf8.ValidString(id) && utf8.RuneCountInString(id) <= MaxID && ncName.MatchString(id)
+}

@@ -1,0 +1,112 @@
+package jsl
+
+import "bytes"
+
+// attributeText is an XML text whose attributes are written as XML 1.0 section
+// 3.3.3 has their values read: a tab or a line break is a space. encoding/xml
+// does not do that, and once it has read a value, one that was written as a
+// character reference, which stays, looks the same.
+type attributeText struct {
+	text   []byte
+	gaps   []int // offsets in text before which a byte of the original is missing: a CR LF is one space
+	passed int   // gaps before the offset that was asked for last
+	count  int   // of attributes
+}
+
+// original returns the offset in the original of one in the text. It must not be asked for a lower one later.
+func (a *attributeText) original(offset int) int {
+	for a.passed < len(a.gaps) && a.gaps[a.passed] <= offset {
+		a.passed++
+	}
+	return offset + a.passed
+}
+
+// normalizeAttributes leaves the original as it is. What is not well formed is left to the decoder.
+func normalizeAttributes(original []byte) *attributeText {
+	a := &attributeText{text: original}
+	s := attributeScanner{in: original, a: a}
+	for s.nextTag() {
+		s.tag()
+	}
+	if s.copied > 0 {
+		a.text = append(s.out, original[s.copied:]...)
+	}
+	return a
+}
+
+// attributeScanner goes through the tags of a text.
+type attributeScanner struct {
+	in     []byte
+	at     int    // offset of what comes next
+	out    []byte // the text so far, from the first change on
+	copied int    // how much of in is in out
+	a      *attributeText
+}
+
+// notTags are what may have < or quotes in it without being a tag, with what ends each.
+var notTags = []struct{ begin, end string }{{"<!--", "-->"}, {"<![CDATA[", "]]>"}, {"<?", "?>"}, {"</", ">"}, {"<!", ">"}}
+
+// nextTag moves behind the < of the next tag that begins an element.
+func (s *attributeScanner) nextTag() bool {
+next:
+	for {
+		i := bytes.IndexByte(s.in[s.at:], '<')
+		if i < 0 {
+			return false
+		}
+		s.at += i
+		for _, other := range notTags {
+			if !bytes.HasPrefix(s.in[s.at:], []byte(other.begin)) {
+				continue
+			}
+			s.at += len(other.begin)
+			end := bytes.Index(s.in[s.at:], []byte(other.end))
+			if end < 0 {
+				return false
+			}
+			s.at += end + len(other.end)
+			continue next
+		}
+		s.at++
+		return true
+	}
+}
+
+// tag goes through a tag up to its end.
+func (s *attributeScanner) tag() {
+	for ; s.at < len(s.in); s.at++ {
+		switch s.in[s.at] {
+		case '>':
+			return
+		case '=':
+			s.a.count++
+		case '"', '\'':
+			length := bytes.IndexByte(s.in[s.at+1:], s.in[s.at])
+			if length < 0 {
+				s.at = len(s.in)
+				return
+			}
+			end := s.at + 1 + length
+			s.value(end)
+			s.at = end
+		}
+	}
+}
+
+// value replaces the white space between here and end by spaces.
+func (s *attributeScanner) value(end int) {
+	for {
+		i := bytes.IndexAny(s.in[s.at:end], "\t\r\n")
+		if i < 0 {
+			return
+		}
+		s.at += i
+		s.out = append(append(s.out, s.in[s.copied:s.at]...), ' ')
+		if s.in[s.at] == '\r' && s.in[s.at+1] == '\n' { // end is the offset of a quote
+			s.at++
+			s.a.gaps = append(s.a.gaps, len(s.out))
+		}
+		s.at++
+		s.copied = s.at
+	}
+}

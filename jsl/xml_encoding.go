@@ -1,0 +1,215 @@
+package jsl
+
+import (
+	"bytes"
+	"encoding/binary"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"golang.org/x/text/encoding"
+	"golang.org/x/text/encoding/charmap"
+	"golang.org/x/text/encoding/htmlindex"
+	"golang.org/x/text/encoding/ianaindex"
+	"golang.org/x/text/encoding/unicode/utf32"
+)
+
+// utf8Name is the encoding of all our texts, as the IANA spells it.
+const utf8Name = "UTF-8"
+
+// wantEncoding says which encodings XML may have. These are examples; there are some sixty.
+const wantEncoding = "an encoding that is known, such as UTF-8, UTF-16, Shift_JIS, Windows-31J, EUC-JP or ISO-8859-1"
+
+// KnownEncoding reports whether XML can be read in an encoding of that name.
+func KnownEncoding(name string) bool {
+	_, known := encodingNamed(name)
+	return known
+}
+
+// family groups the names of an encoding that a text's first bytes can tell
+// from others. It is empty for those that begin like ASCII.
+func family(name string) string {
+	switch strings.ToLower(name) {
+	case "utf-8", "utf8":
+		return utf8Name
+	case "utf-16", "utf-16le", "utf-16be", "iso-10646-ucs-2":
+		return "UTF-16"
+	case "utf-32", "utf-32le", "utf-32be", "iso-10646-ucs-4":
+		return "UTF-32"
+	}
+	return ""
+}
+
+// spellings are names that Java programs write and neither index knows.
+var spellings = map[string]string{"cp932": "windows-31j", "cp943": "windows-31j", "eucjp": "euc-jp", "euc_jp": "euc-jp", "utf8": "utf-8"}
+
+// encodingNamed returns an encoding by any of its names. It is nil for those of Unicode,
+// which are decoded here.
+func encodingNamed(name string) (e encoding.Encoding, known bool) {
+	if other := spellings[strings.ToLower(name)]; other != "" {
+		name = other
+	}
+	if family(name) != "" {
+		return nil, true
+	}
+	// The index of the IANA is asked first: for HTML, ISO-8859-1 is another
+	// name of Windows-1252.
+	if e, err := ianaindex.IANA.Encoding(name); err == nil && e != nil {
+		return e, true
+	}
+	e, err := htmlindex.Get(name)
+	return e, err == nil && e != encoding.Replacement
+}
+
+// xmlDeclaration finds the encoding in an XML declaration (XML 1.0 section 2.8).
+var xmlDeclaration = regexp.MustCompile(`^<\?xml[ \t\r\n]+version[ \t\r\n]*=[ \t\r\n]*(?:"[^"]*"|'[^']*')[ \t\r\n]+encoding[ \t\r\n]*=[ \t\r\n]*(?:"([^"]*)"|'([^']*)')`)
+
+// maxDeclaration is how many bytes an XML declaration may have, in UTF-8.
+const maxDeclaration = 1000
+
+// declared returns the encoding that an XML declaration names, and where. It is empty if none does.
+func declared(text []byte) (name string, at position) {
+	head := text[:min(len(text), maxDeclaration)]
+	m := xmlDeclaration.FindSubmatchIndex(head)
+	if m == nil {
+		return "", position{1, 1}
+	}
+	from, to := max(m[2], m[4]), max(m[3], m[5])
+	p := newPlace(head)
+	p.moveTo(from)
+	return string(head[from:to]), p.position
+}
+
+// bytePattern is how a text begins in an encoding that does not begin like ASCII
+// (XML 1.0 appendix F.1).
+type bytePattern struct {
+	begins string
+	mark   int // length of the byte order mark
+	family string
+	decode func([]byte) (text []byte, faulty int) // faulty is the offset in text of what could not be decoded, or -1
+}
+
+var bytePatterns = []bytePattern{ // the longer first: a mark of UTF-16 begins one of UTF-32
+	{"\x00\x00\xfe\xff", 4, "UTF-32", decodeBy(utf32.UTF32(utf32.BigEndian, utf32.IgnoreBOM))},
+	{"\xff\xfe\x00\x00", 4, "UTF-32", decodeBy(utf32.UTF32(utf32.LittleEndian, utf32.IgnoreBOM))},
+	{"\x00\x00\x00<", 0, "UTF-32", decodeBy(utf32.UTF32(utf32.BigEndian, utf32.IgnoreBOM))},
+	{"<\x00\x00\x00", 0, "UTF-32", decodeBy(utf32.UTF32(utf32.LittleEndian, utf32.IgnoreBOM))},
+	{"\xef\xbb\xbf", 3, utf8Name, asUTF8},
+	{"\xfe\xff", 2, "UTF-16", decodeUTF16(binary.BigEndian)},
+	{"\xff\xfe", 2, "UTF-16", decodeUTF16(binary.LittleEndian)},
+	{"\x00<", 0, "UTF-16", decodeUTF16(binary.BigEndian)},
+	{"<\x00", 0, "UTF-16", decodeUTF16(binary.LittleEndian)},
+}
+
+// LooksEncoded reports whether a text begins as XML does in an encoding that
+// does not begin like ASCII, such as UTF-16.
+func LooksEncoded(data []byte) bool {
+	return bytes.HasPrefix(data, []byte(ebcdic)) || slices.ContainsFunc(bytePatterns, func(p bytePattern) bool {
+		return p.family != utf8Name && bytes.HasPrefix(data, []byte(p.begins))
+	})
+}
+
+// ebcdic is "<?xm" in EBCDIC. Which of its code pages a text is in, its declaration
+// says, in characters that all of them share.
+const ebcdic = "\x4c\x6f\xa7\x94"
+
+// decodeXML returns an XML text in UTF-8, without a byte order mark. The
+// encoding is, in this order (RFC 7303 section 3.2 and 3.3, XML 1.0 section
+// 4.3.3 and appendix F): what the first bytes tell, the charset, if the caller
+// knows one, what the declaration says, or UTF-8. Without a charset, a
+// declaration that the first bytes contradict is a fault.
+func decodeXML(data []byte, charset string) ([]byte, *FieldError) {
+	for _, p := range bytePatterns {
+		if bytes.HasPrefix(data, []byte(p.begins)) {
+			text, faulty := p.decode(data[p.mark:])
+			if faulty >= 0 {
+				return nil, undecoded(text, faulty, p.family)
+			}
+			if name, at := declared(text); charset == "" && name != "" && family(name) != p.family {
+				return nil, &FieldError{"", "the encoding that the first bytes tell, " + p.family, quote(name), at.line, at.col}
+			}
+			return text, nil
+		}
+	}
+	name, at := charset, position{}
+	if name == "" {
+		head := data
+		if bytes.HasPrefix(data, []byte(ebcdic)) {
+			head, _ = decodeBy(charmap.CodePage037)(data[:min(len(data), maxDeclaration)])
+		}
+		name, at = declared(head)
+	}
+	e, known := encodingNamed(name)
+	switch {
+	case name == "" || family(name) == utf8Name:
+		return data, nil
+	case !known:
+		return nil, &FieldError{"", wantEncoding, quote(name), at.line, at.col}
+	case e == nil && charset != "": // UTF-16 that begins with neither a mark nor markup: big-endian (RFC 2781 section 4.3)
+		return nil, &FieldError{"", "a text that begins with < or a byte order mark in " + family(name), "other bytes", 1, 1}
+	case e == nil:
+		return nil, &FieldError{"", "the encoding that the first bytes tell", quote(name), at.line, at.col}
+	}
+	text, faulty := decodeBy(e)(data)
+	if faulty >= 0 {
+		return nil, undecoded(text, faulty, name)
+	}
+	return text, nil
+}
+
+// DecodeXML returns an XML text in UTF-8, from any encoding that job XML may
+// have. Its error is an [Errors].
+func DecodeXML(data []byte) ([]byte, error) {
+	text, fault := decodeXML(data, "")
+	if fault != nil {
+		return nil, Errors{*fault}
+	}
+	return text, nil
+}
+
+// undecoded is the fault of a text whose bytes at an offset are not of its encoding.
+func undecoded(text []byte, offset int, name string) *FieldError {
+	p := newPlace(text)
+	p.moveTo(offset)
+	return &FieldError{"", "text in " + cut(name, maxGot), "other bytes", p.line, p.col}
+}
+
+func asUTF8(data []byte) ([]byte, int) { return data, -1 }
+
+// decodeBy decodes by a library, which writes U+FFFD for bytes that mean nothing.
+func decodeBy(e encoding.Encoding) func([]byte) ([]byte, int) {
+	return func(data []byte) ([]byte, int) {
+		text, err := e.NewDecoder().Bytes(data)
+		if err != nil {
+			return text, len(text)
+		}
+		return text, bytes.IndexRune(text, utf8.RuneError)
+	}
+}
+
+// decodeUTF16 decodes the pairs of bytes of one order.
+func decodeUTF16(order binary.ByteOrder) func([]byte) ([]byte, int) {
+	return func(data []byte) ([]byte, int) {
+		text := make([]byte, 0, len(data))
+		for len(data) >= 2 {
+			r := rune(order.Uint16(data))
+			data = data[2:]
+			if utf16.IsSurrogate(r) {
+				if len(data) < 2 {
+					return text, len(text)
+				}
+				if r = utf16.DecodeRune(r, rune(order.Uint16(data))); r == utf8.RuneError {
+					return text, len(text)
+				}
+				data = data[2:]
+			}
+			text = utf8.AppendRune(text, r)
+		}
+		if len(data) > 0 {
+			return text, len(text)
+		}
+		return text, -1
+	}
+}
