@@ -31,6 +31,19 @@ var (
 
 // Parse reads a job. If the text is at fault the error is an [Errors] with all its faults.
 func Parse(f Format, data []byte) (*Job, error) {
+	n, faults, err := parseTree(f, data)
+	if n == nil {
+		return nil, firstError(faults, err)
+	}
+	j, faults := decode(n, faults)
+	if len(faults) > 0 {
+		return nil, faults
+	}
+	return j, nil
+}
+
+// parseTree returns the tree of a text, with the faults that its reader found; without a tree one of faults and err says why.
+func parseTree(f Format, data []byte) (*node, Errors, error) {
 	var read func([]byte) (*node, Errors)
 	switch f {
 	case JSON:
@@ -44,23 +57,17 @@ func Parse(f Format, data []byte) (*Job, error) {
 	case BPMN:
 		read = readBPMN
 	default:
-		return nil, unknown(f, "json, yaml, edn, xml or bpmn")
+		return nil, nil, unknown(f, "json, yaml, edn, xml or bpmn")
 	}
 	n, faults := read(bytes.TrimPrefix(data, []byte("\ufeff")))
-	if n == nil {
-		return nil, faults
-	}
-	j, faults := decode(n, faults)
-	if len(faults) > 0 {
-		return nil, faults
-	}
-	return j, nil
+	return n, faults, nil
 }
 
 // Format writes a job, to be read by people. Reading it gives the same job. The error is an [Errors] if
 // the job holds text that no form can hold. Diagrams are not written.
-func (j *Job) Format(f Format) ([]byte, error) {
-	n := write(j.fields())
+func (j *Job) Format(f Format) ([]byte, error) { return formatTree(f, write(j.fields())) }
+
+func formatTree(f Format, n *node) ([]byte, error) {
 	v := newValidator(asWritten)
 	if v.characters("", n); len(v.faults) > 0 {
 		return nil, v.faults
