@@ -97,6 +97,21 @@ func (s *Store[T]) Delete(ctx context.Context, key string, rev uint64) error {
 // DeleteAt removes key if rev is the newest revision in the whole bucket, markers of deleted keys among them, or returns an
 // error that is [ErrChanged]: for a decision that hangs on other keys too.
 func (s *Store[T]) DeleteAt(ctx context.Context, key string, rev uint64) (uint64, error) {
+	m := &nats.Msg{Subject: s.Subject(key), Header: nats.Header{"KV-Operation": {"DEL"}}}
+	return s.publishAt(ctx, "delete", key, m, rev)
+}
+
+// UpdateAt writes v under the condition of DeleteAt.
+func (s *Store[T]) UpdateAt(ctx context.Context, key string, v T, rev uint64) (uint64, error) {
+	data, err := encode(v)
+	if err != nil {
+		return 0, s.failed("encode", key, err)
+	}
+	return s.publishAt(ctx, "update", key, &nats.Msg{Subject: s.Subject(key), Data: data}, rev)
+}
+
+// publishAt publishes m if rev is the newest revision in the bucket.
+func (s *Store[T]) publishAt(ctx context.Context, verb, key string, m *nats.Msg, rev uint64) (uint64, error) {
 	ctx, cancel := soon(ctx)
 	defer cancel()
 	type outcome struct {
@@ -104,16 +119,15 @@ func (s *Store[T]) DeleteAt(ctx context.Context, key string, rev uint64) (uint64
 		err error
 	}
 	ch := make(chan outcome, 1)
-	m := &nats.Msg{Subject: s.Subject(key), Header: nats.Header{"KV-Operation": {"DEL"}}}
 	s.pub.Publish(m, s.Subject(">"), int64(rev), func(rev uint64, err error) { ch <- outcome{rev, err} })
 	select {
 	case o := <-ch:
 		if o.err != nil {
-			return 0, s.failed("delete", key, o.err)
+			return 0, s.failed(verb, key, o.err)
 		}
 		return o.rev, nil
 	case <-ctx.Done():
-		return 0, s.failed("delete", key, fmt.Errorf("%w: %w", ErrUnknown, ctx.Err()))
+		return 0, s.failed(verb, key, fmt.Errorf("%w: %w", ErrUnknown, ctx.Err()))
 	}
 }
 

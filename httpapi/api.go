@@ -245,6 +245,8 @@ func judged(ctx huma.Context, value any, err error) error {
 		more = faultsOfCredentials(v)
 	case *rest.NewUser:
 		more = faultsOfUser(v)
+	case *rest.NewRoles:
+		more = faultsOfRoles(v)
 	case *rest.NewPreview:
 		more = faultsOfPreview(v)
 	case *rest.App:

@@ -28,6 +28,7 @@ type beside struct {
 	SVG       string                 `edn:"job/svg-notation"`
 	Schedule  *rest.ImportedSchedule `edn:"job/schedule"`
 	sentSettings
+	fileParts
 
 	drawn bool // the diagram is the definition: there is no other
 	whole bool // what did not come is taken away: in the words of older clients a job has its schedule and settings in it
@@ -42,11 +43,11 @@ func (f *format) readJob(data []byte, v *sentJob) (err error) {
 		}
 		return wrong
 	}
-	j, err := f.job(data)
-	if err != nil {
+	file, err := jsl.ParseFileCharset(f.form, data, f.charset)
+	if err := f.malformed(readFile(file, f.form, &v.beside, err)); err != nil {
 		return err
 	}
-	v.Job = *j
+	v.Job = *file.Job
 	if wrong == nil && v.Name != "" { // else a definition that was exported could not be imported by another name
 		return v.call(v.Name)
 	}

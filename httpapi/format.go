@@ -57,13 +57,8 @@ func (f *format) read(data []byte, v any) error {
 	return readJSON(data, v, f.form == jsl.EDN)
 }
 
-// job reads a definition. Whether the text is in its format at all is another question than whether it is a job.
-func (f *format) job(data []byte) (*jsl.Job, error) {
-	j, err := jsl.ParseCharset(f.form, data, f.charset)
-	return j, f.malformed(err)
-}
-
-// malformed is err, as a malformedError if it is about the format itself.
+// malformed is err, as a malformedError if it is about the format itself: whether a text is in its format at all is
+// another question than whether it is a job.
 func (f *format) malformed(err error) error {
 	var errs jsl.Errors
 	if errors.As(err, &errs) && errs[0].Want == strings.ToUpper(string(f.form)) {
@@ -237,11 +232,15 @@ func writeXML(w io.Writer, v any) error {
 
 // writeJob writes a definition, if v is one.
 func writeJob(w io.Writer, v any, f jsl.Format) (done bool, err error) {
-	j, ok := v.(jsl.Job)
-	if !ok {
+	var text []byte
+	switch v := v.(type) {
+	case jsl.Job:
+		text, err = v.Format(f)
+	case jobFile:
+		text, err = v.job.FormatFile(f, v.beside)
+	default:
 		return false, nil
 	}
-	text, err := j.Format(f)
 	if err == nil {
 		_, err = w.Write(text)
 	}

@@ -157,42 +157,42 @@ func (s *Server) putJob(ctx context.Context, in *putJob) (*saved[rest.Job], erro
 
 // importJob writes the job of a path, and its schedule if there came one: nothing, if either is wrong.
 func (s *Server) importJob(ctx context.Context, at NamedPath, sent *sentJob, p *Preconditions) (*saved[rest.Job], error) {
-	if sent.Schedule == nil {
-		out, token, err := s.writeJob(ctx, at, sent, p)
-		if err == nil && sent.whole {
-			out.Body.Schedule, out.Body.NextExecution = nil, nil
-			if err = s.cfg.Schedules.Remove(ctx, at.App, token); bus.HasCode(err, bus.CodeNoSuchSchedule) {
-				err = nil
-			}
-		}
-		return out, err
-	}
-	sc := scheduleFor(at.App, sent.ID, &sent.Schedule.NewSchedule)
-	sc.Active = sent.Schedule.Active == nil || *sent.Schedule.Active
-	if err := s.cfg.Schedules.Judge(sc); err != nil {
+	if err := s.judgeSent(ctx, at.App, sent); err != nil {
 		return nil, err
 	}
 	out, token, err := s.writeJob(ctx, at, sent, p)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
+	case sent.Schedule != nil:
+		return out, s.importSchedule(ctx, at.App, token, sent, &out.Body)
+	case sent.whole || sent.noSchedule:
+		out.Body.Schedule, out.Body.NextExecution = nil, nil
+		if err = s.cfg.Schedules.Remove(ctx, at.App, token); bus.HasCode(err, bus.CodeNoSuchSchedule) {
+			err = nil
+		}
 	}
-	sc.Job = token
-	if _, err := s.cfg.Schedules.Set(ctx, sc); err != nil {
-		return nil, err
-	}
-	out.Body.Schedule, err = s.schedule(ctx, at.App, token)
 	return out, err
+}
+
+// importSchedule sets the schedule that was sent with a job, and shows it with the job.
+func (s *Server) importSchedule(ctx context.Context, app, token string, sent *sentJob, shown *rest.Job) error {
+	was, err := s.storedSchedule(ctx, app, token)
+	if err != nil {
+		return err
+	}
+	sc := sent.scheduleOver(app, was)
+	sc.Job = token
+	if _, err := s.cfg.Schedules.Set(ctx, *sc); err != nil {
+		return err
+	}
+	shown.Schedule, err = s.schedule(ctx, app, token)
+	return err
 }
 
 // writeJob writes the definition of the job of a path, which is renamed if the definition has another id, and says what its token is.
 func (s *Server) writeJob(ctx context.Context, at NamedPath, sent *sentJob, p *Preconditions) (out *saved[rest.Job], token string, err error) {
-	if _, _, err := s.app(ctx, at.App); err != nil {
-		return nil, "", err
-	}
-	if sent.ID == testJob {
-		return nil, "", &bus.FieldError{Path: "/id", Want: "another name: this one is for diagrams that are tried", Got: sent.ID}
-	}
-	set, err := s.settingsFor(ctx, &sent.sentSettings)
+	set, err := s.settingsFor(ctx, &sent.beside)
 	if err != nil {
 		return nil, "", err
 	}
@@ -213,7 +213,7 @@ func (s *Server) writeJob(ctx context.Context, at NamedPath, sent *sentJob, p *P
 	}
 	out = &saved[rest.Job]{status(did == what(true)), jobURL(at.App, sent.ID), etag(e.Revision), s.whole(shown)}
 	addNotation(&out.Body, sent.notation())
-	out.Body.Warnings = s.cfg.Deployments.Missing(at.App, &sent.Job)
+	out.Body.Warnings = s.warnings(at.App, shown.JSL, &shown.Settings)
 	return out, token, nil
 }
 

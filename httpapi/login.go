@@ -145,9 +145,7 @@ type postUser struct{ Sent body[rest.NewUser] }
 
 func (s *Server) postUser(ctx context.Context, in *postUser) (*struct{}, error) {
 	u := &in.Sent.value
-	all := map[string]string{bus.DefaultApp: u.Role}
-	maps.Copy(all, u.Roles)
-	err := s.cfg.Logins.Add(ctx, u.ID, u.Password, all)
+	err := s.cfg.Logins.Add(ctx, u.ID, u.Password, rolesOf(u.Role, u.Roles))
 	if errors.Is(err, bus.ErrExists) {
 		err = faults{{Pointer: "/id", Detail: "want an id that nobody has", Got: u.ID, Message: "id is used by someone."}}
 	}
@@ -161,6 +159,28 @@ type UserPath struct {
 
 func (s *Server) deleteUser(ctx context.Context, in *UserPath) (*struct{}, error) {
 	return nil, s.cfg.Logins.Remove(ctx, in.ID)
+}
+
+type putRoles struct {
+	UserPath
+	Sent body[rest.NewRoles]
+}
+
+// putRoles replaces the roles of a user.
+func (s *Server) putRoles(ctx context.Context, in *putRoles) (*answer[rest.User], error) {
+	sent := &in.Sent.value
+	u, err := s.cfg.Logins.SetRoles(ctx, in.ID, rolesOf(sent.Role, sent.Roles))
+	if err != nil {
+		return nil, err
+	}
+	return &answer[rest.User]{rest.User{ID: u.ID, Roles: u.Roles, Keys: len(u.Keys)}}, nil
+}
+
+// rolesOf are the roles that a user is stored with.
+func rolesOf(role string, roles map[string]string) map[string]string {
+	all := map[string]string{bus.DefaultApp: role}
+	maps.Copy(all, roles)
+	return all
 }
 
 type keyMade struct {
@@ -200,11 +220,15 @@ func faultsOfUser(u *rest.NewUser) (all faults) {
 			fmt.Sprintf("Password must be at least %d characters long.", login.MinPassword))
 		all.unless(len(u.Password) <= login.MaxPassword, "password", fmt.Sprint("at most ", login.MaxPassword, " bytes"), "Password is too long.")
 	}
-	if all.present("role", u.Role) {
-		all.unless(slices.Contains(login.Roles(), u.Role), "role", wantRole, "")
+	return append(all, faultsOfRoles(&rest.NewRoles{Role: u.Role, Roles: u.Roles})...)
+}
+
+func faultsOfRoles(r *rest.NewRoles) (all faults) {
+	if all.present("role", r.Role) {
+		all.unless(slices.Contains(login.Roles(), r.Role), "role", wantRole, "")
 	}
-	for _, app := range slices.Sorted(maps.Keys(u.Roles)) {
-		right := slices.Contains(login.Roles(), u.Roles[app]) && (app == bus.AnyApp || subjects.ValidName(app))
+	for _, app := range slices.Sorted(maps.Keys(r.Roles)) {
+		right := slices.Contains(login.Roles(), r.Roles[app]) && (app == bus.AnyApp || subjects.ValidName(app))
 		all.unless(right, "roles/"+escape(app), "an application with "+wantRole, "")
 	}
 	return all

@@ -13,6 +13,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/bus/bustest"
 	"github.com/job-streamer/job-streamer-control-bus/bus/login"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 )
 
 const password = "password123"
@@ -275,4 +276,23 @@ func (s *syncBuffer) String() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.b.String()
+}
+
+// Roles are replaced whole, what is wrong is said, and the last admin stays one.
+func TestRolesAreReplaced(t *testing.T) {
+	e := newEnv(t, withLogin)
+	admin := append(bearing(e.user("admin", bus.RoleAdmin).Token), "Accept", "application/json")
+	ann := append(bearing(e.user("ann", bus.RoleWatcher).Token), "Accept", "application/json")
+	e.call("PUT", "/user/ann/roles", `{"role":"admin"}`, ann...).code(403, "forbidden")
+	var u rest.User
+	if e.call("PUT", "/user/ann/roles", `{"role":"watcher","roles":{"shop":"operator"}}`, admin...).want(200).into(&u); u.Roles["shop"] != "operator" || u.Roles["default"] != "watcher" {
+		t.Errorf("%+v", u)
+	}
+	e.call("PUT", "/user/ann/roles", `{"role":"admin"}`, admin...).want(200)
+	e.call("GET", "/users", "", ann...).want(200) // she is an admin at once
+	e.call("PUT", "/user/admin/roles", `{"role":"watcher"}`, ann...).want(200)
+	e.call("GET", "/users", "", admin...).code(403, "forbidden")
+	e.call("PUT", "/user/ann/roles", `{"role":"watcher"}`, ann...).code(409, "last_admin")
+	e.call("PUT", "/user/none/roles", `{"role":"watcher"}`, ann...).code(404, "no_such_user")
+	e.call("PUT", "/user/ann/roles", `{"role":"boss","roles":{"a b":"admin"}}`, ann...).code(422, "invalid_body")
 }

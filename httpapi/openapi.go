@@ -18,6 +18,7 @@ func apiConfig(version string) huma.Config {
 	registry.RegisterTypeAlias(reflect.TypeFor[subjects.Time](), reflect.TypeFor[time.Time]())
 	registry.RegisterTypeAlias(reflect.TypeFor[json.RawMessage](), reflect.TypeFor[definition]())
 	registry.RegisterTypeAlias(reflect.TypeFor[jsl.Job](), reflect.TypeFor[definition]())
+	registry.RegisterTypeAlias(reflect.TypeFor[jobFile](), reflect.TypeFor[definition]())
 	registry.RegisterTypeAlias(reflect.TypeFor[sentJob](), reflect.TypeFor[definition]())
 	c := huma.Config{
 		OpenAPI: &huma.OpenAPI{
@@ -80,6 +81,13 @@ func (definition) Schema(huma.Registry) *huma.Schema {
 	objects := func(doc string) *huma.Schema {
 		return &huma.Schema{Type: "array", Items: &huma.Schema{Type: "object"}, Description: doc}
 	}
+	beside := func(doc string, types ...string) *huma.Schema {
+		s := &huma.Schema{Description: doc}
+		for _, t := range types {
+			s.AnyOf = append(s.AnyOf, &huma.Schema{Type: t})
+		}
+		return s
+	}
 	one := 1
 	steps := objects("What has steps is a flow, flows a split, decision a decision; anything else is a step, with a batchlet, a chunk or neither. " +
 		"In place of a batchlet a step may have a command for a shell, a string: the answer has the " + jsl.ShellBatchlet + " with the property command that it stands for.")
@@ -103,6 +111,10 @@ func (definition) Schema(huma.Registry) *huma.Schema {
 			"log":           {Type: "string", Enum: []any{"complete", "lossy"}, Description: "Default complete: a job that writes faster than its lines can be stored waits."},
 			"max_attempts":  {Type: "integer", Description: "With requeue: how often it is tried in all."},
 			"namespace":     {Type: "string", Enum: []any{"javaee", "jakartaee"}, Description: "Of its XML. Default javaee."},
+
+			"schedule":             beside("Of a job's file: as PUT .../schedule takes it, and active. Without it the schedule stays; null removes it.", "object", "null"),
+			"time_monitor":         beside("Of a job's file: as PUT .../settings/time-monitor takes it. Without it that stays; null removes it.", "object", "null"),
+			"status_notifications": beside("Of a job's file: as PUT .../settings/status-notification takes each. Without them they stay.", "array", "null"),
 		},
 		Examples: []any{map[string]any{
 			"id": "JOB-1",

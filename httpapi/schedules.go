@@ -87,10 +87,14 @@ func faultsOfPreview(sent *rest.NewPreview) faults {
 
 // scheduleFor is the schedule of a job that was sent.
 func scheduleFor(app, token string, sent *rest.NewSchedule) bus.Schedule {
-	return bus.Schedule{
+	sc := bus.Schedule{
 		App: app, Job: token, Cron: sent.CronNotation, TimeZone: sent.TimeZone, Calendar: sent.Calendar,
 		Substitute: sent.Substitution, Misfire: sent.Misfire, After: sent.MisfireAfter, Active: true,
 	}
+	if sc.Misfire == bus.MisfireFireOnce { // it is the same as none, and so is the schedule
+		sc.Misfire = ""
+	}
+	return sc
 }
 
 // maxWant is how much of what is wrong with a schedule is shown.

@@ -80,6 +80,7 @@ type Schedules interface {
 // Notifier is the part of package notify that the API needs.
 type Notifier interface {
 	Alert(ctx context.Context, e *bus.Execution, m *bus.TimeMonitor) error
+	Sends() bool // whether there is a notificator to send to
 }
 
 // Deployments is the part of package deploy that the API needs.
@@ -107,6 +108,7 @@ type Logins interface {
 	Users() []*bus.User
 	Add(ctx context.Context, id, password string, roles map[string]string) error
 	Remove(ctx context.Context, id string) error
+	SetRoles(ctx context.Context, id string, roles map[string]string) (*bus.User, error)
 	NewKey(ctx context.Context, id string) (string, error)
 	RevokeKeys(ctx context.Context, id string) error
 }
@@ -126,8 +128,9 @@ type Config struct {
 	Logins      Logins
 	Notifier    Notifier
 	Monitor     Monitor
-	TimeZone    *time.Location // of the times in pictures; default: UTC
-	Version     string         // of the program
+	Runnable    func(*jsl.Job) error // nil, or why no agent can run a job
+	TimeZone    *time.Location       // of the times in pictures; default: UTC
+	Version     string               // of the program
 
 	RequireLogin bool // else everybody is an admin
 	CookieSecure bool // cookies go over HTTPS only, and to us from pages of other sites too

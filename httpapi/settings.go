@@ -84,7 +84,8 @@ func (s *Server) putStatusNotification(ctx context.Context, in *putStatusNotific
 		j.Settings.Notifications = append(kept, n)
 		return nil
 	})
-	return &answer[rest.NotificationID]{rest.NotificationID{ID: n.ID}}, err
+	only := &bus.Settings{Notifications: []bus.StatusNotification{n}}
+	return &answer[rest.NotificationID]{rest.NotificationID{ID: n.ID, Warnings: s.unheard(only)}}, err
 }
 
 // NotificationPath is a status notification in a path.
@@ -154,7 +155,12 @@ func (s *Server) changeJob(ctx context.Context, in JobPath, change func(*bus.Job
 		}
 		s.cfg.Index.PutJob(in.App, in.Job, &j, revision)
 		s.cfg.Bus.Event("job", what(false), []string{in.App, in.Job}, nil)
-		return s.getSettings(ctx, &in)
+		v := settingsOf(false, &j.Settings)
+		if def, err := jsl.Restore(j.Definition); err == nil {
+			v.Exclusive = def.Exclusive
+		}
+		v.Warnings = s.unheard(&j.Settings)
+		return &answer[rest.Settings]{v}, nil
 	}
 	return nil, bus.ErrChanged
 }

@@ -41,26 +41,49 @@ func (f *faults) within(at string, part faults) {
 	}
 }
 
-// settingsFor is what changes the settings of a job to those that were sent.
-func (s *Server) settingsFor(ctx context.Context, sent *sentSettings) (set func(*bus.Settings), err error) {
-	var notifications []bus.StatusNotification
-	if sent.StatusNotifications != nil {
-		for _, n := range *sent.StatusNotifications {
+// settingsFor is what changes the settings of a job to those that were sent. A notification that is there already keeps its id.
+func (s *Server) settingsFor(ctx context.Context, b *beside) (set func(*bus.Settings), err error) {
+	var drawn []bus.StatusNotification
+	if b.StatusNotifications != nil {
+		for _, n := range *b.StatusNotifications {
 			v, err := s.notificationFor(ctx, &n)
 			if err != nil {
 				return nil, err
 			}
-			notifications = append(notifications, v)
+			drawn = append(drawn, v)
 		}
 	}
+	return b.settings(drawn), nil
+}
+
+// settings is what changes the settings of a job to those that were sent, with these notifications.
+func (b *beside) settings(notifications []bus.StatusNotification) func(*bus.Settings) {
 	return func(v *bus.Settings) {
-		if sent.TimeMonitor != nil {
-			v.TimeMonitor = timeMonitorFor(sent.TimeMonitor)
+		switch {
+		case b.TimeMonitor != nil:
+			v.TimeMonitor = timeMonitorFor(b.TimeMonitor)
+		case b.noMonitor:
+			v.TimeMonitor = nil
 		}
-		if sent.StatusNotifications != nil {
-			v.Notifications = notifications
+		if b.StatusNotifications != nil {
+			v.Notifications = keepIDs(v.Notifications, notifications)
 		}
-	}, nil
+	}
+}
+
+// keepIDs gives notifications the ids that their equals had.
+func keepIDs(was, is []bus.StatusNotification) []bus.StatusNotification {
+	was, is = slices.Clone(was), slices.Clone(is)
+	for i := range is {
+		for k := range was {
+			same := is[i]
+			if same.ID = was[k].ID; same == was[k] && same.ID != 0 {
+				is[i], was[k].ID = same, 0 // so that it is found once
+				break
+			}
+		}
+	}
+	return is
 }
 
 func timeMonitorFor(sent *rest.NewTimeMonitor) *bus.TimeMonitor {
@@ -69,10 +92,15 @@ func timeMonitorFor(sent *rest.NewTimeMonitor) *bus.TimeMonitor {
 
 // notificationFor is the notification that was sent, with an id of its own.
 func (s *Server) notificationFor(ctx context.Context, sent *rest.NewStatusNotification) (bus.StatusNotification, error) {
-	id, err := s.cfg.Bus.NextID(ctx)
-	return bus.StatusNotification{
-		ID: id, BatchStatus: subjects.BatchStatus(sent.BatchStatus), ExitStatus: sent.ExitStatus, Type: sent.Type,
-	}, err
+	v := notificationOf(sent)
+	var err error
+	v.ID, err = s.cfg.Bus.NextID(ctx)
+	return v, err
+}
+
+// notificationOf is a notification without an id.
+func notificationOf(sent *rest.NewStatusNotification) bus.StatusNotification {
+	return bus.StatusNotification{BatchStatus: subjects.BatchStatus(sent.BatchStatus), ExitStatus: sent.ExitStatus, Type: sent.Type}
 }
 
 // maxMinutes is a year.

@@ -10,7 +10,12 @@ func spellJob(n *node) {
 	if d := n.get("job/definition"); d != nil && d.kind == object {
 		n.members, n.line, n.col = d.members, d.line, d.col
 	}
+	beside := takeBeside(n, dashless) // of which nil says something too
 	spell(n)
+	for _, m := range beside {
+		spell(m.value)
+	}
+	n.members = append(n.members, beside...)
 }
 
 // spell turns the names that EDN uses into those of the model: :item-count, and :job/name and its like, by

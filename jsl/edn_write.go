@@ -47,6 +47,8 @@ func (w *ednWriter) value(n *node, indent int, free bool) {
 		w.WriteByte(']')
 	case text:
 		w.text(n.text)
+	case null:
+		w.WriteString("nil")
 	default:
 		w.WriteString(n.text)
 	}

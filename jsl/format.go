@@ -46,6 +46,22 @@ func Parse(f Format, data []byte) (*Job, error) { return ParseCharset(f, data, "
 // byte order mark. Forms other than XML are always in UTF-8. An empty charset
 // is not known.
 func ParseCharset(f Format, data []byte, charset string) (*Job, error) {
+	n, faults, err := parseTree(f, data, charset)
+	if n == nil {
+		return nil, firstError(faults, err)
+	}
+	j, faults := decode(n, faults)
+	if len(faults) == 0 {
+		faults = countValues(j, n)
+	}
+	if len(faults) > 0 {
+		return nil, faults
+	}
+	return j, nil
+}
+
+// parseTree returns the tree of a text, with the faults that its reader found; without a tree one of faults and err says why.
+func parseTree(f Format, data []byte, charset string) (*node, Errors, error) {
 	var read func([]byte) (*node, Errors)
 	switch f {
 	case JSON:
@@ -59,26 +75,16 @@ func ParseCharset(f Format, data []byte, charset string) (*Job, error) {
 	case BPMN:
 		read = readBPMN
 	default:
-		return nil, unknown(f, "json, yaml, edn, xml or bpmn")
+		return nil, nil, unknown(f, "json, yaml, edn, xml or bpmn")
 	}
 	if f == XML || f == BPMN {
 		var fault *FieldError
 		if data, fault = decodeXML(data, charset); fault != nil {
-			return nil, Errors{*fault}
+			return nil, Errors{*fault}, nil
 		}
 	}
 	n, faults := read(bytes.TrimPrefix(data, []byte("\ufeff")))
-	if n == nil {
-		return nil, faults
-	}
-	j, faults := decode(n, faults)
-	if len(faults) == 0 {
-		faults = countValues(j, n)
-	}
-	if len(faults) > 0 {
-		return nil, faults
-	}
-	return j, nil
+	return n, faults, nil
 }
 
 // countValues returns a fault if a job, whose text begins at n, has more values than a job may have.
@@ -91,8 +97,9 @@ func countValues(j *Job, n *node) Errors {
 
 // Format writes a job, to be read by people. Reading it gives the same job. The error is an [Errors] if
 // the job holds text that no form can hold. Diagrams are not written.
-func (j *Job) Format(f Format) ([]byte, error) {
-	n := write(j.fields())
+func (j *Job) Format(f Format) ([]byte, error) { return formatTree(f, write(j.fields())) }
+
+func formatTree(f Format, n *node) ([]byte, error) {
 	v := newValidator(asWritten)
 	if v.characters("", n); len(v.faults) > 0 {
 		return nil, v.faults

@@ -131,40 +131,63 @@ func (s *Service) Add(ctx context.Context, id, password string, roles map[string
 	return err
 }
 
-// Remove takes a user away, with all that lets him in. The last admin stays.
+// Remove takes a user away, with all that lets them in. The last admin stays.
 func (s *Service) Remove(ctx context.Context, id string) error {
+	return s.decide(ctx, id, func(_ *bus.User, seen uint64) (*bus.User, uint64, error) {
+		rev, err := s.b.Users.DeleteAt(ctx, id, seen)
+		return nil, rev, err
+	})
+}
+
+// SetRoles gives a user other roles in place of those that there were. The last admin stays one.
+func (s *Service) SetRoles(ctx context.Context, id string, roles map[string]string) (*bus.User, error) {
+	var is *bus.User
+	err := s.decide(ctx, id, func(was *bus.User, seen uint64) (*bus.User, uint64, error) {
+		u := *was
+		u.Roles = roles
+		rev, err := s.b.Users.UpdateAt(ctx, id, u, seen)
+		is = &u
+		return is, rev, err
+	}, roles)
+	return is, err
+}
+
+// decide writes what becomes of a user, unless that takes the last admin away; roles are those that the user will have. If
+// somebody else is quicker it is decided again.
+func (s *Service) decide(ctx context.Context, id string, write func(was *bus.User, seen uint64) (*bus.User, uint64, error), roles ...map[string]string) error {
 	for range maxRaces {
-		seen, err := s.removable(id)
+		was, seen, err := s.decidable(id, roles...)
 		if err != nil {
 			return err
 		}
-		rev, err := s.b.Users.DeleteAt(ctx, id, seen)
+		is, rev, err := write(was, seen)
 		if err == nil {
-			s.takeUser(id, nil, rev)
+			s.takeUser(id, is, rev)
 			return nil
 		}
 		if !errors.Is(err, bus.ErrChanged) {
 			return err
 		}
-		if err := s.seeMore(ctx, seen); err != nil { // somebody was quicker: it is decided anew
+		if err := s.seeMore(ctx, seen); err != nil {
 			return err
 		}
 	}
 	return bus.ErrChanged
 }
 
-// removable says whether a user can be removed, and of which revision of the bucket that is true.
-func (s *Service) removable(id string) (seen uint64, err error) {
+// decidable returns a user who may lose their roles, or get others, and the revision of the bucket of which that is true.
+func (s *Service) decidable(id string, roles ...map[string]string) (u *bus.User, seen uint64, err error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	e := s.users[id]
 	if e == nil || e.User == nil {
-		return 0, noUser(id)
+		return nil, 0, noUser(id)
 	}
-	if admin(e.User) && s.admins() == 1 {
-		return 0, bus.State(CodeLastAdmin, "%s is the last admin: make another one first", id)
+	stays := len(roles) > 0 && admin(&bus.User{Roles: roles[0]})
+	if admin(e.User) && !stays && s.admins() == 1 {
+		return nil, 0, bus.State(CodeLastAdmin, "%s is the last admin: make another one first", id)
 	}
-	return s.usersRev, nil
+	return e.User, s.usersRev, nil
 }
 
 func noUser(id string) error { return bus.State(CodeNoSuchUser, "there is no user %.40s", id) }

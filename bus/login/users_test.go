@@ -198,6 +198,49 @@ func TestTheLastAdminStays(t *testing.T) {
 	}
 }
 
+// Who loses the role of an admin is as gone as who is removed.
+func TestTheLastAdminKeepsTheRole(t *testing.T) {
+	srv := bustest.Server(t)
+	one, _ := start(t, srv, bus.Config{})
+	two, _ := start(t, srv, bus.Config{})
+	admin, watcher := map[string]string{bus.DefaultApp: bus.RoleAdmin}, map[string]string{bus.DefaultApp: bus.RoleWatcher, "shop": bus.RoleAdmin}
+	put(t, one, "ann", bus.RoleAdmin)
+	put(t, one, "bob", bus.RoleWatcher)
+	for range 10 {
+		for _, id := range []string{"ann", "bob"} {
+			if _, err := one.SetRoles(t.Context(), id, admin); err != nil {
+				t.Fatal(err)
+			}
+		}
+		both := func() bool {
+			return two.user("ann").Role("") == bus.RoleAdmin && two.user("bob").Role("") == bus.RoleAdmin
+		}
+		eventually(t, "the other bus knows both", func() bool { return two.user("ann") != nil && two.user("bob") != nil && both() })
+		var errs [2]error
+		var wg sync.WaitGroup
+		wg.Go(func() { _, errs[0] = one.SetRoles(t.Context(), "ann", watcher) })
+		wg.Go(func() { errs[1] = two.Remove(t.Context(), "bob") })
+		wg.Wait()
+		if (errs[0] == nil) == (errs[1] == nil) || !bus.HasCode(errs[0], CodeLastAdmin) && !bus.HasCode(errs[1], CodeLastAdmin) {
+			t.Fatalf("%v, %v; want one to stay an admin", errs[0], errs[1])
+		}
+		if errs[1] == nil {
+			eventually(t, "the first bus knows", func() bool { return one.user("bob") == nil })
+			put(t, one, "bob", bus.RoleWatcher)
+		}
+	}
+	u, err := one.SetRoles(t.Context(), "bob", watcher)
+	if bus.HasCode(err, CodeLastAdmin) {
+		u, err = one.SetRoles(t.Context(), "ann", watcher)
+	}
+	if err != nil || u.Role("shop") != bus.RoleAdmin || u.Role("x") != bus.RoleWatcher {
+		t.Errorf("%+v, %v", u, err)
+	}
+	if _, err := one.SetRoles(t.Context(), "nobody", admin); !bus.HasCode(err, CodeNoSuchUser) {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestFirstAdmin(t *testing.T) {
 	srv := bustest.Server(t)
 	one, _ := start(t, srv, bus.Config{})

@@ -65,6 +65,9 @@ func (n *Notifier) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
+// Sends reports whether there is a notificator to send to.
+func (n *Notifier) Sends() bool { return n.post != nil }
+
 // Alert sends what a time monitor sends when an execution takes too long. Errors: StateError no_notificator, [ErrNotSent].
 func (n *Notifier) Alert(ctx context.Context, e *bus.Execution, m *bus.TimeMonitor) error {
 	if n.post == nil {

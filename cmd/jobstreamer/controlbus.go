@@ -101,7 +101,7 @@ func openControlBus(ctx context.Context, s busSettings, log *slog.Logger) (c *co
 	c.monitor = monitor.New(c.bus, c.service)
 	c.rest = httpapi.New(httpapi.Config{
 		Bus: c.bus, Index: c.index, Executions: c.service, Schedules: c.schedule, Deployments: c.deployer,
-		Monitor: c.monitor, TimeZone: zone, Log: log, Version: version(), AllowOrigin: s.allowOrigin, Notifier: c.notifier,
+		Monitor: c.monitor, TimeZone: zone, Log: log, Version: version(), AllowOrigin: s.allowOrigin, Notifier: c.notifier, Runnable: runnable,
 		Logins: c.logins, RequireLogin: s.login.required, CookieSecure: s.login.cookieSecure,
 	})
 	return c, nil

@@ -92,9 +92,10 @@ func addClient(root *cobra.Command, p *program) {
 		cmd.GroupID = groupWork
 		root.AddCommand(cmd)
 	}
-	contexts := c.Contexts()
-	contexts.GroupID = groupSet
-	root.AddCommand(contexts)
+	for _, cmd := range append(c.Logins(), c.Contexts()) {
+		cmd.GroupID = groupSet
+		root.AddCommand(cmd)
+	}
 	agent, _, _ := root.Find([]string{"agent"})
 	agent.AddCommand(c.Agents()...)
 	agent.Args = cli.Subcommand

@@ -83,6 +83,12 @@ func New(cfg Config) (*Client, error) {
 	return c, nil
 }
 
+// URL is where the control bus is.
+func (c *Client) URL() string { return c.base }
+
+// HasToken reports whether the client sends a token or key.
+func (c *Client) HasToken() bool { return c.token != "" }
+
 // Close gives up idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 

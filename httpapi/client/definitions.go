@@ -118,6 +118,18 @@ func (c *Client) Definition(ctx context.Context, app, job, media string, to io.W
 	return err
 }
 
+// File copies a job's file, in one of the forms of [Client.ApplyJob]: definition, schedule and settings.
+func (c *Client) File(ctx context.Context, app, job, media string, to io.Writer) error {
+	_, err := c.As(media, to).do(ctx, request{method: "GET", path: path(app, "job", job, "file")}, nil)
+	return err
+}
+
+// JudgeJob says what [Client.ApplyJob] would do, without doing it. The entity tag is that of the job as it is, empty if there is none.
+func (c *Client) JudgeJob(ctx context.Context, app, media string, file []byte) (j *rest.Judgement, etag string, err error) {
+	h, err := c.do(ctx, request{method: "POST", path: path(app, "jobs", "judge"), body: file, media: media}, &j)
+	return j, h.Get("ETag"), err
+}
+
 func (c *Client) writeJob(ctx context.Context, r request) (j *rest.Job, etag string, err error) {
 	h, err := c.do(ctx, r, &j)
 	return j, h.Get("ETag"), err

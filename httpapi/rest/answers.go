@@ -78,6 +78,15 @@ type Job struct {
 	StatusNotifications []StatusNotification `json:"status_notifications,omitempty" edn:"job/status-notifications,refs" doc:"If there are any. In lists with with=settings."`
 }
 
+// Judgement says what a PUT of a job's file would do.
+type Judgement struct {
+	Name     string          `json:"name" edn:"job/name"`
+	Result   string          `json:"result" enum:"created,changed,unchanged"`
+	Warnings []string        `json:"warnings,omitempty" doc:"What would be accepted but not run as it is."`
+	Was      json.RawMessage `json:"was,omitempty" doc:"The job's file as it is. Left out if there is no job."`
+	Is       json.RawMessage `json:"is" doc:"The job's file as it would be."`
+}
+
 // JobXML is the job of a diagram.
 type JobXML struct {
 	JobXML string `json:"job_xml" edn:"job-xml" doc:"Job XML of JSR-352."`

@@ -7,6 +7,7 @@ type Settings struct {
 	Exclusive           bool                 `json:"exclusive" edn:"job/exclusive?" doc:"One execution at a time."`
 	TimeMonitor         *TimeMonitor         `json:"time_monitor" edn:"job/time-monitor"`
 	StatusNotifications []StatusNotification `json:"status_notifications" edn:"job/status-notifications"`
+	Warnings            []string             `json:"warnings,omitempty" doc:"Which notifications nobody gets. Of a change only."`
 }
 
 // TimeMonitor says what becomes of executions that take too long.
@@ -26,7 +27,8 @@ type StatusNotification struct {
 
 // NotificationID is the answer with a status notification that was added, empty for one that was removed.
 type NotificationID struct {
-	ID int64 `json:"id,omitempty" edn:"db/id"`
+	ID       int64    `json:"id,omitempty" edn:"db/id"`
+	Warnings []string `json:"warnings,omitempty" doc:"That nobody gets it."`
 }
 
 // NewSettings is the body that changes what of a job can be set without its definition.

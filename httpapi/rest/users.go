@@ -24,6 +24,12 @@ type NewUser struct {
 	Roles    map[string]string `json:"roles,omitempty" edn:"user/roles" doc:"Roles in applications, by name."`
 }
 
+// NewRoles is the body that gives a user other roles.
+type NewRoles struct {
+	Role  string            `json:"role" edn:"user/role|role,keyword" enum:"admin,operator,watcher" doc:"In all applications but those of roles."`
+	Roles map[string]string `json:"roles,omitempty" edn:"user/roles" doc:"Roles in applications, by name."`
+}
+
 // User is somebody, or a program, who may use the control bus.
 type User struct {
 	ID    string            `json:"id" edn:"user/id"`

@@ -2,130 +2,201 @@ package cli
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/help"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/client"
-	"github.com/job-streamer/job-streamer-control-bus/jsl"
 )
+
+// applying is how jobs are applied.
+type applying struct {
+	diff, dry, differs bool
+	prune, sure, keep  bool
+}
 
 func (c *CLI) jobApply() *cobra.Command {
 	var files []string
-	cmd := c.leaf("apply [FILE...]", "Create or change the jobs that files define", func(s *session, args []string) error {
-		return s.apply(append(files, args...))
+	var how applying
+	cmd := c.leaf("apply [FILE|DIR...]", "Create or change the jobs that files define", func(s *session, args []string) error {
+		return s.apply(append(files, args...), &how)
 	})
-	cmd.Long = `Creates or changes jobs: each file defines one, in JSON, YAML, EDN or XML. The form goes by the file's ending, else by its content. A job
-that is the same already is left alone.
+	cmd.Long = `Creates or changes jobs: each file defines one, in JSON, YAML, EDN or XML; a YAML file may have several, with --- between them. The form goes by
+the file's ending, else by its content. Of a folder, all files with these endings are read, also in folders below; hidden ones are passed over.
 
-What is wrong is said with file, line and column, for all files. The exit status is 0 only if all jobs are as their files say; warnings,
-such as of a component that the application lacks, do not count. --output json, yaml and edn have a list of the server's answers; each begins with
-file, job, result (created, changed, unchanged or refused), errors and warnings.`
+Beside the definition a file may have schedule, time_monitor and status_notifications, as ` + "`jobstreamer job export`" + ` writes them. What is not in
+the file stays as it is; null removes it. XML has a definition only. A job that is the same already is left alone.
+
+All files are judged before the first is written: if one is wrong, or two define the same job, nothing is written, and what is wrong is said with
+file, line and column. --prune deletes the jobs of the application that no file defines. Warnings, such as of a component that the application
+lacks, an element that no agent can run or a notification that nobody gets, stop nothing.
+
+--output json, yaml and edn have a list of the server's answers; each begins with file, job, result (created, changed, unchanged, refused, skipped
+or pruned), errors and warnings. With --dry-run was and is follow: the job's file before and after.
+
+The exit status is 0 only if all jobs are as their files say, or with --dry-run would be.`
 	cmd.Example = `  jobstreamer job apply -f nightly.yaml
-  jobstreamer job apply --app billing jobs/*.xml
+  jobstreamer job apply jobs --dry-run --diff
+  jobstreamer job apply --app billing jobs --prune --yes
   generate | jobstreamer job apply -f -`
 	fileFlag(cmd, &files)
+	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
+		f.BoolVar(&how.prune, "prune", false, "delete the jobs of the application that no file defines, with their schedules and histories")
+		f.BoolVar(&how.keep, "keep-history", false, "with --prune: leave the executions of deleted jobs")
+	})
+	help.Section(cmd.Flags(), "How", func(f *pflag.FlagSet) {
+		f.BoolVar(&how.dry, "dry-run", false, "say what would be done, and do nothing")
+		f.BoolVar(&how.diff, "diff", false, "show what changes, line by line")
+		f.BoolVar(&how.differs, "exit-code", false, fmt.Sprintf("with --dry-run: exit status %d if something would change", ExitDiffers))
+	})
+	yesFlag(cmd, &how.sure)
 	c.outputFlag(cmd, "`FORMAT` table, or a list as json, yaml or edn")
 	return c.flags(cmd)
 }
 
-// applied is what became of a file. What follows it is the control bus's answer.
-type applied struct {
-	File     string   `json:"file"`
-	Job      string   `json:"job,omitempty"`
-	Result   string   `json:"result"` // created, changed, unchanged or refused
-	Errors   []wrong  `json:"errors"`
-	Warnings []string `json:"warnings"`
+func (h *applying) check() error {
+	switch {
+	case h.differs && !h.dry:
+		return usage("--exit-code goes with --dry-run only")
+	case h.keep && !h.prune:
+		return usage("--keep-history goes with --prune only")
+	}
+	return nil
 }
 
-func (s *session) apply(files []string) error {
-	all, err := s.definitions(files)
+// What becomes of a job.
+const (
+	created   = "created"
+	changed   = "changed"
+	unchanged = "unchanged"
+	refused   = "refused"
+	pruned    = "pruned"
+	skipped   = "skipped" // since something else is refused
+)
+
+func (s *session) apply(files []string, how *applying) error {
+	if err := how.check(); err != nil {
+		return err
+	}
+	found, err := s.definitions(files)
 	if err != nil {
 		return err
 	}
-	var answers [][]byte
-	failed, check := false, sync.OnceValue(s.components) // asked once, if at all
-	for i := 0; i < len(all) && err == nil; i++ {
-		a := applied{File: all[i].file, Result: "created", Errors: []wrong{}}
-		if err = s.applyOne(&all[i], &a, check); err != nil {
-			break
-		}
-		failed = failed || a.Result == refused
-		if s.tables() {
-			s.drawApplied(&a)
-			continue
-		}
-		var answer []byte
-		answer, err = s.appliedAnswer(&a)
-		answers = append(answers, answer)
+	p, err := s.plan(found, how)
+	if err != nil {
+		return err
 	}
-	if !s.tables() && (err == nil || len(answers) > 0) { // what was done is said, also if the rest was not
-		if unwritten := s.writeAnswers(answers); err == nil {
-			err = unwritten
+	switch {
+	case p.count(refused) > 0:
+		p.skip()
+	case how.dry:
+		err = p.foresee()
+	default:
+		if err := p.ask(); err != nil {
+			return err
 		}
+		err = p.carryOut()
 	}
-	if err == nil && failed {
+	if unsaid := p.end(err); err == nil {
+		err = unsaid
+	}
+	switch {
+	case err == nil && p.count(refused) > 0:
 		err = ErrSaid
+	case err == nil && how.differs && p.differs():
+		err = said{ExitDiffers}
 	}
 	return err
 }
 
-const refused = "refused"
+// ask asks before jobs are deleted.
+func (p *plan) ask() error {
+	prune := p.only(pruned)
+	if len(prune) == 0 {
+		return nil
+	}
+	t := &targets{}
+	for _, a := range prune {
+		t.all = append(t.all, target{name: a.Job})
+	}
+	with := " that no file defines, with its schedule and the history of its executions"
+	if p.how.keep {
+		with = " that no file defines, with its schedule"
+	}
+	return p.confirm(p.how.sure, question(&work{one: "job", more: "jobs", verb: "delete", with: with}, t))
+}
 
-// applyOne sends a definition as it was written, so that what is said of it is about its own lines.
-func (s *session) applyOne(d *definition, a *applied, check func() *components) error {
-	if job, err := jsl.Parse(d.form, d.text); err == nil { // if not, the server says why
-		a.Job = job.ID
-		is, _, err := s.client.Job(s.ctx, s.app, job.ID)
-		switch {
-		case err == nil && same(job, is.Definition):
-			a.Result, a.Warnings = "unchanged", check().lacking(job) // nothing is sent that would be answered with warnings
-			return nil
-		case err == nil:
-			a.Result = "changed"
-		case client.Code(err) != "no_such_job":
+// carryOut writes what is planned. It ends at what the control bus refuses now: it was changed by somebody else, or is away.
+func (p *plan) carryOut() error {
+	for i, c := range p.all {
+		if err := p.write(c); err != nil {
+			for _, left := range p.all[i:] {
+				left.Result = skipped
+			}
+			return err
+		}
+		if err := p.show(c); err != nil {
 			return err
 		}
 	}
-	j, _, err := s.client.ApplyJob(s.ctx, s.app, a.Job, "application/"+string(d.form), d.text, client.Condition{})
-	if err != nil {
-		a.Result = refused
-		a.Errors, err = refusal(err)
-		return err
-	}
-	a.Job, a.Warnings = j.Name, j.Warnings
 	return nil
 }
 
-// appliedAnswer is what became of a file, with the job as the control bus has it then.
-func (s *session) appliedAnswer(a *applied) ([]byte, error) {
+// write does what is planned for one job.
+func (p *plan) write(a *applied) error {
+	switch a.Result {
+	case pruned:
+		err := p.client.DeleteJob(p.ctx, p.app, a.Job, p.how.keep, client.Condition{})
+		if client.Code(err) == "no_such_job" { // somebody else was quicker
+			err = nil
+		}
+		return err
+	case created, changed:
+	default:
+		return nil
+	}
+	j, _, err := p.client.ApplyJob(p.ctx, p.app, a.Job, "application/"+string(a.from.form), a.from.text, client.Condition{ETag: a.etag, Create: a.etag == ""})
+	switch client.Code(err) {
+	case "":
+		if err == nil {
+			a.Warnings = j.Warnings
+		}
+	case "conflict", "precondition_failed":
+		err = &explained{err, fmt.Sprintf("the job %s of %s was changed by somebody else just now: look again with --dry-run --diff", a.Job, a.File)}
+	}
+	return err
+}
+
+// answer is what became of a file, with the job as the control bus has it then.
+func (p *plan) answer(a *applied) ([]byte, error) {
 	format := "json" // of which YAML is made in the end
-	if s.output == "edn" {
-		format = s.output
+	if p.output == "edn" {
+		format = p.output
 	}
 	if a.Warnings == nil {
 		a.Warnings = []string{}
 	}
-	said, err := inJSON(a)
-	if err == nil {
-		said, err = formatted(format, said)
+	if !p.how.dry {
+		a.Was, a.Is = nil, nil
 	}
-	if err != nil || a.Result == refused {
-		return said, err
+	answer, err := inJSON(a)
+	if err == nil {
+		answer, err = formatted(format, answer)
+	}
+	if err != nil || p.how.dry || a.from == nil || a.Result == refused || a.Result == skipped {
+		return answer, err
 	}
 	var job bytes.Buffer
-	if _, _, err := s.client.As("application/"+format, &job).Job(s.ctx, s.app, a.Job); err != nil {
-		return said, err
+	if _, _, err := p.client.As("application/"+format, &job).Job(p.ctx, p.app, a.Job); err != nil {
+		return answer, err
 	}
 	sep := map[string]string{"json": ",", "edn": " "}[format]
-	return slices.Concat(bytes.TrimSuffix(said, []byte("}")), []byte(sep), bytes.TrimPrefix(bytes.TrimSpace(job.Bytes()), []byte("{"))), nil
+	return slices.Concat(bytes.TrimSuffix(answer, []byte("}")), []byte(sep), bytes.TrimPrefix(bytes.TrimSpace(job.Bytes()), []byte("{"))), nil
 }
 
 // writeAnswers writes a list of answers.
@@ -139,26 +210,6 @@ func (s *session) writeAnswers(all [][]byte) (err error) {
 		return err
 	}
 	return s.out().raw(s.output, list)
-}
-
-// same says whether a job is what the server has.
-func same(job *jsl.Job, is json.RawMessage) bool {
-	was, err := jsl.Restore(is)
-	if err != nil {
-		return false
-	}
-	a, _ := was.MarshalJSON()
-	b, err := job.MarshalJSON()
-	return err == nil && bytes.Equal(a, b)
-}
-
-func (s *session) drawApplied(a *applied) {
-	if a.Result != refused {
-		p := s.out()
-		color := map[string]string{"created": green, "changed": yellow}[a.Result]
-		fmt.Fprintf(p, "%s %s (%s)\n", a.Job, p.in(color, a.Result), a.File)
-	}
-	s.faults(a.File, a.Errors, a.Warnings)
 }
 
 // refusal is what the server found wrong with a text. Other errors are not about the text.
@@ -175,29 +226,4 @@ func refusal(err error) ([]wrong, error) {
 		all = append(all, e)
 	}
 	return all, nil
-}
-
-var forms = []string{"json", "yaml", "edn", "xml"}
-
-func (c *CLI) jobExport() *cobra.Command {
-	var format, output string
-	cmd := c.leaf("export JOB", "Print the definition of a job, as it can be applied again", func(s *session, args []string) error {
-		form, flag := output, "output"
-		if format != "" {
-			form, flag = format, "format"
-		}
-		if !slices.Contains(forms, form) {
-			return usage("--%s %s: want %s", flag, form, strings.Join(forms, ", "))
-		}
-		return s.client.Definition(s.ctx, s.app, args[0], "application/"+form, s.Out)
-	})
-	cmd.Example = `  jobstreamer job export nightly -o xml > nightly.xml
-  jobstreamer job export nightly | jobstreamer job apply --app test -f -`
-	help.Section(cmd.Flags(), "How", func(f *pflag.FlagSet) {
-		f.StringVarP(&output, "output", "o", "yaml", "`FORMAT` json, yaml, edn or xml")
-		f.StringVar(&format, "format", "", "`FORMAT` the same as --output")
-	})
-	completeFlag(cmd, "output", cobra.FixedCompletions(forms, cobra.ShellCompDirectiveNoFileComp))
-	completeFlag(cmd, "format", cobra.FixedCompletions(forms, cobra.ShellCompDirectiveNoFileComp))
-	return c.flags(cmd)
 }

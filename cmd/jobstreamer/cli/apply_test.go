@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-func TestApplyAsksForComponentsOnce(t *testing.T) {
+func TestApplyAsksOnceForEachFile(t *testing.T) {
 	e, _ := withBus(t)
 	dir := t.TempDir()
 	args := []string{"job", "apply"}
@@ -23,7 +23,7 @@ func TestApplyAsksForComponentsOnce(t *testing.T) {
 		}
 		args = append(args, file)
 	}
-	if got := e.try(t.Context(), args...); got.failed != nil || strings.Count(got.out, "created") != 3 {
+	if got := e.try(t.Context(), args...); got.failed != nil || !strings.HasSuffix(got.out, "\n3 jobs: 3 created.\n") {
 		t.Fatalf("%+v", got)
 	}
 	there, err := url.Parse(e.vars["JOBSTREAMER_SERVER"])
@@ -45,10 +45,10 @@ func TestApplyAsksForComponentsOnce(t *testing.T) {
 	})
 	e.vars["JOBSTREAMER_SERVER"] = s.URL
 	got := e.try(t.Context(), args...)
-	if got.failed != nil || strings.Count(got.out, "unchanged") != 3 || strings.Count(got.err, "Gone") != 3 {
+	if got.failed != nil || !strings.HasSuffix(got.out, "\n3 jobs: 3 unchanged.\n") || strings.Count(got.err, "Gone") != 3 {
 		t.Errorf("%+v", got)
 	}
-	if asked["batch-components"] != 1 || asked["deployments"] != 1 || asked["one"] != 1 {
-		t.Errorf("asked %v, want components and deployments once", asked)
+	if asked["judge"] != 3 || len(asked) != 1 {
+		t.Errorf("asked %v, want one question for each file that says what is there", asked)
 	}
 }

@@ -13,13 +13,14 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus/bustest"
 	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
 	"github.com/job-streamer/job-streamer-control-bus/bus/index"
+	"github.com/job-streamer/job-streamer-control-bus/bus/login"
 	"github.com/job-streamer/job-streamer-control-bus/deploy"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi"
 	"github.com/job-streamer/job-streamer-control-bus/scheduler"
 )
 
 // withBus runs a control bus without agents until the test ends, and returns an environment that leads there.
-func withBus(t *testing.T) (*env, *bus.Bus) {
+func withBus(t *testing.T, set ...func(*httpapi.Config)) (*env, *bus.Bus) {
 	t.Helper()
 	b := bustest.Open(t, bustest.Server(t), bus.Config{})
 	x := index.New(b)
@@ -38,7 +39,16 @@ func withBus(t *testing.T) (*env, *bus.Bus) {
 	if err := deployer.WaitReady(ctx); err != nil {
 		t.Fatal(err)
 	}
-	s := httptest.NewServer(httpapi.New(httpapi.Config{Bus: b, Index: x, Executions: life, Schedules: plan, Deployments: deployer, Version: "test"}))
+	users := login.New(login.Config{Bus: b})
+	g.Go(func() error { return users.Run(ctx) })
+	if err := users.WaitReady(ctx); err != nil {
+		t.Fatal(err)
+	}
+	cfg := httpapi.Config{Bus: b, Index: x, Executions: life, Schedules: plan, Deployments: deployer, Logins: users, Version: "test"}
+	for _, f := range set {
+		f(&cfg)
+	}
+	s := httptest.NewServer(httpapi.New(cfg))
 	t.Cleanup(func() {
 		s.Close()
 		cancel()

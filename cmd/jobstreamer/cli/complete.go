@@ -49,7 +49,7 @@ func (c *CLI) completeArguments(use string) cobra.CompletionFunc {
 		switch strings.TrimSuffix(kind, "...") {
 		case "PATH":
 			return nil, cobra.ShellCompDirectiveDefault
-		case "FILE":
+		case "FILE", "FILE|DIR":
 			return definitionEndings(), cobra.ShellCompDirectiveFilterFileExt
 		}
 		ask := map[string]offers{

@@ -83,8 +83,14 @@ func (s *session) advice(code string) string {
 	switch {
 	case command != "":
 		return fmt.Sprintf("`%s` shows which there are.", command)
+	case code == "login_required" && s.client.HasToken():
+		return fmt.Sprintf("What was sent is good no more. `%s` makes a new token; JOBSTREAMER_TOKEN takes a key.", s.againThere("login USER"))
 	case code == "login_required":
-		return "Give a token or a key: --token, JOBSTREAMER_TOKEN, or `jobstreamer context add NAME --server URL --token -`."
+		return fmt.Sprintf("`%s` logs in; programs send a key in JOBSTREAMER_TOKEN.", s.againThere("login USER"))
+	case code == "authentication_failed":
+		return fmt.Sprintf("The user or the password is wrong. `%s` asks again.", s.againThere("login USER"))
+	case code == "forbidden":
+		return fmt.Sprintf("`%s` shows what you may do, `%s` makes you somebody else.", s.againThere("user roles"), s.againThere("login USER"))
 	case code == "unavailable":
 		return "Try again in a moment; `jobstreamer doctor` says what is wrong with a bus."
 	}

@@ -15,6 +15,7 @@ const (
 	ExitUsage       = 2   // a mistake in the command line
 	ExitFailed      = 3   // the execution failed
 	ExitStopped     = 4   // the execution was stopped or abandoned
+	ExitDiffers     = 5   // job apply --dry-run --exit-code: something would change
 	ExitAway        = 69  // the control bus cannot be reached, or NATS is away
 	ExitTimeout     = 124 // --timeout is over; the execution goes on
 	ExitInterrupted = 130 // Ctrl-C or SIGTERM; an execution goes on

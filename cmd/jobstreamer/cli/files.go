@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -22,11 +21,22 @@ var endings = map[string]jsl.Format{".json": jsl.JSON, ".yaml": jsl.YAML, ".yml"
 
 func definitionEndings() []string { return []string{"json", "yaml", "yml", "edn", "xml"} }
 
+func formOf(file string) jsl.Format { return endings[strings.ToLower(filepath.Ext(file))] }
+
 // definition is a text that should be a job.
 type definition struct {
-	file string // as it was named; "stdin"
-	form jsl.Format
-	text []byte
+	file  string // as it was named; "stdin"
+	named bool   // by the user, not found in a folder
+	form  jsl.Format
+	text  []byte
+	part  bool // of a file with several
+}
+
+// gathered are the definitions that files and folders have.
+type gathered struct {
+	all     []definition
+	passed  int  // files in folders that are passed over
+	folders bool // one was named
 }
 
 // fileFlag takes the files of a command, whose arguments may be files too: a shell makes those of -f *.json.
@@ -40,48 +50,74 @@ func fileFlag(cmd *cobra.Command, files *[]string) {
 }
 
 // definitions reads all files. One that cannot be read stops everything before anything is sent.
-func (s *session) definitions(names []string) ([]definition, error) {
+func (s *session) definitions(names []string) (*gathered, error) {
 	if len(names) == 0 {
 		return nil, usage("which definitions? -f FILE says it; - is standard input")
 	}
-	var all []definition
+	g, seen := &gathered{}, map[string]bool{}
 	for _, name := range names {
-		files, err := filesIn(name)
+		files, folder, err := g.filesIn(name)
 		if err != nil {
 			return nil, err
 		}
+		g.folders = g.folders || folder
 		for _, file := range files {
+			if seen[filepath.Clean(file)] {
+				continue
+			}
+			seen[filepath.Clean(file)] = true
 			d, err := s.definition(file)
 			if err != nil {
 				return nil, err
 			}
-			all = append(all, d)
+			d.named = !folder
+			g.all = append(g.all, d.documents()...)
 		}
 	}
-	return all, nil
+	return g, nil
 }
 
-// filesIn are the definitions of a folder, or the file itself.
-func filesIn(name string) ([]string, error) {
+// filesIn are the definitions of a folder and the folders in it, in the order of their names, or the file itself.
+func (g *gathered) filesIn(name string) (files []string, folder bool, err error) {
 	info, err := os.Stat(name)
 	if name == "-" || err != nil || !info.IsDir() {
-		return []string{name}, nil // whoever reads it says what is wrong with it
+		return []string{name}, false, nil // whoever reads it says what is wrong with it
 	}
-	entries, err := os.ReadDir(name)
-	if err != nil {
-		return nil, err
-	}
-	var files []string
-	for _, e := range entries {
-		if endings[strings.ToLower(filepath.Ext(e.Name()))] != "" && !e.IsDir() {
-			files = append(files, filepath.Join(name, e.Name()))
-		}
+	if files, err = g.walk(name); err != nil {
+		return nil, true, pathError(err)
 	}
 	if len(files) == 0 {
-		return nil, usage("%s has no files that end in .json, .yaml, .yml, .edn or .xml", name)
+		return nil, true, usage("%s has no files that end in .json, .yaml, .yml, .edn or .xml", name)
 	}
-	slices.Sort(files)
-	return files, nil
+	return files, true, nil
+}
+
+// walk finds the files of definitions below a folder and counts the others. Hidden ones are passed over, and so are
+// links to folders, which may lead in circles.
+func (g *gathered) walk(folder string) (files []string, err error) {
+	err = filepath.WalkDir(folder, func(path string, e fs.DirEntry, err error) error {
+		switch {
+		case err != nil || path == folder:
+			return err
+		case e.IsDir() && strings.HasPrefix(e.Name(), "."):
+			g.passed++
+			return filepath.SkipDir
+		case e.IsDir():
+			return nil
+		}
+		regular := e.Type().IsRegular()
+		if e.Type()&fs.ModeSymlink != 0 {
+			info, err := os.Stat(path)
+			regular = err == nil && info.Mode().IsRegular()
+		}
+		if !regular || strings.HasPrefix(e.Name(), ".") || formOf(path) == "" {
+			g.passed++
+			return nil
+		}
+		files = append(files, path)
+		return nil
+	})
+	return files, err
 }
 
 func (s *session) definition(file string) (d definition, err error) {
@@ -99,11 +135,47 @@ func (s *session) definition(file string) (d definition, err error) {
 	if err != nil {
 		return d, fmt.Errorf("read %s: %w", d.file, err)
 	}
-	d.form = endings[strings.ToLower(filepath.Ext(file))]
-	if d.form == "" {
+	if d.form = formOf(file); d.form == "" {
 		d.form = guess(d.text)
 	}
 	return d, nil
+}
+
+// documents are the definitions of a YAML file with several, each with the line numbers that it has there. Any other
+// file is one.
+func (d definition) documents() []definition {
+	if d.form != jsl.YAML {
+		return []definition{d}
+	}
+	var all []definition
+	var text strings.Builder
+	said := false
+	end := func(next int) {
+		if said {
+			one := d
+			one.text, one.part = []byte(text.String()), true
+			all = append(all, one)
+		}
+		text.Reset()
+		text.WriteString(strings.Repeat("\n", next))
+		said = false
+	}
+	n := 0
+	for line := range strings.Lines(string(d.text)) {
+		n++
+		bare := strings.TrimSpace(line)
+		if rest, ok := strings.CutPrefix(line, "---"); ok && (bare == "---" || rest[0] == ' ' || rest[0] == '\t') {
+			end(n - 1)
+			line, bare = "   "+rest, strings.TrimSpace(rest)
+		}
+		said = said || bare != "" && !strings.HasPrefix(bare, "#") && bare != "..."
+		text.WriteString(line)
+	}
+	end(0)
+	if len(all) < 2 {
+		return []definition{d}
+	}
+	return all
 }
 
 // guess goes by what a text begins with. EDN and JSON both begin with a brace; a keyword follows it in EDN.

@@ -54,6 +54,7 @@ func (e *env) try(ctx context.Context, args ...string) outcome {
 	c := New(Config{In: in, Out: to, Err: errTo, Env: e.vars, Dir: e.dir, Version: "test"})
 	root := &cobra.Command{Use: "jobstreamer", SilenceUsage: true, SilenceErrors: true}
 	root.AddCommand(c.Work()...)
+	root.AddCommand(c.Logins()...)
 	root.AddCommand(c.Contexts(), group("agent", "", "", c.Agents()...))
 	root.SetOut(&out)
 	root.SetErr(&errs)

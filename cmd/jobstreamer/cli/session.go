@@ -54,24 +54,33 @@ func (c *CLI) checkOutput() error {
 // chosen is the context to use, with what flags and environment say in its place.
 func (c *CLI) chosen() (saved, error) {
 	all := contexts{c.Dir}
-	server, name := c.setting(c.server, "SERVER"), c.setting(c.context, "CONTEXT")
-	if server == c.Env["JOBSTREAMER_SERVER"] && name != c.Env["JOBSTREAMER_CONTEXT"] {
-		server = "" // the context was named on the command line, which wins over the environment
-	}
+	server, name := c.asked()
 	is, err := saved{}, error(nil)
 	switch {
 	case name != "":
 		is, err = all.load(name)
 	case server == "" && all.selected() != "":
 		is, err = all.load(all.selected())
+	case server != "": // what a login left is for this control bus, however it is named
+		at, _ := all.load(all.at(server))
+		is.Server, is.Token = at.Server, at.Token
 	}
-	if server != "" && server != is.Server {
+	if server != "" && !sameServer(server, is.Server) {
 		is.Token = "" // it is for the server of the context
 	}
 	is.Server = cmp.Or(server, is.Server)
 	is.Token = cmp.Or(c.setting(c.token, "TOKEN"), is.Token)
 	is.App = cmp.Or(c.setting(c.app, "APP"), is.App)
 	return is, err
+}
+
+// asked are the control bus and the context that flags or the environment name.
+func (c *CLI) asked() (server, name string) {
+	server, name = c.setting(c.server, "SERVER"), c.setting(c.context, "CONTEXT")
+	if server == c.Env["JOBSTREAMER_SERVER"] && name != c.Env["JOBSTREAMER_CONTEXT"] {
+		server = "" // the context was named on the command line, which wins over the environment
+	}
+	return server, name
 }
 
 // setting is a flag's value or that of the environment. Completion asks before the environment was given to the flags.

@@ -9,13 +9,14 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/help"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 )
 
 func (c *CLI) jobValidate() *cobra.Command {
 	var files []string
 	var offline bool
-	cmd := c.leaf("validate [FILE...]", "Say what is wrong with definitions, without storing them", func(s *session, args []string) error {
+	cmd := c.leaf("validate [FILE|DIR...]", "Say what is wrong with definitions, without storing them", func(s *session, args []string) error {
 		return s.validate(append(files, args...), offline)
 	})
 	cmd.Long = `Checks definitions here, by the rules that the control bus has. If it can be reached, it is asked which components the application has:
@@ -44,7 +45,7 @@ type verdict struct {
 }
 
 func (s *session) validate(files []string, offline bool) error {
-	all, err := s.definitions(files)
+	found, err := s.definitions(files)
 	if err != nil {
 		return err
 	}
@@ -52,9 +53,13 @@ func (s *session) validate(files []string, offline bool) error {
 	if !offline {
 		check = s.components()
 	}
-	verdicts, failed := make([]verdict, len(all)), false
-	for i := range all {
-		v := validate(&all[i], check)
+	verdicts, failed := make([]verdict, len(found.all)), false
+	for i, first := range found.twice() {
+		v := validate(&found.all[i], check)
+		if first != nil {
+			text := "/id: want another one: " + first.file + " defines the job too"
+			v.Valid, v.Errors = false, append(v.Errors, wrong{Path: "/id", Want: "another one: " + first.file + " defines the job too", text: text})
+		}
 		if verdicts[i], failed = v, failed || !v.Valid; s.tables() {
 			s.drawVerdict(&v)
 		}
@@ -74,7 +79,7 @@ func (s *session) validate(files []string, offline bool) error {
 
 func validate(d *definition, check *components) verdict {
 	v := verdict{File: d.file, Errors: []wrong{}, Warnings: []string{}}
-	job, err := jsl.Parse(d.form, d.text)
+	file, err := httpapi.ParseFile(d.form, d.text)
 	var all jsl.Errors
 	switch {
 	case errors.As(err, &all):
@@ -87,8 +92,8 @@ func validate(d *definition, check *components) verdict {
 	case err != nil:
 		v.Errors = append(v.Errors, wrong{Want: err.Error(), text: err.Error()})
 	default:
-		v.Job, v.Valid = job.ID, true
-		v.Warnings = append(v.Warnings, check.lacking(job)...)
+		v.Job, v.Valid = file.Job.ID, true
+		v.Warnings = append(v.Warnings, check.lacking(file.Job)...)
 	}
 	return v
 }

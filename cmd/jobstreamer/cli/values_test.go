@@ -53,8 +53,8 @@ func TestAnswersForPrograms(t *testing.T) {
 	for _, line := range []string{
 		"context list -o json", "context add prod --server https://me:geheim@h --app shop", "context list -o json", "context list -o yaml", "context list -o edn", "context list -o xml",
 		"job validate -f DIR -o json", "job validate -f DIR -o yaml", "job validate -f DIR -o edn", "job validate --offline DIR/a.yaml -o edn", "job validate DIR/a.yaml -o xml",
-		"job apply -f DIR -o json", "job apply -f DIR -o yaml", "job apply -f DIR -o edn", "job apply DIR/a.yaml -a none -o json",
-		"job export a -o edn", "job export a -o yaml --format xml", "job export a", "job export a -o txt", "job export a --format txt",
+		"job apply -f DIR -o json", "job apply DIR/a.yaml DIR/c.edn --dry-run -o json", "job apply DIR/a.yaml DIR/c.edn -o json", "job apply -f DIR -o yaml", "job apply -f DIR/a.yaml -o edn", "job apply DIR/a.yaml -a none -o json",
+		"job export a -o edn", "job export a -o yaml --format xml", "job export a", "job export a -o table", "job export a --format txt",
 		"job rename a z", "job rename a z", "job rename z c", "job rename z a/b", "job rename z a -o json",
 		"schedule set a 0_0_2_*_*_? -o json", "schedule delete a -y -o json", "job delete a -y -o yaml", "job delete a -y -o edn", "app delete none -y -o json", "job delete c -y -o table",
 	} {

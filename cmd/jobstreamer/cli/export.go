@@ -1,0 +1,170 @@
+package cli
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/help"
+	"github.com/job-streamer/job-streamer-control-bus/jsl"
+)
+
+var forms = []string{"json", "yaml", "edn", "xml"}
+
+// exporting is how jobs are exported.
+type exporting struct {
+	form       string
+	definition bool   // only that
+	folder     string // empty: standard output
+	dry, force bool
+}
+
+func (c *CLI) jobExport() *cobra.Command {
+	var how exporting
+	var output string
+	cmd := c.leaf("export [JOB...]", "Write jobs to files, or print them, as they can be applied again", func(s *session, args []string) error {
+		if err := how.choose(output); err != nil {
+			return err
+		}
+		if how.folder != "" {
+			return s.exportTo(args, &how)
+		}
+		return s.export(args, &how)
+	})
+	cmd.Long = `Writes jobs with their schedules, time monitors and notifications, in the form that ` + "`jobstreamer job apply`" + ` reads. XML has a definition only.
+
+With -o DIR each job gets a file of its name in the folder; without names all jobs of the application do. A file that defines the job already, also
+in a folder below, is written in its place and form; if it says the same it is left as it is, with its comments. Any other file is not
+overwritten without --force. Names that a file system may not have are written with % and two digits.
+
+Without a folder the jobs are printed; several are documents of one YAML text. ` + several
+	cmd.Example = `  jobstreamer job export -o jobs
+  jobstreamer job export 'night*' --app billing -o jobs/billing --format json
+  jobstreamer job export nightly -o xml > nightly.xml
+  jobstreamer job export nightly --definition | jobstreamer job apply --app test -f -`
+	help.Section(cmd.Flags(), "How", func(f *pflag.FlagSet) {
+		f.StringVarP(&output, "output", "o", "", "`DIR` to write files to; or the format, as with --format")
+		f.StringVar(&how.form, "format", "", "`FORMAT` json, yaml, edn or xml (default: yaml, or that of the file that is there)")
+		f.BoolVar(&how.definition, "definition", false, "only the definition, without schedule, time monitor and notifications")
+	})
+	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
+		f.BoolVar(&how.dry, "dry-run", false, "with -o DIR: say what would be written, and write nothing")
+		f.BoolVar(&how.force, "force", false, "with -o DIR: overwrite files that are something else")
+	})
+	completeFlag(cmd, "output", func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		return nil, cobra.ShellCompDirectiveFilterDirs
+	})
+	completeFlag(cmd, "format", cobra.FixedCompletions(forms, cobra.ShellCompDirectiveNoFileComp))
+	return c.flags(cmd)
+}
+
+// choose reads --output, which is a folder or a format.
+func (h *exporting) choose(output string) error {
+	if slices.Contains(forms, output) {
+		h.form = cmp.Or(h.form, output)
+	} else {
+		h.folder = output
+	}
+	switch {
+	case h.form != "" && !slices.Contains(forms, h.form):
+		return usage("--format %s: want %s", h.form, strings.Join(forms, ", "))
+	case slices.Contains(outputs, h.folder) || h.folder == "yml":
+		return usage("-o %s: want %s, or a folder: ./%s", h.folder, strings.Join(forms, ", "), h.folder)
+	case h.folder == "" && (h.dry || h.force):
+		return usage("--dry-run and --force go with -o DIR only")
+	}
+	return nil
+}
+
+// export prints jobs.
+func (s *session) export(args []string, how *exporting) error {
+	if len(args) == 0 {
+		return usage("which jobs? Name them, or say '*' for all; -o DIR writes files")
+	}
+	form := jsl.Format(cmp.Or(how.form, string(jsl.YAML)))
+	t, err := s.expandJobs(args)
+	if err != nil {
+		return err
+	}
+	if len(t.all) > 1 && form != jsl.YAML {
+		return usage("%d jobs are no %s: want --format yaml, or -o DIR", len(t.all), form)
+	}
+	printed, missed := 0, 0
+	for _, one := range t.all {
+		text, err := s.fileOf(one.name, form, how)
+		switch {
+		case err == nil:
+		case t.single || away(err) || s.ctx.Err() != nil:
+			return err
+		default:
+			missed++
+			why, _, _ := strings.Cut(s.explain(err).Error(), "\n")
+			fmt.Fprintf(s.Err, "%s: %s\n", one.name, why)
+			continue
+		}
+		if printed++; printed > 1 {
+			fmt.Fprintln(s.Out, "---")
+		}
+		if _, err := s.Out.Write(text); err != nil {
+			return err
+		}
+	}
+	if !t.single {
+		fmt.Fprintf(s.Err, "%s: %d printed%s.\n", count(len(t.all), "job", "jobs"), printed, map[bool]string{true: fmt.Sprintf(", %d refused", missed)}[missed > 0])
+	}
+	if missed > 0 {
+		return ErrSaid
+	}
+	return nil
+}
+
+// fileOf is a job's file, or its definition.
+func (s *session) fileOf(job string, form jsl.Format, how *exporting) ([]byte, error) {
+	ask := s.client.File
+	if how.definition {
+		ask = s.client.Definition
+	}
+	var text bytes.Buffer
+	if err := ask(s.ctx, s.app, job, "application/"+string(form), &text); err != nil || form != jsl.JSON {
+		return text.Bytes(), err
+	}
+	var lines bytes.Buffer // else any change would be one of the only line
+	if err := json.Indent(&lines, bytes.TrimSpace(text.Bytes()), "", "  "); err != nil {
+		return nil, fmt.Errorf("the answer is no JSON: %w", err)
+	}
+	lines.WriteByte('\n')
+	return lines.Bytes(), nil
+}
+
+// saysAll reports whether a file has all that there is beside a job, as its answer has it: what a file does not say
+// is lost with the job.
+func saysAll(form jsl.Format, text []byte, is json.RawMessage) bool {
+	if form == jsl.XML {
+		return true // it has no place for it
+	}
+	file, err := jsl.ParseFile(form, text)
+	if err != nil {
+		return false
+	}
+	var whole map[string]json.RawMessage
+	if json.Unmarshal(is, &whole) != nil {
+		return false
+	}
+	for _, name := range []string{jsl.BesideSchedule, jsl.BesideTimeMonitor, jsl.BesideNotifications} {
+		if there := string(whole[name]); file.Get(name) == nil && there != "null" && there != "[]" {
+			return false
+		}
+	}
+	var active struct{ Active *bool }
+	var paused struct{ Schedule struct{ Active *bool } }
+	if json.Unmarshal(file.Get(jsl.BesideSchedule), &active) == nil && active.Active == nil && json.Unmarshal(is, &paused) == nil {
+		return paused.Schedule.Active == nil || *paused.Schedule.Active
+	}
+	return true
+}

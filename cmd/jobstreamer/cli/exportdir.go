@@ -1,0 +1,264 @@
+package cli
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/job-streamer/job-streamer-control-bus/jsl"
+)
+
+// exported is a job that is written to a file.
+type exported struct {
+	job, file string
+	form      jsl.Format
+	text      []byte
+	result    string // written, unchanged or refused
+	loses     bool   // the form has no place for all of it
+}
+
+const written = "written"
+
+// exportTo writes each job to a file of a folder. All are judged before the first is written.
+func (s *session) exportTo(args []string, how *exporting) error {
+	whole := len(args) == 0
+	if whole {
+		args = []string{"*"}
+	}
+	there, err := s.filesThere(how.folder)
+	if err != nil {
+		return err
+	}
+	t, err := s.expandJobs(args)
+	if err != nil {
+		return err
+	}
+	names := fileNames(t.all)
+	var all []*exported
+	for _, one := range t.all {
+		e := &exported{job: one.name, form: jsl.Format(cmp.Or(how.form, string(jsl.YAML)))}
+		e.file = filepath.Join(how.folder, names[one.name]+"."+string(e.form))
+		if err := s.prepare(e, there[one.name], how); err != nil {
+			if t.single || away(err) || s.ctx.Err() != nil {
+				return err
+			}
+			e.result = refused
+			why, _, _ := strings.Cut(s.explain(err).Error(), "\n")
+			fmt.Fprintf(s.Err, "%s: %s\n", e.job, why)
+		}
+		all = append(all, e)
+	}
+	if slices.ContainsFunc(all, func(e *exported) bool { return e.result == refused }) {
+		fmt.Fprintln(s.Err, "Nothing was written.")
+		return ErrSaid
+	}
+	for _, e := range all {
+		if err := s.writeExported(e, how); err != nil {
+			return err
+		}
+	}
+	s.drawExported(all, how)
+	if whole {
+		s.drawOrphans(all, there)
+	}
+	return nil
+}
+
+// filesThere are the definitions that a folder has already, by their jobs.
+func (s *session) filesThere(folder string) (map[string][]definition, error) {
+	if info, err := os.Stat(folder); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	} else if err == nil && !info.IsDir() {
+		return nil, usage("-o %s: want a folder, or one of %s", folder, strings.Join(forms, ", "))
+	}
+	files, err := (&gathered{}).walk(folder)
+	if err != nil {
+		return nil, pathError(err)
+	}
+	there := map[string][]definition{}
+	for _, file := range files {
+		d, err := s.definition(file)
+		if err != nil {
+			return nil, err
+		}
+		for _, one := range d.documents() {
+			if id := one.job(); id != "" {
+				there[id] = append(there[id], one)
+			}
+		}
+	}
+	return there, nil
+}
+
+// prepare decides what is written where. there are the files that define the job already.
+func (s *session) prepare(e *exported, there []definition, how *exporting) (err error) {
+	switch {
+	case len(there) > 1:
+		return fmt.Errorf("%s and %s define it: which is to be written?", there[0].file, there[1].file)
+	case len(there) == 1 && there[0].part:
+		return fmt.Errorf("%s defines other jobs too: it is not rewritten", there[0].file)
+	case len(there) == 1:
+		if how.form != "" && jsl.Format(how.form) != there[0].form {
+			return fmt.Errorf("%s defines it as %s: delete it, or leave --format away", there[0].file, there[0].form)
+		}
+		e.file, e.form = there[0].file, there[0].form
+	default:
+		if _, err := os.Lstat(e.file); err == nil && !how.force {
+			return fmt.Errorf("%s is there and does not define it: --force overwrites it", e.file)
+		}
+	}
+	if e.text, err = s.fileOf(e.job, e.form, how); err != nil {
+		return err
+	}
+	e.result = written
+	if len(there) == 1 && bytes.Equal(there[0].text, e.text) {
+		e.result = unchanged
+	}
+	if (len(there) == 0 || e.result == unchanged) && e.form != jsl.XML || how.definition {
+		return nil
+	}
+	text := e.text
+	if len(there) == 1 {
+		text = there[0].text
+	}
+	j, _, err := s.client.JudgeJob(s.ctx, s.app, "application/"+string(e.form), text)
+	if err != nil {
+		if _, err = refusal(err); err == nil { // what is there is no job any more, and is mended
+			return nil
+		}
+		return err
+	}
+	if j.Result == unchanged && saysAll(e.form, text, j.Was) && len(there) == 1 {
+		e.result = unchanged
+	}
+	e.loses = e.form == jsl.XML && !saysAll(jsl.JSON, []byte(`{"id":"a","steps":[{"id":"a"}]}`), j.Was)
+	return nil
+}
+
+func (s *session) writeExported(e *exported, how *exporting) error {
+	if e.result != written || how.dry {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(e.file), 0o777); err != nil {
+		return pathError(err)
+	}
+	return pathError(writeWhole(e.file, e.text))
+}
+
+// writeWhole writes a file so that it has the old content or the new, with the rights that it had.
+func writeWhole(name string, data []byte) error {
+	if to, err := filepath.EvalSymlinks(name); err == nil {
+		name = to // the link stays one
+	}
+	mode := fs.FileMode(0o666) // less what the umask takes
+	if info, err := os.Stat(name); err == nil {
+		mode = info.Mode().Perm()
+	}
+	temp := filepath.Join(filepath.Dir(name), "."+filepath.Base(name)[:min(len(filepath.Base(name)), 200)]+".new")
+	_ = os.Remove(temp) // of a command that was killed
+	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if err != nil {
+		return err
+	}
+	defer os.Remove(temp)
+	_, err = f.Write(data)
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(temp, name)
+}
+
+func (s *session) drawExported(all []*exported, how *exporting) {
+	p, counts := s.out(), map[string]int{}
+	would := map[bool]string{true: "would be "}[how.dry]
+	for _, e := range all {
+		if counts[e.result]++; e.result == written {
+			fmt.Fprintf(p, "%s %s (%s)\n", e.job, p.in(green, would+written), e.file)
+		}
+		if e.loses {
+			s.fault(e.file, 0, 0, warning, "XML has no place for the schedule, time monitor and notifications of the job: they are not in it")
+		}
+	}
+	var words []string
+	if n := counts[written]; n > 0 {
+		words = append(words, fmt.Sprintf("%d %s%s", n, would, written))
+	}
+	if n := counts[unchanged]; n > 0 {
+		words = append(words, fmt.Sprintf("%d %s", n, unchanged))
+	}
+	fmt.Fprintf(p, "%s: %s.\n", count(len(all), "job", "jobs"), cmp.Or(strings.Join(words, ", "), "nothing to write"))
+	if how.dry {
+		fmt.Fprintln(s.Err, "Nothing was changed: --dry-run.")
+	}
+}
+
+// drawOrphans says which files define jobs that the application does not have.
+func (s *session) drawOrphans(all []*exported, there map[string][]definition) {
+	var files []string
+	for job, of := range there {
+		if !slices.ContainsFunc(all, func(e *exported) bool { return e.job == job }) {
+			files = append(files, of[0].file)
+		}
+	}
+	if len(files) > 0 {
+		slices.Sort(files)
+		fmt.Fprintf(s.Err, "The application %s has no job for %s.\n", s.app, strings.Join(files, ", "))
+	}
+}
+
+// maxFileName is how many bytes of a job's name are in that of its file: file systems allow 255.
+const maxFileName = 180
+
+// fileNames are the names of files for jobs, without their endings: the same whatever other jobs there are, but for
+// those that differ in nothing else than case, which is the same file on some systems.
+func fileNames(jobs []target) map[string]string {
+	folded := map[string]int{}
+	for _, j := range jobs {
+		folded[strings.ToLower(fileName(j.name))]++
+	}
+	names := map[string]string{}
+	for _, j := range jobs {
+		name := fileName(j.name)
+		if folded[strings.ToLower(name)] > 1 {
+			name += "~" + digest(j.name)
+		}
+		names[j.name] = name
+	}
+	return names
+}
+
+// devices cannot be files on Windows, whatever their ending.
+var devices = []string{"con", "prn", "aux", "nul"}
+
+// fileName is a name that any file system can have.
+func fileName(job string) string {
+	var b strings.Builder
+	for i := range len(job) {
+		c := job[i]
+		plain := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '-' || c == '.' && i > 0
+		if plain {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	name := b.String()
+	stem, _, _ := strings.Cut(strings.ToLower(name), ".")
+	numbered := len(stem) == 4 && (strings.HasPrefix(stem, "com") || strings.HasPrefix(stem, "lpt")) && stem[3] >= '0' && stem[3] <= '9'
+	if slices.Contains(devices, stem) || numbered {
+		name = fmt.Sprintf("%%%02X", name[0]) + name[1:]
+	}
+	if len(name) > maxFileName {
+		name = name[:maxFileName] + "~" + digest(job)
+	}
+	return name
+}
+
+func digest(job string) string { return fmt.Sprintf("%.4x", sha256.Sum256([]byte(job))) }

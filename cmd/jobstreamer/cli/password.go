@@ -1,0 +1,87 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"golang.org/x/term"
+
+	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/help"
+)
+
+// maxPassword is how much of standard input is read, in bytes; no password is longer.
+const maxPassword = 4096
+
+// passwordFlag lets a password come from standard input. There is none that takes it as its value: other users of the
+// machine see command lines.
+func passwordFlag(cmd *cobra.Command, fromInput *bool) {
+	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
+		f.BoolVar(fromInput, "password-stdin", false, "read the password from standard input")
+	})
+}
+
+// password asks for a password, twice if it is a new one, or reads it from standard input.
+func (s *session) password(of string, fromInput, isNew bool) (string, error) {
+	if fromInput {
+		data, err := io.ReadAll(io.LimitReader(s.In, maxPassword+1))
+		text := strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")
+		switch {
+		case err != nil:
+			return "", fmt.Errorf("read the password: %w", err)
+		case text == "" || strings.ContainsAny(text, "\r\n") || len(data) > maxPassword:
+			return "", usage("--password-stdin: want the password in one line")
+		}
+		return text, nil
+	}
+	in, ok := s.In.(*os.File)
+	if !ok || !isTerminal(s.In) || !isTerminal(s.Err) {
+		return "", usage("the password of %s: nobody can be asked; --password-stdin reads it from standard input", of)
+	}
+	first, err := s.askSecret(in, "Password of "+of+": ")
+	if err != nil || !isNew {
+		return first, err
+	}
+	again, err := s.askSecret(in, "Again: ")
+	if err == nil && again != first {
+		err = usage("these are two passwords")
+	}
+	return first, err
+}
+
+// askSecret reads a line from a terminal that does not show it. When the command is interrupted, the terminal shows
+// again what is typed.
+func (s *session) askSecret(in *os.File, question string) (string, error) {
+	fd := int(in.Fd())
+	was, err := term.GetState(fd)
+	if err != nil {
+		return "", fmt.Errorf("ask for a password: %w", err)
+	}
+	fmt.Fprint(s.Err, question)
+	type typed struct {
+		line []byte
+		err  error
+	}
+	done := make(chan typed, 1)
+	go func() { // it ends with the line, or with the program
+		line, err := term.ReadPassword(fd)
+		done <- typed{line, err}
+	}()
+	select {
+	case t := <-done:
+		fmt.Fprintln(s.Err)
+		if t.err != nil {
+			return "", fmt.Errorf("ask for a password: %w", t.err)
+		}
+		return string(bytes.TrimRight(t.line, "\r\n")), nil
+	case <-s.ctx.Done():
+		_ = term.Restore(fd, was)
+		fmt.Fprintln(s.Err)
+		return "", context.Canceled
+	}
+}

@@ -1,0 +1,94 @@
+//go:build linux
+
+package cli
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// typed waits for what is asked at a terminal that does not show what is typed, and types.
+func (p *terminal) typed(t *testing.T, question, line string) {
+	t.Helper()
+	for range 1000 {
+		p.mu.Lock()
+		asked := strings.HasSuffix(p.seen.String(), question)
+		p.mu.Unlock()
+		if asked && !p.shows(t) {
+			if _, err := p.master.WriteString(line); err != nil {
+				t.Error(err)
+			}
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	t.Errorf("%q was not asked: %q", question, p.seen.String())
+}
+
+// shows reports whether the terminal shows what is typed.
+func (p *terminal) shows(t *testing.T) bool {
+	t.Helper()
+	is, err := unix.IoctlGetTermios(int(p.master.Fd()), unix.TCGETS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return is.Lflag&unix.ECHO != 0
+}
+
+// A password is asked for at the terminal, and not shown.
+func TestPasswordAtATerminal(t *testing.T) {
+	e := withLogins(t)
+	p := newTerminal(t, 80, 24)
+	e.tty = p.File
+	done := make(chan outcome, 1)
+	run := func(args ...string) { go func() { done <- e.try(t.Context(), args...) }() }
+	run("login", "admin")
+	p.typed(t, "Password of admin: ", secret+"\n")
+	if got := <-done; got.failed != nil || !strings.Contains(got.out, "admin is logged in") {
+		t.Fatalf("%+v", got)
+	}
+	run("user", "create", "ann", "--role", "watcher")
+	p.typed(t, "Password of ann: ", "long enough\n")
+	p.typed(t, "Again: ", "not the same\n")
+	if got := <-done; ExitStatus(got.failed) != ExitUsage {
+		t.Errorf("%+v", got)
+	}
+	run("user", "create", "ann", "--role", "watcher")
+	p.typed(t, "Password of ann: ", "long enough\n")
+	p.typed(t, "Again: ", "long enough\n")
+	if got := <-done; got.failed != nil {
+		t.Errorf("%+v", got)
+	}
+	if seen := p.seen.String(); strings.Contains(seen, secret) || strings.Contains(seen, "enough") {
+		t.Errorf("a password was shown: %q", seen)
+	}
+	if !p.shows(t) {
+		t.Error("the terminal stays without echo")
+	}
+}
+
+// Who is interrupted has a terminal that shows what is typed.
+func TestInterruptedPassword(t *testing.T) {
+	e := withLogins(t)
+	p := newTerminal(t, 80, 24)
+	e.tty = p.File
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan outcome, 1)
+	go func() { done <- e.try(ctx, "login", "admin") }()
+	p.typed(t, "Password of admin: ", "")
+	cancel()
+	if got := <-done; !errors.Is(got.failed, context.Canceled) || ExitStatus(got.failed) != ExitInterrupted {
+		t.Errorf("%+v", got)
+	}
+	if !p.shows(t) {
+		t.Error("the terminal stays without echo")
+	}
+	if _, err := p.master.WriteString("\n"); err != nil { // lets the reader go, as the end of the program would
+		t.Error(err)
+	}
+}

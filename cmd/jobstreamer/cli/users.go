@@ -1,0 +1,216 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/help"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/client"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+)
+
+// roles are what somebody can be.
+var roles = []string{"admin", "operator", "watcher"}
+
+func (c *CLI) userCommand() *cobra.Command {
+	return group("user", "Users: who may use a control bus, and what they may do",
+		`A control bus that runs with --login lets users in. A watcher sees everything, an operator runs and schedules jobs too, an admin may do all.`,
+		c.userList(), c.userCreate(), c.userRoles(), c.userDelete())
+}
+
+func (c *CLI) userList() *cobra.Command {
+	cmd := c.leaf("list", "List users with their roles", func(s *session, _ []string) error {
+		return showList(s, func(c *client.Client, p client.Page) (rest.List[rest.User], error) { return c.Users(s.ctx, p) }, drawUsers)
+	})
+	c.pageFlags(cmd)
+	c.serverFlags(cmd)
+	return cmd
+}
+
+func drawUsers(p *page, list rest.List[rest.User]) {
+	t := newTable("USER", "ROLES", ">KEYS")
+	for _, u := range list.Results {
+		t.row(u.ID, rolesText(u.Roles), u.Keys)
+	}
+	drawList(p, t, list, "No users.")
+}
+
+// defaultApp stands for all applications in which a user has no role of their own.
+const defaultApp = "default"
+
+// rolesText are roles in a line: operator, admin in shop.
+func rolesText(all map[string]string) string {
+	var words []string
+	if all[defaultApp] != "" {
+		words = append(words, all[defaultApp])
+	}
+	for _, app := range slices.Sorted(maps.Keys(all)) {
+		if app != defaultApp {
+			words = append(words, all[app]+" in "+app)
+		}
+	}
+	return strings.Join(words, ", ")
+}
+
+// roleFlags say what a user is to be.
+type roleFlags struct {
+	role string
+	in   []string
+}
+
+func (r *roleFlags) flags(cmd *cobra.Command, text string) {
+	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
+		f.StringVar(&r.role, "role", "", "`ROLE` "+text+": admin, operator or watcher")
+		f.StringArrayVar(&r.in, "in", nil, "`APP=ROLE` another role in an application; APP= takes it away; may be given several times")
+	})
+	completeFlag(cmd, "role", cobra.FixedCompletions(roles, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// over are the roles that there will be in place of those that there are.
+func (r *roleFlags) over(was map[string]string) (rest.NewRoles, error) {
+	is := rest.NewRoles{Role: was[defaultApp], Roles: maps.Clone(was)}
+	if is.Roles == nil {
+		is.Roles = map[string]string{}
+	}
+	delete(is.Roles, defaultApp)
+	if r.role != "" {
+		is.Role = r.role
+	}
+	if !slices.Contains(roles, is.Role) {
+		return is, usage("--role %q: want %s", is.Role, strings.Join(roles, ", "))
+	}
+	for _, one := range r.in {
+		app, role, ok := strings.Cut(one, "=")
+		switch {
+		case !ok || app == "" || app == defaultApp || role != "" && !slices.Contains(roles, role):
+			return is, usage("--in %s: want an application other than %s, and %s, such as shop=operator", one, defaultApp, strings.Join(roles, ", "))
+		case role == "":
+			delete(is.Roles, app)
+		default:
+			is.Roles[app] = role
+		}
+	}
+	return is, nil
+}
+
+func (c *CLI) userCreate() *cobra.Command {
+	var fromInput bool
+	var want roleFlags
+	cmd := c.leaf("create USER", "Make a user", func(s *session, args []string) error {
+		is, err := want.over(nil)
+		if err != nil {
+			return err
+		}
+		s.warnOfPlainText(s.client.URL())
+		password, err := s.password(args[0], fromInput, true)
+		if err != nil {
+			return err
+		}
+		if err := s.client.NewUser(s.ctx, rest.NewUser{ID: args[0], Password: password, Role: is.Role, Roles: is.Roles}); err != nil {
+			return err
+		}
+		fmt.Fprintf(s.Out, "User %s was made: %s.\n", args[0], rolesText(withDefault(is)))
+		return nil
+	})
+	cmd.Example = `  jobstreamer user create ann --role operator --in billing=admin
+  head -c 18 /dev/urandom | base64 | tee password | jobstreamer user create ci --role operator --password-stdin`
+	want.flags(cmd, "in all applications but those of --in")
+	passwordFlag(cmd, &fromInput)
+	c.serverFlags(cmd)
+	return cmd
+}
+
+func withDefault(r rest.NewRoles) map[string]string {
+	all := maps.Clone(r.Roles)
+	if all == nil {
+		all = map[string]string{}
+	}
+	all[defaultApp] = r.Role
+	return all
+}
+
+func (c *CLI) userRoles() *cobra.Command {
+	var want roleFlags
+	cmd := c.leaf("roles [USER]", "Show what a user may do, or change it", func(s *session, args []string) error {
+		if len(args) == 0 {
+			if want.role != "" || len(want.in) > 0 {
+				return usage("whose roles? Name the user")
+			}
+			return s.ownRoles()
+		}
+		user, err := s.user(args[0])
+		if err != nil {
+			return err
+		}
+		if want.role == "" && len(want.in) == 0 {
+			fmt.Fprintf(s.Out, "%s is %s.\n", user.ID, rolesText(user.Roles))
+			return nil
+		}
+		is, err := want.over(user.Roles)
+		if err != nil {
+			return err
+		}
+		if user, err = s.client.SetRoles(s.ctx, user.ID, is); err != nil {
+			return err
+		}
+		fmt.Fprintf(s.Out, "%s is %s now.\n", user.ID, rolesText(user.Roles))
+		return nil
+	})
+	cmd.Long = `Shows the roles of a user, of yourself if none is named. With --role or --in they are changed, at once; what is not named stays. There is always
+an admin.`
+	cmd.Example = `  jobstreamer user roles
+  jobstreamer user roles ann --role watcher --in billing=admin --in shop=`
+	want.flags(cmd, "in all applications but those that have their own")
+	c.serverFlags(cmd)
+	return cmd
+}
+
+func (s *session) ownRoles() error {
+	a, err := s.client.Account(s.ctx)
+	if err != nil {
+		return err
+	}
+	all := map[string]string{}
+	for app, is := range a.Applications {
+		all[app] = strings.Join(is.Roles, ", ")
+	}
+	fmt.Fprintf(s.Out, "You are %s: %s.\n", a.ID, rolesText(all))
+	return nil
+}
+
+// user finds a user. There is no way to ask for one alone.
+func (s *session) user(id string) (*rest.User, error) {
+	all, err := everything(func(p client.Page) (rest.List[rest.User], error) { return s.client.Users(s.ctx, p) })
+	if err != nil {
+		return nil, err
+	}
+	for i := range all {
+		if all[i].ID == id {
+			return &all[i], nil
+		}
+	}
+	return nil, errors.New(lines("there is no user "+id, "`"+s.againThere("user list")+"` shows which there are."))
+}
+
+func (c *CLI) userDelete() *cobra.Command {
+	var sure bool
+	cmd := c.leaf("delete USER", "Remove a user with their logins and keys", func(s *session, args []string) error {
+		if err := s.confirm(sure, "Remove the user "+args[0]+" with their logins and keys?"); err != nil {
+			return err
+		}
+		if err := s.client.DeleteUser(s.ctx, args[0]); err != nil {
+			return err
+		}
+		s.done("User %s was removed.\n", args[0])
+		return nil
+	})
+	yesFlag(cmd, &sure)
+	c.serverFlags(cmd)
+	return cmd
+}

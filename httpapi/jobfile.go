@@ -1,0 +1,324 @@
+package httpapi
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+	"github.com/job-streamer/job-streamer-control-bus/jsl"
+)
+
+// fileParts are what a job's file has beside the definition. A part that is not in the file stays as it is; one
+// that is null is removed.
+type fileParts struct {
+	file *jsl.File // nil: nothing was sent in the words of files
+
+	noSchedule, noMonitor bool
+}
+
+// ParseFile reads a job's file, and judges it by all rules that do not depend on a control bus. The error is a
+// [jsl.Errors].
+func ParseFile(form jsl.Format, text []byte) (*jsl.File, error) {
+	file, err := jsl.ParseFile(form, text)
+	return file, readFile(file, form, &beside{}, err)
+}
+
+// readFile reads what stands beside a definition into b. err is what is wrong with the definition; faults of both are returned.
+func readFile(file *jsl.File, form jsl.Format, b *beside, err error) error {
+	var all jsl.Errors
+	if file == nil || err != nil && !errors.As(err, &all) {
+		return err
+	}
+	b.file = file
+	all = slices.Clip(all)
+	for _, m := range file.Beside {
+		for _, f := range b.readPart(m, form == jsl.EDN) {
+			path := "/" + m.Name + f.Pointer
+			line, column := file.Locate(path)
+			all = append(all, jsl.FieldError{Path: path, Want: strings.TrimPrefix(f.Detail, "want "), Got: f.Got, Line: line, Column: column})
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(all, func(a, b jsl.FieldError) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
+	return all
+}
+
+// readPart reads one member and returns what is wrong with it.
+func (b *beside) readPart(m jsl.Member, edn bool) (wrong faults) {
+	none := string(m.Value) == "null"
+	read := func(v any, judge func() faults) {
+		if err := readJSON(m.Value, v, edn); err != nil && !errors.As(err, &wrong) {
+			wrong.add("", "an object", string(m.Value))
+		}
+		for _, f := range judge() {
+			if !slices.ContainsFunc(wrong, func(w rest.Fault) bool { return w.Pointer == f.Pointer }) {
+				wrong = append(wrong, f)
+			}
+		}
+	}
+	switch m.Name {
+	case jsl.BesideSchedule:
+		if b.Schedule, b.noSchedule = nil, none; !none {
+			b.Schedule = &rest.ImportedSchedule{}
+			read(b.Schedule, func() faults { return faultsOfSchedule(&b.Schedule.NewSchedule) })
+		}
+	case jsl.BesideTimeMonitor:
+		if b.TimeMonitor, b.noMonitor = nil, none; !none {
+			b.TimeMonitor = &rest.NewTimeMonitor{}
+			read(b.TimeMonitor, func() faults { return faultsOfTimeMonitor(b.TimeMonitor) })
+		}
+	case jsl.BesideNotifications:
+		var sent struct {
+			All []rest.NewStatusNotification `json:"all" edn:"all"`
+		}
+		if !none {
+			list := slices.Concat([]byte(`{"all":`), m.Value, []byte("}"))
+			if err := readJSON(list, &sent, edn); err != nil && !errors.As(err, &wrong) {
+				wrong.add("", "an array", string(m.Value))
+			}
+			for i := range wrong {
+				wrong[i].Pointer = wrong[i].Pointer[min(len("/all"), len(wrong[i].Pointer)):]
+			}
+		}
+		for i := range sent.All {
+			sent.All[i].ID = 0
+			if len(wrong) == 0 {
+				wrong.within("/"+strconv.Itoa(i), faultsOfNotification(&sent.All[i]))
+			}
+		}
+		b.StatusNotifications = &sent.All
+	}
+	return wrong
+}
+
+// jobFile is a job with its schedule and settings, as a file has them.
+type jobFile struct {
+	job    *jsl.Job
+	beside []jsl.Member
+}
+
+// MarshalJSON writes the canonical form: two files that say the same are the same text.
+func (f jobFile) MarshalJSON() ([]byte, error) {
+	text, err := f.job.FormatFile(jsl.JSON, f.beside)
+	if err == nil {
+		v := jsontext.Value(text)
+		err = v.Compact()
+		text = v
+	}
+	return text, err
+}
+
+// fileSchedule is a schedule in a file. Defaults are not written, but for active: without it a pause stays.
+type fileSchedule struct {
+	rest.NewSchedule
+	Active bool `json:"active"`
+}
+
+// fileOf is the file of a job that is stored, or would be.
+func fileOf(job *jsl.Job, set *bus.Settings, sc *bus.Schedule) (jobFile, error) {
+	f := jobFile{job: job}
+	var monitor *rest.NewTimeMonitor
+	if m := set.TimeMonitor; m != nil {
+		monitor = &rest.NewTimeMonitor{Duration: m.Minutes, Action: m.Action, NotificationType: m.Type}
+	}
+	notifications := []rest.NewStatusNotification{}
+	for _, n := range set.Notifications {
+		notifications = append(notifications, rest.NewStatusNotification{BatchStatus: string(n.BatchStatus), ExitStatus: n.ExitStatus, Type: n.Type})
+	}
+	var schedule *fileSchedule
+	if sc != nil {
+		schedule = &fileSchedule{sentOf(sc), sc.Active}
+	}
+	for _, m := range []struct {
+		name  string
+		value any
+	}{{jsl.BesideSchedule, schedule}, {jsl.BesideTimeMonitor, monitor}, {jsl.BesideNotifications, notifications}} {
+		value, err := json.Marshal(m.value)
+		if err != nil {
+			return f, err
+		}
+		f.beside = append(f.beside, jsl.Member{Name: m.name, Value: value})
+	}
+	return f, nil
+}
+
+// sentOf is what would have to be sent for a schedule.
+func sentOf(sc *bus.Schedule) rest.NewSchedule {
+	is := rest.NewSchedule{CronNotation: sc.Cron, TimeZone: sc.TimeZone, Calendar: sc.Calendar, Substitution: sc.Substitute, Misfire: sc.Misfire}
+	if is.Misfire == bus.MisfireFireOnce {
+		is.Misfire = ""
+	}
+	return is
+}
+
+func (s *Server) getFile(ctx context.Context, in *JobPath) (*tagged[jobFile], error) {
+	j, err := s.job(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	f, err := fileOf(j.JSL, &j.Settings, j.Schedule)
+	return &tagged[jobFile]{etag(j.Revision), f}, err
+}
+
+type judgeJob struct {
+	AppPath
+	Sent body[sentJob]
+}
+
+// judgeJob says what a PUT of a job's file would do. Nothing is written.
+func (s *Server) judgeJob(ctx context.Context, in *judgeJob) (*tagged[rest.Judgement], error) {
+	sent := &in.Sent.value
+	sent.whole = false // as with a PUT
+	if err := s.judgeSent(ctx, in.App, sent); err != nil {
+		return nil, err
+	}
+	out := &tagged[rest.Judgement]{Body: rest.Judgement{Name: sent.ID, Result: "created"}}
+	was, err := s.stored(ctx, in.App, sent.ID)
+	if err != nil {
+		return nil, err
+	}
+	var notifications []bus.StatusNotification
+	if sent.StatusNotifications != nil {
+		for _, n := range *sent.StatusNotifications {
+			notifications = append(notifications, notificationOf(&n))
+		}
+	}
+	is, err := sent.over(was.job, in.App, sent.settings(notifications))
+	if err != nil {
+		return nil, err
+	}
+	job, err := jsl.Restore(is.Definition)
+	if err != nil {
+		return nil, err
+	}
+	if out.Body.Is, err = fileText(fileOf(job, &is.Settings, sent.scheduleOver(in.App, was.schedule))); err != nil {
+		return nil, err
+	}
+	out.Body.Warnings = s.warnings(in.App, job, &is.Settings)
+	if was.job == nil {
+		return out, nil
+	}
+	out.ETag = etag(was.revision)
+	if job, err = jsl.Restore(was.job.Definition); err == nil {
+		out.Body.Was, err = fileText(fileOf(job, &was.job.Settings, was.schedule))
+	}
+	out.Body.Result = map[bool]string{true: "unchanged", false: "changed"}[bytes.Equal(out.Body.Was, out.Body.Is)]
+	return out, err
+}
+
+func fileText(f jobFile, err error) ([]byte, error) {
+	if err != nil {
+		return nil, err
+	}
+	return f.MarshalJSON()
+}
+
+// storedJob is a job with its schedule as the leader has them; both may be nil.
+type storedJob struct {
+	job      *bus.Job
+	schedule *bus.Schedule
+	revision uint64
+}
+
+func (s *Server) stored(ctx context.Context, app, name string) (is storedJob, err error) {
+	e, err := s.cfg.Bus.JobNamed(ctx, app, name)
+	if errors.Is(err, bus.ErrNotFound) {
+		return is, nil
+	}
+	if err != nil {
+		return is, err
+	}
+	is.job, is.revision = &e.Value, bus.EditOf(e)
+	is.schedule, err = s.storedSchedule(ctx, app, e.Value.Token)
+	return is, err
+}
+
+// storedSchedule is the schedule of a job, nil if there is none.
+func (s *Server) storedSchedule(ctx context.Context, app, token string) (*bus.Schedule, error) {
+	e, err := s.cfg.Bus.Schedules.Get(ctx, bus.JobKey(app, token))
+	switch {
+	case errors.Is(err, bus.ErrNotFound):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	return &e.Value, nil
+}
+
+// judgeSent returns why a job that was sent would be refused, whatever there is.
+func (s *Server) judgeSent(ctx context.Context, app string, sent *sentJob) error {
+	if _, _, err := s.app(ctx, app); err != nil {
+		return err
+	}
+	if sent.ID == testJob {
+		return &bus.FieldError{Path: "/id", Want: "another name: this one is for diagrams that are tried", Got: sent.ID}
+	}
+	if sent.Schedule == nil {
+		return nil
+	}
+	err := s.cfg.Schedules.Judge(*sent.scheduleOver(app, nil))
+	var wrong *bus.FieldError
+	if sent.file != nil && sent.file.Get(jsl.BesideSchedule) != nil && errors.As(err, &wrong) {
+		at := "/" + jsl.BesideSchedule + wrong.Path
+		line, column := sent.file.Locate(at)
+		err = jsl.Errors{{Path: at, Want: wrong.Want, Got: wrong.Got, Line: line, Column: column}}
+	}
+	return err
+}
+
+// scheduleOver is the schedule that there will be in place of was, nil for none.
+func (v *sentJob) scheduleOver(app string, was *bus.Schedule) *bus.Schedule {
+	switch {
+	case v.Schedule == nil && (v.whole || v.noSchedule):
+		return nil
+	case v.Schedule == nil:
+		return was
+	}
+	sc := scheduleFor(app, v.ID, &v.Schedule.NewSchedule)
+	switch {
+	case v.Schedule.Active != nil:
+		sc.Active = *v.Schedule.Active
+	case was != nil && v.file != nil && v.file.Get(jsl.BesideSchedule) != nil:
+		sc.Active = was.Active // somebody paused it, which a file without a word about it does not undo
+	}
+	return &sc
+}
+
+// warnings say what of a job was accepted but will not run, or not tell anybody, as it is.
+func (s *Server) warnings(app string, job *jsl.Job, set *bus.Settings) []string {
+	all := s.cfg.Deployments.Missing(app, job)
+	if s.cfg.Runnable != nil {
+		if err := s.cfg.Runnable(job); err != nil {
+			all = append(all, err.Error()+": the job cannot be started")
+		}
+	}
+	return append(all, s.unheard(set)...)
+}
+
+// unheard says which notifications nobody will get.
+func (s *Server) unheard(set *bus.Settings) (all []string) {
+	if s.cfg.Notifier == nil || s.cfg.Notifier.Sends() {
+		return nil
+	}
+	const why = " is sent to nobody: this control bus was started without --notificator-url"
+	if m := set.TimeMonitor; m != nil && m.Type != "" {
+		all = append(all, "/"+jsl.BesideTimeMonitor+": the notification "+strconv.Quote(m.Type)+why)
+	}
+	for i, n := range set.Notifications {
+		all = append(all, "/"+jsl.BesideNotifications+"/"+strconv.Itoa(i)+": the notification "+strconv.Quote(n.Type)+why)
+	}
+	return all
+}
