@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -157,11 +158,23 @@ func fileOf(job *jsl.Job, set *bus.Settings, sc *bus.Schedule) (jobFile, error) 
 
 // sentOf is what would have to be sent for a schedule.
 func sentOf(sc *bus.Schedule) rest.NewSchedule {
-	is := rest.NewSchedule{CronNotation: sc.Cron, TimeZone: sc.TimeZone, Calendar: sc.Calendar, Substitution: sc.Substitute, Misfire: sc.Misfire}
-	if is.Misfire == bus.MisfireFireOnce {
-		is.Misfire = ""
+	is := *sc
+	leaveDefaults(&is)
+	return rest.NewSchedule{
+		CronNotation: is.Cron, TimeZone: is.TimeZone, Calendar: is.Calendar, Substitution: is.Substitute,
+		Misfire: is.Misfire, MisfireAfter: is.After,
 	}
-	return is
+}
+
+// leaveDefaults takes what is said but is so without it: two schedules that say the same are the same.
+func leaveDefaults(sc *bus.Schedule) {
+	if sc.Misfire == bus.MisfireFireOnce {
+		sc.Misfire = ""
+	}
+	after, err := time.ParseDuration(sc.After)
+	if usual, _ := time.ParseDuration(bus.DefaultMisfireAfter); err == nil && after == usual {
+		sc.After = ""
+	}
 }
 
 func (s *Server) getFile(ctx context.Context, in *JobPath) (*tagged[jobFile], error) {

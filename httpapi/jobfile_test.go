@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"errors"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -95,7 +96,7 @@ func TestJobFiles(t *testing.T) {
 	if got := file(); got != bare+"schedule: null\ntime_monitor: null\nstatus_notifications: []\n" {
 		t.Errorf("EDN of nothing left\n%s", got)
 	}
-	put(strings.Replace(wholeFile, "active", "misfire: fire_once\n  active", 1))
+	put(strings.Replace(wholeFile, "active", "misfire: fire_once\n  misfire_after: 1m\n  active", 1))
 	if got := file(); got != wholeFile {
 		t.Errorf("a default is written:\n%s", got)
 	}
@@ -192,5 +193,25 @@ func TestWarnings(t *testing.T) {
 	v = rest.Job{}
 	if e.call("PUT", "/default/job/nightly", wholeFile, asYAML...).want(200).into(&v); len(v.Warnings) != 0 {
 		t.Errorf("%q", v.Warnings)
+	}
+}
+
+// Whatever can be sent of a schedule is in a file.
+func TestAllOfAScheduleIsInAFile(t *testing.T) {
+	var sent rest.NewSchedule
+	v := reflect.ValueOf(&sent).Elem()
+	for i := range v.NumField() {
+		switch f := v.Field(i); f.Kind() {
+		case reflect.String:
+			f.SetString("x")
+		case reflect.Bool:
+			f.SetBool(true)
+		default:
+			t.Fatalf("what is a %s?", f.Kind())
+		}
+	}
+	sc := scheduleFor("a", "b", &sent)
+	if got := sentOf(&sc); got != sent {
+		t.Errorf("%+v, want %+v", got, sent)
 	}
 }

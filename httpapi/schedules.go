@@ -91,9 +91,7 @@ func scheduleFor(app, token string, sent *rest.NewSchedule) bus.Schedule {
 		App: app, Job: token, Cron: sent.CronNotation, TimeZone: sent.TimeZone, Calendar: sent.Calendar,
 		Substitute: sent.Substitution, Misfire: sent.Misfire, After: sent.MisfireAfter, Active: true,
 	}
-	if sc.Misfire == bus.MisfireFireOnce { // it is the same as none, and so is the schedule
-		sc.Misfire = ""
-	}
+	leaveDefaults(&sc)
 	return sc
 }
 

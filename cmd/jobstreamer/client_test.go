@@ -42,6 +42,7 @@ func newDesk(t *testing.T) *desk {
 	d.write(t, "slow.xml", `<job id="slow"><step id="wait"><batchlet ref="jobstreamer.Sleep"><properties><property name="time" value="1h"/></properties></batchlet></step></job>`)
 	d.write(t, "mended.edn", `{:id "broken" :steps [{:id "read" :batchlet {:ref "jobstreamer.Noop"}}]}`)
 	d.write(t, "wrong.yaml", "id: wrong\nsteps:\n  - id: s\n    bachlet: {ref: x}\n  - id: s\n")
+	d.write(t, "unable.yaml", "id: unable\nsteps:\n  - id: nights\n    steps: [{id: s, batchlet: {ref: jobstreamer.Noop}}]\nstatus_notifications: [{batch_status: failed, type: mail}]\n")
 	return d
 }
 
@@ -95,7 +96,7 @@ func TestClientCommands(t *testing.T) {
 	var all strings.Builder
 	for _, line := range []string{
 		"app list", "app create shop -d Orders", "app create shop", "app list", "app show shop", "app delete shop", "app delete shop --yes", "app show shop",
-		"job list", "job apply DIR/hello.yaml -f DIR/broken.json DIR/slow.xml", "job apply DIR/hello.yaml", "job apply DIR/wrong.yaml DIR/mended.edn", "job apply", "job apply DIR/none.yaml", "job apply --app none DIR/hello.yaml",
+		"job list", "job apply DIR/hello.yaml -f DIR/broken.json DIR/slow.xml", "job apply DIR/hello.yaml", "job apply DIR/wrong.yaml DIR/mended.edn", "job apply DIR/mended.edn", "job apply", "job apply DIR/none.yaml", "job apply --app none DIR/hello.yaml",
 		"job validate --offline DIR/wrong.yaml", "job validate DIR/hello.yaml", "job validate --app none DIR/hello.yaml", "job export hello --format xml", "job export hello", "job export hello --format txt", "job show none",
 		"run hello -p who=me --wait", "run hello --follow", "logs hello", "logs hello --bare", "logs 1 --step none", "logs 1 --follow", "logs 1 -o json", "run hello -p who", "run none", "run hello --wait --timeout soon",
 		"job apply DIR/broken.json", "run broken --wait", "execution show broken", "execution wait broken", "execution restart 3 --wait", "execution restart 1", "execution abandon 4", "execution show nobody", "execution stop x",
@@ -103,7 +104,7 @@ func TestClientCommands(t *testing.T) {
 		"schedule set hello \"0 0 2 ? * MON-FRI\" --timezone Europe/Berlin --preview --from 2026-03-27T00:00:00Z -n 3", "schedule show hello", "schedule preview hello",
 		"schedule set hello \"0 0 2 1 1 ? 2199\" --timezone Europe/Berlin --misfire skip", "schedule show hello", "schedule pause hello", "job list", "schedule resume hello", "schedule preview hello -n 2", "schedule delete hello", "schedule delete hello --yes", "schedule delete hello --yes", "schedule set hello often",
 		"job show hello", "job list broken", "job list --status completed -o json", "execution list hello", "execution list", "app show default -o yaml", "app show default -o edn", "app show none -o edn", "app show default -o xml",
-		"agent block dev", "agent show none", "agent unblock dev", "job delete broken", "job delete broken -y", "job delete slow -y --keep-history", "job list --limit 1 --offset 2", "job list --limit 5000", "job lst", "logs", "logs 1 2",
+		"agent block dev", "agent show none", "agent unblock dev", "job delete broken", "job delete broken -y", "job delete slow -y --keep-history", "job list --limit 1 --offset 2", "job list --limit 5000", "job lst", "logs", "logs 1 2", "job apply DIR/unable.yaml", "job apply DIR/unable.yaml", "run unable", "job delete unable -y",
 	} {
 		got := d.try(t.Context(), line)
 		if strings.Contains(got.out+got.err, "\x1b") {
@@ -300,10 +301,11 @@ func TestCompletion(t *testing.T) {
 	d.try(t.Context(), "context add prod --server "+d.bus.rest)
 	for _, c := range []struct{ line, want string }{
 		{`run ""`, "broken\tnever executed\nhello\t1 completed\n:4\n"},
-		{`run hello ""`, ":4\n"},
+		{`run hello ""`, "broken\tnever executed\n:4\n"},
+		{`app show default ""`, ":4\n"},
 		{`run --app ""`, "default\n:4\n"},
 		{`logs ""`, "1\thello completed\nbroken\tnever executed\nhello\t1 completed\n:4\n"},
-		{`execution stop ""`, "1\thello completed\n:4\n"},
+		{`execution stop ""`, "1\thello completed\nbroken\tnever executed\nhello\t1 completed\n:4\n"},
 		{`agent show ""`, "dev\tready on "},
 		{`context select ""`, "prod\t" + d.bus.rest + "\n:4\n"},
 		{`app list --context ""`, "prod\t"},

@@ -60,7 +60,11 @@ func (c *CLI) completeArguments(use string) cobra.CompletionFunc {
 		if ask == nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		return typed(c.completer(ask))(cmd, args, word)
+		all, how := typed(c.completer(ask))(cmd, args, word)
+		return slices.DeleteFunc(all, func(c cobra.Completion) bool { // given already
+			name, _, _ := strings.Cut(c, "\t")
+			return slices.Contains(args, name)
+		}), how
 	}
 }
 

@@ -23,7 +23,7 @@ const (
 
 // ExitHelp is what the help of all commands says of exit statuses.
 const ExitHelp = `Exit status: 0 it is done; 1 it was refused, or something of several was; 2 a mistake in the command line; 3 the execution failed; 4 it was
-stopped or abandoned; 69 the control bus or its NATS is away; 124 --timeout is over; 130 interrupted.`
+stopped or abandoned; 5 job apply --dry-run --exit-code found changes; 69 the control bus or its NATS is away; 124 --timeout is over; 130 interrupted.`
 
 // said is an error whose text was printed.
 type said struct{ status int }
