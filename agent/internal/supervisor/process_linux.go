@@ -11,6 +11,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/job-streamer/job-streamer-control-bus/agent/internal/supervisor/child"
 )
 
 // ErrUnsupervised says that the supervisor ended without a report: somebody killed it.
@@ -33,7 +35,7 @@ const self = "/proc/self/exe"
 // Works reports why there can be no supervisors here; nil if there can be: the program may lack /proc, or be one that does not
 // initialise this package, such as Python with a Go library. It tries it once.
 var Works = sync.OnceValue(func() error {
-	p, err := launch(exec.Command("/"), modeCheck)
+	p, err := launch(exec.Command("/"), child.ModeCheck)
 	if err != nil {
 		return err
 	}
@@ -46,21 +48,21 @@ var Works = sync.OnceValue(func() error {
 // Start starts cmd under supervision: its path, arguments, environment, directory and files are used. With keep, processes that
 // still run when it has ended by itself are left alone.
 func Start(cmd *exec.Cmd, keep bool) (*Process, error) {
-	mode := modeEnd
+	mode := child.ModeEnd
 	if keep {
-		mode = modeKeep
+		mode = child.ModeKeep
 	}
 	p, err := launch(cmd, mode)
 	if err != nil {
 		return nil, err
 	}
 	word, n, _ := p.next()
-	if word == reportStarted {
+	if word == child.Started {
 		p.PID = n
 		return p, nil
 	}
 	p.end()
-	if word == reportFailed {
+	if word == child.Failed {
 		return nil, &os.PathError{Op: "start", Path: cmd.Path, Err: syscall.Errno(n)}
 	}
 	return nil, ErrUnsupervised
@@ -78,7 +80,7 @@ func launch(cmd *exec.Cmd, mode string) (*Process, error) {
 	}
 	defer reportTheirs.Close()
 	s := exec.Command(self)
-	s.Args = append([]string{argv0, mode, cmd.Path}, cmd.Args...)
+	s.Args = append([]string{child.Argv0, mode, cmd.Path}, cmd.Args...)
 	s.Env, s.Dir, s.Stdin, s.Stdout, s.Stderr = cmd.Env, cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr
 	s.ExtraFiles = []*os.File{theirs, reportTheirs}
 	s.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a signal to the agent's group is not the process's
@@ -100,10 +102,10 @@ func (p *Process) next() (word string, n int, more string) {
 }
 
 // Ask sends SIGTERM to the process, its group and what has left it.
-func (p *Process) Ask() { p.tell(ask) }
+func (p *Process) Ask() { p.tell(child.Ask) }
 
 // Kill kills them.
-func (p *Process) Kill() { p.tell(kill) }
+func (p *Process) Kill() { p.tell(child.Kill) }
 
 func (p *Process) tell(what byte) {
 	p.mu.Lock()
@@ -118,13 +120,13 @@ func (p *Process) Wait() (status Status, stuck []Stuck, err error) {
 	for {
 		word, n, more := p.next()
 		switch word {
-		case reportStuck:
+		case child.Stuck:
 			stuck = append(stuck, Stuck{n, more})
-		case reportExited:
+		case child.Exited:
 			return Status{Code: n}, stuck, nil
-		case reportSignal:
+		case child.Signaled:
 			return Status{Code: 128 + n, Signal: fmt.Sprintf("signal %v", syscall.Signal(n))}, stuck, nil
-		case reportFailed:
+		case child.Failed:
 			return Status{Code: -1}, stuck, syscall.Errno(n)
 		default:
 			return Status{Code: -1}, stuck, ErrUnsupervised

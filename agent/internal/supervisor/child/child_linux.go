@@ -1,11 +1,8 @@
-package supervisor
+package child
 
 import (
-	"fmt"
 	"os"
 	"os/signal"
-	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -22,10 +19,9 @@ const (
 // become another user's may not be killed.
 const stuckAfter = 5 * time.Second
 
-// init takes over if the program is called as a supervisor. The package imports little, so this runs before the packages of the
-// program are initialised: a supervisor starts in a few milliseconds, however large the program is.
+// init takes over if the program is called as a supervisor.
 func init() {
-	if len(os.Args) > 1 && os.Args[0] == argv0 {
+	if len(os.Args) > 1 && os.Args[0] == Argv0 {
 		os.Exit(supervise(os.Args[1], os.Args[2:]))
 	}
 }
@@ -47,22 +43,22 @@ type child struct {
 func supervise(mode string, argv []string) int {
 	syscall.CloseOnExec(controlFD)
 	syscall.CloseOnExec(reportFD)
-	c := &child{report: os.NewFile(reportFD, "report"), keep: mode == modeKeep}
+	c := &child{report: os.NewFile(reportFD, "report"), keep: mode == ModeKeep}
 	// Handled, not ignored: what is ignored stays so in the process. A signal to all processes of a terminal or a user must not end
 	// the supervisor before what it supervises.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT)
 	const setChildSubreaper = 36 // PR_SET_CHILD_SUBREAPER
 	if _, _, errno := syscall.RawSyscall(syscall.SYS_PRCTL, setChildSubreaper, 1, 0); errno != 0 {
-		c.say(reportFailed, int(errno))
+		c.say(Failed, int(errno))
 		return 1
 	}
-	if mode == modeCheck {
-		c.say(reportExited, 0)
+	if mode == ModeCheck {
+		c.say(Exited, 0)
 		return 0
 	}
 	if err := c.start(argv); err != nil {
 		errno, _ := err.(syscall.Errno) //nolint:errorlint // ForkExec returns it as it is
-		c.say(reportFailed, int(errno))
+		c.say(Failed, int(errno))
 		return 1
 	}
 	go c.obey()
@@ -85,7 +81,7 @@ func (c *child) start(argv []string) error {
 	// The output belongs to the process: it has ended when the last one that has it ends.
 	_ = syscall.Dup3(0, 1, syscall.O_CLOEXEC)
 	_ = syscall.Dup3(0, 2, syscall.O_CLOEXEC)
-	c.say(reportStarted, c.leader)
+	c.say(Started, c.leader)
 	return nil
 }
 
@@ -96,7 +92,7 @@ func (c *child) obey() {
 		n, err := syscall.Read(controlFD, b[:])
 		switch {
 		case err == syscall.EINTR: //nolint:errorlint // a system call returns it as it is
-		case n == 1 && b[0] == ask:
+		case n == 1 && b[0] == Ask:
 			c.signal(syscall.SIGTERM)
 		case n == 1:
 			c.signal(syscall.SIGKILL)
@@ -175,7 +171,7 @@ func (c *child) send(s syscall.Signal) {
 	}
 	for _, p := range children() {
 		if s == syscall.SIGKILL || p.group != c.leader { // the others of the group have it already
-			_ = syscall.Kill(p.PID, s) // if it may not be killed, giveUp says so
+			_ = syscall.Kill(p.pid, s) // if it may not be killed, giveUp says so
 		}
 	}
 }
@@ -184,36 +180,32 @@ func (c *child) send(s syscall.Signal) {
 func (c *child) giveUp() {
 	c.mu.Lock() // for ever
 	for _, p := range children() {
-		fmt.Fprintf(c.report, "%s %d %s\n", reportStuck, p.PID, strings.Map(func(r rune) rune {
-			if r < ' ' {
-				return '?'
-			}
-			return r
-		}, p.Name))
+		c.write(Stuck + " " + itoa(p.pid) + " " + p.name + "\n")
 	}
 	c.sayEnd()
 	os.Exit(0)
 }
 
-func (c *child) say(what string, n int) { fmt.Fprintln(c.report, what, n) }
+func (c *child) say(what string, n int) { c.write(what + " " + itoa(n) + "\n") }
+
+func (c *child) write(line string) { _, _ = c.report.WriteString(line) } // if nobody reads it, nobody is there
 
 func (c *child) sayEnd() {
 	if c.status.Signaled() {
-		c.say(reportSignal, int(c.status.Signal()))
+		c.say(Signaled, int(c.status.Signal()))
 		return
 	}
-	c.say(reportExited, c.status.ExitStatus())
+	c.say(Exited, c.status.ExitStatus())
 }
 
 // relative is a child of this process.
 type relative struct {
-	Stuck
-	group int
+	pid, group int
+	name       string
 }
 
 // children are those of this process that have not ended.
 func children() []relative {
-	var all []relative
 	dir, err := os.Open("/proc")
 	if err != nil {
 		return nil
@@ -221,27 +213,77 @@ func children() []relative {
 	defer dir.Close()
 	names, _ := dir.Readdirnames(-1)
 	self := os.Getpid()
+	var all []relative
 	for _, name := range names {
-		pid, err := strconv.Atoi(name)
-		if err != nil {
+		pid, ok := atoi(name)
+		if !ok {
 			continue
 		}
 		stat, err := os.ReadFile("/proc/" + name + "/stat")
 		if err != nil {
 			continue
 		}
-		// <pid> (<name>) <state> <parent> <group> ...; the name may itself hold anything.
-		text := string(stat)
-		open, end := strings.IndexByte(text, '('), strings.LastIndexByte(text, ')')
-		if open < 0 || end < open {
-			continue
+		if r, parent, ok := parseStat(stat); ok && parent == self {
+			r.pid = pid
+			all = append(all, r)
 		}
-		f := strings.Fields(text[end+1:])
-		if len(f) < 3 || f[0] == "Z" || f[0] == "X" || f[1] != strconv.Itoa(self) {
-			continue
-		}
-		group, _ := strconv.Atoi(f[2])
-		all = append(all, relative{Stuck{pid, text[open+1 : end]}, group})
 	}
 	return all
+}
+
+// parseStat reads "<pid> (<name>) <state> <parent> <group> ...", unless the process has ended. The name may itself hold anything.
+func parseStat(stat []byte) (r relative, parent int, ok bool) {
+	open, end := 0, len(stat)-1
+	for open < len(stat) && stat[open] != '(' {
+		open++
+	}
+	for end > open && stat[end] != ')' {
+		end--
+	}
+	if end <= open || end+2 >= len(stat) || stat[end+2] == 'Z' || stat[end+2] == 'X' {
+		return r, 0, false
+	}
+	for _, b := range stat[open+1 : end] {
+		if b < ' ' {
+			b = '?'
+		}
+		r.name += string(rune(b))
+	}
+	rest := string(stat[end+2:]) // <state> <parent> <group>
+	parent, rest = number(rest[1:])
+	r.group, _ = number(rest)
+	return r, parent, true
+}
+
+// number is the number after a space, and what follows it.
+func number(text string) (n int, rest string) {
+	i := 1
+	for i < len(text) && text[i] != ' ' {
+		i++
+	}
+	if i > len(text) {
+		return 0, ""
+	}
+	n, _ = atoi(text[1:i])
+	return n, text[i:]
+}
+
+func atoi(text string) (n int, ok bool) {
+	for i := range len(text) {
+		if text[i] < '0' || text[i] > '9' {
+			return 0, false
+		}
+		n = 10*n + int(text[i]-'0')
+	}
+	return n, text != ""
+}
+
+func itoa(n int) string {
+	if n < 0 {
+		return "-" + itoa(-n)
+	}
+	if n < 10 {
+		return string(rune('0' + n))
+	}
+	return itoa(n/10) + string(rune('0'+n%10))
 }
