@@ -16,10 +16,7 @@ import (
 func (p *terminal) typed(t *testing.T, question, line string) {
 	t.Helper()
 	for range 1000 {
-		p.mu.Lock()
-		asked := strings.HasSuffix(p.seen.String(), question)
-		p.mu.Unlock()
-		if asked && !p.shows(t) {
+		if strings.HasSuffix(p.all(), question) && !p.shows(t) {
 			if _, err := p.master.WriteString(line); err != nil {
 				t.Error(err)
 			}
@@ -27,7 +24,14 @@ func (p *terminal) typed(t *testing.T, question, line string) {
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
-	t.Errorf("%q was not asked: %q", question, p.seen.String())
+	t.Errorf("%q was not asked: %q", question, p.all())
+}
+
+// all is what was written to the terminal so far.
+func (p *terminal) all() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.seen.String()
 }
 
 // shows reports whether the terminal shows what is typed.
@@ -64,7 +68,7 @@ func TestPasswordAtATerminal(t *testing.T) {
 	if got := <-done; got.failed != nil {
 		t.Errorf("%+v", got)
 	}
-	if seen := p.seen.String(); strings.Contains(seen, secret) || strings.Contains(seen, "enough") {
+	if seen := p.all(); strings.Contains(seen, secret) || strings.Contains(seen, "enough") {
 		t.Errorf("a password was shown: %q", seen)
 	}
 	if !p.shows(t) {
