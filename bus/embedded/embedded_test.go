@@ -296,17 +296,21 @@ func TestWriteBrokenOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	other := filepath.Join(dir, "other")
-	broken := func() bool {
-		_ = i.write(t, subjects.ResultSubject("shop", "j", 1, "bus"), 4<<20)
-		return strings.Contains(i.log.String(), "no space left")
-	}
-	for try := 0; !broken(); try++ { // a matter of luck: the disk is looked at ten times a second
+	fill(t, other, 1<<30)
+	almost := size(t, other) - 6<<20
+	for try := 0; !strings.Contains(i.log.String(), "no space left"); try++ { // a matter of luck: the disk is looked at ten times a second
 		if try == 20 {
 			t.Skip("no write was broken off")
 		}
-		_ = os.Remove(other)
+		if err := os.Truncate(other, almost); err != nil {
+			t.Fatal(err)
+		}
 		within(t, "there is room", func() bool { return i.write(t, subjects.ResultSubject("shop", "j", 1, "bus"), 10) == nil })
-		fill(t, other, 1<<30)
+		fill(t, filepath.Join(dir, "rest"), 1<<30)
+		_ = i.write(t, subjects.ResultSubject("shop", "j", 1, "bus"), 1<<20)
+		if err := os.Remove(filepath.Join(dir, "rest")); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := os.Remove(other); err != nil {
 		t.Fatal(err)
