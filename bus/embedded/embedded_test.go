@@ -255,8 +255,8 @@ func TestFullDisk(t *testing.T) {
 func TestFilledByItself(t *testing.T) {
 	i := open(t, bustest.SmallDisk(t, "64m"))
 	ctx := t.Context()
-	refused := false
-	for n := range 100 {
+	refused, stored := false, 0
+	for n := range 200 {
 		if !refused && i.Room(ctx) != nil {
 			refused = true
 			if err := i.write(t, subjects.ResultSubject("shop", "j", 1, "bus"), 100); err != nil {
@@ -266,10 +266,13 @@ func TestFilledByItself(t *testing.T) {
 		err := i.write(t, subjects.ResultSubject("shop", "j", int64(n), "bus"), 1<<20)
 		time.Sleep(15 * time.Millisecond) // Room looks once a second
 		if err == nil {
+			stored++
+		}
+		if err == nil || errors.Is(err, bus.ErrUnknown) { // a busy machine answers late
 			continue
 		}
-		if !errors.Is(err, bus.ErrFull) || n < 40 {
-			t.Errorf("write %d = %v, want ErrFull after more than 40", n, err)
+		if !errors.Is(err, bus.ErrFull) || stored < 30 {
+			t.Errorf("after %d writes: %v, want ErrFull after more than 30", stored, err)
 		}
 		break
 	}
