@@ -13,7 +13,7 @@ import (
 	"syscall"
 	"unsafe"
 
-	"github.com/job-streamer/job-streamer-control-bus/agent/internal/supervisor"
+	"github.com/job-streamer/job-streamer-control-bus/agent/native/supervisor"
 )
 
 // startBody starts a process under a supervisor, which holds everything that it starts; without one, as the leader of a group.

@@ -12,7 +12,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/job-streamer/job-streamer-control-bus/agent/internal/supervisor/child"
+	"github.com/job-streamer/job-streamer-control-bus/agent/native/supervisor/child"
 )
 
 // ErrUnsupervised says that the supervisor ended without a report: somebody killed it.
