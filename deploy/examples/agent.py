@@ -82,6 +82,7 @@ class Attempt:
         self.group = self.wish = None  # the process group that runs; how the body has to end: stop or drop
         self.lost_before = execution.get("log_dropped") or 0  # log lines, by earlier attempts
         self.lossy, self.tail, self.gap, self.lost = False, [], 0, 0  # see log()
+        self.read = 0  # bytes of output
         self.message, self.sent, self.stored, self.next_try, self.writing = None, 0, 0, 0, asyncio.Lock()
 
     def subject(self, kind, who):
@@ -381,7 +382,10 @@ class Agent:
         kill(a.group)  # what the command left in the background
         self.end_marked(*(f"JOBSTREAMER_{name}={env['JOBSTREAMER_' + name]}" for name in ("EXECUTION_ID", "ATTEMPT", "STEP")))
         a.group = None
-        _, hanging = await asyncio.wait(readers, timeout=2)
+        hanging, before = readers, -1
+        while hanging and (before != a.read or a.writing.locked()):  # ends 2 s after the last byte
+            before = a.read
+            _, hanging = await asyncio.wait(hanging, timeout=2)
         for reader in hanging:
             reader.cancel()
         return code if code >= 0 else 128 - code
@@ -390,6 +394,7 @@ class Agent:
         rest, chunk = b"", True
         while chunk:
             chunk = await pipe.read(8192)
+            a.read += len(chunk)
             *lines, rest = (rest + chunk).split(b"\n")
             if len(rest) > 8192 or (rest and not chunk):  # a line without an end
                 lines, rest = lines + [rest], b""
