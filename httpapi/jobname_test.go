@@ -23,6 +23,7 @@ func TestJobNames(t *testing.T) {
 				t.Errorf("Location %s, want %s", got, job)
 			}
 			e.call("POST", "/default/jobs", jobNamed(name, `"exclusive":true`)).want(201)
+			e.call("GET", strings.ToLower(job), "").want(200) // %e5 is %E5
 			ctx, stop := context.WithCancel(t.Context())
 			defer stop()
 			events := e.listen(ctx, "/events?app=default&job="+url.QueryEscape(name), "Accept", eventStream)

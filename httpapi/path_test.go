@@ -20,10 +20,10 @@ func TestPaths(t *testing.T) {
 		e.call("GET", path, "").want(200)
 	}
 	e.call("POST", "/default/job/%6f01/executions", "").want(201)
-	e.call("GET", "/default/job/o%2501", "").code(404, "no_such_job")   // o%01
-	e.call("GET", "/default/job/o01%2F", "").code(404, "no_such_job")   // a slash in a name is no end of it
-	e.call("GET", "/%64efault/job/o%2F01", "").code(404, "no_such_job") // both at once
-	e.call("GET", "/default%2Fjob/o01", "").code(404, "no_such_route")  // no separator
+	e.call("GET", "/default/job/o%2501", "").code(422, "invalid_parameter")   // o%01
+	e.call("GET", "/default/job/o01%2F", "").code(422, "invalid_parameter")   // a slash in a name is no end of it
+	e.call("GET", "/%64efault/job/o%2F01", "").code(422, "invalid_parameter") // both at once
+	e.call("GET", "/default%2Fjob/o01", "").code(404, "no_such_route")        // no separator
 	e.call("GET", "/default/job/%6f01/", "").redirected("/default/job/o01")
 }
 
@@ -103,7 +103,7 @@ func TestUnknownParameters(t *testing.T) {
 	for path, want := range map[string]string{
 		"/default/jobs?lmit=5":                     "lmit: want one of the parameters that this route has: after, before, limit, offset, q, sort_by, with",
 		"/default/jobs?sort-by=name":               "sort-by: want one of",
-		"/default/job/a?x":                         "x: want no parameter: this route has none",
+		"/default/job/a/settings?x":                "x: want no parameter: this route has none",
 		"/version?v=1":                             "v: want no parameter",
 		"/executions?state=failed":                 "state: want one of the parameters that this route has: after, agent, before, exit_status, job, limit, offset, parameter, since, status, until, with",
 		"/default/executions?app=x":                "app: want one of",

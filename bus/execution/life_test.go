@@ -169,11 +169,12 @@ func TestLife(t *testing.T) {
 
 	play(t, "whoever waits is stopped at once", func(w *world) {
 		e := w.submit("J")
+		fetched := w.fetch() // the stop takes the request out of the queue, not from an agent that has it
 		got, err := w.bus.Stop(w.Context(), e.App, e.Job, e.ID)
 		if err != nil || got.BatchStatus != subjects.Stopped {
 			w.Fatalf("stop: %v, %v", got, err)
 		}
-		if h := w.handle(w.fetch(), "a1"); h.say(subjects.Started, nil) == nil {
+		if h := w.handle(fetched, "a1"); h.say(subjects.Started, nil) == nil {
 			w.Error("a stopped execution was claimed")
 		}
 	})
