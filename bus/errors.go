@@ -23,7 +23,7 @@ type fullError struct{}
 func (fullError) Error() string { return "JetStream has no room left" }
 
 // Is makes [errors.Is] see an ErrAway in it.
-func (fullError) Is(target error) bool { return target == ErrAway } //nolint:errorlint // sentinels are compared
+func (fullError) Is(target error) bool { return target == ErrAway }
 
 // FieldError says which field is wrong and what belongs there.
 type FieldError struct {

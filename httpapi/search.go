@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"cmp"
+	"errors"
 	"math"
 	"net/http"
 	"slices"
@@ -90,8 +91,13 @@ func (in *Search) query(s *Server) (index.JobQuery, error) {
 		return q, nil
 	case in.lenient:
 		return q, err
+	}
+	var refused *refusal
+	switch {
+	case errors.As(err, &refused):
+		wrong.errs = append(wrong.errs, refused.errs...)
 	case err != nil:
-		wrong.errs = append(wrong.errs, err.(*refusal).errs...)
+		return q, err
 	}
 	if len(wrong.errs) > 0 {
 		return q, wrong

@@ -102,9 +102,6 @@ func leads(n *node) {
 	n.watch.renew(true, time.Now())
 }
 
-// standsBy makes a bus believe that another one leads.
-func standsBy(n *node) { n.leases = always{false} }
-
 type always struct{ leads bool }
 
 func (a always) Keep(ctx context.Context, _, _ string, renewed func(bool)) {

@@ -40,7 +40,7 @@ func reap() int {
 		var status syscall.WaitStatus
 		ended, err := syscall.Wait4(-1, &status, 0, nil)
 		switch {
-		case err == syscall.EINTR: //nolint:errorlint // a system call returns it as it is
+		case err == syscall.EINTR:
 		case err != nil:
 			fmt.Fprintf(os.Stderr, "process 1 cannot wait for the program: %v\n", err)
 			return 1

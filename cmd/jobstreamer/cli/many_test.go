@@ -34,7 +34,7 @@ func TestManyNames(t *testing.T) {
 		}
 		got := e.try(t.Context(), args...)
 		if c.in != "" {
-			all.WriteString(fmt.Sprintf("$ printf %q | ", c.in))
+			fmt.Fprintf(&all, "$ printf %q | ", c.in)
 		} else {
 			all.WriteString("$ ")
 		}

@@ -324,7 +324,7 @@ func TestWithoutJetStream(t *testing.T) {
 func TestExamineEndsWithItsContext(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
-	defer l.Close()
+	defer l.Close() //nolint:errcheck // the test is over
 	go func() {
 		c, err := l.Accept()
 		if err != nil {

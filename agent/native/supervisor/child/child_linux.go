@@ -91,7 +91,7 @@ func (c *child) obey() {
 	for {
 		n, err := syscall.Read(controlFD, b[:])
 		switch {
-		case err == syscall.EINTR: //nolint:errorlint // a system call returns it as it is
+		case err == syscall.EINTR:
 		case n == 1 && b[0] == Ask:
 			c.signal(syscall.SIGTERM)
 		case n == 1:
