@@ -1,10 +1,15 @@
-"""Runs what README.md prints against `jobstreamer dev --demo`, and compares the answers.
+"""Runs what README.md and the pages of docs/ print against `jobstreamer dev --demo`, and compares the answers.
+
+Each page has a new bus of its own, and its commands run from top to bottom; some pages run beside each other. A link to a file or a heading of this
+repository must lead somewhere.
 
 A block ```console holds commands ("$ ...", going on after a backslash) and below each its answer. An answer in JSON must have the same
 members, all the way down, and the same values where those are words of the API; times and counts may differ. One in EDN must have
 the same keywords. Any other answer is an excerpt: then the command must succeed and say something. A command that goes on for ever (nats sub, following a
-log) is ended after some seconds; it must have said something until then. With --write the answers are replaced by those received.
+log) is ended after some seconds; it must have said something until then. With --write the answers are replaced by those received. Names of pages
+on the command line choose some of them.
 """
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -16,7 +21,8 @@ import tempfile
 import time
 import urllib.request
 
-README = pathlib.Path("README.md")
+PAGES = [pathlib.Path("README.md"), *sorted(pathlib.Path("docs").glob("*.md"))]
+TOGETHER = 4  # pages that run beside each other: most of their time they wait
 ENDLESS = re.compile(r"nats sub|nats kv watch|curl -\w*N|jobstreamer (serve|agent|dev|bench)|nats bench")
 PATIENCE = 12  # seconds: the demo's schedule fires every ten
 WORDS = {"batch_status", "exit_status", "title", "status", "app", "job", "name", "step_name", "message", "cron_notation"}
@@ -42,18 +48,22 @@ def start(data):
 
 
 def wait_for_demo(rest):
+    """Waits until the demo's first jobs and its first fire have ended."""
     for _ in range(60):
         try:
-            with urllib.request.urlopen(rest + "/default/job/every-10s/executions") as r:
-                if any(e["batch_status"] == "completed" for e in json.load(r)["results"]):
-                    return
+            for job in ("three-steps", "every-10s"):
+                with urllib.request.urlopen(f"{rest}/default/job/{job}/executions") as r:
+                    if not any(e["batch_status"] == "completed" for e in json.load(r)["results"]):
+                        break
+            else:
+                return
         except OSError:
             pass
         time.sleep(0.5)
     sys.exit("the demo's jobs did not run")
 
 
-def blocks(lines):
+def blocks(page, lines):
     """Yields (first, end, command) of each command's answer in the console blocks."""
     i = 0
     while i < len(lines):
@@ -62,7 +72,7 @@ def blocks(lines):
             continue
         i += 1
         while lines[i] != "```":
-            assert lines[i].startswith("$ "), f"README:{i + 1}: want a command"
+            assert lines[i].startswith("$ "), f"{page}:{i + 1}: want a command"
             command = [lines[i][2:]]
             while command[-1].endswith("\\"):
                 i += 1
@@ -97,7 +107,7 @@ def differences(want, got, path=""):
     if isinstance(want, dict) and isinstance(got, dict):
         for key in sorted(want.keys() | got.keys()):
             if key not in want or key not in got:
-                yield f"{path}/{key} is only in {'the README' if key in want else 'the answer'}"
+                yield f"{path}/{key} is only in {'the page' if key in want else 'the answer'}"
             else:
                 yield from differences(want[key], got[key], f"{path}/{key}")
     elif isinstance(want, list) and isinstance(got, list):
@@ -136,17 +146,51 @@ def pretty(text):
     return json.dumps(value, indent=2, ensure_ascii=False).split("\n")
 
 
-def main():
-    write = "--write" in sys.argv
-    lines = README.read_text().split("\n")
+HEADING = re.compile(r"^#+ +(.*?) *$")
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+
+
+def prose(page):
+    """Yields (number, line) of a page without its blocks of code."""
+    code = False
+    for number, line in enumerate(page.read_text().split("\n"), 1):
+        if line.startswith("```"):
+            code = not code
+        elif not code:
+            yield number, line
+
+
+def anchors(page):
+    """The headings of a page, as GitHub makes anchors of them."""
+    found = (HEADING.match(line) for _, line in prose(page))
+    return {re.sub(r"[^\w\- ]", "", m[1].lower()).replace(" ", "-") for m in found if m}
+
+
+def broken_links(page):
+    """Yields the links of a page that lead to no file or heading of this repository."""
+    for number, line in prose(page):
+        for link in LINK.findall(line):
+            if re.match(r"[a-z]+:", link):
+                continue
+            name, _, anchor = link.partition("#")
+            target = page.parent / name if name else page
+            if not target.exists() or anchor and anchor not in anchors(target):
+                yield f"{page}:{number}: {link} leads nowhere"
+
+
+def run_page(page, write):
+    """Runs a page's commands against a new bus, and returns how many there are, how many of them went wrong, and a report."""
+    lines = page.read_text().split("\n")
+    if not any(blocks(page, lines)):
+        return 0, 0, ""
     wrong = commands = 0
-    answers = []
+    answers, report = [], [f"== {page}"]
     with tempfile.TemporaryDirectory() as data:
         bus, rest, nats = start(data)
         try:
             wait_for_demo(rest)
-            ids = {}  # of executions: in the README, and here
-            for first, end, command in blocks(lines):
+            ids = {}  # of executions: on the page, and here
+            for first, end, command in blocks(page, lines):
                 command = re.sub(r"/execution/(\d+)", lambda m: f"/execution/{ids.get(m[1], m[1])}", command)
                 code, out = run(command, rest, nats, data)
                 out = out.replace(data, "~/.local/share/jobstreamer")
@@ -169,29 +213,45 @@ def main():
                     ids.setdefault(a[1], b[1])
                 if isinstance(want, dict) and isinstance(got, dict) and "execution_id" in got:
                     ids[str(want.get("execution_id"))] = str(got["execution_id"])
-                print(("WRONG" if problems else "ok   "), command.split("\n")[0])
-                for p in problems:
-                    print("     ", p)
+                report.append(("WRONG " if problems else "ok    ") + command.split("\n")[0])
+                report += ["      " + p for p in problems]
                 if problems:
                     wrong += 1
-                    print("\n".join("      | " + l for l in out.split("\n")[:40]))
+                    report += ["      | " + l for l in out.split("\n")[:40]]
                 elif first != end:
                     answers.append((first, end, command, pretty(out)))
                 commands += 1
         finally:
             bus.send_signal(signal.SIGINT)
             if bus.wait(timeout=30) != 0:
-                print("WRONG dev ended with", bus.returncode)
+                report.append(f"WRONG dev ended with {bus.returncode}")
                 wrong += 1
     if write:
         for first, end, command, text in reversed(answers):
             rows = command.split("\n")
             rows[0] = "$ " + rows[0]
             lines[first - len(rows):end] = rows + text
-        README.write_text("\n".join(lines))
+        page.write_text("\n".join(lines))
+    return commands, wrong, "\n".join(report)
+
+
+def main():
+    write = "--write" in sys.argv
+    chosen = {pathlib.Path(a) for a in sys.argv[1:] if a != "--write"}
+    pages = [p for p in PAGES if not chosen or p in chosen]
+    links = [fault for page in pages for fault in broken_links(page)]
+    wrong, commands = len(links), 0
+    with concurrent.futures.ThreadPoolExecutor(TOGETHER) as pool:
+        for running in [pool.submit(run_page, page, write) for page in pages]:
+            n, bad, report = running.result()
+            commands += n
+            wrong += bad
+            if report:
+                print(report, flush=True)
+    print("\n".join(["== links", *(links or ["ok"])]))
     if not commands:
         sys.exit("no commands found")
-    print(f"{commands} commands, {wrong} wrong")
+    print(f"{len(pages)} pages, {commands} commands, {wrong} wrong")
     sys.exit(1 if wrong else 0)
 
 

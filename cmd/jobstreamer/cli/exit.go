@@ -8,7 +8,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// Exit statuses, which help and README list. The last three are those of sysexits.h (EX_UNAVAILABLE), timeout(1) and shells.
+// Exit statuses, listed by the help and by docs/cli.md. The last three follow
+// sysexits.h (EX_UNAVAILABLE), timeout(1) and shells.
 const (
 	ExitOK          = 0
 	ExitError       = 1   // it was refused, or something of several was
