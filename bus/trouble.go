@@ -10,19 +10,23 @@ import (
 	"time"
 )
 
-// troubleAge is how long a write without an answer counts, if none to the same stream was answered since.
-const troubleAge = 30 * time.Second
+// unansweredAge is for how long an unanswered write counts, unless a later
+// write to the same stream is answered.
+const unansweredAge = 30 * time.Second
 
-// trouble remembers which streams do not answer writes. A nats-server whose disk was full for a moment answers none to the streams that
-// it could not write, until it is started again, though it answers everything else.
-type trouble struct {
-	some atomic.Bool // whether there is any
-	mu   sync.Mutex
-	at   map[string]time.Time // by what writes to one stream have in common
+// unanswered records which streams do not answer writes. If the disk of a
+// nats-server was full for a moment, the server answers no write to the streams
+// that it could not write, until it is restarted, though it answers everything
+// else.
+type unanswered struct {
+	some  atomic.Bool // whether there is any in since
+	mu    sync.Mutex
+	since map[string]time.Time // by streamPrefix
 }
 
-// kindOf is what the subjects of a stream have in common: $KV.bucket, jobstreamer.result, jobstreamer.request.app.
-func kindOf(subject string) string {
+// streamPrefix returns the common prefix of a stream's subjects: $KV.bucket,
+// jobstreamer.result, jobstreamer.request.app.
+func streamPrefix(subject string) string {
 	n := 2
 	if strings.HasPrefix(subject, "jobstreamer.request.") {
 		n = 3
@@ -30,40 +34,41 @@ func kindOf(subject string) string {
 	return strings.Join(strings.SplitN(subject, ".", n+1)[:min(n, strings.Count(subject, ".")+1)], ".")
 }
 
-// note takes in a write that got no answer.
-func (t *trouble) note(subject string) {
+// recordTimeout records a write that got no answer.
+func (t *unanswered) recordTimeout(subject string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.at == nil {
-		t.at = map[string]time.Time{}
+	if t.since == nil {
+		t.since = map[string]time.Time{}
 	}
-	t.at[kindOf(subject)] = time.Now()
+	t.since[streamPrefix(subject)] = time.Now()
 	t.some.Store(true)
 }
 
-// over takes in a write that was stored.
-func (t *trouble) over(subject string) {
+// recordStored records a write that was stored.
+func (t *unanswered) recordStored(subject string) {
 	if !t.some.Load() {
 		return
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	delete(t.at, kindOf(subject))
-	t.some.Store(len(t.at) > 0)
+	delete(t.since, streamPrefix(subject))
+	t.some.Store(len(t.since) > 0)
 }
 
-// report returns an error that names the streams that do not answer writes.
-func (t *trouble) report() error {
+// asError returns an error that names the streams that do not answer writes, or
+// nil.
+func (t *unanswered) asError() error {
 	if !t.some.Load() {
 		return nil
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	maps.DeleteFunc(t.at, func(_ string, at time.Time) bool { return time.Since(at) > troubleAge })
-	t.some.Store(len(t.at) > 0)
-	if len(t.at) == 0 {
+	maps.DeleteFunc(t.since, func(_ string, at time.Time) bool { return time.Since(at) > unansweredAge })
+	t.some.Store(len(t.since) > 0)
+	if len(t.since) == 0 {
 		return nil
 	}
 	return fmt.Errorf("JetStream does not answer writes to %s; is its disk full? (a nats-server that could not write has to be started again): %w",
-		strings.Join(slices.Sorted(maps.Keys(t.at)), ", "), ErrAway)
+		strings.Join(slices.Sorted(maps.Keys(t.since)), ", "), ErrAway)
 }
