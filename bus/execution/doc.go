@@ -8,7 +8,7 @@
 //	Submit --record (create-only)--> executions        agent --claim, steps, end--> RESULTS
 //	       --request (expected 0)--> work queue  --->                                  |
 //	                                                       projector: fold, compare-and-set
-//	Stop, Abandon, Restart --request--> record                                           v
+//	Stop, Abandon, Restart --request--> record                                         v
 //	Recoverer: what waits, is lost, or holds a lock    -- results of "bus" -->      record, read model
 //	Janitor: what is old
 //
