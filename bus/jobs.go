@@ -18,9 +18,9 @@ import (
 // was created with (see [NameKey]). Below, X and N stand for a name and for its
 // key. The bucket jobs maps one to the other:
 //
-//	created as X      a.X {name X}
-//	renamed to N      a.X {name N}              a.N {name_of X}
-//	then a new X      a.X {name N, name_of X-5fq2c7wa}   a.N {name_of X}   a.X-5fq2c7wa {name X}
+//	created as X  a.X {name X}
+//	renamed to N  a.X {name N}              a.N {name_of X}
+//	then a new X  a.X {name N, name_of X-5fq2c7wa}   a.N {name_of X}   a.X-5fq2c7wa {name X}
 //
 // One entry serves both as a permanent key and as the key of a name. Two buses
 // that claim it for either purpose therefore write the same entry, and one of

@@ -77,7 +77,7 @@
 //
 // What the agent does next depends on the answer:
 //
-//   - The claim is stored: acknowledge the request (+ACK) and run the execution.
+//   - The claim is stored: acknowledge the request (+ACK), run the execution.
 //   - The claim is refused (10071): another agent has claimed the execution, or
 //     it has ended. Acknowledge the request and forget it, unless the last
 //     message of the filter is the agent's own claim (see "Unknown outcome").

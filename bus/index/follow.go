@@ -75,8 +75,8 @@ func (x *Index) followExecutions(ctx context.Context, filled func()) error {
 	return g.Wait()
 }
 
-// distributeMessages passes messages to the decoders, in batches while there are
-// many. It sends the nil batch after everything that existed at the start.
+// distributeMessages passes messages to the decoders, in batches while there
+// are many. It sends the nil batch after everything that existed at the start.
 func (x *Index) distributeMessages(ctx context.Context, queues *[decoders]decoderQueue) error {
 	stream := subjects.BucketStream(subjects.ExecutionsBucket)
 	cons, err := x.b.JS.OrderedConsumer(ctx, stream, jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverAllPolicy})

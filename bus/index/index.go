@@ -4,8 +4,10 @@
 // one execution are read from JetStream.
 //
 //	KV jobs, schedules, apps --watch--------------> maps of definitions
-//	KV executions --ordered consumer, 2 decoders--> entries of 72 bytes, by id and by job in order of creation
-//	own writes -----------------------------------> the same, at once; the echo is known by its revision
+//	KV executions --ordered consumer, 2 decoders--> entries of 72 bytes,
+//	                                                by id, and by job in order of creation
+//	own writes -----------------------------------> the same, without delay;
+//	                                                the revision tells the echo
 //
 // An entry holds no pointer, so the garbage collector does not scan it, even if
 // there are a million.
