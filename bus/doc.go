@@ -5,7 +5,7 @@
 //
 //	apps jobs schedules agents                definitions, written by the REST API
 //	executions fires locks idempotency        the state of dispatch, written by compare-and-set only
-//	leases counters                           which bus does a leased task, the next free execution id
+//	leases counters                           who does a leased task, the next free execution id
 //	samples                                   average load and memory of agents
 //
 // JetStream is the only store. Any number of control buses share it, and any of

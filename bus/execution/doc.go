@@ -9,7 +9,7 @@
 //	       --request (expected 0)--> work queue  --->                                  |
 //	                                                       projector: fold, compare-and-set
 //	Stop, Abandon, Restart --request--> record                                         v
-//	Recoverer: what waits, is lost, or holds a lock    -- results of "bus" -->      record, read model
+//	Recoverer: what waits, is lost, or holds a lock    -- results of "bus" -->    record, read model
 //	Janitor: what is old
 //
 // The stream RESULTS decides. The first result of an attempt is its claim. An
