@@ -17,13 +17,13 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// Config of a [Bus].
+// Config configures a [Bus].
 type Config struct {
-	Name      string // of this control bus, in leases and logs; default a random one
+	Name      string // name of this bus in leases and logs; default a random one
 	Replicas  int    // of every stream and bucket; 1, 3 or 5; default 1
 	Retention Retention
-	Group     bool         // writes that wait: for a server that syncs each message to disk
-	Embedded  bool         // the broker runs in this process, which alone has its data directory
+	Group     bool         // batch waiting writes: for a server that syncs each message to disk
+	Embedded  bool         // the broker runs in this process, the only one with its data directory
 	Log       *slog.Logger // default: none
 }
 
@@ -43,28 +43,28 @@ type Bus struct {
 	Locks       *Store[int64]
 	Idempotency *Store[Idempotency]
 	Leases      *Leases
-	Deployed    *Store[Deployed] // the keys without a dot of the bucket deployments
-	Revisions   *Store[Revision] // those with one
+	Deployed    *Store[Deployed] // keys without a dot, of the bucket deployments
+	Revisions   *Store[Revision] // keys with a dot, of the same bucket
 	Samples     *Store[Samples]
 	Artifacts   *Objects
 	Users       *Store[User]
 	Sessions    *Store[Session]
 
-	cfg     Config
-	ids     ids
-	poolsMu sync.Mutex
-	pools   sync.Map // stream=pool that is known to be there
-	lanes   sync.Map // of work queues, by application
+	cfg      Config
+	ids      ids
+	poolsMu  sync.Mutex
+	pools    sync.Map // set of stream=pool known to exist
+	groupers sync.Map // *grouper of each work queue, by application
 
 	renaming sync.Mutex
 
-	room     room
+	room     roomCache
 	fitting  sync.Mutex
-	logBytes int64 // limit of the output that this bus set last; 0: none
+	logBytes int64 // size limit that this bus last set on the stream of logs; 0: none
 }
 
-// Open makes sure that streams and buckets are as this version needs them, and returns a Bus on them. The
-// connection stays the caller's; Close ends only what Open began.
+// Open creates or updates the streams and buckets that this version needs, and
+// returns a Bus on them. Close does not close the connection.
 func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Bus, error) {
 	cfg.Name = cmp.Or(cfg.Name, "bus-"+strings.ToLower(rand.Text()[:8]))
 	cfg.Replicas = cmp.Or(cfg.Replicas, 1)
@@ -73,7 +73,8 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Bus, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	// The idempotency keys and steps that a paused bus still has in hand must be over before anything is purged.
+	// A paused bus may still hold idempotency keys and unfinished steps. They
+	// must have expired before the janitor purges anything.
 	if cfg.Retention.Results < time.Hour {
 		return nil, &FieldError{Path: "retain-results", Want: "at least 1h", Got: cfg.Retention.Results.String()}
 	}
@@ -92,36 +93,36 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Bus, error) {
 		return nil, err
 	}
 	err = errors.Join(
-		bind(ctx, b, subjects.AppsBucket, &b.Apps),
-		bind(ctx, b, subjects.JobsBucket, &b.Jobs),
-		bind(ctx, b, subjects.SchedulesBucket, &b.Schedules),
-		bind(ctx, b, subjects.AgentsBucket, &b.Agents),
-		bind(ctx, b, subjects.ExecutionsBucket, &b.Executions),
-		bind(ctx, b, subjects.FiresBucket, &b.Fires),
-		bind(ctx, b, subjects.LocksBucket, &b.Locks),
-		bind(ctx, b, subjects.IdempotencyBucket, &b.Idempotency),
-		bind(ctx, b, subjects.CountersBucket, &b.ids.store),
-		bind(ctx, b, subjects.DeploymentsBucket, &b.Deployed),
-		bind(ctx, b, subjects.DeploymentsBucket, &b.Revisions),
-		bind(ctx, b, subjects.UsersBucket, &b.Users),
-		bind(ctx, b, subjects.SessionsBucket, &b.Sessions),
-		bind(ctx, b, subjects.SamplesBucket, &b.Samples),
+		openStore(ctx, b, subjects.AppsBucket, &b.Apps),
+		openStore(ctx, b, subjects.JobsBucket, &b.Jobs),
+		openStore(ctx, b, subjects.SchedulesBucket, &b.Schedules),
+		openStore(ctx, b, subjects.AgentsBucket, &b.Agents),
+		openStore(ctx, b, subjects.ExecutionsBucket, &b.Executions),
+		openStore(ctx, b, subjects.FiresBucket, &b.Fires),
+		openStore(ctx, b, subjects.LocksBucket, &b.Locks),
+		openStore(ctx, b, subjects.IdempotencyBucket, &b.Idempotency),
+		openStore(ctx, b, subjects.CountersBucket, &b.ids.store),
+		openStore(ctx, b, subjects.DeploymentsBucket, &b.Deployed),
+		openStore(ctx, b, subjects.DeploymentsBucket, &b.Revisions),
+		openStore(ctx, b, subjects.UsersBucket, &b.Users),
+		openStore(ctx, b, subjects.SessionsBucket, &b.Sessions),
+		openStore(ctx, b, subjects.SamplesBucket, &b.Samples),
 	)
 	if err == nil {
 		b.Artifacts, err = openObjects(ctx, b, subjects.ArtifactsStore)
 	}
 	var leases *Store[Lease]
-	if err = errors.Join(err, bind(ctx, b, subjects.LeasesBucket, &leases)); err != nil {
+	if err = errors.Join(err, openStore(ctx, b, subjects.LeasesBucket, &leases)); err != nil {
 		b.Pub.Close()
 		return nil, err
 	}
 	if cfg.Group {
-		b.Executions.pub = &lane{p: b.Pub}
+		b.Executions.pub = &grouper{p: b.Pub}
 	}
 	now := subjects.Now()
 	app := App{Name: DefaultApp, CreateTime: now, UpdateTime: now}
 	_, err = b.Apps.Create(ctx, app.Name, app)
-	if errors.Is(err, ErrFull) { // it may be there: a full bus shows what it has, and begins nothing
+	if errors.Is(err, ErrFull) { // a full bus still serves reads, if the application exists
 		_, err = b.Apps.Get(ctx, app.Name)
 	}
 	if err != nil && !errors.Is(err, ErrExists) {
@@ -132,7 +133,7 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Bus, error) {
 	return b, nil
 }
 
-func bind[T any](ctx context.Context, b *Bus, bucket string, to **Store[T]) error {
+func openStore[T any](ctx context.Context, b *Bus, bucket string, to **Store[T]) error {
 	kv, err := b.JS.KeyValue(ctx, bucket)
 	if err != nil {
 		return fmt.Errorf("open bucket %s: %w", bucket, err)
@@ -141,16 +142,17 @@ func bind[T any](ctx context.Context, b *Bus, bucket string, to **Store[T]) erro
 	return nil
 }
 
-// Close gives up what Open began. The connection stays open.
+// Close ends what Open started. The connection stays open.
 func (b *Bus) Close() { b.Pub.Close() }
 
-// Name is this bus's own, in leases and logs.
+// Name returns the name of this bus in leases and logs.
 func (b *Bus) Name() string { return b.cfg.Name }
 
-// Retention that this bus was opened with.
+// Retention returns the retention that this bus was opened with.
 func (b *Bus) Retention() Retention { return b.cfg.Retention }
 
-// Healthy returns an error if JetStream does not answer, has no room left ([ErrFull]), or does not answer writes.
+// Healthy returns an error if JetStream does not answer, has no room left
+// ([ErrFull]), or does not answer writes.
 func (b *Bus) Healthy(ctx context.Context) error {
 	if !b.NC.IsConnected() {
 		return fmt.Errorf("NATS: %w", ErrAway)
@@ -159,8 +161,8 @@ func (b *Bus) Healthy(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("JetStream: %w: %w", ErrAway, err)
 	}
-	if err := b.roomOf(info); err != nil {
+	if err := b.checkRoom(info); err != nil {
 		return err
 	}
-	return b.Pub.trouble.report()
+	return b.Pub.unanswered.asError()
 }

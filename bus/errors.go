@@ -5,27 +5,29 @@ import (
 	"fmt"
 )
 
-// What a caller can act on.
+// Errors that a caller can act on.
 var (
 	ErrNotFound = errors.New("not found")
 	ErrExists   = errors.New("exists already")
-	ErrChanged  = errors.New("changed by someone else")         // read again and decide anew
+	ErrChanged  = errors.New("changed by someone else")         // read again and decide again
 	ErrUnknown  = errors.New("not known whether it was stored") // send the same again
 	ErrAway     = errors.New("NATS or JetStream is away")       // nothing was stored; try later
 )
 
-// ErrFull says that JetStream has no room left, on its disk or by its account's limit. Nothing was stored; try later. It is an
-// [ErrAway] as well, for callers that only need to know that.
+// ErrFull means that JetStream has no room left, on its disk or within its
+// account's limit. Nothing was stored; try later. It also is an [ErrAway], for
+// callers that do not tell the two apart.
 var ErrFull error = fullError{}
 
 type fullError struct{}
 
 func (fullError) Error() string { return "JetStream has no room left" }
 
-// Is makes [errors.Is] see an ErrAway in it.
+// Is makes errors.Is(err, ErrAway) true.
 func (fullError) Is(target error) bool { return target == ErrAway }
 
-// FieldError says which field is wrong and what belongs there.
+// FieldError names a field with a wrong value and the value that it should
+// have.
 type FieldError struct {
 	Path string // JSON pointer (RFC 6901): /steps/0/chunk/item-count
 	Want string // "a number from 1"; "invalid" helps nobody
@@ -39,7 +41,8 @@ func (e *FieldError) Error() string {
 	return fmt.Sprintf("%s: want %s, got %s", e.Path, e.Want, e.Got)
 }
 
-// StateError says why something cannot be done now, with a code that programs can tell apart.
+// StateError reports that something cannot be done in the present state.
+// Programs compare its code.
 type StateError struct {
 	Code   string // such as job_execution_not_running
 	Reason string
@@ -47,23 +50,23 @@ type StateError struct {
 
 func (e *StateError) Error() string { return e.Reason }
 
-// State returns a [StateError].
+// State returns a [StateError] with a formatted message.
 func State(code, format string, args ...any) error {
 	return &StateError{Code: code, Reason: fmt.Sprintf(format, args...)}
 }
 
-// NoSuchJob is the [StateError] of a job that is not there.
+// NoSuchJob returns the [StateError] for a job that does not exist.
 func NoSuchJob(app, job string) error {
 	return State(CodeNoSuchJob, "there is no job %s in the application %s", job, app)
 }
 
-// HasCode says whether err is a [StateError] with that code.
+// HasCode reports whether err is a [StateError] with that code.
 func HasCode(err error, code string) bool {
 	var s *StateError
 	return errors.As(err, &s) && s.Code == code
 }
 
-// Codes of [StateError]. Those of JSR-352 are named after its exceptions.
+// Codes of a [StateError]. Those of JSR-352 are named after its exceptions.
 const (
 	CodeNoSuchApp        = "no_such_app"
 	CodeNoSuchJob        = "no_such_job"

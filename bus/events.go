@@ -7,7 +7,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// Event tells whoever watches what happened. Nothing depends on it.
+// Event publishes an event to anyone who subscribes. Nothing depends on it.
 func (b *Bus) Event(kind, what string, subject []string, detail any) {
 	e := subjects.Event{Kind: kind, Time: subjects.Now(), Subject: strings.Join(subject, "."), What: what}
 	if detail != nil {

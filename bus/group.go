@@ -9,20 +9,21 @@ import (
 	"github.com/nats-io/nuid"
 )
 
-// A server that syncs each message to disk takes an atomic batch with one sync. A batch costs some 3 ms of its own, so it
-// pays only when many writes wait: a lane sends singly while few are under way, and what comes meanwhile goes as
-// one batch when they are through.
+// A server that syncs each message to disk syncs an atomic batch once. A batch
+// costs about 3 ms, so it pays only when many writes wait. A grouper sends
+// writes singly while few are in flight. The writes that arrive meanwhile form
+// one batch, which it sends when those in flight are acknowledged.
 const (
-	groupFrom = 20  // writes under way or waiting, from which they are grouped
+	groupFrom = 20  // with this many writes in flight or waiting, they are grouped
 	groupMost = 500 // messages in a batch; the server allows 1,000
 )
 
-// lane groups the writes to one stream.
-type lane struct {
+// grouper groups the writes to one stream.
+type grouper struct {
 	p      *Publisher
 	mu     sync.Mutex
 	flying int
-	batch  bool // a batch is under way
+	batch  bool // a batch is in flight
 	queue  []write
 }
 
@@ -33,71 +34,72 @@ type write struct {
 	done   func(seq uint64, err error)
 }
 
-// Publish is [Publisher.Publish] that may group.
-func (l *lane) Publish(m *nats.Msg, filter string, expect int64, done func(seq uint64, err error)) {
+// Publish is [Publisher.Publish], but may put the write into a batch.
+func (g *grouper) Publish(m *nats.Msg, filter string, expect int64, done func(seq uint64, err error)) {
 	w := write{m, filter, expect, done}
-	l.mu.Lock()
-	if l.batch || l.flying >= groupFrom {
-		l.queue = append(l.queue, w)
-		l.mu.Unlock()
+	g.mu.Lock()
+	if g.batch || g.flying >= groupFrom {
+		g.queue = append(g.queue, w)
+		g.mu.Unlock()
 		return
 	}
-	l.flying++
-	l.mu.Unlock()
-	l.single(w)
+	g.flying++
+	g.mu.Unlock()
+	g.sendSingle(w)
 }
 
-func (l *lane) single(w write) {
-	l.p.Publish(w.m, w.filter, w.expect, func(seq uint64, err error) {
+func (g *grouper) sendSingle(w write) {
+	g.p.Publish(w.m, w.filter, w.expect, func(seq uint64, err error) {
 		w.done(seq, err)
-		l.mu.Lock()
-		l.flying--
-		l.next()
+		g.mu.Lock()
+		g.flying--
+		g.sendWaiting()
 	})
 }
 
-// next sends what waits, if nothing is under way. It unlocks l.mu.
-func (l *lane) next() {
-	if l.batch || l.flying > 0 || len(l.queue) == 0 {
-		l.mu.Unlock()
+// sendWaiting sends the queued writes if none is in flight. It unlocks g.mu.
+func (g *grouper) sendWaiting() {
+	if g.batch || g.flying > 0 || len(g.queue) == 0 {
+		g.mu.Unlock()
 		return
 	}
-	n := min(len(l.queue), groupMost)
-	some := l.queue[:n:n]
-	l.queue = l.queue[n:]
+	n := min(len(g.queue), groupMost)
+	some := g.queue[:n:n]
+	g.queue = g.queue[n:]
 	if n < groupFrom {
-		l.flying = n
-		l.mu.Unlock()
+		g.flying = n
+		g.mu.Unlock()
 		for _, w := range some {
-			l.single(w)
+			g.sendSingle(w)
 		}
 		return
 	}
-	l.batch = true
-	l.mu.Unlock()
-	l.atomic(some)
+	g.batch = true
+	g.mu.Unlock()
+	g.sendBatch(some)
 }
 
-// atomic sends a batch. Refused, each is sent singly, so that only the ones whose expectation does not hold are refused.
-func (l *lane) atomic(some []write) {
-	l.p.atomic(some, func(first uint64, err error) {
-		l.mu.Lock()
-		l.batch = false
+// sendBatch sends a batch. If the broker refuses it, sendBatch sends each write
+// singly, so that only those with a wrong expected sequence are refused.
+func (g *grouper) sendBatch(some []write) {
+	g.p.publishBatch(some, func(first uint64, err error) {
+		g.mu.Lock()
+		g.batch = false
 		if err == nil {
-			l.next()
+			g.sendWaiting()
 			for i, w := range some {
 				w.done(first+uint64(i), nil)
 			}
 			return
 		}
-		l.flying = len(some)
-		l.mu.Unlock()
+		g.flying = len(some)
+		g.mu.Unlock()
 		for _, w := range some {
 			for _, h := range []string{batchID, batchSequence, batchCommit} {
 				w.m.Header.Del(h)
 			}
 			w.m.Reply = ""
-			l.single(w)
+			g.sendSingle(w)
 		}
 	})
 }
@@ -108,12 +110,13 @@ const (
 	batchCommit   = "Nats-Batch-Commit"
 )
 
-// atomic stores all writes to a stream, one after the other, or none of them if an expectation does not hold. It calls done, not
-// theirs, with the sequence of the first.
-func (p *Publisher) atomic(some []write, done func(first uint64, err error)) {
+// publishBatch stores all writes to a stream in order, or none of them if one
+// has a wrong expected sequence. It calls done, not the done of the writes,
+// with the sequence of the first.
+func (p *Publisher) publishBatch(some []write, done func(first uint64, err error)) {
 	id := nuid.Next()
 	for i, w := range some {
-		expected(w.m, w.filter, w.expect)
+		setExpected(w.m, w.filter, w.expect)
 		w.m.Header[batchID] = []string{id}
 		w.m.Header[batchSequence] = []string{strconv.Itoa(i + 1)}
 		if i == len(some)-1 {

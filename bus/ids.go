@@ -8,7 +8,9 @@ import (
 	"time"
 )
 
-// Ids come in blocks from one key, by compare-and-set: small integers, never used twice. What is left of a block when a bus ends is lost.
+// A bus reserves execution ids in blocks, by compare-and-set on one key: ids
+// are small integers and never used twice. The unused rest of a block is lost
+// when the bus ends.
 const (
 	idKey    = "execution"
 	minBlock = 10
@@ -16,11 +18,11 @@ const (
 )
 
 type ids struct {
-	store     *Store[int64] // the key's value is the first id that nobody has
-	mu        sync.Mutex
-	next, end int64
-	size      int64
-	taken     time.Time
+	store      *Store[int64] // the value is the first id that no bus has reserved
+	mu         sync.Mutex
+	next, end  int64
+	size       int64
+	reservedAt time.Time
 }
 
 // NextID returns an execution id that is unique in the whole system.
@@ -29,18 +31,19 @@ func (b *Bus) NextID(ctx context.Context) (int64, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.next == d.end {
-		if err := d.take(ctx); err != nil {
-			return 0, fmt.Errorf("take a block of execution ids: %w", err)
+		if err := d.reserveBlock(ctx); err != nil {
+			return 0, fmt.Errorf("reserve a block of execution ids: %w", err)
 		}
 	}
 	d.next++
 	return d.next - 1, nil
 }
 
-// take gets the next block; larger ones while they last less than a second.
-func (d *ids) take(ctx context.Context) error {
+// reserveBlock reserves the next block. It doubles the size while a block lasts
+// less than a second.
+func (d *ids) reserveBlock(ctx context.Context) error {
 	d.size = max(d.size, minBlock)
-	if time.Since(d.taken) < time.Second {
+	if time.Since(d.reservedAt) < time.Second {
 		d.size = min(2*d.size, maxBlock)
 	} else {
 		d.size = minBlock
@@ -56,7 +59,7 @@ func (d *ids) take(ctx context.Context) error {
 		}
 		switch {
 		case err == nil:
-			d.next, d.end, d.taken = e.Value, e.Value+d.size, time.Now()
+			d.next, d.end, d.reservedAt = e.Value, e.Value+d.size, time.Now()
 			return nil
 		case !errors.Is(err, ErrChanged) && !errors.Is(err, ErrExists):
 			return err

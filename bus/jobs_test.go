@@ -13,7 +13,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus/bustest"
 )
 
-// jobsOf are the jobs of an application, as they are found by name, with a definition that says which one it is.
+// jobsOf are the jobs of an application, as they are found by name, with a
+// definition that says which one it is.
 type jobsOf struct {
 	*testing.T
 	*bus.Bus
@@ -71,7 +72,8 @@ func TestNamesOfJobs(t *testing.T) {
 	}
 }
 
-// nameJobs makes, renames and deletes jobs X, Y and Z, whose names of now are those that called writes.
+// nameJobs makes, renames and deletes jobs X, Y and Z, whose names of now are
+// those that called writes.
 func nameJobs(t *testing.T, called *strings.Replacer, names []string) {
 	b := bustest.Open(t, bustest.Server(t), bus.Config{})
 	for _, step := range []struct {
@@ -131,7 +133,8 @@ func nameJobs(t *testing.T, called *strings.Replacer, names []string) {
 	}
 }
 
-// Whoever does what at once, no job is lost, none has two names, and no name two jobs.
+// Whoever does what at once, no job is lost, none has two names, and no name
+// two jobs.
 func TestNamesOfJobsInARace(t *testing.T) {
 	t.Run("with one server", func(t *testing.T) {
 		t.Parallel()

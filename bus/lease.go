@@ -10,22 +10,28 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// LeaseTTL is after how long a silent holder loses its lease.
+// LeaseTTL is the time after which a holder that does not renew its lease loses
+// it.
 const LeaseTTL = 15 * time.Second
 
-// Lease says which bus does a chore. It saves work only: whoever holds one, or thinks so, still decides by compare-and-set.
+// Lease names the bus that does a leased task. It only saves work: a bus that
+// holds a lease, or believes so, still decides by compare-and-set.
 type Lease struct {
 	Holder string        `json:"holder"`
-	Time   subjects.Time `json:"time"`               // when it was renewed, for people
+	Time   subjects.Time `json:"time"`               // of the last renewal; only for people to read
 	Inside bool          `json:"embedded,omitempty"` // the broker runs in the holder's process
 }
 
-// Leases are renewed by their holders. Whoever else wants one watches its revision: unchanged for [LeaseTTL] by one's own
-// clock, it is free. So no clocks are compared, and nothing hangs on when the server expires a message.
+// Leases are renewed by their holders. Another bus that wants a lease watches
+// its revision: the lease is free if the revision has not changed for
+// [LeaseTTL] by that bus's own clock. So no clocks are compared, and nothing
+// depends on when the server expires a message.
 //
-// A bus whose own process runs the broker need not wait for a lease that such a bus held: one process at a time has the
-// broker's data directory (it is locked), and one process is one bus. So that holder's process has ended, with the former
-// broker in it. A holder that reached the former broker over the network may live on; its lease is waited for.
+// A bus that runs the broker in its own process need not wait for a lease of
+// another such bus. The broker's data directory is locked, so only one process
+// at a time has it, and one process is one bus. The other bus's process has
+// therefore ended, and its broker with it. A holder that reached the former
+// broker over the network may be alive; the bus waits for its lease to expire.
 type Leases struct {
 	store  *Store[Lease]
 	inside bool // the broker runs in this process
@@ -39,8 +45,10 @@ type sighting struct {
 	since    time.Time
 }
 
-// Keep renews the lease every third of [LeaseTTL] until ctx ends, then gives it up. After each renewal it says whether holder has it; in
-// doubt, holder does not. What is done under the lease belongs elsewhere: while renewed runs, nobody renews.
+// Keep renews the lease every third of [LeaseTTL] until ctx ends, then releases
+// it. After each attempt it calls renewed, which tells whether holder has the
+// lease; in doubt, holder does not. The callback must not do the leased task
+// itself: nobody renews the lease while it runs.
 func (l *Leases) Keep(ctx context.Context, name, holder string, renewed func(held bool)) {
 	tick := time.NewTicker(LeaseTTL / 3)
 	defer tick.Stop()
@@ -52,7 +60,7 @@ func (l *Leases) Keep(ctx context.Context, name, holder string, renewed func(hel
 		}
 	}
 	renewed(false)
-	// ctx is over, but the next holder should not wait for the TTL.
+	// ctx has ended, but the next holder should not wait for the TTL.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()
 	if err := l.Release(ctx, name, holder); err != nil && !errors.Is(err, ErrAway) {
@@ -70,7 +78,7 @@ func (l *Leases) tryRenew(ctx context.Context, name, holder string) bool {
 	return held && err == nil
 }
 
-// Renew takes the lease if it is free, or keeps it if holder has it.
+// Renew acquires the lease if it is free, or renews it if holder has it.
 func (l *Leases) Renew(ctx context.Context, name, holder string) (held bool, err error) {
 	e, err := l.store.Get(ctx, name)
 	own := Lease{holder, subjects.Now(), l.inside}
@@ -83,7 +91,7 @@ func (l *Leases) Renew(ctx context.Context, name, holder string) (held bool, err
 		return err == nil, err
 	case err != nil:
 		return false, err
-	case e.Value.Holder != holder && !l.ended(&e.Value) && !l.silent(name, e.Revision):
+	case e.Value.Holder != holder && !l.hasEnded(&e.Value) && !l.hasExpired(name, e.Revision):
 		return false, nil
 	}
 	_, err = l.store.Update(ctx, name, own, e.Revision)
@@ -93,11 +101,12 @@ func (l *Leases) Renew(ctx context.Context, name, holder string) (held bool, err
 	return err == nil, err
 }
 
-// ended says whether another holder's process is known to have ended.
-func (l *Leases) ended(other *Lease) bool { return l.inside && other.Inside }
+// hasEnded reports whether another holder's process is known to have ended.
+func (l *Leases) hasEnded(other *Lease) bool { return l.inside && other.Inside }
 
-// silent says whether the lease has been at a revision for so long that its holder is gone.
-func (l *Leases) silent(name string, revision uint64) bool {
+// hasExpired reports whether the lease has had this revision for longer than
+// [LeaseTTL].
+func (l *Leases) hasExpired(name string, revision uint64) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s, ok := l.seen[name]
@@ -108,7 +117,7 @@ func (l *Leases) silent(name string, revision uint64) bool {
 	return time.Since(s.since) > LeaseTTL
 }
 
-// Release gives the lease up; no effect if another holds it.
+// Release releases the lease. It has no effect if another bus holds it.
 func (l *Leases) Release(ctx context.Context, name, holder string) error {
 	e, err := l.store.Get(ctx, name)
 	switch {

@@ -12,14 +12,17 @@ import (
 )
 
 const (
-	// leastLogs is the least room for the output of jobs that a bus starts with.
-	leastLogs = 1 << 20
-	// fitEvery is how often the limit of the output is compared with the room that there is.
-	fitEvery = 10 * time.Second
+	// minLogBytes is the minimum size of the stream of logs when a bus starts.
+	minLogBytes = 1 << 20
+	// fitInterval is the interval between two comparisons of the stream's limit
+	// with the available room.
+	fitInterval = 10 * time.Second
 )
 
-// ensureLogs makes the stream of jobs' output. It is the only stream that reserves room, and gets three quarters of what there is if
-// that is less than Retention.LogBytes, but never less than it holds: nothing is dropped.
+// ensureLogs creates or updates the stream of jobs' output. It is the only
+// stream that reserves room. If three quarters of the available room are less
+// than Retention.LogBytes, they become the limit. The limit is never less than
+// the stream holds: nothing is dropped.
 func (b *Bus) ensureLogs(ctx context.Context, cfg jetstream.StreamConfig) error {
 	want := cfg.MaxBytes
 	if want <= 0 {
@@ -31,21 +34,22 @@ func (b *Bus) ensureLogs(ctx context.Context, cfg jetstream.StreamConfig) error 
 	}
 	for {
 		cfg.MaxBytes = limit
-		err := b.makeStream(ctx, cfg)
+		err := b.createOrUpdateStream(ctx, cfg)
 		if err == nil {
 			break
 		}
 		if !errors.Is(err, ErrFull) {
 			return err
 		}
-		if limit == least && b.usable(ctx, cfg.Name) {
+		if limit == least && b.streamExists(ctx, cfg.Name) {
 			return b.ensureStream(ctx, cfg)
 		}
 		if limit == least {
 			return fmt.Errorf("no room for the output of jobs, not even for %s (wanted: %s); give JetStream a larger disk, or its account a larger limit: %w",
 				Size(least), Size(want), err)
 		}
-		// A server's own limit is not told: ask for less until it fits. Room is left for what others reserve.
+		// A server does not tell its own limit. Ask for less until it fits;
+		// that leaves room for other reservations.
 		limit = max(limit/2, least)
 	}
 	b.logBytes = limit
@@ -56,7 +60,8 @@ func (b *Bus) ensureLogs(ctx context.Context, cfg jetstream.StreamConfig) error 
 	return nil
 }
 
-// logLimit is how much output is kept, of the bytes that are wanted, and the least that can be.
+// logLimit returns the limit to set when want bytes are wanted, and the lowest
+// limit that drops nothing.
 func (b *Bus) logLimit(ctx context.Context, want int64) (limit, least int64, err error) {
 	var info *jetstream.AccountInfo
 	for try := 1; ; try++ {
@@ -66,7 +71,7 @@ func (b *Bus) logLimit(ctx context.Context, want int64) (limit, least int64, err
 		if try == 20 {
 			b.Log.Warn("waiting for JetStream", "err", err)
 		}
-		if !away(err) {
+		if !isAway(err) {
 			return 0, 0, fmt.Errorf("read JetStream's limits: %w", err)
 		}
 		select { // as for streams, see ensureStream
@@ -75,11 +80,11 @@ func (b *Bus) logLimit(ctx context.Context, want int64) (limit, least int64, err
 			return 0, 0, fmt.Errorf("read JetStream's limits: %w: %w", ErrAway, err)
 		}
 	}
-	reserved, least := int64(0), int64(leastLogs)
+	reserved, least := int64(0), int64(minLogBytes)
 	if s, err := b.JS.Stream(ctx, subjects.LogsStream); err == nil {
 		reserved, least = max(0, s.CachedInfo().Config.MaxBytes), max(least, int64(s.CachedInfo().State.Bytes))
 	}
-	t := b.tier(info)
+	t := b.accountTier(info)
 	if t.Limits.MaxStore < 0 || t.Limits.MaxStore == 0 && t.Store == 0 {
 		return max(want, least), least, nil
 	}
@@ -88,10 +93,11 @@ func (b *Bus) logLimit(ctx context.Context, want int64) (limit, least int64, err
 	return max(min(want, (t.Limits.MaxStore-others)/replicas/4*3), least), least, nil
 }
 
-// KeepLogsFitting compares the limit of the output with the room that there is, until ctx ends, so that it gets back what it gave up
-// when the disk was fuller. A limit that somebody else set stays.
+// KeepLogsFitting adapts the limit of the stream of logs to the available room
+// until ctx ends, so that the stream grows again when the disk has more room.
+// It does not touch a limit that somebody else has set.
 func (b *Bus) KeepLogsFitting(ctx context.Context) error {
-	tick := time.NewTicker(fitEvery)
+	tick := time.NewTicker(fitInterval)
 	defer tick.Stop()
 	for {
 		select {
@@ -105,7 +111,7 @@ func (b *Bus) KeepLogsFitting(ctx context.Context) error {
 	}
 }
 
-// fitLogs changes the limit if it is an eighth from what it should be.
+// fitLogs changes the limit if it differs by an eighth from what it should be.
 func (b *Bus) fitLogs(ctx context.Context) error {
 	b.fitting.Lock()
 	defer b.fitting.Unlock()

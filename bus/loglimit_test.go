@@ -80,7 +80,8 @@ func TestLogLimit(t *testing.T) {
 
 func bustestServer(t *testing.T) *server.Server { return bustest.Server(t) }
 
-// What an account gets later, or loses, is followed; what somebody else set is left alone.
+// What an account gets later, or loses, is followed; what somebody else set is
+// left alone.
 func TestLogLimitFollowsTheAccount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := bustest.Server(t)
@@ -135,7 +136,8 @@ func TestFullAccount(t *testing.T) {
 	}
 }
 
-// A stream that cannot be changed is named, and nobody is advised to delete what it holds.
+// A stream that cannot be changed is named, and nobody is advised to delete
+// what it holds.
 func TestStreamThatCannotBeChanged(t *testing.T) {
 	s := bustest.Server(t)
 	nc := bustest.Conn(t, s)

@@ -9,7 +9,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// PurgeLogs removes the output of an execution.
+// PurgeLogs deletes the output of an execution.
 func (b *Bus) PurgeLogs(ctx context.Context, app, job string, id int64) error {
 	s, err := b.JS.Stream(ctx, subjects.LogsStream)
 	if err == nil {

@@ -10,9 +10,9 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// A job's name is data: any XML NCName. What is kept under it needs a key that
-// is one token of a subject. A name that is a token is its own key. Of another
-// one a key is made:
+// The name of a job can be any XML NCName. The job's permanent key must be one
+// token of a subject. A name that is such a token is its own key. The key of
+// any other name is derived:
 //
 //	nightly      nightly
 //	chunk-2.0    chunk-2_0--je5sjwrl7nwsmxio3eeip3lmzb
@@ -21,12 +21,12 @@ import (
 // No two names have the same key:
 //
 //   - Two names that are their own keys differ.
-//   - Two made keys differ as the first 130 bits of SHA-256 of their names do.
-//   - A made key and a name that is its own key differ, because no job is given a
-//     name that ends as made keys do. One that was named so by an earlier version
-//     keeps its name; a name whose key that is would be refused as taken.
+//   - Two derived keys differ as the first 130 bits of SHA-256 of their names do.
+//   - A derived key and a name that is its own key differ, because the bus gives
+//     no job a name that ends as derived keys do. A job that an earlier version
+//     named so keeps its name; the name with that derived key is then taken.
 const (
-	maxReadable = 60 // characters of the name in a made key
+	maxReadable = 60 // characters of the name in a derived key
 	hashLength  = 26 // base32 characters of its hash, 5 bits each
 	hashMark    = "--"
 )
@@ -37,9 +37,8 @@ var (
 	base    = base32.StdEncoding.WithPadding(base32.NoPadding)
 )
 
-// NameKey returns the key that a job of that name is found by: the token of
-// subjects, and the part of bucket keys, that a job which is made with that name
-// keeps for ever.
+// NameKey returns the key of a job's name. A job that is created with the name
+// has this key for ever, in subjects and in bucket keys.
 func NameKey(name string) string {
 	if subjects.ValidName(name) {
 		return name
@@ -49,7 +48,7 @@ func NameKey(name string) string {
 	return readable[:min(len(readable), maxReadable)] + hashMark + strings.ToLower(base.EncodeToString(hash[:]))[:hashLength]
 }
 
-// CheckJobName returns a [FieldError] if no job can be called that.
+// CheckJobName returns a [FieldError] if a job cannot have that name.
 func CheckJobName(name string) error {
 	want := ""
 	switch {

@@ -62,7 +62,8 @@ func TestNameLikeAKey(t *testing.T) {
 			t.Errorf("create %q: %v, want a FieldError", name, err)
 		}
 	}
-	// One that was named so before is not mistaken for the job that the name is a key of.
+	// One that was named so before is not mistaken for the job that the name is
+	// a key of.
 	old := bus.Job{App: "b", Name: key, Token: key, Definition: []byte(`"old"`)}
 	if _, err := b.Jobs.Create(t.Context(), old.Key(), old); err != nil {
 		t.Fatal(err)

@@ -17,13 +17,17 @@ import (
 	"github.com/nats-io/nuid"
 )
 
-// Objects keeps content that does not change in one JetStream object store, each object under the SHA-256 of its content.
+// Objects keeps immutable content in one JetStream object store. The name of an
+// object is the SHA-256 of its content.
 //
 //	chunks, few in flight --> all acknowledged --> meta, only if there is none --> the object exists
 //
-// Every NATS client reads it, and `nats object`. The client library's own Put is not used: it sends the meta along with the
-// chunks and replaces what another one stored in the meantime, whose chunks then stay for ever. Here a writer that dies leaves
-// chunks that nothing names, for [Objects.Clean], and of two that store the same content one finds that it is there.
+// Every NATS client can read the store, and so can `nats object`. The bus does
+// not use the client library's own Put: it sends the metadata along with the
+// chunks, and replaces what another writer has stored meanwhile, whose chunks
+// then stay for ever. Here, a writer that dies leaves unreferenced chunks for
+// [Objects.Clean], and the second of two writers of the same content finds that
+// it exists.
 type Objects struct {
 	b       *Bus
 	store   string
@@ -32,30 +36,32 @@ type Objects struct {
 	buffers sync.Pool // of a chunk each
 }
 
-// Object is what is known of an object. ModTime is when it was stored or last touched.
+// Object is the metadata of an object. ModTime is when it was stored or last
+// touched.
 type Object struct {
 	jetstream.ObjectInfo
 	Revision uint64
 }
 
-// ErrContent is content that is not what its SHA-256 says.
+// ErrContent means that the content does not match the SHA-256 in its name.
 var ErrContent = errors.New("the content does not have the SHA-256 that it is named by")
 
-// TouchAge is how old an object may be that need not be touched. Who removes what nobody names takes what is far older.
+// TouchAge is the age below which Touch does nothing. The minimum age of an
+// unreferenced object before a sweep may delete it must be much larger.
 const TouchAge = 10 * time.Minute
 
 const (
-	maxChunk   = 512 << 10 // bytes: each costs an acknowledgement, and with sync always a sync to disk
-	chunksSent = 4         // that are not acknowledged: more would fill the server's memory, not its disk
+	maxChunk   = 512 << 10 // bytes; each chunk costs an acknowledgement, and with sync always a sync
+	chunksSent = 4         // in flight; more would fill the server's memory, not its disk
 )
 
-func objectStream(store string) string { return "OBJ_" + store }
-func chunks(store, nuid string) string { return "$O." + store + ".C." + nuid }
-func metas(store string) string        { return "$O." + store + ".M.>" }
-func (o *Objects) meta(name string) string {
+func objectStream(store string) string       { return "OBJ_" + store }
+func chunkSubject(store, nuid string) string { return "$O." + store + ".C." + nuid }
+func metaFilter(store string) string         { return "$O." + store + ".M.>" }
+func (o *Objects) metaSubject(name string) string {
 	return "$O." + o.store + ".M." + base64.URLEncoding.EncodeToString([]byte(name))
 }
-func (o *Objects) failed(verb, name string, err error) error {
+func (o *Objects) wrapError(verb, name string, err error) error {
 	return fmt.Errorf("%s %s/%s: %w", verb, o.store, name, err)
 }
 
@@ -69,25 +75,27 @@ func openObjects(ctx context.Context, b *Bus, store string) (*Objects, error) {
 	return o, nil
 }
 
-// Stat reads from the leader what is known of an object, or returns an error that is [ErrNotFound].
+// Stat reads an object's metadata from the leader, or returns an error that is
+// [ErrNotFound].
 func (o *Objects) Stat(ctx context.Context, name string) (*Object, error) {
-	obj, err := o.last(ctx, name)
+	obj, err := o.lastMeta(ctx, name)
 	if err == nil && obj.Deleted {
-		err = o.failed("look for", name, ErrNotFound)
+		err = o.wrapError("look for", name, ErrNotFound)
 	}
 	return obj, err
 }
 
-// last is the newest meta, that of a removed object too.
-func (o *Objects) last(ctx context.Context, name string) (*Object, error) {
-	m, err := o.b.ask(ctx, objectStream(o.store), lastOf(o.meta(name)))
+// lastMeta reads the newest metadata of a name, which may be that of a removed
+// object.
+func (o *Objects) lastMeta(ctx context.Context, name string) (*Object, error) {
+	m, err := o.b.readMessage(ctx, objectStream(o.store), lastQuery(o.metaSubject(name)))
 	if err != nil {
-		return &Object{}, o.failed("look for", name, err)
+		return &Object{}, o.wrapError("look for", name, err)
 	}
 	return decodeObject(m)
 }
 
-func decodeObject(m *stored) (*Object, error) {
+func decodeObject(m *storedMessage) (*Object, error) {
 	obj := &Object{Revision: m.Sequence}
 	if err := json.Unmarshal(m.Data, &obj.ObjectInfo); err != nil {
 		return obj, fmt.Errorf("object on %s: %w", m.Subject, err)
@@ -96,8 +104,10 @@ func decodeObject(m *stored) (*Object, error) {
 	return obj, nil
 }
 
-// Create stores what r has under meta.Name, unless it is there: then it is touched, and created is false. If the content is
-// another, the error is an [ErrContent]. Whatever the error, nothing of this call counts as stored, but for one that is [ErrUnknown].
+// Create stores the content of r under meta.Name. If the object exists, Create
+// touches it, and created is false. The error is an [ErrContent] if the content
+// does not match the name. After any error but [ErrUnknown], nothing of this
+// call is stored.
 func (o *Objects) Create(ctx context.Context, meta jetstream.ObjectMeta, r io.Reader) (obj *Object, created bool, err error) {
 	if obj, err = o.Touch(ctx, meta.Name); !errors.Is(err, ErrNotFound) {
 		return obj, false, err
@@ -105,24 +115,25 @@ func (o *Objects) Create(ctx context.Context, meta jetstream.ObjectMeta, r io.Re
 	meta.Opts = &jetstream.ObjectMetaOptions{ChunkSize: uint32(o.chunk)}
 	own := nuid.Next()
 	obj = &Object{ObjectInfo: jetstream.ObjectInfo{ObjectMeta: meta, Bucket: o.store, NUID: own}}
-	if err = o.write(ctx, obj, r); err == nil {
-		created, err = o.publish(ctx, obj)
-	} else if errors.Is(err, ErrUnknown) { // of a chunk, which counts for nothing without a meta
+	if err = o.writeChunks(ctx, obj, r); err == nil {
+		created, err = o.publishMeta(ctx, obj)
+	} else if errors.Is(err, ErrUnknown) { // the outcome of a chunk, which means nothing without metadata
 		err = fmt.Errorf("%w: %v", ErrAway, err) //nolint:errorlint // the outcome is known
 	}
 	if !created && !errors.Is(err, ErrUnknown) {
-		o.drop(ctx, own)
+		o.dropChunks(ctx, own)
 	}
 	if err != nil {
-		return nil, false, o.failed("store", meta.Name, err)
+		return nil, false, o.wrapError("store", meta.Name, err)
 	}
 	return obj, created, nil
 }
 
-// publish makes the object exist, or finds that another writer did.
-func (o *Objects) publish(ctx context.Context, obj *Object) (created bool, err error) {
+// publishMeta writes the metadata, which makes the object exist, or returns the
+// metadata that another writer has stored.
+func (o *Objects) publishMeta(ctx context.Context, obj *Object) (created bool, err error) {
 	for {
-		was, err := o.last(ctx, obj.Name)
+		was, err := o.lastMeta(ctx, obj.Name)
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return false, err
 		}
@@ -130,15 +141,16 @@ func (o *Objects) publish(ctx context.Context, obj *Object) (created bool, err e
 			*obj = *was
 			return false, nil
 		}
-		if err = o.put(ctx, obj, was.Revision); !errors.Is(err, ErrChanged) {
+		if err = o.writeMeta(ctx, obj, was.Revision); !errors.Is(err, ErrChanged) {
 			return err == nil, err
 		}
 	}
 }
 
-// put writes the meta if the object is at revision rev. Who wrote it does not matter where the outcome is the same: what could not be
-// known, and what was refused, may be stored all the same.
-func (o *Objects) put(ctx context.Context, obj *Object, rev uint64) error {
+// writeMeta writes the metadata if the object is at revision rev. After an
+// unknown outcome or a refusal it reads the metadata again: if it is the same
+// as its own, the write has succeeded, whoever made it.
+func (o *Objects) writeMeta(ctx context.Context, obj *Object, rev uint64) error {
 	info := obj.ObjectInfo
 	info.ModTime = time.Time{}
 	data, err := json.Marshal(&info)
@@ -146,7 +158,7 @@ func (o *Objects) put(ctx context.Context, obj *Object, rev uint64) error {
 		return err
 	}
 	for {
-		m := &nats.Msg{Subject: o.meta(obj.Name), Data: data, Header: nats.Header{jetstream.MsgRollup: {jetstream.MsgRollupSubject}}}
+		m := &nats.Msg{Subject: o.metaSubject(obj.Name), Data: data, Header: nats.Header{jetstream.MsgRollup: {jetstream.MsgRollupSubject}}}
 		seq, err := o.b.Pub.Do(ctx, m, m.Subject, int64(rev))
 		if err == nil {
 			obj.Revision, obj.ModTime = seq, time.Now()
@@ -155,7 +167,7 @@ func (o *Objects) put(ctx context.Context, obj *Object, rev uint64) error {
 		if !errors.Is(err, ErrUnknown) && !errors.Is(err, ErrChanged) || ctx.Err() != nil {
 			return err
 		}
-		last, lerr := o.last(ctx, obj.Name)
+		last, lerr := o.lastMeta(ctx, obj.Name)
 		if lerr == nil && last.Revision > rev && last.NUID == obj.NUID && last.Deleted == obj.Deleted {
 			*obj = *last
 			return nil
@@ -166,28 +178,29 @@ func (o *Objects) put(ctx context.Context, obj *Object, rev uint64) error {
 	}
 }
 
-// Touch makes an object as young as one just stored, give or take [TouchAge], so that nobody who removes old ones takes it;
-// [ErrNotFound] if there is none.
+// Touch sets the time of an object to now, unless it is younger than
+// [TouchAge], so that no sweep removes it as old. The error is [ErrNotFound] if
+// there is none.
 func (o *Objects) Touch(ctx context.Context, name string) (*Object, error) {
 	for {
 		obj, err := o.Stat(ctx, name)
 		if err != nil || time.Since(obj.ModTime) < TouchAge {
 			return obj, err
 		}
-		if err = o.put(ctx, obj, obj.Revision); !errors.Is(err, ErrChanged) {
+		if err = o.writeMeta(ctx, obj, obj.Revision); !errors.Is(err, ErrChanged) {
 			if err != nil {
-				err = o.failed("touch", name, err)
+				err = o.wrapError("touch", name, err)
 			}
 			return obj, err
 		}
 	}
 }
 
-// digest is how the object store writes a SHA-256.
-func digest(sum []byte) string { return "SHA-256=" + base64.URLEncoding.EncodeToString(sum) }
+// digestOf returns a SHA-256 in the form of the object store.
+func digestOf(sum []byte) string { return "SHA-256=" + base64.URLEncoding.EncodeToString(sum) }
 
-// write sends the chunks and waits until they are stored.
-func (o *Objects) write(ctx context.Context, obj *Object, r io.Reader) error {
+// writeChunks sends the chunks and waits until they are stored.
+func (o *Objects) writeChunks(ctx context.Context, obj *Object, r io.Reader) error {
 	w := window{pub: o.b.Pub, free: make(chan struct{}, chunksSent)}
 	h, buf := sha256.New(), *o.buffers.Get().(*[]byte)
 	defer o.buffers.Put(&buf)
@@ -195,7 +208,7 @@ func (o *Objects) write(ctx context.Context, obj *Object, r io.Reader) error {
 		n, err := io.ReadFull(r, buf)
 		if n > 0 {
 			h.Write(buf[:n])
-			if err := w.send(ctx, chunks(o.store, obj.NUID), buf[:n]); err != nil {
+			if err := w.send(ctx, chunkSubject(o.store, obj.NUID), buf[:n]); err != nil {
 				return err
 			}
 			obj.Chunks++
@@ -213,16 +226,17 @@ func (o *Objects) write(ctx context.Context, obj *Object, r io.Reader) error {
 		case hex.EncodeToString(h.Sum(nil)) != obj.Name:
 			return ErrContent
 		}
-		obj.Digest = digest(h.Sum(nil))
+		obj.Digest = digestOf(h.Sum(nil))
 		return nil
 	}
 }
 
-// drop purges the chunks of an object that does not exist. What it cannot, [Objects.Clean] will.
-func (o *Objects) drop(ctx context.Context, nuid string) {
+// dropChunks purges the chunks of an object that does not exist. If it fails,
+// [Objects.Clean] does it later.
+func (o *Objects) dropChunks(ctx context.Context, nuid string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), AckTimeout)
 	defer cancel()
-	if err := o.stream.Purge(ctx, jetstream.WithPurgeSubject(chunks(o.store, nuid))); err != nil {
+	if err := o.stream.Purge(ctx, jetstream.WithPurgeSubject(chunkSubject(o.store, nuid))); err != nil {
 		o.b.Log.Debug("chunks of an unfinished object stay until they are old", "err", err)
 	}
 }

@@ -12,8 +12,10 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Open returns an object's content, which is read a chunk at a time: however large it is, no more is in memory. At the end an error that
-// is [ErrContent] says that it is not what its name says. ctx ends the reading.
+// Open returns a reader of an object's content. It reads one chunk at a time,
+// and holds no more in memory. At the end of the content it returns an error
+// that is [ErrContent] if the content does not match the name. Reading fails
+// when ctx ends.
 func (o *Objects) Open(ctx context.Context, name string) (io.ReadCloser, *Object, error) {
 	obj, err := o.Stat(ctx, name)
 	if err != nil {
@@ -26,9 +28,9 @@ type objectReader struct {
 	ctx  context.Context
 	o    *Objects
 	obj  *Object
-	next uint64 // sequence of the stream from which the next chunk is
+	next uint64 // the next chunk has this stream sequence or a later one
 	left uint32 // chunks
-	rest []byte // of the chunk that is read
+	rest []byte // unread bytes of the present chunk
 	sum  hash.Hash
 	err  error
 }
@@ -36,7 +38,7 @@ type objectReader struct {
 // Read implements [io.Reader].
 func (r *objectReader) Read(p []byte) (int, error) {
 	for len(r.rest) == 0 && r.err == nil {
-		r.err = r.fetch()
+		r.err = r.fetchChunk()
 	}
 	if len(r.rest) == 0 {
 		return 0, r.err
@@ -52,16 +54,16 @@ func (r *objectReader) Close() error {
 	return nil
 }
 
-func (r *objectReader) fetch() error {
+func (r *objectReader) fetchChunk() error {
 	if r.left == 0 {
 		if hex.EncodeToString(r.sum.Sum(nil)) != r.obj.Name {
-			return r.o.failed("read", r.obj.Name, ErrContent)
+			return r.o.wrapError("read", r.obj.Name, ErrContent)
 		}
 		return io.EOF
 	}
 	seq, data, err := r.o.chunkAt(r.ctx, r.obj.NUID, r.next)
 	if err != nil {
-		return r.o.failed("read", r.obj.Name, err)
+		return r.o.wrapError("read", r.obj.Name, err)
 	}
 	r.rest, r.next = data, seq+1
 	r.left--
@@ -69,22 +71,24 @@ func (r *objectReader) fetch() error {
 	return nil
 }
 
-// chunkAt reads the chunk at or after a sequence. Any replica will do, as chunks do not change; one that lags may not have it yet.
+// chunkAt reads the chunk at or after a sequence. Any replica may answer, as
+// chunks do not change. A replica that lags may not have it yet; then chunkAt
+// asks the leader.
 func (o *Objects) chunkAt(ctx context.Context, nuid string, seq uint64) (uint64, []byte, error) {
-	ctx, cancel := soon(ctx)
+	ctx, cancel := withAckTimeout(ctx)
 	defer cancel()
-	subject := chunks(o.store, nuid)
+	subject := chunkSubject(o.store, nuid)
 	m, err := o.stream.GetMsg(ctx, seq, jetstream.WithGetMsgSubject(subject))
 	if err == nil {
 		return m.Sequence, m.Data, nil
 	}
 	if !errors.Is(err, jetstream.ErrMsgNotFound) {
-		if away(err) {
+		if isAway(err) {
 			err = fmt.Errorf("%w: %w", ErrAway, err)
 		}
 		return 0, nil, err
 	}
-	s, err := o.b.ask(ctx, objectStream(o.store), nextOf(subject, seq))
+	s, err := o.b.readMessage(ctx, objectStream(o.store), nextQuery(subject, seq))
 	if err != nil {
 		return 0, nil, err
 	}

@@ -7,7 +7,7 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// window publishes with a bounded number of messages in flight.
+// window publishes messages and bounds the number in flight.
 type window struct {
 	pub  publisher
 	free chan struct{}
@@ -15,15 +15,16 @@ type window struct {
 	err  error // the first
 }
 
-// send publishes data, which the caller may use again. It returns the first error of what was sent before.
+// send publishes data, which the caller may use again. It returns the first
+// error of earlier messages.
 func (w *window) send(ctx context.Context, subject string, data []byte) error {
 	select {
 	case w.free <- struct{}{}:
 	case <-ctx.Done():
-		_ = w.wait() // so that nothing is stored after what the caller cleans up
+		_ = w.wait() // so that nothing is stored after the caller's cleanup
 		return ctx.Err()
 	}
-	if err := w.failure(); err != nil {
+	if err := w.firstError(); err != nil {
 		<-w.free
 		_ = w.wait() // it failed already
 		return err
@@ -39,7 +40,7 @@ func (w *window) send(ctx context.Context, subject string, data []byte) error {
 	return nil
 }
 
-// wait waits for all acknowledgements, or that there will be none ([AckTimeout]).
+// wait blocks until all messages are acknowledged or timed out ([AckTimeout]).
 func (w *window) wait() error {
 	for range cap(w.free) {
 		w.free <- struct{}{}
@@ -47,10 +48,10 @@ func (w *window) wait() error {
 	for range cap(w.free) {
 		<-w.free
 	}
-	return w.failure()
+	return w.firstError()
 }
 
-func (w *window) failure() error {
+func (w *window) firstError() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.err

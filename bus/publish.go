@@ -16,64 +16,68 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// AckTimeout is how long a write waits for JetStream. What is older than it may still be stored: [ErrUnknown].
+// AckTimeout is the timeout of a write to JetStream. The broker may still store
+// the write after it: [ErrUnknown].
 const AckTimeout = 5 * time.Second
 
-// sendAgain is after how long a write is sent again that JetStream could not judge.
-const sendAgain = 20 * time.Millisecond
+// retryDelay is the delay before the bus repeats a write that JetStream could
+// not decide.
+const retryDelay = 20 * time.Millisecond
 
-// Publisher writes to streams without waiting: one subscription takes all acknowledgements, and each
-// calls back. The client library's futures cost a channel and a timer a message, which showed at
+// Publisher writes to streams without blocking. One subscription receives all
+// acknowledgements, and each calls the write's callback. The client library's
+// futures cost a channel and a timer per message, which was measurable at
 // thousands of executions a second.
 type Publisher struct {
-	nc      *nats.Conn
-	inbox   string
-	sub     *nats.Subscription
-	trouble trouble
-	mu      sync.Mutex
-	next    uint64
-	open    map[uint64]pending
-	stop    chan struct{}
-	ended   chan struct{}
+	nc         *nats.Conn
+	inbox      string
+	sub        *nats.Subscription
+	unanswered unanswered
+	mu         sync.Mutex
+	next       uint64
+	open       map[uint64]pending
+	stop       chan struct{}
+	ended      chan struct{}
 }
 
 type pending struct {
-	m    *nats.Msg // nil: not to be sent again
+	m    *nats.Msg // nil: no retry
 	to   string    // subject
 	done func(seq uint64, err error)
 	sent time.Time
 }
 
-// NewPublisher returns a Publisher; Close ends it.
+// NewPublisher returns a Publisher. The caller must close it.
 func NewPublisher(nc *nats.Conn) (*Publisher, error) {
 	p := &Publisher{
 		nc: nc, inbox: "_INBOX." + nuid.Next() + ".",
 		open: map[uint64]pending{}, stop: make(chan struct{}), ended: make(chan struct{}),
 	}
 	var err error
-	if p.sub, err = nc.Subscribe(p.inbox+"*", p.acked); err != nil {
+	if p.sub, err = nc.Subscribe(p.inbox+"*", p.handleAck); err != nil {
 		return nil, fmt.Errorf("subscribe to acknowledgements: %w", err)
 	}
-	// Acknowledgements come as fast as writes: no limit may drop one.
+	// Acknowledgements arrive as fast as the bus writes. No limit may drop one.
 	if err := p.sub.SetPendingLimits(-1, -1); err != nil {
 		return nil, fmt.Errorf("subscribe to acknowledgements: %w", err)
 	}
-	go p.expire()
+	go p.runExpiry()
 	return p, nil
 }
 
-// Close ends p. What is open ends as [ErrUnknown].
+// Close ends p. Writes in flight end with [ErrUnknown].
 func (p *Publisher) Close() {
 	close(p.stop)
 	<-p.ended
 	_ = p.sub.Unsubscribe() // the connection may be gone already
-	p.fail(time.Time{})
+	p.failBefore(time.Time{})
 }
 
-// Publish sends m and calls done once, from a goroutine that must not be held up. A negative expect is
-// no expectation; the filter is what it is compared on.
+// Publish sends m and calls done once, from a goroutine that done must not
+// block. The write succeeds only if expect is the last sequence of the filter;
+// a negative expect means any.
 func (p *Publisher) Publish(m *nats.Msg, filter string, expect int64, done func(seq uint64, err error)) {
-	expected(m, filter, expect)
+	setExpected(m, filter, expect)
 	p.mu.Lock()
 	p.next++
 	id := p.next
@@ -85,12 +89,12 @@ func (p *Publisher) Publish(m *nats.Msg, filter string, expect int64, done func(
 	p.mu.Unlock()
 	m.Reply = p.inbox + strconv.FormatUint(id, 36)
 	if err := p.nc.PublishMsg(m); err != nil {
-		p.take(id, 0, fmt.Errorf("publish to %s: %w: %w", m.Subject, ErrAway, err))
+		p.complete(id, 0, fmt.Errorf("publish to %s: %w: %w", m.Subject, ErrAway, err))
 	}
 }
 
-// expected sets the headers of an expectation.
-func expected(m *nats.Msg, filter string, expect int64) {
+// setExpected sets the headers of an expected last sequence.
+func setExpected(m *nats.Msg, filter string, expect int64) {
 	if m.Header == nil {
 		m.Header = nats.Header{}
 	}
@@ -103,17 +107,19 @@ func expected(m *nats.Msg, filter string, expect int64) {
 	}
 }
 
-// Do is Publish that waits. ctx bounds only the waiting: the message may be stored after it.
+// Do publishes m and blocks until it is acknowledged. ctx bounds only the wait:
+// the broker may store the message after it.
 func (p *Publisher) Do(ctx context.Context, m *nats.Msg, filter string, expect int64) (uint64, error) {
-	seq, err := await(ctx, func(done func(uint64, error)) { p.Publish(m, filter, expect, done) })
+	seq, err := awaitCallback(ctx, func(done func(uint64, error)) { p.Publish(m, filter, expect, done) })
 	if err != nil && ctx.Err() != nil {
 		err = fmt.Errorf("publish to %s: %w", m.Subject, err)
 	}
 	return seq, err
 }
 
-// await waits for what send calls. The error is [ErrUnknown] if ctx ends before.
-func await(ctx context.Context, send func(done func(seq uint64, err error))) (uint64, error) {
+// awaitCallback blocks until the callback that it passes to send is called. If
+// ctx ends first, the error is [ErrUnknown].
+func awaitCallback(ctx context.Context, send func(done func(seq uint64, err error))) (uint64, error) {
 	type answer struct {
 		seq uint64
 		err error
@@ -128,67 +134,70 @@ func await(ctx context.Context, send func(done func(seq uint64, err error))) (ui
 	}
 }
 
-func (p *Publisher) take(id uint64, seq uint64, err error) {
+func (p *Publisher) complete(id uint64, seq uint64, err error) {
 	p.mu.Lock()
 	w, ok := p.open[id]
 	delete(p.open, id)
 	p.mu.Unlock()
 	if ok {
 		if err == nil {
-			p.trouble.over(w.to)
+			p.unanswered.recordStored(w.to)
 		}
 		w.done(seq, err)
 	}
 }
 
-func (p *Publisher) acked(m *nats.Msg) {
+func (p *Publisher) handleAck(m *nats.Msg) {
 	id, err := strconv.ParseUint(m.Subject[len(p.inbox):], 36, 64)
 	if err != nil {
 		return
 	}
 	seq, err := parseAck(m)
-	if errors.Is(err, errUndecided) && p.again(id) {
+	if errors.Is(err, errUndecided) && p.scheduleRetry(id) {
 		return
 	}
-	p.take(id, seq, err)
+	p.complete(id, seq, err)
 }
 
-// again sends a write once more after a moment, while it is young by the wall clock (the monotonic one stops in suspend).
-func (p *Publisher) again(id uint64) bool {
+// scheduleRetry sends a write again after a delay, if it is younger than
+// [AckTimeout] by the wall clock (the monotonic clock stops in suspend). It
+// reports whether the write is still in flight.
+func (p *Publisher) scheduleRetry(id uint64) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	w, ok := p.open[id]
 	if !ok || w.m == nil {
 		return false
 	}
-	time.AfterFunc(sendAgain, func() {
+	time.AfterFunc(retryDelay, func() {
 		p.mu.Lock()
 		_, ok := p.open[id]
 		p.mu.Unlock()
 		if ok && time.Now().Round(0).Sub(w.sent.Round(0)) < AckTimeout {
-			_ = p.nc.PublishMsg(w.m) // without a connection there is no answer, and it ends as unknown
+			_ = p.nc.PublishMsg(w.m) // without a connection there is no answer, and the outcome is unknown
 		}
 	})
 	return true
 }
 
-// expire fails what got no answer in time.
-func (p *Publisher) expire() {
+// runExpiry ends writes that were not acknowledged in time.
+func (p *Publisher) runExpiry() {
 	defer close(p.ended)
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
 		select {
 		case now := <-tick.C:
-			p.fail(now.Add(-AckTimeout))
+			p.failBefore(now.Add(-AckTimeout))
 		case <-p.stop:
 			return
 		}
 	}
 }
 
-// fail ends as unknown what was sent before; all of it if before is zero.
-func (p *Publisher) fail(before time.Time) {
+// failBefore ends all writes that were sent before a moment with [ErrUnknown];
+// all writes if the moment is zero.
+func (p *Publisher) failBefore(before time.Time) {
 	var late []pending
 	p.mu.Lock()
 	for id, w := range p.open {
@@ -200,13 +209,14 @@ func (p *Publisher) fail(before time.Time) {
 	p.mu.Unlock()
 	for _, w := range late {
 		if !before.IsZero() {
-			p.trouble.note(w.to)
+			p.unanswered.recordTimeout(w.to)
 		}
 		w.done(0, fmt.Errorf("no acknowledgement in %v: %w", AckTimeout, ErrUnknown))
 	}
 }
 
-// errUndecided is an answer that decides nothing: another message of the filter is being stored in the cluster, and may yet be dropped.
+// errUndecided means that the broker has decided nothing: the cluster is
+// storing another message of the filter, and may yet drop it.
 var errUndecided = fmt.Errorf("%w: another is being stored", ErrUnknown)
 
 // parseAck reads {"stream":"S","seq":12} or {"error":{...},"stream":"S"}.
@@ -222,7 +232,7 @@ func parseAck(m *nats.Msg) (uint64, error) {
 			Description string `json:"description"`
 		} `json:"error"`
 	}
-	if s := string(m.Data); !strings.Contains(s, `"error"`) { // the usual one, without reflection
+	if s := string(m.Data); !strings.Contains(s, `"error"`) { // the common case, without reflection
 		if i := strings.Index(s, `"seq":`); i >= 0 {
 			rest := strings.TrimLeft(s[i+6:], " ")
 			n := 0
@@ -244,7 +254,7 @@ func parseAck(m *nats.Msg) (uint64, error) {
 		return 0, errUndecided
 	}
 	err := errors.New(a.Error.Description)
-	if noRoom(a.Error.ErrCode, a.Error.Description) {
+	if isNoRoom(a.Error.ErrCode, a.Error.Description) {
 		return 0, fmt.Errorf("%w: %w", ErrFull, err)
 	}
 	if a.Error.Code == 503 {

@@ -14,17 +14,18 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// Request publishes a request for an attempt. [ErrChanged] means that the execution has one in its queue already, if only an old
-// one that an agent will drop.
+// Request publishes a request for an attempt. [ErrChanged] means that the queue
+// already has a request of the execution. That may be an old one, which an
+// agent will drop.
 func (b *Bus) Request(r *subjects.Request, done func(err error)) {
-	data, err := encode(r)
+	data, err := encodeJSON(r)
 	if err != nil {
 		done(fmt.Errorf("encode request of %d: %w", r.Execution.ID, err))
 		return
 	}
 	e := &r.Execution
 	subject := subjects.RequestSubject(e.App, e.Pool, e.Priority, e.ID)
-	b.queue(e.App).Publish(&nats.Msg{Subject: subject, Data: data}, subject, 0, func(_ uint64, err error) {
+	b.queuePublisher(e.App).Publish(&nats.Msg{Subject: subject, Data: data}, subject, 0, func(_ uint64, err error) {
 		if err != nil {
 			err = fmt.Errorf("request attempt %d of %d: %w", r.Attempt, e.ID, err)
 		}
@@ -32,19 +33,20 @@ func (b *Bus) Request(r *subjects.Request, done func(err error)) {
 	})
 }
 
-// queue is what publishes to an application's work queue.
-func (b *Bus) queue(app string) publisher {
+// queuePublisher returns the publisher for an application's work queue.
+func (b *Bus) queuePublisher(app string) publisher {
 	if !b.cfg.Group {
 		return b.Pub
 	}
-	l, ok := b.lanes.Load(app)
+	l, ok := b.groupers.Load(app)
 	if !ok {
-		l, _ = b.lanes.LoadOrStore(app, &lane{p: b.Pub})
+		l, _ = b.groupers.LoadOrStore(app, &grouper{p: b.Pub})
 	}
-	return l.(*lane)
+	return l.(*grouper)
 }
 
-// PurgeRequest removes the request of an execution from its queue, if it is there.
+// PurgeRequest removes the request of an execution from its queue, if there is
+// one.
 func (b *Bus) PurgeRequest(ctx context.Context, e *subjects.Execution) error {
 	s, err := b.JS.Stream(ctx, subjects.RequestStream(e.App))
 	if err == nil {
@@ -56,7 +58,8 @@ func (b *Bus) PurgeRequest(ctx context.Context, e *subjects.Execution) error {
 	return nil
 }
 
-// QueuedRequests returns the ids of all executions that have a request in the application's queue, delivered or not.
+// QueuedRequests returns the ids of all executions with a request in the
+// application's queue, delivered or not.
 func (b *Bus) QueuedRequests(ctx context.Context, app string) (map[int64]bool, error) {
 	queued := map[int64]bool{}
 	s, err := b.JS.Stream(ctx, subjects.RequestStream(app))
@@ -66,7 +69,7 @@ func (b *Bus) QueuedRequests(ctx context.Context, app string) (map[int64]bool, e
 	if err != nil {
 		return nil, fmt.Errorf("look at the queue of %s: %w", app, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, time.Minute) // many subjects come in pages
+	ctx, cancel := context.WithTimeout(ctx, time.Minute) // the server sends many subjects in pages
 	defer cancel()
 	info, err := s.Info(ctx, jetstream.WithSubjectFilter(subjects.AllRequests(app)))
 	if err != nil {

@@ -13,28 +13,32 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// StoredResult is a result with its place in RESULTS.
+// StoredResult is a result with its sequence in RESULTS.
 type StoredResult struct {
 	subjects.Result
 	Sequence uint64
-	Expected uint64 // the sequence that it was published to follow
+	Expected uint64 // the last sequence that it was published with as expected
 }
 
-// maxDoubt bounds by the wall clock, since the monotonic one stops in suspend, how long a decision is sent again: after a purge nothing
-// is left that the broker could compare an old one with.
-const maxDoubt = 3 * AckTimeout
+// maxRetryTime bounds for how long the bus repeats a decision with an unknown
+// outcome. It is measured by the wall clock, since the monotonic clock stops in
+// suspend. After a purge, the broker has no message left that would refuse an
+// old decision.
+const maxRetryTime = 3 * AckTimeout
 
-// PublishResult stores a result that the bus itself decided, if expect is the last sequence of the execution;
-// otherwise the error is an [ErrChanged]. An outcome that is not known is settled by sending it again, for [maxDoubt]; then it is an [ErrUnknown].
+// PublishResult stores a result that the bus itself decided, if expect is the
+// last sequence of the execution. Otherwise the error is an [ErrChanged]. If
+// the outcome is unknown, PublishResult sends the result again for
+// [maxRetryTime]; then the error is an [ErrUnknown].
 func (b *Bus) PublishResult(ctx context.Context, r *subjects.Result, expect uint64) (uint64, error) {
 	r.Agent, r.Number = subjects.Bus, 1
 	r.Handling = nats.NewInbox()[7:]
-	data, err := encode(r)
+	data, err := encodeJSON(r)
 	if err != nil {
 		return 0, fmt.Errorf("encode result of %d: %w", r.ID, err)
 	}
 	filter := subjects.ResultFilter(r.App, r.Job, r.ID)
-	until := time.Now().Round(0).Add(maxDoubt)
+	until := time.Now().Round(0).Add(maxRetryTime)
 	for {
 		m := &nats.Msg{Subject: subjects.ResultSubject(r.App, r.Job, r.ID, subjects.Bus), Data: data}
 		seq, err := b.Pub.Do(ctx, m, filter, int64(expect))
@@ -43,11 +47,11 @@ func (b *Bus) PublishResult(ctx context.Context, r *subjects.Result, expect uint
 			return seq, nil
 		case errors.Is(err, ErrUnknown) && time.Now().Round(0).Before(until):
 			select {
-			case <-time.After(sendAgain):
+			case <-time.After(retryDelay):
 				continue
 			case <-ctx.Done():
 			}
-		case errors.Is(err, ErrChanged): // perhaps it is our own, and its acknowledgement was lost
+		case errors.Is(err, ErrChanged): // it may be our own, with a lost acknowledgement
 			last, lerr := b.LastResult(ctx, r.App, r.Job, r.ID)
 			if lerr == nil && last.Same(r) {
 				return last.Sequence, nil
@@ -57,32 +61,36 @@ func (b *Bus) PublishResult(ctx context.Context, r *subjects.Result, expect uint
 	}
 }
 
-// LastResult reads the newest result of an execution from the leader; [ErrNotFound] if there is none.
+// LastResult reads the newest result of an execution from the leader, or
+// returns [ErrNotFound].
 func (b *Bus) LastResult(ctx context.Context, app, job string, id int64) (*StoredResult, error) {
-	return b.getResult(ctx, lastOf(subjects.ResultFilter(app, job, id)))
+	return b.getResult(ctx, lastQuery(subjects.ResultFilter(app, job, id)))
 }
 
-// ResultAt reads the first result of an execution at or after seq; [ErrNotFound] if there is none.
+// ResultAt reads the first result of an execution at or after seq, or returns
+// [ErrNotFound].
 func (b *Bus) ResultAt(ctx context.Context, app, job string, id int64, seq uint64) (*StoredResult, error) {
-	return b.getResult(ctx, nextOf(subjects.ResultFilter(app, job, id), seq))
+	return b.getResult(ctx, nextQuery(subjects.ResultFilter(app, job, id), seq))
 }
 
 func (b *Bus) getResult(ctx context.Context, body []byte) (*StoredResult, error) {
-	m, err := b.ask(ctx, subjects.ResultsStream, body)
+	m, err := b.readMessage(ctx, subjects.ResultsStream, body)
 	if err != nil {
 		return nil, fmt.Errorf("read results: %w", err)
 	}
 	return DecodeResult(m.Subject, m.Sequence, m.Header, m.Data)
 }
 
-// DecodeResult reads a message of RESULTS. What its payload says of who and what must agree with its subject, which is what permissions confine.
+// DecodeResult decodes a message of RESULTS. The execution and publisher in its
+// payload must agree with its subject, since permissions confine only the
+// subject.
 func DecodeResult(subject string, seq uint64, hdr nats.Header, data []byte) (*StoredResult, error) {
 	app, job, id, who, err := subjects.ParseResultSubject(subject)
 	if err != nil {
 		return nil, fmt.Errorf("result %d: %w", seq, err)
 	}
 	r := &StoredResult{Sequence: seq}
-	if err := decode(data, &r.Result); err != nil {
+	if err := decodeJSON(data, &r.Result); err != nil {
 		return nil, fmt.Errorf("result %d on %s: %w", seq, subject, err)
 	}
 	if v := hdr.Get(subjects.ExpectedSequenceHeader); v != "" {
@@ -96,7 +104,7 @@ func DecodeResult(subject string, seq uint64, hdr nats.Header, data []byte) (*St
 	return r, nil
 }
 
-// PurgeResults removes the results of an execution but for the newest keep.
+// PurgeResults removes the results of an execution except the newest keep.
 func (b *Bus) PurgeResults(ctx context.Context, app, job string, id int64, keep uint64) error {
 	s, err := b.JS.Stream(ctx, subjects.ResultsStream)
 	if err == nil {

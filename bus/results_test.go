@@ -12,7 +12,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// A decision that nobody acknowledges is not sent for ever: what it was judged on may be purged meanwhile.
+// A decision that nobody acknowledges is not sent for ever: what it was judged
+// on may be purged meanwhile.
 func TestResultInDoubt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := bustest.Open(t, bustest.Server(t), bus.Config{})

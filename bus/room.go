@@ -13,34 +13,37 @@ import (
 )
 
 const (
-	// roomAge is how old an answer about the room may be.
+	// roomAge is the maximum age of the cached answer about the room.
 	roomAge = time.Second
-	// roomTimeout is how long to wait for one. Without it a submission goes on: the broker refuses the write if it has to.
+	// roomTimeout bounds the wait for an answer. Without an answer a submission
+	// goes on: the broker refuses the write if there is no room.
 	roomTimeout = time.Second
-	// marginShare and mostMargin say how much of JetStream's limit is kept for executions that run: no new one begins in it.
+	// JetStream's limit divided by marginShare, at most maxMargin bytes, is
+	// reserved for executions that run: no new execution begins in it.
 	marginShare = 32
-	mostMargin  = 128 << 20
+	maxMargin   = 128 << 20
 )
 
-// room is what was seen of JetStream's limit.
-type room struct {
+// roomCache caches whether JetStream has room.
+type roomCache struct {
 	asking sync.Mutex
-	seen   atomic.Pointer[sawRoom]
+	seen   atomic.Pointer[roomState]
 }
 
-type sawRoom struct {
+type roomState struct {
 	at  time.Time
 	err error
 }
 
-// Room returns an [ErrFull] if JetStream has next to no room left. What begins an execution asks first, so that what runs can still
-// write its results, and nothing is refused half way. It costs a request a second.
+// Room returns an [ErrFull] if JetStream is nearly full. The caller asks before
+// an execution begins, so that running executions can still write their results
+// and nothing is refused half-way. It costs at most one request a second.
 func (b *Bus) Room(ctx context.Context) error {
 	last := b.room.seen.Load()
 	if last != nil && time.Since(last.at) < roomAge {
 		return last.err
 	}
-	if !b.room.asking.TryLock() { // somebody else is about to know
+	if !b.room.asking.TryLock() { // another caller is asking
 		if last == nil {
 			return nil
 		}
@@ -51,18 +54,18 @@ func (b *Bus) Room(ctx context.Context) error {
 	defer cancel()
 	info, err := b.JS.AccountInfo(ctx)
 	if err != nil {
-		return nil //nolint:nilerr // the write itself will say what is wrong
+		return nil //nolint:nilerr // the write itself will return the error
 	}
-	err = b.roomOf(info)
-	b.room.seen.Store(&sawRoom{time.Now(), err})
+	err = b.checkRoom(info)
+	b.room.seen.Store(&roomState{time.Now(), err})
 	return err
 }
 
-// roomOf judges what JetStream keeps and may keep.
-func (b *Bus) roomOf(info *jetstream.AccountInfo) error {
-	t := b.tier(info)
+// checkRoom returns an [ErrFull] if the account has next to no room left.
+func (b *Bus) checkRoom(info *jetstream.AccountInfo) error {
+	t := b.accountTier(info)
 	limit := t.Limits.MaxStore
-	if limit < 0 || limit == 0 && t.Store == 0 { // none
+	if limit < 0 || limit == 0 && t.Store == 0 { // no limit
 		return nil
 	}
 	if NextToFull(int64(t.Store), limit) {
@@ -71,11 +74,13 @@ func (b *Bus) roomOf(info *jetstream.AccountInfo) error {
 	return nil
 }
 
-// NextToFull reports whether what is stored is so close to the limit that nothing new begins.
-func NextToFull(stored, limit int64) bool { return limit-stored <= min(limit/marginShare, mostMargin) }
+// NextToFull reports whether the stored bytes are so close to the limit that no
+// new execution begins.
+func NextToFull(stored, limit int64) bool { return limit-stored <= min(limit/marginShare, maxMargin) }
 
-// tier is the part of the account that our streams count for. Its limit is one of all replicas together.
-func (b *Bus) tier(info *jetstream.AccountInfo) jetstream.Tier {
+// accountTier returns the part of the account that our streams belong to. Its
+// limit is the sum over all replicas.
+func (b *Bus) accountTier(info *jetstream.AccountInfo) jetstream.Tier {
 	t, ok := info.Tiers[fmt.Sprintf("R%d", b.cfg.Replicas)]
 	if !ok {
 		return info.Tier
@@ -86,18 +91,19 @@ func (b *Bus) tier(info *jetstream.AccountInfo) jetstream.Tier {
 	return t
 }
 
-// full says whether err means that JetStream has no room left.
-func full(err error) bool {
+// isFull reports whether err means that JetStream has no room left.
+func isFull(err error) bool {
 	var api *jetstream.APIError
-	return errors.Is(err, ErrFull) || errors.As(err, &api) && noRoom(int(api.ErrorCode), api.Description)
+	return errors.Is(err, ErrFull) || errors.As(err, &api) && isNoRoom(int(api.ErrorCode), api.Description)
 }
 
-// noRoom says whether the broker's code, or what it says with it, means that there is no room left.
-func noRoom(code int, description string) bool {
+// isNoRoom reports whether an error of the broker means that there is no room
+// left.
+func isNoRoom(code int, description string) bool {
 	switch code {
-	case 10002, 10023, 10047: // of the account; of the server, for messages and for what streams reserve
+	case 10002, 10023, 10047: // of the account; of the server, for messages and for reservations
 		return true
-	case 10005: // no server of the cluster has the room. One that is not there yet may have it.
+	case 10005: // no server of the cluster has room; one that is offline may have it
 		return strings.Contains(description, "insufficient storage") && !strings.Contains(description, "offline")
 	case 10077:
 		return strings.Contains(description, "no space left")
@@ -105,7 +111,7 @@ func noRoom(code int, description string) bool {
 	return false
 }
 
-// Size is a number of bytes for people.
+// Size formats a number of bytes for people.
 func Size(n int64) string {
 	const unit = 1024
 	if n < unit {

@@ -10,10 +10,11 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// Sample holds figures of an agent, of a moment or on average. One that is not known is NaN.
+// Sample holds the load and memory of an agent, at a moment or on average. NaN
+// means unknown.
 type Sample [4]float64
 
-// The figures of a [Sample].
+// Indexes of the values of a [Sample].
 const (
 	ProcessLoad  = iota // 0..1 of all cores
 	SystemLoad          // 0..1 of all cores
@@ -21,13 +22,13 @@ const (
 	SwapFree            // MiB
 )
 
-// Unknown is the sample of a moment when an agent said nothing.
+// Unknown returns a sample without a known value.
 func Unknown() Sample {
 	nan := math.NaN()
 	return Sample{nan, nan, nan, nan}
 }
 
-// Known says whether there is a figure in it.
+// Known reports whether any value of s is known.
 func (s *Sample) Known() bool {
 	for _, v := range s {
 		if !math.IsNaN(v) {
@@ -37,26 +38,30 @@ func (s *Sample) Known() bool {
 	return false
 }
 
-// Samples are the averages of one agent over steps of the same length, one after another. They are written once a step.
+// Samples are the averages of one agent over consecutive steps of the same
+// length. The bus writes them once a step.
 type Samples struct {
 	Step   int64         `json:"step_seconds"`
 	End    subjects.Time `json:"end"` // of the newest step; steps begin at multiples of their length since 1970
 	Points Points        `json:"points"`
 }
 
-// Points are samples with the oldest first. In JSON each is an array in the order of the figures, such as [0.0025,0.01,23396,0]. A figure
-// that is not known is null, and so is a sample without any: an agent that was away for months leaves a line of them.
+// Points are samples, the oldest first. In JSON each is an array in the order
+// of the indexes, such as [0.0025,0.01,23396,0]. An unknown value is null. A
+// sample without a known value is null as well, since an agent that was away
+// for months leaves many of them.
 type Points []Sample
 
-// EndOf is where the step of a point ends.
+// EndOf returns the end of the step of point i.
 func (s *Samples) EndOf(i int) time.Time {
 	return s.End.Std().Add(-time.Duration(int64(len(s.Points)-1-i)*s.Step) * time.Second)
 }
 
-// SamplesKey is where the averages of an agent that an archive keeps are.
+// SamplesKey returns the key of an agent's averages in an archive.
 func SamplesKey(agent, archive string) string { return agent + "." + archive }
 
-// MarshalJSON writes loads to a hundredth of a percent and memory to a MiB: nobody sees more in a picture.
+// MarshalJSON rounds loads to a hundredth of a percent and memory to a MiB: a
+// chart shows no more.
 func (p Points) MarshalJSON() ([]byte, error) {
 	b := make([]byte, 0, 2+24*len(p))
 	b = append(b, '[')
@@ -90,7 +95,7 @@ func (s *Sample) appendTo(b []byte) []byte {
 	return append(b, ']')
 }
 
-// UnmarshalJSON reads what MarshalJSON writes.
+// UnmarshalJSON reads the output of MarshalJSON.
 func (p *Points) UnmarshalJSON(data []byte) error {
 	var rows [][]*float64
 	if err := json.Unmarshal(data, &rows); err != nil {

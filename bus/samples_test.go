@@ -19,15 +19,15 @@ func TestPoints(t *testing.T) {
 		{Points{{0.00254, 1, 23396.4, 0}, Unknown(), {0.5, 0.25, nan, nan}}, `[[0.0025,1,23396,0],null,[0.5,0.25,null,null]]`},
 		{Points{{0, 0, 1e12, 0}}, `[[0,0,1000000000000,0]]`},
 	} {
-		b, err := encode(Samples{Points: c.points})
+		b, err := encodeJSON(Samples{Points: c.points})
 		if want := `{"step_seconds":0,"end":null,"points":` + c.want + `}`; err != nil || string(b) != want {
 			t.Errorf("%s, %v, want %s", b, err, want)
 		}
 		var s Samples
-		if err := decode(b, &s); err != nil || len(s.Points) != len(c.points) {
+		if err := decodeJSON(b, &s); err != nil || len(s.Points) != len(c.points) {
 			t.Errorf("%s = %v, %v", b, s, err)
 		}
-		if again, err := encode(s); err != nil || string(again) != string(b) {
+		if again, err := encodeJSON(s); err != nil || string(again) != string(b) {
 			t.Errorf("%s is written again as %s, %v", b, again, err)
 		}
 	}

@@ -6,17 +6,18 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// Settings are what is kept of a job beside its definition, since it says nothing of what the job does.
+// Settings are stored with a job beside its definition, since they do not
+// describe what the job does.
 type Settings struct {
 	TimeMonitor   *TimeMonitor         `json:"time_monitor,omitempty"`
 	Notifications []StatusNotification `json:"status_notifications,omitempty"`
 }
 
-// TimeMonitor says what becomes of an execution that takes too long.
+// TimeMonitor defines what the bus does with an execution that takes too long.
 type TimeMonitor struct {
-	Minutes int    `json:"duration"` // from the start
+	Minutes int    `json:"duration"` // since the start
 	Action  string `json:"action"`
-	Type    string `json:"notification_type,omitempty"` // of the alert
+	Type    string `json:"notification_type,omitempty"` // type of the alert
 }
 
 // Actions of a [TimeMonitor].
@@ -26,18 +27,20 @@ const (
 	ActionAbandon = "abandon"
 )
 
-// Actions lists all of them.
+// Actions returns all of them.
 func Actions() []string { return []string{ActionAlert, ActionStop, ActionAbandon} }
 
-// StatusNotification asks for a notification when the batch status, or at the end the exit status, is the one that it names.
+// StatusNotification asks for a notification when the execution reaches a batch
+// status, or ends with an exit status.
 type StatusNotification struct {
-	ID          int64                `json:"id"` // drawn like those of executions, so that nothing else has it
+	ID          int64                `json:"id"` // from the same sequence as execution ids, so it is unique
 	BatchStatus subjects.BatchStatus `json:"batch_status,omitempty"`
 	ExitStatus  string               `json:"exit_status,omitempty"`
 	Type        string               `json:"type"`
 }
 
-// Notifiable are the batch statuses that results report, so that somebody can be notified of them.
+// Notifiable returns the batch statuses that results report, and that a
+// notification can therefore ask for.
 func Notifiable() []subjects.BatchStatus {
 	return []subjects.BatchStatus{
 		subjects.Starting, subjects.Started, subjects.Stopping, subjects.Stopped,
@@ -45,7 +48,8 @@ func Notifiable() []subjects.BatchStatus {
 	}
 }
 
-// Without returns the notifications but the one with the id, and whether there was one. The receiver stays as it is.
+// Without returns the notifications except the one with the id, and whether
+// there was one. It does not change s.
 func (s *Settings) Without(id int64) (rest []StatusNotification, found bool) {
 	rest = slices.DeleteFunc(slices.Clone(s.Notifications), func(n StatusNotification) bool { return n.ID == id })
 	return rest, len(rest) < len(s.Notifications)

@@ -13,14 +13,15 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// Store keeps values of one type in one KV bucket. Every write is a compare-and-set.
+// Store keeps values of one type in one KV bucket. Every write is a
+// compare-and-set.
 type Store[T any] struct {
 	kv       jetstream.KeyValue
 	pub      publisher
-	tolerant *slog.Logger // of what List and Watch pass over; nil: nothing
+	tolerant *slog.Logger // for values that List and Watch skip; nil: they skip none
 }
 
-// publisher is a [Publisher] or a lane of one.
+// publisher is a [Publisher] or a grouper of one.
 type publisher interface {
 	Publish(m *nats.Msg, filter string, expect int64, done func(seq uint64, err error))
 }
@@ -33,86 +34,90 @@ type Entry[T any] struct {
 	Time     time.Time // when it was written
 }
 
-// Tolerant is s whose List and Watch log what cannot be read and pass it over. Without, it is an error.
+// Tolerant returns a copy of s whose List and Watch log and skip values that
+// cannot be decoded. Otherwise such a value is an error.
 func (s *Store[T]) Tolerant(log *slog.Logger) *Store[T] { return &Store[T]{s.kv, s.pub, log} }
 
-// KV is the bucket itself, for what the store has no word for.
+// KV returns the bucket itself, for operations that Store does not have.
 func (s *Store[T]) KV() jetstream.KeyValue { return s.kv }
 
-// Subject is where the bucket's stream has the key.
+// Subject returns the subject of the key in the bucket's stream.
 func (s *Store[T]) Subject(key string) string { return "$KV." + s.kv.Bucket() + "." + key }
 
 // Get reads key from the leader, or returns an error that is [ErrNotFound].
 func (s *Store[T]) Get(ctx context.Context, key string) (Entry[T], error) {
-	ctx, cancel := soon(ctx)
+	ctx, cancel := withAckTimeout(ctx)
 	defer cancel()
 	e, err := s.kv.Get(ctx, key)
 	if err != nil {
-		return Entry[T]{}, s.failed("get", key, err)
+		return Entry[T]{}, s.wrapError("get", key, err)
 	}
-	return s.decode(e)
+	return s.decodeEntry(e)
 }
 
-// Create writes v if key does not exist, or returns an error that is [ErrExists].
+// Create writes v if key does not exist, or returns an error that is
+// [ErrExists].
 func (s *Store[T]) Create(ctx context.Context, key string, v T, opts ...jetstream.KVCreateOpt) (uint64, error) {
-	b, err := encode(v)
+	b, err := encodeJSON(v)
 	if err != nil {
-		return 0, s.failed("encode", key, err)
+		return 0, s.wrapError("encode", key, err)
 	}
-	ctx, cancel := soon(ctx)
+	ctx, cancel := withAckTimeout(ctx)
 	defer cancel()
-	rev, err := judged(ctx, func() (uint64, error) { return s.kv.Create(ctx, key, b, opts...) })
+	rev, err := retryUndecided(ctx, func() (uint64, error) { return s.kv.Create(ctx, key, b, opts...) })
 	if err != nil {
-		return 0, s.failed("create", key, err)
+		return 0, s.wrapError("create", key, err)
 	}
 	return rev, nil
 }
 
-// Update writes v if key is still at revision rev, or returns an error that is [ErrChanged].
+// Update writes v if key is still at revision rev, or returns an error that is
+// [ErrChanged].
 func (s *Store[T]) Update(ctx context.Context, key string, v T, rev uint64) (uint64, error) {
-	b, err := encode(v)
+	b, err := encodeJSON(v)
 	if err != nil {
-		return 0, s.failed("encode", key, err)
+		return 0, s.wrapError("encode", key, err)
 	}
-	ctx, cancel := soon(ctx)
+	ctx, cancel := withAckTimeout(ctx)
 	defer cancel()
-	rev, err = judged(ctx, func() (uint64, error) { return s.kv.Update(ctx, key, b, rev) })
+	rev, err = retryUndecided(ctx, func() (uint64, error) { return s.kv.Update(ctx, key, b, rev) })
 	if err != nil {
-		return 0, s.failed("update", key, err)
+		return 0, s.wrapError("update", key, err)
 	}
 	return rev, nil
 }
 
-// Delete removes key if it is still at revision rev, or returns an error that is [ErrChanged]. The marker
-// that is left tells watchers.
+// Delete removes key if it is still at revision rev, or returns an error that
+// is [ErrChanged]. The deletion marker informs watchers.
 func (s *Store[T]) Delete(ctx context.Context, key string, rev uint64) error {
-	ctx, cancel := soon(ctx)
+	ctx, cancel := withAckTimeout(ctx)
 	defer cancel()
-	if _, err := judged(ctx, func() (uint64, error) { return 0, s.kv.Delete(ctx, key, jetstream.LastRevision(rev)) }); err != nil {
-		return s.failed("delete", key, err)
+	if _, err := retryUndecided(ctx, func() (uint64, error) { return 0, s.kv.Delete(ctx, key, jetstream.LastRevision(rev)) }); err != nil {
+		return s.wrapError("delete", key, err)
 	}
 	return nil
 }
 
-// DeleteAt removes key if rev is the newest revision in the whole bucket, markers of deleted keys among them, or returns an
-// error that is [ErrChanged]: for a decision that hangs on other keys too.
+// DeleteAt removes key if rev is the newest revision in the whole bucket,
+// including deletion markers, or returns an error that is [ErrChanged]. It is
+// for decisions that depend on other keys too.
 func (s *Store[T]) DeleteAt(ctx context.Context, key string, rev uint64) (uint64, error) {
 	m := &nats.Msg{Subject: s.Subject(key), Header: nats.Header{"KV-Operation": {"DEL"}}}
-	return s.publishAt(ctx, "delete", key, m, rev)
+	return s.publishAtRevision(ctx, "delete", key, m, rev)
 }
 
-// UpdateAt writes v under the condition of DeleteAt.
+// UpdateAt writes v under the condition of [Store.DeleteAt].
 func (s *Store[T]) UpdateAt(ctx context.Context, key string, v T, rev uint64) (uint64, error) {
-	data, err := encode(v)
+	data, err := encodeJSON(v)
 	if err != nil {
-		return 0, s.failed("encode", key, err)
+		return 0, s.wrapError("encode", key, err)
 	}
-	return s.publishAt(ctx, "update", key, &nats.Msg{Subject: s.Subject(key), Data: data}, rev)
+	return s.publishAtRevision(ctx, "update", key, &nats.Msg{Subject: s.Subject(key), Data: data}, rev)
 }
 
-// publishAt publishes m if rev is the newest revision in the bucket.
-func (s *Store[T]) publishAt(ctx context.Context, verb, key string, m *nats.Msg, rev uint64) (uint64, error) {
-	ctx, cancel := soon(ctx)
+// publishAtRevision publishes m if rev is the newest revision in the bucket.
+func (s *Store[T]) publishAtRevision(ctx context.Context, verb, key string, m *nats.Msg, rev uint64) (uint64, error) {
+	ctx, cancel := withAckTimeout(ctx)
 	defer cancel()
 	type outcome struct {
 		rev uint64
@@ -123,29 +128,31 @@ func (s *Store[T]) publishAt(ctx context.Context, verb, key string, m *nats.Msg,
 	select {
 	case o := <-ch:
 		if o.err != nil {
-			return 0, s.failed(verb, key, o.err)
+			return 0, s.wrapError(verb, key, o.err)
 		}
 		return o.rev, nil
 	case <-ctx.Done():
-		return 0, s.failed(verb, key, fmt.Errorf("%w: %w", ErrUnknown, ctx.Err()))
+		return 0, s.wrapError(verb, key, fmt.Errorf("%w: %w", ErrUnknown, ctx.Err()))
 	}
 }
 
-// Purge removes key with its history if it is still at revision rev; the marker goes after ttl.
+// Purge removes key with its history if it is still at revision rev. The marker
+// expires after ttl.
 func (s *Store[T]) Purge(ctx context.Context, key string, rev uint64, ttl time.Duration) error {
-	ctx, cancel := soon(ctx)
+	ctx, cancel := withAckTimeout(ctx)
 	defer cancel()
-	_, err := judged(ctx, func() (uint64, error) {
+	_, err := retryUndecided(ctx, func() (uint64, error) {
 		return 0, s.kv.Purge(ctx, key, jetstream.LastRevision(rev), jetstream.PurgeTTL(ttl))
 	})
 	if err != nil {
-		return s.failed("purge", key, err)
+		return s.wrapError("purge", key, err)
 	}
 	return nil
 }
 
-// judged sends a write again while a cluster cannot judge it, because another one of the key is being stored.
-func judged(ctx context.Context, send func() (uint64, error)) (uint64, error) {
+// retryUndecided repeats a write while the cluster cannot decide it, because
+// another write of the key is being stored.
+func retryUndecided(ctx context.Context, send func() (uint64, error)) (uint64, error) {
 	for {
 		rev, err := send()
 		var api *jetstream.APIError
@@ -153,35 +160,37 @@ func judged(ctx context.Context, send func() (uint64, error)) (uint64, error) {
 			return rev, err
 		}
 		select {
-		case <-time.After(sendAgain):
+		case <-time.After(retryDelay):
 		case <-ctx.Done():
 			return rev, err
 		}
 	}
 }
 
-// Write writes v if key is at revision rev (0: never written) and calls done once, from a goroutine that must not
-// be held up. Unlike Create it does not pass over the marker of a deleted key.
+// Write writes v if key is at revision rev (0: never written) and calls done
+// once, from a goroutine that done must not block. Unlike Create it fails if
+// the key has a deletion marker.
 func (s *Store[T]) Write(key string, v T, rev uint64, done func(rev uint64, err error)) {
-	b, err := encode(v)
+	b, err := encodeJSON(v)
 	if err != nil {
-		done(0, s.failed("encode", key, err))
+		done(0, s.wrapError("encode", key, err))
 		return
 	}
 	subject := s.Subject(key)
 	s.pub.Publish(&nats.Msg{Subject: subject, Data: b}, subject, int64(rev), func(rev uint64, err error) {
 		if err != nil {
-			err = s.failed("write", key, err)
+			err = s.wrapError("write", key, err)
 		}
 		done(rev, err)
 	})
 }
 
-// List reads the values of all keys that match filter, such as "default.*"; ">" is all.
+// List reads the values of all keys that match filter, such as "default.*"; ">"
+// matches all keys.
 func (s *Store[T]) List(ctx context.Context, filter string) ([]Entry[T], error) {
 	w, err := s.kv.Watch(ctx, filter, jetstream.IgnoreDeletes())
 	if err != nil {
-		return nil, s.failed("list", filter, err)
+		return nil, s.wrapError("list", filter, err)
 	}
 	defer w.Stop() //nolint:errcheck // the connection is gone then, and so is the watcher
 	var all []Entry[T]
@@ -190,34 +199,35 @@ func (s *Store[T]) List(ctx context.Context, filter string) ([]Entry[T], error) 
 		case e, ok := <-w.Updates():
 			switch {
 			case !ok:
-				return nil, s.failed("list", filter, ErrAway)
+				return nil, s.wrapError("list", filter, ErrAway)
 			case e == nil:
 				return all, nil
 			}
-			v, err := s.decode(e)
+			v, err := s.decodeEntry(e)
 			switch {
 			case err == nil:
 				all = append(all, v)
-			case !s.passOver(err):
+			case !s.skipInvalid(err):
 				return nil, err
 			}
 		case <-ctx.Done():
-			return nil, s.failed("list", filter, ctx.Err())
+			return nil, s.wrapError("list", filter, ctx.Err())
 		}
 	}
 }
 
-// Watch calls put for every key that is there, then filled, then put for every change, until ctx ends. A
-// deleted key has no value.
+// Watch calls put for every existing key, then filled, then put for every
+// change, until ctx ends. For a deleted key v is nil.
 func (s *Store[T]) Watch(ctx context.Context, put func(key string, v *T, rev uint64), filled func()) error {
 	return s.WatchKeys(ctx, ">", put, filled)
 }
 
-// WatchKeys is Watch of the keys that match filter, such as "*": those without a dot.
+// WatchKeys is Watch for the keys that match filter, such as "*": keys without
+// a dot.
 func (s *Store[T]) WatchKeys(ctx context.Context, filter string, put func(key string, v *T, rev uint64), filled func()) error {
 	w, err := s.kv.Watch(ctx, filter)
 	if err != nil {
-		return s.failed("watch", filter, err)
+		return s.wrapError("watch", filter, err)
 	}
 	defer w.Stop() //nolint:errcheck // the connection is gone then, and so is the watcher
 	for {
@@ -225,17 +235,17 @@ func (s *Store[T]) WatchKeys(ctx context.Context, filter string, put func(key st
 		case e, ok := <-w.Updates():
 			switch {
 			case !ok:
-				return s.failed("watch", filter, ErrAway)
+				return s.wrapError("watch", filter, ErrAway)
 			case e == nil:
 				filled()
 			case e.Operation() != jetstream.KeyValuePut:
 				put(e.Key(), nil, e.Revision())
 			default:
-				v, err := s.decode(e)
+				v, err := s.decodeEntry(e)
 				switch {
 				case err == nil:
 					put(v.Key, &v.Value, v.Revision)
-				case !s.passOver(err):
+				case !s.skipInvalid(err):
 					return err
 				}
 			}
@@ -245,14 +255,15 @@ func (s *Store[T]) WatchKeys(ctx context.Context, filter string, put func(key st
 	}
 }
 
-func (s *Store[T]) passOver(err error) bool {
+func (s *Store[T]) skipInvalid(err error) bool {
 	if s.tolerant != nil {
 		s.tolerant.Error("a value that cannot be read is passed over", "err", err)
 	}
 	return s.tolerant != nil
 }
 
-// Anew calls watch until ctx ends: when it has ended because NATS is away, again when it may be back. Any other error of it is returned.
+// Anew calls watch until ctx ends, and again a second after it has ended
+// because NATS was away. It returns any other error of watch.
 func Anew(ctx context.Context, watch func() error) error {
 	for {
 		err := watch()
@@ -270,33 +281,34 @@ func Anew(ctx context.Context, watch func() error) error {
 	}
 }
 
-func (s *Store[T]) decode(e jetstream.KeyValueEntry) (Entry[T], error) {
+func (s *Store[T]) decodeEntry(e jetstream.KeyValueEntry) (Entry[T], error) {
 	r := Entry[T]{Key: e.Key(), Revision: e.Revision(), Time: e.Created()}
-	if err := decode(e.Value(), &r.Value); err != nil {
-		return r, s.failed("decode", e.Key(), err)
+	if err := decodeJSON(e.Value(), &r.Value); err != nil {
+		return r, s.wrapError("decode", e.Key(), err)
 	}
 	return r, nil
 }
 
-// failed says what was tried and turns the broker's reason into ours.
-func (s *Store[T]) failed(verb, key string, err error) error {
+// wrapError adds the operation and the key to err, and translates the broker's
+// error into one of ours.
+func (s *Store[T]) wrapError(verb, key string, err error) error {
 	switch {
 	case errors.Is(err, jetstream.ErrKeyNotFound):
 		err = ErrNotFound
-	case errors.Is(err, jetstream.ErrKeyRevisionMismatch): // first: it is an ErrKeyExists as well
+	case errors.Is(err, jetstream.ErrKeyRevisionMismatch): // first, since it also is an ErrKeyExists
 		err = ErrChanged
 	case errors.Is(err, jetstream.ErrKeyExists):
 		err = ErrExists
-	case full(err):
+	case isFull(err):
 		err = fmt.Errorf("%w: %w", ErrFull, err)
-	case away(err):
+	case isAway(err):
 		err = fmt.Errorf("%w: %w", ErrAway, err)
 	}
 	return fmt.Errorf("%s %s/%s: %w", verb, s.kv.Bucket(), key, err)
 }
 
-// away says whether err means that the broker cannot be asked now.
-func away(err error) bool {
+// isAway reports whether err means that the broker cannot be reached now.
+func isAway(err error) bool {
 	for _, e := range []error{
 		nats.ErrConnectionClosed, nats.ErrDisconnected, nats.ErrNoResponders, nats.ErrTimeout, nats.ErrReconnectBufExceeded,
 		jetstream.ErrNoStreamResponse, jetstream.ErrJetStreamNotEnabled, context.DeadlineExceeded,

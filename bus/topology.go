@@ -13,31 +13,35 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// Retention says how long what is kept.
+// Retention defines for how long the bus keeps what it stores.
 type Retention struct {
-	Results    time.Duration // results of an ended execution, down to the terminal one; at least an hour
-	Executions time.Duration // records of ended executions and their terminal results; at least an hour, 0 is for ever
-	Logs       time.Duration // output of jobs; 0 is for ever
-	LogBytes   int64         // output of jobs, the oldest goes first; 0 is no limit
+	Results    time.Duration // results of an ended execution except the terminal one; at least an hour
+	Executions time.Duration // records of ended executions and their terminal results; at least an hour; 0: for ever
+	Logs       time.Duration // output of jobs; 0: for ever
+	LogBytes   int64         // output of jobs, of which the oldest is dropped first; 0: no limit
 	Fires      time.Duration // decisions of schedules without an execution
-	Sessions   time.Duration // logins that nobody uses; 0 is for ever
+	Sessions   time.Duration // unused logins; 0: for ever
 }
 
-// markerTTL is how long the marker of a deleted key tells watchers that were away.
+// markerTTL is the lifetime of the marker of a deleted key, which informs
+// watchers that were away.
 const markerTTL = time.Hour
 
-// IdempotencyTTL is how long an Idempotency-Key is remembered. It is shorter than any retention, so that a key
-// never names an execution whose record is gone.
+// IdempotencyTTL is the lifetime of an Idempotency-Key. It is shorter than any
+// retention, so that a key never names an execution whose record is gone.
 const IdempotencyTTL = 30 * time.Minute
 
-// samplesLife is how long the averages of an agent that is gone are kept. Those of one that lives are written again and again.
-const samplesLife = 366 * 24 * time.Hour
+// samplesTTL is the lifetime of the averages of an agent that is gone. The
+// averages of a live agent are written again and again.
+const samplesTTL = 366 * 24 * time.Hour
 
-// maxChunks is more than any object has. With a limit on messages of a subject the server makes files of 4 MB instead of 8 MB, and it has
-// in memory all of the file that it reads from.
+// maxChunks is more than any object has. With a limit on the messages per
+// subject, the server uses files of 4 MB instead of 8 MB, and it holds the
+// whole of a file that it reads in memory.
 const maxChunks = 1 << 20
 
-// Streams are the configurations of all streams that do not belong to one application.
+// Streams returns the configurations of all streams that do not belong to one
+// application.
 func Streams(replicas int, r Retention) []jetstream.StreamConfig {
 	kv := func(bucket string, history int64) jetstream.StreamConfig {
 		return jetstream.StreamConfig{
@@ -51,7 +55,7 @@ func Streams(replicas int, r Retention) []jetstream.StreamConfig {
 	sessions := kv(subjects.SessionsBucket, 1)
 	sessions.MaxAge = r.Sessions
 	samples := kv(subjects.SamplesBucket, 1)
-	samples.MaxAge = samplesLife
+	samples.MaxAge = samplesTTL
 	return []jetstream.StreamConfig{
 		kv(subjects.AppsBucket, 10),
 		kv(subjects.JobsBucket, 64), // the history of a definition
@@ -65,11 +69,11 @@ func Streams(replicas int, r Retention) []jetstream.StreamConfig {
 		kv(subjects.CountersBucket, 1),
 		kv(subjects.LeasesBucket, 1),
 		kv(subjects.DeploymentsBucket, 1),
-		kv(subjects.UsersBucket, 1), // without history: a password that is not good any more should be gone
+		kv(subjects.UsersBucket, 1), // without history: an old password must not stay
 		sessions,
 		samples,
 		{
-			Name: objectStream(subjects.ArtifactsStore), Subjects: []string{chunks(subjects.ArtifactsStore, ">"), metas(subjects.ArtifactsStore)},
+			Name: objectStream(subjects.ArtifactsStore), Subjects: []string{chunkSubject(subjects.ArtifactsStore, ">"), metaFilter(subjects.ArtifactsStore)},
 			Description: "jars of applications, by SHA-256", Storage: jetstream.FileStorage,
 			MaxBytes: -1, MaxMsgs: -1, MaxMsgSize: -1, MaxConsumers: -1, MaxMsgsPerSubject: maxChunks,
 			Discard: jetstream.DiscardNew, AllowRollup: true, AllowDirect: true, Replicas: replicas,
@@ -91,8 +95,9 @@ func Streams(replicas int, r Retention) []jetstream.StreamConfig {
 	}
 }
 
-// RequestStreamConfig is the work queue of an application. One a queue, so that permissions can confine an
-// agent to it and queues are synced to disk in parallel.
+// RequestStreamConfig returns the configuration of an application's work queue.
+// Each application has its own, so that permissions can confine an agent to it
+// and queues are synced to disk in parallel.
 func RequestStreamConfig(app string, replicas int) jetstream.StreamConfig {
 	return jetstream.StreamConfig{
 		Name: subjects.RequestStream(app), Subjects: []string{subjects.AllRequests(app)}, Storage: jetstream.FileStorage,
@@ -102,20 +107,22 @@ func RequestStreamConfig(app string, replicas int) jetstream.StreamConfig {
 	}
 }
 
-// RequestConsumerConfig is the consumer of one pool and priority of an application's work queue.
+// RequestConsumerConfig returns the configuration of the consumer for one pool
+// and priority of an application's work queue.
 func RequestConsumerConfig(app, pool, priority string) jetstream.ConsumerConfig {
 	return jetstream.ConsumerConfig{
 		Durable:       subjects.RequestConsumer(pool, priority),
 		FilterSubject: subjects.RequestsOf(app, pool, priority),
 		AckPolicy:     jetstream.AckExplicitPolicy,
 		AckWait:       subjects.MaxHold * time.Second,
-		MaxAckPending: 10_000, // agents ask for no more than they have slots; this is no limit on running executions
-		MaxWaiting:    4_096,  // one pull an agent
+		MaxAckPending: 10_000, // agents fetch no more than they have slots; this does not limit running executions
+		MaxWaiting:    4_096,  // one pull for each agent
 	}
 }
 
-// ensureStreams creates what is missing and updates what differs. The stream that reserves room comes first: while it has more than
-// there is, JetStream refuses all others.
+// ensureStreams creates missing streams and updates those that differ. The
+// stream that reserves room comes first: while it reserves more than there is,
+// JetStream refuses all others.
 func (b *Bus) ensureStreams(ctx context.Context, want []jetstream.StreamConfig) error {
 	for _, cfg := range want {
 		if cfg.Name == subjects.LogsStream {
@@ -135,31 +142,36 @@ func (b *Bus) ensureStreams(ctx context.Context, want []jetstream.StreamConfig) 
 	return nil
 }
 
-// noPeers is the broker's code for a cluster with fewer servers, as yet, than the stream wants replicas.
+// noPeers is the broker's error code while a cluster has fewer servers than the
+// stream has replicas.
 const noPeers jetstream.ErrorCode = 10005
 
-// peersTries is how often a cluster may say that no server has the room: one that has just started does not know yet.
+// peersTries bounds the retries while a cluster answers that no server has the
+// room: a cluster that has just started does not know yet.
 const peersTries = 15
 
-// ensureStream makes the stream as cfg says. A stream that cannot be changed to it is an error that says so; nothing is deleted.
-// While JetStream has more reserved than it may keep, it refuses to touch any stream: one that exists is used as it is then.
+// ensureStream creates the stream or updates it to cfg. If the stream cannot be
+// changed, the error says so; nothing is deleted. While JetStream has more room
+// reserved than it has, it refuses any change to a stream; the bus then uses an
+// existing stream as it is.
 func (b *Bus) ensureStream(ctx context.Context, cfg jetstream.StreamConfig) error {
-	err := b.makeStream(ctx, cfg)
-	if errors.Is(err, ErrFull) && b.usable(ctx, cfg.Name) {
+	err := b.createOrUpdateStream(ctx, cfg)
+	if errors.Is(err, ErrFull) && b.streamExists(ctx, cfg.Name) {
 		b.Log.Warn("JetStream has no room: the stream stays as it is", "stream", cfg.Name, "err", err)
 		return nil
 	}
 	return err
 }
 
-// usable says whether a stream exists.
-func (b *Bus) usable(ctx context.Context, stream string) bool {
+// streamExists reports whether a stream exists.
+func (b *Bus) streamExists(ctx context.Context, stream string) bool {
 	_, err := b.JS.Stream(ctx, stream)
 	return err == nil
 }
 
-// makeStream is ensureStream, but one for which there is no room is an [ErrFull].
-func (b *Bus) makeStream(ctx context.Context, cfg jetstream.StreamConfig) error {
+// createOrUpdateStream creates the stream or updates it to cfg. If there is no
+// room, the error is an [ErrFull].
+func (b *Bus) createOrUpdateStream(ctx context.Context, cfg jetstream.StreamConfig) error {
 	for try := 1; ; try++ {
 		_, err := b.JS.CreateOrUpdateStream(ctx, cfg)
 		if err == nil {
@@ -168,18 +180,18 @@ func (b *Bus) makeStream(ctx context.Context, cfg jetstream.StreamConfig) error 
 		var api *jetstream.APIError
 		errors.As(err, &api)
 		switch {
-		case full(err) && (api.ErrorCode != noPeers || try > peersTries):
+		case isFull(err) && (api.ErrorCode != noPeers || try > peersTries):
 			return fmt.Errorf("create stream %s: %w: %w", cfg.Name, ErrFull, err)
 		case api != nil && api.Code != 503 && api.ErrorCode != noPeers:
 			return b.refusedStream(ctx, cfg.Name, err)
 		}
-		if !away(err) && api == nil {
+		if !isAway(err) && api == nil {
 			return fmt.Errorf("create stream %s: %w", cfg.Name, err)
 		}
 		if try == 20 {
 			b.Log.Warn("waiting for NATS servers", "stream", cfg.Name, "err", err)
 		}
-		select { // a cluster has no leader, and not all of its servers, for about a second after its start
+		select { // for about a second after its start, a cluster has no leader and not all servers
 		case <-time.After(200 * time.Millisecond):
 		case <-ctx.Done():
 			return fmt.Errorf("create stream %s: %w: %w", cfg.Name, ErrAway, err)
@@ -187,29 +199,29 @@ func (b *Bus) makeStream(ctx context.Context, cfg jetstream.StreamConfig) error 
 	}
 }
 
-// refusedStream says what JetStream refused to do.
+// refusedStream explains a change to a stream that JetStream has refused.
 func (b *Bus) refusedStream(ctx context.Context, name string, err error) error {
-	if !b.usable(ctx, name) {
+	if !b.streamExists(ctx, name) {
 		return fmt.Errorf("create stream %s: %w", name, err)
 	}
 	return fmt.Errorf("stream %s has settings that cannot be changed to those that this version needs; nothing was changed. "+
 		"`jobstreamer doctor` names the differences, `nats stream info %s` shows all: %w", name, name, err)
 }
 
-// EnsurePool makes the application's work queue and the pool's three consumers. What was made before by this bus is
-// not looked at again.
+// EnsurePool creates the application's work queue and the pool's three
+// consumers. It does nothing if this bus has created them before.
 func (b *Bus) EnsurePool(ctx context.Context, app, pool string) error {
 	key := subjects.RequestStream(app) + "=" + pool
 	if _, ok := b.pools.Load(key); ok {
 		return nil
 	}
-	b.poolsMu.Lock() // one creation at a time; callers are few and seldom
+	b.poolsMu.Lock() // one creation at a time; calls are rare
 	defer b.poolsMu.Unlock()
 	if _, ok := b.pools.Load(key); ok {
 		return nil
 	}
 	err := b.ensureStream(ctx, RequestStreamConfig(app, b.cfg.Replicas))
-	if errors.Is(err, ErrFull) && b.Room(ctx) == nil && b.fitLogs(ctx) == nil { // there is room, but more than that is reserved
+	if errors.Is(err, ErrFull) && b.Room(ctx) == nil && b.fitLogs(ctx) == nil { // there is room, but too much is reserved
 		err = b.ensureStream(ctx, RequestStreamConfig(app, b.cfg.Replicas))
 	}
 	if err != nil {
@@ -224,7 +236,7 @@ func (b *Bus) EnsurePool(ctx context.Context, app, pool string) error {
 	return nil
 }
 
-// RemoveQueue deletes the application's work queue with what waits in it.
+// RemoveQueue deletes the application's work queue with all requests in it.
 func (b *Bus) RemoveQueue(ctx context.Context, app string) error {
 	b.poolsMu.Lock()
 	defer b.poolsMu.Unlock()

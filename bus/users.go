@@ -12,17 +12,19 @@ const (
 // AnyApp stands for all applications in the roles of a user.
 const AnyApp = "*"
 
-// User is somebody, or a program, who may use the control bus. Its key is its id.
+// User is a person or a program that may use the control bus. Its key is its
+// id.
 type User struct {
 	ID         string            `json:"id"`
-	Password   string            `json:"password"` // hashed: argon2id in PHC form
+	Password   string            `json:"password"` // hash: argon2id in PHC form
 	Roles      map[string]string `json:"roles"`    // by application
 	Keys       []Key             `json:"keys,omitempty"`
-	CreateTime subjects.Time     `json:"create_time"` // a user of the same name who comes later is another
+	CreateTime subjects.Time     `json:"create_time"` // tells this user from a later one of the same name
 }
 
-// Role is the user's role in an application. That for any application, or else that in the default one, is good for every
-// application that has none of its own; for what belongs to no application, app is empty.
+// Role returns the user's role in an application. If the user has no role
+// there, their role for any application applies, or else their role in the
+// default application. app is empty for what belongs to no application.
 func (u *User) Role(app string) string {
 	for _, name := range []string{app, AnyApp, DefaultApp} {
 		if role, ok := u.Roles[name]; ok {
@@ -32,19 +34,20 @@ func (u *User) Role(app string) string {
 	return ""
 }
 
-// Key lets a program in without a login.
+// Key is an API key, which lets a program in without a login.
 type Key struct {
 	SHA256     string        `json:"sha256"` // of the key, in hex digits
 	CreateTime subjects.Time `json:"create_time"`
 }
 
-// What a login leaves.
+// Kinds of sessions.
 const (
-	KindSession = "session" // ends when nobody uses it
-	KindToken   = "token"   // ends some time after it was issued
+	KindSession = "session" // expires when unused
+	KindToken   = "token"   // expires some time after it was issued
 )
 
-// Session is a login. Its key is the SHA-256 of the secret that proves it, so that whoever reads the bucket cannot use it.
+// Session is a login. Its key is the SHA-256 of the secret that proves it, so
+// that a reader of the bucket cannot use it.
 type Session struct {
 	User       string        `json:"user"`
 	UserSince  subjects.Time `json:"user_since"` // the user's create time

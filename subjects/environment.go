@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// ParameterVariable is the name of the environment variable in which a process gets a job parameter.
+// ParameterVariable returns the name of the environment variable in which a
+// process gets a job parameter.
 func ParameterVariable(name string) string {
 	return "JOBSTREAMER_PARAM_" + strings.Map(func(c rune) rune {
 		switch {
@@ -19,7 +20,9 @@ func ParameterVariable(name string) string {
 	}, name)
 }
 
-// CollidingParameters returns two names of parameters that would be one variable, the first two in alphabetical order, or empty names if there are none.
+// CollidingParameters returns two parameter names that [ParameterVariable] maps
+// to one variable: the first such pair in alphabetical order, or empty names if
+// there is none.
 func CollidingParameters(parameters map[string]string) (one, other string) {
 	seen := make(map[string]string, len(parameters))
 	for _, name := range slices.Sorted(maps.Keys(parameters)) {

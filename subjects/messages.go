@@ -2,19 +2,21 @@ package subjects
 
 import "encoding/json"
 
-// LostAfter is the number of heartbeat intervals after which an execution that no heartbeat names is lost.
+// LostAfter is the number of heartbeat intervals after which an execution is
+// lost if no heartbeat has named it.
 const LostAfter = 3
 
-// MaxHold is how many seconds an agent may hold a request before it claims it; equal to the consumers' AckWait.
+// MaxHold is the number of seconds for which an agent may hold a request before
+// it claims it. It equals the AckWait of the consumers.
 const MaxHold = 30
 
-// MaxLogMessage is how many bytes a [LogMessage] should not exceed.
+// MaxLogMessage is the number of bytes that a [LogMessage] should not exceed.
 const MaxLogMessage = 64 << 10
 
 // Execution is one execution of a job.
 type Execution struct {
 	ID             int64             `json:"execution_id"`
-	InstanceID     int64             `json:"instance_id"` // the id of the first execution of its restarts
+	InstanceID     int64             `json:"instance_id"` // the id of the first execution in a chain of restarts
 	App            string            `json:"app"`
 	Job            string            `json:"job"`
 	BatchStatus    BatchStatus       `json:"batch_status"`
@@ -35,23 +37,23 @@ type Execution struct {
 	StartTime      Time              `json:"start_time,omitzero"`
 	EndTime        Time              `json:"end_time,omitzero"`
 	UpdateTime     Time              `json:"last_updated_time"`
-	LogDropped     int64             `json:"log_dropped,omitempty"`     // lines of output that were lost, over its attempts
+	LogDropped     int64             `json:"log_dropped,omitempty"`     // lost lines of output, of all attempts
 	StepExecutions []StepExecution   `json:"step_executions,omitempty"` // in order of start
 }
 
 // StepExecution is one execution of a step.
 type StepExecution struct {
-	ID             int64           `json:"step_execution_id"` // 1, 2, ... within the execution, over its attempts
+	ID             int64           `json:"step_execution_id"` // 1, 2, ... within the execution, over all attempts
 	Step           string          `json:"step_name"`
 	BatchStatus    BatchStatus     `json:"batch_status"`
 	ExitStatus     string          `json:"exit_status,omitempty"`
 	Exception      string          `json:"exception,omitempty"`
 	StartTime      Time            `json:"start_time,omitzero"`
 	EndTime        Time            `json:"end_time,omitzero"`
-	PersistentData json.RawMessage `json:"persistent_data,omitempty"` // the runtime's own: user data, checkpoints, partitions
+	PersistentData json.RawMessage `json:"persistent_data,omitempty"` // private to the runtime: user data, checkpoints
 }
 
-// StepState is what a restart or a further attempt has to know of a step.
+// StepState tells a restart or a further attempt what became of a step.
 type StepState struct {
 	Step           string          `json:"step_name"`
 	BatchStatus    BatchStatus     `json:"batch_status"`
@@ -62,16 +64,17 @@ type StepState struct {
 
 // Request asks for one attempt of one execution.
 type Request struct {
-	Execution        Execution       `json:"execution"` // goes into the claim, unchanged
+	Execution        Execution       `json:"execution"` // the agent copies it to the claim, unchanged
 	Attempt          int             `json:"attempt"`   // from 1
 	ExpectedSequence uint64          `json:"expected_sequence"`
 	Definition       json.RawMessage `json:"definition"`                 // the job, in the JSON form of the REST API
-	Steps            []StepState     `json:"steps,omitempty"`            // what earlier attempts and executions of the instance did
+	Steps            []StepState     `json:"steps,omitempty"`            // what earlier attempts and restarts did
 	RestartPosition  string          `json:"restart_position,omitempty"` // the element that a stop@restart named
 	Time             Time            `json:"time"`
 }
 
-// Result says what happened to an execution. Its batch_status is the execution's from then on.
+// Result reports what happened to an execution. The execution has the result's
+// batch_status from then on.
 type Result struct {
 	ID              int64           `json:"execution_id"`
 	App             string          `json:"app"`
@@ -79,18 +82,18 @@ type Result struct {
 	Attempt         int             `json:"attempt"`
 	BatchStatus     BatchStatus     `json:"batch_status"`
 	ExitStatus      string          `json:"exit_status,omitempty"`
-	Exception       string          `json:"exception,omitempty"` // why it failed, for people; a few lines
-	Agent           string          `json:"agent"`               // as the subject's last token
+	Exception       string          `json:"exception,omitempty"` // why it failed, for people to read; a few lines
+	Agent           string          `json:"agent"`               // equals the subject's last token
 	Handling        string          `json:"handling"`            // id of one handling of one delivery
 	Number          int             `json:"number"`              // 1, 2, ... within the handling
 	Time            Time            `json:"time"`
 	Steps           []StepExecution `json:"steps,omitempty"`            // the ones that changed
 	RestartPosition string          `json:"restart_position,omitempty"` // with stopped: where a restart begins
-	LogDropped      int64           `json:"log_dropped,omitempty"`      // what the request's execution says, and lines that this attempt lost
+	LogDropped      int64           `json:"log_dropped,omitempty"`      // that of the request plus lines lost in this attempt
 	Execution       *Execution      `json:"execution,omitempty"`        // in a claim only, as the request gave it
 }
 
-// Same says whether o is the message r itself, sent again.
+// Same reports whether o is another copy of the message r.
 func (r *Result) Same(o *Result) bool {
 	return r.Handling != "" && r.Handling == o.Handling && r.Number == o.Number
 }
@@ -106,7 +109,7 @@ type LogMessage struct {
 type LogLine struct {
 	Time    Time   `json:"time"`
 	Level   string `json:"level"`  // trace, debug, info, warn, error
-	Stream  string `json:"stream"` // stdout, stderr, or agent for what the agent itself says
+	Stream  string `json:"stream"` // stdout or stderr; agent for lines that the agent itself writes
 	Step    string `json:"step,omitempty"`
 	Message string `json:"message"`
 }
@@ -114,15 +117,16 @@ type LogLine struct {
 // Agent statuses in heartbeats.
 const (
 	AgentReady   = "ready"
-	AgentBlocked = "blocked" // takes no work until it is resumed
-	AgentLeaving = "leaving" // ends what runs, takes no more
+	AgentBlocked = "blocked" // takes no work until a resume command
+	AgentLeaving = "leaving" // lets executions end, takes no work
 	AgentGone    = "gone"    // the last heartbeat
 )
 
-// Heartbeat says that an agent lives, what it can do and what it has.
+// Heartbeat says that an agent is alive, what it can run and what it is
+// running.
 type Heartbeat struct {
 	Agent      string    `json:"name"`
-	Life       string    `json:"life"` // random, new at each start
+	Life       string    `json:"life"` // random id of the agent process
 	Status     string    `json:"status"`
 	Version    string    `json:"agent_version"`
 	Host       string    `json:"host"`
@@ -136,7 +140,7 @@ type Heartbeat struct {
 	Running    int       `json:"running"`
 	IntervalMS int64     `json:"interval_ms"`
 	StartTime  Time      `json:"start_time"`
-	Time       Time      `json:"time,omitzero"` // by the agent's clock, when it was sent
+	Time       Time      `json:"time,omitzero"` // when it was sent, by the agent's clock
 	Stats      Stats     `json:"stats"`
 	Executions []Attempt `json:"executions"`
 }
@@ -149,7 +153,7 @@ type Attempt struct {
 	Job     string `json:"job"`
 }
 
-// Stats are figures of the agent's machine and process.
+// Stats describe the load and memory of the agent's machine and process.
 type Stats struct {
 	Memory struct {
 		Physical Memory `json:"physical"`
@@ -182,7 +186,8 @@ const (
 	PingCommand   = "ping"
 )
 
-// Command names the attempt that stop and drop are about; the other verbs have an empty one.
+// Command names the attempt that a stop or drop concerns. It is empty with the
+// other verbs.
 type Command struct {
 	ID      int64 `json:"execution_id,omitempty"`
 	Attempt int   `json:"attempt,omitempty"`
@@ -191,15 +196,15 @@ type Command struct {
 // CommandReply answers a command.
 type CommandReply struct {
 	OK    bool   `json:"ok"`
-	Error string `json:"error,omitempty"` // why not, e.g. that the agent has no such attempt
+	Error string `json:"error,omitempty"` // if not OK, for example that the agent has no such attempt
 	Life  string `json:"life"`
 }
 
-// Event is what operators and notifiers may watch, beside results.
+// Event reports a change to operators and notifiers. Results report executions.
 type Event struct {
 	Kind    string          `json:"kind"` // agent, job, schedule, fire
 	Time    Time            `json:"time"`
-	Subject string          `json:"subject"` // what it is about: an agent's name, <app>.<job>
+	Subject string          `json:"subject"` // the agent's name, or <app>.<job>
 	What    string          `json:"what"`    // joined, lost, blocked, created, fired, skipped ...
 	Detail  json.RawMessage `json:"detail,omitempty"`
 }

@@ -1,7 +1,7 @@
 package subjects
 
-// BatchStatus is the state of an execution or of a step. JSR-352 section 8.7 has the first eight; the
-// others are the control bus's own.
+// BatchStatus is the state of an execution or of a step. The first eight are
+// those of JSR-352 section 8.7; the control bus adds the others.
 type BatchStatus string
 
 // The batch statuses.
@@ -14,20 +14,22 @@ const (
 	Completed    BatchStatus = "completed"
 	Abandoned    BatchStatus = "abandoned"
 	Undispatched BatchStatus = "undispatched" // waits for an agent
-	Unrestarted  BatchStatus = "unrestarted"  // waits for an agent, and goes on where another execution ended
-	Unknown      BatchStatus = "unknown"      // its agent was lost; waits for the next attempt
-	Registered   BatchStatus = "registered"   // a fire to come, not an execution yet
-	Queued       BatchStatus = "queued"       // known from the original control bus; not written here
+	Unrestarted  BatchStatus = "unrestarted"  // waits for an agent; continues where another execution ended
+	Unknown      BatchStatus = "unknown"      // the agent was lost; waits for the next attempt
+	Registered   BatchStatus = "registered"   // a future fire, not an execution yet
+	Queued       BatchStatus = "queued"       // a status of the original control bus; never written
 )
 
-// BatchStatuses returns all batch statuses, in the order of a life.
+// BatchStatuses returns all batch statuses, in the order in which an execution
+// passes through them.
 func BatchStatuses() []BatchStatus {
 	return []BatchStatus{
 		Registered, Undispatched, Unrestarted, Queued, Starting, Started, Stopping, Unknown, Stopped, Failed, Completed, Abandoned,
 	}
 }
 
-// Ended says whether nothing follows s, but that a stopped or failed execution can be abandoned.
+// Ended reports whether s is final. A stopped or failed execution can still be
+// abandoned.
 func (s BatchStatus) Ended() bool {
 	switch s {
 	case Stopped, Failed, Completed, Abandoned:
@@ -36,7 +38,7 @@ func (s BatchStatus) Ended() bool {
 	return false
 }
 
-// Waiting says whether no agent has the execution.
+// Waiting reports whether the execution waits for an agent.
 func (s BatchStatus) Waiting() bool {
 	switch s {
 	case Undispatched, Unrestarted, Unknown, Queued:
@@ -45,7 +47,7 @@ func (s BatchStatus) Waiting() bool {
 	return false
 }
 
-// Running says whether an agent has the execution.
+// Running reports whether an agent has the execution.
 func (s BatchStatus) Running() bool {
 	switch s {
 	case Starting, Started, Stopping:
@@ -54,8 +56,9 @@ func (s BatchStatus) Running() bool {
 	return false
 }
 
-// What to do with an execution whose agent was lost: end it, so that somebody can restart it, or
-// request the next attempt. The latter runs a job at least once, not at most once.
+// Values of on_agent_lost: what the bus does with an execution whose agent was
+// lost. It ends the execution, so that somebody can restart it, or requests the
+// next attempt. With the latter a job runs at least once, not at most once.
 const (
 	LostFailed  = "failed"
 	LostRequeue = "requeue"

@@ -5,15 +5,16 @@ import (
 	"time"
 )
 
-// Time is a moment in milliseconds since 1970, UTC. In JSON it is RFC 3339 with milliseconds; zero is "not yet".
+// Time is a moment in milliseconds since 1970, UTC. Its JSON form is RFC 3339
+// with milliseconds. Zero means "not yet".
 type Time int64
 
 const timeFormat = "2006-01-02T15:04:05.000Z"
 
-// Now is the present.
+// Now returns the present time.
 func Now() Time { return TimeOf(time.Now()) }
 
-// TimeOf cuts t to milliseconds. The zero time stays zero.
+// TimeOf truncates t to milliseconds. The zero time stays zero.
 func TimeOf(t time.Time) Time {
 	if t.IsZero() {
 		return 0
@@ -21,7 +22,7 @@ func TimeOf(t time.Time) Time {
 	return Time(t.UnixMilli())
 }
 
-// Std is t as the standard library's type, in UTC; zero for zero.
+// Std returns t as the standard library's type, in UTC; zero for zero.
 func (t Time) Std() time.Time {
 	if t == 0 {
 		return time.Time{}
@@ -29,7 +30,7 @@ func (t Time) Std() time.Time {
 	return time.UnixMilli(int64(t)).UTC()
 }
 
-// IsZero says whether the moment is not known yet.
+// IsZero reports whether t is not known yet.
 func (t Time) IsZero() bool { return t == 0 }
 
 func (t Time) String() string {

@@ -1,7 +1,9 @@
-// Package bustest gives tests a real JetStream in one line, in fake time too.
+// Package bustest starts a real JetStream for tests in one line, also in fake
+// time.
 //
-// A test that fakes time runs in testing/synctest's bubble and makes its server there. nats-server starts
-// one ticker a process; [Main] starts it outside every bubble, else fake time would stand still.
+// A test with fake time runs in a bubble of testing/synctest and starts its
+// server there. nats-server starts one ticker per process. [Main] starts it
+// outside every bubble; otherwise fake time would stand still.
 package bustest
 
 import (
@@ -23,25 +25,28 @@ func Main(m *testing.M) int {
 	return m.Run()
 }
 
-// Server starts a server that only this process reaches. It ends with the test.
+// Server starts a server that only this process can reach, until the test ends.
 func Server(t testing.TB) *server.Server {
 	t.Helper()
 	return start(t, &server.Options{DontListen: true})
 }
 
-// Limited starts a server that only this process reaches, and that keeps so many bytes. It ends with the test.
+// Limited starts a server that only this process can reach and that stores at
+// most that many bytes, until the test ends.
 func Limited(t testing.TB, bytes int64) *server.Server {
 	t.Helper()
 	return start(t, &server.Options{DontListen: true, JetStreamMaxStore: bytes})
 }
 
-// ServerIn starts a server that only this process reaches, and that keeps what it has in dir. It ends with the test.
+// ServerIn starts a server that only this process can reach and that stores its
+// files in dir, until the test ends.
 func ServerIn(t testing.TB, dir string) *server.Server {
 	t.Helper()
 	return start(t, &server.Options{DontListen: true, StoreDir: dir, JetStreamMaxStore: 1 << 40})
 }
 
-// Listening starts a server on a free port of the loopback address, for other processes. It ends with the test.
+// Listening starts a server on a free port of the loopback address, for other
+// processes, until the test ends.
 func Listening(t testing.TB) *server.Server {
 	t.Helper()
 	return start(t, &server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT})
@@ -69,7 +74,7 @@ func start(t testing.TB, opts *server.Options) *server.Server {
 	return s
 }
 
-// Conn connects to s within the process. It ends with the test.
+// Conn connects to s within the process, until the test ends.
 func Conn(t testing.TB, s *server.Server) *nats.Conn {
 	t.Helper()
 	nc, err := nats.Connect("", nats.InProcessServer(s), nats.ReconnectBufSize(-1))
@@ -80,7 +85,7 @@ func Conn(t testing.TB, s *server.Server) *nats.Conn {
 	return nc
 }
 
-// Open opens a bus on s. It ends with the test.
+// Open opens a bus on s, until the test ends.
 func Open(t testing.TB, s *server.Server, cfg bus.Config) *bus.Bus {
 	t.Helper()
 	b, err := bus.Open(t.Context(), Conn(t, s), cfg)
@@ -91,7 +96,7 @@ func Open(t testing.TB, s *server.Server, cfg bus.Config) *bus.Bus {
 	return b
 }
 
-// Bucket makes a bucket on a server of its own.
+// Bucket creates a bucket on a server of its own.
 func Bucket(t testing.TB, cfg jetstream.KeyValueConfig) jetstream.KeyValue {
 	t.Helper()
 	js, err := jetstream.New(Conn(t, Server(t)))

@@ -10,8 +10,9 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// Cluster starts three servers that are one JetStream, on loopback addresses, and waits until it has a leader. They end with the test.
-// They need real time.
+// Cluster starts three servers that form one JetStream, on loopback addresses,
+// and blocks until it has a leader. They end with the test. They need real
+// time.
 func Cluster(t testing.TB) [3]*server.Server {
 	t.Helper()
 	var routes []*url.URL
@@ -53,7 +54,8 @@ func Cluster(t testing.TB) [3]*server.Server {
 	}
 }
 
-// freePort is a port that nobody has now: servers of a cluster have to know each other's before they start.
+// freePort returns a port that is free now: the servers of a cluster must know
+// each other's ports before they start.
 func freePort(t testing.TB) int {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

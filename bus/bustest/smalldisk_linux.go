@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// SmallDisk mounts an empty file system in memory with so many bytes and returns its folder. The test is skipped where the system does
-// not let this process mount.
+// SmallDisk mounts an empty file system in memory of that size and returns its
+// directory. It skips the test if the system does not let this process mount.
 func SmallDisk(t testing.TB, size string) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "disk")

@@ -4,7 +4,8 @@ package bustest
 
 import "testing"
 
-// SmallDisk skips the test: only Linux has file systems in memory that a test can mount.
+// SmallDisk skips the test: tests can mount a file system in memory on Linux
+// only.
 func SmallDisk(t testing.TB, _ string) string {
 	t.Helper()
 	t.Skip("a small file system can be mounted on Linux only")

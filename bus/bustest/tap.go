@@ -12,7 +12,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 )
 
-// Tap is on a bus's connection, and keeps back what it is told to. What is never released is lost.
+// Tap sits on a bus's connection and holds back messages on request. A message
+// that is never released is lost.
 type Tap struct {
 	srv  *server.Server
 	mu   sync.Mutex
@@ -22,7 +23,8 @@ type Tap struct {
 	held [][]byte
 }
 
-// Tapped opens a bus on s with a tap that keeps nothing back yet. It ends with the test.
+// Tapped opens a bus on s with a tap that holds nothing back yet, until the
+// test ends.
 func Tapped(t testing.TB, s *server.Server) (*Tap, *bus.Bus) {
 	t.Helper()
 	tap := &Tap{srv: s}
@@ -39,14 +41,16 @@ func Tapped(t testing.TB, s *server.Server) (*Tap, *bus.Bus) {
 	return tap, b
 }
 
-// Hold keeps back what is published on subjects with the prefix, from the nth message on. A whole subject ends with a space.
+// Hold holds back messages published on subjects with the prefix, from the nth
+// message on. A whole subject ends with a space.
 func (t *Tap) Hold(prefix string, nth int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.what, t.nth = []byte("PUB "+prefix), nth
 }
 
-// Release sends what was kept back, which must be something, and keeps nothing back any more.
+// Release sends the messages that were held back, of which there must be some,
+// and holds nothing back any more.
 func (t *Tap) Release(tb testing.TB) {
 	tb.Helper()
 	t.mu.Lock()

@@ -7,44 +7,50 @@ import (
 	"github.com/shirou/gopsutil/v4/disk"
 )
 
-// The server itself has no limit of what it stores: it would set one once, by what is free at its start, refuse to start where more was
-// reserved before, and only ever raise it. The account has the limit instead. [Server.Watch] sets it many times a second, from what is
-// stored and what is free, less a reserve. So the broker refuses a write for which there is no room, at once and before anything of it
-// is stored, and takes writes again as soon as there is room. The reserve is for what no limit holds up: acknowledgements, purges, the
-// state of consumers, and whatever other programs write between two looks.
+// The server itself gets no storage limit. It would set the limit once, from
+// the free space at its start; it would refuse to start if streams had reserved
+// more; and it could only raise the limit. The account has the limit instead.
+// [Server.Watch] sets it many times a second: stored bytes plus free bytes less
+// a reserve. So the broker refuses a write for which there is no room before
+// any of it is stored, and accepts writes again as soon as there is room. The
+// reserve is for writes that no limit stops: acknowledgements, purges, the
+// state of consumers, and other programs' writes between two checks.
 const noLimit = 1 << 60
 
 const (
-	leastReserve = 2 << 20
-	mostReserve  = 128 << 20
-	// leastFree is what a server needs to start on: it writes a few files.
-	leastFree = 1 << 20
+	minReserve = 2 << 20
+	maxReserve = 128 << 20
+	// minFree is the number of free bytes that a server needs to start, for a
+	// few files.
+	minFree = 1 << 20
 )
 
-// reserve is how much of a disk of that size is left free, in bytes.
-func reserve(size uint64) uint64 { return min(max(size/32, leastReserve), mostReserve) }
+// reservedSpace returns the number of bytes to keep free on a disk of that
+// size.
+func reservedSpace(size uint64) uint64 { return min(max(size/32, minReserve), maxReserve) }
 
-// space is what the disk has, in bytes.
-type space struct{ free, size uint64 }
+// diskSpace is the size and the free space of the disk, in bytes.
+type diskSpace struct{ free, size uint64 }
 
-func spaceOf(dir string) (space, error) {
+func readDiskSpace(dir string) (diskSpace, error) {
 	u, err := disk.Usage(dir)
 	if err != nil {
-		return space{}, fmt.Errorf("look at the disk of %s: %w", dir, err)
+		return diskSpace{}, fmt.Errorf("look at the disk of %s: %w", dir, err)
 	}
-	return space{u.Free, u.Total}, nil
+	return diskSpace{u.Free, u.Total}, nil
 }
 
-// room is how much more JetStream may write.
-func (s space) room() int64 { return max(0, int64(s.free)-int64(reserve(s.size))) }
+// freeRoom returns the number of bytes that JetStream may still write.
+func (s diskSpace) freeRoom() int64 { return max(0, int64(s.free)-int64(reservedSpace(s.size))) }
 
-// limit sets the account's limit to what it stores and what there is room for. What is stored may shrink meanwhile; then the limit is
-// too high until the next look, by what was removed.
-func limit(srv *server.Server, s space) error {
+// setLimit sets the account's limit to the stored bytes plus the available
+// room. If stored bytes are removed meanwhile, the limit is too high by that
+// amount until the next check.
+func setLimit(srv *server.Server, s diskSpace) error {
 	acc := srv.GlobalAccount()
 	stored := int64(acc.JetStreamUsage().Store)
 	err := acc.UpdateJetStreamLimits(map[string]server.JetStreamAccountLimits{"": {
-		MaxMemory: -1, MaxStore: stored + s.room(), MaxStreams: -1, MaxConsumers: -1,
+		MaxMemory: -1, MaxStore: stored + s.freeRoom(), MaxStreams: -1, MaxConsumers: -1,
 		MaxAckPending: -1, MemoryMaxStreamBytes: -1, StoreMaxStreamBytes: -1,
 	}})
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package embedded runs the nats-server in our process. Only the program and tests import it: an agent
-// that links it grows from 6.6 to 16.9 MB.
+// Package embedded runs the nats-server in this process. Only the program and
+// tests import it: it would make an agent grow from 6.6 to 16.9 MB.
 package embedded
 
 import (
@@ -17,20 +17,20 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// Config of an embedded server.
+// Config configures an embedded server.
 type Config struct {
-	Dir      string       // where JetStream keeps its files; the caller sees to it that one process at a time has it
+	Dir      string       // JetStream's files; the caller must ensure that only one process uses them
 	Listen   string       // host:port for clients; empty: in process only
 	Monitor  string       // host:port for HTTP monitoring; empty: none
-	Name     string       // of the server; default "jobstreamer". In a cluster each has its own, and keeps it
+	Name     string       // of the server; default "jobstreamer"; unique and constant in a cluster
 	Sync     string       // always, interval or a duration; default always
-	Username string       // of clients over the network; empty: none asked
+	Username string       // for clients over the network; empty: no login
 	Password string       //
 	TLS      *TLS         // for clients over the network
 	Log      *slog.Logger // warnings and errors of the server
 }
 
-// TLS files, PEM.
+// TLS names PEM files.
 type TLS struct{ Cert, Key, CA string }
 
 // Server is a running nats-server.
@@ -39,40 +39,41 @@ type Server struct {
 	ready atomic.Bool
 
 	mu  sync.Mutex
-	srv *server.Server // another one after a restart
+	srv *server.Server // replaced by a restart
 }
 
-// startTimeout is how long a server may take to read what it has.
+// startTimeout bounds the time in which a server reads its files at the start.
 const startTimeout = 30 * time.Second
 
-// Start starts a server and waits until JetStream is ready. [Server.Watch] keeps its disk from running full.
+// Start starts a server and blocks until JetStream is ready. [Server.Watch]
+// keeps its disk from running full.
 func Start(cfg Config) (*Server, error) {
-	opts, err := options(cfg)
+	opts, err := serverOptions(cfg)
 	if err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the data directory: %w", err)
 	}
-	disk, err := spaceOf(cfg.Dir)
-	if err != nil { // not every system says
+	disk, err := readDiskSpace(cfg.Dir)
+	if err != nil { // not every system tells
 		if cfg.Log != nil {
 			cfg.Log.Warn("the disk cannot be watched: see that it does not run full", "data", cfg.Dir, "err", err)
 		}
-		disk = space{free: noLimit, size: noLimit}
+		disk = diskSpace{free: noLimit, size: noLimit}
 	}
-	if disk.free < leastFree {
-		return nil, fmt.Errorf("the disk of %s has %d bytes free, and NATS needs %d to start: make room on that disk", cfg.Dir, disk.free, leastFree)
+	if disk.free < minFree {
+		return nil, fmt.Errorf("the disk of %s has %d bytes free, and NATS needs %d to start: make room on that disk", cfg.Dir, disk.free, minFree)
 	}
 	s := &Server{cfg: cfg}
-	if err := s.launch(opts, disk); err != nil {
+	if err := s.launchServer(opts, disk); err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
-// options are the server's settings.
-func options(cfg Config) (opts *server.Options, err error) {
+// serverOptions returns the server's options.
+func serverOptions(cfg Config) (opts *server.Options, err error) {
 	opts = &server.Options{
 		ServerName: cmp.Or(cfg.Name, "jobstreamer"),
 		JetStream:  true, StoreDir: cfg.Dir, NoSigs: true, DisableJetStreamBanner: true,
@@ -85,12 +86,12 @@ func options(cfg Config) (opts *server.Options, err error) {
 		return nil, err
 	}
 	if cfg.Listen != "" {
-		if opts.Host, opts.Port, err = split(cfg.Listen); err != nil {
+		if opts.Host, opts.Port, err = splitAddress(cfg.Listen); err != nil {
 			return nil, err
 		}
 	}
 	if cfg.Monitor != "" {
-		if opts.HTTPHost, opts.HTTPPort, err = split(cfg.Monitor); err != nil {
+		if opts.HTTPHost, opts.HTTPPort, err = splitAddress(cfg.Monitor); err != nil {
 			return nil, err
 		}
 	}
@@ -105,31 +106,32 @@ func options(cfg Config) (opts *server.Options, err error) {
 	return opts, nil
 }
 
-// launch starts a server, limits it to its disk, and makes it the one that is connected to.
-func (s *Server) launch(opts *server.Options, disk space) error {
+// launchServer starts a server, limits it to its disk, and directs new
+// connections to it.
+func (s *Server) launchServer(opts *server.Options, disk diskSpace) error {
 	srv, err := server.NewServer(opts)
 	if err != nil {
 		return fmt.Errorf("NATS: %w", err)
 	}
 	s.ready.Store(false)
 	if s.cfg.Log != nil {
-		srv.SetLogger(logger{s.cfg.Log, &s.ready}, false, false)
+		srv.SetLogger(serverLog{s.cfg.Log, &s.ready}, false, false)
 	}
 	go srv.Start()
 	if !srv.ReadyForConnections(startTimeout) || !srv.JetStreamEnabled() {
-		stop(srv)
+		stopServer(srv)
 		return fmt.Errorf("NATS on %s in %s did not get ready", s.cfg.Listen, s.cfg.Dir)
 	}
-	if err := limit(srv, disk); err != nil {
-		stop(srv)
+	if err := setLimit(srv, disk); err != nil {
+		stopServer(srv)
 		return err
 	}
 	s.ready.Store(true)
-	if a, ok := srv.Addr().(*net.TCPAddr); ok { // a restart takes the same ports
-		s.cfg.Listen = samePort(s.cfg.Listen, a)
+	if a, ok := srv.Addr().(*net.TCPAddr); ok { // a restart uses the same ports
+		s.cfg.Listen = withPort(s.cfg.Listen, a)
 	}
 	if a := srv.MonitorAddr(); a != nil {
-		s.cfg.Monitor = samePort(s.cfg.Monitor, a)
+		s.cfg.Monitor = withPort(s.cfg.Monitor, a)
 	}
 	s.mu.Lock()
 	s.srv = srv
@@ -137,26 +139,28 @@ func (s *Server) launch(opts *server.Options, disk space) error {
 	return nil
 }
 
-// samePort is the address with the port that was taken for it.
-func samePort(hostport string, taken *net.TCPAddr) string {
-	host, _, _ := net.SplitHostPort(hostport) // it was good
+// withPort returns hostport with the port that the server listens on.
+func withPort(hostport string, taken *net.TCPAddr) string {
+	host, _, _ := net.SplitHostPort(hostport) // checked before
 	return net.JoinHostPort(host, strconv.Itoa(taken.Port))
 }
 
-// current is the server that runs.
-func (s *Server) current() *server.Server {
+// currentServer returns the server that runs now.
+func (s *Server) currentServer() *server.Server {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.srv
 }
 
-// CheckSync says before anything is started whether mode is one of [Config]'s.
+// CheckSync reports, before anything is started, whether mode is a valid
+// Config.Sync.
 func CheckSync(mode string) error {
 	_, _, err := parseSync(mode)
 	return err
 }
 
-// parseSync returns the server's two settings of when files are synced; an interval of 0 is its own default, two minutes.
+// parseSync returns the server's two sync settings. An interval of 0 is the
+// server's own default, two minutes.
 func parseSync(mode string) (always bool, interval time.Duration, err error) {
 	switch mode {
 	case "", "always":
@@ -170,7 +174,7 @@ func parseSync(mode string) (always bool, interval time.Duration, err error) {
 	return false, interval, nil
 }
 
-func split(hostport string) (string, int, error) {
+func splitAddress(hostport string) (string, int, error) {
 	host, port, err := net.SplitHostPort(hostport)
 	if err == nil {
 		var n int
@@ -184,26 +188,29 @@ func split(hostport string) (string, int, error) {
 	return "", 0, fmt.Errorf("%q is not host:port: %w", hostport, err)
 }
 
-// Connect returns a connection that never leaves the process. It survives a restart of the server, as one over the network does.
+// Connect returns a connection within the process. Like a network connection,
+// it survives a restart of the server.
 func (s *Server) Connect(opts ...nats.Option) (*nats.Conn, error) {
 	return nats.Connect("", append(opts, nats.InProcessServer(s))...)
 }
 
-// InProcessConn is for the client library.
-func (s *Server) InProcessConn() (net.Conn, error) { return s.current().InProcessConn() }
+// InProcessConn implements [nats.InProcessConnProvider].
+func (s *Server) InProcessConn() (net.Conn, error) { return s.currentServer().InProcessConn() }
 
-// URL is where clients connect; empty if the server does not listen.
+// URL returns the address for clients, or an empty string if the server does
+// not listen.
 func (s *Server) URL() string {
-	if a := s.current().Addr(); a != nil {
+	if a := s.currentServer().Addr(); a != nil {
 		return "nats://" + a.String()
 	}
 	return ""
 }
 
-// Stop ends the server and waits for it. What it acknowledged is written.
-func (s *Server) Stop() { stop(s.current()) }
+// Stop ends the server and waits for it. Everything that it acknowledged is
+// written.
+func (s *Server) Stop() { stopServer(s.currentServer()) }
 
-func stop(srv *server.Server) {
+func stopServer(srv *server.Server) {
 	srv.Shutdown()
 	srv.WaitForShutdown()
 }

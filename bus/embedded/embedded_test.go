@@ -50,7 +50,8 @@ type instance struct {
 	stop   func()
 }
 
-// open starts a server in dir and opens a bus that wants 10 GiB of output. stop ends both; so does the test.
+// open starts a server in dir and opens a bus that wants 10 GiB of output. stop
+// ends both; so does the test.
 func open(t *testing.T, dir string) *instance {
 	t.Helper()
 	i := &instance{log: &lines{}}
@@ -101,7 +102,8 @@ func (i *instance) write(t *testing.T, subject string, n int) error {
 	return err
 }
 
-// A disk smaller than the output that a bus keeps by default gives that less room, and everything else works.
+// A disk smaller than the output that a bus keeps by default gives that less
+// room, and everything else works.
 func TestSmallDisks(t *testing.T) {
 	for name, c := range map[string]struct {
 		size        string
@@ -130,7 +132,8 @@ func TestSmallDisks(t *testing.T) {
 	}
 }
 
-// A store that reserved room while the disk was emptier is opened when it is fuller, and keeps what it has.
+// A store that reserved room while the disk was emptier is opened when it is
+// fuller, and keeps what it has.
 func TestLessRoomThanBefore(t *testing.T) {
 	dir := bustest.SmallDisk(t, "256m")
 	i := open(t, dir)
@@ -153,7 +156,8 @@ func TestLessRoomThanBefore(t *testing.T) {
 	}
 }
 
-// A bus whose disk has run full while it was away starts, says so, and shows what it has.
+// A bus whose disk has run full while it was away starts, says so, and shows
+// what it has.
 func TestStartsOnFullDisk(t *testing.T) {
 	dir := bustest.SmallDisk(t, "64m")
 	i := open(t, dir)
@@ -180,7 +184,8 @@ func TestStartsOnFullDisk(t *testing.T) {
 	within(t, "it writes again", func() bool { _, err := i.Locks.Create(ctx, "b", 1); return err == nil })
 }
 
-// A server that cannot start at all says what it needs, and asks nobody to delete anything of it.
+// A server that cannot start at all says what it needs, and asks nobody to
+// delete anything of it.
 func TestNoDiskAtAll(t *testing.T) {
 	dir := bustest.SmallDisk(t, "64m")
 	fill(t, filepath.Join(dir, "other"), 1<<30)
@@ -217,7 +222,8 @@ func fill(t *testing.T, file string, n int) (full bool) {
 	return false
 }
 
-// Another program fills the disk: writes are refused at once, with the reason, until there is room again.
+// Another program fills the disk: writes are refused at once, with the reason,
+// until there is room again.
 func TestFullDisk(t *testing.T) {
 	dir := bustest.SmallDisk(t, "64m")
 	i := open(t, dir)
@@ -251,7 +257,8 @@ func TestFullDisk(t *testing.T) {
 	within(t, "it is healthy again", func() bool { return i.Healthy(ctx) == nil })
 }
 
-// Its own data fills the disk: there is room left for what runs, then for nothing, and nothing is broken off.
+// Its own data fills the disk: there is room left for what runs, then for
+// nothing, and nothing is broken off.
 func TestFilledByItself(t *testing.T) {
 	i := open(t, bustest.SmallDisk(t, "64m"))
 	ctx := t.Context()
@@ -290,7 +297,8 @@ func TestFilledByItself(t *testing.T) {
 	within(t, "it writes again", func() bool { _, err := i.Locks.Create(ctx, "b", 1); return err == nil })
 }
 
-// A disk that runs full between two looks breaks writes off, and nats-server writes nothing more to that stream. It is started again.
+// A disk that runs full between two looks breaks writes off, and nats-server
+// writes nothing more to that stream. It is started again.
 func TestWriteBrokenOff(t *testing.T) {
 	dir := bustest.SmallDisk(t, "64m")
 	i := open(t, dir)

@@ -7,20 +7,22 @@ import (
 	"sync/atomic"
 )
 
-// logger passes on what the server has to complain of. Its notices are about itself and go to debug, and so do its warnings
-// until it is ready: after a kill it says for every stream that it reads what its index does not have yet.
-type logger struct {
+// serverLog passes the server's warnings and errors on. Notices are about the
+// server itself and get the level debug. Warnings get it too until the server
+// is ready: after a kill the server warns, for every stream, that it reads
+// messages that are not in its index yet.
+type serverLog struct {
 	log   *slog.Logger
 	ready *atomic.Bool
 }
 
-func (l logger) Noticef(f string, v ...any) { l.log.Debug("nats-server: " + fmt.Sprintf(f, v...)) }
-func (l logger) Fatalf(f string, v ...any)  { l.log.Error("nats-server: " + fmt.Sprintf(f, v...)) }
-func (l logger) Errorf(f string, v ...any)  { l.log.Error("nats-server: " + fmt.Sprintf(f, v...)) }
-func (l logger) Debugf(f string, v ...any)  { l.log.Debug("nats-server: " + fmt.Sprintf(f, v...)) }
-func (l logger) Tracef(f string, v ...any)  {}
+func (l serverLog) Noticef(f string, v ...any) { l.log.Debug("nats-server: " + fmt.Sprintf(f, v...)) }
+func (l serverLog) Fatalf(f string, v ...any)  { l.log.Error("nats-server: " + fmt.Sprintf(f, v...)) }
+func (l serverLog) Errorf(f string, v ...any)  { l.log.Error("nats-server: " + fmt.Sprintf(f, v...)) }
+func (l serverLog) Debugf(f string, v ...any)  { l.log.Debug("nats-server: " + fmt.Sprintf(f, v...)) }
+func (l serverLog) Tracef(f string, v ...any)  {}
 
-func (l logger) Warnf(f string, v ...any) {
+func (l serverLog) Warnf(f string, v ...any) {
 	level := slog.LevelDebug
 	if l.ready.Load() {
 		level = slog.LevelWarn

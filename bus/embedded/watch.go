@@ -10,25 +10,29 @@ import (
 )
 
 const (
-	// look is how often the disk is looked at.
-	look = 100 * time.Millisecond
-	// examine is how often the server is asked whether it still writes.
-	examine = 2 * time.Second
-	// mostPause is the longest time between two restarts of a server that cannot write.
-	mostPause = time.Minute
+	// diskInterval is the interval between two checks of the disk.
+	diskInterval = 100 * time.Millisecond
+	// healthInterval is the interval between two checks whether the server
+	// still writes.
+	healthInterval = 2 * time.Second
+	// maxPause is the longest time between two restarts of a server that cannot
+	// write.
+	maxPause = time.Minute
 )
 
-// Watch keeps the server's limit at what its disk has room for, until ctx ends. A disk that another program filled faster than that can
-// break a write off: nats-server then writes nothing more to that stream until it is started again, so Watch does that once there is
-// room. What was acknowledged before is on the disk; clients see a broker that was away for a moment.
+// Watch keeps the server's limit at the room on its disk until ctx ends. If
+// another program fills the disk faster than that, a write can fail half-way.
+// nats-server then writes nothing more to that stream until it is restarted, so
+// Watch restarts it once there is room. Everything acknowledged before is on
+// the disk. Clients see a broker that was away for a moment.
 func (s *Server) Watch(ctx context.Context) error {
 	log := s.cfg.Log
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	full, pause := false, examine
+	full, pause := false, healthInterval
 	examined, restarted := time.Now(), time.Time{}
-	tick := time.NewTicker(look)
+	tick := time.NewTicker(diskInterval)
 	defer tick.Stop()
 	for {
 		select {
@@ -36,55 +40,57 @@ func (s *Server) Watch(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
-		disk, err := spaceOf(s.cfg.Dir)
+		disk, err := readDiskSpace(s.cfg.Dir)
 		if err != nil {
-			continue // a limit that is too old is better than none
+			continue // an outdated limit is better than none
 		}
-		if srv := s.current(); srv.JetStreamEnabled() {
-			_ = limit(srv, disk) // JetStream has ended meanwhile: see broken
+		if srv := s.currentServer(); srv.JetStreamEnabled() {
+			_ = setLimit(srv, disk) // JetStream may have ended meanwhile: see brokenReason
 		}
 		if is := isFull(disk, full); is != full {
 			full = is
-			tellRoom(log, s.cfg.Dir, disk, full)
+			logRoom(log, s.cfg.Dir, disk, full)
 		}
-		if time.Since(examined) < examine {
+		if time.Since(examined) < healthInterval {
 			continue
 		}
 		examined = time.Now()
-		broken := s.broken()
+		broken := s.brokenReason()
 		if broken == "" {
-			if time.Since(restarted) > mostPause {
-				pause = examine
+			if time.Since(restarted) > maxPause {
+				pause = healthInterval
 			}
 			continue
 		}
-		if disk.room() == 0 || time.Since(restarted) < pause {
+		if disk.freeRoom() == 0 || time.Since(restarted) < pause {
 			continue
 		}
 		log.Warn("the NATS in this process could not write, and is started again", "data", s.cfg.Dir, "reason", broken)
-		restarted, pause = time.Now(), min(2*pause, mostPause)
-		if err := s.restart(disk); err != nil {
+		restarted, pause = time.Now(), min(2*pause, maxPause)
+		if err := s.restartServer(disk); err != nil {
 			log.Error("the NATS in this process did not start, trying again", "data", s.cfg.Dir, "err", err)
 		}
 	}
 }
 
-func tellRoom(log *slog.Logger, dir string, disk space, full bool) {
+func logRoom(log *slog.Logger, dir string, disk diskSpace, full bool) {
 	if full {
-		log.Error("the disk is full: nothing is written until there is room again", "data", dir, "free", disk.free, "reserve", reserve(disk.size))
+		log.Error("the disk is full: nothing is written until there is room again", "data", dir, "free", disk.free, "reserve", reservedSpace(disk.size))
 	} else {
 		log.Info("the disk has room again", "data", dir, "free", disk.free)
 	}
 }
 
-// isFull reports whether there is no room. What was full is so until there is some to speak of, or the log would say both many times.
-func isFull(disk space, was bool) bool {
-	return disk.room() == 0 || was && disk.room() < int64(reserve(disk.size))/2
+// isFull reports whether there is no room. A disk that was full counts as full
+// until it has half of the reserve as room; otherwise the log would report both
+// states many times.
+func isFull(disk diskSpace, was bool) bool {
+	return disk.freeRoom() == 0 || was && disk.freeRoom() < int64(reservedSpace(disk.size))/2
 }
 
-// broken says why the server writes nothing more, if that is so.
-func (s *Server) broken() string {
-	srv := s.current()
+// brokenReason returns why the server no longer writes, or an empty string.
+func (s *Server) brokenReason() string {
+	srv := s.currentServer()
 	if !srv.Running() {
 		return "it has ended"
 	}
@@ -94,14 +100,14 @@ func (s *Server) broken() string {
 	return ""
 }
 
-// restart ends the server and starts another on the same address.
-func (s *Server) restart(disk space) error {
-	opts, err := options(s.cfg)
+// restartServer stops the server and starts another one on the same address.
+func (s *Server) restartServer(disk diskSpace) error {
+	opts, err := serverOptions(s.cfg)
 	if err != nil {
 		return err
 	}
-	stop(s.current())
-	if err := s.launch(opts, disk); err != nil {
+	stopServer(s.currentServer())
+	if err := s.launchServer(opts, disk); err != nil {
 		return fmt.Errorf("restart: %w", err)
 	}
 	return nil

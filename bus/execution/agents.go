@@ -3,7 +3,7 @@ package execution
 import (
 	"cmp"
 	"context"
-	"crypto/sha1" //nolint:gosec // RFC 9562 section 5.5 has UUIDs of version 5 made with it; nothing is secured by it
+	"crypto/sha1" //nolint:gosec // for UUIDs of version 5 (RFC 9562 section 5.5), not for security
 	"errors"
 	"fmt"
 	"slices"
@@ -12,66 +12,69 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// AgentInfo is an agent as this bus sees it.
+// AgentInfo is an agent as this bus knows it.
 type AgentInfo struct {
 	bus.Agent
 	Alive bool
 }
 
-// AgentLost is the state of an agent that said nothing for too long.
+// AgentLost is the state of an agent whose heartbeats have stopped.
 const AgentLost = "lost"
 
-// State is what an agent said last, unless that is not so any more.
+// State returns the status that the agent reported last, unless the bus knows
+// better.
 func (a *AgentInfo) State() string {
 	switch {
 	case a.Status == subjects.AgentGone:
 		return subjects.AgentGone
 	case !a.Alive:
 		return AgentLost
-	case a.Blocked && a.Status == subjects.AgentReady: // it has not heard of it yet
+	case a.Blocked && a.Status == subjects.AgentReady: // the command has not arrived yet
 		return subjects.AgentBlocked
 	}
 	return a.Status
 }
 
-// Agents that are alive, or were within the last day, by name.
+// Agents returns the agents that are alive, or were within the last day, by
+// name.
 func (s *Service) Agents() []AgentInfo {
 	s.roster.mu.Lock()
 	defer s.roster.mu.Unlock()
 	all := make([]AgentInfo, 0, len(s.roster.agents))
 	for _, m := range s.roster.agents {
-		all = append(all, m.info())
+		all = append(all, m.agentInfo())
 	}
 	slices.SortFunc(all, func(a, b AgentInfo) int { return cmp.Compare(a.Heartbeat.Agent, b.Heartbeat.Agent) })
 	return all
 }
 
-func (m *member) info() AgentInfo {
+func (m *member) agentInfo() AgentInfo {
 	i := AgentInfo{Agent: m.Agent, Alive: m.alive}
 	i.LastSeen = subjects.TimeOf(m.seen)
 	return i
 }
 
-// Agent by name or instance id.
+// Agent finds an agent by name or instance id.
 func (s *Service) Agent(nameOrID string) (AgentInfo, bool) {
 	s.roster.mu.Lock()
 	defer s.roster.mu.Unlock()
 	for name, m := range s.roster.agents {
 		if name == nameOrID || m.InstanceID == nameOrID {
-			return m.info(), true
+			return m.agentInfo(), true
 		}
 	}
 	return AgentInfo{}, false
 }
 
-// Block keeps an agent from taking work, or lets it again. The agent is told now, and at each heartbeat that shows that
-// it was not. The error is a StateError no_such_agent.
+// Block stops an agent from taking new work, or lets it take work again. The
+// bus sends the command now, and again while heartbeats show that the agent has
+// not carried it out. The error is a StateError no_such_agent.
 func (s *Service) Block(ctx context.Context, agent string, blocked bool) error {
 	for {
 		e, err := s.b.Agents.Get(ctx, agent)
 		if errors.Is(err, bus.ErrNotFound) {
-			if info, ok := s.Agent(agent); ok { // its first heartbeat was heard, and is not written yet
-				s.roster.keep(ctx, info.Agent, 0)
+			if info, ok := s.Agent(agent); ok { // it sent its first heartbeat and is not registered yet
+				s.roster.registerAgent(ctx, info.Agent, 0)
 				if _, err := s.b.Agents.Get(ctx, agent); err == nil {
 					continue
 				}
@@ -107,16 +110,16 @@ func (s *Service) Block(ctx context.Context, agent string, blocked bool) error {
 		if !alive {
 			return nil
 		}
-		if err := s.command(ctx, agent, verb, subjects.Command{}); err != nil {
+		if err := s.sendCommand(ctx, agent, verb, subjects.Command{}); err != nil {
 			return err
 		}
-		s.roster.heard(agent, blocked)
+		s.roster.applyBlocked(agent, blocked)
 		return nil
 	}
 }
 
-// heard shows at once what the agent's next heartbeat will say.
-func (r *roster) heard(agent string, blocked bool) {
+// applyBlocked shows the status that the agent's next heartbeat will report.
+func (r *roster) applyBlocked(agent string, blocked bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch m := r.agents[agent]; {
@@ -128,10 +131,11 @@ func (r *roster) heard(agent string, blocked bool) {
 	}
 }
 
-// agentNamespace is ours: UUIDs of agents are made from it and their names.
+// agentNamespace is the namespace of agents' UUIDs.
 var agentNamespace = [16]byte{0x9d, 0x2c, 0x41, 0x7e, 0x53, 0x0a, 0x4f, 0x1b, 0x8e, 0x66, 0x2b, 0x90, 0xc7, 0x14, 0xd8, 0x35}
 
-// InstanceID is the UUID of an agent's name (RFC 9562 section 5.5), so it survives restarts.
+// InstanceID returns the UUID of an agent's name (RFC 9562 section 5.5). It
+// survives restarts of the agent.
 func InstanceID(name string) string {
 	h := sha1.New() //nolint:gosec // as above
 	h.Write(agentNamespace[:])

@@ -10,7 +10,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// Three servers keep three replicas of everything, and one of them is stopped in the middle.
+// Three servers keep three replicas of everything, and one of them is stopped
+// in the middle.
 func TestThreeReplicas(t *testing.T) {
 	t.Parallel()
 	servers := bustest.Cluster(t)
@@ -62,7 +63,8 @@ func TestThreeReplicas(t *testing.T) {
 	run()
 }
 
-// eventually takes the next request, as long as it may take until streams have leaders.
+// eventually takes the next request, as long as it may take until streams have
+// leaders.
 func (w *world) eventually() (d *delivery) {
 	w.Helper()
 	w.until("a request", func() bool { d = w.fetch(); return d != nil })

@@ -9,8 +9,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// DeleteHistory removes all ended executions of a job from the lists. The janitor does the rest, in the order that lets
-// nothing of them come back.
+// DeleteHistory removes all ended executions of a job from the lists. The
+// janitor purges the rest, in an order that lets nothing reappear.
 func (s *Service) DeleteHistory(ctx context.Context, app, job string) error {
 	for {
 		page, _ := s.x.Executions(app, job, 0, 1<<30)
@@ -30,10 +30,11 @@ func (s *Service) DeleteHistory(ctx context.Context, app, job string) error {
 	}
 }
 
-// DeleteExecution removes an ended execution from the lists, as DeleteHistory does all. The error is a StateError
-// job_execution_is_running if it has not ended.
+// DeleteExecution removes an ended execution from the lists, as DeleteHistory
+// does with all. The error is a StateError job_execution_is_running if the
+// execution has not ended.
 func (s *Service) DeleteExecution(ctx context.Context, app, job string, id int64) error {
-	_, err := s.change(ctx, app, job, id, func(e *bus.Execution) (bool, error) {
+	_, err := s.changeRecord(ctx, app, job, id, func(e *bus.Execution) (bool, error) {
 		if !e.BatchStatus.Ended() {
 			return false, bus.State(bus.CodeIsRunning, "execution %d has not ended", id)
 		}
@@ -41,13 +42,15 @@ func (s *Service) DeleteExecution(ctx context.Context, app, job string, id int64
 		return true, nil
 	})
 	if bus.HasCode(err, bus.CodeNoSuchExecution) {
-		return nil // somebody else did
+		return nil // somebody else deleted it
 	}
 	return err
 }
 
-// DeleteJob removes a definition at the revision of its last edit (0: whatever it is), with its schedule, and its history unless it is
-// to be kept. StateErrors: job_execution_is_running while an execution has not ended; job_renamed.
+// DeleteJob deletes a job at the revision of its last edit (0: at any
+// revision), with its schedule, and with its history unless keepHistory is set.
+// StateErrors: job_execution_is_running while an execution has not ended;
+// job_renamed.
 func (s *Service) DeleteJob(ctx context.Context, app, job string, revision uint64, keepHistory bool) error {
 	for {
 		err := s.deleteJob(ctx, app, job, revision, keepHistory)
@@ -96,7 +99,8 @@ func (s *Service) deleteJob(ctx context.Context, app, job string, revision uint6
 	return s.DeleteHistory(ctx, app, job)
 }
 
-// DeleteApp removes an application without jobs, its queue and its history. StateErrors: no_such_app, app_in_use.
+// DeleteApp deletes an application that has no jobs, with its queue and its
+// history. StateErrors: no_such_app, app_in_use.
 func (s *Service) DeleteApp(ctx context.Context, app string) error {
 	e, err := s.b.Apps.Get(ctx, app)
 	if errors.Is(err, bus.ErrNotFound) {

@@ -1,19 +1,25 @@
-// Package execution is the life of executions: submit, record what agents report, stop, abandon, restart, recover,
-// retain. Every process can die or be paused between any two steps, every acknowledgement can be lost, every message can
-// come twice; so each write names the sequence or revision of exactly what it was decided on, and whoever is refused
-// judges anew.
+// Package execution carries executions from submission to removal: it submits
+// them, records what agents report, stops, abandons, restarts, recovers and
+// purges. Every process can die or pause between any two steps, every
+// acknowledgement can be lost, and every message can arrive twice. Each write
+// therefore names the sequence or revision of exactly what it was decided on.
+// If the broker refuses a write, the bus reads again and decides again.
 //
 //	Submit --record (create-only)--> executions        agent --claim, steps, end--> RESULTS
 //	       --request (expected 0)--> work queue  --->                                  |
 //	                                                       projector: fold, compare-and-set
-//	Stop, Abandon, Restart --wish--> record                                            v
-//	Recoverer: what waits, is lost, or holds a lock    -- results of "bus" -->      record, read model
+//	Stop, Abandon, Restart --request--> record                                         v
+//	Recoverer: what waits, is lost, or holds a lock    -- results of "bus" -->    record, read model
 //	Janitor: what is old
 //
-// RESULTS decides: the first result of an attempt is its claim, an end is final, and a result that does not follow the one
-// before is refused by the broker. The record is the fold of RESULTS, plus what people wish. It lags behind, so
-// whoever decides reads the last result from the stream's leader first.
+// The stream RESULTS decides. The first result of an attempt is its claim. An
+// end is final. The broker refuses a result that does not follow the one
+// before. The record is the fold of RESULTS, plus what users asked for (stop,
+// restart, delete). The record lags behind RESULTS, so the bus reads the last
+// result from the stream's leader before it decides.
 //
-// Between a decision and its write there are never more than 30 s by the wall clock ([maxStep]): a bus that was paused for
-// longer gives up. The janitor relies on it, since after a purge there is nothing left that the broker could compare with.
+// At most 30 s of wall-clock time pass between a decision and its write
+// ([maxStep]): a bus that was paused for longer gives the step up. The janitor
+// relies on this, since after a purge the broker has nothing left that would
+// refuse an old write.
 package execution

@@ -8,18 +8,18 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// folded says what a result did to a record.
-type folded int
+// foldOutcome tells what became of a result that was folded into a record.
+type foldOutcome int
 
 const (
-	applied folded = iota
-	held           // the record has it already
-	gap            // one before it is missing
+	applied foldOutcome = iota
+	held                // the record already has it
+	gap                 // a result before it is missing
 )
 
-// fold applies a result to a record, which it changes. A result is applied only if the one that it was published to follow is
-// the record's last.
-func fold(e *bus.Execution, r *bus.StoredResult) folded {
+// foldResult applies a result to the record e. It does so only if the result
+// was published to follow the record's last result.
+func foldResult(e *bus.Execution, r *bus.StoredResult) foldOutcome {
 	switch {
 	case r.Sequence <= e.LastSequence:
 		return held
@@ -28,7 +28,7 @@ func fold(e *bus.Execution, r *bus.StoredResult) folded {
 	}
 	e.LastSequence = r.Sequence
 	e.UpdateTime = r.Time
-	if r.Attempt > e.Attempt { // what was wrong with the attempt before is in RESULTS
+	if r.Attempt > e.Attempt { // the faults of earlier attempts are in RESULTS
 		e.Attempt, e.Exception, e.ExitStatus = r.Attempt, "", ""
 	}
 	e.BatchStatus = r.BatchStatus
@@ -42,7 +42,7 @@ func fold(e *bus.Execution, r *bus.StoredResult) folded {
 		e.StartTime = r.Time
 	}
 	e.LogDropped = max(e.LogDropped, r.LogDropped)
-	e.StepExecutions = merge(e.StepExecutions, r.Steps)
+	e.StepExecutions = mergeSteps(e.StepExecutions, r.Steps)
 	if r.ExitStatus != "" {
 		e.ExitStatus = r.ExitStatus
 	}
@@ -50,7 +50,7 @@ func fold(e *bus.Execution, r *bus.StoredResult) folded {
 		e.Exception = r.Exception
 	}
 	if e.BatchStatus.Ended() {
-		end(e, r)
+		fillEnd(e, r)
 	}
 	if e.BatchStatus == subjects.Unknown {
 		closeSteps(e, r)
@@ -58,20 +58,21 @@ func fold(e *bus.Execution, r *bus.StoredResult) folded {
 	return applied
 }
 
-// end fills in what an ended execution always has.
-func end(e *bus.Execution, r *bus.StoredResult) {
+// fillEnd sets the fields that an ended execution always has.
+func fillEnd(e *bus.Execution, r *bus.StoredResult) {
 	if e.ExitStatus == "" || e.BatchStatus == subjects.Abandoned {
-		e.ExitStatus = exitOf(e.BatchStatus)
+		e.ExitStatus = defaultExitStatus(e.BatchStatus)
 	}
 	if e.EndTime == 0 {
 		e.EndTime = r.Time
 	}
 	e.RestartPosition = r.RestartPosition
-	e.Definition = nil // a restart takes the job's definition of then
+	e.Definition = nil // a restart takes the job's definition at that time
 	closeSteps(e, r)
 }
 
-// closeSteps ends the steps that were running when the attempt was ended by somebody else.
+// closeSteps ends the steps that ran when somebody else than the agent ended
+// the attempt.
 func closeSteps(e *bus.Execution, r *bus.StoredResult) {
 	for i := range e.StepExecutions {
 		s := &e.StepExecutions[i]
@@ -84,17 +85,17 @@ func closeSteps(e *bus.Execution, r *bus.StoredResult) {
 		}
 		s.EndTime = r.Time
 		if s.ExitStatus == "" {
-			s.ExitStatus = exitOf(s.BatchStatus)
+			s.ExitStatus = defaultExitStatus(s.BatchStatus)
 		}
 	}
 }
 
-// merge puts each changed step in the place of what was known of it.
-func merge(steps, changed []subjects.StepExecution) []subjects.StepExecution {
+// mergeSteps replaces each changed step, or appends it if it is new.
+func mergeSteps(steps, changed []subjects.StepExecution) []subjects.StepExecution {
 	if len(changed) == 0 {
 		return steps
 	}
-	steps = slices.Clone(steps) // the one before may be somebody's
+	steps = slices.Clone(steps) // a reader may hold the old slice
 	for _, c := range changed {
 		if i := slices.IndexFunc(steps, func(s subjects.StepExecution) bool { return s.ID == c.ID }); i >= 0 {
 			steps[i] = c
@@ -105,11 +106,13 @@ func merge(steps, changed []subjects.StepExecution) []subjects.StepExecution {
 	return steps
 }
 
-// exitOf is the exit status of who set none: the batch status, in upper case (JSR-352 section 8.7).
-func exitOf(s subjects.BatchStatus) string { return strings.ToUpper(string(s)) }
+// defaultExitStatus returns the exit status of an execution or step that has
+// set none: the batch status in upper case (JSR-352 section 8.7).
+func defaultExitStatus(s subjects.BatchStatus) string { return strings.ToUpper(string(s)) }
 
-// states is what a further attempt or a restart has to know of each step: its newest execution, and how often it started.
-func states(before []subjects.StepState, steps []subjects.StepExecution) []subjects.StepState {
+// stepStates returns what a further attempt or a restart needs to know of each
+// step: its newest execution, and how often it started.
+func stepStates(before []subjects.StepState, steps []subjects.StepExecution) []subjects.StepState {
 	all := slices.Clone(before)
 	for _, s := range steps {
 		i := slices.IndexFunc(all, func(t subjects.StepState) bool { return t.Step == s.Step })
@@ -117,7 +120,7 @@ func states(before []subjects.StepState, steps []subjects.StepExecution) []subje
 			all = append(all, subjects.StepState{Step: s.Step})
 			i = len(all) - 1
 		}
-		if !s.BatchStatus.Ended() { // its agent was lost
+		if !s.BatchStatus.Ended() { // the agent was lost
 			s.BatchStatus = subjects.Failed
 		}
 		all[i] = subjects.StepState{

@@ -13,46 +13,52 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// janitor removes what is old or was deleted. Results go first, down to the terminal one, which is the fence. With the
-// record go, in this order: the request, if it is still queued after all; a minute later the terminal result, the fire key
-// closed, the record, which is the list of what to do. From then on an expectation of 0 would pass again, and time is the
-// guard ([maxStep], subjects.MaxHold).
+// janitor removes executions that are old or were deleted. First it purges
+// results except the terminal one, which is the fence. It then removes the
+// record in this order: the request, if it is still queued; a minute later the
+// terminal result; it closes the fire's key; last the record, since the records
+// are the janitor's list of work. After that, a claim with the expected
+// sequence 0 would succeed; only time prevents it ([maxStep],
+// subjects.MaxHold).
 type janitor struct {
-	s       *Service
-	purged  map[int64]time.Time // when the request was
-	thinned time.Time
-	swept   time.Time     // when queues were looked at for requests of what has ended
-	sweep   time.Duration // how long that took
+	s         *Service
+	purged    map[int64]time.Time // when the request was purged
+	thinned   time.Time
+	sweptAt   time.Time     // when the queues were last checked for requests of ended executions
+	sweepTime time.Duration // how long that check took
 }
 
 func (s *Service) newJanitor() *janitor { return &janitor{s: s, purged: map[int64]time.Time{}} }
 
 const (
-	// settle is the time between the purge of a request and that of the last result: twice what anybody may hold it.
-	settle = 2 * maxStep
-	// maxRemoved is how many executions are removed in a round.
+	// settleTime is the time between the purge of a request and that of the
+	// last result: twice as long as an agent or a bus may hold a request.
+	settleTime = 2 * maxStep
+	// maxRemoved is the number of executions that one round removes at most.
 	maxRemoved = 5000
-	// markerLife is how long the marker of a removed record tells other buses.
-	markerLife = 10 * time.Minute
+	// markerTTL is the lifetime of the marker of a removed record, which
+	// informs other buses.
+	markerTTL = 10 * time.Minute
 )
 
-func (j *janitor) round(ctx context.Context) error {
-	return errors.Join(j.thin(ctx), j.unqueueEnded(ctx), j.remove(ctx))
+func (j *janitor) runRound(ctx context.Context) error {
+	return errors.Join(j.thinResults(ctx), j.purgeEndedRequests(ctx), j.removeOld(ctx))
 }
 
-// thin purges the results of executions that ended long ago, but for the last.
-func (j *janitor) thin(ctx context.Context) error {
+// thinResults purges all results but the last of executions that ended long
+// ago.
+func (j *janitor) thinResults(ctx context.Context) error {
 	keep := j.s.b.Retention().Results
 	now := time.Now()
 	if now.Sub(j.thinned) < min(keep/4, 10*time.Minute) {
 		return nil
 	}
-	many, err := j.many(ctx)
+	many, err := j.withManyResults(ctx)
 	if err != nil {
 		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(atOnce / 4)
+	g.SetLimit(maxParallel / 4)
 	for id := range many {
 		sum, ok := j.s.x.Find(id)
 		if !ok || !sum.BatchStatus.Ended() || now.Sub(sum.EndTime.Std()) < keep {
@@ -67,8 +73,8 @@ func (j *janitor) thin(ctx context.Context) error {
 	return nil
 }
 
-// many returns the executions with more than one result.
-func (j *janitor) many(ctx context.Context) (map[int64]bool, error) {
+// withManyResults returns the executions with more than one result.
+func (j *janitor) withManyResults(ctx context.Context) (map[int64]bool, error) {
 	s, err := j.s.b.JS.Stream(ctx, subjects.ResultsStream)
 	if err != nil {
 		return nil, fmt.Errorf("look at the results: %w", err)
@@ -91,8 +97,9 @@ func (j *janitor) many(ctx context.Context) (map[int64]bool, error) {
 	return many, nil
 }
 
-// remove takes records away whose time is over, and those that somebody deleted.
-func (j *janitor) remove(ctx context.Context) error {
+// removeOld removes records that are past their retention, and records that
+// somebody deleted.
+func (j *janitor) removeOld(ctx context.Context) error {
 	type old struct {
 		app, job string
 		id       int64
@@ -109,7 +116,7 @@ func (j *janitor) remove(ctx context.Context) error {
 	now := time.Now()
 	gone := make([]bool, min(len(all), maxRemoved))
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(atOnce / 4)
+	g.SetLimit(maxParallel / 4)
 	for i, o := range all[:len(gone)] {
 		since, ok := j.purged[o.id]
 		switch {
@@ -125,7 +132,7 @@ func (j *janitor) remove(ctx context.Context) error {
 				}
 				return j.s.b.PurgeRequest(ctx, &e.Value.Execution)
 			})
-		case now.Sub(since) >= settle:
+		case now.Sub(since) >= settleTime:
 			g.Go(func() error {
 				err := j.removeOne(ctx, o.app, o.job, o.id)
 				gone[i] = err == nil
@@ -140,7 +147,7 @@ func (j *janitor) remove(ctx context.Context) error {
 		}
 	}
 	if err != nil {
-		j.purged = map[int64]time.Time{} // a request may not be purged: begin again
+		j.purged = map[int64]time.Time{} // a request may not have been purged: start again
 	}
 	return err
 }
@@ -162,14 +169,15 @@ func (j *janitor) removeOne(ctx context.Context, app, job string, id int64) erro
 			return err
 		}
 	}
-	if err := j.s.b.Executions.Purge(ctx, e.Key, e.Revision, markerLife); err != nil {
+	if err := j.s.b.Executions.Purge(ctx, e.Key, e.Revision, markerTTL); err != nil {
 		return err
 	}
 	j.s.x.Remove(app, job, id)
 	return nil
 }
 
-// closeFire says that the fire's execution is gone, so that no walk makes it again.
+// closeFire marks the fire's execution as gone, so that no scheduler creates it
+// again.
 func (j *janitor) closeFire(ctx context.Context, key string, id int64) error {
 	for {
 		f, err := j.s.b.Fires.Get(ctx, key)

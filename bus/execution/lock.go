@@ -10,8 +10,9 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// lockedOut is a StateError if a running execution holds the lock of the job.
-func (s *Service) lockedOut(ctx context.Context, app, job string) error {
+// checkLock returns a StateError if a running execution holds the lock of the
+// job.
+func (s *Service) checkLock(ctx context.Context, app, job string) error {
 	l, err := s.b.Locks.Get(ctx, bus.JobKey(app, job))
 	switch {
 	case errors.Is(err, bus.ErrNotFound):
@@ -19,16 +20,17 @@ func (s *Service) lockedOut(ctx context.Context, app, job string) error {
 	case err != nil:
 		return err
 	}
-	return s.exclusive(app, job, l.Value)
+	return s.exclusiveError(app, job, l.Value)
 }
 
-func (s *Service) exclusive(app, job string, holder int64) error {
+func (s *Service) exclusiveError(app, job string, holder int64) error {
 	return bus.State(bus.CodeExclusive, "the job %s is exclusive, and its execution %d has not ended", bus.JobKey(app, s.x.JobName(app, job)), holder)
 }
 
-// lock takes the lock of an exclusive job for rec. Taken by another: rec ends as abandoned, if nobody claimed it, and
-// the error is a StateError.
-func (s *Service) lock(ctx context.Context, rec *bus.Execution) error {
+// acquireLock acquires the lock of an exclusive job for rec. If another
+// execution holds it, rec ends as abandoned, unless an agent has claimed it,
+// and the error is a StateError.
+func (s *Service) acquireLock(ctx context.Context, rec *bus.Execution) error {
 	key := bus.JobKey(rec.App, rec.Job)
 	for {
 		_, err := s.b.Locks.Create(ctx, key, rec.ID)
@@ -40,7 +42,7 @@ func (s *Service) lock(ctx context.Context, rec *bus.Execution) error {
 		}
 		l, err := s.b.Locks.Get(ctx, key)
 		switch {
-		case errors.Is(err, bus.ErrNotFound): // freed just now
+		case errors.Is(err, bus.ErrNotFound): // just freed
 			continue
 		case err != nil:
 			return fmt.Errorf("%w: %w", bus.ErrUnknown, err)
@@ -51,27 +53,28 @@ func (s *Service) lock(ctx context.Context, rec *bus.Execution) error {
 			ID: rec.ID, App: rec.App, Job: rec.Job, BatchStatus: subjects.Abandoned, Time: subjects.Now(),
 			Exception: fmt.Sprintf("the job is exclusive, and its execution %d had not ended", l.Value),
 		}, 0)
-		if errors.Is(err, bus.ErrChanged) { // somebody claimed it: whoever asked for it held the lock then
+		if errors.Is(err, bus.ErrChanged) { // an agent claimed it: it was requested by a bus that had acquired the lock
 			return nil
 		}
 		if err != nil {
 			return fmt.Errorf("%w: %w", bus.ErrUnknown, err)
 		}
-		return s.exclusive(rec.App, rec.Job, l.Value)
+		return s.exclusiveError(rec.App, rec.Job, l.Value)
 	}
 }
 
-// unlock lets the next execution of an exclusive job start, now that RESULTS shows the end of this one.
-func (p *projector) unlock(app, job string, id int64) {
+// releaseLock frees the lock of an exclusive job after RESULTS shows the end of
+// the execution, so that the next one can start.
+func (p *projector) releaseLock(app, job string, id int64) {
 	ctx, cancel := context.WithTimeout(context.Background(), bus.AckTimeout)
 	defer cancel()
-	if err := freeLock(ctx, p.b, app, job, id); err != nil {
+	if err := deleteLock(ctx, p.b, app, job, id); err != nil {
 		p.b.Log.Warn("lock not freed; the recoverer will", "app", app, "job", job, "execution", id, "err", err)
 	}
 }
 
-// freeLock deletes the lock if id holds it, at the revision that says so.
-func freeLock(ctx context.Context, b *bus.Bus, app, job string, id int64) error {
+// deleteLock deletes the lock if id holds it, at the revision that it read.
+func deleteLock(ctx context.Context, b *bus.Bus, app, job string, id int64) error {
 	l, err := b.Locks.Get(ctx, bus.JobKey(app, job))
 	switch {
 	case errors.Is(err, bus.ErrNotFound):
@@ -85,7 +88,7 @@ func freeLock(ctx context.Context, b *bus.Bus, app, job string, id int64) error 
 	return nil
 }
 
-// freeLocks frees the locks whose holders have ended, as RESULTS shows.
+// freeLocks frees the locks whose holders have ended according to RESULTS.
 func (r *recoverer) freeLocks(ctx context.Context) error {
 	locks, err := r.s.b.Locks.List(ctx, ">")
 	if err != nil {
@@ -101,7 +104,7 @@ func (r *recoverer) freeLocks(ctx context.Context) error {
 		}
 		last, err := r.s.b.LastResult(ctx, app, job, l.Value)
 		gone := false
-		if errors.Is(err, bus.ErrNotFound) { // not claimed yet, unless it was purged
+		if errors.Is(err, bus.ErrNotFound) { // it is not claimed yet, or was purged
 			_, err = r.s.Get(ctx, app, job, l.Value)
 			if gone = bus.HasCode(err, bus.CodeNoSuchExecution); gone {
 				err = nil
@@ -111,7 +114,7 @@ func (r *recoverer) freeLocks(ctx context.Context) error {
 			return err
 		}
 		if gone || last != nil && last.BatchStatus.Ended() {
-			if err := freeLock(ctx, r.s.b, app, job, l.Value); err != nil {
+			if err := deleteLock(ctx, r.s.b, app, job, l.Value); err != nil {
 				return err
 			}
 		}

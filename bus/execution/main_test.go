@@ -41,7 +41,8 @@ type node struct {
 	stop func() // ends it, as a shutdown does
 }
 
-// newWorld starts a broker and a bus with the application default and the job J.
+// newWorld starts a broker and a bus with the application default and the job
+// J.
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	return newWorldOn(t, bustest.Server(t), 1)
@@ -150,7 +151,8 @@ func (w *world) fetch() *delivery {
 	return d
 }
 
-// handling is an agent's handling of a delivery: each result expects the one before.
+// handling is an agent's handling of a delivery: each result expects the one
+// before.
 type handling struct {
 	w     *world
 	agent string
@@ -164,7 +166,8 @@ func (w *world) handle(d *delivery, agent string) *handling {
 	return &handling{w: w, agent: agent, id: agent + strconv.FormatInt(time.Now().UnixNano(), 36), d: d, last: d.ExpectedSequence}
 }
 
-// say publishes a result as the contract says; an error is the broker's refusal.
+// say publishes a result as the contract says; an error is the broker's
+// refusal.
 func (h *handling) say(status subjects.BatchStatus, change func(*subjects.Result)) error {
 	e := h.d.Execution
 	h.n++

@@ -17,22 +17,28 @@ import (
 )
 
 const (
-	// startDelay is how long a start waits for its end, so that a short execution costs one write of its record.
+	// startDelay is the delay of the write of a start, in case the end follows,
+	// so that a short execution costs one write of its record.
 	startDelay = 100 * time.Millisecond
-	// maxWrites is how many records are written at a time; one of each execution.
+	// maxWrites is the maximum number of records that are written at a time;
+	// one write per execution.
 	maxWrites = 256
-	// ackWait is after how long results that a bus took in hand, and did not record, go to another.
+	// ackWait is the time after which the broker delivers results to another
+	// bus if this bus received but did not record them.
 	ackWait = 10 * time.Second
-	// maxTracks is how many records of executions that have not ended are kept to be spared a read.
+	// maxTracks is the number of records of live executions that are cached to
+	// avoid a read.
 	maxTracks = 20_000
-	// maxPending is how many results are in hand without being acknowledged.
+	// maxPending is the maximum number of received results without an
+	// acknowledgement.
 	maxPending = 20_000
 )
 
 // projectorConsumer is the durable consumer that all buses share.
 const projectorConsumer = "projector"
 
-// projector folds results into records. Two buses get results in any order; the chain of expectations tells.
+// projector folds results into records. Two buses receive results in any order;
+// the expected sequences tell which result follows which.
 type projector struct {
 	b *bus.Bus
 	x *index.Index
@@ -40,28 +46,28 @@ type projector struct {
 	mu      sync.Mutex
 	tracks  map[int64]*track
 	writes  int
-	ready   []*track // to be written as soon as there is room
+	ready   []*track // to write when a write in flight has ended
 	closing bool
 	idle    *sync.Cond // signalled when a write has ended
 }
 
-// track is an execution that this bus has results or a submission of in hand.
+// track is an execution for which this bus holds results or a submission.
 type track struct {
 	app, job string
 	id       int64
-	rec      *bus.Execution // as it was written last, never changed; nil: read it first
+	rec      *bus.Execution // the last written version, immutable; nil: not read yet
 	rev      uint64
 	busy     bool // being created, read or written
 	creating bool
 	queued   bool // in ready
 	timer    *time.Timer
-	pending  []result
+	pending  []pendingResult
 }
 
-// result is a message in hand.
-type result struct {
+// pendingResult is a result that is not folded yet.
+type pendingResult struct {
 	*bus.StoredResult
-	ack func() error // nil for what was read from RESULTS
+	ack func() error // nil if it was read from RESULTS, not delivered
 }
 
 func newProjector(b *bus.Bus, x *index.Index) *projector {
@@ -70,8 +76,9 @@ func newProjector(b *bus.Bus, x *index.Index) *projector {
 	return p
 }
 
-// run consumes RESULTS until ctx ends, then finishes what is being written.
-func (p *projector) run(ctx context.Context) error {
+// consumeResults consumes RESULTS until ctx ends, then finishes the writes in
+// flight.
+func (p *projector) consumeResults(ctx context.Context) error {
 	cons, err := p.b.JS.CreateOrUpdateConsumer(ctx, subjects.ResultsStream, jetstream.ConsumerConfig{
 		Durable: projectorConsumer, AckPolicy: jetstream.AckExplicitPolicy,
 		AckWait: ackWait, MaxAckPending: maxPending,
@@ -82,7 +89,7 @@ func (p *projector) run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("consume results: %w", err)
 	}
-	cc, err := cons.Consume(p.take, jetstream.PullMaxMessages(2000), jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) {
+	cc, err := cons.Consume(p.receiveResult, jetstream.PullMaxMessages(2000), jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) {
 		p.b.Log.Debug("consuming results", "err", err)
 	}))
 	if err != nil {
@@ -91,17 +98,18 @@ func (p *projector) run(ctx context.Context) error {
 	<-ctx.Done()
 	cc.Stop()
 	<-cc.Closed()
-	p.finish()
+	p.finishWrites()
 	return nil
 }
 
-// finish writes what waits for its end, and waits for what is being written. What cannot be written comes again to another bus.
-func (p *projector) finish() {
+// finishWrites writes the delayed starts and waits for the writes in flight.
+// The broker delivers results that cannot be written to another bus.
+func (p *projector) finishWrites() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.closing = true
 	for _, t := range p.tracks {
-		p.schedule(t)
+		p.scheduleWrite(t)
 	}
 	late := false
 	deadline := time.AfterFunc(bus.AckTimeout, func() {
@@ -116,30 +124,31 @@ func (p *projector) finish() {
 	}
 }
 
-// take gets one message of RESULTS.
-func (p *projector) take(m jetstream.Msg) {
+// receiveResult handles one message of RESULTS.
+func (p *projector) receiveResult(m jetstream.Msg) {
 	meta, err := m.Metadata()
 	if err != nil {
 		p.b.Log.Error("a result without metadata", "subject", m.Subject(), "err", err)
 		return
 	}
 	r, err := bus.DecodeResult(m.Subject(), meta.Sequence.Stream, m.Headers(), m.Data())
-	if err != nil { // nobody will ever be able to read it
+	if err != nil { // no bus can ever decode it
 		p.b.Log.Error("a result that cannot be read is passed over", "err", err)
-		_ = m.Term() // it comes again otherwise
+		_ = m.Term() // otherwise the broker delivers it again
 		return
 	}
-	p.add(result{r, m.Ack})
+	p.addResult(pendingResult{r, m.Ack})
 }
 
-// add puts a result in hand, to be folded at once or, if it is only a start or a step, after a moment.
-func (p *projector) add(r result) {
+// addResult adds a result to its track. It folds an end without delay, a start
+// or a step after startDelay.
+func (p *projector) addResult(r pendingResult) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	t := p.track(r.App, r.Job, r.ID)
+	t := p.trackOf(r.App, r.Job, r.ID)
 	t.pending = append(t.pending, r)
 	if r.BatchStatus.Ended() || r.ack == nil {
-		p.schedule(t)
+		p.scheduleWrite(t)
 		return
 	}
 	if t.timer == nil && !p.closing {
@@ -147,12 +156,12 @@ func (p *projector) add(r result) {
 			p.mu.Lock()
 			defer p.mu.Unlock()
 			t.timer = nil
-			p.schedule(t)
+			p.scheduleWrite(t)
 		})
 	}
 }
 
-func (p *projector) track(app, job string, id int64) *track {
+func (p *projector) trackOf(app, job string, id int64) *track {
 	t := p.tracks[id]
 	if t == nil {
 		t = &track{app: app, job: job, id: id}
@@ -161,8 +170,9 @@ func (p *projector) track(app, job string, id int64) *track {
 	return t
 }
 
-// schedule sees to it that t is written as soon as it can be. p.mu is held.
-func (p *projector) schedule(t *track) {
+// scheduleWrite writes t, or queues it if too many writes are in flight. p.mu
+// is held.
+func (p *projector) scheduleWrite(t *track) {
 	if t.busy || t.queued || len(t.pending) == 0 {
 		return
 	}
@@ -171,107 +181,110 @@ func (p *projector) schedule(t *track) {
 		p.ready = append(p.ready, t)
 		return
 	}
-	p.write(t)
+	p.writeRecord(t)
 }
 
-// write folds what is in hand and writes the record. p.mu is held.
-func (p *projector) write(t *track) {
+// writeRecord folds the pending results and writes the record. p.mu is held.
+func (p *projector) writeRecord(t *track) {
 	t.busy = true
 	p.writes++
 	if t.rec == nil {
-		go p.load(t)
+		go p.loadRecord(t)
 		return
 	}
-	slices.SortFunc(t.pending, func(a, b result) int { return cmp.Compare(a.Sequence, b.Sequence) })
+	slices.SortFunc(t.pending, func(a, b pendingResult) int { return cmp.Compare(a.Sequence, b.Sequence) })
 	e := *t.rec
 	changed := false
 	for _, r := range t.pending {
-		switch fold(&e, r.StoredResult) {
+		switch foldResult(&e, r.StoredResult) {
 		case applied:
 			changed = true
 		case gap:
-			go p.refold(t, &e)
+			go p.refoldMissing(t, &e)
 			return
 		case held:
 		}
 	}
 	if !changed {
-		p.settle(t, nil)
+		p.finishEmptyWrite(t, nil)
 		return
 	}
 	taken := t.pending
 	t.pending = nil
-	// The acknowledgement may come before this returns.
+	// The callback may run before Write returns.
 	p.b.Executions.Write(e.Key(), e, t.rev, func(rev uint64, err error) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		p.written(t, taken, &e, rev, err)
+		p.writeDone(t, taken, &e, rev, err)
 	})
 }
 
-// settle ends a write that wrote nothing: what is in hand is done with, or stays there if err is not nil. p.mu is held.
-func (p *projector) settle(t *track, err error) {
+// finishEmptyWrite ends a write that wrote nothing. The pending results are
+// done with, or stay pending if err is not nil. p.mu is held.
+func (p *projector) finishEmptyWrite(t *track, err error) {
 	taken := t.pending
 	t.pending = nil
-	p.written(t, taken, nil, 0, err)
+	p.writeDone(t, taken, nil, 0, err)
 }
 
-// written ends a write of e, or of nothing if e is nil. p.mu is held.
-func (p *projector) written(t *track, taken []result, e *bus.Execution, rev uint64, err error) {
+// writeDone ends a write of e, or of nothing if e is nil. p.mu is held.
+func (p *projector) writeDone(t *track, taken []pendingResult, e *bus.Execution, rev uint64, err error) {
 	t.busy = false
 	p.writes--
 	p.idle.Broadcast()
 	if err != nil {
 		t.pending = append(taken, t.pending...)
-		t.rec = nil // somebody was faster, or nobody knows: read it
+		t.rec = nil // another bus wrote it, or the outcome is unknown: read it again
 		if !errors.Is(err, bus.ErrChanged) {
 			p.b.Log.Warn("record not written, trying again", "execution", t.id, "err", err)
 			time.AfterFunc(time.Second, func() {
 				p.mu.Lock()
 				defer p.mu.Unlock()
-				p.schedule(t)
+				p.scheduleWrite(t)
 			})
 			return
 		}
-		p.schedule(t)
-		p.next()
+		p.scheduleWrite(t)
+		p.writeReady()
 		return
 	}
 	if e != nil {
 		t.rec, t.rev = e, rev
 		p.x.PutExecution(e, rev)
 		if e.BatchStatus.Ended() && e.Exclusive {
-			go p.unlock(e.App, e.Job, e.ID)
+			go p.releaseLock(e.App, e.Job, e.ID)
 		}
 	}
 	for _, r := range taken {
 		if r.ack != nil {
-			_ = r.ack() // it comes again, and is held then
+			_ = r.ack() // if this fails, it is delivered again, and skipped as held
 		}
 	}
 	if len(t.pending) > 0 {
-		p.schedule(t)
+		p.scheduleWrite(t)
 	} else {
-		p.let(t)
+		p.releaseTrack(t)
 	}
-	p.next()
+	p.writeReady()
 }
 
-// let forgets a track that has nothing in hand, if it has ended or there are many. p.mu is held.
-func (p *projector) let(t *track) {
+// releaseTrack drops an idle track once its execution has ended, or earlier if
+// the cache is full. p.mu is held.
+func (p *projector) releaseTrack(t *track) {
 	if !t.busy && len(t.pending) == 0 && (t.rec == nil || t.rec.BatchStatus.Ended() || len(p.tracks) > maxTracks) {
 		delete(p.tracks, t.id)
 	}
 }
 
-// next writes what waited for room. p.mu is held.
-func (p *projector) next() {
+// writeReady writes queued tracks while fewer than maxWrites writes are in
+// flight. p.mu is held.
+func (p *projector) writeReady() {
 	for len(p.ready) > 0 && p.writes < maxWrites {
 		t := p.ready[0]
 		p.ready = p.ready[1:]
 		t.queued = false
 		if !t.busy && len(t.pending) > 0 {
-			p.write(t)
+			p.writeRecord(t)
 		}
 	}
 }

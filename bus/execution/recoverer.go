@@ -13,46 +13,48 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// recoverer goes on with what somebody left half done. It goes by the last result, since the record lags.
+// recoverer continues what a process left half done. It decides by the last
+// result, since the record lags behind:
 //
 //	no result    request it (an exclusive job: lock, then request)
 //	unknown      request the next attempt
-//	claimed      if nobody names it: one write that fences and decides, failed or unknown
-//	a wish       stopped, or the command again
+//	claimed      if no heartbeat names it: fence it as failed or unknown
+//	a stop       stopped, or the command again
 //	ended        free the lock; fold it, if the record does not show it
 type recoverer struct {
 	s       *Service
-	queues  map[string]queue // by application
-	locksAt time.Time        // when the locks were looked at
+	checks  map[string]queueCheck // by application
+	locksAt time.Time             // when the locks were last checked
 }
 
-// queue is what was seen in an application's queue.
-type queue struct {
+// queueCheck is when an application's queue was last read, and how long that
+// took.
+type queueCheck struct {
 	asked time.Time
 	took  time.Duration
 }
 
-func (s *Service) newRecoverer() *recoverer { return &recoverer{s: s, queues: map[string]queue{}} }
+func (s *Service) newRecoverer() *recoverer { return &recoverer{s: s, checks: map[string]queueCheck{}} }
 
-// atOnce bounds how many executions are looked at side by side.
-const atOnce = 32
+// maxParallel bounds how many executions are recovered in parallel.
+const maxParallel = 32
 
-func (r *recoverer) round(ctx context.Context) error {
+func (r *recoverer) runRound(ctx context.Context) error {
 	now := time.Now()
 	waiting := map[string][]index.Live{}
 	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(atOnce)
+	g.SetLimit(maxParallel)
 	for _, l := range r.s.x.Live() {
 		age := now.Sub(l.UpdateTime.Std())
 		switch {
 		case l.BatchStatus.Waiting() && (age > r.s.cfg.Waiting || l.Wish != ""):
 			waiting[l.App] = append(waiting[l.App], l)
-		case l.BatchStatus.Running() && r.s.roster.lost(l.ID, l.Attempt):
-			g.Go(func() error { return r.look(gctx, l, nil) })
+		case l.BatchStatus.Running() && r.s.roster.isLost(l.ID, l.Attempt):
+			g.Go(func() error { return r.recoverExecution(gctx, l, nil) })
 		}
 	}
 	for app, ones := range waiting {
-		queued, err := r.queued(ctx, app, ones, now)
+		queued, err := r.queuedRequests(ctx, app, ones, now)
 		if err != nil {
 			return errors.Join(err, g.Wait())
 		}
@@ -60,11 +62,11 @@ func (r *recoverer) round(ctx context.Context) error {
 			if queued == nil && l.Wish == "" {
 				continue
 			}
-			g.Go(func() error { return r.look(gctx, l, queued) })
+			g.Go(func() error { return r.recoverExecution(gctx, l, queued) })
 		}
 	}
 	for _, u := range r.s.x.Unsubmitted() {
-		g.Go(func() error { return r.succeed(gctx, u) })
+		g.Go(func() error { return r.recoverRestart(gctx, u) })
 	}
 	err := g.Wait()
 	if now.Sub(r.locksAt) > r.s.cfg.Waiting {
@@ -74,19 +76,21 @@ func (r *recoverer) round(ctx context.Context) error {
 	return err
 }
 
-// queued asks which executions have a request in the queue, not more often than it is worth. nil: not now.
-func (r *recoverer) queued(ctx context.Context, app string, ones []index.Live, now time.Time) (map[int64]bool, error) {
-	q := r.queues[app]
+// queuedRequests returns which executions have a request in the queue. It
+// returns nil if the queue was read too recently.
+func (r *recoverer) queuedRequests(ctx context.Context, app string, ones []index.Live, now time.Time) (map[int64]bool, error) {
+	q := r.checks[app]
 	if now.Sub(q.asked) < max(r.s.cfg.Waiting/2, 20*q.took) {
 		return nil, nil
 	}
 	queued, err := r.s.b.QueuedRequests(ctx, app)
-	r.queues[app] = queue{now, time.Since(now)}
+	r.checks[app] = queueCheck{now, time.Since(now)}
 	return queued, err
 }
 
-// look judges one execution. queued is nil if the queue was not looked at.
-func (r *recoverer) look(ctx context.Context, l index.Live, queued map[int64]bool) error {
+// recoverExecution recovers one execution. queued is nil if the queue was not
+// read.
+func (r *recoverer) recoverExecution(ctx context.Context, l index.Live, queued map[int64]bool) error {
 	start := time.Now()
 	e, err := r.s.Get(ctx, l.App, l.Job, l.ID)
 	if bus.HasCode(err, bus.CodeNoSuchExecution) { // deleted meanwhile
@@ -95,62 +99,63 @@ func (r *recoverer) look(ctx context.Context, l index.Live, queued map[int64]boo
 	if err != nil {
 		return err
 	}
-	last, err := r.s.last(ctx, e, subjects.Undispatched)
+	last, err := r.s.readLastResult(ctx, e, subjects.Undispatched)
 	if err != nil {
 		return err
 	}
-	if err := fresh(start); err != nil {
+	if err := checkStepTime(start); err != nil {
 		return err
 	}
 	log := r.s.b.Log.With("app", l.App, "job", l.Job, "execution", l.ID, "attempt", last.Attempt)
 	switch {
-	case last.Sequence > e.LastSequence: // a bus took results in hand and died, or is slow: what is decided here needs them
-		r.s.p.add(result{last, nil})
+	case last.Sequence > e.LastSequence: // another bus received these results and died, or is slow: fold them first
+		r.s.p.addResult(pendingResult{last, nil})
 		return nil
-	case last.BatchStatus.Running() && !r.s.roster.lost(l.ID, last.Attempt):
+	case last.BatchStatus.Running() && !r.s.roster.isLost(l.ID, last.Attempt):
 		return nil
 	case last.BatchStatus.Ended():
 		return nil
 	case last.BatchStatus.Waiting() && e.Wish == bus.WishStop:
-		return r.s.pursue(ctx, e)
+		return r.s.carryOutStop(ctx, e)
 	case last.BatchStatus.Waiting():
 		if queued == nil || queued[l.ID] {
 			return nil
 		}
 		log.Info("asking for an agent again")
-		return r.ask(ctx, e, last, start)
+		return r.requestNext(ctx, e, last, start)
 	}
-	return r.fence(ctx, e, last, start)
+	return r.fenceAttempt(ctx, e, last, start)
 }
 
-// ask requests the attempt that follows last.
-func (r *recoverer) ask(ctx context.Context, e *bus.Execution, last *bus.StoredResult, start time.Time) error {
+// requestNext requests the attempt that follows last.
+func (r *recoverer) requestNext(ctx context.Context, e *bus.Execution, last *bus.StoredResult, start time.Time) error {
 	if e.Rebuilt || len(e.Definition) == 0 {
-		return nil // it has no definition to send; whoever submits it still may
+		return nil // there is no definition to send; the submitter may still send it
 	}
 	if err := r.s.b.EnsurePool(ctx, e.App, e.Pool); err != nil {
 		return err
 	}
 	if e.Exclusive && last.Sequence == 0 {
-		if err := r.s.lock(ctx, e); err != nil {
+		if err := r.s.acquireLock(ctx, e); err != nil {
 			if bus.HasCode(err, bus.CodeExclusive) { // it ends as abandoned
 				return nil
 			}
 			return err
 		}
 	}
-	if err := fresh(start); err != nil {
+	if err := checkStepTime(start); err != nil {
 		return err
 	}
-	err := <-r.s.request(e, last.Attempt+1, last.Sequence)
-	if errors.Is(err, bus.ErrChanged) { // a stale one is queued and will be dropped: the next round asks again
+	err := <-r.s.requestAttempt(e, last.Attempt+1, last.Sequence)
+	if errors.Is(err, bus.ErrChanged) { // a stale request is queued and will be dropped: the next round tries again
 		return nil
 	}
 	return err
 }
 
-// fence ends a lost attempt. One write is the fence and the decision, since a bus can die between two.
-func (r *recoverer) fence(ctx context.Context, e *bus.Execution, last *bus.StoredResult, start time.Time) error {
+// fenceAttempt ends a lost attempt. One write is both the fence and the
+// decision, since a bus can die between two writes.
+func (r *recoverer) fenceAttempt(ctx context.Context, e *bus.Execution, last *bus.StoredResult, start time.Time) error {
 	status, why := subjects.Failed, fmt.Sprintf("agent %s was lost: no heartbeat named attempt %d any more", last.Agent, last.Attempt)
 	requeue := e.OnAgentLost == subjects.LostRequeue && !e.Rebuilt && len(e.Definition) > 0 &&
 		(e.MaxAttempts == 0 || last.Attempt < e.MaxAttempts)
@@ -160,8 +165,8 @@ func (r *recoverer) fence(ctx context.Context, e *bus.Execution, last *bus.Store
 	case requeue:
 		status = subjects.Unknown
 	}
-	seq, err := r.s.b.PublishResult(ctx, r.s.decided(e, last, status, why), last.Sequence)
-	if errors.Is(err, bus.ErrChanged) { // it lives, or somebody else decided
+	seq, err := r.s.b.PublishResult(ctx, r.s.busResult(e, last, status, why), last.Sequence)
+	if errors.Is(err, bus.ErrChanged) { // the agent is alive, or another bus decided
 		return nil
 	}
 	if err != nil {
@@ -173,11 +178,11 @@ func (r *recoverer) fence(ctx context.Context, e *bus.Execution, last *bus.Store
 		return nil
 	}
 	last.Sequence = seq
-	return r.ask(ctx, e, last, start)
+	return r.requestNext(ctx, e, last, start)
 }
 
-// succeed submits the restart that a bus noted and did not get to submit.
-func (r *recoverer) succeed(ctx context.Context, u index.Restarted) error {
+// recoverRestart submits a restart that a bus recorded but did not submit.
+func (r *recoverer) recoverRestart(ctx context.Context, u index.Restarted) error {
 	start := time.Now()
 	old, err := r.s.Get(ctx, u.App, u.Job, u.ID)
 	if bus.HasCode(err, bus.CodeNoSuchExecution) {
@@ -186,10 +191,10 @@ func (r *recoverer) succeed(ctx context.Context, u index.Restarted) error {
 	if err != nil {
 		return err
 	}
-	if time.Since(old.UpdateTime.Std()) < r.s.cfg.Waiting/5 { // the bus that noted it is probably at it
+	if time.Since(old.UpdateTime.Std()) < r.s.cfg.Waiting/5 { // the bus that recorded it is probably submitting it
 		return nil
 	}
-	_, _, err = r.s.succeed(ctx, old, start, true)
+	_, _, err = r.s.submitRestart(ctx, old, start, true)
 	if bus.HasCode(err, bus.CodeNoSuchJob) || bus.HasCode(err, bus.CodeExclusive) {
 		r.s.b.Log.Warn("restart given up", "app", u.App, "job", u.Job, "execution", u.By, "err", err)
 		return nil

@@ -8,26 +8,27 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// load reads the record of t from the leader; without one it is made from the claim.
-func (p *projector) load(t *track) {
-	ctx, cancel := context.WithTimeout(context.Background(), bus.AckTimeout) // the owner of the write is finish
+// loadRecord reads the record of t from the leader. If there is none, it
+// rebuilds the record from the claim.
+func (p *projector) loadRecord(t *track) {
+	ctx, cancel := context.WithTimeout(context.Background(), bus.AckTimeout) // finishWrites waits for this write
 	defer cancel()
 	e, err := p.b.Executions.Get(ctx, bus.ExecutionKey(t.app, t.job, t.id))
 	if errors.Is(err, bus.ErrNotFound) {
 		var rec *bus.Execution
-		if rec, err = p.rebuild(ctx, t); rec != nil {
+		if rec, err = p.rebuildRecord(ctx, t); rec != nil {
 			e = bus.Entry[bus.Execution]{Value: *rec}
-		} else if err == nil { // the record is gone and so are the results: nothing to do
+		} else if err == nil { // the record and the results are gone: nothing to do
 			p.mu.Lock()
 			defer p.mu.Unlock()
-			p.settle(t, nil)
+			p.finishEmptyWrite(t, nil)
 			return
 		}
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err != nil {
-		p.settle(t, err)
+		p.finishEmptyWrite(t, err)
 		return
 	}
 	if e.Revision > 0 {
@@ -35,12 +36,13 @@ func (p *projector) load(t *track) {
 	}
 	t.rec, t.rev = &e.Value, e.Revision
 	p.writes--
-	p.write(t)
+	p.writeRecord(t)
 }
 
-// rebuild makes the record that a bus did not get to write, from the claim in RESULTS. It returns nil if there are no
-// results any more: the execution was purged while this bus had one in hand.
-func (p *projector) rebuild(ctx context.Context, t *track) (*bus.Execution, error) {
+// rebuildRecord makes a record that a bus did not write, from the claim in
+// RESULTS. It returns nil if there are no results any more: the execution was
+// purged while this bus had a result of it.
+func (p *projector) rebuildRecord(ctx context.Context, t *track) (*bus.Execution, error) {
 	first, err := p.b.ResultAt(ctx, t.app, t.job, t.id, 1)
 	if errors.Is(err, bus.ErrNotFound) {
 		return nil, nil
@@ -48,14 +50,14 @@ func (p *projector) rebuild(ctx context.Context, t *track) (*bus.Execution, erro
 	if err != nil {
 		return nil, err
 	}
-	if first.Expected != 0 { // purged down to its end, and the record went in between
+	if first.Expected != 0 { // all but its end was purged, then the record was removed
 		return nil, nil
 	}
 	rec := &bus.Execution{Rebuilt: true}
 	if first.Execution != nil {
 		rec.Execution = *first.Execution
 	}
-	// What permissions do not confine is not taken from the payload.
+	// The subject is confined by permissions; the payload is not.
 	rec.App, rec.Job, rec.ID = t.app, t.job, t.id
 	rec.BatchStatus = subjects.Undispatched
 	if rec.InstanceID == 0 {
@@ -67,18 +69,19 @@ func (p *projector) rebuild(ctx context.Context, t *track) (*bus.Execution, erro
 	return rec, nil
 }
 
-// refold reads from RESULTS what is missing between the record and what is in hand. e is the fold so far.
-func (p *projector) refold(t *track, e *bus.Execution) {
+// refoldMissing reads the results between the record and the pending ones from
+// RESULTS. e is the record with everything folded so far.
+func (p *projector) refoldMissing(t *track, e *bus.Execution) {
 	ctx, cancel := context.WithTimeout(context.Background(), 4*bus.AckTimeout)
 	defer cancel()
-	var missing []result
+	var missing []pendingResult
 	last, err := p.b.LastResult(ctx, t.app, t.job, t.id)
 	for seq := e.LastSequence + 1; err == nil; {
 		var r *bus.StoredResult
 		if r, err = p.b.ResultAt(ctx, t.app, t.job, t.id, seq); err != nil {
 			break
 		}
-		missing = append(missing, result{r, nil})
+		missing = append(missing, pendingResult{r, nil})
 		if r.Sequence >= last.Sequence {
 			break
 		}
@@ -88,17 +91,17 @@ func (p *projector) refold(t *track, e *bus.Execution) {
 	defer p.mu.Unlock()
 	switch {
 	case errors.Is(err, bus.ErrNotFound):
-		// Purged meanwhile: what is in hand is of the past.
+		// It was purged meanwhile, so the pending results are obsolete.
 		t.rec = nil
-		p.settle(t, nil)
+		p.finishEmptyWrite(t, nil)
 	case err != nil:
-		p.settle(t, err)
+		p.finishEmptyWrite(t, err)
 	default:
-		if len(missing) > 0 && missing[0].Expected != e.LastSequence { // the record is of another past: its results were purged
+		if len(missing) > 0 && missing[0].Expected != e.LastSequence { // the results that the record was folded from were purged
 			missing[0].Expected = e.LastSequence
 		}
 		t.pending = append(missing, t.pending...)
 		p.writes--
-		p.write(t)
+		p.writeRecord(t)
 	}
 }

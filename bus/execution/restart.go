@@ -8,11 +8,15 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// Restart goes on where a stopped or failed execution ended, as a new execution of the same instance, with the job's definition of
-// now. Its parameters are these, which replace those of its predecessor as a whole (JSR-352 section 10.8.1 forbids to merge them), an
-// empty map means none; if parameters is nil, they are its predecessor's. Two restarts at once give one;
-// created is false for whoever comes second. Errors: FieldError (parameters), StateErrors job_execution_already_complete, job_execution_is_running,
-// job_execution_not_most_recent, job_restart, and those of Submit.
+// Restart continues a stopped or failed execution as a new execution of the
+// same instance, with the job's present definition. The given parameters
+// replace those of the predecessor as a whole (JSR-352 section 10.8.1 forbids
+// to merge them); an empty map means none. If parameters is nil, the restart
+// has its predecessor's. If two callers restart at the same time, there is one
+// restart, and created is false for the second. Errors: FieldError
+// (parameters), StateErrors job_execution_already_complete,
+// job_execution_is_running, job_execution_not_most_recent, job_restart, and
+// those of Submit.
 func (s *Service) Restart(ctx context.Context, app, job string, id int64, parameters map[string]string) (e *bus.Execution, created bool, err error) {
 	start := time.Now()
 	old, err := s.Get(ctx, app, job, id)
@@ -20,14 +24,14 @@ func (s *Service) Restart(ctx context.Context, app, job string, id int64, parame
 		return nil, false, err
 	}
 	if parameters == nil {
-		err = checkParameters(old.Parameters) // from before they were refused
+		err = checkParameters(old.Parameters) // the predecessor may be from before such parameters were refused
 	} else {
 		err = checkParameters(parameters)
 	}
 	if err != nil {
 		return nil, false, err
 	}
-	_, parsed, err := s.definition(ctx, old.App, old.Job)
+	_, parsed, err := s.jobDefinition(ctx, old.App, old.Job)
 	if err != nil {
 		return nil, false, err
 	}
@@ -39,11 +43,11 @@ func (s *Service) Restart(ctx context.Context, app, job string, id int64, parame
 	if !parsed.Restartable.Or(true) {
 		return nil, false, bus.State(bus.CodeRestartRefused, "the job %s is not restartable", bus.JobKey(old.App, parsed.ID))
 	}
-	if old.RestartedBy != 0 { // before we asked
+	if old.RestartedBy != 0 { // before this call
 		return nil, false, bus.State(bus.CodeNotMostRecent, "execution %d was restarted as %d", id, old.RestartedBy)
 	}
 	if parsed.Exclusive {
-		if err := s.lockedOut(ctx, old.App, old.Job); err != nil {
+		if err := s.checkLock(ctx, old.App, old.Job); err != nil {
 			return nil, false, err
 		}
 	}
@@ -55,10 +59,10 @@ func (s *Service) Restart(ctx context.Context, app, job string, id int64, parame
 		return nil, false, err
 	}
 	won := false
-	old, err = s.change(ctx, old.App, old.Job, id, func(o *bus.Execution) (bool, error) {
+	old, err = s.changeRecord(ctx, old.App, old.Job, id, func(o *bus.Execution) (bool, error) {
 		won = false
 		switch {
-		case o.RestartedBy != 0: // just now, by somebody else
+		case o.RestartedBy != 0: // just now, by another caller
 			return false, nil
 		case o.BatchStatus == subjects.Completed:
 			return false, bus.State(bus.CodeAlreadyComplete, "execution %d has completed", id)
@@ -77,18 +81,18 @@ func (s *Service) Restart(ctx context.Context, app, job string, id int64, parame
 	if err != nil {
 		return nil, false, err
 	}
-	return s.succeed(ctx, old, start, won)
+	return s.submitRestart(ctx, old, start, won)
 }
 
-// succeed submits the execution that old was restarted as.
-func (s *Service) succeed(ctx context.Context, old *bus.Execution, start time.Time, created bool) (*bus.Execution, bool, error) {
-	def, parsed, err := s.definition(ctx, old.App, old.Job)
+// submitRestart submits the execution that old was restarted as.
+func (s *Service) submitRestart(ctx context.Context, old *bus.Execution, start time.Time, created bool) (*bus.Execution, bool, error) {
+	def, parsed, err := s.jobDefinition(ctx, old.App, old.Job)
 	if err != nil {
 		return nil, false, err
 	}
 	rec := newRecord(old.RestartedBy, def, parsed, time.Now())
 	rec.BatchStatus, rec.InstanceID, rec.RestartOf = subjects.Unrestarted, old.InstanceID, old.ID
-	rec.ScheduledFor, rec.ScheduledDate = old.ScheduledFor, old.ScheduledDate // a job of a day restarts for that day
-	rec.Parameters, rec.Before, rec.StartPosition = old.RestartParams, states(old.Before, old.StepExecutions), old.RestartPosition
-	return s.begin(ctx, rec, start, created)
+	rec.ScheduledFor, rec.ScheduledDate = old.ScheduledFor, old.ScheduledDate // a job for a date restarts for that date
+	rec.Parameters, rec.Before, rec.StartPosition = old.RestartParams, stepStates(old.Before, old.StepExecutions), old.RestartPosition
+	return s.beginExecution(ctx, rec, start, created)
 }

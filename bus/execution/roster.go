@@ -15,7 +15,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// roster follows the heartbeats of agents: who lives, and which executions they name.
+// roster follows the heartbeats of agents: which agents are alive, and which
+// executions they name.
 type roster struct {
 	s     *Service
 	beats chan subjects.Heartbeat
@@ -23,24 +24,24 @@ type roster struct {
 	mu       sync.Mutex
 	agents   map[string]*member
 	named    map[int64]naming
-	since    time.Time     // this bus has listened without a break since then
+	since    time.Time     // this bus has been connected without a break since then
 	interval time.Duration // the longest of any living agent
 }
 
 type member struct {
 	bus.Agent
-	rev   uint64 // of what is kept in the bucket; 0: nothing yet
+	rev   uint64 // revision in the bucket; 0: not registered yet
 	seen  time.Time
 	alive bool
 }
 
-// naming is the newest heartbeat that named an execution.
+// naming is the time of the newest heartbeat that named an execution.
 type naming struct {
 	attempt int
 	at      time.Time
 }
 
-// forgetAfter is how long a silent agent stays in the list.
+// forgetAfter is the time for which a silent agent stays in the list.
 const forgetAfter = 24 * time.Hour
 
 func newRoster(s *Service) *roster {
@@ -50,8 +51,8 @@ func newRoster(s *Service) *roster {
 	}
 }
 
-// run listens until ctx ends.
-func (r *roster) run(ctx context.Context) error {
+// followHeartbeats handles heartbeats until ctx ends.
+func (r *roster) followHeartbeats(ctx context.Context) error {
 	kept, err := r.s.b.Agents.List(ctx, ">")
 	if ctx.Err() != nil {
 		return nil
@@ -65,34 +66,35 @@ func (r *roster) run(ctx context.Context) error {
 		r.agents[e.Value.Heartbeat.Agent] = &member{Agent: e.Value, rev: e.Revision, seen: e.Value.LastSeen.Std()}
 	}
 	r.mu.Unlock()
-	sub, err := r.s.b.NC.Subscribe(subjects.AllHeartbeats, r.take)
+	sub, err := r.s.b.NC.Subscribe(subjects.AllHeartbeats, r.receiveHeartbeat)
 	if err != nil {
 		return fmt.Errorf("listen to heartbeats: %w", err)
 	}
-	defer sub.Unsubscribe() //nolint:errcheck // the connection is gone then
+	defer sub.Unsubscribe() //nolint:errcheck // it fails only if the connection is gone
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
 		select {
 		case h := <-r.beats:
-			r.follow(ctx, h)
+			r.updateAgent(ctx, h)
 		case <-tick.C:
-			r.sweep()
+			r.sweepAgents()
 		case <-ctx.Done():
 			return nil
 		}
 	}
 }
 
-// take notes a heartbeat at once; what it asks for is done by run.
-func (r *roster) take(m *nats.Msg) {
+// receiveHeartbeat records which executions a heartbeat names, and passes it on
+// to followHeartbeats.
+func (r *roster) receiveHeartbeat(m *nats.Msg) {
 	var h subjects.Heartbeat
 	if err := json.Unmarshal(m.Data, &h); err != nil || subjects.HeartbeatSubject(h.Agent) != m.Subject {
 		r.s.b.Log.Warn("a heartbeat that cannot be read is passed over", "subject", m.Subject, "err", err)
 		return
 	}
 	if m.Reply != "" {
-		_ = m.Respond([]byte("{}")) // the agent asks again
+		_ = m.Respond([]byte("{}")) // without an answer the agent sends it again
 	}
 	now := time.Now()
 	r.mu.Lock()
@@ -105,12 +107,13 @@ func (r *roster) take(m *nats.Msg) {
 	r.mu.Unlock()
 	select {
 	case r.beats <- h:
-	default: // the next one comes soon
+	default: // the next heartbeat follows soon
 	}
 }
 
-// follow keeps what is new about an agent, and repeats what is wished of it.
-func (r *roster) follow(ctx context.Context, h subjects.Heartbeat) {
+// updateAgent stores what is new about an agent, and repeats commands that it
+// has not carried out.
+func (r *roster) updateAgent(ctx context.Context, h subjects.Heartbeat) {
 	r.mu.Lock()
 	m := r.agents[h.Agent]
 	if m == nil {
@@ -145,13 +148,14 @@ func (r *roster) follow(ctx context.Context, h subjects.Heartbeat) {
 	}
 	if news {
 		agent.LastSeen = subjects.Now()
-		r.keep(ctx, agent, rev)
+		r.registerAgent(ctx, agent, rev)
 	}
-	r.wishes(ctx, h, agent.Blocked)
+	r.repeatCommands(ctx, h, agent.Blocked)
 }
 
-// keep writes an agent's registration. A bus that was faster has written the same.
-func (r *roster) keep(ctx context.Context, a bus.Agent, rev uint64) {
+// registerAgent writes an agent's registration. If another bus was faster, it
+// has written the same.
+func (r *roster) registerAgent(ctx context.Context, a bus.Agent, rev uint64) {
 	e, err := r.s.b.Agents.Get(ctx, a.Heartbeat.Agent)
 	switch {
 	case err == nil:
@@ -173,39 +177,40 @@ func (r *roster) keep(ctx context.Context, a bus.Agent, rev uint64) {
 	}
 }
 
-// wishes tells the agent again what it has not done yet.
-func (r *roster) wishes(ctx context.Context, h subjects.Heartbeat, blocked bool) {
+// repeatCommands sends the commands again that the agent has not carried out.
+func (r *roster) repeatCommands(ctx context.Context, h subjects.Heartbeat, blocked bool) {
 	switch {
 	case blocked && h.Status == subjects.AgentReady:
-		_ = r.s.command(ctx, h.Agent, subjects.DrainCommand, subjects.Command{})
+		_ = r.s.sendCommand(ctx, h.Agent, subjects.DrainCommand, subjects.Command{})
 	case !blocked && h.Status == subjects.AgentBlocked:
-		_ = r.s.command(ctx, h.Agent, subjects.ResumeCommand, subjects.Command{})
+		_ = r.s.sendCommand(ctx, h.Agent, subjects.ResumeCommand, subjects.Command{})
 	}
 	for _, a := range h.Executions {
 		sum, ok := r.s.x.Find(a.ID)
 		c := subjects.Command{ID: a.ID, Attempt: a.Attempt}
 		switch {
 		case !ok:
-		case sum.Attempt > a.Attempt, sum.Attempt == a.Attempt && fenced(&sum):
-			_ = r.s.command(ctx, h.Agent, subjects.DropCommand, c)
+		case sum.Attempt > a.Attempt, sum.Attempt == a.Attempt && isFenced(&sum):
+			_ = r.s.sendCommand(ctx, h.Agent, subjects.DropCommand, c)
 		case sum.Wish == bus.WishStop && sum.BatchStatus.Running():
-			_ = r.s.command(ctx, h.Agent, subjects.StopCommand, c)
+			_ = r.s.sendCommand(ctx, h.Agent, subjects.StopCommand, c)
 		}
 	}
 }
 
-// fenced says whether an attempt that an agent still names is over. A moment is left for a heartbeat that was on its way.
-func fenced(s *index.Summary) bool {
+// isFenced reports whether an attempt that an agent still names has ended. It
+// ignores ends of the last moment, since a heartbeat may have been on its way.
+func isFenced(s *index.Summary) bool {
 	return s.BatchStatus == subjects.Unknown || s.BatchStatus.Ended() && time.Since(s.EndTime.Std()) > 2*time.Second
 }
 
-// sweep notices who fell silent, and forgets what is old.
-func (r *roster) sweep() {
+// sweepAgents marks silent agents as lost, and forgets old entries.
+func (r *roster) sweepAgents() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := time.Now()
 	if !r.s.b.NC.IsConnected() {
-		r.since = now // what was said meanwhile was not heard
+		r.since = now // heartbeats were missed meanwhile
 	}
 	longest := r.s.cfg.Heartbeat
 	for name, m := range r.agents {
@@ -230,9 +235,11 @@ func (r *roster) sweep() {
 	}
 }
 
-// lost says whether nobody has named an attempt for three intervals, as far as this bus can tell. Of an attempt that was never named
-// the intervals begin when it is asked for first: its claim may be younger than the agent's last heartbeat.
-func (r *roster) lost(id int64, attempt int) bool {
+// isLost reports whether no heartbeat has named an attempt for three intervals,
+// as far as this bus can tell. For an attempt that was never named, the
+// intervals begin with the first call: its claim may be younger than the
+// agent's last heartbeat.
+func (r *roster) isLost(id int64, attempt int) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	limit := subjects.LostAfter * r.interval

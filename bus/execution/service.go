@@ -17,16 +17,16 @@ import (
 // maxStep bounds the time between a decision and its write.
 const maxStep = 30 * time.Second
 
-// Config of a [Service].
+// Config configures a [Service].
 type Config struct {
-	Waiting   time.Duration          // after which an execution that nobody claimed is looked at; default 10 s
-	Every     time.Duration          // between two rounds of the recoverer; default 1 s
-	Heartbeat time.Duration          // assumed of agents that did not say their interval; default 2 s
-	Janitor   time.Duration          // between two rounds of the janitor; default 1 min
-	Runnable  func(j *jsl.Job) error // nil, or why no agent can run the job
+	Waiting   time.Duration          // time after which an unclaimed execution is recovered; default 10 s
+	Every     time.Duration          // interval of the recoverer; default 1 s
+	Heartbeat time.Duration          // assumed interval of agents that tell none; default 2 s
+	Janitor   time.Duration          // interval of the janitor; default 1 min
+	Runnable  func(j *jsl.Job) error // returns why no agent can run the job, or nil
 }
 
-// Service sees executions through their lives.
+// Service submits, records, stops, restarts and removes executions.
 type Service struct {
 	b      *bus.Bus
 	x      *index.Index
@@ -35,7 +35,7 @@ type Service struct {
 	roster *roster
 }
 
-// New returns a Service. It works when Run does.
+// New returns a Service. It needs [Service.Run] to be running.
 func New(b *bus.Bus, x *index.Index, cfg Config) *Service {
 	cfg.Waiting = cmp.Or(cfg.Waiting, 10*time.Second)
 	cfg.Every = cmp.Or(cfg.Every, time.Second)
@@ -47,7 +47,8 @@ func New(b *bus.Bus, x *index.Index, cfg Config) *Service {
 	return s
 }
 
-// Run records results, follows agents, recovers and purges until ctx ends. The index must run as long.
+// Run records results, follows agents, recovers and purges until ctx ends. The
+// index must run as long.
 func (s *Service) Run(ctx context.Context) error {
 	if err := s.x.WaitReady(ctx); err != nil {
 		if ctx.Err() != nil {
@@ -56,21 +57,22 @@ func (s *Service) Run(ctx context.Context) error {
 		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return s.p.run(ctx) })
-	g.Go(func() error { return s.roster.run(ctx) })
-	g.Go(func() error { return s.b.Chore(ctx, "recoverer", s.cfg.Every, s.newRecoverer().round) })
-	g.Go(func() error { return s.b.Chore(ctx, "janitor", s.cfg.Janitor, s.newJanitor().round) })
+	g.Go(func() error { return s.p.consumeResults(ctx) })
+	g.Go(func() error { return s.roster.followHeartbeats(ctx) })
+	g.Go(func() error { return s.b.Chore(ctx, "recoverer", s.cfg.Every, s.newRecoverer().runRound) })
+	g.Go(func() error { return s.b.Chore(ctx, "janitor", s.cfg.Janitor, s.newJanitor().runRound) })
 	return g.Wait()
 }
 
-// Get reads the record of an execution; the error is a StateError no_such_job_execution if there is none. An
-// empty job is whichever has it.
+// Get reads the record of an execution. The error is a StateError
+// no_such_job_execution if there is none. If job is empty, any job of the
+// application may have it.
 func (s *Service) Get(ctx context.Context, app, job string, id int64) (*bus.Execution, error) {
-	e, err := s.get(ctx, app, job, id)
+	e, err := s.getEntry(ctx, app, job, id)
 	return &e.Value, err
 }
 
-func (s *Service) get(ctx context.Context, app, job string, id int64) (bus.Entry[bus.Execution], error) {
+func (s *Service) getEntry(ctx context.Context, app, job string, id int64) (bus.Entry[bus.Execution], error) {
 	of := "the application " + app
 	if job != "" {
 		of = s.x.JobName(app, job)
@@ -83,7 +85,7 @@ func (s *Service) get(ctx context.Context, app, job string, id int64) (bus.Entry
 			job = sum.Job
 		case ok:
 			return bus.Entry[bus.Execution]{}, none
-		default: // another bus may have made it a moment ago
+		default: // another bus may have just created it
 			found, err := s.b.Executions.List(ctx, fmt.Sprintf("%s.*.%d", app, id))
 			if err != nil {
 				return bus.Entry[bus.Execution]{}, err
@@ -96,7 +98,7 @@ func (s *Service) get(ctx context.Context, app, job string, id int64) (bus.Entry
 		}
 	}
 	e, err := s.b.Executions.Get(ctx, bus.ExecutionKey(app, job, id))
-	if err == nil { // whoever saw it here must find it in lists, too
+	if err == nil { // a client that sees it here must find it in lists too
 		s.x.PutExecution(&e.Value, e.Revision)
 	}
 	if errors.Is(err, bus.ErrNotFound) || err == nil && e.Value.DeleteTime != 0 {
@@ -105,7 +107,8 @@ func (s *Service) get(ctx context.Context, app, job string, id int64) (bus.Entry
 	return e, err
 }
 
-// Wait waits until the execution has ended and returns its record then. The error is ctx's when that ends first.
+// Wait blocks until the execution has ended, and returns its record. If ctx
+// ends first, the error is that of ctx.
 func (s *Service) Wait(ctx context.Context, app, job string, id int64) (*bus.Execution, error) {
 	_, whole, err := s.x.WaitRecord(ctx, id)
 	if err != nil {
@@ -117,21 +120,23 @@ func (s *Service) Wait(ctx context.Context, app, job string, id int64) (*bus.Exe
 	return s.Get(ctx, app, job, id)
 }
 
-// fresh is an error if what began at start has taken too long to be carried on. Wall clock: the monotonic one
-// stops while a machine sleeps.
-func fresh(start time.Time) error {
+// checkStepTime returns an error if a step that began at start has taken longer
+// than [maxStep]. It uses the wall clock: the monotonic clock stops while a
+// machine sleeps.
+func checkStepTime(start time.Time) error {
 	if d := time.Now().Round(0).Sub(start.Round(0)); d > maxStep || d < -maxStep {
 		return fmt.Errorf("given up after %v: %w", d.Round(time.Second), bus.ErrUnknown)
 	}
 	return nil
 }
 
-// change reads the record, lets do decide, and writes what it made of it, until nobody was faster. do
+// changeRecord reads the record, lets do change it, and writes it by
+// compare-and-set; if the record has changed meanwhile, it starts again. do
 // returns false to leave the record as it is.
-func (s *Service) change(ctx context.Context, app, job string, id int64, do func(*bus.Execution) (bool, error)) (*bus.Execution, error) {
+func (s *Service) changeRecord(ctx context.Context, app, job string, id int64, do func(*bus.Execution) (bool, error)) (*bus.Execution, error) {
 	for {
 		start := time.Now()
-		e, err := s.get(ctx, app, job, id)
+		e, err := s.getEntry(ctx, app, job, id)
 		if err != nil {
 			return nil, err
 		}
@@ -140,7 +145,7 @@ func (s *Service) change(ctx context.Context, app, job string, id int64, do func
 		if err != nil || !write {
 			return &r, err
 		}
-		if err := fresh(start); err != nil {
+		if err := checkStepTime(start); err != nil {
 			return nil, err
 		}
 		rev, err := s.b.Executions.Update(ctx, r.Key(), r, e.Revision)

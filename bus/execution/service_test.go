@@ -38,7 +38,8 @@ func TestLongChore(t *testing.T) {
 	})
 }
 
-// Whoever makes fires gives one up for a StateError, so there must be none while the record may still be stored.
+// Whoever makes fires gives one up for a StateError, so there must be none
+// while the record may still be stored.
 func TestExisting(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -50,7 +51,7 @@ func TestExisting(t *testing.T) {
 	} {
 		play(t, c.name, func(w *world) {
 			rec := &bus.Execution{Execution: subjects.Execution{ID: 99, App: "default", Job: "J"}}
-			there, err := w.bus.existing(w.Context(), rec, c.cause)
+			there, err := w.bus.existingRecord(w.Context(), rec, c.cause)
 			if there != nil || errors.Is(err, bus.ErrUnknown) != c.unknown || bus.HasCode(err, bus.CodeNoSuchExecution) == c.unknown {
 				w.Errorf("%v, %v; want it unknown: %v", there, err, c.unknown)
 			}

@@ -11,27 +11,31 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// shown is how long Stop and Abandon wait for the read model to show what RESULTS decided.
-const shown = 2 * time.Second
+// showTimeout is how long Stop and Abandon wait for the read model to show what
+// RESULTS decided.
+const showTimeout = 2 * time.Second
 
-// Stop keeps the wish in the record, and from then on it holds: who waits is stopped, an agent is told
-// until its heartbeats no longer name the execution. The error is a StateError job_execution_not_running if it has ended.
+// Stop writes a stop request to the record, which holds from then on. A waiting
+// execution is stopped. For a running one, the bus sends the command to the
+// agent until its heartbeats no longer name the execution. The error is a
+// StateError job_execution_not_running if the execution has ended.
 func (s *Service) Stop(ctx context.Context, app, job string, id int64) (*bus.Execution, error) {
-	e, err := s.change(ctx, app, job, id, func(e *bus.Execution) (bool, error) {
+	e, err := s.changeRecord(ctx, app, job, id, func(e *bus.Execution) (bool, error) {
 		if e.BatchStatus.Ended() {
 			return false, bus.State(bus.CodeNotRunning, "execution %d has ended: it is %s", id, e.BatchStatus)
 		}
-		return wishStop(e), nil
+		return requestStop(e), nil
 	})
 	if err != nil {
 		return nil, err
 	}
 	s.tryToStop(ctx, e)
-	return s.whatIs(ctx, e), nil
+	return s.recordAfterStop(ctx, e), nil
 }
 
-// wishStop keeps the wish in a record. It returns false if it is there.
-func wishStop(e *bus.Execution) bool {
+// requestStop sets the stop request in a record. It returns false if the record
+// already has it.
+func requestStop(e *bus.Execution) bool {
 	if e.Wish == bus.WishStop {
 		return false
 	}
@@ -42,18 +46,19 @@ func wishStop(e *bus.Execution) bool {
 	return true
 }
 
-// tryToStop does at once what the wish asks for. If it fails the recoverer goes on with it.
+// tryToStop carries out a stop request now. If that fails, the recoverer does
+// it later.
 func (s *Service) tryToStop(ctx context.Context, e *bus.Execution) {
-	if err := s.pursue(ctx, e); err != nil {
+	if err := s.carryOutStop(ctx, e); err != nil {
 		s.b.Log.Warn("stop not carried out yet", "app", e.App, "job", e.Job, "execution", e.ID, "err", err)
 	}
 }
 
-// pursue does what the wish to stop asks for, by what RESULTS says.
-func (s *Service) pursue(ctx context.Context, e *bus.Execution) error {
+// carryOutStop carries out a stop request according to the last result.
+func (s *Service) carryOutStop(ctx context.Context, e *bus.Execution) error {
 	for {
 		start := time.Now()
-		last, err := s.last(ctx, e, subjects.Undispatched)
+		last, err := s.readLastResult(ctx, e, subjects.Undispatched)
 		if err != nil {
 			return err
 		}
@@ -61,14 +66,14 @@ func (s *Service) pursue(ctx context.Context, e *bus.Execution) error {
 		case last.BatchStatus.Ended():
 			return nil
 		case last.BatchStatus.Running():
-			return s.command(ctx, last.Agent, subjects.StopCommand, subjects.Command{ID: e.ID, Attempt: last.Attempt})
+			return s.sendCommand(ctx, last.Agent, subjects.StopCommand, subjects.Command{ID: e.ID, Attempt: last.Attempt})
 		}
-		if err := fresh(start); err != nil {
+		if err := checkStepTime(start); err != nil {
 			return err
 		}
-		_, err = s.b.PublishResult(ctx, s.decided(e, last, subjects.Stopped, ""), last.Sequence)
+		_, err = s.b.PublishResult(ctx, s.busResult(e, last, subjects.Stopped, ""), last.Sequence)
 		if err == nil {
-			s.unqueue(ctx, e)
+			s.purgeRequest(ctx, e)
 		}
 		if !errors.Is(err, bus.ErrChanged) {
 			return err
@@ -76,8 +81,9 @@ func (s *Service) pursue(ctx context.Context, e *bus.Execution) error {
 	}
 }
 
-// last is the newest result of an execution; without one, otherwise is its status.
-func (s *Service) last(ctx context.Context, e *bus.Execution, otherwise subjects.BatchStatus) (*bus.StoredResult, error) {
+// readLastResult reads the newest result of an execution. If there is none, it
+// returns a result with the status otherwise.
+func (s *Service) readLastResult(ctx context.Context, e *bus.Execution, otherwise subjects.BatchStatus) (*bus.StoredResult, error) {
 	r, err := s.b.LastResult(ctx, e.App, e.Job, e.ID)
 	if errors.Is(err, bus.ErrNotFound) {
 		return &bus.StoredResult{Result: subjects.Result{BatchStatus: otherwise}}, nil
@@ -85,15 +91,16 @@ func (s *Service) last(ctx context.Context, e *bus.Execution, otherwise subjects
 	return r, err
 }
 
-// decided is a result of the bus itself that follows last.
-func (s *Service) decided(e *bus.Execution, last *bus.StoredResult, status subjects.BatchStatus, why string) *subjects.Result {
+// busResult returns a result of the bus itself that follows last.
+func (s *Service) busResult(e *bus.Execution, last *bus.StoredResult, status subjects.BatchStatus, why string) *subjects.Result {
 	return &subjects.Result{
 		ID: e.ID, App: e.App, Job: e.Job, Attempt: last.Attempt, BatchStatus: status, Exception: why, Time: subjects.Now(),
 	}
 }
 
-// command asks an agent to do something. That nobody answers is no error: the wish is kept, and told at each heartbeat again.
-func (s *Service) command(ctx context.Context, agent, verb string, c subjects.Command) error {
+// sendCommand sends a command to an agent. A missing answer is no error: each
+// heartbeat of the agent makes the bus send the command again.
+func (s *Service) sendCommand(ctx context.Context, agent, verb string, c subjects.Command) error {
 	data, err := json.Marshal(c)
 	if err != nil {
 		return fmt.Errorf("encode command: %w", err)
@@ -106,12 +113,13 @@ func (s *Service) command(ctx context.Context, agent, verb string, c subjects.Co
 	return nil
 }
 
-// whatIs reads the record after what was decided is folded in, or says what is known.
-func (s *Service) whatIs(ctx context.Context, e *bus.Execution) *bus.Execution {
+// recordAfterStop reads the record after the decision is folded in, or returns
+// e.
+func (s *Service) recordAfterStop(ctx context.Context, e *bus.Execution) *bus.Execution {
 	if e.BatchStatus.Waiting() {
-		wait, cancel := context.WithTimeout(ctx, shown)
+		wait, cancel := context.WithTimeout(ctx, showTimeout)
 		defer cancel()
-		_, _ = s.x.WaitEnd(wait, e.ID) // not shown in time: the answer says what the record says
+		_, _ = s.x.WaitEnd(wait, e.ID) // after the timeout, return the record as it is
 	}
 	if now, err := s.Get(ctx, e.App, e.Job, e.ID); err == nil {
 		e = now
@@ -119,8 +127,9 @@ func (s *Service) whatIs(ctx context.Context, e *bus.Execution) *bus.Execution {
 	return e
 }
 
-// Abandon gives an execution up that waits, or has stopped or failed, so that it cannot be restarted. StateErrors:
-// job_execution_is_running, job_execution_already_complete.
+// Abandon marks a waiting, stopped or failed execution as abandoned, so that it
+// cannot be restarted. StateErrors: job_execution_is_running,
+// job_execution_already_complete.
 func (s *Service) Abandon(ctx context.Context, app, job string, id int64) (*bus.Execution, error) {
 	for {
 		start := time.Now()
@@ -128,13 +137,13 @@ func (s *Service) Abandon(ctx context.Context, app, job string, id int64) (*bus.
 		if err != nil {
 			return nil, err
 		}
-		last, err := s.last(ctx, e, e.BatchStatus)
+		last, err := s.readLastResult(ctx, e, e.BatchStatus)
 		if err != nil {
 			return nil, err
 		}
 		switch {
 		case last.BatchStatus == subjects.Abandoned:
-			return s.abandoned(ctx, e)
+			return s.waitAbandoned(ctx, e)
 		case last.BatchStatus == subjects.Completed:
 			return nil, bus.State(bus.CodeAlreadyComplete, "execution %d has completed", id)
 		case last.BatchStatus.Running():
@@ -142,15 +151,15 @@ func (s *Service) Abandon(ctx context.Context, app, job string, id int64) (*bus.
 		case last.BatchStatus.Ended() && e.RestartedBy != 0:
 			return nil, bus.State(bus.CodeNotMostRecent, "execution %d was restarted as %d", id, e.RestartedBy)
 		}
-		if err := fresh(start); err != nil {
+		if err := checkStepTime(start); err != nil {
 			return nil, err
 		}
-		_, err = s.b.PublishResult(ctx, s.decided(e, last, subjects.Abandoned, ""), last.Sequence)
+		_, err = s.b.PublishResult(ctx, s.busResult(e, last, subjects.Abandoned, ""), last.Sequence)
 		if err == nil {
 			if !last.BatchStatus.Ended() {
-				s.unqueue(ctx, e)
+				s.purgeRequest(ctx, e)
 			}
-			return s.abandoned(ctx, e)
+			return s.waitAbandoned(ctx, e)
 		}
 		if !errors.Is(err, bus.ErrChanged) {
 			return nil, err
@@ -158,9 +167,9 @@ func (s *Service) Abandon(ctx context.Context, app, job string, id int64) (*bus.
 	}
 }
 
-// abandoned waits until the record shows it.
-func (s *Service) abandoned(ctx context.Context, e *bus.Execution) (*bus.Execution, error) {
-	for end := time.Now().Add(shown); ; {
+// waitAbandoned waits until the record shows the abandon.
+func (s *Service) waitAbandoned(ctx context.Context, e *bus.Execution) (*bus.Execution, error) {
+	for end := time.Now().Add(showTimeout); ; {
 		if sum, ok := s.x.Find(e.ID); !ok || sum.BatchStatus == subjects.Abandoned || time.Now().After(end) {
 			return s.Get(ctx, e.App, e.Job, e.ID)
 		}

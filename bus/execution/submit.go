@@ -19,27 +19,29 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// Submission asks for an execution.
+// Submission describes an execution to submit.
 type Submission struct {
 	App, Job       string
-	Definition     *jsl.Job // of a job that is not stored; nil: the job's of now
+	Definition     *jsl.Job // of a job that is not stored; nil: the job's present one
 	Parameters     map[string]string
 	IdempotencyKey string
-	ID             int64         // of a fire, which drew it before; 0: draw one
+	ID             int64         // of a fire, which reserved it; 0: reserve one
 	ScheduledFor   subjects.Time // the nominal time of a fire
 	ScheduledDate  string        // its date in the time zone of the schedule
 	FireKey        string        // of a fire
 }
 
-// Submit makes the record and the request. created is false if the IdempotencyKey, or the ID of a fire, names an execution that was
-// there before. Errors: FieldError (parameters), StateError (no_such_job, job_is_exclusive, job_start, idempotency_key_reused), or one that is
-// [bus.ErrUnknown], with the execution, whose id is known then, or [bus.ErrAway].
+// Submit writes the record and the request. created is false if the
+// IdempotencyKey, or the ID of a fire, names an execution that already existed.
+// Errors: FieldError (parameters), StateError (no_such_job, job_is_exclusive,
+// job_start, idempotency_key_reused), [bus.ErrAway], or one that is
+// [bus.ErrUnknown]; the latter comes with the execution, whose id is known.
 func (s *Service) Submit(ctx context.Context, sub Submission) (e *bus.Execution, created bool, err error) {
 	start := time.Now()
 	if err := checkParameters(sub.Parameters); err != nil {
 		return nil, false, err
 	}
-	def, parsed, err := s.submitted(ctx, &sub)
+	def, parsed, err := s.submittedJob(ctx, &sub)
 	if err != nil {
 		return nil, false, err
 	}
@@ -49,8 +51,8 @@ func (s *Service) Submit(ctx context.Context, sub Submission) (e *bus.Execution,
 		}
 	}
 	if parsed.Exclusive && sub.FireKey == "" && sub.IdempotencyKey == "" {
-		// Only to spare a record: the lock itself decides.
-		if err := s.lockedOut(ctx, sub.App, sub.Job); err != nil {
+		// This saves a record in most cases; acquireLock decides.
+		if err := s.checkLock(ctx, sub.App, sub.Job); err != nil {
 			return nil, false, err
 		}
 	}
@@ -65,17 +67,18 @@ func (s *Service) Submit(ctx context.Context, sub Submission) (e *bus.Execution,
 	}
 	created = true
 	if sub.IdempotencyKey != "" {
-		if id, created, err = s.claimKey(ctx, sub, id); err != nil {
+		if id, created, err = s.bindIdempotencyKey(ctx, sub, id); err != nil {
 			return nil, false, err
 		}
 	}
 	rec := newRecord(id, def, parsed, start)
 	rec.Parameters, rec.FireKey = sub.Parameters, sub.FireKey
 	rec.ScheduledFor, rec.ScheduledDate = sub.ScheduledFor, sub.ScheduledDate
-	return s.begin(ctx, rec, start, created)
+	return s.beginExecution(ctx, rec, start, created)
 }
 
-// checkParameters refuses parameters of which a process would get one only, since their names make the same variable.
+// checkParameters refuses parameters whose names map to one variable: a process
+// would get only one of them.
 func checkParameters(parameters map[string]string) error {
 	one, other := subjects.CollidingParameters(parameters)
 	if other == "" {
@@ -91,17 +94,18 @@ func checkParameters(parameters map[string]string) error {
 // pointerToken escapes a name in a JSON pointer (RFC 6901).
 var pointerToken = strings.NewReplacer("~", "~0", "/", "~1")
 
-// submitted is what an execution is to be of.
-func (s *Service) submitted(ctx context.Context, sub *Submission) (*bus.Job, *jsl.Job, error) {
+// submittedJob returns the job and the definition of a submission.
+func (s *Service) submittedJob(ctx context.Context, sub *Submission) (*bus.Job, *jsl.Job, error) {
 	if sub.Definition == nil {
-		return s.definition(ctx, sub.App, sub.Job)
+		return s.jobDefinition(ctx, sub.App, sub.Job)
 	}
 	canonical, err := sub.Definition.MarshalJSON()
 	return &bus.Job{App: sub.App, Token: sub.Job, Name: sub.Definition.ID, Definition: canonical}, sub.Definition, err
 }
 
-// definition is the job as it is now: from the read model, or from the bucket if another bus wrote it a moment ago.
-func (s *Service) definition(ctx context.Context, app, job string) (*bus.Job, *jsl.Job, error) {
+// jobDefinition returns the present job from the read model, or from the bucket
+// if another bus has just written it.
+func (s *Service) jobDefinition(ctx context.Context, app, job string) (*bus.Job, *jsl.Job, error) {
 	if def, parsed, ok := s.x.Definition(app, job); ok {
 		return def, parsed, nil
 	}
@@ -112,7 +116,7 @@ func (s *Service) definition(ctx context.Context, app, job string) (*bus.Job, *j
 	if err != nil {
 		return nil, nil, err
 	}
-	parsed, _ := jsl.Restore(e.Value.Definition) // as in the read model; what the agent does not understand it refuses
+	parsed, _ := jsl.Restore(e.Value.Definition) // as in the read model; an agent refuses what it does not understand
 	return &e.Value, parsed, nil
 }
 
@@ -129,7 +133,7 @@ func newRecord(id int64, def *bus.Job, parsed *jsl.Job, now time.Time) *bus.Exec
 	if def.Name != def.Token && bus.NameKey(def.Name) == def.Token {
 		rec.JobName = def.Name
 	}
-	if parsed.Namespace == jsl.JakartaEE { // it means nothing to what runs, and agents of earlier versions do not know it
+	if parsed.Namespace == jsl.JakartaEE { // it has no effect at run time, and older agents do not know it
 		sent := *parsed
 		sent.Namespace = ""
 		if text, err := sent.MarshalJSON(); err == nil {
@@ -139,11 +143,13 @@ func newRecord(id int64, def *bus.Job, parsed *jsl.Job, now time.Time) *bus.Exec
 	return rec
 }
 
-// claimKey draws the execution that an Idempotency-Key stands for. Who finds one does the same steps for its id before
-// it answers, since whoever made the key may have died right after.
-func (s *Service) claimKey(ctx context.Context, sub Submission, id int64) (int64, bool, error) {
+// bindIdempotencyKey returns the execution id bound to the submission's
+// Idempotency-Key; it binds id if the key is new. It also reports whether the
+// id is new. If the key exists, the caller repeats all steps for its id before
+// it answers, since the bus that bound the key may have died right after.
+func (s *Service) bindIdempotencyKey(ctx context.Context, sub Submission, id int64) (int64, bool, error) {
 	if len(sub.Parameters) == 0 {
-		sub.Parameters = nil // none are none, however they were sent
+		sub.Parameters = nil // null and {} are the same
 	}
 	params, err := json.Marshal(sub.Parameters) // keys are sorted
 	if err != nil {
@@ -175,53 +181,57 @@ func (s *Service) claimKey(ctx context.Context, sub Submission, id int64) (int64
 	}
 }
 
-// begin writes the record and asks for attempt 1; both in flight together, in this order on one connection, unless the job
-// is exclusive: then record, lock and request follow each other, so that a lock always has a record to go on with.
-func (s *Service) begin(ctx context.Context, rec *bus.Execution, start time.Time, created bool) (*bus.Execution, bool, error) {
+// beginExecution writes the record and requests attempt 1. Both writes are in
+// flight together, in this order on one connection. For an exclusive job it
+// writes record, lock and request one after the other, so that a lock always
+// has a record.
+func (s *Service) beginExecution(ctx context.Context, rec *bus.Execution, start time.Time, created bool) (*bus.Execution, bool, error) {
 	if err := s.b.EnsurePool(ctx, rec.App, rec.Pool); err != nil {
 		return rec, false, err
 	}
-	if err := fresh(start); err != nil {
+	if err := checkStepTime(start); err != nil {
 		return rec, false, err
 	}
 	var written, requested <-chan error
-	s.p.expect(rec)
-	written = s.create(rec)
+	s.p.expectRecord(rec)
+	written = s.createRecord(rec)
 	if !rec.Exclusive {
-		requested = s.request(rec, 1, 0)
+		requested = s.requestAttempt(rec, 1, 0)
 	}
 	if err := <-written; err != nil {
-		there, err := s.existing(ctx, rec, err)
+		there, err := s.existingRecord(ctx, rec, err)
 		if there == nil {
-			return rec, false, s.withdraw(ctx, rec, requested, err)
+			return rec, false, s.withdrawRequest(ctx, rec, requested, err)
 		}
-		if there.Exclusive && there.BatchStatus == subjects.Abandoned && there.Exception != "" { // as it was answered before
+		if there.Exclusive && there.BatchStatus == subjects.Abandoned && there.Exception != "" { // the same answer as the first time
 			return there, false, bus.State(bus.CodeExclusive, "%s", there.Exception)
 		}
-		if there.LastSequence > 0 || there.Wish != "" { // it has begun, and needs nothing more
+		if there.LastSequence > 0 || there.Wish != "" { // it has begun, or is to be stopped: nothing is left to do
 			return there, false, nil
 		}
 		rec, created = there, false
 	}
 	if rec.Exclusive {
-		if err := s.lock(ctx, rec); err != nil {
+		if err := s.acquireLock(ctx, rec); err != nil {
 			return rec, false, err
 		}
-		if err := fresh(start); err != nil {
+		if err := checkStepTime(start); err != nil {
 			return rec, false, err
 		}
-		requested = s.request(rec, 1, 0)
+		requested = s.requestAttempt(rec, 1, 0)
 	}
-	// Refused: it is queued already, if only by a stale request; the recoverer asks until a result follows.
+	// If the request is refused, one is queued already, perhaps a stale one.
+	// The recoverer requests the attempt until a result follows.
 	if err := <-requested; err != nil && !errors.Is(err, bus.ErrChanged) {
-		return rec, created, fmt.Errorf("%w: %w", bus.ErrUnknown, err) // the record is there: the recoverer will ask
+		return rec, created, fmt.Errorf("%w: %w", bus.ErrUnknown, err) // the record exists: the recoverer will request it
 	}
 	return rec, created, nil
 }
 
-// withdraw takes back the request of a record that was refused. An agent may have claimed it before: then it runs, and the projector
-// makes its record, so the outcome is [bus.ErrUnknown].
-func (s *Service) withdraw(ctx context.Context, rec *bus.Execution, requested <-chan error, err error) error {
+// withdrawRequest purges the request of a record that could not be written. If
+// an agent has claimed it before, it runs, and the projector makes its record:
+// the outcome is [bus.ErrUnknown].
+func (s *Service) withdrawRequest(ctx context.Context, rec *bus.Execution, requested <-chan error, err error) error {
 	if requested == nil || errors.Is(err, bus.ErrUnknown) || <-requested != nil {
 		return err
 	}
@@ -234,26 +244,27 @@ func (s *Service) withdraw(ctx context.Context, rec *bus.Execution, requested <-
 	return fmt.Errorf("%w: %w", bus.ErrUnknown, err)
 }
 
-// create writes a new record and tells the read model.
-func (s *Service) create(rec *bus.Execution) <-chan error {
+// createRecord writes a new record and updates the read model.
+func (s *Service) createRecord(rec *bus.Execution) <-chan error {
 	done := make(chan error, 1)
 	s.b.Executions.Write(rec.Key(), *rec, 0, func(rev uint64, err error) {
 		if err == nil {
 			s.x.PutExecution(rec, rev)
 		}
-		s.p.created(rec, rev, err)
+		s.p.recordCreated(rec, rev, err)
 		done <- err
 	})
 	return done
 }
 
-// existing returns the record that was there before, made by somebody who submits the same or by the projector from a claim; the latter
-// gets what it lacks.
-func (s *Service) existing(ctx context.Context, rec *bus.Execution, err error) (*bus.Execution, error) {
+// existingRecord returns the record that already exists. It is from a caller
+// that submitted the same, or the projector rebuilt it from a claim;
+// existingRecord then adds what it lacks.
+func (s *Service) existingRecord(ctx context.Context, rec *bus.Execution, err error) (*bus.Execution, error) {
 	if !errors.Is(err, bus.ErrChanged) && !errors.Is(err, bus.ErrUnknown) {
 		return nil, err
 	}
-	there, gerr := s.change(ctx, rec.App, rec.Job, rec.ID, func(e *bus.Execution) (bool, error) {
+	there, gerr := s.changeRecord(ctx, rec.App, rec.Job, rec.ID, func(e *bus.Execution) (bool, error) {
 		if !e.Rebuilt || e.BatchStatus.Ended() {
 			return false, nil
 		}
@@ -263,43 +274,46 @@ func (s *Service) existing(ctx context.Context, rec *bus.Execution, err error) (
 	switch {
 	case gerr == nil:
 		return there, nil
-	case errors.Is(err, bus.ErrChanged) && bus.HasCode(gerr, bus.CodeNoSuchExecution): // it was there, and is deleted
+	case errors.Is(err, bus.ErrChanged) && bus.HasCode(gerr, bus.CodeNoSuchExecution): // it existed and was deleted
 		return nil, gerr
 	}
-	// Not wrapped: that it is not there yet is no StateError to act on.
+	// gerr is not wrapped: a StateError "no such execution" would mislead the
+	// caller.
 	return nil, fmt.Errorf("%w: %w; %s", bus.ErrUnknown, err, gerr.Error())
 }
 
-// request asks for an attempt that follows the result expected.
-func (s *Service) request(rec *bus.Execution, attempt int, expected uint64) <-chan error {
+// requestAttempt requests an attempt that follows the result with the sequence
+// expected.
+func (s *Service) requestAttempt(rec *bus.Execution, attempt int, expected uint64) <-chan error {
 	r := &subjects.Request{
 		Execution: rec.Execution, Attempt: attempt, ExpectedSequence: expected, Definition: rec.Definition,
 		Steps: rec.Before, RestartPosition: rec.StartPosition, Time: subjects.Now(),
 	}
 	if attempt > 1 {
-		r.Steps = states(rec.Before, rec.StepExecutions)
+		r.Steps = stepStates(rec.Before, rec.StepExecutions)
 	}
 	done := make(chan error, 1)
 	s.b.Request(r, func(err error) { done <- err })
 	return done
 }
 
-// expect keeps results of an execution in hand until its record is written.
-func (p *projector) expect(rec *bus.Execution) {
+// expectRecord holds results of an execution back until its record is written.
+func (p *projector) expectRecord(rec *bus.Execution) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if t := p.track(rec.App, rec.Job, rec.ID); !t.busy {
+	if t := p.trackOf(rec.App, rec.Job, rec.ID); !t.busy {
 		t.busy, t.creating = true, true
 		p.writes++
 	}
 }
 
-// created ends expect: the record was written at rev, or err tells why not.
-func (p *projector) created(rec *bus.Execution, rev uint64, err error) {
+// recordCreated ends expectRecord: the record was written at rev, or err tells
+// why not.
+func (p *projector) recordCreated(rec *bus.Execution, rev uint64, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	t := p.tracks[rec.ID]
-	if t == nil || !t.creating { // the same is submitted twice at once
+	if t == nil || !t.creating { // two callers submit the same execution
 		return
 	}
 	t.busy, t.creating = false, false
@@ -307,8 +321,8 @@ func (p *projector) created(rec *bus.Execution, rev uint64, err error) {
 	if err == nil {
 		t.rec, t.rev = rec, rev
 	}
-	p.schedule(t)
-	p.let(t)
+	p.scheduleWrite(t)
+	p.releaseTrack(t)
 	p.idle.Broadcast()
-	p.next()
+	p.writeReady()
 }

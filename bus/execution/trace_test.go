@@ -14,8 +14,9 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// The traces by which the protocol was found to need each of its rules. Where a process dies, the test does by hand
-// what it had done until then. Rules of the agent are in agent/conformance, those of fires in scheduler.
+// The traces by which the protocol was found to need each of its rules. Where a
+// process dies, the test does by hand what it had done until then. Rules of the
+// agent are in agent/conformance, those of fires in scheduler.
 func TestTraces(t *testing.T) {
 	const requeued = `{"id":"R","on_agent_lost":"requeue","steps":[{"id":"S","batchlet":{"ref":"x"}}]}`
 	const exclusiveJob = `{"id":"X","exclusive":true,"steps":[{"id":"S","batchlet":{"ref":"x"}}]}`
@@ -26,7 +27,7 @@ func TestTraces(t *testing.T) {
 		if err != nil {
 			w.Fatal(err)
 		}
-		if _, _, err := w.bus.claimKey(w.Context(), sub, id); err != nil { // and the bus dies
+		if _, _, err := w.bus.bindIdempotencyKey(w.Context(), sub, id); err != nil { // and the bus dies
 			w.Fatal(err)
 		}
 		second := w.node(Config{})
@@ -60,13 +61,13 @@ func TestTraces(t *testing.T) {
 		if err != nil {
 			w.Fatal(err)
 		}
-		idle.p.add(result{last, nil}) // the end comes first
+		idle.p.addResult(pendingResult{last, nil}) // the end comes first
 		first, err := idle.b.ResultAt(w.Context(), e.App, e.Job, e.ID, 1)
 		if err != nil {
 			w.Fatal(err)
 		}
 		time.Sleep(time.Second)
-		idle.p.add(result{first, nil})
+		idle.p.addResult(pendingResult{first, nil})
 		time.Sleep(time.Second)
 		if got := w.want(e, subjects.Completed); len(got.StepExecutions) != 1 || got.StartTime == 0 {
 			w.Errorf("the start is missing in %+v", got.Execution)
@@ -110,7 +111,7 @@ func TestTraces(t *testing.T) {
 		if err != nil {
 			w.Fatal(err)
 		}
-		if _, err := w.bus.change(w.Context(), e.App, e.Job, e.ID, func(o *bus.Execution) (bool, error) {
+		if _, err := w.bus.changeRecord(w.Context(), e.App, e.Job, e.ID, func(o *bus.Execution) (bool, error) {
 			o.RestartedBy, o.RestartParams = next, map[string]string{"p": "1"}
 			return true, nil
 		}); err != nil {
@@ -165,7 +166,7 @@ func TestTraces(t *testing.T) {
 		e := w.submit("R")
 		w.handle(w.fetch(), "a1").claim()
 		time.Sleep(20 * time.Second) // attempt 2 waits
-		if _, err := w.bus.change(w.Context(), e.App, e.Job, e.ID, func(o *bus.Execution) (bool, error) {
+		if _, err := w.bus.changeRecord(w.Context(), e.App, e.Job, e.ID, func(o *bus.Execution) (bool, error) {
 			o.Wish = bus.WishStop
 			return true, nil
 		}); err != nil { // and the bus dies before it does anything about it
@@ -194,7 +195,7 @@ func TestTraces(t *testing.T) {
 
 	play(t, "9 record before lock", func(w *world) {
 		w.job("X", exclusiveJob)
-		def, parsed, err := w.bus.definition(w.Context(), "default", "X")
+		def, parsed, err := w.bus.jobDefinition(w.Context(), "default", "X")
 		if err != nil {
 			w.Fatal(err)
 		}
@@ -202,7 +203,7 @@ func TestTraces(t *testing.T) {
 		if err := w.bus.b.EnsurePool(w.Context(), rec.App, rec.Pool); err != nil {
 			w.Fatal(err)
 		}
-		if err := <-w.bus.create(rec); err != nil { // and the bus dies before the lock
+		if err := <-w.bus.createRecord(rec); err != nil { // and the bus dies before the lock
 			w.Fatal(err)
 		}
 		time.Sleep(25 * time.Second)
@@ -244,13 +245,13 @@ func TestTraces(t *testing.T) {
 	})
 
 	play(t, "13 no late request: bus deadline", func(w *world) {
-		def, parsed, err := w.bus.definition(w.Context(), "default", "J")
+		def, parsed, err := w.bus.jobDefinition(w.Context(), "default", "J")
 		if err != nil {
 			w.Fatal(err)
 		}
 		start := time.Now()
 		time.Sleep(maxStep + time.Second) // the bus is paused between its decision and the write
-		if _, _, err := w.bus.begin(w.Context(), newRecord(7, def, parsed, start), start, true); !errors.Is(err, bus.ErrUnknown) {
+		if _, _, err := w.bus.beginExecution(w.Context(), newRecord(7, def, parsed, start), start, true); !errors.Is(err, bus.ErrUnknown) {
 			w.Errorf("a late submission: %v, want given up", err)
 		}
 		if d := w.fetch(); d != nil {
@@ -288,7 +289,7 @@ func TestTraces(t *testing.T) {
 			w.Fatal(err)
 		}
 		time.Sleep(5 * time.Minute)
-		w.bus.p.add(result{started, nil}) // redelivered to a bus that was slow
+		w.bus.p.addResult(pendingResult{started, nil}) // redelivered to a bus that was slow
 		time.Sleep(time.Second)
 		if _, err := w.bus.b.Executions.Get(w.Context(), e.Key()); !errors.Is(err, bus.ErrNotFound) {
 			w.Errorf("a purged execution has a record again: %v", err)
@@ -322,7 +323,7 @@ func TestTraces(t *testing.T) {
 		if _, err := w.bus.Stop(w.Context(), e.App, e.Job, e.ID); !bus.HasCode(err, bus.CodeNotRunning) {
 			w.Errorf("stop of an ended execution: %v", err)
 		}
-		w.bus.p.add(result{&bus.StoredResult{Result: subjects.Result{
+		w.bus.p.addResult(pendingResult{&bus.StoredResult{Result: subjects.Result{
 			ID: e.ID, App: e.App, Job: e.Job, Attempt: 1, BatchStatus: subjects.Started, Agent: "a1",
 		}, Sequence: 1, Expected: 0}, nil})
 		time.Sleep(time.Second)
@@ -339,7 +340,7 @@ func TestTraces(t *testing.T) {
 // lone publishes a request whose record was never written.
 func (w *world) lone(n *node, job string) *bus.Execution {
 	w.Helper()
-	def, parsed, err := n.definition(w.Context(), "default", job)
+	def, parsed, err := n.jobDefinition(w.Context(), "default", job)
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -352,13 +353,14 @@ func (w *world) lone(n *node, job string) *bus.Execution {
 	if err := n.b.EnsurePool(w.Context(), rec.App, rec.Pool); err != nil {
 		w.Fatal(err)
 	}
-	if err := <-n.request(rec, 1, 0); err != nil {
+	if err := <-n.requestAttempt(rec, 1, 0); err != nil {
 		w.Fatal(err)
 	}
 	return rec
 }
 
-// FuzzDecodeResult looks for results that end a bus: what comes from agents is not trusted.
+// FuzzDecodeResult looks for results that end a bus: what comes from agents is
+// not trusted.
 func FuzzDecodeResult(f *testing.F) {
 	f.Add("jobstreamer.result.a.j.1.x", []byte(`{"execution_id":1,"app":"a","job":"j","agent":"x","batch_status":"started"}`))
 	f.Add("jobstreamer.result.a.j.1.x", []byte(`{"execution_id":1e99}`))
@@ -369,7 +371,7 @@ func FuzzDecodeResult(f *testing.F) {
 			return
 		}
 		e := &bus.Execution{}
-		fold(e, r)
+		foldResult(e, r)
 		if _, err := json.Marshal(e); err != nil {
 			t.Errorf("a record that cannot be written: %v", err)
 		}
@@ -383,7 +385,7 @@ func FuzzHeartbeat(f *testing.F) {
 	f.Add("b", []byte(`[]`))
 	f.Fuzz(func(t *testing.T, agent string, data []byte) {
 		r := newRoster(&Service{b: &bus.Bus{Log: slog.New(slog.DiscardHandler)}})
-		r.take(&nats.Msg{Subject: subjects.HeartbeatSubject(agent), Data: data})
+		r.receiveHeartbeat(&nats.Msg{Subject: subjects.HeartbeatSubject(agent), Data: data})
 		if r.interval < 0 || r.interval > time.Minute {
 			t.Errorf("the interval is %v", r.interval)
 		}

@@ -11,29 +11,30 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// Waiting says why an execution waits, and for how long a queue.
+// Waiting tells why an execution waits, and its position in the queue.
 type Waiting struct {
 	For      string // one sentence; empty if it does not wait
 	Position int    // in the queue of its pool, from 1; agents take older ones of a lower priority in between
 }
 
-// WaitingFor says why an execution waits. What cannot be found out is left out:
-// it is a hint.
+// WaitingFor returns why an execution waits. It is a hint: it leaves out what
+// it cannot find out.
 func (s *Service) WaitingFor(ctx context.Context, e *bus.Execution) Waiting {
 	if !e.BatchStatus.Waiting() {
 		return Waiting{}
 	}
-	why := poolHolds(e.App, e.Pool, s.Agents())
+	why := poolHint(e.App, e.Pool, s.Agents())
 	if e.Exclusive {
 		l, err := s.b.Locks.Get(ctx, bus.JobKey(e.App, e.Job))
 		if err == nil && l.Value != e.ID {
 			why = fmt.Sprintf("exclusive: execution %d of job %s runs", l.Value, s.x.JobName(e.App, e.Job))
 		}
 	}
-	return Waiting{waitsFor(e.BatchStatus, e.Agent, why), s.x.Positions([]int64{e.ID})[e.ID].Number}
+	return Waiting{withLostAttempt(e.BatchStatus, e.Agent, why), s.x.Positions([]int64{e.ID})[e.ID].Number}
 }
 
-// WaitingOf says why executions of a list wait. It asks the broker for nothing.
+// WaitingOf returns why the executions of a list wait. It sends no request to
+// the broker.
 func (s *Service) WaitingOf(all []index.Summary) map[int64]Waiting {
 	var ids []int64
 	for i := range all {
@@ -55,15 +56,16 @@ func (s *Service) WaitingOf(all []index.Summary) map[int64]Waiting {
 		}
 		k := [2]string{e.App, p.Pool}
 		if _, known := why[k]; !known {
-			why[k] = poolHolds(e.App, p.Pool, agents)
+			why[k] = poolHint(e.App, p.Pool, agents)
 		}
-		waiting[e.ID] = Waiting{waitsFor(e.BatchStatus, e.Agent, why[k]), p.Number}
+		waiting[e.ID] = Waiting{withLostAttempt(e.BatchStatus, e.Agent, why[k]), p.Number}
 	}
 	return waiting
 }
 
-// waitsFor adds that an attempt was lost to what holds up the next one.
-func waitsFor(status subjects.BatchStatus, agent, why string) string {
+// withLostAttempt prefixes why with the loss of the last attempt, if there was
+// one.
+func withLostAttempt(status subjects.BatchStatus, agent, why string) string {
 	if status != subjects.Unknown {
 		return why
 	}
@@ -74,8 +76,8 @@ func waitsFor(status subjects.BatchStatus, agent, why string) string {
 	return fmt.Sprintf("next attempt after %s was lost; %s", who, why)
 }
 
-// poolHolds says what holds up the next execution of a pool.
-func poolHolds(app, pool string, all []AgentInfo) string {
+// poolHint describes why the next execution of a pool waits.
+func poolHint(app, pool string, all []AgentInfo) string {
 	var ready, idle, away []AgentInfo
 	slots, running := 0, 0
 	for _, a := range all {
@@ -96,11 +98,11 @@ func poolHolds(app, pool string, all []AgentInfo) string {
 	case len(ready) == 0 && len(idle) == 0 && len(away) == 0:
 		return fmt.Sprintf("no agent serves pool %s of application %s", pool, app)
 	case len(ready) == 0 && len(idle) == 0:
-		return fmt.Sprintf("no agent serves pool %s of application %s: %s", pool, app, statesOf(away))
+		return fmt.Sprintf("no agent serves pool %s of application %s: %s", pool, app, describeStates(away))
 	case len(ready) == 0 && len(idle) == 1:
 		return fmt.Sprintf("agent %s, the only one of pool %s, is %s", idle[0].Heartbeat.Agent, pool, idle[0].State())
 	case len(ready) == 0:
-		return fmt.Sprintf("no agent of pool %s takes work: %s", pool, statesOf(idle))
+		return fmt.Sprintf("no agent of pool %s takes work: %s", pool, describeStates(idle))
 	case running < slots:
 		return fmt.Sprintf("an agent is about to take it: %d of %d slots of pool %s are free", slots-running, slots, pool)
 	}
@@ -116,13 +118,13 @@ func poolHolds(app, pool string, all []AgentInfo) string {
 		why = fmt.Sprintf("the one slot of %s is busy", who)
 	}
 	if len(idle) > 0 {
-		why += "; " + statesOf(idle)
+		why += "; " + describeStates(idle)
 	}
 	return why
 }
 
-// statesOf names agents with their states, if there are not too many.
-func statesOf(all []AgentInfo) string {
+// describeStates lists agents with their states, but not more than a few.
+func describeStates(all []AgentInfo) string {
 	const most = 5
 	var words []string
 	for _, a := range all[:min(len(all), most)] {

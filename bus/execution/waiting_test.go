@@ -30,17 +30,17 @@ func TestPoolHolds(t *testing.T) {
 		"all 4 slots of agent a1 of pool linux are busy; a3 is blocked":          {busy, agent("a3", "blocked", 0, 4)},
 		"an agent is about to take it: 2 of 5 slots of pool linux are free":      {other, agent("a1", "ready", 2, 4)},
 	} {
-		if got := poolHolds("shop", "linux", agents); got != want {
+		if got := poolHint("shop", "linux", agents); got != want {
 			t.Errorf("%s\nwant %s", got, want)
 		}
 	}
-	if got := waitsFor(subjects.Unknown, "a1", "x"); got != "next attempt after agent a1 was lost; x" {
+	if got := withLostAttempt(subjects.Unknown, "a1", "x"); got != "next attempt after agent a1 was lost; x" {
 		t.Error(got)
 	}
 }
 
-// An execution that waits behind another one of an exclusive job says which: a bus
-// that died between record and lock leaves such a one to the recoverer.
+// An execution that waits behind another one of an exclusive job says which: a
+// bus that died between record and lock leaves such a one to the recoverer.
 func TestWaitsForExclusive(t *testing.T) {
 	w := newWorld(t)
 	w.job("X", `{"id":"X","exclusive":true,"steps":[{"id":"S","batchlet":{"ref":"x"}}]}`)

@@ -10,10 +10,10 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// Summary is what lists show of an execution.
+// Summary is an execution as lists show it.
 type Summary struct {
-	App, Job                       string // its token
-	Name                           string // of the job now
+	App, Job                       string // Job is the permanent key
+	Name                           string // present name of the job
 	ID, InstanceID                 int64
 	BatchStatus                    subjects.BatchStatus
 	ExitStatus                     string
@@ -26,27 +26,30 @@ type Summary struct {
 	Wish                           string
 }
 
-// Live is an execution that has not ended, as the recoverer looks at it.
+// Live is an execution that has not ended, as the recoverer needs it.
 type Live struct {
 	Summary
 	Revision uint64
 }
 
-// Doomed is a record that somebody deleted: hidden from lists, for the janitor to remove.
+// Doomed is a record that somebody deleted. Lists hide it; the janitor removes
+// it.
 type Doomed struct {
 	App, Job string
 	ID       int64
 }
 
-// Restarted says that an execution was restarted as another, whose record is not there yet.
+// Restarted is an execution that was restarted as another one, whose record
+// does not exist yet.
 type Restarted struct {
 	App, Job string
 	ID, By   int64
 }
 
-// PutExecution takes in a record that this bus has just written.
+// PutExecution adds or replaces an execution whose record this bus has just
+// written or read.
 func (x *Index) PutExecution(e *bus.Execution, rev uint64) {
-	x.put(&record{
+	x.putRecord(&recordFields{
 		ID: e.ID, Instance: e.InstanceID, Status: e.BatchStatus, Exit: e.ExitStatus, Agent: e.Agent, Attempt: e.Attempt,
 		Pool: e.Pool, Priority: e.Priority,
 		Create: e.CreateTime, Start: e.StartTime, End: e.EndTime, ScheduledFor: e.ScheduledFor, RestartOf: e.RestartOf,
@@ -54,34 +57,37 @@ func (x *Index) PutExecution(e *bus.Execution, rev uint64) {
 	}, e.App, e.Job, rev, e)
 }
 
-// put makes the entry of r what r says, unless it is newer, and tells who waits. whole is the record, if the caller has it.
-func (x *Index) put(r *record, app, job string, rev uint64, whole *bus.Execution) {
+// putRecord replaces the entry of r, unless the entry is newer, and wakes the
+// callers that wait for its end. whole is the full record, if the caller has
+// it.
+func (x *Index) putRecord(r *recordFields, app, job string, rev uint64, whole *bus.Execution) {
 	x.mu.Lock()
-	waiters := x.apply(r, app, job, rev, whole)
+	waiters := x.replaceEntry(r, app, job, rev, whole)
 	x.mu.Unlock()
 	for _, w := range waiters {
-		w <- whole // has room for one
+		w <- whole // buffered: never blocks
 	}
 }
 
-// apply is put without telling: it returns who waits for the end that r is.
-func (x *Index) apply(r *record, app, job string, rev uint64, whole *bus.Execution) (waiters []chan *bus.Execution) {
-	j := x.job(app, job)
-	h, there := x.table.find(r.ID)
-	if there && x.table.at(h).rev >= rev {
+// replaceEntry replaces the entry of r, unless the entry is newer. If r has
+// ended, it returns the channels of those who wait for the end. x.mu is held.
+func (x *Index) replaceEntry(r *recordFields, app, job string, rev uint64, whole *bus.Execution) (waiters []chan *bus.Execution) {
+	j := x.jobFor(app, job)
+	h, there := x.table.findHandle(r.ID)
+	if there && x.table.entryAt(h).rev >= rev {
 		return nil
 	}
 	if r.Deleted != 0 {
-		x.forget(r.ID, j)
+		x.removeEntry(r.ID, j)
 		x.doomed[r.ID] = Doomed{app, job, r.ID}
 		return nil
 	}
 	if _, ok := x.doomed[r.ID]; ok {
 		return nil
 	}
-	j.madeAs(r.JobName)
-	x.set(r, j, h, there, rev)
-	x.note(r, app, job)
+	j.setFirstName(r.JobName)
+	x.writeEntry(r, j, h, there, rev)
+	x.trackLive(r, app, job)
 	if !r.Status.Ended() {
 		return nil
 	}
@@ -94,85 +100,87 @@ func (x *Index) apply(r *record, app, job string, rev uint64, whole *bus.Executi
 	return waiters
 }
 
-// set writes the entry of r, at handle h if it is there, and keeps the job's list and counts.
-func (x *Index) set(r *record, j *jobEntry, h int32, there bool, rev uint64) {
+// writeEntry writes the entry of r, at handle h if it exists, and updates the
+// job's list and counts.
+func (x *Index) writeEntry(r *recordFields, j *jobEntry, h int32, there bool, rev uint64) {
 	moved := false
 	if there {
-		j.count(x.table.at(h), -1)
-		if moved = x.table.at(h).create != r.Create; moved {
-			j.list = x.table.drop(j.list, h)
+		j.addCount(x.table.entryAt(h), -1)
+		if moved = x.table.entryAt(h).create != r.Create; moved {
+			j.list = x.table.dropHandle(j.list, h)
 		}
 	} else {
-		h = x.table.add(r.ID)
+		h = x.table.addEntry(r.ID)
 	}
-	e := x.table.at(h)
+	e := x.table.entryAt(h)
 	*e = entry{
 		id: r.ID, instance: r.Instance, create: r.Create, start: r.Start, end: r.End, rev: rev, job: j.number,
-		exit: x.names.number(r.Exit), agent: x.names.number(r.Agent),
+		exit: x.names.numberOf(r.Exit), agent: x.names.numberOf(r.Agent),
 		attempt: uint16(min(r.Attempt, 65535)), status: statusNumber(r.Status),
 	}
 	if r.ScheduledFor != 0 || r.RestartOf != 0 {
 		x.table.extra[r.ID] = extra{r.ScheduledFor, r.RestartOf}
 	}
 	if !there || moved {
-		j.list = x.table.insert(j.list, h)
+		j.list = x.table.insertHandle(j.list, h)
 	}
-	j.count(e, 1)
+	j.addCount(e, 1)
 }
 
-// note keeps the few things that are known only of executions that have not ended, or were restarted.
-func (x *Index) note(r *record, app, job string) {
+// trackLive keeps the data that only live or restarted executions have.
+func (x *Index) trackLive(r *recordFields, app, job string) {
 	delete(x.successor, r.RestartOf)
 	if r.RestartedBy != 0 {
-		if _, there := x.table.find(r.RestartedBy); !there {
+		if _, there := x.table.findHandle(r.RestartedBy); !there {
 			x.successor[r.ID] = Restarted{app, job, r.ID, r.RestartedBy}
 		}
 	}
 	if r.Status.Ended() {
 		delete(x.live, r.ID)
-		delete(x.wishes, r.ID)
+		delete(x.stopRequests, r.ID)
 		return
 	}
-	x.live[r.ID] = queue{
-		key: queueKey{app, x.names.number(r.Pool)}, waits: r.Status.Waiting(),
+	x.live[r.ID] = queuePlace{
+		key: queueKey{app, x.names.numberOf(r.Pool)}, waits: r.Status.Waiting(),
 		rank: rank{priorityNumber(r.Priority), max(r.Create, r.Start), r.ID},
 	}
 	if r.Wish != "" {
-		x.wishes[r.ID] = r.Wish
+		x.stopRequests[r.ID] = r.Wish
 	}
 }
 
-// Remove forgets an execution whose record is gone.
+// Remove removes an execution whose record is gone.
 func (x *Index) Remove(app, job string, id int64) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.forget(id, x.job(app, job))
+	x.removeEntry(id, x.jobFor(app, job))
 	delete(x.doomed, id)
 }
 
-func (x *Index) forget(id int64, j *jobEntry) {
-	if h, ok := x.table.find(id); ok {
-		j.count(x.table.at(h), -1)
-		j.list = x.table.drop(j.list, h)
-		x.table.remove(id)
+func (x *Index) removeEntry(id int64, j *jobEntry) {
+	if h, ok := x.table.findHandle(id); ok {
+		j.addCount(x.table.entryAt(h), -1)
+		j.list = x.table.dropHandle(j.list, h)
+		x.table.removeEntry(id)
 	}
 	delete(x.live, id)
-	delete(x.wishes, id)
+	delete(x.stopRequests, id)
 	delete(x.successor, id)
 }
 
-func (x *Index) summary(e *entry) Summary {
+func (x *Index) summaryOf(e *entry) Summary {
 	j := x.jobs[e.job]
 	ex := x.table.extra[e.id]
 	return Summary{
-		App: j.app, Job: j.token, Name: j.name(), ID: e.id, InstanceID: e.instance,
-		BatchStatus: statusOf(e.status), ExitStatus: x.names.name(e.exit), Agent: x.names.name(e.agent), Attempt: int(e.attempt),
+		App: j.app, Job: j.token, Name: j.displayName(), ID: e.id, InstanceID: e.instance,
+		BatchStatus: statusOf(e.status), ExitStatus: x.names.nameOf(e.exit), Agent: x.names.nameOf(e.agent), Attempt: int(e.attempt),
 		CreateTime: e.create, StartTime: e.start, EndTime: e.end, UpdateTime: max(e.create, e.start, e.end),
-		ScheduledFor: ex.scheduledFor, RestartOf: ex.restartOf, Wish: x.wishes[e.id],
+		ScheduledFor: ex.scheduledFor, RestartOf: ex.restartOf, Wish: x.stopRequests[e.id],
 	}
 }
 
-// Executions lists those of a job, the newest first; offset from 0.
+// Executions returns a page of a job's executions, newest first; offset is from
+// 0.
 func (x *Index) Executions(app, job string, offset, limit int) (page []Summary, hits int) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
@@ -182,7 +190,7 @@ func (x *Index) Executions(app, job string, offset, limit int) (page []Summary, 
 	}
 	n := len(j.list)
 	for i := n - 1 - offset; i >= 0 && len(page) < limit; i-- {
-		page = append(page, x.summary(x.table.at(j.list[i])))
+		page = append(page, x.summaryOf(x.table.entryAt(j.list[i])))
 	}
 	return page, n
 }
@@ -191,28 +199,30 @@ func (x *Index) Executions(app, job string, offset, limit int) (page []Summary, 
 func (x *Index) Find(id int64) (Summary, bool) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	h, ok := x.table.find(id)
+	h, ok := x.table.findHandle(id)
 	if !ok {
 		return Summary{}, false
 	}
-	return x.summary(x.table.at(h)), true
+	return x.summaryOf(x.table.entryAt(h)), true
 }
 
-// WaitEnd waits until the execution has ended. The error is ctx's, or [bus.ErrNotFound].
+// WaitEnd blocks until the execution has ended. The error is ctx's, or
+// [bus.ErrNotFound].
 func (x *Index) WaitEnd(ctx context.Context, id int64) (Summary, error) {
 	s, _, err := x.WaitRecord(ctx, id)
 	return s, err
 }
 
-// WaitRecord is WaitEnd that returns the record too, or nil if another bus wrote the end or it was there before.
+// WaitRecord is [Index.WaitEnd] that also returns the record. The record is nil
+// if another bus wrote the end, or if the execution had ended some time ago.
 func (x *Index) WaitRecord(ctx context.Context, id int64) (Summary, *bus.Execution, error) {
 	x.mu.Lock()
-	h, ok := x.table.find(id)
+	h, ok := x.table.findHandle(id)
 	if !ok {
 		x.mu.Unlock()
 		return Summary{}, nil, fmt.Errorf("wait for execution %d: %w", id, bus.ErrNotFound)
 	}
-	if s := x.summary(x.table.at(h)); s.BatchStatus.Ended() {
+	if s := x.summaryOf(x.table.entryAt(h)); s.BatchStatus.Ended() {
 		whole := x.justEnded(id)
 		x.mu.Unlock()
 		return s, whole, nil
@@ -235,7 +245,8 @@ func (x *Index) WaitRecord(ctx context.Context, id int64) (Summary, *bus.Executi
 	}
 }
 
-// justEnded returns the record of an execution that this bus has ended a moment ago: whoever waits for a short one often comes late.
+// justEnded returns the record of an execution that this bus ended a moment
+// ago: a caller that waits for a short execution often comes late.
 func (x *Index) justEnded(id int64) *bus.Execution {
 	for i := range x.ended {
 		if e := x.ended[(x.endedNext+len(x.ended)-1-i)%len(x.ended)]; e != nil && e.ID == id {
@@ -245,7 +256,8 @@ func (x *Index) justEnded(id int64) *bus.Execution {
 	return nil
 }
 
-// NewestOf returns the newest executions of an agent, at most limit, among the newest hundred thousand ids.
+// NewestOf returns the newest executions of an agent, at most limit, from the
+// newest hundred thousand ids.
 func (x *Index) NewestOf(agent string, limit int) []Summary {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
@@ -264,8 +276,8 @@ func (x *Index) NewestOf(agent string, limit int) []Summary {
 			continue
 		}
 		for i := chunkSize - 1; i >= 0 && len(found) < limit; i-- {
-			if h := pg.handles[i]; h > 0 && x.table.at(h-1).agent == n {
-				found = append(found, x.summary(x.table.at(h-1)))
+			if h := pg.handles[i]; h > 0 && x.table.entryAt(h-1).agent == n {
+				found = append(found, x.summaryOf(x.table.entryAt(h-1)))
 			}
 		}
 	}
@@ -278,9 +290,9 @@ func (x *Index) Live() []Live {
 	defer x.mu.RUnlock()
 	all := make([]Live, 0, len(x.live))
 	for id := range x.live {
-		if h, ok := x.table.find(id); ok {
-			e := x.table.at(h)
-			all = append(all, Live{x.summary(e), e.rev})
+		if h, ok := x.table.findHandle(id); ok {
+			e := x.table.entryAt(h)
+			all = append(all, Live{x.summaryOf(e), e.rev})
 		}
 	}
 	return all
@@ -292,8 +304,8 @@ func (x *Index) LiveOf(app, job string) int {
 	defer x.mu.RUnlock()
 	n := 0
 	for id := range x.live {
-		if h, ok := x.table.find(id); ok {
-			if j := x.jobs[x.table.at(h).job]; j.app == app && j.token == job {
+		if h, ok := x.table.findHandle(id); ok {
+			if j := x.jobs[x.table.entryAt(h).job]; j.app == app && j.token == job {
 				n++
 			}
 		}
@@ -301,7 +313,8 @@ func (x *Index) LiveOf(app, job string) int {
 	return n
 }
 
-// EndedBefore returns at most limit ended executions that ended before t, each job's oldest first.
+// EndedBefore returns at most limit executions that ended before t, the oldest
+// first within a job.
 func (x *Index) EndedBefore(t time.Time, limit int) []Summary {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
@@ -309,19 +322,19 @@ func (x *Index) EndedBefore(t time.Time, limit int) []Summary {
 	var old []Summary
 	for _, j := range x.jobs {
 		for _, h := range j.list {
-			e := x.table.at(h)
+			e := x.table.entryAt(h)
 			if e.create >= before || len(old) >= limit {
 				break
 			}
 			if e.end != 0 && e.end < before && statusOf(e.status).Ended() {
-				old = append(old, x.summary(e))
+				old = append(old, x.summaryOf(e))
 			}
 		}
 	}
 	return old
 }
 
-// Doomed are the records that somebody deleted.
+// Doomed returns the records that somebody deleted.
 func (x *Index) Doomed() []Doomed {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
@@ -332,13 +345,13 @@ func (x *Index) Doomed() []Doomed {
 	return all
 }
 
-// Unsubmitted are restarts whose new execution has no record yet.
+// Unsubmitted returns the restarts whose new execution has no record yet.
 func (x *Index) Unsubmitted() []Restarted {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	all := make([]Restarted, 0, len(x.successor))
 	for _, r := range x.successor {
-		if _, there := x.table.find(r.By); !there {
+		if _, there := x.table.findHandle(r.By); !there {
 			all = append(all, r)
 		}
 	}

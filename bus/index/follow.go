@@ -15,8 +15,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// record is the part of a record that an entry is made of.
-type record struct {
+// recordFields are the fields of a record that the index keeps.
+type recordFields struct {
 	ID           int64                `json:"execution_id"`
 	Instance     int64                `json:"instance_id"`
 	Status       subjects.BatchStatus `json:"batch_status"`
@@ -38,25 +38,27 @@ type record struct {
 
 const decoders = 2
 
-// lane is the way to one decoder. A nil batch says that all that was there at the start went before it.
-type lane chan []jetstream.Msg
+// decoderQueue feeds one decoder. A nil batch means that the decoder has
+// received everything that existed at the start.
+type decoderQueue chan []jetstream.Msg
 
-// followExecutions reads the stream of the bucket executions from its beginning and on. Decoding is most of the work
-// of a start, so it is done side by side; messages of one key stay in order.
+// followExecutions reads the stream of the bucket executions from its beginning
+// and follows it. Most of a start is decoding, so two decoders work in
+// parallel. Messages of one key stay in order.
 func (x *Index) followExecutions(ctx context.Context, filled func()) error {
 	g, ctx := errgroup.WithContext(ctx)
-	var lanes [decoders]lane
+	var queues [decoders]decoderQueue
 	var left atomic.Int32
 	left.Store(decoders)
-	for i := range lanes {
-		lanes[i] = make(lane, 16)
+	for i := range queues {
+		queues[i] = make(decoderQueue, 16)
 		g.Go(func() error {
-			for msgs := range lanes[i] {
+			for msgs := range queues[i] {
 				if msgs == nil && left.Add(-1) == 0 {
 					filled()
 				}
 				for _, m := range msgs {
-					x.take(m)
+					x.applyMessage(m)
 				}
 			}
 			return nil
@@ -64,17 +66,18 @@ func (x *Index) followExecutions(ctx context.Context, filled func()) error {
 	}
 	g.Go(func() error {
 		defer func() {
-			for _, l := range lanes {
-				close(l)
+			for _, q := range queues {
+				close(q)
 			}
 		}()
-		return x.hand(ctx, &lanes)
+		return x.distributeMessages(ctx, &queues)
 	})
 	return g.Wait()
 }
 
-// hand gives messages to the decoders, in batches while there are many, and the nil batch when all that was there is handed out.
-func (x *Index) hand(ctx context.Context, lanes *[decoders]lane) error {
+// distributeMessages passes messages to the decoders, in batches while there
+// are many. It sends the nil batch after everything that existed at the start.
+func (x *Index) distributeMessages(ctx context.Context, queues *[decoders]decoderQueue) error {
 	stream := subjects.BucketStream(subjects.ExecutionsBucket)
 	cons, err := x.b.JS.OrderedConsumer(ctx, stream, jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverAllPolicy})
 	if err != nil {
@@ -97,19 +100,19 @@ func (x *Index) hand(ctx context.Context, lanes *[decoders]lane) error {
 	defer cc.Stop()
 	filling := info.NumPending > 0 || info.Delivered.Consumer > 0
 	if !filling {
-		for _, l := range lanes {
-			l <- nil
+		for _, q := range queues {
+			q <- nil
 		}
 	}
 	seed := maphash.MakeSeed()
 	for ctx.Err() == nil {
-		batches, last := gather(ctx, msgs, seed, filling)
-		for i, l := range lanes {
+		batches, last := gatherBatches(ctx, msgs, seed, filling)
+		for i, q := range queues {
 			if len(batches[i]) > 0 {
-				l.send(ctx, batches[i])
+				q.send(ctx, batches[i])
 			}
 			if last {
-				l.send(ctx, nil)
+				q.send(ctx, nil)
 			}
 		}
 		filling = filling && !last
@@ -117,16 +120,17 @@ func (x *Index) hand(ctx context.Context, lanes *[decoders]lane) error {
 	return nil
 }
 
-func (l lane) send(ctx context.Context, msgs []jetstream.Msg) {
+func (q decoderQueue) send(ctx context.Context, msgs []jetstream.Msg) {
 	select {
-	case l <- msgs:
+	case q <- msgs:
 	case <-ctx.Done():
 	}
 }
 
-// gather waits for a message and takes what else is there, until it is enough for one decoder. last says, while the index is
-// being filled, that all that was there is taken.
-func gather(ctx context.Context, msgs <-chan jetstream.Msg, seed maphash.Seed, filling bool) (batches [decoders][]jetstream.Msg, last bool) {
+// gatherBatches blocks until there is a message, then collects all available
+// messages until one decoder has enough. While the index is being filled, last
+// reports whether the batches hold the last message that existed at the start.
+func gatherBatches(ctx context.Context, msgs <-chan jetstream.Msg, seed maphash.Seed, filling bool) (batches [decoders][]jetstream.Msg, last bool) {
 	var m jetstream.Msg
 	select {
 	case m = <-msgs:
@@ -151,8 +155,8 @@ func gather(ctx context.Context, msgs <-chan jetstream.Msg, seed maphash.Seed, f
 	}
 }
 
-// take puts one message of the bucket's stream into the index.
-func (x *Index) take(m jetstream.Msg) {
+// applyMessage applies one message of the bucket's stream to the index.
+func (x *Index) applyMessage(m jetstream.Msg) {
 	app, job, id, ok := splitSubject(m.Subject())
 	if !ok {
 		return
@@ -165,25 +169,25 @@ func (x *Index) take(m jetstream.Msg) {
 	if err != nil {
 		return
 	}
-	if x.knows(id, meta.Sequence.Stream) { // our own write
+	if x.isKnown(id, meta.Sequence.Stream) { // this bus wrote it
 		return
 	}
-	var r record
+	var r recordFields
 	if err := json.Unmarshal(m.Data(), &r); err != nil || r.ID != id {
 		x.b.Log.Error("record cannot be read", "execution", id, "err", err)
 		return
 	}
-	x.put(&r, app, job, meta.Sequence.Stream, nil)
+	x.putRecord(&r, app, job, meta.Sequence.Stream, nil)
 }
 
-func (x *Index) knows(id int64, rev uint64) bool {
+func (x *Index) isKnown(id int64, rev uint64) bool {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	h, ok := x.table.find(id)
-	return ok && x.table.at(h).rev >= rev
+	h, ok := x.table.findHandle(id)
+	return ok && x.table.entryAt(h).rev >= rev
 }
 
-// splitSubject takes $KV.<bucket>.<app>.<job>.<id> apart.
+// splitSubject splits $KV.<bucket>.<app>.<job>.<id>.
 func splitSubject(subject string) (app, job string, id int64, ok bool) {
 	t := strings.Split(subject, ".")
 	if len(t) != 5 {

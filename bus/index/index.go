@@ -1,12 +1,16 @@
-// Package index is the read model: every definition and a summary of every execution in memory, filled
-// from the buckets and followed as they change. Lists, searches and counts come from it; one
-// execution's steps and parameters are read from JetStream.
+// Package index is the read model: it keeps every definition and a summary of
+// every execution in memory. It fills itself from the buckets and follows their
+// changes. Lists, searches and counts come from it. The steps and parameters of
+// one execution are read from JetStream.
 //
 //	KV jobs, schedules, apps --watch--------------> maps of definitions
-//	KV executions --ordered consumer, 2 decoders--> entries of 72 bytes, by id and by job in order of creation
-//	own writes -----------------------------------> the same, at once; the echo is known by its revision
+//	KV executions --ordered consumer, 2 decoders--> entries of 72 bytes,
+//	                                                by id, and by job in order of creation
+//	own writes -----------------------------------> the same, without delay;
+//	                                                the revision tells the echo
 //
-// An entry holds no pointer, so that a million of them cost the garbage collector nothing.
+// An entry holds no pointer, so the garbage collector does not scan it, even if
+// there are a million.
 package index
 
 import (
@@ -27,28 +31,28 @@ type Index struct {
 	b     *bus.Bus
 	ready chan struct{}
 
-	mu        sync.RWMutex
-	apps      map[string]appEntry
-	jobs      []*jobEntry // by number, which entries of executions have; never shrinks
-	byToken   map[jobName]*jobEntry
-	byName    map[jobName]*jobEntry // those with a definition
-	perApp    map[string]int        // jobs with a definition
-	changed   chan struct{}         // closed at the next change of a schedule
-	table     table
-	names     names // of agents, exit statuses
-	live      map[int64]queue
-	doomed    map[int64]Doomed
-	successor map[int64]Restarted // restarted_by, until that execution is there
-	waiters   map[int64][]chan *bus.Execution
-	wishes    map[int64]string
-	ended     [64]*bus.Execution // the newest that this bus ended, a ring
-	endedNext int
+	mu           sync.RWMutex
+	apps         map[string]appEntry
+	jobs         []*jobEntry // by the number in entries of executions; never shrinks
+	byToken      map[jobName]*jobEntry
+	byName       map[jobName]*jobEntry // those with a definition
+	perApp       map[string]int        // jobs with a definition
+	changed      chan struct{}         // closed at the next change of a schedule
+	table        table
+	names        names // of agents and exit statuses
+	live         map[int64]queuePlace
+	doomed       map[int64]Doomed
+	successor    map[int64]Restarted // restarts whose new execution is not in the index yet
+	waiters      map[int64][]chan *bus.Execution
+	stopRequests map[int64]string
+	ended        [64]*bus.Execution // ring of the last executions that this bus ended
+	endedNext    int
 }
 
 type jobName struct{ app, job string }
 
 type appEntry struct {
-	app *bus.App // nil: deleted, at rev
+	app *bus.App // nil: deleted at rev
 	rev uint64
 }
 
@@ -57,16 +61,17 @@ func New(b *bus.Bus) *Index {
 	return &Index{
 		b: b, ready: make(chan struct{}), changed: make(chan struct{}),
 		apps: map[string]appEntry{}, byToken: map[jobName]*jobEntry{}, byName: map[jobName]*jobEntry{}, perApp: map[string]int{},
-		table: newTable(), names: newNames(), live: map[int64]queue{},
+		table: newTable(), names: newNames(), live: map[int64]queuePlace{},
 		doomed: map[int64]Doomed{}, successor: map[int64]Restarted{},
-		waiters: map[int64][]chan *bus.Execution{}, wishes: map[int64]string{},
+		waiters: map[int64][]chan *bus.Execution{}, stopRequests: map[int64]string{},
 	}
 }
 
-// Ready is closed when the index holds all that was there when Run began.
+// Ready returns a channel that is closed when the index holds everything that
+// existed when Run began.
 func (x *Index) Ready() <-chan struct{} { return x.ready }
 
-// WaitReady waits until the index is filled.
+// WaitReady blocks until the index is filled.
 func (x *Index) WaitReady(ctx context.Context) error {
 	select {
 	case <-x.ready:
@@ -88,13 +93,13 @@ func (x *Index) Run(ctx context.Context) error {
 			close(x.ready)
 		}
 	}
-	follow(ctx, g, x.b.Apps, filled, x.PutApp)
-	follow(ctx, g, x.b.Jobs, filled, func(key string, v *bus.Job, rev uint64) {
+	followBucket(ctx, g, x.b.Apps, filled, x.PutApp)
+	followBucket(ctx, g, x.b.Jobs, filled, func(key string, v *bus.Job, rev uint64) {
 		if app, token, ok := bus.SplitJobKey(key); ok {
 			x.PutJob(app, token, v, rev)
 		}
 	})
-	follow(ctx, g, x.b.Schedules, filled, func(key string, v *bus.Schedule, rev uint64) {
+	followBucket(ctx, g, x.b.Schedules, filled, func(key string, v *bus.Schedule, rev uint64) {
 		if app, token, ok := bus.SplitJobKey(key); ok {
 			x.PutSchedule(app, token, v, rev)
 		}
@@ -103,15 +108,17 @@ func (x *Index) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// follow calls put for every key that is there, then filled, then put for every change until ctx ends.
-func follow[T any](ctx context.Context, g *errgroup.Group, s *bus.Store[T], filled func(), put func(string, *T, uint64)) {
-	filled = sync.OnceFunc(filled) // a watch that is begun anew is filled again
+// followBucket calls put for every existing key, then filled, then put for
+// every change until ctx ends.
+func followBucket[T any](ctx context.Context, g *errgroup.Group, s *bus.Store[T], filled func(), put func(string, *T, uint64)) {
+	filled = sync.OnceFunc(filled) // a watch that starts again calls it again
 	g.Go(func() error {
 		return bus.Anew(ctx, func() error { return s.Watch(ctx, put, filled) })
 	})
 }
 
-// PutApp takes in an application that was written or, if v is nil, deleted, so that a client sees its own write.
+// PutApp adds an application that this bus wrote, or removes it if v is nil, so
+// that a client sees its own write.
 func (x *Index) PutApp(name string, v *bus.App, rev uint64) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -120,50 +127,51 @@ func (x *Index) PutApp(name string, v *bus.App, rev uint64) {
 	}
 }
 
-// PutJob takes in what was written about a token: a job's definition or, if v is nil or has none, that there is no job.
+// PutJob sets the definition of the job with this permanent key. There is no
+// job if v is nil or has no definition.
 func (x *Index) PutJob(app, token string, v *bus.Job, rev uint64) {
 	var def *bus.Job
 	var parsed *jsl.Job
 	if v != nil && v.Definition != nil {
 		var err error
-		if parsed, err = jsl.Restore(v.Definition); err != nil { // it is listed, and can be deleted, all the same
+		if parsed, err = jsl.Restore(v.Definition); err != nil { // still list the job, so that it can be deleted
 			x.b.Log.Warn("definition not understood", "app", app, "job", v.Name, "err", err)
 		}
 		named := *v
 		named.Token = token
-		if named.Notation != nil { // as large as a hundred definitions
+		if named.Notation != nil { // it is as large as a hundred definitions
 			named.Notation = &bus.Notation{}
 		}
 		def = &named
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	j := x.job(app, token)
+	j := x.jobFor(app, token)
 	if rev <= j.rev {
 		return
 	}
 	if j.def != nil {
 		x.perApp[app]--
-		if k := (jobName{app, j.def.Name}); x.byName[k] == j { // else a job that took the name was heard of first
+		if k := (jobName{app, j.def.Name}); x.byName[k] == j { // otherwise the index already knows a job that took the name
 			delete(x.byName, k)
 		}
 	}
 	if def != nil {
 		x.perApp[app]++
-		j.madeAs(def.Name)
+		j.setFirstName(def.Name)
 		k := jobName{app, def.Name}
-		if has := x.byName[k]; has == nil || has.rev < rev { // else j has given the name away since
+		if has := x.byName[k]; has == nil || has.rev < rev { // otherwise j has lost the name since
 			x.byName[k] = j
 		}
 	}
 	j.def, j.jsl, j.rev = def, parsed, rev
 }
 
-// PutSchedule takes in a schedule that was written or, if v is nil, deleted.
+// PutSchedule sets the schedule of a job, or removes it if v is nil.
 func (x *Index) PutSchedule(app, token string, v *bus.Schedule, rev uint64) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	j := x.job(app, token)
+	j := x.jobFor(app, token)
 	if rev <= j.schedRev {
 		return
 	}
@@ -172,8 +180,9 @@ func (x *Index) PutSchedule(app, token string, v *bus.Schedule, rev uint64) {
 	x.changed = make(chan struct{})
 }
 
-// job returns the entry for a token and makes it if need be.
-func (x *Index) job(app, token string) *jobEntry {
+// jobFor returns the entry for a permanent key, and creates it if there is
+// none.
+func (x *Index) jobFor(app, token string) *jobEntry {
 	k := jobName{app, token}
 	j := x.byToken[k]
 	if j == nil {

@@ -184,7 +184,8 @@ func run(t testing.TB, b *bus.Bus) (x *Index, stop func()) {
 	}
 }
 
-// A watch that ended before it came to the end of what was there has filled nothing.
+// A watch that ended before it came to the end of what was there has filled
+// nothing.
 func TestNotFilled(t *testing.T) {
 	b := bustest.Open(t, bustest.Server(t), bus.Config{})
 	if _, err := b.Apps.KV().PutString(t.Context(), "z", "{"); err != nil {
@@ -192,13 +193,14 @@ func TestNotFilled(t *testing.T) {
 	}
 	g, ctx := errgroup.WithContext(t.Context())
 	filled := 0
-	follow(ctx, g, b.Apps, func() { filled++ }, func(string, *bus.App, uint64) {})
+	followBucket(ctx, g, b.Apps, func() { filled++ }, func(string, *bus.App, uint64) {})
 	if err := g.Wait(); err == nil || filled != 0 {
 		t.Errorf("a value that cannot be read: %v, filled %d times", err, filled)
 	}
 }
 
-// BenchmarkStart fills an index from the records that -bench finds: seconds a start, bytes an execution.
+// BenchmarkStart fills an index from the records that -bench finds: seconds a
+// start, bytes an execution.
 func BenchmarkStart(b *testing.B) {
 	for _, n := range []int{30_000, 300_000} {
 		b.Run(strconv.Itoa(n), func(b *testing.B) {

@@ -14,8 +14,8 @@ import (
 // Job is a job as lists show it.
 type Job struct {
 	bus.Job
-	Revision uint64   // of its last edit
-	JSL      *jsl.Job // the definition, read; not to be changed
+	Revision uint64   // of the last edit
+	JSL      *jsl.Job // the parsed definition; read-only
 	Stats    Stats
 	Latest   *Summary      // the newest execution by create time; nil if none
 	Schedule *bus.Schedule // nil if none
@@ -25,33 +25,33 @@ type Job struct {
 // Stats counts the executions of a job.
 type Stats struct {
 	Total, Success, Failure int
-	Average                 time.Duration // of the completed ones, from start to end
+	Average                 time.Duration // from start to end, of completed executions
 }
 
 // JobQuery selects and sorts jobs.
 type JobQuery struct {
 	App    string
-	Words  []string            // the name contains any of them; all jobs if empty
+	Words  []string            // the name must contain one of them; empty: all jobs
 	Match  func(*Job) bool     // nil: all
 	Less   func(a, b *Job) int // as in slices.SortFunc; nil: by name
 	Offset int                 // from 0
 	Limit  int
 }
 
-// jobEntry is a job's definition, if it has one, and what is counted of its executions.
+// jobEntry is a job's definition, if it has one, with counts of its executions.
 type jobEntry struct {
 	app, token string
-	first      string // the name that the token was made of; empty if they are the same, or it is not known
+	first      string // the first name; empty if it equals the token or is not known
 	number     uint32
-	def        *bus.Job // nil: none
+	def        *bus.Job // nil: no definition
 	jsl        *jsl.Job
 	rev        uint64
 	schedule   *bus.Schedule
 	schedRev   uint64
-	list       []int32 // handles of executions, the oldest first
+	list       []int32 // handles of executions, oldest first
 	success    int
 	failure    int
-	duration   int64 // milliseconds, of the completed ones
+	duration   int64 // sum over completed executions, in milliseconds
 }
 
 // App returns an application's definition and its revision.
@@ -79,7 +79,8 @@ func (x *Index) Apps() []bus.App {
 	return all
 }
 
-// Token finds a job by its name, or by its token if only its executions are left.
+// Token returns the permanent key of the job with this name. If only executions
+// are left of a job, its permanent key stands for the name.
 func (x *Index) Token(app, name string) (token string, ok bool) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
@@ -92,7 +93,8 @@ func (x *Index) Token(app, name string) (token string, ok bool) {
 	return k.job, j != nil && j.def == nil && len(j.list) > 0
 }
 
-// FirstName is the name that a job was made with, or its token if that is not known.
+// FirstName returns the name that a job was created with, or its permanent key
+// if that name is not known.
 func (x *Index) FirstName(app, token string) string {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
@@ -102,25 +104,27 @@ func (x *Index) FirstName(app, token string) string {
 	return token
 }
 
-// JobName is the name that a job has now, or that it was made with if there is no such job any more.
+// JobName returns the present name of a job. If the job no longer exists, it
+// returns its first name.
 func (x *Index) JobName(app, token string) string {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	if j := x.byToken[jobName{app, token}]; j != nil {
-		return j.name()
+		return j.displayName()
 	}
 	return token
 }
 
-func (j *jobEntry) name() string {
+func (j *jobEntry) displayName() string {
 	if j.def == nil {
 		return cmp.Or(j.first, j.token)
 	}
 	return j.def.Name
 }
 
-// madeAs notes the name of a job, or of what is kept of it, if its token was made of that.
-func (j *jobEntry) madeAs(name string) {
+// setFirstName records name as the first name, if the permanent key is derived
+// from it.
+func (j *jobEntry) setFirstName(name string) {
 	if j.first == "" && name != "" && name != j.token && bus.NameKey(name) == j.token {
 		j.first = name
 	}
@@ -134,10 +138,10 @@ func (x *Index) Job(app, token string) (*Job, bool) {
 	if j == nil || j.def == nil {
 		return nil, false
 	}
-	return x.view(j), true
+	return x.jobView(j), true
 }
 
-// Definition is Job without counts, for those who only start it.
+// Definition returns a job without counts, which is enough to start it.
 func (x *Index) Definition(app, token string) (def *bus.Job, parsed *jsl.Job, ok bool) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
@@ -148,7 +152,8 @@ func (x *Index) Definition(app, token string) (def *bus.Job, parsed *jsl.Job, ok
 	return j.def, j.jsl, true
 }
 
-// JobTokens are the tokens of an application's jobs, those too that have executions only.
+// JobTokens returns the permanent keys of an application's jobs, and of deleted
+// jobs that still have executions.
 func (x *Index) JobTokens(app string) []string {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
@@ -168,7 +173,8 @@ func (x *Index) CountJobs(app string) int {
 	return x.perApp[app]
 }
 
-// Jobs returns a page of the jobs that q selects, and how many it selects in all.
+// Jobs returns a page of the jobs that q selects, and how many it selects in
+// all.
 func (x *Index) Jobs(q JobQuery) (page []*Job, hits int) {
 	x.mu.RLock()
 	var all []*Job
@@ -176,7 +182,7 @@ func (x *Index) Jobs(q JobQuery) (page []*Job, hits int) {
 		if j.def == nil || j.app != q.App || !containsAny(j.def.Name, q.Words) {
 			continue
 		}
-		if v := x.view(j); q.Match == nil || q.Match(v) {
+		if v := x.jobView(j); q.Match == nil || q.Match(v) {
 			all = append(all, v)
 		}
 	}
@@ -187,7 +193,7 @@ func (x *Index) Jobs(q JobQuery) (page []*Job, hits int) {
 	}
 	slices.SortStableFunc(all, less)
 	from := min(q.Offset, len(all))
-	return all[from : from+min(q.Limit, len(all)-from)], len(all) // in this order: a sum of what was asked for may overflow
+	return all[from : from+min(q.Limit, len(all)-from)], len(all) // no sum of q's fields: it may overflow
 }
 
 func containsAny(s string, words []string) bool {
@@ -207,28 +213,30 @@ func (x *Index) Schedules() []bus.Entry[bus.Schedule] {
 	return all
 }
 
-// ScheduleChanged is closed at the next change of any schedule.
+// ScheduleChanged returns a channel that is closed at the next change of any
+// schedule.
 func (x *Index) ScheduleChanged() <-chan struct{} {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	return x.changed
 }
 
-func (x *Index) view(j *jobEntry) *Job {
+func (x *Index) jobView(j *jobEntry) *Job {
 	v := &Job{Job: *j.def, Revision: cmp.Or(j.def.Edit, j.rev), JSL: j.jsl, Schedule: j.schedule, SchedRev: j.schedRev}
 	v.Stats = Stats{Total: len(j.list), Success: j.success, Failure: j.failure}
 	if j.success > 0 {
 		v.Stats.Average = time.Duration(j.duration/int64(j.success)) * time.Millisecond
 	}
 	if n := len(j.list); n > 0 {
-		s := x.summary(x.table.at(j.list[n-1]))
+		s := x.summaryOf(x.table.entryAt(j.list[n-1]))
 		v.Latest = &s
 	}
 	return v
 }
 
-// count adds an execution to the job's numbers, or takes it away if sign is -1.
-func (j *jobEntry) count(e *entry, sign int) {
+// addCount adds an execution to the job's counts, or subtracts it if sign is
+// -1.
+func (j *jobEntry) addCount(e *entry, sign int) {
 	switch statusOf(e.status) {
 	case subjects.Completed:
 		j.success += sign

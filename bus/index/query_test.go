@@ -15,8 +15,8 @@ import (
 )
 
 // history fills an index with n executions of the jobs j0, j1 ... of two
-// applications. Ids come in blocks, as from several buses, so that their order is
-// not that of creation.
+// applications. Ids come in blocks, as from several buses, so that their order
+// is not that of creation.
 func history(n, jobs int) *Index {
 	x := New(nil)
 	r := rand.New(rand.NewPCG(1, 2))
@@ -38,12 +38,12 @@ func history(n, jobs int) *Index {
 	return x
 }
 
-// everything is the list that a query selects, found without any of the ways that
-// the index has.
+// everything is the list that a query selects, found without any of the ways
+// that the index has.
 func (x *Index) everything(q *ExecutionQuery) (all []Summary) {
 	for _, j := range x.jobs {
 		for _, h := range j.list {
-			s := x.summary(x.table.at(h))
+			s := x.summaryOf(x.table.entryAt(h))
 			exit := s.ExitStatus
 			if exit == "" && s.BatchStatus.Ended() {
 				exit = strings.ToUpper(string(s.BatchStatus))
@@ -60,7 +60,7 @@ func (x *Index) everything(q *ExecutionQuery) (all []Summary) {
 			}
 		}
 	}
-	slices.SortFunc(all, func(a, b Summary) int { return key{b.CreateTime, b.ID}.compare(key{a.CreateTime, a.ID}) })
+	slices.SortFunc(all, func(a, b Summary) int { return sortKey{b.CreateTime, b.ID}.compare(sortKey{a.CreateTime, a.ID}) })
 	return all
 }
 
@@ -126,7 +126,7 @@ func TestFindExecutions(t *testing.T) {
 // compare asks in both ways.
 func compare(t *testing.T, x *Index, q ExecutionQuery, want Page) {
 	t.Helper()
-	for name, got := range map[string]Page{"find": x.FindExecutions(&q), "scan": x.scan(&matcher{q: &q})} {
+	for name, got := range map[string]Page{"find": x.FindExecutions(&q), "scan": x.scanEntries(&matcher{q: &q})} {
 		if got.Hits != want.Hits || got.Offset != want.Offset || !slices.Equal(got.Results, want.Results) {
 			t.Errorf("%s %+v = %d of %d after %d, want %d of %d after %d", name, q, len(got.Results), got.Hits, got.Offset,
 				len(want.Results), want.Hits, want.Offset)
@@ -153,7 +153,7 @@ func TestCursorThatIsGone(t *testing.T) {
 		{ExecutionQuery{After: 1}, 0, 0, 2999},
 	} {
 		c.q.Limit = 10
-		for name, p := range map[string]Page{"find": x.FindExecutions(&c.q), "scan": x.scan(&matcher{q: &c.q})} {
+		for name, p := range map[string]Page{"find": x.FindExecutions(&c.q), "scan": x.scanEntries(&matcher{q: &c.q})} {
 			first, last := int64(0), int64(0)
 			if len(p.Results) > 0 {
 				first, last = p.Results[0].ID, p.Results[len(p.Results)-1].ID
@@ -215,7 +215,8 @@ func BenchmarkFind(b *testing.B) {
 	}
 }
 
-// BenchmarkPositions asks for the places of a page of 20 among 100,000 that wait.
+// BenchmarkPositions asks for the places of a page of 20 among 100,000 that
+// wait.
 func BenchmarkPositions(b *testing.B) {
 	x := New(nil)
 	for i := range 100_000 {

@@ -4,46 +4,48 @@ import (
 	"slices"
 )
 
-// scanned is how many chunks are looked at under one lock: about a millisecond.
+// scanned is the number of chunks that are scanned under one lock: about a
+// millisecond.
 const scanned = 32
 
-// scan looks at every entry, which is the price of knowing how many match. It
-// keeps the places of the page only, and lets writers in between.
-func (x *Index) scan(m *matcher) Page {
+// scanEntries examines every entry, which is necessary to count the matches. It
+// keeps only the positions on the page, and releases the lock at times so that
+// writers can proceed.
+func (x *Index) scanEntries(m *matcher) Page {
 	q := m.q
 	for _, s := range q.Status {
 		m.status[statusNumber(s)] = true
 	}
 	x.mu.RLock()
-	at, cursor := x.cursor(q)
+	at, cursor := x.cursorKey(q)
 	chunks := len(x.table.chunks)
 	x.mu.RUnlock()
 	up := q.Before != 0
 	offset := min(q.Offset, chunks*chunkSize)
 	best := nearest{most: offset + q.Limit, up: up}
 	p := Page{Offset: q.Offset}
-	beyond := 0 // on the other side of the cursor, or the cursor itself
+	beyond := 0 // matches on the other side of the cursor, and the cursor itself
 	for end := chunks; end > 0; end -= scanned {
 		x.mu.RLock()
 		for c := end - 1; c >= max(0, end-scanned); c-- {
 			chunk := x.table.chunks[c]
 			for i := len(chunk) - 1; i >= 0; i-- {
 				e := &chunk[i]
-				if e.id == 0 || !m.matches(x, e) {
+				if e.id == 0 || !m.matchesEntry(x, e) {
 					continue
 				}
 				p.Hits++
-				k := e.key()
+				k := e.sortKey()
 				if c := k.compare(at); cursor && (c == 0 || up == (c < 0)) {
 					beyond++
 					continue
 				}
-				best.add(k)
+				best.addKey(k)
 			}
 		}
 		x.mu.RUnlock()
 	}
-	keys := best.all()
+	keys := best.sortedKeys()
 	switch {
 	case up:
 		slices.Reverse(keys)
@@ -51,49 +53,50 @@ func (x *Index) scan(m *matcher) Page {
 	case cursor:
 		p.Offset = beyond
 	}
-	x.summaries(m, keys[min(offset, len(keys)):], &p)
+	x.appendSummaries(m, keys[min(offset, len(keys)):], &p)
 	return p
 }
 
-// summaries adds the executions of the keys that are still there and still match.
-func (x *Index) summaries(m *matcher, keys []key, p *Page) {
+// appendSummaries adds the executions of the keys that still exist and still
+// match.
+func (x *Index) appendSummaries(m *matcher, keys []sortKey, p *Page) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	for _, k := range keys {
-		if h, ok := x.table.find(k.id); ok && m.matches(x, x.table.at(h)) {
-			p.Results = append(p.Results, x.summary(x.table.at(h)))
+		if h, ok := x.table.findHandle(k.id); ok && m.matchesEntry(x, x.table.entryAt(h)) {
+			p.Results = append(p.Results, x.summaryOf(x.table.entryAt(h)))
 		}
 	}
 }
 
-// nearest keeps the newest of the keys that are added, or with up the oldest.
+// nearest keeps the newest of the added keys, or the oldest if up is set.
 type nearest struct {
 	most int
 	up   bool
-	kept []key
-	full bool // the last of those kept is the bound for others
-	last key
+	kept []sortKey
+	full bool // last is the bound for further keys
+	last sortKey
 }
 
 // compare orders the nearest first.
-func (n *nearest) compare(a, b key) int {
+func (n *nearest) compare(a, b sortKey) int {
 	if n.up {
 		return a.compare(b)
 	}
 	return b.compare(a)
 }
 
-func (n *nearest) add(k key) {
+func (n *nearest) addKey(k sortKey) {
 	if n.full && n.compare(k, n.last) > 0 {
 		return
 	}
-	const slack = 1024 // sorting is rarer
+	const slack = 1024 // fewer sorts
 	if n.kept = append(n.kept, k); len(n.kept) >= 2*n.most+slack {
-		n.cut()
+		n.trimKept()
 	}
 }
 
-func (n *nearest) cut() {
+func (n *nearest) trimKept() {
 	slices.SortFunc(n.kept, n.compare)
 	if len(n.kept) >= n.most && n.most > 0 {
 		n.kept = n.kept[:n.most]
@@ -101,8 +104,8 @@ func (n *nearest) cut() {
 	}
 }
 
-// all returns the keys, the nearest first.
-func (n *nearest) all() []key {
-	n.cut()
+// sortedKeys returns the keys, the nearest first.
+func (n *nearest) sortedKeys() []sortKey {
+	n.trimKept()
 	return n.kept
 }

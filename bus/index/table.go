@@ -7,7 +7,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// entry is what is kept of an execution: no pointers, so that the garbage collector passes over it.
+// entry is the summary of an execution in the table. It has no pointers, so
+// that the garbage collector does not scan it.
 type entry struct {
 	id, instance       int64
 	create, start, end subjects.Time
@@ -33,13 +34,14 @@ func statusNumber(s subjects.BatchStatus) uint8 {
 
 const chunkSize = 1024
 
-// table keeps entries in chunks, found by a handle or by id. Ids are small integers with few holes, so pages of
-// handles cost 4 bytes an execution where a map would cost 25.
+// table keeps entries in chunks, and finds them by handle or by id. Ids are
+// small integers with few gaps, so pages of handles cost 4 bytes for an
+// execution where a map would cost 25.
 type table struct {
 	chunks [][]entry
 	free   []int32
 	pages  map[int64]*page
-	extra  map[int64]extra // what few executions have
+	extra  map[int64]extra // of the few executions that have any
 }
 
 type page struct {
@@ -54,9 +56,9 @@ type extra struct {
 
 func newTable() table { return table{pages: map[int64]*page{}, extra: map[int64]extra{}} }
 
-func (t *table) at(handle int32) *entry { return &t.chunks[handle/chunkSize][handle%chunkSize] }
+func (t *table) entryAt(handle int32) *entry { return &t.chunks[handle/chunkSize][handle%chunkSize] }
 
-func (t *table) find(id int64) (int32, bool) {
+func (t *table) findHandle(id int64) (int32, bool) {
 	p := t.pages[id/chunkSize]
 	if p == nil || id < 0 {
 		return 0, false
@@ -65,8 +67,8 @@ func (t *table) find(id int64) (int32, bool) {
 	return h - 1, h > 0
 }
 
-// add makes an entry for id, which must not be there. It may move no other entry.
-func (t *table) add(id int64) int32 {
+// addEntry adds an entry for id, which must not exist. It moves no other entry.
+func (t *table) addEntry(id int64) int32 {
 	if len(t.free) == 0 {
 		n := int32(len(t.chunks)) * chunkSize
 		t.chunks = append(t.chunks, make([]entry, chunkSize))
@@ -83,17 +85,17 @@ func (t *table) add(id int64) int32 {
 	}
 	p.handles[id%chunkSize] = h + 1
 	p.used++
-	*t.at(h) = entry{id: id}
+	*t.entryAt(h) = entry{id: id}
 	return h
 }
 
-func (t *table) remove(id int64) {
+func (t *table) removeEntry(id int64) {
 	p := t.pages[id/chunkSize]
 	if p == nil || p.handles[id%chunkSize] == 0 {
 		return
 	}
 	h := p.handles[id%chunkSize] - 1
-	*t.at(h) = entry{} // no id: a scan passes over it
+	*t.entryAt(h) = entry{} // without an id a scan skips it
 	t.free = append(t.free, h)
 	p.handles[id%chunkSize] = 0
 	if p.used--; p.used == 0 {
@@ -102,17 +104,17 @@ func (t *table) remove(id int64) {
 	delete(t.extra, id)
 }
 
-// older compares by create time, then by id.
-func (t *table) older(a, b int32) int {
-	x, y := t.at(a), t.at(b)
+// compareAge compares by create time, then by id.
+func (t *table) compareAge(a, b int32) int {
+	x, y := t.entryAt(a), t.entryAt(b)
 	return cmp.Or(cmp.Compare(x.create, y.create), cmp.Compare(x.id, y.id))
 }
 
-// insert puts handle where it belongs, which is nearly always the end.
-func (t *table) insert(list []int32, handle int32) []int32 {
+// insertHandle inserts handle at its place, which is nearly always the end.
+func (t *table) insertHandle(list []int32, handle int32) []int32 {
 	list = append(list, handle)
 	i := len(list) - 1
-	for i > 0 && t.older(list[i-1], handle) > 0 {
+	for i > 0 && t.compareAge(list[i-1], handle) > 0 {
 		list[i] = list[i-1]
 		i--
 	}
@@ -120,9 +122,9 @@ func (t *table) insert(list []int32, handle int32) []int32 {
 	return list
 }
 
-// drop takes handle out; the oldest goes without moving the others.
-func (t *table) drop(list []int32, handle int32) []int32 {
-	i, ok := slices.BinarySearchFunc(list, handle, t.older)
+// dropHandle removes handle. Removing the oldest does not move the others.
+func (t *table) dropHandle(list []int32, handle int32) []int32 {
+	i, ok := slices.BinarySearchFunc(list, handle, t.compareAge)
 	switch {
 	case !ok:
 		return list
@@ -132,8 +134,8 @@ func (t *table) drop(list []int32, handle int32) []int32 {
 	return slices.Delete(list, i, i+1)
 }
 
-// names gives each string a number. Agents and exit statuses are few; should there be very many, the number 1
-// stands for "ask the record".
+// names assigns a number to each string. There are few agents and exit
+// statuses. If there are too many, the number 1 means "read the record".
 type names struct {
 	byName map[string]uint32
 	all    []string
@@ -150,7 +152,7 @@ func newNames() names {
 	return names{byName: map[string]uint32{"": 0, tooManyAs: tooMany}, all: []string{"", tooManyAs}}
 }
 
-func (n *names) number(s string) uint32 {
+func (n *names) numberOf(s string) uint32 {
 	if i, ok := n.byName[s]; ok {
 		return i
 	}
@@ -162,4 +164,4 @@ func (n *names) number(s string) uint32 {
 	return uint32(len(n.all) - 1)
 }
 
-func (n *names) name(i uint32) string { return n.all[i] }
+func (n *names) nameOf(i uint32) string { return n.all[i] }

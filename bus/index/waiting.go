@@ -7,14 +7,15 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// queue is where an execution that has not ended waits, or waited.
-type queue struct {
+// queuePlace is the place where a live execution waits, or waited, for an
+// agent.
+type queuePlace struct {
 	key   queueKey
 	waits bool
 	rank  rank
 }
 
-// queueKey names the queue of a pool.
+// queueKey identifies the queue of a pool.
 type queueKey struct {
 	app  string
 	pool uint32 // number of a name
@@ -30,14 +31,14 @@ func priorityNumber(priority string) uint8 {
 	return 1
 }
 
-// Position is the place of an execution in the queue of its pool.
+// Position is an execution's place in the queue of its pool.
 type Position struct {
 	Pool   string
 	Number int // from 1
 }
 
-// rank orders a queue: by priority, then by who came first. An execution whose
-// agent was lost is requested anew, behind those that came meanwhile.
+// rank orders a queue by priority, then by time. An execution whose agent was
+// lost is requested again, behind those that arrived meanwhile.
 type rank struct {
 	priority uint8
 	since    subjects.Time
@@ -48,8 +49,8 @@ func (a rank) compare(b rank) int {
 	return cmp.Or(cmp.Compare(a.priority, b.priority), cmp.Compare(a.since, b.since), cmp.Compare(a.id, b.id))
 }
 
-// Positions returns the places of those executions that wait for an agent. It is
-// one pass over all that have not ended, however many are asked for.
+// Positions returns the places of those executions that wait for an agent. It
+// makes one pass over all live executions, however many ids there are.
 func (x *Index) Positions(ids []int64) map[int64]Position {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
@@ -62,7 +63,7 @@ func (x *Index) Positions(ids []int64) map[int64]Position {
 	if len(wanted) == 0 {
 		return nil
 	}
-	ahead := map[queueKey][]int{} // how many wait between a wanted one and the wanted one before it
+	ahead := map[queueKey][]int{} // waiting executions between a wanted one and the wanted one before it
 	for k, ranks := range wanted {
 		slices.SortFunc(ranks, rank.compare)
 		ahead[k] = make([]int, len(ranks)+1)
@@ -77,8 +78,8 @@ func (x *Index) Positions(ids []int64) map[int64]Position {
 	for k, ranks := range wanted {
 		n := 0
 		for i, r := range ranks {
-			n += ahead[k][i] // itself is one of them
-			at[r.id] = Position{x.names.name(k.pool), n}
+			n += ahead[k][i] // this includes the execution itself
+			at[r.id] = Position{x.names.nameOf(k.pool), n}
 		}
 	}
 	return at

@@ -5,22 +5,22 @@ import (
 	"slices"
 )
 
-// walk goes along the lists of jobs, as far as the page reaches. ok is false if
-// that is too far.
-func (x *Index) walk(m *matcher) (p Page, ok bool) {
+// walkLists walks along the lists of jobs to the page. ok is false if the page
+// is too far.
+func (x *Index) walkLists(m *matcher) (p Page, ok bool) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	q := m.q
-	at, cursor := x.cursor(q)
+	at, cursor := x.cursorKey(q)
 	lists := merge{table: &x.table, up: q.Before != 0}
 	for _, j := range x.jobs {
-		if len(j.list) == 0 || !m.job(j) {
+		if len(j.list) == 0 || !m.matchesJob(j) {
 			continue
 		}
 		p.Hits += len(j.list)
 		list := j.list
 		if cursor {
-			i, found := slices.BinarySearchFunc(list, at, func(h int32, at key) int { return x.table.at(h).key().compare(at) })
+			i, found := slices.BinarySearchFunc(list, at, func(h int32, at sortKey) int { return x.table.entryAt(h).sortKey().compare(at) })
 			if found && lists.up {
 				i++
 			}
@@ -50,20 +50,21 @@ func (x *Index) walk(m *matcher) (p Page, ok bool) {
 	}
 	heap.Init(&lists)
 	for range skip {
-		lists.next()
+		lists.nextHandle()
 	}
 	for len(p.Results) < q.Limit && len(lists.all) > 0 {
-		p.Results = append(p.Results, x.summary(x.table.at(lists.next())))
+		p.Results = append(p.Results, x.summaryOf(x.table.entryAt(lists.nextHandle())))
 	}
 	if lists.up {
 		slices.Reverse(p.Results)
-		p.Offset = lists.left // of those that are newer
+		p.Offset = lists.left // the newer ones
 	}
 	return p, true
 }
 
-// merge is a heap of lists of handles, the list with the next one on top. Each
-// list is taken from its end, or with up from its beginning.
+// merge is a heap of lists of handles, with the list that has the next handle
+// on top. It consumes each list from its end, or from its beginning if up is
+// set.
 type merge struct {
 	table *table
 	up    bool
@@ -78,13 +79,13 @@ func (m *merge) Pop() any      { m.all = m.all[:len(m.all)-1]; return nil }
 
 func (m *merge) Less(i, j int) bool {
 	if m.up {
-		return m.table.older(m.all[i][0], m.all[j][0]) < 0
+		return m.table.compareAge(m.all[i][0], m.all[j][0]) < 0
 	}
-	return m.table.older(m.all[i][len(m.all[i])-1], m.all[j][len(m.all[j])-1]) > 0
+	return m.table.compareAge(m.all[i][len(m.all[i])-1], m.all[j][len(m.all[j])-1]) > 0
 }
 
-// next takes the next handle.
-func (m *merge) next() (h int32) {
+// nextHandle removes and returns the next handle.
+func (m *merge) nextHandle() (h int32) {
 	list := m.all[0]
 	if m.up {
 		h, m.all[0] = list[0], list[1:]

@@ -20,7 +20,8 @@ func (w *world) queued() int {
 	return len(ids)
 }
 
-// What ends while it waits in a pool without agents leaves nothing in its queue, of whatever a doctor could complain for ever.
+// What ends while it waits in a pool without agents leaves nothing in its
+// queue, of whatever a doctor could complain for ever.
 func TestEndedBeforeAnAgentCame(t *testing.T) {
 	for name, end := range map[string]func(w *world, e *bus.Execution) error{
 		"abandoned": func(w *world, e *bus.Execution) error {
@@ -50,17 +51,18 @@ func TestEndedBeforeAnAgentCame(t *testing.T) {
 	}
 }
 
-// A bus that died between the end and the removal leaves the request to the janitor.
+// A bus that died between the end and the removal leaves the request to the
+// janitor.
 func TestRequestOfAnEndedExecutionIsSweptUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		e := w.submit("J")
 		live := w.submit("J")
-		last, err := w.bus.last(w.Context(), e, subjects.Undispatched)
+		last, err := w.bus.readLastResult(w.Context(), e, subjects.Undispatched)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.bus.b.PublishResult(w.Context(), w.bus.decided(e, last, subjects.Abandoned, ""), 0); err != nil {
+		if _, err := w.bus.b.PublishResult(w.Context(), w.bus.busResult(e, last, subjects.Abandoned, ""), 0); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(3 * time.Minute)
@@ -70,7 +72,8 @@ func TestRequestOfAnEndedExecutionIsSweptUp(t *testing.T) {
 	})
 }
 
-// A record that is refused takes its request with it: nothing runs of what was answered with an error.
+// A record that is refused takes its request with it: nothing runs of what was
+// answered with an error.
 func TestRefusedRecordLeavesNoRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

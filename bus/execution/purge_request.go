@@ -10,9 +10,11 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 )
 
-// unqueue removes the request of an execution that has ended before any agent claimed it: without an agent in its pool nobody else would
-// drop it. An agent that has the request in hand finds its claim refused. If it fails the janitor does it.
-func (s *Service) unqueue(ctx context.Context, e *bus.Execution) {
+// purgeRequest removes the request of an execution that ended before any agent
+// claimed it: without an agent in its pool, nothing else would remove it. If an
+// agent holds the request, the broker refuses its claim. If the purge fails,
+// the janitor repeats it.
+func (s *Service) purgeRequest(ctx context.Context, e *bus.Execution) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bus.AckTimeout)
 	defer cancel()
 	if err := s.b.PurgeRequest(ctx, &e.Execution); err != nil {
@@ -20,16 +22,17 @@ func (s *Service) unqueue(ctx context.Context, e *bus.Execution) {
 	}
 }
 
-// unqueueEnded removes the requests of all executions that ended a while ago. A bus may have died between the end and the removal, or
-// a request have come after it.
-func (j *janitor) unqueueEnded(ctx context.Context) error {
+// purgeEndedRequests removes the requests of all executions that ended a while
+// ago. A bus may have died between the end and the purge, or the request may
+// have arrived later.
+func (j *janitor) purgeEndedRequests(ctx context.Context) error {
 	now := time.Now()
-	if now.Sub(j.swept) < max(j.s.cfg.Janitor, 20*j.sweep) {
+	if now.Sub(j.sweptAt) < max(j.s.cfg.Janitor, 20*j.sweepTime) {
 		return nil
 	}
-	j.swept = now
+	j.sweptAt = now
 	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(atOnce / 4)
+	g.SetLimit(maxParallel / 4)
 	var failed error
 	for _, app := range j.s.x.Apps() {
 		queued, err := j.s.b.QueuedRequests(ctx, app.Name)
@@ -42,15 +45,15 @@ func (j *janitor) unqueueEnded(ctx context.Context) error {
 			if !ok || !sum.BatchStatus.Ended() || now.Sub(sum.UpdateTime.Std()) < maxStep {
 				continue
 			}
-			g.Go(func() error { return j.unqueueOne(gctx, sum.App, sum.Job, id) })
+			g.Go(func() error { return j.purgeEndedRequest(gctx, sum.App, sum.Job, id) })
 		}
 	}
 	failed = errors.Join(failed, g.Wait())
-	j.sweep = time.Since(now)
+	j.sweepTime = time.Since(now)
 	return failed
 }
 
-func (j *janitor) unqueueOne(ctx context.Context, app, job string, id int64) error {
+func (j *janitor) purgeEndedRequest(ctx context.Context, app, job string, id int64) error {
 	e, err := j.s.b.Executions.Get(ctx, bus.ExecutionKey(app, job, id))
 	if errors.Is(err, bus.ErrNotFound) {
 		return nil

@@ -7,7 +7,9 @@ import (
 	"time"
 )
 
-// Chore does round every so often while this bus holds the lease, which is renewed meanwhile. A failed round is said, and done again.
+// Chore calls round at every interval while this bus holds the lease, and
+// renews the lease meanwhile. It logs a round that fails, and calls round again
+// at the next interval.
 func (b *Bus) Chore(ctx context.Context, name string, every time.Duration, round func(context.Context) error) error {
 	var held atomic.Bool
 	var kept sync.WaitGroup

@@ -16,7 +16,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// A nats-server elsewhere whose disk is full answers everything but writes. Health names the streams, and forgets after a while.
+// A nats-server elsewhere whose disk is full answers everything but writes.
+// Health names the streams, and forgets after a while.
 func TestWritesWithoutAnswer(t *testing.T) {
 	dir := bustest.SmallDisk(t, "16m")
 	synctest.Test(t, func(t *testing.T) {

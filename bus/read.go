@@ -10,8 +10,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// stored is a message of a stream.
-type stored struct {
+// storedMessage is a message of a stream.
+type storedMessage struct {
 	Subject  string
 	Sequence uint64
 	Header   nats.Header
@@ -19,16 +19,18 @@ type stored struct {
 	Time     time.Time
 }
 
-// soon is ctx for one answer of the broker, which may be lost. The client library bounds the waiting only where ctx has no deadline, however
-// far away that is.
-func soon(ctx context.Context) (context.Context, context.CancelFunc) {
+// withAckTimeout returns ctx with a timeout for one answer of the broker. The
+// client library applies its own timeout only if ctx has no deadline at all,
+// however far away that deadline is.
+func withAckTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, AckTimeout)
 }
 
-// ask reads a message from the stream's leader; [ErrNotFound] if there is none. The client library would ask any replica of a
-// stream that allows direct reads, and what is decided on an old answer is wrong.
-func (b *Bus) ask(ctx context.Context, stream string, body []byte) (*stored, error) {
-	ctx, cancel := soon(ctx)
+// readMessage reads a message from the stream's leader, or returns
+// [ErrNotFound]. The client library may ask any replica of a stream that allows
+// direct reads, and a decision on a stale answer is wrong.
+func (b *Bus) readMessage(ctx context.Context, stream string, body []byte) (*storedMessage, error) {
+	ctx, cancel := withAckTimeout(ctx)
 	defer cancel()
 	m, err := b.NC.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+stream, body)
 	if err != nil {
@@ -53,7 +55,7 @@ func (b *Bus) ask(ctx context.Context, stream string, body []byte) (*stored, err
 		}
 		return nil, fmt.Errorf("%w: %w", ErrAway, answer.Error)
 	}
-	s := &stored{Subject: answer.Message.Subject, Sequence: answer.Message.Seq, Data: answer.Message.Data, Time: answer.Message.Time}
+	s := &storedMessage{Subject: answer.Message.Subject, Sequence: answer.Message.Seq, Data: answer.Message.Data, Time: answer.Message.Time}
 	s.Header, err = nats.DecodeHeadersMsg(answer.Message.Headers)
 	if err != nil && len(answer.Message.Headers) > 0 {
 		return nil, fmt.Errorf("message %d of %s: headers: %w", s.Sequence, stream, err)
@@ -61,13 +63,14 @@ func (b *Bus) ask(ctx context.Context, stream string, body []byte) (*stored, err
 	return s, nil
 }
 
-// lastOf and nextOf are what to ask a stream for: the last message of a filter, or its first at or after a sequence.
-func lastOf(filter string) []byte {
+// lastQuery returns the request body for the last message of a filter; nextOf
+// returns the one for the first message of a filter at or after a sequence.
+func lastQuery(filter string) []byte {
 	body, _ := json.Marshal(map[string]string{"last_by_subj": filter}) // cannot fail
 	return body
 }
 
-func nextOf(filter string, seq uint64) []byte {
+func nextQuery(filter string, seq uint64) []byte {
 	body, _ := json.Marshal(map[string]any{"seq": seq, "next_by_subj": filter}) // cannot fail
 	return body
 }

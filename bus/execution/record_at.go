@@ -8,8 +8,9 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// At is an execution as a result left it, whether its record shows the result already, lags behind, or shows later ones. changed says
-// whether the batch status is another than before the result. The error is one that is [bus.ErrNotFound] if there is no record, yet or any more.
+// At returns the execution as of result r, whether its record is behind r or
+// ahead of it. changed reports whether r changed the batch status. The error is
+// one that is [bus.ErrNotFound] if there is no record, not yet or no longer.
 func (s *Service) At(ctx context.Context, r *bus.StoredResult) (e *bus.Execution, changed bool, err error) {
 	rec, err := s.b.Executions.Get(ctx, bus.ExecutionKey(r.App, r.Job, r.ID))
 	if err != nil {
@@ -17,7 +18,7 @@ func (s *Service) At(ctx context.Context, r *bus.StoredResult) (e *bus.Execution
 	}
 	e = &rec.Value
 	if e.LastSequence > r.Sequence {
-		goBack(e, r)
+		rewindRecord(e, r)
 	}
 	for e.LastSequence < r.Sequence {
 		next := r
@@ -26,31 +27,33 @@ func (s *Service) At(ctx context.Context, r *bus.StoredResult) (e *bus.Execution
 				return nil, false, err
 			}
 		}
-		if fold(e, next) != applied {
+		if foldResult(e, next) != applied {
 			return nil, false, fmt.Errorf("result %d of %d: the record has another past: %w", next.Sequence, r.ID, bus.ErrNotFound)
 		}
 	}
-	e.BatchStatus = r.BatchStatus // not that of a wish
-	changed, err = s.changed(ctx, r)
+	e.BatchStatus = r.BatchStatus // without the effect of a stop request
+	changed, err = s.statusChanged(ctx, r)
 	return e, changed, err
 }
 
-// goBack makes of a record what it was after r, as far as it can be told: what came after a start is left out, and after an end comes
-// nothing but that it is abandoned.
-func goBack(e *bus.Execution, r *bus.StoredResult) {
+// rewindRecord turns a record into what it was after r, as far as that is
+// known. For a start it leaves out everything later. After an end, only an
+// abandon can have followed.
+func rewindRecord(e *bus.Execution, r *bus.StoredResult) {
 	e.BatchStatus, e.ExitStatus, e.Exception = r.BatchStatus, r.ExitStatus, r.Exception
 	if !r.BatchStatus.Ended() {
 		e.EndTime, e.StepExecutions = 0, r.Steps
 		return
 	}
 	if e.ExitStatus == "" {
-		e.ExitStatus = exitOf(r.BatchStatus)
+		e.ExitStatus = defaultExitStatus(r.BatchStatus)
 	}
 }
 
-// changed says whether a result's batch status is another than that of the result before. An end always is; a result within a handling
-// repeats the status for the sake of a step.
-func (s *Service) changed(ctx context.Context, r *bus.StoredResult) (bool, error) {
+// statusChanged reports whether the batch status of a result differs from that
+// of the result before. An end always counts as a change. A result within a
+// handling may repeat the status, to report a step.
+func (s *Service) statusChanged(ctx context.Context, r *bus.StoredResult) (bool, error) {
 	if r.BatchStatus.Ended() || r.Agent == subjects.Bus || r.Number == 1 {
 		return true, nil
 	}

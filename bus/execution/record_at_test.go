@@ -59,7 +59,7 @@ func TestAt(t *testing.T) {
 		if err != nil {
 			w.Fatal(err)
 		}
-		if _, err := w.bus.b.PublishResult(w.Context(), w.bus.decided(e, last, subjects.Abandoned, ""), last.Sequence); err != nil {
+		if _, err := w.bus.b.PublishResult(w.Context(), w.bus.busResult(e, last, subjects.Abandoned, ""), last.Sequence); err != nil {
 			w.Fatal(err)
 		}
 		return e
