@@ -61,6 +61,7 @@ func TestChaos(t *testing.T) {
 	}
 	for _, buses := range []int{1, 2} {
 		t.Run(fmt.Sprintf("%d executions, buses %d", executions, buses), func(t *testing.T) {
+			t.Parallel()
 			newChaos(t, buses, executions, clients).run()
 		})
 	}
