@@ -92,6 +92,7 @@ func (d *desk) stable(text string) string {
 
 // A day of a user in one file: what is typed, what is printed, and the exit status. Output is a pipe.
 func TestClientCommands(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	var all strings.Builder
 	for _, line := range []string{
@@ -120,6 +121,7 @@ func TestClientCommands(t *testing.T) {
 }
 
 func TestAgentsAreListed(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	got := d.try(t.Context(), "agent list")
 	if got.code != exitOK || !regexp.MustCompile(`(?m)^dev +ready +0 +\d+ +\d+% +\S+ .B +default +default +\S`).MatchString(got.out) {
@@ -133,6 +135,7 @@ func TestAgentsAreListed(t *testing.T) {
 
 // Ctrl-C while somebody waits ends the waiting only.
 func TestCtrlCWhileWaiting(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	if got := d.try(t.Context(), "job apply DIR/slow.xml"); got.code != exitOK {
 		t.Fatal(got)
@@ -173,6 +176,7 @@ func TestCtrlCWhileWaiting(t *testing.T) {
 
 // The exit status of several is that of the worst end, whatever the order.
 func TestWaitingForMany(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	d.try(t.Context(), "job apply DIR/hello.yaml DIR/broken.json DIR/slow.xml")
 	for _, c := range []struct {
@@ -208,6 +212,7 @@ func (d *desk) started(t *testing.T, id int64) {
 }
 
 func TestWaitingHasATimeout(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	d.try(t.Context(), "job apply DIR/slow.xml")
 	got := d.try(t.Context(), "run slow --wait --timeout 200ms --app default --server "+d.bus.rest)
@@ -219,6 +224,7 @@ func TestWaitingHasATimeout(t *testing.T) {
 
 // A control bus that is away for a while is waited for, once the execution is known.
 func TestWaitingOutlivesTheServer(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	d.try(t.Context(), "job apply DIR/slow.xml")
 	to, _ := url.Parse(d.bus.rest)
@@ -270,6 +276,7 @@ func says(out *lockedBuffer, what string, within time.Duration) bool {
 }
 
 func TestWatch(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	d.try(t.Context(), "job apply DIR/hello.yaml")
 	often := d.watching(t, "execution list hello --watch --interval 100ms")
@@ -295,6 +302,7 @@ func TestWatch(t *testing.T) {
 }
 
 func TestCompletion(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	d.try(t.Context(), "job apply DIR/hello.yaml DIR/broken.json")
 	d.try(t.Context(), "run hello --wait")
@@ -326,6 +334,7 @@ func TestCompletion(t *testing.T) {
 }
 
 func TestCompletionIsBounded(t *testing.T) {
+	t.Parallel()
 	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
 	defer s.Close()
 	begin := time.Now()
@@ -366,6 +375,7 @@ func TestContextsAreNotTakenFromTheEnvironment(t *testing.T) {
 }
 
 func TestDeployToARealServer(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	classes := filepath.Join(d.dir, "classes", "META-INF")
 	if err := os.MkdirAll(classes, 0o700); err != nil {

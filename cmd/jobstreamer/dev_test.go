@@ -99,6 +99,7 @@ func (d *devBus) put(t *testing.T, job, definition string) {
 }
 
 func TestDevGoesOnWhereItStopped(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	d := startDev(t, data)
 	d.put(t, "hello", helloJob)
@@ -141,6 +142,7 @@ func TestDemoLeavesTheApplicationAsItIs(t *testing.T) {
 }
 
 func TestCtrlCLetsARunningJobEnd(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	d := startDev(t, data)
 	d.put(t, "slow", `{"id": "slow", "steps": [{"id": "wait", "batchlet": {"ref": "jobstreamer.Sleep", "properties": {"time": "1s"}}}]}`)
@@ -163,6 +165,7 @@ func TestCtrlCLetsARunningJobEnd(t *testing.T) {
 }
 
 func TestASecondCtrlCEndsAtOnce(t *testing.T) {
+	t.Parallel()
 	if runtime.GOOS == "windows" {
 		t.Skip("a process cannot be sent Ctrl-C there")
 	}
@@ -221,6 +224,7 @@ func must(t *testing.T, err error) {
 }
 
 func TestDevAsAProcess(t *testing.T) {
+	t.Parallel()
 	if testing.Short() || runtime.GOOS != "linux" {
 		t.Skip("looks into /proc")
 	}
@@ -319,6 +323,7 @@ func TestASecondProcessIsRefused(t *testing.T) {
 
 // serve and agent as in production: two processes' worth, on one NATS, which asks for a password.
 func TestServeAndAgent(t *testing.T) {
+	t.Parallel()
 	ctx, stop := context.WithCancel(t.Context())
 	restAddr, natsAddr := freeAddress(t), freeAddress(t)
 	env := append(testEnv, "JOBSTREAMER_NATS_USER=me", "JOBSTREAMER_NATS_PASSWORD=secret")
@@ -369,6 +374,7 @@ func freeAddress(t *testing.T) string {
 }
 
 func TestBench(t *testing.T) {
+	t.Parallel()
 	d := startDev(t, t.TempDir())
 	o := try(t.Context(), testEnv, "bench", "--url", d.rest, "--executions", "500", "--concurrency", "8", "--rate", "50", "--time", "1s", "-o", "json")
 	var r struct {
@@ -392,6 +398,7 @@ func TestBench(t *testing.T) {
 
 // Ctrl-C ends a measurement of a bus without an agent for it, and nothing is left of it.
 func TestBenchEndsAtOnce(t *testing.T) {
+	t.Parallel()
 	d := startDev(t, t.TempDir(), "--pools", "other")
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(500*time.Millisecond, cancel)

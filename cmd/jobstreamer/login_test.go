@@ -21,6 +21,7 @@ import (
 
 // The password that was given lets the admin in, also after a restart; nobody else gets in.
 func TestDevWithLogin(t *testing.T) {
+	t.Parallel()
 	data, file := t.TempDir(), filepath.Join(t.TempDir(), "password")
 	if err := os.WriteFile(file, []byte("correct horse\n"), 0o600); err != nil {
 		t.Fatal(err)

@@ -22,6 +22,8 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
+	flag.Parse()
+	_ = flag.Set("test.parallel", "8") // the tests wait more than they compute
 	os.Exit(m.Run())
 }
 

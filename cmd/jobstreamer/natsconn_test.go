@@ -11,6 +11,7 @@ import (
 
 // A server that is starting, or ending, takes a connection and resets it: who came at that moment comes again.
 func TestAResetIsWaitedFor(t *testing.T) {
+	t.Parallel()
 	nats := bustest.Listening(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
