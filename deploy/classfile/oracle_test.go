@@ -42,6 +42,13 @@ func output(t testing.TB, name string, args ...string) string {
 	return string(out)
 }
 
+// quickJVM puts options before args that let a JVM which runs for seconds spend
+// less on its compiler and its garbage collector. The prefix is that of the
+// program's options for its JVM.
+func quickJVM(prefix string, args ...string) []string {
+	return append([]string{prefix + "-XX:TieredStopAtLevel=1", prefix + "-XX:+UseSerialGC"}, args...)
+}
+
 // artifacts returns the jars that a pom names: those of the batch API and of injection, which a
 // runtime brings, and the others. They are fetched once.
 func artifacts(t testing.TB, namespace string) (api, others []string) {
@@ -95,7 +102,7 @@ func compileOracle(t testing.TB) string {
 	t.Helper()
 	needJDK(t)
 	dir := t.TempDir()
-	output(t, "javac", "-encoding", "UTF-8", "-d", dir, filepath.Join(oracleDir, "Oracle.java"))
+	output(t, "javac", quickJVM("-J", "-encoding", "UTF-8", "-d", dir, filepath.Join(oracleDir, "Oracle.java"))...)
 	return dir
 }
 
@@ -110,7 +117,7 @@ type answer struct {
 func askOracle(t testing.TB, oracle string, api, jars []string) (a answer) {
 	t.Helper()
 	args := append([]string{"-cp", oracle, "Oracle", t.TempDir()}, api...)
-	for line := range strings.Lines(output(t, "java", append(append(args, "--"), jars...)...)) {
+	for line := range strings.Lines(output(t, "java", quickJVM("", append(append(args, "--"), jars...)...)...)) {
 		line = strings.TrimSpace(line)
 		switch first, rest, _ := strings.Cut(line, " "); first {
 		case "unsupported":
@@ -212,7 +219,7 @@ func compile(t *testing.T, namespace, name, classPath string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	output(t, "javac", args...)
+	output(t, "javac", quickJVM("-J", args...)...)
 	return out
 }
 

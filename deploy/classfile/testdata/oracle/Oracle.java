@@ -13,9 +13,11 @@ import java.net.URLClassLoader;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeSet;
 import java.util.jar.JarEntry;
 import java.util.jar.JarFile;
@@ -169,10 +171,19 @@ public class Oracle {
 
     /** Asks the class's own loader, since there may be several interfaces of one name. */
     static boolean is(Class<?> c, String name) {
+        return FOUND.computeIfAbsent(c.getClassLoader(), l -> new HashMap<>())
+            .computeIfAbsent(name, n -> find(n, c.getClassLoader()))
+            .filter(type -> type.isAssignableFrom(c)).isPresent();
+    }
+
+    /** What a loader found under a name, since a search through all jars that finds nothing is slow. */
+    static final Map<ClassLoader, Map<String, Optional<Class<?>>>> FOUND = new HashMap<>();
+
+    static Optional<Class<?>> find(String name, ClassLoader loader) {
         try {
-            return Class.forName(name, false, c.getClassLoader()).isAssignableFrom(c);
+            return Optional.of(Class.forName(name, false, loader));
         } catch (ClassNotFoundException e) {
-            return false;
+            return Optional.empty();
         }
     }
 
