@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -56,10 +55,9 @@ func (f *ExecutionFilter) Resolve(ctx huma.Context) (errs []error) {
 	}
 	for name, at := range map[string]*subjects.Time{"since": &f.since, "until": &f.until} {
 		if sent := query.Get(name); sent != "" {
-			// A + that was not encoded is a space.
-			t, err := time.Parse(time.RFC3339, strings.Replace(sent, " ", "+", 1))
-			if err != nil || t.Unix() < 0 {
-				wrong(name, "a time after 1970 such as 2026-11-24T18:00:00Z (RFC 3339)", sent)
+			t, err := parseTime(sent)
+			if err != nil {
+				wrong(name, wantTime, sent)
 				continue
 			}
 			*at = subjects.TimeOf(t)

@@ -2,22 +2,68 @@ package httpapi
 
 import (
 	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+	"github.com/job-streamer/job-streamer-control-bus/scheduler"
 )
 
-type listFires struct {
+// firesPath is a job whose decided nominal times are listed.
+type firesPath struct {
 	JobPath
-	Limit int `query:"limit" minimum:"1" maximum:"1000" default:"20"`
+	From  string `query:"from" example:"2026-11-24T18:00:00Z" doc:"Nominal times from this one on (RFC 3339)."`
+	To    string `query:"to" example:"2026-11-25T06:00:00Z" doc:"Nominal times before this one (RFC 3339)."`
+	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"20"`
+
+	from, to time.Time // zero: no limit
 }
 
-// listFires shows the decisions of a job's present and former schedules.
-func (s *Server) listFires(ctx context.Context, in *listFires) (*answer[rest.Fires], error) {
+// Resolve reads the limits of the list. An empty one is refused too: it must
+// not select everything.
+func (f *firesPath) Resolve(ctx huma.Context) (errs []error) {
+	u := ctx.URL()
+	query := u.Query()
+	refuse := func(name, want, got string) {
+		errs = append(errs, &huma.ErrorDetail{Location: "query." + name, Message: "want " + want, Value: cut(got)})
+	}
+	read := func(name string) (t time.Time) {
+		if query.Has(name) {
+			var err error
+			if t, err = parseTime(query.Get(name)); err != nil {
+				refuse(name, wantTime, query.Get(name))
+			}
+		}
+		return t
+	}
+	f.from, f.to = read("from"), read("to")
+	if len(errs) == 0 && !f.to.IsZero() && f.from.After(f.to) {
+		refuse("from", "a time that is not after to", f.From)
+	}
+	return errs
+}
+
+const wantTime = "a time after 1970 such as 2026-11-24T18:00:00Z (RFC 3339)"
+
+// parseTime reads a time of a query, where a + that was not encoded is a space.
+func parseTime(text string) (time.Time, error) {
+	t, err := time.Parse(time.RFC3339, strings.Replace(text, " ", "+", 1))
+	if err == nil && t.Unix() < 0 {
+		err = errors.New("before 1970")
+	}
+	return t, err
+}
+
+// listFires lists the decisions of a job's present and former schedules.
+func (s *Server) listFires(ctx context.Context, in *firesPath) (*answer[rest.Fires], error) {
 	if _, err := s.job(ctx, &in.JobPath); err != nil {
 		return nil, err
 	}
-	fires, err := s.cfg.Schedules.Fires(ctx, in.App, in.Job, in.Limit)
+	fires, err := s.cfg.Schedules.Fires(ctx, in.App, in.Job, scheduler.FireQuery{From: in.from, To: in.to, Limit: in.Limit})
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,8 @@
 package httpapi
 
 import (
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,12 +14,12 @@ import (
 func TestFires(t *testing.T) {
 	e := newEnv(t)
 	e.call("POST", "/default/jobs", jobNamed("a")).want(201)
-	at := "/default/job/a/schedule/fires"
+	at := "/default/job/a/fires"
 	var none rest.Fires
 	if e.call("GET", at, "").want(200).into(&none); none.Results == nil || len(none.Results) != 0 {
 		t.Errorf("fires of a job without a schedule: %+v, want an empty list", none)
 	}
-	e.call("GET", "/default/job/b/schedule/fires", "").code(404, "no_such_job")
+	e.call("GET", "/default/job/b/fires", "").code(404, "no_such_job")
 	e.call("GET", at+"?limit=0", "").code(400, "invalid_parameter")
 	nine := time.Date(2026, 5, 4, 9, 0, 0, 0, time.UTC)
 	for hour, f := range []bus.Fire{
@@ -31,6 +33,40 @@ func TestFires(t *testing.T) {
 		}
 	}
 	e.call("GET", at, "").want(200).shape("fires")
+	t.Run("from and to limit the nominal times", func(t *testing.T) {
+		for query, want := range map[string][]int{
+			"from=2026-05-04T10:00:00Z&to=2026-05-04T11:00:00Z":         {10},
+			"from=2026-05-04T10:00:00Z":                                 {12, 11, 10},
+			"to=2026-05-04T12:30:00%2b01:00":                            {12, 11, 10, 9},
+			"to=2026-05-04T11:30:00Z":                                   {12, 11, 10, 9}, // the newest stands for 11:00:01 to 12:00 too
+			"from=2026-05-04T10:00:00Z&to=2026-05-04T12:00:00+02:00":    {},
+			"from=2026-05-04T09:00:00Z&to=2026-05-04T09:00:01Z":         {9},
+			"from=2026-05-04T13:00:00Z&to=2026-05-05T09:00:00.5Z":       {},
+			"from=2026-05-04T09:00:00Z&limit=1&to=2026-05-04T10:30:00Z": {10},
+		} {
+			var found rest.Fires
+			e.call("GET", at+"?"+query, "").want(200).into(&found)
+			got := []int{}
+			for _, f := range found.Results {
+				got = append(got, f.NominalTime.Std().UTC().Hour())
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("hours of %s: %v, want %v", query, got, want)
+			}
+		}
+	})
+	for name, query := range map[string]string{
+		"from": "from=yesterday", "to": "to=2026-05-04", "From is empty": "from=", "to is empty": "to=",
+		"from is after to": "from=2026-05-04T10:00:01Z&to=2026-05-04T10:00:00Z", "to before 1970": "to=1969-01-01T00:00:00Z",
+	} {
+		var p rest.Problem
+		e.call("GET", at+"?"+query, "").code(400, "invalid_parameter").into(&p)
+		parameter, _, _ := strings.Cut(strings.ToLower(name), " ")
+		if len(p.Errors) != 1 || p.Errors[0].Parameter != parameter {
+			t.Errorf("%s: %+v, want a fault of the parameter %s", query, p.Errors, parameter)
+		}
+	}
+	e.call("GET", "/default/job/a/schedule/fires", "").want(404)
 	var two rest.Fires
 	if e.call("GET", at+"?limit=2", "").want(200).into(&two); len(two.Results) != 2 || *two.Results[0].Skipped != "edited" {
 		t.Errorf("the newest two: %+v", two)

@@ -91,7 +91,7 @@ func (s *Server) routes() {
 	add(s, executeJob, route(del, sched, "Remove a job's schedule", 204), s.deleteSchedule)
 	add(s, executeJob, route(put, sched+"/pause", "Pause a schedule", 200), s.pauseSchedule)
 	add(s, executeJob, route(put, sched+"/resume", "Resume a schedule", 200), s.resumeSchedule)
-	add(s, readJob, route(get, sched+"/fires", "What was decided about the times of a schedule, newest first", 200), s.listFires)
+	add(s, readJob, route(get, job+"/fires", "What became of the nominal times of a job's schedules, newest first", 200), s.listFires)
 
 	add(s, anyone, route(post, "/test-executions", "Run a diagram without its steps' work", 201), s.postTestExecution)
 	add(s, anyone, route(get, "/test-execution/{id}", "How far the run of a diagram is", 200), s.getTestExecution)

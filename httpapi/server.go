@@ -74,7 +74,7 @@ type Schedules interface {
 	Remove(ctx context.Context, app, job string) error
 	Next(app, job string, n int) []time.Time // none if it is paused or there is none
 	Preview(s bus.Schedule, from time.Time, n int) ([]scheduler.Foreseen, error)
-	Fires(ctx context.Context, app, job string, limit int) ([]bus.Fire, error) // newest first
+	Fires(ctx context.Context, app, job string, q scheduler.FireQuery) ([]bus.Fire, error) // newest first
 }
 
 // Notifier is the part of package notify that the API needs.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -19,27 +20,56 @@ type decisions interface {
 	Update(ctx context.Context, key string, f bus.Fire, revision uint64) (uint64, error) // or ErrChanged
 }
 
-// Fires returns what was decided about a job's nominal times, newest first, at most limit of them.
-func (s *Scheduler) Fires(ctx context.Context, app, job string, limit int) ([]bus.Fire, error) {
+// FireQuery selects the newest Limit nominal times that are not before From and
+// are before To. A zero time sets no limit.
+type FireQuery struct {
+	From, To time.Time
+	Limit    int
+}
+
+// reaches reports whether a nominal time, or one that was skipped together with
+// it, is before the end of the query.
+func (q *FireQuery) reaches(f *bus.Fire) bool {
+	return q.To.IsZero() || cmp.Or(f.SkippedFrom, f.Nominal).Std().Before(q.To)
+}
+
+// Fires returns what was decided about a job's nominal times, newest first. Times
+// that were skipped together are in the list if any of them is selected.
+func (s *Scheduler) Fires(ctx context.Context, app, job string, q FireQuery) ([]bus.Fire, error) {
 	seconds, err := s.decided(ctx, bus.JobKey(app, job))
 	if err != nil {
 		return nil, fmt.Errorf("list fires of %s: %w", bus.JobKey(app, job), err)
 	}
 	slices.SortFunc(seconds, func(a, b int64) int { return cmp.Compare(b, a) })
+	seconds = q.skipNewer(seconds)
 	var page []bus.Fire
 	for _, second := range seconds {
-		if len(page) >= limit {
+		if len(page) >= q.Limit || time.Unix(second, 0).Before(q.From) {
 			break
 		}
 		e, err := s.fires.Get(ctx, bus.FireKey(app, job, second))
 		switch {
-		case err == nil:
+		case err == nil && q.reaches(&e.Value):
 			page = append(page, e.Value)
+		case err == nil:
 		case !errors.Is(err, bus.ErrNotFound): // it was purged just now
 			return nil, err
 		}
 	}
 	return page, nil
+}
+
+// skipNewer returns the seconds, newest first, that may be selected: those before
+// To, and the one after them, with which older times may have been skipped.
+func (q *FireQuery) skipNewer(seconds []int64) []int64 {
+	if q.To.IsZero() {
+		return seconds
+	}
+	first := slices.IndexFunc(seconds, func(second int64) bool { return time.Unix(second, 0).Before(q.To) })
+	if first < 0 {
+		first = len(seconds)
+	}
+	return seconds[max(first-1, 0):]
 }
 
 // decided lists the nominal times of a schedule that have a key, in no order.

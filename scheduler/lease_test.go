@@ -107,14 +107,21 @@ func TestFires(t *testing.T) {
 		start := time.Now()
 		n.schedule("often", "0 * * * * ?")
 		time.Sleep(10*time.Minute + time.Second)
-		fires, err := n.Fires(t.Context(), "app", "often", 3)
+		fires, err := n.Fires(t.Context(), "app", "often", FireQuery{Limit: 3})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if len(fires) != 3 || !fires[0].Nominal.Std().Equal(start.Add(10*time.Minute)) || !fires[2].Nominal.Std().Equal(start.Add(8*time.Minute)) {
 			t.Errorf("Fires = %+v, want the newest three", fires)
 		}
-		if fires, err := n.Fires(t.Context(), "app", "none", 3); len(fires) != 0 || err != nil {
+		fires, err = n.Fires(t.Context(), "app", "often", FireQuery{From: start.Add(2 * time.Minute), To: start.Add(5 * time.Minute), Limit: 100})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(fires) != 3 || !fires[0].Nominal.Std().Equal(start.Add(4*time.Minute)) || !fires[2].Nominal.Std().Equal(start.Add(2*time.Minute)) {
+			t.Errorf("Fires = %+v, want those of minutes 4, 3 and 2", fires)
+		}
+		if fires, err := n.Fires(t.Context(), "app", "none", FireQuery{Limit: 3}); len(fires) != 0 || err != nil {
 			t.Errorf("Fires of a job without = %+v, %v, want none", fires, err)
 		}
 	})

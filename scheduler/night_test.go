@@ -120,7 +120,7 @@ func TestADayOfTwentyThreeHours(t *testing.T) {
 				n := w.run("bus-1")
 				n.schedule("often", tt.cron, func(sc *bus.Schedule) { sc.TimeZone = "Europe/Berlin" })
 				time.Sleep(3 * time.Hour)
-				fires, err := n.Fires(t.Context(), "app", "often", 100)
+				fires, err := n.Fires(t.Context(), "app", "often", FireQuery{Limit: 100})
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/url"
 	"strconv"
+	"time"
 
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
@@ -157,10 +158,29 @@ func (c *Client) Preview(ctx context.Context, p rest.NewPreview) (fires rest.Pre
 	return fires, err
 }
 
-// Fires lists what was decided about the times of a job's schedules, newest first.
-func (c *Client) Fires(ctx context.Context, app, job string, limit int) (fires rest.Fires, err error) {
-	query := url.Values{"limit": {strconv.Itoa(limit)}}
-	_, err = c.do(ctx, request{method: "GET", path: path(app, "job", job, "schedule", "fires"), query: query}, &fires)
+// FireFilter selects nominal times that are not before From and are before To. A
+// zero time sets no limit.
+type FireFilter struct {
+	From, To time.Time
+	Limit    int // default: 20
+}
+
+func (f FireFilter) query() url.Values {
+	query := url.Values{}
+	for name, t := range map[string]time.Time{"from": f.From, "to": f.To} {
+		if !t.IsZero() {
+			query.Set(name, t.Format(time.RFC3339Nano))
+		}
+	}
+	if f.Limit > 0 {
+		query.Set("limit", strconv.Itoa(f.Limit))
+	}
+	return query
+}
+
+// Fires lists what became of the nominal times of a job's schedules, newest first.
+func (c *Client) Fires(ctx context.Context, app, job string, f FireFilter) (fires rest.Fires, err error) {
+	_, err = c.do(ctx, request{method: "GET", path: path(app, "job", job, "fires"), query: f.query()}, &fires)
 	return fires, err
 }
 

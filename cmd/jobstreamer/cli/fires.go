@@ -13,17 +13,48 @@ import (
 )
 
 func (c *CLI) scheduleFires() *cobra.Command {
-	var limit int
+	var v firesFlags
 	cmd := c.leaf("fires JOB", "Show what became of the times of a schedule", func(s *session, args []string) error {
-		return show(s, func(c *client.Client) (rest.Fires, error) { return c.Fires(s.ctx, s.app, args[0], limit) }, drawDecisions)
+		f, err := v.filter(s)
+		if err != nil {
+			return err
+		}
+		return show(s, func(c *client.Client) (rest.Fires, error) { return c.Fires(s.ctx, s.app, args[0], f) }, drawDecisions)
 	})
 	cmd.Long = `Shows what was decided about the times that a schedule asked for, newest first: the execution, or why there is none.`
-	cmd.Example = `  jobstreamer schedule fires nightly`
+	cmd.Example = `  jobstreamer schedule fires nightly
+  jobstreamer schedule fires nightly --from yesterday --to today`
 	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
-		f.IntVarP(&limit, "limit", "n", 20, "`NUMBER` of times, at most 1000")
+		f.StringVar(&v.from, "from", "", "`TIME` that the schedule asked for, or later: 18:00, yesterday, 2026-11-24, 2h ...")
+		f.StringVar(&v.to, "to", "", "`TIME` before which the schedule asked, a day to its end")
+		f.IntVarP(&v.limit, "limit", "n", 20, "`NUMBER` of times, at most 1000")
 	})
 	c.showFlags(cmd)
+	v.given = cmd.Flags().Changed
 	return c.flags(cmd)
+}
+
+// firesFlags are the flags of a list of nominal times.
+type firesFlags struct {
+	from, to string
+	limit    int
+	given    func(flag string) bool
+}
+
+func (v *firesFlags) filter(s *session) (f client.FireFilter, err error) {
+	if f.Limit = v.limit; f.Limit < 1 {
+		return f, usage("--limit %d: want a number from 1 to 1000", v.limit)
+	}
+	if f.From, err = s.when("from", v.from, v.given("from"), false); err != nil {
+		return f, err
+	}
+	if f.To, err = s.when("to", v.to, v.given("to"), true); err != nil {
+		return f, err
+	}
+	if !f.From.IsZero() && !f.To.IsZero() && f.From.After(f.To) {
+		return f, usage("--from %s: want a time that is not after --to %s", v.from, v.to)
+	}
+	return f, nil
 }
 
 func drawDecisions(p *page, v rest.Fires) {
