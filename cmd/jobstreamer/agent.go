@@ -40,7 +40,7 @@ Any number of agents share the work. Each needs a name of its own; if it has non
 
 Ctrl-C lets what runs come to its end for a while (--drain), then stops it. A second one ends at once.`,
 		Example: `  jobstreamer agent --nats-url nats://127.0.0.1:4222 --name a1 --apps default,billing --pools default,linux --slots 8`,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return p.agent(cmd.Context(), s) },
+		RunE:    func(cmd *cobra.Command, _ []string) error { return p.runAgent(cmd.Context(), s) },
 	}
 	flags := cmd.Flags()
 	host, _ := os.Hostname()
@@ -51,7 +51,7 @@ Ctrl-C lets what runs come to its end for a while (--drain), then stops it. A se
 		f.IntVar(&s.slots, "slots", 0, "`NUMBER` executions that run at a time (default: one for each core)")
 		f.StringVar(&s.data, "data", "", "`DIR` where it keeps what must survive a restart (default: agents/NAME in "+defaultData(p.env)+")")
 	})
-	help.Section(flags, "NATS", func(f *pflag.FlagSet) { s.nats.flags(f, nats.DefaultURL) })
+	help.Section(flags, "NATS", func(f *pflag.FlagSet) { s.nats.addFlags(f, nats.DefaultURL) })
 	help.Section(flags, "Times", func(f *pflag.FlagSet) {
 		f.DurationVar(&s.heartbeat, "heartbeat", 2*time.Second, "`TIME` between two signs of life; silent for three of them, it is held for lost")
 		s.endFlags(f)
@@ -75,9 +75,9 @@ func (s *agentSettings) endFlags(f *pflag.FlagSet) {
 	f.DurationVar(&s.drainTime, "drain", 15*time.Second, "`TIME` that running jobs have after Ctrl-C before they are stopped")
 }
 
-func (p *program) agent(ctx context.Context, s agentSettings) error {
+func (p *program) runAgent(ctx context.Context, s agentSettings) error {
 	s.runtime = native.New(native.Config{})
-	log, err := p.logger()
+	log, err := p.newLogger()
 	if err != nil {
 		return err
 	}
@@ -86,27 +86,27 @@ func (p *program) agent(ctx context.Context, s agentSettings) error {
 		return err
 	}
 	defer lock.Unlock()
-	if _, err := agent.New(s.config(nil), batchlets()...); err != nil { // before it waits for a NATS that may not be there
-		return asFlag(err)
+	if _, err := agent.New(s.agentConfig(nil), batchletOptions()...); err != nil { // before it waits for a NATS that may not be there
+		return agentFlagError(err)
 	}
 	ctx, stop := untilSignal(ctx, func() { log.Info("ending; a second signal ends at once", "drain", s.drainTime.String()) }, s.runtime.Kill)
 	defer stop()
-	conn, err := s.nats.connectPatiently(ctx, "jobstreamer agent "+s.name, log, nats.CustomInboxPrefix("_INBOX."+s.name))
+	conn, err := s.nats.dialUntilUp(ctx, "jobstreamer agent "+s.name, log, nats.CustomInboxPrefix("_INBOX."+s.name))
 	if err != nil {
-		return ended(err)
+		return ignoreCanceled(err)
 	}
 	defer conn.Close()
-	cfg := s.config(conn)
+	cfg := s.agentConfig(conn)
 	cfg.Log = log
-	a, err := agent.New(cfg, batchlets()...)
+	a, err := agent.New(cfg, batchletOptions()...)
 	if err != nil {
-		return asFlag(err)
+		return agentFlagError(err)
 	}
-	return ended(a.Run(ctx))
+	return ignoreCanceled(a.Run(ctx))
 }
 
 // asFlag says by which flag a field of the library's Config is set.
-func asFlag(err error) error {
+func agentFlagError(err error) error {
 	for _, field := range []struct{ name, flag string }{{"Name", "name"}, {"Apps", "apps"}, {"Pools", "pools"}, {"Slots", "slots"}, {"Interval", "heartbeat"}} {
 		if rest, ok := strings.CutPrefix(strings.TrimPrefix(err.Error(), "agent: "), field.name); ok {
 			return usageError{errors.New("--" + field.flag + rest)}
@@ -116,9 +116,9 @@ func asFlag(err error) error {
 }
 
 // config is what the library needs.
-func (s *agentSettings) config(conn *nats.Conn) agent.Config {
+func (s *agentSettings) agentConfig(conn *nats.Conn) agent.Config {
 	return agent.Config{
-		Conn: conn, URL: nats.DefaultURL, Name: s.name, Apps: s.apps, Pools: s.pools, Slots: s.slots, Version: version(),
+		Conn: conn, URL: nats.DefaultURL, Name: s.name, Apps: s.apps, Pools: s.pools, Slots: s.slots, Version: programVersion(),
 		Interval: s.heartbeat, Grace: s.grace, DrainGrace: s.drainTime,
 		DataDir: filepath.Clean(s.data), Runtime: s.runtime,
 	}

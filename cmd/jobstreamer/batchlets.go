@@ -16,43 +16,43 @@ import (
 )
 
 // ours are the batchlets that every agent of this program can run without anything installed, besides the shell's.
-var ours = map[string]agent.BatchletFunc{
-	"jobstreamer.Noop": noop, "jobstreamer.Say": say, "jobstreamer.Sleep": sleep, "jobstreamer.Fail": fail,
-	httpapi.TestBatchlet: noop,
+var ownBatchlets = map[string]agent.BatchletFunc{
+	"jobstreamer.Noop": runNoop, "jobstreamer.Say": runSay, "jobstreamer.Sleep": runSleep, "jobstreamer.Fail": runFail,
+	httpapi.TestBatchlet: runNoop,
 }
 
-func batchlets() []agent.Option {
+func batchletOptions() []agent.Option {
 	var all []agent.Option
-	for ref, run := range ours {
+	for ref, run := range ownBatchlets {
 		all = append(all, agent.Batchlet(ref, run))
 	}
 	return all
 }
 
 // builtin are the components that jobs of every application can name.
-func builtin() []deploy.Component {
-	all := []deploy.Component{batchlet(native.Shell)}
-	for _, ref := range slices.Sorted(maps.Keys(ours)) {
-		all = append(all, batchlet(ref))
+func builtinComponents() []deploy.Component {
+	all := []deploy.Component{batchletComponent(native.Shell)}
+	for _, ref := range slices.Sorted(maps.Keys(ownBatchlets)) {
+		all = append(all, batchletComponent(ref))
 	}
 	return all
 }
 
-func batchlet(ref string) deploy.Component {
+func batchletComponent(ref string) deploy.Component {
 	return deploy.Component{Class: ref, Ref: ref, Kinds: []string{string(classfile.Batchlet)}}
 }
 
 // noop does nothing: what is left is what dispatching costs.
-func noop(context.Context, *agent.StepContext) (string, error) { return "", nil }
+func runNoop(context.Context, *agent.StepContext) (string, error) { return "", nil }
 
 // say writes the property "message" to the output.
-func say(_ context.Context, s *agent.StepContext) (string, error) {
+func runSay(_ context.Context, s *agent.StepContext) (string, error) {
 	s.Log.Info(s.Properties["message"])
 	return "", nil
 }
 
 // sleep waits for the property "time", such as 2s, or until it is stopped.
-func sleep(ctx context.Context, s *agent.StepContext) (string, error) {
+func runSleep(ctx context.Context, s *agent.StepContext) (string, error) {
 	d, err := time.ParseDuration(s.Properties["time"])
 	if err != nil {
 		return "", fmt.Errorf("property time: want a duration such as 2s: %w", err)
@@ -67,6 +67,6 @@ func sleep(ctx context.Context, s *agent.StepContext) (string, error) {
 }
 
 // fail fails with the property "message".
-func fail(_ context.Context, s *agent.StepContext) (string, error) {
+func runFail(_ context.Context, s *agent.StepContext) (string, error) {
 	return "", errors.New(s.Properties["message"])
 }

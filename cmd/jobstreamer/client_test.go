@@ -37,12 +37,12 @@ func newDesk(t *testing.T) *desk {
 		time.Sleep(10 * time.Millisecond)
 	}
 	d.env = append(testEnv, "HOME="+t.TempDir(), "JOBSTREAMER_SERVER="+d.bus.rest, "TZ="+zoneOfNoon())
-	d.write(t, "hello.yaml", "id: hello\nsteps:\n  - id: greet\n    batchlet:\n      ref: jobstreamer.Say\n      properties:\n        message: \"hello #{jobParameters['who']}?:you;\"\n")
-	d.write(t, "broken.json", `{"id": "broken", "steps": [{"id": "read", "batchlet": {"ref": "jobstreamer.Fail", "properties": {"message": "line 17 has 4 fields"}}}]}`)
-	d.write(t, "slow.xml", `<job id="slow"><step id="wait"><batchlet ref="jobstreamer.Sleep"><properties><property name="time" value="1h"/></properties></batchlet></step></job>`)
-	d.write(t, "mended.edn", `{:id "broken" :steps [{:id "read" :batchlet {:ref "jobstreamer.Noop"}}]}`)
-	d.write(t, "wrong.yaml", "id: wrong\nsteps:\n  - id: s\n    bachlet: {ref: x}\n  - id: s\n")
-	d.write(t, "unable.yaml", "id: unable\nsteps:\n  - id: nights\n    steps: [{id: s, batchlet: {ref: jobstreamer.Noop}}]\nstatus_notifications: [{batch_status: failed, type: mail}]\n")
+	d.writeFile(t, "hello.yaml", "id: hello\nsteps:\n  - id: greet\n    batchlet:\n      ref: jobstreamer.Say\n      properties:\n        message: \"hello #{jobParameters['who']}?:you;\"\n")
+	d.writeFile(t, "broken.json", `{"id": "broken", "steps": [{"id": "read", "batchlet": {"ref": "jobstreamer.Fail", "properties": {"message": "line 17 has 4 fields"}}}]}`)
+	d.writeFile(t, "slow.xml", `<job id="slow"><step id="wait"><batchlet ref="jobstreamer.Sleep"><properties><property name="time" value="1h"/></properties></batchlet></step></job>`)
+	d.writeFile(t, "mended.edn", `{:id "broken" :steps [{:id "read" :batchlet {:ref "jobstreamer.Noop"}}]}`)
+	d.writeFile(t, "wrong.yaml", "id: wrong\nsteps:\n  - id: s\n    bachlet: {ref: x}\n  - id: s\n")
+	d.writeFile(t, "unable.yaml", "id: unable\nsteps:\n  - id: nights\n    steps: [{id: s, batchlet: {ref: jobstreamer.Noop}}]\nstatus_notifications: [{batch_status: failed, type: mail}]\n")
 	return d
 }
 
@@ -51,7 +51,7 @@ func zoneOfNoon() string {
 	return fmt.Sprintf("Etc/GMT%+d", min(max(time.Now().UTC().Hour()-12, -12), 11)) // its sign is the other way round
 }
 
-func (d *desk) write(t *testing.T, name, text string) {
+func (d *desk) writeFile(t *testing.T, name, text string) {
 	t.Helper()
 	if err := os.WriteFile(filepath.Join(d.dir, name), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -59,12 +59,12 @@ func (d *desk) write(t *testing.T, name, text string) {
 }
 
 // try runs a command line: words, of which those in quotes are one.
-func (d *desk) try(ctx context.Context, line string) outcome {
+func (d *desk) runOnce(ctx context.Context, line string) outcome {
 	var args []string
 	for _, w := range regexp.MustCompile(`"[^"]*"|\S+`).FindAllString(line, -1) {
 		args = append(args, strings.ReplaceAll(strings.Trim(w, `"`), "DIR", d.dir))
 	}
-	return try(ctx, d.env, args...)
+	return runCaptured(ctx, d.env, args...)
 }
 
 // What varies is replaced in what is printed; columns are as wide as what is in them.
@@ -82,7 +82,7 @@ var varying = []struct {
 	{regexp.MustCompile(`Took  \(took\) on average\n`), ""}, // it may be none
 }
 
-func (d *desk) stable(text string) string {
+func (d *desk) stableText(text string) string {
 	text = strings.ReplaceAll(text, d.dir+string(filepath.Separator), "")
 	for _, v := range varying {
 		text = v.what.ReplaceAllString(text, v.by)
@@ -107,27 +107,27 @@ func TestClientCommands(t *testing.T) {
 		"job show hello", "job list broken", "job list --status completed -o json", "execution list hello", "execution list", "app show default -o yaml", "app show default -o edn", "app show none -o edn", "app show default -o xml",
 		"agent block dev", "agent show none", "agent unblock dev", "job delete broken", "job delete broken -y", "job delete slow -y --keep-history", "job list --limit 1 --offset 2", "job list --limit 5000", "job lst", "logs", "logs 1 2", "job apply DIR/unable.yaml", "job apply DIR/unable.yaml", "run unable", "job delete unable -y",
 	} {
-		got := d.try(t.Context(), line)
+		got := d.runOnce(t.Context(), line)
 		if strings.Contains(got.out+got.err, "\x1b") {
 			t.Errorf("%s: a pipe gets escape codes", line)
 		}
-		fmt.Fprintf(&all, "$ jobstreamer %s\n%s%s", strings.ReplaceAll(line, "DIR/", ""), d.stable(got.out), d.stable(got.err))
+		fmt.Fprintf(&all, "$ jobstreamer %s\n%s%s", strings.ReplaceAll(line, "DIR/", ""), d.stableText(got.out), d.stableText(got.err))
 		if got.code != exitOK {
 			fmt.Fprintf(&all, "=> %d\n", got.code)
 		}
 		all.WriteString("\n")
 	}
-	golden(t, "client", all.String())
+	checkGolden(t, "client", all.String())
 }
 
 func TestAgentsAreListed(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
-	got := d.try(t.Context(), "agent list")
+	got := d.runOnce(t.Context(), "agent list")
 	if got.code != exitOK || !regexp.MustCompile(`(?m)^dev +ready +0 +\d+ +\d+% +\S+ .B +default +default +\S`).MatchString(got.out) {
 		t.Errorf("%+v", got)
 	}
-	got = d.try(t.Context(), "agent show dev")
+	got = d.runOnce(t.Context(), "agent show dev")
 	if got.code != exitOK || !strings.Contains(got.out, "Status        ready\n") {
 		t.Errorf("%+v", got)
 	}
@@ -137,7 +137,7 @@ func TestAgentsAreListed(t *testing.T) {
 func TestCtrlCWhileWaiting(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
-	if got := d.try(t.Context(), "job apply DIR/slow.xml"); got.code != exitOK {
+	if got := d.runOnce(t.Context(), "job apply DIR/slow.xml"); got.code != exitOK {
 		t.Fatal(got)
 	}
 	for i, flags := range []string{"--wait", "--follow"} {
@@ -149,7 +149,7 @@ func TestCtrlCWhileWaiting(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		d.started(t, id)
+		d.startedID(t, id)
 		if err := cmd.Process.Signal(os.Interrupt); err != nil {
 			t.Skip("no such signal here:", err)
 		}
@@ -165,10 +165,10 @@ func TestCtrlCWhileWaiting(t *testing.T) {
 		if e, err := d.bus.Execution(t.Context(), "default", "slow", id); err != nil || e.BatchStatus != subjects.Started {
 			t.Errorf("%s: %+v, %v; want it to go on", flags, e, err)
 		}
-		if got := d.try(t.Context(), fmt.Sprintf("execution stop %d --wait", id)); got.code != exitOK || !strings.Contains(got.out, "of slow was stopped after") {
+		if got := d.runOnce(t.Context(), fmt.Sprintf("execution stop %d --wait", id)); got.code != exitOK || !strings.Contains(got.out, "of slow was stopped after") {
 			t.Errorf("%+v", got)
 		}
-		if got := d.try(t.Context(), fmt.Sprintf("execution wait %d", id)); got.code != cli.ExitStopped || !strings.Contains(got.out, "of slow was stopped") {
+		if got := d.runOnce(t.Context(), fmt.Sprintf("execution wait %d", id)); got.code != cli.ExitStopped || !strings.Contains(got.out, "of slow was stopped") {
 			t.Errorf("%+v", got)
 		}
 	}
@@ -178,7 +178,7 @@ func TestCtrlCWhileWaiting(t *testing.T) {
 func TestWaitingForMany(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
-	d.try(t.Context(), "job apply DIR/hello.yaml DIR/broken.json DIR/slow.xml")
+	d.runOnce(t.Context(), "job apply DIR/hello.yaml DIR/broken.json DIR/slow.xml")
 	for _, c := range []struct {
 		line, out string
 		code      int
@@ -192,14 +192,14 @@ func TestWaitingForMany(t *testing.T) {
 		{"execution rerun --status failed --since 1h --wait", "1 execution: 1 failed.\n", cli.ExitFailed},
 		{"run hello broken --wait -o json", "\"result\": \"failed\",\n    \"answer\": {\n      \"execution_id\": ", cli.ExitFailed},
 	} {
-		if got := d.try(t.Context(), c.line); got.code != c.code || !strings.Contains(got.out, c.out) {
+		if got := d.runOnce(t.Context(), c.line); got.code != c.code || !strings.Contains(got.out, c.out) {
 			t.Errorf("%s: %+v, want exit status %d and %q", c.line, got, c.code, c.out)
 		}
 	}
 }
 
 // started waits until an execution runs.
-func (d *desk) started(t *testing.T, id int64) {
+func (d *desk) startedID(t *testing.T, id int64) {
 	t.Helper()
 	for range 1000 {
 		e, err := d.bus.Execution(t.Context(), "default", "", id)
@@ -214,19 +214,19 @@ func (d *desk) started(t *testing.T, id int64) {
 func TestWaitingHasATimeout(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
-	d.try(t.Context(), "job apply DIR/slow.xml")
-	got := d.try(t.Context(), "run slow --wait --timeout 200ms --app default --server "+d.bus.rest)
+	d.runOnce(t.Context(), "job apply DIR/slow.xml")
+	got := d.runOnce(t.Context(), "run slow --wait --timeout 200ms --app default --server "+d.bus.rest)
 	if got.code != cli.ExitTimeout || !strings.Contains(got.err, "not ended after 200ms: execution 1 of slow goes on.\n  wait  jobstreamer execution wait 1 --app default\n") {
 		t.Errorf("%+v", got)
 	}
-	d.try(t.Context(), "execution stop 1")
+	d.runOnce(t.Context(), "execution stop 1")
 }
 
 // A control bus that is away for a while is waited for, once the execution is known.
 func TestWaitingOutlivesTheServer(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
-	d.try(t.Context(), "job apply DIR/slow.xml")
+	d.runOnce(t.Context(), "job apply DIR/slow.xml")
 	to, _ := url.Parse(d.bus.rest)
 	proxy := httputil.NewSingleHostReverseProxy(to)
 	away := make(chan struct{})
@@ -245,17 +245,19 @@ func TestWaitingOutlivesTheServer(t *testing.T) {
 		proxy.ServeHTTP(w, r)
 	}))
 	defer s.Close()
-	if got := d.try(t.Context(), "run slow --wait --server "+s.URL); got.code != cli.ExitStopped || !strings.Contains(got.out, "Execution 1 of slow was stopped") {
+	if got := d.runOnce(t.Context(), "run slow --wait --server "+s.URL); got.code != cli.ExitStopped || !strings.Contains(got.out, "Execution 1 of slow was stopped") {
 		t.Errorf("%+v", got)
 	}
 }
 
 // watching runs a command that watches, until the test ends.
-func (d *desk) watching(t *testing.T, line string) *lockedBuffer {
+func (d *desk) startWatching(t *testing.T, line string) *lockedBuffer {
 	ctx, cancel := context.WithCancel(t.Context())
 	var out lockedBuffer
 	ended := make(chan int, 1)
-	go func() { ended <- run(ctx, strings.Fields(line), streams{strings.NewReader(""), &out, &out}, d.env) }()
+	go func() {
+		ended <- runCommand(ctx, strings.Fields(line), streams{strings.NewReader(""), &out, &out}, d.env)
+	}()
 	t.Cleanup(func() {
 		cancel()
 		if code := <-ended; code != exitOK {
@@ -266,7 +268,7 @@ func (d *desk) watching(t *testing.T, line string) *lockedBuffer {
 }
 
 // says waits until something was printed.
-func says(out *lockedBuffer, what string, within time.Duration) bool {
+func outputMatches(out *lockedBuffer, what string, within time.Duration) bool {
 	for end := time.Now().Add(within); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if strings.Contains(out.String(), what) {
 			return true
@@ -278,14 +280,14 @@ func says(out *lockedBuffer, what string, within time.Duration) bool {
 func TestWatch(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
-	d.try(t.Context(), "job apply DIR/hello.yaml")
-	often := d.watching(t, "execution list hello --watch --interval 100ms")
-	seldom := d.watching(t, "execution list hello --watch --interval 1h")
-	if none := "No executions of hello."; !says(often, none, 20*time.Second) || !says(seldom, none, 20*time.Second) {
+	d.runOnce(t.Context(), "job apply DIR/hello.yaml")
+	often := d.startWatching(t, "execution list hello --watch --interval 100ms")
+	seldom := d.startWatching(t, "execution list hello --watch --interval 1h")
+	if none := "No executions of hello."; !outputMatches(often, none, 20*time.Second) || !outputMatches(seldom, none, 20*time.Second) {
 		t.Fatalf("%q and %q", often.String(), seldom.String())
 	}
-	d.try(t.Context(), "run hello --wait")
-	if !says(often, "completed", 20*time.Second) {
+	d.runOnce(t.Context(), "run hello --wait")
+	if !outputMatches(often, "completed", 20*time.Second) {
 		t.Fatalf("%q", often.String())
 	}
 	time.Sleep(500 * time.Millisecond) // nothing changes
@@ -293,10 +295,10 @@ func TestWatch(t *testing.T) {
 		t.Errorf("%d times what did not change: %s", n, often.String())
 	}
 	for range 10 { // one that was over before it listened is not heard
-		if says(seldom, "completed", 2*time.Second) {
+		if outputMatches(seldom, "completed", 2*time.Second) {
 			return
 		}
-		d.try(t.Context(), "run hello --wait")
+		d.runOnce(t.Context(), "run hello --wait")
 	}
 	t.Errorf("nothing was heard: %s", seldom.String())
 }
@@ -304,9 +306,9 @@ func TestWatch(t *testing.T) {
 func TestCompletion(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
-	d.try(t.Context(), "job apply DIR/hello.yaml DIR/broken.json")
-	d.try(t.Context(), "run hello --wait")
-	d.try(t.Context(), "context add prod --server "+d.bus.rest)
+	d.runOnce(t.Context(), "job apply DIR/hello.yaml DIR/broken.json")
+	d.runOnce(t.Context(), "run hello --wait")
+	d.runOnce(t.Context(), "context add prod --server "+d.bus.rest)
 	for _, c := range []struct{ line, want string }{
 		{`run ""`, "broken\tnever executed\nhello\t1 completed\n:4\n"},
 		{`run hello ""`, "broken\tnever executed\n:4\n"},
@@ -327,7 +329,7 @@ func TestCompletion(t *testing.T) {
 	} {
 		args := append([]string{"__complete"}, strings.Fields(c.line)...)
 		args[len(args)-1] = ""
-		if got := try(t.Context(), d.env, args...); !strings.HasPrefix(got.out, c.want) || strings.Contains(got.err, "rror") {
+		if got := runCaptured(t.Context(), d.env, args...); !strings.HasPrefix(got.out, c.want) || strings.Contains(got.err, "rror") {
 			t.Errorf("%s: %q %q, want %q", c.line, got.out, got.err, c.want)
 		}
 	}
@@ -338,7 +340,7 @@ func TestCompletionIsBounded(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
 	defer s.Close()
 	begin := time.Now()
-	got := try(t.Context(), append(testEnv, "HOME="+t.TempDir(), "JOBSTREAMER_SERVER="+s.URL), "__complete", "run", "")
+	got := runCaptured(t.Context(), append(testEnv, "HOME="+t.TempDir(), "JOBSTREAMER_SERVER="+s.URL), "__complete", "run", "")
 	if took := time.Since(begin); took < 900*time.Millisecond || took > 10*time.Second || got.out != ":4\n" {
 		t.Errorf("%q after %s, want nothing after a second", got.out, took)
 	}
@@ -350,7 +352,7 @@ func TestUnreachable(t *testing.T) {
 		"run hello --wait --server http://nohost.invalid": "jobstreamer: cannot reach the control bus at http://nohost.invalid: there is no host nohost.invalid\n",
 		"app list -o yaml --server http://127.0.0.1:1":    "jobstreamer: cannot reach the control bus",
 	} {
-		got := try(t.Context(), append(testEnv, "HOME="+t.TempDir()), strings.Fields(line)...)
+		got := runCaptured(t.Context(), append(testEnv, "HOME="+t.TempDir()), strings.Fields(line)...)
 		if got.code != cli.ExitAway || got.out != "" || !strings.HasPrefix(got.err, want) {
 			t.Errorf("%s: %+v, want %q", line, got, want)
 		}
@@ -360,14 +362,14 @@ func TestUnreachable(t *testing.T) {
 // Settings of the environment are for asking, not for keeping.
 func TestContextsAreNotTakenFromTheEnvironment(t *testing.T) {
 	env := append(testEnv, "HOME="+t.TempDir(), "JOBSTREAMER_APP=other", "JOBSTREAMER_SERVER=http://env:1")
-	if got := try(t.Context(), env, "context", "add", "x"); got.code != exitUsage {
+	if got := runCaptured(t.Context(), env, "context", "add", "x"); got.code != exitUsage {
 		t.Errorf("%+v, want a server to be named", got)
 	}
-	if got := try(t.Context(), env, "context", "add", "x", "--server", "http://me:geheim@h:1"); got.code != exitOK {
+	if got := runCaptured(t.Context(), env, "context", "add", "x", "--server", "http://me:geheim@h:1"); got.code != exitOK {
 		t.Errorf("%+v", got)
 	}
 	for _, line := range []string{"context show", "context list", "app list --context x", "__complete context select x"} {
-		got := try(t.Context(), env, strings.Fields(line)...)
+		got := runCaptured(t.Context(), env, strings.Fields(line)...)
 		if strings.Contains(got.out, "other") || strings.Contains(got.out+got.err, "geheim") {
 			t.Errorf("%s: %+v", line, got)
 		}
@@ -381,36 +383,36 @@ func TestDeployToARealServer(t *testing.T) {
 	if err := os.MkdirAll(classes, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	d.write(t, filepath.Join("classes", "META-INF", "batch.xml"), `<batch-artifacts xmlns="http://xmlns.jcp.org/xml/ns/javaee"/>`)
-	first := d.try(t.Context(), "app deploy shop DIR/classes")
+	d.writeFile(t, filepath.Join("classes", "META-INF", "batch.xml"), `<batch-artifacts xmlns="http://xmlns.jcp.org/xml/ns/javaee"/>`)
+	first := d.runOnce(t.Context(), "app deploy shop DIR/classes")
 	if first.code != exitOK || !strings.Contains(first.out, "  new\n") || !strings.Contains(first.out, "Revision 1 of shop is deployed") {
 		t.Fatalf("%+v", first)
 	}
-	d.write(t, filepath.Join("classes", "more.txt"), "more")
-	second := d.try(t.Context(), "app deploy shop DIR/classes")
+	d.writeFile(t, filepath.Join("classes", "more.txt"), "more")
+	second := d.runOnce(t.Context(), "app deploy shop DIR/classes")
 	if second.code != exitOK || !strings.Contains(second.out, "Revision 2 of shop is deployed") {
 		t.Fatalf("%+v", second)
 	}
-	d.write(t, filepath.Join("classes", "still.txt"), "more")
-	edn := d.try(t.Context(), "app deploy edn DIR/classes -o edn") // which does not say which jars are missing
+	d.writeFile(t, filepath.Join("classes", "still.txt"), "more")
+	edn := d.runOnce(t.Context(), "app deploy edn DIR/classes -o edn") // which does not say which jars are missing
 	if edn.code != exitOK || !strings.Contains(edn.out, ":revision 1") {
 		t.Errorf("%+v", edn)
 	}
-	if got := d.try(t.Context(), "app use shop 7"); got.code != exitError || !strings.Contains(got.err, "app revisions") {
+	if got := d.runOnce(t.Context(), "app use shop 7"); got.code != exitError || !strings.Contains(got.err, "app revisions") {
 		t.Errorf("%+v", got)
 	}
-	if got := d.try(t.Context(), "app use shop 1"); got.code != exitOK || got.out != "Application shop is at revision 1.\n" {
+	if got := d.runOnce(t.Context(), "app use shop 1"); got.code != exitOK || got.out != "Application shop is at revision 1.\n" {
 		t.Errorf("%+v", got)
 	}
-	if got := d.try(t.Context(), "app revisions shop"); !regexp.MustCompile(`(?m)^ +1  current `).MatchString(got.out) || !regexp.MustCompile(`(?m)^ +2 +\d`).MatchString(got.out) {
+	if got := d.runOnce(t.Context(), "app revisions shop"); !regexp.MustCompile(`(?m)^ +1  current `).MatchString(got.out) || !regexp.MustCompile(`(?m)^ +2 +\d`).MatchString(got.out) {
 		t.Errorf("%+v", got)
 	}
-	if got := d.try(t.Context(), "app components shop"); got.code != exitOK || !strings.HasPrefix(got.out, "REF") {
+	if got := d.runOnce(t.Context(), "app components shop"); got.code != exitOK || !strings.HasPrefix(got.out, "REF") {
 		t.Errorf("%+v", got)
 	}
-	d.write(t, "lacks.yaml", "id: lacks\nsteps:\n  - id: s\n    batchlet: {ref: no.Such}\n")
+	d.writeFile(t, "lacks.yaml", "id: lacks\nsteps:\n  - id: s\n    batchlet: {ref: no.Such}\n")
 	for _, line := range []string{"job validate --app shop DIR/lacks.yaml", "job apply --app shop DIR/lacks.yaml", "job apply --app shop DIR/lacks.yaml"} {
-		if got := d.try(t.Context(), line); got.code != exitOK || !strings.Contains(got.err, "lacks.yaml: warning: /steps/0/batchlet/ref: shop has no batchlet named no.Such") {
+		if got := d.runOnce(t.Context(), line); got.code != exitOK || !strings.Contains(got.err, "lacks.yaml: warning: /steps/0/batchlet/ref: shop has no batchlet named no.Such") {
 			t.Errorf("%s: %+v", line, got)
 		}
 	}

@@ -75,7 +75,7 @@ func openControlBus(ctx context.Context, s busSettings, log *slog.Logger) (c *co
 			c.Close()
 		}
 	}()
-	if c.listener, err = listen("http", s.http); err != nil {
+	if c.listener, err = listenOn("http", s.http); err != nil {
 		return c, err
 	}
 	if err = c.openNATS(ctx, s); err != nil {
@@ -86,29 +86,29 @@ func openControlBus(ctx context.Context, s busSettings, log *slog.Logger) (c *co
 		Name: s.name, Replicas: s.replicas, Retention: s.retention, Log: log,
 		Group: c.server != nil && s.sync == "always", Embedded: c.server != nil,
 	}); err != nil {
-		return c, ofFlag(err)
+		return c, fieldFlagError(err)
 	}
 	c.index = index.New(c.bus)
-	c.service = execution.New(c.bus, c.index, execution.Config{Runnable: runnable})
+	c.service = execution.New(c.bus, c.index, execution.Config{Runnable: checkRunnable})
 	c.schedule = scheduler.New(scheduler.Config{Bus: c.bus, Index: c.index, Submit: c.service, TimeZone: zone, Log: log})
 	if c.notifier, err = notify.New(notify.Config{Bus: c.bus, Index: c.index, Executions: c.service, URL: s.notificator}); err != nil {
-		return c, ofFlag(err)
+		return c, fieldFlagError(err)
 	}
-	if c.deployer, err = deploy.New(deploy.Config{Bus: c.bus, Builtin: builtin(), Log: log}); err != nil {
+	if c.deployer, err = deploy.New(deploy.Config{Bus: c.bus, Builtin: builtinComponents(), Log: log}); err != nil {
 		return c, err
 	}
 	c.logins = login.New(login.Config{Bus: c.bus, Timeout: s.login.timeout})
 	c.monitor = monitor.New(c.bus, c.service)
 	c.rest = httpapi.New(httpapi.Config{
 		Bus: c.bus, Index: c.index, Executions: c.service, Schedules: c.schedule, Deployments: c.deployer,
-		Monitor: c.monitor, TimeZone: zone, Log: log, Version: version(), AllowOrigin: s.allowOrigin, Notifier: c.notifier, Runnable: runnable,
+		Monitor: c.monitor, TimeZone: zone, Log: log, Version: programVersion(), AllowOrigin: s.allowOrigin, Notifier: c.notifier, Runnable: checkRunnable,
 		Logins: c.logins, RequireLogin: s.login.required, CookieSecure: s.login.cookieSecure,
 	})
 	return c, nil
 }
 
 // ofFlag names the flag whose value err is about.
-func ofFlag(err error) error {
+func fieldFlagError(err error) error {
 	var field *bus.FieldError
 	switch {
 	case !errors.As(err, &field):
@@ -120,7 +120,7 @@ func ofFlag(err error) error {
 }
 
 // runnable says what in a job no agent can run yet.
-func runnable(j *jsl.Job) error {
+func checkRunnable(j *jsl.Job) error {
 	if not := native.Unsupported(j); len(not) > 0 {
 		return fmt.Errorf("agents cannot run %s yet", strings.Join(not, ", "))
 	}
@@ -130,10 +130,10 @@ func runnable(j *jsl.Job) error {
 // openNATS connects to the NATS that the settings name, or starts one in this process.
 func (c *controlBus) openNATS(ctx context.Context, s busSettings) (err error) {
 	if s.nats.url != "" {
-		c.conn, err = s.nats.connectPatiently(ctx, "jobstreamer bus "+s.name, c.log)
+		c.conn, err = s.nats.dialUntilUp(ctx, "jobstreamer bus "+s.name, c.log)
 		return err
 	}
-	if err := probe("nats", s.listen); err != nil {
+	if err := checkPortFree("nats", s.listen); err != nil {
 		return err
 	}
 	cfg := embedded.Config{
@@ -197,13 +197,13 @@ func (c *controlBus) Run(ctx context.Context, ready func(), more ...func(context
 		ready()
 		return c.rest.Serve(ctx, c.listener)
 	})
-	err := ended(above.Wait())
+	err := ignoreCanceled(above.Wait())
 	stop()
-	return cmp.Or(err, ended(below.Wait()))
+	return cmp.Or(err, ignoreCanceled(below.Wait()))
 }
 
 // ended is err, unless it only says that we were told to end.
-func ended(err error) error {
+func ignoreCanceled(err error) error {
 	if errors.Is(err, context.Canceled) {
 		return nil
 	}

@@ -39,7 +39,7 @@ var demoJobs = []struct{ name, about, definition, cron string }{
 }
 
 // demo registers the jobs, runs them, and shows what happens until ctx ends.
-func (p *program) demo(ctx context.Context, c *controlBus, login bool) error {
+func (p *program) runDemo(ctx context.Context, c *controlBus, login bool) error {
 	show := &narrator{w: p.out, color: isTerminal(p.out) && p.env["NO_COLOR"] == ""}
 	lines := make(chan *nats.Msg, 4096)
 	for _, subject := range []string{"jobstreamer.result." + bus.DefaultApp + ".>", "jobstreamer.log." + bus.DefaultApp + ".>"} {
@@ -59,16 +59,16 @@ func (p *program) demo(ctx context.Context, c *controlBus, login bool) error {
 		}
 		return fmt.Errorf("demo: %w", err)
 	}
-	tick := time.NewTicker(settle / 2)
+	tick := time.NewTicker(settleTime / 2)
 	defer tick.Stop()
 	for {
 		select {
 		case m := <-lines:
-			show.hear(m)
+			show.addMessage(m)
 		case <-tick.C:
-			show.tell(time.Now().Add(-settle))
+			show.printUntil(time.Now().Add(-settleTime))
 		case <-ctx.Done():
-			show.tell(time.Now())
+			show.printUntil(time.Now())
 			return nil
 		}
 	}
@@ -87,7 +87,7 @@ func demoToken(ctx context.Context, c *controlBus, login bool) (string, error) {
 
 // demoHint is a command line that starts a job of the demo.
 func (p *program) demoHint(url string, login bool) string {
-	command := p.client().CommandAt(url, "run three-steps -p to=you --follow")
+	command := p.newClient().CommandAt(url, "run three-steps -p to=you --follow")
 	if login {
 		command += " --token TOKEN"
 	}
@@ -131,17 +131,17 @@ func startDemo(ctx context.Context, url, token, hint string, w io.Writer) error 
 type narrator struct {
 	w     io.Writer
 	color bool
-	lines []line
+	lines []demoLine
 }
 
-type line struct {
+type demoLine struct {
 	heard time.Time
 	at    subjects.Time
 	text  string
 }
 
 // settle is how long a line waits for earlier ones.
-const settle = 300 * time.Millisecond
+const settleTime = 300 * time.Millisecond
 
 // Colors of batch statuses on a terminal.
 const (
@@ -150,7 +150,7 @@ const (
 )
 
 // hear takes in a result or some lines of output. What it cannot read it leaves out: this is a show.
-func (n *narrator) hear(m *nats.Msg) {
+func (n *narrator) addMessage(m *nats.Msg) {
 	t := strings.Split(m.Subject, ".") // jobstreamer.result.<app>.<job>.<execution>.<who>
 	if len(t) != 6 {
 		return
@@ -162,33 +162,33 @@ func (n *narrator) hear(m *nats.Msg) {
 			return
 		}
 		for _, l := range log.Lines {
-			n.note(l.Time, who, "", "  | "+l.Message)
+			n.addLine(l.Time, who, "", "  | "+l.Message)
 		}
 		return
 	}
 	var r subjects.Result
 	if json.Unmarshal(m.Data, &r) == nil {
-		n.result(who, &r)
+		n.addResult(who, &r)
 	}
 }
 
 // tell tells what was heard until then.
-func (n *narrator) tell(until time.Time) {
+func (n *narrator) printUntil(until time.Time) {
 	old := 0
 	for old < len(n.lines) && !n.lines[old].heard.After(until) {
 		old++
 	}
 	told := n.lines[:old]
 	n.lines = slices.Clone(n.lines[old:])
-	slices.SortStableFunc(told, func(a, b line) int { return cmp.Compare(a.at, b.at) })
+	slices.SortStableFunc(told, func(a, b demoLine) int { return cmp.Compare(a.at, b.at) })
 	for _, l := range told {
 		fmt.Fprintln(n.w, l.text)
 	}
 }
 
-func (n *narrator) result(who string, r *subjects.Result) {
+func (n *narrator) addResult(who string, r *subjects.Result) {
 	for _, s := range r.Steps {
-		n.note(r.Time, who, n.colorOf(s.BatchStatus), fmt.Sprintf("  step %s %s%s", s.Step, s.BatchStatus, because(s.Exception)))
+		n.addLine(r.Time, who, n.colorOf(s.BatchStatus), fmt.Sprintf("  step %s %s%s", s.Step, s.BatchStatus, exceptionSuffix(s.Exception)))
 	}
 	text := string(r.BatchStatus)
 	switch {
@@ -197,10 +197,10 @@ func (n *narrator) result(who string, r *subjects.Result) {
 	case !r.BatchStatus.Ended():
 		return // a step, which was told
 	}
-	n.note(r.Time, who, n.colorOf(r.BatchStatus), text+because(r.Exception))
+	n.addLine(r.Time, who, n.colorOf(r.BatchStatus), text+exceptionSuffix(r.Exception))
 }
 
-func because(exception string) string {
+func exceptionSuffix(exception string) string {
 	first, _, _ := strings.Cut(exception, "\n")
 	if first == "" {
 		return ""
@@ -220,7 +220,7 @@ func (n *narrator) colorOf(s subjects.BatchStatus) string {
 	return ""
 }
 
-func (n *narrator) note(at subjects.Time, who, color, text string) {
+func (n *narrator) addLine(at subjects.Time, who, color, text string) {
 	at = cmp.Or(at, subjects.Now())
 	clock := at.Std().Local().Format("15:04:05.000")
 	if n.color {
@@ -229,5 +229,5 @@ func (n *narrator) note(at subjects.Time, who, color, text string) {
 			text = color + text + plain
 		}
 	}
-	n.lines = append(n.lines, line{time.Now(), at, fmt.Sprintf("%s  %-16s %s", clock, who, text)})
+	n.lines = append(n.lines, demoLine{time.Now(), at, fmt.Sprintf("%s  %-16s %s", clock, who, text)})
 }

@@ -26,10 +26,10 @@ func TestDemoHint(t *testing.T) {
 		}
 	}
 	env := append(testEnv, "HOME="+home)
-	if got := try(t.Context(), env, "context", "add", "prod", "--server", "http://prod:1"); got.code != exitOK {
+	if got := runCaptured(t.Context(), env, "context", "add", "prod", "--server", "http://prod:1"); got.code != exitOK {
 		t.Fatalf("%+v", got)
 	}
-	p := &program{env: environ(env)}
+	p := &program{env: environmentMap(env)}
 	if got, want := p.demoHint("http://127.0.0.1:45102", false), "jobstreamer run three-steps -p to=you --follow --server http://127.0.0.1:45102"; got != want {
 		t.Errorf("with a selected context: %s, want %s", got, want)
 	}

@@ -40,7 +40,7 @@ Ctrl-C lets running jobs come to their end for a while (--drain), then stops the
 			if !cmd.Flags().Changed("log-level") {
 				p.logs.level = "warn" // somebody looks
 			}
-			return p.dev(cmd.Context(), s)
+			return p.runDev(cmd.Context(), s)
 		},
 	}
 	flags := cmd.Flags()
@@ -51,7 +51,7 @@ Ctrl-C lets running jobs come to their end for a while (--drain), then stops the
 		s.bus.originFlag(f)
 		s.bus.notificatorFlag(f)
 	})
-	s.bus.login.flags(flags)
+	s.bus.login.addFlags(flags)
 	help.Section(flags, "What", func(f *pflag.FlagSet) {
 		f.BoolVar(&s.demo, "demo", false, "register three jobs, run them and show what happens")
 		f.StringSliceVar(&s.agent.apps, "apps", []string{bus.DefaultApp}, "`NAMES` applications whose jobs the agent runs")
@@ -65,15 +65,15 @@ Ctrl-C lets running jobs come to their end for a while (--drain), then stops the
 	return cmd
 }
 
-func (p *program) dev(ctx context.Context, s devSettings) error {
-	log, err := p.logger()
+func (p *program) runDev(ctx context.Context, s devSettings) error {
+	log, err := p.newLogger()
 	if err != nil {
 		return err
 	}
 	if err := embedded.CheckSync(s.bus.sync); err != nil {
 		return usageError{err}
 	}
-	if err := s.bus.login.check(); err != nil {
+	if err := s.bus.login.checkFlags(); err != nil {
 		return err
 	}
 	lock, err := lockData(s.bus.data)
@@ -104,14 +104,14 @@ func (p *program) dev(ctx context.Context, s devSettings) error {
 		more = append(more, func(ctx context.Context) error {
 			select {
 			case <-running:
-				return p.demo(ctx, c, s.bus.login.required)
+				return p.runDemo(ctx, c, s.bus.login.required)
 			case <-ctx.Done():
 				return nil
 			}
 		})
 	}
 	err = c.Run(ctx, func() {
-		p.welcome(c, &s)
+		p.printWelcome(c, &s)
 		close(running)
 	}, more...)
 	if err == nil {
@@ -125,12 +125,12 @@ func (p *program) devAgent(c *controlBus, s *devSettings, log *slog.Logger) (*ag
 	s.agent.name = "dev"
 	s.agent.data = filepath.Join(s.bus.data, "agents", s.agent.name)
 	s.agent.heartbeat = 2 * time.Second
-	cfg := s.agent.config(c.conn)
+	cfg := s.agent.agentConfig(c.conn)
 	cfg.Log = log
-	return agent.New(cfg, batchlets()...)
+	return agent.New(cfg, batchletOptions()...)
 }
 
-func (p *program) welcome(c *controlBus, s *devSettings) {
+func (p *program) printWelcome(c *controlBus, s *devSettings) {
 	fmt.Fprintf(p.out, `JobStreamer is up.
 
   REST API   %s

@@ -44,7 +44,7 @@ func startDev(t *testing.T, data string, args ...string) *devBus {
 	args = append([]string{"dev", "--data", data, "--http", "127.0.0.1:0", "--nats", "127.0.0.1:0", "--sync", "interval"}, args...)
 	var errs lockedBuffer
 	go func() {
-		code := run(ctx, args, streams{strings.NewReader(""), in, &errs}, testEnv)
+		code := runCommand(ctx, args, streams{strings.NewReader(""), in, &errs}, testEnv)
 		in.Close()
 		d.ended <- outcome{code: code, err: errs.String()}
 	}()
@@ -66,12 +66,12 @@ func startDev(t *testing.T, data string, args ...string) *devBus {
 	if d.Client, err = client.New(client.Config{URL: d.rest}); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { d.end(t) })
+	t.Cleanup(func() { d.endProcess(t) })
 	return d
 }
 
 // end does what Ctrl-C does.
-func (d *devBus) end(t *testing.T) {
+func (d *devBus) endProcess(t *testing.T) {
 	t.Helper()
 	d.Close()
 	d.stop()
@@ -88,7 +88,7 @@ func (d *devBus) end(t *testing.T) {
 
 const helloJob = `{"id": "hello", "steps": [{"id": "greet", "batchlet": {"ref": "jobstreamer.Say", "properties": {"message": "hello"}}}]}`
 
-func (d *devBus) put(t *testing.T, job, definition string) {
+func (d *devBus) putJob(t *testing.T, job, definition string) {
 	t.Helper()
 	if _, _, err := d.PutApp(t.Context(), rest.App{Name: "default"}, client.Condition{}); err != nil {
 		t.Fatal(err)
@@ -102,12 +102,12 @@ func TestDevGoesOnWhereItStopped(t *testing.T) {
 	t.Parallel()
 	data := t.TempDir()
 	d := startDev(t, data)
-	d.put(t, "hello", helloJob)
+	d.putJob(t, "hello", helloJob)
 	first, err := d.Submit(t.Context(), "default", "hello", client.Submission{Wait: 20 * time.Second})
 	if err != nil || first.BatchStatus != subjects.Completed {
 		t.Fatalf("first execution: %+v, %v", first, err)
 	}
-	d.end(t)
+	d.endProcess(t)
 
 	d = startDev(t, data)
 	again, err := d.Execution(t.Context(), "default", "hello", first.ExecutionID)
@@ -127,7 +127,7 @@ func TestDemoLeavesTheApplicationAsItIs(t *testing.T) {
 	if _, _, err := d.PutApp(t.Context(), mine, client.Condition{}); err != nil {
 		t.Fatal(err)
 	}
-	d.end(t)
+	d.endProcess(t)
 	d = startDev(t, data, "--demo")
 	for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		if _, _, err := d.Job(t.Context(), "default", demoJobs[len(demoJobs)-1].name); err == nil {
@@ -145,7 +145,7 @@ func TestCtrlCLetsARunningJobEnd(t *testing.T) {
 	t.Parallel()
 	data := t.TempDir()
 	d := startDev(t, data)
-	d.put(t, "slow", `{"id": "slow", "steps": [{"id": "wait", "batchlet": {"ref": "jobstreamer.Sleep", "properties": {"time": "1s"}}}]}`)
+	d.putJob(t, "slow", `{"id": "slow", "steps": [{"id": "wait", "batchlet": {"ref": "jobstreamer.Sleep", "properties": {"time": "1s"}}}]}`)
 	e, err := d.Submit(t.Context(), "default", "slow", client.Submission{})
 	if err != nil {
 		t.Fatal(err)
@@ -156,7 +156,7 @@ func TestCtrlCLetsARunningJobEnd(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	d.end(t)
+	d.endProcess(t)
 
 	d = startDev(t, data)
 	if e, err = d.Await(t.Context(), "default", "slow", e.ExecutionID, time.Minute); err != nil || e.BatchStatus != subjects.Completed {
@@ -169,16 +169,16 @@ func TestASecondCtrlCEndsAtOnce(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("a process cannot be sent Ctrl-C there")
 	}
-	p := process(t, "dev", "--drain", "1m", "--sync", "interval", "--data", t.TempDir(), "--http", "127.0.0.1:0", "--nats", "127.0.0.1:0")
+	p := processState(t, "dev", "--drain", "1m", "--sync", "interval", "--data", t.TempDir(), "--http", "127.0.0.1:0", "--nats", "127.0.0.1:0")
 	c, err := client.New(client.Config{URL: p.rest})
-	must(t, err)
+	failOnError(t, err)
 	defer c.Close()
 	d := &devBus{Client: c}
 	evidence := filepath.Join(t.TempDir(), "pid")
-	d.put(t, "slow", fmt.Sprintf(`{"id": "slow", "steps": [{"id": "wait", "batchlet": {"ref": "org.jobstreamer.batch.ShellBatchlet", "properties": {
+	d.putJob(t, "slow", fmt.Sprintf(`{"id": "slow", "steps": [{"id": "wait", "batchlet": {"ref": "org.jobstreamer.batch.ShellBatchlet", "properties": {
 		"command": "sleep 60 & echo $! > %[1]s.new; mv %[1]s.new %[1]s; wait"}}}]}`, evidence))
 	_, err = c.Submit(t.Context(), "default", "slow", client.Submission{})
-	must(t, err)
+	failOnError(t, err)
 	var child []byte
 	for len(child) == 0 {
 		time.Sleep(10 * time.Millisecond)
@@ -186,28 +186,28 @@ func TestASecondCtrlCEndsAtOnce(t *testing.T) {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- p.Wait() }()
-	must(t, p.Process.Signal(os.Interrupt))
+	failOnError(t, p.Process.Signal(os.Interrupt))
 	select {
 	case err := <-ended:
 		t.Fatalf("it did not wait for the job: %v", err)
 	case <-time.After(300 * time.Millisecond):
 	}
-	must(t, p.Process.Signal(os.Interrupt))
+	failOnError(t, p.Process.Signal(os.Interrupt))
 	select {
 	case <-ended: //nolint:errcheck // its exit status tells nothing
 	case <-time.After(10 * time.Second):
 		t.Error("it did not end")
 	}
 	pid, err := strconv.Atoi(strings.TrimSpace(string(child)))
-	must(t, err)
-	for end := time.Now().Add(10 * time.Second); lives(pid); time.Sleep(10 * time.Millisecond) {
+	failOnError(t, err)
+	for end := time.Now().Add(10 * time.Second); isProcessAlive(pid); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("the job's child goes on")
 		}
 	}
 }
 
-func lives(pid int) bool {
+func isProcessAlive(pid int) bool {
 	p, err := ps.NewProcess(int32(pid))
 	if err != nil {
 		return false
@@ -216,7 +216,7 @@ func lives(pid int) bool {
 	return err == nil && !slices.Contains(status, ps.Zombie)
 }
 
-func must(t *testing.T, err error) {
+func failOnError(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -229,7 +229,7 @@ func TestDevAsAProcess(t *testing.T) {
 		t.Skip("looks into /proc")
 	}
 	start := time.Now()
-	p := process(t, "dev", "--data", t.TempDir(), "--http", "127.0.0.1:0", "--nats", "127.0.0.1:0")
+	p := processState(t, "dev", "--data", t.TempDir(), "--http", "127.0.0.1:0", "--nats", "127.0.0.1:0")
 	took := time.Since(start)
 	c, err := client.New(client.Config{URL: p.rest})
 	if err != nil {
@@ -237,13 +237,13 @@ func TestDevAsAProcess(t *testing.T) {
 	}
 	defer c.Close()
 	d := &devBus{Client: c}
-	d.put(t, "hello", helloJob)
+	d.putJob(t, "hello", helloJob)
 	e, err := c.Submit(t.Context(), "default", "hello", client.Submission{Wait: 20 * time.Second})
 	if err != nil || e.BatchStatus != subjects.Completed {
 		t.Fatalf("%+v, %v", e, err)
 	}
 	t.Logf("up after %v, first execution ended after %v", took, time.Since(start))
-	status, err := os.ReadFile("/proc/" + p.pid() + "/status")
+	status, err := os.ReadFile("/proc/" + p.processID() + "/status")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -257,12 +257,12 @@ type child struct {
 	err  *lockedBuffer
 }
 
-func (c *child) pid() string { return strconv.Itoa(c.Process.Pid) }
+func (c *child) processID() string { return strconv.Itoa(c.Process.Pid) }
 
 // process starts the program in a process of its own and waits until it is up.
-func process(t *testing.T, args ...string) *child {
+func processState(t *testing.T, args ...string) *child {
 	t.Helper()
-	c := command(t, args...)
+	c := childCommand(t, args...)
 	out, err := c.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -287,7 +287,7 @@ func process(t *testing.T, args ...string) *child {
 	return c
 }
 
-func command(t *testing.T, args ...string) *child {
+func childCommand(t *testing.T, args ...string) *child {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -304,7 +304,7 @@ func TestASecondProcessIsRefused(t *testing.T) {
 	d := startDev(t, data)
 	refused := func(t *testing.T, want string, args ...string) {
 		t.Helper()
-		c := command(t, args...)
+		c := childCommand(t, args...)
 		if err := c.Run(); err == nil || !strings.Contains(c.err.String(), want) {
 			t.Errorf("%v: %v: %s; want %s", args, err, c.err, want)
 		}
@@ -329,10 +329,10 @@ func TestServeAndAgent(t *testing.T) {
 	env := append(testEnv, "JOBSTREAMER_NATS_USER=me", "JOBSTREAMER_NATS_PASSWORD=secret")
 	ended := make(chan outcome, 2)
 	go func() {
-		ended <- try(ctx, env, "serve", "--data", t.TempDir(), "--http", restAddr, "--nats", natsAddr, "--sync", "interval")
+		ended <- runCaptured(ctx, env, "serve", "--data", t.TempDir(), "--http", restAddr, "--nats", natsAddr, "--sync", "interval")
 	}()
 	go func() {
-		ended <- try(ctx, env, "agent", "--nats-url", "nats://"+natsAddr, "--name", "a1", "--apps", "default,billing", "--pools", "default,linux", "--slots", "2", "--data", t.TempDir())
+		ended <- runCaptured(ctx, env, "agent", "--nats-url", "nats://"+natsAddr, "--name", "a1", "--apps", "default,billing", "--pools", "default,linux", "--slots", "2", "--data", t.TempDir())
 	}()
 	c, err := client.New(client.Config{URL: "http://" + restAddr})
 	if err != nil {
@@ -344,7 +344,7 @@ func TestServeAndAgent(t *testing.T) {
 			t.Fatal("serve did not start")
 		}
 	}
-	d.put(t, "hello", helloJob)
+	d.putJob(t, "hello", helloJob)
 	e, err := c.Submit(t.Context(), "default", "hello", client.Submission{Wait: 20 * time.Second})
 	if err != nil || e.BatchStatus != subjects.Completed || e.Agent == nil || e.Agent.Name != "a1" {
 		t.Errorf("%+v, %v", e, err)
@@ -376,7 +376,7 @@ func freeAddress(t *testing.T) string {
 func TestBench(t *testing.T) {
 	t.Parallel()
 	d := startDev(t, t.TempDir())
-	o := try(t.Context(), testEnv, "bench", "--url", d.rest, "--executions", "500", "--concurrency", "8", "--rate", "50", "--time", "1s", "-o", "json")
+	o := runCaptured(t.Context(), testEnv, "bench", "--url", d.rest, "--executions", "500", "--concurrency", "8", "--rate", "50", "--time", "1s", "-o", "json")
 	var r struct {
 		PerSecond float64 `json:"executions_per_second"`
 		P50       float64 `json:"p50_ms"`
@@ -403,7 +403,7 @@ func TestBenchEndsAtOnce(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(500*time.Millisecond, cancel)
 	start := time.Now()
-	o := try(ctx, testEnv, "bench", "--url", d.rest, "--executions", "100", "--rate", "0")
+	o := runCaptured(ctx, testEnv, "bench", "--url", d.rest, "--executions", "100", "--rate", "0")
 	if took := time.Since(start); took > 8*time.Second || o.code != exitOK {
 		t.Errorf("exit code %d after %v: %s%s", o.code, took, o.out, o.err)
 	}
@@ -417,7 +417,7 @@ func TestDoctorEndsAtOnce(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(100*time.Millisecond, cancel)
 	start := time.Now()
-	o := try(ctx, testEnv, "doctor", "--nats-url", d.nats, "--listen", "30s")
+	o := runCaptured(ctx, testEnv, "doctor", "--nats-url", d.nats, "--listen", "30s")
 	if took := time.Since(start); took > 1500*time.Millisecond || o.code != cli.ExitInterrupted || !strings.Contains(o.err, "ended before everything was looked at") {
 		t.Errorf("exit code %d after %v: %s%s", o.code, took, o.out, o.err)
 	}

@@ -33,7 +33,7 @@ func fillDisk(t *testing.T, file string) {
 	}
 }
 
-func get(t *testing.T, url string) (status int, body string) {
+func httpGet(t *testing.T, url string) (status int, body string) {
 	t.Helper()
 	res, err := http.Get(url) //nolint:noctx // it answers or the test ends
 	if err != nil {
@@ -47,7 +47,7 @@ func get(t *testing.T, url string) (status int, body string) {
 	return res.StatusCode, string(b)
 }
 
-func soon(t *testing.T, what string, is func() bool) {
+func waitUntil(t *testing.T, what string, is func() bool) {
 	t.Helper()
 	for end := time.Now().Add(20 * time.Second); !is(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
@@ -62,21 +62,21 @@ func TestFullDiskWhileRunning(t *testing.T) {
 	disk := bustest.SmallDisk(t, "64m")
 	d := startDev(t, filepath.Join(disk, "data"), "--sync", "always")
 	ctx := t.Context()
-	d.put(t, "hello", helloJob)
-	d.put(t, "nap", `{"id": "nap", "steps": [{"id": "s", "batchlet": {"ref": "jobstreamer.Sleep", "properties": {"time": "1s"}}}]}`)
+	d.putJob(t, "hello", helloJob)
+	d.putJob(t, "nap", `{"id": "nap", "steps": [{"id": "s", "batchlet": {"ref": "jobstreamer.Sleep", "properties": {"time": "1s"}}}]}`)
 	nap, err := d.Submit(ctx, "default", "nap", client.Submission{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	soon(t, "it has begun", func() bool {
+	waitUntil(t, "it has begun", func() bool {
 		e, err := d.Execution(ctx, "default", "nap", nap.ExecutionID)
 		return err == nil && e.BatchStatus == subjects.Started
 	})
 	other := filepath.Join(disk, "other")
 	fillDisk(t, other)
 
-	soon(t, "health is 503", func() bool { status, _ := get(t, d.rest+"/healthcheck"); return status == 503 })
-	if _, body := get(t, d.rest+"/healthcheck"); !strings.Contains(body, `"no_room"`) || !strings.Contains(body, "JetStream has no room left: it keeps") {
+	waitUntil(t, "health is 503", func() bool { status, _ := httpGet(t, d.rest+"/healthcheck"); return status == 503 })
+	if _, body := httpGet(t, d.rest+"/healthcheck"); !strings.Contains(body, `"no_room"`) || !strings.Contains(body, "JetStream has no room left: it keeps") {
 		t.Errorf("health says %s", body)
 	}
 	start := time.Now()
@@ -94,7 +94,7 @@ func TestFullDiskWhileRunning(t *testing.T) {
 	if _, _, err := d.Job(ctx, "default", "hello"); err != nil {
 		t.Errorf("what is there cannot be read: %v", err)
 	}
-	o := try(ctx, testEnv, "doctor", "--nats-url", d.nats, "--data", d.data)
+	o := runCaptured(ctx, testEnv, "doctor", "--nats-url", d.nats, "--data", d.data)
 	t.Log("\n" + o.out)
 	if o.code != exitError || !strings.Contains(o.out, "WRONG  disk") || !strings.Contains(o.out, "is full: 0 B") || !strings.Contains(o.out, "1 thing is wrong") {
 		t.Errorf("the doctor says\n%s%s", o.out, o.err)
@@ -103,8 +103,8 @@ func TestFullDiskWhileRunning(t *testing.T) {
 	if err := os.Remove(other); err != nil {
 		t.Fatal(err)
 	}
-	soon(t, "health is 200", func() bool { status, _ := get(t, d.rest+"/healthcheck"); return status == 200 })
-	soon(t, "the nap is recorded", func() bool {
+	waitUntil(t, "health is 200", func() bool { status, _ := httpGet(t, d.rest+"/healthcheck"); return status == 200 })
+	waitUntil(t, "the nap is recorded", func() bool {
 		e, err := d.Execution(ctx, "default", "nap", nap.ExecutionID)
 		return err == nil && e.BatchStatus == subjects.Completed
 	})
@@ -116,7 +116,7 @@ func TestFullDiskWhileRunning(t *testing.T) {
 	if err != nil || page.Hits != 1 {
 		t.Errorf("%+v, %v: want only the execution that was not refused", page, err)
 	}
-	if o := try(ctx, testEnv, "doctor", "--nats-url", d.nats, "--data", d.data); o.code != exitOK {
+	if o := runCaptured(ctx, testEnv, "doctor", "--nats-url", d.nats, "--data", d.data); o.code != exitOK {
 		t.Errorf("the doctor says\n%s%s", o.out, o.err)
 	}
 }

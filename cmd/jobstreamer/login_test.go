@@ -45,10 +45,10 @@ func TestDevWithLogin(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := try(t.Context(), append(testEnv, "JOBSTREAMER_TOKEN="+token, "JOBSTREAMER_SERVER="+d.rest), "job", "list"); got.code != exitOK || !strings.Contains(got.out, "three-steps") {
+		if got := runCaptured(t.Context(), append(testEnv, "JOBSTREAMER_TOKEN="+token, "JOBSTREAMER_SERVER="+d.rest), "job", "list"); got.code != exitOK || !strings.Contains(got.out, "three-steps") {
 			t.Errorf("job list: %+v", got)
 		}
-		d.end(t)
+		d.endProcess(t)
 		d = startDev(t, data, "--login") // nothing is shown, so no terminal is needed
 	}
 }
@@ -70,7 +70,7 @@ func logInto(t *testing.T, url string) string {
 }
 
 // logins is a service on a bus of its own.
-func logins(t *testing.T) *login.Service {
+func loginCommands(t *testing.T) *login.Service {
 	t.Helper()
 	s := login.New(login.Config{Bus: bustest.Open(t, bustest.Server(t), bus.Config{})})
 	ended := make(chan error, 1)
@@ -89,7 +89,7 @@ func logins(t *testing.T) *login.Service {
 
 // A password that was made up is shown to who sits at a terminal, once, and is good.
 func TestFirstAdmin(t *testing.T) {
-	s := logins(t)
+	s := loginCommands(t)
 	var errs lockedBuffer
 	p := &program{streams: streams{err: &errs}}
 	settings := &loginSettings{required: true}
@@ -115,7 +115,7 @@ func TestFirstAdmin(t *testing.T) {
 }
 
 func TestPasswordFiles(t *testing.T) {
-	s := logins(t)
+	s := loginCommands(t)
 	file := filepath.Join(t.TempDir(), "password")
 	p := &program{}
 	for _, text := range []string{"", "short\n", "two\nlines of it\n"} {

@@ -28,7 +28,7 @@ import (
 
 func main() {
 	reaper.Main()
-	os.Exit(run(context.Background(), os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}, os.Environ()))
+	os.Exit(runCommand(context.Background(), os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}, os.Environ()))
 }
 
 // streams are where a command reads and writes.
@@ -53,8 +53,8 @@ func (e usageError) Unwrap() error { return e.error }
 var errFindings = errors.New("findings")
 
 // run runs one command to its end and returns the exit code. It ends early when ctx does or at a signal.
-func run(ctx context.Context, args []string, io streams, env []string) int {
-	root := newRoot(io, environ(env))
+func runCommand(ctx context.Context, args []string, io streams, env []string) int {
+	root := newRoot(io, environmentMap(env))
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
 	var usage usageError
@@ -63,7 +63,7 @@ func run(ctx context.Context, args []string, io streams, env []string) int {
 		return exitOK
 	case errors.Is(err, errFindings):
 		return exitError
-	case errors.Is(err, cli.ErrSaid):
+	case errors.Is(err, cli.ErrPrinted):
 		return cli.ExitStatus(err)
 	case errors.As(err, &usage), errors.As(err, new(cli.UsageError)):
 		fmt.Fprintf(io.err, "jobstreamer: %v\nSee `%s --help`.\n", err, cmd.CommandPath())
@@ -74,7 +74,7 @@ func run(ctx context.Context, args []string, io streams, env []string) int {
 }
 
 // environ makes a map of NAME=value lines.
-func environ(env []string) map[string]string {
+func environmentMap(env []string) map[string]string {
 	m := make(map[string]string, len(env))
 	for _, line := range env {
 		if name, value, ok := strings.Cut(line, "="); ok {

@@ -39,9 +39,9 @@ type outcome struct {
 }
 
 // try runs a command to its end.
-func try(ctx context.Context, env []string, args ...string) outcome {
+func runCaptured(ctx context.Context, env []string, args ...string) outcome {
 	var out, err lockedBuffer
-	code := run(ctx, args, streams{strings.NewReader(""), &out, &err}, env)
+	code := runCommand(ctx, args, streams{strings.NewReader(""), &out, &err}, env)
 	return outcome{code, out.String(), err.String()}
 }
 
@@ -63,7 +63,7 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
-func golden(t *testing.T, name, got string) {
+func checkGolden(t *testing.T, name, got string) {
 	t.Helper()
 	file := filepath.Join("testdata", name+".golden")
 	if *update {
@@ -83,7 +83,7 @@ func golden(t *testing.T, name, got string) {
 func TestHelp(t *testing.T) {
 	for _, command := range []string{"", "serve", "agent", "dev", "doctor", "bench", "version"} {
 		t.Run("of "+command, func(t *testing.T) {
-			got := try(t.Context(), testEnv, strings.Fields(command+" --help")...)
+			got := runCaptured(t.Context(), testEnv, strings.Fields(command+" --help")...)
 			if got.code != exitOK || got.err != "" {
 				t.Fatalf("exit code %d, %s", got.code, got.err)
 			}
@@ -92,7 +92,7 @@ func TestHelp(t *testing.T) {
 					t.Errorf("a line of %d letters: %s", len(line), line)
 				}
 			}
-			golden(t, strings.TrimSpace("help "+command), got.out)
+			checkGolden(t, strings.TrimSpace("help "+command), got.out)
 		})
 	}
 }
@@ -103,7 +103,7 @@ func TestHelpAndVersionAreOneWordAway(t *testing.T) {
 		"help": "--help", "help job": "job --help", "help job list": "job list --help", "help exec wait": "execution wait --help", "help help": "help --help",
 		"--version": "version",
 	} {
-		got, want := try(t.Context(), testEnv, strings.Fields(line)...), try(t.Context(), testEnv, strings.Fields(same)...)
+		got, want := runCaptured(t.Context(), testEnv, strings.Fields(line)...), runCaptured(t.Context(), testEnv, strings.Fields(same)...)
 		if got != want || got.code != exitOK || got.out == "" {
 			t.Errorf("%s: %+v, want %+v", line, got, want)
 		}
@@ -112,14 +112,14 @@ func TestHelpAndVersionAreOneWordAway(t *testing.T) {
 		"help jb":      "jobstreamer: there is no command \"jb\"; did you mean job?\n",
 		"help job lst": "jobstreamer: there is no command \"lst\"; did you mean list?\n",
 	} {
-		if got := try(t.Context(), testEnv, strings.Fields(line)...); got.code != exitUsage || !strings.HasPrefix(got.err, want) {
+		if got := runCaptured(t.Context(), testEnv, strings.Fields(line)...); got.code != exitUsage || !strings.HasPrefix(got.err, want) {
 			t.Errorf("%s: %+v, want %q", line, got, want)
 		}
 	}
-	if got := try(t.Context(), testEnv, "__complete", "help", "job", ""); !strings.Contains(got.out, "list\tList jobs") {
+	if got := runCaptured(t.Context(), testEnv, "__complete", "help", "job", ""); !strings.Contains(got.out, "list\tList jobs") {
 		t.Errorf("%+v", got)
 	}
-	if got := try(t.Context(), append(testEnv, "JOBSTREAMER_VERSION=2.0.0"), "help"); got.code != exitOK { // an image may have it
+	if got := runCaptured(t.Context(), append(testEnv, "JOBSTREAMER_VERSION=2.0.0"), "help"); got.code != exitOK { // an image may have it
 		t.Errorf("%+v", got)
 	}
 }
@@ -127,11 +127,11 @@ func TestHelpAndVersionAreOneWordAway(t *testing.T) {
 // The help of all commands that speak to a control bus, in one file.
 func TestHelpOfClientCommands(t *testing.T) {
 	var all strings.Builder
-	root := newRoot(streams{}, environ(testEnv))
+	root := newRoot(streams{}, environmentMap(testEnv))
 	var visit func(cmd *cobra.Command)
 	visit = func(cmd *cobra.Command) {
 		path := strings.Fields(cmd.CommandPath())[1:]
-		got := try(t.Context(), testEnv, append(path, "--help")...)
+		got := runCaptured(t.Context(), testEnv, append(path, "--help")...)
 		if got.code != exitOK || got.err != "" {
 			t.Errorf("%s: %+v", path, got)
 		}
@@ -150,7 +150,7 @@ func TestHelpOfClientCommands(t *testing.T) {
 			visit(cmd)
 		}
 	}
-	golden(t, "help client", all.String())
+	checkGolden(t, "help client", all.String())
 }
 
 // What a user sees who does something wrong, in one file: a case is a command line, and what it says.
@@ -212,7 +212,7 @@ func TestMistakes(t *testing.T) {
 		for i := range args {
 			args[i] = strings.ReplaceAll(args[i], "DIR", filepath.Join(dir, "data"))
 		}
-		got := try(t.Context(), append(testEnv, c.env), args...)
+		got := runCaptured(t.Context(), append(testEnv, c.env), args...)
 		if got.code == exitOK || got.out != "" {
 			t.Errorf("%s: exit code %d, output %s", shown, got.code, got.out)
 		}
@@ -222,5 +222,5 @@ func TestMistakes(t *testing.T) {
 		said := regexp.MustCompile(`(?m)^\{"time".*\n`).ReplaceAllString(got.err, "") // the log of a busy machine may hold more
 		all.WriteString(shown + "\n" + strings.ReplaceAll(said, dir+string(filepath.Separator), "") + "\n")
 	}
-	golden(t, "mistakes", all.String())
+	checkGolden(t, "mistakes", all.String())
 }

@@ -23,12 +23,12 @@ type natsSettings struct {
 }
 
 // flags defines what a client of NATS needs.
-func (s *natsSettings) flags(f *pflag.FlagSet, url string) {
+func (s *natsSettings) addFlags(f *pflag.FlagSet, url string) {
 	f.StringVar(&s.url, "nats-url", url, "`URL` where NATS is, such as nats://127.0.0.1:4222; several with commas between")
-	s.secrets(f)
+	s.addSecretFlags(f)
 }
 
-func (s *natsSettings) secrets(f *pflag.FlagSet) {
+func (s *natsSettings) addSecretFlags(f *pflag.FlagSet) {
 	f.StringVar(&s.creds, "nats-creds", "", "`FILE` credentials: JWT and key")
 	f.StringVar(&s.user, "nats-user", "", "`NAME` of the user")
 	f.StringVar(&s.password, "nats-password", "", "`PASSWORD` of the user; better in the environment, as "+envName("nats-password"))
@@ -39,10 +39,10 @@ func (s *natsSettings) secrets(f *pflag.FlagSet) {
 
 // options are the client's options. Nothing is buffered over a reconnect: a write that is sent after its time could pass a
 // fence that was purged meanwhile.
-func (s *natsSettings) options(name string) ([]nats.Option, error) {
+func (s *natsSettings) connectOptions(name string) ([]nats.Option, error) {
 	opts := []nats.Option{nats.Name(name), nats.ReconnectBufSize(-1), nats.MaxReconnects(-1), nats.ReconnectWait(250 * time.Millisecond)}
 	if s.creds != "" {
-		if err := readable("nats-creds", s.creds); err != nil {
+		if err := checkReadable("nats-creds", s.creds); err != nil {
 			return nil, err
 		}
 		opts = append(opts, nats.UserCredentials(s.creds))
@@ -51,7 +51,7 @@ func (s *natsSettings) options(name string) ([]nats.Option, error) {
 		opts = append(opts, nats.UserInfo(s.user, s.password))
 	}
 	if s.ca != "" {
-		if err := readable("nats-ca", s.ca); err != nil {
+		if err := checkReadable("nats-ca", s.ca); err != nil {
 			return nil, err
 		}
 		opts = append(opts, nats.RootCAs(s.ca))
@@ -60,7 +60,7 @@ func (s *natsSettings) options(name string) ([]nats.Option, error) {
 		return nil, usageError{errors.New("--nats-cert and --nats-key belong together")}
 	}
 	if s.cert != "" {
-		if err := errors.Join(readable("nats-cert", s.cert), readable("nats-key", s.key)); err != nil {
+		if err := errors.Join(checkReadable("nats-cert", s.cert), checkReadable("nats-key", s.key)); err != nil {
 			return nil, err
 		}
 		opts = append(opts, nats.ClientCert(s.cert, s.key))
@@ -68,7 +68,7 @@ func (s *natsSettings) options(name string) ([]nats.Option, error) {
 	return opts, nil
 }
 
-func readable(flag, file string) error {
+func checkReadable(flag, file string) error {
 	f, err := os.Open(file)
 	if err != nil {
 		return fmt.Errorf("--%s: %w", flag, err)
@@ -77,27 +77,27 @@ func readable(flag, file string) error {
 }
 
 // connect connects once.
-func (s *natsSettings) connect(name string, more ...nats.Option) (*nats.Conn, error) {
-	opts, err := s.options(name)
+func (s *natsSettings) dialNATS(name string, more ...nats.Option) (*nats.Conn, error) {
+	opts, err := s.connectOptions(name)
 	if err != nil {
 		return nil, err
 	}
 	nc, err := nats.Connect(s.url, append(opts, more...)...)
 	if err != nil {
-		return nil, fmt.Errorf("--nats-url %s: %w", agent.Redacted(s.url), reason(err))
+		return nil, fmt.Errorf("--nats-url %s: %w", agent.Redacted(s.url), explainDialError(err))
 	}
 	return nc, nil
 }
 
 // connectOnce is connect that ends with ctx. The client library's own ends after two seconds for each address.
-func (s *natsSettings) connectOnce(ctx context.Context, name string) (*nats.Conn, error) {
+func (s *natsSettings) dialOnce(ctx context.Context, name string) (*nats.Conn, error) {
 	type outcome struct {
 		nc  *nats.Conn
 		err error
 	}
 	done := make(chan outcome)
 	go func() {
-		nc, err := s.connect(name)
+		nc, err := s.dialNATS(name)
 		select {
 		case done <- outcome{nc, err}:
 		case <-ctx.Done():
@@ -115,7 +115,7 @@ func (s *natsSettings) connectOnce(ctx context.Context, name string) (*nats.Conn
 }
 
 // connectPatiently connects as soon as NATS is there: machines start in any order.
-func (s *natsSettings) connectPatiently(ctx context.Context, name string, log *slog.Logger, more ...nats.Option) (*nats.Conn, error) {
+func (s *natsSettings) dialUntilUp(ctx context.Context, name string, log *slog.Logger, more ...nats.Option) (*nats.Conn, error) {
 	more = append(more,
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			if err != nil {
@@ -126,8 +126,8 @@ func (s *natsSettings) connectPatiently(ctx context.Context, name string, log *s
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { log.Error("NATS complains", "err", err) }),
 	)
 	for warned := false; ; {
-		nc, err := s.connect(name, more...)
-		if err == nil || !worthWaiting(err) {
+		nc, err := s.dialNATS(name, more...)
+		if err == nil || !isRetryable(err) {
 			return nc, err
 		}
 		if !warned {
@@ -144,7 +144,7 @@ func (s *natsSettings) connectPatiently(ctx context.Context, name string, log *s
 
 // worthWaiting says whether err can go away by itself: whatever the network says but that there is no such host. A server that
 // starts or ends may take a connection and reset it.
-func worthWaiting(err error) bool {
+func isRetryable(err error) bool {
 	var network *net.OpError
 	var name *net.DNSError
 	return errors.Is(err, nats.ErrNoServers) || errors.Is(err, nats.ErrTimeout) || errors.Is(err, io.EOF) ||
@@ -152,7 +152,7 @@ func worthWaiting(err error) bool {
 }
 
 // reason puts into words what the client library says of itself.
-func reason(err error) error {
+func explainDialError(err error) error {
 	var bad *url.Error
 	switch {
 	case errors.As(err, &bad): // it quotes the URL, in which a password may be

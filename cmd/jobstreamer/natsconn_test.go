@@ -31,18 +31,18 @@ func TestAResetIsWaitedFor(t *testing.T) {
 				_ = c.Close()
 				continue
 			}
-			go pipe(c, nats.Addr().String())
+			go pipeConn(c, nats.Addr().String())
 		}
 	}()
 	s := natsSettings{url: "nats://" + l.Addr().String()}
-	nc, err := s.connectPatiently(t.Context(), "test", slog.New(slog.DiscardHandler))
+	nc, err := s.dialUntilUp(t.Context(), "test", slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
 	nc.Close()
 }
 
-func pipe(c net.Conn, to string) {
+func pipeConn(c net.Conn, to string) {
 	defer func() { _ = c.Close() }()
 	server, err := net.Dial("tcp", to)
 	if err != nil {

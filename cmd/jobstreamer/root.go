@@ -87,7 +87,7 @@ New here? This runs everything in one process, with jobs to look at:
 
 // addClient adds the commands that speak to a control bus, some of them below the one that runs an agent.
 func addClient(root *cobra.Command, p *program) {
-	c := p.client()
+	c := p.newClient()
 	for _, cmd := range c.Work() {
 		cmd.GroupID = groupWork
 		root.AddCommand(cmd)
@@ -102,8 +102,8 @@ func addClient(root *cobra.Command, p *program) {
 }
 
 // client returns the maker of commands that speak to a control bus.
-func (p *program) client() *cli.CLI {
-	return cli.New(cli.Config{In: p.in, Out: p.out, Err: p.err, Env: p.env, Dir: filepath.Join(configHome(p.env), "jobstreamer"), Version: version()})
+func (p *program) newClient() *cli.CLI {
+	return cli.New(cli.Config{In: p.in, Out: p.out, Err: p.err, Env: p.env, Dir: filepath.Join(configHome(p.env), "jobstreamer"), Version: programVersion()})
 }
 
 func sharedFlags(root *cobra.Command, p *program) {

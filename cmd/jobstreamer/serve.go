@@ -26,7 +26,7 @@ the NATS that --nats-url names. On one NATS any number of control buses can run;
 Addresses are on the loopback interface unless you say otherwise.`,
 		Example: `  jobstreamer serve --data /var/lib/jobstreamer --http 127.0.0.1:45102 --nats 127.0.0.1:4222
   jobstreamer serve --nats-url nats://n1:4222,nats://n2:4222,nats://n3:4222 --nats-creds bus.creds --replicas 3`,
-		RunE: func(cmd *cobra.Command, _ []string) error { return p.serve(cmd.Context(), s, cmd.Flags()) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return p.runServe(cmd.Context(), s, cmd.Flags()) },
 	}
 	flags := cmd.Flags()
 	help.Section(flags, "REST", func(f *pflag.FlagSet) {
@@ -34,14 +34,14 @@ Addresses are on the loopback interface unless you say otherwise.`,
 		s.originFlag(f)
 		s.notificatorFlag(f)
 	})
-	s.login.flags(flags)
+	s.login.addFlags(flags)
 	help.Section(flags, "NATS in this process", func(f *pflag.FlagSet) {
 		f.StringVar(&s.data, "data", defaultData(p.env), "`DIR` where its data is")
 		f.StringVar(&s.listen, "nats", "127.0.0.1:4222", "`HOST:PORT` where agents reach it; port 0 is any free one")
 		f.StringVar(&s.sync, "sync", "always", "`WHEN` data goes to disk: always, before anything is acknowledged; interval, every 2m; or after a duration such as 1s, whose work a power cut can lose")
 	})
 	help.Section(flags, "NATS elsewhere", func(f *pflag.FlagSet) {
-		s.nats.flags(f, "")
+		s.nats.addFlags(f, "")
 		f.IntVar(&s.replicas, "replicas", 1, "`NUMBER` servers that keep each stream: 1, 3 or 5")
 		f.Lookup("nats-user").Usage += "; without --nats-url, the NATS in this process asks for it"
 	})
@@ -67,12 +67,12 @@ func (s *busSettings) notificatorFlag(f *pflag.FlagSet) {
 	f.StringVar(&s.notificator, "notificator-url", "", "`URL` where notifications are posted, each to URL/TYPE, such as http://localhost:2121; without it none are sent")
 }
 
-func (p *program) serve(ctx context.Context, s busSettings, flags *pflag.FlagSet) error {
-	log, err := p.logger()
+func (p *program) runServe(ctx context.Context, s busSettings, flags *pflag.FlagSet) error {
+	log, err := p.newLogger()
 	if err != nil {
 		return err
 	}
-	if err := cmp.Or(s.check(flags), s.login.check()); err != nil {
+	if err := cmp.Or(s.checkFlags(flags), s.login.checkFlags()); err != nil {
 		return err
 	}
 	if s.nats.url == "" {
@@ -96,7 +96,7 @@ func (p *program) serve(ctx context.Context, s busSettings, flags *pflag.FlagSet
 }
 
 // check fills what has no fixed default and refuses what does not go together.
-func (s *busSettings) check(flags *pflag.FlagSet) error {
+func (s *busSettings) checkFlags(flags *pflag.FlagSet) error {
 	if s.name == "" {
 		host, _ := os.Hostname()
 		s.name = fmt.Sprintf("%s-%d", agent.ValidName(host), os.Getpid())

@@ -42,7 +42,7 @@ func applySettings(flags *pflag.FlagSet, env map[string]string) error {
 			return
 		}
 		given[f.Name] = true
-		if err := set(flags, f, []string{value}, false); err != nil {
+		if err := setFlag(flags, f, []string{value}, false); err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", envName(f.Name), err))
 		}
 	})
@@ -99,15 +99,15 @@ func applyKey(flags *pflag.FlagSet, key string, value *yaml.Node, given, seen ma
 		return errors.New("is there twice")
 	}
 	seen[key] = true
-	values, err := scalars(value)
+	values, err := scalarTexts(value)
 	if err != nil || given[key] {
 		return err
 	}
-	return set(flags, f, values, value.Kind == yaml.SequenceNode)
+	return setFlag(flags, f, values, value.Kind == yaml.SequenceNode)
 }
 
 // scalars are the texts of a value or of a list of values.
-func scalars(n *yaml.Node) ([]string, error) {
+func scalarTexts(n *yaml.Node) ([]string, error) {
 	switch n.Kind {
 	case yaml.ScalarNode:
 		return []string{n.Value}, nil
@@ -125,7 +125,7 @@ func scalars(n *yaml.Node) ([]string, error) {
 }
 
 // set gives a flag its value, or says what belongs there.
-func set(flags *pflag.FlagSet, f *pflag.Flag, values []string, list bool) error {
+func setFlag(flags *pflag.FlagSet, f *pflag.Flag, values []string, list bool) error {
 	if slice, ok := f.Value.(pflag.SliceValue); ok && list {
 		f.Changed = true
 		return slice.Replace(values)
@@ -138,7 +138,7 @@ func set(flags *pflag.FlagSet, f *pflag.Flag, values []string, list bool) error 
 		if want == "" {
 			return err
 		}
-		if secret(f.Name) {
+		if isSecret(f.Name) {
 			return fmt.Errorf("want %s", want)
 		}
 		return fmt.Errorf("want %s, not %q", want, values[0])
@@ -161,6 +161,6 @@ func unknownKey(flags *pflag.FlagSet, key string) error {
 }
 
 // secret says whether a setting's value must not be shown.
-func secret(flag string) bool {
+func isSecret(flag string) bool {
 	return strings.Contains(flag, "password") || strings.Contains(flag, "token")
 }

@@ -62,7 +62,7 @@ func TestPrecedence(t *testing.T) {
 func TestVariablesOfStepsAreNoFlags(t *testing.T) {
 	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
 	app, job, step := flags.String("app", "", ""), flags.String("job", "", ""), flags.StringSlice("step", nil, "")
-	err := applySettings(flags, environ([]string{"JOBSTREAMER_APP=shop", "JOBSTREAMER_JOB=nightly", "JOBSTREAMER_STEP=load", "JOBSTREAMER_ATTEMPT=1"}))
+	err := applySettings(flags, environmentMap([]string{"JOBSTREAMER_APP=shop", "JOBSTREAMER_JOB=nightly", "JOBSTREAMER_STEP=load", "JOBSTREAMER_ATTEMPT=1"}))
 	if err != nil || *app != "shop" || *job != "" || len(*step) > 0 {
 		t.Errorf("--app %s --job %s --step %s, %v; want the application only", *app, *job, *step, err)
 	}

@@ -16,11 +16,11 @@ func newVersion(p *program) *cobra.Command {
 }
 
 func (p *program) printVersion() {
-	fmt.Fprintf(p.out, "jobstreamer %s (%s, %s/%s)\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	fmt.Fprintf(p.out, "jobstreamer %s (%s, %s/%s)\n", programVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
 // version is that of the module as it was built: a tag, or the commit.
-func version() string {
+func programVersion() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok || info.Main.Version == "" {
 		return "(devel)"

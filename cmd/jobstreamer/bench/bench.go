@@ -62,8 +62,8 @@ type Phase struct {
 }
 
 const (
-	warmUp   = 200 // executions that are not counted
-	tellTime = 250 * time.Millisecond
+	warmUp        = 200 // executions that are not counted
+	progressEvery = 250 * time.Millisecond
 )
 
 // Run measures. It ends early with what it has when ctx ends.
@@ -77,11 +77,11 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	}
 	target := newTarget(u, cfg.Token, cfg.App, cfg.Job)
 	r := &Report{}
-	if _, err := saturate(ctx, target, warmUp, 4, func(int) {}); err != nil {
+	if _, err := saturateBus(ctx, target, warmUp, 4, func(int) {}); err != nil {
 		return nil, err
 	}
 	if cfg.Executions > 0 && ctx.Err() == nil {
-		if r.Saturated, err = saturate(ctx, target, cfg.Executions, cfg.Concurrency, func(n int) { cfg.Progress("saturated", n, cfg.Executions) }); err != nil {
+		if r.Saturated, err = saturateBus(ctx, target, cfg.Executions, cfg.Concurrency, func(n int) { cfg.Progress("saturated", n, cfg.Executions) }); err != nil {
 			return nil, err
 		}
 		r.PerSecond, r.P50, r.P99, r.Failed = r.Saturated.PerSecond, r.Saturated.P50, r.Saturated.P99, r.Saturated.Failed
@@ -101,21 +101,21 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 }
 
 // saturate keeps all connections busy until all executions have ended.
-func saturate(ctx context.Context, target *target, all, connections int, tell func(int)) (*Phase, error) {
+func saturateBus(ctx context.Context, target *target, all, connections int, tell func(int)) (*Phase, error) {
 	var next atomic.Int64
 	m := newMeter(all, tell)
-	defer m.stop()
+	defer m.stopProgress()
 	g, gctx := errgroup.WithContext(ctx)
 	for range connections {
 		g.Go(func() error {
-			c, err := target.dial(gctx)
+			c, err := target.dialBus(gctx)
 			if err != nil {
 				return err
 			}
-			defer c.close()
+			defer c.closeConn()
 			for gctx.Err() == nil && next.Add(1) <= int64(all) {
 				from := time.Now()
-				if err := m.add(from, c.execute()); err != nil {
+				if err := m.addExecution(from, c.executeJob()); err != nil {
 					return err
 				}
 			}
@@ -125,7 +125,7 @@ func saturate(ctx context.Context, target *target, all, connections int, tell fu
 	if err := g.Wait(); err != nil && ctx.Err() == nil {
 		return nil, err
 	}
-	p := m.phase()
+	p := m.phaseResult()
 	p.Conns = connections
 	return p, nil
 }
@@ -136,7 +136,7 @@ func atRate(ctx context.Context, target *target, rate, all int, tell func(int)) 
 	var free []*conn
 	dialed := 0
 	m := newMeter(all, tell)
-	defer m.stop()
+	defer m.stopProgress()
 	g, gctx := errgroup.WithContext(ctx)
 	start := time.Now()
 	for i := range all {
@@ -158,11 +158,11 @@ func atRate(ctx context.Context, target *target, rate, all int, tell func(int)) 
 			}
 			mu.Unlock()
 			if c == nil {
-				if c, err = target.dial(gctx); err != nil {
+				if c, err = target.dialBus(gctx); err != nil {
 					return err
 				}
 			}
-			err = m.add(due, c.execute())
+			err = m.addExecution(due, c.executeJob())
 			mu.Lock()
 			free = append(free, c)
 			mu.Unlock()
@@ -171,12 +171,12 @@ func atRate(ctx context.Context, target *target, rate, all int, tell func(int)) 
 	}
 	err := g.Wait()
 	for _, c := range free {
-		c.close()
+		c.closeConn()
 	}
 	if err != nil && ctx.Err() == nil {
 		return nil, err
 	}
-	p := m.phase()
+	p := m.phaseResult()
 	p.Rate, p.Conns = rate, dialed
 	return p, nil
 }
@@ -195,7 +195,7 @@ type meter struct {
 func newMeter(all int, tell func(int)) *meter {
 	m := &meter{times: make([]time.Duration, 0, all), start: time.Now(), ended: make(chan struct{})}
 	m.told.Go(func() {
-		tick := time.NewTicker(tellTime)
+		tick := time.NewTicker(progressEvery)
 		defer tick.Stop()
 		for {
 			select {
@@ -213,9 +213,9 @@ func newMeter(all int, tell func(int)) *meter {
 }
 
 // add takes in one execution. A refusal is counted; only a connection that is of no use any more is an error.
-func (m *meter) add(from time.Time, err error) error {
+func (m *meter) addExecution(from time.Time, err error) error {
 	took := time.Since(from)
-	var refused *refusal
+	var refused *refusedError
 	if err != nil && !errors.As(err, &refused) {
 		return err
 	}
@@ -231,23 +231,23 @@ func (m *meter) add(from time.Time, err error) error {
 	return nil
 }
 
-func (m *meter) stop() {
+func (m *meter) stopProgress() {
 	close(m.ended)
 	m.told.Wait()
 }
 
-func (m *meter) phase() *Phase {
+func (m *meter) phaseResult() *Phase {
 	took := time.Since(m.start)
 	slices.Sort(m.times)
 	return &Phase{
 		Executions: len(m.times), Failed: m.failed, FirstFault: m.fault,
 		Seconds: took.Seconds(), PerSecond: float64(len(m.times)) / took.Seconds(),
-		P50: m.quantile(0.5), P90: m.quantile(0.9), P99: m.quantile(0.99), Max: m.quantile(1),
+		P50: m.quantileMS(0.5), P90: m.quantileMS(0.9), P99: m.quantileMS(0.99), Max: m.quantileMS(1),
 	}
 }
 
 // quantile in milliseconds, by the nearest rank.
-func (m *meter) quantile(q float64) float64 {
+func (m *meter) quantileMS(q float64) float64 {
 	if len(m.times) == 0 {
 		return 0
 	}

@@ -17,7 +17,7 @@ import (
 // ended is what a bus answers when an execution has ended.
 const ended = `{"execution_id":1,"batch_status":"%s"}`
 
-func measure(t *testing.T, h http.HandlerFunc, cfg bench.Config) (*bench.Report, error) {
+func runBench(t *testing.T, h http.HandlerFunc, cfg bench.Config) (*bench.Report, error) {
 	t.Helper()
 	srv := httptest.NewServer(h)
 	defer srv.Close()
@@ -49,7 +49,7 @@ func TestAnswers(t *testing.T) {
 		"a refusal": {failed: true, answer: func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusServiceUnavailable) }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r, err := measure(t, func(w http.ResponseWriter, r *http.Request) {
+			r, err := runBench(t, func(w http.ResponseWriter, r *http.Request) {
 				if r.Method != http.MethodPost || r.URL.Path != "/default/job/j/executions" || r.URL.Query().Get("wait") == "" {
 					http.Error(w, r.URL.String(), http.StatusNotFound)
 					return
@@ -70,7 +70,7 @@ func TestAnswers(t *testing.T) {
 func TestTimeRunsFromWhenAnExecutionWasDue(t *testing.T) {
 	var n atomic.Int64
 	hold := make(chan struct{})
-	r, err := measure(t, func(w http.ResponseWriter, r *http.Request) {
+	r, err := runBench(t, func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body) // there is none
 		if i := n.Add(1); i > 200 {        // after the warm-up everything waits for one moment
 			if i == 201 {

@@ -48,7 +48,7 @@ type conn struct {
 	forget func() bool     // stops watching it
 }
 
-func (t *target) dial(ctx context.Context) (*conn, error) {
+func (t *target) dialBus(ctx context.Context) (*conn, error) {
 	var d net.Dialer
 	c, err := d.DialContext(ctx, "tcp", t.address)
 	if err != nil {
@@ -58,51 +58,51 @@ func (t *target) dial(ctx context.Context) (*conn, error) {
 	return &conn{target: t, c: c, r: bufio.NewReader(c), over: ctx, forget: forget}, nil
 }
 
-func (c *conn) close() {
+func (c *conn) closeConn() {
 	c.forget()
 	_ = c.c.Close() // nothing is on its way
 }
 
 // refusal is an execution that did not complete.
-type refusal struct{ reason string }
+type refusedError struct{ reason string }
 
-func (r *refusal) Error() string { return r.reason }
+func (r *refusedError) Error() string { return r.reason }
 
 // completed is how the answer says that the execution has.
 var completed = []byte(`"batch_status":"completed"`)
 
 // execute starts an execution and waits for its recorded end. The error is a [refusal], or that of the context that the connection was
 // made with, or the connection is of no use any more.
-func (c *conn) execute() error {
-	err := c.exchange()
+func (c *conn) executeJob() error {
+	err := c.sendRequest()
 	if over := c.over.Err(); err != nil && over != nil {
 		return over
 	}
 	return err
 }
 
-func (c *conn) exchange() error {
+func (c *conn) sendRequest() error {
 	if err := c.c.SetDeadline(time.Now().Add(waitTime + 10*time.Second)); err != nil {
 		return err
 	}
 	if _, err := c.c.Write(c.target.request); err != nil {
 		return err
 	}
-	status, err := c.answer()
+	status, err := c.readAnswer()
 	switch {
 	case err != nil:
 		return fmt.Errorf("answer of %s: %w", c.target.address, err)
 	case status != 201:
-		return &refusal{fmt.Sprintf("%d: %.200s", status, c.body.Bytes())}
+		return &refusedError{fmt.Sprintf("%d: %.200s", status, c.body.Bytes())}
 	case !bytes.Contains(c.body.Bytes(), completed):
-		return &refusal{fmt.Sprintf("not completed: %.400s", c.body.Bytes())}
+		return &refusedError{fmt.Sprintf("not completed: %.400s", c.body.Bytes())}
 	}
 	return nil
 }
 
 // answer reads one answer, its body into c.body.
-func (c *conn) answer() (status int, err error) {
-	line, err := c.line()
+func (c *conn) readAnswer() (status int, err error) {
+	line, err := c.readLine()
 	if err != nil {
 		return 0, err
 	}
@@ -114,18 +114,18 @@ func (c *conn) answer() (status int, err error) {
 	}
 	length, chunked := int64(0), false
 	for {
-		if line, err = c.line(); err != nil || len(line) == 0 {
+		if line, err = c.readLine(); err != nil || len(line) == 0 {
 			break
 		}
 		name, value, _ := bytes.Cut(line, []byte(":"))
 		switch value = bytes.TrimSpace(value); {
-		case is(name, "Content-Length"):
+		case equalHeader(name, "Content-Length"):
 			if length, err = strconv.ParseInt(string(value), 10, 64); err != nil || length < 0 {
 				return 0, fmt.Errorf("Content-Length: %.40q", value)
 			}
-		case is(name, "Transfer-Encoding"):
-			chunked = is(value, "chunked")
-		case is(name, "Connection") && is(value, "close"):
+		case equalHeader(name, "Transfer-Encoding"):
+			chunked = equalHeader(value, "chunked")
+		case equalHeader(name, "Connection") && equalHeader(value, "close"):
 			return 0, errors.New("the connection was closed")
 		}
 	}
@@ -134,16 +134,16 @@ func (c *conn) answer() (status int, err error) {
 	}
 	c.body.Reset()
 	if chunked {
-		return status, c.chunks()
+		return status, c.readChunks()
 	}
 	_, err = io.CopyN(&c.body, c.r, length)
 	return status, err
 }
 
 // chunks reads a chunked body (RFC 9112 section 7.1), without trailers.
-func (c *conn) chunks() error {
+func (c *conn) readChunks() error {
 	for {
-		line, err := c.line()
+		line, err := c.readLine()
 		if err != nil {
 			return err
 		}
@@ -154,14 +154,14 @@ func (c *conn) chunks() error {
 		if _, err := io.CopyN(&c.body, c.r, n); err != nil {
 			return err
 		}
-		if _, err := c.line(); err != nil || n == 0 {
+		if _, err := c.readLine(); err != nil || n == 0 {
 			return err
 		}
 	}
 }
 
 // line reads a line without its end. It is good until the next read.
-func (c *conn) line() ([]byte, error) {
+func (c *conn) readLine() ([]byte, error) {
 	line, err := c.r.ReadSlice('\n')
 	if err != nil {
 		return nil, err
@@ -170,6 +170,6 @@ func (c *conn) line() ([]byte, error) {
 }
 
 // is compares a header's name, of any case.
-func is(b []byte, name string) bool {
+func equalHeader(b []byte, name string) bool {
 	return len(b) == len(name) && textproto.CanonicalMIMEHeaderKey(string(b)) == textproto.CanonicalMIMEHeaderKey(name)
 }

@@ -15,16 +15,16 @@ import (
 )
 
 // applying is how jobs are applied.
-type applying struct {
+type applyOptions struct {
 	diff, dry, differs bool
 	prune, sure, keep  bool
 }
 
 func (c *CLI) jobApply() *cobra.Command {
 	var files []string
-	var how applying
-	cmd := c.leaf("apply [FILE|DIR...]", "Create or change the jobs that files define", func(s *session, args []string) error {
-		return s.apply(append(files, args...), &how)
+	var how applyOptions
+	cmd := c.serverCommand("apply [FILE|DIR...]", "Create or change the jobs that files define", func(s *session, args []string) error {
+		return s.applyFiles(append(files, args...), &how)
 	})
 	cmd.Long = `Creates or changes jobs: each file defines one, in JSON, YAML, EDN or XML; a YAML file may have several, with --- between them. The form goes by
 the file's ending, else by its content. Of a folder, all files with these endings are read, also in folders below; hidden ones are passed over.
@@ -56,15 +56,15 @@ The exit status is 0 only if all jobs are as their files say, or with --dry-run 
 	})
 	yesFlag(cmd, &how.sure)
 	c.outputFlag(cmd, "`FORMAT` table, or a list as json, yaml or edn")
-	return c.flags(cmd)
+	return c.appFlags(cmd)
 }
 
-func (h *applying) check() error {
+func (h *applyOptions) checkFlags() error {
 	switch {
 	case h.differs && !h.dry:
-		return usage("--exit-code goes with --dry-run only")
+		return usageErrorf("--exit-code goes with --dry-run only")
 	case h.keep && !h.prune:
-		return usage("--keep-history goes with --prune only")
+		return usageErrorf("--keep-history goes with --prune only")
 	}
 	return nil
 }
@@ -79,44 +79,44 @@ const (
 	skipped   = "skipped" // since something else is refused
 )
 
-func (s *session) apply(files []string, how *applying) error {
-	if err := how.check(); err != nil {
+func (s *session) applyFiles(files []string, how *applyOptions) error {
+	if err := how.checkFlags(); err != nil {
 		return err
 	}
 	found, err := s.definitions(files)
 	if err != nil {
 		return err
 	}
-	p, err := s.plan(found, how)
+	p, err := s.planFiles(found, how)
 	if err != nil {
 		return err
 	}
 	switch {
-	case p.count(refused) > 0:
-		p.skip()
+	case p.countResult(refused) > 0:
+		p.skipAll()
 	case how.dry:
-		err = p.foresee()
+		err = p.showAll()
 	default:
-		if err := p.ask(); err != nil {
+		if err := p.confirmPrune(); err != nil {
 			return err
 		}
 		err = p.carryOut()
 	}
-	if unsaid := p.end(err); err == nil {
+	if unsaid := p.printSummary(err); err == nil {
 		err = unsaid
 	}
 	switch {
-	case err == nil && p.count(refused) > 0:
-		err = ErrSaid
-	case err == nil && how.differs && p.differs():
-		err = said{ExitDiffers}
+	case err == nil && p.countResult(refused) > 0:
+		err = ErrPrinted
+	case err == nil && how.differs && p.wouldChange():
+		err = printedError{ExitDiffers}
 	}
 	return err
 }
 
 // ask asks before jobs are deleted.
-func (p *plan) ask() error {
-	prune := p.only(pruned)
+func (p *applyPlan) confirmPrune() error {
+	prune := p.withResult(pruned)
 	if len(prune) == 0 {
 		return nil
 	}
@@ -128,19 +128,19 @@ func (p *plan) ask() error {
 	if p.how.keep {
 		with = " that no file defines, with its schedule"
 	}
-	return p.confirm(p.how.sure, question(&work{one: "job", more: "jobs", verb: "delete", with: with}, t))
+	return p.confirm(p.how.sure, confirmQuestion(&bulkWork{one: "job", more: "jobs", verb: "delete", with: with}, t))
 }
 
 // carryOut writes what is planned. It ends at what the control bus refuses now: it was changed by somebody else, or is away.
-func (p *plan) carryOut() error {
+func (p *applyPlan) carryOut() error {
 	for i, c := range p.all {
-		if err := p.write(c); err != nil {
+		if err := p.writeJob(c); err != nil {
 			for _, left := range p.all[i:] {
 				left.Result = skipped
 			}
 			return err
 		}
-		if err := p.show(c); err != nil {
+		if err := p.showJob(c); err != nil {
 			return err
 		}
 	}
@@ -148,7 +148,7 @@ func (p *plan) carryOut() error {
 }
 
 // write does what is planned for one job.
-func (p *plan) write(a *applied) error {
+func (p *applyPlan) writeJob(a *appliedJob) error {
 	switch a.Result {
 	case pruned:
 		err := p.client.DeleteJob(p.ctx, p.app, a.Job, p.how.keep, client.Condition{})
@@ -173,7 +173,7 @@ func (p *plan) write(a *applied) error {
 }
 
 // answer is what became of a file, with the job as the control bus has it then.
-func (p *plan) answer(a *applied) ([]byte, error) {
+func (p *applyPlan) jobAnswer(a *appliedJob) ([]byte, error) {
 	format := "json" // of which YAML is made in the end
 	if p.output == "edn" {
 		format = p.output
@@ -186,7 +186,7 @@ func (p *plan) answer(a *applied) ([]byte, error) {
 	}
 	answer, err := inJSON(a)
 	if err == nil {
-		answer, err = formatted(format, answer)
+		answer, err = convertJSON(format, answer)
 	}
 	if err != nil || p.how.dry || a.from == nil || a.Result == refused || a.Result == skipped {
 		return answer, err
@@ -204,23 +204,23 @@ func (s *session) writeAnswers(all [][]byte) (err error) {
 	sep := map[bool]string{true: "\n ", false: ","}[s.output == "edn"]
 	list := slices.Concat([]byte("["), bytes.Join(all, []byte(sep)), []byte("]"))
 	if s.output == "yaml" {
-		list, err = formatted(s.output, list)
+		list, err = convertJSON(s.output, list)
 	}
 	if err != nil {
 		return err
 	}
-	return s.out().raw(s.output, list)
+	return s.outPage().writeRaw(s.output, list)
 }
 
 // refusal is what the server found wrong with a text. Other errors are not about the text.
-func refusal(err error) ([]wrong, error) {
+func problemFaults(err error) ([]definitionFault, error) {
 	var p *client.Problem
 	if !errors.As(err, &p) || len(p.Errors) == 0 || p.Status != 422 && p.Status != 400 {
 		return nil, err
 	}
-	var all []wrong
+	var all []definitionFault
 	for _, f := range p.Errors {
-		e := wrong{Line: f.Line, Column: f.Column, Path: f.Pointer + f.Parameter, Want: strings.TrimPrefix(f.Detail, "want "), Got: f.Got}
+		e := definitionFault{Line: f.Line, Column: f.Column, Path: f.Pointer + f.Parameter, Want: strings.TrimPrefix(f.Detail, "want "), Got: f.Got}
 		f.Line = 0 // it is said before
 		e.text = f.String()
 		all = append(all, e)

@@ -23,7 +23,7 @@ func TestApplyAsksOnceForEachFile(t *testing.T) {
 		}
 		args = append(args, file)
 	}
-	if got := e.try(t.Context(), args...); got.failed != nil || !strings.HasSuffix(got.out, "\n3 jobs: 3 created.\n") {
+	if got := e.runOnce(t.Context(), args...); got.failed != nil || !strings.HasSuffix(got.out, "\n3 jobs: 3 created.\n") {
 		t.Fatalf("%+v", got)
 	}
 	there, err := url.Parse(e.vars["JOBSTREAMER_SERVER"])
@@ -44,7 +44,7 @@ func TestApplyAsksOnceForEachFile(t *testing.T) {
 		http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 	})
 	e.vars["JOBSTREAMER_SERVER"] = s.URL
-	got := e.try(t.Context(), args...)
+	got := e.runOnce(t.Context(), args...)
 	if got.failed != nil || !strings.HasSuffix(got.out, "\n3 jobs: 3 unchanged.\n") || strings.Count(got.err, "Gone") != 3 {
 		t.Errorf("%+v", got)
 	}

@@ -14,7 +14,7 @@ import (
 )
 
 func (c *CLI) appCommand() *cobra.Command {
-	return group("app", "Applications: sets of jobs, and the code that they run",
+	return groupCommand("app", "Applications: sets of jobs, and the code that they run",
 		`An application is a set of jobs and the class path that they run on. Its revisions are numbered from 1; one of them is the current one.`,
 		c.appList(), c.appShow(), c.appCreate(), c.appDelete(), c.appDeploy(), c.appComponents(), c.appRevisions(), c.appUse())
 }
@@ -22,11 +22,11 @@ func (c *CLI) appCommand() *cobra.Command {
 // Programs want all that there is; people do not want to scroll.
 const tablePage, wholePage = 50, 1000 // the latter is the most that a control bus gives
 
-func (c *CLI) page() client.Page {
+func (c *CLI) requestedPage() client.Page {
 	p := client.Page{Offset: max(c.offset, 1), Limit: c.limit}
 	switch {
 	case p.Limit > 0:
-	case c.tables():
+	case c.printsTables():
 		p.Limit = tablePage
 	default:
 		p.Limit = wholePage
@@ -36,9 +36,9 @@ func (c *CLI) page() client.Page {
 
 // showList shows a part of a list. Where that is not a table it says on standard error if there is more.
 func showList[T any](s *session, ask func(c *client.Client, p client.Page) (rest.List[T], error), draw func(p *page, list rest.List[T])) error {
-	part := s.page()
-	err := show(s, func(c *client.Client) (rest.List[T], error) { return ask(c, part) }, draw)
-	if err != nil || s.tables() || s.watch {
+	part := s.requestedPage()
+	err := showAnswer(s, func(c *client.Client) (rest.List[T], error) { return ask(c, part) }, draw)
+	if err != nil || s.printsTables() || s.watch {
 		return err
 	}
 	one, err := ask(s.client, client.Page{Offset: part.Offset, Limit: 1}) // not every format says how many there are
@@ -53,7 +53,7 @@ func moreText(first, last, hits int) string {
 }
 
 func (c *CLI) appList() *cobra.Command {
-	cmd := c.leaf("list", "List applications", func(s *session, _ []string) error {
+	cmd := c.serverCommand("list", "List applications", func(s *session, _ []string) error {
 		return showList(s, func(c *client.Client, p client.Page) (rest.List[rest.AppInfo], error) { return c.Apps(s.ctx, p) }, drawApps)
 	})
 	c.pageFlags(cmd)
@@ -62,9 +62,9 @@ func (c *CLI) appList() *cobra.Command {
 }
 
 func drawApps(p *page, list rest.List[rest.AppInfo]) {
-	t := newTable("NAME", "CHANGED", "DESCRIPTION").ifAny("DESCRIPTION").dropping("CHANGED").cutting("DESCRIPTION")
+	t := newTable("NAME", "CHANGED", "DESCRIPTION").withOptional("DESCRIPTION").withDrops("CHANGED").withCuts("DESCRIPTION")
 	for _, a := range list.Results {
-		t.row(a.Name, p.when(a.LastUpdatedTime), a.Description)
+		t.addRow(a.Name, p.timeCell(a.LastUpdatedTime), a.Description)
 	}
 	drawList(p, t, list, "There are no applications. `jobstreamer app create NAME` makes one.")
 }
@@ -75,7 +75,7 @@ func drawList[T any](p *page, t *table, list rest.List[T], none string) {
 		fmt.Fprintln(p, none)
 		return
 	}
-	p.table(t)
+	p.writeTable(t)
 	drawMore(p, list)
 }
 
@@ -83,15 +83,15 @@ func drawList[T any](p *page, t *table, list rest.List[T], none string) {
 func drawMore[T any](p *page, list rest.List[T]) {
 	switch n, last := len(list.Results), list.Offset+len(list.Results)-1; {
 	case n == 0:
-		fmt.Fprintln(p, p.in(faint, fmt.Sprintf("none from %d on: there are %d", list.Offset, list.Hits)))
+		fmt.Fprintln(p, p.inColor(faint, fmt.Sprintf("none from %d on: there are %d", list.Offset, list.Hits)))
 	case n < list.Hits:
-		fmt.Fprintln(p, p.in(faint, moreText(list.Offset, last, list.Hits)))
+		fmt.Fprintln(p, p.inColor(faint, moreText(list.Offset, last, list.Hits)))
 	}
 }
 
 func (c *CLI) appShow() *cobra.Command {
-	cmd := c.leaf("show APP", "Show an application", func(s *session, args []string) error {
-		return show(s, func(c *client.Client) (*rest.AppInfo, error) {
+	cmd := c.serverCommand("show APP", "Show an application", func(s *session, args []string) error {
+		return showAnswer(s, func(c *client.Client) (*rest.AppInfo, error) {
 			a, _, err := c.App(s.ctx, args[0])
 			return a, err
 		}, s.drawApp)
@@ -107,26 +107,26 @@ func (s *session) drawApp(p *page, a *rest.AppInfo) {
 	revision := ""
 	for i, d := range deployments.Results {
 		if d.Current {
-			revision = fmt.Sprintf("%d, with %s and %s", d.Revision, count(len(d.Artifacts), "jar", "jars"), count(d.Components, "component", "components"))
+			revision = fmt.Sprintf("%d, with %s and %s", d.Revision, countText(len(d.Artifacts), "jar", "jars"), countText(d.Components, "component", "components"))
 		}
 		if d.Current && i > 0 {
 			revision += fmt.Sprintf("; the newest is %d", deployments.Results[0].Revision)
 		}
 	}
-	p.fields("Name", cell{a.Name, bold}, "Description", a.Description, "Class path", strings.Join(a.Classpath, "\n"), "Revision", revision,
+	p.writeFields("Name", cell{a.Name, bold}, "Description", a.Description, "Class path", strings.Join(a.Classpath, "\n"), "Revision", revision,
 		"Jobs", stats.Jobs, "Agents", fmt.Sprintf("%d that take its work", stats.Agents),
-		"Created", p.at(a.CreateTime), "Changed", p.at(a.LastUpdatedTime))
+		"Created", p.timeText(a.CreateTime), "Changed", p.timeText(a.LastUpdatedTime))
 }
 
 func (c *CLI) appCreate() *cobra.Command {
 	var app rest.App
-	cmd := c.leaf("create NAME", "Create an application", func(s *session, args []string) error {
+	cmd := c.serverCommand("create NAME", "Create an application", func(s *session, args []string) error {
 		app.Name = args[0]
 		ask := func(c *client.Client) (*rest.AppInfo, error) {
 			a, _, err := c.PutApp(s.ctx, app, client.Condition{Create: true})
 			return a, err
 		}
-		err := show(s, ask, func(p *page, a *rest.AppInfo) { fmt.Fprintf(p, "Application %s was created.\n", a.Name) })
+		err := showAnswer(s, ask, func(p *page, a *rest.AppInfo) { fmt.Fprintf(p, "Application %s was created.\n", a.Name) })
 		if client.Code(err) == "conflict" {
 			return &explained{err, fmt.Sprintf("there is an application %s already", app.Name)}
 		}
@@ -142,39 +142,39 @@ func (c *CLI) appCreate() *cobra.Command {
 }
 
 func (c *CLI) appDelete() *cobra.Command {
-	var m many
-	cmd := c.leaf("delete APP...", "Delete applications that have no jobs", func(s *session, args []string) error {
-		t, err := s.expand(args, "applications", s.allApps)
+	var m bulkFlags
+	cmd := c.serverCommand("delete APP...", "Delete applications that have no jobs", func(s *session, args []string) error {
+		t, err := s.expandNames(args, "applications", s.allApps)
 		if err != nil {
 			return err
 		}
-		w := &work{many: &m, one: "application", more: "applications", verb: "delete", done: "deleted", destroys: true, check: func(t target) (string, error) {
+		w := &bulkWork{bulkFlags: &m, one: "application", more: "applications", verb: "delete", done: "deleted", destroys: true, check: func(t target) (string, error) {
 			_, _, err := s.client.App(s.ctx, t.name)
 			return "", err
 		}}
-		if over, err := s.begin(w, &t); over || err != nil {
+		if over, err := s.confirmWork(w, &t); over || err != nil {
 			return err
 		}
 		if t.single {
 			if err := s.client.DeleteApp(s.ctx, args[0]); err != nil {
 				return err
 			}
-			s.done("Application %s was deleted.\n", args[0])
+			s.printDone("Application %s was deleted.\n", args[0])
 			return nil
 		}
 		return s.deleteEach(w, &t, func(t target) (string, error) {
 			return "Application " + t.name + " was deleted.", s.client.DeleteApp(s.ctx, t.name)
 		})
 	})
-	cmd.Long = "Deletes applications that have no jobs. On a terminal it asks; a script says --yes.\n\n" + several
-	m.flags(cmd)
+	cmd.Long = "Deletes applications that have no jobs. On a terminal it asks; a script says --yes.\n\n" + severalHelp
+	m.addFlags(cmd)
 	c.quietFlag(cmd)
 	c.serverFlags(cmd)
 	return cmd
 }
 
 func (s *session) allApps() ([]string, error) {
-	all, err := everything(func(p client.Page) (rest.List[rest.AppInfo], error) { return s.client.Apps(s.ctx, p) })
+	all, err := allPages(func(p client.Page) (rest.List[rest.AppInfo], error) { return s.client.Apps(s.ctx, p) })
 	names := make([]string, len(all))
 	for i := range all {
 		names[i] = all[i].Name
@@ -194,7 +194,7 @@ func (s *session) confirm(sure bool, question string) error {
 		return nil
 	}
 	if !isTerminal(s.In) || !isTerminal(s.Err) {
-		return usage("%s Nobody can be asked: say --yes", question)
+		return usageErrorf("%s Nobody can be asked: say --yes", question)
 	}
 	fmt.Fprintf(s.Err, "%s [y/N] ", question)
 	answer, _ := bufio.NewReader(s.In).ReadString('\n')
@@ -202,5 +202,5 @@ func (s *session) confirm(sure bool, question string) error {
 		return nil
 	}
 	fmt.Fprintln(s.Err, "Nothing was changed.")
-	return ErrSaid
+	return ErrPrinted
 }

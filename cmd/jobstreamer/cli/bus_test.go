@@ -62,10 +62,10 @@ func withBus(t *testing.T, set ...func(*httpapi.Config)) (*env, *bus.Bus) {
 }
 
 // apply stores a job whose batchlet is ref.
-func (e *env) apply(t *testing.T, job, ref string) {
+func (e *env) applyFiles(t *testing.T, job, ref string) {
 	t.Helper()
 	e.in = fmt.Sprintf("id: %s\nsteps:\n  - {id: s, batchlet: {ref: %s}}\n", job, ref)
-	if got := e.try(t.Context(), "job", "apply", "-f", "-"); got.failed != nil {
+	if got := e.runOnce(t.Context(), "job", "apply", "-f", "-"); got.failed != nil {
 		t.Fatalf("%+v", got)
 	}
 }
@@ -73,10 +73,10 @@ func (e *env) apply(t *testing.T, job, ref string) {
 func TestCompletionsBeginAsTyped(t *testing.T) {
 	e, _ := withBus(t)
 	for _, job := range []string{"hello", "help", "other"} {
-		e.apply(t, job, "Noop")
+		e.applyFiles(t, job, "Noop")
 	}
 	for range 2 {
-		if got := e.try(t.Context(), "app", "deploy", "shop", tree(t, t.Name()+".class")); got.failed != nil {
+		if got := e.runOnce(t.Context(), "app", "deploy", "shop", makeTree(t, t.Name()+".class")); got.failed != nil {
 			t.Fatalf("%+v", got)
 		}
 	}
@@ -85,7 +85,7 @@ func TestCompletionsBeginAsTyped(t *testing.T) {
 		"app use shop |": "2 1 :4", "app use shop |2": "2 :4", "app use none |": ":4", "schedule preview |o": "other :4", "job apply |x": "json yaml yml edn xml :8",
 	} {
 		words, word, _ := strings.Cut(line, "|")
-		got := e.try(t.Context(), append(append([]string{"__complete"}, strings.Fields(words)...), word)...)
+		got := e.runOnce(t.Context(), append(append([]string{"__complete"}, strings.Fields(words)...), word)...)
 		var offered []string
 		for l := range strings.Lines(got.out) {
 			name, _, _ := strings.Cut(strings.TrimSpace(l), "\t")

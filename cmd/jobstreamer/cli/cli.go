@@ -31,7 +31,7 @@ type UsageError struct{ Err error }
 func (e UsageError) Error() string { return e.Err.Error() }
 func (e UsageError) Unwrap() error { return e.Err }
 
-func usage(format string, args ...any) error { return UsageError{fmt.Errorf(format, args...)} }
+func usageErrorf(format string, args ...any) error { return UsageError{fmt.Errorf(format, args...)} }
 
 // CLI makes commands that share their settings.
 type CLI struct {
@@ -52,7 +52,7 @@ func (c *CLI) Work() []*cobra.Command {
 }
 
 // group is a command that has only commands below it.
-func group(use, short, long string, commands ...*cobra.Command) *cobra.Command {
+func groupCommand(use, short, long string, commands ...*cobra.Command) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: use, Short: short, Long: long,
 		Args: Subcommand,
@@ -71,21 +71,21 @@ func Subcommand(cmd *cobra.Command, args []string) error {
 }
 
 // leaf is a command that asks a control bus. The words after its name say which arguments it takes.
-func (c *CLI) leaf(use, short string, run func(s *session, args []string) error) *cobra.Command {
+func (c *CLI) serverCommand(use, short string, run func(s *session, args []string) error) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: use, Short: short,
-		Args:              arguments(use),
+		Args:              checkArguments(use),
 		ValidArgsFunction: c.completeArguments(use),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
 			defer context.AfterFunc(ctx, stop)() // a second signal ends the program at once
-			s, err := c.open(ctx)
+			s, err := c.openSession(ctx)
 			if err != nil {
 				return err
 			}
 			defer s.client.Close()
-			return s.explain(run(s, args))
+			return s.explainError(run(s, args))
 		},
 	}
 	help.Quiet(cmd, "Flags can also come from the environment: --server is JOBSTREAMER_SERVER.")
@@ -93,7 +93,7 @@ func (c *CLI) leaf(use, short string, run func(s *session, args []string) error)
 }
 
 // arguments are judged by the usage line: WORD must be there, [WORD] may, WORD... may be several.
-func arguments(use string) cobra.PositionalArgs {
+func checkArguments(use string) cobra.PositionalArgs {
 	words := strings.Fields(use)[1:]
 	need, most := 0, len(words)
 	for _, w := range words {
@@ -107,11 +107,11 @@ func arguments(use string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		switch {
 		case len(args) < need:
-			return usage("%s is missing: %s %s", words[len(args)], cmd.CommandPath(), strings.Join(words, " "))
+			return usageErrorf("%s is missing: %s %s", words[len(args)], cmd.CommandPath(), strings.Join(words, " "))
 		case len(args) > most && most == 0:
-			return usage("%s takes no arguments, not %q", cmd.CommandPath(), args[0])
+			return usageErrorf("%s takes no arguments, not %q", cmd.CommandPath(), args[0])
 		case len(args) > most:
-			return usage("%q is too much: %s %s", args[most], cmd.CommandPath(), strings.Join(words, " "))
+			return usageErrorf("%q is too much: %s %s", args[most], cmd.CommandPath(), strings.Join(words, " "))
 		}
 		return nil
 	}
@@ -125,15 +125,15 @@ func (c *CLI) serverFlags(cmd *cobra.Command) {
 		f.StringVar(&c.token, "token", "", "`TOKEN` or key to log in with; in JOBSTREAMER_TOKEN or a context others do not see it")
 		f.BoolVar(&c.noColor, "no-color", false, "no colours, as with NO_COLOR in the environment")
 	})
-	completeFlag(cmd, "context", c.completer((*session).contextNames))
+	completeFlag(cmd, "context", c.completeFrom((*session).contextNames))
 }
 
 // flags are those of a command for what belongs to an application.
-func (c *CLI) flags(cmd *cobra.Command) *cobra.Command {
+func (c *CLI) appFlags(cmd *cobra.Command) *cobra.Command {
 	help.Section(cmd.Flags(), "Where", func(f *pflag.FlagSet) {
 		f.StringVarP(&c.app, "app", "a", "", "`NAME` of the application (default: the context's, else \"default\")")
 	})
-	completeFlag(cmd, "app", c.completer((*session).appNames))
+	completeFlag(cmd, "app", c.completeFrom((*session).appNames))
 	c.serverFlags(cmd)
 	return cmd
 }

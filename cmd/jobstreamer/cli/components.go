@@ -9,7 +9,7 @@ import (
 )
 
 // components are what the jobs of an application can name. The zero value judges nothing.
-type components struct {
+type knownComponents struct {
 	app      string
 	known    []deploy.Component
 	deployed bool  // a class path is
@@ -17,8 +17,8 @@ type components struct {
 	asked    bool
 }
 
-func (s *session) components() *components {
-	c := &components{app: s.app, asked: true}
+func (s *session) loadComponents() *knownComponents {
+	c := &knownComponents{app: s.app, asked: true}
 	known, err := s.client.Components(s.ctx, s.app)
 	if c.err = err; err != nil {
 		return c
@@ -33,7 +33,7 @@ func (s *session) components() *components {
 }
 
 // lacking says what a job names and the application does not have, in the words of a control bus that stores the job.
-func (c *components) lacking(job *jsl.Job) []string {
+func (c *knownComponents) missingIn(job *jsl.Job) []string {
 	if !c.asked || c.err != nil {
 		return nil
 	}

@@ -30,7 +30,7 @@ type depot struct {
 	faults      []string
 }
 
-func (d *depot) start(t *testing.T) *httptest.Server {
+func (d *depot) startServer(t *testing.T) *httptest.Server {
 	d.jars = map[string]int64{}
 	mux := http.NewServeMux()
 	mux.HandleFunc("PUT /app/{app}", func(w http.ResponseWriter, r *http.Request) {
@@ -38,25 +38,25 @@ func (d *depot) start(t *testing.T) *httptest.Server {
 			d.faults = append(d.faults, "an application was overwritten")
 		}
 		if len(d.deployments) > 0 {
-			answer(w, 409, rest.Problem{Status: 409, Code: "conflict", Detail: "it exists already"})
+			writeAnswer(w, 409, rest.Problem{Status: 409, Code: "conflict", Detail: "it exists already"})
 			return
 		}
-		answer(w, 201, rest.AppInfo{Name: r.PathValue("app")})
+		writeAnswer(w, 201, rest.AppInfo{Name: r.PathValue("app")})
 	})
-	mux.HandleFunc("POST /{app}/deployments", d.deploy)
-	mux.HandleFunc("PUT /artifact/{sum}", d.put)
+	mux.HandleFunc("POST /{app}/deployments", d.deployPaths)
+	mux.HandleFunc("PUT /artifact/{sum}", d.putArtifact)
 	s := httptest.NewServer(mux)
 	t.Cleanup(s.Close)
 	return s
 }
 
-func answer(w http.ResponseWriter, status int, v any) {
+func writeAnswer(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	json.NewEncoder(w).Encode(v) //nolint:errcheck // the command that gets no answer says so
 }
 
-func (d *depot) deploy(w http.ResponseWriter, r *http.Request) {
+func (d *depot) deployPaths(w http.ResponseWriter, r *http.Request) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var want rest.NewDeployment
@@ -74,14 +74,14 @@ func (d *depot) deploy(w http.ResponseWriter, r *http.Request) {
 	}
 	if len(p.Errors) > 0 {
 		d.want, d.together = min(len(p.Errors), 3), make(chan struct{})
-		answer(w, 409, p)
+		writeAnswer(w, 409, p)
 		return
 	}
 	d.deployments = append(d.deployments, is)
-	answer(w, 201, is)
+	writeAnswer(w, 201, is)
 }
 
-func (d *depot) put(w http.ResponseWriter, r *http.Request) {
+func (d *depot) putArtifact(w http.ResponseWriter, r *http.Request) {
 	d.mu.Lock()
 	d.busy++
 	d.most = max(d.most, d.busy)
@@ -102,7 +102,7 @@ func (d *depot) put(w http.ResponseWriter, r *http.Request) {
 	d.busy--
 	switch {
 	case refuse:
-		answer(w, 507, rest.Problem{Status: 507, Code: "storage_full", Detail: "there is no room"})
+		writeAnswer(w, 507, rest.Problem{Status: 507, Code: "storage_full", Detail: "there is no room"})
 		return
 	case err != nil || hex.EncodeToString(sum[:]) != r.PathValue("sum"):
 		d.faults = append(d.faults, "a body that is not what its path says")
@@ -119,10 +119,10 @@ func (d *depot) put(w http.ResponseWriter, r *http.Request) {
 func TestDeploy(t *testing.T) {
 	d := &depot{warnings: []string{"a.jar: X.class: was passed over"}}
 	e := newEnv(t)
-	e.vars["JOBSTREAMER_SERVER"] = d.start(t).URL
-	lib := tree(t, "a.jar", "b.jar", "c.jar", "d.jar", "e.jar", "f.jar")
-	classes := tree(t, "a/A.class")
-	first := e.try(t.Context(), "app", "deploy", "shop", classes, lib)
+	e.vars["JOBSTREAMER_SERVER"] = d.startServer(t).URL
+	lib := makeTree(t, "a.jar", "b.jar", "c.jar", "d.jar", "e.jar", "f.jar")
+	classes := makeTree(t, "a/A.class")
+	first := e.runOnce(t.Context(), "app", "deploy", "shop", classes, lib)
 	if first.failed != nil || strings.Count(first.out, "  new\n") != 7 || !strings.Contains(first.out, "Revision 1 of shop is deployed: 2 components in 7 classes, after ") {
 		t.Errorf("%+v", first)
 	}
@@ -132,17 +132,17 @@ func TestDeploy(t *testing.T) {
 	if d.most != 3 {
 		t.Errorf("%d jars were sent at a time, want 3", d.most)
 	}
-	second := e.try(t.Context(), "app", "deploy", "shop", classes, lib, filepath.Join(tree(t, "g.jar"), "g.jar"))
+	second := e.runOnce(t.Context(), "app", "deploy", "shop", classes, lib, filepath.Join(makeTree(t, "g.jar"), "g.jar"))
 	if second.failed != nil || strings.Count(second.out, "  new\n") != 1 || strings.Count(second.out, "  unchanged\n") != 7 {
 		t.Errorf("%+v", second)
 	}
 	var is rest.Deployment
-	raw := e.try(t.Context(), "app", "deploy", "shop", lib, "-o", "json")
+	raw := e.runOnce(t.Context(), "app", "deploy", "shop", lib, "-o", "json")
 	if err := json.Unmarshal([]byte(raw.out), &is); err != nil || is.Revision != 3 {
 		t.Errorf("%+v, %v", raw, err)
 	}
 	d.refuse = true
-	full := e.try(t.Context(), "app", "deploy", "shop", tree(t, "h.class"))
+	full := e.runOnce(t.Context(), "app", "deploy", "shop", makeTree(t, "h.class"))
 	if full.failed == nil || !strings.Contains(full.err, "there is no room") {
 		t.Errorf("%+v", full)
 	}
@@ -157,33 +157,33 @@ func TestDeploySaysTheFirstWarnings(t *testing.T) {
 		d.warnings = append(d.warnings, fmt.Sprintf("a.jar: X%d.class: was passed over", i))
 	}
 	e := newEnv(t)
-	e.vars["JOBSTREAMER_SERVER"] = d.start(t).URL
-	lib := tree(t, "a.jar")
-	got := e.try(t.Context(), "app", "deploy", "shop", lib)
+	e.vars["JOBSTREAMER_SERVER"] = d.startServer(t).URL
+	lib := makeTree(t, "a.jar")
+	got := e.runOnce(t.Context(), "app", "deploy", "shop", lib)
 	if strings.Count(got.err, "warning: ") != 10 || !strings.HasSuffix(got.err, "X9.class: was passed over\nand 30 more: `jobstreamer app revisions shop -o json` has all\n") {
 		t.Errorf("said %q", got.err)
 	}
-	if got := e.try(t.Context(), "app", "deploy", "shop", lib, "--verbose"); strings.Count(got.err, "warning: ") != 40 || strings.Contains(got.err, "more") {
+	if got := e.runOnce(t.Context(), "app", "deploy", "shop", lib, "--verbose"); strings.Count(got.err, "warning: ") != 40 || strings.Contains(got.err, "more") {
 		t.Errorf("--verbose said %q", got.err)
 	}
-	if got := e.try(t.Context(), "app", "deploy", "shop", lib, "-o", "json"); strings.Count(got.out, "was passed over") != 40 || got.err != "" {
+	if got := e.runOnce(t.Context(), "app", "deploy", "shop", lib, "-o", "json"); strings.Count(got.out, "was passed over") != 40 || got.err != "" {
 		t.Errorf("JSON is %+v", got)
 	}
 }
 
 func TestUploadShowsHowFarItIs(t *testing.T) {
 	var b strings.Builder
-	p := &uploading{total: 2000}
+	p := &uploadProgress{total: 2000}
 	name := "a.jar"
 	p.name.Store(&name)
 	p.sent.Store(1000)
-	stop := p.watch(&statusLine{&b, true, 80})
+	stop := p.showProgress(&statusLine{&b, true, 80})
 	stop()
 	if got := b.String(); !strings.Contains(got, "1.0 kB of 2.0 kB  a.jar") || !strings.HasSuffix(got, "\r\x1b[K") {
 		t.Errorf("%q", got)
 	}
 	b.Reset()
-	p.watch(&statusLine{&b, false, 80})()
+	p.showProgress(&statusLine{&b, false, 80})()
 	if b.Len() > 0 {
 		t.Errorf("without a terminal %q", b.String())
 	}

@@ -42,7 +42,7 @@ func compareMiddle(old, new []string, at int) (all []diffLine) {
 	var common []int32 // lines that old[i:] and new[k:] have in common, at i*width+k
 	if (len(old)+1)*width <= maxCompared {
 		common = make([]int32, (len(old)+1)*width)
-		for i, k := range backwards(len(old), len(new)) {
+		for i, k := range pairsBackwards(len(old), len(new)) {
 			if old[i] == new[k] {
 				common[i*width+k] = common[(i+1)*width+k+1] + 1
 			} else {
@@ -68,7 +68,7 @@ func compareMiddle(old, new []string, at int) (all []diffLine) {
 }
 
 // backwards yields all pairs below n and m, from the last.
-func backwards(n, m int) func(yield func(i, k int) bool) {
+func pairsBackwards(n, m int) func(yield func(i, k int) bool) {
 	return func(yield func(i, k int) bool) {
 		for i := n - 1; i >= 0; i-- {
 			for k := m - 1; k >= 0; k-- {
@@ -83,22 +83,22 @@ func backwards(n, m int) func(yield func(i, k int) bool) {
 // drawDiff writes what differs between two texts as a unified diff, nothing if they are the same.
 func drawDiff(p *page, oldName, newName, old, new string) {
 	all := compareLines(splitLines(old), splitLines(new))
-	first := slices.IndexFunc(all, changedLine)
+	first := slices.IndexFunc(all, isChanged)
 	if first < 0 {
 		return
 	}
-	fmt.Fprintf(p, "%s\n%s\n", p.in(bold, "--- "+oldName), p.in(bold, "+++ "+newName))
+	fmt.Fprintf(p, "%s\n%s\n", p.inColor(bold, "--- "+oldName), p.inColor(bold, "+++ "+newName))
 	for first >= 0 {
 		begin, end := max(first-diffContext, 0), first
 		for quiet := 0; end < len(all) && quiet <= 2*diffContext; end++ {
-			if quiet++; changedLine(all[end]) {
+			if quiet++; isChanged(all[end]) {
 				quiet = 0
 			}
 		}
-		for end > begin && !changedLine(all[end-1]) {
+		for end > begin && !isChanged(all[end-1]) {
 			end--
 		}
-		next := slices.IndexFunc(all[end:], changedLine)
+		next := slices.IndexFunc(all[end:], isChanged)
 		drawHunk(p, all[begin:min(end+diffContext, len(all))])
 		if first = next; next >= 0 {
 			first += end
@@ -106,7 +106,7 @@ func drawDiff(p *page, oldName, newName, old, new string) {
 	}
 }
 
-func changedLine(l diffLine) bool { return l.mark != ' ' }
+func isChanged(l diffLine) bool { return l.mark != ' ' }
 
 func drawHunk(p *page, lines []diffLine) {
 	var olds, news int
@@ -118,9 +118,9 @@ func drawHunk(p *page, lines []diffLine) {
 			news++
 		}
 	}
-	fmt.Fprintln(p, p.in(cyan, fmt.Sprintf("@@ -%s +%s @@", hunkRange(lines[0].old, olds), hunkRange(lines[0].new, news))))
+	fmt.Fprintln(p, p.inColor(cyan, fmt.Sprintf("@@ -%s +%s @@", hunkRange(lines[0].old, olds), hunkRange(lines[0].new, news))))
 	for _, l := range lines {
-		fmt.Fprintln(p, p.in(map[byte]string{'-': red, '+': green}[l.mark], string(l.mark)+printable(l.text)))
+		fmt.Fprintln(p, p.inColor(map[byte]string{'-': red, '+': green}[l.mark], string(l.mark)+printable(l.text)))
 	}
 }
 

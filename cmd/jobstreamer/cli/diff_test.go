@@ -14,7 +14,7 @@ func TestDiff(t *testing.T) {
 	numbers := "1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n12\n13\n14\n15\n16\n17\n18\n19\n20\n"
 	drawDiff(&page{Writer: &b}, "bus", "file", numbers, strings.NewReplacer("2\n", "two\n", "9\n10\n", "10\n", "20\n", "20\nmore\n").Replace(numbers))
 	drawDiff(&page{Writer: &b}, "bus", "file", numbers, numbers)
-	golden(t, "diff", b.String())
+	checkGolden(t, "diff", b.String())
 }
 
 // What diff writes patch can apply.

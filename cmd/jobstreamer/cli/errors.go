@@ -21,30 +21,30 @@ func (e *explained) Error() string { return e.text }
 func (e *explained) Unwrap() error { return e.error }
 
 // explain says an error so that something can be done about it.
-func (s *session) explain(err error) error {
+func (s *session) explainError(err error) error {
 	var (
 		p    *client.Problem
 		gone *url.Error
 	)
 	switch {
-	case err == nil, errors.Is(err, ErrSaid), errors.As(err, new(*explained)):
+	case err == nil, errors.Is(err, ErrPrinted), errors.As(err, new(*explained)):
 		return err
 	case s.ctx.Err() != nil && errors.Is(err, context.Canceled):
 		return &explained{err, "interrupted"}
 	case client.Code(err) == "no_such_route":
-		return &explained{err, lines(fmt.Sprintf("the control bus at %s does not know how to do this", s.url),
+		return &explained{err, joinLines(fmt.Sprintf("the control bus at %s does not know how to do this", s.url),
 			"It is older than this command, or something else listens there.")}
 	case errors.As(err, &p):
-		return &explained{err, lines(problemText(p), s.advice(p.Code))}
+		return &explained{err, joinLines(problemText(p), s.adviceFor(p.Code))}
 	case errors.As(err, &gone):
-		return &explained{err, lines(fmt.Sprintf("cannot reach the control bus at %s: %v", s.url, reason(gone)),
+		return &explained{err, joinLines(fmt.Sprintf("cannot reach the control bus at %s: %v", s.url, dialReason(gone)),
 			"Is it running there? --server or a context says where it is; `jobstreamer dev` runs one here.")}
 	}
 	return err
 }
 
 // lines are those that are not empty, each below the other.
-func lines(all ...string) string {
+func joinLines(all ...string) string {
 	var b strings.Builder
 	for _, l := range all {
 		if l != "" {
@@ -68,29 +68,29 @@ func problemText(p *client.Problem) string {
 	if p.Code == "outcome_unknown" && p.ExecutionID != 0 {
 		all = append(all, fmt.Sprintf("  it would be execution %d", p.ExecutionID))
 	}
-	return lines(all...)
+	return joinLines(all...)
 }
 
 // advice is what to do about a problem of that code.
-func (s *session) advice(code string) string {
+func (s *session) adviceFor(code string) string {
 	command := map[string]string{
-		"no_such_app":           s.againThere("app list"),
-		"no_such_job":           s.again("job list"),
-		"no_such_job_execution": s.again("execution list"),
-		"no_such_agent":         s.againThere("agent list"),
-		"no_such_revision":      s.againThere("app revisions APP"),
+		"no_such_app":           s.serverCommandLine("app list"),
+		"no_such_job":           s.appCommandLine("job list"),
+		"no_such_job_execution": s.appCommandLine("execution list"),
+		"no_such_agent":         s.serverCommandLine("agent list"),
+		"no_such_revision":      s.serverCommandLine("app revisions APP"),
 	}[code]
 	switch {
 	case command != "":
 		return fmt.Sprintf("`%s` shows which there are.", command)
 	case code == "login_required" && s.client.HasToken():
-		return fmt.Sprintf("What was sent is good no more. `%s` makes a new token; JOBSTREAMER_TOKEN takes a key.", s.againThere("login USER"))
+		return fmt.Sprintf("What was sent is good no more. `%s` makes a new token; JOBSTREAMER_TOKEN takes a key.", s.serverCommandLine("login USER"))
 	case code == "login_required":
-		return fmt.Sprintf("`%s` logs in; programs send a key in JOBSTREAMER_TOKEN.", s.againThere("login USER"))
+		return fmt.Sprintf("`%s` logs in; programs send a key in JOBSTREAMER_TOKEN.", s.serverCommandLine("login USER"))
 	case code == "authentication_failed":
-		return fmt.Sprintf("The user or the password is wrong. `%s` asks again.", s.againThere("login USER"))
+		return fmt.Sprintf("The user or the password is wrong. `%s` asks again.", s.serverCommandLine("login USER"))
 	case code == "forbidden":
-		return fmt.Sprintf("`%s` shows what you may do, `%s` makes you somebody else.", s.againThere("user roles"), s.againThere("login USER"))
+		return fmt.Sprintf("`%s` shows what you may do, `%s` makes you somebody else.", s.serverCommandLine("user roles"), s.serverCommandLine("login USER"))
 	case code == "unavailable":
 		return "Try again in a moment; `jobstreamer doctor` says what is wrong with a bus."
 	}
@@ -98,7 +98,7 @@ func (s *session) advice(code string) string {
 }
 
 // reason is why there was no answer, without what the user knows anyway.
-func reason(err *url.Error) error {
+func dialReason(err *url.Error) error {
 	var op *net.OpError
 	var dns *net.DNSError
 	switch {

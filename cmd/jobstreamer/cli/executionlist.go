@@ -15,7 +15,7 @@ import (
 )
 
 // selection says which executions are wanted, as it was typed.
-type selection struct {
+type executionSelection struct {
 	status           []string
 	job, exit, agent string
 	since, until     string
@@ -24,7 +24,7 @@ type selection struct {
 	given            func(flag string) bool
 }
 
-func (v *selection) flags(cmd *cobra.Command) {
+func (v *executionSelection) addFlags(cmd *cobra.Command) {
 	help.Section(cmd.Flags(), "Which", func(f *pflag.FlagSet) {
 		f.StringSliceVar(&v.status, "status", nil, "`STATUSES` any of these, such as started,failed")
 		f.StringVar(&v.job, "job", "", "`NAMES` of jobs; * stands for any characters, ? for one")
@@ -35,62 +35,62 @@ func (v *selection) flags(cmd *cobra.Command) {
 		f.StringArrayVarP(&v.params, "parameter", "p", nil, "`NAME=VALUE` job parameter that they were started with; may be given several times")
 		f.StringVar(&v.after, "after", "", "`EXECUTION` those that follow it in the list")
 	})
-	completeFlag(cmd, "status", cobra.FixedCompletions(statuses(), cobra.ShellCompDirectiveNoFileComp))
+	completeFlag(cmd, "status", cobra.FixedCompletions(statusNames(), cobra.ShellCompDirectiveNoFileComp))
 	v.given = func(flag string) bool { return cmd.Flags().Changed(flag) }
 }
 
 // filter reads the selection. What it does not understand it refuses: a filter
 // that is ignored selects everything.
-func (v *selection) filter(s *session) (f client.ExecutionFilter, err error) {
-	f = client.ExecutionFilter{App: s.app, Job: v.job, ExitStatus: v.exit, Agent: v.agent, Page: s.page()}
+func (v *executionSelection) toFilter(s *session) (f client.ExecutionFilter, err error) {
+	f = client.ExecutionFilter{App: s.app, Job: v.job, ExitStatus: v.exit, Agent: v.agent, Page: s.requestedPage()}
 	for name, value := range map[string]string{"job": v.job, "agent": v.agent, "exit-status": v.exit, "after": v.after} {
 		if v.given(name) && value == "" {
-			return f, usage("--%s: want a value", name)
+			return f, usageErrorf("--%s: want a value", name)
 		}
 	}
-	if f.Status, err = v.statuses(); err != nil {
+	if f.Status, err = v.parseStatuses(); err != nil {
 		return f, err
 	}
-	if f.Since, err = s.when("since", v.since, v.given("since"), false); err != nil {
+	if f.Since, err = s.timeFlag("since", v.since, v.given("since"), false); err != nil {
 		return f, err
 	}
-	if f.Until, err = s.when("until", v.until, v.given("until"), true); err != nil {
+	if f.Until, err = s.timeFlag("until", v.until, v.given("until"), true); err != nil {
 		return f, err
 	}
 	if !f.Since.IsZero() && !f.Until.IsZero() && !f.Until.After(f.Since) {
-		return f, usage("--until %s: want a time after --since %s", v.until, v.since)
+		return f, usageErrorf("--until %s: want a time after --since %s", v.until, v.since)
 	}
 	f.Parameters = map[string]string{}
 	for _, p := range v.params {
 		name, value, ok := strings.Cut(p, "=")
 		if !ok || name == "" {
-			return f, usage("--parameter %q: want NAME=VALUE", p)
+			return f, usageErrorf("--parameter %q: want NAME=VALUE", p)
 		}
 		f.Parameters[name] = value
 	}
 	if v.after != "" {
-		if _, err := number(v.after); err != nil {
+		if _, err := parseExecutionID(v.after); err != nil {
 			return f, err
 		}
 		f.After = v.after
 	}
 	if f.After != "" || len(f.Parameters) > 0 {
 		if v.given("offset") {
-			return f, usage("--offset does not go with --after and --parameter")
+			return f, usageErrorf("--offset does not go with --after and --parameter")
 		}
 		f.Offset = 0
 	}
 	return f, nil
 }
 
-func (v *selection) statuses() (all []subjects.BatchStatus, err error) {
+func (v *executionSelection) parseStatuses() (all []subjects.BatchStatus, err error) {
 	if v.given("status") && len(v.status) == 0 {
-		return nil, usage("--status: want one of %s", strings.Join(statuses(), ", "))
+		return nil, usageErrorf("--status: want one of %s", strings.Join(statusNames(), ", "))
 	}
 	for _, word := range v.status {
 		status := subjects.BatchStatus(strings.ToLower(strings.TrimSpace(word)))
 		if !slices.Contains(subjects.BatchStatuses(), status) {
-			return nil, usage("--status %q: want one of %s", word, strings.Join(statuses(), ", "))
+			return nil, usageErrorf("--status %q: want one of %s", word, strings.Join(statusNames(), ", "))
 		}
 		all = append(all, status)
 	}
@@ -98,24 +98,24 @@ func (v *selection) statuses() (all []subjects.BatchStatus, err error) {
 }
 
 // some reports whether not all executions are wanted.
-func (v *selection) some() bool {
+func (v *executionSelection) isRestricted() bool {
 	return slices.ContainsFunc([]string{"status", "job", "since", "until", "agent", "exit-status", "parameter"}, v.given)
 }
 
 func (c *CLI) executionList() *cobra.Command {
-	var v selection
-	cmd := c.leaf("list [JOB]", "List executions, newest first: of all jobs, or of one", func(s *session, args []string) error {
-		f, err := v.filter(s)
+	var v executionSelection
+	cmd := c.serverCommand("list [JOB]", "List executions, newest first: of all jobs, or of one", func(s *session, args []string) error {
+		f, err := v.toFilter(s)
 		if err != nil {
 			return err
 		}
 		if len(args) > 0 {
 			if v.given("job") {
-				return usage("--job does not go with %s: want one of them", args[0])
+				return usageErrorf("--job does not go with %s: want one of them", args[0])
 			}
 			f.Of = args[0]
 		}
-		return s.listExecutions(f, v.some())
+		return s.listExecutions(f, v.isRestricted())
 	})
 	cmd.Long = `Lists executions of an application, newest first, those that meet all that is given. What is not understood is refused.
 
@@ -124,16 +124,16 @@ Parameters are searched for in some 2,000 executions at a time: what follows say
   jobstreamer execution list --status failed,stopped --since 18:00
   jobstreamer execution list --job 'night*' --agent a2 --since yesterday --until "today 06:00"
   jobstreamer execution list nightly --parameter date=2026-11-24`
-	v.flags(cmd)
+	v.addFlags(cmd)
 	c.pageFlags(cmd)
-	return c.flags(cmd)
+	return c.appFlags(cmd)
 }
 
 // listExecutions shows a page; some says that there may be others that do not match.
 func (s *session) listExecutions(f client.ExecutionFilter, some bool) error {
 	ask := func(c *client.Client) (rest.Executions, error) { return c.FindExecutions(s.ctx, f) }
-	err := show(s, ask, func(p *page, list rest.Executions) { s.drawExecutions(p, &f, list, some) })
-	if err != nil || s.tables() || s.watch {
+	err := showAnswer(s, ask, func(p *page, list rest.Executions) { s.drawExecutions(p, &f, list, some) })
+	if err != nil || s.printsTables() || s.watch {
 		return err
 	}
 	if list, err := ask(s.client); err == nil { // not every format says how many there are
@@ -151,16 +151,16 @@ func (s *session) drawExecutions(p *page, f *client.ExecutionFilter, list rest.E
 	}
 	switch {
 	case len(all) > 0:
-		p.table(executionTable(p, all, f.Of == ""))
+		p.writeTable(executionTable(p, all, f.Of == ""))
 	case some:
 		fmt.Fprintln(p, "No execution matches.")
 	case list.Hits == 0 && f.Of != "":
-		fmt.Fprintf(p, "No executions of %s. `%s` starts one.\n", f.Of, s.again("run "+f.Of))
+		fmt.Fprintf(p, "No executions of %s. `%s` starts one.\n", f.Of, s.appCommandLine("run "+f.Of))
 	case list.Hits == 0:
-		fmt.Fprintf(p, "No executions. `%s` starts one.\n", s.again("run JOB"))
+		fmt.Fprintf(p, "No executions. `%s` starts one.\n", s.appCommandLine("run JOB"))
 	}
 	if more := s.moreExecutions(f, &list); more != "" {
-		fmt.Fprintln(p, p.in(faint, more))
+		fmt.Fprintln(p, p.inColor(faint, more))
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 )
 
 // ran are the first words of the rows of a table.
-func (o outcome) ran() (ids string) {
+func (o outcome) executionIDs() (ids string) {
 	for line := range strings.Lines(o.out) {
 		if f := strings.Fields(line); len(f) > 1 && line[0] == ' ' {
 			ids += f[0] + " "
@@ -18,10 +18,10 @@ func (o outcome) ran() (ids string) {
 
 func TestExecutionListOverAllJobs(t *testing.T) {
 	e, _ := withBus(t)
-	e.apply(t, "night-1", "Noop")
-	e.apply(t, "night-2", "Noop")
+	e.applyFiles(t, "night-1", "Noop")
+	e.applyFiles(t, "night-2", "Noop")
 	for _, line := range []string{"run night-1 -p date=1", "run night-2 -p date=2", "run night-2 -p date=1", "execution abandon 2"} {
-		if got := e.try(t.Context(), strings.Fields(line)...); got.failed != nil {
+		if got := e.runOnce(t.Context(), strings.Fields(line)...); got.failed != nil {
 			t.Fatalf("%s: %+v", line, got)
 		}
 	}
@@ -45,9 +45,9 @@ func TestExecutionListOverAllJobs(t *testing.T) {
 		"--limit 1 --offset 2":          "2",
 		"night-2 --status undispatched": "3",
 	} {
-		got := e.try(t.Context(), append([]string{"execution", "list"}, strings.Fields(line)...)...)
-		if got.failed != nil || got.ran() != want {
-			t.Errorf("execution list %s: %q, want %q\n%+v", line, got.ran(), want, got)
+		got := e.runOnce(t.Context(), append([]string{"execution", "list"}, strings.Fields(line)...)...)
+		if got.failed != nil || got.executionIDs() != want {
+			t.Errorf("execution list %s: %q, want %q\n%+v", line, got.executionIDs(), want, got)
 		}
 		if want == "" && got.out != "No execution matches.\n" {
 			t.Errorf("execution list %s: %s", line, got.out)
@@ -70,16 +70,16 @@ func TestExecutionListOverAllJobs(t *testing.T) {
 		"none --status failed":  "there is no job none",
 		"-p date=1 --offset 2":  "--offset does not go with",
 	} {
-		got := e.try(t.Context(), append([]string{"execution", "list"}, strings.Fields(line)...)...)
+		got := e.runOnce(t.Context(), append([]string{"execution", "list"}, strings.Fields(line)...)...)
 		if got.failed == nil || !strings.Contains(got.err, want) || got.out != "" {
 			t.Errorf("execution list %s: %+v, want %s", line, got, want)
 		}
 	}
-	got := e.try(t.Context(), "execution", "list", "--limit", "1")
+	got := e.runOnce(t.Context(), "execution", "list", "--limit", "1")
 	if !strings.HasSuffix(got.out, "\n1 to 1 of 3; --limit shows more, --after 3 those that follow\n") {
 		t.Error(got.out)
 	}
-	if got := e.try(t.Context(), "execution", "list", "-o", "json", "--limit", "1"); !strings.Contains(got.err, "--after 3") || !strings.Contains(got.out, `"next": "3"`) {
+	if got := e.runOnce(t.Context(), "execution", "list", "-o", "json", "--limit", "1"); !strings.Contains(got.err, "--after 3") || !strings.Contains(got.out, `"next": "3"`) {
 		t.Errorf("%+v", got)
 	}
 }
@@ -87,20 +87,20 @@ func TestExecutionListOverAllJobs(t *testing.T) {
 // Whoever waits is told for what.
 func TestWhatAnExecutionWaitsFor(t *testing.T) {
 	e, _ := withBus(t)
-	e.apply(t, "j", "Noop")
+	e.applyFiles(t, "j", "Noop")
 	const why = "no agent serves pool default of application default"
-	got := e.try(t.Context(), "run", "j", "--wait", "--timeout", "3s")
+	got := e.runOnce(t.Context(), "run", "j", "--wait", "--timeout", "3s")
 	if want := "Execution 1 of j waits: " + why + ".\n"; strings.Count(got.err, want) != 1 {
 		t.Errorf("run --wait: %+v, want %s", got, want)
 	}
-	got = e.try(t.Context(), "execution", "wait", "1", "--follow", "--timeout", "3s")
+	got = e.runOnce(t.Context(), "execution", "wait", "1", "--follow", "--timeout", "3s")
 	if want := "Execution 1 of j waits: " + why + ".\n"; strings.Count(got.err, want) != 1 {
 		t.Errorf("execution wait --follow: %+v, want %s", got, want)
 	}
-	if got := e.try(t.Context(), "run", "j"); got.failed != nil {
+	if got := e.runOnce(t.Context(), "run", "j"); got.failed != nil {
 		t.Fatalf("%+v", got)
 	}
-	got = e.try(t.Context(), "execution", "show", "2")
+	got = e.runOnce(t.Context(), "execution", "show", "2")
 	want := fmt.Sprintf("Waiting for   %s\n              number 2 in the queue of its pool\n", why)
 	if !strings.Contains(got.out, want) {
 		t.Errorf("execution show:\n%s\nwant\n%s", got.out, want)

@@ -20,7 +20,7 @@ import (
 )
 
 func (c *CLI) executionCommand() *cobra.Command {
-	cmd := group("execution", "Executions: what became of them, stop and restart",
+	cmd := groupCommand("execution", "Executions: what became of them, stop and restart",
 		`An execution is one time that a job runs. Its number is unique in the whole system. A restart goes on where an execution ended, in a new one.`,
 		c.executionList(), c.executionShow(), c.executionStop(), c.executionAbandon(), c.executionRestart(), c.executionRerun(), c.executionWait())
 	cmd.Aliases = []string{"exec"}
@@ -33,23 +33,23 @@ func executionTable(p *page, all []rest.ExecutionSummary, jobs bool) *table {
 	if jobs {
 		heads = slices.Insert(heads, 1, "JOB")
 	}
-	t := newTable(heads...).ifAny("EXIT STATUS", "BECAUSE").dropping("BECAUSE", "TOOK", "AGENT", "EXIT STATUS").cutting("BECAUSE", "EXIT STATUS")
+	t := newTable(heads...).withOptional("EXIT STATUS", "BECAUSE").withDrops("BECAUSE", "TOOK", "AGENT", "EXIT STATUS").withCuts("BECAUSE", "EXIT STATUS")
 	for _, e := range all {
-		row := []any{e.ExecutionID, status(e.BatchStatus), ownExit(e.ExitStatus, e.BatchStatus), p.when(e.StartTime), p.took(e.StartTime, e.EndTime), agentName(e.Agent), because(&e)}
+		row := []any{e.ExecutionID, statusCell(e.BatchStatus), ownExit(e.ExitStatus, e.BatchStatus), p.timeCell(e.StartTime), p.tookText(e.StartTime, e.EndTime), agentName(e.Agent), startReason(&e)}
 		if jobs {
 			row = slices.Insert(row, 1, any(e.Job))
 		}
-		t.row(row...)
+		t.addRow(row...)
 	}
 	return t
 }
 
 // ownExit is the exit status, unless it only repeats the batch status.
 func ownExit(exit *string, s subjects.BatchStatus) string {
-	if strings.EqualFold(text(exit), string(s)) {
+	if strings.EqualFold(textOf(exit), string(s)) {
 		return ""
 	}
-	return text(exit)
+	return textOf(exit)
 }
 
 func agentName(a *rest.AgentRef) string {
@@ -60,7 +60,7 @@ func agentName(a *rest.AgentRef) string {
 }
 
 // because says why there is an execution, unless somebody just started it.
-func because(e *rest.ExecutionSummary) string {
+func startReason(e *rest.ExecutionSummary) string {
 	var all []string
 	if !e.ScheduledFor.IsZero() {
 		all = append(all, "schedule")
@@ -75,15 +75,15 @@ func because(e *rest.ExecutionSummary) string {
 }
 
 func (c *CLI) executionShow() *cobra.Command {
-	cmd := c.leaf("show EXECUTION|JOB", "Show an execution and its steps; of a job, the latest one", func(s *session, args []string) error {
-		job, id, err := s.find(args[0])
+	cmd := c.serverCommand("show EXECUTION|JOB", "Show an execution and its steps; of a job, the latest one", func(s *session, args []string) error {
+		job, id, err := s.findExecution(args[0])
 		if err != nil {
 			return err
 		}
-		return show(s, func(c *client.Client) (*rest.Execution, error) { return c.Execution(s.ctx, s.app, job, id) }, drawExecution)
+		return showAnswer(s, func(c *client.Client) (*rest.Execution, error) { return c.Execution(s.ctx, s.app, job, id) }, drawExecution)
 	})
 	c.watchFlags(cmd)
-	return c.flags(cmd)
+	return c.appFlags(cmd)
 }
 
 func drawExecution(p *page, e *rest.Execution) {
@@ -91,26 +91,26 @@ func drawExecution(p *page, e *rest.Execution) {
 	for _, k := range slices.Sorted(maps.Keys(e.JobParameters)) {
 		params = append(params, k+" = "+e.JobParameters[k])
 	}
-	p.fields("Execution", cell{fmt.Sprint(e.ExecutionID), bold}, "Job", e.Job, "Application", e.App, "Status", status(e.BatchStatus), "Exit status", ownExit(e.ExitStatus, e.BatchStatus),
+	p.writeFields("Execution", cell{fmt.Sprint(e.ExecutionID), bold}, "Job", e.Job, "Application", e.App, "Status", statusCell(e.BatchStatus), "Exit status", ownExit(e.ExitStatus, e.BatchStatus),
 		"Waiting for", waitingText(&e.Waiting),
-		"Exception", cell{text(e.Exception), red}, "Because", because(&e.ExecutionSummary), "Scheduled for", p.at(e.ScheduledFor), "Agent", agentName(e.Agent),
-		"Created", p.at(e.CreateTime), "Started", p.at(e.StartTime), "Ended", p.at(e.EndTime), "Took", p.took(e.StartTime, e.EndTime),
-		"Parameters", strings.Join(params, "\n"), "Log", missing(e))
+		"Exception", cell{textOf(e.Exception), red}, "Because", startReason(&e.ExecutionSummary), "Scheduled for", p.timeText(e.ScheduledFor), "Agent", agentName(e.Agent),
+		"Created", p.timeText(e.CreateTime), "Started", p.timeText(e.StartTime), "Ended", p.timeText(e.EndTime), "Took", p.tookText(e.StartTime, e.EndTime),
+		"Parameters", strings.Join(params, "\n"), "Log", missingOutput(e))
 	if len(e.StepExecutions) == 0 {
 		return
 	}
-	p.title("Steps")
+	p.writeTitle("Steps")
 	t := newTable("STEP", "STATUS", "EXIT STATUS", "STARTED", ">TOOK", "EXCEPTION").
-		ifAny("EXIT STATUS", "EXCEPTION").dropping("TOOK", "STARTED", "EXIT STATUS").cutting("EXCEPTION", "EXIT STATUS")
+		withOptional("EXIT STATUS", "EXCEPTION").withDrops("TOOK", "STARTED", "EXIT STATUS").withCuts("EXCEPTION", "EXIT STATUS")
 	for _, x := range e.StepExecutions {
-		t.row(x.StepName, status(x.BatchStatus), ownExit(x.ExitStatus, x.BatchStatus), p.when(x.StartTime), p.took(x.StartTime, x.EndTime), text(x.Exception))
+		t.addRow(x.StepName, statusCell(x.BatchStatus), ownExit(x.ExitStatus, x.BatchStatus), p.timeCell(x.StartTime), p.tookText(x.StartTime, x.EndTime), textOf(x.Exception))
 	}
-	p.table(t)
+	p.writeTable(t)
 }
 
 // waitingText says why an execution waits, and behind how many.
 func waitingText(w *rest.Waiting) string {
-	why := text(w.For)
+	why := textOf(w.For)
 	if w.Position != nil && *w.Position > 1 {
 		why += fmt.Sprintf("\nnumber %d in the queue of its pool", *w.Position)
 	}
@@ -118,7 +118,7 @@ func waitingText(w *rest.Waiting) string {
 }
 
 // missing says what the log does not have; nothing if it has all.
-func missing(e *rest.Execution) string {
+func missingOutput(e *rest.Execution) string {
 	switch e.LogDropped {
 	case 0:
 		return ""
@@ -129,117 +129,117 @@ func missing(e *rest.Execution) string {
 }
 
 // find understands the number of an execution, and the name of a job, of which it is the latest one.
-func (s *session) find(arg string) (job string, id int64, err error) {
-	if id, err := number(arg); err == nil {
+func (s *session) findExecution(arg string) (job string, id int64, err error) {
+	if id, err := parseExecutionID(arg); err == nil {
 		return "", id, nil
 	}
 	j, _, err := s.client.Job(s.ctx, s.app, arg)
 	switch {
 	case client.Code(err) == "no_such_job":
-		return "", 0, &explained{err, lines(fmt.Sprintf("%s is neither the number of an execution nor a job of the application %s", arg, s.app), s.advice("no_such_job"))}
+		return "", 0, &explained{err, joinLines(fmt.Sprintf("%s is neither the number of an execution nor a job of the application %s", arg, s.app), s.adviceFor("no_such_job"))}
 	case err != nil:
 		return "", 0, err
 	case j.LatestExecution == nil:
-		return "", 0, fmt.Errorf("the job %s was never executed; `%s` starts it", arg, s.again("run "+arg))
+		return "", 0, fmt.Errorf("the job %s was never executed; `%s` starts it", arg, s.appCommandLine("run "+arg))
 	}
 	return j.Name, j.LatestExecution.ExecutionID, nil
 }
 
-func number(arg string) (int64, error) {
+func parseExecutionID(arg string) (int64, error) {
 	id, err := strconv.ParseInt(arg, 10, 64)
 	if err != nil || id <= 0 {
-		return 0, usage("%q: want the number of an execution", arg)
+		return 0, usageErrorf("%q: want the number of an execution", arg)
 	}
 	return id, nil
 }
 
 func (c *CLI) executionStop() *cobra.Command {
-	k := &changeKind{verb: "stop", done: "stopped", applies: stoppable, change: (*client.Client).Stop}
-	cmd := c.changing("stop EXECUTION|JOB...", "Ask executions to end; of a job, all that have not ended", k, func(f *pflag.FlagSet, wait *bool) {
+	k := &changeKind{verb: "stop", done: "stopped", applies: isStoppable, change: (*client.Client).Stop}
+	cmd := c.executionChangeCommand("stop EXECUTION|JOB...", "Ask executions to end; of a job, all that have not ended", k, func(f *pflag.FlagSet, wait *bool) {
 		f.BoolVar(wait, "wait", false, "until they have ended; the exit status does not say how")
 	})
-	cmd.Long = "Asks executions to end. A job or a glob of jobs stands for all their executions that have not ended.\n\n" + several
+	cmd.Long = "Asks executions to end. A job or a glob of jobs stands for all their executions that have not ended.\n\n" + severalHelp
 	return cmd
 }
 
 func (c *CLI) executionAbandon() *cobra.Command {
-	k := &changeKind{verb: "abandon", done: "abandoned", destroys: true, applies: abandonable, change: (*client.Client).Abandon}
-	cmd := c.changing("abandon EXECUTION|JOB...", "Give up executions that wait, or that were stopped or failed: they will not be restarted", k, func(*pflag.FlagSet, *bool) {})
+	k := &changeKind{verb: "abandon", done: "abandoned", destroys: true, applies: isAbandonable, change: (*client.Client).Abandon}
+	cmd := c.executionChangeCommand("abandon EXECUTION|JOB...", "Give up executions that wait, or that were stopped or failed: they will not be restarted", k, func(*pflag.FlagSet, *bool) {})
 	cmd.Long = `Gives up executions that wait, or that were stopped or failed: they will not be restarted. Of a job its latest execution is meant; a glob is of
 the jobs whose latest execution waits, was stopped or failed. With a glob or -, a terminal is asked and a script says --yes.
 
-` + several
+` + severalHelp
 	return cmd
 }
 
 // change changes an execution.
-type change func(c *client.Client, ctx context.Context, app, job string, id int64) (*rest.Execution, error)
+type executionChange func(c *client.Client, ctx context.Context, app, job string, id int64) (*rest.Execution, error)
 
 // changeKind is a way to change executions.
 type changeKind struct {
 	verb, done string
 	destroys   bool // if the executions are not spelled out
 	applies    func(s subjects.BatchStatus) bool
-	change     change
+	change     executionChange
 }
 
-func restartable(s subjects.BatchStatus) bool { return s == subjects.Failed || s == subjects.Stopped }
-func abandonable(s subjects.BatchStatus) bool { return restartable(s) || s.Waiting() }
-func stoppable(s subjects.BatchStatus) bool   { return !s.Ended() }
+func isRestartable(s subjects.BatchStatus) bool { return s == subjects.Failed || s == subjects.Stopped }
+func isAbandonable(s subjects.BatchStatus) bool { return isRestartable(s) || s.Waiting() }
+func isStoppable(s subjects.BatchStatus) bool   { return !s.Ended() }
 
-func (c *CLI) changing(use, short string, k *changeKind, flags func(f *pflag.FlagSet, wait *bool)) *cobra.Command {
+func (c *CLI) executionChangeCommand(use, short string, k *changeKind, flags func(f *pflag.FlagSet, wait *bool)) *cobra.Command {
 	var wait bool
-	var m many
-	cmd := c.leaf(use, short, func(s *session, args []string) error {
+	var m bulkFlags
+	cmd := c.serverCommand(use, short, func(s *session, args []string) error {
 		t, err := s.expandExecutions(args, k.done, k.applies)
 		if err != nil {
 			return err
 		}
 		if t.single && !m.dry {
-			return s.change(t.all[0], wait, k.change)
+			return s.changeExecution(t.all[0], wait, k.change)
 		}
-		w := &work{many: &m, one: "execution", more: "executions", verb: k.verb, done: k.done, destroys: k.destroys && !t.spelled, check: s.checkExecution(k.applies)}
-		if over, err := s.begin(w, &t); over || err != nil {
+		w := &bulkWork{bulkFlags: &m, one: "execution", more: "executions", verb: k.verb, done: k.done, destroys: k.destroys && !t.spelled, check: s.checkExecution(k.applies)}
+		if over, err := s.confirmWork(w, &t); over || err != nil {
 			return err
 		}
 		return s.changeEach(w, &t, wait, k.change)
 	})
 	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) { flags(f, &wait) })
-	m.flags(cmd)
+	m.addFlags(cmd)
 	c.showFlags(cmd)
-	return c.flags(cmd)
+	return c.appFlags(cmd)
 }
 
-func (s *session) change(t target, wait bool, change change) error {
-	if err := s.complete(&t); err != nil {
+func (s *session) changeExecution(t target, wait bool, change executionChange) error {
+	if err := s.completeTarget(&t); err != nil {
 		return err
 	}
 	if wait {
 		return s.changeAndWait(t, change)
 	}
-	return show(s, func(c *client.Client) (*rest.Execution, error) { return change(c, s.ctx, s.app, t.job, t.id) }, func(p *page, e *rest.Execution) {
-		fmt.Fprintf(p, "Execution %d of %s is %s.\n", e.ExecutionID, e.Job, p.in(status(e.BatchStatus).color, string(e.BatchStatus)))
+	return showAnswer(s, func(c *client.Client) (*rest.Execution, error) { return change(c, s.ctx, s.app, t.job, t.id) }, func(p *page, e *rest.Execution) {
+		fmt.Fprintf(p, "Execution %d of %s is %s.\n", e.ExecutionID, e.Job, p.inColor(statusCell(e.BatchStatus).color, string(e.BatchStatus)))
 	})
 }
 
-func (s *session) changeAndWait(t target, change change) error {
+func (s *session) changeAndWait(t target, change executionChange) error {
 	e, err := change(s.client, s.ctx, s.app, t.job, t.id)
 	if err != nil {
 		return err
 	}
-	err = s.seeThrough(e, &start{})
-	if errors.Is(err, ErrSaid) && s.ctx.Err() == nil {
+	err = s.seeThrough(e, &startOptions{})
+	if errors.Is(err, ErrPrinted) && s.ctx.Err() == nil {
 		return nil // it ended, as was wanted
 	}
 	return err
 }
 
 // changeEach changes all, and then waits for those that were changed.
-func (s *session) changeEach(w *work, t *targets, wait bool, change change) error {
-	r := &report{session: s, work: w}
+func (s *session) changeEach(w *bulkWork, t *targets, wait bool, change executionChange) error {
+	r := &bulkReport{session: s, bulkWork: w}
 	var changed []*rest.Execution
 	err := eachOf(r, t.all, func(c *client.Client, t target) (*rest.Execution, error) {
-		if err := s.complete(&t); err != nil {
+		if err := s.completeTarget(&t); err != nil {
 			return nil, err
 		}
 		if wait {
@@ -251,11 +251,11 @@ func (s *session) changeEach(w *work, t *targets, wait bool, change change) erro
 		}
 		return e, err
 	}, func(p *page, _ target, e *rest.Execution) string {
-		fmt.Fprintf(p, "Execution %d of %s is %s.\n", e.ExecutionID, e.Job, p.in(status(e.BatchStatus).color, string(e.BatchStatus)))
+		fmt.Fprintf(p, "Execution %d of %s is %s.\n", e.ExecutionID, e.Job, p.inColor(statusCell(e.BatchStatus).color, string(e.BatchStatus)))
 		return w.done
 	})
 	if err != nil || !wait {
-		return r.end(err)
+		return r.printSummary(err)
 	}
 	err = s.awaitEach(r, changed, 0, time.Time{})
 	if exit := ExitStatus(err); exit == ExitFailed || exit == ExitStopped { // they ended, as was wanted
@@ -265,9 +265,9 @@ func (s *session) changeEach(w *work, t *targets, wait bool, change change) erro
 }
 
 // complete finds the job of an execution.
-func (s *session) complete(t *target) error {
+func (s *session) completeTarget(t *target) error {
 	if t.id == 0 {
-		id, err := number(t.name)
+		id, err := parseExecutionID(t.name)
 		if err != nil {
 			return err
 		}
@@ -286,7 +286,7 @@ func (s *session) complete(t *target) error {
 // checkExecution says of what job an execution is and what became of it; an error if the work cannot be done.
 func (s *session) checkExecution(applies func(subjects.BatchStatus) bool) func(t target) (string, error) {
 	return func(t target) (string, error) {
-		if err := s.complete(&t); err != nil {
+		if err := s.completeTarget(&t); err != nil {
 			return "", err
 		}
 		e, err := s.client.Execution(s.ctx, s.app, t.job, t.id)

@@ -18,7 +18,7 @@ import (
 var forms = []string{"json", "yaml", "edn", "xml"}
 
 // exporting is how jobs are exported.
-type exporting struct {
+type exportOptions struct {
 	form       string
 	definition bool   // only that
 	folder     string // empty: standard output
@@ -26,16 +26,16 @@ type exporting struct {
 }
 
 func (c *CLI) jobExport() *cobra.Command {
-	var how exporting
+	var how exportOptions
 	var output string
-	cmd := c.leaf("export [JOB...]", "Write jobs to files, or print them, as they can be applied again", func(s *session, args []string) error {
-		if err := how.choose(output); err != nil {
+	cmd := c.serverCommand("export [JOB...]", "Write jobs to files, or print them, as they can be applied again", func(s *session, args []string) error {
+		if err := how.parseOutput(output); err != nil {
 			return err
 		}
 		if how.folder != "" {
-			return s.exportTo(args, &how)
+			return s.exportFiles(args, &how)
 		}
-		return s.export(args, &how)
+		return s.printJobs(args, &how)
 	})
 	cmd.Long = `Writes jobs with their schedules, time monitors and notifications, in the form that ` + "`jobstreamer job apply`" + ` reads. XML has a definition only.
 
@@ -43,7 +43,7 @@ With -o DIR each job gets a file of its name in the folder; without names all jo
 in a folder below, is written in its place and form; if it says the same it is left as it is, with its comments. Any other file is not
 overwritten without --force. Names that a file system may not have are written with % and two digits.
 
-Without a folder the jobs are printed; several are documents of one YAML text. ` + several
+Without a folder the jobs are printed; several are documents of one YAML text. ` + severalHelp
 	cmd.Example = `  jobstreamer job export -o jobs
   jobstreamer job export 'night*' --app billing -o jobs/billing --format json
   jobstreamer job export nightly -o xml > nightly.xml
@@ -61,11 +61,11 @@ Without a folder the jobs are printed; several are documents of one YAML text. `
 		return nil, cobra.ShellCompDirectiveFilterDirs
 	})
 	completeFlag(cmd, "format", cobra.FixedCompletions(forms, cobra.ShellCompDirectiveNoFileComp))
-	return c.flags(cmd)
+	return c.appFlags(cmd)
 }
 
 // choose reads --output, which is a folder or a format.
-func (h *exporting) choose(output string) error {
+func (h *exportOptions) parseOutput(output string) error {
 	if slices.Contains(forms, output) {
 		h.form = cmp.Or(h.form, output)
 	} else {
@@ -73,19 +73,19 @@ func (h *exporting) choose(output string) error {
 	}
 	switch {
 	case h.form != "" && !slices.Contains(forms, h.form):
-		return usage("--format %s: want %s", h.form, strings.Join(forms, ", "))
+		return usageErrorf("--format %s: want %s", h.form, strings.Join(forms, ", "))
 	case slices.Contains(outputs, h.folder) || h.folder == "yml":
-		return usage("-o %s: want %s, or a folder: ./%s", h.folder, strings.Join(forms, ", "), h.folder)
+		return usageErrorf("-o %s: want %s, or a folder: ./%s", h.folder, strings.Join(forms, ", "), h.folder)
 	case h.folder == "" && (h.dry || h.force):
-		return usage("--dry-run and --force go with -o DIR only")
+		return usageErrorf("--dry-run and --force go with -o DIR only")
 	}
 	return nil
 }
 
 // export prints jobs.
-func (s *session) export(args []string, how *exporting) error {
+func (s *session) printJobs(args []string, how *exportOptions) error {
 	if len(args) == 0 {
-		return usage("which jobs? Name them, or say '*' for all; -o DIR writes files")
+		return usageErrorf("which jobs? Name them, or say '*' for all; -o DIR writes files")
 	}
 	form := jsl.Format(cmp.Or(how.form, string(jsl.YAML)))
 	t, err := s.expandJobs(args)
@@ -93,18 +93,18 @@ func (s *session) export(args []string, how *exporting) error {
 		return err
 	}
 	if len(t.all) > 1 && form != jsl.YAML {
-		return usage("%d jobs are no %s: want --format yaml, or -o DIR", len(t.all), form)
+		return usageErrorf("%d jobs are no %s: want --format yaml, or -o DIR", len(t.all), form)
 	}
 	printed, missed := 0, 0
 	for _, one := range t.all {
 		text, err := s.fileOf(one.name, form, how)
 		switch {
 		case err == nil:
-		case t.single || away(err) || s.ctx.Err() != nil:
+		case t.single || isAway(err) || s.ctx.Err() != nil:
 			return err
 		default:
 			missed++
-			why, _, _ := strings.Cut(s.explain(err).Error(), "\n")
+			why, _, _ := strings.Cut(s.explainError(err).Error(), "\n")
 			fmt.Fprintf(s.Err, "%s: %s\n", one.name, why)
 			continue
 		}
@@ -116,16 +116,16 @@ func (s *session) export(args []string, how *exporting) error {
 		}
 	}
 	if !t.single {
-		fmt.Fprintf(s.Err, "%s: %d printed%s.\n", count(len(t.all), "job", "jobs"), printed, map[bool]string{true: fmt.Sprintf(", %d refused", missed)}[missed > 0])
+		fmt.Fprintf(s.Err, "%s: %d printed%s.\n", countText(len(t.all), "job", "jobs"), printed, map[bool]string{true: fmt.Sprintf(", %d refused", missed)}[missed > 0])
 	}
 	if missed > 0 {
-		return ErrSaid
+		return ErrPrinted
 	}
 	return nil
 }
 
 // fileOf is a job's file, or its definition.
-func (s *session) fileOf(job string, form jsl.Format, how *exporting) ([]byte, error) {
+func (s *session) fileOf(job string, form jsl.Format, how *exportOptions) ([]byte, error) {
 	ask := s.client.File
 	if how.definition {
 		ask = s.client.Definition

@@ -16,7 +16,7 @@ import (
 )
 
 // exported is a job that is written to a file.
-type exported struct {
+type exportedFile struct {
 	job, file string
 	form      jsl.Format
 	text      []byte
@@ -27,7 +27,7 @@ type exported struct {
 const written = "written"
 
 // exportTo writes each job to a file of a folder. All are judged before the first is written.
-func (s *session) exportTo(args []string, how *exporting) error {
+func (s *session) exportFiles(args []string, how *exportOptions) error {
 	whole := len(args) == 0
 	if whole {
 		args = []string{"*"}
@@ -41,23 +41,23 @@ func (s *session) exportTo(args []string, how *exporting) error {
 		return err
 	}
 	names := fileNames(t.all)
-	var all []*exported
+	var all []*exportedFile
 	for _, one := range t.all {
-		e := &exported{job: one.name, form: jsl.Format(cmp.Or(how.form, string(jsl.YAML)))}
+		e := &exportedFile{job: one.name, form: jsl.Format(cmp.Or(how.form, string(jsl.YAML)))}
 		e.file = filepath.Join(how.folder, names[one.name]+"."+string(e.form))
-		if err := s.prepare(e, there[one.name], how); err != nil {
-			if t.single || away(err) || s.ctx.Err() != nil {
+		if err := s.prepareExport(e, there[one.name], how); err != nil {
+			if t.single || isAway(err) || s.ctx.Err() != nil {
 				return err
 			}
 			e.result = refused
-			why, _, _ := strings.Cut(s.explain(err).Error(), "\n")
+			why, _, _ := strings.Cut(s.explainError(err).Error(), "\n")
 			fmt.Fprintf(s.Err, "%s: %s\n", e.job, why)
 		}
 		all = append(all, e)
 	}
-	if slices.ContainsFunc(all, func(e *exported) bool { return e.result == refused }) {
+	if slices.ContainsFunc(all, func(e *exportedFile) bool { return e.result == refused }) {
 		fmt.Fprintln(s.Err, "Nothing was written.")
-		return ErrSaid
+		return ErrPrinted
 	}
 	for _, e := range all {
 		if err := s.writeExported(e, how); err != nil {
@@ -76,9 +76,9 @@ func (s *session) filesThere(folder string) (map[string][]definition, error) {
 	if info, err := os.Stat(folder); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	} else if err == nil && !info.IsDir() {
-		return nil, usage("-o %s: want a folder, or one of %s", folder, strings.Join(forms, ", "))
+		return nil, usageErrorf("-o %s: want a folder, or one of %s", folder, strings.Join(forms, ", "))
 	}
-	files, err := (&gathered{}).walk(folder)
+	files, err := (&definitionSet{}).findFiles(folder)
 	if err != nil {
 		return nil, pathError(err)
 	}
@@ -88,8 +88,8 @@ func (s *session) filesThere(folder string) (map[string][]definition, error) {
 		if err != nil {
 			return nil, err
 		}
-		for _, one := range d.documents() {
-			if id := one.job(); id != "" {
+		for _, one := range d.splitDocuments() {
+			if id := one.jobID(); id != "" {
 				there[id] = append(there[id], one)
 			}
 		}
@@ -98,7 +98,7 @@ func (s *session) filesThere(folder string) (map[string][]definition, error) {
 }
 
 // prepare decides what is written where. there are the files that define the job already.
-func (s *session) prepare(e *exported, there []definition, how *exporting) (err error) {
+func (s *session) prepareExport(e *exportedFile, there []definition, how *exportOptions) (err error) {
 	switch {
 	case len(there) > 1:
 		return fmt.Errorf("%s and %s define it: which is to be written?", there[0].file, there[1].file)
@@ -130,7 +130,7 @@ func (s *session) prepare(e *exported, there []definition, how *exporting) (err 
 	}
 	j, _, err := s.client.JudgeJob(s.ctx, s.app, "application/"+string(e.form), text)
 	if err != nil {
-		if _, err = refusal(err); err == nil { // what is there is no job any more, and is mended
+		if _, err = problemFaults(err); err == nil { // what is there is no job any more, and is mended
 			return nil
 		}
 		return err
@@ -142,7 +142,7 @@ func (s *session) prepare(e *exported, there []definition, how *exporting) (err 
 	return nil
 }
 
-func (s *session) writeExported(e *exported, how *exporting) error {
+func (s *session) writeExported(e *exportedFile, how *exportOptions) error {
 	if e.result != written || how.dry {
 		return nil
 	}
@@ -175,15 +175,15 @@ func writeWhole(name string, data []byte) error {
 	return os.Rename(temp, name)
 }
 
-func (s *session) drawExported(all []*exported, how *exporting) {
-	p, counts := s.out(), map[string]int{}
+func (s *session) drawExported(all []*exportedFile, how *exportOptions) {
+	p, counts := s.outPage(), map[string]int{}
 	would := map[bool]string{true: "would be "}[how.dry]
 	for _, e := range all {
 		if counts[e.result]++; e.result == written {
-			fmt.Fprintf(p, "%s %s (%s)\n", e.job, p.in(green, would+written), e.file)
+			fmt.Fprintf(p, "%s %s (%s)\n", e.job, p.inColor(green, would+written), e.file)
 		}
 		if e.loses {
-			s.fault(e.file, 0, 0, warning, "XML has no place for the schedule, time monitor and notifications of the job: they are not in it")
+			s.printFault(e.file, 0, 0, faultWarning, "XML has no place for the schedule, time monitor and notifications of the job: they are not in it")
 		}
 	}
 	var words []string
@@ -193,17 +193,17 @@ func (s *session) drawExported(all []*exported, how *exporting) {
 	if n := counts[unchanged]; n > 0 {
 		words = append(words, fmt.Sprintf("%d %s", n, unchanged))
 	}
-	fmt.Fprintf(p, "%s: %s.\n", count(len(all), "job", "jobs"), cmp.Or(strings.Join(words, ", "), "nothing to write"))
+	fmt.Fprintf(p, "%s: %s.\n", countText(len(all), "job", "jobs"), cmp.Or(strings.Join(words, ", "), "nothing to write"))
 	if how.dry {
 		fmt.Fprintln(s.Err, "Nothing was changed: --dry-run.")
 	}
 }
 
 // drawOrphans says which files define jobs that the application does not have.
-func (s *session) drawOrphans(all []*exported, there map[string][]definition) {
+func (s *session) drawOrphans(all []*exportedFile, there map[string][]definition) {
 	var files []string
 	for job, of := range there {
-		if !slices.ContainsFunc(all, func(e *exported) bool { return e.job == job }) {
+		if !slices.ContainsFunc(all, func(e *exportedFile) bool { return e.job == job }) {
 			files = append(files, of[0].file)
 		}
 	}
@@ -227,7 +227,7 @@ func fileNames(jobs []target) map[string]string {
 	for _, j := range jobs {
 		name := fileName(j.name)
 		if folded[strings.ToLower(name)] > 1 {
-			name += "~" + digest(j.name)
+			name += "~" + nameDigest(j.name)
 		}
 		names[j.name] = name
 	}
@@ -256,9 +256,9 @@ func fileName(job string) string {
 		name = fmt.Sprintf("%%%02X", name[0]) + name[1:]
 	}
 	if len(name) > maxFileName {
-		name = name[:maxFileName] + "~" + digest(job)
+		name = name[:maxFileName] + "~" + nameDigest(job)
 	}
 	return name
 }
 
-func digest(job string) string { return fmt.Sprintf("%.4x", sha256.Sum256([]byte(job))) }
+func nameDigest(job string) string { return fmt.Sprintf("%.4x", sha256.Sum256([]byte(job))) }

@@ -9,16 +9,16 @@ import (
 )
 
 // folder makes a folder of files, by their paths in it.
-func folder(t *testing.T, files map[string]string) string {
+func makeFolder(t *testing.T, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
 	for name, text := range files {
-		write(t, filepath.Join(dir, name), text)
+		writeFile(t, filepath.Join(dir, name), text)
 	}
 	return dir
 }
 
-func write(t *testing.T, file, text string) {
+func writeFile(t *testing.T, file, text string) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		t.Fatal(err)
@@ -28,7 +28,7 @@ func write(t *testing.T, file, text string) {
 	}
 }
 
-func read(t *testing.T, file string) string {
+func readFile(t *testing.T, file string) string {
 	t.Helper()
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -46,8 +46,8 @@ const nightlySchedule = "schedule:\n  cron_notation: \"0 0 2 ? * MON-FRI\"\n  ac
 // What is seen of a folder that is applied, changed, foreseen, wrong and pruned, in one file.
 func TestApplyAFolder(t *testing.T) {
 	e, _ := withBus(t)
-	e.apply(t, "other", "Noop")
-	dir := folder(t, map[string]string{
+	e.applyFiles(t, "other", "Noop")
+	dir := makeFolder(t, map[string]string{
 		"nightly.yaml":       "# at night\n" + yamlJob("nightly") + nightlySchedule,
 		"billing/bill.json":  `{"id":"bill","steps":[{"id":"s","batchlet":{"ref":"Noop"}}],"time_monitor":{"duration":5,"action":"stop"}}`,
 		"billing/deep/d.edn": `{:id "deep" :steps [{:id "s" :batchlet {:ref "Noop"}}] :status-notifications [{:batch-status :failed :type "mail"}]}`,
@@ -58,7 +58,7 @@ func TestApplyAFolder(t *testing.T) {
 	var all strings.Builder
 	try := func(line string) outcome {
 		t.Helper()
-		got := e.try(t.Context(), strings.Fields(strings.ReplaceAll(line, "DIR", dir))...)
+		got := e.runOnce(t.Context(), strings.Fields(strings.ReplaceAll(line, "DIR", dir))...)
 		fmt.Fprintf(&all, "$ jobstreamer %s\n%s%s", line, got.out, got.err)
 		if status := ExitStatus(got.failed); status != 0 {
 			fmt.Fprintf(&all, "exit status %d\n", status)
@@ -70,51 +70,51 @@ func TestApplyAFolder(t *testing.T) {
 	try("job show nightly")
 	try("job apply DIR")
 	try("job apply DIR --dry-run --exit-code --prune=false")
-	write(t, filepath.Join(dir, "nightly.yaml"), "# at night\n"+yamlJob("nightly")+strings.Replace(nightlySchedule, "0 0 2", "0 30 2", 1))
+	writeFile(t, filepath.Join(dir, "nightly.yaml"), "# at night\n"+yamlJob("nightly")+strings.Replace(nightlySchedule, "0 0 2", "0 30 2", 1))
 	try("job apply DIR --dry-run --diff --prune --exit-code")
 	try("job apply DIR --prune")
 	try("job apply DIR --prune --yes --diff")
 	try("job apply DIR")
 	try("job show other")
-	write(t, filepath.Join(dir, "more.yml"), yamlJob("m1")+"---\n"+strings.Replace(yamlJob("m2"), "batchlet", "batchlt", 1))
-	write(t, filepath.Join(dir, "nightly.yaml"), yamlJob("nightly")+"schedule:\n  cron_notation: 0 99 2 * * ?\n")
-	write(t, filepath.Join(dir, "new.yaml"), yamlJob("new"))
+	writeFile(t, filepath.Join(dir, "more.yml"), yamlJob("m1")+"---\n"+strings.Replace(yamlJob("m2"), "batchlet", "batchlt", 1))
+	writeFile(t, filepath.Join(dir, "nightly.yaml"), yamlJob("nightly")+"schedule:\n  cron_notation: 0 99 2 * * ?\n")
+	writeFile(t, filepath.Join(dir, "new.yaml"), yamlJob("new"))
 	try("job apply DIR")
 	try("job apply DIR -o yaml")
 	try("job show new")
-	write(t, filepath.Join(dir, "billing", "again.yaml"), yamlJob("x"))
-	write(t, filepath.Join(dir, "billing", "third.yaml"), yamlJob("deep"))
+	writeFile(t, filepath.Join(dir, "billing", "again.yaml"), yamlJob("x"))
+	writeFile(t, filepath.Join(dir, "billing", "third.yaml"), yamlJob("deep"))
 	try("job apply DIR")
 	try("job validate --offline DIR")
 	try("job apply DIR --exit-code")
 	try("job apply DIR --keep-history")
-	golden(t, "folder", times.ReplaceAllString(strings.ReplaceAll(all.String(), dir, "DIR"), "TIME"))
+	checkGolden(t, "folder", times.ReplaceAllString(strings.ReplaceAll(all.String(), dir, "DIR"), "TIME"))
 }
 
 // Who changes a job between the look at it and the write is not overwritten.
 func TestApplyOverwritesNoOtherChange(t *testing.T) {
 	e, _ := withBus(t)
-	e.apply(t, "a", "Noop")
+	e.applyFiles(t, "a", "Noop")
 	c := New(Config{Env: e.vars, Dir: e.dir, Out: os.Stderr, Err: os.Stderr})
-	s, err := c.open(t.Context())
+	s, err := c.openSession(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.client.Close()
-	file := filepath.Join(folder(t, map[string]string{"a.yaml": yamlJob("a") + "exclusive: true\n", "b.yaml": yamlJob("b")}), "")
+	file := filepath.Join(makeFolder(t, map[string]string{"a.yaml": yamlJob("a") + "exclusive: true\n", "b.yaml": yamlJob("b")}), "")
 	found, err := s.definitions([]string{file})
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := s.plan(found, &applying{})
-	if err != nil || p.count(changed) != 1 || p.count(created) != 1 {
+	p, err := s.planFiles(found, &applyOptions{})
+	if err != nil || p.countResult(changed) != 1 || p.countResult(created) != 1 {
 		t.Fatalf("%+v, %v", p, err)
 	}
-	e.apply(t, "a", "Other")
-	if err := p.carryOut(); err == nil || !strings.Contains(err.Error(), "changed by somebody else") || p.count(skipped) != 2 {
+	e.applyFiles(t, "a", "Other")
+	if err := p.carryOut(); err == nil || !strings.Contains(err.Error(), "changed by somebody else") || p.countResult(skipped) != 2 {
 		t.Errorf("%v", err)
 	}
-	if got := e.try(t.Context(), "job", "export", "a"); !strings.Contains(got.out, "Other") {
+	if got := e.runOnce(t.Context(), "job", "export", "a"); !strings.Contains(got.out, "Other") {
 		t.Errorf("%+v", got)
 	}
 }
@@ -124,14 +124,14 @@ func TestExportToAFolder(t *testing.T) {
 	e, _ := withBus(t)
 	for _, job := range []string{"nightly", "Nightly", "CON", "plain"} {
 		e.in = yamlJob(job) + nightlySchedule + "status_notifications:\n  - exit_status: X\n    type: mail\n"
-		if got := e.try(t.Context(), "job", "apply", "-f", "-"); got.failed != nil {
+		if got := e.runOnce(t.Context(), "job", "apply", "-f", "-"); got.failed != nil {
 			t.Fatalf("%+v", got)
 		}
 	}
 	dir := filepath.Join(t.TempDir(), "jobs")
 	export := func(args ...string) outcome {
 		t.Helper()
-		return e.try(t.Context(), append([]string{"job", "export", "-o", dir}, args...)...)
+		return e.runOnce(t.Context(), append([]string{"job", "export", "-o", dir}, args...)...)
 	}
 	if got := export("--dry-run"); got.failed != nil || !strings.Contains(got.out, "4 jobs: 4 would be written.") {
 		t.Errorf("%+v", got)
@@ -148,9 +148,9 @@ func TestExportToAFolder(t *testing.T) {
 		t.Fatal(entries, err)
 	}
 	for _, f := range entries {
-		files[f.Name()] = read(t, filepath.Join(dir, f.Name()))
+		files[f.Name()] = readFile(t, filepath.Join(dir, f.Name()))
 	}
-	for _, name := range []string{"%43ON.yaml", "plain.yaml", "nightly~" + digest("nightly") + ".yaml", "Nightly~" + digest("Nightly") + ".yaml"} {
+	for _, name := range []string{"%43ON.yaml", "plain.yaml", "nightly~" + nameDigest("nightly") + ".yaml", "Nightly~" + nameDigest("Nightly") + ".yaml"} {
 		if files[name] == "" {
 			t.Errorf("no %s: %v", name, entries)
 		}
@@ -161,19 +161,19 @@ func TestExportToAFolder(t *testing.T) {
 	if got := export(); got.failed != nil || got.out != "4 jobs: 4 unchanged.\n" {
 		t.Errorf("again: %+v", got)
 	}
-	if got := e.try(t.Context(), "job", "apply", dir, "--prune", "--dry-run", "--exit-code"); got.failed != nil {
+	if got := e.runOnce(t.Context(), "job", "apply", dir, "--prune", "--dry-run", "--exit-code"); got.failed != nil {
 		t.Errorf("%+v", got)
 	}
 	elsewhere, _ := withBus(t)
-	if got := elsewhere.try(t.Context(), "job", "apply", dir); got.failed != nil {
+	if got := elsewhere.runOnce(t.Context(), "job", "apply", dir); got.failed != nil {
 		t.Fatalf("%+v", got)
 	}
 	again := filepath.Join(t.TempDir(), "again")
-	if got := elsewhere.try(t.Context(), "job", "export", "-o", again); got.failed != nil {
+	if got := elsewhere.runOnce(t.Context(), "job", "export", "-o", again); got.failed != nil {
 		t.Fatalf("%+v", got)
 	}
 	for name, text := range files {
-		if got := read(t, filepath.Join(again, name)); got != text {
+		if got := readFile(t, filepath.Join(again, name)); got != text {
 			t.Errorf("%s: %s, want\n%s", name, got, text)
 		}
 	}
@@ -183,40 +183,40 @@ func TestExportToAFolder(t *testing.T) {
 func TestExportToFilesThatAreThere(t *testing.T) {
 	e, _ := withBus(t)
 	for _, job := range []string{"kept", "moved", "taken", "drawn"} {
-		e.apply(t, job, "Noop")
+		e.applyFiles(t, job, "Noop")
 	}
 	comment := "# mine\n" + yamlJob("kept")
-	dir := folder(t, map[string]string{
+	dir := makeFolder(t, map[string]string{
 		"deep/k.yaml": comment, "deep/m.json": `{"id":"moved","steps":[{"id":"other"}]}`, "gone.yaml": yamlJob("gone"),
 		"x.xml": `<job id="drawn"><step id="other"/></job>`,
 	})
 	export := func(args ...string) outcome {
 		t.Helper()
-		return e.try(t.Context(), append([]string{"job", "export", "-o", dir}, args...)...)
+		return e.runOnce(t.Context(), append([]string{"job", "export", "-o", dir}, args...)...)
 	}
-	write(t, filepath.Join(dir, "taken.yaml"), "no job")
+	writeFile(t, filepath.Join(dir, "taken.yaml"), "no job")
 	if got := export(); got.failed == nil || !strings.Contains(got.err, "taken.yaml is there and does not define it") || !strings.Contains(got.err, "Nothing was written") {
 		t.Errorf("%+v", got)
 	}
-	if got := read(t, filepath.Join(dir, "deep", "m.json")); !strings.Contains(got, "other") {
+	if got := readFile(t, filepath.Join(dir, "deep", "m.json")); !strings.Contains(got, "other") {
 		t.Error("something was written")
 	}
-	e.try(t.Context(), "schedule", "set", "drawn", "0 0 2 * * ?")
+	e.runOnce(t.Context(), "schedule", "set", "drawn", "0 0 2 * * ?")
 	got := export("--force")
 	if got.failed != nil || !strings.Contains(got.out, "4 jobs: 3 written, 1 unchanged.") || !strings.Contains(got.err, "has no job for "+filepath.Join(dir, "gone.yaml")) || !strings.Contains(got.err, "x.xml: warning: XML has no place") {
 		t.Errorf("%+v", got)
 	}
-	if got := read(t, filepath.Join(dir, "deep", "k.yaml")); got != comment {
+	if got := readFile(t, filepath.Join(dir, "deep", "k.yaml")); got != comment {
 		t.Errorf("a comment is gone: %s", got)
 	}
-	if got := read(t, filepath.Join(dir, "deep", "m.json")); !strings.Contains(got, "\n  \"schedule\": null,\n") || !strings.Contains(got, "Noop") {
+	if got := readFile(t, filepath.Join(dir, "deep", "m.json")); !strings.Contains(got, "\n  \"schedule\": null,\n") || !strings.Contains(got, "Noop") {
 		t.Errorf("%s", got)
 	}
-	e.try(t.Context(), "schedule", "set", "kept", "0 0 2 * * ?")
-	if got := export("k*"); got.failed != nil || !strings.Contains(read(t, filepath.Join(dir, "deep", "k.yaml")), "0 0 2") {
+	e.runOnce(t.Context(), "schedule", "set", "kept", "0 0 2 * * ?")
+	if got := export("k*"); got.failed != nil || !strings.Contains(readFile(t, filepath.Join(dir, "deep", "k.yaml")), "0 0 2") {
 		t.Errorf("a file without a word about the schedule: %+v", got)
 	}
-	write(t, filepath.Join(dir, "twice.yaml"), yamlJob("kept"))
+	writeFile(t, filepath.Join(dir, "twice.yaml"), yamlJob("kept"))
 	if got := export("kept"); got.failed == nil || !strings.Contains(got.err, "twice.yaml define it") {
 		t.Errorf("%+v", got)
 	}
@@ -228,9 +228,9 @@ func TestExportToFilesThatAreThere(t *testing.T) {
 func TestExportToStandardOutput(t *testing.T) {
 	e, _ := withBus(t)
 	for _, job := range []string{"n1", "n2", "other"} {
-		e.apply(t, job, "Noop")
+		e.applyFiles(t, job, "Noop")
 	}
-	got := e.try(t.Context(), "job", "export", "n*")
+	got := e.runOnce(t.Context(), "job", "export", "n*")
 	whole := func(job string) string {
 		return yamlJob(job) + "schedule: null\ntime_monitor: null\nstatus_notifications: []\n"
 	}
@@ -238,17 +238,17 @@ func TestExportToStandardOutput(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	e.in = got.out
-	if got := e.try(t.Context(), "job", "apply", "-f", "-", "--dry-run", "--exit-code"); got.failed != nil || !strings.HasPrefix(got.out, "n1 unchanged (stdin)\nn2 unchanged (stdin)\n") {
+	if got := e.runOnce(t.Context(), "job", "apply", "-f", "-", "--dry-run", "--exit-code"); got.failed != nil || !strings.HasPrefix(got.out, "n1 unchanged (stdin)\nn2 unchanged (stdin)\n") {
 		t.Errorf("%+v", got)
 	}
 	e.in = "n1\nnone\n"
-	if got := e.try(t.Context(), "job", "export", "-", "--definition"); ExitStatus(got.failed) != ExitError || got.out != yamlJob("n1") || !strings.HasSuffix(got.err, "2 jobs: 1 printed, 1 refused.\n") {
+	if got := e.runOnce(t.Context(), "job", "export", "-", "--definition"); ExitStatus(got.failed) != ExitError || got.out != yamlJob("n1") || !strings.HasSuffix(got.err, "2 jobs: 1 printed, 1 refused.\n") {
 		t.Errorf("%+v", got)
 	}
 	for line, want := range map[string]string{
 		"job export": "which jobs", "job export n* -o json": "2 jobs are no json", "job export n1 --dry-run": "-o DIR only", "job export x*": "matches none", "job export n1 --format txt": "--format txt",
 	} {
-		if got := e.try(t.Context(), strings.Fields(line)...); got.failed == nil || !strings.Contains(got.err, want) {
+		if got := e.runOnce(t.Context(), strings.Fields(line)...); got.failed == nil || !strings.Contains(got.err, want) {
 			t.Errorf("%s: %+v", line, got)
 		}
 	}
@@ -258,7 +258,7 @@ func TestFileNames(t *testing.T) {
 	long := strings.Repeat("n", 250)
 	for job, want := range map[string]string{
 		"nightly": "nightly", "a.b_c-D": "a.b_c-D", ".hidden": "%2Ehidden", "a/b": "a%2Fb", "夜": "%E5%A4%9C", "con": "%63on", "Con.x": "%43on.x", "console": "console",
-		"com1": "%63om1", "com": "com", long: long[:maxFileName] + "~" + digest(long),
+		"com1": "%63om1", "com": "com", long: long[:maxFileName] + "~" + nameDigest(long),
 	} {
 		if got := fileName(job); got != want {
 			t.Errorf("fileName(%q) = %q, want %q", job, got, want)
@@ -278,7 +278,7 @@ func TestDocuments(t *testing.T) {
 		{"a line that is no mark", "id: a\nx: |\n  ---\n---x: 1\n", []string{"id: a\nx: |\n  ---\n---x: 1\n"}},
 	} {
 		var got []string
-		for _, d := range (definition{form: "yaml", text: []byte(tc.text)}).documents() {
+		for _, d := range (definition{form: "yaml", text: []byte(tc.text)}).splitDocuments() {
 			got = append(got, string(d.text))
 		}
 		if strings.Join(got, "|") != strings.Join(tc.want, "|") {

@@ -26,17 +26,17 @@ type jar struct {
 	warnings   []string // of a class folder: what was left out
 }
 
-func (j jar) ref() rest.ArtifactRef { return rest.ArtifactRef{Name: j.name, SHA256: j.sum} }
+func (j jar) artifactRef() rest.ArtifactRef { return rest.ArtifactRef{Name: j.name, SHA256: j.sum} }
 
 // jarsOf makes the class path that paths say: archives, folders of jars, and class folders, which become jars in the folder temp.
 func jarsOf(ctx context.Context, paths []string, temp string) (all []jar, err error) {
 	for _, p := range paths {
-		files, warnings, err := archives(ctx, p, filepath.Join(temp, fmt.Sprint(len(all))))
+		files, warnings, err := jarsAt(ctx, p, filepath.Join(temp, fmt.Sprint(len(all))))
 		if err != nil {
 			return nil, err
 		}
 		for _, file := range files {
-			j, err := sumOf(file)
+			j, err := hashJar(file)
 			if err != nil {
 				return nil, err
 			}
@@ -44,16 +44,16 @@ func jarsOf(ctx context.Context, paths []string, temp string) (all []jar, err er
 			all = append(all, j)
 		}
 	}
-	return distinct(all)
+	return withoutDuplicates(all)
 }
 
 // distinct leaves out what is named twice. Two contents cannot have one name.
-func distinct(all []jar) (jars []jar, err error) {
+func withoutDuplicates(all []jar) (jars []jar, err error) {
 	seen := map[string]jar{}
 	for _, j := range all {
 		was, twice := seen[j.name]
 		if twice && was.sum != j.sum {
-			return nil, usage("%s and %s have the same name and are not the same", was.file, j.file)
+			return nil, usageErrorf("%s and %s have the same name and are not the same", was.file, j.file)
 		}
 		if seen[j.name] = j; !twice {
 			jars = append(jars, j)
@@ -63,26 +63,26 @@ func distinct(all []jar) (jars []jar, err error) {
 }
 
 // archives are the jars that a path means, and what was left out of one that is a class folder.
-func archives(ctx context.Context, p, temp string) (files, warnings []string, err error) {
+func jarsAt(ctx context.Context, p, temp string) (files, warnings []string, err error) {
 	info, err := os.Stat(p)
 	if err != nil {
 		return nil, nil, pathError(err)
 	}
 	if !info.IsDir() {
 		if !endsIn(p, ".jar", ".war", ".ear", ".zip") {
-			return nil, nil, usage("%s: want a jar, war, ear or zip, a class folder or a folder of jars", p)
+			return nil, nil, usageErrorf("%s: want a jar, war, ear or zip, a class folder or a folder of jars", p)
 		}
 		return []string{p}, nil, nil
 	}
-	something, err := holds(p, func(string) bool { return true })
+	something, err := hasFile(p, func(string) bool { return true })
 	if err != nil {
 		return nil, nil, pathError(err)
 	}
 	if !something {
-		return nil, nil, usage("%s is empty", p)
+		return nil, nil, usageErrorf("%s is empty", p)
 	}
 	if files, err = jarsIn(p); len(files) > 0 && err == nil {
-		classes, err := holds(p, func(name string) bool { return strings.HasSuffix(name, ".class") })
+		classes, err := hasFile(p, func(name string) bool { return strings.HasSuffix(name, ".class") })
 		if !classes {
 			return files, nil, pathError(err)
 		}
@@ -90,7 +90,7 @@ func archives(ctx context.Context, p, temp string) (files, warnings []string, er
 	if err != nil {
 		return nil, nil, pathError(err)
 	}
-	file, warnings, err := pack(ctx, p, temp)
+	file, warnings, err := packFolder(ctx, p, temp)
 	return []string{file}, warnings, err
 }
 
@@ -118,7 +118,7 @@ func jarsIn(dir string) (files []string, err error) {
 }
 
 // holds says whether there is such a file below a folder, behind links too.
-func holds(dir string, such func(name string) bool) (bool, error) {
+func hasFile(dir string, such func(name string) bool) (bool, error) {
 	var seen []fs.FileInfo // each folder is looked into once, however many links lead there
 	for left := []string{dir}; len(left) > 0; {
 		dir, left = left[0], left[1:]
@@ -143,7 +143,7 @@ func holds(dir string, such func(name string) bool) (bool, error) {
 }
 
 // pack makes a jar of a class folder, the same that a control bus makes of it: a jar that is stored already is known by its content.
-func pack(ctx context.Context, dir, temp string) (file string, warnings []string, err error) {
+func packFolder(ctx context.Context, dir, temp string) (file string, warnings []string, err error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
 		return "", nil, err
@@ -166,7 +166,7 @@ func pack(ctx context.Context, dir, temp string) (file string, warnings []string
 	return out.Name(), warnings, nil
 }
 
-func sumOf(file string) (jar, error) {
+func hashJar(file string) (jar, error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return jar{}, pathError(err)

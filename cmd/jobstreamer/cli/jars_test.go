@@ -13,7 +13,7 @@ import (
 )
 
 // tree makes files, whose content is their name.
-func tree(t *testing.T, names ...string) string {
+func makeTree(t *testing.T, names ...string) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "classes")
 	if err := os.Mkdir(dir, 0o755); err != nil {
@@ -33,9 +33,9 @@ func tree(t *testing.T, names ...string) string {
 
 func TestClassFoldersBecomeTheSameJar(t *testing.T) {
 	names := []string{"b/B.class", "A.class", "META-INF/MANIFEST.MF", "META-INF/batch.xml", "b/c/text.txt", "lib.jar"}
-	one := tree(t, names...)
+	one := makeTree(t, names...)
 	slices.Reverse(names)
-	two := tree(t, names...)
+	two := makeTree(t, names...)
 	if err := os.Chtimes(filepath.Join(two, "A.class"), time.Time{}, time.Unix(1e9, 0)); err != nil {
 		t.Fatal(err)
 	}
@@ -71,8 +71,8 @@ func TestClassFoldersBecomeTheSameJar(t *testing.T) {
 }
 
 func TestAControlBusMakesTheSameJarOfAFolder(t *testing.T) {
-	dir := tree(t, "a/A.class", "META-INF/MANIFEST.MF", "text.txt")
-	other := tree(t, "l/L.class")
+	dir := makeTree(t, "a/A.class", "META-INF/MANIFEST.MF", "text.txt")
+	other := makeTree(t, "l/L.class")
 	for _, link := range []struct{ target, name string }{{filepath.Join(other, "l"), "l"}, {filepath.Join(dir, "text.txt"), "a/link.txt"}, {"..", "a/up"}} {
 		if err := os.Symlink(link.target, filepath.Join(dir, link.name)); err != nil {
 			t.Skip(err)
@@ -97,8 +97,8 @@ func TestAControlBusMakesTheSameJarOfAFolder(t *testing.T) {
 }
 
 func TestClassesBehindALinkMakeAClassFolder(t *testing.T) {
-	dir := tree(t, "lib.jar")
-	if err := os.Symlink(tree(t, "a/A.class"), filepath.Join(dir, "more")); err != nil {
+	dir := makeTree(t, "lib.jar")
+	if err := os.Symlink(makeTree(t, "a/A.class"), filepath.Join(dir, "more")); err != nil {
 		t.Skip(err)
 	}
 	if jars, err := jarsOf(t.Context(), []string{dir}, t.TempDir()); err != nil || len(jars) != 1 || jars[0].name != "classes.jar" {
@@ -107,10 +107,10 @@ func TestClassesBehindALinkMakeAClassFolder(t *testing.T) {
 }
 
 func TestPathsOfADeployment(t *testing.T) {
-	lib := tree(t, "b.jar", "a.jar", "notes.txt", "sub/c.jar")
-	other := tree(t, "x/a.jar", "a.jar", "s.ear", "t.zip", "w.WAR")
-	same := tree(t, "x.jar")
-	dangling := tree(t, "a.jar")
+	lib := makeTree(t, "b.jar", "a.jar", "notes.txt", "sub/c.jar")
+	other := makeTree(t, "x/a.jar", "a.jar", "s.ear", "t.zip", "w.WAR")
+	same := makeTree(t, "x.jar")
+	dangling := makeTree(t, "a.jar")
 	if err := os.Symlink("gone", filepath.Join(dangling, "b.jar")); err != nil {
 		t.Skip(err)
 	}
@@ -127,9 +127,9 @@ func TestPathsOfADeployment(t *testing.T) {
 		{"a folder of jars may have wars", []string{other}, "a.jar w.WAR"},
 		{"a file that is no jar", []string{filepath.Join(lib, "notes.txt")}, "want a jar"},
 		{"a folder that is not there", []string{filepath.Join(lib, "none")}, "none: no such file"},
-		{"a folder without anything", []string{tree(t)}, "is empty"},
-		{"a folder of resources", []string{tree(t, "META-INF/batch.xml")}, "classes.jar"},
-		{"two class folders of one name", []string{tree(t, "A.class"), tree(t, "B.class")}, "have the same name"},
+		{"a folder without anything", []string{makeTree(t)}, "is empty"},
+		{"a folder of resources", []string{makeTree(t, "META-INF/batch.xml")}, "classes.jar"},
+		{"two class folders of one name", []string{makeTree(t, "A.class"), makeTree(t, "B.class")}, "have the same name"},
 		{"a jar that leads nowhere", []string{dangling}, "b.jar: no such file"},
 		{"a jar that is a folder's name", []string{same}, "x.jar"},
 	} {

@@ -21,7 +21,7 @@ const (
 )
 
 func (c *CLI) jobCommand() *cobra.Command {
-	return group("job", "Jobs: what they are, and how their executions ended",
+	return groupCommand("job", "Jobs: what they are, and how their executions ended",
 		`A job is a definition in the language of JSR-352, as JSON, YAML, EDN or XML: steps, and what follows what.`,
 		c.jobList(), c.jobShow(), c.jobApply(), c.jobValidate(), c.jobExport(), c.jobRename(), c.jobDelete())
 }
@@ -29,7 +29,7 @@ func (c *CLI) jobCommand() *cobra.Command {
 func (c *CLI) jobList() *cobra.Command {
 	var search client.JobSearch
 	var state string
-	cmd := c.leaf("list [WORD...]", "List jobs with their schedules and latest executions", func(s *session, args []string) error {
+	cmd := c.serverCommand("list [WORD...]", "List jobs with their schedules and latest executions", func(s *session, args []string) error {
 		if state != "" {
 			if err := checkStatus(state); err != nil {
 				return err
@@ -37,9 +37,9 @@ func (c *CLI) jobList() *cobra.Command {
 			args = append(args, "batch-status:"+state)
 		}
 		search.Query = strings.Join(args, " ")
-		none := "No jobs. `" + s.again("job apply -f FILE") + "` makes some."
+		none := "No jobs. `" + s.appCommandLine("job apply -f FILE") + "` makes some."
 		if search.Query != "" {
-			none = "No job matches; `" + s.again("job list") + "` shows all."
+			none = "No job matches; `" + s.appCommandLine("job list") + "` shows all."
 		}
 		return showList(s, func(c *client.Client, p client.Page) (rest.List[rest.Job], error) {
 			search.Page = p
@@ -56,99 +56,99 @@ for those that match.`
 		f.StringVar(&state, "status", "", "`STATUS` of the latest execution, such as failed")
 		f.StringVar(&search.SortBy, "sort", "", "`KEYS` name, last_execution_started, last_execution_duration, last_execution_status, next_execution_start, each with :asc or :desc")
 	})
-	completeFlag(cmd, "status", cobra.FixedCompletions(statuses(), cobra.ShellCompDirectiveNoFileComp))
+	completeFlag(cmd, "status", cobra.FixedCompletions(statusNames(), cobra.ShellCompDirectiveNoFileComp))
 	c.pageFlags(cmd)
-	return c.flags(cmd)
+	return c.appFlags(cmd)
 }
 
 // checkStatus refuses what is no batch status.
 func checkStatus(status string) error {
-	known := statuses()
+	known := statusNames()
 	if slices.Contains(known, strings.ToLower(status)) {
 		return nil
 	}
-	return usage("--status %s: want one of %s", status, strings.Join(known, ", "))
+	return usageErrorf("--status %s: want one of %s", status, strings.Join(known, ", "))
 }
 
 func drawJobs(p *page, list rest.List[rest.Job], none string) {
 	t := newTable("JOB", ">LATEST", "STATUS", "STARTED", ">TOOK", ">OK", ">FAILED", "NEXT", "SCHEDULE").
-		ifAny("NEXT", "SCHEDULE").dropping("SCHEDULE", "OK", "FAILED", "TOOK", "NEXT").cutting("SCHEDULE")
+		withOptional("NEXT", "SCHEDULE").withDrops("SCHEDULE", "OK", "FAILED", "TOOK", "NEXT").withCuts("SCHEDULE")
 	for _, j := range list.Results {
 		e := j.LatestExecution
 		if e == nil {
-			t.row(j.Name, "", "", "", "", j.Stats.Success, j.Stats.Failure, nextFire(p, &j), scheduleCell(j.Schedule))
+			t.addRow(j.Name, "", "", "", "", j.Stats.Success, j.Stats.Failure, nextFireCell(p, &j), scheduleCell(j.Schedule))
 			continue
 		}
-		t.row(j.Name, e.ExecutionID, status(e.BatchStatus), p.when(e.StartTime), p.took(e.StartTime, e.EndTime),
-			j.Stats.Success, j.Stats.Failure, nextFire(p, &j), scheduleCell(j.Schedule))
+		t.addRow(j.Name, e.ExecutionID, statusCell(e.BatchStatus), p.timeCell(e.StartTime), p.tookText(e.StartTime, e.EndTime),
+			j.Stats.Success, j.Stats.Failure, nextFireCell(p, &j), scheduleCell(j.Schedule))
 	}
 	drawList(p, t, list, none)
 }
 
-func next(p *page, j *rest.Job) string {
+func nextFireText(p *page, j *rest.Job) string {
 	if j.NextExecution == nil {
 		return ""
 	}
-	return p.at(j.NextExecution.StartTime)
+	return p.timeText(j.NextExecution.StartTime)
 }
 
 // nextFire is when the job fires next, in a table.
-func nextFire(p *page, j *rest.Job) either {
+func nextFireCell(p *page, j *rest.Job) flexCell {
 	switch {
 	case j.Schedule != nil && !j.Schedule.Active:
-		return either{cell: cell{"paused", yellow}}
+		return flexCell{cell: cell{"paused", yellow}}
 	case j.NextExecution == nil:
-		return either{}
+		return flexCell{}
 	}
-	return p.when(j.NextExecution.StartTime)
+	return p.timeCell(j.NextExecution.StartTime)
 }
 
 // scheduleCell is a schedule in a table, which says elsewhere whether it is paused.
-func scheduleCell(s *rest.Schedule) either {
+func scheduleCell(s *rest.Schedule) flexCell {
 	if s == nil {
-		return either{}
+		return flexCell{}
 	}
-	return either{cell: cell{text: strings.TrimSuffix(scheduleText(s), " (paused)")}, short: s.CronNotation}
+	return flexCell{cell: cell{text: strings.TrimSuffix(scheduleText(s), " (paused)")}, short: s.CronNotation}
 }
 
 func (c *CLI) jobShow() *cobra.Command {
-	cmd := c.leaf("show JOB", "Show a job: its steps, schedule and newest executions", func(s *session, args []string) error {
-		return show(s, func(c *client.Client) (*rest.Job, error) {
+	cmd := c.serverCommand("show JOB", "Show a job: its steps, schedule and newest executions", func(s *session, args []string) error {
+		return showAnswer(s, func(c *client.Client) (*rest.Job, error) {
 			j, _, err := c.Job(s.ctx, s.app, args[0])
 			return j, err
 		}, s.drawJob)
 	})
 	c.watchFlags(cmd)
-	return c.flags(cmd)
+	return c.appFlags(cmd)
 }
 
 func (s *session) drawJob(p *page, j *rest.Job) {
 	average := ""
 	if j.Stats.Average > 0 {
-		average = short(milliseconds(j.Stats.Average)) + " on average"
+		average = durationText(milliseconds(j.Stats.Average)) + " on average"
 	}
 	def, _ := jsl.Restore(j.Definition) // of one that a newer server understands, what of it is understood here
-	p.fields("Job", cell{j.Name, bold}, "Application", s.app, "Exclusive", yes(j.Exclusive), "Schedule", scheduleText(j.Schedule), "Next", next(p, j),
+	p.writeFields("Job", cell{j.Name, bold}, "Application", s.app, "Exclusive", yesText(j.Exclusive), "Schedule", scheduleText(j.Schedule), "Next", nextFireText(p, j),
 		"Executions", fmt.Sprintf("%d, of which %d completed and %d failed", j.Stats.Total, j.Stats.Success, j.Stats.Failure), "Took", average,
-		"Parameters", strings.Join(j.DynamicParameters, ", "), "Created", p.at(j.CreateTime), "Changed", p.at(j.LastUpdatedTime))
+		"Parameters", strings.Join(j.DynamicParameters, ", "), "Created", p.timeText(j.CreateTime), "Changed", p.timeText(j.LastUpdatedTime))
 	for _, w := range j.Warnings {
-		p.fields("Warning", cell{w, yellow})
+		p.writeFields("Warning", cell{w, yellow})
 	}
-	p.title("Steps")
-	p.table(outline(def))
+	p.writeTitle("Steps")
+	p.writeTable(stepTable(def))
 	list, err := s.client.Executions(s.ctx, s.app, j.Name, client.Page{Limit: shownOfJob})
 	if err == nil && list.Hits > 0 {
-		p.title("Newest executions")
-		p.table(executionTable(p, list.Results, false))
+		p.writeTitle("Newest executions")
+		p.writeTable(executionTable(p, list.Results, false))
 	}
 }
 
 // outline is a table of what a job consists of.
-func outline(j *jsl.Job) *table {
-	t := newTable("ID", "WHAT", "THEN").ifAny("THEN").cutting("WHAT", "THEN")
+func stepTable(j *jsl.Job) *table {
+	t := newTable("ID", "WHAT", "THEN").withOptional("THEN").withCuts("WHAT", "THEN")
 	j.Walk(func(path string, e jsl.Element) {
 		depth := strings.Count(path, "/steps/") + strings.Count(path, "/flows/") - 1
-		t.row(strings.Repeat("  ", depth)+e.ElementID(), elementText(e), following(e))
+		t.addRow(strings.Repeat("  ", depth)+e.ElementID(), elementText(e), nextText(e))
 	})
 	return t
 }
@@ -178,7 +178,7 @@ func elementText(e jsl.Element) string {
 }
 
 // following is where an element leads.
-func following(e jsl.Element) string {
+func nextText(e jsl.Element) string {
 	var all []string
 	add := func(next string, transitions []jsl.Transition) {
 		for _, t := range transitions {
@@ -202,54 +202,54 @@ func following(e jsl.Element) string {
 }
 
 func (c *CLI) jobRename() *cobra.Command {
-	cmd := c.leaf("rename JOB NAME", "Give a job another name", func(s *session, args []string) error {
+	cmd := c.serverCommand("rename JOB NAME", "Give a job another name", func(s *session, args []string) error {
 		j, _, err := s.client.RenameJob(s.ctx, s.app, args[0], args[1])
 		if err != nil {
 			return err
 		}
-		s.done("Job %s is called %s now.\n", args[0], j.Name)
+		s.printDone("Job %s is called %s now.\n", args[0], j.Name)
 		return nil
 	})
 	cmd.Long = `Gives a job another name. Its executions, schedule and settings stay, and what runs goes on. The old name is free. Subjects of NATS
 and logs of the program have the name that the job was made with.`
 	c.quietFlag(cmd)
-	return c.flags(cmd)
+	return c.appFlags(cmd)
 }
 
 func (c *CLI) jobDelete() *cobra.Command {
-	var m many
+	var m bulkFlags
 	var keep bool
-	cmd := c.leaf("delete JOB...", "Delete jobs with their schedules and history", func(s *session, args []string) error {
+	cmd := c.serverCommand("delete JOB...", "Delete jobs with their schedules and history", func(s *session, args []string) error {
 		t, err := s.expandJobs(args)
 		if err != nil {
 			return err
 		}
-		w := &work{many: &m, one: "job", more: "jobs", verb: "delete", done: "deleted", destroys: true, check: s.checkJob}
+		w := &bulkWork{bulkFlags: &m, one: "job", more: "jobs", verb: "delete", done: "deleted", destroys: true, check: s.checkJob}
 		w.with = " of " + s.app + " with its schedule and the history of its executions"
 		if keep {
 			w.with = " of " + s.app + " with its schedule"
 		}
-		if over, err := s.begin(w, &t); over || err != nil {
+		if over, err := s.confirmWork(w, &t); over || err != nil {
 			return err
 		}
 		if t.single {
 			if err := s.client.DeleteJob(s.ctx, s.app, args[0], keep, client.Condition{}); err != nil {
 				return err
 			}
-			s.done("Job %s was deleted.\n", args[0])
+			s.printDone("Job %s was deleted.\n", args[0])
 			return nil
 		}
 		return s.deleteEach(w, &t, func(t target) (string, error) {
 			return "Job " + t.name + " was deleted.", s.client.DeleteJob(s.ctx, s.app, t.name, keep, client.Condition{})
 		})
 	})
-	cmd.Long = "Deletes jobs with their schedules and the history of their executions. On a terminal it asks; a script says --yes.\n\n" + several
+	cmd.Long = "Deletes jobs with their schedules and the history of their executions. On a terminal it asks; a script says --yes.\n\n" + severalHelp
 	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
 		f.BoolVar(&keep, "keep-history", false, "leave their executions")
 	})
-	m.flags(cmd)
+	m.addFlags(cmd)
 	c.quietFlag(cmd)
-	return c.flags(cmd)
+	return c.appFlags(cmd)
 }
 
 // checkJob says what a job's latest execution is at.

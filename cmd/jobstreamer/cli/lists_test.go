@@ -9,7 +9,7 @@ import (
 func TestListsAreWholeOrSayWhatIsLeft(t *testing.T) {
 	e, _ := withBus(t)
 	for i := range 70 {
-		e.apply(t, fmt.Sprintf("j%02d", i), "Noop")
+		e.applyFiles(t, fmt.Sprintf("j%02d", i), "Noop")
 	}
 	for _, c := range []struct {
 		line  string
@@ -21,13 +21,13 @@ func TestListsAreWholeOrSayWhatIsLeft(t *testing.T) {
 		{"job list -o edn --limit 20 --offset 11", 20, "11 to 30 of 70; --limit and --offset show others\n"},
 		{"job list -o yaml --limit 20 --offset 51", 20, ""},
 	} {
-		got := e.try(t.Context(), strings.Fields(c.line)...)
+		got := e.runOnce(t.Context(), strings.Fields(c.line)...)
 		n := strings.Count(got.out, `restartable`)
 		if got.failed != nil || n != c.count || got.err != c.more {
 			t.Errorf("%s: %d jobs, %q, %v; want %d and %q", c.line, n, got.err, got.failed, c.count, c.more)
 		}
 	}
-	if got := e.try(t.Context(), "job", "list"); !strings.HasSuffix(got.out, "\n1 to 50 of 70; --limit and --offset show others\n") || strings.Count(got.out, "\n") != 52 {
+	if got := e.runOnce(t.Context(), "job", "list"); !strings.HasSuffix(got.out, "\n1 to 50 of 70; --limit and --offset show others\n") || strings.Count(got.out, "\n") != 52 {
 		t.Errorf("a table:\n%s", got.out)
 	}
 }
@@ -35,7 +35,7 @@ func TestListsAreWholeOrSayWhatIsLeft(t *testing.T) {
 // A filter that is not understood must not select everything: its answer is piped into commands that change things.
 func TestFiltersThatAreNotUnderstoodAreRefused(t *testing.T) {
 	e, _ := withBus(t)
-	e.apply(t, "nightly", "Noop")
+	e.applyFiles(t, "nightly", "Noop")
 	for line, want := range map[string]string{
 		"job list --status fail":     "--status fail: want one of registered, undispatched, unrestarted, queued, starting, started, stopping, unknown, stopped, failed, completed, abandoned\n",
 		"job list status:failed":     "q: want since:, until:, batch-status: or exit-status:, or a word that names contain, got status:failed\n",
@@ -47,7 +47,7 @@ func TestFiltersThatAreNotUnderstoodAreRefused(t *testing.T) {
 		"job list --sort newest x":   "sort_by: want name, ",
 	} {
 		for _, format := range outputs {
-			got := e.try(t.Context(), append(strings.Fields(line), "-o", format)...)
+			got := e.runOnce(t.Context(), append(strings.Fields(line), "-o", format)...)
 			if got.failed == nil || got.out != "" || !strings.HasPrefix(got.err, want) {
 				t.Errorf("%s -o %s: %+v, want %q", line, format, got, want)
 			}
@@ -58,7 +58,7 @@ func TestFiltersThatAreNotUnderstoodAreRefused(t *testing.T) {
 		"job list x --app default":              "No job matches; `jobstreamer job list --app default` shows all.\n",
 		"job list batch-status:unknown -o json": "{\n  \"results\": [],\n",
 	} {
-		if got := e.try(t.Context(), strings.Fields(line)...); got.failed != nil || got.err != "" || !strings.HasPrefix(got.out, want) {
+		if got := e.runOnce(t.Context(), strings.Fields(line)...); got.failed != nil || got.err != "" || !strings.HasPrefix(got.out, want) {
 			t.Errorf("%s: %+v, want %q", line, got, want)
 		}
 	}

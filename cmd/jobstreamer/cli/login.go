@@ -22,8 +22,8 @@ func (c *CLI) Logins() []*cobra.Command {
 
 func (c *CLI) loginCommand() *cobra.Command {
 	var fromInput bool
-	cmd := c.leaf("login USER", "Log in to a control bus that asks for it", func(s *session, args []string) error {
-		return s.login(args[0], fromInput)
+	cmd := c.serverCommand("login USER", "Log in to a control bus that asks for it", func(s *session, args []string) error {
+		return s.logIn(args[0], fromInput)
 	})
 	cmd.Long = `Logs in, and keeps the token in the context, in a file that nobody else may read: other commands send it then. It is good for 30 minutes; a
 key is until it is revoked: ` + "`jobstreamer key create USER --save`" + `. The context is the selected one, that of --context, or that of the control bus that
@@ -39,43 +39,43 @@ The password is asked for, and not shown; programs give it on standard input wit
 }
 
 // account is where a token is kept.
-type account struct {
+type tokenContext struct {
 	context string
-	saved
+	savedContext
 	isNew bool
 }
 
 // account finds the context for the control bus that is spoken with, or makes one up.
-func (s *session) account() (account, error) {
+func (s *session) tokenContext() (tokenContext, error) {
 	all := contexts{s.Dir}
-	server, name := s.asked()
+	server, name := s.namedServer()
 	if name != "" && server != "" {
-		is, err := all.load(name)
+		is, err := all.loadContext(name)
 		if err == nil && !sameServer(is.Server, server) {
-			err = usage("--server %s is not that of the context %s: want one of the two", shownURL(server), name)
+			err = usageErrorf("--server %s is not that of the context %s: want one of the two", shownURL(server), name)
 		}
-		return account{name, is, false}, err
+		return tokenContext{name, is, false}, err
 	}
 	if name == "" && server == "" {
-		name = all.selected()
+		name = all.selectedName()
 	}
 	server = cmp.Or(server, client.DefaultURL)
 	if name == "" {
-		name = all.at(server)
+		name = all.nameForServer(server)
 	}
 	if name != "" {
-		is, err := all.load(name)
-		return account{name, is, false}, err
+		is, err := all.loadContext(name)
+		return tokenContext{name, is, false}, err
 	}
-	name, err := all.free(server)
-	return account{name, saved{Server: server}, true}, err
+	name, err := all.unusedName(server)
+	return tokenContext{name, savedContext{Server: server}, true}, err
 }
 
 // at is the name of a context for a control bus, the selected one before others; empty if there is none.
-func (c contexts) at(server string) string {
-	names, _ := c.names()
-	for _, name := range append([]string{c.selected()}, names...) {
-		if is, err := c.load(name); name != "" && err == nil && sameServer(is.Server, server) {
+func (c contexts) nameForServer(server string) string {
+	names, _ := c.listNames()
+	for _, name := range append([]string{c.selectedName()}, names...) {
+		if is, err := c.loadContext(name); name != "" && err == nil && sameServer(is.Server, server) {
 			return name
 		}
 	}
@@ -85,10 +85,10 @@ func (c contexts) at(server string) string {
 func sameServer(a, b string) bool { return strings.TrimRight(a, "/") == strings.TrimRight(b, "/") }
 
 // free is a name for a new context, after the host.
-func (c contexts) free(server string) (string, error) {
+func (c contexts) unusedName(server string) (string, error) {
 	u, err := url.Parse(server)
 	if err != nil || u.Host == "" {
-		return "", usage("--server %s: want a URL such as http://host:45102", shownURL(server))
+		return "", usageErrorf("--server %s: want a URL such as http://host:45102", shownURL(server))
 	}
 	base := strings.Trim(strings.NewReplacer(":", "-", "[", "", "]", "").Replace(u.Host), "-.")
 	for n := 1; ; n++ {
@@ -96,24 +96,24 @@ func (c contexts) free(server string) (string, error) {
 		if n > 1 {
 			name = fmt.Sprintf("%s-%d", base, n)
 		}
-		if err := checkContext(name); err != nil {
+		if err := checkContextName(name); err != nil {
 			return "", err
 		}
-		if _, err := c.load(name); errors.Is(err, errNoContext) {
+		if _, err := c.loadContext(name); errors.Is(err, errNoContext) {
 			return name, nil
 		}
 	}
 }
 
 // keep saves a token or key where other commands find it.
-func (s *session) keep(a account, token string) error {
+func (s *session) saveToken(a tokenContext, token string) error {
 	all := contexts{s.Dir}
 	a.Token = token
-	if err := all.save(a.context, a.saved); err != nil {
+	if err := all.saveContext(a.context, a.savedContext); err != nil {
 		return err
 	}
-	if all.selected() == "" {
-		if err := all.choose(a.context); err != nil {
+	if all.selectedName() == "" {
+		if err := all.selectContext(a.context); err != nil {
 			return err
 		}
 	}
@@ -123,8 +123,8 @@ func (s *session) keep(a account, token string) error {
 	return nil
 }
 
-func (s *session) login(user string, fromInput bool) error {
-	a, err := s.account()
+func (s *session) logIn(user string, fromInput bool) error {
+	a, err := s.tokenContext()
 	if err != nil {
 		return err
 	}
@@ -141,7 +141,7 @@ func (s *session) login(user string, fromInput bool) error {
 		return err
 	}
 	s.warnOfPlainText(a.Server)
-	password, err := s.password(user, fromInput, false)
+	password, err := s.readPassword(user, fromInput, false)
 	if err != nil {
 		return err
 	}
@@ -149,7 +149,7 @@ func (s *session) login(user string, fromInput bool) error {
 	if err != nil {
 		return err
 	}
-	if err := s.keep(a, token); err != nil {
+	if err := s.saveToken(a, token); err != nil {
 		return err
 	}
 	fmt.Fprintf(s.Out, "%s is logged in at %s for 30 minutes; the context %s has the token.\n", user, s.url, a.context)
@@ -165,12 +165,12 @@ func (s *session) warnOfPlainText(server string) {
 	if ip := net.ParseIP(u.Hostname()); ip != nil && ip.IsLoopback() {
 		return
 	}
-	fmt.Fprintf(s.Err, "%s the password goes to %s without encryption; https would have it\n", s.pageTo(s.Err, s.Err).in(yellow, "warning:"), u.Host)
+	fmt.Fprintf(s.Err, "%s the password goes to %s without encryption; https would have it\n", s.pageTo(s.Err, s.Err).inColor(yellow, "warning:"), u.Host)
 }
 
 func (c *CLI) logoutCommand() *cobra.Command {
-	cmd := c.leaf("logout", "End a login, and forget its token", func(s *session, _ []string) error {
-		a, err := s.account()
+	cmd := c.serverCommand("logout", "End a login, and forget its token", func(s *session, _ []string) error {
+		a, err := s.tokenContext()
 		if err != nil {
 			return err
 		}
@@ -183,7 +183,7 @@ func (c *CLI) logoutCommand() *cobra.Command {
 		}
 		defer own.Close()
 		ended := own.Logout(s.ctx)
-		if err := s.keep(a, ""); err != nil {
+		if err := s.saveToken(a, ""); err != nil {
 			return err
 		}
 		if ended != nil {
@@ -205,7 +205,7 @@ func (c *CLI) logoutCommand() *cobra.Command {
 const keyMark = "js_"
 
 func (c *CLI) keyCommand() *cobra.Command {
-	return group("key", "Keys: how programs log in",
+	return groupCommand("key", "Keys: how programs log in",
 		`A key lets a program in as a user, until the keys of the user are revoked. A user may make keys for themselves, an admin for everybody. They are shown
 once, when they are made.`,
 		c.keyCreate(), c.keyRevoke())
@@ -213,7 +213,7 @@ once, when they are made.`,
 
 func (c *CLI) keyCreate() *cobra.Command {
 	var keep bool
-	cmd := c.leaf("create USER", "Make a key for programs, and print it, this once", func(s *session, args []string) error {
+	cmd := c.serverCommand("create USER", "Make a key for programs, and print it, this once", func(s *session, args []string) error {
 		key, err := s.client.NewKey(s.ctx, args[0])
 		if err != nil {
 			return err
@@ -223,9 +223,9 @@ func (c *CLI) keyCreate() *cobra.Command {
 			fmt.Fprintln(s.Out, key)
 			return nil
 		}
-		a, err := s.account()
+		a, err := s.tokenContext()
 		if err == nil {
-			err = s.keep(a, key)
+			err = s.saveToken(a, key)
 		}
 		if err != nil { // it must not be lost
 			fmt.Fprintln(s.Out, key)
@@ -246,14 +246,14 @@ func (c *CLI) keyCreate() *cobra.Command {
 
 func (c *CLI) keyRevoke() *cobra.Command {
 	var sure bool
-	cmd := c.leaf("revoke USER", "Make all keys of a user useless", func(s *session, args []string) error {
+	cmd := c.serverCommand("revoke USER", "Make all keys of a user useless", func(s *session, args []string) error {
 		if err := s.confirm(sure, "Revoke all keys of "+args[0]+"?"); err != nil {
 			return err
 		}
 		if err := s.client.RevokeKeys(s.ctx, args[0]); err != nil {
 			return err
 		}
-		s.done("The keys of %s are useless now.\n", args[0])
+		s.printDone("The keys of %s are useless now.\n", args[0])
 		return nil
 	})
 	yesFlag(cmd, &sure)

@@ -40,7 +40,7 @@ func TestLogins(t *testing.T) {
 	try := func(line, in string) outcome {
 		t.Helper()
 		e.in = in
-		got := e.try(t.Context(), strings.Fields(strings.ReplaceAll(line, "URL", server))...)
+		got := e.runOnce(t.Context(), strings.Fields(strings.ReplaceAll(line, "URL", server))...)
 		fmt.Fprintf(&all, "$ jobstreamer %s\n%s%s", line, got.out, got.err)
 		if status := ExitStatus(got.failed); status != 0 {
 			fmt.Fprintf(&all, "exit status %d\n", status)
@@ -93,7 +93,7 @@ func TestLogins(t *testing.T) {
 	try("user delete ann --yes", "")
 	try("logout", "")
 	text := hosts.ReplaceAllString(keys.ReplaceAllString(all.String(), "KEY"), "127.0.0.1${1}PORT")
-	golden(t, "logins", strings.ReplaceAll(text, e.dir, "DIR"))
+	checkGolden(t, "logins", strings.ReplaceAll(text, e.dir, "DIR"))
 	if strings.Contains(all.String(), secret) || strings.Contains(all.String(), "password of ann\n") {
 		t.Error("a password was shown")
 	}
@@ -107,7 +107,7 @@ func TestWhereALoginIsKept(t *testing.T) {
 	try := func(line string) outcome {
 		t.Helper()
 		e.in = secret
-		return e.try(t.Context(), strings.Fields(line)...)
+		return e.runOnce(t.Context(), strings.Fields(line)...)
 	}
 	try("context add far --server http://127.0.0.1:1")
 	try("context add near --app shop --server " + server + "/")
@@ -115,11 +115,11 @@ func TestWhereALoginIsKept(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	for name, want := range map[string]bool{"far": false, "near": true} {
-		if is, err := (contexts{e.dir}).load(name); err != nil || (is.Token != "") != want {
+		if is, err := (contexts{e.dir}).loadContext(name); err != nil || (is.Token != "") != want {
 			t.Errorf("%s: %+v, %v", name, is, err)
 		}
 	}
-	if is, _ := (contexts{e.dir}).load("near"); is.App != "shop" {
+	if is, _ := (contexts{e.dir}).loadContext("near"); is.App != "shop" {
 		t.Errorf("%+v", is)
 	}
 	if got := try("login admin --password-stdin --context far --server " + server); ExitStatus(got.failed) != ExitUsage {
@@ -145,11 +145,11 @@ func TestWhereALoginIsKept(t *testing.T) {
 
 func TestNoLoginIsNeeded(t *testing.T) {
 	e, _ := withBus(t)
-	got := e.try(t.Context(), "login", "ann")
+	got := e.runOnce(t.Context(), "login", "ann")
 	if got.failed != nil || !strings.Contains(got.out, "asks for no login") {
 		t.Errorf("%+v", got)
 	}
-	if names, _ := (contexts{e.dir}).names(); len(names) > 0 {
+	if names, _ := (contexts{e.dir}).listNames(); len(names) > 0 {
 		t.Errorf("%q", names)
 	}
 }

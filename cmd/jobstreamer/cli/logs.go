@@ -23,7 +23,7 @@ import (
 const longestLine = 8 << 20 // bytes of a line of output
 
 // logWish says what of a log is wanted, and how.
-type logWish struct {
+type logOptions struct {
 	follow, bare bool
 	steps        []string
 	format       string
@@ -31,16 +31,16 @@ type logWish struct {
 }
 
 func (c *CLI) logsCommand() *cobra.Command {
-	var wish logWish
-	cmd := c.leaf("logs EXECUTION|JOB", "Print the output of an execution; of a job, the latest one", func(s *session, args []string) error {
-		if err := wish.check(); err != nil {
+	var wish logOptions
+	cmd := c.serverCommand("logs EXECUTION|JOB", "Print the output of an execution; of a job, the latest one", func(s *session, args []string) error {
+		if err := wish.checkFlags(); err != nil {
 			return err
 		}
-		job, id, err := s.find(args[0])
+		job, id, err := s.findExecution(args[0])
 		if err != nil {
 			return err
 		}
-		if err := s.logs(job, id, &wish); err != nil || wish.shown || len(wish.steps) == 0 {
+		if err := s.printLog(job, id, &wish); err != nil || wish.shown || len(wish.steps) == 0 {
 			return err
 		}
 		return s.checkSteps(job, id, wish.steps)
@@ -57,28 +57,28 @@ func (c *CLI) logsCommand() *cobra.Command {
 		f.StringVarP(&wish.format, "output", "o", "text", "`FORMAT` text; json: an object a line, until the execution has ended; yaml, edn: the server's answer with the last lines")
 	})
 	completeFlag(cmd, "output", cobra.FixedCompletions(logFormats, cobra.ShellCompDirectiveNoFileComp))
-	return c.flags(cmd)
+	return c.appFlags(cmd)
 }
 
 var logFormats = []string{"text", "json", "yaml", "edn"}
 
 // whole says whether the control bus's answer is wanted as it comes.
-func (w *logWish) whole() bool { return w.format == "yaml" || w.format == "edn" }
+func (w *logOptions) isWholeAnswer() bool { return w.format == "yaml" || w.format == "edn" }
 
-func (w *logWish) check() error {
+func (w *logOptions) checkFlags() error {
 	switch {
 	case !slices.Contains(logFormats, w.format):
-		return usage("--output %s: want text, json, yaml or edn", w.format)
-	case w.whole() && w.follow:
-		return usage("--output %s does not go with --follow: want text or json", w.format)
-	case w.whole() && (w.bare || len(w.steps) > 0):
-		return usage("--output %s does not go with --bare and --step: want text or json", w.format)
+		return usageErrorf("--output %s: want text, json, yaml or edn", w.format)
+	case w.isWholeAnswer() && w.follow:
+		return usageErrorf("--output %s does not go with --follow: want text or json", w.format)
+	case w.isWholeAnswer() && (w.bare || len(w.steps) > 0):
+		return usageErrorf("--output %s does not go with --bare and --step: want text or json", w.format)
 	}
 	return nil
 }
 
 // answered prints the control bus's answer, and says if it has not all lines.
-func (s *session) answered(job string, id int64, format string) error {
+func (s *session) printLogAnswer(job string, id int64, format string) error {
 	var raw bytes.Buffer
 	if _, err := s.client.As("application/"+format, &raw).LogLines(s.ctx, s.app, job, id); err != nil {
 		return err
@@ -88,29 +88,29 @@ func (s *session) answered(job string, id int64, format string) error {
 	if err == nil && json.Unmarshal(data, &list) == nil && list.Hits > len(list.Results) {
 		fmt.Fprintf(s.Err, "the last %d of %d lines; text and json have all\n", len(list.Results), list.Hits)
 	}
-	return s.out().raw(format, raw.Bytes())
+	return s.outPage().writeRaw(format, raw.Bytes())
 }
 
-func (s *session) logs(job string, id int64, wish *logWish) error {
-	if wish.whole() {
-		return s.answered(job, id, wish.format)
+func (s *session) printLog(job string, id int64, wish *logOptions) error {
+	if wish.isWholeAnswer() {
+		return s.printLogAnswer(job, id, wish.format)
 	}
 	if !wish.follow && wish.format == "text" {
-		return s.printed(job, id, wish)
+		return s.printLogText(job, id, wish)
 	}
 	end, err := s.client.FollowLog(s.ctx, s.app, job, id, s.logLine(wish))
 	if s.ctx.Err() != nil {
-		return said{ExitInterrupted} // whoever ended it knows
+		return printedError{ExitInterrupted} // whoever ended it knows
 	}
 	if err == nil && end != nil {
 		p := s.pageTo(s.Err, s.Err)
-		fmt.Fprintf(p, "Execution %d of %s %s.\n", end.ExecutionID, end.Job, p.in(status(end.BatchStatus).color, endWord(end.BatchStatus)))
+		fmt.Fprintf(p, "Execution %d of %s %s.\n", end.ExecutionID, end.Job, p.inColor(statusCell(end.BatchStatus).color, endWord(end.BatchStatus)))
 	}
 	return err
 }
 
 // printed prints what there is now. What the control bus gives as text is wanted as it is, unless something is chosen or somebody looks.
-func (s *session) printed(job string, id int64, wish *logWish) error {
+func (s *session) printLogText(job string, id int64, wish *logOptions) error {
 	if !wish.bare && len(wish.steps) == 0 && !isTerminal(s.Out) {
 		return s.client.Log(s.ctx, s.app, job, id, s.Out)
 	}
@@ -131,7 +131,7 @@ func eachLine(r io.Reader, print func(rest.LogLine) error) error {
 			l.Message += "\n" + more
 			continue
 		}
-		if err := printIf(l, print); err != nil {
+		if err := printIfSet(l, print); err != nil {
 			return err
 		}
 		head, message, _ := strings.Cut(lines.Text(), " | ")
@@ -144,10 +144,10 @@ func eachLine(r io.Reader, print func(rest.LogLine) error) error {
 	if err := lines.Err(); err != nil {
 		return err
 	}
-	return printIf(l, print)
+	return printIfSet(l, print)
 }
 
-func printIf(l rest.LogLine, print func(rest.LogLine) error) error {
+func printIfSet(l rest.LogLine, print func(rest.LogLine) error) error {
 	if l.Stream == "" {
 		return nil // before the first one
 	}
@@ -155,8 +155,8 @@ func printIf(l rest.LogLine, print func(rest.LogLine) error) error {
 }
 
 // logLine writes lines of output.
-func (s *session) logLine(wish *logWish) func(rest.LogLine) error {
-	p := s.out()
+func (s *session) logLine(wish *logOptions) func(rest.LogLine) error {
+	p := s.outPage()
 	return func(l rest.LogLine) (err error) {
 		if len(wish.steps) > 0 && !slices.Contains(wish.steps, l.Step) {
 			return nil
@@ -199,7 +199,7 @@ func logText(p *page, l *rest.LogLine) string {
 		step = "-"
 	}
 	if p.live {
-		when = clock(p, l.Time)
+		when = logTime(p, l.Time)
 	}
 	switch {
 	case l.Level == "error" || l.Stream == "stderr":
@@ -208,10 +208,10 @@ func logText(p *page, l *rest.LogLine) string {
 		color = yellow
 	}
 	message := strings.ReplaceAll(strings.TrimRight(l.Message, "\r\n"), "\n", "\n    ")
-	return p.in(faint, fmt.Sprintf("%s %s %s |", when, l.Stream, step)) + " " + p.in(color, message)
+	return p.inColor(faint, fmt.Sprintf("%s %s %s |", when, l.Stream, step)) + " " + p.inColor(color, message)
 }
 
-func clock(p *page, t subjects.Time) string {
+func logTime(p *page, t subjects.Time) string {
 	local := t.Std().In(p.zone)
 	if local.YearDay() != p.now.In(p.zone).YearDay() || local.Year() != p.now.In(p.zone).Year() {
 		return local.Format("2006-01-02 15:04:05.000")

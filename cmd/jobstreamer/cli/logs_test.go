@@ -16,9 +16,9 @@ import (
 // What is written as text is read again as the same lines.
 func TestLinesOfALog(t *testing.T) {
 	lines := []rest.LogLine{
-		{Time: before(time.Second), Stream: "stdout", Message: "one | two"},
-		{Time: before(0), Stream: "stderr", Step: "load", Message: "at\n  a.b.C\n\nend"},
-		{Time: before(0), Stream: "stdout", Step: "load"},
+		{Time: timeBefore(time.Second), Stream: "stdout", Message: "one | two"},
+		{Time: timeBefore(0), Stream: "stderr", Step: "load", Message: "at\n  a.b.C\n\nend"},
+		{Time: timeBefore(0), Stream: "stdout", Step: "load"},
 	}
 	var text bytes.Buffer
 	p := &page{Writer: &text, now: noon, zone: time.UTC}
@@ -45,8 +45,8 @@ func TestLinesOfALog(t *testing.T) {
 
 func TestOutputOfALogAsValues(t *testing.T) {
 	e, b := withBus(t)
-	e.apply(t, "night", "Noop")
-	if got := e.try(t.Context(), "run", "night"); got.failed != nil {
+	e.applyFiles(t, "night", "Noop")
+	if got := e.runOnce(t.Context(), "run", "night"); got.failed != nil {
 		t.Fatalf("%+v", got)
 	}
 	m := subjects.LogMessage{Attempt: 1}
@@ -61,7 +61,7 @@ func TestOutputOfALogAsValues(t *testing.T) {
 		t.Fatal(err)
 	}
 	for format, want := range map[string]string{"yaml": "results:\n", "edn": "{:results ["} {
-		got := e.try(t.Context(), "logs", "night", "-o", format)
+		got := e.runOnce(t.Context(), "logs", "night", "-o", format)
 		if got.failed != nil || !strings.HasPrefix(got.out, want) || !strings.Contains(got.out, "line 1000.") || strings.Contains(got.out, "line 0.") {
 			t.Errorf("%s: %v, %.300s", format, got.failed, got.out)
 		}
@@ -69,12 +69,12 @@ func TestOutputOfALogAsValues(t *testing.T) {
 			t.Errorf("%s: said %q", format, got.err)
 		}
 		for _, flag := range []string{"--follow", "--bare", "--step=x"} {
-			if got := e.try(t.Context(), "logs", "night", "-o", format, flag); got.failed == nil || !strings.HasSuffix(got.err, "want text or json\n") {
+			if got := e.runOnce(t.Context(), "logs", "night", "-o", format, flag); got.failed == nil || !strings.HasSuffix(got.err, "want text or json\n") {
 				t.Errorf("%s %s: %+v", format, flag, got)
 			}
 		}
 	}
-	if got := e.try(t.Context(), "logs", "night", "-o", "xml"); got.err != "--output xml: want text, json, yaml or edn\n" {
+	if got := e.runOnce(t.Context(), "logs", "night", "-o", "xml"); got.err != "--output xml: want text, json, yaml or edn\n" {
 		t.Errorf("%+v", got)
 	}
 }

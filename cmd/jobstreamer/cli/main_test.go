@@ -40,7 +40,7 @@ type env struct {
 func newEnv(t *testing.T) *env { return &env{dir: t.TempDir(), vars: map[string]string{"TZ": "UTC"}} }
 
 // try runs one command to its end.
-func (e *env) try(ctx context.Context, args ...string) outcome {
+func (e *env) runOnce(ctx context.Context, args ...string) outcome {
 	var out, errs bytes.Buffer
 	var to io.Writer = &out
 	if e.out != nil {
@@ -55,18 +55,18 @@ func (e *env) try(ctx context.Context, args ...string) outcome {
 	root := &cobra.Command{Use: "jobstreamer", SilenceUsage: true, SilenceErrors: true}
 	root.AddCommand(c.Work()...)
 	root.AddCommand(c.Logins()...)
-	root.AddCommand(c.Contexts(), group("agent", "", "", c.Agents()...))
+	root.AddCommand(c.Contexts(), groupCommand("agent", "", "", c.Agents()...))
 	root.SetOut(&out)
 	root.SetErr(&errs)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
-	if err != nil && !errors.Is(err, ErrSaid) {
+	if err != nil && !errors.Is(err, ErrPrinted) {
 		errs.WriteString(err.Error() + "\n")
 	}
 	return outcome{out.String(), errs.String(), err}
 }
 
-func golden(t *testing.T, name, got string) {
+func checkGolden(t *testing.T, name, got string) {
 	t.Helper()
 	file := filepath.Join("testdata", name+".golden")
 	got = strings.ReplaceAll(got, "\x1b", "^")
@@ -88,4 +88,4 @@ func golden(t *testing.T, name, got string) {
 var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
 // ago is so long before noon.
-func before(d time.Duration) subjects.Time { return subjects.TimeOf(noon.Add(-d)) }
+func timeBefore(d time.Duration) subjects.Time { return subjects.TimeOf(noon.Add(-d)) }

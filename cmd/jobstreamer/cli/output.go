@@ -18,22 +18,22 @@ const (
 	formatWide  = "wide" // with all columns, and whole texts
 )
 
-const sizePause = 250 * time.Millisecond // between two looks at the size of the terminal
+const resizeCheckEvery = 250 * time.Millisecond // between two looks at the size of the terminal
 
 const eventPause = 200 * time.Millisecond // after an event: more may come, and lists know of it a little later
 
 var outputs = []string{formatTable, formatWide, "json", "yaml", "edn"}
 
 // show asks the control bus and shows what it answers: drawn, or as it came. It does so again and again if it is watched.
-func show[T any](s *session, ask func(c *client.Client) (T, error), draw func(p *page, v T)) error {
+func showAnswer[T any](s *session, ask func(c *client.Client) (T, error), draw func(p *page, v T)) error {
 	if s.watch {
-		return s.repeat(func(p *page) error { return showOn(s, p, ask, draw) })
+		return s.redrawUntilDone(func(p *page) error { return showAnswerOn(s, p, ask, draw) })
 	}
-	return showOn(s, s.out(), ask, draw)
+	return showAnswerOn(s, s.outPage(), ask, draw)
 }
 
-func showOn[T any](s *session, p *page, ask func(c *client.Client) (T, error), draw func(p *page, v T)) error {
-	if s.tables() {
+func showAnswerOn[T any](s *session, p *page, ask func(c *client.Client) (T, error), draw func(p *page, v T)) error {
+	if s.printsTables() {
 		v, err := ask(s.client)
 		if err == nil {
 			draw(p, v)
@@ -44,11 +44,11 @@ func showOn[T any](s *session, p *page, ask func(c *client.Client) (T, error), d
 	if _, err := ask(s.client.As("application/"+s.output, &raw)); err != nil {
 		return err
 	}
-	return p.raw(s.output, raw.Bytes())
+	return p.writeRaw(s.output, raw.Bytes())
 }
 
 // raw writes an answer as it came. JSON has lines for people too.
-func (p *page) raw(format string, answer []byte) error {
+func (p *page) writeRaw(format string, answer []byte) error {
 	if format == "json" {
 		var indented bytes.Buffer
 		if err := json.Indent(&indented, bytes.TrimSpace(answer), "", "  "); err != nil {
@@ -61,28 +61,28 @@ func (p *page) raw(format string, answer []byte) error {
 }
 
 // repeat draws until the end of the context. Once something was drawn, a control bus that is away for a while is waited for.
-func (s *session) repeat(draw func(p *page) error) error {
+func (s *session) redrawUntilDone(draw func(p *page) error) error {
 	last, trying, wide, high := "", false, 0, 0
-	changes, stop := s.changes()
+	changes, stop := s.watchChanges()
 	defer stop()
 	for {
 		var b strings.Builder
 		err := draw(s.pageTo(s.Out, &b))
 		text, w, h := b.String(), 0, 0
 		if isTerminal(s.Out) {
-			w, h = s.window(s.Out)
+			w, h = s.windowSize(s.Out)
 			text = fitWindow(text, w, h)
 		}
 		switch {
 		case s.ctx.Err() != nil:
 			return nil
-		case err != nil && (last == "" || !away(err)):
+		case err != nil && (last == "" || !isAway(err)):
 			return err
 		case err != nil && !trying:
-			why, _, _ := strings.Cut(s.explain(err).Error(), "\n") // what follows is advice to try again
+			why, _, _ := strings.Cut(s.explainError(err).Error(), "\n") // what follows is advice to try again
 			fmt.Fprintf(s.Err, "%s; trying again\n", why)
 		case err == nil && (text != last || w != wide || h != high):
-			s.redraw(text, last == "" || w != wide || h != high)
+			s.redrawScreen(text, last == "" || w != wide || h != high)
 			last, wide, high = text, w, h
 		}
 		trying = err != nil
@@ -97,16 +97,16 @@ func (s *session) repeat(draw func(p *page) error) error {
 func (s *session) untilNext(changes <-chan struct{}) {
 	next := time.NewTimer(s.every)
 	defer next.Stop()
-	look := time.NewTicker(sizePause)
+	look := time.NewTicker(resizeCheckEvery)
 	defer look.Stop()
-	wide, high := s.window(s.Out)
+	wide, high := s.windowSize(s.Out)
 	for {
 		select {
 		case <-changes:
 			time.Sleep(eventPause)
 			return
 		case <-look.C:
-			if w, h := s.window(s.Out); w != wide || h != high {
+			if w, h := s.windowSize(s.Out); w != wide || h != high {
 				return
 			}
 		case <-next.C:
@@ -119,7 +119,7 @@ func (s *session) untilNext(changes <-chan struct{}) {
 
 // changes says when an execution of the application changes, so that nobody waits for the next look. A control bus that does
 // not say it is looked at all the same.
-func (s *session) changes() (changes <-chan struct{}, stop func()) {
+func (s *session) watchChanges() (changes <-chan struct{}, stop func()) {
 	ch := make(chan struct{}, 1)
 	ctx, cancel := context.WithCancel(s.ctx)
 	var listening sync.WaitGroup
@@ -136,7 +136,7 @@ func (s *session) changes() (changes <-chan struct{}, stop func()) {
 }
 
 // redraw replaces what a terminal shows. Elsewhere the new comes after the old.
-func (s *session) redraw(text string, first bool) {
+func (s *session) redrawScreen(text string, first bool) {
 	switch {
 	case isTerminal(s.Out):
 		const home, lineEnd, below = "\x1b[H", "\x1b[K\n", "\x1b[J"
@@ -144,7 +144,7 @@ func (s *session) redraw(text string, first bool) {
 			fmt.Fprint(s.Out, "\x1b[2J")
 		}
 		fmt.Fprint(s.Out, home+strings.ReplaceAll(text, "\n", lineEnd)+below)
-	case first || !s.tables():
+	case first || !s.printsTables():
 		fmt.Fprint(s.Out, text)
 	default:
 		fmt.Fprint(s.Out, "\n"+text)

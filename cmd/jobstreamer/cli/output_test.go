@@ -20,11 +20,11 @@ func TestWatchingOutlastsABusThatIsAway(t *testing.T) {
 	mux.HandleFunc("GET /shop/batch-components", func(w http.ResponseWriter, r *http.Request) {
 		switch asked.Add(1) {
 		case 1:
-			answer(w, 200, rest.Components{Results: []rest.Component{{Class: "Before"}}})
+			writeAnswer(w, 200, rest.Components{Results: []rest.Component{{Class: "Before"}}})
 		case 2, 3:
-			answer(w, 503, rest.Problem{Status: 503, Code: "unavailable", Detail: "NATS is away"})
+			writeAnswer(w, 503, rest.Problem{Status: 503, Code: "unavailable", Detail: "NATS is away"})
 		case 4:
-			answer(w, 200, rest.Components{Results: []rest.Component{{Class: "After"}}})
+			writeAnswer(w, 200, rest.Components{Results: []rest.Component{{Class: "After"}}})
 		default:
 			cancel()
 		}
@@ -33,7 +33,7 @@ func TestWatchingOutlastsABusThatIsAway(t *testing.T) {
 	defer s.Close()
 	e := newEnv(t)
 	e.vars["JOBSTREAMER_SERVER"] = s.URL
-	got := e.try(ctx, "app", "components", "shop", "--watch", "--interval", "100ms")
+	got := e.runOnce(ctx, "app", "components", "shop", "--watch", "--interval", "100ms")
 	if got.failed != nil || !strings.Contains(got.out, "Before") || !strings.Contains(got.out, "After") {
 		t.Errorf("%+v", got)
 	}

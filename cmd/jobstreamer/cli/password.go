@@ -27,7 +27,7 @@ func passwordFlag(cmd *cobra.Command, fromInput *bool) {
 }
 
 // password asks for a password, twice if it is a new one, or reads it from standard input.
-func (s *session) password(of string, fromInput, isNew bool) (string, error) {
+func (s *session) readPassword(of string, fromInput, isNew bool) (string, error) {
 	if fromInput {
 		data, err := io.ReadAll(io.LimitReader(s.In, maxPassword+1))
 		text := strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")
@@ -35,13 +35,13 @@ func (s *session) password(of string, fromInput, isNew bool) (string, error) {
 		case err != nil:
 			return "", fmt.Errorf("read the password: %w", err)
 		case text == "" || strings.ContainsAny(text, "\r\n") || len(data) > maxPassword:
-			return "", usage("--password-stdin: want the password in one line")
+			return "", usageErrorf("--password-stdin: want the password in one line")
 		}
 		return text, nil
 	}
 	in, ok := s.In.(*os.File)
 	if !ok || !isTerminal(s.In) || !isTerminal(s.Err) {
-		return "", usage("the password of %s: nobody can be asked; --password-stdin reads it from standard input", of)
+		return "", usageErrorf("the password of %s: nobody can be asked; --password-stdin reads it from standard input", of)
 	}
 	first, err := s.askSecret(in, "Password of "+of+": ")
 	if err != nil || !isNew {
@@ -49,7 +49,7 @@ func (s *session) password(of string, fromInput, isNew bool) (string, error) {
 	}
 	again, err := s.askSecret(in, "Again: ")
 	if err == nil && again != first {
-		err = usage("these are two passwords")
+		err = usageErrorf("these are two passwords")
 	}
 	return first, err
 }

@@ -13,10 +13,10 @@ import (
 )
 
 // typed waits for what is asked at a terminal that does not show what is typed, and types.
-func (p *terminal) typed(t *testing.T, question, line string) {
+func (p *terminal) typeLine(t *testing.T, question, line string) {
 	t.Helper()
 	for range 1000 {
-		if strings.HasSuffix(p.all(), question) && !p.shows(t) {
+		if strings.HasSuffix(p.allOutput(), question) && !p.waitForOutput(t) {
 			if _, err := p.master.WriteString(line); err != nil {
 				t.Error(err)
 			}
@@ -24,18 +24,18 @@ func (p *terminal) typed(t *testing.T, question, line string) {
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
-	t.Errorf("%q was not asked: %q", question, p.all())
+	t.Errorf("%q was not asked: %q", question, p.allOutput())
 }
 
 // all is what was written to the terminal so far.
-func (p *terminal) all() string {
+func (p *terminal) allOutput() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.seen.String()
 }
 
 // shows reports whether the terminal shows what is typed.
-func (p *terminal) shows(t *testing.T) bool {
+func (p *terminal) waitForOutput(t *testing.T) bool {
 	t.Helper()
 	is, err := unix.IoctlGetTermios(int(p.master.Fd()), unix.TCGETS)
 	if err != nil {
@@ -50,28 +50,28 @@ func TestPasswordAtATerminal(t *testing.T) {
 	p := newTerminal(t, 80, 24)
 	e.tty = p.File
 	done := make(chan outcome, 1)
-	run := func(args ...string) { go func() { done <- e.try(t.Context(), args...) }() }
+	run := func(args ...string) { go func() { done <- e.runOnce(t.Context(), args...) }() }
 	run("login", "admin")
-	p.typed(t, "Password of admin: ", secret+"\n")
+	p.typeLine(t, "Password of admin: ", secret+"\n")
 	if got := <-done; got.failed != nil || !strings.Contains(got.out, "admin is logged in") {
 		t.Fatalf("%+v", got)
 	}
 	run("user", "create", "ann", "--role", "watcher")
-	p.typed(t, "Password of ann: ", "long enough\n")
-	p.typed(t, "Again: ", "not the same\n")
+	p.typeLine(t, "Password of ann: ", "long enough\n")
+	p.typeLine(t, "Again: ", "not the same\n")
 	if got := <-done; ExitStatus(got.failed) != ExitUsage {
 		t.Errorf("%+v", got)
 	}
 	run("user", "create", "ann", "--role", "watcher")
-	p.typed(t, "Password of ann: ", "long enough\n")
-	p.typed(t, "Again: ", "long enough\n")
+	p.typeLine(t, "Password of ann: ", "long enough\n")
+	p.typeLine(t, "Again: ", "long enough\n")
 	if got := <-done; got.failed != nil {
 		t.Errorf("%+v", got)
 	}
-	if seen := p.all(); strings.Contains(seen, secret) || strings.Contains(seen, "enough") {
+	if seen := p.allOutput(); strings.Contains(seen, secret) || strings.Contains(seen, "enough") {
 		t.Errorf("a password was shown: %q", seen)
 	}
-	if !p.shows(t) {
+	if !p.waitForOutput(t) {
 		t.Error("the terminal stays without echo")
 	}
 }
@@ -83,13 +83,13 @@ func TestInterruptedPassword(t *testing.T) {
 	e.tty = p.File
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan outcome, 1)
-	go func() { done <- e.try(ctx, "login", "admin") }()
-	p.typed(t, "Password of admin: ", "")
+	go func() { done <- e.runOnce(ctx, "login", "admin") }()
+	p.typeLine(t, "Password of admin: ", "")
 	cancel()
 	if got := <-done; !errors.Is(got.failed, context.Canceled) || ExitStatus(got.failed) != ExitInterrupted {
 		t.Errorf("%+v", got)
 	}
-	if !p.shows(t) {
+	if !p.waitForOutput(t) {
 		t.Error("the terminal stays without echo")
 	}
 	if _, err := p.master.WriteString("\n"); err != nil { // lets the reader go, as the end of the program would

@@ -14,24 +14,24 @@ import (
 )
 
 func (c *CLI) executionRerun() *cobra.Command {
-	var v selection
-	var st start
-	var m many
-	cmd := c.leaf("rerun [JOB]", "Restart all executions that match, such as those that failed since 18:00", func(s *session, args []string) error {
-		if len(args) == 0 && !v.some() {
-			return usage("which executions? Such as --status failed --since 18:00")
+	var v executionSelection
+	var st startOptions
+	var m bulkFlags
+	cmd := c.serverCommand("rerun [JOB]", "Restart all executions that match, such as those that failed since 18:00", func(s *session, args []string) error {
+		if len(args) == 0 && !v.isRestricted() {
+			return usageErrorf("which executions? Such as --status failed --since 18:00")
 		}
-		f, err := v.filter(s)
+		f, err := v.toFilter(s)
 		if err != nil {
 			return err
 		}
 		if len(args) > 0 {
 			if v.given("job") {
-				return usage("--job does not go with %s: want one of them", args[0])
+				return usageErrorf("--job does not go with %s: want one of them", args[0])
 			}
 			f.Of = args[0]
 		}
-		return s.rerun(&m, &st, f)
+		return s.rerunExecutions(&m, &st, f)
 	})
 	cmd.Long = `Restarts the executions that match, the oldest first: those that ` + "`execution list`" + ` lists with the same options, of all pages. Without
 --status they are those that failed. One that was restarted before is left out, so the same command may be given again. If none matches, nothing
@@ -41,40 +41,40 @@ On a terminal it asks before it restarts several. --dry-run says which it would 
 	cmd.Example = `  jobstreamer execution rerun --status failed --since 18:00 --dry-run
   jobstreamer execution rerun --status failed,stopped --job 'import-*' --since yesterday --yes
   jobstreamer execution rerun nightly --exit-status 'DISK*' --wait`
-	v.flags(cmd)
-	m.flags(cmd)
+	v.addFlags(cmd)
+	m.addFlags(cmd)
 	st.waitFlag(cmd)
 	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
 		f.DurationVar(&st.timeout, "timeout", 0, "`TIME` wait no longer than this")
 	})
 	c.showFlags(cmd)
-	return c.flags(cmd)
+	return c.appFlags(cmd)
 }
 
-func (s *session) rerun(m *many, st *start, f client.ExecutionFilter) error {
+func (s *session) rerunExecutions(m *bulkFlags, st *startOptions, f client.ExecutionFilter) error {
 	if len(f.Status) == 0 {
 		f.Status = []subjects.BatchStatus{subjects.Failed}
 	}
 	for _, status := range f.Status {
-		if !restartable(status) {
-			return usage("--status %s: want failed or stopped: nothing else can be restarted", status)
+		if !isRestartable(status) {
+			return usageErrorf("--status %s: want failed or stopped: nothing else can be restarted", status)
 		}
 	}
 	found, before, err := s.restartsFor(f)
 	if err != nil {
 		return err
 	}
-	if before > 0 && s.tables() {
-		fmt.Fprintf(s.Err, "Left out: %s restarted before.\n", count(before, "execution that was", "executions that were"))
+	if before > 0 && s.printsTables() {
+		fmt.Fprintf(s.Err, "Left out: %s restarted before.\n", countText(before, "execution that was", "executions that were"))
 	}
 	if len(found.all) == 0 {
-		if !s.tables() {
-			return s.value([]outcomeOf{})
+		if !s.printsTables() {
+			return s.printValue([]targetOutcome{})
 		}
 		fmt.Fprintln(s.Out, "No execution matches; nothing was restarted.")
 		return nil
 	}
-	return s.restart(m, st, client.Submission{}, &found)
+	return s.restartExecutions(m, st, client.Submission{}, &found)
 }
 
 // restartsFor are the executions that f selects, the oldest first, without those that were restarted before, and how many those are.

@@ -13,10 +13,10 @@ import (
 func TestRerun(t *testing.T) {
 	e, _ := withBus(t)
 	for _, job := range []string{"import-a", "import-b", "other"} {
-		e.apply(t, job, "Noop")
+		e.applyFiles(t, job, "Noop")
 	}
 	e.in = ""
-	if got := e.try(t.Context(), "run", "import-a", "import-b", "other"); got.failed != nil {
+	if got := e.runOnce(t.Context(), "run", "import-a", "import-b", "other"); got.failed != nil {
 		t.Fatalf("%+v", got)
 	}
 	c, err := client.New(client.Config{URL: e.vars["JOBSTREAMER_SERVER"]})
@@ -36,14 +36,14 @@ func TestRerun(t *testing.T) {
 		"execution rerun --status stopped --job import-* --dry-run", "execution rerun --status stopped --since 1h --job import-* --dry-run -o yaml",
 		"execution rerun --status stopped,failed --since 1h --job import-*", "execution rerun --status stopped --since 1h", "execution rerun --status stopped --since 1h", "execution rerun none --status stopped",
 	} {
-		got := e.try(t.Context(), strings.Fields(line)...)
+		got := e.runOnce(t.Context(), strings.Fields(line)...)
 		fmt.Fprintf(&all, "$ jobstreamer %s\n%s%s", line, got.out, got.err)
 		if exit := ExitStatus(got.failed); exit != 0 {
 			fmt.Fprintf(&all, "=> %d\n", exit)
 		}
 		all.WriteString("\n")
 	}
-	golden(t, "rerun", all.String())
+	checkGolden(t, "rerun", all.String())
 	for id, of := range map[int64]int64{4: 1, 5: 2, 6: 3} {
 		x, err := c.Execution(t.Context(), "default", "", id)
 		if err != nil || x.RestartOf == nil || *x.RestartOf != of || x.BatchStatus != subjects.Unrestarted {

@@ -17,32 +17,32 @@ import (
 )
 
 func (c *CLI) scheduleCommand() *cobra.Command {
-	return group("schedule", "Schedules: when jobs fire",
+	return groupCommand("schedule", "Schedules: when jobs fire",
 		`A schedule is Quartz cron: second minute hour day month weekday [year]. One of day and weekday is a question mark.`,
 		c.scheduleList(), c.scheduleSet(), c.scheduleShow(), c.schedulePreview(), c.scheduleFires(), c.schedulePause(), c.scheduleResume(), c.scheduleDelete())
 }
 
 // preview says which fires are wanted.
-type preview struct {
+type previewOptions struct {
 	rest.NewPreview
 }
 
-func (v *preview) flags(f *pflag.FlagSet) {
+func (v *previewOptions) addFlags(f *pflag.FlagSet) {
 	f.IntVarP(&v.Count, "count", "n", 10, "`NUMBER` of fires, at most 1000")
 	f.StringVar(&v.From, "from", "", "`TIME` after which they are, such as 2027-03-28T00:00:00Z (default: now)")
 }
 
 func (c *CLI) scheduleSet() *cobra.Command {
 	var sched rest.NewSchedule
-	var v preview
+	var v previewOptions
 	var only bool
-	cmd := c.leaf("set JOB CRON", "Schedule a job, or change its schedule", func(s *session, args []string) error {
+	cmd := c.serverCommand("set JOB CRON", "Schedule a job, or change its schedule", func(s *session, args []string) error {
 		sched.CronNotation = args[1]
 		if only {
 			v.CronNotation, v.TimeZone = sched.CronNotation, sched.TimeZone
-			return s.preview(&v)
+			return s.showPreview(&v)
 		}
-		return show(s, func(c *client.Client) (*rest.Schedule, error) {
+		return showAnswer(s, func(c *client.Client) (*rest.Schedule, error) {
 			return c.PutSchedule(s.ctx, s.app, args[0], sched)
 		}, func(p *page, is *rest.Schedule) { s.drawSet(p, args[0], is) })
 	})
@@ -59,11 +59,11 @@ func (c *CLI) scheduleSet() *cobra.Command {
 	})
 	help.Section(cmd.Flags(), "Preview", func(f *pflag.FlagSet) {
 		f.BoolVar(&only, "preview", false, "save nothing, say when it would fire")
-		v.flags(f)
+		v.addFlags(f)
 	})
 	completeFlag(cmd, "misfire", cobra.FixedCompletions([]cobra.Completion{"fire_once", "fire_all", "skip"}, cobra.ShellCompDirectiveNoFileComp))
 	c.showFlags(cmd)
-	return c.flags(cmd)
+	return c.appFlags(cmd)
 }
 
 const firesAfterSet = 3
@@ -72,9 +72,9 @@ const firesAfterSet = 3
 func (s *session) drawSet(p *page, job string, is *rest.Schedule) {
 	fmt.Fprintf(p, "Job %s is scheduled: %s.\n", job, scheduleText(is))
 	if !is.Active {
-		fmt.Fprintf(p, "It is paused; `%s` lets it fire.\n", s.again("schedule resume "+job))
+		fmt.Fprintf(p, "It is paused; `%s` lets it fire.\n", s.appCommandLine("schedule resume "+job))
 	}
-	v := rest.NewPreview{CronNotation: is.CronNotation, TimeZone: text(is.TimeZone), Count: firesAfterSet}
+	v := rest.NewPreview{CronNotation: is.CronNotation, TimeZone: textOf(is.TimeZone), Count: firesAfterSet}
 	if is.Calendar != nil {
 		return // a preview knows no holidays
 	}
@@ -83,8 +83,8 @@ func (s *session) drawSet(p *page, job string, is *rest.Schedule) {
 	}
 }
 
-func (s *session) preview(v *preview) error {
-	return show(s, func(c *client.Client) (rest.Preview, error) { return c.Preview(s.ctx, v.NewPreview) }, drawFires)
+func (s *session) showPreview(v *previewOptions) error {
+	return showAnswer(s, func(c *client.Client) (rest.Preview, error) { return c.Preview(s.ctx, v.NewPreview) }, drawFires)
 }
 
 func drawFires(p *page, v rest.Preview) {
@@ -92,58 +92,58 @@ func drawFires(p *page, v rest.Preview) {
 		fmt.Fprintln(p, "It never fires.")
 		return
 	}
-	t := newTable("FIRES", "HERE", "NOTE").ifAny("NOTE").cutting("NOTE")
+	t := newTable("FIRES", "HERE", "NOTE").withOptional("NOTE").withCuts("NOTE")
 	for _, f := range v.Fires {
 		local, zone := f.Local, ""
 		if day, clock, ok := strings.Cut(f.Local, "T"); ok && len(clock) >= len("15:04:05") {
 			local, zone = day+" "+clock[:8], strings.Replace(clock[8:], "Z", "UTC", 1)
 		}
-		t.row(strings.TrimSpace(local+" "+zone), p.when(f.Time), cell{f.Note, yellow})
+		t.addRow(strings.TrimSpace(local+" "+zone), p.timeCell(f.Time), cell{f.Note, yellow})
 	}
-	p.table(t)
+	p.writeTable(t)
 }
 
 func (c *CLI) schedulePreview() *cobra.Command {
-	var v preview
-	cmd := c.leaf("preview JOB|CRON", "Say when a job, or a cron notation, would fire", func(s *session, args []string) error {
+	var v previewOptions
+	cmd := c.serverCommand("preview JOB|CRON", "Say when a job, or a cron notation, would fire", func(s *session, args []string) error {
 		v.CronNotation = args[0]
 		if !strings.Contains(args[0], " ") {
-			is, err := s.schedule(args[0])
+			is, err := s.scheduleOf(args[0])
 			if err != nil {
 				return err
 			}
 			v.CronNotation = is.CronNotation
 			if v.TimeZone == "" {
-				v.TimeZone = text(is.TimeZone)
+				v.TimeZone = textOf(is.TimeZone)
 			}
 		}
-		return s.preview(&v)
+		return s.showPreview(&v)
 	})
 	cmd.Example = `  jobstreamer schedule preview nightly
   jobstreamer schedule preview "0 30 2 * * ?" --timezone Europe/Berlin --from 2027-03-26T00:00:00Z`
 	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
 		f.StringVar(&v.TimeZone, "timezone", "", "`ZONE` such as Europe/Berlin (default: the schedule's, else the control bus's)")
-		v.flags(f)
+		v.addFlags(f)
 	})
 	c.showFlags(cmd)
-	return c.flags(cmd)
+	return c.appFlags(cmd)
 }
 
 // schedule is that of a job.
-func (s *session) schedule(job string) (*rest.Schedule, error) {
+func (s *session) scheduleOf(job string) (*rest.Schedule, error) {
 	j, _, err := s.client.Job(s.ctx, s.app, job)
 	if err != nil {
 		return nil, err
 	}
 	if j.Schedule == nil {
-		return nil, fmt.Errorf("the job %s has no schedule; `%s` makes one", job, s.again("schedule set "+job+" CRON"))
+		return nil, fmt.Errorf("the job %s has no schedule; `%s` makes one", job, s.appCommandLine("schedule set "+job+" CRON"))
 	}
 	return j.Schedule, nil
 }
 
 func (c *CLI) scheduleShow() *cobra.Command {
-	cmd := c.leaf("show JOB", "Show the schedule of a job", func(s *session, args []string) error {
-		return show(s, func(c *client.Client) (*rest.Job, error) {
+	cmd := c.serverCommand("show JOB", "Show the schedule of a job", func(s *session, args []string) error {
+		return showAnswer(s, func(c *client.Client) (*rest.Job, error) {
 			j, _, err := c.Job(s.ctx, s.app, args[0])
 			return j, err
 		}, func(p *page, j *rest.Job) {
@@ -152,13 +152,13 @@ func (c *CLI) scheduleShow() *cobra.Command {
 				return
 			}
 			is := j.Schedule
-			p.fields("Job", cell{j.Name, bold}, "Cron", is.CronNotation, "Time zone", text(is.TimeZone), "Calendar", text(is.Calendar), "Misfire", is.Misfire, "Misfire after", is.MisfireAfter,
-				"Paused", yes(!is.Active), "Next", next(p, j), "Changed", p.at(is.LastUpdatedTime))
+			p.writeFields("Job", cell{j.Name, bold}, "Cron", is.CronNotation, "Time zone", textOf(is.TimeZone), "Calendar", textOf(is.Calendar), "Misfire", is.Misfire, "Misfire after", is.MisfireAfter,
+				"Paused", yesText(!is.Active), "Next", nextFireText(p, j), "Changed", p.timeText(is.LastUpdatedTime))
 		})
 	})
 	cmd.Long = `Shows the schedule of a job. --output json, yaml and edn have the job around it.`
 	c.watchFlags(cmd)
-	return c.flags(cmd)
+	return c.appFlags(cmd)
 }
 
 // scheduleText is a schedule in a few words.
@@ -180,45 +180,45 @@ func scheduleText(s *rest.Schedule) string {
 }
 
 func (c *CLI) schedulePause() *cobra.Command {
-	return c.scheduling("pause JOB...", "Stop jobs from firing until they are resumed", "pause", "paused", "is paused", (*client.Client).PauseSchedule)
+	return c.scheduleChangeCommand("pause JOB...", "Stop jobs from firing until they are resumed", "pause", "paused", "is paused", (*client.Client).PauseSchedule)
 }
 
 func (c *CLI) scheduleResume() *cobra.Command {
-	return c.scheduling("resume JOB...", "Let jobs fire again", "resume", "resumed", "fires again", (*client.Client).ResumeSchedule)
+	return c.scheduleChangeCommand("resume JOB...", "Let jobs fire again", "resume", "resumed", "fires again", (*client.Client).ResumeSchedule)
 }
 
-func (c *CLI) scheduling(use, short, verb, done, text string, change func(c *client.Client, ctx context.Context, app, job string) (*rest.Schedule, error)) *cobra.Command {
-	var m many
-	cmd := c.leaf(use, short, func(s *session, args []string) error {
+func (c *CLI) scheduleChangeCommand(use, short, verb, done, text string, change func(c *client.Client, ctx context.Context, app, job string) (*rest.Schedule, error)) *cobra.Command {
+	var m bulkFlags
+	cmd := c.serverCommand(use, short, func(s *session, args []string) error {
 		t, err := s.expandScheduled(args)
 		if err != nil {
 			return err
 		}
 		if t.single && !m.dry {
-			return show(s, func(c *client.Client) (*rest.Schedule, error) { return change(c, s.ctx, s.app, args[0]) }, func(p *page, is *rest.Schedule) {
+			return showAnswer(s, func(c *client.Client) (*rest.Schedule, error) { return change(c, s.ctx, s.app, args[0]) }, func(p *page, is *rest.Schedule) {
 				fmt.Fprintf(p, "Job %s %s.\n", args[0], text)
 			})
 		}
-		w := &work{many: &m, one: "job", more: "jobs", verb: verb, done: done, check: s.checkSchedule}
-		if over, err := s.begin(w, &t); over || err != nil {
+		w := &bulkWork{bulkFlags: &m, one: "job", more: "jobs", verb: verb, done: done, check: s.checkSchedule}
+		if over, err := s.confirmWork(w, &t); over || err != nil {
 			return err
 		}
-		r := &report{session: s, work: w}
-		return r.end(eachOf(r, t.all, func(c *client.Client, t target) (*rest.Schedule, error) { return change(c, s.ctx, s.app, t.name) },
+		r := &bulkReport{session: s, bulkWork: w}
+		return r.printSummary(eachOf(r, t.all, func(c *client.Client, t target) (*rest.Schedule, error) { return change(c, s.ctx, s.app, t.name) },
 			func(p *page, t target, _ *rest.Schedule) string {
 				fmt.Fprintf(p, "Job %s %s.\n", t.name, text)
 				return done
 			}))
 	})
-	cmd.Long = short + ". A glob is of the jobs that have a schedule.\n\n" + several
-	m.flags(cmd)
+	cmd.Long = short + ". A glob is of the jobs that have a schedule.\n\n" + severalHelp
+	m.addFlags(cmd)
 	c.showFlags(cmd)
-	return c.flags(cmd)
+	return c.appFlags(cmd)
 }
 
 // expandScheduled is expand for jobs with a schedule.
 func (s *session) expandScheduled(args []string) (targets, error) {
-	return s.expand(args, "jobs of "+s.app+" with a schedule", func() ([]string, error) {
+	return s.expandNames(args, "jobs of "+s.app+" with a schedule", func() ([]string, error) {
 		jobs, err := s.allJobs()
 		names := []string{}
 		for _, j := range jobs {
@@ -231,7 +231,7 @@ func (s *session) expandScheduled(args []string) (targets, error) {
 }
 
 func (s *session) checkSchedule(t target) (string, error) {
-	is, err := s.schedule(t.name)
+	is, err := s.scheduleOf(t.name)
 	if err != nil {
 		return "", err
 	}
@@ -239,37 +239,37 @@ func (s *session) checkSchedule(t target) (string, error) {
 }
 
 func (c *CLI) scheduleDelete() *cobra.Command {
-	var m many
-	cmd := c.leaf("delete JOB...", "Remove the schedules of jobs", func(s *session, args []string) error {
+	var m bulkFlags
+	cmd := c.serverCommand("delete JOB...", "Remove the schedules of jobs", func(s *session, args []string) error {
 		t, err := s.expandScheduled(args)
 		if err != nil {
 			return err
 		}
-		w := &work{many: &m, one: "schedule", noun: "schedule of", more: "schedules", verb: "delete", done: "deleted", destroys: true, check: s.checkSchedule}
-		if over, err := s.begin(w, &t); over || err != nil {
+		w := &bulkWork{bulkFlags: &m, one: "schedule", noun: "schedule of", more: "schedules", verb: "delete", done: "deleted", destroys: true, check: s.checkSchedule}
+		if over, err := s.confirmWork(w, &t); over || err != nil {
 			return err
 		}
 		if t.single {
 			if err := s.client.DeleteSchedule(s.ctx, s.app, args[0]); err != nil {
 				return err
 			}
-			s.done("Job %s has no schedule any more.\n", args[0])
+			s.printDone("Job %s has no schedule any more.\n", args[0])
 			return nil
 		}
 		return s.deleteEach(w, &t, func(t target) (string, error) {
 			return "Job " + t.name + " has no schedule any more.", s.client.DeleteSchedule(s.ctx, s.app, t.name)
 		})
 	})
-	cmd.Long = "Removes the schedules of jobs; the jobs stay. On a terminal it asks; a script says --yes.\n\n" + several
-	m.flags(cmd)
+	cmd.Long = "Removes the schedules of jobs; the jobs stay. On a terminal it asks; a script says --yes.\n\n" + severalHelp
+	m.addFlags(cmd)
 	c.quietFlag(cmd)
-	return c.flags(cmd)
+	return c.appFlags(cmd)
 }
 
 // deleteEach deletes each target and prints what remove says.
-func (s *session) deleteEach(w *work, t *targets, remove func(t target) (text string, err error)) error {
-	r := &report{session: s, work: w}
-	return r.end(eachOf(r, t.all, func(_ *client.Client, t target) (string, error) { return remove(t) }, func(p *page, _ target, text string) string {
+func (s *session) deleteEach(w *bulkWork, t *targets, remove func(t target) (text string, err error)) error {
+	r := &bulkReport{session: s, bulkWork: w}
+	return r.printSummary(eachOf(r, t.all, func(_ *client.Client, t target) (string, error) { return remove(t) }, func(p *page, _ target, text string) string {
 		fmt.Fprintln(p, text)
 		return w.done
 	}))
@@ -277,7 +277,7 @@ func (s *session) deleteEach(w *work, t *targets, remove func(t target) (text st
 
 func (c *CLI) scheduleList() *cobra.Command {
 	var paused bool
-	cmd := c.leaf("list [JOB...]", "List schedules, the next fire first", func(s *session, args []string) error {
+	cmd := c.serverCommand("list [JOB...]", "List schedules, the next fire first", func(s *session, args []string) error {
 		return s.listSchedules(args, paused)
 	})
 	cmd.Long = `Lists the schedules of an application, that of the next fire first, paused ones last. Names and globs choose jobs. --output json, yaml and edn
@@ -289,11 +289,11 @@ have a list of jobs with their schedules.`
 		f.BoolVar(&paused, "paused", false, "only those that are paused")
 	})
 	c.watchFlags(cmd)
-	return c.flags(cmd)
+	return c.appFlags(cmd)
 }
 
 // scheduled is a schedule in a list of them.
-type scheduled struct {
+type listedSchedule struct {
 	Job           string         `json:"job"`
 	NextExecution subjects.Time  `json:"next_execution"`
 	Schedule      *rest.Schedule `json:"schedule"`
@@ -301,9 +301,9 @@ type scheduled struct {
 
 func (s *session) listSchedules(args []string, paused bool) error {
 	if s.watch {
-		return s.repeat(func(p *page) error { return s.listSchedulesOn(p, args, paused) })
+		return s.redrawUntilDone(func(p *page) error { return s.listSchedulesOn(p, args, paused) })
 	}
-	return s.listSchedulesOn(s.out(), args, paused)
+	return s.listSchedulesOn(s.outPage(), args, paused)
 }
 
 func (s *session) listSchedulesOn(p *page, args []string, paused bool) error {
@@ -315,11 +315,11 @@ func (s *session) listSchedulesOn(p *page, args []string, paused bool) error {
 	if err != nil {
 		return err
 	}
-	all := []scheduled{}
+	all := []listedSchedule{}
 	for _, name := range t.all { // a job that has none, or is none, is said
 		i := slices.IndexFunc(jobs, func(j rest.Job) bool { return j.Name == name.name })
 		if i < 0 || jobs[i].Schedule == nil {
-			if _, err := s.schedule(name.name); err != nil {
+			if _, err := s.scheduleOf(name.name); err != nil {
 				return err
 			}
 		}
@@ -329,24 +329,24 @@ func (s *session) listSchedulesOn(p *page, args []string, paused bool) error {
 		if j.Schedule == nil || !wanted || paused && j.Schedule.Active {
 			continue
 		}
-		one := scheduled{Job: j.Name, Schedule: j.Schedule}
+		one := listedSchedule{Job: j.Name, Schedule: j.Schedule}
 		if j.NextExecution != nil {
 			one.NextExecution = j.NextExecution.StartTime
 		}
 		all = append(all, one)
 	}
-	slices.SortStableFunc(all, func(a, b scheduled) int {
-		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.NextExecution, b.NextExecution), cmp.Compare(a.Job, b.Job))
+	slices.SortStableFunc(all, func(a, b listedSchedule) int {
+		return cmp.Or(cmp.Compare(fireRank(a), fireRank(b)), cmp.Compare(a.NextExecution, b.NextExecution), cmp.Compare(a.Job, b.Job))
 	})
-	if !s.tables() {
-		return s.valueOn(p, all)
+	if !s.printsTables() {
+		return s.printValueOn(p, all)
 	}
 	s.drawSchedules(p, all, len(args) > 0 || paused)
 	return nil
 }
 
 // rank puts what fires before what never fires, and paused schedules last.
-func rank(s scheduled) int {
+func fireRank(s listedSchedule) int {
 	switch {
 	case !s.Schedule.Active:
 		return 2
@@ -356,27 +356,27 @@ func rank(s scheduled) int {
 	return 0
 }
 
-func (s *session) drawSchedules(p *page, all []scheduled, chosen bool) {
+func (s *session) drawSchedules(p *page, all []listedSchedule, chosen bool) {
 	switch {
 	case len(all) == 0 && chosen:
-		fmt.Fprintf(p, "No schedule matches; `%s` shows all.\n", s.again("schedule list"))
+		fmt.Fprintf(p, "No schedule matches; `%s` shows all.\n", s.appCommandLine("schedule list"))
 		return
 	case len(all) == 0:
-		fmt.Fprintf(p, "No schedules. `%s` makes one.\n", s.again("schedule set JOB CRON"))
+		fmt.Fprintf(p, "No schedules. `%s` makes one.\n", s.appCommandLine("schedule set JOB CRON"))
 		return
 	}
 	t := newTable("JOB", "NEXT", "CRON", "TIME ZONE", "CALENDAR", "MISFIRE").
-		ifAny("TIME ZONE", "CALENDAR").dropping("MISFIRE", "TIME ZONE", "CALENDAR").cutting("CRON", "TIME ZONE", "CALENDAR")
+		withOptional("TIME ZONE", "CALENDAR").withDrops("MISFIRE", "TIME ZONE", "CALENDAR").withCuts("CRON", "TIME ZONE", "CALENDAR")
 	for _, one := range all {
-		next := p.when(one.NextExecution)
-		switch rank(one) {
+		next := p.timeCell(one.NextExecution)
+		switch fireRank(one) {
 		case 2:
 			next.cell = cell{"paused", yellow}
 		case 1:
 			next.cell = cell{"never", yellow}
 		}
 		is := one.Schedule
-		t.row(one.Job, next, is.CronNotation, text(is.TimeZone), text(is.Calendar), is.Misfire)
+		t.addRow(one.Job, next, is.CronNotation, textOf(is.TimeZone), textOf(is.Calendar), is.Misfire)
 	}
-	p.table(t)
+	p.writeTable(t)
 }

@@ -25,14 +25,14 @@ type session struct {
 }
 
 // open makes the session that flags, environment and contexts say.
-func (c *CLI) open(ctx context.Context) (*session, error) {
+func (c *CLI) openSession(ctx context.Context) (*session, error) {
 	if err := c.checkOutput(); err != nil {
 		return nil, err
 	}
 	if c.watch && c.every < 100*time.Millisecond {
-		return nil, usage("--interval %s: want 100ms or more", c.every)
+		return nil, usageErrorf("--interval %s: want 100ms or more", c.every)
 	}
-	is, err := c.chosen()
+	is, err := c.resolveContext()
 	if err != nil {
 		return nil, err
 	}
@@ -46,37 +46,37 @@ func (c *CLI) open(ctx context.Context) (*session, error) {
 
 func (c *CLI) checkOutput() error {
 	if !slices.Contains(outputs, cmp.Or(c.output, formatTable)) {
-		return usage("--output %s: want one of %s", c.output, strings.Join(outputs, ", "))
+		return usageErrorf("--output %s: want one of %s", c.output, strings.Join(outputs, ", "))
 	}
 	return nil
 }
 
 // chosen is the context to use, with what flags and environment say in its place.
-func (c *CLI) chosen() (saved, error) {
+func (c *CLI) resolveContext() (savedContext, error) {
 	all := contexts{c.Dir}
-	server, name := c.asked()
-	is, err := saved{}, error(nil)
+	server, name := c.namedServer()
+	is, err := savedContext{}, error(nil)
 	switch {
 	case name != "":
-		is, err = all.load(name)
-	case server == "" && all.selected() != "":
-		is, err = all.load(all.selected())
+		is, err = all.loadContext(name)
+	case server == "" && all.selectedName() != "":
+		is, err = all.loadContext(all.selectedName())
 	case server != "": // what a login left is for this control bus, however it is named
-		at, _ := all.load(all.at(server))
+		at, _ := all.loadContext(all.nameForServer(server))
 		is.Server, is.Token = at.Server, at.Token
 	}
 	if server != "" && !sameServer(server, is.Server) {
 		is.Token = "" // it is for the server of the context
 	}
 	is.Server = cmp.Or(server, is.Server)
-	is.Token = cmp.Or(c.setting(c.token, "TOKEN"), is.Token)
-	is.App = cmp.Or(c.setting(c.app, "APP"), is.App)
+	is.Token = cmp.Or(c.flagOrEnv(c.token, "TOKEN"), is.Token)
+	is.App = cmp.Or(c.flagOrEnv(c.app, "APP"), is.App)
 	return is, err
 }
 
 // asked are the control bus and the context that flags or the environment name.
-func (c *CLI) asked() (server, name string) {
-	server, name = c.setting(c.server, "SERVER"), c.setting(c.context, "CONTEXT")
+func (c *CLI) namedServer() (server, name string) {
+	server, name = c.flagOrEnv(c.server, "SERVER"), c.flagOrEnv(c.context, "CONTEXT")
 	if server == c.Env["JOBSTREAMER_SERVER"] && name != c.Env["JOBSTREAMER_CONTEXT"] {
 		server = "" // the context was named on the command line, which wins over the environment
 	}
@@ -84,21 +84,21 @@ func (c *CLI) asked() (server, name string) {
 }
 
 // setting is a flag's value or that of the environment. Completion asks before the environment was given to the flags.
-func (c *CLI) setting(flag, name string) string { return cmp.Or(flag, c.Env["JOBSTREAMER_"+name]) }
+func (c *CLI) flagOrEnv(flag, name string) string { return cmp.Or(flag, c.Env["JOBSTREAMER_"+name]) }
 
 // again is a command line for the same server and application.
-func (s *session) again(command string) string {
-	return s.againThere(command + s.given("app", s.CLI.app))
+func (s *session) appCommandLine(command string) string {
+	return s.serverCommandLine(command + s.flagText("app", s.CLI.app))
 }
 
 // againThere is a command line for the same server.
-func (s *session) againThere(command string) string {
-	return "jobstreamer " + command + s.given("context", s.context) + s.given("server", s.server)
+func (s *session) serverCommandLine(command string) string {
+	return "jobstreamer " + command + s.flagText("context", s.context) + s.flagText("server", s.server)
 }
 
 // CommandAt is a command line for the control bus at address: it names that one if commands of this user go elsewhere.
 func (c *CLI) CommandAt(address, command string) string {
-	is, err := c.chosen()
+	is, err := c.resolveContext()
 	at := cmp.Or(is.Server, client.DefaultURL)
 	if err != nil || at != address && at != strings.Replace(address, "//127.0.0.1:", "//localhost:", 1) {
 		command += " --server " + address
@@ -110,7 +110,7 @@ func (c *CLI) CommandAt(address, command string) string {
 }
 
 // given is a flag as it was given on the command line. What the environment says it says again.
-func (s *session) given(name, value string) string {
+func (s *session) flagText(name, value string) string {
 	if value == "" || value == s.Env["JOBSTREAMER_"+strings.ToUpper(name)] {
 		return ""
 	}
@@ -136,7 +136,7 @@ func isTerminal(stream any) bool {
 func (s *session) pageTo(end, drawn io.Writer) *page {
 	p := &page{Writer: drawn, live: isTerminal(end), now: time.Now(), zone: time.Local}
 	if s.output != formatWide {
-		p.width, _ = s.window(end)
+		p.width, _ = s.windowSize(end)
 	}
 	p.color = p.live && !s.noColor && s.Env["NO_COLOR"] == "" && s.Env["TERM"] != "dumb"
 	if zone, err := time.LoadLocation(s.Env["TZ"]); err == nil && s.Env["TZ"] != "" {
@@ -146,16 +146,16 @@ func (s *session) pageTo(end, drawn io.Writer) *page {
 }
 
 // out is a page on standard output.
-func (s *session) out() *page { return s.pageTo(s.Out, s.Out) }
+func (s *session) outPage() *page { return s.pageTo(s.Out, s.Out) }
 
 // tables says whether people read what is printed.
-func (c *CLI) tables() bool {
+func (c *CLI) printsTables() bool {
 	return c.output == "" || c.output == formatTable || c.output == formatWide
 }
 
 // done says what was done. Programs go by the exit status.
-func (s *session) done(format string, args ...any) {
-	if s.tables() {
+func (s *session) printDone(format string, args ...any) {
+	if s.printsTables() {
 		fmt.Fprintf(s.Out, format, args...)
 	}
 }

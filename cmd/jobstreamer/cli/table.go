@@ -27,7 +27,7 @@ const (
 )
 
 // in colours text.
-func (p *page) in(color, text string) string {
+func (p *page) inColor(color, text string) string {
 	if !p.color || color == "" || text == "" {
 		return text
 	}
@@ -38,7 +38,7 @@ func (p *page) in(color, text string) string {
 type cell struct{ text, color string }
 
 // either is a cell, and a shorter text for a narrow page.
-type either struct {
+type flexCell struct {
 	cell
 	short string
 }
@@ -46,19 +46,19 @@ type either struct {
 // table is a table of a page. A heading that begins with > has its column flushed right.
 type table struct {
 	heads                 []string
-	rows                  [][]either
+	rows                  [][]flexCell
 	drops, cuts, optional []string // headings: see dropping, cutting and ifAny
 }
 
 func newTable(heads ...string) *table { return &table{heads: heads} }
 
 // row adds a row of cells and values.
-func (t *table) row(values ...any) {
-	var row []either
+func (t *table) addRow(values ...any) {
+	var row []flexCell
 	for _, v := range values {
-		var c either
+		var c flexCell
 		switch v := v.(type) {
-		case either:
+		case flexCell:
 			c = v
 		case cell:
 			c.cell = v
@@ -74,21 +74,21 @@ func (t *table) row(values ...any) {
 const gap = "  "
 
 // table writes t, as wide as the page.
-func (p *page) table(t *table) {
-	t.fit(p.width, p.live)
-	widths := t.widths()
-	head := make([]either, len(t.heads))
+func (p *page) writeTable(t *table) {
+	t.fitWidth(p.width, p.live)
+	widths := t.columnWidths()
+	head := make([]flexCell, len(t.heads))
 	for i, h := range t.heads {
 		head[i].cell = cell{strings.TrimPrefix(h, ">"), bold}
 	}
-	for _, row := range append([][]either{head}, t.rows...) {
+	for _, row := range append([][]flexCell{head}, t.rows...) {
 		var line strings.Builder
 		for i, c := range row {
-			pad := strings.Repeat(" ", widths[i]-columns(c.text))
+			pad := strings.Repeat(" ", widths[i]-displayWidth(c.text))
 			if strings.HasPrefix(t.heads[i], ">") {
-				line.WriteString(pad + p.in(c.color, c.text) + gap)
+				line.WriteString(pad + p.inColor(c.color, c.text) + gap)
 			} else {
-				line.WriteString(p.in(c.color, c.text) + pad + gap)
+				line.WriteString(p.inColor(c.color, c.text) + pad + gap)
 			}
 		}
 		fmt.Fprintln(p, strings.TrimRight(line.String(), " "))
@@ -96,7 +96,7 @@ func (p *page) table(t *table) {
 }
 
 // fields writes names with their values, a line each, without those that have none.
-func (p *page) fields(pairs ...any) {
+func (p *page) writeFields(pairs ...any) {
 	const column = 14
 	for i := 0; i+1 < len(pairs); i += 2 {
 		c, ok := pairs[i+1].(cell)
@@ -108,7 +108,7 @@ func (p *page) fields(pairs ...any) {
 		}
 		name := pairs[i].(string)
 		lines := strings.Split(strings.TrimRight(c.text, "\n"), "\n")
-		fmt.Fprintf(p, "%s%s%s\n", p.in(faint, name), strings.Repeat(" ", column-len(name)), p.in(c.color, printable(lines[0])))
+		fmt.Fprintf(p, "%s%s%s\n", p.inColor(faint, name), strings.Repeat(" ", column-len(name)), p.inColor(c.color, printable(lines[0])))
 		for _, l := range lines[1:] {
 			fmt.Fprintf(p, "%*s%s\n", column, "", printable(l))
 		}
@@ -116,10 +116,10 @@ func (p *page) fields(pairs ...any) {
 }
 
 // title writes a heading within a page.
-func (p *page) title(text string) { fmt.Fprintf(p, "\n%s\n", p.in(bold, text)) }
+func (p *page) writeTitle(text string) { fmt.Fprintf(p, "\n%s\n", p.inColor(bold, text)) }
 
 // columns is how many columns of a terminal a text takes. Codes of colours take none.
-func columns(s string) (n int) {
+func displayWidth(s string) (n int) {
 	escape := false
 	for _, r := range s {
 		if escape = escape || r == '\x1b'; escape {

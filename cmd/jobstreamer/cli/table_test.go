@@ -13,30 +13,30 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-func ptr[T any](v T) *T { return &v }
+func ptrTo[T any](v T) *T { return &v }
 
 func sampleExecution() rest.Execution {
-	e := rest.Execution{JobParameters: map[string]string{"to": "倉庫", "date": "2026-11-24"}, Exception: ptr("step read: line 17\nat a.b.C")}
+	e := rest.Execution{JobParameters: map[string]string{"to": "倉庫", "date": "2026-11-24"}, Exception: ptrTo("step read: line 17\nat a.b.C")}
 	e.ExecutionSummary = rest.ExecutionSummary{
-		ExecutionID: 4711, InstanceID: 4700, App: "shop", Job: "nightly", BatchStatus: subjects.Failed, ExitStatus: ptr("在庫なし"),
-		CreateTime: before(26 * time.Hour), StartTime: before(25 * time.Hour), EndTime: before(25*time.Hour - 90*time.Second),
-		Agent: &rest.AgentRef{Name: "a1"}, Attempt: 2, ScheduledFor: before(26 * time.Hour), RestartOf: ptr(int64(4700)),
+		ExecutionID: 4711, InstanceID: 4700, App: "shop", Job: "nightly", BatchStatus: subjects.Failed, ExitStatus: ptrTo("在庫なし"),
+		CreateTime: timeBefore(26 * time.Hour), StartTime: timeBefore(25 * time.Hour), EndTime: timeBefore(25*time.Hour - 90*time.Second),
+		Agent: &rest.AgentRef{Name: "a1"}, Attempt: 2, ScheduledFor: timeBefore(26 * time.Hour), RestartOf: ptrTo(int64(4700)),
 	}
 	e.StepExecutions = []rest.StepExecution{
-		{StepName: "open", BatchStatus: subjects.Completed, ExitStatus: ptr("COMPLETED"), StartTime: e.StartTime, EndTime: e.StartTime + 20},
-		{StepName: "read", BatchStatus: subjects.Failed, StartTime: e.StartTime + 20, EndTime: e.EndTime, Exception: ptr("line 17\nat a.b.C")},
+		{StepName: "open", BatchStatus: subjects.Completed, ExitStatus: ptrTo("COMPLETED"), StartTime: e.StartTime, EndTime: e.StartTime + 20},
+		{StepName: "read", BatchStatus: subjects.Failed, StartTime: e.StartTime + 20, EndTime: e.EndTime, Exception: ptrTo("line 17\nat a.b.C")},
 	}
 	return e
 }
 
 func sampleJobs() rest.List[rest.Job] {
 	failed := sampleExecution().ExecutionSummary
-	running := rest.ExecutionSummary{ExecutionID: 9, App: "shop", Job: "hourly", BatchStatus: subjects.Started, StartTime: before(65 * time.Second)}
+	running := rest.ExecutionSummary{ExecutionID: 9, App: "shop", Job: "hourly", BatchStatus: subjects.Started, StartTime: timeBefore(65 * time.Second)}
 	return rest.List[rest.Job]{Hits: 120, Offset: 1, Limit: 3, Results: []rest.Job{
 		{Name: "hourly", LatestExecution: &running, Stats: rest.JobStats{Total: 3, Success: 3, Average: 1500},
-			Schedule: &rest.Schedule{CronNotation: "0 0 * * * ?", Active: true}, NextExecution: &rest.NextExecution{StartTime: before(-time.Hour)}},
+			Schedule: &rest.Schedule{CronNotation: "0 0 * * * ?", Active: true}, NextExecution: &rest.NextExecution{StartTime: timeBefore(-time.Hour)}},
 		{Name: "nightly", LatestExecution: &failed, Stats: rest.JobStats{Total: 3, Success: 2, Failure: 1},
-			Schedule: &rest.Schedule{CronNotation: "0 0 2 ? * MON-FRI", TimeZone: ptr("Europe/Berlin"), Calendar: ptr("feiertage")}},
+			Schedule: &rest.Schedule{CronNotation: "0 0 2 ? * MON-FRI", TimeZone: ptrTo("Europe/Berlin"), Calendar: ptrTo("feiertage")}},
 		{Name: "unused"},
 	}}
 }
@@ -59,12 +59,12 @@ func TestDrawing(t *testing.T) {
 	agent := rest.Agent{
 		AgentRef: rest.AgentRef{Name: "a1", InstanceID: "aba2b4aa-75d3-5ebf-a6a9-16bfb0fb4557"}, Host: "vm", OSName: "Linux", OSVersion: "debian 12.11", CPUArch: "amd64", CPUCore: 2,
 		AgentVersion: "2.0.0", Status: "ready", Jobs: rest.AgentJobs{Running: 1, Slots: 4}, Apps: []string{"default", "shop"}, Pools: []string{"default"},
-		StartTime: before(49 * time.Hour), LastSeen: before(2 * time.Second), Executions: &[]rest.ExecutionSummary{e.ExecutionSummary},
+		StartTime: timeBefore(49 * time.Hour), LastSeen: timeBefore(2 * time.Second), Executions: &[]rest.ExecutionSummary{e.ExecutionSummary},
 	}
 	agent.Stats.CPU.System.Load, agent.Stats.Memory.Physical.Free, agent.Stats.Memory.Physical.Total = 0.257, 1_234_567_890, 25_276_510_208
 	lost := agent
 	lost.Name, lost.Status = "a2", "lost"
-	deployment := rest.Deployment{Revision: 3, Current: true, Components: 1, Classes: 120, CreateTime: before(time.Hour), Artifacts: []rest.Artifact{
+	deployment := rest.Deployment{Revision: 3, Current: true, Components: 1, Classes: 120, CreateTime: timeBefore(time.Hour), Artifacts: []rest.Artifact{
 		{ArtifactRef: rest.ArtifactRef{Name: "orders-1.2.jar", SHA256: "a"}, Size: 1_234_567}, {ArtifactRef: rest.ArtifactRef{Name: "ライブラリ.jar", SHA256: "b"}, Size: 999},
 	}}
 	next9 := "9"
@@ -74,12 +74,12 @@ func TestDrawing(t *testing.T) {
 	}{
 		{"apps", func(p *page) {
 			drawApps(p, rest.List[rest.AppInfo]{Hits: 2, Results: []rest.AppInfo{
-				{Name: "default", LastUpdatedTime: before(3 * time.Minute)}, {Name: "倉庫", Description: "warehouse\x1b[31m", LastUpdatedTime: before(400 * 24 * time.Hour)},
+				{Name: "default", LastUpdatedTime: timeBefore(3 * time.Minute)}, {Name: "倉庫", Description: "warehouse\x1b[31m", LastUpdatedTime: timeBefore(400 * 24 * time.Hour)},
 			}})
 		}},
 		{"no apps", func(p *page) { drawApps(p, rest.List[rest.AppInfo]{}) }},
 		{"app", func(p *page) {
-			asked.drawApp(p, &rest.AppInfo{Name: "shop", Description: "Orders", Classpath: []string{"file:///a.jar", "file:///b/"}, CreateTime: before(time.Hour)})
+			asked.drawApp(p, &rest.AppInfo{Name: "shop", Description: "Orders", Classpath: []string{"file:///a.jar", "file:///b/"}, CreateTime: timeBefore(time.Hour)})
 		}},
 		{"jobs", func(p *page) { drawJobs(p, sampleJobs(), "none") }},
 		{"job", func(p *page) { asked.drawJob(p, &one) }},
@@ -94,16 +94,16 @@ func TestDrawing(t *testing.T) {
 		{"agent", func(p *page) { drawAgent(p, &agent) }},
 		{"fires", func(p *page) {
 			drawFires(p, rest.Preview{Fires: []rest.PreviewFire{
-				{Time: before(-14 * time.Hour), Local: "2026-11-25T03:00:00+01:00"}, {Time: before(-38 * time.Hour), Local: "2026-11-26T02:00:00Z", Note: "the clocks change"},
+				{Time: timeBefore(-14 * time.Hour), Local: "2026-11-25T03:00:00+01:00"}, {Time: timeBefore(-38 * time.Hour), Local: "2026-11-26T02:00:00Z", Note: "the clocks change"},
 			}})
 		}},
 		{"no fires", func(p *page) { drawFires(p, rest.Preview{}) }},
 		{"decisions", func(p *page) {
 			drawDecisions(p, rest.Fires{Results: []rest.Fire{
-				{NominalTime: before(time.Minute), DecideTime: before(time.Minute), ExecutionID: ptr(int64(4712))},
-				{NominalTime: before(time.Hour), DecideTime: before(time.Minute), ExecutionID: ptr(int64(4711)), CaughtUp: true},
-				{NominalTime: before(26 * time.Hour), DecideTime: before(time.Minute), Skipped: ptr("misfire"), SkippedCount: 1},
-				{NominalTime: before(27 * time.Hour), DecideTime: before(time.Minute), Skipped: ptr("edited"), SkippedFrom: ptr(before(48 * time.Hour)), SkippedCount: 147},
+				{NominalTime: timeBefore(time.Minute), DecideTime: timeBefore(time.Minute), ExecutionID: ptrTo(int64(4712))},
+				{NominalTime: timeBefore(time.Hour), DecideTime: timeBefore(time.Minute), ExecutionID: ptrTo(int64(4711)), CaughtUp: true},
+				{NominalTime: timeBefore(26 * time.Hour), DecideTime: timeBefore(time.Minute), Skipped: ptrTo("misfire"), SkippedCount: 1},
+				{NominalTime: timeBefore(27 * time.Hour), DecideTime: timeBefore(time.Minute), Skipped: ptrTo("edited"), SkippedFrom: ptrTo(timeBefore(48 * time.Hour)), SkippedCount: 147},
 			}})
 		}},
 		{"no decisions", func(p *page) { drawDecisions(p, rest.Fires{}) }},
@@ -113,7 +113,7 @@ func TestDrawing(t *testing.T) {
 		}},
 		{"log line", func(p *page) {
 			for _, l := range []rest.LogLine{
-				{Time: before(time.Second), Level: "info", Stream: "stdout", Message: "hello\nworld"}, {Time: before(48 * time.Hour), Level: "info", Stream: "stderr", Step: "load", Message: "no"},
+				{Time: timeBefore(time.Second), Level: "info", Stream: "stdout", Message: "hello\nworld"}, {Time: timeBefore(48 * time.Hour), Level: "info", Stream: "stderr", Step: "load", Message: "no"},
 			} {
 				fmt.Fprintln(p, logText(p, &l))
 			}
@@ -134,8 +134,8 @@ func TestDrawing(t *testing.T) {
 			var one bytes.Buffer
 			d.draw(&page{Writer: &one, live: live, color: live, width: c.width, now: noon, zone: zone})
 			for line := range strings.Lines(one.String()) {
-				if c.width > 0 && !strings.HasPrefix(d.name, "log") && !strings.Contains(line, "Warning") && columns(strings.TrimSuffix(line, "\n")) > c.width {
-					t.Errorf("%s, %s: a line of %d columns: %s", file, d.name, columns(line), line)
+				if c.width > 0 && !strings.HasPrefix(d.name, "log") && !strings.Contains(line, "Warning") && displayWidth(strings.TrimSuffix(line, "\n")) > c.width {
+					t.Errorf("%s, %s: a line of %d columns: %s", file, d.name, displayWidth(line), line)
 				}
 			}
 			all.Write(one.Bytes())
@@ -144,7 +144,7 @@ func TestDrawing(t *testing.T) {
 		if !live && strings.Contains(all.String(), "\x1b") {
 			t.Error("a pipe gets escape codes")
 		}
-		golden(t, file, all.String())
+		checkGolden(t, file, all.String())
 	}
 }
 
@@ -152,26 +152,26 @@ func TestWords(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		0: "0s", 1234 * time.Microsecond: "1ms", 1260 * time.Millisecond: "1.3s", 59960 * time.Millisecond: "1m", 61 * time.Second: "1m1s", time.Hour: "1h", 3725 * time.Second: "1h2m5s",
 	} {
-		if got := short(d); got != want {
+		if got := durationText(d); got != want {
 			t.Errorf("short(%v) = %q, want %q", d, got, want)
 		}
 	}
 	for d, want := range map[time.Duration]string{0: "0s ago", 90 * time.Second: "1m ago", 47 * time.Hour: "47h ago", 49 * time.Hour: "2d ago", -time.Hour: "in 1h"} {
-		if got := ago(d); got != want {
+		if got := agoText(d); got != want {
 			t.Errorf("ago(%v) = %q, want %q", d, got, want)
 		}
 	}
 	for n, want := range map[int64]string{0: "0 B", 999: "999 B", 1000: "1.0 kB", 123_456_789: "123 MB"} {
-		if got := size(n); got != want {
+		if got := sizeText(n); got != want {
 			t.Errorf("size(%d) = %q, want %q", n, got, want)
 		}
 	}
 	for s, want := range map[string]int{"": 0, "abc": 3, "倉庫": 4, "e\u0301": 1, "ﾊﾝｶｸ": 4, "📦": 2} {
-		if got := columns(s); got != want {
+		if got := displayWidth(s); got != want {
 			t.Errorf("columns(%q) = %d, want %d", s, got, want)
 		}
 	}
-	if got := bar(1, 2) + bar(0, 0) + bar(5, 5); strings.Count(got, "█") != 30 || strings.Count(got, "░") != 30 {
+	if got := progressBar(1, 2) + progressBar(0, 0) + progressBar(5, 5); strings.Count(got, "█") != 30 || strings.Count(got, "░") != 30 {
 		t.Errorf("bars %s", got)
 	}
 }
@@ -179,7 +179,7 @@ func TestWords(t *testing.T) {
 // What a log does not have is said where people look at an execution.
 func TestMissingLines(t *testing.T) {
 	for dropped, want := range map[int64]string{0: "", 1: "1 line of output is missing", 12: "12 lines of output are missing"} {
-		if got := missing(&rest.Execution{LogDropped: dropped}); got != want {
+		if got := missingOutput(&rest.Execution{LogDropped: dropped}); got != want {
 			t.Errorf("missing(%d) = %q, want %q", dropped, got, want)
 		}
 	}

@@ -42,7 +42,7 @@ func newTerminal(t *testing.T, columns, lines uint16) *terminal {
 		t.Fatal(err)
 	}
 	p := &terminal{File: slave, master: master}
-	p.resize(t, columns, lines)
+	p.resizeTo(t, columns, lines)
 	var reading sync.WaitGroup
 	reading.Go(func() {
 		buffer := make([]byte, 4096)
@@ -60,7 +60,7 @@ func newTerminal(t *testing.T, columns, lines uint16) *terminal {
 	return p
 }
 
-func (p *terminal) resize(t *testing.T, columns, lines uint16) {
+func (p *terminal) resizeTo(t *testing.T, columns, lines uint16) {
 	t.Helper()
 	if err := unix.IoctlSetWinsize(int(p.master.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Col: columns, Row: lines}); err != nil {
 		t.Fatal(err)
@@ -68,7 +68,7 @@ func (p *terminal) resize(t *testing.T, columns, lines uint16) {
 }
 
 // screen waits until the last screen that was drawn has what, and returns its lines.
-func (p *terminal) screen(t *testing.T, what string) []string {
+func (p *terminal) screenText(t *testing.T, what string) []string {
 	t.Helper()
 	var last string
 	for range 1000 {
@@ -90,14 +90,14 @@ func (p *terminal) screen(t *testing.T, what string) []string {
 func TestWatchFitsTheWindow(t *testing.T) {
 	e, _ := withBus(t)
 	for i := range 30 {
-		e.apply(t, fmt.Sprintf("%s%02d", strings.Repeat("long-name-", 5), i), "Noop")
+		e.applyFiles(t, fmt.Sprintf("%s%02d", strings.Repeat("long-name-", 5), i), "Noop")
 	}
 	p := newTerminal(t, 60, 12)
 	e.out = p.File
 	ctx, cancel := context.WithCancel(t.Context())
 	var watching sync.WaitGroup
 	watching.Go(func() {
-		if got := e.try(ctx, "job", "list", "--watch", "--interval", "1h"); got.failed != nil {
+		if got := e.runOnce(ctx, "job", "list", "--watch", "--interval", "1h"); got.failed != nil {
 			t.Errorf("%+v", got)
 		}
 	})
@@ -105,20 +105,20 @@ func TestWatchFitsTheWindow(t *testing.T) {
 	defer cancel()
 	fits := func(columnsMost, linesMost int, what string) {
 		t.Helper()
-		lines := p.screen(t, what)
+		lines := p.screenText(t, what)
 		if len(lines) > linesMost-1 {
 			t.Errorf("%d lines in a window of %d: %q", len(lines), linesMost, lines)
 		}
 		for _, l := range lines {
-			if columns(l) > columnsMost {
-				t.Errorf("%d columns in a window of %d: %q", columns(l), columnsMost, l)
+			if displayWidth(l) > columnsMost {
+				t.Errorf("%d columns in a window of %d: %q", displayWidth(l), columnsMost, l)
 			}
 		}
 	}
 	fits(60, 12, "21 more lines; a larger window shows them")
-	p.resize(t, 40, 8)
+	p.resizeTo(t, 40, 8)
 	fits(40, 8, "25 more lines")
-	p.resize(t, 100, 50)
+	p.resizeTo(t, 100, 50)
 	fits(100, 50, "long-name-29")
 }
 
@@ -126,10 +126,10 @@ func TestWatchFitsTheWindow(t *testing.T) {
 func TestConfirmation(t *testing.T) {
 	e, _ := withBus(t)
 	for _, job := range []string{"night-1", "night-2"} {
-		e.apply(t, job, "Noop")
+		e.applyFiles(t, job, "Noop")
 	}
 	e.in = ""
-	if got := e.try(t.Context(), "run", "night-*"); got.failed != nil { // in a pipe
+	if got := e.runOnce(t.Context(), "run", "night-*"); got.failed != nil { // in a pipe
 		t.Fatalf("%+v", got)
 	}
 	for _, c := range []struct{ line, answer, asked, out string }{
@@ -149,7 +149,7 @@ func TestConfirmation(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		got := e.try(t.Context(), strings.Fields(c.line)...)
+		got := e.runOnce(t.Context(), strings.Fields(c.line)...)
 		var asked string
 		for range 200 { // until what was written came through the terminal
 			p.mu.Lock()

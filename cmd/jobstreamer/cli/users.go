@@ -19,13 +19,13 @@ import (
 var roles = []string{"admin", "operator", "watcher"}
 
 func (c *CLI) userCommand() *cobra.Command {
-	return group("user", "Users: who may use a control bus, and what they may do",
+	return groupCommand("user", "Users: who may use a control bus, and what they may do",
 		`A control bus that runs with --login lets users in. A watcher sees everything, an operator runs and schedules jobs too, an admin may do all.`,
 		c.userList(), c.userCreate(), c.userRoles(), c.userDelete())
 }
 
 func (c *CLI) userList() *cobra.Command {
-	cmd := c.leaf("list", "List users with their roles", func(s *session, _ []string) error {
+	cmd := c.serverCommand("list", "List users with their roles", func(s *session, _ []string) error {
 		return showList(s, func(c *client.Client, p client.Page) (rest.List[rest.User], error) { return c.Users(s.ctx, p) }, drawUsers)
 	})
 	c.pageFlags(cmd)
@@ -36,7 +36,7 @@ func (c *CLI) userList() *cobra.Command {
 func drawUsers(p *page, list rest.List[rest.User]) {
 	t := newTable("USER", "ROLES", ">KEYS")
 	for _, u := range list.Results {
-		t.row(u.ID, rolesText(u.Roles), u.Keys)
+		t.addRow(u.ID, rolesText(u.Roles), u.Keys)
 	}
 	drawList(p, t, list, "No users.")
 }
@@ -64,7 +64,7 @@ type roleFlags struct {
 	in   []string
 }
 
-func (r *roleFlags) flags(cmd *cobra.Command, text string) {
+func (r *roleFlags) addFlags(cmd *cobra.Command, text string) {
 	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
 		f.StringVar(&r.role, "role", "", "`ROLE` "+text+": admin, operator or watcher")
 		f.StringArrayVar(&r.in, "in", nil, "`APP=ROLE` another role in an application; APP= takes it away; may be given several times")
@@ -73,7 +73,7 @@ func (r *roleFlags) flags(cmd *cobra.Command, text string) {
 }
 
 // over are the roles that there will be in place of those that there are.
-func (r *roleFlags) over(was map[string]string) (rest.NewRoles, error) {
+func (r *roleFlags) mergeRoles(was map[string]string) (rest.NewRoles, error) {
 	is := rest.NewRoles{Role: was[defaultApp], Roles: maps.Clone(was)}
 	if is.Roles == nil {
 		is.Roles = map[string]string{}
@@ -83,13 +83,13 @@ func (r *roleFlags) over(was map[string]string) (rest.NewRoles, error) {
 		is.Role = r.role
 	}
 	if !slices.Contains(roles, is.Role) {
-		return is, usage("--role %q: want %s", is.Role, strings.Join(roles, ", "))
+		return is, usageErrorf("--role %q: want %s", is.Role, strings.Join(roles, ", "))
 	}
 	for _, one := range r.in {
 		app, role, ok := strings.Cut(one, "=")
 		switch {
 		case !ok || app == "" || app == defaultApp || role != "" && !slices.Contains(roles, role):
-			return is, usage("--in %s: want an application other than %s, and %s, such as shop=operator", one, defaultApp, strings.Join(roles, ", "))
+			return is, usageErrorf("--in %s: want an application other than %s, and %s, such as shop=operator", one, defaultApp, strings.Join(roles, ", "))
 		case role == "":
 			delete(is.Roles, app)
 		default:
@@ -102,13 +102,13 @@ func (r *roleFlags) over(was map[string]string) (rest.NewRoles, error) {
 func (c *CLI) userCreate() *cobra.Command {
 	var fromInput bool
 	var want roleFlags
-	cmd := c.leaf("create USER", "Make a user", func(s *session, args []string) error {
-		is, err := want.over(nil)
+	cmd := c.serverCommand("create USER", "Make a user", func(s *session, args []string) error {
+		is, err := want.mergeRoles(nil)
 		if err != nil {
 			return err
 		}
 		s.warnOfPlainText(s.client.URL())
-		password, err := s.password(args[0], fromInput, true)
+		password, err := s.readPassword(args[0], fromInput, true)
 		if err != nil {
 			return err
 		}
@@ -120,7 +120,7 @@ func (c *CLI) userCreate() *cobra.Command {
 	})
 	cmd.Example = `  jobstreamer user create ann --role operator --in billing=admin
   head -c 18 /dev/urandom | base64 | tee password | jobstreamer user create ci --role operator --password-stdin`
-	want.flags(cmd, "in all applications but those of --in")
+	want.addFlags(cmd, "in all applications but those of --in")
 	passwordFlag(cmd, &fromInput)
 	c.serverFlags(cmd)
 	return cmd
@@ -137,14 +137,14 @@ func withDefault(r rest.NewRoles) map[string]string {
 
 func (c *CLI) userRoles() *cobra.Command {
 	var want roleFlags
-	cmd := c.leaf("roles [USER]", "Show what a user may do, or change it", func(s *session, args []string) error {
+	cmd := c.serverCommand("roles [USER]", "Show what a user may do, or change it", func(s *session, args []string) error {
 		if len(args) == 0 {
 			if want.role != "" || len(want.in) > 0 {
-				return usage("whose roles? Name the user")
+				return usageErrorf("whose roles? Name the user")
 			}
 			return s.ownRoles()
 		}
-		user, err := s.user(args[0])
+		user, err := s.findUser(args[0])
 		if err != nil {
 			return err
 		}
@@ -152,7 +152,7 @@ func (c *CLI) userRoles() *cobra.Command {
 			fmt.Fprintf(s.Out, "%s is %s.\n", user.ID, rolesText(user.Roles))
 			return nil
 		}
-		is, err := want.over(user.Roles)
+		is, err := want.mergeRoles(user.Roles)
 		if err != nil {
 			return err
 		}
@@ -166,7 +166,7 @@ func (c *CLI) userRoles() *cobra.Command {
 an admin.`
 	cmd.Example = `  jobstreamer user roles
   jobstreamer user roles ann --role watcher --in billing=admin --in shop=`
-	want.flags(cmd, "in all applications but those that have their own")
+	want.addFlags(cmd, "in all applications but those that have their own")
 	c.serverFlags(cmd)
 	return cmd
 }
@@ -185,8 +185,8 @@ func (s *session) ownRoles() error {
 }
 
 // user finds a user. There is no way to ask for one alone.
-func (s *session) user(id string) (*rest.User, error) {
-	all, err := everything(func(p client.Page) (rest.List[rest.User], error) { return s.client.Users(s.ctx, p) })
+func (s *session) findUser(id string) (*rest.User, error) {
+	all, err := allPages(func(p client.Page) (rest.List[rest.User], error) { return s.client.Users(s.ctx, p) })
 	if err != nil {
 		return nil, err
 	}
@@ -195,19 +195,19 @@ func (s *session) user(id string) (*rest.User, error) {
 			return &all[i], nil
 		}
 	}
-	return nil, errors.New(lines("there is no user "+id, "`"+s.againThere("user list")+"` shows which there are."))
+	return nil, errors.New(joinLines("there is no user "+id, "`"+s.serverCommandLine("user list")+"` shows which there are."))
 }
 
 func (c *CLI) userDelete() *cobra.Command {
 	var sure bool
-	cmd := c.leaf("delete USER", "Remove a user with their logins and keys", func(s *session, args []string) error {
+	cmd := c.serverCommand("delete USER", "Remove a user with their logins and keys", func(s *session, args []string) error {
 		if err := s.confirm(sure, "Remove the user "+args[0]+" with their logins and keys?"); err != nil {
 			return err
 		}
 		if err := s.client.DeleteUser(s.ctx, args[0]); err != nil {
 			return err
 		}
-		s.done("User %s was removed.\n", args[0])
+		s.printDone("User %s was removed.\n", args[0])
 		return nil
 	})
 	yesFlag(cmd, &sure)

@@ -16,8 +16,8 @@ import (
 func (c *CLI) jobValidate() *cobra.Command {
 	var files []string
 	var offline bool
-	cmd := c.leaf("validate [FILE|DIR...]", "Say what is wrong with definitions, without storing them", func(s *session, args []string) error {
-		return s.validate(append(files, args...), offline)
+	cmd := c.serverCommand("validate [FILE|DIR...]", "Say what is wrong with definitions, without storing them", func(s *session, args []string) error {
+		return s.validateFiles(append(files, args...), offline)
 	})
 	cmd.Long = `Checks definitions here, by the rules that the control bus has. If it can be reached, it is asked which components the application has:
 a job may name others, but it will not run then. --output json, yaml and edn have a list of {file, job, valid, errors, warnings}; an error has line,
@@ -32,76 +32,76 @@ The exit status is 1 if something is wrong. Warnings do not count.`
 		f.BoolVar(&offline, "offline", false, "do not ask the control bus for components")
 	})
 	c.outputFlag(cmd, "`FORMAT` table, or a list as json, yaml or edn")
-	return c.flags(cmd)
+	return c.appFlags(cmd)
 }
 
 // verdict is what validate says of a file.
 type verdict struct {
-	File     string   `json:"file"`
-	Job      string   `json:"job,omitempty"`
-	Valid    bool     `json:"valid"`
-	Errors   []wrong  `json:"errors"`
-	Warnings []string `json:"warnings"`
+	File     string            `json:"file"`
+	Job      string            `json:"job,omitempty"`
+	Valid    bool              `json:"valid"`
+	Errors   []definitionFault `json:"errors"`
+	Warnings []string          `json:"warnings"`
 }
 
-func (s *session) validate(files []string, offline bool) error {
+func (s *session) validateFiles(files []string, offline bool) error {
 	found, err := s.definitions(files)
 	if err != nil {
 		return err
 	}
-	check := &components{}
+	check := &knownComponents{}
 	if !offline {
-		check = s.components()
+		check = s.loadComponents()
 	}
 	verdicts, failed := make([]verdict, len(found.all)), false
-	for i, first := range found.twice() {
-		v := validate(&found.all[i], check)
+	for i, first := range found.duplicateOf() {
+		v := validateDefinition(&found.all[i], check)
 		if first != nil {
 			text := "/id: want another one: " + first.file + " defines the job too"
-			v.Valid, v.Errors = false, append(v.Errors, wrong{Path: "/id", Want: "another one: " + first.file + " defines the job too", text: text})
+			v.Valid, v.Errors = false, append(v.Errors, definitionFault{Path: "/id", Want: "another one: " + first.file + " defines the job too", text: text})
 		}
-		if verdicts[i], failed = v, failed || !v.Valid; s.tables() {
+		if verdicts[i], failed = v, failed || !v.Valid; s.printsTables() {
 			s.drawVerdict(&v)
 		}
 	}
-	if !s.tables() {
-		err = s.value(verdicts)
+	if !s.printsTables() {
+		err = s.printValue(verdicts)
 	}
 	if check.err != nil {
-		why, _, _ := strings.Cut(s.explain(check.err).Error(), "\n")
+		why, _, _ := strings.Cut(s.explainError(check.err).Error(), "\n")
 		fmt.Fprintf(s.Err, "Components were not checked: %s\n", why)
 	}
 	if err == nil && (failed || s.ctx.Err() != nil) {
-		err = ErrSaid
+		err = ErrPrinted
 	}
 	return err
 }
 
-func validate(d *definition, check *components) verdict {
-	v := verdict{File: d.file, Errors: []wrong{}, Warnings: []string{}}
+func validateDefinition(d *definition, check *knownComponents) verdict {
+	v := verdict{File: d.file, Errors: []definitionFault{}, Warnings: []string{}}
 	file, err := httpapi.ParseFile(d.form, d.text)
 	var all jsl.Errors
 	switch {
 	case errors.As(err, &all):
 		for _, f := range all {
-			e := wrong{Line: f.Line, Column: f.Column, Path: f.Path, Want: f.Want, Got: f.Got}
+			e := definitionFault{Line: f.Line, Column: f.Column, Path: f.Path, Want: f.Want, Got: f.Got}
 			f.Line = 0 // it is said before
 			e.text = f.Error()
 			v.Errors = append(v.Errors, e)
 		}
 	case err != nil:
-		v.Errors = append(v.Errors, wrong{Want: err.Error(), text: err.Error()})
+		v.Errors = append(v.Errors, definitionFault{Want: err.Error(), text: err.Error()})
 	default:
 		v.Job, v.Valid = file.Job.ID, true
-		v.Warnings = append(v.Warnings, check.lacking(file.Job)...)
+		v.Warnings = append(v.Warnings, check.missingIn(file.Job)...)
 	}
 	return v
 }
 
 func (s *session) drawVerdict(v *verdict) {
-	s.faults(v.File, v.Errors, v.Warnings)
+	s.printFaults(v.File, v.Errors, v.Warnings)
 	if v.Valid {
-		p := s.out()
-		fmt.Fprintf(p, "%s %s (%s)\n", v.Job, p.in(green, "valid"), v.File)
+		p := s.outPage()
+		fmt.Fprintf(p, "%s %s (%s)\n", v.Job, p.inColor(green, "valid"), v.File)
 	}
 }

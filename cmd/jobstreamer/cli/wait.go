@@ -17,16 +17,16 @@ import (
 )
 
 const (
-	askAgain  = time.Minute            // how long one answer waits
-	lookAgain = 500 * time.Millisecond // the same, if somebody looks
-	sayAfter  = 2 * time.Second        // a look at one that waits, if nobody sees a line of it
-	awayPause = time.Second            // before a control bus is tried again that is away
+	awaitTime       = time.Minute            // how long one answer waits
+	liveAwaitTime   = 500 * time.Millisecond // the same, if somebody looks
+	reasonAwaitTime = 2 * time.Second        // a look at one that waits, if nobody sees a line of it
+	retryPause      = time.Second            // before a control bus is tried again that is away
 )
 
 func (c *CLI) executionWait() *cobra.Command {
-	var st start
-	cmd := c.leaf("wait EXECUTION|JOB", "Wait for the end of an execution; of a job, the latest one", func(s *session, args []string) error {
-		job, id, err := s.find(args[0])
+	var st startOptions
+	cmd := c.serverCommand("wait EXECUTION|JOB", "Wait for the end of an execution; of a job, the latest one", func(s *session, args []string) error {
+		job, id, err := s.findExecution(args[0])
 		if err != nil {
 			return err
 		}
@@ -41,11 +41,11 @@ func (c *CLI) executionWait() *cobra.Command {
 ` + ExitHelp
 	st.endFlags(cmd)
 	c.showFlags(cmd)
-	return c.flags(cmd)
+	return c.appFlags(cmd)
 }
 
 // seeThrough waits for the end of an execution, and says how it ended.
-func (s *session) seeThrough(e *rest.Execution, st *start) error {
+func (s *session) seeThrough(e *rest.Execution, st *startOptions) error {
 	ctx := s.ctx
 	if st.timeout > 0 {
 		var cancel context.CancelFunc
@@ -53,50 +53,50 @@ func (s *session) seeThrough(e *rest.Execution, st *start) error {
 		defer cancel()
 	}
 	var err error
-	if st.follow && s.tables() {
+	if st.follow && s.printsTables() {
 		stop := s.sayWaiting(ctx, e)
 		defer stop()
-		_, err = s.client.FollowLog(ctx, e.App, e.Job, e.ExecutionID, s.logLine(&logWish{}))
+		_, err = s.client.FollowLog(ctx, e.App, e.Job, e.ExecutionID, s.logLine(&logOptions{}))
 	}
 	var end *rest.Execution
 	if err == nil {
-		end, err = s.await(ctx, e)
+		end, err = s.awaitEnd(ctx, e)
 	}
 	switch {
 	case s.ctx.Err() != nil:
-		return s.leave(e, "interrupted", ExitInterrupted)
+		return s.reportLeft(e, "interrupted", ExitInterrupted)
 	case ctx.Err() != nil:
-		return s.leave(e, fmt.Sprintf("not ended after %s", st.timeout), ExitTimeout)
+		return s.reportLeft(e, fmt.Sprintf("not ended after %s", st.timeout), ExitTimeout)
 	case err != nil:
 		return err
 	}
-	return s.ended(end)
+	return s.reportEnd(end)
 }
 
 // await asks until the execution has ended. Once it is known, a control bus that is away for a while is waited for.
-func (s *session) await(ctx context.Context, e *rest.Execution) (*rest.Execution, error) {
+func (s *session) awaitEnd(ctx context.Context, e *rest.Execution) (*rest.Execution, error) {
 	line := s.statusLine()
-	defer line.clear()
-	said := reasons{s: s}
+	defer line.clearLine()
+	said := waitReasons{s: s}
 	for !e.BatchStatus.Ended() {
-		patience := askAgain
+		patience := awaitTime
 		switch {
 		case line.live:
-			patience = lookAgain
-			line.show(waiting(e))
+			patience = liveAwaitTime
+			line.showText(waitingLine(e))
 		case e.BatchStatus.Waiting():
-			patience = said.say(e)
+			patience = said.printNew(e)
 		}
 		now, err := s.client.Await(ctx, e.App, e.Job, e.ExecutionID, patience)
 		switch {
 		case err == nil:
 			e = now
-		case ctx.Err() != nil || !away(err):
+		case ctx.Err() != nil || !isAway(err):
 			return nil, err
 		default:
-			line.show("the control bus is away; trying again")
+			line.showText("the control bus is away; trying again")
 			select {
-			case <-time.After(awayPause):
+			case <-time.After(retryPause):
 			case <-ctx.Done():
 			}
 		}
@@ -106,20 +106,20 @@ func (s *session) await(ctx context.Context, e *rest.Execution) (*rest.Execution
 
 // reasons says on the error output why an execution waits, if that takes a while:
 // a pipe, or a log that is followed, would show nothing.
-type reasons struct {
+type waitReasons struct {
 	s    *session
 	last string
 	asks int
 }
 
 // say says what is new, and returns how long to wait until the next look.
-func (r *reasons) say(e *rest.Execution) time.Duration {
-	why := text(e.For)
+func (r *waitReasons) printNew(e *rest.Execution) time.Duration {
+	why := textOf(e.For)
 	if r.asks++; r.asks > 1 && why != "" && why != r.last {
 		fmt.Fprintf(r.s.Err, "Execution %d of %s waits: %s.\n", e.ExecutionID, e.Job, printable(why))
 		r.last = why
 	}
-	return sayAfter
+	return reasonAwaitTime
 }
 
 // sayWaiting says why an execution waits until it does not, or until stop.
@@ -127,17 +127,17 @@ func (s *session) sayWaiting(ctx context.Context, e *rest.Execution) (stop func(
 	ctx, cancel := context.WithCancel(ctx)
 	var looking sync.WaitGroup
 	looking.Go(func() {
-		said := reasons{s: s}
+		said := waitReasons{s: s}
 		for e.BatchStatus.Waiting() {
-			now, err := s.client.Await(ctx, e.App, e.Job, e.ExecutionID, said.say(e))
+			now, err := s.client.Await(ctx, e.App, e.Job, e.ExecutionID, said.printNew(e))
 			switch {
 			case err == nil:
 				e = now
-			case ctx.Err() != nil || !away(err):
+			case ctx.Err() != nil || !isAway(err):
 				return
 			default:
 				select {
-				case <-time.After(awayPause):
+				case <-time.After(retryPause):
 				case <-ctx.Done():
 				}
 			}
@@ -147,12 +147,12 @@ func (s *session) sayWaiting(ctx context.Context, e *rest.Execution) (stop func(
 }
 
 // away says whether a later answer may be another one.
-func away(err error) bool {
+func isAway(err error) bool {
 	return client.Code(err) == "unavailable" || errors.As(err, new(*url.Error))
 }
 
 // waiting says what an execution is at.
-func waiting(e *rest.Execution) string {
+func waitingLine(e *rest.Execution) string {
 	words := []string{fmt.Sprintf("%d %s", e.ExecutionID, e.BatchStatus)}
 	if e.BatchStatus.Waiting() && e.For != nil {
 		words = append(words, printable(*e.For))
@@ -170,39 +170,39 @@ func waiting(e *rest.Execution) string {
 		}
 	}
 	if !e.StartTime.IsZero() {
-		words = append(words, short(time.Since(e.StartTime.Std()).Truncate(time.Second)))
+		words = append(words, durationText(time.Since(e.StartTime.Std()).Truncate(time.Second)))
 	}
 	return strings.Join(words, ", ")
 }
 
 // leave says that an execution goes on although nobody waits any more.
-func (s *session) leave(e *rest.Execution, why string, status int) error {
+func (s *session) reportLeft(e *rest.Execution, why string, status int) error {
 	fmt.Fprintf(s.Err, "%s: execution %d of %s goes on.\n  wait  %s\n  stop  %s\n", why, e.ExecutionID, e.Job,
-		s.again(fmt.Sprintf("execution wait %d", e.ExecutionID)), s.again(fmt.Sprintf("execution stop %d", e.ExecutionID)))
-	return said{status}
+		s.appCommandLine(fmt.Sprintf("execution wait %d", e.ExecutionID)), s.appCommandLine(fmt.Sprintf("execution stop %d", e.ExecutionID)))
+	return printedError{status}
 }
 
 // ended says how an execution ended.
-func (s *session) ended(e *rest.Execution) error {
+func (s *session) reportEnd(e *rest.Execution) error {
 	done := e.BatchStatus == subjects.Completed
-	if !s.tables() {
-		err := show(s, func(c *client.Client) (*rest.Execution, error) {
+	if !s.printsTables() {
+		err := showAnswer(s, func(c *client.Client) (*rest.Execution, error) {
 			return c.Execution(s.ctx, e.App, e.Job, e.ExecutionID)
 		}, nil)
 		if err != nil || done {
 			return err
 		}
-		return said{exitOf(e.BatchStatus)}
+		return printedError{executionExit(e.BatchStatus)}
 	}
-	p := s.out()
-	fmt.Fprintf(p, "Execution %d of %s %s%s%s.\n", e.ExecutionID, e.Job, p.in(status(e.BatchStatus).color, endWord(e.BatchStatus)), after(p, e), reasonOf(e))
-	if gap := missing(e); gap != "" {
-		fmt.Fprintf(p, "%s.\n", p.in(yellow, gap))
+	p := s.outPage()
+	fmt.Fprintf(p, "Execution %d of %s %s%s%s.\n", e.ExecutionID, e.Job, p.inColor(statusCell(e.BatchStatus).color, endWord(e.BatchStatus)), afterText(p, e), reasonOf(e))
+	if gap := missingOutput(e); gap != "" {
+		fmt.Fprintf(p, "%s.\n", p.inColor(yellow, gap))
 	}
 	if done {
 		return nil
 	}
-	return said{exitOf(e.BatchStatus)}
+	return printedError{executionExit(e.BatchStatus)}
 }
 
 func endWord(s subjects.BatchStatus) string {
@@ -212,8 +212,8 @@ func endWord(s subjects.BatchStatus) string {
 	return string(s)
 }
 
-func after(p *page, e *rest.Execution) string {
-	if took := p.took(e.StartTime, e.EndTime); took != "" {
+func afterText(p *page, e *rest.Execution) string {
+	if took := p.tookText(e.StartTime, e.EndTime); took != "" {
 		return " after " + took
 	}
 	return ""
@@ -221,9 +221,9 @@ func after(p *page, e *rest.Execution) string {
 
 // reasonOf says why an execution ended as it did, in one line.
 func reasonOf(e *rest.Execution) string {
-	exit := text(e.ExitStatus)
+	exit := textOf(e.ExitStatus)
 	switch {
-	case text(e.Exception) != "":
+	case textOf(e.Exception) != "":
 		return ": " + strings.TrimSuffix(oneLine(*e.Exception), ".")
 	case exit != "" && !strings.EqualFold(exit, string(e.BatchStatus)):
 		return " with exit status " + printable(exit)

@@ -62,7 +62,7 @@ func TestChaos(t *testing.T) {
 	for _, buses := range []int{1, 2} {
 		t.Run(fmt.Sprintf("%d executions, buses %d", executions, buses), func(t *testing.T) {
 			t.Parallel()
-			newChaos(t, buses, executions, clients).run()
+			newChaos(t, buses, executions, clients).runAll()
 		})
 	}
 }
@@ -96,90 +96,90 @@ func newChaos(t *testing.T, buses, executions, clients int) *chaos {
 	return c
 }
 
-func (c *chaos) run() {
+func (c *chaos) runAll() {
 	c.Logf("%s=%d", seedEnv, c.seed)
 	for _, d := range slices.Concat(c.buses, c.agents) {
-		d.start(c.T)
+		d.startAndWait(c.T)
 	}
 	begin := time.Now()
-	c.define()
+	c.defineJobs()
 	ctx, stop := context.WithCancel(c.Context())
 	defer stop()
 	var monkey, clients sync.WaitGroup
-	monkey.Go(func() { c.play(ctx) })
+	monkey.Go(func() { c.playMonkey(ctx) })
 	for i := range c.clients {
-		clients.Go(func() { c.post(i) })
+		clients.Go(func() { c.postAll(i) })
 	}
 	clients.Wait()
 	posted := time.Since(begin)
 	stop()
 	monkey.Wait()
-	now := c.settle()
+	now := c.waitAllEnded()
 	restarted := c.restartFailed(now)
 	if restarted > 0 {
-		now = c.settle()
+		now = c.waitAllEnded()
 	}
-	now.judge(c.T)
-	c.report(now, restarted, posted, time.Since(begin))
+	now.checkInvariants(c.T)
+	c.reportCounts(now, restarted, posted, time.Since(begin))
 }
 
 // mix is what is posted, in turn.
 var mix = []string{line, line, lineElse, two, line, twoElse, line, while, lineElse, whileElse}
 
-func (c *chaos) client(first int) *client {
+func (c *chaos) newClient(first int) *client {
 	cl := newClient(c.T, c.buses...)
 	cl.turn = first
 	return cl
 }
 
-func (c *chaos) define() {
+func (c *chaos) defineJobs() {
 	ctx, cancel := context.WithTimeout(c.Context(), patience)
 	defer cancel()
-	cl := c.client(0)
-	if _, err := cl.again(ctx, http.MethodPut, "/app/"+app, "", struct{}{}, nil); err != nil {
+	cl := c.newClient(0)
+	if _, err := cl.sendUntilAnswered(ctx, http.MethodPut, "/app/"+app, "", struct{}{}, nil); err != nil {
 		c.Fatal(err)
 	}
 	for _, job := range mix {
-		if _, err := cl.again(ctx, http.MethodPut, jobPath(job), "", definition(job, c.evidence), nil); err != nil {
+		if _, err := cl.sendUntilAnswered(ctx, http.MethodPut, jobPath(job), "", definition(job, c.evidence), nil); err != nil {
 			c.Fatal(err)
 		}
 	}
 }
 
 // post is one client. It asks again, with the same key, until it is answered.
-func (c *chaos) post(number int) {
-	cl := c.client(number)
+func (c *chaos) postAll(number int) {
+	cl := c.newClient(number)
 	for i := number; i < c.executions; i += c.clients {
 		job := mix[i%len(mix)]
 		ctx, cancel := context.WithTimeout(c.Context(), 2*patience)
 		var made rest.Execution
-		tries, err := cl.again(ctx, http.MethodPost, jobPath(job)+"/executions", fmt.Sprintf("chaos-%d", i), submission(nil), &made)
+		tries, err := cl.sendUntilAnswered(ctx, http.MethodPost, jobPath(job)+"/executions", fmt.Sprintf("chaos-%d", i), submission(nil), &made)
 		cancel()
 		c.tries.Add(int64(tries))
 		if err != nil {
 			c.Errorf("POST %d: %v", i, err)
 			return
 		}
-		c.accept(made.ExecutionID)
+		c.addAccepted(made.ExecutionID)
 		time.Sleep(c.pace)
 	}
 }
 
-func (c *chaos) accept(id int64) {
+func (c *chaos) addAccepted(id int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.accepted = append(c.accepted, id)
 }
 
 // play is the monkey: one trouble at a time for each process, until ctx ends. When it returns all processes run.
-func (c *chaos) play(ctx context.Context) {
+func (c *chaos) playMonkey(ctx context.Context) {
 	var troubles sync.WaitGroup
 	for i, d := range slices.Concat(c.agents, c.buses) {
 		r := rand.New(rand.NewPCG(c.seed, uint64(i)))
 		troubles.Go(func() {
 			isBus := i >= len(c.agents)
-			for sleep(ctx, between(r, 500*time.Millisecond, 6*time.Second)) {
-				c.trouble(ctx, r, d, isBus)
+			for sleepUnless(ctx, randomBetween(r, 500*time.Millisecond, 6*time.Second)) {
+				c.troubleProcess(ctx, r, d, isBus)
 			}
 		})
 	}
@@ -187,43 +187,43 @@ func (c *chaos) play(ctx context.Context) {
 }
 
 // trouble does one thing to a process.
-func (c *chaos) trouble(ctx context.Context, r *rand.Rand, d *daemon, isBus bool) {
+func (c *chaos) troubleProcess(ctx context.Context, r *rand.Rand, d *daemon, isBus bool) {
 	what := [...]string{"killed", "killed", "paused", "paused for long", "ended"}[r.IntN(5)]
 	if isBus && what == "paused for long" {
 		what = "killed" // a bus has no heartbeat
 	}
-	c.note(d, what)
+	c.countTrouble(d, what)
 	switch what {
 	case "killed":
-		d.kill()
-		sleep(ctx, between(r, 0, 2*time.Second))
-		d.start(c.T)
+		d.killAndWait()
+		sleepUnless(ctx, randomBetween(r, 0, 2*time.Second))
+		d.startAndWait(c.T)
 	case "paused", "paused for long":
-		d.signal(syscall.SIGSTOP)
+		d.sendSignal(syscall.SIGSTOP)
 		if what == "paused" {
-			sleep(ctx, between(r, 100*time.Millisecond, 3*time.Second))
+			sleepUnless(ctx, randomBetween(r, 100*time.Millisecond, 3*time.Second))
 		} else {
-			sleep(ctx, between(r, silence, silence+2*time.Second))
+			sleepUnless(ctx, randomBetween(r, silence, silence+2*time.Second))
 		}
-		d.signal(syscall.SIGCONT)
+		d.sendSignal(syscall.SIGCONT)
 	case "ended":
-		d.signal(syscall.SIGTERM)
-		if !d.gone(10 * time.Second) {
+		d.sendSignal(syscall.SIGTERM)
+		if !d.endedWithin(10 * time.Second) {
 			c.Errorf("%s did not end", d.name)
-			d.kill()
+			d.killAndWait()
 		}
-		d.start(c.T)
+		d.startAndWait(c.T)
 	}
 }
 
-func (c *chaos) note(d *daemon, what string) {
+func (c *chaos) countTrouble(d *daemon, what string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.did[map[byte]string{'a': "agent ", 'b': "bus "}[d.name[0]]+what]++
 }
 
 // sleep returns false if ctx ends before.
-func sleep(ctx context.Context, d time.Duration) bool {
+func sleepUnless(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-ctx.Done():
 		return false
@@ -232,21 +232,21 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-func between(r *rand.Rand, from, to time.Duration) time.Duration {
+func randomBetween(r *rand.Rand, from, to time.Duration) time.Duration {
 	return from + time.Duration(r.Int64N(int64(to-from)))
 }
 
 // settle waits until all has come to its end.
-func (c *chaos) settle() *truth {
+func (c *chaos) waitAllEnded() *truth {
 	for end := time.Now().Add(2 * patience); ; time.Sleep(500 * time.Millisecond) {
-		now, err := look(c.Context(), c.js, c.evidence)
+		now, err := readTruth(c.Context(), c.js, c.evidence)
 		if err != nil {
 			if time.Now().After(end) {
 				c.Fatal(err)
 			}
 			continue
 		}
-		open := now.open(c.accepted)
+		open := now.openItems(c.accepted)
 		if len(open) == 0 {
 			return now
 		}
@@ -259,14 +259,14 @@ func (c *chaos) settle() *truth {
 
 // restartFailed restarts each execution of one step that failed because its agent was lost.
 func (c *chaos) restartFailed(now *truth) (restarted int) {
-	cl := c.client(0)
+	cl := c.newClient(0)
 	for id, r := range now.records {
 		if r.BatchStatus != subjects.Failed || r.RestartedBy != 0 {
 			continue
 		}
 		ctx, cancel := context.WithTimeout(c.Context(), patience)
 		var made rest.Execution
-		_, err := cl.again(ctx, http.MethodPut, executionPath(r.Job, id)+"/restart", "", submission(nil), &made)
+		_, err := cl.sendUntilAnswered(ctx, http.MethodPut, executionPath(r.Job, id)+"/restart", "", submission(nil), &made)
 		cancel()
 		var no *refusal
 		switch {
@@ -274,19 +274,19 @@ func (c *chaos) restartFailed(now *truth) (restarted int) {
 		case err != nil:
 			c.Errorf("restart %d: %v", id, err)
 		default:
-			c.accept(made.ExecutionID)
+			c.addAccepted(made.ExecutionID)
 			restarted++
 		}
 	}
 	return restarted
 }
 
-func (c *chaos) describe(now *truth, id int64) {
-	c.Log(now.describe(id))
+func (c *chaos) logExecution(now *truth, id int64) {
+	c.Log(now.describeExecution(id))
 }
 
 // report compares the counts, and tells them.
-func (c *chaos) report(now *truth, restarted int, posted, all time.Duration) {
+func (c *chaos) reportCounts(now *truth, restarted int, posted, all time.Duration) {
 	slices.Sort(c.accepted)
 	if n := len(slices.Compact(slices.Clone(c.accepted))); n != len(c.accepted) || n != c.executions+restarted {
 		c.Errorf("%d executions were accepted, %d of them different, want %d and %d restarts", len(c.accepted), n, c.executions, restarted)
@@ -317,8 +317,8 @@ func (c *chaos) report(now *truth, restarted int, posted, all time.Duration) {
 	for id, r := range now.records {
 		if r.RestartOf != 0 && r.BatchStatus != subjects.Completed { // the monkey had gone
 			c.Errorf("the restart %d ended as %s (%s)", id, r.BatchStatus, r.Exception)
-			c.describe(now, id)
-			c.describe(now, r.RestartOf)
+			c.logExecution(now, id)
+			c.logExecution(now, r.RestartOf)
 		}
 	}
 	reasons := map[string]int{}

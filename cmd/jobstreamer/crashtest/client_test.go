@@ -32,8 +32,8 @@ type refusal struct {
 func (r *refusal) Error() string { return fmt.Sprintf("%d: %s", r.status, r.text) }
 
 // once sends one request to one bus. Any error but a refusal says that the outcome is not known.
-func (c *client) once(ctx context.Context, method, path, key string, body, answer any) error {
-	url := c.buses[c.turn%len(c.buses)].url()
+func (c *client) sendOnce(ctx context.Context, method, path, key string, body, answer any) error {
+	url := c.buses[c.turn%len(c.buses)].restURL()
 	if url == "" {
 		return errors.New("no bus is up")
 	}
@@ -72,10 +72,10 @@ func (c *client) once(ctx context.Context, method, path, key string, body, answe
 }
 
 // again sends a request until it is answered by something else than "not now".
-func (c *client) again(ctx context.Context, method, path, key string, body, answer any) (tries int, err error) {
+func (c *client) sendUntilAnswered(ctx context.Context, method, path, key string, body, answer any) (tries int, err error) {
 	for {
 		tries++
-		err := c.once(ctx, method, path, key, body, answer)
+		err := c.sendOnce(ctx, method, path, key, body, answer)
 		var no *refusal
 		if err == nil || errors.As(err, &no) && no.status < 500 {
 			return tries, err

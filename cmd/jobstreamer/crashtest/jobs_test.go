@@ -24,7 +24,7 @@ const (
 )
 
 // witness is the command that leaves evidence.
-func witness(evidence string) string {
+func evidenceCommand(evidence string) string {
 	return `echo "$JOBSTREAMER_EXECUTION_ID $JOBSTREAMER_ATTEMPT $JOBSTREAMER_STEP" >> "` + evidence + `"`
 }
 
@@ -63,7 +63,7 @@ func definition(job, evidence string) json.RawMessage {
 	}
 	for _, id := range stepsOf(job) {
 		def.Steps = append(def.Steps, step{ID: id, Batchlet: batchlet{
-			"org.jobstreamer.batch.ShellBatchlet", map[string]string{"command": witness(evidence) + then},
+			"org.jobstreamer.batch.ShellBatchlet", map[string]string{"command": evidenceCommand(evidence) + then},
 		}})
 	}
 	for i := range len(def.Steps) - 1 {

@@ -46,14 +46,16 @@ func agentResult(has ...string) point {
 	return point{subject: "jobstreamer.result.*.*.*.a1", has: has}
 }
 
-func agentStatus(attempt int, s subjects.BatchStatus) point { return agentResult(result(attempt, s)) }
+func agentStatus(attempt int, s subjects.BatchStatus) point {
+	return agentResult(resultText(attempt, s))
+}
 
 // result is how the payload of a result has the execution's status; those of its steps stand elsewhere.
-func result(attempt int, s subjects.BatchStatus) string {
+func resultText(attempt int, s subjects.BatchStatus) string {
 	return `"attempt":` + strconv.Itoa(attempt) + `,"batch_status":"` + string(s) + `"`
 }
 
-func heartbeat(status string) point {
+func heartbeatOf(status string) point {
 	return point{subject: "jobstreamer.heartbeat.a1", has: []string{`"status":"` + status + `"`}}
 }
 
@@ -62,45 +64,45 @@ var (
 	claim      = agentResult(`"number":1,`)
 	requestAck = point{subject: "$JS.ACK.JOBSTREAMER_REQUEST_default.>", has: []string{"+ACK"}}
 	stepEvent  = agentResult(`"number":2,`, `"step_name":"one"`)
-	secondStep = agentResult(`"step_name":"two","batch_status":"started"`, result(1, subjects.Started))
+	secondStep = agentResult(`"step_name":"two","batch_status":"started"`, resultText(1, subjects.Started))
 	anEnd      = agentStatus(1, subjects.Completed)
 	command    = point{in: true, subject: "jobstreamer.command.a1.stop"}
 )
 
 // Messages of a bus.
-func key(bucket, key string, has ...string) point {
+func keyWrite(bucket, key string, has ...string) point {
 	return point{subject: "$KV.jobstreamer_" + bucket + "." + key, has: has}
 }
 
-func record(has ...string) point { return key("executions", ">", has...) }
+func recordWrite(has ...string) point { return keyWrite("executions", ">", has...) }
 
 func recordStatus(job string, s subjects.BatchStatus) point {
-	return record(`"job":"` + job + `","batch_status":"` + string(s) + `"`)
+	return recordWrite(`"job":"` + job + `","batch_status":"` + string(s) + `"`)
 }
 
 func busStatus(attempt int, s subjects.BatchStatus) point {
-	return point{subject: "jobstreamer.result.*.*.*.bus", has: []string{result(attempt, s)}}
+	return point{subject: "jobstreamer.result.*.*.*.bus", has: []string{resultText(attempt, s)}}
 }
 
-func request(attempt int, has ...string) point {
+func requestWrite(attempt int, has ...string) point {
 	return point{subject: "jobstreamer.request.>", has: append(has, `},"attempt":`+strconv.Itoa(attempt)+`,`)}
 }
 
 var (
-	newRecord = record()
-	firstAsk  = request(1)
-	idBlock   = key("counters", "execution")
-	name      = key("idempotency", "*")
-	taken     = point{in: true, subject: "jobstreamer.result.>", reply: "$JS.ACK.JOBSTREAMER_RESULTS.projector."}
-	takenEnd  = point{in: true, subject: "jobstreamer.result.>", reply: "$JS.ACK.JOBSTREAMER_RESULTS.projector.", has: []string{result(1, subjects.Completed)}}
-	wish      = record(`"wish":"stop"`)
-	tell      = point{subject: "jobstreamer.command.a1.stop"}
-	restarted = record(`"restarted_by":`)
-	successor = record(`"restart_of":`)
-	lock      = point{subject: "$KV.jobstreamer_locks.>", hasNot: "KV-Operation"}
-	unlock    = key("locks", ">", "KV-Operation: PURGE")
-	marked    = record(`"delete_time":`)
-	undefine  = key("jobs", ">", "KV-Operation: DEL")
+	newRecord      = recordWrite()
+	firstAsk       = requestWrite(1)
+	idBlock        = keyWrite("counters", "execution")
+	idempotencyKey = keyWrite("idempotency", "*")
+	claimDelivery  = point{in: true, subject: "jobstreamer.result.>", reply: "$JS.ACK.JOBSTREAMER_RESULTS.projector."}
+	endDelivery    = point{in: true, subject: "jobstreamer.result.>", reply: "$JS.ACK.JOBSTREAMER_RESULTS.projector.", has: []string{resultText(1, subjects.Completed)}}
+	stopRequest    = recordWrite(`"wish":"stop"`)
+	stopCommand    = point{subject: "jobstreamer.command.a1.stop"}
+	restartNoted   = recordWrite(`"restarted_by":`)
+	restartRecord  = recordWrite(`"restart_of":`)
+	lock           = point{subject: "$KV.jobstreamer_locks.>", hasNot: "KV-Operation"}
+	unlock         = keyWrite("locks", ">", "KV-Operation: PURGE")
+	deletionMark   = recordWrite(`"delete_time":`)
+	jobDeletion    = keyWrite("jobs", ">", "KV-Operation: DEL")
 )
 
 // crashes of agents. Those at whose end a request is still unacknowledged take the 30 s of its redelivery, so they come first.
@@ -109,7 +111,7 @@ var agentCrashes = []crash{
 	{name: "claim not stored", at: claim, job: line, want: subjects.Completed, attempts: 1},
 	{name: "claim stored and its ack lost", at: claim, after: true, job: line, want: subjects.Failed},
 	{name: "claim stored and its ack lost, to be requeued", at: claim, after: true, job: lineElse, want: subjects.Completed, attempts: 2},
-	{name: "claim of an exclusive job stored and its ack lost", at: claim, after: true, job: single, want: subjects.Failed, then: another},
+	{name: "claim of an exclusive job stored and its ack lost", at: claim, after: true, job: single, want: subjects.Failed, then: runAnother},
 	{name: "ack of the request not sent", at: requestAck, job: line, want: subjects.Failed},
 	{name: "ack of the request not sent, to be requeued", at: requestAck, job: lineElse, want: subjects.Completed, attempts: 2},
 
@@ -125,16 +127,16 @@ var agentCrashes = []crash{
 	{name: "end stored and its ack lost", at: anEnd, after: true, job: line, want: subjects.Completed, short: true},
 	{name: "end stored and its ack lost, to be requeued", at: anEnd, after: true, job: lineElse, want: subjects.Completed, attempts: 1},
 	{name: "end kept for later", at: anEnd, lose: []point{anEnd, anEnd}, job: line, want: subjects.Completed, attempts: 1},
-	{name: "end of the second attempt not stored", at: agentStatus(2, subjects.Completed), job: longElse, prepare: requeued, play: agentBack,
+	{name: "end of the second attempt not stored", at: agentStatus(2, subjects.Completed), job: longElse, prepare: requeueOne, play: agentBack,
 		want: subjects.Completed, attempts: 3},
-	{name: "told to stop", at: command, job: long, prepare: begun, play: stopFirst, want: subjects.Stopped},
-	{name: "stopped not stored", at: agentStatus(1, subjects.Stopped), job: long, prepare: begun, play: stopFirst, want: subjects.Stopped, short: true},
-	{name: "stopped stored and its ack lost", at: agentStatus(1, subjects.Stopped), after: true, job: long, prepare: begun, play: stopFirst, want: subjects.Stopped},
-	{name: "leaving said", at: heartbeat(subjects.AgentLeaving), after: true, job: long, prepare: begun, play: leave, want: subjects.Failed, short: true},
-	{name: "leaving said, to be requeued", at: heartbeat(subjects.AgentLeaving), after: true, job: longElse, prepare: begun, play: leave, want: subjects.Completed, attempts: 2},
-	{name: "end of what was stopped at leaving not stored", at: agentStatus(1, subjects.Stopped), job: long, prepare: begun, play: leave, want: subjects.Failed},
-	{name: "end of what was stopped at leaving stored", at: agentStatus(1, subjects.Stopped), after: true, job: long, prepare: begun, play: leave, want: subjects.Stopped},
-	{name: "gone not said", at: heartbeat(subjects.AgentGone), job: longElse, prepare: begun, play: leave, want: subjects.Completed, attempts: 2},
+	{name: "told to stop", at: command, job: long, prepare: runOne, play: stopFirst, want: subjects.Stopped},
+	{name: "stopped not stored", at: agentStatus(1, subjects.Stopped), job: long, prepare: runOne, play: stopFirst, want: subjects.Stopped, short: true},
+	{name: "stopped stored and its ack lost", at: agentStatus(1, subjects.Stopped), after: true, job: long, prepare: runOne, play: stopFirst, want: subjects.Stopped},
+	{name: "leaving said", at: heartbeatOf(subjects.AgentLeaving), after: true, job: long, prepare: runOne, play: endAgent, want: subjects.Failed, short: true},
+	{name: "leaving said, to be requeued", at: heartbeatOf(subjects.AgentLeaving), after: true, job: longElse, prepare: runOne, play: endAgent, want: subjects.Completed, attempts: 2},
+	{name: "end of what was stopped at leaving not stored", at: agentStatus(1, subjects.Stopped), job: long, prepare: runOne, play: endAgent, want: subjects.Failed},
+	{name: "end of what was stopped at leaving stored", at: agentStatus(1, subjects.Stopped), after: true, job: long, prepare: runOne, play: endAgent, want: subjects.Stopped},
+	{name: "gone not said", at: heartbeatOf(subjects.AgentGone), job: longElse, prepare: runOne, play: endAgent, want: subjects.Completed, attempts: 2},
 }
 
 // crashes of buses. Who is not patient asks once.
@@ -143,64 +145,64 @@ var busCrashes = []crash{
 	{name: "queue of the application not made", at: point{subject: "$JS.API.STREAM.CREATE.JOBSTREAMER_REQUEST_default"}, alone: true, job: line, patient: true, want: subjects.Completed},
 	{name: "queue of the application made, a consumer not", at: point{subject: "$JS.API.CONSUMER.>", has: []string{"default=normal"}}, alone: true, job: line, patient: true, want: subjects.Completed},
 
-	{name: "ids not taken", at: idBlock, job: line, patient: true, want: subjects.Completed, check: one},
-	{name: "ids taken", at: idBlock, after: true, job: line, patient: true, want: subjects.Completed, check: one, short: true},
-	{name: "Idempotency-Key not written", at: name, job: line, patient: true, want: subjects.Completed, check: one},
-	{name: "Idempotency-Key written, record not", at: name, after: true, job: line, patient: true, want: subjects.Completed, check: one, short: true},
-	{name: "record not written", at: newRecord, job: line, patient: true, want: subjects.Completed, check: one},
-	{name: "record written, request not", at: newRecord, after: true, job: line, want: subjects.Completed, check: one, short: true},
-	{name: "record written, request not, asked again", at: newRecord, after: true, job: line, patient: true, want: subjects.Completed, check: one},
-	{name: "request written, record lost", at: firstAsk, after: true, lose: []point{newRecord}, job: line, want: subjects.Completed, check: one, short: true},
-	{name: "request written, record lost, asked again", at: firstAsk, after: true, lose: []point{newRecord}, job: line, patient: true, want: subjects.Completed, check: one},
-	{name: "request written, record lost, no agent", at: firstAsk, after: true, lose: []point{newRecord}, alone: true, job: line, patient: true, want: subjects.Completed, check: one},
-	{name: "both written, not answered", at: firstAsk, after: true, job: line, want: subjects.Completed, check: one, short: true},
-	{name: "both written, asked again", at: firstAsk, after: true, job: line, patient: true, want: subjects.Completed, check: one},
+	{name: "ids not taken", at: idBlock, job: line, patient: true, want: subjects.Completed, check: onlyOneRecord},
+	{name: "ids taken", at: idBlock, after: true, job: line, patient: true, want: subjects.Completed, check: onlyOneRecord, short: true},
+	{name: "Idempotency-Key not written", at: idempotencyKey, job: line, patient: true, want: subjects.Completed, check: onlyOneRecord},
+	{name: "Idempotency-Key written, record not", at: idempotencyKey, after: true, job: line, patient: true, want: subjects.Completed, check: onlyOneRecord, short: true},
+	{name: "record not written", at: newRecord, job: line, patient: true, want: subjects.Completed, check: onlyOneRecord},
+	{name: "record written, request not", at: newRecord, after: true, job: line, want: subjects.Completed, check: onlyOneRecord, short: true},
+	{name: "record written, request not, asked again", at: newRecord, after: true, job: line, patient: true, want: subjects.Completed, check: onlyOneRecord},
+	{name: "request written, record lost", at: firstAsk, after: true, lose: []point{newRecord}, job: line, want: subjects.Completed, check: onlyOneRecord, short: true},
+	{name: "request written, record lost, asked again", at: firstAsk, after: true, lose: []point{newRecord}, job: line, patient: true, want: subjects.Completed, check: onlyOneRecord},
+	{name: "request written, record lost, no agent", at: firstAsk, after: true, lose: []point{newRecord}, alone: true, job: line, patient: true, want: subjects.Completed, check: onlyOneRecord},
+	{name: "both written, not answered", at: firstAsk, after: true, job: line, want: subjects.Completed, check: onlyOneRecord, short: true},
+	{name: "both written, asked again", at: firstAsk, after: true, job: line, patient: true, want: subjects.Completed, check: onlyOneRecord},
 
-	{name: "claim delivered, not folded", at: taken, job: line, patient: true, want: subjects.Completed, short: true},
-	{name: "end delivered, not folded", at: takenEnd, job: line, patient: true, want: subjects.Completed, short: true},
+	{name: "claim delivered, not folded", at: claimDelivery, job: line, patient: true, want: subjects.Completed, short: true},
+	{name: "end delivered, not folded", at: endDelivery, job: line, patient: true, want: subjects.Completed, short: true},
 	{name: "start not folded", at: recordStatus(while, subjects.Started), job: while, patient: true, want: subjects.Completed},
 	{name: "start folded, result not acknowledged", at: recordStatus(while, subjects.Started), after: true, job: while, patient: true, want: subjects.Completed},
 	{name: "end not folded", at: recordStatus(line, subjects.Completed), job: line, patient: true, want: subjects.Completed, short: true},
 	{name: "end folded, result not acknowledged", at: recordStatus(line, subjects.Completed), after: true, job: line, patient: true, want: subjects.Completed},
-	{name: "end folded while nobody claims", at: recordStatus(long, subjects.Stopped), after: true, alone: true, job: long, prepare: posted, play: stopFirst, want: subjects.Stopped},
+	{name: "end folded while nobody claims", at: recordStatus(long, subjects.Stopped), after: true, alone: true, job: long, prepare: postOne, play: stopFirst, want: subjects.Stopped},
 
-	{name: "wish to stop not written", at: wish, job: long, prepare: begun, play: stopFirst, patient: true, want: subjects.Stopped},
-	{name: "wish to stop written, not told", at: wish, after: true, job: long, prepare: begun, play: stopFirst, want: subjects.Stopped, short: true},
-	{name: "wish to stop written, not told, claim not folded", at: wish, after: true, lose: []point{recordStatus(long, subjects.Started)}, job: long, play: beginAndStop, want: subjects.Stopped},
-	{name: "stop not told", at: tell, job: long, prepare: begun, play: stopFirst, want: subjects.Stopped},
-	{name: "stop told, not answered", at: tell, after: true, job: long, prepare: begun, play: stopFirst, want: subjects.Stopped},
-	{name: "wish to stop what waits written", at: wish, after: true, alone: true, job: long, prepare: posted, play: stopFirst, want: subjects.Stopped, short: true},
-	{name: "stop of what waits not written", at: busStatus(0, subjects.Stopped), alone: true, job: long, prepare: posted, play: stopFirst, want: subjects.Stopped},
-	{name: "stop of what waits written", at: busStatus(0, subjects.Stopped), after: true, alone: true, job: long, prepare: posted, play: stopFirst, want: subjects.Stopped, check: noEvidence, short: true},
-	{name: "stop of what a lost agent had not written", at: busStatus(1, subjects.Stopped), job: long, prepare: lost, play: stopFirst, patient: true, want: subjects.Stopped},
-	{name: "stop of what a lost agent had written", at: busStatus(1, subjects.Stopped), after: true, job: longElse, prepare: lost, play: stopFirst, patient: true, want: subjects.Stopped, attempts: 1},
-	{name: "abandoned not written", at: busStatus(0, subjects.Abandoned), alone: true, job: long, prepare: posted, play: abandonFirst, patient: true, want: subjects.Abandoned, check: noEvidence},
-	{name: "abandoned written", at: busStatus(0, subjects.Abandoned), after: true, alone: true, job: long, prepare: posted, play: abandonFirst, want: subjects.Abandoned, check: noEvidence},
+	{name: "wish to stop not written", at: stopRequest, job: long, prepare: runOne, play: stopFirst, patient: true, want: subjects.Stopped},
+	{name: "wish to stop written, not told", at: stopRequest, after: true, job: long, prepare: runOne, play: stopFirst, want: subjects.Stopped, short: true},
+	{name: "wish to stop written, not told, claim not folded", at: stopRequest, after: true, lose: []point{recordStatus(long, subjects.Started)}, job: long, play: beginAndStop, want: subjects.Stopped},
+	{name: "stop not told", at: stopCommand, job: long, prepare: runOne, play: stopFirst, want: subjects.Stopped},
+	{name: "stop told, not answered", at: stopCommand, after: true, job: long, prepare: runOne, play: stopFirst, want: subjects.Stopped},
+	{name: "wish to stop what waits written", at: stopRequest, after: true, alone: true, job: long, prepare: postOne, play: stopFirst, want: subjects.Stopped, short: true},
+	{name: "stop of what waits not written", at: busStatus(0, subjects.Stopped), alone: true, job: long, prepare: postOne, play: stopFirst, want: subjects.Stopped},
+	{name: "stop of what waits written", at: busStatus(0, subjects.Stopped), after: true, alone: true, job: long, prepare: postOne, play: stopFirst, want: subjects.Stopped, check: noEvidence, short: true},
+	{name: "stop of what a lost agent had not written", at: busStatus(1, subjects.Stopped), job: long, prepare: loseAgent, play: stopFirst, patient: true, want: subjects.Stopped},
+	{name: "stop of what a lost agent had written", at: busStatus(1, subjects.Stopped), after: true, job: longElse, prepare: loseAgent, play: stopFirst, patient: true, want: subjects.Stopped, attempts: 1},
+	{name: "abandoned not written", at: busStatus(0, subjects.Abandoned), alone: true, job: long, prepare: postOne, play: abandonFirst, patient: true, want: subjects.Abandoned, check: noEvidence},
+	{name: "abandoned written", at: busStatus(0, subjects.Abandoned), after: true, alone: true, job: long, prepare: postOne, play: abandonFirst, want: subjects.Abandoned, check: noEvidence},
 
-	{name: "restart not noted", at: restarted, job: code, prepare: broken, play: mend, patient: true, want: subjects.Failed, check: mended},
-	{name: "restart noted, record not written", at: restarted, after: true, job: code, prepare: broken, play: mend, want: subjects.Failed, check: mended, short: true},
-	{name: "restart noted, record not written, asked again", at: restarted, after: true, job: code, prepare: broken, play: mend, patient: true, want: subjects.Failed, check: mended},
-	{name: "record of the restart written, request not", at: successor, after: true, job: code, prepare: broken, play: mend, want: subjects.Failed, check: mended},
-	{name: "request of the restart written, record lost", at: request(1, `"restart_of":`), after: true, lose: []point{successor}, job: code, prepare: broken, play: mend, want: subjects.Failed, check: mended},
-	{name: "request of the restart written", at: request(1, `"restart_of":`), after: true, job: code, prepare: broken, play: mend, patient: true, want: subjects.Failed, check: mended},
+	{name: "restart not noted", at: restartNoted, job: code, prepare: failOne, play: restartFirst, patient: true, want: subjects.Failed, check: oneRestartCompleted},
+	{name: "restart noted, record not written", at: restartNoted, after: true, job: code, prepare: failOne, play: restartFirst, want: subjects.Failed, check: oneRestartCompleted, short: true},
+	{name: "restart noted, record not written, asked again", at: restartNoted, after: true, job: code, prepare: failOne, play: restartFirst, patient: true, want: subjects.Failed, check: oneRestartCompleted},
+	{name: "record of the restart written, request not", at: restartRecord, after: true, job: code, prepare: failOne, play: restartFirst, want: subjects.Failed, check: oneRestartCompleted},
+	{name: "request of the restart written, record lost", at: requestWrite(1, `"restart_of":`), after: true, lose: []point{restartRecord}, job: code, prepare: failOne, play: restartFirst, want: subjects.Failed, check: oneRestartCompleted},
+	{name: "request of the restart written", at: requestWrite(1, `"restart_of":`), after: true, job: code, prepare: failOne, play: restartFirst, patient: true, want: subjects.Failed, check: oneRestartCompleted},
 
-	{name: "record of an exclusive job written, lock not", at: newRecord, after: true, job: single, want: subjects.Completed, then: another, short: true},
-	{name: "lock not written", at: lock, job: single, patient: true, want: subjects.Completed, then: another},
-	{name: "lock written, request not", at: lock, after: true, job: single, want: subjects.Completed, then: another, short: true},
-	{name: "lock written, request not, asked again", at: lock, after: true, job: single, patient: true, want: subjects.Completed, then: another},
-	{name: "request of an exclusive job written", at: firstAsk, after: true, job: single, patient: true, want: subjects.Completed, then: another},
-	{name: "lock not deleted", at: unlock, job: single, patient: true, want: subjects.Completed, then: another, short: true},
-	{name: "lock deleted", at: unlock, after: true, job: single, patient: true, want: subjects.Completed, then: another},
+	{name: "record of an exclusive job written, lock not", at: newRecord, after: true, job: single, want: subjects.Completed, then: runAnother, short: true},
+	{name: "lock not written", at: lock, job: single, patient: true, want: subjects.Completed, then: runAnother},
+	{name: "lock written, request not", at: lock, after: true, job: single, want: subjects.Completed, then: runAnother, short: true},
+	{name: "lock written, request not, asked again", at: lock, after: true, job: single, patient: true, want: subjects.Completed, then: runAnother},
+	{name: "request of an exclusive job written", at: firstAsk, after: true, job: single, patient: true, want: subjects.Completed, then: runAnother},
+	{name: "lock not deleted", at: unlock, job: single, patient: true, want: subjects.Completed, then: runAnother, short: true},
+	{name: "lock deleted", at: unlock, after: true, job: single, patient: true, want: subjects.Completed, then: runAnother},
 
-	{name: "failed of a lost agent not written", at: busStatus(1, subjects.Failed), job: long, prepare: lost, play: nothing, want: subjects.Failed},
-	{name: "failed of a lost agent written", at: busStatus(1, subjects.Failed), after: true, job: long, prepare: lost, play: nothing, want: subjects.Failed, short: true},
-	{name: "unknown not written", at: busStatus(1, subjects.Unknown), job: longElse, prepare: lost, play: nothing, want: subjects.Completed, attempts: 2},
-	{name: "unknown written, next request not", at: busStatus(1, subjects.Unknown), after: true, job: longElse, prepare: lost, play: nothing, want: subjects.Completed, attempts: 2, short: true},
-	{name: "next request not written", at: request(2), job: longElse, prepare: lost, play: nothing, want: subjects.Completed, attempts: 2},
-	{name: "next request written", at: request(2), after: true, job: longElse, prepare: lost, play: nothing, want: subjects.Completed, attempts: 2, short: true},
+	{name: "failed of a lost agent not written", at: busStatus(1, subjects.Failed), job: long, prepare: loseAgent, play: doNothing, want: subjects.Failed},
+	{name: "failed of a lost agent written", at: busStatus(1, subjects.Failed), after: true, job: long, prepare: loseAgent, play: doNothing, want: subjects.Failed, short: true},
+	{name: "unknown not written", at: busStatus(1, subjects.Unknown), job: longElse, prepare: loseAgent, play: doNothing, want: subjects.Completed, attempts: 2},
+	{name: "unknown written, next request not", at: busStatus(1, subjects.Unknown), after: true, job: longElse, prepare: loseAgent, play: doNothing, want: subjects.Completed, attempts: 2, short: true},
+	{name: "next request not written", at: requestWrite(2), job: longElse, prepare: loseAgent, play: doNothing, want: subjects.Completed, attempts: 2},
+	{name: "next request written", at: requestWrite(2), after: true, job: longElse, prepare: loseAgent, play: doNothing, want: subjects.Completed, attempts: 2, short: true},
 
-	{name: "job deleted, history not marked", at: undefine, after: true, job: line, prepare: history, play: deleteJob, then: deleteHistory, patient: true, want: subjects.Completed, check: allDeleted},
-	{name: "history of a job half marked", at: point{subject: marked.subject, has: marked.has, nth: 2}, after: true, job: line, prepare: history, play: deleteJob, then: deleteHistory, patient: true, want: subjects.Completed, check: allDeleted},
+	{name: "job deleted, history not marked", at: jobDeletion, after: true, job: line, prepare: makeHistory, play: deleteJob, then: deleteHistory, patient: true, want: subjects.Completed, check: allDeleted},
+	{name: "history of a job half marked", at: point{subject: deletionMark.subject, has: deletionMark.has, nth: 2}, after: true, job: line, prepare: makeHistory, play: deleteJob, then: deleteHistory, patient: true, want: subjects.Completed, check: allDeleted},
 }
 
 func TestCrashPoints(t *testing.T) {
@@ -215,15 +217,15 @@ func TestHealthyAgentIsNotLost(t *testing.T) {
 	w := newWorld(t)
 	w.patient = true
 	w.agent.args = append(w.agent.args, "--heartbeat", "2s")
-	w.bus.start(t)
-	w.define(slow)
-	w.agent.start(t)
+	w.bus.startAndWait(t)
+	w.defineJobs(slow)
+	w.agent.startAndWait(t)
 	time.Sleep(silence)
 	for range 6 {
-		w.post(slow, nil)
+		w.postJob(slow, nil)
 		time.Sleep(370 * time.Millisecond) // at several phases of heartbeats and rounds
 	}
-	for id, r := range w.settle(patience).records {
+	for id, r := range w.waitAllEnded(patience).records {
 		if r.BatchStatus != subjects.Completed {
 			t.Errorf("execution %d ended as %s (%s), want completed", id, r.BatchStatus, r.Exception)
 		}
@@ -238,32 +240,32 @@ func crashAll(t *testing.T, who string, rows []crash, dies func(*world) (*daemon
 		c.dies = dies
 		t.Run(who+" "+c.name, func(t *testing.T) {
 			t.Parallel()
-			c.run(newWorld(t))
+			c.runRow(newWorld(t))
 		})
 	}
 }
 
 // run plays a row.
-func (c *crash) run(w *world) {
+func (c *crash) runRow(w *world) {
 	victim, between := c.dies(w)
 	w.patient = true
 	if !c.cold {
-		w.bus.start(w.T)
-		w.define(c.job)
+		w.bus.startAndWait(w.T)
+		w.defineJobs(c.job)
 	}
 	if !c.cold && !c.alone {
-		w.agent.start(w.T)
+		w.agent.startAndWait(w.T)
 	}
 	if c.prepare != nil {
 		c.prepare(w, c.job)
 	}
 	w.patient = c.patient
-	fired := between.arm(plan{c.at, c.after, c.lose})
+	fired := between.armPlan(plan{c.at, c.after, c.lose})
 	played := make(chan struct{})
 	go func() {
 		defer close(played)
 		if c.play == nil {
-			w.post(c.job, nil)
+			w.postJob(c.job, nil)
 		} else {
 			c.play(w, c.job)
 		}
@@ -271,24 +273,24 @@ func (c *crash) run(w *world) {
 	select {
 	case <-fired:
 	case <-time.After(patience):
-		w.tellNow()
+		w.logTruthNow()
 		w.Fatal("the moment never came")
 	}
-	victim.start(w.T)
-	if w.agent.down() {
-		w.agent.start(w.T)
+	victim.startAndWait(w.T)
+	if w.agent.isDown() {
+		w.agent.startAndWait(w.T)
 	}
 	<-played
 	w.patient = true
 	if c.then != nil {
 		c.then(w, c.job)
 	}
-	c.judge(w, w.settle(patience))
+	c.checkFirst(w, w.waitAllEnded(patience))
 }
 
 // judge looks at the execution that the row is about.
-func (c *crash) judge(w *world, now *truth) {
-	first := now.first()
+func (c *crash) checkFirst(w *world, now *truth) {
+	first := now.firstExecution()
 	r := now.records[first]
 	if r.BatchStatus != c.want {
 		w.Errorf("execution %d ended as %q (%s), want %s", first, r.BatchStatus, r.Exception, c.want)
@@ -300,62 +302,64 @@ func (c *crash) judge(w *world, now *truth) {
 		c.check(w, now)
 	}
 	if w.Failed() {
-		w.tell(now)
+		w.logTruth(now)
 	}
 }
 
 // What rows are made of. The execution that they are about is the first.
 
-func nothing(*world, string) {}
+func doNothing(*world, string) {}
 
 func firstStart(w *world, job string) {
-	w.bus.start(w.T)
-	w.define(job)
-	w.post(job, nil)
+	w.bus.startAndWait(w.T)
+	w.defineJobs(job)
+	w.postJob(job, nil)
 }
 
-func posted(w *world, job string) { w.post(job, nil) }
+func postOne(w *world, job string) { w.postJob(job, nil) }
 
 // begun is an execution that runs.
-func begun(w *world, job string) { w.running(w.post(job, nil)) }
+func runOne(w *world, job string) { w.waitForEvidence(w.postJob(job, nil)) }
 
 // lost is an execution whose agent has died.
-func lost(w *world, job string) {
-	begun(w, job)
-	w.agent.kill()
+func loseAgent(w *world, job string) {
+	runOne(w, job)
+	w.agent.killAndWait()
 }
 
 // requeued is one whose second attempt waits for an agent.
-func requeued(w *world, job string) {
-	lost(w, job)
-	w.until("the request of attempt 2", func(now *truth) bool { return now.queued > 0 })
+func requeueOne(w *world, job string) {
+	loseAgent(w, job)
+	w.waitForTruth("the request of attempt 2", func(now *truth) bool { return now.queued > 0 })
 }
 
-func agentBack(w *world, _ string) { w.agent.start(w.T) }
+func agentBack(w *world, _ string) { w.agent.startAndWait(w.T) }
 
 func stopFirst(w *world, job string) {
-	_ = w.send(http.MethodPut, executionPath(job, w.first())+"/stop", "", nil, nil) // what it brings about is judged
+	_ = w.sendRequest(http.MethodPut, executionPath(job, w.firstPosted())+"/stop", "", nil, nil) // what it brings about is judged
 }
 
 func beginAndStop(w *world, job string) {
-	begun(w, job)
+	runOne(w, job)
 	stopFirst(w, job)
 }
 
 func abandonFirst(w *world, job string) {
-	_ = w.send(http.MethodPut, executionPath(job, w.first())+"/abandon", "", nil, nil)
+	_ = w.sendRequest(http.MethodPut, executionPath(job, w.firstPosted())+"/abandon", "", nil, nil)
 }
 
 // leave lets the agent end by itself.
-func leave(w *world, _ string) { w.agent.signal(syscall.SIGTERM) }
+func endAgent(w *world, _ string) { w.agent.sendSignal(syscall.SIGTERM) }
 
 // broken is an execution that failed, and mend restarts it.
-func broken(w *world, job string) { w.ended(w.post(job, nil)) }
+func failOne(w *world, job string) { w.waitForEnd(w.postJob(job, nil)) }
 
-func mend(w *world, job string) { w.restart(job, w.first(), map[string]string{"code": "0"}) }
+func restartFirst(w *world, job string) {
+	w.restartExecution(job, w.firstPosted(), map[string]string{"code": "0"})
+}
 
 // another runs a further execution of an exclusive job as soon as it may.
-func another(w *world, job string) {
+func runAnother(w *world, job string) {
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
 		id := w.tryPost(job)
 		if id != 0 {
@@ -365,19 +369,21 @@ func another(w *world, job string) {
 	w.Errorf("after %v the job %s is still locked", patience, job)
 }
 
-func history(w *world, job string) {
+func makeHistory(w *world, job string) {
 	for range 3 {
-		w.ended(w.post(job, nil))
+		w.waitForEnd(w.postJob(job, nil))
 	}
 }
 
-func deleteJob(w *world, job string) { _ = w.send(http.MethodDelete, jobPath(job), "", nil, nil) }
-
-func deleteHistory(w *world, job string) {
-	_ = w.send(http.MethodDelete, jobPath(job)+"/executions", "", nil, nil)
+func deleteJob(w *world, job string) {
+	_ = w.sendRequest(http.MethodDelete, jobPath(job), "", nil, nil)
 }
 
-func one(w *world, now *truth) {
+func deleteHistory(w *world, job string) {
+	_ = w.sendRequest(http.MethodDelete, jobPath(job)+"/executions", "", nil, nil)
+}
+
+func onlyOneRecord(w *world, now *truth) {
 	if len(now.records) != 1 {
 		w.Errorf("there are %d executions, want one", len(now.records))
 	}
@@ -392,7 +398,7 @@ func noEvidence(w *world, now *truth) {
 func onlyOnce(step string) func(*world, *truth) {
 	return func(w *world, now *truth) {
 		n := 0
-		for _, tr := range now.evidence[now.first()] {
+		for _, tr := range now.evidence[now.firstExecution()] {
 			if tr.step == step {
 				n++
 			}
@@ -404,7 +410,7 @@ func onlyOnce(step string) func(*world, *truth) {
 }
 
 // mended wants one restart, which completed.
-func mended(w *world, now *truth) {
+func oneRestartCompleted(w *world, now *truth) {
 	n := 0
 	for _, r := range now.records {
 		if r.RestartOf == 0 {

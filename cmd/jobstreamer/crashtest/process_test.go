@@ -55,7 +55,7 @@ func newDaemon(t *testing.T, name string, args ...string) *daemon {
 	t.Helper()
 	d := &daemon{name: name, args: args, dir: t.TempDir()}
 	t.Cleanup(func() {
-		d.kill()
+		d.killAndWait()
 		if t.Failed() {
 			d.mu.Lock()
 			defer d.mu.Unlock()
@@ -66,9 +66,9 @@ func newDaemon(t *testing.T, name string, args ...string) *daemon {
 }
 
 // start starts a life and waits until it is ready or, killed early, has ended.
-func (d *daemon) start(t *testing.T) {
+func (d *daemon) startAndWait(t *testing.T) {
 	t.Helper()
-	p, err := d.launch()
+	p, err := d.launchProcess()
 	if err != nil {
 		t.Errorf("start %s: %v", d.name, err)
 		return
@@ -80,7 +80,7 @@ func (d *daemon) start(t *testing.T) {
 	}
 }
 
-func (d *daemon) launch() (*process, error) {
+func (d *daemon) launchProcess() (*process, error) {
 	p := &process{cmd: exec.Command(binary, d.args...), ready: make(chan struct{}), ended: make(chan struct{})}
 	p.cmd.Dir = d.dir
 	p.cmd.Env = []string{"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=" + d.dir, "GOMAXPROCS=2"}
@@ -97,12 +97,12 @@ func (d *daemon) launch() (*process, error) {
 	d.mu.Lock()
 	d.now = p
 	d.mu.Unlock()
-	go d.listen(p, stderr)
+	go d.readLog(p, stderr)
 	return p, nil
 }
 
 // listen reads the log of a life until that ends.
-func (d *daemon) listen(p *process, log io.Reader) {
+func (d *daemon) readLog(p *process, log io.Reader) {
 	ready := sync.OnceFunc(func() { close(p.ready) })
 	lines := bufio.NewScanner(log)
 	lines.Buffer(nil, 1<<20)
@@ -124,15 +124,15 @@ func (d *daemon) listen(p *process, log io.Reader) {
 }
 
 // life is the present one, nil if there is none.
-func (d *daemon) life() *process {
+func (d *daemon) currentProcess() *process {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.now
 }
 
 // down says whether it is not running.
-func (d *daemon) down() bool {
-	p := d.life()
+func (d *daemon) isDown() bool {
+	p := d.currentProcess()
 	if p == nil {
 		return true
 	}
@@ -145,8 +145,8 @@ func (d *daemon) down() bool {
 }
 
 // url is where the REST API of a life is that is ready; empty if there is none.
-func (d *daemon) url() string {
-	p := d.life()
+func (d *daemon) restURL() string {
+	p := d.currentProcess()
 	if p == nil {
 		return ""
 	}
@@ -164,8 +164,8 @@ func (d *daemon) url() string {
 }
 
 // kill ends the present life as a power cut would, and returns when it has ended.
-func (d *daemon) kill() {
-	p := d.life()
+func (d *daemon) killAndWait() {
+	p := d.currentProcess()
 	if p == nil {
 		return
 	}
@@ -174,17 +174,17 @@ func (d *daemon) kill() {
 }
 
 // gone waits until the present life has ended.
-func (d *daemon) gone(within time.Duration) bool {
+func (d *daemon) endedWithin(within time.Duration) bool {
 	select {
-	case <-d.life().ended:
+	case <-d.currentProcess().ended:
 		return true
 	case <-time.After(within):
 		return false
 	}
 }
 
-func (d *daemon) signal(s syscall.Signal) {
-	if p := d.life(); p != nil {
+func (d *daemon) sendSignal(s syscall.Signal) {
+	if p := d.currentProcess(); p != nil {
 		_ = p.cmd.Process.Signal(s)
 	}
 }

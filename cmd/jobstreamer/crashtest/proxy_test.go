@@ -34,7 +34,7 @@ type point struct {
 	nth     int // from 1; 0 is 1
 }
 
-func (p *point) matches(f *frame) bool {
+func (p *point) matchesFrame(f *frame) bool {
 	if f.in != p.in || f.subject == "" || !strings.HasPrefix(f.reply, p.reply) || !server.SubjectMatchesFilter(f.subject, p.subject) {
 		return false
 	}
@@ -76,19 +76,19 @@ func newProxy(t *testing.T, target string, kill func()) *proxy {
 	}
 	p := &proxy{listener: l, target: target, kill: kill, open: map[net.Conn]bool{}}
 	var accepting sync.WaitGroup
-	accepting.Go(p.accept)
+	accepting.Go(p.acceptConns)
 	t.Cleanup(func() {
 		_ = l.Close()
-		p.cut()
+		p.closeConns()
 		accepting.Wait()
 	})
 	return p
 }
 
-func (p *proxy) url() string { return "nats://" + p.listener.Addr().String() }
+func (p *proxy) natsURL() string { return "nats://" + p.listener.Addr().String() }
 
 // arm sets the plan; what is returned is closed when it was carried out.
-func (p *proxy) arm(what plan) (fired <-chan struct{}) {
+func (p *proxy) armPlan(what plan) (fired <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.plan, p.seen, p.answer, p.fired = &what, 0, "", make(chan struct{})
@@ -96,7 +96,7 @@ func (p *proxy) arm(what plan) (fired <-chan struct{}) {
 }
 
 // cut breaks all connections.
-func (p *proxy) cut() {
+func (p *proxy) closeConns() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for c := range p.open {
@@ -105,7 +105,7 @@ func (p *proxy) cut() {
 	clear(p.open)
 }
 
-func (p *proxy) accept() {
+func (p *proxy) acceptConns() {
 	var serving sync.WaitGroup
 	defer serving.Wait()
 	for {
@@ -121,13 +121,13 @@ func (p *proxy) accept() {
 		p.mu.Lock()
 		p.open[process], p.open[broker] = true, true
 		p.mu.Unlock()
-		serving.Go(func() { p.copy(broker, process, false) })
-		serving.Go(func() { p.copy(process, broker, true) })
+		serving.Go(func() { p.copyFrames(broker, process, false) })
+		serving.Go(func() { p.copyFrames(process, broker, true) })
 	}
 }
 
 // copy passes frames on until one side ends, and then ends the other.
-func (p *proxy) copy(to, from net.Conn, in bool) {
+func (p *proxy) copyFrames(to, from net.Conn, in bool) {
 	defer func() {
 		_ = to.Close()
 		_ = from.Close()
@@ -143,21 +143,21 @@ func (p *proxy) copy(to, from net.Conn, in bool) {
 			return
 		}
 		f.in = in
-		pass, die := p.judge(&f)
+		pass, die := p.decideFrame(&f)
 		if pass {
 			if _, err := to.Write(f.raw); err != nil && !die {
 				return
 			}
 		}
 		if die {
-			p.fire()
+			p.killProcess()
 			return
 		}
 	}
 }
 
 // judge says what becomes of a frame, and whether the process dies after that.
-func (p *proxy) judge(f *frame) (pass, die bool) {
+func (p *proxy) decideFrame(f *frame) (pass, die bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
@@ -170,12 +170,12 @@ func (p *proxy) judge(f *frame) (pass, die bool) {
 		return true, false
 	}
 	for i := range p.plan.lose {
-		if p.plan.lose[i].matches(f) {
+		if p.plan.lose[i].matchesFrame(f) {
 			p.plan.lose = append(p.plan.lose[:i:i], p.plan.lose[i+1:]...)
 			return false, false
 		}
 	}
-	if !p.plan.at.matches(f) {
+	if !p.plan.at.matchesFrame(f) {
 		return true, false
 	}
 	if p.seen++; p.seen < p.plan.at.nth {
@@ -190,9 +190,9 @@ func (p *proxy) judge(f *frame) (pass, die bool) {
 }
 
 // fire kills the process.
-func (p *proxy) fire() {
+func (p *proxy) killProcess() {
 	p.kill()
-	p.cut()
+	p.closeConns()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.plan, p.answer, p.dying = nil, "", false

@@ -22,20 +22,20 @@ func TestSingleBusFiresAtOnce(t *testing.T) {
 	w := &world{T: t, evidence: t.TempDir() + "/evidence"}
 	w.bus = newDaemon(t, "bus", "serve", "--data", data, "--http", "127.0.0.1:0", "--nats", "127.0.0.1:0")
 	w.client = newClient(t, w.bus)
-	w.bus.start(t)
+	w.bus.startAndWait(t)
 
 	jobs := map[string]string{"skips": bus.MisfireSkip, "once": bus.MisfireFireOnce, "all": bus.MisfireFireAll, "paused": bus.MisfireSkip}
 	for job, policy := range jobs {
-		w.define(job)
-		w.schedule(job, policy)
+		w.defineJobs(job)
+		w.scheduleEachSecond(job, policy)
 	}
 	time.Sleep(2 * time.Second)
-	w.bus.kill()
+	w.bus.killAndWait()
 	dead := time.Now()
 	time.Sleep(outage)
-	w.bus.start(t)
+	w.bus.startAndWait(t)
 	back := time.Now()
-	if _, err := w.client.again(t.Context(), http.MethodPut, jobPath("paused")+"/schedule/pause", "", struct{}{}, nil); err != nil {
+	if _, err := w.client.sendUntilAnswered(t.Context(), http.MethodPut, jobPath("paused")+"/schedule/pause", "", struct{}{}, nil); err != nil {
 		t.Fatal(err)
 	}
 	time.Sleep(4 * time.Second)
@@ -61,10 +61,10 @@ func TestSingleBusFiresAtOnce(t *testing.T) {
 }
 
 // schedule lets a job fire every second.
-func (w *world) schedule(job, policy string) {
+func (w *world) scheduleEachSecond(job, policy string) {
 	w.Helper()
 	body := rest.NewSchedule{CronNotation: "* * * * * ?", Misfire: policy}
-	if _, err := w.client.again(w.Context(), http.MethodPut, jobPath(job)+"/schedule", "", body, nil); err != nil {
+	if _, err := w.client.sendUntilAnswered(w.Context(), http.MethodPut, jobPath(job)+"/schedule", "", body, nil); err != nil {
 		w.Fatal(err)
 	}
 }
@@ -75,7 +75,7 @@ func (w *world) firedFor(job string) (times []time.Time) {
 	ctx, cancel := context.WithTimeout(w.Context(), patience)
 	defer cancel()
 	var list rest.List[rest.Execution]
-	if _, err := w.client.again(ctx, http.MethodGet, jobPath(job)+"/executions?limit=1000", "", nil, &list); err != nil {
+	if _, err := w.client.sendUntilAnswered(ctx, http.MethodGet, jobPath(job)+"/executions?limit=1000", "", nil, &list); err != nil {
 		w.Fatal(err)
 	}
 	for _, e := range list.Results {

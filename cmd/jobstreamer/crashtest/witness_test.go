@@ -36,7 +36,7 @@ type trace struct {
 func (tr trace) String() string { return fmt.Sprintf("%d %d %s", tr.id, tr.attempt, tr.step) }
 
 // look asks NATS itself and reads the file.
-func look(ctx context.Context, js jetstream.JetStream, file string) (*truth, error) {
+func readTruth(ctx context.Context, js jetstream.JetStream, file string) (*truth, error) {
 	records, err := readRecords(ctx, js)
 	if err != nil {
 		return nil, fmt.Errorf("records: %w", err)
@@ -148,7 +148,7 @@ func readEvidence(file string) (map[int64][]trace, error) {
 }
 
 // open says what has not come to its end yet; empty when all has.
-func (tr *truth) open(accepted []int64) (open []string) {
+func (tr *truth) openItems(accepted []int64) (open []string) {
 	for _, id := range accepted {
 		if _, ok := tr.records[id]; !ok {
 			open = append(open, fmt.Sprintf("execution %d was accepted and has no record", id))
@@ -160,7 +160,7 @@ func (tr *truth) open(accepted []int64) (open []string) {
 			open = append(open, fmt.Sprintf("execution %d of %s is %s", id, r.Job, r.BatchStatus))
 		case r.RestartedBy != 0 && tr.records[r.RestartedBy].ID == 0:
 			open = append(open, fmt.Sprintf("execution %d was restarted as %d, which has no record", id, r.RestartedBy))
-		case tr.last(id) == nil || tr.last(id).Sequence != r.LastSequence:
+		case tr.lastResult(id) == nil || tr.lastResult(id).Sequence != r.LastSequence:
 			open = append(open, fmt.Sprintf("the record of execution %d is not what RESULTS says", id))
 		}
 	}
@@ -177,7 +177,7 @@ func (tr *truth) open(accepted []int64) (open []string) {
 }
 
 // first is the oldest execution, 0 without one.
-func (tr *truth) first() int64 {
+func (tr *truth) firstExecution() int64 {
 	first := int64(0)
 	for id := range tr.records {
 		if first == 0 || id < first {
@@ -188,7 +188,7 @@ func (tr *truth) first() int64 {
 }
 
 // last is the newest result of an execution, nil without one.
-func (tr *truth) last(id int64) *bus.StoredResult {
+func (tr *truth) lastResult(id int64) *bus.StoredResult {
 	if all := tr.results[id]; len(all) > 0 {
 		return all[len(all)-1]
 	}
@@ -196,7 +196,7 @@ func (tr *truth) last(id int64) *bus.StoredResult {
 }
 
 // describe is all that is known of an execution.
-func (tr *truth) describe(id int64) string {
+func (tr *truth) describeExecution(id int64) string {
 	var s strings.Builder
 	r := tr.records[id]
 	fmt.Fprintf(&s, "execution %d of %s: %s, attempt %d, last result %d, wish %q, restarted by %d, rebuilt %v\n",
@@ -210,10 +210,10 @@ func (tr *truth) describe(id int64) string {
 }
 
 // judge reports what must never be, whatever crashed.
-func (tr *truth) judge(t *testing.T) {
+func (tr *truth) checkInvariants(t *testing.T) {
 	t.Helper()
 	for id, results := range tr.results {
-		judgeChain(t, id, results)
+		checkResultChain(t, id, results)
 	}
 	type work struct { // a restart passes over steps that are completed
 		instance int64
@@ -226,7 +226,7 @@ func (tr *truth) judge(t *testing.T) {
 		}
 	}
 	for id, r := range tr.records {
-		if last := tr.last(id); last != nil && last.BatchStatus != r.BatchStatus {
+		if last := tr.lastResult(id); last != nil && last.BatchStatus != r.BatchStatus {
 			t.Errorf("execution %d: its record says %s, RESULTS says %s", id, r.BatchStatus, last.BatchStatus)
 		}
 		if r.OnAgentLost != subjects.LostRequeue && r.Attempt > 1 {
@@ -258,7 +258,7 @@ func (tr *truth) judge(t *testing.T) {
 }
 
 // judgeChain follows the results of one execution.
-func judgeChain(t *testing.T, id int64, results []*bus.StoredResult) {
+func checkResultChain(t *testing.T, id int64, results []*bus.StoredResult) {
 	t.Helper()
 	var before uint64
 	last := subjects.Undispatched

@@ -55,10 +55,10 @@ func newWorld(t *testing.T) *world {
 	}
 	w := &world{T: t, js: js, evidence: filepath.Join(t.TempDir(), "evidence")}
 	target := s.Addr().String()
-	w.busProxy = newProxy(t, target, func() { w.bus.kill() })
-	w.agentProxy = newProxy(t, target, func() { w.agent.kill() })
-	w.bus = newDaemon(t, "bus", busArgs("b1", w.busProxy.url())...)
-	w.agent = newDaemon(t, "agent", agentArgs("a1", w.agentProxy.url(), t.TempDir())...)
+	w.busProxy = newProxy(t, target, func() { w.bus.killAndWait() })
+	w.agentProxy = newProxy(t, target, func() { w.agent.killAndWait() })
+	w.bus = newDaemon(t, "bus", busArgs("b1", w.busProxy.natsURL())...)
+	w.agent = newDaemon(t, "agent", agentArgs("a1", w.agentProxy.natsURL(), t.TempDir())...)
 	w.client = newClient(t, w.bus)
 	return w
 }
@@ -82,15 +82,15 @@ func newClient(t *testing.T, buses ...*daemon) *client {
 }
 
 // define registers the application and jobs.
-func (w *world) define(jobs ...string) {
+func (w *world) defineJobs(jobs ...string) {
 	w.Helper()
 	ctx, cancel := context.WithTimeout(w.Context(), patience)
 	defer cancel()
-	if _, err := w.client.again(ctx, http.MethodPut, "/app/"+app, "", struct{}{}, nil); err != nil {
+	if _, err := w.client.sendUntilAnswered(ctx, http.MethodPut, "/app/"+app, "", struct{}{}, nil); err != nil {
 		w.Fatal(err)
 	}
 	for _, job := range jobs {
-		if _, err := w.client.again(ctx, http.MethodPut, jobPath(job), "", definition(job, w.evidence), nil); err != nil {
+		if _, err := w.client.sendUntilAnswered(ctx, http.MethodPut, jobPath(job), "", definition(job, w.evidence), nil); err != nil {
 			w.Fatal(err)
 		}
 	}
@@ -103,12 +103,12 @@ func executionPath(job string, id int64) string {
 }
 
 // post starts an execution, and is ended by an answer. One who is not patient lets it be after the first error: 0.
-func (w *world) post(job string, parameters map[string]string) int64 {
+func (w *world) postJob(job string, parameters map[string]string) int64 {
 	w.mu.Lock()
 	w.keys++
 	key := fmt.Sprintf("%s-%d", job, w.keys)
 	w.mu.Unlock()
-	return w.ask(http.MethodPost, jobPath(job)+"/executions", key, submission(parameters))
+	return w.startBy(http.MethodPost, jobPath(job)+"/executions", key, submission(parameters))
 }
 
 // tryPost is post for an exclusive job: 0 while another execution has its lock.
@@ -120,7 +120,7 @@ func (w *world) tryPost(job string) int64 {
 	ctx, cancel := context.WithTimeout(w.Context(), patience)
 	defer cancel()
 	var made rest.Execution
-	_, err := w.client.again(ctx, http.MethodPost, jobPath(job)+"/executions", key, submission(nil), &made)
+	_, err := w.client.sendUntilAnswered(ctx, http.MethodPost, jobPath(job)+"/executions", key, submission(nil), &made)
 	var no *refusal
 	switch {
 	case errors.As(err, &no) && no.code == bus.CodeExclusive:
@@ -129,12 +129,12 @@ func (w *world) tryPost(job string) int64 {
 		w.Errorf("POST %s: %v", job, err)
 		return -1
 	}
-	w.accept(made.ExecutionID)
+	w.addAccepted(made.ExecutionID)
 	return made.ExecutionID
 }
 
 // first is the execution that was accepted first.
-func (w *world) first() int64 {
+func (w *world) firstPosted() int64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.posted) == 0 {
@@ -143,36 +143,36 @@ func (w *world) first() int64 {
 	return w.posted[0]
 }
 
-func (w *world) accept(id int64) {
+func (w *world) addAccepted(id int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.posted = append(w.posted, id)
 }
 
 // restart goes on where an execution ended.
-func (w *world) restart(job string, id int64, parameters map[string]string) int64 {
-	return w.ask(http.MethodPut, executionPath(job, id)+"/restart", "", submission(parameters))
+func (w *world) restartExecution(job string, id int64, parameters map[string]string) int64 {
+	return w.startBy(http.MethodPut, executionPath(job, id)+"/restart", "", submission(parameters))
 }
 
 // ask sends what makes an execution.
-func (w *world) ask(method, path, key string, body any) int64 {
+func (w *world) startBy(method, path, key string, body any) int64 {
 	var made rest.Execution
-	if err := w.send(method, path, key, body, &made); err != nil {
+	if err := w.sendRequest(method, path, key, body, &made); err != nil {
 		return 0
 	}
-	w.accept(made.ExecutionID)
+	w.addAccepted(made.ExecutionID)
 	return made.ExecutionID
 }
 
 // send is ended by an answer, or by the first error if the client is not patient. What is not about a crash fails the test.
-func (w *world) send(method, path, key string, body, answer any) error {
+func (w *world) sendRequest(method, path, key string, body, answer any) error {
 	ctx, cancel := context.WithTimeout(w.Context(), patience)
 	defer cancel()
 	var err error
 	if w.patient {
-		_, err = w.client.again(ctx, method, path, key, body, answer)
+		_, err = w.client.sendUntilAnswered(ctx, method, path, key, body, answer)
 	} else {
-		err = w.client.once(ctx, method, path, key, body, answer)
+		err = w.client.sendOnce(ctx, method, path, key, body, answer)
 	}
 	var no *refusal
 	switch {
@@ -185,15 +185,15 @@ func (w *world) send(method, path, key string, body, answer any) error {
 }
 
 // until waits until there is what it looks for.
-func (w *world) until(what string, look func(*truth) bool) {
+func (w *world) waitForTruth(what string, look func(*truth) bool) {
 	w.Helper()
-	w.wait(what, func() bool {
-		now, err := w.look()
+	w.waitFor(what, func() bool {
+		now, err := w.readTruth()
 		return err == nil && look(now)
 	})
 }
 
-func (w *world) wait(what string, is func() bool) {
+func (w *world) waitFor(what string, is func() bool) {
 	w.Helper()
 	for end := time.Now().Add(patience); !is(); time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(end) {
@@ -203,22 +203,22 @@ func (w *world) wait(what string, is func() bool) {
 	}
 }
 
-func (w *world) look() (*truth, error) { return look(w.Context(), w.js, w.evidence) }
+func (w *world) readTruth() (*truth, error) { return readTruth(w.Context(), w.js, w.evidence) }
 
 // running waits until an execution has left evidence.
-func (w *world) running(id int64) {
+func (w *world) waitForEvidence(id int64) {
 	w.Helper()
-	w.until(fmt.Sprintf("evidence of %d", id), func(now *truth) bool { return len(now.evidence[id]) > 0 })
+	w.waitForTruth(fmt.Sprintf("evidence of %d", id), func(now *truth) bool { return len(now.evidence[id]) > 0 })
 }
 
 // ended waits until an execution has ended.
-func (w *world) ended(id int64) {
+func (w *world) waitForEnd(id int64) {
 	w.Helper()
-	w.until(fmt.Sprintf("the end of %d", id), func(now *truth) bool { return now.records[id].BatchStatus.Ended() })
+	w.waitForTruth(fmt.Sprintf("the end of %d", id), func(now *truth) bool { return now.records[id].BatchStatus.Ended() })
 }
 
 // settle waits until all has ended and nothing is left in the queue, and judges that.
-func (w *world) settle(within time.Duration) *truth {
+func (w *world) waitAllEnded(within time.Duration) *truth {
 	w.Helper()
 	var now *truth
 	var err error
@@ -226,14 +226,14 @@ func (w *world) settle(within time.Duration) *truth {
 		w.mu.Lock()
 		posted := slices.Clone(w.posted)
 		w.mu.Unlock()
-		now, err = w.look()
+		now, err = w.readTruth()
 		if err != nil && time.Now().After(end) {
 			w.Fatal(err)
 		}
 		if err != nil {
 			continue
 		}
-		open := now.open(posted)
+		open := now.openItems(posted)
 		if len(open) == 0 {
 			break
 		}
@@ -242,23 +242,23 @@ func (w *world) settle(within time.Duration) *truth {
 			break
 		}
 	}
-	now.judge(w.T)
+	now.checkInvariants(w.T)
 	return now
 }
 
 // tellNow is tell of this moment.
-func (w *world) tellNow() {
-	if now, err := w.look(); err == nil {
-		w.tell(now)
+func (w *world) logTruthNow() {
+	if now, err := w.readTruth(); err == nil {
+		w.logTruth(now)
 	}
 }
 
 // tell shows what the witnesses say, of not too many.
-func (w *world) tell(now *truth) {
+func (w *world) logTruth(now *truth) {
 	shown := 0
 	for id := range now.records {
 		if shown++; shown <= 5 {
-			w.Log(now.describe(id))
+			w.Log(now.describeExecution(id))
 		}
 	}
 	if s, err := w.js.Stream(w.Context(), subjects.RequestStream(app)); err == nil {

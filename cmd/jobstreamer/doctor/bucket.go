@@ -14,14 +14,14 @@ import (
 )
 
 // read reads all values of a bucket by key. A bucket that is not there has none; the check of the streams says so.
-func read[T any](ctx context.Context, x *examination, bucket string) (map[string]T, error) {
+func readBucket[T any](ctx context.Context, x *examination, bucket string) (map[string]T, error) {
 	values := map[string]T{}
-	err := readEach(ctx, x, bucket, func(key string, v T, _ time.Time) { values[key] = v })
+	err := eachInBucket(ctx, x, bucket, func(key string, v T, _ time.Time) { values[key] = v })
 	return values, err
 }
 
 // readEach is read that also tells when each value was stored, by the broker's clock.
-func readEach[T any](ctx context.Context, x *examination, bucket string, each func(key string, v T, stored time.Time)) error {
+func eachInBucket[T any](ctx context.Context, x *examination, bucket string, each func(key string, v T, stored time.Time)) error {
 	ctx, cancel := context.WithTimeout(ctx, 4*apiTimeout)
 	defer cancel()
 	kv, err := x.js.KeyValue(ctx, bucket)
@@ -54,12 +54,12 @@ func readEach[T any](ctx context.Context, x *examination, bucket string, each fu
 }
 
 // names are the keys of a set, in order.
-func names[T any](set map[string]T) string {
+func keyNames[T any](set map[string]T) string {
 	return strings.Join(slices.Sorted(maps.Keys(set)), ", ")
 }
 
 // plural is "1 execution" or "2 executions".
-func plural[N int | uint64](n N, what string) string {
+func countText[N int | uint64](n N, what string) string {
 	if n == 1 {
 		return fmt.Sprintf("1 %s", what)
 	}

@@ -10,7 +10,7 @@ import (
 const maxSkew = 5 * time.Second
 
 // clocks compares the clocks of the control buses and of the agents with the broker's.
-func (x *examination) clocks() Check {
+func (x *examination) checkClocks() Check {
 	c := Check{Name: "clock"}
 	const do = "set the clocks of these machines by NTP (chronyc tracking, timedatectl)"
 	most, n := time.Duration(0), 0
@@ -19,9 +19,9 @@ func (x *examination) clocks() Check {
 		most = max(most, skew, -skew)
 		switch {
 		case skew > maxSkew:
-			c.wrong(do, "the clock of %s is %s ahead of the broker's", who, skew.Round(100*time.Millisecond))
+			c.addFinding(do, "the clock of %s is %s ahead of the broker's", who, skew.Round(100*time.Millisecond))
 		case skew < -maxSkew:
-			c.wrong(do, "the clock of %s is %s behind the broker's", who, -skew.Round(100*time.Millisecond))
+			c.addFinding(do, "the clock of %s is %s behind the broker's", who, -skew.Round(100*time.Millisecond))
 		}
 	}
 	buses := map[string]time.Duration{}
@@ -43,6 +43,6 @@ func (x *examination) clocks() Check {
 			judge("agent "+name+" on "+h.Host, h.Time.Std().Sub(h.at.Add(x.broker)))
 		}
 	}
-	c.Saw = fmt.Sprintf("%s and the broker's differ by %s at most", plural(n, "clock"), most.Round(time.Millisecond))
+	c.Saw = fmt.Sprintf("%s and the broker's differ by %s at most", countText(n, "clock"), most.Round(time.Millisecond))
 	return c
 }

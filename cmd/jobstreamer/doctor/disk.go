@@ -18,27 +18,27 @@ const (
 
 // disk judges whether there is room left: by what JetStream keeps and may keep, if it answers, and on the disk of the data. On a disk
 // that a control bus looks after, JetStream's limit is what the disk has room for.
-func (x *examination) disk(info *api.JetStreamAccountStats) Check {
+func (x *examination) checkDisk(info *api.JetStreamAccountStats) Check {
 	c := Check{Name: "disk"}
 	here, err := x.diskOfData()
 	if err != nil {
-		c.wrong("look at the disk", "the disk of %s cannot be read: %v", x.cfg.Data, err)
+		c.addFinding("look at the disk", "the disk of %s cannot be read: %v", x.cfg.Data, err)
 	}
 	if info != nil {
-		x.judgeLimit(&c, info, here)
+		x.checkStoreLimit(&c, info, here)
 	}
 	if here == nil {
 		return c
 	}
 	if len(c.Findings) == 0 && here.Free < enough && float64(here.Free) < leastFree*float64(here.Total) {
-		c.wrong(x.doRoom(info, here), "the disk of %s has %s left of %s", x.cfg.Data, bus.Size(int64(here.Free)), bus.Size(int64(here.Total)))
+		c.addFinding(x.fullDiskAdvice(info, here), "the disk of %s has %s left of %s", x.cfg.Data, bus.Size(int64(here.Free)), bus.Size(int64(here.Total)))
 	}
 	c.Saw += fmt.Sprintf("; %s free on the disk of %s", bus.Size(int64(here.Free)), x.cfg.Data)
 	return c
 }
 
 // judgeLimit judges JetStream's limit. here is the disk of the data, if that is on this machine.
-func (x *examination) judgeLimit(c *Check, info *api.JetStreamAccountStats, here *disk.UsageStat) {
+func (x *examination) checkStoreLimit(c *Check, info *api.JetStreamAccountStats, here *disk.UsageStat) {
 	stored, limit := int64(info.Store), info.Limits.MaxStore
 	c.Saw = "JetStream keeps " + bus.Size(stored)
 	if limit < 0 || limit == 0 && stored == 0 {
@@ -49,18 +49,18 @@ func (x *examination) judgeLimit(c *Check, info *api.JetStreamAccountStats, here
 	switch left := limit - stored; {
 	case bus.NextToFull(stored, limit) && here != nil && nearlyFull(here):
 		x.full = true
-		c.wrong(x.doRoom(info, here), "the disk of %s is full: %s free of %s, and %s of it is what JetStream keeps; %s",
+		c.addFinding(x.fullDiskAdvice(info, here), "the disk of %s is full: %s free of %s, and %s of it is what JetStream keeps; %s",
 			x.cfg.Data, bus.Size(int64(here.Free)), bus.Size(int64(here.Total)), bus.Size(stored), until)
 	case bus.NextToFull(stored, limit):
 		x.full = true
-		c.wrong(x.doRoom(info, nil), "no room is left: JetStream keeps %s, and its disk or its account's limit lets it keep no more; %s", bus.Size(stored), until)
+		c.addFinding(x.fullDiskAdvice(info, nil), "no room is left: JetStream keeps %s, and its disk or its account's limit lets it keep no more; %s", bus.Size(stored), until)
 	case left < enough && float64(stored) > fullShare*float64(limit):
-		c.wrong(x.doRoom(info, nil), "JetStream keeps %s of the %s that it may: writes will be refused", bus.Size(stored), bus.Size(limit))
+		c.addFinding(x.fullDiskAdvice(info, nil), "JetStream keeps %s of the %s that it may: writes will be refused", bus.Size(stored), bus.Size(limit))
 	}
 }
 
 // doRoom is the advice for a disk that is full. To keep less helps only where what is kept is a good part of it.
-func (x *examination) doRoom(info *api.JetStreamAccountStats, here *disk.UsageStat) string {
+func (x *examination) fullDiskAdvice(info *api.JetStreamAccountStats, here *disk.UsageStat) string {
 	switch {
 	case here == nil:
 		return "give JetStream a larger disk or limit, or keep less: --retain-logs, --max-log-bytes, --retain-executions"
@@ -74,7 +74,7 @@ func (x *examination) doRoom(info *api.JetStreamAccountStats, here *disk.UsageSt
 func nearlyFull(u *disk.UsageStat) bool { return u.Free <= min(u.Total/16, 256<<20) }
 
 // NoDisk says how much is free on the disk of the data, if it is on this machine and next to full.
-func NoDisk(data string) (free string, full bool) {
+func FullDisk(data string) (free string, full bool) {
 	x := examination{cfg: Config{Data: data}}
 	u, err := x.diskOfData()
 	if err != nil || u == nil || !nearlyFull(u) {

@@ -49,7 +49,7 @@ type Check struct {
 	Findings []Finding `json:"findings"`
 }
 
-func (c *Check) wrong(do, format string, args ...any) {
+func (c *Check) addFinding(do, format string, args ...any) {
 	c.Findings = append(c.Findings, Finding{Wrong: fmt.Sprintf(format, args...), Do: do})
 }
 
@@ -71,8 +71,8 @@ type examination struct {
 	lost    map[string]string // streams without an answer, and why
 	full    bool              // JetStream has no room: leases and results cannot be written
 	agents  map[string]agent  // by name, those that are in the bucket
-	heard   map[string]heard
-	leases  map[string]lease
+	heard   map[string]agentHeartbeat
+	leases  map[string]storedLease
 	jobs    map[string]bus.Job // by key
 	broker  time.Duration      // how far the broker's clock is ahead of ours
 }
@@ -86,7 +86,7 @@ func Examine(ctx context.Context, cfg Config) (*Report, error) {
 	}
 	done := make(chan outcome, 1)
 	go func() {
-		r, err := examine(ctx, cfg)
+		r, err := runChecks(ctx, cfg)
 		done <- outcome{r, err}
 	}()
 	select {
@@ -97,7 +97,7 @@ func Examine(ctx context.Context, cfg Config) (*Report, error) {
 	}
 }
 
-func examine(ctx context.Context, cfg Config) (*Report, error) {
+func runChecks(ctx context.Context, cfg Config) (*Report, error) {
 	x := &examination{cfg: cfg}
 	var err error
 	if x.mgr, err = jsm.New(cfg.Conn, jsm.WithTimeout(apiTimeout)); err != nil {
@@ -107,14 +107,14 @@ func examine(ctx context.Context, cfg Config) (*Report, error) {
 		return nil, fmt.Errorf("examine JetStream: %w", err)
 	}
 	r := &Report{}
-	connection := x.connection()
-	if !r.add(connection) {
-		if c := x.disk(nil); len(c.Findings) > 0 { // nothing else can be seen, and that may be why
-			r.add(c)
+	connection := x.checkConnection()
+	if !r.addCheck(connection) {
+		if c := x.checkDisk(nil); len(c.Findings) > 0 { // nothing else can be seen, and that may be why
+			r.addCheck(c)
 		}
 		return r, nil
 	}
-	ears, err := x.listen()
+	ears, err := x.subscribeHeartbeats()
 	if err != nil {
 		return nil, fmt.Errorf("listen to heartbeats: %w", err)
 	}
@@ -122,33 +122,33 @@ func examine(ctx context.Context, cfg Config) (*Report, error) {
 	if err != nil {
 		return nil, fmt.Errorf("examine JetStream: %w", err)
 	}
-	disk := x.disk(info)
-	for _, look := range []func(context.Context) (Check, error){x.streamsThere, x.buses} {
+	disk := x.checkDisk(info)
+	for _, look := range []func(context.Context) (Check, error){x.checkStreams, x.checkBuses} {
 		c, err := look(ctx)
 		if err != nil {
 			return nil, err
 		}
-		r.add(c)
+		r.addCheck(c)
 	}
-	before := x.results()
-	if err := x.wait(ctx, ears); err != nil {
+	before := x.resultConsumers()
+	if err := x.collectHeartbeats(ctx, ears); err != nil {
 		return nil, err
 	}
-	if x.jobs, err = read[bus.Job](ctx, x, subjects.JobsBucket); err != nil {
+	if x.jobs, err = readBucket[bus.Job](ctx, x, subjects.JobsBucket); err != nil {
 		return nil, err
 	}
-	r.add(x.recorded(before, x.results()))
-	r.add(x.silent())
-	queues, waiting := x.queues(ctx)
-	r.add(queues)
-	r.add(x.served(waiting))
-	r.add(x.clocks())
-	r.add(disk)
+	r.addCheck(x.checkResults(before, x.resultConsumers()))
+	r.addCheck(x.checkAgents())
+	queues, waiting := x.checkQueues(ctx)
+	r.addCheck(queues)
+	r.addCheck(x.checkJobs(waiting))
+	r.addCheck(x.checkClocks())
+	r.addCheck(disk)
 	return r, nil
 }
 
 // add takes in a check and says whether it was all right.
-func (r *Report) add(c Check) bool {
+func (r *Report) addCheck(c Check) bool {
 	if c.Findings == nil {
 		c.Findings = []Finding{} // an empty list in JSON
 	}
@@ -157,12 +157,12 @@ func (r *Report) add(c Check) bool {
 	return len(c.Findings) == 0
 }
 
-func (x *examination) connection() Check {
+func (x *examination) checkConnection() Check {
 	c := Check{Name: "connection"}
 	nc := x.cfg.Conn
 	rtt, err := nc.RTT()
 	if err != nil {
-		c.wrong("start NATS, or look at the network between here and there", "NATS does not answer: %v", err)
+		c.addFinding("start NATS, or look at the network between here and there", "NATS does not answer: %v", err)
 		return c
 	}
 	c.Saw = fmt.Sprintf("nats-server %s at %s, answers in %s", nc.ConnectedServerVersion(), nc.ConnectedUrlRedacted(), rtt.Round(10*time.Microsecond))
@@ -171,22 +171,22 @@ func (x *examination) connection() Check {
 		if errors.Is(err, nats.ErrTimeout) || errors.Is(err, context.DeadlineExceeded) {
 			do = "allow this user $JS.API.>; in a cluster, see that more than half of the servers run"
 		}
-		c.wrong(do, "JetStream does not answer: %v", err)
+		c.addFinding(do, "JetStream does not answer: %v", err)
 	}
 	return c
 }
 
 // lease is a lease with the broker's time of its renewal.
-type lease struct {
+type storedLease struct {
 	bus.Lease
 	stored time.Time
 }
 
 // buses looks for leases: whatever control bus runs renews one. How long ago that was is told by the server's clock alone.
-func (x *examination) buses(ctx context.Context) (Check, error) {
+func (x *examination) checkBuses(ctx context.Context) (Check, error) {
 	c := Check{Name: "bus"}
-	x.leases = map[string]lease{}
-	err := readEach(ctx, x, subjects.LeasesBucket, func(key string, l bus.Lease, stored time.Time) { x.leases[key] = lease{l, stored} })
+	x.leases = map[string]storedLease{}
+	err := eachInBucket(ctx, x, subjects.LeasesBucket, func(key string, l bus.Lease, stored time.Time) { x.leases[key] = storedLease{l, stored} })
 	if err != nil {
 		return c, err
 	}
@@ -208,10 +208,10 @@ func (x *examination) buses(ctx context.Context) (Check, error) {
 		c.Saw = "whether one does the chores cannot be seen: it cannot write that down"
 		return c, nil
 	case len(holders) == 0:
-		c.wrong(do, "no control bus does the chores: %s", what)
+		c.addFinding(do, "no control bus does the chores: %s", what)
 	case idle > bus.LeaseTTL:
-		c.wrong(do, "no control bus does the chores: %s is silent for %s; %s", names(holders), idle.Round(time.Second), what)
+		c.addFinding(do, "no control bus does the chores: %s is silent for %s; %s", keyNames(holders), idle.Round(time.Second), what)
 	}
-	c.Saw = "chores are done by " + names(holders)
+	c.Saw = "chores are done by " + keyNames(holders)
 	return c, nil
 }

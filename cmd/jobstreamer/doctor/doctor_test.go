@@ -59,7 +59,7 @@ func newPatient(t *testing.T) *patient {
 }
 
 // speak lets the agent be heard until the test ends, or until it is quiet.
-func (p *patient) speak() {
+func (p *patient) sendHeartbeat() {
 	b, err := json.Marshal(p.beat)
 	if err != nil {
 		p.t.Fatal(err)
@@ -78,7 +78,7 @@ func (p *patient) speak() {
 	p.t.Cleanup(func() { close(p.quiet); <-ended })
 }
 
-func (p *patient) request(app, pool string, id int64) {
+func (p *patient) putRequest(app, pool string, id int64) {
 	p.t.Helper()
 	ctx := p.t.Context()
 	if _, err := p.JS.Publish(ctx, subjects.RequestSubject(app, pool, subjects.Normal, id), []byte(`{}`)); err != nil {
@@ -87,7 +87,7 @@ func (p *patient) request(app, pool string, id int64) {
 }
 
 // record makes the record of an execution.
-func (p *patient) record(app, job string, id int64, status subjects.BatchStatus) {
+func (p *patient) putRecord(app, job string, id int64, status subjects.BatchStatus) {
 	p.t.Helper()
 	e := bus.Execution{Execution: subjects.Execution{ID: id, App: app, Job: job, BatchStatus: status}}
 	if _, err := p.Executions.Create(p.t.Context(), bus.ExecutionKey(app, job, id), e); err != nil {
@@ -96,7 +96,7 @@ func (p *patient) record(app, job string, id int64, status subjects.BatchStatus)
 }
 
 // job makes a job of the application shop.
-func (p *patient) job(name, definition string, settings bus.Settings) {
+func (p *patient) putJob(name, definition string, settings bus.Settings) {
 	p.t.Helper()
 	j := bus.Job{App: "shop", Name: name, Token: name, Definition: json.RawMessage(definition), Settings: settings}
 	if _, err := p.Jobs.Create(p.t.Context(), bus.JobKey("shop", name), j); err != nil {
@@ -105,9 +105,9 @@ func (p *patient) job(name, definition string, settings bus.Settings) {
 }
 
 // waiting returns when the broker counts a result for a consumer, which it does a moment after it stored it.
-func (p *patient) waiting(consumer string) {
+func (p *patient) waitingCount(consumer string) {
 	p.t.Helper()
-	c, err := p.stream(subjects.ResultsStream).Consumer(p.t.Context(), consumer)
+	c, err := p.editStream(subjects.ResultsStream).Consumer(p.t.Context(), consumer)
 	for end := time.Now().Add(10 * time.Second); err == nil && time.Now().Before(end); time.Sleep(time.Millisecond) {
 		info, ierr := c.Info(p.t.Context())
 		if err = ierr; err == nil && info.NumPending > 0 {
@@ -117,7 +117,7 @@ func (p *patient) waiting(consumer string) {
 	p.t.Fatalf("no result waits for %s: %v", consumer, err)
 }
 
-func (p *patient) stream(name string) jetstream.Stream {
+func (p *patient) editStream(name string) jetstream.Stream {
 	p.t.Helper()
 	s, err := p.JS.Stream(p.t.Context(), name)
 	if err != nil {
@@ -126,7 +126,7 @@ func (p *patient) stream(name string) jetstream.Stream {
 	return s
 }
 
-func must(t *testing.T, err error) {
+func failOnError(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -143,66 +143,66 @@ func TestFindings(t *testing.T) {
 	}{
 		"all is well": {spoil: func(*testing.T, *patient) {}},
 		"a bucket was deleted": {check: "streams", want: "KV_jobstreamer_jobs is missing: nothing keeps jobs", spoil: func(t *testing.T, p *patient) {
-			must(t, p.JS.DeleteStream(t.Context(), "KV_jobstreamer_jobs"))
+			failOnError(t, p.JS.DeleteStream(t.Context(), "KV_jobstreamer_jobs"))
 		}},
 		"the results are gone": {check: "streams", want: "nothing keeps what happens to executions", spoil: func(t *testing.T, p *patient) {
-			must(t, p.JS.DeleteStream(t.Context(), subjects.ResultsStream))
+			failOnError(t, p.JS.DeleteStream(t.Context(), subjects.ResultsStream))
 		}},
 		"a stream was altered": {check: "streams", want: "JOBSTREAMER_RESULTS was altered: max_msgs is 5, not unset", spoil: func(t *testing.T, p *patient) {
-			cfg := p.stream(subjects.ResultsStream).CachedInfo().Config
+			cfg := p.editStream(subjects.ResultsStream).CachedInfo().Config
 			cfg.MaxMsgs = 5
 			_, err := p.JS.UpdateStream(t.Context(), cfg)
-			must(t, err)
+			failOnError(t, err)
 		}},
 		"how long output is kept is the operator's": {spoil: func(t *testing.T, p *patient) {
-			cfg := p.stream(subjects.LogsStream).CachedInfo().Config
+			cfg := p.editStream(subjects.LogsStream).CachedInfo().Config
 			cfg.MaxAge, cfg.MaxBytes = time.Hour, 1<<20
 			_, err := p.JS.UpdateStream(t.Context(), cfg)
-			must(t, err)
+			failOnError(t, err)
 		}},
 		"a consumer is paused": {check: "queues", want: "consumer default=normal of JOBSTREAMER_REQUEST_shop is paused for another 1h0m0s", spoil: func(t *testing.T, p *patient) {
-			_, err := p.stream("JOBSTREAMER_REQUEST_shop").PauseConsumer(t.Context(), "default=normal", time.Now().Add(time.Hour))
-			must(t, err)
+			_, err := p.editStream("JOBSTREAMER_REQUEST_shop").PauseConsumer(t.Context(), "default=normal", time.Now().Add(time.Hour))
+			failOnError(t, err)
 		}},
 		"a consumer is missing": {check: "queues", want: "consumer default=low of JOBSTREAMER_REQUEST_shop is missing", spoil: func(t *testing.T, p *patient) {
-			must(t, p.stream("JOBSTREAMER_REQUEST_shop").DeleteConsumer(t.Context(), "default=low"))
+			failOnError(t, p.editStream("JOBSTREAMER_REQUEST_shop").DeleteConsumer(t.Context(), "default=low"))
 		}},
 		"a stranger eats requests": {check: "queues", want: "consumer mine of JOBSTREAMER_REQUEST_shop is not the control bus's", spoil: func(t *testing.T, p *patient) {
 			_, err := p.JS.CreateConsumer(t.Context(), "JOBSTREAMER_REQUEST_shop", jetstream.ConsumerConfig{
 				Durable: "mine", AckPolicy: jetstream.AckExplicitPolicy, FilterSubject: "jobstreamer.request.shop.other.>",
 			})
-			must(t, err)
+			failOnError(t, err)
 		}},
 		"nobody works in a pool": {check: "queues", want: "1 execution of application shop waiting in pool gpu: no agent takes work from it", spoil: func(t *testing.T, p *patient) {
-			must(t, p.EnsurePool(t.Context(), "shop", "gpu"))
-			p.request("shop", "gpu", 1)
+			failOnError(t, p.EnsurePool(t.Context(), "shop", "gpu"))
+			p.putRequest("shop", "gpu", 1)
 		}},
 		"an abandoned execution waits for nobody": {spoil: func(t *testing.T, p *patient) {
-			must(t, p.EnsurePool(t.Context(), "shop", "gpu"))
-			p.request("shop", "gpu", 1)
-			p.record("shop", "j", 1, subjects.Abandoned)
+			failOnError(t, p.EnsurePool(t.Context(), "shop", "gpu"))
+			p.putRequest("shop", "gpu", 1)
+			p.putRecord("shop", "j", 1, subjects.Abandoned)
 		}},
 		"a settled one does not hide one that waits": {check: "queues", want: "1 execution of application shop waiting in pool gpu", spoil: func(t *testing.T, p *patient) {
-			must(t, p.EnsurePool(t.Context(), "shop", "gpu"))
+			failOnError(t, p.EnsurePool(t.Context(), "shop", "gpu"))
 			for id, status := range map[int64]subjects.BatchStatus{1: subjects.Stopped, 2: subjects.Undispatched} {
-				p.request("shop", "gpu", id)
-				p.record("shop", "j", id, status)
+				p.putRequest("shop", "gpu", id)
+				p.putRecord("shop", "j", id, status)
 			}
 		}},
 		"a job of a pool that nobody serves": {check: "jobs", want: "2 jobs of application shop in pool gpu: no agent takes work from it (train, tune)", spoil: func(_ *testing.T, p *patient) {
-			p.job("train", `{"id": "train", "pool": "gpu"}`, bus.Settings{})
-			p.job("tune", `{"id": "tune", "pool": "gpu"}`, bus.Settings{})
-			p.job("sell", `{"id": "sell"}`, bus.Settings{})
+			p.putJob("train", `{"id": "train", "pool": "gpu"}`, bus.Settings{})
+			p.putJob("tune", `{"id": "tune", "pool": "gpu"}`, bus.Settings{})
+			p.putJob("sell", `{"id": "sell"}`, bus.Settings{})
 		}},
 		"a job whose agent is silent": {silent: true, check: "agents", want: "agent a1 on h1 is silent since", spoil: func(_ *testing.T, p *patient) {
-			p.job("sell", `{"id": "sell"}`, bus.Settings{})
+			p.putJob("sell", `{"id": "sell"}`, bus.Settings{})
 		}},
 		"notifications without a notificator": {check: "jobs", want: "2 jobs with notifications, and no control bus has a notificator: none is sent (shop/a, shop/b)", spoil: func(_ *testing.T, p *patient) {
-			p.job("a", `{"id": "a"}`, bus.Settings{Notifications: []bus.StatusNotification{{ID: 1, BatchStatus: subjects.Failed, Type: "mail"}}})
-			p.job("b", `{"id": "b"}`, bus.Settings{TimeMonitor: &bus.TimeMonitor{Minutes: 1, Action: bus.ActionAlert, Type: "mail"}})
+			p.putJob("a", `{"id": "a"}`, bus.Settings{Notifications: []bus.StatusNotification{{ID: 1, BatchStatus: subjects.Failed, Type: "mail"}}})
+			p.putJob("b", `{"id": "b"}`, bus.Settings{TimeMonitor: &bus.TimeMonitor{Minutes: 1, Action: bus.ActionAlert, Type: "mail"}})
 		}},
 		"notifications with one": {spoil: func(t *testing.T, p *patient) {
-			p.job("a", `{"id": "a"}`, bus.Settings{Notifications: []bus.StatusNotification{{ID: 1, BatchStatus: subjects.Failed, Type: "mail"}}})
+			p.putJob("a", `{"id": "a"}`, bus.Settings{Notifications: []bus.StatusNotification{{ID: 1, BatchStatus: subjects.Failed, Type: "mail"}}})
 			if held, err := p.Leases.Renew(t.Context(), notify.AlertsLease, "bus-1"); !held {
 				t.Fatal(err)
 			}
@@ -215,59 +215,59 @@ func TestFindings(t *testing.T) {
 		}},
 		"a bus's clock is wrong": {check: "clock", want: "the clock of control bus bus-1 is 2m0", spoil: func(t *testing.T, p *patient) {
 			b, err := json.Marshal(bus.Lease{Holder: "bus-1", Time: subjects.TimeOf(time.Now().Add(-2 * time.Minute))})
-			must(t, err)
+			failOnError(t, err)
 			kv, err := p.JS.KeyValue(t.Context(), subjects.LeasesBucket)
-			must(t, err)
+			failOnError(t, err)
 			_, err = kv.Put(t.Context(), "scheduler", b)
-			must(t, err)
+			failOnError(t, err)
 		}},
 		"no room": {check: "disk", want: "no room is left: JetStream keeps", spoil: func(t *testing.T, p *patient) {
-			must(t, p.stream(subjects.BucketStream(subjects.LeasesBucket)).Purge(t.Context())) // it cannot be renewed
+			failOnError(t, p.editStream(subjects.BucketStream(subjects.LeasesBucket)).Purge(t.Context())) // it cannot be renewed
 			stored := int64(p.srv.GlobalAccount().JetStreamUsage().Store)
-			must(t, p.srv.GlobalAccount().UpdateJetStreamLimits(map[string]server.JetStreamAccountLimits{"": {
+			failOnError(t, p.srv.GlobalAccount().UpdateJetStreamLimits(map[string]server.JetStreamAccountLimits{"": {
 				MaxMemory: -1, MaxStore: stored, MaxStreams: -1, MaxConsumers: -1, MaxAckPending: -1, MemoryMaxStreamBytes: -1, StoreMaxStreamBytes: -1,
 			}}))
 		}},
 		"the agents are blocked": {check: "queues", want: "its agents take no work", spoil: func(t *testing.T, p *patient) {
 			p.beat.Status = subjects.AgentBlocked
-			p.request("shop", "default", 1)
+			p.putRequest("shop", "default", 1)
 		}},
 		"an agent does not ask": {check: "queues", want: "do not ask for them although they have 2 free slots", spoil: func(_ *testing.T, p *patient) {
-			p.request("shop", "default", 1)
+			p.putRequest("shop", "default", 1)
 		}},
 		"busy agents may let others wait": {spoil: func(_ *testing.T, p *patient) {
 			p.beat.Running = 2
-			p.request("shop", "default", 1)
+			p.putRequest("shop", "default", 1)
 		}},
 		"an agent is silent": {silent: true, check: "agents", want: "agent a1 on h1 is silent since", spoil: func(*testing.T, *patient) {}},
 		"an agent that said goodbye is not missed": {silent: true, check: "agents", want: "there is no agent", spoil: func(t *testing.T, p *patient) {
 			e, err := p.Agents.Get(t.Context(), "a1")
-			must(t, err)
+			failOnError(t, err)
 			e.Value.Status = subjects.AgentGone
 			_, err = p.Agents.Update(t.Context(), "a1", e.Value, e.Revision)
-			must(t, err)
+			failOnError(t, err)
 		}},
 		"no bus does the chores": {check: "bus", want: "no control bus does the chores", spoil: func(t *testing.T, p *patient) {
-			must(t, p.Leases.Release(t.Context(), "scheduler", "bus-1"))
+			failOnError(t, p.Leases.Release(t.Context(), "scheduler", "bus-1"))
 		}},
 		"results are not recorded": {check: "results", want: "projector of JOBSTREAMER_RESULTS is stuck: 1 result waiting to be recorded", spoil: func(t *testing.T, p *patient) {
 			_, err := p.JS.Publish(t.Context(), subjects.ResultSubject("shop", "j", 1, "a1"), []byte(`{}`))
-			must(t, err)
-			p.waiting("projector")
+			failOnError(t, err)
+			p.waitingCount("projector")
 		}},
 		"a notificator that is away is no matter of records": {spoil: func(t *testing.T, p *patient) {
 			_, err := p.JS.CreateConsumer(t.Context(), subjects.ResultsStream, jetstream.ConsumerConfig{Durable: notify.Consumer, AckPolicy: jetstream.AckExplicitPolicy})
-			must(t, err)
-			must(t, p.stream(subjects.ResultsStream).DeleteConsumer(t.Context(), "projector"))
+			failOnError(t, err)
+			failOnError(t, p.editStream(subjects.ResultsStream).DeleteConsumer(t.Context(), "projector"))
 			_, err = p.JS.Publish(t.Context(), subjects.ResultSubject("shop", "j", 1, "a1"), []byte(`{}`))
-			must(t, err)
+			failOnError(t, err)
 			_, err = p.JS.CreateConsumer(t.Context(), subjects.ResultsStream, jetstream.ConsumerConfig{
 				Durable: "projector", AckPolicy: jetstream.AckExplicitPolicy, DeliverPolicy: jetstream.DeliverNewPolicy,
 			})
-			must(t, err)
+			failOnError(t, err)
 		}},
 		"nothing records results": {check: "results", want: "nobody records results", spoil: func(t *testing.T, p *patient) {
-			must(t, p.stream(subjects.ResultsStream).DeleteConsumer(t.Context(), "projector"))
+			failOnError(t, p.editStream(subjects.ResultsStream).DeleteConsumer(t.Context(), "projector"))
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -275,7 +275,7 @@ func TestFindings(t *testing.T) {
 			p := newPatient(t)
 			c.spoil(t, p)
 			if !c.silent {
-				p.speak()
+				p.sendHeartbeat()
 			}
 			r, err := doctor.Examine(t.Context(), doctor.Config{Conn: p.NC, Listen: 300 * time.Millisecond, Data: t.TempDir()})
 			if err != nil {
@@ -305,14 +305,14 @@ func TestFindings(t *testing.T) {
 
 func TestWithoutJetStream(t *testing.T) {
 	s, err := server.NewServer(&server.Options{DontListen: true, NoSigs: true, NoLog: true})
-	must(t, err)
+	failOnError(t, err)
 	go s.Start()
 	defer s.Shutdown()
 	if !s.ReadyForConnections(10 * time.Second) {
 		t.Fatal("the server did not get ready")
 	}
 	nc, err := nats.Connect("", nats.InProcessServer(s))
-	must(t, err)
+	failOnError(t, err)
 	defer nc.Close()
 	r, err := doctor.Examine(t.Context(), doctor.Config{Conn: nc})
 	if err != nil || r.Wrong != 1 || !strings.Contains(r.Checks[0].Findings[0].Wrong, "JetStream does not answer") {
@@ -323,7 +323,7 @@ func TestWithoutJetStream(t *testing.T) {
 // A NATS that stands still keeps nobody from ending the doctor.
 func TestExamineEndsWithItsContext(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
+	failOnError(t, err)
 	defer l.Close() //nolint:errcheck // the test is over
 	go func() {
 		c, err := l.Accept()
@@ -341,7 +341,7 @@ func TestExamineEndsWithItsContext(t *testing.T) {
 		<-t.Context().Done()
 	}()
 	nc, err := nats.Connect("nats://" + l.Addr().String())
-	must(t, err)
+	failOnError(t, err)
 	defer nc.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()

@@ -18,7 +18,7 @@ const maxNamed = 5
 
 // served says which jobs nobody would run, and whose notifications nobody would send. Of the pools in waiting the check of the queues
 // speaks; without any agent that of the agents does.
-func (x *examination) served(waiting map[string]bool) Check {
+func (x *examination) checkJobs(waiting map[string]bool) Check {
 	c := Check{Name: "jobs"}
 	all, unserved, notifying := 0, map[string][]string{}, []string{}
 	for _, j := range x.jobs {
@@ -26,25 +26,25 @@ func (x *examination) served(waiting map[string]bool) Check {
 			continue
 		}
 		all++
-		if asksForNotifications(&j) {
+		if wantsNotifications(&j) {
 			notifying = append(notifying, j.App+"/"+j.Name)
 		}
-		if pool := poolOf(&j); len(x.heard) > 0 && !waiting[j.App+"="+pool] && !x.serves(j.App, pool) {
+		if pool := poolOf(&j); len(x.heard) > 0 && !waiting[j.App+"="+pool] && !x.hasAgentFor(j.App, pool) {
 			unserved[j.App+"="+pool] = append(unserved[j.App+"="+pool], j.Name)
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(unserved)) {
 		app, pool, _ := strings.Cut(key, "=")
-		c.wrong("start an agent for them: jobstreamer agent --apps "+app+" --pools "+pool+"; or correct the pool in the definition",
-			"%s of application %s in pool %s: no agent takes work from it (%s)", plural(len(unserved[key]), "job"), app, pool, some(unserved[key]))
+		c.addFinding("start an agent for them: jobstreamer agent --apps "+app+" --pools "+pool+"; or correct the pool in the definition",
+			"%s of application %s in pool %s: no agent takes work from it (%s)", countText(len(unserved[key]), "job"), app, pool, firstNames(unserved[key]))
 	}
 	if _, sends := x.leases[notify.AlertsLease]; len(notifying) > 0 && !sends && !x.full {
-		c.wrong("start the control bus with --notificator-url URL, or remove the notifications from the jobs' settings",
-			"%s with notifications, and no control bus has a notificator: none is sent (%s)", plural(len(notifying), "job"), some(notifying))
+		c.addFinding("start the control bus with --notificator-url URL, or remove the notifications from the jobs' settings",
+			"%s with notifications, and no control bus has a notificator: none is sent (%s)", countText(len(notifying), "job"), firstNames(notifying))
 	}
-	c.Saw = plural(all, "job") + ", agents serve their pools"
+	c.Saw = countText(all, "job") + ", agents serve their pools"
 	if len(x.heard) == 0 {
-		c.Saw = plural(all, "job")
+		c.Saw = countText(all, "job")
 	}
 	return c
 }
@@ -59,27 +59,27 @@ func poolOf(j *bus.Job) string {
 }
 
 // serves says whether an agent takes work of a pool, or did and is missed.
-func (x *examination) serves(app, pool string) bool {
+func (x *examination) hasAgentFor(app, pool string) bool {
 	for _, h := range x.heard {
 		if slices.Contains(h.Apps, app) && slices.Contains(h.Pools, pool) {
 			return true
 		}
 	}
 	for _, a := range x.agents {
-		if a.expected() && slices.Contains(a.Apps, app) && slices.Contains(a.Pools, pool) {
+		if a.isExpected() && slices.Contains(a.Apps, app) && slices.Contains(a.Pools, pool) {
 			return true
 		}
 	}
 	return false
 }
 
-func asksForNotifications(j *bus.Job) bool {
+func wantsNotifications(j *bus.Job) bool {
 	m := j.Settings.TimeMonitor
 	return len(j.Settings.Notifications) > 0 || m != nil && m.Action == bus.ActionAlert
 }
 
 // some are the first of many names.
-func some(all []string) string {
+func firstNames(all []string) string {
 	slices.Sort(all)
 	if len(all) > maxNamed {
 		return strings.Join(all[:maxNamed], ", ") + fmt.Sprintf(" and %d more", len(all)-maxNamed)

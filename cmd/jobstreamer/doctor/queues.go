@@ -15,7 +15,7 @@ import (
 
 // queues judges the work queues: whether their consumers are as they should be, and whether somebody takes what waits. It also returns
 // the pools in which something waits, as app=pool.
-func (x *examination) queues(ctx context.Context) (Check, map[string]bool) {
+func (x *examination) checkQueues(ctx context.Context) (Check, map[string]bool) {
 	c := Check{Name: "queues"}
 	busy := map[string]bool{}
 	var waiting uint64
@@ -28,11 +28,11 @@ func (x *examination) queues(ctx context.Context) (Check, map[string]bool) {
 		queues++
 		consumers, lost, _, err := x.mgr.Consumers(s.Name())
 		if err != nil {
-			c.wrong("see `nats consumer report "+name+"`", "the consumers of %s cannot be read: %v", name, err)
+			c.addFinding("see `nats consumer report "+name+"`", "the consumers of %s cannot be read: %v", name, err)
 			continue
 		}
 		for _, consumer := range lost {
-			c.wrong("start the servers that have it; see `nats consumer report "+name+"`", "consumer %s of %s cannot be reached", consumer, name)
+			c.addFinding("start the servers that have it; see `nats consumer report "+name+"`", "consumer %s of %s cannot be reached", consumer, name)
 		}
 		pools := map[string]*pool{}
 		for _, consumer := range consumers {
@@ -40,17 +40,17 @@ func (x *examination) queues(ctx context.Context) (Check, map[string]bool) {
 			if err != nil {
 				continue // gone meanwhile
 			}
-			judgeConsumer(&c, app, &info, pools)
+			checkConsumer(&c, app, &info, pools)
 		}
 		for name, p := range pools {
-			p.waiting -= min(p.waiting, x.settled(ctx, app, name, p.waiting))
+			p.waiting -= min(p.waiting, x.countEnded(ctx, app, name, p.waiting))
 			if waiting += p.waiting; p.waiting > 0 {
 				busy[app+"="+name] = true
 			}
-			x.judgePool(&c, app, name, p)
+			x.checkPool(&c, app, name, p)
 		}
 	}
-	c.Saw = plural(queues, "queue") + ", " + plural(waiting, "execution") + " waiting"
+	c.Saw = countText(queues, "queue") + ", " + countText(waiting, "execution") + " waiting"
 	return c, busy
 }
 
@@ -58,7 +58,7 @@ func (x *examination) queues(ctx context.Context) (Check, map[string]bool) {
 const maxSettled = 1000
 
 // settled counts the requests of a pool whose execution has ended: an abandoned one waits for nobody. The control bus removes them.
-func (x *examination) settled(ctx context.Context, app, pool string, waiting uint64) (n uint64) {
+func (x *examination) countEnded(ctx context.Context, app, pool string, waiting uint64) (n uint64) {
 	if waiting == 0 || waiting > maxSettled || ctx.Err() != nil {
 		return 0
 	}
@@ -88,10 +88,10 @@ type pool struct {
 	pulls   int
 }
 
-func judgeConsumer(c *Check, app string, info *api.ConsumerInfo, pools map[string]*pool) {
+func checkConsumer(c *Check, app string, info *api.ConsumerInfo, pools map[string]*pool) {
 	name, priority, ok := strings.Cut(info.Name, "=")
 	if !ok || !slices.Contains(subjects.Priorities(), priority) {
-		c.wrong("remove the consumer if it is not yours; the requests stay: nats consumer rm "+info.Stream+" "+info.Name,
+		c.addFinding("remove the consumer if it is not yours; the requests stay: nats consumer rm "+info.Stream+" "+info.Name,
 			"consumer %s of %s is not the control bus's: a work queue gives a request to one consumer only", info.Name, info.Stream)
 		return
 	}
@@ -103,27 +103,27 @@ func judgeConsumer(c *Check, app string, info *api.ConsumerInfo, pools map[strin
 	p.there = append(p.there, priority)
 	p.waiting += info.NumPending
 	p.pulls += info.NumWaiting
-	paused(c, info)
+	checkPaused(c, info)
 	want := bus.RequestConsumerConfig(app, name, priority)
 	if info.Config.FilterSubject != want.FilterSubject || info.Config.AckPolicy != api.AckExplicit || info.Config.AckWait != want.AckWait {
-		c.wrong("remove the consumer, whose requests stay, and start a control bus again: nats consumer rm "+info.Stream+" "+info.Name,
+		c.addFinding("remove the consumer, whose requests stay, and start a control bus again: nats consumer rm "+info.Stream+" "+info.Name,
 			"consumer %s of %s was altered: it has filter %s and waits %s for an ack, not %s and %s", info.Name, info.Stream,
 			info.Config.FilterSubject, info.Config.AckWait, want.FilterSubject, want.AckWait)
 	}
 }
 
-func paused(c *Check, info *api.ConsumerInfo) {
+func checkPaused(c *Check, info *api.ConsumerInfo) {
 	if info.Paused {
-		c.wrong("nats consumer resume "+info.Stream+" "+info.Name,
+		c.addFinding("nats consumer resume "+info.Stream+" "+info.Name,
 			"consumer %s of %s is paused for another %s: nothing comes out of it", info.Name, info.Stream, info.PauseRemaining.Round(time.Second))
 	}
 }
 
 // judgePool says whether what waits in a pool will be taken.
-func (x *examination) judgePool(c *Check, app, name string, p *pool) {
+func (x *examination) checkPool(c *Check, app, name string, p *pool) {
 	for _, priority := range subjects.Priorities() {
 		if !slices.Contains(p.there, priority) {
-			c.wrong("start a control bus again: it makes it", "consumer %s of %s is missing: executions of that pool and priority wait for ever",
+			c.addFinding("start a control bus again: it makes it", "consumer %s of %s is missing: executions of that pool and priority wait for ever",
 				subjects.RequestConsumer(name, priority), subjects.RequestStream(app))
 		}
 	}
@@ -140,13 +140,13 @@ func (x *examination) judgePool(c *Check, app, name string, p *pool) {
 			}
 		}
 	}
-	what := plural(p.waiting, "execution") + " of application " + app + " waiting"
+	what := countText(p.waiting, "execution") + " of application " + app + " waiting"
 	switch {
 	case able == 0:
-		c.wrong("start an agent for them: jobstreamer agent --apps "+app+" --pools "+name, "%s in pool %s: no agent takes work from it", what, name)
+		c.addFinding("start an agent for them: jobstreamer agent --apps "+app+" --pools "+name, "%s in pool %s: no agent takes work from it", what, name)
 	case ready == 0:
-		c.wrong("let one take work again: PUT /agent/<name>/unblock", "%s in pool %s: its agents take no work, they are blocked or leaving", what, name)
+		c.addFinding("let one take work again: PUT /agent/<name>/unblock", "%s in pool %s: its agents take no work, they are blocked or leaving", what, name)
 	case free > 0 && p.pulls == 0:
-		c.wrong("look at the agents' logs and at their permissions on $JS.API.CONSUMER.MSG.NEXT", "%s in pool %s: its agents do not ask for them although they have %s", what, name, plural(free, "free slot"))
+		c.addFinding("look at the agents' logs and at their permissions on $JS.API.CONSUMER.MSG.NEXT", "%s in pool %s: its agents do not ask for them although they have %s", what, name, countText(free, "free slot"))
 	}
 }

@@ -14,7 +14,7 @@ import (
 const maxLag = 10_000
 
 // results are the states of the durable consumers that record what agents report.
-func (x *examination) results() map[string]api.ConsumerInfo {
+func (x *examination) resultConsumers() map[string]api.ConsumerInfo {
 	states := map[string]api.ConsumerInfo{}
 	if x.streams[subjects.ResultsStream] == nil {
 		return states
@@ -35,30 +35,30 @@ func (x *examination) results() map[string]api.ConsumerInfo {
 }
 
 // recorded judges two looks at what records the results.
-func (x *examination) recorded(before, after map[string]api.ConsumerInfo) Check {
+func (x *examination) checkResults(before, after map[string]api.ConsumerInfo) Check {
 	c := Check{Name: "results"}
 	if len(after) == 0 && x.streams[subjects.ResultsStream] != nil {
-		c.wrong("start a control bus: it makes it", "nobody records results: %s has no durable consumer", subjects.ResultsStream)
+		c.addFinding("start a control bus: it makes it", "nobody records results: %s has no durable consumer", subjects.ResultsStream)
 	}
 	var open uint64
 	for _, name := range slices.Sorted(maps.Keys(after)) {
 		b, a := before[name], after[name]
 		lag := a.NumPending + uint64(max(0, a.NumAckPending))
 		open += lag
-		paused(&c, &a)
+		checkPaused(&c, &a)
 		switch moved := a.AckFloor.Stream > b.AckFloor.Stream || a.Delivered.Consumer > b.Delivered.Consumer; {
 		case a.Paused || lag == 0 || x.full:
 		case b.NumPending+uint64(max(0, b.NumAckPending)) == 0: // came while we looked
 		case !moved && a.NumPending == 0:
-			c.wrong("ask again in a quarter of a minute; if they are still there, look at the log of the control bus",
-				"%s in the hands of a control bus that has died, or cannot write; they are delivered again", plural(lag, "result"))
+			c.addFinding("ask again in a quarter of a minute; if they are still there, look at the log of the control bus",
+				"%s in the hands of a control bus that has died, or cannot write; they are delivered again", countText(lag, "result"))
 		case !moved:
-			c.wrong("start a control bus, or look at the log of the one that runs", "consumer %s of %s is stuck: %s waiting to be recorded, and none was in the last seconds",
-				name, a.Stream, plural(lag, "result"))
+			c.addFinding("start a control bus, or look at the log of the one that runs", "consumer %s of %s is stuck: %s waiting to be recorded, and none was in the last seconds",
+				name, a.Stream, countText(lag, "result"))
 		case lag > maxLag:
-			c.wrong("wait, or give the control buses more CPU and a faster disk", "%s waiting to be recorded: the control bus does not keep up", plural(lag, "result"))
+			c.addFinding("wait, or give the control buses more CPU and a faster disk", "%s waiting to be recorded: the control bus does not keep up", countText(lag, "result"))
 		}
 	}
-	c.Saw = plural(open, "result") + " waiting to be recorded"
+	c.Saw = countText(open, "result") + " waiting to be recorded"
 	return c
 }

@@ -17,14 +17,14 @@ import (
 )
 
 // judged are the settings of a stream that the control bus relies on.
-var judged = []string{
+var checkedSettings = []string{
 	"subjects", "retention", "storage", "max_msgs", "max_bytes", "max_age", "max_msgs_per_subject", "max_msg_size", "max_consumers",
 	"discard", "discard_new_per_subject", "no_ack", "sealed", "mirror", "sources", "subject_transform",
 	"allow_rollup_hdrs", "deny_delete", "deny_purge", "allow_direct", "allow_msg_ttl", "subject_delete_marker_ttl", "persist_mode",
 }
 
 // chosen are the settings that an operator may choose.
-var chosen = map[string][]string{
+var freeSettings = map[string][]string{
 	subjects.LogsStream:                            {"max_age", "max_bytes"},
 	subjects.BucketStream(subjects.SessionsBucket): {"max_age"},
 }
@@ -35,7 +35,7 @@ const maxReplicaLag = 1000
 const makeAgain = "start a control bus (or start it again): it makes what is missing, and changes back what can be changed"
 
 // streamsThere compares the streams with what this version needs.
-func (x *examination) streamsThere(context.Context) (Check, error) {
+func (x *examination) checkStreams(context.Context) (Check, error) {
 	c := Check{Name: "streams"}
 	all, missing, offline, err := x.mgr.Streams(nil)
 	if err != nil {
@@ -53,41 +53,41 @@ func (x *examination) streamsThere(context.Context) (Check, error) {
 	}
 	ours := 0
 	for _, want := range bus.Streams(1, bus.Retention{}) {
-		ours += x.judge(&c, want)
+		ours += x.checkStream(&c, want)
 	}
 	for name := range x.streams {
 		if app, ok := strings.CutPrefix(name, subjects.RequestStreamPrefix); ok {
-			ours += x.judge(&c, bus.RequestStreamConfig(app, 1))
+			ours += x.checkStream(&c, bus.RequestStreamConfig(app, 1))
 		}
 	}
-	x.sameReplicas(&c)
+	x.checkSameReplicas(&c)
 	slices.SortFunc(c.Findings, func(a, b Finding) int { return strings.Compare(a.Wrong, b.Wrong) })
 	c.Saw = fmt.Sprintf("%d, as this version needs them", ours)
 	return c, nil
 }
 
 // judge judges one stream and says whether it is there, as a number.
-func (x *examination) judge(c *Check, want jetstream.StreamConfig) int {
+func (x *examination) checkStream(c *Check, want jetstream.StreamConfig) int {
 	s, ok := x.streams[want.Name]
 	if !ok {
 		if why, lost := x.lost[want.Name]; lost {
-			c.wrong("start the servers that have it; see `nats server report jetstream`", "stream %s cannot be reached: %s", want.Name, why)
+			c.addFinding("start the servers that have it; see `nats server report jetstream`", "stream %s cannot be reached: %s", want.Name, why)
 		} else {
-			c.wrong(makeAgain, "stream %s is missing: nothing keeps %s", want.Name, holds(want.Name))
+			c.addFinding(makeAgain, "stream %s is missing: nothing keeps %s", want.Name, streamContent(want.Name))
 		}
 		return 0
 	}
 	for _, d := range differences(want, s.Configuration()) {
-		c.wrong(makeAgain, "stream %s was altered: %s", want.Name, d)
+		c.addFinding(makeAgain, "stream %s was altered: %s", want.Name, d)
 	}
 	if info, err := s.LatestInformation(); err == nil && info.Cluster != nil {
-		replicas(c, want.Name, info.Cluster)
+		checkReplicas(c, want.Name, info.Cluster)
 	}
 	return 1
 }
 
 // holds says what a stream keeps.
-func holds(stream string) string {
+func streamContent(stream string) string {
 	switch stream {
 	case subjects.ResultsStream:
 		return "what happens to executions"
@@ -105,19 +105,19 @@ func holds(stream string) string {
 
 // differences are the settings that are not as wanted, in words.
 func differences(want jetstream.StreamConfig, is api.StreamConfig) []string {
-	w, i := fields(want), fields(is)
+	w, i := setFields(want), setFields(is)
 	var all []string
-	for _, key := range judged {
-		if slices.Contains(chosen[want.Name], key) || reflect.DeepEqual(w[key], i[key]) {
+	for _, key := range checkedSettings {
+		if slices.Contains(freeSettings[want.Name], key) || reflect.DeepEqual(w[key], i[key]) {
 			continue
 		}
-		all = append(all, fmt.Sprintf("%s is %s, not %s", key, text(i[key]), text(w[key])))
+		all = append(all, fmt.Sprintf("%s is %s, not %s", key, settingText(i[key]), settingText(w[key])))
 	}
 	return all
 }
 
 // fields are the settings as they go over the wire, without those that say nothing. Both libraries write the same names.
-func fields(cfg any) map[string]any {
+func setFields(cfg any) map[string]any {
 	m := map[string]any{}
 	b, err := json.Marshal(cfg)
 	if err == nil {
@@ -134,7 +134,7 @@ func fields(cfg any) map[string]any {
 	return m
 }
 
-func text(v any) string {
+func settingText(v any) string {
 	switch v := v.(type) {
 	case nil:
 		return "unset"
@@ -149,26 +149,26 @@ func text(v any) string {
 }
 
 // replicas judges whether a stream's replicas are in step.
-func replicas(c *Check, stream string, cluster *api.ClusterInfo) {
+func checkReplicas(c *Check, stream string, cluster *api.ClusterInfo) {
 	const do = "start the server, or look at its log; more than half of the replicas must run"
 	if cluster.Leader == "" {
-		c.wrong(do, "stream %s has no leader: nothing can be written to it", stream)
+		c.addFinding(do, "stream %s has no leader: nothing can be written to it", stream)
 	}
 	for _, p := range cluster.Replicas {
 		switch {
 		case p.Offline:
-			c.wrong(do, "stream %s: its replica on %s is offline", stream, p.Name)
+			c.addFinding(do, "stream %s: its replica on %s is offline", stream, p.Name)
 		case p.Lag > maxReplicaLag:
-			c.wrong("wait, and look at the disk of that server if it does not catch up", "stream %s: its replica on %s is %d operations behind", stream, p.Name, p.Lag)
+			c.addFinding("wait, and look at the disk of that server if it does not catch up", "stream %s: its replica on %s is %d operations behind", stream, p.Name, p.Lag)
 		}
 	}
 }
 
 // sameReplicas says which streams have another number of replicas than most.
-func (x *examination) sameReplicas(c *Check) {
+func (x *examination) checkSameReplicas(c *Check) {
 	count := map[int]int{}
 	for _, s := range x.streams {
-		if ours(s.Name()) {
+		if isOurStream(s.Name()) {
 			count[s.Replicas()]++
 		}
 	}
@@ -179,13 +179,13 @@ func (x *examination) sameReplicas(c *Check) {
 		}
 	}
 	for name, s := range x.streams {
-		if ours(name) && s.Replicas() != usual {
-			c.wrong("start every control bus with the same --replicas", "stream %s has %s, the others have %d", name, plural(s.Replicas(), "replica"), usual)
+		if isOurStream(name) && s.Replicas() != usual {
+			c.addFinding("start every control bus with the same --replicas", "stream %s has %s, the others have %d", name, countText(s.Replicas(), "replica"), usual)
 		}
 	}
 }
 
-func ours(stream string) bool {
+func isOurStream(stream string) bool {
 	return strings.HasPrefix(stream, subjects.BucketStream(subjects.BucketPrefix)) || strings.HasPrefix(stream, "OBJ_"+subjects.BucketPrefix) || stream == subjects.ResultsStream || stream == subjects.LogsStream ||
 		strings.HasPrefix(stream, subjects.RequestStreamPrefix)
 }

@@ -8,31 +8,31 @@ import (
 )
 
 // knownTimes says which times are understood.
-const knownTimes = "18:00 (the last time that it was), today, yesterday, yesterday 18:00, 2026-11-24, 2026-11-24 18:00, 2h or 3d (so long ago), or 2026-11-24T18:00:00Z"
+const timeForms = "18:00 (the last time that it was), today, yesterday, yesterday 18:00, 2026-11-24, 2026-11-24 18:00, 2h or 3d (so long ago), or 2026-11-24T18:00:00Z"
 
 // whenOf understands a time of the past as people say it, in their zone. As the
 // end of a while, a day is meant to its end.
-func whenOf(text string, now time.Time, zone *time.Location, end bool) (t time.Time, ok bool) {
+func parseTime(text string, now time.Time, zone *time.Location, end bool) (t time.Time, ok bool) {
 	text = strings.TrimSpace(text)
 	now = now.In(zone)
 	if t, err := time.Parse(time.RFC3339, text); err == nil {
 		return t, true
 	}
-	if d, ok := pastDuration(text); ok {
+	if d, ok := parsePastDuration(text); ok {
 		return now.Add(-d), true
 	}
 	day, clock, both := strings.Cut(strings.Replace(text, "T", " ", 1), " ")
 	if !both {
-		if hour, minute, second, ok := clockTime(text); ok {
-			return lastTime(now, hour, minute, second), true
+		if hour, minute, second, ok := parseClock(text); ok {
+			return lastOccurrence(now, hour, minute, second), true
 		}
 	}
-	midnight, ok := dayOf(day, now, zone)
+	midnight, ok := parseDay(day, now, zone)
 	switch {
 	case !ok:
 		return time.Time{}, false
 	case both:
-		hour, minute, second, ok := clockTime(strings.TrimSpace(clock))
+		hour, minute, second, ok := parseClock(strings.TrimSpace(clock))
 		return time.Date(midnight.Year(), midnight.Month(), midnight.Day(), hour, minute, second, 0, zone), ok
 	case end:
 		midnight = midnight.AddDate(0, 0, 1)
@@ -41,7 +41,7 @@ func whenOf(text string, now time.Time, zone *time.Location, end bool) (t time.T
 }
 
 // dayOf is the beginning of a day.
-func dayOf(text string, now time.Time, zone *time.Location) (time.Time, bool) {
+func parseDay(text string, now time.Time, zone *time.Location) (time.Time, bool) {
 	year, month, day := now.Date()
 	switch strings.ToLower(text) {
 	case "today":
@@ -55,7 +55,7 @@ func dayOf(text string, now time.Time, zone *time.Location) (time.Time, bool) {
 }
 
 // clockTime reads 18:00 or 18:00:30.
-func clockTime(text string) (hour, minute, second int, ok bool) {
+func parseClock(text string) (hour, minute, second int, ok bool) {
 	for _, layout := range []string{"15:04", "15:04:05"} {
 		if t, err := time.Parse(layout, text); err == nil {
 			return t.Hour(), t.Minute(), t.Second(), true
@@ -65,7 +65,7 @@ func clockTime(text string) (hour, minute, second int, ok bool) {
 }
 
 // lastTime is when it was last so late, today or yesterday.
-func lastTime(now time.Time, hour, minute, second int) time.Time {
+func lastOccurrence(now time.Time, hour, minute, second int) time.Time {
 	t := time.Date(now.Year(), now.Month(), now.Day(), hour, minute, second, 0, now.Location())
 	if t.After(now) {
 		t = time.Date(now.Year(), now.Month(), now.Day()-1, hour, minute, second, 0, now.Location())
@@ -74,11 +74,11 @@ func lastTime(now time.Time, hour, minute, second int) time.Time {
 }
 
 // days are a duration in days or weeks, which package time does not read.
-var days = regexp.MustCompile(`^(\d{1,5})([dw])$`)
+var daysOrWeeks = regexp.MustCompile(`^(\d{1,5})([dw])$`)
 
 // pastDuration reads a duration that is not negative.
-func pastDuration(text string) (time.Duration, bool) {
-	if m := days.FindStringSubmatch(text); m != nil {
+func parsePastDuration(text string) (time.Duration, bool) {
+	if m := daysOrWeeks.FindStringSubmatch(text); m != nil {
 		n, err := strconv.Atoi(m[1])
 		if m[2] == "w" {
 			n *= 7
@@ -90,14 +90,14 @@ func pastDuration(text string) (time.Duration, bool) {
 }
 
 // when reads the time of a flag; zero if the flag was not given.
-func (s *session) when(flag, text string, given, end bool) (time.Time, error) {
+func (s *session) timeFlag(flag, text string, given, end bool) (time.Time, error) {
 	if !given {
 		return time.Time{}, nil
 	}
-	p := s.out()
-	t, ok := whenOf(text, p.now, p.zone, end)
+	p := s.outPage()
+	t, ok := parseTime(text, p.now, p.zone, end)
 	if !ok || t.Unix() < 0 {
-		return t, usage("--%s %q: want %s", flag, text, knownTimes)
+		return t, usageErrorf("--%s %q: want %s", flag, text, timeForms)
 	}
 	return t, nil
 }

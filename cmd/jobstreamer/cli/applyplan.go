@@ -11,37 +11,37 @@ import (
 )
 
 // applied is what becomes of a job. What follows it is the control bus's answer.
-type applied struct {
-	File     string          `json:"file"` // empty for a job that no file defines
-	Job      string          `json:"job,omitempty"`
-	Result   string          `json:"result"`
-	Errors   []wrong         `json:"errors"`
-	Warnings []string        `json:"warnings"`
-	Was      json.RawMessage `json:"was,omitempty"` // the job's file as the control bus has it
-	Is       json.RawMessage `json:"is,omitempty"`
+type appliedJob struct {
+	File     string            `json:"file"` // empty for a job that no file defines
+	Job      string            `json:"job,omitempty"`
+	Result   string            `json:"result"`
+	Errors   []definitionFault `json:"errors"`
+	Warnings []string          `json:"warnings"`
+	Was      json.RawMessage   `json:"was,omitempty"` // the job's file as the control bus has it
+	Is       json.RawMessage   `json:"is,omitempty"`
 
 	from *definition
 	etag string // of the job that is there
 }
 
 // plan is what is to be done, for all files, before any of it is done.
-type plan struct {
+type applyPlan struct {
 	*session
-	how     *applying
-	found   *gathered
-	all     []*applied
+	how     *applyOptions
+	found   *definitionSet
+	all     []*appliedJob
 	answers [][]byte
 }
 
 // plan judges all files. The error is not about what is in them.
-func (s *session) plan(found *gathered, how *applying) (*plan, error) {
-	p := &plan{session: s, how: how, found: found}
+func (s *session) planFiles(found *definitionSet, how *applyOptions) (*applyPlan, error) {
+	p := &applyPlan{session: s, how: how, found: found}
 	if err := p.oneFileEach(); err != nil {
 		return nil, err
 	}
 	for i := range found.all {
-		a := &applied{File: found.all[i].file, Errors: []wrong{}, from: &found.all[i]}
-		if err := p.judge(a); err != nil {
+		a := &appliedJob{File: found.all[i].file, Errors: []definitionFault{}, from: &found.all[i]}
+		if err := p.checkFile(a); err != nil {
 			return nil, err
 		}
 		p.all = append(p.all, a)
@@ -59,33 +59,33 @@ func (s *session) plan(found *gathered, how *applying) (*plan, error) {
 	}
 	for _, j := range jobs {
 		if !defined[j.Name] {
-			p.all = append(p.all, &applied{Job: j.Name, Result: pruned, Errors: []wrong{}})
+			p.all = append(p.all, &appliedJob{Job: j.Name, Result: pruned, Errors: []definitionFault{}})
 		}
 	}
 	return p, nil
 }
 
 // oneFileEach refuses files that define the same job.
-func (p *plan) oneFileEach() error {
+func (p *applyPlan) oneFileEach() error {
 	var all []string
-	for i, first := range p.found.twice() {
+	for i, first := range p.found.duplicateOf() {
 		if first != nil {
 			d := &p.found.all[i]
-			all = append(all, fmt.Sprintf("the job %s is defined in %s and in %s", d.job(), first.file, d.file))
+			all = append(all, fmt.Sprintf("the job %s is defined in %s and in %s", d.jobID(), first.file, d.file))
 		}
 	}
 	if len(all) == 0 {
 		return nil
 	}
-	return errors.New(lines(append(all, "Nothing was written.")...))
+	return errors.New(joinLines(append(all, "Nothing was written.")...))
 }
 
 // twice returns, for each definition, the one before it that defines the same job, or nil.
-func (g *gathered) twice() []*definition {
+func (g *definitionSet) duplicateOf() []*definition {
 	first, before := map[string]*definition{}, make([]*definition, len(g.all))
 	for i := range g.all {
 		d := &g.all[i]
-		id := d.job()
+		id := d.jobID()
 		if id == "" {
 			continue // what is wrong with it is said elsewhere
 		}
@@ -97,7 +97,7 @@ func (g *gathered) twice() []*definition {
 }
 
 // job is the id of the job that a text defines, empty if it cannot be read.
-func (d *definition) job() string {
+func (d *definition) jobID() string {
 	if file, _ := httpapi.ParseFile(d.form, d.text); file != nil && file.Job != nil {
 		return file.Job.ID
 	}
@@ -105,18 +105,18 @@ func (d *definition) job() string {
 }
 
 // judge asks what would become of a file.
-func (p *plan) judge(a *applied) error {
+func (p *applyPlan) checkFile(a *appliedJob) error {
 	j, etag, err := p.client.JudgeJob(p.ctx, p.app, "application/"+string(a.from.form), a.from.text)
 	if err != nil {
-		a.Job, a.Result = a.from.job(), refused
-		a.Errors, err = refusal(err)
+		a.Job, a.Result = a.from.jobID(), refused
+		a.Errors, err = problemFaults(err)
 		return err
 	}
 	a.Job, a.Result, a.Warnings, a.Was, a.Is, a.etag = j.Name, j.Result, j.Warnings, j.Was, j.Is, etag
 	return nil
 }
 
-func (p *plan) only(result string) (some []*applied) {
+func (p *applyPlan) withResult(result string) (some []*appliedJob) {
 	for _, a := range p.all {
 		if a.Result == result {
 			some = append(some, a)
@@ -125,27 +125,29 @@ func (p *plan) only(result string) (some []*applied) {
 	return some
 }
 
-func (p *plan) count(result string) int { return len(p.only(result)) }
+func (p *applyPlan) countResult(result string) int { return len(p.withResult(result)) }
 
 // differs reports whether something is to be done.
-func (p *plan) differs() bool { return p.count(created)+p.count(changed)+p.count(pruned) > 0 }
+func (p *applyPlan) wouldChange() bool {
+	return p.countResult(created)+p.countResult(changed)+p.countResult(pruned) > 0
+}
 
 // skip says what is wrong; nothing is done.
-func (p *plan) skip() {
+func (p *applyPlan) skipAll() {
 	for _, a := range p.all {
 		if a.Result == created || a.Result == changed || a.Result == pruned {
 			a.Result = skipped
 		}
-		if p.tables() {
-			p.faults(a.File, a.Errors, a.Warnings)
+		if p.printsTables() {
+			p.printFaults(a.File, a.Errors, a.Warnings)
 		}
 	}
 }
 
 // foresee says what would be done.
-func (p *plan) foresee() error {
+func (p *applyPlan) showAll() error {
 	for _, a := range p.all {
-		if err := p.show(a); err != nil {
+		if err := p.showJob(a); err != nil {
 			return err
 		}
 	}
@@ -153,22 +155,22 @@ func (p *plan) foresee() error {
 }
 
 // show says what became of a job. What is unchanged in a folder is counted only.
-func (p *plan) show(a *applied) error {
-	if !p.tables() {
-		answer, err := p.answer(a)
+func (p *applyPlan) showJob(a *appliedJob) error {
+	if !p.printsTables() {
+		answer, err := p.jobAnswer(a)
 		p.answers = append(p.answers, answer)
 		return err
 	}
 	if a.Result != unchanged || a.from.named {
-		p.draw(p.out(), a)
+		p.drawJobLine(p.outPage(), a)
 	}
 	if a.from != nil {
-		p.faults(a.File, a.Errors, a.Warnings)
+		p.printFaults(a.File, a.Errors, a.Warnings)
 	}
 	return nil
 }
 
-func (p *plan) draw(out *page, a *applied) {
+func (p *applyPlan) drawJobLine(out *page, a *appliedJob) {
 	color := map[string]string{created: green, changed: yellow, pruned: red}[a.Result]
 	what := a.Result
 	if p.how.dry && what != unchanged {
@@ -178,7 +180,7 @@ func (p *plan) draw(out *page, a *applied) {
 	if a.from != nil {
 		place = a.File
 	}
-	fmt.Fprintf(out, "%s %s (%s)\n", a.Job, out.in(color, what), place)
+	fmt.Fprintf(out, "%s %s (%s)\n", a.Job, out.inColor(color, what), place)
 	if p.how.diff && (a.Result == created || a.Result == changed) {
 		drawDiff(out, a.Job+" ("+p.app+")", a.File, fileText(a.Was), fileText(a.Is))
 	}
@@ -194,10 +196,10 @@ func fileText(file json.RawMessage) string {
 }
 
 // end writes the answers, or a line that says how much was done. err is why not all was.
-func (p *plan) end(err error) error {
-	if !p.tables() {
+func (p *applyPlan) printSummary(err error) error {
+	if !p.printsTables() {
 		for _, a := range p.all[len(p.answers):] {
-			answer, wrong := p.answer(a)
+			answer, wrong := p.jobAnswer(a)
 			if wrong != nil {
 				return wrong
 			}
@@ -206,14 +208,14 @@ func (p *plan) end(err error) error {
 		return p.writeAnswers(p.answers)
 	}
 	if p.found.folders || p.how.prune || len(p.all) > 1 {
-		out := p.out()
-		if err != nil || p.count(refused) > 0 {
+		out := p.outPage()
+		if err != nil || p.countResult(refused) > 0 {
 			out = p.pageTo(p.Err, p.Err)
 		}
-		fmt.Fprintln(out, p.sum())
+		fmt.Fprintln(out, p.summaryText())
 	}
 	switch {
-	case p.count(refused) > 0:
+	case p.countResult(refused) > 0:
 		fmt.Fprintln(p.Err, "Nothing was written.")
 	case p.how.dry:
 		fmt.Fprintln(p.Err, "Nothing was changed: --dry-run.")
@@ -222,7 +224,7 @@ func (p *plan) end(err error) error {
 }
 
 // sum says how many files and jobs there were, and what became of them.
-func (p *plan) sum() string {
+func (p *applyPlan) summaryText() string {
 	var words []string
 	add := func(n int, format string, args ...any) {
 		if n > 0 {
@@ -234,14 +236,14 @@ func (p *plan) sum() string {
 		would = "would be "
 	}
 	for _, r := range []string{created, changed, pruned} {
-		add(p.count(r), "%d %s%s", p.count(r), would, r)
+		add(p.countResult(r), "%d %s%s", p.countResult(r), would, r)
 	}
 	for _, r := range []string{unchanged, refused, skipped} {
-		add(p.count(r), "%d %s", p.count(r), r)
+		add(p.countResult(r), "%d %s", p.countResult(r), r)
 	}
-	text := count(len(p.all), "job", "jobs") + ": " + strings.Join(words, ", ") + "."
+	text := countText(len(p.all), "job", "jobs") + ": " + strings.Join(words, ", ") + "."
 	if n := p.found.passed; n > 0 {
-		text += fmt.Sprintf(" Passed over: %s, hidden or of another kind.", count(n, "file", "files"))
+		text += fmt.Sprintf(" Passed over: %s, hidden or of another kind.", countText(n, "file", "files"))
 	}
 	return text
 }

@@ -10,17 +10,17 @@ import (
 )
 
 // value writes what a command found out itself, in the format that is wanted.
-func (s *session) value(v any) error { return s.valueOn(s.out(), v) }
+func (s *session) printValue(v any) error { return s.printValueOn(s.outPage(), v) }
 
-func (s *session) valueOn(p *page, v any) error {
+func (s *session) printValueOn(p *page, v any) error {
 	data, err := inJSON(v)
 	if err == nil {
-		data, err = formatted(s.output, data)
+		data, err = convertJSON(s.output, data)
 	}
 	if err != nil {
 		return err
 	}
-	return p.raw(s.output, data)
+	return p.writeRaw(s.output, data)
 }
 
 // inJSON is a value as JSON, as it would be in a file: < is no \u003c.
@@ -33,7 +33,7 @@ func inJSON(v any) ([]byte, error) {
 }
 
 // formatted is JSON in another format.
-func formatted(format string, data []byte) ([]byte, error) {
+func convertJSON(format string, data []byte) ([]byte, error) {
 	switch format {
 	case "yaml":
 		return jsl.ToYAML(data)
@@ -90,7 +90,7 @@ func writeEDNs(b *bytes.Buffer, d *json.Decoder, begin json.Delim) error {
 }
 
 // wrong is one thing that is wrong with a definition.
-type wrong struct {
+type definitionFault struct {
 	Line   int    `json:"line,omitzero"`
 	Column int    `json:"column,omitzero"`
 	Path   string `json:"path"`
@@ -100,11 +100,11 @@ type wrong struct {
 }
 
 // faults writes what is wrong with a file, as compilers do.
-func (s *session) faults(file string, errs []wrong, warnings []string) {
+func (s *session) printFaults(file string, errs []definitionFault, warnings []string) {
 	for _, e := range errs {
-		s.fault(file, e.Line, e.Column, mistake, e.text)
+		s.printFault(file, e.Line, e.Column, faultError, e.text)
 	}
 	for _, w := range warnings {
-		s.fault(file, 0, 0, warning, w)
+		s.printFault(file, 0, 0, faultWarning, w)
 	}
 }

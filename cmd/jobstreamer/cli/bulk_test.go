@@ -13,7 +13,7 @@ var stableTimes = regexp.MustCompile(`20(2|0)\d-\d\d-\d\dT[\d:.]+(Z|-00:00)`)
 func TestManyNames(t *testing.T) {
 	e, _ := withBus(t)
 	for _, job := range []string{"day", "night-1", "night-2", "night-3"} {
-		e.apply(t, job, "Noop")
+		e.applyFiles(t, job, "Noop")
 	}
 	var all strings.Builder
 	for _, c := range []struct{ line, in string }{
@@ -32,7 +32,7 @@ func TestManyNames(t *testing.T) {
 		for i := range args {
 			args[i] = strings.ReplaceAll(args[i], "%", " ")
 		}
-		got := e.try(t.Context(), args...)
+		got := e.runOnce(t.Context(), args...)
 		if c.in != "" {
 			fmt.Fprintf(&all, "$ printf %q | ", c.in)
 		} else {
@@ -44,5 +44,5 @@ func TestManyNames(t *testing.T) {
 		}
 		all.WriteString("\n")
 	}
-	golden(t, "many", all.String())
+	checkGolden(t, "many", all.String())
 }

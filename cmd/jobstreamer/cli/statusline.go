@@ -13,14 +13,14 @@ type statusLine struct {
 }
 
 func (s *session) statusLine() *statusLine {
-	width, _ := s.window(s.Err)
+	width, _ := s.windowSize(s.Err)
 	return &statusLine{s.Err, isTerminal(s.Err), width}
 }
 
-func (l *statusLine) show(text string) {
+func (l *statusLine) showText(text string) {
 	if l.live {
 		fmt.Fprintf(l.w, "\r%s\x1b[K", cutText(text, l.width-1))
 	}
 }
 
-func (l *statusLine) clear() { l.show("") }
+func (l *statusLine) clearLine() { l.showText("") }

@@ -17,11 +17,11 @@ import (
 )
 
 // endings of the files of definitions.
-var endings = map[string]jsl.Format{".json": jsl.JSON, ".yaml": jsl.YAML, ".yml": jsl.YAML, ".edn": jsl.EDN, ".xml": jsl.XML}
+var formatByEnding = map[string]jsl.Format{".json": jsl.JSON, ".yaml": jsl.YAML, ".yml": jsl.YAML, ".edn": jsl.EDN, ".xml": jsl.XML}
 
 func definitionEndings() []string { return []string{"json", "yaml", "yml", "edn", "xml"} }
 
-func formOf(file string) jsl.Format { return endings[strings.ToLower(filepath.Ext(file))] }
+func formatOfFile(file string) jsl.Format { return formatByEnding[strings.ToLower(filepath.Ext(file))] }
 
 // definition is a text that should be a job.
 type definition struct {
@@ -33,7 +33,7 @@ type definition struct {
 }
 
 // gathered are the definitions that files and folders have.
-type gathered struct {
+type definitionSet struct {
 	all     []definition
 	passed  int  // files in folders that are passed over
 	folders bool // one was named
@@ -50,11 +50,11 @@ func fileFlag(cmd *cobra.Command, files *[]string) {
 }
 
 // definitions reads all files. One that cannot be read stops everything before anything is sent.
-func (s *session) definitions(names []string) (*gathered, error) {
+func (s *session) definitions(names []string) (*definitionSet, error) {
 	if len(names) == 0 {
-		return nil, usage("which definitions? -f FILE says it; - is standard input")
+		return nil, usageErrorf("which definitions? -f FILE says it; - is standard input")
 	}
-	g, seen := &gathered{}, map[string]bool{}
+	g, seen := &definitionSet{}, map[string]bool{}
 	for _, name := range names {
 		files, folder, err := g.filesIn(name)
 		if err != nil {
@@ -71,30 +71,30 @@ func (s *session) definitions(names []string) (*gathered, error) {
 				return nil, err
 			}
 			d.named = !folder
-			g.all = append(g.all, d.documents()...)
+			g.all = append(g.all, d.splitDocuments()...)
 		}
 	}
 	return g, nil
 }
 
 // filesIn are the definitions of a folder and the folders in it, in the order of their names, or the file itself.
-func (g *gathered) filesIn(name string) (files []string, folder bool, err error) {
+func (g *definitionSet) filesIn(name string) (files []string, folder bool, err error) {
 	info, err := os.Stat(name)
 	if name == "-" || err != nil || !info.IsDir() {
 		return []string{name}, false, nil // whoever reads it says what is wrong with it
 	}
-	if files, err = g.walk(name); err != nil {
+	if files, err = g.findFiles(name); err != nil {
 		return nil, true, pathError(err)
 	}
 	if len(files) == 0 {
-		return nil, true, usage("%s has no files that end in .json, .yaml, .yml, .edn or .xml", name)
+		return nil, true, usageErrorf("%s has no files that end in .json, .yaml, .yml, .edn or .xml", name)
 	}
 	return files, true, nil
 }
 
 // walk finds the files of definitions below a folder and counts the others. Hidden ones are passed over, and so are
 // links to folders, which may lead in circles.
-func (g *gathered) walk(folder string) (files []string, err error) {
+func (g *definitionSet) findFiles(folder string) (files []string, err error) {
 	err = filepath.WalkDir(folder, func(path string, e fs.DirEntry, err error) error {
 		switch {
 		case err != nil || path == folder:
@@ -110,7 +110,7 @@ func (g *gathered) walk(folder string) (files []string, err error) {
 			info, err := os.Stat(path)
 			regular = err == nil && info.Mode().IsRegular()
 		}
-		if !regular || strings.HasPrefix(e.Name(), ".") || formOf(path) == "" {
+		if !regular || strings.HasPrefix(e.Name(), ".") || formatOfFile(path) == "" {
 			g.passed++
 			return nil
 		}
@@ -135,15 +135,15 @@ func (s *session) definition(file string) (d definition, err error) {
 	if err != nil {
 		return d, fmt.Errorf("read %s: %w", d.file, err)
 	}
-	if d.form = formOf(file); d.form == "" {
-		d.form = guess(d.text)
+	if d.form = formatOfFile(file); d.form == "" {
+		d.form = guessFormat(d.text)
 	}
 	return d, nil
 }
 
 // documents are the definitions of a YAML file with several, each with the line numbers that it has there. Any other
 // file is one.
-func (d definition) documents() []definition {
+func (d definition) splitDocuments() []definition {
 	if d.form != jsl.YAML {
 		return []definition{d}
 	}
@@ -179,7 +179,7 @@ func (d definition) documents() []definition {
 }
 
 // guess goes by what a text begins with. EDN and JSON both begin with a brace; a keyword follows it in EDN.
-func guess(text []byte) jsl.Format {
+func guessFormat(text []byte) jsl.Format {
 	s := strings.TrimSpace(strings.TrimPrefix(string(text), "\ufeff"))
 	inner := strings.TrimLeft(strings.TrimPrefix(s, "{"), " \t\r\n,")
 	switch {
@@ -194,19 +194,19 @@ func guess(text []byte) jsl.Format {
 }
 
 // fault writes what is wrong at a place of a file, as compilers do.
-func (s *session) fault(file string, line, column int, kind, message string) {
+func (s *session) printFault(file string, line, column int, kind, message string) {
 	place := file
 	if line > 0 {
 		place = fmt.Sprintf("%s:%d:%d", file, line, column)
 	}
 	color := red
-	if kind == warning {
+	if kind == faultWarning {
 		color = yellow
 	}
-	fmt.Fprintf(s.Err, "%s: %s %s\n", place, s.pageTo(s.Err, s.Err).in(color, kind+":"), printable(message))
+	fmt.Fprintf(s.Err, "%s: %s %s\n", place, s.pageTo(s.Err, s.Err).inColor(color, kind+":"), printable(message))
 }
 
 const (
-	mistake = "error"
-	warning = "warning"
+	faultError   = "error"
+	faultWarning = "warning"
 )

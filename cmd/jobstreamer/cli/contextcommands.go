@@ -14,7 +14,7 @@ import (
 
 // Contexts is the command for contexts.
 func (c *CLI) Contexts() *cobra.Command {
-	cmd := group("context", "Contexts: control buses by name",
+	cmd := groupCommand("context", "Contexts: control buses by name",
 		`A context is the name of a control bus, and of the application that is meant there. The selected one is used where no flag says otherwise; --context
 NAME uses another one. They are kept in `+c.Dir+`.`,
 		c.contextAdd(), c.contextList(), c.contextSelect(), c.contextShow(), c.contextDelete())
@@ -23,10 +23,10 @@ NAME uses another one. They are kept in `+c.Dir+`.`,
 }
 
 // local is a command that asks nobody.
-func (c *CLI) local(use, short string, run func(all contexts, args []string) error) *cobra.Command {
+func (c *CLI) localCommand(use, short string, run func(all contexts, args []string) error) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: use, Short: short,
-		Args:              arguments(use),
+		Args:              checkArguments(use),
 		ValidArgsFunction: c.completeArguments(use),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if err := c.checkOutput(); err != nil {
@@ -40,14 +40,14 @@ func (c *CLI) local(use, short string, run func(all contexts, args []string) err
 }
 
 func (c *CLI) contextAdd() *cobra.Command {
-	var is saved
+	var is savedContext
 	var choose bool
 	var token string
-	cmd := c.local("add NAME", "Add a context, or change one", func(all contexts, args []string) error {
+	cmd := c.localCommand("add NAME", "Add a context, or change one", func(all contexts, args []string) error {
 		if _, err := client.New(client.Config{URL: is.Server}); err != nil || is.Server == "" {
-			return usage("--server %q: want the URL of a control bus, such as http://host:45102", is.Server)
+			return usageErrorf("--server %q: want the URL of a control bus, such as http://host:45102", is.Server)
 		}
-		was, err := all.load(args[0])
+		was, err := all.loadContext(args[0])
 		is.Token = was.Token
 		if token != "" {
 			given, err := c.givenToken(token)
@@ -56,13 +56,13 @@ func (c *CLI) contextAdd() *cobra.Command {
 			}
 			is.Token = given
 		}
-		if err := all.save(args[0], is); err != nil {
+		if err := all.saveContext(args[0], is); err != nil {
 			return err
 		}
 		done := map[bool]string{true: "changed", false: "added"}[err == nil]
-		if choose || all.selected() == "" {
+		if choose || all.selectedName() == "" {
 			done += " and selected"
-			if err := all.choose(args[0]); err != nil {
+			if err := all.selectContext(args[0]); err != nil {
 				return err
 			}
 		}
@@ -91,7 +91,7 @@ func (c *CLI) givenToken(token string) (string, error) {
 		token = strings.TrimSpace(string(data))
 	}
 	if _, err := client.New(client.Config{Token: token}); err != nil || token == "" {
-		return "", usage("--token: want a token of POST /auth, or a key")
+		return "", usageErrorf("--token: want a token of POST /auth, or a key")
 	}
 	return token, nil
 }
@@ -106,24 +106,24 @@ type shownContext struct {
 }
 
 func (c *CLI) contextList() *cobra.Command {
-	cmd := c.local("list", "List contexts", func(all contexts, _ []string) error {
-		names, err := all.names()
+	cmd := c.localCommand("list", "List contexts", func(all contexts, _ []string) error {
+		names, err := all.listNames()
 		if err != nil {
 			return err
 		}
 		list := make([]shownContext, len(names))
 		for i, name := range names {
-			is, err := all.load(name)
+			is, err := all.loadContext(name)
 			if err != nil {
 				is.Description = err.Error()
 			}
-			list[i] = shownContext{name, shownURL(is.Server), is.App, is.Description, name == all.selected()}
+			list[i] = shownContext{name, shownURL(is.Server), is.App, is.Description, name == all.selectedName()}
 		}
 		s := &session{CLI: c}
-		if !s.tables() {
-			return s.value(list)
+		if !s.printsTables() {
+			return s.printValue(list)
 		}
-		drawContexts(s.out(), list)
+		drawContexts(s.outPage(), list)
 		return nil
 	})
 	c.outputFlag(cmd, "`FORMAT` table, or a list as json, yaml or edn")
@@ -135,20 +135,20 @@ func drawContexts(p *page, list []shownContext) {
 		fmt.Fprintln(p, "No contexts. `jobstreamer context add NAME --server URL` makes one.")
 		return
 	}
-	t := newTable("", "CONTEXT", "SERVER", "APPLICATION", "DESCRIPTION").ifAny("APPLICATION", "DESCRIPTION").dropping("DESCRIPTION").cutting("DESCRIPTION")
+	t := newTable("", "CONTEXT", "SERVER", "APPLICATION", "DESCRIPTION").withOptional("APPLICATION", "DESCRIPTION").withDrops("DESCRIPTION").withCuts("DESCRIPTION")
 	for _, is := range list {
 		mark := map[bool]string{true: "*"}[is.Selected]
-		t.row(cell{mark, green}, is.Name, is.Server, is.App, is.Description)
+		t.addRow(cell{mark, green}, is.Name, is.Server, is.App, is.Description)
 	}
-	p.table(t)
+	p.writeTable(t)
 }
 
 func (c *CLI) contextSelect() *cobra.Command {
-	return c.local("select CONTEXT", "Use a context from now on", func(all contexts, args []string) error {
-		if err := all.choose(args[0]); err != nil {
+	return c.localCommand("select CONTEXT", "Use a context from now on", func(all contexts, args []string) error {
+		if err := all.selectContext(args[0]); err != nil {
 			return err
 		}
-		is, err := all.load(args[0])
+		is, err := all.loadContext(args[0])
 		if err == nil {
 			fmt.Fprintf(c.Out, "Context %s is selected: %s\n", args[0], shownURL(is.Server))
 		}
@@ -157,15 +157,15 @@ func (c *CLI) contextSelect() *cobra.Command {
 }
 
 func (c *CLI) contextShow() *cobra.Command {
-	return c.local("show [CONTEXT]", "Show a context, or the selected one", func(all contexts, args []string) error {
-		name := all.selected()
+	return c.localCommand("show [CONTEXT]", "Show a context, or the selected one", func(all contexts, args []string) error {
+		name := all.selectedName()
 		if len(args) > 0 {
 			name = args[0]
 		}
 		if name == "" {
 			return fmt.Errorf("no context is selected; commands go to %s", client.DefaultURL)
 		}
-		is, err := all.load(name)
+		is, err := all.loadContext(name)
 		if err != nil {
 			return err
 		}
@@ -173,15 +173,15 @@ func (c *CLI) contextShow() *cobra.Command {
 		if is.Token != "" {
 			token = "kept, not shown"
 		}
-		(&session{CLI: c}).out().fields("Context", cell{name, bold}, "Server", shownURL(is.Server), "Application", is.App, "Description", is.Description,
-			"Token", token, "Selected", yes(name == all.selected()), "File", all.file(name))
+		(&session{CLI: c}).outPage().writeFields("Context", cell{name, bold}, "Server", shownURL(is.Server), "Application", is.App, "Description", is.Description,
+			"Token", token, "Selected", yesText(name == all.selectedName()), "File", all.filePath(name))
 		return nil
 	})
 }
 
 func (c *CLI) contextDelete() *cobra.Command {
-	return c.local("delete CONTEXT", "Forget a context", func(all contexts, args []string) error {
-		if err := all.remove(args[0]); err != nil {
+	return c.localCommand("delete CONTEXT", "Forget a context", func(all contexts, args []string) error {
+		if err := all.deleteContext(args[0]); err != nil {
 			return err
 		}
 		fmt.Fprintf(c.Out, "Context %s was deleted.\n", args[0])

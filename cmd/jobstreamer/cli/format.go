@@ -9,7 +9,7 @@ import (
 )
 
 // at is a time of day, with its day if that is another one. Somebody who looks is told how long ago that is.
-func (p *page) at(t subjects.Time) string {
+func (p *page) timeText(t subjects.Time) string {
 	if t.IsZero() {
 		return ""
 	}
@@ -20,19 +20,19 @@ func (p *page) at(t subjects.Time) string {
 	}
 	text := local.Format(layout)
 	if p.live {
-		text += " (" + ago(p.now.Sub(local)) + ")"
+		text += " (" + agoText(p.now.Sub(local)) + ")"
 	}
 	return text
 }
 
 // when is at in a table, where it may be shorter: how long ago that is, and where nobody looks the time without this year.
-func (p *page) when(t subjects.Time) either {
-	e := either{cell: cell{text: p.at(t)}}
+func (p *page) timeCell(t subjects.Time) flexCell {
+	e := flexCell{cell: cell{text: p.timeText(t)}}
 	local := t.Std().In(p.zone)
 	switch {
 	case t.IsZero():
 	case p.live:
-		e.short = ago(p.now.Sub(local))
+		e.short = agoText(p.now.Sub(local))
 	case len(e.text) > len(time.TimeOnly) && local.Year() == p.now.In(p.zone).Year():
 		e.short = local.Format("01-02 15:04")
 	}
@@ -40,14 +40,14 @@ func (p *page) when(t subjects.Time) either {
 }
 
 // ago is a distance in time, in one unit.
-func ago(d time.Duration) string {
+func agoText(d time.Duration) string {
 	if d < 0 {
-		return "in " + roughly(-d)
+		return "in " + roundText(-d)
 	}
-	return roughly(d) + " ago"
+	return roundText(d) + " ago"
 }
 
-func roughly(d time.Duration) string {
+func roundText(d time.Duration) string {
 	switch day := 24 * time.Hour; {
 	case d < time.Minute:
 		return fmt.Sprintf("%ds", int(d.Seconds()))
@@ -61,20 +61,20 @@ func roughly(d time.Duration) string {
 }
 
 // took is how long something took, or takes until now if somebody looks.
-func (p *page) took(start, end subjects.Time) string {
+func (p *page) tookText(start, end subjects.Time) string {
 	switch {
 	case start.IsZero():
 		return ""
 	case !end.IsZero():
-		return short(end.Std().Sub(start.Std()))
+		return durationText(end.Std().Sub(start.Std()))
 	case p.live:
-		return short(p.now.Sub(start.Std()).Truncate(time.Second))
+		return durationText(p.now.Sub(start.Std()).Truncate(time.Second))
 	}
 	return ""
 }
 
 // short is a duration in three digits or so.
-func short(d time.Duration) string {
+func durationText(d time.Duration) string {
 	switch {
 	case d < time.Second:
 		d = d.Round(time.Millisecond)
@@ -94,7 +94,7 @@ func short(d time.Duration) string {
 }
 
 // size is a number of bytes.
-func size(n int64) string {
+func sizeText(n int64) string {
 	const unit = 1000
 	f, units := float64(n), []string{"B", "kB", "MB", "GB", "TB"}
 	for f >= unit && len(units) > 1 {
@@ -107,7 +107,7 @@ func size(n int64) string {
 }
 
 // status is a batch status in its colour.
-func status(s subjects.BatchStatus) cell {
+func statusCell(s subjects.BatchStatus) cell {
 	switch {
 	case s == subjects.Completed:
 		return cell{string(s), green}
@@ -122,7 +122,7 @@ func status(s subjects.BatchStatus) cell {
 }
 
 // text is what a pointer points at, or nothing.
-func text(s *string) string {
+func textOf(s *string) string {
 	if s == nil {
 		return ""
 	}
@@ -130,7 +130,7 @@ func text(s *string) string {
 }
 
 // count is a number of things.
-func count(n int, one, more string) string {
+func countText(n int, one, more string) string {
 	if n == 1 {
 		return "1 " + one
 	}
@@ -138,7 +138,7 @@ func count(n int, one, more string) string {
 }
 
 // yes is a truth value for people; nothing if it is false.
-func yes(b bool) string {
+func yesText(b bool) string {
 	if b {
 		return "yes"
 	}

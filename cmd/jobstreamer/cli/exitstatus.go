@@ -27,19 +27,19 @@ const ExitHelp = `Exit status: 0 it is done; 1 it was refused, or something of s
 stopped or abandoned; 5 job apply --dry-run --exit-code found changes; 69 the control bus or its NATS is away; 124 --timeout is over; 130 interrupted.`
 
 // said is an error whose text was printed.
-type said struct{ status int }
+type printedError struct{ status int }
 
-func (e said) Error() string { return fmt.Sprintf("exit status %d, as was said", e.status) }
+func (e printedError) Error() string { return fmt.Sprintf("exit status %d, as was said", e.status) }
 
 // Is makes all of them ErrSaid.
-func (e said) Is(target error) bool { return target == ErrSaid }
+func (e printedError) Is(target error) bool { return target == ErrPrinted }
 
 // ErrSaid ends a command with exit status 1; what it means was said.
-var ErrSaid error = said{ExitError}
+var ErrPrinted error = printedError{ExitError}
 
 // ExitStatus returns the exit status of a command that returned err.
 func ExitStatus(err error) int {
-	var s said
+	var s printedError
 	switch {
 	case err == nil:
 		return ExitOK
@@ -49,14 +49,14 @@ func ExitStatus(err error) int {
 		return ExitUsage
 	case errors.Is(err, context.Canceled):
 		return ExitInterrupted
-	case away(err):
+	case isAway(err):
 		return ExitAway
 	}
 	return ExitError
 }
 
 // exitOf is the exit status for an execution that ended.
-func exitOf(s subjects.BatchStatus) int {
+func executionExit(s subjects.BatchStatus) int {
 	switch s {
 	case subjects.Completed:
 		return ExitOK

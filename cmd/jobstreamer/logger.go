@@ -15,7 +15,7 @@ import (
 type logSettings struct{ level, format string }
 
 // logger makes the logger of a command. It writes to standard error.
-func (p *program) logger() (*slog.Logger, error) {
+func (p *program) newLogger() (*slog.Logger, error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(p.logs.level)); err != nil {
 		return nil, usageError{fmt.Errorf("--log-level %q: want debug, info, warn or error", p.logs.level)}

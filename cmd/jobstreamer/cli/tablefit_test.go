@@ -10,8 +10,8 @@ import (
 func TestTablesFit(t *testing.T) {
 	long := strings.Repeat("n", 70)
 	sample := func() *table {
-		table := newTable("JOB", "STATUS", ">OK", "STARTED", "NOTE").ifAny("NOTE").dropping("OK", "STATUS").cutting("NOTE")
-		table.row("a", cell{"failed", red}, 10, either{cell: cell{text: "2026-11-24 02:00 (34h ago)"}, short: "34h ago"}, "倉庫倉庫倉庫倉庫倉庫倉庫倉庫倉庫")
+		table := newTable("JOB", "STATUS", ">OK", "STARTED", "NOTE").withOptional("NOTE").withDrops("OK", "STATUS").withCuts("NOTE")
+		table.addRow("a", cell{"failed", red}, 10, flexCell{cell: cell{text: "2026-11-24 02:00 (34h ago)"}, short: "34h ago"}, "倉庫倉庫倉庫倉庫倉庫倉庫倉庫倉庫")
 		return table
 	}
 	for _, c := range []struct {
@@ -28,29 +28,29 @@ func TestTablesFit(t *testing.T) {
 		{"one after the other", 28, false, "JOB STARTED NOTE | a 34h ago 倉庫倉庫倉庫…"},
 	} {
 		table := sample()
-		table.fit(c.width, c.live)
+		table.fitWidth(c.width, c.live)
 		var b bytes.Buffer
-		(&page{Writer: &b}).table(table)
+		(&page{Writer: &b}).writeTable(table)
 		if got := strings.Join(strings.Fields(strings.ReplaceAll(b.String(), "\n", " | ")), " "); got != c.want+" |" {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
 		}
 		for line := range strings.Lines(b.String()) {
-			if c.width > 0 && columns(line)-1 > c.width {
-				t.Errorf("%s: %d columns: %s", c.name, columns(line)-1, line)
+			if c.width > 0 && displayWidth(line)-1 > c.width {
+				t.Errorf("%s: %d columns: %s", c.name, displayWidth(line)-1, line)
 			}
 		}
 	}
 	for live, want := range map[bool]string{false: long, true: strings.Repeat("n", 79) + "…"} {
 		table := newTable("JOB")
-		table.row(long + long)
-		table.fit(80, live)
+		table.addRow(long + long)
+		table.fitWidth(80, live)
 		if got := table.rows[0][0].text; live && got != want || !live && got != long+long {
 			t.Errorf("a long name, seen by a person: %v: %s", live, got)
 		}
 	}
-	empty := newTable("JOB", "NOTE").ifAny("NOTE")
-	empty.row("a", "")
-	empty.fit(0, false)
+	empty := newTable("JOB", "NOTE").withOptional("NOTE")
+	empty.addRow("a", "")
+	empty.fitWidth(0, false)
 	if fmt.Sprint(empty.heads) != "[JOB]" {
 		t.Errorf("an empty column: %v", empty.heads)
 	}

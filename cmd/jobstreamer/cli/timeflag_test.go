@@ -30,7 +30,7 @@ func TestWhen(t *testing.T) {
 		"3d":                        "2026-11-21T17:30:00+01:00",
 		"1w":                        "2026-11-17T17:30:00+01:00",
 	} {
-		got, ok := whenOf(text, now, berlin, false)
+		got, ok := parseTime(text, now, berlin, false)
 		if !ok || got.Format(time.RFC3339) != want {
 			t.Errorf("%s = %v, %v; want %s", text, got, ok, want)
 		}
@@ -39,14 +39,14 @@ func TestWhen(t *testing.T) {
 		"", "now-ish", "tomorrow", "2026-13-01", "2026-02-30", "25:00", "18", "6pm", "-2h", "+2h", "2", "0", "1y", "1e9d", "99999999d", "yesterday 25:00",
 		"2026-11-20 18", "2026-11-20T18:00:00+99:00", "today today",
 	} {
-		if got, ok := whenOf(text, now, berlin, false); ok {
+		if got, ok := parseTime(text, now, berlin, false); ok {
 			t.Errorf("%q = %v, want that it is refused", text, got)
 		}
 	}
 	for text, want := range map[string]string{
 		"2026-11-20": "2026-11-21T00:00:00+01:00", "yesterday": "2026-11-24T00:00:00+01:00", "2026-10-25": "2026-10-26T00:00:00+01:00", "18:00": "2026-11-23T18:00:00+01:00",
 	} {
-		if got, _ := whenOf(text, now, berlin, true); got.Format(time.RFC3339) != want {
+		if got, _ := parseTime(text, now, berlin, true); got.Format(time.RFC3339) != want {
 			t.Errorf("until %s = %v, want %s", text, got, want)
 		}
 	}

@@ -17,49 +17,49 @@ const (
 )
 
 // dropping names columns that a table may lack, the least important first.
-func (t *table) dropping(heads ...string) *table { t.drops = heads; return t }
+func (t *table) withDrops(heads ...string) *table { t.drops = heads; return t }
 
 // cutting names columns whose texts may be cut before a column is dropped.
-func (t *table) cutting(heads ...string) *table { t.cuts = heads; return t }
+func (t *table) withCuts(heads ...string) *table { t.cuts = heads; return t }
 
 // ifAny names columns that are shown only if a row has something there.
-func (t *table) ifAny(heads ...string) *table { t.optional = heads; return t }
+func (t *table) withOptional(heads ...string) *table { t.optional = heads; return t }
 
 // fit makes t as narrow as a page of width columns, 0 for any: it takes short texts, cuts texts, drops columns. What nothing may be
 // done about stays, unless a person looks: names are cut for them only, since scripts use them.
-func (t *table) fit(width int, live bool) {
+func (t *table) fitWidth(width int, live bool) {
 	for _, head := range t.optional {
-		i := t.column(head)
-		if i >= 0 && !slices.ContainsFunc(t.rows, func(row []either) bool { return row[i].text != "" }) {
-			t.remove(i)
+		i := t.columnIndex(head)
+		if i >= 0 && !slices.ContainsFunc(t.rows, func(row []flexCell) bool { return row[i].text != "" }) {
+			t.removeColumn(i)
 		}
 	}
 	if width == 0 {
 		return
 	}
-	if t.width() > width {
-		t.shorten()
+	if t.totalWidth() > width {
+		t.useShortTexts()
 	}
 	for _, head := range t.drops {
-		if t.width()-t.slack(t.cuts) <= width {
+		if t.totalWidth()-t.cuttableWidth(t.cuts) <= width {
 			break
 		}
-		if i := t.column(head); i >= 0 {
-			t.remove(i)
+		if i := t.columnIndex(head); i >= 0 {
+			t.removeColumn(i)
 		}
 	}
-	t.cut(t.cuts, width)
+	t.cutColumns(t.cuts, width)
 	if live {
-		t.cut(t.heads, width)
+		t.cutColumns(t.heads, width)
 	}
 }
 
 // column is the index of a column, -1 if it is not there.
-func (t *table) column(head string) int {
+func (t *table) columnIndex(head string) int {
 	return slices.IndexFunc(t.heads, func(h string) bool { return strings.TrimPrefix(h, ">") == strings.TrimPrefix(head, ">") })
 }
 
-func (t *table) remove(i int) {
+func (t *table) removeColumn(i int) {
 	t.heads = slices.Delete(slices.Clone(t.heads), i, i+1)
 	for r := range t.rows {
 		t.rows[r] = slices.Delete(t.rows[r], i, i+1)
@@ -67,7 +67,7 @@ func (t *table) remove(i int) {
 }
 
 // shorten takes the short form of all texts that have one.
-func (t *table) shorten() {
+func (t *table) useShortTexts() {
 	for _, row := range t.rows {
 		for i := range row {
 			row[i].text = cmp.Or(row[i].short, row[i].text)
@@ -76,46 +76,46 @@ func (t *table) shorten() {
 }
 
 // widths are those of the columns.
-func (t *table) widths() []int {
+func (t *table) columnWidths() []int {
 	all := make([]int, len(t.heads))
 	for i, head := range t.heads {
-		all[i] = columns(strings.TrimPrefix(head, ">"))
+		all[i] = displayWidth(strings.TrimPrefix(head, ">"))
 		for _, row := range t.rows {
-			all[i] = max(all[i], columns(row[i].text))
+			all[i] = max(all[i], displayWidth(row[i].text))
 		}
 	}
 	return all
 }
 
-func (t *table) width() int {
+func (t *table) totalWidth() int {
 	sum := -len(gap)
-	for _, w := range t.widths() {
+	for _, w := range t.columnWidths() {
 		sum += w + len(gap)
 	}
 	return sum
 }
 
 // slack is how many columns of a terminal can be cut from the columns heads.
-func (t *table) slack(heads []string) (sum int) {
-	widths := t.widths()
+func (t *table) cuttableWidth(heads []string) (sum int) {
+	widths := t.columnWidths()
 	for _, head := range heads {
-		if i := t.column(head); i >= 0 {
-			sum += max(0, widths[i]-leastOf(head))
+		if i := t.columnIndex(head); i >= 0 {
+			sum += max(0, widths[i]-minColumnWidth(head))
 		}
 	}
 	return sum
 }
 
-func leastOf(head string) int { return max(leastWidth, columns(head)) }
+func minColumnWidth(head string) int { return max(leastWidth, displayWidth(head)) }
 
 // cut cuts texts of the columns heads, the widest first, until t is not wider than width.
-func (t *table) cut(heads []string, width int) {
-	widths := t.widths()
-	for over := t.width() - width; over > 0; over-- {
+func (t *table) cutColumns(heads []string, width int) {
+	widths := t.columnWidths()
+	for over := t.totalWidth() - width; over > 0; over-- {
 		widest := -1
 		for _, head := range heads {
-			i := t.column(head)
-			if i >= 0 && widths[i] > leastOf(head) && (widest < 0 || widths[i] > widths[widest]) {
+			i := t.columnIndex(head)
+			if i >= 0 && widths[i] > minColumnWidth(head) && (widest < 0 || widths[i] > widths[widest]) {
 				widest = i
 			}
 		}
@@ -133,7 +133,7 @@ func (t *table) cut(heads []string, width int) {
 
 // cutText is s in at most width columns of a terminal. Escape codes take none of them.
 func cutText(s string, width int) string {
-	if columns(s) <= width {
+	if displayWidth(s) <= width {
 		return s
 	}
 	var b strings.Builder
@@ -143,7 +143,7 @@ func cutText(s string, width int) string {
 		case r == '\x1b':
 			escape = true
 		case !escape:
-			w := columns(string(r))
+			w := displayWidth(string(r))
 			if used+w > width-1 {
 				if used < width {
 					b.WriteString(ellipsis)
@@ -160,7 +160,7 @@ func cutText(s string, width int) string {
 }
 
 // window is how many columns and lines a terminal has; 0 lines for a pipe.
-func (c *CLI) window(stream any) (columns, lines int) {
+func (c *CLI) windowSize(stream any) (columns, lines int) {
 	if f, ok := stream.(*os.File); ok {
 		if w, h, err := term.GetSize(int(f.Fd())); err == nil && w > 0 && h > 0 {
 			return w, h
@@ -180,7 +180,7 @@ func fitWindow(text string, columns, lines int) string {
 	}
 	if most := lines - 1; lines > 1 && len(all) > most { // the cursor has a line too
 		left := len(all) - (most - 1)
-		all = append(all[:most-1], cutText(ellipsis+" "+count(left, "more line", "more lines")+"; a larger window shows them", columns)+"\n")
+		all = append(all[:most-1], cutText(ellipsis+" "+countText(left, "more line", "more lines")+"; a larger window shows them", columns)+"\n")
 	}
 	return strings.Join(all, "")
 }

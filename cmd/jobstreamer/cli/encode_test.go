@@ -13,7 +13,7 @@ import (
 
 func TestEDNOfJSON(t *testing.T) {
 	const text = `{"a_b":[1,2.5,true,null,"q\"\n<é"],"c":{},"d":[]}`
-	got, err := formatted("edn", []byte(text))
+	got, err := convertJSON("edn", []byte(text))
 	if want := `{:a-b [1 2.5 true nil "q\"\n<é"] :c {} :d []}`; err != nil || string(got) != want {
 		t.Errorf("%s, %v; want %s", got, err, want)
 	}
@@ -21,7 +21,7 @@ func TestEDNOfJSON(t *testing.T) {
 		t.Errorf("read again: %s, %v", back, err)
 	}
 	for _, broken := range []string{`{"a":`, `[1`, `{"a"`, ``} {
-		if got, err := formatted("edn", []byte(broken)); err == nil {
+		if got, err := convertJSON("edn", []byte(broken)); err == nil {
 			t.Errorf("%s is %s", broken, got)
 		}
 	}
@@ -65,7 +65,7 @@ func TestAnswersForPrograms(t *testing.T) {
 			}
 			args = append(args, w)
 		}
-		got := e.try(t.Context(), args...)
+		got := e.runOnce(t.Context(), args...)
 		all.WriteString("$ jobstreamer " + line + "\n" + got.out + got.err)
 		if got.failed != nil {
 			all.WriteString("=> failed\n")
@@ -75,5 +75,5 @@ func TestAnswersForPrograms(t *testing.T) {
 		}
 	}
 	text := strings.ReplaceAll(strings.ReplaceAll(all.String(), dir+string(filepath.Separator), ""), dir, "DIR")
-	golden(t, "answers", times.ReplaceAllString(text, "(time)"))
+	checkGolden(t, "answers", times.ReplaceAllString(text, "(time)"))
 }

@@ -42,10 +42,10 @@ func adaptGarbage(env map[string]string) func(context.Context) error {
 	debug.SetGCPercent(loadPercent) // a start reads all that is kept
 	g := &garbage{percent: loadPercent}
 	g.bytes, _ = readHeap()
-	return g.run
+	return g.keepAdapting
 }
 
-func (g *garbage) run(ctx context.Context) error {
+func (g *garbage) keepAdapting(ctx context.Context) error {
 	tick := time.NewTicker(adaptEvery)
 	defer tick.Stop()
 	for last := time.Now(); ; {
@@ -53,7 +53,7 @@ func (g *garbage) run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case now := <-tick.C:
-			g.adapt(now.Sub(last))
+			g.adaptPercent(now.Sub(last))
 			last = now
 		}
 	}
@@ -62,7 +62,7 @@ func (g *garbage) run(ctx context.Context) error {
 // adapt sets GOGC by what was allocated in the time since the last look.
 // Somebody else may hold it: a deployment wants a small heap, and restores what
 // was set before it.
-func (g *garbage) adapt(since time.Duration) {
+func (g *garbage) adaptPercent(since time.Duration) {
 	allocated, live := readHeap()
 	percent := garbagePercent(float64(allocated-g.bytes)/since.Seconds(), float64(live))
 	g.bytes = allocated

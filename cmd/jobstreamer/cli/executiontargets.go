@@ -27,18 +27,18 @@ func (s *session) expandExecutions(args []string, done string, applies func(subj
 			named.all = append(named.all, found...)
 		}
 		if isGlob(arg) && len(named.all) == before {
-			return named, fmt.Errorf("no execution of the %s that %s matches can be %s; nothing was done", count(len(t.all), "job", "jobs"), arg, done)
+			return named, fmt.Errorf("no execution of the %s that %s matches can be %s; nothing was done", countText(len(t.all), "job", "jobs"), arg, done)
 		}
 		named.spelled = named.spelled && t.spelled
 	}
-	named.all = once(named.all)
+	named.all = withoutRepeats(named.all)
 	named.single = len(args) == 1 && named.spelled && len(named.all) == 1
 	return named, nil
 }
 
 // executionsOf are the executions that a number or a job stands for.
 func (s *session) executionsOf(t target, glob, running bool, applies func(subjects.BatchStatus) bool) ([]target, error) {
-	if id, err := number(t.name); err == nil && !glob {
+	if id, err := parseExecutionID(t.name); err == nil && !glob {
 		return []target{{name: t.name, id: id}}, nil
 	}
 	if !running {
@@ -56,7 +56,7 @@ func (s *session) executionsOf(t target, glob, running bool, applies func(subjec
 		return true
 	})
 	if client.Code(err) == "no_such_job" {
-		_, _, err = s.find(t.name) // whose error says that it could be a number
+		_, _, err = s.findExecution(t.name) // whose error says that it could be a number
 	}
 	if err != nil {
 		return nil, err
@@ -72,7 +72,7 @@ func (s *session) latestOf(t target, glob bool, applies func(subjects.BatchStatu
 	j, _, err := s.client.Job(s.ctx, s.app, t.name)
 	switch {
 	case client.Code(err) == "no_such_job":
-		_, _, err = s.find(t.name) // whose error says that it could be a number
+		_, _, err = s.findExecution(t.name) // whose error says that it could be a number
 		return nil, err
 	case err != nil:
 		return nil, err
@@ -89,7 +89,7 @@ func executionTarget(e *rest.ExecutionSummary) target {
 }
 
 // once leaves out what was named before.
-func once(all []target) (left []target) {
+func withoutRepeats(all []target) (left []target) {
 	seen := map[string]bool{}
 	for _, t := range all {
 		if !seen[t.name] {

@@ -20,16 +20,16 @@ func TestContexts(t *testing.T) {
 		"context add test --server http://127.0.0.1:1", "context list", "context show", "context select test", "context show prod", "context select none",
 		"context add prod --server ftp://x", "context add ../x --server http://h:1", "context add bare", "context delete test", "context list", "context delete test", "context lst",
 	} {
-		got := e.try(t.Context(), strings.Fields(line)...)
+		got := e.runOnce(t.Context(), strings.Fields(line)...)
 		all.WriteString("$ jobstreamer " + line + "\n" + got.out + got.err)
 	}
-	golden(t, "contexts", strings.ReplaceAll(strings.ReplaceAll(all.String(), e.dir, "DIR"), `\`, "/"))
+	checkGolden(t, "contexts", strings.ReplaceAll(strings.ReplaceAll(all.String(), e.dir, "DIR"), `\`, "/"))
 }
 
 func TestContextsKeepSecrets(t *testing.T) {
 	e := newEnv(t)
 	all := contexts{e.dir}
-	if err := all.save("prod", saved{Server: "http://h:1", Token: "geheim"}); err != nil {
+	if err := all.saveContext("prod", savedContext{Server: "http://h:1", Token: "geheim"}); err != nil {
 		t.Fatal(err)
 	}
 	info, err := os.Stat(filepath.Join(e.dir, "contexts", "prod.yaml"))
@@ -37,11 +37,11 @@ func TestContextsKeepSecrets(t *testing.T) {
 		t.Errorf("%v, %v; want it readable for its owner only", info.Mode(), err)
 	}
 	for _, line := range []string{"context add prod --server http://h:2 --select", "context show prod", "context list", "context show"} {
-		if got := e.try(t.Context(), strings.Fields(line)...); strings.Contains(got.out+got.err, "geheim") || got.failed != nil {
+		if got := e.runOnce(t.Context(), strings.Fields(line)...); strings.Contains(got.out+got.err, "geheim") || got.failed != nil {
 			t.Errorf("%s: %+v", line, got)
 		}
 	}
-	if is, err := all.load("prod"); err != nil || is.Token != "geheim" || is.Server != "http://h:2" {
+	if is, err := all.loadContext("prod"); err != nil || is.Token != "geheim" || is.Server != "http://h:2" {
 		t.Errorf("%+v, %v; want the new server with the token", is, err)
 	}
 }
@@ -50,12 +50,12 @@ func TestContextsKeepSecrets(t *testing.T) {
 func TestWhichServer(t *testing.T) {
 	dir := t.TempDir()
 	all := contexts{dir}
-	for name, is := range map[string]saved{"prod": {Server: "http://prod:1", App: "billing"}, "test": {Server: "http://test:1"}} {
-		if err := all.save(name, is); err != nil {
+	for name, is := range map[string]savedContext{"prod": {Server: "http://prod:1", App: "billing"}, "test": {Server: "http://test:1"}} {
+		if err := all.saveContext(name, is); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := all.choose("prod"); err != nil {
+	if err := all.selectContext("prod"); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
@@ -77,12 +77,12 @@ func TestWhichServer(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			name, value, _ := strings.Cut(c.env, "=")
 			c.cli.Config = Config{Dir: dir, Env: map[string]string{name: value}}
-			if is, err := c.cli.chosen(); err != nil || is.Server != c.wantURL || is.App != c.wantA {
+			if is, err := c.cli.resolveContext(); err != nil || is.Server != c.wantURL || is.App != c.wantA {
 				t.Errorf("%+v, %v; want %s %s", is, err, c.wantURL, c.wantA)
 			}
 		})
 	}
-	if _, err := (&CLI{context: "none", Config: Config{Dir: dir}}).chosen(); !errors.Is(err, errNoContext) || !strings.Contains(err.Error(), "prod, test") {
+	if _, err := (&CLI{context: "none", Config: Config{Dir: dir}}).resolveContext(); !errors.Is(err, errNoContext) || !strings.Contains(err.Error(), "prod, test") {
 		t.Errorf("%v", err)
 	}
 }
@@ -91,12 +91,12 @@ func TestWhichServer(t *testing.T) {
 func TestWhichToken(t *testing.T) {
 	dir := t.TempDir()
 	all := contexts{dir}
-	for name, is := range map[string]saved{"prod": {Server: "http://prod:1", Token: "of-prod"}, "test": {Server: "http://test:1"}} {
-		if err := all.save(name, is); err != nil {
+	for name, is := range map[string]savedContext{"prod": {Server: "http://prod:1", Token: "of-prod"}, "test": {Server: "http://test:1"}} {
+		if err := all.saveContext(name, is); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := all.choose("prod"); err != nil {
+	if err := all.selectContext("prod"); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
@@ -117,7 +117,7 @@ func TestWhichToken(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			name, value, _ := strings.Cut(c.env, "=")
 			c.cli.Config = Config{Dir: dir, Env: map[string]string{name: value}}
-			if is, err := c.cli.chosen(); err != nil || is.Token != c.want {
+			if is, err := c.cli.resolveContext(); err != nil || is.Token != c.want {
 				t.Errorf("%q, %v; want %q", is.Token, err, c.want)
 			}
 		})
@@ -139,7 +139,7 @@ func TestATokenIsSentAndNotShown(t *testing.T) {
 		"context add prod --token - --server " + srv.URL, "context add prod --token geheim-1 --server " + srv.URL, "context show", "context list -o json",
 		"job list", "job list --token geheim-2", "job list --token geheim-ä", "context add other --token geheim-ä --server " + srv.URL,
 	} {
-		got := e.try(t.Context(), strings.Fields(line)...)
+		got := e.runOnce(t.Context(), strings.Fields(line)...)
 		if strings.Contains(got.out+got.err, "geheim") {
 			t.Errorf("%s: %+v", line, got)
 		}

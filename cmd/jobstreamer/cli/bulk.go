@@ -21,14 +21,14 @@ import (
 )
 
 // Several says in help texts how several things are named.
-const several = `Several names may be given, globs such as 'night*' too; - reads names from standard input, a line each. What can be done is done, then a line
+const severalHelp = `Several names may be given, globs such as 'night*' too; - reads names from standard input, a line each. What can be done is done, then a line
 says how many: the exit status is 1 if any was refused. A glob that matches nothing is an error, and nothing is done. --dry-run says what would
 be done.`
 
 // many are the flags of a command that works on several things.
-type many struct{ dry, sure bool }
+type bulkFlags struct{ dry, sure bool }
 
-func (m *many) flags(cmd *cobra.Command) {
+func (m *bulkFlags) addFlags(cmd *cobra.Command) {
 	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
 		f.BoolVar(&m.dry, "dry-run", false, "say what would be done, and do nothing")
 	})
@@ -36,8 +36,8 @@ func (m *many) flags(cmd *cobra.Command) {
 }
 
 // work is what a command does to each of several things.
-type work struct {
-	*many
+type bulkWork struct {
+	*bulkFlags
 	one, more string // things: job, jobs
 	noun      string // for the question about one; default: one
 	verb      string // pause
@@ -64,7 +64,7 @@ type targets struct {
 func isGlob(arg string) bool { return strings.ContainsAny(arg, "*?[") }
 
 // expand replaces globs by the names that they match, and - by the lines of standard input.
-func (s *session) expand(args []string, things string, names func() ([]string, error)) (t targets, err error) {
+func (s *session) expandNames(args []string, things string, names func() ([]string, error)) (t targets, err error) {
 	t.spelled = true
 	var known []string
 	seen := map[string]bool{}
@@ -92,7 +92,7 @@ func (s *session) expand(args []string, things string, names func() ([]string, e
 					return t, err
 				}
 			}
-			matching, err := matches(arg, known)
+			matching, err := matchGlob(arg, known)
 			if err != nil {
 				return t, err
 			}
@@ -110,12 +110,12 @@ func (s *session) expand(args []string, things string, names func() ([]string, e
 	return t, nil
 }
 
-func matches(glob string, names []string) ([]string, error) {
+func matchGlob(glob string, names []string) ([]string, error) {
 	var all []string
 	for _, name := range names {
 		ok, err := path.Match(glob, name)
 		if err != nil {
-			return nil, usage("%s: want a glob: * is any letters, ? is one, [a-c] is one of these", glob)
+			return nil, usageErrorf("%s: want a glob: * is any letters, ? is one, [a-c] is one of these", glob)
 		}
 		if ok {
 			all = append(all, name)
@@ -140,7 +140,7 @@ func (s *session) inputLines() (all []string, err error) {
 
 // expandJobs is expand for jobs.
 func (s *session) expandJobs(args []string) (targets, error) {
-	return s.expand(args, "jobs of "+s.app, func() ([]string, error) {
+	return s.expandNames(args, "jobs of "+s.app, func() ([]string, error) {
 		jobs, err := s.allJobs()
 		names := make([]string, len(jobs))
 		for i := range jobs {
@@ -152,13 +152,13 @@ func (s *session) expandJobs(args []string) (targets, error) {
 
 // allJobs are the jobs of the application.
 func (s *session) allJobs() ([]rest.Job, error) {
-	return everything(func(p client.Page) (rest.List[rest.Job], error) {
+	return allPages(func(p client.Page) (rest.List[rest.Job], error) {
 		return s.client.Jobs(s.ctx, s.app, client.JobSearch{Page: p})
 	})
 }
 
 // everything asks for page after page.
-func everything[T any](ask func(p client.Page) (rest.List[T], error)) (all []T, err error) {
+func allPages[T any](ask func(p client.Page) (rest.List[T], error)) (all []T, err error) {
 	for {
 		list, err := ask(client.Page{Offset: len(all) + 1, Limit: wholePage})
 		all = append(all, list.Results...)
@@ -169,7 +169,7 @@ func everything[T any](ask func(p client.Page) (rest.List[T], error)) (all []T, 
 }
 
 // begin asks whether the work may begin. done is true if there is nothing to do.
-func (s *session) begin(w *work, t *targets) (done bool, err error) {
+func (s *session) confirmWork(w *bulkWork, t *targets) (done bool, err error) {
 	if len(t.all) == 0 {
 		fmt.Fprintf(s.Err, "No %s: standard input names none.\n", w.more)
 		return true, nil
@@ -180,12 +180,12 @@ func (s *session) begin(w *work, t *targets) (done bool, err error) {
 	if !w.destroys && (t.spelled || len(t.all) == 1 || !isTerminal(s.In)) {
 		return false, nil // nothing is lost, and a script knows what it says
 	}
-	return false, s.confirm(w.sure, question(w, t))
+	return false, s.confirm(w.sure, confirmQuestion(w, t))
 }
 
 const namedInQuestion = 8
 
-func question(w *work, t *targets) string {
+func confirmQuestion(w *bulkWork, t *targets) string {
 	verb := strings.ToUpper(w.verb[:1]) + w.verb[1:]
 	if len(t.all) == 1 {
 		return fmt.Sprintf("%s the %s %s%s?", verb, cmp.Or(w.noun, w.one), t.all[0].name, w.with)
@@ -201,9 +201,9 @@ func question(w *work, t *targets) string {
 	return fmt.Sprintf("%s %d %s%s: %s?", verb, len(t.all), w.more, strings.ReplaceAll(w.with, " its ", " their "), list)
 }
 
-func (s *session) dryRun(w *work, t *targets) error {
-	r := &report{session: s, work: w}
-	if s.tables() {
+func (s *session) dryRun(w *bulkWork, t *targets) error {
+	r := &bulkReport{session: s, bulkWork: w}
+	if s.printsTables() {
 		defer fmt.Fprintln(s.Err, "Nothing was changed: --dry-run.")
 	}
 	err := eachOf(r, t.all, func(_ *client.Client, one target) (string, error) { return w.check(one) }, func(p *page, one target, state string) string {
@@ -214,11 +214,11 @@ func (s *session) dryRun(w *work, t *targets) error {
 		fmt.Fprintln(p, text)
 		return "would be " + w.done
 	})
-	return r.end(err)
+	return r.printSummary(err)
 }
 
 // outcomeOf is what became of a target.
-type outcomeOf struct {
+type targetOutcome struct {
 	Name   string `json:"name"`
 	Result string `json:"result"` // done, or refused
 	Error  string `json:"error,omitempty"`
@@ -226,39 +226,39 @@ type outcomeOf struct {
 }
 
 // report is what became of all.
-type report struct {
+type bulkReport struct {
 	*session
-	*work
-	all  []outcomeOf
+	*bulkWork
+	all  []targetOutcome
 	left string // what is said of those that were not come to
 }
 
 // eachOf does ask for each target; draw says what became of it, in a line and in a word. It returns early only if the control bus
 // is away or the user interrupts.
-func eachOf[T any](r *report, all []target, ask func(c *client.Client, t target) (T, error), draw func(p *page, t target, v T) string) error {
-	p := r.out()
+func eachOf[T any](r *bulkReport, all []target, ask func(c *client.Client, t target) (T, error), draw func(p *page, t target, v T) string) error {
+	p := r.outPage()
 	for i, t := range all {
 		var raw bytes.Buffer
 		c := r.client
 		format := map[bool]string{true: "edn", false: "json"}[r.output == "edn"] // YAML is made of JSON in the end
-		if !r.tables() {
+		if !r.printsTables() {
 			c = c.As("application/"+format, &raw)
 			p.Writer = io.Discard
 		}
 		v, err := ask(c, t)
 		if err == nil {
-			r.all = append(r.all, outcomeOf{t.name, draw(p, t, v), "", bytes.TrimSpace(raw.Bytes())})
+			r.all = append(r.all, targetOutcome{t.name, draw(p, t, v), "", bytes.TrimSpace(raw.Bytes())})
 			continue
 		}
-		text, _, _ := strings.Cut(r.explain(err).Error(), "\n") // advice follows, which would be said for each
-		if r.ctx.Err() != nil || away(err) || errors.Is(err, context.DeadlineExceeded) {
+		text, _, _ := strings.Cut(r.explainError(err).Error(), "\n") // advice follows, which would be said for each
+		if r.ctx.Err() != nil || isAway(err) || errors.Is(err, context.DeadlineExceeded) {
 			for _, left := range all[i:] {
-				r.all = append(r.all, outcomeOf{left.name, cmp.Or(r.left, "not tried"), text, nil})
+				r.all = append(r.all, targetOutcome{left.name, cmp.Or(r.left, "not tried"), text, nil})
 			}
 			return err
 		}
-		r.all = append(r.all, outcomeOf{t.name, refused, text, nil})
-		if r.tables() {
+		r.all = append(r.all, targetOutcome{t.name, refused, text, nil})
+		if r.printsTables() {
 			fmt.Fprintf(r.Err, "%s: %s\n", t.name, text)
 		}
 	}
@@ -266,7 +266,7 @@ func eachOf[T any](r *report, all []target, ask func(c *client.Client, t target)
 }
 
 // end says how many of what became of all, and returns the error of the command.
-func (r *report) end(err error) error {
+func (r *bulkReport) printSummary(err error) error {
 	var words []string
 	counts := map[string]int{}
 	for _, o := range r.all {
@@ -275,7 +275,7 @@ func (r *report) end(err error) error {
 		}
 		counts[o.Result]++
 	}
-	if !r.tables() {
+	if !r.printsTables() {
 		if unwritten := r.writeOutcomes(); err == nil {
 			err = unwritten
 		}
@@ -283,21 +283,21 @@ func (r *report) end(err error) error {
 		for i, w := range words {
 			words[i] = fmt.Sprintf("%d %s", counts[w], w)
 		}
-		fmt.Fprintf(r.Out, "%s: %s.\n", count(len(r.all), r.one, r.more), strings.Join(words, ", "))
+		fmt.Fprintf(r.Out, "%s: %s.\n", countText(len(r.all), r.one, r.more), strings.Join(words, ", "))
 	}
 	if err == nil && counts[refused] > 0 {
-		err = ErrSaid
+		err = ErrPrinted
 	}
 	return err
 }
 
 // writeOutcomes writes a list of what became of each, with the answers of the control bus.
-func (r *report) writeOutcomes() error {
+func (r *bulkReport) writeOutcomes() error {
 	var all [][]byte
 	for _, o := range r.all {
 		said, err := inJSON(o)
 		if err == nil && r.output == "edn" {
-			said, err = formatted(r.output, said)
+			said, err = convertJSON(r.output, said)
 		}
 		if err != nil {
 			return err
@@ -312,23 +312,23 @@ func (r *report) writeOutcomes() error {
 }
 
 // worst is the exit status of several executions: that of one that failed, else that of one that was stopped.
-func worst(statuses []int) error {
+func worstExit(statuses []int) error {
 	if len(statuses) == 0 {
 		return nil
 	}
 	switch {
 	case slices.Contains(statuses, ExitFailed):
-		return said{ExitFailed}
+		return printedError{ExitFailed}
 	case slices.Contains(statuses, ExitStopped):
-		return said{ExitStopped}
+		return printedError{ExitStopped}
 	}
 	return nil
 }
 
 // noFlag refuses a flag that is for one thing only.
-func noFlag(given bool, flag, more string) error {
+func refuseFlag(given bool, flag, more string) error {
 	if given {
-		return usage("%s does not go with several %s", flag, more)
+		return usageErrorf("%s does not go with several %s", flag, more)
 	}
 	return nil
 }

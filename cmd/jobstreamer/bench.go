@@ -37,7 +37,7 @@ through, then at a fixed rate. It needs an agent of ` + "`jobstreamer agent` or 
 It makes a job ` + benchJob + `, and deletes it with its history in the end.`,
 		Example: `  jobstreamer bench
   jobstreamer bench --executions 50000 --concurrency 128 --rate 500 -o json`,
-		RunE: func(cmd *cobra.Command, _ []string) error { return p.bench(cmd.Context(), s) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return p.runBench(cmd.Context(), s) },
 	}
 	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
 		f.StringVar(&s.cfg.URL, "url", "http://127.0.0.1:45102", "`URL` where the REST API is")
@@ -53,8 +53,8 @@ It makes a job ` + benchJob + `, and deletes it with its history in the end.`,
 	return cmd
 }
 
-func (p *program) bench(ctx context.Context, s benchSettings) (err error) {
-	if err := s.check(); err != nil {
+func (p *program) runBench(ctx context.Context, s benchSettings) (err error) {
+	if err := s.checkFlags(); err != nil {
 		return err
 	}
 	ctx, stop := untilSignal(ctx, func() {}, func() {})
@@ -139,7 +139,7 @@ func makeBenchJob(ctx context.Context, c *client.Client, app string) error {
 	return err
 }
 
-func (s *benchSettings) check() error {
+func (s *benchSettings) checkFlags() error {
 	switch {
 	case s.cfg.Executions < 0 || s.cfg.Rate < 0:
 		return usageError{errors.New("--executions and --rate: want a number from 0")}

@@ -31,10 +31,10 @@ func newDoctor(p *program) *cobra.Command {
 what to do about it. It changes nothing. The exit code is 1 if something is wrong.`,
 		Example: `  jobstreamer doctor
   jobstreamer doctor --nats-url nats://n1:4222 --nats-creds ops.creds -o json`,
-		RunE: func(cmd *cobra.Command, _ []string) error { return p.doctor(cmd.Context(), s) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return p.runDoctor(cmd.Context(), s) },
 	}
 	flags := cmd.Flags()
-	help.Section(flags, "NATS", func(f *pflag.FlagSet) { s.nats.flags(f, nats.DefaultURL) })
+	help.Section(flags, "NATS", func(f *pflag.FlagSet) { s.nats.addFlags(f, nats.DefaultURL) })
 	help.Section(flags, "What", func(f *pflag.FlagSet) {
 		f.StringVar(&s.data, "data", defaultData(p.env), "`DIR` the bus's data, if it is on this machine: how full is that disk?")
 		f.DurationVar(&s.listen, "listen", 0, "`TIME` wait so long for agents' signs of life (default: three of their intervals)")
@@ -54,15 +54,15 @@ func checkOutput(output string) error {
 	return nil
 }
 
-func (p *program) doctor(ctx context.Context, s doctorSettings) error {
+func (p *program) runDoctor(ctx context.Context, s doctorSettings) error {
 	if err := checkOutput(s.output); err != nil {
 		return err
 	}
 	ctx, stop := untilSignal(ctx, func() {}, func() {})
 	defer stop()
-	conn, err := s.nats.connectOnce(ctx, "jobstreamer doctor")
+	conn, err := s.nats.dialOnce(ctx, "jobstreamer doctor")
 	if err != nil {
-		return fullDisk(s.data, err)
+		return withFullDisk(s.data, err)
 	}
 	defer conn.Close()
 	r, err := doctor.Examine(ctx, doctor.Config{Conn: conn, Listen: s.listen, Data: s.data})
@@ -84,8 +84,8 @@ func (p *program) doctor(ctx context.Context, s doctorSettings) error {
 }
 
 // fullDisk adds to err that the disk of the data is full, if it is: then that may be why nobody answers.
-func fullDisk(data string, err error) error {
-	free, ok := doctor.NoDisk(data)
+func withFullDisk(data string, err error) error {
+	free, ok := doctor.FullDisk(data)
 	if !ok {
 		return err
 	}

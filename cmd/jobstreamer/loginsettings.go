@@ -20,7 +20,7 @@ type loginSettings struct {
 	timeout                time.Duration
 }
 
-func (s *loginSettings) flags(flags *pflag.FlagSet) {
+func (s *loginSettings) addFlags(flags *pflag.FlagSet) {
 	help.Section(flags, "Login", func(f *pflag.FlagSet) {
 		f.BoolVar(&s.required, "login", false, "let nobody use the REST API without a login; the first start makes the user admin and shows its password, once")
 		f.StringVar(&s.passwordFile, "admin-password-file", "", "`FILE` with the password of the user admin, if it is to be made")
@@ -29,7 +29,7 @@ func (s *loginSettings) flags(flags *pflag.FlagSet) {
 	})
 }
 
-func (s *loginSettings) check() error {
+func (s *loginSettings) checkFlags() error {
 	switch {
 	case s.timeout < login.MinTimeout:
 		return usageError{fmt.Errorf("--session-timeout %s: want at least %s", s.timeout, login.MinTimeout)}

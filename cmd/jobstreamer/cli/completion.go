@@ -19,14 +19,14 @@ const (
 )
 
 // offers are what a word can be completed to, each with a description behind a tab.
-type offers func(s *session) []cobra.Completion
+type completionSource func(s *session) []cobra.Completion
 
 // completer asks for offers. What goes wrong is not said: the command itself will say it.
-func (c *CLI) completer(ask offers) cobra.CompletionFunc {
+func (c *CLI) completeFrom(ask completionSource) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		ctx, cancel := context.WithTimeout(cmd.Context(), completionTime)
 		defer cancel()
-		s, err := c.open(ctx)
+		s, err := c.openSession(ctx)
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
@@ -52,15 +52,15 @@ func (c *CLI) completeArguments(use string) cobra.CompletionFunc {
 		case "FILE", "FILE|DIR":
 			return definitionEndings(), cobra.ShellCompDirectiveFilterFileExt
 		}
-		ask := map[string]offers{
+		ask := map[string]completionSource{
 			"APP": (*session).appNames, "JOB": (*session).jobNames, "AGENT": (*session).agentNames, "CONTEXT": (*session).contextNames,
 			"EXECUTION": (*session).executionIDs, "EXECUTION|JOB": (*session).executionsAndJobs, "JOB|CRON": (*session).jobNames,
-			"REVISION": func(s *session) []cobra.Completion { return s.revisions(args[0]) }, // of the application before it
+			"REVISION": func(s *session) []cobra.Completion { return s.revisionNumbers(args[0]) }, // of the application before it
 		}[strings.TrimSuffix(kind, "...")]
 		if ask == nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		all, how := typed(c.completer(ask))(cmd, args, word)
+		all, how := filterByPrefix(c.completeFrom(ask))(cmd, args, word)
 		return slices.DeleteFunc(all, func(c cobra.Completion) bool { // given already
 			name, _, _ := strings.Cut(c, "\t")
 			return slices.Contains(args, name)
@@ -69,7 +69,7 @@ func (c *CLI) completeArguments(use string) cobra.CompletionFunc {
 }
 
 // typed leaves of what can be completed what begins as it was typed: not every shell does.
-func typed(f cobra.CompletionFunc) cobra.CompletionFunc {
+func filterByPrefix(f cobra.CompletionFunc) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, word string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		all, how := f(cmd, args, word)
 		return slices.DeleteFunc(slices.Clone(all), func(c cobra.Completion) bool { return !strings.HasPrefix(c, word) }), how
@@ -77,16 +77,16 @@ func typed(f cobra.CompletionFunc) cobra.CompletionFunc {
 }
 
 func completeFlag(cmd *cobra.Command, name string, f cobra.CompletionFunc) {
-	if err := cmd.RegisterFlagCompletionFunc(name, typed(f)); err != nil {
+	if err := cmd.RegisterFlagCompletionFunc(name, filterByPrefix(f)); err != nil {
 		panic(err) // no such flag, or twice
 	}
 }
 
 func (s *session) contextNames() (all []cobra.Completion) {
 	contexts := contexts{s.Dir}
-	names, _ := contexts.names()
+	names, _ := contexts.listNames()
 	for _, name := range names {
-		is, _ := contexts.load(name)
+		is, _ := contexts.loadContext(name)
 		all = append(all, cobra.CompletionWithDesc(name, shownURL(is.Server)))
 	}
 	return all
@@ -100,11 +100,11 @@ func (s *session) appNames() (all []cobra.Completion) {
 	return all
 }
 
-func (s *session) revisions(app string) (all []cobra.Completion) {
+func (s *session) revisionNumbers(app string) (all []cobra.Completion) {
 	list, _ := s.client.Deployments(s.ctx, app)
-	p := s.out()
+	p := s.outPage()
 	for _, d := range list.Results {
-		what := p.at(d.CreateTime)
+		what := p.timeText(d.CreateTime)
 		if d.Current {
 			what += ", current"
 		}
@@ -149,7 +149,7 @@ func (s *session) agentNames() (all []cobra.Completion) {
 }
 
 // statuses are offered for a search.
-func statuses() (all []cobra.Completion) {
+func statusNames() (all []cobra.Completion) {
 	for _, s := range subjects.BatchStatuses() {
 		all = append(all, string(s))
 	}

@@ -14,7 +14,7 @@ import (
 )
 
 // saved is a context: a control bus, and the application that is meant there if none is named.
-type saved struct {
+type savedContext struct {
 	Server      string `yaml:"server"`
 	App         string `yaml:"app,omitempty"`
 	Description string `yaml:"description,omitempty"`
@@ -31,10 +31,10 @@ var errNoContext = errors.New("there is no such context")
 
 var contextName = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}$`)
 
-func (c contexts) file(name string) string { return filepath.Join(c.dir, "contexts", name+".yaml") }
+func (c contexts) filePath(name string) string { return filepath.Join(c.dir, "contexts", name+".yaml") }
 
 // names are those of all contexts, sorted.
-func (c contexts) names() ([]string, error) {
+func (c contexts) listNames() ([]string, error) {
 	entries, err := os.ReadDir(filepath.Join(c.dir, "contexts"))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("list contexts: %w", err)
@@ -50,13 +50,13 @@ func (c contexts) names() ([]string, error) {
 }
 
 // load returns a context; if there is none the error is errNoContext, and says which there are.
-func (c contexts) load(name string) (s saved, err error) {
+func (c contexts) loadContext(name string) (s savedContext, err error) {
 	var data []byte
-	if err = checkContext(name); err == nil {
-		data, err = os.ReadFile(c.file(name))
+	if err = checkContextName(name); err == nil {
+		data, err = os.ReadFile(c.filePath(name))
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return s, c.unknown(name)
+		return s, c.unknownContext(name)
 	}
 	if err == nil {
 		err = yaml.Unmarshal(data, &s)
@@ -67,29 +67,29 @@ func (c contexts) load(name string) (s saved, err error) {
 	return s, nil
 }
 
-func (c contexts) unknown(name string) error {
-	names, _ := c.names()
+func (c contexts) unknownContext(name string) error {
+	names, _ := c.listNames()
 	if len(names) == 0 {
 		return fmt.Errorf("context %s: %w; `jobstreamer context add %s --server URL` makes it", name, errNoContext, name)
 	}
 	return fmt.Errorf("context %s: %w; there are %s", name, errNoContext, strings.Join(names, ", "))
 }
 
-func checkContext(name string) error {
+func checkContextName(name string) error {
 	if !contextName.MatchString(name) {
-		return usage("context %q: want a name of the characters A-Z a-z 0-9 _ - .", name)
+		return usageErrorf("context %q: want a name of the characters A-Z a-z 0-9 _ - .", name)
 	}
 	return nil
 }
 
 // save writes a context, which nobody else may read.
-func (c contexts) save(name string, s saved) error {
-	if err := checkContext(name); err != nil {
+func (c contexts) saveContext(name string, s savedContext) error {
+	if err := checkContextName(name); err != nil {
 		return err
 	}
 	data, err := yaml.Marshal(s)
 	if err == nil {
-		err = replace(c.file(name), data)
+		err = replaceFile(c.filePath(name), data)
 	}
 	if err != nil {
 		return fmt.Errorf("save the context %s: %w", name, err)
@@ -98,7 +98,7 @@ func (c contexts) save(name string, s saved) error {
 }
 
 // replace writes a file so that whoever reads it sees the old content or the new.
-func replace(name string, data []byte) error {
+func replaceFile(name string, data []byte) error {
 	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
 		return err
 	}
@@ -114,32 +114,32 @@ func replace(name string, data []byte) error {
 	return os.Rename(f.Name(), name)
 }
 
-func (c contexts) remove(name string) error {
-	if _, err := c.load(name); errors.Is(err, errNoContext) || checkContext(name) != nil {
+func (c contexts) deleteContext(name string) error {
+	if _, err := c.loadContext(name); errors.Is(err, errNoContext) || checkContextName(name) != nil {
 		return err
 	}
-	if err := os.Remove(c.file(name)); err != nil {
+	if err := os.Remove(c.filePath(name)); err != nil {
 		return fmt.Errorf("delete the context %s: %w", name, err)
 	}
-	if c.selected() == name {
-		return os.Remove(c.selection())
+	if c.selectedName() == name {
+		return os.Remove(c.selectionPath())
 	}
 	return nil
 }
 
-func (c contexts) selection() string { return filepath.Join(c.dir, "context") }
+func (c contexts) selectionPath() string { return filepath.Join(c.dir, "context") }
 
 // selected is the name of the selected context, empty if there is none.
-func (c contexts) selected() string {
-	data, _ := os.ReadFile(c.selection())
+func (c contexts) selectedName() string {
+	data, _ := os.ReadFile(c.selectionPath())
 	return strings.TrimSpace(string(data))
 }
 
-func (c contexts) choose(name string) error {
-	if _, err := c.load(name); err != nil {
+func (c contexts) selectContext(name string) error {
+	if _, err := c.loadContext(name); err != nil {
 		return err
 	}
-	if err := replace(c.selection(), []byte(name+"\n")); err != nil {
+	if err := replaceFile(c.selectionPath(), []byte(name+"\n")); err != nil {
 		return fmt.Errorf("select the context %s: %w", name, err)
 	}
 	return nil

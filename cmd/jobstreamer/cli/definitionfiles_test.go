@@ -15,7 +15,7 @@ func TestFormOfAText(t *testing.T) {
 		`{"id": "a"}`: jsl.JSON, "\ufeff { }": jsl.JSON, `{:id "a"}`: jsl.EDN, "; a job\n{:id \"a\"}": jsl.EDN, `{ ,#_x :id "a"}`: jsl.EDN,
 		"<job id='a'/>": jsl.XML, "\n<?xml version='1.0'?>": jsl.XML, "id: a": jsl.YAML, "# a job\nid: a": jsl.YAML, "": jsl.YAML,
 	} {
-		if got := guess([]byte(text)); got != want {
+		if got := guessFormat([]byte(text)); got != want {
 			t.Errorf("guess(%q) = %s, want %s", text, got, want)
 		}
 	}
@@ -36,17 +36,17 @@ func TestValidateOffline(t *testing.T) {
 		}
 	}
 	e := newEnv(t)
-	got := e.try(t.Context(), "job", "validate", "--offline", "-f", dir)
-	golden(t, "validate", strings.ReplaceAll(got.out+got.err, dir+string(filepath.Separator), ""))
-	if got.failed != ErrSaid {
+	got := e.runOnce(t.Context(), "job", "validate", "--offline", "-f", dir)
+	checkGolden(t, "validate", strings.ReplaceAll(got.out+got.err, dir+string(filepath.Separator), ""))
+	if got.failed != ErrPrinted {
 		t.Errorf("%v, want exit status 1", got.failed)
 	}
 	e.in = "id: piped\nsteps:\n  - id: s\n    batchlet: {ref: x}\n"
-	if got := e.try(t.Context(), "job", "validate", "--offline", "-f", "-"); got.failed != nil || got.out != "piped valid (stdin)\n" {
+	if got := e.runOnce(t.Context(), "job", "validate", "--offline", "-f", "-"); got.failed != nil || got.out != "piped valid (stdin)\n" {
 		t.Errorf("%+v", got)
 	}
 	e.vars["JOBSTREAMER_SERVER"] = "http://127.0.0.1:1"
-	if got := e.try(t.Context(), "job", "validate", filepath.Join(dir, "good.edn")); got.failed != nil || !strings.Contains(got.err, "Components were not checked: cannot reach") {
+	if got := e.runOnce(t.Context(), "job", "validate", filepath.Join(dir, "good.edn")); got.failed != nil || !strings.Contains(got.err, "Components were not checked: cannot reach") {
 		t.Errorf("%+v", got)
 	}
 }

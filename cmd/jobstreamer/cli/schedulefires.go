@@ -14,12 +14,12 @@ import (
 
 func (c *CLI) scheduleFires() *cobra.Command {
 	var v firesFlags
-	cmd := c.leaf("fires JOB", "Show what became of the times of a schedule", func(s *session, args []string) error {
-		f, err := v.filter(s)
+	cmd := c.serverCommand("fires JOB", "Show what became of the times of a schedule", func(s *session, args []string) error {
+		f, err := v.toFilter(s)
 		if err != nil {
 			return err
 		}
-		return show(s, func(c *client.Client) (rest.Fires, error) { return c.Fires(s.ctx, s.app, args[0], f) }, drawDecisions)
+		return showAnswer(s, func(c *client.Client) (rest.Fires, error) { return c.Fires(s.ctx, s.app, args[0], f) }, drawDecisions)
 	})
 	cmd.Long = `Shows what was decided about the times that a schedule asked for, newest first: the execution, or why there is none.`
 	cmd.Example = `  jobstreamer schedule fires nightly
@@ -31,7 +31,7 @@ func (c *CLI) scheduleFires() *cobra.Command {
 	})
 	c.showFlags(cmd)
 	v.given = cmd.Flags().Changed
-	return c.flags(cmd)
+	return c.appFlags(cmd)
 }
 
 // firesFlags are the flags of a list of nominal times.
@@ -41,18 +41,18 @@ type firesFlags struct {
 	given    func(flag string) bool
 }
 
-func (v *firesFlags) filter(s *session) (f client.FireFilter, err error) {
+func (v *firesFlags) toFilter(s *session) (f client.FireFilter, err error) {
 	if f.Limit = v.limit; f.Limit < 1 {
-		return f, usage("--limit %d: want a number from 1 to 1000", v.limit)
+		return f, usageErrorf("--limit %d: want a number from 1 to 1000", v.limit)
 	}
-	if f.From, err = s.when("from", v.from, v.given("from"), false); err != nil {
+	if f.From, err = s.timeFlag("from", v.from, v.given("from"), false); err != nil {
 		return f, err
 	}
-	if f.To, err = s.when("to", v.to, v.given("to"), true); err != nil {
+	if f.To, err = s.timeFlag("to", v.to, v.given("to"), true); err != nil {
 		return f, err
 	}
 	if !f.From.IsZero() && !f.To.IsZero() && f.From.After(f.To) {
-		return f, usage("--from %s: want a time that is not after --to %s", v.from, v.to)
+		return f, usageErrorf("--from %s: want a time that is not after --to %s", v.from, v.to)
 	}
 	return f, nil
 }
@@ -78,7 +78,7 @@ func drawDecisions(p *page, v rest.Fires) {
 		if f.SkippedCount > 1 {
 			what.text += fmt.Sprintf(", with %d before", f.SkippedCount-1)
 		}
-		t.row(p.at(f.NominalTime), id, what)
+		t.addRow(p.timeText(f.NominalTime), id, what)
 	}
-	p.table(t)
+	p.writeTable(t)
 }

@@ -38,13 +38,13 @@ func TestGarbageIsGivenBack(t *testing.T) {
 	runtime.GC()
 	g.bytes, _ = readHeap()
 
-	g.adapt(time.Hour) // next to nothing is allocated in an hour
+	g.adaptPercent(time.Hour) // next to nothing is allocated in an hour
 	if got := debug.SetGCPercent(restPercent); got != restPercent {
 		t.Errorf("GOGC at rest = %d, want %d", got, restPercent)
 	}
 
 	debug.SetGCPercent(25) // as a deployment does
-	g.adapt(time.Second)
+	g.adaptPercent(time.Second)
 	if got := debug.SetGCPercent(25); got != 25 {
 		t.Errorf("GOGC = %d while a deployment holds it at 25", got)
 	}

@@ -1,0 +1,35 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+)
+
+// listen takes a port. The error says which flag changes it.
+func listenOn(flag, address string) (net.Listener, error) {
+	if _, _, err := net.SplitHostPort(address); err != nil {
+		return nil, usageError{fmt.Errorf("--%s %s: want host:port, such as 127.0.0.1:45102", flag, address)}
+	}
+	l, err := net.Listen("tcp", address)
+	if err == nil {
+		return l, nil
+	}
+	var op *net.OpError
+	if errors.As(err, &op) {
+		err = op.Err
+	}
+	if isPortInUse(err) {
+		return nil, fmt.Errorf("--%s %s: the port is in use by another program; end that one, or choose another port with --%s HOST:PORT (port 0 is any free one)", flag, address, flag)
+	}
+	return nil, fmt.Errorf("--%s %s: %w", flag, address, err)
+}
+
+// probe says whether a port that the embedded NATS will take is free. It would only wait, and give no reason.
+func checkPortFree(flag, address string) error {
+	l, err := listenOn(flag, address)
+	if err != nil {
+		return err
+	}
+	return l.Close()
+}
