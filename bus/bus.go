@@ -14,8 +14,13 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/job-streamer/job-streamer-control-bus/bus/jetio"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
+
+// AckTimeout is the timeout of a write to JetStream. The broker may still store
+// the write after it: [ErrUnknown].
+const AckTimeout = jetio.AckTimeout
 
 // Config configures a [Bus].
 type Config struct {
@@ -31,7 +36,7 @@ type Config struct {
 type Bus struct {
 	NC  *nats.Conn
 	JS  jetstream.JetStream
-	Pub *Publisher
+	Pub *jetio.Publisher
 	Log *slog.Logger
 
 	Apps        *Store[App]
@@ -54,7 +59,7 @@ type Bus struct {
 	ids      ids
 	poolsMu  sync.Mutex
 	pools    sync.Map // set of stream=pool known to exist
-	groupers sync.Map // *grouper of each work queue, by application
+	batchers sync.Map // *jetio.Batcher of each work queue, by application
 
 	renaming sync.Mutex
 
@@ -89,7 +94,7 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Bus, error) {
 	if err := b.ensureStreams(ctx, Streams(cfg.Replicas, cfg.Retention)); err != nil {
 		return nil, err
 	}
-	if b.Pub, err = NewPublisher(nc); err != nil {
+	if b.Pub, err = jetio.NewPublisher(nc); err != nil {
 		return nil, err
 	}
 	err = errors.Join(
@@ -117,7 +122,7 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Bus, error) {
 		return nil, err
 	}
 	if cfg.Group {
-		b.Executions.pub = &grouper{p: b.Pub}
+		b.Executions.pub = jetio.NewBatcher(b.Pub)
 	}
 	now := subjects.Now()
 	app := App{Name: DefaultApp, CreateTime: now, UpdateTime: now}
@@ -164,5 +169,5 @@ func (b *Bus) Healthy(ctx context.Context) error {
 	if err := b.checkRoom(info); err != nil {
 		return err
 	}
-	return b.Pub.unanswered.asError()
+	return b.Pub.Unanswered()
 }

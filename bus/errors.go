@@ -3,28 +3,23 @@ package bus
 import (
 	"errors"
 	"fmt"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus/jetio"
 )
 
 // Errors that a caller can act on.
 var (
-	ErrNotFound = errors.New("not found")
+	ErrNotFound = jetio.ErrNotFound
 	ErrExists   = errors.New("exists already")
-	ErrChanged  = errors.New("changed by someone else")         // read again and decide again
-	ErrUnknown  = errors.New("not known whether it was stored") // send the same again
-	ErrAway     = errors.New("NATS or JetStream is away")       // nothing was stored; try later
+	ErrChanged  = jetio.ErrChanged // read again and decide again
+	ErrUnknown  = jetio.ErrUnknown // send the same again
+	ErrAway     = jetio.ErrAway    // nothing was stored; try later
 )
 
 // ErrFull means that JetStream has no room left, on its disk or within its
 // account's limit. Nothing was stored; try later. It also is an [ErrAway], for
 // callers that do not tell the two apart.
-var ErrFull error = fullError{}
-
-type fullError struct{}
-
-func (fullError) Error() string { return "JetStream has no room left" }
-
-// Is makes errors.Is(err, ErrAway) true.
-func (fullError) Is(target error) bool { return target == ErrAway }
+var ErrFull = jetio.ErrFull
 
 // FieldError names a field with a wrong value and the value that it should
 // have.

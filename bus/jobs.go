@@ -9,6 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/job-streamer/job-streamer-control-bus/bus/jetio"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
@@ -158,7 +159,7 @@ func (b *Bus) releaseName(ctx context.Context, writes []jobWrite, was Job) ([]jo
 // of the deletion marker, if there is one.
 func (b *Bus) vacantEntry(ctx context.Context, app, key string) (Entry[Job], error) {
 	e := Entry[Job]{Key: JobKey(app, key), Value: Job{App: app}}
-	m, err := b.readMessage(ctx, subjects.BucketStream(subjects.JobsBucket), lastQuery(b.Jobs.Subject(e.Key)))
+	m, err := jetio.ReadLast(ctx, b.NC, subjects.BucketStream(subjects.JobsBucket), b.Jobs.Subject(e.Key))
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return e, nil
@@ -182,7 +183,7 @@ type jobWrite struct {
 // writeJobs makes all writes, or none of them if it returns an error. It
 // returns the revision of the first.
 func (b *Bus) writeJobs(ctx context.Context, writes []jobWrite) (uint64, error) {
-	batch := make([]write, len(writes))
+	batch := make([]jetio.Write, len(writes))
 	for i, w := range writes {
 		m := &nats.Msg{Subject: b.Jobs.Subject(w.key), Header: nats.Header{}}
 		if w.v.Definition == nil && w.v.NameOf == "" {
@@ -192,12 +193,12 @@ func (b *Bus) writeJobs(ctx context.Context, writes []jobWrite) (uint64, error) 
 		} else {
 			m.Data = data
 		}
-		batch[i] = write{m: m, filter: m.Subject, expect: int64(w.revision)}
+		batch[i] = jetio.Write{Msg: m, Filter: m.Subject, Expect: int64(w.revision)}
 	}
 	b.renaming.Lock() // the server limits the number of open batches
 	defer b.renaming.Unlock()
-	first, err := awaitCallback(ctx, func(done func(uint64, error)) { b.Pub.publishBatch(batch, done) })
-	if errors.Is(err, errUndecided) { // a batch was refused by it
+	first, err := jetio.Await(ctx, func(done func(uint64, error)) { b.Pub.PublishBatch(batch, done) })
+	if errors.Is(err, jetio.ErrUndecided) { // a batch was refused by it
 		err = fmt.Errorf("%w: %s", ErrChanged, err.Error())
 	}
 	if err != nil {

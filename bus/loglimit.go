@@ -8,6 +8,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/job-streamer/job-streamer-control-bus/bus/jetio"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
@@ -71,7 +72,7 @@ func (b *Bus) logLimit(ctx context.Context, want int64) (limit, least int64, err
 		if try == 20 {
 			b.Log.Warn("waiting for JetStream", "err", err)
 		}
-		if !isAway(err) {
+		if !jetio.IsAway(err) {
 			return 0, 0, fmt.Errorf("read JetStream's limits: %w", err)
 		}
 		select { // as for streams, see ensureStream

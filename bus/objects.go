@@ -15,6 +15,8 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nuid"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus/jetio"
 )
 
 // Objects keeps immutable content in one JetStream object store. The name of an
@@ -55,18 +57,12 @@ const (
 	chunksSent = 4         // in flight; more would fill the server's memory, not its disk
 )
 
-func objectStream(store string) string       { return "OBJ_" + store }
-func chunkSubject(store, nuid string) string { return "$O." + store + ".C." + nuid }
-func metaFilter(store string) string         { return "$O." + store + ".M.>" }
-func (o *Objects) metaSubject(name string) string {
-	return "$O." + o.store + ".M." + base64.URLEncoding.EncodeToString([]byte(name))
-}
 func (o *Objects) wrapError(verb, name string, err error) error {
 	return fmt.Errorf("%s %s/%s: %w", verb, o.store, name, err)
 }
 
 func openObjects(ctx context.Context, b *Bus, store string) (*Objects, error) {
-	s, err := b.JS.Stream(ctx, objectStream(store))
+	s, err := b.JS.Stream(ctx, jetio.ObjectStream(store))
 	if err != nil {
 		return nil, fmt.Errorf("open object store %s: %w", store, err)
 	}
@@ -88,14 +84,14 @@ func (o *Objects) Stat(ctx context.Context, name string) (*Object, error) {
 // lastMeta reads the newest metadata of a name, which may be that of a removed
 // object.
 func (o *Objects) lastMeta(ctx context.Context, name string) (*Object, error) {
-	m, err := o.b.readMessage(ctx, objectStream(o.store), lastQuery(o.metaSubject(name)))
+	m, err := jetio.ReadLast(ctx, o.b.NC, jetio.ObjectStream(o.store), jetio.MetaSubject(o.store, name))
 	if err != nil {
 		return &Object{}, o.wrapError("look for", name, err)
 	}
 	return decodeObject(m)
 }
 
-func decodeObject(m *storedMessage) (*Object, error) {
+func decodeObject(m *jetio.StoredMessage) (*Object, error) {
 	obj := &Object{Revision: m.Sequence}
 	if err := json.Unmarshal(m.Data, &obj.ObjectInfo); err != nil {
 		return obj, fmt.Errorf("object on %s: %w", m.Subject, err)
@@ -158,7 +154,7 @@ func (o *Objects) writeMeta(ctx context.Context, obj *Object, rev uint64) error 
 		return err
 	}
 	for {
-		m := &nats.Msg{Subject: o.metaSubject(obj.Name), Data: data, Header: nats.Header{jetstream.MsgRollup: {jetstream.MsgRollupSubject}}}
+		m := &nats.Msg{Subject: jetio.MetaSubject(o.store, obj.Name), Data: data, Header: nats.Header{jetstream.MsgRollup: {jetstream.MsgRollupSubject}}}
 		seq, err := o.b.Pub.Do(ctx, m, m.Subject, int64(rev))
 		if err == nil {
 			obj.Revision, obj.ModTime = seq, time.Now()
@@ -208,7 +204,7 @@ func (o *Objects) writeChunks(ctx context.Context, obj *Object, r io.Reader) err
 		n, err := io.ReadFull(r, buf)
 		if n > 0 {
 			h.Write(buf[:n])
-			if err := w.send(ctx, chunkSubject(o.store, obj.NUID), buf[:n]); err != nil {
+			if err := w.send(ctx, jetio.ChunkSubject(o.store, obj.NUID), buf[:n]); err != nil {
 				return err
 			}
 			obj.Chunks++
@@ -236,7 +232,7 @@ func (o *Objects) writeChunks(ctx context.Context, obj *Object, r io.Reader) err
 func (o *Objects) dropChunks(ctx context.Context, nuid string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), AckTimeout)
 	defer cancel()
-	if err := o.stream.Purge(ctx, jetstream.WithPurgeSubject(chunkSubject(o.store, nuid))); err != nil {
+	if err := o.stream.Purge(ctx, jetstream.WithPurgeSubject(jetio.ChunkSubject(o.store, nuid))); err != nil {
 		o.b.Log.Debug("chunks of an unfinished object stay until they are old", "err", err)
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus/jetio"
 )
 
 // List reads all objects from the leader, in the order in which they were
@@ -27,7 +29,7 @@ func (o *Objects) List(ctx context.Context) ([]*Object, error) {
 func (o *Objects) listMetas(ctx context.Context) ([]*Object, error) {
 	var all []*Object
 	for seq := uint64(0); ; {
-		m, err := o.b.readMessage(ctx, objectStream(o.store), nextQuery(metaFilter(o.store), seq+1))
+		m, err := jetio.ReadNext(ctx, o.b.NC, jetio.ObjectStream(o.store), jetio.AllMeta(o.store), seq+1)
 		if errors.Is(err, ErrNotFound) {
 			return all, nil
 		}
@@ -60,17 +62,17 @@ func (o *Objects) Remove(ctx context.Context, obj *Object) error {
 // finishRemoval purges the chunks of a removed object and its marker, but not
 // what was stored under the name since.
 func (o *Objects) finishRemoval(ctx context.Context, marker *Object) error {
-	if err := o.stream.Purge(ctx, jetstream.WithPurgeSubject(chunkSubject(o.store, marker.NUID))); err != nil {
+	if err := o.stream.Purge(ctx, jetstream.WithPurgeSubject(jetio.ChunkSubject(o.store, marker.NUID))); err != nil {
 		return err
 	}
-	return o.stream.Purge(ctx, jetstream.WithPurgeSubject(o.metaSubject(marker.Name)), jetstream.WithPurgeSequence(marker.Revision+1))
+	return o.stream.Purge(ctx, jetstream.WithPurgeSubject(jetio.MetaSubject(o.store, marker.Name)), jetstream.WithPurgeSequence(marker.Revision+1))
 }
 
 // Clean purges what unfinished writes and removals have left, if none of it was
 // written since before. No writer takes that long between two chunks.
 func (o *Objects) Clean(ctx context.Context, before time.Time) error {
 	// Before the list of metadata, so that metadata written meanwhile is in it.
-	info, err := o.stream.Info(ctx, jetstream.WithSubjectFilter(chunkSubject(o.store, ">")))
+	info, err := o.stream.Info(ctx, jetstream.WithSubjectFilter(jetio.ChunkSubject(o.store, ">")))
 	if err != nil {
 		return fmt.Errorf("look at chunks of %s: %w", o.store, err)
 	}
@@ -81,13 +83,13 @@ func (o *Objects) Clean(ctx context.Context, before time.Time) error {
 	named := map[string]bool{}
 	for _, obj := range all {
 		if !obj.Deleted {
-			named[chunkSubject(o.store, obj.NUID)] = true
+			named[jetio.ChunkSubject(o.store, obj.NUID)] = true
 		} else if obj.ModTime.Before(before) {
 			err = errors.Join(err, o.finishRemoval(ctx, obj))
 		}
 	}
 	for subject := range info.State.Subjects {
-		if !named[subject] && strings.HasPrefix(subject, chunkSubject(o.store, "")) {
+		if !named[subject] && strings.HasPrefix(subject, jetio.ChunkSubject(o.store, "")) {
 			err = errors.Join(err, o.dropOldChunks(ctx, subject, before))
 		}
 	}
@@ -96,7 +98,7 @@ func (o *Objects) Clean(ctx context.Context, before time.Time) error {
 
 // dropOldChunks purges unreferenced chunks if the last one is old.
 func (o *Objects) dropOldChunks(ctx context.Context, subject string, before time.Time) error {
-	m, err := o.b.readMessage(ctx, objectStream(o.store), lastQuery(subject))
+	m, err := jetio.ReadLast(ctx, o.b.NC, jetio.ObjectStream(o.store), subject)
 	if errors.Is(err, ErrNotFound) || err == nil && !m.Time.Before(before) {
 		return nil
 	}

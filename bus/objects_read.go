@@ -10,6 +10,8 @@ import (
 	"io"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus/jetio"
 )
 
 // Open returns a reader of an object's content. It reads one chunk at a time,
@@ -75,20 +77,20 @@ func (r *objectReader) fetchChunk() error {
 // chunks do not change. A replica that lags may not have it yet; then chunkAt
 // asks the leader.
 func (o *Objects) chunkAt(ctx context.Context, nuid string, seq uint64) (uint64, []byte, error) {
-	ctx, cancel := withAckTimeout(ctx)
+	ctx, cancel := jetio.WithAckTimeout(ctx)
 	defer cancel()
-	subject := chunkSubject(o.store, nuid)
+	subject := jetio.ChunkSubject(o.store, nuid)
 	m, err := o.stream.GetMsg(ctx, seq, jetstream.WithGetMsgSubject(subject))
 	if err == nil {
 		return m.Sequence, m.Data, nil
 	}
 	if !errors.Is(err, jetstream.ErrMsgNotFound) {
-		if isAway(err) {
+		if jetio.IsAway(err) {
 			err = fmt.Errorf("%w: %w", ErrAway, err)
 		}
 		return 0, nil, err
 	}
-	s, err := o.b.readMessage(ctx, objectStream(o.store), nextQuery(subject, seq))
+	s, err := jetio.ReadNext(ctx, o.b.NC, jetio.ObjectStream(o.store), subject, seq)
 	if err != nil {
 		return 0, nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/job-streamer/job-streamer-control-bus/bus/jetio"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
@@ -38,11 +39,11 @@ func (b *Bus) queuePublisher(app string) publisher {
 	if !b.cfg.Group {
 		return b.Pub
 	}
-	l, ok := b.groupers.Load(app)
+	l, ok := b.batchers.Load(app)
 	if !ok {
-		l, _ = b.groupers.LoadOrStore(app, &grouper{p: b.Pub})
+		l, _ = b.batchers.LoadOrStore(app, jetio.NewBatcher(b.Pub))
 	}
-	return l.(*grouper)
+	return l.(*jetio.Batcher)
 }
 
 // PurgeRequest removes the request of an execution from its queue, if there is

@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/job-streamer/job-streamer-control-bus/bus/jetio"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
@@ -47,7 +48,7 @@ func (b *Bus) PublishResult(ctx context.Context, r *subjects.Result, expect uint
 			return seq, nil
 		case errors.Is(err, ErrUnknown) && time.Now().Round(0).Before(until):
 			select {
-			case <-time.After(retryDelay):
+			case <-time.After(jetio.RetryDelay):
 				continue
 			case <-ctx.Done():
 			}
@@ -64,17 +65,17 @@ func (b *Bus) PublishResult(ctx context.Context, r *subjects.Result, expect uint
 // LastResult reads the newest result of an execution from the leader, or
 // returns [ErrNotFound].
 func (b *Bus) LastResult(ctx context.Context, app, job string, id int64) (*StoredResult, error) {
-	return b.getResult(ctx, lastQuery(subjects.ResultFilter(app, job, id)))
+	return decodeRead(jetio.ReadLast(ctx, b.NC, subjects.ResultsStream, subjects.ResultFilter(app, job, id)))
 }
 
 // ResultAt reads the first result of an execution at or after seq, or returns
 // [ErrNotFound].
 func (b *Bus) ResultAt(ctx context.Context, app, job string, id int64, seq uint64) (*StoredResult, error) {
-	return b.getResult(ctx, nextQuery(subjects.ResultFilter(app, job, id), seq))
+	return decodeRead(jetio.ReadNext(ctx, b.NC, subjects.ResultsStream, subjects.ResultFilter(app, job, id), seq))
 }
 
-func (b *Bus) getResult(ctx context.Context, body []byte) (*StoredResult, error) {
-	m, err := b.readMessage(ctx, subjects.ResultsStream, body)
+// decodeRead decodes the outcome of a read of RESULTS.
+func decodeRead(m *jetio.StoredMessage, err error) (*StoredResult, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read results: %w", err)
 	}

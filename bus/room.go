@@ -2,9 +2,7 @@ package bus
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -89,26 +87,6 @@ func (b *Bus) accountTier(info *jetstream.AccountInfo) jetstream.Tier {
 		t.Limits.MaxStore *= int64(b.cfg.Replicas)
 	}
 	return t
-}
-
-// isFull reports whether err means that JetStream has no room left.
-func isFull(err error) bool {
-	var api *jetstream.APIError
-	return errors.Is(err, ErrFull) || errors.As(err, &api) && isNoRoom(int(api.ErrorCode), api.Description)
-}
-
-// isNoRoom reports whether an error of the broker means that there is no room
-// left.
-func isNoRoom(code int, description string) bool {
-	switch code {
-	case 10002, 10023, 10047: // of the account; of the server, for messages and for reservations
-		return true
-	case 10005: // no server of the cluster has room; one that is offline may have it
-		return strings.Contains(description, "insufficient storage") && !strings.Contains(description, "offline")
-	case 10077:
-		return strings.Contains(description, "no space left")
-	}
-	return false
 }
 
 // Size formats a number of bytes for people.

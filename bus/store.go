@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/job-streamer/job-streamer-control-bus/bus/jetio"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
@@ -21,7 +22,7 @@ type Store[T any] struct {
 	tolerant *slog.Logger // for values that List and Watch skip; nil: they skip none
 }
 
-// publisher is a [Publisher] or a grouper of one.
+// publisher is a [jetio.Publisher] or a [jetio.Batcher].
 type publisher interface {
 	Publish(m *nats.Msg, filter string, expect int64, done func(seq uint64, err error))
 }
@@ -42,11 +43,11 @@ func (s *Store[T]) Tolerant(log *slog.Logger) *Store[T] { return &Store[T]{s.kv,
 func (s *Store[T]) KV() jetstream.KeyValue { return s.kv }
 
 // Subject returns the subject of the key in the bucket's stream.
-func (s *Store[T]) Subject(key string) string { return "$KV." + s.kv.Bucket() + "." + key }
+func (s *Store[T]) Subject(key string) string { return jetio.KeySubject(s.kv.Bucket(), key) }
 
 // Get reads key from the leader, or returns an error that is [ErrNotFound].
 func (s *Store[T]) Get(ctx context.Context, key string) (Entry[T], error) {
-	ctx, cancel := withAckTimeout(ctx)
+	ctx, cancel := jetio.WithAckTimeout(ctx)
 	defer cancel()
 	e, err := s.kv.Get(ctx, key)
 	if err != nil {
@@ -62,7 +63,7 @@ func (s *Store[T]) Create(ctx context.Context, key string, v T, opts ...jetstrea
 	if err != nil {
 		return 0, s.wrapError("encode", key, err)
 	}
-	ctx, cancel := withAckTimeout(ctx)
+	ctx, cancel := jetio.WithAckTimeout(ctx)
 	defer cancel()
 	rev, err := retryUndecided(ctx, func() (uint64, error) { return s.kv.Create(ctx, key, b, opts...) })
 	if err != nil {
@@ -78,7 +79,7 @@ func (s *Store[T]) Update(ctx context.Context, key string, v T, rev uint64) (uin
 	if err != nil {
 		return 0, s.wrapError("encode", key, err)
 	}
-	ctx, cancel := withAckTimeout(ctx)
+	ctx, cancel := jetio.WithAckTimeout(ctx)
 	defer cancel()
 	rev, err = retryUndecided(ctx, func() (uint64, error) { return s.kv.Update(ctx, key, b, rev) })
 	if err != nil {
@@ -90,7 +91,7 @@ func (s *Store[T]) Update(ctx context.Context, key string, v T, rev uint64) (uin
 // Delete removes key if it is still at revision rev, or returns an error that
 // is [ErrChanged]. The deletion marker informs watchers.
 func (s *Store[T]) Delete(ctx context.Context, key string, rev uint64) error {
-	ctx, cancel := withAckTimeout(ctx)
+	ctx, cancel := jetio.WithAckTimeout(ctx)
 	defer cancel()
 	if _, err := retryUndecided(ctx, func() (uint64, error) { return 0, s.kv.Delete(ctx, key, jetstream.LastRevision(rev)) }); err != nil {
 		return s.wrapError("delete", key, err)
@@ -117,29 +118,19 @@ func (s *Store[T]) UpdateAt(ctx context.Context, key string, v T, rev uint64) (u
 
 // publishAtRevision publishes m if rev is the newest revision in the bucket.
 func (s *Store[T]) publishAtRevision(ctx context.Context, verb, key string, m *nats.Msg, rev uint64) (uint64, error) {
-	ctx, cancel := withAckTimeout(ctx)
+	ctx, cancel := jetio.WithAckTimeout(ctx)
 	defer cancel()
-	type outcome struct {
-		rev uint64
-		err error
+	rev, err := jetio.Await(ctx, func(done func(uint64, error)) { s.pub.Publish(m, s.Subject(">"), int64(rev), done) })
+	if err != nil {
+		return 0, s.wrapError(verb, key, err)
 	}
-	ch := make(chan outcome, 1)
-	s.pub.Publish(m, s.Subject(">"), int64(rev), func(rev uint64, err error) { ch <- outcome{rev, err} })
-	select {
-	case o := <-ch:
-		if o.err != nil {
-			return 0, s.wrapError(verb, key, o.err)
-		}
-		return o.rev, nil
-	case <-ctx.Done():
-		return 0, s.wrapError(verb, key, fmt.Errorf("%w: %w", ErrUnknown, ctx.Err()))
-	}
+	return rev, nil
 }
 
 // Purge removes key with its history if it is still at revision rev. The marker
 // expires after ttl.
 func (s *Store[T]) Purge(ctx context.Context, key string, rev uint64, ttl time.Duration) error {
-	ctx, cancel := withAckTimeout(ctx)
+	ctx, cancel := jetio.WithAckTimeout(ctx)
 	defer cancel()
 	_, err := retryUndecided(ctx, func() (uint64, error) {
 		return 0, s.kv.Purge(ctx, key, jetstream.LastRevision(rev), jetstream.PurgeTTL(ttl))
@@ -160,7 +151,7 @@ func retryUndecided(ctx context.Context, send func() (uint64, error)) (uint64, e
 			return rev, err
 		}
 		select {
-		case <-time.After(retryDelay):
+		case <-time.After(jetio.RetryDelay):
 		case <-ctx.Done():
 			return rev, err
 		}
@@ -299,24 +290,10 @@ func (s *Store[T]) wrapError(verb, key string, err error) error {
 		err = ErrChanged
 	case errors.Is(err, jetstream.ErrKeyExists):
 		err = ErrExists
-	case isFull(err):
+	case jetio.IsFull(err):
 		err = fmt.Errorf("%w: %w", ErrFull, err)
-	case isAway(err):
+	case jetio.IsAway(err):
 		err = fmt.Errorf("%w: %w", ErrAway, err)
 	}
 	return fmt.Errorf("%s %s/%s: %w", verb, s.kv.Bucket(), key, err)
-}
-
-// isAway reports whether err means that the broker cannot be reached now.
-func isAway(err error) bool {
-	for _, e := range []error{
-		nats.ErrConnectionClosed, nats.ErrDisconnected, nats.ErrNoResponders, nats.ErrTimeout, nats.ErrReconnectBufExceeded,
-		jetstream.ErrNoStreamResponse, jetstream.ErrJetStreamNotEnabled, context.DeadlineExceeded,
-	} {
-		if errors.Is(err, e) {
-			return true
-		}
-	}
-	var api *jetstream.APIError
-	return errors.As(err, &api) && (api.Code == 503 || api.ErrorCode == subjects.AnotherInFlight)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/job-streamer/job-streamer-control-bus/bus/jetio"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
@@ -45,7 +46,7 @@ const maxChunks = 1 << 20
 func Streams(replicas int, r Retention) []jetstream.StreamConfig {
 	kv := func(bucket string, history int64) jetstream.StreamConfig {
 		return jetstream.StreamConfig{
-			Name: subjects.BucketStream(bucket), Subjects: []string{"$KV." + bucket + ".>"},
+			Name: subjects.BucketStream(bucket), Subjects: []string{jetio.KeySubject(bucket, ">")},
 			MaxMsgsPerSubject: history, MaxBytes: -1, MaxMsgs: -1, MaxMsgSize: -1, MaxConsumers: -1,
 			Discard: jetstream.DiscardNew, AllowRollup: true, DenyDelete: true, Storage: jetstream.FileStorage,
 			AllowMsgTTL: true, SubjectDeleteMarkerTTL: markerTTL, AllowAtomicPublish: true,
@@ -73,7 +74,7 @@ func Streams(replicas int, r Retention) []jetstream.StreamConfig {
 		sessions,
 		samples,
 		{
-			Name: objectStream(subjects.ArtifactsStore), Subjects: []string{chunkSubject(subjects.ArtifactsStore, ">"), metaFilter(subjects.ArtifactsStore)},
+			Name: jetio.ObjectStream(subjects.ArtifactsStore), Subjects: []string{jetio.ChunkSubject(subjects.ArtifactsStore, ">"), jetio.AllMeta(subjects.ArtifactsStore)},
 			Description: "jars of applications, by SHA-256", Storage: jetstream.FileStorage,
 			MaxBytes: -1, MaxMsgs: -1, MaxMsgSize: -1, MaxConsumers: -1, MaxMsgsPerSubject: maxChunks,
 			Discard: jetstream.DiscardNew, AllowRollup: true, AllowDirect: true, Replicas: replicas,
@@ -180,12 +181,12 @@ func (b *Bus) createOrUpdateStream(ctx context.Context, cfg jetstream.StreamConf
 		var api *jetstream.APIError
 		errors.As(err, &api)
 		switch {
-		case isFull(err) && (api.ErrorCode != noPeers || try > peersTries):
+		case jetio.IsFull(err) && (api.ErrorCode != noPeers || try > peersTries):
 			return fmt.Errorf("create stream %s: %w: %w", cfg.Name, ErrFull, err)
 		case api != nil && api.Code != 503 && api.ErrorCode != noPeers:
 			return b.refusedStream(ctx, cfg.Name, err)
 		}
-		if !isAway(err) && api == nil {
+		if !jetio.IsAway(err) && api == nil {
 			return fmt.Errorf("create stream %s: %w", cfg.Name, err)
 		}
 		if try == 20 {

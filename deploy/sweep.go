@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/jetio"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
@@ -25,7 +26,7 @@ type sight struct {
 // object store.
 func (d *Deployer) sweepDue(ctx context.Context) (due bool, err error) {
 	var now [3]uint64
-	for i, name := range []string{"OBJ_" + subjects.ArtifactsStore, subjects.BucketStream(subjects.DeploymentsBucket), subjects.BucketStream(subjects.AppsBucket)} {
+	for i, name := range []string{jetio.ObjectStream(subjects.ArtifactsStore), subjects.BucketStream(subjects.DeploymentsBucket), subjects.BucketStream(subjects.AppsBucket)} {
 		s, err := d.b.JS.Stream(ctx, name)
 		if err != nil {
 			return true, wrap(err, "look at the stream %s", name)

@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/jetio"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
@@ -67,7 +68,7 @@ func (s *Server) eventsConsumer(ctx context.Context, in *getEvents) (cfg jetstre
 	if !ok { // it may be made later, or in each application
 		token = "*"
 	}
-	cfg.FilterSubjects = []string{"$KV." + subjects.ExecutionsBucket + "." + bus.JobKey(cmp.Or(in.App, "*"), token) + ".*"}
+	cfg.FilterSubjects = []string{jetio.KeySubject(subjects.ExecutionsBucket, bus.JobKey(cmp.Or(in.App, "*"), token)+".*")}
 	after, err := lastEvent(in.Last)
 	cfg.DeliverPolicy = jetstream.DeliverNewPolicy
 	if after > 0 {

@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/jsm.go/api"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/jetio"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
@@ -69,7 +70,7 @@ func (x *examination) countEnded(ctx context.Context, app, pool string, waiting 
 	}
 	for subject := range queued {
 		id := subject[strings.LastIndexByte(subject, '.')+1:]
-		m, err := records.ReadLastMessageForSubject("$KV." + subjects.ExecutionsBucket + "." + app + ".*." + id)
+		m, err := records.ReadLastMessageForSubject(jetio.KeySubject(subjects.ExecutionsBucket, app+".*."+id))
 		if err != nil {
 			continue
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/jetio"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
@@ -94,7 +95,7 @@ func streamContent(stream string) string {
 	case subjects.LogsStream:
 		return "the output of jobs"
 	}
-	if store, ok := strings.CutPrefix(stream, "OBJ_"+subjects.BucketPrefix); ok {
+	if store, ok := strings.CutPrefix(stream, jetio.ObjectStream(subjects.BucketPrefix)); ok {
 		return store
 	}
 	if bucket, ok := strings.CutPrefix(stream, subjects.BucketStream(subjects.BucketPrefix)); ok {
@@ -186,6 +187,6 @@ func (x *examination) checkSameReplicas(c *Check) {
 }
 
 func isOurStream(stream string) bool {
-	return strings.HasPrefix(stream, subjects.BucketStream(subjects.BucketPrefix)) || strings.HasPrefix(stream, "OBJ_"+subjects.BucketPrefix) || stream == subjects.ResultsStream || stream == subjects.LogsStream ||
+	return strings.HasPrefix(stream, subjects.BucketStream(subjects.BucketPrefix)) || strings.HasPrefix(stream, jetio.ObjectStream(subjects.BucketPrefix)) || stream == subjects.ResultsStream || stream == subjects.LogsStream ||
 		strings.HasPrefix(stream, subjects.RequestStreamPrefix)
 }

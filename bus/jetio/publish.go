@@ -1,12 +1,10 @@
-package bus
+package jetio
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -20,9 +18,9 @@ import (
 // the write after it: [ErrUnknown].
 const AckTimeout = 5 * time.Second
 
-// retryDelay is the delay before the bus repeats a write that JetStream could
-// not decide.
-const retryDelay = 20 * time.Millisecond
+// RetryDelay is the delay before a write is repeated that JetStream could not
+// decide.
+const RetryDelay = 20 * time.Millisecond
 
 // Publisher writes to streams without blocking. One subscription receives all
 // acknowledgements, and each calls the write's callback. The client library's
@@ -64,6 +62,10 @@ func NewPublisher(nc *nats.Conn) (*Publisher, error) {
 	go p.runExpiry()
 	return p, nil
 }
+
+// Unanswered returns an error that names the streams that do not answer writes,
+// or nil.
+func (p *Publisher) Unanswered() error { return p.unanswered.asError() }
 
 // Close ends p. Writes in flight end with [ErrUnknown].
 func (p *Publisher) Close() {
@@ -110,16 +112,16 @@ func setExpected(m *nats.Msg, filter string, expect int64) {
 // Do publishes m and blocks until it is acknowledged. ctx bounds only the wait:
 // the broker may store the message after it.
 func (p *Publisher) Do(ctx context.Context, m *nats.Msg, filter string, expect int64) (uint64, error) {
-	seq, err := awaitCallback(ctx, func(done func(uint64, error)) { p.Publish(m, filter, expect, done) })
+	seq, err := Await(ctx, func(done func(uint64, error)) { p.Publish(m, filter, expect, done) })
 	if err != nil && ctx.Err() != nil {
 		err = fmt.Errorf("publish to %s: %w", m.Subject, err)
 	}
 	return seq, err
 }
 
-// awaitCallback blocks until the callback that it passes to send is called. If
+// Await blocks until the callback that it passes to send is called. If
 // ctx ends first, the error is [ErrUnknown].
-func awaitCallback(ctx context.Context, send func(done func(seq uint64, err error))) (uint64, error) {
+func Await(ctx context.Context, send func(done func(seq uint64, err error))) (uint64, error) {
 	type answer struct {
 		seq uint64
 		err error
@@ -153,7 +155,7 @@ func (p *Publisher) handleAck(m *nats.Msg) {
 		return
 	}
 	seq, err := parseAck(m)
-	if errors.Is(err, errUndecided) && p.scheduleRetry(id) {
+	if errors.Is(err, ErrUndecided) && p.scheduleRetry(id) {
 		return
 	}
 	p.complete(id, seq, err)
@@ -169,7 +171,7 @@ func (p *Publisher) scheduleRetry(id uint64) bool {
 	if !ok || w.m == nil {
 		return false
 	}
-	time.AfterFunc(retryDelay, func() {
+	time.AfterFunc(RetryDelay, func() {
 		p.mu.Lock()
 		_, ok := p.open[id]
 		p.mu.Unlock()
@@ -213,52 +215,4 @@ func (p *Publisher) failBefore(before time.Time) {
 		}
 		w.done(0, fmt.Errorf("no acknowledgement in %v: %w", AckTimeout, ErrUnknown))
 	}
-}
-
-// errUndecided means that the broker has decided nothing: the cluster is
-// storing another message of the filter, and may yet drop it.
-var errUndecided = fmt.Errorf("%w: another is being stored", ErrUnknown)
-
-// parseAck reads {"stream":"S","seq":12} or {"error":{...},"stream":"S"}.
-func parseAck(m *nats.Msg) (uint64, error) {
-	if len(m.Data) == 0 && m.Header.Get("Status") == "503" {
-		return 0, fmt.Errorf("%w: no stream takes this subject", ErrAway)
-	}
-	var a struct {
-		Seq   uint64 `json:"seq"`
-		Error *struct {
-			Code        int    `json:"code"`
-			ErrCode     int    `json:"err_code"`
-			Description string `json:"description"`
-		} `json:"error"`
-	}
-	if s := string(m.Data); !strings.Contains(s, `"error"`) { // the common case, without reflection
-		if i := strings.Index(s, `"seq":`); i >= 0 {
-			rest := strings.TrimLeft(s[i+6:], " ")
-			n := 0
-			for n < len(rest) && rest[n] >= '0' && rest[n] <= '9' {
-				n++
-			}
-			if seq, err := strconv.ParseUint(rest[:n], 10, 64); err == nil {
-				return seq, nil
-			}
-		}
-	}
-	if err := json.Unmarshal(m.Data, &a); err != nil || a.Error == nil {
-		return 0, fmt.Errorf("acknowledgement %.100q: %w", m.Data, ErrUnknown)
-	}
-	switch a.Error.ErrCode {
-	case subjects.WrongLastSequence:
-		return 0, fmt.Errorf("%w: %s", ErrChanged, a.Error.Description)
-	case subjects.AnotherInFlight:
-		return 0, errUndecided
-	}
-	err := errors.New(a.Error.Description)
-	if isNoRoom(a.Error.ErrCode, a.Error.Description) {
-		return 0, fmt.Errorf("%w: %w", ErrFull, err)
-	}
-	if a.Error.Code == 503 {
-		return 0, fmt.Errorf("%w: %w", ErrAway, err)
-	}
-	return 0, err
 }

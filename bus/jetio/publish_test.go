@@ -1,17 +1,20 @@
-package bus_test
+package jetio_test
 
 import (
 	"context"
 	"errors"
+	"os"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/nats-io/nats.go"
 
-	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/bus/bustest"
+	"github.com/job-streamer/job-streamer-control-bus/bus/jetio"
 )
+
+func TestMain(m *testing.M) { os.Exit(bustest.Main(m)) }
 
 const (
 	storedAt7 = `{"stream":"S","seq":7}`
@@ -29,12 +32,12 @@ func TestPublisher(t *testing.T) {
 		sent    int // 0: any number
 	}{
 		{"stored", []string{storedAt7}, 5, 7, nil, 1},
-		{"refused", []string{refused}, 5, 0, bus.ErrChanged, 1},
+		{"refused", []string{refused}, 5, 0, jetio.ErrChanged, 1},
 		{"another in flight is dropped", []string{inFlight, inFlight, storedAt7}, 5, 7, nil, 3},
-		{"another in flight is stored", []string{inFlight, refused}, 5, 0, bus.ErrChanged, 2},
-		{"another in flight for ever", []string{inFlight}, 5, 0, bus.ErrUnknown, 0},
-		{"what expects nothing is sent once", []string{inFlight}, -1, 0, bus.ErrUnknown, 1},
-		{"an acknowledgement that says nothing", []string{`{}`}, 5, 0, bus.ErrUnknown, 1},
+		{"another in flight is stored", []string{inFlight, refused}, 5, 0, jetio.ErrChanged, 2},
+		{"another in flight for ever", []string{inFlight}, 5, 0, jetio.ErrUnknown, 0},
+		{"what expects nothing is sent once", []string{inFlight}, -1, 0, jetio.ErrUnknown, 1},
+		{"an acknowledgement that says nothing", []string{`{}`}, 5, 0, jetio.ErrUnknown, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -49,7 +52,7 @@ func TestPublisher(t *testing.T) {
 				}); err != nil {
 					t.Fatal(err)
 				}
-				p, err := bus.NewPublisher(nc)
+				p, err := jetio.NewPublisher(nc)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -60,7 +63,7 @@ func TestPublisher(t *testing.T) {
 				if seq != c.seq || !errors.Is(err, c.err) || ctx.Err() != nil {
 					t.Errorf("answer %d, %v, want %d, %v", seq, err, c.seq, c.err)
 				}
-				if c.err != bus.ErrChanged && errors.Is(err, bus.ErrChanged) {
+				if c.err != jetio.ErrChanged && errors.Is(err, jetio.ErrChanged) {
 					t.Errorf("answer %v, want no refusal", err)
 				}
 				if synctest.Wait(); c.sent != 0 && sent != c.sent {

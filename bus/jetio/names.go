@@ -1,0 +1,30 @@
+package jetio
+
+import "encoding/base64"
+
+// The prefixes of the broker's own subjects and streams.
+const (
+	kvPrefix           = "$KV."
+	objectPrefix       = "$O."
+	objectStreamPrefix = "OBJ_"
+)
+
+// KeySubject returns the subject of a key in its bucket's stream. The key may
+// be a filter, such as ">".
+func KeySubject(bucket, key string) string { return kvPrefix + bucket + "." + key }
+
+// ObjectStream returns the name of an object store's stream. With a prefix of a
+// store's name it returns the prefix of the stream's.
+func ObjectStream(store string) string { return objectStreamPrefix + store }
+
+// ChunkSubject returns the subject of an object's chunks; nuid is the object's
+// unique id, or ">" for all objects.
+func ChunkSubject(store, nuid string) string { return objectPrefix + store + ".C." + nuid }
+
+// MetaSubject returns the subject of an object's metadata.
+func MetaSubject(store, name string) string {
+	return objectPrefix + store + ".M." + base64.URLEncoding.EncodeToString([]byte(name))
+}
+
+// AllMeta returns the filter for the metadata of all objects of a store.
+func AllMeta(store string) string { return objectPrefix + store + ".M.>" }
