@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"archive/zip"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -19,10 +20,12 @@ import (
 
 const (
 	largeJars  = 300
-	largeBytes = 200 << 20
+	largeBytes = 160 << 20 // more than the test allows in memory
 )
 
-// largeClassPath writes 300 jars of 200 MB: 20 classes each, two of them batchlets, and what else fills jars.
+// largeClassPath writes 300 jars of 160 MB in all and returns their paths. Each
+// has 20 classes, two of them batchlets, and a filler. Nothing is compressed:
+// random bytes would only cost time.
 func largeClassPath(t testing.TB) []string {
 	t.Helper()
 	dir := t.TempDir()
@@ -40,7 +43,7 @@ func largeClassPath(t testing.TB) []string {
 		filler := make([]byte, largeBytes/largeJars)
 		_, _ = random.Read(filler) // it never fails
 		path := filepath.Join(dir, fmt.Sprintf("lib-%03d.jar", i))
-		if err := os.WriteFile(path, jarOf(append(entries, entry{"data.bin", filler})...), 0o644); err != nil {
+		if err := os.WriteFile(path, writeJar(zip.Store, append(entries, entry{"data.bin", filler})), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		all = append(all, path)

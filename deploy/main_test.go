@@ -156,11 +156,14 @@ type entry struct {
 	data []byte
 }
 
-func jarOf(entries ...entry) []byte {
+// jarOf returns a jar with compressed entries.
+func jarOf(entries ...entry) []byte { return writeJar(zip.Deflate, entries) }
+
+func writeJar(method uint16, entries []entry) []byte {
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
 	for _, e := range entries {
-		f, err := z.Create(e.name)
+		f, err := z.CreateHeader(&zip.FileHeader{Name: e.name, Method: method})
 		if err == nil {
 			_, err = f.Write(e.data)
 		}
