@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -13,23 +14,32 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
 )
 
-// A night of schedules, two buses, and every few minutes one of them dies between two steps.
+// longEnv makes TestNight last eight hours instead of 95 minutes if it is 1.
+const longEnv = "JOBSTREAMER_TEST_LONG"
+
+// TestNight runs two buses through a night of schedules. Every few minutes one
+// of them dies between two steps. A short night has as many crashes as a long
+// one, closer together, and every schedule fires in it.
 func TestNight(t *testing.T) {
+	begin, hours, calm := 90*time.Minute, 95*time.Minute, time.Minute // from 01:30 to 03:05
+	if os.Getenv(longEnv) == "1" {
+		begin, hours, calm = 20*time.Hour, 8*time.Hour, 8*time.Minute
+	}
 	jobs := map[string]string{
 		"minutely": "0 * * * * ?", "odd": "11/29 * * * * ?", "quarter": "0 0/15 * * * ?",
 		"hourly": "0 0 * * * ?", "three": "0 0 3 * * ?", "busy": "0/10 * 1 * * ?",
 	}
 	synctest.Test(t, func(t *testing.T) {
-		time.Sleep(20 * time.Hour)
+		time.Sleep(begin)
 		w := newWorld(t)
 		start, crashes := time.Now(), 0
 		nodes := []*mortal{w.mortal("bus-a"), w.mortal("bus-b")}
 		for job, cron := range jobs {
 			nodes[0].schedule(job, cron, func(sc *bus.Schedule) { sc.Misfire = bus.MisfireFireAll }) // so that all fire
 		}
-		dawn := start.Add(8 * time.Hour)
+		dawn := start.Add(hours)
 		for time.Now().Before(dawn) {
-			time.Sleep(time.Duration(rand.Int64N(int64(8 * time.Minute))))
+			time.Sleep(time.Duration(rand.Int64N(int64(calm))))
 			i := rand.IntN(2)
 			if rand.IntN(4) == 0 {
 				nodes[i].stop()
@@ -100,13 +110,13 @@ func TestADayOfTwentyThreeHours(t *testing.T) {
 	for _, tt := range []struct {
 		name, cron string
 		from       time.Time
-		want       []string // in three hours, Berlin time
+		want       []string // within 92 minutes, Berlin time
 	}{
-		{"a time in the gap moves to its end", "0 30 2 * * ?", time.Date(2000, 3, 25, 23, 30, 0, 0, time.UTC), []string{"03:00 CEST"}},
-		{"real time goes on over the gap", "0 0/30 1-3 * * ?", time.Date(2000, 3, 25, 23, 30, 0, 0, time.UTC),
+		{"a time in the gap moves to its end", "0 30 2 * * ?", time.Date(2000, 3, 25, 23, 59, 0, 0, time.UTC), []string{"03:00 CEST"}},
+		{"real time goes on over the gap", "0 0/30 1-3 * * ?", time.Date(2000, 3, 25, 23, 59, 0, 0, time.UTC),
 			[]string{"01:00 CET", "01:30 CET", "03:00 CEST", "03:30 CEST"}},
-		{"a time in the overlap comes once", "0 30 2 * * ?", time.Date(2000, 10, 28, 23, 30, 0, 0, time.UTC), []string{"02:30 CEST"}},
-		{"real time goes on in the overlap", "0 0/30 2-2 * * ?", time.Date(2000, 10, 28, 23, 30, 0, 0, time.UTC),
+		{"a time in the overlap comes once", "0 30 2 * * ?", time.Date(2000, 10, 28, 23, 59, 0, 0, time.UTC), []string{"02:30 CEST"}},
+		{"real time goes on in the overlap", "0 0/30 2-2 * * ?", time.Date(2000, 10, 28, 23, 59, 0, 0, time.UTC),
 			[]string{"02:00 CEST", "02:30 CEST", "02:00 CET", "02:30 CET"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -119,7 +129,7 @@ func TestADayOfTwentyThreeHours(t *testing.T) {
 				w := newWorld(t)
 				n := w.run("bus-1")
 				n.schedule("often", tt.cron, func(sc *bus.Schedule) { sc.TimeZone = "Europe/Berlin" })
-				time.Sleep(3 * time.Hour)
+				time.Sleep(92 * time.Minute)
 				fires, err := n.Fires(t.Context(), "app", "often", FireQuery{Limit: 100})
 				if err != nil {
 					t.Fatal(err)
@@ -142,7 +152,7 @@ func TestADayOfTwentyThreeHours(t *testing.T) {
 func TestMisfiresAfterAnOutage(t *testing.T) {
 	for _, tt := range []struct {
 		policy       string
-		fired, again int64 // executions when a bus is back after three hours, and how many of them late
+		fired, again int64 // executions when a bus is back after half an hour, and how many of them late
 		skipped      int
 	}{
 		{bus.MisfireFireOnce, 2, 1, 2},
@@ -153,14 +163,14 @@ func TestMisfiresAfterAnOutage(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
 				n := w.run("bus-1")
-				n.schedule("hourly", "0 0 * * * ?", func(sc *bus.Schedule) { sc.Misfire = tt.policy })
-				time.Sleep(time.Hour + time.Second)
+				n.schedule("often", "0 0/10 * * * ?", func(sc *bus.Schedule) { sc.Misfire = tt.policy })
+				time.Sleep(10*time.Minute + time.Second)
 				n.stop()
-				time.Sleep(3*time.Hour + 10*time.Minute)
+				time.Sleep(32 * time.Minute)
 				n = w.run("bus-2")
 				time.Sleep(10 * time.Second)
 				skipped, late := 0, int64(0)
-				for _, f := range n.decisions("hourly") {
+				for _, f := range n.decisions("often") {
 					if f.Skipped == skippedMisfire {
 						skipped++
 					}
@@ -168,7 +178,7 @@ func TestMisfiresAfterAnOutage(t *testing.T) {
 						late++
 					}
 				}
-				if fired := int64(len(n.executions("hourly"))); fired != tt.fired || late != tt.again || skipped != tt.skipped {
+				if fired := int64(len(n.executions("often"))); fired != tt.fired || late != tt.again || skipped != tt.skipped {
 					t.Errorf("%d fired, %d of them late, %d skipped, want %d, %d, %d", fired, late, skipped, tt.fired, tt.again, tt.skipped)
 				}
 			})

@@ -232,7 +232,7 @@ func TestDeadlinesShorterThanRetention(t *testing.T) {
 		w := newWorld(t)
 		start := time.Now()
 		paused := w.run("paused", func(n *node) {
-			n.fires = faulty{decisions: n.fires, after: func(string) error { time.Sleep(2 * time.Hour); return nil }}
+			n.fires = faulty{decisions: n.fires, after: func(string) error { time.Sleep(20 * time.Minute); return nil }}
 		})
 		paused.schedule("nightly", "10 0 0 * * ?")
 		time.Sleep(11 * time.Second)
@@ -240,7 +240,7 @@ func TestDeadlinesShorterThanRetention(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		two.fired("nightly", start, 10)
 		two.purgeExecution("nightly", start.Unix()+10)
-		time.Sleep(3 * time.Hour)
+		time.Sleep(30 * time.Minute)
 		two.fired("nightly", start)
 		if n := paused.records.count(); n != 0 {
 			t.Errorf("the bus that was paused submitted %d times, want none", n)
@@ -333,10 +333,10 @@ func TestScheduleThatNobodyUnderstandsDoesNotFire(t *testing.T) {
 		if d := n.decisions("odd"); len(d) != 0 {
 			t.Errorf("decided %+v, want nothing", d)
 		}
-		n.set(bus.Schedule{App: "app", Job: "odd", Cron: "0 0 * * * ?", Active: true}) // it can be mended
+		n.set(bus.Schedule{App: "app", Job: "odd", Cron: "0 0/10 * * * ?", Active: true}) // it can be mended
 		start := time.Now()
-		time.Sleep(2*time.Hour + time.Second)
-		n.exactly("odd", "0 0 * * * ?", start, start.Add(2*time.Hour))
+		time.Sleep(20*time.Minute + time.Second)
+		n.exactly("odd", "0 0/10 * * * ?", start, start.Add(20*time.Minute))
 	})
 }
 
