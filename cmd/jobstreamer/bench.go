@@ -13,6 +13,7 @@ import (
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/bench"
+	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/cli"
 	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/help"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/client"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
@@ -75,7 +76,7 @@ func (p *program) runBench(ctx context.Context, s benchSettings) (err error) {
 			}
 		}()
 	}
-	tty := isTerminal(p.err)
+	tty := cli.IsTerminal(p.err)
 	if tty {
 		s.cfg.Progress = func(phase string, done, all int) {
 			fmt.Fprintf(p.err, "\r%s: %d of %d\x1b[K", phase, done, all)

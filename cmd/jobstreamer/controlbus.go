@@ -146,7 +146,7 @@ func (c *controlBus) openNATS(ctx context.Context, s busSettings) (err error) {
 	if c.server, err = embedded.Start(cfg); err != nil {
 		return err
 	}
-	opts := []nats.Option{nats.Name("jobstreamer bus " + s.name), nats.ReconnectBufSize(-1), nats.MaxReconnects(-1), nats.ReconnectWait(250 * time.Millisecond)}
+	opts := reconnectOptions("jobstreamer bus " + s.name)
 	if s.nats.user != "" {
 		opts = append(opts, nats.UserInfo(s.nats.user, s.nats.password))
 	}

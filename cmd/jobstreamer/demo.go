@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/cli"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/client"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
@@ -40,7 +41,7 @@ var demoJobs = []struct{ name, about, definition, cron string }{
 
 // demo registers the jobs, runs them, and shows what happens until ctx ends.
 func (p *program) runDemo(ctx context.Context, c *controlBus, login bool) error {
-	show := &narrator{w: p.out, color: isTerminal(p.out) && p.env["NO_COLOR"] == ""}
+	show := &narrator{w: p.out, color: cli.IsTerminal(p.out) && p.env["NO_COLOR"] == ""}
 	lines := make(chan *nats.Msg, 4096)
 	for _, subject := range []string{"jobstreamer.result." + bus.DefaultApp + ".>", "jobstreamer.log." + bus.DefaultApp + ".>"} {
 		sub, err := c.conn.ChanSubscribe(subject, lines)

@@ -46,7 +46,7 @@ Ctrl-C lets running jobs come to their end for a while (--drain), then stops the
 	flags := cmd.Flags()
 	help.Section(flags, "Where", func(f *pflag.FlagSet) {
 		f.StringVar(&s.bus.data, "data", defaultData(p.env), "`DIR` where all data is")
-		f.StringVar(&s.bus.http, "http", "127.0.0.1:45102", "`HOST:PORT` where the REST API is; port 0 is any free one")
+		s.bus.httpFlag(f)
 		f.StringVar(&s.bus.listen, "nats", "127.0.0.1:4222", "`HOST:PORT` where the nats command and more agents reach NATS; port 0 is any free one")
 		s.bus.originFlag(f)
 		s.bus.notificatorFlag(f)
@@ -58,8 +58,8 @@ Ctrl-C lets running jobs come to their end for a while (--drain), then stops the
 		f.StringSliceVar(&s.agent.pools, "pools", []string{subjects.DefaultPool}, "`NAMES` pools that the agent belongs to")
 		f.IntVar(&s.agent.slots, "slots", max(4, runtime.NumCPU()), "`NUMBER` executions that run at a time")
 		f.Lookup("slots").DefValue = "one for each core, at least 4"
-		f.StringVar(&s.bus.sync, "sync", "always", "`WHEN` data goes to disk: always, before anything is acknowledged; interval, every 2m; or after a duration such as 1s, whose work a power cut can lose")
-		f.StringVar(&s.bus.timeZone, "timezone", "UTC", "`ZONE` time zone of schedules that name none, such as Europe/Berlin")
+		s.bus.syncFlag(f)
+		s.bus.timeZoneFlag(f)
 	})
 	help.Section(flags, "Times", s.agent.endFlags)
 	return cmd

@@ -2,13 +2,12 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"log/slog"
-	"os"
 	"time"
 
 	"github.com/lmittmann/tint"
-	"golang.org/x/term"
+
+	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/cli"
 )
 
 // logSettings say what is logged and how.
@@ -20,7 +19,7 @@ func (p *program) newLogger() (*slog.Logger, error) {
 	if err := level.UnmarshalText([]byte(p.logs.level)); err != nil {
 		return nil, usageError{fmt.Errorf("--log-level %q: want debug, info, warn or error", p.logs.level)}
 	}
-	tty := isTerminal(p.err)
+	tty := cli.IsTerminal(p.err)
 	switch p.logs.format {
 	case "json":
 		return slog.New(slog.NewJSONHandler(p.err, &slog.HandlerOptions{Level: level})), nil
@@ -35,10 +34,4 @@ func (p *program) newLogger() (*slog.Logger, error) {
 	return slog.New(tint.NewTextHandler(p.err, &tint.Options{
 		Level: level, TimeFormat: time.TimeOnly, NoColor: !tty || p.env["NO_COLOR"] != "",
 	})), nil
-}
-
-// isTerminal says whether somebody looks at what is written to w.
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
 }

@@ -37,10 +37,16 @@ func (s *natsSettings) addSecretFlags(f *pflag.FlagSet) {
 	f.StringVar(&s.key, "nats-key", "", "`FILE` the key of --nats-cert")
 }
 
-// options are the client's options. Nothing is buffered over a reconnect: a write that is sent after its time could pass a
-// fence that was purged meanwhile.
+// reconnectOptions returns the options of every connection. The client buffers
+// nothing while it reconnects: a write that is sent late could pass a fence that
+// was purged meanwhile.
+func reconnectOptions(name string) []nats.Option {
+	return []nats.Option{nats.Name(name), nats.ReconnectBufSize(-1), nats.MaxReconnects(-1), nats.ReconnectWait(250 * time.Millisecond)}
+}
+
+// connectOptions returns the options for the NATS that the settings name.
 func (s *natsSettings) connectOptions(name string) ([]nats.Option, error) {
-	opts := []nats.Option{nats.Name(name), nats.ReconnectBufSize(-1), nats.MaxReconnects(-1), nats.ReconnectWait(250 * time.Millisecond)}
+	opts := reconnectOptions(name)
 	if s.creds != "" {
 		if err := checkReadable("nats-creds", s.creds); err != nil {
 			return nil, err

@@ -21,7 +21,7 @@ type program struct {
 }
 
 // atTerminal says whether somebody sees what is written to standard error.
-func (p *program) atTerminal() bool { return p.terminal || isTerminal(p.err) }
+func (p *program) atTerminal() bool { return p.terminal || cli.IsTerminal(p.err) }
 
 // Groups of commands in the help.
 const (

@@ -30,7 +30,7 @@ Addresses are on the loopback interface unless you say otherwise.`,
 	}
 	flags := cmd.Flags()
 	help.Section(flags, "REST", func(f *pflag.FlagSet) {
-		f.StringVar(&s.http, "http", "127.0.0.1:45102", "`HOST:PORT` where the REST API is; port 0 is any free one")
+		s.httpFlag(f)
 		s.originFlag(f)
 		s.notificatorFlag(f)
 	})
@@ -38,7 +38,7 @@ Addresses are on the loopback interface unless you say otherwise.`,
 	help.Section(flags, "NATS in this process", func(f *pflag.FlagSet) {
 		f.StringVar(&s.data, "data", defaultData(p.env), "`DIR` where its data is")
 		f.StringVar(&s.listen, "nats", "127.0.0.1:4222", "`HOST:PORT` where agents reach it; port 0 is any free one")
-		f.StringVar(&s.sync, "sync", "always", "`WHEN` data goes to disk: always, before anything is acknowledged; interval, every 2m; or after a duration such as 1s, whose work a power cut can lose")
+		s.syncFlag(f)
 	})
 	help.Section(flags, "NATS elsewhere", func(f *pflag.FlagSet) {
 		s.nats.addFlags(f, "")
@@ -54,9 +54,21 @@ Addresses are on the loopback interface unless you say otherwise.`,
 	})
 	help.Section(flags, "Besides", func(f *pflag.FlagSet) {
 		f.StringVar(&s.name, "name", "", "`NAME` of this control bus, in logs and leases (default: the host's, with the process id)")
-		f.StringVar(&s.timeZone, "timezone", "UTC", "`ZONE` time zone of schedules that name none, such as Europe/Berlin")
+		s.timeZoneFlag(f)
 	})
 	return cmd
+}
+
+func (s *busSettings) httpFlag(f *pflag.FlagSet) {
+	f.StringVar(&s.http, "http", "127.0.0.1:45102", "`HOST:PORT` where the REST API is; port 0 is any free one")
+}
+
+func (s *busSettings) syncFlag(f *pflag.FlagSet) {
+	f.StringVar(&s.sync, "sync", "always", "`WHEN` data goes to disk: always, before anything is acknowledged; interval, every 2m; or after a duration such as 1s, whose work a power cut can lose")
+}
+
+func (s *busSettings) timeZoneFlag(f *pflag.FlagSet) {
+	f.StringVar(&s.timeZone, "timezone", "UTC", "`ZONE` time zone of schedules that name none, such as Europe/Berlin")
 }
 
 func (s *busSettings) originFlag(f *pflag.FlagSet) {

@@ -74,7 +74,6 @@ func (c *CLI) agentChangeCommand(use, short, verb, done string, change func(c *c
 		if err != nil {
 			return err
 		}
-		draw := func(p *page, a *rest.Agent) { fmt.Fprintf(p, "Agent %s %s.\n", a.Name, done) }
 		w := &bulkWork{bulkFlags: &m, one: "agent", more: "agents", verb: verb, done: verb + "ed", check: func(t target) (string, error) {
 			a, err := s.client.Agent(s.ctx, t.name)
 			if err != nil {
@@ -82,15 +81,8 @@ func (c *CLI) agentChangeCommand(use, short, verb, done string, change func(c *c
 			}
 			return a.Status, nil
 		}}
-		if t.single && !m.dry {
-			return showAnswer(s, func(c *client.Client) (*rest.Agent, error) { return change(c, s.ctx, args[0]) }, draw)
-		}
-		if over, err := s.confirmWork(w, &t); over || err != nil {
-			return err
-		}
-		r := &bulkReport{session: s, bulkWork: w}
-		return r.printSummary(eachOf(r, t.all, func(c *client.Client, t target) (*rest.Agent, error) { return change(c, s.ctx, t.name) },
-			func(p *page, _ target, a *rest.Agent) string { draw(p, a); return w.done }))
+		ask := func(c *client.Client, t target) (*rest.Agent, error) { return change(c, s.ctx, t.name) }
+		return changeNamed(s, w, &t, ask, func(p *page, _ target, a *rest.Agent) { fmt.Fprintf(p, "Agent %s %s.\n", a.Name, done) })
 	})
 	cmd.Long = short + ".\n\n" + severalHelp
 	m.addFlags(cmd)
@@ -101,9 +93,5 @@ func (c *CLI) agentChangeCommand(use, short, verb, done string, change func(c *c
 
 func (s *session) allAgents() ([]string, error) {
 	all, err := allPages(func(p client.Page) (rest.List[rest.Agent], error) { return s.client.Agents(s.ctx, p) })
-	names := make([]string, len(all))
-	for i := range all {
-		names[i] = all[i].Name
-	}
-	return names, err
+	return namesOf(all, func(a *rest.Agent) string { return a.Name }), err
 }

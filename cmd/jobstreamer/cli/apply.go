@@ -50,7 +50,7 @@ The exit status is 0 only if all jobs are as their files say, or with --dry-run 
 		f.BoolVar(&how.keep, "keep-history", false, "with --prune: leave the executions of deleted jobs")
 	})
 	help.Section(cmd.Flags(), "How", func(f *pflag.FlagSet) {
-		f.BoolVar(&how.dry, "dry-run", false, "say what would be done, and do nothing")
+		dryRunFlag(f, &how.dry)
 		f.BoolVar(&how.diff, "diff", false, "show what changes, line by line")
 		f.BoolVar(&how.differs, "exit-code", false, fmt.Sprintf("with --dry-run: exit status %d if something would change", ExitDiffers))
 	})

@@ -218,7 +218,7 @@ func (p *applyPlan) printSummary(err error) error {
 	case p.countResult(refused) > 0:
 		fmt.Fprintln(p.Err, "Nothing was written.")
 	case p.how.dry:
-		fmt.Fprintln(p.Err, "Nothing was changed: --dry-run.")
+		fmt.Fprintln(p.Err, nothingChanged)
 	}
 	return nil
 }

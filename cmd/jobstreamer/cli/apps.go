@@ -152,16 +152,6 @@ func (c *CLI) appDelete() *cobra.Command {
 			_, _, err := s.client.App(s.ctx, t.name)
 			return "", err
 		}}
-		if over, err := s.confirmWork(w, &t); over || err != nil {
-			return err
-		}
-		if t.single {
-			if err := s.client.DeleteApp(s.ctx, args[0]); err != nil {
-				return err
-			}
-			s.printDone("Application %s was deleted.\n", args[0])
-			return nil
-		}
 		return s.deleteEach(w, &t, func(t target) (string, error) {
 			return "Application " + t.name + " was deleted.", s.client.DeleteApp(s.ctx, t.name)
 		})
@@ -175,11 +165,7 @@ func (c *CLI) appDelete() *cobra.Command {
 
 func (s *session) allApps() ([]string, error) {
 	all, err := allPages(func(p client.Page) (rest.List[rest.AppInfo], error) { return s.client.Apps(s.ctx, p) })
-	names := make([]string, len(all))
-	for i := range all {
-		names[i] = all[i].Name
-	}
-	return names, err
+	return namesOf(all, func(a *rest.AppInfo) string { return a.Name }), err
 }
 
 func yesFlag(cmd *cobra.Command, sure *bool) {
@@ -193,7 +179,7 @@ func (s *session) confirm(sure bool, question string) error {
 	if sure {
 		return nil
 	}
-	if !isTerminal(s.In) || !isTerminal(s.Err) {
+	if !IsTerminal(s.In) || !IsTerminal(s.Err) {
 		return usageErrorf("%s Nobody can be asked: say --yes", question)
 	}
 	fmt.Fprintf(s.Err, "%s [y/N] ", question)

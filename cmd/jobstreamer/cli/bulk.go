@@ -25,13 +25,19 @@ const severalHelp = `Several names may be given, globs such as 'night*' too; - r
 says how many: the exit status is 1 if any was refused. A glob that matches nothing is an error, and nothing is done. --dry-run says what would
 be done.`
 
+// nothingChanged is written to standard error after a dry run.
+const nothingChanged = "Nothing was changed: --dry-run."
+
+// dryRunFlag defines --dry-run.
+func dryRunFlag(f *pflag.FlagSet, dry *bool) {
+	f.BoolVar(dry, "dry-run", false, "say what would be done, and do nothing")
+}
+
 // many are the flags of a command that works on several things.
 type bulkFlags struct{ dry, sure bool }
 
 func (m *bulkFlags) addFlags(cmd *cobra.Command) {
-	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
-		f.BoolVar(&m.dry, "dry-run", false, "say what would be done, and do nothing")
-	})
+	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) { dryRunFlag(f, &m.dry) })
 	yesFlag(cmd, &m.sure)
 }
 
@@ -142,11 +148,7 @@ func (s *session) inputLines() (all []string, err error) {
 func (s *session) expandJobs(args []string) (targets, error) {
 	return s.expandNames(args, "jobs of "+s.app, func() ([]string, error) {
 		jobs, err := s.allJobs()
-		names := make([]string, len(jobs))
-		for i := range jobs {
-			names[i] = jobs[i].Name
-		}
-		return names, err
+		return namesOf(jobs, func(j *rest.Job) string { return j.Name }), err
 	})
 }
 
@@ -155,6 +157,15 @@ func (s *session) allJobs() ([]rest.Job, error) {
 	return allPages(func(p client.Page) (rest.List[rest.Job], error) {
 		return s.client.Jobs(s.ctx, s.app, client.JobSearch{Page: p})
 	})
+}
+
+// namesOf returns the name of each element.
+func namesOf[T any](all []T, name func(*T) string) []string {
+	names := make([]string, len(all))
+	for i := range all {
+		names[i] = name(&all[i])
+	}
+	return names
 }
 
 // everything asks for page after page.
@@ -177,7 +188,7 @@ func (s *session) confirmWork(w *bulkWork, t *targets) (done bool, err error) {
 	if w.dry {
 		return true, s.dryRun(w, t)
 	}
-	if !w.destroys && (t.spelled || len(t.all) == 1 || !isTerminal(s.In)) {
+	if !w.destroys && (t.spelled || len(t.all) == 1 || !IsTerminal(s.In)) {
 		return false, nil // nothing is lost, and a script knows what it says
 	}
 	return false, s.confirm(w.sure, confirmQuestion(w, t))
@@ -204,7 +215,7 @@ func confirmQuestion(w *bulkWork, t *targets) string {
 func (s *session) dryRun(w *bulkWork, t *targets) error {
 	r := &bulkReport{session: s, bulkWork: w}
 	if s.printsTables() {
-		defer fmt.Fprintln(s.Err, "Nothing was changed: --dry-run.")
+		defer fmt.Fprintln(s.Err, nothingChanged)
 	}
 	err := eachOf(r, t.all, func(_ *client.Client, one target) (string, error) { return w.check(one) }, func(p *page, one target, state string) string {
 		text := fmt.Sprintf("would %s %s", w.verb, one.name)
@@ -250,7 +261,7 @@ func eachOf[T any](r *bulkReport, all []target, ask func(c *client.Client, t tar
 			r.all = append(r.all, targetOutcome{t.name, draw(p, t, v), "", bytes.TrimSpace(raw.Bytes())})
 			continue
 		}
-		text, _, _ := strings.Cut(r.explainError(err).Error(), "\n") // advice follows, which would be said for each
+		text := r.shortReason(err)
 		if r.ctx.Err() != nil || isAway(err) || errors.Is(err, context.DeadlineExceeded) {
 			for _, left := range all[i:] {
 				r.all = append(r.all, targetOutcome{left.name, cmp.Or(r.left, "not tried"), text, nil})
@@ -263,6 +274,43 @@ func eachOf[T any](r *bulkReport, all []target, ask func(c *client.Client, t tar
 		}
 	}
 	return nil
+}
+
+// changeNamed changes each target and draws the answers. A single one is shown
+// in the format of --output, without a summary.
+func changeNamed[T any](s *session, w *bulkWork, t *targets, ask func(c *client.Client, t target) (T, error), draw func(p *page, t target, v T)) error {
+	if t.single && !w.dry {
+		one := t.all[0]
+		return showAnswer(s, func(c *client.Client) (T, error) { return ask(c, one) }, func(p *page, v T) { draw(p, one, v) })
+	}
+	if over, err := s.confirmWork(w, t); over || err != nil {
+		return err
+	}
+	r := &bulkReport{session: s, bulkWork: w}
+	return r.printSummary(eachOf(r, t.all, ask, func(p *page, t target, v T) string {
+		draw(p, t, v)
+		return w.done
+	}))
+}
+
+// deleteEach asks for confirmation, deletes each target and prints the text
+// that remove returns.
+func (s *session) deleteEach(w *bulkWork, t *targets, remove func(t target) (text string, err error)) error {
+	if over, err := s.confirmWork(w, t); over || err != nil {
+		return err
+	}
+	if t.single {
+		text, err := remove(t.all[0])
+		if err == nil {
+			s.printDone("%s\n", text)
+		}
+		return err
+	}
+	r := &bulkReport{session: s, bulkWork: w}
+	return r.printSummary(eachOf(r, t.all, func(_ *client.Client, t target) (string, error) { return remove(t) }, func(p *page, _ target, text string) string {
+		fmt.Fprintln(p, text)
+		return w.done
+	}))
 }
 
 // end says how many of what became of all, and returns the error of the command.

@@ -106,8 +106,14 @@ func replaceFile(name string, data []byte) error {
 	if err != nil {
 		return err
 	}
+	return renameInto(f, data, name)
+}
+
+// renameInto writes data to the temporary file f, closes it and renames it to
+// name. After an error the temporary file is gone.
+func renameInto(f *os.File, data []byte, name string) error {
 	defer os.Remove(f.Name())
-	_, err = f.Write(data)
+	_, err := f.Write(data)
 	if err := errors.Join(err, f.Close()); err != nil {
 		return err
 	}

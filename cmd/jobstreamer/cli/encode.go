@@ -32,6 +32,15 @@ func inJSON(v any) ([]byte, error) {
 	return bytes.TrimSpace(b.Bytes()), err
 }
 
+// indentJSON returns an answer of the control bus with a line for each value.
+func indentJSON(answer []byte) ([]byte, error) {
+	var lines bytes.Buffer
+	if err := json.Indent(&lines, bytes.TrimSpace(answer), "", "  "); err != nil {
+		return nil, fmt.Errorf("the answer is no JSON: %w", err)
+	}
+	return lines.Bytes(), nil
+}
+
 // formatted is JSON in another format.
 func convertJSON(format string, data []byte) ([]byte, error) {
 	switch format {

@@ -43,6 +43,13 @@ func (s *session) explainError(err error) error {
 	return err
 }
 
+// shortReason returns the first line of an explained error, without the advice
+// below it.
+func (s *session) shortReason(err error) string {
+	line, _, _ := strings.Cut(s.explainError(err).Error(), "\n")
+	return line
+}
+
 // lines are those that are not empty, each below the other.
 func joinLines(all ...string) string {
 	var b strings.Builder

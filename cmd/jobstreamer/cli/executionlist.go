@@ -39,10 +39,17 @@ func (v *executionSelection) addFlags(cmd *cobra.Command) {
 	v.given = func(flag string) bool { return cmd.Flags().Changed(flag) }
 }
 
-// filter reads the selection. What it does not understand it refuses: a filter
-// that is ignored selects everything.
-func (v *executionSelection) toFilter(s *session) (f client.ExecutionFilter, err error) {
+// toFilter returns the filter that the flags and the optional argument JOB
+// select. It refuses a value that it does not understand: an ignored filter
+// would select everything.
+func (v *executionSelection) toFilter(s *session, args []string) (f client.ExecutionFilter, err error) {
 	f = client.ExecutionFilter{App: s.app, Job: v.job, ExitStatus: v.exit, Agent: v.agent, Page: s.requestedPage()}
+	if len(args) > 0 {
+		if v.given("job") {
+			return f, usageErrorf("--job does not go with %s: want one of them", args[0])
+		}
+		f.Of = args[0]
+	}
 	for name, value := range map[string]string{"job": v.job, "agent": v.agent, "exit-status": v.exit, "after": v.after} {
 		if v.given(name) && value == "" {
 			return f, usageErrorf("--%s: want a value", name)
@@ -51,10 +58,7 @@ func (v *executionSelection) toFilter(s *session) (f client.ExecutionFilter, err
 	if f.Status, err = v.parseStatuses(); err != nil {
 		return f, err
 	}
-	if f.Since, err = s.timeFlag("since", v.since, v.given("since"), false); err != nil {
-		return f, err
-	}
-	if f.Until, err = s.timeFlag("until", v.until, v.given("until"), true); err != nil {
+	if f.Since, f.Until, err = s.timeRange(v.given, timeText{"since", v.since}, timeText{"until", v.until}); err != nil {
 		return f, err
 	}
 	if !f.Since.IsZero() && !f.Until.IsZero() && !f.Until.After(f.Since) {
@@ -62,9 +66,9 @@ func (v *executionSelection) toFilter(s *session) (f client.ExecutionFilter, err
 	}
 	f.Parameters = map[string]string{}
 	for _, p := range v.params {
-		name, value, ok := strings.Cut(p, "=")
-		if !ok || name == "" {
-			return f, usageErrorf("--parameter %q: want NAME=VALUE", p)
+		name, value, err := cutParameter("--parameter", p)
+		if err != nil {
+			return f, err
 		}
 		f.Parameters[name] = value
 	}
@@ -88,13 +92,22 @@ func (v *executionSelection) parseStatuses() (all []subjects.BatchStatus, err er
 		return nil, usageErrorf("--status: want one of %s", strings.Join(statusNames(), ", "))
 	}
 	for _, word := range v.status {
-		status := subjects.BatchStatus(strings.ToLower(strings.TrimSpace(word)))
-		if !slices.Contains(subjects.BatchStatuses(), status) {
-			return nil, usageErrorf("--status %q: want one of %s", word, strings.Join(statusNames(), ", "))
+		status, err := parseStatus(word)
+		if err != nil {
+			return nil, err
 		}
 		all = append(all, status)
 	}
 	return all, nil
+}
+
+// parseStatus returns the batch status that a value of --status names.
+func parseStatus(word string) (subjects.BatchStatus, error) {
+	status := subjects.BatchStatus(strings.ToLower(strings.TrimSpace(word)))
+	if !slices.Contains(subjects.BatchStatuses(), status) {
+		return "", usageErrorf("--status %q: want one of %s", word, strings.Join(statusNames(), ", "))
+	}
+	return status, nil
 }
 
 // some reports whether not all executions are wanted.
@@ -105,15 +118,9 @@ func (v *executionSelection) isRestricted() bool {
 func (c *CLI) executionList() *cobra.Command {
 	var v executionSelection
 	cmd := c.serverCommand("list [JOB]", "List executions, newest first: of all jobs, or of one", func(s *session, args []string) error {
-		f, err := v.toFilter(s)
+		f, err := v.toFilter(s, args)
 		if err != nil {
 			return err
-		}
-		if len(args) > 0 {
-			if v.given("job") {
-				return usageErrorf("--job does not go with %s: want one of them", args[0])
-			}
-			f.Of = args[0]
 		}
 		return s.listExecutions(f, v.isRestricted())
 	})

@@ -217,9 +217,12 @@ func (s *session) changeExecution(t target, wait bool, change executionChange) e
 	if wait {
 		return s.changeAndWait(t, change)
 	}
-	return showAnswer(s, func(c *client.Client) (*rest.Execution, error) { return change(c, s.ctx, s.app, t.job, t.id) }, func(p *page, e *rest.Execution) {
-		fmt.Fprintf(p, "Execution %d of %s is %s.\n", e.ExecutionID, e.Job, p.inColor(statusCell(e.BatchStatus).color, string(e.BatchStatus)))
-	})
+	return showAnswer(s, func(c *client.Client) (*rest.Execution, error) { return change(c, s.ctx, s.app, t.job, t.id) }, writeStatus)
+}
+
+// writeStatus writes the status of an execution as a sentence.
+func writeStatus(p *page, e *rest.Execution) {
+	fmt.Fprintf(p, "Execution %d of %s is %s.\n", e.ExecutionID, e.Job, p.inColor(statusCell(e.BatchStatus).color, string(e.BatchStatus)))
 }
 
 func (s *session) changeAndWait(t target, change executionChange) error {
@@ -251,7 +254,7 @@ func (s *session) changeEach(w *bulkWork, t *targets, wait bool, change executio
 		}
 		return e, err
 	}, func(p *page, _ target, e *rest.Execution) string {
-		fmt.Fprintf(p, "Execution %d of %s is %s.\n", e.ExecutionID, e.Job, p.inColor(statusCell(e.BatchStatus).color, string(e.BatchStatus)))
+		writeStatus(p, e)
 		return w.done
 	})
 	if err != nil || !wait {

@@ -104,7 +104,7 @@ func (s *session) printJobs(args []string, how *exportOptions) error {
 			return err
 		default:
 			missed++
-			why, _, _ := strings.Cut(s.explainError(err).Error(), "\n")
+			why := s.shortReason(err)
 			fmt.Fprintf(s.Err, "%s: %s\n", one.name, why)
 			continue
 		}
@@ -134,12 +134,8 @@ func (s *session) fileOf(job string, form jsl.Format, how *exportOptions) ([]byt
 	if err := ask(s.ctx, s.app, job, "application/"+string(form), &text); err != nil || form != jsl.JSON {
 		return text.Bytes(), err
 	}
-	var lines bytes.Buffer // else any change would be one of the only line
-	if err := json.Indent(&lines, bytes.TrimSpace(text.Bytes()), "", "  "); err != nil {
-		return nil, fmt.Errorf("the answer is no JSON: %w", err)
-	}
-	lines.WriteByte('\n')
-	return lines.Bytes(), nil
+	lines, err := indentJSON(text.Bytes()) // on one line, any change would be a change of the whole file
+	return append(lines, '\n'), err
 }
 
 // saysAll reports whether a file has all that there is beside a job, as its answer has it: what a file does not say

@@ -50,7 +50,7 @@ func (s *session) exportFiles(args []string, how *exportOptions) error {
 				return err
 			}
 			e.result = refused
-			why, _, _ := strings.Cut(s.explainError(err).Error(), "\n")
+			why := s.shortReason(err)
 			fmt.Fprintf(s.Err, "%s: %s\n", e.job, why)
 		}
 		all = append(all, e)
@@ -167,12 +167,7 @@ func writeWhole(name string, data []byte) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(temp)
-	_, err = f.Write(data)
-	if err := errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(temp, name)
+	return renameInto(f, data, name)
 }
 
 func (s *session) drawExported(all []*exportedFile, how *exportOptions) {
@@ -195,7 +190,7 @@ func (s *session) drawExported(all []*exportedFile, how *exportOptions) {
 	}
 	fmt.Fprintf(p, "%s: %s.\n", countText(len(all), "job", "jobs"), cmp.Or(strings.Join(words, ", "), "nothing to write"))
 	if how.dry {
-		fmt.Fprintln(s.Err, "Nothing was changed: --dry-run.")
+		fmt.Fprintln(s.Err, nothingChanged)
 	}
 }
 

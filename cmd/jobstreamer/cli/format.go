@@ -13,16 +13,36 @@ func (p *page) timeText(t subjects.Time) string {
 	if t.IsZero() {
 		return ""
 	}
-	local, now := t.Std().In(p.zone), p.now.In(p.zone)
-	layout := "2006-01-02 15:04"
-	if local.Format(time.DateOnly) == now.Format(time.DateOnly) {
-		layout = time.TimeOnly
-	}
-	text := local.Format(layout)
+	text := p.localText(t, time.TimeOnly, "2006-01-02 15:04")
 	if p.live {
-		text += " (" + agoText(p.now.Sub(local)) + ")"
+		text += " (" + agoText(p.now.Sub(t.Std())) + ")"
 	}
 	return text
+}
+
+// localText formats a time in the zone of the page, by the layout sameDay if it
+// is today.
+func (p *page) localText(t subjects.Time, sameDay, otherDay string) string {
+	local := t.Std().In(p.zone)
+	if local.Format(time.DateOnly) == p.now.In(p.zone).Format(time.DateOnly) {
+		return local.Format(sameDay)
+	}
+	return local.Format(otherDay)
+}
+
+// logTime returns the time of a line of output, to the millisecond.
+func (p *page) logTime(t subjects.Time) string {
+	return p.localText(t, "15:04:05.000", "2006-01-02 15:04:05.000")
+}
+
+// wallClock returns an RFC 3339 time as people write it, with its own offset:
+// 2026-11-24 18:00:00 +01:00.
+func wallClock(text string) string {
+	day, clock, ok := strings.Cut(text, "T")
+	if !ok || len(clock) < len("15:04:05") {
+		return text
+	}
+	return strings.TrimSpace(day + " " + clock[:8] + " " + strings.Replace(clock[8:], "Z", "UTC", 1))
 }
 
 // when is at in a table, where it may be shorter: how long ago that is, and where nobody looks the time without this year.

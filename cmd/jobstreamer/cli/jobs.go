@@ -2,7 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -31,10 +30,11 @@ func (c *CLI) jobList() *cobra.Command {
 	var state string
 	cmd := c.serverCommand("list [WORD...]", "List jobs with their schedules and latest executions", func(s *session, args []string) error {
 		if state != "" {
-			if err := checkStatus(state); err != nil {
+			status, err := parseStatus(state)
+			if err != nil {
 				return err
 			}
-			args = append(args, "batch-status:"+state)
+			args = append(args, "batch-status:"+string(status))
 		}
 		search.Query = strings.Join(args, " ")
 		none := "No jobs. `" + s.appCommandLine("job apply -f FILE") + "` makes some."
@@ -59,15 +59,6 @@ for those that match.`
 	completeFlag(cmd, "status", cobra.FixedCompletions(statusNames(), cobra.ShellCompDirectiveNoFileComp))
 	c.pageFlags(cmd)
 	return c.appFlags(cmd)
-}
-
-// checkStatus refuses what is no batch status.
-func checkStatus(status string) error {
-	known := statusNames()
-	if slices.Contains(known, strings.ToLower(status)) {
-		return nil
-	}
-	return usageErrorf("--status %s: want one of %s", status, strings.Join(known, ", "))
 }
 
 func drawJobs(p *page, list rest.List[rest.Job], none string) {
@@ -228,16 +219,6 @@ func (c *CLI) jobDelete() *cobra.Command {
 		w.with = " of " + s.app + " with its schedule and the history of its executions"
 		if keep {
 			w.with = " of " + s.app + " with its schedule"
-		}
-		if over, err := s.confirmWork(w, &t); over || err != nil {
-			return err
-		}
-		if t.single {
-			if err := s.client.DeleteJob(s.ctx, s.app, args[0], keep, client.Condition{}); err != nil {
-				return err
-			}
-			s.printDone("Job %s was deleted.\n", args[0])
-			return nil
 		}
 		return s.deleteEach(w, &t, func(t target) (string, error) {
 			return "Job " + t.name + " was deleted.", s.client.DeleteJob(s.ctx, s.app, t.name, keep, client.Condition{})

@@ -128,7 +128,7 @@ func (s *session) logIn(user string, fromInput bool) error {
 	if err != nil {
 		return err
 	}
-	bare, err := client.New(client.Config{URL: a.Server, UserAgent: "jobstreamer/" + s.Version})
+	bare, err := s.newClient(a.Server, "")
 	if err != nil {
 		return UsageError{err}
 	}
@@ -177,7 +177,7 @@ func (c *CLI) logoutCommand() *cobra.Command {
 		if a.Token == "" {
 			return fmt.Errorf("the context %s has no token", a.context)
 		}
-		own, err := client.New(client.Config{URL: a.Server, UserAgent: "jobstreamer/" + s.Version, Token: a.Token})
+		own, err := s.newClient(a.Server, a.Token)
 		if err != nil {
 			return err
 		}

@@ -111,7 +111,7 @@ func (s *session) printLog(job string, id int64, wish *logOptions) error {
 
 // printed prints what there is now. What the control bus gives as text is wanted as it is, unless something is chosen or somebody looks.
 func (s *session) printLogText(job string, id int64, wish *logOptions) error {
-	if !wish.bare && len(wish.steps) == 0 && !isTerminal(s.Out) {
+	if !wish.bare && len(wish.steps) == 0 && !IsTerminal(s.Out) {
 		return s.client.Log(s.ctx, s.app, job, id, s.Out)
 	}
 	r, w := io.Pipe()
@@ -199,7 +199,7 @@ func logText(p *page, l *rest.LogLine) string {
 		step = "-"
 	}
 	if p.live {
-		when = logTime(p, l.Time)
+		when = p.logTime(l.Time)
 	}
 	switch {
 	case l.Level == "error" || l.Stream == "stderr":
@@ -209,12 +209,4 @@ func logText(p *page, l *rest.LogLine) string {
 	}
 	message := strings.ReplaceAll(strings.TrimRight(l.Message, "\r\n"), "\n", "\n    ")
 	return p.inColor(faint, fmt.Sprintf("%s %s %s |", when, l.Stream, step)) + " " + p.inColor(color, message)
-}
-
-func logTime(p *page, t subjects.Time) string {
-	local := t.Std().In(p.zone)
-	if local.YearDay() != p.now.In(p.zone).YearDay() || local.Year() != p.now.In(p.zone).Year() {
-		return local.Format("2006-01-02 15:04:05.000")
-	}
-	return local.Format("15:04:05.000")
 }

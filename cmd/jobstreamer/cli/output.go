@@ -3,7 +3,6 @@ package cli
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"strings"
 	"sync"
@@ -50,11 +49,11 @@ func showAnswerOn[T any](s *session, p *page, ask func(c *client.Client) (T, err
 // raw writes an answer as it came. JSON has lines for people too.
 func (p *page) writeRaw(format string, answer []byte) error {
 	if format == "json" {
-		var indented bytes.Buffer
-		if err := json.Indent(&indented, bytes.TrimSpace(answer), "", "  "); err != nil {
-			return fmt.Errorf("the answer is no JSON: %w", err)
+		indented, err := indentJSON(answer)
+		if err != nil {
+			return err
 		}
-		answer = indented.Bytes()
+		answer = indented
 	}
 	_, err := fmt.Fprintf(p, "%s\n", bytes.TrimRight(answer, "\n"))
 	return err
@@ -69,7 +68,7 @@ func (s *session) redrawUntilDone(draw func(p *page) error) error {
 		var b strings.Builder
 		err := draw(s.pageTo(s.Out, &b))
 		text, w, h := b.String(), 0, 0
-		if isTerminal(s.Out) {
+		if IsTerminal(s.Out) {
 			w, h = s.windowSize(s.Out)
 			text = fitWindow(text, w, h)
 		}
@@ -79,7 +78,7 @@ func (s *session) redrawUntilDone(draw func(p *page) error) error {
 		case err != nil && (last == "" || !isAway(err)):
 			return err
 		case err != nil && !trying:
-			why, _, _ := strings.Cut(s.explainError(err).Error(), "\n") // what follows is advice to try again
+			why := s.shortReason(err)
 			fmt.Fprintf(s.Err, "%s; trying again\n", why)
 		case err == nil && (text != last || w != wide || h != high):
 			s.redrawScreen(text, last == "" || w != wide || h != high)
@@ -138,7 +137,7 @@ func (s *session) watchChanges() (changes <-chan struct{}, stop func()) {
 // redraw replaces what a terminal shows. Elsewhere the new comes after the old.
 func (s *session) redrawScreen(text string, first bool) {
 	switch {
-	case isTerminal(s.Out):
+	case IsTerminal(s.Out):
 		const home, lineEnd, below = "\x1b[H", "\x1b[K\n", "\x1b[J"
 		if first {
 			fmt.Fprint(s.Out, "\x1b[2J")

@@ -40,7 +40,7 @@ func (s *session) readPassword(of string, fromInput, isNew bool) (string, error)
 		return text, nil
 	}
 	in, ok := s.In.(*os.File)
-	if !ok || !isTerminal(s.In) || !isTerminal(s.Err) {
+	if !ok || !IsTerminal(s.In) || !IsTerminal(s.Err) {
 		return "", usageErrorf("the password of %s: nobody can be asked; --password-stdin reads it from standard input", of)
 	}
 	first, err := s.askSecret(in, "Password of "+of+": ")

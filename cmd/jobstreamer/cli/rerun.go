@@ -5,9 +5,7 @@ import (
 	"slices"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
-	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/help"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/client"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
@@ -21,15 +19,9 @@ func (c *CLI) executionRerun() *cobra.Command {
 		if len(args) == 0 && !v.isRestricted() {
 			return usageErrorf("which executions? Such as --status failed --since 18:00")
 		}
-		f, err := v.toFilter(s)
+		f, err := v.toFilter(s, args)
 		if err != nil {
 			return err
-		}
-		if len(args) > 0 {
-			if v.given("job") {
-				return usageErrorf("--job does not go with %s: want one of them", args[0])
-			}
-			f.Of = args[0]
 		}
 		return s.rerunExecutions(&m, &st, f)
 	})
@@ -44,9 +36,7 @@ On a terminal it asks before it restarts several. --dry-run says which it would 
 	v.addFlags(cmd)
 	m.addFlags(cmd)
 	st.waitFlag(cmd)
-	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
-		f.DurationVar(&st.timeout, "timeout", 0, "`TIME` wait no longer than this")
-	})
+	st.timeoutFlag(cmd)
 	c.showFlags(cmd)
 	return c.appFlags(cmd)
 }

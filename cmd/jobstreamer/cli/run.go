@@ -60,8 +60,8 @@ Ctrl-C ends the waiting, not the execution.
   jobstreamer run nightly --follow
   jobstreamer run 'import-*' --wait
   jobstreamer run nightly --idempotency-key nightly-2026-11-24`
+	st.paramFlag(cmd)
 	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
-		f.StringArrayVarP(&st.params, "param", "p", nil, "`NAME=VALUE` job parameter; may be given several times")
 		f.StringVar(&st.key, "idempotency-key", "", "`KEY` sent again with this one and the same parameters within half an hour, nothing more is started")
 	})
 	m.addFlags(cmd)
@@ -69,6 +69,12 @@ Ctrl-C ends the waiting, not the execution.
 	st.endFlags(cmd)
 	c.showFlags(cmd)
 	return c.appFlags(cmd)
+}
+
+func (st *startOptions) paramFlag(cmd *cobra.Command) {
+	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
+		f.StringArrayVarP(&st.params, "param", "p", nil, "`NAME=VALUE` job parameter; may be given several times")
+	})
 }
 
 func (st *startOptions) waitFlag(cmd *cobra.Command) {
@@ -80,6 +86,12 @@ func (st *startOptions) waitFlag(cmd *cobra.Command) {
 func (st *startOptions) endFlags(cmd *cobra.Command) {
 	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
 		f.BoolVarP(&st.follow, "follow", "f", false, "wait for the end, and show the output as it comes")
+	})
+	st.timeoutFlag(cmd)
+}
+
+func (st *startOptions) timeoutFlag(cmd *cobra.Command) {
+	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
 		f.DurationVar(&st.timeout, "timeout", 0, "`TIME` wait no longer than this")
 	})
 }
@@ -111,8 +123,8 @@ these replace all of them. Of a job its latest execution is meant; a glob is of 
 ` + severalHelp
 	cmd.Example = `  jobstreamer execution restart 4711 -p date=2026-11-24 --wait
   jobstreamer execution restart 'import-*' --dry-run`
+	st.paramFlag(cmd)
 	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
-		f.StringArrayVarP(&st.params, "param", "p", nil, "`NAME=VALUE` job parameter; may be given several times")
 		f.BoolVar(&none, "no-params", false, "without parameters")
 	})
 	m.addFlags(cmd)
@@ -201,14 +213,23 @@ func (s *session) awaitEach(r *bulkReport, started []*rest.Execution, timeout ti
 		exits = append(exits, executionExit(e.BatchStatus))
 		return e, err
 	}, func(p *page, _ target, e *rest.Execution) string {
-		fmt.Fprintf(p, "Execution %d of %s %s%s%s.\n", e.ExecutionID, e.Job, p.inColor(statusCell(e.BatchStatus).color, endWord(e.BatchStatus)), afterText(p, e), reasonOf(e))
+		writeEnd(p, e)
 		return string(e.BatchStatus)
 	})
 	if err != nil && s.ctx.Err() == nil && ctx.Err() != nil {
-		fmt.Fprintf(s.Err, "Not all have ended after %s; those that have not go on.\n", timeout)
+		fmt.Fprintf(s.Err, "Not all have ended after %s; those that have not go on.\n", durationText(timeout))
 		return r.printSummary(printedError{ExitTimeout})
 	}
 	return r.printSummary(cmp.Or(err, worstExit(exits)))
+}
+
+// cutParameter splits the NAME=VALUE of a flag.
+func cutParameter(flag, text string) (name, value string, err error) {
+	name, value, ok := strings.Cut(text, "=")
+	if !ok || name == "" {
+		return "", "", usageErrorf("%s %q: want NAME=VALUE", flag, text)
+	}
+	return name, value, nil
 }
 
 // submission reads the parameters: nil if none are given.
@@ -217,9 +238,9 @@ func (st *startOptions) submission() (sub client.Submission, err error) {
 		sub.Parameters = make(map[string]string, len(st.params))
 	}
 	for _, p := range st.params {
-		name, value, ok := strings.Cut(p, "=")
-		if !ok || name == "" {
-			return sub, usageErrorf("-p %s: want NAME=VALUE", p)
+		name, value, err := cutParameter("-p", p)
+		if err != nil {
+			return sub, err
 		}
 		if _, twice := sub.Parameters[name]; twice {
 			return sub, usageErrorf("-p %s: %s is there twice", p, name)
@@ -233,7 +254,7 @@ func (st *startOptions) submission() (sub client.Submission, err error) {
 func (s *session) startExecution(st *startOptions, begin func(c *client.Client) (*rest.Execution, error)) error {
 	if !st.wait && !st.follow {
 		return s.inDoubt(showAnswer(s, begin, func(p *page, e *rest.Execution) {
-			fmt.Fprintf(p, "Execution %d of %s is %s.\n", e.ExecutionID, e.Job, p.inColor(statusCell(e.BatchStatus).color, string(e.BatchStatus)))
+			writeStatus(p, e)
 			if p.live {
 				fmt.Fprintln(p, p.inColor(faint, "  follow  "+s.appCommandLine(fmt.Sprintf("logs %d --follow", e.ExecutionID))))
 			}

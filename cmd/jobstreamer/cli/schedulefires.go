@@ -45,10 +45,7 @@ func (v *firesFlags) toFilter(s *session) (f client.FireFilter, err error) {
 	if f.Limit = v.limit; f.Limit < 1 {
 		return f, usageErrorf("--limit %d: want a number from 1 to 1000", v.limit)
 	}
-	if f.From, err = s.timeFlag("from", v.from, v.given("from"), false); err != nil {
-		return f, err
-	}
-	if f.To, err = s.timeFlag("to", v.to, v.given("to"), true); err != nil {
+	if f.From, f.To, err = s.timeRange(v.given, timeText{"from", v.from}, timeText{"to", v.to}); err != nil {
 		return f, err
 	}
 	if !f.From.IsZero() && !f.To.IsZero() && f.From.After(f.To) {

@@ -94,11 +94,7 @@ func drawFires(p *page, v rest.Preview) {
 	}
 	t := newTable("FIRES", "HERE", "NOTE").withOptional("NOTE").withCuts("NOTE")
 	for _, f := range v.Fires {
-		local, zone := f.Local, ""
-		if day, clock, ok := strings.Cut(f.Local, "T"); ok && len(clock) >= len("15:04:05") {
-			local, zone = day+" "+clock[:8], strings.Replace(clock[8:], "Z", "UTC", 1)
-		}
-		t.addRow(strings.TrimSpace(local+" "+zone), p.timeCell(f.Time), cell{f.Note, yellow})
+		t.addRow(wallClock(f.Local), p.timeCell(f.Time), cell{f.Note, yellow})
 	}
 	p.writeTable(t)
 }
@@ -194,21 +190,9 @@ func (c *CLI) scheduleChangeCommand(use, short, verb, done, text string, change 
 		if err != nil {
 			return err
 		}
-		if t.single && !m.dry {
-			return showAnswer(s, func(c *client.Client) (*rest.Schedule, error) { return change(c, s.ctx, s.app, args[0]) }, func(p *page, is *rest.Schedule) {
-				fmt.Fprintf(p, "Job %s %s.\n", args[0], text)
-			})
-		}
 		w := &bulkWork{bulkFlags: &m, one: "job", more: "jobs", verb: verb, done: done, check: s.checkSchedule}
-		if over, err := s.confirmWork(w, &t); over || err != nil {
-			return err
-		}
-		r := &bulkReport{session: s, bulkWork: w}
-		return r.printSummary(eachOf(r, t.all, func(c *client.Client, t target) (*rest.Schedule, error) { return change(c, s.ctx, s.app, t.name) },
-			func(p *page, t target, _ *rest.Schedule) string {
-				fmt.Fprintf(p, "Job %s %s.\n", t.name, text)
-				return done
-			}))
+		ask := func(c *client.Client, t target) (*rest.Schedule, error) { return change(c, s.ctx, s.app, t.name) }
+		return changeNamed(s, w, &t, ask, func(p *page, t target, _ *rest.Schedule) { fmt.Fprintf(p, "Job %s %s.\n", t.name, text) })
 	})
 	cmd.Long = short + ". A glob is of the jobs that have a schedule.\n\n" + severalHelp
 	m.addFlags(cmd)
@@ -246,16 +230,6 @@ func (c *CLI) scheduleDelete() *cobra.Command {
 			return err
 		}
 		w := &bulkWork{bulkFlags: &m, one: "schedule", noun: "schedule of", more: "schedules", verb: "delete", done: "deleted", destroys: true, check: s.checkSchedule}
-		if over, err := s.confirmWork(w, &t); over || err != nil {
-			return err
-		}
-		if t.single {
-			if err := s.client.DeleteSchedule(s.ctx, s.app, args[0]); err != nil {
-				return err
-			}
-			s.printDone("Job %s has no schedule any more.\n", args[0])
-			return nil
-		}
 		return s.deleteEach(w, &t, func(t target) (string, error) {
 			return "Job " + t.name + " has no schedule any more.", s.client.DeleteSchedule(s.ctx, s.app, t.name)
 		})
@@ -264,15 +238,6 @@ func (c *CLI) scheduleDelete() *cobra.Command {
 	m.addFlags(cmd)
 	c.quietFlag(cmd)
 	return c.appFlags(cmd)
-}
-
-// deleteEach deletes each target and prints what remove says.
-func (s *session) deleteEach(w *bulkWork, t *targets, remove func(t target) (text string, err error)) error {
-	r := &bulkReport{session: s, bulkWork: w}
-	return r.printSummary(eachOf(r, t.all, func(_ *client.Client, t target) (string, error) { return remove(t) }, func(p *page, _ target, text string) string {
-		fmt.Fprintln(p, text)
-		return w.done
-	}))
 }
 
 func (c *CLI) scheduleList() *cobra.Command {

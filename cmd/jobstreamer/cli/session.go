@@ -37,11 +37,15 @@ func (c *CLI) openSession(ctx context.Context) (*session, error) {
 		return nil, err
 	}
 	s := &session{CLI: c, ctx: ctx, url: shownURL(cmp.Or(is.Server, client.DefaultURL)), app: cmp.Or(is.App, "default")}
-	s.client, err = client.New(client.Config{URL: is.Server, UserAgent: "jobstreamer/" + c.Version, Token: is.Token})
+	s.client, err = c.newClient(is.Server, is.Token)
 	if err != nil {
 		return nil, UsageError{err}
 	}
 	return s, nil
+}
+
+func (c *CLI) newClient(url, token string) (*client.Client, error) {
+	return client.New(client.Config{URL: url, UserAgent: "jobstreamer/" + c.Version, Token: token})
 }
 
 func (c *CLI) checkOutput() error {
@@ -126,15 +130,15 @@ func shownURL(address string) string {
 	return u.Redacted()
 }
 
-// isTerminal says whether somebody sits at the stream.
-func isTerminal(stream any) bool {
+// IsTerminal reports whether stream is a terminal.
+func IsTerminal(stream any) bool {
 	f, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // pageTo is a page of output that goes to w in the end; drawn is where it is drawn.
 func (s *session) pageTo(end, drawn io.Writer) *page {
-	p := &page{Writer: drawn, live: isTerminal(end), now: time.Now(), zone: time.Local}
+	p := &page{Writer: drawn, live: IsTerminal(end), now: time.Now(), zone: time.Local}
 	if s.output != formatWide {
 		p.width, _ = s.windowSize(end)
 	}

@@ -14,7 +14,7 @@ type statusLine struct {
 
 func (s *session) statusLine() *statusLine {
 	width, _ := s.windowSize(s.Err)
-	return &statusLine{s.Err, isTerminal(s.Err), width}
+	return &statusLine{s.Err, IsTerminal(s.Err), width}
 }
 
 func (l *statusLine) showText(text string) {

@@ -101,3 +101,16 @@ func (s *session) timeFlag(flag, text string, given, end bool) (time.Time, error
 	}
 	return t, nil
 }
+
+// timeText is the value of a flag that takes a time.
+type timeText struct{ flag, text string }
+
+// timeRange reads the two flags of a range of times. Either is zero if its flag
+// was not given.
+func (s *session) timeRange(given func(flag string) bool, from, to timeText) (begin, end time.Time, err error) {
+	if begin, err = s.timeFlag(from.flag, from.text, given(from.flag), false); err != nil {
+		return begin, end, err
+	}
+	end, err = s.timeFlag(to.flag, to.text, given(to.flag), true)
+	return begin, end, err
+}

@@ -3,7 +3,6 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -68,7 +67,7 @@ func (s *session) validateFiles(files []string, offline bool) error {
 		err = s.printValue(verdicts)
 	}
 	if check.err != nil {
-		why, _, _ := strings.Cut(s.explainError(check.err).Error(), "\n")
+		why := s.shortReason(check.err)
 		fmt.Fprintf(s.Err, "Components were not checked: %s\n", why)
 	}
 	if err == nil && (failed || s.ctx.Err() != nil) {

@@ -66,7 +66,7 @@ func (s *session) seeThrough(e *rest.Execution, st *startOptions) error {
 	case s.ctx.Err() != nil:
 		return s.reportLeft(e, "interrupted", ExitInterrupted)
 	case ctx.Err() != nil:
-		return s.reportLeft(e, fmt.Sprintf("not ended after %s", st.timeout), ExitTimeout)
+		return s.reportLeft(e, "not ended after "+durationText(st.timeout), ExitTimeout)
 	case err != nil:
 		return err
 	}
@@ -95,10 +95,7 @@ func (s *session) awaitEnd(ctx context.Context, e *rest.Execution) (*rest.Execut
 			return nil, err
 		default:
 			line.showText("the control bus is away; trying again")
-			select {
-			case <-time.After(retryPause):
-			case <-ctx.Done():
-			}
+			pauseFor(ctx, retryPause)
 		}
 	}
 	return e, nil
@@ -136,14 +133,19 @@ func (s *session) sayWaiting(ctx context.Context, e *rest.Execution) (stop func(
 			case ctx.Err() != nil || !isAway(err):
 				return
 			default:
-				select {
-				case <-time.After(retryPause):
-				case <-ctx.Done():
-				}
+				pauseFor(ctx, retryPause)
 			}
 		}
 	})
 	return func() { cancel(); looking.Wait() }
+}
+
+// pauseFor blocks for d, or until ctx ends.
+func pauseFor(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
 }
 
 // away says whether a later answer may be another one.
@@ -195,7 +197,7 @@ func (s *session) reportEnd(e *rest.Execution) error {
 		return printedError{executionExit(e.BatchStatus)}
 	}
 	p := s.outPage()
-	fmt.Fprintf(p, "Execution %d of %s %s%s%s.\n", e.ExecutionID, e.Job, p.inColor(statusCell(e.BatchStatus).color, endWord(e.BatchStatus)), afterText(p, e), reasonOf(e))
+	writeEnd(p, e)
 	if gap := missingOutput(e); gap != "" {
 		fmt.Fprintf(p, "%s.\n", p.inColor(yellow, gap))
 	}
@@ -203,6 +205,12 @@ func (s *session) reportEnd(e *rest.Execution) error {
 		return nil
 	}
 	return printedError{executionExit(e.BatchStatus)}
+}
+
+// writeEnd writes how an execution ended as a sentence.
+func writeEnd(p *page, e *rest.Execution) {
+	fmt.Fprintf(p, "Execution %d of %s %s%s%s.\n", e.ExecutionID, e.Job,
+		p.inColor(statusCell(e.BatchStatus).color, endWord(e.BatchStatus)), afterText(p, e), reasonOf(e))
 }
 
 func endWord(s subjects.BatchStatus) string {
