@@ -7,6 +7,7 @@ import (
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/codec"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 )
 
@@ -40,7 +41,7 @@ func (s *Server) agentsOf(app string) (n int) {
 func (s *Server) agent(id string) (execution.AgentInfo, error) {
 	a, ok := s.cfg.Executions.Agent(id)
 	if !ok {
-		return a, bus.State(bus.CodeNoSuchAgent, "there is no agent %s", cut(id))
+		return a, bus.State(bus.CodeNoSuchAgent, "there is no agent %s", codec.Cut(id))
 	}
 	return a, nil
 }

@@ -16,7 +16,9 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/codec"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+	v1 "github.com/job-streamer/job-streamer-control-bus/httpapi/v1"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 )
 
@@ -55,13 +57,13 @@ func add[I, O any](s *Server, needs permission, op huma.Operation, h func(contex
 		doc.RequestBody = b.describe(s.api.OpenAPI().Components.Schemas)
 	}
 	for _, r := range doc.Responses {
-		if of := r.Content[inJSON.media]; of != nil && of.Schema != nil {
+		if of := r.Content[codec.JSON.Media]; of != nil && of.Schema != nil {
 			r.Content = described(of.Schema, isJob(&op))
 		}
-		if r.Content[inJSON.problem] != nil {
-			for i := range formats {
-				if r.Content[formats[i].problem] == nil {
-					r.Content[formats[i].problem] = &huma.MediaType{}
+		if r.Content[codec.JSON.Problem] != nil {
+			for i := range codec.Formats {
+				if r.Content[codec.Formats[i].Problem] == nil {
+					r.Content[codec.Formats[i].Problem] = &huma.MediaType{}
 				}
 			}
 		}
@@ -121,16 +123,16 @@ func resolves(t reflect.Type) bool {
 // described is a body in all formats. What a schema says of JSON is said of the others by the prose of the document.
 func described(schema *huma.Schema, job bool) map[string]*huma.MediaType {
 	content := map[string]*huma.MediaType{}
-	for i := range formats {
-		switch f := &formats[i]; f.form {
+	for i := range codec.Formats {
+		switch f := &codec.Formats[i]; f.Form {
 		case jsl.JSON, jsl.YAML:
-			content[f.media] = &huma.MediaType{Schema: schema}
+			content[f.Media] = &huma.MediaType{Schema: schema}
 		case jsl.XML:
 			if job {
-				content[f.media] = &huma.MediaType{}
+				content[f.Media] = &huma.MediaType{}
 			}
 		default:
-			content[f.media] = &huma.MediaType{}
+			content[f.Media] = &huma.MediaType{}
 		}
 	}
 	return content
@@ -211,12 +213,12 @@ func (b *body[T]) Resolve(ctx huma.Context) []error {
 		}
 		return nil
 	}
-	f, err := formatOf(ctx.Header("Content-Type"), ctx.Header("Content-Encoding"))
-	if err == nil && f.form == jsl.XML && b.optional() {
-		err = &mediaTypeError{"Content-Type", f.media, mediaTypes() + " (XML for jobs only)"}
+	f, err := codec.ForBody(ctx.Header("Content-Type"), ctx.Header("Content-Encoding"))
+	if err == nil && f.Form == jsl.XML && b.optional() {
+		err = &codec.MediaTypeError{Header: "Content-Type", Got: f.Media, Want: codec.MediaTypes() + " (XML for jobs only)"}
 	}
 	if err == nil {
-		err = discreet(&b.value, judged(ctx, &b.value, f.read(buf.Bytes(), &b.value)))
+		err = discreet(&b.value, judged(ctx, &b.value, f.Read(buf.Bytes(), &b.value)))
 	}
 	if err != nil {
 		return []error{err}
@@ -226,7 +228,7 @@ func (b *body[T]) Resolve(ctx huma.Context) []error {
 
 // judged adds to what reading found what is wrong with the values that could be read: all faults of a body are reported at once.
 func judged(ctx huma.Context, value any, err error) error {
-	var found, more faults
+	var found, more codec.Faults
 	if err != nil && !errors.As(err, &found) {
 		return err
 	}
@@ -239,7 +241,7 @@ func judged(ctx huma.Context, value any, err error) error {
 		more = faultsOfNotification(v)
 	case *rest.NewDeployment:
 		if len(v.Artifacts) == 0 {
-			more.add("/artifacts", "at least one jar", "")
+			more.Add("/artifacts", "at least one jar", "")
 		}
 	case *rest.Credentials:
 		more = faultsOfCredentials(v)
@@ -250,16 +252,12 @@ func judged(ctx huma.Context, value any, err error) error {
 	case *rest.NewPreview:
 		more = faultsOfPreview(v)
 	case *rest.App:
-		if v.Name != "" && !byToken(ctx.Header("Authorization")) {
-			more.checkAppName("/name", v.Name)
+		if v.Name != "" && !v1.SendsToken(ctx.Header("Authorization")) {
+			checkAppName(&more, "/name", v.Name)
 		}
 	}
-	for _, f := range more {
-		if !slices.ContainsFunc(found, func(o rest.Fault) bool { return o.Pointer == f.Pointer }) {
-			found = append(found, f)
-		}
-	}
-	return found.err()
+	found.AddOther(more)
+	return found.Err()
 }
 
 func (b *body[T]) limit() int64 {
@@ -296,8 +294,8 @@ func putBuffer(b *bytes.Buffer) {
 func (s *Server) chooseFormat(ctx huma.Context, next func(huma.Context)) {
 	u := ctx.URL()
 	f, ok := negotiate(ctx.Header, u.Path, isJob(ctx.Operation()))
-	if f == inJSON && ctx.Operation().Metadata["sign-in"] != nil && loginByOlderClient(ctx) {
-		f = inEDN
+	if f == codec.JSON && ctx.Operation().Metadata["sign-in"] != nil && isV1Login(ctx) {
+		f = codec.EDN
 	}
 	chosen := answered{ctx, f}
 	if _, own := ctx.Operation().Metadata["stream"]; !ok && !own {
@@ -320,37 +318,43 @@ type request huma.Context
 // that no handler has to know of it.
 type answered struct {
 	request
-	format *format
+	format *codec.Format
 }
 
 // Header gives the media type that was chosen for the list that it was chosen from.
 func (a answered) Header(name string) string {
 	if name == "Accept" {
-		return a.format.media
+		return a.format.Media
 	}
 	return a.request.Header(name)
 }
 
 // SetStatus sets the status that clients of the format expect.
-func (a answered) SetStatus(status int) { a.request.SetStatus(a.format.status(a.Method(), status)) }
+func (a answered) SetStatus(status int) { a.request.SetStatus(statusIn(a.format, a.Method(), status)) }
 
-// status is the one that clients of the format expect: in EDN each PUT that is well is a 201, and whatever is wrong with what was
-// sent a 400.
-func (f *format) status(method string, status int) int {
-	switch {
-	case f == inEDN && method == http.MethodPut && status == http.StatusOK:
-		return http.StatusCreated
-	case f == inEDN && status == http.StatusUnprocessableEntity:
-		return http.StatusBadRequest
+// statusIn returns the status of an answer in a format.
+func statusIn(f *codec.Format, method string, status int) int {
+	if f == codec.EDN {
+		return v1.Status(method, status)
 	}
 	return status
+}
+
+// negotiate decides which format answers a request.
+func negotiate(header func(string) string, path string, job bool) (f *codec.Format, ok bool) {
+	return codec.Negotiate(header("Accept"), job, func() *codec.Format {
+		if v1.ReadsOnlyEDN(header, path) {
+			return codec.EDN
+		}
+		return codec.JSON
+	})
 }
 
 // Query is the parameter, or what it is in EDN for one who does not send it.
 func (a answered) Query(name string) string {
 	v := a.request.Query(name)
-	if v == "" && a.format == inEDN {
-		return ednDefaults[name+" "+a.Operation().Path]
+	if v == "" && a.format == codec.EDN {
+		return v1.Default(name, a.Operation().Path)
 	}
 	return v
 }
@@ -367,15 +371,6 @@ func (a answered) Param(name string) string {
 	return v
 }
 
-var ednDefaults = map[string]string{
-	"with /{app}/jobs":            "execution",
-	"with " + exec:                "logs",
-	"with " + job + "/executions": "parameters",
-	"with /{app}/execution/{id}":  "logs",
-	"limit /apps":                 "1000", // vectors, without a word of there being more
-	"limit /agents":               "1000",
-}
-
 // accepted is what the client said, before a format was chosen.
 func accepted(ctx huma.Context) string {
 	if a, ok := ctx.(answered); ok {
@@ -384,10 +379,10 @@ func accepted(ctx huma.Context) string {
 	return ctx.Header("Accept")
 }
 
-// fromV1Client reports whether the answer is EDN although the request asked for no format by name: see knowsOnlyEDN.
+// fromV1Client reports whether the answer is EDN although the request asked for no format by name.
 func fromV1Client(ctx huma.Context) bool {
 	a, ok := ctx.(answered)
-	return ok && a.format == inEDN && inEDN.liked(accepted(ctx), true) == 0
+	return ok && a.format == codec.EDN && codec.EDN.Liked(accepted(ctx), true) == 0
 }
 
 // Unwrap is for [humaecho.Unwrap].

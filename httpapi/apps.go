@@ -10,7 +10,9 @@ import (
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/codec"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+	v1 "github.com/job-streamer/job-streamer-control-bus/httpapi/v1"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
@@ -28,7 +30,7 @@ func (p *AppPath) Resolve(huma.Context) []error {
 }
 
 func noApp(name string) error {
-	return bus.State(bus.CodeNoSuchApp, "there is no application %s", cut(name))
+	return bus.State(bus.CodeNoSuchApp, "there is no application %s", codec.Cut(name))
 }
 
 // answer is an answer with nothing but a body.
@@ -98,13 +100,9 @@ type postApp struct {
 	Sent          body[rest.App]
 }
 
-// byToken says whether a request is one of the original's Maven plugin, whose applications have its project's name, whatever that is,
-// and are deployed into the default one.
-func byToken(authorization string) bool { return strings.HasPrefix(authorization, "Token ") }
-
 func (s *Server) postApp(ctx context.Context, in *postApp) (*saved[rest.AppInfo], error) {
 	sent := in.Sent.value
-	if _, _, known := s.cfg.Index.App(sent.Name); !known && byToken(in.Authorization) {
+	if _, _, known := s.cfg.Index.App(sent.Name); !known && v1.SendsToken(in.Authorization) {
 		sent.Name = bus.DefaultApp
 	}
 	out, err := s.writeApp(ctx, sent, &in.Preconditions)
@@ -123,15 +121,15 @@ type putApp struct {
 func (s *Server) putApp(ctx context.Context, in *putApp) (*saved[rest.AppInfo], error) {
 	sent := in.Sent.value
 	if sent.Name = cmp.Or(sent.Name, in.App); sent.Name != in.App {
-		return nil, &bus.FieldError{Path: "/name", Want: "the application of the path, " + cut(in.App), Got: sent.Name}
+		return nil, &bus.FieldError{Path: "/name", Want: "the application of the path, " + codec.Cut(in.App), Got: sent.Name}
 	}
 	return s.writeApp(ctx, sent, &in.Preconditions)
 }
 
 func (s *Server) writeApp(ctx context.Context, sent rest.App, p *Preconditions) (*saved[rest.AppInfo], error) {
-	var wrong faults
-	wrong.checkAppName("/name", sent.Name)
-	if err := wrong.err(); err != nil {
+	var wrong codec.Faults
+	checkAppName(&wrong, "/name", sent.Name)
+	if err := wrong.Err(); err != nil {
 		return nil, err
 	}
 	if err := s.deployPath(ctx, &sent, p); err != nil {

@@ -1,98 +1,75 @@
 package httpapi
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/codec"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+	v1 "github.com/job-streamer/job-streamer-control-bus/httpapi/v1"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// sentJob is a definition, and what older clients send along.
+// sentJob is the body with a job: its definition and what was sent beside it, in
+// the words of files or in those of v1 clients.
 type sentJob struct {
 	jsl.Job
 	beside
 }
 
-// beside is what older clients send with a definition, when they import what they exported, or in its place.
+// beside is what was sent beside a definition. Settings that are nil stay as they
+// are.
 type beside struct {
-	Name      string                 `edn:"job/name"`
-	Exclusive *bool                  `edn:"job/exclusive?"`
-	BPMN      string                 `edn:"job/bpmn-xml-notation"`
-	SVG       string                 `edn:"job/svg-notation"`
-	Schedule  *rest.ImportedSchedule `edn:"job/schedule"`
-	sentSettings
+	v1.Words
 	fileParts
-
-	drawn bool // the diagram is the definition: there is no other
-	whole bool // what did not come is taken away: in the words of older clients a job has its schedule and settings in it
 }
 
-// readJob reads a definition in any format.
-func (f *format) readJob(data []byte, v *sentJob) (err error) {
-	wrong := v.read(f, data)
-	if v.drawn {
+// ReadBody parses a job in any format, once.
+func (v *sentJob) ReadBody(f *codec.Format, data []byte) error {
+	text, err := jsl.ParseText(f.Form, data, f.Charset)
+	if err != nil {
+		return f.AsMalformed(err)
+	}
+	wrong := v.readWords(text)
+	if v.Drawn {
 		if wrong == nil {
 			wrong = v.readDiagram()
 		}
 		return wrong
 	}
-	file, err := jsl.ParseFileCharset(f.form, data, f.charset)
-	if err := f.malformed(readFile(file, f.form, &v.beside, err)); err != nil {
+	file, err := text.File()
+	if err := f.AsMalformed(readFile(file, f.Form, &v.beside, err)); err != nil {
 		return err
 	}
 	v.Job = *file.Job
 	if wrong == nil && v.Name != "" { // else a definition that was exported could not be imported by another name
-		return v.call(v.Name)
+		return v.setName(v.Name)
 	}
 	return wrong
 }
 
-// call gives the job the name that was sent beside its definition.
-func (v *sentJob) call(name string) error {
+// readWords reads the words of v1 clients.
+func (b *beside) readWords(text *jsl.Text) (err error) {
+	if b.Words, err = v1.ReadWords(text); err != nil {
+		return err
+	}
+	wrong := b.settingFaults()
+	if b.Schedule != nil {
+		wrong.AddWithin("/job~1schedule", faultsOfSchedule(&b.Schedule.NewSchedule))
+	}
+	return wrong.Err()
+}
+
+// setName gives the job the name that was sent beside its definition.
+func (v *sentJob) setName(name string) error {
 	if !jsl.ValidID(name) {
-		return faults{{Pointer: "/job~1name", Detail: "want " + jsl.WantID, Got: cut(name)}}
+		return codec.Faults{{Pointer: "/job~1name", Detail: "want " + jsl.WantID, Got: codec.Cut(name)}}
 	}
 	v.ID = name
 	return nil
-}
-
-// marks are parts of the keys that beside is read from: most definitions have none of them, and need not be read twice.
-var marks = []string{"job/name", "job/schedule", "-notation", "job/definition", "time-monitor", "status-notifications"}
-
-// read reads what is there of it.
-func (b *beside) read(f *format, data []byte) (err error) {
-	if f.form == jsl.XML || !slices.ContainsFunc(marks, func(mark string) bool { return bytes.Contains(data, []byte(mark)) }) {
-		return nil
-	}
-	if data, err = jsl.ToJSON(f.form, data); err != nil {
-		return err
-	}
-	var keys map[string]json.RawMessage
-	if err := json.Unmarshal(data, &keys); err != nil {
-		return fmt.Errorf("read JSON: %w", err)
-	}
-	_, b.whole = keys["job/name"]
-	bpmn, there := keys["job/bpmn-xml-notation"]
-	b.drawn = there && string(bpmn) != `""` && string(bpmn) != "null"
-	for _, key := range []string{"steps", "job/steps", "job/components", "job/definition"} {
-		_, there := keys[key]
-		b.drawn = b.drawn && !there
-	}
-	if err := readLeniently(data, b); err != nil {
-		return err
-	}
-	wrong := b.faults()
-	if b.Schedule != nil {
-		wrong.within("/job~1schedule", faultsOfSchedule(&b.Schedule.NewSchedule))
-	}
-	return wrong.err()
 }
 
 // readDiagram reads the definition that is drawn. The job's name need not be in it.
@@ -102,11 +79,11 @@ func (v *sentJob) readDiagram() error {
 		return err
 	}
 	v.Job = *j
-	if v.beside.Exclusive != nil {
-		v.Job.Exclusive = *v.beside.Exclusive
+	if v.Words.Exclusive != nil {
+		v.Job.Exclusive = *v.Words.Exclusive
 	}
 	if v.Name != "" {
-		return v.call(v.Name)
+		return v.setName(v.Name)
 	}
 	return nil
 }
@@ -119,17 +96,17 @@ func (v *sentJob) over(was *bus.Job, app string, set func(*bus.Settings)) (bus.J
 	def := v.Job
 	if was != nil {
 		is.Token, is.NameOf, is.CreateTime = was.Token, was.NameOf, was.CreateTime
-		if !v.whole {
+		if !v.Whole {
 			is.Settings = was.Settings
 		}
-		if v.drawn {
+		if v.Drawn {
 			old, err := jsl.Restore(was.Definition)
 			if err != nil {
 				return is, err
 			}
 			def.Restartable, def.Pool, def.Priority, def.OnAgentLost, def.MaxAttempts, def.Log = old.Restartable, old.Pool, old.Priority, old.OnAgentLost, old.MaxAttempts, old.Log
 			def.Namespace = old.Namespace
-			if v.beside.Exclusive == nil && !v.whole {
+			if v.Words.Exclusive == nil && !v.Whole {
 				def.Exclusive = old.Exclusive
 			}
 		}
@@ -147,13 +124,13 @@ func readDiagram(text, at string) (*jsl.Job, error) {
 	if !errors.As(err, &errs) {
 		return j, err
 	}
-	var wrong faults
+	var wrong codec.Faults
 	for _, e := range errs {
 		where := fmt.Sprintf(" (line %d, column %d of the diagram)", e.Line, e.Column)
 		if e.Path != "" {
 			where = " at " + e.Path + where
 		}
-		wrong.add(at, e.Want+where, e.Got)
+		wrong.Add(at, e.Want+where, e.Got)
 	}
 	return nil, wrong
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/deploy"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/codec"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 )
 
@@ -35,7 +36,7 @@ func (p *DeploymentPath) revision() (int, error) {
 }
 
 func noDeployment(app, number string) error {
-	return bus.State(bus.CodeNoSuchRevision, "application %s has no deployment %s", app, cut(number))
+	return bus.State(bus.CodeNoSuchRevision, "application %s has no deployment %s", app, codec.Cut(number))
 }
 
 func (s *Server) listComponents(ctx context.Context, in *AppPath) (*answer[rest.Components], error) {
@@ -61,7 +62,7 @@ type listDeployments struct {
 func (s *Server) listDeployments(ctx context.Context, in *listDeployments) (*answer[rest.List[rest.Deployment]], error) {
 	for name, cursor := range map[string]string{"after": in.After, "before": in.Before} {
 		if _, err := strconv.Atoi(cursor); cursor != "" && err != nil {
-			return nil, parameterError(name, "the number of a revision", cut(cursor))
+			return nil, parameterError(name, "the number of a revision", codec.Cut(cursor))
 		}
 	}
 	if _, _, err := s.app(ctx, in.App); err != nil {
@@ -212,7 +213,7 @@ type getArtifact struct {
 func (s *Server) getArtifact(ctx context.Context, in *getArtifact) (*streamed, error) {
 	r, size, err := s.cfg.Deployments.Open(ctx, in.SHA256)
 	if errors.Is(err, bus.ErrNotFound) {
-		err = bus.State(bus.CodeNoSuchArtifact, "there is no artifact %s", cut(in.SHA256))
+		err = bus.State(bus.CodeNoSuchArtifact, "there is no artifact %s", codec.Cut(in.SHA256))
 	}
 	if err != nil {
 		return nil, err
@@ -242,7 +243,7 @@ func (s *Server) postComponents(ctx context.Context, in *postComponents) (*deplo
 	}
 	media, params, err := mime.ParseMediaType(in.mediaType)
 	if err != nil || media != "multipart/form-data" || params["boundary"] == "" {
-		return nil, &mediaTypeError{"Content-Type", in.mediaType, "multipart/form-data"}
+		return nil, &codec.MediaTypeError{Header: "Content-Type", Got: in.mediaType, Want: "multipart/form-data"}
 	}
 	refs, err := s.storeParts(ctx, multipart.NewReader(in.reader, params["boundary"]))
 	if err != nil {
@@ -280,7 +281,7 @@ func (s *Server) storeParts(ctx context.Context, form *multipart.Reader) (refs [
 // formError is err, as what is wrong with the form if it is about that.
 func formError(err error) error {
 	if errors.Is(err, io.ErrUnexpectedEOF) || strings.Contains(err.Error(), "multipart:") {
-		return &malformedError{rest.Fault{Detail: "want multipart/form-data", Got: cut(err.Error())}}
+		return &codec.MalformedError{Fault: rest.Fault{Detail: "want multipart/form-data", Got: codec.Cut(err.Error())}}
 	}
 	return err
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humaecho"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/codec"
 	"github.com/labstack/echo/v4"
 )
 
@@ -131,9 +132,9 @@ func (s *Server) writeProblem(w http.ResponseWriter, r *http.Request, err error)
 	for name, values := range p.GetHeaders() {
 		w.Header()[name] = values
 	}
-	w.Header().Set("Content-Type", p.ContentType(f.media))
-	w.WriteHeader(f.status(r.Method, p.Status))
-	if err := f.write(w, p); err != nil {
+	w.Header().Set("Content-Type", p.ContentType(f.Media))
+	w.WriteHeader(statusIn(f, r.Method, p.Status))
+	if err := f.Write(w, p); err != nil {
 		s.log.Debug("problem not written", "err", err)
 	}
 }
@@ -164,7 +165,7 @@ func (s *Server) serveFrontPage(e *echo.Echo) {
 		switch accept := c.Request().Header.Get("Accept"); {
 		case strings.Contains(accept, "text/html"):
 			return c.HTML(http.StatusOK, page)
-		case inJSON.liked(accept, true) > 0:
+		case codec.JSON.Liked(accept, true) > 0:
 			return c.JSON(http.StatusOK, links)
 		}
 		return c.String(http.StatusOK, text)

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/codec"
 )
 
 // Preconditions are the headers of a write.
@@ -31,7 +32,7 @@ func (p *Preconditions) check(revision uint64) error {
 			return err
 		}
 		if !holds {
-			return fmt.Errorf("%w: If-Match: %s, but it is %s", errPrecondition, cut(p.IfMatch), tagOrNone(revision))
+			return fmt.Errorf("%w: If-Match: %s, but it is %s", errPrecondition, codec.Cut(p.IfMatch), tagOrNone(revision))
 		}
 	}
 	if p.IfNoneMatch != "" {
@@ -42,7 +43,7 @@ func (p *Preconditions) check(revision uint64) error {
 		case hit && strings.TrimSpace(p.IfNoneMatch) == "*":
 			return bus.ErrExists
 		case hit:
-			return fmt.Errorf("%w: If-None-Match: %s", errPrecondition, cut(p.IfNoneMatch))
+			return fmt.Errorf("%w: If-None-Match: %s", errPrecondition, codec.Cut(p.IfNoneMatch))
 		}
 	}
 	return nil

@@ -12,6 +12,7 @@ import (
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/bus/jetio"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/codec"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
@@ -59,10 +60,10 @@ func (s *Server) events(ctx context.Context, in *getEvents) (*streamed, error) {
 // eventsConsumer is what reads the records that are asked for.
 func (s *Server) eventsConsumer(ctx context.Context, in *getEvents) (cfg jetstream.OrderedConsumerConfig, err error) {
 	if in.App != "" && !subjects.ValidName(in.App) {
-		return cfg, parameterError("app", wantName, cut(in.App))
+		return cfg, parameterError("app", wantName, codec.Cut(in.App))
 	}
 	if in.Job != "" && !jsl.ValidID(in.Job) {
-		return cfg, parameterError("job", jsl.WantID, cut(in.Job))
+		return cfg, parameterError("job", jsl.WantID, codec.Cut(in.Job))
 	}
 	token, ok := s.cfg.Index.Token(in.App, in.Job)
 	if !ok { // it may be made later, or in each application

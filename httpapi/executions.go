@@ -11,6 +11,7 @@ import (
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/codec"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
@@ -92,7 +93,7 @@ func (s *Server) postExecution(ctx context.Context, in *postExecution) (*begun, 
 func checkKey(key string) error {
 	for i := range len(key) {
 		if key[i] <= ' ' || key[i] > '~' || i >= maxKey {
-			return parameterError("Idempotency-Key", "at most 255 visible ASCII characters", cut(key))
+			return parameterError("Idempotency-Key", "at most 255 visible ASCII characters", codec.Cut(key))
 		}
 	}
 	return nil
@@ -231,7 +232,7 @@ func failureOf(step *rest.StepExecution, e *bus.Execution) rest.LogLine {
 func (p ExecutionPath) number() (int64, error) {
 	id, err := strconv.ParseInt(p.ID, 10, 64)
 	if err != nil || id <= 0 {
-		return 0, bus.State(bus.CodeNoSuchExecution, "there is no execution %s", cut(p.ID))
+		return 0, bus.State(bus.CodeNoSuchExecution, "there is no execution %s", codec.Cut(p.ID))
 	}
 	return id, nil
 }

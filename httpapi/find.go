@@ -11,6 +11,7 @@ import (
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/bus/index"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/codec"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
@@ -37,7 +38,7 @@ func (f *ExecutionFilter) Resolve(ctx huma.Context) (errs []error) {
 	u := ctx.URL()
 	query := u.Query()
 	wrong := func(name, want, got string) {
-		errs = append(errs, &huma.ErrorDetail{Location: "query." + name, Message: "want " + want, Value: cut(got)})
+		errs = append(errs, &huma.ErrorDetail{Location: "query." + name, Message: "want " + want, Value: codec.Cut(got)})
 	}
 	for _, name := range []string{"exit_status", "since", "until", "agent", "job"} {
 		if len(query[name]) > 0 && query.Get(name) == "" {
@@ -123,7 +124,7 @@ func (in *ExecutionList) query() (q index.ExecutionQuery, err error) {
 			continue
 		}
 		if *to, err = strconv.ParseInt(sent, 10, 64); err != nil || *to <= 0 {
-			return q, parameterError(name, "the id of an execution", cut(sent))
+			return q, parameterError(name, "the id of an execution", codec.Cut(sent))
 		}
 	}
 	switch {

@@ -9,6 +9,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/codec"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 	"github.com/job-streamer/job-streamer-control-bus/scheduler"
 )
@@ -29,7 +30,7 @@ func (f *firesPath) Resolve(ctx huma.Context) (errs []error) {
 	u := ctx.URL()
 	query := u.Query()
 	refuse := func(name, want, got string) {
-		errs = append(errs, &huma.ErrorDetail{Location: "query." + name, Message: "want " + want, Value: cut(got)})
+		errs = append(errs, &huma.ErrorDetail{Location: "query." + name, Message: "want " + want, Value: codec.Cut(got)})
 	}
 	read := func(name string) (t time.Time) {
 		if query.Has(name) {

@@ -14,6 +14,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/codec"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 )
@@ -58,28 +59,24 @@ func readFile(file *jsl.File, form jsl.Format, b *beside, err error) error {
 }
 
 // readPart reads one member and returns what is wrong with it.
-func (b *beside) readPart(m jsl.Member, edn bool) (wrong faults) {
+func (b *beside) readPart(m jsl.Member, edn bool) (wrong codec.Faults) {
 	none := string(m.Value) == "null"
-	read := func(v any, judge func() faults) {
-		if err := readJSON(m.Value, v, edn); err != nil && !errors.As(err, &wrong) {
-			wrong.add("", "an object", string(m.Value))
+	read := func(v any, judge func() codec.Faults) {
+		if err := codec.ReadJSON(m.Value, v, edn); err != nil && !errors.As(err, &wrong) {
+			wrong.Add("", "an object", string(m.Value))
 		}
-		for _, f := range judge() {
-			if !slices.ContainsFunc(wrong, func(w rest.Fault) bool { return w.Pointer == f.Pointer }) {
-				wrong = append(wrong, f)
-			}
-		}
+		wrong.AddOther(judge())
 	}
 	switch m.Name {
 	case jsl.BesideSchedule:
 		if b.Schedule, b.noSchedule = nil, none; !none {
 			b.Schedule = &rest.ImportedSchedule{}
-			read(b.Schedule, func() faults { return faultsOfSchedule(&b.Schedule.NewSchedule) })
+			read(b.Schedule, func() codec.Faults { return faultsOfSchedule(&b.Schedule.NewSchedule) })
 		}
 	case jsl.BesideTimeMonitor:
 		if b.TimeMonitor, b.noMonitor = nil, none; !none {
 			b.TimeMonitor = &rest.NewTimeMonitor{}
-			read(b.TimeMonitor, func() faults { return faultsOfTimeMonitor(b.TimeMonitor) })
+			read(b.TimeMonitor, func() codec.Faults { return faultsOfTimeMonitor(b.TimeMonitor) })
 		}
 	case jsl.BesideNotifications:
 		var sent struct {
@@ -87,8 +84,8 @@ func (b *beside) readPart(m jsl.Member, edn bool) (wrong faults) {
 		}
 		if !none {
 			list := slices.Concat([]byte(`{"all":`), m.Value, []byte("}"))
-			if err := readJSON(list, &sent, edn); err != nil && !errors.As(err, &wrong) {
-				wrong.add("", "an array", string(m.Value))
+			if err := codec.ReadJSON(list, &sent, edn); err != nil && !errors.As(err, &wrong) {
+				wrong.Add("", "an array", string(m.Value))
 			}
 			for i := range wrong {
 				wrong[i].Pointer = wrong[i].Pointer[min(len("/all"), len(wrong[i].Pointer)):]
@@ -97,7 +94,7 @@ func (b *beside) readPart(m jsl.Member, edn bool) (wrong faults) {
 		for i := range sent.All {
 			sent.All[i].ID = 0
 			if len(wrong) == 0 {
-				wrong.within("/"+strconv.Itoa(i), faultsOfNotification(&sent.All[i]))
+				wrong.AddWithin("/"+strconv.Itoa(i), faultsOfNotification(&sent.All[i]))
 			}
 		}
 		b.StatusNotifications = &sent.All
@@ -110,6 +107,9 @@ type jobFile struct {
 	job    *jsl.Job
 	beside []jsl.Member
 }
+
+// Format writes the file, to be read by people.
+func (f jobFile) Format(form jsl.Format) ([]byte, error) { return f.job.FormatFile(form, f.beside) }
 
 // MarshalJSON writes the canonical form: two files that say the same are the same text.
 func (f jobFile) MarshalJSON() ([]byte, error) {
@@ -194,7 +194,7 @@ type judgeJob struct {
 // judgeJob says what a PUT of a job's file would do. Nothing is written.
 func (s *Server) judgeJob(ctx context.Context, in *judgeJob) (*tagged[rest.Judgement], error) {
 	sent := &in.Sent.value
-	sent.whole = false // as with a PUT
+	sent.Whole = false // as with a PUT
 	if err := s.judgeSent(ctx, in.App, sent); err != nil {
 		return nil, err
 	}
@@ -295,7 +295,7 @@ func (s *Server) judgeSent(ctx context.Context, app string, sent *sentJob) error
 // scheduleOver is the schedule that there will be in place of was, nil for none.
 func (v *sentJob) scheduleOver(app string, was *bus.Schedule) *bus.Schedule {
 	switch {
-	case v.Schedule == nil && (v.whole || v.noSchedule):
+	case v.Schedule == nil && (v.Whole || v.noSchedule):
 		return nil
 	case v.Schedule == nil:
 		return was

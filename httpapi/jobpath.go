@@ -8,6 +8,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/codec"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
@@ -77,7 +78,7 @@ func (s *Server) locate(ctx context.Context, p *JobPath, reads bool) error {
 		if _, _, err := s.app(ctx, p.App); err != nil {
 			return err
 		}
-		return bus.NoSuchJob(p.App, cut(p.name))
+		return bus.NoSuchJob(p.App, codec.Cut(p.name))
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/bus/index"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/codec"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
@@ -67,9 +68,9 @@ func (s *Server) download(ctx context.Context, in *jobDownload) (*streamed, erro
 			return nil, err
 		}
 	}
-	return s.values(all, func(set func(name, value string), f *format) {
+	return s.values(all, func(set func(name, value string), f *codec.Format) {
 		set("Content-Type", "application/force-download")
-		set("Content-Disposition", `attachment; filename="jobs.`+string(f.form)+`"`)
+		set("Content-Disposition", `attachment; filename="jobs.`+string(f.Form)+`"`)
 	}), nil
 }
 
@@ -83,7 +84,7 @@ func (s *Server) job(ctx context.Context, in *JobPath) (*index.Job, error) {
 	}
 	e, err := s.cfg.Bus.Job(ctx, in.App, in.Job)
 	if errors.Is(err, bus.ErrNotFound) {
-		err = bus.NoSuchJob(in.App, cut(in.name))
+		err = bus.NoSuchJob(in.App, codec.Cut(in.name))
 	}
 	if err != nil {
 		return nil, err
@@ -151,7 +152,7 @@ type putJob struct {
 }
 
 func (s *Server) putJob(ctx context.Context, in *putJob) (*saved[rest.Job], error) {
-	in.Sent.value.whole = false // of what there is only the definition is replaced
+	in.Sent.value.Whole = false // of what there is only the definition is replaced
 	return s.importJob(ctx, in.NamedPath, &in.Sent.value, &in.Preconditions)
 }
 
@@ -166,7 +167,7 @@ func (s *Server) importJob(ctx context.Context, at NamedPath, sent *sentJob, p *
 		return nil, err
 	case sent.Schedule != nil:
 		return out, s.importSchedule(ctx, at.App, token, sent, &out.Body)
-	case sent.whole || sent.noSchedule:
+	case sent.Whole || sent.noSchedule:
 		out.Body.Schedule, out.Body.NextExecution = nil, nil
 		if err = s.cfg.Schedules.Remove(ctx, at.App, token); bus.HasCode(err, bus.CodeNoSuchSchedule) {
 			err = nil
@@ -266,7 +267,7 @@ func (s *Server) createJob(ctx context.Context, at NamedPath, change func(was *b
 	case err != nil:
 		return e, "", err
 	case is.Name != at.Name: // there is nothing that could be renamed
-		return e, "", bus.NoSuchJob(at.App, cut(at.Name))
+		return e, "", bus.NoSuchJob(at.App, codec.Cut(at.Name))
 	}
 	if e, err = s.cfg.Bus.CreateJob(ctx, is); errors.Is(err, bus.ErrExists) {
 		err = bus.ErrChanged

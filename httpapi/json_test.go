@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/codec"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 )
@@ -61,7 +62,7 @@ func TestReadJSON(t *testing.T) {
 			if tc.into != nil {
 				got = tc.into()
 			}
-			err := formats[0].read([]byte(tc.body), got)
+			err := codec.Formats[0].Read([]byte(tc.body), got)
 			lines := faultLines(err)
 			if len(tc.errs) == 1 && len(lines) == 1 && strings.HasSuffix(tc.errs[0], ": ") && strings.HasPrefix(lines[0], tc.errs[0]) {
 				return
@@ -76,15 +77,15 @@ func TestReadJSON(t *testing.T) {
 	}
 	t.Run("no more than a hundred faults", func(t *testing.T) {
 		body := `{"parameters":{` + strings.Repeat(`"x":[],`, 5000) + `"y":[]}}`
-		if n := len(faultLines(readJSON([]byte(body), &rest.Submission{}, false))); n != maxFaults {
-			t.Errorf("%d faults, want %d", n, maxFaults)
+		if n := len(faultLines(codec.ReadJSON([]byte(body), &rest.Submission{}, false))); n != codec.MaxFaults {
+			t.Errorf("%d faults, want %d", n, codec.MaxFaults)
 		}
 	})
 }
 
 func faultLines(err error) (lines []string) {
-	var f faults
-	var m *malformedError
+	var f codec.Faults
+	var m *codec.MalformedError
 	switch {
 	case errors.As(err, &f):
 		for _, one := range f {
@@ -114,7 +115,7 @@ func TestReadJob(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var j sentJob
 			status := 200
-			if err := formats[0].read([]byte(tc.body), &j); err != nil {
+			if err := codec.Formats[0].Read([]byte(tc.body), &j); err != nil {
 				status = problemOf(err).Status
 			}
 			if status != tc.status {
@@ -131,18 +132,18 @@ func fuzzRead[T any](f *testing.F, seeds ...string) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		for i := range formats {
+		for i := range codec.Formats {
 			var v T
 			_, job := any(&v).(*sentJob)
-			if form := &formats[i]; job || form.form != jsl.XML {
+			if form := &codec.Formats[i]; job || form.Form != jsl.XML {
 				reread(t, form, data, &v)
 			}
 		}
 	})
 }
 
-func reread[T any](t *testing.T, form *format, data []byte, v *T) {
-	if err := form.read(data, v); err != nil {
+func reread[T any](t *testing.T, form *codec.Format, data []byte, v *T) {
+	if err := form.Read(data, v); err != nil {
 		if p := problemOf(err); p.Status != 400 && p.Status != 422 || len(p.Errors) == 0 {
 			t.Fatalf("%q: %v", data, err)
 		}
@@ -150,14 +151,14 @@ func reread[T any](t *testing.T, form *format, data []byte, v *T) {
 	}
 	var again T
 	var b strings.Builder
-	if err := form.write(&b, plain(v)); err != nil {
+	if err := form.Write(&b, plain(v)); err != nil {
 		t.Fatalf("%q was read, and cannot be written: %v", data, err)
 	}
-	if err := form.read([]byte(b.String()), &again); err != nil {
-		t.Fatalf("%q was read as %s, but not when written as %q: %v", data, form.media, b.String(), err)
+	if err := form.Read([]byte(b.String()), &again); err != nil {
+		t.Fatalf("%q was read as %s, but not when written as %q: %v", data, form.Media, b.String(), err)
 	}
 	if diff := cmp.Diff(plain(v), plain(&again)); diff != "" {
-		t.Fatalf("%q changed as %s: want -, got +\n%s", data, form.media, diff)
+		t.Fatalf("%q changed as %s: want -, got +\n%s", data, form.Media, diff)
 	}
 }
 

@@ -34,7 +34,7 @@ type LogWish struct {
 // Resolve notes what is accepted: with follow or without says that too.
 func (w *LogWish) Resolve(ctx huma.Context) []error {
 	w.accept = accepted(ctx)
-	w.asValues = ctx.(answered).format.liked(w.accept, true) > 0
+	w.asValues = ctx.(answered).format.Liked(w.accept, true) > 0
 	errs := w.LogPart.Resolve(ctx)
 	if name := w.given(); name != "" && w.follow() {
 		errs = append(errs, &huma.ErrorDetail{Location: "query." + name, Message: "want no part of the log with follow: it goes on after Last-Event-ID"})

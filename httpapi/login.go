@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -15,16 +14,15 @@ import (
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/bus/login"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/codec"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+	v1 "github.com/job-streamer/job-streamer-control-bus/httpapi/v1"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// sessionCookie has the name that the original control bus gave it.
-const sessionCookie = "ring-session"
-
 // cookie is the header that sets the session, or takes it away if it is empty.
 func (s *Server) cookie(session string) string {
-	c := http.Cookie{Name: sessionCookie, Value: session, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode}
+	c := http.Cookie{Name: v1.SessionCookie, Value: session, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode}
 	if s.cfg.CookieSecure {
 		c.SameSite, c.Secure = http.SameSiteNoneMode, true
 	}
@@ -42,7 +40,7 @@ type loggedIn struct {
 	Body   rest.Token
 }
 
-// postAuth lets in whoever asks if no login is needed: clients of the original control bus ask all the same.
+// postAuth lets in whoever asks if no login is needed: v1 clients ask all the same.
 func (s *Server) postAuth(ctx context.Context, in *postAuth) (*loggedIn, error) {
 	secrets := login.NewSecrets()
 	if s.cfg.RequireLogin {
@@ -54,21 +52,10 @@ func (s *Server) postAuth(ctx context.Context, in *postAuth) (*loggedIn, error) 
 	return &loggedIn{s.cookie(secrets.Session), "no-store", rest.Token{Token: secrets.Token}}, nil
 }
 
-// loginByOlderClient says whether a login, whose Accept names no format, has keywords for keys: who writes those reads EDN.
-func loginByOlderClient(ctx huma.Context) bool {
-	if inJSON.liked(accepted(ctx), true) > 0 {
-		return false
-	}
-	var members map[string]json.RawMessage
-	if json.Unmarshal(peek(ctx, maxSecret), &members) != nil {
-		return false
-	}
-	for name := range members {
-		if strings.Contains(name, "/") {
-			return true
-		}
-	}
-	return false
+// isV1Login reports whether a login, whose Accept names no format, is that of a v1
+// client.
+func isV1Login(ctx huma.Context) bool {
+	return codec.JSON.Liked(accepted(ctx), true) == 0 && v1.IsLogin(peek(ctx, maxSecret))
 }
 
 type deleteAuth struct {
@@ -110,7 +97,7 @@ type redirect struct {
 // provider sends a browser back to the login page. It goes nowhere but where we were told that the console is.
 func (s *Server) provider(_ context.Context, in *provider) (*redirect, error) {
 	if s.cfg.AllowOrigin == "" {
-		return nil, bus.State("no_such_provider", "nobody called %s logs anybody in", cut(in.ID))
+		return nil, bus.State("no_such_provider", "nobody called %s logs anybody in", codec.Cut(in.ID))
 	}
 	return &redirect{s.cfg.AllowOrigin + "/login"}, nil
 }
@@ -147,7 +134,7 @@ func (s *Server) postUser(ctx context.Context, in *postUser) (*struct{}, error) 
 	u := &in.Sent.value
 	err := s.cfg.Logins.Add(ctx, u.ID, u.Password, rolesOf(u.Role, u.Roles))
 	if errors.Is(err, bus.ErrExists) {
-		err = faults{{Pointer: "/id", Detail: "want an id that nobody has", Got: u.ID, Message: "id is used by someone."}}
+		err = codec.Faults{{Pointer: "/id", Detail: "want an id that nobody has", Got: u.ID, Message: "id is used by someone."}}
 	}
 	return nil, err
 }
@@ -201,50 +188,50 @@ func (s *Server) deleteKeys(ctx context.Context, in *UserPath) (*struct{}, error
 }
 
 // faultsOfCredentials judges the form of a login: whether they are right is not said of a part of them.
-func faultsOfCredentials(c *rest.Credentials) (all faults) {
-	all.present("id", c.ID)
-	all.present("password", c.Password)
+func faultsOfCredentials(c *rest.Credentials) (all codec.Faults) {
+	checkPresent(&all, "id", c.ID)
+	checkPresent(&all, "password", c.Password)
 	return all
 }
 
-// faultsOfUser judges who is to be made, each part by its first fault. The messages are those that older clients show.
-func faultsOfUser(u *rest.NewUser) (all faults) {
+// faultsOfUser judges who is to be made, each part by its first fault. The messages are those that v1 clients show.
+func faultsOfUser(u *rest.NewUser) (all codec.Faults) {
 	n := utf8.RuneCountInString(u.ID)
-	if all.present("id", u.ID) {
-		all.unless(n >= 3 && n <= 20 && login.ValidID(u.ID), "id", "3 to 20 of the characters A-Z a-z 0-9 _ -",
+	if checkPresent(&all, "id", u.ID) {
+		addUnless(&all, n >= 3 && n <= 20 && login.ValidID(u.ID), "id", "3 to 20 of the characters A-Z a-z 0-9 _ -",
 			map[bool]string{n < 3: "Username must be at least 3 characters long.", n > 20: "Username is too long."}[true])
 	}
-	if all.present("password", u.Password) {
+	if checkPresent(&all, "password", u.Password) {
 		n := utf8.RuneCountInString(u.Password)
-		all.unless(n >= login.MinPassword, "password", fmt.Sprint("at least ", login.MinPassword, " characters"),
+		addUnless(&all, n >= login.MinPassword, "password", fmt.Sprint("at least ", login.MinPassword, " characters"),
 			fmt.Sprintf("Password must be at least %d characters long.", login.MinPassword))
-		all.unless(len(u.Password) <= login.MaxPassword, "password", fmt.Sprint("at most ", login.MaxPassword, " bytes"), "Password is too long.")
+		addUnless(&all, len(u.Password) <= login.MaxPassword, "password", fmt.Sprint("at most ", login.MaxPassword, " bytes"), "Password is too long.")
 	}
 	return append(all, faultsOfRoles(&rest.NewRoles{Role: u.Role, Roles: u.Roles})...)
 }
 
-func faultsOfRoles(r *rest.NewRoles) (all faults) {
-	if all.present("role", r.Role) {
-		all.unless(slices.Contains(login.Roles(), r.Role), "role", wantRole, "")
+func faultsOfRoles(r *rest.NewRoles) (all codec.Faults) {
+	if checkPresent(&all, "role", r.Role) {
+		addUnless(&all, slices.Contains(login.Roles(), r.Role), "role", wantRole, "")
 	}
 	for _, app := range slices.Sorted(maps.Keys(r.Roles)) {
 		right := slices.Contains(login.Roles(), r.Roles[app]) && (app == bus.AnyApp || subjects.ValidName(app))
-		all.unless(right, "roles/"+escape(app), "an application with "+wantRole, "")
+		addUnless(&all, right, "roles/"+codec.Escape(app), "an application with "+wantRole, "")
 	}
 	return all
 }
 
 const wantRole = "admin, operator or watcher"
 
-// present notes what is missing.
-func (f *faults) present(name, value string) bool {
-	f.unless(value != "", name, "a value", name+" must be present")
+// checkPresent adds a fault if a value is missing, and reports whether it is there.
+func checkPresent(f *codec.Faults, name, value string) bool {
+	addUnless(f, value != "", name, "a value", name+" must be present")
 	return value != ""
 }
 
-// unless notes that want belongs there, in other words for older clients if there are.
-func (f *faults) unless(right bool, name, want, message string) {
-	if !right && len(*f) < maxFaults {
+// addUnless adds a fault unless the value is right. The message is for v1 clients.
+func addUnless(f *codec.Faults, right bool, name, want, message string) {
+	if !right && len(*f) < codec.MaxFaults {
 		*f = append(*f, rest.Fault{Pointer: "/" + name, Detail: "want " + want, Message: message})
 	}
 }
@@ -263,8 +250,8 @@ func secret(body any) bool {
 
 // discreet is what is wrong with a body, without what was sent if that is a secret: a password may be where a name belongs.
 func discreet(body any, err error) error {
-	var all faults
-	var bad *malformedError
+	var all codec.Faults
+	var bad *codec.MalformedError
 	switch {
 	case !secret(body):
 	case errors.As(err, &all):
@@ -275,7 +262,7 @@ func discreet(body any, err error) error {
 			}
 		}
 	case errors.As(err, &bad):
-		bad.fault.Got, bad.fault.Pointer = "", ""
+		bad.Fault.Got, bad.Fault.Pointer = "", ""
 	}
 	return err
 }

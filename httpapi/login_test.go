@@ -14,6 +14,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus/bustest"
 	"github.com/job-streamer/job-streamer-control-bus/bus/login"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+	v1 "github.com/job-streamer/job-streamer-control-bus/httpapi/v1"
 )
 
 const password = "password123"
@@ -34,7 +35,9 @@ func (e *env) user(id, role string) login.Secrets {
 	return secrets
 }
 
-func byCookie(s login.Secrets) []string { return []string{"Cookie", sessionCookie + "=" + s.Session} }
+func byCookie(s login.Secrets) []string {
+	return []string{"Cookie", v1.SessionCookie + "=" + s.Session}
+}
 
 func bearing(token string) []string { return []string{"Authorization", "Bearer " + token} }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/codec"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
@@ -31,7 +32,7 @@ type LogPart struct {
 // Resolve reads the part.
 func (p *LogPart) Resolve(huma.Context) (errs []error) {
 	wrong := func(name, want, got string) {
-		errs = append(errs, &huma.ErrorDetail{Location: "query." + name, Message: "want " + want, Value: cut(got)})
+		errs = append(errs, &huma.ErrorDetail{Location: "query." + name, Message: "want " + want, Value: codec.Cut(got)})
 	}
 	if p.Offset != "" {
 		n, err := strconv.Atoi(p.Offset)
@@ -126,7 +127,7 @@ func (l *logReader) list(ctx context.Context, w *LogWish) (*streamed, error) {
 		return nil, err
 	}
 	if w.asValues {
-		return l.server.values(page, func(set func(name, value string), f *format) { set("Content-Type", f.media) }), nil
+		return l.server.values(page, func(set func(name, value string), f *codec.Format) { set("Content-Type", f.Media) }), nil
 	}
 	return &streamed{func(hc huma.Context) {
 		text := startText(hc, "text/plain; charset=utf-8")

@@ -8,6 +8,8 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/codec"
+	v1 "github.com/job-streamer/job-streamer-control-bus/httpapi/v1"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
@@ -30,16 +32,16 @@ func apiConfig(version string) huma.Config {
 			},
 			Components: &huma.Components{Schemas: registry, SecuritySchemes: map[string]*huma.SecurityScheme{
 				"bearer": {Type: "http", Scheme: "bearer", Description: "A token of POST /auth, or a key of a user. Nothing is asked for unless the control bus runs with --login."},
-				"cookie": {Type: "apiKey", In: "cookie", Name: sessionCookie, Description: "The session of POST /auth."},
+				"cookie": {Type: "apiKey", In: "cookie", Name: v1.SessionCookie, Description: "The session of POST /auth."},
 			}},
 		},
-		Formats: map[string]huma.Format{}, DefaultFormat: formats[0].media, NoFormatFallback: true,
+		Formats: map[string]huma.Format{}, DefaultFormat: codec.Formats[0].Media, NoFormatFallback: true,
 	}
 	c.AllowAdditionalPropertiesByDefault = true // a later version may answer with more; what we read is closed in [body]
-	for i := range formats {
-		c.Formats[formats[i].media] = huma.Format{Marshal: formats[i].write}
-		if _, shared := c.Formats[formats[i].problem]; !shared { // XML has that of JSON
-			c.Formats[formats[i].problem] = huma.Format{Marshal: formats[i].write}
+	for i := range codec.Formats {
+		c.Formats[codec.Formats[i].Media] = huma.Format{Marshal: codec.Formats[i].Write}
+		if _, shared := c.Formats[codec.Formats[i].Problem]; !shared { // XML has that of JSON
+			c.Formats[codec.Formats[i].Problem] = huma.Format{Marshal: codec.Formats[i].Write}
 		}
 	}
 	return c

@@ -5,6 +5,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/codec"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 )
 
@@ -21,7 +22,7 @@ type Page struct {
 func (p *Page) Resolve(huma.Context) []error {
 	switch {
 	case p.After != "" && p.Before != "":
-		return []error{&huma.ErrorDetail{Location: "query.before", Message: "want one of after and before", Value: cut(p.Before)}}
+		return []error{&huma.ErrorDetail{Location: "query.before", Message: "want one of after and before", Value: codec.Cut(p.Before)}}
 	case p.cursor() && p.Offset > 1:
 		return []error{&huma.ErrorDetail{Location: "query.offset", Message: "want offset, or after, or before", Value: p.Offset}}
 	}

@@ -11,6 +11,8 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/codec"
+	v1 "github.com/job-streamer/job-streamer-control-bus/httpapi/v1"
 )
 
 // permission is what a route needs. Without one nobody may use it.
@@ -71,7 +73,7 @@ func (e *permissionError) Error() string {
 	if e.app == "" {
 		return fmt.Sprintf("%s lacks the permission %s", e.user, e.needs)
 	}
-	return fmt.Sprintf("%s lacks the permission %s in the application %s", e.user, e.needs, cut(e.app))
+	return fmt.Sprintf("%s lacks the permission %s in the application %s", e.user, e.needs, codec.Cut(e.app))
 }
 
 var (
@@ -119,7 +121,7 @@ func (s *Server) sender(r *http.Request) (u *bus.User, byCookie bool) {
 	if secret, ok := bearer(r.Header.Get("Authorization")); ok {
 		return s.cfg.Logins.ByToken(r.Context(), secret), false
 	}
-	if c, err := r.Cookie(sessionCookie); err == nil && c.Value != "" {
+	if c, err := r.Cookie(v1.SessionCookie); err == nil && c.Value != "" {
 		return s.cfg.Logins.BySession(r.Context(), c.Value), true
 	}
 	return nil, false

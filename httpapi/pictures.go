@@ -10,6 +10,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/bus/monitor"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/chart"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/codec"
 )
 
 // pictureAge is how many seconds a browser may show a picture again: samples are taken once a minute. Behind a login it is nobody else's.
@@ -30,7 +31,7 @@ func (s *Server) getPicture(ctx context.Context, in *PicturePath) (*streamed, er
 	archive, known := monitor.ArchiveNamed(in.Cycle)
 	c, ok := chartOf(in.Figure)
 	if !known || !ok {
-		return nil, bus.State(bus.CodeNoSuchPicture, "there is no picture %s/%s, but cpu and memory, each daily, weekly, monthly and yearly", cut(in.Figure), cut(in.Cycle))
+		return nil, bus.State(bus.CodeNoSuchPicture, "there is no picture %s/%s, but cpu and memory, each daily, weekly, monthly and yearly", codec.Cut(in.Figure), codec.Cut(in.Cycle))
 	}
 	samples, err := s.cfg.Monitor.Samples(ctx, a.Heartbeat.Agent, archive)
 	if err != nil {

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"strings"
 	"sync"
-	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/labstack/echo/v4"
@@ -18,6 +17,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus/login"
 	"github.com/job-streamer/job-streamer-control-bus/bus/notify"
 	"github.com/job-streamer/job-streamer-control-bus/deploy"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/codec"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 )
@@ -62,9 +62,9 @@ type ednProblem struct {
 
 // ContentType is that of problems in the format that was chosen.
 func (p *problem) ContentType(media string) string {
-	for i := range formats {
-		if formats[i].media == media {
-			return formats[i].problem
+	for i := range codec.Formats {
+		if codec.Formats[i].Media == media {
+			return codec.Formats[i].Problem
 		}
 	}
 	return media
@@ -136,10 +136,10 @@ func judge(err error) *problem {
 		state   *bus.StateError
 		field   *bus.FieldError
 		name    *nameError
-		found   faults
+		found   codec.Faults
 		written jsl.Errors
-		bad     *malformedError
-		media   *mediaTypeError
+		bad     *codec.MalformedError
+		media   *codec.MediaTypeError
 		large   *http.MaxBytesError
 		unknown *unknownError
 		refused *refusal
@@ -182,16 +182,16 @@ func judge(err error) *problem {
 	case errors.As(err, &entries):
 		return invalid(http.StatusUnprocessableEntity, "invalid_body", faultsOfEntries(entries))
 	case errors.As(err, &field):
-		return invalid(http.StatusUnprocessableEntity, "invalid_body", faults{{Pointer: field.Path, Detail: "want " + field.Want, Got: cut(field.Got)}})
+		return invalid(http.StatusUnprocessableEntity, "invalid_body", codec.Faults{{Pointer: field.Path, Detail: "want " + field.Want, Got: codec.Cut(field.Got)}})
 	case errors.As(err, &name):
-		return invalid(http.StatusUnprocessableEntity, "invalid_parameter", faults{{Parameter: name.parameter, Detail: "want " + name.want, Got: cut(name.got)}})
+		return invalid(http.StatusUnprocessableEntity, "invalid_parameter", codec.Faults{{Parameter: name.parameter, Detail: "want " + name.want, Got: codec.Cut(name.got)}})
 	case errors.As(err, &written):
-		return invalid(http.StatusUnprocessableEntity, "invalid_job", faultsOf(written))
+		return invalid(http.StatusUnprocessableEntity, "invalid_job", codec.FaultsOf(written))
 	case errors.As(err, &bad):
-		return invalid(http.StatusBadRequest, "malformed_body", faults{bad.fault})
+		return invalid(http.StatusBadRequest, "malformed_body", codec.Faults{bad.Fault})
 	case errors.As(err, &media):
 		p := newProblem(http.StatusUnsupportedMediaType, "unsupported_media_type", err.Error())
-		p.header.Set("Accept", mediaTypes())
+		p.header.Set("Accept", codec.MediaTypes())
 		return p
 	case errors.As(err, &large):
 		return newProblem(http.StatusRequestEntityTooLarge, "body_too_large", fmt.Sprintf("a body may have %d bytes", large.Limit))
@@ -202,7 +202,7 @@ func judge(err error) *problem {
 	case errors.Is(err, errPrecondition):
 		return newProblem(http.StatusPreconditionFailed, "precondition_failed", err.Error())
 	case errors.Is(err, errNotAcceptable):
-		return newProblem(http.StatusNotAcceptable, "not_acceptable", "answers can be had as "+mediaTypes())
+		return newProblem(http.StatusNotAcceptable, "not_acceptable", "answers can be had as "+codec.MediaTypes())
 	case errors.Is(err, bus.ErrUnknown):
 		return away("outcome_unknown", "it is not known whether it was stored: look, or send the same again")
 	case errors.Is(err, bus.ErrFull):
@@ -228,9 +228,9 @@ func missingArtifacts(e *deploy.MissingError) *problem {
 	return p
 }
 
-func faultsOfEntries(entries deploy.Errors) (all faults) {
+func faultsOfEntries(entries deploy.Errors) (all codec.Faults) {
 	for _, e := range entries {
-		all.add(e.Path, e.Want, e.Got)
+		all.Add(e.Path, e.Want, e.Got)
 	}
 	return all
 }
@@ -271,13 +271,13 @@ func away(code, detail string) *problem {
 	return p
 }
 
-func invalid(status int, code string, all faults) *problem {
+func invalid(status int, code string, all codec.Faults) *problem {
 	p := newProblem(status, code, "")
 	p.Errors = all
 	switch n := len(all); {
 	case n == 1:
 		p.Detail = all[0].String()
-	case n >= maxFaults:
+	case n >= codec.MaxFaults:
 		p.Detail = fmt.Sprintf("%d things are wrong with the request, or more", n)
 	default:
 		p.Detail = fmt.Sprintf("%d things are wrong with the request", n)
@@ -285,16 +285,9 @@ func invalid(status int, code string, all faults) *problem {
 	return p
 }
 
-func faultsOf(errs jsl.Errors) (all faults) {
-	for _, e := range errs {
-		all = append(all, rest.Fault{Pointer: e.Path, Detail: "want " + e.Want, Got: e.Got, Line: e.Line, Column: e.Column})
-	}
-	return all
-}
-
 // problem is one of the errors that stops everything, or all faults of parameters and body together.
 func (r *refusal) problem() *problem {
-	var all faults
+	var all codec.Faults
 	status, code := http.StatusBadRequest, "invalid_parameter"
 	for _, err := range r.errs {
 		var d *huma.ErrorDetail
@@ -329,7 +322,7 @@ func parameterFault(d *huma.ErrorDetail) rest.Fault {
 		f.Detail = "want true or false"
 	}
 	if d.Value != nil {
-		f.Got = cut(fmt.Sprint(d.Value))
+		f.Got = codec.Cut(fmt.Sprint(d.Value))
 	}
 	return f
 }
@@ -344,18 +337,4 @@ func parameterError(name, want, got string) error {
 // add adds a fault of a parameter.
 func (r *refusal) add(name, want, got string) {
 	r.errs = append(r.errs, &huma.ErrorDetail{Location: "query." + name, Message: "want " + want, Value: got})
-}
-
-// maxShown is how many bytes of what was sent an answer shows.
-const maxShown = 80
-
-func cut(s string) string {
-	if len(s) <= maxShown {
-		return s
-	}
-	n := maxShown
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n] + "..."
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/codec"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 )
@@ -34,10 +35,10 @@ func TestProblemOf(t *testing.T) {
 		"a used key with another body":       {bus.State(bus.CodeIdempotencyReuse, "x"), 409, "idempotency_key_reused", ""},
 		"a wrapped state stays what it is":   {fmt.Errorf("stop 1: %w", bus.State(bus.CodeNotRunning, "x")), 409, "job_execution_not_running", "x"},
 		"a field is 422":                     {fmt.Errorf("set: %w", field), 422, "invalid_body", "/cron_notation: want a cron expression, got x"},
-		"several faults are 422":             {faults{{Pointer: "/a", Detail: "want b"}, {}}, 422, "invalid_body", "2 things"},
+		"several faults are 422":             {codec.Faults{{Pointer: "/a", Detail: "want b"}, {}}, 422, "invalid_body", "2 things"},
 		"a definition is 422":                {jsl.Errors{{Path: "/id", Want: "x", Line: 1, Column: 2}}, 422, "invalid_job", "(line 1, column 2)"},
-		"what is no JSON is 400":             {&malformedError{rest.Fault{Detail: "want JSON"}}, 400, "malformed_body", "want JSON"},
-		"another media type is 415":          {&mediaTypeError{"Content-Type", "text/xml", "application/json"}, 415, "unsupported_media_type", "text/xml"},
+		"what is no JSON is 400":             {&codec.MalformedError{Fault: rest.Fault{Detail: "want JSON"}}, 400, "malformed_body", "want JSON"},
+		"another media type is 415":          {&codec.MediaTypeError{Header: "Content-Type", Got: "text/xml", Want: "application/json"}, 415, "unsupported_media_type", "text/xml"},
 		"too large is 413":                   {&http.MaxBytesError{Limit: 4}, 413, "body_too_large", "4 bytes"},
 		"too large for NATS is 413":          {fmt.Errorf("create: %w", nats.ErrMaxPayload), 413, "body_too_large", "max_payload"},
 		"not acceptable is 406":              {errNotAcceptable, 406, "not_acceptable", "application/json"},
@@ -56,16 +57,16 @@ func TestProblemOf(t *testing.T) {
 		"wrong method is 405":                {echo.ErrMethodNotAllowed, 405, "method_not_allowed", ""},
 		"a teapot has a code too":            {echo.NewHTTPError(418), 418, "i'm_a_teapot", ""},
 		"a wrong parameter is 400":           {parameterError("wait", "a time", "x"), 400, "invalid_parameter", "wait: want a time, got x"},
-		"parameter and body are 422":         {&refusal{422, []error{&huma.ErrorDetail{Location: "query.limit", Message: "expected number >= 1"}, faults{{Pointer: "/a"}}}}, 422, "invalid_body", "2 things"},
+		"parameter and body are 422":         {&refusal{422, []error{&huma.ErrorDetail{Location: "query.limit", Message: "expected number >= 1"}, codec.Faults{{Pointer: "/a"}}}}, 422, "invalid_body", "2 things"},
 		"a large body beats a parameter":     {&refusal{422, []error{&huma.ErrorDetail{Location: "query.limit"}, &http.MaxBytesError{}}}, 413, "body_too_large", ""},
-		"no JSON beats a parameter":          {&refusal{422, []error{&huma.ErrorDetail{Location: "query.limit"}, &malformedError{}}}, 400, "malformed_body", ""},
+		"no JSON beats a parameter":          {&refusal{422, []error{&huma.ErrorDetail{Location: "query.limit"}, &codec.MalformedError{}}}, 400, "malformed_body", ""},
 		"what nobody foresaw is 500":         {errors.New("secret"), 500, "internal", ""},
 		"a panic is 500":                     {errPanic, 500, "internal", ""},
 		"a field beats the store's reason":   {fmt.Errorf("%w: %w", bus.ErrChanged, field), 422, "invalid_body", ""},
 		"unknown beats changed":              {fmt.Errorf("%w: %w", bus.ErrUnknown, bus.ErrChanged), 503, "outcome_unknown", ""},
 		"huma alone keeps its status":        {&refusal{408, nil}, 408, "timeout", ""},
 		"a state within a refusal":           {&refusal{422, []error{bus.State(bus.CodeNoSuchJob, "x")}}, 404, "no_such_job", "x"},
-		"what is cut short says where":       {&malformedError{rest.Fault{Detail: "want JSON", Line: 3, Column: 1}}, 400, "malformed_body", "line 3"},
+		"what is cut short says where":       {&codec.MalformedError{Fault: rest.Fault{Detail: "want JSON", Line: 3, Column: 1}}, 400, "malformed_body", "line 3"},
 		"a refusal by huma that is not ours": {&refusal{500, []error{errors.New("secret")}}, 500, "internal", ""},
 	} {
 		t.Run(name, func(t *testing.T) {

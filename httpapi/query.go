@@ -9,16 +9,18 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/codec"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+	v1 "github.com/job-streamer/job-streamer-control-bus/httpapi/v1"
 )
 
 // checkQuery refuses a query that cannot be read, a parameter that the route does
 // not have, and a second value of one that has a single value: a filter that is
 // misspelt must not select everything. v1 clients send parameters that nobody
 // reads, and those are ignored, as they were.
-func checkQuery(ctx huma.Context, f *format) error {
+func checkQuery(ctx huma.Context, f *codec.Format) error {
 	u := ctx.URL()
-	if u.RawQuery == "" || f == inEDN || knowsOnlyEDN(ctx.Header, u.Path) {
+	if u.RawQuery == "" || f == codec.EDN || v1.ReadsOnlyEDN(ctx.Header, u.Path) {
 		return nil
 	}
 	return faultyQuery(u.RawQuery, ctx.Operation().Parameters)
@@ -28,7 +30,7 @@ func checkQuery(ctx huma.Context, f *format) error {
 func faultyQuery(raw string, params []*huma.Param) error {
 	values, err := url.ParseQuery(raw)
 	if err != nil {
-		return parameterError("query", "name=value with & between, percent-encoded (RFC 3986)", cut(raw))
+		return parameterError("query", "name=value with & between, percent-encoded (RFC 3986)", codec.Cut(raw))
 	}
 	known := map[string]*huma.Param{}
 	for _, p := range params {
@@ -36,15 +38,15 @@ func faultyQuery(raw string, params []*huma.Param) error {
 			known[p.Name] = p
 		}
 	}
-	var all faults
+	var all codec.Faults
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		switch p := known[name]; {
 		case p == nil:
-			all = append(all, rest.Fault{Parameter: cut(name), Detail: wantKnown(known)})
+			all = append(all, rest.Fault{Parameter: codec.Cut(name), Detail: wantKnown(known)})
 		case len(values[name]) > 1 && p.Schema.Type != huma.TypeArray:
-			all = append(all, rest.Fault{Parameter: name, Detail: "want one value", Got: cut(strings.Join(values[name], ", "))})
+			all = append(all, rest.Fault{Parameter: name, Detail: "want one value", Got: codec.Cut(strings.Join(values[name], ", "))})
 		}
-		if len(all) == maxFaults {
+		if len(all) == codec.MaxFaults {
 			break
 		}
 	}
@@ -62,7 +64,7 @@ func wantKnown(known map[string]*huma.Param) string {
 }
 
 // parameterFaults are what is wrong with the parameters of a request.
-type parameterFaults struct{ all faults }
+type parameterFaults struct{ all codec.Faults }
 
 func (e *parameterFaults) Error() string { return e.all.Error() }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/codec"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
@@ -155,11 +156,11 @@ var reserved = []string{
 const wantName = "1 to 128 of the characters A-Z a-z 0-9 _ -"
 
 // checkAppName judges the name of an application that is to be made.
-func (f *faults) checkAppName(at, name string) {
+func checkAppName(f *codec.Faults, at, name string) {
 	switch {
 	case !subjects.ValidName(name):
-		f.add(at, wantName, name)
+		f.Add(at, wantName, name)
 	case slices.Contains(reserved, name):
-		f.add(at, "a name that is not the beginning of another path of this API", name)
+		f.Add(at, "a name that is not the beginning of another path of this API", name)
 	}
 }

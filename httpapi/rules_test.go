@@ -368,15 +368,15 @@ func TestRequests(t *testing.T) {
 		e.call("GET", "/default/jobs?limit=%FF", "").code(400, "invalid_parameter")
 		e.call("GET", "/events", "", "Last-Event-ID", "\xff").code(400, "invalid_parameter")
 	})
-	t.Run("all faults of a body at once, of its types and of its values", func(t *testing.T) {
+	t.Run("all codec.Faults of a body at once, of its types and of its values", func(t *testing.T) {
 		var p struct{ Errors []struct{ Pointer string } }
 		e.call("POST", "/default/job/a/schedule", `{"cron_notation":7,"time_zone":"Mars/X","misfire":"foo","z":1}`).want(422).into(&p)
 		if len(p.Errors) != 4 {
-			t.Errorf("%d faults of a schedule, want 4: %v", len(p.Errors), p.Errors)
+			t.Errorf("%d codec.Faults of a schedule, want 4: %v", len(p.Errors), p.Errors)
 		}
 		e.call("POST", "/apps", `{"name":"a.b","description":5,"x":1}`).want(422).into(&p)
 		if len(p.Errors) != 3 {
-			t.Errorf("%d faults of an application, want 3: %v", len(p.Errors), p.Errors)
+			t.Errorf("%d codec.Faults of an application, want 3: %v", len(p.Errors), p.Errors)
 		}
 	})
 	t.Run("HEAD is GET without a body", func(t *testing.T) {

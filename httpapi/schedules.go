@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/codec"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 	"github.com/job-streamer/job-streamer-control-bus/scheduler"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
@@ -74,13 +75,13 @@ func (s *Server) preview(_ context.Context, in *preview) (*answer[rest.Preview],
 }
 
 // faultsOfPreview finds all that is wrong with the values that were sent.
-func faultsOfPreview(sent *rest.NewPreview) faults {
+func faultsOfPreview(sent *rest.NewPreview) codec.Faults {
 	wrong := faultsOfSchedule(&rest.NewSchedule{CronNotation: sent.CronNotation, TimeZone: sent.TimeZone})
 	if from, err := time.Parse(time.RFC3339, sent.From); sent.From != "" && (err != nil || from.Unix() <= 0) {
-		wrong.add("/from", "a time after 1970 such as 2026-11-24T00:00:00Z (RFC 3339)", sent.From)
+		wrong.Add("/from", "a time after 1970 such as 2026-11-24T00:00:00Z (RFC 3339)", sent.From)
 	}
 	if sent.Count < 0 || sent.Count > maxPreviewed {
-		wrong.add("/count", fmt.Sprintf("a number from 1 to %d", maxPreviewed), strconv.Itoa(sent.Count))
+		wrong.Add("/count", fmt.Sprintf("a number from 1 to %d", maxPreviewed), strconv.Itoa(sent.Count))
 	}
 	return wrong
 }
@@ -99,9 +100,9 @@ func scheduleFor(app, token string, sent *rest.NewSchedule) bus.Schedule {
 const maxWant = 400
 
 // faultsOfSchedule finds all that is wrong with the values that were sent.
-func faultsOfSchedule(sent *rest.NewSchedule) (wrong faults) {
+func faultsOfSchedule(sent *rest.NewSchedule) (wrong codec.Faults) {
 	for _, f := range scheduler.Faults(scheduleFor("", "", sent)) {
-		wrong.add(f.Path, f.Want[:min(len(f.Want), maxWant)], f.Got)
+		wrong.Add(f.Path, f.Want[:min(len(f.Want), maxWant)], f.Got)
 	}
 	return wrong
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus/index"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/codec"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
@@ -50,7 +51,7 @@ func (in *jobSearch) byName() (order func(a, b string) int, err error) {
 	case sorted == "name:desc":
 		return func(a, b string) int { return strings.Compare(b, a) }, nil
 	case sorted != "" && sorted != "name" && sorted != "name:asc" && in.cursor():
-		return nil, parameterError("sort_by", "name or name:desc with after and before; another order goes with offset", cut(sorted))
+		return nil, parameterError("sort_by", "name or name:desc with after and before; another order goes with offset", codec.Cut(sorted))
 	case sorted != "" && sorted != "name" && sorted != "name:asc":
 		return nil, nil
 	}

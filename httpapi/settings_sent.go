@@ -8,37 +8,25 @@ import (
 	"unicode"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/codec"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// sentSettings are the settings that come with a definition that is imported; nil stays as it was.
-type sentSettings struct {
-	TimeMonitor         *rest.NewTimeMonitor          `edn:"job/time-monitor"`
-	StatusNotifications *[]rest.NewStatusNotification `edn:"job/status-notifications"`
-}
-
-// faults are all that is wrong with what came.
-func (v *sentSettings) faults() (wrong faults) {
-	if v.TimeMonitor != nil {
-		wrong.within("/job~1time-monitor", faultsOfTimeMonitor(v.TimeMonitor))
+// settingFaults returns all that is wrong with the settings in the words of v1
+// clients.
+func (b *beside) settingFaults() (wrong codec.Faults) {
+	if b.TimeMonitor != nil {
+		wrong.AddWithin("/job~1time-monitor", faultsOfTimeMonitor(b.TimeMonitor))
 	}
-	if v.StatusNotifications != nil {
-		for i := range *v.StatusNotifications {
-			n := &(*v.StatusNotifications)[i]
+	if b.StatusNotifications != nil {
+		for i := range *b.StatusNotifications {
+			n := &(*b.StatusNotifications)[i]
 			n.ID = 0 // of where it was exported
-			wrong.within("/job~1status-notifications/"+strconv.Itoa(i), faultsOfNotification(n))
+			wrong.AddWithin("/job~1status-notifications/"+strconv.Itoa(i), faultsOfNotification(n))
 		}
 	}
 	return wrong
-}
-
-// within adds what is wrong with a part of a body.
-func (f *faults) within(at string, part faults) {
-	for _, fault := range part {
-		fault.Pointer = at + fault.Pointer
-		*f = append(*f, fault)
-	}
 }
 
 // settingsFor is what changes the settings of a job to those that were sent. A notification that is there already keeps its id.
@@ -106,40 +94,40 @@ func notificationOf(sent *rest.NewStatusNotification) bus.StatusNotification {
 // maxMinutes is a year.
 const maxMinutes = 365 * 24 * 60
 
-func faultsOfTimeMonitor(sent *rest.NewTimeMonitor) (wrong faults) {
+func faultsOfTimeMonitor(sent *rest.NewTimeMonitor) (wrong codec.Faults) {
 	if sent.Duration < 1 || sent.Duration > maxMinutes {
-		wrong.add("/duration", "minutes, from 1 to "+strconv.Itoa(maxMinutes), strconv.Itoa(sent.Duration))
+		wrong.Add("/duration", "minutes, from 1 to "+strconv.Itoa(maxMinutes), strconv.Itoa(sent.Duration))
 	}
 	if !slices.Contains(bus.Actions(), sent.Action) {
-		wrong.add("/action", "one of "+strings.Join(bus.Actions(), ", "), strconv.Quote(sent.Action))
+		wrong.Add("/action", "one of "+strings.Join(bus.Actions(), ", "), strconv.Quote(sent.Action))
 	}
 	if sent.NotificationType != "" || sent.Action == bus.ActionAlert {
-		wrong.checkType("/notification_type", sent.NotificationType)
+		checkType(&wrong, "/notification_type", sent.NotificationType)
 	}
 	return wrong
 }
 
-func faultsOfNotification(sent *rest.NewStatusNotification) (wrong faults) {
+func faultsOfNotification(sent *rest.NewStatusNotification) (wrong codec.Faults) {
 	alone := sent.BatchStatus == "" && sent.ExitStatus == "" && sent.Type == ""
 	switch {
 	case sent.ID != 0 && alone:
 		return nil
 	case sent.ID != 0:
-		wrong.add("/id", "nothing beside the id of the notification that is to be removed", strconv.FormatInt(sent.ID, 10))
+		wrong.Add("/id", "nothing beside the id of the notification that is to be removed", strconv.FormatInt(sent.ID, 10))
 		return wrong
 	}
-	wrong.checkType("/type", sent.Type)
+	checkType(&wrong, "/type", sent.Type)
 	if len(sent.ExitStatus) > maxExitStatus {
-		wrong.add("/exit_status", "at most "+strconv.Itoa(maxExitStatus)+" bytes", sent.ExitStatus)
+		wrong.Add("/exit_status", "at most "+strconv.Itoa(maxExitStatus)+" bytes", sent.ExitStatus)
 	}
 	status := subjects.BatchStatus(sent.BatchStatus)
 	switch {
 	case status == "" && sent.ExitStatus == "":
-		wrong.add("/batch_status", "this or exit_status", "")
+		wrong.Add("/batch_status", "this or exit_status", "")
 	case status != "" && sent.ExitStatus != "":
-		wrong.add("/exit_status", "this or batch_status, not both", sent.ExitStatus)
+		wrong.Add("/exit_status", "this or batch_status, not both", sent.ExitStatus)
 	case status != "" && !slices.Contains(bus.Notifiable(), status):
-		wrong.add("/batch_status", "one of "+join(bus.Notifiable()), strconv.Quote(sent.BatchStatus))
+		wrong.Add("/batch_status", "one of "+join(bus.Notifiable()), strconv.Quote(sent.BatchStatus))
 	}
 	return wrong
 }
@@ -158,11 +146,11 @@ const (
 )
 
 // checkType judges the type of a notification: the last segment of the URL that it is posted to.
-func (f *faults) checkType(at, kind string) {
+func checkType(f *codec.Faults, at, kind string) {
 	switch {
 	case kind == "healthcheck":
-		f.add(at, "a type; the notificator has this path for itself", kind)
+		f.Add(at, "a type; the notificator has this path for itself", kind)
 	case kind == "" || len(kind) > maxType || kind == "." || kind == ".." || strings.ContainsFunc(kind, unicode.IsControl):
-		f.add(at, "a type that the notificator knows, such as mail", strconv.Quote(kind))
+		f.Add(at, "a type that the notificator knows, such as mail", strconv.Quote(kind))
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/codec"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
@@ -63,7 +64,7 @@ func (t *textWriter) event(id uint64, name string, data any) error {
 		b.WriteString("event: " + name + "\n")
 	}
 	b.WriteString("data: ")
-	if err := writeJSON(&b, data); err != nil { // one line: JSON has no line ends but in strings, escaped
+	if err := codec.WriteJSON(&b, data); err != nil { // one line: JSON has no line ends but in strings, escaped
 		return err
 	}
 	b.WriteString("\n\n")
@@ -87,7 +88,7 @@ func lastEvent(id string) (uint64, error) {
 	}
 	n, err := strconv.ParseUint(id, 10, 63)
 	if err != nil {
-		return 0, parameterError("Last-Event-ID", "the id of an event of this stream", cut(id))
+		return 0, parameterError("Last-Event-ID", "the id of an event of this stream", codec.Cut(id))
 	}
 	return n, nil
 }
@@ -98,12 +99,12 @@ type streamed struct {
 }
 
 // values is an answer in the chosen format whose headers are not those of an answer in it: head sets them.
-func (s *Server) values(v any, head func(set func(name, value string), f *format)) *streamed {
+func (s *Server) values(v any, head func(set func(name, value string), f *codec.Format)) *streamed {
 	return &streamed{func(ctx huma.Context) {
 		f := ctx.(answered).format // see chooseFormat
 		head(ctx.SetHeader, f)
 		ctx.SetStatus(http.StatusOK)
-		if err := f.write(ctx.BodyWriter(), v); err != nil {
+		if err := f.Write(ctx.BodyWriter(), v); err != nil {
 			s.log.Debug("answer not sent to its end", "path", ctx.Operation().Path, "err", err)
 		}
 	}}

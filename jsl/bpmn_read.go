@@ -30,6 +30,7 @@ var bpmnAttributes = []string{"id", "name", "bpmn:name", "ref", "value", "on", "
 
 // readBPMN returns the tree of the job in a diagram and its faults so far, or why there is none.
 func readBPMN(data []byte) (*node, Errors) {
+	parsed.Add(1)
 	r := &bpmnReader{
 		xmlReader: newXMLReader(data),
 		prefixes:  map[string]string{},

@@ -22,17 +22,9 @@ type ednReader struct {
 	place
 }
 
-// readEDN returns the tree of a job, or why it is not EDN.
-func readEDN(data []byte) (*node, Errors) {
-	n, faults := parseEDN(data)
-	if n != nil {
-		spellJob(n)
-	}
-	return n, faults
-}
-
 // parseEDN returns the tree of any text, with the names that are in it.
 func parseEDN(data []byte) (*node, Errors) {
+	parsed.Add(1)
 	r := &ednReader{data: string(data), place: newPlace(data)}
 	n, err := r.document()
 	if err != nil {

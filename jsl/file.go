@@ -47,15 +47,18 @@ func (f *File) Locate(pointer string) (line, column int) { return f.tree.locate(
 // ParseFile reads a job and what its file has beside it. The error is that of
 // [Parse]; if the text can be read at all, the file is returned with it, so that
 // the rest can be judged too.
-func ParseFile(f Format, data []byte) (*File, error) { return ParseFileCharset(f, data, "") }
-
-// ParseFileCharset is ParseFile of a text whose encoding is known from elsewhere,
-// as in [ParseCharset].
-func ParseFileCharset(f Format, data []byte, charset string) (*File, error) {
-	n, faults, err := parseTree(f, data, charset)
-	if n == nil {
-		return nil, firstError(faults, err)
+func ParseFile(f Format, data []byte) (*File, error) {
+	t, err := ParseText(f, data, "")
+	if err != nil {
+		return nil, err
 	}
+	return t.File()
+}
+
+// File reads a job and what the text has beside it, as [ParseFile] does. It may be
+// called once: the members of the text have other names then.
+func (t *Text) File() (*File, error) {
+	n, faults := t.jobTree()
 	file := &File{tree: &node{kind: object, members: slices.Clone(n.members), line: n.line, col: n.col}}
 	for _, m := range takeBeside(n, func(name string) string { return name }) {
 		if file.Get(m.name) != nil {
@@ -76,13 +79,6 @@ func ParseFileCharset(f Format, data []byte, charset string) (*File, error) {
 		return file, faults
 	}
 	return file, nil
-}
-
-func firstError(faults Errors, err error) error {
-	if err == nil {
-		err = faults
-	}
-	return err
 }
 
 // takeBeside takes the members of an object that are no part of the job; spelled gives a member's name.

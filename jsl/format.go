@@ -1,7 +1,6 @@
 package jsl
 
 import (
-	"bytes"
 	"fmt"
 	"strconv"
 )
@@ -46,10 +45,11 @@ func Parse(f Format, data []byte) (*Job, error) { return ParseCharset(f, data, "
 // byte order mark. Forms other than XML are always in UTF-8. An empty charset
 // is not known.
 func ParseCharset(f Format, data []byte, charset string) (*Job, error) {
-	n, faults, err := parseTree(f, data, charset)
-	if n == nil {
-		return nil, firstError(faults, err)
+	t, err := ParseText(f, data, charset)
+	if err != nil {
+		return nil, err
 	}
+	n, faults := t.jobTree()
 	j, faults := decode(n, faults)
 	if len(faults) == 0 {
 		faults = countValues(j, n)
@@ -58,33 +58,6 @@ func ParseCharset(f Format, data []byte, charset string) (*Job, error) {
 		return nil, faults
 	}
 	return j, nil
-}
-
-// parseTree returns the tree of a text, with the faults that its reader found; without a tree one of faults and err says why.
-func parseTree(f Format, data []byte, charset string) (*node, Errors, error) {
-	var read func([]byte) (*node, Errors)
-	switch f {
-	case JSON:
-		read = readJSON
-	case YAML:
-		read = readYAML
-	case EDN:
-		read = readEDN
-	case XML:
-		read = readXML
-	case BPMN:
-		read = readBPMN
-	default:
-		return nil, nil, unknown(f, "json, yaml, edn, xml or bpmn")
-	}
-	if f == XML || f == BPMN {
-		var fault *FieldError
-		if data, fault = decodeXML(data, charset); fault != nil {
-			return nil, Errors{*fault}, nil
-		}
-	}
-	n, faults := read(bytes.TrimPrefix(data, []byte("\ufeff")))
-	return n, faults, nil
 }
 
 // countValues returns a fault if a job, whose text begins at n, has more values than a job may have.

@@ -100,15 +100,6 @@ type jsonReader struct {
 	place
 }
 
-// readJSON returns the tree of a job, or why it is not JSON.
-func readJSON(data []byte) (*node, Errors) {
-	n, faults := parseJSON(data)
-	if n != nil && n.get("job/name") != nil { // as older clients write it
-		spellJob(n)
-	}
-	return n, faults
-}
-
 // parseJSON returns the tree of any text. Names that are there twice are left to the decoder, which goes on after them.
 func parseJSON(data []byte) (*node, Errors) {
 	return newJSONReader(data, maxTokens).whole()
@@ -123,6 +114,7 @@ func newJSONReader(data []byte, most int) *jsonReader {
 
 // whole reads the text to its end.
 func (r *jsonReader) whole() (*node, Errors) {
+	parsed.Add(1)
 	n, err := r.value(1)
 	if err == nil {
 		r.next()

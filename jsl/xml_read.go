@@ -23,6 +23,7 @@ type xmlReader struct {
 
 // readXML returns the tree of a text and its faults so far, or why it is no job XML.
 func readXML(data []byte) (*node, Errors) {
+	parsed.Add(1)
 	r := newXMLReader(data)
 	return r.read(r.document)
 }

@@ -30,6 +30,7 @@ func countIndicators(data []byte) (n int) {
 // readYAML returns the tree of a text, or why it is not YAML. It takes the names and scalars of JSON; a
 // plain scalar is a number, truth value or null as in YAML 1.2, so yes and on are strings.
 func readYAML(data []byte) (*node, Errors) {
+	parsed.Add(1)
 	if countIndicators(data) > maxIndicators {
 		return nil, Errors{{"", wantValues, "more", 1, 1}}
 	}

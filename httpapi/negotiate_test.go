@@ -64,34 +64,8 @@ func TestNegotiate(t *testing.T) {
 				h.Set("Accept", tc.accept)
 			}
 			f, ok := negotiate(h.Get, tc.path, tc.job)
-			if got := f.media; ok != (tc.want != none) || ok && got != tc.want {
+			if got := f.Media; ok != (tc.want != none) || ok && got != tc.want {
 				t.Errorf("negotiate(%q) = %s, %v, want %q", tc.accept, got, ok, tc.want)
-			}
-		})
-	}
-}
-
-func TestFormatOf(t *testing.T) {
-	for name, tc := range map[string]struct {
-		contentType, encoding string
-		ok                    bool
-	}{
-		"none":                  {"", "", true},
-		"JSON":                  {"application/json", "identity", true},
-		"JSON in UTF-8":         {"Application/JSON; charset=UTF-8", "", true},
-		"JSON in something":     {"application/json; charset=utf-16", "", false},
-		"XML":                   {"application/xml", "", true},
-		"EDN":                   {"application/edn", "", true},
-		"YAML":                  {"text/yaml; charset=utf-8", "", true},
-		"text":                  {"text/plain", "", false},
-		"a form":                {"application/x-www-form-urlencoded", "", false},
-		"nonsense":              {";;", "", false},
-		"compressed":            {"application/json", "gzip", false},
-		"JSON with a bad param": {"application/json; charset", "", false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if _, err := formatOf(tc.contentType, tc.encoding); (err == nil) != tc.ok {
-				t.Errorf("formatOf(%q, %q) = %v", tc.contentType, tc.encoding, err)
 			}
 		})
 	}

@@ -1,4 +1,4 @@
-package httpapi
+package codec
 
 import (
 	"bytes"
@@ -18,7 +18,7 @@ import (
 
 // writeEDN writes a value by the edn tags that package rest describes.
 func writeEDN(w io.Writer, v any) error {
-	if done, err := writeJob(w, v, jsl.EDN); done {
+	if done, err := writeDefinition(w, v, jsl.EDN); done {
 		return err
 	}
 	var e ednWriter
@@ -179,7 +179,7 @@ func (e *ednWriter) list(v reflect.Value, how ednHow) {
 	}
 }
 
-// objects writes a map of objects, by name. The names are strings: an older client looks for one.
+// objects writes a map of objects, by name. The names are strings: a v1 client looks for one.
 func (e *ednWriter) objects(v reflect.Value) {
 	e.WriteByte('{')
 	names := slices.SortedFunc(slices.Values(v.MapKeys()), func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
@@ -256,7 +256,7 @@ func (e *ednWriter) instant(t subjects.Time) {
 
 // definition writes a job that is kept as JSON.
 func (e *ednWriter) definition(data []byte) {
-	j, _ := jsl.Restore(data) // what of it is understood
+	j, _ := jsl.Restore(data) // as much as is understood
 	text, err := j.Format(jsl.EDN)
 	if err != nil {
 		e.err = err

@@ -1,4 +1,4 @@
-package httpapi
+package codec
 
 import (
 	"bytes"
@@ -10,73 +10,37 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 )
 
-func writeJSON(w io.Writer, v any) error {
-	if err := json.MarshalWrite(w, v, json.Deterministic(true)); err != nil {
-		return fmt.Errorf("write JSON: %w", err)
-	}
-	return nil
-}
-
-// malformedError says that a body is not in the format that it is said to be in.
-type malformedError struct{ fault rest.Fault }
-
-func (e *malformedError) Error() string { return e.fault.String() }
-
-// malformed is an error if err is about the JSON itself.
-func malformed(data []byte, err error) error {
+// malformedJSON returns an error if err is about the JSON itself.
+func malformedJSON(data []byte, err error) error {
 	var syntax *jsontext.SyntacticError
 	offset, got := len(data), "the end of the body"
 	switch {
 	case err == nil:
 		return nil
 	case errors.As(err, &syntax) && !errors.Is(err, io.ErrUnexpectedEOF):
-		offset, got = min(int(syntax.ByteOffset), len(data)), cut(syntax.Err.Error())
+		offset, got = min(int(syntax.ByteOffset), len(data)), Cut(syntax.Err.Error())
 	case !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
 		return nil
 	}
 	f := rest.Fault{Detail: "want JSON", Got: got, Line: 1 + bytes.Count(data[:offset], []byte("\n"))}
 	f.Column = offset - bytes.LastIndexByte(data[:offset], '\n')
 	if syntax != nil {
-		f.Pointer = cut(string(syntax.JSONPointer))
+		f.Pointer = Cut(string(syntax.JSONPointer))
 	}
-	return &malformedError{f}
+	return &MalformedError{Fault: f}
 }
 
-// maxFaults is how many faults of one body are reported.
-const maxFaults = 100
-
-// faults are all that is wrong with a body.
-type faults []rest.Fault
-
-func (f faults) Error() string { return fmt.Sprintf("%d faults, the first: %s", len(f), f[0]) }
-
-// add notes that want belongs at the pointer.
-func (f *faults) add(pointer, want, got string) {
-	if len(*f) < maxFaults {
-		*f = append(*f, rest.Fault{Pointer: pointer, Detail: "want " + want, Got: cut(got)})
-	}
-}
-
-// err is f as an error, nil if nothing is wrong.
-func (f faults) err() error {
-	if len(f) == 0 {
-		return nil
-	}
-	return f
-}
-
-// readJSON reads an object into the struct that v points to. All faults are found, not only the first; null is as
+// ReadJSON reads an object into the struct that v points to. All Faults are found, not only the first; null is as
 // good as absent. What was written in EDN has other names, and may have more of them.
-func readJSON(data []byte, v any, edn bool) error { return (&reader{edn: edn}).read(data, v) }
+func ReadJSON(data []byte, v any, edn bool) error { return (&reader{edn: edn}).read(data, v) }
 
-// readLeniently reads what an object has of the struct that v points to, by the names that EDN has.
-func readLeniently(data []byte, v any) error {
+// ReadLeniently reads what an object has of the struct that v points to, by the names that EDN has.
+func ReadLeniently(data []byte, v any) error {
 	return (&reader{edn: true, lenient: true}).read(data, v)
 }
 
@@ -85,13 +49,13 @@ func (r *reader) read(data []byte, v any) error {
 	err := r.object(reflect.ValueOf(v).Elem(), "")
 	if err == nil {
 		if _, err = r.ReadToken(); errors.Is(err, io.EOF) {
-			return r.faults.err()
+			return r.faults.Err()
 		} else if err == nil {
-			r.faults.add("", "nothing after the object", "more")
+			r.faults.Add("", "nothing after the object", "more")
 			return r.faults
 		}
 	}
-	if m := malformed(data, err); m != nil {
+	if m := malformedJSON(data, err); m != nil {
 		return m
 	}
 	return fmt.Errorf("read JSON: %w", err)
@@ -102,14 +66,14 @@ type reader struct {
 	*jsontext.Decoder
 	edn     bool
 	lenient bool // unknown names are passed over
-	faults  faults
+	faults  Faults
 }
 
 // wrong passes over a value in whose place something else belongs.
 func (r *reader) wrong(at, want string) error {
 	raw, err := r.ReadValue()
 	if err == nil {
-		r.faults.add(at, want, string(raw))
+		r.faults.Add(at, want, string(raw))
 	}
 	return err
 }
@@ -152,7 +116,7 @@ func (r *reader) value(v reflect.Value, at string) error {
 		}
 		n, err := strconv.ParseInt(string(raw), 10, bits)
 		if err != nil {
-			r.faults.add(at, "a whole number", string(raw))
+			r.faults.Add(at, "a whole number", string(raw))
 		}
 		v.SetInt(n)
 		return nil
@@ -175,9 +139,9 @@ func (r *reader) members(at string, read func(name, at string) error) error {
 			return err
 		}
 		name := t.String()
-		place := at + "/" + escape(name)
+		place := at + "/" + Escape(name)
 		if seen[name] {
-			r.faults.add(place, "a name once", strconv.Quote(name))
+			r.faults.Add(place, "a name once", strconv.Quote(name))
 			err = r.SkipValue()
 		} else {
 			seen[name] = true
@@ -198,7 +162,7 @@ func (r *reader) object(v reflect.Value, at string) error {
 		for i := range fields {
 			if f := &fields[i]; r.names(f, name) {
 				if read[i] { // by another of its names
-					r.faults.add(at, "a name once", strconv.Quote(name))
+					r.faults.Add(at, "a name once", strconv.Quote(name))
 					return r.SkipValue()
 				}
 				read[i] = true
@@ -246,11 +210,11 @@ func (r *reader) named(v reflect.Value, key, at string) error {
 	})
 }
 
-// ednSpaces are the namespaces of what older clients know.
+// ednSpaces are the namespaces of what v1 clients know.
 var ednSpaces = []string{"db", "application", "job", "schedule", "calendar", "job-execution", "step-execution", "agent", "time-monitor", "status-notification", "user"}
 
 // unknown passes over a member that the type does not have. In EDN it may be one of the map that is in line; other keywords of known
-// namespaces are what older clients know of the thing besides.
+// namespaces are what v1 clients know of the thing besides.
 func (r *reader) unknown(v reflect.Value, fields []ednField, name, at string) error {
 	if r.lenient {
 		return r.SkipValue()
@@ -270,7 +234,7 @@ func (r *reader) unknown(v reflect.Value, fields []ednField, name, at string) er
 		names = append(names, fields[i].json)
 	}
 	slices.Sort(names)
-	r.faults.add(at, "one of "+strings.Join(names, ", "), strconv.Quote(name))
+	r.faults.Add(at, "one of "+strings.Join(names, ", "), strconv.Quote(name))
 	return r.SkipValue()
 }
 
@@ -319,10 +283,3 @@ func (r *reader) list(v reflect.Value, at string) error {
 	_, err := r.ReadToken()
 	return err
 }
-
-// escape makes a name a token of a JSON pointer (RFC 6901 section 3).
-func escape(name string) string {
-	return escaper.Replace(cut(name))
-}
-
-var escaper = strings.NewReplacer("~", "~0", "/", "~1")

@@ -1,0 +1,29 @@
+package v1
+
+import "net/http"
+
+// Status returns the status that v1 clients expect in place of ours: 201 for each
+// PUT that succeeds, and 400 for all that is wrong with a body.
+func Status(method string, status int) int {
+	switch {
+	case method == http.MethodPut && status == http.StatusOK:
+		return http.StatusCreated
+	case status == http.StatusUnprocessableEntity:
+		return http.StatusBadRequest
+	}
+	return status
+}
+
+// defaults are the parameters that v1 clients do not send, by name and route.
+var defaults = map[string]string{
+	"with /{app}/jobs":                     "execution",
+	"with /{app}/job/{job}/execution/{id}": "logs",
+	"with /{app}/job/{job}/executions":     "parameters",
+	"with /{app}/execution/{id}":           "logs",
+	"limit /apps":                          "1000", // an EDN vector cannot say that there is more
+	"limit /agents":                        "1000",
+}
+
+// Default returns the value that v1 clients expect of a parameter that they do not
+// send, on the route with this path.
+func Default(parameter, path string) string { return defaults[parameter+" "+path] }

@@ -1,0 +1,95 @@
+package jsl
+
+import (
+	"bytes"
+	"slices"
+	"sync/atomic"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Text is a text that was parsed, with the names that are in it. It can be asked
+// for its members before it is read as a job.
+type Text struct {
+	form   Format
+	tree   *node
+	faults Errors // of the form; the tree is there all the same
+}
+
+// ParseText parses a text in any form, without judging what it says. The charset
+// is that of [ParseCharset]. The error is an [Errors] if the text is at fault.
+func ParseText(f Format, data []byte, charset string) (*Text, error) {
+	var read func([]byte) (*node, Errors)
+	switch f {
+	case JSON:
+		read = parseJSON
+	case YAML:
+		read = readYAML
+	case EDN:
+		read = parseEDN
+	case XML:
+		read = readXML
+	case BPMN:
+		read = readBPMN
+	default:
+		return nil, unknown(f, "json, yaml, edn, xml or bpmn")
+	}
+	if f == XML || f == BPMN {
+		var fault *FieldError
+		if data, fault = decodeXML(data, charset); fault != nil {
+			return nil, Errors{*fault}
+		}
+	}
+	n, faults := read(bytes.TrimPrefix(data, []byte("\ufeff")))
+	if n == nil {
+		return nil, faults
+	}
+	return &Text{f, n, faults}, nil
+}
+
+// Has reports whether the text is an object with a member of one of the names.
+func (t *Text) Has(names ...string) bool {
+	return slices.ContainsFunc(t.tree.members, func(m member) bool { return slices.Contains(names, m.name) })
+}
+
+// Pick returns the members of these names as a JSON object, as in [ToJSON]. It is
+// empty if the text is not in its form.
+func (t *Text) Pick(names ...string) (jsontext.Value, error) {
+	picked := newObject(t.tree.line, t.tree.col)
+	for _, m := range t.tree.members {
+		if len(t.faults) == 0 && slices.Contains(names, m.name) {
+			picked.members = append(picked.members, member{m.name, m.value.clone(), m.line, m.col})
+		}
+	}
+	onlyJSON(picked)
+	return appendJSON(nil, picked)
+}
+
+// clone returns a copy that can be changed.
+func (n *node) clone() *node {
+	c := *n
+	c.members, c.items = slices.Clone(n.members), slices.Clone(n.items)
+	for i := range c.members {
+		c.members[i].value = c.members[i].value.clone()
+	}
+	for i := range c.items {
+		c.items[i] = c.items[i].clone()
+	}
+	return &c
+}
+
+// jobTree returns the tree with the names of the model. The text is used up: its
+// other methods see that tree.
+func (t *Text) jobTree() (*node, Errors) {
+	if t.form == EDN || t.form == JSON && t.tree.get("job/name") != nil { // as v1 clients write it
+		spellJob(t.tree)
+	}
+	return t.tree, t.faults
+}
+
+// parsed counts texts.
+var parsed atomic.Uint64
+
+// Parsed returns how many texts this process has parsed so far, in any form. A
+// test uses it to hold what one request costs.
+func Parsed() uint64 { return parsed.Load() }
