@@ -34,13 +34,14 @@ func (a *Agent) Name() string { return a.cfg.Name }
 // ErrName says that the name belongs to another live agent.
 var ErrName = errors.New("another live agent has this name: give each its own (--name)")
 
-// ErrStuck says that Run returned although bodies still ran: they did not end although they were told to.
-// Only the end of the process ends them.
+// ErrStuck says that Run returned although bodies still ran: they did not end
+// although they were told to. Only the end of the process ends them.
 var ErrStuck = errors.New("bodies did not end")
 
-// Run is one life of the agent: it works until ctx ends. Then it takes no more work, lets what runs go on for
-// DrainGrace, stops what still runs, and returns nil when everything is stored or kept. It returns [ErrName] if the name
-// is taken, or is taken over later by an agent that started after this one.
+// Run is one life of the agent: it works until ctx ends. Then it takes no more
+// work, lets what runs go on for DrainGrace, stops what still runs, and returns
+// nil when everything is stored or kept. It returns [ErrName] if the name is
+// taken, or is taken over later by an agent that started after this one.
 func (a *Agent) Run(ctx context.Context) error {
 	unlock, err := lockDir(a.cfg.DataDir)
 	if err != nil {

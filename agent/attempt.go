@@ -17,7 +17,8 @@ const (
 	endTimeout   = 2500 * time.Millisecond // for its end to be stored before it goes to the outbox
 )
 
-// attempt is one handling of one delivery, from the fetch until its terminal result is stored or in the outbox.
+// attempt is one handling of one delivery, from the fetch until its terminal
+// result is stored or in the outbox.
 type attempt struct {
 	name     subjects.Attempt
 	request  *subjects.Request
@@ -82,7 +83,8 @@ func (l *life) run(a *attempt) {
 	l.publishEnd(a, outcome)
 }
 
-// cause says why the attempt was ended from outside: what ended publishing comes first, since nothing overrules it.
+// cause says why the attempt was ended from outside: what ended publishing
+// comes first, since nothing overrules it.
 func (a *attempt) cause() error {
 	if a.publishing.Err() != nil {
 		return context.Cause(a.publishing)
@@ -120,7 +122,8 @@ func terminal(s subjects.BatchStatus) bool {
 	return s == subjects.Completed || s == subjects.Failed || s == subjects.Stopped
 }
 
-// publishEnd stores the terminal result, or leaves it to the outbox if that does not succeed at once.
+// publishEnd stores the terminal result, or leaves it to the outbox if that
+// does not succeed at once.
 func (l *life) publishEnd(a *attempt, o Outcome) {
 	rec := a.reporter.close(o, a.lines.Dropped())
 	if a.publishing.Err() == nil {
@@ -143,7 +146,8 @@ func (l *life) publishEnd(a *attempt, o Outcome) {
 	l.outbox.add(&kept{Attempt: a.name, Record: rec})
 }
 
-// giveUp keeps what an attempt knows as a line of output, since no result of it counts any more.
+// giveUp keeps what an attempt knows as a line of output, since no result of it
+// counts any more.
 func (l *life) giveUp(a *attempt, o Outcome, why error) {
 	a.log().Warn("attempt given up", "batch_status", o.BatchStatus, "exit_status", o.ExitStatus, "err", why)
 	a.lines.agent("warn", fmt.Sprintf("attempt %d on %s: %v; here it was %s %s %s",

@@ -7,12 +7,14 @@ import (
 	"sync"
 )
 
-// BatchletFunc is the body of a step. Its first result is the step's exit status; empty means what
-// [StepContext.SetExitStatus] said, and without that COMPLETED. With an error, or a panic, the step has
-// failed. When ctx ends the step is to stop; the cause says why.
+// BatchletFunc is the body of a step. Its first result is the step's exit
+// status; empty means what [StepContext.SetExitStatus] said, and without that
+// COMPLETED. With an error, or a panic, the step has failed. When ctx ends the
+// step is to stop; the cause says why.
 type BatchletFunc func(ctx context.Context, s *StepContext) (exitStatus string, err error)
 
-// StepContext is what a batchlet gets to know, and where it leaves what the step's record shall have.
+// StepContext is what a batchlet gets to know, and where it leaves what the
+// step's record shall have.
 type StepContext struct {
 	App, Job, Step string
 	ExecutionID    int64
@@ -28,8 +30,8 @@ type StepContext struct {
 	data       json.RawMessage
 }
 
-// NewStepContext is for runtimes: data is what an earlier execution of the step left, and save stores what this one
-// leaves; it may be nil.
+// NewStepContext is for runtimes: data is what an earlier execution of the step
+// left, and save stores what this one leaves; it may be nil.
 func NewStepContext(data json.RawMessage, save func(json.RawMessage) error) *StepContext {
 	return &StepContext{data: data, save: save, Log: slog.New(slog.DiscardHandler)}
 }
@@ -48,8 +50,8 @@ func (s *StepContext) ExitStatus() string {
 	return s.exitStatus
 }
 
-// Load reads into v what an earlier execution of the step in this job instance has saved. It says
-// whether there was anything.
+// Load reads into v what an earlier execution of the step in this job instance
+// has saved. It says whether there was anything.
 func (s *StepContext) Load(v any) (bool, error) {
 	data := s.Data()
 	if len(data) == 0 {
@@ -58,8 +60,9 @@ func (s *StepContext) Load(v any) (bool, error) {
 	return true, json.Unmarshal(data, v)
 }
 
-// Save stores v at once, as JSON of at most 256 KiB: a restart, or the next attempt after the agent was lost, loads it. Its
-// error says that it was not stored; if the attempt was given up, so is the context.
+// Save stores v at once, as JSON of at most 256 KiB: a restart, or the next
+// attempt after the agent was lost, loads it. Its error says that it was not
+// stored; if the attempt was given up, so is the context.
 func (s *StepContext) Save(v any) error {
 	data, err := json.Marshal(v)
 	if err != nil {

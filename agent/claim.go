@@ -12,17 +12,20 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// claimResult is a claim as it is written: the execution as the request has it, whatever is in it.
+// claimResult is a claim as it is written: the execution as the request has it,
+// whatever is in it.
 type claimResult struct {
 	subjects.Result
 	Execution json.RawMessage `json:"execution"` // hides the field of the same name
 }
 
-// handle takes one delivery from its claim to its end. It blocks as long as the body runs.
+// handle takes one delivery from its claim to its end. It blocks as long as the
+// body runs.
 func (l *life) handle(m *nats.Msg, since time.Time) {
 	d, err := readRequest(m)
 	if err != nil {
-		// Not acknowledged: it comes again, perhaps to an agent that understands it.
+		// Not acknowledged: it comes again, perhaps to an agent that
+		// understands it.
 		l.log.Error("request not understood, left to others", "subject", m.Subject, "err", err)
 		return
 	}
@@ -45,7 +48,8 @@ func (l *life) handle(m *nats.Msg, since time.Time) {
 	}
 }
 
-// claim stores the first result of an attempt. The broker lets one agent do that.
+// claim stores the first result of an attempt. The broker lets one agent do
+// that.
 func (l *life) claim(a *attempt, d *delivery, since time.Time) (uint64, error) {
 	res := claimResult{Result: a.reporter.base, Execution: d.execution}
 	res.Number, res.Time = 1, subjects.Now()

@@ -104,7 +104,8 @@ func TestTheClaimCarriesTheExecutionUnchanged(t *testing.T) {
 	})
 }
 
-// While RESULTS is away claims fail. They are repeated, but not for longer than MaxHold; then the request comes again.
+// While RESULTS is away claims fail. They are repeated, but not for longer than
+// MaxHold; then the request comes again.
 func TestClaimsWithoutResults(t *testing.T) {
 	for _, test := range []struct {
 		name     string
@@ -148,7 +149,8 @@ func TestAnAgentThatSleptDoesNotClaim(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		room := agenttest.New(t)
 		cable := room.Cable()
-		// The request is fetched, but nothing can be claimed before the cable is cut, for longer than it may be held.
+		// The request is fetched, but nothing can be claimed before the cable
+		// is cut, for longer than it may be held.
 		if err := room.JS.DeleteStream(t.Context(), subjects.ResultsStream); err != nil {
 			t.Fatal(err)
 		}

@@ -11,7 +11,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// command obeys one command. Commands may come twice; obeying twice does no harm.
+// command obeys one command. Commands may come twice; obeying twice does no
+// harm.
 func (l *life) command(m *nats.Msg) {
 	if !l.heart.taken() {
 		return // the name is not ours yet

@@ -16,13 +16,15 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// maxInterval leaves time to claim a request: how long it was held counts from the heartbeat before it.
+// maxInterval leaves time to claim a request: how long it was held counts from
+// the heartbeat before it.
 const maxInterval = subjects.MaxHold * time.Second / 3
 
 // Config says what an agent is. Zero values mean the defaults.
 type Config struct {
-	// Conn is a connection to use; it should have ReconnectBufSize(-1), and is left open. Without it one is made
-	// from URL (default nats.DefaultURL) and Options (credentials, TLS), and closed in the end.
+	// Conn is a connection to use; it should have ReconnectBufSize(-1), and is
+	// left open. Without it one is made from URL (default nats.DefaultURL) and
+	// Options (credentials, TLS), and closed in the end.
 	Conn    *nats.Conn
 	URL     string
 	Options []nats.Option
@@ -37,8 +39,9 @@ type Config struct {
 	Grace      time.Duration // from a stop until a body is ended by force; default 10 s
 	DrainGrace time.Duration // from the end of Run's context until what runs is stopped; default 15 s
 
-	// DataDir keeps what must survive a restart. No two agents may have the same. Empty: nothing is kept, so
-	// results that could not be stored before the agent ends are lost, and so are processes of a killed agent.
+	// DataDir keeps what must survive a restart. No two agents may have the
+	// same. Empty: nothing is kept, so results that could not be stored before
+	// the agent ends are lost, and so are processes of a killed agent.
 	DataDir string
 
 	Runtime Runtime      // runs jobs
@@ -109,7 +112,8 @@ func (c *Config) check() error {
 	return nil
 }
 
-// ValidName makes an agent's name of any text, such as a host's name: what a name must not have becomes a dash.
+// ValidName makes an agent's name of any text, such as a host's name: what a
+// name must not have becomes a dash.
 func ValidName(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if r < 0x80 && subjects.ValidName(string(r)) {

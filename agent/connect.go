@@ -10,7 +10,8 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// connect makes the connection, or takes the one of Config, and waits until it is there.
+// connect makes the connection, or takes the one of Config, and waits until it
+// is there.
 func (l *life) connect(ctx context.Context) error {
 	if l.cfg.Conn != nil {
 		l.nc = l.cfg.Conn
@@ -39,8 +40,9 @@ func (l *life) connect(ctx context.Context) error {
 	return nil
 }
 
-// options of our own connection. It never buffers while it is away: what a client sends
-// after a reconnect, long after it was decided, could pass where it must not.
+// options of our own connection. It never buffers while it is away: what a
+// client sends after a reconnect, long after it was decided, could pass where
+// it must not.
 func (l *life) options() []nats.Option {
 	away := func(_ *nats.Conn, err error) {
 		l.log.Warn("no connection to NATS, trying again", "nats", Redacted(l.cfg.URL), "err", err)
@@ -63,7 +65,8 @@ func (l *life) options() []nats.Option {
 	}
 }
 
-// watch starts everything anew on a new connection, and ends the life if there will never be one.
+// watch starts everything anew on a new connection, and ends the life if there
+// will never be one.
 func (l *life) watch(ctx context.Context, fail context.CancelCauseFunc) {
 	changes := l.nc.StatusChanged(nats.CONNECTED, nats.CLOSED)
 	defer l.nc.RemoveStatusListener(changes)

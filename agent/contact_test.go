@@ -73,7 +73,8 @@ func TestLostContact(t *testing.T) {
 					t.Errorf("the first heartbeat after the cut names %v", first.Executions)
 				}
 				time.Sleep(20 * time.Second)
-				// A start that was on its way when the cable was cut may be there as well.
+				// A start that was on its way when the cable was cut may be
+				// there as well.
 				if got := strings.Replace(statuses(room.Results(id)), "started started", "started", 1); got != test.results {
 					t.Errorf("results are %q, want %q", got, test.results)
 				}
@@ -88,7 +89,8 @@ func TestLostContact(t *testing.T) {
 	}
 }
 
-// A result that cannot be stored is kept over a restart, named in heartbeats, and stored or refused by the next life.
+// A result that cannot be stored is kept over a restart, named in heartbeats,
+// and stored or refused by the next life.
 func TestResultsAreKeptOverARestart(t *testing.T) {
 	for _, test := range []struct {
 		name    string

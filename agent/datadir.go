@@ -8,8 +8,8 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// lockDir makes the folder and takes it for this process. It returns what gives it back; the
-// system does that too when the process ends, however it ends.
+// lockDir makes the folder and takes it for this process. It returns what gives
+// it back; the system does that too when the process ends, however it ends.
 func lockDir(dir string) (unlock func(), err error) {
 	if dir == "" {
 		return func() {}, nil

@@ -9,8 +9,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// figures are those of the machine and of this process. Loads are over the time since the last
-// sample; only heartbeats take samples.
+// figures are those of the machine and of this process. Loads are over the time
+// since the last sample; only heartbeats take samples.
 type figures struct {
 	system system
 	at     time.Time
@@ -47,7 +47,8 @@ func osName() string {
 	return runtime.GOOS
 }
 
-// sample returns new figures, or the last ones if they are younger than half an interval.
+// sample returns new figures, or the last ones if they are younger than half an
+// interval.
 func (f *figures) sample(interval time.Duration) subjects.Stats {
 	now := time.Now()
 	if !f.at.IsZero() && now.Sub(f.at) < interval/2 {

@@ -15,7 +15,8 @@ func TestShare(t *testing.T) {
 	}
 }
 
-// Loads are over the time between two samples, and heartbeats that come close together share one.
+// Loads are over the time between two samples, and heartbeats that come close
+// together share one.
 func TestSample(t *testing.T) {
 	f := newFigures()
 	first := f.sample(time.Hour)

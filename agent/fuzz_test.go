@@ -7,7 +7,8 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// FuzzRequest looks for requests that end an agent, or that make it publish where it was not asked.
+// FuzzRequest looks for requests that end an agent, or that make it publish
+// where it was not asked.
 func FuzzRequest(f *testing.F) {
 	f.Add("jobstreamer.request.a.p.normal.1", []byte(`{"execution":{"execution_id":1,"app":"a","job":"j"},"attempt":1,"definition":{"id":"j"}}`))
 	f.Add("jobstreamer.request.a.p.normal.1", []byte(`{"execution":{"execution_id":1,"app":"b","job":"j"},"attempt":1}`))

@@ -12,7 +12,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// heart sends the heartbeats of a life, and knows how long the broker has not heard one.
+// heart sends the heartbeats of a life, and knows how long the broker has not
+// heard one.
 type heart struct {
 	life    *life
 	figures *figures
@@ -48,7 +49,8 @@ func (h *heart) taken() bool {
 	return h.status != ""
 }
 
-// setStatus changes the status, which is published at once. Leaving cannot be taken back.
+// setStatus changes the status, which is published at once. Leaving cannot be
+// taken back.
 func (h *heart) setStatus(status string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -82,7 +84,8 @@ func (h *heart) replaced() bool {
 	return h.isGone
 }
 
-// lastBeat is when the broker was last known to hear us. What came since cannot have been delivered before.
+// lastBeat is when the broker was last known to hear us. What came since cannot
+// have been delivered before.
 func (h *heart) lastBeat() time.Time { return time.Unix(0, h.beatAt.Load()) }
 
 // first sends the first heartbeat, until one reaches the broker.
@@ -104,7 +107,8 @@ func (h *heart) first(ctx context.Context) error {
 	}
 }
 
-// run sends a heartbeat every interval, and when something changes, until ctx ends.
+// run sends a heartbeat every interval, and when something changes, until ctx
+// ends.
 func (h *heart) run(ctx context.Context) {
 	tick := time.NewTicker(h.life.cfg.Interval)
 	defer tick.Stop()
@@ -119,8 +123,9 @@ func (h *heart) run(ctx context.Context) {
 	}
 }
 
-// judge ends the work that may begin elsewhere without a person, when no heartbeat has reached the broker for too long. By the wall
-// clock, since a machine that slept was silent as well; but only if it still is.
+// judge ends the work that may begin elsewhere without a person, when no
+// heartbeat has reached the broker for too long. By the wall clock, since a
+// machine that slept was silent as well; but only if it still is.
 func (h *heart) judge(err error) {
 	h.mu.Lock()
 	silent := err != nil && wall().Sub(h.lastBeat()) >= subjects.LostAfter*h.life.cfg.Interval
@@ -135,8 +140,8 @@ func (h *heart) judge(err error) {
 	}
 }
 
-// beat sends one heartbeat, and waits until the broker has it: a connection whose other end
-// has vanished takes messages for minutes.
+// beat sends one heartbeat, and waits until the broker has it: a connection
+// whose other end has vanished takes messages for minutes.
 func (h *heart) beat(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, h.life.cfg.Interval)
 	defer cancel()

@@ -57,7 +57,8 @@ func TestHeartbeats(t *testing.T) {
 	})
 }
 
-// What runs when the agent leaves goes on for a while, and is stopped then, or handed over.
+// What runs when the agent leaves goes on for a while, and is stopped then, or
+// handed over.
 func TestLeaving(t *testing.T) {
 	for _, test := range []struct {
 		name    string
@@ -105,7 +106,8 @@ func TestLeaving(t *testing.T) {
 	}
 }
 
-// A body that does not end cannot be ended. The agent says so, and leaves nevertheless.
+// A body that does not end cannot be ended. The agent says so, and leaves
+// nevertheless.
 func TestABodyThatDoesNotEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		room := agenttest.New(t)

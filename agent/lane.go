@@ -16,7 +16,8 @@ const (
 	parkFraction = 8                // a parked pull asks for an 8th of the free slots
 )
 
-// lane is one consumer: an application's requests of one pool and priority. At most one pull is open in it.
+// lane is one consumer: an application's requests of one pool and priority. At
+// most one pull is open in it.
 type lane struct {
 	app, pool, priority string
 	index               int    // in the puller's list
@@ -64,7 +65,8 @@ func (l *lane) open(n int, park bool, now time.Time) []byte {
 	return fmt.Appendf(nil, `{"batch":%d,"no_wait":true}`, n)
 }
 
-// close notes that the open pull brings nothing more; the lane is asked again after wait.
+// close notes that the open pull brings nothing more; the lane is asked again
+// after wait.
 func (l *lane) close(now time.Time, wait time.Duration) {
 	l.asked, l.parked = 0, false
 	l.next = now.Add(wait)

@@ -14,7 +14,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// leaveTimeout is how long the end of a life may take, beside the graces of its bodies.
+// leaveTimeout is how long the end of a life may take, beside the graces of its
+// bodies.
 const leaveTimeout = 5 * time.Second
 
 // life is one run of an agent, from its connection to its last heartbeat.
@@ -63,7 +64,8 @@ func (l *life) live(ctx context.Context) error {
 	if err := l.heart.first(ctx); err != nil {
 		return err
 	}
-	// What ends last is on a context of its own: heartbeats and kept results go on while bodies end.
+	// What ends last is on a context of its own: heartbeats and kept results go
+	// on while bodies end.
 	last, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
 	var parts sync.WaitGroup
@@ -124,8 +126,8 @@ func (l *life) leave() error {
 	return fmt.Errorf("%w: executions %v", ErrStuck, l.running())
 }
 
-// goodbye gives lines and kept results a last chance and says that the agent is gone. A name that somebody else
-// has taken over is not gone.
+// goodbye gives lines and kept results a last chance and says that the agent is
+// gone. A name that somebody else has taken over is not gone.
 func (l *life) goodbye(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), linesTimeout)
 	defer cancel()
@@ -153,7 +155,8 @@ func (l *life) unregister(a *attempt) {
 	delete(l.attempts, a)
 }
 
-// find returns the handlings of an attempt that are here: one, or more while a request that came twice is judged.
+// find returns the handlings of an attempt that are here: one, or more while a
+// request that came twice is judged.
 func (l *life) find(id int64, number int) []*attempt {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -186,8 +189,9 @@ func (l *life) endAll(cause error) {
 	l.endSome(cause, func(*subjects.Execution) bool { return true })
 }
 
-// endTransferable ends the bodies of executions whose work may begin elsewhere without a person: a further attempt is
-// requested, or the lock of an exclusive job is freed. All others go on: should they be held for lost meanwhile, the
+// endTransferable ends the bodies of executions whose work may begin elsewhere
+// without a person: a further attempt is requested, or the lock of an exclusive
+// job is freed. All others go on: should they be held for lost meanwhile, the
 // heartbeat after the break is answered by drop.
 func (l *life) endTransferable(cause error) {
 	l.endSome(cause, func(e *subjects.Execution) bool { return e.OnAgentLost == subjects.LostRequeue || e.Exclusive })

@@ -8,8 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// maxLine is how many bytes of a line stay together. Where a longer one is cut, the piece ends and
-// the next one begins with an ellipsis.
+// maxLine is how many bytes of a line stay together. Where a longer one is cut,
+// the piece ends and the next one begins with an ellipsis.
 const (
 	maxLine  = 8 << 10
 	ellipsis = "…"
@@ -38,7 +38,8 @@ func pieces(text string) iter.Seq[string] {
 	}
 }
 
-// runeStart is the last index up to n where s can be cut without cutting a character.
+// runeStart is the last index up to n where s can be cut without cutting a
+// character.
 func runeStart[S string | []byte](s S, n int) int {
 	for i := n; i > n-utf8.UTFMax && i > 0; i-- {
 		if utf8.RuneStart(s[i]) {
@@ -48,8 +49,8 @@ func runeStart[S string | []byte](s S, n int) int {
 	return n // not UTF-8 anyway
 }
 
-// LineWriter cuts what is written into lines. Write never fails. It waits while the sink has no
-// room.
+// LineWriter cuts what is written into lines. Write never fails. It waits while
+// the sink has no room.
 type LineWriter struct {
 	sink                *LogSink
 	stream, level, step string
@@ -59,7 +60,8 @@ type LineWriter struct {
 	cut  bool   // part is not the beginning of its line
 }
 
-// Writer returns a writer whose lines have the stream, level and step. Close takes a last line that has no end.
+// Writer returns a writer whose lines have the stream, level and step. Close
+// takes a last line that has no end.
 func (s *LogSink) Writer(stream, level, step string) *LineWriter {
 	return &LineWriter{sink: s, stream: stream, level: level, step: step}
 }

@@ -28,16 +28,17 @@ const (
 	Own    = "agent" // what the agent itself says
 )
 
-// LogSink takes the lines of one attempt's output. They are gathered, and sent in order, by one goroutine that is there while there is
-// something to send.
+// LogSink takes the lines of one attempt's output. They are gathered, and sent
+// in order, by one goroutine that is there while there is something to send.
 //
 //	writer ---> lines (maxBuffered) ---> messages ---> LOGS
 //	   |              ^
 //	   +--> tail -----+     the newest tailLines of what found no room
 //
-// A writer that finds no room waits: the pipe of its process fills up, and the process waits too. If nothing was stored for
-// as long as patience, or the job is lossy, it does not wait, and the oldest line of the tail is dropped for each new one. So the last lines
-// always arrive, and memory is bounded.
+// A writer that finds no room waits: the pipe of its process fills up, and the
+// process waits too. If nothing was stored for as long as patience, or the job
+// is lossy, it does not wait, and the oldest line of the tail is dropped for
+// each new one. So the last lines always arrive, and memory is bounded.
 type LogSink struct {
 	ship    *shipper
 	subject string
@@ -67,7 +68,8 @@ type waitingLine struct {
 	gap  int // lines dropped before it
 }
 
-// Line takes output of a step. It may be several lines; one that is too long becomes several. It waits while there is no room for them.
+// Line takes output of a step. It may be several lines; one that is too long
+// becomes several. It waits while there is no room for them.
 func (s *LogSink) Line(stream, level, step, message string) {
 	for piece := range pieces(message) {
 		s.line(subjects.LogLine{Time: subjects.Now(), Level: level, Stream: stream, Step: step, Message: piece})
@@ -77,7 +79,8 @@ func (s *LogSink) Line(stream, level, step, message string) {
 // agent takes a line that the agent itself says. It does not wait.
 func (s *LogSink) agent(level, message string) { s.Line(Own, level, "", message) }
 
-// Lossy lets writers go on when there is no room: lines are dropped then, and counted.
+// Lossy lets writers go on when there is no room: lines are dropped then, and
+// counted.
 func (s *LogSink) Lossy() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -85,7 +88,8 @@ func (s *LogSink) Lossy() {
 	s.wake()
 }
 
-// hasten shortens the time that a writer waits while nothing is stored, since the attempt is to end.
+// hasten shortens the time that a writer waits while nothing is stored, since
+// the attempt is to end.
 func (s *LogSink) hasten(most time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -132,7 +136,8 @@ func (s *LogSink) takeGap() int {
 	return n
 }
 
-// awaitRoom reports whether there is room for a line, and waits for it as long as that makes sense; s.mu is held, but not while it waits.
+// awaitRoom reports whether there is room for a line, and waits for it as long
+// as that makes sense; s.mu is held, but not while it waits.
 func (s *LogSink) awaitRoom(stream string, size int) bool {
 	if stream == Own && len(s.tail) == 0 {
 		return true // there are few of these
@@ -169,7 +174,8 @@ func (s *LogSink) wake() {
 	}
 }
 
-// keepInTail keeps a line that found no room, in place of the oldest such line; s.mu is held.
+// keepInTail keeps a line that found no room, in place of the oldest such line;
+// s.mu is held.
 func (s *LogSink) keepInTail(l waitingLine) {
 	s.tail = append(s.tail, l)
 	if len(s.tail) > tailLines {
@@ -181,7 +187,8 @@ func (s *LogSink) keepInTail(l waitingLine) {
 	}
 }
 
-// moveTail puts the tail where there is room for it: behind the lines, when half of them are sent, for gaps should be few; s.mu is held.
+// moveTail puts the tail where there is room for it: behind the lines, when
+// half of them are sent, for gaps should be few; s.mu is held.
 func (s *LogSink) moveTail() {
 	if len(s.tail) == 0 || s.size > maxBuffered/2 {
 		return
@@ -285,7 +292,8 @@ func (s *LogSink) overdue() bool {
 	return !s.closed.IsZero() && time.Since(s.closed) > linesGiveUp
 }
 
-// close sends what waits. It returns when that is stored, or when nothing was stored for as long as wait; then sending goes on.
+// close sends what waits. It returns when that is stored, or when nothing was
+// stored for as long as wait; then sending goes on.
 func (s *LogSink) close(wait time.Duration) {
 	s.mu.Lock()
 	s.closed = time.Now()
@@ -313,7 +321,8 @@ func (s *LogSink) close(wait time.Duration) {
 	}
 }
 
-// timeLeft is how long close still waits: what is left of wait since a message was stored.
+// timeLeft is how long close still waits: what is left of wait since a message
+// was stored.
 func (s *LogSink) timeLeft(wait time.Duration) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -21,7 +21,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// output runs a body that writes, and returns the lines that are there when its end is.
+// output runs a body that writes, and returns the lines that are there when its
+// end is.
 func output(t *testing.T, write func(*agent.LogSink)) []subjects.LogLine {
 	t.Helper()
 	room := agenttest.New(t)
@@ -168,10 +169,12 @@ func TestMessagesAreNotTooLong(t *testing.T) {
 	}
 }
 
-// numbered are what a flood left: how many lines, the last, and where a gap ends. Lines of the agent do not count.
+// numbered are what a flood left: how many lines, the last, and where a gap
+// ends. Lines of the agent do not count.
 type numbered struct{ seen, last, missing, afterGap int }
 
-// flood writes lines while the stream of logs is away, and returns what is there when the execution has ended.
+// flood writes lines while the stream of logs is away, and returns what is
+// there when the execution has ended.
 func flood(t *testing.T, room *agenttest.Room, written int, away time.Duration, lossy bool) (n numbered, waited time.Duration, end subjects.Result) {
 	t.Helper()
 	if err := room.JS.DeleteStream(t.Context(), subjects.LogsStream); err != nil {
@@ -220,7 +223,8 @@ func flood(t *testing.T, room *agenttest.Room, written int, away time.Duration, 
 	return n, waited, end
 }
 
-// What a job writes while nothing can be stored makes it wait, and nothing is lost.
+// What a job writes while nothing can be stored makes it wait, and nothing is
+// lost.
 func TestAFloodWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n, waited, _ := flood(t, agenttest.New(t), 60_000, 40*time.Second, false)

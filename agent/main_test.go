@@ -44,7 +44,8 @@ var completed = agent.Outcome{BatchStatus: subjects.Completed, ExitStatus: "COMP
 // atOnce is a body that is done at once.
 func atOnce(context.Context, *agent.Work, *agent.Reporter) agent.Outcome { return completed }
 
-// untilStopped is a body that runs until it is told to end, and then is stopped.
+// untilStopped is a body that runs until it is told to end, and then is
+// stopped.
 func untilStopped(ctx context.Context, _ *agent.Work, _ *agent.Reporter) agent.Outcome {
 	<-ctx.Done()
 	return agent.Outcome{BatchStatus: subjects.Stopped, ExitStatus: "STOPPED"}

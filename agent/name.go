@@ -15,11 +15,13 @@ import (
 // probeFor is how long another life has to answer.
 const probeFor = 400 * time.Millisecond
 
-// takeName begins to listen to commands and to heartbeats under the agent's own name, and gives up if another life
-// is there. Later fail ends this life if a younger one appears. It returns what stops listening.
+// takeName begins to listen to commands and to heartbeats under the agent's own
+// name, and gives up if another life is there. Later fail ends this life if a
+// younger one appears. It returns what stops listening.
 //
-// Until the name is taken a life does not answer pings: of two that start at once, neither gives up because of the
-// other's question, but the later because of the earlier one's heartbeat.
+// Until the name is taken a life does not answer pings: of two that start at
+// once, neither gives up because of the other's question, but the later because
+// of the earlier one's heartbeat.
 func (l *life) takeName(ctx context.Context, fail context.CancelCauseFunc) (leave func(), err error) {
 	var subs []*nats.Subscription
 	unsubscribe := func() {
@@ -70,7 +72,8 @@ func (l *life) takeName(ctx context.Context, fail context.CancelCauseFunc) (leav
 	return unsubscribe, nil
 }
 
-// pong takes the answer of a life to our question. Our own does not answer it yet.
+// pong takes the answer of a life to our question. Our own does not answer it
+// yet.
 func pong(m *nats.Msg, other func(string)) {
 	var r subjects.CommandReply
 	if m.Header.Get("Status") == "" && json.Unmarshal(m.Data, &r) == nil && r.Life != "" {
@@ -78,8 +81,9 @@ func pong(m *nats.Msg, other func(string)) {
 	}
 }
 
-// ownName looks at a heartbeat under our name. Of two lives the younger one stays: it is the one
-// that somebody wanted last, and the older may be cut off from those who would stop it.
+// ownName looks at a heartbeat under our name. Of two lives the younger one
+// stays: it is the one that somebody wanted last, and the older may be cut off
+// from those who would stop it.
 func (l *life) ownName(m *nats.Msg, other func(string), fail context.CancelCauseFunc) {
 	var h subjects.Heartbeat
 	if json.Unmarshal(m.Data, &h) != nil || h.Life == "" || h.Life == l.id || h.Status == subjects.AgentGone {

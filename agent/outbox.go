@@ -23,9 +23,10 @@ type kept struct {
 	file   string  // where it is kept; empty: nowhere
 }
 
-// outbox keeps terminal results that could not be stored at once, in files if it has a folder, and
-// sends them again until they are stored or refused. One that is not known to be stored costs one more
-// message and nothing else: the broker refuses the second.
+// outbox keeps terminal results that could not be stored at once, in files if
+// it has a folder, and sends them again until they are stored or refused. One
+// that is not known to be stored costs one more message and nothing else: the
+// broker refuses the second.
 type outbox struct {
 	dir     string // empty: in memory only
 	pub     *publisher
@@ -77,7 +78,8 @@ func readKept(file string) (*kept, error) {
 	return k, nil
 }
 
-// add takes a result over. When it returns, the result survives the process, if there is a folder.
+// add takes a result over. When it returns, the result survives the process, if
+// there is a folder.
 func (o *outbox) add(k *kept) {
 	if o.dir != "" {
 		file := filepath.Join(o.dir, fmt.Sprintf("%d-%d-%s.json", k.ID, k.Attempt.Attempt, k.Record.Handling))
@@ -112,7 +114,8 @@ func (o *outbox) attempts() []subjects.Attempt {
 	return names
 }
 
-// drop forgets the results of an attempt that was fenced off, and says whether there was one.
+// drop forgets the results of an attempt that was fenced off, and says whether
+// there was one.
 func (o *outbox) drop(id int64, attempt int) bool {
 	o.mu.Lock()
 	i := slices.IndexFunc(o.kept, func(k *kept) bool { return k.ID == id && k.Attempt.Attempt == attempt })
@@ -139,7 +142,8 @@ func (o *outbox) remove(k *kept) {
 	}
 }
 
-// run sends what is kept, now and whenever there may be a reason to try again, until ctx ends.
+// run sends what is kept, now and whenever there may be a reason to try again,
+// until ctx ends.
 func (o *outbox) run(ctx context.Context) {
 	tick := time.NewTicker(maxPause)
 	defer tick.Stop()
@@ -198,7 +202,8 @@ func writeFile(file string, v any) error {
 	return syncDir(filepath.Dir(file))
 }
 
-// syncDir makes a rename last. Where a folder cannot be synced the file system does it by itself.
+// syncDir makes a rename last. Where a folder cannot be synced the file system
+// does it by itself.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {

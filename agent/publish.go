@@ -24,8 +24,8 @@ var (
 	errHeld    = errors.New("held for too long")
 )
 
-// record is a result on its way: what is sent, and what it is expected to follow. It is also how
-// the outbox keeps one in a file.
+// record is a result on its way: what is sent, and what it is expected to
+// follow. It is also how the outbox keeps one in a file.
 type record struct {
 	Subject  string          `json:"subject"`
 	Filter   string          `json:"filter"`
@@ -38,11 +38,13 @@ type record struct {
 	until time.Time // by the wall clock; after that it must not be sent any more
 }
 
-// publisher stores results. It is where the rules for an outcome that is not known live.
+// publisher stores results. It is where the rules for an outcome that is not
+// known live.
 type publisher struct{ nc *nats.Conn }
 
-// store sends r until it is stored, and returns its sequence; or until it is refused ([errRefused]), too late
-// ([errHeld]), or ctx ends: then it may be stored or not.
+// store sends r until it is stored, and returns its sequence; or until it is
+// refused ([errRefused]), too late ([errHeld]), or ctx ends: then it may be
+// stored or not.
 func (p *publisher) store(ctx context.Context, r *record) (uint64, error) {
 	for pause := firstPause; ; pause = min(2*pause, maxPause) {
 		if !r.until.IsZero() && wall().After(r.until) {
@@ -71,11 +73,13 @@ func (p *publisher) store(ctx context.Context, r *record) (uint64, error) {
 	}
 }
 
-// errFollow says that the last result is an earlier one of the same handling, and that r expects it now.
+// errFollow says that the last result is an earlier one of the same handling,
+// and that r expects it now.
 var errFollow = errors.New("an earlier result was stored")
 
-// judge finds out what a refusal means when an outcome before it is not known. A replica that is behind is known by the
-// expectation: whoever refused it saw something newer than what r expects.
+// judge finds out what a refusal means when an outcome before it is not known.
+// A replica that is behind is known by the expectation: whoever refused it saw
+// something newer than what r expects.
 func (p *publisher) judge(ctx context.Context, r *record) (uint64, error) {
 	seq, last, err := p.last(ctx, r.Filter)
 	switch {
@@ -121,7 +125,8 @@ type pubAck struct {
 	} `json:"error"`
 }
 
-// send sends r once. It marks r as in doubt if it may have been stored in spite of an error.
+// send sends r once. It marks r as in doubt if it may have been stored in spite
+// of an error.
 func (p *publisher) send(ctx context.Context, r *record) (uint64, error) {
 	ctx, cancel := context.WithTimeout(ctx, ackTimeout)
 	defer cancel()
@@ -159,5 +164,6 @@ func parseAck(data []byte) (uint64, error) {
 	return ack.Seq, nil
 }
 
-// wall is the present without the monotonic clock, which stops while a machine sleeps.
+// wall is the present without the monotonic clock, which stops while a machine
+// sleeps.
 func wall() time.Time { return time.Now().Round(0) }

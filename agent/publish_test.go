@@ -121,7 +121,8 @@ func TestStoreFollowsAnEarlierResultOfItsOwn(t *testing.T) {
 	})
 }
 
-// swallower is a way to the broker on which acknowledgements get lost: what the client sends arrives.
+// swallower is a way to the broker on which acknowledgements get lost: what the
+// client sends arrives.
 type swallower struct {
 	nats.InProcessConnProvider
 	deaf atomic.Bool
@@ -170,7 +171,8 @@ func TestStoreWhenTheAcknowledgementIsLost(t *testing.T) {
 	})
 }
 
-// Results go away after a while. A claim that was held for longer must not pass then.
+// Results go away after a while. A claim that was held for longer must not pass
+// then.
 func TestStoreNotAfterItsTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLedger(t)

@@ -12,7 +12,8 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// puller fetches requests, never for more than there are free slots if it can help it.
+// puller fetches requests, never for more than there are free slots if it can
+// help it.
 //
 //	lane idle --park--> a pull waits in the broker --request--> more pending? --no--> park again
 //	                                                                |
@@ -20,8 +21,8 @@ import (
 //	                                                                v
 //	    idle <--404-- pull without waiting, for all free slots <-- hot, asked by priority
 //
-// Several lanes can be parked for the same free slots. What comes when no slot is left is given
-// back at once, and the broker hands it to somebody else.
+// Several lanes can be parked for the same free slots. What comes when no slot
+// is left is given back at once, and the broker hands it to somebody else.
 type puller struct {
 	nc     *nats.Conn
 	log    *slog.Logger
@@ -52,7 +53,8 @@ func newPuller(nc *nats.Conn, cfg *Config) *puller {
 	return p
 }
 
-// run keeps asking until ctx ends. Then it takes no more; what was taken may still be running.
+// run keeps asking until ctx ends. Then it takes no more; what was taken may
+// still be running.
 func (p *puller) run(ctx context.Context) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
@@ -105,7 +107,8 @@ func (p *puller) reset() {
 	p.fill(now)
 }
 
-// round gives up what got no answer and asks again what was to wait. It is called every second.
+// round gives up what got no answer and asks again what was to wait. It is
+// called every second.
 func (p *puller) round(now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -165,8 +168,8 @@ func (p *puller) release() {
 	p.fill(time.Now())
 }
 
-// fill asks for as many requests as there are free slots: first where some wait, then
-// everywhere else. p.mu is held.
+// fill asks for as many requests as there are free slots: first where some
+// wait, then everywhere else. p.mu is held.
 func (p *puller) fill(now time.Time) {
 	free := p.slots - p.used
 	for _, l := range p.lanes {
@@ -192,8 +195,8 @@ func (p *puller) fill(now time.Time) {
 	}
 }
 
-// nextHot is the lane to ask: the highest, or now and then the lowest, that has requests; of several the one
-// that waits longest.
+// nextHot is the lane to ask: the highest, or now and then the lowest, that has
+// requests; of several the one that waits longest.
 func (p *puller) nextHot(now time.Time) *lane {
 	sign := 1
 	if p.asks%agingEvery == agingEvery-1 {
@@ -253,7 +256,8 @@ func (p *puller) status(m *nats.Msg) {
 	p.fill(now)
 }
 
-// complain logs the trouble of a lane once: until the bus has made the consumers it is nothing to worry about.
+// complain logs the trouble of a lane once: until the bus has made the
+// consumers it is nothing to worry about.
 func (p *puller) complain(l *lane, code, text string) {
 	if !p.quiet[l.key()+code] {
 		p.quiet[l.key()+code] = true

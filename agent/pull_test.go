@@ -38,7 +38,8 @@ func TestPriorities(t *testing.T) {
 		for _, id := range b.Begun()[:40] {
 			got[priority[id]]++
 		}
-		// Each 8th ask is for the lowest, so that nothing waits for ever; and what was parked before anything was known.
+		// Each 8th ask is for the lowest, so that nothing waits for ever; and
+		// what was parked before anything was known.
 		if got[subjects.High] < 32 || got[subjects.Low] < 3 || got[subjects.Low] > 7 {
 			t.Errorf("the first 40 were %v, want about 34 of high and 5 of low priority", got)
 		}
@@ -159,7 +160,8 @@ func TestWorkGoesOnAfterAReconnect(t *testing.T) {
 		for _, id := range ids {
 			room.End(id)
 		}
-		// What the broker had handed to the connection just before it broke comes again after AckWait.
+		// What the broker had handed to the connection just before it broke
+		// comes again after AckWait.
 		if d := time.Since(begin); d > (subjects.MaxHold+2)*time.Second {
 			t.Errorf("it took %v after the last reconnect", d)
 		}

@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// Redacted is a list of NATS URLs without what may be secret in them: passwords, and tokens, which stand where the name would be.
+// Redacted is a list of NATS URLs without what may be secret in them:
+// passwords, and tokens, which stand where the name would be.
 func Redacted(urls string) string {
 	list := strings.Split(urls, ",")
 	for i, s := range list {

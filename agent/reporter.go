@@ -14,7 +14,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// lazily is how long a change waits for company before it is published by itself.
+// lazily is how long a change waits for company before it is published by
+// itself.
 const lazily = 20 * time.Millisecond
 
 // What may be long must not keep the end of an attempt from being stored.
@@ -26,8 +27,9 @@ const (
 
 var errEnded = errors.New("the attempt has ended")
 
-// Reporter publishes what happens to the steps of one attempt: a chain of results, each expecting the one before.
-// It is used by one goroutine of the runtime, or by several.
+// Reporter publishes what happens to the steps of one attempt: a chain of
+// results, each expecting the one before. It is used by one goroutine of the
+// runtime, or by several.
 type Reporter struct {
 	pub     *publisher
 	ctx     context.Context // ends when nothing may be published any more
@@ -70,9 +72,9 @@ func newReporter(pub *publisher, ctx context.Context, fence func(error), base su
 	}
 }
 
-// StepStarted says that a step begins. The end of the step before is stored when it returns; the start itself is
-// published if the step still runs a moment later. With an error the attempt is over, and the step must
-// not begin.
+// StepStarted says that a step begins. The end of the step before is stored
+// when it returns; the start itself is published if the step still runs a
+// moment later. With an error the attempt is over, and the step must not begin.
 func (r *Reporter) StepStarted(s subjects.StepExecution) error {
 	if r.note(s) {
 		return r.flush()
@@ -81,13 +83,15 @@ func (r *Reporter) StepStarted(s subjects.StepExecution) error {
 	return r.over()
 }
 
-// StepEnded says how a step ended. It is stored with what follows: the start of the next step, or the end.
+// StepEnded says how a step ended. It is stored with what follows: the start of
+// the next step, or the end.
 func (r *Reporter) StepEnded(s subjects.StepExecution) {
 	r.note(s)
 	r.later()
 }
 
-// Save stores a change within a step, such as a checkpoint, before it returns. An error says that it did not.
+// Save stores a change within a step, such as a checkpoint, before it returns.
+// An error says that it did not.
 func (r *Reporter) Save(s subjects.StepExecution) error {
 	if n := len(s.PersistentData); n > maxData {
 		return fmt.Errorf("persistent data of %d bytes: want at most %d", n, maxData)
@@ -96,15 +100,17 @@ func (r *Reporter) Save(s subjects.StepExecution) error {
 	return r.flush()
 }
 
-// stopping lets the following results say that the execution is being stopped, and publishes that in a moment if nothing
-// else does. It does not wait for a result on its way.
+// stopping lets the following results say that the execution is being stopped,
+// and publishes that in a moment if nothing else does. It does not wait for a
+// result on its way.
 func (r *Reporter) stopping() {
 	if !r.isStopping.Swap(true) {
 		time.AfterFunc(lazily, r.publishLate)
 	}
 }
 
-// note keeps the newest state of a step, and says whether the end of any step is among what is not stored.
+// note keeps the newest state of a step, and says whether the end of any step
+// is among what is not stored.
 func (r *Reporter) note(s subjects.StepExecution) (ended bool) {
 	s.Exception, s.ExitStatus = shorten(s.Exception), shorten(s.ExitStatus)
 	r.mu.Lock()
@@ -118,7 +124,8 @@ func (r *Reporter) note(s subjects.StepExecution) (ended bool) {
 	return slices.ContainsFunc(r.news, func(c change) bool { return c.BatchStatus.Ended() })
 }
 
-// later publishes what there is in a moment, unless something else takes it along.
+// later publishes what there is in a moment, unless something else takes it
+// along.
 func (r *Reporter) later() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -214,7 +221,8 @@ func (r *Reporter) next(res subjects.Result, news []change) *record {
 	}
 	data, err := json.Marshal(&res)
 	if err != nil || len(data) > maxResult {
-		// Only steps' persistent data can be at fault. Without it the attempt can still end.
+		// Only steps' persistent data can be at fault. Without it the attempt
+		// can still end.
 		for i := range res.Steps {
 			res.Steps[i].PersistentData = nil
 		}
@@ -223,7 +231,8 @@ func (r *Reporter) next(res subjects.Result, news []change) *record {
 	return &record{Subject: r.subject, Filter: r.filter, Expect: r.seq, Handling: res.Handling, Number: res.Number, Data: data, doubt: r.doubt}
 }
 
-// close makes the terminal result; nothing is published by the reporter after it. dropped are lines of output that this attempt lost.
+// close makes the terminal result; nothing is published by the reporter after
+// it. dropped are lines of output that this attempt lost.
 func (r *Reporter) close(o Outcome, dropped int) *record {
 	r.turn <- struct{}{}
 	defer func() { <-r.turn }()
@@ -235,7 +244,8 @@ func (r *Reporter) close(o Outcome, dropped int) *record {
 	return r.next(res, r.changes())
 }
 
-// abandon stores the changes if it still can, and ends the reporter without a terminal result.
+// abandon stores the changes if it still can, and ends the reporter without a
+// terminal result.
 func (r *Reporter) abandon() {
 	r.turn <- struct{}{}
 	defer func() { <-r.turn }()

@@ -36,8 +36,9 @@ func (e *rawExecution) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, &e.Execution)
 }
 
-// readRequest takes a delivery apart and compares it with its subject: a request that speaks of another application
-// must not get this agent to publish there.
+// readRequest takes a delivery apart and compares it with its subject: a
+// request that speaks of another application must not get this agent to publish
+// there.
 func readRequest(m *nats.Msg) (*delivery, error) {
 	var r struct {
 		Execution rawExecution `json:"execution"` // hides the field of the same name
@@ -59,7 +60,8 @@ func readRequest(m *nats.Msg) (*delivery, error) {
 	return d, nil
 }
 
-// pending is how many more requests wait behind a delivery, by the last token but the domain's of
+// pending is how many more requests wait behind a delivery, by the last token
+// but the domain's of
 //
 //	$JS.ACK.<stream>.<consumer>.<delivered>.<sequence>.<consumer sequence>.<time>.<pending>
 //	$JS.ACK.<domain>.<account>.<stream>.<consumer>.<delivered>.<sequence>.<consumer sequence>.<time>.<pending>[.<token>]

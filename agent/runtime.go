@@ -22,8 +22,9 @@ var (
 type Runtime interface {
 	// Open is called once, before any work.
 	Open(Host) error
-	// Run runs one attempt to its end. When ctx ends it ends the body, first kindly, and after
-	// Host.Grace by force where it can; the Outcome is then stopped, unless the body was done.
+	// Run runs one attempt to its end. When ctx ends it ends the body, first
+	// kindly, and after Host.Grace by force where it can; the Outcome is then
+	// stopped, unless the body was done.
 	Run(ctx context.Context, w *Work, r *Reporter) Outcome
 	// Close is called when no attempt runs any more.
 	Close() error

@@ -10,8 +10,9 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// shipper stores messages of output, each until the stream has acknowledged it: a plain publish could be lost
-// unseen. Messages have a Nats-Msg-Id, so that a repeat is not stored twice; nothing is fenced here.
+// shipper stores messages of output, each until the stream has acknowledged it:
+// a plain publish could be lost unseen. Messages have a Nats-Msg-Id, so that a
+// repeat is not stored twice; nothing is fenced here.
 type shipper struct {
 	nc      *nats.Conn
 	log     *slog.Logger
@@ -19,7 +20,8 @@ type shipper struct {
 	workers sync.WaitGroup
 }
 
-// send reports whether it has stored m. It gives up when the agent ends, or the sink says that it is too late.
+// send reports whether it has stored m. It gives up when the agent ends, or the
+// sink says that it is too late.
 func (s *shipper) send(m *nats.Msg, overdue func() bool, lines int) bool {
 	for pause := firstPause; ; pause = min(2*pause, maxPause) {
 		err := s.once(m)

@@ -23,7 +23,8 @@ func (s *system) read() reading {
 	if m, err := mem.SwapMemory(); err == nil {
 		r.swap = subjects.Memory{Free: m.Free, Total: m.Total}
 	}
-	// Times, not Percent: that measures since the last call of anybody in the program.
+	// Times, not Percent: that measures since the last call of anybody in the
+	// program.
 	if all, err := cpu.Times(false); err == nil && len(all) == 1 {
 		t := all[0]
 		r.busy = t.User + t.Nice + t.System + t.Irq + t.Softirq + t.Steal

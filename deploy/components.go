@@ -92,14 +92,16 @@ func (k *known) of(app string) (all []Component, deployed bool) {
 	return k.builtin, false
 }
 
-// Components are what jobs of an application can name: first what is built in, then what its current revision has, each by
-// class. They are shared: change nothing.
+// Components are what jobs of an application can name: first what is built in,
+// then what its current revision has, each by class. They are shared: change
+// nothing.
 func (d *Deployer) Components(app string) []Component {
 	all, _ := d.known.of(app)
 	return all
 }
 
-// Classpath is what the application's current revision was made of: for each jar the URL that it was read from, or its name.
+// Classpath is what the application's current revision was made of: for each
+// jar the URL that it was read from, or its name.
 func (d *Deployer) Classpath(app string) []string {
 	d.known.mu.RLock()
 	defer d.known.mu.RUnlock()
@@ -157,7 +159,8 @@ func (k *known) take() (apps []string, full bool) {
 	return apps, k.full
 }
 
-// After a round in which something could not be read the next one comes so much later, twice as late each time.
+// After a round in which something could not be read the next one comes so much
+// later, twice as late each time.
 const (
 	firstPause = time.Second
 	lastPause  = time.Minute

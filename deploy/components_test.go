@@ -48,7 +48,8 @@ func TestARevisionThatCannotBeReadIsTriedMoreAndMoreSeldom(t *testing.T) {
 		if n := warnings(); n < 59 || n > 61 {
 			t.Errorf("%d warnings in an hour, want about 60", n)
 		}
-		// One that is mended is read, and the next fault is looked at soon again.
+		// One that is mended is read, and the next fault is looked at soon
+		// again.
 		if rev, err = w.b.Deployed.Update(t.Context(), "shop", bus.Deployed{Last: 1}, rev); err != nil {
 			t.Fatal(err)
 		}

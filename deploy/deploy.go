@@ -16,8 +16,9 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// Deploy deploys a class path of jars that are stored: all of it, in its order. If some are not, the error is a [MissingError];
-// what is no reference at all is [Errors], with /artifacts/<index> as its place.
+// Deploy deploys a class path of jars that are stored: all of it, in its order.
+// If some are not, the error is a [MissingError]; what is no reference at all
+// is [Errors], with /artifacts/<index> as its place.
 func (d *Deployer) Deploy(ctx context.Context, app string, refs []ArtifactRef) (*Deployment, error) {
 	defer thrifty()()
 	base, err := d.deployed(ctx, app)
@@ -31,8 +32,10 @@ func (d *Deployer) Deploy(ctx context.Context, app string, refs []ArtifactRef) (
 	return d.deploy(ctx, app, base, jars, nil)
 }
 
-// Add deploys the current class path with stored jars added: each in the place of an older version of its Maven artifact or, if
-// it is none, of a jar of its name. If that changes nothing there is no new revision, and the answer has the reasons.
+// Add deploys the current class path with stored jars added: each in the place
+// of an older version of its Maven artifact or, if it is none, of a jar of its
+// name. If that changes nothing there is no new revision, and the answer has
+// the reasons.
 func (d *Deployer) Add(ctx context.Context, app string, refs []ArtifactRef) (*Deployment, error) {
 	defer thrifty()()
 	added, err := d.resolve(ctx, app, refs)
@@ -68,7 +71,8 @@ func (d *Deployer) add(ctx context.Context, app string, added []Artifact) (*Depl
 	return d.deploy(ctx, app, base, all, warnings)
 }
 
-// resolve finds the jars of references, and keeps them from being removed for some time.
+// resolve finds the jars of references, and keeps them from being removed for
+// some time.
 func (d *Deployer) resolve(ctx context.Context, app string, refs []ArtifactRef) ([]Artifact, error) {
 	if err := checkApp(app); err != nil {
 		return nil, err

@@ -32,7 +32,8 @@ type Deployer struct {
 	seen    sight         // of the sweeps
 }
 
-// New returns a Deployer. Until [Deployer.Run] has begun it knows only the components of what it deployed itself.
+// New returns a Deployer. Until [Deployer.Run] has begun it knows only the
+// components of what it deployed itself.
 func New(cfg Config) (*Deployer, error) {
 	d := &Deployer{b: cfg.Bus, tempDir: cfg.TempDir, log: cfg.Log, scans: make(chan struct{}, 1)}
 	if d.b == nil {
@@ -55,7 +56,8 @@ func New(cfg Config) (*Deployer, error) {
 	return d, nil
 }
 
-// Run follows what is deployed, here and by other buses, and takes away what nobody names any more, until ctx ends.
+// Run follows what is deployed, here and by other buses, and takes away what
+// nobody names any more, until ctx ends.
 func (d *Deployer) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return d.follow(ctx) })
@@ -64,8 +66,9 @@ func (d *Deployer) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// WaitReady waits until the components of what was deployed when Run began are known. One revision that cannot be read holds nobody
-// up: its application has those of before, or none, until it can.
+// WaitReady waits until the components of what was deployed when Run began are
+// known. One revision that cannot be read holds nobody up: its application has
+// those of before, or none, until it can.
 func (d *Deployer) WaitReady(ctx context.Context) error {
 	select {
 	case <-d.known.ready:

@@ -72,8 +72,9 @@ func (r *revision) deployment(current int) *Deployment {
 	}
 }
 
-// maxInline is how large a manifest in a record may be, in bytes. NATS servers of others may take messages of 1 MiB at most, and ten
-// records are read to list an application's revisions.
+// maxInline is how large a manifest in a record may be, in bytes. NATS servers
+// of others may take messages of 1 MiB at most, and ten records are read to
+// list an application's revisions.
 const maxInline = 64 << 10
 
 // Types of objects, in their metadata.
@@ -83,8 +84,9 @@ const (
 	typeManifest = "manifest"
 )
 
-// pack puts the manifest into the record, or into an object that the record names. What is in memory then is what is stored: names in jars,
-// which strangers chose, may be no UTF-8, and JSON has none of that.
+// pack puts the manifest into the record, or into an object that the record
+// names. What is in memory then is what is stored: names in jars, which
+// strangers chose, may be no UTF-8, and JSON has none of that.
 func (d *Deployer) pack(ctx context.Context, r *revision) error {
 	data, err := json.Marshal(&r.manifest)
 	if err != nil {

@@ -10,7 +10,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// Errors are all entries of a class path that cannot be deployed, each with its place.
+// Errors are all entries of a class path that cannot be deployed, each with its
+// place.
 type Errors []*bus.FieldError
 
 func (e Errors) Error() string {
@@ -51,7 +52,8 @@ func (e *MissingError) Error() string {
 	return fmt.Sprintf("deploy %s: %s not stored: %s", e.App, plural(len(e.SHA256), "jar is", "jars are"), strings.Join(e.SHA256, ", "))
 }
 
-// errRemoved is the end of a deployment whose application was removed in the meantime.
+// errRemoved is the end of a deployment whose application was removed in the
+// meantime.
 var errRemoved = fmt.Errorf("the application was removed in the meantime: %w", bus.ErrChanged)
 
 // wrap says what was tried, if err is an error.

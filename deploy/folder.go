@@ -13,13 +13,16 @@ import (
 	"time"
 )
 
-// WriteFolder writes a class folder as a jar to w, and says what it left out. The same folder gives the same bytes wherever it is packed.
+// WriteFolder writes a class folder as a jar to w, and says what it left out.
+// The same folder gives the same bytes wherever it is packed.
 func WriteFolder(ctx context.Context, w io.Writer, dir string) (warnings []string, err error) {
 	return newFolderJar(ctx, w).writeFolder(dir)
 }
 
-// folderJar writes a class folder as a jar. The same folder gives the same bytes, so that it is stored once: entries are sorted, all have
-// one time and one mode, and nothing is compressed, as the hash must not hang on a compressor's version.
+// folderJar writes a class folder as a jar. The same folder gives the same
+// bytes, so that it is stored once: entries are sorted, all have one time and
+// one mode, and nothing is compressed, as the hash must not hang on a
+// compressor's version.
 type folderJar struct {
 	ctx      context.Context
 	zip      *zip.Writer
@@ -77,7 +80,8 @@ func (j *folderJar) writeManifest(dir string) error {
 	return j.file(path, manifestName)
 }
 
-// folder writes what is in dir. Above are the folders that lead there: a link back to one of them would never end.
+// folder writes what is in dir. Above are the folders that lead there: a link
+// back to one of them would never end.
 func (j *folderJar) folder(dir, prefix string, above []fs.FileInfo) error {
 	all, err := os.ReadDir(dir) // sorted
 	if err != nil {

@@ -12,7 +12,8 @@ func noRevision(app string, n int) error {
 	return bus.State(bus.CodeNoSuchRevision, "%s has no revision %d", app, n)
 }
 
-// read reads the record of a revision; none is an error with the code no_such_revision.
+// read reads the record of a revision; none is an error with the code
+// no_such_revision.
 func (d *Deployer) read(ctx context.Context, app string, n int) (*revision, error) {
 	e, err := d.b.Revisions.Get(ctx, bus.RevisionKey(app, n))
 	if errors.Is(err, bus.ErrNotFound) {
@@ -24,7 +25,8 @@ func (d *Deployer) read(ctx context.Context, app string, n int) (*revision, erro
 	return d.unpack(ctx, &e.Value)
 }
 
-// Revisions lists the newest ten revisions, the newest first, and with them the current one.
+// Revisions lists the newest ten revisions, the newest first, and with them the
+// current one.
 func (d *Deployer) Revisions(ctx context.Context, app string) ([]Deployment, error) {
 	head, err := d.deployed(ctx, app)
 	if err != nil {
@@ -61,7 +63,8 @@ func (d *Deployer) Revision(ctx context.Context, app string, n int) (*Deployment
 	return r.deployment(head.Value.Current), nil
 }
 
-// MakeCurrent makes a kept revision current again; the revision itself stays as it is, with its number.
+// MakeCurrent makes a kept revision current again; the revision itself stays as
+// it is, with its number.
 func (d *Deployer) MakeCurrent(ctx context.Context, app string, n int) (*Deployment, error) {
 	for {
 		head, err := d.deployed(ctx, app)
@@ -88,7 +91,8 @@ func (d *Deployer) MakeCurrent(ctx context.Context, app string, n int) (*Deploym
 	}
 }
 
-// Remove gives up all revisions of an application. A deployment that is under way ends with an error.
+// Remove gives up all revisions of an application. A deployment that is under
+// way ends with an error.
 func (d *Deployer) Remove(ctx context.Context, app string) error {
 	for {
 		head, err := d.deployed(ctx, app)

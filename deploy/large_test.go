@@ -51,7 +51,8 @@ func largeClassPath(t testing.TB) []string {
 	return all
 }
 
-// peak watches what the process has from the system until the returned function is called, which says by how many bytes it grew.
+// peak watches what the process has from the system until the returned function
+// is called, which says by how many bytes it grew.
 func peak() (grown func() uint64) {
 	runtime.GC()
 	debug.FreeOSMemory()
@@ -80,8 +81,9 @@ func peak() (grown func() uint64) {
 	}
 }
 
-// large is a class path, and ways to deploy it with the collector as the program sets it. The broker is in the process, as it is in the
-// program, so its memory counts.
+// large is a class path, and ways to deploy it with the collector as the
+// program sets it. The broker is in the process, as it is in the program, so
+// its memory counts.
 type large struct {
 	*Deployer
 	paths []string

@@ -21,7 +21,8 @@ type location struct {
 
 const wantURL = "the file URL of a jar or a class folder on the machine of the control bus, such as file:///opt/shop/classes"
 
-// locate finds what the URLs of a class path name. All that cannot be deployed is in the errors.
+// locate finds what the URLs of a class path name. All that cannot be deployed
+// is in the errors.
 func locate(urls []string) (all []location, wrong Errors) {
 	if len(urls) > maxArtifacts {
 		wrong.add("/classpath", "at most "+strconv.Itoa(maxArtifacts)+" entries", strconv.Itoa(len(urls)))
@@ -50,7 +51,8 @@ func locate(urls []string) (all []location, wrong Errors) {
 	return all, wrong
 }
 
-// pathOf takes file:///p, file:/p, file://localhost/p, where other characters may be percent-encoded, and an absolute path as it is.
+// pathOf takes file:///p, file:/p, file://localhost/p, where other characters
+// may be percent-encoded, and an absolute path as it is.
 func pathOf(s string) (string, bool) {
 	if filepath.IsAbs(s) {
 		return filepath.Clean(s), true
@@ -80,7 +82,8 @@ func wantOf(err error) string {
 	return "a jar or a class folder that can be read"
 }
 
-// got is the entry with the reason; the reason names the file, which may lie deep in a folder.
+// got is the entry with the reason; the reason names the file, which may lie
+// deep in a folder.
 func (l *location) got(err error) string {
 	var p *fs.PathError
 	if errors.As(err, &p) && p.Path == l.path {

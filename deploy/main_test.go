@@ -186,7 +186,8 @@ func batchlets(names ...string) []byte {
 	return jarOf(all...)
 }
 
-// versioned is a jar of a Maven artifact with one batchlet, whose name tells the version.
+// versioned is a jar of a Maven artifact with one batchlet, whose name tells
+// the version.
 func versioned(group, id, version string, more ...entry) []byte {
 	name := "v" + strings.Map(func(r rune) rune {
 		if strings.ContainsRune(".-", r) {
@@ -202,7 +203,8 @@ func pom(group, id, version string) entry {
 	return entry{"META-INF/maven/" + group + "/" + id + "/pom.properties", []byte(text)}
 }
 
-// class assembles a public class with a public constructor that implements interfaces.
+// class assembles a public class with a public constructor that implements
+// interfaces.
 func class(name string, interfaces ...string) entry {
 	var pool []byte
 	count := uint16(1)

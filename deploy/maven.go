@@ -25,7 +25,8 @@ const (
 	mavenKey = "maven"  // in the metadata of an object: all coordinates, with spaces between
 )
 
-// readPoms reads META-INF/maven/<group>/<artifact>/pom.properties. A jar that has others packed in it has theirs too.
+// readPoms reads META-INF/maven/<group>/<artifact>/pom.properties. A jar that
+// has others packed in it has theirs too.
 func readPoms(z *zip.Reader) (all []coordinates) {
 	for _, f := range z.File {
 		if ok, err := path.Match("META-INF/maven/*/*/pom.properties", f.Name); !ok || err != nil {
@@ -85,7 +86,8 @@ func splitPoms(s string) (all []coordinates) {
 	return all
 }
 
-// own chooses the coordinates of the jar itself: the only ones, or those that its file is named after.
+// own chooses the coordinates of the jar itself: the only ones, or those that
+// its file is named after.
 func own(name string, all []coordinates) coordinates {
 	if len(all) == 1 {
 		return all[0]
@@ -99,8 +101,9 @@ func own(name string, all []coordinates) coordinates {
 	return best
 }
 
-// key is the same for the versions of one artifact; empty if it is not known which one the jar is. The classifier, which only the
-// file's name tells, makes another artifact: shop-1.0-tests.jar is no version of shop-1.0.jar.
+// key is the same for the versions of one artifact; empty if it is not known
+// which one the jar is. The classifier, which only the file's name tells, makes
+// another artifact: shop-1.0-tests.jar is no version of shop-1.0.jar.
 func (a *Artifact) key() string {
 	if a.ID == "" {
 		return ""
@@ -122,8 +125,9 @@ func compareVersions(a, b string) int {
 	return x.Compare(y)
 }
 
-// newest leaves of each Maven artifact the newest version, in the place of the first one, and of each content one jar. Of the same
-// version twice the first stays, as on a class path.
+// newest leaves of each Maven artifact the newest version, in the place of the
+// first one, and of each content one jar. Of the same version twice the first
+// stays, as on a class path.
 func newest(all []Artifact) (kept []Artifact, warnings []string) {
 	for _, a := range all {
 		i := slices.IndexFunc(kept, func(k Artifact) bool { return k.SHA256 == a.SHA256 || a.key() != "" && k.key() == a.key() })
@@ -150,8 +154,9 @@ func leftOut(a, by *Artifact) string {
 	return fmt.Sprintf("%s is left out: %s is %s:%s %s, %s", a.Name, by.Name, by.Group, by.ID, by.Version, than)
 }
 
-// merge adds jars to a class path. A jar takes the place of an older or equal version of its artifact, or, if one of the two is no Maven
-// artifact, of a jar of the same name.
+// merge adds jars to a class path. A jar takes the place of an older or equal
+// version of its artifact, or, if one of the two is no Maven artifact, of a jar
+// of the same name.
 func merge(current, added []Artifact) (all []Artifact, warnings []string, changed bool) {
 	added, warnings = newest(added)
 	all = slices.Clone(current)
@@ -184,8 +189,9 @@ func place(all []Artifact, a *Artifact) int {
 	return -1
 }
 
-// distinct gives each jar a name of its own: origins and warnings name jars, and an agent may make files of them. After a hyphen the
-// number would be a classifier.
+// distinct gives each jar a name of its own: origins and warnings name jars,
+// and an agent may make files of them. After a hyphen the number would be a
+// classifier.
 func distinct(all []Artifact) {
 	taken := map[string]bool{}
 	for i := range all {

@@ -9,7 +9,8 @@ import (
 )
 
 func TestMavenOrder(t *testing.T) {
-	// What Maven's ComparableVersion says of each neighbour: the left one is older.
+	// What Maven's ComparableVersion says of each neighbour: the left one is
+	// older.
 	for _, row := range []string{
 		"1.9 1.10", "1.0-alpha-1 1.0-beta-1", "1.0-beta-1 1.0-milestone-1", "1.0-M1 1.0-rc1", "1.0-cr1 1.0-SNAPSHOT", "1.0-SNAPSHOT 1.0",
 		"1.0 1.0-sp", "1.0-sp 1.0.1", "1 1.1", "2.0 10.0", "1.0-rc2 1.0-rc10", "1.0.Beta2 1.0.Final", "20240101 20240102", "31.1-android 31.1-jre",

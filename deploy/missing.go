@@ -9,8 +9,10 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 )
 
-// Missing says in sentences which references of a job its application has nothing for, each with its place in the job. What is
-// put together of parameters is not judged, and nothing is before the current class paths are known: see [Deployer.WaitReady].
+// Missing says in sentences which references of a job its application has
+// nothing for, each with its place in the job. What is put together of
+// parameters is not judged, and nothing is before the current class paths are
+// known: see [Deployer.WaitReady].
 func (d *Deployer) Missing(app string, j *jsl.Job) []string {
 	all, deployed := d.known.of(app)
 	if !deployed && !d.known.isReady() {
@@ -19,7 +21,8 @@ func (d *Deployer) Missing(app string, j *jsl.Job) []string {
 	return Lacking(app, all, deployed, j)
 }
 
-// Lacking is what [Deployer.Missing] says of an application with these components; deployed says that it has a class path.
+// Lacking is what [Deployer.Missing] says of an application with these
+// components; deployed says that it has a class path.
 func Lacking(app string, all []Component, deployed bool, j *jsl.Job) []string {
 	m := matcher{app: app, all: all, deployed: deployed, names: map[string][]int{}}
 	for i, c := range all {
@@ -120,7 +123,8 @@ func (m *matcher) others(kind string) string {
 	return suggest("; built in: ", m.refs(func(c *Component) bool { return is(c, kind) }))
 }
 
-// near are the components of a kind that are written otherwise, or have the name in another package.
+// near are the components of a kind that are written otherwise, or have the
+// name in another package.
 func (m *matcher) near(kind, ref string) string {
 	return suggest("; there is ", m.refs(func(c *Component) bool {
 		return is(c, kind) && (strings.EqualFold(c.Ref, ref) || strings.EqualFold(simple(c.Class), simple(ref)))

@@ -17,7 +17,8 @@ const (
 	maxChanges   = 3    // how often a file that changes is read anew
 )
 
-// DeployPath deploys a class path of jars and class folders on this machine. What cannot be deployed is [Errors], one for each entry, with
+// DeployPath deploys a class path of jars and class folders on this machine.
+// What cannot be deployed is [Errors], one for each entry, with
 // /classpath/<index> as its place; then nothing was deployed.
 func (d *Deployer) DeployPath(ctx context.Context, app string, urls []string) (*Deployment, error) {
 	defer thrifty()()
@@ -49,7 +50,8 @@ func (d *Deployer) DeployPath(ctx context.Context, app string, urls []string) (*
 	return d.deploy(ctx, app, base, jars, warnings)
 }
 
-// judge says what a place should have instead of what err found there; not known are failures of the broker, the bus's disk or the caller.
+// judge says what a place should have instead of what err found there; not
+// known are failures of the broker, the bus's disk or the caller.
 func (l *location) judge(err error) (want string, known bool) {
 	var own *spoolError
 	var p *fs.PathError
@@ -97,7 +99,8 @@ func (d *Deployer) takeFolder(ctx context.Context, l *location) (a Artifact, war
 	return a, warnings, err
 }
 
-// takeJar hashes a jar and stores it in a second reading, which must give the same hash.
+// takeJar hashes a jar and stores it in a second reading, which must give the
+// same hash.
 func (d *Deployer) takeJar(ctx context.Context, l *location) (a Artifact, err error) {
 	f, err := openRegular(l.path)
 	if err != nil {

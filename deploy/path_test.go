@@ -126,7 +126,8 @@ func TestWhatCannotBeDeployed(t *testing.T) {
 	})
 }
 
-// restless is a context that does something whenever somebody asks whether it is over, which is before each read.
+// restless is a context that does something whenever somebody asks whether it
+// is over, which is before each read.
 type restless struct {
 	context.Context
 	asked func()

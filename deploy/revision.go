@@ -14,7 +14,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// kept is how many revisions of an application are kept; the current one may be older.
+// kept is how many revisions of an application are kept; the current one may be
+// older.
 const kept = 10
 
 // markerTTL is how long the marker of a record that was given up stays.
@@ -30,7 +31,8 @@ type base struct {
 // errBase is a class path that is not any more what was added to.
 var errBase = fmt.Errorf("another deployment came first: %w", bus.ErrChanged)
 
-// deployed reads what is current; revision 0 of the key is that nothing ever was.
+// deployed reads what is current; revision 0 of the key is that nothing ever
+// was.
 func (d *Deployer) deployed(ctx context.Context, app string) (base, error) {
 	begun := time.Now()
 	e, err := d.b.Deployed.Get(ctx, app)
@@ -40,8 +42,10 @@ func (d *Deployer) deployed(ctx context.Context, app string) (base, error) {
 	return base{Entry: e, begun: begun}, err
 }
 
-// point writes what is current, if it is still as it was read. An outcome that is not known is looked up; what is not there then may
-// still be on its way, and stays [bus.ErrUnknown]. With any other error nothing was written, and nothing will be.
+// point writes what is current, if it is still as it was read. An outcome that
+// is not known is looked up; what is not there then may still be on its way,
+// and stays [bus.ErrUnknown]. With any other error nothing was written, and
+// nothing will be.
 func (d *Deployer) point(ctx context.Context, was base, next bus.Deployed) (rev uint64, err error) {
 	if err := ctx.Err(); err != nil { // nothing was sent
 		return 0, err
@@ -65,7 +69,8 @@ func (d *Deployer) point(ctx context.Context, was base, next bus.Deployed) (rev 
 	return 0, fmt.Errorf("%w: %w", bus.ErrUnknown, err)
 }
 
-// refused says whether a write that failed is not stored and never will be: the broker said so, or did not get it.
+// refused says whether a write that failed is not stored and never will be: the
+// broker said so, or did not get it.
 func refused(err error) bool {
 	var api *jetstream.APIError
 	return errors.Is(err, bus.ErrChanged) || errors.As(err, &api) ||
@@ -77,8 +82,9 @@ func same(a, b *bus.Deployed) bool {
 	return a.Current == b.Current && a.Last == b.Last && a.Removed == b.Removed && slices.Equal(a.Kept, b.Kept)
 }
 
-// save writes the record, then makes it a revision, which is current. A bus that dies in between leaves a record that is not there
-// for anybody, and that a sweep takes away.
+// save writes the record, then makes it a revision, which is current. A bus
+// that dies in between leaves a record that is not there for anybody, and that
+// a sweep takes away.
 func (d *Deployer) save(ctx context.Context, base base, r *revision) (*bus.Deployed, error) {
 	if err := d.pack(ctx, r); err != nil {
 		return nil, err
@@ -114,7 +120,8 @@ func (d *Deployer) create(ctx context.Context, base base, rec *bus.Revision) (re
 	}
 }
 
-// promote makes a record a revision, and the current one unless one with a higher number was deployed in the meantime.
+// promote makes a record a revision, and the current one unless one with a
+// higher number was deployed in the meantime.
 func (d *Deployer) promote(ctx context.Context, base base, r *revision) (*bus.Deployed, error) {
 	for removed, exact := base.Value.Removed, base.exact; ; {
 		next := with(base.Value, r.Number)
@@ -162,7 +169,8 @@ func (d *Deployer) promoted(ctx context.Context, rev uint64, r *revision, was, n
 	d.giveUp(ctx, r.App, was, next)
 }
 
-// giveUp takes away the records that are not kept any more. What it cannot, the next sweep does.
+// giveUp takes away the records that are not kept any more. What it cannot, the
+// next sweep does.
 func (d *Deployer) giveUp(ctx context.Context, app string, was, next *bus.Deployed) {
 	for _, n := range was.Kept {
 		if slices.Contains(next.Kept, n) {

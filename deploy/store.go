@@ -24,8 +24,9 @@ const (
 
 var errNoJar = errors.New("it is no jar")
 
-// Store takes a jar in. Without a SHA-256 it is computed; with one, the content must have it. Of a jar that is stored
-// already nothing is read. What is no jar is a [bus.FieldError].
+// Store takes a jar in. Without a SHA-256 it is computed; with one, the content
+// must have it. Of a jar that is stored already nothing is read. What is no jar
+// is a [bus.FieldError].
 func (d *Deployer) Store(ctx context.Context, ref ArtifactRef, r io.Reader) (a Artifact, created bool, err error) {
 	var wrong Errors
 	if checkName(&wrong, "/name", ref.Name); ref.SHA256 != "" {
@@ -64,7 +65,8 @@ func (d *Deployer) Store(ctx context.Context, ref ArtifactRef, r io.Reader) (a A
 	return a, created, wrap(err, "store %s", ref.Name)
 }
 
-// put stores a jar whose SHA-256 is known. If it has another by now, the error is a [bus.ErrContent].
+// put stores a jar whose SHA-256 is known. If it has another by now, the error
+// is a [bus.ErrContent].
 func (d *Deployer) put(ctx context.Context, name, sum string, r io.ReaderAt, size int64) (Artifact, bool, error) {
 	if obj, err := d.jar(ctx, sum); !errors.Is(err, bus.ErrNotFound) {
 		return artifact(name, obj), false, err

@@ -11,8 +11,9 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// grace is how old must be what is removed because nobody names it. Whoever means to name a jar touches it first, and has the rest
-// of that time for it: see [bus.TouchAge].
+// grace is how old must be what is removed because nobody names it. Whoever
+// means to name a jar touches it first, and has the rest of that time for it:
+// see [bus.TouchAge].
 const grace = time.Hour
 
 // sight is how far the streams were that a sweep looks at.
@@ -22,8 +23,8 @@ type sight struct {
 	swept bool // and when all of it was older than grace
 }
 
-// sweepDue sweeps, unless nothing was written since the last sweep that could have taken all of it: a sweep has the server read the whole
-// object store.
+// sweepDue sweeps, unless nothing was written since the last sweep that could
+// have taken all of it: a sweep has the server read the whole object store.
 func (d *Deployer) sweepDue(ctx context.Context) (due bool, err error) {
 	var now [3]uint64
 	for i, name := range []string{jetio.ObjectStream(subjects.ArtifactsStore), subjects.BucketStream(subjects.DeploymentsBucket), subjects.BucketStream(subjects.AppsBucket)} {
@@ -44,8 +45,9 @@ func (d *Deployer) sweepDue(ctx context.Context) (due bool, err error) {
 	return true, err
 }
 
-// sweep takes away records that are no revisions, the class paths of applications that are gone, jars that no record names, and
-// what uploads left that did not finish.
+// sweep takes away records that are no revisions, the class paths of
+// applications that are gone, jars that no record names, and what uploads left
+// that did not finish.
 func (d *Deployer) sweep(ctx context.Context) error {
 	defer thrifty()()
 	before := time.Now().Add(-grace)
@@ -91,7 +93,8 @@ func (d *Deployer) named(ctx context.Context) (map[string]bool, error) {
 	return named, nil
 }
 
-// sweepRecords takes away old records that are no revisions, and revisions that belong to no application.
+// sweepRecords takes away old records that are no revisions, and revisions that
+// belong to no application.
 func (d *Deployer) sweepRecords(ctx context.Context, before time.Time) error {
 	list, err := d.b.Revisions.List(ctx, "*.*")
 	if err != nil {

@@ -5,7 +5,8 @@ import (
 	"sync"
 )
 
-// thrift is how much garbage there may be while jars are stored and read, in percent of what lives.
+// thrift is how much garbage there may be while jars are stored and read, in
+// percent of what lives.
 const thrift = 25
 
 // collector is the process's, of which there is one.
@@ -15,9 +16,11 @@ var collector struct {
 	before int
 }
 
-// thrifty has garbage collected early until the returned function is called. The program lets garbage grow to four times of what lives.
-// A class path of 200 MB passes through the process, and the server in it, about five times, and what the server keeps of a
-// block that it read lives for two collections more: that grew the process by 680 MiB.
+// thrifty has garbage collected early until the returned function is called.
+// The program lets garbage grow to four times of what lives. A class path of
+// 200 MB passes through the process, and the server in it, about five times,
+// and what the server keeps of a block that it read lives for two collections
+// more: that grew the process by 680 MiB.
 func thrifty() (done func()) {
 	c := &collector
 	c.Lock()

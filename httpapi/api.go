@@ -32,8 +32,8 @@ const (
 // bodyTimeout is how long a body may take to come.
 const bodyTimeout = 30 * time.Second
 
-// add makes a route of a handler. It is described by the handler's types; what a body holds is the type argument of a
-// [body] in the input.
+// add makes a route of a handler. It is described by the handler's types; what
+// a body holds is the type argument of a [body] in the input.
 func add[I, O any](s *Server, needs permission, op huma.Operation, h func(context.Context, *I) (*O, error)) {
 	checkResolvers(reflect.TypeFor[I]())
 	op.DefaultStatus = max(op.DefaultStatus, http.StatusOK)
@@ -76,9 +76,10 @@ func add[I, O any](s *Server, needs permission, op huma.Operation, h func(contex
 }
 
 // checkResolvers panics if huma would leave out a Resolve of an input. It calls
-// that of a struct and then none of what the struct embeds. A struct with Resolve
-// methods of several embedded ones has none of them if they are equally deep, and
-// all are called. If one is less deep it has that one, and the others are lost.
+// that of a struct and then none of what the struct embeds. A struct with
+// Resolve methods of several embedded ones has none of them if they are equally
+// deep, and all are called. If one is less deep it has that one, and the others
+// are lost.
 func checkResolvers(t reflect.Type) {
 	if t.Kind() != reflect.Struct {
 		return
@@ -104,7 +105,8 @@ func checkResolvers(t reflect.Type) {
 	}
 }
 
-// resolves reports whether a struct, or one that it embeds, has a method Resolve.
+// resolves reports whether a struct, or one that it embeds, has a method
+// Resolve.
 func resolves(t reflect.Type) bool {
 	if t.Kind() != reflect.Struct {
 		return false
@@ -120,7 +122,8 @@ func resolves(t reflect.Type) bool {
 	return false
 }
 
-// described is a body in all formats. What a schema says of JSON is said of the others by the prose of the document.
+// described is a body in all formats. What a schema says of JSON is said of the
+// others by the prose of the document.
 func described(schema *huma.Schema, job bool) map[string]*huma.MediaType {
 	content := map[string]*huma.MediaType{}
 	for i := range codec.Formats {
@@ -193,14 +196,17 @@ func bodyOf[I any]() describer {
 	return nil
 }
 
-// body is a part of an input that is read from the request's body, whatever its format.
+// body is a part of an input that is read from the request's body, whatever its
+// format.
 type body[T any] struct{ value T }
 
-// Resolve reads the body; huma calls it after the parameters, and reports the faults of both.
+// Resolve reads the body; huma calls it after the parameters, and reports the
+// faults of both.
 func (b *body[T]) Resolve(ctx huma.Context) []error {
 	buf := buffers.Get().(*bytes.Buffer)
 	defer putBuffer(buf)
-	// The deadline has to go again: it would end the request's context while the handler works.
+	// The deadline has to go again: it would end the request's context while
+	// the handler works.
 	_ = ctx.SetReadDeadline(time.Now().Add(bodyTimeout)) // not everything that can be read has deadlines
 	_, err := buf.ReadFrom(limited(ctx, b.limit()))
 	_ = ctx.SetReadDeadline(time.Time{})
@@ -226,7 +232,8 @@ func (b *body[T]) Resolve(ctx huma.Context) []error {
 	return nil
 }
 
-// judged adds to what reading found what is wrong with the values that could be read: all faults of a body are reported at once.
+// judged adds to what reading found what is wrong with the values that could be
+// read: all faults of a body are reported at once.
 func judged(ctx huma.Context, value any, err error) error {
 	var found, more codec.Faults
 	if err != nil && !errors.As(err, &found) {
@@ -311,17 +318,19 @@ func (s *Server) chooseFormat(ctx huma.Context, next func(huma.Context)) {
 
 var errNotAcceptable = errors.New("not acceptable")
 
-// request is a name under which huma's Context, that has a method Context, can be embedded.
+// request is a name under which huma's Context, that has a method Context, can
+// be embedded.
 type request huma.Context
 
-// answered is a request whose answer has a format. What clients of the original control bus expect besides EDN is here, so
-// that no handler has to know of it.
+// answered is a request whose answer has a format. What clients of the original
+// control bus expect besides EDN is here, so that no handler has to know of it.
 type answered struct {
 	request
 	format *codec.Format
 }
 
-// Header gives the media type that was chosen for the list that it was chosen from.
+// Header gives the media type that was chosen for the list that it was chosen
+// from.
 func (a answered) Header(name string) string {
 	if name == "Accept" {
 		return a.format.Media
@@ -379,7 +388,8 @@ func accepted(ctx huma.Context) string {
 	return ctx.Header("Accept")
 }
 
-// fromV1Client reports whether the answer is EDN although the request asked for no format by name.
+// fromV1Client reports whether the answer is EDN although the request asked for
+// no format by name.
 func fromV1Client(ctx huma.Context) bool {
 	a, ok := ctx.(answered)
 	return ok && a.format == codec.EDN && codec.EDN.Liked(accepted(ctx), true) == 0

@@ -16,7 +16,8 @@ func natsMsg(subject string, data []byte) *nats.Msg { return &nats.Msg{Subject: 
 // times are replaced in goldens where the test does not set them itself.
 var times = regexp.MustCompile(`"20[0-9-]+T[0-9:]+\.[0-9]{3}(Z|-00:00)"`)
 
-// shape compares an answer with its golden, times but those of 2026-01-02 masked. What is read is compared in EDN too.
+// shape compares an answer with its golden, times but those of 2026-01-02
+// masked. What is read is compared in EDN too.
 func (r *reply) shape(name string) *reply {
 	r.t.Helper()
 	if method, path, _ := strings.Cut(r.asked, " "); method == "GET" {

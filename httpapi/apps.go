@@ -16,7 +16,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// AppPath is an application in a path. What is embedded in an input has to be exported for huma to see it.
+// AppPath is an application in a path. What is embedded in an input has to be
+// exported for huma to see it.
 type AppPath struct {
 	App string `path:"app"`
 }
@@ -36,7 +37,8 @@ func noApp(name string) error {
 // answer is an answer with nothing but a body.
 type answer[T any] struct{ Body T }
 
-// saved is the answer to a write of something that has an entity tag and a place.
+// saved is the answer to a write of something that has an entity tag and a
+// place.
 type saved[T any] struct {
 	Status   int
 	Location string `header:"Location"`
@@ -69,7 +71,8 @@ func (s *Server) appInfo(a *bus.App) rest.AppInfo {
 	}
 }
 
-// app finds an application; one that another bus has just made is not in the read model yet.
+// app finds an application; one that another bus has just made is not in the
+// read model yet.
 func (s *Server) app(ctx context.Context, name string) (*bus.App, uint64, error) {
 	if a, revision, ok := s.cfg.Index.App(name); ok {
 		return &a, revision, nil
@@ -151,7 +154,8 @@ func (s *Server) writeApp(ctx context.Context, sent rest.App, p *Preconditions) 
 	return &saved[rest.AppInfo]{status(created), "/app/" + a.Name, etag(revision), s.appInfo(&a)}, nil
 }
 
-// deployPath deploys a class path, if one was sent and the preconditions hold. If it fails all stays as it was.
+// deployPath deploys a class path, if one was sent and the preconditions hold.
+// If it fails all stays as it was.
 func (s *Server) deployPath(ctx context.Context, sent *rest.App, p *Preconditions) error {
 	if len(sent.Classpath) == 0 {
 		return nil
@@ -182,7 +186,8 @@ func (s *Server) deleteApp(ctx context.Context, in *AppPath) (*struct{}, error) 
 	if in.App == bus.DefaultApp {
 		return nil, bus.State(bus.CodeAppInUse, "the application %s is always there", bus.DefaultApp)
 	}
-	// Asked for again after it was deleted, but not its class path, this takes the rest.
+	// Asked for again after it was deleted, but not its class path, this takes
+	// the rest.
 	err := s.cfg.Executions.DeleteApp(ctx, in.App)
 	if err != nil && !bus.HasCode(err, bus.CodeNoSuchApp) {
 		return nil, err

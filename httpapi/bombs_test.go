@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// What takes long to read, or becomes large in memory, is refused while it is read.
+// What takes long to read, or becomes large in memory, is refused while it is
+// read.
 func TestBombs(t *testing.T) {
 	e := newEnv(t)
 	const size = 4<<20 - 100

@@ -16,7 +16,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// What clients of the original control bus send, and what they stand on in its answers.
+// What clients of the original control bus send, and what they stand on in its
+// answers.
 
 // console are the headers of each of its calls.
 var console = []string{"Content-Type", "application/edn", "Accept", "*/*", "Origin", "http://localhost:3000"}
@@ -30,7 +31,8 @@ type exchange struct {
 	want                     string // a regular expression for the whole body; empty: no body
 }
 
-// run compares the answer. What is only read, and what is refused, is asked for in JSON too.
+// run compares the answer. What is only read, and what is refused, is asked for
+// in JSON too.
 func (x *exchange) run(t *testing.T, e *env) {
 	t.Helper()
 	headers := x.headers
@@ -51,7 +53,8 @@ func (x *exchange) run(t *testing.T, e *env) {
 	}
 }
 
-// inJSON asks the same of a client that wants JSON. What is wrong with a body that can be read is 422 there.
+// inJSON asks the same of a client that wants JSON. What is wrong with a body
+// that can be read is 422 there.
 func (x *exchange) inJSON(t *testing.T, e *env) {
 	t.Helper()
 	r := e.call(x.method, x.path, x.body, "Content-Type", "application/edn", "Accept", "application/json")
@@ -71,7 +74,8 @@ const (
 	any_ = `.*`
 )
 
-// Rows are in the order in which one of these clients would send them; each stands on those before it.
+// Rows are in the order in which one of these clients would send them; each
+// stands on those before it.
 func TestOlderClients(t *testing.T) {
 	e := newEnv(t)
 	e.server.cfg.AllowOrigin = "http://localhost:3000"

@@ -13,15 +13,15 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// sentJob is the body with a job: its definition and what was sent beside it, in
-// the words of files or in those of v1 clients.
+// sentJob is the body with a job: its definition and what was sent beside it,
+// in the words of files or in those of v1 clients.
 type sentJob struct {
 	jsl.Job
 	beside
 }
 
-// beside is what was sent beside a definition. Settings that are nil stay as they
-// are.
+// beside is what was sent beside a definition. Settings that are nil stay as
+// they are.
 type beside struct {
 	v1.Words
 	fileParts
@@ -72,7 +72,8 @@ func (v *sentJob) setName(name string) error {
 	return nil
 }
 
-// readDiagram reads the definition that is drawn. The job's name need not be in it.
+// readDiagram reads the definition that is drawn. The job's name need not be in
+// it.
 func (v *sentJob) readDiagram() error {
 	j, err := readDiagram(v.BPMN, "/job~1bpmn-xml-notation")
 	if err != nil {
@@ -88,8 +89,9 @@ func (v *sentJob) readDiagram() error {
 	return nil
 }
 
-// over is the job that is stored for what was sent, in place of what there was, which may be nil. Its settings stay but for what set
-// changes, and so does what a diagram has no place for.
+// over is the job that is stored for what was sent, in place of what there was,
+// which may be nil. Its settings stay but for what set changes, and so does
+// what a diagram has no place for.
 func (v *sentJob) over(was *bus.Job, app string, set func(*bus.Settings)) (bus.Job, error) {
 	now := subjects.Now()
 	is := bus.Job{App: app, Name: v.ID, Notation: v.notation(), CreateTime: now, UpdateTime: now}

@@ -236,7 +236,8 @@ type postComponents struct {
 	Upload
 }
 
-// postComponents adds the jars of a form, as browsers send it, to what is deployed. All of them or none.
+// postComponents adds the jars of a form, as browsers send it, to what is
+// deployed. All of them or none.
 func (s *Server) postComponents(ctx context.Context, in *postComponents) (*deployed, error) {
 	if _, _, err := s.app(ctx, in.App); err != nil {
 		return nil, err

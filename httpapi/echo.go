@@ -36,10 +36,12 @@ func newEcho(s *Server) *echo.Echo {
 	return e
 }
 
-// corsAge is how long a browser remembers what it may send; none remembers longer.
+// corsAge is how long a browser remembers what it may send; none remembers
+// longer.
 const corsAge = 2 * time.Hour
 
-// cors lets the pages of one origin, which is never *, use the API with their cookies, and read what it refuses too.
+// cors lets the pages of one origin, which is never *, use the API with their
+// cookies, and read what it refuses too.
 func (s *Server) cors(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if s.cfg.AllowOrigin == "" {
@@ -188,7 +190,8 @@ func peek(ctx huma.Context, limit int64) []byte {
 	return head
 }
 
-// limited is the body of a request, which ends with an error, and the connection with it, where it is larger.
+// limited is the body of a request, which ends with an error, and the
+// connection with it, where it is larger.
 func limited(ctx huma.Context, limit int64) io.ReadCloser {
 	c := humaecho.Unwrap(ctx)
 	return http.MaxBytesReader(c.Response().Writer, c.Request().Body, limit)

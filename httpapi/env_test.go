@@ -25,8 +25,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// env is a control bus with everything but agents, whose part the test plays. Tests with one run side by side: most of
-// the time they wait.
+// env is a control bus with everything but agents, whose part the test plays.
+// Tests with one run side by side: most of the time they wait.
 type env struct {
 	t      *testing.T
 	bus    *bus.Bus

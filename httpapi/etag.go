@@ -56,7 +56,8 @@ func tagOrNone(revision uint64) string {
 	return etag(revision)
 }
 
-// matches says whether the list of a header has the revision's tag. A weak tag and one that is not ours match nothing.
+// matches says whether the list of a header has the revision's tag. A weak tag
+// and one that is not ours match nothing.
 func matches(header, list string, revision uint64) (bool, error) {
 	if strings.TrimSpace(list) == "*" {
 		return revision != 0, nil
@@ -73,10 +74,12 @@ func matches(header, list string, revision uint64) (bool, error) {
 	return revision != 0 && slices.Contains(tags, etag(revision)), nil
 }
 
-// maxRaces is how often a write without preconditions is tried against writers that are quicker.
+// maxRaces is how often a write without preconditions is tried against writers
+// that are quicker.
 const maxRaces = 20
 
-// write makes v of what is at the key, nil for nothing, and stores it if the preconditions hold.
+// write makes v of what is at the key, nil for nothing, and stores it if the
+// preconditions hold.
 func write[T any](ctx context.Context, store *bus.Store[T], key string, p *Preconditions, change func(was *T) T) (v T, revision uint64, created bool, err error) {
 	for range maxRaces {
 		e, err := store.Get(ctx, key)

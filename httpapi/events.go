@@ -24,7 +24,8 @@ type getEvents struct {
 	Last string `header:"Last-Event-ID" doc:"Go on after this event. Of an execution that changed several times meanwhile, the newest state is sent. An id that was never given brings the state of every execution."`
 }
 
-// executionsStream is what holds the records of executions: an event is a record, its id the record's revision.
+// executionsStream is what holds the records of executions: an event is a
+// record, its id the record's revision.
 var executionsStream = subjects.BucketStream(subjects.ExecutionsBucket)
 
 func (s *Server) events(ctx context.Context, in *getEvents) (*streamed, error) {
@@ -37,7 +38,8 @@ func (s *Server) events(ctx context.Context, in *getEvents) (*streamed, error) {
 		if err != nil {
 			return nil, fmt.Errorf("look at the records: %w: %w", bus.ErrAway, err)
 		}
-		// An id beyond the end is of other data, such as those before a new data directory: the reader has seen nothing of these.
+		// An id beyond the end is of other data, such as those before a new
+		// data directory: the reader has seen nothing of these.
 		if cfg.OptStartSeq > stream.CachedInfo().State.LastSeq+1 {
 			cfg.DeliverPolicy, cfg.OptStartSeq = jetstream.DeliverAllPolicy, 0
 		}
@@ -126,7 +128,8 @@ func (s *Server) sendEvent(w *textWriter, m jetstream.Msg, told states, wants fu
 	return w.event(seq, "", v)
 }
 
-// states are what was told last of executions that have not ended: records change without a change of state too.
+// states are what was told last of executions that have not ended: records
+// change without a change of state too.
 type states map[int64]state
 
 type state struct {

@@ -31,7 +31,8 @@ type ShortPath struct {
 	ID string `path:"id"`
 }
 
-// Resolve judges the application, beside what else is asked for: see checkResolvers.
+// Resolve judges the application, beside what else is asked for: see
+// checkResolvers.
 func (p *ShortPath) Resolve(ctx huma.Context) []error { return p.AppPath.Resolve(ctx) }
 
 // full is the path with any job.

@@ -14,7 +14,8 @@ import (
 // life is [Executions] under a name that Index has no method of.
 type life Executions
 
-// fakes answer what a test tells them to, for what real services cannot be brought to do, and for benchmarks.
+// fakes answer what a test tells them to, for what real services cannot be
+// brought to do, and for benchmarks.
 type fakes struct {
 	life // nil: what a test does not expect panics
 	Index

@@ -17,8 +17,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// ExecutionFilter says which executions of a list are wanted: those that meet all
-// that is given.
+// ExecutionFilter says which executions of a list are wanted: those that meet
+// all that is given.
 type ExecutionFilter struct {
 	Status     []string `query:"status,explode" example:"[\"failed\",\"stopped\"]" doc:"Batch statuses, with commas between or given several times: any of them."`
 	ExitStatus string   `query:"exit_status" example:"NO_*" doc:"The exit status, as the list shows it; * stands for any characters, ? for one."`
@@ -243,7 +243,8 @@ func (s *Server) listed(ctx context.Context, in *ExecutionList, p part, found []
 	return &answer[rest.Executions]{rest.Executions{List: listOf(p, results).Body}}, nil
 }
 
-// recordsOf reads the records of executions; nil for one that was removed just now.
+// recordsOf reads the records of executions; nil for one that was removed just
+// now.
 func (s *Server) recordsOf(ctx context.Context, all []index.Summary) ([]*bus.Execution, error) {
 	records := make([]*bus.Execution, len(all))
 	err := reading(ctx, len(all), func(ctx context.Context, i int) error {

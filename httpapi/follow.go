@@ -16,8 +16,8 @@ const (
 	stopTimeout  = 2 * time.Second // for forgetting it ourselves
 )
 
-// follow reads a stream in order, until stop or the end of ctx. Who takes nothing from the channel holds up only its
-// own consumer.
+// follow reads a stream in order, until stop or the end of ctx. Who takes
+// nothing from the channel holds up only its own consumer.
 func (s *Server) follow(ctx context.Context, stream string, cfg jetstream.OrderedConsumerConfig) (msgs <-chan jetstream.Msg, stop func(), err error) {
 	cfg.InactiveThreshold = consumerIdle
 	js := s.cfg.Bus.JS
@@ -48,7 +48,8 @@ func (s *Server) follow(ctx context.Context, stream string, cfg jetstream.Ordere
 	}, nil
 }
 
-// sequenceOf is a message's place in its stream, with how many came after it when it was sent.
+// sequenceOf is a message's place in its stream, with how many came after it
+// when it was sent.
 func sequenceOf(m jetstream.Msg) (seq, pending uint64, err error) {
 	meta, err := m.Metadata()
 	if err != nil {

@@ -19,22 +19,23 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 )
 
-// fileParts are what a job's file has beside the definition. A part that is not in the file stays as it is; one
-// that is null is removed.
+// fileParts are what a job's file has beside the definition. A part that is not
+// in the file stays as it is; one that is null is removed.
 type fileParts struct {
 	file *jsl.File // nil: nothing was sent in the words of files
 
 	noSchedule, noMonitor bool
 }
 
-// ParseFile reads a job's file, and judges it by all rules that do not depend on a control bus. The error is a
-// [jsl.Errors].
+// ParseFile reads a job's file, and judges it by all rules that do not depend
+// on a control bus. The error is a [jsl.Errors].
 func ParseFile(form jsl.Format, text []byte) (*jsl.File, error) {
 	file, err := jsl.ParseFile(form, text)
 	return file, readFile(file, form, &beside{}, err)
 }
 
-// readFile reads what stands beside a definition into b. err is what is wrong with the definition; faults of both are returned.
+// readFile reads what stands beside a definition into b. err is what is wrong
+// with the definition; faults of both are returned.
 func readFile(file *jsl.File, form jsl.Format, b *beside, err error) error {
 	var all jsl.Errors
 	if file == nil || err != nil && !errors.As(err, &all) {
@@ -111,7 +112,8 @@ type jobFile struct {
 // Format writes the file, to be read by people.
 func (f jobFile) Format(form jsl.Format) ([]byte, error) { return f.job.FormatFile(form, f.beside) }
 
-// MarshalJSON writes the canonical form: two files that say the same are the same text.
+// MarshalJSON writes the canonical form: two files that say the same are the
+// same text.
 func (f jobFile) MarshalJSON() ([]byte, error) {
 	text, err := f.job.FormatFile(jsl.JSON, f.beside)
 	if err == nil {
@@ -122,7 +124,8 @@ func (f jobFile) MarshalJSON() ([]byte, error) {
 	return text, err
 }
 
-// fileSchedule is a schedule in a file. Defaults are not written, but for active: without it a pause stays.
+// fileSchedule is a schedule in a file. Defaults are not written, but for
+// active: without it a pause stays.
 type fileSchedule struct {
 	rest.NewSchedule
 	Active bool `json:"active"`
@@ -166,7 +169,8 @@ func sentOf(sc *bus.Schedule) rest.NewSchedule {
 	}
 }
 
-// leaveDefaults takes what is said but is so without it: two schedules that say the same are the same.
+// leaveDefaults takes what is said but is so without it: two schedules that say
+// the same are the same.
 func leaveDefaults(sc *bus.Schedule) {
 	if sc.Misfire == bus.MisfireFireOnce {
 		sc.Misfire = ""
@@ -271,7 +275,8 @@ func (s *Server) storedSchedule(ctx context.Context, app, token string) (*bus.Sc
 	return &e.Value, nil
 }
 
-// judgeSent returns why a job that was sent would be refused, whatever there is.
+// judgeSent returns why a job that was sent would be refused, whatever there
+// is.
 func (s *Server) judgeSent(ctx context.Context, app string, sent *sentJob) error {
 	if _, _, err := s.app(ctx, app); err != nil {
 		return err
@@ -292,7 +297,8 @@ func (s *Server) judgeSent(ctx context.Context, app string, sent *sentJob) error
 	return err
 }
 
-// scheduleOver is the schedule that there will be in place of was, nil for none.
+// scheduleOver is the schedule that there will be in place of was, nil for
+// none.
 func (v *sentJob) scheduleOver(app string, was *bus.Schedule) *bus.Schedule {
 	switch {
 	case v.Schedule == nil && (v.Whole || v.noSchedule):
@@ -310,7 +316,8 @@ func (v *sentJob) scheduleOver(app string, was *bus.Schedule) *bus.Schedule {
 	return &sc
 }
 
-// warnings say what of a job was accepted but will not run, or not tell anybody, as it is.
+// warnings say what of a job was accepted but will not run, or not tell
+// anybody, as it is.
 func (s *Server) warnings(app string, job *jsl.Job, set *bus.Settings) []string {
 	all := s.cfg.Deployments.Missing(app, job)
 	if s.cfg.Runnable != nil {

@@ -35,7 +35,8 @@ var (
 	getYAML = []string{"Accept", "application/yaml"}
 )
 
-// A file says all of a job, comes back as it was, and what it does not say stays.
+// A file says all of a job, comes back as it was, and what it does not say
+// stays.
 func TestJobFiles(t *testing.T) {
 	e := newEnv(t)
 	judge := func(text string) (v rest.Judgement) {

@@ -13,7 +13,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// A job may have any XML NCName: each route finds it by its name, and everything is kept under its key.
+// A job may have any XML NCName: each route finds it by its name, and
+// everything is kept under its key.
 func TestJobNames(t *testing.T) {
 	for _, name := range []string{"chunk-2.0", "夜間バッチ", "日次.集計・1", "a.b"} {
 		t.Run(name, func(t *testing.T) {

@@ -20,7 +20,8 @@ type JobPath struct {
 	name string // as it was sent
 }
 
-// NamedPath is a JobPath for a handler that may make the job, and so wants its name.
+// NamedPath is a JobPath for a handler that may make the job, and so wants its
+// name.
 type NamedPath struct {
 	App  string `path:"app"`
 	Name string `path:"job"`
@@ -52,9 +53,11 @@ type located interface{ jobPath() *JobPath }
 
 func (p *JobPath) jobPath() *JobPath { return p }
 
-// locate finds the token of the job that is called what the path says: for one who only reads, in the read model, and else where it
-// cannot be out of date: what is changed must not be a job that had the name a moment ago. A name that nobody has is taken for the
-// key that it has: there may be executions that the read model has not seen.
+// locate finds the token of the job that is called what the path says: for one
+// who only reads, in the read model, and else where it cannot be out of date:
+// what is changed must not be a job that had the name a moment ago. A name that
+// nobody has is taken for the key that it has: there may be executions that the
+// read model has not seen.
 func (s *Server) locate(ctx context.Context, p *JobPath, reads bool) error {
 	if p.Job == "" { // the path of an execution without its job
 		return nil

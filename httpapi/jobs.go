@@ -49,7 +49,8 @@ func (s *Server) listJobs(ctx context.Context, in *jobSearch) (*answer[rest.List
 	return listOf(shown.part, results), nil
 }
 
-// download is all jobs that a search finds, as a file. In EDN, as older clients ask for it, it can be imported again job by job.
+// download is all jobs that a search finds, as a file. In EDN, as older clients
+// ask for it, it can be imported again job by job.
 func (s *Server) download(ctx context.Context, in *jobDownload) (*streamed, error) {
 	if _, _, err := s.app(ctx, in.App); err != nil {
 		return nil, err
@@ -74,7 +75,8 @@ func (s *Server) download(ctx context.Context, in *jobDownload) (*streamed, erro
 	}), nil
 }
 
-// job finds a job; one that another bus has just made is not in the read model yet.
+// job finds a job; one that another bus has just made is not in the read model
+// yet.
 func (s *Server) job(ctx context.Context, in *JobPath) (*index.Job, error) {
 	if j, ok := s.cfg.Index.Job(in.App, in.Job); ok {
 		return j, nil
@@ -156,7 +158,8 @@ func (s *Server) putJob(ctx context.Context, in *putJob) (*saved[rest.Job], erro
 	return s.importJob(ctx, in.NamedPath, &in.Sent.value, &in.Preconditions)
 }
 
-// importJob writes the job of a path, and its schedule if there came one: nothing, if either is wrong.
+// importJob writes the job of a path, and its schedule if there came one:
+// nothing, if either is wrong.
 func (s *Server) importJob(ctx context.Context, at NamedPath, sent *sentJob, p *Preconditions) (*saved[rest.Job], error) {
 	if err := s.judgeSent(ctx, at.App, sent); err != nil {
 		return nil, err
@@ -176,7 +179,8 @@ func (s *Server) importJob(ctx context.Context, at NamedPath, sent *sentJob, p *
 	return out, err
 }
 
-// importSchedule sets the schedule that was sent with a job, and shows it with the job.
+// importSchedule sets the schedule that was sent with a job, and shows it with
+// the job.
 func (s *Server) importSchedule(ctx context.Context, app, token string, sent *sentJob, shown *rest.Job) error {
 	was, err := s.storedSchedule(ctx, app, token)
 	if err != nil {
@@ -191,7 +195,8 @@ func (s *Server) importSchedule(ctx context.Context, app, token string, sent *se
 	return err
 }
 
-// writeJob writes the definition of the job of a path, which is renamed if the definition has another id, and says what its token is.
+// writeJob writes the definition of the job of a path, which is renamed if the
+// definition has another id, and says what its token is.
 func (s *Server) writeJob(ctx context.Context, at NamedPath, sent *sentJob, p *Preconditions) (out *saved[rest.Job], token string, err error) {
 	set, err := s.settingsFor(ctx, &sent.beside)
 	if err != nil {
@@ -220,7 +225,8 @@ func (s *Server) writeJob(ctx context.Context, at NamedPath, sent *sentJob, p *P
 
 const renamed = "renamed"
 
-// saveJob stores what change makes of the job of a path, or of none, if the preconditions hold, and says what that did, in the word of an event.
+// saveJob stores what change makes of the job of a path, or of none, if the
+// preconditions hold, and says what that did, in the word of an event.
 func (s *Server) saveJob(ctx context.Context, at NamedPath, p *Preconditions, change func(was *bus.Job) (bus.Job, error)) (e bus.Entry[bus.Job], did string, err error) {
 	for range maxRaces {
 		e, did, err = s.saveJobOnce(ctx, at, p, change)
@@ -339,7 +345,8 @@ const (
 	usual      = 5 * time.Minute
 )
 
-// timeline is the newest executions of a job, and before them the next fires, as long as the last one took.
+// timeline is the newest executions of a job, and before them the next fires,
+// as long as the last one took.
 func (s *Server) timeline(j *index.Job) []rest.ExecutionSummary {
 	all := []rest.ExecutionSummary{}
 	if j.Schedule != nil && j.Schedule.Active {

@@ -125,8 +125,9 @@ func TestReadJob(t *testing.T) {
 	}
 }
 
-// fuzzRead checks that whatever is sent in whatever format is read, or refused with a reason that is about the request, and that
-// what was read is written and read again as the same.
+// fuzzRead checks that whatever is sent in whatever format is read, or refused
+// with a reason that is about the request, and that what was read is written
+// and read again as the same.
 func fuzzRead[T any](f *testing.F, seeds ...string) {
 	for _, s := range append(seeds, "", "{}", "[]", "null", `{"a":`, `{"parameters":{"a":1}}`, "\xff", `{"":{"":[]}}`) {
 		f.Add([]byte(s))

@@ -12,7 +12,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// What one bus has written is found by another whose read model has not seen it yet: here one that sees nothing.
+// What one bus has written is found by another whose read model has not seen it
+// yet: here one that sees nothing.
 func TestAnotherBus(t *testing.T) {
 	e := newEnv(t)
 	e.call("POST", "/default/jobs", jobNamed("a")).want(201)

@@ -18,7 +18,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// logGrace is how long lines may come after the end of their execution: an agent gathers them for a tenth of it.
+// logGrace is how long lines may come after the end of their execution: an
+// agent gathers them for a tenth of it.
 const logGrace = time.Second
 
 // LogWish is what of a log is wanted.
@@ -112,7 +113,8 @@ func (l *logReader) seek(ctx context.Context) error {
 	return fmt.Errorf("read the log of %d: %w: %w", l.execution.ID, bus.ErrAway, err)
 }
 
-// answer opens the log and lets write send it. What is wrong before it begins is an answer of its own.
+// answer opens the log and lets write send it. What is wrong before it begins
+// is an answer of its own.
 func (l *logReader) answer(ctx context.Context, media string, write func(context.Context, *textWriter, <-chan jetstream.Msg) error) (*streamed, error) {
 	ctx, cancel := l.server.untilClosing(ctx)
 	msgs, stop, err := l.server.follow(ctx, subjects.LogsStream, l.consumer())
@@ -276,7 +278,8 @@ func linesOf(m *subjects.LogMessage) (lines []rest.LogLine) {
 	return lines
 }
 
-// levelOf is a level that clients know: agents of others may say something else.
+// levelOf is a level that clients know: agents of others may say something
+// else.
 func levelOf(level string) string {
 	switch level {
 	case "trace", "debug", "info", "warn", "error":
@@ -285,7 +288,8 @@ func levelOf(level string) string {
 	return "info"
 }
 
-// textOf is a line as people read it. What a message has of further lines is indented.
+// textOf is a line as people read it. What a message has of further lines is
+// indented.
 func textOf(l *rest.LogLine) string {
 	step := cmp.Or(l.Step, "-")
 	message := strings.ReplaceAll(strings.TrimRight(l.Message, "\r\n"), "\n", "\n    ")

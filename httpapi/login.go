@@ -40,7 +40,8 @@ type loggedIn struct {
 	Body   rest.Token
 }
 
-// postAuth lets in whoever asks if no login is needed: v1 clients ask all the same.
+// postAuth lets in whoever asks if no login is needed: v1 clients ask all the
+// same.
 func (s *Server) postAuth(ctx context.Context, in *postAuth) (*loggedIn, error) {
 	secrets := login.NewSecrets()
 	if s.cfg.RequireLogin {
@@ -52,8 +53,8 @@ func (s *Server) postAuth(ctx context.Context, in *postAuth) (*loggedIn, error) 
 	return &loggedIn{s.cookie(secrets.Session), "no-store", rest.Token{Token: secrets.Token}}, nil
 }
 
-// isV1Login reports whether a login, whose Accept names no format, is that of a v1
-// client.
+// isV1Login reports whether a login, whose Accept names no format, is that of a
+// v1 client.
 func isV1Login(ctx huma.Context) bool {
 	return codec.JSON.Liked(accepted(ctx), true) == 0 && v1.IsLogin(peek(ctx, maxSecret))
 }
@@ -81,7 +82,8 @@ func (s *Server) deleteAuth(ctx context.Context, in *deleteAuth) (*loggedOut, er
 	return &loggedOut{s.cookie("")}, nil
 }
 
-// listProviders is asked by the login page of the original console, which does without.
+// listProviders is asked by the login page of the original console, which does
+// without.
 func (s *Server) listProviders(context.Context, *struct{}) (*answer[map[string]string], error) {
 	return &answer[map[string]string]{map[string]string{}}, nil
 }
@@ -94,7 +96,8 @@ type redirect struct {
 	Location string `header:"Location"`
 }
 
-// provider sends a browser back to the login page. It goes nowhere but where we were told that the console is.
+// provider sends a browser back to the login page. It goes nowhere but where we
+// were told that the console is.
 func (s *Server) provider(_ context.Context, in *provider) (*redirect, error) {
 	if s.cfg.AllowOrigin == "" {
 		return nil, bus.State("no_such_provider", "nobody called %s logs anybody in", codec.Cut(in.ID))
@@ -102,7 +105,8 @@ func (s *Server) provider(_ context.Context, in *provider) (*redirect, error) {
 	return &redirect{s.cfg.AllowOrigin + "/login"}, nil
 }
 
-// account says who is logged in. Consoles look for his roles in the application default.
+// account says who is logged in. Consoles look for his roles in the application
+// default.
 func (s *Server) account(ctx context.Context, _ *struct{}) (*answer[rest.Account], error) {
 	u := userOf(ctx)
 	a := rest.Account{ID: u.ID, Applications: map[string]rest.Application{}}
@@ -187,14 +191,16 @@ func (s *Server) deleteKeys(ctx context.Context, in *UserPath) (*struct{}, error
 	return nil, s.cfg.Logins.RevokeKeys(ctx, in.ID)
 }
 
-// faultsOfCredentials judges the form of a login: whether they are right is not said of a part of them.
+// faultsOfCredentials judges the form of a login: whether they are right is not
+// said of a part of them.
 func faultsOfCredentials(c *rest.Credentials) (all codec.Faults) {
 	checkPresent(&all, "id", c.ID)
 	checkPresent(&all, "password", c.Password)
 	return all
 }
 
-// faultsOfUser judges who is to be made, each part by its first fault. The messages are those that v1 clients show.
+// faultsOfUser judges who is to be made, each part by its first fault. The
+// messages are those that v1 clients show.
 func faultsOfUser(u *rest.NewUser) (all codec.Faults) {
 	n := utf8.RuneCountInString(u.ID)
 	if checkPresent(&all, "id", u.ID) {
@@ -223,13 +229,15 @@ func faultsOfRoles(r *rest.NewRoles) (all codec.Faults) {
 
 const wantRole = "admin, operator or watcher"
 
-// checkPresent adds a fault if a value is missing, and reports whether it is there.
+// checkPresent adds a fault if a value is missing, and reports whether it is
+// there.
 func checkPresent(f *codec.Faults, name, value string) bool {
 	addUnless(f, value != "", name, "a value", name+" must be present")
 	return value != ""
 }
 
-// addUnless adds a fault unless the value is right. The message is for v1 clients.
+// addUnless adds a fault unless the value is right. The message is for v1
+// clients.
 func addUnless(f *codec.Faults, right bool, name, want, message string) {
 	if !right && len(*f) < codec.MaxFaults {
 		*f = append(*f, rest.Fault{Pointer: "/" + name, Detail: "want " + want, Message: message})
@@ -248,7 +256,8 @@ func secret(body any) bool {
 	return false
 }
 
-// discreet is what is wrong with a body, without what was sent if that is a secret: a password may be where a name belongs.
+// discreet is what is wrong with a body, without what was sent if that is a
+// secret: a password may be where a name belongs.
 func discreet(body any, err error) error {
 	var all codec.Faults
 	var bad *codec.MalformedError

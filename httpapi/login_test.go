@@ -19,7 +19,8 @@ import (
 
 const password = "password123"
 
-// withLogin is for newEnv: nobody gets in without one. The original's console is where it was.
+// withLogin is for newEnv: nobody gets in without one. The original's console
+// is where it was.
 func withLogin(c *Config) { c.RequireLogin, c.AllowOrigin = true, "http://localhost:3000" }
 
 // user makes a user with a role, and returns what a login leaves.
@@ -121,7 +122,8 @@ func TestOlderClientsLogIn(t *testing.T) {
 	})
 }
 
-// Without --login everybody gets in, also who logs in first as the original wants it.
+// Without --login everybody gets in, also who logs in first as the original
+// wants it.
 func TestLoginIsNotNeeded(t *testing.T) {
 	e := newEnv(t)
 	for _, x := range []exchange{
@@ -190,7 +192,8 @@ func TestKeys(t *testing.T) {
 	e.call("GET", "/default/jobs", "", "Authorization", "Basic eDp5", "Cookie", "ring-session="+robot.Session).want(200) // a proxy's own
 }
 
-// Two buses on one NATS know each other's sessions, and one that is started anew knows them too.
+// Two buses on one NATS know each other's sessions, and one that is started
+// anew knows them too.
 func TestBusesShareSessions(t *testing.T) {
 	srv := bustest.Server(t)
 	one, two := loginServer(t, srv), loginServer(t, srv)
@@ -281,7 +284,8 @@ func (s *syncBuffer) String() string {
 	return s.b.String()
 }
 
-// Roles are replaced whole, what is wrong is said, and the last admin stays one.
+// Roles are replaced whole, what is wrong is said, and the last admin stays
+// one.
 func TestRolesAreReplaced(t *testing.T) {
 	e := newEnv(t, withLogin)
 	admin := append(bearing(e.user("admin", bus.RoleAdmin).Token), "Accept", "application/json")

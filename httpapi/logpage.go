@@ -58,7 +58,8 @@ func (p *LogPart) Resolve(huma.Context) (errs []error) {
 	return errs
 }
 
-// given is the name of a parameter that says which part is wanted, empty if none does.
+// given is the name of a parameter that says which part is wanted, empty if
+// none does.
 func (p *LogPart) given() string {
 	switch {
 	case p.Offset != "":
@@ -80,8 +81,8 @@ type lineKey struct {
 	line int
 }
 
-// lineKeyOf reads a key. The id of an event alone stands for a whole message, of
-// which line is meant.
+// lineKeyOf reads a key. The id of an event alone stands for a whole message,
+// of which line is meant.
 func lineKeyOf(s string, line int) (k lineKey, err error) {
 	if s == "" {
 		return k, nil
@@ -178,8 +179,8 @@ func (l *logReader) page(ctx context.Context, p *LogPart) (page rest.LogPage, er
 
 var errEnough = errors.New("enough was read")
 
-// read calls each for the lines after l.after up to l.last. [errEnough] of it ends
-// the reading.
+// read calls each for the lines after l.after up to l.last. [errEnough] of it
+// ends the reading.
 func (l *logReader) read(ctx context.Context, each func(*logLine) error) error {
 	if l.after >= l.last {
 		return nil
@@ -212,7 +213,8 @@ func (l *logReader) following(ctx context.Context, k lineKey, limit int) (lines 
 	return lines, more, err
 }
 
-// preceding reads the lines in front of k from the end, and says whether there are more.
+// preceding reads the lines in front of k from the end, and says whether there
+// are more.
 func (l *logReader) preceding(ctx context.Context, k lineKey, limit int) (lines []logLine, more bool, err error) {
 	last := min(k.seq, l.last)
 	for back := uint64(tailFrom); ; back *= 8 {

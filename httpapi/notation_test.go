@@ -14,7 +14,8 @@ const diagram = `<?xml version="1.0"?>
 <bpmn:extensionElements><camunda:properties><camunda:property name="command" value="echo #{jobParameters[&#39;who&#39;]}"/></camunda:properties></bpmn:extensionElements>
 </jsr352:batchlet></jsr352:step></jsr352:job></bpmn:definitions>`
 
-// What the diagram editor saves is the job's definition, and is given back as it was sent.
+// What the diagram editor saves is the job's definition, and is given back as
+// it was sent.
 func TestNotation(t *testing.T) {
 	e := newEnv(t)
 	e.server.cfg.AllowOrigin = "http://localhost:3000"

@@ -14,7 +14,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// apiConfig is huma with our formats, and without what it adds to answers by itself.
+// apiConfig is huma with our formats, and without what it adds to answers by
+// itself.
 func apiConfig(version string) huma.Config {
 	registry := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
 	registry.RegisterTypeAlias(reflect.TypeFor[subjects.Time](), reflect.TypeFor[time.Time]())
@@ -67,11 +68,12 @@ func document(api huma.API) []byte {
 	return b
 }
 
-// orNull are the members that are an object or null; huma can say that of values only.
+// orNull are the members that are an object or null; huma can say that of
+// values only.
 var orNull = []string{"schedule", "next_execution", "latest_execution", "agent", "time_monitor"}
 
-// definition describes a job definition. What is valid within the elements is more than a schema can say: package jsl
-// judges it.
+// definition describes a job definition. What is valid within the elements is
+// more than a schema can say: package jsl judges it.
 type definition struct{}
 
 // Schema is the job language in outline.

@@ -10,7 +10,8 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// described checks an answer against the document: what it says is what is sent.
+// described checks an answer against the document: what it says is what is
+// sent.
 func (e *env) described(method, path string, r *reply) {
 	e.t.Helper()
 	op := e.operation(method, path)
@@ -43,7 +44,8 @@ func (e *env) described(method, path string, r *reply) {
 	}
 }
 
-// operation finds the operation of a path, with as many segments that are not parameters as possible.
+// operation finds the operation of a path, with as many segments that are not
+// parameters as possible.
 func (e *env) operation(method, path string) (found *openapi3.Operation) {
 	path, _, _ = strings.Cut(path, "?")
 	segments, best := strings.Split(path, "/"), -1

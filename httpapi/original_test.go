@@ -13,8 +13,9 @@ import (
 	"testing"
 )
 
-// The calls that the README of the original control bus shows, from its top to its bottom, in its own words. Only the places of
-// the class path are the test's.
+// The calls that the README of the original control bus shows, from its top to
+// its bottom, in its own words. Only the places of the class path are the
+// test's.
 func TestOriginalReadme(t *testing.T) {
 	e := newEnv(t)
 	home, repository := t.TempDir(), t.TempDir()

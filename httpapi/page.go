@@ -88,8 +88,8 @@ func cutPage[T any](p Page, all []T, key func(*T) string, order func(a, b string
 	return cut
 }
 
-// setCursors names the pages in front of a page, whose first and last entry these
-// are, and after it, if there are any.
+// setCursors names the pages in front of a page, whose first and last entry
+// these are, and after it, if there are any.
 func (s *shown[T]) setCursors(first, last string) {
 	if s.offset > 1 {
 		s.previous = first

@@ -81,8 +81,10 @@ var (
 	errCrossOrigin = errors.New("from a page of another origin")
 )
 
-// judgeAccess says who sends a request, nil for anybody, if he may. A path that is no route needs a login: who has none shall not
-// find out what there is. A stream is judged when it begins, and goes on when the login that began it ends.
+// judgeAccess says who sends a request, nil for anybody, if he may. A path that
+// is no route needs a login: who has none shall not find out what there is. A
+// stream is judged when it begins, and goes on when the login that began it
+// ends.
 func (s *Server) judgeAccess(r *http.Request, path string, param func(string) string) (*bus.User, error) {
 	needs, known := s.needs[place{r.Method, path}]
 	if !known {
@@ -105,7 +107,8 @@ func (s *Server) judgeAccess(r *http.Request, path string, param func(string) st
 	return user, nil
 }
 
-// may says whether a user has a permission in an application; id is whom the path is about.
+// may says whether a user has a permission in an application; id is whom the
+// path is about.
 func may(u *bus.User, needs permission, app, id string) bool {
 	switch needs {
 	case anyone:
@@ -116,7 +119,8 @@ func may(u *bus.User, needs permission, app, id string) bool {
 	return slices.Contains(roles[needs], u.Role(app))
 }
 
-// sender is who sends a request: the header Authorization says it, if it says something of ours, or else the cookie.
+// sender is who sends a request: the header Authorization says it, if it says
+// something of ours, or else the cookie.
 func (s *Server) sender(r *http.Request) (u *bus.User, byCookie bool) {
 	if secret, ok := bearer(r.Header.Get("Authorization")); ok {
 		return s.cfg.Logins.ByToken(r.Context(), secret), false

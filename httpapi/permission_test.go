@@ -38,7 +38,8 @@ var contract = map[permission]struct {
 	writeCalendar: {"admin operator", nil},
 }
 
-// Every route is asked by everybody. One that was declared without a permission is nobody's.
+// Every route is asked by everybody. One that was declared without a permission
+// is nobody's.
 func TestPermissions(t *testing.T) {
 	e := newEnv(t, withLogin)
 	senders := map[string][]string{"nobody": nil}

@@ -13,7 +13,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/codec"
 )
 
-// pictureAge is how many seconds a browser may show a picture again: samples are taken once a minute. Behind a login it is nobody else's.
+// pictureAge is how many seconds a browser may show a picture again: samples
+// are taken once a minute. Behind a login it is nobody else's.
 const pictureAge = "private, max-age=60"
 
 // PicturePath is a picture of an agent in a path.
@@ -53,7 +54,8 @@ func (s *Server) getPicture(ctx context.Context, in *PicturePath) (*streamed, er
 	}}, nil
 }
 
-// draw draws one picture a processor at a time: each takes some milliseconds of one, and executions go first.
+// draw draws one picture a processor at a time: each takes some milliseconds of
+// one, and executions go first.
 func (s *Server) draw(ctx context.Context, c chart.Chart) ([]byte, error) {
 	select {
 	case s.drawing <- struct{}{}:
@@ -71,7 +73,8 @@ type figures struct {
 	unit  float64 // what one of them is
 }
 
-// chartOf is the chart of a name in a path. Its colours are those of the original control bus.
+// chartOf is the chart of a name in a path. Its colours are those of the
+// original control bus.
 func chartOf(name string) (figures, bool) {
 	lines := func(green, blue string) []chart.Line {
 		return []chart.Line{{Name: green, Color: chart.Green}, {Name: blue, Color: chart.Blue}}

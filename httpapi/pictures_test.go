@@ -115,7 +115,8 @@ func TestPictures(t *testing.T) {
 	e.call("GET", "/agent/a1/monitor/cpu", "", accept...).code(404, "no_such_route")
 }
 
-// As many pictures are drawn at once as there are processors; who has to wait longer than the client does, waits no more.
+// As many pictures are drawn at once as there are processors; who has to wait
+// longer than the client does, waits no more.
 func TestPicturesTakeTurns(t *testing.T) {
 	s, _ := fakeServer()
 	for range cap(s.drawing) {

@@ -70,7 +70,8 @@ func (p *problem) ContentType(media string) string {
 	return media
 }
 
-// adoptProblems makes huma's own refusals problems too. The library has one place for it in the process.
+// adoptProblems makes huma's own refusals problems too. The library has one
+// place for it in the process.
 var adoptProblems = sync.OnceFunc(func() {
 	huma.NewErrorWithContext = func(_ huma.Context, status int, _ string, errs ...error) huma.StatusError {
 		return problemOf(&refusal{status, errs})
@@ -105,7 +106,8 @@ type unknownError struct {
 func (e *unknownError) Error() string { return fmt.Sprintf("execution %d: %v", e.id, e.err) }
 func (e *unknownError) Unwrap() error { return e.err }
 
-// problem makes an answer of an error. What nobody foresaw goes to the log, with its cause.
+// problem makes an answer of an error. What nobody foresaw goes to the log,
+// with its cause.
 func (s *Server) problem(ctx context.Context, err error) *problem {
 	p := problemOf(err)
 	if p.Status == http.StatusInternalServerError && !errors.Is(err, errPanic) && ctx.Err() == nil {
@@ -114,8 +116,8 @@ func (s *Server) problem(ctx context.Context, err error) *problem {
 	return p
 }
 
-// problemOf is the only place where errors become statuses and codes. What it says of the request may be no UTF-8, which no
-// answer could carry.
+// problemOf is the only place where errors become statuses and codes. What it
+// says of the request may be no UTF-8, which no answer could carry.
 func problemOf(err error) *problem {
 	p := judge(err)
 	p.Detail = valid(p.Detail)
@@ -219,7 +221,8 @@ func judge(err error) *problem {
 	return newProblem(http.StatusInternalServerError, "internal", "the control bus failed; its log says why") // the cause goes to the log only
 }
 
-// missingArtifacts says which jars have to be stored before they can be deployed.
+// missingArtifacts says which jars have to be stored before they can be
+// deployed.
 func missingArtifacts(e *deploy.MissingError) *problem {
 	p := newProblem(http.StatusConflict, "artifacts_missing", fmt.Sprintf("%d jars are not stored: PUT each to /artifact/<sha256>, then deploy again", len(e.SHA256)))
 	for _, sum := range e.SHA256 {
@@ -285,7 +288,8 @@ func invalid(status int, code string, all codec.Faults) *problem {
 	return p
 }
 
-// problem is one of the errors that stops everything, or all faults of parameters and body together.
+// problem is one of the errors that stops everything, or all faults of
+// parameters and body together.
 func (r *refusal) problem() *problem {
 	var all codec.Faults
 	status, code := http.StatusBadRequest, "invalid_parameter"

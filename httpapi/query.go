@@ -14,10 +14,10 @@ import (
 	v1 "github.com/job-streamer/job-streamer-control-bus/httpapi/v1"
 )
 
-// checkQuery refuses a query that cannot be read, a parameter that the route does
-// not have, and a second value of one that has a single value: a filter that is
-// misspelt must not select everything. v1 clients send parameters that nobody
-// reads, and those are ignored, as they were.
+// checkQuery refuses a query that cannot be read, a parameter that the route
+// does not have, and a second value of one that has a single value: a filter
+// that is misspelt must not select everything. v1 clients send parameters that
+// nobody reads, and those are ignored, as they were.
 func checkQuery(ctx huma.Context, f *codec.Format) error {
 	u := ctx.URL()
 	if u.RawQuery == "" || f == codec.EDN || v1.ReadsOnlyEDN(ctx.Header, u.Path) {

@@ -10,7 +10,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// A job is renamed while one execution runs, with a schedule and a history, and its old name is given to another at once.
+// A job is renamed while one execution runs, with a schedule and a history, and
+// its old name is given to another at once.
 func TestRename(t *testing.T) {
 	e := newEnv(t)
 	e.call("POST", "/default/jobs", jobNamed("night", `"exclusive":true`)).want(201)

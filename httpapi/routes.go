@@ -21,7 +21,8 @@ const (
 	sched = job + "/schedule"
 )
 
-// routes are all of them, by what they are about, each with what a login needs for it.
+// routes are all of them, by what they are about, each with what a login needs
+// for it.
 func (s *Server) routes() {
 	add(s, open, route(get, "/version", "Version of the control bus", 200), s.version)
 	add(s, open, route(get, "/healthcheck", "Whether NATS and JetStream can be reached, and have room; 503 says why not", 200), s.healthcheck)
@@ -145,7 +146,8 @@ func stream(op huma.Operation, media ...string) huma.Operation {
 	return op
 }
 
-// reserved are the first segments of paths that are not an application's, now or in a version to come.
+// reserved are the first segments of paths that are not an application's, now
+// or in a version to come.
 var reserved = []string{
 	"account", "agent", "agents", "api", "app", "apps", "artifact", "artifacts", "assets", "auth", "calendar", "calendars",
 	"console", "docs", "event", "events", "execution", "executions", "favicon", "healthcheck", "job", "jobs", "login",

@@ -36,8 +36,9 @@ type Search struct {
 	lenient bool // for a v1 client: what is not understood is no condition
 }
 
-// Resolve notes whether the search comes from a v1 client. Its search box sends what somebody types, letter by letter, and the
-// original control bus passes over what it cannot read.
+// Resolve notes whether the search comes from a v1 client. Its search box sends
+// what somebody types, letter by letter, and the original control bus passes
+// over what it cannot read.
 func (in *Search) Resolve(ctx huma.Context) []error {
 	in.lenient = fromV1Client(ctx)
 	return in.AppPath.Resolve(ctx)
@@ -58,7 +59,8 @@ func (in *jobSearch) byName() (order func(a, b string) int, err error) {
 	return strings.Compare, nil
 }
 
-// query returns the query for the index, or an error that names everything in the search that is not understood.
+// query returns the query for the index, or an error that names everything in
+// the search that is not understood.
 func (in *Search) query(s *Server) (index.JobQuery, error) {
 	q := index.JobQuery{App: in.App, Limit: math.MaxInt}
 	wrong := &refusal{status: http.StatusBadRequest}
@@ -109,7 +111,8 @@ func (in *Search) query(s *Server) (index.JobQuery, error) {
 // besides are the words of with. What schedule stands for is always there.
 var besides = []string{"execution", "notation", "schedule", "settings"}
 
-// parseCondition reads a condition on the latest execution. If it is not understood, want says what is.
+// parseCondition reads a condition on the latest execution. If it is not
+// understood, want says what is.
 func parseCondition(word string) (holds func(*index.Summary) bool, want string) {
 	key, value, _ := strings.Cut(word, ":")
 	switch strings.ReplaceAll(key, "_", "-") {

@@ -135,7 +135,8 @@ type Config struct {
 	RequireLogin bool // else everybody is an admin
 	CookieSecure bool // cookies go over HTTPS only, and to us from pages of other sites too
 
-	// AllowOrigin is where pages may come from that use the API, such as http://localhost:3000; default: from nowhere.
+	// AllowOrigin is where pages may come from that use the API, such as
+	// http://localhost:3000; default: from nowhere.
 	AllowOrigin string
 	Log         *slog.Logger // default: none
 }
@@ -153,7 +154,8 @@ type Server struct {
 	close   context.CancelFunc
 }
 
-// New returns a server for what cfg names; the index should be ready, or lists are short.
+// New returns a server for what cfg names; the index should be ready, or lists
+// are short.
 func New(cfg Config) *Server {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -180,7 +182,8 @@ func New(cfg Config) *Server {
 	return s
 }
 
-// ServeHTTP answers one request. HEAD is GET without the body, which net/http leaves out.
+// ServeHTTP answers one request. HEAD is GET without the body, which net/http
+// leaves out.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	routed := *r
 	if r.Method == http.MethodHead {
@@ -192,7 +195,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.handler.ServeHTTP(w, &routed)
 }
 
-// Serve answers requests on l until ctx ends. Then streams and waiting requests end at once, others are finished.
+// Serve answers requests on l until ctx ends. Then streams and waiting requests
+// end at once, others are finished.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	srv := &http.Server{
 		Handler: s, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout,
@@ -217,7 +221,8 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	return err
 }
 
-// untilClosing returns ctx that ends with the server too: for what would hold up the end.
+// untilClosing returns ctx that ends with the server too: for what would hold
+// up the end.
 func (s *Server) untilClosing(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
 	stop := context.AfterFunc(s.closing, cancel)

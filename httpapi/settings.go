@@ -70,7 +70,8 @@ type putStatusNotification struct {
 	Sent body[rest.NewStatusNotification]
 }
 
-// putStatusNotification adds one; as older clients have it, one with an id is removed.
+// putStatusNotification adds one; as older clients have it, one with an id is
+// removed.
 func (s *Server) putStatusNotification(ctx context.Context, in *putStatusNotification) (*answer[rest.NotificationID], error) {
 	if id := in.Sent.value.ID; id != 0 {
 		return &answer[rest.NotificationID]{}, s.removeNotification(ctx, in.JobPath, id)
@@ -111,7 +112,8 @@ func (s *Server) removeNotification(ctx context.Context, in JobPath, id int64) e
 	return err
 }
 
-// alertExecution sends what the time monitor sends for an execution that takes too long, whether it does or not.
+// alertExecution sends what the time monitor sends for an execution that takes
+// too long, whether it does or not.
 func (s *Server) alertExecution(ctx context.Context, in *ExecutionPath) (*answer[rest.Execution], error) {
 	e, err := s.execution(ctx, *in)
 	if err != nil {

@@ -29,7 +29,8 @@ func (b *beside) settingFaults() (wrong codec.Faults) {
 	return wrong
 }
 
-// settingsFor is what changes the settings of a job to those that were sent. A notification that is there already keeps its id.
+// settingsFor is what changes the settings of a job to those that were sent. A
+// notification that is there already keeps its id.
 func (s *Server) settingsFor(ctx context.Context, b *beside) (set func(*bus.Settings), err error) {
 	var drawn []bus.StatusNotification
 	if b.StatusNotifications != nil {
@@ -44,7 +45,8 @@ func (s *Server) settingsFor(ctx context.Context, b *beside) (set func(*bus.Sett
 	return b.settings(drawn), nil
 }
 
-// settings is what changes the settings of a job to those that were sent, with these notifications.
+// settings is what changes the settings of a job to those that were sent, with
+// these notifications.
 func (b *beside) settings(notifications []bus.StatusNotification) func(*bus.Settings) {
 	return func(v *bus.Settings) {
 		switch {
@@ -145,7 +147,8 @@ const (
 	maxExitStatus = 1024
 )
 
-// checkType judges the type of a notification: the last segment of the URL that it is posted to.
+// checkType judges the type of a notification: the last segment of the URL that
+// it is posted to.
 func checkType(f *codec.Faults, at, kind string) {
 	switch {
 	case kind == "healthcheck":

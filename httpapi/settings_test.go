@@ -19,7 +19,8 @@ const settingsInJobs = `:job/time-monitor \{:time-monitor/duration 10 :time-moni
 
 const myShell = `{:job/name "MyShell" :job/components [{:step/name "S" :step/batchlet {:batchlet/ref "org.jobstreamer.batch.ShellBatchlet"}}]}`
 
-// What the console's page of settings sends, export and import. Rows stand on those before them.
+// What the console's page of settings sends, export and import. Rows stand on
+// those before them.
 func TestOlderSettings(t *testing.T) {
 	e := newEnv(t)
 	for _, x := range []exchange{

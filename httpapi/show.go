@@ -71,7 +71,8 @@ func (s *Server) eventOf(e *bus.Execution) rest.Event {
 	}
 }
 
-// exitStatus is null until there is one. At the end it is the batch status if nobody said another (JSR-352 section 8.7).
+// exitStatus is null until there is one. At the end it is the batch status if
+// nobody said another (JSR-352 section 8.7).
 func exitStatus(batch subjects.BatchStatus, exit string) *string {
 	if exit == "" && batch.Ended() {
 		exit = strings.ToUpper(string(batch))

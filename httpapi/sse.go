@@ -54,7 +54,8 @@ func (t *textWriter) Write(b []byte) (int, error) {
 	return t.w.Write(b)
 }
 
-// event sends one event; without a name it is a "message", without an id the last one stays.
+// event sends one event; without a name it is a "message", without an id the
+// last one stays.
 func (t *textWriter) event(id uint64, name string, data any) error {
 	var b strings.Builder
 	if id > 0 {
@@ -93,12 +94,14 @@ func lastEvent(id string) (uint64, error) {
 	return n, nil
 }
 
-// streamed is an answer that is written as it comes. Written by hand: what is known before it begins is a handler's error.
+// streamed is an answer that is written as it comes. Written by hand: what is
+// known before it begins is a handler's error.
 type streamed struct {
 	Body func(huma.Context)
 }
 
-// values is an answer in the chosen format whose headers are not those of an answer in it: head sets them.
+// values is an answer in the chosen format whose headers are not those of an
+// answer in it: head sets them.
 func (s *Server) values(v any, head func(set func(name, value string), f *codec.Format)) *streamed {
 	return &streamed{func(ctx huma.Context) {
 		f := ctx.(answered).format // see chooseFormat

@@ -30,7 +30,8 @@ func TestLargeJobIsNotStored(t *testing.T) {
 	e.call("PUT", "/default/job/many", jobNamed("many")).want(201)
 }
 
-// What another version stored can be read, listed and deleted, and is not taken apart by a change of something else.
+// What another version stored can be read, listed and deleted, and is not taken
+// apart by a change of something else.
 func TestWhatIsStoredIsRead(t *testing.T) {
 	e := newEnv(t)
 	steps := strings.Repeat(`{"id":"s","batchlet":{"ref":"x"}},`, 26_000)
@@ -70,7 +71,8 @@ func TestWhatIsStoredIsRead(t *testing.T) {
 	}
 }
 
-// XML comes in the encoding that its Content-Type or its declaration says, and goes in the namespace that it came in or that is asked for.
+// XML comes in the encoding that its Content-Type or its declaration says, and
+// goes in the namespace that it came in or that is asked for.
 func TestXMLBodies(t *testing.T) {
 	e := newEnv(t)
 	const jakarta = ` xmlns="https://jakarta.ee/xml/ns/jakartaee" version="2.0"`
@@ -100,7 +102,8 @@ func TestXMLBodies(t *testing.T) {
 	if r := e.call("GET", path+"/definition?namespace=other", "").want(400); !strings.Contains(string(r.body), "jakartaee") {
 		t.Errorf("%s", r.body)
 	}
-	// What runs is not told: agents of earlier versions do not know the namespace.
+	// What runs is not told: agents of earlier versions do not know the
+	// namespace.
 	id := e.start("%E5%A4%9C%E9%96%93", "")
 	rec, err := e.bus.Executions.Get(t.Context(), bus.ExecutionKey("default", bus.NameKey("夜間"), id))
 	if err != nil || strings.Contains(string(rec.Value.Definition), "namespace") {

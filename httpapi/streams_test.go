@@ -22,7 +22,8 @@ import (
 // sse is an event as it came.
 type sse struct{ ID, Name, Data string }
 
-// listen reads events until the stream ends; the channel is closed then. The first comment has come when it returns.
+// listen reads events until the stream ends; the channel is closed then. The
+// first comment has come when it returns.
 func (e *env) listen(ctx context.Context, path string, headers ...string) <-chan sse {
 	e.t.Helper()
 	r, err := http.NewRequestWithContext(ctx, "GET", e.http.URL+path, nil)

@@ -11,8 +11,9 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// The diagram editor of older consoles tries a diagram before it saves it: an execution that takes the ways of the job, with a batchlet that
-// does nothing for the work of each step.
+// The diagram editor of older consoles tries a diagram before it saves it: an
+// execution that takes the ways of the job, with a batchlet that does nothing
+// for the work of each step.
 
 // TestBatchlet does nothing, for the work of a step.
 const TestBatchlet = "org.jobstreamer.batch.TestBatchlet"
@@ -34,7 +35,8 @@ func (s *Server) postTestExecution(ctx context.Context, in *postTestExecution) (
 	return &answer[rest.TestStarted]{rest.TestStarted{StateID: e.ID}}, nil
 }
 
-// withoutWork is the job with what it consists of, and no component of its application.
+// withoutWork is the job with what it consists of, and no component of its
+// application.
 func withoutWork(j *jsl.Job) *jsl.Job {
 	j.Listeners = nil
 	j.Walk(func(_ string, e jsl.Element) {
@@ -69,7 +71,8 @@ func (s *Server) getTestExecution(ctx context.Context, in *testPath) (*answer[re
 	return out, nil
 }
 
-// deleteTestExecution ends a run that has not ended; then it stays until old executions go.
+// deleteTestExecution ends a run that has not ended; then it stays until old
+// executions go.
 func (s *Server) deleteTestExecution(ctx context.Context, in *testPath) (*struct{}, error) {
 	e, err := s.testExecution(ctx, in)
 	if err != nil {

@@ -2,15 +2,16 @@ package jsl
 
 import "strconv"
 
-// Int is a whole number in decimal digits, or text with substitutions that will be one
-// when the job is resolved, or empty: not given.
+// Int is a whole number in decimal digits, or text with substitutions that will
+// be one when the job is resolved, or empty: not given.
 type Int string
 
-// Bool is true or false, or text with substitutions that will be one of them when the job is
-// resolved, or empty: not given.
+// Bool is true or false, or text with substitutions that will be one of them
+// when the job is resolved, or empty: not given.
 type Bool string
 
-// Or returns the number, or d if none is given. Text that is not resolved yet counts as not given.
+// Or returns the number, or d if none is given. Text that is not resolved yet
+// counts as not given.
 func (i Int) Or(d int) int {
 	if n, err := strconv.ParseInt(string(i), 10, 32); err == nil {
 		return int(n)
@@ -18,7 +19,8 @@ func (i Int) Or(d int) int {
 	return d
 }
 
-// Or returns the truth value, or d if none is given. Text that is not resolved yet counts as not given.
+// Or returns the truth value, or d if none is given. Text that is not resolved
+// yet counts as not given.
 func (b Bool) Or(d bool) bool {
 	switch b {
 	case "true":
@@ -35,7 +37,8 @@ func isInt(text string) bool {
 	return err == nil
 }
 
-// canonicalInt is a whole number without + and leading zeros. Other text stays as it is.
+// canonicalInt is a whole number without + and leading zeros. Other text stays
+// as it is.
 func canonicalInt(text string) string {
 	if n, err := strconv.ParseInt(text, 10, 32); err == nil {
 		return strconv.FormatInt(n, 10)

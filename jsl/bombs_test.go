@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// What is long and wrong everywhere is refused before it becomes large: no text of 4 MB costs more than this many bytes.
+// What is long and wrong everywhere is refused before it becomes large: no text
+// of 4 MB costs more than this many bytes.
 const mostForBomb = 300 << 20
 
 func TestBombsCostLittle(t *testing.T) {
@@ -46,7 +47,8 @@ func TestBombsCostLittle(t *testing.T) {
 	}
 }
 
-// wideArrows is a diagram in which many places refer to arrows that have many attributes.
+// wideArrows is a diagram in which many places refer to arrows that have many
+// attributes.
 func wideArrows() string {
 	var b strings.Builder
 	b.WriteString("<jsr352:job id='a'><jsr352:transition id='t' targetRef='s' ")

@@ -19,7 +19,8 @@ func (e *bpmnElement) attribute(name string) *node {
 	return nil
 }
 
-// filled returns the first of the attributes that has a value that is not empty, or nil.
+// filled returns the first of the attributes that has a value that is not
+// empty, or nil.
 func (e *bpmnElement) filled(names ...string) *node {
 	for _, name := range names {
 		if v := e.attribute(name); v != nil && v.text != "" {

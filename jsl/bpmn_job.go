@@ -18,7 +18,8 @@ var bpmnParts = map[string][]string{
 	"jsr352:chunk": {"jsr352:reader", "jsr352:processor", "jsr352:writer"},
 }
 
-// bpmnBeside says what may be anywhere. Listeners mean something in jobs and steps only.
+// bpmnBeside says what may be anywhere. Listeners mean something in jobs and
+// steps only.
 var bpmnBeside = strings.Fields("jsr352:start jsr352:end jsr352:fail jsr352:stop jsr352:transition jsr352:listener")
 
 // diagram makes the tree of the job that is in a diagram.
@@ -34,7 +35,8 @@ func (r *bpmnReader) diagram(root *bpmnElement) (*node, error) {
 	return r.job(r.jobs[0]), nil
 }
 
-// collect finds what is referred to, wherever it is: a transition may be written before its target.
+// collect finds what is referred to, wherever it is: a transition may be
+// written before its target.
 func (r *bpmnReader) collect(e *bpmnElement) {
 	switch e.name {
 	case "jsr352:job":
@@ -73,8 +75,10 @@ func (r *bpmnReader) job(e *bpmnElement) *node {
 	return n
 }
 
-// elements is the list of what a job, flow or split consists of. The editor writes them as they were drawn; what starts comes
-// first here. Each start goes before those found so far, as it always did: of several the last one in the text is first.
+// elements is the list of what a job, flow or split consists of. The editor
+// writes them as they were drawn; what starts comes first here. Each start goes
+// before those found so far, as it always did: of several the last one in the
+// text is first.
 func (r *bpmnReader) elements(e *bpmnElement, path string) *node {
 	var first, rest []*bpmnElement
 	for _, c := range r.parts(e, path) {
@@ -93,7 +97,8 @@ func (r *bpmnReader) elements(e *bpmnElement, path string) *node {
 	return list
 }
 
-// parts returns the children that make the job. What is not known there would be lost silently.
+// parts returns the children that make the job. What is not known there would
+// be lost silently.
 func (r *bpmnReader) parts(e *bpmnElement, path string) []*bpmnElement {
 	var parts []*bpmnElement
 	kinds := bpmnParts[e.name]
@@ -108,7 +113,8 @@ func (r *bpmnReader) parts(e *bpmnElement, path string) []*bpmnElement {
 	return parts
 }
 
-// component is a step, flow or split. Only at the top is what follows it the end of the job.
+// component is a step, flow or split. Only at the top is what follows it the
+// end of the job.
 func (r *bpmnReader) component(e *bpmnElement, path string, top bool) *node {
 	n := newObject(e.line, e.col)
 	n.set("id", e.filled("name", "id"))
@@ -188,7 +194,8 @@ func (r *bpmnReader) extension(all []member, e *bpmnElement, path string) []memb
 	return all
 }
 
-// property adds one. The editor leaves out an attribute that is empty, and writes a row of its table that nobody filled in.
+// property adds one. The editor leaves out an attribute that is empty, and
+// writes a row of its table that nobody filled in.
 func (r *bpmnReader) property(all []member, e *bpmnElement, path string) []member {
 	name, value := e.filled("name"), e.filled("value")
 	switch {

@@ -17,18 +17,21 @@ type bpmnReader struct {
 	first    map[string]bool         // ids of what a start leads to
 }
 
-// bpmnSpaces are the namespaces of a diagram by the prefixes that the editor writes.
+// bpmnSpaces are the namespaces of a diagram by the prefixes that the editor
+// writes.
 var bpmnSpaces = map[string]string{
 	"bpmn":    "http://www.omg.org/spec/BPMN/20100524/MODEL",
 	"camunda": "http://camunda.org/schema/1.0/bpmn",
 	"jsr352":  "http://jsr352/",
 }
 
-// bpmnAttributes are those that mean something here. No others are kept: what searches them should not depend on the text.
+// bpmnAttributes are those that mean something here. No others are kept: what
+// searches them should not depend on the text.
 var bpmnAttributes = []string{"id", "name", "bpmn:name", "ref", "value", "on", "targetRef", "exit-status", "start-limit",
 	"allow-start-if-complete", "checkpoint-policy", "item-count", "time-limit", "skip-limit", "retry-limit"}
 
-// readBPMN returns the tree of the job in a diagram and its faults so far, or why there is none.
+// readBPMN returns the tree of the job in a diagram and its faults so far, or
+// why there is none.
 func readBPMN(data []byte) (*node, Errors) {
 	parsed.Add(1)
 	r := &bpmnReader{
@@ -97,8 +100,9 @@ func (r *bpmnReader) element(start xml.StartElement, depth int) (*bpmnElement, e
 	}
 }
 
-// declare lets the editor's prefixes mean what they always mean, whatever namespace they are declared for:
-// editions of the editor differ in it. A namespace that is known is known by any prefix.
+// declare lets the editor's prefixes mean what they always mean, whatever
+// namespace they are declared for: editions of the editor differ in it. A
+// namespace that is known is known by any prefix.
 func (r *bpmnReader) declare(start xml.StartElement) {
 	for _, a := range start.Attr {
 		_, ours := bpmnSpaces[a.Name.Local]
@@ -108,7 +112,8 @@ func (r *bpmnReader) declare(start xml.StartElement) {
 	}
 }
 
-// prefixed is a name as the editor writes it, empty if it is of another namespace.
+// prefixed is a name as the editor writes it, empty if it is of another
+// namespace.
 func (r *bpmnReader) prefixed(name xml.Name) string {
 	if prefix, ok := r.prefixes[name.Space]; ok {
 		return prefix + ":" + name.Local

@@ -6,7 +6,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// What is asked of diagrams as of all forms is in format_test.go and bombs_test.go.
+// What is asked of diagrams as of all forms is in format_test.go and
+// bombs_test.go.
 
 func TestBPMN(t *testing.T) {
 	t.Run("each diagram gives its golden job or faults", func(t *testing.T) {

@@ -2,12 +2,14 @@ package jsl
 
 import "strings"
 
-// Where the transitions of a diagram lead, which have an id, and an end or a part of the job as target.
+// Where the transitions of a diagram lead, which have an id, and an end or a
+// part of the job as target.
 
 // always is the pattern of a transition that has none.
 const always = "*"
 
-// outgoing returns the transitions of the diagram that leave an element, in the order of the text.
+// outgoing returns the transitions of the diagram that leave an element, in the
+// order of the text.
 func (r *bpmnReader) outgoing(e *bpmnElement, path string) []*bpmnElement {
 	var all []*bpmnElement
 	for c := range e.inside("bpmn:outgoing") {
@@ -21,8 +23,8 @@ func (r *bpmnReader) outgoing(e *bpmnElement, path string) []*bpmnElement {
 	return all
 }
 
-// transitions is the list of them in the job. Nobody sees an order in a diagram: those for any exit status come last, or they
-// would hide the others.
+// transitions is the list of them in the job. Nobody sees an order in a
+// diagram: those for any exit status come last, or they would hide the others.
 func (r *bpmnReader) transitions(e *bpmnElement, path string) *node {
 	var first, last []*node
 	for _, t := range r.outgoing(e, path) {
@@ -38,7 +40,8 @@ func (r *bpmnReader) transitions(e *bpmnElement, path string) *node {
 	return e.list(append(first, last...))
 }
 
-// transition is what t is in the job, nil if its target is nothing that a job can go on with.
+// transition is what t is in the job, nil if its target is nothing that a job
+// can go on with.
 func (r *bpmnReader) transition(t *bpmnElement) *node {
 	target := r.target(t)
 	if target == nil {
@@ -57,7 +60,8 @@ func (r *bpmnReader) transition(t *bpmnElement) *node {
 	return n
 }
 
-// next adds the attribute of a split, which has no transitions: it has no exit status that they could be matched with.
+// next adds the attribute of a split, which has no transitions: it has no exit
+// status that they could be matched with.
 func (r *bpmnReader) next(n *node, e *bpmnElement, path string, top bool) {
 	for _, t := range r.outgoing(e, path) {
 		target := r.target(t)
@@ -74,7 +78,8 @@ func (r *bpmnReader) next(n *node, e *bpmnElement, path string, top bool) {
 	}
 }
 
-// target is what t leads to, nil if that is neither a part of the job nor an end.
+// target is what t leads to, nil if that is neither a part of the job nor an
+// end.
 func (r *bpmnReader) target(t *bpmnElement) *bpmnElement {
 	to := t.attribute("targetRef")
 	if to == nil {
@@ -99,7 +104,8 @@ func (e *bpmnElement) ends() bool {
 	return e.name == "jsr352:end" || e.name == "jsr352:fail" || e.name == "jsr352:stop"
 }
 
-// named is the id that the element has in the job, at the place where t refers to it.
+// named is the id that the element has in the job, at the place where t refers
+// to it.
 func (e *bpmnElement) named(t *bpmnElement) *node {
 	to := t.attribute("targetRef")
 	return &node{text: e.filled("name", "id").text, line: to.line, col: to.col}

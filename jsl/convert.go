@@ -8,7 +8,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// ToJSON writes any text in YAML or EDN, not only a job, as the JSON that it stands for. Keywords and what is tagged #inst or
+// ToJSON writes any text in YAML or EDN, not only a job, as the JSON that it
+// stands for. Keywords and what is tagged #inst or
 // #uuid become strings; what JSON has nothing for becomes an object that says what was there. The guard against what takes
 // long to read is that of [Parse], and so is the error: an [Errors].
 func ToJSON(f Format, data []byte) ([]byte, error) {

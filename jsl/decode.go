@@ -12,8 +12,8 @@ const maxFaults = 100
 // decoder makes a model of a tree and collects what is wrong.
 type decoder struct{ faults Errors }
 
-// decode makes a job of a tree. All faults are returned: those that its reader found, those of its
-// form and those of its meaning.
+// decode makes a job of a tree. All faults are returned: those that its reader
+// found, those of its form and those of its meaning.
 func decode(n *node, read Errors) (*Job, Errors) {
 	j := &Job{}
 	d := &decoder{faults: slices.Clip(read)}

@@ -6,9 +6,11 @@ import (
 	"strings"
 )
 
-// What a diagram's editor does, to see that the job that was drawn is the job that is read.
+// What a diagram's editor does, to see that the job that was drawn is the job
+// that is read.
 
-// drawable makes a valid job of what a diagram can say, in the order in which it is read.
+// drawable makes a valid job of what a diagram can say, in the order in which
+// it is read.
 func (g *generator) drawable() *Job {
 	g.ids = 0
 	j := &Job{ID: "JOB_1", Properties: g.properties(), Listeners: g.artifacts(), Elements: g.drawables(3)}
@@ -94,7 +96,8 @@ func (d *drawing) id() string {
 	return fmt.Sprintf("Drawn_%d", d.n)
 }
 
-// elements draws those that are led to in their order, as they are appended; the first may be anywhere.
+// elements draws those that are led to in their order, as they are appended;
+// the first may be anywhere.
 func (d *drawing) elements(elements []Element) []string {
 	var parts []string
 	for _, e := range elements {
@@ -168,7 +171,8 @@ func (d *drawing) extension(p Properties) string {
 	return text + "</camunda:properties></bpmn:extensionElements>"
 }
 
-// outgoing draws the transitions; where the one for any exit status is among the others does not matter.
+// outgoing draws the transitions; where the one for any exit status is among
+// the others does not matter.
 func (d *drawing) outgoing(transitions []Transition) (text string) {
 	for _, t := range transitions {
 		out := ""

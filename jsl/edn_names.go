@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// spellJob is spell for a whole job. An answer of the control bus has the definition in a member of its own, beside what became of the job.
+// spellJob is spell for a whole job. An answer of the control bus has the
+// definition in a member of its own, beside what became of the job.
 func spellJob(n *node) {
 	if d := n.get("job/definition"); d != nil && d.kind == object {
 		n.members, n.line, n.col = d.members, d.line, d.col
@@ -18,9 +19,10 @@ func spellJob(n *node) {
 	n.members = append(n.members, beside...)
 }
 
-// spell turns the names that EDN uses into those of the model: :item-count, and :job/name and its like, by
-// which older clients know a job. What they say besides (:db/id, :job/schedule) is left out,
-// as is what is nil. Names of properties stay as they are.
+// spell turns the names that EDN uses into those of the model: :item-count, and
+// :job/name and its like, by which older clients know a job. What they say
+// besides (:db/id, :job/schedule) is left out, as is what is nil. Names of
+// properties stay as they are.
 func spell(n *node) {
 	for _, item := range n.items {
 		spell(item)
@@ -47,7 +49,8 @@ func spell(n *node) {
 	}
 }
 
-// transitionOf returns the object of the action in n: {:next/on "A" :next/to "B"} is {:next {:on "A" :to "B"}}.
+// transitionOf returns the object of the action in n: {:next/on "A" :next/to
+// "B"} is {:next {:on "A" :to "B"}}.
 func transitionOf(n *node, action string, m member) *node {
 	if t := n.get(action); t != nil {
 		return t
@@ -70,8 +73,8 @@ var artifact = (&Artifact{}).fields()
 
 func transition(a Action) []field { return (&Transition{Action: a}).attributes() }
 
-// modelName returns the model's name for one of EDN, and the action whose attribute it is. It is not
-// known if the namespace is, but has no such name.
+// modelName returns the model's name for one of EDN, and the action whose
+// attribute it is. It is not known if the namespace is, but has no such name.
 func modelName(name string) (action, model string, known bool) {
 	namespace, local, found := strings.Cut(name, "/")
 	if !found {

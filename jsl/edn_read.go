@@ -7,14 +7,15 @@ import (
 	"unicode/utf8"
 )
 
-// ednNumber is what a number may look like. N and M are refused, as is length: such a number
-// may take seconds to compute with.
+// ednNumber is what a number may look like. N and M are refused, as is length:
+// such a number may take seconds to compute with.
 var ednNumber = regexp.MustCompile(`^[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?$`)
 
 const maxNumber = 40
 
-// ednReader reads EDN (github.com/edn-format/edn) into a tree. Keywords are text without the colon,
-// lists are arrays, and what no job can hold is of the kind other.
+// ednReader reads EDN (github.com/edn-format/edn) into a tree. Keywords are
+// text without the colon, lists are arrays, and what no job can hold is of the
+// kind other.
 type ednReader struct {
 	data   string
 	pos    int
@@ -138,7 +139,8 @@ func (r *ednReader) items(n *node, closing byte, depth int) *FieldError {
 	}
 }
 
-// object reads a map. Keywords without a namespace get the one that the map has.
+// object reads a map. Keywords without a namespace get the one that the map
+// has.
 func (r *ednReader) object(n *node, namespace string, depth int) *FieldError {
 	all := &node{}
 	if err := r.items(all, '}', depth); err != nil {

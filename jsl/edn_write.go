@@ -7,7 +7,8 @@ import (
 	"unicode"
 )
 
-// formatEDN writes a tree: what holds nothing nested in one line, the rest in lines below each other.
+// formatEDN writes a tree: what holds nothing nested in one line, the rest in
+// lines below each other.
 func formatEDN(n *node) []byte {
 	w := &ednWriter{}
 	w.value(n, 0, false)
@@ -17,8 +18,8 @@ func formatEDN(n *node) []byte {
 
 type ednWriter struct{ strings.Builder }
 
-// value writes n, whose lines after the first begin at the column indent. The names of properties are
-// free, and so are strings.
+// value writes n, whose lines after the first begin at the column indent. The
+// names of properties are free, and so are strings.
 func (w *ednWriter) value(n *node, indent int, free bool) {
 	switch n.kind {
 	case object:
@@ -113,7 +114,8 @@ func EDNString(s string) string {
 	return b.String()
 }
 
-// EDNKeyword is a name as a keyword without a namespace, or as a string if it cannot be one.
+// EDNKeyword is a name as a keyword without a namespace, or as a string if it
+// cannot be one.
 func EDNKeyword(name string) string {
 	if !keyword.MatchString(name) {
 		return EDNString(name)

@@ -39,7 +39,8 @@ func oneLine(s string) string {
 	return s
 }
 
-// Errors are all faults of a definition, in the order of the text. It has at least one.
+// Errors are all faults of a definition, in the order of the text. It has at
+// least one.
 type Errors []FieldError
 
 // shownFaults is how many faults the text of an error has.

@@ -1,7 +1,7 @@
 package jsl
 
-// field joins a name of the written form and a place in the model. What reads and what
-// writes is made from the same fields, so they cannot differ.
+// field joins a name of the written form and a place in the model. What reads
+// and what writes is made from the same fields, so they cannot differ.
 type field struct {
 	name  string
 	read  func(d *decoder, n *node, path string)

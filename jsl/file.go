@@ -16,16 +16,17 @@ const (
 // besideNames in the order in which they are written.
 var besideNames = []string{BesideSchedule, BesideTimeMonitor, BesideNotifications}
 
-// File is a job with what its file says of when it runs and who is told. The control bus keeps that beside the
-// definition, and judges it; for this package it is JSON. XML has no place for it.
+// File is a job with what its file says of when it runs and who is told. The
+// control bus keeps that beside the definition, and judges it; for this package
+// it is JSON. XML has no place for it.
 type File struct {
 	Job    *Job
 	Beside []Member
 	tree   *node
 }
 
-// Member is what a file has beside the job. A value of null says that there is to be none; what is not in the
-// file is not a member.
+// Member is what a file has beside the job. A value of null says that there is
+// to be none; what is not in the file is not a member.
 type Member struct {
 	Name  string
 	Value jsontext.Value
@@ -41,12 +42,13 @@ func (f *File) Get(name string) jsontext.Value {
 	return nil
 }
 
-// Locate returns the place of what a JSON pointer leads to, or of what is around it.
+// Locate returns the place of what a JSON pointer leads to, or of what is
+// around it.
 func (f *File) Locate(pointer string) (line, column int) { return f.tree.locate(pointer) }
 
 // ParseFile reads a job and what its file has beside it. The error is that of
-// [Parse]; if the text can be read at all, the file is returned with it, so that
-// the rest can be judged too.
+// [Parse]; if the text can be read at all, the file is returned with it, so
+// that the rest can be judged too.
 func ParseFile(f Format, data []byte) (*File, error) {
 	t, err := ParseText(f, data, "")
 	if err != nil {
@@ -55,8 +57,8 @@ func ParseFile(f Format, data []byte) (*File, error) {
 	return t.File()
 }
 
-// File reads a job and what the text has beside it, as [ParseFile] does. It may be
-// called once: the members of the text have other names then.
+// File reads a job and what the text has beside it, as [ParseFile] does. It may
+// be called once: the members of the text have other names then.
 func (t *Text) File() (*File, error) {
 	n, faults := t.jobTree()
 	file := &File{tree: &node{kind: object, members: slices.Clone(n.members), line: n.line, col: n.col}}
@@ -81,7 +83,8 @@ func (t *Text) File() (*File, error) {
 	return file, nil
 }
 
-// takeBeside takes the members of an object that are no part of the job; spelled gives a member's name.
+// takeBeside takes the members of an object that are no part of the job;
+// spelled gives a member's name.
 func takeBeside(n *node, spelled func(name string) string) (beside []member) {
 	is := func(m member) bool { return slices.Contains(besideNames, spelled(m.name)) }
 	if n.kind != object || !slices.ContainsFunc(n.members, is) {
@@ -97,7 +100,8 @@ func takeBeside(n *node, spelled func(name string) string) (beside []member) {
 	return beside
 }
 
-// FormatFile is [Job.Format] with members after the definition, in the order of the names above. XML goes without.
+// FormatFile is [Job.Format] with members after the definition, in the order of
+// the names above. XML goes without.
 func (j *Job) FormatFile(f Format, beside []Member) ([]byte, error) {
 	n := write(j.fields())
 	if f != XML {

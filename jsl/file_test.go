@@ -20,7 +20,8 @@ status_notifications:
     type: mail
 `
 
-// What stands beside a job is the same in all forms that have a place for it, and comes back as it was.
+// What stands beside a job is the same in all forms that have a place for it,
+// and comes back as it was.
 func TestFile(t *testing.T) {
 	file, err := ParseFile(YAML, []byte(wholeYAML))
 	if err != nil {
@@ -51,7 +52,8 @@ func TestFile(t *testing.T) {
 	}
 }
 
-// What older clients write has nothing of it, and a definition alone takes none of it.
+// What older clients write has nothing of it, and a definition alone takes none
+// of it.
 func TestFilesThatAreWrong(t *testing.T) {
 	for _, tc := range []struct {
 		name string

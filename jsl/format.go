@@ -37,7 +37,8 @@ var (
 	wantValues = fmt.Sprintf("at most %d values", maxValues)
 )
 
-// Parse reads a job. If the text is at fault the error is an [Errors] with all its faults.
+// Parse reads a job. If the text is at fault the error is an [Errors] with all
+// its faults.
 func Parse(f Format, data []byte) (*Job, error) { return ParseCharset(f, data, "") }
 
 // ParseCharset is Parse of a text whose encoding is known from elsewhere, such
@@ -60,7 +61,8 @@ func ParseCharset(f Format, data []byte, charset string) (*Job, error) {
 	return j, nil
 }
 
-// countValues returns a fault if a job, whose text begins at n, has more values than a job may have.
+// countValues returns a fault if a job, whose text begins at n, has more values
+// than a job may have.
 func countValues(j *Job, n *node) Errors {
 	if got := write(j.fields()).size(); got > maxValues {
 		return Errors{{"", wantValues, strconv.Itoa(got), n.line, n.col}}
@@ -68,8 +70,9 @@ func countValues(j *Job, n *node) Errors {
 	return nil
 }
 
-// Format writes a job, to be read by people. Reading it gives the same job. The error is an [Errors] if
-// the job holds text that no form can hold. Diagrams are not written.
+// Format writes a job, to be read by people. Reading it gives the same job. The
+// error is an [Errors] if the job holds text that no form can hold. Diagrams
+// are not written.
 func (j *Job) Format(f Format) ([]byte, error) { return formatTree(f, write(j.fields())) }
 
 func formatTree(f Format, n *node) ([]byte, error) {

@@ -27,9 +27,9 @@ type Job struct {
 	Listeners   []Artifact
 	Elements    []Element // "steps" in JSON; the first one starts
 
-	// How the job is dispatched. These are ours, JSR-352 does not have them, and nothing is
-	// substituted in them. Reading a job fills in the defaults; in a Job made by hand
-	// a zero value means the default as well.
+	// How the job is dispatched. These are ours, JSR-352 does not have them,
+	// and nothing is substituted in them. Reading a job fills in the defaults;
+	// in a Job made by hand a zero value means the default as well.
 	Exclusive   bool   // one execution at a time
 	Pool        string // label of the agents that may run it; default DefaultPool
 	Priority    string // PriorityHigh, PriorityNormal, PriorityLow; default PriorityNormal
@@ -40,7 +40,8 @@ type Job struct {
 	Namespace string // of its XML: JavaEE or JakartaEE; default JavaEE. It means nothing to what runs
 }
 
-// Element is what jobs and flows consist of: a [*Step], [*Flow], [*Split] or [*Decision].
+// Element is what jobs and flows consist of: a [*Step], [*Flow], [*Split] or
+// [*Decision].
 type Element interface {
 	ElementID() string // unique in the job
 	fields() []field
@@ -82,7 +83,8 @@ type Decision struct {
 	Transitions []Transition
 }
 
-// Artifact is a reference to code, with the properties that are injected into it.
+// Artifact is a reference to code, with the properties that are injected into
+// it.
 type Artifact struct {
 	Ref        string
 	Properties Properties
@@ -104,15 +106,15 @@ type Chunk struct {
 	NoRollback          *ExceptionClasses
 }
 
-// ExceptionClasses says which exceptions are meant: the included and what derives
-// from them, but for the excluded.
+// ExceptionClasses says which exceptions are meant: the included and what
+// derives from them, but for the excluded.
 type ExceptionClasses struct {
 	Include []string
 	Exclude []string
 }
 
-// Partition runs a step several times side by side, each with properties of its own:
-// those of a plan, or those that a mapper makes.
+// Partition runs a step several times side by side, each with properties of its
+// own: those of a plan, or those that a mapper makes.
 type Partition struct {
 	Mapper    *Artifact // at most one of Mapper and Plan
 	Plan      *Plan
@@ -128,7 +130,8 @@ type Plan struct {
 	Properties []PartitionProperties
 }
 
-// PartitionProperties are the properties of one partition, #{partitionPlan['name']}.
+// PartitionProperties are the properties of one partition,
+// #{partitionPlan['name']}.
 type PartitionProperties struct {
 	Partition  Int // from 0
 	Properties Properties
@@ -157,7 +160,8 @@ type Transition struct {
 // Property is a name and its value.
 type Property struct{ Name, Value string }
 
-// Properties are in the order of the document: a value may refer to those before it.
+// Properties are in the order of the document: a value may refer to those
+// before it.
 type Properties []Property
 
 // Get returns the value of a property and whether there is one.

@@ -13,11 +13,12 @@ import (
 // ParseJSON reads a job. Its error is an [Errors] with all faults of the text.
 func ParseJSON(data []byte) (*Job, error) { return Parse(JSON, data) }
 
-// Restore reads a job that was stored, or that a control bus answered with: what
-// MarshalJSON once wrote, perhaps by another version. Neither the limits nor the
-// rules for new jobs apply, [Job.Resolve] judges it when it is to run. The job is
-// what could be understood of the text, never nil; with an error, which is an
-// [Errors], it must not be written back, as some of it would be lost.
+// Restore reads a job that was stored, or that a control bus answered with:
+// what MarshalJSON once wrote, perhaps by another version. Neither the limits
+// nor the rules for new jobs apply, [Job.Resolve] judges it when it is to run.
+// The job is what could be understood of the text, never nil; with an error,
+// which is an [Errors], it must not be written back, as some of it would be
+// lost.
 func Restore(data []byte) (*Job, error) {
 	j := &Job{}
 	n, faults := newJSONReader(data, 0).whole()
@@ -43,8 +44,9 @@ func (j *Job) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// MarshalJSON writes the canonical form: the names in the order of the package comment,
-// without what is empty or a default of dispatch. ParseJSON gives the same job back.
+// MarshalJSON writes the canonical form: the names in the order of the package
+// comment, without what is empty or a default of dispatch. ParseJSON gives the
+// same job back.
 func (j Job) MarshalJSON() ([]byte, error) {
 	return appendJSON(nil, write(j.fields()))
 }
@@ -100,7 +102,8 @@ type jsonReader struct {
 	place
 }
 
-// parseJSON returns the tree of any text. Names that are there twice are left to the decoder, which goes on after them.
+// parseJSON returns the tree of any text. Names that are there twice are left
+// to the decoder, which goes on after them.
 func parseJSON(data []byte) (*node, Errors) {
 	return newJSONReader(data, maxTokens).whole()
 }

@@ -50,8 +50,8 @@ func TestParseJSON(t *testing.T) {
 	})
 }
 
-// goldens reads each text. One that is a job is written in the canonical form of its .golden, one
-// that is none has its faults there.
+// goldens reads each text. One that is a job is written in the canonical form
+// of its .golden, one that is none has its faults there.
 func goldens(t *testing.T, pattern string, parse func([]byte) (*Job, error)) {
 	files, err := filepath.Glob(pattern)
 	if err != nil || len(files) == 0 {
@@ -85,7 +85,8 @@ func outcome(j *Job, err error) string {
 	return string(b) + "\n"
 }
 
-// A job that is written and read again is the same job, and is written the same.
+// A job that is written and read again is the same job, and is written the
+// same.
 func TestJSONGivesTheSameJob(t *testing.T) {
 	for seed := range uint64(200) {
 		want := newGenerator(seed).job()

@@ -5,8 +5,8 @@ import (
 	"unicode/utf8"
 )
 
-// maxNesting is how deep flows and splits may be nested, so that every form of a job is
-// within maxDepth.
+// maxNesting is how deep flows and splits may be nested, so that every form of
+// a job is within maxDepth.
 const maxNesting = 32
 
 // nesting reports what would make the other checks endless or panic.
@@ -33,7 +33,8 @@ func (v *validator) nesting(path string, elements []Element, level int) bool {
 	return fine
 }
 
-// characters reports text that the XML of a job cannot hold (XML 1.0 section 2.2).
+// characters reports text that the XML of a job cannot hold (XML 1.0 section
+// 2.2).
 func (v *validator) characters(path string, n *node) {
 	if n.kind == text && !writable(n.text) {
 		v.fault(path, "text without control characters", quote(n.text))

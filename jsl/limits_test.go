@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// stepsOf is a job with so many steps that each have six values in JSON, written out in a form.
+// stepsOf is a job with so many steps that each have six values in JSON,
+// written out in a form.
 func stepsOf(t *testing.T, n int) *Job {
 	t.Helper()
 	j := &Job{ID: "many", Namespace: JavaEE}

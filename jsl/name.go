@@ -17,8 +17,8 @@ const wantPool = "1 to 128 of the characters A-Z a-z 0-9 _ -"
 var namePattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,128}$`)
 
 // ncName is NCName of Namespaces in XML 1.0 section 3: the Name of XML 1.0
-// section 2.3, fifth edition, without the colon. In the XML of JSR-352 the id of
-// a job is an xs:ID, which is one.
+// section 2.3, fifth edition, without the colon. In the XML of JSR-352 the id
+// of a job is an xs:ID, which is one.
 var ncName = func() *regexp.Regexp {
 	const start = `A-Z_a-z\x{C0}-\x{D6}\x{D8}-\x{F6}\x{F8}-\x{2FF}\x{370}-\x{37D}\x{37F}-\x{1FFF}\x{200C}-\x{200D}\x{2070}-\x{218F}` +
 		`\x{2C00}-\x{2FEF}\x{3001}-\x{D7FF}\x{F900}-\x{FDCF}\x{FDF0}-\x{FFFD}\x{10000}-\x{EFFFF}`

@@ -5,17 +5,19 @@ import (
 	"strings"
 )
 
-// maxResolved is how much text all substitutions of a job may make, in bytes: properties that
-// refer to each other twice would double it with each.
+// maxResolved is how much text all substitutions of a job may make, in bytes:
+// properties that refer to each other twice would double it with each.
 const maxResolved = 16 << 20
 
-// Resolve returns a copy of the job with everything substituted but #{partitionPlan['x']} in what runs
-// once a partition: see [Step.ResolvePartition]. The result is validated: its error is an [Errors].
+// Resolve returns a copy of the job with everything substituted but
+// #{partitionPlan['x']} in what runs once a partition: see
+// [Step.ResolvePartition]. The result is validated: its error is an [Errors].
 //
-// Ids and the dispatch attributes are taken as they are. An unknown name is the empty text. The attributes
-// of an element see the properties of what is around it, its children see its own properties too,
-// and a property sees those before it. An operator with a default that does not end runs to the end of
-// the value. Parameters are data: operators in them are not replaced.
+// Ids and the dispatch attributes are taken as they are. An unknown name is the
+// empty text. The attributes of an element see the properties of what is around
+// it, its children see its own properties too, and a property sees those before
+// it. An operator with a default that does not end runs to the end of the
+// value. Parameters are data: operators in them are not replaced.
 func (j *Job) Resolve(params, system map[string]string) (*Job, error) {
 	r := &resolver{params: params, system: system, budget: maxResolved}
 	n := write(j.fields())
@@ -46,8 +48,9 @@ func (r *resolver) read(n *node, fields []field, v *validator) error {
 
 var tooMuch = FieldError{Want: fmt.Sprintf("at most %d MiB after substitution", maxResolved>>20), Got: "more"}
 
-// ResolvePartition returns a copy of a step of a resolved job as one partition runs it: with the
-// properties of its plan in place of #{partitionPlan['x']}. Paths of its [Errors] begin at the step.
+// ResolvePartition returns a copy of a step of a resolved job as one partition
+// runs it: with the properties of its plan in place of #{partitionPlan['x']}.
+// Paths of its [Errors] begin at the step.
 func (s *Step) ResolvePartition(plan Properties) (*Step, error) {
 	r := &resolver{plan: make(map[string]string, len(plan)), budget: maxResolved}
 	for _, p := range plan {
@@ -107,7 +110,8 @@ func (r *resolver) dispatched(n *node) {
 	n.members = append(n.members, ours...)
 }
 
-// object substitutes in the attributes, then in the properties, then in the children of n.
+// object substitutes in the attributes, then in the properties, then in the
+// children of n.
 func (r *resolver) object(n *node, s *scope) {
 	for _, m := range n.members {
 		if m.value.kind == text && m.name != "id" {
@@ -153,8 +157,8 @@ func (r *resolver) properties(n *node, s *scope) {
 	}
 }
 
-// deferIf begins to defer partitionPlan if the member of n is run once a partition, and returns
-// what ends that.
+// deferIf begins to defer partitionPlan if the member of n is run once a
+// partition, and returns what ends that.
 func (r *resolver) deferIf(n *node, name string) (restore func()) {
 	before := r.deferring
 	if p := n.get("partition"); p != nil && p.kind == object { // n is a partitioned step

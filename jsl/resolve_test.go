@@ -126,7 +126,8 @@ func TestResolvePartition(t *testing.T) {
 	})
 }
 
-// Properties that refer to each other twice double with each: 2^64 bytes in 64 lines.
+// Properties that refer to each other twice double with each: 2^64 bytes in 64
+// lines.
 func TestResolveIsBounded(t *testing.T) {
 	j := &Job{ID: "J", Elements: []Element{&Step{ID: "S"}}, Properties: Properties{{"p0", "x"}}}
 	for i := range 64 {

@@ -142,8 +142,8 @@ func (t *Transition) attributes() []field {
 	return []field{on, textField("exit_status", &t.ExitStatus)}
 }
 
-// elementsField is the array of a job's or a flow's elements. It is written even if it is empty:
-// it is what makes a flow.
+// elementsField is the array of a job's or a flow's elements. It is written
+// even if it is empty: it is what makes a flow.
 func elementsField(p *[]Element) field {
 	return field{"steps",
 		func(d *decoder, n *node, path string) {

@@ -21,8 +21,9 @@ type piece struct {
 	fallback bool // of an operator: ?: follows, with a default up to the next ;
 }
 
-// pieces yields the parts of a value: operators, and the text between them. What begins like an
-// operator but is none is text. Each byte is looked at a bounded number of times.
+// pieces yields the parts of a value: operators, and the text between them.
+// What begins like an operator but is none is text. Each byte is looked at a
+// bounded number of times.
 func pieces(value string) func(yield func(piece) bool) {
 	return func(yield func(piece) bool) {
 		start, i := 0, 0
@@ -55,8 +56,8 @@ func pieces(value string) func(yield func(piece) bool) {
 	}
 }
 
-// operatorAt reads the operator with which value begins, if it does. Without more there is
-// no end of an operator in value, so none can follow either.
+// operatorAt reads the operator with which value begins, if it does. Without
+// more there is no end of an operator in value, so none can follow either.
 func operatorAt(value string) (p piece, ok, more bool) {
 	operator, _, found := strings.Cut(value[len("#{"):min(len(value), 24)], "['")
 	if !found || operator != jobParameters && operator != jobProperties &&
@@ -86,7 +87,8 @@ func hasOperator(value, operator string) bool {
 	return false
 }
 
-// Parameters are the names of the job parameters that the job asks for by #{jobParameters['...']}, in order of their names.
+// Parameters are the names of the job parameters that the job asks for by
+// #{jobParameters['...']}, in order of their names.
 func (j *Job) Parameters() []string {
 	var names []string
 	var visit func(n *node)
@@ -108,11 +110,13 @@ func (j *Job) Parameters() []string {
 	return slices.Compact(names)
 }
 
-// lookup returns the value of an operator. If it is deferred the operator is left as it is, with its default.
+// lookup returns the value of an operator. If it is deferred the operator is
+// left as it is, with its default.
 type lookup func(operator, name string) (value string, deferred bool)
 
-// substitute replaces the operators of a value. An operator's default is used if its value is empty;
-// it may hold operators with defaults of their own, and ends at its ; or with the value.
+// substitute replaces the operators of a value. An operator's default is used
+// if its value is empty; it may hold operators with defaults of their own, and
+// ends at its ; or with the value.
 func substitute(value string, look lookup, out *strings.Builder) {
 	const (
 		dropped = iota // the operator had a value

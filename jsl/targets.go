@@ -4,7 +4,8 @@ import "strings"
 
 // Ids, and the attributes that name elements by them.
 
-// identify collects the ids of the whole document; each must be there once (xs:ID).
+// identify collects the ids of the whole document; each must be there once
+// (xs:ID).
 func (v *validator) identify(j *Job) {
 	j.Walk(func(path string, e Element) {
 		id := e.ElementID()
@@ -26,7 +27,8 @@ type edge struct {
 	path string // of the attribute that says so
 }
 
-// targets judges where the elements of one scope lead: to each other, and never back.
+// targets judges where the elements of one scope lead: to each other, and never
+// back.
 func (v *validator) targets(path string, elements []Element) {
 	siblings := make(map[string]int, len(elements))
 	for i, e := range elements {
@@ -80,7 +82,8 @@ func (v *validator) stray(path, target string) {
 	v.fault(path, "the id of an element", shown(target))
 }
 
-// loops reports each attribute that leads back: no element may be transitioned to twice in an execution.
+// loops reports each attribute that leads back: no element may be transitioned
+// to twice in an execution.
 func (v *validator) loops(elements []Element, edges [][]edge) {
 	const unseen, open, done = 0, 1, 2
 	state := make([]int, len(elements))

@@ -8,16 +8,17 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Text is a text that was parsed, with the names that are in it. It can be asked
-// for its members before it is read as a job.
+// Text is a text that was parsed, with the names that are in it. It can be
+// asked for its members before it is read as a job.
 type Text struct {
 	form   Format
 	tree   *node
 	faults Errors // of the form; the tree is there all the same
 }
 
-// ParseText parses a text in any form, without judging what it says. The charset
-// is that of [ParseCharset]. The error is an [Errors] if the text is at fault.
+// ParseText parses a text in any form, without judging what it says. The
+// charset is that of [ParseCharset]. The error is an [Errors] if the text is at
+// fault.
 func ParseText(f Format, data []byte, charset string) (*Text, error) {
 	var read func([]byte) (*node, Errors)
 	switch f {
@@ -52,8 +53,8 @@ func (t *Text) Has(names ...string) bool {
 	return slices.ContainsFunc(t.tree.members, func(m member) bool { return slices.Contains(names, m.name) })
 }
 
-// Pick returns the members of these names as a JSON object, as in [ToJSON]. It is
-// empty if the text is not in its form.
+// Pick returns the members of these names as a JSON object, as in [ToJSON]. It
+// is empty if the text is not in its form.
 func (t *Text) Pick(names ...string) (jsontext.Value, error) {
 	picked := newObject(t.tree.line, t.tree.col)
 	for _, m := range t.tree.members {
@@ -78,8 +79,8 @@ func (n *node) clone() *node {
 	return &c
 }
 
-// jobTree returns the tree with the names of the model. The text is used up: its
-// other methods see that tree.
+// jobTree returns the tree with the names of the model. The text is used up:
+// its other methods see that tree.
 func (t *Text) jobTree() (*node, Errors) {
 	if t.form == EDN || t.form == JSON && t.tree.get("job/name") != nil { // as v1 clients write it
 		spellJob(t.tree)

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// node is a value of a definition with its place. Each written form is read into
-// such a tree and written from it, so all know the same names.
+// node is a value of a definition with its place. Each written form is read
+// into such a tree and written from it, so all know the same names.
 type node struct {
 	kind      kind
 	text      string   // of a scalar: a string's value, a number as written, true, false
@@ -67,7 +67,8 @@ func (n *node) size() int {
 	return size
 }
 
-// got is the node as an error shows it. Of objects and arrays only what they are.
+// got is the node as an error shows it. Of objects and arrays only what they
+// are.
 func (n *node) got() string {
 	switch n.kind {
 	case text:
@@ -91,7 +92,8 @@ func (n *node) child(token string) *node {
 	return nil
 }
 
-// locate returns the place of a JSON pointer, or of the innermost thing around it that is there.
+// locate returns the place of a JSON pointer, or of the innermost thing around
+// it that is there.
 func (n *node) locate(pointer string) (line, col int) {
 	for token := range strings.SplitSeq(strings.TrimPrefix(pointer, "/"), "/") {
 		child := n.child(token)

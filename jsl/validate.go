@@ -7,7 +7,8 @@ import (
 
 const wantAttempts = "a whole number from 1"
 
-// stage says how much has been substituted already, and so which text may stay open.
+// stage says how much has been substituted already, and so which text may stay
+// open.
 type stage int
 
 const (
@@ -25,8 +26,9 @@ type validator struct {
 
 func newValidator(s stage) *validator { return &validator{stage: s, ids: map[string]string{}} }
 
-// Validate returns nil or [Errors] with everything that is wrong with the job, by the rules of JSR-352
-// and, for what dispatches it, ours. Where a substitution stands its result is not judged: [Job.Resolve] does.
+// Validate returns nil or [Errors] with everything that is wrong with the job,
+// by the rules of JSR-352 and, for what dispatches it, ours. Where a
+// substitution stands its result is not judged: [Job.Resolve] does.
 func (j *Job) Validate() error {
 	v := newValidator(asWritten)
 	v.job(j)
@@ -76,7 +78,8 @@ func (v *validator) dispatch(j *Job) {
 	}
 }
 
-// elements judges the elements of a job or a flow, what they are and where they lead.
+// elements judges the elements of a job or a flow, what they are and where they
+// lead.
 func (v *validator) elements(path string, elements []Element) {
 	if len(elements) == 0 {
 		v.fault(path, "at least one step, flow or split", "")

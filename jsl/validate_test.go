@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// What is wrong with written jobs is in testdata/wrong-meaning.json. These can only be made by hand,
-// or are right although they look odd.
+// What is wrong with written jobs is in testdata/wrong-meaning.json. These can
+// only be made by hand, or are right although they look odd.
 func TestValidate(t *testing.T) {
 	step := func(id, next string) *Step { return &Step{ID: id, Next: next} }
 	deep := func(levels int) []Element {

@@ -19,7 +19,8 @@ func (v *validator) open(text string) bool {
 	return false
 }
 
-// shown is a value as an error shows it: numbers as they are, the rest quoted, nothing for nothing.
+// shown is a value as an error shows it: numbers as they are, the rest quoted,
+// nothing for nothing.
 func shown(value string) string {
 	if value == "" || isInt(value) {
 		return value
@@ -46,7 +47,8 @@ func (v *validator) bool(path string, b Bool) {
 	v.oneOf(path, string(b), "true", "false")
 }
 
-// oneOf judges an attribute of the job language, in which a substitution may stand.
+// oneOf judges an attribute of the job language, in which a substitution may
+// stand.
 func (v *validator) oneOf(path, value string, allowed ...string) {
 	if !v.open(value) {
 		v.fixed(path, value, allowed...)

@@ -1,7 +1,7 @@
 package jsl
 
-// Walk calls visit for each element in the order of the document, a flow or a split before
-// what it contains. The path is the JSON pointer of the element.
+// Walk calls visit for each element in the order of the document, a flow or a
+// split before what it contains. The path is the JSON pointer of the element.
 func (j *Job) Walk(visit func(path string, e Element)) { walk("/steps", j.Elements, visit) }
 
 func walk(path string, elements []Element, visit func(path string, e Element)) {
@@ -55,8 +55,8 @@ const (
 	KindStepListener        = "step-listener" // of a step: it may listen to chunks and items as well
 )
 
-// Components returns all references to code in the order of the document. Exception classes are not
-// among them: they are names to compare with.
+// Components returns all references to code in the order of the document.
+// Exception classes are not among them: they are names to compare with.
 func (j *Job) Components() []Component {
 	var c components
 	c.list(KindJobListener, "/listeners", j.Listeners)

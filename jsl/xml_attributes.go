@@ -13,7 +13,8 @@ type attributeText struct {
 	count  int   // of attributes
 }
 
-// original returns the offset in the original of one in the text. It must not be asked for a lower one later.
+// original returns the offset in the original of one in the text. It must not
+// be asked for a lower one later.
 func (a *attributeText) original(offset int) int {
 	for a.passed < len(a.gaps) && a.gaps[a.passed] <= offset {
 		a.passed++
@@ -21,7 +22,8 @@ func (a *attributeText) original(offset int) int {
 	return offset + a.passed
 }
 
-// normalizeAttributes leaves the original as it is. What is not well formed is left to the decoder.
+// normalizeAttributes leaves the original as it is. What is not well formed is
+// left to the decoder.
 func normalizeAttributes(original []byte) *attributeText {
 	a := &attributeText{text: original}
 	s := attributeScanner{in: original, a: a}
@@ -43,7 +45,8 @@ type attributeScanner struct {
 	a      *attributeText
 }
 
-// notTags are what may have < or quotes in it without being a tag, with what ends each.
+// notTags are what may have < or quotes in it without being a tag, with what
+// ends each.
 var notTags = []struct{ begin, end string }{{"<!--", "-->"}, {"<![CDATA[", "]]>"}, {"<?", "?>"}, {"</", ">"}, {"<!", ">"}}
 
 // nextTag moves behind the < of the next tag that begins an element.

@@ -19,7 +19,8 @@ import (
 // utf8Name is the encoding of all our texts, as the IANA spells it.
 const utf8Name = "UTF-8"
 
-// wantEncoding says which encodings XML may have. These are examples; there are some sixty.
+// wantEncoding says which encodings XML may have. These are examples; there are
+// some sixty.
 const wantEncoding = "an encoding that is known, such as UTF-8, UTF-16, Shift_JIS, Windows-31J, EUC-JP or ISO-8859-1"
 
 // KnownEncoding reports whether XML can be read in an encoding of that name.
@@ -45,8 +46,8 @@ func family(name string) string {
 // spellings are names that Java programs write and neither index knows.
 var spellings = map[string]string{"cp932": "windows-31j", "cp943": "windows-31j", "eucjp": "euc-jp", "euc_jp": "euc-jp", "utf8": "utf-8"}
 
-// encodingNamed returns an encoding by any of its names. It is nil for those of Unicode,
-// which are decoded here.
+// encodingNamed returns an encoding by any of its names. It is nil for those of
+// Unicode, which are decoded here.
 func encodingNamed(name string) (e encoding.Encoding, known bool) {
 	if other := spellings[strings.ToLower(name)]; other != "" {
 		name = other
@@ -63,13 +64,15 @@ func encodingNamed(name string) (e encoding.Encoding, known bool) {
 	return e, err == nil && e != encoding.Replacement
 }
 
-// xmlDeclaration finds the encoding in an XML declaration (XML 1.0 section 2.8).
+// xmlDeclaration finds the encoding in an XML declaration (XML 1.0 section
+// 2.8).
 var xmlDeclaration = regexp.MustCompile(`^<\?xml[ \t\r\n]+version[ \t\r\n]*=[ \t\r\n]*(?:"[^"]*"|'[^']*')[ \t\r\n]+encoding[ \t\r\n]*=[ \t\r\n]*(?:"([^"]*)"|'([^']*)')`)
 
 // maxDeclaration is how many bytes an XML declaration may have, in UTF-8.
 const maxDeclaration = 1000
 
-// declared returns the encoding that an XML declaration names, and where. It is empty if none does.
+// declared returns the encoding that an XML declaration names, and where. It is
+// empty if none does.
 func declared(text []byte) (name string, at position) {
 	head := text[:min(len(text), maxDeclaration)]
 	m := xmlDeclaration.FindSubmatchIndex(head)
@@ -82,8 +85,8 @@ func declared(text []byte) (name string, at position) {
 	return string(head[from:to]), p.position
 }
 
-// bytePattern is how a text begins in an encoding that does not begin like ASCII
-// (XML 1.0 appendix F.1).
+// bytePattern is how a text begins in an encoding that does not begin like
+// ASCII (XML 1.0 appendix F.1).
 type bytePattern struct {
 	begins string
 	mark   int // length of the byte order mark
@@ -111,8 +114,8 @@ func LooksEncoded(data []byte) bool {
 	})
 }
 
-// ebcdic is "<?xm" in EBCDIC. Which of its code pages a text is in, its declaration
-// says, in characters that all of them share.
+// ebcdic is "<?xm" in EBCDIC. Which of its code pages a text is in, its
+// declaration says, in characters that all of them share.
 const ebcdic = "\x4c\x6f\xa7\x94"
 
 // decodeXML returns an XML text in UTF-8, without a byte order mark. The
@@ -169,7 +172,8 @@ func DecodeXML(data []byte) ([]byte, error) {
 	return text, nil
 }
 
-// undecoded is the fault of a text whose bytes at an offset are not of its encoding.
+// undecoded is the fault of a text whose bytes at an offset are not of its
+// encoding.
 func undecoded(text []byte, offset int, name string) *FieldError {
 	p := newPlace(text)
 	p.moveTo(offset)
@@ -178,7 +182,8 @@ func undecoded(text []byte, offset int, name string) *FieldError {
 
 func asUTF8(data []byte) ([]byte, int) { return data, -1 }
 
-// decodeBy decodes by a library, which writes U+FFFD for bytes that mean nothing.
+// decodeBy decodes by a library, which writes U+FFFD for bytes that mean
+// nothing.
 func decodeBy(e encoding.Encoding) func([]byte) ([]byte, int) {
 	return func(data []byte) ([]byte, int) {
 		text, err := e.NewDecoder().Bytes(data)

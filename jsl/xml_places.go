@@ -13,7 +13,8 @@ func (p attributePlace) member(name, value string) member {
 	return member{name, v, p.name.line, p.name.col}
 }
 
-// placed yields the attributes of the element that was read last, with their places. Declarations of namespaces are left out.
+// placed yields the attributes of the element that was read last, with their
+// places. Declarations of namespaces are left out.
 func (r *xmlReader) placed(start xml.StartElement) func(yield func(xml.Attr, attributePlace) bool) {
 	return func(yield func(xml.Attr, attributePlace) bool) {
 		places := attributePlaces(r.place, r.reached())
@@ -32,8 +33,9 @@ func (r *xmlReader) placed(start xml.StartElement) func(yield func(xml.Attr, att
 	}
 }
 
-// attributePlaces finds the attributes of the tag that begins at p and ends before the offset end. encoding/xml has
-// read the tag already, so it is well formed, but does not say where attributes are.
+// attributePlaces finds the attributes of the tag that begins at p and ends
+// before the offset end. encoding/xml has read the tag already, so it is well
+// formed, but does not say where attributes are.
 func attributePlaces(p place, end int) []attributePlace {
 	tag := string(p.text[p.offset:min(end, len(p.text))])
 	base := p.offset

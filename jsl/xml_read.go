@@ -21,7 +21,8 @@ type xmlReader struct {
 	input *attributeText // what dec reads
 }
 
-// readXML returns the tree of a text and its faults so far, or why it is no job XML.
+// readXML returns the tree of a text and its faults so far, or why it is no job
+// XML.
 func readXML(data []byte) (*node, Errors) {
 	parsed.Add(1)
 	r := newXMLReader(data)
@@ -35,7 +36,8 @@ func newXMLReader(data []byte) *xmlReader {
 	return r
 }
 
-// reached returns the offset up to which the decoder has read, in the text as it was written.
+// reached returns the offset up to which the decoder has read, in the text as
+// it was written.
 func (r *xmlReader) reached() int { return r.input.original(int(r.dec.InputOffset())) }
 
 // read reads the text by document.
@@ -96,7 +98,8 @@ func (r *xmlReader) token(path string) (xml.Token, error) {
 	}
 }
 
-// tokenOrText returns the next element, end or text that is more than white space, which it trims.
+// tokenOrText returns the next element, end or text that is more than white
+// space, which it trims.
 func (r *xmlReader) tokenOrText(path string) (xml.Token, error) {
 	for {
 		r.moveTo(r.reached())
@@ -242,7 +245,8 @@ func (r *xmlReader) list(n *node, name string) *node {
 	return a
 }
 
-// put adds n to a list of its parent, a transition under its name, and returns its path.
+// put adds n to a list of its parent, a transition under its name, and returns
+// its path.
 func (r *xmlReader) put(parent *node, path, list string, n *node, name string) string {
 	a := r.list(parent, list)
 	path = atIndex(at(path, list), len(a.items))

@@ -5,13 +5,15 @@ import (
 	"strings"
 )
 
-// The namespaces of JSL: version 1.0 (JSR-352) and 2.0 (Jakarta Batch). Definitions without any are common.
+// The namespaces of JSL: version 1.0 (JSR-352) and 2.0 (Jakarta Batch).
+// Definitions without any are common.
 const (
 	javaee    = "http://xmlns.jcp.org/xml/ns/javaee"
 	jakartaee = "https://jakarta.ee/xml/ns/jakartaee"
 )
 
-// xmlRoot returns the attributes that the XML of a job of that namespace begins with.
+// xmlRoot returns the attributes that the XML of a job of that namespace begins
+// with.
 func xmlRoot(namespace string) []Property {
 	if namespace == JakartaEE {
 		return []Property{{"xmlns", jakartaee}, {"version", "2.0"}}
@@ -24,7 +26,8 @@ const dispatchSpace = "https://github.com/job-streamer/dispatch"
 
 var dispatchNames = []string{"exclusive", "pool", "priority", "on-agent-lost", "max-attempts", "log"}
 
-// xmlShape says what an element of JSL may have. The order of children does not matter: editors write them in any.
+// xmlShape says what an element of JSL may have. The order of children does not
+// matter: editors write them in any.
 type xmlShape struct{ attributes, children []string }
 
 const (

@@ -81,7 +81,8 @@ func elementFrom(name string, n *node) *element {
 	return e
 }
 
-// propertiesFrom makes the element of an object of properties, or, for a plan, one for each partition.
+// propertiesFrom makes the element of an object of properties, or, for a plan,
+// one for each partition.
 func propertiesFrom(n *node) []*element {
 	if n.kind == array {
 		var all []*element

@@ -10,11 +10,12 @@ import (
 	"go.yaml.in/yaml/v4/plugin/loaderlimits"
 )
 
-// maxAliased is how many nodes may be there by aliases: ten lines of aliases to aliases would be millions.
+// maxAliased is how many nodes may be there by aliases: ten lines of aliases to
+// aliases would be millions.
 const maxAliased = 10_000
 
-// The library takes two microseconds and more for each value. How many there are shows when it has read them all, so what
-// can begin one is counted before.
+// The library takes two microseconds and more for each value. How many there
+// are shows when it has read them all, so what can begin one is counted before.
 const (
 	indicators    = "\n,&*!?{["
 	maxIndicators = 3 * maxValues
@@ -27,8 +28,9 @@ func countIndicators(data []byte) (n int) {
 	return n
 }
 
-// readYAML returns the tree of a text, or why it is not YAML. It takes the names and scalars of JSON; a
-// plain scalar is a number, truth value or null as in YAML 1.2, so yes and on are strings.
+// readYAML returns the tree of a text, or why it is not YAML. It takes the
+// names and scalars of JSON; a plain scalar is a number, truth value or null as
+// in YAML 1.2, so yes and on are strings.
 func readYAML(data []byte) (*node, Errors) {
 	parsed.Add(1)
 	if countIndicators(data) > maxIndicators {

@@ -7,7 +7,8 @@ import (
 	"unicode"
 )
 
-// plain is what needs no quotes in any version of YAML. Names such as on are truth values in some.
+// plain is what needs no quotes in any version of YAML. Names such as on are
+// truth values in some.
 var (
 	plain      = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_./$-]*( [A-Za-z0-9_./$-]+)*$`)
 	yamlWords  = regexp.MustCompile(`(?i)^(true|false|yes|no|on|off|y|n|null)$`)
@@ -24,7 +25,8 @@ func formatYAML(n *node) []byte {
 	return []byte(b.String())
 }
 
-// writeYAML writes the lines of an object or array. The caller has written the indent of the first.
+// writeYAML writes the lines of an object or array. The caller has written the
+// indent of the first.
 func writeYAML(b *strings.Builder, n *node, indent string) {
 	for i, m := range n.members {
 		if i > 0 {

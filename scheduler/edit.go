@@ -13,11 +13,13 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// edit is a change of a schedule: from what it was, or nil, to what it is to be, or nil. The same pointer is no change.
+// edit is a change of a schedule: from what it was, or nil, to what it is to
+// be, or nil. The same pointer is no change.
 type edit func(was *bus.Schedule) (is *bus.Schedule, what string, err error)
 
-// Set makes sc the schedule of its job, active or paused as it says, and returns its revision. Generation and
-// times are set here. Errors: [bus.FieldError], [bus.StateError] no_such_job, ErrAway.
+// Set makes sc the schedule of its job, active or paused as it says, and
+// returns its revision. Generation and times are set here. Errors:
+// [bus.FieldError], [bus.StateError] no_such_job, ErrAway.
 func (s *Scheduler) Set(ctx context.Context, sc bus.Schedule) (rev uint64, err error) {
 	if err := s.Judge(sc); err != nil {
 		return 0, err
@@ -40,7 +42,8 @@ func (s *Scheduler) Set(ctx context.Context, sc bus.Schedule) (rev uint64, err e
 	})
 }
 
-// Judge returns a [bus.FieldError] if [Scheduler.Set] would refuse the schedule, whatever its job.
+// Judge returns a [bus.FieldError] if [Scheduler.Set] would refuse the
+// schedule, whatever its job.
 func (s *Scheduler) Judge(sc bus.Schedule) error {
 	p, err := judged(&sc, s.plans.zone)
 	if err == nil && p.next(time.Now()).IsZero() {
@@ -49,12 +52,14 @@ func (s *Scheduler) Judge(sc bus.Schedule) error {
 	return err
 }
 
-// Pause lets a schedule ask for nothing until it is resumed. Errors: [bus.StateError] no_such_schedule, ErrAway.
+// Pause lets a schedule ask for nothing until it is resumed. Errors:
+// [bus.StateError] no_such_schedule, ErrAway.
 func (s *Scheduler) Pause(ctx context.Context, app, job string) error {
 	return s.activate(ctx, app, job, false, "paused")
 }
 
-// Resume ends a pause. What would have been due meanwhile is not made up for. Errors as of Pause.
+// Resume ends a pause. What would have been due meanwhile is not made up for.
+// Errors as of Pause.
 func (s *Scheduler) Resume(ctx context.Context, app, job string) error {
 	return s.activate(ctx, app, job, true, "resumed")
 }
@@ -74,7 +79,8 @@ func (s *Scheduler) activate(ctx context.Context, app, job string, active bool, 
 	return err
 }
 
-// Remove deletes a schedule. What was due before is decided: fired if it is on time. Errors as of Pause.
+// Remove deletes a schedule. What was due before is decided: fired if it is on
+// time. Errors as of Pause.
 func (s *Scheduler) Remove(ctx context.Context, app, job string) error {
 	_, err := s.edit(ctx, app, job, func(was *bus.Schedule) (*bus.Schedule, string, error) {
 		if was == nil {
@@ -89,7 +95,8 @@ func (s *Scheduler) noSchedule(app, job string) error {
 	return bus.State(bus.CodeNoSuchSchedule, "job %s of application %s has no schedule", s.index.JobName(app, job), app)
 }
 
-// Next returns the next n nominal times of a schedule, in its time zone; none if it is paused or there is none.
+// Next returns the next n nominal times of a schedule, in its time zone; none
+// if it is paused or there is none.
 func (s *Scheduler) Next(app, job string, n int) []time.Time {
 	j, ok := s.index.Job(app, job)
 	if !ok || j.Schedule == nil || !j.Schedule.Active {
@@ -106,7 +113,8 @@ func (s *Scheduler) Next(app, job string, n int) []time.Time {
 	return next
 }
 
-// edit makes a change until it is made to what it was judged on. It waits until [Scheduler.Run] has seen the fires.
+// edit makes a change until it is made to what it was judged on. It waits until
+// [Scheduler.Run] has seen the fires.
 func (s *Scheduler) edit(ctx context.Context, app, job string, change edit) (rev uint64, err error) {
 	key := bus.JobKey(app, job)
 	if err := s.ledger.wait(ctx); err != nil {
@@ -170,8 +178,8 @@ func (s *Scheduler) write(ctx context.Context, key string, was, is *bus.Schedule
 	return s.bus.Schedules.Update(ctx, key, *is, rev)
 }
 
-// lastGeneration is that of the schedule that was here before, so that the keys which a late bus made for it are
-// not taken for the new one's.
+// lastGeneration is that of the schedule that was here before, so that the keys
+// which a late bus made for it are not taken for the new one's.
 func (s *Scheduler) lastGeneration(ctx context.Context, key string) (uint64, error) {
 	last := s.ledger.generation(key)
 	history, err := s.bus.Schedules.KV().History(ctx, key)

@@ -95,8 +95,8 @@ func TestScheduleSetPausedStaysPaused(t *testing.T) {
 	})
 }
 
-// Two buses that both lead, and both edit: whatever happens, each time that a generation asks for is decided,
-// and none has two executions.
+// Two buses that both lead, and both edit: whatever happens, each time that a
+// generation asks for is decided, and none has two executions.
 func TestEditsRaceWithFires(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

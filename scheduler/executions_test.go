@@ -28,8 +28,9 @@ func TestFiresAreRequested(t *testing.T) {
 		w := newWorld(t)
 		start := time.Now()
 		one, two := w.run("bus-1", whole, leads), w.run("bus-2", whole, leads)
-		// One after the other: nats-server 2.15.2 makes a consumer without the lock of its stream's configuration, which
-		// the other bus would be writing.
+		// One after the other: nats-server 2.15.2 makes a consumer without the
+		// lock of its stream's configuration, which the other bus would be
+		// writing.
 		for _, n := range []*node{one, two} {
 			if err := n.bus.EnsurePool(t.Context(), "app", subjects.DefaultPool); err != nil {
 				t.Fatal(err)

@@ -33,8 +33,8 @@ func (q *FireQuery) reaches(f *bus.Fire) bool {
 	return q.To.IsZero() || cmp.Or(f.SkippedFrom, f.Nominal).Std().Before(q.To)
 }
 
-// Fires returns what was decided about a job's nominal times, newest first. Times
-// that were skipped together are in the list if any of them is selected.
+// Fires returns what was decided about a job's nominal times, newest first.
+// Times that were skipped together are in the list if any of them is selected.
 func (s *Scheduler) Fires(ctx context.Context, app, job string, q FireQuery) ([]bus.Fire, error) {
 	seconds, err := s.decided(ctx, bus.JobKey(app, job))
 	if err != nil {
@@ -59,8 +59,9 @@ func (s *Scheduler) Fires(ctx context.Context, app, job string, q FireQuery) ([]
 	return page, nil
 }
 
-// skipNewer returns the seconds, newest first, that may be selected: those before
-// To, and the one after them, with which older times may have been skipped.
+// skipNewer returns the seconds, newest first, that may be selected: those
+// before To, and the one after them, with which older times may have been
+// skipped.
 func (q *FireQuery) skipNewer(seconds []int64) []int64 {
 	if q.To.IsZero() {
 		return seconds

@@ -18,8 +18,9 @@ type leases interface {
 	Keep(ctx context.Context, name, holder string, renewed func(held bool))
 }
 
-// renewed is told every leaseEvery whether this bus leads. If it does, it wakes every schedule: after a lease was taken, after a clock
-// was set, and for what failed before. A walk that finds nothing due costs a microsecond.
+// renewed is told every leaseEvery whether this bus leads. If it does, it wakes
+// every schedule: after a lease was taken, after a clock was set, and for what
+// failed before. A walk that finds nothing due costs a microsecond.
 func (s *Scheduler) renewed(leads bool) {
 	if s.watch.renew(leads, time.Now()) {
 		s.log.Info("who fires has changed", "holder", s.bus.Name(), "leads", leads)
@@ -36,16 +37,20 @@ func (s *Scheduler) renewed(leads bool) {
 	}
 }
 
-// maxGap is the longest time between two renewals for which this bus still counts as running. A process that was stopped
-// or suspended for longer, or whose clock was set forward, was not there: its lease may have passed to another bus.
+// maxGap is the longest time between two renewals for which this bus still
+// counts as running. A process that was stopped or suspended for longer, or
+// whose clock was set forward, was not there: its lease may have passed to
+// another bus.
 const maxGap = bus.LeaseTTL
 
-// handover is how much older a nominal time may be than the moment from which it counts as watched. It is the
-// resolution of cron, so that a restart within a second loses nothing and no two times of a schedule pass by it.
+// handover is how much older a nominal time may be than the moment from which
+// it counts as watched. It is the resolution of cron, so that a restart within
+// a second loses nothing and no two times of a schedule pass by it.
 const handover = time.Second
 
-// watch knows since when this bus has been running, and since when it has been leading, without a gap. All is by the
-// wall clock, which goes on while a machine is suspended.
+// watch knows since when this bus has been running, and since when it has been
+// leading, without a gap. All is by the wall clock, which goes on while a
+// machine is suspended.
 type watch struct {
 	mu      sync.Mutex
 	leads   bool
@@ -81,8 +86,10 @@ func (w *watch) leading() bool {
 	return w.leads && !w.gone(time.Now())
 }
 
-// watched says which nominal times until now passed unwatched: those until missed passed while this bus did not run, and
-// those between missed and unled while it ran, but did not lead. What another bus that leads has not decided yet counts as unled too.
+// watched says which nominal times until now passed unwatched: those until
+// missed passed while this bus did not run, and those between missed and unled
+// while it ran, but did not lead. What another bus that leads has not decided
+// yet counts as unled too.
 func (w *watch) watched(now time.Time) (missed, unled time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -15,8 +15,9 @@ const (
 	maxWait     = 5 * time.Minute // between two tries to finish an open fire that is refused
 )
 
-// ledger is what a bus has seen of bucket fires: where each walk begins, and which fires are open. It may lag;
-// then a walk meets keys that exist, and goes on.
+// ledger is what a bus has seen of bucket fires: where each walk begins, and
+// which fires are open. It may lag; then a walk meets keys that exist, and goes
+// on.
 type ledger struct {
 	mu     sync.Mutex
 	marks  map[string]map[uint64]int64     // by schedule and generation: the newest nominal time decided
@@ -64,7 +65,8 @@ func (s *Scheduler) follow(ctx context.Context) error {
 
 func (l *ledger) filled() { l.once.Do(func() { close(l.loaded) }) }
 
-// see takes in what the bucket says of a key: a decision, or nil if it was purged.
+// see takes in what the bucket says of a key: a decision, or nil if it was
+// purged.
 func (l *ledger) see(key string, f *bus.Fire, _ uint64) {
 	if f == nil {
 		l.done(key)
@@ -177,7 +179,8 @@ func (l *ledger) remove(schedule, key string) {
 	}
 }
 
-// unfinished lists the schedules with open fires, less those whose execution is known.
+// unfinished lists the schedules with open fires, less those whose execution is
+// known.
 func (l *ledger) unfinished(known func(execution int64) bool) (schedules []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -9,9 +9,11 @@ import (
 )
 
 const (
-	// maxCaughtUp is how many misfires of a schedule fire_all fires; the ones before are skipped.
+	// maxCaughtUp is how many misfires of a schedule fire_all fires; the ones
+	// before are skipped.
 	maxCaughtUp = 1000
-	// maxSingle is how many misfires are skipped with a key each. More of them share one.
+	// maxSingle is how many misfires are skipped with a key each. More of them
+	// share one.
 	maxSingle = 24
 	// maxCount is how far the misfires of a shared key are counted.
 	maxCount = 1_000_000
@@ -40,8 +42,9 @@ type lateness struct {
 	unled  time.Time // times after late, until then, passed while no bus led: not later than misfire_after, but all at once
 }
 
-// latenessOf is that of the schedule's nominal times, for a walk or an edit at now, which makes up for nothing. What
-// passed until missed and until unled is as [watch.watched] says.
+// latenessOf is that of the schedule's nominal times, for a walk or an edit at
+// now, which makes up for nothing. What passed until missed and until unled is
+// as [watch.watched] says.
 func latenessOf(sc *bus.Schedule, now, missed, unled time.Time, edit bool) lateness {
 	l := lateness{policy: sc.Misfire, reason: skippedMisfire, late: missed, unled: unled}
 	if edit {
@@ -57,13 +60,16 @@ func latenessOf(sc *bus.Schedule, now, missed, unled time.Time, edit bool) laten
 	return l
 }
 
-// due returns what is to be decided about the nominal times between from and now, in order.
+// due returns what is to be decided about the nominal times between from and
+// now, in order.
 //
 //	from ---- misfires ---- late ---- nobody led ---- unled ---- on time ---- now
 //
-// Of the misfires fire_once fires the newest unless something follows, fire_all each, skip none. Of what passed while
-// nobody led, but is no misfire, fire_all fires each, and the others the newest unless something on time follows: so one
-// fire is not lost when another bus takes over, and many are not made at once. What is on time is fired.
+// Of the misfires fire_once fires the newest unless something follows, fire_all
+// each, skip none. Of what passed while nobody led, but is no misfire, fire_all
+// fires each, and the others the newest unless something on time follows: so
+// one fire is not lost when another bus takes over, and many are not made at
+// once. What is on time is fired.
 func (p *plan) due(from, now time.Time, l lateness) iter.Seq[step] {
 	return func(yield func(step) bool) {
 		if l.late.After(from) {
@@ -100,7 +106,8 @@ func (p *plan) catchUp(late, now time.Time, policy string) int {
 	return 1
 }
 
-// misfires yields the nominal times between from and to: the newest are fired, as many as keep says, the others skipped.
+// misfires yields the nominal times between from and to: the newest are fired,
+// as many as keep says, the others skipped.
 func (p *plan) misfires(from, to time.Time, keep int, reason string, late bool, yield func(step) bool) bool {
 	newest := p.newest(from, to, keep+1)
 	if len(newest) > keep {
@@ -117,7 +124,8 @@ func (p *plan) misfires(from, to time.Time, keep int, reason string, late bool, 
 	return true
 }
 
-// skip yields the nominal times between from and to as skipped, many of them as one.
+// skip yields the nominal times between from and to as skipped, many of them as
+// one.
 func (p *plan) skip(from, to time.Time, reason string, yield func(step) bool) bool {
 	var single []time.Time
 	count := 0

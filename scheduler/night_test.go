@@ -68,7 +68,8 @@ func TestNight(t *testing.T) {
 	})
 }
 
-// mortal is a bus that can be told to die before or after one of its next steps.
+// mortal is a bus that can be told to die before or after one of its next
+// steps.
 type mortal struct {
 	*node
 	fuse atomic.Int64 // steps until it dies; 0 is never

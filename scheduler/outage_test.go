@@ -64,7 +64,8 @@ func TestShortOutage(t *testing.T) {
 	}
 }
 
-// A process is stopped, or its machine is suspended, and goes on as if nothing had been.
+// A process is stopped, or its machine is suspended, and goes on as if nothing
+// had been.
 func TestFiresAfterAPause(t *testing.T) {
 	for _, tt := range []struct {
 		policy string

@@ -19,7 +19,8 @@ type plan struct {
 	loc  *time.Location
 }
 
-// Faults are all that is wrong with a schedule's cron_notation, time_zone, calendar, misfire and misfire_after.
+// Faults are all that is wrong with a schedule's cron_notation, time_zone,
+// calendar, misfire and misfire_after.
 func Faults(sc bus.Schedule) (all []*bus.FieldError) {
 	add := func(path, want, got string) {
 		all = append(all, &bus.FieldError{Path: path, Want: want, Got: got})
@@ -87,7 +88,8 @@ func (p *plan) between(from, to time.Time) iter.Seq[time.Time] {
 	return p.cron.Between(from.In(p.loc), to)
 }
 
-// newest returns the n newest of the nominal times between from and to, oldest first. It does not go through all of them.
+// newest returns the n newest of the nominal times between from and to, oldest
+// first. It does not go through all of them.
 func (p *plan) newest(from, to time.Time, n int) []time.Time {
 	for back := time.Minute; ; back *= 2 {
 		start, whole := to.Add(-back), false
@@ -106,7 +108,8 @@ func (p *plan) newest(from, to time.Time, n int) []time.Time {
 	}
 }
 
-// plans keeps the plan of each schedule: to read a time zone takes longer than to decide a fire.
+// plans keeps the plan of each schedule: to read a time zone takes longer than
+// to decide a fire.
 type plans struct {
 	zone *time.Location // of schedules that name none
 	mu   sync.Mutex

@@ -13,7 +13,9 @@ type Foreseen struct {
 	Note string    // what is unusual about it, for people
 }
 
-// Preview says when the schedule would fire first after from, at most n times. Nothing is stored. What is wrong with the schedule is the first of its [Faults].
+// Preview says when the schedule would fire first after from, at most n times.
+// Nothing is stored. What is wrong with the schedule is the first of its
+// [Faults].
 func (s *Scheduler) Preview(sc bus.Schedule, from time.Time, n int) ([]Foreseen, error) {
 	p, err := judged(&sc, s.plans.zone)
 	if err != nil {

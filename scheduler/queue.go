@@ -5,7 +5,8 @@ import (
 	"sync"
 )
 
-// queue holds the schedules that are to be walked: each once, and none that is being walked now.
+// queue holds the schedules that are to be walked: each once, and none that is
+// being walked now.
 type queue struct {
 	mu      sync.Mutex
 	order   []string
@@ -39,7 +40,8 @@ func (q *queue) push(key string) {
 	}
 }
 
-// take waits for the next schedule; false when ctx ends. One goroutine may call it.
+// take waits for the next schedule; false when ctx ends. One goroutine may call
+// it.
 func (q *queue) take(ctx context.Context) (key string, ok bool) {
 	for ctx.Err() == nil {
 		if key, ok := q.pop(); ok {
@@ -76,7 +78,8 @@ func (q *queue) done(key string) {
 	}
 }
 
-// locks lets one goroutine at a time decide for a schedule. It saves work within a bus; buses need none.
+// locks lets one goroutine at a time decide for a schedule. It saves work
+// within a bus; buses need none.
 type locks struct{ m sync.Map }
 
 func (l *locks) take(ctx context.Context, key string) (release func(), err error) {

@@ -37,8 +37,8 @@ func (s *Scheduler) retain(ctx context.Context) error {
 	}
 }
 
-// purge removes decisions from before that have no execution, or none any more. The newest key of a schedule
-// stays, since its walk begins there.
+// purge removes decisions from before that have no execution, or none any more.
+// The newest key of a schedule stays, since its walk begins there.
 func (s *Scheduler) purge(ctx context.Context, before subjects.Time) (n int, err error) {
 	old, err := s.finished(ctx, before)
 	if err != nil {
@@ -55,7 +55,8 @@ func (s *Scheduler) purge(ctx context.Context, before subjects.Time) (n int, err
 	return n, nil
 }
 
-// finished lists the keys, with their revisions, that purge removes. It keeps no others in memory: there may be millions.
+// finished lists the keys, with their revisions, that purge removes. It keeps
+// no others in memory: there may be millions.
 func (s *Scheduler) finished(ctx context.Context, before subjects.Time) (map[string]uint64, error) {
 	all, seen := context.WithCancel(ctx)
 	defer seen()

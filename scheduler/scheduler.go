@@ -15,11 +15,14 @@ import (
 )
 
 const (
-	// workers is how many schedules are walked at once; a walk mostly waits for JetStream.
+	// workers is how many schedules are walked at once; a walk mostly waits for
+	// JetStream.
 	workers = 32
-	// stepTimeout bounds one decision with what follows from it. It is not cut short when the scheduler is told to end.
+	// stepTimeout bounds one decision with what follows from it. It is not cut
+	// short when the scheduler is told to end.
 	stepTimeout = 2 * bus.AckTimeout
-	// stepDeadline is how old what was read may be, by the wall clock, when it is acted on. Every retention is far longer.
+	// stepDeadline is how old what was read may be, by the wall clock, when it
+	// is acted on. Every retention is far longer.
 	stepDeadline = 30 * time.Second
 )
 
@@ -34,7 +37,8 @@ type Index interface {
 	PutSchedule(app, job string, v *bus.Schedule, revision uint64)
 }
 
-// Submitter makes executions. With a given id it may be called again, and by several buses at once.
+// Submitter makes executions. With a given id it may be called again, and by
+// several buses at once.
 type Submitter interface {
 	Submit(ctx context.Context, sub execution.Submission) (e *bus.Execution, created bool, err error)
 }
@@ -122,5 +126,6 @@ func (s *Scheduler) walkAll(ctx context.Context) error {
 	}
 }
 
-// old says whether more than stepDeadline passed since t. The monotonic clock is not asked: it stops in suspend.
+// old says whether more than stepDeadline passed since t. The monotonic clock
+// is not asked: it stops in suspend.
 func old(t time.Time) bool { return time.Now().Round(0).Sub(t.Round(0)) > stepDeadline }

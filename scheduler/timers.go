@@ -12,7 +12,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 )
 
-// sweepEvery is how often timers of schedules that will not fire again are removed.
+// sweepEvery is how often timers of schedules that will not fire again are
+// removed.
 const sweepEvery = time.Minute
 
 // timers wakes each active schedule at its nominal times.
@@ -53,7 +54,8 @@ func (s *Scheduler) runTimers(ctx context.Context) error {
 	}
 }
 
-// follow makes, changes and removes timers, and wakes the schedules that changed.
+// follow makes, changes and removes timers, and wakes the schedules that
+// changed.
 func (t *timers) follow(schedules []bus.Entry[bus.Schedule]) {
 	there := make(map[string]bool, len(schedules))
 	for _, e := range schedules {
@@ -118,8 +120,9 @@ type alarm struct {
 // IsValid is asked when the timer is made: the plan is.
 func (a *alarm) IsValid(string, *time.Location, time.Time) error { return nil }
 
-// Next is when to wake after last. It is never past, or gocron would go through all that was missed, and never
-// zero, or it might do so for ever. It is in UTC, since gocron takes the same wall clock twice for one time.
+// Next is when to wake after last. It is never past, or gocron would go through
+// all that was missed, and never zero, or it might do so for ever. It is in
+// UTC, since gocron takes the same wall clock twice for one time.
 func (a *alarm) Next(last time.Time) time.Time {
 	from := last
 	if now := time.Now(); now.After(from) {

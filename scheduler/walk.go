@@ -14,7 +14,8 @@ import (
 // errOld means that what was read may not hold any more: read again.
 var errOld = errors.New("took too long since it was read")
 
-// walk finishes the schedule's open fires and decides what is due. A bus that does not lead has nothing to do.
+// walk finishes the schedule's open fires and decides what is due. A bus that
+// does not lead has nothing to do.
 func (s *Scheduler) walk(ctx context.Context, key string) error {
 	if !s.watch.leading() {
 		return nil
@@ -51,7 +52,8 @@ func (s *Scheduler) walkTo(ctx context.Context, key string, now subjects.Time) e
 	return err
 }
 
-// due says whether by what this bus has seen there is something to decide. Most walks end here.
+// due says whether by what this bus has seen there is something to decide. Most
+// walks end here.
 func (s *Scheduler) due(key string, now subjects.Time) bool {
 	app, job, _ := bus.SplitJobKey(key)
 	j, ok := s.index.Job(app, job)
@@ -66,7 +68,8 @@ func (s *Scheduler) due(key string, now subjects.Time) bool {
 	return !next.IsZero() && !next.After(now.Std())
 }
 
-// decide decides the schedule's nominal times until now, in order, before an edit or not. What cannot be submitted stays open.
+// decide decides the schedule's nominal times until now, in order, before an
+// edit or not. What cannot be submitted stays open.
 func (s *Scheduler) decide(ctx context.Context, sc *bus.Schedule, now subjects.Time, edit bool) error {
 	p, err := s.plans.of(sc)
 	if err != nil || !sc.Active {
@@ -88,7 +91,8 @@ func (s *Scheduler) decide(ctx context.Context, sc *bus.Schedule, now subjects.T
 	return nil
 }
 
-// claim makes the decision by creating the key, and if it is this bus's own and a fire, the execution.
+// claim makes the decision by creating the key, and if it is this bus's own and
+// a fire, the execution.
 func (s *Scheduler) claim(ctx context.Context, sc *bus.Schedule, st step) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepTimeout)
 	defer cancel()
@@ -131,7 +135,8 @@ func (s *Scheduler) claim(ctx context.Context, sc *bus.Schedule, st step) error 
 	return nil
 }
 
-// learn takes in what somebody else, or a step whose acknowledgement was lost, has decided.
+// learn takes in what somebody else, or a step whose acknowledgement was lost,
+// has decided.
 func (s *Scheduler) learn(ctx context.Context, key string) error {
 	e, err := s.fires.Get(ctx, key)
 	if err == nil {
@@ -152,8 +157,9 @@ func (s *Scheduler) tell(schedule string, f *bus.Fire) {
 	s.bus.Event("fire", what, []string{app, job}, f)
 }
 
-// finish makes the executions of fires that were decided by anybody, at any time, and have none. A fire that
-// cannot be finished does not keep others waiting.
+// finish makes the executions of fires that were decided by anybody, at any
+// time, and have none. A fire that cannot be finished does not keep others
+// waiting.
 func (s *Scheduler) finish(ctx context.Context, schedule string) (failed error) {
 	for _, o := range s.ledger.open(schedule) {
 		if ctx.Err() != nil {
@@ -186,7 +192,8 @@ func (s *Scheduler) finishOne(ctx context.Context, schedule string, o openFire) 
 	if !errors.Is(err, bus.ErrNotFound) {
 		return err
 	}
-	// After the record, since whoever deletes a record has closed the key before.
+	// After the record, since whoever deletes a record has closed the key
+	// before.
 	f, err := s.fires.Get(ctx, o.key)
 	switch {
 	case errors.Is(err, bus.ErrNotFound):

@@ -118,7 +118,8 @@ func TestOneKeyForAllGenerations(t *testing.T) {
 	})
 }
 
-// A late bus leaves a key of the old generation that the walk of the new one has not come to.
+// A late bus leaves a key of the old generation that the walk of the new one
+// has not come to.
 func TestWalkBeginsAtTheNewestKeyOfItsGeneration(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

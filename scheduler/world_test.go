@@ -51,7 +51,8 @@ type node struct {
 	all     sync.WaitGroup
 }
 
-// node makes a bus that sees what happens, and does nothing by itself. What is to be set is set before.
+// node makes a bus that sees what happens, and does nothing by itself. What is
+// to be set is set before.
 func (w *world) node(name string, set ...func(*node)) *node {
 	w.t.Helper()
 	return w.start(name, (*Scheduler).follow, set)
@@ -90,7 +91,8 @@ func (n *node) stop() {
 	n.all.Wait()
 }
 
-// die ends the bus as a crash does: nothing that it does from now on reaches NATS.
+// die ends the bus as a crash does: nothing that it does from now on reaches
+// NATS.
 func (n *node) die() {
 	n.bus.NC.Close()
 	n.cancel()
@@ -206,7 +208,8 @@ func (n *node) executions(job string) map[int64][]int64 {
 	return all
 }
 
-// fired compares the nominal times that have an execution, as seconds after from, with want.
+// fired compares the nominal times that have an execution, as seconds after
+// from, with want.
 func (n *node) fired(job string, from time.Time, want ...int64) {
 	n.t.Helper()
 	var got []int64
@@ -222,7 +225,8 @@ func (n *node) fired(job string, from time.Time, want ...int64) {
 	}
 }
 
-// exactly checks that all nominal times after from until to have exactly one execution, and nothing else has.
+// exactly checks that all nominal times after from until to have exactly one
+// execution, and nothing else has.
 func (n *node) exactly(job, cron string, from, to time.Time) {
 	n.t.Helper()
 	p, err := newPlan(&bus.Schedule{Cron: cron}, time.UTC)
@@ -241,7 +245,8 @@ func (n *node) exactly(job, cron string, from, to time.Time) {
 	}
 }
 
-// records makes the records of executions, and nothing else of what a Submit does.
+// records makes the records of executions, and nothing else of what a Submit
+// does.
 type records struct {
 	bus    *bus.Bus
 	mu     sync.Mutex
@@ -301,7 +306,8 @@ func (f faulty) Create(ctx context.Context, key string, v bus.Fire, _ ...jetstre
 	return rev, err
 }
 
-// watched is the read model; a test may look on, or say that an execution is not known yet.
+// watched is the read model; a test may look on, or say that an execution is
+// not known yet.
 type watched struct {
 	*index.Index
 	find func(id int64) bool // nil: whatever is known

@@ -1,5 +1,6 @@
-// Package agenttest is a room for tests of agents: a real broker with the streams of one application, where the test
-// plays the bus. It works in fake time too.
+// Package agenttest is a room for tests of agents: a real broker with the
+// streams of one application, where the test plays the bus. It works in fake
+// time too.
 package agenttest
 
 import (
@@ -31,7 +32,8 @@ const (
 	Job = "job"
 )
 
-// Main is for TestMain: os.Exit(agenttest.Main(m)). It fails if goroutines are left.
+// Main is for TestMain: os.Exit(agenttest.Main(m)). It fails if goroutines are
+// left.
 func Main(m *testing.M) int {
 	code := bustest.Main(m)
 	if err := goleak.Find(); code == 0 && err != nil {
@@ -56,7 +58,8 @@ type Room struct {
 // New makes a room. It ends with the test.
 func New(t testing.TB) *Room {
 	t.Helper()
-	// The NATS client keeps timers in a pool, and one of another test's bubble would end the process: empty the pool.
+	// The NATS client keeps timers in a pool, and one of another test's bubble
+	// would end the process: empty the pool.
 	runtime.GC()
 	runtime.GC()
 	r := &Room{t: t, Server: bustest.Server(t), news: make(chan struct{})}
@@ -146,7 +149,8 @@ func (r *Room) Results(id int64) []subjects.Result {
 	return all
 }
 
-// Lines are all lines of output of an execution so far, and how many were dropped.
+// Lines are all lines of output of an execution so far, and how many were
+// dropped.
 func (r *Room) Lines(id int64) (lines []subjects.LogLine, dropped int) {
 	r.t.Helper()
 	var all []subjects.LogMessage
@@ -214,7 +218,8 @@ func Eventually(t testing.TB, ok func() bool, format string, args ...any) {
 	}
 }
 
-// Decide publishes a result as the bus does, expecting the sequence of what is there, and returns its own.
+// Decide publishes a result as the bus does, expecting the sequence of what is
+// there, and returns its own.
 func (r *Room) Decide(id int64, attempt int, status subjects.BatchStatus) uint64 {
 	r.t.Helper()
 	filter := subjects.ResultFilter(App, Job, id)
@@ -299,8 +304,8 @@ type Running struct {
 	Name string
 }
 
-// Start starts an agent in the room. What cfg leaves open is short, so that tests are. It ends with the test, without
-// an error unless Wait was called.
+// Start starts an agent in the room. What cfg leaves open is short, so that
+// tests are. It ends with the test, without an error unless Wait was called.
 func (r *Room) Start(cfg agent.Config, opts ...agent.Option) *Running {
 	r.t.Helper()
 	if cfg.Name == "" {
@@ -330,7 +335,8 @@ func (r *Room) Start(cfg agent.Config, opts ...agent.Option) *Running {
 	return run
 }
 
-// Stop ends the agent and returns what Run returned; nil if that was asked for before.
+// Stop ends the agent and returns what Run returned; nil if that was asked for
+// before.
 func (r *Running) Stop() error {
 	r.stop()
 	return r.Wait()

@@ -22,7 +22,8 @@ type broker struct {
 	ids   atomic.Int64 // execution ids are unique in the whole system
 }
 
-// newBroker starts a broker with a user for each agent that may connect, who may do what the contract says an agent does.
+// newBroker starts a broker with a user for each agent that may connect, who
+// may do what the contract says an agent does.
 func newBroker(t *testing.T, rooms int) *broker {
 	t.Helper()
 	users := []*server.User{{Username: "bus", Password: secret}}
@@ -64,7 +65,8 @@ func newBroker(t *testing.T, rooms int) *broker {
 // secret is the password of all users.
 const secret = "secret"
 
-// confined is the user of an agent of one application, with the permissions of the contract.
+// confined is the user of an agent of one application, with the permissions of
+// the contract.
 func confined(app, agent string) *server.User {
 	stream := subjects.RequestStream(app)
 	return &server.User{Username: agent, Password: secret, Permissions: &server.Permissions{

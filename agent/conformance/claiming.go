@@ -100,7 +100,8 @@ func claimUnchanged(r *room) {
 	r.awaitEmptyQueue()
 }
 
-// executionOf decodes the execution in a request or a claim, its numbers as they are written.
+// executionOf decodes the execution in a request or a claim, its numbers as
+// they are written.
 func executionOf(r *room, b []byte) any {
 	r.Helper()
 	d := json.NewDecoder(bytes.NewReader(b))
@@ -230,7 +231,8 @@ func priorities(r *room) {
 		word, _, _ := strings.Cut(line, " ")
 		got = append(got, word)
 	}
-	// An agent may give a lower priority its turn now and then, but not before it has begun with the higher one.
+	// An agent may give a lower priority its turn now and then, but not before
+	// it has begun with the higher one.
 	if got[0] != want[0] || slices.Index(got, "low") < 2 || r.said("low") != 2 {
 		r.Errorf("they ran in the order %q, want %q", got, want)
 	}

@@ -1,17 +1,22 @@
-// Package conformance is what any agent has to pass, whatever it is written in: the package comment of
-// subjects, played against a real broker and a real process.
+// Package conformance is what any agent has to pass, whatever it is written in:
+// the package comment of subjects, played against a real broker and a real
+// process.
 //
 //	suite, as the bus --------- in process ---------> broker
 //	suite ---> proxy: cuts, swallows, watches <----> broker
 //	              ^
 //	agent --------+  TCP        its jobs append to files that the suite reads
 //
-// Each agent connects as a user with the permissions of that comment, and no others. The suite makes the streams and consumers itself and answers for the bus, by the contract and nothing else: what it has to
-// know beyond that comment is missing there. It asks of the jobs only that a step can run a command:
-// the batchlet org.jobstreamer.batch.ShellBatchlet with the property "command", run by a POSIX shell.
+// Each agent connects as a user with the permissions of that comment, and no
+// others. The suite makes the streams and consumers itself and answers for the
+// bus, by the contract and nothing else: what it has to know beyond that
+// comment is missing there. It asks of the jobs only that a step can run a
+// command: the batchlet org.jobstreamer.batch.ShellBatchlet with the property
+// "command", run by a POSIX shell.
 //
-// Processes and sockets live in real time. So every wait is for something to become true, with a deadline that only
-// a fault reaches, and that something does not happen is judged after something that would have come later.
+// Processes and sockets live in real time. So every wait is for something to
+// become true, with a deadline that only a fault reaches, and that something
+// does not happen is judged after something that would have come later.
 package conformance
 
 import (
@@ -41,7 +46,8 @@ type Process struct {
 	ended  chan struct{} // closed when it has been waited for
 }
 
-// Start starts cmd as an agent. It is killed at the end of the test, and what it wrote is shown if the test failed.
+// Start starts cmd as an agent. It is killed at the end of the test, and what
+// it wrote is shown if the test failed.
 func Start(t *testing.T, cmd *exec.Cmd) *Process {
 	t.Helper()
 	p := &Process{cmd: cmd, output: &output{}, ended: make(chan struct{})}
@@ -111,8 +117,9 @@ func (o *output) tail(n int) string {
 	return string(b[max(0, len(b)-n):])
 }
 
-// Run plays the suite with the agents that start makes. Subtests run in parallel and mostly wait: go test's
-// -parallel may be far above the number of cores.
+// Run plays the suite with the agents that start makes. Subtests run in
+// parallel and mostly wait: go test's -parallel may be far above the number of
+// cores.
 func Run(t *testing.T, start func(t *testing.T, o Options) *Process) {
 	all := cases()
 	b := newBroker(t, len(all))

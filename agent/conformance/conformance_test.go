@@ -50,7 +50,8 @@ func TestPython(t *testing.T) {
 	})
 }
 
-// virtualEnvironment is a Python with what the example needs. It is made once for each requirements.txt.
+// virtualEnvironment is a Python with what the example needs. It is made once
+// for each requirements.txt.
 func virtualEnvironment(t *testing.T) (python string) {
 	t.Helper()
 	requirements := filepath.Join(examples, "requirements.txt")

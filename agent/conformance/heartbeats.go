@@ -79,7 +79,8 @@ func atOnce(r *room) {
 	}
 }
 
-// soon waits for a last heartbeat with the status, but for less than the interval.
+// soon waits for a last heartbeat with the status, but for less than the
+// interval.
 func (r *room) soon(status string) bool {
 	for end := time.Now().Add(seldom); time.Now().Before(end); time.Sleep(pause) {
 		if all := r.heard(); all[len(all)-1].Status == status {

@@ -12,12 +12,14 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// say is a command that leaves a line of evidence: the word and the id of the process.
+// say is a command that leaves a line of evidence: the word and the id of the
+// process.
 func (r *room) say(word string) string {
 	return fmt.Sprintf(`echo "%s $$" >> '%s'`, word, filepath.Join(r.dir, "evidence"))
 }
 
-// sayAndWait is a command that says the word and then lasts until the file of that name is there.
+// sayAndWait is a command that says the word and then lasts until the file of
+// that name is there.
 func (r *room) sayAndWait(word, file string) string {
 	return fmt.Sprintf(`%s; while [ ! -e '%s' ]; do sleep 0.02; done`, r.say(word), filepath.Join(r.dir, file))
 }
@@ -65,7 +67,8 @@ func pidOf(line string) int {
 	return pid
 }
 
-// alive says whether a process runs. One that has ended and was not waited for by its parent does not.
+// alive says whether a process runs. One that has ended and was not waited for
+// by its parent does not.
 func alive(pid int) bool {
 	if pid <= 0 {
 		return false

@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-// proxy stands between agents and the broker. It reads the protocol of NATS, so that a test can lose exactly one message.
+// proxy stands between agents and the broker. It reads the protocol of NATS, so
+// that a test can lose exactly one message.
 type proxy struct {
 	listener net.Listener
 	target   string
@@ -22,7 +23,8 @@ type proxy struct {
 	open    map[net.Conn]bool
 }
 
-// frame is one message of the protocol, or one line of it that is not a message.
+// frame is one message of the protocol, or one line of it that is not a
+// message.
 type frame struct {
 	toAgent bool
 	verb    string // PUB, HPUB, MSG, HMSG, PING ...
@@ -49,7 +51,8 @@ func newProxy(t *testing.T, target string) *proxy {
 	return p
 }
 
-// lose sets which frames pass from now on; nil: all do. The filter is called by several goroutines, and must not wait.
+// lose sets which frames pass from now on; nil: all do. The filter is called by
+// several goroutines, and must not wait.
 func (p *proxy) lose(filter func(f frame) (pass bool)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -58,7 +58,8 @@ func leftover(r *room) {
 	}
 }
 
-// endsWhileCutOff runs a job to its end without a broker, kills the agent and brings the broker back.
+// endsWhileCutOff runs a job to its end without a broker, kills the agent and
+// brings the broker back.
 func endsWhileCutOff(r *room) (id int64) {
 	r.Helper()
 	r.options.Heartbeat = seldom
@@ -73,7 +74,8 @@ func endsWhileCutOff(r *room) (id int64) {
 	before := files(r, r.options.Data)
 	r.letGo("go")
 	r.await("the end of the body", func() bool { return !alive(pid) })
-	// That the end was kept can only be seen from outside as a change in the agent's directory that has come to rest.
+	// That the end was kept can only be seen from outside as a change in the
+	// agent's directory that has come to rest.
 	changed := time.Now()
 	r.await("the end in the agent's directory", func() bool {
 		if now := files(r, r.options.Data); now == before {

@@ -65,7 +65,8 @@ func (r *room) awaitResult(id int64, status subjects.BatchStatus) stored {
 	return found
 }
 
-// end waits for the end of an execution that runs to its end in one attempt of one agent, and judges all its results.
+// end waits for the end of an execution that runs to its end in one attempt of
+// one agent, and judges all its results.
 func (r *room) end(id int64, status subjects.BatchStatus) stored {
 	r.Helper()
 	end := r.awaitResult(id, status)
@@ -80,7 +81,8 @@ func (r *room) end(id int64, status subjects.BatchStatus) stored {
 	return end
 }
 
-// checkChain judges the results of one attempt: each expects the one before it, in the words of the contract.
+// checkChain judges the results of one attempt: each expects the one before it,
+// in the words of the contract.
 func (r *room) checkChain(all []stored) {
 	r.Helper()
 	for i, s := range all {

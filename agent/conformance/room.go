@@ -24,7 +24,8 @@ const (
 	seldom   = 4 * time.Second        // where an agent is cut off for a while and may not take it for a loss
 )
 
-// room is the place of one test: an application and an agent that no other test knows. The methods play the bus.
+// room is the place of one test: an application and an agent that no other test
+// knows. The methods play the bus.
 type room struct {
 	*testing.T
 	*broker
@@ -71,7 +72,8 @@ func newRoom(t *testing.T, b *broker, start func(t *testing.T, o Options) *Proce
 	return r
 }
 
-// queue makes the application's work queue. The contract wants an AckWait of 30 s, which a test may shorten: an agent does not see it.
+// queue makes the application's work queue. The contract wants an AckWait of 30
+// s, which a test may shorten: an agent does not see it.
 func (r *room) queue(ackWait time.Duration) {
 	r.Helper()
 	config := jetstream.StreamConfig{

@@ -30,7 +30,8 @@ func stepByStep(r *room) {
 	r.agent()
 	id := r.submit(r.say("one"), r.sayAndWait("two", "go"), r.say("three"))
 	r.body("two")
-	// That step-2 runs means that the end of step-1 is stored already, not that it will be.
+	// That step-2 runs means that the end of step-1 is stored already, not that
+	// it will be.
 	if s := steps(r.results(id))["step-1"]; s.BatchStatus != subjects.Completed {
 		r.Errorf("step-2 runs while step-1 is stored as %q", s.BatchStatus)
 	}
@@ -160,7 +161,8 @@ func daemon(r *room) {
 	r.await("the end of the daemon", func() bool { return !alive(pid) })
 }
 
-// output is what the job wrote to one stream, and how many lines are said to be lost.
+// output is what the job wrote to one stream, and how many lines are said to be
+// lost.
 func (r *room) output(id int64, stream string) (got []string, dropped int) {
 	for _, m := range r.stored(subjects.LogFilter(r.app, "job", id)) {
 		var l subjects.LogMessage

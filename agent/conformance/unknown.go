@@ -19,7 +19,8 @@ var unknownOutcomes = []testCase{
 	{"an end behind a fence is given up when its outcome was not known", lostAckThenFence},
 }
 
-// answers finds the acknowledgements of results: it remembers the reply subjects of those that it is to lose.
+// answers finds the acknowledgements of results: it remembers the reply
+// subjects of those that it is to lose.
 type answers struct {
 	r     *room
 	of    func(res subjects.Result) bool
@@ -47,7 +48,8 @@ func (a *answers) count() int {
 	return a.met
 }
 
-// answersTo makes the proxy call f for each answer to a result that is as wanted; f says whether it passes.
+// answersTo makes the proxy call f for each answer to a result that is as
+// wanted; f says whether it passes.
 func (r *room) answersTo(of func(res subjects.Result) bool, pass func(n int) bool) *answers {
 	a := &answers{r: r, of: of, inbox: map[string]bool{}}
 	r.proxy.lose(func(f frame) bool { return !a.seen(f) || pass(a.count()) })

@@ -12,7 +12,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// call runs a batchlet that is a function of the program. A panic fails the step.
+// call runs a batchlet that is a function of the program. A panic fails the
+// step.
 func (r *run) call(ctx context.Context, s *jsl.Step, x *subjects.StepExecution) (exit string, err error) {
 	c := agent.NewStepContext(x.PersistentData, func(data json.RawMessage) error {
 		x.PersistentData = data

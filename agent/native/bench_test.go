@@ -16,8 +16,9 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// BenchmarkNoop is how fast one agent works off jobs of one step that does nothing, beside the broker in the same process.
-// The requests wait before the clock runs.
+// BenchmarkNoop is how fast one agent works off jobs of one step that does
+// nothing, beside the broker in the same process. The requests wait before the
+// clock runs.
 func BenchmarkNoop(b *testing.B) {
 	for _, slots := range []int{1, 8, 64} {
 		b.Run(fmt.Sprintf("slots=%d", slots), func(b *testing.B) {

@@ -7,11 +7,12 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 )
 
-// maxCached is how many definitions are kept. One that comes back after that is read anew.
+// maxCached is how many definitions are kept. One that comes back after that is
+// read anew.
 const maxCached = 256
 
-// jobCache keeps the definitions that were read last: a job that runs every second is read once. What it
-// returns is shared, and changed by nobody.
+// jobCache keeps the definitions that were read last: a job that runs every
+// second is read once. What it returns is shared, and changed by nobody.
 type jobCache struct {
 	mu   sync.Mutex
 	jobs map[string]*jsl.Job

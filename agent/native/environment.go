@@ -9,7 +9,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// passed are the variables of the agent's environment that every process gets: what programs need to work at all.
+// passed are the variables of the agent's environment that every process gets:
+// what programs need to work at all.
 var passed = []string{
 	"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR",
 	// Windows

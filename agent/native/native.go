@@ -32,8 +32,9 @@ type Runtime struct {
 	jobs      jobCache
 }
 
-// New makes a runtime. The properties of the system that jobs see are os.name, os.arch, file.separator, path.separator,
-// line.separator and java.io.tmpdir, as Java calls them.
+// New makes a runtime. The properties of the system that jobs see are os.name,
+// os.arch, file.separator, path.separator, line.separator and java.io.tmpdir,
+// as Java calls them.
 func New(cfg Config) *Runtime {
 	newline := "\n"
 	if runtime.GOOS == "windows" {
@@ -81,7 +82,8 @@ func (r *Runtime) Run(ctx context.Context, w *agent.Work, rep *agent.Reporter) a
 	return newRun(r, job, w, rep).job(ctx)
 }
 
-// job is the attempt's job with everything substituted, and nothing in it that cannot be run.
+// job is the attempt's job with everything substituted, and nothing in it that
+// cannot be run.
 func (r *Runtime) job(w *agent.Work) (*jsl.Job, error) {
 	job, err := r.jobs.get(w.Definition, w.Execution.Parameters, r.system)
 	if err != nil {
@@ -105,8 +107,8 @@ func (r *Runtime) job(w *agent.Work) (*jsl.Job, error) {
 	return job, nil
 }
 
-// Unsupported names what in a job this runtime cannot run. A job for which it returns nothing does
-// not fail for want of an element.
+// Unsupported names what in a job this runtime cannot run. A job for which it
+// returns nothing does not fail for want of an element.
 func Unsupported(j *jsl.Job) []string {
 	var not []string
 	add := func(missing bool, format string, args ...any) {

@@ -50,7 +50,8 @@ func job(steps string) string {
 	return `{"id":"job","steps":[` + strings.ReplaceAll(steps, "'", `"`) + `]}`
 }
 
-// steps are the last states of all steps, in order of start: name=batch status(exit status).
+// steps are the last states of all steps, in order of start: name=batch
+// status(exit status).
 func steps(results []subjects.Result) string {
 	var order []int64
 	last := map[int64]subjects.StepExecution{}

@@ -7,15 +7,16 @@ import (
 	"time"
 )
 
-// What is in a pipe when its process has ended is read, and no more: something that was to be kept in the background may write to
-// it for ever.
+// What is in a pipe when its process has ended is read, and no more: something
+// that was to be kept in the background may write to it for ever.
 const (
 	drainTime  = 100 * time.Millisecond // for the next piece to be there
 	drainBytes = 1 << 20                // as much as a pipe holds at most (pipe(7))
 	closeTime  = 2 * time.Second        // where a read cannot be given a deadline
 )
 
-// output copies what a process writes. A writer that waits makes the process wait: its pipe is full then.
+// output copies what a process writes. A writer that waits makes the process
+// wait: its pipe is full then.
 type output struct{ pipes []*pipe }
 
 type pipe struct {
@@ -67,7 +68,8 @@ func (o *output) finish() {
 	}
 }
 
-// read copies until all who could write are gone, or until the pipe is empty after the end of the process.
+// read copies until all who could write are gone, or until the pipe is empty
+// after the end of the process.
 func (p *pipe) read() {
 	defer close(p.done)
 	buf := make([]byte, 32<<10)

@@ -18,10 +18,12 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/agent"
 )
 
-// leftoverTime is how long processes of an earlier life may take to end when they are killed.
+// leftoverTime is how long processes of an earlier life may take to end when
+// they are killed.
 const leftoverTime = 5 * time.Second
 
-// processes runs those of all steps, and notes them in files for the next life of the agent.
+// processes runs those of all steps, and notes them in files for the next life
+// of the agent.
 type processes struct {
 	dir   string // empty: they are not noted
 	mark  string // a variable that every process has, and passes on: it tells whose it is
@@ -52,13 +54,15 @@ func openProcesses(h agent.Host, live *sync.Map) (*processes, error) {
 	for _, n := range notes {
 		p.endLeftover(n.Name())
 	}
-	// The agent may have died between a start and its note, and processes may have left their group. The directory is ours
-	// alone, so whoever bears its mark is of an earlier life.
+	// The agent may have died between a start and its note, and processes may
+	// have left their group. The directory is ours alone, so whoever bears its
+	// mark is of an earlier life.
 	p.endMarked()
 	return p, nil
 }
 
-// endMarked kills the processes that bear the mark, and those that they start meanwhile.
+// endMarked kills the processes that bear the mark, and those that they start
+// meanwhile.
 func (p *processes) endMarked() {
 	for end := time.Now().Add(leftoverTime); ; time.Sleep(10 * time.Millisecond) {
 		pids := marked(p.mark)
@@ -76,8 +80,9 @@ func (p *processes) endMarked() {
 	}
 }
 
-// endLeftover kills the group of a process that an earlier life started, if it is still that process. A note is the id of
-// the process; its first line says when that started, the second what for.
+// endLeftover kills the group of a process that an earlier life started, if it
+// is still that process. A note is the id of the process; its first line says
+// when that started, the second what for.
 func (p *processes) endLeftover(name string) {
 	file := filepath.Join(p.dir, name)
 	defer os.Remove(file)
@@ -93,7 +98,8 @@ func (p *processes) endLeftover(name string) {
 	}
 }
 
-// note writes down a process that has just started. Without fsync: if the machine goes down, so does the process.
+// note writes down a process that has just started. Without fsync: if the
+// machine goes down, so does the process.
 func (p *processes) note(pid int, what string) (forget func()) {
 	if p.dir == "" {
 		return func() {}
@@ -114,13 +120,14 @@ type job struct {
 	say            func(line string)
 }
 
-// run runs a process to its end and returns its exit code as text. When ctx ends it ends the process and all
-// that it has started.
+// run runs a process to its end and returns its exit code as text. When ctx
+// ends it ends the process and all that it has started.
 func (p *processes) run(ctx context.Context, j job) (string, error) {
 	if ctx.Err() != nil {
 		return "", context.Cause(ctx)
 	}
-	// Without a supervisor Linux kills the process when the thread that started it ends, not the program (prctl(2), PR_SET_PDEATHSIG).
+	// Without a supervisor Linux kills the process when the thread that started
+	// it ends, not the program (prctl(2), PR_SET_PDEATHSIG).
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	if p.mark != "" && !j.keep {
@@ -155,7 +162,8 @@ func (p *processes) run(ctx context.Context, j job) (string, error) {
 	return verdict(ctx, g, end)
 }
 
-// body is a process and what it has started. How sure it is that all of that ends is up to the system.
+// body is a process and what it has started. How sure it is that all of that
+// ends is up to the system.
 type body interface {
 	pid() int
 	ask()         // to end
@@ -171,7 +179,8 @@ type ending struct {
 	err    error
 }
 
-// group is a body that gets signals only while it lives: when it has ended, its id may be somebody else's.
+// group is a body that gets signals only while it lives: when it has ended, its
+// id may be somebody else's.
 type group struct {
 	body  body
 	ended chan struct{} // closed when nothing of it is left
@@ -220,7 +229,8 @@ func kindly(why error) bool {
 	return errors.Is(why, agent.ErrStopped) || errors.Is(why, agent.ErrLeaving) || errors.Is(why, errTimeout)
 }
 
-// verdict says how a process ended. One that ended well before it was told to has done its work, whatever ctx says.
+// verdict says how a process ended. One that ended well before it was told to
+// has done its work, whatever ctx says.
 func verdict(ctx context.Context, g *group, end ending) (string, error) {
 	if end.err != nil {
 		return "", end.err

@@ -16,7 +16,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/agent/native/supervisor"
 )
 
-// startBody starts a process under a supervisor, which holds everything that it starts; without one, as the leader of a group.
+// startBody starts a process under a supervisor, which holds everything that it
+// starts; without one, as the leader of a group.
 func startBody(cmd *exec.Cmd, keep bool, log *slog.Logger) (body, error) {
 	if why := supervisor.Works(); why != nil {
 		warnOnce.Do(func() {
@@ -57,8 +58,8 @@ func lead(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
 
-// waitGroup waits for the process, then calls end. Between the two it is left to be waited
-// for: so long nobody else can have its id (waitid(2), WNOWAIT).
+// waitGroup waits for the process, then calls end. Between the two it is left
+// to be waited for: so long nobody else can have its id (waitid(2), WNOWAIT).
 func waitGroup(cmd *exec.Cmd, end func()) error {
 	const byPID, exited, noWait = 1, 0x4, 0x1000000
 	var info [128]byte // siginfo_t
@@ -72,13 +73,15 @@ func waitGroup(cmd *exec.Cmd, end func()) error {
 	return cmd.Wait()
 }
 
-// startTime is when the process started: the boot of the machine, and ticks since. Empty if there is no such process.
+// startTime is when the process started: the boot of the machine, and ticks
+// since. Empty if there is no such process.
 func startTime(pid int) string {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return ""
 	}
-	// The second field is the program's name in brackets, which may itself hold anything.
+	// The second field is the program's name in brackets, which may itself hold
+	// anything.
 	after := stat[bytes.LastIndexByte(stat, ')')+1:]
 	f := strings.Fields(string(after))
 	if len(f) < 20 {
@@ -88,8 +91,9 @@ func startTime(pid int) string {
 	return strings.TrimSpace(string(boot)) + " " + f[19]
 }
 
-// ours says that the group of pid is the one that was noted. If its leader has ended, nobody can have got its id while
-// others are in its group; they are known by their environment.
+// ours says that the group of pid is the one that was noted. If its leader has
+// ended, nobody can have got its id while others are in its group; they are
+// known by their environment.
 func ours(pid int, started string) bool {
 	if now := startTime(pid); now != "" {
 		return now == started
@@ -107,7 +111,8 @@ func ours(pid int, started string) bool {
 	return false
 }
 
-// marked are the processes that have a variable in the environment that they were started with.
+// marked are the processes that have a variable in the environment that they
+// were started with.
 func marked(variable string) []int {
 	var pids []int
 	all, _ := os.ReadDir("/proc")

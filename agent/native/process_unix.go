@@ -21,7 +21,8 @@ func scriptCommand(file string, args []string) *exec.Cmd {
 	return exec.Command("/bin/sh", append([]string{file}, args...)...)
 }
 
-// hasInterpreter says that the system can run the file: it begins with #!, or is no text at all.
+// hasInterpreter says that the system can run the file: it begins with #!, or
+// is no text at all.
 func hasInterpreter(file string) bool {
 	f, err := os.Open(file)
 	if err != nil {
@@ -84,7 +85,8 @@ func (g *unixGroup) wait() ending {
 	return ending{code: code, signal: signal}
 }
 
-// exitCode is that of a shell: 128 and its number for a signal, which is named then.
+// exitCode is that of a shell: 128 and its number for a signal, which is named
+// then.
 func exitCode(s *os.ProcessState) (code int, signal string) {
 	if w, ok := s.Sys().(syscall.WaitStatus); ok && w.Signaled() {
 		return 128 + int(w.Signal()), "signal " + w.Signal().String()

@@ -9,7 +9,8 @@ import (
 
 const scriptSuffix = ".cmd"
 
-// shellCommand gives the line to cmd as it is: its quoting is not that of other programs.
+// shellCommand gives the line to cmd as it is: its quoting is not that of other
+// programs.
 func shellCommand(line string) *exec.Cmd {
 	cmd := exec.Command("cmd")
 	cmd.SysProcAttr = &syscall.SysProcAttr{CmdLine: `cmd /S /C "` + line + `"`}
@@ -26,7 +27,8 @@ func lead(cmd *exec.Cmd) {
 	cmd.SysProcAttr.CreationFlags |= syscall.CREATE_NEW_PROCESS_GROUP
 }
 
-// windowsBody is a process; what it has started is found by taskkill as long as its parents live.
+// windowsBody is a process; what it has started is found by taskkill as long as
+// its parents live.
 type windowsBody struct{ cmd *exec.Cmd }
 
 func startBody(cmd *exec.Cmd, _ bool, _ *slog.Logger) (body, error) {
@@ -39,12 +41,14 @@ func startBody(cmd *exec.Cmd, _ bool, _ *slog.Logger) (body, error) {
 
 func (b *windowsBody) pid() int { return b.cmd.Process.Pid }
 
-// ask cannot be done: there are no signals. The grace passes for those who end by themselves.
+// ask cannot be done: there are no signals. The grace passes for those who end
+// by themselves.
 func (b *windowsBody) ask() {}
 
 func (b *windowsBody) kill() { killGroup(b.pid()) }
 
-// wait waits for the process. What it has started and left behind is not found any more.
+// wait waits for the process. What it has started and left behind is not found
+// any more.
 func (b *windowsBody) wait() ending {
 	err := b.cmd.Wait()
 	if b.cmd.ProcessState == nil {

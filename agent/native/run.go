@@ -33,8 +33,9 @@ func newRun(rt *Runtime, job *jsl.Job, w *agent.Work, rep *agent.Reporter) *run 
 	return r
 }
 
-// lastID is the highest id of a step execution that an earlier attempt may have used. They are numbered on over the
-// attempts; a request need not list them, but the starts of all steps are at least as many.
+// lastID is the highest id of a step execution that an earlier attempt may have
+// used. They are numbered on over the attempts; a request need not list them,
+// but the starts of all steps are at least as many.
 func lastID(q *subjects.Request) int64 {
 	if q.Attempt == 1 {
 		return 0
@@ -49,8 +50,8 @@ func lastID(q *subjects.Request) int64 {
 	return max(last, starts)
 }
 
-// job runs elements until a transition, a failure or a stop ends it. An element that is reached twice cannot
-// be: the definition was refused.
+// job runs elements until a transition, a failure or a stop ends it. An element
+// that is reached twice cannot be: the definition was refused.
 func (r *run) job(ctx context.Context) agent.Outcome {
 	e := r.jsl.Elements[0]
 	if p := r.work.RestartPosition; p != "" {
@@ -122,7 +123,8 @@ func (r *run) end(t jsl.Transition, more bool, s *jsl.Step, trouble string) agen
 	return o
 }
 
-// step runs a step, or passes over one that is completed. Its error says that the step did not begin.
+// step runs a step, or passes over one that is completed. Its error says that
+// the step did not begin.
 func (r *run) step(ctx context.Context, s *jsl.Step) (subjects.StepExecution, error) {
 	var data json.RawMessage
 	if b := r.before[s.ID]; b != nil {

@@ -61,7 +61,8 @@ func (r *run) shell(ctx context.Context, s *jsl.Step) (string, error) {
 	})
 }
 
-// background reads what happens to processes that still run when the step's own has ended: to be kept or not.
+// background reads what happens to processes that still run when the step's own
+// has ended: to be kept or not.
 func background(text string) (keep bool, err error) {
 	switch text {
 	case "", "end":
@@ -119,8 +120,9 @@ func command(line, script, args, dir string) (*exec.Cmd, func(), error) {
 
 // writeScript makes a file of a script's text, which only we can read.
 func writeScript(text string) (file string, remove func(), err error) {
-	// A process that is started meanwhile by another attempt would hold the file open for writing, and the script
-	// could not be run ("text file busy").
+	// A process that is started meanwhile by another attempt would hold the
+	// file open for writing, and the script could not be run ("text file
+	// busy").
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
 	f, err := os.CreateTemp("", "jobstreamer-*"+scriptSuffix)

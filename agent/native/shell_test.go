@@ -129,7 +129,8 @@ func alive(pid int) bool {
 	return state != "" && !strings.HasPrefix(state, "Z")
 }
 
-// pids are the numbers that a job has written to a file, as soon as there are so many.
+// pids are the numbers that a job has written to a file, as soon as there are
+// so many.
 func pids(t *testing.T, file string, n int) []int {
 	t.Helper()
 	var all []int
@@ -203,7 +204,8 @@ func TestChildrenEndWithTheirParent(t *testing.T) {
 	gone(t, pids(t, file, 1))
 }
 
-// A process of a life that was killed is ended by the next one; one that only has its number is not.
+// A process of a life that was killed is ended by the next one; one that only
+// has its number is not.
 func TestLeftovers(t *testing.T) {
 	dir := t.TempDir()
 	processes := filepath.Join(dir, "processes")
@@ -253,7 +255,8 @@ func TestLeftovers(t *testing.T) {
 	}
 }
 
-// Of two parameters that are one variable a process would see one only: neither runs.
+// Of two parameters that are one variable a process would see one only: neither
+// runs.
 func TestCollidingParameters(t *testing.T) {
 	room := agenttest.New(t)
 	room.Start(agent.Config{Runtime: native.New(native.Config{})})
@@ -265,7 +268,8 @@ func TestCollidingParameters(t *testing.T) {
 	}
 }
 
-// A job that writes faster than its lines can be stored waits: all of them arrive.
+// A job that writes faster than its lines can be stored waits: all of them
+// arrive.
 func TestAllLinesOfAFlood(t *testing.T) {
 	room := agenttest.New(t)
 	room.Start(agent.Config{Log: slog.New(slog.DiscardHandler), Runtime: native.New(native.Config{})})

@@ -12,8 +12,9 @@ import (
 	"syscall"
 )
 
-// whyNotStarted explains an error of the system. "No such file or directory" about a script that is there means the
-// interpreter in its first line (execve(2), ENOENT).
+// whyNotStarted explains an error of the system. "No such file or directory"
+// about a script that is there means the interpreter in its first line
+// (execve(2), ENOENT).
 func whyNotStarted(cmd *exec.Cmd, err error) error {
 	if !errors.Is(err, syscall.ENOENT) {
 		return err
@@ -29,8 +30,9 @@ func whyNotStarted(cmd *exec.Cmd, err error) error {
 	return fmt.Errorf("script: its first line asks for %q, which is not here", strings.TrimSpace(interpreter))
 }
 
-// checkText refuses the text of a program of which a shell, or the kernel, would say only that something is not there: its lines end with CR LF, as they do
-// on Windows, or it begins with a byte order mark.
+// checkText refuses the text of a program of which a shell, or the kernel,
+// would say only that something is not there: its lines end with CR LF, as they
+// do on Windows, or it begins with a byte order mark.
 func checkText(what, text string) error {
 	if runtime.GOOS == "windows" {
 		return nil
@@ -44,7 +46,8 @@ func checkText(what, text string) error {
 	return nil
 }
 
-// firstLine is the first line of a file, with its line break, or the beginning of it.
+// firstLine is the first line of a file, with its line break, or the beginning
+// of it.
 func firstLine(file string) string {
 	f, err := os.Open(file)
 	if err != nil {

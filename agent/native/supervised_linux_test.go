@@ -15,7 +15,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// daemons are ways to leave a step. Each writes the id of the process that stays to the file %s.
+// daemons are ways to leave a step. Each writes the id of the process that
+// stays to the file %s.
 var daemons = []struct{ name, command string }{
 	{"setsid by the child after its parent has ended", `(exec sh -c 'sleep 0.0%d; exec setsid sh -c "echo \$\$ > %[2]s; exec sleep 71"') & [ %[1]d = 0 ] || :`},
 	{"fork, setsid, fork", `(setsid sh -c 'sh -c "echo \$\$ > %[2]s; exec sleep 72" & exit 0') & sleep 0.0%[1]d`},
@@ -35,7 +36,8 @@ func TestDaemonsEndWithTheirStep(t *testing.T) {
 				if end.BatchStatus != subjects.Completed {
 					t.Fatalf("it is %+v", end)
 				}
-				// The result comes after the end of all processes: nothing is waited for here.
+				// The result comes after the end of all processes: nothing is
+				// waited for here.
 				b, _ := os.ReadFile(file) // it may have ended before it wrote
 				if pid := strings.TrimSpace(string(b)); pid != "" {
 					if _, err := os.Stat("/proc/" + pid); err == nil {
@@ -47,7 +49,8 @@ func TestDaemonsEndWithTheirStep(t *testing.T) {
 	}
 }
 
-// What a step keeps in the background goes on after the step and after the next start of the agent, but not after a stop of the step.
+// What a step keeps in the background goes on after the step and after the next
+// start of the agent, but not after a stop of the step.
 func TestKeptInTheBackground(t *testing.T) {
 	room := agenttest.New(t)
 	cfg := agent.Config{DataDir: t.TempDir(), Grace: time.Second, Runtime: native.New(native.Config{})}
@@ -82,7 +85,8 @@ func TestKeptInTheBackground(t *testing.T) {
 	gone(t, stopped)
 }
 
-// An agent that dies by kill -9 takes everything with it at once: there is no next life here that could clean up.
+// An agent that dies by kill -9 takes everything with it at once: there is no
+// next life here that could clean up.
 func TestNothingOutlivesAKilledAgent(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "pids")
 	cmd := exec.Command(os.Args[0])
@@ -100,7 +104,8 @@ func TestNothingOutlivesAKilledAgent(t *testing.T) {
 	gone(t, all)
 }
 
-// A job may kill its own supervisor: it has failed then, and what is left of its group ends.
+// A job may kill its own supervisor: it has failed then, and what is left of
+// its group ends.
 func TestAKilledSupervisor(t *testing.T) {
 	room := agenttest.New(t)
 	room.Start(agent.Config{Runtime: native.New(native.Config{})})

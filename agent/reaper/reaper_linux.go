@@ -13,8 +13,9 @@ var forwarded = []os.Signal{
 	syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH,
 }
 
-// Main returns at once unless the program is process 1. Then it runs the program again as a child, passes signals on to it, waits for all
-// processes whose parents have ended, and exits as the child does. Call it first in main.
+// Main returns at once unless the program is process 1. Then it runs the
+// program again as a child, passes signals on to it, waits for all processes
+// whose parents have ended, and exits as the child does. Call it first in main.
 func Main() {
 	if os.Getpid() == 1 {
 		os.Exit(reap())
@@ -53,8 +54,8 @@ func reap() int {
 	}
 }
 
-// programAttributes puts the program into a group of its own, at a terminal into the foreground: a Ctrl-C is meant for it alone, and comes
-// once.
+// programAttributes puts the program into a group of its own, at a terminal
+// into the foreground: a Ctrl-C is meant for it alone, and comes once.
 func programAttributes() *syscall.SysProcAttr {
 	var group int32
 	_, _, errno := syscall.Syscall(syscall.SYS_IOCTL, 0, syscall.TIOCGPGRP, uintptr(unsafe.Pointer(&group)))

@@ -13,7 +13,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/agent/reaper"
 )
 
-// runAs is a variable that makes the test program be the program that process 1 runs.
+// runAs is a variable that makes the test program be the program that process 1
+// runs.
 const runAs = "JOBSTREAMER_TEST_PROGRAM"
 
 func TestMain(m *testing.M) {
@@ -50,7 +51,8 @@ func program(what string) int {
 	}
 }
 
-// zombies counts the children of process 1 that nobody has waited for, after all that were started have ended.
+// zombies counts the children of process 1 that nobody has waited for, after
+// all that were started have ended.
 func zombies() int {
 	n := 0
 	all, _ := os.ReadDir("/proc")

@@ -38,8 +38,8 @@ func ReadNext(ctx context.Context, nc *nats.Conn, stream, filter string, seq uin
 	return readMessage(ctx, nc, stream, map[string]any{"seq": seq, "next_by_subj": filter})
 }
 
-// readMessage asks the leader: the client library may ask any replica of a stream that allows
-// direct reads, and a decision on a stale answer is wrong.
+// readMessage asks the leader: the client library may ask any replica of a
+// stream that allows direct reads, and a decision on a stale answer is wrong.
 func readMessage(ctx context.Context, nc *nats.Conn, stream string, query map[string]any) (*StoredMessage, error) {
 	ctx, cancel := WithAckTimeout(ctx)
 	defer cancel()

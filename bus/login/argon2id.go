@@ -11,8 +11,9 @@ import (
 	"golang.org/x/crypto/argon2"
 )
 
-// What hashing a password costs: 19 MiB and some 20 ms (OWASP's second recommendation). A hash says what it was made with, so
-// older ones stay good when this changes.
+// What hashing a password costs: 19 MiB and some 20 ms (OWASP's second
+// recommendation). A hash says what it was made with, so older ones stay good
+// when this changes.
 const (
 	memory  = 19456 // KiB
 	passes  = 2
@@ -25,7 +26,8 @@ const (
 // phc is how a hash is written (the PHC string format).
 const phc = "$argon2id$v=%d$m=%d,t=%d,p=%d$"
 
-// nobody has the password of this hash. It is compared where there is no such user, which then takes as long as a wrong password.
+// nobody has the password of this hash. It is compared where there is no such
+// user, which then takes as long as a wrong password.
 var nobody = written(make([]byte, saltLength), make([]byte, hashLength))
 
 func newHash(password string) string {

@@ -27,7 +27,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// start runs the service of one more bus on srv. It ends with stop, or with the test.
+// start runs the service of one more bus on srv. It ends with stop, or with the
+// test.
 func start(t testing.TB, srv *server.Server, cfg bus.Config) (s *Service, stop func()) {
 	t.Helper()
 	s = New(Config{Bus: bustest.Open(t, srv, cfg)})

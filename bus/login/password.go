@@ -38,7 +38,8 @@ func (s *Service) right(ctx context.Context, password, hash string) (bool, error
 	return matches(password, hash)
 }
 
-// enter waits for a place to hash in: each takes 19 MiB for as long as it lasts.
+// enter waits for a place to hash in: each takes 19 MiB for as long as it
+// lasts.
 func (s *Service) enter(ctx context.Context) (leave func(), err error) {
 	if s.waiting.Add(1) > maxWaiting {
 		s.waiting.Add(-1)
@@ -53,7 +54,8 @@ func (s *Service) enter(ctx context.Context) (leave func(), err error) {
 	}
 }
 
-// MinPassword is how many characters a password has at least, and MaxPassword how many bytes at most.
+// MinPassword is how many characters a password has at least, and MaxPassword
+// how many bytes at most.
 const (
 	MinPassword = 8
 	MaxPassword = 1024

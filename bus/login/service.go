@@ -31,7 +31,8 @@ type Config struct {
 	Timeout time.Duration // of a session that nobody uses; default [DefaultTimeout]
 }
 
-// Service knows users and sessions. All of them are in memory: who asks for each request does not ask NATS.
+// Service knows users and sessions. All of them are in memory: who asks for
+// each request does not ask NATS.
 type Service struct {
 	b       *bus.Bus
 	timeout time.Duration
@@ -73,8 +74,9 @@ func (s *Service) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// follow puts what there is and what changes. After the connection was lost all is read anew, and what is gone then is forgotten:
-// the marker of its end may be gone too.
+// follow puts what there is and what changes. After the connection was lost all
+// is read anew, and what is gone then is forgotten: the marker of its end may
+// be gone too.
 func follow[T any](ctx context.Context, g *errgroup.Group, s *Service, store *bus.Store[T], put func(string, *T, uint64), forget func(round int), filled func()) {
 	filled = sync.OnceFunc(filled)
 	g.Go(func() error {
@@ -88,7 +90,8 @@ func follow[T any](ctx context.Context, g *errgroup.Group, s *Service, store *bu
 	})
 }
 
-// WaitReady waits until the service knows all that was there when it began to run.
+// WaitReady waits until the service knows all that was there when it began to
+// run.
 func (s *Service) WaitReady(ctx context.Context) error {
 	select {
 	case <-s.ready:

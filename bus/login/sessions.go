@@ -22,7 +22,8 @@ func digestIn(secret string) digest { return sha256.Sum256([]byte(secret)) }
 
 func (d digest) String() string { return hex.EncodeToString(d[:]) }
 
-// digestOf reads what String wrote; what it did not write is the digest of nothing.
+// digestOf reads what String wrote; what it did not write is the digest of
+// nothing.
 func digestOf(key string) (d digest) {
 	if n, err := hex.Decode(d[:], []byte(key[:min(len(key), 2*len(d))])); err != nil || n != len(d) {
 		return digest{}
@@ -88,8 +89,9 @@ func (Secrets) String() string { return "(secrets)" }
 // NewSecrets are random.
 func NewSecrets() Secrets { return Secrets{uuid.NewString(), rand.Text()} }
 
-// Login lets a user in, or returns an error that is [ErrWrong] or [ErrBusy]. Who the user is says the bucket, not what is in memory:
-// one who was made at another bus this moment gets in, and one whom nobody knows takes as long.
+// Login lets a user in, or returns an error that is [ErrWrong] or [ErrBusy].
+// Who the user is says the bucket, not what is in memory: one who was made at
+// another bus this moment gets in, and one whom nobody knows takes as long.
 func (s *Service) Login(ctx context.Context, id, password string) (Secrets, error) {
 	var e bus.Entry[bus.User]
 	err := bus.ErrNotFound
@@ -155,7 +157,8 @@ func (s *Service) Logout(ctx context.Context, secret string) error {
 	return bus.ErrChanged
 }
 
-// BySession is whose session it is, nil if it is none, and notes that it was used.
+// BySession is whose session it is, nil if it is none, and notes that it was
+// used.
 func (s *Service) BySession(ctx context.Context, secret string) *bus.User {
 	return s.by(ctx, secret, digestIn(secret), bus.KindSession)
 }
@@ -193,11 +196,12 @@ func (s *Service) by(ctx context.Context, secret string, d digest, kind string) 
 	return u
 }
 
-// maxAsking is how many strangers are looked for in NATS at a time; others are just strangers.
+// maxAsking is how many strangers are looked for in NATS at a time; others are
+// just strangers.
 const maxAsking = 8
 
-// ask looks in NATS for what is not known here: another bus may have issued it this moment. It is not taken in, since it may end before
-// the watch shows it.
+// ask looks in NATS for what is not known here: another bus may have issued it
+// this moment. It is not taken in, since it may end before the watch shows it.
 func (s *Service) ask(ctx context.Context, secret string, d digest) *session {
 	if len(secret) != len(uuid.Nil.String()) && len(secret) != len(rand.Text()) {
 		return nil
@@ -215,7 +219,8 @@ func (s *Service) ask(ctx context.Context, secret string, d digest) *session {
 	return newSession(found.Value, found.Revision, 0)
 }
 
-// note notes that a session was used: here at once, for the other buses once a minute.
+// note notes that a session was used: here at once, for the other buses once a
+// minute.
 func (s *Service) note(d digest, e *session, now subjects.Time) {
 	if last := e.used.Load(); int64(now) > last {
 		e.used.CompareAndSwap(last, int64(now))

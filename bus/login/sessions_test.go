@@ -120,7 +120,8 @@ func TestBusesShareSessions(t *testing.T) {
 	})
 }
 
-// A session that another bus issued this moment is not known yet, and is good all the same.
+// A session that another bus issued this moment is not known yet, and is good
+// all the same.
 func TestAskedWhereItIsNotKnown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := bustest.Server(t)
@@ -201,7 +202,8 @@ func TestEndedSessionsGo(t *testing.T) {
 	})
 }
 
-// What ended while the connection was away is not known any more when it is back, whether its marker is there or not.
+// What ended while the connection was away is not known any more when it is
+// back, whether its marker is there or not.
 func TestForgottenWhenReadAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := start(t, bustest.Server(t), bus.Config{})

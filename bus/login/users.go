@@ -53,7 +53,8 @@ func (s *Service) putUser(id string, u *bus.User, rev uint64) {
 	s.mu.Unlock()
 }
 
-// takeUser takes in a user, or that there is none any more. An older revision than what is known changes nothing.
+// takeUser takes in a user, or that there is none any more. An older revision
+// than what is known changes nothing.
 func (s *Service) takeUser(id string, u *bus.User, rev uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -139,7 +140,8 @@ func (s *Service) Remove(ctx context.Context, id string) error {
 	})
 }
 
-// SetRoles gives a user other roles in place of those that there were. The last admin stays one.
+// SetRoles gives a user other roles in place of those that there were. The last
+// admin stays one.
 func (s *Service) SetRoles(ctx context.Context, id string, roles map[string]string) (*bus.User, error) {
 	var is *bus.User
 	err := s.decide(ctx, id, func(was *bus.User, seen uint64) (*bus.User, uint64, error) {
@@ -152,8 +154,9 @@ func (s *Service) SetRoles(ctx context.Context, id string, roles map[string]stri
 	return is, err
 }
 
-// decide writes what becomes of a user, unless that takes the last admin away; roles are those that the user will have. If
-// somebody else is quicker it is decided again.
+// decide writes what becomes of a user, unless that takes the last admin away;
+// roles are those that the user will have. If somebody else is quicker it is
+// decided again.
 func (s *Service) decide(ctx context.Context, id string, write func(was *bus.User, seen uint64) (*bus.User, uint64, error), roles ...map[string]string) error {
 	for range maxRaces {
 		was, seen, err := s.decidable(id, roles...)
@@ -175,7 +178,8 @@ func (s *Service) decide(ctx context.Context, id string, write func(was *bus.Use
 	return bus.ErrChanged
 }
 
-// decidable returns a user who may lose their roles, or get others, and the revision of the bucket of which that is true.
+// decidable returns a user who may lose their roles, or get others, and the
+// revision of the bucket of which that is true.
 func (s *Service) decidable(id string, roles ...map[string]string) (u *bus.User, seen uint64, err error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -222,7 +226,8 @@ func (s *Service) seeMore(ctx context.Context, than uint64) error {
 	return bus.ErrChanged
 }
 
-// FirstAdmin makes the user admin if there is no admin yet; of several buses that try one does.
+// FirstAdmin makes the user admin if there is no admin yet; of several buses
+// that try one does.
 func (s *Service) FirstAdmin(ctx context.Context, password string) (made bool, err error) {
 	if s.HasAdmin() {
 		return false, nil
@@ -245,7 +250,8 @@ func (s *Service) HasAdmin() bool {
 	return s.admins() > 0
 }
 
-// NewKey makes a key for a user. It is not kept: this is the only time that it can be seen.
+// NewKey makes a key for a user. It is not kept: this is the only time that it
+// can be seen.
 func (s *Service) NewKey(ctx context.Context, id string) (key string, err error) {
 	key = "js_" + rand.Text()
 	return key, s.change(ctx, id, func(u *bus.User) error {

@@ -40,7 +40,8 @@ func TestHashes(t *testing.T) {
 	if one == two || !strings.HasPrefix(one, "$argon2id$v=19$m=19456,t=2,p=1$") {
 		t.Errorf("%s, %s", one, two)
 	}
-	// Of the reference implementation: echo -n password | argon2 somesalt -id -t 2 -m 16 -p 1
+	// Of the reference implementation: echo -n password | argon2 somesalt -id
+	// -t 2 -m 16 -p 1
 	vector := "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc"
 	for hash, want := range map[string]bool{one: true, two: true, nobody: false} {
 		if ok, err := matches("x", hash); ok != want || err != nil {
@@ -103,7 +104,8 @@ func TestLoginsWaitForEachOther(t *testing.T) {
 	wg.Wait()
 }
 
-// A user who was removed takes all along, and one who comes later under his name gets none of it.
+// A user who was removed takes all along, and one who comes later under his
+// name gets none of it.
 func TestRemovedUsers(t *testing.T) {
 	s, _ := start(t, bustest.Server(t), bus.Config{})
 	add(t, s, "root", bus.RoleAdmin)
@@ -310,7 +312,8 @@ func TestPasswordOf(t *testing.T) {
 	}
 }
 
-// What a request costs: no allocation but for the digest's sake, and nothing on the wire.
+// What a request costs: no allocation but for the digest's sake, and nothing on
+// the wire.
 func BenchmarkWho(b *testing.B) {
 	s, _ := start(b, bustest.Server(b), bus.Config{})
 	add(b, s, "ann", bus.RoleWatcher)

@@ -16,7 +16,8 @@ type Archive struct {
 	Span time.Duration
 }
 
-// Archives lists all of them. Each is made of the one before, whose steps its own begin and end with.
+// Archives lists all of them. Each is made of the one before, whose steps its
+// own begin and end with.
 func Archives() []Archive {
 	const day = 24 * time.Hour
 	return []Archive{
@@ -37,8 +38,9 @@ func ArchiveNamed(name string) (Archive, bool) {
 	return all[i], true
 }
 
-// put adds the average of the step that ends at end, after gaps for the steps of which nothing is known. Of a step that is there already, it
-// was another bus that was faster, and its average stays.
+// put adds the average of the step that ends at end, after gaps for the steps
+// of which nothing is known. Of a step that is there already, it was another
+// bus that was faster, and its average stays.
 func (a Archive) put(s *bus.Samples, end time.Time, average bus.Sample) {
 	s.Step = int64(a.Step / time.Second)
 	missing := int64(0)
@@ -59,7 +61,8 @@ func (a Archive) put(s *bus.Samples, end time.Time, average bus.Sample) {
 	s.End = subjects.TimeOf(end)
 }
 
-// forget removes the steps that end after now: the clock was wrong then, and nothing could be added until that time comes.
+// forget removes the steps that end after now: the clock was wrong then, and
+// nothing could be added until that time comes.
 func forget(s *bus.Samples, now time.Time) {
 	for n := len(s.Points); n > 0 && s.End.Std().After(now); n = len(s.Points) {
 		s.End = subjects.TimeOf(s.End.Std().Add(-time.Duration(s.Step) * time.Second))

@@ -29,14 +29,16 @@ func at(t testing.TB, s string) time.Time {
 	return day.AddDate(0, 0, days).Add(time.Duration(clock.Hour())*time.Hour + time.Duration(clock.Minute())*time.Minute)
 }
 
-// load is a sample of which only the load of the process is known, if v is a number.
+// load is a sample of which only the load of the process is known, if v is a
+// number.
 func load(v float64) bus.Sample {
 	s := bus.Unknown()
 	s[bus.ProcessLoad] = v
 	return s
 }
 
-// read makes samples of "10:10: 1 - 3": the end of the newest step, then the loads of the process, - for a gap.
+// read makes samples of "10:10: 1 - 3": the end of the newest step, then the
+// loads of the process, - for a gap.
 func read(t testing.TB, step time.Duration, text string) *bus.Samples {
 	t.Helper()
 	end, list, ok := strings.Cut(text, ": ")
@@ -134,7 +136,8 @@ func TestConsolidate(t *testing.T) {
 	}
 }
 
-// Each archive is made of whole steps of the one before, and that one reaches back far enough for a step.
+// Each archive is made of whole steps of the one before, and that one reaches
+// back far enough for a step.
 func TestArchives(t *testing.T) {
 	all := Archives()
 	for i, a := range all {

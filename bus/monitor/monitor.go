@@ -15,7 +15,8 @@ import (
 // every is the time between two samples of an agent.
 const every = time.Minute
 
-// atOnce is how many agents are written at the same time: few, executions go first.
+// atOnce is how many agents are written at the same time: few, executions go
+// first.
 const atOnce = 4
 
 // Agents knows what agents said last.
@@ -38,7 +39,8 @@ func New(b *bus.Bus, agents Agents) *Monitor {
 // Run samples, while this bus is the one that does, until ctx ends.
 func (m *Monitor) Run(ctx context.Context) error { return m.bus.Chore(ctx, "monitor", every, m.round) }
 
-// Samples reads what an archive has of an agent: nothing, if nothing was kept yet.
+// Samples reads what an archive has of an agent: nothing, if nothing was kept
+// yet.
 func (m *Monitor) Samples(ctx context.Context, agent string, a Archive) (bus.Samples, error) {
 	if !subjects.ValidName(agent) { // see round
 		return bus.Samples{}, nil
@@ -75,8 +77,9 @@ func (m *Monitor) round(ctx context.Context) error {
 	return g.Wait()
 }
 
-// write brings an agent's archives up to its steps that are over. The coarser ones are looked at when one of their steps may be over,
-// and all of them at first: nobody knows what the bus of before has done.
+// write brings an agent's archives up to its steps that are over. The coarser
+// ones are looked at when one of their steps may be over, and all of them at
+// first: nobody knows what the bus of before has done.
 func (m *Monitor) write(ctx context.Context, agent string, s *steps) error {
 	all, end := Archives(), s.over[len(s.over)-1].end
 	fine, err := m.change(ctx, agent, all[0], func(v *bus.Samples) {

@@ -105,7 +105,8 @@ func (n *node) has(archive string) *bus.Samples {
 	return &s
 }
 
-// wants compares a stretch of an archive: the loads, - for a gap, of the steps that end from some time on.
+// wants compares a stretch of an archive: the loads, - for a gap, of the steps
+// that end from some time on.
 func (n *node) wants(archive, from string, want string) {
 	n.Helper()
 	s, got := n.has(archive), ""
@@ -123,7 +124,8 @@ func (n *node) wants(archive, from string, want string) {
 	}
 }
 
-// day is today, by the clock that is outside every bubble: the server goes by it when it removes what is old.
+// day is today, by the clock that is outside every bubble: the server goes by
+// it when it removes what is old.
 var day = time.Now().UTC().Truncate(24 * time.Hour)
 
 // clock is a time of that day, or after it: 24:30.
@@ -137,7 +139,8 @@ func clock(s string) time.Time {
 
 func until(s string) { time.Sleep(time.Until(clock(s))) }
 
-// rounds does what Run does with the lease, which a day of renewals would make slow.
+// rounds does what Run does with the lease, which a day of renewals would make
+// slow.
 func (n *node) rounds(until string) {
 	n.Helper()
 	for time.Now().Before(clock(until)) {
@@ -148,7 +151,8 @@ func (n *node) rounds(until string) {
 	}
 }
 
-// A day of an agent: what is kept of it, and that another bus goes on from there.
+// A day of an agent: what is kept of it, and that another bus goes on from
+// there.
 func TestDay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		until("00:00")
@@ -207,7 +211,8 @@ func TestDay(t *testing.T) {
 	})
 }
 
-// Each archive is written once a step, by one of the buses; when that one ends, by the other.
+// Each archive is written once a step, by one of the buses; when that one ends,
+// by the other.
 func TestOneBusWrites(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		until("00:00")
@@ -294,7 +299,8 @@ func revision(t *testing.T, b *bus.Bus) uint64 {
 	return stream.CachedInfo().State.LastSeq
 }
 
-// A clock that was wrong for a while does not stop the archives until that time has come.
+// A clock that was wrong for a while does not stop the archives until that time
+// has come.
 func TestAClockThatWasWrong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		until("00:00")

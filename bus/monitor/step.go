@@ -21,7 +21,8 @@ type average struct {
 	of  bus.Sample
 }
 
-// maxOver is how many steps wait for a broker that does not take them: an hour's.
+// maxOver is how many steps wait for a broker that does not take them: an
+// hour's.
 const maxOver = 12
 
 // add takes a sample of now.
@@ -46,7 +47,8 @@ func (s *steps) turn(now time.Time, length time.Duration) {
 // empty says that there is nothing to be written, now or when the step is over.
 func (s *steps) empty() bool { return len(s.over) == 0 && s.now == sum{} }
 
-// sampleOf takes the figures out of a heartbeat. Loads are between 0 and 1, whatever an agent says; an agent that tells no memory has 0 of 0.
+// sampleOf takes the figures out of a heartbeat. Loads are between 0 and 1,
+// whatever an agent says; an agent that tells no memory has 0 of 0.
 func sampleOf(s *subjects.Stats) bus.Sample {
 	return bus.Sample{
 		bus.ProcessLoad:  min(max(s.CPU.Process.Load, 0), 1),

@@ -11,7 +11,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// What is posted is what the original control bus posted: keys without a namespace; what is not known is nil.
+// What is posted is what the original control bus posted: keys without a
+// namespace; what is not known is nil.
 
 func statusBody(e *bus.Execution, job string) []byte {
 	var w body

@@ -10,10 +10,12 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 )
 
-// remembered is how many of the results that are done with are known, in case their acknowledgement was lost.
+// remembered is how many of the results that are done with are known, in case
+// their acknowledgement was lost.
 const remembered = 10_000
 
-// hands hold the results that somebody is to be notified of, by their sequence, until they are done with.
+// hands hold the results that somebody is to be notified of, by their sequence,
+// until they are done with.
 type hands struct {
 	mu    sync.Mutex
 	open  map[uint64]jetstream.Msg // the newest delivery of each
@@ -26,7 +28,8 @@ func newHands() *hands {
 	return &hands{open: map[uint64]jetstream.Msg{}, done: map[uint64]bool{}, order: make([]uint64, remembered)}
 }
 
-// take takes a delivery. It returns false if there is nothing to do: the result is in hand, or was and is done with.
+// take takes a delivery. It returns false if there is nothing to do: the result
+// is in hand, or was and is done with.
 func (h *hands) take(seq uint64, m jetstream.Msg) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()

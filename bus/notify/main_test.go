@@ -37,7 +37,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// world is a broker with buses, a notificator, and an agent whose part the test plays. It is in fake time.
+// world is a broker with buses, a notificator, and an agent whose part the test
+// plays. It is in fake time.
 type world struct {
 	*testing.T
 	srv  *server.Server
@@ -59,7 +60,9 @@ func play(t *testing.T, name string, f func(w *world)) {
 			w.sink = newSink(t)
 			w.background(w.beat)
 			f(w)
-			// Chores work at whole seconds, and a server that ends while it is asked for a consumer waits for a lock, which fake time does not pass.
+			// Chores work at whole seconds, and a server that ends while it is
+			// asked for a consumer waits for a lock, which fake time does not
+			// pass.
 			time.Sleep(333 * time.Millisecond)
 		})
 	})
@@ -241,7 +244,8 @@ type post struct {
 	at                time.Time
 }
 
-// sink is a notificator behind pipes, so that it is in fake time like everything else.
+// sink is a notificator behind pipes, so that it is in fake time like
+// everything else.
 type sink struct {
 	*httptest.Server
 	transport *http.Transport

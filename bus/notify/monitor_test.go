@@ -15,7 +15,8 @@ func monitored(minutes int, action, kind string) bus.Settings {
 	return bus.Settings{TimeMonitor: &bus.TimeMonitor{Minutes: minutes, Action: action, Type: kind}}
 }
 
-// stops answers the commands to stop, as the agent does, and says what it stopped.
+// stops answers the commands to stop, as the agent does, and says what it
+// stopped.
 func (w *world) stops(e *running) {
 	w.Helper()
 	sub, err := w.bus.NC.Subscribe(subjects.CommandSubject("a1", subjects.StopCommand), func(m *nats.Msg) {

@@ -36,7 +36,8 @@ type Notifier struct {
 	hands *hands
 }
 
-// New returns a Notifier that works when Run does. The error is a [bus.FieldError] about the URL, which it does not show.
+// New returns a Notifier that works when Run does. The error is a
+// [bus.FieldError] about the URL, which it does not show.
 func New(cfg Config) (*Notifier, error) {
 	n := &Notifier{b: cfg.Bus, x: cfg.Index, life: cfg.Executions, every: cmp.Or(cfg.Every, 5*time.Second), hands: newHands()}
 	if cfg.URL == "" {
@@ -47,7 +48,8 @@ func New(cfg Config) (*Notifier, error) {
 	return n, err
 }
 
-// Run works until ctx ends. The index must run as long, and longer than Run the service.
+// Run works until ctx ends. The index must run as long, and longer than Run the
+// service.
 func (n *Notifier) Run(ctx context.Context) error {
 	if err := n.x.WaitReady(ctx); err != nil {
 		if ctx.Err() != nil {
@@ -68,7 +70,8 @@ func (n *Notifier) Run(ctx context.Context) error {
 // Sends reports whether there is a notificator to send to.
 func (n *Notifier) Sends() bool { return n.post != nil }
 
-// Alert sends what a time monitor sends when an execution takes too long. Errors: StateError no_notificator, [ErrNotSent].
+// Alert sends what a time monitor sends when an execution takes too long.
+// Errors: StateError no_notificator, [ErrNotSent].
 func (n *Notifier) Alert(ctx context.Context, e *bus.Execution, m *bus.TimeMonitor) error {
 	if n.post == nil {
 		return bus.State(bus.CodeNoNotificator, "this control bus has no notificator (--notificator-url)")

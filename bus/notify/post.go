@@ -21,7 +21,8 @@ const (
 	atOnce      = 16               // posts under way
 )
 
-// ErrNotSent says that the notificator did not take a message; the log says why.
+// ErrNotSent says that the notificator did not take a message; the log says
+// why.
 var ErrNotSent = errors.New("the notificator did not take it")
 
 // message is what is posted once.
@@ -56,7 +57,8 @@ func newPoster(where string, through http.RoundTripper) (*poster, error) {
 
 func (p *poster) close() { p.client.CloseIdleConnections() }
 
-// send posts a message until it is taken or given up. It returns false if ctx ended before.
+// send posts a message until it is taken or given up. It returns false if ctx
+// ended before.
 func (p *poster) send(ctx context.Context, m message) (settled bool) {
 	for try := 1; ; try++ {
 		err := p.post(ctx, m)
@@ -94,7 +96,8 @@ func (p *poster) once(ctx context.Context, m message) error {
 	return nil
 }
 
-// post asks once. A request that is under way is not broken off by the end of ctx: it would be sent again by somebody else.
+// post asks once. A request that is under way is not broken off by the end of
+// ctx: it would be sent again by somebody else.
 func (p *poster) post(ctx context.Context, m message) error {
 	select {
 	case p.room <- struct{}{}:
@@ -120,7 +123,8 @@ func (p *poster) post(ctx context.Context, m message) error {
 	return nil
 }
 
-// bare is an error of the client without the URL, in which there may be a password.
+// bare is an error of the client without the URL, in which there may be a
+// password.
 func bare(err error) error {
 	var u *url.Error
 	if errors.As(err, &u) {
@@ -129,7 +133,8 @@ func bare(err error) error {
 	return err
 }
 
-// refusal is the status of an answer that does not say that the message was taken.
+// refusal is the status of an answer that does not say that the message was
+// taken.
 type refusal int
 
 func (r refusal) Error() string {

@@ -28,7 +28,8 @@ func TestURLs(t *testing.T) {
 	}
 }
 
-// What a notificator over TCP gets, and what is said of one that does not take it.
+// What a notificator over TCP gets, and what is said of one that does not take
+// it.
 func TestPost(t *testing.T) {
 	var got *http.Request
 	status := 200

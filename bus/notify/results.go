@@ -13,7 +13,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// Consumer is the durable consumer of RESULTS that the buses with a notificator share.
+// Consumer is the durable consumer of RESULTS that the buses with a notificator
+// share.
 const Consumer = "notifier"
 
 const (
@@ -22,11 +23,13 @@ const (
 	maxInHand = 5000             // results, by all buses: the broker hands out no more while a notificator is away
 )
 
-// follow consumes RESULTS until ctx ends and nothing is in hand any more. That it cannot be done now holds up nothing else.
+// follow consumes RESULTS until ctx ends and nothing is in hand any more. That
+// it cannot be done now holds up nothing else.
 func (n *Notifier) follow(ctx context.Context) error {
 	var all sync.WaitGroup
 	defer all.Wait()
-	// What is in hand is given back when nothing is taken any more, or it would come back to this bus.
+	// What is in hand is given back when nothing is taken any more, or it would
+	// come back to this bus.
 	held, release := context.WithCancel(context.WithoutCancel(ctx))
 	defer release()
 	take := func(m jetstream.Msg) { n.take(held, m, &all) }
@@ -38,7 +41,8 @@ func (n *Notifier) follow(ctx context.Context) error {
 	})
 }
 
-// consume returns when ctx has ended, or when the consumer is gone: then it has to be made again.
+// consume returns when ctx has ended, or when the consumer is gone: then it has
+// to be made again.
 func (n *Notifier) consume(ctx context.Context, take jetstream.MessageHandler) error {
 	cons, err := n.b.JS.CreateOrUpdateConsumer(ctx, subjects.ResultsStream, jetstream.ConsumerConfig{
 		Durable: Consumer, DeliverPolicy: jetstream.DeliverNewPolicy, AckPolicy: jetstream.AckExplicitPolicy,
@@ -114,7 +118,8 @@ func (n *Notifier) asked(subject string) []bus.StatusNotification {
 	return def.Settings.Notifications
 }
 
-// perhaps are the notifications that a result may be for, as far as it alone can tell.
+// perhaps are the notifications that a result may be for, as far as it alone
+// can tell.
 func perhaps(asked []bus.StatusNotification, r *bus.StoredResult) (some []bus.StatusNotification) {
 	for _, a := range asked {
 		exit := a.ExitStatus != "" && r.BatchStatus.Ended() && (r.ExitStatus == "" || r.ExitStatus == a.ExitStatus)
@@ -125,7 +130,8 @@ func perhaps(asked []bus.StatusNotification, r *bus.StoredResult) (some []bus.St
 	return some
 }
 
-// notify sends what is asked for, and is done with the result when all of it is settled.
+// notify sends what is asked for, and is done with the result when all of it is
+// settled.
 func (n *Notifier) notify(ctx context.Context, r *bus.StoredResult, asked []bus.StatusNotification, delivered int) {
 	e, changed, err := n.life.At(ctx, r)
 	if err != nil {
@@ -153,7 +159,8 @@ func (n *Notifier) notify(ctx context.Context, r *bus.StoredResult, asked []bus.
 	n.hands.settle(ctx, r.Sequence)
 }
 
-// later gives back a result whose execution could not be read: its record may not be written yet, or be gone.
+// later gives back a result whose execution could not be read: its record may
+// not be written yet, or be gone.
 func (n *Notifier) later(ctx context.Context, r *bus.StoredResult, delivered int, err error) {
 	switch {
 	case ctx.Err() != nil:

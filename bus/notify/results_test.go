@@ -98,7 +98,8 @@ func TestStatusNotifications(t *testing.T) {
 	})
 }
 
-// open is how many results the broker has handed out, or not yet, that nobody is done with.
+// open is how many results the broker has handed out, or not yet, that nobody
+// is done with.
 func (w *world) open() int {
 	w.Helper()
 	c, err := w.bus.JS.Consumer(w.Context(), subjects.ResultsStream, Consumer)

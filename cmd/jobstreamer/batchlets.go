@@ -15,7 +15,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/httpapi"
 )
 
-// ours are the batchlets that every agent of this program can run without anything installed, besides the shell's.
+// ours are the batchlets that every agent of this program can run without
+// anything installed, besides the shell's.
 var ownBatchlets = map[string]agent.BatchletFunc{
 	"jobstreamer.Noop": runNoop, "jobstreamer.Say": runSay, "jobstreamer.Sleep": runSleep, "jobstreamer.Fail": runFail,
 	httpapi.TestBatchlet: runNoop,

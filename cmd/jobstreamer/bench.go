@@ -95,10 +95,12 @@ func (p *program) runBench(ctx context.Context, s benchSettings) (err error) {
 	return printBench(p.out, r)
 }
 
-// cleanUpTime is how long the executions of a measurement that ended early have to end.
+// cleanUpTime is how long the executions of a measurement that ended early have
+// to end.
 const cleanUpTime = 10 * time.Second
 
-// removeBenchJob deletes the job and its history. What a measurement that ended early left under way is given up, or stopped.
+// removeBenchJob deletes the job and its history. What a measurement that ended
+// early left under way is given up, or stopped.
 func removeBenchJob(ctx context.Context, c *client.Client, app string) error {
 	ctx, cancel := context.WithTimeout(ctx, cleanUpTime)
 	defer cancel()

@@ -46,7 +46,8 @@ func newDesk(t *testing.T) *desk {
 	return d
 }
 
-// zoneOfNoon is a zone in which today does not end during a test: times of another day look different.
+// zoneOfNoon is a zone in which today does not end during a test: times of
+// another day look different.
 func zoneOfNoon() string {
 	return fmt.Sprintf("Etc/GMT%+d", min(max(time.Now().UTC().Hour()-12, -12), 11)) // its sign is the other way round
 }
@@ -67,7 +68,8 @@ func (d *desk) runOnce(ctx context.Context, line string) outcome {
 	return runCaptured(ctx, d.env, args...)
 }
 
-// What varies is replaced in what is printed; columns are as wide as what is in them.
+// What varies is replaced in what is printed; columns are as wide as what is in
+// them.
 var varying = []struct {
 	what *regexp.Regexp
 	by   string
@@ -90,7 +92,8 @@ func (d *desk) stableText(text string) string {
 	return text
 }
 
-// A day of a user in one file: what is typed, what is printed, and the exit status. Output is a pipe.
+// A day of a user in one file: what is typed, what is printed, and the exit
+// status. Output is a pipe.
 func TestClientCommands(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
@@ -222,7 +225,8 @@ func TestWaitingHasATimeout(t *testing.T) {
 	d.runOnce(t.Context(), "execution stop 1")
 }
 
-// A control bus that is away for a while is waited for, once the execution is known.
+// A control bus that is away for a while is waited for, once the execution is
+// known.
 func TestWaitingOutlivesTheServer(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)

@@ -127,7 +127,8 @@ func checkRunnable(j *jsl.Job) error {
 	return nil
 }
 
-// openNATS connects to the NATS that the settings name, or starts one in this process.
+// openNATS connects to the NATS that the settings name, or starts one in this
+// process.
 func (c *controlBus) openNATS(ctx context.Context, s busSettings) (err error) {
 	if s.nats.url != "" {
 		c.conn, err = s.nats.dialUntilUp(ctx, "jobstreamer bus "+s.name, c.log)
@@ -154,8 +155,9 @@ func (c *controlBus) openNATS(ctx context.Context, s busSettings) (err error) {
 	return err
 }
 
-// Run runs the bus, and what else takes work in, until ctx ends or a part fails. ready is called when it takes work;
-// requests that come before wait in the listener.
+// Run runs the bus, and what else takes work in, until ctx ends or a part
+// fails. ready is called when it takes work; requests that come before wait in
+// the listener.
 func (c *controlBus) Run(ctx context.Context, ready func(), more ...func(context.Context) error) error {
 	lower, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()

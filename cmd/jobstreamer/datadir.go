@@ -34,7 +34,8 @@ func dataHome(env map[string]string) string {
 	return filepath.Join(home, ".local", "share")
 }
 
-// configHome is the directory for settings of programs, by the customs of the system: that of os.UserConfigDir.
+// configHome is the directory for settings of programs, by the customs of the
+// system: that of os.UserConfigDir.
 func configHome(env map[string]string) string {
 	home := env["HOME"]
 	switch runtime.GOOS {
@@ -58,7 +59,8 @@ func defaultData(env map[string]string, sub ...string) string {
 	return filepath.Join(append([]string{dataHome(env), "jobstreamer"}, sub...)...)
 }
 
-// lockData takes the data directory for this process until the lock is given up or the process ends.
+// lockData takes the data directory for this process until the lock is given up
+// or the process ends.
 func lockData(dir string) (*flock.Flock, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("--data %s: %w", dir, err)

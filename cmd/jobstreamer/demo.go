@@ -127,8 +127,9 @@ func startDemo(ctx context.Context, url, token, hint string, w io.Writer) error 
 	return nil
 }
 
-// narrator tells what happens to executions, a line each. Output comes a little later than the results that it led to, so
-// lines are told in the order of their times once they are old enough.
+// narrator tells what happens to executions, a line each. Output comes a little
+// later than the results that it led to, so lines are told in the order of
+// their times once they are old enough.
 type narrator struct {
 	w     io.Writer
 	color bool
@@ -150,7 +151,8 @@ const (
 	plain                     = "\x1b[0m"
 )
 
-// hear takes in a result or some lines of output. What it cannot read it leaves out: this is a show.
+// hear takes in a result or some lines of output. What it cannot read it leaves
+// out: this is a show.
 func (n *narrator) addMessage(m *nats.Msg) {
 	t := strings.Split(m.Subject, ".") // jobstreamer.result.<app>.<job>.<execution>.<who>
 	if len(t) != 6 {

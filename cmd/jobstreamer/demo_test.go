@@ -2,7 +2,8 @@ package main
 
 import "testing"
 
-// The command that the demo shows goes to the demo, wherever this user's commands go.
+// The command that the demo shows goes to the demo, wherever this user's
+// commands go.
 func TestDemoHint(t *testing.T) {
 	home := t.TempDir()
 	for _, c := range []struct {

@@ -35,7 +35,8 @@ type devBus struct {
 	ended            chan outcome
 }
 
-// startDev starts one on free ports and waits until it is up. It ends with the test, if not before.
+// startDev starts one on free ports and waits until it is up. It ends with the
+// test, if not before.
 func startDev(t *testing.T, data string, args ...string) *devBus {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
@@ -321,7 +322,8 @@ func TestASecondProcessIsRefused(t *testing.T) {
 	})
 }
 
-// serve and agent as in production: two processes' worth, on one NATS, which asks for a password.
+// serve and agent as in production: two processes' worth, on one NATS, which
+// asks for a password.
 func TestServeAndAgent(t *testing.T) {
 	t.Parallel()
 	ctx, stop := context.WithCancel(t.Context())
@@ -396,7 +398,8 @@ func TestBench(t *testing.T) {
 	}
 }
 
-// Ctrl-C ends a measurement of a bus without an agent for it, and nothing is left of it.
+// Ctrl-C ends a measurement of a bus without an agent for it, and nothing is
+// left of it.
 func TestBenchEndsAtOnce(t *testing.T) {
 	t.Parallel()
 	d := startDev(t, t.TempDir(), "--pools", "other")

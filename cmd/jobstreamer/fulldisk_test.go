@@ -56,7 +56,8 @@ func waitUntil(t *testing.T, what string, is func() bool) {
 	}
 }
 
-// The disk of a bus and an agent runs full while a job runs, and is emptied: everybody says why nothing goes on, and then it goes on.
+// The disk of a bus and an agent runs full while a job runs, and is emptied:
+// everybody says why nothing goes on, and then it goes on.
 func TestFullDiskWhileRunning(t *testing.T) {
 	t.Parallel()
 	disk := bustest.SmallDisk(t, "64m")

@@ -19,7 +19,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// The password that was given lets the admin in, also after a restart; nobody else gets in.
+// The password that was given lets the admin in, also after a restart; nobody
+// else gets in.
 func TestDevWithLogin(t *testing.T) {
 	t.Parallel()
 	data, file := t.TempDir(), filepath.Join(t.TempDir(), "password")
@@ -87,7 +88,8 @@ func loginCommands(t *testing.T) *login.Service {
 	return s
 }
 
-// A password that was made up is shown to who sits at a terminal, once, and is good.
+// A password that was made up is shown to who sits at a terminal, once, and is
+// good.
 func TestFirstAdmin(t *testing.T) {
 	s := loginCommands(t)
 	var errs lockedBuffer

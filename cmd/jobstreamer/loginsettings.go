@@ -39,8 +39,9 @@ func (s *loginSettings) checkFlags() error {
 	return nil
 }
 
-// firstAdmin sees to it that somebody can log in. A password that was made up is told to who sits at the terminal, and to nobody else:
-// what is written elsewhere is kept.
+// firstAdmin sees to it that somebody can log in. A password that was made up
+// is told to who sits at the terminal, and to nobody else: what is written
+// elsewhere is kept.
 func (p *program) firstAdmin(ctx context.Context, users *login.Service, s *loginSettings) error {
 	if !s.required || users.HasAdmin() {
 		return nil

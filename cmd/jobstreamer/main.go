@@ -9,8 +9,9 @@
 //	          +-- bench    measures one (package bench)
 //	          +-- app, job, run, execution, logs, schedule, agent list ... speak to one (package cli)
 //
-// A command's goroutines belong to the command. It ends in the order in which work flows: REST and scheduler, which
-// take work in, have returned before what they write through is told to stop, and NATS goes last.
+// A command's goroutines belong to the command. It ends in the order in which
+// work flows: REST and scheduler, which take work in, have returned before what
+// they write through is told to stop, and NATS goes last.
 package main
 
 import (
@@ -52,7 +53,8 @@ func (e usageError) Unwrap() error { return e.error }
 // errFindings ends the doctor with exit code 1; what it means was printed.
 var errFindings = errors.New("findings")
 
-// run runs one command to its end and returns the exit code. It ends early when ctx does or at a signal.
+// run runs one command to its end and returns the exit code. It ends early when
+// ctx does or at a signal.
 func runCommand(ctx context.Context, args []string, io streams, env []string) int {
 	root := newRoot(io, environmentMap(env))
 	root.SetArgs(args)

@@ -16,7 +16,8 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// TestMain lets the test's own binary be the program: a test that needs a second process starts it with asProgram set.
+// TestMain lets the test's own binary be the program: a test that needs a
+// second process starts it with asProgram set.
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		main()
@@ -153,7 +154,8 @@ func TestHelpOfClientCommands(t *testing.T) {
 	checkGolden(t, "help client", all.String())
 }
 
-// What a user sees who does something wrong, in one file: a case is a command line, and what it says.
+// What a user sees who does something wrong, in one file: a case is a command
+// line, and what it says.
 func TestMistakes(t *testing.T) {
 	dir := t.TempDir()
 	config := filepath.Join(dir, "bus.yaml")

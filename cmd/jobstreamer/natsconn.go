@@ -38,8 +38,8 @@ func (s *natsSettings) addSecretFlags(f *pflag.FlagSet) {
 }
 
 // reconnectOptions returns the options of every connection. The client buffers
-// nothing while it reconnects: a write that is sent late could pass a fence that
-// was purged meanwhile.
+// nothing while it reconnects: a write that is sent late could pass a fence
+// that was purged meanwhile.
 func reconnectOptions(name string) []nats.Option {
 	return []nats.Option{nats.Name(name), nats.ReconnectBufSize(-1), nats.MaxReconnects(-1), nats.ReconnectWait(250 * time.Millisecond)}
 }
@@ -95,7 +95,8 @@ func (s *natsSettings) dialNATS(name string, more ...nats.Option) (*nats.Conn, e
 	return nc, nil
 }
 
-// connectOnce is connect that ends with ctx. The client library's own ends after two seconds for each address.
+// connectOnce is connect that ends with ctx. The client library's own ends
+// after two seconds for each address.
 func (s *natsSettings) dialOnce(ctx context.Context, name string) (*nats.Conn, error) {
 	type outcome struct {
 		nc  *nats.Conn
@@ -120,7 +121,8 @@ func (s *natsSettings) dialOnce(ctx context.Context, name string) (*nats.Conn, e
 	}
 }
 
-// connectPatiently connects as soon as NATS is there: machines start in any order.
+// connectPatiently connects as soon as NATS is there: machines start in any
+// order.
 func (s *natsSettings) dialUntilUp(ctx context.Context, name string, log *slog.Logger, more ...nats.Option) (*nats.Conn, error) {
 	more = append(more,
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
@@ -148,8 +150,9 @@ func (s *natsSettings) dialUntilUp(ctx context.Context, name string, log *slog.L
 	}
 }
 
-// worthWaiting says whether err can go away by itself: whatever the network says but that there is no such host. A server that
-// starts or ends may take a connection and reset it.
+// worthWaiting says whether err can go away by itself: whatever the network
+// says but that there is no such host. A server that starts or ends may take a
+// connection and reset it.
 func isRetryable(err error) bool {
 	var network *net.OpError
 	var name *net.DNSError

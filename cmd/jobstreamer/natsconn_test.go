@@ -9,7 +9,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus/bustest"
 )
 
-// A server that is starting, or ending, takes a connection and resets it: who came at that moment comes again.
+// A server that is starting, or ending, takes a connection and resets it: who
+// came at that moment comes again.
 func TestAResetIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	nats := bustest.Listening(t)

@@ -25,7 +25,8 @@ func listenOn(flag, address string) (net.Listener, error) {
 	return nil, fmt.Errorf("--%s %s: %w", flag, address, err)
 }
 
-// probe says whether a port that the embedded NATS will take is free. It would only wait, and give no reason.
+// probe says whether a port that the embedded NATS will take is free. It would
+// only wait, and give no reason.
 func checkPortFree(flag, address string) error {
 	l, err := listenOn(flag, address)
 	if err != nil {

@@ -85,7 +85,8 @@ New here? This runs everything in one process, with jobs to look at:
 	return root
 }
 
-// addClient adds the commands that speak to a control bus, some of them below the one that runs an agent.
+// addClient adds the commands that speak to a control bus, some of them below
+// the one that runs an agent.
 func addClient(root *cobra.Command, p *program) {
 	c := p.newClient()
 	for _, cmd := range c.Work() {
@@ -114,7 +115,8 @@ func sharedFlags(root *cobra.Command, p *program) {
 	})
 }
 
-// newHelp returns the command that shows the help of the command that its words name.
+// newHelp returns the command that shows the help of the command that its words
+// name.
 func newHelp() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "help [COMMAND...]", Short: "Show the help of a command", Hidden: true,

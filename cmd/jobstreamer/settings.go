@@ -14,16 +14,18 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/help"
 )
 
-// Settings come from flags, then from the environment, then from a YAML file. Environment and file are
-// given to the flags by the flags' own rules, so a value means the same wherever it stands, names are looked up
-// instead of being split, and an error says in which place the value stands.
+// Settings come from flags, then from the environment, then from a YAML file.
+// Environment and file are given to the flags by the flags' own rules, so a
+// value means the same wherever it stands, names are looked up instead of being
+// split, and an error says in which place the value stands.
 
 const (
 	envPrefix  = "JOBSTREAMER_"
 	configFlag = "config"
 )
 
-// ofStep are flags whose variables an agent sets for each step: a command in a step's script means what it says, not that step.
+// ofStep are flags whose variables an agent sets for each step: a command in a
+// step's script means what it says, not that step.
 var ofStep = map[string]bool{"job": true, "step": true, "attempt": true}
 
 // envName is where the environment has a flag's value.
@@ -59,7 +61,8 @@ func applySettings(flags *pflag.FlagSet, env map[string]string) error {
 	return nil
 }
 
-// applyFile fills the flags that are not given yet from a YAML file. A key that is no flag of the command is an error.
+// applyFile fills the flags that are not given yet from a YAML file. A key that
+// is no flag of the command is an error.
 func applyFile(flags *pflag.FlagSet, name string, given map[string]bool) error {
 	text, err := os.ReadFile(name)
 	if err != nil {

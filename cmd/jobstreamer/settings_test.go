@@ -10,7 +10,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// Each row gives the same settings in several places; the first place of flag, environment, file must win.
+// Each row gives the same settings in several places; the first place of flag,
+// environment, file must win.
 func TestPrecedence(t *testing.T) {
 	for name, c := range map[string]struct {
 		args []string
@@ -58,7 +59,8 @@ func TestPrecedence(t *testing.T) {
 	}
 }
 
-// What an agent tells a step about itself is no filter of a command that the step's script runs.
+// What an agent tells a step about itself is no filter of a command that the
+// step's script runs.
 func TestVariablesOfStepsAreNoFlags(t *testing.T) {
 	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
 	app, job, step := flags.String("app", "", ""), flags.String("job", "", ""), flags.StringSlice("step", nil, "")

@@ -9,8 +9,9 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/cli"
 )
 
-// untilSignal returns a context that ends with ctx or at the first SIGINT or SIGTERM; say is called then. A second one calls force
-// and ends the process, also where the shell has its background jobs ignore SIGINT.
+// untilSignal returns a context that ends with ctx or at the first SIGINT or
+// SIGTERM; say is called then. A second one calls force and ends the process,
+// also where the shell has its background jobs ignore SIGINT.
 func untilSignal(ctx context.Context, say, force func()) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
 	signals := make(chan os.Signal, 2)

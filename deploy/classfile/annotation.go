@@ -1,6 +1,7 @@
 package classfile
 
-// readNamed reads a list of annotations (JVMS 4.7.16) and keeps the value of @Named.
+// readNamed reads a list of annotations (JVMS 4.7.16) and keeps the value of
+// @Named.
 func (p *parser) readNamed() {
 	for range p.u2() {
 		if p.err != nil {

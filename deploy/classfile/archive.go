@@ -21,8 +21,8 @@ type archive struct {
 	kept   int // bytes
 }
 
-// survey walks through the directory once, for what must be known before the classes are read. It
-// says whether the directory could be read.
+// survey walks through the directory once, for what must be known before the
+// classes are read. It says whether the directory could be read.
 func (a *archive) survey() bool {
 	for e, err := range a.zip.entries() {
 		if err == nil && !a.left.take(entryCost+int64(len(e.name))) {

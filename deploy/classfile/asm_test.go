@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// source is a class to assemble. What is left out is as javac has it: a public class that extends
-// Object and has a public constructor.
+// source is a class to assemble. What is left out is as javac has it: a public
+// class that extends Object and has a public constructor.
 type source struct {
 	name       string
 	super      string

@@ -10,7 +10,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 )
 
-// refs are the ids that a META-INF/batch.xml gives to classes (Jakarta Batch 10.7.1).
+// refs are the ids that a META-INF/batch.xml gives to classes (Jakarta Batch
+// 10.7.1).
 type refs struct {
 	jar   string
 	entry string
@@ -18,7 +19,8 @@ type refs struct {
 	class map[string]string // by id; the last one wins, as in the runtime
 }
 
-// parseRefs reads what it can: what comes before a mistake is in the result as well.
+// parseRefs reads what it can: what comes before a mistake is in the result as
+// well.
 func parseRefs(b []byte) (r refs, err error) {
 	r.class = map[string]string{}
 	if b, err = jsl.DecodeXML(b); err != nil {

@@ -39,7 +39,8 @@ func deflate(r io.Reader) []byte {
 	return b.Bytes()
 }
 
-// rawZip lists the same packed bytes under many names, count times. What it claims may be wrong.
+// rawZip lists the same packed bytes under many names, count times. What it
+// claims may be wrong.
 func rawZip(packed []byte, unpacked uint32, count int, name func(i int) string) []byte {
 	var out, dir bytes.Buffer
 	local := make([]byte, localLen)
@@ -77,7 +78,8 @@ func endRecord(count, size, off int) []byte {
 	return b
 }
 
-// hugePool is a class that is nothing but a full constant pool, with n bytes in each text.
+// hugePool is a class that is nothing but a full constant pool, with n bytes in
+// each text.
 func hugePool(name string, n int) []byte {
 	s := source{name: name}
 	for i := range 65_000 {
@@ -86,7 +88,8 @@ func hugePool(name string, n int) []byte {
 	return s.bytes()
 }
 
-// copies is a jar full of the same class; the unpacked bytes are many times its size.
+// copies is a jar full of the same class; the unpacked bytes are many times its
+// size.
 func copies(class []byte, count int) []byte {
 	return rawZip(deflate(bytes.NewReader(class)), uint32(len(class)), count, func(i int) string { return fmt.Sprint(i, ".class") })
 }
@@ -194,7 +197,8 @@ func chain(n int) []byte {
 	return classes(sources...)
 }
 
-// A bomb unpacks no more than its budget has, costs 100 MB at most, and says why.
+// A bomb unpacks no more than its budget has, costs 100 MB at most, and says
+// why.
 func TestBombs(t *testing.T) {
 	for _, row := range bombs {
 		t.Run(row.name, func(t *testing.T) {

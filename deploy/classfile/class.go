@@ -14,8 +14,8 @@ const (
 	accModule    = 0x8000
 )
 
-// class is what one class file says. Names are as in the file (modified UTF-8, with slashes) and
-// good until the next one is parsed.
+// class is what one class file says. Names are as in the file (modified UTF-8,
+// with slashes) and good until the next one is parsed.
 type class struct {
 	access      uint16
 	name        []byte
@@ -35,14 +35,15 @@ type parser struct {
 	pool []uint32 // offsets of the constants' tags; 0: no constant
 	c    class
 
-	// Constants that are read at the end, so that each is read once, however often it is named.
+	// Constants that are read at the end, so that each is read once, however
+	// often it is named.
 	self, given, simple uint16
 }
 
 var errShort = errors.New("is truncated")
 
-// parse reads one class file. Any version will do: a newer one still has its parts in the same
-// places, unless it has a new kind of constant.
+// parse reads one class file. Any version will do: a newer one still has its
+// parts in the same places, unless it has a new kind of constant.
 func (p *parser) parse(b []byte) (*class, error) {
 	*p = parser{b: b, pool: p.pool[:0], c: class{interfaces: p.c.interfaces[:0], constructor: None}}
 	if p.u4() != 0xcafebabe && p.err == nil {
@@ -67,7 +68,8 @@ func (p *parser) parse(b []byte) (*class, error) {
 	return &p.c, p.err
 }
 
-// validName checks what JVMS 4.2.1 asks of names. A dot would make two classes look the same.
+// validName checks what JVMS 4.2.1 asks of names. A dot would make two classes
+// look the same.
 func validName(name []byte) bool {
 	before := byte('/')
 	for _, c := range name {
@@ -127,7 +129,8 @@ func (p *parser) method(access, name, descriptor uint16) {
 	})
 }
 
-// attributes shows the name of each attribute; what visit does not read is passed over.
+// attributes shows the name of each attribute; what visit does not read is
+// passed over.
 func (p *parser) attributes(visit func(name []byte)) {
 	for range p.u2() {
 		name, n := p.u2(), int(p.u4())
@@ -155,8 +158,9 @@ func (p *parser) classAttribute(name []byte) {
 	}
 }
 
-// readSimpleName finds the entry of the class itself (JVMS 4.7.6). Names are compared by where they
-// are: a compiler writes each once, and 65,535 long ones would take long.
+// readSimpleName finds the entry of the class itself (JVMS 4.7.6). Names are
+// compared by where they are: a compiler writes each once, and 65,535 long ones
+// would take long.
 func (p *parser) readSimpleName() {
 	for range p.u2() {
 		inner, _, name := p.u2(), p.u2(), p.u2()

@@ -1,19 +1,23 @@
-// Package classfile says which JavaBatch components a class path has, without a JVM.
+// Package classfile says which JavaBatch components a class path has, without a
+// JVM.
 //
 //	jars --> archive --> entries --> parse --> index --> walk up --> Report
 //	            ^            |                  names, super classes,
 //	            +-- nested --+                  interfaces, flags
 //
-// All classes are indexed first, those that are no components too: the base class of a batchlet may
-// lie in another jar. What a class is follows from the interfaces that it reaches. The API's own
-// classes need not be there, since the runtime brings them.
+// All classes are indexed first, those that are no components too: the base
+// class of a batchlet may lie in another jar. What a class is follows from the
+// interfaces that it reaches. The API's own classes need not be there, since
+// the runtime brings them.
 //
-// Jars come from strangers. Nothing that they say is believed before it is checked, none is held in
-// memory, and the work on one is bounded by its size (see limits.go). What is wrong with one class
-// costs that class: it becomes a Warning, and the rest is read.
+// Jars come from strangers. Nothing that they say is believed before it is
+// checked, none is held in memory, and the work on one is bounded by its size
+// (see limits.go). What is wrong with one class costs that class: it becomes a
+// Warning, and the rest is read.
 //
-// The answer is that of a JVM which loads the same class path: the first class of a name wins, a
-// class in the wrong folder does not exist, one whose ancestors are missing cannot be loaded.
+// The answer is that of a JVM which loads the same class path: the first class
+// of a name wins, a class in the wrong folder does not exist, one whose
+// ancestors are missing cannot be loaded.
 package classfile
 
 import "io"
@@ -22,7 +26,8 @@ import "io"
 type Jar struct {
 	Name string // for origins and warnings, such as "orders-1.2.jar"
 
-	// Open is called once, when the jar's turn comes, and close when it is over.
+	// Open is called once, when the jar's turn comes, and close when it is
+	// over.
 	Open func() (r io.ReaderAt, size int64, close func() error, err error)
 }
 
@@ -73,8 +78,8 @@ const (
 	None   Constructor = "none"   // nobody, unless a producer of the application does
 )
 
-// Missing is a class or interface that others extend and that is not on the class path. What
-// extends it cannot be loaded.
+// Missing is a class or interface that others extend and that is not on the
+// class path. What extends it cannot be loaded.
 type Missing struct {
 	Class   string
 	By      string // the first that names it

@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// cost is what a scan made of its jars. Unlike its time it does not hang on what else the machine does.
+// cost is what a scan made of its jars. Unlike its time it does not hang on
+// what else the machine does.
 type cost struct {
 	budget    int64 // of all jars, in bytes
 	reads     int64
@@ -43,8 +44,8 @@ func costOf(t testing.TB, jars map[string][]byte) (*Report, cost) {
 	return r, c
 }
 
-// check compares what was done with what the budget allows. An entry costs some of it before up to two reads, a nested jar before it gets
-// its buffers.
+// check compares what was done with what the budget allows. An entry costs some
+// of it before up to two reads, a nested jar before it gets its buffers.
 func (c cost) check(t testing.TB) {
 	t.Helper()
 	t.Logf("%d reads, %d of %d kB unpacked, %d kB allocated, %v", c.reads, c.unpacked>>10, c.budget>>10, c.allocated>>10, c.took)

@@ -64,7 +64,8 @@ func FuzzJar(f *testing.F) {
 	})
 }
 
-// FuzzEntry puts bytes into a jar whose directory is right, where FuzzJar seldom comes.
+// FuzzEntry puts bytes into a jar whose directory is right, where FuzzJar
+// seldom comes.
 func FuzzEntry(f *testing.F) {
 	for _, name := range []string{"a/B.class", "META-INF/versions/9/a/B.class", "META-INF/MANIFEST.MF", "WEB-INF/lib/b.jar"} {
 		for _, b := range [][]byte{source{name: "a/B", implements: []string{batchlet}}.bytes(), manifest("Multi-Release: true").body, job("a/B")} {

@@ -1,7 +1,7 @@
 package classfile
 
-// index knows all classes of a class path. Names are numbered, and what extends what is kept by
-// number: a class costs its name and some 100 bytes.
+// index knows all classes of a class path. Names are numbered, and what extends
+// what is kept by number: a class costs its name and some 100 bytes.
 type index struct {
 	ids     map[string]uint32
 	names   []string // as in class files
@@ -83,8 +83,8 @@ func (x *index) parents(id uint32) []uint32 {
 	return x.edges[c.edge : c.edge+uint32(c.edges)]
 }
 
-// reach returns all that a class is by its ancestors. It uses no recursion: how deep classes
-// extend each other is up to strangers.
+// reach returns all that a class is by its ancestors. It uses no recursion: how
+// deep classes extend each other is up to strangers.
 func (x *index) reach(id uint32) mask {
 	stack := []uint32{id}
 	for len(stack) > 0 {
@@ -124,8 +124,8 @@ func (x *index) sum(id uint32) (m mask) {
 	return m
 }
 
-// absent returns the first ancestor of a class that is not on the class path, "" if there is none:
-// then the class extends itself.
+// absent returns the first ancestor of a class that is not on the class path,
+// "" if there is none: then the class extends itself.
 func (x *index) absent(id uint32) string {
 	seen := map[uint32]bool{}
 	for stack := []uint32{id}; len(stack) > 0 && len(seen) < 1000; {

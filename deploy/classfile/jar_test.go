@@ -21,7 +21,8 @@ type file struct {
 	claims uint64 // if not 0: the length that the directory says
 }
 
-// at is a class at its place in a jar, behind a prefix such as "WEB-INF/classes/".
+// at is a class at its place in a jar, behind a prefix such as
+// "WEB-INF/classes/".
 func (s source) at(prefix string) file {
 	return file{name: prefix + s.name + ".class", body: s.bytes()}
 }

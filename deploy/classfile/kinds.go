@@ -13,7 +13,8 @@ type role struct {
 	listens string
 }
 
-// roles are in the order in which a Report lists kinds and what listeners listen to.
+// roles are in the order in which a Report lists kinds and what listeners
+// listen to.
 var roles = [...]role{
 	{"Batchlet", "AbstractBatchlet", Batchlet, ""},
 	{"chunk/ItemReader", "chunk/AbstractItemReader", ItemReader, ""},
@@ -39,8 +40,8 @@ var roles = [...]role{
 	{"partition/PartitionAnalyzer", "partition/AbstractPartitionAnalyzer", PartitionAnalyzer, ""},
 }
 
-// mask is all that is known of a class by what it extends: a bit for each role in javax, then the
-// same in jakarta, then these.
+// mask is all that is known of a class by what it extends: a bit for each role
+// in javax, then the same in jakarta, then these.
 type mask uint64
 
 const (

@@ -1,7 +1,8 @@
 package classfile
 
-// Limits for what comes from strangers. Real class paths stay far below: the largest known class is
-// below 1 MB, the fullest jar has some 100,000 entries, and classes shrink to a half or a third.
+// Limits for what comes from strangers. Real class paths stay far below: the
+// largest known class is below 1 MB, the fullest jar has some 100,000 entries,
+// and classes shrink to a half or a third.
 const (
 	maxClass   = 16 << 20  // bytes of one class
 	maxNested  = 512 << 20 // bytes of one nested jar
@@ -25,8 +26,9 @@ const (
 	javaRelease = 17 // versions of a multi-release jar beyond it are not for us
 )
 
-// A jar may be unpacked to so many bytes: a share that every jar has, and so much for each of its
-// own bytes. An entry costs something as well, even one that is empty.
+// A jar may be unpacked to so many bytes: a share that every jar has, and so
+// much for each of its own bytes. An entry costs something as well, even one
+// that is empty.
 const (
 	budgetBase  = 16 << 20
 	budgetRatio = 16
@@ -35,13 +37,14 @@ const (
 	nestedCost  = 16 << 10
 )
 
-// budget bounds the work that one jar of the class path can make, with all that is nested in it.
+// budget bounds the work that one jar of the class path can make, with all that
+// is nested in it.
 type budget struct{ left int64 }
 
 func newBudget(size int64) *budget { return &budget{left: budgetBase + budgetRatio*size} }
 
-// take says whether n more bytes are in the budget, and takes them. What is too large leaves the
-// rest to others.
+// take says whether n more bytes are in the budget, and takes them. What is too
+// large leaves the rest to others.
 func (b *budget) take(n int64) bool {
 	if n > b.left {
 		return false

@@ -11,7 +11,8 @@ const (
 	versions = "META-INF/versions/"
 )
 
-// inner cuts off the folders from which Spring Boot and web containers load classes.
+// inner cuts off the folders from which Spring Boot and web containers load
+// classes.
 func inner(entry string) string {
 	if name, ok := strings.CutPrefix(entry, "BOOT-INF/classes/"); ok {
 		return name
@@ -19,8 +20,8 @@ func inner(entry string) string {
 	return strings.TrimPrefix(entry, "WEB-INF/classes/")
 }
 
-// locate says which class lies at an entry, such as a/b/C, and in which version of a multi-release
-// jar; "" where a JVM looks for no class.
+// locate says which class lies at an entry, such as a/b/C, and in which version
+// of a multi-release jar; "" where a JVM looks for no class.
 func locate(entry string) (class string, version int) {
 	name, ok := strings.CutSuffix(entry, suffix)
 	if !ok {
@@ -53,8 +54,8 @@ func isArchive(entry string) bool {
 	return false
 }
 
-// sameName compares a name of a class file with that of a zip: they write characters beyond U+FFFF
-// in different ways.
+// sameName compares a name of a class file with that of a zip: they write
+// characters beyond U+FFFF in different ways.
 func sameName(inClass []byte, inZip string) bool {
 	if string(inClass) == inZip {
 		return true

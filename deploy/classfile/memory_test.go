@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// watchMemory samples how much memory the process has, and returns by how much it grew at most.
+// watchMemory samples how much memory the process has, and returns by how much
+// it grew at most.
 func watchMemory() (peak func() uint64) {
 	stop, most := make(chan struct{}), make(chan uint64)
 	before := memory()

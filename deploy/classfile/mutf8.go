@@ -2,9 +2,9 @@ package classfile
 
 import "unicode/utf8"
 
-// decode turns the modified UTF-8 of class files (JVMS 4.4.7) into a string: NUL has two bytes, and
-// what lies beyond U+FFFF is a pair of surrogates of three bytes each. A lone surrogate, which a
-// JVM accepts, becomes U+FFFD.
+// decode turns the modified UTF-8 of class files (JVMS 4.4.7) into a string:
+// NUL has two bytes, and what lies beyond U+FFFF is a pair of surrogates of
+// three bytes each. A lone surrogate, which a JVM accepts, becomes U+FFFD.
 func decode(b []byte) (string, bool) {
 	for _, c := range b {
 		if c == 0 || c >= 0x80 {

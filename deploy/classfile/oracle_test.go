@@ -49,8 +49,8 @@ func quickJVM(prefix string, args ...string) []string {
 	return append([]string{prefix + "-XX:TieredStopAtLevel=1", prefix + "-XX:+UseSerialGC"}, args...)
 }
 
-// artifacts returns the jars that a pom names: those of the batch API and of injection, which a
-// runtime brings, and the others. They are fetched once.
+// artifacts returns the jars that a pom names: those of the batch API and of
+// injection, which a runtime brings, and the others. They are fetched once.
 func artifacts(t testing.TB, namespace string) (api, others []string) {
 	t.Helper()
 	needJDK(t)
@@ -134,8 +134,8 @@ func askOracle(t testing.TB, oracle string, api, jars []string) (a answer) {
 	return a
 }
 
-// compare scans what the oracle loads. Only of a constructor the oracle may be in doubt: the class
-// of a parameter is missing then.
+// compare scans what the oracle loads. Only of a constructor the oracle may be
+// in doubt: the class of a parameter is missing then.
 func compare(t *testing.T, oracle string, api, jars []string) *Report {
 	t.Helper()
 	want := askOracle(t, oracle, api, jars)
@@ -174,8 +174,8 @@ func missingIn(a, b []string) (lines []string) {
 	return lines
 }
 
-// The answer is that of a JVM, for jars from all over the world, with the API on the class path
-// and, as an application has it, without.
+// The answer is that of a JVM, for jars from all over the world, with the API
+// on the class path and, as an application has it, without.
 func TestOracleOfJars(t *testing.T) {
 	oracle := compileOracle(t)
 	for _, namespace := range []string{"javax", "jakarta"} {

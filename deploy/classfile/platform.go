@@ -2,8 +2,9 @@ package classfile
 
 import "strings"
 
-// platform lists what a JVM has itself, and what the runtime brings with it. Not all of javax is
-// there: an application that extends a servlet must bring its API.
+// platform lists what a JVM has itself, and what the runtime brings with it.
+// Not all of javax is there: an application that extends a servlet must bring
+// its API.
 var platform = []string{
 	"java/", "jdk/", "sun/", "netscape/javascript/", "org/ietf/jgss/", "org/w3c/dom/", "org/xml/sax/",
 	"com/sun/jarsigner/", "com/sun/java/accessibility/", "com/sun/jdi/", "com/sun/management/", "com/sun/net/httpserver/",
@@ -19,7 +20,8 @@ var platform = []string{
 	"jakarta/batch/", "jakarta/enterprise/", "jakarta/inject/", "jakarta/transaction/", "jakarta/annotation/",
 }
 
-// oddThrowables are those of the platform whose names do not end in Exception or Error.
+// oddThrowables are those of the platform whose names do not end in Exception
+// or Error.
 var oddThrowables = map[string]bool{
 	"java/lang/Throwable": true, "java/lang/ThreadDeath": true, "java/sql/DataTruncation": true,
 	"java/sql/SQLWarning": true, "javax/sql/rowset/RowSetWarning": true,

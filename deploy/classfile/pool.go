@@ -6,7 +6,8 @@ const (
 	tagClass = 7
 )
 
-// constant has the length of each kind of constant, without its tag; 0: no such kind.
+// constant has the length of each kind of constant, without its tag; 0: no such
+// kind.
 var constant = [21]int{
 	3: 4, 4: 4, // Integer, Float
 	5: 8, 6: 8, // Long, Double

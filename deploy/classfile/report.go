@@ -66,8 +66,8 @@ func (s *scanner) component(i int32) (c Component, ok bool) {
 	return c, true
 }
 
-// warnMissing tells of a component that no JVM could load; of exceptions it does not, since
-// libraries are full of what needs another library.
+// warnMissing tells of a component that no JVM could load; of exceptions it
+// does not, since libraries are full of what needs another library.
 func (s *scanner) warnMissing(c Component, id uint32) {
 	if c.Namespace == "" || !s.warn.room(c.Origin) {
 		return
@@ -79,8 +79,9 @@ func (s *scanner) warnMissing(c Component, id uint32) {
 	s.warn.add(c.Origin, entryOf(c), reason)
 }
 
-// defaultName is the name that CDI gives to a bean with a bare @Named: the simple name with a small
-// first letter, unless it begins with two capitals, as java.beans.Introspector has it.
+// defaultName is the name that CDI gives to a bean with a bare @Named: the
+// simple name with a small first letter, unless it begins with two capitals, as
+// java.beans.Introspector has it.
 func defaultName(class, simple string) string {
 	simple = cmp.Or(simple, class[strings.LastIndexByte(class, '.')+1:])
 	first, n := utf8.DecodeRuneInString(simple)

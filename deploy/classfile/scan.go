@@ -20,9 +20,10 @@ type scanner struct {
 	failed  error // of the disk; nothing is read after it
 }
 
-// Scan reads the jars in the order of the class path, one after the other. What is nested lies in the folder temp while it is
-// read; "" is the system's. An error comes from ctx, from an Open or from writing to temp; whatever is wrong inside of a jar is a
-// Warning.
+// Scan reads the jars in the order of the class path, one after the other. What
+// is nested lies in the folder temp while it is read; "" is the system's. An
+// error comes from ctx, from an Open or from writing to temp; whatever is wrong
+// inside of a jar is a Warning.
 func Scan(ctx context.Context, jars []Jar, temp string) (*Report, error) {
 	return newScanner(ctx, temp, javaRelease).scan(jars)
 }

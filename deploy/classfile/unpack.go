@@ -10,7 +10,8 @@ import (
 	"os"
 )
 
-// Deflate cannot make a byte of more bytes than that, so a larger claim is wrong.
+// Deflate cannot make a byte of more bytes than that, so a larger claim is
+// wrong.
 const maxDeflate = 1040
 
 var (
@@ -48,8 +49,8 @@ func (z *zipFile) start(e entry) (int64, error) {
 	return z.base + e.off + localLen + int64(le.Uint16(b[26:])) + int64(le.Uint16(b[28:])), nil
 }
 
-// read unpacks an entry of at most limit bytes. They are good until the next call. Checksums are
-// not compared: a JVM does not either.
+// read unpacks an entry of at most limit bytes. They are good until the next
+// call. Checksums are not compared: a JVM does not either.
 func (u *unpacker) read(z *zipFile, e entry, limit int64, left *budget) ([]byte, error) {
 	if e.unpacked > limit || e.packed > limit+1<<10 {
 		return nil, fmt.Errorf("has %d bytes, more than %d", max(e.unpacked, e.packed), limit)
@@ -97,8 +98,9 @@ func (u *unpacker) reset(packed []byte) {
 	_ = u.inflate.(flate.Resetter).Reset(&u.packed, nil) // cannot fail without a dictionary
 }
 
-// nested opens a jar in a jar. One that is only stored is read where it is, as Spring Boot does;
-// another is unpacked into a file, since neither it nor the outer one is to be held in memory.
+// nested opens a jar in a jar. One that is only stored is read where it is, as
+// Spring Boot does; another is unpacked into a file, since neither it nor the
+// outer one is to be held in memory.
 func (z *zipFile) nested(e entry, left *budget, temp string) (r io.ReaderAt, release func(), err error) {
 	if e.unpacked > maxNested {
 		return nil, nil, fmt.Errorf("has %d bytes, more than %d", e.unpacked, maxNested)

@@ -7,8 +7,8 @@ import (
 
 var errTruncated = errors.New("truncated")
 
-// window reads ahead in a file: entries mostly lie in the order in which they are listed, and a read
-// may be a request to a server.
+// window reads ahead in a file: entries mostly lie in the order in which they
+// are listed, and a read may be a request to a server.
 type window struct {
 	r     io.ReaderAt
 	size  int64 // of the file

@@ -8,9 +8,9 @@ import (
 	"iter"
 )
 
-// The parts of a zip file that matter (APPNOTE.TXT 4.3): its directory is at the end, and only
-// what the directory lists is in it. archive/zip would hold all of a directory in memory and does
-// not say how large it is before.
+// The parts of a zip file that matter (APPNOTE.TXT 4.3): its directory is at
+// the end, and only what the directory lists is in it. archive/zip would hold
+// all of a directory in memory and does not say how large it is before.
 const (
 	endLen     = 22
 	end64Len   = 56
@@ -79,7 +79,8 @@ func openZip(r io.ReaderAt, size int64) (*zipFile, error) {
 	return z, nil
 }
 
-// end finds the end record: the last one whose comment reaches the end of the file.
+// end finds the end record: the last one whose comment reaches the end of the
+// file.
 func (z *zipFile) end() (int64, []byte, error) {
 	from := max(z.size-endLen-0xffff, 0)
 	if b, err := z.data.at(z.size-endLen, endLen); err == nil && string(b[:4]) == endSig && le.Uint16(b[20:]) == 0 {
@@ -97,7 +98,8 @@ func (z *zipFile) end() (int64, []byte, error) {
 	return 0, nil, errNoZip
 }
 
-// end64 reads the larger end record of zips with 65,535 entries or more, and returns where it is.
+// end64 reads the larger end record of zips with 65,535 entries or more, and
+// returns where it is.
 func (z *zipFile) end64(end int64) (int64, error) {
 	b, err := z.data.at(end-locatorLen, locatorLen)
 	if err != nil || string(b[:4]) != locatorSig {
@@ -155,7 +157,8 @@ func readEntry(w *window, at int64) (e entry, n int64, err error) {
 	return e, n, nil
 }
 
-// widen takes the sizes that do not fit into 32 bits from the extra field (APPNOTE.TXT 4.5.3).
+// widen takes the sizes that do not fit into 32 bits from the extra field
+// (APPNOTE.TXT 4.5.3).
 func (e *entry) widen(extra []byte) {
 	for len(extra) >= 4 {
 		id, n := le.Uint16(extra), int(le.Uint16(extra[2:]))

@@ -12,7 +12,8 @@ type axis struct {
 	n         int
 }
 
-// yAxis ends at the first round value that is not below most, which is more than 0.
+// yAxis ends at the first round value that is not below most, which is more
+// than 0.
 func yAxis(most float64) axis {
 	const steps = 5 // at most
 	step := math.Pow(10, math.Floor(math.Log10(most/steps)))
@@ -26,7 +27,8 @@ func yAxis(most float64) axis {
 	return axis{n * step, step, int(n)}
 }
 
-// label is a value of the axis. All of an axis have the same unit, that of its top.
+// label is a value of the axis. All of an axis have the same unit, that of its
+// top.
 func (y axis) label(v float64, bytes bool) string {
 	unit, scale := "", 1.0
 	if bytes {
@@ -47,8 +49,9 @@ type tick struct {
 	label string
 }
 
-// ticks are the times by which people find their way in a stretch of time: hours of a day, days of a week, Mondays of a month, months of a
-// year. They are by the clock of the zone that the times are in.
+// ticks are the times by which people find their way in a stretch of time:
+// hours of a day, days of a week, Mondays of a month, months of a year. They
+// are by the clock of the zone that the times are in.
 func ticks(from, to time.Time) (all []tick) {
 	y, m, d := from.Date()
 	day := func(d int) time.Time { return time.Date(y, m, d, 0, 0, 0, 0, from.Location()) }

@@ -1,4 +1,5 @@
-// Package chart draws lines over a time, as PNG. It is all of ours that knows how a picture is made.
+// Package chart draws lines over a time, as PNG. It is all of ours that knows
+// how a picture is made.
 //
 //	30 GB |                          |  the picture: Width x Height
 //	20 GB |----___     ____----      |
@@ -41,7 +42,8 @@ type Chart struct {
 	Top      float64 // of the y axis, which begins at 0; default: what the lines need
 }
 
-// Line is values at times, in their order. NaN is a gap; times outside of the chart are left out.
+// Line is values at times, in their order. NaN is a gap; times outside of the
+// chart are left out.
 type Line struct {
 	Name   string
 	Color  color.RGBA

@@ -20,7 +20,8 @@ var (
 	grid = color.RGBA{0xe4, 0xe4, 0xe4, 0xff}
 )
 
-// picture is what is drawn on. The image is named where it is drawn on: the libraries are slow with a type that they do not know.
+// picture is what is drawn on. The image is named where it is drawn on: the
+// libraries are slow with a type that they do not know.
 type picture struct {
 	img  *image.RGBA
 	plot image.Rectangle // within the axes
@@ -58,7 +59,8 @@ func (p *picture) vertical(x, y1, y2 int, c color.Color) {
 	draw.Draw(p.img, image.Rect(x, y1, x+1, y2+1), image.NewUniform(c), image.Point{}, draw.Src)
 }
 
-// line joins points, from left to right, but for gaps. A point between two gaps is a dot.
+// line joins points, from left to right, but for gaps. A point between two gaps
+// is a dot.
 func (p *picture) line(c color.Color, points []point) {
 	r := vector.NewRasterizer(p.img.Rect.Dx(), p.img.Rect.Dy())
 	for i, b := range points {

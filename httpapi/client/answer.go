@@ -10,8 +10,9 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 )
 
-// As returns a client of the same control bus that asks for answers of a media type, and copies them to w as they come.
-// What its methods return is empty then; errors are as ever.
+// As returns a client of the same control bus that asks for answers of a media
+// type, and copies them to w as they come. What its methods return is empty
+// then; errors are as ever.
 func (c *Client) As(media string, w io.Writer) *Client {
 	as := *c
 	as.media, as.to = media, w
@@ -33,7 +34,8 @@ func (c *Client) read(res *http.Response, v any) error {
 	return err
 }
 
-// problemOf reads the error that an answer is. Not every answer is the control bus's own: there are proxies.
+// problemOf reads the error that an answer is. Not every answer is the control
+// bus's own: there are proxies.
 func problemOf(res *http.Response) error {
 	data, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
 	p := &Problem{}
@@ -62,7 +64,8 @@ func readProblem(media string, data []byte, p *Problem) error {
 	return json.Unmarshal(data, p)
 }
 
-// readEDNProblem reads what the control bus says to older clients, which has less to it.
+// readEDNProblem reads what the control bus says to older clients, which has
+// less to it.
 func readEDNProblem(data []byte, p *Problem) error {
 	data, err := jsl.ToJSON(jsl.EDN, data)
 	if err != nil {

@@ -7,8 +7,8 @@
 //		Wait:       time.Minute,
 //	})
 //
-// What the control bus refuses is a [*Problem], whose Code says why. Nothing is sent twice by itself; a submission
-// with an idempotency key may be.
+// What the control bus refuses is a [*Problem], whose Code says why. Nothing is
+// sent twice by itself; a submission with an idempotency key may be.
 package client
 
 import (
@@ -117,7 +117,8 @@ func path(segments ...string) string {
 	return b.String()
 }
 
-// send sends a request and returns the answer, whose body has to be closed, or the error that the answer is.
+// send sends a request and returns the answer, whose body has to be closed, or
+// the error that the answer is.
 func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 	var body io.Reader
 	switch b := r.body.(type) {
@@ -186,14 +187,15 @@ func (c *Client) Version(ctx context.Context) (v string, err error) {
 	return v, err
 }
 
-// Healthy returns an error if the control bus cannot be reached, or cannot reach NATS.
+// Healthy returns an error if the control bus cannot be reached, or cannot
+// reach NATS.
 func (c *Client) Healthy(ctx context.Context) error {
 	_, err := c.do(ctx, request{method: "GET", path: "/healthcheck"}, nil)
 	return err
 }
 
-// Page is the part of a list that is asked for, by number or by the entry next to
-// it. Only the latter neither repeats nor misses an entry while others come.
+// Page is the part of a list that is asked for, by number or by the entry next
+// to it. Only the latter neither repeats nor misses an entry while others come.
 type Page struct {
 	Offset int    // number of the first one, from 1; default 1
 	Limit  int    // at most 1000; default 20

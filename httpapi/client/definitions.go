@@ -75,13 +75,15 @@ func (c *Client) PostJob(ctx context.Context, app string, definition []byte, k C
 	return c.writeJob(ctx, request{method: "POST", path: path(app, "jobs"), header: k.header(), body: definition})
 }
 
-// PutJob creates or overwrites a job. The definition, as JSON, has its name as id; one that is there is renamed if it has another.
+// PutJob creates or overwrites a job. The definition, as JSON, has its name as
+// id; one that is there is renamed if it has another.
 func (c *Client) PutJob(ctx context.Context, app, job string, definition []byte, k Condition) (j *rest.Job, etag string, err error) {
 	return c.writeJob(ctx, request{method: "PUT", path: path(app, "job", job), header: k.header(), body: definition})
 }
 
-// ApplyJob creates or overwrites a job by a definition in any form: application/json, application/yaml, application/edn
-// or application/xml. Without a name it is the job that the definition names.
+// ApplyJob creates or overwrites a job by a definition in any form:
+// application/json, application/yaml, application/edn or application/xml.
+// Without a name it is the job that the definition names.
 func (c *Client) ApplyJob(ctx context.Context, app, job, media string, definition []byte, k Condition) (j *rest.Job, etag string, err error) {
 	r := request{method: "PUT", path: path(app, "job", job), header: k.header(), body: definition, media: media}
 	if job == "" {
@@ -90,7 +92,8 @@ func (c *Client) ApplyJob(ctx context.Context, app, job, media string, definitio
 	return c.writeJob(ctx, r)
 }
 
-// RenameJob gives a job another name; its executions, schedule and settings stay. If somebody changes it meanwhile the error is a 412.
+// RenameJob gives a job another name; its executions, schedule and settings
+// stay. If somebody changes it meanwhile the error is a 412.
 func (c *Client) RenameJob(ctx context.Context, app, job, to string) (j *rest.Job, etag string, err error) {
 	was, etag, err := c.Job(ctx, app, job)
 	if err != nil {
@@ -113,19 +116,22 @@ func (c *Client) RenameJob(ctx context.Context, app, job, to string) (j *rest.Jo
 	return c.PutJob(ctx, app, job, body.Bytes(), Condition{ETag: etag})
 }
 
-// Definition copies the definition of a job, in one of the forms of [Client.ApplyJob].
+// Definition copies the definition of a job, in one of the forms of
+// [Client.ApplyJob].
 func (c *Client) Definition(ctx context.Context, app, job, media string, to io.Writer) error {
 	_, err := c.As(media, to).do(ctx, request{method: "GET", path: path(app, "job", job, "definition")}, nil)
 	return err
 }
 
-// File copies a job's file, in one of the forms of [Client.ApplyJob]: definition, schedule and settings.
+// File copies a job's file, in one of the forms of [Client.ApplyJob]:
+// definition, schedule and settings.
 func (c *Client) File(ctx context.Context, app, job, media string, to io.Writer) error {
 	_, err := c.As(media, to).do(ctx, request{method: "GET", path: path(app, "job", job, "file")}, nil)
 	return err
 }
 
-// JudgeJob says what [Client.ApplyJob] would do, without doing it. The entity tag is that of the job as it is, empty if there is none.
+// JudgeJob says what [Client.ApplyJob] would do, without doing it. The entity
+// tag is that of the job as it is, empty if there is none.
 func (c *Client) JudgeJob(ctx context.Context, app, media string, file []byte) (j *rest.Judgement, etag string, err error) {
 	h, err := c.do(ctx, request{method: "POST", path: path(app, "jobs", "judge"), body: file, media: media}, &j)
 	return j, h.Get("ETag"), err
@@ -136,7 +142,8 @@ func (c *Client) writeJob(ctx context.Context, r request) (j *rest.Job, etag str
 	return j, h.Get("ETag"), err
 }
 
-// DeleteJob deletes a job with its schedule, and its history unless that is to be kept.
+// DeleteJob deletes a job with its schedule, and its history unless that is to
+// be kept.
 func (c *Client) DeleteJob(ctx context.Context, app, job string, keepHistory bool, k Condition) error {
 	r := request{method: "DELETE", path: path(app, "job", job), header: k.header()}
 	if keepHistory {
@@ -158,8 +165,8 @@ func (c *Client) Preview(ctx context.Context, p rest.NewPreview) (fires rest.Pre
 	return fires, err
 }
 
-// FireFilter selects nominal times that are not before From and are before To. A
-// zero time sets no limit.
+// FireFilter selects nominal times that are not before From and are before To.
+// A zero time sets no limit.
 type FireFilter struct {
 	From, To time.Time
 	Limit    int // default: 20
@@ -178,7 +185,8 @@ func (f FireFilter) query() url.Values {
 	return query
 }
 
-// Fires lists what became of the nominal times of a job's schedules, newest first.
+// Fires lists what became of the nominal times of a job's schedules, newest
+// first.
 func (c *Client) Fires(ctx context.Context, app, job string, f FireFilter) (fires rest.Fires, err error) {
 	_, err = c.do(ctx, request{method: "GET", path: path(app, "job", job, "fires"), query: f.query()}, &fires)
 	return fires, err
@@ -208,7 +216,8 @@ func (c *Client) Agents(ctx context.Context, p Page) (list rest.List[rest.Agent]
 	return list, err
 }
 
-// Agent returns an agent, by its name or instance id, with its newest executions.
+// Agent returns an agent, by its name or instance id, with its newest
+// executions.
 func (c *Client) Agent(ctx context.Context, agent string) (a *rest.Agent, err error) {
 	_, err = c.do(ctx, request{method: "GET", path: path("agent", agent)}, &a)
 	return a, err

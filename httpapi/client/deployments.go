@@ -13,13 +13,15 @@ import (
 
 const javaArchive = "application/java-archive"
 
-// Deploy makes a new revision of an application of stored artifacts. If some are not stored, [Missing] names them.
+// Deploy makes a new revision of an application of stored artifacts. If some
+// are not stored, [Missing] names them.
 func (c *Client) Deploy(ctx context.Context, app string, d rest.NewDeployment) (is *rest.Deployment, err error) {
 	_, err = c.do(ctx, request{method: "POST", path: path(app, "deployments"), body: d}, &is)
 	return is, err
 }
 
-// Missing are the SHA-256 of the artifacts without which a deployment was refused; none if err is something else.
+// Missing are the SHA-256 of the artifacts without which a deployment was
+// refused; none if err is something else.
 func Missing(err error) (sums []string) {
 	var p *Problem
 	if !errors.As(err, &p) || p.Code != "artifacts_missing" {
@@ -31,7 +33,8 @@ func Missing(err error) (sums []string) {
 	return sums
 }
 
-// PutArtifact stores a jar of so many bytes by its SHA-256; its name is for people. It is not created if it was there.
+// PutArtifact stores a jar of so many bytes by its SHA-256; its name is for
+// people. It is not created if it was there.
 func (c *Client) PutArtifact(ctx context.Context, a rest.ArtifactRef, jar io.Reader, size int64) (created bool, err error) {
 	r := request{
 		method: "PUT", path: path("artifact", a.SHA256), query: url.Values{"name": {a.Name}},

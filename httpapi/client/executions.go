@@ -34,8 +34,9 @@ func executionPath(app, job string, id int64, verb ...string) string {
 	return path(append([]string{app, "job", job, "execution", n}, verb...)...)
 }
 
-// Submit starts an execution. If it is not known whether it was started, the error's [Problem] has the code
-// outcome_unknown and the id: submit again with the same key, or look.
+// Submit starts an execution. If it is not known whether it was started, the
+// error's [Problem] has the code outcome_unknown and the id: submit again with
+// the same key, or look.
 func (c *Client) Submit(ctx context.Context, app, job string, s Submission) (e *rest.Execution, err error) {
 	r := request{method: "POST", path: path(app, "job", job, "executions"), query: wait(s.Wait), body: s.body(), header: http.Header{}}
 	if s.IdempotencyKey != "" {
@@ -51,7 +52,8 @@ func (c *Client) Executions(ctx context.Context, app, job string, p Page) (list 
 	return list, err
 }
 
-// ExecutionFilter says which executions are wanted: those that meet all that is given.
+// ExecutionFilter says which executions are wanted: those that meet all that is
+// given.
 type ExecutionFilter struct {
 	Page
 	App          string                 // empty: of all applications
@@ -113,7 +115,8 @@ func (c *Client) Execution(ctx context.Context, app, job string, id int64) (e *r
 	return c.Await(ctx, app, job, id, 0)
 }
 
-// Await returns an execution when it has ended, or as it is after d, at most an hour; job may be empty.
+// Await returns an execution when it has ended, or as it is after d, at most an
+// hour; job may be empty.
 func (c *Client) Await(ctx context.Context, app, job string, id int64, d time.Duration) (e *rest.Execution, err error) {
 	_, err = c.do(ctx, request{method: "GET", path: executionPath(app, job, id), query: wait(d)}, &e)
 	return e, err
@@ -125,7 +128,8 @@ func (c *Client) Stop(ctx context.Context, app, job string, id int64) (e *rest.E
 	return e, err
 }
 
-// Abandon gives up an execution that waits, or that was stopped or failed: it will not be restarted.
+// Abandon gives up an execution that waits, or that was stopped or failed: it
+// will not be restarted.
 func (c *Client) Abandon(ctx context.Context, app, job string, id int64) (e *rest.Execution, err error) {
 	_, err = c.do(ctx, request{method: "PUT", path: executionPath(app, job, id, "abandon")}, &e)
 	return e, err

@@ -34,7 +34,8 @@ func (c *Client) Log(ctx context.Context, app, job string, id int64, to io.Write
 	return nil
 }
 
-// LogLines are the last lines of the output of an execution, and how many there are in all; job may be empty.
+// LogLines are the last lines of the output of an execution, and how many there
+// are in all; job may be empty.
 func (c *Client) LogLines(ctx context.Context, app, job string, id int64) (list rest.List[rest.LogLine], err error) {
 	_, err = c.do(ctx, request{method: "GET", path: executionPath(app, job, id, "log"), accept: "application/json"}, &list)
 	return list, err
@@ -47,8 +48,9 @@ func (c *Client) LogPage(ctx context.Context, app, job string, id int64, p Page)
 	return part, err
 }
 
-// FollowLog calls line for every line of an execution's output as it comes, and returns how it ended; job may be
-// empty. A broken connection is taken up again after the last line. It ends with ctx, or with the error of line.
+// FollowLog calls line for every line of an execution's output as it comes, and
+// returns how it ended; job may be empty. A broken connection is taken up again
+// after the last line. It ends with ctx, or with the error of line.
 func (c *Client) FollowLog(ctx context.Context, app, job string, id int64, line func(rest.LogLine) error) (end *rest.Event, err error) {
 	r := request{method: "GET", path: executionPath(app, job, id, "log"), query: url.Values{"follow": {"1"}}}
 	err = c.follow(ctx, r, "", func(e event) error {
@@ -73,8 +75,9 @@ type EventFilter struct {
 	After    string // the id of an event to go on after; empty: from now on
 }
 
-// Events calls event for every change of an execution, with the event's id. A broken connection is taken up again
-// where it broke. It ends with ctx, or with the error of event.
+// Events calls event for every change of an execution, with the event's id. A
+// broken connection is taken up again where it broke. It ends with ctx, or with
+// the error of event.
 func (c *Client) Events(ctx context.Context, f EventFilter, on func(id string, e rest.Event) error) error {
 	q := url.Values{}
 	if f.App != "" {

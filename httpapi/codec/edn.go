@@ -179,7 +179,8 @@ func (e *ednWriter) list(v reflect.Value, how ednHow) {
 	}
 }
 
-// objects writes a map of objects, by name. The names are strings: a v1 client looks for one.
+// objects writes a map of objects, by name. The names are strings: a v1 client
+// looks for one.
 func (e *ednWriter) objects(v reflect.Value) {
 	e.WriteByte('{')
 	names := slices.SortedFunc(slices.Values(v.MapKeys()), func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })

@@ -63,8 +63,8 @@ func (f *Format) Read(data []byte, v any) error {
 	return ReadJSON(data, v, f.Form == jsl.EDN)
 }
 
-// AsMalformed returns err, as a [MalformedError] if the text is not in the format
-// at all. That is another fault than a text that is no job.
+// AsMalformed returns err, as a [MalformedError] if the text is not in the
+// format at all. That is another fault than a text that is no job.
 func (f *Format) AsMalformed(err error) error {
 	var errs jsl.Errors
 	if errors.As(err, &errs) && errs[0].Want == strings.ToUpper(string(f.Form)) {

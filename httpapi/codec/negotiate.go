@@ -7,8 +7,8 @@ import (
 
 // Negotiate decides which format answers, for all routes: the one that Accept
 // names, or else the one that unnamed returns for the client. ok is false if
-// Accept allows none. Only jobs can be XML, and not for browsers, which prefer it
-// to everything.
+// Accept allows none. Only jobs can be XML, and not for browsers, which prefer
+// it to everything.
 func Negotiate(accept string, job bool, unnamed func() *Format) (f *Format, ok bool) {
 	if accept == JSON.Media {
 		return JSON, true
@@ -49,7 +49,8 @@ func (f *Format) Liked(accept string, named bool) (q float64) {
 	return q
 }
 
-// quality is how much accept likes a media type, by the most specific range that it is in, 3 for its name.
+// quality is how much accept likes a media type, by the most specific range
+// that it is in, 3 for its name.
 func quality(accept, media string) (q float64, specific int) {
 	kind, _, _ := strings.Cut(media, "/")
 	for item := range strings.SplitSeq(accept, ",") {

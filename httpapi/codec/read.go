@@ -35,11 +35,13 @@ func malformedJSON(data []byte, err error) error {
 	return &MalformedError{Fault: f}
 }
 
-// ReadJSON reads an object into the struct that v points to. All Faults are found, not only the first; null is as
-// good as absent. What was written in EDN has other names, and may have more of them.
+// ReadJSON reads an object into the struct that v points to. All Faults are
+// found, not only the first; null is as good as absent. What was written in EDN
+// has other names, and may have more of them.
 func ReadJSON(data []byte, v any, edn bool) error { return (&reader{edn: edn}).read(data, v) }
 
-// ReadLeniently reads what an object has of the struct that v points to, by the names that EDN has.
+// ReadLeniently reads what an object has of the struct that v points to, by the
+// names that EDN has.
 func ReadLeniently(data []byte, v any) error {
 	return (&reader{edn: true, lenient: true}).read(data, v)
 }
@@ -173,7 +175,8 @@ func (r *reader) object(v reflect.Value, at string) error {
 	})
 }
 
-// names says whether a field goes by the name: by the keyword with its namespace in JSON too, without it in EDN.
+// names says whether a field goes by the name: by the keyword with its
+// namespace in JSON too, without it in EDN.
 func (r *reader) names(f *ednField, name string) bool {
 	if r.edn && f.as == "inline" && r.PeekKind() != '{' {
 		return false
@@ -184,7 +187,8 @@ func (r *reader) names(f *ednField, name string) bool {
 	})
 }
 
-// field reads the value of a field; one that is named by an object may be that object.
+// field reads the value of a field; one that is named by an object may be that
+// object.
 func (r *reader) field(v reflect.Value, f *ednField, at string) error {
 	switch {
 	case f.as == "keyword" && r.edn:
@@ -213,8 +217,9 @@ func (r *reader) named(v reflect.Value, key, at string) error {
 // ednSpaces are the namespaces of what v1 clients know.
 var ednSpaces = []string{"db", "application", "job", "schedule", "calendar", "job-execution", "step-execution", "agent", "time-monitor", "status-notification", "user"}
 
-// unknown passes over a member that the type does not have. In EDN it may be one of the map that is in line; other keywords of known
-// namespaces are what v1 clients know of the thing besides.
+// unknown passes over a member that the type does not have. In EDN it may be
+// one of the map that is in line; other keywords of known namespaces are what
+// v1 clients know of the thing besides.
 func (r *reader) unknown(v reflect.Value, fields []ednField, name, at string) error {
 	if r.lenient {
 		return r.SkipValue()
@@ -238,7 +243,8 @@ func (r *reader) unknown(v reflect.Value, fields []ednField, name, at string) er
 	return r.SkipValue()
 }
 
-// texts reads an object of scalars, each as its text. Without members it is an empty map, not nil.
+// texts reads an object of scalars, each as its text. Without members it is an
+// empty map, not nil.
 func (r *reader) texts(v reflect.Value, at string) error {
 	if v.IsNil() && r.PeekKind() == '{' {
 		v.Set(reflect.MakeMap(v.Type()))

@@ -46,8 +46,8 @@ func writeXML(w io.Writer, v any) error {
 	return fmt.Errorf("no XML for %T", v)
 }
 
-// modelOf returns the parsed definition of a job in an answer, or as much of it as
-// is understood.
+// modelOf returns the parsed definition of a job in an answer, or as much of it
+// as is understood.
 func modelOf(j *rest.Job) *jsl.Job {
 	parsed, _ := jsl.Restore(j.Definition)
 	return parsed

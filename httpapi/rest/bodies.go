@@ -7,7 +7,8 @@ type App struct {
 	Classpath   []string `json:"classpath,omitempty" edn:"application/classpaths" doc:"URLs of class folders and jars on the machine of the control bus."`
 }
 
-// Submission is the body that starts or restarts an execution. It may be left out.
+// Submission is the body that starts or restarts an execution. It may be left
+// out.
 type Submission struct {
 	Parameters map[string]string `json:"parameters,omitzero" edn:",inline" doc:"Job parameters. A number, true or false is taken as its text. Left out with a restart, they are those of its predecessor; given ones replace these as a whole, and {\"parameters\":{}} means none."`
 }

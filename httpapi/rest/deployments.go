@@ -6,7 +6,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// NewDeployment is the body that makes a revision of an application of jars that are stored already.
+// NewDeployment is the body that makes a revision of an application of jars
+// that are stored already.
 type NewDeployment struct {
 	Artifacts []ArtifactRef `json:"artifacts" doc:"The class path, in its order."`
 }
@@ -17,7 +18,8 @@ type ArtifactRef struct {
 	SHA256 string `json:"sha256" doc:"Of its content, 64 hex digits."`
 }
 
-// Deployment is a revision of an application: a class path, and the components that were found on it.
+// Deployment is a revision of an application: a class path, and the components
+// that were found on it.
 type Deployment struct {
 	Revision   int           `json:"revision" doc:"From 1."`
 	Current    bool          `json:"current"`

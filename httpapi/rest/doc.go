@@ -1,12 +1,15 @@
-// Package rest is the vocabulary of the REST API: what the bodies of requests and answers hold. Server and client
-// share it. The json tags are those of encoding/json, and of the OpenAPI document that is made from these types.
+// Package rest is the vocabulary of the REST API: what the bodies of requests
+// and answers hold. Server and client share it. The json tags are those of
+// encoding/json, and of the OpenAPI document that is made from these types.
 //
-// In an answer every key is always there: what is not known yet is null. Only what a list leaves out is absent.
+// In an answer every key is always there: what is not known yet is null. Only
+// what a list leaves out is absent.
 //
 // # EDN
 //
-// The edn tag is the keyword of a field, or several with | between them; without a tag it is the JSON name with - for _. What is
-// null in JSON is absent in EDN. Behind the keyword may stand how the value is written:
+// The edn tag is the keyword of a field, or several with | between them;
+// without a tag it is the JSON name with - for _. What is null in JSON is
+// absent in EDN. Behind the keyword may stand how the value is written:
 //
 //	keyword         :ready
 //	keyword=action  :action/alert

@@ -2,12 +2,14 @@ package rest
 
 import "github.com/job-streamer/job-streamer-control-bus/subjects"
 
-// Fires are what was decided about the times that a job's schedules asked for, newest first.
+// Fires are what was decided about the times that a job's schedules asked for,
+// newest first.
 type Fires struct {
 	Results []Fire `json:"results"`
 }
 
-// Fire is the decision about a nominal time: an execution, or why there is none.
+// Fire is the decision about a nominal time: an execution, or why there is
+// none.
 type Fire struct {
 	NominalTime  subjects.Time  `json:"nominal_time" doc:"The time that the schedule asked for."`
 	ExecutionID  *int64         `json:"execution_id"`

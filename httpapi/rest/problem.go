@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Problem is the body of every error (RFC 9457). It has no type member, which means about:blank (section 3.1.1):
-// programs go by the code.
+// Problem is the body of every error (RFC 9457). It has no type member, which
+// means about:blank (section 3.1.1): programs go by the code.
 type Problem struct {
 	Title       string  `json:"title" doc:"The phrase of the HTTP status."`
 	Status      int     `json:"status" doc:"The HTTP status."`

@@ -17,7 +17,8 @@ type TimeMonitor struct {
 	NotificationType string `json:"notification_type" edn:"time-monitor/notification-type" doc:"Of the alert."`
 }
 
-// StatusNotification is sent when an execution gets the batch status or, at its end, has the exit status: it has one of the two.
+// StatusNotification is sent when an execution gets the batch status or, at its
+// end, has the exit status: it has one of the two.
 type StatusNotification struct {
 	ID          int64                `json:"id" edn:"db/id"`
 	BatchStatus subjects.BatchStatus `json:"batch_status,omitempty" edn:"status-notification/batch-status,keyword=batch-status"`
@@ -25,13 +26,15 @@ type StatusNotification struct {
 	Type        string               `json:"type" edn:"status-notification/type"`
 }
 
-// NotificationID is the answer with a status notification that was added, empty for one that was removed.
+// NotificationID is the answer with a status notification that was added, empty
+// for one that was removed.
 type NotificationID struct {
 	ID       int64    `json:"id,omitempty" edn:"db/id"`
 	Warnings []string `json:"warnings,omitempty" doc:"That nobody gets it."`
 }
 
-// NewSettings is the body that changes what of a job can be set without its definition.
+// NewSettings is the body that changes what of a job can be set without its
+// definition.
 type NewSettings struct {
 	Exclusive *bool `json:"exclusive,omitempty" edn:"job/exclusive?" doc:"Without it, true."`
 }
@@ -43,7 +46,8 @@ type NewTimeMonitor struct {
 	NotificationType string `json:"notification_type,omitempty" edn:"time-monitor/notification-type" doc:"Of an alert: the last segment of the URL that it is posted to." example:"mail"`
 }
 
-// NewStatusNotification is the body that adds a status notification with one of batch_status and exit_status, or removes the one with the id.
+// NewStatusNotification is the body that adds a status notification with one of
+// batch_status and exit_status, or removes the one with the id.
 type NewStatusNotification struct {
 	ID          int64  `json:"id,omitempty" edn:"db/id" doc:"Alone: remove this one."`
 	BatchStatus string `json:"batch_status,omitempty" edn:"status-notification/batch-status,keyword=batch-status" enum:"starting,started,stopping,stopped,failed,completed,abandoned,unknown"`

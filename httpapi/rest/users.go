@@ -6,7 +6,8 @@ type Credentials struct {
 	Password string `json:"password" edn:"user/password" format:"password"`
 }
 
-// Token is the answer to a login. Older clients cut it out of the EDN by its place.
+// Token is the answer to a login. Older clients cut it out of the EDN by its
+// place.
 type Token struct {
 	Token string `json:"token" doc:"For the header Authorization: Token or Bearer, for 30 minutes."`
 }

@@ -2,8 +2,8 @@ package v1
 
 import "net/http"
 
-// Status returns the status that v1 clients expect in place of ours: 201 for each
-// PUT that succeeds, and 400 for all that is wrong with a body.
+// Status returns the status that v1 clients expect in place of ours: 201 for
+// each PUT that succeeds, and 400 for all that is wrong with a body.
 func Status(method string, status int) int {
 	switch {
 	case method == http.MethodPut && status == http.StatusOK:
@@ -24,6 +24,6 @@ var defaults = map[string]string{
 	"limit /agents":                        "1000",
 }
 
-// Default returns the value that v1 clients expect of a parameter that they do not
-// send, on the route with this path.
+// Default returns the value that v1 clients expect of a parameter that they do
+// not send, on the route with this path.
 func Default(parameter, path string) string { return defaults[parameter+" "+path] }

@@ -1,12 +1,12 @@
 // Package v1 holds what only clients of the original control bus need ("v1
-// clients"): its console, its Maven plugin, its notificator and programs that were
-// written for it. They speak EDN.
+// clients"): its console, its Maven plugin, its notificator and programs that
+// were written for it. They speak EDN.
 //
 //   - sniff.go recognizes them, since most do not name a format
 //   - answers.go has the statuses and the defaults that they expect
 //   - words.go reads a job in their words: a definition or a diagram, with its
 //     schedule and settings as they once were exported
 //
-// The handlers of package httpapi know none of it. What both kinds of clients can
-// send, such as keys with a namespace, is in package codec.
+// The handlers of package httpapi know none of it. What both kinds of clients
+// can send, such as keys with a namespace, is in package codec.
 package v1

@@ -8,8 +8,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 )
 
-// Words are what a v1 client sends beside a definition, when it imports a job that
-// it exported, or in place of one.
+// Words are what a v1 client sends beside a definition, when it imports a job
+// that it exported, or in place of one.
 type Words struct {
 	Name                string                        `edn:"job/name"`
 	Exclusive           *bool                         `edn:"job/exclusive?"`
@@ -38,8 +38,8 @@ func addLocal(keys []string) (all []string) {
 	return all
 }
 
-// ReadWords reads the words of v1 clients in a text that was parsed. Without any
-// they are empty.
+// ReadWords reads the words of v1 clients in a text that was parsed. Without
+// any they are empty.
 func ReadWords(t *jsl.Text) (w Words, err error) {
 	if !t.Has(keys...) && !t.Has("job/definition") {
 		return w, nil

@@ -1,12 +1,13 @@
 package cron
 
-// civil is what a wall clock shows: the seconds since it showed 1970-01-01 00:00:00, each
-// day having 86,400 of them.
+// civil is what a wall clock shows: the seconds since it showed 1970-01-01
+// 00:00:00, each day having 86,400 of them.
 type civil int64
 
 const secondsPerDay = 24 * 60 * 60
 
-// after returns the first civil time that matches and is later than c, whatever the zone.
+// after returns the first civil time that matches and is later than c, whatever
+// the zone.
 func (s *Schedule) after(c civil) (civil, bool) {
 	c = max(c+1, 0)
 	day, sec := int(c/secondsPerDay), int(c%secondsPerDay)
@@ -27,7 +28,8 @@ func (s *Schedule) after(c civil) (civil, bool) {
 	return civilAt(day, s.firstTime), ok
 }
 
-// timeFrom returns the first time of the day that matches, from sec on, in seconds.
+// timeFrom returns the first time of the day that matches, from sec on, in
+// seconds.
 func (s *Schedule) timeFrom(sec int) (int, bool) {
 	h, m, x := sec/3600, sec/60%60, sec%60
 	if s.hours.has(h) {
@@ -71,8 +73,8 @@ func (c civil) day() int { return int(c / secondsPerDay) }
 // weekdayOf day 0, 1970-01-01, is a Thursday.
 func weekdayOf(day int) int { return (day + 4) % 7 }
 
-// Years begin in March in what follows, so that the day of a leap year is the last one:
-// howardhinnant.github.io/date_algorithms.html, for years from 0 on.
+// Years begin in March in what follows, so that the day of a leap year is the
+// last one: howardhinnant.github.io/date_algorithms.html, for years from 0 on.
 const (
 	daysPer400Years = 146097
 	dayZero         = 719468 // days from 0000-03-01 to 1970-01-01

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// Bounds of what zones do, in seconds: RFC 9636 section 3.2 has offsets from -25 to +26 hours.
+// Bounds of what zones do, in seconds: RFC 9636 section 3.2 has offsets from
+// -25 to +26 hours.
 const (
 	maxOffset = 26 * 60 * 60
 	maxShift  = 52 * 60 * 60
@@ -31,8 +32,9 @@ func spanAt(loc *time.Location, u int64) span {
 		z.end = end.Unix()
 	}
 	if z.end <= u {
-		// Beyond a zone's table of changes ZoneBounds takes every year for one of 365
-		// days. On the last day of a leap year nothing changes before the next midnight UTC.
+		// Beyond a zone's table of changes ZoneBounds takes every year for one
+		// of 365 days. On the last day of a leap year nothing changes before
+		// the next midnight UTC.
 		z.end = u - u%secondsPerDay + secondsPerDay
 	}
 	return z
@@ -44,8 +46,9 @@ func (z span) shows(u int64) civil { return civil(u + z.offset) }
 // instant is when clocks like these show c.
 func (z span) instant(c civil) int64 { return int64(c) - z.offset }
 
-// latestShown returns the latest time that the clocks have shown until u, an instant of the
-// span. In the second pass of an overlap that is the end of the first pass.
+// latestShown returns the latest time that the clocks have shown until u, an
+// instant of the span. In the second pass of an overlap that is the end of the
+// first pass.
 func (z span) latestShown(u int64) civil {
 	c := z.shows(u)
 	for z.start > u-maxShift {
@@ -56,8 +59,8 @@ func (z span) latestShown(u int64) civil {
 	return c
 }
 
-// reaches returns the first instant at which the clocks show c or more, and its span. They
-// did not until u, an instant of z.
+// reaches returns the first instant at which the clocks show c or more, and its
+// span. They did not until u, an instant of z.
 func (z span) reaches(c civil, u int64) (int64, span) {
 	from := max(u, int64(c)-maxOffset)
 	for z.instant(c) >= z.end {

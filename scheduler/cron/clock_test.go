@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// zones whose clocks change in every way that is known since 1970: by half an hour, two hours
-// and a day, at midnight, before midnight, by seconds, and with seasons that overlap Ramadan.
+// zones whose clocks change in every way that is known since 1970: by half an
+// hour, two hours and a day, at midnight, before midnight, by seconds, and with
+// seasons that overlap Ramadan.
 var zones = []string{
 	"Africa/Cairo", "Africa/Casablanca", "Africa/Monrovia", "America/Asuncion", "America/Caracas", "America/Havana",
 	"America/New_York", "America/Sao_Paulo", "America/Scoresbysund", "America/St_Johns", "Antarctica/Casey",
@@ -16,7 +17,8 @@ var zones = []string{
 	"Pacific/Kwajalein", "UTC",
 }
 
-// clockCases have their meaning once more as code, to be asked of every single second.
+// clockCases have their meaning once more as code, to be asked of every single
+// second.
 var clockCases = []struct {
 	expr    string
 	fixed   bool
@@ -49,8 +51,9 @@ var clockCases = []struct {
 	}},
 }
 
-// A change of clocks of every kind is walked second by second: where the clocks stand is
-// asked of package time, and what fires is decided by the two rules of the package comment.
+// A change of clocks of every kind is walked second by second: where the clocks
+// stand is asked of package time, and what fires is decided by the two rules of
+// the package comment.
 func TestChangesOfClocks(t *testing.T) {
 	changes := 0
 	for _, name := range zones {
@@ -72,7 +75,8 @@ func TestChangesOfClocks(t *testing.T) {
 	}
 }
 
-// checkWindow compares all fires of the walk, and what Next says from many of its instants.
+// checkWindow compares all fires of the walk, and what Next says from many of
+// its instants.
 func checkWindow(t *testing.T, s *Schedule, loc *time.Location, w window, want []int64) {
 	t.Helper()
 	var got []int64
@@ -104,7 +108,8 @@ func clocks(loc *time.Location, at []int64) (s []string) {
 	return s
 }
 
-// changesOf finds one change of each kind in each decade, by offsets and the time of the day.
+// changesOf finds one change of each kind in each decade, by offsets and the
+// time of the day.
 func changesOf(loc *time.Location) []int64 {
 	type kind struct{ before, after, clock, decade int }
 	offset := func(u int64) int {
@@ -135,8 +140,8 @@ func changesOf(loc *time.Location) []int64 {
 	return all
 }
 
-// window is what the clocks of a location show, second by second, as seconds of a calendar
-// without zones.
+// window is what the clocks of a location show, second by second, as seconds of
+// a calendar without zones.
 type window struct {
 	start int64
 	shows []int64
@@ -145,7 +150,8 @@ type window struct {
 
 func (w window) end() int64 { return w.start + int64(len(w.shows)) - 1 }
 
-// walk begins three hours before a change and ends three hours after it, and after its overlap.
+// walk begins three hours before a change and ends three hours after it, and
+// after its overlap.
 func walk(loc *time.Location, change int64) window {
 	show := func(u int64) int64 {
 		t := time.Unix(u, 0).In(loc)

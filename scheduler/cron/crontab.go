@@ -15,8 +15,9 @@ var macros = map[string]string{
 // oneDay is what an expression is told that says "on either day".
 const oneDay = "; an expression cannot say that either day matches: one of the two is ?"
 
-// hint returns what to write for a crontab's five fields (minute hour day-of-month month day-of-week) or for one of
-// its macros: `; did you mean "0 30 2 * * ?"`. It is empty unless that asks for exactly the same times.
+// hint returns what to write for a crontab's five fields (minute hour
+// day-of-month month day-of-week) or for one of its macros: `; did you mean "0
+// 30 2 * * ?"`. It is empty unless that asks for exactly the same times.
 func hint(words []token) string {
 	text := ""
 	switch len(words) {
@@ -49,8 +50,9 @@ func meant(text string) string {
 // open reports whether a day field lets every day pass.
 func open(field string) bool { return field == "*" || field == "?" }
 
-// oneOpenDay is [hint] for six or seven fields of which both day fields, or neither, are ?. It does not read the numbers
-// of a weekday, since other crons with a field of seconds count from another day.
+// oneOpenDay is [hint] for six or seven fields of which both day fields, or
+// neither, are ?. It does not read the numbers of a weekday, since other crons
+// with a field of seconds count from another day.
 func oneOpenDay(words []token) string {
 	words = slices.Clone(words)
 	switch monthDay, weekDay := words[3].text, words[5].text; {
@@ -66,7 +68,8 @@ func oneOpenDay(words []token) string {
 	return meant(normalise(words))
 }
 
-// quartzDays writes the day fields of a crontab, one of which is open, with a question mark and with names of weekdays.
+// quartzDays writes the day fields of a crontab, one of which is open, with a
+// question mark and with names of weekdays.
 func quartzDays(monthDay, weekDay string) (string, string, bool) {
 	if !open(monthDay) {
 		return monthDay, "?", true
@@ -84,7 +87,8 @@ func quartzDays(monthDay, weekDay string) (string, string, bool) {
 	return "*", "?", true
 }
 
-// crontabWeek reads the day of the week of a crontab: 0 and 7 are Sunday, names as in Quartz.
+// crontabWeek reads the day of the week of a crontab: 0 and 7 are Sunday, names
+// as in Quartz.
 func crontabWeek(text string) (days [7]bool, ok bool) {
 	for i, name := range dayOfWeek.names {
 		text = strings.ReplaceAll(text, name, strconv.Itoa(i))

@@ -64,7 +64,8 @@ func TestCrontabIsRefusedWithWhatItMeans(t *testing.T) {
 	})
 }
 
-// Each weekday set that a crontab can name means the same days in the expression that is offered for it.
+// Each weekday set that a crontab can name means the same days in the
+// expression that is offered for it.
 func TestCrontabWeekdays(t *testing.T) {
 	sunday := time.Date(2026, 11, 29, 0, 0, 0, 0, time.UTC)
 	for set := 1; set < 128; set++ {

@@ -2,8 +2,8 @@ package cron
 
 import "strings"
 
-// dayMasks has the days that fire (bit 1 is the first) for each kind of month, by the
-// weekday of its first day (0 is SUN) and its length less 28.
+// dayMasks has the days that fire (bit 1 is the first) for each kind of month,
+// by the weekday of its first day (0 is SUN) and its length less 28.
 type dayMasks [7][4]uint32
 
 // of returns the days of a month.
@@ -31,8 +31,8 @@ type aMonth struct {
 // weekday of day d: 0 is SUN.
 func (m aMonth) weekday(d int) int { return (m.first + d - 1) % 7 }
 
-// nearestWeekday moves a day at the weekend to Friday or Monday, whichever is nearer and in
-// the same month. A day that the month does not have has none.
+// nearestWeekday moves a day at the weekend to Friday or Monday, whichever is
+// nearer and in the same month. A day that the month does not have has none.
 func (m aMonth) nearestWeekday(d int) int {
 	switch {
 	case d < 1 || d > m.length:

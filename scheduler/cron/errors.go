@@ -5,7 +5,8 @@ import (
 	"unicode/utf8"
 )
 
-// Error says what is wrong with an expression, where, and what is allowed there.
+// Error says what is wrong with an expression, where, and what is allowed
+// there.
 type Error struct {
 	Expr    string // as given
 	Field   string // "hour"; empty if the number of fields is wrong
@@ -21,7 +22,8 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("cron %q: %s (column %d): %s", e.Expr, e.Field, e.Column, e.Problem)
 }
 
-// place fills in the expression and turns the offset in bytes that parsing knows into a column.
+// place fills in the expression and turns the offset in bytes that parsing
+// knows into a column.
 func (e *Error) place(expr string) *Error {
 	e.Expr = expr
 	e.Column = utf8.RuneCountInString(expr[:e.Column]) + 1

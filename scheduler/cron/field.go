@@ -54,7 +54,8 @@ func (t token) list() []token {
 	return all
 }
 
-// refuse makes the error of a field. The offset becomes a column in [Error.place].
+// refuse makes the error of a field. The offset becomes a column in
+// [Error.place].
 func (f *field) refuse(t token, want, format string, args ...any) *Error {
 	return &Error{Field: f.name, Column: t.at, Problem: fmt.Sprintf(format, args...), Want: want}
 }
@@ -147,7 +148,8 @@ func (f *field) value(t token) (int, *Error) {
 	return f.number(t, f.min, f.max, f.want())
 }
 
-// number reads a number from low to high. Leading zeros are fine, up to four digits.
+// number reads a number from low to high. Leading zeros are fine, up to four
+// digits.
 func (f *field) number(t token, low, high int, want string) (int, *Error) {
 	if t.text == "" {
 		return 0, f.refuse(t, want, "something is missing, want %s", want)

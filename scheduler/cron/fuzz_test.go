@@ -64,8 +64,8 @@ func checkNext(t *testing.T, s *Schedule, loc *time.Location, from int64, next t
 	}
 }
 
-// checkFire holds a fire against the fields, as package time knows them. Only a fixed hour
-// may fire elsewhere, at the end of a gap.
+// checkFire holds a fire against the fields, as package time knows them. Only a
+// fixed hour may fire elsewhere, at the end of a gap.
 func checkFire(t *testing.T, s *Schedule, at time.Time) {
 	y, m, d := at.Date()
 	first := time.Date(y, m, 1, 0, 0, 0, 0, time.UTC)

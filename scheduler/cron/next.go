@@ -2,14 +2,15 @@ package cron
 
 import "time"
 
-// Next returns the first fire that is strictly after t, in t's location and a whole second,
-// or the zero time if there is none until the end of 2299.
+// Next returns the first fire that is strictly after t, in t's location and a
+// whole second, or the zero time if there is none until the end of 2299.
 func (s *Schedule) Next(t time.Time) time.Time {
 	loc, next := t.Location(), s.nextReal
 	if s.fixed {
 		next = s.nextFixed
 	}
-	// Nothing fires before 1970, and what is far beyond the last year would overflow.
+	// Nothing fires before 1970, and what is far beyond the last year would
+	// overflow.
 	u := max(t.Unix(), -maxShift)
 	if u > (MaxYear-MinYear+2)*366*secondsPerDay {
 		return time.Time{}
@@ -21,8 +22,8 @@ func (s *Schedule) Next(t time.Time) time.Time {
 	return time.Unix(at, 0).In(loc)
 }
 
-// nextFixed finds the first civil time that matches and that the clocks have not reached
-// at u, and the instant at which they do.
+// nextFixed finds the first civil time that matches and that the clocks have
+// not reached at u, and the instant at which they do.
 func (s *Schedule) nextFixed(loc *time.Location, u int64) (int64, bool) {
 	z := spanAt(loc, u)
 	for c, ok := s.after(z.latestShown(u)); ok; c, ok = s.after(civilAt(c.day()+1, -1)) {
@@ -31,7 +32,8 @@ func (s *Schedule) nextFixed(loc *time.Location, u int64) (int64, bool) {
 		if shown == c || shown.day() == c.day() {
 			return at, true
 		}
-		// A gap reaches into the next day. If it began before c's day, nobody had that day.
+		// A gap reaches into the next day. If it began before c's day, nobody
+		// had that day.
 		if spanAt(loc, at-1).shows(at-1).day() == c.day() {
 			return at, true
 		}
@@ -39,7 +41,8 @@ func (s *Schedule) nextFixed(loc *time.Location, u int64) (int64, bool) {
 	return 0, false
 }
 
-// nextReal finds the first instant after u at which the clocks show a time that matches.
+// nextReal finds the first instant after u at which the clocks show a time that
+// matches.
 func (s *Schedule) nextReal(loc *time.Location, u int64) (int64, bool) {
 	for from := u + 1; ; {
 		z := spanAt(loc, from)

@@ -53,7 +53,8 @@ func TestNext(t *testing.T) {
 		{"the first second of all", "* * * * * ?", "UTC", "1969-12-31T23:58:20Z",
 			[]string{"1970-01-01T00:00:00Z"}},
 
-		// Package time says of the last day of a leap year that its span is over.
+		// Package time says of the last day of a leap year that its span is
+		// over.
 		{"the end of a leap year by real time", "0 0 * * * ?", "Europe/Berlin", "2064-12-31T12:10:00Z",
 			[]string{"2064-12-31T14:00:00+01:00"}},
 		{"the end of a leap year with a fixed hour", "0 0 12 1 6 ?", "Europe/Berlin", "2064-12-31T12:10:00Z",
@@ -166,7 +167,8 @@ func TestBetween(t *testing.T) {
 	})
 }
 
-// A search may not hang, whatever the expression: many of these name nothing at all.
+// A search may not hang, whatever the expression: many of these name nothing at
+// all.
 func TestNextIsBounded(t *testing.T) {
 	from := time.Date(1970, 1, 1, 0, 0, 0, 0, zone(t, "Europe/Berlin"))
 	for expr, want := range map[string]time.Time{

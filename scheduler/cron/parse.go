@@ -7,8 +7,9 @@ import (
 
 const layout = "second minute hour day-of-month month day-of-week [year]"
 
-// Parse reads a Quartz cron expression. Every error is an [*Error]. An expression that
-// names only impossible dates (31 February) is no error: see [Schedule.Never].
+// Parse reads a Quartz cron expression. Every error is an [*Error]. An
+// expression that names only impossible dates (31 February) is no error: see
+// [Schedule.Never].
 func Parse(expr string) (*Schedule, error) {
 	s, err := parse(split(expr), len(expr))
 	if err != nil {
@@ -56,7 +57,8 @@ func parse(words []token, end int) (*Schedule, *Error) {
 	return s, nil
 }
 
-// miscounted points at the first field too many, or at the end where one is missing.
+// miscounted points at the first field too many, or at the end where one is
+// missing.
 func miscounted(words []token, end int) *Error {
 	want := "6 or 7 fields (" + layout + ")"
 	if len(words) > 7 {
@@ -69,7 +71,8 @@ func miscounted(words []token, end int) *Error {
 	return &Error{Column: end, Problem: problem + hint(words), Want: want}
 }
 
-// split finds the fields. Only ASCII letters change case: a dotless i is not an I.
+// split finds the fields. Only ASCII letters change case: a dotless i is not an
+// I.
 func split(expr string) []token {
 	var words []token
 	start := -1
@@ -86,7 +89,8 @@ func split(expr string) []token {
 	return words
 }
 
-// upper keeps every byte in its place, also of what is not UTF-8: errors count columns.
+// upper keeps every byte in its place, also of what is not UTF-8: errors count
+// columns.
 func upper(s string) string {
 	b := []byte(s)
 	for i, c := range b {
@@ -97,8 +101,8 @@ func upper(s string) string {
 	return string(b)
 }
 
-// normalise writes the fields with single spaces, without leading zeros, */5 for /5 and
-// no year that is *.
+// normalise writes the fields with single spaces, without leading zeros, */5
+// for /5 and no year that is *.
 func normalise(words []token) string {
 	var b strings.Builder
 	for i, w := range words {
@@ -121,7 +125,8 @@ func normalise(words []token) string {
 	return b.String()
 }
 
-// trimZeros writes text without the zeros that begin a number of several digits.
+// trimZeros writes text without the zeros that begin a number of several
+// digits.
 func trimZeros(b *strings.Builder, text string) {
 	inNumber := false
 	for i := range len(text) {

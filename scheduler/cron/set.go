@@ -9,7 +9,8 @@ func (s *set) add(n int) { *s |= 1 << n }
 
 func (s set) has(n int) bool { return s>>n&1 == 1 }
 
-// from returns the smallest member that is at least n. There is none if it is 64.
+// from returns the smallest member that is at least n. There is none if it is
+// 64.
 func (s set) from(n int) int {
 	return bits.TrailingZeros64(uint64(s) >> n << n)
 }
@@ -23,8 +24,8 @@ func (y *yearSet) has(n int) bool {
 	return MinYear <= n && n <= MaxYear && y[(n-MinYear)/64].has((n-MinYear)%64)
 }
 
-// from returns the first year that is at least n, from MinYear on. There is none if it is
-// after MaxYear.
+// from returns the first year that is at least n, from MinYear on. There is
+// none if it is after MaxYear.
 func (y *yearSet) from(n int) int {
 	bit := n - MinYear
 	for i := bit / 64; i < len(y); i++ {

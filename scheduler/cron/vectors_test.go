@@ -22,11 +22,13 @@ type vector struct {
 	Differs string // the two versions of Quartz disagree
 }
 
-// silent are expressions that Quartz accepts by accident, ignoring half of what is written:
-// the first two fire as if there were no step, the third names a day 0.
+// silent are expressions that Quartz accepts by accident, ignoring half of what
+// is written: the first two fire as if there were no step, the third names a
+// day 0.
 var silent = []string{"0 0 6 15 JUN/2 ?", "0 0 6 15 SEP-DEC/2 ?", "0 0 0 1-0 * ?"}
 
-// years has what Quartz fires in no year that it looks at. For us these are years.
+// years has what Quartz fires in no year that it looks at. For us these are
+// years.
 var years = []string{"0 0 0 1 1 ? 2100", "0 0 0 1 1 ? 2199", "0 0 0 1 1 ? 2026/100"}
 
 func vectors(t *testing.T) []vector {
@@ -69,8 +71,8 @@ func TestQuartz(t *testing.T) {
 	}
 }
 
-// checkFires compares the next five fires with those of Quartz. It looks a hundred years
-// ahead, we look further.
+// checkFires compares the next five fires with those of Quartz. It looks a
+// hundred years ahead, we look further.
 func checkFires(t *testing.T, v vector) {
 	t.Helper()
 	s, err := Parse(v.Expr)

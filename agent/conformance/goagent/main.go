@@ -1,5 +1,5 @@
-// Command goagent is the smallest agent that a program can make of package agent and its native runtime. The
-// conformance suite runs it as a process.
+// Command goagent is the smallest agent that a program can make of package
+// agent and its native runtime. The conformance suite runs it as a process.
 package main
 
 import (

@@ -15,7 +15,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/agent/native/supervisor/child"
 )
 
-// ErrUnsupervised says that the supervisor ended without a report: somebody killed it.
+// ErrUnsupervised says that the supervisor ended without a report: somebody
+// killed it.
 var ErrUnsupervised = errors.New("the supervisor of the process was killed")
 
 // Process is a process under supervision.
@@ -32,8 +33,9 @@ type Process struct {
 // self is the program that runs, also after its file was replaced or removed.
 const self = "/proc/self/exe"
 
-// Works reports why there can be no supervisors here; nil if there can be: the program may lack /proc, or be one that does not
-// initialise this package, such as Python with a Go library. It tries it once.
+// Works reports why there can be no supervisors here; nil if there can be: the
+// program may lack /proc, or be one that does not initialise this package, such
+// as Python with a Go library. It tries it once.
 var Works = sync.OnceValue(func() error {
 	p, err := launch(exec.Command("/"), child.ModeCheck)
 	if err != nil {
@@ -45,8 +47,9 @@ var Works = sync.OnceValue(func() error {
 	return err
 })
 
-// Start starts cmd under supervision: its path, arguments, environment, directory and files are used. With keep, processes that
-// still run when it has ended by itself are left alone.
+// Start starts cmd under supervision: its path, arguments, environment,
+// directory and files are used. With keep, processes that still run when it has
+// ended by itself are left alone.
 func Start(cmd *exec.Cmd, keep bool) (*Process, error) {
 	mode := child.ModeEnd
 	if keep {
@@ -113,8 +116,9 @@ func (p *Process) tell(what byte) {
 	_, _ = p.control.Write([]byte{what}) // it may have ended
 }
 
-// Wait waits until nothing is left of the process, and returns how it ended: as a shell counts it, and the signal if one killed it. stuck are processes that did
-// not end.
+// Wait waits until nothing is left of the process, and returns how it ended: as
+// a shell counts it, and the signal if one killed it. stuck are processes that
+// did not end.
 func (p *Process) Wait() (status Status, stuck []Stuck, err error) {
 	defer p.end()
 	for {

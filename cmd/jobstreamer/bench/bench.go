@@ -1,13 +1,16 @@
-// Package bench measures a running control bus from the outside: executions of a job that does nothing, from POST to their recorded end.
+// Package bench measures a running control bus from the outside: executions of
+// a job that does nothing, from POST to their recorded end.
 //
 //	saturated   C connections, each POSTs the next execution as soon as the one before has ended: how many a second
 //	at a rate   one POST every 1/R s, whether the ones before have ended or not: how long each takes
 //
-// At a rate, an execution's time runs from the moment at which it was due, not from when its POST could be sent: else
-// a bus that stands still for a second would look good, since nothing is sent meanwhile.
+// At a rate, an execution's time runs from the moment at which it was due, not
+// from when its POST could be sent: else a bus that stands still for a second
+// would look good, since nothing is sent meanwhile.
 //
-// The answer to a POST with ?wait comes when the execution has ended and that is recorded, so one request is one
-// measurement. The load generator must not be what is measured: it speaks HTTP/1.1 itself (see conn.go), since
+// The answer to a POST with ?wait comes when the execution has ended and that
+// is recorded, so one request is one measurement. The load generator must not
+// be what is measured: it speaks HTTP/1.1 itself (see conn.go), since
 // net/http's client takes about as much CPU as the bus takes for HTTP in all.
 package bench
 
@@ -130,7 +133,8 @@ func saturateBus(ctx context.Context, target *target, all, connections int, tell
 	return p, nil
 }
 
-// atRate starts an execution whenever one is due, on a free connection or a new one.
+// atRate starts an execution whenever one is due, on a free connection or a new
+// one.
 func atRate(ctx context.Context, target *target, rate, all int, tell func(int)) (*Phase, error) {
 	var mu sync.Mutex
 	var free []*conn
@@ -212,7 +216,8 @@ func newMeter(all int, tell func(int)) *meter {
 	return m
 }
 
-// add takes in one execution. A refusal is counted; only a connection that is of no use any more is an error.
+// add takes in one execution. A refusal is counted; only a connection that is
+// of no use any more is an error.
 func (m *meter) addExecution(from time.Time, err error) error {
 	took := time.Since(from)
 	var refused *refusedError

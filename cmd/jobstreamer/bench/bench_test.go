@@ -66,7 +66,8 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// A bus that stands still must not look good because nothing is sent to it meanwhile.
+// A bus that stands still must not look good because nothing is sent to it
+// meanwhile.
 func TestTimeRunsFromWhenAnExecutionWasDue(t *testing.T) {
 	var n atomic.Int64
 	hold := make(chan struct{})
@@ -84,13 +85,15 @@ func TestTimeRunsFromWhenAnExecutionWasDue(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Half of the executions were due within the half second; the first waited for all of it.
+	// Half of the executions were due within the half second; the first waited
+	// for all of it.
 	if r.AtRate.Executions != 100 || r.AtRate.Max < 450 || r.AtRate.P90 < 200 {
 		t.Errorf("%+v", r.AtRate)
 	}
 }
 
-// A bus that does not answer keeps nobody from ending the measurement, which returns what it has.
+// A bus that does not answer keeps nobody from ending the measurement, which
+// returns what it has.
 func TestEndsWithItsContext(t *testing.T) {
 	for name, c := range map[string]struct {
 		answered int64

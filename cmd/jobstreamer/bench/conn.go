@@ -37,8 +37,8 @@ func newTarget(u *url.URL, token, app, job string) *target {
 	return &target{address, fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: %s\r\n%sAccept: application/json\r\nContent-Length: 0\r\n\r\n", path, u.Host, authorization)}
 }
 
-// conn is one persistent connection. It speaks as much HTTP/1.1 (RFC 9112) as our own server does: answers with a
-// length or in chunks, one at a time.
+// conn is one persistent connection. It speaks as much HTTP/1.1 (RFC 9112) as
+// our own server does: answers with a length or in chunks, one at a time.
 type conn struct {
 	target *target
 	c      net.Conn
@@ -71,8 +71,9 @@ func (r *refusedError) Error() string { return r.reason }
 // completed is how the answer says that the execution has.
 var completed = []byte(`"batch_status":"completed"`)
 
-// execute starts an execution and waits for its recorded end. The error is a [refusal], or that of the context that the connection was
-// made with, or the connection is of no use any more.
+// execute starts an execution and waits for its recorded end. The error is a
+// [refusal], or that of the context that the connection was made with, or the
+// connection is of no use any more.
 func (c *conn) executeJob() error {
 	err := c.sendRequest()
 	if over := c.over.Err(); err != nil && over != nil {

@@ -131,7 +131,8 @@ func (p *applyPlan) confirmPrune() error {
 	return p.confirm(p.how.sure, confirmQuestion(&bulkWork{one: "job", more: "jobs", verb: "delete", with: with}, t))
 }
 
-// carryOut writes what is planned. It ends at what the control bus refuses now: it was changed by somebody else, or is away.
+// carryOut writes what is planned. It ends at what the control bus refuses now:
+// it was changed by somebody else, or is away.
 func (p *applyPlan) carryOut() error {
 	for i, c := range p.all {
 		if err := p.writeJob(c); err != nil {
@@ -212,7 +213,8 @@ func (s *session) writeAnswers(all [][]byte) (err error) {
 	return s.outPage().writeRaw(s.output, list)
 }
 
-// refusal is what the server found wrong with a text. Other errors are not about the text.
+// refusal is what the server found wrong with a text. Other errors are not
+// about the text.
 func problemFaults(err error) ([]definitionFault, error) {
 	var p *client.Problem
 	if !errors.As(err, &p) || len(p.Errors) == 0 || p.Status != 422 && p.Status != 400 {

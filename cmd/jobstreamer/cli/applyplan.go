@@ -10,7 +10,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 )
 
-// applied is what becomes of a job. What follows it is the control bus's answer.
+// applied is what becomes of a job. What follows it is the control bus's
+// answer.
 type appliedJob struct {
 	File     string            `json:"file"` // empty for a job that no file defines
 	Job      string            `json:"job,omitempty"`
@@ -80,7 +81,8 @@ func (p *applyPlan) oneFileEach() error {
 	return errors.New(joinLines(append(all, "Nothing was written.")...))
 }
 
-// twice returns, for each definition, the one before it that defines the same job, or nil.
+// twice returns, for each definition, the one before it that defines the same
+// job, or nil.
 func (g *definitionSet) duplicateOf() []*definition {
 	first, before := map[string]*definition{}, make([]*definition, len(g.all))
 	for i := range g.all {
@@ -154,7 +156,8 @@ func (p *applyPlan) showAll() error {
 	return nil
 }
 
-// show says what became of a job. What is unchanged in a folder is counted only.
+// show says what became of a job. What is unchanged in a folder is counted
+// only.
 func (p *applyPlan) showJob(a *appliedJob) error {
 	if !p.printsTables() {
 		answer, err := p.jobAnswer(a)
@@ -195,7 +198,8 @@ func fileText(file json.RawMessage) string {
 	return string(text)
 }
 
-// end writes the answers, or a line that says how much was done. err is why not all was.
+// end writes the answers, or a line that says how much was done. err is why not
+// all was.
 func (p *applyPlan) printSummary(err error) error {
 	if !p.printsTables() {
 		for _, a := range p.all[len(p.answers):] {

@@ -34,7 +34,8 @@ func (c *CLI) requestedPage() client.Page {
 	return p
 }
 
-// showList shows a part of a list. Where that is not a table it says on standard error if there is more.
+// showList shows a part of a list. Where that is not a table it says on
+// standard error if there is more.
 func showList[T any](s *session, ask func(c *client.Client, p client.Page) (rest.List[T], error), draw func(p *page, list rest.List[T])) error {
 	part := s.requestedPage()
 	err := showAnswer(s, func(c *client.Client) (rest.List[T], error) { return ask(c, part) }, draw)
@@ -174,7 +175,8 @@ func yesFlag(cmd *cobra.Command, sure *bool) {
 	})
 }
 
-// confirm asks whoever sits there. Where nobody does, it must have been said beforehand.
+// confirm asks whoever sits there. Where nobody does, it must have been said
+// beforehand.
 func (s *session) confirm(sure bool, question string) error {
 	if sure {
 		return nil

@@ -69,7 +69,8 @@ type targets struct {
 
 func isGlob(arg string) bool { return strings.ContainsAny(arg, "*?[") }
 
-// expand replaces globs by the names that they match, and - by the lines of standard input.
+// expand replaces globs by the names that they match, and - by the lines of
+// standard input.
 func (s *session) expandNames(args []string, things string, names func() ([]string, error)) (t targets, err error) {
 	t.spelled = true
 	var known []string
@@ -179,7 +180,8 @@ func allPages[T any](ask func(p client.Page) (rest.List[T], error)) (all []T, er
 	}
 }
 
-// begin asks whether the work may begin. done is true if there is nothing to do.
+// begin asks whether the work may begin. done is true if there is nothing to
+// do.
 func (s *session) confirmWork(w *bulkWork, t *targets) (done bool, err error) {
 	if len(t.all) == 0 {
 		fmt.Fprintf(s.Err, "No %s: standard input names none.\n", w.more)
@@ -244,8 +246,9 @@ type bulkReport struct {
 	left string // what is said of those that were not come to
 }
 
-// eachOf does ask for each target; draw says what became of it, in a line and in a word. It returns early only if the control bus
-// is away or the user interrupts.
+// eachOf does ask for each target; draw says what became of it, in a line and
+// in a word. It returns early only if the control bus is away or the user
+// interrupts.
 func eachOf[T any](r *bulkReport, all []target, ask func(c *client.Client, t target) (T, error), draw func(p *page, t target, v T) string) error {
 	p := r.outPage()
 	for i, t := range all {
@@ -313,7 +316,8 @@ func (s *session) deleteEach(w *bulkWork, t *targets, remove func(t target) (tex
 	}))
 }
 
-// end says how many of what became of all, and returns the error of the command.
+// end says how many of what became of all, and returns the error of the
+// command.
 func (r *bulkReport) printSummary(err error) error {
 	var words []string
 	counts := map[string]int{}
@@ -339,7 +343,8 @@ func (r *bulkReport) printSummary(err error) error {
 	return err
 }
 
-// writeOutcomes writes a list of what became of each, with the answers of the control bus.
+// writeOutcomes writes a list of what became of each, with the answers of the
+// control bus.
 func (r *bulkReport) writeOutcomes() error {
 	var all [][]byte
 	for _, o := range r.all {
@@ -359,7 +364,8 @@ func (r *bulkReport) writeOutcomes() error {
 	return r.writeAnswers(all)
 }
 
-// worst is the exit status of several executions: that of one that failed, else that of one that was stopped.
+// worst is the exit status of several executions: that of one that failed, else
+// that of one that was stopped.
 func worstExit(statuses []int) error {
 	if len(statuses) == 0 {
 		return nil

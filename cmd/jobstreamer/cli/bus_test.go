@@ -19,7 +19,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/scheduler"
 )
 
-// withBus runs a control bus without agents until the test ends, and returns an environment that leads there.
+// withBus runs a control bus without agents until the test ends, and returns an
+// environment that leads there.
 func withBus(t *testing.T, set ...func(*httpapi.Config)) (*env, *bus.Bus) {
 	t.Helper()
 	b := bustest.Open(t, bustest.Server(t), bus.Config{})

@@ -62,7 +62,8 @@ func groupCommand(use, short, long string, commands ...*cobra.Command) *cobra.Co
 	return cmd
 }
 
-// Subcommand refuses arguments: of a command with commands below it they name one that is not there.
+// Subcommand refuses arguments: of a command with commands below it they name
+// one that is not there.
 func Subcommand(cmd *cobra.Command, args []string) error {
 	if err := help.NoCommand(cmd, args); err != nil {
 		return UsageError{err}
@@ -70,7 +71,8 @@ func Subcommand(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// leaf is a command that asks a control bus. The words after its name say which arguments it takes.
+// leaf is a command that asks a control bus. The words after its name say which
+// arguments it takes.
 func (c *CLI) serverCommand(use, short string, run func(s *session, args []string) error) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: use, Short: short,
@@ -92,7 +94,8 @@ func (c *CLI) serverCommand(use, short string, run func(s *session, args []strin
 	return cmd
 }
 
-// arguments are judged by the usage line: WORD must be there, [WORD] may, WORD... may be several.
+// arguments are judged by the usage line: WORD must be there, [WORD] may,
+// WORD... may be several.
 func checkArguments(use string) cobra.PositionalArgs {
 	words := strings.Fields(use)[1:]
 	need, most := 0, len(words)

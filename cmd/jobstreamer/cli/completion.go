@@ -18,10 +18,12 @@ const (
 	completionMost = 1000
 )
 
-// offers are what a word can be completed to, each with a description behind a tab.
+// offers are what a word can be completed to, each with a description behind a
+// tab.
 type completionSource func(s *session) []cobra.Completion
 
-// completer asks for offers. What goes wrong is not said: the command itself will say it.
+// completer asks for offers. What goes wrong is not said: the command itself
+// will say it.
 func (c *CLI) completeFrom(ask completionSource) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		ctx, cancel := context.WithTimeout(cmd.Context(), completionTime)
@@ -68,7 +70,8 @@ func (c *CLI) completeArguments(use string) cobra.CompletionFunc {
 	}
 }
 
-// typed leaves of what can be completed what begins as it was typed: not every shell does.
+// typed leaves of what can be completed what begins as it was typed: not every
+// shell does.
 func filterByPrefix(f cobra.CompletionFunc) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, word string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		all, how := f(cmd, args, word)

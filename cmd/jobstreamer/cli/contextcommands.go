@@ -81,7 +81,8 @@ func (c *CLI) contextAdd() *cobra.Command {
 	return cmd
 }
 
-// givenToken is a token of the command line, or of standard input. It is not shown, whatever is wrong with it.
+// givenToken is a token of the command line, or of standard input. It is not
+// shown, whatever is wrong with it.
 func (c *CLI) givenToken(token string) (string, error) {
 	if token == "-" {
 		data, err := io.ReadAll(io.LimitReader(c.In, 4096))

@@ -13,7 +13,8 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// saved is a context: a control bus, and the application that is meant there if none is named.
+// saved is a context: a control bus, and the application that is meant there if
+// none is named.
 type savedContext struct {
 	Server      string `yaml:"server"`
 	App         string `yaml:"app,omitempty"`
@@ -21,7 +22,8 @@ type savedContext struct {
 	Token       string `yaml:"token,omitempty"` // or key, for servers that ask for one; never shown
 }
 
-// contexts are kept in a directory, each in a file; another file names the selected one.
+// contexts are kept in a directory, each in a file; another file names the
+// selected one.
 //
 //	jobstreamer/context             prod
 //	jobstreamer/contexts/prod.yaml  server: https://...
@@ -49,7 +51,8 @@ func (c contexts) listNames() ([]string, error) {
 	return names, nil
 }
 
-// load returns a context; if there is none the error is errNoContext, and says which there are.
+// load returns a context; if there is none the error is errNoContext, and says
+// which there are.
 func (c contexts) loadContext(name string) (s savedContext, err error) {
 	var data []byte
 	if err = checkContextName(name); err == nil {
@@ -97,7 +100,8 @@ func (c contexts) saveContext(name string, s savedContext) error {
 	return nil
 }
 
-// replace writes a file so that whoever reads it sees the old content or the new.
+// replace writes a file so that whoever reads it sees the old content or the
+// new.
 func replaceFile(name string, data []byte) error {
 	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
 		return err

@@ -46,7 +46,8 @@ func TestContextsKeepSecrets(t *testing.T) {
 	}
 }
 
-// A command line wins over the environment, that over a context, and that over what is usual.
+// A command line wins over the environment, that over a context, and that over
+// what is usual.
 func TestWhichServer(t *testing.T) {
 	dir := t.TempDir()
 	all := contexts{dir}

@@ -39,7 +39,8 @@ type definitionSet struct {
 	folders bool // one was named
 }
 
-// fileFlag takes the files of a command, whose arguments may be files too: a shell makes those of -f *.json.
+// fileFlag takes the files of a command, whose arguments may be files too: a
+// shell makes those of -f *.json.
 func fileFlag(cmd *cobra.Command, files *[]string) {
 	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
 		f.StringArrayVarP(files, "file", "f", nil, "`FILE` with a definition, a folder of them, or - for standard input; may be given several times")
@@ -49,7 +50,8 @@ func fileFlag(cmd *cobra.Command, files *[]string) {
 	}
 }
 
-// definitions reads all files. One that cannot be read stops everything before anything is sent.
+// definitions reads all files. One that cannot be read stops everything before
+// anything is sent.
 func (s *session) definitions(names []string) (*definitionSet, error) {
 	if len(names) == 0 {
 		return nil, usageErrorf("which definitions? -f FILE says it; - is standard input")
@@ -77,7 +79,8 @@ func (s *session) definitions(names []string) (*definitionSet, error) {
 	return g, nil
 }
 
-// filesIn are the definitions of a folder and the folders in it, in the order of their names, or the file itself.
+// filesIn are the definitions of a folder and the folders in it, in the order
+// of their names, or the file itself.
 func (g *definitionSet) filesIn(name string) (files []string, folder bool, err error) {
 	info, err := os.Stat(name)
 	if name == "-" || err != nil || !info.IsDir() {
@@ -92,8 +95,9 @@ func (g *definitionSet) filesIn(name string) (files []string, folder bool, err e
 	return files, true, nil
 }
 
-// walk finds the files of definitions below a folder and counts the others. Hidden ones are passed over, and so are
-// links to folders, which may lead in circles.
+// walk finds the files of definitions below a folder and counts the others.
+// Hidden ones are passed over, and so are links to folders, which may lead in
+// circles.
 func (g *definitionSet) findFiles(folder string) (files []string, err error) {
 	err = filepath.WalkDir(folder, func(path string, e fs.DirEntry, err error) error {
 		switch {
@@ -141,8 +145,8 @@ func (s *session) definition(file string) (d definition, err error) {
 	return d, nil
 }
 
-// documents are the definitions of a YAML file with several, each with the line numbers that it has there. Any other
-// file is one.
+// documents are the definitions of a YAML file with several, each with the line
+// numbers that it has there. Any other file is one.
 func (d definition) splitDocuments() []definition {
 	if d.form != jsl.YAML {
 		return []definition{d}
@@ -178,7 +182,8 @@ func (d definition) splitDocuments() []definition {
 	return all
 }
 
-// guess goes by what a text begins with. EDN and JSON both begin with a brace; a keyword follows it in EDN.
+// guess goes by what a text begins with. EDN and JSON both begin with a brace;
+// a keyword follows it in EDN.
 func guessFormat(text []byte) jsl.Format {
 	s := strings.TrimSpace(strings.TrimPrefix(string(text), "\ufeff"))
 	inner := strings.TrimLeft(strings.TrimPrefix(s, "{"), " \t\r\n,")

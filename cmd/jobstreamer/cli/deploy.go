@@ -174,7 +174,8 @@ func progressBar(part, whole int64) string {
 	return strings.Repeat("█", full) + strings.Repeat("░", length-full)
 }
 
-// watch shows on a terminal how far it is, until the function that it returns is called.
+// watch shows on a terminal how far it is, until the function that it returns
+// is called.
 func (p *uploadProgress) showProgress(line *statusLine) (stop func()) {
 	if !line.live {
 		return func() {}

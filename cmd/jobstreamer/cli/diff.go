@@ -9,14 +9,16 @@ import (
 // diffContext is how many lines around a change are shown.
 const diffContext = 3
 
-// diffLine is a line of a diff: ' ' is in both texts, '-' in the old one only, '+' in the new one only.
+// diffLine is a line of a diff: ' ' is in both texts, '-' in the old one only,
+// '+' in the new one only.
 type diffLine struct {
 	mark     byte
 	text     string
 	old, new int // how many lines of each text come before it
 }
 
-// compareLines finds what of two texts is the same, by their longest common subsequence.
+// compareLines finds what of two texts is the same, by their longest common
+// subsequence.
 func compareLines(old, new []string) (all []diffLine) {
 	head := 0
 	for head < len(old) && head < len(new) && old[head] == new[head] {
@@ -34,7 +36,8 @@ func compareLines(old, new []string) (all []diffLine) {
 	return all
 }
 
-// maxCompared is the size of the table that is made at most; of larger texts all lines are shown as changed.
+// maxCompared is the size of the table that is made at most; of larger texts
+// all lines are shown as changed.
 const maxCompared = 16 << 20
 
 func compareMiddle(old, new []string, at int) (all []diffLine) {
@@ -80,7 +83,8 @@ func pairsBackwards(n, m int) func(yield func(i, k int) bool) {
 	}
 }
 
-// drawDiff writes what differs between two texts as a unified diff, nothing if they are the same.
+// drawDiff writes what differs between two texts as a unified diff, nothing if
+// they are the same.
 func drawDiff(p *page, oldName, newName, old, new string) {
 	all := compareLines(splitLines(old), splitLines(new))
 	first := slices.IndexFunc(all, isChanged)
@@ -124,7 +128,8 @@ func drawHunk(p *page, lines []diffLine) {
 	}
 }
 
-// hunkRange is a part of a text as diff(1) writes it: an empty one is after the line that it names.
+// hunkRange is a part of a text as diff(1) writes it: an empty one is after the
+// line that it names.
 func hunkRange(before, n int) string {
 	if n > 0 {
 		before++

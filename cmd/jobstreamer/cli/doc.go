@@ -6,6 +6,8 @@
 //	   |                                    +--> json, yaml, edn: as it came
 //	   +--> progress, colour, questions: on a terminal only
 //
-// Standard output has what was asked for, and nothing else: it can be read by programs. What is said about it besides goes to
-// standard error. A command's exit status is 0 if what it was to do is done, 2 if it was called wrongly, else 1.
+// Standard output has what was asked for, and nothing else: it can be read by
+// programs. What is said about it besides goes to standard error. A command's
+// exit status is 0 if what it was to do is done, 2 if it was called wrongly,
+// else 1.
 package cli

@@ -56,7 +56,8 @@ func convertJSON(format string, data []byte) ([]byte, error) {
 	return data, nil
 }
 
-// writeEDN writes the next value of d. Names become keywords as the control bus writes them, with - for _.
+// writeEDN writes the next value of d. Names become keywords as the control bus
+// writes them, with - for _.
 func writeEDN(b *bytes.Buffer, d *json.Decoder) error {
 	t, err := d.Token()
 	if err != nil {

@@ -27,7 +27,8 @@ func TestEDNOfJSON(t *testing.T) {
 	}
 }
 
-// definitions is a folder of a job that is right, one that is wrong and one that the application lacks something for.
+// definitions is a folder of a job that is right, one that is wrong and one
+// that the application lacks something for.
 func definitions(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -45,7 +46,8 @@ func definitions(t *testing.T) string {
 
 var times = regexp.MustCompile(`\d{4}-\d\d-\d\dT[\d:.]+(Z|-00:00)`)
 
-// What programs get of commands that make their answers themselves, in one file.
+// What programs get of commands that make their answers themselves, in one
+// file.
 func TestAnswersForPrograms(t *testing.T) {
 	e, _ := withBus(t)
 	dir := definitions(t)

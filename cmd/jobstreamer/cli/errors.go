@@ -11,7 +11,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/client"
 )
 
-// explained is an error in the words of a user of the commands, with what can be done about it.
+// explained is an error in the words of a user of the commands, with what can
+// be done about it.
 type explained struct {
 	error
 	text string
@@ -61,7 +62,8 @@ func joinLines(all ...string) string {
 	return strings.TrimPrefix(b.String(), "\n")
 }
 
-// problemText is what the control bus says: its detail, and each fault below it if they are not the same.
+// problemText is what the control bus says: its detail, and each fault below it
+// if they are not the same.
 func problemText(p *client.Problem) string {
 	all := []string{p.Detail}
 	if p.Detail == "" {

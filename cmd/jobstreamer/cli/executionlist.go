@@ -136,7 +136,8 @@ Parameters are searched for in some 2,000 executions at a time: what follows say
 	return c.appFlags(cmd)
 }
 
-// listExecutions shows a page; some says that there may be others that do not match.
+// listExecutions shows a page; some says that there may be others that do not
+// match.
 func (s *session) listExecutions(f client.ExecutionFilter, some bool) error {
 	ask := func(c *client.Client) (rest.Executions, error) { return c.FindExecutions(s.ctx, f) }
 	err := showAnswer(s, ask, func(p *page, list rest.Executions) { s.drawExecutions(p, &f, list, some) })

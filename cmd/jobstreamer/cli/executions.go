@@ -27,7 +27,8 @@ func (c *CLI) executionCommand() *cobra.Command {
 	return cmd
 }
 
-// executionTable is a table of executions, with the names of their jobs if those differ.
+// executionTable is a table of executions, with the names of their jobs if
+// those differ.
 func executionTable(p *page, all []rest.ExecutionSummary, jobs bool) *table {
 	heads := []string{">EXECUTION", "STATUS", "EXIT STATUS", "STARTED", ">TOOK", "AGENT", "BECAUSE"}
 	if jobs {
@@ -128,7 +129,8 @@ func missingOutput(e *rest.Execution) string {
 	return fmt.Sprintf("%d lines of output are missing", e.LogDropped)
 }
 
-// find understands the number of an execution, and the name of a job, of which it is the latest one.
+// find understands the number of an execution, and the name of a job, of which
+// it is the latest one.
 func (s *session) findExecution(arg string) (job string, id int64, err error) {
 	if id, err := parseExecutionID(arg); err == nil {
 		return "", id, nil
@@ -286,7 +288,8 @@ func (s *session) completeTarget(t *target) error {
 	return err
 }
 
-// checkExecution says of what job an execution is and what became of it; an error if the work cannot be done.
+// checkExecution says of what job an execution is and what became of it; an
+// error if the work cannot be done.
 func (s *session) checkExecution(applies func(subjects.BatchStatus) bool) func(t target) (string, error) {
 	return func(t target) (string, error) {
 		if err := s.completeTarget(&t); err != nil {

@@ -8,8 +8,10 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// expandExecutions is expand for executions. Each is named by its number, or by its job: that is the job's latest execution, or if
-// running ones are wanted all that have not ended. A glob leaves out those that the work cannot be done to, as applies has it.
+// expandExecutions is expand for executions. Each is named by its number, or by
+// its job: that is the job's latest execution, or if running ones are wanted
+// all that have not ended. A glob leaves out those that the work cannot be done
+// to, as applies has it.
 func (s *session) expandExecutions(args []string, done string, applies func(subjects.BatchStatus) bool) (targets, error) {
 	running := applies(subjects.Started)
 	named := targets{spelled: true}
@@ -67,7 +69,8 @@ func (s *session) executionsOf(t target, glob, running bool, applies func(subjec
 	return found, nil
 }
 
-// latestOf is the latest execution of a job. Of one that a glob found it is none if the work cannot be done to it.
+// latestOf is the latest execution of a job. Of one that a glob found it is
+// none if the work cannot be done to it.
 func (s *session) latestOf(t target, glob bool, applies func(subjects.BatchStatus) bool) ([]target, error) {
 	j, _, err := s.client.Job(s.ctx, s.app, t.name)
 	switch {

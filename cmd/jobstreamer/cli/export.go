@@ -138,8 +138,8 @@ func (s *session) fileOf(job string, form jsl.Format, how *exportOptions) ([]byt
 	return append(lines, '\n'), err
 }
 
-// saysAll reports whether a file has all that there is beside a job, as its answer has it: what a file does not say
-// is lost with the job.
+// saysAll reports whether a file has all that there is beside a job, as its
+// answer has it: what a file does not say is lost with the job.
 func saysAll(form jsl.Format, text []byte, is json.RawMessage) bool {
 	if form == jsl.XML {
 		return true // it has no place for it

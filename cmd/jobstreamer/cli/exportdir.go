@@ -26,7 +26,8 @@ type exportedFile struct {
 
 const written = "written"
 
-// exportTo writes each job to a file of a folder. All are judged before the first is written.
+// exportTo writes each job to a file of a folder. All are judged before the
+// first is written.
 func (s *session) exportFiles(args []string, how *exportOptions) error {
 	whole := len(args) == 0
 	if whole {
@@ -97,7 +98,8 @@ func (s *session) filesThere(folder string) (map[string][]definition, error) {
 	return there, nil
 }
 
-// prepare decides what is written where. there are the files that define the job already.
+// prepare decides what is written where. there are the files that define the
+// job already.
 func (s *session) prepareExport(e *exportedFile, there []definition, how *exportOptions) (err error) {
 	switch {
 	case len(there) > 1:
@@ -152,7 +154,8 @@ func (s *session) writeExported(e *exportedFile, how *exportOptions) error {
 	return pathError(writeWhole(e.file, e.text))
 }
 
-// writeWhole writes a file so that it has the old content or the new, with the rights that it had.
+// writeWhole writes a file so that it has the old content or the new, with the
+// rights that it had.
 func writeWhole(name string, data []byte) error {
 	if to, err := filepath.EvalSymlinks(name); err == nil {
 		name = to // the link stays one
@@ -208,11 +211,13 @@ func (s *session) drawOrphans(all []*exportedFile, there map[string][]definition
 	}
 }
 
-// maxFileName is how many bytes of a job's name are in that of its file: file systems allow 255.
+// maxFileName is how many bytes of a job's name are in that of its file: file
+// systems allow 255.
 const maxFileName = 180
 
-// fileNames are the names of files for jobs, without their endings: the same whatever other jobs there are, but for
-// those that differ in nothing else than case, which is the same file on some systems.
+// fileNames are the names of files for jobs, without their endings: the same
+// whatever other jobs there are, but for those that differ in nothing else than
+// case, which is the same file on some systems.
 func fileNames(jobs []target) map[string]string {
 	folded := map[string]int{}
 	for _, j := range jobs {

@@ -8,7 +8,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// at is a time of day, with its day if that is another one. Somebody who looks is told how long ago that is.
+// at is a time of day, with its day if that is another one. Somebody who looks
+// is told how long ago that is.
 func (p *page) timeText(t subjects.Time) string {
 	if t.IsZero() {
 		return ""
@@ -45,7 +46,8 @@ func wallClock(text string) string {
 	return strings.TrimSpace(day + " " + clock[:8] + " " + strings.Replace(clock[8:], "Z", "UTC", 1))
 }
 
-// when is at in a table, where it may be shorter: how long ago that is, and where nobody looks the time without this year.
+// when is at in a table, where it may be shorter: how long ago that is, and
+// where nobody looks the time without this year.
 func (p *page) timeCell(t subjects.Time) flexCell {
 	e := flexCell{cell: cell{text: p.timeText(t)}}
 	local := t.Std().In(p.zone)

@@ -43,7 +43,8 @@ func yamlJob(id string) string {
 
 const nightlySchedule = "schedule:\n  cron_notation: \"0 0 2 ? * MON-FRI\"\n  active: true\n"
 
-// What is seen of a folder that is applied, changed, foreseen, wrong and pruned, in one file.
+// What is seen of a folder that is applied, changed, foreseen, wrong and
+// pruned, in one file.
 func TestApplyAFolder(t *testing.T) {
 	e, _ := withBus(t)
 	e.applyFiles(t, "other", "Noop")
@@ -119,7 +120,8 @@ func TestApplyOverwritesNoOtherChange(t *testing.T) {
 	}
 }
 
-// What was exported is applied without a change, elsewhere too, and exported again it is the same.
+// What was exported is applied without a change, elsewhere too, and exported
+// again it is the same.
 func TestExportToAFolder(t *testing.T) {
 	e, _ := withBus(t)
 	for _, job := range []string{"nightly", "Nightly", "CON", "plain"} {
@@ -179,7 +181,8 @@ func TestExportToAFolder(t *testing.T) {
 	}
 }
 
-// Files stay where they are, in their form and with their comments, and what is something else is not overwritten.
+// Files stay where they are, in their form and with their comments, and what is
+// something else is not overwritten.
 func TestExportToFilesThatAreThere(t *testing.T) {
 	e, _ := withBus(t)
 	for _, job := range []string{"kept", "moved", "taken", "drawn"} {

@@ -28,7 +28,8 @@ type jar struct {
 
 func (j jar) artifactRef() rest.ArtifactRef { return rest.ArtifactRef{Name: j.name, SHA256: j.sum} }
 
-// jarsOf makes the class path that paths say: archives, folders of jars, and class folders, which become jars in the folder temp.
+// jarsOf makes the class path that paths say: archives, folders of jars, and
+// class folders, which become jars in the folder temp.
 func jarsOf(ctx context.Context, paths []string, temp string) (all []jar, err error) {
 	for _, p := range paths {
 		files, warnings, err := jarsAt(ctx, p, filepath.Join(temp, fmt.Sprint(len(all))))
@@ -62,7 +63,8 @@ func withoutDuplicates(all []jar) (jars []jar, err error) {
 	return jars, nil
 }
 
-// archives are the jars that a path means, and what was left out of one that is a class folder.
+// archives are the jars that a path means, and what was left out of one that is
+// a class folder.
 func jarsAt(ctx context.Context, p, temp string) (files, warnings []string, err error) {
 	info, err := os.Stat(p)
 	if err != nil {
@@ -142,7 +144,8 @@ func hasFile(dir string, such func(name string) bool) (bool, error) {
 	return false, nil
 }
 
-// pack makes a jar of a class folder, the same that a control bus makes of it: a jar that is stored already is known by its content.
+// pack makes a jar of a class folder, the same that a control bus makes of it:
+// a jar that is stored already is known by its content.
 func packFolder(ctx context.Context, dir, temp string) (file string, warnings []string, err error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {

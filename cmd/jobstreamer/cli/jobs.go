@@ -94,7 +94,8 @@ func nextFireCell(p *page, j *rest.Job) flexCell {
 	return p.timeCell(j.NextExecution.StartTime)
 }
 
-// scheduleCell is a schedule in a table, which says elsewhere whether it is paused.
+// scheduleCell is a schedule in a table, which says elsewhere whether it is
+// paused.
 func scheduleCell(s *rest.Schedule) flexCell {
 	if s == nil {
 		return flexCell{}

@@ -45,7 +45,8 @@ type tokenContext struct {
 	isNew bool
 }
 
-// account finds the context for the control bus that is spoken with, or makes one up.
+// account finds the context for the control bus that is spoken with, or makes
+// one up.
 func (s *session) tokenContext() (tokenContext, error) {
 	all := contexts{s.Dir}
 	server, name := s.namedServer()
@@ -71,7 +72,8 @@ func (s *session) tokenContext() (tokenContext, error) {
 	return tokenContext{name, savedContext{Server: server}, true}, err
 }
 
-// at is the name of a context for a control bus, the selected one before others; empty if there is none.
+// at is the name of a context for a control bus, the selected one before
+// others; empty if there is none.
 func (c contexts) nameForServer(server string) string {
 	names, _ := c.listNames()
 	for _, name := range append([]string{c.selectedName()}, names...) {

@@ -14,7 +14,8 @@ import (
 
 const secret = "correct horse"
 
-// withLogins runs a control bus that lets nobody in without a login, with an admin.
+// withLogins runs a control bus that lets nobody in without a login, with an
+// admin.
 func withLogins(t *testing.T) *env {
 	t.Helper()
 	e, _ := withBus(t, func(c *httpapi.Config) {

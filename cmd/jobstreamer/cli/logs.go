@@ -109,7 +109,8 @@ func (s *session) printLog(job string, id int64, wish *logOptions) error {
 	return err
 }
 
-// printed prints what there is now. What the control bus gives as text is wanted as it is, unless something is chosen or somebody looks.
+// printed prints what there is now. What the control bus gives as text is
+// wanted as it is, unless something is chosen or somebody looks.
 func (s *session) printLogText(job string, id int64, wish *logOptions) error {
 	if !wish.bare && len(wish.steps) == 0 && !IsTerminal(s.Out) {
 		return s.client.Log(s.ctx, s.app, job, id, s.Out)
@@ -121,7 +122,8 @@ func (s *session) printLogText(job string, id int64, wish *logOptions) error {
 	return err
 }
 
-// eachLine reads lines as they are written by logText. What a message has of further lines is indented.
+// eachLine reads lines as they are written by logText. What a message has of
+// further lines is indented.
 func eachLine(r io.Reader, print func(rest.LogLine) error) error {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, longestLine)
@@ -192,7 +194,8 @@ func (s *session) checkSteps(job string, id int64, steps []string) error {
 	return nil
 }
 
-// logText is a line of output as the server writes it too; on a terminal with the local time.
+// logText is a line of output as the server writes it too; on a terminal with
+// the local time.
 func logText(p *page, l *rest.LogLine) string {
 	step, when, color := l.Step, l.Time.String(), ""
 	if step == "" {

@@ -23,7 +23,8 @@ const eventPause = 200 * time.Millisecond // after an event: more may come, and 
 
 var outputs = []string{formatTable, formatWide, "json", "yaml", "edn"}
 
-// show asks the control bus and shows what it answers: drawn, or as it came. It does so again and again if it is watched.
+// show asks the control bus and shows what it answers: drawn, or as it came. It
+// does so again and again if it is watched.
 func showAnswer[T any](s *session, ask func(c *client.Client) (T, error), draw func(p *page, v T)) error {
 	if s.watch {
 		return s.redrawUntilDone(func(p *page) error { return showAnswerOn(s, p, ask, draw) })
@@ -59,7 +60,8 @@ func (p *page) writeRaw(format string, answer []byte) error {
 	return err
 }
 
-// repeat draws until the end of the context. Once something was drawn, a control bus that is away for a while is waited for.
+// repeat draws until the end of the context. Once something was drawn, a
+// control bus that is away for a while is waited for.
 func (s *session) redrawUntilDone(draw func(p *page) error) error {
 	last, trying, wide, high := "", false, 0, 0
 	changes, stop := s.watchChanges()
@@ -92,7 +94,8 @@ func (s *session) redrawUntilDone(draw func(p *page) error) error {
 	}
 }
 
-// untilNext blocks until it is time to draw again: something has changed, or the terminal has another size.
+// untilNext blocks until it is time to draw again: something has changed, or
+// the terminal has another size.
 func (s *session) untilNext(changes <-chan struct{}) {
 	next := time.NewTimer(s.every)
 	defer next.Stop()
@@ -116,8 +119,9 @@ func (s *session) untilNext(changes <-chan struct{}) {
 	}
 }
 
-// changes says when an execution of the application changes, so that nobody waits for the next look. A control bus that does
-// not say it is looked at all the same.
+// changes says when an execution of the application changes, so that nobody
+// waits for the next look. A control bus that does not say it is looked at all
+// the same.
 func (s *session) watchChanges() (changes <-chan struct{}, stop func()) {
 	ch := make(chan struct{}, 1)
 	ctx, cancel := context.WithCancel(s.ctx)

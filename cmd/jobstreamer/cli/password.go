@@ -15,18 +15,20 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/help"
 )
 
-// maxPassword is how much of standard input is read, in bytes; no password is longer.
+// maxPassword is how much of standard input is read, in bytes; no password is
+// longer.
 const maxPassword = 4096
 
-// passwordFlag lets a password come from standard input. There is none that takes it as its value: other users of the
-// machine see command lines.
+// passwordFlag lets a password come from standard input. There is none that
+// takes it as its value: other users of the machine see command lines.
 func passwordFlag(cmd *cobra.Command, fromInput *bool) {
 	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
 		f.BoolVar(fromInput, "password-stdin", false, "read the password from standard input")
 	})
 }
 
-// password asks for a password, twice if it is a new one, or reads it from standard input.
+// password asks for a password, twice if it is a new one, or reads it from
+// standard input.
 func (s *session) readPassword(of string, fromInput, isNew bool) (string, error) {
 	if fromInput {
 		data, err := io.ReadAll(io.LimitReader(s.In, maxPassword+1))
@@ -54,8 +56,8 @@ func (s *session) readPassword(of string, fromInput, isNew bool) (string, error)
 	return first, err
 }
 
-// askSecret reads a line from a terminal that does not show it. When the command is interrupted, the terminal shows
-// again what is typed.
+// askSecret reads a line from a terminal that does not show it. When the
+// command is interrupted, the terminal shows again what is typed.
 func (s *session) askSecret(in *os.File, question string) (string, error) {
 	fd := int(in.Fd())
 	was, err := term.GetState(fd)

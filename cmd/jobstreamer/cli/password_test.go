@@ -12,7 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// typed waits for what is asked at a terminal that does not show what is typed, and types.
+// typed waits for what is asked at a terminal that does not show what is typed,
+// and types.
 func (p *terminal) typeLine(t *testing.T, question, line string) {
 	t.Helper()
 	for range 1000 {

@@ -67,7 +67,8 @@ func (s *session) rerunExecutions(m *bulkFlags, st *startOptions, f client.Execu
 	return s.restartExecutions(m, st, client.Submission{}, &found)
 }
 
-// restartsFor are the executions that f selects, the oldest first, without those that were restarted before, and how many those are.
+// restartsFor are the executions that f selects, the oldest first, without
+// those that were restarted before, and how many those are.
 func (s *session) restartsFor(f client.ExecutionFilter) (t targets, before int, err error) {
 	var all []rest.ListedExecution
 	if err := s.eachExecution(f, func(e *rest.ListedExecution) bool { all = append(all, *e); return true }); err != nil || len(all) == 0 {
@@ -92,7 +93,8 @@ func (s *session) restartsFor(f client.ExecutionFilter) (t targets, before int, 
 	return t, before, err
 }
 
-// eachExecution calls visit for the executions that f selects, the newest first, until it returns false.
+// eachExecution calls visit for the executions that f selects, the newest
+// first, until it returns false.
 func (s *session) eachExecution(f client.ExecutionFilter, visit func(e *rest.ListedExecution) bool) error {
 	f.Offset, f.Limit = 0, wholePage
 	for {

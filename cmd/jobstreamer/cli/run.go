@@ -155,7 +155,8 @@ func (s *session) restartExecutions(m *bulkFlags, st *startOptions, sub client.S
 	return s.startEach(w, st, t, restartOne)
 }
 
-// startEach starts an execution for each target, and waits for their ends if that is wanted.
+// startEach starts an execution for each target, and waits for their ends if
+// that is wanted.
 func (s *session) startEach(w *bulkWork, st *startOptions, t *targets, begin func(c *client.Client, t target) (*rest.Execution, error)) error {
 	r := &bulkReport{session: s, bulkWork: w}
 	until := time.Now().Add(st.timeout)
@@ -186,7 +187,8 @@ func restartText(e *rest.Execution) string {
 	return fmt.Sprintf(" as a restart of %d", *e.RestartOf)
 }
 
-// awaitEach waits until all that was started has ended. The exit status is that of the worst end.
+// awaitEach waits until all that was started has ended. The exit status is that
+// of the worst end.
 func (s *session) awaitEach(r *bulkReport, started []*rest.Execution, timeout time.Duration, until time.Time) error {
 	ctx := s.ctx
 	if timeout > 0 {

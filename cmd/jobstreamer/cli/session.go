@@ -16,7 +16,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/client"
 )
 
-// session is one command on its way: with whom it speaks, and of which application.
+// session is one command on its way: with whom it speaks, and of which
+// application.
 type session struct {
 	*CLI
 	ctx      context.Context
@@ -55,7 +56,8 @@ func (c *CLI) checkOutput() error {
 	return nil
 }
 
-// chosen is the context to use, with what flags and environment say in its place.
+// chosen is the context to use, with what flags and environment say in its
+// place.
 func (c *CLI) resolveContext() (savedContext, error) {
 	all := contexts{c.Dir}
 	server, name := c.namedServer()
@@ -87,7 +89,8 @@ func (c *CLI) namedServer() (server, name string) {
 	return server, name
 }
 
-// setting is a flag's value or that of the environment. Completion asks before the environment was given to the flags.
+// setting is a flag's value or that of the environment. Completion asks before
+// the environment was given to the flags.
 func (c *CLI) flagOrEnv(flag, name string) string { return cmp.Or(flag, c.Env["JOBSTREAMER_"+name]) }
 
 // again is a command line for the same server and application.
@@ -100,7 +103,8 @@ func (s *session) serverCommandLine(command string) string {
 	return "jobstreamer " + command + s.flagText("context", s.context) + s.flagText("server", s.server)
 }
 
-// CommandAt is a command line for the control bus at address: it names that one if commands of this user go elsewhere.
+// CommandAt is a command line for the control bus at address: it names that one
+// if commands of this user go elsewhere.
 func (c *CLI) CommandAt(address, command string) string {
 	is, err := c.resolveContext()
 	at := cmp.Or(is.Server, client.DefaultURL)
@@ -113,7 +117,8 @@ func (c *CLI) CommandAt(address, command string) string {
 	return "jobstreamer " + command
 }
 
-// given is a flag as it was given on the command line. What the environment says it says again.
+// given is a flag as it was given on the command line. What the environment
+// says it says again.
 func (s *session) flagText(name, value string) string {
 	if value == "" || value == s.Env["JOBSTREAMER_"+strings.ToUpper(name)] {
 		return ""
@@ -136,7 +141,8 @@ func IsTerminal(stream any) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// pageTo is a page of output that goes to w in the end; drawn is where it is drawn.
+// pageTo is a page of output that goes to w in the end; drawn is where it is
+// drawn.
 func (s *session) pageTo(end, drawn io.Writer) *page {
 	p := &page{Writer: drawn, live: IsTerminal(end), now: time.Now(), zone: time.Local}
 	if s.output != formatWide {

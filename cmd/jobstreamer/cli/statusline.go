@@ -5,7 +5,8 @@ import (
 	"io"
 )
 
-// statusLine is a line of a terminal that says what goes on. Without a terminal it says nothing.
+// statusLine is a line of a terminal that says what goes on. Without a terminal
+// it says nothing.
 type statusLine struct {
 	w     io.Writer
 	live  bool

@@ -43,7 +43,8 @@ type flexCell struct {
 	short string
 }
 
-// table is a table of a page. A heading that begins with > has its column flushed right.
+// table is a table of a page. A heading that begins with > has its column
+// flushed right.
 type table struct {
 	heads                 []string
 	rows                  [][]flexCell
@@ -95,7 +96,8 @@ func (p *page) writeTable(t *table) {
 	}
 }
 
-// fields writes names with their values, a line each, without those that have none.
+// fields writes names with their values, a line each, without those that have
+// none.
 func (p *page) writeFields(pairs ...any) {
 	const column = 14
 	for i := 0; i+1 < len(pairs); i += 2 {
@@ -118,7 +120,8 @@ func (p *page) writeFields(pairs ...any) {
 // title writes a heading within a page.
 func (p *page) writeTitle(text string) { fmt.Fprintf(p, "\n%s\n", p.inColor(bold, text)) }
 
-// columns is how many columns of a terminal a text takes. Codes of colours take none.
+// columns is how many columns of a terminal a text takes. Codes of colours take
+// none.
 func displayWidth(s string) (n int) {
 	escape := false
 	for _, r := range s {

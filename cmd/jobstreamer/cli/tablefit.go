@@ -25,8 +25,9 @@ func (t *table) withCuts(heads ...string) *table { t.cuts = heads; return t }
 // ifAny names columns that are shown only if a row has something there.
 func (t *table) withOptional(heads ...string) *table { t.optional = heads; return t }
 
-// fit makes t as narrow as a page of width columns, 0 for any: it takes short texts, cuts texts, drops columns. What nothing may be
-// done about stays, unless a person looks: names are cut for them only, since scripts use them.
+// fit makes t as narrow as a page of width columns, 0 for any: it takes short
+// texts, cuts texts, drops columns. What nothing may be done about stays,
+// unless a person looks: names are cut for them only, since scripts use them.
 func (t *table) fitWidth(width int, live bool) {
 	for _, head := range t.optional {
 		i := t.columnIndex(head)
@@ -108,7 +109,8 @@ func (t *table) cuttableWidth(heads []string) (sum int) {
 
 func minColumnWidth(head string) int { return max(leastWidth, displayWidth(head)) }
 
-// cut cuts texts of the columns heads, the widest first, until t is not wider than width.
+// cut cuts texts of the columns heads, the widest first, until t is not wider
+// than width.
 func (t *table) cutColumns(heads []string, width int) {
 	widths := t.columnWidths()
 	for over := t.totalWidth() - width; over > 0; over-- {
@@ -131,7 +133,8 @@ func (t *table) cutColumns(heads []string, width int) {
 	}
 }
 
-// cutText is s in at most width columns of a terminal. Escape codes take none of them.
+// cutText is s in at most width columns of a terminal. Escape codes take none
+// of them.
 func cutText(s string, width int) string {
 	if displayWidth(s) <= width {
 		return s
@@ -172,7 +175,8 @@ func (c *CLI) windowSize(stream any) (columns, lines int) {
 	return usualWidth, 0
 }
 
-// fitWindow is what a window of a terminal shows of text: no line is wrapped, and the last one says how many are not shown.
+// fitWindow is what a window of a terminal shows of text: no line is wrapped,
+// and the last one says how many are not shown.
 func fitWindow(text string, columns, lines int) string {
 	all := strings.SplitAfter(strings.TrimSuffix(text, "\n"), "\n")
 	for i, l := range all {

@@ -67,7 +67,8 @@ func (p *terminal) resizeTo(t *testing.T, columns, lines uint16) {
 	}
 }
 
-// screen waits until the last screen that was drawn has what, and returns its lines.
+// screen waits until the last screen that was drawn has what, and returns its
+// lines.
 func (p *terminal) screenText(t *testing.T, what string) []string {
 	t.Helper()
 	var last string
@@ -86,7 +87,8 @@ func (p *terminal) screenText(t *testing.T, what string) []string {
 	return nil
 }
 
-// What is watched never scrolls or wraps: a screen that does so cannot be drawn over.
+// What is watched never scrolls or wraps: a screen that does so cannot be drawn
+// over.
 func TestWatchFitsTheWindow(t *testing.T) {
 	e, _ := withBus(t)
 	for i := range 30 {
@@ -122,7 +124,8 @@ func TestWatchFitsTheWindow(t *testing.T) {
 	fits(100, 50, "long-name-29")
 }
 
-// Somebody at a terminal is asked before what a glob found is changed, and before anything is deleted.
+// Somebody at a terminal is asked before what a glob found is changed, and
+// before anything is deleted.
 func TestConfirmation(t *testing.T) {
 	e, _ := withBus(t)
 	for _, job := range []string{"night-1", "night-2"} {

@@ -41,7 +41,8 @@ func drawUsers(p *page, list rest.List[rest.User]) {
 	drawList(p, t, list, "No users.")
 }
 
-// defaultApp stands for all applications in which a user has no role of their own.
+// defaultApp stands for all applications in which a user has no role of their
+// own.
 const defaultApp = "default"
 
 // rolesText are roles in a line: operator, admin in shop.

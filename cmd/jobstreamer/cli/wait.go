@@ -73,7 +73,8 @@ func (s *session) seeThrough(e *rest.Execution, st *startOptions) error {
 	return s.reportEnd(end)
 }
 
-// await asks until the execution has ended. Once it is known, a control bus that is away for a while is waited for.
+// await asks until the execution has ended. Once it is known, a control bus
+// that is away for a while is waited for.
 func (s *session) awaitEnd(ctx context.Context, e *rest.Execution) (*rest.Execution, error) {
 	line := s.statusLine()
 	defer line.clearLine()
@@ -101,8 +102,8 @@ func (s *session) awaitEnd(ctx context.Context, e *rest.Execution) (*rest.Execut
 	return e, nil
 }
 
-// reasons says on the error output why an execution waits, if that takes a while:
-// a pipe, or a log that is followed, would show nothing.
+// reasons says on the error output why an execution waits, if that takes a
+// while: a pipe, or a log that is followed, would show nothing.
 type waitReasons struct {
 	s    *session
 	last string

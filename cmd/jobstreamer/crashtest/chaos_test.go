@@ -33,8 +33,8 @@ const (
 	seedEnv = "JOBSTREAMER_TEST_SEED" // of a run that is to be repeated, as far as processes repeat themselves
 )
 
-// silence is longer than the longest interval that a bus assumes of agents, times [subjects.LostAfter]: who is paused for
-// so long is held for lost.
+// silence is longer than the longest interval that a bus assumes of agents,
+// times [subjects.LostAfter]: who is paused for so long is held for lost.
 const silence = 8 * time.Second
 
 // chaos is several agents and buses, clients, and a monkey.
@@ -171,7 +171,8 @@ func (c *chaos) addAccepted(id int64) {
 	c.accepted = append(c.accepted, id)
 }
 
-// play is the monkey: one trouble at a time for each process, until ctx ends. When it returns all processes run.
+// play is the monkey: one trouble at a time for each process, until ctx ends.
+// When it returns all processes run.
 func (c *chaos) playMonkey(ctx context.Context) {
 	var troubles sync.WaitGroup
 	for i, d := range slices.Concat(c.agents, c.buses) {
@@ -257,7 +258,8 @@ func (c *chaos) waitAllEnded() *truth {
 	}
 }
 
-// restartFailed restarts each execution of one step that failed because its agent was lost.
+// restartFailed restarts each execution of one step that failed because its
+// agent was lost.
 func (c *chaos) restartFailed(now *truth) (restarted int) {
 	cl := c.newClient(0)
 	for id, r := range now.records {

@@ -31,7 +31,8 @@ type refusal struct {
 
 func (r *refusal) Error() string { return fmt.Sprintf("%d: %s", r.status, r.text) }
 
-// once sends one request to one bus. Any error but a refusal says that the outcome is not known.
+// once sends one request to one bus. Any error but a refusal says that the
+// outcome is not known.
 func (c *client) sendOnce(ctx context.Context, method, path, key string, body, answer any) error {
 	url := c.buses[c.turn%len(c.buses)].restURL()
 	if url == "" {

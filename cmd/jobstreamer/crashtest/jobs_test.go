@@ -7,7 +7,8 @@ import (
 	"fmt"
 )
 
-// Jobs. Each step appends "<execution> <attempt> <step>" to the evidence in one write before it does anything else.
+// Jobs. Each step appends "<execution> <attempt> <step>" to the evidence in one
+// write before it does anything else.
 const (
 	line      = "line"      // ends at once
 	lineElse  = "lineElse"  // ends at once; a lost attempt is followed by another

@@ -50,7 +50,8 @@ func agentStatus(attempt int, s subjects.BatchStatus) point {
 	return agentResult(resultText(attempt, s))
 }
 
-// result is how the payload of a result has the execution's status; those of its steps stand elsewhere.
+// result is how the payload of a result has the execution's status; those of
+// its steps stand elsewhere.
 func resultText(attempt int, s subjects.BatchStatus) string {
 	return `"attempt":` + strconv.Itoa(attempt) + `,"batch_status":"` + string(s) + `"`
 }
@@ -105,7 +106,8 @@ var (
 	jobDeletion    = keyWrite("jobs", ">", "KV-Operation: DEL")
 )
 
-// crashes of agents. Those at whose end a request is still unacknowledged take the 30 s of its redelivery, so they come first.
+// crashes of agents. Those at whose end a request is still unacknowledged take
+// the 30 s of its redelivery, so they come first.
 var agentCrashes = []crash{
 	{name: "request delivered", at: delivery, job: line, want: subjects.Completed, attempts: 1},
 	{name: "claim not stored", at: claim, job: line, want: subjects.Completed, attempts: 1},
@@ -211,7 +213,8 @@ func TestCrashPoints(t *testing.T) {
 	crashAll(t, "bus", busCrashes, theBus)
 }
 
-// Nobody dies. A bus that has listened for long enough to judge must wait for the first heartbeat that names an attempt, too.
+// Nobody dies. A bus that has listened for long enough to judge must wait for
+// the first heartbeat that names an attempt, too.
 func TestHealthyAgentIsNotLost(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -15,11 +15,13 @@ import (
 	"time"
 )
 
-// patience bounds every wait. Only a fault, or a machine that is far too slow, reaches it.
+// patience bounds every wait. Only a fault, or a machine that is far too slow,
+// reaches it.
 const patience = 60 * time.Second
 
-// spawn starts commands from one thread that never ends: Linux ends them when that thread does (prctl(2), PR_SET_PDEATHSIG),
-// so none outlives the test, however that ends.
+// spawn starts commands from one thread that never ends: Linux ends them when
+// that thread does (prctl(2), PR_SET_PDEATHSIG), so none outlives the test,
+// however that ends.
 var spawn = sync.OnceValue(func() chan<- func() {
 	work := make(chan func())
 	go func() {
@@ -163,7 +165,8 @@ func (d *daemon) restURL() string {
 	}
 }
 
-// kill ends the present life as a power cut would, and returns when it has ended.
+// kill ends the present life as a power cut would, and returns when it has
+// ended.
 func (d *daemon) killAndWait() {
 	p := d.currentProcess()
 	if p == nil {

@@ -15,7 +15,8 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// frame is one message of the NATS protocol, or one line of it that is not a message.
+// frame is one message of the NATS protocol, or one line of it that is not a
+// message.
 type frame struct {
 	in      bool // to the process
 	subject string

@@ -12,10 +12,12 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 )
 
-// outage is how long the only bus is dead: a few times of a schedule that fires every second, and less than misfire_after.
+// outage is how long the only bus is dead: a few times of a schedule that fires
+// every second, and less than misfire_after.
 const outage = 5 * time.Second
 
-// TestSingleBusFiresAtOnce kills the only bus, whose NATS is in its process and whose name changes with each life.
+// TestSingleBusFiresAtOnce kills the only bus, whose NATS is in its process and
+// whose name changes with each life.
 func TestSingleBusFiresAtOnce(t *testing.T) {
 	t.Parallel()
 	data := t.TempDir()
@@ -40,7 +42,8 @@ func TestSingleBusFiresAtOnce(t *testing.T) {
 	}
 	time.Sleep(4 * time.Second)
 
-	// Between dead and back less a second for the start are at least three times, and at most six.
+	// Between dead and back less a second for the start are at least three
+	// times, and at most six.
 	for job, most := range map[string]int{"skips": 1, "once": 1, "all": 6, "paused": 1} {
 		missed, after := 0, 0
 		for _, at := range w.firedFor(job) {

@@ -63,7 +63,8 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// busArgs are those of a bus. Its name stays the same over its lives, so that it keeps its leases.
+// busArgs are those of a bus. Its name stays the same over its lives, so that
+// it keeps its leases.
 func busArgs(name, nats string) []string {
 	return []string{"serve", "--name", name, "--http", "127.0.0.1:0", "--nats-url", nats}
 }
@@ -102,7 +103,8 @@ func executionPath(job string, id int64) string {
 	return jobPath(job) + "/execution/" + strconv.FormatInt(id, 10)
 }
 
-// post starts an execution, and is ended by an answer. One who is not patient lets it be after the first error: 0.
+// post starts an execution, and is ended by an answer. One who is not patient
+// lets it be after the first error: 0.
 func (w *world) postJob(job string, parameters map[string]string) int64 {
 	w.mu.Lock()
 	w.keys++
@@ -164,7 +166,8 @@ func (w *world) startBy(method, path, key string, body any) int64 {
 	return made.ExecutionID
 }
 
-// send is ended by an answer, or by the first error if the client is not patient. What is not about a crash fails the test.
+// send is ended by an answer, or by the first error if the client is not
+// patient. What is not about a crash fails the test.
 func (w *world) sendRequest(method, path, key string, body, answer any) error {
 	ctx, cancel := context.WithTimeout(w.Context(), patience)
 	defer cancel()
@@ -217,7 +220,8 @@ func (w *world) waitForEnd(id int64) {
 	w.waitForTruth(fmt.Sprintf("the end of %d", id), func(now *truth) bool { return now.records[id].BatchStatus.Ended() })
 }
 
-// settle waits until all has ended and nothing is left in the queue, and judges that.
+// settle waits until all has ended and nothing is left in the queue, and judges
+// that.
 func (w *world) waitAllEnded(within time.Duration) *truth {
 	w.Helper()
 	var now *truth

@@ -37,7 +37,9 @@ func (x *examination) subscribeHeartbeats() (chan *nats.Msg, error) {
 	return ears, err
 }
 
-// wait takes heartbeats until every agent that is expected was heard, or its time is over. It takes two seconds at least: what lags is looked at before and after.
+// wait takes heartbeats until every agent that is expected was heard, or its
+// time is over. It takes two seconds at least: what lags is looked at before
+// and after.
 func (x *examination) collectHeartbeats(ctx context.Context, ears chan *nats.Msg) (err error) {
 	if x.agents, err = readBucket[agent](ctx, x, subjects.AgentsBucket); err != nil {
 		return err

@@ -13,14 +13,16 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// read reads all values of a bucket by key. A bucket that is not there has none; the check of the streams says so.
+// read reads all values of a bucket by key. A bucket that is not there has
+// none; the check of the streams says so.
 func readBucket[T any](ctx context.Context, x *examination, bucket string) (map[string]T, error) {
 	values := map[string]T{}
 	err := eachInBucket(ctx, x, bucket, func(key string, v T, _ time.Time) { values[key] = v })
 	return values, err
 }
 
-// readEach is read that also tells when each value was stored, by the broker's clock.
+// readEach is read that also tells when each value was stored, by the broker's
+// clock.
 func eachInBucket[T any](ctx context.Context, x *examination, bucket string, each func(key string, v T, stored time.Time)) error {
 	ctx, cancel := context.WithTimeout(ctx, 4*apiTimeout)
 	defer cancel()

@@ -5,11 +5,13 @@ import (
 	"time"
 )
 
-// maxSkew is how far a clock may be from the broker's. Schedules fire by the bus's clock, a request is too old to be claimed by the
-// agent's and the broker's, and all three write the times that people compare.
+// maxSkew is how far a clock may be from the broker's. Schedules fire by the
+// bus's clock, a request is too old to be claimed by the agent's and the
+// broker's, and all three write the times that people compare.
 const maxSkew = 5 * time.Second
 
-// clocks compares the clocks of the control buses and of the agents with the broker's.
+// clocks compares the clocks of the control buses and of the agents with the
+// broker's.
 func (x *examination) checkClocks() Check {
 	c := Check{Name: "clock"}
 	const do = "set the clocks of these machines by NTP (chronyc tracking, timedatectl)"
@@ -29,7 +31,8 @@ func (x *examination) checkClocks() Check {
 		if l.Time.IsZero() {
 			continue
 		}
-		// What lies between is also the way to the broker: the renewal that came fastest tells most.
+		// What lies between is also the way to the broker: the renewal that
+		// came fastest tells most.
 		skew := l.Time.Std().Sub(l.stored)
 		if was, ok := buses[l.Holder]; !ok || skew > was {
 			buses[l.Holder] = skew

@@ -16,8 +16,9 @@ const (
 	enough    = 5 << 30 // bytes that are enough on any disk
 )
 
-// disk judges whether there is room left: by what JetStream keeps and may keep, if it answers, and on the disk of the data. On a disk
-// that a control bus looks after, JetStream's limit is what the disk has room for.
+// disk judges whether there is room left: by what JetStream keeps and may keep,
+// if it answers, and on the disk of the data. On a disk that a control bus
+// looks after, JetStream's limit is what the disk has room for.
 func (x *examination) checkDisk(info *api.JetStreamAccountStats) Check {
 	c := Check{Name: "disk"}
 	here, err := x.diskOfData()
@@ -37,7 +38,8 @@ func (x *examination) checkDisk(info *api.JetStreamAccountStats) Check {
 	return c
 }
 
-// judgeLimit judges JetStream's limit. here is the disk of the data, if that is on this machine.
+// judgeLimit judges JetStream's limit. here is the disk of the data, if that is
+// on this machine.
 func (x *examination) checkStoreLimit(c *Check, info *api.JetStreamAccountStats, here *disk.UsageStat) {
 	stored, limit := int64(info.Store), info.Limits.MaxStore
 	c.Saw = "JetStream keeps " + bus.Size(stored)
@@ -59,7 +61,8 @@ func (x *examination) checkStoreLimit(c *Check, info *api.JetStreamAccountStats,
 	}
 }
 
-// doRoom is the advice for a disk that is full. To keep less helps only where what is kept is a good part of it.
+// doRoom is the advice for a disk that is full. To keep less helps only where
+// what is kept is a good part of it.
 func (x *examination) fullDiskAdvice(info *api.JetStreamAccountStats, here *disk.UsageStat) string {
 	switch {
 	case here == nil:
@@ -70,10 +73,12 @@ func (x *examination) fullDiskAdvice(info *api.JetStreamAccountStats, here *disk
 	return "give it a larger disk, or keep less: --retain-logs, --max-log-bytes, --retain-executions"
 }
 
-// nearlyFull says whether there is less left on a disk than a control bus leaves free.
+// nearlyFull says whether there is less left on a disk than a control bus
+// leaves free.
 func nearlyFull(u *disk.UsageStat) bool { return u.Free <= min(u.Total/16, 256<<20) }
 
-// NoDisk says how much is free on the disk of the data, if it is on this machine and next to full.
+// NoDisk says how much is free on the disk of the data, if it is on this
+// machine and next to full.
 func FullDisk(data string) (free string, full bool) {
 	x := examination{cfg: Config{Data: data}}
 	u, err := x.diskOfData()

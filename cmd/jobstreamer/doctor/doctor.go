@@ -1,4 +1,5 @@
-// Package doctor looks at a control bus's NATS and says in plain words what is wrong, and what to do.
+// Package doctor looks at a control bus's NATS and says in plain words what is
+// wrong, and what to do.
 //
 //	connection   NATS answers, JetStream is on
 //	streams      there, reachable, as this version needs them, replicas in step
@@ -10,9 +11,11 @@
 //	clock        bus, broker and agents have the same time
 //	disk         room is left, by JetStream's limits and on the disk of --data
 //
-// A full disk is the reason of much else: what follows from it is not said again.
-// It only reads. What an operator may choose (replicas, how long output is kept) is not judged, only whether it is the same everywhere.
-// A lag is judged by two looks some seconds apart: much work is no illness, work that nobody does is.
+// A full disk is the reason of much else: what follows from it is not said
+// again. It only reads. What an operator may choose (replicas, how long output
+// is kept) is not judged, only whether it is the same everywhere. A lag is
+// judged by two looks some seconds apart: much work is no illness, work that
+// nobody does is.
 package doctor
 
 import (
@@ -77,8 +80,9 @@ type examination struct {
 	broker  time.Duration      // how far the broker's clock is ahead of ours
 }
 
-// Examine looks at everything, or until ctx ends. Its error says why it could not; what is wrong is in the report. The caller closes
-// the connection after it, which ends what may still wait for an answer.
+// Examine looks at everything, or until ctx ends. Its error says why it could
+// not; what is wrong is in the report. The caller closes the connection after
+// it, which ends what may still wait for an answer.
 func Examine(ctx context.Context, cfg Config) (*Report, error) {
 	type outcome struct {
 		r   *Report
@@ -182,7 +186,8 @@ type storedLease struct {
 	stored time.Time
 }
 
-// buses looks for leases: whatever control bus runs renews one. How long ago that was is told by the server's clock alone.
+// buses looks for leases: whatever control bus runs renews one. How long ago
+// that was is told by the server's clock alone.
 func (x *examination) checkBuses(ctx context.Context) (Check, error) {
 	c := Check{Name: "bus"}
 	x.leases = map[string]storedLease{}

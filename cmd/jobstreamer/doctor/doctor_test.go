@@ -25,7 +25,8 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(bustest.Main(m)) }
 
-// patient is a bus with all that a healthy one has: a lease, a consumer that records, a queue, an agent that is heard.
+// patient is a bus with all that a healthy one has: a lease, a consumer that
+// records, a queue, an agent that is heard.
 type patient struct {
 	*bus.Bus
 	t     *testing.T
@@ -104,7 +105,8 @@ func (p *patient) putJob(name, definition string, settings bus.Settings) {
 	}
 }
 
-// waiting returns when the broker counts a result for a consumer, which it does a moment after it stored it.
+// waiting returns when the broker counts a result for a consumer, which it does
+// a moment after it stored it.
 func (p *patient) waitingCount(consumer string) {
 	p.t.Helper()
 	c, err := p.editStream(subjects.ResultsStream).Consumer(p.t.Context(), consumer)

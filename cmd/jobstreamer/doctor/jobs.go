@@ -16,8 +16,9 @@ import (
 // maxNamed is how many jobs a finding names.
 const maxNamed = 5
 
-// served says which jobs nobody would run, and whose notifications nobody would send. Of the pools in waiting the check of the queues
-// speaks; without any agent that of the agents does.
+// served says which jobs nobody would run, and whose notifications nobody would
+// send. Of the pools in waiting the check of the queues speaks; without any
+// agent that of the agents does.
 func (x *examination) checkJobs(waiting map[string]bool) Check {
 	c := Check{Name: "jobs"}
 	all, unserved, notifying := 0, map[string][]string{}, []string{}

@@ -14,8 +14,9 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// queues judges the work queues: whether their consumers are as they should be, and whether somebody takes what waits. It also returns
-// the pools in which something waits, as app=pool.
+// queues judges the work queues: whether their consumers are as they should be,
+// and whether somebody takes what waits. It also returns the pools in which
+// something waits, as app=pool.
 func (x *examination) checkQueues(ctx context.Context) (Check, map[string]bool) {
 	c := Check{Name: "queues"}
 	busy := map[string]bool{}
@@ -55,10 +56,12 @@ func (x *examination) checkQueues(ctx context.Context) (Check, map[string]bool) 
 	return c, busy
 }
 
-// maxSettled is how many requests of a pool are looked at, to see whether their executions wait.
+// maxSettled is how many requests of a pool are looked at, to see whether their
+// executions wait.
 const maxSettled = 1000
 
-// settled counts the requests of a pool whose execution has ended: an abandoned one waits for nobody. The control bus removes them.
+// settled counts the requests of a pool whose execution has ended: an abandoned
+// one waits for nobody. The control bus removes them.
 func (x *examination) countEnded(ctx context.Context, app, pool string, waiting uint64) (n uint64) {
 	if waiting == 0 || waiting > maxSettled || ctx.Err() != nil {
 		return 0

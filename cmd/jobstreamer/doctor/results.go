@@ -13,7 +13,8 @@ import (
 // maxLag is how many results may wait to be recorded before it is worth a word.
 const maxLag = 10_000
 
-// results are the states of the durable consumers that record what agents report.
+// results are the states of the durable consumers that record what agents
+// report.
 func (x *examination) resultConsumers() map[string]api.ConsumerInfo {
 	states := map[string]api.ConsumerInfo{}
 	if x.streams[subjects.ResultsStream] == nil {

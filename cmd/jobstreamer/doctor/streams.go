@@ -117,7 +117,8 @@ func differences(want jetstream.StreamConfig, is api.StreamConfig) []string {
 	return all
 }
 
-// fields are the settings as they go over the wire, without those that say nothing. Both libraries write the same names.
+// fields are the settings as they go over the wire, without those that say
+// nothing. Both libraries write the same names.
 func setFields(cfg any) map[string]any {
 	m := map[string]any{}
 	b, err := json.Marshal(cfg)

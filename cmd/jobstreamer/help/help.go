@@ -1,5 +1,6 @@
-// Package help makes the help of a command tree a pleasure to read: flags under headings, in the order in which they were
-// defined, with the values that they take, and examples before them.
+// Package help makes the help of a command tree a pleasure to read: flags under
+// headings, in the order in which they were defined, with the values that they
+// take, and examples before them.
 package help
 
 import (
@@ -22,7 +23,8 @@ const (
 	unbroken   = "\x00" // a space at which no line ends
 )
 
-// Quiet lets the help of a command leave out the flags that it inherits. It ends with a note then, if there is one.
+// Quiet lets the help of a command leave out the flags that it inherits. It
+// ends with a note then, if there is one.
 func Quiet(cmd *cobra.Command, note string) {
 	cmd.Annotations = map[string]string{quietKey: note}
 }
@@ -32,7 +34,8 @@ func isQuiet(cmd *cobra.Command) bool {
 	return quiet
 }
 
-// Section defines flags under a heading of the help. Headings and flags are shown in the order in which they were defined.
+// Section defines flags under a heading of the help. Headings and flags are
+// shown in the order in which they were defined.
 //
 // A flag's usage begins with the name of its value: "`DIR` where its data is".
 func Section(to *pflag.FlagSet, title string, define func(f *pflag.FlagSet)) {

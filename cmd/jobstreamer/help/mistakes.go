@@ -7,7 +7,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// NoCommand says that there is no such command below cmd, nil if none was named.
+// NoCommand says that there is no such command below cmd, nil if none was
+// named.
 func NoCommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil

@@ -1,15 +1,18 @@
 // Package child is the supervisor as a process, see package supervisor.
 //
-// It imports next to nothing: Go initialises a package as soon as what it imports is, the first by name first, so this one is
-// reached before package fmt and all that needs it. A supervisor is up in a few milliseconds, however large the program is, and touches
-// little of its memory.
+// It imports next to nothing: Go initialises a package as soon as what it
+// imports is, the first by name first, so this one is reached before package
+// fmt and all that needs it. A supervisor is up in a few milliseconds, however
+// large the program is, and touches little of its memory.
 package child
 
-// Argv0 is the name by which a program is called to be a supervisor. What follows says whether to keep what runs in the background, then the
-// program to run and its arguments, its own name included.
+// Argv0 is the name by which a program is called to be a supervisor. What
+// follows says whether to keep what runs in the background, then the program to
+// run and its arguments, its own name included.
 const Argv0 = "jobstreamer-supervisor"
 
-// Modes: what happens to processes that still run when the supervised one has ended by itself.
+// Modes: what happens to processes that still run when the supervised one has
+// ended by itself.
 const (
 	ModeEnd   = "end"
 	ModeKeep  = "keep"

@@ -15,8 +15,9 @@ const (
 	reportFD  = 4
 )
 
-// stuckAfter is how long a killed process may take to end. One that waits for a dead disk does not end, and one that has
-// become another user's may not be killed.
+// stuckAfter is how long a killed process may take to end. One that waits for a
+// dead disk does not end, and one that has become another user's may not be
+// killed.
 const stuckAfter = 5 * time.Second
 
 // init takes over if the program is called as a supervisor.
@@ -44,8 +45,9 @@ func supervise(mode string, argv []string) int {
 	syscall.CloseOnExec(controlFD)
 	syscall.CloseOnExec(reportFD)
 	c := &child{report: os.NewFile(reportFD, "report"), keep: mode == ModeKeep}
-	// Handled, not ignored: what is ignored stays so in the process. A signal to all processes of a terminal or a user must not end
-	// the supervisor before what it supervises.
+	// Handled, not ignored: what is ignored stays so in the process. A signal
+	// to all processes of a terminal or a user must not end the supervisor
+	// before what it supervises.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT)
 	const setChildSubreaper = 36 // PR_SET_CHILD_SUBREAPER
 	if _, _, errno := syscall.RawSyscall(syscall.SYS_PRCTL, setChildSubreaper, 1, 0); errno != 0 {
@@ -67,8 +69,9 @@ func supervise(mode string, argv []string) int {
 	return 0
 }
 
-// start starts the process as the leader of a group. It dies with the supervisor: this is the program's first thread, which lasts as
-// long as the program (prctl(2), PR_SET_PDEATHSIG).
+// start starts the process as the leader of a group. It dies with the
+// supervisor: this is the program's first thread, which lasts as long as the
+// program (prctl(2), PR_SET_PDEATHSIG).
 func (c *child) start(argv []string) error {
 	var err error
 	c.leader, err = syscall.ForkExec(argv[0], argv[1:], &syscall.ProcAttr{
@@ -78,7 +81,8 @@ func (c *child) start(argv []string) error {
 	if err != nil {
 		return err
 	}
-	// The output belongs to the process: it has ended when the last one that has it ends.
+	// The output belongs to the process: it has ended when the last one that
+	// has it ends.
 	_ = syscall.Dup3(0, 1, syscall.O_CLOEXEC)
 	_ = syscall.Dup3(0, 2, syscall.O_CLOEXEC)
 	c.say(Started, c.leader)
@@ -103,7 +107,8 @@ func (c *child) obey() {
 	}
 }
 
-// wait waits for all children. Between the end of a child and the wait for it its id is nobody else's (waitid(2), WNOWAIT).
+// wait waits for all children. Between the end of a child and the wait for it
+// its id is nobody else's (waitid(2), WNOWAIT).
 func (c *child) wait() {
 	for {
 		pid, ok := nextEnded()
@@ -126,7 +131,8 @@ func (c *child) wait() {
 	}
 }
 
-// nextEnded blocks until a child has ended, and returns its id. It reports whether there are children.
+// nextEnded blocks until a child has ended, and returns its id. It reports
+// whether there are children.
 func nextEnded() (pid int, ok bool) {
 	const all, exited, noWait = 0, 0x4, 0x1000000
 	var info [128]byte // siginfo_t
@@ -139,7 +145,8 @@ func nextEnded() (pid int, ok bool) {
 	}
 }
 
-// pidOffset is where siginfo_t has si_pid: after three ints, aligned as a pointer is.
+// pidOffset is where siginfo_t has si_pid: after three ints, aligned as a
+// pointer is.
 const pidOffset = (12 + unsafe.Sizeof(uintptr(0)) - 1) &^ (unsafe.Sizeof(uintptr(0)) - 1)
 
 // signal tells everything to end.
@@ -163,8 +170,9 @@ func (c *child) kill() {
 	c.send(syscall.SIGKILL)
 }
 
-// send sends a signal to the group of the leader and to all children, those too that have left the group; c.mu is held. The group is
-// not anybody else's while the leader was not waited for.
+// send sends a signal to the group of the leader and to all children, those too
+// that have left the group; c.mu is held. The group is not anybody else's while
+// the leader was not waited for.
 func (c *child) send(s syscall.Signal) {
 	if !c.waited {
 		_ = syscall.Kill(-c.leader, s) // it may just have ended
@@ -231,7 +239,8 @@ func children() []relative {
 	return all
 }
 
-// parseStat reads "<pid> (<name>) <state> <parent> <group> ...", unless the process has ended. The name may itself hold anything.
+// parseStat reads "<pid> (<name>) <state> <parent> <group> ...", unless the
+// process has ended. The name may itself hold anything.
 func parseStat(stat []byte) (r relative, parent int, ok bool) {
 	open, end := 0, len(stat)-1
 	for open < len(stat) && stat[open] != '(' {

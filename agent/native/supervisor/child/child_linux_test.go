@@ -29,7 +29,8 @@ func TestParseStat(t *testing.T) {
 	}
 }
 
-// Each import makes supervisors start later: behind all packages whose names come before it.
+// Each import makes supervisors start later: behind all packages whose names
+// come before it.
 func TestWhatASupervisorImports(t *testing.T) {
 	out, err := exec.Command("go", "list", "-f", `{{join .Imports " "}}`, ".").Output()
 	if err != nil {
