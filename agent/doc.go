@@ -13,8 +13,9 @@
 //
 // The smallest agent is a main function with one batchlet:
 //
-//	a, err := agent.New(agent.Config{URL: "nats://localhost", Apps: []string{"shop"}, Runtime: native.New(native.Config{})},
-//		agent.Batchlet("example.Hello", hello))
+//	run := native.New(native.Config{})
+//	cfg := agent.Config{URL: "nats://localhost", Apps: []string{"shop"}, Runtime: run}
+//	a, err := agent.New(cfg, agent.Batchlet("example.Hello", hello))
 //	...
 //	err = a.Run(ctx)
 //
@@ -28,7 +29,7 @@
 //
 // # What ends the work
 //
-//	stop      a command; the body is told by its context; the result is stopped, or what the body made of it
+//	stop      a command; the body's context ends; the result is stopped, or the body's own
 //	drop      a command; nothing is published any more
 //	fenced    the broker refused a result: somebody else decided about the execution
 //	contact   no heartbeat reached the broker for three intervals

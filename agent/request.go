@@ -64,7 +64,7 @@ func readRequest(m *nats.Msg) (*delivery, error) {
 // but the domain's of
 //
 //	$JS.ACK.<stream>.<consumer>.<delivered>.<sequence>.<consumer sequence>.<time>.<pending>
-//	$JS.ACK.<domain>.<account>.<stream>.<consumer>.<delivered>.<sequence>.<consumer sequence>.<time>.<pending>[.<token>]
+//	$JS.ACK.<domain>.<account>. and the same from <stream> on, with one more token at the end
 func pending(reply string) int {
 	at := 8
 	if strings.Count(reply, ".") >= 10 {

@@ -2,9 +2,8 @@
 // what their jobs can name.
 //
 //	file URLs --> jars, folders as jars --+
-//	                                      +--> object store, by SHA-256 --> scan --> revision --> current
-//	uploads ----> spool, check -----------+                                 (record,      (pointer, by
-//	                                                                      create-only)  compare-and-set)
+//	                                      +--> object store --> scan --> revision --> current
+//	uploads ----> spool, check -----------+    by SHA-256               create-only  compare-and-set
 //
 // A deployment is a revision: a list of jars and what a scan of them found. It
 // never changes, and nothing that fails before the pointer moves is seen by

@@ -49,7 +49,7 @@ func (s *Server) listJobs(ctx context.Context, in *jobSearch) (*answer[rest.List
 	return listOf(shown.part, results), nil
 }
 
-// download is all jobs that a search finds, as a file. In EDN, as older clients
+// download is all jobs that a search finds, as a file. In EDN, as v1 clients
 // ask for it, it can be imported again job by job.
 func (s *Server) download(ctx context.Context, in *jobDownload) (*streamed, error) {
 	if _, _, err := s.app(ctx, in.App); err != nil {

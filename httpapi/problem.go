@@ -32,10 +32,10 @@ type problem struct {
 func (p *problem) GetStatus() int          { return p.Status }
 func (p *problem) GetHeaders() http.Header { return p.header }
 
-// inMessage is how many faults are in the message that older clients show.
+// inMessage is how many faults are in the message that v1 clients show.
 const inMessage = 5
 
-// EDN is what older clients read of an error.
+// EDN is what v1 clients read of an error.
 func (p *problem) EDN() any {
 	v := ednProblem{Message: cmp.Or(p.Detail, p.Title), Code: p.Code, ExecutionID: orNil(p.ExecutionID)}
 	for _, f := range p.Errors {

@@ -70,7 +70,7 @@ type putStatusNotification struct {
 	Sent body[rest.NewStatusNotification]
 }
 
-// putStatusNotification adds one; as older clients have it, one with an id is
+// putStatusNotification adds one; as v1 clients have it, one with an id is
 // removed.
 func (s *Server) putStatusNotification(ctx context.Context, in *putStatusNotification) (*answer[rest.NotificationID], error) {
 	if id := in.Sent.value.ID; id != 0 {

@@ -11,7 +11,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// The diagram editor of older consoles tries a diagram before it saves it: an
+// The diagram editor of the v1 console tries a diagram before it saves it: an
 // execution that takes the ways of the job, with a batchlet that does nothing
 // for the work of each step.
 

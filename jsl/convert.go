@@ -9,9 +9,9 @@ import (
 )
 
 // ToJSON writes any text in YAML or EDN, not only a job, as the JSON that it
-// stands for. Keywords and what is tagged #inst or
-// #uuid become strings; what JSON has nothing for becomes an object that says what was there. The guard against what takes
-// long to read is that of [Parse], and so is the error: an [Errors].
+// stands for. Keywords and values tagged #inst or #uuid become strings. A value
+// that JSON cannot express becomes an object that says what it was. The limits
+// are those of [Parse], and so is the error: an [Errors].
 func ToJSON(f Format, data []byte) ([]byte, error) {
 	read := map[Format]func([]byte) (*node, Errors){JSON: parseJSON, YAML: readYAML, EDN: parseEDN}[f]
 	if read == nil {

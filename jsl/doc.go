@@ -12,16 +12,20 @@
 //
 //	{"id": "JOB-1", "steps": [{"id": "STEP-1", "batchlet": {"ref": "example.Batchlet"}}]}
 //
-//	{"id": "JOB-2", "restartable": true, "properties": {"dir": "/in"}, "listeners": [{"ref": "example.Mail"}],
+//	{"id": "JOB-2", "restartable": true, "properties": {"dir": "/in"},
+//	 "listeners": [{"ref": "example.Mail"}],
 //	 "steps": [
 //	   {"id": "load", "next": "check",
 //	    "chunk": {"item_count": "#{jobParameters['count']}?:100;",
 //	              "reader": {"ref": "example.Reader"}, "writer": {"ref": "example.Writer"}},
-//	    "partition": {"plan": {"partitions": 2, "properties": [{"partition": 0, "properties": {"in": "a"}}]}}},
+//	    "partition": {"plan": {"partitions": 2,
+//	                           "properties": [{"partition": 0, "properties": {"in": "a"}}]}}},
 //	   {"id": "check", "decision": {"ref": "example.Decider"},
-//	    "transitions": [{"next": {"on": "GO*", "to": "both"}}, {"stop": {"on": "WAIT", "restart": "load"}},
+//	    "transitions": [{"next": {"on": "GO*", "to": "both"}},
+//	                    {"stop": {"on": "WAIT", "restart": "load"}},
 //	                    {"end": {"on": "EMPTY", "exit_status": "NOTHING"}}, {"fail": {"on": "*"}}]},
-//	   {"id": "both", "next": "rest", "flows": [{"id": "left", "steps": [...]}, {"id": "right", "steps": [...]}]},
+//	   {"id": "both", "next": "rest", "flows": [{"id": "left", "steps": [...]},
+//	                                            {"id": "right", "steps": [...]}]},
 //	   {"id": "rest", "steps": [...]}]}
 //
 // An entry of "steps" is what it contains: "steps" make a flow, "flows" a
@@ -47,7 +51,7 @@
 // is written anew from the model.
 //
 // EDN has them as keywords with - for _, and {:job/name "J" :job/components
-// [{:step/name "S"}]} of older clients as well (in JSON too: "job/name"). Of
+// [{:step/name "S"}]} of v1 clients as well (in JSON too: "job/name"). Of
 // these clients' namespaces, what is not part of a job is ignored; nil is
 // nothing.
 //
@@ -68,21 +72,24 @@
 //
 // # Diagrams
 //
-// BPMN is what the diagram editor of older consoles saves: a job in the
+// BPMN is what the diagram editor of the v1 console saves: a job in the
 // language http://jsr352/ with the properties of
 // http://camunda.org/schema/1.0/bpmn, and where all of it is drawn, which is
-// ignored. It is read as the control bus of these consoles read it: an
+// ignored. It is read as the original control bus read it: an
 // element's id is its name if it has one; where a start leads to is first, and
 // so is what nothing leads to in a flow; the diagram's restartable, restart,
 // and the listeners of flows and splits mean nothing. Some of it was not meant
 // so, and is different here:
 //
 //   - A start leads to an element by its id, even if that has a name.
-//   - A transition for any exit status comes after those for a certain one, which it would hide.
-//   - A split has the attribute next instead of transitions, so it needs one for any exit status. One to an end of the job
-//     without an exit status says what is the case without it, and is left out; others to an end are refused.
-//   - An element that leaves by a transition that is not there is refused, and so is one of a job's that has no place where it is:
-//     it would be lost.
+//   - A transition for any exit status comes after those for a certain one,
+//     which it would hide.
+//   - A split has the attribute next instead of transitions, so it needs one
+//     for any exit status. A transition to an end of the job without an exit
+//     status changes nothing and is left out; others to an end are refused.
+//   - An element with a transition to an element that does not exist is
+//     refused, and so is an element in a place where the language has none for
+//     it: it would be lost.
 //
 // # Places
 //

@@ -20,7 +20,7 @@ func spellJob(n *node) {
 }
 
 // spell turns the names that EDN uses into those of the model: :item-count, and
-// :job/name and its like, by which older clients know a job. What they say
+// :job/name and its like, by which v1 clients know a job. What they say
 // besides (:db/id, :job/schedule) is left out, as is what is nil. Names of
 // properties stay as they are.
 func spell(n *node) {
@@ -60,7 +60,7 @@ func transitionOf(n *node, action string, m member) *node {
 	return t
 }
 
-// namespaces are those of older clients, with the names that each has.
+// namespaces are those of v1 clients, with the names that each has.
 var namespaces = map[string][]field{
 	"job": (&Job{}).fields(), "step": (&Step{}).fields(), "flow": (&Flow{}).fields(), "split": (&Split{}).fields(),
 	"chunk": (&Chunk{}).fields(), "partition": (&Partition{}).fields(), "plan": (&Plan{}).fields(),

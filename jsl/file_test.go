@@ -52,7 +52,7 @@ func TestFile(t *testing.T) {
 	}
 }
 
-// What older clients write has nothing of it, and a definition alone takes none
+// What v1 clients write has nothing of it, and a definition alone takes none
 // of it.
 func TestFilesThatAreWrong(t *testing.T) {
 	for _, tc := range []struct {

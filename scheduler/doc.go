@@ -19,10 +19,12 @@
 // steps:
 //
 //   - before the key, the walk of another bus finds the time undecided;
-//   - between the key and the execution's record, the fire is open, and the walk finishes it with the id that the
-//     key names. So the record is made again, never a second execution;
-//   - a bus that was paused there looks at the key again, since the execution may have ended and its record been
-//     removed meanwhile. Whoever removes a record closes its fire's key first.
+//   - between the key and the execution's record, the fire is open, and the walk
+//     finishes it with the id that the key names. So the record is made again,
+//     never a second execution;
+//   - a bus that was paused there reads the key again, since the execution may
+//     have ended and its record been removed meanwhile. A bus that removes a
+//     record closes its fire's key first.
 //
 // An edit (Set, Pause, Resume, Remove) lets the walk come to the moment of the
 // edit by the old plan, then writes the next generation, which begins at that

@@ -1,9 +1,9 @@
 // Package native runs jobs in Go: steps one after another, each with a batchlet
 // that is a shell command or a function of the program.
 //
-//	definition --> parse (kept) --> Unsupported? --> substitute --> steps --> transitions --> Outcome
-//	                                                                  |
-//	                                             ShellBatchlet or agent.BatchletFunc
+//	definition --> parse --> Unsupported? --> substitute --> steps --> transitions --> Outcome
+//	                                                           |
+//	                                            ShellBatchlet or agent.BatchletFunc
 //
 // What it cannot run yet ([Unsupported]) fails the attempt before anything has
 // run.
@@ -11,11 +11,11 @@
 // # org.jobstreamer.batch.ShellBatchlet
 //
 //	command   a command line for /bin/sh -c (cmd /C on Windows), or
-//	script    the text of a script, if it has a line break or begins with #!, else the path of one
+//	script    the text of a script (it has a line break or begins with #!), or its path
 //	args      arguments of the script, separated by spaces; '...' and "..." hold spaces
 //	dir       where it runs; default: where the agent runs. A relative script is sought there
 //	timeout   10m, 90s or a number of seconds; the step fails when it is over
-//	background  end or keep: what happens to what still runs when the process has ended by itself; default: end
+//	background  end (default) or keep: whether other processes of the step end with it
 //	env.NAME  a variable of its environment
 //
 // They are properties of the batchlet; those of the step are looked at too,
@@ -32,9 +32,9 @@
 // whose own variables may hold credentials. Then env.*, and last
 //
 //	JOBSTREAMER_APP, _JOB, _EXECUTION_ID, _ATTEMPT, _STEP   what it runs for
-//	JOBSTREAMER_PARAM_<NAME>                                a parameter; the name in capitals, _ for what is not a letter or digit
-//	JOBSTREAMER_SCHEDULED_FOR                               the nominal time of its fire, or of the fire that it restarts: RFC 3339, UTC
-//	JOBSTREAMER_SCHEDULED_DATE                              the date of that time in the time zone of the schedule: 2026-11-24
+//	JOBSTREAMER_PARAM_<NAME>     a parameter; NAME is in capitals, with _ for other characters
+//	JOBSTREAMER_SCHEDULED_FOR    the nominal time of its fire, or of the one it restarts: RFC 3339
+//	JOBSTREAMER_SCHEDULED_DATE   the date of that time in the schedule's time zone: 2026-11-24
 //
 // An execution with two parameters that would be one variable fails before
 // anything has run.

@@ -36,8 +36,8 @@ func Example() {
 	}
 }
 
-// A batchlet goes on where it was stopped: what it saves is there at the next
-// attempt and at a restart.
+// importOrders goes on where it was stopped: the next attempt, or a restart,
+// finds what it saved.
 func importOrders(ctx context.Context, s *agent.StepContext) (string, error) {
 	var at struct{ Row int }
 	if _, err := s.Load(&at); err != nil {

@@ -7,7 +7,7 @@
 //	                                              | yes
 //	                             POST <url>/<type>, up to five times  --> acknowledged
 //
-//	what runs --lease--> longer than the job's time monitor allows? --> noted in the record --> POST, or stop
+//	what runs --lease--> longer than its time monitor allows? --> record --> POST, or stop
 //
 // # Status notifications
 //

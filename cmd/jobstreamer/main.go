@@ -7,7 +7,7 @@
 //	          +-- dev      both, in one process (dev.go), with jobs to look at (demo.go)
 //	          +-- doctor   says what is wrong with a bus (package doctor)
 //	          +-- bench    measures one (package bench)
-//	          +-- app, job, run, execution, logs, schedule, agent list ... speak to one (package cli)
+//	          +-- app, job, run, execution, logs, schedule, agent ... call one (package cli)
 //
 // A command's goroutines belong to the command. It ends in the order in which
 // work flows: REST and scheduler, which take work in, have returned before what

@@ -64,7 +64,7 @@ func readProblem(media string, data []byte, p *Problem) error {
 	return json.Unmarshal(data, p)
 }
 
-// readEDNProblem reads what the control bus says to older clients, which has
+// readEDNProblem reads what the control bus says to v1 clients, which has
 // less to it.
 func readEDNProblem(data []byte, p *Problem) error {
 	data, err := jsl.ToJSON(jsl.EDN, data)

@@ -246,7 +246,7 @@ type LogPage struct {
 	Previous *string   `json:"previous" doc:"What before has to be for the page in front; null on the first one."`
 }
 
-// DBID is the number, below 2^53, by which older clients tell things apart that
+// DBID is the number, below 2^53, by which v1 clients tell things apart that
 // have none of their own. It is made from what names the thing, and is larger
 // than any execution's.
 func DBID(kind string, names ...string) int64 {

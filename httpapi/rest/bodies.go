@@ -25,7 +25,7 @@ type NewSchedule struct {
 
 // Diagram is the body with a diagram of a job.
 type Diagram struct {
-	JobBPMNXML string `json:"job_bpmn_xml" edn:"job-bpmn-xml" doc:"BPMN, as the diagram editor of older consoles saves it."`
+	JobBPMNXML string `json:"job_bpmn_xml" edn:"job-bpmn-xml" doc:"BPMN, as the diagram editor of the v1 console saves it."`
 }
 
 // TestExecution is the body that runs a diagram without its steps' work.

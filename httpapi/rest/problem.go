@@ -24,7 +24,7 @@ type Fault struct {
 	Got       string `json:"got,omitempty" doc:"What was sent, shortened."`
 	Line      int    `json:"line,omitzero" doc:"Where in the body, from 1."`
 	Column    int    `json:"column,omitzero" doc:"Where in the line, in bytes from 1."`
-	Message   string `json:"-"` // what older clients read in place of all that
+	Message   string `json:"-"` // what v1 clients read in place of all that
 }
 
 // Error says it in one line.

@@ -1,8 +1,8 @@
 // Package bench measures a running control bus from the outside: executions of
 // a job that does nothing, from POST to their recorded end.
 //
-//	saturated   C connections, each POSTs the next execution as soon as the one before has ended: how many a second
-//	at a rate   one POST every 1/R s, whether the ones before have ended or not: how long each takes
+//	saturated   C connections; each POSTs the next when its last has ended: how many a second
+//	at a rate   one POST every 1/R s, whatever has become of those before: how long each takes
 //
 // At a rate, an execution's time runs from the moment at which it was due, not
 // from when its POST could be sent: else a bus that stands still for a second

@@ -1,6 +1,6 @@
 // Package cli has the commands that speak to a control bus, over its REST API.
 //
-//	command --> session: which server, which application       flags > environment > context > default
+//	command --> session: which server, which application   flags > environment > context > default
 //	   |           |
 //	   |           +--> client --> answer --+--> table
 //	   |                                    +--> json, yaml, edn: as it came
