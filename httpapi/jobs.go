@@ -302,7 +302,7 @@ func (s *Server) deleteJob(ctx context.Context, in *deleteJob) (*struct{}, error
 			return nil, err
 		}
 	}
-	err := s.cfg.Executions.DeleteJob(ctx, in.App, in.Job, revision, in.Keep == "history")
+	err := s.cfg.Executions.DeleteJob(ctx, in.App, in.Job, revision, in.Keep == "history", s.cfg.Schedules.CloseSchedule)
 	if errors.Is(err, bus.ErrChanged) && in.conditional() {
 		err = errPrecondition
 	}

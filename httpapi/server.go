@@ -55,7 +55,7 @@ type Executions interface {
 	Abandon(ctx context.Context, app, job string, id int64) (*bus.Execution, error)
 	Restart(ctx context.Context, app, job string, id int64, parameters map[string]string) (e *bus.Execution, created bool, err error)
 	DeleteExecution(ctx context.Context, app, job string, id int64) error
-	DeleteJob(ctx context.Context, app, job string, revision uint64, keepHistory bool) error
+	DeleteJob(ctx context.Context, app, job string, revision uint64, keepHistory bool, closeSchedule execution.ScheduleCloser) error
 	DeleteHistory(ctx context.Context, app, job string) error
 	DeleteApp(ctx context.Context, app string) error
 	WaitingFor(ctx context.Context, e *bus.Execution) execution.Waiting
@@ -72,7 +72,8 @@ type Schedules interface {
 	Pause(ctx context.Context, app, job string) error
 	Resume(ctx context.Context, app, job string) error
 	Remove(ctx context.Context, app, job string) error
-	Next(app, job string, n int) []time.Time // none if it is paused or there is none
+	CloseSchedule(ctx context.Context, app, job string) error // of a job that is about to be deleted
+	Next(app, job string, n int) []time.Time                  // none if it is paused or there is none
 	Preview(s bus.Schedule, from time.Time, n int) ([]scheduler.Foreseen, error)
 	Fires(ctx context.Context, app, job string, q scheduler.FireQuery) ([]bus.Fire, error) // newest first
 }

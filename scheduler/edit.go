@@ -29,7 +29,7 @@ func (s *Scheduler) Set(ctx context.Context, sc bus.Schedule) (rev uint64, err e
 	} else if err != nil {
 		return 0, err
 	}
-	return s.edit(ctx, sc.App, sc.Job, func(was *bus.Schedule) (*bus.Schedule, string, error) {
+	return s.edit(ctx, sc.App, sc.Job, atEdit, func(was *bus.Schedule) (*bus.Schedule, string, error) {
 		is := sc
 		if was == nil {
 			return &is, "created", nil
@@ -65,7 +65,7 @@ func (s *Scheduler) Resume(ctx context.Context, app, job string) error {
 }
 
 func (s *Scheduler) activate(ctx context.Context, app, job string, active bool, what string) error {
-	_, err := s.edit(ctx, app, job, func(was *bus.Schedule) (*bus.Schedule, string, error) {
+	_, err := s.edit(ctx, app, job, atEdit, func(was *bus.Schedule) (*bus.Schedule, string, error) {
 		switch {
 		case was == nil:
 			return nil, "", s.noSchedule(app, job)
@@ -82,10 +82,21 @@ func (s *Scheduler) activate(ctx context.Context, app, job string, active bool, 
 // Remove deletes a schedule. What was due before is decided: fired if it is on
 // time. Errors as of Pause.
 func (s *Scheduler) Remove(ctx context.Context, app, job string) error {
-	_, err := s.edit(ctx, app, job, func(was *bus.Schedule) (*bus.Schedule, string, error) {
+	_, err := s.edit(ctx, app, job, atEdit, func(was *bus.Schedule) (*bus.Schedule, string, error) {
 		if was == nil {
 			return nil, "", s.noSchedule(app, job)
 		}
+		return nil, "removed", nil
+	})
+	return err
+}
+
+// CloseSchedule removes the schedule of a job that is about to be deleted.
+// Nominal times that are due and not decided are skipped as "deleted": a fire
+// now would stop the deletion half way. It does nothing if the job has no
+// schedule. The error may be ErrAway.
+func (s *Scheduler) CloseSchedule(ctx context.Context, app, job string) error {
+	_, err := s.edit(ctx, app, job, atDeletion, func(was *bus.Schedule) (*bus.Schedule, string, error) {
 		return nil, "removed", nil
 	})
 	return err
@@ -115,7 +126,7 @@ func (s *Scheduler) Next(app, job string, n int) []time.Time {
 
 // edit makes a change until it is made to what it was judged on. It waits until
 // [Scheduler.Run] has seen the fires.
-func (s *Scheduler) edit(ctx context.Context, app, job string, change edit) (rev uint64, err error) {
+func (s *Scheduler) edit(ctx context.Context, app, job string, o occasion, change edit) (rev uint64, err error) {
 	key := bus.JobKey(app, job)
 	if err := s.ledger.wait(ctx); err != nil {
 		return 0, fmt.Errorf("edit schedule %s: the scheduler is not ready: %w: %w", key, bus.ErrAway, err)
@@ -126,14 +137,14 @@ func (s *Scheduler) edit(ctx context.Context, app, job string, change edit) (rev
 	}
 	defer release()
 	for {
-		rev, err = s.editOnce(ctx, app, job, change)
+		rev, err = s.editOnce(ctx, app, job, o, change)
 		if !errors.Is(err, bus.ErrChanged) && !errors.Is(err, bus.ErrExists) && !errors.Is(err, errOld) {
 			return rev, err
 		}
 	}
 }
 
-func (s *Scheduler) editOnce(ctx context.Context, app, job string, change edit) (rev uint64, err error) {
+func (s *Scheduler) editOnce(ctx context.Context, app, job string, o occasion, change edit) (rev uint64, err error) {
 	key := bus.JobKey(app, job)
 	e, err := s.bus.Schedules.Get(ctx, key)
 	var was *bus.Schedule
@@ -151,7 +162,7 @@ func (s *Scheduler) editOnce(ctx context.Context, app, job string, change edit) 
 	generation := uint64(0)
 	if was != nil {
 		generation = was.Generation
-		if err := s.decide(ctx, was, now, true); err != nil {
+		if err := s.decide(ctx, was, now, o); err != nil {
 			return 0, err
 		}
 	} else if generation, err = s.lastGeneration(ctx, key); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -14,6 +15,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
 func TestEdits(t *testing.T) {
@@ -69,6 +72,59 @@ func TestEdits(t *testing.T) {
 		time.Sleep(time.Minute)
 		n.fired("often", start, 30, 90, 330, 570)
 	})
+}
+
+// The times that the deletion of a job finds undecided are decided: they do not
+// fire, and the list of fires says why.
+func TestDeletionOfAJob(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		n := w.run("bus-1")
+		n.schedule("often", "0/10 * * * * ?")
+		time.Sleep(25 * time.Second)
+		n.stop()
+		endAll(t, n.bus)
+		time.Sleep(20 * time.Second)
+		n = w.node("bus-2") // fires nothing by itself
+		start := time.Now()
+		service := execution.New(n.bus, n.index.Index, execution.Config{})
+		if err := service.DeleteJob(t.Context(), "app", "often", 0, true, n.CloseSchedule); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := n.bus.Schedules.Get(t.Context(), "app.often"); !errors.Is(err, bus.ErrNotFound) {
+			t.Errorf("the schedule: %v, want %v", err, bus.ErrNotFound)
+		}
+		fires, err := n.Fires(t.Context(), "app", "often", FireQuery{Limit: 10})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, f := range fires { // the newest first
+			got = append(got, fmt.Sprint(f.Nominal.Std().Sub(start), " ", f.Skipped))
+		}
+		want := []string{"-5s deleted", "-15s deleted", "-25s ", "-35s "}
+		if !slices.Equal(got, want) {
+			t.Errorf("fires %q, want %q", got, want)
+		}
+		if err := n.CloseSchedule(t.Context(), "app", "often"); err != nil {
+			t.Errorf("a job without a schedule: %v", err)
+		}
+	})
+}
+
+// endAll completes all executions.
+func endAll(t *testing.T, b *bus.Bus) {
+	t.Helper()
+	all, err := b.Executions.List(t.Context(), ">")
+	for _, e := range all {
+		e.Value.BatchStatus = subjects.Completed
+		if err == nil {
+			_, err = b.Executions.Update(t.Context(), e.Key, e.Value, e.Revision)
+		}
+	}
+	if err != nil || len(all) == 0 {
+		t.Fatalf("complete %d executions: %v", len(all), err)
+	}
 }
 
 func TestSetRefuses(t *testing.T) {

@@ -19,7 +19,8 @@ const (
 	maxCount = 1_000_000
 
 	skippedMisfire = "misfire"
-	skippedEdited  = "edited" // a misfire that an edit, a pause or a deletion of the schedule came upon
+	skippedEdited  = "edited"  // a misfire that an edit, a pause or a deletion of the schedule found undecided
+	skippedDeleted = "deleted" // a time that the deletion of the job found undecided
 
 	minAfter = time.Second
 	maxAfter = 24 * time.Hour
@@ -42,13 +43,24 @@ type lateness struct {
 	unled  time.Time // times after late, until then, passed while no bus led: not later than misfire_after, but all at once
 }
 
-// latenessOf is that of the schedule's nominal times, for a walk or an edit at
-// now, which makes up for nothing. What passed until missed and until unled is
-// as [watch.watched] says.
-func latenessOf(sc *bus.Schedule, now, missed, unled time.Time, edit bool) lateness {
+// occasion is why the scheduler decides the nominal times of a schedule.
+type occasion int
+
+const (
+	atWalk     occasion = iota // they are due
+	atEdit                     // the schedule changes; misfires are skipped
+	atDeletion                 // the job is deleted; nothing fires any more
+)
+
+// latenessOf returns which of the schedule's nominal times until now are late.
+// The times missed and unled are those of [watch.watched].
+func latenessOf(sc *bus.Schedule, now, missed, unled time.Time, o occasion) lateness {
 	l := lateness{policy: sc.Misfire, reason: skippedMisfire, late: missed, unled: unled}
-	if edit {
+	switch o {
+	case atEdit:
 		l.policy, l.reason = bus.MisfireSkip, skippedEdited
+	case atDeletion:
+		return lateness{policy: bus.MisfireSkip, reason: skippedDeleted, late: now}
 	}
 	after, err := time.ParseDuration(cmp.Or(sc.After, bus.DefaultMisfireAfter))
 	if err != nil { // written by a version that knows more

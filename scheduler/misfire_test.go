@@ -43,7 +43,7 @@ func TestDue(t *testing.T) {
 				t.Fatal(err)
 			}
 			var got []string
-			for s := range p.due(tt.from, tt.now, latenessOf(&bus.Schedule{Misfire: tt.policy}, tt.now, time.Time{}, time.Time{}, false)) {
+			for s := range p.due(tt.from, tt.now, latenessOf(&bus.Schedule{Misfire: tt.policy}, tt.now, time.Time{}, time.Time{}, atWalk)) {
 				if len(got) > 0 && !s.nominal.Before(tt.now.Add(-time.Minute)) && tt.cron == secondly {
 					continue // a minute of it is on time
 				}
@@ -63,33 +63,35 @@ func TestDueUnwatched(t *testing.T) {
 	for _, tt := range []struct {
 		name, cron, policy, after string
 		now, missed, unled        time.Time
-		edit                      bool
+		at                        occasion
 		want                      string
 	}{
-		{"skip skips what passed while nobody ran", every10, bus.MisfireSkip, "", day(8, 0, 35), day(8, 0, 34), day(8, 0, 34), false,
+		{"skip skips what passed while nobody ran", every10, bus.MisfireSkip, "", day(8, 0, 35), day(8, 0, 34), day(8, 0, 34), atWalk,
 			"8:00:10 misfire, 8:00:20 misfire, 8:00:30 misfire"},
-		{"fire_once fires one of it", every10, "", "", day(8, 0, 35), day(8, 0, 34), day(8, 0, 34), false,
+		{"fire_once fires one of it", every10, "", "", day(8, 0, 35), day(8, 0, 34), day(8, 0, 34), atWalk,
 			"8:00:10 misfire, 8:00:20 misfire, 8:00:30 late"},
-		{"fire_all fires all of it", every10, bus.MisfireFireAll, "", day(8, 0, 35), day(8, 0, 34), day(8, 0, 34), false,
+		{"fire_all fires all of it", every10, bus.MisfireFireAll, "", day(8, 0, 35), day(8, 0, 34), day(8, 0, 34), atWalk,
 			"8:00:10 late, 8:00:20 late, 8:00:30 late"},
-		{"what came after is on time", every10, bus.MisfireSkip, "", day(8, 0, 45), day(8, 0, 24), day(8, 0, 24), false,
+		{"what came after is on time", every10, bus.MisfireSkip, "", day(8, 0, 45), day(8, 0, 24), day(8, 0, 24), atWalk,
 			"8:00:10 misfire, 8:00:20 misfire, 8:00:30, 8:00:40"},
-		{"of what passed while nobody led the newest is fired", every10, bus.MisfireSkip, "", day(8, 0, 35), day(7, 0, 0), day(8, 0, 34), false,
+		{"of what passed while nobody led the newest is fired", every10, bus.MisfireSkip, "", day(8, 0, 35), day(7, 0, 0), day(8, 0, 34), atWalk,
 			"8:00:10 misfire, 8:00:20 misfire, 8:00:30"},
-		{"fire_all fires each of it", every10, bus.MisfireFireAll, "", day(8, 0, 35), day(7, 0, 0), day(8, 0, 34), false,
+		{"fire_all fires each of it", every10, bus.MisfireFireAll, "", day(8, 0, 35), day(7, 0, 0), day(8, 0, 34), atWalk,
 			"8:00:10, 8:00:20, 8:00:30"},
-		{"nobody ran, then nobody led", every10, bus.MisfireSkip, "", day(8, 0, 35), day(8, 0, 15), day(8, 0, 34), false,
+		{"nobody ran, then nobody led", every10, bus.MisfireSkip, "", day(8, 0, 35), day(8, 0, 15), day(8, 0, 34), atWalk,
 			"8:00:10 misfire, 8:00:20 misfire, 8:00:30"},
-		{"a schedule has more patience", every20m, bus.MisfireSkip, "30m", day(8, 45, 0), day(7, 0, 0), day(7, 0, 0), false,
+		{"a schedule has more patience", every20m, bus.MisfireSkip, "30m", day(8, 45, 0), day(7, 0, 0), day(7, 0, 0), atWalk,
 			"8:20, 8:40"},
-		{"a schedule has less patience", every10, bus.MisfireSkip, "5s", day(8, 0, 36), day(7, 0, 0), day(7, 0, 0), false,
+		{"a schedule has less patience", every10, bus.MisfireSkip, "5s", day(8, 0, 36), day(7, 0, 0), day(7, 0, 0), atWalk,
 			"8:00:10 misfire, 8:00:20 misfire, 8:00:30 misfire"},
-		{"an edit skips what passed while nobody ran", every10, bus.MisfireFireAll, "", day(8, 0, 45), day(8, 0, 24), day(8, 0, 24), true,
+		{"an edit skips what passed while nobody ran", every10, bus.MisfireFireAll, "", day(8, 0, 45), day(8, 0, 24), day(8, 0, 24), atEdit,
 			"8:00:10 edited, 8:00:20 edited, 8:00:30, 8:00:40"},
-		{"an edit skips what is too late", every20m, "", "", day(9, 0, 30), day(7, 0, 0), day(7, 0, 0), true,
+		{"an edit skips what is too late", every20m, "", "", day(9, 0, 30), day(7, 0, 0), day(7, 0, 0), atEdit,
 			"8:20 edited, 8:40 edited, 9:00"},
-		{"an edit at a bus that does not lead", every10, bus.MisfireFireAll, "", day(8, 0, 35), day(7, 0, 0), day(8, 0, 34), true,
+		{"an edit at a bus that does not lead", every10, bus.MisfireFireAll, "", day(8, 0, 35), day(7, 0, 0), day(8, 0, 34), atEdit,
 			"8:00:10 edited, 8:00:20 edited, 8:00:30"},
+		{"the deletion of the job fires nothing", every10, bus.MisfireFireAll, "", day(8, 0, 30), day(8, 0, 14), day(8, 0, 14), atDeletion,
+			"8:00:10 deleted, 8:00:20 deleted, 8:00:30 deleted"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p, err := newPlan(&bus.Schedule{Cron: tt.cron}, time.UTC)
@@ -98,7 +100,7 @@ func TestDueUnwatched(t *testing.T) {
 			}
 			sc := &bus.Schedule{Misfire: tt.policy, After: tt.after}
 			var got []string
-			for s := range p.due(day(8, 0, 0), tt.now, latenessOf(sc, tt.now, tt.missed, tt.unled, tt.edit)) {
+			for s := range p.due(day(8, 0, 0), tt.now, latenessOf(sc, tt.now, tt.missed, tt.unled, tt.at)) {
 				got = append(got, s.String())
 			}
 			if got := strings.Join(got, ", "); got != tt.want {
@@ -116,7 +118,7 @@ func TestFireAllIsBounded(t *testing.T) {
 	now := time.Date(2026, 5, 4, 0, 0, 0, 0, time.UTC)
 	var skipped, late, onTime int
 	var last time.Time
-	for s := range p.due(now.Add(-time.Hour), now, latenessOf(&bus.Schedule{Misfire: bus.MisfireFireAll}, now, time.Time{}, time.Time{}, false)) {
+	for s := range p.due(now.Add(-time.Hour), now, latenessOf(&bus.Schedule{Misfire: bus.MisfireFireAll}, now, time.Time{}, time.Time{}, atWalk)) {
 		if !s.nominal.After(last) {
 			t.Errorf("%v comes after %v", s.nominal, last)
 		}

@@ -44,7 +44,7 @@ func (s *Scheduler) walkTo(ctx context.Context, key string, now subjects.Time) e
 	if err != nil {
 		return err
 	}
-	err = s.decide(ctx, &e.Value, now, false)
+	err = s.decide(ctx, &e.Value, now, atWalk)
 	if errors.Is(err, errOld) {
 		s.wakes.add(key)
 		return nil
@@ -68,16 +68,16 @@ func (s *Scheduler) due(key string, now subjects.Time) bool {
 	return !next.IsZero() && !next.After(now.Std())
 }
 
-// decide decides the schedule's nominal times until now, in order, before an
-// edit or not. What cannot be submitted stays open.
-func (s *Scheduler) decide(ctx context.Context, sc *bus.Schedule, now subjects.Time, edit bool) error {
+// decide decides the schedule's nominal times until now, in order. A fire that
+// cannot be submitted stays open.
+func (s *Scheduler) decide(ctx context.Context, sc *bus.Schedule, now subjects.Time, o occasion) error {
 	p, err := s.plans.of(sc)
 	if err != nil || !sc.Active {
 		return nil // a plan that nobody can read asks for nothing
 	}
 	read := time.Now()
 	missed, unled := s.watch.watched(now.Std())
-	for st := range p.due(s.ledger.newest(sc), now.Std(), latenessOf(sc, now.Std(), missed, unled, edit)) {
+	for st := range p.due(s.ledger.newest(sc), now.Std(), latenessOf(sc, now.Std(), missed, unled, o)) {
 		if old(read) {
 			return errOld
 		}

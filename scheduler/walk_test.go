@@ -106,7 +106,7 @@ func TestOneKeyForAllGenerations(t *testing.T) {
 		time.Sleep(35 * time.Second)
 
 		late.lives()
-		if err := late.decide(t.Context(), &read, subjects.Now(), false); err != nil { // by the plan that it read before the edit
+		if err := late.decide(t.Context(), &read, subjects.Now(), atWalk); err != nil { // by the plan that it read before the edit
 			t.Fatal(err)
 		}
 		synctest.Wait()
@@ -131,7 +131,7 @@ func TestWalkBeginsAtTheNewestKeyOfItsGeneration(t *testing.T) {
 		one.set(bus.Schedule{App: "app", Job: "often", Cron: "20,40 * * * * ?", Active: true})
 		time.Sleep(55 * time.Second)
 		late.lives()
-		if err := late.decide(t.Context(), &read, subjects.Now(), false); err != nil {
+		if err := late.decide(t.Context(), &read, subjects.Now(), atWalk); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()

@@ -47,13 +47,17 @@ func (s *Service) DeleteExecution(ctx context.Context, app, job string, id int64
 	return err
 }
 
+// ScheduleCloser removes a job's schedule, if there is one, and decides what
+// was due until then: only the scheduler may.
+type ScheduleCloser func(ctx context.Context, app, job string) error
+
 // DeleteJob deletes a job at the revision of its last edit (0: at any
 // revision), with its schedule, and with its history unless keepHistory is set.
 // StateErrors: job_execution_is_running while an execution has not ended;
 // job_renamed.
-func (s *Service) DeleteJob(ctx context.Context, app, job string, revision uint64, keepHistory bool) error {
+func (s *Service) DeleteJob(ctx context.Context, app, job string, revision uint64, keepHistory bool, closeSchedule ScheduleCloser) error {
 	for {
-		err := s.deleteJob(ctx, app, job, revision, keepHistory)
+		err := s.deleteJob(ctx, app, job, revision, keepHistory, closeSchedule)
 		if !errors.Is(err, bus.ErrChanged) {
 			return err
 		}
@@ -63,7 +67,7 @@ func (s *Service) DeleteJob(ctx context.Context, app, job string, revision uint6
 	}
 }
 
-func (s *Service) deleteJob(ctx context.Context, app, job string, revision uint64, keepHistory bool) error {
+func (s *Service) deleteJob(ctx context.Context, app, job string, revision uint64, keepHistory bool, closeSchedule ScheduleCloser) error {
 	e, err := s.b.Job(ctx, app, job)
 	if errors.Is(err, bus.ErrNotFound) {
 		return bus.NoSuchJob(app, s.x.JobName(app, job))
@@ -80,13 +84,7 @@ func (s *Service) deleteJob(ctx context.Context, app, job string, revision uint6
 	if n := s.x.LiveOf(app, job); n > 0 {
 		return bus.State(bus.CodeIsRunning, "the job %s has %d executions that have not ended", bus.JobKey(app, e.Value.Name), n)
 	}
-	sched, err := s.b.Schedules.Get(ctx, e.Key)
-	if err == nil {
-		if err = s.b.Schedules.Delete(ctx, e.Key, sched.Revision); err == nil {
-			s.x.PutSchedule(app, job, nil, sched.Revision+1)
-		}
-	}
-	if err != nil && !errors.Is(err, bus.ErrNotFound) {
+	if err := closeSchedule(ctx, app, job); err != nil {
 		return err
 	}
 	if err := s.b.DeleteJob(ctx, e); err != nil {

@@ -13,7 +13,7 @@ type Fires struct {
 type Fire struct {
 	NominalTime  subjects.Time  `json:"nominal_time" doc:"The time that the schedule asked for."`
 	ExecutionID  *int64         `json:"execution_id"`
-	Skipped      *string        `json:"skipped" doc:"Why there is no execution: misfire, edited (a misfire that an edit, a pause or a deletion of the schedule came upon), no_such_job, definition."`
+	Skipped      *string        `json:"skipped" doc:"Why there is no execution: misfire, edited (a misfire that an edit, a pause or a deletion of the schedule found undecided), deleted (a time that the deletion of the job found undecided), no_such_job, definition."`
 	CaughtUp     bool           `json:"caught_up" doc:"A misfire that was fired."`
 	DecideTime   subjects.Time  `json:"decide_time"`
 	SkippedFrom  *subjects.Time `json:"skipped_from,omitempty" doc:"The oldest of many times that were skipped together; nominal_time is the newest."`
