@@ -105,7 +105,7 @@ func (p *program) runAgent(ctx context.Context, s agentSettings) error {
 	return ignoreCanceled(a.Run(ctx))
 }
 
-// asFlag says by which flag a field of the library's Config is set.
+// agentFlagError says by which flag a field of the library's Config is set.
 func agentFlagError(err error) error {
 	for _, field := range []struct{ name, flag string }{{"Name", "name"}, {"Apps", "apps"}, {"Pools", "pools"}, {"Slots", "slots"}, {"Interval", "heartbeat"}} {
 		if rest, ok := strings.CutPrefix(strings.TrimPrefix(err.Error(), "agent: "), field.name); ok {
@@ -115,7 +115,7 @@ func agentFlagError(err error) error {
 	return err
 }
 
-// config is what the library needs.
+// agentConfig is what the library needs.
 func (s *agentSettings) agentConfig(conn *nats.Conn) agent.Config {
 	return agent.Config{
 		Conn: conn, URL: nats.DefaultURL, Name: s.name, Apps: s.apps, Pools: s.pools, Slots: s.slots, Version: programVersion(),

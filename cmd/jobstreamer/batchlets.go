@@ -15,8 +15,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/httpapi"
 )
 
-// ours are the batchlets that every agent of this program can run without
-// anything installed, besides the shell's.
+// ownBatchlets are the batchlets that every agent of this program can run
+// without anything installed, besides the shell's.
 var ownBatchlets = map[string]agent.BatchletFunc{
 	"jobstreamer.Noop": runNoop, "jobstreamer.Say": runSay, "jobstreamer.Sleep": runSleep, "jobstreamer.Fail": runFail,
 	httpapi.TestBatchlet: runNoop,
@@ -30,7 +30,7 @@ func batchletOptions() []agent.Option {
 	return all
 }
 
-// builtin are the components that jobs of every application can name.
+// builtinComponents are the components that jobs of every application can name.
 func builtinComponents() []deploy.Component {
 	all := []deploy.Component{batchletComponent(native.Shell)}
 	for _, ref := range slices.Sorted(maps.Keys(ownBatchlets)) {
@@ -43,16 +43,16 @@ func batchletComponent(ref string) deploy.Component {
 	return deploy.Component{Class: ref, Ref: ref, Kinds: []string{string(classfile.Batchlet)}}
 }
 
-// noop does nothing: what is left is what dispatching costs.
+// runNoop does nothing: what is left is what dispatching costs.
 func runNoop(context.Context, *agent.StepContext) (string, error) { return "", nil }
 
-// say writes the property "message" to the output.
+// runSay writes the property "message" to the output.
 func runSay(_ context.Context, s *agent.StepContext) (string, error) {
 	s.Log.Info(s.Properties["message"])
 	return "", nil
 }
 
-// sleep waits for the property "time", such as 2s, or until it is stopped.
+// runSleep waits for the property "time", such as 2s, or until it is stopped.
 func runSleep(ctx context.Context, s *agent.StepContext) (string, error) {
 	d, err := time.ParseDuration(s.Properties["time"])
 	if err != nil {
@@ -67,7 +67,7 @@ func runSleep(ctx context.Context, s *agent.StepContext) (string, error) {
 	}
 }
 
-// fail fails with the property "message".
+// runFail fails with the property "message".
 func runFail(_ context.Context, s *agent.StepContext) (string, error) {
 	return "", errors.New(s.Properties["message"])
 }

@@ -59,7 +59,7 @@ func (d *desk) writeFile(t *testing.T, name, text string) {
 	}
 }
 
-// try runs a command line: words, of which those in quotes are one.
+// runOnce runs a command line: words, of which those in quotes are one.
 func (d *desk) runOnce(ctx context.Context, line string) outcome {
 	var args []string
 	for _, w := range regexp.MustCompile(`"[^"]*"|\S+`).FindAllString(line, -1) {
@@ -201,7 +201,7 @@ func TestWaitingForMany(t *testing.T) {
 	}
 }
 
-// started waits until an execution runs.
+// startedID waits until an execution runs.
 func (d *desk) startedID(t *testing.T, id int64) {
 	t.Helper()
 	for range 1000 {
@@ -254,7 +254,7 @@ func TestWaitingOutlivesTheServer(t *testing.T) {
 	}
 }
 
-// watching runs a command that watches, until the test ends.
+// startWatching runs a command that watches, until the test ends.
 func (d *desk) startWatching(t *testing.T, line string) *lockedBuffer {
 	ctx, cancel := context.WithCancel(t.Context())
 	var out lockedBuffer
@@ -271,7 +271,7 @@ func (d *desk) startWatching(t *testing.T, line string) *lockedBuffer {
 	return &out
 }
 
-// says waits until something was printed.
+// outputMatches waits until something was printed.
 func outputMatches(out *lockedBuffer, what string, within time.Duration) bool {
 	for end := time.Now().Add(within); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if strings.Contains(out.String(), what) {

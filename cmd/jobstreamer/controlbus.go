@@ -107,7 +107,7 @@ func openControlBus(ctx context.Context, s busSettings, log *slog.Logger) (c *co
 	return c, nil
 }
 
-// ofFlag names the flag whose value err is about.
+// fieldFlagError names the flag whose value err is about.
 func fieldFlagError(err error) error {
 	var field *bus.FieldError
 	switch {
@@ -119,7 +119,7 @@ func fieldFlagError(err error) error {
 	return usageError{fmt.Errorf("--%s: want %s, not %s", field.Path, field.Want, field.Got)}
 }
 
-// runnable says what in a job no agent can run yet.
+// checkRunnable says what in a job no agent can run yet.
 func checkRunnable(j *jsl.Job) error {
 	if not := native.Unsupported(j); len(not) > 0 {
 		return fmt.Errorf("agents cannot run %s yet", strings.Join(not, ", "))
@@ -204,7 +204,7 @@ func (c *controlBus) Run(ctx context.Context, ready func(), more ...func(context
 	return cmp.Or(err, ignoreCanceled(below.Wait()))
 }
 
-// ended is err, unless it only says that we were told to end.
+// ignoreCanceled is err, unless it only says that we were told to end.
 func ignoreCanceled(err error) error {
 	if errors.Is(err, context.Canceled) {
 		return nil

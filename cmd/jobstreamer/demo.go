@@ -39,7 +39,7 @@ var demoJobs = []struct{ name, about, definition, cron string }{
 	},
 }
 
-// demo registers the jobs, runs them, and shows what happens until ctx ends.
+// runDemo registers the jobs, runs them, and shows what happens until ctx ends.
 func (p *program) runDemo(ctx context.Context, c *controlBus, login bool) error {
 	show := &narrator{w: p.out, color: cli.IsTerminal(p.out) && p.env["NO_COLOR"] == ""}
 	lines := make(chan *nats.Msg, 4096)
@@ -142,7 +142,7 @@ type demoLine struct {
 	text  string
 }
 
-// settle is how long a line waits for earlier ones.
+// settleTime is how long a line waits for earlier ones.
 const settleTime = 300 * time.Millisecond
 
 // Colors of batch statuses on a terminal.
@@ -151,8 +151,8 @@ const (
 	plain                     = "\x1b[0m"
 )
 
-// hear takes in a result or some lines of output. What it cannot read it leaves
-// out: this is a show.
+// addMessage takes in a result or some lines of output. What it cannot read it
+// leaves out: this is a show.
 func (n *narrator) addMessage(m *nats.Msg) {
 	t := strings.Split(m.Subject, ".") // jobstreamer.result.<app>.<job>.<execution>.<who>
 	if len(t) != 6 {
@@ -175,7 +175,7 @@ func (n *narrator) addMessage(m *nats.Msg) {
 	}
 }
 
-// tell tells what was heard until then.
+// printUntil tells what was heard until then.
 func (n *narrator) printUntil(until time.Time) {
 	old := 0
 	for old < len(n.lines) && !n.lines[old].heard.After(until) {

@@ -71,7 +71,7 @@ func startDev(t *testing.T, data string, args ...string) *devBus {
 	return d
 }
 
-// end does what Ctrl-C does.
+// endProcess does what Ctrl-C does.
 func (d *devBus) endProcess(t *testing.T) {
 	t.Helper()
 	d.Close()
@@ -260,7 +260,8 @@ type child struct {
 
 func (c *child) processID() string { return strconv.Itoa(c.Process.Pid) }
 
-// process starts the program in a process of its own and waits until it is up.
+// processState starts the program in a process of its own and waits until it is
+// up.
 func processState(t *testing.T, args ...string) *child {
 	t.Helper()
 	c := childCommand(t, args...)

@@ -83,8 +83,8 @@ func (p *program) runDoctor(ctx context.Context, s doctorSettings) error {
 	return err
 }
 
-// fullDisk adds to err that the disk of the data is full, if it is: then that
-// may be why nobody answers.
+// withFullDisk adds to err that the disk of the data is full, if it is: then
+// that may be why nobody answers.
 func withFullDisk(data string, err error) error {
 	free, ok := doctor.FullDisk(data)
 	if !ok {

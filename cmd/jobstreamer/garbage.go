@@ -59,7 +59,7 @@ func (g *garbage) keepAdapting(ctx context.Context) error {
 	}
 }
 
-// adapt sets GOGC by what was allocated in the time since the last look.
+// adaptPercent sets GOGC by what was allocated in the time since the last look.
 // Somebody else may hold it: a deployment wants a small heap, and restores what
 // was set before it.
 func (g *garbage) adaptPercent(since time.Duration) {

@@ -13,7 +13,7 @@ import (
 // logSettings say what is logged and how.
 type logSettings struct{ level, format string }
 
-// logger makes the logger of a command. It writes to standard error.
+// newLogger makes the logger of a command. It writes to standard error.
 func (p *program) newLogger() (*slog.Logger, error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(p.logs.level)); err != nil {

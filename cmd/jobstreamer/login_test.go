@@ -70,7 +70,7 @@ func logInto(t *testing.T, url string) string {
 	return string(body[9:45])
 }
 
-// logins is a service on a bus of its own.
+// loginCommands is a service on a bus of its own.
 func loginCommands(t *testing.T) *login.Service {
 	t.Helper()
 	s := login.New(login.Config{Bus: bustest.Open(t, bustest.Server(t), bus.Config{})})

@@ -53,8 +53,8 @@ func (e usageError) Unwrap() error { return e.error }
 // errFindings ends the doctor with exit code 1; what it means was printed.
 var errFindings = errors.New("findings")
 
-// run runs one command to its end and returns the exit code. It ends early when
-// ctx does or at a signal.
+// runCommand runs one command to its end and returns the exit code. It ends
+// early when ctx does or at a signal.
 func runCommand(ctx context.Context, args []string, io streams, env []string) int {
 	root := newRoot(io, environmentMap(env))
 	root.SetArgs(args)
@@ -75,7 +75,7 @@ func runCommand(ctx context.Context, args []string, io streams, env []string) in
 	return cli.ExitStatus(err)
 }
 
-// environ makes a map of NAME=value lines.
+// environmentMap makes a map of NAME=value lines.
 func environmentMap(env []string) map[string]string {
 	m := make(map[string]string, len(env))
 	for _, line := range env {

@@ -39,7 +39,7 @@ type outcome struct {
 	out, err string
 }
 
-// try runs a command to its end.
+// runCaptured runs a command to its end.
 func runCaptured(ctx context.Context, env []string, args ...string) outcome {
 	var out, err lockedBuffer
 	code := runCommand(ctx, args, streams{strings.NewReader(""), &out, &err}, env)

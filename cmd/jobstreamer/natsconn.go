@@ -22,7 +22,7 @@ type natsSettings struct {
 	url, creds, user, password, ca, cert, key string
 }
 
-// flags defines what a client of NATS needs.
+// addFlags defines what a client of NATS needs.
 func (s *natsSettings) addFlags(f *pflag.FlagSet, url string) {
 	f.StringVar(&s.url, "nats-url", url, "`URL` where NATS is, such as nats://127.0.0.1:4222; several with commas between")
 	s.addSecretFlags(f)
@@ -82,7 +82,7 @@ func checkReadable(flag, file string) error {
 	return f.Close()
 }
 
-// connect connects once.
+// dialNATS connects once.
 func (s *natsSettings) dialNATS(name string, more ...nats.Option) (*nats.Conn, error) {
 	opts, err := s.connectOptions(name)
 	if err != nil {
@@ -95,7 +95,7 @@ func (s *natsSettings) dialNATS(name string, more ...nats.Option) (*nats.Conn, e
 	return nc, nil
 }
 
-// connectOnce is connect that ends with ctx. The client library's own ends
+// dialOnce is connect that ends with ctx. The client library's own ends
 // after two seconds for each address.
 func (s *natsSettings) dialOnce(ctx context.Context, name string) (*nats.Conn, error) {
 	type outcome struct {
@@ -121,7 +121,7 @@ func (s *natsSettings) dialOnce(ctx context.Context, name string) (*nats.Conn, e
 	}
 }
 
-// connectPatiently connects as soon as NATS is there: machines start in any
+// dialUntilUp connects as soon as NATS is there: machines start in any
 // order.
 func (s *natsSettings) dialUntilUp(ctx context.Context, name string, log *slog.Logger, more ...nats.Option) (*nats.Conn, error) {
 	more = append(more,
@@ -150,7 +150,7 @@ func (s *natsSettings) dialUntilUp(ctx context.Context, name string, log *slog.L
 	}
 }
 
-// worthWaiting says whether err can go away by itself: whatever the network
+// isRetryable says whether err can go away by itself: whatever the network
 // says but that there is no such host. A server that starts or ends may take a
 // connection and reset it.
 func isRetryable(err error) bool {
@@ -160,7 +160,7 @@ func isRetryable(err error) bool {
 		errors.As(err, &network) && !errors.As(err, &name)
 }
 
-// reason puts into words what the client library says of itself.
+// explainDialError puts into words what the client library says of itself.
 func explainDialError(err error) error {
 	var bad *url.Error
 	switch {

@@ -6,7 +6,7 @@ import (
 	"net"
 )
 
-// listen takes a port. The error says which flag changes it.
+// listenOn takes a port. The error says which flag changes it.
 func listenOn(flag, address string) (net.Listener, error) {
 	if _, _, err := net.SplitHostPort(address); err != nil {
 		return nil, usageError{fmt.Errorf("--%s %s: want host:port, such as 127.0.0.1:45102", flag, address)}
@@ -25,8 +25,8 @@ func listenOn(flag, address string) (net.Listener, error) {
 	return nil, fmt.Errorf("--%s %s: %w", flag, address, err)
 }
 
-// probe says whether a port that the embedded NATS will take is free. It would
-// only wait, and give no reason.
+// checkPortFree says whether a port that the embedded NATS will take is free.
+// It would only wait, and give no reason.
 func checkPortFree(flag, address string) error {
 	l, err := listenOn(flag, address)
 	if err != nil {

@@ -102,7 +102,7 @@ func addClient(root *cobra.Command, p *program) {
 	agent.Args = cli.Subcommand
 }
 
-// client returns the maker of commands that speak to a control bus.
+// newClient returns the maker of commands that speak to a control bus.
 func (p *program) newClient() *cli.CLI {
 	return cli.New(cli.Config{In: p.in, Out: p.out, Err: p.err, Env: p.env, Dir: filepath.Join(configHome(p.env), "jobstreamer"), Version: programVersion()})
 }

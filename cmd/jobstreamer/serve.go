@@ -107,7 +107,8 @@ func (p *program) runServe(ctx context.Context, s busSettings, flags *pflag.Flag
 	}, adaptGarbage(p.env))
 }
 
-// check fills what has no fixed default and refuses what does not go together.
+// checkFlags fills what has no fixed default and refuses what does not go
+// together.
 func (s *busSettings) checkFlags(flags *pflag.FlagSet) error {
 	if s.name == "" {
 		host, _ := os.Hostname()

@@ -109,7 +109,7 @@ func applyKey(flags *pflag.FlagSet, key string, value *yaml.Node, given, seen ma
 	return setFlag(flags, f, values, value.Kind == yaml.SequenceNode)
 }
 
-// scalars are the texts of a value or of a list of values.
+// scalarTexts are the texts of a value or of a list of values.
 func scalarTexts(n *yaml.Node) ([]string, error) {
 	switch n.Kind {
 	case yaml.ScalarNode:
@@ -127,7 +127,7 @@ func scalarTexts(n *yaml.Node) ([]string, error) {
 	return nil, errors.New("want a value or a list of values")
 }
 
-// set gives a flag its value, or says what belongs there.
+// setFlag gives a flag its value, or says what belongs there.
 func setFlag(flags *pflag.FlagSet, f *pflag.Flag, values []string, list bool) error {
 	if slice, ok := f.Value.(pflag.SliceValue); ok && list {
 		f.Changed = true
@@ -163,7 +163,7 @@ func unknownKey(flags *pflag.FlagSet, key string) error {
 	return fmt.Errorf("unknown setting; known are %s", strings.Join(names, ", "))
 }
 
-// secret says whether a setting's value must not be shown.
+// isSecret says whether a setting's value must not be shown.
 func isSecret(flag string) bool {
 	return strings.Contains(flag, "password") || strings.Contains(flag, "token")
 }

@@ -103,7 +103,7 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	return r, nil
 }
 
-// saturate keeps all connections busy until all executions have ended.
+// saturateBus keeps all connections busy until all executions have ended.
 func saturateBus(ctx context.Context, target *target, all, connections int, tell func(int)) (*Phase, error) {
 	var next atomic.Int64
 	m := newMeter(all, tell)
@@ -216,8 +216,8 @@ func newMeter(all int, tell func(int)) *meter {
 	return m
 }
 
-// add takes in one execution. A refusal is counted; only a connection that is
-// of no use any more is an error.
+// addExecution takes in one execution. A refusal is counted; only a connection
+// that is of no use any more is an error.
 func (m *meter) addExecution(from time.Time, err error) error {
 	took := time.Since(from)
 	var refused *refusedError
@@ -251,7 +251,7 @@ func (m *meter) phaseResult() *Phase {
 	}
 }
 
-// quantile in milliseconds, by the nearest rank.
+// quantileMS in milliseconds, by the nearest rank.
 func (m *meter) quantileMS(q float64) float64 {
 	if len(m.times) == 0 {
 		return 0

@@ -63,7 +63,7 @@ func (c *conn) closeConn() {
 	_ = c.c.Close() // nothing is on its way
 }
 
-// refusal is an execution that did not complete.
+// refusedError is an execution that did not complete.
 type refusedError struct{ reason string }
 
 func (r *refusedError) Error() string { return r.reason }
@@ -71,7 +71,7 @@ func (r *refusedError) Error() string { return r.reason }
 // completed is how the answer says that the execution has.
 var completed = []byte(`"batch_status":"completed"`)
 
-// execute starts an execution and waits for its recorded end. The error is a
+// executeJob starts an execution and waits for its recorded end. The error is a
 // [refusal], or that of the context that the connection was made with, or the
 // connection is of no use any more.
 func (c *conn) executeJob() error {
@@ -101,7 +101,7 @@ func (c *conn) sendRequest() error {
 	return nil
 }
 
-// answer reads one answer, its body into c.body.
+// readAnswer reads one answer, its body into c.body.
 func (c *conn) readAnswer() (status int, err error) {
 	line, err := c.readLine()
 	if err != nil {
@@ -141,7 +141,7 @@ func (c *conn) readAnswer() (status int, err error) {
 	return status, err
 }
 
-// chunks reads a chunked body (RFC 9112 section 7.1), without trailers.
+// readChunks reads a chunked body (RFC 9112 section 7.1), without trailers.
 func (c *conn) readChunks() error {
 	for {
 		line, err := c.readLine()
@@ -161,7 +161,7 @@ func (c *conn) readChunks() error {
 	}
 }
 
-// line reads a line without its end. It is good until the next read.
+// readLine reads a line without its end. It is good until the next read.
 func (c *conn) readLine() ([]byte, error) {
 	line, err := c.r.ReadSlice('\n')
 	if err != nil {
@@ -170,7 +170,7 @@ func (c *conn) readLine() ([]byte, error) {
 	return bytes.TrimRight(line, "\r\n"), nil
 }
 
-// is compares a header's name, of any case.
+// equalHeader compares a header's name, of any case.
 func equalHeader(b []byte, name string) bool {
 	return len(b) == len(name) && textproto.CanonicalMIMEHeaderKey(string(b)) == textproto.CanonicalMIMEHeaderKey(name)
 }

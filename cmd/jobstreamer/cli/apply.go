@@ -14,7 +14,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/client"
 )
 
-// applying is how jobs are applied.
+// applyOptions is how jobs are applied.
 type applyOptions struct {
 	diff, dry, differs bool
 	prune, sure, keep  bool
@@ -114,7 +114,7 @@ func (s *session) applyFiles(files []string, how *applyOptions) error {
 	return err
 }
 
-// ask asks before jobs are deleted.
+// confirmPrune asks before jobs are deleted.
 func (p *applyPlan) confirmPrune() error {
 	prune := p.withResult(pruned)
 	if len(prune) == 0 {
@@ -148,7 +148,7 @@ func (p *applyPlan) carryOut() error {
 	return nil
 }
 
-// write does what is planned for one job.
+// writeJob does what is planned for one job.
 func (p *applyPlan) writeJob(a *appliedJob) error {
 	switch a.Result {
 	case pruned:
@@ -173,7 +173,8 @@ func (p *applyPlan) writeJob(a *appliedJob) error {
 	return err
 }
 
-// answer is what became of a file, with the job as the control bus has it then.
+// jobAnswer is what became of a file, with the job as the control bus has it
+// then.
 func (p *applyPlan) jobAnswer(a *appliedJob) ([]byte, error) {
 	format := "json" // of which YAML is made in the end
 	if p.output == "edn" {
@@ -213,8 +214,8 @@ func (s *session) writeAnswers(all [][]byte) (err error) {
 	return s.outPage().writeRaw(s.output, list)
 }
 
-// refusal is what the server found wrong with a text. Other errors are not
-// about the text.
+// problemFaults is what the server found wrong with a text. Other errors are
+// not about the text.
 func problemFaults(err error) ([]definitionFault, error) {
 	var p *client.Problem
 	if !errors.As(err, &p) || len(p.Errors) == 0 || p.Status != 422 && p.Status != 400 {

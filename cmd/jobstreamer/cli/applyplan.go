@@ -10,7 +10,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 )
 
-// applied is what becomes of a job. What follows it is the control bus's
+// appliedJob is what becomes of a job. What follows it is the control bus's
 // answer.
 type appliedJob struct {
 	File     string            `json:"file"` // empty for a job that no file defines
@@ -25,7 +25,7 @@ type appliedJob struct {
 	etag string // of the job that is there
 }
 
-// plan is what is to be done, for all files, before any of it is done.
+// applyPlan is what is to be done, for all files, before any of it is done.
 type applyPlan struct {
 	*session
 	how     *applyOptions
@@ -34,7 +34,7 @@ type applyPlan struct {
 	answers [][]byte
 }
 
-// plan judges all files. The error is not about what is in them.
+// planFiles judges all files. The error is not about what is in them.
 func (s *session) planFiles(found *definitionSet, how *applyOptions) (*applyPlan, error) {
 	p := &applyPlan{session: s, how: how, found: found}
 	if err := p.oneFileEach(); err != nil {
@@ -81,8 +81,8 @@ func (p *applyPlan) oneFileEach() error {
 	return errors.New(joinLines(append(all, "Nothing was written.")...))
 }
 
-// twice returns, for each definition, the one before it that defines the same
-// job, or nil.
+// duplicateOf returns, for each definition, the one before it that defines the
+// same job, or nil.
 func (g *definitionSet) duplicateOf() []*definition {
 	first, before := map[string]*definition{}, make([]*definition, len(g.all))
 	for i := range g.all {
@@ -98,7 +98,7 @@ func (g *definitionSet) duplicateOf() []*definition {
 	return before
 }
 
-// job is the id of the job that a text defines, empty if it cannot be read.
+// jobID is the id of the job that a text defines, empty if it cannot be read.
 func (d *definition) jobID() string {
 	if file, _ := httpapi.ParseFile(d.form, d.text); file != nil && file.Job != nil {
 		return file.Job.ID
@@ -106,7 +106,7 @@ func (d *definition) jobID() string {
 	return ""
 }
 
-// judge asks what would become of a file.
+// checkFile asks what would become of a file.
 func (p *applyPlan) checkFile(a *appliedJob) error {
 	j, etag, err := p.client.JudgeJob(p.ctx, p.app, "application/"+string(a.from.form), a.from.text)
 	if err != nil {
@@ -129,12 +129,12 @@ func (p *applyPlan) withResult(result string) (some []*appliedJob) {
 
 func (p *applyPlan) countResult(result string) int { return len(p.withResult(result)) }
 
-// differs reports whether something is to be done.
+// wouldChange reports whether something is to be done.
 func (p *applyPlan) wouldChange() bool {
 	return p.countResult(created)+p.countResult(changed)+p.countResult(pruned) > 0
 }
 
-// skip says what is wrong; nothing is done.
+// skipAll says what is wrong; nothing is done.
 func (p *applyPlan) skipAll() {
 	for _, a := range p.all {
 		if a.Result == created || a.Result == changed || a.Result == pruned {
@@ -146,7 +146,7 @@ func (p *applyPlan) skipAll() {
 	}
 }
 
-// foresee says what would be done.
+// showAll says what would be done.
 func (p *applyPlan) showAll() error {
 	for _, a := range p.all {
 		if err := p.showJob(a); err != nil {
@@ -156,7 +156,7 @@ func (p *applyPlan) showAll() error {
 	return nil
 }
 
-// show says what became of a job. What is unchanged in a folder is counted
+// showJob says what became of a job. What is unchanged in a folder is counted
 // only.
 func (p *applyPlan) showJob(a *appliedJob) error {
 	if !p.printsTables() {
@@ -198,8 +198,8 @@ func fileText(file json.RawMessage) string {
 	return string(text)
 }
 
-// end writes the answers, or a line that says how much was done. err is why not
-// all was.
+// printSummary writes the answers, or a line that says how much was done. err
+// is why not all was.
 func (p *applyPlan) printSummary(err error) error {
 	if !p.printsTables() {
 		for _, a := range p.all[len(p.answers):] {
@@ -227,7 +227,7 @@ func (p *applyPlan) printSummary(err error) error {
 	return nil
 }
 
-// sum says how many files and jobs there were, and what became of them.
+// summaryText says how many files and jobs there were, and what became of them.
 func (p *applyPlan) summaryText() string {
 	var words []string
 	add := func(n int, format string, args ...any) {

@@ -33,7 +33,7 @@ func dryRunFlag(f *pflag.FlagSet, dry *bool) {
 	f.BoolVar(dry, "dry-run", false, "say what would be done, and do nothing")
 }
 
-// many are the flags of a command that works on several things.
+// bulkFlags are the flags of a command that works on several things.
 type bulkFlags struct{ dry, sure bool }
 
 func (m *bulkFlags) addFlags(cmd *cobra.Command) {
@@ -41,7 +41,7 @@ func (m *bulkFlags) addFlags(cmd *cobra.Command) {
 	yesFlag(cmd, &m.sure)
 }
 
-// work is what a command does to each of several things.
+// bulkWork is what a command does to each of several things.
 type bulkWork struct {
 	*bulkFlags
 	one, more string // things: job, jobs
@@ -69,8 +69,8 @@ type targets struct {
 
 func isGlob(arg string) bool { return strings.ContainsAny(arg, "*?[") }
 
-// expand replaces globs by the names that they match, and - by the lines of
-// standard input.
+// expandNames replaces globs by the names that they match, and - by the lines
+// of standard input.
 func (s *session) expandNames(args []string, things string, names func() ([]string, error)) (t targets, err error) {
 	t.spelled = true
 	var known []string
@@ -169,7 +169,7 @@ func namesOf[T any](all []T, name func(*T) string) []string {
 	return names
 }
 
-// everything asks for page after page.
+// allPages asks for page after page.
 func allPages[T any](ask func(p client.Page) (rest.List[T], error)) (all []T, err error) {
 	for {
 		list, err := ask(client.Page{Offset: len(all) + 1, Limit: wholePage})
@@ -180,8 +180,8 @@ func allPages[T any](ask func(p client.Page) (rest.List[T], error)) (all []T, er
 	}
 }
 
-// begin asks whether the work may begin. done is true if there is nothing to
-// do.
+// confirmWork asks whether the work may begin. done is true if there is nothing
+// to do.
 func (s *session) confirmWork(w *bulkWork, t *targets) (done bool, err error) {
 	if len(t.all) == 0 {
 		fmt.Fprintf(s.Err, "No %s: standard input names none.\n", w.more)
@@ -230,7 +230,7 @@ func (s *session) dryRun(w *bulkWork, t *targets) error {
 	return r.printSummary(err)
 }
 
-// outcomeOf is what became of a target.
+// targetOutcome is what became of a target.
 type targetOutcome struct {
 	Name   string `json:"name"`
 	Result string `json:"result"` // done, or refused
@@ -238,7 +238,7 @@ type targetOutcome struct {
 	answer []byte // of the control bus
 }
 
-// report is what became of all.
+// bulkReport is what became of all.
 type bulkReport struct {
 	*session
 	*bulkWork
@@ -316,8 +316,8 @@ func (s *session) deleteEach(w *bulkWork, t *targets, remove func(t target) (tex
 	}))
 }
 
-// end says how many of what became of all, and returns the error of the
-// command.
+// printSummary says how many of what became of all, and returns the error of
+// the command.
 func (r *bulkReport) printSummary(err error) error {
 	var words []string
 	counts := map[string]int{}
@@ -364,8 +364,8 @@ func (r *bulkReport) writeOutcomes() error {
 	return r.writeAnswers(all)
 }
 
-// worst is the exit status of several executions: that of one that failed, else
-// that of one that was stopped.
+// worstExit is the exit status of several executions: that of one that failed,
+// else that of one that was stopped.
 func worstExit(statuses []int) error {
 	if len(statuses) == 0 {
 		return nil
@@ -379,7 +379,7 @@ func worstExit(statuses []int) error {
 	return nil
 }
 
-// noFlag refuses a flag that is for one thing only.
+// refuseFlag refuses a flag that is for one thing only.
 func refuseFlag(given bool, flag, more string) error {
 	if given {
 		return usageErrorf("%s does not go with several %s", flag, more)

@@ -62,7 +62,7 @@ func withBus(t *testing.T, set ...func(*httpapi.Config)) (*env, *bus.Bus) {
 	return e, b
 }
 
-// apply stores a job whose batchlet is ref.
+// applyFiles stores a job whose batchlet is ref.
 func (e *env) applyFiles(t *testing.T, job, ref string) {
 	t.Helper()
 	e.in = fmt.Sprintf("id: %s\nsteps:\n  - {id: s, batchlet: {ref: %s}}\n", job, ref)

@@ -51,7 +51,7 @@ func (c *CLI) Work() []*cobra.Command {
 	return []*cobra.Command{c.appCommand(), c.jobCommand(), c.runCommand(), c.executionCommand(), c.logsCommand(), c.scheduleCommand()}
 }
 
-// group is a command that has only commands below it.
+// groupCommand is a command that has only commands below it.
 func groupCommand(use, short, long string, commands ...*cobra.Command) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: use, Short: short, Long: long,
@@ -71,8 +71,8 @@ func Subcommand(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// leaf is a command that asks a control bus. The words after its name say which
-// arguments it takes.
+// serverCommand is a command that asks a control bus. The words after its name
+// say which arguments it takes.
 func (c *CLI) serverCommand(use, short string, run func(s *session, args []string) error) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: use, Short: short,
@@ -94,7 +94,7 @@ func (c *CLI) serverCommand(use, short string, run func(s *session, args []strin
 	return cmd
 }
 
-// arguments are judged by the usage line: WORD must be there, [WORD] may,
+// checkArguments are judged by the usage line: WORD must be there, [WORD] may,
 // WORD... may be several.
 func checkArguments(use string) cobra.PositionalArgs {
 	words := strings.Fields(use)[1:]
@@ -131,7 +131,7 @@ func (c *CLI) serverFlags(cmd *cobra.Command) {
 	completeFlag(cmd, "context", c.completeFrom((*session).contextNames))
 }
 
-// flags are those of a command for what belongs to an application.
+// appFlags are those of a command for what belongs to an application.
 func (c *CLI) appFlags(cmd *cobra.Command) *cobra.Command {
 	help.Section(cmd.Flags(), "Where", func(f *pflag.FlagSet) {
 		f.StringVarP(&c.app, "app", "a", "", "`NAME` of the application (default: the context's, else \"default\")")

@@ -18,11 +18,11 @@ const (
 	completionMost = 1000
 )
 
-// offers are what a word can be completed to, each with a description behind a
-// tab.
+// completionSource are what a word can be completed to, each with a description
+// behind a tab.
 type completionSource func(s *session) []cobra.Completion
 
-// completer asks for offers. What goes wrong is not said: the command itself
+// completeFrom asks for offers. What goes wrong is not said: the command itself
 // will say it.
 func (c *CLI) completeFrom(ask completionSource) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
@@ -70,8 +70,8 @@ func (c *CLI) completeArguments(use string) cobra.CompletionFunc {
 	}
 }
 
-// typed leaves of what can be completed what begins as it was typed: not every
-// shell does.
+// filterByPrefix leaves of what can be completed what begins as it was typed:
+// not every shell does.
 func filterByPrefix(f cobra.CompletionFunc) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, word string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		all, how := f(cmd, args, word)
@@ -151,7 +151,7 @@ func (s *session) agentNames() (all []cobra.Completion) {
 	return all
 }
 
-// statuses are offered for a search.
+// statusNames are offered for a search.
 func statusNames() (all []cobra.Completion) {
 	for _, s := range subjects.BatchStatuses() {
 		all = append(all, string(s))

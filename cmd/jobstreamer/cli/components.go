@@ -8,7 +8,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 )
 
-// components are what the jobs of an application can name. The zero value
+// knownComponents are what the jobs of an application can name. The zero value
 // judges nothing.
 type knownComponents struct {
 	app      string
@@ -33,8 +33,8 @@ func (s *session) loadComponents() *knownComponents {
 	return c
 }
 
-// lacking says what a job names and the application does not have, in the words
-// of a control bus that stores the job.
+// missingIn says what a job names and the application does not have, in the
+// words of a control bus that stores the job.
 func (c *knownComponents) missingIn(job *jsl.Job) []string {
 	if !c.asked || c.err != nil {
 		return nil

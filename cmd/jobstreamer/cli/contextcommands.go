@@ -22,7 +22,7 @@ NAME uses another one. They are kept in `+c.Dir+`.`,
 	return cmd
 }
 
-// local is a command that asks nobody.
+// localCommand is a command that asks nobody.
 func (c *CLI) localCommand(use, short string, run func(all contexts, args []string) error) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: use, Short: short,

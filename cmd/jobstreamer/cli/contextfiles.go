@@ -13,8 +13,8 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// saved is a context: a control bus, and the application that is meant there if
-// none is named.
+// savedContext is a context: a control bus, and the application that is meant
+// there if none is named.
 type savedContext struct {
 	Server      string `yaml:"server"`
 	App         string `yaml:"app,omitempty"`
@@ -35,7 +35,7 @@ var contextName = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}$`)
 
 func (c contexts) filePath(name string) string { return filepath.Join(c.dir, "contexts", name+".yaml") }
 
-// names are those of all contexts, sorted.
+// listNames are those of all contexts, sorted.
 func (c contexts) listNames() ([]string, error) {
 	entries, err := os.ReadDir(filepath.Join(c.dir, "contexts"))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -51,8 +51,8 @@ func (c contexts) listNames() ([]string, error) {
 	return names, nil
 }
 
-// load returns a context; if there is none the error is errNoContext, and says
-// which there are.
+// loadContext returns a context; if there is none the error is errNoContext,
+// and says which there are.
 func (c contexts) loadContext(name string) (s savedContext, err error) {
 	var data []byte
 	if err = checkContextName(name); err == nil {
@@ -85,7 +85,7 @@ func checkContextName(name string) error {
 	return nil
 }
 
-// save writes a context, which nobody else may read.
+// saveContext writes a context, which nobody else may read.
 func (c contexts) saveContext(name string, s savedContext) error {
 	if err := checkContextName(name); err != nil {
 		return err
@@ -100,8 +100,8 @@ func (c contexts) saveContext(name string, s savedContext) error {
 	return nil
 }
 
-// replace writes a file so that whoever reads it sees the old content or the
-// new.
+// replaceFile writes a file so that whoever reads it sees the old content or
+// the new.
 func replaceFile(name string, data []byte) error {
 	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
 		return err
@@ -139,7 +139,7 @@ func (c contexts) deleteContext(name string) error {
 
 func (c contexts) selectionPath() string { return filepath.Join(c.dir, "context") }
 
-// selected is the name of the selected context, empty if there is none.
+// selectedName is the name of the selected context, empty if there is none.
 func (c contexts) selectedName() string {
 	data, _ := os.ReadFile(c.selectionPath())
 	return strings.TrimSpace(string(data))

@@ -16,7 +16,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 )
 
-// endings of the files of definitions.
+// formatByEnding of the files of definitions.
 var formatByEnding = map[string]jsl.Format{".json": jsl.JSON, ".yaml": jsl.YAML, ".yml": jsl.YAML, ".edn": jsl.EDN, ".xml": jsl.XML}
 
 func definitionEndings() []string { return []string{"json", "yaml", "yml", "edn", "xml"} }
@@ -32,7 +32,7 @@ type definition struct {
 	part  bool // of a file with several
 }
 
-// gathered are the definitions that files and folders have.
+// definitionSet are the definitions that files and folders have.
 type definitionSet struct {
 	all     []definition
 	passed  int  // files in folders that are passed over
@@ -95,9 +95,9 @@ func (g *definitionSet) filesIn(name string) (files []string, folder bool, err e
 	return files, true, nil
 }
 
-// walk finds the files of definitions below a folder and counts the others.
-// Hidden ones are passed over, and so are links to folders, which may lead in
-// circles.
+// findFiles finds the files of definitions below a folder and counts the
+// others. Hidden ones are passed over, and so are links to folders, which may
+// lead in circles.
 func (g *definitionSet) findFiles(folder string) (files []string, err error) {
 	err = filepath.WalkDir(folder, func(path string, e fs.DirEntry, err error) error {
 		switch {
@@ -145,8 +145,8 @@ func (s *session) definition(file string) (d definition, err error) {
 	return d, nil
 }
 
-// documents are the definitions of a YAML file with several, each with the line
-// numbers that it has there. Any other file is one.
+// splitDocuments are the definitions of a YAML file with several, each with the
+// line numbers that it has there. Any other file is one.
 func (d definition) splitDocuments() []definition {
 	if d.form != jsl.YAML {
 		return []definition{d}
@@ -182,8 +182,8 @@ func (d definition) splitDocuments() []definition {
 	return all
 }
 
-// guess goes by what a text begins with. EDN and JSON both begin with a brace;
-// a keyword follows it in EDN.
+// guessFormat goes by what a text begins with. EDN and JSON both begin with a
+// brace; a keyword follows it in EDN.
 func guessFormat(text []byte) jsl.Format {
 	s := strings.TrimSpace(strings.TrimPrefix(string(text), "\ufeff"))
 	inner := strings.TrimLeft(strings.TrimPrefix(s, "{"), " \t\r\n,")
@@ -198,7 +198,7 @@ func guessFormat(text []byte) jsl.Format {
 	return jsl.YAML
 }
 
-// fault writes what is wrong at a place of a file, as compilers do.
+// printFault writes what is wrong at a place of a file, as compilers do.
 func (s *session) printFault(file string, line, column int, kind, message string) {
 	place := file
 	if line > 0 {

@@ -98,7 +98,7 @@ func (s *session) drawDeployment(p *page, app string, d *rest.Deployment, sent [
 
 const shownWarnings = 10
 
-// warn says the first warnings of a deployment, or all.
+// printWarnings says the first warnings of a deployment, or all.
 func (s *session) printWarnings(app string, warnings []string, all bool) {
 	shown := warnings
 	if !all {
@@ -112,7 +112,7 @@ func (s *session) printWarnings(app string, warnings []string, all bool) {
 	}
 }
 
-// upload sends the jars that are missing, some at a time.
+// uploadJars sends the jars that are missing, some at a time.
 func (s *session) uploadJars(jars []jar, missing []string) error {
 	if len(missing) > 0 { // EDN does not say which: what is there already is known when it is sent
 		jars = slices.DeleteFunc(slices.Clone(jars), func(j jar) bool { return !slices.Contains(missing, j.sum) })
@@ -143,7 +143,7 @@ func (s *session) uploadJar(ctx context.Context, j jar, p *uploadProgress) error
 	return nil
 }
 
-// uploading counts what was sent.
+// uploadProgress counts what was sent.
 type uploadProgress struct {
 	sent  atomic.Int64
 	total int64
@@ -164,7 +164,7 @@ func (p *uploadProgress) String() string {
 	return fmt.Sprintf("%s %s of %s  %s", progressBar(sent, p.total), sizeText(sent), sizeText(p.total), name)
 }
 
-// bar is a part of a whole as a picture.
+// progressBar is a part of a whole as a picture.
 func progressBar(part, whole int64) string {
 	const length = 20
 	full := 0
@@ -174,8 +174,8 @@ func progressBar(part, whole int64) string {
 	return strings.Repeat("█", full) + strings.Repeat("░", length-full)
 }
 
-// watch shows on a terminal how far it is, until the function that it returns
-// is called.
+// showProgress shows on a terminal how far it is, until the function that it
+// returns is called.
 func (p *uploadProgress) showProgress(line *statusLine) (stop func()) {
 	if !line.live {
 		return func() {}

@@ -70,7 +70,7 @@ func compareMiddle(old, new []string, at int) (all []diffLine) {
 	return all
 }
 
-// backwards yields all pairs below n and m, from the last.
+// pairsBackwards yields all pairs below n and m, from the last.
 func pairsBackwards(n, m int) func(yield func(i, k int) bool) {
 	return func(yield func(i, k int) bool) {
 		for i := n - 1; i >= 0; i-- {

@@ -9,7 +9,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 )
 
-// value writes what a command found out itself, in the format that is wanted.
+// printValue writes what a command found out itself, in the format that is
+// wanted.
 func (s *session) printValue(v any) error { return s.printValueOn(s.outPage(), v) }
 
 func (s *session) printValueOn(p *page, v any) error {
@@ -41,7 +42,7 @@ func indentJSON(answer []byte) ([]byte, error) {
 	return lines.Bytes(), nil
 }
 
-// formatted is JSON in another format.
+// convertJSON is JSON in another format.
 func convertJSON(format string, data []byte) ([]byte, error) {
 	switch format {
 	case "yaml":
@@ -99,7 +100,7 @@ func writeEDNs(b *bytes.Buffer, d *json.Decoder, begin json.Delim) error {
 	return err
 }
 
-// wrong is one thing that is wrong with a definition.
+// definitionFault is one thing that is wrong with a definition.
 type definitionFault struct {
 	Line   int    `json:"line,omitzero"`
 	Column int    `json:"column,omitzero"`
@@ -109,7 +110,7 @@ type definitionFault struct {
 	text   string // in one line, without the place
 }
 
-// faults writes what is wrong with a file, as compilers do.
+// printFaults writes what is wrong with a file, as compilers do.
 func (s *session) printFaults(file string, errs []definitionFault, warnings []string) {
 	for _, e := range errs {
 		s.printFault(file, e.Line, e.Column, faultError, e.text)

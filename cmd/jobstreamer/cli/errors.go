@@ -21,7 +21,7 @@ type explained struct {
 func (e *explained) Error() string { return e.text }
 func (e *explained) Unwrap() error { return e.error }
 
-// explain says an error so that something can be done about it.
+// explainError says an error so that something can be done about it.
 func (s *session) explainError(err error) error {
 	var (
 		p    *client.Problem
@@ -51,7 +51,7 @@ func (s *session) shortReason(err error) string {
 	return line
 }
 
-// lines are those that are not empty, each below the other.
+// joinLines are those that are not empty, each below the other.
 func joinLines(all ...string) string {
 	var b strings.Builder
 	for _, l := range all {
@@ -80,7 +80,7 @@ func problemText(p *client.Problem) string {
 	return joinLines(all...)
 }
 
-// advice is what to do about a problem of that code.
+// adviceFor is what to do about a problem of that code.
 func (s *session) adviceFor(code string) string {
 	command := map[string]string{
 		"no_such_app":           s.serverCommandLine("app list"),
@@ -106,7 +106,7 @@ func (s *session) adviceFor(code string) string {
 	return ""
 }
 
-// reason is why there was no answer, without what the user knows anyway.
+// dialReason is why there was no answer, without what the user knows anyway.
 func dialReason(err *url.Error) error {
 	var op *net.OpError
 	var dns *net.DNSError

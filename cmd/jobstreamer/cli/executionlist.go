@@ -14,7 +14,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// selection says which executions are wanted, as it was typed.
+// executionSelection says which executions are wanted, as it was typed.
 type executionSelection struct {
 	status           []string
 	job, exit, agent string
@@ -110,7 +110,7 @@ func parseStatus(word string) (subjects.BatchStatus, error) {
 	return status, nil
 }
 
-// some reports whether not all executions are wanted.
+// isRestricted reports whether not all executions are wanted.
 func (v *executionSelection) isRestricted() bool {
 	return slices.ContainsFunc([]string{"status", "job", "since", "until", "agent", "exit-status", "parameter"}, v.given)
 }

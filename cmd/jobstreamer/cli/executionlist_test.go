@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// ran are the first words of the rows of a table.
+// executionIDs are the first words of the rows of a table.
 func (o outcome) executionIDs() (ids string) {
 	for line := range strings.Lines(o.out) {
 		if f := strings.Fields(line); len(f) > 1 && line[0] == ' ' {

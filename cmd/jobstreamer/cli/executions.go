@@ -60,7 +60,7 @@ func agentName(a *rest.AgentRef) string {
 	return a.Name
 }
 
-// because says why there is an execution, unless somebody just started it.
+// startReason says why there is an execution, unless somebody just started it.
 func startReason(e *rest.ExecutionSummary) string {
 	var all []string
 	if !e.ScheduledFor.IsZero() {
@@ -118,7 +118,7 @@ func waitingText(w *rest.Waiting) string {
 	return why
 }
 
-// missing says what the log does not have; nothing if it has all.
+// missingOutput says what the log does not have; nothing if it has all.
 func missingOutput(e *rest.Execution) string {
 	switch e.LogDropped {
 	case 0:
@@ -129,8 +129,8 @@ func missingOutput(e *rest.Execution) string {
 	return fmt.Sprintf("%d lines of output are missing", e.LogDropped)
 }
 
-// find understands the number of an execution, and the name of a job, of which
-// it is the latest one.
+// findExecution understands the number of an execution, and the name of a job,
+// of which it is the latest one.
 func (s *session) findExecution(arg string) (job string, id int64, err error) {
 	if id, err := parseExecutionID(arg); err == nil {
 		return "", id, nil
@@ -174,7 +174,7 @@ the jobs whose latest execution waits, was stopped or failed. With a glob or -, 
 	return cmd
 }
 
-// change changes an execution.
+// executionChange changes an execution.
 type executionChange func(c *client.Client, ctx context.Context, app, job string, id int64) (*rest.Execution, error)
 
 // changeKind is a way to change executions.
@@ -269,7 +269,7 @@ func (s *session) changeEach(w *bulkWork, t *targets, wait bool, change executio
 	return err
 }
 
-// complete finds the job of an execution.
+// completeTarget finds the job of an execution.
 func (s *session) completeTarget(t *target) error {
 	if t.id == 0 {
 		id, err := parseExecutionID(t.name)

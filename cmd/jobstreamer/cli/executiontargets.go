@@ -91,7 +91,7 @@ func executionTarget(e *rest.ExecutionSummary) target {
 	return target{name: fmt.Sprint(e.ExecutionID), job: e.Job, id: e.ExecutionID}
 }
 
-// once leaves out what was named before.
+// withoutRepeats leaves out what was named before.
 func withoutRepeats(all []target) (left []target) {
 	seen := map[string]bool{}
 	for _, t := range all {

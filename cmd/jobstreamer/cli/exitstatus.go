@@ -26,7 +26,7 @@ const (
 const ExitHelp = `Exit status: 0 it is done; 1 it was refused, or something of several was; 2 a mistake in the command line; 3 the execution failed; 4 it was
 stopped or abandoned; 5 job apply --dry-run --exit-code found changes; 69 the control bus or its NATS is away; 124 --timeout is over; 130 interrupted.`
 
-// said is an error whose text was printed.
+// printedError is an error whose text was printed.
 type printedError struct{ status int }
 
 func (e printedError) Error() string { return fmt.Sprintf("exit status %d, as was said", e.status) }
@@ -34,7 +34,7 @@ func (e printedError) Error() string { return fmt.Sprintf("exit status %d, as wa
 // Is makes all of them ErrSaid.
 func (e printedError) Is(target error) bool { return target == ErrPrinted }
 
-// ErrSaid ends a command with exit status 1; what it means was said.
+// ErrPrinted ends a command with exit status 1; what it means was said.
 var ErrPrinted error = printedError{ExitError}
 
 // ExitStatus returns the exit status of a command that returned err.
@@ -55,7 +55,7 @@ func ExitStatus(err error) int {
 	return ExitError
 }
 
-// exitOf is the exit status for an execution that ended.
+// executionExit is the exit status for an execution that ended.
 func executionExit(s subjects.BatchStatus) int {
 	switch s {
 	case subjects.Completed:

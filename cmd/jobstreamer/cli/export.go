@@ -17,7 +17,7 @@ import (
 
 var forms = []string{"json", "yaml", "edn", "xml"}
 
-// exporting is how jobs are exported.
+// exportOptions is how jobs are exported.
 type exportOptions struct {
 	form       string
 	definition bool   // only that
@@ -64,7 +64,7 @@ Without a folder the jobs are printed; several are documents of one YAML text. `
 	return c.appFlags(cmd)
 }
 
-// choose reads --output, which is a folder or a format.
+// parseOutput reads --output, which is a folder or a format.
 func (h *exportOptions) parseOutput(output string) error {
 	if slices.Contains(forms, output) {
 		h.form = cmp.Or(h.form, output)
@@ -82,7 +82,7 @@ func (h *exportOptions) parseOutput(output string) error {
 	return nil
 }
 
-// export prints jobs.
+// printJobs prints jobs.
 func (s *session) printJobs(args []string, how *exportOptions) error {
 	if len(args) == 0 {
 		return usageErrorf("which jobs? Name them, or say '*' for all; -o DIR writes files")

@@ -15,7 +15,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 )
 
-// exported is a job that is written to a file.
+// exportedFile is a job that is written to a file.
 type exportedFile struct {
 	job, file string
 	form      jsl.Format
@@ -26,7 +26,7 @@ type exportedFile struct {
 
 const written = "written"
 
-// exportTo writes each job to a file of a folder. All are judged before the
+// exportFiles writes each job to a file of a folder. All are judged before the
 // first is written.
 func (s *session) exportFiles(args []string, how *exportOptions) error {
 	whole := len(args) == 0
@@ -98,8 +98,8 @@ func (s *session) filesThere(folder string) (map[string][]definition, error) {
 	return there, nil
 }
 
-// prepare decides what is written where. there are the files that define the
-// job already.
+// prepareExport decides what is written where. there are the files that define
+// the job already.
 func (s *session) prepareExport(e *exportedFile, there []definition, how *exportOptions) (err error) {
 	switch {
 	case len(there) > 1:

@@ -8,8 +8,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// at is a time of day, with its day if that is another one. Somebody who looks
-// is told how long ago that is.
+// timeText is a time of day, with its day if that is another one. Somebody who
+// looks is told how long ago that is.
 func (p *page) timeText(t subjects.Time) string {
 	if t.IsZero() {
 		return ""
@@ -46,7 +46,7 @@ func wallClock(text string) string {
 	return strings.TrimSpace(day + " " + clock[:8] + " " + strings.Replace(clock[8:], "Z", "UTC", 1))
 }
 
-// when is at in a table, where it may be shorter: how long ago that is, and
+// timeCell is at in a table, where it may be shorter: how long ago that is, and
 // where nobody looks the time without this year.
 func (p *page) timeCell(t subjects.Time) flexCell {
 	e := flexCell{cell: cell{text: p.timeText(t)}}
@@ -61,7 +61,7 @@ func (p *page) timeCell(t subjects.Time) flexCell {
 	return e
 }
 
-// ago is a distance in time, in one unit.
+// agoText is a distance in time, in one unit.
 func agoText(d time.Duration) string {
 	if d < 0 {
 		return "in " + roundText(-d)
@@ -82,7 +82,7 @@ func roundText(d time.Duration) string {
 	}
 }
 
-// took is how long something took, or takes until now if somebody looks.
+// tookText is how long something took, or takes until now if somebody looks.
 func (p *page) tookText(start, end subjects.Time) string {
 	switch {
 	case start.IsZero():
@@ -95,7 +95,7 @@ func (p *page) tookText(start, end subjects.Time) string {
 	return ""
 }
 
-// short is a duration in three digits or so.
+// durationText is a duration in three digits or so.
 func durationText(d time.Duration) string {
 	switch {
 	case d < time.Second:
@@ -115,7 +115,7 @@ func durationText(d time.Duration) string {
 	return s
 }
 
-// size is a number of bytes.
+// sizeText is a number of bytes.
 func sizeText(n int64) string {
 	const unit = 1000
 	f, units := float64(n), []string{"B", "kB", "MB", "GB", "TB"}
@@ -128,7 +128,7 @@ func sizeText(n int64) string {
 	return fmt.Sprintf("%.1f %s", f, units[0])
 }
 
-// status is a batch status in its colour.
+// statusCell is a batch status in its colour.
 func statusCell(s subjects.BatchStatus) cell {
 	switch {
 	case s == subjects.Completed:
@@ -143,7 +143,7 @@ func statusCell(s subjects.BatchStatus) cell {
 	return cell{string(s), ""}
 }
 
-// text is what a pointer points at, or nothing.
+// textOf is what a pointer points at, or nothing.
 func textOf(s *string) string {
 	if s == nil {
 		return ""
@@ -151,7 +151,7 @@ func textOf(s *string) string {
 	return *s
 }
 
-// count is a number of things.
+// countText is a number of things.
 func countText(n int, one, more string) string {
 	if n == 1 {
 		return "1 " + one
@@ -159,7 +159,7 @@ func countText(n int, one, more string) string {
 	return fmt.Sprintf("%d %s", n, more)
 }
 
-// yes is a truth value for people; nothing if it is false.
+// yesText is a truth value for people; nothing if it is false.
 func yesText(b bool) string {
 	if b {
 		return "yes"

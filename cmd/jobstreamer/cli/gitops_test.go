@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// folder makes a folder of files, by their paths in it.
+// makeFolder makes a folder of files, by their paths in it.
 func makeFolder(t *testing.T, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()

@@ -48,7 +48,8 @@ func jarsOf(ctx context.Context, paths []string, temp string) (all []jar, err er
 	return withoutDuplicates(all)
 }
 
-// distinct leaves out what is named twice. Two contents cannot have one name.
+// withoutDuplicates leaves out what is named twice. Two contents cannot have
+// one name.
 func withoutDuplicates(all []jar) (jars []jar, err error) {
 	seen := map[string]jar{}
 	for _, j := range all {
@@ -63,7 +64,7 @@ func withoutDuplicates(all []jar) (jars []jar, err error) {
 	return jars, nil
 }
 
-// archives are the jars that a path means, and what was left out of one that is
+// jarsAt are the jars that a path means, and what was left out of one that is
 // a class folder.
 func jarsAt(ctx context.Context, p, temp string) (files, warnings []string, err error) {
 	info, err := os.Stat(p)
@@ -119,7 +120,7 @@ func jarsIn(dir string) (files []string, err error) {
 	return files, err
 }
 
-// holds says whether there is such a file below a folder, behind links too.
+// hasFile says whether there is such a file below a folder, behind links too.
 func hasFile(dir string, such func(name string) bool) (bool, error) {
 	var seen []fs.FileInfo // each folder is looked into once, however many links lead there
 	for left := []string{dir}; len(left) > 0; {
@@ -144,8 +145,8 @@ func hasFile(dir string, such func(name string) bool) (bool, error) {
 	return false, nil
 }
 
-// pack makes a jar of a class folder, the same that a control bus makes of it:
-// a jar that is stored already is known by its content.
+// packFolder makes a jar of a class folder, the same that a control bus makes
+// of it: a jar that is stored already is known by its content.
 func packFolder(ctx context.Context, dir, temp string) (file string, warnings []string, err error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {

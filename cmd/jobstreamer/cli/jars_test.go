@@ -12,7 +12,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/deploy"
 )
 
-// tree makes files, whose content is their name.
+// makeTree makes files, whose content is their name.
 func makeTree(t *testing.T, names ...string) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "classes")

@@ -83,7 +83,7 @@ func nextFireText(p *page, j *rest.Job) string {
 	return p.timeText(j.NextExecution.StartTime)
 }
 
-// nextFire is when the job fires next, in a table.
+// nextFireCell is when the job fires next, in a table.
 func nextFireCell(p *page, j *rest.Job) flexCell {
 	switch {
 	case j.Schedule != nil && !j.Schedule.Active:
@@ -135,7 +135,7 @@ func (s *session) drawJob(p *page, j *rest.Job) {
 	}
 }
 
-// outline is a table of what a job consists of.
+// stepTable is a table of what a job consists of.
 func stepTable(j *jsl.Job) *table {
 	t := newTable("ID", "WHAT", "THEN").withOptional("THEN").withCuts("WHAT", "THEN")
 	j.Walk(func(path string, e jsl.Element) {
@@ -169,7 +169,7 @@ func elementText(e jsl.Element) string {
 	return ""
 }
 
-// following is where an element leads.
+// nextText is where an element leads.
 func nextText(e jsl.Element) string {
 	var all []string
 	add := func(next string, transitions []jsl.Transition) {

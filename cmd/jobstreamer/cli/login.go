@@ -38,15 +38,15 @@ The password is asked for, and not shown; programs give it on standard input wit
 	return cmd
 }
 
-// account is where a token is kept.
+// tokenContext is where a token is kept.
 type tokenContext struct {
 	context string
 	savedContext
 	isNew bool
 }
 
-// account finds the context for the control bus that is spoken with, or makes
-// one up.
+// tokenContext finds the context for the control bus that is spoken with, or
+// makes one up.
 func (s *session) tokenContext() (tokenContext, error) {
 	all := contexts{s.Dir}
 	server, name := s.namedServer()
@@ -72,8 +72,8 @@ func (s *session) tokenContext() (tokenContext, error) {
 	return tokenContext{name, savedContext{Server: server}, true}, err
 }
 
-// at is the name of a context for a control bus, the selected one before
-// others; empty if there is none.
+// nameForServer is the name of a context for a control bus, the selected one
+// before others; empty if there is none.
 func (c contexts) nameForServer(server string) string {
 	names, _ := c.listNames()
 	for _, name := range append([]string{c.selectedName()}, names...) {
@@ -86,7 +86,7 @@ func (c contexts) nameForServer(server string) string {
 
 func sameServer(a, b string) bool { return strings.TrimRight(a, "/") == strings.TrimRight(b, "/") }
 
-// free is a name for a new context, after the host.
+// unusedName is a name for a new context, after the host.
 func (c contexts) unusedName(server string) (string, error) {
 	u, err := url.Parse(server)
 	if err != nil || u.Host == "" {
@@ -107,7 +107,7 @@ func (c contexts) unusedName(server string) (string, error) {
 	}
 }
 
-// keep saves a token or key where other commands find it.
+// saveToken saves a token or key where other commands find it.
 func (s *session) saveToken(a tokenContext, token string) error {
 	all := contexts{s.Dir}
 	a.Token = token

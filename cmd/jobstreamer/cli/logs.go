@@ -22,7 +22,7 @@ import (
 
 const longestLine = 8 << 20 // bytes of a line of output
 
-// logWish says what of a log is wanted, and how.
+// logOptions says what of a log is wanted, and how.
 type logOptions struct {
 	follow, bare bool
 	steps        []string
@@ -62,7 +62,7 @@ func (c *CLI) logsCommand() *cobra.Command {
 
 var logFormats = []string{"text", "json", "yaml", "edn"}
 
-// whole says whether the control bus's answer is wanted as it comes.
+// isWholeAnswer says whether the control bus's answer is wanted as it comes.
 func (w *logOptions) isWholeAnswer() bool { return w.format == "yaml" || w.format == "edn" }
 
 func (w *logOptions) checkFlags() error {
@@ -77,7 +77,8 @@ func (w *logOptions) checkFlags() error {
 	return nil
 }
 
-// answered prints the control bus's answer, and says if it has not all lines.
+// printLogAnswer prints the control bus's answer, and says if it has not all
+// lines.
 func (s *session) printLogAnswer(job string, id int64, format string) error {
 	var raw bytes.Buffer
 	if _, err := s.client.As("application/"+format, &raw).LogLines(s.ctx, s.app, job, id); err != nil {
@@ -109,7 +110,7 @@ func (s *session) printLog(job string, id int64, wish *logOptions) error {
 	return err
 }
 
-// printed prints what there is now. What the control bus gives as text is
+// printLogText prints what there is now. What the control bus gives as text is
 // wanted as it is, unless something is chosen or somebody looks.
 func (s *session) printLogText(job string, id int64, wish *logOptions) error {
 	if !wish.bare && len(wish.steps) == 0 && !IsTerminal(s.Out) {

@@ -39,7 +39,7 @@ type env struct {
 
 func newEnv(t *testing.T) *env { return &env{dir: t.TempDir(), vars: map[string]string{"TZ": "UTC"}} }
 
-// try runs one command to its end.
+// runOnce runs one command to its end.
 func (e *env) runOnce(ctx context.Context, args ...string) outcome {
 	var out, errs bytes.Buffer
 	var to io.Writer = &out
@@ -87,5 +87,5 @@ func checkGolden(t *testing.T, name, got string) {
 // noon is the present of what is drawn.
 var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
-// ago is so long before noon.
+// timeBefore is so long before noon.
 func timeBefore(d time.Duration) subjects.Time { return subjects.TimeOf(noon.Add(-d)) }

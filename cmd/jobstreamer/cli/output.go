@@ -23,8 +23,8 @@ const eventPause = 200 * time.Millisecond // after an event: more may come, and 
 
 var outputs = []string{formatTable, formatWide, "json", "yaml", "edn"}
 
-// show asks the control bus and shows what it answers: drawn, or as it came. It
-// does so again and again if it is watched.
+// showAnswer asks the control bus and shows what it answers: drawn, or as it
+// came. It does so again and again if it is watched.
 func showAnswer[T any](s *session, ask func(c *client.Client) (T, error), draw func(p *page, v T)) error {
 	if s.watch {
 		return s.redrawUntilDone(func(p *page) error { return showAnswerOn(s, p, ask, draw) })
@@ -47,7 +47,7 @@ func showAnswerOn[T any](s *session, p *page, ask func(c *client.Client) (T, err
 	return p.writeRaw(s.output, raw.Bytes())
 }
 
-// raw writes an answer as it came. JSON has lines for people too.
+// writeRaw writes an answer as it came. JSON has lines for people too.
 func (p *page) writeRaw(format string, answer []byte) error {
 	if format == "json" {
 		indented, err := indentJSON(answer)
@@ -60,8 +60,8 @@ func (p *page) writeRaw(format string, answer []byte) error {
 	return err
 }
 
-// repeat draws until the end of the context. Once something was drawn, a
-// control bus that is away for a while is waited for.
+// redrawUntilDone draws until the end of the context. Once something was drawn,
+// a control bus that is away for a while is waited for.
 func (s *session) redrawUntilDone(draw func(p *page) error) error {
 	last, trying, wide, high := "", false, 0, 0
 	changes, stop := s.watchChanges()
@@ -119,9 +119,9 @@ func (s *session) untilNext(changes <-chan struct{}) {
 	}
 }
 
-// changes says when an execution of the application changes, so that nobody
-// waits for the next look. A control bus that does not say it is looked at all
-// the same.
+// watchChanges says when an execution of the application changes, so that
+// nobody waits for the next look. A control bus that does not say it is looked
+// at all the same.
 func (s *session) watchChanges() (changes <-chan struct{}, stop func()) {
 	ch := make(chan struct{}, 1)
 	ctx, cancel := context.WithCancel(s.ctx)
@@ -138,7 +138,8 @@ func (s *session) watchChanges() (changes <-chan struct{}, stop func()) {
 	return ch, func() { cancel(); listening.Wait() }
 }
 
-// redraw replaces what a terminal shows. Elsewhere the new comes after the old.
+// redrawScreen replaces what a terminal shows. Elsewhere the new comes after
+// the old.
 func (s *session) redrawScreen(text string, first bool) {
 	switch {
 	case IsTerminal(s.Out):

@@ -27,7 +27,7 @@ func passwordFlag(cmd *cobra.Command, fromInput *bool) {
 	})
 }
 
-// password asks for a password, twice if it is a new one, or reads it from
+// readPassword asks for a password, twice if it is a new one, or reads it from
 // standard input.
 func (s *session) readPassword(of string, fromInput, isNew bool) (string, error) {
 	if fromInput {

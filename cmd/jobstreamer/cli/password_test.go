@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// typed waits for what is asked at a terminal that does not show what is typed,
-// and types.
+// typeLine waits for what is asked at a terminal that does not show what is
+// typed, and types.
 func (p *terminal) typeLine(t *testing.T, question, line string) {
 	t.Helper()
 	for range 1000 {
@@ -28,14 +28,14 @@ func (p *terminal) typeLine(t *testing.T, question, line string) {
 	t.Errorf("%q was not asked: %q", question, p.allOutput())
 }
 
-// all is what was written to the terminal so far.
+// allOutput is what was written to the terminal so far.
 func (p *terminal) allOutput() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.seen.String()
 }
 
-// shows reports whether the terminal shows what is typed.
+// waitForOutput reports whether the terminal shows what is typed.
 func (p *terminal) waitForOutput(t *testing.T) bool {
 	t.Helper()
 	is, err := unix.IoctlGetTermios(int(p.master.Fd()), unix.TCGETS)

@@ -16,7 +16,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 )
 
-// start says how something is started, and whether somebody waits for its end.
+// startOptions says how something is started, and whether somebody waits for
+// its end.
 type startOptions struct {
 	params       []string
 	key          string
@@ -134,7 +135,7 @@ these replace all of them. Of a job its latest execution is meant; a glob is of 
 	return c.appFlags(cmd)
 }
 
-// restart restarts executions.
+// restartExecutions restarts executions.
 func (s *session) restartExecutions(m *bulkFlags, st *startOptions, sub client.Submission, t *targets) error {
 	restartOne := func(c *client.Client, t target) (*rest.Execution, error) {
 		if err := s.completeTarget(&t); err != nil {
@@ -252,7 +253,7 @@ func (st *startOptions) submission() (sub client.Submission, err error) {
 	return sub, nil
 }
 
-// start starts an execution, and sees it through if that is wanted.
+// startExecution starts an execution, and sees it through if that is wanted.
 func (s *session) startExecution(st *startOptions, begin func(c *client.Client) (*rest.Execution, error)) error {
 	if !st.wait && !st.follow {
 		return s.inDoubt(showAnswer(s, begin, func(p *page, e *rest.Execution) {

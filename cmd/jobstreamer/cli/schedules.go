@@ -22,7 +22,7 @@ func (c *CLI) scheduleCommand() *cobra.Command {
 		c.scheduleList(), c.scheduleSet(), c.scheduleShow(), c.schedulePreview(), c.scheduleFires(), c.schedulePause(), c.scheduleResume(), c.scheduleDelete())
 }
 
-// preview says which fires are wanted.
+// previewOptions says which fires are wanted.
 type previewOptions struct {
 	rest.NewPreview
 }
@@ -125,7 +125,7 @@ func (c *CLI) schedulePreview() *cobra.Command {
 	return c.appFlags(cmd)
 }
 
-// schedule is that of a job.
+// scheduleOf is that of a job.
 func (s *session) scheduleOf(job string) (*rest.Schedule, error) {
 	j, _, err := s.client.Job(s.ctx, s.app, job)
 	if err != nil {
@@ -257,7 +257,7 @@ have a list of jobs with their schedules.`
 	return c.appFlags(cmd)
 }
 
-// scheduled is a schedule in a list of them.
+// listedSchedule is a schedule in a list of them.
 type listedSchedule struct {
 	Job           string         `json:"job"`
 	NextExecution subjects.Time  `json:"next_execution"`
@@ -310,7 +310,7 @@ func (s *session) listSchedulesOn(p *page, args []string, paused bool) error {
 	return nil
 }
 
-// rank puts what fires before what never fires, and paused schedules last.
+// fireRank puts what fires before what never fires, and paused schedules last.
 func fireRank(s listedSchedule) int {
 	switch {
 	case !s.Schedule.Active:

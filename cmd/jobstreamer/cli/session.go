@@ -25,7 +25,7 @@ type session struct {
 	url, app string // url is for people
 }
 
-// open makes the session that flags, environment and contexts say.
+// openSession makes the session that flags, environment and contexts say.
 func (c *CLI) openSession(ctx context.Context) (*session, error) {
 	if err := c.checkOutput(); err != nil {
 		return nil, err
@@ -56,8 +56,8 @@ func (c *CLI) checkOutput() error {
 	return nil
 }
 
-// chosen is the context to use, with what flags and environment say in its
-// place.
+// resolveContext is the context to use, with what flags and environment say in
+// its place.
 func (c *CLI) resolveContext() (savedContext, error) {
 	all := contexts{c.Dir}
 	server, name := c.namedServer()
@@ -80,7 +80,8 @@ func (c *CLI) resolveContext() (savedContext, error) {
 	return is, err
 }
 
-// asked are the control bus and the context that flags or the environment name.
+// namedServer are the control bus and the context that flags or the environment
+// name.
 func (c *CLI) namedServer() (server, name string) {
 	server, name = c.flagOrEnv(c.server, "SERVER"), c.flagOrEnv(c.context, "CONTEXT")
 	if server == c.Env["JOBSTREAMER_SERVER"] && name != c.Env["JOBSTREAMER_CONTEXT"] {
@@ -89,16 +90,16 @@ func (c *CLI) namedServer() (server, name string) {
 	return server, name
 }
 
-// setting is a flag's value or that of the environment. Completion asks before
-// the environment was given to the flags.
+// flagOrEnv is a flag's value or that of the environment. Completion asks
+// before the environment was given to the flags.
 func (c *CLI) flagOrEnv(flag, name string) string { return cmp.Or(flag, c.Env["JOBSTREAMER_"+name]) }
 
-// again is a command line for the same server and application.
+// appCommandLine is a command line for the same server and application.
 func (s *session) appCommandLine(command string) string {
 	return s.serverCommandLine(command + s.flagText("app", s.CLI.app))
 }
 
-// againThere is a command line for the same server.
+// serverCommandLine is a command line for the same server.
 func (s *session) serverCommandLine(command string) string {
 	return "jobstreamer " + command + s.flagText("context", s.context) + s.flagText("server", s.server)
 }
@@ -117,7 +118,7 @@ func (c *CLI) CommandAt(address, command string) string {
 	return "jobstreamer " + command
 }
 
-// given is a flag as it was given on the command line. What the environment
+// flagText is a flag as it was given on the command line. What the environment
 // says it says again.
 func (s *session) flagText(name, value string) string {
 	if value == "" || value == s.Env["JOBSTREAMER_"+strings.ToUpper(name)] {
@@ -155,15 +156,15 @@ func (s *session) pageTo(end, drawn io.Writer) *page {
 	return p
 }
 
-// out is a page on standard output.
+// outPage is a page on standard output.
 func (s *session) outPage() *page { return s.pageTo(s.Out, s.Out) }
 
-// tables says whether people read what is printed.
+// printsTables says whether people read what is printed.
 func (c *CLI) printsTables() bool {
 	return c.output == "" || c.output == formatTable || c.output == formatWide
 }
 
-// done says what was done. Programs go by the exit status.
+// printDone says what was done. Programs go by the exit status.
 func (s *session) printDone(format string, args ...any) {
 	if s.printsTables() {
 		fmt.Fprintf(s.Out, format, args...)

@@ -26,7 +26,7 @@ const (
 	bold, faint, plain       = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 )
 
-// in colours text.
+// inColor colours text.
 func (p *page) inColor(color, text string) string {
 	if !p.color || color == "" || text == "" {
 		return text
@@ -37,7 +37,7 @@ func (p *page) inColor(color, text string) string {
 // cell is a text of a table, and its colour.
 type cell struct{ text, color string }
 
-// either is a cell, and a shorter text for a narrow page.
+// flexCell is a cell, and a shorter text for a narrow page.
 type flexCell struct {
 	cell
 	short string
@@ -53,7 +53,7 @@ type table struct {
 
 func newTable(heads ...string) *table { return &table{heads: heads} }
 
-// row adds a row of cells and values.
+// addRow adds a row of cells and values.
 func (t *table) addRow(values ...any) {
 	var row []flexCell
 	for _, v := range values {
@@ -74,7 +74,7 @@ func (t *table) addRow(values ...any) {
 
 const gap = "  "
 
-// table writes t, as wide as the page.
+// writeTable writes t, as wide as the page.
 func (p *page) writeTable(t *table) {
 	t.fitWidth(p.width, p.live)
 	widths := t.columnWidths()
@@ -96,8 +96,8 @@ func (p *page) writeTable(t *table) {
 	}
 }
 
-// fields writes names with their values, a line each, without those that have
-// none.
+// writeFields writes names with their values, a line each, without those that
+// have none.
 func (p *page) writeFields(pairs ...any) {
 	const column = 14
 	for i := 0; i+1 < len(pairs); i += 2 {
@@ -117,11 +117,11 @@ func (p *page) writeFields(pairs ...any) {
 	}
 }
 
-// title writes a heading within a page.
+// writeTitle writes a heading within a page.
 func (p *page) writeTitle(text string) { fmt.Fprintf(p, "\n%s\n", p.inColor(bold, text)) }
 
-// columns is how many columns of a terminal a text takes. Codes of colours take
-// none.
+// displayWidth is how many columns of a terminal a text takes. Codes of colours
+// take none.
 func displayWidth(s string) (n int) {
 	escape := false
 	for _, r := range s {

@@ -16,17 +16,17 @@ const (
 	ellipsis   = "…"
 )
 
-// dropping names columns that a table may lack, the least important first.
+// withDrops names columns that a table may lack, the least important first.
 func (t *table) withDrops(heads ...string) *table { t.drops = heads; return t }
 
-// cutting names columns whose texts may be cut before a column is dropped.
+// withCuts names columns whose texts may be cut before a column is dropped.
 func (t *table) withCuts(heads ...string) *table { t.cuts = heads; return t }
 
-// ifAny names columns that are shown only if a row has something there.
+// withOptional names columns that are shown only if a row has something there.
 func (t *table) withOptional(heads ...string) *table { t.optional = heads; return t }
 
-// fit makes t as narrow as a page of width columns, 0 for any: it takes short
-// texts, cuts texts, drops columns. What nothing may be done about stays,
+// fitWidth makes t as narrow as a page of width columns, 0 for any: it takes
+// short texts, cuts texts, drops columns. What nothing may be done about stays,
 // unless a person looks: names are cut for them only, since scripts use them.
 func (t *table) fitWidth(width int, live bool) {
 	for _, head := range t.optional {
@@ -55,7 +55,7 @@ func (t *table) fitWidth(width int, live bool) {
 	}
 }
 
-// column is the index of a column, -1 if it is not there.
+// columnIndex is the index of a column, -1 if it is not there.
 func (t *table) columnIndex(head string) int {
 	return slices.IndexFunc(t.heads, func(h string) bool { return strings.TrimPrefix(h, ">") == strings.TrimPrefix(head, ">") })
 }
@@ -67,7 +67,7 @@ func (t *table) removeColumn(i int) {
 	}
 }
 
-// shorten takes the short form of all texts that have one.
+// useShortTexts takes the short form of all texts that have one.
 func (t *table) useShortTexts() {
 	for _, row := range t.rows {
 		for i := range row {
@@ -76,7 +76,7 @@ func (t *table) useShortTexts() {
 	}
 }
 
-// widths are those of the columns.
+// columnWidths are those of the columns.
 func (t *table) columnWidths() []int {
 	all := make([]int, len(t.heads))
 	for i, head := range t.heads {
@@ -96,7 +96,8 @@ func (t *table) totalWidth() int {
 	return sum
 }
 
-// slack is how many columns of a terminal can be cut from the columns heads.
+// cuttableWidth is how many columns of a terminal can be cut from the columns
+// heads.
 func (t *table) cuttableWidth(heads []string) (sum int) {
 	widths := t.columnWidths()
 	for _, head := range heads {
@@ -109,8 +110,8 @@ func (t *table) cuttableWidth(heads []string) (sum int) {
 
 func minColumnWidth(head string) int { return max(leastWidth, displayWidth(head)) }
 
-// cut cuts texts of the columns heads, the widest first, until t is not wider
-// than width.
+// cutColumns cuts texts of the columns heads, the widest first, until t is not
+// wider than width.
 func (t *table) cutColumns(heads []string, width int) {
 	widths := t.columnWidths()
 	for over := t.totalWidth() - width; over > 0; over-- {
@@ -162,7 +163,7 @@ func cutText(s string, width int) string {
 	return b.String()
 }
 
-// window is how many columns and lines a terminal has; 0 lines for a pipe.
+// windowSize is how many columns and lines a terminal has; 0 lines for a pipe.
 func (c *CLI) windowSize(stream any) (columns, lines int) {
 	if f, ok := stream.(*os.File); ok {
 		if w, h, err := term.GetSize(int(f.Fd())); err == nil && w > 0 && h > 0 {

@@ -67,8 +67,8 @@ func (p *terminal) resizeTo(t *testing.T, columns, lines uint16) {
 	}
 }
 
-// screen waits until the last screen that was drawn has what, and returns its
-// lines.
+// screenText waits until the last screen that was drawn has what, and returns
+// its lines.
 func (p *terminal) screenText(t *testing.T, what string) []string {
 	t.Helper()
 	var last string

@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// knownTimes says which times are understood.
+// timeForms says which times are understood.
 const timeForms = "18:00 (the last time that it was), today, yesterday, yesterday 18:00, 2026-11-24, 2026-11-24 18:00, 2h or 3d (so long ago), or 2026-11-24T18:00:00Z"
 
-// whenOf understands a time of the past as people say it, in their zone. As the
-// end of a while, a day is meant to its end.
+// parseTime understands a time of the past as people say it, in their zone. As
+// the end of a while, a day is meant to its end.
 func parseTime(text string, now time.Time, zone *time.Location, end bool) (t time.Time, ok bool) {
 	text = strings.TrimSpace(text)
 	now = now.In(zone)
@@ -40,7 +40,7 @@ func parseTime(text string, now time.Time, zone *time.Location, end bool) (t tim
 	return midnight, true
 }
 
-// dayOf is the beginning of a day.
+// parseDay is the beginning of a day.
 func parseDay(text string, now time.Time, zone *time.Location) (time.Time, bool) {
 	year, month, day := now.Date()
 	switch strings.ToLower(text) {
@@ -54,7 +54,7 @@ func parseDay(text string, now time.Time, zone *time.Location) (time.Time, bool)
 	return time.Date(year, month, day, 0, 0, 0, 0, zone), true
 }
 
-// clockTime reads 18:00 or 18:00:30.
+// parseClock reads 18:00 or 18:00:30.
 func parseClock(text string) (hour, minute, second int, ok bool) {
 	for _, layout := range []string{"15:04", "15:04:05"} {
 		if t, err := time.Parse(layout, text); err == nil {
@@ -64,7 +64,7 @@ func parseClock(text string) (hour, minute, second int, ok bool) {
 	return 0, 0, 0, false
 }
 
-// lastTime is when it was last so late, today or yesterday.
+// lastOccurrence is when it was last so late, today or yesterday.
 func lastOccurrence(now time.Time, hour, minute, second int) time.Time {
 	t := time.Date(now.Year(), now.Month(), now.Day(), hour, minute, second, 0, now.Location())
 	if t.After(now) {
@@ -73,10 +73,11 @@ func lastOccurrence(now time.Time, hour, minute, second int) time.Time {
 	return t
 }
 
-// days are a duration in days or weeks, which package time does not read.
+// daysOrWeeks are a duration in days or weeks, which package time does not
+// read.
 var daysOrWeeks = regexp.MustCompile(`^(\d{1,5})([dw])$`)
 
-// pastDuration reads a duration that is not negative.
+// parsePastDuration reads a duration that is not negative.
 func parsePastDuration(text string) (time.Duration, bool) {
 	if m := daysOrWeeks.FindStringSubmatch(text); m != nil {
 		n, err := strconv.Atoi(m[1])
@@ -89,7 +90,7 @@ func parsePastDuration(text string) (time.Duration, bool) {
 	return d, err == nil && d >= 0 && !strings.HasPrefix(text, "+") && text != "0"
 }
 
-// when reads the time of a flag; zero if the flag was not given.
+// timeFlag reads the time of a flag; zero if the flag was not given.
 func (s *session) timeFlag(flag, text string, given, end bool) (time.Time, error) {
 	if !given {
 		return time.Time{}, nil

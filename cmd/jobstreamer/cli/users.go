@@ -73,7 +73,7 @@ func (r *roleFlags) addFlags(cmd *cobra.Command, text string) {
 	completeFlag(cmd, "role", cobra.FixedCompletions(roles, cobra.ShellCompDirectiveNoFileComp))
 }
 
-// over are the roles that there will be in place of those that there are.
+// mergeRoles are the roles that there will be in place of those that there are.
 func (r *roleFlags) mergeRoles(was map[string]string) (rest.NewRoles, error) {
 	is := rest.NewRoles{Role: was[defaultApp], Roles: maps.Clone(was)}
 	if is.Roles == nil {
@@ -185,7 +185,7 @@ func (s *session) ownRoles() error {
 	return nil
 }
 
-// user finds a user. There is no way to ask for one alone.
+// findUser finds a user. There is no way to ask for one alone.
 func (s *session) findUser(id string) (*rest.User, error) {
 	all, err := allPages(func(p client.Page) (rest.List[rest.User], error) { return s.client.Users(s.ctx, p) })
 	if err != nil {

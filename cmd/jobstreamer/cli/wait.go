@@ -73,7 +73,7 @@ func (s *session) seeThrough(e *rest.Execution, st *startOptions) error {
 	return s.reportEnd(end)
 }
 
-// await asks until the execution has ended. Once it is known, a control bus
+// awaitEnd asks until the execution has ended. Once it is known, a control bus
 // that is away for a while is waited for.
 func (s *session) awaitEnd(ctx context.Context, e *rest.Execution) (*rest.Execution, error) {
 	line := s.statusLine()
@@ -102,7 +102,7 @@ func (s *session) awaitEnd(ctx context.Context, e *rest.Execution) (*rest.Execut
 	return e, nil
 }
 
-// reasons says on the error output why an execution waits, if that takes a
+// waitReasons says on the error output why an execution waits, if that takes a
 // while: a pipe, or a log that is followed, would show nothing.
 type waitReasons struct {
 	s    *session
@@ -110,7 +110,7 @@ type waitReasons struct {
 	asks int
 }
 
-// say says what is new, and returns how long to wait until the next look.
+// printNew says what is new, and returns how long to wait until the next look.
 func (r *waitReasons) printNew(e *rest.Execution) time.Duration {
 	why := textOf(e.For)
 	if r.asks++; r.asks > 1 && why != "" && why != r.last {
@@ -149,12 +149,12 @@ func pauseFor(ctx context.Context, d time.Duration) {
 	}
 }
 
-// away says whether a later answer may be another one.
+// isAway says whether a later answer may be another one.
 func isAway(err error) bool {
 	return client.Code(err) == "unavailable" || errors.As(err, new(*url.Error))
 }
 
-// waiting says what an execution is at.
+// waitingLine says what an execution is at.
 func waitingLine(e *rest.Execution) string {
 	words := []string{fmt.Sprintf("%d %s", e.ExecutionID, e.BatchStatus)}
 	if e.BatchStatus.Waiting() && e.For != nil {
@@ -178,14 +178,14 @@ func waitingLine(e *rest.Execution) string {
 	return strings.Join(words, ", ")
 }
 
-// leave says that an execution goes on although nobody waits any more.
+// reportLeft says that an execution goes on although nobody waits any more.
 func (s *session) reportLeft(e *rest.Execution, why string, status int) error {
 	fmt.Fprintf(s.Err, "%s: execution %d of %s goes on.\n  wait  %s\n  stop  %s\n", why, e.ExecutionID, e.Job,
 		s.appCommandLine(fmt.Sprintf("execution wait %d", e.ExecutionID)), s.appCommandLine(fmt.Sprintf("execution stop %d", e.ExecutionID)))
 	return printedError{status}
 }
 
-// ended says how an execution ended.
+// reportEnd says how an execution ended.
 func (s *session) reportEnd(e *rest.Execution) error {
 	done := e.BatchStatus == subjects.Completed
 	if !s.printsTables() {

@@ -146,7 +146,8 @@ func (c *chaos) defineJobs() {
 	}
 }
 
-// post is one client. It asks again, with the same key, until it is answered.
+// postAll is one client. It asks again, with the same key, until it is
+// answered.
 func (c *chaos) postAll(number int) {
 	cl := c.newClient(number)
 	for i := number; i < c.executions; i += c.clients {
@@ -171,8 +172,8 @@ func (c *chaos) addAccepted(id int64) {
 	c.accepted = append(c.accepted, id)
 }
 
-// play is the monkey: one trouble at a time for each process, until ctx ends.
-// When it returns all processes run.
+// playMonkey is the monkey: one trouble at a time for each process, until ctx
+// ends. When it returns all processes run.
 func (c *chaos) playMonkey(ctx context.Context) {
 	var troubles sync.WaitGroup
 	for i, d := range slices.Concat(c.agents, c.buses) {
@@ -187,7 +188,7 @@ func (c *chaos) playMonkey(ctx context.Context) {
 	troubles.Wait()
 }
 
-// trouble does one thing to a process.
+// troubleProcess does one thing to a process.
 func (c *chaos) troubleProcess(ctx context.Context, r *rand.Rand, d *daemon, isBus bool) {
 	what := [...]string{"killed", "killed", "paused", "paused for long", "ended"}[r.IntN(5)]
 	if isBus && what == "paused for long" {
@@ -223,7 +224,7 @@ func (c *chaos) countTrouble(d *daemon, what string) {
 	c.did[map[byte]string{'a': "agent ", 'b': "bus "}[d.name[0]]+what]++
 }
 
-// sleep returns false if ctx ends before.
+// sleepUnless returns false if ctx ends before.
 func sleepUnless(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-ctx.Done():
@@ -237,7 +238,7 @@ func randomBetween(r *rand.Rand, from, to time.Duration) time.Duration {
 	return from + time.Duration(r.Int64N(int64(to-from)))
 }
 
-// settle waits until all has come to its end.
+// waitAllEnded waits until all has come to its end.
 func (c *chaos) waitAllEnded() *truth {
 	for end := time.Now().Add(2 * patience); ; time.Sleep(500 * time.Millisecond) {
 		now, err := readTruth(c.Context(), c.js, c.evidence)
@@ -287,7 +288,7 @@ func (c *chaos) logExecution(now *truth, id int64) {
 	c.Log(now.describeExecution(id))
 }
 
-// report compares the counts, and tells them.
+// reportCounts compares the counts, and tells them.
 func (c *chaos) reportCounts(now *truth, restarted int, posted, all time.Duration) {
 	slices.Sort(c.accepted)
 	if n := len(slices.Compact(slices.Clone(c.accepted))); n != len(c.accepted) || n != c.executions+restarted {

@@ -31,7 +31,7 @@ type refusal struct {
 
 func (r *refusal) Error() string { return fmt.Sprintf("%d: %s", r.status, r.text) }
 
-// once sends one request to one bus. Any error but a refusal says that the
+// sendOnce sends one request to one bus. Any error but a refusal says that the
 // outcome is not known.
 func (c *client) sendOnce(ctx context.Context, method, path, key string, body, answer any) error {
 	url := c.buses[c.turn%len(c.buses)].restURL()
@@ -72,7 +72,8 @@ func (c *client) sendOnce(ctx context.Context, method, path, key string, body, a
 	return nil
 }
 
-// again sends a request until it is answered by something else than "not now".
+// sendUntilAnswered sends a request until it is answered by something else than
+// "not now".
 func (c *client) sendUntilAnswered(ctx context.Context, method, path, key string, body, answer any) (tries int, err error) {
 	for {
 		tries++

@@ -24,7 +24,7 @@ const (
 	code      = "code"      // fails unless it gets the parameter code=0
 )
 
-// witness is the command that leaves evidence.
+// evidenceCommand is the command that leaves evidence.
 func evidenceCommand(evidence string) string {
 	return `echo "$JOBSTREAMER_EXECUTION_ID $JOBSTREAMER_ATTEMPT $JOBSTREAMER_STEP" >> "` + evidence + `"`
 }

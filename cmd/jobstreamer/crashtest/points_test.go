@@ -50,8 +50,8 @@ func agentStatus(attempt int, s subjects.BatchStatus) point {
 	return agentResult(resultText(attempt, s))
 }
 
-// result is how the payload of a result has the execution's status; those of
-// its steps stand elsewhere.
+// resultText is how the payload of a result has the execution's status; those
+// of its steps stand elsewhere.
 func resultText(attempt int, s subjects.BatchStatus) string {
 	return `"attempt":` + strconv.Itoa(attempt) + `,"batch_status":"` + string(s) + `"`
 }
@@ -248,7 +248,7 @@ func crashAll(t *testing.T, who string, rows []crash, dies func(*world) (*daemon
 	}
 }
 
-// run plays a row.
+// runRow plays a row.
 func (c *crash) runRow(w *world) {
 	victim, between := c.dies(w)
 	w.patient = true
@@ -291,7 +291,7 @@ func (c *crash) runRow(w *world) {
 	c.checkFirst(w, w.waitAllEnded(patience))
 }
 
-// judge looks at the execution that the row is about.
+// checkFirst looks at the execution that the row is about.
 func (c *crash) checkFirst(w *world, now *truth) {
 	first := now.firstExecution()
 	r := now.records[first]
@@ -321,16 +321,16 @@ func firstStart(w *world, job string) {
 
 func postOne(w *world, job string) { w.postJob(job, nil) }
 
-// begun is an execution that runs.
+// runOne is an execution that runs.
 func runOne(w *world, job string) { w.waitForEvidence(w.postJob(job, nil)) }
 
-// lost is an execution whose agent has died.
+// loseAgent is an execution whose agent has died.
 func loseAgent(w *world, job string) {
 	runOne(w, job)
 	w.agent.killAndWait()
 }
 
-// requeued is one whose second attempt waits for an agent.
+// requeueOne is one whose second attempt waits for an agent.
 func requeueOne(w *world, job string) {
 	loseAgent(w, job)
 	w.waitForTruth("the request of attempt 2", func(now *truth) bool { return now.queued > 0 })
@@ -351,17 +351,17 @@ func abandonFirst(w *world, job string) {
 	_ = w.sendRequest(http.MethodPut, executionPath(job, w.firstPosted())+"/abandon", "", nil, nil)
 }
 
-// leave lets the agent end by itself.
+// endAgent lets the agent end by itself.
 func endAgent(w *world, _ string) { w.agent.sendSignal(syscall.SIGTERM) }
 
-// broken is an execution that failed, and mend restarts it.
+// failOne is an execution that failed, and mend restarts it.
 func failOne(w *world, job string) { w.waitForEnd(w.postJob(job, nil)) }
 
 func restartFirst(w *world, job string) {
 	w.restartExecution(job, w.firstPosted(), map[string]string{"code": "0"})
 }
 
-// another runs a further execution of an exclusive job as soon as it may.
+// runAnother runs a further execution of an exclusive job as soon as it may.
 func runAnother(w *world, job string) {
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
 		id := w.tryPost(job)
@@ -412,7 +412,7 @@ func onlyOnce(step string) func(*world, *truth) {
 	}
 }
 
-// mended wants one restart, which completed.
+// oneRestartCompleted wants one restart, which completed.
 func oneRestartCompleted(w *world, now *truth) {
 	n := 0
 	for _, r := range now.records {

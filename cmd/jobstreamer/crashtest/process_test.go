@@ -67,7 +67,8 @@ func newDaemon(t *testing.T, name string, args ...string) *daemon {
 	return d
 }
 
-// start starts a life and waits until it is ready or, killed early, has ended.
+// startAndWait starts a life and waits until it is ready or, killed early, has
+// ended.
 func (d *daemon) startAndWait(t *testing.T) {
 	t.Helper()
 	p, err := d.launchProcess()
@@ -103,7 +104,7 @@ func (d *daemon) launchProcess() (*process, error) {
 	return p, nil
 }
 
-// listen reads the log of a life until that ends.
+// readLog reads the log of a life until that ends.
 func (d *daemon) readLog(p *process, log io.Reader) {
 	ready := sync.OnceFunc(func() { close(p.ready) })
 	lines := bufio.NewScanner(log)
@@ -125,14 +126,14 @@ func (d *daemon) readLog(p *process, log io.Reader) {
 	ready()
 }
 
-// life is the present one, nil if there is none.
+// currentProcess is the present one, nil if there is none.
 func (d *daemon) currentProcess() *process {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.now
 }
 
-// down says whether it is not running.
+// isDown says whether it is not running.
 func (d *daemon) isDown() bool {
 	p := d.currentProcess()
 	if p == nil {
@@ -146,7 +147,8 @@ func (d *daemon) isDown() bool {
 	}
 }
 
-// url is where the REST API of a life is that is ready; empty if there is none.
+// restURL is where the REST API of a life is that is ready; empty if there is
+// none.
 func (d *daemon) restURL() string {
 	p := d.currentProcess()
 	if p == nil {
@@ -165,8 +167,8 @@ func (d *daemon) restURL() string {
 	}
 }
 
-// kill ends the present life as a power cut would, and returns when it has
-// ended.
+// killAndWait ends the present life as a power cut would, and returns when it
+// has ended.
 func (d *daemon) killAndWait() {
 	p := d.currentProcess()
 	if p == nil {
@@ -176,7 +178,7 @@ func (d *daemon) killAndWait() {
 	<-p.ended
 }
 
-// gone waits until the present life has ended.
+// endedWithin waits until the present life has ended.
 func (d *daemon) endedWithin(within time.Duration) bool {
 	select {
 	case <-d.currentProcess().ended:

@@ -88,7 +88,7 @@ func newProxy(t *testing.T, target string, kill func()) *proxy {
 
 func (p *proxy) natsURL() string { return "nats://" + p.listener.Addr().String() }
 
-// arm sets the plan; what is returned is closed when it was carried out.
+// armPlan sets the plan; what is returned is closed when it was carried out.
 func (p *proxy) armPlan(what plan) (fired <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -96,7 +96,7 @@ func (p *proxy) armPlan(what plan) (fired <-chan struct{}) {
 	return p.fired
 }
 
-// cut breaks all connections.
+// closeConns breaks all connections.
 func (p *proxy) closeConns() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -127,7 +127,7 @@ func (p *proxy) acceptConns() {
 	}
 }
 
-// copy passes frames on until one side ends, and then ends the other.
+// copyFrames passes frames on until one side ends, and then ends the other.
 func (p *proxy) copyFrames(to, from net.Conn, in bool) {
 	defer func() {
 		_ = to.Close()
@@ -157,7 +157,8 @@ func (p *proxy) copyFrames(to, from net.Conn, in bool) {
 	}
 }
 
-// judge says what becomes of a frame, and whether the process dies after that.
+// decideFrame says what becomes of a frame, and whether the process dies after
+// that.
 func (p *proxy) decideFrame(f *frame) (pass, die bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -190,7 +191,7 @@ func (p *proxy) decideFrame(f *frame) (pass, die bool) {
 	return p.plan.after, true
 }
 
-// fire kills the process.
+// killProcess kills the process.
 func (p *proxy) killProcess() {
 	p.kill()
 	p.closeConns()

@@ -63,7 +63,7 @@ func TestSingleBusFiresAtOnce(t *testing.T) {
 	}
 }
 
-// schedule lets a job fire every second.
+// scheduleEachSecond lets a job fire every second.
 func (w *world) scheduleEachSecond(job, policy string) {
 	w.Helper()
 	body := rest.NewSchedule{CronNotation: "* * * * * ?", Misfire: policy}

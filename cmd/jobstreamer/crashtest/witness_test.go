@@ -35,7 +35,7 @@ type trace struct {
 
 func (tr trace) String() string { return fmt.Sprintf("%d %d %s", tr.id, tr.attempt, tr.step) }
 
-// look asks NATS itself and reads the file.
+// readTruth asks NATS itself and reads the file.
 func readTruth(ctx context.Context, js jetstream.JetStream, file string) (*truth, error) {
 	records, err := readRecords(ctx, js)
 	if err != nil {
@@ -147,7 +147,7 @@ func readEvidence(file string) (map[int64][]trace, error) {
 	return all, nil
 }
 
-// open says what has not come to its end yet; empty when all has.
+// openItems says what has not come to its end yet; empty when all has.
 func (tr *truth) openItems(accepted []int64) (open []string) {
 	for _, id := range accepted {
 		if _, ok := tr.records[id]; !ok {
@@ -176,7 +176,7 @@ func (tr *truth) openItems(accepted []int64) (open []string) {
 	return open
 }
 
-// first is the oldest execution, 0 without one.
+// firstExecution is the oldest execution, 0 without one.
 func (tr *truth) firstExecution() int64 {
 	first := int64(0)
 	for id := range tr.records {
@@ -187,7 +187,7 @@ func (tr *truth) firstExecution() int64 {
 	return first
 }
 
-// last is the newest result of an execution, nil without one.
+// lastResult is the newest result of an execution, nil without one.
 func (tr *truth) lastResult(id int64) *bus.StoredResult {
 	if all := tr.results[id]; len(all) > 0 {
 		return all[len(all)-1]
@@ -195,7 +195,7 @@ func (tr *truth) lastResult(id int64) *bus.StoredResult {
 	return nil
 }
 
-// describe is all that is known of an execution.
+// describeExecution is all that is known of an execution.
 func (tr *truth) describeExecution(id int64) string {
 	var s strings.Builder
 	r := tr.records[id]
@@ -209,7 +209,7 @@ func (tr *truth) describeExecution(id int64) string {
 	return s.String()
 }
 
-// judge reports what must never be, whatever crashed.
+// checkInvariants reports what must never be, whatever crashed.
 func (tr *truth) checkInvariants(t *testing.T) {
 	t.Helper()
 	for id, results := range tr.results {
@@ -257,7 +257,7 @@ func (tr *truth) checkInvariants(t *testing.T) {
 	}
 }
 
-// judgeChain follows the results of one execution.
+// checkResultChain follows the results of one execution.
 func checkResultChain(t *testing.T, id int64, results []*bus.StoredResult) {
 	t.Helper()
 	var before uint64

@@ -82,7 +82,7 @@ func newClient(t *testing.T, buses ...*daemon) *client {
 	return &client{buses: buses, http: &http.Client{Transport: transport}}
 }
 
-// define registers the application and jobs.
+// defineJobs registers the application and jobs.
 func (w *world) defineJobs(jobs ...string) {
 	w.Helper()
 	ctx, cancel := context.WithTimeout(w.Context(), patience)
@@ -103,8 +103,8 @@ func executionPath(job string, id int64) string {
 	return jobPath(job) + "/execution/" + strconv.FormatInt(id, 10)
 }
 
-// post starts an execution, and is ended by an answer. One who is not patient
-// lets it be after the first error: 0.
+// postJob starts an execution, and is ended by an answer. One who is not
+// patient lets it be after the first error: 0.
 func (w *world) postJob(job string, parameters map[string]string) int64 {
 	w.mu.Lock()
 	w.keys++
@@ -135,7 +135,7 @@ func (w *world) tryPost(job string) int64 {
 	return made.ExecutionID
 }
 
-// first is the execution that was accepted first.
+// firstPosted is the execution that was accepted first.
 func (w *world) firstPosted() int64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -151,12 +151,12 @@ func (w *world) addAccepted(id int64) {
 	w.posted = append(w.posted, id)
 }
 
-// restart goes on where an execution ended.
+// restartExecution goes on where an execution ended.
 func (w *world) restartExecution(job string, id int64, parameters map[string]string) int64 {
 	return w.startBy(http.MethodPut, executionPath(job, id)+"/restart", "", submission(parameters))
 }
 
-// ask sends what makes an execution.
+// startBy sends what makes an execution.
 func (w *world) startBy(method, path, key string, body any) int64 {
 	var made rest.Execution
 	if err := w.sendRequest(method, path, key, body, &made); err != nil {
@@ -166,7 +166,7 @@ func (w *world) startBy(method, path, key string, body any) int64 {
 	return made.ExecutionID
 }
 
-// send is ended by an answer, or by the first error if the client is not
+// sendRequest is ended by an answer, or by the first error if the client is not
 // patient. What is not about a crash fails the test.
 func (w *world) sendRequest(method, path, key string, body, answer any) error {
 	ctx, cancel := context.WithTimeout(w.Context(), patience)
@@ -187,7 +187,7 @@ func (w *world) sendRequest(method, path, key string, body, answer any) error {
 	return err
 }
 
-// until waits until there is what it looks for.
+// waitForTruth waits until there is what it looks for.
 func (w *world) waitForTruth(what string, look func(*truth) bool) {
 	w.Helper()
 	w.waitFor(what, func() bool {
@@ -208,20 +208,20 @@ func (w *world) waitFor(what string, is func() bool) {
 
 func (w *world) readTruth() (*truth, error) { return readTruth(w.Context(), w.js, w.evidence) }
 
-// running waits until an execution has left evidence.
+// waitForEvidence waits until an execution has left evidence.
 func (w *world) waitForEvidence(id int64) {
 	w.Helper()
 	w.waitForTruth(fmt.Sprintf("evidence of %d", id), func(now *truth) bool { return len(now.evidence[id]) > 0 })
 }
 
-// ended waits until an execution has ended.
+// waitForEnd waits until an execution has ended.
 func (w *world) waitForEnd(id int64) {
 	w.Helper()
 	w.waitForTruth(fmt.Sprintf("the end of %d", id), func(now *truth) bool { return now.records[id].BatchStatus.Ended() })
 }
 
-// settle waits until all has ended and nothing is left in the queue, and judges
-// that.
+// waitAllEnded waits until all has ended and nothing is left in the queue, and
+// judges that.
 func (w *world) waitAllEnded(within time.Duration) *truth {
 	w.Helper()
 	var now *truth
@@ -250,14 +250,14 @@ func (w *world) waitAllEnded(within time.Duration) *truth {
 	return now
 }
 
-// tellNow is tell of this moment.
+// logTruthNow is tell of this moment.
 func (w *world) logTruthNow() {
 	if now, err := w.readTruth(); err == nil {
 		w.logTruth(now)
 	}
 }
 
-// tell shows what the witnesses say, of not too many.
+// logTruth shows what the witnesses say, of not too many.
 func (w *world) logTruth(now *truth) {
 	shown := 0
 	for id := range now.records {

@@ -18,7 +18,7 @@ type agent struct {
 	LastSeen subjects.Time `json:"last_seen"`
 }
 
-// heard is a heartbeat, and when it came by our clock.
+// agentHeartbeat is a heartbeat, and when it came by our clock.
 type agentHeartbeat struct {
 	subjects.Heartbeat
 	at time.Time
@@ -30,16 +30,16 @@ const (
 	longGone        = 24 * time.Hour // an agent silent for longer is not expected back
 )
 
-// listen begins to take heartbeats.
+// subscribeHeartbeats begins to take heartbeats.
 func (x *examination) subscribeHeartbeats() (chan *nats.Msg, error) {
 	ears := make(chan *nats.Msg, 1024)
 	_, err := x.cfg.Conn.ChanSubscribe(subjects.AllHeartbeats, ears)
 	return ears, err
 }
 
-// wait takes heartbeats until every agent that is expected was heard, or its
-// time is over. It takes two seconds at least: what lags is looked at before
-// and after.
+// collectHeartbeats takes heartbeats until every agent that is expected was
+// heard, or its time is over. It takes two seconds at least: what lags is
+// looked at before and after.
 func (x *examination) collectHeartbeats(ctx context.Context, ears chan *nats.Msg) (err error) {
 	if x.agents, err = readBucket[agent](ctx, x, subjects.AgentsBucket); err != nil {
 		return err
@@ -74,12 +74,12 @@ func (x *examination) collectHeartbeats(ctx context.Context, ears chan *nats.Msg
 	return nil
 }
 
-// expected says whether the agent should be heard.
+// isExpected says whether the agent should be heard.
 func (a *agent) isExpected() bool {
 	return a.Status != subjects.AgentGone && time.Since(a.LastSeen.Std()) < longGone
 }
 
-// silent says which agents were not heard.
+// checkAgents says which agents were not heard.
 func (x *examination) checkAgents() Check {
 	c := Check{Name: "agents"}
 	for name, a := range x.agents {

@@ -13,16 +13,16 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// read reads all values of a bucket by key. A bucket that is not there has
-// none; the check of the streams says so.
+// readBucket reads all values of a bucket by key. A bucket that is not there
+// has none; the check of the streams says so.
 func readBucket[T any](ctx context.Context, x *examination, bucket string) (map[string]T, error) {
 	values := map[string]T{}
 	err := eachInBucket(ctx, x, bucket, func(key string, v T, _ time.Time) { values[key] = v })
 	return values, err
 }
 
-// readEach is read that also tells when each value was stored, by the broker's
-// clock.
+// eachInBucket is read that also tells when each value was stored, by the
+// broker's clock.
 func eachInBucket[T any](ctx context.Context, x *examination, bucket string, each func(key string, v T, stored time.Time)) error {
 	ctx, cancel := context.WithTimeout(ctx, 4*apiTimeout)
 	defer cancel()
@@ -55,12 +55,12 @@ func eachInBucket[T any](ctx context.Context, x *examination, bucket string, eac
 	}
 }
 
-// names are the keys of a set, in order.
+// keyNames are the keys of a set, in order.
 func keyNames[T any](set map[string]T) string {
 	return strings.Join(slices.Sorted(maps.Keys(set)), ", ")
 }
 
-// plural is "1 execution" or "2 executions".
+// countText is "1 execution" or "2 executions".
 func countText[N int | uint64](n N, what string) string {
 	if n == 1 {
 		return fmt.Sprintf("1 %s", what)

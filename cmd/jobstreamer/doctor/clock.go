@@ -10,8 +10,8 @@ import (
 // broker's, and all three write the times that people compare.
 const maxSkew = 5 * time.Second
 
-// clocks compares the clocks of the control buses and of the agents with the
-// broker's.
+// checkClocks compares the clocks of the control buses and of the agents with
+// the broker's.
 func (x *examination) checkClocks() Check {
 	c := Check{Name: "clock"}
 	const do = "set the clocks of these machines by NTP (chronyc tracking, timedatectl)"

@@ -16,9 +16,9 @@ const (
 	enough    = 5 << 30 // bytes that are enough on any disk
 )
 
-// disk judges whether there is room left: by what JetStream keeps and may keep,
-// if it answers, and on the disk of the data. On a disk that a control bus
-// looks after, JetStream's limit is what the disk has room for.
+// checkDisk judges whether there is room left: by what JetStream keeps and may
+// keep, if it answers, and on the disk of the data. On a disk that a control
+// bus looks after, JetStream's limit is what the disk has room for.
 func (x *examination) checkDisk(info *api.JetStreamAccountStats) Check {
 	c := Check{Name: "disk"}
 	here, err := x.diskOfData()
@@ -38,8 +38,8 @@ func (x *examination) checkDisk(info *api.JetStreamAccountStats) Check {
 	return c
 }
 
-// judgeLimit judges JetStream's limit. here is the disk of the data, if that is
-// on this machine.
+// checkStoreLimit judges JetStream's limit. here is the disk of the data, if
+// that is on this machine.
 func (x *examination) checkStoreLimit(c *Check, info *api.JetStreamAccountStats, here *disk.UsageStat) {
 	stored, limit := int64(info.Store), info.Limits.MaxStore
 	c.Saw = "JetStream keeps " + bus.Size(stored)
@@ -61,8 +61,8 @@ func (x *examination) checkStoreLimit(c *Check, info *api.JetStreamAccountStats,
 	}
 }
 
-// doRoom is the advice for a disk that is full. To keep less helps only where
-// what is kept is a good part of it.
+// fullDiskAdvice is the advice for a disk that is full. To keep less helps only
+// where what is kept is a good part of it.
 func (x *examination) fullDiskAdvice(info *api.JetStreamAccountStats, here *disk.UsageStat) string {
 	switch {
 	case here == nil:
@@ -77,7 +77,7 @@ func (x *examination) fullDiskAdvice(info *api.JetStreamAccountStats, here *disk
 // leaves free.
 func nearlyFull(u *disk.UsageStat) bool { return u.Free <= min(u.Total/16, 256<<20) }
 
-// NoDisk says how much is free on the disk of the data, if it is on this
+// FullDisk says how much is free on the disk of the data, if it is on this
 // machine and next to full.
 func FullDisk(data string) (free string, full bool) {
 	x := examination{cfg: Config{Data: data}}

@@ -151,7 +151,7 @@ func runChecks(ctx context.Context, cfg Config) (*Report, error) {
 	return r, nil
 }
 
-// add takes in a check and says whether it was all right.
+// addCheck takes in a check and says whether it was all right.
 func (r *Report) addCheck(c Check) bool {
 	if c.Findings == nil {
 		c.Findings = []Finding{} // an empty list in JSON
@@ -180,14 +180,14 @@ func (x *examination) checkConnection() Check {
 	return c
 }
 
-// lease is a lease with the broker's time of its renewal.
+// storedLease is a lease with the broker's time of its renewal.
 type storedLease struct {
 	bus.Lease
 	stored time.Time
 }
 
-// buses looks for leases: whatever control bus runs renews one. How long ago
-// that was is told by the server's clock alone.
+// checkBuses looks for leases: whatever control bus runs renews one. How long
+// ago that was is told by the server's clock alone.
 func (x *examination) checkBuses(ctx context.Context) (Check, error) {
 	c := Check{Name: "bus"}
 	x.leases = map[string]storedLease{}

@@ -59,7 +59,8 @@ func newPatient(t *testing.T) *patient {
 	return p
 }
 
-// speak lets the agent be heard until the test ends, or until it is quiet.
+// sendHeartbeat lets the agent be heard until the test ends, or until it is
+// quiet.
 func (p *patient) sendHeartbeat() {
 	b, err := json.Marshal(p.beat)
 	if err != nil {
@@ -87,7 +88,7 @@ func (p *patient) putRequest(app, pool string, id int64) {
 	}
 }
 
-// record makes the record of an execution.
+// putRecord makes the record of an execution.
 func (p *patient) putRecord(app, job string, id int64, status subjects.BatchStatus) {
 	p.t.Helper()
 	e := bus.Execution{Execution: subjects.Execution{ID: id, App: app, Job: job, BatchStatus: status}}
@@ -96,7 +97,7 @@ func (p *patient) putRecord(app, job string, id int64, status subjects.BatchStat
 	}
 }
 
-// job makes a job of the application shop.
+// putJob makes a job of the application shop.
 func (p *patient) putJob(name, definition string, settings bus.Settings) {
 	p.t.Helper()
 	j := bus.Job{App: "shop", Name: name, Token: name, Definition: json.RawMessage(definition), Settings: settings}
@@ -105,8 +106,8 @@ func (p *patient) putJob(name, definition string, settings bus.Settings) {
 	}
 }
 
-// waiting returns when the broker counts a result for a consumer, which it does
-// a moment after it stored it.
+// waitingCount returns when the broker counts a result for a consumer, which it
+// does a moment after it stored it.
 func (p *patient) waitingCount(consumer string) {
 	p.t.Helper()
 	c, err := p.editStream(subjects.ResultsStream).Consumer(p.t.Context(), consumer)

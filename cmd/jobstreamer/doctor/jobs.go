@@ -16,9 +16,9 @@ import (
 // maxNamed is how many jobs a finding names.
 const maxNamed = 5
 
-// served says which jobs nobody would run, and whose notifications nobody would
-// send. Of the pools in waiting the check of the queues speaks; without any
-// agent that of the agents does.
+// checkJobs says which jobs nobody would run, and whose notifications nobody
+// would send. Of the pools in waiting the check of the queues speaks; without
+// any agent that of the agents does.
 func (x *examination) checkJobs(waiting map[string]bool) Check {
 	c := Check{Name: "jobs"}
 	all, unserved, notifying := 0, map[string][]string{}, []string{}
@@ -59,7 +59,7 @@ func poolOf(j *bus.Job) string {
 	return cmp.Or(d.Pool, subjects.DefaultPool)
 }
 
-// serves says whether an agent takes work of a pool, or did and is missed.
+// hasAgentFor says whether an agent takes work of a pool, or did and is missed.
 func (x *examination) hasAgentFor(app, pool string) bool {
 	for _, h := range x.heard {
 		if slices.Contains(h.Apps, app) && slices.Contains(h.Pools, pool) {
@@ -79,7 +79,7 @@ func wantsNotifications(j *bus.Job) bool {
 	return len(j.Settings.Notifications) > 0 || m != nil && m.Action == bus.ActionAlert
 }
 
-// some are the first of many names.
+// firstNames are the first of many names.
 func firstNames(all []string) string {
 	slices.Sort(all)
 	if len(all) > maxNamed {

@@ -14,9 +14,9 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// queues judges the work queues: whether their consumers are as they should be,
-// and whether somebody takes what waits. It also returns the pools in which
-// something waits, as app=pool.
+// checkQueues judges the work queues: whether their consumers are as they
+// should be, and whether somebody takes what waits. It also returns the pools
+// in which something waits, as app=pool.
 func (x *examination) checkQueues(ctx context.Context) (Check, map[string]bool) {
 	c := Check{Name: "queues"}
 	busy := map[string]bool{}
@@ -60,8 +60,8 @@ func (x *examination) checkQueues(ctx context.Context) (Check, map[string]bool) 
 // executions wait.
 const maxSettled = 1000
 
-// settled counts the requests of a pool whose execution has ended: an abandoned
-// one waits for nobody. The control bus removes them.
+// countEnded counts the requests of a pool whose execution has ended: an
+// abandoned one waits for nobody. The control bus removes them.
 func (x *examination) countEnded(ctx context.Context, app, pool string, waiting uint64) (n uint64) {
 	if waiting == 0 || waiting > maxSettled || ctx.Err() != nil {
 		return 0
@@ -123,7 +123,7 @@ func checkPaused(c *Check, info *api.ConsumerInfo) {
 	}
 }
 
-// judgePool says whether what waits in a pool will be taken.
+// checkPool says whether what waits in a pool will be taken.
 func (x *examination) checkPool(c *Check, app, name string, p *pool) {
 	for _, priority := range subjects.Priorities() {
 		if !slices.Contains(p.there, priority) {

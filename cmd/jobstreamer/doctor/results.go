@@ -13,8 +13,8 @@ import (
 // maxLag is how many results may wait to be recorded before it is worth a word.
 const maxLag = 10_000
 
-// results are the states of the durable consumers that record what agents
-// report.
+// resultConsumers are the states of the durable consumers that record what
+// agents report.
 func (x *examination) resultConsumers() map[string]api.ConsumerInfo {
 	states := map[string]api.ConsumerInfo{}
 	if x.streams[subjects.ResultsStream] == nil {
@@ -35,7 +35,7 @@ func (x *examination) resultConsumers() map[string]api.ConsumerInfo {
 	return states
 }
 
-// recorded judges two looks at what records the results.
+// checkResults judges two looks at what records the results.
 func (x *examination) checkResults(before, after map[string]api.ConsumerInfo) Check {
 	c := Check{Name: "results"}
 	if len(after) == 0 && x.streams[subjects.ResultsStream] != nil {

@@ -17,14 +17,14 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// judged are the settings of a stream that the control bus relies on.
+// checkedSettings are the settings of a stream that the control bus relies on.
 var checkedSettings = []string{
 	"subjects", "retention", "storage", "max_msgs", "max_bytes", "max_age", "max_msgs_per_subject", "max_msg_size", "max_consumers",
 	"discard", "discard_new_per_subject", "no_ack", "sealed", "mirror", "sources", "subject_transform",
 	"allow_rollup_hdrs", "deny_delete", "deny_purge", "allow_direct", "allow_msg_ttl", "subject_delete_marker_ttl", "persist_mode",
 }
 
-// chosen are the settings that an operator may choose.
+// freeSettings are the settings that an operator may choose.
 var freeSettings = map[string][]string{
 	subjects.LogsStream:                            {"max_age", "max_bytes"},
 	subjects.BucketStream(subjects.SessionsBucket): {"max_age"},
@@ -35,7 +35,7 @@ const maxReplicaLag = 1000
 
 const makeAgain = "start a control bus (or start it again): it makes what is missing, and changes back what can be changed"
 
-// streamsThere compares the streams with what this version needs.
+// checkStreams compares the streams with what this version needs.
 func (x *examination) checkStreams(context.Context) (Check, error) {
 	c := Check{Name: "streams"}
 	all, missing, offline, err := x.mgr.Streams(nil)
@@ -67,7 +67,7 @@ func (x *examination) checkStreams(context.Context) (Check, error) {
 	return c, nil
 }
 
-// judge judges one stream and says whether it is there, as a number.
+// checkStream judges one stream and says whether it is there, as a number.
 func (x *examination) checkStream(c *Check, want jetstream.StreamConfig) int {
 	s, ok := x.streams[want.Name]
 	if !ok {
@@ -87,7 +87,7 @@ func (x *examination) checkStream(c *Check, want jetstream.StreamConfig) int {
 	return 1
 }
 
-// holds says what a stream keeps.
+// streamContent says what a stream keeps.
 func streamContent(stream string) string {
 	switch stream {
 	case subjects.ResultsStream:
@@ -117,7 +117,7 @@ func differences(want jetstream.StreamConfig, is api.StreamConfig) []string {
 	return all
 }
 
-// fields are the settings as they go over the wire, without those that say
+// setFields are the settings as they go over the wire, without those that say
 // nothing. Both libraries write the same names.
 func setFields(cfg any) map[string]any {
 	m := map[string]any{}
@@ -150,7 +150,7 @@ func settingText(v any) string {
 	return string(b)
 }
 
-// replicas judges whether a stream's replicas are in step.
+// checkReplicas judges whether a stream's replicas are in step.
 func checkReplicas(c *Check, stream string, cluster *api.ClusterInfo) {
 	const do = "start the server, or look at its log; more than half of the replicas must run"
 	if cluster.Leader == "" {
@@ -166,7 +166,8 @@ func checkReplicas(c *Check, stream string, cluster *api.ClusterInfo) {
 	}
 }
 
-// sameReplicas says which streams have another number of replicas than most.
+// checkSameReplicas says which streams have another number of replicas than
+// most.
 func (x *examination) checkSameReplicas(c *Check) {
 	count := map[int]int{}
 	for _, s := range x.streams {
