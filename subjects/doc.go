@@ -1,7 +1,7 @@
 // Package subjects is the contract between the control bus and its agents:
 // subjects, headers, payloads and rules. The package imports only the standard
 // library. This text is enough to write an agent in any language;
-// deploy/examples/agent.py is one in about four hundred lines.
+// agent/examples/agent.py is one in about four hundred lines.
 //
 //	jobstreamer.request.<app>.<pool>.<priority>.<execution>
 //	    [Request]: the bus asks one agent to run an execution (work queue)

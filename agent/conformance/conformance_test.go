@@ -16,7 +16,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/agent/conformance"
 )
 
-const examples = "../../deploy/examples"
+const examples = "../examples"
 
 func TestMain(m *testing.M) {
 	flag.Parse()
