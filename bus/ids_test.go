@@ -2,6 +2,7 @@ package bus_test
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -9,7 +10,6 @@ import (
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/bus/bustest"
-	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
 // Three buses take ids at the same time. Each id is used once.
@@ -56,18 +56,21 @@ func TestBlocksOfIDsGrowWithTheLoad(t *testing.T) {
 		}
 		b := bustest.Open(t, s, bus.Config{})
 		var last int64
-		for range 5000 {
+		next := func() {
 			var err error
 			if last, err = b.NextID(t.Context()); err != nil {
 				t.Fatal(err)
 			}
+		}
+		for range 5000 {
+			next()
 		}
 		if lost := reserved() - last; lost > 1001 {
 			t.Errorf("a busy bus holds %d ids, want at most 1000", lost)
 		}
 		for range 2000 { // the rest of the large block
 			time.Sleep(2 * time.Second)
-			last, _ = b.NextID(t.Context())
+			next()
 		}
 		if lost := reserved() - last; lost > 21 {
 			t.Errorf("a bus at rest holds %d ids, want at most 10, and 10 of the bus before", lost)
@@ -75,14 +78,15 @@ func TestBlocksOfIDsGrowWithTheLoad(t *testing.T) {
 	})
 }
 
+// A caller that gives up takes no id, and leaves the next caller alone.
 func TestIDsEndWithTheirContext(t *testing.T) {
 	b := bustest.Open(t, bustest.Server(t), bus.Config{})
-	if err := b.JS.DeleteStream(t.Context(), subjects.BucketStream(subjects.CountersBucket)); err != nil {
-		t.Fatal(err)
-	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if id, err := b.NextID(ctx); err == nil {
-		t.Errorf("NextID = %d without a bucket", id)
+	if id, err := b.NextID(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("NextID = %d, %v; want %v", id, err, context.Canceled)
+	}
+	if id, err := b.NextID(t.Context()); err != nil || id != 1 {
+		t.Errorf("NextID = %d, %v; want 1", id, err)
 	}
 }

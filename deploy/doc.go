@@ -3,7 +3,7 @@
 //
 //	file URLs --> jars, folders as jars --+
 //	                                      +--> object store --> scan --> revision --> current
-//	uploads ----> spool, check -----------+    by SHA-256               create-only  compare-and-set
+//	uploads ----> spool, check -----------+    by SHA-256               (created)   (moved)
 //
 // A deployment is a revision: a list of jars and what a scan of them found. It
 // never changes, and nothing that fails before the pointer moves is seen by

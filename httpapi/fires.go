@@ -59,12 +59,13 @@ func parseTime(text string) (time.Time, error) {
 	return t, err
 }
 
-// listFires lists the decisions of a job's present and former schedules.
+// listFires lists the decisions of a job's present and former schedules. A
+// deleted job has them until they expire.
 func (s *Server) listFires(ctx context.Context, in *firesPath) (*answer[rest.Fires], error) {
-	if _, err := s.job(ctx, &in.JobPath); err != nil {
-		return nil, err
-	}
 	fires, err := s.cfg.Schedules.Fires(ctx, in.App, in.Job, scheduler.FireQuery{From: in.from, To: in.to, Limit: in.Limit})
+	if err == nil && len(fires) == 0 {
+		_, err = s.job(ctx, &in.JobPath)
+	}
 	if err != nil {
 		return nil, err
 	}

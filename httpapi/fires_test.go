@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -71,4 +72,26 @@ func TestFires(t *testing.T) {
 	if e.call("GET", at+"?limit=2", "").want(200).into(&two); len(two.Results) != 2 || *two.Results[0].Skipped != "edited" {
 		t.Errorf("the newest two: %+v", two)
 	}
+}
+
+// The deletion of a job takes its schedule along, and the decisions can still be
+// read.
+func TestFiresOfADeletedJob(t *testing.T) {
+	e := newEnv(t)
+	e.call("POST", "/default/jobs", jobNamed("a")).want(201)
+	e.call("POST", "/default/job/a/schedule", `{"cron_notation":"0 0 0 1 1 ?"}`).want(201)
+	nine := time.Date(2026, 5, 4, 9, 0, 0, 0, time.UTC)
+	fire := bus.Fire{Generation: 1, Nominal: subjects.TimeOf(nine), Time: subjects.TimeOf(nine), Skipped: "deleted"}
+	if _, err := e.bus.Fires.Create(t.Context(), bus.FireKey("default", "a", nine.Unix()), fire); err != nil {
+		t.Fatal(err)
+	}
+	e.call("DELETE", "/default/job/a", "").want(204)
+	if _, err := e.bus.Schedules.Get(t.Context(), "default.a"); !errors.Is(err, bus.ErrNotFound) {
+		t.Errorf("the schedule: %v, want %v", err, bus.ErrNotFound)
+	}
+	var left rest.Fires
+	if e.call("GET", "/default/job/a/fires", "").want(200).into(&left); len(left.Results) != 1 || *left.Results[0].Skipped != "deleted" {
+		t.Errorf("fires of a deleted job: %+v", left)
+	}
+	e.call("GET", "/default/job/a/fires?from=2026-05-05T00:00:00Z", "").code(404, "no_such_job")
 }

@@ -1,9 +1,9 @@
 // Package login knows who may use the control bus: users with their roles, and
 // what they prove themselves with.
 //
-//	id, password --> argon2id --> token    30 minutes from its issue   Authorization: Token, Bearer
-//	                          \-> session  until it is unused           Cookie
-//	API key of a user, valid until it is revoked                       Authorization: Bearer
+//	id, password --> argon2id --> token    30 minutes    Authorization: Token, Bearer
+//	                          \-> session  until unused  Cookie
+//	API key of a user, valid until it is revoked         Authorization: Bearer
 //
 //	KV users, sessions --watch--> maps by id and by SHA-256 of the secret --> one look a request
 //
