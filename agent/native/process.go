@@ -18,10 +18,6 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/agent"
 )
 
-// leftoverTime is how long processes of an earlier life may take to end when
-// they are killed.
-const leftoverTime = 5 * time.Second
-
 // processes runs those of all steps, and notes them in files for the next life
 // of the agent.
 type processes struct {
@@ -57,27 +53,11 @@ func openProcesses(h agent.Host, live *sync.Map) (*processes, error) {
 	// The agent may have died between a start and its note, and processes may
 	// have left their group. The directory is ours alone, so whoever bears its
 	// mark is of an earlier life.
-	p.endMarked()
-	return p, nil
-}
-
-// endMarked kills the processes that bear the mark, and those that they start
-// meanwhile.
-func (p *processes) endMarked() {
-	for end := time.Now().Add(leftoverTime); ; time.Sleep(10 * time.Millisecond) {
-		pids := marked(p.mark)
-		for _, pid := range pids {
-			p.log.Warn("ending a process of an earlier life", "pid", pid)
-			killOne(pid)
-		}
-		if len(pids) == 0 {
-			return
-		}
-		if time.Now().After(end) {
-			p.log.Error("processes of an earlier life do not end", "pids", pids)
-			return
-		}
+	stuck := killMarked(p.mark, func(pid int) { p.log.Warn("ending a process of an earlier life", "pid", pid) })
+	if len(stuck) > 0 {
+		p.log.Error("processes of an earlier life do not end", "pids", stuck)
 	}
+	return p, nil
 }
 
 // endLeftover kills the group of a process that an earlier life started, if it

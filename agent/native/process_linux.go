@@ -6,8 +6,6 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
-	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -43,9 +41,6 @@ func (s *supervised) kill()    { s.p.Kill() }
 
 func (s *supervised) wait() ending {
 	status, stuck, err := s.p.Wait()
-	if err != nil {
-		killGroup(s.p.PID) // the leader, which dies with its supervisor, may have left others
-	}
 	end := ending{code: status.Code, signal: status.Signal, err: err}
 	for _, one := range stuck {
 		end.stuck = append(end.stuck, one.String())
@@ -111,26 +106,11 @@ func ours(pid int, started string) bool {
 	return false
 }
 
-// marked are the processes that have a variable in the environment that they
-// were started with.
-func marked(variable string) []int {
-	var pids []int
-	all, _ := os.ReadDir("/proc")
-	for _, e := range all {
-		pid, err := strconv.Atoi(e.Name())
-		if err != nil || pid == os.Getpid() {
-			continue
-		}
-		env, err := os.ReadFile("/proc/" + e.Name() + "/environ")
-		if err == nil && slices.Contains(strings.Split(string(env), "\x00"), variable) {
-			pids = append(pids, pid)
-		}
-	}
-	return pids
+// killMarked kills the processes that were started with a variable in their
+// environment.
+func killMarked(variable string, found func(pid int)) (stuck []int) {
+	return supervisor.KillMarked(variable, found)
 }
-
-// killOne ends one process.
-func killOne(pid int) { _ = syscall.Kill(pid, syscall.SIGKILL) } // it may have ended by itself
 
 // inGroup says that a process is in the group and was started for a step.
 func inGroup(process string, group int) bool {

@@ -24,8 +24,6 @@ func startTime(pid int) string {
 // ours says that pid is the process that was noted.
 func ours(pid int, started string) bool { return started != "" && startTime(pid) == started }
 
-// marked finds nothing: the environment of others cannot be read everywhere.
-// Notes have to do.
-func marked(string) []int { return nil }
-
-func killOne(int) {}
+// killMarked finds nothing: the environment of others cannot be read
+// everywhere. Notes have to do.
+func killMarked(string, func(pid int)) (stuck []int) { return nil }

@@ -2,10 +2,12 @@ package supervisor
 
 import (
 	"bufio"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -27,6 +29,7 @@ type Process struct {
 	control    *os.File
 	report     *os.File
 	lines      *bufio.Scanner
+	mark       string     // a variable of its environment, which no other process has
 	mu         sync.Mutex // held while the control pipe is used
 }
 
@@ -68,6 +71,7 @@ func Start(cmd *exec.Cmd, keep bool) (*Process, error) {
 	if word == child.Failed {
 		return nil, &os.PathError{Op: "start", Path: cmd.Path, Err: syscall.Errno(n)}
 	}
+	p.killUnsupervised() // the process can run before the report says so
 	return nil, ErrUnsupervised
 }
 
@@ -84,13 +88,15 @@ func launch(cmd *exec.Cmd, mode string) (*Process, error) {
 	defer reportTheirs.Close()
 	s := exec.Command(self)
 	s.Args = append([]string{child.Argv0, mode, cmd.Path}, cmd.Args...)
-	s.Env, s.Dir, s.Stdin, s.Stdout, s.Stderr = cmd.Env, cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr
+	mark := "JOBSTREAMER_SUPERVISOR=" + rand.Text()
+	s.Env = append(slices.Clone(cmd.Environ()), mark)
+	s.Dir, s.Stdin, s.Stdout, s.Stderr = cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr
 	s.ExtraFiles = []*os.File{theirs, reportTheirs}
 	s.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a signal to the agent's group is not the process's
 	if err := s.Start(); err != nil {
 		return nil, errors.Join(err, ours.Close(), report.Close())
 	}
-	return &Process{supervisor: s, control: ours, report: report, lines: bufio.NewScanner(report)}, nil
+	return &Process{supervisor: s, control: ours, report: report, lines: bufio.NewScanner(report), mark: mark}, nil
 }
 
 // next is the next line of the report; empty at its end.
@@ -133,9 +139,20 @@ func (p *Process) Wait() (status Status, stuck []Stuck, err error) {
 		case child.Failed:
 			return Status{Code: -1}, stuck, syscall.Errno(n)
 		default:
+			p.killUnsupervised()
 			return Status{Code: -1}, stuck, ErrUnsupervised
 		}
 	}
+}
+
+// killUnsupervised kills what the supervisor has left behind: the process dies
+// with it, what that has started does not. A process that has left the group
+// and has dropped its environment is not found.
+func (p *Process) killUnsupervised() {
+	if p.PID != 0 {
+		_ = syscall.Kill(-p.PID, syscall.SIGKILL) // it may have ended
+	}
+	KillMarked(p.mark, func(int) {})
 }
 
 // end waits for the supervisor itself.
