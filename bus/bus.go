@@ -51,7 +51,6 @@ type Bus struct {
 	Deployed    *Store[Deployed] // keys without a dot, of the bucket deployments
 	Revisions   *Store[Revision] // keys with a dot, of the same bucket
 	Samples     *Store[Samples]
-	Artifacts   *Objects
 	Users       *Store[User]
 	Sessions    *Store[Session]
 
@@ -113,9 +112,6 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Bus, error) {
 		openStore(ctx, b, subjects.SessionsBucket, &b.Sessions),
 		openStore(ctx, b, subjects.SamplesBucket, &b.Samples),
 	)
-	if err == nil {
-		b.Artifacts, err = openObjects(ctx, b, subjects.ArtifactsStore)
-	}
 	var leases *Store[Lease]
 	if err = errors.Join(err, openStore(ctx, b, subjects.LeasesBucket, &leases)); err != nil {
 		b.Pub.Close()

@@ -130,7 +130,7 @@ func TestFullAccount(t *testing.T) {
 	if _, err := b.Locks.Create(ctx, "a", 1); !errors.Is(err, bus.ErrFull) {
 		t.Errorf("Create = %v, want ErrFull", err)
 	}
-	_, _, err := b.Artifacts.Create(ctx, jetstream.ObjectMeta{Name: "x"}, strings.NewReader("x"))
+	_, _, err := bustest.Artifacts(t, b).Create(ctx, jetstream.ObjectMeta{Name: "x"}, strings.NewReader("x"))
 	if !errors.Is(err, bus.ErrFull) {
 		t.Errorf("store a jar = %v, want ErrFull", err)
 	}

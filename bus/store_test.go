@@ -27,7 +27,6 @@ func TestAnAnswerIsNotWaitedForUntilAFarDeadline(t *testing.T) {
 		}},
 		{"delete", func(ctx context.Context, b *bus.Bus) error { return b.Apps.Delete(ctx, "shop", 1) }},
 		{"purge", func(ctx context.Context, b *bus.Bus) error { return b.Apps.Purge(ctx, "shop", 1, time.Minute) }},
-		{"look for an object", func(ctx context.Context, b *bus.Bus) error { _, err := b.Artifacts.Stat(ctx, "x"); return err }},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

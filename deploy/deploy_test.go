@@ -91,7 +91,7 @@ func TestATempDirThatIsNone(t *testing.T) {
 		w.file("file", nil): "deploy: Config.TempDir " + w.dir + "/file is no folder",
 		w.dir + "/gone":     "deploy: Config.TempDir: stat " + w.dir + "/gone: no such file or directory",
 	} {
-		if _, err := New(Config{Bus: w.b, TempDir: path}); err == nil || err.Error() != want {
+		if _, err := New(Config{Bus: w.b, Objects: w.objects, TempDir: path}); err == nil || err.Error() != want {
 			t.Errorf("error %v, want %s", err, want)
 		}
 	}

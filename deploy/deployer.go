@@ -11,20 +11,22 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/objects"
 )
 
 // Config of a [Deployer].
 type Config struct {
 	Bus     *bus.Bus
-	Builtin []Component  // what every application can name; their origin is [BuiltIn] unless they say another
-	TempDir string       // where jars lie while they are read; default the system's
-	Log     *slog.Logger // default: the bus's
+	Objects *objects.Store // of jars and manifests
+	Builtin []Component    // what every application can name; their origin is [BuiltIn] unless they say another
+	TempDir string         // where jars lie while they are read; default the system's
+	Log     *slog.Logger   // default: the bus's
 }
 
 // Deployer deploys applications and knows their components.
 type Deployer struct {
 	b       *bus.Bus
-	objects *bus.Objects
+	objects *objects.Store
 	tempDir string
 	log     *slog.Logger
 	known   known
@@ -35,11 +37,10 @@ type Deployer struct {
 // New returns a Deployer. Until [Deployer.Run] has begun it knows only the
 // components of what it deployed itself.
 func New(cfg Config) (*Deployer, error) {
-	d := &Deployer{b: cfg.Bus, tempDir: cfg.TempDir, log: cfg.Log, scans: make(chan struct{}, 1)}
-	if d.b == nil {
-		return nil, errors.New("deploy: Config.Bus is missing")
+	d := &Deployer{b: cfg.Bus, objects: cfg.Objects, tempDir: cfg.TempDir, log: cfg.Log, scans: make(chan struct{}, 1)}
+	if d.b == nil || d.objects == nil {
+		return nil, errors.New("deploy: Config.Bus or Config.Objects is missing")
 	}
-	d.objects = d.b.Artifacts
 	if d.tempDir == "" {
 		d.tempDir = os.TempDir()
 	}

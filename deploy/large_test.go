@@ -94,7 +94,8 @@ func newLarge(t testing.TB) *large {
 	t.Helper()
 	old := debug.SetGCPercent(400)
 	t.Cleanup(func() { debug.SetGCPercent(old) })
-	d, err := New(Config{Bus: bustest.Open(t, bustest.Server(t), bus.Config{}), TempDir: t.TempDir()})
+	b := bustest.Open(t, bustest.Server(t), bus.Config{})
+	d, err := New(Config{Bus: b, Objects: bustest.Artifacts(t, b), TempDir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}

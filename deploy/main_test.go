@@ -41,8 +41,9 @@ func newWorld(t *testing.T) *world {
 // another is a second deployer on the same broker, as another bus has one.
 func (w *world) another() *Deployer {
 	w.Helper()
+	b := bustest.Open(w, w.srv, bus.Config{Replicas: w.replicas})
 	d, err := New(Config{
-		Bus: bustest.Open(w, w.srv, bus.Config{Replicas: w.replicas}), TempDir: w.TempDir(), Builtin: []Component{
+		Bus: b, Objects: bustest.Artifacts(w, b), TempDir: w.TempDir(), Builtin: []Component{
 			{Class: "shell", Ref: "shell", Kinds: []string{"batchlet"}},
 			{Class: "cli", Ref: "cli", Kinds: []string{"batchlet"}},
 		},

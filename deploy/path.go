@@ -10,6 +10,7 @@ import (
 	"strconv"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/objects"
 )
 
 const (
@@ -60,7 +61,7 @@ func (l *location) judge(err error) (want string, known bool) {
 		return "a jar", true
 	case errors.Is(err, errLarge):
 		return "at most " + strconv.Itoa(maxFiles) + " files and " + strconv.Itoa(maxJar) + " bytes", true
-	case errors.Is(err, bus.ErrContent):
+	case errors.Is(err, objects.ErrContent):
 		return "a jar that does not change while it is read", true
 	case errors.As(err, &own), errors.Is(err, bus.ErrAway):
 		return "", false
@@ -76,7 +77,7 @@ func (d *Deployer) take(ctx context.Context, l *location) (a Artifact, warnings 
 		return d.takeFolder(ctx, l)
 	}
 	for range maxChanges {
-		if a, err = d.takeJar(ctx, l); !errors.Is(err, bus.ErrContent) {
+		if a, err = d.takeJar(ctx, l); !errors.Is(err, objects.ErrContent) {
 			break
 		}
 	}
@@ -121,7 +122,7 @@ func (d *Deployer) takeJar(ctx context.Context, l *location) (a Artifact, err er
 	}
 	now, serr := f.Stat()
 	if n < st.Size() || err != nil && serr == nil && (now.Size() != st.Size() || now.ModTime() != st.ModTime()) {
-		return a, wrap(bus.ErrContent, "it changes")
+		return a, wrap(objects.ErrContent, "it changes")
 	}
 	return a, err
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/objects"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
@@ -89,7 +90,7 @@ func (d *Deployer) save(ctx context.Context, base base, r *revision) (*bus.Deplo
 	if err := d.pack(ctx, r); err != nil {
 		return nil, err
 	}
-	if time.Since(base.begun) > bus.TouchAge { // then the jars were touched so long ago
+	if time.Since(base.begun) > objects.TouchAge { // then the jars were touched so long ago
 		for _, a := range r.manifest.Artifacts {
 			if _, err := d.jar(ctx, a.SHA256); err != nil {
 				return nil, err

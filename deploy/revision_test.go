@@ -229,7 +229,7 @@ func TestARecordStaysWhileItMayBecomeCurrent(t *testing.T) {
 	w := newWorld(t)
 	w.mustPath("shop", w.file("a.jar", batchlets("a/A")))
 	tap, b := bustest.Tapped(t, w.srv)
-	d, err := New(Config{Bus: b, TempDir: t.TempDir()})
+	d, err := New(Config{Bus: b, Objects: bustest.Artifacts(t, b), TempDir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/objects"
 )
 
 const (
@@ -66,7 +67,7 @@ func (d *Deployer) Store(ctx context.Context, ref ArtifactRef, r io.Reader) (a A
 }
 
 // put stores a jar whose SHA-256 is known. If it has another by now, the error
-// is a [bus.ErrContent].
+// is a [objects.ErrContent].
 func (d *Deployer) put(ctx context.Context, name, sum string, r io.ReaderAt, size int64) (Artifact, bool, error) {
 	if obj, err := d.jar(ctx, sum); !errors.Is(err, bus.ErrNotFound) {
 		return artifact(name, obj), false, err
@@ -87,7 +88,7 @@ func (d *Deployer) put(ctx context.Context, name, sum string, r io.ReaderAt, siz
 }
 
 // jar looks for a stored jar and keeps it from being removed for some time.
-func (d *Deployer) jar(ctx context.Context, sum string) (*bus.Object, error) {
+func (d *Deployer) jar(ctx context.Context, sum string) (*objects.Object, error) {
 	obj, err := d.objects.Touch(ctx, sum)
 	if err == nil && obj.Metadata[typeKey] != typeJar {
 		err = fmt.Errorf("object %s is no jar: %w", sum, bus.ErrNotFound)
@@ -95,7 +96,7 @@ func (d *Deployer) jar(ctx context.Context, sum string) (*bus.Object, error) {
 	return obj, err
 }
 
-func artifact(name string, obj *bus.Object) Artifact {
+func artifact(name string, obj *objects.Object) Artifact {
 	c := own(name, splitPoms(obj.Metadata[mavenKey]))
 	return Artifact{
 		ArtifactRef: ArtifactRef{Name: name, SHA256: obj.Name}, Size: int64(obj.Size),

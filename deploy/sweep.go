@@ -13,7 +13,7 @@ import (
 
 // grace is how old must be what is removed because nobody names it. Whoever
 // means to name a jar touches it first, and has the rest of that time for it:
-// see [bus.TouchAge].
+// see [objects.TouchAge].
 const grace = time.Hour
 
 // sight is how far the streams were that a sweep looks at.

@@ -44,7 +44,7 @@ func newEnv(t *testing.T, set ...func(*Config)) *env {
 	x := index.New(b)
 	life := execution.New(b, x, execution.Config{})
 	plan := scheduler.New(scheduler.Config{Bus: b, Index: x, Submit: life})
-	deployer, err := deploy.New(deploy.Config{Bus: b, TempDir: t.TempDir(), Builtin: []deploy.Component{
+	deployer, err := deploy.New(deploy.Config{Bus: b, Objects: bustest.Artifacts(t, b), TempDir: t.TempDir(), Builtin: []deploy.Component{
 		{Class: "org.jobstreamer.batch.ShellBatchlet", Ref: "org.jobstreamer.batch.ShellBatchlet", Kinds: []string{string(classfile.Batchlet)}},
 	}})
 	if err != nil {

@@ -16,6 +16,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/objects"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
 // Main is for TestMain: os.Exit(bustest.Main(m)).
@@ -94,6 +96,16 @@ func Open(t testing.TB, s *server.Server, cfg bus.Config) *bus.Bus {
 	}
 	t.Cleanup(b.Close)
 	return b
+}
+
+// Artifacts opens the object store of b's jars.
+func Artifacts(t testing.TB, b *bus.Bus) *objects.Store {
+	t.Helper()
+	s, err := objects.Open(t.Context(), objects.Config{NC: b.NC, JS: b.JS, Pub: b.Pub, Name: subjects.ArtifactsStore})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 // Bucket creates a bucket on a server of its own.

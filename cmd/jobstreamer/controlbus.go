@@ -22,10 +22,12 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus/login"
 	"github.com/job-streamer/job-streamer-control-bus/bus/monitor"
 	"github.com/job-streamer/job-streamer-control-bus/bus/notify"
+	"github.com/job-streamer/job-streamer-control-bus/bus/objects"
 	"github.com/job-streamer/job-streamer-control-bus/deploy"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 	"github.com/job-streamer/job-streamer-control-bus/scheduler"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
 // busSettings say what a control bus is.
@@ -94,7 +96,11 @@ func openControlBus(ctx context.Context, s busSettings, log *slog.Logger) (c *co
 	if c.notifier, err = notify.New(notify.Config{Bus: c.bus, Index: c.index, Executions: c.service, URL: s.notificator}); err != nil {
 		return c, fieldFlagError(err)
 	}
-	if c.deployer, err = deploy.New(deploy.Config{Bus: c.bus, Builtin: builtinComponents(), Log: log}); err != nil {
+	artifacts, err := objects.Open(ctx, objects.Config{NC: c.conn, JS: c.bus.JS, Pub: c.bus.Pub, Name: subjects.ArtifactsStore, Log: log})
+	if err != nil {
+		return c, err
+	}
+	if c.deployer, err = deploy.New(deploy.Config{Bus: c.bus, Objects: artifacts, Builtin: builtinComponents(), Log: log}); err != nil {
 		return c, err
 	}
 	c.logins = login.New(login.Config{Bus: c.bus, Timeout: s.login.timeout})

@@ -53,7 +53,7 @@ func start(t *testing.T) (*client.Client, *bus.Bus) {
 	g.Go(func() error { return life.Run(ctx) })
 	g.Go(func() error { return plan.Run(ctx) })
 	<-x.Ready()
-	deployer, err := deploy.New(deploy.Config{Bus: b, TempDir: t.TempDir()})
+	deployer, err := deploy.New(deploy.Config{Bus: b, Objects: bustest.Artifacts(t, b), TempDir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}

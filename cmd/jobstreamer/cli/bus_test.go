@@ -27,7 +27,7 @@ func withBus(t *testing.T, set ...func(*httpapi.Config)) (*env, *bus.Bus) {
 	x := index.New(b)
 	life := execution.New(b, x, execution.Config{})
 	plan := scheduler.New(scheduler.Config{Bus: b, Index: x, Submit: life})
-	deployer, err := deploy.New(deploy.Config{Bus: b, TempDir: t.TempDir(), Builtin: []deploy.Component{{Class: "Noop", Ref: "Noop", Kinds: []string{"batchlet"}}}})
+	deployer, err := deploy.New(deploy.Config{Bus: b, Objects: bustest.Artifacts(t, b), TempDir: t.TempDir(), Builtin: []deploy.Component{{Class: "Noop", Ref: "Noop", Kinds: []string{"batchlet"}}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/job-streamer/job-streamer-control-bus/bus/bustest"
 	"github.com/job-streamer/job-streamer-control-bus/deploy"
 )
 
@@ -79,7 +80,7 @@ func TestAControlBusMakesTheSameJarOfAFolder(t *testing.T) {
 		}
 	}
 	_, b := withBus(t)
-	d, err := deploy.New(deploy.Config{Bus: b, TempDir: t.TempDir()})
+	d, err := deploy.New(deploy.Config{Bus: b, Objects: bustest.Artifacts(t, b), TempDir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package bus
+package objects
 
 import (
 	"context"
@@ -18,23 +18,23 @@ import (
 // and holds no more in memory. At the end of the content it returns an error
 // that is [ErrContent] if the content does not match the name. Reading fails
 // when ctx ends.
-func (o *Objects) Open(ctx context.Context, name string) (io.ReadCloser, *Object, error) {
-	obj, err := o.Stat(ctx, name)
+func (s *Store) Open(ctx context.Context, name string) (io.ReadCloser, *Object, error) {
+	obj, err := s.Stat(ctx, name)
 	if err != nil {
 		return nil, nil, err
 	}
-	return &objectReader{ctx: ctx, o: o, obj: obj, left: obj.Chunks, sum: sha256.New()}, obj, nil
+	return &objectReader{ctx: ctx, store: s, obj: obj, left: obj.Chunks, sum: sha256.New()}, obj, nil
 }
 
 type objectReader struct {
-	ctx  context.Context
-	o    *Objects
-	obj  *Object
-	next uint64 // the next chunk has this stream sequence or a later one
-	left uint32 // chunks
-	rest []byte // unread bytes of the present chunk
-	sum  hash.Hash
-	err  error
+	ctx   context.Context
+	store *Store
+	obj   *Object
+	next  uint64 // the next chunk has this stream sequence or a later one
+	left  uint32 // chunks
+	rest  []byte // unread bytes of the present chunk
+	sum   hash.Hash
+	err   error
 }
 
 // Read implements [io.Reader].
@@ -59,13 +59,13 @@ func (r *objectReader) Close() error {
 func (r *objectReader) fetchChunk() error {
 	if r.left == 0 {
 		if hex.EncodeToString(r.sum.Sum(nil)) != r.obj.Name {
-			return r.o.wrapError("read", r.obj.Name, ErrContent)
+			return r.store.wrapError("read", r.obj.Name, ErrContent)
 		}
 		return io.EOF
 	}
-	seq, data, err := r.o.chunkAt(r.ctx, r.obj.NUID, r.next)
+	seq, data, err := r.store.chunkAt(r.ctx, r.obj.NUID, r.next)
 	if err != nil {
-		return r.o.wrapError("read", r.obj.Name, err)
+		return r.store.wrapError("read", r.obj.Name, err)
 	}
 	r.rest, r.next = data, seq+1
 	r.left--
@@ -76,23 +76,23 @@ func (r *objectReader) fetchChunk() error {
 // chunkAt reads the chunk at or after a sequence. Any replica may answer, as
 // chunks do not change. A replica that lags may not have it yet; then chunkAt
 // asks the leader.
-func (o *Objects) chunkAt(ctx context.Context, nuid string, seq uint64) (uint64, []byte, error) {
+func (s *Store) chunkAt(ctx context.Context, nuid string, seq uint64) (uint64, []byte, error) {
 	ctx, cancel := jetio.WithAckTimeout(ctx)
 	defer cancel()
-	subject := jetio.ChunkSubject(o.store, nuid)
-	m, err := o.stream.GetMsg(ctx, seq, jetstream.WithGetMsgSubject(subject))
+	subject := jetio.ChunkSubject(s.cfg.Name, nuid)
+	m, err := s.stream.GetMsg(ctx, seq, jetstream.WithGetMsgSubject(subject))
 	if err == nil {
 		return m.Sequence, m.Data, nil
 	}
 	if !errors.Is(err, jetstream.ErrMsgNotFound) {
 		if jetio.IsAway(err) {
-			err = fmt.Errorf("%w: %w", ErrAway, err)
+			err = fmt.Errorf("%w: %w", jetio.ErrAway, err)
 		}
 		return 0, nil, err
 	}
-	s, err := jetio.ReadNext(ctx, o.b.NC, jetio.ObjectStream(o.store), subject, seq)
+	next, err := jetio.ReadNext(ctx, s.cfg.NC, jetio.ObjectStream(s.cfg.Name), subject, seq)
 	if err != nil {
 		return 0, nil, err
 	}
-	return s.Sequence, s.Data, nil
+	return next.Sequence, next.Data, nil
 }

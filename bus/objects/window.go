@@ -1,15 +1,16 @@
-package bus
+package objects
 
 import (
 	"context"
 	"sync"
 
+	"github.com/job-streamer/job-streamer-control-bus/bus/jetio"
 	"github.com/nats-io/nats.go"
 )
 
 // window publishes messages and bounds the number in flight.
 type window struct {
-	pub  publisher
+	pub  *jetio.Publisher
 	free chan struct{}
 	mu   sync.Mutex
 	err  error // the first
@@ -40,7 +41,8 @@ func (w *window) send(ctx context.Context, subject string, data []byte) error {
 	return nil
 }
 
-// wait blocks until all messages are acknowledged or timed out ([AckTimeout]).
+// wait blocks until all messages are acknowledged or timed out
+// ([jetio.AckTimeout]).
 func (w *window) wait() error {
 	for range cap(w.free) {
 		w.free <- struct{}{}
