@@ -134,9 +134,9 @@ var bombs = []struct {
 	{"a nested jar that says it is small", func() []byte { return rawZip(deflateZeros(256<<20), 10<<20, 1, onlyJar) }, "another length"},
 	{"the same 15 MB of zeros 30,000 times", func() []byte { return rawZip(deflateZeros(15<<20), 15<<20, 30_000, numbered(".class")) }, "unpacks to more"},
 	{"the same nested jar 30,000 times", func() []byte { return rawZip(deflateZeros(1<<20), 1<<20, 30_000, numbered(".jar")) }, "is no zip file"},
-	{"a million entries", func() []byte { return rawZip(nil, 0, 1_000_000, numbered("")) }, "has 1000000 entries"},
-	{"a million entries in a nested jar", func() []byte {
-		b := rawZip(nil, 0, 1_000_000, func(int) string { return "x" })
+	{"300,000 entries", func() []byte { return rawZip(nil, 0, 300_000, numbered("")) }, "has 300000 entries"},
+	{"400,000 entries in a nested jar", func() []byte {
+		b := rawZip(nil, 0, 400_000, func(int) string { return "x" })
 		return rawZip(deflate(bytes.NewReader(b)), uint32(len(b)), 1, onlyJar)
 	}, "unpacks to more"},
 	{"80,000 empty classes", func() []byte { return rawZip(deflateZeros(0), 0, 80_000, numbered(".class")) }, "is truncated"},
@@ -162,7 +162,7 @@ var bombs = []struct {
 	{"a batch xml of 100 MB", func() []byte {
 		return rawZip(deflateZeros(100<<20), 100<<20, 1, func(int) string { return "META-INF/batch.xml" })
 	}, "more than 1048576"},
-	{"60,000 batchlets", func() []byte { return batchlets(60_000) }, "the others are left out"},
+	{"51,000 batchlets", func() []byte { return batchlets(51_000) }, "the others are left out"},
 	{"classes that extend one another, 40,000 deep", func() []byte { return chain(40_000) }, ""},
 }
 
@@ -181,12 +181,22 @@ func manyRefs(n int) string {
 	return b.String()
 }
 
+// storedClasses is a jar of classes that are not deflated: to deflate very many
+// takes longer than to scan them.
+func storedClasses(sources ...source) []byte {
+	var files []file
+	for _, s := range sources {
+		files = append(files, plain(s.name+suffix, s.bytes()))
+	}
+	return jarOf(files...)
+}
+
 func batchlets(n int) []byte {
 	var sources []source
 	for i := range n {
 		sources = append(sources, source{name: fmt.Sprint("c", i), implements: []string{batchlet}})
 	}
-	return classes(sources...)
+	return storedClasses(sources...)
 }
 
 func chain(n int) []byte {
@@ -194,7 +204,7 @@ func chain(n int) []byte {
 	for i := 1; i < n; i++ {
 		sources = append(sources, source{name: fmt.Sprint("c", i), super: fmt.Sprint("c", i-1)})
 	}
-	return classes(sources...)
+	return storedClasses(sources...)
 }
 
 // A bomb unpacks no more than its budget has, costs 100 MB at most, and says

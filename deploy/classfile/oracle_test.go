@@ -1,9 +1,12 @@
 package classfile
 
 import (
+	"bufio"
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -17,43 +20,81 @@ import (
 
 const oracleDir = "testdata/oracle"
 
-// needJDK skips where there is no JDK.
-func needJDK(t testing.TB) {
+// skipWithoutJDK skips a test where there is no JDK.
+func skipWithoutJDK(t testing.TB) {
 	t.Helper()
 	if testing.Short() {
-		t.Skip("starts JVMs")
+		t.Skip("starts a JVM")
 	}
-	for _, program := range []string{"java", "javac", "mvn"} {
+	for _, program := range []string{"java", "mvn"} {
 		if _, err := exec.LookPath(program); err != nil {
 			t.Skipf("no %s here, so nothing to compare with", program)
 		}
 	}
 }
 
-func output(t testing.TB, name string, args ...string) string {
-	t.Helper()
-	var said bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), name, args...)
-	cmd.Stderr = &said
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("%s %s: %v\n%s%s", name, strings.Join(args, " "), err, out, said.String())
-	}
-	return string(out)
+// oracle is a JVM that compiles sources and loads class paths on request. One
+// JVM answers all tests: it takes longer to start and warm up than to answer.
+type oracle struct {
+	requests io.Writer
+	answers  *bufio.Scanner
+	stderr   *bytes.Buffer
 }
 
-// quickJVM puts options before args that let a JVM which runs for seconds spend
-// less on its compiler and its garbage collector. The prefix is that of the
-// program's options for its JVM.
-func quickJVM(prefix string, args ...string) []string {
-	return append([]string{prefix + "-XX:TieredStopAtLevel=1", prefix + "-XX:+UseSerialGC"}, args...)
+// startOracle starts the JVM, which ends with the test.
+func startOracle(t *testing.T) *oracle {
+	t.Helper()
+	skipWithoutJDK(t)
+	o := &oracle{stderr: &bytes.Buffer{}}
+	// A JVM that runs for seconds should spend little on its compiler and its
+	// garbage collector.
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), "java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC",
+		filepath.Join(oracleDir, "Oracle.java"))
+	cmd.Stderr = o.stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		in.Close()
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("the JVM ended with %v", err)
+		}
+	})
+	o.requests, o.answers = in, bufio.NewScanner(out)
+	return o
+}
+
+// send returns the lines of the answer to a request.
+func (o *oracle) send(t *testing.T, request string, args ...string) (lines []string) {
+	t.Helper()
+	fmt.Fprintln(o.requests, strings.Join(append([]string{request}, args...), "\t")) //nolint:errcheck // there would be no answer
+	for o.answers.Scan() {
+		switch line := o.answers.Text(); line {
+		case "end":
+			return lines
+		case "failed":
+			t.Fatalf("%s %s\n%s", request, args, o.stderr)
+		default:
+			lines = append(lines, line)
+		}
+	}
+	t.Fatalf("%s %s: the JVM does not answer: %v\n%s", request, args, o.answers.Err(), o.stderr)
+	return nil
 }
 
 // artifacts returns the jars that a pom names: those of the batch API and of
 // injection, which a runtime brings, and the others. They are fetched once.
 func artifacts(t testing.TB, namespace string) (api, others []string) {
 	t.Helper()
-	needJDK(t)
+	skipWithoutJDK(t)
 	pom := filepath.Join(oracleDir, namespace, "pom.xml")
 	b, err := os.ReadFile(pom)
 	if err != nil {
@@ -97,15 +138,6 @@ func fetch(t testing.TB, pom, dir string) {
 	}
 }
 
-// compileOracle returns the folder where the oracle's class is.
-func compileOracle(t testing.TB) string {
-	t.Helper()
-	needJDK(t)
-	dir := t.TempDir()
-	output(t, "javac", quickJVM("-J", "-encoding", "UTF-8", "-d", dir, filepath.Join(oracleDir, "Oracle.java"))...)
-	return dir
-}
-
 // answer is what the oracle says of a class path.
 type answer struct {
 	lines       []string // components
@@ -114,11 +146,9 @@ type answer struct {
 	java        int
 }
 
-func askOracle(t testing.TB, oracle string, api, jars []string) (a answer) {
+func (o *oracle) scan(t *testing.T, api, jars []string) (a answer) {
 	t.Helper()
-	args := append([]string{"-cp", oracle, "Oracle", t.TempDir()}, api...)
-	for line := range strings.Lines(output(t, "java", quickJVM("", append(append(args, "--"), jars...)...)...)) {
-		line = strings.TrimSpace(line)
+	for _, line := range o.send(t, "scan", slices.Concat([]string{t.TempDir()}, api, []string{"--"}, jars)...) {
 		switch first, rest, _ := strings.Cut(line, " "); first {
 		case "unsupported":
 			a.unsupported++
@@ -136,9 +166,9 @@ func askOracle(t testing.TB, oracle string, api, jars []string) (a answer) {
 
 // compare scans what the oracle loads. Only of a constructor the oracle may be
 // in doubt: the class of a parameter is missing then.
-func compare(t *testing.T, oracle string, api, jars []string) *Report {
+func (o *oracle) compare(t *testing.T, api, jars []string) *Report {
 	t.Helper()
-	want := askOracle(t, oracle, api, jars)
+	want := o.scan(t, api, jars)
 	var path []Jar
 	for _, jar := range jars {
 		path = append(path, onDisk(jar))
@@ -174,16 +204,21 @@ func missingIn(a, b []string) (lines []string) {
 	return lines
 }
 
+func TestOracle(t *testing.T) {
+	o := startOracle(t)
+	t.Run("jars", func(t *testing.T) { compareJars(t, o) })
+	t.Run("sources", func(t *testing.T) { compareSources(t, o) })
+}
+
 // The answer is that of a JVM, for jars from all over the world, with the API
 // on the class path and, as an application has it, without.
-func TestOracleOfJars(t *testing.T) {
-	oracle := compileOracle(t)
+func compareJars(t *testing.T, o *oracle) {
 	for _, namespace := range []string{"javax", "jakarta"} {
 		t.Run(namespace, func(t *testing.T) {
 			api, jars := artifacts(t, namespace)
 			for name, jars := range map[string][]string{"without the API": jars, "with the API": append(slices.Clone(api), jars...)} {
 				t.Run(name, func(t *testing.T) {
-					r := compare(t, oracle, api, jars)
+					r := o.compare(t, api, jars)
 					batch := 0
 					for _, c := range r.Components {
 						if c.Namespace == namespace {
@@ -200,7 +235,7 @@ func TestOracleOfJars(t *testing.T) {
 }
 
 // compile compiles a folder of sources, which are written for jakarta.
-func compile(t *testing.T, namespace, name, classPath string) string {
+func (o *oracle) compile(t *testing.T, namespace, name, classPath string) string {
 	t.Helper()
 	out, src := t.TempDir(), t.TempDir()
 	args := []string{"-encoding", "UTF-8", "-proc:none", "-parameters", "-cp", classPath, "-d", out}
@@ -219,7 +254,7 @@ func compile(t *testing.T, namespace, name, classPath string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	output(t, "javac", quickJVM("-J", args...)...)
+	o.send(t, "compile", args...)
 	return out
 }
 
@@ -241,15 +276,14 @@ func filesOf(t *testing.T, dir, prefix string) (files []file) {
 }
 
 // The same for what javac makes of the cases that are easily got wrong.
-func TestOracleOfSources(t *testing.T) {
-	oracle := compileOracle(t)
+func compareSources(t *testing.T, o *oracle) {
 	for _, namespace := range []string{"javax", "jakarta"} {
 		t.Run(namespace, func(t *testing.T) {
 			api, _ := artifacts(t, namespace)
 			classPath := strings.Join(api, string(os.PathListSeparator))
 			dirs := map[string]string{}
 			for _, name := range []string{"base", "app", "old", "new", "nested", "folder"} {
-				dirs[name] = compile(t, namespace, name, classPath)
+				dirs[name] = o.compile(t, namespace, name, classPath)
 				classPath += string(os.PathListSeparator) + dirs[name]
 			}
 			app := filesOf(t, dirs["app"], "")
@@ -265,7 +299,7 @@ func TestOracleOfSources(t *testing.T) {
 				"web.war":  jarOf(append(filesOf(t, dirs["folder"], "WEB-INF/classes/"), packed("WEB-INF/lib/n.jar", nested))...),
 				"z.jar":    truncated(nested, 25),
 			})
-			r := compare(t, oracle, api, jars)
+			r := o.compare(t, api, jars)
 			if len(r.Components) != 19 || len(r.Warnings) != 2 {
 				t.Errorf("%d components, %d warnings:\n%s\n%s", len(r.Components), len(r.Warnings),
 					strings.Join(r.lines(), "\n"), strings.Join(r.said(), "\n"))

@@ -1,7 +1,9 @@
 import java.beans.Introspector;
+import java.io.BufferedReader;
 import java.io.File;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.InputStreamReader;
 import java.io.PrintStream;
 import java.lang.annotation.Annotation;
 import java.lang.invoke.MethodHandles;
@@ -22,13 +24,18 @@ import java.util.TreeSet;
 import java.util.jar.JarEntry;
 import java.util.jar.JarFile;
 import java.util.zip.ZipFile;
+import javax.tools.JavaCompiler;
+import javax.tools.ToolProvider;
 import javax.xml.parsers.DocumentBuilderFactory;
 import org.w3c.dom.Element;
 import org.w3c.dom.NodeList;
 
 /**
  * Says which batch components a class path has by loading every class, as a JVM does, and asking it.
- * Arguments: a folder for what is unpacked, the jars of the runtime, "--", the jars of the application.
+ *
+ * <p>It answers requests from standard input, a line each with tabs between the words, until the input ends:
+ * "compile" with the arguments of javac, and "scan" with a folder for unpacked files, the jars of the runtime,
+ * "--" and the jars of the application. The last line of an answer is "end", or "failed".
  */
 public class Oracle {
     static final String[][] ROLES = {
@@ -61,18 +68,36 @@ public class Oracle {
 
     public static void main(String[] args) throws Exception {
         PrintStream out = new PrintStream(System.out, true, "UTF-8");
-        Oracle oracle = new Oracle(Path.of(args[0]));
+        BufferedReader in = new BufferedReader(new InputStreamReader(System.in, "UTF-8"));
+        for (String line; (line = in.readLine()) != null; ) {
+            List<String> words = List.of(line.split("\t"));
+            out.println(answer(words.get(0), words.subList(1, words.size()), out) ? "end" : "failed");
+        }
+    }
+
+    static boolean answer(String request, List<String> args, PrintStream out) throws Exception {
+        if (request.equals("scan")) {
+            scan(args, out);
+            return true;
+        }
+        JavaCompiler javac = ToolProvider.getSystemJavaCompiler();
+        return javac.run(null, System.err, System.err, args.toArray(new String[0])) == 0;
+    }
+
+    static void scan(List<String> args, PrintStream out) throws Exception {
+        Oracle oracle = new Oracle(Path.of(args.get(0)));
+        int separator = args.indexOf("--");
         List<URL> runtime = new ArrayList<>();
-        int i = 1;
-        for (; !args[i].equals("--"); i++) {
-            runtime.add(new File(args[i]).toURI().toURL());
+        for (String jar : args.subList(1, separator)) {
+            runtime.add(new File(jar).toURI().toURL());
         }
-        for (i++; i < args.length; i++) {
-            oracle.add(Path.of(args[i]));
+        for (String jar : args.subList(separator + 1, args.size())) {
+            oracle.add(Path.of(jar));
         }
-        ClassLoader parent = new URLClassLoader(runtime.toArray(new URL[0]), ClassLoader.getPlatformClassLoader());
-        ClassLoader loader = new URLClassLoader(oracle.path.toArray(new URL[0]), parent);
-        oracle.report(loader, out);
+        try (URLClassLoader parent = new URLClassLoader(runtime.toArray(new URL[0]), ClassLoader.getPlatformClassLoader());
+                URLClassLoader loader = new URLClassLoader(oracle.path.toArray(new URL[0]), parent)) {
+            oracle.report(loader, out);
+        }
         out.println("java " + Runtime.version().feature());
     }
 
@@ -170,14 +195,14 @@ public class Oracle {
     }
 
     /** Asks the class's own loader, since there may be several interfaces of one name. */
-    static boolean is(Class<?> c, String name) {
-        return FOUND.computeIfAbsent(c.getClassLoader(), l -> new HashMap<>())
+    boolean is(Class<?> c, String name) {
+        return found.computeIfAbsent(c.getClassLoader(), l -> new HashMap<>())
             .computeIfAbsent(name, n -> find(n, c.getClassLoader()))
             .filter(type -> type.isAssignableFrom(c)).isPresent();
     }
 
     /** What a loader found under a name, since a search through all jars that finds nothing is slow. */
-    static final Map<ClassLoader, Map<String, Optional<Class<?>>>> FOUND = new HashMap<>();
+    final Map<ClassLoader, Map<String, Optional<Class<?>>>> found = new HashMap<>();
 
     static Optional<Class<?>> find(String name, ClassLoader loader) {
         try {
