@@ -38,10 +38,10 @@ func add[I, O any](s *Server, needs permission, op huma.Operation, h func(contex
 	checkResolvers(reflect.TypeFor[I]())
 	op.DefaultStatus = max(op.DefaultStatus, http.StatusOK)
 	s.require(&op, needs)
-	reads := op.Method == http.MethodGet || op.Path == job+"/executions" && op.Method == http.MethodPost // which has to be quick
+	has := traitsOf(&op)
 	huma.Register(s.api, op, func(ctx context.Context, in *I) (out *O, err error) {
 		if p, ok := any(in).(located); ok {
-			err = s.locate(ctx, p.jobPath(), reads)
+			err = s.locate(ctx, p.jobPath(), has.readsOnly || has.quick)
 		}
 		if err == nil {
 			out, err = h(ctx, in)
@@ -58,7 +58,7 @@ func add[I, O any](s *Server, needs permission, op huma.Operation, h func(contex
 	}
 	for _, r := range doc.Responses {
 		if of := r.Content[codec.JSON.Media]; of != nil && of.Schema != nil {
-			r.Content = described(of.Schema, isJob(&op))
+			r.Content = described(of.Schema, has.definition)
 		}
 		if r.Content[codec.JSON.Problem] != nil {
 			for i := range codec.Formats {
@@ -141,16 +141,14 @@ func described(schema *huma.Schema, job bool) map[string]*huma.MediaType {
 	return content
 }
 
-// isJob says that the route is about a definition, which XML can hold.
-func isJob(op *huma.Operation) bool { return op.Metadata["job"] != nil }
-
-// route is an operation with what is the same for all.
-func route(method, path, summary string, status int) huma.Operation {
+// writes declares a route that changes something.
+func writes(method, path, summary string, status int) huma.Operation {
 	id := strings.NewReplacer("{app}", "", "{job}", "", "{id}", "", "/", "-", ".", "-").Replace(strings.ToLower(method) + path)
 	parts := slices.DeleteFunc(strings.Split(id, "-"), func(s string) bool { return s == "" })
 	return huma.Operation{
 		Method: method, Path: path, Summary: summary, DefaultStatus: status,
 		OperationID: strings.Join(parts, "-"), Tags: []string{tagOf(path)},
+		Metadata: map[string]any{traitsKey: &traits{}},
 	}
 }
 
@@ -300,12 +298,13 @@ func putBuffer(b *bytes.Buffer) {
 // chooseFormat decides how the answer will be written before anything is done.
 func (s *Server) chooseFormat(ctx huma.Context, next func(huma.Context)) {
 	u := ctx.URL()
-	f, ok := negotiate(ctx.Header, u.Path, isJob(ctx.Operation()))
-	if f == codec.JSON && ctx.Operation().Metadata["sign-in"] != nil && isV1Login(ctx) {
+	has := traitsOf(ctx.Operation())
+	f, ok := negotiate(ctx.Header, u.Path, has.definition)
+	if f == codec.JSON && has.signsIn && isV1Login(ctx) {
 		f = codec.EDN
 	}
 	chosen := answered{ctx, f}
-	if _, own := ctx.Operation().Metadata["stream"]; !ok && !own {
+	if !ok && !has.streams {
 		_ = huma.WriteErr(s.api, chosen, http.StatusNotAcceptable, "", errNotAcceptable)
 		return
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/danielgtaylor/huma/v2"
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
@@ -103,4 +104,22 @@ func TestOpenAPI(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A route that only reads is declared as such in the table of routes, and
+// everything that depends on it asks the declaration.
+func TestRoutesThatOnlyRead(t *testing.T) {
+	s, _ := fakeServer()
+	readingPosts := []string{"/jobs/convert-xml", "/{app}/jobs/judge", "/schedule/preview"}
+	for path, item := range s.api.OpenAPI().Paths {
+		for method, op := range map[string]*huma.Operation{get: item.Get, post: item.Post, put: item.Put, del: item.Delete} {
+			if op == nil {
+				continue
+			}
+			want := method == get || method == post && slices.Contains(readingPosts, path)
+			if got := traitsOf(op).readsOnly; got != want {
+				t.Errorf("%s %s: reads only %v, want %v", method, path, got, want)
+			}
+		}
+	}
 }
