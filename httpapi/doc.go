@@ -47,9 +47,7 @@
 //
 // # Streams
 //
-// /events and logs that are followed are server-sent events. Each reader has an
-// ordered consumer of its own; one that takes more than ten seconds for a write
-// is dropped, and resumes by Last-Event-ID. They end at once when the server is
-// told to. Who may read is judged when a stream begins: one that was begun goes
-// on when the login ends.
+// Package sse sends /events and logs. They end at once when the server shuts
+// down. The bus checks the permission when a stream begins: a stream that has
+// begun goes on when the login ends.
 package httpapi

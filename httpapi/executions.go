@@ -203,7 +203,7 @@ func (s *Server) getExecution(ctx context.Context, in *getExecution) (*answer[re
 	v := s.executionOf(e)
 	v.Waiting = s.waitingFor(ctx, e)
 	if in.What == "logs" && len(v.StepExecutions) > 0 {
-		lines, err := s.lastLines(ctx, e)
+		lines, err := s.streams.Log(e).ReadLastLines(ctx)
 		if err != nil {
 			return nil, err
 		}

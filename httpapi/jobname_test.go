@@ -10,6 +10,7 @@ import (
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/sse"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
@@ -27,7 +28,7 @@ func TestJobNames(t *testing.T) {
 			e.call("GET", strings.ToLower(job), "").want(200) // %e5 is %E5
 			ctx, stop := context.WithCancel(t.Context())
 			defer stop()
-			events := e.listen(ctx, "/events?app=default&job="+url.QueryEscape(name), "Accept", eventStream)
+			events := e.listen(ctx, "/events?app=default&job="+url.QueryEscape(name), "Accept", sse.EventStream)
 
 			id := e.start(url.PathEscape(name), "")
 			e.call("POST", job+"/executions", "").code(409, "job_is_exclusive")

@@ -69,7 +69,7 @@ func (s *Server) download(ctx context.Context, in *jobDownload) (*streamed, erro
 			return nil, err
 		}
 	}
-	return s.values(all, func(set func(name, value string), f *codec.Format) {
+	return s.sendValues(all, func(set func(name, value string), f *codec.Format) {
 		set("Content-Type", "application/force-download")
 		set("Content-Disposition", `attachment; filename="jobs.`+string(f.Form)+`"`)
 	}), nil

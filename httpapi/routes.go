@@ -7,6 +7,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/codec"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/sse"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
@@ -85,8 +86,8 @@ func (s *Server) routes() {
 	add(s, executeJob, writes(put, exec+"/alert", "Send the alert of the time monitor for an execution", 200), s.alertExecution)
 	add(s, executeJob, writes(put, exec+"/restart", "Go on where an execution ended, in a new one", 201), s.restartExecution)
 	add(s, readJob, reads(get, "/{app}/execution/{id}", "An execution, without its job's name", 200), s.findExecution)
-	add(s, readJob, stream(reads(get, exec+"/log", "Output of an execution", 200), "text/plain", eventStream, "application/json", "application/edn", "application/yaml"), s.getLog)
-	add(s, readJob, stream(reads(get, "/{app}/execution/{id}/log", "Output of an execution, without its job's name", 200), "text/plain", eventStream, "application/json", "application/edn", "application/yaml"), s.findLog)
+	add(s, readJob, stream(reads(get, exec+"/log", "Output of an execution", 200), "text/plain", sse.EventStream, "application/json", "application/edn", "application/yaml"), s.getLog)
+	add(s, readJob, stream(reads(get, "/{app}/execution/{id}/log", "Output of an execution, without its job's name", 200), "text/plain", sse.EventStream, "application/json", "application/edn", "application/yaml"), s.findLog)
 
 	add(s, executeJob, writes(post, sched, "Schedule a job", 201), s.postSchedule)
 	add(s, executeJob, writes(put, sched, "Schedule a job", 200), s.putSchedule)
@@ -107,7 +108,7 @@ func (s *Server) routes() {
 	add(s, anyone, writes(put, "/agent/{id}/unblock", "Let an agent take work again", 200), s.unblockAgent)
 	add(s, anyone, named("get-agent-monitor", stream(reads(get, "/agent/{id}/monitor/{figure}/{cycle}", "A picture of an agent's load or memory", 200), "image/png")), s.getPicture)
 
-	add(s, readJob, stream(reads(get, "/events", "Changes of executions as they happen", 200), eventStream), s.events)
+	add(s, readJob, stream(reads(get, "/events", "Changes of executions as they happen", 200), sse.EventStream), s.getEvents)
 }
 
 // traits are the properties of a route that its handler's types do not show.

@@ -20,6 +20,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus/login"
 	"github.com/job-streamer/job-streamer-control-bus/bus/monitor"
 	"github.com/job-streamer/job-streamer-control-bus/deploy"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/sse"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 	"github.com/job-streamer/job-streamer-control-bus/scheduler"
 )
@@ -148,6 +149,7 @@ type Server struct {
 	log     *slog.Logger
 	api     huma.API
 	handler http.Handler
+	streams *sse.Source
 	needs   map[place]permission
 	origins *http.CrossOriginProtection
 	drawing chan struct{}   // has room for as many pictures as are drawn at once
@@ -172,6 +174,9 @@ func New(cfg Config) *Server {
 		}
 	}
 	s.closing, s.close = context.WithCancel(context.Background())
+	s.streams = sse.New(sse.Config{
+		Broker: brokerOf(cfg.Bus), Executions: cfg.Executions, EventOf: s.eventOf, Bound: s.untilClosing, Log: s.log,
+	})
 	adoptProblems()
 	e := newEcho(s)
 	s.api = newAPI(e, cfg.Version)
@@ -181,6 +186,14 @@ func New(cfg Config) *Server {
 	s.serveFrontPage(e)
 	s.handler = e
 	return s
+}
+
+// brokerOf returns the connection of a bus, nil without one.
+func brokerOf(b *bus.Bus) sse.Broker {
+	if b == nil {
+		return nil
+	}
+	return b.JS
 }
 
 // ServeHTTP answers one request. HEAD is GET without the body, which net/http

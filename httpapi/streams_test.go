@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -16,15 +15,16 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/sse"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// sse is an event as it came.
-type sse struct{ ID, Name, Data string }
+// sentEvent is an event as it came.
+type sentEvent struct{ ID, Name, Data string }
 
 // listen reads events until the stream ends; the channel is closed then. The
 // first comment has come when it returns.
-func (e *env) listen(ctx context.Context, path string, headers ...string) <-chan sse {
+func (e *env) listen(ctx context.Context, path string, headers ...string) <-chan sentEvent {
 	e.t.Helper()
 	r, err := http.NewRequestWithContext(ctx, "GET", e.http.URL+path, nil)
 	if err != nil {
@@ -37,7 +37,7 @@ func (e *env) listen(ctx context.Context, path string, headers ...string) <-chan
 	if err != nil {
 		e.t.Fatal(err)
 	}
-	if got := res.Header.Get("Content-Type"); got != eventStream {
+	if got := res.Header.Get("Content-Type"); got != sse.EventStream {
 		e.t.Fatalf("GET %s = %d %s", path, res.StatusCode, got)
 	}
 	if got := res.Header.Get("Cache-Control"); got != "no-cache, no-transform" {
@@ -47,11 +47,11 @@ func (e *env) listen(ctx context.Context, path string, headers ...string) <-chan
 	if !lines.Scan() || !strings.HasPrefix(lines.Text(), ": ") {
 		e.t.Fatalf("GET %s begins with %q, want a comment", path, lines.Text())
 	}
-	ch := make(chan sse, 1000)
+	ch := make(chan sentEvent, 1000)
 	go func() {
 		defer res.Body.Close()
 		defer close(ch)
-		var one sse
+		var one sentEvent
 		for lines.Scan() {
 			name, value, _ := strings.Cut(lines.Text(), ": ")
 			switch name {
@@ -62,10 +62,10 @@ func (e *env) listen(ctx context.Context, path string, headers ...string) <-chan
 			case "data":
 				one.Data = value
 			case "":
-				if one != (sse{}) {
+				if one != (sentEvent{}) {
 					ch <- one
 				}
-				one = sse{}
+				one = sentEvent{}
 			}
 		}
 	}()
@@ -73,7 +73,7 @@ func (e *env) listen(ctx context.Context, path string, headers ...string) <-chan
 }
 
 // next returns the next event.
-func next(t *testing.T, ch <-chan sse) (e sse, v rest.Event) {
+func next(t *testing.T, ch <-chan sentEvent) (e sentEvent, v rest.Event) {
 	t.Helper()
 	select {
 	case e, ok := <-ch:
@@ -159,7 +159,7 @@ func TestLog(t *testing.T) {
 	golden(t, "log", e.call("GET", fmt.Sprintf("/default/execution/%d/log", id), "").want(200).body)
 
 	followed := e.listen(t.Context(), log+"?follow=1")
-	accepted := e.listen(t.Context(), log, "Accept", eventStream)
+	accepted := e.listen(t.Context(), log, "Accept", sse.EventStream)
 	var id2 string
 	for i := range 4 {
 		got := <-followed
@@ -255,34 +255,5 @@ func TestServeEnds(t *testing.T) {
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
-	}
-}
-
-// Who does not read is dropped.
-func TestSlowReader(t *testing.T) {
-	failed := make(chan error, 1)
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		text := newTextWriter(w, 200*time.Millisecond)
-		for range 1 << 20 { // more than any buffer holds
-			if err := text.event(1, "", strings.Repeat("x", 1000)); err != nil {
-				failed <- err
-				return
-			}
-		}
-		failed <- nil
-	}))
-	defer s.Close()
-	res, err := http.Get(s.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	select {
-	case err := <-failed:
-		if err == nil {
-			t.Error("all was written to someone who reads nothing")
-		}
-	case <-time.After(10 * time.Second):
-		t.Error("still writing after 10 s")
 	}
 }
