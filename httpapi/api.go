@@ -40,8 +40,8 @@ func add[I, O any](s *Server, needs permission, op huma.Operation, h func(contex
 	s.require(&op, needs)
 	has := traitsOf(&op)
 	huma.Register(s.api, op, func(ctx context.Context, in *I) (out *O, err error) {
-		if p, ok := any(in).(located); ok {
-			err = s.locate(ctx, p.jobPath(), has.readsOnly || has.quick)
+		if p, ok := any(in).(jobInput); ok {
+			err = s.resolveJob(ctx, p.jobPath(), has.readsOnly || has.quick)
 		}
 		if err == nil {
 			out, err = h(ctx, in)

@@ -80,7 +80,7 @@ func (s *Server) postExecution(ctx context.Context, in *postExecution) (*begun, 
 		return nil, err
 	}
 	e, created, err := s.cfg.Executions.Submit(ctx, execution.Submission{
-		App: in.App, Job: in.Job, Parameters: in.Sent.value.Parameters, IdempotencyKey: in.IdempotencyKey,
+		App: in.App, Job: in.job.Key, Parameters: in.Sent.value.Parameters, IdempotencyKey: in.IdempotencyKey,
 	})
 	if err != nil && e == nil { // no such application is another matter than no such job
 		if _, _, err := s.app(ctx, in.App); err != nil {
@@ -159,12 +159,12 @@ func (w Wait) duration() (time.Duration, error) {
 }
 
 func (s *Server) deleteExecutions(ctx context.Context, in *JobPath) (*struct{}, error) {
-	if _, hits := s.cfg.Index.Executions(in.App, in.Job, 0, 1); hits == 0 {
+	if _, hits := s.cfg.Index.Executions(in.App, in.job.Key, 0, 1); hits == 0 {
 		if _, err := s.job(ctx, in); err != nil {
 			return nil, err
 		}
 	}
-	return nil, s.cfg.Executions.DeleteHistory(ctx, in.App, in.Job)
+	return nil, s.cfg.Executions.DeleteHistory(ctx, in.App, in.job.Key)
 }
 
 // With is what of an execution is wanted besides.
@@ -243,7 +243,7 @@ func (s *Server) execution(ctx context.Context, p ExecutionPath) (*bus.Execution
 	if err != nil {
 		return nil, err
 	}
-	return s.cfg.Executions.Get(ctx, p.App, p.Job, id)
+	return s.cfg.Executions.Get(ctx, p.App, p.job.Key, id)
 }
 
 type changeExecution struct {
@@ -268,7 +268,7 @@ func (s *Server) change(ctx context.Context, in *changeExecution, change func(ct
 	if err != nil {
 		return nil, err
 	}
-	e, err := change(ctx, in.App, in.Job, id)
+	e, err := change(ctx, in.App, in.job.Key, id)
 	if err != nil {
 		return nil, err
 	}
@@ -295,6 +295,6 @@ func (s *Server) restartExecution(ctx context.Context, in *restartExecution) (*b
 	if err != nil {
 		return nil, err
 	}
-	e, created, err := s.cfg.Executions.Restart(ctx, in.App, in.Job, id, in.Sent.value.Parameters)
+	e, created, err := s.cfg.Executions.Restart(ctx, in.App, in.job.Key, id, in.Sent.value.Parameters)
 	return s.begun(ctx, e, created, err, wait)
 }

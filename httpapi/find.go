@@ -147,12 +147,12 @@ func (s *Server) listExecutions(ctx context.Context, in *listExecutions) (*answe
 	if err != nil {
 		return nil, err
 	}
-	if _, hits := s.cfg.Index.Executions(in.App, in.Job, 0, 1); hits == 0 { // the history of a job may be there without the job
+	if _, hits := s.cfg.Index.Executions(in.App, in.job.Key, 0, 1); hits == 0 { // the history of a job may be there without the job
 		if _, err := s.job(ctx, &in.JobPath); err != nil {
 			return nil, err
 		}
 	}
-	q.App, q.Job = in.App, in.Job
+	q.App, q.Job = in.App, in.job.Key
 	return s.findExecutions(ctx, &in.ExecutionList, &q)
 }
 

@@ -62,7 +62,7 @@ func parseTime(text string) (time.Time, error) {
 // listFires lists the decisions of a job's present and former schedules. A
 // deleted job has them until they expire.
 func (s *Server) listFires(ctx context.Context, in *firesPath) (*answer[rest.Fires], error) {
-	fires, err := s.cfg.Schedules.Fires(ctx, in.App, in.Job, scheduler.FireQuery{From: in.from, To: in.to, Limit: in.Limit})
+	fires, err := s.cfg.Schedules.Fires(ctx, in.App, in.job.Key, scheduler.FireQuery{From: in.from, To: in.to, Limit: in.Limit})
 	if err == nil && len(fires) == 0 {
 		_, err = s.job(ctx, &in.JobPath)
 	}

@@ -13,15 +13,22 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// JobPath is a job in a path. When a handler gets it, Job is the job's token.
-type JobPath struct {
-	App  string `path:"app"`
-	Job  string `path:"job"`
-	name string // as it was sent
+// JobRef is a job that a request is about.
+type JobRef struct {
+	Name string // as the request calls it; a job can be renamed
+	Key  string // its permanent key, by which everything of it is stored
 }
 
-// NamedPath is a JobPath for a handler that may make the job, and so wants its
-// name.
+// JobPath is a job in a path. [Server.resolveJob] sets job before the handler
+// runs.
+type JobPath struct {
+	App  string `path:"app"`
+	Name string `path:"job"`
+	job  JobRef
+}
+
+// NamedPath is a job in a path of a handler that may create the job: there may be
+// no key yet.
 type NamedPath struct {
 	App  string `path:"app"`
 	Name string `path:"job"`
@@ -48,40 +55,39 @@ func validNames(app, job string) error {
 // jobURL is the path of a job.
 func jobURL(app, job string) string { return "/" + app + "/job/" + url.PathEscape(job) }
 
-// located is an input with a [JobPath].
-type located interface{ jobPath() *JobPath }
+// jobInput is an input with a [JobPath].
+type jobInput interface{ jobPath() *JobPath }
 
 func (p *JobPath) jobPath() *JobPath { return p }
 
-// locate finds the token of the job that is called what the path says: for one
-// who only reads, in the read model, and else where it cannot be out of date:
-// what is changed must not be a job that had the name a moment ago. A name that
-// nobody has is taken for the key that it has: there may be executions that the
-// read model has not seen.
-func (s *Server) locate(ctx context.Context, p *JobPath, reads bool) error {
-	if p.Job == "" { // the path of an execution without its job
+// resolveJob sets the job of a path. A route that only reads asks the read
+// model. A route that writes asks the leader of the bucket: a job that had the
+// name a moment ago must not be changed. A name without a job gets the key that
+// a job of this name would have: the bucket may hold executions that the read
+// model has not seen.
+func (s *Server) resolveJob(ctx context.Context, p *JobPath, readModel bool) error {
+	if p.Name == "" { // the path of an execution without its job
 		return nil
 	}
-	if err := validNames(p.App, p.Job); err != nil {
+	if err := validNames(p.App, p.Name); err != nil {
 		return err
 	}
-	p.name = p.Job
-	if token, ok := s.cfg.Index.Token(p.App, p.name); ok && reads {
-		p.Job = token
+	if key, ok := s.cfg.Index.Token(p.App, p.Name); ok && readModel {
+		p.job = JobRef{p.Name, key}
 		return nil
 	}
-	e, err := s.cfg.Bus.JobNamed(ctx, p.App, p.name)
-	p.Job = bus.NameKey(p.name)
+	e, err := s.cfg.Bus.JobNamed(ctx, p.App, p.Name)
+	p.job = JobRef{p.Name, bus.NameKey(p.Name)}
 	switch {
 	case err == nil:
-		p.Job = e.Value.Token
+		p.job.Key = e.Value.Token
 	case !errors.Is(err, bus.ErrNotFound):
 		return err
-	case e.Value.Definition != nil: // what is kept under this token is another job's
+	case e.Value.Definition != nil: // the records under this key are those of another job
 		if _, _, err := s.app(ctx, p.App); err != nil {
 			return err
 		}
-		return bus.NoSuchJob(p.App, codec.Cut(p.name))
+		return bus.NoSuchJob(p.App, codec.Cut(p.Name))
 	}
 	return nil
 }

@@ -78,15 +78,15 @@ func (s *Server) download(ctx context.Context, in *jobDownload) (*streamed, erro
 // job finds a job; one that another bus has just made is not in the read model
 // yet.
 func (s *Server) job(ctx context.Context, in *JobPath) (*index.Job, error) {
-	if j, ok := s.cfg.Index.Job(in.App, in.Job); ok {
+	if j, ok := s.cfg.Index.Job(in.App, in.job.Key); ok {
 		return j, nil
 	}
 	if _, _, err := s.app(ctx, in.App); err != nil {
 		return nil, err
 	}
-	e, err := s.cfg.Bus.Job(ctx, in.App, in.Job)
+	e, err := s.cfg.Bus.Job(ctx, in.App, in.job.Key)
 	if errors.Is(err, bus.ErrNotFound) {
-		err = bus.NoSuchJob(in.App, codec.Cut(in.name))
+		err = bus.NoSuchJob(in.App, codec.Cut(in.job.Name))
 	}
 	if err != nil {
 		return nil, err
@@ -213,7 +213,7 @@ func (s *Server) writeJob(ctx context.Context, at NamedPath, sent *sentJob, p *P
 		was = map[string]string{"was": at.Name, "name": sent.ID}
 	}
 	s.cfg.Bus.Event("job", did, []string{at.App, token}, was)
-	shown, err := s.job(ctx, &JobPath{App: at.App, Job: token, name: sent.ID})
+	shown, err := s.job(ctx, &JobPath{App: at.App, job: JobRef{sent.ID, token}})
 	if err != nil {
 		return nil, "", err
 	}
@@ -293,7 +293,7 @@ func (s *Server) deleteJob(ctx context.Context, in *deleteJob) (*struct{}, error
 	}
 	var revision uint64
 	if in.conditional() { // asked of the leader: the read model may not have seen another bus's write yet
-		e, err := s.cfg.Bus.Job(ctx, in.App, in.Job)
+		e, err := s.cfg.Bus.Job(ctx, in.App, in.job.Key)
 		if err != nil && !errors.Is(err, bus.ErrNotFound) {
 			return nil, err
 		}
@@ -302,7 +302,7 @@ func (s *Server) deleteJob(ctx context.Context, in *deleteJob) (*struct{}, error
 			return nil, err
 		}
 	}
-	err := s.cfg.Executions.DeleteJob(ctx, in.App, in.Job, revision, in.Keep == "history", s.cfg.Schedules.CloseSchedule)
+	err := s.cfg.Executions.DeleteJob(ctx, in.App, in.job.Key, revision, in.Keep == "history", s.cfg.Schedules.CloseSchedule)
 	if errors.Is(err, bus.ErrChanged) && in.conditional() {
 		err = errPrecondition
 	}

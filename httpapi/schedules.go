@@ -40,14 +40,14 @@ func (s *Server) putSchedule(ctx context.Context, in *putSchedule) (*scheduled, 
 	if err != nil {
 		return nil, err
 	}
-	if _, err := s.cfg.Schedules.Set(ctx, scheduleFor(in.App, in.Job, sent)); err != nil {
+	if _, err := s.cfg.Schedules.Set(ctx, scheduleFor(in.App, in.job.Key, sent)); err != nil {
 		return nil, err
 	}
-	is, err := s.schedule(ctx, in.App, in.Job)
+	is, err := s.schedule(ctx, in.App, in.job.Key)
 	if err != nil {
 		return nil, err
 	}
-	return &scheduled{status(j.Schedule == nil), jobURL(in.App, in.name) + "/schedule", is}, nil
+	return &scheduled{status(j.Schedule == nil), jobURL(in.App, in.job.Name) + "/schedule", is}, nil
 }
 
 type preview struct{ Sent body[rest.NewPreview] }
@@ -111,7 +111,7 @@ func (s *Server) deleteSchedule(ctx context.Context, in *JobPath) (*struct{}, er
 	if _, err := s.job(ctx, in); err != nil {
 		return nil, err
 	}
-	return nil, s.cfg.Schedules.Remove(ctx, in.App, in.Job)
+	return nil, s.cfg.Schedules.Remove(ctx, in.App, in.job.Key)
 }
 
 func (s *Server) pauseSchedule(ctx context.Context, in *JobPath) (*answer[*rest.Schedule], error) {
@@ -126,10 +126,10 @@ func (s *Server) changeSchedule(ctx context.Context, in *JobPath, change func(ct
 	if _, err := s.job(ctx, in); err != nil {
 		return nil, err
 	}
-	if err := change(ctx, in.App, in.Job); err != nil {
+	if err := change(ctx, in.App, in.job.Key); err != nil {
 		return nil, err
 	}
-	is, err := s.schedule(ctx, in.App, in.Job)
+	is, err := s.schedule(ctx, in.App, in.job.Key)
 	if err != nil {
 		return nil, err
 	}

@@ -104,7 +104,7 @@ func (s *Server) removeNotification(ctx context.Context, in JobPath, id int64) e
 	_, err := s.changeJob(ctx, in, func(j *bus.Job) error {
 		kept, found := j.Settings.Without(id)
 		if !found {
-			return bus.State(bus.CodeNoNotification, "the job %s has no such status notification", in.name)
+			return bus.State(bus.CodeNoNotification, "the job %s has no such status notification", in.job.Name)
 		}
 		j.Settings.Notifications = kept
 		return nil
@@ -125,7 +125,7 @@ func (s *Server) alertExecution(ctx context.Context, in *ExecutionPath) (*answer
 	}
 	m := j.Settings.TimeMonitor
 	if m == nil || m.Type == "" {
-		return nil, bus.State(bus.CodeNoTimeMonitor, "the job %s has no time monitor with a notification type", in.name)
+		return nil, bus.State(bus.CodeNoTimeMonitor, "the job %s has no time monitor with a notification type", in.job.Name)
 	}
 	if err := s.cfg.Notifier.Alert(ctx, e, m); err != nil {
 		return nil, err
@@ -136,7 +136,7 @@ func (s *Server) alertExecution(ctx context.Context, in *ExecutionPath) (*answer
 // changeJob changes a job that is there, whoever else does at the same time.
 func (s *Server) changeJob(ctx context.Context, in JobPath, change func(*bus.Job) error) (*answer[rest.Settings], error) {
 	for range maxRaces {
-		e, err := s.cfg.Bus.Job(ctx, in.App, in.Job)
+		e, err := s.cfg.Bus.Job(ctx, in.App, in.job.Key)
 		if errors.Is(err, bus.ErrNotFound) {
 			_, err = s.job(ctx, &in) // which of the two is not there
 		}
@@ -155,8 +155,8 @@ func (s *Server) changeJob(ctx context.Context, in JobPath, change func(*bus.Job
 		if err != nil {
 			return nil, err
 		}
-		s.cfg.Index.PutJob(in.App, in.Job, &j, revision)
-		s.cfg.Bus.Event("job", what(false), []string{in.App, in.Job}, nil)
+		s.cfg.Index.PutJob(in.App, in.job.Key, &j, revision)
+		s.cfg.Bus.Event("job", what(false), []string{in.App, in.job.Key}, nil)
 		v := settingsOf(false, &j.Settings)
 		if def, err := jsl.Restore(j.Definition); err == nil {
 			v.Exclusive = def.Exclusive

@@ -53,7 +53,7 @@ type testPath struct {
 }
 
 func (s *Server) testExecution(ctx context.Context, in *testPath) (*bus.Execution, error) {
-	return s.execution(ctx, ExecutionPath{JobPath{App: bus.DefaultApp, Job: testJob}, in.ID})
+	return s.execution(ctx, ExecutionPath{JobPath{App: bus.DefaultApp, job: JobRef{Key: testJob}}, in.ID})
 }
 
 func (s *Server) getTestExecution(ctx context.Context, in *testPath) (*answer[rest.TestState], error) {
