@@ -17,7 +17,6 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/codec"
-	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 	v1 "github.com/job-streamer/job-streamer-control-bus/httpapi/v1"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 )
@@ -212,7 +211,7 @@ func (b *body[T]) Resolve(ctx huma.Context) []error {
 		return []error{fmt.Errorf("read the body: %w", err)}
 	}
 	if buf.Len() == 0 && b.optional() { // whatever its type is said to be
-		if err := discreet(&b.value, judged(ctx, &b.value, nil)); err != nil {
+		if err := withoutSecrets(&b.value, validate(ctx, &b.value, nil)); err != nil {
 			return []error{err}
 		}
 		return nil
@@ -222,7 +221,7 @@ func (b *body[T]) Resolve(ctx huma.Context) []error {
 		err = &codec.MediaTypeError{Header: "Content-Type", Got: f.Media, Want: codec.MediaTypes() + " (XML for jobs only)"}
 	}
 	if err == nil {
-		err = discreet(&b.value, judged(ctx, &b.value, f.Read(buf.Bytes(), &b.value)))
+		err = withoutSecrets(&b.value, validate(ctx, &b.value, f.Read(buf.Bytes(), &b.value)))
 	}
 	if err != nil {
 		return []error{err}
@@ -230,43 +229,42 @@ func (b *body[T]) Resolve(ctx huma.Context) []error {
 	return nil
 }
 
-// judged adds to what reading found what is wrong with the values that could be
-// read: all faults of a body are reported at once.
-func judged(ctx huma.Context, value any, err error) error {
-	var found, more codec.Faults
+// validator is a body that has rules of its own.
+type validator interface {
+	Validate() codec.Faults
+}
+
+// requestValidator is a body whose rules depend on who sends it.
+type requestValidator interface {
+	ValidateFor(authorization string) codec.Faults
+}
+
+// validate adds the faults of the values that could be read to those that the
+// reader found: a client gets all faults of a body at once.
+func validate(ctx huma.Context, value any, err error) error {
+	var found codec.Faults
 	if err != nil && !errors.As(err, &found) {
 		return err
 	}
 	switch v := value.(type) {
-	case *rest.NewSchedule:
-		more = faultsOfSchedule(v)
-	case *rest.NewTimeMonitor:
-		more = faultsOfTimeMonitor(v)
-	case *rest.NewStatusNotification:
-		more = faultsOfNotification(v)
-	case *rest.NewDeployment:
-		if len(v.Artifacts) == 0 {
-			more.Add("/artifacts", "at least one jar", "")
-		}
-	case *rest.Credentials:
-		more = faultsOfCredentials(v)
-	case *rest.NewUser:
-		more = faultsOfUser(v)
-	case *rest.NewRoles:
-		more = faultsOfRoles(v)
-	case *rest.NewPreview:
-		more = faultsOfPreview(v)
-	case *rest.App:
-		if v.Name != "" && !v1.SendsToken(ctx.Header("Authorization")) {
-			checkAppName(&more, "/name", v.Name)
-		}
+	case validator:
+		found.AddOther(v.Validate())
+	case requestValidator:
+		found.AddOther(v.ValidateFor(ctx.Header("Authorization")))
 	}
-	found.AddOther(more)
 	return found.Err()
 }
 
+// asErrors returns faults as huma wants them from a Resolve.
+func asErrors(all codec.Faults) []error {
+	if len(all) == 0 {
+		return nil
+	}
+	return []error{all}
+}
+
 func (b *body[T]) limit() int64 {
-	if secret(&b.value) { // anybody may send it
+	if isSecret(&b.value) { // anybody may send it
 		return maxSecret
 	}
 	return maxBody

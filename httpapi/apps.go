@@ -97,14 +97,26 @@ func (s *Server) getApp(ctx context.Context, in *AppPath) (*tagged[rest.AppInfo]
 	return &tagged[rest.AppInfo]{etag(revision), s.appInfo(a)}, nil
 }
 
+// newApp is a body with an application.
+type newApp rest.App
+
+// ValidateFor returns what is wrong with the name. A v1 client that sends a token
+// may use any: see [v1.SendsToken].
+func (sent *newApp) ValidateFor(authorization string) (wrong codec.Faults) {
+	if sent.Name != "" && !v1.SendsToken(authorization) {
+		checkAppName(&wrong, "/name", sent.Name)
+	}
+	return wrong
+}
+
 type postApp struct {
 	Preconditions
 	Authorization string `header:"Authorization" hidden:"true"`
-	Sent          body[rest.App]
+	Sent          body[newApp]
 }
 
 func (s *Server) postApp(ctx context.Context, in *postApp) (*saved[rest.AppInfo], error) {
-	sent := in.Sent.value
+	sent := rest.App(in.Sent.value)
 	if _, _, known := s.cfg.Index.App(sent.Name); !known && v1.SendsToken(in.Authorization) {
 		sent.Name = bus.DefaultApp
 	}
@@ -118,11 +130,11 @@ func (s *Server) postApp(ctx context.Context, in *postApp) (*saved[rest.AppInfo]
 type putApp struct {
 	App string `path:"app"` // any: what is wrong with it is said of the name
 	Preconditions
-	Sent body[rest.App]
+	Sent body[newApp]
 }
 
 func (s *Server) putApp(ctx context.Context, in *putApp) (*saved[rest.AppInfo], error) {
-	sent := in.Sent.value
+	sent := rest.App(in.Sent.value)
 	if sent.Name = cmp.Or(sent.Name, in.App); sent.Name != in.App {
 		return nil, &bus.FieldError{Path: "/name", Want: "the application of the path, " + codec.Cut(in.App), Got: sent.Name}
 	}

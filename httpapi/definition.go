@@ -58,7 +58,7 @@ func (b *beside) readWords(text *jsl.Text) (err error) {
 	}
 	wrong := b.settingFaults()
 	if b.Schedule != nil {
-		wrong.AddWithin("/job~1schedule", faultsOfSchedule(&b.Schedule.NewSchedule))
+		wrong.AddWithin("/job~1schedule", (*newSchedule)(&b.Schedule.NewSchedule).Validate())
 	}
 	return wrong.Err()
 }

@@ -62,7 +62,7 @@ type listDeployments struct {
 func (s *Server) listDeployments(ctx context.Context, in *listDeployments) (*answer[rest.List[rest.Deployment]], error) {
 	for name, cursor := range map[string]string{"after": in.After, "before": in.Before} {
 		if _, err := strconv.Atoi(cursor); cursor != "" && err != nil {
-			return nil, parameterError(name, "the number of a revision", codec.Cut(cursor))
+			return nil, codec.ParameterFault(name, "the number of a revision", cursor)
 		}
 	}
 	if _, _, err := s.app(ctx, in.App); err != nil {
@@ -123,9 +123,20 @@ func deploymentOf(d *deploy.Deployment) rest.Deployment {
 	return v
 }
 
+// newDeployment is a body that names the jars of a revision.
+type newDeployment rest.NewDeployment
+
+// Validate returns a fault if no jar is named.
+func (sent *newDeployment) Validate() (wrong codec.Faults) {
+	if len(sent.Artifacts) == 0 {
+		wrong.Add("/artifacts", "at least one jar", "")
+	}
+	return wrong
+}
+
 type postDeployment struct {
 	AppPath
-	Sent body[rest.NewDeployment]
+	Sent body[newDeployment]
 }
 
 // deployed is the answer with a revision that was made.
@@ -261,7 +272,7 @@ func (s *Server) storeParts(ctx context.Context, form *multipart.Reader) (refs [
 		case errors.Is(err, io.EOF) && len(refs) > 0:
 			return refs, nil
 		case errors.Is(err, io.EOF):
-			return nil, parameterError("file", "a part with the name file and a jar", "none")
+			return nil, codec.ParameterFault("file", "a part with the name file and a jar", "none")
 		case err != nil:
 			return nil, formError(fmt.Errorf("read the form: %w", err))
 		case part.FormName() != "file":
@@ -269,7 +280,7 @@ func (s *Server) storeParts(ctx context.Context, form *multipart.Reader) (refs [
 		}
 		name := path.Base(strings.ReplaceAll(part.FileName(), `\`, "/"))
 		if !strings.HasSuffix(name, ".jar") {
-			return nil, parameterError("file", "a file name that ends in .jar", name)
+			return nil, codec.ParameterFault("file", "a file name that ends in .jar", name)
 		}
 		a, _, err := s.cfg.Deployments.Store(ctx, deploy.ArtifactRef{Name: name}, part)
 		if err != nil {

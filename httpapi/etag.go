@@ -67,7 +67,7 @@ func matches(header, list string, revision uint64) (bool, error) {
 		tag = strings.TrimSpace(tag)
 		opaque := strings.TrimPrefix(tag, "W/")
 		if len(opaque) < 2 || opaque[0] != '"' || opaque[len(opaque)-1] != '"' {
-			return false, parameterError(header, `* or entity tags such as "12", with their quotes`, list)
+			return false, codec.ParameterFault(header, `* or entity tags such as "12", with their quotes`, list)
 		}
 		tags = append(tags, tag)
 	}

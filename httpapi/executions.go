@@ -94,7 +94,7 @@ func (s *Server) postExecution(ctx context.Context, in *postExecution) (*begun, 
 func checkKey(key string) error {
 	for i := range len(key) {
 		if key[i] <= ' ' || key[i] > '~' || i >= maxKey {
-			return parameterError("Idempotency-Key", "at most 255 visible ASCII characters", codec.Cut(key))
+			return codec.ParameterFault("Idempotency-Key", "at most 255 visible ASCII characters", key)
 		}
 	}
 	return nil
@@ -153,7 +153,7 @@ func (w Wait) duration() (time.Duration, error) {
 		d, err = time.Duration(n)*time.Second, nil
 	}
 	if err != nil || d < 0 || d > maxWait {
-		return 0, parameterError("wait", "a time such as 30s, at most "+maxWait.String(), w.For)
+		return 0, codec.ParameterFault("wait", "a time such as 30s, at most "+maxWait.String(), w.For)
 	}
 	return d, nil
 }

@@ -34,22 +34,20 @@ type ExecutionFilter struct {
 
 // Resolve reads the filter. What it does not understand, and a value that is
 // empty, it refuses: it must not select everything.
-func (f *ExecutionFilter) Resolve(ctx huma.Context) (errs []error) {
+func (f *ExecutionFilter) Resolve(ctx huma.Context) []error {
 	u := ctx.URL()
 	query := u.Query()
-	wrong := func(name, want, got string) {
-		errs = append(errs, &huma.ErrorDetail{Location: "query." + name, Message: "want " + want, Value: codec.Cut(got)})
-	}
+	var wrong codec.Faults
 	for _, name := range []string{"exit_status", "since", "until", "agent", "job"} {
 		if len(query[name]) > 0 && query.Get(name) == "" {
-			wrong(name, "a value, or no such parameter", "")
+			wrong.AddParameter(name, "a value, or no such parameter", "")
 		}
 	}
 	for _, list := range query["status"] {
 		for word := range strings.SplitSeq(list, ",") {
 			status := subjects.BatchStatus(strings.TrimSpace(word))
 			if !slices.Contains(subjects.BatchStatuses(), status) {
-				wrong("status", "one of "+statusNames(), word)
+				wrong.AddParameter("status", "one of "+statusNames(), word)
 			}
 			f.statuses = append(f.statuses, status)
 		}
@@ -58,30 +56,30 @@ func (f *ExecutionFilter) Resolve(ctx huma.Context) (errs []error) {
 		if sent := query.Get(name); sent != "" {
 			t, err := parseTime(sent)
 			if err != nil {
-				wrong(name, wantTime, sent)
+				wrong.AddParameter(name, wantTime, sent)
 				continue
 			}
 			*at = subjects.TimeOf(t)
 		}
 	}
 	if f.until != 0 && f.until <= f.since {
-		wrong("until", "a time after since", f.Until)
+		wrong.AddParameter("until", "a time after since", f.Until)
 	}
 	for _, sent := range query["parameter"] {
 		name, value, ok := strings.Cut(sent, "=")
 		if !ok || name == "" {
-			wrong("parameter", "name=value", sent)
+			wrong.AddParameter("parameter", "name=value", sent)
 			continue
 		}
 		if was, twice := f.parameters[name]; twice && was != value {
-			wrong("parameter", "one value of "+name, sent)
+			wrong.AddParameter("parameter", "one value of "+name, sent)
 		}
 		if f.parameters == nil {
 			f.parameters = map[string]string{}
 		}
 		f.parameters[name] = value
 	}
-	return errs
+	return asErrors(wrong)
 }
 
 func statusNames() string {
@@ -124,15 +122,15 @@ func (in *ExecutionList) query() (q index.ExecutionQuery, err error) {
 			continue
 		}
 		if *to, err = strconv.ParseInt(sent, 10, 64); err != nil || *to <= 0 {
-			return q, parameterError(name, "the id of an execution", codec.Cut(sent))
+			return q, codec.ParameterFault(name, "the id of an execution", sent)
 		}
 	}
 	switch {
 	case len(in.parameters) == 0:
 	case in.Offset > 1:
-		return q, parameterError("offset", "after with the filter parameter", strconv.Itoa(in.Offset))
+		return q, codec.ParameterFault("offset", "after with the filter parameter", strconv.Itoa(in.Offset))
 	case in.Before != "":
-		return q, parameterError("before", "after with the filter parameter", in.Before)
+		return q, codec.ParameterFault("before", "after with the filter parameter", in.Before)
 	}
 	return q, nil
 }

@@ -26,26 +26,24 @@ type firesPath struct {
 
 // Resolve reads the limits of the list. An empty one is refused too: it must
 // not select everything.
-func (f *firesPath) Resolve(ctx huma.Context) (errs []error) {
+func (f *firesPath) Resolve(ctx huma.Context) []error {
 	u := ctx.URL()
 	query := u.Query()
-	refuse := func(name, want, got string) {
-		errs = append(errs, &huma.ErrorDetail{Location: "query." + name, Message: "want " + want, Value: codec.Cut(got)})
-	}
+	var wrong codec.Faults
 	read := func(name string) (t time.Time) {
 		if query.Has(name) {
 			var err error
 			if t, err = parseTime(query.Get(name)); err != nil {
-				refuse(name, wantTime, query.Get(name))
+				wrong.AddParameter(name, wantTime, query.Get(name))
 			}
 		}
 		return t
 	}
 	f.from, f.to = read("from"), read("to")
-	if len(errs) == 0 && !f.to.IsZero() && f.from.After(f.to) {
-		refuse("from", "a time that is not after to", f.From)
+	if len(wrong) == 0 && !f.to.IsZero() && f.from.After(f.to) {
+		wrong.AddParameter("from", "a time that is not after to", f.From)
 	}
-	return errs
+	return asErrors(wrong)
 }
 
 const wantTime = "a time after 1970 such as 2026-11-24T18:00:00Z (RFC 3339)"

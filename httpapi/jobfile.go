@@ -62,22 +62,22 @@ func readFile(file *jsl.File, form jsl.Format, b *beside, err error) error {
 // readPart reads one member and returns what is wrong with it.
 func (b *beside) readPart(m jsl.Member, edn bool) (wrong codec.Faults) {
 	none := string(m.Value) == "null"
-	read := func(v any, judge func() codec.Faults) {
+	read := func(v any, validate func() codec.Faults) {
 		if err := codec.ReadJSON(m.Value, v, edn); err != nil && !errors.As(err, &wrong) {
 			wrong.Add("", "an object", string(m.Value))
 		}
-		wrong.AddOther(judge())
+		wrong.AddOther(validate())
 	}
 	switch m.Name {
 	case jsl.BesideSchedule:
 		if b.Schedule, b.noSchedule = nil, none; !none {
 			b.Schedule = &rest.ImportedSchedule{}
-			read(b.Schedule, func() codec.Faults { return faultsOfSchedule(&b.Schedule.NewSchedule) })
+			read(b.Schedule, (*newSchedule)(&b.Schedule.NewSchedule).Validate)
 		}
 	case jsl.BesideTimeMonitor:
 		if b.TimeMonitor, b.noMonitor = nil, none; !none {
 			b.TimeMonitor = &rest.NewTimeMonitor{}
-			read(b.TimeMonitor, func() codec.Faults { return faultsOfTimeMonitor(b.TimeMonitor) })
+			read(b.TimeMonitor, (*newTimeMonitor)(b.TimeMonitor).Validate)
 		}
 	case jsl.BesideNotifications:
 		var sent struct {
@@ -95,7 +95,7 @@ func (b *beside) readPart(m jsl.Member, edn bool) (wrong codec.Faults) {
 		for i := range sent.All {
 			sent.All[i].ID = 0
 			if len(wrong) == 0 {
-				wrong.AddWithin("/"+strconv.Itoa(i), faultsOfNotification(&sent.All[i]))
+				wrong.AddWithin("/"+strconv.Itoa(i), (*newStatusNotification)(&sent.All[i]).Validate())
 			}
 		}
 		b.StatusNotifications = &sent.All

@@ -47,7 +47,7 @@ func validNames(app, job string) error {
 	case !subjects.ValidName(app):
 		return noApp(app)
 	case !jsl.ValidID(job):
-		return &nameError{"job", jsl.WantID, job}
+		return codec.Faults{{Parameter: "job", InPath: true, Detail: "want " + jsl.WantID, Got: codec.Cut(job)}}
 	}
 	return nil
 }

@@ -32,7 +32,7 @@ func (s *Server) cookie(session string) string {
 	return c.String()
 }
 
-type postAuth struct{ Sent body[rest.Credentials] }
+type postAuth struct{ Sent body[credentials] }
 
 type loggedIn struct {
 	Cookie string `header:"Set-Cookie"`
@@ -132,7 +132,7 @@ func (s *Server) listUsers(_ context.Context, in *Page) (*answer[rest.All[rest.U
 	return allOf(shown.part, results), nil
 }
 
-type postUser struct{ Sent body[rest.NewUser] }
+type postUser struct{ Sent body[newUser] }
 
 func (s *Server) postUser(ctx context.Context, in *postUser) (*struct{}, error) {
 	u := &in.Sent.value
@@ -154,7 +154,7 @@ func (s *Server) deleteUser(ctx context.Context, in *UserPath) (*struct{}, error
 
 type putRoles struct {
 	UserPath
-	Sent body[rest.NewRoles]
+	Sent body[newRoles]
 }
 
 // putRoles replaces the roles of a user.
@@ -191,17 +191,27 @@ func (s *Server) deleteKeys(ctx context.Context, in *UserPath) (*struct{}, error
 	return nil, s.cfg.Logins.RevokeKeys(ctx, in.ID)
 }
 
-// faultsOfCredentials judges the form of a login: whether they are right is not
-// said of a part of them.
-func faultsOfCredentials(c *rest.Credentials) (all codec.Faults) {
+// credentials are the body of a login.
+type credentials rest.Credentials
+
+func (*credentials) holdsSecret() {}
+
+// Validate returns what is missing. Whether they are right is not said of a part
+// of them.
+func (c *credentials) Validate() (all codec.Faults) {
 	checkPresent(&all, "id", c.ID)
 	checkPresent(&all, "password", c.Password)
 	return all
 }
 
-// faultsOfUser judges who is to be made, each part by its first fault. The
-// messages are those that v1 clients show.
-func faultsOfUser(u *rest.NewUser) (all codec.Faults) {
+// newUser is a body with a user to be created.
+type newUser rest.NewUser
+
+func (*newUser) holdsSecret() {}
+
+// Validate returns the first fault of each part. The messages are those that v1
+// clients show.
+func (u *newUser) Validate() (all codec.Faults) {
 	n := utf8.RuneCountInString(u.ID)
 	if checkPresent(&all, "id", u.ID) {
 		addUnless(&all, n >= 3 && n <= 20 && login.ValidID(u.ID), "id", "3 to 20 of the characters A-Z a-z 0-9 _ -",
@@ -213,10 +223,14 @@ func faultsOfUser(u *rest.NewUser) (all codec.Faults) {
 			fmt.Sprintf("Password must be at least %d characters long.", login.MinPassword))
 		addUnless(&all, len(u.Password) <= login.MaxPassword, "password", fmt.Sprint("at most ", login.MaxPassword, " bytes"), "Password is too long.")
 	}
-	return append(all, faultsOfRoles(&rest.NewRoles{Role: u.Role, Roles: u.Roles})...)
+	return append(all, (&newRoles{Role: u.Role, Roles: u.Roles}).Validate()...)
 }
 
-func faultsOfRoles(r *rest.NewRoles) (all codec.Faults) {
+// newRoles is a body with the roles of a user.
+type newRoles rest.NewRoles
+
+// Validate returns all that is wrong with the roles.
+func (r *newRoles) Validate() (all codec.Faults) {
 	if checkPresent(&all, "role", r.Role) {
 		addUnless(&all, slices.Contains(login.Roles(), r.Role), "role", wantRole, "")
 	}
@@ -247,22 +261,21 @@ func addUnless(f *codec.Faults, right bool, name, want, message string) {
 // secretMembers are those of bodies that are secret.
 var secretMembers = []string{"id", "password", "role", "roles"}
 
-// secret says that a body must not be shown.
-func secret(body any) bool {
-	switch body.(type) {
-	case *rest.Credentials, *rest.NewUser:
-		return true
-	}
-	return false
+// secretBody is a body whose values no answer may show.
+type secretBody interface{ holdsSecret() }
+
+func isSecret(body any) bool {
+	_, secret := body.(secretBody)
+	return secret
 }
 
-// discreet is what is wrong with a body, without what was sent if that is a
-// secret: a password may be where a name belongs.
-func discreet(body any, err error) error {
+// withoutSecrets returns err without the values of a secret body: a password may
+// stand where a name belongs.
+func withoutSecrets(body any, err error) error {
 	var all codec.Faults
 	var bad *codec.MalformedError
 	switch {
-	case !secret(body):
+	case !isSecret(body):
 	case errors.As(err, &all):
 		for i := range all {
 			all[i].Got = ""

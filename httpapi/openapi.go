@@ -9,6 +9,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/codec"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 	v1 "github.com/job-streamer/job-streamer-control-bus/httpapi/v1"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
@@ -23,6 +24,7 @@ func apiConfig(version string) huma.Config {
 	registry.RegisterTypeAlias(reflect.TypeFor[jsl.Job](), reflect.TypeFor[definition]())
 	registry.RegisterTypeAlias(reflect.TypeFor[jobFile](), reflect.TypeFor[definition]())
 	registry.RegisterTypeAlias(reflect.TypeFor[sentJob](), reflect.TypeFor[definition]())
+	registry.RegisterTypeAlias(reflect.TypeFor[newApp](), reflect.TypeFor[rest.App]())
 	c := huma.Config{
 		OpenAPI: &huma.OpenAPI{
 			OpenAPI: "3.1.0",

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"slices"
+	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -22,9 +23,9 @@ type Page struct {
 func (p *Page) Resolve(huma.Context) []error {
 	switch {
 	case p.After != "" && p.Before != "":
-		return []error{&huma.ErrorDetail{Location: "query.before", Message: "want one of after and before", Value: codec.Cut(p.Before)}}
+		return []error{codec.ParameterFault("before", "one of after and before", p.Before)}
 	case p.cursor() && p.Offset > 1:
-		return []error{&huma.ErrorDetail{Location: "query.offset", Message: "want offset, or after, or before", Value: p.Offset}}
+		return []error{codec.ParameterFault("offset", "offset, or after, or before", strconv.Itoa(p.Offset))}
 	}
 	return nil
 }

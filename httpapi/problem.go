@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 
@@ -92,11 +93,6 @@ func (r *refusal) Error() string { return fmt.Sprint(r.status, r.errs) }
 // errPrecondition is an If-Match or If-None-Match that does not hold.
 var errPrecondition = errors.New("it is at another revision")
 
-// nameError is a part of a path that can be the name of nothing.
-type nameError struct{ parameter, want, got string }
-
-func (e *nameError) Error() string { return e.parameter + ": want " + e.want + ", got " + e.got }
-
 // unknownError is an outcome that is not known, of an execution whose id is.
 type unknownError struct {
 	id  int64
@@ -137,7 +133,6 @@ func judge(err error) *problem {
 	var (
 		state   *bus.StateError
 		field   *bus.FieldError
-		name    *nameError
 		found   codec.Faults
 		written jsl.Errors
 		bad     *codec.MalformedError
@@ -150,11 +145,8 @@ func judge(err error) *problem {
 		he      *echo.HTTPError
 		may     *permissionError
 		sick    *sickError
-		params  *parameterFaults
 	)
 	switch {
-	case errors.As(err, &params):
-		return params.problem()
 	case errors.As(err, &refused):
 		return refused.problem()
 	case errors.As(err, &sick) && errors.Is(sick.reason, bus.ErrFull):
@@ -178,15 +170,13 @@ func judge(err error) *problem {
 	case errors.As(err, &state):
 		return newProblem(statusOf(state.Code), state.Code, state.Reason)
 	case errors.As(err, &found):
-		return invalid(http.StatusUnprocessableEntity, "invalid_body", found)
+		return faultyRequest(found)
 	case errors.As(err, &missing):
 		return missingArtifacts(missing)
 	case errors.As(err, &entries):
-		return invalid(http.StatusUnprocessableEntity, "invalid_body", faultsOfEntries(entries))
+		return faultyRequest(faultsOfEntries(entries))
 	case errors.As(err, &field):
-		return invalid(http.StatusUnprocessableEntity, "invalid_body", codec.Faults{{Pointer: field.Path, Detail: "want " + field.Want, Got: codec.Cut(field.Got)}})
-	case errors.As(err, &name):
-		return invalid(http.StatusUnprocessableEntity, "invalid_parameter", codec.Faults{{Parameter: name.parameter, Detail: "want " + name.want, Got: codec.Cut(name.got)}})
+		return faultyRequest(codec.Faults{{Pointer: field.Path, Detail: "want " + field.Want, Got: codec.Cut(field.Got)}})
 	case errors.As(err, &written):
 		return invalid(http.StatusUnprocessableEntity, "invalid_job", codec.FaultsOf(written))
 	case errors.As(err, &bad):
@@ -288,6 +278,18 @@ func invalid(status int, code string, all codec.Faults) *problem {
 	return p
 }
 
+// faultyRequest returns the problem of a request with faults in its body or its
+// parameters.
+func faultyRequest(all codec.Faults) *problem {
+	switch {
+	case slices.ContainsFunc(all, func(f rest.Fault) bool { return f.Parameter == "" }):
+		return invalid(http.StatusUnprocessableEntity, "invalid_body", all)
+	case slices.ContainsFunc(all, func(f rest.Fault) bool { return f.InPath }):
+		return invalid(http.StatusUnprocessableEntity, "invalid_parameter", all)
+	}
+	return invalid(http.StatusBadRequest, "invalid_parameter", all)
+}
+
 // problem is one of the errors that stops everything, or all faults of
 // parameters and body together.
 func (r *refusal) problem() *problem {
@@ -303,7 +305,10 @@ func (r *refusal) problem() *problem {
 		if len(p.Errors) == 0 || p.Status == http.StatusBadRequest && p.Code == "malformed_body" {
 			return p
 		}
-		all, status, code = append(all, p.Errors...), p.Status, p.Code
+		all = append(all, p.Errors...)
+		if p.Status >= status {
+			status, code = p.Status, p.Code
+		}
 	}
 	if len(all) == 0 {
 		return newProblem(r.status, routeCodes[r.status], "")
@@ -329,16 +334,4 @@ func parameterFault(d *huma.ErrorDetail) rest.Fault {
 		f.Got = codec.Cut(fmt.Sprint(d.Value))
 	}
 	return f
-}
-
-// parameterError is what a handler found wrong with a parameter or a header.
-func parameterError(name, want, got string) error {
-	r := &refusal{status: http.StatusBadRequest}
-	r.add(name, want, got)
-	return r
-}
-
-// add adds a fault of a parameter.
-func (r *refusal) add(name, want, got string) {
-	r.errs = append(r.errs, &huma.ErrorDetail{Location: "query." + name, Message: "want " + want, Value: got})
 }

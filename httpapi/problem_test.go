@@ -56,7 +56,7 @@ func TestProblemOf(t *testing.T) {
 		"no such route is 404":               {echo.ErrNotFound, 404, "no_such_route", ""},
 		"wrong method is 405":                {echo.ErrMethodNotAllowed, 405, "method_not_allowed", ""},
 		"a teapot has a code too":            {echo.NewHTTPError(418), 418, "i'm_a_teapot", ""},
-		"a wrong parameter is 400":           {parameterError("wait", "a time", "x"), 400, "invalid_parameter", "wait: want a time, got x"},
+		"a wrong parameter is 400":           {codec.ParameterFault("wait", "a time", "x"), 400, "invalid_parameter", "wait: want a time, got x"},
 		"parameter and body are 422":         {&refusal{422, []error{&huma.ErrorDetail{Location: "query.limit", Message: "expected number >= 1"}, codec.Faults{{Pointer: "/a"}}}}, 422, "invalid_body", "2 things"},
 		"a large body beats a parameter":     {&refusal{422, []error{&huma.ErrorDetail{Location: "query.limit"}, &http.MaxBytesError{}}}, 413, "body_too_large", ""},
 		"no JSON beats a parameter":          {&refusal{422, []error{&huma.ErrorDetail{Location: "query.limit"}, &codec.MalformedError{}}}, 400, "malformed_body", ""},

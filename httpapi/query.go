@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"maps"
-	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -30,7 +29,7 @@ func checkQuery(ctx huma.Context, f *codec.Format) error {
 func faultyQuery(raw string, params []*huma.Param) error {
 	values, err := url.ParseQuery(raw)
 	if err != nil {
-		return parameterError("query", "name=value with & between, percent-encoded (RFC 3986)", codec.Cut(raw))
+		return codec.ParameterFault("query", "name=value with & between, percent-encoded (RFC 3986)", raw)
 	}
 	known := map[string]*huma.Param{}
 	for _, p := range params {
@@ -50,10 +49,7 @@ func faultyQuery(raw string, params []*huma.Param) error {
 			break
 		}
 	}
-	if len(all) == 0 {
-		return nil
-	}
-	return &parameterFaults{all}
+	return all.Err()
 }
 
 func wantKnown(known map[string]*huma.Param) string {
@@ -61,13 +57,4 @@ func wantKnown(known map[string]*huma.Param) string {
 		return "want no parameter: this route has none"
 	}
 	return "want one of the parameters that this route has: " + strings.Join(slices.Sorted(maps.Keys(known)), ", ")
-}
-
-// parameterFaults are what is wrong with the parameters of a request.
-type parameterFaults struct{ all codec.Faults }
-
-func (e *parameterFaults) Error() string { return e.all.Error() }
-
-func (e *parameterFaults) problem() *problem {
-	return invalid(http.StatusBadRequest, "invalid_parameter", e.all)
 }

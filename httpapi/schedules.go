@@ -16,7 +16,7 @@ import (
 
 type putSchedule struct {
 	JobPath
-	Sent body[rest.NewSchedule]
+	Sent body[newSchedule]
 }
 
 // scheduled is the answer with a schedule that was made.
@@ -35,7 +35,7 @@ func (s *Server) postSchedule(ctx context.Context, in *putSchedule) (*scheduled,
 }
 
 func (s *Server) putSchedule(ctx context.Context, in *putSchedule) (*scheduled, error) {
-	sent := &in.Sent.value
+	sent := (*rest.NewSchedule)(&in.Sent.value)
 	j, err := s.job(ctx, &in.JobPath)
 	if err != nil {
 		return nil, err
@@ -50,7 +50,7 @@ func (s *Server) putSchedule(ctx context.Context, in *putSchedule) (*scheduled, 
 	return &scheduled{status(j.Schedule == nil), jobURL(in.App, in.job.Name) + "/schedule", is}, nil
 }
 
-type preview struct{ Sent body[rest.NewPreview] }
+type preview struct{ Sent body[newPreview] }
 
 const (
 	previewed    = 10
@@ -74,9 +74,12 @@ func (s *Server) preview(_ context.Context, in *preview) (*answer[rest.Preview],
 	return out, nil
 }
 
-// faultsOfPreview finds all that is wrong with the values that were sent.
-func faultsOfPreview(sent *rest.NewPreview) codec.Faults {
-	wrong := faultsOfSchedule(&rest.NewSchedule{CronNotation: sent.CronNotation, TimeZone: sent.TimeZone})
+// newPreview is a body that asks for fires to come.
+type newPreview rest.NewPreview
+
+// Validate returns all that is wrong with the values.
+func (sent *newPreview) Validate() codec.Faults {
+	wrong := (&newSchedule{CronNotation: sent.CronNotation, TimeZone: sent.TimeZone}).Validate()
 	if from, err := time.Parse(time.RFC3339, sent.From); sent.From != "" && (err != nil || from.Unix() <= 0) {
 		wrong.Add("/from", "a time after 1970 such as 2026-11-24T00:00:00Z (RFC 3339)", sent.From)
 	}
@@ -99,9 +102,12 @@ func scheduleFor(app, token string, sent *rest.NewSchedule) bus.Schedule {
 // maxWant is how much of what is wrong with a schedule is shown.
 const maxWant = 400
 
-// faultsOfSchedule finds all that is wrong with the values that were sent.
-func faultsOfSchedule(sent *rest.NewSchedule) (wrong codec.Faults) {
-	for _, f := range scheduler.Faults(scheduleFor("", "", sent)) {
+// newSchedule is a body with a schedule.
+type newSchedule rest.NewSchedule
+
+// Validate returns all that is wrong with the values.
+func (sent *newSchedule) Validate() (wrong codec.Faults) {
+	for _, f := range scheduler.Faults(scheduleFor("", "", (*rest.NewSchedule)(sent))) {
 		wrong.Add(f.Path, f.Want[:min(len(f.Want), maxWant)], f.Got)
 	}
 	return wrong

@@ -2,9 +2,7 @@ package httpapi
 
 import (
 	"cmp"
-	"errors"
 	"math"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -52,7 +50,7 @@ func (in *jobSearch) byName() (order func(a, b string) int, err error) {
 	case sorted == "name:desc":
 		return func(a, b string) int { return strings.Compare(b, a) }, nil
 	case sorted != "" && sorted != "name" && sorted != "name:asc" && in.cursor():
-		return nil, parameterError("sort_by", "name or name:desc with after and before; another order goes with offset", codec.Cut(sorted))
+		return nil, codec.ParameterFault("sort_by", "name or name:desc with after and before; another order goes with offset", sorted)
 	case sorted != "" && sorted != "name" && sorted != "name:asc":
 		return nil, nil
 	}
@@ -63,7 +61,7 @@ func (in *jobSearch) byName() (order func(a, b string) int, err error) {
 // the search that is not understood.
 func (in *Search) query(s *Server) (index.JobQuery, error) {
 	q := index.JobQuery{App: in.App, Limit: math.MaxInt}
-	wrong := &refusal{status: http.StatusBadRequest}
+	var wrong codec.Faults
 	var conditions []func(*index.Summary) bool
 	for word := range strings.FieldsSeq(in.Q) {
 		if !strings.Contains(word, ":") { // which no name has
@@ -74,7 +72,7 @@ func (in *Search) query(s *Server) (index.JobQuery, error) {
 		if want == "" {
 			conditions = append(conditions, holds)
 		} else {
-			wrong.add("q", want, word)
+			wrong.AddParameter("q", want, word)
 		}
 	}
 	if len(conditions) > 0 {
@@ -84,28 +82,18 @@ func (in *Search) query(s *Server) (index.JobQuery, error) {
 	}
 	for word := range strings.SplitSeq(in.With, ",") {
 		if word = strings.TrimSpace(word); word != "" && !slices.Contains(besides, word) {
-			wrong.add("with", strings.Join(besides, ", "), word)
+			wrong.AddParameter("with", strings.Join(besides, ", "), word)
 		}
 	}
-	less, err := order(cmp.Or(in.SortBy, in.SortBy2), s.next)
+	less, unsortable := order(cmp.Or(in.SortBy, in.SortBy2), s.next)
 	q.Less = less
 	switch {
 	case in.lenient && in.SortBy == "":
 		return q, nil
 	case in.lenient:
-		return q, err
+		return q, unsortable.Err()
 	}
-	var refused *refusal
-	switch {
-	case errors.As(err, &refused):
-		wrong.errs = append(wrong.errs, refused.errs...)
-	case err != nil:
-		return q, err
-	}
-	if len(wrong.errs) > 0 {
-		return q, wrong
-	}
-	return q, nil
+	return q, append(wrong, unsortable...).Err()
 }
 
 // besides are the words of with. What schedule stands for is always there.
@@ -148,8 +136,8 @@ func parseCondition(word string) (holds func(*index.Summary) bool, want string) 
 const wantDay = "a day of UTC such as 2026-11-24"
 
 // order reads sort_by; nil for the order by name.
-// Its error is about one of the keys; the function goes by the others.
-func order(by string, next func(*index.Job) subjects.Time) (less func(a, b *index.Job) int, err error) {
+// The fault is about one of the keys; the function goes by the others.
+func order(by string, next func(*index.Job) subjects.Time) (less func(a, b *index.Job) int, wrong codec.Faults) {
 	if by == "" {
 		return nil, nil
 	}
@@ -159,7 +147,7 @@ func order(by string, next func(*index.Job) subjects.Time) (less func(a, b *inde
 		key := sortKey(strings.ReplaceAll(name, "-", "_"), next)
 		switch {
 		case key == nil, direction != "" && direction != "asc" && direction != "desc":
-			err = parameterError("sort_by", "name, last_execution_started, last_execution_duration, last_execution_status or next_execution_start, each with :asc or :desc", part)
+			wrong = codec.ParameterFault("sort_by", "name, last_execution_started, last_execution_duration, last_execution_status or next_execution_start, each with :asc or :desc", part)
 		case direction == "desc":
 			keys = append(keys, func(a, b *index.Job) int { return key(b, a) })
 		default:
@@ -173,7 +161,7 @@ func order(by string, next func(*index.Job) subjects.Time) (less func(a, b *inde
 			}
 		}
 		return strings.Compare(a.Name, b.Name)
-	}, err
+	}, wrong
 }
 
 // wants says whether with has the word.

@@ -47,12 +47,12 @@ func (s *Server) setExclusive(ctx context.Context, in JobPath, exclusive bool) (
 
 type putTimeMonitor struct {
 	JobPath
-	Sent body[rest.NewTimeMonitor]
+	Sent body[newTimeMonitor]
 }
 
 func (s *Server) putTimeMonitor(ctx context.Context, in *putTimeMonitor) (*answer[rest.Settings], error) {
 	return s.changeJob(ctx, in.JobPath, func(j *bus.Job) error {
-		j.Settings.TimeMonitor = timeMonitorFor(&in.Sent.value)
+		j.Settings.TimeMonitor = timeMonitorFor((*rest.NewTimeMonitor)(&in.Sent.value))
 		return nil
 	})
 }
@@ -67,7 +67,7 @@ func (s *Server) deleteTimeMonitor(ctx context.Context, in *JobPath) (*struct{},
 
 type putStatusNotification struct {
 	JobPath
-	Sent body[rest.NewStatusNotification]
+	Sent body[newStatusNotification]
 }
 
 // putStatusNotification adds one; as v1 clients have it, one with an id is
@@ -76,7 +76,7 @@ func (s *Server) putStatusNotification(ctx context.Context, in *putStatusNotific
 	if id := in.Sent.value.ID; id != 0 {
 		return &answer[rest.NotificationID]{}, s.removeNotification(ctx, in.JobPath, id)
 	}
-	n, err := s.notificationFor(ctx, &in.Sent.value)
+	n, err := s.notificationFor(ctx, (*rest.NewStatusNotification)(&in.Sent.value))
 	if err != nil {
 		return nil, err
 	}

@@ -17,13 +17,13 @@ import (
 // clients.
 func (b *beside) settingFaults() (wrong codec.Faults) {
 	if b.TimeMonitor != nil {
-		wrong.AddWithin("/job~1time-monitor", faultsOfTimeMonitor(b.TimeMonitor))
+		wrong.AddWithin("/job~1time-monitor", (*newTimeMonitor)(b.TimeMonitor).Validate())
 	}
 	if b.StatusNotifications != nil {
 		for i := range *b.StatusNotifications {
 			n := &(*b.StatusNotifications)[i]
 			n.ID = 0 // of where it was exported
-			wrong.AddWithin("/job~1status-notifications/"+strconv.Itoa(i), faultsOfNotification(n))
+			wrong.AddWithin("/job~1status-notifications/"+strconv.Itoa(i), (*newStatusNotification)(n).Validate())
 		}
 	}
 	return wrong
@@ -96,7 +96,11 @@ func notificationOf(sent *rest.NewStatusNotification) bus.StatusNotification {
 // maxMinutes is a year.
 const maxMinutes = 365 * 24 * 60
 
-func faultsOfTimeMonitor(sent *rest.NewTimeMonitor) (wrong codec.Faults) {
+// newTimeMonitor is a body with a time monitor.
+type newTimeMonitor rest.NewTimeMonitor
+
+// Validate returns all that is wrong with the values.
+func (sent *newTimeMonitor) Validate() (wrong codec.Faults) {
 	if sent.Duration < 1 || sent.Duration > maxMinutes {
 		wrong.Add("/duration", "minutes, from 1 to "+strconv.Itoa(maxMinutes), strconv.Itoa(sent.Duration))
 	}
@@ -109,7 +113,12 @@ func faultsOfTimeMonitor(sent *rest.NewTimeMonitor) (wrong codec.Faults) {
 	return wrong
 }
 
-func faultsOfNotification(sent *rest.NewStatusNotification) (wrong codec.Faults) {
+// newStatusNotification is a body with a status notification, or with the id of one to
+// be removed.
+type newStatusNotification rest.NewStatusNotification
+
+// Validate returns all that is wrong with the values.
+func (sent *newStatusNotification) Validate() (wrong codec.Faults) {
 	alone := sent.BatchStatus == "" && sent.ExitStatus == "" && sent.Type == ""
 	switch {
 	case sent.ID != 0 && alone:

@@ -47,7 +47,7 @@ func (s *Server) sendValues(v any, setHeaders func(set func(name, value string),
 func parseEventID(id string) (uint64, error) {
 	n, err := sse.ParseEventID(id)
 	if err != nil {
-		return 0, parameterError("Last-Event-ID", "the id of an event of this stream", codec.Cut(id))
+		return 0, codec.ParameterFault("Last-Event-ID", "the id of an event of this stream", id)
 	}
 	return n, nil
 }
@@ -60,10 +60,10 @@ type getEvents struct {
 
 func (s *Server) getEvents(ctx context.Context, in *getEvents) (*streamed, error) {
 	if in.App != "" && !subjects.ValidName(in.App) {
-		return nil, parameterError("app", wantName, codec.Cut(in.App))
+		return nil, codec.ParameterFault("app", wantName, in.App)
 	}
 	if in.Job != "" && !jsl.ValidID(in.Job) {
-		return nil, parameterError("job", jsl.WantID, codec.Cut(in.Job))
+		return nil, codec.ParameterFault("job", jsl.WantID, in.Job)
 	}
 	after, err := parseEventID(in.Last)
 	if err != nil {
@@ -92,14 +92,12 @@ type LogPart struct {
 }
 
 // Resolve reads the part.
-func (p *LogPart) Resolve(huma.Context) (errs []error) {
-	wrong := func(name, want, got string) {
-		errs = append(errs, &huma.ErrorDetail{Location: "query." + name, Message: "want " + want, Value: codec.Cut(got)})
-	}
+func (p *LogPart) Resolve(huma.Context) []error {
+	var wrong codec.Faults
 	if p.Offset != "" {
 		n, err := strconv.Atoi(p.Offset)
 		if err != nil || n < 0 {
-			wrong("offset", "a whole number from 1", p.Offset)
+			wrong.AddParameter("offset", "a whole number from 1", p.Offset)
 		}
 		p.first = max(n, 1)
 	}
@@ -109,18 +107,18 @@ func (p *LogPart) Resolve(huma.Context) (errs []error) {
 		}
 		k, err := sse.ParseLineKey(text, line)
 		if err != nil {
-			wrong(name, "next or previous of a page of this log", text)
+			wrong.AddParameter(name, "next or previous of a page of this log", text)
 		}
 		return &k
 	}
 	p.above, p.upTo = key("after", p.After, math.MaxInt), key("before", p.Before, 0)
 	if p.After != "" && p.Before != "" {
-		wrong("before", "one of after and before", p.Before)
+		wrong.AddParameter("before", "one of after and before", p.Before)
 	}
 	if p.Offset != "" && (p.After != "" || p.Before != "") {
-		wrong("offset", "offset, or after, or before", p.Offset)
+		wrong.AddParameter("offset", "offset, or after, or before", p.Offset)
 	}
-	return errs
+	return asErrors(wrong)
 }
 
 // given is the name of a parameter that says which part is wanted, empty if
@@ -155,7 +153,7 @@ func (q *LogQuery) Resolve(ctx huma.Context) []error {
 	q.asValues = ctx.(answered).format.Liked(q.accept, true) > 0
 	errs := q.LogPart.Resolve(ctx)
 	if name := q.given(); name != "" && q.follows() {
-		errs = append(errs, &huma.ErrorDetail{Location: "query." + name, Message: "want no part of the log with follow: it goes on after Last-Event-ID"})
+		errs = append(errs, codec.ParameterFault(name, "no part of the log with follow: it goes on after Last-Event-ID", ""))
 	}
 	return errs
 }

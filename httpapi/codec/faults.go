@@ -24,6 +24,19 @@ func (f *Faults) Add(pointer, want, got string) {
 	}
 }
 
+// AddParameter adds a fault: want belongs in the parameter or header.
+func (f *Faults) AddParameter(name, want, got string) {
+	if len(*f) < MaxFaults {
+		*f = append(*f, rest.Fault{Parameter: name, Detail: "want " + want, Got: Cut(got)})
+	}
+}
+
+// ParameterFault returns the fault of one parameter or header.
+func ParameterFault(name, want, got string) (f Faults) {
+	f.AddParameter(name, want, got)
+	return f
+}
+
 // AddWithin adds the faults of a part of a body, which is at the pointer.
 func (f *Faults) AddWithin(pointer string, part Faults) {
 	for _, fault := range part {

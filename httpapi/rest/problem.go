@@ -24,7 +24,8 @@ type Fault struct {
 	Got       string `json:"got,omitempty" doc:"What was sent, shortened."`
 	Line      int    `json:"line,omitzero" doc:"Where in the body, from 1."`
 	Column    int    `json:"column,omitzero" doc:"Where in the line, in bytes from 1."`
-	Message   string `json:"-"` // what v1 clients read in place of all that
+	Message   string `json:"-"` // for v1 clients, in place of the rest
+	InPath    bool   `json:"-"` // the parameter is a part of the path
 }
 
 // Error says it in one line.
