@@ -14,8 +14,9 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humaecho"
-	"github.com/job-streamer/job-streamer-control-bus/httpapi/codec"
 	"github.com/labstack/echo/v4"
+
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/codec"
 )
 
 // This file is all that knows Echo's context.
@@ -195,4 +196,26 @@ func peek(ctx huma.Context, limit int64) []byte {
 func limited(ctx huma.Context, limit int64) io.ReadCloser {
 	c := humaecho.Unwrap(ctx)
 	return http.MaxBytesReader(c.Response().Writer, c.Request().Body, limit)
+}
+
+// canonicalPath returns u with the one spelling of its path that the router
+// compares. RFC 3986 section 6.2.2.2: %6f01 is o01. A slash that is a part of a
+// name stays encoded, and then all of the path is routed in its encoded form.
+func canonicalPath(u *url.URL) *url.URL {
+	segments := strings.Split(u.EscapedPath(), "/")
+	slash := false
+	for i, s := range segments {
+		name, err := url.PathUnescape(s)
+		if err != nil { // net/url has parsed it before
+			return u
+		}
+		slash = slash || strings.Contains(name, "/")
+		segments[i] = url.PathEscape(name)
+	}
+	same := *u
+	same.RawPath = ""
+	if slash {
+		same.RawPath = strings.Join(segments, "/")
+	}
+	return &same
 }

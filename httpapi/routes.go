@@ -3,6 +3,7 @@ package httpapi
 import (
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -127,6 +128,29 @@ const traitsKey = "traits"
 func traitsOf(op *huma.Operation) *traits {
 	t, _ := op.Metadata[traitsKey].(*traits)
 	return t
+}
+
+// writes declares a route that changes something.
+func writes(method, path, summary string, status int) huma.Operation {
+	id := strings.NewReplacer("{app}", "", "{job}", "", "{id}", "", "/", "-", ".", "-").Replace(strings.ToLower(method) + path)
+	parts := slices.DeleteFunc(strings.Split(id, "-"), func(s string) bool { return s == "" })
+	return huma.Operation{
+		Method: method, Path: path, Summary: summary, DefaultStatus: status,
+		OperationID: strings.Join(parts, "-"), Tags: []string{tagOf(path)},
+		Metadata: map[string]any{traitsKey: &traits{}},
+	}
+}
+
+func tagOf(path string) string {
+	for _, tag := range []string{"execution", "schedule", "agent", "job", "event", "user"} {
+		if strings.Contains(path, "/"+tag) {
+			return tag + "s"
+		}
+	}
+	if strings.Contains(path, "app") {
+		return "applications"
+	}
+	return "control bus"
 }
 
 // reads declares a route that only reads, whatever its method.

@@ -2,10 +2,13 @@ package httpapi
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"strconv"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/codec"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
@@ -88,4 +91,33 @@ func (s *Server) deleteTestExecution(ctx context.Context, in *testPath) (*struct
 		err = nil
 	}
 	return nil, err
+}
+
+// readDiagram reads the job of a diagram that was sent at a place of a body.
+func readDiagram(text, at string) (*jsl.Job, error) {
+	j, err := jsl.ParseCharset(jsl.BPMN, []byte(text), "utf-8") // whatever it declares: its letters came in another text
+	var errs jsl.Errors
+	if !errors.As(err, &errs) {
+		return j, err
+	}
+	var wrong codec.Faults
+	for _, e := range errs {
+		where := fmt.Sprintf(" (line %d, column %d of the diagram)", e.Line, e.Column)
+		if e.Path != "" {
+			where = " at " + e.Path + where
+		}
+		wrong.Add(at, e.Want+where, e.Got)
+	}
+	return nil, wrong
+}
+
+type convertXML struct{ Sent body[rest.Diagram] }
+
+func (s *Server) convertXML(_ context.Context, in *convertXML) (*answer[rest.JobXML], error) {
+	j, err := readDiagram(in.Sent.value.JobBPMNXML, "/job_bpmn_xml")
+	if err != nil {
+		return nil, err
+	}
+	text, err := j.Format(jsl.XML)
+	return &answer[rest.JobXML]{rest.JobXML{JobXML: string(text)}}, err
 }
