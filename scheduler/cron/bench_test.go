@@ -12,7 +12,7 @@ func BenchmarkNext(b *testing.B) {
 		} {
 			b.Run(name+" "+expr, func(b *testing.B) {
 				s := mustParse(b, expr)
-				from := time.Date(2026, 1, 1, 0, 0, 0, 0, zone(b, name))
+				from := time.Date(2026, 1, 1, 0, 0, 0, 0, mustZone(b, name))
 				at := from
 				for b.Loop() {
 					if at = s.Next(at); at.IsZero() {

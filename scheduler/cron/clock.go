@@ -5,21 +5,23 @@ import (
 	"time"
 )
 
-// Bounds of what zones do, in seconds: RFC 9636 section 3.2 has offsets from
-// -25 to +26 hours.
+// Bounds of time zones, in seconds. RFC 9636 section 3.2 allows offsets from
+// -25 to +26 hours, so clocks change by at most 52 hours, rounded up.
 const (
 	maxOffset = 26 * 60 * 60
 	maxShift  = 52 * 60 * 60
 )
 
-// span is a stretch of time in which the clocks of a location go evenly.
+// span is a period during which the clocks of a location run evenly: their
+// offset from UTC does not change.
 type span struct {
 	loc        *time.Location
 	start, end int64 // Unix seconds; end is not part of it
 	offset     int64 // seconds east of UTC
 }
 
-// spanAt returns a span with u in it. The clocks need not change at its ends.
+// spanAt returns a span that contains u. The offset need not change at the ends
+// of the span.
 func spanAt(loc *time.Location, u int64) span {
 	t := time.Unix(u, 0).In(loc)
 	_, offset := t.Zone()
@@ -32,40 +34,43 @@ func spanAt(loc *time.Location, u int64) span {
 		z.end = end.Unix()
 	}
 	if z.end <= u {
-		// Beyond a zone's table of changes ZoneBounds takes every year for one
-		// of 365 days. On the last day of a leap year nothing changes before
-		// the next midnight UTC.
+		// After the last entry of a zone's table, ZoneBounds takes every year
+		// to have 365 days. So on the last day of a leap year it returns a span
+		// that has ended. No clock changes on that day before the next midnight
+		// UTC.
 		z.end = u - u%secondsPerDay + secondsPerDay
 	}
 	return z
 }
 
-// shows is what the clocks show at u, an instant of the span.
-func (z span) shows(u int64) civil { return civil(u + z.offset) }
+// clockAt returns what the clocks show at u, an instant of the span.
+func (z span) clockAt(u int64) civil { return civil(u + z.offset) }
 
-// instant is when clocks like these show c.
-func (z span) instant(c civil) int64 { return int64(c) - z.offset }
+// instantOf returns the instant at which clocks with the offset of the span
+// show c.
+func (z span) instantOf(c civil) int64 { return int64(c) - z.offset }
 
-// latestShown returns the latest time that the clocks have shown until u, an
-// instant of the span. In the second pass of an overlap that is the end of the
-// first pass.
+// latestShown returns the latest civil time that the clocks have shown up to u,
+// an instant of the span. During the second pass of an overlap this is the end
+// of the first pass.
 func (z span) latestShown(u int64) civil {
-	c := z.shows(u)
+	c := z.clockAt(u)
 	for z.start > u-maxShift {
 		before := z.start - 1
 		z = spanAt(z.loc, before)
-		c = max(c, z.shows(before))
+		c = max(c, z.clockAt(before))
 	}
 	return c
 }
 
-// reaches returns the first instant at which the clocks show c or more, and its
-// span. They did not until u, an instant of z.
-func (z span) reaches(c civil, u int64) (int64, span) {
+// firstReaching returns the first instant at which the clocks show c or a later
+// time, and the span of that instant. The caller makes sure that the clocks
+// have not shown c up to u, an instant of z.
+func (z span) firstReaching(c civil, u int64) (int64, span) {
 	from := max(u, int64(c)-maxOffset)
-	for z.instant(c) >= z.end {
+	for z.instantOf(c) >= z.end {
 		from = max(from, z.end)
 		z = spanAt(z.loc, from)
 	}
-	return max(z.instant(c), z.start), z
+	return max(z.instantOf(c), z.start), z
 }

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// zones whose clocks change in every way that is known since 1970: by half an
-// hour, two hours and a day, at midnight, before midnight, by seconds, and with
+// zones have clocks that change in every way known since 1970: by half an hour,
+// two hours or a day, at midnight, before midnight, by seconds, and with
 // seasons that overlap Ramadan.
 var zones = []string{
 	"Africa/Cairo", "Africa/Casablanca", "Africa/Monrovia", "America/Asuncion", "America/Caracas", "America/Havana",
@@ -17,8 +17,8 @@ var zones = []string{
 	"Pacific/Kwajalein", "UTC",
 }
 
-// clockCases have their meaning once more as code, to be asked of every single
-// second.
+// clockCases pair an expression with a function that says whether it matches a
+// second of the clock. The tests call that function for every second.
 var clockCases = []struct {
 	expr    string
 	fixed   bool
@@ -51,19 +51,19 @@ var clockCases = []struct {
 	}},
 }
 
-// A change of clocks of every kind is walked second by second: where the clocks
-// stand is asked of package time, and what fires is decided by the two rules of
-// the package comment.
+// The test walks through a change of the clocks of every kind, second by
+// second. Package time says what the clocks show, and the two rules of the
+// package comment say what fires.
 func TestChangesOfClocks(t *testing.T) {
 	changes := 0
 	for _, name := range zones {
 		t.Run(name, func(t *testing.T) {
-			loc := zone(t, name)
+			loc := mustZone(t, name)
 			for _, at := range changesOf(loc) {
 				changes++
-				w := walk(loc, at)
+				w := walkChange(loc, at)
 				for _, tt := range clockCases {
-					want := w.fires(tt.fixed, tt.matches)
+					want := w.expectedFires(tt.fixed, tt.matches)
 					checkWindow(t, mustParse(t, tt.expr), loc, w, want)
 				}
 			}
@@ -75,16 +75,16 @@ func TestChangesOfClocks(t *testing.T) {
 	}
 }
 
-// checkWindow compares all fires of the walk, and what Next says from many of
-// its instants.
+// checkWindow compares all fires of the schedule in a window with want. It also
+// calls Next for many instants of the window.
 func checkWindow(t *testing.T, s *Schedule, loc *time.Location, w window, want []int64) {
 	t.Helper()
 	var got []int64
-	for at := range s.Between(time.Unix(w.start, 0).In(loc), time.Unix(w.end(), 0)) {
+	for at := range s.Between(time.Unix(w.start, 0).In(loc), time.Unix(w.lastSecond(), 0)) {
 		got = append(got, at.Unix())
 	}
 	if !slices.Equal(got, want) {
-		t.Errorf("%v around %v: fires %v, want %v", s, time.Unix(w.start, 0).In(loc), clocks(loc, got), clocks(loc, want))
+		t.Errorf("%v around %v: fires %v, want %v", s, time.Unix(w.start, 0).In(loc), clockTexts(loc, got), clockTexts(loc, want))
 		return
 	}
 	for u := w.start; len(want) > 0; u += 331 {
@@ -95,21 +95,21 @@ func checkWindow(t *testing.T, s *Schedule, loc *time.Location, w window, want [
 			return
 		}
 		if next := s.Next(time.Unix(u, 0).In(loc)); next.Unix() != want[0] {
-			t.Errorf("%v: Next(%v) = %v, want %v", s, time.Unix(u, 0).In(loc), next, clocks(loc, want[:1]))
+			t.Errorf("%v: Next(%v) = %v, want %v", s, time.Unix(u, 0).In(loc), next, clockTexts(loc, want[:1]))
 			return
 		}
 	}
 }
 
-func clocks(loc *time.Location, at []int64) (s []string) {
+func clockTexts(loc *time.Location, at []int64) (s []string) {
 	for _, u := range at {
 		s = append(s, time.Unix(u, 0).In(loc).Format(time.RFC3339))
 	}
 	return s
 }
 
-// changesOf finds one change of each kind in each decade, by offsets and the
-// time of the day.
+// changesOf returns one change of the clocks of each kind in each decade. A
+// kind is given by the offsets before and after, and by the time of the day.
 func changesOf(loc *time.Location) []int64 {
 	type kind struct{ before, after, clock, decade int }
 	offset := func(u int64) int {
@@ -140,19 +140,19 @@ func changesOf(loc *time.Location) []int64 {
 	return all
 }
 
-// window is what the clocks of a location show, second by second, as seconds of
-// a calendar without zones.
+// window holds what the clocks of a location show in each second, as Unix
+// seconds of a clock without a zone.
 type window struct {
 	start int64
 	shows []int64
-	days  map[int64]bool // that the location has, at least in part
+	days  map[int64]bool // days that the location has, at least in part
 }
 
-func (w window) end() int64 { return w.start + int64(len(w.shows)) - 1 }
+func (w window) lastSecond() int64 { return w.start + int64(len(w.shows)) - 1 }
 
-// walk begins three hours before a change and ends three hours after it, and
-// after its overlap.
-func walk(loc *time.Location, change int64) window {
+// walkChange returns the window from three hours before a change to three hours
+// after the change and its overlap.
+func walkChange(loc *time.Location, change int64) window {
 	show := func(u int64) int64 {
 		t := time.Unix(u, 0).In(loc)
 		y, m, d := t.Date()
@@ -170,8 +170,9 @@ func walk(loc *time.Location, change int64) window {
 	return w
 }
 
-// fires says which seconds after the first fire.
-func (w window) fires(fixed bool, matches func(time.Time) bool) (at []int64) {
+// expectedFires returns the seconds after the first at which an expression
+// fires.
+func (w window) expectedFires(fixed bool, matches func(time.Time) bool) (at []int64) {
 	reached := w.shows[0]
 	for i, c := range w.shows[1:] {
 		from := c

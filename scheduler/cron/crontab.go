@@ -6,75 +6,81 @@ import (
 	"strings"
 )
 
-// macros are what other crons know by a name.
+// macros are the named schedules of other cron implementations, in Quartz
+// syntax.
 var macros = map[string]string{
 	"@HOURLY": "0 0 * * * ?", "@DAILY": "0 0 0 * * ?", "@MIDNIGHT": "0 0 0 * * ?", "@WEEKLY": "0 0 0 ? * SUN",
 	"@MONTHLY": "0 0 0 1 * ?", "@YEARLY": "0 0 0 1 1 ?", "@ANNUALLY": "0 0 0 1 1 ?",
 }
 
-// oneDay is what an expression is told that says "on either day".
-const oneDay = "; an expression cannot say that either day matches: one of the two is ?"
+// eitherDay ends the error for a crontab that restricts both day fields. In a
+// crontab such a line fires on days that match either field; Quartz has no
+// expression for that.
+const eitherDay = "; Quartz cannot match either of two day fields: one of them must be ?"
 
-// hint returns what to write for a crontab's five fields (minute hour
-// day-of-month month day-of-week) or for one of its macros: `; did you mean "0
-// 30 2 * * ?"`. It is empty unless that asks for exactly the same times.
-func hint(words []token) string {
+// suggestQuartz returns the end of an error, such as `; did you mean "0 30 2 *
+// * ?"`, for a crontab of five fields (minute hour day-of-month month
+// day-of-week) or a macro. It returns "" unless the suggestion fires at exactly
+// the same times.
+func suggestQuartz(parts []part) string {
 	text := ""
-	switch len(words) {
+	switch len(parts) {
 	case 1:
-		text = macros[words[0].text]
+		text = macros[parts[0].text]
 	case 5:
-		monthDay, weekDay := words[2].text, words[4].text
-		if !open(monthDay) && !open(weekDay) {
-			return oneDay
+		monthDay, weekDay := parts[2].text, parts[4].text
+		if !matchesEveryDay(monthDay) && !matchesEveryDay(weekDay) {
+			return eitherDay
 		}
 		var ok bool
 		if monthDay, weekDay, ok = quartzDays(monthDay, weekDay); ok {
-			text = strings.Join([]string{"0", words[0].text, words[1].text, monthDay, words[3].text, weekDay}, " ")
+			text = strings.Join([]string{"0", parts[0].text, parts[1].text, monthDay, parts[3].text, weekDay}, " ")
 		}
 	}
-	return meant(text)
+	return didYouMean(text)
 }
 
-// meant is the end of an error that has another expression, if that is one.
-func meant(text string) string {
+// didYouMean returns the end of an error that suggests text, or "" if text is
+// not a valid expression or never fires.
+func didYouMean(text string) string {
 	if text == "" {
 		return ""
 	}
-	if s, err := parse(split(text), len(text)); err != nil || s.Never() {
+	if s, err := parseFields(splitFields(text), len(text)); err != nil || s.Never() {
 		return ""
 	}
 	return `; did you mean "` + text + `"`
 }
 
-// open reports whether a day field lets every day pass.
-func open(field string) bool { return field == "*" || field == "?" }
+// matchesEveryDay reports whether a day field does not restrict the day.
+func matchesEveryDay(field string) bool { return field == "*" || field == "?" }
 
-// oneOpenDay is [hint] for six or seven fields of which both day fields, or
-// neither, are ?. It does not read the numbers of a weekday, since other crons
-// with a field of seconds count from another day.
-func oneOpenDay(words []token) string {
-	words = slices.Clone(words)
-	switch monthDay, weekDay := words[3].text, words[5].text; {
+// suggestOpenDay is [suggestQuartz] for six or seven fields that have ? in both
+// day fields or in neither. It suggests nothing if the weekday is a number:
+// other cron implementations with a second field number the weekdays
+// differently.
+func suggestOpenDay(parts []part) string {
+	parts = slices.Clone(parts)
+	switch monthDay, weekDay := parts[3].text, parts[5].text; {
 	case monthDay == "?": // both are
 		return ""
 	case weekDay == "*":
-		words[5].text = "?"
+		parts[5].text = "?"
 	case monthDay == "*" && !strings.ContainsAny(weekDay, "0123456789"):
-		words[3].text = "?"
+		parts[3].text = "?"
 	default:
 		return ""
 	}
-	return meant(normalise(words))
+	return didYouMean(normalise(parts))
 }
 
-// quartzDays writes the day fields of a crontab, one of which is open, with a
-// question mark and with names of weekdays.
+// quartzDays converts the day fields of a crontab, one of which matches every
+// day, to Quartz: with a question mark and with names of weekdays.
 func quartzDays(monthDay, weekDay string) (string, string, bool) {
-	if !open(monthDay) {
+	if !matchesEveryDay(monthDay) {
 		return monthDay, "?", true
 	}
-	if open(weekDay) {
+	if matchesEveryDay(weekDay) {
 		return "*", "?", true
 	}
 	days, ok := crontabWeek(weekDay)
@@ -87,28 +93,29 @@ func quartzDays(monthDay, weekDay string) (string, string, bool) {
 	return "*", "?", true
 }
 
-// crontabWeek reads the day of the week of a crontab: 0 and 7 are Sunday, names
-// as in Quartz.
+// crontabWeek parses the day-of-week field of a crontab. 0 and 7 are Sunday;
+// the names are those of Quartz.
 func crontabWeek(text string) (days [7]bool, ok bool) {
 	for i, name := range dayOfWeek.names {
 		text = strings.ReplaceAll(text, name, strconv.Itoa(i))
 	}
 	f := field{name: dayOfWeek.name, min: 0, max: 7, maxStep: 7}
-	for _, one := range (token{text: text}).list() {
-		from, step, stepped := one.cut("/")
-		if from.text == "*" && stepped { // of seven days: 0 and 7 are one
+	for _, one := range (part{text: text}).splitList() {
+		from, step, stepped := one.cutAt("/")
+		if from.text == "*" && stepped { // seven days: 0 and 7 are the same day
 			one.text = "0-6/" + step.text
 		} else if stepped && !strings.Contains(from.text, "-") { // crontabs do not agree on 1/2
 			return days, false
 		}
-		if err := f.values(one, func(d int) { days[d%7] = true }); err != nil {
+		if err := f.readValues(one, func(d int) { days[d%7] = true }); err != nil {
 			return days, false
 		}
 	}
 	return days, true
 }
 
-// weekText writes days, from Monday on, as ranges and a list of names.
+// weekText formats days, from Monday on, as a list of names and ranges of
+// names.
 func weekText(days [7]bool) string {
 	if !slices.Contains(days[:], false) {
 		return "*"

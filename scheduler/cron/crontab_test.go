@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-func TestCrontabIsRefusedWithWhatItMeans(t *testing.T) {
+func TestCrontabIsRefusedWithASuggestion(t *testing.T) {
 	for _, tt := range []struct{ name, expr, meant string }{
 		{"every day", "30 2 * * *", "0 30 2 * * ?"},
-		{"a question mark is there", "30 2 * * ?", "0 30 2 * * ?"},
+		{"a question mark for the weekday", "30 2 * * ?", "0 30 2 * * ?"},
 		{"a day of the month", "0 12 1,15 */2 *", "0 0 12 1,15 */2 ?"},
 		{"numbers of weekdays", "0 9 * * 1-5", "0 0 9 ? * MON-FRI"},
 		{"names of weekdays", "0 9 * * mon-fri", "0 0 9 ? * MON-FRI"},
@@ -45,7 +45,7 @@ func TestCrontabIsRefusedWithWhatItMeans(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := Parse(tt.expr)
 			if err == nil {
-				t.Fatal("not refused")
+				t.Fatal("Parse accepted it")
 			}
 			_, got, _ := strings.Cut(err.Error(), "did you mean ")
 			want := ""
@@ -53,19 +53,19 @@ func TestCrontabIsRefusedWithWhatItMeans(t *testing.T) {
 				want = fmt.Sprintf("%q", tt.meant)
 			}
 			if got != want {
-				t.Errorf("Parse(%q): %v, want the hint %s", tt.expr, err, want)
+				t.Errorf("Parse(%q): %v, want the suggestion %s", tt.expr, err, want)
 			}
 		})
 	}
 	t.Run("either day", func(t *testing.T) {
-		if _, err := Parse("0 9 1 * 1"); err == nil || !strings.HasSuffix(err.Error(), oneDay) {
-			t.Errorf("%v, want that this cannot be said", err)
+		if _, err := Parse("0 9 1 * 1"); err == nil || !strings.HasSuffix(err.Error(), eitherDay) {
+			t.Errorf("Parse: %v, want an error that ends with eitherDay", err)
 		}
 	})
 }
 
-// Each weekday set that a crontab can name means the same days in the
-// expression that is offered for it.
+// For each set of weekdays that a crontab can name, the suggested expression
+// fires on the same days.
 func TestCrontabWeekdays(t *testing.T) {
 	sunday := time.Date(2026, 11, 29, 0, 0, 0, 0, time.UTC)
 	for set := 1; set < 128; set++ {

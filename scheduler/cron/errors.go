@@ -5,14 +5,14 @@ import (
 	"unicode/utf8"
 )
 
-// Error says what is wrong with an expression, where, and what is allowed
-// there.
+// Error reports what is wrong with an expression, at which column, and what is
+// allowed there.
 type Error struct {
-	Expr    string // as given
-	Field   string // "hour"; empty if the number of fields is wrong
-	Column  int    // of what is wrong, in characters from 1
-	Problem string // "25 is not in 0-23"
-	Want    string // "0-23"
+	Expr    string // as the caller passed it
+	Field   string // such as "hour"; empty if the number of fields is wrong
+	Column  int    // where the problem begins: characters, counted from 1
+	Problem string // such as "25 is not in 0-23"
+	Want    string // what is allowed, such as "0-23"
 }
 
 func (e *Error) Error() string {
@@ -22,9 +22,9 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("cron %q: %s (column %d): %s", e.Expr, e.Field, e.Column, e.Problem)
 }
 
-// place fills in the expression and turns the offset in bytes that parsing
-// knows into a column.
-func (e *Error) place(expr string) *Error {
+// placeIn sets the expression, and converts the column from an offset in bytes,
+// which parsing leaves there, to a count of characters.
+func (e *Error) placeIn(expr string) *Error {
 	e.Expr = expr
 	e.Column = utf8.RuneCountInString(expr[:e.Column]) + 1
 	return e

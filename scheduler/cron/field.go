@@ -7,18 +7,18 @@ import (
 	"strings"
 )
 
-// Years that an expression may name. Nothing fires outside of them.
+// The first and last year in which a schedule can fire.
 const (
 	MinYear = 1970
 	MaxYear = 2299
 )
 
-// field is what may be written in one of the fields of an expression.
+// field describes what one field of an expression accepts.
 type field struct {
 	name     string
 	min, max int
 	maxStep  int
-	names    []string // the first stands for min
+	names    []string // the first name means min
 }
 
 var (
@@ -31,87 +31,88 @@ var (
 	year       = field{name: "year", min: MinYear, max: MaxYear, maxStep: MaxYear - MinYear}
 )
 
-// token is a part of an expression in upper case, and where it begins.
-type token struct {
-	text string
-	at   int // bytes from the start of the expression
+// part is a piece of an expression, in upper case.
+type part struct {
+	text   string
+	offset int // bytes from the start of the expression
 }
 
-// cut splits a token around the first sep.
-func (t token) cut(sep string) (before, after token, found bool) {
-	b, a, found := strings.Cut(t.text, sep)
-	return token{b, t.at}, token{a, t.at + len(b) + len(sep)}, found
+// cutAt splits p around the first sep.
+func (p part) cutAt(sep string) (before, after part, found bool) {
+	b, a, found := strings.Cut(p.text, sep)
+	return part{b, p.offset}, part{a, p.offset + len(b) + len(sep)}, found
 }
 
-// list splits a token at its commas.
-func (t token) list() []token {
-	var all []token
+// splitList splits p at its commas.
+func (p part) splitList() []part {
+	var all []part
 	for more := true; more; {
-		var one token
-		one, t, more = t.cut(",")
+		var one part
+		one, p, more = p.cutAt(",")
 		all = append(all, one)
 	}
 	return all
 }
 
-// refuse makes the error of a field. The offset becomes a column in
-// [Error.place].
-func (f *field) refuse(t token, want, format string, args ...any) *Error {
-	return &Error{Field: f.name, Column: t.at, Problem: fmt.Sprintf(format, args...), Want: want}
+// refusePart returns an error about p. Its column is an offset in bytes until
+// [Error.placeIn] converts it.
+func (f *field) refusePart(p part, want, format string, args ...any) *Error {
+	return &Error{Field: f.name, Column: p.offset, Problem: fmt.Sprintf(format, args...), Want: want}
 }
 
-// alone is the error for what may not be part of a list.
-func (f *field) alone(t token) *Error {
-	return f.refuse(t, "nothing else in the field", "%s stands alone in its field", quote(t.text))
+// refuseInList returns the error for a form that must not be part of a list.
+func (f *field) refuseInList(p part) *Error {
+	return f.refusePart(p, "nothing else in the field", "%s must be the whole field", quotePart(p.text))
 }
 
-// want says which values the field takes.
-func (f *field) want() string {
+// wantValues returns the text that describes the values of the field.
+func (f *field) wantValues() string {
 	if f.names == nil {
-		return between(f.min, f.max)
+		return rangeText(f.min, f.max)
 	}
-	return between(f.min, f.max) + " or " + f.names[0] + "-" + f.names[len(f.names)-1]
+	return rangeText(f.min, f.max) + " or " + f.names[0] + "-" + f.names[len(f.names)-1]
 }
 
-// values reads a list of values, ranges and steps and hands each value to add.
-func (f *field) values(t token, add func(int)) *Error {
-	all := t.list()
+// readValues parses a list of values, ranges and steps, and calls add for each
+// value.
+func (f *field) readValues(p part, add func(int)) *Error {
+	all := p.splitList()
 	for _, one := range all {
 		if len(all) > 1 && (one.text == "*" || one.text == "?") {
-			return f.alone(one)
+			return f.refuseInList(one)
 		}
-		if err := f.element(one, add); err != nil {
+		if err := f.readElement(one, add); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// element reads *, 5, 5-10, 5/2, 5-10/2, */2 or /2.
-func (f *field) element(t token, add func(int)) *Error {
-	from, step, stepped := t.cut("/")
-	lo, hi, ranged := from.cut("-")
+// readElement parses one element of a list: *, 5, 5-10, 5/2, 5-10/2, */2 or /2.
+func (f *field) readElement(p part, add func(int)) *Error {
+	from, step, stepped := p.cutAt("/")
+	lo, hi, ranged := from.cutAt("-")
 	first, last, by := f.min, f.max, 1
 	var err *Error
 	switch {
 	case from.text == "*" || from.text == "" && stepped:
 	case ranged:
-		first, last, err = f.ends(from, lo, hi)
+		first, last, err = f.readRange(from, lo, hi)
 	default:
-		if first, err = f.value(from); err == nil && !stepped {
+		if first, err = f.readValue(from); err == nil && !stepped {
 			last = first
 		}
 	}
 	if err == nil && stepped {
 		if slices.ContainsFunc(f.names, func(n string) bool { return strings.HasPrefix(from.text, n) }) {
-			return f.refuse(from, "numbers before a step", "%s is a name, a step goes with numbers", quote(t.text))
+			return f.refusePart(from, "a number before a step", "%s has a step after a name, want a number before the step", quotePart(p.text))
 		}
-		by, err = f.number(step, 1, f.maxStep, "a step in "+between(1, f.maxStep))
+		by, err = f.readNumber(step, 1, f.maxStep, "a step in "+rangeText(1, f.maxStep))
 	}
 	if err != nil {
 		return err
 	}
-	if last < first { // the range wraps
+	if last < first { // the range wraps around
 		last += f.max - f.min + 1
 	}
 	for v := first; v <= last; v += by {
@@ -120,64 +121,65 @@ func (f *field) element(t token, add func(int)) *Error {
 	return nil
 }
 
-// ends reads the two ends of a range: both numbers or both names.
-func (f *field) ends(t, lo, hi token) (first, last int, err *Error) {
-	if first, err = f.value(lo); err != nil {
+// readRange parses the two ends of a range: two numbers or two names.
+func (f *field) readRange(p, lo, hi part) (first, last int, err *Error) {
+	if first, err = f.readValue(lo); err != nil {
 		return 0, 0, err
 	}
-	if last, err = f.value(hi); err != nil {
+	if last, err = f.readValue(hi); err != nil {
 		return 0, 0, err
 	}
 	if isDigit(lo.text[0]) != isDigit(hi.text[0]) {
-		return 0, 0, f.refuse(t, "two numbers or two names", "%s is a range of a number and a name", quote(t.text))
+		return 0, 0, f.refusePart(p, "two numbers or two names", "%s mixes a number and a name", quotePart(p.text))
 	}
 	if last < first && f.min == MinYear {
-		return 0, 0, f.refuse(t, "the earlier year first", "%s runs backwards", quote(t.text))
+		return 0, 0, f.refusePart(p, "the earlier year first", "%s runs backwards", quotePart(p.text))
 	}
 	return first, last, nil
 }
 
-// value reads one value, a number or a name.
-func (f *field) value(t token) (int, *Error) {
-	if i := slices.Index(f.names, t.text); i >= 0 {
+// readValue parses a single value, a number or a name.
+func (f *field) readValue(p part) (int, *Error) {
+	if i := slices.Index(f.names, p.text); i >= 0 {
 		return f.min + i, nil
 	}
-	if t.text == "?" {
-		return 0, f.refuse(t, f.want(), "? belongs alone in one of the two day fields, want %s", f.want())
+	if p.text == "?" {
+		return 0, f.refusePart(p, f.wantValues(), "? is allowed only as a whole day field, want %s", f.wantValues())
 	}
-	return f.number(t, f.min, f.max, f.want())
+	return f.readNumber(p, f.min, f.max, f.wantValues())
 }
 
-// number reads a number from low to high. Leading zeros are fine, up to four
-// digits.
-func (f *field) number(t token, low, high int, want string) (int, *Error) {
-	if t.text == "" {
-		return 0, f.refuse(t, want, "something is missing, want %s", want)
+// readNumber parses a number from low to high of at most four digits. Leading
+// zeros are allowed.
+func (f *field) readNumber(p part, low, high int, want string) (int, *Error) {
+	if p.text == "" {
+		return 0, f.refusePart(p, want, "a value is missing, want %s", want)
 	}
-	n, err := strconv.Atoi(t.text)
-	if err != nil || !isDigit(t.text[0]) || len(t.text) > 4 {
-		return 0, f.refuse(t, want, "%s is not %s", quote(t.text), among(want))
+	n, err := strconv.Atoi(p.text)
+	if err != nil || !isDigit(p.text[0]) || len(p.text) > 4 {
+		return 0, f.refusePart(p, want, "%s is not %s", quotePart(p.text), inRange(want))
 	}
 	if n < low || n > high {
-		return 0, f.refuse(t, want, "%d is not %s", n, among(want))
+		return 0, f.refusePart(p, want, "%d is not %s", n, inRange(want))
 	}
 	return n, nil
 }
 
-// among makes "in 0-23" of "0-23" and leaves "a step in 1-59" as it is.
-func among(want string) string {
+// inRange turns "0-23" into "in 0-23", and returns "a step in 1-59" unchanged.
+func inRange(want string) string {
 	if isDigit(want[0]) {
 		return "in " + want
 	}
 	return want
 }
 
-func between(low, high int) string { return fmt.Sprintf("%d-%d", low, high) }
+func rangeText(low, high int) string { return fmt.Sprintf("%d-%d", low, high) }
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
-// quote leaves what is plain as it is: 1A, but "\u00a0".
-func quote(s string) string {
+// quotePart returns printable ASCII such as 1A unchanged, and quotes and
+// escapes everything else: "\u00a0".
+func quotePart(s string) string {
 	if q := strconv.QuoteToASCII(s); s == "" || len(q) != len(s)+2 {
 		return q
 	}

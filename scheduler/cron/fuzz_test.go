@@ -23,7 +23,7 @@ func FuzzNext(f *testing.F) {
 		if err != nil || *again != *s {
 			t.Fatalf("Parse(%q) = %v, %v, want the schedule of %q", s, again, err, expr)
 		}
-		loc := zone(t, zones[int(where)%len(zones)])
+		loc := mustZone(t, zones[int(where)%len(zones)])
 		from := u % (12_000_000_000) // 1590 to 2350
 		for range 5 {
 			next := s.Next(time.Unix(from, 0).In(loc))
@@ -43,7 +43,8 @@ func checkError(t *testing.T, expr string, err error) {
 	}
 }
 
-// checkNext asks instants between from and next: each has the same next fire.
+// checkNext checks that every instant between from and next has the same next
+// fire. It samples some of these instants.
 func checkNext(t *testing.T, s *Schedule, loc *time.Location, from int64, next time.Time) {
 	end := next.Unix()
 	if next.IsZero() {
@@ -64,13 +65,14 @@ func checkNext(t *testing.T, s *Schedule, loc *time.Location, from int64, next t
 	}
 }
 
-// checkFire holds a fire against the fields, as package time knows them. Only a
-// fixed hour may fire elsewhere, at the end of a gap.
+// checkFire checks that a fire matches the fields, by the calendar of package
+// time. Only a fixed hour may fire at a time that does not match: at the end of
+// a gap.
 func checkFire(t *testing.T, s *Schedule, at time.Time) {
 	y, m, d := at.Date()
 	first := time.Date(y, m, 1, 0, 0, 0, 0, time.UTC)
 	ok := at.Nanosecond() == 0 && s.years.has(y) && s.months.has(int(m)) &&
-		s.days.of(int(first.Weekday()), first.AddDate(0, 1, -1).Day())>>d&1 == 1 &&
+		s.days.daysOf(int(first.Weekday()), first.AddDate(0, 1, -1).Day())>>d&1 == 1 &&
 		s.hours.has(at.Hour()) && s.minutes.has(at.Minute()) && s.seconds.has(at.Second())
 	_, before := at.Add(-time.Second).Zone()
 	_, after := at.Zone()

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// vector is what Quartz 2.3.2 and 2.5.2 answered for an expression.
+// vector is the answer of Quartz 2.3.2 and 2.5.2 for an expression.
 type vector struct {
 	Kind    string
 	Expr    string
@@ -17,21 +17,20 @@ type vector struct {
 	Start   time.Time
 	Valid   bool
 	Next    []time.Time
-	Lenient bool   // Quartz accepts what nothing documents
-	DST     bool   // clocks change; we differ by intention
-	Differs string // the two versions of Quartz disagree
+	Lenient bool   // Quartz accepts the expression, but does not document it
+	DST     bool   // the clocks change; this package differs on purpose
+	Differs string // how the two versions of Quartz disagree
 }
 
-// silent are expressions that Quartz accepts by accident, ignoring half of what
-// is written: the first two fire as if there were no step, the third names a
-// day 0.
-var silent = []string{"0 0 6 15 JUN/2 ?", "0 0 6 15 SEP-DEC/2 ?", "0 0 0 1-0 * ?"}
+// silentlyAccepted are expressions of which Quartz ignores a half without an
+// error. The first two fire as if there were no step; the third names a day 0.
+var silentlyAccepted = []string{"0 0 6 15 JUN/2 ?", "0 0 6 15 SEP-DEC/2 ?", "0 0 0 1-0 * ?"}
 
-// years has what Quartz fires in no year that it looks at. For us these are
-// years.
-var years = []string{"0 0 0 1 1 ? 2100", "0 0 0 1 1 ? 2199", "0 0 0 1 1 ? 2026/100"}
+// acceptedYears are expressions with years that Quartz never reaches in its
+// search. This package fires in these years.
+var acceptedYears = []string{"0 0 0 1 1 ? 2100", "0 0 0 1 1 ? 2199", "0 0 0 1 1 ? 2026/100"}
 
-func vectors(t *testing.T) []vector {
+func readVectors(t *testing.T) []vector {
 	f, err := os.Open("testdata/quartz-vectors.jsonl")
 	if err != nil {
 		t.Fatal(err)
@@ -50,8 +49,8 @@ func vectors(t *testing.T) []vector {
 
 func TestQuartz(t *testing.T) {
 	fires, verdicts := 0, 0
-	for _, v := range vectors(t) {
-		if v.DST || v.Lenient || v.Differs != "" || slices.Contains(silent, v.Expr) {
+	for _, v := range readVectors(t) {
+		if v.DST || v.Lenient || v.Differs != "" || slices.Contains(silentlyAccepted, v.Expr) {
 			continue
 		}
 		switch v.Kind {
@@ -71,13 +70,13 @@ func TestQuartz(t *testing.T) {
 	}
 }
 
-// checkFires compares the next five fires with those of Quartz. It looks a
-// hundred years ahead, we look further.
+// checkFires compares the next five fires with those of Quartz. Quartz looks a
+// hundred years ahead, and this package looks further.
 func checkFires(t *testing.T, v vector) {
 	t.Helper()
 	s, err := Parse(v.Expr)
 	if err != nil {
-		t.Errorf("Parse(%q): %v, want what Quartz accepts", v.Expr, err)
+		t.Errorf("Parse(%q): %v, want no error, since Quartz accepts it", v.Expr, err)
 		return
 	}
 	loc, err := time.LoadLocation(v.Zone)
@@ -103,11 +102,11 @@ func checkFires(t *testing.T, v vector) {
 
 func TestQuartzAccidents(t *testing.T) {
 	refused := 0
-	for _, v := range vectors(t) {
-		if v.Kind != "valid" || !v.Lenient && !slices.Contains(silent, v.Expr) {
+	for _, v := range readVectors(t) {
+		if v.Kind != "valid" || !v.Lenient && !slices.Contains(silentlyAccepted, v.Expr) {
 			continue
 		}
-		want := slices.Contains(years, v.Expr)
+		want := slices.Contains(acceptedYears, v.Expr)
 		_, err := Parse(v.Expr)
 		if (err == nil) != want {
 			t.Errorf("Parse(%q): %v, want it accepted: %t", v.Expr, err, want)
@@ -116,7 +115,7 @@ func TestQuartzAccidents(t *testing.T) {
 			refused++
 		}
 	}
-	for _, expr := range silent {
+	for _, expr := range silentlyAccepted {
 		if s, err := Parse(expr); err == nil {
 			t.Errorf("Parse(%q) = %v, want an error", expr, s)
 		}
@@ -126,10 +125,11 @@ func TestQuartzAccidents(t *testing.T) {
 	}
 }
 
-// Where the versions of Quartz disagree, the newer one does what is documented.
+// Where the versions of Quartz disagree, the newer one follows its
+// documentation.
 func TestQuartzVersions(t *testing.T) {
 	tested := 0
-	for _, v := range vectors(t) {
+	for _, v := range readVectors(t) {
 		if v.Kind == "next" && v.Differs != "" && !v.DST {
 			tested++
 			checkFires(t, v)
