@@ -11,6 +11,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/codec"
+	v1 "github.com/job-streamer/job-streamer-control-bus/httpapi/v1"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 )
 
@@ -52,7 +53,7 @@ func (b *body[T]) Resolve(ctx huma.Context) []error {
 		err = &codec.MediaTypeError{Header: "Content-Type", Got: f.Media, Want: codec.MediaTypes() + " (XML for jobs only)"}
 	}
 	if err == nil {
-		err = withoutSecrets(&b.value, validate(ctx, &b.value, f.Read(buf.Bytes(), &b.value)))
+		err = withoutSecrets(&b.value, validate(ctx, &b.value, f.Read(buf.Bytes(), &b.value, v1.Ignores)))
 	}
 	if err != nil {
 		return []error{err}

@@ -2,24 +2,15 @@ package httpapi
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"strconv"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
-	"github.com/job-streamer/job-streamer-control-bus/httpapi/codec"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+	v1 "github.com/job-streamer/job-streamer-control-bus/httpapi/v1"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
-
-// The diagram editor of the v1 console tries a diagram before it saves it: an
-// execution that takes the ways of the job, with a batchlet that does nothing
-// for the work of each step.
-
-// TestBatchlet does nothing, for the work of a step.
-const TestBatchlet = "org.jobstreamer.batch.TestBatchlet"
 
 // testJob has the executions of diagrams that are tried. There is no such job.
 const testJob = "_test-execution_"
@@ -27,27 +18,15 @@ const testJob = "_test-execution_"
 type postTestExecution struct{ Sent body[rest.TestExecution] }
 
 func (s *Server) postTestExecution(ctx context.Context, in *postTestExecution) (*answer[rest.TestStarted], error) {
-	j, err := readDiagram(in.Sent.value.BPMN, "/bpmn")
+	j, err := v1.ReadDiagram(in.Sent.value.BPMN, "/bpmn")
 	if err != nil {
 		return nil, err
 	}
-	e, _, err := s.cfg.Executions.Submit(ctx, execution.Submission{App: bus.DefaultApp, Job: testJob, Definition: withoutWork(j)})
+	e, _, err := s.cfg.Executions.Submit(ctx, execution.Submission{App: bus.DefaultApp, Job: testJob, Definition: v1.RemoveWork(j)})
 	if err != nil {
 		return nil, err
 	}
 	return &answer[rest.TestStarted]{rest.TestStarted{StateID: e.ID}}, nil
-}
-
-// withoutWork is the job with what it consists of, and no component of its
-// application.
-func withoutWork(j *jsl.Job) *jsl.Job {
-	j.Listeners = nil
-	j.Walk(func(_ string, e jsl.Element) {
-		if step, ok := e.(*jsl.Step); ok {
-			step.Batchlet, step.Chunk, step.Partition, step.Listeners = &jsl.Artifact{Ref: TestBatchlet}, nil, nil, nil
-		}
-	})
-	return j
 }
 
 // testPath is the run of a diagram in a path.
@@ -93,28 +72,10 @@ func (s *Server) deleteTestExecution(ctx context.Context, in *testPath) (*struct
 	return nil, err
 }
 
-// readDiagram reads the job of a diagram that was sent at a place of a body.
-func readDiagram(text, at string) (*jsl.Job, error) {
-	j, err := jsl.ParseCharset(jsl.BPMN, []byte(text), "utf-8") // whatever it declares: its letters came in another text
-	var errs jsl.Errors
-	if !errors.As(err, &errs) {
-		return j, err
-	}
-	var wrong codec.Faults
-	for _, e := range errs {
-		where := fmt.Sprintf(" (line %d, column %d of the diagram)", e.Line, e.Column)
-		if e.Path != "" {
-			where = " at " + e.Path + where
-		}
-		wrong.Add(at, e.Want+where, e.Got)
-	}
-	return nil, wrong
-}
-
 type convertXML struct{ Sent body[rest.Diagram] }
 
 func (s *Server) convertXML(_ context.Context, in *convertXML) (*answer[rest.JobXML], error) {
-	j, err := readDiagram(in.Sent.value.JobBPMNXML, "/job_bpmn_xml")
+	j, err := v1.ReadDiagram(in.Sent.value.JobBPMNXML, "/job_bpmn_xml")
 	if err != nil {
 		return nil, err
 	}

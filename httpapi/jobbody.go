@@ -38,7 +38,7 @@ func (v *sentJob) ReadBody(f *codec.Format, data []byte) error {
 	wrong := v.readWords(text)
 	if v.Drawn {
 		if wrong == nil {
-			wrong = v.readDiagram()
+			wrong = v.Draw(&v.Job)
 		}
 		return wrong
 	}
@@ -47,8 +47,8 @@ func (v *sentJob) ReadBody(f *codec.Format, data []byte) error {
 		return err
 	}
 	v.Job = *file.Job
-	if wrong == nil && v.Name != "" { // else a definition that was exported could not be imported by another name
-		return v.setName(v.Name)
+	if wrong == nil {
+		return v.Rename(&v.Job)
 	}
 	return wrong
 }
@@ -58,37 +58,17 @@ func (b *beside) readWords(text *jsl.Text) (err error) {
 	if b.Words, err = v1.ReadWords(text); err != nil {
 		return err
 	}
-	wrong := b.settingFaults()
-	if b.Schedule != nil {
-		wrong.AddWithin("/job~1schedule", (*newSchedule)(&b.Schedule.NewSchedule).Validate())
-	}
-	return wrong.Err()
-}
-
-// setName gives the job the name that was sent beside its definition.
-func (v *sentJob) setName(name string) error {
-	if !jsl.ValidID(name) {
-		return codec.Faults{{Pointer: "/job~1name", Detail: "want " + jsl.WantID, Got: codec.Cut(name)}}
-	}
-	v.ID = name
-	return nil
-}
-
-// readDiagram reads the definition that is drawn. The job's name need not be in
-// it.
-func (v *sentJob) readDiagram() error {
-	j, err := readDiagram(v.BPMN, "/job~1bpmn-xml-notation")
-	if err != nil {
-		return err
-	}
-	v.Job = *j
-	if v.Words.Exclusive != nil {
-		v.Job.Exclusive = *v.Words.Exclusive
-	}
-	if v.Name != "" {
-		return v.setName(v.Name)
-	}
-	return nil
+	return b.Faults(func(part any) codec.Faults {
+		switch part := part.(type) {
+		case *rest.NewTimeMonitor:
+			return (*newTimeMonitor)(part).Validate()
+		case *rest.NewStatusNotification:
+			return (*newStatusNotification)(part).Validate()
+		case *rest.NewSchedule:
+			return (*newSchedule)(part).Validate()
+		}
+		return nil
+	}).Err()
 }
 
 // over is the job that is stored for what was sent, in place of what there was,
@@ -127,22 +107,6 @@ func (b *beside) notation() *bus.Notation {
 		return nil
 	}
 	return &bus.Notation{BPMN: b.BPMN, SVG: b.SVG}
-}
-
-// settingFaults returns all that is wrong with the settings in the words of v1
-// clients.
-func (b *beside) settingFaults() (wrong codec.Faults) {
-	if b.TimeMonitor != nil {
-		wrong.AddWithin("/job~1time-monitor", (*newTimeMonitor)(b.TimeMonitor).Validate())
-	}
-	if b.StatusNotifications != nil {
-		for i := range *b.StatusNotifications {
-			n := &(*b.StatusNotifications)[i]
-			n.ID = 0 // of where it was exported
-			wrong.AddWithin("/job~1status-notifications/"+strconv.Itoa(i), (*newStatusNotification)(n).Validate())
-		}
-	}
-	return wrong
 }
 
 // settingsFor is what changes the settings of a job to those that were sent. A

@@ -16,6 +16,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/codec"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+	v1 "github.com/job-streamer/job-streamer-control-bus/httpapi/v1"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 )
 
@@ -63,7 +64,7 @@ func readFile(file *jsl.File, form jsl.Format, b *beside, err error) error {
 func (b *beside) readPart(m jsl.Member, edn bool) (wrong codec.Faults) {
 	none := string(m.Value) == "null"
 	read := func(v any, validate func() codec.Faults) {
-		if err := codec.ReadJSON(m.Value, v, edn); err != nil && !errors.As(err, &wrong) {
+		if err := readValue(m.Value, v, edn); err != nil && !errors.As(err, &wrong) {
 			wrong.Add("", "an object", string(m.Value))
 		}
 		wrong.AddOther(validate())
@@ -85,7 +86,7 @@ func (b *beside) readPart(m jsl.Member, edn bool) (wrong codec.Faults) {
 		}
 		if !none {
 			list := slices.Concat([]byte(`{"all":`), m.Value, []byte("}"))
-			if err := codec.ReadJSON(list, &sent, edn); err != nil && !errors.As(err, &wrong) {
+			if err := readValue(list, &sent, edn); err != nil && !errors.As(err, &wrong) {
 				wrong.Add("", "an array", string(m.Value))
 			}
 			for i := range wrong {
@@ -101,6 +102,14 @@ func (b *beside) readPart(m jsl.Member, edn bool) (wrong codec.Faults) {
 		b.StatusNotifications = &sent.All
 	}
 	return wrong
+}
+
+// readValue reads a JSON value, or the one that EDN stands for.
+func readValue(data []byte, v any, edn bool) error {
+	if edn {
+		return codec.ReadEDN(data, v, v1.Ignores)
+	}
+	return codec.ReadJSON(data, v)
 }
 
 // jobFile is a job with its schedule and settings, as a file has them.

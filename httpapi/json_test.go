@@ -10,6 +10,7 @@ import (
 
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/codec"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+	v1 "github.com/job-streamer/job-streamer-control-bus/httpapi/v1"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 )
 
@@ -62,7 +63,7 @@ func TestReadJSON(t *testing.T) {
 			if tc.into != nil {
 				got = tc.into()
 			}
-			err := codec.Formats[0].Read([]byte(tc.body), got)
+			err := codec.Formats[0].Read([]byte(tc.body), got, v1.Ignores)
 			lines := faultLines(err)
 			if len(tc.errs) == 1 && len(lines) == 1 && strings.HasSuffix(tc.errs[0], ": ") && strings.HasPrefix(lines[0], tc.errs[0]) {
 				return
@@ -77,7 +78,7 @@ func TestReadJSON(t *testing.T) {
 	}
 	t.Run("no more than a hundred faults", func(t *testing.T) {
 		body := `{"parameters":{` + strings.Repeat(`"x":[],`, 5000) + `"y":[]}}`
-		if n := len(faultLines(codec.ReadJSON([]byte(body), &rest.Submission{}, false))); n != codec.MaxFaults {
+		if n := len(faultLines(codec.ReadJSON([]byte(body), &rest.Submission{}))); n != codec.MaxFaults {
 			t.Errorf("%d faults, want %d", n, codec.MaxFaults)
 		}
 	})
@@ -115,7 +116,7 @@ func TestReadJob(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var j sentJob
 			status := 200
-			if err := codec.Formats[0].Read([]byte(tc.body), &j); err != nil {
+			if err := codec.Formats[0].Read([]byte(tc.body), &j, v1.Ignores); err != nil {
 				status = problemOf(err).Status
 			}
 			if status != tc.status {
@@ -144,7 +145,7 @@ func fuzzRead[T any](f *testing.F, seeds ...string) {
 }
 
 func reread[T any](t *testing.T, form *codec.Format, data []byte, v *T) {
-	if err := form.Read(data, v); err != nil {
+	if err := form.Read(data, v, v1.Ignores); err != nil {
 		if p := problemOf(err); p.Status != 400 && p.Status != 422 || len(p.Errors) == 0 {
 			t.Fatalf("%q: %v", data, err)
 		}
@@ -155,7 +156,7 @@ func reread[T any](t *testing.T, form *codec.Format, data []byte, v *T) {
 	if err := form.Write(&b, plain(v)); err != nil {
 		t.Fatalf("%q was read, and cannot be written: %v", data, err)
 	}
-	if err := form.Read([]byte(b.String()), &again); err != nil {
+	if err := form.Read([]byte(b.String()), &again, v1.Ignores); err != nil {
 		t.Fatalf("%q was read as %s, but not when written as %q: %v", data, form.Media, b.String(), err)
 	}
 	if diff := cmp.Diff(plain(v), plain(&again)); diff != "" {

@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,6 +19,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/deploy"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/codec"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+	v1 "github.com/job-streamer/job-streamer-control-bus/httpapi/v1"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 )
 
@@ -33,33 +33,8 @@ type problem struct {
 func (p *problem) GetStatus() int          { return p.Status }
 func (p *problem) GetHeaders() http.Header { return p.header }
 
-// inMessage is how many faults are in the message that v1 clients show.
-const inMessage = 5
-
 // EDN is what v1 clients read of an error.
-func (p *problem) EDN() any {
-	v := ednProblem{Message: cmp.Or(p.Detail, p.Title), Code: p.Code, ExecutionID: orNil(p.ExecutionID)}
-	for _, f := range p.Errors {
-		v.Messages = append(v.Messages, cmp.Or(f.Message, f.String()))
-	}
-	if n := len(v.Messages); n > 0 { // consoles show nothing else
-		v.Message = strings.Join(v.Messages[:min(n, inMessage)], "; ")
-		if n > inMessage {
-			v.Message += fmt.Sprintf("; and %d more", n-inMessage)
-		}
-	}
-	if len(v.Messages) == 0 {
-		v.Messages = []string{v.Message}
-	}
-	return v
-}
-
-type ednProblem struct {
-	Message     string   `edn:"message"`
-	Messages    []string `edn:"messages"`
-	Code        string   `edn:"code"`
-	ExecutionID *int64   `edn:"execution-id"`
-}
+func (p *problem) EDN() any { return v1.ProblemOf(&p.Problem) }
 
 // ContentType is that of problems in the format that was chosen.
 func (p *problem) ContentType(media string) string {

@@ -12,14 +12,14 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/agent/native"
 	"github.com/job-streamer/job-streamer-control-bus/deploy"
 	"github.com/job-streamer/job-streamer-control-bus/deploy/classfile"
-	"github.com/job-streamer/job-streamer-control-bus/httpapi"
+	v1 "github.com/job-streamer/job-streamer-control-bus/httpapi/v1"
 )
 
 // ownBatchlets are the batchlets that every agent of this program can run
 // without anything installed, besides the shell's.
 var ownBatchlets = map[string]agent.BatchletFunc{
 	"jobstreamer.Noop": runNoop, "jobstreamer.Say": runSay, "jobstreamer.Sleep": runSleep, "jobstreamer.Fail": runFail,
-	httpapi.TestBatchlet: runNoop,
+	v1.TestBatchlet: runNoop,
 }
 
 func batchletOptions() []agent.Option {

@@ -44,13 +44,14 @@ type BodyReader interface {
 }
 
 // Read reads a body into v, a [BodyReader] or a pointer to a struct of package
-// rest. Its error is a [Faults], a [jsl.Errors] or a [MalformedError].
-func (f *Format) Read(data []byte, v any) error {
+// rest. In EDN, an unknown keyword is no fault if ignores returns true. The error
+// is a [Faults], a [jsl.Errors] or a [MalformedError].
+func (f *Format) Read(data []byte, v any, ignores func(keyword string) bool) error {
 	if own, ok := v.(BodyReader); ok {
 		return own.ReadBody(f, data)
 	}
 	if f.Form == jsl.JSON {
-		return ReadJSON(data, v, false)
+		return ReadJSON(data, v)
 	}
 	data, err := jsl.ToJSON(f.Form, data)
 	var errs jsl.Errors
@@ -60,7 +61,10 @@ func (f *Format) Read(data []byte, v any) error {
 	if err != nil {
 		return err
 	}
-	return ReadJSON(data, v, f.Form == jsl.EDN)
+	if f.Form == jsl.EDN {
+		return ReadEDN(data, v, ignores)
+	}
+	return ReadJSON(data, v)
 }
 
 // AsMalformed returns err, as a [MalformedError] if the text is not in the

@@ -35,10 +35,15 @@ func malformedJSON(data []byte, err error) error {
 	return &MalformedError{Fault: f}
 }
 
-// ReadJSON reads an object into the struct that v points to. All Faults are
-// found, not only the first; null is as good as absent. What was written in EDN
-// has other names, and may have more of them.
-func ReadJSON(data []byte, v any, edn bool) error { return (&reader{edn: edn}).read(data, v) }
+// ReadJSON reads an object into the struct that v points to. It returns all
+// faults, not only the first one. A member that is null counts as absent.
+func ReadJSON(data []byte, v any) error { return (&reader{}).read(data, v) }
+
+// ReadEDN does the same with the JSON that EDN stands for, whose names are
+// keywords. An unknown keyword is no fault if ignores returns true.
+func ReadEDN(data []byte, v any, ignores func(keyword string) bool) error {
+	return (&reader{edn: true, ignores: ignores}).read(data, v)
+}
 
 // ReadLeniently reads what an object has of the struct that v points to, by the
 // names that EDN has.
@@ -67,7 +72,8 @@ func (r *reader) read(data []byte, v any) error {
 type reader struct {
 	*jsontext.Decoder
 	edn     bool
-	lenient bool // unknown names are passed over
+	lenient bool // unknown names are no faults
+	ignores func(keyword string) bool
 	faults  Faults
 }
 
@@ -214,12 +220,8 @@ func (r *reader) named(v reflect.Value, key, at string) error {
 	})
 }
 
-// ednSpaces are the namespaces of what v1 clients know.
-var ednSpaces = []string{"db", "application", "job", "schedule", "calendar", "job-execution", "step-execution", "agent", "time-monitor", "status-notification", "user"}
-
-// unknown passes over a member that the type does not have. In EDN it may be
-// one of the map that is in line; other keywords of known namespaces are what
-// v1 clients know of the thing besides.
+// unknown reports a member that the type does not have as a fault. In EDN it may
+// belong to the map that is inline, or be a keyword that the caller ignores.
 func (r *reader) unknown(v reflect.Value, fields []ednField, name, at string) error {
 	if r.lenient {
 		return r.SkipValue()
@@ -230,7 +232,7 @@ func (r *reader) unknown(v reflect.Value, fields []ednField, name, at string) er
 				return r.textOf(v.FieldByIndex(f.index), name, at)
 			}
 		}
-		if space, _, _ := strings.Cut(name, "/"); space != name && slices.Contains(ednSpaces, space) {
+		if r.ignores(name) {
 			return r.SkipValue()
 		}
 	}

@@ -1,6 +1,10 @@
 package v1
 
-import "net/http"
+import (
+	"net/http"
+	"slices"
+	"strings"
+)
 
 // Status returns the status that v1 clients expect in place of ours: 201 for
 // each PUT that succeeds, and 400 for all that is wrong with a body.
@@ -12,6 +16,18 @@ func Status(method string, status int) int {
 		return http.StatusBadRequest
 	}
 	return status
+}
+
+// namespaces are those of the keywords that v1 clients send.
+var namespaces = []string{
+	"db", "application", "job", "schedule", "calendar", "job-execution", "step-execution", "agent", "time-monitor", "status-notification", "user",
+}
+
+// Ignores reports whether a body in EDN may have a keyword that the API does not
+// know. V1 clients send back whole objects as they once received them.
+func Ignores(keyword string) bool {
+	namespace, _, found := strings.Cut(keyword, "/")
+	return found && slices.Contains(namespaces, namespace)
 }
 
 // defaults are the parameters that v1 clients do not send, by name and route.

@@ -6,6 +6,8 @@
 //   - answers.go has the statuses and the defaults that they expect
 //   - words.go reads a job in their words: a definition or a diagram, with its
 //     schedule and settings as they once were exported
+//   - diagram.go reads diagrams, and makes of a job one that can be tried
+//   - problem.go writes errors for them
 //
 // The handlers of package httpapi know none of it. What both kinds of clients
 // can send, such as keys with a namespace, is in package codec.

@@ -1,6 +1,7 @@
 package v1
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/codec"
@@ -52,4 +53,49 @@ func ReadWords(t *jsl.Text) (w Words, err error) {
 	w.Whole = t.Has("job/name")
 	w.Drawn = (w.BPMN != "" || err != nil) && t.Has("job/bpmn-xml-notation") && !t.Has("steps", "job/steps", "job/components", "job/definition")
 	return w, err
+}
+
+// Faults returns all that is wrong with the schedule and the settings, each
+// judged by validate.
+func (w *Words) Faults(validate func(part any) codec.Faults) (wrong codec.Faults) {
+	if w.TimeMonitor != nil {
+		wrong.AddWithin("/job~1time-monitor", validate(w.TimeMonitor))
+	}
+	if w.StatusNotifications != nil {
+		for i := range *w.StatusNotifications {
+			n := &(*w.StatusNotifications)[i]
+			n.ID = 0 // it has meaning only where the job was exported
+			wrong.AddWithin("/job~1status-notifications/"+strconv.Itoa(i), validate(n))
+		}
+	}
+	if w.Schedule != nil {
+		wrong.AddWithin("/job~1schedule", validate(&w.Schedule.NewSchedule))
+	}
+	return wrong
+}
+
+// Draw reads the job from its diagram, which need not hold the job's name.
+func (w *Words) Draw(j *jsl.Job) error {
+	drawn, err := ReadDiagram(w.BPMN, "/job~1bpmn-xml-notation")
+	if err != nil {
+		return err
+	}
+	*j = *drawn
+	if w.Exclusive != nil {
+		j.Exclusive = *w.Exclusive
+	}
+	return w.Rename(j)
+}
+
+// Rename gives the job the name that was sent beside its definition, if one was:
+// a job that was exported may be imported under another name.
+func (w *Words) Rename(j *jsl.Job) error {
+	switch {
+	case w.Name == "":
+		return nil
+	case !jsl.ValidID(w.Name):
+		return codec.Faults{{Pointer: "/job~1name", Detail: "want " + jsl.WantID, Got: codec.Cut(w.Name)}}
+	}
+	j.ID = w.Name
+	return nil
 }

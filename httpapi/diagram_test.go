@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	v1 "github.com/job-streamer/job-streamer-control-bus/httpapi/v1"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
@@ -31,7 +32,7 @@ func TestTestExecution(t *testing.T) {
 		exchange{name: "no number", method: "DELETE", path: "/test-execution/x", status: 404, want: any_},
 	)
 	rec, err := e.bus.Executions.Get(t.Context(), "default."+testJob+".2")
-	if err != nil || !strings.Contains(string(rec.Value.Definition), TestBatchlet) || strings.Contains(string(rec.Value.Definition), "echo") {
+	if err != nil || !strings.Contains(string(rec.Value.Definition), v1.TestBatchlet) || strings.Contains(string(rec.Value.Definition), "echo") {
 		t.Errorf("the definition is %s, %v", rec.Value.Definition, err)
 	}
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)

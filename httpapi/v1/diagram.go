@@ -1,0 +1,46 @@
+package v1
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/codec"
+	"github.com/job-streamer/job-streamer-control-bus/jsl"
+)
+
+// ReadDiagram reads the job of a diagram. Its faults are those of the member of
+// the body that holds the diagram.
+func ReadDiagram(text, pointer string) (*jsl.Job, error) {
+	j, err := jsl.ParseCharset(jsl.BPMN, []byte(text), "utf-8") // whatever charset it declares: the body that holds it is UTF-8
+	var errs jsl.Errors
+	if !errors.As(err, &errs) {
+		return j, err
+	}
+	var wrong codec.Faults
+	for _, e := range errs {
+		where := fmt.Sprintf(" (line %d, column %d of the diagram)", e.Line, e.Column)
+		if e.Path != "" {
+			where = " at " + e.Path + where
+		}
+		wrong.Add(pointer, e.Want+where, e.Got)
+	}
+	return nil, wrong
+}
+
+// The diagram editor of the v1 console tries a diagram before it saves it: the
+// bus runs an execution of the job in which no step does its work.
+
+// TestBatchlet does nothing. It stands for the work of a step.
+const TestBatchlet = "org.jobstreamer.batch.TestBatchlet"
+
+// RemoveWork replaces the work of each step by [TestBatchlet], so that the job
+// needs no component of its application.
+func RemoveWork(j *jsl.Job) *jsl.Job {
+	j.Listeners = nil
+	j.Walk(func(_ string, e jsl.Element) {
+		if step, ok := e.(*jsl.Step); ok {
+			step.Batchlet, step.Chunk, step.Partition, step.Listeners = &jsl.Artifact{Ref: TestBatchlet}, nil, nil, nil
+		}
+	})
+	return j
+}
