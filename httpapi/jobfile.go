@@ -296,7 +296,7 @@ func (s *Server) judgeSent(ctx context.Context, app string, sent *sentJob) error
 	if sent.Schedule == nil {
 		return nil
 	}
-	err := s.cfg.Schedules.Judge(*sent.scheduleOver(app, nil))
+	err := s.cfg.Schedules.ValidateSchedule(*sent.scheduleOver(app, nil))
 	var wrong *bus.FieldError
 	if sent.file != nil && sent.file.Get(jsl.BesideSchedule) != nil && errors.As(err, &wrong) {
 		at := "/" + jsl.BesideSchedule + wrong.Path

@@ -68,7 +68,7 @@ type Executions interface {
 
 // Schedules is the part of the scheduler that the API needs.
 type Schedules interface {
-	Judge(s bus.Schedule) error // whether Set would refuse it
+	ValidateSchedule(s bus.Schedule) error // returns an error if Set would refuse it
 	Set(ctx context.Context, s bus.Schedule) (revision uint64, err error)
 	Pause(ctx context.Context, app, job string) error
 	Resume(ctx context.Context, app, job string) error

@@ -21,7 +21,7 @@ type edit func(was *bus.Schedule) (is *bus.Schedule, what string, err error)
 // returns its revision. Generation and times are set here. Errors:
 // [bus.FieldError], [bus.StateError] no_such_job, ErrAway.
 func (s *Scheduler) Set(ctx context.Context, sc bus.Schedule) (rev uint64, err error) {
-	if err := s.Judge(sc); err != nil {
+	if err := s.ValidateSchedule(sc); err != nil {
 		return 0, err
 	}
 	if _, err := s.bus.Job(ctx, sc.App, sc.Job); errors.Is(err, bus.ErrNotFound) {
@@ -42,9 +42,9 @@ func (s *Scheduler) Set(ctx context.Context, sc bus.Schedule) (rev uint64, err e
 	})
 }
 
-// Judge returns a [bus.FieldError] if [Scheduler.Set] would refuse the
-// schedule, whatever its job.
-func (s *Scheduler) Judge(sc bus.Schedule) error {
+// ValidateSchedule returns the [bus.FieldError] with which [Scheduler.Set]
+// would refuse the schedule, or nil. It does not look at the job.
+func (s *Scheduler) ValidateSchedule(sc bus.Schedule) error {
 	p, err := judged(&sc, s.plans.zone)
 	if err == nil && p.next(time.Now()).IsZero() {
 		err = &bus.FieldError{Path: "/cron_notation", Want: "an expression that fires: its years are over", Got: sc.Cron}
