@@ -2,7 +2,6 @@ package bus
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -48,21 +47,16 @@ func (d *ids) reserveBlock(ctx context.Context) error {
 	} else {
 		d.size = minBlock
 	}
-	for {
-		e, err := d.store.Get(ctx, idKey)
-		switch {
-		case errors.Is(err, ErrNotFound):
-			_, err = d.store.Create(ctx, idKey, 1+d.size)
-			e.Value = 1
-		case err == nil:
-			_, err = d.store.Update(ctx, idKey, e.Value+d.size, e.Revision)
+	var first int64
+	_, err := d.store.Change(ctx, idKey, func(was *int64) (*int64, error) {
+		first = 1
+		if was != nil {
+			first = *was
 		}
-		switch {
-		case err == nil:
-			d.next, d.end, d.reservedAt = e.Value, e.Value+d.size, time.Now()
-			return nil
-		case !errors.Is(err, ErrChanged) && !errors.Is(err, ErrExists):
-			return err
-		}
+		return new(first + d.size), nil
+	})
+	if err == nil {
+		d.next, d.end, d.reservedAt = first, first+d.size, time.Now()
 	}
+	return err
 }

@@ -88,6 +88,65 @@ func (s *Store[T]) Update(ctx context.Context, key string, v T, rev uint64) (uin
 	return rev, nil
 }
 
+// Change reads key, lets do decide on its new value, and writes that value by
+// compare-and-set. It starts again if another writer came first. The argument
+// of do is nil if the key does not exist. If do returns nil, nothing is
+// written. Change returns the entry as it is then; its revision is 0 if the key
+// does not exist.
+func (s *Store[T]) Change(ctx context.Context, key string, do func(was *T) (*T, error)) (Entry[T], error) {
+	return s.ChangeEntry(ctx, key, func(was *Entry[T]) (*T, error) {
+		if was == nil {
+			return do(nil)
+		}
+		return do(&was.Value)
+	})
+}
+
+// ChangeEntry is [Store.Change] for a decision that depends on the revision
+// too.
+func (s *Store[T]) ChangeEntry(ctx context.Context, key string, do func(was *Entry[T]) (*T, error)) (Entry[T], error) {
+	for {
+		was, err := s.Get(ctx, key)
+		none := errors.Is(err, ErrNotFound)
+		if err != nil && !none {
+			return was, err
+		}
+		arg := new(was)
+		if none {
+			arg = nil
+		}
+		v, err := do(arg)
+		if v == nil || err != nil {
+			return was, err
+		}
+		is := Entry[T]{Key: key, Value: *v}
+		if none {
+			is.Revision, err = s.Create(ctx, key, *v)
+		} else {
+			is.Revision, err = s.Update(ctx, key, *v, was.Revision)
+		}
+		if !errors.Is(err, ErrChanged) && !errors.Is(err, ErrExists) {
+			return is, err
+		}
+	}
+}
+
+// Message returns the message that stores v under key, or, if v is nil, the
+// message that deletes key. It is for writes of several keys at once.
+func (s *Store[T]) Message(key string, v *T) (*nats.Msg, error) {
+	m := &nats.Msg{Subject: s.Subject(key), Header: nats.Header{}}
+	if v == nil {
+		m.Header.Set("KV-Operation", "DEL")
+		return m, nil
+	}
+	data, err := encodeJSON(v)
+	if err != nil {
+		return nil, s.wrapError("encode", key, err)
+	}
+	m.Data = data
+	return m, nil
+}
+
 // Delete removes key if it is still at revision rev, or returns an error that
 // is [ErrChanged]. The deletion marker informs watchers.
 func (s *Store[T]) Delete(ctx context.Context, key string, rev uint64) error {
@@ -103,24 +162,24 @@ func (s *Store[T]) Delete(ctx context.Context, key string, rev uint64) error {
 // including deletion markers, or returns an error that is [ErrChanged]. It is
 // for decisions that depend on other keys too.
 func (s *Store[T]) DeleteAt(ctx context.Context, key string, rev uint64) (uint64, error) {
-	m := &nats.Msg{Subject: s.Subject(key), Header: nats.Header{"KV-Operation": {"DEL"}}}
-	return s.publishAtRevision(ctx, "delete", key, m, rev)
+	return s.publishAtRevision(ctx, "delete", key, nil, rev)
 }
 
 // UpdateAt writes v under the condition of [Store.DeleteAt].
 func (s *Store[T]) UpdateAt(ctx context.Context, key string, v T, rev uint64) (uint64, error) {
-	data, err := encodeJSON(v)
-	if err != nil {
-		return 0, s.wrapError("encode", key, err)
-	}
-	return s.publishAtRevision(ctx, "update", key, &nats.Msg{Subject: s.Subject(key), Data: data}, rev)
+	return s.publishAtRevision(ctx, "update", key, &v, rev)
 }
 
-// publishAtRevision publishes m if rev is the newest revision in the bucket.
-func (s *Store[T]) publishAtRevision(ctx context.Context, verb, key string, m *nats.Msg, rev uint64) (uint64, error) {
+// publishAtRevision stores v, or deletes key if v is nil, if rev is the newest
+// revision in the bucket.
+func (s *Store[T]) publishAtRevision(ctx context.Context, verb, key string, v *T, rev uint64) (uint64, error) {
+	m, err := s.Message(key, v)
+	if err != nil {
+		return 0, err
+	}
 	ctx, cancel := jetio.WithAckTimeout(ctx)
 	defer cancel()
-	rev, err := jetio.Await(ctx, func(done func(uint64, error)) { s.pub.Publish(m, s.Subject(">"), int64(rev), done) })
+	rev, err = jetio.Await(ctx, func(done func(uint64, error)) { s.pub.Publish(m, s.Subject(">"), int64(rev), done) })
 	if err != nil {
 		return 0, s.wrapError(verb, key, err)
 	}

@@ -3,6 +3,7 @@ package bus_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -43,5 +44,60 @@ func TestAnAnswerIsNotWaitedForUntilAFarDeadline(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+func TestChange(t *testing.T) {
+	b := bustest.Open(t, bustest.Server(t), bus.Config{})
+	increment := func(was *int64) (*int64, error) {
+		if was == nil {
+			return new(int64(1)), nil
+		}
+		return new(*was + 1), nil
+	}
+	const writers, changes = 8, 10
+	var group sync.WaitGroup
+	for range writers {
+		group.Go(func() {
+			for range changes {
+				if _, err := b.Locks.Change(t.Context(), "a", increment); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	group.Wait()
+	e, err := b.Locks.Get(t.Context(), "a")
+	if err != nil || e.Value != writers*changes {
+		t.Fatalf("value %d, %v, want %d", e.Value, err, writers*changes)
+	}
+	left, err := b.Locks.Change(t.Context(), "a", func(*int64) (*int64, error) { return nil, nil })
+	if err != nil || left != e {
+		t.Errorf("Change to nothing = %+v, %v, want %+v", left, err, e)
+	}
+	broken := errors.New("no")
+	if _, err := b.Locks.Change(t.Context(), "a", func(*int64) (*int64, error) { return new(int64(7)), broken }); !errors.Is(err, broken) {
+		t.Errorf("Change with an error = %v, want %v", err, broken)
+	}
+	if now, err := b.Locks.Get(t.Context(), "a"); err != nil || now != e {
+		t.Errorf("afterwards %+v, %v, want %+v", now, err, e)
+	}
+	if err := b.Locks.Delete(t.Context(), "a", e.Revision); err != nil {
+		t.Fatal(err)
+	}
+	if e, err = b.Locks.Change(t.Context(), "a", increment); err != nil || e.Value != 1 || e.Key != "a" {
+		t.Errorf("Change of a deleted key = %+v, %v, want 1", e, err)
+	}
+	if now, err := b.Locks.Get(t.Context(), "a"); err != nil || now.Revision != e.Revision {
+		t.Errorf("Get = %+v, %v, want revision %d", now, err, e.Revision)
+	}
+	none, err := b.Locks.Change(t.Context(), "none", func(was *int64) (*int64, error) {
+		if was != nil {
+			t.Errorf("a key that does not exist has the value %d", *was)
+		}
+		return nil, nil
+	})
+	if err != nil || none.Revision != 0 {
+		t.Errorf("Change of nothing to nothing = %+v, %v", none, err)
 	}
 }

@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -81,26 +80,11 @@ const maxRaces = 20
 // write makes v of what is at the key, nil for nothing, and stores it if the
 // preconditions hold.
 func write[T any](ctx context.Context, store *bus.Store[T], key string, p *Preconditions, change func(was *T) T) (v T, revision uint64, created bool, err error) {
-	for range maxRaces {
-		e, err := store.Get(ctx, key)
-		created = errors.Is(err, bus.ErrNotFound)
-		if err != nil && !created {
-			return v, 0, false, err
+	e, err := store.ChangeEntry(ctx, key, func(was *bus.Entry[T]) (*T, error) {
+		if created = was == nil; created {
+			return new(change(nil)), p.check(0)
 		}
-		if err := p.check(e.Revision); err != nil {
-			return v, 0, false, err
-		}
-		if created {
-			v = change(nil)
-			revision, err = store.Create(ctx, key, v)
-		} else {
-			v = change(&e.Value)
-			revision, err = store.Update(ctx, key, v, e.Revision)
-		}
-		if !errors.Is(err, bus.ErrExists) && !errors.Is(err, bus.ErrChanged) {
-			return v, revision, created, err
-		}
-		// Somebody was quicker: the preconditions are judged anew.
-	}
-	return v, 0, false, bus.ErrChanged
+		return new(change(&was.Value)), p.check(was.Revision)
+	})
+	return e.Value, e.Revision, created, err
 }

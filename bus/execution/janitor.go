@@ -179,17 +179,12 @@ func (j *janitor) removeOne(ctx context.Context, app, job string, id int64) erro
 // closeFire marks the fire's execution as gone, so that no scheduler creates it
 // again.
 func (j *janitor) closeFire(ctx context.Context, key string, id int64) error {
-	for {
-		f, err := j.s.b.Fires.Get(ctx, key)
-		if errors.Is(err, bus.ErrNotFound) {
-			return nil
+	_, err := j.s.b.Fires.Change(ctx, key, func(f *bus.Fire) (*bus.Fire, error) {
+		if f == nil || f.Closed || f.Execution != id {
+			return nil, nil
 		}
-		if err != nil || f.Value.Closed || f.Value.Execution != id {
-			return err
-		}
-		f.Value.Closed = true
-		if _, err = j.s.b.Fires.Update(ctx, key, f.Value, f.Revision); !errors.Is(err, bus.ErrChanged) {
-			return err
-		}
-	}
+		f.Closed = true
+		return f, nil
+	})
+	return err
 }
