@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// Agent runs jobs. It is made by [New].
+// Agent runs jobs. [New] creates one.
 type Agent struct {
 	cfg       Config
 	batchlets map[string]BatchletFunc
 }
 
-// New makes an agent. Its error names the field of cfg that is wrong.
+// New creates an agent. Its error names the field of cfg that is wrong.
 func New(cfg Config, opts ...Option) (*Agent, error) {
-	if err := cfg.fill(); err != nil {
+	if err := cfg.setDefaults(); err != nil {
 		return nil, fmt.Errorf("agent: %w", err)
 	}
 	a := &Agent{cfg: cfg, batchlets: map[string]BatchletFunc{}}
@@ -28,20 +28,24 @@ func New(cfg Config, opts ...Option) (*Agent, error) {
 	return a, nil
 }
 
-// Name is the agent's name, also if it was made from the host's.
+// Name returns the agent's name: the configured one, or the one derived from
+// the host's name.
 func (a *Agent) Name() string { return a.cfg.Name }
 
-// ErrName says that the name belongs to another live agent.
-var ErrName = errors.New("another live agent has this name: give each its own (--name)")
+// ErrName is the error of an agent whose name belongs to another live agent.
+var ErrName = errors.New("another live agent has this name: give each agent its own (--name)")
 
-// ErrStuck says that Run returned although bodies still ran: they did not end
-// although they were told to. Only the end of the process ends them.
+// ErrStuck is returned by [Agent.Run] if some bodies still run although they
+// were told to end. They end only with the process.
 var ErrStuck = errors.New("bodies did not end")
 
-// Run is one life of the agent: it works until ctx ends. Then it takes no more
-// work, lets what runs go on for DrainGrace, stops what still runs, and returns
-// nil when everything is stored or kept. It returns [ErrName] if the name is
-// taken, or is taken over later by an agent that started after this one.
+// Run connects to the broker and runs jobs until ctx ends. Then it fetches no
+// more work, waits up to DrainGrace for running bodies, stops those that still
+// run, and returns nil once every result is stored in the broker or kept in
+// DataDir.
+//
+// It returns [ErrName] if another live agent has the name, or if an agent that
+// started later takes the name over.
 func (a *Agent) Run(ctx context.Context) error {
 	unlock, err := lockDir(a.cfg.DataDir)
 	if err != nil {
@@ -49,11 +53,13 @@ func (a *Agent) Run(ctx context.Context) error {
 	}
 	defer unlock()
 	host := Host{DataDir: a.cfg.DataDir, Grace: a.cfg.Grace, Batchlets: a.batchlets, Log: a.cfg.Log}
-	if err := a.cfg.Runtime.Open(host); err != nil { // before there is a connection: it ends what was left running
+	// Open comes before the connection: it ends processes that an earlier agent
+	// left running.
+	if err := a.cfg.Runtime.Open(host); err != nil {
 		return fmt.Errorf("agent: runtime: %w", err)
 	}
-	if err = a.live(ctx); errors.Is(err, context.Canceled) {
-		err = nil // before there was anything to leave
+	if err = a.runConnected(ctx); errors.Is(err, context.Canceled) {
+		err = nil // ctx ended before the agent had a connection
 	}
 	if closeErr := a.cfg.Runtime.Close(); err == nil && closeErr != nil {
 		err = fmt.Errorf("runtime: %w", closeErr)
@@ -64,29 +70,30 @@ func (a *Agent) Run(ctx context.Context) error {
 	return nil
 }
 
-func (a *Agent) live(ctx context.Context) error {
-	l, err := a.newLife(ctx)
+func (a *Agent) runConnected(ctx context.Context) error {
+	ra, err := a.connectAndBuild(ctx)
 	if err != nil {
 		return err
 	}
-	defer l.disconnect()
-	return l.live(ctx)
+	defer ra.closeConnection()
+	return ra.workUntilDone(ctx)
 }
 
-// newLife connects, which may take for ever, and prepares all parts.
-func (a *Agent) newLife(ctx context.Context) (*life, error) {
-	l := &life{cfg: &a.cfg, log: a.cfg.Log, started: time.Now(), attempts: map[*attempt]bool{}}
+// connectAndBuild connects to the broker and builds all parts of the agent. It
+// blocks until there is a connection or ctx ends.
+func (a *Agent) connectAndBuild(ctx context.Context) (*runningAgent, error) {
+	ra := &runningAgent{cfg: &a.cfg, log: a.cfg.Log, started: time.Now(), attempts: map[*attempt]bool{}}
 	dir := ""
 	if a.cfg.DataDir != "" {
 		dir = filepath.Join(a.cfg.DataDir, "results")
 	}
 	var err error
-	if l.outbox, err = openOutbox(dir, a.cfg.Log); err != nil {
+	if ra.outbox, err = openOutbox(dir, a.cfg.Log); err != nil {
 		return nil, err
 	}
-	if err := l.connect(ctx); err != nil {
+	if err := ra.connectToBroker(ctx); err != nil {
 		return nil, err
 	}
-	l.prepare()
-	return l, nil
+	ra.buildParts()
+	return ra, nil
 }

@@ -13,144 +13,155 @@ import (
 )
 
 const (
-	linesTimeout = 2 * time.Second         // without a line being stored: then the end of an attempt does not wait for its lines any longer
-	endTimeout   = 2500 * time.Millisecond // for its end to be stored before it goes to the outbox
+	// outputTimeout limits how long the end of an attempt waits for its lines
+	// of output while none of them is stored.
+	outputTimeout = 2 * time.Second
+	// endTimeout limits how long a terminal result may take before it goes to
+	// the outbox.
+	endTimeout = 2500 * time.Millisecond
 )
 
-// attempt is one handling of one delivery, from the fetch until its terminal
-// result is stored or in the outbox.
+// attempt is the handling of one delivery of a request, from the fetch until
+// its terminal result is stored or in the outbox. A request that is delivered
+// twice has two of them.
 type attempt struct {
 	name     subjects.Attempt
 	request  *subjects.Request
-	base     *slog.Logger
-	lines    *LogSink
+	baseLog  *slog.Logger
+	output   *LogSink
 	reporter *Reporter
 
-	body          context.Context // of the runtime
-	endBody       context.CancelCauseFunc
-	publishing    context.Context // of results; outlives body, unless nothing may be published any more
-	endPublishing context.CancelCauseFunc
-	asked         atomic.Bool // somebody asked for a stop
+	bodyCtx    context.Context // of the runtime's Run
+	cancelBody context.CancelCauseFunc
+	// publishCtx is the context of all results. It outlives bodyCtx, except
+	// when the attempt must not publish any more.
+	publishCtx       context.Context
+	cancelPublishing context.CancelCauseFunc
+	stopRequested    atomic.Bool // a stop command has arrived
 }
 
-// log is for what the agent's operator should see.
-func (a *attempt) log() *slog.Logger {
-	return a.base.With("app", a.name.App, "job", a.name.Job, "execution", a.name.ID, "attempt", a.name.Attempt)
+// logger returns a logger for the agent's operator; it names the attempt.
+func (a *attempt) logger() *slog.Logger {
+	return a.baseLog.With("app", a.name.App, "job", a.name.Job, "execution", a.name.ID, "attempt", a.name.Attempt)
 }
 
-// end ends the body, and all publishing too if the cause forbids it.
-func (a *attempt) end(cause error) {
-	a.endBody(cause)
-	a.lines.hasten(linesTimeout) // a body that waits for the broker must end, too
+// interrupt ends the body. It also ends all publishing, unless the cause is a
+// stop or the agent's leaving.
+func (a *attempt) interrupt(cause error) {
+	a.cancelBody(cause)
+	// A body that waits for room in the log must end, too.
+	a.output.limitPatience(outputTimeout)
 	switch {
 	case errors.Is(cause, ErrStopped):
-		a.asked.Store(true)
-		a.reporter.stopping()
+		a.stopRequested.Store(true)
+		a.reporter.announceStop()
 	case errors.Is(cause, ErrLeaving):
-		if !a.requeued() {
-			a.reporter.stopping()
+		if !a.requeuesIfLost() {
+			a.reporter.announceStop()
 		}
 	default:
-		a.endPublishing(cause)
+		a.cancelPublishing(cause)
 	}
 }
 
-func (a *attempt) release() {
-	a.endBody(context.Canceled)
-	a.endPublishing(context.Canceled)
+func (a *attempt) cancelContexts() {
+	a.cancelBody(context.Canceled)
+	a.cancelPublishing(context.Canceled)
 }
 
-// run runs a claimed attempt and publishes its end.
-func (l *life) run(a *attempt) {
-	work := &Work{Request: a.request, Agent: l.cfg.Name, Log: a.lines}
-	outcome := l.runBody(a, work)
+// runAttempt runs a claimed attempt and publishes its end.
+func (ra *runningAgent) runAttempt(a *attempt) {
+	work := &Work{Request: a.request, Agent: ra.cfg.Name, Log: a.output}
+	outcome := ra.callRuntime(a, work)
 	a.reporter.isEnding.Store(true)
-	why := a.cause()
+	why := a.endCause()
 	switch {
 	case errors.Is(why, ErrFenced), errors.Is(why, ErrDropped):
-		l.giveUp(a, outcome, why)
+		ra.giveUpAttempt(a, outcome, why)
 		return
-	case a.requeued() && cutShort(outcome, why):
-		a.log().Info("attempt handed over to the next one", "err", why)
-		a.reporter.abandon()
-		a.lines.agent("warn", fmt.Sprintf("attempt %d ends here: %v", a.name.Attempt, why))
-		a.lines.close(linesTimeout)
+	case a.requeuesIfLost() && cutShort(outcome, why):
+		a.logger().Info("attempt ended without a result, the bus requests the next one", "err", why)
+		a.reporter.closeWithoutEnd()
+		a.output.agentLine("warn", fmt.Sprintf("attempt %d ends here: %v", a.name.Attempt, why))
+		a.output.closeAndWait(outputTimeout)
 		return
 	case errors.Is(why, ErrContact) && cutShort(outcome, why):
 		outcome = Failure(why)
 	}
-	a.lines.close(linesTimeout)
-	l.publishEnd(a, outcome)
+	a.output.closeAndWait(outputTimeout)
+	ra.publishEnd(a, outcome)
 }
 
-// cause says why the attempt was ended from outside: what ended publishing
-// comes first, since nothing overrules it.
-func (a *attempt) cause() error {
-	if a.publishing.Err() != nil {
-		return context.Cause(a.publishing)
+// endCause returns why the attempt was interrupted, or nil. A cause that ended
+// publishing comes first, because nothing overrules it.
+func (a *attempt) endCause() error {
+	if a.publishCtx.Err() != nil {
+		return context.Cause(a.publishCtx)
 	}
-	return context.Cause(a.body)
+	return context.Cause(a.bodyCtx)
 }
 
-// cutShort says that an attempt was stopped although nobody asked for it.
+// cutShort reports whether the agent stopped the body without a stop command.
 func cutShort(o Outcome, why error) bool {
 	return o.BatchStatus == subjects.Stopped && (errors.Is(why, ErrContact) || errors.Is(why, ErrLeaving))
 }
 
-// requeued says that the bus requests a further attempt if this one is lost.
-func (a *attempt) requeued() bool {
+// requeuesIfLost reports whether the bus requests another attempt if this one
+// is lost.
+func (a *attempt) requeuesIfLost() bool {
 	e := &a.request.Execution
-	return e.OnAgentLost == subjects.LostRequeue && !a.asked.Load() &&
+	return e.OnAgentLost == subjects.LostRequeue && !a.stopRequested.Load() &&
 		(e.MaxAttempts == 0 || a.request.Attempt < e.MaxAttempts)
 }
 
-// runBody calls the runtime. A panic is the attempt's, not the agent's.
-func (l *life) runBody(a *attempt, w *Work) (o Outcome) {
+// callRuntime runs the body. A panic in the runtime fails the attempt, not the
+// agent.
+func (ra *runningAgent) callRuntime(a *attempt, w *Work) (o Outcome) {
 	defer func() {
 		if p := recover(); p != nil {
-			a.log().Error("panic in the runtime", "err", p, "stack", string(debug.Stack()))
+			a.logger().Error("panic in the runtime", "err", p, "stack", string(debug.Stack()))
 			o = Failure(fmt.Errorf("panic in the runtime: %v", p))
 		}
 	}()
-	if o = l.cfg.Runtime.Run(a.body, w, a.reporter); !terminal(o.BatchStatus) {
+	if o = ra.cfg.Runtime.Run(a.bodyCtx, w, a.reporter); !isTerminal(o.BatchStatus) {
 		o = Failure(fmt.Errorf("the runtime ended with the batch status %q", o.BatchStatus))
 	}
 	return o
 }
 
-func terminal(s subjects.BatchStatus) bool {
+func isTerminal(s subjects.BatchStatus) bool {
 	return s == subjects.Completed || s == subjects.Failed || s == subjects.Stopped
 }
 
-// publishEnd stores the terminal result, or leaves it to the outbox if that
-// does not succeed at once.
-func (l *life) publishEnd(a *attempt, o Outcome) {
-	rec := a.reporter.close(o, a.lines.Dropped())
-	if a.publishing.Err() == nil {
-		ctx, cancel := context.WithTimeout(a.publishing, endTimeout)
+// publishEnd stores the terminal result. If that takes longer than endTimeout,
+// the result goes to the outbox.
+func (ra *runningAgent) publishEnd(a *attempt, o Outcome) {
+	rec := a.reporter.closeWithEnd(o, a.output.Dropped())
+	if a.publishCtx.Err() == nil {
+		ctx, cancel := context.WithTimeout(a.publishCtx, endTimeout)
 		defer cancel()
-		_, err := l.pub.store(ctx, rec)
+		_, err := ra.results.storeResult(ctx, rec)
 		if err == nil {
 			return
 		}
 		if errors.Is(err, errRefused) {
-			l.giveUp(a, o, ErrFenced)
+			ra.giveUpAttempt(a, o, ErrFenced)
 			return
 		}
-		a.log().Warn("end not stored yet", "batch_status", o.BatchStatus, "err", err)
+		a.logger().Warn("terminal result not stored yet", "batch_status", o.BatchStatus, "err", err)
 	}
-	if why := a.cause(); errors.Is(why, ErrDropped) {
-		l.giveUp(a, o, why)
+	if why := a.endCause(); errors.Is(why, ErrDropped) {
+		ra.giveUpAttempt(a, o, why)
 		return
 	}
-	l.outbox.add(&kept{Attempt: a.name, Record: rec})
+	ra.outbox.keepResult(&keptResult{Attempt: a.name, Result: rec})
 }
 
-// giveUp keeps what an attempt knows as a line of output, since no result of it
-// counts any more.
-func (l *life) giveUp(a *attempt, o Outcome, why error) {
-	a.log().Warn("attempt given up", "batch_status", o.BatchStatus, "exit_status", o.ExitStatus, "err", why)
-	a.lines.agent("warn", fmt.Sprintf("attempt %d on %s: %v; here it was %s %s %s",
-		a.name.Attempt, l.cfg.Name, why, o.BatchStatus, o.ExitStatus, o.Exception))
-	a.lines.close(linesTimeout)
+// giveUpAttempt ends an attempt whose results do not count any more. Its
+// outcome is written to the execution's log instead.
+func (ra *runningAgent) giveUpAttempt(a *attempt, o Outcome, why error) {
+	a.logger().Warn("attempt given up", "batch_status", o.BatchStatus, "exit_status", o.ExitStatus, "err", why)
+	a.output.agentLine("warn", fmt.Sprintf("attempt %d on %s: %v; its outcome was %s %s %s",
+		a.name.Attempt, ra.cfg.Name, why, o.BatchStatus, o.ExitStatus, o.Exception))
+	a.output.closeAndWait(outputTimeout)
 }

@@ -12,19 +12,19 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-func step(id int64, name string, status subjects.BatchStatus) subjects.StepExecution {
+func newStep(id int64, name string, status subjects.BatchStatus) subjects.StepExecution {
 	return subjects.StepExecution{ID: id, Step: name, BatchStatus: status, StartTime: subjects.Now()}
 }
 
-// twoSteps is a body of two steps that take so long each.
-func twoSteps(long time.Duration) func(context.Context, *agent.Work, *agent.Reporter) agent.Outcome {
+// twoStepBody returns a body with two steps that take long each.
+func twoStepBody(long time.Duration) func(context.Context, *agent.Work, *agent.Reporter) agent.Outcome {
 	return func(_ context.Context, _ *agent.Work, r *agent.Reporter) agent.Outcome {
 		for id, name := range []string{"one", "two"} {
-			if err := r.StepStarted(step(int64(id+1), name, subjects.Started)); err != nil {
+			if err := r.StepStarted(newStep(int64(id+1), name, subjects.Started)); err != nil {
 				return agent.Failure(err)
 			}
 			time.Sleep(long)
-			r.StepEnded(step(int64(id+1), name, subjects.Completed))
+			r.StepEnded(newStep(int64(id+1), name, subjects.Completed))
 		}
 		return completed
 	}
@@ -38,7 +38,7 @@ func TestResultsOfAnAttempt(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		long time.Duration
-		want [][]change // by result
+		want [][]change // changes by result
 	}{
 		{"quick steps are stored together", 0, [][]change{
 			{}, {{"one", "completed"}, {"two", "started"}}, {{"two", "completed"}}}},
@@ -48,7 +48,7 @@ func TestResultsOfAnAttempt(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				room := agenttest.New(t)
-				room.Start(agent.Config{Runtime: &bodies{run: twoSteps(test.long)}})
+				room.Start(agent.Config{Runtime: &testRuntime{run: twoStepBody(test.long)}})
 				end := room.Run(`{}`)
 				results := room.Results(end.ID)
 				if len(results) != len(test.want) {
@@ -83,15 +83,15 @@ func TestResultsOfAnAttempt(t *testing.T) {
 func TestAJobOfOneQuickStepIsTwoResults(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		room := agenttest.New(t)
-		room.Start(agent.Config{Runtime: &bodies{run: func(_ context.Context, _ *agent.Work, r *agent.Reporter) agent.Outcome {
-			if err := r.StepStarted(step(1, "one", subjects.Started)); err != nil {
+		room.Start(agent.Config{Runtime: &testRuntime{run: func(_ context.Context, _ *agent.Work, r *agent.Reporter) agent.Outcome {
+			if err := r.StepStarted(newStep(1, "one", subjects.Started)); err != nil {
 				return agent.Failure(err)
 			}
-			r.StepEnded(step(1, "one", subjects.Completed))
+			r.StepEnded(newStep(1, "one", subjects.Completed))
 			return completed
 		}}})
 		end := room.Run(`{}`)
-		if got := statuses(room.Results(end.ID)); got != "started completed" {
+		if got := statusesOf(room.Results(end.ID)); got != "started completed" {
 			t.Errorf("results are %q, want %q", got, "started completed")
 		}
 	})
@@ -100,8 +100,8 @@ func TestAJobOfOneQuickStepIsTwoResults(t *testing.T) {
 func TestSave(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		room := agenttest.New(t)
-		room.Start(agent.Config{Runtime: &bodies{run: func(_ context.Context, w *agent.Work, r *agent.Reporter) agent.Outcome {
-			s := step(1, "one", subjects.Started)
+		room.Start(agent.Config{Runtime: &testRuntime{run: func(_ context.Context, w *agent.Work, r *agent.Reporter) agent.Outcome {
+			s := newStep(1, "one", subjects.Started)
 			s.PersistentData = []byte(`{"at":7}`)
 			if err := r.Save(s); err != nil {
 				t.Errorf("Save: %v", err)
@@ -125,9 +125,9 @@ func TestAFencedBodyEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		room := agenttest.New(t)
 		saved := make(chan error, 1)
-		room.Start(agent.Config{Runtime: &bodies{run: func(ctx context.Context, w *agent.Work, r *agent.Reporter) agent.Outcome {
-			room.Decide(w.Execution.ID, 1, subjects.Failed)
-			saved <- r.Save(step(1, "one", subjects.Started))
+		room.Start(agent.Config{Runtime: &testRuntime{run: func(ctx context.Context, w *agent.Work, r *agent.Reporter) agent.Outcome {
+			room.PublishAsBus(w.Execution.ID, 1, subjects.Failed)
+			saved <- r.Save(newStep(1, "one", subjects.Started))
 			<-ctx.Done()
 			saved <- context.Cause(ctx)
 			return completed
@@ -140,7 +140,7 @@ func TestAFencedBodyEnds(t *testing.T) {
 			t.Errorf("the body ended because of %v, want ErrFenced", err)
 		}
 		time.Sleep(time.Second)
-		if got := statuses(room.Results(id)); got != "started failed" {
+		if got := statusesOf(room.Results(id)); got != "started failed" {
 			t.Errorf("results are %q, want %q", got, "started failed")
 		}
 		if lines, _ := room.Lines(id); len(lines) != 1 || lines[0].Stream != agent.Own {
@@ -152,13 +152,13 @@ func TestAFencedBodyEnds(t *testing.T) {
 func TestAnEndBehindAFenceIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		room := agenttest.New(t)
-		room.Start(agent.Config{Runtime: &bodies{run: func(_ context.Context, w *agent.Work, _ *agent.Reporter) agent.Outcome {
-			room.Decide(w.Execution.ID, 1, subjects.Unknown)
+		room.Start(agent.Config{Runtime: &testRuntime{run: func(_ context.Context, w *agent.Work, _ *agent.Reporter) agent.Outcome {
+			room.PublishAsBus(w.Execution.ID, 1, subjects.Unknown)
 			return completed
 		}}})
 		id := room.Submit(room.Request(`{}`))
 		time.Sleep(5 * time.Second)
-		if got := statuses(room.Results(id)); got != "started unknown" {
+		if got := statusesOf(room.Results(id)); got != "started unknown" {
 			t.Errorf("results are %q, want %q", got, "started unknown")
 		}
 	})
@@ -175,7 +175,7 @@ func TestRuntimesThatGoWrong(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				room := agenttest.New(t)
-				room.Start(agent.Config{Runtime: &bodies{run: body}})
+				room.Start(agent.Config{Runtime: &testRuntime{run: body}})
 				end := room.Run(`{}`)
 				if end.BatchStatus != subjects.Failed || end.Exception == "" || len(end.Exception) > 5000 {
 					t.Errorf("ended as %s with an exception of %d bytes, want failed and why", end.BatchStatus, len(end.Exception))
@@ -189,14 +189,14 @@ func TestStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		room := agenttest.New(t)
 		causes := make(chan error, 1)
-		run := room.Start(agent.Config{Runtime: &bodies{run: func(ctx context.Context, w *agent.Work, r *agent.Reporter) agent.Outcome {
+		run := room.Start(agent.Config{Runtime: &testRuntime{run: func(ctx context.Context, w *agent.Work, r *agent.Reporter) agent.Outcome {
 			<-ctx.Done()
 			causes <- context.Cause(ctx)
 			time.Sleep(time.Second)
 			return untilStopped(ctx, w, r)
 		}}})
 		id := room.Submit(room.Request(`{}`))
-		room.Await(id, func(r subjects.Result) bool { return r.BatchStatus == subjects.Started })
+		room.AwaitResult(id, func(r subjects.Result) bool { return r.BatchStatus == subjects.Started })
 		if reply := room.Command(run.Name, subjects.StopCommand, subjects.Command{ID: id, Attempt: 2}); reply.OK {
 			t.Error("an attempt that is not there was stopped")
 		}
@@ -206,8 +206,8 @@ func TestStop(t *testing.T) {
 		if err := <-causes; !errors.Is(err, agent.ErrStopped) {
 			t.Errorf("the body ended because of %v, want ErrStopped", err)
 		}
-		room.End(id)
-		if got := statuses(room.Results(id)); got != "started stopping stopped" {
+		room.AwaitEnd(id)
+		if got := statusesOf(room.Results(id)); got != "started stopping stopped" {
 			t.Errorf("results are %q, want %q", got, "started stopping stopped")
 		}
 	})
@@ -217,16 +217,16 @@ func TestDrop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		room := agenttest.New(t)
 		causes := make(chan error, 1)
-		run := room.Start(agent.Config{Runtime: &bodies{run: func(ctx context.Context, _ *agent.Work, r *agent.Reporter) agent.Outcome {
+		run := room.Start(agent.Config{Runtime: &testRuntime{run: func(ctx context.Context, _ *agent.Work, r *agent.Reporter) agent.Outcome {
 			<-ctx.Done()
 			causes <- context.Cause(ctx)
-			if err := r.Save(step(1, "one", subjects.Stopped)); !errors.Is(err, agent.ErrDropped) {
+			if err := r.Save(newStep(1, "one", subjects.Stopped)); !errors.Is(err, agent.ErrDropped) {
 				t.Errorf("Save returned %v, want ErrDropped", err)
 			}
 			return completed
 		}}})
 		id := room.Submit(room.Request(`{}`))
-		room.Await(id, func(r subjects.Result) bool { return r.BatchStatus == subjects.Started })
+		room.AwaitResult(id, func(r subjects.Result) bool { return r.BatchStatus == subjects.Started })
 		if reply := room.Command(run.Name, subjects.DropCommand, subjects.Command{ID: id, Attempt: 1}); !reply.OK {
 			t.Errorf("drop was answered by %+v", reply)
 		}
@@ -234,7 +234,7 @@ func TestDrop(t *testing.T) {
 			t.Errorf("the body ended because of %v, want ErrDropped", err)
 		}
 		time.Sleep(5 * time.Second)
-		if got := statuses(room.Results(id)); got != "started" {
+		if got := statusesOf(room.Results(id)); got != "started" {
 			t.Errorf("results are %q, want %q", got, "started")
 		}
 	})

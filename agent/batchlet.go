@@ -7,14 +7,16 @@ import (
 	"sync"
 )
 
-// BatchletFunc is the body of a step. Its first result is the step's exit
-// status; empty means what [StepContext.SetExitStatus] said, and without that
-// COMPLETED. With an error, or a panic, the step has failed. When ctx ends the
-// step is to stop; the cause says why.
+// BatchletFunc is the body of a step. It returns the step's exit status. An
+// empty string stands for the status set by [StepContext.SetExitStatus], or
+// COMPLETED if none was set. An error or a panic fails the step.
+//
+// When ctx ends the function should return soon; [context.Cause] returns the
+// reason.
 type BatchletFunc func(ctx context.Context, s *StepContext) (exitStatus string, err error)
 
-// StepContext is what a batchlet gets to know, and where it leaves what the
-// step's record shall have.
+// StepContext gives a batchlet its parameters and properties, and takes the
+// exit status and the data that the step leaves.
 type StepContext struct {
 	App, Job, Step string
 	ExecutionID    int64
@@ -22,7 +24,7 @@ type StepContext struct {
 	Parameters     map[string]string // of the execution
 	Properties     map[string]string // of the batchlet
 	JobProperties  map[string]string
-	Log            *slog.Logger // its lines are the execution's output
+	Log            *slog.Logger // writes lines to the execution's output
 
 	save       func(json.RawMessage) error
 	mu         sync.Mutex
@@ -30,28 +32,30 @@ type StepContext struct {
 	data       json.RawMessage
 }
 
-// NewStepContext is for runtimes: data is what an earlier execution of the step
-// left, and save stores what this one leaves; it may be nil.
+// NewStepContext creates the context of a step; only runtimes need it. data is
+// what an earlier execution of the step saved. save stores the data of this
+// one, and may be nil.
 func NewStepContext(data json.RawMessage, save func(json.RawMessage) error) *StepContext {
 	return &StepContext{data: data, save: save, Log: slog.New(slog.DiscardHandler)}
 }
 
-// SetExitStatus sets the step's exit status, unless the batchlet returns one.
+// SetExitStatus sets the step's exit status. A status that the batchlet returns
+// takes precedence.
 func (s *StepContext) SetExitStatus(status string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.exitStatus = status
 }
 
-// ExitStatus is what SetExitStatus said last.
+// ExitStatus returns the status set by the last call of SetExitStatus.
 func (s *StepContext) ExitStatus() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.exitStatus
 }
 
-// Load reads into v what an earlier execution of the step in this job instance
-// has saved. It says whether there was anything.
+// Load decodes into v the data that an earlier execution of this step saved in
+// the same job instance. It reports whether there was any.
 func (s *StepContext) Load(v any) (bool, error) {
 	data := s.Data()
 	if len(data) == 0 {
@@ -60,9 +64,10 @@ func (s *StepContext) Load(v any) (bool, error) {
 	return true, json.Unmarshal(data, v)
 }
 
-// Save stores v at once, as JSON of at most 256 KiB: a restart, or the next
-// attempt after the agent was lost, loads it. Its error says that it was not
-// stored; if the attempt was given up, so is the context.
+// Save stores v as JSON of at most 256 KiB before it returns. A restart of the
+// job can load it, and so can the next attempt after the agent was lost. If
+// Save returns an error, v was not stored; if the bus has given the attempt up,
+// the batchlet's context has ended as well.
 func (s *StepContext) Save(v any) error {
 	data, err := json.Marshal(v)
 	if err != nil {
@@ -77,7 +82,7 @@ func (s *StepContext) Save(v any) error {
 	return s.save(data)
 }
 
-// Data is what was loaded or saved last.
+// Data returns the data that was loaded or saved last.
 func (s *StepContext) Data() json.RawMessage {
 	s.mu.Lock()
 	defer s.mu.Unlock()

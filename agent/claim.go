@@ -12,73 +12,77 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// claimResult is a claim as it is written: the execution as the request has it,
-// whatever is in it.
+// claimResult is the JSON of a claim. It repeats the execution of the request
+// byte for byte, including fields that this agent does not know.
 type claimResult struct {
 	subjects.Result
 	Execution json.RawMessage `json:"execution"` // hides the field of the same name
 }
 
-// handle takes one delivery from its claim to its end. It blocks as long as the
-// body runs.
-func (l *life) handle(m *nats.Msg, since time.Time) {
+// handleRequest claims the execution of one delivery, runs it and publishes its
+// end. It blocks as long as the body runs. The broker was last known to be
+// reachable at lastContact, before the delivery arrived.
+func (ra *runningAgent) handleRequest(m *nats.Msg, lastContact time.Time) {
 	d, err := readRequest(m)
 	if err != nil {
-		// Not acknowledged: it comes again, perhaps to an agent that
-		// understands it.
-		l.log.Error("request not understood, left to others", "subject", m.Subject, "err", err)
+		// Without an acknowledgement the broker delivers it again, perhaps to
+		// an agent that understands it.
+		ra.log.Error("request not readable, left to other agents", "subject", m.Subject, "err", err)
 		return
 	}
-	a := l.newAttempt(d)
-	l.register(a)
-	defer l.unregister(a)
-	defer a.release()
+	a := ra.newAttempt(d)
+	ra.addAttempt(a)
+	defer ra.removeAttempt(a)
+	defer a.cancelContexts()
 
-	seq, err := l.claim(a, d, since)
+	seq, err := ra.publishClaim(a, d, lastContact)
 	switch {
 	case err == nil:
-		_ = l.nc.Publish(m.Reply, ack) // if it is lost, the request comes again and its claim is refused
-		a.reporter.claimed(seq)
-		l.run(a)
+		// If this is lost, the broker delivers the request again and refuses
+		// its second claim.
+		_ = ra.nc.Publish(m.Reply, ack)
+		a.reporter.startChain(seq)
+		ra.runAttempt(a)
 	case errors.Is(err, errRefused):
-		_ = l.nc.Publish(m.Reply, ack)
-		a.log().Debug("request forgotten: somebody else's, or ended")
+		_ = ra.nc.Publish(m.Reply, ack)
+		a.logger().Debug("request dropped: claimed by another agent, or already ended")
 	default:
-		a.log().Warn("request not claimed, it comes again", "err", err)
+		a.logger().Warn("request not claimed, the broker delivers it again", "err", err)
 	}
 }
 
-// claim stores the first result of an attempt. The broker lets one agent do
-// that.
-func (l *life) claim(a *attempt, d *delivery, since time.Time) (uint64, error) {
+// publishClaim stores the first result of an attempt. The broker accepts it
+// from one agent only. A claim is not sent later than MaxHold after
+// lastContact.
+func (ra *runningAgent) publishClaim(a *attempt, d *delivery, lastContact time.Time) (uint64, error) {
 	res := claimResult{Result: a.reporter.base, Execution: d.execution}
 	res.Number, res.Time = 1, subjects.Now()
 	data, err := json.Marshal(&res)
 	if err != nil {
 		return 0, err
 	}
-	return l.pub.store(a.publishing, &record{
+	return ra.results.storeResult(a.publishCtx, &pendingResult{
 		Subject: a.reporter.subject, Filter: a.reporter.filter, Expect: d.request.ExpectedSequence,
 		Handling: res.Handling, Number: res.Number, Data: data,
-		until: since.Add(subjects.MaxHold * time.Second),
+		deadline: lastContact.Add(subjects.MaxHold * time.Second),
 	})
 }
 
-// newAttempt prepares what a claim and a run need.
-func (l *life) newAttempt(d *delivery) *attempt {
+// newAttempt prepares the contexts, the log and the reporter of an attempt.
+func (ra *runningAgent) newAttempt(d *delivery) *attempt {
 	q := &d.request
 	e := &q.Execution
 	a := &attempt{
 		name:    subjects.Attempt{ID: e.ID, Attempt: q.Attempt, App: e.App, Job: e.Job},
 		request: q,
-		base:    l.log,
+		baseLog: ra.log,
 	}
-	a.body, a.endBody = context.WithCancelCause(context.Background())
-	a.publishing, a.endPublishing = context.WithCancelCause(context.Background())
-	a.lines = l.newSink(a.name)
-	a.reporter = newReporter(l.pub, a.publishing, a.end, subjects.Result{
+	a.bodyCtx, a.cancelBody = context.WithCancelCause(context.Background())
+	a.publishCtx, a.cancelPublishing = context.WithCancelCause(context.Background())
+	a.output = ra.newLogSink(a.name)
+	a.reporter = newReporter(ra.results, a.publishCtx, a.interrupt, subjects.Result{
 		ID: e.ID, App: e.App, Job: e.Job, Attempt: q.Attempt, BatchStatus: subjects.Started,
-		Agent: l.cfg.Name, Handling: nuid.Next(),
+		Agent: ra.cfg.Name, Handling: nuid.Next(),
 	})
 	a.reporter.droppedBefore = e.LogDropped
 	return a

@@ -15,8 +15,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// queued is how many requests are in the queue.
-func queued(t *testing.T, room *agenttest.Room) uint64 {
+// queuedRequests returns the number of requests in the queue.
+func queuedRequests(t *testing.T, room *agenttest.Room) uint64 {
 	t.Helper()
 	s, err := room.JS.Stream(context.Background(), subjects.RequestStream(agenttest.App))
 	if err != nil {
@@ -28,23 +28,23 @@ func queued(t *testing.T, room *agenttest.Room) uint64 {
 func TestClaim(t *testing.T) {
 	for _, test := range []struct {
 		name    string
-		prepare func(*agenttest.Room, *subjects.Request) // before the agent is there
+		prepare func(*agenttest.Room, *subjects.Request) // before the agent starts
 		results string
-		left    uint64 // in the queue
+		left    uint64 // requests in the queue
 	}{
 		{"a new execution", func(r *agenttest.Room, q *subjects.Request) { r.Submit(q) },
 			"started completed", 0},
 		{"a request that came twice", func(r *agenttest.Room, q *subjects.Request) { r.Submit(q); r.Submit(q) },
 			"started completed", 0},
-		{"stopped before anybody claimed it", func(r *agenttest.Room, q *subjects.Request) { r.Submit(q); r.Decide(1, 0, subjects.Stopped) },
+		{"stopped before anybody claimed it", func(r *agenttest.Room, q *subjects.Request) { r.Submit(q); r.PublishAsBus(1, 0, subjects.Stopped) },
 			"stopped", 0},
 		{"a second attempt", func(r *agenttest.Room, q *subjects.Request) {
-			q.Attempt, q.ExpectedSequence = 2, r.Decide(1, 1, subjects.Unknown)
+			q.Attempt, q.ExpectedSequence = 2, r.PublishAsBus(1, 1, subjects.Unknown)
 			r.Submit(q)
 		}, "unknown started completed", 0},
 		{"a second attempt that came too late", func(r *agenttest.Room, q *subjects.Request) {
-			q.Attempt, q.ExpectedSequence = 2, r.Decide(1, 1, subjects.Unknown)
-			r.Decide(1, 1, subjects.Failed)
+			q.Attempt, q.ExpectedSequence = 2, r.PublishAsBus(1, 1, subjects.Unknown)
+			r.PublishAsBus(1, 1, subjects.Failed)
 			r.Submit(q)
 		}, "unknown failed", 0},
 		{"a request that cannot be read is left to others", func(r *agenttest.Room, q *subjects.Request) {
@@ -62,13 +62,13 @@ func TestClaim(t *testing.T) {
 				room := agenttest.New(t)
 				q := room.Request(`{}`)
 				test.prepare(room, q)
-				b := &bodies{run: atOnce}
+				b := &testRuntime{run: completeAtOnce}
 				room.Start(agent.Config{Slots: 4, Runtime: b})
 				time.Sleep(5 * time.Second)
-				if got := statuses(room.Results(1)); got != test.results {
+				if got := statusesOf(room.Results(1)); got != test.results {
 					t.Errorf("results are %q, want %q", got, test.results)
 				}
-				if got := queued(t, room); got != test.left {
+				if got := queuedRequests(t, room); got != test.left {
 					t.Errorf("%d requests are left, want %d", got, test.left)
 				}
 				if n := len(b.Begun()); n > 1 {
@@ -87,8 +87,8 @@ func TestTheClaimCarriesTheExecutionUnchanged(t *testing.T) {
 			[]byte(`{"execution":`+execution+`,"attempt":1,"definition":{}}`)); err != nil {
 			t.Fatal(err)
 		}
-		room.Start(agent.Config{Runtime: &bodies{run: atOnce}})
-		room.End(1)
+		room.Start(agent.Config{Runtime: &testRuntime{run: completeAtOnce}})
+		room.AwaitEnd(1)
 		s, err := room.JS.Stream(t.Context(), subjects.ResultsStream)
 		if err != nil {
 			t.Fatal(err)
@@ -104,13 +104,13 @@ func TestTheClaimCarriesTheExecutionUnchanged(t *testing.T) {
 	})
 }
 
-// While RESULTS is away claims fail. They are repeated, but not for longer than
-// MaxHold; then the request comes again.
+// Claims fail while the stream RESULTS does not exist. The agent retries a
+// claim for at most MaxHold; then the broker delivers the request again.
 func TestClaimsWithoutResults(t *testing.T) {
 	for _, test := range []struct {
 		name     string
 		away     time.Duration
-		attempts time.Duration // until the execution has run, at most
+		attempts time.Duration // maximum time until the execution has run
 	}{
 		{"a moment", 3 * time.Second, 8 * time.Second},
 		{"longer than a request may be held", 45 * time.Second, 100 * time.Second},
@@ -121,7 +121,7 @@ func TestClaimsWithoutResults(t *testing.T) {
 				if err := room.JS.DeleteStream(t.Context(), subjects.ResultsStream); err != nil {
 					t.Fatal(err)
 				}
-				b := &bodies{run: atOnce}
+				b := &testRuntime{run: completeAtOnce}
 				room.Start(agent.Config{Runtime: b})
 				begin := time.Now()
 				id := room.Submit(room.Request(`{}`))
@@ -137,7 +137,7 @@ func TestClaimsWithoutResults(t *testing.T) {
 					}
 				}
 				time.Sleep(time.Until(begin.Add(test.attempts)))
-				if got := statuses(room.Results(id)); got != "started completed" {
+				if got := statusesOf(room.Results(id)); got != "started completed" {
 					t.Errorf("results are %q, want %q", got, "started completed")
 				}
 			})
@@ -149,13 +149,14 @@ func TestAnAgentThatSleptDoesNotClaim(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		room := agenttest.New(t)
 		cable := room.Cable()
-		// The request is fetched, but nothing can be claimed before the cable
-		// is cut, for longer than it may be held.
+		// The agent fetches the request but cannot claim it: there is no stream
+		// RESULTS until the cable is cut, and the cable stays cut for longer
+		// than MaxHold.
 		if err := room.JS.DeleteStream(t.Context(), subjects.ResultsStream); err != nil {
 			t.Fatal(err)
 		}
-		b := &bodies{run: atOnce}
-		room.Start(agent.Config{Runtime: b, Options: optionsOf(cable)})
+		b := &testRuntime{run: completeAtOnce}
+		room.Start(agent.Config{Runtime: b, Options: throughCable(cable)})
 		time.Sleep(2 * time.Second)
 		room.Submit(room.Request(`{}`))
 		time.Sleep(time.Second)
@@ -168,7 +169,7 @@ func TestAnAgentThatSleptDoesNotClaim(t *testing.T) {
 				}
 			}
 		}
-		// Meanwhile somebody took the request away, as the janitor does.
+		// Meanwhile the request is purged, as the bus does.
 		s, err := room.JS.Stream(t.Context(), subjects.RequestStream(agenttest.App))
 		if err != nil {
 			t.Fatal(err)

@@ -11,21 +11,21 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// command obeys one command. Commands may come twice; obeying twice does no
-// harm.
-func (l *life) command(m *nats.Msg) {
-	if !l.heart.taken() {
-		return // the name is not ours yet
+// handleCommand carries out one command and replies. Commands are idempotent,
+// since they may arrive twice.
+func (ra *runningAgent) handleCommand(m *nats.Msg) {
+	if !ra.heartbeater.ownsName() {
+		return // the agent does not own the name yet
 	}
 	var c subjects.Command
 	verb := m.Subject[strings.LastIndexByte(m.Subject, '.')+1:]
-	reply := subjects.CommandReply{Life: l.id}
+	reply := subjects.CommandReply{Life: ra.id}
 	err := error(nil)
 	if len(m.Data) > 0 {
 		err = json.Unmarshal(m.Data, &c)
 	}
 	if err == nil {
-		err = l.obey(verb, c)
+		err = ra.carryOut(verb, c)
 	}
 	if reply.OK = err == nil; err != nil {
 		reply.Error = err.Error()
@@ -33,37 +33,37 @@ func (l *life) command(m *nats.Msg) {
 	if m.Reply == "" {
 		return
 	}
-	data, _ := json.Marshal(reply) // of strings: cannot fail
-	_ = m.Respond(data)            // whoever asked asks again
+	data, _ := json.Marshal(reply) // only strings: cannot fail
+	_ = m.Respond(data)            // if the reply is lost, the sender repeats the command
 }
 
-func (l *life) obey(verb string, c subjects.Command) error {
+func (ra *runningAgent) carryOut(verb string, c subjects.Command) error {
 	switch verb {
 	case subjects.PingCommand:
 	case subjects.DrainCommand:
-		l.puller.pause(true)
-		l.heart.setStatus(subjects.AgentBlocked)
+		ra.puller.setPaused(true)
+		ra.heartbeater.setStatus(subjects.AgentBlocked)
 	case subjects.ResumeCommand:
-		if !l.heart.setStatus(subjects.AgentReady) {
+		if !ra.heartbeater.setStatus(subjects.AgentReady) {
 			return fmt.Errorf("the agent is leaving")
 		}
-		l.puller.pause(false)
+		ra.puller.setPaused(false)
 	case subjects.StopCommand:
-		return l.endOne(c, ErrStopped)
+		return ra.interruptAttempt(c, ErrStopped)
 	case subjects.DropCommand:
-		return l.endOne(c, ErrDropped)
+		return ra.interruptAttempt(c, ErrDropped)
 	default:
 		return fmt.Errorf("no such command: %.40s", verb)
 	}
 	return nil
 }
 
-func (l *life) endOne(c subjects.Command, cause error) error {
-	found := l.find(c.ID, c.Attempt)
+func (ra *runningAgent) interruptAttempt(c subjects.Command, cause error) error {
+	found := ra.findAttempts(c.ID, c.Attempt)
 	for _, a := range found {
-		a.end(cause)
+		a.interrupt(cause)
 	}
-	dropped := errors.Is(cause, ErrDropped) && l.outbox.drop(c.ID, c.Attempt)
+	dropped := errors.Is(cause, ErrDropped) && ra.outbox.dropAttempt(c.ID, c.Attempt)
 	if len(found) == 0 && !dropped {
 		return fmt.Errorf("no attempt %d of execution %d is running here", c.Attempt, c.ID)
 	}

@@ -16,42 +16,46 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// maxInterval leaves time to claim a request: how long it was held counts from
-// the heartbeat before it.
+// maxInterval is the longest interval between heartbeats. A request may be held
+// for MaxHold, counted from the last heartbeat before it arrived; this leaves
+// time to claim it.
 const maxInterval = subjects.MaxHold * time.Second / 3
 
-// Config says what an agent is. Zero values mean the defaults.
+// Config configures an agent. Apps and Runtime are required; the zero value of
+// every other field stands for its default.
 type Config struct {
-	// Conn is a connection to use; it should have ReconnectBufSize(-1), and is
-	// left open. Without it one is made from URL (default nats.DefaultURL) and
-	// Options (credentials, TLS), and closed in the end.
+	// Conn is the connection to use. It should have ReconnectBufSize(-1), and
+	// stays open when Run returns. If it is nil, Run connects to URL (default
+	// nats.DefaultURL) with Options (credentials, TLS) and closes that
+	// connection in the end.
 	Conn    *nats.Conn
 	URL     string
 	Options []nats.Option
 
-	Name    string   // one live agent a name; default: the host's name, made valid
-	Apps    []string // applications whose work it takes; at least one
+	Name    string   // unique among live agents; default: derived from the host's name
+	Apps    []string // applications whose jobs it runs; at least one
 	Pools   []string // default: subjects.DefaultPool
-	Slots   int      // how many executions at a time; default: the number of cores
-	Version string   // of the program, in heartbeats
+	Slots   int      // maximum number of concurrent executions; default: the number of cores
+	Version string   // of your program, shown in heartbeats
 
-	Interval   time.Duration // between heartbeats; default 2 s, at most 10 s
-	Grace      time.Duration // from a stop until a body is ended by force; default 10 s
-	DrainGrace time.Duration // from the end of Run's context until what runs is stopped; default 15 s
+	Interval   time.Duration // between two heartbeats; default 2 s, at most 10 s
+	Grace      time.Duration // between asking a body to stop and ending it by force; default 10 s
+	DrainGrace time.Duration // between the end of Run's context and stopping what still runs; default 15 s
 
-	// DataDir keeps what must survive a restart. No two agents may have the
-	// same. Empty: nothing is kept, so results that could not be stored before
-	// the agent ends are lost, and so are processes of a killed agent.
+	// DataDir is the folder for data that must survive a restart. Each agent
+	// needs its own. If it is empty, results that could not be stored before
+	// the agent ends are lost, and processes of a killed agent are not found
+	// again.
 	DataDir string
 
 	Runtime Runtime      // runs jobs
 	Log     *slog.Logger // default: slog.Default()
 }
 
-// Option is what a program adds to an agent.
+// Option changes an agent while [New] creates it.
 type Option func(*Agent) error
 
-// Batchlet registers a function under the name by which a job refers to it.
+// Batchlet registers f under ref, the name by which a job's JSL refers to it.
 func Batchlet(ref string, f BatchletFunc) Option {
 	return func(a *Agent) error {
 		if ref == "" || f == nil {
@@ -65,8 +69,8 @@ func Batchlet(ref string, f BatchletFunc) Option {
 	}
 }
 
-// fill sets the defaults and says what is wrong.
-func (c *Config) fill() error {
+// setDefaults fills in the defaults and validates the result.
+func (c *Config) setDefaults() error {
 	if c.Name == "" {
 		host, _ := os.Hostname()
 		c.Name = ValidName(host)
@@ -77,19 +81,19 @@ func (c *Config) fill() error {
 	c.Grace = cmp.Or(c.Grace, 10*time.Second)
 	c.DrainGrace = cmp.Or(c.DrainGrace, 15*time.Second)
 	c.Log = cmp.Or(c.Log, slog.Default())
-	c.Apps = unique(c.Apps)
-	if c.Pools = unique(c.Pools); len(c.Pools) == 0 {
+	c.Apps = sortedUnique(c.Apps)
+	if c.Pools = sortedUnique(c.Pools); len(c.Pools) == 0 {
 		c.Pools = []string{subjects.DefaultPool}
 	}
-	return c.check()
+	return c.validate()
 }
 
-func (c *Config) check() error {
+func (c *Config) validate() error {
 	switch {
 	case !subjects.ValidName(c.Name):
 		return fmt.Errorf("Name %q: want %s", c.Name, subjects.NamePattern)
 	case c.Name == subjects.Bus:
-		return fmt.Errorf("Name %q is the control bus's own", c.Name)
+		return fmt.Errorf("Name %q is reserved for the control bus", c.Name)
 	case len(c.Apps) == 0:
 		return errors.New("Apps: want at least one application")
 	case c.Slots < 1:
@@ -97,7 +101,7 @@ func (c *Config) check() error {
 	case c.Interval < 10*time.Millisecond, c.Interval > maxInterval:
 		return fmt.Errorf("Interval %v: want 10ms to %v", c.Interval, maxInterval)
 	case c.Runtime == nil:
-		return errors.New("Runtime: want what runs the jobs, such as native.New")
+		return errors.New("Runtime: want a runtime, such as native.New")
 	}
 	for _, app := range c.Apps {
 		if !subjects.ValidName(app) {
@@ -112,8 +116,8 @@ func (c *Config) check() error {
 	return nil
 }
 
-// ValidName makes an agent's name of any text, such as a host's name: what a
-// name must not have becomes a dash.
+// ValidName derives a valid agent name from any text, such as a host's name. It
+// replaces each invalid character by a dash.
 func ValidName(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if r < 0x80 && subjects.ValidName(string(r)) {
@@ -125,7 +129,7 @@ func ValidName(s string) string {
 	return cmp.Or(s, "agent")
 }
 
-func unique(s []string) []string {
+func sortedUnique(s []string) []string {
 	s = slices.Clone(s)
 	slices.Sort(s)
 	return slices.Compact(s)

@@ -16,7 +16,7 @@ func TestConfig(t *testing.T) {
 		name   string
 		change func(*agent.Config)
 		opts   []agent.Option
-		want   string // in the error; empty: none
+		want   string // part of the error; empty: no error
 	}{
 		{"the least there can be", func(*agent.Config) {}, nil, ""},
 		{"a batchlet", func(*agent.Config) {}, []agent.Option{agent.Batchlet("b", nothing)}, ""},
@@ -32,7 +32,7 @@ func TestConfig(t *testing.T) {
 		{"a batchlet twice", func(*agent.Config) {}, []agent.Option{agent.Batchlet("b", nothing), agent.Batchlet("b", nothing)}, "twice"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			cfg := agent.Config{Apps: []string{"shop"}, Runtime: &bodies{}}
+			cfg := agent.Config{Apps: []string{"shop"}, Runtime: &testRuntime{}}
 			test.change(&cfg)
 			a, err := agent.New(cfg, test.opts...)
 			if test.want == "" {

@@ -10,29 +10,29 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// connect makes the connection, or takes the one of Config, and waits until it
-// is there.
-func (l *life) connect(ctx context.Context) error {
-	if l.cfg.Conn != nil {
-		l.nc = l.cfg.Conn
+// connectToBroker opens a connection, or uses the one of Config, and blocks
+// until it is connected.
+func (ra *runningAgent) connectToBroker(ctx context.Context) error {
+	if ra.cfg.Conn != nil {
+		ra.nc = ra.cfg.Conn
 	} else {
-		nc, err := nats.Connect(l.cfg.URL, append(l.options(), l.cfg.Options...)...)
+		nc, err := nats.Connect(ra.cfg.URL, append(ra.natsOptions(), ra.cfg.Options...)...)
 		var bad *url.Error
-		if errors.As(err, &bad) { // it quotes the URL
+		if errors.As(err, &bad) { // this error quotes the URL, which may hold a password
 			err = errors.New("not a URL")
 		}
 		if err != nil {
-			return fmt.Errorf("connect to %s: %w", Redacted(l.cfg.URL), err)
+			return fmt.Errorf("connect to %s: %w", Redacted(ra.cfg.URL), err)
 		}
-		l.nc, l.ours = nc, true
+		ra.nc, ra.ownsConn = nc, true
 	}
-	for !l.nc.IsConnected() {
-		if l.nc.IsClosed() {
-			return fmt.Errorf("connect to %s: %w", Redacted(l.cfg.URL), nats.ErrConnectionClosed)
+	for !ra.nc.IsConnected() {
+		if ra.nc.IsClosed() {
+			return fmt.Errorf("connect to %s: %w", Redacted(ra.cfg.URL), nats.ErrConnectionClosed)
 		}
 		select {
 		case <-ctx.Done():
-			l.disconnect()
+			ra.closeConnection()
 			return ctx.Err()
 		case <-time.After(20 * time.Millisecond):
 		}
@@ -40,17 +40,18 @@ func (l *life) connect(ctx context.Context) error {
 	return nil
 }
 
-// options of our own connection. It never buffers while it is away: what a
-// client sends after a reconnect, long after it was decided, could pass where
-// it must not.
-func (l *life) options() []nats.Option {
+// natsOptions returns the options of a connection that the agent opens. It
+// buffers nothing while it is disconnected: a claim that is sent after a
+// reconnect, long after it was made, could be accepted by mistake.
+func (ra *runningAgent) natsOptions() []nats.Option {
 	away := func(_ *nats.Conn, err error) {
-		l.log.Warn("no connection to NATS, trying again", "nats", Redacted(l.cfg.URL), "err", err)
+		ra.log.Warn("no connection to NATS, trying again", "nats", Redacted(ra.cfg.URL), "err", err)
 	}
 	return []nats.Option{
-		nats.Name("jobstreamer agent " + l.cfg.Name),
+		nats.Name("jobstreamer agent " + ra.cfg.Name),
 		nats.ReconnectBufSize(-1), nats.MaxReconnects(-1), nats.RetryOnFailedConnect(true),
-		nats.IgnoreAuthErrorAbort(), // a broker that has just started may not know its users yet
+		// A broker that has just started may not know its users yet.
+		nats.IgnoreAuthErrorAbort(),
 		nats.ReconnectWait(500 * time.Millisecond), nats.ReconnectJitter(200*time.Millisecond, 500*time.Millisecond),
 		nats.PingInterval(10 * time.Second), nats.MaxPingsOutstanding(2),
 		nats.ReconnectErrHandler(away),
@@ -60,16 +61,16 @@ func (l *life) options() []nats.Option {
 			}
 		}),
 		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
-			l.log.Error("NATS reports an error", "err", err)
+			ra.log.Error("NATS reports an error", "err", err)
 		}),
 	}
 }
 
-// watch starts everything anew on a new connection, and ends the life if there
-// will never be one.
-func (l *life) watch(ctx context.Context, fail context.CancelCauseFunc) {
-	changes := l.nc.StatusChanged(nats.CONNECTED, nats.CLOSED)
-	defer l.nc.RemoveStatusListener(changes)
+// watchConnection restarts all pulls, heartbeats and kept results after a
+// reconnect. It calls fail if the connection is closed for good.
+func (ra *runningAgent) watchConnection(ctx context.Context, fail context.CancelCauseFunc) {
+	changes := ra.nc.StatusChanged(nats.CONNECTED, nats.CLOSED)
+	defer ra.nc.RemoveStatusListener(changes)
 	for {
 		select {
 		case <-ctx.Done():
@@ -79,16 +80,16 @@ func (l *life) watch(ctx context.Context, fail context.CancelCauseFunc) {
 				fail(nats.ErrConnectionClosed)
 				return
 			}
-			l.log.Info("connected again", "nats", l.nc.ConnectedUrlRedacted())
-			l.puller.reset()
-			l.heart.kick()
-			l.outbox.retry()
+			ra.log.Info("connected again", "nats", ra.nc.ConnectedUrlRedacted())
+			ra.puller.restartPulls()
+			ra.heartbeater.beatSoon()
+			ra.outbox.retrySoon()
 		}
 	}
 }
 
-func (l *life) disconnect() {
-	if l.ours {
-		l.nc.Close()
+func (ra *runningAgent) closeConnection() {
+	if ra.ownsConn {
+		ra.nc.Close()
 	}
 }

@@ -15,10 +15,10 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// slow is a body of one step that takes so long and can be stopped.
-func slow(long time.Duration) func(context.Context, *agent.Work, *agent.Reporter) agent.Outcome {
+// slowBody returns a body with one step that takes long and can be stopped.
+func slowBody(long time.Duration) func(context.Context, *agent.Work, *agent.Reporter) agent.Outcome {
 	return func(ctx context.Context, w *agent.Work, r *agent.Reporter) agent.Outcome {
-		s := step(1, "one", subjects.Started)
+		s := newStep(1, "one", subjects.Started)
 		if err := r.StepStarted(s); err != nil {
 			return agent.Failure(err)
 		}
@@ -35,35 +35,35 @@ func slow(long time.Duration) func(context.Context, *agent.Work, *agent.Reporter
 	}
 }
 
-func exclusive(e *subjects.Execution) { e.Exclusive = true }
+func setExclusive(e *subjects.Execution) { e.Exclusive = true }
 
-func requeue(e *subjects.Execution) { e.OnAgentLost = subjects.LostRequeue }
+func setRequeue(e *subjects.Execution) { e.OnAgentLost = subjects.LostRequeue }
 
 func TestLostContact(t *testing.T) {
 	for _, test := range []struct {
 		name    string
-		long    time.Duration // of the body, from the cut on
+		long    time.Duration // duration of the body, from the cut on
 		away    time.Duration
 		change  func(*subjects.Execution)
 		results string
 	}{
-		{"for a moment", 20 * time.Second, 4 * time.Second, exclusive, "started completed"},
-		{"and a body that was done before it was noticed", 3 * time.Second, 20 * time.Second, exclusive, "started completed"},
+		{"for a moment", 20 * time.Second, 4 * time.Second, setExclusive, "started completed"},
+		{"and a body that was done before it was noticed", 3 * time.Second, 20 * time.Second, setExclusive, "started completed"},
 		{"for long, and nobody else may begin", 20 * time.Second, 10 * time.Second, func(*subjects.Execution) {}, "started completed"},
-		{"for too long for an exclusive job", 20 * time.Second, 10 * time.Second, exclusive, "started failed"},
-		{"for too long, with a next attempt to come", 20 * time.Second, 10 * time.Second, requeue, "started"},
+		{"for too long for an exclusive job", 20 * time.Second, 10 * time.Second, setExclusive, "started failed"},
+		{"for too long, with a next attempt to come", 20 * time.Second, 10 * time.Second, setRequeue, "started"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				room := agenttest.New(t)
 				cable := room.Cable()
 				heard := room.Heartbeats("a1")
-				room.Start(agent.Config{Options: optionsOf(cable), Runtime: &bodies{run: slow(test.long)}})
+				room.Start(agent.Config{Options: throughCable(cable), Runtime: &testRuntime{run: slowBody(test.long)}})
 				q := room.Request(`{}`)
 				test.change(&q.Execution)
 				id := room.Submit(q)
-				room.Await(id, func(r subjects.Result) bool { return r.BatchStatus == subjects.Started })
-				time.Sleep(5 * time.Millisecond) // the agent knows that its claim is stored
+				room.AwaitResult(id, func(r subjects.Result) bool { return r.BatchStatus == subjects.Started })
+				time.Sleep(5 * time.Millisecond) // the agent learns that its claim is stored
 				cable.Cut()
 				time.Sleep(test.away)
 				before := len(heard())
@@ -73,9 +73,9 @@ func TestLostContact(t *testing.T) {
 					t.Errorf("the first heartbeat after the cut names %v", first.Executions)
 				}
 				time.Sleep(20 * time.Second)
-				// A start that was on its way when the cable was cut may be
-				// there as well.
-				if got := strings.Replace(statuses(room.Results(id)), "started started", "started", 1); got != test.results {
+				// A start that was being sent when the cable was cut may be
+				// stored as well.
+				if got := strings.Replace(statusesOf(room.Results(id)), "started started", "started", 1); got != test.results {
 					t.Errorf("results are %q, want %q", got, test.results)
 				}
 				if last := heard()[len(heard())-1]; len(last.Executions) != 0 {
@@ -89,22 +89,22 @@ func TestLostContact(t *testing.T) {
 	}
 }
 
-// A result that cannot be stored is kept over a restart, named in heartbeats,
-// and stored or refused by the next life.
+// A result that cannot be stored is kept over a restart and named in
+// heartbeats. The next process has it stored or refused.
 func TestResultsAreKeptOverARestart(t *testing.T) {
 	for _, test := range []struct {
 		name    string
-		meant   func(*agenttest.Room) // meanwhile
+		meant   func(*agenttest.Room) // while the agent is down
 		results string
 	}{
 		{"stored", func(*agenttest.Room) {}, "started completed"},
-		{"refused", func(r *agenttest.Room) { r.Decide(1, 1, subjects.Failed) }, "started failed"},
+		{"refused", func(r *agenttest.Room) { r.PublishAsBus(1, 1, subjects.Failed) }, "started failed"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				room := agenttest.New(t)
 				cable, dir := room.Cable(), t.TempDir()
-				run := room.Start(agent.Config{Options: optionsOf(cable), DataDir: dir, Runtime: &bodies{run: func(context.Context, *agent.Work, *agent.Reporter) agent.Outcome {
+				run := room.Start(agent.Config{Options: throughCable(cable), DataDir: dir, Runtime: &testRuntime{run: func(context.Context, *agent.Work, *agent.Reporter) agent.Outcome {
 					cable.Cut()
 					return completed
 				}}})
@@ -119,12 +119,12 @@ func TestResultsAreKeptOverARestart(t *testing.T) {
 				test.meant(room)
 				cable.Mend()
 				heard := room.Heartbeats("a1")
-				room.Start(agent.Config{Options: optionsOf(cable), DataDir: dir, Runtime: &bodies{run: atOnce}})
+				room.Start(agent.Config{Options: throughCable(cable), DataDir: dir, Runtime: &testRuntime{run: completeAtOnce}})
 				time.Sleep(5 * time.Second)
 				if first := heard()[0]; len(first.Executions) != 1 || first.Executions[0].ID != id || first.Running != 0 {
 					t.Errorf("the first heartbeat names %v", first.Executions)
 				}
-				if got := statuses(room.Results(id)); got != test.results {
+				if got := statusesOf(room.Results(id)); got != test.results {
 					t.Errorf("results are %q, want %q", got, test.results)
 				}
 				if files, _ := os.ReadDir(filepath.Join(dir, "results")); len(files) != 0 {
@@ -141,7 +141,7 @@ func TestResultsAreKeptOverARestart(t *testing.T) {
 func TestAKeptResultIsDropped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		room := agenttest.New(t)
-		run := room.Start(agent.Config{Runtime: &bodies{run: func(context.Context, *agent.Work, *agent.Reporter) agent.Outcome {
+		run := room.Start(agent.Config{Runtime: &testRuntime{run: func(context.Context, *agent.Work, *agent.Reporter) agent.Outcome {
 			if err := room.JS.DeleteStream(context.Background(), subjects.ResultsStream); err != nil {
 				t.Error(err)
 			}
@@ -161,9 +161,9 @@ func TestAKeptResultIsDropped(t *testing.T) {
 func TestTwoAgentsCannotShareAFolder(t *testing.T) {
 	room := agenttest.New(t)
 	dir := t.TempDir()
-	room.Start(agent.Config{DataDir: dir, Runtime: &bodies{run: atOnce}})
+	room.Start(agent.Config{DataDir: dir, Runtime: &testRuntime{run: completeAtOnce}})
 	agenttest.Eventually(t, func() bool { _, err := os.Stat(filepath.Join(dir, "results")); return err == nil }, "no data in %s", dir)
-	other := room.Start(agent.Config{Name: "a2", DataDir: dir, Runtime: &bodies{run: atOnce}})
+	other := room.Start(agent.Config{Name: "a2", DataDir: dir, Runtime: &testRuntime{run: completeAtOnce}})
 	if err := other.Wait(); err == nil || !strings.Contains(err.Error(), dir) {
 		t.Errorf("the second ended with %v, want an error that names the folder", err)
 	}
@@ -174,7 +174,7 @@ func TestWithoutABroker(t *testing.T) {
 		room := agenttest.New(t)
 		cable := room.Cable()
 		cable.Cut()
-		run := room.Start(agent.Config{Options: optionsOf(cable), Runtime: &bodies{run: atOnce}})
+		run := room.Start(agent.Config{Options: throughCable(cable), Runtime: &testRuntime{run: completeAtOnce}})
 		time.Sleep(time.Minute)
 		cable.Mend()
 		if end := room.Run(`{}`); end.BatchStatus != subjects.Completed {
@@ -184,7 +184,7 @@ func TestWithoutABroker(t *testing.T) {
 			t.Error(err)
 		}
 		cable.Cut()
-		never := room.Start(agent.Config{Options: optionsOf(cable), Runtime: &bodies{run: atOnce}})
+		never := room.Start(agent.Config{Options: throughCable(cable), Runtime: &testRuntime{run: completeAtOnce}})
 		time.Sleep(time.Second)
 		if err := never.Stop(); err != nil && !errors.Is(err, context.Canceled) {
 			t.Errorf("it ended with %v", err)

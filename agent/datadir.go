@@ -8,8 +8,8 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// lockDir makes the folder and takes it for this process. It returns what gives
-// it back; the system does that too when the process ends, however it ends.
+// lockDir creates dir and locks it for this process. The operating system
+// releases the lock when the process ends, even if it is killed.
 func lockDir(dir string) (unlock func(), err error) {
 	if dir == "" {
 		return func() {}, nil
@@ -23,7 +23,7 @@ func lockDir(dir string) (unlock func(), err error) {
 		return nil, fmt.Errorf("DataDir: lock %s: %w", dir, err)
 	}
 	if !held {
-		return nil, fmt.Errorf("DataDir: %s is used by another agent: give each its own (--data)", dir)
+		return nil, fmt.Errorf("DataDir: %s is used by another agent: give each agent its own (--data)", dir)
 	}
 	return func() { _ = l.Unlock() }, nil
 }

@@ -1,15 +1,15 @@
-// Package agent is an agent as a library: it takes the work of its applications
-// from NATS, runs it by a [Runtime] and says what happened. The contract is the
-// package comment of subjects; this package keeps it, and a runtime needs to
-// know nothing of NATS.
+// Package agent is an agent as a library: it fetches the requests of its
+// applications from NATS, runs them by a [Runtime], and publishes the results.
+// The package comment of subjects is the contract with the control bus. This
+// package implements it, so that a runtime needs no knowledge of NATS.
 //
-//	          lanes: application x pool x priority
+//	          consumers: application x pool x priority
 //	NATS ---------> puller ---> attempt: claim ---> Runtime.Run ---> end
 //	  ^               ^ slots              |            |             |
 //	  |               +--------------------|------------|-------------+
-//	  +--- results, one expecting the one before it <---+-- Reporter  |
+//	  +--- results, each expects the one before <-------+-- Reporter  |
 //	  +--- lines <------------------------------ LogSink              |
-//	  +--- heartbeats <---- what runs, what waits in the outbox <-----+
+//	  +--- heartbeats <---- attempts that run or are in the outbox <--+
 //
 // The smallest agent is a main function with one batchlet:
 //
@@ -21,43 +21,48 @@
 //
 // # What an attempt costs
 //
-// A job of one step that does nothing is two results: the claim, which says
-// "started", and the end, which brings the step. The acknowledgement of the
-// request is not awaited. A step's start is published by itself only if the
-// step still runs after 20 ms; a job of several steps stores the end of each
-// together with the start of the next.
+// A job of one step that does nothing costs two results: the claim, which says
+// "started", and the end, which includes the step. The agent does not wait for
+// the acknowledgement of the request. It publishes the start of a step by
+// itself only if the step still runs after 20 ms. The end of a step is stored
+// together with the start of the next one.
 //
-// # What ends the work
+// # What ends a body
 //
-//	stop      a command; the body's context ends; the result is stopped, or the body's own
-//	drop      a command; nothing is published any more
-//	fenced    the broker refused a result: somebody else decided about the execution
+//	stop      a command: the result is stopped, or the body's own if it has finished
+//	drop      a command: the attempt publishes nothing any more
+//	fenced    the broker refused a result: the bus has decided about the execution
 //	contact   no heartbeat reached the broker for three intervals
-//	leaving   the context of Run ended and [Config.DrainGrace] is over
+//	leaving   the context of Run has ended and [Config.DrainGrace] is over
 //
-// Without contact the bus may hold the agent for lost and begin the work
-// elsewhere: the next attempt of a job that is to be requeued, or the next
-// execution of an exclusive one. Their bodies are ended; all others go on, and
-// are dropped after the break if the bus has ended them. What a body had
-// finished by itself is kept and published as it is: the broker refuses it if
-// the bus has decided otherwise. An exclusive one that was cut short is
-// published as failed, as the bus would have it.
+// Without contact the bus may count the agent as lost and let the work begin
+// elsewhere: another attempt of a job that is requeued when its agent is lost,
+// or the next execution of an exclusive job. The agent ends such bodies. All
+// others go on; if the bus has ended their executions meanwhile, it drops them
+// after the break.
 //
-// Cut short by contact or leaving, an attempt of a job that is to be requeued
-// ends without a terminal result: what its steps have done is stored, no
-// heartbeat names it any more, and so the bus requests the next attempt. With
-// "stopped" it would wait for a person, which is worse than what a power cut
-// does to it. The last attempt that it may have, and every other job that an
-// agent has to leave unfinished, ends as stopped.
+// A result of a body that had finished by itself is kept and published: the
+// broker refuses it if the bus has decided otherwise. An attempt of an
+// exclusive job that was cut short is published as failed, which is also what
+// the bus records for a lost agent.
+//
+// If an attempt of a job that is requeued is cut short by lost contact or by
+// leaving, it publishes no terminal result. The agent stores what the steps
+// have done and names the attempt in no further heartbeat. So the bus requests
+// the next attempt. A result "stopped" would leave the execution until a person
+// restarts it. The last permitted attempt, and every other job that a leaving
+// agent stops, ends as stopped.
 //
 // # What is kept
 //
-// A terminal result that could not be stored at once goes to a file in
-// [Config.DataDir] and is sent again until it is stored or refused, over
-// restarts. One that is on its way when the process dies is not: then the agent
-// is lost, with all that it ran, and the bus decides. Lines of output are
-// stored before the end of their execution, unless nothing can be stored for
-// two seconds. A job that writes faster than they can be stored waits
-// ([LogSink]), unless it is lossy; if nothing can be stored for a minute, lines
-// are dropped but for the last 500, and counted.
+// A terminal result that could not be stored in time goes to a file in
+// [Config.DataDir]. The agent sends it again, even after a restart, until the
+// broker stores or refuses it. A result that is being sent when the process
+// dies is not kept: the agent is lost with all its attempts, and the bus
+// decides about them.
+//
+// Lines of output are stored before the end of their execution, unless nothing
+// can be stored for two seconds. A job that writes faster than lines can be
+// stored blocks (see [LogSink]), unless it is lossy. If nothing can be stored
+// for a minute, lines are dropped and counted; the last 500 are kept.
 package agent

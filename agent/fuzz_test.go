@@ -7,8 +7,8 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// FuzzRequest looks for requests that end an agent, or that make it publish
-// where it was not asked.
+// FuzzRequest looks for requests that crash an agent, or make it publish under
+// another application.
 func FuzzRequest(f *testing.F) {
 	f.Add("jobstreamer.request.a.p.normal.1", []byte(`{"execution":{"execution_id":1,"app":"a","job":"j"},"attempt":1,"definition":{"id":"j"}}`))
 	f.Add("jobstreamer.request.a.p.normal.1", []byte(`{"execution":{"execution_id":1,"app":"b","job":"j"},"attempt":1}`))
@@ -27,12 +27,12 @@ func FuzzRequest(f *testing.F) {
 	})
 }
 
-// FuzzPubAck looks for answers of the broker that end an agent.
+// FuzzPubAck looks for answers of the broker that crash an agent.
 func FuzzPubAck(f *testing.F) {
 	f.Add([]byte(`{"stream":"S","seq":7}`))
 	f.Add([]byte(`{"error":{"err_code":10071},"seq":0}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if seq, err := parseAck(data); err == nil && seq == 0 {
+		if seq, err := parsePubAck(data); err == nil && seq == 0 {
 			t.Errorf("%s is taken for stored", data)
 		}
 	})

@@ -12,46 +12,47 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// heart sends the heartbeats of a life, and knows how long the broker has not
-// heard one.
-type heart struct {
-	life    *life
-	figures *figures
-	changed chan struct{}
-	beatAt  atomic.Int64 // when the last heartbeat is known to have reached the broker: Unix nanoseconds, wall clock
+// heartbeater sends the heartbeats of an agent and detects a lost connection.
+type heartbeater struct {
+	agent *runningAgent
+	stats *statsSampler
+	wake  chan struct{}
+	// lastContactAt is when the last heartbeat that is known to have reached
+	// the broker was sent: wall clock, in Unix nanoseconds.
+	lastContactAt atomic.Int64
 
-	mu        sync.Mutex
-	status    string             // empty: the name is not taken yet
-	isGone    bool               // somebody else has the name
-	noContact bool               // it was noticed that there is none
-	fixed     subjects.Heartbeat // what never changes
+	mu           sync.Mutex
+	status       string             // empty until the agent owns its name
+	hasSuccessor bool               // an agent that started later has taken the name over
+	noContact    bool               // the loss of contact was logged
+	fixed        subjects.Heartbeat // the fields that never change
 }
 
-func newHeart(l *life) *heart {
-	h := &heart{life: l, changed: make(chan struct{}, 1), figures: newFigures()}
-	h.fixed = h.figures.fixed
-	h.fixed.Agent, h.fixed.Life, h.fixed.Version = l.cfg.Name, l.id, l.cfg.Version
-	h.fixed.Apps, h.fixed.Pools, h.fixed.Slots = l.cfg.Apps, l.cfg.Pools, l.cfg.Slots
-	h.fixed.IntervalMS, h.fixed.StartTime = l.cfg.Interval.Milliseconds(), subjects.TimeOf(l.started)
+func newHeartbeater(ra *runningAgent) *heartbeater {
+	h := &heartbeater{agent: ra, wake: make(chan struct{}, 1), stats: newStatsSampler()}
+	h.fixed = h.stats.host
+	h.fixed.Agent, h.fixed.Life, h.fixed.Version = ra.cfg.Name, ra.id, ra.cfg.Version
+	h.fixed.Apps, h.fixed.Pools, h.fixed.Slots = ra.cfg.Apps, ra.cfg.Pools, ra.cfg.Slots
+	h.fixed.IntervalMS, h.fixed.StartTime = ra.cfg.Interval.Milliseconds(), subjects.TimeOf(ra.started)
 	return h
 }
 
-// take says that the name is ours from now on.
-func (h *heart) take() {
+// markNameTaken makes the agent ready: it owns its name from now on.
+func (h *heartbeater) markNameTaken() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.status = subjects.AgentReady
 }
 
-func (h *heart) taken() bool {
+func (h *heartbeater) ownsName() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.status != ""
 }
 
-// setStatus changes the status, which is published at once. Leaving cannot be
-// taken back.
-func (h *heart) setStatus(status string) bool {
+// setStatus changes the status and sends a heartbeat. It returns false, and
+// changes nothing, if the agent is already leaving.
+func (h *heartbeater) setStatus(status string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.status == subjects.AgentLeaving {
@@ -59,113 +60,115 @@ func (h *heart) setStatus(status string) bool {
 	}
 	if h.status != status {
 		h.status = status
-		h.kick()
+		h.beatSoon()
 	}
 	return true
 }
 
-// kick sends a heartbeat at once.
-func (h *heart) kick() {
+// beatSoon wakes keepBeating, which sends a heartbeat.
+func (h *heartbeater) beatSoon() {
 	select {
-	case h.changed <- struct{}{}:
+	case h.wake <- struct{}{}:
 	default:
 	}
 }
 
-func (h *heart) replace() {
+func (h *heartbeater) markReplaced() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.isGone = true
+	h.hasSuccessor = true
 }
 
-func (h *heart) replaced() bool {
+func (h *heartbeater) isReplaced() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.isGone
+	return h.hasSuccessor
 }
 
-// lastBeat is when the broker was last known to hear us. What came since cannot
-// have been delivered before.
-func (h *heart) lastBeat() time.Time { return time.Unix(0, h.beatAt.Load()) }
+// lastContact returns when the broker was last known to be reachable. A message
+// that arrives now cannot have left the broker before that.
+func (h *heartbeater) lastContact() time.Time { return time.Unix(0, h.lastContactAt.Load()) }
 
-// first sends the first heartbeat, until one reaches the broker.
-func (h *heart) first(ctx context.Context) error {
+// sendFirst retries the first heartbeat until it reaches the broker.
+func (h *heartbeater) sendFirst(ctx context.Context) error {
 	for {
-		err := h.beat(ctx)
+		err := h.sendAndConfirm(ctx)
 		if err == nil {
 			return nil
 		}
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		h.life.log.Warn("first heartbeat not sent, trying again", "err", err)
+		h.agent.log.Warn("first heartbeat not sent, trying again", "err", err)
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-time.After(h.life.cfg.Interval):
+		case <-time.After(h.agent.cfg.Interval):
 		}
 	}
 }
 
-// run sends a heartbeat every interval, and when something changes, until ctx
-// ends.
-func (h *heart) run(ctx context.Context) {
-	tick := time.NewTicker(h.life.cfg.Interval)
+// keepBeating sends a heartbeat every interval, and when beatSoon was called,
+// until ctx ends.
+func (h *heartbeater) keepBeating(ctx context.Context) {
+	tick := time.NewTicker(h.agent.cfg.Interval)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-		case <-h.changed:
+		case <-h.wake:
 		}
-		h.judge(h.beat(ctx))
+		h.checkContact(h.sendAndConfirm(ctx))
 	}
 }
 
-// judge ends the work that may begin elsewhere without a person, when no
-// heartbeat has reached the broker for too long. By the wall clock, since a
-// machine that slept was silent as well; but only if it still is.
-func (h *heart) judge(err error) {
+// checkContact interrupts the executions whose work may begin elsewhere, if the
+// last heartbeat failed with err and none has reached the broker for LostAfter
+// intervals. It compares wall clock times, because a machine that slept sent no
+// heartbeats either.
+func (h *heartbeater) checkContact(err error) {
 	h.mu.Lock()
-	silent := err != nil && wall().Sub(h.lastBeat()) >= subjects.LostAfter*h.life.cfg.Interval
-	news := silent && !h.noContact
+	silent := err != nil && wallClock().Sub(h.lastContact()) >= subjects.LostAfter*h.agent.cfg.Interval
+	justLost := silent && !h.noContact
 	h.noContact = silent
 	h.mu.Unlock()
-	if news {
-		h.life.log.Error("no contact, ending what another agent may begin", "since", h.lastBeat(), "err", err)
+	if justLost {
+		h.agent.log.Error("no contact to the broker, stopping executions that may begin on another agent", "since", h.lastContact(), "err", err)
 	}
 	if silent {
-		h.life.endTransferable(fmt.Errorf("%w since %s", ErrContact, h.lastBeat().UTC().Format(time.RFC3339)))
+		h.agent.interruptTransferable(fmt.Errorf("%w since %s", ErrContact, h.lastContact().UTC().Format(time.RFC3339)))
 	}
 }
 
-// beat sends one heartbeat, and waits until the broker has it: a connection
-// whose other end has vanished takes messages for minutes.
-func (h *heart) beat(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, h.life.cfg.Interval)
+// sendAndConfirm sends one heartbeat and waits until the broker has received
+// it. Without the wait, a connection whose other end has vanished accepts
+// messages for minutes.
+func (h *heartbeater) sendAndConfirm(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, h.agent.cfg.Interval)
 	defer cancel()
 	h.mu.Lock()
 	status := h.status
 	h.mu.Unlock()
-	begin := wall()
-	if err := h.send(status); err != nil {
+	begin := wallClock()
+	if err := h.publishHeartbeat(status); err != nil {
 		return err
 	}
-	if err := h.life.nc.FlushWithContext(ctx); err != nil {
+	if err := h.agent.nc.FlushWithContext(ctx); err != nil {
 		return err
 	}
-	h.beatAt.Store(begin.UnixNano())
+	h.lastContactAt.Store(begin.UnixNano())
 	return nil
 }
 
-func (h *heart) send(status string) error {
+func (h *heartbeater) publishHeartbeat(status string) error {
 	beat := h.fixed
 	beat.Status, beat.Time = status, subjects.Now()
-	beat.Stats = h.figures.sample(h.life.cfg.Interval)
-	beat.Executions = h.life.running()
+	beat.Stats = h.stats.takeSample(h.agent.cfg.Interval)
+	beat.Executions = h.agent.attemptNames()
 	beat.Running = len(beat.Executions)
-	for _, a := range h.life.outbox.attempts() {
+	for _, a := range h.agent.outbox.attemptNames() {
 		if !slices.Contains(beat.Executions, a) {
 			beat.Executions = append(beat.Executions, a)
 		}
@@ -174,14 +177,14 @@ func (h *heart) send(status string) error {
 	if err != nil {
 		return err
 	}
-	return h.life.nc.Publish(subjects.HeartbeatSubject(h.life.cfg.Name), data)
+	return h.agent.nc.Publish(subjects.HeartbeatSubject(h.agent.cfg.Name), data)
 }
 
-// gone sends the last heartbeat.
-func (h *heart) gone() {
+// sendLast sends the last heartbeat, with the status gone.
+func (h *heartbeater) sendLast() {
 	ctx, cancel := context.WithTimeout(context.Background(), ackTimeout)
 	defer cancel()
-	if h.send(subjects.AgentGone) == nil {
-		_ = h.life.nc.FlushWithContext(ctx)
+	if h.publishHeartbeat(subjects.AgentGone) == nil {
+		_ = h.agent.nc.FlushWithContext(ctx)
 	}
 }

@@ -15,9 +15,9 @@ import (
 func TestHeartbeats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		room := agenttest.New(t)
-		room.Pool("gpu")
+		room.CreatePool("gpu")
 		heard := room.Heartbeats("a1")
-		run := room.Start(agent.Config{Slots: 3, Pools: []string{"gpu", "default"}, Version: "1.2", Runtime: &bodies{run: untilStopped},
+		run := room.Start(agent.Config{Slots: 3, Pools: []string{"gpu", "default"}, Version: "1.2", Runtime: &testRuntime{run: untilStopped},
 			DrainGrace: 3 * time.Second})
 		time.Sleep(time.Second)
 		id := room.Submit(room.Request(`{}`))
@@ -57,12 +57,12 @@ func TestHeartbeats(t *testing.T) {
 	})
 }
 
-// What runs when the agent leaves goes on for a while, and is stopped then, or
-// handed over.
+// A leaving agent lets bodies go on for DrainGrace. Then it stops them, or
+// leaves them to the next attempt.
 func TestLeaving(t *testing.T) {
 	for _, test := range []struct {
 		name    string
-		long    time.Duration // of the body
+		long    time.Duration // duration of the body
 		change  func(*subjects.Request)
 		results string
 	}{
@@ -78,7 +78,7 @@ func TestLeaving(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				room := agenttest.New(t)
-				run := room.Start(agent.Config{DrainGrace: 10 * time.Second, Runtime: &bodies{run: slow(test.long)}})
+				run := room.Start(agent.Config{DrainGrace: 10 * time.Second, Runtime: &testRuntime{run: slowBody(test.long)}})
 				q := room.Request(`{}`)
 				test.change(q)
 				id := room.Submit(q)
@@ -90,8 +90,8 @@ func TestLeaving(t *testing.T) {
 					t.Error(err)
 				}
 				got := room.Results(id)
-				if statuses(got) != test.results {
-					t.Errorf("results are %q, want %q", statuses(got), test.results)
+				if statusesOf(got) != test.results {
+					t.Errorf("results are %q, want %q", statusesOf(got), test.results)
 				}
 				if test.long == time.Hour {
 					if last := got[len(got)-1].Steps; len(last) != 1 || last[0].BatchStatus != subjects.Stopped {
@@ -106,13 +106,12 @@ func TestLeaving(t *testing.T) {
 	}
 }
 
-// A body that does not end cannot be ended. The agent says so, and leaves
-// nevertheless.
+// An agent leaves even if a body does not end, and returns ErrStuck.
 func TestABodyThatDoesNotEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		room := agenttest.New(t)
 		release := make(chan struct{})
-		run := room.Start(agent.Config{Runtime: &bodies{run: func(context.Context, *agent.Work, *agent.Reporter) agent.Outcome {
+		run := room.Start(agent.Config{Runtime: &testRuntime{run: func(context.Context, *agent.Work, *agent.Reporter) agent.Outcome {
 			<-release
 			return completed
 		}}})
@@ -123,7 +122,7 @@ func TestABodyThatDoesNotEnd(t *testing.T) {
 		}
 		close(release)
 		time.Sleep(time.Minute)
-		if got := statuses(room.Results(id)); got != "started stopping" {
+		if got := statusesOf(room.Results(id)); got != "started stopping" {
 			t.Errorf("results are %q, want no end", got)
 		}
 	})

@@ -15,25 +15,25 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(agenttest.Main(m)) }
 
-// bodies is a runtime whose bodies are functions of the test.
-type bodies struct {
+// testRuntime is a runtime whose body is a function of the test.
+type testRuntime struct {
 	run func(ctx context.Context, w *agent.Work, r *agent.Reporter) agent.Outcome
 
 	mu    sync.Mutex
-	begun []int64 // executions, in order
+	begun []int64 // executions in the order of their begin
 }
 
-func (b *bodies) Open(agent.Host) error { return nil }
-func (b *bodies) Close() error          { return nil }
+func (b *testRuntime) Open(agent.Host) error { return nil }
+func (b *testRuntime) Close() error          { return nil }
 
-func (b *bodies) Run(ctx context.Context, w *agent.Work, r *agent.Reporter) agent.Outcome {
+func (b *testRuntime) Run(ctx context.Context, w *agent.Work, r *agent.Reporter) agent.Outcome {
 	b.mu.Lock()
 	b.begun = append(b.begun, w.Execution.ID)
 	b.mu.Unlock()
 	return b.run(ctx, w, r)
 }
 
-func (b *bodies) Begun() []int64 {
+func (b *testRuntime) Begun() []int64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return append([]int64(nil), b.begun...)
@@ -41,18 +41,17 @@ func (b *bodies) Begun() []int64 {
 
 var completed = agent.Outcome{BatchStatus: subjects.Completed, ExitStatus: "COMPLETED"}
 
-// atOnce is a body that is done at once.
-func atOnce(context.Context, *agent.Work, *agent.Reporter) agent.Outcome { return completed }
+// completeAtOnce is a body that returns at once.
+func completeAtOnce(context.Context, *agent.Work, *agent.Reporter) agent.Outcome { return completed }
 
-// untilStopped is a body that runs until it is told to end, and then is
-// stopped.
+// untilStopped is a body that runs until its context ends.
 func untilStopped(ctx context.Context, _ *agent.Work, _ *agent.Reporter) agent.Outcome {
 	<-ctx.Done()
 	return agent.Outcome{BatchStatus: subjects.Stopped, ExitStatus: "STOPPED"}
 }
 
-// statuses are the batch statuses of results, joined by spaces.
-func statuses(results []subjects.Result) string {
+// statusesOf returns the batch statuses of results, joined by spaces.
+func statusesOf(results []subjects.Result) string {
 	var all []string
 	for _, r := range results {
 		all = append(all, string(r.BatchStatus))
@@ -60,7 +59,8 @@ func statuses(results []subjects.Result) string {
 	return strings.Join(all, " ")
 }
 
-// An agent must stay small: nats-server alone would more than double it.
+// An agent must stay small: linking nats-server would more than double its
+// size.
 func TestWhatAnAgentLinks(t *testing.T) {
 	out, err := exec.Command("go", "list", "-deps", ".", "./native").Output()
 	if err != nil {

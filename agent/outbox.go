@@ -16,29 +16,29 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// kept is a terminal result that has still to be stored.
-type kept struct {
+// keptResult is a terminal result that is not known to be stored in the broker.
+type keptResult struct {
 	subjects.Attempt
-	Record *record `json:"record"`
-	file   string  // where it is kept; empty: nowhere
+	Result *pendingResult `json:"record"`
+	path   string         // of its file; empty if it is in memory only
 }
 
-// outbox keeps terminal results that could not be stored at once, in files if
-// it has a folder, and sends them again until they are stored or refused. One
-// that is not known to be stored costs one more message and nothing else: the
-// broker refuses the second.
+// outbox keeps terminal results that could not be stored in time, in files if
+// it has a folder. It sends them again until the broker stores or refuses them.
+// Sending a result that was stored after all does no harm: the broker refuses
+// the duplicate.
 type outbox struct {
-	dir     string // empty: in memory only
-	pub     *publisher
-	log     *slog.Logger
-	refused func(*kept) // its result does not count any more
-	wake    chan struct{}
+	dir       string // empty: in memory only
+	pub       *resultPublisher
+	log       *slog.Logger
+	onRefused func(*keptResult) // called for a result that does not count any more
+	wake      chan struct{}
 
-	mu   sync.Mutex
-	kept []*kept
+	mu      sync.Mutex
+	results []*keptResult
 }
 
-// openOutbox reads what an earlier life left in dir.
+// openOutbox reads the results that an earlier process left in dir.
 func openOutbox(dir string, log *slog.Logger) (*outbox, error) {
 	o := &outbox{dir: dir, log: log, wake: make(chan struct{}, 1)}
 	if dir == "" {
@@ -53,98 +53,98 @@ func openOutbox(dir string, log *slog.Logger) (*outbox, error) {
 	}
 	for _, file := range files {
 		k, err := readKept(file)
-		if err != nil { // half a file cannot be: whoever made it did not see it renamed
-			log.Error("kept result not readable, left where it is", "file", file, "err", err)
+		if err != nil { // not half a file, since results are written atomically
+			log.Error("kept result not readable, file left in place", "file", file, "err", err)
 			continue
 		}
-		o.kept = append(o.kept, k)
+		o.results = append(o.results, k)
 	}
 	return o, nil
 }
 
-func readKept(file string) (*kept, error) {
+func readKept(file string) (*keptResult, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}
-	k := &kept{file: file}
+	k := &keptResult{path: file}
 	if err := json.Unmarshal(data, k); err != nil {
 		return nil, err
 	}
-	if k.Record == nil || k.Record.Subject == "" {
+	if k.Result == nil || k.Result.Subject == "" {
 		return nil, errors.New("no record")
 	}
-	k.Record.doubt = true
+	k.Result.inDoubt = true
 	return k, nil
 }
 
-// add takes a result over. When it returns, the result survives the process, if
-// there is a folder.
-func (o *outbox) add(k *kept) {
+// keepResult adds a result. If there is a folder, the result is on disk when
+// keepResult returns.
+func (o *outbox) keepResult(k *keptResult) {
 	if o.dir != "" {
-		file := filepath.Join(o.dir, fmt.Sprintf("%d-%d-%s.json", k.ID, k.Attempt.Attempt, k.Record.Handling))
-		if err := writeFile(file, k); err != nil {
+		file := filepath.Join(o.dir, fmt.Sprintf("%d-%d-%s.json", k.ID, k.Attempt.Attempt, k.Result.Handling))
+		if err := writeFileAtomically(file, k); err != nil {
 			o.log.Error("result kept in memory only", "execution", k.ID, "attempt", k.Attempt.Attempt, "err", err)
 		} else {
-			k.file = file
+			k.path = file
 		}
 	}
 	o.mu.Lock()
-	o.kept = append(o.kept, k)
+	o.results = append(o.results, k)
 	o.mu.Unlock()
-	o.retry()
+	o.retrySoon()
 }
 
-// retry sends everything again soon.
-func (o *outbox) retry() {
+// retrySoon wakes keepSending, which sends all results again.
+func (o *outbox) retrySoon() {
 	select {
 	case o.wake <- struct{}{}:
 	default:
 	}
 }
 
-// attempts names what is kept, for heartbeats.
-func (o *outbox) attempts() []subjects.Attempt {
+// attemptNames returns the attempts whose results are kept, for heartbeats.
+func (o *outbox) attemptNames() []subjects.Attempt {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	names := make([]subjects.Attempt, len(o.kept))
-	for i, k := range o.kept {
+	names := make([]subjects.Attempt, len(o.results))
+	for i, k := range o.results {
 		names[i] = k.Attempt
 	}
 	return names
 }
 
-// drop forgets the results of an attempt that was fenced off, and says whether
-// there was one.
-func (o *outbox) drop(id int64, attempt int) bool {
+// dropAttempt removes the result of an attempt that the bus has given up, and
+// reports whether there was one.
+func (o *outbox) dropAttempt(id int64, attempt int) bool {
 	o.mu.Lock()
-	i := slices.IndexFunc(o.kept, func(k *kept) bool { return k.ID == id && k.Attempt.Attempt == attempt })
-	var k *kept
+	i := slices.IndexFunc(o.results, func(k *keptResult) bool { return k.ID == id && k.Attempt.Attempt == attempt })
+	var k *keptResult
 	if i >= 0 {
-		k = o.kept[i]
+		k = o.results[i]
 	}
 	o.mu.Unlock()
 	if k == nil {
 		return false
 	}
-	o.remove(k)
+	o.removeResult(k)
 	return true
 }
 
-func (o *outbox) remove(k *kept) {
+func (o *outbox) removeResult(k *keptResult) {
 	o.mu.Lock()
-	o.kept = slices.DeleteFunc(o.kept, func(other *kept) bool { return other == k })
+	o.results = slices.DeleteFunc(o.results, func(other *keptResult) bool { return other == k })
 	o.mu.Unlock()
-	if k.file != "" {
-		if err := os.Remove(k.file); err != nil && !errors.Is(err, os.ErrNotExist) {
-			o.log.Error("kept result not removed", "file", k.file, "err", err)
+	if k.path != "" {
+		if err := os.Remove(k.path); err != nil && !errors.Is(err, os.ErrNotExist) {
+			o.log.Error("kept result not removed", "file", k.path, "err", err)
 		}
 	}
 }
 
-// run sends what is kept, now and whenever there may be a reason to try again,
-// until ctx ends.
-func (o *outbox) run(ctx context.Context) {
+// keepSending sends the kept results now, after each retrySoon, and every
+// maxPause, until ctx ends.
+func (o *outbox) keepSending(ctx context.Context) {
 	tick := time.NewTicker(maxPause)
 	defer tick.Stop()
 	for {
@@ -158,30 +158,32 @@ func (o *outbox) run(ctx context.Context) {
 	}
 }
 
-// sendAll tries each result once, and stops at the first that gets no answer.
+// sendAll tries each result once. It stops at the first one that gets no
+// answer.
 func (o *outbox) sendAll(ctx context.Context) {
 	o.mu.Lock()
-	all := slices.Clone(o.kept)
+	all := slices.Clone(o.results)
 	o.mu.Unlock()
 	for _, k := range all {
 		once, cancel := context.WithTimeout(ctx, endTimeout)
-		_, err := o.pub.store(once, k.Record)
+		_, err := o.pub.storeResult(once, k.Result)
 		cancel()
 		switch {
 		case err == nil:
 			o.log.Info("kept result stored", "app", k.App, "job", k.Job, "execution", k.ID, "attempt", k.Attempt.Attempt)
-			o.remove(k)
+			o.removeResult(k)
 		case errors.Is(err, errRefused):
-			o.remove(k)
-			o.refused(k)
+			o.removeResult(k)
+			o.onRefused(k)
 		default:
 			return
 		}
 	}
 }
 
-// writeFile writes v so that there is the whole file, on disk, or none.
-func writeFile(file string, v any) error {
+// writeFileAtomically writes v as JSON, atomically and durably: temporary file,
+// fsync, rename, fsync of the folder.
+func writeFileAtomically(file string, v any) error {
 	data, err := json.Marshal(v)
 	if err != nil {
 		return err
@@ -202,8 +204,8 @@ func writeFile(file string, v any) error {
 	return syncDir(filepath.Dir(file))
 }
 
-// syncDir makes a rename last. Where a folder cannot be synced the file system
-// does it by itself.
+// syncDir makes a rename durable. It ignores errors, because file systems
+// without an fsync of folders do that by themselves.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {

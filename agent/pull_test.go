@@ -14,8 +14,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// aWhile is a body that takes a while.
-func aWhile(context.Context, *agent.Work, *agent.Reporter) agent.Outcome {
+// completeSoon is a body that takes 100 ms.
+func completeSoon(context.Context, *agent.Work, *agent.Reporter) agent.Outcome {
 	time.Sleep(100 * time.Millisecond)
 	return completed
 }
@@ -31,15 +31,15 @@ func TestPriorities(t *testing.T) {
 				priority[room.Submit(q)] = p
 			}
 		}
-		b := &bodies{run: aWhile}
+		b := &testRuntime{run: completeSoon}
 		room.Start(agent.Config{Slots: 1, Runtime: b})
 		agenttest.Eventually(t, func() bool { return len(b.Begun()) >= 40 }, "fewer than 40 of 120 began")
 		got := map[string]int{}
 		for _, id := range b.Begun()[:40] {
 			got[priority[id]]++
 		}
-		// Each 8th ask is for the lowest, so that nothing waits for ever; and
-		// what was parked before anything was known.
+		// Each 8th pull goes to the lowest priority, so that no request waits
+		// for ever. One more may come from a pull that was parked before.
 		if got[subjects.High] < 32 || got[subjects.Low] < 3 || got[subjects.Low] > 7 {
 			t.Errorf("the first 40 were %v, want about 34 of high and 5 of low priority", got)
 		}
@@ -50,10 +50,10 @@ func TestNoMoreThanThereAreSlots(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		room := agenttest.New(t)
 		var running, most atomic.Int64
-		b := &bodies{run: func(ctx context.Context, w *agent.Work, r *agent.Reporter) agent.Outcome {
+		b := &testRuntime{run: func(ctx context.Context, w *agent.Work, r *agent.Reporter) agent.Outcome {
 			most.Store(max(most.Load(), running.Add(1)))
 			defer running.Add(-1)
-			return aWhile(ctx, w, r)
+			return completeSoon(ctx, w, r)
 		}}
 		room.Start(agent.Config{Name: "one", Slots: 3, Runtime: b})
 		room.Start(agent.Config{Name: "two", Slots: 2, Runtime: b})
@@ -65,7 +65,7 @@ func TestNoMoreThanThereAreSlots(t *testing.T) {
 			time.Sleep(time.Duration(i%4) * 10 * time.Millisecond)
 		}
 		for _, id := range ids {
-			room.End(id)
+			room.AwaitEnd(id)
 		}
 		if got := most.Load(); got != 5 {
 			t.Errorf("at most %d ran at a time, want 5", got)
@@ -76,23 +76,23 @@ func TestNoMoreThanThereAreSlots(t *testing.T) {
 	})
 }
 
-// What a full agent is given it gives back at once, so that another one has it.
+// A full agent returns a request at once, so that another agent gets it.
 func TestAFullAgentGivesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		room := agenttest.New(t)
-		full := &bodies{run: untilStopped}
+		full := &testRuntime{run: untilStopped}
 		room.Start(agent.Config{Name: "full", Slots: 1, DrainGrace: time.Second, Runtime: full})
 		time.Sleep(time.Second)
 		room.Submit(room.Request(`{}`))
 		time.Sleep(time.Second)
-		free := &bodies{run: atOnce}
+		free := &testRuntime{run: completeAtOnce}
 		room.Start(agent.Config{Name: "free", Slots: 1, Runtime: free})
 		time.Sleep(time.Second)
 		begin := time.Now()
 		for _, p := range subjects.Priorities() {
 			q := room.Request(`{}`)
 			q.Execution.Priority = p
-			room.End(room.Submit(q))
+			room.AwaitEnd(room.Submit(q))
 		}
 		if d := time.Since(begin); d > time.Second {
 			t.Errorf("it took %v, as long as a request is redelivered after it was not acknowledged", d)
@@ -106,25 +106,25 @@ func TestAFullAgentGivesBack(t *testing.T) {
 func TestThereAreNoConsumersYet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		room := agenttest.New(t)
-		b := &bodies{run: atOnce}
+		b := &testRuntime{run: completeAtOnce}
 		room.Start(agent.Config{Pools: []string{"later"}, Runtime: b})
 		time.Sleep(time.Minute)
-		room.Pool("later")
+		room.CreatePool("later")
 		q := room.Request(`{}`)
 		q.Execution.Pool = "later"
 		begin := time.Now()
-		room.End(room.Submit(q))
+		room.AwaitEnd(room.Submit(q))
 		if d := time.Since(begin); d > 2*time.Second {
 			t.Errorf("it took %v, want about a second", d)
 		}
 	})
 }
 
-// A consumer that is made anew has forgotten who waits.
+// A consumer that is created again has lost the pulls that were parked in it.
 func TestTheConsumersAreMadeAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		room := agenttest.New(t)
-		room.Start(agent.Config{Runtime: &bodies{run: atOnce}})
+		room.Start(agent.Config{Runtime: &testRuntime{run: completeAtOnce}})
 		time.Sleep(5 * time.Second)
 		if err := room.JS.DeleteStream(t.Context(), subjects.RequestStream(agenttest.App)); err != nil {
 			t.Fatal(err)
@@ -132,7 +132,7 @@ func TestTheConsumersAreMadeAnew(t *testing.T) {
 		if _, err := room.JS.CreateStream(t.Context(), bus.RequestStreamConfig(agenttest.App, 1)); err != nil {
 			t.Fatal(err)
 		}
-		room.Pool(subjects.DefaultPool)
+		room.CreatePool(subjects.DefaultPool)
 		begin := time.Now()
 		room.Run(`{}`)
 		if d := time.Since(begin); d > 20*time.Second {
@@ -145,8 +145,8 @@ func TestWorkGoesOnAfterAReconnect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		room := agenttest.New(t)
 		cable := room.Cable()
-		b := &bodies{run: atOnce}
-		room.Start(agent.Config{Slots: 2, Options: optionsOf(cable), Runtime: b})
+		b := &testRuntime{run: completeAtOnce}
+		room.Start(agent.Config{Slots: 2, Options: throughCable(cable), Runtime: b})
 		var ids []int64
 		for range 5 {
 			time.Sleep(4 * time.Second)
@@ -158,10 +158,10 @@ func TestWorkGoesOnAfterAReconnect(t *testing.T) {
 		}
 		begin := time.Now()
 		for _, id := range ids {
-			room.End(id)
+			room.AwaitEnd(id)
 		}
-		// What the broker had handed to the connection just before it broke
-		// comes again after AckWait.
+		// A request that the broker sent just before the connection broke is
+		// delivered again after AckWait.
 		if d := time.Since(begin); d > (subjects.MaxHold+2)*time.Second {
 			t.Errorf("it took %v after the last reconnect", d)
 		}

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Redacted is a list of NATS URLs without what may be secret in them:
-// passwords, and tokens, which stand where the name would be.
+// Redacted replaces the secrets in a list of NATS URLs: passwords, and tokens,
+// which stand in place of the user name.
 func Redacted(urls string) string {
 	list := strings.Split(urls, ",")
 	for i, s := range list {

@@ -21,7 +21,7 @@ func TestRedacted(t *testing.T) {
 }
 
 func TestErrorsHoldNoSecret(t *testing.T) {
-	a, err := agent.New(agent.Config{URL: "nats://me:se cret@h:4222", Apps: []string{"shop"}, Runtime: &bodies{}})
+	a, err := agent.New(agent.Config{URL: "nats://me:se cret@h:4222", Apps: []string{"shop"}, Runtime: &testRuntime{}})
 	if err != nil {
 		t.Fatal(err)
 	}

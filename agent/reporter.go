@@ -14,46 +14,46 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// lazily is how long a change waits for company before it is published by
-// itself.
-const lazily = 20 * time.Millisecond
+// publishDelay is how long a change waits for more changes before it is
+// published.
+const publishDelay = 20 * time.Millisecond
 
-// What may be long must not keep the end of an attempt from being stored.
+// Limits, so that a long text cannot prevent the end of an attempt from being
+// stored. In bytes.
 const (
 	maxData   = 256 << 10 // persistent data of a step
 	maxText   = 4 << 10   // an exception, an exit status
-	maxResult = 900 << 10 // a result: less than the broker's default of 1 MiB
+	maxResult = 900 << 10 // a whole result; the broker's default limit is 1 MiB
 )
 
 var errEnded = errors.New("the attempt has ended")
 
-// Reporter publishes what happens to the steps of one attempt: a chain of
-// results, each expecting the one before. It is used by one goroutine of the
-// runtime, or by several.
+// Reporter publishes the steps of one attempt as a chain of results, each of
+// which expects the one before it. It is safe for concurrent use.
 type Reporter struct {
-	pub     *publisher
-	ctx     context.Context // ends when nothing may be published any more
-	fence   func(error)     // the broker refused a result
-	subject string
-	filter  string
-	base    subjects.Result // what all results of the attempt have in common
+	pub      *resultPublisher
+	ctx      context.Context // ends when the attempt must not publish any more
+	onFenced func(error)     // called when the broker has refused a result
+	subject  string
+	filter   string
+	base     subjects.Result // the fields that all results of the attempt share
 
 	droppedBefore int64 // lines of output that earlier attempts lost
 
-	turn       chan struct{} // holds one while a result is on its way: they leave one after another
+	turn       chan struct{} // a lock: results are sent one at a time, and waiting for it needs no mu
 	isStopping atomic.Bool
-	isEnding   atomic.Bool // the body is done: what is left goes with the end
+	isEnding   atomic.Bool // the body has returned: its end publishes the remaining changes
 
-	// Whoever has the turn changes these.
-	seq    uint64 // of the last result that was stored
-	doubt  bool   // one may have been stored besides
-	number int
-	saidSo bool // that it is being stopped
-	closed bool
+	// The holder of turn changes these.
+	seq           uint64 // of the last result that is known to be stored
+	inDoubt       bool   // another result may have been stored after seq
+	number        int
+	stopAnnounced bool // a result has said that the execution is stopping
+	closed        bool
 
-	mu    sync.Mutex // never held while anything waits
-	news  []change
-	timer *time.Timer
+	mu      sync.Mutex // never held during a call to the broker
+	pending []change
+	timer   *time.Timer
 }
 
 // change is the state of a step that is not known to be stored.
@@ -62,158 +62,161 @@ type change struct {
 	version int // grows with each change of the step
 }
 
-func newReporter(pub *publisher, ctx context.Context, fence func(error), base subjects.Result) *Reporter {
+func newReporter(pub *resultPublisher, ctx context.Context, onFenced func(error), base subjects.Result) *Reporter {
 	return &Reporter{
-		pub: pub, ctx: ctx, fence: fence, base: base,
+		pub: pub, ctx: ctx, onFenced: onFenced, base: base,
 		subject: subjects.ResultSubject(base.App, base.Job, base.ID, base.Agent),
 		filter:  subjects.ResultFilter(base.App, base.Job, base.ID),
-		number:  1, // the claim
+		number:  1, // of the claim
 		turn:    make(chan struct{}, 1),
 	}
 }
 
-// StepStarted says that a step begins. The end of the step before is stored
-// when it returns; the start itself is published if the step still runs a
-// moment later. With an error the attempt is over, and the step must not begin.
+// StepStarted reports that a step begins. When it returns, the end of the step
+// before is stored. The start itself is published if the step still runs 20 ms
+// later. If StepStarted returns an error, the attempt is over and the step must
+// not begin.
 func (r *Reporter) StepStarted(s subjects.StepExecution) error {
-	if r.note(s) {
-		return r.flush()
+	if r.addChange(s) {
+		return r.publishNow()
 	}
-	r.later()
-	return r.over()
+	r.publishSoon()
+	return r.endError()
 }
 
-// StepEnded says how a step ended. It is stored with what follows: the start of
-// the next step, or the end.
+// StepEnded reports how a step ended. The end is published with the next
+// result: the start of the next step, or the end of the attempt.
 func (r *Reporter) StepEnded(s subjects.StepExecution) {
-	r.note(s)
-	r.later()
+	r.addChange(s)
+	r.publishSoon()
 }
 
-// Save stores a change within a step, such as a checkpoint, before it returns.
-// An error says that it did not.
+// Save stores a change within a step, such as a checkpoint. If it returns an
+// error, the change is not known to be stored.
 func (r *Reporter) Save(s subjects.StepExecution) error {
 	if n := len(s.PersistentData); n > maxData {
 		return fmt.Errorf("persistent data of %d bytes: want at most %d", n, maxData)
 	}
-	r.note(s)
-	return r.flush()
+	r.addChange(s)
+	return r.publishNow()
 }
 
-// stopping lets the following results say that the execution is being stopped,
-// and publishes that in a moment if nothing else does. It does not wait for a
-// result on its way.
-func (r *Reporter) stopping() {
+// announceStop makes the following results say that the execution is being
+// stopped. If nothing else is published soon, a result for that alone is. It
+// does not block.
+func (r *Reporter) announceStop() {
 	if !r.isStopping.Swap(true) {
-		time.AfterFunc(lazily, r.publishLate)
+		time.AfterFunc(publishDelay, r.publishDelayed)
 	}
 }
 
-// note keeps the newest state of a step, and says whether the end of any step
-// is among what is not stored.
-func (r *Reporter) note(s subjects.StepExecution) (ended bool) {
-	s.Exception, s.ExitStatus = shorten(s.Exception), shorten(s.ExitStatus)
+// addChange keeps the newest state of a step, and reports whether the end of
+// any step is not stored yet.
+func (r *Reporter) addChange(s subjects.StepExecution) (ended bool) {
+	s.Exception, s.ExitStatus = shortenText(s.Exception), shortenText(s.ExitStatus)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	i := slices.IndexFunc(r.news, func(c change) bool { return c.ID == s.ID })
+	i := slices.IndexFunc(r.pending, func(c change) bool { return c.ID == s.ID })
 	if i < 0 {
-		r.news = append(r.news, change{s, 0})
+		r.pending = append(r.pending, change{s, 0})
 	} else {
-		r.news[i] = change{s, r.news[i].version + 1}
+		r.pending[i] = change{s, r.pending[i].version + 1}
 	}
-	return slices.ContainsFunc(r.news, func(c change) bool { return c.BatchStatus.Ended() })
+	return slices.ContainsFunc(r.pending, func(c change) bool { return c.BatchStatus.Ended() })
 }
 
-// later publishes what there is in a moment, unless something else takes it
-// along.
-func (r *Reporter) later() {
+// publishSoon publishes the pending changes after publishDelay, unless another
+// result includes them earlier.
+func (r *Reporter) publishSoon() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.timer == nil {
-		r.timer = time.AfterFunc(lazily, r.publishLate)
+		r.timer = time.AfterFunc(publishDelay, r.publishDelayed)
 	} else {
-		r.timer.Reset(lazily)
+		r.timer.Reset(publishDelay)
 	}
 }
 
-// claimed begins the chain of results. A stop that came before waits for it.
-func (r *Reporter) claimed(seq uint64) {
+// startChain starts the chain of results with the sequence of the claim. A stop
+// that came before the claim was stored is announced now.
+func (r *Reporter) startChain(seq uint64) {
 	r.turn <- struct{}{}
 	defer func() { <-r.turn }()
 	r.seq = seq
 	if r.isStopping.Load() {
-		r.later()
+		r.publishSoon()
 	}
 }
 
-func (r *Reporter) publishLate() {
+func (r *Reporter) publishDelayed() {
 	r.turn <- struct{}{}
 	defer func() { <-r.turn }()
-	if r.seq > 0 && !r.closed && !r.isEnding.Load() && (len(r.changes()) > 0 || r.isStopping.Load() && !r.saidSo) {
-		_ = r.publish() // who calls next learns it from over
+	if r.seq > 0 && !r.closed && !r.isEnding.Load() && (len(r.pendingChanges()) > 0 || r.isStopping.Load() && !r.stopAnnounced) {
+		_ = r.publishChanges() // the next call returns the cause, by endError
 	}
 }
 
-func (r *Reporter) over() error {
+func (r *Reporter) endError() error {
 	if r.ctx.Err() != nil {
 		return context.Cause(r.ctx)
 	}
 	return nil
 }
 
-// flush stores the changes now.
-func (r *Reporter) flush() error {
-	r.turn <- struct{}{} // whoever has it gives it back when ctx ends
+// publishNow publishes the pending changes before it returns.
+func (r *Reporter) publishNow() error {
+	r.turn <- struct{}{} // its holder gives it back when ctx ends
 	defer func() { <-r.turn }()
 	if r.closed {
 		return errEnded
 	}
-	return r.publish()
+	return r.publishChanges()
 }
 
-// publish stores the changes, having the turn.
-func (r *Reporter) publish() error {
-	if err := r.over(); err != nil {
+// publishChanges stores the pending changes. The caller holds turn.
+func (r *Reporter) publishChanges() error {
+	if err := r.endError(); err != nil {
 		return err
 	}
 	res := r.base
 	if r.isStopping.Load() {
-		res.BatchStatus, r.saidSo = subjects.Stopping, true
+		res.BatchStatus, r.stopAnnounced = subjects.Stopping, true
 	}
-	sent := r.changes()
-	rec := r.next(res, sent)
-	seq, err := r.pub.store(r.ctx, rec)
+	sent := r.pendingChanges()
+	rec := r.nextResult(res, sent)
+	seq, err := r.pub.storeResult(r.ctx, rec)
 	switch {
 	case err == nil:
-		r.seq, r.doubt = seq, false
-		r.forget(sent)
+		r.seq, r.inDoubt = seq, false
+		r.removeStored(sent)
 		return nil
 	case errors.Is(err, errRefused):
-		r.fence(ErrFenced)
+		r.onFenced(ErrFenced)
 		return ErrFenced
 	}
-	r.seq, r.doubt = rec.Expect, true
+	r.seq, r.inDoubt = rec.Expect, true
 	return err
 }
 
-// changes are what is not known to be stored.
-func (r *Reporter) changes() []change {
+// pendingChanges returns the changes that are not known to be stored.
+func (r *Reporter) pendingChanges() []change {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return slices.Clone(r.news)
+	return slices.Clone(r.pending)
 }
 
-// forget removes what was stored, but for steps that have changed since.
-func (r *Reporter) forget(stored []change) {
+// removeStored removes changes that were stored, except for steps that have
+// changed since.
+func (r *Reporter) removeStored(stored []change) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.news = slices.DeleteFunc(r.news, func(c change) bool {
+	r.pending = slices.DeleteFunc(r.pending, func(c change) bool {
 		return slices.ContainsFunc(stored, func(s change) bool { return s.ID == c.ID && s.version == c.version })
 	})
 }
 
-// next makes the next result of the chain.
-func (r *Reporter) next(res subjects.Result, news []change) *record {
+// nextResult builds the next result of the chain.
+func (r *Reporter) nextResult(res subjects.Result, news []change) *pendingResult {
 	r.number++
 	res.Number, res.Time = r.number, subjects.Now()
 	for _, c := range news {
@@ -221,41 +224,41 @@ func (r *Reporter) next(res subjects.Result, news []change) *record {
 	}
 	data, err := json.Marshal(&res)
 	if err != nil || len(data) > maxResult {
-		// Only steps' persistent data can be at fault. Without it the attempt
-		// can still end.
+		// Only the steps' persistent data can be invalid or too long. Without
+		// it the attempt can still end.
 		for i := range res.Steps {
 			res.Steps[i].PersistentData = nil
 		}
 		data, _ = json.Marshal(&res)
 	}
-	return &record{Subject: r.subject, Filter: r.filter, Expect: r.seq, Handling: res.Handling, Number: res.Number, Data: data, doubt: r.doubt}
+	return &pendingResult{Subject: r.subject, Filter: r.filter, Expect: r.seq, Handling: res.Handling, Number: res.Number, Data: data, inDoubt: r.inDoubt}
 }
 
-// close makes the terminal result; nothing is published by the reporter after
-// it. dropped are lines of output that this attempt lost.
-func (r *Reporter) close(o Outcome, dropped int) *record {
+// closeWithEnd closes the reporter and returns the terminal result. dropped is
+// the number of lines of output that this attempt lost.
+func (r *Reporter) closeWithEnd(o Outcome, dropped int) *pendingResult {
 	r.turn <- struct{}{}
 	defer func() { <-r.turn }()
-	r.shut()
+	r.markClosed()
 	res := r.base
 	res.BatchStatus, res.RestartPosition = o.BatchStatus, o.RestartPosition
-	res.ExitStatus, res.Exception = shorten(o.ExitStatus), shorten(o.Exception)
+	res.ExitStatus, res.Exception = shortenText(o.ExitStatus), shortenText(o.Exception)
 	res.LogDropped = r.droppedBefore + int64(dropped)
-	return r.next(res, r.changes())
+	return r.nextResult(res, r.pendingChanges())
 }
 
-// abandon stores the changes if it still can, and ends the reporter without a
-// terminal result.
-func (r *Reporter) abandon() {
+// closeWithoutEnd closes the reporter without a terminal result. It tries to
+// store the pending changes first.
+func (r *Reporter) closeWithoutEnd() {
 	r.turn <- struct{}{}
 	defer func() { <-r.turn }()
-	if !r.closed && len(r.changes()) > 0 {
-		_ = r.publish() // if not, the next attempt knows less of what this one did
+	if !r.closed && len(r.pendingChanges()) > 0 {
+		_ = r.publishChanges() // if this fails, the next attempt knows less of what this one did
 	}
-	r.shut()
+	r.markClosed()
 }
 
-func (r *Reporter) shut() {
+func (r *Reporter) markClosed() {
 	r.closed = true
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -264,8 +267,8 @@ func (r *Reporter) shut() {
 	}
 }
 
-// shorten makes text valid, and not longer than maxText.
-func shorten(text string) string {
+// shortenText returns text as valid UTF-8 of at most about maxText bytes.
+func shortenText(text string) string {
 	if len(text) > maxText {
 		text = text[:runeStart(text, maxText-len(ellipsis))] + ellipsis
 	}

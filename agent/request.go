@@ -12,32 +12,34 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// Acknowledgements of a delivery.
+// Payloads that acknowledge a delivery.
 var (
 	ack = []byte("+ACK")
 	nak = []byte("-NAK")
 )
 
-// delivery is a request as it came.
+// delivery is a request as it was delivered.
 type delivery struct {
-	request   subjects.Request
-	execution json.RawMessage // of the request, as it was written: a newer bus may say more than we know
+	request subjects.Request
+	// execution is the request's execution, byte for byte: a newer bus may send
+	// fields that this agent does not know.
+	execution json.RawMessage
 }
 
-// rawExecution keeps the text beside what is read of it.
+// rawExecution decodes an execution and keeps its JSON.
 type rawExecution struct {
 	subjects.Execution
 	raw json.RawMessage
 }
 
-// UnmarshalJSON reads b and keeps it.
+// UnmarshalJSON decodes b and keeps it.
 func (e *rawExecution) UnmarshalJSON(b []byte) error {
-	e.raw = b // part of the message, which nobody changes
+	e.raw = b // part of the message, which is never changed
 	return json.Unmarshal(b, &e.Execution)
 }
 
-// readRequest takes a delivery apart and compares it with its subject: a
-// request that speaks of another application must not get this agent to publish
+// readRequest decodes a delivery and compares it with its subject. A request
+// whose body names another application must not make this agent publish results
 // there.
 func readRequest(m *nats.Msg) (*delivery, error) {
 	var r struct {
@@ -50,27 +52,28 @@ func readRequest(m *nats.Msg) (*delivery, error) {
 	d := &delivery{request: r.Request, execution: r.Execution.raw}
 	d.request.Execution = r.Execution.Execution
 	e := &d.request.Execution
-	t := strings.Split(m.Subject, ".")
-	if len(t) != 6 || t[2] != e.App || t[5] != strconv.FormatInt(e.ID, 10) {
-		return nil, fmt.Errorf("it is about %s/%s %d", e.App, e.Job, e.ID)
+	parts := strings.Split(m.Subject, ".")
+	if len(parts) != 6 || parts[2] != e.App || parts[5] != strconv.FormatInt(e.ID, 10) {
+		return nil, fmt.Errorf("the subject does not belong to the execution %s/%s %d", e.App, e.Job, e.ID)
 	}
 	if e.ID < 1 || d.request.Attempt < 1 || !subjects.ValidName(e.Job) {
-		return nil, errors.New("want a job, an execution_id and an attempt")
+		return nil, errors.New("want a valid job name, execution_id and attempt")
 	}
 	return d, nil
 }
 
-// pending is how many more requests wait behind a delivery, by the last token
-// but the domain's of
+// pendingCount returns how many more requests wait in the consumer after this
+// delivery. That is the last part, except the one after it with a domain, of a
+// reply subject of one of these forms:
 //
 //	$JS.ACK.<stream>.<consumer>.<delivered>.<sequence>.<consumer sequence>.<time>.<pending>
-//	$JS.ACK.<domain>.<account>. and the same from <stream> on, with one more token at the end
-func pending(reply string) int {
-	at := 8
+//	$JS.ACK.<domain>.<account>.<stream>.<...the same...>.<pending>.<random>
+func pendingCount(reply string) int {
+	skip := 8
 	if strings.Count(reply, ".") >= 10 {
-		at = 10
+		skip = 10
 	}
-	for ; at > 0; at-- {
+	for ; skip > 0; skip-- {
 		i := strings.IndexByte(reply, '.')
 		if i < 0 {
 			return 0

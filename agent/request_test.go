@@ -11,7 +11,7 @@ func TestPending(t *testing.T) {
 		"$JS.ACK": 0,
 		"":        0,
 	} {
-		if got := pending(reply); got != want {
+		if got := pendingCount(reply); got != want {
 			t.Errorf("pending(%q) = %d, want %d", reply, got, want)
 		}
 	}

@@ -9,51 +9,51 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// Why the context of a body ended, by [context.Cause].
+// Causes of the end of a body's context, returned by [context.Cause].
 var (
 	ErrStopped = errors.New("stopped on request")
 	ErrDropped = errors.New("dropped: the control bus has given the attempt up")
-	ErrFenced  = errors.New("fenced off: somebody else has decided about the execution")
+	ErrFenced  = errors.New("fenced: the control bus has decided about the execution")
 	ErrContact = errors.New("no contact to the control bus")
 	ErrLeaving = errors.New("the agent is leaving")
 )
 
-// Runtime runs jobs. Run is called for many attempts at a time.
+// Runtime runs the bodies of jobs. Run is called concurrently.
 type Runtime interface {
-	// Open is called once, before any work.
+	// Open is called once, before any Run.
 	Open(Host) error
-	// Run runs one attempt to its end. When ctx ends it ends the body, first
-	// kindly, and after Host.Grace by force where it can; the Outcome is then
-	// stopped, unless the body was done.
+	// Run runs one attempt to its end. When ctx ends, it asks the body to stop,
+	// and after Host.Grace ends it by force where it can. The Outcome is
+	// stopped then, unless the body had finished already.
 	Run(ctx context.Context, w *Work, r *Reporter) Outcome
-	// Close is called when no attempt runs any more.
+	// Close is called once, after the last Run has returned.
 	Close() error
 }
 
-// Host is what a runtime gets to know of its agent.
+// Host tells a runtime about its agent.
 type Host struct {
-	DataDir   string // empty: nothing is kept
+	DataDir   string // empty: the agent keeps nothing
 	Grace     time.Duration
 	Batchlets map[string]BatchletFunc
 	Log       *slog.Logger
 }
 
-// Work is one attempt of one execution, claimed.
+// Work is one claimed attempt of an execution.
 type Work struct {
 	*subjects.Request
 	Agent string
 	Log   *LogSink
 }
 
-// Outcome is how an attempt ended.
+// Outcome tells how an attempt ended.
 type Outcome struct {
 	BatchStatus     subjects.BatchStatus // completed, failed or stopped
 	ExitStatus      string
 	Exception       string
-	RestartPosition string // with stopped: where a restart begins
+	RestartPosition string // if stopped: where a restart begins
 }
 
-// Failure is the Outcome of what went wrong.
+// Failure returns the Outcome of an attempt that failed with err.
 func Failure(err error) Outcome {
 	return Outcome{BatchStatus: subjects.Failed, ExitStatus: "FAILED", Exception: err.Error()}
 }

@@ -13,18 +13,17 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-type system struct{ last reading }
+type systemReader struct{ last systemReading }
 
-func (s *system) read() reading {
-	var r reading
+func (s *systemReader) readSystem() systemReading {
+	var r systemReading
 	if m, err := mem.VirtualMemory(); err == nil {
 		r.physical = subjects.Memory{Free: m.Available, Total: m.Total}
 	}
 	if m, err := mem.SwapMemory(); err == nil {
 		r.swap = subjects.Memory{Free: m.Free, Total: m.Total}
 	}
-	// Times, not Percent: that measures since the last call of anybody in the
-	// program.
+	// cpu.Percent would measure since its last call by any code of the program.
 	if all, err := cpu.Times(false); err == nil && len(all) == 1 {
 		t := all[0]
 		r.busy = t.User + t.Nice + t.System + t.Irq + t.Softirq + t.Steal

@@ -1,6 +1,6 @@
-// Package agenttest is a room for tests of agents: a real broker with the
-// streams of one application, where the test plays the bus. It works in fake
-// time too.
+// Package agenttest runs agents in tests. A [Room] is a real broker in the
+// process, with the streams of one application; the test plays the control bus.
+// It also works in the fake time of testing/synctest.
 package agenttest
 
 import (
@@ -26,14 +26,14 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// App and Job are what the requests of a room are about.
+// App and Job are the names in all requests of a room.
 const (
 	App = "app"
 	Job = "job"
 )
 
-// Main is for TestMain: os.Exit(agenttest.Main(m)). It fails if goroutines are
-// left.
+// Main runs the tests of a package, and fails if goroutines are left. Call it
+// in TestMain: os.Exit(agenttest.Main(m)).
 func Main(m *testing.M) int {
 	code := bustest.Main(m)
 	if err := goleak.Find(); code == 0 && err != nil {
@@ -43,26 +43,26 @@ func Main(m *testing.M) int {
 	return code
 }
 
-// Room is a broker and what a bus would do with it.
+// Room is a broker with the streams that agents use.
 type Room struct {
 	t      testing.TB
 	Server *server.Server
 	Conn   *nats.Conn
 	JS     jetstream.JetStream
 
-	mu     sync.Mutex
-	lastID int64
-	news   chan struct{} // closed when somebody has published a result; stored or not
+	mu        sync.Mutex
+	lastID    int64
+	published chan struct{} // closed when a result was published, whether it was stored or not
 }
 
-// New makes a room. It ends with the test.
+// New creates a room. The room ends with the test.
 func New(t testing.TB) *Room {
 	t.Helper()
-	// The NATS client keeps timers in a pool, and one of another test's bubble
-	// would end the process: empty the pool.
+	// The NATS client keeps timers in a pool. A timer from the synctest bubble
+	// of another test would crash the process, so empty the pool.
 	runtime.GC()
 	runtime.GC()
-	r := &Room{t: t, Server: bustest.Server(t), news: make(chan struct{})}
+	r := &Room{t: t, Server: bustest.Server(t), published: make(chan struct{})}
 	r.Conn = bustest.Conn(t, r.Server)
 	var err error
 	if r.JS, err = jetstream.New(r.Conn); err != nil {
@@ -75,30 +75,31 @@ func New(t testing.TB) *Room {
 			}
 		}
 	}
-	r.Pool(subjects.DefaultPool)
-	if _, err := r.Conn.Subscribe(subjects.AllResults, func(*nats.Msg) { r.tell() }); err != nil {
+	r.CreatePool(subjects.DefaultPool)
+	if _, err := r.Conn.Subscribe(subjects.AllResults, func(*nats.Msg) { r.wakeWaiters() }); err != nil {
 		t.Fatal(err)
 	}
 	return r
 }
 
-// tell wakes who waits for a result.
-func (r *Room) tell() {
+// wakeWaiters wakes all goroutines that wait for a result.
+func (r *Room) wakeWaiters() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	close(r.news)
-	r.news = make(chan struct{})
+	close(r.published)
+	r.published = make(chan struct{})
 }
 
-// next is closed with the next result.
-func (r *Room) next() <-chan struct{} {
+// nextResult returns a channel that is closed when the next result is
+// published.
+func (r *Room) nextResult() <-chan struct{} {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.news
+	return r.published
 }
 
-// Pool makes the consumers of a pool.
-func (r *Room) Pool(pool string) {
+// CreatePool creates the consumers of a pool.
+func (r *Room) CreatePool(pool string) {
 	r.t.Helper()
 	for _, priority := range subjects.Priorities() {
 		if _, err := r.JS.CreateConsumer(r.t.Context(), subjects.RequestStream(App), bus.RequestConsumerConfig(App, pool, priority)); err != nil {
@@ -107,7 +108,8 @@ func (r *Room) Pool(pool string) {
 	}
 }
 
-// Request is one attempt of a new execution of a definition.
+// Request returns the request for a new execution with the given definition.
+// The test can change it before [Room.Submit].
 func (r *Room) Request(definition string) *subjects.Request {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -121,7 +123,7 @@ func (r *Room) Request(definition string) *subjects.Request {
 	}
 }
 
-// Submit puts a request into the queue and returns the execution's id.
+// Submit queues a request and returns the execution's id.
 func (r *Room) Submit(q *subjects.Request) int64 {
 	r.t.Helper()
 	data, err := json.Marshal(q)
@@ -135,26 +137,26 @@ func (r *Room) Submit(q *subjects.Request) int64 {
 	return e.ID
 }
 
-// Run submits a definition and returns how it ended.
+// Run submits a definition and returns the terminal result.
 func (r *Room) Run(definition string) subjects.Result {
 	r.t.Helper()
-	return r.End(r.Submit(r.Request(definition)))
+	return r.AwaitEnd(r.Submit(r.Request(definition)))
 }
 
-// Results are all results of an execution so far.
+// Results returns all results of an execution so far.
 func (r *Room) Results(id int64) []subjects.Result {
 	r.t.Helper()
 	var all []subjects.Result
-	read(r, subjects.ResultsStream, subjects.ResultFilter(App, Job, id), &all)
+	readMessages(r, subjects.ResultsStream, subjects.ResultFilter(App, Job, id), &all)
 	return all
 }
 
-// Lines are all lines of output of an execution so far, and how many were
-// dropped.
+// Lines returns all lines of output of an execution so far, and the number of
+// dropped lines.
 func (r *Room) Lines(id int64) (lines []subjects.LogLine, dropped int) {
 	r.t.Helper()
 	var all []subjects.LogMessage
-	read(r, subjects.LogsStream, subjects.LogFilter(App, Job, id), &all)
+	readMessages(r, subjects.LogsStream, subjects.LogFilter(App, Job, id), &all)
 	for _, m := range all {
 		lines = append(lines, m.Lines...)
 		dropped += m.Dropped
@@ -162,8 +164,8 @@ func (r *Room) Lines(id int64) (lines []subjects.LogLine, dropped int) {
 	return lines, dropped
 }
 
-// read appends all messages of a filter to a list.
-func read[T any](r *Room, stream, filter string, to *[]T) {
+// readMessages appends all messages of a stream that match filter to a list.
+func readMessages[T any](r *Room, stream, filter string, to *[]T) {
 	r.t.Helper()
 	ctx := context.Background()
 	s, err := r.JS.Stream(ctx, stream)
@@ -184,31 +186,32 @@ func read[T any](r *Room, stream, filter string, to *[]T) {
 	}
 }
 
-// End waits for the terminal result of an execution.
-func (r *Room) End(id int64) subjects.Result {
+// AwaitEnd waits for the terminal result of an execution and returns it.
+func (r *Room) AwaitEnd(id int64) subjects.Result {
 	r.t.Helper()
-	return r.Await(id, func(last subjects.Result) bool { return last.BatchStatus.Ended() })
+	return r.AwaitResult(id, func(last subjects.Result) bool { return last.BatchStatus.Ended() })
 }
 
-// Await waits until the last result of an execution is the one that is wanted.
-func (r *Room) Await(id int64, wanted func(subjects.Result) bool) subjects.Result {
+// AwaitResult waits until wanted accepts the last result of an execution, and
+// returns that result.
+func (r *Room) AwaitResult(id int64, wanted func(subjects.Result) bool) subjects.Result {
 	r.t.Helper()
 	for end := time.After(2 * time.Minute); ; {
-		news := r.next()
+		news := r.nextResult()
 		all := r.Results(id)
 		if n := len(all); n > 0 && wanted(all[n-1]) {
 			return all[n-1]
 		}
 		select {
 		case <-news:
-		case <-time.After(100 * time.Millisecond): // it is published, but was not stored yet when we looked
+		case <-time.After(100 * time.Millisecond): // the result was published but not stored yet when it was read
 		case <-end:
 			r.t.Fatalf("waited in vain, execution %d has the results %+v", id, all)
 		}
 	}
 }
 
-// Eventually waits for something to become true.
+// Eventually waits until ok returns true. It fails the test after 20 s.
 func Eventually(t testing.TB, ok func() bool, format string, args ...any) {
 	t.Helper()
 	for end := time.Now().Add(20 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
@@ -218,9 +221,9 @@ func Eventually(t testing.TB, ok func() bool, format string, args ...any) {
 	}
 }
 
-// Decide publishes a result as the bus does, expecting the sequence of what is
-// there, and returns its own.
-func (r *Room) Decide(id int64, attempt int, status subjects.BatchStatus) uint64 {
+// PublishAsBus publishes a result of the control bus. It expects the last
+// result of the execution, and returns the sequence of the new one.
+func (r *Room) PublishAsBus(id int64, attempt int, status subjects.BatchStatus) uint64 {
 	r.t.Helper()
 	filter := subjects.ResultFilter(App, Job, id)
 	var seq uint64
@@ -245,7 +248,7 @@ func (r *Room) Decide(id int64, attempt int, status subjects.BatchStatus) uint64
 	return ack.Sequence
 }
 
-// Command sends a command to an agent.
+// Command sends a command to an agent and returns the reply.
 func (r *Room) Command(name, verb string, c subjects.Command) subjects.CommandReply {
 	r.t.Helper()
 	data, _ := json.Marshal(c)
@@ -262,7 +265,8 @@ func (r *Room) Command(name, verb string, c subjects.Command) subjects.CommandRe
 	return reply
 }
 
-// Heartbeats collects the heartbeats of an agent from now on.
+// Heartbeats collects the heartbeats of an agent from now on. The function that
+// it returns returns those received so far.
 func (r *Room) Heartbeats(name string) func() []subjects.Heartbeat {
 	r.t.Helper()
 	var mu sync.Mutex
@@ -280,7 +284,7 @@ func (r *Room) Heartbeats(name string) func() []subjects.Heartbeat {
 		r.t.Fatal(err)
 	}
 	r.t.Cleanup(func() { _ = sub.Unsubscribe() })
-	if err := r.Conn.FlushWithContext(r.within(5 * time.Second)); err != nil {
+	if err := r.Conn.FlushWithContext(r.timeoutContext(5 * time.Second)); err != nil {
 		r.t.Fatal(err)
 	}
 	return func() []subjects.Heartbeat {
@@ -290,13 +294,13 @@ func (r *Room) Heartbeats(name string) func() []subjects.Heartbeat {
 	}
 }
 
-func (r *Room) within(d time.Duration) context.Context {
+func (r *Room) timeoutContext(d time.Duration) context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), d)
 	r.t.Cleanup(cancel)
 	return ctx
 }
 
-// Running is an agent that runs.
+// Running is a running agent.
 type Running struct {
 	t    testing.TB
 	stop context.CancelFunc
@@ -304,8 +308,10 @@ type Running struct {
 	Name string
 }
 
-// Start starts an agent in the room. What cfg leaves open is short, so that
-// tests are. It ends with the test, without an error unless Wait was called.
+// Start runs an agent in the room. It fills in the name, the application, the
+// log and the connection where cfg has none. The agent is stopped at the end of
+// the test, and fails the test if Run returns an error, unless the test has
+// called Wait.
 func (r *Room) Start(cfg agent.Config, opts ...agent.Option) *Running {
 	r.t.Helper()
 	if cfg.Name == "" {
@@ -318,7 +324,8 @@ func (r *Room) Start(cfg agent.Config, opts ...agent.Option) *Running {
 		cfg.Log = slog.New(slog.NewTextHandler(r.t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
 	if cfg.Conn == nil && cfg.URL == "" {
-		cfg.Options = append([]nats.Option{nats.InProcessServer(r.Server)}, cfg.Options...) // unless it has a cable
+		// Options of cfg come last, so that a Cable takes precedence.
+		cfg.Options = append([]nats.Option{nats.InProcessServer(r.Server)}, cfg.Options...)
 	}
 	a, err := agent.New(cfg, opts...)
 	if err != nil {
@@ -335,17 +342,16 @@ func (r *Room) Start(cfg agent.Config, opts ...agent.Option) *Running {
 	return run
 }
 
-// Stop ends the agent and returns what Run returned; nil if that was asked for
-// before.
+// Stop stops the agent and returns the error of Run. A second call returns nil.
 func (r *Running) Stop() error {
 	r.stop()
 	return r.Wait()
 }
 
-// Leave tells the agent to leave, and does not wait for it.
+// Leave tells the agent to leave and returns at once.
 func (r *Running) Leave() { r.stop() }
 
-// Wait waits until the agent ends.
+// Wait waits until the agent ends and returns the error of Run.
 func (r *Running) Wait() error {
 	err, ok := <-r.done
 	if ok {

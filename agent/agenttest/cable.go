@@ -9,7 +9,7 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// Cable is what an agent's connections go through: the test can pull it out.
+// Cable carries an agent's connection to the broker. A test can cut it.
 type Cable struct {
 	server *server.Server
 
@@ -18,13 +18,13 @@ type Cable struct {
 	conns []net.Conn
 }
 
-// Cable makes a cable to the room's broker.
+// Cable creates a cable to the room's broker.
 func (r *Room) Cable() *Cable { return &Cable{server: r.Server} }
 
-// Option connects through the cable.
+// Option returns the option that makes an agent connect through the cable.
 func (c *Cable) Option() nats.Option { return nats.InProcessServer(c) }
 
-// InProcessConn is what the client calls to connect.
+// InProcessConn opens a connection. The NATS client calls it.
 func (c *Cable) InProcessConn() (net.Conn, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -38,7 +38,7 @@ func (c *Cable) InProcessConn() (net.Conn, error) {
 	return conn, err
 }
 
-// Cut ends all connections and lets no new one through.
+// Cut closes all connections and refuses new ones.
 func (c *Cable) Cut() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -49,7 +49,7 @@ func (c *Cable) Cut() {
 	c.conns = nil
 }
 
-// Mend lets connections through again.
+// Mend allows connections again.
 func (c *Cable) Mend() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -150,7 +150,7 @@ func TestSubstitution(t *testing.T) {
 			q := room.Request(`{"id":"job","steps":[{"id":"a","batchlet":{"ref":"exit","properties":{"with":"#{jobParameters['x']}"}}}]}`)
 			q.Execution.Parameters = map[string]string{"x": value}
 			id := room.Submit(q)
-			room.End(id)
+			room.AwaitEnd(id)
 			if got, want := steps(room.Results(id)), "a=completed("+value+")"; got != want {
 				t.Errorf("steps are %q, want %q", got, want)
 			}
@@ -206,7 +206,7 @@ func TestRestart(t *testing.T) {
 				start(t, room)
 				q := room.Request(job(test.steps))
 				test.change(q)
-				end := room.End(room.Submit(q))
+				end := room.AwaitEnd(room.Submit(q))
 				if end.BatchStatus != test.status {
 					t.Errorf("it is %s, want %s: %s", end.BatchStatus, test.status, end.Exception)
 				}
@@ -240,7 +240,7 @@ func TestStopOfAFunction(t *testing.T) {
 		id := room.Submit(room.Request(job(`{'id':'a','next':'b','batchlet':{'ref':'wait'}},{'id':'b'}`)))
 		time.Sleep(time.Second)
 		room.Command(run.Name, subjects.StopCommand, subjects.Command{ID: id, Attempt: 1})
-		end := room.End(id)
+		end := room.AwaitEnd(id)
 		if got := steps(room.Results(id)); end.BatchStatus != subjects.Stopped || got != "a=stopped(STOPPED)" || end.Exception != "" {
 			t.Errorf("it is %s with the steps %q and %q", end.BatchStatus, got, end.Exception)
 		}

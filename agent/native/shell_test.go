@@ -99,7 +99,7 @@ func TestShell(t *testing.T) {
 			q.Execution.Parameters = map[string]string{"run-date": "2026-11-24"}
 			q.Execution.ScheduledFor = subjects.TimeOf(time.Date(2026, 11, 24, 23, 30, 0, 0, time.UTC))
 			q.Execution.ScheduledDate = "2026-11-25" // in Tokyo
-			end := room.End(room.Submit(q))
+			end := room.AwaitEnd(room.Submit(q))
 			if end.BatchStatus != test.status || len(end.Steps) != 1 || end.Steps[0].ExitStatus != test.exit {
 				t.Errorf("it is %s with the steps %v, want %s, %s", end.BatchStatus, end.Steps, test.status, test.exit)
 			}
@@ -249,7 +249,7 @@ func TestLeftovers(t *testing.T) {
 		b, _ := os.ReadFile(filepath.Join(processes, strconv.Itoa(pid)))
 		return strings.HasPrefix(string(b), native.StartTime(pid)+"\n")
 	}, "process %d is not noted", pid)
-	room.End(id)
+	room.AwaitEnd(id)
 	if notes, _ := os.ReadDir(processes); len(notes) != 0 {
 		t.Errorf("%v are still noted", notes)
 	}
@@ -262,7 +262,7 @@ func TestCollidingParameters(t *testing.T) {
 	room.Start(agent.Config{Runtime: native.New(native.Config{})})
 	q := room.Request(shellJob(map[string]string{"command": "true"}))
 	q.Execution.Parameters = map[string]string{"who": "a", "WHO": "b"}
-	end := room.End(room.Submit(q))
+	end := room.AwaitEnd(room.Submit(q))
 	if want := `the parameters "WHO" and "who" are one variable, JOBSTREAMER_PARAM_WHO`; end.BatchStatus != subjects.Failed || !strings.Contains(end.Exception, want) {
 		t.Errorf("it is %s with %q, want failed with %q", end.BatchStatus, end.Exception, want)
 	}

@@ -32,7 +32,7 @@ func TestDaemonsEndWithTheirStep(t *testing.T) {
 			t.Parallel()
 			for i := range 8 {
 				file := filepath.Join(t.TempDir(), "pid")
-				end := room.End(room.Submit(room.Request(shellJob(map[string]string{"command": fmt.Sprintf(d.command, i, file)}))))
+				end := room.AwaitEnd(room.Submit(room.Request(shellJob(map[string]string{"command": fmt.Sprintf(d.command, i, file)}))))
 				if end.BatchStatus != subjects.Completed {
 					t.Fatalf("it is %+v", end)
 				}
@@ -81,7 +81,7 @@ func TestKeptInTheBackground(t *testing.T) {
 		t.Error("the next life of the agent ended what was kept")
 	}
 	room.Command(run.Name, subjects.StopCommand, subjects.Command{ID: id, Attempt: 1})
-	room.End(id)
+	room.AwaitEnd(id)
 	gone(t, stopped)
 }
 

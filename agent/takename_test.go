@@ -15,14 +15,14 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-func optionsOf(c *agenttest.Cable) []nats.Option { return []nats.Option{c.Option()} }
+func throughCable(c *agenttest.Cable) []nats.Option { return []nats.Option{c.Option()} }
 
 func TestTheSecondOfANameGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		room := agenttest.New(t)
-		room.Start(agent.Config{Runtime: &bodies{run: atOnce}})
+		room.Start(agent.Config{Runtime: &testRuntime{run: completeAtOnce}})
 		time.Sleep(time.Second)
-		second := room.Start(agent.Config{Runtime: &bodies{run: atOnce}})
+		second := room.Start(agent.Config{Runtime: &testRuntime{run: completeAtOnce}})
 		if err := second.Wait(); !errors.Is(err, agent.ErrName) || !strings.Contains(err.Error(), "--name") {
 			t.Errorf("the second ended with %v, want ErrName", err)
 		}
@@ -35,8 +35,8 @@ func TestTheSecondOfANameGivesUp(t *testing.T) {
 func TestOfTwoThatStartAtOnceOneStays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		room := agenttest.New(t)
-		one := room.Start(agent.Config{Runtime: &bodies{run: atOnce}})
-		two := room.Start(agent.Config{Runtime: &bodies{run: atOnce}})
+		one := room.Start(agent.Config{Runtime: &testRuntime{run: completeAtOnce}})
+		two := room.Start(agent.Config{Runtime: &testRuntime{run: completeAtOnce}})
 		time.Sleep(5 * time.Second)
 		if end := room.Run(`{}`); end.BatchStatus != subjects.Completed {
 			t.Errorf("none works: %+v", end)
@@ -67,7 +67,7 @@ func TestASecondLifeUnderTheName(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				room := agenttest.New(t)
-				run := room.Start(agent.Config{Runtime: &bodies{run: atOnce}})
+				run := room.Start(agent.Config{Runtime: &testRuntime{run: completeAtOnce}})
 				time.Sleep(time.Second)
 				heard := room.Heartbeats(run.Name)
 				data, _ := json.Marshal(subjects.Heartbeat{
@@ -95,7 +95,7 @@ func TestDrainAndResume(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		room := agenttest.New(t)
 		heard := room.Heartbeats("a1")
-		b := &bodies{run: atOnce}
+		b := &testRuntime{run: completeAtOnce}
 		run := room.Start(agent.Config{Runtime: b})
 		time.Sleep(time.Second)
 		life := heard()[0].Life
@@ -116,7 +116,7 @@ func TestDrainAndResume(t *testing.T) {
 			t.Errorf("%v ran on a blocked agent", got)
 		}
 		room.Command(run.Name, subjects.ResumeCommand, subjects.Command{})
-		if end := room.End(id); end.BatchStatus != subjects.Completed {
+		if end := room.AwaitEnd(id); end.BatchStatus != subjects.Completed {
 			t.Errorf("ended as %+v", end)
 		}
 	})

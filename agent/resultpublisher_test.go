@@ -18,25 +18,25 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// ledger is a RESULTS stream and the results of one execution in it.
-type ledger struct {
+// resultStream is a stream RESULTS with the results of one execution.
+type resultStream struct {
 	t  *testing.T
 	nc *nats.Conn
 	js jetstream.JetStream
 }
 
-func newLedger(t *testing.T) *ledger {
+func newResultStream(t *testing.T) *resultStream {
 	t.Helper()
-	l := &ledger{t: t, nc: bustest.Conn(t, bustest.Server(t))}
+	l := &resultStream{t: t, nc: bustest.Conn(t, bustest.Server(t))}
 	var err error
 	if l.js, err = jetstream.New(l.nc); err != nil {
 		t.Fatal(err)
 	}
-	l.create()
+	l.createStream()
 	return l
 }
 
-func (l *ledger) create() {
+func (l *resultStream) createStream() {
 	l.t.Helper()
 	for _, s := range bus.Streams(1, bus.Retention{}) {
 		if s.Name == subjects.ResultsStream {
@@ -47,26 +47,26 @@ func (l *ledger) create() {
 	}
 }
 
-// record is a result of the execution on its way.
-func (l *ledger) record(handling string, number int, expect uint64) *record {
+// newResult returns a result of the execution that is not stored yet.
+func (l *resultStream) newResult(handling string, number int, expect uint64) *pendingResult {
 	data, _ := json.Marshal(subjects.Result{ID: 1, Handling: handling, Number: number})
-	return &record{
+	return &pendingResult{
 		Subject: subjects.ResultSubject("app", "job", 1, handling), Filter: subjects.ResultFilter("app", "job", 1),
 		Expect: expect, Handling: handling, Number: number, Data: data,
 	}
 }
 
-// put stores a result, as it may have been stored without the sender knowing.
-func (l *ledger) put(handling string, number int, expect uint64) uint64 {
+// storeResult stores a result as if its acknowledgement had been lost.
+func (l *resultStream) storeResult(handling string, number int, expect uint64) uint64 {
 	l.t.Helper()
-	seq, err := (&publisher{l.nc}).store(context.Background(), l.record(handling, number, expect))
+	seq, err := (&resultPublisher{l.nc}).storeResult(context.Background(), l.newResult(handling, number, expect))
 	if err != nil {
 		l.t.Fatal(err)
 	}
 	return seq
 }
 
-func (l *ledger) size() uint64 {
+func (l *resultStream) storedCount() uint64 {
 	l.t.Helper()
 	s, err := l.js.Stream(context.Background(), subjects.ResultsStream)
 	if err != nil {
@@ -79,26 +79,26 @@ func TestStoreWithAnUnknownOutcome(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		doubt  bool
-		before func(*ledger) // what is there already; the record is "me" 2, and expects 1
+		before func(*resultStream) // what is stored already; the new result is "me" 2, and expects 1
 		seq    uint64
 		err    error
 	}{
-		{"nothing happened", false, func(*ledger) {}, 2, nil},
-		{"nothing was stored", true, func(*ledger) {}, 2, nil},
-		{"it was stored", true, func(l *ledger) { l.put("me", 2, 1) }, 2, nil},
-		{"it was stored, as nobody doubted", false, func(l *ledger) { l.put("me", 2, 1) }, 0, errRefused},
-		{"somebody else came first", true, func(l *ledger) { l.put("other", 2, 1) }, 0, errRefused},
-		{"another handling of the same agent came first", true, func(l *ledger) { l.put("me-too", 2, 1) }, 0, errRefused},
-		{"it was stored, and then fenced off", true, func(l *ledger) { l.put("me", 2, 1); l.put("bus", 1, 2) }, 0, errRefused},
+		{"nothing happened", false, func(*resultStream) {}, 2, nil},
+		{"nothing was stored", true, func(*resultStream) {}, 2, nil},
+		{"it was stored", true, func(l *resultStream) { l.storeResult("me", 2, 1) }, 2, nil},
+		{"it was stored, as nobody doubted", false, func(l *resultStream) { l.storeResult("me", 2, 1) }, 0, errRefused},
+		{"somebody else came first", true, func(l *resultStream) { l.storeResult("other", 2, 1) }, 0, errRefused},
+		{"another handling of the same agent came first", true, func(l *resultStream) { l.storeResult("me-too", 2, 1) }, 0, errRefused},
+		{"it was stored, and then fenced off", true, func(l *resultStream) { l.storeResult("me", 2, 1); l.storeResult("bus", 1, 2) }, 0, errRefused},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				l := newLedger(t)
-				l.put("me", 1, 0)
+				l := newResultStream(t)
+				l.storeResult("me", 1, 0)
 				test.before(l)
-				rec := l.record("me", 2, 1)
-				rec.doubt = test.doubt
-				seq, err := (&publisher{l.nc}).store(t.Context(), rec)
+				rec := l.newResult("me", 2, 1)
+				rec.inDoubt = test.doubt
+				seq, err := (&resultPublisher{l.nc}).storeResult(t.Context(), rec)
 				if seq != test.seq || !errors.Is(err, test.err) {
 					t.Errorf("store = %d, %v, want %d, %v", seq, err, test.seq, test.err)
 				}
@@ -107,22 +107,23 @@ func TestStoreWithAnUnknownOutcome(t *testing.T) {
 	}
 }
 
-// The end of an attempt follows a change that may or may not have been stored.
+// The end of an attempt may follow a change of which nobody knows whether it
+// was stored.
 func TestStoreFollowsAnEarlierResultOfItsOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLedger(t)
-		l.put("me", 1, 0)
-		l.put("me", 2, 1) // its acknowledgement was lost
-		rec := l.record("me", 3, 1)
-		rec.doubt = true
-		if seq, err := (&publisher{l.nc}).store(t.Context(), rec); seq != 3 || err != nil {
+		l := newResultStream(t)
+		l.storeResult("me", 1, 0)
+		l.storeResult("me", 2, 1) // its acknowledgement was lost
+		rec := l.newResult("me", 3, 1)
+		rec.inDoubt = true
+		if seq, err := (&resultPublisher{l.nc}).storeResult(t.Context(), rec); seq != 3 || err != nil {
 			t.Errorf("store = %d, %v, want 3", seq, err)
 		}
 	})
 }
 
-// swallower is a way to the broker on which acknowledgements get lost: what the
-// client sends arrives.
+// swallower is a connection to the broker that loses all acknowledgements. The
+// messages of the client arrive.
 type swallower struct {
 	nats.InProcessConnProvider
 	deaf atomic.Bool
@@ -150,9 +151,9 @@ func (c *deafConn) Read(b []byte) (int, error) {
 func TestStoreWhenTheAcknowledgementIsLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := bustest.Server(t)
-		l := &ledger{t: t, nc: bustest.Conn(t, s)}
+		l := &resultStream{t: t, nc: bustest.Conn(t, s)}
 		l.js, _ = jetstream.New(l.nc)
-		l.create()
+		l.createStream()
 		way := &swallower{InProcessConnProvider: s}
 		nc, err := nats.Connect("", nats.InProcessServer(way), nats.ReconnectBufSize(-1))
 		if err != nil {
@@ -161,27 +162,27 @@ func TestStoreWhenTheAcknowledgementIsLost(t *testing.T) {
 		defer nc.Close()
 		way.deaf.Store(true)
 		time.AfterFunc(3*time.Second, func() { way.deaf.Store(false) })
-		seq, err := (&publisher{nc}).store(t.Context(), l.record("me", 1, 0))
+		seq, err := (&resultPublisher{nc}).storeResult(t.Context(), l.newResult("me", 1, 0))
 		if seq != 1 || err != nil {
 			t.Errorf("store = %d, %v, want 1", seq, err)
 		}
-		if n := l.size(); n != 1 {
+		if n := l.storedCount(); n != 1 {
 			t.Errorf("%d results are stored, want 1", n)
 		}
 	})
 }
 
-// Results go away after a while. A claim that was held for longer must not pass
-// then.
+// Stored results are removed after a while. A claim that was held for longer
+// must not be accepted then.
 func TestStoreNotAfterItsTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLedger(t)
-		rec := l.record("me", 1, 0)
-		rec.until = time.Now().Add(-time.Millisecond)
-		if _, err := (&publisher{l.nc}).store(t.Context(), rec); !errors.Is(err, errHeld) {
+		l := newResultStream(t)
+		rec := l.newResult("me", 1, 0)
+		rec.deadline = time.Now().Add(-time.Millisecond)
+		if _, err := (&resultPublisher{l.nc}).storeResult(t.Context(), rec); !errors.Is(err, errHeld) {
 			t.Errorf("store returned %v, want errHeld", err)
 		}
-		if n := l.size(); n != 0 {
+		if n := l.storedCount(); n != 0 {
 			t.Errorf("%d results are stored, want none", n)
 		}
 	})
@@ -201,7 +202,7 @@ func TestParseAck(t *testing.T) {
 		{"no sequence", `{}`, 0, false, true},
 		{"no answer of a stream", `hello`, 0, false, true},
 	} {
-		seq, err := parseAck([]byte(test.text))
+		seq, err := parsePubAck([]byte(test.text))
 		if seq != test.seq || errors.Is(err, errRefused) != test.refused || (err != nil) != test.failed {
 			t.Errorf("%s: parseAck(%s) = %d, %v", test.name, test.text, seq, err)
 		}

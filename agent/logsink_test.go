@@ -21,12 +21,12 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// output runs a body that writes, and returns the lines that are there when its
-// end is.
-func output(t *testing.T, write func(*agent.LogSink)) []subjects.LogLine {
+// outputOf runs a body that writes, and returns the lines that are stored when
+// its end is.
+func outputOf(t *testing.T, write func(*agent.LogSink)) []subjects.LogLine {
 	t.Helper()
 	room := agenttest.New(t)
-	room.Start(agent.Config{Runtime: &bodies{run: func(_ context.Context, w *agent.Work, _ *agent.Reporter) agent.Outcome {
+	room.Start(agent.Config{Runtime: &testRuntime{run: func(_ context.Context, w *agent.Work, _ *agent.Reporter) agent.Outcome {
 		write(w.Log)
 		return completed
 	}}})
@@ -38,7 +38,7 @@ func output(t *testing.T, write func(*agent.LogSink)) []subjects.LogLine {
 	return lines
 }
 
-func messages(lines []subjects.LogLine) []string {
+func messagesOf(lines []subjects.LogLine) []string {
 	var all []string
 	for _, l := range lines {
 		all = append(all, l.Message)
@@ -65,7 +65,7 @@ func TestLines(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				lines := output(t, func(s *agent.LogSink) {
+				lines := outputOf(t, func(s *agent.LogSink) {
 					w := s.Writer(agent.Stderr, "warn", "one")
 					for _, text := range test.write {
 						if n, err := io.WriteString(w, text); n != len(text) || err != nil {
@@ -74,7 +74,7 @@ func TestLines(t *testing.T) {
 					}
 					_ = w.Close() // always nil
 				})
-				if got := messages(lines); strings.Join(got, "|") != strings.Join(test.want, "|") {
+				if got := messagesOf(lines); strings.Join(got, "|") != strings.Join(test.want, "|") {
 					t.Errorf("lines are %.100q, want %.100q", got, test.want)
 				}
 				for _, l := range lines {
@@ -89,14 +89,14 @@ func TestLines(t *testing.T) {
 
 func TestLogger(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		lines := output(t, func(s *agent.LogSink) {
+		lines := outputOf(t, func(s *agent.LogSink) {
 			l := s.Logger("one").With("file", "a b")
 			l.Info("read", "rows", 3, slog.Group("by", "who", "me"))
 			l.WithGroup("g").Error("oh\nno", "x", "")
 			l.Debug("d")
 		})
 		want := []string{`read file="a b" rows=3 by.who=me`, "oh", `no file="a b" g.x=""`, `d file="a b"`}
-		if got := messages(lines); strings.Join(got, "|") != strings.Join(want, "|") {
+		if got := messagesOf(lines); strings.Join(got, "|") != strings.Join(want, "|") {
 			t.Errorf("lines are %q, want %q", got, want)
 		}
 		if lines[0].Level != "info" || lines[1].Level != "error" || lines[3].Level != "debug" {
@@ -105,11 +105,11 @@ func TestLogger(t *testing.T) {
 	})
 }
 
-// Lines come early, not only with the end.
+// Lines are stored while the body runs, not only at its end.
 func TestLinesWhileItRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		room := agenttest.New(t)
-		room.Start(agent.Config{Runtime: &bodies{run: func(_ context.Context, w *agent.Work, _ *agent.Reporter) agent.Outcome {
+		room.Start(agent.Config{Runtime: &testRuntime{run: func(_ context.Context, w *agent.Work, _ *agent.Reporter) agent.Outcome {
 			for range 3 {
 				w.Log.Line(agent.Stdout, "info", "", "line")
 				time.Sleep(200 * time.Millisecond)
@@ -125,13 +125,13 @@ func TestLinesWhileItRuns(t *testing.T) {
 
 func TestMessagesAreNotTooLong(t *testing.T) {
 	room := agenttest.New(t)
-	room.Start(agent.Config{Runtime: &bodies{run: func(_ context.Context, w *agent.Work, _ *agent.Reporter) agent.Outcome {
+	room.Start(agent.Config{Runtime: &testRuntime{run: func(_ context.Context, w *agent.Work, _ *agent.Reporter) agent.Outcome {
 		nasty := strings.Repeat("\x00<\"\xff", 3000)
 		for i := range 3000 {
 			w.Log.Line(agent.Stdout, "info", "a-step", fmt.Sprint(i, " ", strings.Repeat("x", i%300)))
 			if i%500 == 0 {
 				w.Log.Line(agent.Stdout, "info", "a-step", nasty)
-				time.Sleep(20 * time.Millisecond) // so that nothing is dropped
+				time.Sleep(20 * time.Millisecond) // prevents dropped lines
 			}
 		}
 		return completed
@@ -169,13 +169,14 @@ func TestMessagesAreNotTooLong(t *testing.T) {
 	}
 }
 
-// numbered are what a flood left: how many lines, the last, and where a gap
-// ends. Lines of the agent do not count.
-type numbered struct{ seen, last, missing, afterGap int }
+// floodLog describes the stored lines of a flood: their number, the last line,
+// the number of missing lines, and the first line after the last gap. Lines of
+// the agent itself do not count.
+type floodLog struct{ seen, last, missing, afterGap int }
 
-// flood writes lines while the stream of logs is away, and returns what is
-// there when the execution has ended.
-func flood(t *testing.T, room *agenttest.Room, written int, away time.Duration, lossy bool) (n numbered, waited time.Duration, end subjects.Result) {
+// runFlood writes lines while the stream LOGS does not exist, and returns the
+// lines that are stored when the execution has ended.
+func runFlood(t *testing.T, room *agenttest.Room, written int, away time.Duration, lossy bool) (n floodLog, waited time.Duration, end subjects.Result) {
 	t.Helper()
 	if err := room.JS.DeleteStream(t.Context(), subjects.LogsStream); err != nil {
 		t.Fatal(err)
@@ -189,7 +190,7 @@ func flood(t *testing.T, room *agenttest.Room, written int, away time.Duration, 
 			}
 		}
 	})
-	room.Start(agent.Config{Runtime: &bodies{run: func(_ context.Context, w *agent.Work, _ *agent.Reporter) agent.Outcome {
+	room.Start(agent.Config{Runtime: &testRuntime{run: func(_ context.Context, w *agent.Work, _ *agent.Reporter) agent.Outcome {
 		if lossy {
 			w.Log.Lossy()
 		}
@@ -198,7 +199,7 @@ func flood(t *testing.T, room *agenttest.Room, written int, away time.Duration, 
 		for i := range written {
 			fmt.Fprintf(out, "%d %s\n", i, strings.Repeat("x", 100))
 		}
-		waited = time.Since(begin) // fake time passes only while everybody waits
+		waited = time.Since(begin) // fake time passes only while all goroutines block
 		if left := away - waited; left > 0 {
 			time.Sleep(left + 3*time.Second)
 		}
@@ -223,22 +224,22 @@ func flood(t *testing.T, room *agenttest.Room, written int, away time.Duration, 
 	return n, waited, end
 }
 
-// What a job writes while nothing can be stored makes it wait, and nothing is
-// lost.
+// A job blocks while its lines cannot be stored, and no line is lost.
 func TestAFloodWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n, waited, _ := flood(t, agenttest.New(t), 60_000, 40*time.Second, false)
+		n, waited, _ := runFlood(t, agenttest.New(t), 60_000, 40*time.Second, false)
 		if n.missing != 0 || waited < 30*time.Second {
 			t.Errorf("%d lines are missing after a wait of %v", n.missing, waited)
 		}
 	})
 }
 
-// It does not wait for ever. The newest lines of what is dropped then are kept.
+// A job does not block for ever. When lines are dropped, the newest ones are
+// kept.
 func TestAFloodWithoutABroker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const written = 60_000
-		n, waited, _ := flood(t, agenttest.New(t), written, 90*time.Second, false)
+		n, waited, _ := runFlood(t, agenttest.New(t), written, 90*time.Second, false)
 		if waited < 55*time.Second || waited > 65*time.Second {
 			t.Errorf("the job waited for %v, want a minute", waited)
 		}
@@ -248,11 +249,11 @@ func TestAFloodWithoutABroker(t *testing.T) {
 	})
 }
 
-// A lossy job never waits.
+// A lossy job never blocks.
 func TestALossyFlood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const written = 60_000
-		n, waited, _ := flood(t, agenttest.New(t), written, time.Second, true)
+		n, waited, _ := runFlood(t, agenttest.New(t), written, time.Second, true)
 		if waited > 0 {
 			t.Errorf("the job waited for %v", waited)
 		}
@@ -262,27 +263,27 @@ func TestALossyFlood(t *testing.T) {
 	})
 }
 
-// What earlier attempts have lost counts.
+// The result includes the number of lines that earlier attempts lost.
 func TestDroppedOverAttempts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		room := agenttest.New(t)
-		room.Start(agent.Config{Runtime: &bodies{run: atOnce}})
+		room.Start(agent.Config{Runtime: &testRuntime{run: completeAtOnce}})
 		q := room.Request(`{}`)
 		q.Execution.LogDropped = 7
-		if end := room.End(room.Submit(q)); end.LogDropped != 7 {
+		if end := room.AwaitEnd(room.Submit(q)); end.LogDropped != 7 {
 			t.Errorf("the result says that %d lines were lost, want the 7 of before", end.LogDropped)
 		}
 	})
 }
 
-// A stop is not held up by a broker that is away.
+// A job that blocks because its lines cannot be stored can be stopped.
 func TestAStopOfAFlood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		room := agenttest.New(t)
 		if err := room.JS.DeleteStream(t.Context(), subjects.LogsStream); err != nil {
 			t.Fatal(err)
 		}
-		run := room.Start(agent.Config{Runtime: &bodies{run: func(ctx context.Context, w *agent.Work, _ *agent.Reporter) agent.Outcome {
+		run := room.Start(agent.Config{Runtime: &testRuntime{run: func(ctx context.Context, w *agent.Work, _ *agent.Reporter) agent.Outcome {
 			for ctx.Err() == nil {
 				w.Log.Line(agent.Stdout, "info", "", strings.Repeat("x", 8000))
 			}
@@ -292,23 +293,23 @@ func TestAStopOfAFlood(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		asked := time.Now()
 		room.Command(run.Name, subjects.StopCommand, subjects.Command{ID: id, Attempt: 1})
-		room.End(id)
+		room.AwaitEnd(id)
 		if d := time.Since(asked); d > 10*time.Second {
 			t.Errorf("the stop took %v", d)
 		}
 	})
 }
 
-// What a body wrote last is there when its end is.
+// The last lines of a body are stored before its end.
 func TestLinesComeBeforeTheEnd(t *testing.T) {
 	room := agenttest.New(t)
-	room.Start(agent.Config{Slots: 8, Runtime: &bodies{run: func(_ context.Context, w *agent.Work, _ *agent.Reporter) agent.Outcome {
+	room.Start(agent.Config{Slots: 8, Runtime: &testRuntime{run: func(_ context.Context, w *agent.Work, _ *agent.Reporter) agent.Outcome {
 		w.Log.Line(agent.Stdout, "info", "", "last words")
 		return completed
 	}}})
 	for range 50 {
 		id := room.Submit(room.Request(`{}`))
-		room.End(id)
+		room.AwaitEnd(id)
 		if lines, _ := room.Lines(id); len(lines) != 1 {
 			t.Fatalf("execution %d has the lines %v", id, lines)
 		}
@@ -318,7 +319,7 @@ func TestLinesComeBeforeTheEnd(t *testing.T) {
 func BenchmarkLines(b *testing.B) {
 	room := agenttest.New(b)
 	line := append(bytes.Repeat([]byte("x"), 100), '\n')
-	room.Start(agent.Config{Log: slog.New(slog.DiscardHandler), Runtime: &bodies{run: func(_ context.Context, w *agent.Work, _ *agent.Reporter) agent.Outcome {
+	room.Start(agent.Config{Log: slog.New(slog.DiscardHandler), Runtime: &testRuntime{run: func(_ context.Context, w *agent.Work, _ *agent.Reporter) agent.Outcome {
 		out := w.Log.Writer(agent.Stdout, "info", "one")
 		b.ResetTimer()
 		begin := time.Now()

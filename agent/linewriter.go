@@ -8,16 +8,17 @@ import (
 	"unicode/utf8"
 )
 
-// maxLine is how many bytes of a line stay together. Where a longer one is cut,
-// the piece ends and the next one begins with an ellipsis.
+// maxLine is the maximum length of a line, in bytes. A longer line is cut into
+// pieces, and an ellipsis marks both sides of each cut.
 const (
 	maxLine  = 8 << 10
 	ellipsis = "…"
 	maxPiece = maxLine - 2*len(ellipsis)
 )
 
-// pieces yields the lines of a text as valid UTF-8, long ones in pieces.
-func pieces(text string) iter.Seq[string] {
+// linePieces yields the lines of text as valid UTF-8. It cuts lines that are
+// longer than maxLine.
+func linePieces(text string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for {
 			line, rest, more := strings.Cut(text, "\n")
@@ -38,30 +39,30 @@ func pieces(text string) iter.Seq[string] {
 	}
 }
 
-// runeStart is the last index up to n where s can be cut without cutting a
-// character.
+// runeStart returns the largest index up to n at which s can be cut without
+// splitting a character.
 func runeStart[S string | []byte](s S, n int) int {
 	for i := n; i > n-utf8.UTFMax && i > 0; i-- {
 		if utf8.RuneStart(s[i]) {
 			return i
 		}
 	}
-	return n // not UTF-8 anyway
+	return n // s is not UTF-8
 }
 
-// LineWriter cuts what is written into lines. Write never fails. It waits while
-// the sink has no room.
+// LineWriter splits the text written to it into lines of a [LogSink]. Write
+// never fails; it blocks while the sink is full.
 type LineWriter struct {
 	sink                *LogSink
 	stream, level, step string
 
-	mu   sync.Mutex
-	part []byte // of a line whose end has not come
-	cut  bool   // part is not the beginning of its line
+	mu             sync.Mutex
+	partial        []byte // a line whose end was not written yet
+	isContinuation bool   // the beginning of partial's line was passed on already
 }
 
-// Writer returns a writer whose lines have the stream, level and step. Close
-// takes a last line that has no end.
+// Writer returns a writer whose lines have the given stream, level and step.
+// Close passes on a last line without a line feed.
 func (s *LogSink) Writer(stream, level, step string) *LineWriter {
 	return &LineWriter{sink: s, stream: stream, level: level, step: step}
 }
@@ -75,44 +76,44 @@ func (w *LineWriter) Write(p []byte) (int, error) {
 		if i < 0 {
 			break
 		}
-		if len(w.part) == 0 {
-			w.line(p[:i])
+		if len(w.partial) == 0 {
+			w.writeLine(p[:i])
 		} else {
-			w.line(append(w.part, p[:i]...))
-			w.part = w.part[:0]
+			w.writeLine(append(w.partial, p[:i]...))
+			w.partial = w.partial[:0]
 		}
 		p = p[i+1:]
 	}
-	w.part = append(w.part, p...)
-	for len(w.part) > maxLine { // an endless line must not become an endless buffer
-		k := runeStart(w.part, maxPiece)
-		w.out(string(w.part[:k]) + ellipsis)
-		w.part, w.cut = append(w.part[:0], w.part[k:]...), true
+	w.partial = append(w.partial, p...)
+	for len(w.partial) > maxLine { // a line without an end must not grow the buffer for ever
+		k := runeStart(w.partial, maxPiece)
+		w.writePiece(string(w.partial[:k]) + ellipsis)
+		w.partial, w.isContinuation = append(w.partial[:0], w.partial[k:]...), true
 	}
 	return n, nil
 }
 
-// Close ends the last line.
+// Close passes on the last line if it has no line feed.
 func (w *LineWriter) Close() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(w.part) > 0 {
-		w.line(w.part)
-		w.part = nil
+	if len(w.partial) > 0 {
+		w.writeLine(w.partial)
+		w.partial = nil
 	}
 	return nil
 }
 
-func (w *LineWriter) line(b []byte) { w.out(string(b)); w.cut = false }
+func (w *LineWriter) writeLine(b []byte) { w.writePiece(string(b)); w.isContinuation = false }
 
-func (w *LineWriter) out(text string) {
-	if w.cut {
+func (w *LineWriter) writePiece(text string) {
+	if w.isContinuation {
 		text = ellipsis + text
 	}
 	w.sink.Line(w.stream, w.level, w.step, text)
 }
 
-// sizeAsJSON is at least how many bytes text takes in JSON.
+// sizeAsJSON returns an upper bound for the length of text as JSON, in bytes.
 func sizeAsJSON(text string) int {
 	n := len(text)
 	for i := 0; i < len(text); i++ {

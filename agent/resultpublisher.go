@@ -21,12 +21,12 @@ const (
 
 var (
 	errRefused = errors.New("refused: not the last result any more")
-	errHeld    = errors.New("held for too long")
+	errHeld    = errors.New("request held for too long")
 )
 
-// record is a result on its way: what is sent, and what it is expected to
-// follow. It is also how the outbox keeps one in a file.
-type record struct {
+// pendingResult is a result that is to be stored, with the sequence of the
+// result that it expects before it. The outbox keeps it in a file in this form.
+type pendingResult struct {
 	Subject  string          `json:"subject"`
 	Filter   string          `json:"filter"`
 	Expect   uint64          `json:"expected_sequence"`
@@ -34,34 +34,36 @@ type record struct {
 	Number   int             `json:"number"`
 	Data     json.RawMessage `json:"result"`
 
-	doubt bool      // it, or one before it, may have been stored without our knowing
-	until time.Time // by the wall clock; after that it must not be sent any more
+	// inDoubt means that this result, or one before it, may have been stored
+	// although the agent got no acknowledgement.
+	inDoubt  bool
+	deadline time.Time // wall clock; after that it must not be sent any more
 }
 
-// publisher stores results. It is where the rules for an outcome that is not
-// known live.
-type publisher struct{ nc *nats.Conn }
+// resultPublisher stores results. It also finds out whether a result was stored
+// when its acknowledgement was lost.
+type resultPublisher struct{ nc *nats.Conn }
 
-// store sends r until it is stored, and returns its sequence; or until it is
-// refused ([errRefused]), too late ([errHeld]), or ctx ends: then it may be
-// stored or not.
-func (p *publisher) store(ctx context.Context, r *record) (uint64, error) {
+// storeResult retries r until it is stored, and returns its sequence. It fails
+// if r is refused ([errRefused]) or too late ([errHeld]). If ctx ends first, r
+// may be stored or not.
+func (p *resultPublisher) storeResult(ctx context.Context, r *pendingResult) (uint64, error) {
 	for pause := firstPause; ; pause = min(2*pause, maxPause) {
-		if !r.until.IsZero() && wall().After(r.until) {
+		if !r.deadline.IsZero() && wallClock().After(r.deadline) {
 			return 0, errHeld
 		}
-		seq, err := p.send(ctx, r)
+		seq, err := p.sendOnce(ctx, r)
 		if err == nil {
 			return seq, nil
 		}
 		if errors.Is(err, errRefused) {
-			if !r.doubt {
+			if !r.inDoubt {
 				return 0, err
 			}
-			if seq, err = p.judge(ctx, r); err == nil || errors.Is(err, errRefused) {
+			if seq, err = p.resolveRefusal(ctx, r); err == nil || errors.Is(err, errRefused) {
 				return seq, err
 			}
-			if errors.Is(err, errFollow) {
+			if errors.Is(err, errEarlierStored) {
 				continue
 			}
 		}
@@ -73,15 +75,16 @@ func (p *publisher) store(ctx context.Context, r *record) (uint64, error) {
 	}
 }
 
-// errFollow says that the last result is an earlier one of the same handling,
-// and that r expects it now.
-var errFollow = errors.New("an earlier result was stored")
+// errEarlierStored means that the last result is an earlier one of the same
+// handling. The result expects that one now and can be sent again.
+var errEarlierStored = errors.New("an earlier result was stored")
 
-// judge finds out what a refusal means when an outcome before it is not known.
-// A replica that is behind is known by the expectation: whoever refused it saw
-// something newer than what r expects.
-func (p *publisher) judge(ctx context.Context, r *record) (uint64, error) {
-	seq, last, err := p.last(ctx, r.Filter)
+// resolveRefusal decides what a refusal means if r is in doubt: r itself was
+// stored, an earlier result of the same handling was, or the result of somebody
+// else. A refusal proves that there is a result after r.Expect; a replica that
+// does not have it yet lags behind, and the caller tries again.
+func (p *resultPublisher) resolveRefusal(ctx context.Context, r *pendingResult) (uint64, error) {
+	seq, last, err := p.readLastResult(ctx, r.Filter)
 	switch {
 	case err != nil:
 		return 0, err
@@ -89,15 +92,15 @@ func (p *publisher) judge(ctx context.Context, r *record) (uint64, error) {
 		return seq, nil
 	case seq > r.Expect && last.Handling == r.Handling && last.Number < r.Number:
 		r.Expect = seq
-		return 0, errFollow
+		return 0, errEarlierStored
 	case seq > r.Expect:
 		return 0, errRefused
 	}
-	return 0, errors.New("a replica that is behind has answered")
+	return 0, errors.New("a replica that lags behind has answered")
 }
 
-// last reads the last result of a filter.
-func (p *publisher) last(ctx context.Context, filter string) (uint64, subjects.Result, error) {
+// readLastResult reads the last result whose subject matches filter.
+func (p *resultPublisher) readLastResult(ctx context.Context, filter string) (uint64, subjects.Result, error) {
 	var last subjects.Result
 	ctx, cancel := context.WithTimeout(ctx, ackTimeout)
 	defer cancel()
@@ -125,9 +128,9 @@ type pubAck struct {
 	} `json:"error"`
 }
 
-// send sends r once. It marks r as in doubt if it may have been stored in spite
-// of an error.
-func (p *publisher) send(ctx context.Context, r *record) (uint64, error) {
+// sendOnce sends r once. It marks r as in doubt if r may have been stored in
+// spite of the error.
+func (p *resultPublisher) sendOnce(ctx context.Context, r *pendingResult) (uint64, error) {
 	ctx, cancel := context.WithTimeout(ctx, ackTimeout)
 	defer cancel()
 	m, err := p.nc.RequestMsgWithContext(ctx, &nats.Msg{Subject: r.Subject, Data: r.Data, Header: nats.Header{
@@ -136,18 +139,20 @@ func (p *publisher) send(ctx context.Context, r *record) (uint64, error) {
 	}})
 	if err != nil {
 		if !errors.Is(err, nats.ErrReconnectBufExceeded) && !errors.Is(err, nats.ErrNoResponders) {
-			r.doubt = true
+			r.inDoubt = true
 		}
 		return 0, err
 	}
-	seq, err := parseAck(m.Data)
+	seq, err := parsePubAck(m.Data)
 	if err != nil && !errors.Is(err, errRefused) {
-		r.doubt = true // a leader that steps down may answer with an error what is stored after all
+		// A leader that steps down may answer with an error although the
+		// message is stored later.
+		r.inDoubt = true
 	}
 	return seq, err
 }
 
-func parseAck(data []byte) (uint64, error) {
+func parsePubAck(data []byte) (uint64, error) {
 	var ack pubAck
 	if err := json.Unmarshal(data, &ack); err != nil {
 		return 0, fmt.Errorf("answer of the stream: %w", err)
@@ -164,6 +169,6 @@ func parseAck(data []byte) (uint64, error) {
 	return ack.Seq, nil
 }
 
-// wall is the present without the monotonic clock, which stops while a machine
-// sleeps.
-func wall() time.Time { return time.Now().Round(0) }
+// wallClock returns the time without the monotonic clock, which stops while a
+// machine sleeps.
+func wallClock() time.Time { return time.Now().Round(0) }

@@ -7,17 +7,18 @@ import (
 	"strings"
 )
 
-// Logger returns a logger whose records are lines of the step's stdout.
+// Logger returns a logger that writes each log record as a line of the step's
+// stdout.
 func (s *LogSink) Logger(step string) *slog.Logger {
 	return slog.New(&lineHandler{sink: s, step: step})
 }
 
-// lineHandler writes a record as its message, followed by key=value.
+// lineHandler formats a log record as its message, followed by key=value pairs.
 type lineHandler struct {
 	sink  *LogSink
 	step  string
-	attrs string // as text
-	group string // with a dot
+	attrs string // formatted
+	group string // with a dot at its end
 }
 
 func (h *lineHandler) Enabled(context.Context, slog.Level) bool { return true }
