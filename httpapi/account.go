@@ -20,8 +20,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// cookie is the header that sets the session, or takes it away if it is empty.
-func (s *Server) cookie(session string) string {
+// sessionCookie is the header that sets the session, or takes it away if it is empty.
+func (s *Server) sessionCookie(session string) string {
 	c := http.Cookie{Name: v1.SessionCookie, Value: session, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode}
 	if s.cfg.CookieSecure {
 		c.SameSite, c.Secure = http.SameSiteNoneMode, true
@@ -50,13 +50,13 @@ func (s *Server) postAuth(ctx context.Context, in *postAuth) (*loggedIn, error) 
 			return nil, err
 		}
 	}
-	return &loggedIn{s.cookie(secrets.Session), "no-store", rest.Token{Token: secrets.Token}}, nil
+	return &loggedIn{s.sessionCookie(secrets.Session), "no-store", rest.Token{Token: secrets.Token}}, nil
 }
 
 // isV1Login reports whether a login, whose Accept names no format, is that of a
 // v1 client.
 func isV1Login(ctx huma.Context) bool {
-	return codec.JSON.Liked(accepted(ctx), true) == 0 && v1.IsLogin(peek(ctx, maxSecret))
+	return codec.JSON.Liked(accepted(ctx), true) == 0 && v1.IsLogin(peekBody(ctx, maxSecret))
 }
 
 type deleteAuth struct {
@@ -70,7 +70,7 @@ type loggedOut struct {
 
 // deleteAuth ends the session of the cookie, and the token that was sent.
 func (s *Server) deleteAuth(ctx context.Context, in *deleteAuth) (*loggedOut, error) {
-	token, _ := bearer(in.Authorization)
+	token, _ := bearerSecret(in.Authorization)
 	for _, secret := range []string{in.Cookie.Value, token} {
 		if secret == "" || !s.cfg.RequireLogin {
 			continue
@@ -79,7 +79,7 @@ func (s *Server) deleteAuth(ctx context.Context, in *deleteAuth) (*loggedOut, er
 			return nil, err
 		}
 	}
-	return &loggedOut{s.cookie("")}, nil
+	return &loggedOut{s.sessionCookie("")}, nil
 }
 
 // listProviders is asked by the login page of the original console, which does
@@ -105,9 +105,9 @@ func (s *Server) provider(_ context.Context, in *provider) (*redirect, error) {
 	return &redirect{s.cfg.AllowOrigin + "/login"}, nil
 }
 
-// account says who is logged in. Consoles look for his roles in the application
+// getAccount says who is logged in. Consoles look for his roles in the application
 // default.
-func (s *Server) account(ctx context.Context, _ *struct{}) (*answer[rest.Account], error) {
+func (s *Server) getAccount(ctx context.Context, _ *struct{}) (*answer[rest.Account], error) {
 	u := userOf(ctx)
 	a := rest.Account{ID: u.ID, Applications: map[string]rest.Application{}}
 	for _, app := range append(slices.Collect(maps.Keys(u.Roles)), bus.DefaultApp) {

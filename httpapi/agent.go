@@ -44,7 +44,7 @@ func (s *Server) agentsOf(app string) (n int) {
 	return n
 }
 
-func (s *Server) agent(id string) (execution.AgentInfo, error) {
+func (s *Server) findAgent(id string) (execution.AgentInfo, error) {
 	a, ok := s.cfg.Executions.Agent(id)
 	if !ok {
 		return a, bus.State(bus.CodeNoSuchAgent, "there is no agent %s", codec.Cut(id))
@@ -53,7 +53,7 @@ func (s *Server) agent(id string) (execution.AgentInfo, error) {
 }
 
 func (s *Server) getAgent(_ context.Context, in *AgentPath) (*answer[rest.Agent], error) {
-	a, err := s.agent(in.ID)
+	a, err := s.findAgent(in.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -67,15 +67,15 @@ func (s *Server) getAgent(_ context.Context, in *AgentPath) (*answer[rest.Agent]
 }
 
 func (s *Server) blockAgent(ctx context.Context, in *AgentPath) (*answer[rest.Agent], error) {
-	return s.block(ctx, in, true)
+	return s.setBlocked(ctx, in, true)
 }
 
 func (s *Server) unblockAgent(ctx context.Context, in *AgentPath) (*answer[rest.Agent], error) {
-	return s.block(ctx, in, false)
+	return s.setBlocked(ctx, in, false)
 }
 
-func (s *Server) block(ctx context.Context, in *AgentPath, blocked bool) (*answer[rest.Agent], error) {
-	a, err := s.agent(in.ID)
+func (s *Server) setBlocked(ctx context.Context, in *AgentPath, blocked bool) (*answer[rest.Agent], error) {
+	a, err := s.findAgent(in.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +107,7 @@ type PicturePath struct {
 }
 
 func (s *Server) getPicture(ctx context.Context, in *PicturePath) (*streamed, error) {
-	a, err := s.agent(in.ID)
+	a, err := s.findAgent(in.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +122,7 @@ func (s *Server) getPicture(ctx context.Context, in *PicturePath) (*streamed, er
 	}
 	c.To = time.Now().In(s.cfg.TimeZone)
 	c.From = c.To.Add(-archive.Span)
-	png, err := s.draw(ctx, c.of(&samples))
+	png, err := s.drawChart(ctx, c.of(&samples))
 	if err != nil {
 		return nil, err
 	}
@@ -136,9 +136,9 @@ func (s *Server) getPicture(ctx context.Context, in *PicturePath) (*streamed, er
 	}}, nil
 }
 
-// draw draws one picture a processor at a time: each takes some milliseconds of
+// drawChart draws one picture a processor at a time: each takes some milliseconds of
 // one, and executions go first.
-func (s *Server) draw(ctx context.Context, c chart.Chart) ([]byte, error) {
+func (s *Server) drawChart(ctx context.Context, c chart.Chart) ([]byte, error) {
 	select {
 	case s.drawing <- struct{}{}:
 	case <-ctx.Done():

@@ -46,8 +46,8 @@ type saved[T any] struct {
 	Body     T
 }
 
-// status of a PUT, that creates or changes.
-func status(created bool) int {
+// putStatus of a PUT, that creates or changes.
+func putStatus(created bool) int {
 	if created {
 		return 201
 	}
@@ -71,9 +71,9 @@ func (s *Server) appInfo(a *bus.App) rest.AppInfo {
 	}
 }
 
-// app finds an application; one that another bus has just made is not in the
+// findApp finds an application; one that another bus has just made is not in the
 // read model yet.
-func (s *Server) app(ctx context.Context, name string) (*bus.App, uint64, error) {
+func (s *Server) findApp(ctx context.Context, name string) (*bus.App, uint64, error) {
 	if a, revision, ok := s.cfg.Index.App(name); ok {
 		return &a, revision, nil
 	}
@@ -90,11 +90,11 @@ type tagged[T any] struct {
 }
 
 func (s *Server) getApp(ctx context.Context, in *AppPath) (*tagged[rest.AppInfo], error) {
-	a, revision, err := s.app(ctx, in.App)
+	a, revision, err := s.findApp(ctx, in.App)
 	if err != nil {
 		return nil, err
 	}
-	return &tagged[rest.AppInfo]{etag(revision), s.appInfo(a)}, nil
+	return &tagged[rest.AppInfo]{entityTag(revision), s.appInfo(a)}, nil
 }
 
 // newApp is a body with an application.
@@ -150,7 +150,7 @@ func (s *Server) writeApp(ctx context.Context, sent rest.App, p *Preconditions) 
 	if err := s.deployPath(ctx, &sent, p); err != nil {
 		return nil, err
 	}
-	a, revision, created, err := write(ctx, s.cfg.Bus.Apps, sent.Name, p, func(was *bus.App) bus.App {
+	a, revision, created, err := writeStored(ctx, s.cfg.Bus.Apps, sent.Name, p, func(was *bus.App) bus.App {
 		now := subjects.Now()
 		a := bus.App{Name: sent.Name, Description: sent.Description, CreateTime: now, UpdateTime: now}
 		if was != nil {
@@ -162,8 +162,8 @@ func (s *Server) writeApp(ctx context.Context, sent rest.App, p *Preconditions) 
 		return nil, err
 	}
 	s.cfg.Index.PutApp(a.Name, &a, revision)
-	s.cfg.Bus.Event("app", what(created), []string{a.Name}, nil)
-	return &saved[rest.AppInfo]{status(created), "/app/" + a.Name, etag(revision), s.appInfo(&a)}, nil
+	s.cfg.Bus.Event("app", eventWord(created), []string{a.Name}, nil)
+	return &saved[rest.AppInfo]{putStatus(created), "/app/" + a.Name, entityTag(revision), s.appInfo(&a)}, nil
 }
 
 // deployPath deploys a class path, if one was sent and the preconditions hold.
@@ -186,8 +186,8 @@ func (s *Server) deployPath(ctx context.Context, sent *rest.App, p *Precondition
 	return err
 }
 
-// what an event says of a write.
-func what(created bool) string {
+// eventWord an event says of a write.
+func eventWord(created bool) string {
 	if created {
 		return "created"
 	}
@@ -208,7 +208,7 @@ func (s *Server) deleteApp(ctx context.Context, in *AppPath) (*struct{}, error) 
 }
 
 func (s *Server) appStats(ctx context.Context, in *AppPath) (*answer[rest.AppStats], error) {
-	if _, _, err := s.app(ctx, in.App); err != nil {
+	if _, _, err := s.findApp(ctx, in.App); err != nil {
 		return nil, err
 	}
 	return &answer[rest.AppStats]{rest.AppStats{Agents: s.agentsOf(in.App), Jobs: s.cfg.Index.CountJobs(in.App)}}, nil

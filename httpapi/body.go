@@ -37,7 +37,7 @@ func (b *body[T]) Resolve(ctx huma.Context) []error {
 	// The deadline has to go again: it would end the request's context while
 	// the handler works.
 	_ = ctx.SetReadDeadline(time.Now().Add(bodyTimeout)) // not everything that can be read has deadlines
-	_, err := buf.ReadFrom(limited(ctx, b.limit()))
+	_, err := buf.ReadFrom(limitBody(ctx, b.limit()))
 	_ = ctx.SetReadDeadline(time.Time{})
 	if err != nil {
 		return []error{fmt.Errorf("read the body: %w", err)}

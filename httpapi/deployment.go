@@ -40,7 +40,7 @@ func noDeployment(app, number string) error {
 }
 
 func (s *Server) listComponents(ctx context.Context, in *AppPath) (*answer[rest.Components], error) {
-	if _, _, err := s.app(ctx, in.App); err != nil {
+	if _, _, err := s.findApp(ctx, in.App); err != nil {
 		return nil, err
 	}
 	out := &answer[rest.Components]{rest.Components{Results: []rest.Component{}}}
@@ -65,7 +65,7 @@ func (s *Server) listDeployments(ctx context.Context, in *listDeployments) (*ans
 			return nil, codec.ParameterFault(name, "the number of a revision", cursor)
 		}
 	}
-	if _, _, err := s.app(ctx, in.App); err != nil {
+	if _, _, err := s.findApp(ctx, in.App); err != nil {
 		return nil, err
 	}
 	all, err := s.cfg.Deployments.Revisions(ctx, in.App)
@@ -96,7 +96,7 @@ func (s *Server) makeCurrent(ctx context.Context, in *DeploymentPath) (*answer[r
 }
 
 func (s *Server) oneDeployment(ctx context.Context, in *DeploymentPath, do func(ctx context.Context, app string, n int) (*deploy.Deployment, error)) (*answer[rest.Deployment], error) {
-	if _, _, err := s.app(ctx, in.App); err != nil {
+	if _, _, err := s.findApp(ctx, in.App); err != nil {
 		return nil, err
 	}
 	n, err := in.revision()
@@ -146,7 +146,7 @@ type deployed struct {
 }
 
 func (s *Server) postDeployment(ctx context.Context, in *postDeployment) (*deployed, error) {
-	if _, _, err := s.app(ctx, in.App); err != nil {
+	if _, _, err := s.findApp(ctx, in.App); err != nil {
 		return nil, err
 	}
 	d, err := s.cfg.Deployments.Deploy(ctx, in.App, refsOf(in.Sent.value.Artifacts))
@@ -177,7 +177,7 @@ type Upload struct {
 
 // Resolve keeps the body for the handler.
 func (u *Upload) Resolve(ctx huma.Context) []error {
-	u.reader = &patient{limited(ctx, maxUpload), ctx.SetReadDeadline}
+	u.reader = &patient{limitBody(ctx, maxUpload), ctx.SetReadDeadline}
 	u.mediaType = ctx.Header("Content-Type")
 	return nil
 }
@@ -214,7 +214,7 @@ func (s *Server) putArtifact(ctx context.Context, in *putArtifact) (*stored, err
 	if err != nil {
 		return nil, err
 	}
-	return &stored{status(created), rest.StoredArtifact{SHA256: a.SHA256, Size: a.Size}}, nil
+	return &stored{putStatus(created), rest.StoredArtifact{SHA256: a.SHA256, Size: a.Size}}, nil
 }
 
 type getArtifact struct {
@@ -250,7 +250,7 @@ type postComponents struct {
 // postComponents adds the jars of a form, as browsers send it, to what is
 // deployed. All of them or none.
 func (s *Server) postComponents(ctx context.Context, in *postComponents) (*deployed, error) {
-	if _, _, err := s.app(ctx, in.App); err != nil {
+	if _, _, err := s.findApp(ctx, in.App); err != nil {
 		return nil, err
 	}
 	media, params, err := mime.ParseMediaType(in.mediaType)

@@ -28,10 +28,10 @@ func newEcho(s *Server) *echo.Echo {
 			s.writeProblem(c.Response(), c.Request(), err)
 		}
 	}
-	e.Pre(s.cors) // before the router, which knows no OPTIONS
-	e.Use(s.guard)
+	e.Pre(s.allowOrigin) // before the router, which knows no OPTIONS
+	e.Use(s.recoverPanic)
 	if s.cfg.RequireLogin {
-		e.Use(s.admit) // after the router, which knows the route
+		e.Use(s.checkAccess) // after the router, which knows the route
 	}
 	e.Use(redirectSlash(e)) // after admit: who has no login shall not find out what there is
 	return e
@@ -41,9 +41,9 @@ func newEcho(s *Server) *echo.Echo {
 // longer.
 const corsAge = 2 * time.Hour
 
-// cors lets the pages of one origin, which is never *, use the API with their
+// allowOrigin lets the pages of one origin, which is never *, use the API with their
 // cookies, and read what it refuses too.
-func (s *Server) cors(next echo.HandlerFunc) echo.HandlerFunc {
+func (s *Server) allowOrigin(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if s.cfg.AllowOrigin == "" {
 			return next(c)
@@ -63,13 +63,13 @@ func (s *Server) cors(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// guard turns a panic into an answer.
-func (s *Server) guard(next echo.HandlerFunc) echo.HandlerFunc {
+// recoverPanic turns a panic into an answer.
+func (s *Server) recoverPanic(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) (err error) {
 		defer func() {
 			switch v := recover(); {
 			case v == nil:
-			case aborts(v):
+			case isAbort(v):
 				panic(v)
 			case c.Response().Committed: // most likely the client left while it was being answered
 				s.log.Warn("answer broken off", "route", c.Path(), "err", fmt.Sprint(v))
@@ -82,8 +82,8 @@ func (s *Server) guard(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// admit lets a request through to what it may do.
-func (s *Server) admit(next echo.HandlerFunc) echo.HandlerFunc {
+// checkAccess lets a request through to what it may do.
+func (s *Server) checkAccess(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
 		user, err := s.judgeAccess(r, c.Path(), c.Param)
@@ -120,8 +120,8 @@ func redirectSlash(e *echo.Echo) echo.MiddlewareFunc {
 // pathOf is a path as the router has it.
 func pathOf(path string) string { return strings.NewReplacer("{", ":", "}", "").Replace(path) }
 
-// aborts says whether a panic is net/http's own way to break an answer off.
-func aborts(v any) bool {
+// isAbort says whether a panic is net/http's own way to break an answer off.
+func isAbort(v any) bool {
 	err, ok := v.(error)
 	return ok && errors.Is(err, http.ErrAbortHandler)
 }
@@ -131,7 +131,7 @@ var errPanic = errors.New("panic")
 // writeProblem answers what no handler saw.
 func (s *Server) writeProblem(w http.ResponseWriter, r *http.Request, err error) {
 	f, _ := negotiate(r.Header.Get, r.URL.Path, false)
-	p := s.problem(r.Context(), err)
+	p := s.problemFor(r.Context(), err)
 	for name, values := range p.GetHeaders() {
 		w.Header()[name] = values
 	}
@@ -178,8 +178,8 @@ func (s *Server) serveFrontPage(e *echo.Echo) {
 // writerOf is where ctx writes to.
 func writerOf(ctx huma.Context) http.ResponseWriter { return humaecho.Unwrap(ctx).Response() }
 
-// peek is the beginning of the body, which stays to be read.
-func peek(ctx huma.Context, limit int64) []byte {
+// peekBody is the beginning of the body, which stays to be read.
+func peekBody(ctx huma.Context, limit int64) []byte {
 	r := humaecho.Unwrap(ctx).Request()
 	_ = ctx.SetReadDeadline(time.Now().Add(bodyTimeout)) // see body.Resolve
 	head, _ := io.ReadAll(io.LimitReader(r.Body, limit)) // what fails here fails again where it is read
@@ -191,9 +191,9 @@ func peek(ctx huma.Context, limit int64) []byte {
 	return head
 }
 
-// limited is the body of a request, which ends with an error, and the
+// limitBody is the body of a request, which ends with an error, and the
 // connection with it, where it is larger.
-func limited(ctx huma.Context, limit int64) io.ReadCloser {
+func limitBody(ctx huma.Context, limit int64) io.ReadCloser {
 	c := humaecho.Unwrap(ctx)
 	return http.MaxBytesReader(c.Response().Writer, c.Request().Body, limit)
 }

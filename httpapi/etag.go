@@ -17,8 +17,8 @@ type Preconditions struct {
 	IfNoneMatch string `header:"If-None-Match" doc:"With *: only if there is none yet."`
 }
 
-// etag is the entity tag of a revision.
-func etag(revision uint64) string { return `"` + strconv.FormatUint(revision, 10) + `"` }
+// entityTag is the entity tag of a revision.
+func entityTag(revision uint64) string { return `"` + strconv.FormatUint(revision, 10) + `"` }
 
 // conditional says whether the client named a revision.
 func (p *Preconditions) conditional() bool { return p.IfMatch != "" || p.IfNoneMatch != "" }
@@ -26,7 +26,7 @@ func (p *Preconditions) conditional() bool { return p.IfMatch != "" || p.IfNoneM
 // check judges a write to what is at the revision, 0 for nothing.
 func (p *Preconditions) check(revision uint64) error {
 	if p.IfMatch != "" {
-		holds, err := matches("If-Match", p.IfMatch, revision)
+		holds, err := matchesTag("If-Match", p.IfMatch, revision)
 		if err != nil {
 			return err
 		}
@@ -35,7 +35,7 @@ func (p *Preconditions) check(revision uint64) error {
 		}
 	}
 	if p.IfNoneMatch != "" {
-		hit, err := matches("If-None-Match", p.IfNoneMatch, revision)
+		hit, err := matchesTag("If-None-Match", p.IfNoneMatch, revision)
 		switch {
 		case err != nil:
 			return err
@@ -52,12 +52,12 @@ func tagOrNone(revision uint64) string {
 	if revision == 0 {
 		return "not there"
 	}
-	return etag(revision)
+	return entityTag(revision)
 }
 
-// matches says whether the list of a header has the revision's tag. A weak tag
+// matchesTag says whether the list of a header has the revision's tag. A weak tag
 // and one that is not ours match nothing.
-func matches(header, list string, revision uint64) (bool, error) {
+func matchesTag(header, list string, revision uint64) (bool, error) {
 	if strings.TrimSpace(list) == "*" {
 		return revision != 0, nil
 	}
@@ -70,16 +70,16 @@ func matches(header, list string, revision uint64) (bool, error) {
 		}
 		tags = append(tags, tag)
 	}
-	return revision != 0 && slices.Contains(tags, etag(revision)), nil
+	return revision != 0 && slices.Contains(tags, entityTag(revision)), nil
 }
 
 // maxRaces is how often a write without preconditions is tried against writers
 // that are quicker.
 const maxRaces = 20
 
-// write makes v of what is at the key, nil for nothing, and stores it if the
+// writeStored makes v of what is at the key, nil for nothing, and stores it if the
 // preconditions hold.
-func write[T any](ctx context.Context, store *bus.Store[T], key string, p *Preconditions, change func(was *T) T) (v T, revision uint64, created bool, err error) {
+func writeStored[T any](ctx context.Context, store *bus.Store[T], key string, p *Preconditions, change func(was *T) T) (v T, revision uint64, created bool, err error) {
 	e, err := store.ChangeEntry(ctx, key, func(was *bus.Entry[T]) (*T, error) {
 		if created = was == nil; created {
 			return new(change(nil)), p.check(0)

@@ -48,8 +48,8 @@ type Wait struct {
 // maxReads is how many records are read at the same time for one answer.
 const maxReads = 32
 
-// reading calls read for 0 to n-1, some at the same time.
-func reading(ctx context.Context, n int, read func(ctx context.Context, i int) error) error {
+// readConcurrently calls read for 0 to n-1, some at the same time.
+func readConcurrently(ctx context.Context, n int, read func(ctx context.Context, i int) error) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(maxReads)
 	for i := range n {
@@ -65,7 +65,7 @@ type postExecution struct {
 	Sent           body[rest.Submission]
 }
 
-// begun is the answer with an execution that was made.
+// answerStart is the answer with an execution that was made.
 type begun struct {
 	Status   int
 	Location string `header:"Location"`
@@ -85,11 +85,11 @@ func (s *Server) postExecution(ctx context.Context, in *postExecution) (*begun, 
 		App: in.App, Job: in.job.Key, Parameters: in.Sent.value.Parameters, IdempotencyKey: in.IdempotencyKey,
 	})
 	if err != nil && e == nil { // no such application is another matter than no such job
-		if _, _, err := s.app(ctx, in.App); err != nil {
+		if _, _, err := s.findApp(ctx, in.App); err != nil {
 			return nil, err
 		}
 	}
-	return s.begun(ctx, e, created, err, wait)
+	return s.answerStart(ctx, e, created, err, wait)
 }
 
 // checkKey judges an Idempotency-Key: visible ASCII.
@@ -102,15 +102,15 @@ func checkKey(key string) error {
 	return nil
 }
 
-// begun answers with an execution that was made, or perhaps made.
-func (s *Server) begun(ctx context.Context, e *bus.Execution, created bool, err error, wait time.Duration) (*begun, error) {
+// answerStart answers with an execution that was made, or perhaps made.
+func (s *Server) answerStart(ctx context.Context, e *bus.Execution, created bool, err error, wait time.Duration) (*begun, error) {
 	if err != nil {
 		if e != nil && errors.Is(err, bus.ErrUnknown) {
 			err = &unknownError{e.ID, err}
 		}
 		return nil, err
 	}
-	if e, err = s.await(ctx, e, wait); err != nil {
+	if e, err = s.awaitEnd(ctx, e, wait); err != nil {
 		return nil, err
 	}
 	v := s.executionOf(e)
@@ -128,8 +128,8 @@ func executionURL(e *rest.Execution) string {
 	return jobURL(e.App, e.Job) + "/execution/" + strconv.FormatInt(e.ExecutionID, 10)
 }
 
-// await returns the execution when it has ended, or as it is after the time.
-func (s *Server) await(ctx context.Context, e *bus.Execution, wait time.Duration) (*bus.Execution, error) {
+// awaitEnd returns the execution when it has ended, or as it is after the time.
+func (s *Server) awaitEnd(ctx context.Context, e *bus.Execution, wait time.Duration) (*bus.Execution, error) {
 	if wait == 0 || e.BatchStatus.Ended() {
 		return e, nil
 	}
@@ -162,7 +162,7 @@ func (w Wait) duration() (time.Duration, error) {
 
 func (s *Server) deleteExecutions(ctx context.Context, in *JobPath) (*struct{}, error) {
 	if _, hits := s.cfg.Index.Executions(in.App, in.job.Key, 0, 1); hits == 0 {
-		if _, err := s.job(ctx, in); err != nil {
+		if _, err := s.findJob(ctx, in); err != nil {
 			return nil, err
 		}
 	}
@@ -199,7 +199,7 @@ func (s *Server) getExecution(ctx context.Context, in *getExecution) (*answer[re
 	if err != nil {
 		return nil, err
 	}
-	if e, err = s.await(ctx, e, wait); err != nil {
+	if e, err = s.awaitEnd(ctx, e, wait); err != nil {
 		return nil, err
 	}
 	v := s.executionOf(e)
@@ -254,14 +254,14 @@ type changeExecution struct {
 }
 
 func (s *Server) stopExecution(ctx context.Context, in *changeExecution) (*answer[rest.Execution], error) {
-	return s.change(ctx, in, s.cfg.Executions.Stop)
+	return s.changeExecution(ctx, in, s.cfg.Executions.Stop)
 }
 
 func (s *Server) abandonExecution(ctx context.Context, in *changeExecution) (*answer[rest.Execution], error) {
-	return s.change(ctx, in, s.cfg.Executions.Abandon)
+	return s.changeExecution(ctx, in, s.cfg.Executions.Abandon)
 }
 
-func (s *Server) change(ctx context.Context, in *changeExecution, change func(ctx context.Context, app, job string, id int64) (*bus.Execution, error)) (*answer[rest.Execution], error) {
+func (s *Server) changeExecution(ctx context.Context, in *changeExecution, change func(ctx context.Context, app, job string, id int64) (*bus.Execution, error)) (*answer[rest.Execution], error) {
 	id, err := in.number()
 	if err != nil {
 		return nil, err
@@ -274,7 +274,7 @@ func (s *Server) change(ctx context.Context, in *changeExecution, change func(ct
 	if err != nil {
 		return nil, err
 	}
-	if e, err = s.await(ctx, e, wait); err != nil {
+	if e, err = s.awaitEnd(ctx, e, wait); err != nil {
 		return nil, err
 	}
 	v := s.executionOf(e)
@@ -298,7 +298,7 @@ func (s *Server) restartExecution(ctx context.Context, in *restartExecution) (*b
 		return nil, err
 	}
 	e, created, err := s.cfg.Executions.Restart(ctx, in.App, in.job.Key, id, in.Sent.value.Parameters)
-	return s.begun(ctx, e, created, err, wait)
+	return s.answerStart(ctx, e, created, err, wait)
 }
 
 // How executions look in answers.

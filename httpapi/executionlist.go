@@ -90,8 +90,8 @@ func statusNames() string {
 	return strings.Join(all, ", ")
 }
 
-// pattern is what matches a glob, nil if there is none.
-func pattern(glob string) func(string) bool {
+// globMatcher is what matches a glob, nil if there is none.
+func globMatcher(glob string) func(string) bool {
 	if glob == "" {
 		return nil
 	}
@@ -113,7 +113,7 @@ func (in *ExecutionList) Resolve(ctx huma.Context) []error {
 // query is what the read model is asked.
 func (in *ExecutionList) query() (q index.ExecutionQuery, err error) {
 	q = index.ExecutionQuery{
-		Status: in.statuses, Exit: pattern(in.ExitStatus), Agent: pattern(in.Agent), Since: in.since, Until: in.until,
+		Status: in.statuses, Exit: globMatcher(in.ExitStatus), Agent: globMatcher(in.Agent), Since: in.since, Until: in.until,
 		Offset: in.skip(), Limit: in.Limit,
 	}
 	for name, to := range map[string]*int64{"after": &q.After, "before": &q.Before} {
@@ -146,7 +146,7 @@ func (s *Server) listExecutions(ctx context.Context, in *listExecutions) (*answe
 		return nil, err
 	}
 	if _, hits := s.cfg.Index.Executions(in.App, in.job.Key, 0, 1); hits == 0 { // the history of a job may be there without the job
-		if _, err := s.job(ctx, &in.JobPath); err != nil {
+		if _, err := s.findJob(ctx, &in.JobPath); err != nil {
 			return nil, err
 		}
 	}
@@ -166,7 +166,7 @@ type listAppExecutions struct {
 }
 
 func (s *Server) listAppExecutions(ctx context.Context, in *listAppExecutions) (*answer[rest.Executions], error) {
-	if _, _, err := s.app(ctx, in.App); err != nil {
+	if _, _, err := s.findApp(ctx, in.App); err != nil {
 		return nil, err
 	}
 	q, err := in.query()
@@ -188,7 +188,7 @@ func (s *Server) listAllExecutions(ctx context.Context, in *listAllExecutions) (
 		return nil, err
 	}
 	user := userOf(ctx)
-	q.JobMatch, q.AppMatch = in.matcher(), func(app string) bool { return may(user, readJob, app, "") }
+	q.JobMatch, q.AppMatch = in.matcher(), func(app string) bool { return isAllowed(user, readJob, app, "") }
 	return s.findExecutions(ctx, &in.ExecutionList, &q)
 }
 
@@ -212,14 +212,14 @@ func (s *Server) findExecutions(ctx context.Context, in *ExecutionList, q *index
 			p.next = cursorOf(&found.Results[n-1])
 		}
 	}
-	return s.listed(ctx, in, p, found.Results, nil)
+	return s.answerExecutions(ctx, in, p, found.Results, nil)
 }
 
 func cursorOf(e *index.Summary) string { return strconv.FormatInt(e.ID, 10) }
 
-// listed is the answer with these executions. read are their records, if they
+// answerExecutions is the answer with these executions. read are their records, if they
 // were read.
-func (s *Server) listed(ctx context.Context, in *ExecutionList, p part, found []index.Summary, read []*bus.Execution) (*answer[rest.Executions], error) {
+func (s *Server) answerExecutions(ctx context.Context, in *ExecutionList, p part, found []index.Summary, read []*bus.Execution) (*answer[rest.Executions], error) {
 	waiting := s.cfg.Executions.WaitingOf(found)
 	results := make([]rest.ListedExecution, len(found))
 	for i := range found {
@@ -245,7 +245,7 @@ func (s *Server) listed(ctx context.Context, in *ExecutionList, p part, found []
 // now.
 func (s *Server) recordsOf(ctx context.Context, all []index.Summary) ([]*bus.Execution, error) {
 	records := make([]*bus.Execution, len(all))
-	err := reading(ctx, len(all), func(ctx context.Context, i int) error {
+	err := readConcurrently(ctx, len(all), func(ctx context.Context, i int) error {
 		e, err := s.cfg.Bus.Executions.Get(ctx, bus.ExecutionKey(all[i].App, all[i].Job, all[i].ID))
 		if errors.Is(err, bus.ErrNotFound) {
 			return nil
@@ -282,22 +282,22 @@ func (s *Server) searchRecords(ctx context.Context, in *ExecutionList, q *index.
 		if err != nil {
 			return nil, err
 		}
-		n := r.take(p.Results, read, in)
+		n := r.scanRecords(p.Results, read, in)
 		r.more = n > 0 && p.Offset+n < p.Hits
 	}
 	p := part{offset: 1, limit: in.Limit, hits: len(r.found)}
 	if r.more {
 		p.next = strconv.FormatInt(r.reached, 10)
 	}
-	out, err := s.listed(ctx, in, p, r.found, r.records)
+	out, err := s.answerExecutions(ctx, in, p, r.found, r.records)
 	if err == nil {
 		out.Body.Scanned, out.Body.More = &r.scanned, &r.more
 	}
 	return out, err
 }
 
-// take looks at executions until the page is full, and returns at how many.
-func (r *recordSearch) take(all []index.Summary, read []*bus.Execution, in *ExecutionList) int {
+// scanRecords looks at executions until the page is full, and returns at how many.
+func (r *recordSearch) scanRecords(all []index.Summary, read []*bus.Execution, in *ExecutionList) int {
 	for i := range all {
 		if len(r.found) == in.Limit {
 			return i

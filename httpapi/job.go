@@ -18,7 +18,7 @@ import (
 )
 
 func (s *Server) listJobs(ctx context.Context, in *jobSearch) (*answer[rest.List[rest.Job]], error) {
-	if _, _, err := s.app(ctx, in.App); err != nil {
+	if _, _, err := s.findApp(ctx, in.App); err != nil {
 		return nil, err
 	}
 	q, err := in.query(s)
@@ -35,16 +35,16 @@ func (s *Server) listJobs(ctx context.Context, in *jobSearch) (*answer[rest.List
 	var results []rest.Job
 	for _, j := range found {
 		v := s.jobOf(j)
-		if wants(in.With, "execution") {
+		if hasWord(in.With, "execution") {
 			executions := s.timeline(j)
 			v.Executions = &executions
 		}
-		if wants(in.With, "settings") {
+		if hasWord(in.With, "settings") {
 			showSettings(&v, &j.Settings)
 		}
 		results = append(results, v)
 	}
-	if wants(in.With, "notation") {
+	if hasWord(in.With, "notation") {
 		if err := s.addDiagrams(ctx, found, results); err != nil {
 			return nil, err
 		}
@@ -55,7 +55,7 @@ func (s *Server) listJobs(ctx context.Context, in *jobSearch) (*answer[rest.List
 // download is all jobs that a search finds, as a file. In EDN, as v1 clients
 // ask for it, it can be imported again job by job.
 func (s *Server) download(ctx context.Context, in *jobDownload) (*streamed, error) {
-	if _, _, err := s.app(ctx, in.App); err != nil {
+	if _, _, err := s.findApp(ctx, in.App); err != nil {
 		return nil, err
 	}
 	q, err := in.query(s)
@@ -65,9 +65,9 @@ func (s *Server) download(ctx context.Context, in *jobDownload) (*streamed, erro
 	found, _ := s.cfg.Index.Jobs(q)
 	all := make([]rest.Job, len(found))
 	for i, j := range found {
-		all[i] = s.whole(j)
+		all[i] = s.wholeJob(j)
 	}
-	if wants(in.With, "notation") {
+	if hasWord(in.With, "notation") {
 		if err := s.addDiagrams(ctx, found, all); err != nil {
 			return nil, err
 		}
@@ -78,13 +78,13 @@ func (s *Server) download(ctx context.Context, in *jobDownload) (*streamed, erro
 	}), nil
 }
 
-// job finds a job; one that another bus has just made is not in the read model
+// findJob finds a job; one that another bus has just made is not in the read model
 // yet.
-func (s *Server) job(ctx context.Context, in *JobPath) (*index.Job, error) {
+func (s *Server) findJob(ctx context.Context, in *JobPath) (*index.Job, error) {
 	if j, ok := s.cfg.Index.Job(in.App, in.job.Key); ok {
 		return j, nil
 	}
-	if _, _, err := s.app(ctx, in.App); err != nil {
+	if _, _, err := s.findApp(ctx, in.App); err != nil {
 		return nil, err
 	}
 	e, err := s.cfg.Bus.Job(ctx, in.App, in.job.Key)
@@ -105,9 +105,9 @@ type readJobPath struct {
 	Namespace string `query:"namespace" enum:"javaee,jakartaee" doc:"Of the XML: javaee (JSR-352) or jakartaee (Jakarta Batch). Without it, the one that the job came in, or javaee."`
 }
 
-// jobIn is the job with the namespace that is asked for.
-func (s *Server) jobIn(ctx context.Context, in *readJobPath) (*index.Job, error) {
-	j, err := s.job(ctx, &in.JobPath)
+// findJobIn is the job with the namespace that is asked for.
+func (s *Server) findJobIn(ctx context.Context, in *readJobPath) (*index.Job, error) {
+	j, err := s.findJob(ctx, &in.JobPath)
 	if err != nil || in.Namespace == "" || in.Namespace == j.JSL.Namespace {
 		return j, err
 	}
@@ -119,21 +119,21 @@ func (s *Server) jobIn(ctx context.Context, in *readJobPath) (*index.Job, error)
 }
 
 func (s *Server) getJob(ctx context.Context, in *readJobPath) (*tagged[rest.Job], error) {
-	j, err := s.jobIn(ctx, in)
+	j, err := s.findJobIn(ctx, in)
 	if err != nil {
 		return nil, err
 	}
-	v := []rest.Job{s.whole(j)}
+	v := []rest.Job{s.wholeJob(j)}
 	err = s.addDiagrams(ctx, []*index.Job{j}, v)
-	return &tagged[rest.Job]{etag(j.Revision), v[0]}, err
+	return &tagged[rest.Job]{entityTag(j.Revision), v[0]}, err
 }
 
 func (s *Server) getDefinition(ctx context.Context, in *readJobPath) (*tagged[jsl.Job], error) {
-	j, err := s.jobIn(ctx, in)
+	j, err := s.findJobIn(ctx, in)
 	if err != nil {
 		return nil, err
 	}
-	return &tagged[jsl.Job]{etag(j.Revision), *j.JSL}, nil
+	return &tagged[jsl.Job]{entityTag(j.Revision), *j.JSL}, nil
 }
 
 type postJob struct {
@@ -205,7 +205,7 @@ func (s *Server) writeJob(ctx context.Context, at NamedPath, sent *sentJob, p *P
 	if err != nil {
 		return nil, "", err
 	}
-	e, did, err := s.saveJob(ctx, at, p, func(was *bus.Job) (bus.Job, error) { return sent.over(was, at.App, set) })
+	e, did, err := s.saveJob(ctx, at, p, func(was *bus.Job) (bus.Job, error) { return sent.mergeOver(was, at.App, set) })
 	if err != nil {
 		return nil, "", err
 	}
@@ -216,11 +216,11 @@ func (s *Server) writeJob(ctx context.Context, at NamedPath, sent *sentJob, p *P
 		was = map[string]string{"was": at.Name, "name": sent.ID}
 	}
 	s.cfg.Bus.Event("job", did, []string{at.App, token}, was)
-	shown, err := s.job(ctx, &JobPath{App: at.App, job: JobRef{sent.ID, token}})
+	shown, err := s.findJob(ctx, &JobPath{App: at.App, job: JobRef{sent.ID, token}})
 	if err != nil {
 		return nil, "", err
 	}
-	out = &saved[rest.Job]{status(did == what(true)), jobURL(at.App, sent.ID), etag(e.Revision), s.whole(shown)}
+	out = &saved[rest.Job]{putStatus(did == eventWord(true)), jobURL(at.App, sent.ID), entityTag(e.Revision), s.wholeJob(shown)}
 	addNotation(&out.Body, sent.notation())
 	out.Body.Warnings = s.warnings(at.App, shown.JSL, &shown.Settings)
 	return out, token, nil
@@ -262,7 +262,7 @@ func (s *Server) saveJobOnce(ctx context.Context, at NamedPath, p *Preconditions
 	e = bus.Entry[bus.Job]{Key: was.Key, Value: is}
 	if is.Name == at.Name {
 		e.Revision, err = s.cfg.Bus.Jobs.Update(ctx, was.Key, is, was.Revision)
-		return e, what(false), err
+		return e, eventWord(false), err
 	}
 	if e.Revision, err = s.cfg.Bus.RenameJob(ctx, was, is); errors.Is(err, bus.ErrExists) {
 		err = bus.State(bus.CodeJobExists, "there is a job %s already in the application %s: %s cannot have its name", is.Name, is.App, at.Name)
@@ -281,7 +281,7 @@ func (s *Server) createJob(ctx context.Context, at NamedPath, change func(was *b
 	if e, err = s.cfg.Bus.CreateJob(ctx, is); errors.Is(err, bus.ErrExists) {
 		err = bus.ErrChanged
 	}
-	return e, what(true), err
+	return e, eventWord(true), err
 }
 
 type deleteJob struct {
@@ -291,7 +291,7 @@ type deleteJob struct {
 }
 
 func (s *Server) deleteJob(ctx context.Context, in *deleteJob) (*struct{}, error) {
-	if _, err := s.job(ctx, &in.JobPath); err != nil {
+	if _, err := s.findJob(ctx, &in.JobPath); err != nil {
 		return nil, err
 	}
 	var revision uint64
@@ -312,8 +312,8 @@ func (s *Server) deleteJob(ctx context.Context, in *deleteJob) (*struct{}, error
 	return nil, err
 }
 
-// whole is a job with all that its own answer shows.
-func (s *Server) whole(j *index.Job) rest.Job {
+// wholeJob is a job with all that its own answer shows.
+func (s *Server) wholeJob(j *index.Job) rest.Job {
 	v := s.jobOf(j)
 	v.Definition, v.DynamicParameters = j.Definition, j.JSL.Parameters()
 	showSettings(&v, &j.Settings)
@@ -322,7 +322,7 @@ func (s *Server) whole(j *index.Job) rest.Job {
 
 // addDiagrams adds the diagrams of jobs to their answers.
 func (s *Server) addDiagrams(ctx context.Context, jobs []*index.Job, answers []rest.Job) error {
-	return reading(ctx, len(jobs), func(ctx context.Context, i int) error {
+	return readConcurrently(ctx, len(jobs), func(ctx context.Context, i int) error {
 		j := jobs[i]
 		if j.Notation == nil {
 			return nil
@@ -388,14 +388,14 @@ func (s *Server) jobOf(j *index.Job) rest.Job {
 		latest := summaryOf(j.Latest)
 		v.LatestExecution = &latest
 	}
-	if t := s.next(j); !t.IsZero() {
+	if t := s.nextFire(j); !t.IsZero() {
 		v.NextExecution = &rest.NextExecution{StartTime: t}
 	}
 	return v
 }
 
-// next is when the job fires next, zero if it does not.
-func (s *Server) next(j *index.Job) subjects.Time {
+// nextFire is when the job fires next, zero if it does not.
+func (s *Server) nextFire(j *index.Job) subjects.Time {
 	if j.Schedule == nil || !j.Schedule.Active {
 		return 0
 	}
@@ -476,7 +476,7 @@ func (s *Server) resolveJob(ctx context.Context, p *JobPath, readModel bool) err
 	case !errors.Is(err, bus.ErrNotFound):
 		return err
 	case e.Value.Definition != nil: // the records under this key are those of another job
-		if _, _, err := s.app(ctx, p.App); err != nil {
+		if _, _, err := s.findApp(ctx, p.App); err != nil {
 			return err
 		}
 		return bus.NoSuchJob(p.App, codec.Cut(p.Name))

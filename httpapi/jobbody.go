@@ -71,10 +71,10 @@ func (b *beside) readWords(text *jsl.Text) (err error) {
 	}).Err()
 }
 
-// over is the job that is stored for what was sent, in place of what there was,
+// mergeOver is the job that is stored for what was sent, in place of what there was,
 // which may be nil. Its settings stay but for what set changes, and so does
 // what a diagram has no place for.
-func (v *sentJob) over(was *bus.Job, app string, set func(*bus.Settings)) (bus.Job, error) {
+func (v *sentJob) mergeOver(was *bus.Job, app string, set func(*bus.Settings)) (bus.Job, error) {
 	now := subjects.Now()
 	is := bus.Job{App: app, Name: v.ID, Notation: v.notation(), CreateTime: now, UpdateTime: now}
 	def := v.Job
@@ -218,12 +218,12 @@ func (sent *newStatusNotification) Validate() (wrong codec.Faults) {
 	case status != "" && sent.ExitStatus != "":
 		wrong.Add("/exit_status", "this or batch_status, not both", sent.ExitStatus)
 	case status != "" && !slices.Contains(bus.Notifiable(), status):
-		wrong.Add("/batch_status", "one of "+join(bus.Notifiable()), strconv.Quote(sent.BatchStatus))
+		wrong.Add("/batch_status", "one of "+joinStatuses(bus.Notifiable()), strconv.Quote(sent.BatchStatus))
 	}
 	return wrong
 }
 
-func join(all []subjects.BatchStatus) string {
+func joinStatuses(all []subjects.BatchStatus) string {
 	var names []string
 	for _, s := range all {
 		names = append(names, string(s))

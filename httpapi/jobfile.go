@@ -191,12 +191,12 @@ func leaveDefaults(sc *bus.Schedule) {
 }
 
 func (s *Server) getFile(ctx context.Context, in *JobPath) (*tagged[jobFile], error) {
-	j, err := s.job(ctx, in)
+	j, err := s.findJob(ctx, in)
 	if err != nil {
 		return nil, err
 	}
 	f, err := fileOf(j.JSL, &j.Settings, j.Schedule)
-	return &tagged[jobFile]{etag(j.Revision), f}, err
+	return &tagged[jobFile]{entityTag(j.Revision), f}, err
 }
 
 type judgeJob struct {
@@ -212,7 +212,7 @@ func (s *Server) judgeJob(ctx context.Context, in *judgeJob) (*tagged[rest.Judge
 		return nil, err
 	}
 	out := &tagged[rest.Judgement]{Body: rest.Judgement{Name: sent.ID, Result: "created"}}
-	was, err := s.stored(ctx, in.App, sent.ID)
+	was, err := s.loadStored(ctx, in.App, sent.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -222,7 +222,7 @@ func (s *Server) judgeJob(ctx context.Context, in *judgeJob) (*tagged[rest.Judge
 			notifications = append(notifications, notificationOf(&n))
 		}
 	}
-	is, err := sent.over(was.job, in.App, sent.settings(notifications))
+	is, err := sent.mergeOver(was.job, in.App, sent.settings(notifications))
 	if err != nil {
 		return nil, err
 	}
@@ -237,7 +237,7 @@ func (s *Server) judgeJob(ctx context.Context, in *judgeJob) (*tagged[rest.Judge
 	if was.job == nil {
 		return out, nil
 	}
-	out.ETag = etag(was.revision)
+	out.ETag = entityTag(was.revision)
 	if job, err = jsl.Restore(was.job.Definition); err == nil {
 		out.Body.Was, err = fileText(fileOf(job, &was.job.Settings, was.schedule))
 	}
@@ -259,7 +259,7 @@ type storedJob struct {
 	revision uint64
 }
 
-func (s *Server) stored(ctx context.Context, app, name string) (is storedJob, err error) {
+func (s *Server) loadStored(ctx context.Context, app, name string) (is storedJob, err error) {
 	e, err := s.cfg.Bus.JobNamed(ctx, app, name)
 	if errors.Is(err, bus.ErrNotFound) {
 		return is, nil
@@ -287,7 +287,7 @@ func (s *Server) storedSchedule(ctx context.Context, app, token string) (*bus.Sc
 // judgeSent returns why a job that was sent would be refused, whatever there
 // is.
 func (s *Server) judgeSent(ctx context.Context, app string, sent *sentJob) error {
-	if _, _, err := s.app(ctx, app); err != nil {
+	if _, _, err := s.findApp(ctx, app); err != nil {
 		return err
 	}
 	if sent.ID == testJob {
@@ -334,11 +334,11 @@ func (s *Server) warnings(app string, job *jsl.Job, set *bus.Settings) []string 
 			all = append(all, err.Error()+": the job cannot be started")
 		}
 	}
-	return append(all, s.unheard(set)...)
+	return append(all, s.unsentNotifications(set)...)
 }
 
-// unheard says which notifications nobody will get.
-func (s *Server) unheard(set *bus.Settings) (all []string) {
+// unsentNotifications says which notifications nobody will get.
+func (s *Server) unsentNotifications(set *bus.Settings) (all []string) {
 	if s.cfg.Notifier == nil || s.cfg.Notifier.Sends() {
 		return nil
 	}

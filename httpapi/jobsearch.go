@@ -43,7 +43,7 @@ func (in *Search) Resolve(ctx huma.Context) []error {
 }
 
 // byName returns how the list compares names. A cursor is a name: in another
-// order a job may move from one page to the next, and it would say nothing.
+// jobOrder a job may move from one page to the next, and it would say nothing.
 func (in *jobSearch) byName() (order func(a, b string) int, err error) {
 	sorted := cmp.Or(in.SortBy, in.SortBy2)
 	switch {
@@ -85,7 +85,7 @@ func (in *Search) query(s *Server) (index.JobQuery, error) {
 			wrong.AddParameter("with", strings.Join(besides, ", "), word)
 		}
 	}
-	less, unsortable := order(cmp.Or(in.SortBy, in.SortBy2), s.next)
+	less, unsortable := jobOrder(cmp.Or(in.SortBy, in.SortBy2), s.nextFire)
 	q.Less = less
 	switch {
 	case in.lenient && in.SortBy == "":
@@ -135,9 +135,9 @@ func parseCondition(word string) (holds func(*index.Summary) bool, want string) 
 
 const wantDay = "a day of UTC such as 2026-11-24"
 
-// order reads sort_by; nil for the order by name.
+// jobOrder reads sort_by; nil for the order by name.
 // The fault is about one of the keys; the function goes by the others.
-func order(by string, next func(*index.Job) subjects.Time) (less func(a, b *index.Job) int, wrong codec.Faults) {
+func jobOrder(by string, next func(*index.Job) subjects.Time) (less func(a, b *index.Job) int, wrong codec.Faults) {
 	if by == "" {
 		return nil, nil
 	}
@@ -164,8 +164,8 @@ func order(by string, next func(*index.Job) subjects.Time) (less func(a, b *inde
 	}, wrong
 }
 
-// wants says whether with has the word.
-func wants(with, word string) bool {
+// hasWord says whether with has the word.
+func hasWord(with, word string) bool {
 	for w := range strings.SplitSeq(with, ",") {
 		if strings.TrimSpace(w) == word {
 			return true

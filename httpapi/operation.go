@@ -19,12 +19,12 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// add makes a route of a handler. It is described by the handler's types; what
+// addRoute makes a route of a handler. It is described by the handler's types; what
 // a body holds is the type argument of a [body] in the input.
-func add[I, O any](s *Server, needs permission, op huma.Operation, h func(context.Context, *I) (*O, error)) {
+func addRoute[I, O any](s *Server, needs permission, op huma.Operation, h func(context.Context, *I) (*O, error)) {
 	checkResolvers(reflect.TypeFor[I]())
 	op.DefaultStatus = max(op.DefaultStatus, http.StatusOK)
-	s.require(&op, needs)
+	s.declarePermission(&op, needs)
 	has := traitsOf(&op)
 	huma.Register(s.api, op, func(ctx context.Context, in *I) (out *O, err error) {
 		if p, ok := any(in).(jobInput); ok {
@@ -34,7 +34,7 @@ func add[I, O any](s *Server, needs permission, op huma.Operation, h func(contex
 			out, err = h(ctx, in)
 		}
 		if err != nil {
-			return nil, s.problem(ctx, err)
+			return nil, s.problemFor(ctx, err)
 		}
 		return out, nil
 	})

@@ -50,8 +50,8 @@ var roles = map[permission][]string{
 // place is a route as the router knows it.
 type place struct{ method, path string }
 
-// require notes what a route needs, for the judge and for the document.
-func (s *Server) require(op *huma.Operation, needs permission) {
+// declarePermission notes what a route needs, for the judge and for the document.
+func (s *Server) declarePermission(op *huma.Operation, needs permission) {
 	s.needs[place{op.Method, pathOf(op.Path)}] = needs
 	if op.Extensions == nil {
 		op.Extensions = map[string]any{}
@@ -93,7 +93,7 @@ func (s *Server) judgeAccess(r *http.Request, path string, param func(string) st
 	if needs == open || r.Method == http.MethodOptions {
 		return nil, nil
 	}
-	user, byCookie := s.sender(r)
+	user, byCookie := s.senderOf(r)
 	switch {
 	case user == nil:
 		return nil, errNoLogin
@@ -101,28 +101,28 @@ func (s *Server) judgeAccess(r *http.Request, path string, param func(string) st
 		return nil, errCrossOrigin
 	}
 	app := param("app")
-	if !may(user, needs, app, param("id")) {
+	if !isAllowed(user, needs, app, param("id")) {
 		return nil, &permissionError{user.ID, app, needs}
 	}
 	return user, nil
 }
 
-// may says whether a user has a permission in an application; id is whom the
+// isAllowed says whether a user has a permission in an application; id is whom the
 // path is about.
-func may(u *bus.User, needs permission, app, id string) bool {
+func isAllowed(u *bus.User, needs permission, app, id string) bool {
 	switch needs {
 	case anyone:
 		return true
 	case ownKeys:
-		return u.ID == id || may(u, manageUsers, app, id)
+		return u.ID == id || isAllowed(u, manageUsers, app, id)
 	}
 	return slices.Contains(roles[needs], u.Role(app))
 }
 
-// sender is who sends a request: the header Authorization says it, if it says
+// senderOf is who sends a request: the header Authorization says it, if it says
 // something of ours, or else the cookie.
-func (s *Server) sender(r *http.Request) (u *bus.User, byCookie bool) {
-	if secret, ok := bearer(r.Header.Get("Authorization")); ok {
+func (s *Server) senderOf(r *http.Request) (u *bus.User, byCookie bool) {
+	if secret, ok := bearerSecret(r.Header.Get("Authorization")); ok {
 		return s.cfg.Logins.ByToken(r.Context(), secret), false
 	}
 	if c, err := r.Cookie(v1.SessionCookie); err == nil && c.Value != "" {
@@ -131,8 +131,8 @@ func (s *Server) sender(r *http.Request) (u *bus.User, byCookie bool) {
 	return nil, false
 }
 
-// bearer is the token or key in the header Authorization.
-func bearer(authorization string) (secret string, ok bool) {
+// bearerSecret is the token or key in the header Authorization.
+func bearerSecret(authorization string) (secret string, ok bool) {
 	scheme, secret, _ := strings.Cut(authorization, " ")
 	return strings.TrimSpace(secret), strings.EqualFold(scheme, "Bearer") || strings.EqualFold(scheme, "Token")
 }

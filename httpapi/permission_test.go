@@ -100,13 +100,13 @@ func TestRoutesOfTheContract(t *testing.T) {
 		have := strings.Fields(c.roles)
 		for _, role := range login.Roles() {
 			u := &bus.User{ID: "ann", Roles: map[string]string{bus.DefaultApp: role}}
-			if got := may(u, needs, "billing", "bob"); needs != open && got != slices.Contains(have, role) {
+			if got := isAllowed(u, needs, "billing", "bob"); needs != open && got != slices.Contains(have, role) {
 				t.Errorf("%s may %s: %v", role, needs, got)
 			}
 		}
 	}
 	for _, needs := range []permission{"", "none"} {
-		if may(everybody, needs, "", "") {
+		if isAllowed(everybody, needs, "", "") {
 			t.Errorf("%q: an admin may", needs)
 		}
 	}

@@ -125,7 +125,7 @@ func TestPicturesTakeTurns(t *testing.T) {
 	done := make(chan error)
 	ctx, leave := context.WithCancel(t.Context())
 	go func() {
-		_, err := s.draw(ctx, chart.Chart{})
+		_, err := s.drawChart(ctx, chart.Chart{})
 		done <- err
 	}()
 	leave()
@@ -134,7 +134,7 @@ func TestPicturesTakeTurns(t *testing.T) {
 	}
 	<-s.drawing
 	for range 3 {
-		if _, err := s.draw(t.Context(), chart.Chart{}); err != nil {
+		if _, err := s.drawChart(t.Context(), chart.Chart{}); err != nil {
 			t.Error(err)
 		}
 	}

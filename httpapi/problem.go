@@ -23,7 +23,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 )
 
-// problem is an error as it is answered.
+// problemFor is an error as it is answered.
 type problem struct {
 	rest.Problem
 	header http.Header
@@ -77,9 +77,9 @@ type unknownError struct {
 func (e *unknownError) Error() string { return fmt.Sprintf("execution %d: %v", e.id, e.err) }
 func (e *unknownError) Unwrap() error { return e.err }
 
-// problem makes an answer of an error. What nobody foresaw goes to the log,
+// problemFor makes an answer of an error. What nobody foresaw goes to the log,
 // with its cause.
-func (s *Server) problem(ctx context.Context, err error) *problem {
+func (s *Server) problemFor(ctx context.Context, err error) *problem {
 	p := problemOf(err)
 	if p.Status == http.StatusInternalServerError && !errors.Is(err, errPanic) && ctx.Err() == nil {
 		s.log.Error("request failed", "err", err)
@@ -90,21 +90,21 @@ func (s *Server) problem(ctx context.Context, err error) *problem {
 // problemOf is the only place where errors become statuses and codes. What it
 // says of the request may be no UTF-8, which no answer could carry.
 func problemOf(err error) *problem {
-	p := judge(err)
-	p.Detail = valid(p.Detail)
+	p := classifyError(err)
+	p.Detail = validUTF8(p.Detail)
 	if p.Status == http.StatusUnauthorized {
 		p.header.Set("WWW-Authenticate", `Bearer realm="JobStreamer"`) // no browser asks for a password because of it
 	}
 	for i := range p.Errors {
 		f := &p.Errors[i]
-		f.Pointer, f.Parameter, f.Detail, f.Got = valid(f.Pointer), valid(f.Parameter), valid(f.Detail), valid(f.Got)
+		f.Pointer, f.Parameter, f.Detail, f.Got = validUTF8(f.Pointer), validUTF8(f.Parameter), validUTF8(f.Detail), validUTF8(f.Got)
 	}
 	return p
 }
 
-func valid(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
+func validUTF8(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 
-func judge(err error) *problem {
+func classifyError(err error) *problem {
 	var (
 		state   *bus.StateError
 		field   *bus.FieldError
@@ -125,17 +125,17 @@ func judge(err error) *problem {
 	case errors.As(err, &refused):
 		return refused.problem()
 	case errors.As(err, &sick) && errors.Is(sick.reason, bus.ErrFull):
-		return away("no_room", sick.Error())
+		return unavailable("no_room", sick.Error())
 	case errors.As(err, &sick):
-		return away("unavailable", sick.Error())
+		return unavailable("unavailable", sick.Error())
 	case errors.As(err, &unknown):
-		p := away("outcome_unknown", "it is not known whether the execution was made: ask for it by its id, or send the same again with the same Idempotency-Key")
+		p := unavailable("outcome_unknown", "it is not known whether the execution was made: ask for it by its id, or send the same again with the same Idempotency-Key")
 		p.ExecutionID = unknown.id
 		return p
 	case errors.Is(err, login.ErrWrong):
 		return newProblem(http.StatusUnauthorized, "authentication_failed", "Authentication failure.")
 	case errors.Is(err, login.ErrBusy):
-		return away("too_many_logins", "too many log in at this moment; try again")
+		return unavailable("too_many_logins", "too many log in at this moment; try again")
 	case errors.Is(err, errNoLogin):
 		return newProblem(http.StatusUnauthorized, "login_required", "a login is needed: POST /auth, or Authorization with a token or key that is good")
 	case errors.Is(err, errCrossOrigin):
@@ -153,9 +153,9 @@ func judge(err error) *problem {
 	case errors.As(err, &field):
 		return faultyRequest(codec.Faults{{Pointer: field.Path, Detail: "want " + field.Want, Got: codec.Cut(field.Got)}})
 	case errors.As(err, &written):
-		return invalid(http.StatusUnprocessableEntity, "invalid_job", codec.FaultsOf(written))
+		return problemWithFaults(http.StatusUnprocessableEntity, "invalid_job", codec.FaultsOf(written))
 	case errors.As(err, &bad):
-		return invalid(http.StatusBadRequest, "malformed_body", codec.Faults{bad.Fault})
+		return problemWithFaults(http.StatusBadRequest, "malformed_body", codec.Faults{bad.Fault})
 	case errors.As(err, &media):
 		p := newProblem(http.StatusUnsupportedMediaType, "unsupported_media_type", err.Error())
 		p.header.Set("Accept", codec.MediaTypes())
@@ -171,11 +171,11 @@ func judge(err error) *problem {
 	case errors.Is(err, errNotAcceptable):
 		return newProblem(http.StatusNotAcceptable, "not_acceptable", "answers can be had as "+codec.MediaTypes())
 	case errors.Is(err, bus.ErrUnknown):
-		return away("outcome_unknown", "it is not known whether it was stored: look, or send the same again")
+		return unavailable("outcome_unknown", "it is not known whether it was stored: look, or send the same again")
 	case errors.Is(err, bus.ErrFull):
-		return away("no_room", err.Error()+"; nothing was stored, and writes go on by themselves when there is room again")
+		return unavailable("no_room", err.Error()+"; nothing was stored, and writes go on by themselves when there is room again")
 	case errors.Is(err, bus.ErrAway), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		return away("unavailable", "NATS or JetStream is away; nothing was stored")
+		return unavailable("unavailable", "NATS or JetStream is away; nothing was stored")
 	case errors.Is(err, bus.ErrNotFound):
 		return newProblem(http.StatusNotFound, "not_found", "there is no such thing")
 	case errors.Is(err, bus.ErrExists), errors.Is(err, bus.ErrChanged):
@@ -233,13 +233,13 @@ func newProblem(status int, code, detail string) *problem {
 	return p
 }
 
-func away(code, detail string) *problem {
+func unavailable(code, detail string) *problem {
 	p := newProblem(http.StatusServiceUnavailable, code, detail)
 	p.header.Set("Retry-After", "1")
 	return p
 }
 
-func invalid(status int, code string, all codec.Faults) *problem {
+func problemWithFaults(status int, code string, all codec.Faults) *problem {
 	p := newProblem(status, code, "")
 	p.Errors = all
 	switch n := len(all); {
@@ -258,14 +258,14 @@ func invalid(status int, code string, all codec.Faults) *problem {
 func faultyRequest(all codec.Faults) *problem {
 	switch {
 	case slices.ContainsFunc(all, func(f rest.Fault) bool { return f.Parameter == "" }):
-		return invalid(http.StatusUnprocessableEntity, "invalid_body", all)
+		return problemWithFaults(http.StatusUnprocessableEntity, "invalid_body", all)
 	case slices.ContainsFunc(all, func(f rest.Fault) bool { return f.InPath }):
-		return invalid(http.StatusUnprocessableEntity, "invalid_parameter", all)
+		return problemWithFaults(http.StatusUnprocessableEntity, "invalid_parameter", all)
 	}
-	return invalid(http.StatusBadRequest, "invalid_parameter", all)
+	return problemWithFaults(http.StatusBadRequest, "invalid_parameter", all)
 }
 
-// problem is one of the errors that stops everything, or all faults of
+// problemFor is one of the errors that stops everything, or all faults of
 // parameters and body together.
 func (r *refusal) problem() *problem {
 	var all codec.Faults
@@ -288,7 +288,7 @@ func (r *refusal) problem() *problem {
 	if len(all) == 0 {
 		return newProblem(r.status, routeCodes[r.status], "")
 	}
-	return invalid(status, code, all)
+	return problemWithFaults(status, code, all)
 }
 
 // parameterFault says what huma says of a parameter, in our words.

@@ -38,7 +38,7 @@ func (s *Server) postSchedule(ctx context.Context, in *putSchedule) (*scheduled,
 
 func (s *Server) putSchedule(ctx context.Context, in *putSchedule) (*scheduled, error) {
 	sent := (*rest.NewSchedule)(&in.Sent.value)
-	j, err := s.job(ctx, &in.JobPath)
+	j, err := s.findJob(ctx, &in.JobPath)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +49,7 @@ func (s *Server) putSchedule(ctx context.Context, in *putSchedule) (*scheduled, 
 	if err != nil {
 		return nil, err
 	}
-	return &scheduled{status(j.Schedule == nil), jobURL(in.App, in.job.Name) + "/schedule", is}, nil
+	return &scheduled{putStatus(j.Schedule == nil), jobURL(in.App, in.job.Name) + "/schedule", is}, nil
 }
 
 type preview struct{ Sent body[newPreview] }
@@ -59,7 +59,7 @@ const (
 	maxPreviewed = 1000
 )
 
-func (s *Server) preview(_ context.Context, in *preview) (*answer[rest.Preview], error) {
+func (s *Server) previewFires(_ context.Context, in *preview) (*answer[rest.Preview], error) {
 	sent := &in.Sent.value
 	from := time.Now()
 	if sent.From != "" {
@@ -116,7 +116,7 @@ func (sent *newSchedule) Validate() (wrong codec.Faults) {
 }
 
 func (s *Server) deleteSchedule(ctx context.Context, in *JobPath) (*struct{}, error) {
-	if _, err := s.job(ctx, in); err != nil {
+	if _, err := s.findJob(ctx, in); err != nil {
 		return nil, err
 	}
 	return nil, s.cfg.Schedules.Remove(ctx, in.App, in.job.Key)
@@ -131,7 +131,7 @@ func (s *Server) resumeSchedule(ctx context.Context, in *JobPath) (*answer[*rest
 }
 
 func (s *Server) changeSchedule(ctx context.Context, in *JobPath, change func(ctx context.Context, app, job string) error) (*answer[*rest.Schedule], error) {
-	if _, err := s.job(ctx, in); err != nil {
+	if _, err := s.findJob(ctx, in); err != nil {
 		return nil, err
 	}
 	if err := change(ctx, in.App, in.job.Key); err != nil {
@@ -202,7 +202,7 @@ func (f *firesPath) Resolve(ctx huma.Context) []error {
 func (s *Server) listFires(ctx context.Context, in *firesPath) (*answer[rest.Fires], error) {
 	fires, err := s.cfg.Schedules.Fires(ctx, in.App, in.job.Key, scheduler.FireQuery{From: in.from, To: in.to, Limit: in.Limit})
 	if err == nil && len(fires) == 0 {
-		_, err = s.job(ctx, &in.JobPath)
+		_, err = s.findJob(ctx, &in.JobPath)
 	}
 	if err != nil {
 		return nil, err

@@ -181,7 +181,7 @@ func New(cfg Config) *Server {
 	e := newEcho(s)
 	s.api = newAPI(e, cfg.Version)
 	s.api.UseMiddleware(s.chooseFormat)
-	s.routes()
+	s.addRoutes()
 	serveDocument(e, s.api)
 	s.serveFrontPage(e)
 	s.handler = e

@@ -12,7 +12,7 @@ import (
 )
 
 func (s *Server) getSettings(ctx context.Context, in *JobPath) (*answer[rest.Settings], error) {
-	j, err := s.job(ctx, in)
+	j, err := s.findJob(ctx, in)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +86,7 @@ func (s *Server) putStatusNotification(ctx context.Context, in *putStatusNotific
 		return nil
 	})
 	only := &bus.Settings{Notifications: []bus.StatusNotification{n}}
-	return &answer[rest.NotificationID]{rest.NotificationID{ID: n.ID, Warnings: s.unheard(only)}}, err
+	return &answer[rest.NotificationID]{rest.NotificationID{ID: n.ID, Warnings: s.unsentNotifications(only)}}, err
 }
 
 // NotificationPath is a status notification in a path.
@@ -119,7 +119,7 @@ func (s *Server) alertExecution(ctx context.Context, in *ExecutionPath) (*answer
 	if err != nil {
 		return nil, err
 	}
-	j, err := s.job(ctx, &in.JobPath)
+	j, err := s.findJob(ctx, &in.JobPath)
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +138,7 @@ func (s *Server) changeJob(ctx context.Context, in JobPath, change func(*bus.Job
 	for range maxRaces {
 		e, err := s.cfg.Bus.Job(ctx, in.App, in.job.Key)
 		if errors.Is(err, bus.ErrNotFound) {
-			_, err = s.job(ctx, &in) // which of the two is not there
+			_, err = s.findJob(ctx, &in) // which of the two is not there
 		}
 		if err != nil {
 			return nil, err
@@ -156,12 +156,12 @@ func (s *Server) changeJob(ctx context.Context, in JobPath, change func(*bus.Job
 			return nil, err
 		}
 		s.cfg.Index.PutJob(in.App, in.job.Key, &j, revision)
-		s.cfg.Bus.Event("job", what(false), []string{in.App, in.job.Key}, nil)
+		s.cfg.Bus.Event("job", eventWord(false), []string{in.App, in.job.Key}, nil)
 		v := settingsOf(false, &j.Settings)
 		if def, err := jsl.Restore(j.Definition); err == nil {
 			v.Exclusive = def.Exclusive
 		}
-		v.Warnings = s.unheard(&j.Settings)
+		v.Warnings = s.unsentNotifications(&j.Settings)
 		return &answer[rest.Settings]{v}, nil
 	}
 	return nil, bus.ErrChanged

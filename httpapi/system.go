@@ -13,8 +13,8 @@ import (
 // healthTimeout is how long NATS may take to answer before it counts as away.
 const healthTimeout = 2 * time.Second
 
-// version answers with a string, as the original control bus did.
-func (s *Server) version(context.Context, *struct{}) (*answer[string], error) {
+// getVersion answers with a string, as the original control bus did.
+func (s *Server) getVersion(context.Context, *struct{}) (*answer[string], error) {
 	return &answer[string]{s.cfg.Version}, nil
 }
 

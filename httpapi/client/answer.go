@@ -19,8 +19,8 @@ func (c *Client) As(media string, w io.Writer) *Client {
 	return &as
 }
 
-// read reads an answer into v, or copies it.
-func (c *Client) read(res *http.Response, v any) error {
+// readAnswer reads an answer into v, or copies it.
+func (c *Client) readAnswer(res *http.Response, v any) error {
 	if c.to != nil {
 		_, err := io.Copy(c.to, res.Body)
 		return err

@@ -108,8 +108,8 @@ type stream struct {
 	size int64
 }
 
-// path joins segments, each escaped.
-func path(segments ...string) string {
+// joinPath joins segments, each escaped.
+func joinPath(segments ...string) string {
 	var b strings.Builder
 	for _, s := range segments {
 		b.WriteString("/" + url.PathEscape(s))
@@ -117,9 +117,9 @@ func path(segments ...string) string {
 	return b.String()
 }
 
-// send sends a request and returns the answer, whose body has to be closed, or
+// sendRequest sends a request and returns the answer, whose body has to be closed, or
 // the error that the answer is.
-func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
+func (c *Client) sendRequest(ctx context.Context, r request) (*http.Response, error) {
 	var body io.Reader
 	switch b := r.body.(type) {
 	case nil:
@@ -167,15 +167,15 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 	return res, nil
 }
 
-// do sends a request and reads the answer into v, if there is one to be read.
-func (c *Client) do(ctx context.Context, r request, v any) (http.Header, error) {
+// call sends a request and reads the answer into v, if there is one to be read.
+func (c *Client) call(ctx context.Context, r request, v any) (http.Header, error) {
 	r.accept = cmp.Or(c.media, r.accept)
-	res, err := c.send(ctx, r)
+	res, err := c.sendRequest(ctx, r)
 	if err != nil {
 		return nil, err
 	}
 	defer res.Body.Close()
-	if err := c.read(res, v); err != nil {
+	if err := c.readAnswer(res, v); err != nil {
 		return nil, fmt.Errorf("%s %s: read the answer: %w", r.method, r.path, err)
 	}
 	return res.Header, nil
@@ -183,14 +183,14 @@ func (c *Client) do(ctx context.Context, r request, v any) (http.Header, error) 
 
 // Version of the control bus.
 func (c *Client) Version(ctx context.Context) (v string, err error) {
-	_, err = c.do(ctx, request{method: "GET", path: "/version"}, &v)
+	_, err = c.call(ctx, request{method: "GET", path: "/version"}, &v)
 	return v, err
 }
 
 // Healthy returns an error if the control bus cannot be reached, or cannot
 // reach NATS.
 func (c *Client) Healthy(ctx context.Context) error {
-	_, err := c.do(ctx, request{method: "GET", path: "/healthcheck"}, nil)
+	_, err := c.call(ctx, request{method: "GET", path: "/healthcheck"}, nil)
 	return err
 }
 
@@ -237,8 +237,8 @@ func (k Condition) header() http.Header {
 	return h
 }
 
-// wait is a query with how long an answer may wait.
-func wait(d time.Duration) url.Values {
+// waitQuery is a query with how long an answer may wait.
+func waitQuery(d time.Duration) url.Values {
 	if d == 0 {
 		return nil
 	}

@@ -16,31 +16,31 @@ import (
 
 // Apps lists applications by name.
 func (c *Client) Apps(ctx context.Context, p Page) (list rest.List[rest.AppInfo], err error) {
-	_, err = c.do(ctx, request{method: "GET", path: "/apps", query: p.query()}, &list)
+	_, err = c.call(ctx, request{method: "GET", path: "/apps", query: p.query()}, &list)
 	return list, err
 }
 
 // App returns an application with its entity tag.
 func (c *Client) App(ctx context.Context, app string) (a *rest.AppInfo, etag string, err error) {
-	h, err := c.do(ctx, request{method: "GET", path: path("app", app)}, &a)
+	h, err := c.call(ctx, request{method: "GET", path: joinPath("app", app)}, &a)
 	return a, h.Get("ETag"), err
 }
 
 // PutApp creates or overwrites an application.
 func (c *Client) PutApp(ctx context.Context, app rest.App, k Condition) (a *rest.AppInfo, etag string, err error) {
-	h, err := c.do(ctx, request{method: "PUT", path: path("app", app.Name), header: k.header(), body: app}, &a)
+	h, err := c.call(ctx, request{method: "PUT", path: joinPath("app", app.Name), header: k.header(), body: app}, &a)
 	return a, h.Get("ETag"), err
 }
 
 // DeleteApp deletes an application that has no jobs.
 func (c *Client) DeleteApp(ctx context.Context, app string) error {
-	_, err := c.do(ctx, request{method: "DELETE", path: path("app", app)}, nil)
+	_, err := c.call(ctx, request{method: "DELETE", path: joinPath("app", app)}, nil)
 	return err
 }
 
 // Stats counts what belongs to an application.
 func (c *Client) Stats(ctx context.Context, app string) (s rest.AppStats, err error) {
-	_, err = c.do(ctx, request{method: "GET", path: path(app, "stats")}, &s)
+	_, err = c.call(ctx, request{method: "GET", path: joinPath(app, "stats")}, &s)
 	return s, err
 }
 
@@ -60,34 +60,34 @@ func (c *Client) Jobs(ctx context.Context, app string, s JobSearch) (list rest.L
 	if s.SortBy != "" {
 		q.Set("sort_by", s.SortBy)
 	}
-	_, err = c.do(ctx, request{method: "GET", path: path(app, "jobs"), query: q}, &list)
+	_, err = c.call(ctx, request{method: "GET", path: joinPath(app, "jobs"), query: q}, &list)
 	return list, err
 }
 
 // Job returns a job with its definition and its entity tag.
 func (c *Client) Job(ctx context.Context, app, job string) (j *rest.Job, etag string, err error) {
-	h, err := c.do(ctx, request{method: "GET", path: path(app, "job", job)}, &j)
+	h, err := c.call(ctx, request{method: "GET", path: joinPath(app, "job", job)}, &j)
 	return j, h.Get("ETag"), err
 }
 
 // PostJob creates or overwrites the job that the definition, as JSON, names.
 func (c *Client) PostJob(ctx context.Context, app string, definition []byte, k Condition) (j *rest.Job, etag string, err error) {
-	return c.writeJob(ctx, request{method: "POST", path: path(app, "jobs"), header: k.header(), body: definition})
+	return c.writeJob(ctx, request{method: "POST", path: joinPath(app, "jobs"), header: k.header(), body: definition})
 }
 
 // PutJob creates or overwrites a job. The definition, as JSON, has its name as
 // id; one that is there is renamed if it has another.
 func (c *Client) PutJob(ctx context.Context, app, job string, definition []byte, k Condition) (j *rest.Job, etag string, err error) {
-	return c.writeJob(ctx, request{method: "PUT", path: path(app, "job", job), header: k.header(), body: definition})
+	return c.writeJob(ctx, request{method: "PUT", path: joinPath(app, "job", job), header: k.header(), body: definition})
 }
 
 // ApplyJob creates or overwrites a job by a definition in any form:
 // application/json, application/yaml, application/edn or application/xml.
 // Without a name it is the job that the definition names.
 func (c *Client) ApplyJob(ctx context.Context, app, job, media string, definition []byte, k Condition) (j *rest.Job, etag string, err error) {
-	r := request{method: "PUT", path: path(app, "job", job), header: k.header(), body: definition, media: media}
+	r := request{method: "PUT", path: joinPath(app, "job", job), header: k.header(), body: definition, media: media}
 	if job == "" {
-		r.method, r.path = "POST", path(app, "jobs")
+		r.method, r.path = "POST", joinPath(app, "jobs")
 	}
 	return c.writeJob(ctx, r)
 }
@@ -119,49 +119,49 @@ func (c *Client) RenameJob(ctx context.Context, app, job, to string) (j *rest.Jo
 // Definition copies the definition of a job, in one of the forms of
 // [Client.ApplyJob].
 func (c *Client) Definition(ctx context.Context, app, job, media string, to io.Writer) error {
-	_, err := c.As(media, to).do(ctx, request{method: "GET", path: path(app, "job", job, "definition")}, nil)
+	_, err := c.As(media, to).call(ctx, request{method: "GET", path: joinPath(app, "job", job, "definition")}, nil)
 	return err
 }
 
 // File copies a job's file, in one of the forms of [Client.ApplyJob]:
 // definition, schedule and settings.
 func (c *Client) File(ctx context.Context, app, job, media string, to io.Writer) error {
-	_, err := c.As(media, to).do(ctx, request{method: "GET", path: path(app, "job", job, "file")}, nil)
+	_, err := c.As(media, to).call(ctx, request{method: "GET", path: joinPath(app, "job", job, "file")}, nil)
 	return err
 }
 
 // JudgeJob says what [Client.ApplyJob] would do, without doing it. The entity
 // tag is that of the job as it is, empty if there is none.
 func (c *Client) JudgeJob(ctx context.Context, app, media string, file []byte) (j *rest.Judgement, etag string, err error) {
-	h, err := c.do(ctx, request{method: "POST", path: path(app, "jobs", "judge"), body: file, media: media}, &j)
+	h, err := c.call(ctx, request{method: "POST", path: joinPath(app, "jobs", "judge"), body: file, media: media}, &j)
 	return j, h.Get("ETag"), err
 }
 
 func (c *Client) writeJob(ctx context.Context, r request) (j *rest.Job, etag string, err error) {
-	h, err := c.do(ctx, r, &j)
+	h, err := c.call(ctx, r, &j)
 	return j, h.Get("ETag"), err
 }
 
 // DeleteJob deletes a job with its schedule, and its history unless that is to
 // be kept.
 func (c *Client) DeleteJob(ctx context.Context, app, job string, keepHistory bool, k Condition) error {
-	r := request{method: "DELETE", path: path(app, "job", job), header: k.header()}
+	r := request{method: "DELETE", path: joinPath(app, "job", job), header: k.header()}
 	if keepHistory {
 		r.path += "?keep=history"
 	}
-	_, err := c.do(ctx, r, nil)
+	_, err := c.call(ctx, r, nil)
 	return err
 }
 
 // PutSchedule schedules a job, or changes its schedule.
 func (c *Client) PutSchedule(ctx context.Context, app, job string, s rest.NewSchedule) (is *rest.Schedule, err error) {
-	_, err = c.do(ctx, request{method: "PUT", path: path(app, "job", job, "schedule"), body: s}, &is)
+	_, err = c.call(ctx, request{method: "PUT", path: joinPath(app, "job", job, "schedule"), body: s}, &is)
 	return is, err
 }
 
 // Preview says when a schedule would fire.
 func (c *Client) Preview(ctx context.Context, p rest.NewPreview) (fires rest.Preview, err error) {
-	_, err = c.do(ctx, request{method: "POST", path: "/schedule/preview", body: p}, &fires)
+	_, err = c.call(ctx, request{method: "POST", path: "/schedule/preview", body: p}, &fires)
 	return fires, err
 }
 
@@ -188,49 +188,49 @@ func (f FireFilter) query() url.Values {
 // Fires lists what became of the nominal times of a job's schedules, newest
 // first.
 func (c *Client) Fires(ctx context.Context, app, job string, f FireFilter) (fires rest.Fires, err error) {
-	_, err = c.do(ctx, request{method: "GET", path: path(app, "job", job, "fires"), query: f.query()}, &fires)
+	_, err = c.call(ctx, request{method: "GET", path: joinPath(app, "job", job, "fires"), query: f.query()}, &fires)
 	return fires, err
 }
 
 // PauseSchedule lets a job not fire until it is resumed.
 func (c *Client) PauseSchedule(ctx context.Context, app, job string) (is *rest.Schedule, err error) {
-	_, err = c.do(ctx, request{method: "PUT", path: path(app, "job", job, "schedule", "pause")}, &is)
+	_, err = c.call(ctx, request{method: "PUT", path: joinPath(app, "job", job, "schedule", "pause")}, &is)
 	return is, err
 }
 
 // ResumeSchedule lets a job fire again.
 func (c *Client) ResumeSchedule(ctx context.Context, app, job string) (is *rest.Schedule, err error) {
-	_, err = c.do(ctx, request{method: "PUT", path: path(app, "job", job, "schedule", "resume")}, &is)
+	_, err = c.call(ctx, request{method: "PUT", path: joinPath(app, "job", job, "schedule", "resume")}, &is)
 	return is, err
 }
 
 // DeleteSchedule removes a job's schedule.
 func (c *Client) DeleteSchedule(ctx context.Context, app, job string) error {
-	_, err := c.do(ctx, request{method: "DELETE", path: path(app, "job", job, "schedule")}, nil)
+	_, err := c.call(ctx, request{method: "DELETE", path: joinPath(app, "job", job, "schedule")}, nil)
 	return err
 }
 
 // Agents lists agents by name.
 func (c *Client) Agents(ctx context.Context, p Page) (list rest.List[rest.Agent], err error) {
-	_, err = c.do(ctx, request{method: "GET", path: "/agents", query: p.query()}, &list)
+	_, err = c.call(ctx, request{method: "GET", path: "/agents", query: p.query()}, &list)
 	return list, err
 }
 
 // Agent returns an agent, by its name or instance id, with its newest
 // executions.
 func (c *Client) Agent(ctx context.Context, agent string) (a *rest.Agent, err error) {
-	_, err = c.do(ctx, request{method: "GET", path: path("agent", agent)}, &a)
+	_, err = c.call(ctx, request{method: "GET", path: joinPath("agent", agent)}, &a)
 	return a, err
 }
 
 // BlockAgent lets an agent take no more work.
 func (c *Client) BlockAgent(ctx context.Context, agent string) (a *rest.Agent, err error) {
-	_, err = c.do(ctx, request{method: "PUT", path: path("agent", agent, "block")}, &a)
+	_, err = c.call(ctx, request{method: "PUT", path: joinPath("agent", agent, "block")}, &a)
 	return a, err
 }
 
 // UnblockAgent lets an agent take work again.
 func (c *Client) UnblockAgent(ctx context.Context, agent string) (a *rest.Agent, err error) {
-	_, err = c.do(ctx, request{method: "PUT", path: path("agent", agent, "unblock")}, &a)
+	_, err = c.call(ctx, request{method: "PUT", path: joinPath("agent", agent, "unblock")}, &a)
 	return a, err
 }

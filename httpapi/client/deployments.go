@@ -16,7 +16,7 @@ const javaArchive = "application/java-archive"
 // Deploy makes a new revision of an application of stored artifacts. If some
 // are not stored, [Missing] names them.
 func (c *Client) Deploy(ctx context.Context, app string, d rest.NewDeployment) (is *rest.Deployment, err error) {
-	_, err = c.do(ctx, request{method: "POST", path: path(app, "deployments"), body: d}, &is)
+	_, err = c.call(ctx, request{method: "POST", path: joinPath(app, "deployments"), body: d}, &is)
 	return is, err
 }
 
@@ -37,10 +37,10 @@ func Missing(err error) (sums []string) {
 // people. It is not created if it was there.
 func (c *Client) PutArtifact(ctx context.Context, a rest.ArtifactRef, jar io.Reader, size int64) (created bool, err error) {
 	r := request{
-		method: "PUT", path: path("artifact", a.SHA256), query: url.Values{"name": {a.Name}},
+		method: "PUT", path: joinPath("artifact", a.SHA256), query: url.Values{"name": {a.Name}},
 		body: stream{jar, size}, media: javaArchive,
 	}
-	res, err := c.send(ctx, r)
+	res, err := c.sendRequest(ctx, r)
 	if err != nil {
 		return false, err
 	}
@@ -51,19 +51,19 @@ func (c *Client) PutArtifact(ctx context.Context, a rest.ArtifactRef, jar io.Rea
 
 // Deployments lists the newest revisions of an application, that one first.
 func (c *Client) Deployments(ctx context.Context, app string) (list rest.List[rest.Deployment], err error) {
-	_, err = c.do(ctx, request{method: "GET", path: path(app, "deployments")}, &list)
+	_, err = c.call(ctx, request{method: "GET", path: joinPath(app, "deployments")}, &list)
 	return list, err
 }
 
 // UseDeployment makes a revision of an application the current one.
 func (c *Client) UseDeployment(ctx context.Context, app string, revision int) (is *rest.Deployment, err error) {
-	_, err = c.do(ctx, request{method: "PUT", path: path(app, "deployment", strconv.Itoa(revision), "current")}, &is)
+	_, err = c.call(ctx, request{method: "PUT", path: joinPath(app, "deployment", strconv.Itoa(revision), "current")}, &is)
 	return is, err
 }
 
 // Components are what jobs of an application can name.
 func (c *Client) Components(ctx context.Context, app string) ([]rest.Component, error) {
 	var all rest.Components
-	_, err := c.do(ctx, request{method: "GET", path: path(app, "batch-components")}, &all)
+	_, err := c.call(ctx, request{method: "GET", path: joinPath(app, "batch-components")}, &all)
 	return all.Results, err
 }

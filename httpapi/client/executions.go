@@ -29,26 +29,26 @@ func (s Submission) body() any {
 func executionPath(app, job string, id int64, verb ...string) string {
 	n := strconv.FormatInt(id, 10)
 	if job == "" {
-		return path(append([]string{app, "execution", n}, verb...)...)
+		return joinPath(append([]string{app, "execution", n}, verb...)...)
 	}
-	return path(append([]string{app, "job", job, "execution", n}, verb...)...)
+	return joinPath(append([]string{app, "job", job, "execution", n}, verb...)...)
 }
 
 // Submit starts an execution. If it is not known whether it was started, the
 // error's [Problem] has the code outcome_unknown and the id: submit again with
 // the same key, or look.
 func (c *Client) Submit(ctx context.Context, app, job string, s Submission) (e *rest.Execution, err error) {
-	r := request{method: "POST", path: path(app, "job", job, "executions"), query: wait(s.Wait), body: s.body(), header: http.Header{}}
+	r := request{method: "POST", path: joinPath(app, "job", job, "executions"), query: waitQuery(s.Wait), body: s.body(), header: http.Header{}}
 	if s.IdempotencyKey != "" {
 		r.header.Set("Idempotency-Key", s.IdempotencyKey)
 	}
-	_, err = c.do(ctx, r, &e)
+	_, err = c.call(ctx, r, &e)
 	return e, err
 }
 
 // Executions lists executions of a job, newest first.
 func (c *Client) Executions(ctx context.Context, app, job string, p Page) (list rest.List[rest.ExecutionSummary], err error) {
-	_, err = c.do(ctx, request{method: "GET", path: path(app, "job", job, "executions"), query: p.query()}, &list)
+	_, err = c.call(ctx, request{method: "GET", path: joinPath(app, "job", job, "executions"), query: p.query()}, &list)
 	return list, err
 }
 
@@ -96,17 +96,17 @@ func (c *Client) FindExecutions(ctx context.Context, f ExecutionFilter) (list re
 	at := "/executions"
 	switch {
 	case f.Of != "":
-		at = path(f.App, "job", f.Of, "executions")
+		at = joinPath(f.App, "job", f.Of, "executions")
 	case f.App != "":
-		at = path(f.App, "executions")
+		at = joinPath(f.App, "executions")
 	}
-	_, err = c.do(ctx, request{method: "GET", path: at, query: f.query()}, &list)
+	_, err = c.call(ctx, request{method: "GET", path: at, query: f.query()}, &list)
 	return list, err
 }
 
 // DeleteExecutions deletes all executions of a job that have ended.
 func (c *Client) DeleteExecutions(ctx context.Context, app, job string) error {
-	_, err := c.do(ctx, request{method: "DELETE", path: path(app, "job", job, "executions")}, nil)
+	_, err := c.call(ctx, request{method: "DELETE", path: joinPath(app, "job", job, "executions")}, nil)
 	return err
 }
 
@@ -118,25 +118,25 @@ func (c *Client) Execution(ctx context.Context, app, job string, id int64) (e *r
 // Await returns an execution when it has ended, or as it is after d, at most an
 // hour; job may be empty.
 func (c *Client) Await(ctx context.Context, app, job string, id int64, d time.Duration) (e *rest.Execution, err error) {
-	_, err = c.do(ctx, request{method: "GET", path: executionPath(app, job, id), query: wait(d)}, &e)
+	_, err = c.call(ctx, request{method: "GET", path: executionPath(app, job, id), query: waitQuery(d)}, &e)
 	return e, err
 }
 
 // Stop asks an execution to end; it may take a while until it has.
 func (c *Client) Stop(ctx context.Context, app, job string, id int64) (e *rest.Execution, err error) {
-	_, err = c.do(ctx, request{method: "PUT", path: executionPath(app, job, id, "stop")}, &e)
+	_, err = c.call(ctx, request{method: "PUT", path: executionPath(app, job, id, "stop")}, &e)
 	return e, err
 }
 
 // Abandon gives up an execution that waits, or that was stopped or failed: it
 // will not be restarted.
 func (c *Client) Abandon(ctx context.Context, app, job string, id int64) (e *rest.Execution, err error) {
-	_, err = c.do(ctx, request{method: "PUT", path: executionPath(app, job, id, "abandon")}, &e)
+	_, err = c.call(ctx, request{method: "PUT", path: executionPath(app, job, id, "abandon")}, &e)
 	return e, err
 }
 
 // Restart goes on where an execution ended; the result is the new one.
 func (c *Client) Restart(ctx context.Context, app, job string, id int64, s Submission) (e *rest.Execution, err error) {
-	_, err = c.do(ctx, request{method: "PUT", path: executionPath(app, job, id, "restart"), query: wait(s.Wait), body: s.body()}, &e)
+	_, err = c.call(ctx, request{method: "PUT", path: executionPath(app, job, id, "restart"), query: waitQuery(s.Wait), body: s.body()}, &e)
 	return e, err
 }

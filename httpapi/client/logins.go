@@ -9,55 +9,55 @@ import (
 // Login returns a token for a user's password.
 func (c *Client) Login(ctx context.Context, id, password string) (token string, err error) {
 	var t rest.Token
-	_, err = c.do(ctx, request{method: "POST", path: "/auth", body: rest.Credentials{ID: id, Password: password}}, &t)
+	_, err = c.call(ctx, request{method: "POST", path: "/auth", body: rest.Credentials{ID: id, Password: password}}, &t)
 	return t.Token, err
 }
 
 // Logout ends the token that the client sends.
 func (c *Client) Logout(ctx context.Context) error {
-	_, err := c.do(ctx, request{method: "DELETE", path: "/auth"}, nil)
+	_, err := c.call(ctx, request{method: "DELETE", path: "/auth"}, nil)
 	return err
 }
 
 // Account says who the client's token or key is of.
 func (c *Client) Account(ctx context.Context) (a *rest.Account, err error) {
-	_, err = c.do(ctx, request{method: "GET", path: "/account"}, &a)
+	_, err = c.call(ctx, request{method: "GET", path: "/account"}, &a)
 	return a, err
 }
 
 // Users lists users by id.
 func (c *Client) Users(ctx context.Context, p Page) (list rest.List[rest.User], err error) {
-	_, err = c.do(ctx, request{method: "GET", path: "/users", query: p.query()}, &list)
+	_, err = c.call(ctx, request{method: "GET", path: "/users", query: p.query()}, &list)
 	return list, err
 }
 
 // NewUser makes a user.
 func (c *Client) NewUser(ctx context.Context, u rest.NewUser) error {
-	_, err := c.do(ctx, request{method: "POST", path: "/user", body: u}, nil)
+	_, err := c.call(ctx, request{method: "POST", path: "/user", body: u}, nil)
 	return err
 }
 
 // SetRoles gives a user other roles in place of those that there were.
 func (c *Client) SetRoles(ctx context.Context, id string, r rest.NewRoles) (u *rest.User, err error) {
-	_, err = c.do(ctx, request{method: "PUT", path: path("user", id, "roles"), body: r}, &u)
+	_, err = c.call(ctx, request{method: "PUT", path: joinPath("user", id, "roles"), body: r}, &u)
 	return u, err
 }
 
 // DeleteUser removes a user with their sessions and keys.
 func (c *Client) DeleteUser(ctx context.Context, id string) error {
-	_, err := c.do(ctx, request{method: "DELETE", path: path("user", id)}, nil)
+	_, err := c.call(ctx, request{method: "DELETE", path: joinPath("user", id)}, nil)
 	return err
 }
 
 // NewKey makes a key of a user for programs. It is shown this once.
 func (c *Client) NewKey(ctx context.Context, id string) (key string, err error) {
 	var k rest.Key
-	_, err = c.do(ctx, request{method: "POST", path: path("user", id, "key")}, &k)
+	_, err = c.call(ctx, request{method: "POST", path: joinPath("user", id, "key")}, &k)
 	return k.Key, err
 }
 
 // RevokeKeys ends all keys of a user.
 func (c *Client) RevokeKeys(ctx context.Context, id string) error {
-	_, err := c.do(ctx, request{method: "DELETE", path: path("user", id, "key")}, nil)
+	_, err := c.call(ctx, request{method: "DELETE", path: joinPath("user", id, "key")}, nil)
 	return err
 }

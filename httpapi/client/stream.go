@@ -23,7 +23,7 @@ const (
 
 // Log copies the output of an execution as text; job may be empty.
 func (c *Client) Log(ctx context.Context, app, job string, id int64, to io.Writer) error {
-	res, err := c.send(ctx, request{method: "GET", path: executionPath(app, job, id, "log"), accept: "text/plain"})
+	res, err := c.sendRequest(ctx, request{method: "GET", path: executionPath(app, job, id, "log"), accept: "text/plain"})
 	if err != nil {
 		return err
 	}
@@ -37,14 +37,14 @@ func (c *Client) Log(ctx context.Context, app, job string, id int64, to io.Write
 // LogLines are the last lines of the output of an execution, and how many there
 // are in all; job may be empty.
 func (c *Client) LogLines(ctx context.Context, app, job string, id int64) (list rest.List[rest.LogLine], err error) {
-	_, err = c.do(ctx, request{method: "GET", path: executionPath(app, job, id, "log"), accept: "application/json"}, &list)
+	_, err = c.call(ctx, request{method: "GET", path: executionPath(app, job, id, "log"), accept: "application/json"}, &list)
 	return list, err
 }
 
 // LogPage is a part of the output of an execution; job may be empty. Without an
 // offset and a cursor it is the last lines.
 func (c *Client) LogPage(ctx context.Context, app, job string, id int64, p Page) (part rest.LogPage, err error) {
-	_, err = c.do(ctx, request{method: "GET", path: executionPath(app, job, id, "log"), query: p.query(), accept: "application/json"}, &part)
+	_, err = c.call(ctx, request{method: "GET", path: executionPath(app, job, id, "log"), query: p.query(), accept: "application/json"}, &part)
 	return part, err
 }
 
@@ -53,7 +53,7 @@ func (c *Client) LogPage(ctx context.Context, app, job string, id int64, p Page)
 // after the last line. It ends with ctx, or with the error of line.
 func (c *Client) FollowLog(ctx context.Context, app, job string, id int64, line func(rest.LogLine) error) (end *rest.Event, err error) {
 	r := request{method: "GET", path: executionPath(app, job, id, "log"), query: url.Values{"follow": {"1"}}}
-	err = c.follow(ctx, r, "", func(e event) error {
+	err = c.followStream(ctx, r, "", func(e event) error {
 		if e.name == "end" {
 			if err := json.Unmarshal(e.data, &end); err != nil {
 				return err
@@ -86,7 +86,7 @@ func (c *Client) Events(ctx context.Context, f EventFilter, on func(id string, e
 	if f.Job != "" {
 		q.Set("job", f.Job)
 	}
-	return c.follow(ctx, request{method: "GET", path: "/events", query: q}, f.After, func(e event) error {
+	return c.followStream(ctx, request{method: "GET", path: "/events", query: q}, f.After, func(e event) error {
 		var v rest.Event
 		if err := json.Unmarshal(e.data, &v); err != nil {
 			return err
@@ -106,8 +106,8 @@ var (
 	errBroken = errors.New("the stream broke")
 )
 
-// follow reads events, over as many connections as it takes.
-func (c *Client) follow(ctx context.Context, r request, last string, on func(event) error) error {
+// followStream reads events, over as many connections as it takes.
+func (c *Client) followStream(ctx context.Context, r request, last string, on func(event) error) error {
 	r.accept = eventStream
 	once := false // connected: until then an error is the caller's to judge
 	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
@@ -141,7 +141,7 @@ func (c *Client) followOnce(ctx context.Context, r request, last *string, connec
 	if *last != "" {
 		r.header.Set("Last-Event-ID", *last)
 	}
-	res, err := c.send(ctx, r)
+	res, err := c.sendRequest(ctx, r)
 	var p *Problem
 	if errors.As(err, &p) && p.Status != http.StatusServiceUnavailable {
 		return err
@@ -157,7 +157,7 @@ func (c *Client) followOnce(ctx context.Context, r request, last *string, connec
 	for lines.Scan() {
 		alive.Reset(silence)
 		if lines.Text() != "" {
-			e.take(lines.Text())
+			e.addLine(lines.Text())
 			continue
 		}
 		if e.data != nil {
@@ -171,8 +171,8 @@ func (c *Client) followOnce(ctx context.Context, r request, last *string, connec
 	return fmt.Errorf("%w: %w", errBroken, cmpErr(lines.Err(), io.ErrUnexpectedEOF))
 }
 
-// take reads a line of an event.
-func (e *event) take(line string) {
+// addLine reads a line of an event.
+func (e *event) addLine(line string) {
 	name, value, _ := strings.Cut(line, ":")
 	value = strings.TrimPrefix(value, " ")
 	switch name {

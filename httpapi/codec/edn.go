@@ -22,7 +22,7 @@ func writeEDN(w io.Writer, v any) error {
 		return err
 	}
 	var e ednWriter
-	e.value(reflect.ValueOf(v), ednHow{})
+	e.writeValue(reflect.ValueOf(v), ednHow{})
 	if e.err != nil {
 		return fmt.Errorf("write EDN: %w", e.err)
 	}
@@ -77,17 +77,17 @@ type ednWriter struct {
 	err  error
 }
 
-func (e *ednWriter) value(v reflect.Value, how ednHow) {
+func (e *ednWriter) writeValue(v reflect.Value, how ednHow) {
 	if v.IsValid() && v.CanInterface() {
 		switch x := v.Interface().(type) {
 		case subjects.Time:
-			e.instant(x)
+			e.writeInstant(x)
 			return
 		case json.RawMessage:
-			e.definition(x)
+			e.writeDefinition(x)
 			return
 		case interface{ EDN() any }:
-			e.value(reflect.ValueOf(x.EDN()), how)
+			e.writeValue(reflect.ValueOf(x.EDN()), how)
 			return
 		}
 	}
@@ -95,19 +95,19 @@ func (e *ednWriter) value(v reflect.Value, how ednHow) {
 	case reflect.Invalid:
 		e.WriteString("nil")
 	case reflect.Pointer, reflect.Interface:
-		e.value(v.Elem(), how)
+		e.writeValue(v.Elem(), how)
 	case reflect.Struct:
-		e.object(v)
+		e.writeObject(v)
 	case reflect.Map:
 		if v.Type().Elem().Kind() == reflect.Struct {
-			e.objects(v)
+			e.writeObjects(v)
 		} else {
-			e.texts(v, how)
+			e.writeTexts(v, how)
 		}
 	case reflect.Slice, reflect.Array:
-		e.list(v, how)
+		e.writeList(v, how)
 	case reflect.String:
-		e.text(v.String(), how)
+		e.writeText(v.String(), how)
 	case reflect.Bool:
 		e.WriteString(strconv.FormatBool(v.Bool()))
 	case reflect.Int, reflect.Int64:
@@ -121,19 +121,19 @@ func (e *ednWriter) value(v reflect.Value, how ednHow) {
 	}
 }
 
-// object writes a map of what is not null.
-func (e *ednWriter) object(v reflect.Value) {
+// writeObject writes a map of what is not null.
+func (e *ednWriter) writeObject(v reflect.Value) {
 	sep := "{"
 	for _, f := range fieldsOf(v.Type()) {
 		value := v.FieldByIndex(f.index)
-		if null(value) || f.omit && empty(value) {
+		if isNull(value) || f.omit && isEmpty(value) {
 			continue
 		}
 		within := e.refs
 		e.refs = within || f.as == "refs"
 		for _, keyword := range f.keywords {
 			e.WriteString(sep + ":" + keyword + " ")
-			e.value(value, f.ednHow)
+			e.writeValue(value, f.ednHow)
 			sep = " "
 		}
 		e.refs = within
@@ -144,7 +144,7 @@ func (e *ednWriter) object(v reflect.Value) {
 	e.WriteString("}")
 }
 
-func null(v reflect.Value) bool {
+func isNull(v reflect.Value) bool {
 	switch x := v.Interface().(type) {
 	case subjects.Time:
 		return x.IsZero()
@@ -158,11 +158,11 @@ func null(v reflect.Value) bool {
 	return false
 }
 
-func empty(v reflect.Value) bool {
+func isEmpty(v reflect.Value) bool {
 	return v.IsZero() || v.Kind() == reflect.Slice && v.Len() == 0
 }
 
-func (e *ednWriter) list(v reflect.Value, how ednHow) {
+func (e *ednWriter) writeList(v reflect.Value, how ednHow) {
 	if how.as == "set" {
 		e.WriteByte('#')
 		defer e.WriteByte('}')
@@ -175,28 +175,28 @@ func (e *ednWriter) list(v reflect.Value, how ednHow) {
 		if i > 0 {
 			e.WriteByte(' ')
 		}
-		e.value(v.Index(i), ednHow{})
+		e.writeValue(v.Index(i), ednHow{})
 	}
 }
 
-// objects writes a map of objects, by name. The names are strings: a v1 client
+// writeObjects writes a map of objects, by name. The names are strings: a v1 client
 // looks for one.
-func (e *ednWriter) objects(v reflect.Value) {
+func (e *ednWriter) writeObjects(v reflect.Value) {
 	e.WriteByte('{')
 	names := slices.SortedFunc(slices.Values(v.MapKeys()), func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
 	for i, name := range names {
 		if i > 0 {
 			e.WriteByte(' ')
 		}
-		e.quoted(name.String())
+		e.writeQuoted(name.String())
 		e.WriteByte(' ')
-		e.value(v.MapIndex(name), ednHow{})
+		e.writeValue(v.MapIndex(name), ednHow{})
 	}
 	e.WriteByte('}')
 }
 
-// texts writes a map of strings, by name.
-func (e *ednWriter) texts(v reflect.Value, how ednHow) {
+// writeTexts writes a map of strings, by name.
+func (e *ednWriter) writeTexts(v reflect.Value, how ednHow) {
 	texts, ok := v.Interface().(map[string]string)
 	if !ok {
 		e.err = fmt.Errorf("no EDN for %v", v.Type())
@@ -212,15 +212,15 @@ func (e *ednWriter) texts(v reflect.Value, how ednHow) {
 			w.WriteByte(' ')
 		}
 		w.WriteString(jsl.EDNKeyword(name) + " ")
-		w.quoted(texts[name])
+		w.writeQuoted(texts[name])
 	}
 	w.WriteByte('}')
 	if w != e {
-		e.quoted(w.String())
+		e.writeQuoted(w.String())
 	}
 }
 
-func (e *ednWriter) text(s string, how ednHow) {
+func (e *ednWriter) writeText(s string, how ednHow) {
 	if (how.as == "keyword" || how.as == "ref") && !jsl.IsEDNKeyword(s) {
 		how.as = "" // what an agent of somebody else's says
 	}
@@ -236,18 +236,18 @@ func (e *ednWriter) text(s string, how ednHow) {
 		e.WriteString("{:db/ident :" + how.arg + "/" + s + "}")
 	case how.as == "in":
 		e.WriteString("{:" + how.arg + " ")
-		e.quoted(s)
+		e.writeQuoted(s)
 		e.WriteByte('}')
 	case how.as == "uuid":
 		e.WriteString(`#uuid "` + s + `"`)
 	default:
-		e.quoted(s)
+		e.writeQuoted(s)
 	}
 }
 
-func (e *ednWriter) quoted(s string) { e.WriteString(jsl.EDNString(s)) }
+func (e *ednWriter) writeQuoted(s string) { e.WriteString(jsl.EDNString(s)) }
 
-func (e *ednWriter) instant(t subjects.Time) {
+func (e *ednWriter) writeInstant(t subjects.Time) {
 	if t.IsZero() {
 		e.WriteString("nil")
 		return
@@ -255,8 +255,8 @@ func (e *ednWriter) instant(t subjects.Time) {
 	e.WriteString(t.Std().UTC().Format(`#inst "2006-01-02T15:04:05.000-00:00"`))
 }
 
-// definition writes a job that is kept as JSON.
-func (e *ednWriter) definition(data []byte) {
+// writeDefinition writes a job that is kept as JSON.
+func (e *ednWriter) writeDefinition(data []byte) {
 	j, _ := jsl.Restore(data) // as much as is understood
 	text, err := j.Format(jsl.EDN)
 	if err != nil {

@@ -49,13 +49,13 @@ func (f *Faults) AddWithin(pointer string, part Faults) {
 // not be read is not reported as missing as well.
 func (f *Faults) AddOther(more Faults) {
 	for _, fault := range more {
-		if !f.at(fault.Pointer) {
+		if !f.hasFaultAt(fault.Pointer) {
 			*f = append(*f, fault)
 		}
 	}
 }
 
-func (f *Faults) at(pointer string) bool {
+func (f *Faults) hasFaultAt(pointer string) bool {
 	for i := range *f {
 		if (*f)[i].Pointer == pointer {
 			return true

@@ -42,16 +42,16 @@ func Negotiate(accept string, job bool, unnamed func() *Format) (f *Format, ok b
 // named it only counts ranges that name the format.
 func (f *Format) Liked(accept string, named bool) (q float64) {
 	for _, media := range append([]string{f.Media, f.Problem}, f.aliases...) {
-		if how, specific := quality(accept, media); !named || specific == 3 {
+		if how, specific := rangeQuality(accept, media); !named || specific == 3 {
 			q = max(q, how)
 		}
 	}
 	return q
 }
 
-// quality is how much accept likes a media type, by the most specific range
+// rangeQuality is how much accept likes a media type, by the most specific range
 // that it is in, 3 for its name.
-func quality(accept, media string) (q float64, specific int) {
+func rangeQuality(accept, media string) (q float64, specific int) {
 	kind, _, _ := strings.Cut(media, "/")
 	for item := range strings.SplitSeq(accept, ",") {
 		name, params, _ := strings.Cut(item, ";")
@@ -65,14 +65,14 @@ func quality(accept, media string) (q float64, specific int) {
 			rank = 1
 		}
 		if rank > specific {
-			specific, q = rank, weight(params)
+			specific, q = rank, rangeWeight(params)
 		}
 	}
 	return q, specific
 }
 
-// weight returns the q of the parameters of a range, 1 without it.
-func weight(params string) float64 {
+// rangeWeight returns the q of the parameters of a range, 1 without it.
+func rangeWeight(params string) float64 {
 	for p := range strings.SplitSeq(params, ";") {
 		if name, value, _ := strings.Cut(strings.TrimSpace(p), "="); strings.EqualFold(name, "q") {
 			q, err := strconv.ParseFloat(value, 64)

@@ -37,23 +37,23 @@ func malformedJSON(data []byte, err error) error {
 
 // ReadJSON reads an object into the struct that v points to. It returns all
 // faults, not only the first one. A member that is null counts as absent.
-func ReadJSON(data []byte, v any) error { return (&reader{}).read(data, v) }
+func ReadJSON(data []byte, v any) error { return (&reader{}).readAll(data, v) }
 
 // ReadEDN does the same with the JSON that EDN stands for, whose names are
 // keywords. An unknown keyword is no fault if ignores returns true.
 func ReadEDN(data []byte, v any, ignores func(keyword string) bool) error {
-	return (&reader{edn: true, ignores: ignores}).read(data, v)
+	return (&reader{edn: true, ignores: ignores}).readAll(data, v)
 }
 
 // ReadLeniently reads what an object has of the struct that v points to, by the
-// names that EDN has.
+// isNamed that EDN has.
 func ReadLeniently(data []byte, v any) error {
-	return (&reader{edn: true, lenient: true}).read(data, v)
+	return (&reader{edn: true, lenient: true}).readAll(data, v)
 }
 
-func (r *reader) read(data []byte, v any) error {
+func (r *reader) readAll(data []byte, v any) error {
 	r.Decoder = jsontext.NewDecoder(bytes.NewBuffer(data), jsontext.AllowDuplicateNames(true))
-	err := r.object(reflect.ValueOf(v).Elem(), "")
+	err := r.readObject(reflect.ValueOf(v).Elem(), "")
 	if err == nil {
 		if _, err = r.ReadToken(); errors.Is(err, io.EOF) {
 			return r.faults.Err()
@@ -77,8 +77,8 @@ type reader struct {
 	faults  Faults
 }
 
-// wrong passes over a value in whose place something else belongs.
-func (r *reader) wrong(at, want string) error {
+// addWrong passes over a value in whose place something else belongs.
+func (r *reader) addWrong(at, want string) error {
 	raw, err := r.ReadValue()
 	if err == nil {
 		r.faults.Add(at, want, string(raw))
@@ -86,20 +86,20 @@ func (r *reader) wrong(at, want string) error {
 	return err
 }
 
-func (r *reader) value(v reflect.Value, at string) error {
+func (r *reader) readValue(v reflect.Value, at string) error {
 	kind := r.PeekKind()
 	switch {
 	case kind == 'n':
 		return r.SkipValue()
 	case v.Kind() == reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
-		return r.value(v.Elem(), at)
+		return r.readValue(v.Elem(), at)
 	case v.Kind() == reflect.Struct:
-		return r.object(v, at)
+		return r.readObject(v, at)
 	case v.Kind() == reflect.Map:
-		return r.texts(v, at)
+		return r.readTexts(v, at)
 	case v.Kind() == reflect.Slice:
-		return r.list(v, at)
+		return r.readList(v, at)
 	case v.Kind() == reflect.String && kind == '"':
 		t, err := r.ReadToken()
 		if err == nil {
@@ -129,13 +129,13 @@ func (r *reader) value(v reflect.Value, at string) error {
 		v.SetInt(n)
 		return nil
 	}
-	return r.wrong(at, map[reflect.Kind]string{reflect.String: "a string", reflect.Bool: "true or false", reflect.Int: "a whole number", reflect.Int64: "a whole number"}[v.Kind()])
+	return r.addWrong(at, map[reflect.Kind]string{reflect.String: "a string", reflect.Bool: "true or false", reflect.Int: "a whole number", reflect.Int64: "a whole number"}[v.Kind()])
 }
 
-// members reads the members of an object, each by read.
-func (r *reader) members(at string, read func(name, at string) error) error {
+// readMembers reads the members of an object, each by read.
+func (r *reader) readMembers(at string, read func(name, at string) error) error {
 	if r.PeekKind() != '{' {
-		return r.wrong(at, "an object")
+		return r.addWrong(at, "an object")
 	}
 	if _, err := r.ReadToken(); err != nil {
 		return err
@@ -163,27 +163,27 @@ func (r *reader) members(at string, read func(name, at string) error) error {
 	return err
 }
 
-func (r *reader) object(v reflect.Value, at string) error {
+func (r *reader) readObject(v reflect.Value, at string) error {
 	fields := fieldsOf(v.Type())
 	read := make([]bool, len(fields))
-	return r.members(at, func(name, at string) error {
+	return r.readMembers(at, func(name, at string) error {
 		for i := range fields {
-			if f := &fields[i]; r.names(f, name) {
+			if f := &fields[i]; r.isNamed(f, name) {
 				if read[i] { // by another of its names
 					r.faults.Add(at, "a name once", strconv.Quote(name))
 					return r.SkipValue()
 				}
 				read[i] = true
-				return r.field(v.FieldByIndex(f.index), f, at)
+				return r.readField(v.FieldByIndex(f.index), f, at)
 			}
 		}
-		return r.unknown(v, fields, name, at)
+		return r.skipUnknown(v, fields, name, at)
 	})
 }
 
-// names says whether a field goes by the name: by the keyword with its
+// isNamed says whether a field goes by the name: by the keyword with its
 // namespace in JSON too, without it in EDN.
-func (r *reader) names(f *ednField, name string) bool {
+func (r *reader) isNamed(f *ednField, name string) bool {
 	if r.edn && f.as == "inline" && r.PeekKind() != '{' {
 		return false
 	}
@@ -193,43 +193,43 @@ func (r *reader) names(f *ednField, name string) bool {
 	})
 }
 
-// field reads the value of a field; one that is named by an object may be that
+// readField reads the value of a field; one that is named by an object may be that
 // object.
-func (r *reader) field(v reflect.Value, f *ednField, at string) error {
+func (r *reader) readField(v reflect.Value, f *ednField, at string) error {
 	switch {
 	case f.as == "keyword" && r.edn:
-		err := r.named(v, "db/ident", at)
+		err := r.readNamed(v, "db/ident", at)
 		v.SetString(strings.ReplaceAll(strings.TrimPrefix(v.String(), f.arg+"/"), "-", "_"))
 		return err
 	case f.as == "in":
-		return r.named(v, f.arg, at)
+		return r.readNamed(v, f.arg, at)
 	}
-	return r.value(v, at)
+	return r.readValue(v, at)
 }
 
-// named reads a value, or that of the member key of an object in its place.
-func (r *reader) named(v reflect.Value, key, at string) error {
+// readNamed reads a value, or that of the member key of an object in its place.
+func (r *reader) readNamed(v reflect.Value, key, at string) error {
 	if r.PeekKind() != '{' {
-		return r.value(v, at)
+		return r.readValue(v, at)
 	}
-	return r.members(at, func(name, at string) error {
+	return r.readMembers(at, func(name, at string) error {
 		if name == key {
-			return r.value(v, at)
+			return r.readValue(v, at)
 		}
 		return r.SkipValue()
 	})
 }
 
-// unknown reports a member that the type does not have as a fault. In EDN it may
+// skipUnknown reports a member that the type does not have as a fault. In EDN it may
 // belong to the map that is inline, or be a keyword that the caller ignores.
-func (r *reader) unknown(v reflect.Value, fields []ednField, name, at string) error {
+func (r *reader) skipUnknown(v reflect.Value, fields []ednField, name, at string) error {
 	if r.lenient {
 		return r.SkipValue()
 	}
 	if r.edn {
 		for i := range fields {
 			if f := &fields[i]; f.as == "inline" {
-				return r.textOf(v.FieldByIndex(f.index), name, at)
+				return r.readText(v.FieldByIndex(f.index), name, at)
 			}
 		}
 		if r.ignores(name) {
@@ -245,17 +245,17 @@ func (r *reader) unknown(v reflect.Value, fields []ednField, name, at string) er
 	return r.SkipValue()
 }
 
-// texts reads an object of scalars, each as its text. Without members it is an
+// readTexts reads an object of scalars, each as its text. Without members it is an
 // empty map, not nil.
-func (r *reader) texts(v reflect.Value, at string) error {
+func (r *reader) readTexts(v reflect.Value, at string) error {
 	if v.IsNil() && r.PeekKind() == '{' {
 		v.Set(reflect.MakeMap(v.Type()))
 	}
-	return r.members(at, func(name, at string) error { return r.textOf(v, name, at) })
+	return r.readMembers(at, func(name, at string) error { return r.readText(v, name, at) })
 }
 
-// textOf reads a scalar into a map of texts.
-func (r *reader) textOf(v reflect.Value, name, at string) error {
+// readText reads a scalar into a map of texts.
+func (r *reader) readText(v reflect.Value, name, at string) error {
 	switch r.PeekKind() {
 	case 'n':
 		if r.edn { // nil is as good as absent
@@ -271,19 +271,19 @@ func (r *reader) textOf(v reflect.Value, name, at string) error {
 		}
 		return err
 	}
-	return r.wrong(at, "a string, a number, true or false")
+	return r.addWrong(at, "a string, a number, true or false")
 }
 
-func (r *reader) list(v reflect.Value, at string) error {
+func (r *reader) readList(v reflect.Value, at string) error {
 	if r.PeekKind() != '[' {
-		return r.wrong(at, "an array")
+		return r.addWrong(at, "an array")
 	}
 	if _, err := r.ReadToken(); err != nil {
 		return err
 	}
 	for i := 0; r.PeekKind() != ']'; i++ {
 		item := reflect.New(v.Type().Elem()).Elem()
-		if err := r.value(item, at+"/"+strconv.Itoa(i)); err != nil {
+		if err := r.readValue(item, at+"/"+strconv.Itoa(i)); err != nil {
 			return err
 		}
 		v.Set(reflect.Append(v, item))
