@@ -1,0 +1,5 @@
+//go:build !linux
+
+package deploy
+
+func freeBytes(string) uint64 { return 0 }
