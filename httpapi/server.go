@@ -75,7 +75,7 @@ type Schedules interface {
 	Remove(ctx context.Context, app, job string) error
 	CloseSchedule(ctx context.Context, app, job string) error // of a job that is about to be deleted
 	Next(app, job string, n int) []time.Time                  // none if it is paused or there is none
-	Preview(s bus.Schedule, from time.Time, n int) ([]scheduler.Foreseen, error)
+	Preview(s bus.Schedule, from time.Time, n int) ([]scheduler.PreviewedFire, error)
 	Fires(ctx context.Context, app, job string, q scheduler.FireQuery) ([]bus.Fire, error) // newest first
 }
 

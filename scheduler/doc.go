@@ -1,61 +1,70 @@
 // Package scheduler decides when jobs fire, and makes each fire happen once.
 //
-//	timer, start, lease, edit: wake          bucket fires: <app>.<job>.<second>
-//	             |                                        |
-//	schedule --> plan --> due, misfire policy --> create-only key --> execution with the key's id
+//	timer, start, renewed lease, edit: wake
+//	             |
+//	             v
+//	schedule --> plan --> due times, misfire policy --> key <app>.<job>.<second> in bucket fires
 //	             ^                                        |                        |
-//	    newest key of the generation <--------------------+     open: the key is there, no record
+//	    newest key of the generation <--------------------+     execution with the id in the key
 //
-// A nominal time is a time that a schedule asked for. It is decided once, by
-// creating its key: either the key names an execution, whose id was drawn
-// before, or it says why there is none. Nothing else makes a fire happen, and
-// nothing but the plan says which times there are: a timer only wakes the walk,
-// which goes through the plan from the newest decision of the schedule's
-// present generation, or from where the generation began, to now.
+// A nominal time is a time that a schedule asks for. The scheduler decides each
+// nominal time once, by creating its key in bucket fires. The value of the key
+// is the decision: the id of an execution, drawn before, or the reason why
+// there is none. A fire happens only through such a key.
+//
+// The plan of a schedule computes its nominal times. A walk goes through the
+// plan up to now and decides each time. It begins at the newest key of the
+// schedule's current generation, or at the start of the generation. Timers only
+// start walks: a timer that fires early, late or twice changes no decision.
 //
 // Any number of buses may run a scheduler. The lease only saves work: two buses
-// that both think they lead still fire once, because only one of them can
-// create the key. A bus can die, or lose an acknowledgement, between any two
+// that both believe they lead still fire once, because only one of them can
+// create the key. A bus may die, or lose an acknowledgement, between any two
 // steps:
 //
-//   - before the key, the walk of another bus finds the time undecided;
-//   - between the key and the execution's record, the fire is open, and the walk
-//     finishes it with the id that the key names. So the record is made again,
-//     never a second execution;
-//   - a bus that was paused there reads the key again, since the execution may
-//     have ended and its record been removed meanwhile. A bus that removes a
-//     record closes its fire's key first.
+//   - Before the key is created, the time is undecided, and the walk of another
+//     bus decides it.
+//   - After the key is created and before the execution's record exists, the
+//     fire is open. A walk finishes an open fire with the execution id in the
+//     key, so it creates the same record again and never a second execution.
+//   - A bus that was suspended at that point reads the key again before it
+//     submits, because the execution may have ended and its record may have
+//     been removed meanwhile. A bus that removes a record closes the key of its
+//     fire first.
 //
-// An edit (Set, Pause, Resume, Remove) lets the walk come to the moment of the
-// edit by the old plan, then writes the next generation, which begins at that
-// moment. All generations share the keys: a bus that missed an edit cannot fire
-// a second twice. But it can leave keys that the new generation's walk has not
-// come to, hence a walk begins at the newest key of its own generation. While a
-// schedule is paused it asks for nothing, so nothing is made up for.
+// An edit (Set, Pause, Resume, Remove) first decides all times up to the moment
+// of the edit by the old plan. Then it writes the next generation of the
+// schedule, which begins at that moment. All generations share the keys, so a
+// bus that missed an edit cannot fire the same second again. But such a bus can
+// create keys beyond the point that the new generation's walk has reached.
+// Therefore a walk begins at the newest key of its own generation. A paused
+// schedule has no nominal times, so a resumed schedule has no misfires from its
+// pause.
 //
 // # Misfires
 //
-// A nominal time is a misfire if it passed while no bus ran, as far as the bus
-// that decides it knows, or if it is decided later than the schedule's
-// misfire_after (60s if it says nothing). [bus.Schedule] says what then becomes
-// of it. A bus runs while it renews the lease, or tries to. One that was
-// stopped, suspended, or had its clock set forward by more than the lease's
-// time did not run meanwhile, does not lead until it has renewed the lease, and
-// treats what passed as misfires.
+// A nominal time is a misfire in two cases: it passed while no bus was running,
+// as far as the deciding bus knows, or the decision comes later than the
+// schedule's misfire_after (60s by default). [bus.Schedule] describes the
+// policies for misfires. A bus counts as running while it renews the lease or
+// tries to. A bus that was stopped or suspended for longer than the TTL of the
+// lease, or whose clock was set forward by more than that, was not running
+// meanwhile. It does not lead until it has renewed the lease, and it treats the
+// times that passed as misfires.
 //
-// Between the death of a leader and the takeover by a bus that ran all the time
-// nobody leads. What passes then is no misfire within misfire_after, or one
-// restart would lose a nightly fire of a schedule that skips misfires. But many
-// fires are not made at once: unless the policy is fire_all, only the newest of
-// these times is fired.
+// After the death of a leader nobody leads until another running bus takes
+// over. Times that pass meanwhile are not misfires within misfire_after.
+// Otherwise a restart would lose a nightly fire of a schedule that skips
+// misfires. Such times must not start many executions at once either: unless
+// the policy is fire_all, only the newest of them fires.
 //
-// An edit makes up for nothing: what it finds undecided is fired if it is on
-// time, by the same rules, and else skipped as edited, whatever the policy. A
-// pause must not start what was missed last night.
+// An edit does not catch up on misfires. It fires undecided times that are on
+// time, by the same rules, and skips the others with the reason "edited",
+// whatever the policy: a pause must not start what was missed last night.
 //
-// A long run of misfires that are skipped shares the key of its newest time; a
-// time within it that has a key of its own was decided by that.
+// A long run of skipped misfires shares the key of its newest time. A time
+// within that run may have a key of its own; that key decides it.
 //
-// What can be lost: a fire that is decided by a bus which read the schedule
-// just before an edit or a pause still happens.
+// There is one race: a bus that read the schedule just before an edit or a
+// pause may still fire a time that it found due.
 package scheduler

@@ -23,26 +23,26 @@ func TestEdits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, w := t.Context(), newWorld(t)
 		start := time.Now()
-		n, other := w.run("bus-1"), w.run("bus-2")
+		n, other := w.runNode("bus-1"), w.runNode("bus-2")
 		if err := other.Pause(ctx, "app", "often"); codeOf(err) != bus.CodeNoSuchSchedule {
 			t.Errorf("Pause without a schedule: %v, want %s", err, bus.CodeNoSuchSchedule)
 		}
 		if _, err := n.Set(ctx, bus.Schedule{App: "app", Job: "often", Cron: "0 * * * * ?"}); codeOf(err) != bus.CodeNoSuchJob {
 			t.Errorf("Set without a job: %v, want %s", err, bus.CodeNoSuchJob)
 		}
-		n.schedule("often", "30 * * * * ?")
+		n.createSchedule("often", "30 * * * * ?")
 		time.Sleep(2 * time.Minute)
-		sc := n.read("often")
+		sc := n.readSchedule("often")
 		rev, err := other.Set(ctx, bus.Schedule{App: "app", Job: "often", Cron: "30 * * * * ?", Active: true})
-		if err != nil || n.read("often") != sc {
-			t.Errorf("Set of what is there: revision %d, %v, schedule %+v, want it as it was", rev, err, n.read("often"))
+		if err != nil || n.readSchedule("often") != sc {
+			t.Errorf("Set of the same schedule: revision %d, %v, schedule %+v, want no change", rev, err, n.readSchedule("often"))
 		}
 		for range 2 { // the second time it is paused already
 			if err := other.Pause(ctx, "app", "often"); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if sc := n.read("often"); sc.Active || sc.Generation != 2 || !sc.Since.Std().Equal(start.Add(2*time.Minute)) {
+		if sc := n.readSchedule("often"); sc.Active || sc.Generation != 2 || !sc.Since.Std().Equal(start.Add(2*time.Minute)) {
 			t.Errorf("paused: %+v, want generation 2 since 00:02:00", sc)
 		}
 		time.Sleep(3 * time.Minute)
@@ -61,31 +61,31 @@ func TestEdits(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(3 * time.Minute)
-		n.fired("often", start, 30, 90, 330)
+		n.checkFired("often", start, 30, 90, 330)
 		if err := n.Remove(ctx, "app", "often"); codeOf(err) != bus.CodeNoSuchSchedule {
 			t.Errorf("Remove again: %v, want %s", err, bus.CodeNoSuchSchedule)
 		}
-		n.set(bus.Schedule{App: "app", Job: "often", Cron: "30 * * * * ?", Active: true})
-		if sc := n.read("often"); sc.Generation != 4 {
-			t.Errorf("a schedule made anew has generation %d, want one that was not used: 4", sc.Generation)
+		n.setSchedule(bus.Schedule{App: "app", Job: "often", Cron: "30 * * * * ?", Active: true})
+		if sc := n.readSchedule("often"); sc.Generation != 4 {
+			t.Errorf("the new schedule has generation %d, want 4, which is unused", sc.Generation)
 		}
 		time.Sleep(time.Minute)
-		n.fired("often", start, 30, 90, 330, 570)
+		n.checkFired("often", start, 30, 90, 330, 570)
 	})
 }
 
-// The times that the deletion of a job finds undecided are decided: they do not
-// fire, and the list of fires says why.
+// The deletion of a job decides the times that are due: they do not fire, and
+// the list of fires gives the reason.
 func TestDeletionOfAJob(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		n := w.run("bus-1")
-		n.schedule("often", "0/10 * * * * ?")
+		n := w.runNode("bus-1")
+		n.createSchedule("often", "0/10 * * * * ?")
 		time.Sleep(25 * time.Second)
 		n.stop()
 		endAll(t, n.bus)
 		time.Sleep(20 * time.Second)
-		n = w.node("bus-2") // fires nothing by itself
+		n = w.newNode("bus-2") // starts no walk by itself
 		start := time.Now()
 		service := execution.New(n.bus, n.index.Index, execution.Config{})
 		if err := service.DeleteJob(t.Context(), "app", "often", 0, true, n.CloseSchedule); err != nil {
@@ -112,7 +112,7 @@ func TestDeletionOfAJob(t *testing.T) {
 	})
 }
 
-// endAll completes all executions.
+// endAll marks all executions as completed.
 func endAll(t *testing.T, b *bus.Bus) {
 	t.Helper()
 	all, err := b.Executions.List(t.Context(), ">")
@@ -129,8 +129,8 @@ func endAll(t *testing.T, b *bus.Bus) {
 
 func TestSetRefuses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := newWorld(t).node("bus-1")
-		n.job("often")
+		n := newWorld(t).newNode("bus-1")
+		n.createJob("often")
 		for _, expr := range []string{"* * * * *", "0 0 0 30 2 ?", "0 0 0 1 1 ? 1999"} {
 			var field *bus.FieldError
 			if _, err := n.Set(t.Context(), bus.Schedule{App: "app", Job: "often", Cron: expr}); !errors.As(err, &field) {
@@ -142,8 +142,8 @@ func TestSetRefuses(t *testing.T) {
 
 func TestScheduleSetPausedStaysPaused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := newWorld(t).run("bus-1")
-		n.schedule("often", "* * * * * ?", func(sc *bus.Schedule) { sc.Active = false })
+		n := newWorld(t).runNode("bus-1")
+		n.createSchedule("often", "* * * * * ?", func(sc *bus.Schedule) { sc.Active = false })
 		time.Sleep(time.Minute)
 		if d := n.decisions("often"); len(d) != 0 {
 			t.Errorf("decided %+v, want nothing", d)
@@ -151,37 +151,37 @@ func TestScheduleSetPausedStaysPaused(t *testing.T) {
 	})
 }
 
-// Two buses that both lead, and both edit: whatever happens, each time that a
-// generation asks for is decided, and none has two executions.
+// Two buses both lead, and both edit. Each time of each generation must be
+// decided, and none may have two executions.
 func TestEditsRaceWithFires(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		nodes := []*node{w.run("bus-1", leads), w.run("bus-2", leads)}
-		nodes[0].job("often")
-		generations := collect(t, nodes[0])
+		nodes := []*node{w.runNode("bus-1", alwaysLeads), w.runNode("bus-2", alwaysLeads)}
+		nodes[0].createJob("often")
+		generations := collectGenerations(t, nodes[0])
 		var all sync.WaitGroup
 		for _, n := range nodes {
 			all.Go(func() {
 				for range 150 {
 					time.Sleep(time.Duration(rand.Int64N(int64(4 * time.Second))))
-					if err := n.editAnyhow(); err != nil && codeOf(err) != bus.CodeNoSuchSchedule {
+					if err := n.editAtRandom(); err != nil && codeOf(err) != bus.CodeNoSuchSchedule {
 						t.Errorf("edit: %v", err)
 					}
 				}
 			})
 		}
 		all.Wait()
-		nodes[0].set(bus.Schedule{App: "app", Job: "often", Cron: "0 0 0 * * ?", Active: true}) // ends the last generation
+		nodes[0].setSchedule(bus.Schedule{App: "app", Job: "often", Cron: "0 0 0 * * ?", Active: true}) // ends the last generation
 		time.Sleep(10 * time.Second)
 		for _, n := range nodes {
 			n.stop()
 		}
-		checkGenerations(t, w.node("bus-3"), generations())
+		checkGenerations(t, w.newNode("bus-3"), generations())
 	})
 }
 
-// editAnyhow does any of what the REST API does.
-func (n *node) editAnyhow() error {
+// editAtRandom makes a random edit, of those that the REST API offers.
+func (n *node) editAtRandom() error {
 	ctx := context.Background()
 	switch k := rand.IntN(10); {
 	case k < 2:
@@ -197,8 +197,9 @@ func (n *node) editAnyhow() error {
 	}
 }
 
-// collect keeps all generations of the schedule that there are.
-func collect(t *testing.T, n *node) func() []*bus.Schedule {
+// collectGenerations watches the schedule. The returned function stops the
+// watch and returns all generations.
+func collectGenerations(t *testing.T, n *node) func() []*bus.Schedule {
 	w, err := n.bus.Schedules.KV().Watch(context.Background(), "app.often", jetstream.UpdatesOnly())
 	if err != nil {
 		t.Fatal(err)
@@ -210,7 +211,7 @@ func collect(t *testing.T, n *node) func() []*bus.Schedule {
 			if e == nil {
 				continue
 			}
-			sc := &bus.Schedule{} // what a deletion leaves: nothing is active, and nobody wrote since when
+			sc := &bus.Schedule{} // after a deletion: not active, and without a time
 			if e.Operation() == jetstream.KeyValuePut {
 				if err := json.Unmarshal(e.Value(), sc); err != nil {
 					t.Error(err)
@@ -238,20 +239,20 @@ func checkGenerations(t *testing.T, n *node, all []*bus.Schedule) {
 	}
 	for second, f := range decided {
 		if f.Execution == 0 || len(executions[second]) != 1 || executions[second][0] != f.Execution {
-			t.Errorf("decided %+v, want its execution: %v", f, executions[second])
+			t.Errorf("decided %+v, but it has the executions %v", f, executions[second])
 		}
 	}
 	asked := 0
 	for i, sc := range all[:len(all)-1] {
 		next := all[i+1]
-		if !sc.Active || next.Since == 0 { // a deletion does not say when it decided
+		if !sc.Active || next.Since == 0 { // a deletion does not store its time
 			continue
 		}
 		p, err := newPlan(sc, time.UTC)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for at := range p.between(sc.Since.Std(), next.Since.Std()) {
+		for at := range p.timesBetween(sc.Since.Std(), next.Since.Std()) {
 			asked++
 			if _, ok := decided[at.Unix()]; !ok {
 				t.Errorf("generation %d (%s since %v) did not decide %v", sc.Generation, sc.Cron, sc.Since, at)
@@ -259,7 +260,7 @@ func checkGenerations(t *testing.T, n *node, all []*bus.Schedule) {
 		}
 	}
 	if asked < 50 {
-		t.Errorf("%d nominal times were asked for, want more to be tested", asked)
+		t.Errorf("%d nominal times were asked for, want at least 50", asked)
 	}
 	t.Logf("%d generations, %d nominal times, %d executions", len(all), asked, len(executions))
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// whole gives a bus the real life cycle of executions.
-func whole(n *node) {
+// withExecutions gives a bus the real life cycle of executions.
+func withExecutions(n *node) {
 	service := execution.New(n.bus, n.index.Index, execution.Config{})
 	n.submit = service
 	n.all.Go(func() {
@@ -27,18 +27,18 @@ func TestFiresAreRequested(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		start := time.Now()
-		one, two := w.run("bus-1", whole, leads), w.run("bus-2", whole, leads)
-		// One after the other: nats-server 2.15.2 makes a consumer without the
-		// lock of its stream's configuration, which the other bus would be
-		// writing.
+		one, two := w.runNode("bus-1", withExecutions, alwaysLeads), w.runNode("bus-2", withExecutions, alwaysLeads)
+		// One bus after the other: nats-server 2.15.2 creates a consumer
+		// without the lock of its stream's configuration, to which the other
+		// bus would be writing.
 		for _, n := range []*node{one, two} {
 			if err := n.bus.EnsurePool(t.Context(), "app", subjects.DefaultPool); err != nil {
 				t.Fatal(err)
 			}
 		}
-		one.schedule("often", "0/10 * * * * ?")
+		one.createSchedule("often", "0/10 * * * * ?")
 		time.Sleep(time.Minute + time.Second)
-		one.exactly("often", "0/10 * * * * ?", start, start.Add(time.Minute))
+		one.checkExactly("often", "0/10 * * * * ?", start, start.Add(time.Minute))
 		queued, err := two.bus.QueuedRequests(t.Context(), "app")
 		if err != nil || len(queued) != 6 {
 			t.Errorf("%d requests are queued, %v, want 6", len(queued), err)
@@ -56,15 +56,15 @@ func TestFiresAreRequested(t *testing.T) {
 	})
 }
 
-// The date of a fire is the one where its schedule is.
+// The date of a fire is the date in the time zone of its schedule.
 func TestDateOfAFire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t) // at midnight UTC, in the evening of the day before in New York
-		n := w.run("bus-1", whole)
+		n := w.runNode("bus-1", withExecutions)
 		if _, err := n.bus.Jobs.Create(t.Context(), "app.local", bus.Job{App: "app", Name: "local", Definition: []byte(definition)}); err != nil {
 			t.Fatal(err)
 		}
-		n.set(bus.Schedule{App: "app", Job: "local", Cron: "0/10 * * * * ?", TimeZone: "America/New_York", Active: true})
+		n.setSchedule(bus.Schedule{App: "app", Job: "local", Cron: "0/10 * * * * ?", TimeZone: "America/New_York", Active: true})
 		time.Sleep(11 * time.Second)
 		for _, f := range n.decisions("local") {
 			e, err := n.bus.Executions.Get(t.Context(), bus.ExecutionKey("app", "local", f.Execution))
@@ -83,14 +83,14 @@ func TestDateOfAFire(t *testing.T) {
 func TestFireOfAnExclusiveJobThatRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		n := w.run("bus-1", whole)
+		n := w.runNode("bus-1", withExecutions)
 		if _, err := n.bus.Jobs.Create(t.Context(), "app.alone", bus.Job{
 			App: "app", Name: "alone", Definition: []byte(`{"exclusive":true,` + definition[1:]),
 		}); err != nil {
 			t.Fatal(err)
 		}
 		start := time.Now()
-		n.set(bus.Schedule{App: "app", Job: "alone", Cron: "0/10 * * * * ?", Active: true})
+		n.setSchedule(bus.Schedule{App: "app", Job: "alone", Cron: "0/10 * * * * ?", Active: true})
 		time.Sleep(31 * time.Second)
 		decided := n.decisions("alone")
 		for second, want := range map[int64]subjects.BatchStatus{10: subjects.Undispatched, 20: subjects.Abandoned, 30: subjects.Abandoned} {

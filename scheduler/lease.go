@@ -13,93 +13,97 @@ const (
 	leaseEvery = bus.LeaseTTL / 3
 )
 
-// leases is the part of the bus that says who leads.
+// leases is the part of the bus that decides who leads.
 type leases interface {
 	Keep(ctx context.Context, name, holder string, renewed func(held bool))
 }
 
-// renewed is told every leaseEvery whether this bus leads. If it does, it wakes
-// every schedule: after a lease was taken, after a clock was set, and for what
-// failed before. A walk that finds nothing due costs a microsecond.
-func (s *Scheduler) renewed(leads bool) {
-	if s.watch.renew(leads, time.Now()) {
-		s.log.Info("who fires has changed", "holder", s.bus.Name(), "leads", leads)
+// onRenewal runs every leaseEvery with the answer whether this bus leads. A bus
+// that leads wakes every schedule. That covers a new leader, a clock that was
+// set, and the retry of earlier failures. A walk that finds nothing due takes a
+// microsecond.
+func (s *Scheduler) onRenewal(leads bool) {
+	if s.leadership.addRenewal(leads, time.Now()) {
+		s.log.Info("scheduler leadership changed", "holder", s.bus.Name(), "leads", leads)
 	}
-	unfinished := s.ledger.unfinished(func(id int64) bool { _, ok := s.index.Find(id); return ok })
+	unfinished := s.ledger.unfinishedSchedules(func(id int64) bool { _, ok := s.index.Find(id); return ok })
 	if !leads {
 		return
 	}
 	for _, e := range s.index.Schedules() {
-		s.wakes.add(e.Value.Key())
+		s.wakes.addSchedule(e.Value.Key())
 	}
-	for _, key := range unfinished { // their schedule may be gone
-		s.wakes.add(key)
+	for _, key := range unfinished { // these schedules may be deleted
+		s.wakes.addSchedule(key)
 	}
 }
 
-// maxGap is the longest time between two renewals for which this bus still
-// counts as running. A process that was stopped or suspended for longer, or
-// whose clock was set forward, was not there: its lease may have passed to
-// another bus.
-const maxGap = bus.LeaseTTL
+// maxRenewalGap is the longest time between two renewals during which this bus
+// counts as running. After a longer gap the process was stopped or suspended,
+// or its clock was set forward, and the lease may have passed to another bus.
+const maxRenewalGap = bus.LeaseTTL
 
-// handover is how much older a nominal time may be than the moment from which
-// it counts as watched. It is the resolution of cron, so that a restart within
-// a second loses nothing and no two times of a schedule pass by it.
+// handover is the tolerance of [leadership.unattendedUntil]: a nominal time
+// that is at most this much older than the start of a bus is not a misfire. It
+// equals the resolution of cron. So a restart within a second loses no fire,
+// and at most one time of a schedule can profit from it.
 const handover = time.Second
 
-// watch knows since when this bus has been running, and since when it has been
-// leading, without a gap. All is by the wall clock, which goes on while a
-// machine is suspended.
-type watch struct {
-	mu      sync.Mutex
-	leads   bool
-	up      time.Time // the first of the renewals without a gap, whether they gave this bus the lease or not
-	since   time.Time // the first of those that all gave it the lease
-	renewed time.Time // the newest renewal
+// leadership knows since when this bus has been running without a gap, and
+// since when it has been leading without a gap. It compares wall clock times,
+// because the monotonic clock stops while a machine is suspended.
+type leadership struct {
+	mu           sync.Mutex
+	leads        bool      // the answer of the last renewal
+	runningSince time.Time // the first renewal since the last gap
+	leadingSince time.Time // the first of the latest renewals that all got the lease
+	lastRenewal  time.Time // the newest renewal, whatever its answer
 }
 
-// renew takes in a renewal, and reports whether it changed who leads.
-func (w *watch) renew(leads bool, now time.Time) (changed bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+// addRenewal adds a renewal and its answer, and reports whether the answer
+// changed.
+func (l *leadership) addRenewal(leads bool, now time.Time) (changed bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	now = now.Round(0)
-	gap := w.gone(now)
+	gap := l.renewalExpired(now)
 	if gap {
-		w.up = now
+		l.runningSince = now
 	}
-	if gap || !w.leads {
-		w.since = now
+	if gap || !l.leads {
+		l.leadingSince = now
 	}
-	changed = w.leads != leads
-	w.leads, w.renewed = leads, now
+	changed = l.leads != leads
+	l.leads, l.lastRenewal = leads, now
 	return changed
 }
 
-// gone reports whether the newest renewal is too old.
-func (w *watch) gone(now time.Time) bool { return now.Round(0).Sub(w.renewed) > maxGap }
-
-// leading reports whether this bus leads and has said so lately.
-func (w *watch) leading() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.leads && !w.gone(time.Now())
+// renewalExpired reports whether the last renewal is too old to rely on.
+func (l *leadership) renewalExpired(now time.Time) bool {
+	return now.Round(0).Sub(l.lastRenewal) > maxRenewalGap
 }
 
-// watched says which nominal times until now passed unwatched: those until
-// missed passed while this bus did not run, and those between missed and unled
-// while it ran, but did not lead. What another bus that leads has not decided
-// yet counts as unled too.
-func (w *watch) watched(now time.Time) (missed, unled time.Time) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+// isLeading reports whether this bus leads, by a recent renewal.
+func (l *leadership) isLeading() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.leads && !l.renewalExpired(time.Now())
+}
+
+// unattendedUntil returns which nominal times up to now passed unattended.
+// Those up to downUntil passed while this bus was not running. Those after
+// downUntil and up to unledUntil passed while this bus was running but did not
+// lead. If another bus leads, its undecided times count as unled too.
+func (l *leadership) unattendedUntil(now time.Time) (downUntil, unledUntil time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	switch {
-	case w.gone(now):
-		missed, unled = now, now
-	case w.leads:
-		missed, unled = w.up, w.since
+	case l.renewalExpired(now):
+		downUntil, unledUntil = now, now
+	case l.leads:
+		downUntil, unledUntil = l.runningSince, l.leadingSince
 	default:
-		missed, unled = w.up, now
+		downUntil, unledUntil = l.runningSince, now
 	}
-	return missed.Add(-handover), unled.Add(-handover)
+	return downUntil.Add(-handover), unledUntil.Add(-handover)
 }

@@ -11,35 +11,37 @@ import (
 )
 
 const (
-	followAgain = time.Second     // after which a watch that broke is begun anew
-	maxWait     = 5 * time.Minute // between two tries to finish an open fire that is refused
+	rewatchDelay = time.Second     // before a broken watch is started again
+	maxBackoff   = 5 * time.Minute // between two attempts to finish an open fire
 )
 
-// ledger is what a bus has seen of bucket fires: where each walk begins, and
-// which fires are open. It may lag; then a walk meets keys that exist, and goes
-// on.
+// ledger is what this bus has seen of bucket fires: where each walk begins, and
+// which fires are open. It may lag behind the bucket. A walk then meets keys
+// that exist already, and goes on.
 type ledger struct {
 	mu     sync.Mutex
-	marks  map[string]map[uint64]int64     // by schedule and generation: the newest nominal time decided
-	opened map[string]map[string]*openFire // by schedule and fire key: what has no record as far as is known
+	marks  map[string]map[uint64]int64     // by schedule and generation: the newest decided time
+	opened map[string]map[string]*openFire // by schedule and fire key: fires without a known record
 	loaded chan struct{}
 	once   sync.Once
 }
 
+// openFire is a fire whose key names an execution that has no record yet.
 type openFire struct {
 	key       string
 	execution int64
 	nominal   int64
-	again     time.Time // not to be tried before
-	wait      time.Duration
+	retryAt   time.Time // no attempt before this
+	backoff   time.Duration
 }
 
 func newLedger() *ledger {
 	return &ledger{marks: map[string]map[uint64]int64{}, opened: map[string]map[string]*openFire{}, loaded: make(chan struct{})}
 }
 
-// wait waits until all that was there is seen.
-func (l *ledger) wait(ctx context.Context) error {
+// waitLoaded blocks until the ledger has seen all keys that were in the bucket
+// at the start.
+func (l *ledger) waitLoaded(ctx context.Context) error {
 	select {
 	case <-l.loaded:
 		return nil
@@ -48,35 +50,36 @@ func (l *ledger) wait(ctx context.Context) error {
 	}
 }
 
-// follow keeps the ledger up to date until ctx ends.
-func (s *Scheduler) follow(ctx context.Context) error {
+// watchFires keeps the ledger up to date until ctx ends. It restarts a broken
+// watch.
+func (s *Scheduler) watchFires(ctx context.Context) error {
 	for {
-		err := s.bus.Fires.Tolerant(s.log).Watch(ctx, s.ledger.see, s.ledger.filled)
+		err := s.bus.Fires.Tolerant(s.log).Watch(ctx, s.ledger.applyUpdate, s.ledger.markLoaded)
 		if ctx.Err() != nil {
 			return nil
 		}
-		s.log.Warn("fires not followed, trying again", "err", err)
+		s.log.Warn("watch of the fires failed, retrying", "err", err)
 		select {
-		case <-time.After(followAgain):
+		case <-time.After(rewatchDelay):
 		case <-ctx.Done():
 		}
 	}
 }
 
-func (l *ledger) filled() { l.once.Do(func() { close(l.loaded) }) }
+func (l *ledger) markLoaded() { l.once.Do(func() { close(l.loaded) }) }
 
-// see takes in what the bucket says of a key: a decision, or nil if it was
-// purged.
-func (l *ledger) see(key string, f *bus.Fire, _ uint64) {
+// applyUpdate applies an update from the bucket: a decision, or nil if the key
+// was purged.
+func (l *ledger) applyUpdate(key string, f *bus.Fire, _ uint64) {
 	if f == nil {
-		l.done(key)
+		l.removeOpen(key)
 		return
 	}
-	l.take(key, f)
+	l.addDecision(key, f)
 }
 
-// take takes a decision in.
-func (l *ledger) take(key string, f *bus.Fire) {
+// addDecision adds the decision of a key.
+func (l *ledger) addDecision(key string, f *bus.Fire) {
 	schedule, second, ok := bus.SplitFireKey(key)
 	if !ok {
 		return
@@ -89,13 +92,13 @@ func (l *ledger) take(key string, f *bus.Fire) {
 		l.marks[schedule] = of
 	}
 	of[f.Generation] = max(of[f.Generation], second)
-	for g := range of { // nobody walks a generation that two others followed
+	for g := range of { // a walk needs at most the newest two generations
 		if len(of) > 2 && g+1 < f.Generation {
 			delete(of, g)
 		}
 	}
 	if !f.Open() {
-		l.remove(schedule, key)
+		l.removeOpenLocked(schedule, key)
 		return
 	}
 	if l.opened[schedule] == nil {
@@ -106,8 +109,9 @@ func (l *ledger) take(key string, f *bus.Fire) {
 	}
 }
 
-// newest is where the walk of the schedule's present generation begins.
-func (l *ledger) newest(sc *bus.Schedule) time.Time {
+// walkStart returns the time after which the walk of the schedule's current
+// generation begins.
+func (l *ledger) walkStart(sc *bus.Schedule) time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	since := sc.Since.Std()
@@ -117,8 +121,9 @@ func (l *ledger) newest(sc *bus.Schedule) time.Time {
 	return since
 }
 
-// isMark says whether a walk may begin at the nominal time.
-func (l *ledger) isMark(schedule string, second int64) bool {
+// isWalkStart reports whether the nominal time is where a walk of the schedule
+// may begin.
+func (l *ledger) isWalkStart(schedule string, second int64) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, newest := range l.marks[schedule] {
@@ -129,8 +134,9 @@ func (l *ledger) isMark(schedule string, second int64) bool {
 	return false
 }
 
-// generation is the newest one that decided something.
-func (l *ledger) generation(schedule string) (newest uint64) {
+// newestGeneration returns the newest generation of the schedule that decided a
+// time.
+func (l *ledger) newestGeneration(schedule string) (newest uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for g := range l.marks[schedule] {
@@ -139,13 +145,14 @@ func (l *ledger) generation(schedule string) (newest uint64) {
 	return newest
 }
 
-// open lists the schedule's open fires that may be tried now, oldest first.
-func (l *ledger) open(schedule string) []openFire {
+// openFires returns the schedule's open fires that may be attempted now, oldest
+// first.
+func (l *ledger) openFires(schedule string) []openFire {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var open []openFire
 	for _, o := range l.opened[schedule] {
-		if !o.again.After(time.Now()) {
+		if !o.retryAt.After(time.Now()) {
 			open = append(open, *o)
 		}
 	}
@@ -153,41 +160,42 @@ func (l *ledger) open(schedule string) []openFire {
 	return open
 }
 
-// later puts an open fire off, each time for longer.
-func (l *ledger) later(key string) {
+// backOff delays the next attempt for an open fire, with exponential backoff.
+func (l *ledger) backOff(key string) {
 	schedule, _, _ := bus.SplitFireKey(key)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if o := l.opened[schedule][key]; o != nil {
-		o.wait = min(max(2*o.wait, leaseEvery), maxWait)
-		o.again = time.Now().Add(o.wait)
+		o.backoff = min(max(2*o.backoff, leaseEvery), maxBackoff)
+		o.retryAt = time.Now().Add(o.backoff)
 	}
 }
 
-// done says that a fire has its execution, or will have none.
-func (l *ledger) done(key string) {
+// removeOpen removes an open fire, once it has its execution or will never have
+// one.
+func (l *ledger) removeOpen(key string) {
 	schedule, _, _ := bus.SplitFireKey(key)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.remove(schedule, key)
+	l.removeOpenLocked(schedule, key)
 }
 
-func (l *ledger) remove(schedule, key string) {
+func (l *ledger) removeOpenLocked(schedule, key string) {
 	delete(l.opened[schedule], key)
 	if len(l.opened[schedule]) == 0 {
 		delete(l.opened, schedule)
 	}
 }
 
-// unfinished lists the schedules with open fires, less those whose execution is
-// known.
-func (l *ledger) unfinished(known func(execution int64) bool) (schedules []string) {
+// unfinishedSchedules returns the schedules that have open fires. It first
+// removes the open fires whose execution is known.
+func (l *ledger) unfinishedSchedules(known func(execution int64) bool) (schedules []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for schedule, of := range l.opened {
 		for key, o := range of {
 			if known(o.execution) {
-				l.remove(schedule, key)
+				l.removeOpenLocked(schedule, key)
 			}
 		}
 		if len(of) > 0 {

@@ -9,151 +9,153 @@ import (
 )
 
 const (
-	// maxCaughtUp is how many misfires of a schedule fire_all fires; the ones
-	// before are skipped.
+	// maxCaughtUp is the number of misfires of a schedule that the policy
+	// fire_all fires. It skips older ones.
 	maxCaughtUp = 1000
-	// maxSingle is how many misfires are skipped with a key each. More of them
-	// share one.
-	maxSingle = 24
-	// maxCount is how far the misfires of a shared key are counted.
-	maxCount = 1_000_000
+	// maxSingleSkips is the longest run of skipped misfires that has a key for
+	// each. A longer run shares one key.
+	maxSingleSkips = 24
+	// maxSkippedCount is the limit of the count in a shared key.
+	maxSkippedCount = 1_000_000
 
 	skippedMisfire = "misfire"
-	skippedEdited  = "edited"  // a misfire that an edit, a pause or a deletion of the schedule found undecided
-	skippedDeleted = "deleted" // a time that the deletion of the job found undecided
+	skippedEdited  = "edited"  // undecided and late at an edit, a pause or the removal of the schedule
+	skippedDeleted = "deleted" // undecided at the deletion of the job
 
-	minAfter = time.Second
-	maxAfter = 24 * time.Hour
+	minMisfireAfter = time.Second
+	maxMisfireAfter = 24 * time.Hour
 )
 
-// step is what is to be decided about a nominal time.
-type step struct {
-	nominal  time.Time
-	caughtUp bool      // fired, but late
-	skipped  string    // why it is not fired
-	from     time.Time // if count > 1: the oldest of the skipped times that nominal is the newest of
-	count    int
+// outcome is the decision about a nominal time, before it is stored.
+type outcome struct {
+	nominal      time.Time
+	caughtUp     bool      // a misfire that fires
+	skipped      string    // the reason, if it does not fire
+	skippedFrom  time.Time // the oldest time of a skipped run that ends with nominal
+	skippedCount int
 }
 
-// lateness says which nominal times are late, and what becomes of those.
+// lateness determines which nominal times are late, and what becomes of them.
 type lateness struct {
-	policy string
-	reason string    // why a late time is skipped
-	late   time.Time // times until then are misfires
-	unled  time.Time // times after late, until then, passed while no bus led: not later than misfire_after, but all at once
+	policy     string
+	reason     string    // the reason with which late times are skipped
+	lateUntil  time.Time // times up to this are misfires
+	unledUntil time.Time // later times up to this passed while no bus led
 }
 
-// occasion is why the scheduler decides the nominal times of a schedule.
+// occasion is the event that makes the scheduler decide the nominal times of a
+// schedule.
 type occasion int
 
 const (
-	atWalk     occasion = iota // they are due
+	atWalk     occasion = iota // the times are due
 	atEdit                     // the schedule changes; misfires are skipped
 	atDeletion                 // the job is deleted; nothing fires any more
 )
 
-// latenessOf returns which of the schedule's nominal times until now are late.
-// The times missed and unled are those of [watch.watched].
-func latenessOf(sc *bus.Schedule, now, missed, unled time.Time, o occasion) lateness {
-	l := lateness{policy: sc.Misfire, reason: skippedMisfire, late: missed, unled: unled}
+// latenessOf returns which of the schedule's nominal times up to now are late.
+// downUntil and unledUntil are those of [leadership.unattendedUntil].
+func latenessOf(sc *bus.Schedule, now, downUntil, unledUntil time.Time, o occasion) lateness {
+	l := lateness{policy: sc.Misfire, reason: skippedMisfire, lateUntil: downUntil, unledUntil: unledUntil}
 	switch o {
 	case atEdit:
 		l.policy, l.reason = bus.MisfireSkip, skippedEdited
 	case atDeletion:
-		return lateness{policy: bus.MisfireSkip, reason: skippedDeleted, late: now}
+		return lateness{policy: bus.MisfireSkip, reason: skippedDeleted, lateUntil: now}
 	}
 	after, err := time.ParseDuration(cmp.Or(sc.After, bus.DefaultMisfireAfter))
-	if err != nil { // written by a version that knows more
+	if err != nil { // written by a newer version
 		after, _ = time.ParseDuration(bus.DefaultMisfireAfter)
 	}
-	if late := now.Add(-after - 1); late.After(l.late) {
-		l.late = late
+	if late := now.Add(-after - 1); late.After(l.lateUntil) {
+		l.lateUntil = late
 	}
 	return l
 }
 
-// due returns what is to be decided about the nominal times between from and
+// dueOutcomes returns the outcomes of the nominal times after from and up to
 // now, in order.
 //
-//	from ---- misfires ---- late ---- nobody led ---- unled ---- on time ---- now
+//	from ---- misfires ---- lateUntil ---- nobody led ---- unledUntil ---- on time ---- now
 //
-// Of the misfires fire_once fires the newest unless something follows, fire_all
-// each, skip none. Of what passed while nobody led, but is no misfire, fire_all
-// fires each, and the others the newest unless something on time follows: so
-// one fire is not lost when another bus takes over, and many are not made at
-// once. What is on time is fired.
-func (p *plan) due(from, now time.Time, l lateness) iter.Seq[step] {
-	return func(yield func(step) bool) {
-		if l.late.After(from) {
-			if !p.misfires(from, l.late, p.catchUp(l.late, now, l.policy), l.reason, true, yield) {
+// For misfires the policy decides: fire_all fires each of them, skip fires
+// none, and fire_once fires the newest unless another time is due after it.
+// Times that passed while nobody led are not misfires. The policy fire_all
+// fires each of them. The other policies fire the newest unless a time that is
+// on time follows: a takeover then loses no lone fire, and does not start many
+// executions at once. Times that are on time fire.
+func (p *plan) dueOutcomes(from, now time.Time, l lateness) iter.Seq[outcome] {
+	return func(yield func(outcome) bool) {
+		if l.lateUntil.After(from) {
+			if !p.yieldMisfires(from, l.lateUntil, p.catchUpCount(l.lateUntil, now, l.policy), l.reason, true, yield) {
 				return
 			}
-			from = l.late
+			from = l.lateUntil
 		}
-		if l.unled.After(from) && l.policy != bus.MisfireFireAll {
-			if !p.misfires(from, l.unled, p.catchUp(l.unled, now, bus.MisfireFireOnce), l.reason, false, yield) {
+		if l.unledUntil.After(from) && l.policy != bus.MisfireFireAll {
+			if !p.yieldMisfires(from, l.unledUntil, p.catchUpCount(l.unledUntil, now, bus.MisfireFireOnce), l.reason, false, yield) {
 				return
 			}
-			from = l.unled
+			from = l.unledUntil
 		}
-		for t := range p.between(from, now) {
-			if !yield(step{nominal: t}) {
+		for t := range p.timesBetween(from, now) {
+			if !yield(outcome{nominal: t}) {
 				return
 			}
 		}
 	}
 }
 
-// catchUp is how many of the late times until late are fired.
-func (p *plan) catchUp(late, now time.Time, policy string) int {
+// catchUpCount returns how many of the times up to late may fire.
+func (p *plan) catchUpCount(late, now time.Time, policy string) int {
 	switch policy {
 	case bus.MisfireSkip:
 		return 0
 	case bus.MisfireFireAll:
 		return maxCaughtUp
 	}
-	if t := p.next(late); !t.IsZero() && !t.After(now) {
+	if t := p.nextAfter(late); !t.IsZero() && !t.After(now) {
 		return 0
 	}
 	return 1
 }
 
-// misfires yields the nominal times between from and to: the newest are fired,
-// as many as keep says, the others skipped.
-func (p *plan) misfires(from, to time.Time, keep int, reason string, late bool, yield func(step) bool) bool {
-	newest := p.newest(from, to, keep+1)
+// yieldMisfires yields the nominal times after from and up to to. The newest
+// keep times fire, and older times are skipped.
+func (p *plan) yieldMisfires(from, to time.Time, keep int, reason string, late bool, yield func(outcome) bool) bool {
+	newest := p.newestBetween(from, to, keep+1)
 	if len(newest) > keep {
-		if !p.skip(from, newest[0], reason, yield) {
+		if !p.yieldSkipped(from, newest[0], reason, yield) {
 			return false
 		}
 		newest = newest[1:]
 	}
 	for _, t := range newest {
-		if !yield(step{nominal: t, caughtUp: late}) {
+		if !yield(outcome{nominal: t, caughtUp: late}) {
 			return false
 		}
 	}
 	return true
 }
 
-// skip yields the nominal times between from and to as skipped, many of them as
-// one.
-func (p *plan) skip(from, to time.Time, reason string, yield func(step) bool) bool {
+// yieldSkipped yields the nominal times after from and up to to as skipped. A
+// long run becomes a single outcome.
+func (p *plan) yieldSkipped(from, to time.Time, reason string, yield func(outcome) bool) bool {
 	var single []time.Time
 	count := 0
-	for t := range p.between(from, to) {
-		if count++; count <= maxSingle {
+	for t := range p.timesBetween(from, to) {
+		if count++; count <= maxSingleSkips {
 			single = append(single, t)
 		}
-		if count == maxCount {
+		if count == maxSkippedCount {
 			break
 		}
 	}
-	if count > maxSingle {
-		return yield(step{nominal: to, skipped: reason, from: single[0], count: count})
+	if count > maxSingleSkips {
+		return yield(outcome{nominal: to, skipped: reason, skippedFrom: single[0], skippedCount: count})
 	}
 	for _, t := range single {
-		if !yield(step{nominal: t, skipped: reason}) {
+		if !yield(outcome{nominal: t, skipped: reason}) {
 			return false
 		}
 	}

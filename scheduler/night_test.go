@@ -14,7 +14,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
 )
 
-// longEnv makes TestNight last eight hours instead of 95 minutes if it is 1.
+// longEnv is the environment variable that makes TestNight last eight hours
+// instead of 95 minutes if it is 1.
 const longEnv = "JOBSTREAMER_TEST_LONG"
 
 // TestNight runs two buses through a night of schedules. Every few minutes one
@@ -33,9 +34,9 @@ func TestNight(t *testing.T) {
 		time.Sleep(begin)
 		w := newWorld(t)
 		start, crashes := time.Now(), 0
-		nodes := []*mortal{w.mortal("bus-a"), w.mortal("bus-b")}
+		nodes := []*mortalNode{w.runMortal("bus-a"), w.runMortal("bus-b")}
 		for job, cron := range jobs {
-			nodes[0].schedule(job, cron, func(sc *bus.Schedule) { sc.Misfire = bus.MisfireFireAll }) // so that all fire
+			nodes[0].createSchedule(job, cron, func(sc *bus.Schedule) { sc.Misfire = bus.MisfireFireAll }) // so that every time fires
 		}
 		dawn := start.Add(hours)
 		for time.Now().Before(dawn) {
@@ -48,18 +49,18 @@ func TestNight(t *testing.T) {
 			}
 			time.Sleep(time.Duration(rand.Int64N(int64(20 * time.Second))))
 			nodes[i].stop()
-			nodes[i] = w.mortal(fmt.Sprintf("bus-%d-%d", i, crashes))
+			nodes[i] = w.runMortal(fmt.Sprintf("bus-%d-%d", i, crashes))
 		}
-		time.Sleep(30 * time.Second) // until somebody leads
-		for job := range jobs {      // so that nothing fires while it is checked
+		time.Sleep(30 * time.Second) // until a bus leads
+		for job := range jobs {      // so that nothing fires during the check
 			if err := nodes[0].Pause(context.Background(), "app", job); err != nil {
 				t.Fatal(err)
 			}
 		}
-		end := nodes[0].read("minutely").Since.Std()
+		end := nodes[0].readSchedule("minutely").Since.Std()
 		time.Sleep(time.Minute)
 		for job, cron := range jobs {
-			nodes[0].exactly(job, cron, start, end)
+			nodes[0].checkExactly(job, cron, start, end)
 		}
 		if crashes < 10 {
 			t.Errorf("%d crashes, want more to be tested", crashes)
@@ -68,25 +69,25 @@ func TestNight(t *testing.T) {
 	})
 }
 
-// mortal is a bus that can be told to die before or after one of its next
+// mortalNode is a bus that a test can make die before or after one of its next
 // steps.
-type mortal struct {
+type mortalNode struct {
 	*node
-	fuse atomic.Int64 // steps until it dies; 0 is never
+	fuse atomic.Int64 // steps until it dies; 0 means never
 	dead chan struct{}
 }
 
-func (w *world) mortal(name string) *mortal {
-	m := &mortal{dead: make(chan struct{})}
-	m.node = w.run(name, func(n *node) {
-		n.records.before = func(execution.Submission) error { return m.step(n) }
+func (w *world) runMortal(name string) *mortalNode {
+	m := &mortalNode{dead: make(chan struct{})}
+	m.node = w.runNode(name, func(n *node) {
+		n.records.before = func(execution.Submission) error { return m.burnFuse(n) }
 		n.records.after = n.records.before
-		n.fires = faulty{decisions: n.fires, before: func(string) error { return m.step(n) }, after: func(string) error { return m.step(n) }}
+		n.fires = faultyStore{fireStore: n.fires, before: func(string) error { return m.burnFuse(n) }, after: func(string) error { return m.burnFuse(n) }}
 	})
 	return m
 }
 
-func (m *mortal) step(n *node) error {
+func (m *mortalNode) burnFuse(n *node) error {
 	if m.fuse.Load() == 0 || m.fuse.Add(-1) != 0 {
 		return nil
 	}
@@ -95,13 +96,14 @@ func (m *mortal) step(n *node) error {
 	return errDied
 }
 
-// dieSoon waits until the bus has died; false if it has nothing to do.
-func (m *mortal) dieSoon() bool {
+// dieSoon blocks until the bus has died. It returns false if the bus has
+// nothing to do.
+func (m *mortalNode) dieSoon() bool {
 	m.fuse.Store(rand.Int64N(8) + 1)
 	select {
 	case <-m.dead:
 		return true
-	case <-time.After(90 * time.Second): // the other leads
+	case <-time.After(90 * time.Second): // the other bus leads
 		m.fuse.Store(0)
 		return false
 	}
@@ -111,7 +113,7 @@ func TestADayOfTwentyThreeHours(t *testing.T) {
 	for _, tt := range []struct {
 		name, cron string
 		from       time.Time
-		want       []string // within 92 minutes, Berlin time
+		want       []string // within 92 minutes, in Berlin time
 	}{
 		{"a time in the gap moves to its end", "0 30 2 * * ?", time.Date(2000, 3, 25, 23, 59, 0, 0, time.UTC), []string{"03:00 CEST"}},
 		{"real time goes on over the gap", "0 0/30 1-3 * * ?", time.Date(2000, 3, 25, 23, 59, 0, 0, time.UTC),
@@ -128,15 +130,15 @@ func TestADayOfTwentyThreeHours(t *testing.T) {
 				}
 				time.Sleep(time.Until(tt.from))
 				w := newWorld(t)
-				n := w.run("bus-1")
-				n.schedule("often", tt.cron, func(sc *bus.Schedule) { sc.TimeZone = "Europe/Berlin" })
+				n := w.runNode("bus-1")
+				n.createSchedule("often", tt.cron, func(sc *bus.Schedule) { sc.TimeZone = "Europe/Berlin" })
 				time.Sleep(92 * time.Minute)
 				fires, err := n.Fires(t.Context(), "app", "often", FireQuery{Limit: 100})
 				if err != nil {
 					t.Fatal(err)
 				}
 				var got []string
-				for _, f := range fires { // the newest first
+				for _, f := range fires { // newest first
 					got = append([]string{f.Nominal.Std().In(berlin).Format("15:04 MST")}, got...)
 					if late := f.Time.Std().Sub(f.Nominal.Std()); late > 100*time.Millisecond {
 						t.Errorf("%v was decided %v late", f.Nominal, late)
@@ -152,9 +154,9 @@ func TestADayOfTwentyThreeHours(t *testing.T) {
 
 func TestMisfiresAfterAnOutage(t *testing.T) {
 	for _, tt := range []struct {
-		policy       string
-		fired, again int64 // executions when a bus is back after half an hour, and how many of them late
-		skipped      int
+		policy      string
+		fired, late int64 // executions after an outage of half an hour, and how many of them are late
+		skipped     int
 	}{
 		{bus.MisfireFireOnce, 2, 1, 2},
 		{bus.MisfireFireAll, 4, 3, 0},
@@ -163,12 +165,12 @@ func TestMisfiresAfterAnOutage(t *testing.T) {
 		t.Run(tt.policy, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
-				n := w.run("bus-1")
-				n.schedule("often", "0 0/10 * * * ?", func(sc *bus.Schedule) { sc.Misfire = tt.policy })
+				n := w.runNode("bus-1")
+				n.createSchedule("often", "0 0/10 * * * ?", func(sc *bus.Schedule) { sc.Misfire = tt.policy })
 				time.Sleep(10*time.Minute + time.Second)
 				n.stop()
 				time.Sleep(32 * time.Minute)
-				n = w.run("bus-2")
+				n = w.runNode("bus-2")
 				time.Sleep(10 * time.Second)
 				skipped, late := 0, int64(0)
 				for _, f := range n.decisions("often") {
@@ -179,8 +181,8 @@ func TestMisfiresAfterAnOutage(t *testing.T) {
 						late++
 					}
 				}
-				if fired := int64(len(n.executions("often"))); fired != tt.fired || late != tt.again || skipped != tt.skipped {
-					t.Errorf("%d fired, %d of them late, %d skipped, want %d, %d, %d", fired, late, skipped, tt.fired, tt.again, tt.skipped)
+				if fired := int64(len(n.executions("often"))); fired != tt.fired || late != tt.late || skipped != tt.skipped {
+					t.Errorf("%d fired, %d of them late, %d skipped, want %d, %d, %d", fired, late, skipped, tt.fired, tt.late, tt.skipped)
 				}
 			})
 		})

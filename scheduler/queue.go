@@ -5,22 +5,22 @@ import (
 	"sync"
 )
 
-// queue holds the schedules that are to be walked: each once, and none that is
-// being walked now.
-type queue struct {
+// walkQueue holds the keys of schedules whose walk is pending. It holds each
+// key once, and hands out no key whose walk is running.
+type walkQueue struct {
 	mu      sync.Mutex
 	order   []string
-	waiting map[string]bool // in order, or to be put there when its walk has ended
-	busy    map[string]bool
-	more    chan struct{} // holds one token
+	waiting map[string]bool // in order, or added to it at the end of a running walk
+	busy    map[string]bool // the walk is running
+	more    chan struct{}   // signals that order is not empty
 }
 
-func newQueue() *queue {
-	return &queue{waiting: map[string]bool{}, busy: map[string]bool{}, more: make(chan struct{}, 1)}
+func newWalkQueue() *walkQueue {
+	return &walkQueue{waiting: map[string]bool{}, busy: map[string]bool{}, more: make(chan struct{}, 1)}
 }
 
-// add wakes a schedule.
-func (q *queue) add(key string) {
+// addSchedule adds a schedule, unless it is waiting already.
+func (q *walkQueue) addSchedule(key string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.waiting[key] {
@@ -28,11 +28,11 @@ func (q *queue) add(key string) {
 	}
 	q.waiting[key] = true
 	if !q.busy[key] {
-		q.push(key)
+		q.pushLocked(key)
 	}
 }
 
-func (q *queue) push(key string) {
+func (q *walkQueue) pushLocked(key string) {
 	q.order = append(q.order, key)
 	select {
 	case q.more <- struct{}{}:
@@ -40,11 +40,11 @@ func (q *queue) push(key string) {
 	}
 }
 
-// take waits for the next schedule; false when ctx ends. One goroutine may call
-// it.
-func (q *queue) take(ctx context.Context) (key string, ok bool) {
+// nextSchedule blocks until a schedule waits or ctx ends; ok is false at the
+// end. Only one goroutine may call it.
+func (q *walkQueue) nextSchedule(ctx context.Context) (key string, ok bool) {
 	for ctx.Err() == nil {
-		if key, ok := q.pop(); ok {
+		if key, ok := q.popSchedule(); ok {
 			return key, true
 		}
 		select {
@@ -55,7 +55,7 @@ func (q *queue) take(ctx context.Context) (key string, ok bool) {
 	return "", false
 }
 
-func (q *queue) pop() (string, bool) {
+func (q *walkQueue) popSchedule() (string, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.order) == 0 {
@@ -68,21 +68,23 @@ func (q *queue) pop() (string, bool) {
 	return key, true
 }
 
-// done says that the walk has ended.
-func (q *queue) done(key string) {
+// endWalk must be called when the walk of a schedule has ended.
+func (q *walkQueue) endWalk(key string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	delete(q.busy, key)
 	if q.waiting[key] {
-		q.push(key)
+		q.pushLocked(key)
 	}
 }
 
-// locks lets one goroutine at a time decide for a schedule. It saves work
-// within a bus; buses need none.
-type locks struct{ m sync.Map }
+// scheduleLocks lets one goroutine of this bus at a time decide for a schedule.
+// That saves work; it is not needed for correctness, and other buses do not see
+// the lock.
+type scheduleLocks struct{ m sync.Map }
 
-func (l *locks) take(ctx context.Context, key string) (release func(), err error) {
+// lockSchedule blocks until the caller holds the lock or ctx ends.
+func (l *scheduleLocks) lockSchedule(ctx context.Context, key string) (release func(), err error) {
 	v, _ := l.m.LoadOrStore(key, make(chan struct{}, 1))
 	held := v.(chan struct{})
 	select {

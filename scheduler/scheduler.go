@@ -15,15 +15,15 @@ import (
 )
 
 const (
-	// workers is how many schedules are walked at once; a walk mostly waits for
-	// JetStream.
+	// workers is the number of schedules walked at the same time. A walk mostly
+	// waits for JetStream.
 	workers = 32
-	// stepTimeout bounds one decision with what follows from it. It is not cut
-	// short when the scheduler is told to end.
-	stepTimeout = 2 * bus.AckTimeout
-	// stepDeadline is how old what was read may be, by the wall clock, when it
-	// is acted on. Every retention is far longer.
-	stepDeadline = 30 * time.Second
+	// decisionTimeout is the timeout of one decision and of the submission that
+	// follows it. Neither is cancelled when the scheduler is told to end.
+	decisionTimeout = 2 * bus.AckTimeout
+	// maxReadAge is the maximum age, by the wall clock, of data on which the
+	// scheduler acts. It must be much shorter than every retention time.
+	maxReadAge = 30 * time.Second
 )
 
 // Index is the part of the read model that a scheduler needs.
@@ -37,8 +37,8 @@ type Index interface {
 	PutSchedule(app, job string, v *bus.Schedule, revision uint64)
 }
 
-// Submitter makes executions. With a given id it may be called again, and by
-// several buses at once.
+// Submitter creates executions. Submit is idempotent for a given id, even if
+// several buses call it at the same time.
 type Submitter interface {
 	Submit(ctx context.Context, sub execution.Submission) (e *bus.Execution, created bool, err error)
 }
@@ -48,26 +48,27 @@ type Config struct {
 	Bus      *bus.Bus
 	Index    Index
 	Submit   Submitter
-	TimeZone *time.Location // of schedules that name none, the same at every bus; default UTC
+	TimeZone *time.Location // for schedules that name none; must be the same on every bus; default UTC
 	Log      *slog.Logger   // default: none
 }
 
-// Scheduler fires the jobs of one NATS, together with those of other buses.
+// Scheduler fires the jobs of one NATS system, together with the schedulers of
+// other buses.
 type Scheduler struct {
-	bus    *bus.Bus
-	index  Index
-	submit Submitter
-	log    *slog.Logger
-	fires  decisions
-	leases leases
-	ledger *ledger
-	plans  *plans
-	wakes  *queue
-	locks  locks
-	watch  watch
+	bus        *bus.Bus
+	index      Index
+	submit     Submitter
+	log        *slog.Logger
+	fires      fireStore
+	leases     leases
+	ledger     *ledger
+	plans      *planCache
+	wakes      *walkQueue
+	locks      scheduleLocks
+	leadership leadership
 }
 
-// New returns a scheduler; [Scheduler.Run] runs it.
+// New returns a scheduler. Call [Scheduler.Run] to start it.
 func New(cfg Config) *Scheduler {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -78,11 +79,11 @@ func New(cfg Config) *Scheduler {
 		leases: cfg.Bus.Leases,
 		ledger: newLedger(),
 		plans:  newPlans(cmp.Or(cfg.TimeZone, time.UTC)),
-		wakes:  newQueue(),
+		wakes:  newWalkQueue(),
 	}
 }
 
-// Run fires jobs until ctx ends. A decision that was begun is ended first.
+// Run fires jobs until ctx ends. It finishes a decision that has begun.
 func (s *Scheduler) Run(ctx context.Context) error {
 	select {
 	case <-s.index.Ready():
@@ -90,13 +91,13 @@ func (s *Scheduler) Run(ctx context.Context) error {
 		return nil
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return s.follow(ctx) })
+	g.Go(func() error { return s.watchFires(ctx) })
 	g.Go(func() error {
-		if err := s.ledger.wait(ctx); err != nil {
-			return nil // told to end before it began
+		if err := s.ledger.waitLoaded(ctx); err != nil {
+			return nil // ctx ended before the ledger was loaded
 		}
-		g.Go(func() error { s.leases.Keep(ctx, leaseName, s.bus.Name(), s.renewed); return nil })
-		g.Go(func() error { return s.retain(ctx) })
+		g.Go(func() error { s.leases.Keep(ctx, leaseName, s.bus.Name(), s.onRenewal); return nil })
+		g.Go(func() error { return s.purgeHourly(ctx) })
 		g.Go(func() error { return s.runTimers(ctx) })
 		return s.walkAll(ctx)
 	})
@@ -106,26 +107,27 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	return nil
 }
 
-// walkAll walks the schedules that are woken.
+// walkAll walks the schedules that were woken, until ctx ends.
 func (s *Scheduler) walkAll(ctx context.Context) error {
 	var g errgroup.Group
 	g.SetLimit(workers)
 	for {
-		key, ok := s.wakes.take(ctx)
+		key, ok := s.wakes.nextSchedule(ctx)
 		if !ok {
 			return g.Wait()
 		}
 		g.Go(func() error {
-			defer s.wakes.done(key)
-			if err := s.walk(ctx, key); err != nil && ctx.Err() == nil {
+			defer s.wakes.endWalk(key)
+			if err := s.walkSchedule(ctx, key); err != nil && ctx.Err() == nil {
 				app, job, _ := bus.SplitJobKey(key)
-				s.log.Warn("schedule not walked, trying again", "app", app, "job", job, "err", err)
+				s.log.Warn("walk of a schedule failed, retrying", "app", app, "job", job, "err", err)
 			}
 			return nil
 		})
 	}
 }
 
-// old says whether more than stepDeadline passed since t. The monotonic clock
-// is not asked: it stops in suspend.
-func old(t time.Time) bool { return time.Now().Round(0).Sub(t.Round(0)) > stepDeadline }
+// isStale reports whether more than maxReadAge has passed since t. It compares
+// wall clock times, because the monotonic clock stops while a machine is
+// suspended.
+func isStale(t time.Time) bool { return time.Now().Round(0).Sub(t.Round(0)) > maxReadAge }

@@ -12,24 +12,24 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 )
 
-// sweepEvery is how often timers of schedules that will not fire again are
+// sweepEvery is how often the timers of schedules that will not fire again are
 // removed.
 const sweepEvery = time.Minute
 
 // timers wakes each active schedule at its nominal times.
 type timers struct {
-	s     *Scheduler
-	cron  gocron.Scheduler
-	known map[string]*timer
+	s         *Scheduler
+	scheduler gocron.Scheduler
+	known     map[string]*timer
 }
 
 type timer struct {
 	revision uint64 // of the schedule
 	id       uuid.UUID
-	alarm    *alarm // nil: there is no timer
+	cron     *planCron // nil if there is no timer
 }
 
-// runTimers keeps the timers as the schedules are until ctx ends.
+// runTimers keeps one timer for each active schedule until ctx ends.
 func (s *Scheduler) runTimers(ctx context.Context) error {
 	c, err := gocron.NewScheduler(gocron.WithLocation(time.UTC))
 	if err != nil {
@@ -40,8 +40,8 @@ func (s *Scheduler) runTimers(ctx context.Context) error {
 	sweep := time.NewTicker(sweepEvery)
 	defer sweep.Stop()
 	for {
-		changed := s.index.ScheduleChanged() // before the schedules are read
-		t.follow(s.index.Schedules())
+		changed := s.index.ScheduleChanged() // get it before reading the schedules, or a change may be lost
+		t.syncTimers(s.index.Schedules())
 		select {
 		case <-changed:
 		case <-sweep.C:
@@ -54,83 +54,86 @@ func (s *Scheduler) runTimers(ctx context.Context) error {
 	}
 }
 
-// follow makes, changes and removes timers, and wakes the schedules that
-// changed.
-func (t *timers) follow(schedules []bus.Entry[bus.Schedule]) {
+// syncTimers creates, replaces and removes timers to match the schedules. It
+// wakes the schedules that changed.
+func (t *timers) syncTimers(schedules []bus.Entry[bus.Schedule]) {
 	there := make(map[string]bool, len(schedules))
 	for _, e := range schedules {
 		key := e.Value.Key()
 		there[key] = true
 		if k := t.known[key]; k == nil || k.revision != e.Revision {
-			t.remove(key)
-			t.known[key] = t.add(&e.Value, e.Revision)
-			t.s.wakes.add(key)
-		} else if k.alarm != nil && k.alarm.over.Load() {
-			t.remove(key)
+			t.removeTimer(key)
+			t.known[key] = t.addTimer(&e.Value, e.Revision)
+			t.s.wakes.addSchedule(key)
+		} else if k.cron != nil && k.cron.finished.Load() {
+			t.removeTimer(key)
 			t.known[key] = &timer{revision: e.Revision}
 		}
 	}
 	for key := range t.known {
 		if !there[key] {
-			t.remove(key)
-			t.s.plans.forget(key)
+			t.removeTimer(key)
+			t.s.plans.dropPlan(key)
 		}
 	}
 }
 
-func (t *timers) add(sc *bus.Schedule, revision uint64) *timer {
+// addTimer returns the timer of a schedule. It starts none if the schedule is
+// paused, is broken, or will not fire again.
+func (t *timers) addTimer(sc *bus.Schedule, revision uint64) *timer {
 	none := &timer{revision: revision}
 	if !sc.Active {
 		return none
 	}
-	p, err := t.s.plans.of(sc)
+	p, err := t.s.plans.planFor(sc)
 	if err != nil {
-		t.s.log.Error("schedule not understood, it does not fire", "app", sc.App, "job", sc.Job, "err", err)
+		t.s.log.Error("schedule cannot be parsed and does not fire", "app", sc.App, "job", sc.Job, "err", err)
 		t.s.bus.Event("schedule", "broken", []string{sc.App, sc.Job}, err.Error())
 		return none
 	}
-	if p.next(time.Now()).IsZero() {
+	if p.nextAfter(time.Now()).IsZero() {
 		return none
 	}
-	key, a := sc.Key(), &alarm{plan: p}
-	j, err := t.cron.NewJob(gocron.CronJob(sc.Cron, true), gocron.NewTask(func() { t.s.wakes.add(key) }),
+	key, a := sc.Key(), &planCron{plan: p}
+	j, err := t.scheduler.NewJob(gocron.CronJob(sc.Cron, true), gocron.NewTask(func() { t.s.wakes.addSchedule(key) }),
 		gocron.WithName(key), gocron.WithCronImplementation(a))
-	if err != nil { // the rounds still wake it
+	if err != nil { // renewals of the lease still wake the schedule
 		t.s.log.Error("schedule has no timer", "app", sc.App, "job", sc.Job, "err", err)
 		return none
 	}
 	return &timer{revision, j.ID(), a}
 }
 
-func (t *timers) remove(key string) {
-	if k := t.known[key]; k != nil && k.alarm != nil {
-		if err := t.cron.RemoveJob(k.id); err != nil {
+func (t *timers) removeTimer(key string) {
+	if k := t.known[key]; k != nil && k.cron != nil {
+		if err := t.scheduler.RemoveJob(k.id); err != nil {
 			t.s.log.Error("timer not removed", "key", key, "err", err)
 		}
 	}
 	delete(t.known, key)
 }
 
-// alarm lets gocron wake at the nominal times of a plan.
-type alarm struct {
-	plan *plan
-	over atomic.Bool // nothing comes after
+// planCron makes gocron wake a schedule at the nominal times of its plan.
+type planCron struct {
+	plan     *plan
+	finished atomic.Bool // the plan has no more times
 }
 
-// IsValid is asked when the timer is made: the plan is.
-func (a *alarm) IsValid(string, *time.Location, time.Time) error { return nil }
+// IsValid accepts every expression: the plan was parsed before.
+func (a *planCron) IsValid(string, *time.Location, time.Time) error { return nil }
 
-// Next is when to wake after last. It is never past, or gocron would go through
-// all that was missed, and never zero, or it might do so for ever. It is in
-// UTC, since gocron takes the same wall clock twice for one time.
-func (a *alarm) Next(last time.Time) time.Time {
+// Next returns when to wake after last. It never returns a past time, because
+// gocron would then step through every missed time. It never returns the zero
+// time, because gocron might do so forever. The time is in UTC, because gocron
+// treats equal wall clock times as the same time.
+func (a *planCron) Next(last time.Time) time.Time {
 	from := last
 	if now := time.Now(); now.After(from) {
 		from = now
 	}
-	next := a.plan.next(from)
+	next := a.plan.nextAfter(from)
 	if next.IsZero() {
-		a.over.Store(true)
+		a.finished.Store(true)
 		return from.AddDate(10, 0, 0).UTC()
 	}
 	return next.UTC()

@@ -11,100 +11,101 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// errOld means that what was read may not hold any more: read again.
-var errOld = errors.New("took too long since it was read")
+// errStale means that the data was read too long ago to act on. The caller must
+// read again.
+var errStale = errors.New("the data was read too long ago")
 
-// walk finishes the schedule's open fires and decides what is due. A bus that
-// does not lead has nothing to do.
-func (s *Scheduler) walk(ctx context.Context, key string) error {
-	if !s.watch.leading() {
+// walkSchedule finishes the schedule's open fires, then decides its due times.
+// It does nothing on a bus that does not lead.
+func (s *Scheduler) walkSchedule(ctx context.Context, key string) error {
+	if !s.leadership.isLeading() {
 		return nil
 	}
-	release, err := s.locks.take(ctx, key)
+	release, err := s.locks.lockSchedule(ctx, key)
 	if err != nil {
 		return err
 	}
 	defer release()
-	unfinished := s.finish(ctx, key)
-	if err := s.walkTo(ctx, key, subjects.Now()); err != nil {
+	unfinished := s.finishOpenFires(ctx, key)
+	if err := s.decideUntil(ctx, key, subjects.Now()); err != nil {
 		return err
 	}
 	return unfinished
 }
 
-// walkTo decides what is due until now.
-func (s *Scheduler) walkTo(ctx context.Context, key string, now subjects.Time) error {
-	if !s.due(key, now) {
+// decideUntil decides the schedule's nominal times up to now.
+func (s *Scheduler) decideUntil(ctx context.Context, key string, now subjects.Time) error {
+	if !s.hasDue(key, now) {
 		return nil
 	}
-	e, err := s.bus.Schedules.Get(ctx, key) // the read model may lag behind an edit
+	e, err := s.bus.Schedules.Get(ctx, key) // not from the read model, which may lag behind an edit
 	if errors.Is(err, bus.ErrNotFound) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	err = s.decide(ctx, &e.Value, now, atWalk)
-	if errors.Is(err, errOld) {
-		s.wakes.add(key)
+	err = s.decideDue(ctx, &e.Value, now, atWalk)
+	if errors.Is(err, errStale) {
+		s.wakes.addSchedule(key)
 		return nil
 	}
 	return err
 }
 
-// due says whether by what this bus has seen there is something to decide. Most
-// walks end here.
-func (s *Scheduler) due(key string, now subjects.Time) bool {
+// hasDue reports whether the schedule has a due time that this bus has not seen
+// decided. It reads memory only. Most walks end here.
+func (s *Scheduler) hasDue(key string, now subjects.Time) bool {
 	app, job, _ := bus.SplitJobKey(key)
 	j, ok := s.index.Job(app, job)
 	if !ok || j.Schedule == nil || !j.Schedule.Active {
 		return false
 	}
-	p, err := s.plans.of(j.Schedule)
+	p, err := s.plans.planFor(j.Schedule)
 	if err != nil {
-		return false // whoever set the timers has told
+		return false // addTimer has logged it
 	}
-	next := p.next(s.ledger.newest(j.Schedule))
+	next := p.nextAfter(s.ledger.walkStart(j.Schedule))
 	return !next.IsZero() && !next.After(now.Std())
 }
 
-// decide decides the schedule's nominal times until now, in order. A fire that
-// cannot be submitted stays open.
-func (s *Scheduler) decide(ctx context.Context, sc *bus.Schedule, now subjects.Time, o occasion) error {
-	p, err := s.plans.of(sc)
+// decideDue decides the schedule's nominal times up to now, in order. A fire
+// that cannot be submitted stays open.
+func (s *Scheduler) decideDue(ctx context.Context, sc *bus.Schedule, now subjects.Time, o occasion) error {
+	p, err := s.plans.planFor(sc)
 	if err != nil || !sc.Active {
-		return nil // a plan that nobody can read asks for nothing
+		return nil // a broken or paused schedule has no nominal times
 	}
 	read := time.Now()
-	missed, unled := s.watch.watched(now.Std())
-	for st := range p.due(s.ledger.newest(sc), now.Std(), latenessOf(sc, now.Std(), missed, unled, o)) {
-		if old(read) {
-			return errOld
+	downUntil, unledUntil := s.leadership.unattendedUntil(now.Std())
+	for st := range p.dueOutcomes(s.ledger.walkStart(sc), now.Std(), latenessOf(sc, now.Std(), downUntil, unledUntil, o)) {
+		if isStale(read) {
+			return errStale
 		}
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := s.claim(ctx, sc, st); err != nil {
+		if err := s.createFire(ctx, sc, st); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// claim makes the decision by creating the key, and if it is this bus's own and
-// a fire, the execution.
-func (s *Scheduler) claim(ctx context.Context, sc *bus.Schedule, st step) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepTimeout)
+// createFire stores a decision by creating its key. If this bus created the key
+// and the decision is a fire, it submits the execution.
+func (s *Scheduler) createFire(ctx context.Context, sc *bus.Schedule, st outcome) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), decisionTimeout)
 	defer cancel()
 	f := bus.Fire{
 		Generation: sc.Generation, Nominal: subjects.TimeOf(st.nominal),
 		CaughtUp: st.caughtUp, Skipped: st.skipped, Time: subjects.Now(),
 	}
-	if st.count > 1 {
-		f.SkippedFrom, f.SkippedCount = subjects.TimeOf(st.from), st.count
+	if st.skippedCount > 1 {
+		f.SkippedFrom, f.SkippedCount = subjects.TimeOf(st.skippedFrom), st.skippedCount
 	}
 	if st.skipped == "" {
-		if err := s.bus.Room(ctx); err != nil { // decided when there is room again, by the misfire policy
+		if err := s.bus.Room(ctx); err != nil { // the time stays undecided until there is room again
 			return err
 		}
 		id, err := s.bus.NextID(ctx)
@@ -112,7 +113,7 @@ func (s *Scheduler) claim(ctx context.Context, sc *bus.Schedule, st step) error 
 			return err
 		}
 		f.Execution = id
-		if p, err := s.plans.of(sc); err == nil {
+		if p, err := s.plans.planFor(sc); err == nil {
 			f.Date = st.nominal.In(p.loc).Format(time.DateOnly)
 		}
 	}
@@ -120,32 +121,33 @@ func (s *Scheduler) claim(ctx context.Context, sc *bus.Schedule, st step) error 
 	read := time.Now()
 	switch _, err := s.fires.Create(ctx, key, f); {
 	case errors.Is(err, bus.ErrExists):
-		return s.learn(ctx, key)
-	case err != nil: // if it was stored all the same, the fire is open and will be found
+		return s.readDecision(ctx, key)
+	case err != nil: // if the key was stored nevertheless, a later walk finds the open fire
 		return err
 	}
-	s.ledger.take(key, &f)
-	s.tell(sc.Key(), &f)
+	s.ledger.addDecision(key, &f)
+	s.publishFire(sc.Key(), &f)
 	if !f.Open() {
 		return nil
 	}
-	if err := s.launch(ctx, key, &f, read); err != nil {
-		s.log.Warn("fire not submitted, trying again", "app", sc.App, "job", sc.Job, "execution", f.Execution, "err", err)
+	if err := s.submitFire(ctx, key, &f, read); err != nil {
+		s.log.Warn("submission of a fire failed, retrying", "app", sc.App, "job", sc.Job, "execution", f.Execution, "err", err)
 	}
 	return nil
 }
 
-// learn takes in what somebody else, or a step whose acknowledgement was lost,
-// has decided.
-func (s *Scheduler) learn(ctx context.Context, key string) error {
+// readDecision adds a stored decision to the ledger. Another bus may have made
+// it, or this bus may have lost the acknowledgement.
+func (s *Scheduler) readDecision(ctx context.Context, key string) error {
 	e, err := s.fires.Get(ctx, key)
 	if err == nil {
-		s.ledger.take(key, &e.Value)
+		s.ledger.addDecision(key, &e.Value)
 	}
 	return err
 }
 
-func (s *Scheduler) tell(schedule string, f *bus.Fire) {
+// publishFire publishes the event of a decision.
+func (s *Scheduler) publishFire(schedule string, f *bus.Fire) {
 	what := "fired"
 	switch {
 	case f.Skipped != "":
@@ -157,61 +159,62 @@ func (s *Scheduler) tell(schedule string, f *bus.Fire) {
 	s.bus.Event("fire", what, []string{app, job}, f)
 }
 
-// finish makes the executions of fires that were decided by anybody, at any
-// time, and have none. A fire that cannot be finished does not keep others
-// waiting.
-func (s *Scheduler) finish(ctx context.Context, schedule string) (failed error) {
-	for _, o := range s.ledger.open(schedule) {
+// finishOpenFires submits the executions of the schedule's open fires,
+// whichever bus decided them. It tries each of them, even if another one fails.
+func (s *Scheduler) finishOpenFires(ctx context.Context, schedule string) (failed error) {
+	for _, o := range s.ledger.openFires(schedule) {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if err := s.finishOne(ctx, schedule, o); err != nil {
+		if err := s.finishOpenFire(ctx, schedule, o); err != nil {
 			failed = fmt.Errorf("finish fire %s: %w", o.key, err)
 			if !errors.Is(err, bus.ErrAway) && !errors.Is(err, bus.ErrUnknown) {
-				s.ledger.later(o.key)
+				s.ledger.backOff(o.key)
 			}
 		}
 	}
 	return failed
 }
 
-func (s *Scheduler) finishOne(ctx context.Context, schedule string, o openFire) error {
+// finishOpenFire submits the execution of an open fire unless it has a record.
+func (s *Scheduler) finishOpenFire(ctx context.Context, schedule string, o openFire) error {
 	if _, ok := s.index.Find(o.execution); ok {
-		s.ledger.done(o.key)
+		s.ledger.removeOpen(o.key)
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), decisionTimeout)
 	defer cancel()
 	app, job, _ := bus.SplitJobKey(schedule)
 	read := time.Now()
 	_, err := s.bus.Executions.Get(ctx, bus.ExecutionKey(app, job, o.execution))
 	if err == nil {
-		s.ledger.done(o.key)
+		s.ledger.removeOpen(o.key)
 		return nil
 	}
 	if !errors.Is(err, bus.ErrNotFound) {
 		return err
 	}
-	// After the record, since whoever deletes a record has closed the key
-	// before.
+	// Read the key after the record: a bus that deletes a record closes the key
+	// first.
 	f, err := s.fires.Get(ctx, o.key)
 	switch {
 	case errors.Is(err, bus.ErrNotFound):
-		s.ledger.done(o.key)
+		s.ledger.removeOpen(o.key)
 		return nil
 	case err != nil:
 		return err
 	case !f.Value.Open() || f.Value.Execution != o.execution:
-		s.ledger.done(o.key)
+		s.ledger.removeOpen(o.key)
 		return nil
 	}
-	return s.launch(ctx, o.key, &f.Value, read)
+	return s.submitFire(ctx, o.key, &f.Value, read)
 }
 
-// launch makes the fire's execution; read is when the fire was seen to need it.
-func (s *Scheduler) launch(ctx context.Context, key string, f *bus.Fire, read time.Time) error {
-	if old(read) {
-		return errOld
+// submitFire submits the execution of a fire. read is when the key was last
+// read or written.
+func (s *Scheduler) submitFire(ctx context.Context, key string, f *bus.Fire, read time.Time) error {
+	if isStale(read) {
+		return errStale
 	}
 	schedule, _, _ := bus.SplitFireKey(key)
 	app, job, _ := bus.SplitJobKey(schedule)
@@ -222,20 +225,21 @@ func (s *Scheduler) launch(ctx context.Context, key string, f *bus.Fire, read ti
 	var field *bus.FieldError
 	switch {
 	case bus.HasCode(err, bus.CodeExclusive):
-		s.log.Info("fire of an exclusive job that runs", "app", app, "job", job, "execution", f.Execution)
+		s.log.Info("fire abandoned, its exclusive job is running", "app", app, "job", job, "execution", f.Execution)
 	case errors.As(err, &state):
-		return s.giveUp(ctx, key, state.Code, err)
+		return s.giveUpFire(ctx, key, state.Code, err)
 	case errors.As(err, &field):
-		return s.giveUp(ctx, key, "definition", err)
+		return s.giveUpFire(ctx, key, "definition", err)
 	case err != nil:
 		return err
 	}
-	s.ledger.done(key)
+	s.ledger.removeOpen(key)
 	return nil
 }
 
-// giveUp closes a fire that can have no execution, and keeps why.
-func (s *Scheduler) giveUp(ctx context.Context, key, reason string, cause error) error {
+// giveUpFire closes a fire that can never have an execution, and stores the
+// reason.
+func (s *Scheduler) giveUpFire(ctx context.Context, key, reason string, cause error) error {
 	e, err := s.fires.Get(ctx, key)
 	if err != nil {
 		return err
@@ -245,10 +249,10 @@ func (s *Scheduler) giveUp(ctx context.Context, key, reason string, cause error)
 	if _, err := s.fires.Update(ctx, key, f, e.Revision); err != nil && !errors.Is(err, bus.ErrChanged) {
 		return err
 	}
-	s.ledger.done(key)
+	s.ledger.removeOpen(key)
 	schedule, _, _ := bus.SplitFireKey(key)
 	app, job, _ := bus.SplitJobKey(schedule)
-	s.log.Warn("fire given up", "app", app, "job", job, "execution", f.Execution, "err", cause)
-	s.tell(schedule, &f)
+	s.log.Warn("fire closed without an execution", "app", app, "job", job, "execution", f.Execution, "err", cause)
+	s.publishFire(schedule, &f)
 	return nil
 }

@@ -16,20 +16,20 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// The rules of the checked protocol, under the names that it gives them.
+// Each of the following tests has the name of a rule of the verified protocol.
 
 func TestWalkFinishesFiresWithoutARecord(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		set  func(n *node)
 	}{
-		{"a bus dies after it made the key", func(n *node) {
+		{"a bus dies after it created the key", func(n *node) {
 			n.records.before = func(execution.Submission) error { n.die(); return errDied }
 		}},
-		{"a bus dies when the key is made but not acknowledged", func(n *node) {
-			n.fires = faulty{decisions: n.fires, after: func(string) error { n.die(); return errDied }}
+		{"a bus dies when the key is created but not acknowledged", func(n *node) {
+			n.fires = faultyStore{fireStore: n.fires, after: func(string) error { n.die(); return errDied }}
 		}},
-		{"a bus dies after it made the record", func(n *node) {
+		{"a bus dies after it created the record", func(n *node) {
 			n.records.after = func(execution.Submission) error { n.die(); return errDied }
 		}},
 	} {
@@ -37,15 +37,15 @@ func TestWalkFinishesFiresWithoutARecord(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
 				start := time.Now()
-				one := w.run("bus-1", tt.set)
-				one.schedule("nightly", "10 0 0 * * ?")
+				one := w.runNode("bus-1", tt.set)
+				one.createSchedule("nightly", "10 0 0 * * ?")
 				time.Sleep(11 * time.Second)
-				two := w.run("bus-2")
+				two := w.runNode("bus-2")
 				time.Sleep(30 * time.Second)
-				two.fired("nightly", start, 10)
+				two.checkFired("nightly", start, 10)
 				d, made := two.decisions("nightly"), two.executions("nightly")[start.Unix()+10]
 				if len(d) != 1 || !slices.Equal(made, []int64{d[start.Unix()+10].Execution}) {
-					t.Errorf("decided %+v, want the execution that there is: %v", d, made)
+					t.Errorf("decided %+v, but the executions are %v", d, made)
 				}
 			})
 		})
@@ -55,26 +55,26 @@ func TestWalkFinishesFiresWithoutARecord(t *testing.T) {
 			w := newWorld(t)
 			start := time.Now()
 			var lost atomic.Int64
-			n := w.run("bus-1", func(n *node) {
-				n.fires = faulty{decisions: n.fires, after: func(string) error {
+			n := w.runNode("bus-1", func(n *node) {
+				n.fires = faultyStore{fireStore: n.fires, after: func(string) error {
 					lost.Add(1)
 					return fmt.Errorf("time-out: %w", bus.ErrAway)
 				}}
 			})
-			n.schedule("often", "0/10 * * * * ?")
+			n.createSchedule("often", "0/10 * * * * ?")
 			time.Sleep(59 * time.Second)
-			n.fired("often", start, 10, 20, 30, 40, 50)
+			n.checkFired("often", start, 10, 20, 30, 40, 50)
 			if lost.Load() != 5 {
 				t.Errorf("%d keys were made, want 5", lost.Load())
 			}
 		})
 	})
-	t.Run("the fire belongs to a schedule that is gone", func(t *testing.T) {
+	t.Run("the fire belongs to a deleted schedule", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t)
 			start := time.Now()
 			var mended atomic.Bool
-			n := w.run("bus-1", func(n *node) {
+			n := w.runNode("bus-1", func(n *node) {
 				n.records.before = func(execution.Submission) error {
 					if !mended.Load() {
 						return bus.ErrUnknown
@@ -82,14 +82,14 @@ func TestWalkFinishesFiresWithoutARecord(t *testing.T) {
 					return nil
 				}
 			})
-			n.schedule("nightly", "10 0 0 * * ?")
+			n.createSchedule("nightly", "10 0 0 * * ?")
 			time.Sleep(11 * time.Second)
 			if err := n.Remove(t.Context(), "app", "nightly"); err != nil {
 				t.Fatal(err)
 			}
 			mended.Store(true)
 			time.Sleep(6 * time.Second)
-			n.fired("nightly", start, 10)
+			n.checkFired("nightly", start, 10)
 		})
 	})
 }
@@ -98,45 +98,45 @@ func TestOneKeyForAllGenerations(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		start := time.Now()
-		late, one := w.node("late", leads), w.node("bus-1", leads)
-		one.schedule("often", "30 * * * * ?")
+		late, one := w.newNode("late", alwaysLeads), w.newNode("bus-1", alwaysLeads)
+		one.createSchedule("often", "30 * * * * ?")
 		synctest.Wait()
-		read := one.read("often")
-		one.set(bus.Schedule{App: "app", Job: "often", Cron: "10,20,30,40 * * * * ?", Active: true})
+		read := one.readSchedule("often")
+		one.setSchedule(bus.Schedule{App: "app", Job: "often", Cron: "10,20,30,40 * * * * ?", Active: true})
 		time.Sleep(35 * time.Second)
 
-		late.lives()
-		if err := late.decide(t.Context(), &read, subjects.Now(), atWalk); err != nil { // by the plan that it read before the edit
+		late.renewLease()
+		if err := late.decideDue(t.Context(), &read, subjects.Now(), atWalk); err != nil { // by the old plan
 			t.Fatal(err)
 		}
 		synctest.Wait()
 		one.walkNow("often")
-		one.fired("often", start, 10, 20, 30)
+		one.checkFired("often", start, 10, 20, 30)
 		if d := one.decisions("often"); d[start.Unix()+30].Generation != 1 || d[start.Unix()+20].Generation != 2 {
 			t.Errorf("decided %+v, want :30 by generation 1 and :20 by 2", d)
 		}
 	})
 }
 
-// A late bus leaves a key of the old generation that the walk of the new one
-// has not come to.
+// A late bus creates a key of the old generation that the walk of the new one
+// has not reached yet.
 func TestWalkBeginsAtTheNewestKeyOfItsGeneration(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		start := time.Now()
-		late, one := w.node("late", leads), w.node("bus-1", leads)
-		one.schedule("often", "50 * * * * ?")
+		late, one := w.newNode("late", alwaysLeads), w.newNode("bus-1", alwaysLeads)
+		one.createSchedule("often", "50 * * * * ?")
 		synctest.Wait()
-		read := one.read("often")
-		one.set(bus.Schedule{App: "app", Job: "often", Cron: "20,40 * * * * ?", Active: true})
+		read := one.readSchedule("often")
+		one.setSchedule(bus.Schedule{App: "app", Job: "often", Cron: "20,40 * * * * ?", Active: true})
 		time.Sleep(55 * time.Second)
-		late.lives()
-		if err := late.decide(t.Context(), &read, subjects.Now(), atWalk); err != nil {
+		late.renewLease()
+		if err := late.decideDue(t.Context(), &read, subjects.Now(), atWalk); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()
 		one.walkNow("often")
-		one.fired("often", start, 20, 40, 50)
+		one.checkFired("often", start, 20, 40, 50)
 	})
 }
 
@@ -157,16 +157,16 @@ func TestEditDecidesWhatIsDue(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
 				start := time.Now()
-				n, leader := w.node("bus-1", leads), w.node("bus-2", leads)
-				n.schedule("often", "10,30 * * * * ?")
-				time.Sleep(35 * time.Second) // whoever leads is slow
-				n.lives()
+				n, leader := w.newNode("bus-1", alwaysLeads), w.newNode("bus-2", alwaysLeads)
+				n.createSchedule("often", "10,30 * * * * ?")
+				time.Sleep(35 * time.Second) // the leader is slow
+				n.renewLease()
 				if err := tt.edit(n); err != nil {
 					t.Fatal(err)
 				}
 				time.Sleep(20 * time.Second)
 				leader.walkNow("often")
-				n.fired("often", start, tt.want...)
+				n.checkFired("often", start, tt.want...)
 			})
 		})
 	}
@@ -176,37 +176,37 @@ func TestFireKeyClosedBeforeItsRecordGoes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		start := time.Now()
-		n := w.run("bus-1")
-		n.schedule("nightly", "10 0 0 * * ?")
+		n := w.runNode("bus-1")
+		n.createSchedule("nightly", "10 0 0 * * ?")
 		time.Sleep(15 * time.Second)
-		n.fired("nightly", start, 10)
+		n.checkFired("nightly", start, 10)
 		n.purgeExecution("nightly", start.Unix()+10)
 		time.Sleep(time.Minute)
-		n.fired("nightly", start)
+		n.checkFired("nightly", start)
 		n.stop()
-		two := w.run("bus-2")
+		two := w.runNode("bus-2")
 		time.Sleep(time.Minute)
-		two.fired("nightly", start)
+		two.checkFired("nightly", start)
 	})
-	t.Run("the record goes while it is looked for", func(t *testing.T) {
+	t.Run("the record is removed while the bus looks for it", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t)
 			start := time.Now()
-			n := w.node("bus-1", leads)
-			n.schedule("nightly", "10 0 0 * * ?")
+			n := w.newNode("bus-1", alwaysLeads)
+			n.createSchedule("nightly", "10 0 0 * * ?")
 			time.Sleep(15 * time.Second)
 			n.walkNow("nightly")
 			second := start.Unix() + 10
 			f := n.decisions("nightly")[second]
-			n.ledger.take(bus.FireKey("app", "nightly", second), &f) // as a restarted bus has it
+			n.ledger.addDecision(bus.FireKey("app", "nightly", second), &f) // as after a restart
 			n.index.find = func(int64) bool { n.purgeExecution("nightly", second); return false }
 			n.walkNow("nightly")
-			n.fired("nightly", start)
+			n.checkFired("nightly", start)
 		})
 	})
 }
 
-// purgeExecution does what the janitor does when a record is old.
+// purgeExecution removes an old record as the janitor does.
 func (n *node) purgeExecution(job string, second int64) {
 	n.t.Helper()
 	ctx := context.Background()
@@ -232,17 +232,17 @@ func TestDeadlinesShorterThanRetention(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		start := time.Now()
-		paused := w.run("paused", func(n *node) {
-			n.fires = faulty{decisions: n.fires, after: func(string) error { time.Sleep(20 * time.Minute); return nil }}
+		paused := w.runNode("paused", func(n *node) {
+			n.fires = faultyStore{fireStore: n.fires, after: func(string) error { time.Sleep(20 * time.Minute); return nil }}
 		})
-		paused.schedule("nightly", "10 0 0 * * ?")
+		paused.createSchedule("nightly", "10 0 0 * * ?")
 		time.Sleep(11 * time.Second)
-		two := w.run("bus-2", leads)
+		two := w.runNode("bus-2", alwaysLeads)
 		time.Sleep(10 * time.Second)
-		two.fired("nightly", start, 10)
+		two.checkFired("nightly", start, 10)
 		two.purgeExecution("nightly", start.Unix()+10)
 		time.Sleep(30 * time.Minute)
-		two.fired("nightly", start)
+		two.checkFired("nightly", start)
 		if n := paused.records.count(); n != 0 {
 			t.Errorf("the bus that was paused submitted %d times, want none", n)
 		}
@@ -252,15 +252,15 @@ func TestDeadlinesShorterThanRetention(t *testing.T) {
 			w := newWorld(t)
 			start := time.Now()
 			var slow sync.Once
-			n := w.run("bus-1", func(n *node) {
-				n.fires = faulty{decisions: n.fires, before: func(string) error {
+			n := w.runNode("bus-1", func(n *node) {
+				n.fires = faultyStore{fireStore: n.fires, before: func(string) error {
 					slow.Do(func() { time.Sleep(40 * time.Second) })
 					return nil
 				}}
 			})
-			n.schedule("often", "0/10 * * * * ?")
+			n.createSchedule("often", "0/10 * * * * ?")
 			time.Sleep(59 * time.Second)
-			n.fired("often", start, 10, 20, 30, 40, 50)
+			n.checkFired("often", start, 10, 20, 30, 40, 50)
 		})
 	})
 }
@@ -269,13 +269,13 @@ func TestTwoBusesThatBothLeadFireOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		start := time.Now()
-		one, two := w.run("bus-1", leads), w.run("bus-2", leads)
+		one, two := w.runNode("bus-1", alwaysLeads), w.runNode("bus-2", alwaysLeads)
 		for i := range 10 {
-			one.schedule(fmt.Sprintf("job-%d", i), "* * * * * ?")
+			one.createSchedule(fmt.Sprintf("job-%d", i), "* * * * * ?")
 		}
 		time.Sleep(60*time.Second - time.Millisecond)
 		for i := range 10 {
-			one.exactly(fmt.Sprintf("job-%d", i), "* * * * * ?", start, start.Add(59*time.Second))
+			one.checkExactly(fmt.Sprintf("job-%d", i), "* * * * * ?", start, start.Add(59*time.Second))
 		}
 		if one.records.count() == 0 || two.records.count() == 0 {
 			t.Errorf("%d and %d were submitted, want both buses to fire", one.records.count(), two.records.count())
@@ -290,16 +290,16 @@ func TestFireThatCannotBeSubmitted(t *testing.T) {
 		skipped string // of the decision
 		calls   int    // within ten minutes
 	}{
-		{"an exclusive job that runs has its execution, abandoned", bus.State(bus.CodeExclusive, "it runs"), "", 1},
-		{"a job that is gone is given up", bus.State(bus.CodeNoSuchJob, "no such job"), bus.CodeNoSuchJob, 1},
-		{"a definition that is broken is given up", &bus.FieldError{Path: "/steps", Want: "a step"}, "definition", 1},
-		{"what nobody knows is tried more and more seldom", errors.New("oops"), "", 8},
+		{"the fire of a running exclusive job becomes an abandoned execution", bus.State(bus.CodeExclusive, "it runs"), "", 1},
+		{"the fire of a deleted job is closed", bus.State(bus.CodeNoSuchJob, "no such job"), bus.CodeNoSuchJob, 1},
+		{"the fire of a broken definition is closed", &bus.FieldError{Path: "/steps", Want: "a step"}, "definition", 1},
+		{"another error is retried with exponential backoff", errors.New("oops"), "", 8},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
 				start := time.Now()
-				n := w.run("bus-1", func(n *node) {
+				n := w.runNode("bus-1", func(n *node) {
 					fail := func(execution.Submission) error { return tt.err }
 					if tt.skipped == "" && tt.calls == 1 {
 						n.records.after = fail
@@ -307,7 +307,7 @@ func TestFireThatCannotBeSubmitted(t *testing.T) {
 						n.records.before = fail
 					}
 				})
-				n.schedule("nightly", "10 0 0 * * ?")
+				n.createSchedule("nightly", "10 0 0 * * ?")
 				time.Sleep(10 * time.Minute)
 				f := n.decisions("nightly")[start.Unix()+10]
 				if f.Skipped != tt.skipped || f.Closed != (tt.skipped != "") || f.Execution == 0 {
@@ -321,23 +321,23 @@ func TestFireThatCannotBeSubmitted(t *testing.T) {
 	}
 }
 
-func TestScheduleThatNobodyUnderstandsDoesNotFire(t *testing.T) {
+func TestBrokenScheduleDoesNotFire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		n := w.run("bus-1")
+		n := w.runNode("bus-1")
 		sc := bus.Schedule{App: "app", Job: "odd", Cron: "@hourly", Active: true, Generation: 1}
-		if _, err := n.bus.Schedules.Create(t.Context(), sc.Key(), sc); err != nil { // not by Set
+		if _, err := n.bus.Schedules.Create(t.Context(), sc.Key(), sc); err != nil { // past Set, which would refuse it
 			t.Fatal(err)
 		}
-		n.job("odd")
+		n.createJob("odd")
 		time.Sleep(time.Hour)
 		if d := n.decisions("odd"); len(d) != 0 {
 			t.Errorf("decided %+v, want nothing", d)
 		}
-		n.set(bus.Schedule{App: "app", Job: "odd", Cron: "0 0/10 * * * ?", Active: true}) // it can be mended
+		n.setSchedule(bus.Schedule{App: "app", Job: "odd", Cron: "0 0/10 * * * ?", Active: true}) // a new schedule replaces it
 		start := time.Now()
 		time.Sleep(20*time.Minute + time.Second)
-		n.exactly("odd", "0 0/10 * * * ?", start, start.Add(20*time.Minute))
+		n.checkExactly("odd", "0 0/10 * * * ?", start, start.Add(20*time.Minute))
 	})
 }
 
@@ -346,16 +346,16 @@ func TestYearsWithoutAWalk(t *testing.T) {
 		policy               string
 		keys, fired, skipped int
 	}{
-		{bus.MisfireFireOnce, 2, 1, maxCount},
-		{bus.MisfireFireAll, 1002, 1001, maxCount},
-		{bus.MisfireSkip, 2, 1, maxCount},
+		{bus.MisfireFireOnce, 2, 1, maxSkippedCount},
+		{bus.MisfireFireAll, 1002, 1001, maxSkippedCount},
+		{bus.MisfireSkip, 2, 1, maxSkippedCount},
 	} {
 		t.Run(tt.policy, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				time.Sleep(3 * 365 * 24 * time.Hour)
 				w := newWorld(t)
-				n := w.node("bus-1", leads)
-				n.job("often")
+				n := w.newNode("bus-1", alwaysLeads)
+				n.createJob("often")
 				sc := bus.Schedule{
 					App: "app", Job: "often", Cron: "* * * * * ?", Active: true, Misfire: tt.policy,
 					Generation: 1, Since: subjects.Now() - 3*365*24*3600*1000,
@@ -365,7 +365,7 @@ func TestYearsWithoutAWalk(t *testing.T) {
 				}
 				synctest.Wait()
 				n.walkNow("often")
-				n.walkNow("often") // the walk may have been too long for one
+				n.walkNow("often") // one walk may have taken too long
 				d, skipped := n.decisions("often"), 0
 				for _, f := range d {
 					skipped += f.SkippedCount

@@ -30,44 +30,44 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// world is a NATS with buses.
+// world is a NATS server with control buses.
 type world struct {
 	t         *testing.T
 	srv       *server.Server
 	retention bus.Retention
-	embedded  bool // the NATS runs in the process of each bus
+	embedded  bool // NATS runs in the process of each bus
 }
 
 func newWorld(t *testing.T) *world { return &world{t: t, srv: bustest.Server(t)} }
 
-// node is a control bus, as far as the scheduler needs one.
+// node is a control bus, with the parts that the scheduler needs.
 type node struct {
 	*Scheduler
 	t       *testing.T
-	index   *watched
-	records *records
+	index   *watchedIndex
+	records *recordMaker
 	ctx     context.Context
 	cancel  context.CancelFunc
 	all     sync.WaitGroup
 }
 
-// node makes a bus that sees what happens, and does nothing by itself. What is
-// to be set is set before.
-func (w *world) node(name string, set ...func(*node)) *node {
+// newNode starts a bus that reads all fires, but starts no walk by itself. The
+// set functions run before it starts.
+func (w *world) newNode(name string, set ...func(*node)) *node {
 	w.t.Helper()
-	return w.start(name, (*Scheduler).follow, set)
+	return w.startNode(name, (*Scheduler).watchFires, set)
 }
 
-// run makes a bus that fires jobs.
-func (w *world) run(name string, set ...func(*node)) *node {
+// runNode starts a bus that fires jobs.
+func (w *world) runNode(name string, set ...func(*node)) *node {
 	w.t.Helper()
-	return w.start(name, (*Scheduler).Run, set)
+	return w.startNode(name, (*Scheduler).Run, set)
 }
 
-func (w *world) start(name string, run func(*Scheduler, context.Context) error, set []func(*node)) *node {
+func (w *world) startNode(name string, run func(*Scheduler, context.Context) error, set []func(*node)) *node {
 	w.t.Helper()
 	b := bustest.Open(w.t, w.srv, bus.Config{Name: name, Retention: w.retention, Embedded: w.embedded})
-	n := &node{t: w.t, index: &watched{Index: index.New(b)}, records: &records{bus: b}}
+	n := &node{t: w.t, index: &watchedIndex{Index: index.New(b)}, records: &recordMaker{bus: b}}
 	n.Scheduler = New(Config{Bus: b, Index: n.index, Submit: n.records})
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	for _, f := range set {
@@ -91,17 +91,16 @@ func (n *node) stop() {
 	n.all.Wait()
 }
 
-// die ends the bus as a crash does: nothing that it does from now on reaches
-// NATS.
+// die ends the bus as a crash does: its later writes do not reach NATS.
 func (n *node) die() {
 	n.bus.NC.Close()
 	n.cancel()
 }
 
-// leads makes a bus believe that it leads, whatever others do.
-func leads(n *node) {
+// alwaysLeads makes a bus believe that it leads, whatever the lease says.
+func alwaysLeads(n *node) {
 	n.leases = always{true}
-	n.watch.renew(true, time.Now())
+	n.leadership.addRenewal(true, time.Now())
 }
 
 type always struct{ leads bool }
@@ -118,55 +117,56 @@ func (a always) Keep(ctx context.Context, _, _ string, renewed func(bool)) {
 
 const definition = `{"id":"job","steps":[{"id":"step","batchlet":{"ref":"nothing"}}]}`
 
-// job makes a job, so that a schedule can be set.
-func (n *node) job(name string) {
+// createJob creates a job, so that a schedule can be set.
+func (n *node) createJob(name string) {
 	n.t.Helper()
 	if _, err := n.bus.Jobs.Create(context.Background(), "app."+name, bus.Job{App: "app", Name: name, Definition: []byte(definition)}); err != nil {
 		n.t.Fatal(err)
 	}
 }
 
-// schedule makes a job that fires.
-func (n *node) schedule(job, cron string, set ...func(*bus.Schedule)) {
+// createSchedule creates a job with a schedule.
+func (n *node) createSchedule(job, cron string, set ...func(*bus.Schedule)) {
 	n.t.Helper()
-	n.job(job)
+	n.createJob(job)
 	sc := bus.Schedule{App: "app", Job: job, Cron: cron, Active: true}
 	for _, f := range set {
 		f(&sc)
 	}
-	n.set(sc)
+	n.setSchedule(sc)
 }
 
-func (n *node) set(sc bus.Schedule) {
+func (n *node) setSchedule(sc bus.Schedule) {
 	n.t.Helper()
 	if _, err := n.Set(context.Background(), sc); err != nil {
 		n.t.Fatal(err)
 	}
 }
 
-// lives lets a bus that does nothing by itself go on leading without a gap.
-func (n *node) lives() {
-	n.watch.mu.Lock()
-	defer n.watch.mu.Unlock()
-	n.watch.renewed = time.Now().Round(0)
+// renewLease makes a bus without walks of its own believe that it just renewed
+// its lease.
+func (n *node) renewLease() {
+	n.leadership.mu.Lock()
+	defer n.leadership.mu.Unlock()
+	n.leadership.lastRenewal = time.Now().Round(0)
 }
 
 // walkNow walks a schedule as if it had been woken.
 func (n *node) walkNow(job string) {
 	n.t.Helper()
-	n.lives()
+	n.renewLease()
 	n.walkAsIs(job)
 }
 
-// walkAsIs is walkNow for a bus that may have been away.
+// walkAsIs is walkNow without a renewal of the lease.
 func (n *node) walkAsIs(job string) {
 	n.t.Helper()
-	if err := n.walk(context.Background(), "app."+job); err != nil {
+	if err := n.walkSchedule(context.Background(), "app."+job); err != nil {
 		n.t.Fatal(err)
 	}
 }
 
-func (n *node) read(job string) bus.Schedule {
+func (n *node) readSchedule(job string) bus.Schedule {
 	n.t.Helper()
 	e, err := n.bus.Schedules.Get(context.Background(), "app."+job)
 	if err != nil {
@@ -175,10 +175,10 @@ func (n *node) read(job string) bus.Schedule {
 	return e.Value
 }
 
-// decisions of a job by nominal time.
+// decisions returns the decisions of a job by nominal time.
 func (n *node) decisions(job string) map[int64]bus.Fire {
 	n.t.Helper()
-	seconds, err := n.decided(context.Background(), "app."+job)
+	seconds, err := n.listDecided(context.Background(), "app."+job)
 	if err != nil {
 		n.t.Fatal(err)
 	}
@@ -193,7 +193,7 @@ func (n *node) decisions(job string) map[int64]bus.Fire {
 	return all
 }
 
-// executions of a job by nominal time.
+// executions returns the executions of a job by nominal time.
 func (n *node) executions(job string) map[int64][]int64 {
 	n.t.Helper()
 	list, err := n.bus.Executions.List(context.Background(), "app."+job+".*")
@@ -208,9 +208,9 @@ func (n *node) executions(job string) map[int64][]int64 {
 	return all
 }
 
-// fired compares the nominal times that have an execution, as seconds after
-// from, with want.
-func (n *node) fired(job string, from time.Time, want ...int64) {
+// checkFired compares the nominal times that have an execution, in seconds
+// after from, with want.
+func (n *node) checkFired(job string, from time.Time, want ...int64) {
 	n.t.Helper()
 	var got []int64
 	for second, ids := range n.executions(job) {
@@ -225,16 +225,16 @@ func (n *node) fired(job string, from time.Time, want ...int64) {
 	}
 }
 
-// exactly checks that all nominal times after from until to have exactly one
-// execution, and nothing else has.
-func (n *node) exactly(job, cron string, from, to time.Time) {
+// checkExactly checks that each nominal time after from and up to to has one
+// execution, and that no other time has any.
+func (n *node) checkExactly(job, cron string, from, to time.Time) {
 	n.t.Helper()
 	p, err := newPlan(&bus.Schedule{Cron: cron}, time.UTC)
 	if err != nil {
 		n.t.Fatal(err)
 	}
 	all := n.executions(job)
-	for t := range p.between(from, to) {
+	for t := range p.timesBetween(from, to) {
 		if len(all[t.Unix()]) != 1 {
 			n.t.Errorf("%s: executions for %v: %v, want one; decided: %+v", job, t, all[t.Unix()], n.decisions(job)[t.Unix()])
 		}
@@ -245,19 +245,18 @@ func (n *node) exactly(job, cron string, from, to time.Time) {
 	}
 }
 
-// records makes the records of executions, and nothing else of what a Submit
-// does.
-type records struct {
+// recordMaker is a Submitter that only creates the record of an execution.
+type recordMaker struct {
 	bus    *bus.Bus
 	mu     sync.Mutex
 	calls  int
-	before func(execution.Submission) error // what is in the way of the record
+	before func(execution.Submission) error // runs before the record is created, and may fail
 	after  func(execution.Submission) error
 }
 
 var errDied = errors.New("the bus died")
 
-func (r *records) Submit(ctx context.Context, sub execution.Submission) (*bus.Execution, bool, error) {
+func (r *recordMaker) Submit(ctx context.Context, sub execution.Submission) (*bus.Execution, bool, error) {
 	r.mu.Lock()
 	r.calls++
 	r.mu.Unlock()
@@ -281,39 +280,38 @@ func (r *records) Submit(ctx context.Context, sub execution.Submission) (*bus.Ex
 	return &e, true, nil
 }
 
-func (r *records) count() int {
+func (r *recordMaker) count() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.calls
 }
 
-// faulty lets things happen around the creation of a fire's key.
-type faulty struct {
-	decisions
+// faultyStore calls a function before and after the creation of a fire's key.
+type faultyStore struct {
+	fireStore
 	before, after func(key string) error
 }
 
-func (f faulty) Create(ctx context.Context, key string, v bus.Fire, _ ...jetstream.KVCreateOpt) (uint64, error) {
+func (f faultyStore) Create(ctx context.Context, key string, v bus.Fire, _ ...jetstream.KVCreateOpt) (uint64, error) {
 	if f.before != nil {
 		if err := f.before(key); err != nil {
 			return 0, err
 		}
 	}
-	rev, err := f.decisions.Create(ctx, key, v)
+	rev, err := f.fireStore.Create(ctx, key, v)
 	if err == nil && f.after != nil {
 		err = f.after(key)
 	}
 	return rev, err
 }
 
-// watched is the read model; a test may look on, or say that an execution is
-// not known yet.
-type watched struct {
+// watchedIndex is a read model in which a test can hide an execution.
+type watchedIndex struct {
 	*index.Index
-	find func(id int64) bool // nil: whatever is known
+	find func(id int64) bool // nil hides nothing
 }
 
-func (w *watched) Find(id int64) (index.Summary, bool) {
+func (w *watchedIndex) Find(id int64) (index.Summary, bool) {
 	if w.find != nil && !w.find(id) {
 		return index.Summary{}, false
 	}
