@@ -12,9 +12,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// call runs a batchlet that is a function of the program. A panic fails the
-// step.
-func (r *run) call(ctx context.Context, s *jsl.Step, x *subjects.StepExecution) (exit string, err error) {
+// callBatchlet runs a batchlet that is a Go function. A panic fails the step.
+func (r *jobRun) callBatchlet(ctx context.Context, s *jsl.Step, x *subjects.StepExecution) (exit string, err error) {
 	c := agent.NewStepContext(x.PersistentData, func(data json.RawMessage) error {
 		x.PersistentData = data
 		return r.rep.Save(*x)
@@ -23,7 +22,7 @@ func (r *run) call(ctx context.Context, s *jsl.Step, x *subjects.StepExecution) 
 	c.App, c.Job, c.Step = e.App, r.jsl.ID, s.ID
 	c.ExecutionID, c.Attempt = e.ID, r.work.Attempt
 	c.Parameters = e.Parameters
-	c.Properties, c.JobProperties = values(s.Batchlet.Properties), values(r.jsl.Properties)
+	c.Properties, c.JobProperties = propertyMap(s.Batchlet.Properties), propertyMap(r.jsl.Properties)
 	c.Log = r.work.Log.Logger(s.ID)
 	defer func() {
 		if p := recover(); p != nil {
@@ -37,7 +36,7 @@ func (r *run) call(ctx context.Context, s *jsl.Step, x *subjects.StepExecution) 
 	return r.rt.host.Batchlets[s.Batchlet.Ref](ctx, c)
 }
 
-func values(p jsl.Properties) map[string]string {
+func propertyMap(p jsl.Properties) map[string]string {
 	if len(p) == 0 {
 		return nil
 	}
@@ -48,7 +47,7 @@ func values(p jsl.Properties) map[string]string {
 	return m
 }
 
-// wasStop says that an error is nothing but the stop that was asked for.
+// wasStop reports whether err only repeats that ctx has ended.
 func wasStop(ctx context.Context, err error) bool {
 	return ctx.Err() != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx)))
 }

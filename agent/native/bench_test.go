@@ -16,14 +16,14 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// BenchmarkNoop is how fast one agent works off jobs of one step that does
-// nothing, beside the broker in the same process. The requests wait before the
-// clock runs.
+// BenchmarkNoop measures how fast one agent runs jobs with one step that does
+// nothing, with the broker in the same process. All requests are queued before
+// the timer starts.
 func BenchmarkNoop(b *testing.B) {
 	for _, slots := range []int{1, 8, 64} {
 		b.Run(fmt.Sprintf("slots=%d", slots), func(b *testing.B) {
 			room := agenttest.New(b)
-			fill(b, room, b.N)
+			queueRequests(b, room, b.N)
 			ends := make(chan struct{}, b.N)
 			sub, err := room.Conn.Subscribe(subjects.AllResults, func(m *nats.Msg) {
 				var r subjects.Result
@@ -37,8 +37,8 @@ func BenchmarkNoop(b *testing.B) {
 			defer func() { _ = sub.Unsubscribe() }()
 			_ = sub.SetPendingLimits(-1, -1)
 			b.ResetTimer()
-			agent := room.Start(agent.Config{Slots: slots, Log: slog.New(slog.DiscardHandler), Runtime: native.New(native.Config{})}, agent.Batchlet("noop", noop))
-			<-ends // the agent has its name
+			agent := room.Start(agent.Config{Slots: slots, Log: slog.New(slog.DiscardHandler), Runtime: native.New(native.Config{})}, agent.Batchlet("noop", doNothing))
+			<-ends // the agent owns its name
 			begin := time.Now()
 			for range b.N - 1 {
 				<-ends
@@ -54,9 +54,9 @@ func BenchmarkNoop(b *testing.B) {
 	}
 }
 
-func noop(context.Context, *agent.StepContext) (string, error) { return "", nil }
+func doNothing(context.Context, *agent.StepContext) (string, error) { return "", nil }
 
-func fill(b *testing.B, room *agenttest.Room, n int) {
+func queueRequests(b *testing.B, room *agenttest.Room, n int) {
 	for range n {
 		q := room.Request(`{"id":"job","steps":[{"id":"one","batchlet":{"ref":"noop"}}]}`)
 		data, err := json.Marshal(q)

@@ -7,26 +7,27 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 )
 
-// maxCached is how many definitions are kept. One that comes back after that is
-// read anew.
+// maxCached is the maximum number of cached definitions. A full cache is
+// emptied.
 const maxCached = 256
 
-// jobCache keeps the definitions that were read last: a job that runs every
-// second is read once. What it returns is shared, and changed by nobody.
+// jobCache caches parsed definitions, so that a job that runs every second is
+// parsed once. The jobs it returns are shared and must not be changed.
 type jobCache struct {
 	mu   sync.Mutex
 	jobs map[string]*jsl.Job
 }
 
-// get returns the job of a definition, substituted.
-func (c *jobCache) get(definition []byte, params, system map[string]string) (*jsl.Job, error) {
+// resolveJob returns the job of a definition with its parameters substituted.
+func (c *jobCache) resolveJob(definition []byte, params, system map[string]string) (*jsl.Job, error) {
 	c.mu.Lock()
 	job := c.jobs[string(definition)]
 	c.mu.Unlock()
-	open := bytes.Contains(definition, []byte("#{")) || bytes.Contains(definition, []byte(`\u00`)) // or so written
+	// A definition without #{, also in its escaped form, needs no substitution.
+	open := bytes.Contains(definition, []byte("#{")) || bytes.Contains(definition, []byte(`\u00`))
 	if job == nil {
 		var err error
-		if job, err = jsl.Restore(definition); err != nil { // Resolve judges it
+		if job, err = jsl.Restore(definition); err != nil { // Resolve validates it
 			return nil, err
 		}
 		if !open {
@@ -34,7 +35,7 @@ func (c *jobCache) get(definition []byte, params, system map[string]string) (*js
 				return nil, err
 			}
 		}
-		c.put(string(definition), job)
+		c.addJob(string(definition), job)
 	}
 	if open {
 		return job.Resolve(params, system)
@@ -42,7 +43,7 @@ func (c *jobCache) get(definition []byte, params, system map[string]string) (*js
 	return job, nil
 }
 
-func (c *jobCache) put(definition string, job *jsl.Job) {
+func (c *jobCache) addJob(definition string, job *jsl.Job) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.jobs == nil || len(c.jobs) >= maxCached {

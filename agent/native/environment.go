@@ -9,8 +9,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// passed are the variables of the agent's environment that every process gets:
-// what programs need to work at all.
+// passed lists the variables of the agent's environment that every process
+// gets. Programs need them to work at all.
 var passed = []string{
 	"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR",
 	// Windows
@@ -18,7 +18,8 @@ var passed = []string{
 	"APPDATA", "LOCALAPPDATA", "PROGRAMDATA", "PROGRAMFILES", "SYSTEMDRIVE", "NUMBER_OF_PROCESSORS",
 }
 
-// inherited picks from the agent's environment what processes get.
+// inherited returns the variables of the agent's environment that processes
+// get.
 func inherited(environ, more []string) []string {
 	var env []string
 	for _, v := range environ {
@@ -31,8 +32,9 @@ func inherited(environ, more []string) []string {
 	return env
 }
 
-// environment is that of a step's process. The last of several values counts.
-func (r *run) environment(s *jsl.Step) []string {
+// stepEnvironment returns the environment of a step's process. If a variable
+// occurs twice, its last value counts.
+func (r *jobRun) stepEnvironment(s *jsl.Step) []string {
 	env := slices.Clone(r.rt.env)
 	for _, p := range slices.Concat(s.Properties, s.Batchlet.Properties) {
 		if name, ok := strings.CutPrefix(p.Name, "env."); ok && name != "" && !strings.Contains(name, "=") {

@@ -15,7 +15,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 )
 
-// A program that is an agent: its own batchlets run beside shell commands.
+// This program is an agent. It runs its own batchlets and shell commands.
 func Example() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -36,8 +36,8 @@ func Example() {
 	}
 }
 
-// importOrders goes on where it was stopped: the next attempt, or a restart,
-// finds what it saved.
+// importOrders continues where it was stopped: the next attempt, or a restart,
+// loads what it saved.
 func importOrders(ctx context.Context, s *agent.StepContext) (string, error) {
 	var at struct{ Row int }
 	if _, err := s.Load(&at); err != nil {
@@ -48,7 +48,7 @@ func importOrders(ctx context.Context, s *agent.StepContext) (string, error) {
 		return "", errors.New("want the property file")
 	}
 	for ; at.Row < 1000; at.Row++ {
-		if ctx.Err() != nil { // stopped: context.Cause says why
+		if ctx.Err() != nil { // stopped: context.Cause returns why
 			s.Log.Warn("stopped", "row", at.Row)
 			return "", s.Save(at)
 		}
@@ -58,7 +58,7 @@ func importOrders(ctx context.Context, s *agent.StepContext) (string, error) {
 			}
 		}
 	}
-	return fmt.Sprintf("%d ROWS", at.Row), nil // transitions match it
+	return fmt.Sprintf("%d ROWS", at.Row), nil // transitions can match it
 }
 
 func ExampleUnsupported() {

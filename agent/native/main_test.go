@@ -8,8 +8,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/agent/native"
 )
 
-// runAsAgent is a variable that makes the test program run a command as an
-// agent does.
+// runAsAgent is an environment variable that makes the test program run a
+// command in the way an agent does.
 const runAsAgent = "JOBSTREAMER_TEST_COMMAND"
 
 func TestMain(m *testing.M) {

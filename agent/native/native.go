@@ -16,25 +16,27 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// Config says what jobs get to see. The zero value is a good one.
+// Config configures a [Runtime]. The zero value is useful.
 type Config struct {
-	Env        []string          // names of further variables of the agent's environment that processes get
-	Properties map[string]string // further #{systemProperties['...']}, or others in place of the built-in ones
+	Env []string // names of further variables of the agent's environment that processes get
+	// Properties are further values of #{systemProperties['...']}. They take
+	// precedence over the built-in ones.
+	Properties map[string]string
 }
 
-// Runtime runs jobs for an agent. It is made by [New].
+// Runtime runs jobs for an agent. [New] creates one.
 type Runtime struct {
 	env       []string          // of all processes
 	system    map[string]string // #{systemProperties}
 	host      agent.Host
 	processes *processes
-	live      sync.Map // *group of what runs
+	running   sync.Map // *liveBody of each running process
 	jobs      jobCache
 }
 
-// New makes a runtime. The properties of the system that jobs see are os.name,
-// os.arch, file.separator, path.separator, line.separator and java.io.tmpdir,
-// as Java calls them.
+// New creates a runtime. Jobs see the system properties os.name, os.arch,
+// file.separator, path.separator, line.separator and java.io.tmpdir, as in
+// Java.
 func New(cfg Config) *Runtime {
 	newline := "\n"
 	if runtime.GOOS == "windows" {
@@ -49,43 +51,45 @@ func New(cfg Config) *Runtime {
 	return &Runtime{env: inherited(os.Environ(), cfg.Env), system: system}
 }
 
-// Open ends what processes an earlier life of the agent has left.
+// Open kills the processes that an earlier agent with the same DataDir has
+// left.
 func (r *Runtime) Open(h agent.Host) error {
 	r.host = h
 	var err error
-	if r.processes, err = openProcesses(h, &r.live); err != nil {
+	if r.processes, err = openProcesses(h, &r.running); err != nil {
 		return fmt.Errorf("processes: %w", err)
 	}
 	return nil
 }
 
-// Kill ends all processes by force: for a program that ends at once.
+// Kill kills all processes. It is for a program that must end at once.
 func (r *Runtime) Kill() {
-	r.live.Range(func(g, _ any) bool {
-		g.(*group).tell(body.kill)
+	r.running.Range(func(g, _ any) bool {
+		g.(*liveBody).signalIfRunning(body.killAll)
 		return true
 	})
 }
 
-// Close has nothing to do: the last attempt has ended, and so has its process.
+// Close does nothing: when it is called, all attempts and their processes have
+// ended.
 func (r *Runtime) Close() error { return nil }
 
 // Run runs one attempt.
 func (r *Runtime) Run(ctx context.Context, w *agent.Work, rep *agent.Reporter) agent.Outcome {
-	job, err := r.job(w)
+	job, err := r.prepareJob(w)
 	if err != nil {
 		return agent.Failure(err)
 	}
 	if job.Log == jsl.LogLossy {
 		w.Log.Lossy()
 	}
-	return newRun(r, job, w, rep).job(ctx)
+	return newJobRun(r, job, w, rep).runElements(ctx)
 }
 
-// job is the attempt's job with everything substituted, and nothing in it that
-// cannot be run.
-func (r *Runtime) job(w *agent.Work) (*jsl.Job, error) {
-	job, err := r.jobs.get(w.Definition, w.Execution.Parameters, r.system)
+// prepareJob returns the attempt's job with its parameters substituted. It
+// refuses a job that this runtime cannot run.
+func (r *Runtime) prepareJob(w *agent.Work) (*jsl.Job, error) {
+	job, err := r.jobs.resolveJob(w.Definition, w.Execution.Parameters, r.system)
 	if err != nil {
 		return nil, fmt.Errorf("job %s: %w", w.Execution.Job, err)
 	}
@@ -107,8 +111,8 @@ func (r *Runtime) job(w *agent.Work) (*jsl.Job, error) {
 	return job, nil
 }
 
-// Unsupported names what in a job this runtime cannot run. A job for which it
-// returns nothing does not fail for want of an element.
+// Unsupported returns the elements of a job that this runtime cannot run, in
+// words. If it returns none, the runtime supports every element of the job.
 func Unsupported(j *jsl.Job) []string {
 	var not []string
 	add := func(missing bool, format string, args ...any) {

@@ -15,7 +15,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// batchlets are what the jobs of these tests refer to.
+// batchlets returns the batchlets that the jobs of these tests refer to.
 func batchlets(t *testing.T) []agent.Option {
 	return []agent.Option{
 		agent.Batchlet("ok", func(context.Context, *agent.StepContext) (string, error) { return "", nil }),
@@ -40,19 +40,20 @@ func batchlets(t *testing.T) []agent.Option {
 	}
 }
 
-func start(t *testing.T, room *agenttest.Room) *agenttest.Running {
+func startAgent(t *testing.T, room *agenttest.Room) *agenttest.Running {
 	t.Helper()
 	return room.Start(agent.Config{Slots: 4, Grace: time.Second, DrainGrace: time.Second, Runtime: native.New(native.Config{})}, batchlets(t)...)
 }
 
-// job is a definition from its steps, which may be written with ' for ".
-func job(steps string) string {
+// jobDefinition returns a definition with the given steps, in which ' stands
+// for ".
+func jobDefinition(steps string) string {
 	return `{"id":"job","steps":[` + strings.ReplaceAll(steps, "'", `"`) + `]}`
 }
 
-// steps are the last states of all steps, in order of start: name=batch
-// status(exit status).
-func steps(results []subjects.Result) string {
+// stepStates returns the last states of all steps in the order of their start,
+// each as name=batch status(exit status).
+func stepStates(results []subjects.Result) string {
 	var order []int64
 	last := map[int64]subjects.StepExecution{}
 	for _, r := range results {
@@ -76,8 +77,8 @@ func TestJobs(t *testing.T) {
 		name, steps string
 		status      subjects.BatchStatus
 		exit        string
-		want        string // steps
-		exception   string // has this; empty: there is none
+		want        string // of stepStates
+		exception   string // part of the exception; empty: there is none
 	}{
 		{"one step", `{'id':'a','batchlet':{'ref':'ok'}}`, "completed", "COMPLETED", "a=completed(COMPLETED)", ""},
 		{"a step without a batchlet", `{'id':'a'}`, "completed", "COMPLETED", "a=completed(COMPLETED)", ""},
@@ -107,15 +108,15 @@ func TestJobs(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				room := agenttest.New(t)
-				start(t, room)
-				end := room.Run(job(test.steps))
+				startAgent(t, room)
+				end := room.Run(jobDefinition(test.steps))
 				if end.BatchStatus != test.status || end.ExitStatus != test.exit {
 					t.Errorf("it is %s (%s), want %s (%s)", end.BatchStatus, end.ExitStatus, test.status, test.exit)
 				}
 				if !strings.Contains(end.Exception, test.exception) || (test.exception == "") != (end.Exception == "") {
 					t.Errorf("the exception is %q, want %q in it", end.Exception, test.exception)
 				}
-				if got := steps(room.Results(end.ID)); got != test.want {
+				if got := stepStates(room.Results(end.ID)); got != test.want {
 					t.Errorf("steps are %q, want %q", got, test.want)
 				}
 				if test.name == "stop" && end.RestartPosition != "b" {
@@ -129,8 +130,8 @@ func TestJobs(t *testing.T) {
 func TestAPanicIsInTheOutput(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		room := agenttest.New(t)
-		start(t, room)
-		end := room.Run(job(`{'id':'a','batchlet':{'ref':'panic'}}`))
+		startAgent(t, room)
+		end := room.Run(jobDefinition(`{'id':'a','batchlet':{'ref':'panic'}}`))
 		lines, _ := room.Lines(end.ID)
 		text := ""
 		for _, l := range lines {
@@ -145,13 +146,13 @@ func TestAPanicIsInTheOutput(t *testing.T) {
 func TestSubstitution(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		room := agenttest.New(t)
-		start(t, room)
-		for _, value := range []string{"ONE", "TWO"} { // the definition is kept, what is substituted is not
+		startAgent(t, room)
+		for _, value := range []string{"ONE", "TWO"} { // the definition is cached, the substituted values are not
 			q := room.Request(`{"id":"job","steps":[{"id":"a","batchlet":{"ref":"exit","properties":{"with":"#{jobParameters['x']}"}}}]}`)
 			q.Execution.Parameters = map[string]string{"x": value}
 			id := room.Submit(q)
 			room.AwaitEnd(id)
-			if got, want := steps(room.Results(id)), "a=completed("+value+")"; got != want {
+			if got, want := stepStates(room.Results(id)), "a=completed("+value+")"; got != want {
 				t.Errorf("steps are %q, want %q", got, want)
 			}
 		}
@@ -203,15 +204,15 @@ func TestRestart(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				room := agenttest.New(t)
-				start(t, room)
-				q := room.Request(job(test.steps))
+				startAgent(t, room)
+				q := room.Request(jobDefinition(test.steps))
 				test.change(q)
 				end := room.AwaitEnd(room.Submit(q))
 				if end.BatchStatus != test.status {
 					t.Errorf("it is %s, want %s: %s", end.BatchStatus, test.status, end.Exception)
 				}
 				results := room.Results(end.ID)
-				if got := steps(results); got != test.want {
+				if got := stepStates(results); got != test.want {
 					t.Errorf("steps are %q, want %q", got, test.want)
 				}
 				if test.firstID > 0 && end.Steps[0].ID != test.firstID {
@@ -225,8 +226,8 @@ func TestRestart(t *testing.T) {
 func TestSavedData(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		room := agenttest.New(t)
-		start(t, room)
-		end := room.Run(job(`{'id':'a','batchlet':{'ref':'count'}}`))
+		startAgent(t, room)
+		end := room.Run(jobDefinition(`{'id':'a','batchlet':{'ref':'count'}}`))
 		if got := string(end.Steps[0].PersistentData); got != "1" {
 			t.Errorf("the step leaves %q, want 1", got)
 		}
@@ -236,12 +237,12 @@ func TestSavedData(t *testing.T) {
 func TestStopOfAFunction(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		room := agenttest.New(t)
-		run := start(t, room)
-		id := room.Submit(room.Request(job(`{'id':'a','next':'b','batchlet':{'ref':'wait'}},{'id':'b'}`)))
+		run := startAgent(t, room)
+		id := room.Submit(room.Request(jobDefinition(`{'id':'a','next':'b','batchlet':{'ref':'wait'}},{'id':'b'}`)))
 		time.Sleep(time.Second)
 		room.Command(run.Name, subjects.StopCommand, subjects.Command{ID: id, Attempt: 1})
 		end := room.AwaitEnd(id)
-		if got := steps(room.Results(id)); end.BatchStatus != subjects.Stopped || got != "a=stopped(STOPPED)" || end.Exception != "" {
+		if got := stepStates(room.Results(id)); end.BatchStatus != subjects.Stopped || got != "a=stopped(STOPPED)" || end.Exception != "" {
 			t.Errorf("it is %s with the steps %q and %q", end.BatchStatus, got, end.Exception)
 		}
 	})

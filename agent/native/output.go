@@ -7,56 +7,56 @@ import (
 	"time"
 )
 
-// What is in a pipe when its process has ended is read, and no more: something
-// that was to be kept in the background may write to it for ever.
+// When a process has ended, output reads the rest of its pipes within these
+// limits. A process that is kept in the background may write to them for ever.
 const (
-	drainTime  = 100 * time.Millisecond // for the next piece to be there
-	drainBytes = 1 << 20                // as much as a pipe holds at most (pipe(7))
-	closeTime  = 2 * time.Second        // where a read cannot be given a deadline
+	drainTime  = 100 * time.Millisecond // to wait for more data
+	drainBytes = 1 << 20                // the maximum size of a pipe (pipe(7))
+	closeTime  = 2 * time.Second        // on systems where a pipe has no read deadline
 )
 
-// output copies what a process writes. A writer that waits makes the process
-// wait: its pipe is full then.
+// output copies what a process writes to its pipes. If the destination blocks,
+// the pipe fills up and the process blocks.
 type output struct{ pipes []*pipe }
 
 type pipe struct {
-	ours, theirs *os.File
-	to           io.Writer
-	done         chan struct{}
+	readEnd, writeEnd *os.File
+	to                io.Writer
+	done              chan struct{}
 }
 
-// openOutput makes the pipes of a job and reads them.
-func openOutput(j *job) (*output, error) {
+// openOutput creates the pipes of a process and starts reading them.
+func openOutput(j *stepProcess) (*output, error) {
 	o := &output{}
 	for _, one := range []struct {
 		file *io.Writer
 		to   io.Writer
 	}{{&j.cmd.Stdout, j.stdout}, {&j.cmd.Stderr, j.stderr}} {
-		ours, theirs, err := os.Pipe()
+		readEnd, writeEnd, err := os.Pipe()
 		if err != nil {
-			o.closeTheirs()
-			o.finish()
+			o.closeWriteEnds()
+			o.finishReading()
 			return nil, err
 		}
-		*one.file = theirs
-		p := &pipe{ours, theirs, one.to, make(chan struct{})}
+		*one.file = writeEnd
+		p := &pipe{readEnd, writeEnd, one.to, make(chan struct{})}
 		o.pipes = append(o.pipes, p)
-		go p.read()
+		go p.copyUntilEnd()
 	}
 	return o, nil
 }
 
-// closeTheirs gives the ends that the process has up.
-func (o *output) closeTheirs() {
+// closeWriteEnds closes the ends that the process uses.
+func (o *output) closeWriteEnds() {
 	for _, p := range o.pipes {
-		_ = p.theirs.Close()
+		_ = p.writeEnd.Close()
 	}
 }
 
-// finish returns when what the process has written was copied.
-func (o *output) finish() {
+// finishReading blocks until the output of an ended process is copied.
+func (o *output) finishReading() {
 	for _, p := range o.pipes {
-		if p.ours.SetReadDeadline(time.Now()) == nil { // wakes read, which then drains the pipe
+		if p.readEnd.SetReadDeadline(time.Now()) == nil { // wakes copyUntilEnd, which drains the pipe
 			<-p.done
 		} else {
 			select {
@@ -64,18 +64,18 @@ func (o *output) finish() {
 			case <-time.After(closeTime):
 			}
 		}
-		_ = p.ours.Close()
+		_ = p.readEnd.Close()
 	}
 }
 
-// read copies until all who could write are gone, or until the pipe is empty
-// after the end of the process.
-func (p *pipe) read() {
+// copyUntilEnd copies until no process has the write end, or until the pipe is
+// empty after the end of the process.
+func (p *pipe) copyUntilEnd() {
 	defer close(p.done)
 	buf := make([]byte, 32<<10)
 	ended, drained := false, 0
 	for {
-		n, err := p.ours.Read(buf)
+		n, err := p.readEnd.Read(buf)
 		_, _ = p.to.Write(buf[:n]) // never fails
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded) && !ended:
@@ -87,7 +87,7 @@ func (p *pipe) read() {
 			if drained += n; drained > drainBytes {
 				return
 			}
-			_ = p.ours.SetReadDeadline(time.Now().Add(drainTime))
+			_ = p.readEnd.SetReadDeadline(time.Now().Add(drainTime))
 		}
 	}
 }

@@ -18,19 +18,22 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/agent"
 )
 
-// processes runs those of all steps, and notes them in files for the next life
-// of the agent.
+// processes starts the processes of all steps. It keeps a file for each running
+// one, so that an agent that starts later can kill those that this one leaves
+// behind.
 type processes struct {
-	dir   string // empty: they are not noted
-	mark  string // a variable that every process has, and passes on: it tells whose it is
-	grace time.Duration
-	log   *slog.Logger
-	live  *sync.Map // *group of what runs
+	dir string // of the files; empty: no files
+	// mark is an environment variable of every process, inherited by its
+	// children. It identifies this agent's DataDir.
+	mark    string
+	grace   time.Duration
+	log     *slog.Logger
+	running *sync.Map // *liveBody of each running process
 }
 
-// openProcesses ends what was left behind.
-func openProcesses(h agent.Host, live *sync.Map) (*processes, error) {
-	p := &processes{grace: h.Grace, log: h.Log, live: live}
+// openProcesses kills the processes that an earlier agent has left.
+func openProcesses(h agent.Host, running *sync.Map) (*processes, error) {
+	p := &processes{grace: h.Grace, log: h.Log, running: running}
 	if h.DataDir == "" {
 		return p, nil
 	}
@@ -48,22 +51,23 @@ func openProcesses(h agent.Host, live *sync.Map) (*processes, error) {
 		return nil, err
 	}
 	for _, n := range notes {
-		p.endLeftover(n.Name())
+		p.killLeftover(n.Name())
 	}
-	// The agent may have died between a start and its note, and processes may
-	// have left their group. The directory is ours alone, so whoever bears its
-	// mark is of an earlier life.
-	stuck := killMarked(p.mark, func(pid int) { p.log.Warn("ending a process of an earlier life", "pid", pid) })
+	// The agent may have died between starting a process and writing its file,
+	// and processes may have left their group. Only one agent uses this
+	// DataDir, so each process with its mark belongs to an earlier agent.
+	stuck := killMarked(p.mark, func(pid int) { p.log.Warn("killing a process that an earlier agent has left", "pid", pid) })
 	if len(stuck) > 0 {
-		p.log.Error("processes of an earlier life do not end", "pids", stuck)
+		p.log.Error("processes that an earlier agent has left do not end", "pids", stuck)
 	}
 	return p, nil
 }
 
-// endLeftover kills the group of a process that an earlier life started, if it
-// is still that process. A note is the id of the process; its first line says
-// when that started, the second what for.
-func (p *processes) endLeftover(name string) {
+// killLeftover kills the group of a process that an earlier agent has started,
+// if its leader is still that process. The name of the file is the process id.
+// Its first line is the start time, the second line says what the process runs
+// for.
+func (p *processes) killLeftover(name string) {
 	file := filepath.Join(p.dir, name)
 	defer os.Remove(file)
 	note, err := os.ReadFile(file)
@@ -72,158 +76,163 @@ func (p *processes) endLeftover(name string) {
 		return
 	}
 	started, what, _ := strings.Cut(string(note), "\n")
-	if ours(pid, started) {
-		p.log.Warn("ending a process of an earlier life", "pid", pid, "what", strings.TrimSpace(what))
+	if isSameProcess(pid, started) {
+		p.log.Warn("killing a process that an earlier agent has left", "pid", pid, "what", strings.TrimSpace(what))
 		killGroup(pid)
 	}
 }
 
-// note writes down a process that has just started. Without fsync: if the
-// machine goes down, so does the process.
-func (p *processes) note(pid int, what string) (forget func()) {
+// rememberProcess writes the file of a process that has just started. It needs
+// no fsync: if the machine goes down, so does the process. forget removes the
+// file.
+func (p *processes) rememberProcess(pid int, what string) (forget func()) {
 	if p.dir == "" {
 		return func() {}
 	}
 	file := filepath.Join(p.dir, strconv.Itoa(pid))
 	if err := os.WriteFile(file, []byte(startTime(pid)+"\n"+what+"\n"), 0o600); err != nil {
-		p.log.Error("process not noted: it will be left if the agent is killed", "pid", pid, "err", err)
+		p.log.Error("process file not written: the process may be left if the agent is killed", "pid", pid, "err", err)
 	}
 	return func() { _ = os.Remove(file) }
 }
 
-// job is what a step runs, and where its output goes.
-type job struct {
+// stepProcess is the process that a step runs, and the destination of its
+// output.
+type stepProcess struct {
 	cmd            *exec.Cmd
 	stdout, stderr io.Writer // called from two goroutines
-	keep           bool      // what still runs in the background when the process has ended
-	what           string    // for people
-	say            func(line string)
+	keepBackground bool      // leaves background processes alone when the process has ended
+	description    string    // for people
+	warn           func(line string)
 }
 
-// run runs a process to its end and returns its exit code as text. When ctx
-// ends it ends the process and all that it has started.
-func (p *processes) run(ctx context.Context, j job) (string, error) {
+// runProcess runs a process to its end and returns its exit code as text. When
+// ctx ends, it ends the process and all processes that this one has started.
+func (p *processes) runProcess(ctx context.Context, j stepProcess) (string, error) {
 	if ctx.Err() != nil {
 		return "", context.Cause(ctx)
 	}
-	// Without a supervisor Linux kills the process when the thread that started
-	// it ends, not the program (prctl(2), PR_SET_PDEATHSIG).
+	// Without a supervisor, Linux kills the process when the thread that
+	// started it ends, not when the program does (prctl(2), PR_SET_PDEATHSIG).
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	if p.mark != "" && !j.keep {
+	if p.mark != "" && !j.keepBackground {
 		j.cmd.Env = append(j.cmd.Env, p.mark)
 	}
 	out, err := openOutput(&j)
 	if err != nil {
 		return "", err
 	}
-	b, err := startBody(j.cmd, j.keep, p.log)
-	out.closeTheirs()
+	b, err := startBody(j.cmd, j.keepBackground, p.log)
+	out.closeWriteEnds()
 	if err != nil {
-		out.finish()
+		out.finishReading()
 		return "", whyNotStarted(j.cmd, err)
 	}
-	g := &group{body: b, ended: make(chan struct{})}
-	p.live.Store(g, nil)
-	defer p.live.Delete(g)
-	defer p.note(b.pid(), j.what)()
+	g := &liveBody{body: b, ended: make(chan struct{})}
+	p.running.Store(g, nil)
+	defer p.running.Delete(g)
+	defer p.rememberProcess(b.processID(), j.description)()
 	ender := make(chan struct{})
 	go func() {
 		defer close(ender)
-		p.endWith(ctx, g)
+		p.endWithContext(ctx, g)
 	}()
-	end := b.wait()
-	g.end()
+	end := b.waitForEnd()
+	g.markEnded()
 	<-ender
 	for _, s := range end.stuck {
-		j.say(fmt.Sprintf("process %s does not end although the step has: it is left alone", s))
+		j.warn(fmt.Sprintf("process %s has survived SIGKILL after the end of the step and is left alone", s))
 	}
-	out.finish()
-	return verdict(ctx, g, end)
+	out.finishReading()
+	return exitResult(ctx, g, end)
 }
 
-// body is a process and what it has started. How sure it is that all of that
-// ends is up to the system.
+// body is a process with the processes that it has started. The operating
+// system decides how reliably they all end.
 type body interface {
-	pid() int
-	ask()         // to end
-	kill()        // at once
-	wait() ending // until nothing is left of it
+	processID() int
+	terminate()             // asks them to end
+	killAll()               // ends them at once
+	waitForEnd() processEnd // blocks until none of them is left
 }
 
-// ending is how a process ended.
-type ending struct {
-	code   int    // as a shell counts it
-	signal string // what killed it; empty if nothing did
+// processEnd tells how a process ended.
+type processEnd struct {
+	code   int    // as in a shell: 128 plus the number of a signal
+	signal string // the signal that killed it; empty if none did
 	stuck  []string
 	err    error
 }
 
-// group is a body that gets signals only while it lives: when it has ended, its
-// id may be somebody else's.
-type group struct {
-	body  body
-	ended chan struct{} // closed when nothing of it is left
-	mu    sync.Mutex    // held while it gets a signal
-	told  bool          // to end
+// liveBody signals a body only while it runs. After its end, another process
+// may get its id.
+type liveBody struct {
+	body     body
+	ended    chan struct{} // closed when no process of the body is left
+	mu       sync.Mutex    // held while a signal is sent
+	signaled bool          // it was told to end
 }
 
-// end notes that there is nothing left to send signals to.
-func (g *group) end() {
+// markEnded prevents further signals.
+func (g *liveBody) markEnded() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	close(g.ended)
 }
 
-// tell sends a signal, unless the body has ended.
-func (g *group) tell(send func(body)) {
+// signalIfRunning sends a signal, unless the body has ended.
+func (g *liveBody) signalIfRunning(send func(body)) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	select {
 	case <-g.ended:
 	default:
-		g.told = true
+		g.signaled = true
 		send(g.body)
 	}
 }
 
-// endWith ends the group when ctx does: kindly if there is time for that.
-func (p *processes) endWith(ctx context.Context, g *group) {
+// endWithContext ends the body when ctx ends. If the cause allows it, the body
+// gets the grace period first.
+func (p *processes) endWithContext(ctx context.Context, g *liveBody) {
 	select {
 	case <-g.ended:
 		return
 	case <-ctx.Done():
 	}
-	if kindly(context.Cause(ctx)) {
-		g.tell(body.ask)
+	if allowsGrace(context.Cause(ctx)) {
+		g.signalIfRunning(body.terminate)
 		select {
 		case <-g.ended:
 		case <-time.After(p.grace):
 		}
 	}
-	g.tell(body.kill)
+	g.signalIfRunning(body.killAll)
 }
 
-// kindly says that the body may take its time to end: nobody else runs it yet.
-func kindly(why error) bool {
+// allowsGrace reports whether the body may take its time to end, because no
+// other agent runs it yet.
+func allowsGrace(why error) bool {
 	return errors.Is(why, agent.ErrStopped) || errors.Is(why, agent.ErrLeaving) || errors.Is(why, errTimeout)
 }
 
-// verdict says how a process ended. One that ended well before it was told to
-// has done its work, whatever ctx says.
-func verdict(ctx context.Context, g *group, end ending) (string, error) {
+// exitResult returns the exit status and error of a process that has ended. A
+// process that succeeded before it was signaled has done its work, even if ctx
+// has ended.
+func exitResult(ctx context.Context, g *liveBody, end processEnd) (string, error) {
 	if end.err != nil {
 		return "", end.err
 	}
 	exit := strconv.Itoa(end.code)
 	switch why := context.Cause(ctx); {
-	case g.told && errors.Is(why, errTimeout):
+	case g.signaled && errors.Is(why, errTimeout):
 		return "FAILED", why
 	case end.signal != "":
 		return exit, fmt.Errorf("killed by %s", end.signal)
 	case end.code != 0:
 		return exit, fmt.Errorf("exit code %d", end.code)
-	case g.told:
+	case g.signaled:
 		return exit, why
 	}
 	return exit, nil

@@ -14,12 +14,12 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/agent/native/supervisor"
 )
 
-// startBody starts a process under a supervisor, which holds everything that it
-// starts; without one, as the leader of a group.
+// startBody starts a process under a supervisor, which ends everything that the
+// process starts. Where no supervisor can run, the process leads a group.
 func startBody(cmd *exec.Cmd, keep bool, log *slog.Logger) (body, error) {
 	if why := supervisor.Works(); why != nil {
 		warnOnce.Do(func() {
-			log.Warn("processes run without a supervisor: what leaves their group is not ended with them", "err", why)
+			log.Warn("processes run without a supervisor: processes that leave their group are not ended with the step", "err", why)
 		})
 		return startGroup(cmd, keep)
 	}
@@ -32,29 +32,31 @@ func startBody(cmd *exec.Cmd, keep bool, log *slog.Logger) (body, error) {
 
 var warnOnce sync.Once
 
-// supervised is a body with a supervisor.
+// supervised is a body under a supervisor.
 type supervised struct{ p *supervisor.Process }
 
-func (s *supervised) pid() int { return s.p.PID }
-func (s *supervised) ask()     { s.p.Ask() }
-func (s *supervised) kill()    { s.p.Kill() }
+func (s *supervised) processID() int { return s.p.PID }
+func (s *supervised) terminate()     { s.p.Ask() }
+func (s *supervised) killAll()       { s.p.Kill() }
 
-func (s *supervised) wait() ending {
+func (s *supervised) waitForEnd() processEnd {
 	status, stuck, err := s.p.Wait()
-	end := ending{code: status.Code, signal: status.Signal, err: err}
+	end := processEnd{code: status.Code, signal: status.Signal, err: err}
 	for _, one := range stuck {
 		end.stuck = append(end.stuck, one.String())
 	}
 	return end
 }
 
-// lead makes the process the leader of a group that ends with us.
-func lead(cmd *exec.Cmd) {
+// makeGroupLeader makes the process the leader of a group. The process dies
+// with the agent.
+func makeGroupLeader(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
 
-// waitGroup waits for the process, then calls end. Between the two it is left
-// to be waited for: so long nobody else can have its id (waitid(2), WNOWAIT).
+// waitGroup waits for the process to end, then calls end, and reaps the process
+// after that. Until it is reaped, no other process can get its id (waitid(2),
+// WNOWAIT).
 func waitGroup(cmd *exec.Cmd, end func()) error {
 	const byPID, exited, noWait = 1, 0x4, 0x1000000
 	var info [128]byte // siginfo_t
@@ -68,15 +70,15 @@ func waitGroup(cmd *exec.Cmd, end func()) error {
 	return cmd.Wait()
 }
 
-// startTime is when the process started: the boot of the machine, and ticks
-// since. Empty if there is no such process.
+// startTime returns the start time of a process: the machine's boot id, and the
+// clock ticks since boot. It is empty if there is no such process.
 func startTime(pid int) string {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return ""
 	}
-	// The second field is the program's name in brackets, which may itself hold
-	// anything.
+	// The second field is the program's name in brackets, which may contain any
+	// character.
 	after := stat[bytes.LastIndexByte(stat, ')')+1:]
 	f := strings.Fields(string(after))
 	if len(f) < 20 {
@@ -86,10 +88,10 @@ func startTime(pid int) string {
 	return strings.TrimSpace(string(boot)) + " " + f[19]
 }
 
-// ours says that the group of pid is the one that was noted. If its leader has
-// ended, nobody can have got its id while others are in its group; they are
-// known by their environment.
-func ours(pid int, started string) bool {
+// isSameProcess reports whether the group pid is still the one whose leader had
+// this start time. If the leader has ended, its id is not reused while the
+// group has members; they are recognised by their environment.
+func isSameProcess(pid int, started string) bool {
 	if now := startTime(pid); now != "" {
 		return now == started
 	}
@@ -106,13 +108,14 @@ func ours(pid int, started string) bool {
 	return false
 }
 
-// killMarked kills the processes that were started with a variable in their
+// killMarked kills the processes that have the variable in their initial
 // environment.
 func killMarked(variable string, found func(pid int)) (stuck []int) {
 	return supervisor.KillMarked(variable, found)
 }
 
-// inGroup says that a process is in the group and was started for a step.
+// inGroup reports whether a process belongs to the group and was started by a
+// step.
 func inGroup(process string, group int) bool {
 	if process[0] < '0' || process[0] > '9' {
 		return false

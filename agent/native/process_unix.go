@@ -13,7 +13,8 @@ const scriptSuffix = ".sh"
 
 func shellCommand(line string) *exec.Cmd { return exec.Command("/bin/sh", "-c", line) }
 
-// scriptCommand runs a file by itself if it may be, else by the shell.
+// scriptCommand runs an executable file directly, and any other file by the
+// shell.
 func scriptCommand(file string, args []string) *exec.Cmd {
 	if info, err := os.Stat(file); err == nil && info.Mode()&0o111 != 0 && hasInterpreter(file) {
 		return exec.Command(file, args...)
@@ -21,12 +22,12 @@ func scriptCommand(file string, args []string) *exec.Cmd {
 	return exec.Command("/bin/sh", append([]string{file}, args...)...)
 }
 
-// hasInterpreter says that the system can run the file: it begins with #!, or
-// is no text at all.
+// hasInterpreter reports whether the kernel can run the file: it begins with
+// #!, or it is binary.
 func hasInterpreter(file string) bool {
 	f, err := os.Open(file)
 	if err != nil {
-		return true // the system says what is wrong with it
+		return true // the kernel reports the error
 	}
 	defer f.Close()
 	var begin [4]byte
@@ -47,46 +48,46 @@ func killGroup(pid int) { _ = syscall.Kill(-pid, syscall.SIGKILL) }
 
 // unixGroup is a body that is a process group.
 type unixGroup struct {
-	cmd  *exec.Cmd
-	keep bool
-	told atomic.Bool
+	cmd      *exec.Cmd
+	keep     bool
+	signaled atomic.Bool
 }
 
 func startGroup(cmd *exec.Cmd, keep bool) (body, error) {
-	lead(cmd)
+	makeGroupLeader(cmd)
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
 	return &unixGroup{cmd: cmd, keep: keep}, nil
 }
 
-func (g *unixGroup) pid() int { return g.cmd.Process.Pid }
+func (g *unixGroup) processID() int { return g.cmd.Process.Pid }
 
-func (g *unixGroup) ask() {
-	g.told.Store(true)
-	_ = syscall.Kill(-g.pid(), syscall.SIGTERM) // it may have ended
+func (g *unixGroup) terminate() {
+	g.signaled.Store(true)
+	_ = syscall.Kill(-g.processID(), syscall.SIGTERM) // the process may have ended
 }
 
-func (g *unixGroup) kill() {
-	g.told.Store(true)
-	killGroup(g.pid())
+func (g *unixGroup) killAll() {
+	g.signaled.Store(true)
+	killGroup(g.processID())
 }
 
-func (g *unixGroup) wait() ending {
+func (g *unixGroup) waitForEnd() processEnd {
 	err := waitGroup(g.cmd, func() {
-		if !g.keep || g.told.Load() {
-			killGroup(g.pid())
+		if !g.keep || g.signaled.Load() {
+			killGroup(g.processID())
 		}
 	})
 	if g.cmd.ProcessState == nil {
-		return ending{err: err}
+		return processEnd{err: err}
 	}
 	code, signal := exitCode(g.cmd.ProcessState)
-	return ending{code: code, signal: signal}
+	return processEnd{code: code, signal: signal}
 }
 
-// exitCode is that of a shell: 128 and its number for a signal, which is named
-// then.
+// exitCode returns the exit code as in a shell: for a signal, 128 plus its
+// number, and its name.
 func exitCode(s *os.ProcessState) (code int, signal string) {
 	if w, ok := s.Sys().(syscall.WaitStatus); ok && w.Signaled() {
 		return 128 + int(w.Signal()), "signal " + w.Signal().String()

@@ -11,31 +11,31 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// run is one attempt at a job.
-type run struct {
-	rt     *Runtime
-	jsl    *jsl.Job
-	work   *agent.Work
-	rep    *agent.Reporter
-	before map[string]*subjects.StepState // by step: what earlier attempts and executions did
-	lastID int64                          // of the execution's step executions
+// jobRun is one attempt at a job.
+type jobRun struct {
+	rt       *Runtime
+	jsl      *jsl.Job
+	work     *agent.Work
+	rep      *agent.Reporter
+	previous map[string]*subjects.StepState // what earlier attempts and executions did, by step
+	lastID   int64                          // the last id given to a step execution
 }
 
-func newRun(rt *Runtime, job *jsl.Job, w *agent.Work, rep *agent.Reporter) *run {
-	r := &run{rt: rt, jsl: job, work: w, rep: rep}
+func newJobRun(rt *Runtime, job *jsl.Job, w *agent.Work, rep *agent.Reporter) *jobRun {
+	r := &jobRun{rt: rt, jsl: job, work: w, rep: rep}
 	if len(w.Steps) > 0 {
-		r.before = make(map[string]*subjects.StepState, len(w.Steps))
+		r.previous = make(map[string]*subjects.StepState, len(w.Steps))
 		for i := range w.Steps {
-			r.before[w.Steps[i].Step] = &w.Steps[i]
+			r.previous[w.Steps[i].Step] = &w.Steps[i]
 		}
 	}
 	r.lastID = lastID(w.Request)
 	return r
 }
 
-// lastID is the highest id of a step execution that an earlier attempt may have
-// used. They are numbered on over the attempts; a request need not list them,
-// but the starts of all steps are at least as many.
+// lastID returns the highest id of a step execution that an earlier attempt may
+// have used. The numbers continue over the attempts. A request need not list
+// all step executions, but there are at most as many as the steps have starts.
 func lastID(q *subjects.Request) int64 {
 	if q.Attempt == 1 {
 		return 0
@@ -50,21 +50,21 @@ func lastID(q *subjects.Request) int64 {
 	return max(last, starts)
 }
 
-// job runs elements until a transition, a failure or a stop ends it. An element
-// that is reached twice cannot be: the definition was refused.
-func (r *run) job(ctx context.Context) agent.Outcome {
+// runElements runs elements until a transition, a failure or a stop ends the
+// job. No element is reached twice: such a definition was refused.
+func (r *jobRun) runElements(ctx context.Context) agent.Outcome {
 	e := r.jsl.Elements[0]
 	if p := r.work.RestartPosition; p != "" {
-		if e = r.element(p); e == nil {
-			return agent.Failure(fmt.Errorf("job %s: there is no element %q to begin with any more", r.jsl.ID, p))
+		if e = r.findElement(p); e == nil {
+			return agent.Failure(fmt.Errorf("job %s: the job has no element %q any more to restart from", r.jsl.ID, p))
 		}
 	}
 	var trouble string // why the last step failed
 	for {
-		step := e.(*jsl.Step) // all others are refused
-		end, err := r.step(ctx, step)
+		step := e.(*jsl.Step) // Unsupported refuses all others
+		end, err := r.runStep(ctx, step)
 		if err != nil {
-			return r.broken(ctx, step, err)
+			return r.outcomeNotBegun(ctx, step, err)
 		}
 		if end.BatchStatus == subjects.Stopped {
 			return agent.Outcome{BatchStatus: subjects.Stopped, ExitStatus: "STOPPED", Exception: end.Exception}
@@ -75,10 +75,10 @@ func (r *run) job(ctx context.Context) agent.Outcome {
 		}
 		t, more := jsl.After(step, end.ExitStatus, trouble != "")
 		if !more || t.Action != jsl.Next {
-			return r.end(t, more, step, trouble)
+			return r.outcomeAfter(t, more, step, trouble)
 		}
-		if e = r.element(t.To); e == nil {
-			return agent.Failure(fmt.Errorf("step %s: there is no element %q to go on with", step.ID, t.To))
+		if e = r.findElement(t.To); e == nil {
+			return agent.Failure(fmt.Errorf("step %s: the job has no element %q to continue with", step.ID, t.To))
 		}
 		if ctx.Err() != nil {
 			return agent.Outcome{BatchStatus: subjects.Stopped, ExitStatus: "STOPPED"}
@@ -86,7 +86,7 @@ func (r *run) job(ctx context.Context) agent.Outcome {
 	}
 }
 
-func (r *run) element(id string) jsl.Element {
+func (r *jobRun) findElement(id string) jsl.Element {
 	for _, e := range r.jsl.Elements {
 		if e.ElementID() == id {
 			return e
@@ -95,16 +95,17 @@ func (r *run) element(id string) jsl.Element {
 	return nil
 }
 
-// broken is the end of a job whose step could not even begin.
-func (r *run) broken(ctx context.Context, s *jsl.Step, err error) agent.Outcome {
+// outcomeNotBegun returns the outcome of a job whose step could not begin.
+func (r *jobRun) outcomeNotBegun(ctx context.Context, s *jsl.Step, err error) agent.Outcome {
 	if ctx.Err() != nil {
 		return agent.Outcome{BatchStatus: subjects.Stopped, ExitStatus: "STOPPED"}
 	}
 	return agent.Failure(fmt.Errorf("step %s: %w", s.ID, err))
 }
 
-// end is the end of the job by a transition, or because nothing follows.
-func (r *run) end(t jsl.Transition, more bool, s *jsl.Step, trouble string) agent.Outcome {
+// outcomeAfter returns the outcome of a job that ends after the step s, by the
+// transition t or because no element follows.
+func (r *jobRun) outcomeAfter(t jsl.Transition, more bool, s *jsl.Step, trouble string) agent.Outcome {
 	o := agent.Outcome{ExitStatus: t.ExitStatus}
 	switch {
 	case !more, t.Action == jsl.End:
@@ -123,11 +124,11 @@ func (r *run) end(t jsl.Transition, more bool, s *jsl.Step, trouble string) agen
 	return o
 }
 
-// step runs a step, or passes over one that is completed. Its error says that
-// the step did not begin.
-func (r *run) step(ctx context.Context, s *jsl.Step) (subjects.StepExecution, error) {
+// runStep runs a step, or skips a completed one. It returns an error if the
+// step did not begin.
+func (r *jobRun) runStep(ctx context.Context, s *jsl.Step) (subjects.StepExecution, error) {
 	var data json.RawMessage
-	if b := r.before[s.ID]; b != nil {
+	if b := r.previous[s.ID]; b != nil {
 		if b.BatchStatus == subjects.Completed && !s.AllowStartIfComplete.Or(false) {
 			return subjects.StepExecution{Step: s.ID, BatchStatus: b.BatchStatus, ExitStatus: b.ExitStatus}, nil
 		}
@@ -141,14 +142,14 @@ func (r *run) step(ctx context.Context, s *jsl.Step) (subjects.StepExecution, er
 	if err := r.rep.StepStarted(x); err != nil {
 		return x, err
 	}
-	r.batchlet(ctx, s, &x)
+	r.runBatchlet(ctx, s, &x)
 	x.EndTime = subjects.Now()
 	r.rep.StepEnded(x)
 	return x, nil
 }
 
-// batchlet runs what the step consists of and says in x how it ended.
-func (r *run) batchlet(ctx context.Context, s *jsl.Step, x *subjects.StepExecution) {
+// runBatchlet runs the batchlet of the step and stores in x how it ended.
+func (r *jobRun) runBatchlet(ctx context.Context, s *jsl.Step, x *subjects.StepExecution) {
 	if s.Batchlet == nil {
 		x.BatchStatus, x.ExitStatus = subjects.Completed, "COMPLETED"
 		return
@@ -156,12 +157,13 @@ func (r *run) batchlet(ctx context.Context, s *jsl.Step, x *subjects.StepExecuti
 	var exit string
 	var err error
 	if s.Batchlet.Ref == Shell {
-		exit, err = r.shell(ctx, s)
+		exit, err = r.runShell(ctx, s)
 	} else {
-		exit, err = r.call(ctx, s, x)
+		exit, err = r.callBatchlet(ctx, s, x)
 	}
 	switch {
-	case ctx.Err() != nil && (err != nil || s.Batchlet.Ref != Shell): // a batchlet that returns after a stop is stopped
+	// A function that returns after a stop counts as stopped.
+	case ctx.Err() != nil && (err != nil || s.Batchlet.Ref != Shell):
 		x.BatchStatus = subjects.Stopped
 	case err != nil:
 		x.BatchStatus = subjects.Failed

@@ -17,14 +17,14 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 )
 
-// Shell is the batchlet that runs a command or a script.
+// Shell is the name of the batchlet that runs a command or a script.
 const Shell = jsl.ShellBatchlet
 
-// errTimeout is the cause of the end of a process that took too long.
-var errTimeout = errors.New("time is over")
+// errTimeout ends a process that has run longer than its timeout.
+var errTimeout = errors.New("timeout")
 
-// shell runs the process of a step. The exit status is its exit code.
-func (r *run) shell(ctx context.Context, s *jsl.Step) (string, error) {
+// runShell runs the process of a step. The exit status is its exit code.
+func (r *jobRun) runShell(ctx context.Context, s *jsl.Step) (string, error) {
 	property := func(name string) string {
 		if v, ok := s.Batchlet.Properties.Get(name); ok {
 			return v
@@ -33,7 +33,7 @@ func (r *run) shell(ctx context.Context, s *jsl.Step) (string, error) {
 		return v
 	}
 	if text := property("timeout"); text != "" {
-		d, err := duration(text)
+		d, err := parseDuration(text)
 		if err != nil {
 			return "", fmt.Errorf("timeout: %w", err)
 		}
@@ -41,29 +41,29 @@ func (r *run) shell(ctx context.Context, s *jsl.Step) (string, error) {
 		ctx, cancel = context.WithTimeoutCause(ctx, d, fmt.Errorf("%w after %v", errTimeout, d))
 		defer cancel()
 	}
-	cmd, cleanup, err := command(property("command"), property("script"), property("args"), property("dir"))
+	cmd, cleanup, err := buildCommand(property("command"), property("script"), property("args"), property("dir"))
 	if err != nil {
 		return "", err
 	}
 	defer cleanup()
-	cmd.Env = r.environment(s)
-	keep, err := background(property("background"))
+	cmd.Env = r.stepEnvironment(s)
+	keep, err := parseBackground(property("background"))
 	if err != nil {
 		return "", err
 	}
 	stdout, stderr := r.work.Log.Writer(agent.Stdout, "info", s.ID), r.work.Log.Writer(agent.Stderr, "warn", s.ID)
 	defer stdout.Close() //nolint:errcheck // always nil: the lines are on their way
 	defer stderr.Close() //nolint:errcheck // always nil
-	return r.rt.processes.run(ctx, job{
-		cmd: cmd, stdout: stdout, stderr: stderr, keep: keep,
-		what: fmt.Sprintf("execution %d attempt %d step %s", r.work.Execution.ID, r.work.Attempt, s.ID),
-		say:  func(line string) { r.work.Log.Line(agent.Own, "warn", s.ID, line) },
+	return r.rt.processes.runProcess(ctx, stepProcess{
+		cmd: cmd, stdout: stdout, stderr: stderr, keepBackground: keep,
+		description: fmt.Sprintf("execution %d attempt %d step %s", r.work.Execution.ID, r.work.Attempt, s.ID),
+		warn:        func(line string) { r.work.Log.Line(agent.Own, "warn", s.ID, line) },
 	})
 }
 
-// background reads what happens to processes that still run when the step's own
-// has ended: to be kept or not.
-func background(text string) (keep bool, err error) {
+// parseBackground parses the property background: whether to keep processes
+// that still run when the step's own process has ended.
+func parseBackground(text string) (keep bool, err error) {
 	switch text {
 	case "", "end":
 		return false, nil
@@ -73,12 +73,15 @@ func background(text string) (keep bool, err error) {
 	return false, fmt.Errorf("background: want end or keep, got %.40q", text)
 }
 
-// command makes the command of a step, and what removes its temporary script.
-func command(line, script, args, dir string) (*exec.Cmd, func(), error) {
+// buildCommand returns the command of a step, and a function that removes its
+// temporary script.
+func buildCommand(line, script, args, dir string) (*exec.Cmd, func(), error) {
 	nothing := func() {}
 	var cmd *exec.Cmd
 	if info, err := os.Stat(cmp.Or(dir, ".")); err != nil || !info.IsDir() {
-		return nil, nil, fmt.Errorf("dir: %s is not a directory here", dir) // fork would name the program instead
+		// Without this check, the error of fork would name the program instead
+		// of dir.
+		return nil, nil, fmt.Errorf("dir: %s is not a directory here", dir)
 	}
 	if err := cmp.Or(checkText("command", line), checkText("script", script)); err != nil {
 		return nil, nil, err
@@ -93,7 +96,7 @@ func command(line, script, args, dir string) (*exec.Cmd, func(), error) {
 	case script == "":
 		return nil, nil, errors.New("want the property command or the property script")
 	}
-	words, err := words(args)
+	words, err := splitWords(args)
 	if err != nil {
 		return nil, nil, fmt.Errorf("args: %w", err)
 	}
@@ -118,11 +121,11 @@ func command(line, script, args, dir string) (*exec.Cmd, func(), error) {
 	return cmd, cleanup, nil
 }
 
-// writeScript makes a file of a script's text, which only we can read.
+// writeScript writes the text of a script to a temporary file that only the
+// agent's user can read.
 func writeScript(text string) (file string, remove func(), err error) {
-	// A process that is started meanwhile by another attempt would hold the
-	// file open for writing, and the script could not be run ("text file
-	// busy").
+	// A process that another attempt starts at this moment would inherit the
+	// open file, and the script could not be run ("text file busy").
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
 	f, err := os.CreateTemp("", "jobstreamer-*"+scriptSuffix)
@@ -138,8 +141,8 @@ func writeScript(text string) (file string, remove func(), err error) {
 	return f.Name(), func() { _ = os.Remove(f.Name()) }, nil
 }
 
-// duration reads 90s, 10m or a number of seconds.
-func duration(text string) (time.Duration, error) {
+// parseDuration parses 90s, 10m or a number of seconds.
+func parseDuration(text string) (time.Duration, error) {
 	d, err := time.ParseDuration(text)
 	if n, intErr := strconv.ParseUint(text, 10, 31); intErr == nil {
 		d, err = time.Duration(n)*time.Second, nil
@@ -150,8 +153,8 @@ func duration(text string) (time.Duration, error) {
 	return d, nil
 }
 
-// words takes arguments apart at spaces; quotes hold them together.
-func words(args string) ([]string, error) {
+// splitWords splits arguments at spaces. Quotes keep words together.
+func splitWords(args string) ([]string, error) {
 	var all []string
 	var word strings.Builder
 	var quote rune
@@ -174,7 +177,7 @@ func words(args string) ([]string, error) {
 		}
 	}
 	if quote != 0 {
-		return nil, fmt.Errorf("a quote %c does not end", quote)
+		return nil, fmt.Errorf("the quote %c is not closed", quote)
 	}
 	if begun {
 		all = append(all, word.String())

@@ -21,13 +21,13 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// shellJob is a job of one step that is a shell batchlet.
+// shellJob returns a definition with one shell step.
 func shellJob(properties map[string]string) string {
 	p, _ := json.Marshal(properties)
 	return `{"id":"job","steps":[{"id":"a","batchlet":{"ref":"` + native.Shell + `","properties":` + string(p) + `}}]}`
 }
 
-func text(lines []subjects.LogLine, stream string) string {
+func outputText(lines []subjects.LogLine, stream string) string {
 	var all []string
 	for _, l := range lines {
 		if l.Stream == stream {
@@ -57,9 +57,9 @@ func TestShell(t *testing.T) {
 		name       string
 		properties map[string]string
 		status     subjects.BatchStatus
-		exit       string // of the step
-		out, err   string // lines of stdout, stderr
-		exception  string // has this
+		exit       string // exit status of the step
+		out, err   string // lines of stdout and stderr
+		exception  string // part of the exception
 	}{
 		{"a command", map[string]string{"command": "echo a; echo b >&2"}, "completed", "0", "a", "b", ""},
 		{"an exit code", map[string]string{"command": "exit 3"}, "failed", "3", "", "", "step a: exit code 3"},
@@ -75,7 +75,7 @@ func TestShell(t *testing.T) {
 		{"one CR LF among others is text", map[string]string{"script": "cat <<E\na\r\nE\n"}, "completed", "0", "a", "", ""},
 		{"a file with CR LF line ends", map[string]string{"script": "dos", "dir": dir}, "failed", "FAILED", "", "", "/dos: its lines end with CR LF"},
 		{"a byte order mark", map[string]string{"script": "\ufeff#!/bin/sh\necho a"}, "failed", "FAILED", "", "", "script: it begins with a byte order mark"},
-		{"an interpreter that is not there", map[string]string{"script": "#!/no/such/python -u\nprint(1)"}, "failed", "FAILED", "", "", `its first line asks for "/no/such/python", which is not here`},
+		{"an interpreter that is not there", map[string]string{"script": "#!/no/such/python -u\nprint(1)"}, "failed", "FAILED", "", "", `its first line names the interpreter "/no/such/python", which does not exist here`},
 		{"a wish for the background that is none", map[string]string{"command": "true", "background": "yes"}, "failed", "FAILED", "", "", "background: want end or keep"},
 		{"a scheduled time", map[string]string{"command": `echo $JOBSTREAMER_SCHEDULED_FOR $JOBSTREAMER_SCHEDULED_DATE`}, "completed", "0", "2026-11-24T23:30:00.000Z 2026-11-25", "", ""},
 		{"a directory", map[string]string{"command": "pwd", "dir": dir}, "completed", "0", dir, "", ""},
@@ -84,12 +84,12 @@ func TestShell(t *testing.T) {
 			"completed", "0", "x y/app/job/1/a/2026-11-24", "", ""},
 		{"the execution's variables are not to be changed", map[string]string{"command": `echo $JOBSTREAMER_APP`, "env.JOBSTREAMER_APP": "other"}, "completed", "0", "app", "", ""},
 		{"secrets of the agent stay there", map[string]string{"command": `echo "$JOBSTREAMER_NATS_PASSWORD$SOMETHING${PATH:+path}"`}, "completed", "0", "path", "", ""},
-		{"time is over", map[string]string{"command": "sleep 60", "timeout": "300ms"}, "failed", "FAILED", "", "", "time is over after 300ms"},
+		{"timeout", map[string]string{"command": "sleep 60", "timeout": "300ms"}, "failed", "FAILED", "", "", "timeout after 300ms"},
 		{"there is enough time", map[string]string{"command": "true", "timeout": "60"}, "completed", "0", "", "", ""},
 		{"a time that is none", map[string]string{"command": "true", "timeout": "soon"}, "failed", "FAILED", "", "", `timeout: want a duration`},
 		{"nothing to run", map[string]string{}, "failed", "FAILED", "", "", "want the property command"},
 		{"too much to run", map[string]string{"command": "true", "script": "x"}, "failed", "FAILED", "", "", "not both"},
-		{"a quote that does not end", map[string]string{"script": "plain", "args": "'x"}, "failed", "FAILED", "", "", "args: a quote"},
+		{"a quote that does not end", map[string]string{"script": "plain", "args": "'x"}, "failed", "FAILED", "", "", "args: the quote"},
 		{"a child that stays does not hold it up", map[string]string{"command": "sleep 60 & echo done"}, "completed", "0", "done", "", ""},
 		{"a last line without an end", map[string]string{"command": "printf x"}, "completed", "0", "x", "", ""},
 	} {
@@ -107,10 +107,10 @@ func TestShell(t *testing.T) {
 				t.Errorf("the exception is %q, want %q in it", end.Exception, test.exception)
 			}
 			lines, _ := room.Lines(end.ID)
-			if got := text(lines, agent.Stdout); got != test.out {
+			if got := outputText(lines, agent.Stdout); got != test.out {
 				t.Errorf("stdout is %q, want %q", got, test.out)
 			}
-			if got := text(lines, agent.Stderr); test.err != "" && got != test.err {
+			if got := outputText(lines, agent.Stderr); test.err != "" && got != test.err {
 				t.Errorf("stderr is %q, want %q", got, test.err)
 			}
 			for _, l := range lines {
@@ -122,16 +122,16 @@ func TestShell(t *testing.T) {
 	}
 }
 
-// alive says whether a process is there and not only waiting to be noticed.
-func alive(pid int) bool {
+// isAlive reports whether a process exists and was not only left unreaped.
+func isAlive(pid int) bool {
 	out, _ := exec.Command("ps", "-o", "stat=", "-p", strconv.Itoa(pid)).Output()
 	state := strings.TrimSpace(string(out))
 	return state != "" && !strings.HasPrefix(state, "Z")
 }
 
-// pids are the numbers that a job has written to a file, as soon as there are
-// so many.
-func pids(t *testing.T, file string, n int) []int {
+// readPIDs waits until a job has written n process ids to a file, and returns
+// them.
+func readPIDs(t *testing.T, file string, n int) []int {
 	t.Helper()
 	var all []int
 	agenttest.Eventually(t, func() bool {
@@ -146,10 +146,10 @@ func pids(t *testing.T, file string, n int) []int {
 	return all
 }
 
-func gone(t *testing.T, all []int) {
+func awaitGone(t *testing.T, all []int) {
 	t.Helper()
 	for _, pid := range all {
-		agenttest.Eventually(t, func() bool { return !alive(pid) }, "process %d is still there", pid)
+		agenttest.Eventually(t, func() bool { return !isAlive(pid) }, "process %d is still there", pid)
 	}
 }
 
@@ -157,7 +157,7 @@ func TestStopOfAProcess(t *testing.T) {
 	for _, test := range []struct {
 		name, command, verb string
 		grace               time.Duration
-		want                string // results
+		want                string // statuses of the results
 		out                 string
 	}{
 		{"kindly", `trap 'echo bye; exit 0' TERM; echo $$ > %s; sleep 60 & echo $! >> %[1]s; wait`, subjects.StopCommand, time.Minute, "stopped", "bye"},
@@ -170,9 +170,9 @@ func TestStopOfAProcess(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "pids")
 			run := room.Start(agent.Config{Grace: test.grace, Runtime: native.New(native.Config{})})
 			id := room.Submit(room.Request(shellJob(map[string]string{"command": fmt.Sprintf(test.command, file)})))
-			all := pids(t, file, 2)
+			all := readPIDs(t, file, 2)
 			room.Command(run.Name, test.verb, subjects.Command{ID: id, Attempt: 1})
-			gone(t, all)
+			awaitGone(t, all)
 			if err := run.Stop(); err != nil {
 				t.Error(err)
 			}
@@ -181,18 +181,18 @@ func TestStopOfAProcess(t *testing.T) {
 			if string(last.BatchStatus) != test.want {
 				t.Errorf("the last result is %+v, want %s", last, test.want)
 			}
-			if got := steps(results); test.want == "stopped" && !strings.HasPrefix(got, "a=stopped(") {
+			if got := stepStates(results); test.want == "stopped" && !strings.HasPrefix(got, "a=stopped(") {
 				t.Errorf("the steps are %q", got)
 			}
 			lines, _ := room.Lines(id)
-			if got := text(lines, agent.Stdout); got != test.out {
+			if got := outputText(lines, agent.Stdout); got != test.out {
 				t.Errorf("stdout is %q, want %q", got, test.out)
 			}
 		})
 	}
 }
 
-// What a job leaves behind ends with it, even if it ignores what it is told.
+// Processes that a job leaves behind end with it, even if they ignore signals.
 func TestChildrenEndWithTheirParent(t *testing.T) {
 	room := agenttest.New(t)
 	file := filepath.Join(t.TempDir(), "pids")
@@ -201,11 +201,11 @@ func TestChildrenEndWithTheirParent(t *testing.T) {
 	if end.BatchStatus != subjects.Completed {
 		t.Errorf("it is %+v", end)
 	}
-	gone(t, pids(t, file, 1))
+	awaitGone(t, readPIDs(t, file, 1))
 }
 
-// A process of a life that was killed is ended by the next one; one that only
-// has its number is not.
+// A starting agent kills a process that a killed agent has left. It spares a
+// process that only has the same id.
 func TestLeftovers(t *testing.T) {
 	dir := t.TempDir()
 	processes := filepath.Join(dir, "processes")
@@ -234,17 +234,17 @@ func TestLeftovers(t *testing.T) {
 	note(foreign, "another time")
 	room := agenttest.New(t)
 	room.Start(agent.Config{DataDir: dir, Runtime: native.New(native.Config{})})
-	gone(t, []int{ours})
-	if !alive(foreign) {
+	awaitGone(t, []int{ours})
+	if !isAlive(foreign) {
 		t.Error("a process that is not ours was ended")
 	}
 	if notes, _ := os.ReadDir(processes); len(notes) != 0 {
 		t.Errorf("%v are still noted", notes)
 	}
-	// While a process runs it is noted, and not any longer.
+	// The file of a process exists exactly as long as the process runs.
 	file := filepath.Join(t.TempDir(), "pids")
 	id := room.Submit(room.Request(shellJob(map[string]string{"command": fmt.Sprintf("echo $$ > %s; sleep 1", file)})))
-	pid := pids(t, file, 1)[0]
+	pid := readPIDs(t, file, 1)[0]
 	agenttest.Eventually(t, func() bool {
 		b, _ := os.ReadFile(filepath.Join(processes, strconv.Itoa(pid)))
 		return strings.HasPrefix(string(b), native.StartTime(pid)+"\n")
@@ -255,8 +255,7 @@ func TestLeftovers(t *testing.T) {
 	}
 }
 
-// Of two parameters that are one variable a process would see one only: neither
-// runs.
+// If two parameters have the same environment variable, no step runs.
 func TestCollidingParameters(t *testing.T) {
 	room := agenttest.New(t)
 	room.Start(agent.Config{Runtime: native.New(native.Config{})})
@@ -268,7 +267,7 @@ func TestCollidingParameters(t *testing.T) {
 	}
 }
 
-// A job that writes faster than its lines can be stored waits: all of them
+// A job that writes faster than its lines can be stored blocks, and all lines
 // arrive.
 func TestAllLinesOfAFlood(t *testing.T) {
 	room := agenttest.New(t)

@@ -12,9 +12,9 @@ import (
 	"syscall"
 )
 
-// whyNotStarted explains an error of the system. "No such file or directory"
-// about a script that is there means the interpreter in its first line
-// (execve(2), ENOENT).
+// whyNotStarted explains an error of the kernel. "No such file or directory"
+// about an existing script means the interpreter in its first line (execve(2),
+// ENOENT).
 func whyNotStarted(cmd *exec.Cmd, err error) error {
 	if !errors.Is(err, syscall.ENOENT) {
 		return err
@@ -27,12 +27,12 @@ func whyNotStarted(cmd *exec.Cmd, err error) error {
 		return err
 	}
 	interpreter, _, _ := strings.Cut(strings.TrimLeft(line[2:], " \t"), " ")
-	return fmt.Errorf("script: its first line asks for %q, which is not here", strings.TrimSpace(interpreter))
+	return fmt.Errorf("script: its first line names the interpreter %q, which does not exist here", strings.TrimSpace(interpreter))
 }
 
-// checkText refuses the text of a program of which a shell, or the kernel,
-// would say only that something is not there: its lines end with CR LF, as they
-// do on Windows, or it begins with a byte order mark.
+// checkText refuses a text for which a shell or the kernel would only report
+// that a file does not exist: lines that end with CR LF, as on Windows, or a
+// byte order mark.
 func checkText(what, text string) error {
 	if runtime.GOOS == "windows" {
 		return nil
@@ -41,13 +41,13 @@ func checkText(what, text string) error {
 		return fmt.Errorf("%s: it begins with a byte order mark (U+FEFF): want it without", what)
 	}
 	if n := strings.Count(text, "\n"); n > 0 && strings.Count(text, "\r\n") == n {
-		return fmt.Errorf("%s: its lines end with CR LF: want LF alone; the CR would be a part of each command", what)
+		return fmt.Errorf("%s: its lines end with CR LF: want LF alone, since the CR would be part of each command", what)
 	}
 	return nil
 }
 
-// firstLine is the first line of a file, with its line break, or the beginning
-// of it.
+// firstLine returns the first line of a file with its line feed, or the
+// beginning of a long one.
 func firstLine(file string) string {
 	f, err := os.Open(file)
 	if err != nil {

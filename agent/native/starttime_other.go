@@ -8,7 +8,8 @@ import (
 	"github.com/shirou/gopsutil/v4/process"
 )
 
-// startTime is when a process started. Empty if there is no such process.
+// startTime returns when a process started. It is empty if there is no such
+// process.
 func startTime(pid int) string {
 	p, err := process.NewProcess(int32(pid))
 	if err != nil {
@@ -21,9 +22,9 @@ func startTime(pid int) string {
 	return strconv.FormatInt(t, 10)
 }
 
-// ours says that pid is the process that was noted.
-func ours(pid int, started string) bool { return started != "" && startTime(pid) == started }
+// isSameProcess reports whether pid is still the process with this start time.
+func isSameProcess(pid int, started string) bool { return started != "" && startTime(pid) == started }
 
-// killMarked finds nothing: the environment of others cannot be read
-// everywhere. Notes have to do.
+// killMarked does nothing: not every system lets a process read the environment
+// of others. The files of processes must suffice.
 func killMarked(string, func(pid int)) (stuck []int) { return nil }

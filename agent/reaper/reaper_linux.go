@@ -18,11 +18,11 @@ var forwarded = []os.Signal{
 // whose parents have ended, and exits as the child does. Call it first in main.
 func Main() {
 	if os.Getpid() == 1 {
-		os.Exit(reap())
+		os.Exit(reapChildren())
 	}
 }
 
-func reap() int {
+func reapChildren() int {
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, forwarded...)
 	pid, err := syscall.ForkExec("/proc/self/exe", os.Args, &syscall.ProcAttr{

@@ -20,12 +20,12 @@ const runAs = "JOBSTREAMER_TEST_PROGRAM"
 func TestMain(m *testing.M) {
 	if what := os.Getenv(runAs); what != "" {
 		reaper.Main()
-		os.Exit(program(what))
+		os.Exit(runProgram(what))
 	}
 	os.Exit(m.Run())
 }
 
-func program(what string) int {
+func runProgram(what string) int {
 	if what == "wait" {
 		signals := make(chan os.Signal, 1)
 		signal.Notify(signals, syscall.SIGTERM)
@@ -42,7 +42,7 @@ func program(what string) int {
 		}
 	}
 	end := time.Now().Add(10 * time.Second)
-	for n := zombies(); ; n = zombies() {
+	for n := countZombies(); ; n = countZombies() {
 		if n == 0 || time.Now().After(end) {
 			fmt.Println("process", os.Getpid() > 1, "of", os.Getppid(), "zombies", n)
 			return 5
@@ -53,7 +53,7 @@ func program(what string) int {
 
 // zombies counts the children of process 1 that nobody has waited for, after
 // all that were started have ended.
-func zombies() int {
+func countZombies() int {
 	n := 0
 	all, _ := os.ReadDir("/proc")
 	for _, e := range all {

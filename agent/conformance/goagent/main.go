@@ -18,13 +18,13 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, os.Args[1:]); err != nil {
+	if err := runAgent(ctx, os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, args []string) error {
+func runAgent(ctx context.Context, args []string) error {
 	cfg := agent.Config{Runtime: native.New(native.Config{}), Version: "conformance"}
 	flags := flag.NewFlagSet("goagent", flag.ContinueOnError)
 	flags.StringVar(&cfg.URL, "nats-url", "", "where NATS is")

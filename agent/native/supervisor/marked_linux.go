@@ -9,15 +9,15 @@ import (
 	"time"
 )
 
-// markedTime is how long marked processes may take to end when they are killed.
+// markedTime limits how long KillMarked waits for killed processes to end.
 const markedTime = 5 * time.Second
 
-// KillMarked kills the processes that were started with a variable in their
-// environment, and those that they start meanwhile; each is told to found
-// first. It returns those that do not end.
+// KillMarked kills the processes that have the variable in their initial
+// environment, including those that they start meanwhile. It calls found for
+// each process before killing it. It returns the processes that do not end.
 func KillMarked(variable string, found func(pid int)) (stuck []int) {
 	for end := time.Now().Add(markedTime); ; time.Sleep(10 * time.Millisecond) {
-		pids := marked(variable)
+		pids := findMarked(variable)
 		if len(pids) == 0 || time.Now().After(end) {
 			return pids
 		}
@@ -28,9 +28,9 @@ func KillMarked(variable string, found func(pid int)) (stuck []int) {
 	}
 }
 
-// marked are the processes that have the variable. What has ended and is still
-// to be waited for has no environment.
-func marked(variable string) []int {
+// findMarked returns the processes that have the variable. A process that has
+// ended but was not reaped has no environment.
+func findMarked(variable string) []int {
 	var pids []int
 	all, _ := os.ReadDir("/proc")
 	for _, e := range all {

@@ -17,11 +17,11 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/agent/native/supervisor/child"
 )
 
-// ErrUnsupervised says that the supervisor ended without a report: somebody
-// killed it.
+// ErrUnsupervised is returned if the supervisor ended without a report, because
+// it was killed.
 var ErrUnsupervised = errors.New("the supervisor of the process was killed")
 
-// Process is a process under supervision.
+// Process is a supervised process.
 type Process struct {
 	PID int
 
@@ -29,53 +29,54 @@ type Process struct {
 	control    *os.File
 	report     *os.File
 	lines      *bufio.Scanner
-	mark       string     // a variable of its environment, which no other process has
+	mark       string     // an environment variable that only this process and its children have
 	mu         sync.Mutex // held while the control pipe is used
 }
 
-// self is the program that runs, also after its file was replaced or removed.
+// self is the running program, even if its file was replaced or removed.
 const self = "/proc/self/exe"
 
-// Works reports why there can be no supervisors here; nil if there can be: the
-// program may lack /proc, or be one that does not initialise this package, such
-// as Python with a Go library. It tries it once.
+// Works returns nil if supervisors can run here, and the reason if they cannot.
+// The program may lack /proc, or it does not initialise this package, like a
+// Python program with a Go library. Works tries it only once.
 var Works = sync.OnceValue(func() error {
-	p, err := launch(exec.Command("/"), child.ModeCheck)
+	p, err := launchSupervisor(exec.Command("/"), child.ModeCheck)
 	if err != nil {
 		return err
 	}
-	timer := time.AfterFunc(10*time.Second, func() { _ = p.supervisor.Process.Kill() }) // some other program
+	// If self is some other program, it may not end by itself.
+	timer := time.AfterFunc(10*time.Second, func() { _ = p.supervisor.Process.Kill() })
 	defer timer.Stop()
 	_, _, err = p.Wait()
 	return err
 })
 
-// Start starts cmd under supervision: its path, arguments, environment,
-// directory and files are used. With keep, processes that still run when it has
-// ended by itself are left alone.
+// Start starts cmd under a supervisor. It uses the path, arguments,
+// environment, directory and files of cmd. If keep is set, processes that still
+// run when cmd has ended by itself are left alone.
 func Start(cmd *exec.Cmd, keep bool) (*Process, error) {
 	mode := child.ModeEnd
 	if keep {
 		mode = child.ModeKeep
 	}
-	p, err := launch(cmd, mode)
+	p, err := launchSupervisor(cmd, mode)
 	if err != nil {
 		return nil, err
 	}
-	word, n, _ := p.next()
+	word, n, _ := p.readReport()
 	if word == child.Started {
 		p.PID = n
 		return p, nil
 	}
-	p.end()
+	p.waitForSupervisor()
 	if word == child.Failed {
 		return nil, &os.PathError{Op: "start", Path: cmd.Path, Err: syscall.Errno(n)}
 	}
-	p.killUnsupervised() // the process can run before the report says so
+	p.killUnsupervised() // the process may run although its start was not reported
 	return nil, ErrUnsupervised
 }
 
-func launch(cmd *exec.Cmd, mode string) (*Process, error) {
+func launchSupervisor(cmd *exec.Cmd, mode string) (*Process, error) {
 	theirs, ours, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -92,15 +93,16 @@ func launch(cmd *exec.Cmd, mode string) (*Process, error) {
 	s.Env = append(slices.Clone(cmd.Environ()), mark)
 	s.Dir, s.Stdin, s.Stdout, s.Stderr = cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr
 	s.ExtraFiles = []*os.File{theirs, reportTheirs}
-	s.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a signal to the agent's group is not the process's
+	// A signal to the agent's group must not reach the process.
+	s.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := s.Start(); err != nil {
 		return nil, errors.Join(err, ours.Close(), report.Close())
 	}
 	return &Process{supervisor: s, control: ours, report: report, lines: bufio.NewScanner(report), mark: mark}, nil
 }
 
-// next is the next line of the report; empty at its end.
-func (p *Process) next() (word string, n int, more string) {
+// readReport returns the next line of the report. At its end the word is empty.
+func (p *Process) readReport() (word string, n int, more string) {
 	if !p.lines.Scan() {
 		return "", 0, ""
 	}
@@ -110,25 +112,26 @@ func (p *Process) next() (word string, n int, more string) {
 	return word, n, more
 }
 
-// Ask sends SIGTERM to the process, its group and what has left it.
-func (p *Process) Ask() { p.tell(child.Ask) }
+// Ask sends SIGTERM to the process, to its group, and to its descendants
+// outside the group.
+func (p *Process) Ask() { p.sendControl(child.Ask) }
 
-// Kill kills them.
-func (p *Process) Kill() { p.tell(child.Kill) }
+// Kill sends SIGKILL to them.
+func (p *Process) Kill() { p.sendControl(child.Kill) }
 
-func (p *Process) tell(what byte) {
+func (p *Process) sendControl(what byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	_, _ = p.control.Write([]byte{what}) // it may have ended
+	_, _ = p.control.Write([]byte{what}) // the supervisor may have ended
 }
 
-// Wait waits until nothing is left of the process, and returns how it ended: as
-// a shell counts it, and the signal if one killed it. stuck are processes that
-// did not end.
+// Wait blocks until neither the process nor a descendant is left, and returns
+// how the process ended. stuck lists the processes that did not end although
+// they were killed.
 func (p *Process) Wait() (status Status, stuck []Stuck, err error) {
-	defer p.end()
+	defer p.waitForSupervisor()
 	for {
-		word, n, more := p.next()
+		word, n, more := p.readReport()
 		switch word {
 		case child.Stuck:
 			stuck = append(stuck, Stuck{n, more})
@@ -145,9 +148,9 @@ func (p *Process) Wait() (status Status, stuck []Stuck, err error) {
 	}
 }
 
-// killUnsupervised kills what the supervisor has left behind: the process dies
-// with it, what that has started does not. A process that has left the group
-// and has dropped its environment is not found.
+// killUnsupervised kills the processes that a killed supervisor has left: the
+// leader died with it, its descendants did not. It does not find a process that
+// has left the group and has cleared its environment.
 func (p *Process) killUnsupervised() {
 	if p.PID != 0 {
 		_ = syscall.Kill(-p.PID, syscall.SIGKILL) // it may have ended
@@ -155,11 +158,11 @@ func (p *Process) killUnsupervised() {
 	KillMarked(p.mark, func(int) {})
 }
 
-// end waits for the supervisor itself.
-func (p *Process) end() {
+// waitForSupervisor closes the pipes and waits for the supervisor itself.
+func (p *Process) waitForSupervisor() {
 	p.mu.Lock()
 	_ = p.control.Close()
 	p.mu.Unlock()
 	_ = p.report.Close()
-	_ = p.supervisor.Wait() // what it reported counts
+	_ = p.supervisor.Wait() // its report counts, not its exit code
 }

@@ -10,12 +10,13 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/agent/native/supervisor/child"
 )
 
-// A process can kill its supervisor before that has reported the start. So its
-// id is never read here; what it leaves behind ends all the same.
+// A process can kill its supervisor before the supervisor has reported the
+// start. Then the agent does not know its id; the processes it leaves are
+// killed all the same.
 func TestKilledBeforeTheReport(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "started")
 	cmd := exec.Command("/bin/sh", "-c", `sleep 79 & setsid sleep 79 & echo > `+file+`; kill -9 $PPID`)
-	p, err := launch(cmd, child.ModeEnd)
+	p, err := launchSupervisor(cmd, child.ModeEnd)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,7 +25,7 @@ func TestKilledBeforeTheReport(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.killUnsupervised()
-	if left := marked(p.mark); len(left) > 0 {
+	if left := findMarked(p.mark); len(left) > 0 {
 		t.Errorf("processes %d are left", left)
 	}
 }
@@ -37,7 +38,7 @@ func TestReportOfAKilledSupervisor(t *testing.T) {
 	if !errors.Is(err, ErrUnsupervised) {
 		t.Errorf("error %v, want %v", err, ErrUnsupervised)
 	}
-	if p != nil && len(marked(p.mark)) > 0 {
-		t.Errorf("processes %d are left", marked(p.mark))
+	if p != nil && len(findMarked(p.mark)) > 0 {
+		t.Errorf("processes %d are left", findMarked(p.mark))
 	}
 }

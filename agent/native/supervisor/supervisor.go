@@ -1,23 +1,22 @@
-// Package supervisor holds a process and everything that it starts, so that all
-// of it ends together.
+// Package supervisor runs a process so that the process and all its descendants
+// end together. It works on Linux only.
 //
 //	agent --fork--> supervisor --fork--> process --> its children
 //	  |  control pipe -->|  <---- adopts what they leave behind
 //	  |<-- report pipe --|
 //
-// The supervisor is the program itself, run again: importing this package makes
-// a program able to be one (package child). It is a "child subreaper"
-// (prctl(2)): a process whose parent ends becomes its child, also after setsid
-// or a double fork. So nothing that the process has started can leave it.
+// The supervisor is the program itself, run again; a program needs only to
+// import this package (see package child). It is a "child subreaper"
+// (prctl(2)): a process whose parent ends becomes its child, even after setsid
+// or a double fork. So no descendant of the process can escape.
 //
-// The supervisor kills only its own children, and waits for them itself: the id
-// of such a child cannot become another process's meanwhile. What a killed
-// child leaves behind becomes a child in turn, and is killed next. The
+// The supervisor kills only its own children and reaps them itself, so the id
+// of such a child cannot pass to another process meanwhile. The children of a
+// killed child become children of the supervisor and are killed next. The
 // supervisor reports the end when it has no children left.
 //
-// The agent holds the other end of the control pipe. The pipe's end means that
-// the agent has died, even by kill -9: then the supervisor kills everything.
-// This exists on Linux alone.
+// The agent holds the other end of the control pipe. When the pipe ends, the
+// agent has died, even by kill -9; then the supervisor kills everything.
 package supervisor
 
 import (
@@ -25,7 +24,7 @@ import (
 	"strings"
 )
 
-// Stuck is a process that did not end.
+// Stuck is a process that did not end although it was killed.
 type Stuck struct {
 	PID  int
 	Name string
@@ -33,8 +32,8 @@ type Stuck struct {
 
 func (s Stuck) String() string { return fmt.Sprintf("%d (%s)", s.PID, strings.TrimSpace(s.Name)) }
 
-// Status is how a process ended.
+// Status tells how a process ended.
 type Status struct {
-	Code   int    // as a shell counts it: 128 and the number of a signal
-	Signal string // what killed it; empty if nothing did
+	Code   int    // as in a shell: 128 plus the number of a signal
+	Signal string // the signal that killed it; empty if none did
 }

@@ -1,35 +1,36 @@
-// Package child is the supervisor as a process, see package supervisor.
+// Package child is the supervisor process; see package supervisor.
 //
-// It imports next to nothing: Go initialises a package as soon as what it
-// imports is, the first by name first, so this one is reached before package
-// fmt and all that needs it. A supervisor is up in a few milliseconds, however
-// large the program is, and touches little of its memory.
+// It imports as little as possible. Go initialises a package as soon as its
+// imports are, in the order of their names, so this one is reached before
+// package fmt and everything that needs it. Therefore a supervisor starts in a
+// few milliseconds, however large the program is, and touches little of its
+// memory.
 package child
 
-// Argv0 is the name by which a program is called to be a supervisor. What
-// follows says whether to keep what runs in the background, then the program to
-// run and its arguments, its own name included.
+// Argv0 is the argument 0 that makes a program run as a supervisor. The next
+// arguments are the mode, the path of the program to run, and its arguments
+// including its argument 0.
 const Argv0 = "jobstreamer-supervisor"
 
-// Modes: what happens to processes that still run when the supervised one has
-// ended by itself.
+// Modes say what happens to processes that still run when the supervised one
+// has ended by itself.
 const (
 	ModeEnd   = "end"
 	ModeKeep  = "keep"
-	ModeCheck = "check" // run nothing: say that supervisors work here
+	ModeCheck = "check" // run nothing: report that a supervisor can run
 )
 
-// What the agent writes to the control pipe, a byte each.
+// Bytes that the agent writes to the control pipe.
 const (
 	Ask  = 't' // SIGTERM
 	Kill = 'k' // SIGKILL
 )
 
-// What the supervisor writes to the report pipe, a line each.
+// First words of the lines that the supervisor writes to the report pipe.
 const (
 	Started  = "started" // <pid>
 	Failed   = "failed"  // <errno>: the process could not be started
-	Stuck    = "stuck"   // <pid> <name>: it does not end although it was killed, or may not be killed
+	Stuck    = "stuck"   // <pid> <name>: it survived SIGKILL, or must not be killed
 	Exited   = "exited"  // <code>
 	Signaled = "killed"  // <number>
 )

@@ -9,130 +9,135 @@ import (
 	"unsafe"
 )
 
-// The pipes of a supervisor.
+// File descriptors of the supervisor's pipes.
 const (
 	controlFD = 3
 	reportFD  = 4
 )
 
-// stuckAfter is how long a killed process may take to end. One that waits for a
-// dead disk does not end, and one that has become another user's may not be
+// stuckAfter is how long a killed process may take to end. A process that waits
+// for a dead disk does not end, and the process of another user cannot be
 // killed.
 const stuckAfter = 5 * time.Second
 
-// init takes over if the program is called as a supervisor.
+// init takes over if the program was started as a supervisor.
 func init() {
 	if len(os.Args) > 1 && os.Args[0] == Argv0 {
 		os.Exit(supervise(os.Args[1], os.Args[2:]))
 	}
 }
 
-// child is a supervisor at work.
-type child struct {
+// supervisor supervises one process, the leader, and its descendants.
+type supervisor struct {
 	report *os.File
-	leader int // the process
+	leader int // process id
 	keep   bool
 
-	mu      sync.Mutex // held to wait for a child, and to send signals: the id of a child stays its own meanwhile
-	waited  bool       // the leader has been waited for
-	told    bool       // to end
-	killing bool
-	status  syscall.WaitStatus
+	// mu is held while a child is reaped, and while signals are sent: so the id
+	// of a child cannot pass to another process meanwhile.
+	mu            sync.Mutex
+	leaderReaped  bool // the leader has ended and was reaped
+	stopRequested bool // the agent has told it to end
+	killing       bool
+	status        syscall.WaitStatus
 }
 
-// supervise runs a process and returns when nothing of it is left.
+// supervise runs a process and returns when no descendant of it is left.
 func supervise(mode string, argv []string) int {
 	syscall.CloseOnExec(controlFD)
 	syscall.CloseOnExec(reportFD)
-	c := &child{report: os.NewFile(reportFD, "report"), keep: mode == ModeKeep}
-	// Handled, not ignored: what is ignored stays so in the process. A signal
-	// to all processes of a terminal or a user must not end the supervisor
-	// before what it supervises.
+	su := &supervisor{report: os.NewFile(reportFD, "report"), keep: mode == ModeKeep}
+	// A signal to all processes of a terminal or a user must not end the
+	// supervisor before its process. The signals are handled instead of
+	// ignored, because the process would inherit ignored ones.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT)
 	const setChildSubreaper = 36 // PR_SET_CHILD_SUBREAPER
 	if _, _, errno := syscall.RawSyscall(syscall.SYS_PRCTL, setChildSubreaper, 1, 0); errno != 0 {
-		c.say(Failed, int(errno))
+		su.reportNumber(Failed, int(errno))
 		return 1
 	}
 	if mode == ModeCheck {
-		c.say(Exited, 0)
+		su.reportNumber(Exited, 0)
 		return 0
 	}
-	if err := c.start(argv); err != nil {
+	if err := su.startLeader(argv); err != nil {
 		errno, _ := err.(syscall.Errno) //nolint:errorlint // ForkExec returns it as it is
-		c.say(Failed, int(errno))
+		su.reportNumber(Failed, int(errno))
 		return 1
 	}
-	go c.obey()
-	c.wait()
-	c.sayEnd()
+	go su.readControl()
+	su.waitForChildren()
+	su.reportEnd()
 	return 0
 }
 
-// start starts the process as the leader of a group. It dies with the
-// supervisor: this is the program's first thread, which lasts as long as the
-// program (prctl(2), PR_SET_PDEATHSIG).
-func (c *child) start(argv []string) error {
+// startLeader starts the process as the leader of a group. The process dies
+// with the supervisor: this is the program's first thread, which lives as long
+// as the program (prctl(2), PR_SET_PDEATHSIG).
+func (su *supervisor) startLeader(argv []string) error {
 	var err error
-	c.leader, err = syscall.ForkExec(argv[0], argv[1:], &syscall.ProcAttr{
+	su.leader, err = syscall.ForkExec(argv[0], argv[1:], &syscall.ProcAttr{
 		Env: syscall.Environ(), Files: []uintptr{0, 1, 2},
 		Sys: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL},
 	})
 	if err != nil {
 		return err
 	}
-	// The output belongs to the process: it has ended when the last one that
-	// has it ends.
+	// The supervisor gives up the output, so that the pipes end with the last
+	// process that writes to them.
 	_ = syscall.Dup3(0, 1, syscall.O_CLOEXEC)
 	_ = syscall.Dup3(0, 2, syscall.O_CLOEXEC)
-	c.say(Started, c.leader)
+	su.reportNumber(Started, su.leader)
 	return nil
 }
 
-// obey does what the agent says. The end of the pipe is the agent's.
-func (c *child) obey() {
+// readControl carries out what the agent writes to the control pipe. The end of
+// the pipe means that the agent has died.
+func (su *supervisor) readControl() {
 	var b [1]byte
 	for {
 		n, err := syscall.Read(controlFD, b[:])
 		switch {
 		case err == syscall.EINTR:
 		case n == 1 && b[0] == Ask:
-			c.signal(syscall.SIGTERM)
+			su.signalAll(syscall.SIGTERM)
 		case n == 1:
-			c.signal(syscall.SIGKILL)
+			su.signalAll(syscall.SIGKILL)
 		default:
-			c.signal(syscall.SIGKILL)
+			su.signalAll(syscall.SIGKILL)
 			return
 		}
 	}
 }
 
-// wait waits for all children. Between the end of a child and the wait for it
-// its id is nobody else's (waitid(2), WNOWAIT).
-func (c *child) wait() {
+// waitForChildren reaps children until none is left. The id of an ended child
+// is not reused before it is reaped (waitid(2), WNOWAIT).
+func (su *supervisor) waitForChildren() {
 	for {
 		pid, ok := nextEnded()
 		if !ok {
 			return
 		}
-		c.mu.Lock()
+		su.mu.Lock()
 		var status syscall.WaitStatus
 		_, _ = syscall.Wait4(pid, &status, 0, nil)
-		if pid == c.leader {
-			c.waited, c.status = true, status
-			if c.keep && !c.told {
-				return // with the lock: the agent closes its pipe when it has read the report, and nothing may be killed for that
+		if pid == su.leader {
+			su.leaderReaped, su.status = true, status
+			if su.keep && !su.stopRequested {
+				// Keep the lock: the agent closes the control pipe when it has
+				// read the report, and that must not kill anything.
+				return
 			}
-			c.kill()
-		} else if c.killing {
-			c.send(syscall.SIGKILL) // what this child has left behind
+			su.killAll()
+		} else if su.killing {
+			su.sendSignal(syscall.SIGKILL) // to the children that this one has left behind
 		}
-		c.mu.Unlock()
+		su.mu.Unlock()
 	}
 }
 
-// nextEnded blocks until a child has ended, and returns its id. It reports
-// whether there are children.
+// nextEnded blocks until a child has ended and returns its id. It returns false
+// if there are no children.
 func nextEnded() (pid int, ok bool) {
 	const all, exited, noWait = 0, 0x4, 0x1000000
 	var info [128]byte // siginfo_t
@@ -145,75 +150,79 @@ func nextEnded() (pid int, ok bool) {
 	}
 }
 
-// pidOffset is where siginfo_t has si_pid: after three ints, aligned as a
-// pointer is.
+// pidOffset is the offset of si_pid in siginfo_t: after three ints, aligned
+// like a pointer.
 const pidOffset = (12 + unsafe.Sizeof(uintptr(0)) - 1) &^ (unsafe.Sizeof(uintptr(0)) - 1)
 
-// signal tells everything to end.
-func (c *child) signal(s syscall.Signal) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.told = true
+// signalAll tells all processes to end.
+func (su *supervisor) signalAll(s syscall.Signal) {
+	su.mu.Lock()
+	defer su.mu.Unlock()
+	su.stopRequested = true
 	if s == syscall.SIGKILL {
-		c.kill()
+		su.killAll()
 		return
 	}
-	c.send(s)
+	su.sendSignal(s)
 }
 
-// kill kills the children now, and those that come; c.mu is held.
-func (c *child) kill() {
-	if !c.killing {
-		c.killing = true
-		time.AfterFunc(stuckAfter, c.giveUp)
+// killAll kills all children, and those that become children later. The caller
+// holds mu.
+func (su *supervisor) killAll() {
+	if !su.killing {
+		su.killing = true
+		time.AfterFunc(stuckAfter, su.giveUp)
 	}
-	c.send(syscall.SIGKILL)
+	su.sendSignal(syscall.SIGKILL)
 }
 
-// send sends a signal to the group of the leader and to all children, those too
-// that have left the group; c.mu is held. The group is not anybody else's while
-// the leader was not waited for.
-func (c *child) send(s syscall.Signal) {
-	if !c.waited {
-		_ = syscall.Kill(-c.leader, s) // it may just have ended
+// sendSignal sends a signal to the group of the leader and to all children that
+// have left the group. The caller holds mu. No other group can have the
+// leader's id before the leader is reaped.
+func (su *supervisor) sendSignal(s syscall.Signal) {
+	if !su.leaderReaped {
+		_ = syscall.Kill(-su.leader, s) // it may just have ended
 	}
 	for _, p := range children() {
-		if s == syscall.SIGKILL || p.group != c.leader { // the others of the group have it already
-			_ = syscall.Kill(p.pid, s) // if it may not be killed, giveUp says so
+		if s == syscall.SIGKILL || p.group != su.leader { // members of the group already have the signal
+			_ = syscall.Kill(p.pid, s) // giveUp reports a child that survives
 		}
 	}
 }
 
-// giveUp ends the supervisor although children are left.
-func (c *child) giveUp() {
-	c.mu.Lock() // for ever
+// giveUp reports the children that are left and ends the supervisor.
+func (su *supervisor) giveUp() {
+	su.mu.Lock() // never unlocked
 	for _, p := range children() {
-		c.write(Stuck + " " + itoa(p.pid) + " " + p.name + "\n")
+		su.writeReport(Stuck + " " + formatInt(p.pid) + " " + p.name + "\n")
 	}
-	c.sayEnd()
+	su.reportEnd()
 	os.Exit(0)
 }
 
-func (c *child) say(what string, n int) { c.write(what + " " + itoa(n) + "\n") }
-
-func (c *child) write(line string) { _, _ = c.report.WriteString(line) } // if nobody reads it, nobody is there
-
-func (c *child) sayEnd() {
-	if c.status.Signaled() {
-		c.say(Signaled, int(c.status.Signal()))
-		return
-	}
-	c.say(Exited, c.status.ExitStatus())
+func (su *supervisor) reportNumber(what string, n int) {
+	su.writeReport(what + " " + formatInt(n) + "\n")
 }
 
-// relative is a child of this process.
-type relative struct {
+// writeReport ignores errors: without a reader the agent has died.
+func (su *supervisor) writeReport(line string) { _, _ = su.report.WriteString(line) }
+
+func (su *supervisor) reportEnd() {
+	if su.status.Signaled() {
+		su.reportNumber(Signaled, int(su.status.Signal()))
+		return
+	}
+	su.reportNumber(Exited, su.status.ExitStatus())
+}
+
+// childProcess is a child of this process.
+type childProcess struct {
 	pid, group int
 	name       string
 }
 
-// children are those of this process that have not ended.
-func children() []relative {
+// children returns the children of this process that have not ended.
+func children() []childProcess {
 	dir, err := os.Open("/proc")
 	if err != nil {
 		return nil
@@ -221,9 +230,9 @@ func children() []relative {
 	defer dir.Close()
 	names, _ := dir.Readdirnames(-1)
 	self := os.Getpid()
-	var all []relative
+	var all []childProcess
 	for _, name := range names {
-		pid, ok := atoi(name)
+		pid, ok := parseInt(name)
 		if !ok {
 			continue
 		}
@@ -239,9 +248,9 @@ func children() []relative {
 	return all
 }
 
-// parseStat reads "<pid> (<name>) <state> <parent> <group> ...", unless the
-// process has ended. The name may itself hold anything.
-func parseStat(stat []byte) (r relative, parent int, ok bool) {
+// parseStat parses "<pid> (<name>) <state> <parent> <group> ...". It returns
+// false if the process has ended. The name may contain any character.
+func parseStat(stat []byte) (r childProcess, parent int, ok bool) {
 	open, end := 0, len(stat)-1
 	for open < len(stat) && stat[open] != '(' {
 		open++
@@ -259,13 +268,13 @@ func parseStat(stat []byte) (r relative, parent int, ok bool) {
 		r.name += string(rune(b))
 	}
 	rest := string(stat[end+2:]) // <state> <parent> <group>
-	parent, rest = number(rest[1:])
-	r.group, _ = number(rest)
+	parent, rest = parseNumber(rest[1:])
+	r.group, _ = parseNumber(rest)
 	return r, parent, true
 }
 
-// number is the number after a space, and what follows it.
-func number(text string) (n int, rest string) {
+// parseNumber parses the number after a space and returns the text after it.
+func parseNumber(text string) (n int, rest string) {
 	i := 1
 	for i < len(text) && text[i] != ' ' {
 		i++
@@ -273,11 +282,11 @@ func number(text string) (n int, rest string) {
 	if i > len(text) {
 		return 0, ""
 	}
-	n, _ = atoi(text[1:i])
+	n, _ = parseInt(text[1:i])
 	return n, text[i:]
 }
 
-func atoi(text string) (n int, ok bool) {
+func parseInt(text string) (n int, ok bool) {
 	for i := range len(text) {
 		if text[i] < '0' || text[i] > '9' {
 			return 0, false
@@ -287,12 +296,12 @@ func atoi(text string) (n int, ok bool) {
 	return n, text != ""
 }
 
-func itoa(n int) string {
+func formatInt(n int) string {
 	if n < 0 {
-		return "-" + itoa(-n)
+		return "-" + formatInt(-n)
 	}
 	if n < 10 {
 		return string(rune('0' + n))
 	}
-	return itoa(n/10) + string(rune('0'+n%10))
+	return formatInt(n/10) + string(rune('0'+n%10))
 }

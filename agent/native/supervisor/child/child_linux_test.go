@@ -10,15 +10,15 @@ import (
 func TestParseStat(t *testing.T) {
 	for _, test := range []struct {
 		name, stat string
-		want       relative
+		want       childProcess
 		parent     int
 		ok         bool
 	}{
-		{"a shell", "12 (sh) S 3 12 4 0 -1", relative{0, 12, "sh"}, 3, true},
-		{"a name with brackets", "12 (a) S 1 (b) R 34 56 4", relative{0, 56, "a) S 1 (b"}, 34, true},
-		{"a line break in a name", "12 (a\nb) D 34 56 4", relative{0, 56, "a?b"}, 34, true},
-		{"one that has ended", "12 (sh) Z 3 12 4", relative{}, 0, false},
-		{"nothing", "", relative{}, 0, false},
+		{"a shell", "12 (sh) S 3 12 4 0 -1", childProcess{0, 12, "sh"}, 3, true},
+		{"a name with brackets", "12 (a) S 1 (b) R 34 56 4", childProcess{0, 56, "a) S 1 (b"}, 34, true},
+		{"a line break in a name", "12 (a\nb) D 34 56 4", childProcess{0, 56, "a?b"}, 34, true},
+		{"one that has ended", "12 (sh) Z 3 12 4", childProcess{}, 0, false},
+		{"nothing", "", childProcess{}, 0, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got, parent, ok := parseStat([]byte(test.stat))
@@ -29,8 +29,8 @@ func TestParseStat(t *testing.T) {
 	}
 }
 
-// Each import makes supervisors start later: behind all packages whose names
-// come before it.
+// Each import delays the start of supervisors until all packages whose names
+// come before it are initialised.
 func TestWhatASupervisorImports(t *testing.T) {
 	out, err := exec.Command("go", "list", "-f", `{{join .Imports " "}}`, ".").Output()
 	if err != nil {
