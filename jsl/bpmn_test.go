@@ -14,7 +14,7 @@ func TestBPMN(t *testing.T) {
 		goldens(t, "testdata/*.bpmn", func(data []byte) (*Job, error) { return Parse(BPMN, data) })
 	})
 	t.Run("a job that is drawn and read is the same job", func(t *testing.T) {
-		for seed := range uint64(300) {
+		for seed := range seeds(60, 300) {
 			g := newGenerator(seed)
 			want := g.drawable()
 			if err := want.Validate(); err != nil {

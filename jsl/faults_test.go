@@ -63,7 +63,7 @@ func (g *generator) spoilStep(s *Step) {
 
 // A wrong job has the same faults in all forms, and those that Validate finds.
 func TestFaultsAreTheSameInAllForms(t *testing.T) {
-	for seed := range uint64(300) {
+	for seed := range seeds(60, 300) {
 		g := newGenerator(seed)
 		j := g.job()
 		g.spoil(j)
@@ -97,7 +97,7 @@ func faultsOf(err error) Errors {
 
 // The place of a wrong value is where it is written, in all forms.
 func TestFaultsSayWhereTheyAre(t *testing.T) {
-	for seed := range uint64(100) {
+	for seed := range seeds(30, 100) {
 		g := newGenerator(seed)
 		j := g.job()
 		var steps []*Step

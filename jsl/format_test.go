@@ -65,7 +65,7 @@ func TestUnknownFormat(t *testing.T) {
 }
 
 func rereads(t *testing.T, f Format) {
-	for seed := range uint64(100) {
+	for seed := range seeds(30, 100) {
 		want := newGenerator(seed).job()
 		if err := want.Validate(); err != nil {
 			t.Fatalf("seed %d: the generator made a wrong job: %v", seed, err)

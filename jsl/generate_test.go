@@ -3,6 +3,7 @@ package jsl
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"strconv"
 )
 
@@ -13,6 +14,18 @@ type generator struct {
 }
 
 func newGenerator(seed uint64) *generator { return &generator{Rand: rand.New(rand.NewPCG(seed, 1))} }
+
+// longEnv lets the tests with generated jobs generate many more if it is 1.
+const longEnv = "JOBSTREAMER_TEST_LONG"
+
+// seeds returns how many jobs a test generates: few by default, many if longEnv
+// asks for them. Seeds count from 0, so the few are among the many.
+func seeds(few, many uint64) uint64 {
+	if os.Getenv(longEnv) == "1" {
+		return many
+	}
+	return few
+}
 
 var strange = []string{
 	"", " ", "a", "x=1;y", "日本語", `"quoted" \ 'single'`, "<a>&amp;</a>", "line\nline\ttab\r\nend", "\u2028\u0085",

@@ -88,7 +88,7 @@ func outcome(j *Job, err error) string {
 // A job that is written and read again is the same job, and is written the
 // same.
 func TestJSONGivesTheSameJob(t *testing.T) {
-	for seed := range uint64(200) {
+	for seed := range seeds(50, 200) {
 		want := newGenerator(seed).job()
 		if err := want.Validate(); err != nil {
 			t.Fatalf("seed %d: the generator made a wrong job: %v", seed, err)
