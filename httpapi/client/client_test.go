@@ -41,7 +41,7 @@ func TestMain(m *testing.M) {
 }
 
 // start runs a control bus and returns a client of it.
-func start(t *testing.T) (*client.Client, *bus.Bus) {
+func start(t testing.TB) (*client.Client, *bus.Bus) {
 	t.Helper()
 	b := bustest.Open(t, bustest.Server(t), bus.Config{})
 	x := index.New(b)
@@ -69,7 +69,7 @@ func start(t *testing.T) (*client.Client, *bus.Bus) {
 	return c, b
 }
 
-func connect(t *testing.T, url string) *client.Client {
+func connect(t testing.TB, url string) *client.Client {
 	t.Helper()
 	c, err := client.New(client.Config{URL: url})
 	if err != nil {
@@ -80,7 +80,7 @@ func connect(t *testing.T, url string) *client.Client {
 }
 
 // run plays an agent that runs an execution in no time and says a line.
-func run(t *testing.T, b *bus.Bus, e *rest.Execution) {
+func run(t testing.TB, b *bus.Bus, e *rest.Execution) {
 	t.Helper()
 	rec, err := b.Executions.Get(t.Context(), bus.ExecutionKey(e.App, e.Job, e.ExecutionID))
 	if err != nil {
