@@ -114,7 +114,7 @@ func (s *Server) getPicture(ctx context.Context, in *PicturePath) (*streamed, er
 	archive, known := monitor.ArchiveNamed(in.Cycle)
 	c, ok := chartOf(in.Figure)
 	if !known || !ok {
-		return nil, bus.State(bus.CodeNoSuchPicture, "there is no picture %s/%s, but cpu and memory, each daily, weekly, monthly and yearly", codec.Cut(in.Figure), codec.Cut(in.Cycle))
+		return nil, bus.State(bus.CodeNoSuchPicture, "there is no chart %s/%s; there are cpu and memory, each daily, weekly, monthly and yearly", codec.Cut(in.Figure), codec.Cut(in.Cycle))
 	}
 	samples, err := s.cfg.Monitor.Samples(ctx, a.Heartbeat.Agent, archive)
 	if err != nil {

@@ -235,7 +235,7 @@ func TestPanicInEDN(t *testing.T) {
 	r.Header.Set("Content-Type", "application/edn")
 	w := httptest.NewRecorder()
 	s.ServeHTTP(w, r)
-	if w.Code != 500 || !strings.HasPrefix(w.Body.String(), `{:message "the control bus failed; its log says why" :messages [`) {
+	if w.Code != 500 || !strings.HasPrefix(w.Body.String(), `{:message "internal error; see the log of the control bus" :messages [`) {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }

@@ -13,8 +13,8 @@ import (
 
 // Preconditions are the headers of a write.
 type Preconditions struct {
-	IfMatch     string `header:"If-Match" doc:"Only if the entity tag is one of these."`
-	IfNoneMatch string `header:"If-None-Match" doc:"With *: only if there is none yet."`
+	IfMatch     string `header:"If-Match" doc:"Write only if the entity tag is one of these."`
+	IfNoneMatch string `header:"If-None-Match" doc:"With *: write only if it does not exist yet."`
 }
 
 // entityTag is the entity tag of a revision.

@@ -61,7 +61,7 @@ func readConcurrently(ctx context.Context, n int, read func(ctx context.Context,
 type postExecution struct {
 	JobPath
 	Wait
-	IdempotencyKey string `header:"Idempotency-Key" doc:"The same key with the same parameters starts one execution, however often it is sent within half an hour."`
+	IdempotencyKey string `header:"Idempotency-Key" doc:"Requests with the same key and the same parameters start one execution within half an hour."`
 	Sent           body[rest.Submission]
 }
 

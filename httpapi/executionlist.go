@@ -20,12 +20,12 @@ import (
 // ExecutionFilter says which executions of a list are wanted: those that meet
 // all that is given.
 type ExecutionFilter struct {
-	Status     []string `query:"status,explode" example:"[\"failed\",\"stopped\"]" doc:"Batch statuses, with commas between or given several times: any of them."`
+	Status     []string `query:"status,explode" example:"[\"failed\",\"stopped\"]" doc:"Batch statuses, separated by commas or given several times; an execution has one of them."`
 	ExitStatus string   `query:"exit_status" example:"NO_*" doc:"The exit status, as the list shows it; * stands for any characters, ? for one."`
-	Since      string   `query:"since" example:"2026-11-24T18:00:00Z" doc:"Started at this time or later (RFC 3339). One that has not started counts by its creation."`
-	Until      string   `query:"until" example:"2026-11-25T06:00:00Z" doc:"Started before this time (RFC 3339). One that has not started counts by its creation."`
+	Since      string   `query:"since" example:"2026-11-24T18:00:00Z" doc:"Started at this time or later (RFC 3339). For an execution that has not started, the time of its creation counts."`
+	Until      string   `query:"until" example:"2026-11-25T06:00:00Z" doc:"Started before this time (RFC 3339). For an execution that has not started, the time of its creation counts."`
 	Agent      string   `query:"agent" doc:"The agent's name; * and ? as above."`
-	Parameter  []string `query:"parameter,explode" example:"[\"date=2026-11-24\"]" doc:"A job parameter as name=value; given several times: all of them. Records are read for it, some 2,000 for one answer: see scanned, more and next. Not with offset and before."`
+	Parameter  []string `query:"parameter,explode" example:"[\"date=2026-11-24\"]" doc:"A job parameter as name=value. Given several times, an execution has all of them. The bus reads up to 2,000 records for one answer: see scanned, more and next. Not with offset or before."`
 
 	since, until subjects.Time
 	statuses     []subjects.BatchStatus
@@ -102,7 +102,7 @@ func globMatcher(glob string) func(string) bool {
 type ExecutionList struct {
 	Page
 	ExecutionFilter
-	With string `query:"with" enum:"parameters" doc:"With parameters: what each was started with."`
+	With string `query:"with" enum:"parameters" doc:"With parameters: the answer has the job parameters of each."`
 }
 
 // Resolve reads page and filter.
@@ -156,7 +156,7 @@ func (s *Server) listExecutions(ctx context.Context, in *listExecutions) (*answe
 
 // JobGlob chooses jobs by their names.
 type JobGlob struct {
-	Job string `query:"job" example:"night*" doc:"The job's name now; * stands for any characters, ? for one."`
+	Job string `query:"job" example:"night*" doc:"The present name of the job; * stands for any characters, ? for one."`
 }
 
 type listAppExecutions struct {

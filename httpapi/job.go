@@ -102,7 +102,7 @@ func (s *Server) findJob(ctx context.Context, in *JobPath) (*index.Job, error) {
 // readJobPath is a job that is read, perhaps as XML.
 type readJobPath struct {
 	JobPath
-	Namespace string `query:"namespace" enum:"javaee,jakartaee" doc:"Of the XML: javaee (JSR-352) or jakartaee (Jakarta Batch). Without it, the one that the job came in, or javaee."`
+	Namespace string `query:"namespace" enum:"javaee,jakartaee" doc:"Namespace of the XML: javaee (JSR-352) or jakartaee (Jakarta Batch). Default: the one in which the job was sent, or javaee."`
 }
 
 // findJobIn is the job with the namespace that is asked for.
@@ -287,7 +287,7 @@ func (s *Server) createJob(ctx context.Context, at NamedPath, change func(was *b
 type deleteJob struct {
 	JobPath
 	Preconditions
-	Keep string `query:"keep" enum:"history" doc:"With history: the executions stay."`
+	Keep string `query:"keep" enum:"history" doc:"With history: the executions are kept."`
 }
 
 func (s *Server) deleteJob(ctx context.Context, in *deleteJob) (*struct{}, error) {

@@ -26,10 +26,10 @@ type jobDownload struct{ Search }
 // Search is what of an application is searched for.
 type Search struct {
 	AppPath
-	Q       string `query:"q" doc:"Words, of which a name contains any, and conditions on the latest execution: since:2016-09-09 until:2016-09-10 batch-status:failed exit-status:X. A condition that is not understood is refused."`
-	SortBy  string `query:"sort_by" example:"last_execution_started:desc,name" doc:"name, last_execution_started, last_execution_duration, last_execution_status, next_execution_start, each with :asc or :desc; the first is the strongest."`
+	Q       string `query:"q" doc:"Words, and conditions on the latest execution. A name matches if it contains any of the words. Conditions: since:2016-09-09 until:2016-09-10 batch-status:failed exit-status:X. An unknown condition is an error."`
+	SortBy  string `query:"sort_by" example:"last_execution_started:desc,name" doc:"name, last_execution_started, last_execution_duration, last_execution_status, next_execution_start, each with :asc or :desc. The first key counts most."`
 	SortBy2 string `query:"sort-by" hidden:"true"` // as v1 clients write it
-	With    string `query:"with" example:"execution" doc:"What is wanted besides, with commas between: execution (the executions of each job), notation (its diagram), settings (time monitor and status notifications)."`
+	With    string `query:"with" example:"execution" doc:"What the answer has besides, separated by commas: execution (the executions of each job), notation (its diagram), settings (time monitor and status notifications)."`
 
 	lenient bool // for a v1 client: what is not understood is no condition
 }

@@ -177,7 +177,7 @@ func apiConfig(version string) huma.Config {
 					"Every error is a problem (RFC 9457) with a stable code.",
 			},
 			Components: &huma.Components{Schemas: registry, SecuritySchemes: map[string]*huma.SecurityScheme{
-				"bearer": {Type: "http", Scheme: "bearer", Description: "A token of POST /auth, or a key of a user. Nothing is asked for unless the control bus runs with --login."},
+				"bearer": {Type: "http", Scheme: "bearer", Description: "A token of POST /auth, or a key of a user. Needed only if the control bus runs with --login."},
 				"cookie": {Type: "apiKey", In: "cookie", Name: v1.SessionCookie, Description: "The session of POST /auth."},
 			}},
 		},
@@ -238,8 +238,8 @@ func (definition) Schema(huma.Registry) *huma.Schema {
 		return s
 	}
 	one := 1
-	steps := objects("What has steps is a flow, flows a split, decision a decision; anything else is a step, with a batchlet, a chunk or neither. " +
-		"In place of a batchlet a step may have a command for a shell, a string: the answer has the " + jsl.ShellBatchlet + " with the property command that it stands for.")
+	steps := objects("An element with steps is a flow, with flows a split, with decision a decision; any other is a step, with a batchlet, a chunk or neither. " +
+		"In place of a batchlet a step may have a command for a shell, a string. The answer shows it as " + jsl.ShellBatchlet + " with the property command.")
 	steps.MinItems = &one
 	return &huma.Schema{
 		Type: "object", Required: []string{"id", "steps"}, AdditionalProperties: false,
@@ -257,13 +257,13 @@ func (definition) Schema(huma.Registry) *huma.Schema {
 			"pool":          name("The pool of agents that may run it."),
 			"priority":      {Type: "string", Enum: []any{"high", "normal", "low"}},
 			"on_agent_lost": {Type: "string", Enum: []any{"failed", "requeue"}},
-			"log":           {Type: "string", Enum: []any{"complete", "lossy"}, Description: "Default complete: a job that writes faster than its lines can be stored waits."},
-			"max_attempts":  {Type: "integer", Description: "With requeue: how often it is tried in all."},
-			"namespace":     {Type: "string", Enum: []any{"javaee", "jakartaee"}, Description: "Of its XML. Default javaee."},
+			"log":           {Type: "string", Enum: []any{"complete", "lossy"}, Description: "Default complete: a job that writes lines faster than the bus stores them has to wait."},
+			"max_attempts":  {Type: "integer", Description: "With requeue: the number of attempts in all."},
+			"namespace":     {Type: "string", Enum: []any{"javaee", "jakartaee"}, Description: "The namespace of its XML. Default javaee."},
 
-			"schedule":             beside("Of a job's file: as PUT .../schedule takes it, and active. Without it the schedule stays; null removes it.", "object", "null"),
-			"time_monitor":         beside("Of a job's file: as PUT .../settings/time-monitor takes it. Without it that stays; null removes it.", "object", "null"),
-			"status_notifications": beside("Of a job's file: as PUT .../settings/status-notification takes each. Without them they stay.", "array", "null"),
+			"schedule":             beside("In a job's file: the body of PUT .../schedule, and active. Without it the schedule stays; null removes it.", "object", "null"),
+			"time_monitor":         beside("In a job's file: the body of PUT .../settings/time-monitor. Without it the time monitor stays; null removes it.", "object", "null"),
+			"status_notifications": beside("In a job's file: bodies of PUT .../settings/status-notification. Without them the notifications stay.", "array", "null"),
 		},
 		Examples: []any{map[string]any{
 			"id": "JOB-1",

@@ -19,10 +19,10 @@ import (
 // Page is the part of a list that is asked for: by number, or by the entry next
 // to it. Only the latter neither repeats nor misses an entry while others come.
 type Page struct {
-	Offset int    `query:"offset" minimum:"0" default:"1" doc:"Number of the first one, from 1. Not with after or before."`
+	Offset int    `query:"offset" minimum:"0" default:"1" doc:"Number of the first entry, from 1. Not with after or before."`
 	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"20"`
-	After  string `query:"after" doc:"The page that follows this entry: next of the page before. An entry is named by what the list is ordered by: a name, a revision, or an execution's id."`
-	Before string `query:"before" doc:"The page that ends in front of this entry: previous of the page after it."`
+	After  string `query:"after" doc:"Return the entries after this one: the value of next of the page before. An entry is named by the order of the list: a name, a revision, or the id of an execution."`
+	Before string `query:"before" doc:"Return the entries before this one: the value of previous of the page after."`
 }
 
 // Resolve refuses what excludes each other.

@@ -129,17 +129,17 @@ func classifyError(err error) *problem {
 	case errors.As(err, &sick):
 		return unavailable("unavailable", sick.Error())
 	case errors.As(err, &unknown):
-		p := unavailable("outcome_unknown", "it is not known whether the execution was made: ask for it by its id, or send the same again with the same Idempotency-Key")
+		p := unavailable("outcome_unknown", "it is unknown whether the execution was started: get it by its id, or send the request again with the same Idempotency-Key")
 		p.ExecutionID = unknown.id
 		return p
 	case errors.Is(err, login.ErrWrong):
 		return newProblem(http.StatusUnauthorized, "authentication_failed", "Authentication failure.")
 	case errors.Is(err, login.ErrBusy):
-		return unavailable("too_many_logins", "too many log in at this moment; try again")
+		return unavailable("too_many_logins", "too many users are logging in at the moment; try again")
 	case errors.Is(err, errNoLogin):
-		return newProblem(http.StatusUnauthorized, "login_required", "a login is needed: POST /auth, or Authorization with a token or key that is good")
+		return newProblem(http.StatusUnauthorized, "login_required", "a login is needed: POST /auth, or a header Authorization with a valid token or key")
 	case errors.Is(err, errCrossOrigin):
-		return newProblem(http.StatusForbidden, "cross_origin", "this comes from a page of another origin than is allowed")
+		return newProblem(http.StatusForbidden, "cross_origin", "the request comes from a page whose origin is not allowed")
 	case errors.As(err, &may):
 		return newProblem(http.StatusForbidden, "forbidden", may.Error())
 	case errors.As(err, &state):
@@ -161,29 +161,29 @@ func classifyError(err error) *problem {
 		p.header.Set("Accept", codec.MediaTypes())
 		return p
 	case errors.As(err, &large):
-		return newProblem(http.StatusRequestEntityTooLarge, "body_too_large", fmt.Sprintf("a body may have %d bytes", large.Limit))
+		return newProblem(http.StatusRequestEntityTooLarge, "body_too_large", fmt.Sprintf("a body may have at most %d bytes", large.Limit))
 	case errors.Is(err, nats.ErrMaxPayload):
-		return newProblem(http.StatusRequestEntityTooLarge, "body_too_large", "this is more than a NATS message may have (max_payload)")
+		return newProblem(http.StatusRequestEntityTooLarge, "body_too_large", "the request is larger than a NATS message may be (max_payload)")
 	case errors.Is(err, notify.ErrNotSent):
-		return newProblem(http.StatusBadGateway, "notification_not_sent", err.Error()+"; the log of the control bus says why")
+		return newProblem(http.StatusBadGateway, "notification_not_sent", err.Error()+"; see the log of the control bus")
 	case errors.Is(err, errPrecondition):
 		return newProblem(http.StatusPreconditionFailed, "precondition_failed", err.Error())
 	case errors.Is(err, errNotAcceptable):
-		return newProblem(http.StatusNotAcceptable, "not_acceptable", "answers can be had as "+codec.MediaTypes())
+		return newProblem(http.StatusNotAcceptable, "not_acceptable", "the API answers in "+codec.MediaTypes())
 	case errors.Is(err, bus.ErrUnknown):
-		return unavailable("outcome_unknown", "it is not known whether it was stored: look, or send the same again")
+		return unavailable("outcome_unknown", "it is unknown whether the change was stored: look, or send the request again")
 	case errors.Is(err, bus.ErrFull):
-		return unavailable("no_room", err.Error()+"; nothing was stored, and writes go on by themselves when there is room again")
+		return unavailable("no_room", err.Error()+"; nothing was stored, and the control bus accepts writes again when there is space")
 	case errors.Is(err, bus.ErrAway), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		return unavailable("unavailable", "NATS or JetStream is away; nothing was stored")
+		return unavailable("unavailable", "NATS or JetStream cannot be reached; nothing was stored")
 	case errors.Is(err, bus.ErrNotFound):
-		return newProblem(http.StatusNotFound, "not_found", "there is no such thing")
+		return newProblem(http.StatusNotFound, "not_found", "not found")
 	case errors.Is(err, bus.ErrExists), errors.Is(err, bus.ErrChanged):
 		return newProblem(http.StatusConflict, "conflict", conflict(err))
 	case errors.As(err, &he): // no such route, wrong method
 		return newProblem(he.Code, routeCodes[he.Code], "")
 	}
-	return newProblem(http.StatusInternalServerError, "internal", "the control bus failed; its log says why") // the cause goes to the log only
+	return newProblem(http.StatusInternalServerError, "internal", "internal error; see the log of the control bus") // the cause goes to the log only
 }
 
 // missingArtifacts says which jars have to be stored before they can be
@@ -219,9 +219,9 @@ func statusOf(code string) int {
 
 func conflict(err error) string {
 	if errors.Is(err, bus.ErrExists) {
-		return "it exists already"
+		return "it already exists"
 	}
-	return "it was changed by someone else at the same time"
+	return "another request changed it at the same time"
 }
 
 func newProblem(status int, code, detail string) *problem {
@@ -246,9 +246,9 @@ func problemWithFaults(status int, code string, all codec.Faults) *problem {
 	case n == 1:
 		p.Detail = all[0].String()
 	case n >= codec.MaxFaults:
-		p.Detail = fmt.Sprintf("%d things are wrong with the request, or more", n)
+		p.Detail = fmt.Sprintf("the request has %d faults or more", n)
 	default:
-		p.Detail = fmt.Sprintf("%d things are wrong with the request", n)
+		p.Detail = fmt.Sprintf("the request has %d faults", n)
 	}
 	return p
 }

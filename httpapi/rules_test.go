@@ -450,8 +450,8 @@ func TestSearch(t *testing.T) {
 		"q=batch-status:fail":          "q: want batch-status: with one of registered, undispatched, unrestarted, queued, starting, started, stopping, unknown, stopped, failed, completed, abandoned, got batch-status:fail",
 		"q=exit-status:":               "q: want a part of an exit status behind exit-status:",
 		"with=exekution":               "with: want execution, notation, schedule, settings, got exekution",
-		"q=since:today+status:failed":  "2 things are wrong with the request",
-		"q=since:today&sort_by=newest": "2 things are wrong with the request",
+		"q=since:today+status:failed":  "the request has 2 faults",
+		"q=since:today&sort_by=newest": "the request has 2 faults",
 	} {
 		for _, path := range []string{"/default/jobs", "/default/jobs/download"} {
 			r := e.call("GET", path+"?"+query, "", "Accept", "application/json").code(400, "invalid_parameter")

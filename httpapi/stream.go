@@ -53,9 +53,9 @@ func parseEventID(id string) (uint64, error) {
 }
 
 type getEvents struct {
-	App  string `query:"app" doc:"Of this application only."`
-	Job  string `query:"job" doc:"Of jobs of this name only."`
-	Last string `header:"Last-Event-ID" doc:"Go on after this event. Of an execution that changed several times meanwhile, the newest state is sent. An id that was never given brings the state of every execution."`
+	App  string `query:"app" doc:"Events of this application only."`
+	Job  string `query:"job" doc:"Events of jobs of this name only."`
+	Last string `header:"Last-Event-ID" doc:"Resume after this event. The stream sends only the newest state of an execution that changed several times since. An unknown id brings the state of every execution."`
 }
 
 func (s *Server) getEvents(ctx context.Context, in *getEvents) (*streamed, error) {
@@ -83,9 +83,9 @@ func (s *Server) getEvents(ctx context.Context, in *getEvents) (*streamed, error
 // cursor it is the end of the log.
 type LogPart struct {
 	Offset string `query:"offset" doc:"Number of the first line, from 1. Without it, after and before: the last lines."`
-	Limit  int    `query:"limit" minimum:"1" maximum:"1000" doc:"How many lines; without it 1000."`
-	After  string `query:"after" doc:"The lines that follow this one: next of the page before, or the id of an event of the log that is followed."`
-	Before string `query:"before" doc:"The lines in front of this one: previous of the page after it."`
+	Limit  int    `query:"limit" minimum:"1" maximum:"1000" doc:"Number of lines. Default 1000."`
+	After  string `query:"after" doc:"Return the lines after this one: the value of next of the page before, or the id of an event of the log."`
+	Before string `query:"before" doc:"Return the lines before this one: the value of previous of the page after."`
 
 	first       int          // number of the first line, from 1; 0: the last lines
 	above, upTo *sse.LineKey // lines after or before one
@@ -139,8 +139,8 @@ func (p *LogPart) given() string {
 
 // LogQuery selects what is shown of a log.
 type LogQuery struct {
-	Follow string `query:"follow" enum:"0,1,false,true" doc:"Server-sent events, one a line, until the execution has ended; then the event end."`
-	Last   string `header:"Last-Event-ID" doc:"With follow: go on after this event."`
+	Follow string `query:"follow" enum:"0,1,false,true" doc:"Server-sent events, one for each line, until the execution has ended; then the event end."`
+	Last   string `header:"Last-Event-ID" doc:"With follow: resume after this event."`
 	LogPart
 	accept string
 

@@ -38,7 +38,7 @@ func (d *depot) startServer(t *testing.T) *httptest.Server {
 			d.faults = append(d.faults, "an application was overwritten")
 		}
 		if len(d.deployments) > 0 {
-			writeAnswer(w, 409, rest.Problem{Status: 409, Code: "conflict", Detail: "it exists already"})
+			writeAnswer(w, 409, rest.Problem{Status: 409, Code: "conflict", Detail: "it already exists"})
 			return
 		}
 		writeAnswer(w, 201, rest.AppInfo{Name: r.PathValue("app")})
