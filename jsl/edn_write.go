@@ -7,71 +7,94 @@ import (
 	"unicode"
 )
 
-// formatEDN writes a tree: what holds nothing nested in one line, the rest in
-// lines below each other.
-func formatEDN(n *node) []byte {
-	w := &ednWriter{}
-	w.value(n, 0, false)
-	w.WriteByte('\n')
-	return []byte(w.String())
+// EDNWriter writes EDN into memory, one value after the other. It puts a space
+// between the values of a collection. The zero EDNWriter is ready for use.
+type EDNWriter struct {
+	text      strings.Builder
+	separator string // before the next value
 }
 
-type ednWriter struct{ strings.Builder }
+// String returns what was written.
+func (w *EDNWriter) String() string { return w.text.String() }
 
-// value writes n, whose lines after the first begin at the column indent. The
-// names of properties are free, and so are strings.
-func (w *ednWriter) value(n *node, indent int, free bool) {
+// Open begins a collection by its bracket: "{", "[" or "#{".
+func (w *EDNWriter) Open(bracket string) {
+	w.WriteLiteral(bracket)
+	w.separator = ""
+}
+
+// Close ends a collection by its bracket: "}" or "]".
+func (w *EDNWriter) Close(bracket string) {
+	w.separator = ""
+	w.WriteLiteral(bracket)
+}
+
+// WriteLiteral writes a value that is EDN already, such as nil, :key or 1.
+func (w *EDNWriter) WriteLiteral(edn string) {
+	w.text.WriteString(w.separator)
+	w.text.WriteString(edn)
+	w.separator = " "
+}
+
+// WriteText writes a string.
+func (w *EDNWriter) WriteText(s string) { w.WriteLiteral(EDNString(s)) }
+
+// breakLine lets the next value begin in a line of its own, at a column.
+func (w *EDNWriter) breakLine(column int) { w.separator = "\n" + strings.Repeat(" ", column) }
+
+// formatEDN writes a tree. An object or array that holds nothing nested is
+// written in one line, any other in lines below each other.
+func formatEDN(n *node) []byte {
+	w := &EDNWriter{}
+	w.writeNode(n, 0, false)
+	return []byte(w.String() + "\n")
+}
+
+// writeNode writes n, whose lines after the first begin at the column indent.
+// If free is true, n is an object of properties: its names may be any strings.
+func (w *EDNWriter) writeNode(n *node, indent int, free bool) {
+	inLines := !isFlat(n)
 	switch n.kind {
 	case object:
-		w.WriteByte('{')
+		w.Open("{")
 		for i, m := range n.members {
-			w.gap(i, n, indent)
+			if i > 0 && inLines {
+				w.breakLine(indent + 1)
+			}
 			if free {
-				w.text(m.name)
+				w.WriteText(m.name)
 			} else {
-				w.WriteString(":" + strings.ReplaceAll(m.name, "_", "-"))
+				w.WriteLiteral(":" + strings.ReplaceAll(m.name, "_", "-"))
 			}
-			if flat(m.value) {
-				w.WriteByte(' ')
-			} else {
-				w.line(indent + 1)
+			if !isFlat(m.value) {
+				w.breakLine(indent + 1)
 			}
-			w.value(m.value, indent+1, m.name == "properties" && m.value.kind == object && !free)
+			w.writeNode(m.value, indent+1, m.name == "properties" && m.value.kind == object && !free)
 		}
-		w.WriteByte('}')
+		w.Close("}")
 	case array:
-		w.WriteByte('[')
+		w.Open("[")
 		for i, item := range n.items {
-			w.gap(i, n, indent)
-			w.value(item, indent+1, false)
+			if i > 0 && inLines {
+				w.breakLine(indent + 1)
+			}
+			w.writeNode(item, indent+1, false)
 		}
-		w.WriteByte(']')
+		w.Close("]")
 	case text:
-		w.text(n.text)
+		w.WriteText(n.text)
 	case null:
-		w.WriteString("nil")
+		w.WriteLiteral("nil")
 	default:
-		w.WriteString(n.text)
+		w.WriteLiteral(n.text)
 	}
 }
 
-// gap separates the members or items of n.
-func (w *ednWriter) gap(i int, n *node, indent int) {
-	switch {
-	case i == 0:
-	case flat(n):
-		w.WriteByte(' ')
-	default:
-		w.line(indent + 1)
-	}
-}
-
-func (w *ednWriter) line(indent int) { w.WriteString("\n" + strings.Repeat(" ", indent)) }
-
-// flat says that n fits in a line: it holds scalars, or objects of scalars.
-func flat(n *node) bool {
+// isFlat reports whether n fits in a line: it holds scalars, or objects of
+// scalars.
+func isFlat(n *node) bool {
 	for _, m := range n.members {
-		if nested(m.value) && !leaf(m.value) {
+		if nested(m.value) && !isLeaf(m.value) {
 			return false
 		}
 	}
@@ -83,7 +106,8 @@ func flat(n *node) bool {
 	return true
 }
 
-func leaf(n *node) bool {
+// isLeaf reports whether n holds only scalars, by name.
+func isLeaf(n *node) bool {
 	for _, m := range n.members {
 		if nested(m.value) {
 			return false
@@ -92,9 +116,7 @@ func leaf(n *node) bool {
 	return len(n.items) == 0
 }
 
-func (w *ednWriter) text(s string) { w.WriteString(EDNString(s)) }
-
-// EDNString is a string in EDN.
+// EDNString returns s as a string in EDN.
 func EDNString(s string) string {
 	var b strings.Builder
 	b.WriteByte('"')
@@ -114,8 +136,8 @@ func EDNString(s string) string {
 	return b.String()
 }
 
-// EDNKeyword is a name as a keyword without a namespace, or as a string if it
-// cannot be one.
+// EDNKeyword returns name as a keyword without a namespace, or as a string if
+// it cannot be one.
 func EDNKeyword(name string) string {
 	if !keyword.MatchString(name) {
 		return EDNString(name)
@@ -123,7 +145,7 @@ func EDNKeyword(name string) string {
 	return ":" + name
 }
 
-// IsEDNKeyword says whether a name can be a keyword without a namespace.
+// IsEDNKeyword reports whether a name can be a keyword without a namespace.
 func IsEDNKeyword(name string) bool { return keyword.MatchString(name) }
 
 var keyword = regexp.MustCompile(`^[A-Za-z*!_?$%&=<>][A-Za-z0-9*!_?$%&=<>.+-]*$`)

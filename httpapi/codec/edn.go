@@ -26,7 +26,7 @@ func writeEDN(w io.Writer, v any) error {
 	if e.err != nil {
 		return fmt.Errorf("write EDN: %w", e.err)
 	}
-	_, err := w.Write(e.Bytes())
+	_, err := io.WriteString(w, e.String())
 	return err
 }
 
@@ -70,9 +70,9 @@ func jsonName(f reflect.StructField) string {
 	return name
 }
 
-// ednWriter writes; the first error ends it.
+// ednWriter writes the API's types. Only its first error counts.
 type ednWriter struct {
-	bytes.Buffer
+	jsl.EDNWriter
 	refs bool // keywords with a namespace are references here
 	err  error
 }
@@ -93,7 +93,7 @@ func (e *ednWriter) writeValue(v reflect.Value, how ednHow) {
 	}
 	switch v.Kind() {
 	case reflect.Invalid:
-		e.WriteString("nil")
+		e.WriteLiteral("nil")
 	case reflect.Pointer, reflect.Interface:
 		e.writeValue(v.Elem(), how)
 	case reflect.Struct:
@@ -109,13 +109,13 @@ func (e *ednWriter) writeValue(v reflect.Value, how ednHow) {
 	case reflect.String:
 		e.writeText(v.String(), how)
 	case reflect.Bool:
-		e.WriteString(strconv.FormatBool(v.Bool()))
+		e.WriteLiteral(strconv.FormatBool(v.Bool()))
 	case reflect.Int, reflect.Int64:
-		e.WriteString(strconv.FormatInt(v.Int(), 10))
+		e.WriteLiteral(strconv.FormatInt(v.Int(), 10))
 	case reflect.Uint64:
-		e.WriteString(strconv.FormatUint(v.Uint(), 10))
+		e.WriteLiteral(strconv.FormatUint(v.Uint(), 10))
 	case reflect.Float64:
-		e.WriteString(strconv.FormatFloat(v.Float(), 'f', -1, 64))
+		e.WriteLiteral(strconv.FormatFloat(v.Float(), 'f', -1, 64))
 	default:
 		e.err = fmt.Errorf("no EDN for %v", v.Type())
 	}
@@ -123,7 +123,7 @@ func (e *ednWriter) writeValue(v reflect.Value, how ednHow) {
 
 // writeObject writes a map of what is not null.
 func (e *ednWriter) writeObject(v reflect.Value) {
-	sep := "{"
+	e.Open("{")
 	for _, f := range fieldsOf(v.Type()) {
 		value := v.FieldByIndex(f.index)
 		if isNull(value) || f.omit && isEmpty(value) {
@@ -132,16 +132,12 @@ func (e *ednWriter) writeObject(v reflect.Value) {
 		within := e.refs
 		e.refs = within || f.as == "refs"
 		for _, keyword := range f.keywords {
-			e.WriteString(sep + ":" + keyword + " ")
+			e.WriteLiteral(":" + keyword)
 			e.writeValue(value, f.ednHow)
-			sep = " "
 		}
 		e.refs = within
 	}
-	if sep == "{" {
-		e.WriteString(sep)
-	}
-	e.WriteString("}")
+	e.Close("}")
 }
 
 func isNull(v reflect.Value) bool {
@@ -164,35 +160,27 @@ func isEmpty(v reflect.Value) bool {
 
 func (e *ednWriter) writeList(v reflect.Value, how ednHow) {
 	if how.as == "set" {
-		e.WriteByte('#')
-		defer e.WriteByte('}')
-		e.WriteByte('{')
+		e.Open("#{")
+		defer e.Close("}")
 	} else {
-		defer e.WriteByte(']')
-		e.WriteByte('[')
+		e.Open("[")
+		defer e.Close("]")
 	}
 	for i := range v.Len() {
-		if i > 0 {
-			e.WriteByte(' ')
-		}
 		e.writeValue(v.Index(i), ednHow{})
 	}
 }
 
-// writeObjects writes a map of objects, by name. The names are strings: a v1 client
-// looks for one.
+// writeObjects writes a map of objects, by name. The names are strings: a v1
+// client looks for one.
 func (e *ednWriter) writeObjects(v reflect.Value) {
-	e.WriteByte('{')
+	e.Open("{")
 	names := slices.SortedFunc(slices.Values(v.MapKeys()), func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
-	for i, name := range names {
-		if i > 0 {
-			e.WriteByte(' ')
-		}
-		e.writeQuoted(name.String())
-		e.WriteByte(' ')
+	for _, name := range names {
+		e.WriteText(name.String())
 		e.writeValue(v.MapIndex(name), ednHow{})
 	}
-	e.WriteByte('}')
+	e.Close("}")
 }
 
 // writeTexts writes a map of strings, by name.
@@ -202,21 +190,18 @@ func (e *ednWriter) writeTexts(v reflect.Value, how ednHow) {
 		e.err = fmt.Errorf("no EDN for %v", v.Type())
 		return
 	}
-	w := e
+	w := &e.EDNWriter
 	if how.as == "text" {
-		w = &ednWriter{}
+		w = &jsl.EDNWriter{}
 	}
-	w.WriteByte('{')
-	for i, name := range slices.Sorted(maps.Keys(texts)) {
-		if i > 0 {
-			w.WriteByte(' ')
-		}
-		w.WriteString(jsl.EDNKeyword(name) + " ")
-		w.writeQuoted(texts[name])
+	w.Open("{")
+	for _, name := range slices.Sorted(maps.Keys(texts)) {
+		w.WriteLiteral(jsl.EDNKeyword(name))
+		w.WriteText(texts[name])
 	}
-	w.WriteByte('}')
-	if w != e {
-		e.writeQuoted(w.String())
+	w.Close("}")
+	if how.as == "text" {
+		e.WriteText(w.String())
 	}
 }
 
@@ -229,30 +214,29 @@ func (e *ednWriter) writeText(s string, how ednHow) {
 	}
 	switch {
 	case how.as == "keyword" && how.arg != "":
-		e.WriteString(":" + how.arg + "/" + s)
+		e.WriteLiteral(":" + how.arg + "/" + s)
 	case how.as == "keyword":
-		e.WriteString(":" + strings.ReplaceAll(s, "_", "-"))
+		e.WriteLiteral(":" + strings.ReplaceAll(s, "_", "-"))
 	case how.as == "ref":
-		e.WriteString("{:db/ident :" + how.arg + "/" + s + "}")
+		e.WriteLiteral("{:db/ident :" + how.arg + "/" + s + "}")
 	case how.as == "in":
-		e.WriteString("{:" + how.arg + " ")
-		e.writeQuoted(s)
-		e.WriteByte('}')
+		e.Open("{")
+		e.WriteLiteral(":" + how.arg)
+		e.WriteText(s)
+		e.Close("}")
 	case how.as == "uuid":
-		e.WriteString(`#uuid "` + s + `"`)
+		e.WriteLiteral(`#uuid "` + s + `"`)
 	default:
-		e.writeQuoted(s)
+		e.WriteText(s)
 	}
 }
 
-func (e *ednWriter) writeQuoted(s string) { e.WriteString(jsl.EDNString(s)) }
-
 func (e *ednWriter) writeInstant(t subjects.Time) {
 	if t.IsZero() {
-		e.WriteString("nil")
+		e.WriteLiteral("nil")
 		return
 	}
-	e.WriteString(t.Std().UTC().Format(`#inst "2006-01-02T15:04:05.000-00:00"`))
+	e.WriteLiteral(t.Std().UTC().Format(`#inst "2006-01-02T15:04:05.000-00:00"`))
 }
 
 // writeDefinition writes a job that is kept as JSON.
@@ -263,5 +247,5 @@ func (e *ednWriter) writeDefinition(data []byte) {
 		e.err = err
 		return
 	}
-	e.Write(bytes.TrimSpace(text))
+	e.WriteLiteral(string(bytes.TrimSpace(text)))
 }

@@ -44,8 +44,8 @@ type BodyReader interface {
 }
 
 // Read reads a body into v, a [BodyReader] or a pointer to a struct of package
-// rest. In EDN, an unknown keyword is no fault if ignores returns true. The error
-// is a [Faults], a [jsl.Errors] or a [MalformedError].
+// rest. In EDN, an unknown keyword is no fault if ignores returns true. The
+// error is a [Faults], a [jsl.Errors] or a [MalformedError].
 func (f *Format) Read(data []byte, v any, ignores func(keyword string) bool) error {
 	if own, ok := v.(BodyReader); ok {
 		return own.ReadBody(f, data)

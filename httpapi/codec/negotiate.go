@@ -49,8 +49,8 @@ func (f *Format) Liked(accept string, named bool) (q float64) {
 	return q
 }
 
-// rangeQuality is how much accept likes a media type, by the most specific range
-// that it is in, 3 for its name.
+// rangeQuality is how much accept likes a media type, by the most specific
+// range that it is in, 3 for its name.
 func rangeQuality(accept, media string) (q float64, specific int) {
 	kind, _, _ := strings.Cut(media, "/")
 	for item := range strings.SplitSeq(accept, ",") {

@@ -193,8 +193,8 @@ func (r *reader) isNamed(f *ednField, name string) bool {
 	})
 }
 
-// readField reads the value of a field; one that is named by an object may be that
-// object.
+// readField reads the value of a field; one that is named by an object may be
+// that object.
 func (r *reader) readField(v reflect.Value, f *ednField, at string) error {
 	switch {
 	case f.as == "keyword" && r.edn:
@@ -220,8 +220,9 @@ func (r *reader) readNamed(v reflect.Value, key, at string) error {
 	})
 }
 
-// skipUnknown reports a member that the type does not have as a fault. In EDN it may
-// belong to the map that is inline, or be a keyword that the caller ignores.
+// skipUnknown reports a member that the type does not have as a fault. In EDN
+// it may belong to the map that is inline, or be a keyword that the caller
+// ignores.
 func (r *reader) skipUnknown(v reflect.Value, fields []ednField, name, at string) error {
 	if r.lenient {
 		return r.SkipValue()
@@ -245,8 +246,8 @@ func (r *reader) skipUnknown(v reflect.Value, fields []ednField, name, at string
 	return r.SkipValue()
 }
 
-// readTexts reads an object of scalars, each as its text. Without members it is an
-// empty map, not nil.
+// readTexts reads an object of scalars, each as its text. Without members it is
+// an empty map, not nil.
 func (r *reader) readTexts(v reflect.Value, at string) error {
 	if v.IsNil() && r.PeekKind() == '{' {
 		v.Set(reflect.MakeMap(v.Type()))
