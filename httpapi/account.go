@@ -20,7 +20,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// sessionCookie is the header that sets the session, or takes it away if it is empty.
+// sessionCookie returns the header Set-Cookie with a session. Without a session
+// it deletes the cookie.
 func (s *Server) sessionCookie(session string) string {
 	c := http.Cookie{Name: v1.SessionCookie, Value: session, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode}
 	if s.cfg.CookieSecure {
@@ -40,8 +41,8 @@ type loggedIn struct {
 	Body   rest.Token
 }
 
-// postAuth lets in whoever asks if no login is needed: v1 clients ask all the
-// same.
+// postAuth logs a user in. If no login is needed it answers with new secrets
+// all the same: v1 clients always log in first.
 func (s *Server) postAuth(ctx context.Context, in *postAuth) (*loggedIn, error) {
 	secrets := login.NewSecrets()
 	if s.cfg.RequireLogin {
@@ -53,8 +54,8 @@ func (s *Server) postAuth(ctx context.Context, in *postAuth) (*loggedIn, error) 
 	return &loggedIn{s.sessionCookie(secrets.Session), "no-store", rest.Token{Token: secrets.Token}}, nil
 }
 
-// isV1Login reports whether a login, whose Accept names no format, is that of a
-// v1 client.
+// isV1Login reports whether a login comes from a v1 client, if its header
+// Accept names no format.
 func isV1Login(ctx huma.Context) bool {
 	return codec.JSON.Liked(accepted(ctx), true) == 0 && v1.IsLogin(peekBody(ctx, maxSecret))
 }
@@ -82,8 +83,8 @@ func (s *Server) deleteAuth(ctx context.Context, in *deleteAuth) (*loggedOut, er
 	return &loggedOut{s.sessionCookie("")}, nil
 }
 
-// listProviders is asked by the login page of the original console, which does
-// without.
+// listProviders answers the login page of the v1 console, which works without
+// providers.
 func (s *Server) listProviders(context.Context, *struct{}) (*answer[map[string]string], error) {
 	return &answer[map[string]string]{map[string]string{}}, nil
 }
@@ -96,8 +97,8 @@ type redirect struct {
 	Location string `header:"Location"`
 }
 
-// provider sends a browser back to the login page. It goes nowhere but where we
-// were told that the console is.
+// provider redirects a browser to the login page of the console. The target is
+// the configured origin, never one from the request.
 func (s *Server) provider(_ context.Context, in *provider) (*redirect, error) {
 	if s.cfg.AllowOrigin == "" {
 		return nil, bus.State("no_such_provider", "nobody called %s logs anybody in", codec.Cut(in.ID))
@@ -105,8 +106,8 @@ func (s *Server) provider(_ context.Context, in *provider) (*redirect, error) {
 	return &redirect{s.cfg.AllowOrigin + "/login"}, nil
 }
 
-// getAccount says who is logged in. Consoles look for his roles in the application
-// default.
+// getAccount returns the user who is logged in. Consoles look for the roles in
+// the application default.
 func (s *Server) getAccount(ctx context.Context, _ *struct{}) (*answer[rest.Account], error) {
 	u := userOf(ctx)
 	a := rest.Account{ID: u.ID, Applications: map[string]rest.Application{}}
@@ -167,7 +168,7 @@ func (s *Server) putRoles(ctx context.Context, in *putRoles) (*answer[rest.User]
 	return &answer[rest.User]{rest.User{ID: u.ID, Roles: u.Roles, Keys: len(u.Keys)}}, nil
 }
 
-// rolesOf are the roles that a user is stored with.
+// rolesOf returns the roles that the store keeps for a user.
 func rolesOf(role string, roles map[string]string) map[string]string {
 	all := map[string]string{bus.DefaultApp: role}
 	maps.Copy(all, roles)
@@ -196,8 +197,8 @@ type credentials rest.Credentials
 
 func (*credentials) holdsSecret() {}
 
-// Validate returns what is missing. Whether they are right is not said of a part
-// of them.
+// Validate returns what is missing. The API does not say which part of a login
+// is wrong.
 func (c *credentials) Validate() (all codec.Faults) {
 	checkPresent(&all, "id", c.ID)
 	checkPresent(&all, "password", c.Password)
@@ -243,8 +244,8 @@ func (r *newRoles) Validate() (all codec.Faults) {
 
 const wantRole = "admin, operator or watcher"
 
-// checkPresent adds a fault if a value is missing, and reports whether it is
-// there.
+// checkPresent adds a fault if a value is missing. It reports whether the value
+// is present.
 func checkPresent(f *codec.Faults, name, value string) bool {
 	addUnless(f, value != "", name, "a value", name+" must be present")
 	return value != ""
@@ -258,7 +259,7 @@ func addUnless(f *codec.Faults, right bool, name, want, message string) {
 	}
 }
 
-// secretMembers are those of bodies that are secret.
+// secretMembers are the members whose names may be shown of a secret body.
 var secretMembers = []string{"id", "password", "role", "roles"}
 
 // secretBody is a body whose values no answer may show.

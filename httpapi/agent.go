@@ -17,7 +17,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 )
 
-// shownOfAgent is how many executions an agent's answer has.
+// shownOfAgent is the number of executions in the answer with one agent.
 const shownOfAgent = 20
 
 // AgentPath is an agent in a path.
@@ -34,7 +34,7 @@ func (s *Server) listAgents(_ context.Context, in *Page) (*answer[rest.All[rest.
 	return allOf(shown.part, results), nil
 }
 
-// agentsOf counts the agents that are alive and take work of an application.
+// agentsOf returns how many living agents take work of an application.
 func (s *Server) agentsOf(app string) (n int) {
 	for _, a := range s.cfg.Executions.Agents() {
 		if a.Alive && slices.Contains(a.Apps, app) {
@@ -95,8 +95,8 @@ func agentOf(a *execution.AgentInfo) rest.Agent {
 	}
 }
 
-// pictureAge is how many seconds a browser may show a picture again: samples
-// are taken once a minute. Behind a login it is nobody else's.
+// pictureAge lets a browser cache a picture for a minute, since agents are
+// sampled once a minute. A shared cache must not keep it: it may need a login.
 const pictureAge = "private, max-age=60"
 
 // PicturePath is a picture of an agent in a path.
@@ -136,8 +136,8 @@ func (s *Server) getPicture(ctx context.Context, in *PicturePath) (*streamed, er
 	}}, nil
 }
 
-// drawChart draws one picture a processor at a time: each takes some milliseconds of
-// one, and executions go first.
+// drawChart draws at most one picture for each processor at a time. A picture
+// takes milliseconds of a processor, and executions come first.
 func (s *Server) drawChart(ctx context.Context, c chart.Chart) ([]byte, error) {
 	select {
 	case s.drawing <- struct{}{}:
@@ -148,15 +148,15 @@ func (s *Server) drawChart(ctx context.Context, c chart.Chart) ([]byte, error) {
 	return c.PNG()
 }
 
-// figures is a chart whose lines show figures of samples.
+// figures is a chart whose lines show load samples.
 type figures struct {
 	chart.Chart
 	shows [2]int  // which, a line each
 	unit  float64 // what one of them is
 }
 
-// chartOf is the chart of a name in a path. Its colours are those of the
-// original control bus.
+// chartOf returns the chart with a name. Its colours are those of the original
+// control bus.
 func chartOf(name string) (figures, bool) {
 	lines := func(green, blue string) []chart.Line {
 		return []chart.Line{{Name: green, Color: chart.Green}, {Name: blue, Color: chart.Blue}}
@@ -170,7 +170,7 @@ func chartOf(name string) (figures, bool) {
 	return figures{}, false
 }
 
-// of is the chart with the samples, each in the middle of its step.
+// of returns the chart with the samples, each in the middle of its interval.
 func (f figures) of(s *bus.Samples) chart.Chart {
 	half := time.Duration(s.Step) * time.Second / 2
 	for k := range f.Lines {

@@ -16,13 +16,13 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// AppPath is an application in a path. What is embedded in an input has to be
-// exported for huma to see it.
+// AppPath is an application in a path. Huma sees embedded fields only if their
+// type is exported.
 type AppPath struct {
 	App string `path:"app"`
 }
 
-// Resolve refuses what cannot be a name, before it becomes a part of a key.
+// Resolve refuses an invalid name before it becomes a part of a key.
 func (p *AppPath) Resolve(huma.Context) []error {
 	if !subjects.ValidName(p.App) {
 		return []error{noApp(p.App)}
@@ -34,11 +34,10 @@ func noApp(name string) error {
 	return bus.State(bus.CodeNoSuchApp, "there is no application %s", codec.Cut(name))
 }
 
-// answer is an answer with nothing but a body.
+// answer is an answer that has only a body.
 type answer[T any] struct{ Body T }
 
-// saved is the answer to a write of something that has an entity tag and a
-// place.
+// saved is the answer to a write of something with an entity tag and a URL.
 type saved[T any] struct {
 	Status   int
 	Location string `header:"Location"`
@@ -46,7 +45,7 @@ type saved[T any] struct {
 	Body     T
 }
 
-// putStatus of a PUT, that creates or changes.
+// putStatus returns the status of a PUT.
 func putStatus(created bool) int {
 	if created {
 		return 201
@@ -71,8 +70,8 @@ func (s *Server) appInfo(a *bus.App) rest.AppInfo {
 	}
 }
 
-// findApp finds an application; one that another bus has just made is not in the
-// read model yet.
+// findApp returns an application. It asks the store if the read model does not
+// know it yet: another bus may just have created it.
 func (s *Server) findApp(ctx context.Context, name string) (*bus.App, uint64, error) {
 	if a, revision, ok := s.cfg.Index.App(name); ok {
 		return &a, revision, nil
@@ -100,8 +99,8 @@ func (s *Server) getApp(ctx context.Context, in *AppPath) (*tagged[rest.AppInfo]
 // newApp is a body with an application.
 type newApp rest.App
 
-// ValidateFor returns what is wrong with the name. A v1 client that sends a token
-// may use any: see [v1.SendsToken].
+// ValidateFor returns what is wrong with the name. It accepts every name from a
+// v1 client that sends a token: see [v1.SendsToken].
 func (sent *newApp) ValidateFor(authorization string) (wrong codec.Faults) {
 	if sent.Name != "" && !v1.SendsToken(authorization) {
 		checkAppName(&wrong, "/name", sent.Name)
@@ -166,8 +165,8 @@ func (s *Server) writeApp(ctx context.Context, sent rest.App, p *Preconditions) 
 	return &saved[rest.AppInfo]{putStatus(created), "/app/" + a.Name, entityTag(revision), s.appInfo(&a)}, nil
 }
 
-// deployPath deploys a class path, if one was sent and the preconditions hold.
-// If it fails all stays as it was.
+// deployPath deploys a class path, if the request has one and the preconditions
+// hold. If the deployment fails, nothing has changed.
 func (s *Server) deployPath(ctx context.Context, sent *rest.App, p *Preconditions) error {
 	if len(sent.Classpath) == 0 {
 		return nil
@@ -186,7 +185,7 @@ func (s *Server) deployPath(ctx context.Context, sent *rest.App, p *Precondition
 	return err
 }
 
-// eventWord an event says of a write.
+// eventWord returns the word of an event about a write.
 func eventWord(created bool) string {
 	if created {
 		return "created"
@@ -198,8 +197,8 @@ func (s *Server) deleteApp(ctx context.Context, in *AppPath) (*struct{}, error) 
 	if in.App == bus.DefaultApp {
 		return nil, bus.State(bus.CodeAppInUse, "the application %s is always there", bus.DefaultApp)
 	}
-	// Asked for again after it was deleted, but not its class path, this takes
-	// the rest.
+	// A repeated request deletes the class path, if the first one deleted only
+	// the application.
 	err := s.cfg.Executions.DeleteApp(ctx, in.App)
 	if err != nil && !bus.HasCode(err, bus.CodeNoSuchApp) {
 		return nil, err

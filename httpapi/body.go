@@ -15,27 +15,27 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 )
 
-// How many bytes a body may have. The deployer has limits for jars of its own.
+// Limits of bodies in bytes. The deployer has its own limits for jars.
 const (
 	maxBody   = 4 << 20
 	maxUpload = 2 << 30
 	maxSecret = 64 << 10 // of users and passwords
 )
 
-// bodyTimeout is how long a body may take to come.
+// bodyTimeout is how long the bus waits for the next bytes of a body.
 const bodyTimeout = 30 * time.Second
 
-// body is a part of an input that is read from the request's body, whatever its
-// format.
+// body is the part of an input that is read from the body of the request, in
+// any format.
 type body[T any] struct{ value T }
 
-// Resolve reads the body; huma calls it after the parameters, and reports the
-// faults of both.
+// Resolve reads the body. Huma calls it after it has read the parameters, and
+// reports the faults of both.
 func (b *body[T]) Resolve(ctx huma.Context) []error {
 	buf := buffers.Get().(*bytes.Buffer)
 	defer putBuffer(buf)
-	// The deadline has to go again: it would end the request's context while
-	// the handler works.
+	// Remove the deadline: it would end the context of the request while the
+	// handler works.
 	_ = ctx.SetReadDeadline(time.Now().Add(bodyTimeout)) // not everything that can be read has deadlines
 	_, err := buf.ReadFrom(limitBody(ctx, b.limit()))
 	_ = ctx.SetReadDeadline(time.Time{})
@@ -71,8 +71,8 @@ type requestValidator interface {
 	ValidateFor(authorization string) codec.Faults
 }
 
-// validate adds the faults of the values that could be read to those that the
-// reader found: a client gets all faults of a body at once.
+// validate adds the faults of the values to those that the reader found, so
+// that a client gets all faults of a body at once.
 func validate(ctx huma.Context, value any, err error) error {
 	var found codec.Faults
 	if err != nil && !errors.As(err, &found) {
@@ -102,7 +102,7 @@ func (b *body[T]) limit() int64 {
 	return maxBody
 }
 
-// optional says that an empty body is read as an object without members.
+// optional reports whether an empty body counts as an object without members.
 func (b *body[T]) optional() bool {
 	_, definition := any(&b.value).(*sentJob)
 	return !definition

@@ -21,7 +21,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 )
 
-// DeploymentPath is a revision of an application in a path.
+// DeploymentPath is a deployment in a path.
 type DeploymentPath struct {
 	AppPath
 	Number string `path:"number"`
@@ -80,7 +80,7 @@ func (s *Server) listDeployments(ctx context.Context, in *listDeployments) (*ans
 	return listOf(shown.part, results), nil
 }
 
-// newerRevision compares numbers, the newest first.
+// newerRevision orders revisions from the newest to the oldest.
 func newerRevision(a, b string) int {
 	m, _ := strconv.Atoi(a) // judged before
 	n, _ := strconv.Atoi(b)
@@ -139,7 +139,7 @@ type postDeployment struct {
 	Sent body[newDeployment]
 }
 
-// deployed is the answer with a revision that was made.
+// deployed is the answer with a new revision.
 type deployed struct {
 	Location string `header:"Location"`
 	Body     rest.Deployment
@@ -169,7 +169,7 @@ func (s *Server) deployed(d *deploy.Deployment, err error) (*deployed, error) {
 	return &deployed{fmt.Sprintf("/%s/deployment/%d", d.App, d.Revision), deploymentOf(d)}, nil
 }
 
-// Upload is a body that is read as it comes.
+// Upload is a body that the handler reads as a stream.
 type Upload struct {
 	reader    io.Reader
 	mediaType string
@@ -182,7 +182,8 @@ func (u *Upload) Resolve(ctx huma.Context) []error {
 	return nil
 }
 
-// patient reads for as long as something comes.
+// patient is a reader with a timeout for each read instead of one for the whole
+// body.
 type patient struct {
 	io.Reader
 	setDeadline func(time.Time) error
@@ -247,8 +248,8 @@ type postComponents struct {
 	Upload
 }
 
-// postComponents adds the jars of a form, as browsers send it, to what is
-// deployed. All of them or none.
+// postComponents adds the jars of a form, as browsers send it, to the current
+// deployment. It adds all of them or none.
 func (s *Server) postComponents(ctx context.Context, in *postComponents) (*deployed, error) {
 	if _, _, err := s.findApp(ctx, in.App); err != nil {
 		return nil, err
@@ -290,7 +291,7 @@ func (s *Server) storeParts(ctx context.Context, form *multipart.Reader) (refs [
 	}
 }
 
-// formError is err, as what is wrong with the form if it is about that.
+// formError turns an error about the form into a [codec.MalformedError].
 func formError(err error) error {
 	if errors.Is(err, io.ErrUnexpectedEOF) || strings.Contains(err.Error(), "multipart:") {
 		return &codec.MalformedError{Fault: rest.Fault{Detail: "want multipart/form-data", Got: codec.Cut(err.Error())}}

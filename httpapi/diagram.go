@@ -12,7 +12,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// testJob has the executions of diagrams that are tried. There is no such job.
+// testJob is the job that executions of tried diagrams belong to. It is not
+// defined.
 const testJob = "_test-execution_"
 
 type postTestExecution struct{ Sent body[rest.TestExecution] }
@@ -29,7 +30,7 @@ func (s *Server) postTestExecution(ctx context.Context, in *postTestExecution) (
 	return &answer[rest.TestStarted]{rest.TestStarted{StateID: e.ID}}, nil
 }
 
-// testPath is the run of a diagram in a path.
+// testPath is an execution of a tried diagram in a path.
 type testPath struct {
 	ID string `path:"id"`
 }
@@ -53,8 +54,8 @@ func (s *Server) getTestExecution(ctx context.Context, in *testPath) (*answer[re
 	return out, nil
 }
 
-// deleteTestExecution ends a run that has not ended; then it stays until old
-// executions go.
+// deleteTestExecution stops an execution that has not ended. The janitor
+// deletes it later with other old executions.
 func (s *Server) deleteTestExecution(ctx context.Context, in *testPath) (*struct{}, error) {
 	e, err := s.testExecution(ctx, in)
 	if err != nil {

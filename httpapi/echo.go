@@ -19,7 +19,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/codec"
 )
 
-// This file is all that knows Echo's context.
+// Only this file uses Echo's context.
 
 func newEcho(s *Server) *echo.Echo {
 	e := echo.New()
@@ -37,12 +37,12 @@ func newEcho(s *Server) *echo.Echo {
 	return e
 }
 
-// corsAge is how long a browser remembers what it may send; none remembers
-// longer.
+// corsAge is how long a browser may cache what it may send. Browsers accept no
+// longer time.
 const corsAge = 2 * time.Hour
 
-// allowOrigin lets the pages of one origin, which is never *, use the API with their
-// cookies, and read what it refuses too.
+// allowOrigin lets pages of the allowed origin send requests with cookies and
+// read the answers, errors too. The origin is never *.
 func (s *Server) allowOrigin(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if s.cfg.AllowOrigin == "" {
@@ -82,7 +82,7 @@ func (s *Server) recoverPanic(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// checkAccess lets a request through to what it may do.
+// checkAccess refuses a request without the permission that its route needs.
 func (s *Server) checkAccess(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
@@ -97,8 +97,8 @@ func (s *Server) checkAccess(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// redirectSlash sends whoever asks for a route with a slash at its end to the
-// route. 308 keeps method and body (RFC 9110 section 15.4.9).
+// redirectSlash redirects a path with a slash at its end to the route without
+// the slash. Status 308 keeps method and body (RFC 9110 section 15.4.9).
 func redirectSlash(e *echo.Echo) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
@@ -117,10 +117,10 @@ func redirectSlash(e *echo.Echo) echo.MiddlewareFunc {
 	}
 }
 
-// pathOf is a path as the router has it.
+// pathOf returns a path in the router's notation.
 func pathOf(path string) string { return strings.NewReplacer("{", ":", "}", "").Replace(path) }
 
-// isAbort says whether a panic is net/http's own way to break an answer off.
+// isAbort reports whether a panic is net/http's own way to abort an answer.
 func isAbort(v any) bool {
 	err, ok := v.(error)
 	return ok && errors.Is(err, http.ErrAbortHandler)
@@ -128,7 +128,7 @@ func isAbort(v any) bool {
 
 var errPanic = errors.New("panic")
 
-// writeProblem answers what no handler saw.
+// writeProblem answers a request that failed before a handler got it.
 func (s *Server) writeProblem(w http.ResponseWriter, r *http.Request, err error) {
 	f, _ := negotiate(r.Header.Get, r.URL.Path, false)
 	p := s.problemFor(r.Context(), err)
@@ -144,7 +144,7 @@ func (s *Server) writeProblem(w http.ResponseWriter, r *http.Request, err error)
 
 func newAPI(e *echo.Echo, version string) huma.API { return humaecho.New(e, apiConfig(version)) }
 
-// serveDocument serves what the routes say of themselves.
+// serveDocument serves the OpenAPI document.
 func serveDocument(e *echo.Echo, api huma.API) {
 	doc := document(api)
 	e.GET("/openapi.json", func(c echo.Context) error {
@@ -155,8 +155,8 @@ func serveDocument(e *echo.Echo, api huma.API) {
 	})
 }
 
-// serveFrontPage serves / to whoever asks, with or without a login: it says
-// nothing that a login protects.
+// serveFrontPage serves /, with or without a login: the page holds nothing that
+// needs a permission.
 func (s *Server) serveFrontPage(e *echo.Echo) {
 	s.needs[place{http.MethodGet, "/"}] = open
 	text, page, links := s.frontPage()
@@ -175,10 +175,10 @@ func (s *Server) serveFrontPage(e *echo.Echo) {
 	})
 }
 
-// writerOf is where ctx writes to.
+// writerOf returns the writer of the answer.
 func writerOf(ctx huma.Context) http.ResponseWriter { return humaecho.Unwrap(ctx).Response() }
 
-// peekBody is the beginning of the body, which stays to be read.
+// peekBody returns the beginning of the body without consuming it.
 func peekBody(ctx huma.Context, limit int64) []byte {
 	r := humaecho.Unwrap(ctx).Request()
 	_ = ctx.SetReadDeadline(time.Now().Add(bodyTimeout)) // see body.Resolve
@@ -191,16 +191,16 @@ func peekBody(ctx huma.Context, limit int64) []byte {
 	return head
 }
 
-// limitBody is the body of a request, which ends with an error, and the
-// connection with it, where it is larger.
+// limitBody returns the body of a request. If the body is larger than the
+// limit, reading fails and the connection closes.
 func limitBody(ctx huma.Context, limit int64) io.ReadCloser {
 	c := humaecho.Unwrap(ctx)
 	return http.MaxBytesReader(c.Response().Writer, c.Request().Body, limit)
 }
 
 // canonicalPath returns u with the one spelling of its path that the router
-// compares. RFC 3986 section 6.2.2.2: %6f01 is o01. A slash that is a part of a
-// name stays encoded, and then all of the path is routed in its encoded form.
+// compares: %6f01 becomes o01 (RFC 3986 section 6.2.2.2). A slash within a name
+// stays encoded; then the router uses the whole path in its encoded form.
 func canonicalPath(u *url.URL) *url.URL {
 	segments := strings.Split(u.EscapedPath(), "/")
 	slash := false

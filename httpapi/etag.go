@@ -17,13 +17,14 @@ type Preconditions struct {
 	IfNoneMatch string `header:"If-None-Match" doc:"With *: write only if it does not exist yet."`
 }
 
-// entityTag is the entity tag of a revision.
+// entityTag returns the entity tag of a revision.
 func entityTag(revision uint64) string { return `"` + strconv.FormatUint(revision, 10) + `"` }
 
-// conditional says whether the client named a revision.
+// conditional reports whether the client named a revision.
 func (p *Preconditions) conditional() bool { return p.IfMatch != "" || p.IfNoneMatch != "" }
 
-// check judges a write to what is at the revision, 0 for nothing.
+// check returns an error if a write to a value with this revision must not
+// happen. Revision 0 means that there is no value.
 func (p *Preconditions) check(revision uint64) error {
 	if p.IfMatch != "" {
 		holds, err := matchesTag("If-Match", p.IfMatch, revision)
@@ -55,8 +56,8 @@ func tagOrNone(revision uint64) string {
 	return entityTag(revision)
 }
 
-// matchesTag says whether the list of a header has the revision's tag. A weak tag
-// and one that is not ours match nothing.
+// matchesTag reports whether the list in a header has the tag of the revision.
+// A weak tag and a tag of another form match nothing.
 func matchesTag(header, list string, revision uint64) (bool, error) {
 	if strings.TrimSpace(list) == "*" {
 		return revision != 0, nil
@@ -73,12 +74,12 @@ func matchesTag(header, list string, revision uint64) (bool, error) {
 	return revision != 0 && slices.Contains(tags, entityTag(revision)), nil
 }
 
-// maxRaces is how often a write without preconditions is tried against writers
-// that are quicker.
+// maxRaces is how often a write without preconditions is retried when other
+// writers come first.
 const maxRaces = 20
 
-// writeStored makes v of what is at the key, nil for nothing, and stores it if the
-// preconditions hold.
+// writeStored stores what change returns for the value of a key, nil for none,
+// if the preconditions hold.
 func writeStored[T any](ctx context.Context, store *bus.Store[T], key string, p *Preconditions, change func(was *T) T) (v T, revision uint64, created bool, err error) {
 	e, err := store.ChangeEntry(ctx, key, func(was *bus.Entry[T]) (*T, error) {
 		if created = was == nil; created {

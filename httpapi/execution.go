@@ -18,7 +18,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// maxKey is how long an Idempotency-Key may be.
+// maxKey is the greatest length of an Idempotency-Key.
 const maxKey = 255
 
 // ExecutionPath is an execution in a path.
@@ -33,22 +33,22 @@ type ShortPath struct {
 	ID string `path:"id"`
 }
 
-// Resolve judges the application, beside what else is asked for: see
-// checkResolvers.
+// Resolve checks the application. The embedded Resolve alone would not be
+// called: see checkResolvers.
 func (p *ShortPath) Resolve(ctx huma.Context) []error { return p.AppPath.Resolve(ctx) }
 
-// full is the path with any job.
+// full returns the path without the name of the job.
 func (p ShortPath) full() ExecutionPath { return ExecutionPath{JobPath{App: p.App}, p.ID} }
 
-// Wait is how long an answer may wait for the end of an execution.
+// Wait is how long an answer waits for the end of an execution.
 type Wait struct {
 	For string `query:"wait" example:"30s" doc:"Answer when the execution has ended, or after this time: 30s, 5m; at most 1h."`
 }
 
-// maxReads is how many records are read at the same time for one answer.
+// maxReads is how many records one request reads concurrently.
 const maxReads = 32
 
-// readConcurrently calls read for 0 to n-1, some at the same time.
+// readConcurrently calls read for 0 to n-1, up to maxReads at a time.
 func readConcurrently(ctx context.Context, n int, read func(ctx context.Context, i int) error) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(maxReads)
@@ -65,7 +65,7 @@ type postExecution struct {
 	Sent           body[rest.Submission]
 }
 
-// answerStart is the answer with an execution that was made.
+// begun is the answer with a new execution.
 type begun struct {
 	Status   int
 	Location string `header:"Location"`
@@ -92,7 +92,7 @@ func (s *Server) postExecution(ctx context.Context, in *postExecution) (*begun, 
 	return s.answerStart(ctx, e, created, err, wait)
 }
 
-// checkKey judges an Idempotency-Key: visible ASCII.
+// checkKey accepts visible ASCII only.
 func checkKey(key string) error {
 	for i := range len(key) {
 		if key[i] <= ' ' || key[i] > '~' || i >= maxKey {
@@ -102,7 +102,8 @@ func checkKey(key string) error {
 	return nil
 }
 
-// answerStart answers with an execution that was made, or perhaps made.
+// answerStart answers with the execution that a request started, or perhaps
+// started.
 func (s *Server) answerStart(ctx context.Context, e *bus.Execution, created bool, err error, wait time.Duration) (*begun, error) {
 	if err != nil {
 		if e != nil && errors.Is(err, bus.ErrUnknown) {
@@ -128,7 +129,8 @@ func executionURL(e *rest.Execution) string {
 	return jobURL(e.App, e.Job) + "/execution/" + strconv.FormatInt(e.ExecutionID, 10)
 }
 
-// awaitEnd returns the execution when it has ended, or as it is after the time.
+// awaitEnd waits until the execution has ended, at most for the given time, and
+// returns its present state.
 func (s *Server) awaitEnd(ctx context.Context, e *bus.Execution, wait time.Duration) (*bus.Execution, error) {
 	if wait == 0 || e.BatchStatus.Ended() {
 		return e, nil
@@ -145,7 +147,7 @@ func (s *Server) awaitEnd(ctx context.Context, e *bus.Execution, wait time.Durat
 
 const maxWait = time.Hour
 
-// duration reads wait; a number alone is seconds.
+// duration parses the parameter wait. A number without a unit means seconds.
 func (w Wait) duration() (time.Duration, error) {
 	if w.For == "" {
 		return 0, nil
@@ -169,7 +171,7 @@ func (s *Server) deleteExecutions(ctx context.Context, in *JobPath) (*struct{}, 
 	return nil, s.cfg.Executions.DeleteHistory(ctx, in.App, in.job.Key)
 }
 
-// With is what of an execution is wanted besides.
+// With selects what the answer has besides the execution.
 type With struct {
 	What string `query:"with" enum:"logs" doc:"With logs: the output of each step."`
 }
@@ -220,7 +222,7 @@ func (s *Server) getExecution(ctx context.Context, in *getExecution) (*answer[re
 	return &answer[rest.Execution]{v}, nil
 }
 
-// failureOf is the line by which consoles show why a step failed.
+// failureOf returns the log line by which consoles show why a step failed.
 func failureOf(step *rest.StepExecution, e *bus.Execution) rest.LogLine {
 	why := e.Exception
 	if step.Exception != nil {
@@ -231,7 +233,8 @@ func failureOf(step *rest.StepExecution, e *bus.Execution) rest.LogLine {
 	}
 }
 
-// number is the execution's id. What is no number names no execution.
+// number returns the id of the execution. A text that is not a number is the id
+// of no execution.
 func (p ExecutionPath) number() (int64, error) {
 	id, err := strconv.ParseInt(p.ID, 10, 64)
 	if err != nil || id <= 0 {
@@ -301,7 +304,7 @@ func (s *Server) restartExecution(ctx context.Context, in *restartExecution) (*b
 	return s.answerStart(ctx, e, created, err, wait)
 }
 
-// How executions look in answers.
+// Below: executions as answers show them.
 
 func summaryOf(e *index.Summary) rest.ExecutionSummary {
 	return rest.ExecutionSummary{
@@ -360,8 +363,8 @@ func (s *Server) eventOf(e *bus.Execution) rest.Event {
 	}
 }
 
-// exitStatus is null until there is one. At the end it is the batch status if
-// nobody said another (JSR-352 section 8.7).
+// exitStatus returns nil until there is an exit status. At the end it is the
+// batch status unless the job set another (JSR-352 section 8.7).
 func exitStatus(batch subjects.BatchStatus, exit string) *string {
 	if exit == "" && batch.Ended() {
 		exit = strings.ToUpper(string(batch))
@@ -369,7 +372,7 @@ func exitStatus(batch subjects.BatchStatus, exit string) *string {
 	return orNil(exit)
 }
 
-// orNil makes null of a zero value.
+// orNil returns nil for a zero value.
 func orNil[T comparable](v T) *T {
 	var zero T
 	if v == zero {
@@ -378,7 +381,7 @@ func orNil[T comparable](v T) *T {
 	return &v
 }
 
-// agentRef names an agent, nil for none.
+// agentRef returns the reference to an agent, nil for none.
 func agentRef(name string) *rest.AgentRef {
 	if name == "" {
 		return nil

@@ -17,8 +17,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// ExecutionFilter says which executions of a list are wanted: those that meet
-// all that is given.
+// ExecutionFilter selects executions that meet all given conditions.
 type ExecutionFilter struct {
 	Status     []string `query:"status,explode" example:"[\"failed\",\"stopped\"]" doc:"Batch statuses, separated by commas or given several times; an execution has one of them."`
 	ExitStatus string   `query:"exit_status" example:"NO_*" doc:"The exit status, as the list shows it; * stands for any characters, ? for one."`
@@ -32,8 +31,8 @@ type ExecutionFilter struct {
 	parameters   map[string]string
 }
 
-// Resolve reads the filter. What it does not understand, and a value that is
-// empty, it refuses: it must not select everything.
+// Resolve reads the filter. It refuses values that are empty or unknown: a
+// misspelt filter must not select everything.
 func (f *ExecutionFilter) Resolve(ctx huma.Context) []error {
 	u := ctx.URL()
 	query := u.Query()
@@ -90,7 +89,7 @@ func statusNames() string {
 	return strings.Join(all, ", ")
 }
 
-// globMatcher is what matches a glob, nil if there is none.
+// globMatcher returns a function that matches a glob, nil if the glob is empty.
 func globMatcher(glob string) func(string) bool {
 	if glob == "" {
 		return nil
@@ -98,7 +97,7 @@ func globMatcher(glob string) func(string) bool {
 	return func(s string) bool { return jsl.Match(glob, s) }
 }
 
-// ExecutionList is what all lists of executions take.
+// ExecutionList has the parameters of all lists of executions.
 type ExecutionList struct {
 	Page
 	ExecutionFilter
@@ -110,7 +109,7 @@ func (in *ExecutionList) Resolve(ctx huma.Context) []error {
 	return append(in.Page.Resolve(ctx), in.ExecutionFilter.Resolve(ctx)...)
 }
 
-// query is what the read model is asked.
+// query returns the query for the read model.
 func (in *ExecutionList) query() (q index.ExecutionQuery, err error) {
 	q = index.ExecutionQuery{
 		Status: in.statuses, Exit: globMatcher(in.ExitStatus), Agent: globMatcher(in.Agent), Since: in.since, Until: in.until,
@@ -154,7 +153,7 @@ func (s *Server) listExecutions(ctx context.Context, in *listExecutions) (*answe
 	return s.findExecutions(ctx, &in.ExecutionList, &q)
 }
 
-// JobGlob chooses jobs by their names.
+// JobGlob selects jobs by name.
 type JobGlob struct {
 	Job string `query:"job" example:"night*" doc:"The present name of the job; * stands for any characters, ? for one."`
 }
@@ -192,7 +191,8 @@ func (s *Server) listAllExecutions(ctx context.Context, in *listAllExecutions) (
 	return s.findExecutions(ctx, &in.ExecutionList, &q)
 }
 
-// matcher leaves out what diagrams that are tried run as: it is no job.
+// matcher returns a function that matches names of jobs. It excludes the
+// executions of tried diagrams, which belong to no job.
 func (g *JobGlob) matcher() func(string) bool {
 	return func(name string) bool { return name != testJob && (g.Job == "" || jsl.Match(g.Job, name)) }
 }
@@ -217,8 +217,8 @@ func (s *Server) findExecutions(ctx context.Context, in *ExecutionList, q *index
 
 func cursorOf(e *index.Summary) string { return strconv.FormatInt(e.ID, 10) }
 
-// answerExecutions is the answer with these executions. read are their records, if they
-// were read.
+// answerExecutions returns the answer with a page of executions. read holds
+// their records, if the caller has read them.
 func (s *Server) answerExecutions(ctx context.Context, in *ExecutionList, p part, found []index.Summary, read []*bus.Execution) (*answer[rest.Executions], error) {
 	waiting := s.cfg.Executions.WaitingOf(found)
 	results := make([]rest.ListedExecution, len(found))
@@ -241,8 +241,8 @@ func (s *Server) answerExecutions(ctx context.Context, in *ExecutionList, p part
 	return &answer[rest.Executions]{rest.Executions{List: listOf(p, results).Body}}, nil
 }
 
-// recordsOf reads the records of executions; nil for one that was removed just
-// now.
+// recordsOf reads the records of executions. A record that was just deleted is
+// nil.
 func (s *Server) recordsOf(ctx context.Context, all []index.Summary) ([]*bus.Execution, error) {
 	records := make([]*bus.Execution, len(all))
 	err := readConcurrently(ctx, len(all), func(ctx context.Context, i int) error {
@@ -261,7 +261,7 @@ const (
 	scanStep   = 200  // at a time
 )
 
-// recordSearch is how far a search for parameters has come.
+// recordSearch is the state of a search for parameters.
 type recordSearch struct {
 	found   []index.Summary
 	records []*bus.Execution
@@ -271,8 +271,8 @@ type recordSearch struct {
 }
 
 // searchRecords reads records in the order of the list until the page is full,
-// the list has ended or enough were read: parameters of executions are not in
-// memory.
+// the list has ended or maxScanned records were read. The read model does not
+// hold the parameters of executions.
 func (s *Server) searchRecords(ctx context.Context, in *ExecutionList, q *index.ExecutionQuery) (*answer[rest.Executions], error) {
 	r := recordSearch{reached: q.After, more: true}
 	for r.more && r.scanned < maxScanned && len(r.found) < in.Limit {
@@ -296,7 +296,8 @@ func (s *Server) searchRecords(ctx context.Context, in *ExecutionList, q *index.
 	return out, err
 }
 
-// scanRecords looks at executions until the page is full, and returns at how many.
+// scanRecords adds matching executions until the page is full. It returns how
+// many executions it has looked at.
 func (r *recordSearch) scanRecords(all []index.Summary, read []*bus.Execution, in *ExecutionList) int {
 	for i := range all {
 		if len(r.found) == in.Limit {

@@ -11,7 +11,7 @@ import (
 	v1 "github.com/job-streamer/job-streamer-control-bus/httpapi/v1"
 )
 
-// chooseFormat decides how the answer will be written before anything is done.
+// chooseFormat chooses the format of the answer before the handler runs.
 func (s *Server) chooseFormat(ctx huma.Context, next func(huma.Context)) {
 	u := ctx.URL()
 	has := traitsOf(ctx.Operation())
@@ -33,19 +33,17 @@ func (s *Server) chooseFormat(ctx huma.Context, next func(huma.Context)) {
 
 var errNotAcceptable = errors.New("not acceptable")
 
-// request is a name under which huma's Context, that has a method Context, can
-// be embedded.
+// request allows embedding huma's Context, which has a method Context itself.
 type request huma.Context
 
-// answered is a request whose answer has a format. What clients of the original
-// control bus expect besides EDN is here, so that no handler has to know of it.
+// answered is a request with the format of its answer. It also does what v1
+// clients expect besides EDN, so that no handler has to know of them.
 type answered struct {
 	request
 	format *codec.Format
 }
 
-// Header gives the media type that was chosen for the list that it was chosen
-// from.
+// Header returns the chosen media type in place of the list in Accept.
 func (a answered) Header(name string) string {
 	if name == "Accept" {
 		return a.format.Media
@@ -74,7 +72,7 @@ func negotiate(header func(string) string, path string, job bool) (f *codec.Form
 	})
 }
 
-// Query is the parameter, or what it is in EDN for one who does not send it.
+// Query returns a parameter, or the default that v1 clients expect.
 func (a answered) Query(name string) string {
 	v := a.request.Query(name)
 	if v == "" && a.format == codec.EDN {
@@ -83,8 +81,8 @@ func (a answered) Query(name string) string {
 	return v
 }
 
-// Param is the parameter of the path. A path with an encoded slash is routed as
-// it was escaped, see canonicalPath.
+// Param returns a parameter of the path, decoded. The router leaves it encoded
+// if the path has an encoded slash: see canonicalPath.
 func (a answered) Param(name string) string {
 	v := a.request.Param(name)
 	if u := a.URL(); u.RawPath != "" {
@@ -95,7 +93,7 @@ func (a answered) Param(name string) string {
 	return v
 }
 
-// accepted is what the client said, before a format was chosen.
+// accepted returns the header Accept as the client sent it.
 func accepted(ctx huma.Context) string {
 	if a, ok := ctx.(answered); ok {
 		ctx = a.request
@@ -110,5 +108,5 @@ func fromV1Client(ctx huma.Context) bool {
 	return ok && a.format == codec.EDN && codec.EDN.Liked(accepted(ctx), true) == 0
 }
 
-// Unwrap is for [humaecho.Unwrap].
+// Unwrap lets [humaecho.Unwrap] find Echo's context.
 func (a answered) Unwrap() huma.Context { return a.request }

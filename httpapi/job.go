@@ -52,8 +52,8 @@ func (s *Server) listJobs(ctx context.Context, in *jobSearch) (*answer[rest.List
 	return listOf(shown.part, results), nil
 }
 
-// download is all jobs that a search finds, as a file. In EDN, as v1 clients
-// ask for it, it can be imported again job by job.
+// download answers with all jobs of a search as a file. In EDN, which v1
+// clients ask for, each job can be imported again.
 func (s *Server) download(ctx context.Context, in *jobDownload) (*streamed, error) {
 	if _, _, err := s.findApp(ctx, in.App); err != nil {
 		return nil, err
@@ -78,8 +78,8 @@ func (s *Server) download(ctx context.Context, in *jobDownload) (*streamed, erro
 	}), nil
 }
 
-// findJob finds a job; one that another bus has just made is not in the read model
-// yet.
+// findJob returns a job. It asks the store if the read model does not know the
+// job yet: another bus may just have created it.
 func (s *Server) findJob(ctx context.Context, in *JobPath) (*index.Job, error) {
 	if j, ok := s.cfg.Index.Job(in.App, in.job.Key); ok {
 		return j, nil
@@ -99,13 +99,13 @@ func (s *Server) findJob(ctx context.Context, in *JobPath) (*index.Job, error) {
 	return j, nil
 }
 
-// readJobPath is a job that is read, perhaps as XML.
+// readJobPath is a job to be read, perhaps as XML.
 type readJobPath struct {
 	JobPath
 	Namespace string `query:"namespace" enum:"javaee,jakartaee" doc:"Namespace of the XML: javaee (JSR-352) or jakartaee (Jakarta Batch). Default: the one in which the job was sent, or javaee."`
 }
 
-// findJobIn is the job with the namespace that is asked for.
+// findJobIn returns a job with the namespace that the client asks for.
 func (s *Server) findJobIn(ctx context.Context, in *readJobPath) (*index.Job, error) {
 	j, err := s.findJob(ctx, &in.JobPath)
 	if err != nil || in.Namespace == "" || in.Namespace == j.JSL.Namespace {
@@ -161,8 +161,8 @@ func (s *Server) putJob(ctx context.Context, in *putJob) (*saved[rest.Job], erro
 	return s.importJob(ctx, in.NamedPath, &in.Sent.value, &in.Preconditions)
 }
 
-// importJob writes the job of a path, and its schedule if there came one:
-// nothing, if either is wrong.
+// importJob writes the job of a path and the schedule that was sent with it. If
+// either is invalid it writes neither.
 func (s *Server) importJob(ctx context.Context, at NamedPath, sent *sentJob, p *Preconditions) (*saved[rest.Job], error) {
 	if err := s.judgeSent(ctx, at.App, sent); err != nil {
 		return nil, err
@@ -182,8 +182,8 @@ func (s *Server) importJob(ctx context.Context, at NamedPath, sent *sentJob, p *
 	return out, err
 }
 
-// importSchedule sets the schedule that was sent with a job, and shows it with
-// the job.
+// importSchedule writes the schedule that was sent with a job, and adds it to
+// the answer.
 func (s *Server) importSchedule(ctx context.Context, app, token string, sent *sentJob, shown *rest.Job) error {
 	was, err := s.storedSchedule(ctx, app, token)
 	if err != nil {
@@ -198,8 +198,8 @@ func (s *Server) importSchedule(ctx context.Context, app, token string, sent *se
 	return err
 }
 
-// writeJob writes the definition of the job of a path, which is renamed if the
-// definition has another id, and says what its token is.
+// writeJob writes the definition of a job and returns the job's key. If the
+// definition has another id, the job is renamed.
 func (s *Server) writeJob(ctx context.Context, at NamedPath, sent *sentJob, p *Preconditions) (out *saved[rest.Job], token string, err error) {
 	set, err := s.settingsFor(ctx, &sent.beside)
 	if err != nil {
@@ -228,8 +228,8 @@ func (s *Server) writeJob(ctx context.Context, at NamedPath, sent *sentJob, p *P
 
 const renamed = "renamed"
 
-// saveJob stores what change makes of the job of a path, or of none, if the
-// preconditions hold, and says what that did, in the word of an event.
+// saveJob stores what change returns for a job, nil for none, if the
+// preconditions hold. It returns the event word for what it did.
 func (s *Server) saveJob(ctx context.Context, at NamedPath, p *Preconditions, change func(was *bus.Job) (bus.Job, error)) (e bus.Entry[bus.Job], did string, err error) {
 	for range maxRaces {
 		e, did, err = s.saveJobOnce(ctx, at, p, change)
@@ -312,7 +312,7 @@ func (s *Server) deleteJob(ctx context.Context, in *deleteJob) (*struct{}, error
 	return nil, err
 }
 
-// wholeJob is a job with all that its own answer shows.
+// wholeJob returns a job with everything that its own answer shows.
 func (s *Server) wholeJob(j *index.Job) rest.Job {
 	v := s.jobOf(j)
 	v.Definition, v.DynamicParameters = j.Definition, j.JSL.Parameters()
@@ -348,8 +348,8 @@ const (
 	usual      = 5 * time.Minute
 )
 
-// timeline is the newest executions of a job, and before them the next fires,
-// as long as the last one took.
+// timeline returns the newest executions of a job, preceded by its next fires.
+// A fire gets the duration of the latest execution.
 func (s *Server) timeline(j *index.Job) []rest.ExecutionSummary {
 	all := []rest.ExecutionSummary{}
 	if j.Schedule != nil && j.Schedule.Active {
@@ -372,7 +372,7 @@ func (s *Server) timeline(j *index.Job) []rest.ExecutionSummary {
 	return all
 }
 
-// jobOf is a job as lists show it.
+// jobOf returns a job as lists show it.
 func (s *Server) jobOf(j *index.Job) rest.Job {
 	v := rest.Job{
 		DBID: rest.DBID("job", j.App, j.Token),
@@ -394,7 +394,7 @@ func (s *Server) jobOf(j *index.Job) rest.Job {
 	return v
 }
 
-// nextFire is when the job fires next, zero if it does not.
+// nextFire returns when the job fires next, zero if it does not.
 func (s *Server) nextFire(j *index.Job) subjects.Time {
 	if j.Schedule == nil || !j.Schedule.Active {
 		return 0
@@ -426,7 +426,7 @@ type NamedPath struct {
 	Name string `path:"job"`
 }
 
-// Resolve refuses what cannot be names, before they become parts of a key.
+// Resolve refuses invalid names before they become parts of a key.
 func (p *NamedPath) Resolve(huma.Context) []error {
 	if err := validNames(p.App, p.Name); err != nil {
 		return []error{err}
@@ -444,7 +444,7 @@ func validNames(app, job string) error {
 	return nil
 }
 
-// jobURL is the path of a job.
+// jobURL returns the path of a job.
 func jobURL(app, job string) string { return "/" + app + "/job/" + url.PathEscape(job) }
 
 // jobInput is an input with a [JobPath].

@@ -15,21 +15,21 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// sentJob is the body with a job: its definition and what was sent beside it,
-// in the words of files or in those of v1 clients.
+// sentJob is a body with a job: its definition, and its schedule and settings
+// in the words of job files or of v1 clients.
 type sentJob struct {
 	jsl.Job
 	beside
 }
 
-// beside is what was sent beside a definition. Settings that are nil stay as
-// they are.
+// beside is what a body holds besides the definition. Settings that are nil
+// stay unchanged.
 type beside struct {
 	v1.Words
 	fileParts
 }
 
-// ReadBody parses a job in any format, once.
+// ReadBody parses a job in any format. It parses the text only once.
 func (v *sentJob) ReadBody(f *codec.Format, data []byte) error {
 	text, err := jsl.ParseText(f.Form, data, f.Charset)
 	if err != nil {
@@ -71,9 +71,9 @@ func (b *beside) readWords(text *jsl.Text) (err error) {
 	}).Err()
 }
 
-// mergeOver is the job that is stored for what was sent, in place of what there was,
-// which may be nil. Its settings stay but for what set changes, and so does
-// what a diagram has no place for.
+// mergeOver returns the job to be stored in place of was, which may be nil. The
+// job keeps its settings, except what set changes, and what a diagram cannot
+// express.
 func (v *sentJob) mergeOver(was *bus.Job, app string, set func(*bus.Settings)) (bus.Job, error) {
 	now := subjects.Now()
 	is := bus.Job{App: app, Name: v.ID, Notation: v.notation(), CreateTime: now, UpdateTime: now}
@@ -101,7 +101,7 @@ func (v *sentJob) mergeOver(was *bus.Job, app string, set func(*bus.Settings)) (
 	return is, err
 }
 
-// notation is what is kept of the diagram, nil if there is none.
+// notation returns the diagram to be stored, nil for none.
 func (b *beside) notation() *bus.Notation {
 	if b.BPMN == "" && b.SVG == "" {
 		return nil
@@ -109,8 +109,8 @@ func (b *beside) notation() *bus.Notation {
 	return &bus.Notation{BPMN: b.BPMN, SVG: b.SVG}
 }
 
-// settingsFor is what changes the settings of a job to those that were sent. A
-// notification that is there already keeps its id.
+// settingsFor returns a function that applies the sent settings to a job. A
+// notification that exists already keeps its id.
 func (s *Server) settingsFor(ctx context.Context, b *beside) (set func(*bus.Settings), err error) {
 	var drawn []bus.StatusNotification
 	if b.StatusNotifications != nil {
@@ -125,8 +125,7 @@ func (s *Server) settingsFor(ctx context.Context, b *beside) (set func(*bus.Sett
 	return b.settings(drawn), nil
 }
 
-// settings is what changes the settings of a job to those that were sent, with
-// these notifications.
+// settings does the same with the notifications given.
 func (b *beside) settings(notifications []bus.StatusNotification) func(*bus.Settings) {
 	return func(v *bus.Settings) {
 		switch {
@@ -141,7 +140,7 @@ func (b *beside) settings(notifications []bus.StatusNotification) func(*bus.Sett
 	}
 }
 
-// keepIDs gives notifications the ids that their equals had.
+// keepIDs gives each notification the id of an equal one in was.
 func keepIDs(was, is []bus.StatusNotification) []bus.StatusNotification {
 	was, is = slices.Clone(was), slices.Clone(is)
 	for i := range is {
@@ -160,7 +159,7 @@ func timeMonitorFor(sent *rest.NewTimeMonitor) *bus.TimeMonitor {
 	return &bus.TimeMonitor{Minutes: sent.Duration, Action: sent.Action, Type: sent.NotificationType}
 }
 
-// notificationFor is the notification that was sent, with an id of its own.
+// notificationFor returns the notification that was sent, with a new id.
 func (s *Server) notificationFor(ctx context.Context, sent *rest.NewStatusNotification) (bus.StatusNotification, error) {
 	v := notificationOf(sent)
 	var err error
@@ -168,7 +167,7 @@ func (s *Server) notificationFor(ctx context.Context, sent *rest.NewStatusNotifi
 	return v, err
 }
 
-// notificationOf is a notification without an id.
+// notificationOf returns the notification that was sent, without an id.
 func notificationOf(sent *rest.NewStatusNotification) bus.StatusNotification {
 	return bus.StatusNotification{BatchStatus: subjects.BatchStatus(sent.BatchStatus), ExitStatus: sent.ExitStatus, Type: sent.Type}
 }
@@ -193,8 +192,8 @@ func (sent *newTimeMonitor) Validate() (wrong codec.Faults) {
 	return wrong
 }
 
-// newStatusNotification is a body with a status notification, or with the id of one to
-// be removed.
+// newStatusNotification is a body with a status notification to be added, or
+// with the id of one to be removed.
 type newStatusNotification rest.NewStatusNotification
 
 // Validate returns all that is wrong with the values.
@@ -236,8 +235,8 @@ const (
 	maxExitStatus = 1024
 )
 
-// checkType judges the type of a notification: the last segment of the URL that
-// it is posted to.
+// checkType checks the type of a notification, which becomes the last segment
+// of the URL that the bus posts it to.
 func checkType(f *codec.Faults, at, kind string) {
 	switch {
 	case kind == "healthcheck":

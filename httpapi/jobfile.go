@@ -20,23 +20,23 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 )
 
-// fileParts are what a job's file has beside the definition. A part that is not
-// in the file stays as it is; one that is null is removed.
+// fileParts are the parts of a job's file besides the definition. A part that
+// the file leaves out stays unchanged; a part that is null is removed.
 type fileParts struct {
 	file *jsl.File // nil: nothing was sent in the words of files
 
 	noSchedule, noMonitor bool
 }
 
-// ParseFile reads a job's file, and judges it by all rules that do not depend
-// on a control bus. The error is a [jsl.Errors].
+// ParseFile reads a job's file and checks all rules that do not depend on a
+// control bus. The error is a [jsl.Errors].
 func ParseFile(form jsl.Format, text []byte) (*jsl.File, error) {
 	file, err := jsl.ParseFile(form, text)
 	return file, readFile(file, form, &beside{}, err)
 }
 
-// readFile reads what stands beside a definition into b. err is what is wrong
-// with the definition; faults of both are returned.
+// readFile reads the parts besides the definition into b. err holds the faults
+// of the definition; readFile returns the faults of both.
 func readFile(file *jsl.File, form jsl.Format, b *beside, err error) error {
 	var all jsl.Errors
 	if file == nil || err != nil && !errors.As(err, &all) {
@@ -60,7 +60,7 @@ func readFile(file *jsl.File, form jsl.Format, b *beside, err error) error {
 	return all
 }
 
-// readPart reads one member and returns what is wrong with it.
+// readPart reads one part and returns its faults.
 func (b *beside) readPart(m jsl.Member, edn bool) (wrong codec.Faults) {
 	none := string(m.Value) == "null"
 	read := func(v any, validate func() codec.Faults) {
@@ -104,7 +104,7 @@ func (b *beside) readPart(m jsl.Member, edn bool) (wrong codec.Faults) {
 	return wrong
 }
 
-// readValue reads a JSON value, or the one that EDN stands for.
+// readValue reads a JSON value, or the JSON of an EDN value.
 func readValue(data []byte, v any, edn bool) error {
 	if edn {
 		return codec.ReadEDN(data, v, v1.Ignores)
@@ -112,16 +112,16 @@ func readValue(data []byte, v any, edn bool) error {
 	return codec.ReadJSON(data, v)
 }
 
-// jobFile is a job with its schedule and settings, as a file has them.
+// jobFile is a job with its schedule and settings, in the form of a file.
 type jobFile struct {
 	job    *jsl.Job
 	beside []jsl.Member
 }
 
-// Format writes the file, to be read by people.
+// Format writes the file for people to read.
 func (f jobFile) Format(form jsl.Format) ([]byte, error) { return f.job.FormatFile(form, f.beside) }
 
-// MarshalJSON writes the canonical form: two files that say the same are the
+// MarshalJSON writes the canonical form: files with the same meaning have the
 // same text.
 func (f jobFile) MarshalJSON() ([]byte, error) {
 	text, err := f.job.FormatFile(jsl.JSON, f.beside)
@@ -133,14 +133,14 @@ func (f jobFile) MarshalJSON() ([]byte, error) {
 	return text, err
 }
 
-// fileSchedule is a schedule in a file. Defaults are not written, but for
-// active: without it a pause stays.
+// fileSchedule is a schedule in a file. It leaves out defaults, except active:
+// without active, a paused schedule would stay paused.
 type fileSchedule struct {
 	rest.NewSchedule
 	Active bool `json:"active"`
 }
 
-// fileOf is the file of a job that is stored, or would be.
+// fileOf returns the file of a job, stored or not.
 func fileOf(job *jsl.Job, set *bus.Settings, sc *bus.Schedule) (jobFile, error) {
 	f := jobFile{job: job}
 	var monitor *rest.NewTimeMonitor
@@ -168,7 +168,7 @@ func fileOf(job *jsl.Job, set *bus.Settings, sc *bus.Schedule) (jobFile, error) 
 	return f, nil
 }
 
-// sentOf is what would have to be sent for a schedule.
+// sentOf returns the body that would create a schedule.
 func sentOf(sc *bus.Schedule) rest.NewSchedule {
 	is := *sc
 	leaveDefaults(&is)
@@ -178,8 +178,8 @@ func sentOf(sc *bus.Schedule) rest.NewSchedule {
 	}
 }
 
-// leaveDefaults takes what is said but is so without it: two schedules that say
-// the same are the same.
+// leaveDefaults removes values that are defaults, so that schedules with the
+// same meaning are equal.
 func leaveDefaults(sc *bus.Schedule) {
 	if sc.Misfire == bus.MisfireFireOnce {
 		sc.Misfire = ""
@@ -204,7 +204,7 @@ type judgeJob struct {
 	Sent body[sentJob]
 }
 
-// judgeJob says what a PUT of a job's file would do. Nothing is written.
+// judgeJob returns what a PUT of a job's file would change. It writes nothing.
 func (s *Server) judgeJob(ctx context.Context, in *judgeJob) (*tagged[rest.Judgement], error) {
 	sent := &in.Sent.value
 	sent.Whole = false // as with a PUT
@@ -252,7 +252,8 @@ func fileText(f jobFile, err error) ([]byte, error) {
 	return f.MarshalJSON()
 }
 
-// storedJob is a job with its schedule as the leader has them; both may be nil.
+// storedJob is a job with its schedule, read from the leaders of the buckets.
+// Both may be nil.
 type storedJob struct {
 	job      *bus.Job
 	schedule *bus.Schedule
@@ -272,7 +273,7 @@ func (s *Server) loadStored(ctx context.Context, app, name string) (is storedJob
 	return is, err
 }
 
-// storedSchedule is the schedule of a job, nil if there is none.
+// storedSchedule returns the schedule of a job, nil for none.
 func (s *Server) storedSchedule(ctx context.Context, app, token string) (*bus.Schedule, error) {
 	e, err := s.cfg.Bus.Schedules.Get(ctx, bus.JobKey(app, token))
 	switch {
@@ -284,8 +285,8 @@ func (s *Server) storedSchedule(ctx context.Context, app, token string) (*bus.Sc
 	return &e.Value, nil
 }
 
-// judgeSent returns why a job that was sent would be refused, whatever there
-// is.
+// judgeSent returns why the bus would refuse a job, independent of what is
+// stored.
 func (s *Server) judgeSent(ctx context.Context, app string, sent *sentJob) error {
 	if _, _, err := s.findApp(ctx, app); err != nil {
 		return err
@@ -306,8 +307,7 @@ func (s *Server) judgeSent(ctx context.Context, app string, sent *sentJob) error
 	return err
 }
 
-// scheduleOver is the schedule that there will be in place of was, nil for
-// none.
+// scheduleOver returns the schedule to be stored in place of was, nil for none.
 func (v *sentJob) scheduleOver(app string, was *bus.Schedule) *bus.Schedule {
 	switch {
 	case v.Schedule == nil && (v.Whole || v.noSchedule):
@@ -325,8 +325,8 @@ func (v *sentJob) scheduleOver(app string, was *bus.Schedule) *bus.Schedule {
 	return &sc
 }
 
-// warnings say what of a job was accepted but will not run, or not tell
-// anybody, as it is.
+// warnings returns what the bus accepted of a job although it cannot run or
+// notify anybody.
 func (s *Server) warnings(app string, job *jsl.Job, set *bus.Settings) []string {
 	all := s.cfg.Deployments.Missing(app, job)
 	if s.cfg.Runnable != nil {
@@ -337,7 +337,8 @@ func (s *Server) warnings(app string, job *jsl.Job, set *bus.Settings) []string 
 	return append(all, s.unsentNotifications(set)...)
 }
 
-// unsentNotifications says which notifications nobody will get.
+// unsentNotifications returns warnings about notifications that nobody will
+// receive.
 func (s *Server) unsentNotifications(set *bus.Settings) (all []string) {
 	if s.cfg.Notifier == nil || s.cfg.Notifier.Sends() {
 		return nil

@@ -14,7 +14,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// jobSearch is a search for jobs.
+// jobSearch is a search for a page of jobs.
 type jobSearch struct {
 	Page
 	Search
@@ -23,7 +23,7 @@ type jobSearch struct {
 // jobDownload is a search without pages.
 type jobDownload struct{ Search }
 
-// Search is what of an application is searched for.
+// Search selects jobs of an application.
 type Search struct {
 	AppPath
 	Q       string `query:"q" doc:"Words, and conditions on the latest execution. A name matches if it contains any of the words. Conditions: since:2016-09-09 until:2016-09-10 batch-status:failed exit-status:X. An unknown condition is an error."`
@@ -34,16 +34,16 @@ type Search struct {
 	lenient bool // for a v1 client: what is not understood is no condition
 }
 
-// Resolve notes whether the search comes from a v1 client. Its search box sends
-// what somebody types, letter by letter, and the original control bus passes
-// over what it cannot read.
+// Resolve reads whether the search comes from a v1 client. Its search box sends
+// the text after each letter, and the original control bus ignores words that
+// it cannot read.
 func (in *Search) Resolve(ctx huma.Context) []error {
 	in.lenient = fromV1Client(ctx)
 	return in.AppPath.Resolve(ctx)
 }
 
-// byName returns how the list compares names. A cursor is a name: in another
-// jobOrder a job may move from one page to the next, and it would say nothing.
+// byName returns how the list compares names, nil if it has another order. Only
+// names are cursors: in another order a job may move from one page to the next.
 func (in *jobSearch) byName() (order func(a, b string) int, err error) {
 	sorted := cmp.Or(in.SortBy, in.SortBy2)
 	switch {
@@ -57,8 +57,8 @@ func (in *jobSearch) byName() (order func(a, b string) int, err error) {
 	return strings.Compare, nil
 }
 
-// query returns the query for the index, or an error that names everything in
-// the search that is not understood.
+// query returns the query for the index, or an error that names every unknown
+// part of the search.
 func (in *Search) query(s *Server) (index.JobQuery, error) {
 	q := index.JobQuery{App: in.App, Limit: math.MaxInt}
 	var wrong codec.Faults
@@ -96,11 +96,11 @@ func (in *Search) query(s *Server) (index.JobQuery, error) {
 	return q, append(wrong, unsortable...).Err()
 }
 
-// besides are the words of with. What schedule stands for is always there.
+// besides are the values of with. Schedules are always in the answer.
 var besides = []string{"execution", "notation", "schedule", "settings"}
 
-// parseCondition reads a condition on the latest execution. If it is not
-// understood, want says what is.
+// parseCondition reads a condition on the latest execution. For an unknown
+// condition, want says which ones exist.
 func parseCondition(word string) (holds func(*index.Summary) bool, want string) {
 	key, value, _ := strings.Cut(word, ":")
 	switch strings.ReplaceAll(key, "_", "-") {
@@ -135,8 +135,8 @@ func parseCondition(word string) (holds func(*index.Summary) bool, want string) 
 
 const wantDay = "a day of UTC such as 2026-11-24"
 
-// jobOrder reads sort_by; nil for the order by name.
-// The fault is about one of the keys; the function goes by the others.
+// jobOrder reads sort_by. It returns nil for the order by name. The fault is
+// about one of the keys; less uses the others.
 func jobOrder(by string, next func(*index.Job) subjects.Time) (less func(a, b *index.Job) int, wrong codec.Faults) {
 	if by == "" {
 		return nil, nil
@@ -164,7 +164,7 @@ func jobOrder(by string, next func(*index.Job) subjects.Time) (less func(a, b *i
 	}, wrong
 }
 
-// hasWord says whether with has the word.
+// hasWord reports whether with contains a word.
 func hasWord(with, word string) bool {
 	for w := range strings.SplitSeq(with, ",") {
 		if strings.TrimSpace(w) == word {
@@ -174,7 +174,7 @@ func hasWord(with, word string) bool {
 	return false
 }
 
-// sortKey compares by one key; what is missing comes first.
+// sortKey returns a comparison by one key. Jobs without a value come first.
 func sortKey(name string, next func(*index.Job) subjects.Time) func(a, b *index.Job) int {
 	switch name {
 	case "name":

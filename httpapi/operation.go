@@ -19,8 +19,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// addRoute makes a route of a handler. It is described by the handler's types; what
-// a body holds is the type argument of a [body] in the input.
+// addRoute adds a route for a handler. The types of the handler describe the
+// route; the type argument of a [body] in the input describes the body.
 func addRoute[I, O any](s *Server, needs permission, op huma.Operation, h func(context.Context, *I) (*O, error)) {
 	checkResolvers(reflect.TypeFor[I]())
 	op.DefaultStatus = max(op.DefaultStatus, http.StatusOK)
@@ -38,7 +38,7 @@ func addRoute[I, O any](s *Server, needs permission, op huma.Operation, h func(c
 		}
 		return out, nil
 	})
-	// After Register: it would read a body that it knows of.
+	// Only now: Register would read the body itself if it knew of it.
 	doc := operationOf(s.api.OpenAPI().Paths[op.Path], op.Method)
 	if b := bodyOf[I](); b != nil {
 		doc.RequestBody = b.describe(s.api.OpenAPI().Components.Schemas)
@@ -62,11 +62,11 @@ func addRoute[I, O any](s *Server, needs permission, op huma.Operation, h func(c
 	}
 }
 
-// checkResolvers panics if huma would leave out a Resolve of an input. It calls
-// that of a struct and then none of what the struct embeds. A struct with
-// Resolve methods of several embedded ones has none of them if they are equally
-// deep, and all are called. If one is less deep it has that one, and the others
-// are lost.
+// checkResolvers panics if huma would skip a Resolve of an input. Huma calls
+// the Resolve of a struct, and then none of the structs embedded in it. If
+// several embedded structs at the same depth have one, the outer struct has
+// none, and huma calls all of them. If one is less deep, the outer struct gets
+// that one, and huma skips the others.
 func checkResolvers(t reflect.Type) {
 	if t.Kind() != reflect.Struct {
 		return
@@ -92,7 +92,7 @@ func checkResolvers(t reflect.Type) {
 	}
 }
 
-// resolves reports whether a struct, or one that it embeds, has a method
+// resolves reports whether a struct, or a struct embedded in it, has a method
 // Resolve.
 func resolves(t reflect.Type) bool {
 	if t.Kind() != reflect.Struct {
@@ -109,8 +109,8 @@ func resolves(t reflect.Type) bool {
 	return false
 }
 
-// described is a body in all formats. What a schema says of JSON is said of the
-// others by the prose of the document.
+// described returns a body in all formats. The schema is that of JSON; the text
+// of the document describes the other formats.
 func described(schema *huma.Schema, job bool) map[string]*huma.MediaType {
 	content := map[string]*huma.MediaType{}
 	for i := range codec.Formats {
@@ -145,7 +145,7 @@ type describer interface {
 	describe(huma.Registry) *huma.RequestBody
 }
 
-// bodyOf is the body of an input, or nil.
+// bodyOf returns the body of an input, or nil.
 func bodyOf[I any]() describer {
 	v := reflect.New(reflect.TypeFor[I]()).Elem()
 	for i := range v.NumField() {
@@ -158,8 +158,8 @@ func bodyOf[I any]() describer {
 	return nil
 }
 
-// apiConfig is huma with our formats, and without what it adds to answers by
-// itself.
+// apiConfig configures huma with our formats, and without what it would add to
+// answers.
 func apiConfig(version string) huma.Config {
 	registry := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
 	registry.RegisterTypeAlias(reflect.TypeFor[subjects.Time](), reflect.TypeFor[time.Time]())
@@ -193,7 +193,7 @@ func apiConfig(version string) huma.Config {
 	return c
 }
 
-// document is the OpenAPI document of all routes that were added.
+// document returns the OpenAPI document of all routes.
 func document(api huma.API) []byte {
 	doc := api.OpenAPI()
 	for _, schema := range doc.Components.Schemas.Map() {
@@ -213,15 +213,15 @@ func document(api huma.API) []byte {
 	return b
 }
 
-// orNull are the members that are an object or null; huma can say that of
-// values only.
+// orNull are the members that are an object or null. Huma can describe that of
+// plain values only.
 var orNull = []string{"schedule", "next_execution", "latest_execution", "agent", "time_monitor"}
 
-// definition describes a job definition. What is valid within the elements is
-// more than a schema can say: package jsl judges it.
+// definition describes a job definition in outline. Package jsl checks the
+// rules that a schema cannot express.
 type definition struct{}
 
-// Schema is the job language in outline.
+// Schema returns the outline of the job language.
 func (definition) Schema(huma.Registry) *huma.Schema {
 	name := func(doc string) *huma.Schema {
 		return &huma.Schema{Type: "string", Pattern: subjects.NamePattern, Description: doc}

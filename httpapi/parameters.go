@@ -16,8 +16,8 @@ import (
 	v1 "github.com/job-streamer/job-streamer-control-bus/httpapi/v1"
 )
 
-// Page is the part of a list that is asked for: by number, or by the entry next
-// to it. Only the latter neither repeats nor misses an entry while others come.
+// Page selects a part of a list, by number or by the entry next to it. Only the
+// latter neither repeats nor misses an entry while others are added.
 type Page struct {
 	Offset int    `query:"offset" minimum:"0" default:"1" doc:"Number of the first entry, from 1. Not with after or before."`
 	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"20"`
@@ -25,7 +25,7 @@ type Page struct {
 	Before string `query:"before" doc:"Return the entries before this one: the value of previous of the page after."`
 }
 
-// Resolve refuses what excludes each other.
+// Resolve refuses parameters that exclude each other.
 func (p *Page) Resolve(huma.Context) []error {
 	switch {
 	case p.After != "" && p.Before != "":
@@ -36,10 +36,10 @@ func (p *Page) Resolve(huma.Context) []error {
 	return nil
 }
 
-// cursor reports whether the page is named by an entry next to it.
+// cursor reports whether an entry next to the page selects it.
 func (p *Page) cursor() bool { return p.After != "" || p.Before != "" }
 
-// skip is how many come before the page.
+// skip returns the number of entries before the page.
 func (p Page) skip() int { return max(p.Offset, 1) - 1 }
 
 // part says which entries of a list are on a page.
@@ -48,14 +48,14 @@ type part struct {
 	next, previous      string
 }
 
-// listOf is the answer with the results of a page.
+// listOf returns the answer with a page.
 func listOf[T any](p part, results []T) *answer[rest.List[T]] {
 	return &answer[rest.List[T]]{rest.List[T]{
 		Results: results, Hits: p.hits, Offset: p.offset, Limit: p.limit, Next: orNil(p.next), Previous: orNil(p.previous),
 	}}
 }
 
-// allOf is listOf where there are few.
+// allOf returns the answer with a page of a short list.
 func allOf[T any](p part, results []T) *answer[rest.All[T]] {
 	return &answer[rest.All[T]]{rest.All[T]{List: listOf(p, results).Body}}
 }
@@ -66,8 +66,8 @@ type shown[T any] struct {
 	part
 }
 
-// cutPage returns the page of a list that is all in memory, in the order of its
-// keys. Without order, the keys are no cursors.
+// cutPage returns a page of a list that is sorted by its keys. Without order,
+// the keys are no cursors.
 func cutPage[T any](p Page, all []T, key func(*T) string, order func(a, b string) int) shown[T] {
 	from := min(p.skip(), len(all))
 	to := from + min(p.Limit, len(all)-from)
@@ -95,8 +95,8 @@ func cutPage[T any](p Page, all []T, key func(*T) string, order func(a, b string
 	return cut
 }
 
-// setCursors names the pages in front of a page, whose first and last entry
-// these are, and after it, if there are any.
+// setCursors sets the cursors of the pages before and after this one, if there
+// are any. first and last are the keys of its entries.
 func (s *shown[T]) setCursors(first, last string) {
 	if s.offset > 1 {
 		s.previous = first
@@ -106,10 +106,10 @@ func (s *shown[T]) setCursors(first, last string) {
 	}
 }
 
-// checkQuery refuses a query that cannot be read, a parameter that the route
-// does not have, and a second value of one that has a single value: a filter
-// that is misspelt must not select everything. v1 clients send parameters that
-// nobody reads, and those are ignored, as they were.
+// checkQuery refuses a malformed query, an unknown parameter, and a second
+// value of a parameter that has one: a misspelt filter must not select
+// everything. It accepts unknown parameters of v1 clients, as the original
+// control bus did.
 func checkQuery(ctx huma.Context, f *codec.Format) error {
 	u := ctx.URL()
 	if u.RawQuery == "" || f == codec.EDN || v1.ReadsOnlyEDN(ctx.Header, u.Path) {
@@ -118,7 +118,7 @@ func checkQuery(ctx huma.Context, f *codec.Format) error {
 	return faultyQuery(u.RawQuery, ctx.Operation().Parameters)
 }
 
-// faultyQuery returns all faults of a query, as an error.
+// faultyQuery returns all faults of a query.
 func faultyQuery(raw string, params []*huma.Param) error {
 	values, err := url.ParseQuery(raw)
 	if err != nil {
@@ -154,7 +154,7 @@ func wantKnown(known map[string]*huma.Param) string {
 
 const wantTime = "a time after 1970 such as 2026-11-24T18:00:00Z (RFC 3339)"
 
-// parseTime reads a time of a query, where a + that was not encoded is a space.
+// parseTime parses a time in a query. An unencoded + arrives as a space.
 func parseTime(text string) (time.Time, error) {
 	t, err := time.Parse(time.RFC3339, strings.Replace(text, " ", "+", 1))
 	if err == nil && t.Unix() < 0 {

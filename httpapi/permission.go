@@ -15,7 +15,7 @@ import (
 	v1 "github.com/job-streamer/job-streamer-control-bus/httpapi/v1"
 )
 
-// permission is what a route needs. Without one nobody may use it.
+// permission is what a route needs. A route without one is for nobody.
 type permission string
 
 const (
@@ -34,7 +34,7 @@ const (
 	writeCalendar permission = "write-calendar" // create, update, delete
 )
 
-// roles are who has a permission, in the application of the path.
+// roles lists the roles that have a permission in the application of the path.
 var roles = map[permission][]string{
 	readJob:     {bus.RoleAdmin, bus.RoleOperator, bus.RoleWatcher},
 	executeJob:  {bus.RoleAdmin, bus.RoleOperator},
@@ -47,10 +47,11 @@ var roles = map[permission][]string{
 	writeCalendar: {bus.RoleAdmin, bus.RoleOperator},
 }
 
-// place is a route as the router knows it.
+// place is a route in the router's notation.
 type place struct{ method, path string }
 
-// declarePermission notes what a route needs, for the judge and for the document.
+// declarePermission sets the permission that a route needs, for checkAccess and
+// for the document.
 func (s *Server) declarePermission(op *huma.Operation, needs permission) {
 	s.needs[place{op.Method, pathOf(op.Path)}] = needs
 	if op.Extensions == nil {
@@ -63,7 +64,7 @@ func (s *Server) declarePermission(op *huma.Operation, needs permission) {
 	}
 }
 
-// permissionError is what somebody lacks.
+// permissionError says which permission a user lacks.
 type permissionError struct {
 	user, app string
 	needs     permission
@@ -81,10 +82,10 @@ var (
 	errCrossOrigin = errors.New("from a page of another origin")
 )
 
-// judgeAccess says who sends a request, nil for anybody, if he may. A path that
-// is no route needs a login: who has none shall not find out what there is. A
-// stream is judged when it begins, and goes on when the login that began it
-// ends.
+// judgeAccess returns the user who sends a request, nil for an open route, or
+// why the request is refused. An unknown path needs a login: without one,
+// nobody can find out which paths exist. A stream is checked only when it
+// begins.
 func (s *Server) judgeAccess(r *http.Request, path string, param func(string) string) (*bus.User, error) {
 	needs, known := s.needs[place{r.Method, path}]
 	if !known {
@@ -107,8 +108,8 @@ func (s *Server) judgeAccess(r *http.Request, path string, param func(string) st
 	return user, nil
 }
 
-// isAllowed says whether a user has a permission in an application; id is whom the
-// path is about.
+// isAllowed reports whether a user has a permission in an application. id is
+// the user that the path is about.
 func isAllowed(u *bus.User, needs permission, app, id string) bool {
 	switch needs {
 	case anyone:
@@ -119,8 +120,8 @@ func isAllowed(u *bus.User, needs permission, app, id string) bool {
 	return slices.Contains(roles[needs], u.Role(app))
 }
 
-// senderOf is who sends a request: the header Authorization says it, if it says
-// something of ours, or else the cookie.
+// senderOf returns the user of the token or key in the header Authorization, or
+// else the user of the cookie.
 func (s *Server) senderOf(r *http.Request) (u *bus.User, byCookie bool) {
 	if secret, ok := bearerSecret(r.Header.Get("Authorization")); ok {
 		return s.cfg.Logins.ByToken(r.Context(), secret), false
@@ -131,7 +132,7 @@ func (s *Server) senderOf(r *http.Request) (u *bus.User, byCookie bool) {
 	return nil, false
 }
 
-// bearerSecret is the token or key in the header Authorization.
+// bearerSecret returns the token or key in the header Authorization.
 func bearerSecret(authorization string) (secret string, ok bool) {
 	scheme, secret, _ := strings.Cut(authorization, " ")
 	return strings.TrimSpace(secret), strings.EqualFold(scheme, "Bearer") || strings.EqualFold(scheme, "Token")
@@ -143,10 +144,10 @@ func withUser(ctx context.Context, u *bus.User) context.Context {
 	return context.WithValue(ctx, userKey{}, u)
 }
 
-// everybody is who asks if no login is needed.
+// everybody is the user of all requests if no login is needed.
 var everybody = &bus.User{ID: "admin", Roles: map[string]string{bus.DefaultApp: bus.RoleAdmin}}
 
-// userOf is who asks.
+// userOf returns the user who sends the request.
 func userOf(ctx context.Context) *bus.User {
 	if u, ok := ctx.Value(userKey{}).(*bus.User); ok {
 		return u

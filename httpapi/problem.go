@@ -23,20 +23,21 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 )
 
-// problemFor is an error as it is answered.
+// problem is an error as the API answers it.
 type problem struct {
 	rest.Problem
 	header http.Header
 }
 
-// GetStatus, GetHeaders and ContentType are what huma asks of an error.
+// GetStatus, GetHeaders and ContentType implement what huma expects of an
+// error.
 func (p *problem) GetStatus() int          { return p.Status }
 func (p *problem) GetHeaders() http.Header { return p.header }
 
-// EDN is what v1 clients read of an error.
+// EDN returns the error in the words of v1 clients.
 func (p *problem) EDN() any { return v1.ProblemOf(&p.Problem) }
 
-// ContentType is that of problems in the format that was chosen.
+// ContentType returns the media type of problems in the chosen format.
 func (p *problem) ContentType(media string) string {
 	for i := range codec.Formats {
 		if codec.Formats[i].Media == media {
@@ -46,8 +47,8 @@ func (p *problem) ContentType(media string) string {
 	return media
 }
 
-// adoptProblems makes huma's own refusals problems too. The library has one
-// place for it in the process.
+// adoptProblems turns huma's own errors into problems. Huma has one hook for
+// the whole process.
 var adoptProblems = sync.OnceFunc(func() {
 	huma.NewErrorWithContext = func(_ huma.Context, status int, _ string, errs ...error) huma.StatusError {
 		return problemOf(&refusal{status, errs})
@@ -57,7 +58,7 @@ var adoptProblems = sync.OnceFunc(func() {
 	}
 })
 
-// refusal is what huma found wrong with a request before a handler saw it.
+// refusal is what huma found wrong with a request before the handler ran.
 type refusal struct {
 	status int
 	errs   []error
@@ -65,10 +66,12 @@ type refusal struct {
 
 func (r *refusal) Error() string { return fmt.Sprint(r.status, r.errs) }
 
-// errPrecondition is an If-Match or If-None-Match that does not hold.
+// errPrecondition is the error of an If-Match or If-None-Match that does not
+// hold.
 var errPrecondition = errors.New("it is at another revision")
 
-// unknownError is an outcome that is not known, of an execution whose id is.
+// unknownError is an unknown outcome of a request to start the execution with
+// this id.
 type unknownError struct {
 	id  int64
 	err error
@@ -77,8 +80,8 @@ type unknownError struct {
 func (e *unknownError) Error() string { return fmt.Sprintf("execution %d: %v", e.id, e.err) }
 func (e *unknownError) Unwrap() error { return e.err }
 
-// problemFor makes an answer of an error. What nobody foresaw goes to the log,
-// with its cause.
+// problemFor returns the answer to an error. An unexpected error goes to the
+// log with its cause.
 func (s *Server) problemFor(ctx context.Context, err error) *problem {
 	p := problemOf(err)
 	if p.Status == http.StatusInternalServerError && !errors.Is(err, errPanic) && ctx.Err() == nil {
@@ -87,8 +90,8 @@ func (s *Server) problemFor(ctx context.Context, err error) *problem {
 	return p
 }
 
-// problemOf is the only place where errors become statuses and codes. What it
-// says of the request may be no UTF-8, which no answer could carry.
+// problemOf returns the status and code of an error; no other function does. It
+// replaces invalid UTF-8 from the request, which no answer could carry.
 func problemOf(err error) *problem {
 	p := classifyError(err)
 	p.Detail = validUTF8(p.Detail)
@@ -186,8 +189,7 @@ func classifyError(err error) *problem {
 	return newProblem(http.StatusInternalServerError, "internal", "internal error; see the log of the control bus") // the cause goes to the log only
 }
 
-// missingArtifacts says which jars have to be stored before they can be
-// deployed.
+// missingArtifacts names the jars that must be stored before the deployment.
 func missingArtifacts(e *deploy.MissingError) *problem {
 	p := newProblem(http.StatusConflict, "artifacts_missing", fmt.Sprintf("%d jars are not stored: PUT each to /artifact/<sha256>, then deploy again", len(e.SHA256)))
 	for _, sum := range e.SHA256 {
@@ -209,7 +211,7 @@ var routeCodes = map[int]string{
 	http.StatusRequestTimeout:   "timeout",
 }
 
-// statusOf is the status of a StateError.
+// statusOf returns the status of a StateError.
 func statusOf(code string) int {
 	if strings.HasPrefix(code, "no_such_") {
 		return http.StatusNotFound
@@ -265,7 +267,7 @@ func faultyRequest(all codec.Faults) *problem {
 	return problemWithFaults(http.StatusBadRequest, "invalid_parameter", all)
 }
 
-// problemFor is one of the errors that stops everything, or all faults of
+// problem returns the error that prevents any other, or all faults of
 // parameters and body together.
 func (r *refusal) problem() *problem {
 	var all codec.Faults
@@ -291,7 +293,7 @@ func (r *refusal) problem() *problem {
 	return problemWithFaults(status, code, all)
 }
 
-// parameterFault says what huma says of a parameter, in our words.
+// parameterFault returns a fault of huma in our words.
 func parameterFault(d *huma.ErrorDetail) rest.Fault {
 	f := rest.Fault{Parameter: d.Location, Detail: d.Message}
 	if _, name, ok := strings.Cut(d.Location, "."); ok {

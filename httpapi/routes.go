@@ -23,8 +23,8 @@ const (
 	sched = job + "/schedule"
 )
 
-// addRoutes are all of them, by what they are about, each with what a login needs
-// for it.
+// addRoutes adds all routes, grouped by noun, each with the permission that it
+// needs.
 func (s *Server) addRoutes() {
 	addRoute(s, open, readingRoute(get, "/version", "Version of the control bus", 200), s.getVersion)
 	addRoute(s, open, readingRoute(get, "/healthcheck", "Check that NATS and JetStream can be reached and have space; 503 says why not", 200), s.healthcheck)
