@@ -1,49 +1,52 @@
 // Package httpapi is the REST API of the control bus.
 //
-//	           routes.go                  format.go                                bus, index,
+//	           routes.go                  body.go                                  bus, index,
 //	request --> Echo --> huma: path, --> body by its --> handler(ctx, input) --> execution,
 //	                     query, header   Content-Type    returns output, error   scheduler
 //	                          |               |                 |
 //	                          +---- faults ---+----- error -----+--> problemOf --> answer by Accept
 //
-// A handler takes values and returns values: it knows no format, chooses no
-// status for a failure and sees nothing of Echo, which is in echo.go alone. The
-// OpenAPI document is made from the handlers' own types (package rest), so it
-// cannot say anything else than what is read and written.
+// A handler takes values and returns values. It knows no format, chooses no
+// status for a failure, and does not see Echo, which only echo.go uses. Huma
+// makes the OpenAPI document from the types of the handlers (package rest), so
+// the document cannot differ from what the API reads and writes.
+//
+// The table in routes.go declares what a route is: its permission, whether it
+// only reads, whether its body or answer is a job definition. Everything that
+// depends on such a property asks the table. A body type has a method Validate.
+// A handler for a job gets a [JobRef], which addRoute resolves before.
 //
 // # Formats
 //
-// Which format answers is decided in one place (negotiate), and each is a row
-// of the table formats. Strings of bytes become values by one strict reader:
-// EDN and YAML are turned into the JSON that they stand for, and then unknown
-// names, names that are there twice and values of the wrong kind are refused,
-// all of them at once, each with its JSON pointer. Job definitions go to
-// package jsl, which does the same for the job language, in XML too. What is
-// written is what the tags of package rest say.
+// negotiate chooses the format of an answer. Package codec has the table of
+// formats, and one strict reader: it converts EDN and YAML to JSON, and then
+// refuses unknown names, repeated names and values of the wrong kind. It
+// reports all of them at once, each with its JSON pointer. Package jsl does the
+// same for job definitions, in XML too. The tags in package rest define what
+// answers look like.
 //
-// EDN is what clients of the original control bus speak. What they expect
-// besides (201 for each PUT, bare vectors, parameters that they do not send,
-// keys that we do not know) is in the codec: see answered, ednDefaults and
-// reader.unknown.
+// Clients of the original control bus ("v1 clients") speak EDN. Package v1 has
+// what they expect besides: 201 for each PUT, other defaults of parameters,
+// their words for a job. See answered.
 //
 // # Preconditions
 //
-// The entity tag of a job or an application is the revision of its key.
-// If-Match that does not hold is 412, as RFC 9110 section 13.1.1 wants it.
-// If-None-Match: * asks to create and nothing else; that something is there
-// already is a conflict like any other here, 409, where the RFC would have 412.
-// Without either, a definition is overwritten.
+// The entity tag of a job or an application is the revision of its key. An
+// If-Match that does not hold is answered with 412 (RFC 9110 section 13.1.1).
+// If-None-Match: * only creates. If there is something already, the answer is
+// 409 like any other conflict here, where the RFC has 412. Without a
+// precondition, a write replaces what is there.
 //
 // # Logins
 //
-//	request --> cors --> router --> admit (permission.go): who, and may he? --> huma, handler
+//	request --> allowOrigin --> router --> checkAccess (permission.go) --> huma, handler
 //
-// Each route is declared with the permission that it needs; one without a
-// permission is for nobody, and a path that is no route needs a login. Without
-// [Config.RequireLogin] there is no admit, and POST /auth lets everybody in:
-// clients of the original control bus log in first. What a login is judged by
-// is package login. A request that changes something by the cookie must come
-// from a page of ours or of the allowed origin.
+// Each route declares its permission. A route without one is for nobody, and an
+// unknown path needs a login. Without [Config.RequireLogin] there is no
+// checkAccess, and POST /auth accepts everybody, since v1 clients always log in
+// first. Package login checks passwords, tokens and keys. A request that
+// changes something with a cookie must come from a page of the control bus or of
+// the allowed origin.
 //
 // # Streams
 //

@@ -184,13 +184,14 @@ func withSignIn(op huma.Operation) huma.Operation {
 	return op
 }
 
-// withUpload says that the body is read as it comes.
+// withUpload declares that the handler reads the body as a stream.
 func withUpload(op huma.Operation, media string) huma.Operation {
 	op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{media: {}}}
 	return op
 }
 
-// withStream says that the answer is text, whatever else is accepted.
+// withStream declares that the answer has one of these media types, whatever
+// Accept says.
 func withStream(op huma.Operation, media ...string) huma.Operation {
 	traitsOf(&op).streams = true
 	content := map[string]*huma.MediaType{}
@@ -201,8 +202,8 @@ func withStream(op huma.Operation, media ...string) huma.Operation {
 	return op
 }
 
-// reserved are the first segments of paths that are not an application's, now
-// or in a version to come.
+// reserved are first segments of paths that are not names of applications, now
+// or in a later version.
 var reserved = []string{
 	"account", "agent", "agents", "api", "app", "apps", "artifact", "artifacts", "assets", "auth", "calendar", "calendars",
 	"console", "docs", "event", "events", "execution", "executions", "favicon", "healthcheck", "job", "jobs", "login",
@@ -212,7 +213,7 @@ var reserved = []string{
 
 const wantName = "1 to 128 of the characters A-Z a-z 0-9 _ -"
 
-// checkAppName judges the name of an application that is to be made.
+// checkAppName checks the name of a new application.
 func checkAppName(f *codec.Faults, at, name string) {
 	switch {
 	case !subjects.ValidName(name):

@@ -21,7 +21,7 @@ type putSchedule struct {
 	Sent body[newSchedule]
 }
 
-// scheduled is the answer with a schedule that was made.
+// scheduled is the answer with a new schedule.
 type scheduled struct {
 	Status   int
 	Location string `header:"Location"`
@@ -76,7 +76,7 @@ func (s *Server) previewFires(_ context.Context, in *preview) (*answer[rest.Prev
 	return out, nil
 }
 
-// newPreview is a body that asks for fires to come.
+// newPreview is a body that asks for the next fires of a schedule.
 type newPreview rest.NewPreview
 
 // Validate returns all that is wrong with the values.
@@ -91,7 +91,7 @@ func (sent *newPreview) Validate() codec.Faults {
 	return wrong
 }
 
-// scheduleFor is the schedule of a job that was sent.
+// scheduleFor returns the schedule that was sent for a job.
 func scheduleFor(app, token string, sent *rest.NewSchedule) bus.Schedule {
 	sc := bus.Schedule{
 		App: app, Job: token, Cron: sent.CronNotation, TimeZone: sent.TimeZone, Calendar: sent.Calendar,
@@ -101,7 +101,7 @@ func scheduleFor(app, token string, sent *rest.NewSchedule) bus.Schedule {
 	return sc
 }
 
-// maxWant is how much of what is wrong with a schedule is shown.
+// maxWant is the greatest length of a fault of a schedule.
 const maxWant = 400
 
 // newSchedule is a body with a schedule.
@@ -144,7 +144,7 @@ func (s *Server) changeSchedule(ctx context.Context, in *JobPath, change func(ct
 	return &answer[*rest.Schedule]{is}, nil
 }
 
-// schedule reads what has just been written.
+// schedule returns the schedule that was just written.
 func (s *Server) schedule(ctx context.Context, app, token string) (*rest.Schedule, error) {
 	e, err := s.cfg.Bus.Schedules.Get(ctx, bus.JobKey(app, token))
 	if err != nil {
@@ -153,7 +153,7 @@ func (s *Server) schedule(ctx context.Context, app, token string) (*rest.Schedul
 	return scheduleOf(&e.Value), nil
 }
 
-// scheduleOf is a schedule as answers show it, nil for none.
+// scheduleOf returns a schedule as answers show it, nil for none.
 func scheduleOf(s *bus.Schedule) *rest.Schedule {
 	if s == nil {
 		return nil
@@ -165,7 +165,7 @@ func scheduleOf(s *bus.Schedule) *rest.Schedule {
 	}
 }
 
-// firesPath is a job whose decided nominal times are listed.
+// firesPath selects decisions about the nominal times of a job.
 type firesPath struct {
 	JobPath
 	From  string `query:"from" example:"2026-11-24T18:00:00Z" doc:"Nominal times from this one on (RFC 3339)."`
@@ -175,8 +175,8 @@ type firesPath struct {
 	from, to time.Time // zero: no limit
 }
 
-// Resolve reads the limits of the list. An empty one is refused too: it must
-// not select everything.
+// Resolve reads the limits of the list. It refuses empty ones: they must not
+// select everything.
 func (f *firesPath) Resolve(ctx huma.Context) []error {
 	u := ctx.URL()
 	query := u.Query()
@@ -197,8 +197,8 @@ func (f *firesPath) Resolve(ctx huma.Context) []error {
 	return asErrors(wrong)
 }
 
-// listFires lists the decisions of a job's present and former schedules. A
-// deleted job has them until they expire.
+// listFires lists the decisions about a job's present and former schedules. A
+// deleted job keeps them until they expire.
 func (s *Server) listFires(ctx context.Context, in *firesPath) (*answer[rest.Fires], error) {
 	fires, err := s.cfg.Schedules.Fires(ctx, in.App, in.job.Key, scheduler.FireQuery{From: in.from, To: in.to, Limit: in.Limit})
 	if err == nil && len(fires) == 0 {
@@ -214,7 +214,7 @@ func (s *Server) listFires(ctx context.Context, in *firesPath) (*answer[rest.Fir
 	return out, nil
 }
 
-// fireOf is a decision as answers show it.
+// fireOf returns a decision as answers show it.
 func fireOf(f *bus.Fire) rest.Fire {
 	shown := rest.Fire{
 		NominalTime: f.Nominal, Skipped: orNil(f.Skipped), CaughtUp: f.CaughtUp, DecideTime: f.Time, SkippedCount: f.SkippedCount,

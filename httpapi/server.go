@@ -137,8 +137,8 @@ type Config struct {
 	RequireLogin bool // else everybody is an admin
 	CookieSecure bool // cookies go over HTTPS only, and to us from pages of other sites too
 
-	// AllowOrigin is where pages may come from that use the API, such as
-	// http://localhost:3000; default: from nowhere.
+	// AllowOrigin is the origin of pages that may use the API, such as
+	// http://localhost:3000; default: none.
 	AllowOrigin string
 	Log         *slog.Logger // default: none
 }
@@ -157,8 +157,8 @@ type Server struct {
 	close   context.CancelFunc
 }
 
-// New returns a server for what cfg names; the index should be ready, or lists
-// are short.
+// New returns a server. The index should be ready: until then lists are
+// incomplete.
 func New(cfg Config) *Server {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -196,8 +196,8 @@ func brokerOf(b *bus.Bus) sse.Broker {
 	return b.JS
 }
 
-// ServeHTTP answers one request. HEAD is GET without the body, which net/http
-// leaves out.
+// ServeHTTP answers one request. It treats HEAD as GET; net/http leaves out the
+// body.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	routed := *r
 	if r.Method == http.MethodHead {
@@ -209,8 +209,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.handler.ServeHTTP(w, &routed)
 }
 
-// Serve answers requests on l until ctx ends. Then streams and waiting requests
-// end at once, others are finished.
+// Serve answers requests on l until ctx ends. Then it ends streams and waiting
+// requests at once, and lets other requests finish.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	srv := &http.Server{
 		Handler: s, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout,
@@ -235,8 +235,8 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	return err
 }
 
-// untilClosing returns ctx that ends with the server too: for what would hold
-// up the end.
+// untilClosing returns a context that ends with ctx or when the server shuts
+// down, whichever comes first.
 func (s *Server) untilClosing(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
 	stop := context.AfterFunc(s.closing, cancel)

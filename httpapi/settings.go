@@ -70,8 +70,8 @@ type putStatusNotification struct {
 	Sent body[newStatusNotification]
 }
 
-// putStatusNotification adds one; as v1 clients have it, one with an id is
-// removed.
+// putStatusNotification adds a status notification. If the body has an id, it
+// removes the one with that id, as v1 clients expect.
 func (s *Server) putStatusNotification(ctx context.Context, in *putStatusNotification) (*answer[rest.NotificationID], error) {
 	if id := in.Sent.value.ID; id != 0 {
 		return &answer[rest.NotificationID]{}, s.removeNotification(ctx, in.JobPath, id)
@@ -112,8 +112,8 @@ func (s *Server) removeNotification(ctx context.Context, in JobPath, id int64) e
 	return err
 }
 
-// alertExecution sends what the time monitor sends for an execution that takes
-// too long, whether it does or not.
+// alertExecution sends the alert of the time monitor for an execution, whether
+// or not the execution has taken too long.
 func (s *Server) alertExecution(ctx context.Context, in *ExecutionPath) (*answer[rest.Execution], error) {
 	e, err := s.execution(ctx, *in)
 	if err != nil {
@@ -133,7 +133,8 @@ func (s *Server) alertExecution(ctx context.Context, in *ExecutionPath) (*answer
 	return &answer[rest.Execution]{s.executionOf(e)}, nil
 }
 
-// changeJob changes a job that is there, whoever else does at the same time.
+// changeJob changes an existing job. It retries when another writer comes
+// first.
 func (s *Server) changeJob(ctx context.Context, in JobPath, change func(*bus.Job) error) (*answer[rest.Settings], error) {
 	for range maxRaces {
 		e, err := s.cfg.Bus.Job(ctx, in.App, in.job.Key)
@@ -167,7 +168,7 @@ func (s *Server) changeJob(ctx context.Context, in JobPath, change func(*bus.Job
 	return nil, bus.ErrChanged
 }
 
-// settingsOf are the settings of a job as answers show them.
+// settingsOf returns the settings of a job as answers show them.
 func settingsOf(exclusive bool, s *bus.Settings) rest.Settings {
 	v := rest.Settings{Exclusive: exclusive, StatusNotifications: []rest.StatusNotification{}}
 	if m := s.TimeMonitor; m != nil {
@@ -179,7 +180,7 @@ func settingsOf(exclusive bool, s *bus.Settings) rest.Settings {
 	return v
 }
 
-// showSettings shows them with the job.
+// showSettings adds the settings to the answer with a job.
 func showSettings(j *rest.Job, s *bus.Settings) {
 	v := settingsOf(j.Exclusive, s)
 	j.TimeMonitor, j.StatusNotifications = v.TimeMonitor, v.StatusNotifications

@@ -79,8 +79,7 @@ func (s *Server) getEvents(ctx context.Context, in *getEvents) (*streamed, error
 	}))
 }
 
-// LogPart is the part of a log that is asked for. Without offset and without a
-// cursor it is the end of the log.
+// LogPart selects a part of a log: without offset and cursor, its end.
 type LogPart struct {
 	Offset string `query:"offset" doc:"Number of the first line, from 1. Without it, after and before: the last lines."`
 	Limit  int    `query:"limit" minimum:"1" maximum:"1000" doc:"Number of lines. Default 1000."`
@@ -121,8 +120,8 @@ func (p *LogPart) Resolve(huma.Context) []error {
 	return asErrors(wrong)
 }
 
-// given is the name of a parameter that says which part is wanted, empty if
-// none does.
+// given returns the name of the parameter that selects a part, empty if there
+// is none.
 func (p *LogPart) given() string {
 	switch {
 	case p.Offset != "":

@@ -10,22 +10,22 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 )
 
-// healthTimeout is how long NATS may take to answer before it counts as away.
+// healthTimeout is how long NATS may take to answer a health check.
 const healthTimeout = 2 * time.Second
 
-// getVersion answers with a string, as the original control bus did.
+// getVersion answers with a string, as the original control bus does.
 func (s *Server) getVersion(context.Context, *struct{}) (*answer[string], error) {
 	return &answer[string]{s.cfg.Version}, nil
 }
 
-// sickError is why the control bus cannot do its work now. It is shown: an
-// operator, or a load balancer's log, needs the reason.
+// sickError is why the control bus cannot work now. Answers show it: operators
+// and logs of load balancers need the reason.
 type sickError struct{ reason error }
 
 func (e *sickError) Error() string { return e.reason.Error() }
 
-// healthcheck answers with nothing if all is well, and else with a problem that
-// says what is wrong.
+// healthcheck answers with no body if the control bus can work, or with a
+// problem that says why it cannot.
 func (s *Server) healthcheck(ctx context.Context, _ *struct{}) (*struct{}, error) {
 	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 	defer cancel()
@@ -35,8 +35,8 @@ func (s *Server) healthcheck(ctx context.Context, _ *struct{}) (*struct{}, error
 	return nil, nil
 }
 
-// frontLinks are where somebody who only knows the address may go on, in a
-// browser too.
+// frontLinks are the links of the front page, for people who know only the
+// address.
 var frontLinks = [][2]string{
 	{"/" + bus.DefaultApp + "/jobs", "jobs of the application " + bus.DefaultApp},
 	{"/executions", "executions, the newest first"},
@@ -47,7 +47,7 @@ var frontLinks = [][2]string{
 	{"/openapi.json", "all routes, as OpenAPI"},
 }
 
-// frontPage returns the page as text, as HTML, and what it links to as values.
+// frontPage returns the page as text and as HTML, and its links as values.
 func (s *Server) frontPage() (text, page string, links map[string]string) {
 	title := strings.TrimSpace("JobStreamer control bus " + s.cfg.Version)
 	var t, h strings.Builder

@@ -11,8 +11,8 @@ import (
 )
 
 // As returns a client of the same control bus that asks for answers of a media
-// type, and copies them to w as they come. What its methods return is empty
-// then; errors are as ever.
+// type and copies them to w. The results of its methods are empty; errors are
+// the same as before.
 func (c *Client) As(media string, w io.Writer) *Client {
 	as := *c
 	as.media, as.to = media, w
@@ -34,8 +34,8 @@ func (c *Client) readAnswer(res *http.Response, v any) error {
 	return err
 }
 
-// problemOf reads the error that an answer is. Not every answer is the control
-// bus's own: there are proxies.
+// problemOf returns the error that an answer stands for. The answer may come
+// from a proxy.
 func problemOf(res *http.Response) error {
 	data, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
 	p := &Problem{}
@@ -49,7 +49,7 @@ func problemOf(res *http.Response) error {
 	return fmt.Errorf("%s: %q", res.Status, text)
 }
 
-// readProblem reads a problem. Errors come in the format that was asked for.
+// readProblem reads a problem in the format of the answer.
 func readProblem(media string, data []byte, p *Problem) error {
 	var err error
 	switch {
@@ -64,8 +64,7 @@ func readProblem(media string, data []byte, p *Problem) error {
 	return json.Unmarshal(data, p)
 }
 
-// readEDNProblem reads what the control bus says to v1 clients, which has
-// less to it.
+// readEDNProblem reads a problem as v1 clients get it, which holds less.
 func readEDNProblem(data []byte, p *Problem) error {
 	data, err := jsl.ToJSON(jsl.EDN, data)
 	if err != nil {

@@ -27,16 +27,16 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 )
 
-// DefaultURL is where a control bus listens that nobody told otherwise.
+// DefaultURL is the address of a control bus with default settings.
 const DefaultURL = "http://localhost:45102"
 
-// maxError is how much of an answer that is no problem an error shows.
+// maxError is how much of an answer that is no problem is in the error.
 const maxError = 300
 
-// Problem is what the control bus answers if it refuses something.
+// Problem is the error with which the control bus refuses a request.
 type Problem = rest.Problem
 
-// Code is the code of the [Problem] in err, empty if there is none.
+// Code returns the code of the [Problem] in err, empty if there is none.
 func Code(err error) string {
 	var p *Problem
 	if errors.As(err, &p) {
@@ -53,7 +53,7 @@ type Config struct {
 	Token     string       // a token of a login, or a key of a user, if the control bus asks for one; it is never shown
 }
 
-// Client speaks to one control bus. It may be used by several goroutines.
+// Client calls one control bus. Several goroutines may use it.
 type Client struct {
 	base  string
 	http  *http.Client
@@ -63,7 +63,7 @@ type Client struct {
 	to    io.Writer // where they are copied to; nil: they are read
 }
 
-// New returns a client; nothing is sent yet.
+// New returns a client. It sends nothing yet.
 func New(cfg Config) (*Client, error) {
 	base := strings.TrimRight(cmp.Or(cfg.URL, DefaultURL), "/")
 	u, err := url.Parse(base)
@@ -83,16 +83,16 @@ func New(cfg Config) (*Client, error) {
 	return c, nil
 }
 
-// URL is where the control bus is.
+// URL returns the address of the control bus.
 func (c *Client) URL() string { return c.base }
 
 // HasToken reports whether the client sends a token or key.
 func (c *Client) HasToken() bool { return c.token != "" }
 
-// Close gives up idle connections.
+// Close closes idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// request is what is sent.
+// request is a request before it is sent.
 type request struct {
 	method, path string
 	query        url.Values
@@ -102,13 +102,13 @@ type request struct {
 	accept       string
 }
 
-// stream is a body that is too large to be held.
+// stream is a body that is too large for the memory.
 type stream struct {
 	io.Reader
 	size int64
 }
 
-// joinPath joins segments, each escaped.
+// joinPath returns a path with escaped segments.
 func joinPath(segments ...string) string {
 	var b strings.Builder
 	for _, s := range segments {
@@ -117,8 +117,8 @@ func joinPath(segments ...string) string {
 	return b.String()
 }
 
-// sendRequest sends a request and returns the answer, whose body has to be closed, or
-// the error that the answer is.
+// sendRequest sends a request. It returns the answer, whose body the caller
+// must close, or the error that the answer stands for.
 func (c *Client) sendRequest(ctx context.Context, r request) (*http.Response, error) {
 	var body io.Reader
 	switch b := r.body.(type) {
@@ -167,7 +167,7 @@ func (c *Client) sendRequest(ctx context.Context, r request) (*http.Response, er
 	return res, nil
 }
 
-// call sends a request and reads the answer into v, if there is one to be read.
+// call sends a request and reads the answer into v, if it has a body.
 func (c *Client) call(ctx context.Context, r request, v any) (http.Header, error) {
 	r.accept = cmp.Or(c.media, r.accept)
 	res, err := c.sendRequest(ctx, r)
@@ -181,7 +181,7 @@ func (c *Client) call(ctx context.Context, r request, v any) (http.Header, error
 	return res.Header, nil
 }
 
-// Version of the control bus.
+// Version returns the version of the control bus.
 func (c *Client) Version(ctx context.Context) (v string, err error) {
 	_, err = c.call(ctx, request{method: "GET", path: "/version"}, &v)
 	return v, err
@@ -194,8 +194,8 @@ func (c *Client) Healthy(ctx context.Context) error {
 	return err
 }
 
-// Page is the part of a list that is asked for, by number or by the entry next
-// to it. Only the latter neither repeats nor misses an entry while others come.
+// Page selects a part of a list, by number or by the entry next to it. Only the
+// latter neither repeats nor misses an entry while others are added.
 type Page struct {
 	Offset int    // number of the first one, from 1; default 1
 	Limit  int    // at most 1000; default 20
@@ -220,7 +220,7 @@ func (p Page) query() url.Values {
 	return q
 }
 
-// Condition makes a write depend on what is there.
+// Condition is a precondition of a write.
 type Condition struct {
 	Create bool   // only if there is none: else a [Problem] with the code conflict
 	ETag   string // only if it is still this one: else precondition_failed
@@ -237,7 +237,7 @@ func (k Condition) header() http.Header {
 	return h
 }
 
-// waitQuery is a query with how long an answer may wait.
+// waitQuery returns the query with the time that an answer may wait.
 func waitQuery(d time.Duration) url.Values {
 	if d == 0 {
 		return nil

@@ -44,7 +44,7 @@ func (c *Client) Stats(ctx context.Context, app string) (s rest.AppStats, err er
 	return s, err
 }
 
-// JobSearch says which jobs are wanted, and how they are sorted.
+// JobSearch selects and sorts jobs.
 type JobSearch struct {
 	Page
 	Query  string // words, since:2016-09-09, batch-status:failed ...; all jobs if empty
@@ -70,20 +70,20 @@ func (c *Client) Job(ctx context.Context, app, job string) (j *rest.Job, etag st
 	return j, h.Get("ETag"), err
 }
 
-// PostJob creates or overwrites the job that the definition, as JSON, names.
+// PostJob creates or overwrites the job that a definition in JSON names.
 func (c *Client) PostJob(ctx context.Context, app string, definition []byte, k Condition) (j *rest.Job, etag string, err error) {
 	return c.writeJob(ctx, request{method: "POST", path: joinPath(app, "jobs"), header: k.header(), body: definition})
 }
 
-// PutJob creates or overwrites a job. The definition, as JSON, has its name as
-// id; one that is there is renamed if it has another.
+// PutJob creates or overwrites a job by a definition in JSON. If the id of the
+// definition is another name, an existing job is renamed.
 func (c *Client) PutJob(ctx context.Context, app, job string, definition []byte, k Condition) (j *rest.Job, etag string, err error) {
 	return c.writeJob(ctx, request{method: "PUT", path: joinPath(app, "job", job), header: k.header(), body: definition})
 }
 
-// ApplyJob creates or overwrites a job by a definition in any form:
+// ApplyJob creates or overwrites a job by a definition in any format:
 // application/json, application/yaml, application/edn or application/xml.
-// Without a name it is the job that the definition names.
+// Without a job name it uses the name in the definition.
 func (c *Client) ApplyJob(ctx context.Context, app, job, media string, definition []byte, k Condition) (j *rest.Job, etag string, err error) {
 	r := request{method: "PUT", path: joinPath(app, "job", job), header: k.header(), body: definition, media: media}
 	if job == "" {
@@ -92,8 +92,9 @@ func (c *Client) ApplyJob(ctx context.Context, app, job, media string, definitio
 	return c.writeJob(ctx, r)
 }
 
-// RenameJob gives a job another name; its executions, schedule and settings
-// stay. If somebody changes it meanwhile the error is a 412.
+// RenameJob gives a job another name. Its executions, schedule and settings
+// stay. If another client changes the job meanwhile, the error has the status
+// 412.
 func (c *Client) RenameJob(ctx context.Context, app, job, to string) (j *rest.Job, etag string, err error) {
 	was, etag, err := c.Job(ctx, app, job)
 	if err != nil {
@@ -116,22 +117,22 @@ func (c *Client) RenameJob(ctx context.Context, app, job, to string) (j *rest.Jo
 	return c.PutJob(ctx, app, job, body.Bytes(), Condition{ETag: etag})
 }
 
-// Definition copies the definition of a job, in one of the forms of
+// Definition copies the definition of a job, in one of the formats of
 // [Client.ApplyJob].
 func (c *Client) Definition(ctx context.Context, app, job, media string, to io.Writer) error {
 	_, err := c.As(media, to).call(ctx, request{method: "GET", path: joinPath(app, "job", job, "definition")}, nil)
 	return err
 }
 
-// File copies a job's file, in one of the forms of [Client.ApplyJob]:
+// File copies a job's file, in one of the formats of [Client.ApplyJob]:
 // definition, schedule and settings.
 func (c *Client) File(ctx context.Context, app, job, media string, to io.Writer) error {
 	_, err := c.As(media, to).call(ctx, request{method: "GET", path: joinPath(app, "job", job, "file")}, nil)
 	return err
 }
 
-// JudgeJob says what [Client.ApplyJob] would do, without doing it. The entity
-// tag is that of the job as it is, empty if there is none.
+// JudgeJob returns what [Client.ApplyJob] would change, without changing it.
+// The entity tag is that of the existing job, empty if there is none.
 func (c *Client) JudgeJob(ctx context.Context, app, media string, file []byte) (j *rest.Judgement, etag string, err error) {
 	h, err := c.call(ctx, request{method: "POST", path: joinPath(app, "jobs", "judge"), body: file, media: media}, &j)
 	return j, h.Get("ETag"), err
@@ -142,8 +143,8 @@ func (c *Client) writeJob(ctx context.Context, r request) (j *rest.Job, etag str
 	return j, h.Get("ETag"), err
 }
 
-// DeleteJob deletes a job with its schedule, and its history unless that is to
-// be kept.
+// DeleteJob deletes a job with its schedule, and with its history unless
+// keepHistory is set.
 func (c *Client) DeleteJob(ctx context.Context, app, job string, keepHistory bool, k Condition) error {
 	r := request{method: "DELETE", path: joinPath(app, "job", job), header: k.header()}
 	if keepHistory {
@@ -153,13 +154,13 @@ func (c *Client) DeleteJob(ctx context.Context, app, job string, keepHistory boo
 	return err
 }
 
-// PutSchedule schedules a job, or changes its schedule.
+// PutSchedule schedules a job or changes its schedule.
 func (c *Client) PutSchedule(ctx context.Context, app, job string, s rest.NewSchedule) (is *rest.Schedule, err error) {
 	_, err = c.call(ctx, request{method: "PUT", path: joinPath(app, "job", job, "schedule"), body: s}, &is)
 	return is, err
 }
 
-// Preview says when a schedule would fire.
+// Preview returns the next fires of a schedule, which need not belong to a job.
 func (c *Client) Preview(ctx context.Context, p rest.NewPreview) (fires rest.Preview, err error) {
 	_, err = c.call(ctx, request{method: "POST", path: "/schedule/preview", body: p}, &fires)
 	return fires, err
@@ -185,20 +186,20 @@ func (f FireFilter) query() url.Values {
 	return query
 }
 
-// Fires lists what became of the nominal times of a job's schedules, newest
-// first.
+// Fires lists the decisions about the nominal times of a job's schedules,
+// newest first.
 func (c *Client) Fires(ctx context.Context, app, job string, f FireFilter) (fires rest.Fires, err error) {
 	_, err = c.call(ctx, request{method: "GET", path: joinPath(app, "job", job, "fires"), query: f.query()}, &fires)
 	return fires, err
 }
 
-// PauseSchedule lets a job not fire until it is resumed.
+// PauseSchedule stops a job from firing until it is resumed.
 func (c *Client) PauseSchedule(ctx context.Context, app, job string) (is *rest.Schedule, err error) {
 	_, err = c.call(ctx, request{method: "PUT", path: joinPath(app, "job", job, "schedule", "pause")}, &is)
 	return is, err
 }
 
-// ResumeSchedule lets a job fire again.
+// ResumeSchedule makes a job fire again.
 func (c *Client) ResumeSchedule(ctx context.Context, app, job string) (is *rest.Schedule, err error) {
 	_, err = c.call(ctx, request{method: "PUT", path: joinPath(app, "job", job, "schedule", "resume")}, &is)
 	return is, err
@@ -223,13 +224,13 @@ func (c *Client) Agent(ctx context.Context, agent string) (a *rest.Agent, err er
 	return a, err
 }
 
-// BlockAgent lets an agent take no more work.
+// BlockAgent stops an agent from taking new work.
 func (c *Client) BlockAgent(ctx context.Context, agent string) (a *rest.Agent, err error) {
 	_, err = c.call(ctx, request{method: "PUT", path: joinPath("agent", agent, "block")}, &a)
 	return a, err
 }
 
-// UnblockAgent lets an agent take work again.
+// UnblockAgent lets an agent take new work again.
 func (c *Client) UnblockAgent(ctx context.Context, agent string) (a *rest.Agent, err error) {
 	_, err = c.call(ctx, request{method: "PUT", path: joinPath("agent", agent, "unblock")}, &a)
 	return a, err

@@ -18,7 +18,7 @@ type Submission struct {
 	Wait           time.Duration     // return when it has ended, or after this time; at most an hour
 }
 
-// body is what is sent; nothing if there is nothing to say.
+// body returns the body to send, nil for none.
 func (s Submission) body() any {
 	if s.Parameters == nil {
 		return nil
@@ -34,9 +34,9 @@ func executionPath(app, job string, id int64, verb ...string) string {
 	return joinPath(append([]string{app, "job", job, "execution", n}, verb...)...)
 }
 
-// Submit starts an execution. If it is not known whether it was started, the
-// error's [Problem] has the code outcome_unknown and the id: submit again with
-// the same key, or look.
+// Submit starts an execution. If the outcome is unknown, the error's [Problem]
+// has the code outcome_unknown and the id of the execution: submit again with
+// the same key, or get the execution.
 func (c *Client) Submit(ctx context.Context, app, job string, s Submission) (e *rest.Execution, err error) {
 	r := request{method: "POST", path: joinPath(app, "job", job, "executions"), query: waitQuery(s.Wait), body: s.body(), header: http.Header{}}
 	if s.IdempotencyKey != "" {
@@ -52,8 +52,7 @@ func (c *Client) Executions(ctx context.Context, app, job string, p Page) (list 
 	return list, err
 }
 
-// ExecutionFilter says which executions are wanted: those that meet all that is
-// given.
+// ExecutionFilter selects executions that meet all given conditions.
 type ExecutionFilter struct {
 	Page
 	App          string                 // empty: of all applications
@@ -104,7 +103,7 @@ func (c *Client) FindExecutions(ctx context.Context, f ExecutionFilter) (list re
 	return list, err
 }
 
-// DeleteExecutions deletes all executions of a job that have ended.
+// DeleteExecutions deletes all ended executions of a job.
 func (c *Client) DeleteExecutions(ctx context.Context, app, job string) error {
 	_, err := c.call(ctx, request{method: "DELETE", path: joinPath(app, "job", job, "executions")}, nil)
 	return err
@@ -115,27 +114,27 @@ func (c *Client) Execution(ctx context.Context, app, job string, id int64) (e *r
 	return c.Await(ctx, app, job, id, 0)
 }
 
-// Await returns an execution when it has ended, or as it is after d, at most an
-// hour; job may be empty.
+// Await waits until an execution has ended, at most for d or an hour, and
+// returns its present state; job may be empty.
 func (c *Client) Await(ctx context.Context, app, job string, id int64, d time.Duration) (e *rest.Execution, err error) {
 	_, err = c.call(ctx, request{method: "GET", path: executionPath(app, job, id), query: waitQuery(d)}, &e)
 	return e, err
 }
 
-// Stop asks an execution to end; it may take a while until it has.
+// Stop asks an execution to end. It may run for a while after that.
 func (c *Client) Stop(ctx context.Context, app, job string, id int64) (e *rest.Execution, err error) {
 	_, err = c.call(ctx, request{method: "PUT", path: executionPath(app, job, id, "stop")}, &e)
 	return e, err
 }
 
-// Abandon gives up an execution that waits, or that was stopped or failed: it
-// will not be restarted.
+// Abandon abandons an execution that waits, was stopped or has failed: it
+// cannot be restarted.
 func (c *Client) Abandon(ctx context.Context, app, job string, id int64) (e *rest.Execution, err error) {
 	_, err = c.call(ctx, request{method: "PUT", path: executionPath(app, job, id, "abandon")}, &e)
 	return e, err
 }
 
-// Restart goes on where an execution ended; the result is the new one.
+// Restart continues where an execution ended. It returns the new execution.
 func (c *Client) Restart(ctx context.Context, app, job string, id int64, s Submission) (e *rest.Execution, err error) {
 	_, err = c.call(ctx, request{method: "PUT", path: executionPath(app, job, id, "restart"), query: waitQuery(s.Wait), body: s.body()}, &e)
 	return e, err

@@ -6,20 +6,20 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 )
 
-// Login returns a token for a user's password.
+// Login returns a token for a user and password.
 func (c *Client) Login(ctx context.Context, id, password string) (token string, err error) {
 	var t rest.Token
 	_, err = c.call(ctx, request{method: "POST", path: "/auth", body: rest.Credentials{ID: id, Password: password}}, &t)
 	return t.Token, err
 }
 
-// Logout ends the token that the client sends.
+// Logout revokes the token of the client.
 func (c *Client) Logout(ctx context.Context) error {
 	_, err := c.call(ctx, request{method: "DELETE", path: "/auth"}, nil)
 	return err
 }
 
-// Account says who the client's token or key is of.
+// Account returns the user of the client's token or key.
 func (c *Client) Account(ctx context.Context) (a *rest.Account, err error) {
 	_, err = c.call(ctx, request{method: "GET", path: "/account"}, &a)
 	return a, err
@@ -31,32 +31,32 @@ func (c *Client) Users(ctx context.Context, p Page) (list rest.List[rest.User], 
 	return list, err
 }
 
-// NewUser makes a user.
+// NewUser creates a user.
 func (c *Client) NewUser(ctx context.Context, u rest.NewUser) error {
 	_, err := c.call(ctx, request{method: "POST", path: "/user", body: u}, nil)
 	return err
 }
 
-// SetRoles gives a user other roles in place of those that there were.
+// SetRoles replaces the roles of a user.
 func (c *Client) SetRoles(ctx context.Context, id string, r rest.NewRoles) (u *rest.User, err error) {
 	_, err = c.call(ctx, request{method: "PUT", path: joinPath("user", id, "roles"), body: r}, &u)
 	return u, err
 }
 
-// DeleteUser removes a user with their sessions and keys.
+// DeleteUser deletes a user with their sessions and keys.
 func (c *Client) DeleteUser(ctx context.Context, id string) error {
 	_, err := c.call(ctx, request{method: "DELETE", path: joinPath("user", id)}, nil)
 	return err
 }
 
-// NewKey makes a key of a user for programs. It is shown this once.
+// NewKey creates a key of a user for programs. Only this answer holds it.
 func (c *Client) NewKey(ctx context.Context, id string) (key string, err error) {
 	var k rest.Key
 	_, err = c.call(ctx, request{method: "POST", path: joinPath("user", id, "key")}, &k)
 	return k.Key, err
 }
 
-// RevokeKeys ends all keys of a user.
+// RevokeKeys revokes all keys of a user.
 func (c *Client) RevokeKeys(ctx context.Context, id string) error {
 	_, err := c.call(ctx, request{method: "DELETE", path: joinPath("user", id, "key")}, nil)
 	return err

@@ -34,23 +34,24 @@ func (c *Client) Log(ctx context.Context, app, job string, id int64, to io.Write
 	return nil
 }
 
-// LogLines are the last lines of the output of an execution, and how many there
-// are in all; job may be empty.
+// LogLines returns the last lines of the output of an execution, and the number
+// of all lines; job may be empty.
 func (c *Client) LogLines(ctx context.Context, app, job string, id int64) (list rest.List[rest.LogLine], err error) {
 	_, err = c.call(ctx, request{method: "GET", path: executionPath(app, job, id, "log"), accept: "application/json"}, &list)
 	return list, err
 }
 
-// LogPage is a part of the output of an execution; job may be empty. Without an
-// offset and a cursor it is the last lines.
+// LogPage returns a part of the output of an execution; job may be empty.
+// Without an offset and a cursor it returns the last lines.
 func (c *Client) LogPage(ctx context.Context, app, job string, id int64, p Page) (part rest.LogPage, err error) {
 	_, err = c.call(ctx, request{method: "GET", path: executionPath(app, job, id, "log"), query: p.query(), accept: "application/json"}, &part)
 	return part, err
 }
 
-// FollowLog calls line for every line of an execution's output as it comes, and
-// returns how it ended; job may be empty. A broken connection is taken up again
-// after the last line. It ends with ctx, or with the error of line.
+// FollowLog calls line for each line of an execution's output as it comes, and
+// returns how the execution ended; job may be empty. It reconnects after a
+// broken connection and resumes after the last line. It returns when ctx ends,
+// or with the error of line.
 func (c *Client) FollowLog(ctx context.Context, app, job string, id int64, line func(rest.LogLine) error) (end *rest.Event, err error) {
 	r := request{method: "GET", path: executionPath(app, job, id, "log"), query: url.Values{"follow": {"1"}}}
 	err = c.followStream(ctx, r, "", func(e event) error {
@@ -69,15 +70,15 @@ func (c *Client) FollowLog(ctx context.Context, app, job string, id int64, line 
 	return end, err
 }
 
-// EventFilter says which events are wanted: all if it is empty.
+// EventFilter selects events. The zero value selects all.
 type EventFilter struct {
 	App, Job string
 	After    string // the id of an event to go on after; empty: from now on
 }
 
-// Events calls event for every change of an execution, with the event's id. A
-// broken connection is taken up again where it broke. It ends with ctx, or with
-// the error of event.
+// Events calls on for each change of an execution, with the id of the event. It
+// reconnects after a broken connection and resumes after the last event. It
+// returns when ctx ends, or with the error of on.
 func (c *Client) Events(ctx context.Context, f EventFilter, on func(id string, e rest.Event) error) error {
 	q := url.Values{}
 	if f.App != "" {
@@ -106,7 +107,7 @@ var (
 	errBroken = errors.New("the stream broke")
 )
 
-// followStream reads events, over as many connections as it takes.
+// followStream reads events, and reconnects as often as needed.
 func (c *Client) followStream(ctx context.Context, r request, last string, on func(event) error) error {
 	r.accept = eventStream
 	once := false // connected: until then an error is the caller's to judge
@@ -171,7 +172,7 @@ func (c *Client) followOnce(ctx context.Context, r request, last *string, connec
 	return fmt.Errorf("%w: %w", errBroken, cmpErr(lines.Err(), io.ErrUnexpectedEOF))
 }
 
-// addLine reads a line of an event.
+// addLine adds a line of the stream to the event.
 func (e *event) addLine(line string) {
 	name, value, _ := strings.Cut(line, ":")
 	value = strings.TrimPrefix(value, " ")
@@ -188,7 +189,7 @@ func (e *event) addLine(line string) {
 	}
 }
 
-// cmpErr is the first error that is one.
+// cmpErr returns the first error that is not nil.
 func cmpErr(errs ...error) error {
 	for _, err := range errs {
 		if err != nil {

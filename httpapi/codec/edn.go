@@ -16,7 +16,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// writeEDN writes a value by the edn tags that package rest describes.
+// writeEDN writes a value according to its edn tags, which package rest
+// describes.
 func writeEDN(w io.Writer, v any) error {
 	if done, err := writeDefinition(w, v, jsl.EDN); done {
 		return err
@@ -30,10 +31,10 @@ func writeEDN(w io.Writer, v any) error {
 	return err
 }
 
-// ednHow says how a value is written; the names are those of package rest.
+// ednHow says how a value is written. The words are those of the edn tags.
 type ednHow struct{ as, arg string }
 
-// ednField is a field of a struct, or of one that is embedded in it.
+// ednField is a field of a struct, or of a struct embedded in it.
 type ednField struct {
 	index    []int
 	json     string
@@ -44,7 +45,7 @@ type ednField struct {
 
 var ednFields sync.Map // reflect.Type to []ednField
 
-// fieldsOf are the fields of a struct type that EDN has.
+// fieldsOf returns the fields of a struct type that EDN shows.
 func fieldsOf(t reflect.Type) []ednField {
 	if known, ok := ednFields.Load(t); ok {
 		return known.([]ednField)
@@ -121,7 +122,7 @@ func (e *ednWriter) writeValue(v reflect.Value, how ednHow) {
 	}
 }
 
-// writeObject writes a map of what is not null.
+// writeObject writes a struct as a map without its null fields.
 func (e *ednWriter) writeObject(v reflect.Value) {
 	e.Open("{")
 	for _, f := range fieldsOf(v.Type()) {
@@ -171,8 +172,8 @@ func (e *ednWriter) writeList(v reflect.Value, how ednHow) {
 	}
 }
 
-// writeObjects writes a map of objects, by name. The names are strings: a v1
-// client looks for one.
+// writeObjects writes a map of structs, sorted by name. The names are strings:
+// a v1 client looks for one.
 func (e *ednWriter) writeObjects(v reflect.Value) {
 	e.Open("{")
 	names := slices.SortedFunc(slices.Values(v.MapKeys()), func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
@@ -183,7 +184,7 @@ func (e *ednWriter) writeObjects(v reflect.Value) {
 	e.Close("}")
 }
 
-// writeTexts writes a map of strings, by name.
+// writeTexts writes a map of strings, sorted by name.
 func (e *ednWriter) writeTexts(v reflect.Value, how ednHow) {
 	texts, ok := v.Interface().(map[string]string)
 	if !ok {
@@ -239,7 +240,7 @@ func (e *ednWriter) writeInstant(t subjects.Time) {
 	e.WriteLiteral(t.Std().UTC().Format(`#inst "2006-01-02T15:04:05.000-00:00"`))
 }
 
-// writeDefinition writes a job that is kept as JSON.
+// writeDefinition writes a job that is stored as JSON.
 func (e *ednWriter) writeDefinition(data []byte) {
 	j, _ := jsl.Restore(data) // as much as is understood
 	text, err := j.Format(jsl.EDN)

@@ -9,22 +9,23 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 )
 
-// MaxFaults is how many faults of one body are reported.
+// MaxFaults is the greatest number of faults in one answer.
 const MaxFaults = 100
 
-// Faults are all that is wrong with a request, each with its place.
+// Faults are everything that is wrong with a request, each with its place.
 type Faults []rest.Fault
 
 func (f Faults) Error() string { return fmt.Sprintf("%d faults, the first: %s", len(f), f[0]) }
 
-// Add adds a fault: want belongs at the pointer.
+// Add adds a fault at a pointer into the body. want says what belongs there.
 func (f *Faults) Add(pointer, want, got string) {
 	if len(*f) < MaxFaults {
 		*f = append(*f, rest.Fault{Pointer: pointer, Detail: "want " + want, Got: Cut(got)})
 	}
 }
 
-// AddParameter adds a fault: want belongs in the parameter or header.
+// AddParameter adds a fault of a parameter or header. want says what belongs
+// there.
 func (f *Faults) AddParameter(name, want, got string) {
 	if len(*f) < MaxFaults {
 		*f = append(*f, rest.Fault{Parameter: name, Detail: "want " + want, Got: Cut(got)})
@@ -37,7 +38,7 @@ func ParameterFault(name, want, got string) (f Faults) {
 	return f
 }
 
-// AddWithin adds the faults of a part of a body, which is at the pointer.
+// AddWithin adds the faults of the part of a body that is at the pointer.
 func (f *Faults) AddWithin(pointer string, part Faults) {
 	for _, fault := range part {
 		fault.Pointer = pointer + fault.Pointer
@@ -45,8 +46,8 @@ func (f *Faults) AddWithin(pointer string, part Faults) {
 	}
 }
 
-// AddOther adds those of more whose place has no fault yet: a value that could
-// not be read is not reported as missing as well.
+// AddOther adds the faults whose place has no fault yet: a value that could not
+// be read is not reported as missing as well.
 func (f *Faults) AddOther(more Faults) {
 	for _, fault := range more {
 		if !f.hasFaultAt(fault.Pointer) {
@@ -72,7 +73,7 @@ func (f Faults) Err() error {
 	return f
 }
 
-// FaultsOf returns the faults of a definition.
+// FaultsOf returns the errors of a definition as faults.
 func FaultsOf(errs jsl.Errors) (all Faults) {
 	for _, e := range errs {
 		all = append(all, rest.Fault{Pointer: e.Path, Detail: "want " + e.Want, Got: e.Got, Line: e.Line, Column: e.Column})
@@ -80,7 +81,7 @@ func FaultsOf(errs jsl.Errors) (all Faults) {
 	return all
 }
 
-// MalformedError is a body that is not in the format that its type names.
+// MalformedError is a body that is not in the format of its Content-Type.
 type MalformedError struct{ Fault rest.Fault }
 
 func (e *MalformedError) Error() string { return e.Fault.String() }
@@ -92,10 +93,10 @@ func (e *MediaTypeError) Error() string {
 	return fmt.Sprintf("%s: want %s, got %s", e.Header, e.Want, Cut(e.Got))
 }
 
-// maxShown is how many bytes of a sent value an answer shows.
+// maxShown is how many bytes of a sent value an answer repeats.
 const maxShown = 80
 
-// Cut shortens a sent value for an answer, at the end of a character.
+// Cut shortens a sent value for an answer. It does not split a character.
 func Cut(s string) string {
 	if len(s) <= maxShown {
 		return s
@@ -107,7 +108,7 @@ func Cut(s string) string {
 	return s[:n] + "..."
 }
 
-// Escape makes a name a token of a JSON pointer (RFC 6901 section 3).
+// Escape returns a name as a segment of a JSON pointer (RFC 6901 section 3).
 func Escape(name string) string { return escaper.Replace(Cut(name)) }
 
 var escaper = strings.NewReplacer("~", "~0", "/", "~1")

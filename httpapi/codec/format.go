@@ -10,8 +10,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 )
 
-// Format is a way to write values. A body in another format is turned into the
-// JSON that it stands for, so that one reader judges all of them.
+// Format is a format of bodies. One reader reads all of them: bodies in other
+// formats are converted to JSON first.
 type Format struct {
 	Media   string   // the type of bodies and answers
 	aliases []string // other names of it
@@ -21,7 +21,7 @@ type Format struct {
 	Charset string // of a body, if its Content-Type has one
 }
 
-// Formats in the order of our preference.
+// Formats are all formats, the preferred ones first.
 var Formats = []Format{
 	{"application/json", nil, "application/problem+json", jsl.JSON, WriteJSON, ""},
 	{"application/edn", nil, "application/edn", jsl.EDN, writeEDN, ""},
@@ -29,7 +29,7 @@ var Formats = []Format{
 	{"application/xml", []string{"text/xml"}, "application/problem+json", jsl.XML, writeXML, ""}, // of jobs only
 }
 
-// The formats that a client may have without asking for them by name.
+// JSON and EDN are the formats of answers to clients that accept any.
 var (
 	JSON = &Formats[0]
 	EDN  = &Formats[1]
@@ -38,7 +38,7 @@ var (
 // Is reports whether media is a name of the format.
 func (f *Format) Is(media string) bool { return media == f.Media || slices.Contains(f.aliases, media) }
 
-// BodyReader is a value that reads a body of any format itself.
+// BodyReader is a value that reads its body itself, in any format.
 type BodyReader interface {
 	ReadBody(f *Format, data []byte) error
 }
@@ -67,8 +67,8 @@ func (f *Format) Read(data []byte, v any, ignores func(keyword string) bool) err
 	return ReadJSON(data, v)
 }
 
-// AsMalformed returns err, as a [MalformedError] if the text is not in the
-// format at all. That is another fault than a text that is no job.
+// AsMalformed turns err into a [MalformedError] if the text is not in the
+// format at all. A text in the format that is no job is another fault.
 func (f *Format) AsMalformed(err error) error {
 	var errs jsl.Errors
 	if errors.As(err, &errs) && errs[0].Want == strings.ToUpper(string(f.Form)) {
@@ -77,7 +77,7 @@ func (f *Format) AsMalformed(err error) error {
 	return err
 }
 
-// ForBody returns the format of a body. Without a Content-Type it is the first.
+// ForBody returns the format of a body. The default is JSON.
 func ForBody(contentType, encoding string) (*Format, error) {
 	if encoding != "" && !strings.EqualFold(encoding, "identity") {
 		return nil, &MediaTypeError{"Content-Encoding", encoding, "no encoding"}
@@ -106,7 +106,7 @@ func ForBody(contentType, encoding string) (*Format, error) {
 	return nil, &MediaTypeError{"Content-Type", contentType, want}
 }
 
-// MediaTypes returns the types of bodies, for messages.
+// MediaTypes returns the media types of bodies, for messages.
 func MediaTypes() string {
 	var all []string
 	for i := range Formats {

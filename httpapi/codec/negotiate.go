@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// Negotiate decides which format answers, for all routes: the one that Accept
-// names, or else the one that unnamed returns for the client. ok is false if
-// Accept allows none. Only jobs can be XML, and not for browsers, which prefer
-// it to everything.
+// Negotiate returns the format of the answer: the one that Accept names, or
+// else the one that unnamed returns for the client. ok is false if Accept
+// allows none. XML is for jobs only, and never for browsers, which prefer it to
+// everything.
 func Negotiate(accept string, job bool, unnamed func() *Format) (f *Format, ok bool) {
 	if accept == JSON.Media {
 		return JSON, true
@@ -38,8 +38,8 @@ func Negotiate(accept string, job bool, unnamed func() *Format) (f *Format, ok b
 	return f, false
 }
 
-// Liked returns how much a header Accept likes the format, from 0 to 1. With
-// named it only counts ranges that name the format.
+// Liked returns the quality of the format in a header Accept, from 0 to 1. With
+// named, only ranges that name the format count.
 func (f *Format) Liked(accept string, named bool) (q float64) {
 	for _, media := range append([]string{f.Media, f.Problem}, f.aliases...) {
 		if how, specific := rangeQuality(accept, media); !named || specific == 3 {
@@ -49,8 +49,8 @@ func (f *Format) Liked(accept string, named bool) (q float64) {
 	return q
 }
 
-// rangeQuality is how much accept likes a media type, by the most specific
-// range that it is in, 3 for its name.
+// rangeQuality returns the quality of a media type in a header Accept, and how
+// specific the range is that it comes from; 3 is the name itself.
 func rangeQuality(accept, media string) (q float64, specific int) {
 	kind, _, _ := strings.Cut(media, "/")
 	for item := range strings.SplitSeq(accept, ",") {
@@ -71,7 +71,7 @@ func rangeQuality(accept, media string) (q float64, specific int) {
 	return q, specific
 }
 
-// rangeWeight returns the q of the parameters of a range, 1 without it.
+// rangeWeight returns the parameter q of a range. The default is 1.
 func rangeWeight(params string) float64 {
 	for p := range strings.SplitSeq(params, ";") {
 		if name, value, _ := strings.Cut(strings.TrimSpace(p), "="); strings.EqualFold(name, "q") {

@@ -15,7 +15,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 )
 
-// malformedJSON returns an error if err is about the JSON itself.
+// malformedJSON returns an error if err is about the syntax of the JSON.
 func malformedJSON(data []byte, err error) error {
 	var syntax *jsontext.SyntacticError
 	offset, got := len(data), "the end of the body"
@@ -39,14 +39,14 @@ func malformedJSON(data []byte, err error) error {
 // faults, not only the first one. A member that is null counts as absent.
 func ReadJSON(data []byte, v any) error { return (&reader{}).readAll(data, v) }
 
-// ReadEDN does the same with the JSON that EDN stands for, whose names are
+// ReadEDN does the same with the JSON of an EDN value, in which names are
 // keywords. An unknown keyword is no fault if ignores returns true.
 func ReadEDN(data []byte, v any, ignores func(keyword string) bool) error {
 	return (&reader{edn: true, ignores: ignores}).readAll(data, v)
 }
 
-// ReadLeniently reads what an object has of the struct that v points to, by the
-// isNamed that EDN has.
+// ReadLeniently reads the members of an object that the struct behind v has, by
+// their names in EDN. It ignores all others.
 func ReadLeniently(data []byte, v any) error {
 	return (&reader{edn: true, lenient: true}).readAll(data, v)
 }
@@ -68,7 +68,7 @@ func (r *reader) readAll(data []byte, v any) error {
 	return fmt.Errorf("read JSON: %w", err)
 }
 
-// reader reads JSON and collects what is wrong.
+// reader reads JSON and collects faults.
 type reader struct {
 	*jsontext.Decoder
 	edn     bool
@@ -77,7 +77,7 @@ type reader struct {
 	faults  Faults
 }
 
-// addWrong passes over a value in whose place something else belongs.
+// addWrong skips a value of the wrong kind, and adds a fault.
 func (r *reader) addWrong(at, want string) error {
 	raw, err := r.ReadValue()
 	if err == nil {
@@ -132,7 +132,7 @@ func (r *reader) readValue(v reflect.Value, at string) error {
 	return r.addWrong(at, map[reflect.Kind]string{reflect.String: "a string", reflect.Bool: "true or false", reflect.Int: "a whole number", reflect.Int64: "a whole number"}[v.Kind()])
 }
 
-// readMembers reads the members of an object, each by read.
+// readMembers reads an object. It calls read for each member.
 func (r *reader) readMembers(at string, read func(name, at string) error) error {
 	if r.PeekKind() != '{' {
 		return r.addWrong(at, "an object")
@@ -181,8 +181,8 @@ func (r *reader) readObject(v reflect.Value, at string) error {
 	})
 }
 
-// isNamed says whether a field goes by the name: by the keyword with its
-// namespace in JSON too, without it in EDN.
+// isNamed reports whether a field has this name. In JSON too a keyword with its
+// namespace is a name of the field; in EDN the keyword without it as well.
 func (r *reader) isNamed(f *ednField, name string) bool {
 	if r.edn && f.as == "inline" && r.PeekKind() != '{' {
 		return false
@@ -193,8 +193,8 @@ func (r *reader) isNamed(f *ednField, name string) bool {
 	})
 }
 
-// readField reads the value of a field; one that is named by an object may be
-// that object.
+// readField reads the value of a field. Some fields may also be sent as an
+// object that names the value.
 func (r *reader) readField(v reflect.Value, f *ednField, at string) error {
 	switch {
 	case f.as == "keyword" && r.edn:
@@ -207,7 +207,8 @@ func (r *reader) readField(v reflect.Value, f *ednField, at string) error {
 	return r.readValue(v, at)
 }
 
-// readNamed reads a value, or that of the member key of an object in its place.
+// readNamed reads a value, or the member key of an object that stands in its
+// place.
 func (r *reader) readNamed(v reflect.Value, key, at string) error {
 	if r.PeekKind() != '{' {
 		return r.readValue(v, at)
@@ -246,8 +247,8 @@ func (r *reader) skipUnknown(v reflect.Value, fields []ednField, name, at string
 	return r.SkipValue()
 }
 
-// readTexts reads an object of scalars, each as its text. Without members it is
-// an empty map, not nil.
+// readTexts reads an object of scalars as a map of texts. An empty object
+// becomes an empty map, not nil.
 func (r *reader) readTexts(v reflect.Value, at string) error {
 	if v.IsNil() && r.PeekKind() == '{' {
 		v.Set(reflect.MakeMap(v.Type()))

@@ -11,7 +11,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 )
 
-// WriteJSON writes a value as JSON in one line.
+// WriteJSON writes a value as one line of JSON.
 func WriteJSON(w io.Writer, v any) error {
 	if err := json.MarshalWrite(w, v, json.Deterministic(true)); err != nil {
 		return fmt.Errorf("write JSON: %w", err)
@@ -19,7 +19,7 @@ func WriteJSON(w io.Writer, v any) error {
 	return nil
 }
 
-// writeYAML writes a value as the YAML of its JSON.
+// writeYAML writes a value as YAML, converted from its JSON.
 func writeYAML(w io.Writer, v any) error {
 	if done, err := writeDefinition(w, v, jsl.YAML); done {
 		return err
@@ -35,7 +35,7 @@ func writeYAML(w io.Writer, v any) error {
 	return err
 }
 
-// writeXML writes the job XML of a definition, or of the one in an answer.
+// writeXML writes a definition, or the definition in an answer, as job XML.
 func writeXML(w io.Writer, v any) error {
 	if j, ok := v.(rest.Job); ok {
 		v = *modelOf(&j)
@@ -46,19 +46,19 @@ func writeXML(w io.Writer, v any) error {
 	return fmt.Errorf("no XML for %T", v)
 }
 
-// modelOf returns the parsed definition of a job in an answer, or as much of it
-// as is understood.
+// modelOf returns the parsed definition of a job in an answer, or the part that
+// could be parsed.
 func modelOf(j *rest.Job) *jsl.Job {
 	parsed, _ := jsl.Restore(j.Definition)
 	return parsed
 }
 
-// Formatter is a value that has a written form of its own in each format.
+// Formatter is a value with a text of its own in each format.
 type Formatter interface {
 	Format(f jsl.Format) ([]byte, error)
 }
 
-// writeDefinition writes a definition, if v is one or has a form of its own.
+// writeDefinition writes v if it is a definition or a [Formatter].
 func writeDefinition(w io.Writer, v any, f jsl.Format) (done bool, err error) {
 	var text []byte
 	switch v := v.(type) {

@@ -8,35 +8,35 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// All is a page of something of which there are few. EDN has it as a vector.
+// All is a page of a short list. EDN shows it as a vector.
 type All[T any] struct{ List[T] }
 
-// EDN is what is written in EDN.
+// EDN returns the results alone.
 func (a All[T]) EDN() any { return a.Results }
 
-// List is a page of something, newest first or by name.
+// List is a page of a list, newest first or by name.
 type List[T any] struct {
 	Results []T `json:"results"`
 	Hits    int `json:"hits" doc:"How many there are in all."`
 	Offset  int `json:"offset" doc:"The first one's number, from 1."`
 	Limit   int `json:"limit"`
 
-	Next     *string `json:"next" doc:"What after has to be for the next page; null on the last one."`
-	Previous *string `json:"previous" doc:"What before has to be for the page in front; null on the first one."`
+	Next     *string `json:"next" doc:"The value of after for the next page; null on the last one."`
+	Previous *string `json:"previous" doc:"The value of before for the previous page; null on the first one."`
 }
 
 // Executions is a page of executions, newest first: by create time, then by id.
 type Executions struct {
 	List[ListedExecution]
 
-	Scanned *int  `json:"scanned,omitzero" doc:"With the filter parameter: how many records were read for this page. hits counts those of them that match."`
-	More    *bool `json:"more,omitzero" doc:"With the filter parameter: whether the reading ended before the list did. next goes on where it ended, also if nothing was found so far."`
+	Scanned *int  `json:"scanned,omitzero" doc:"With the filter parameter: the number of records that were read for this page. hits counts those that match."`
+	More    *bool `json:"more,omitzero" doc:"With the filter parameter: whether the bus stopped before the end of the list. next continues there, even if nothing was found so far."`
 }
 
 // Waiting says why an execution waits.
 type Waiting struct {
-	For      *string `json:"waiting_for" edn:"job-execution/waiting-for" doc:"Why it waits, in a sentence for people; null if it does not wait, and in answers that only say that it was made." example:"all 4 slots of 2 agents of pool default are busy"`
-	Position *int    `json:"queue_position" edn:"job-execution/queue-position" doc:"Its place in the queue of its pool, from 1; null if it does not wait. Agents take older ones of a lower priority in between."`
+	For      *string `json:"waiting_for" edn:"job-execution/waiting-for" doc:"Why it waits, in a sentence for people; null if it does not wait, and in the answer to its start." example:"all 4 slots of 2 agents of pool default are busy"`
+	Position *int    `json:"queue_position" edn:"job-execution/queue-position" doc:"Its place in the queue of its pool, from 1; null if it does not wait. Agents sometimes take an older one of a lower priority first."`
 }
 
 // AppInfo is an application.
@@ -51,11 +51,11 @@ type AppInfo struct {
 
 // AppStats counts what belongs to an application.
 type AppStats struct {
-	Agents int `json:"agents" doc:"Agents that are alive and take its work."`
+	Agents int `json:"agents" doc:"Living agents that take its work."`
 	Jobs   int `json:"jobs"`
 }
 
-// Job is a job with what became of it.
+// Job is a job with its statistics and its latest execution.
 type Job struct {
 	DBID              int64               `json:"-" edn:"db/id"` // made from the name
 	Name              string              `json:"name" edn:"job/name"`
@@ -69,7 +69,7 @@ type Job struct {
 	LastUpdatedTime   subjects.Time       `json:"last_updated_time" edn:"job/last-updated-time"`
 	Executions        *[]ExecutionSummary `json:"executions,omitzero" edn:"job/executions" doc:"With with=execution: the newest 100, and the next five fires as registered."`
 	DynamicParameters []string            `json:"dynamic_parameters,omitempty" edn:"job/dynamic-parameters,set" doc:"Job parameters that its properties name. Left out in lists."`
-	Warnings          []string            `json:"warnings,omitempty" doc:"What was accepted but will not run as it is, such as a component that the application lacks."`
+	Warnings          []string            `json:"warnings,omitempty" doc:"What the bus accepted although it cannot run, such as a component that the application lacks."`
 	Definition        json.RawMessage     `json:"definition,omitempty" edn:"job/definition" doc:"The job as it may be PUT again. Left out in lists."`
 	BPMNXMLNotation   string              `json:"bpmn_xml_notation,omitempty" edn:"job/bpmn-xml-notation" doc:"The diagram that the definition was read from, if it was drawn. In lists with with=notation."`
 	SVGNotation       string              `json:"svg_notation,omitempty" edn:"job/svg-notation" doc:"The diagram's picture. In lists with with=notation."`
@@ -78,29 +78,29 @@ type Job struct {
 	StatusNotifications []StatusNotification `json:"status_notifications,omitempty" edn:"job/status-notifications,refs" doc:"If there are any. In lists with with=settings."`
 }
 
-// Judgement says what a PUT of a job's file would do.
+// Judgement says what a PUT of a job's file would change.
 type Judgement struct {
 	Name     string          `json:"name" edn:"job/name"`
 	Result   string          `json:"result" enum:"created,changed,unchanged"`
-	Warnings []string        `json:"warnings,omitempty" doc:"What would be accepted but not run as it is."`
-	Was      json.RawMessage `json:"was,omitempty" doc:"The job's file as it is. Left out if there is no job."`
-	Is       json.RawMessage `json:"is" doc:"The job's file as it would be."`
+	Warnings []string        `json:"warnings,omitempty" doc:"What the bus would accept although it cannot run."`
+	Was      json.RawMessage `json:"was,omitempty" doc:"The present file of the job. Left out if there is no job."`
+	Is       json.RawMessage `json:"is" doc:"The file of the job after the PUT."`
 }
 
-// JobXML is the job of a diagram.
+// JobXML is the job XML of a diagram.
 type JobXML struct {
 	JobXML string `json:"job_xml" edn:"job-xml" doc:"Job XML of JSR-352."`
 }
 
-// TestStarted names the run of a diagram.
+// TestStarted names the execution of a diagram that is tried.
 type TestStarted struct {
 	StateID int64 `json:"state_id" edn:"state-id"`
 }
 
-// TestState is how far the run of a diagram is.
+// TestState is the state of a diagram that is tried.
 type TestState struct {
 	BatchStatus  subjects.BatchStatus `json:"batch_status" edn:"batch-status,keyword=batch-status"`
-	LogMessage   string               `json:"log_message,omitempty" edn:"log-message" doc:"Why it does not go on."`
+	LogMessage   string               `json:"log_message,omitempty" edn:"log-message" doc:"Why it does not continue."`
 	LogException string               `json:"log_exception,omitempty" edn:"log-exception"`
 }
 
@@ -112,7 +112,7 @@ type JobStats struct {
 	Average float64 `json:"average" doc:"Milliseconds from start to end, over the completed ones; 0 if there are none."`
 }
 
-// NextExecution is a fire to come.
+// NextExecution is the next fire.
 type NextExecution struct {
 	StartTime subjects.Time `json:"start_time" edn:"job-execution/start-time"`
 }
@@ -124,7 +124,7 @@ type Schedule struct {
 	Calendar        *string       `json:"calendar" edn:"schedule/calendar,in=calendar/name"`
 	Substitution    bool          `json:"substitution" edn:"schedule/substitution?"`
 	Misfire         string        `json:"misfire" edn:"schedule/misfire,keyword"`
-	MisfireAfter    string        `json:"misfire_after" edn:"schedule/misfire-after" doc:"A duration: a time that is decided later is a misfire."`
+	MisfireAfter    string        `json:"misfire_after" edn:"schedule/misfire-after" doc:"A duration: a nominal time that is decided later than this is a misfire."`
 	Active          bool          `json:"active" edn:"schedule/active?" doc:"false while it is paused."`
 	LastUpdatedTime subjects.Time `json:"last_updated_time" edn:"schedule/last-updated-time"`
 }
@@ -138,7 +138,7 @@ type AgentRef struct {
 // ExecutionSummary is an execution as lists show it.
 type ExecutionSummary struct {
 	ExecutionID     int64                `json:"execution_id" edn:"db/id|job-execution/execution-id,id" doc:"0 for a fire to come."`
-	InstanceID      int64                `json:"instance_id" edn:"job-execution/instance-id,id" doc:"The first execution of its restarts; the same for all of them."`
+	InstanceID      int64                `json:"instance_id" edn:"job-execution/instance-id,id" doc:"The id of the first execution in a chain of restarts; the same for all of them."`
 	App             string               `json:"app" edn:"application/name"`
 	Job             string               `json:"job" edn:"job/name"`
 	BatchStatus     subjects.BatchStatus `json:"batch_status" edn:"job-execution/batch-status,ref=batch-status" enum:"undispatched,unrestarted,queued,starting,started,stopping,stopped,failed,completed,abandoned,unknown,registered"`
@@ -165,7 +165,7 @@ type Execution struct {
 	ExecutionSummary
 	Waiting
 	Exception      *string           `json:"exception" edn:"job-execution/exception" doc:"Why it failed, for people."`
-	JobParameters  map[string]string `json:"job_parameters" edn:"job-execution/job-parameters,text" doc:"As given at this start, or those of the execution that this one restarts."`
+	JobParameters  map[string]string `json:"job_parameters" edn:"job-execution/job-parameters,text" doc:"As given at its start, or those of the execution that it restarts."`
 	ScheduledDate  *string           `json:"scheduled_date,omitzero" edn:"job-execution/scheduled-date" doc:"The date of scheduled_for, YYYY-MM-DD, in the time zone of the schedule."`
 	LogDropped     int64             `json:"log_dropped,omitzero" edn:"job-execution/log-dropped" doc:"Lines of output that were lost. Left out if none were."`
 	StepExecutions []StepExecution   `json:"step_executions" edn:"job-execution/step-executions" doc:"In order of their start."`
@@ -193,7 +193,7 @@ type Agent struct {
 	CPUArch      string              `json:"cpu_arch" edn:"agent/cpu-arch"`
 	CPUCore      int                 `json:"cpu_core" edn:"agent/cpu-core"`
 	AgentVersion string              `json:"agent_version" edn:"agent/agent-version"`
-	Status       string              `json:"status" edn:"agent/status,keyword" enum:"ready,blocked,leaving,gone,lost" doc:"lost: it said nothing for too long."`
+	Status       string              `json:"status" edn:"agent/status,keyword" enum:"ready,blocked,leaving,gone,lost" doc:"lost: the bus has heard nothing from it for too long."`
 	Stats        subjects.Stats      `json:"stats" edn:"agent/stats"`
 	Jobs         AgentJobs           `json:"jobs" edn:"agent/jobs"`
 	Apps         []string            `json:"apps" edn:"agent/apps"`
@@ -206,7 +206,7 @@ type Agent struct {
 // AgentJobs says how busy an agent is.
 type AgentJobs struct {
 	Running int `json:"running"`
-	Slots   int `json:"slots" doc:"How many it runs at a time."`
+	Slots   int `json:"slots" doc:"How many executions it can run at a time."`
 }
 
 // Event is a change of an execution, in /events.
@@ -239,16 +239,16 @@ type LogLine struct {
 // LogPage is a part of the output of an execution.
 type LogPage struct {
 	Results  []LogLine `json:"results"`
-	Hits     *int      `json:"hits" doc:"How many lines there are in all; null with after and before, for which nobody counts them."`
+	Hits     *int      `json:"hits" doc:"The number of all lines; null with after and before, which do not count them."`
 	Offset   *int      `json:"offset" doc:"The first line's number, from 1; null with after and before."`
 	Limit    int       `json:"limit"`
-	Next     *string   `json:"next" doc:"What after has to be for the next page; null on the last one."`
-	Previous *string   `json:"previous" doc:"What before has to be for the page in front; null on the first one."`
+	Next     *string   `json:"next" doc:"The value of after for the next page; null on the last one."`
+	Previous *string   `json:"previous" doc:"The value of before for the previous page; null on the first one."`
 }
 
-// DBID is the number, below 2^53, by which v1 clients tell things apart that
-// have none of their own. It is made from what names the thing, and is larger
-// than any execution's.
+// DBID returns a number below 2^53 by which v1 clients identify a thing that
+// has no number of its own. It is made from the names of the thing, and is
+// larger than the id of any execution.
 func DBID(kind string, names ...string) int64 {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(kind + "/" + strings.Join(names, "/"))) // never fails

@@ -2,13 +2,13 @@ package rest
 
 // App is the body that creates or changes an application.
 type App struct {
-	Name        string   `json:"name,omitempty" edn:"application/name" doc:"1 to 128 of the characters A-Z a-z 0-9 _ -, and not a word that begins a path of this API. With PUT it may be left out."`
+	Name        string   `json:"name,omitempty" edn:"application/name" doc:"1 to 128 of the characters A-Z a-z 0-9 _ -, and not a word that begins a path of this API. PUT may leave it out."`
 	Description string   `json:"description,omitempty" edn:"application/description"`
 	Classpath   []string `json:"classpath,omitempty" edn:"application/classpaths" doc:"URLs of class folders and jars on the machine of the control bus."`
 }
 
-// Submission is the body that starts or restarts an execution. It may be left
-// out.
+// Submission is the body that starts or restarts an execution. The client may
+// leave it out.
 type Submission struct {
 	Parameters map[string]string `json:"parameters,omitzero" edn:",inline" doc:"Job parameters. A number, true or false is taken as its text. Left out with a restart, they are those of its predecessor; given ones replace these as a whole, and {\"parameters\":{}} means none."`
 }
@@ -28,12 +28,12 @@ type Diagram struct {
 	JobBPMNXML string `json:"job_bpmn_xml" edn:"job-bpmn-xml" doc:"BPMN, as the diagram editor of the v1 console saves it."`
 }
 
-// TestExecution is the body that runs a diagram without its steps' work.
+// TestExecution is the body that tries a diagram.
 type TestExecution struct {
 	BPMN string `json:"bpmn" edn:"bpmn" doc:"The diagram."`
 }
 
-// ImportedSchedule is a schedule with a job that is imported.
+// ImportedSchedule is the schedule of a job that is imported.
 type ImportedSchedule struct {
 	NewSchedule
 	Active *bool `json:"active,omitempty" edn:"schedule/active?" doc:"Without it, true."`

@@ -6,8 +6,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// NewDeployment is the body that makes a revision of an application of jars
-// that are stored already.
+// NewDeployment is the body that creates a deployment from stored jars.
 type NewDeployment struct {
 	Artifacts []ArtifactRef `json:"artifacts" doc:"The class path, in its order."`
 }
@@ -18,8 +17,8 @@ type ArtifactRef struct {
 	SHA256 string `json:"sha256" doc:"Of its content, 64 hex digits."`
 }
 
-// Deployment is a revision of an application: a class path, and the components
-// that were found on it.
+// Deployment is a deployment of an application: a class path, and the
+// components on it.
 type Deployment struct {
 	Revision   int           `json:"revision" doc:"From 1."`
 	Current    bool          `json:"current"`
@@ -40,7 +39,7 @@ type Artifact struct {
 	Version string `json:"version,omitempty" doc:"Of its pom."`
 }
 
-// Component is a class that jobs can name, or one that is built in.
+// Component is a class that jobs can name. Some are built in.
 type Component struct {
 	Class       string   `json:"class" example:"a.b.C$D"`
 	Ref         string   `json:"ref" doc:"The name that jobs use."`
@@ -51,7 +50,7 @@ type Component struct {
 	Constructor string   `json:"constructor,omitempty" doc:"Who can make one: anybody (public), CDI only (inject), or nobody (none)."`
 }
 
-// NewPreview is the body that asks when a schedule would fire.
+// NewPreview is the body that asks for the next fires of a schedule.
 type NewPreview struct {
 	CronNotation string `json:"cron_notation" edn:"schedule/cron-notation" example:"0 0 3 * * ?"`
 	TimeZone     string `json:"time_zone,omitempty" edn:"schedule/time-zone" doc:"IANA name; without one that of the control bus."`
@@ -59,12 +58,12 @@ type NewPreview struct {
 	Count        int    `json:"count,omitempty" doc:"1 to 1000; without one 10."`
 }
 
-// Preview says when a schedule would fire.
+// Preview is the answer with the next fires of a schedule.
 type Preview struct {
 	Fires []PreviewFire `json:"fires"`
 }
 
-// PreviewFire is a fire that would be.
+// PreviewFire is a fire to come.
 type PreviewFire struct {
 	Time  subjects.Time `json:"time"`
 	Local string        `json:"local" doc:"In the schedule's zone." example:"2026-11-24T03:00:00+01:00"`
@@ -77,12 +76,13 @@ type StoredArtifact struct {
 	Size   int64  `json:"size" doc:"Bytes."`
 }
 
-// Components are what jobs of an application can name, the built-in ones first.
+// Components are the components that jobs of an application can name, the
+// built-in ones first.
 type Components struct {
 	Results []Component `json:"results"`
 }
 
-// EDN are their names by kind, for editors.
+// EDN returns the names by kind, for editors.
 func (c Components) EDN() any {
 	by := map[string][]string{}
 	for i := range c.Results {

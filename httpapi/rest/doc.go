@@ -1,15 +1,15 @@
-// Package rest is the vocabulary of the REST API: what the bodies of requests
-// and answers hold. Server and client share it. The json tags are those of
-// encoding/json, and of the OpenAPI document that is made from these types.
+// Package rest holds the types of the REST API: the bodies of requests and
+// answers. Server and client share it. The json tags are those of
+// encoding/json, and of the OpenAPI document, which is made from these types.
 //
-// In an answer every key is always there: what is not known yet is null. Only
-// what a list leaves out is absent.
+// An answer has every key. A value that is not known yet is null. Only what a
+// list leaves out is absent.
 //
 // # EDN
 //
-// The edn tag is the keyword of a field, or several with | between them;
-// without a tag it is the JSON name with - for _. What is null in JSON is
-// absent in EDN. Behind the keyword may stand how the value is written:
+// The edn tag is the keyword of a field, or several keywords separated by |.
+// Without a tag the keyword is the JSON name with - for _. EDN leaves out what is
+// null in JSON. After the keyword the tag may say how the value is written:
 //
 //	keyword         :ready
 //	keyword=action  :action/alert
@@ -22,7 +22,7 @@
 //	refs            the keywords with a namespace in it are {:db/ident :action/alert}
 //	inline          the members of the map are those of the object around it, in what is read
 //
-// A keyword may be read as a reference, and with its namespace or without.
+// A body may have a keyword as a reference, and with or without its namespace.
 //
-// A type with a method EDN is written as what that returns.
+// A type with a method EDN is written as the result of that method.
 package rest

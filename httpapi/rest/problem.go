@@ -10,10 +10,10 @@ import (
 type Problem struct {
 	Title       string  `json:"title" doc:"The phrase of the HTTP status."`
 	Status      int     `json:"status" doc:"The HTTP status."`
-	Code        string  `json:"code" doc:"What went wrong, for programs. It stays the same over versions." example:"no_such_job"`
+	Code        string  `json:"code" doc:"What went wrong, for programs. It stays the same in later versions." example:"no_such_job"`
 	Detail      string  `json:"detail,omitempty" doc:"What went wrong, for people."`
-	Errors      []Fault `json:"errors,omitempty" doc:"All that is wrong with what was sent."`
-	ExecutionID int64   `json:"execution_id,omitzero" doc:"With outcome_unknown: the execution that was perhaps made."`
+	Errors      []Fault `json:"errors,omitempty" doc:"Everything that is wrong with the request."`
+	ExecutionID int64   `json:"execution_id,omitzero" doc:"With outcome_unknown: the execution that may have been started."`
 }
 
 // Fault is one thing that is wrong with a request.
@@ -28,7 +28,7 @@ type Fault struct {
 	InPath    bool   `json:"-"` // the parameter is a part of the path
 }
 
-// Error says it in one line.
+// Error returns the problem in one line.
 func (p *Problem) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s (%d %s)", p.Detail, p.Status, p.Code)
@@ -42,7 +42,7 @@ func (p *Problem) Error() string {
 	return b.String()
 }
 
-// String is the fault in one line.
+// String returns the fault in one line.
 func (f Fault) String() string {
 	s := f.Detail
 	if at := f.Pointer + f.Parameter; at != "" {
