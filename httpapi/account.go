@@ -270,8 +270,8 @@ func isSecret(body any) bool {
 	return secret
 }
 
-// withoutSecrets returns err without the values of a secret body: a password may
-// stand where a name belongs.
+// withoutSecrets returns err without the values of a secret body: a password
+// may stand where a name belongs.
 func withoutSecrets(body any, err error) error {
 	var all codec.Faults
 	var bad *codec.MalformedError

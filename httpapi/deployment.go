@@ -82,7 +82,7 @@ func (s *Server) listDeployments(ctx context.Context, in *listDeployments) (*ans
 
 // newerRevision orders revisions from the newest to the oldest.
 func newerRevision(a, b string) int {
-	m, _ := strconv.Atoi(a) // judged before
+	m, _ := strconv.Atoi(a) // checked before
 	n, _ := strconv.Atoi(b)
 	return cmp.Compare(n, m)
 }

@@ -45,8 +45,8 @@
 // unknown path needs a login. Without [Config.RequireLogin] there is no
 // checkAccess, and POST /auth accepts everybody, since v1 clients always log in
 // first. Package login checks passwords, tokens and keys. A request that
-// changes something with a cookie must come from a page of the control bus or of
-// the allowed origin.
+// changes something with a cookie must come from a page of the control bus or
+// of the allowed origin.
 //
 // # Streams
 //

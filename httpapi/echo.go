@@ -86,7 +86,7 @@ func (s *Server) recoverPanic(next echo.HandlerFunc) echo.HandlerFunc {
 func (s *Server) checkAccess(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
-		user, err := s.judgeAccess(r, c.Path(), c.Param)
+		user, err := s.authorizeRequest(r, c.Path(), c.Param)
 		if err != nil {
 			return err
 		}

@@ -74,8 +74,8 @@ func TestFires(t *testing.T) {
 	}
 }
 
-// The deletion of a job takes its schedule along, and the decisions can still be
-// read.
+// The deletion of a job takes its schedule along, and the decisions can still
+// be read.
 func TestFiresOfADeletedJob(t *testing.T) {
 	e := newEnv(t)
 	e.call("POST", "/default/jobs", jobNamed("a")).want(201)

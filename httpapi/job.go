@@ -164,7 +164,7 @@ func (s *Server) putJob(ctx context.Context, in *putJob) (*saved[rest.Job], erro
 // importJob writes the job of a path and the schedule that was sent with it. If
 // either is invalid it writes neither.
 func (s *Server) importJob(ctx context.Context, at NamedPath, sent *sentJob, p *Preconditions) (*saved[rest.Job], error) {
-	if err := s.judgeSent(ctx, at.App, sent); err != nil {
+	if err := s.checkSentJob(ctx, at.App, sent); err != nil {
 		return nil, err
 	}
 	out, token, err := s.writeJob(ctx, at, sent, p)
@@ -419,8 +419,8 @@ type JobPath struct {
 	job  JobRef
 }
 
-// NamedPath is a job in a path of a handler that may create the job: there may be
-// no key yet.
+// NamedPath is a job in a path of a handler that may create the job: there may
+// be no key yet.
 type NamedPath struct {
 	App  string `path:"app"`
 	Name string `path:"job"`

@@ -208,7 +208,7 @@ type judgeJob struct {
 func (s *Server) judgeJob(ctx context.Context, in *judgeJob) (*tagged[rest.Judgement], error) {
 	sent := &in.Sent.value
 	sent.Whole = false // as with a PUT
-	if err := s.judgeSent(ctx, in.App, sent); err != nil {
+	if err := s.checkSentJob(ctx, in.App, sent); err != nil {
 		return nil, err
 	}
 	out := &tagged[rest.Judgement]{Body: rest.Judgement{Name: sent.ID, Result: "created"}}
@@ -285,9 +285,9 @@ func (s *Server) storedSchedule(ctx context.Context, app, token string) (*bus.Sc
 	return &e.Value, nil
 }
 
-// judgeSent returns why the bus would refuse a job, independent of what is
+// checkSentJob returns why the bus would refuse a job, independent of what is
 // stored.
-func (s *Server) judgeSent(ctx context.Context, app string, sent *sentJob) error {
+func (s *Server) checkSentJob(ctx context.Context, app string, sent *sentJob) error {
 	if _, _, err := s.findApp(ctx, app); err != nil {
 		return err
 	}

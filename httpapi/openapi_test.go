@@ -84,8 +84,8 @@ func (e *env) operation(method, path string) (template string, found *openapi3.O
 	return template, found
 }
 
-// theDocument returns the document, read once for all tests: each server has the
-// same one.
+// theDocument returns the document, read once for all tests: each server has
+// the same one.
 var theDocument = sync.OnceValues(func() (*openapi3.T, *jsonschema.Compiler) {
 	s, _ := fakeServer()
 	text := document(s.api)

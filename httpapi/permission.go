@@ -82,11 +82,11 @@ var (
 	errCrossOrigin = errors.New("from a page of another origin")
 )
 
-// judgeAccess returns the user who sends a request, nil for an open route, or
-// why the request is refused. An unknown path needs a login: without one,
+// authorizeRequest returns the user who sends a request, nil for an open route,
+// or why the request is refused. An unknown path needs a login: without one,
 // nobody can find out which paths exist. A stream is checked only when it
 // begins.
-func (s *Server) judgeAccess(r *http.Request, path string, param func(string) string) (*bus.User, error) {
+func (s *Server) authorizeRequest(r *http.Request, path string, param func(string) string) (*bus.User, error) {
 	needs, known := s.needs[place{r.Method, path}]
 	if !known {
 		needs = anyone

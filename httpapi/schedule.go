@@ -63,7 +63,7 @@ func (s *Server) previewFires(_ context.Context, in *preview) (*answer[rest.Prev
 	sent := &in.Sent.value
 	from := time.Now()
 	if sent.From != "" {
-		from, _ = time.Parse(time.RFC3339, sent.From) // judged before
+		from, _ = time.Parse(time.RFC3339, sent.From) // checked before
 	}
 	fires, err := s.cfg.Schedules.Preview(bus.Schedule{Cron: sent.CronNotation, TimeZone: sent.TimeZone}, from, cmp.Or(sent.Count, previewed))
 	if err != nil {

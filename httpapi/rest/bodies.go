@@ -10,17 +10,17 @@ type App struct {
 // Submission is the body that starts or restarts an execution. The client may
 // leave it out.
 type Submission struct {
-	Parameters map[string]string `json:"parameters,omitzero" edn:",inline" doc:"Job parameters. A number, true or false is taken as its text. Left out with a restart, they are those of its predecessor; given ones replace these as a whole, and {\"parameters\":{}} means none."`
+	Parameters map[string]string `json:"parameters,omitzero" edn:",inline" doc:"Job parameters. The bus stores a number, true or false as its text. A restart without parameters uses those of its predecessor; parameters that are sent replace all of them, and {\"parameters\":{}} means none."`
 }
 
 // NewSchedule is the body that schedules a job.
 type NewSchedule struct {
 	CronNotation string `json:"cron_notation" edn:"schedule/cron-notation" doc:"Quartz cron in 6 or 7 fields: second minute hour day month weekday [year]." example:"0 0 3 * * ?"`
-	TimeZone     string `json:"time_zone,omitempty" edn:"schedule/time-zone" doc:"IANA name; without one that of the control bus." example:"Asia/Tokyo"`
+	TimeZone     string `json:"time_zone,omitempty" edn:"schedule/time-zone" doc:"IANA name. Default: the time zone of the control bus." example:"Asia/Tokyo"`
 	Calendar     string `json:"calendar,omitempty" edn:"schedule/calendar,in=calendar/name" doc:"Name of a calendar."`
-	Substitution bool   `json:"substitution,omitempty" edn:"schedule/substitution?" doc:"Move a fire off a holiday instead of leaving it out."`
-	Misfire      string `json:"misfire,omitempty" edn:"schedule/misfire,keyword" enum:"fire_once,fire_all,skip" doc:"What becomes of misfires: times that passed while no control bus ran, or that are decided later than misfire_after. fire_once fires the newest of them, unless a time follows that is fired; fire_all fires each; skip fires none. Without one fire_once."`
-	MisfireAfter string `json:"misfire_after,omitempty" edn:"schedule/misfire-after" doc:"A duration from 1s to 24h. A time that is decided later than that is a misfire, though a control bus ran. Of times that passed while one control bus took over from another, and are not so late, only the newest is fired, or with fire_all each. Without one 60s." example:"5m"`
+	Substitution bool   `json:"substitution,omitempty" edn:"schedule/substitution?" doc:"Move a fire on a holiday to another day instead of skipping it."`
+	Misfire      string `json:"misfire,omitempty" edn:"schedule/misfire,keyword" enum:"fire_once,fire_all,skip" doc:"What to do with misfires: times that passed while no control bus ran, or that were decided later than misfire_after. fire_once fires the newest of them, unless a later time fires; fire_all fires each; skip fires none. Default fire_once."`
+	MisfireAfter string `json:"misfire_after,omitempty" edn:"schedule/misfire-after" doc:"A duration from 1s to 24h. A time that is decided later than this is a misfire, even if a control bus ran. Of earlier times that passed while one control bus took over from another, only the newest fires, or with fire_all each. Default 60s." example:"5m"`
 }
 
 // Diagram is the body with a diagram of a job.
@@ -36,5 +36,5 @@ type TestExecution struct {
 // ImportedSchedule is the schedule of a job that is imported.
 type ImportedSchedule struct {
 	NewSchedule
-	Active *bool `json:"active,omitempty" edn:"schedule/active?" doc:"Without it, true."`
+	Active *bool `json:"active,omitempty" edn:"schedule/active?" doc:"Default true."`
 }

@@ -8,8 +8,8 @@
 // # EDN
 //
 // The edn tag is the keyword of a field, or several keywords separated by |.
-// Without a tag the keyword is the JSON name with - for _. EDN leaves out what is
-// null in JSON. After the keyword the tag may say how the value is written:
+// Without a tag the keyword is the JSON name with - for _. EDN leaves out what
+// is null in JSON. After the keyword the tag may say how the value is written:
 //
 //	keyword         :ready
 //	keyword=action  :action/alert

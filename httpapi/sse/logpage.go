@@ -28,8 +28,8 @@ type Part struct {
 	Limit         int // 0: 1000
 }
 
-// LineKey is the place of a line: the sequence of its message, and the number of
-// the line in the message, from 1.
+// LineKey is the place of a line: the sequence of its message, and the number
+// of the line in the message, from 1.
 type LineKey struct {
 	seq  uint64
 	line int

@@ -23,8 +23,8 @@ var namespaces = []string{
 	"db", "application", "job", "schedule", "calendar", "job-execution", "step-execution", "agent", "time-monitor", "status-notification", "user",
 }
 
-// Ignores reports whether a body in EDN may have a keyword that the API does not
-// know. V1 clients send back whole objects as they once received them.
+// Ignores reports whether a body in EDN may have a keyword that the API does
+// not know. V1 clients send back whole objects as they once received them.
 func Ignores(keyword string) bool {
 	namespace, _, found := strings.Cut(keyword, "/")
 	return found && slices.Contains(namespaces, namespace)

@@ -87,8 +87,8 @@ func (w *Words) Draw(j *jsl.Job) error {
 	return w.Rename(j)
 }
 
-// Rename gives the job the name that was sent beside its definition, if one was:
-// a job that was exported may be imported under another name.
+// Rename gives the job the name that was sent beside its definition, if one
+// was: a job that was exported may be imported under another name.
 func (w *Words) Rename(j *jsl.Job) error {
 	switch {
 	case w.Name == "":
