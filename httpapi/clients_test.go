@@ -76,7 +76,7 @@ const (
 
 // Rows are in the order in which one of these clients would send them; each
 // stands on those before it.
-func TestOlderClients(t *testing.T) {
+func TestV1Clients(t *testing.T) {
 	e := newEnv(t)
 	e.server.cfg.AllowOrigin = "http://localhost:3000"
 	e.call("POST", "/apps", "", "Content-Type", "application/json") // the default application is there

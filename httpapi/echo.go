@@ -103,7 +103,8 @@ func redirectSlash(e *echo.Echo) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			u := c.Request().URL
-			if !strings.HasSuffix(u.EscapedPath(), "/") || strings.HasPrefix(u.Path, "//") { // "//x" would lead to the host x
+			// "//x" would lead to the host x.
+			if !strings.HasSuffix(u.EscapedPath(), "/") || strings.HasPrefix(u.Path, "//") {
 				return next(c)
 			}
 			probe := e.NewContext(c.Request(), nil)

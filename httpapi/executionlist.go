@@ -144,7 +144,8 @@ func (s *Server) listExecutions(ctx context.Context, in *listExecutions) (*answe
 	if err != nil {
 		return nil, err
 	}
-	if _, hits := s.cfg.Index.Executions(in.App, in.job.Key, 0, 1); hits == 0 { // the history of a job may be there without the job
+	// A deleted job may still have a history.
+	if _, hits := s.cfg.Index.Executions(in.App, in.job.Key, 0, 1); hits == 0 {
 		if _, err := s.findJob(ctx, &in.JobPath); err != nil {
 			return nil, err
 		}

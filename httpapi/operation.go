@@ -55,7 +55,8 @@ func addRoute[I, O any](s *Server, needs permission, op huma.Operation, h func(c
 			}
 		}
 	}
-	if ok := doc.Responses["200"]; ok != nil && op.Method == http.MethodPut { // also: EDN clients expect it of any PUT
+	// V1 clients expect 201 of each PUT, other clients of one that creates.
+	if ok := doc.Responses["200"]; ok != nil && op.Method == http.MethodPut {
 		created := *ok
 		created.Description = http.StatusText(http.StatusCreated)
 		doc.Responses["201"] = &created
@@ -183,7 +184,9 @@ func apiConfig(version string) huma.Config {
 		},
 		Formats: map[string]huma.Format{}, DefaultFormat: codec.Formats[0].Media, NoFormatFallback: true,
 	}
-	c.AllowAdditionalPropertiesByDefault = true // a later version may answer with more; what we read is closed in [body]
+	// A later version may answer with more members. What the API reads is
+	// closed in [body].
+	c.AllowAdditionalPropertiesByDefault = true
 	for i := range codec.Formats {
 		c.Formats[codec.Formats[i].Media] = huma.Format{Marshal: codec.Formats[i].Write}
 		if _, shared := c.Formats[codec.Formats[i].Problem]; !shared { // XML has that of JSON

@@ -96,7 +96,8 @@ func problemOf(err error) *problem {
 	p := classifyError(err)
 	p.Detail = validUTF8(p.Detail)
 	if p.Status == http.StatusUnauthorized {
-		p.header.Set("WWW-Authenticate", `Bearer realm="JobStreamer"`) // no browser asks for a password because of it
+		// With this scheme no browser asks for a password.
+		p.header.Set("WWW-Authenticate", `Bearer realm="JobStreamer"`)
 	}
 	for i := range p.Errors {
 		f := &p.Errors[i]
@@ -186,7 +187,8 @@ func classifyError(err error) *problem {
 	case errors.As(err, &he): // no such route, wrong method
 		return newProblem(he.Code, routeCodes[he.Code], "")
 	}
-	return newProblem(http.StatusInternalServerError, "internal", "internal error; see the log of the control bus") // the cause goes to the log only
+	// The cause goes to the log only.
+	return newProblem(http.StatusInternalServerError, "internal", "internal error; see the log of the control bus")
 }
 
 // missingArtifacts names the jars that must be stored before the deployment.

@@ -72,7 +72,8 @@ func New(cfg Config) (*Client, error) {
 	}
 	c := &Client{base: base, http: cfg.HTTP, agent: cmp.Or(cfg.UserAgent, "jobstreamer-client"), token: cfg.Token}
 	if strings.ContainsFunc(c.token, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return nil, errors.New("the token has characters that no token has") // which are not shown: the rest may be right
+		// The error does not show them: the rest may be a valid token.
+		return nil, errors.New("the token has characters that no token has")
 	}
 	if c.http == nil {
 		t := http.DefaultTransport.(*http.Transport).Clone()

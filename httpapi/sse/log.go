@@ -124,7 +124,8 @@ func (l *Log) sendEvents(ctx context.Context, w *writer, msgs <-chan jetstream.M
 	ended := make(chan struct{})
 	var waiting sync.WaitGroup
 	waiting.Go(func() {
-		_, _ = l.source.cfg.Executions.Wait(ctx, l.execution.App, l.execution.Job, l.execution.ID) // an error: there is nothing to wait for
+		// After an error there is nothing to wait for.
+		_, _ = l.source.cfg.Executions.Wait(ctx, l.execution.App, l.execution.Job, l.execution.ID)
 		close(ended)
 	})
 	defer func() { cancel(); waiting.Wait() }()

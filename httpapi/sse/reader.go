@@ -104,7 +104,8 @@ func (s *Source) openReader(ctx context.Context, stream string, cfg jetstream.Or
 		case <-ctx.Done():
 		}
 	}, jetstream.PullMaxMessages(fetchAhead), jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) {
-		s.log.Debug("reading interrupted", "stream", stream, "err", err) // the ordered consumer recovers by itself
+		// The ordered consumer recovers by itself.
+		s.log.Debug("reading interrupted", "stream", stream, "err", err)
 	}))
 	if err != nil {
 		cancel()
@@ -115,7 +116,8 @@ func (s *Source) openReader(ctx context.Context, stream string, cfg jetstream.Or
 		consuming.Stop()
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 		defer cancel()
-		_ = s.cfg.Broker.DeleteConsumer(ctx, stream, consumer.CachedInfo().Name) // if it fails, the broker deletes it after consumerIdle
+		// If this fails, the broker deletes it after consumerIdle.
+		_ = s.cfg.Broker.DeleteConsumer(ctx, stream, consumer.CachedInfo().Name)
 	}, nil
 }
 

@@ -11,7 +11,9 @@ import (
 // ReadDiagram reads the job of a diagram. Its faults are those of the member of
 // the body that holds the diagram.
 func ReadDiagram(text, pointer string) (*jsl.Job, error) {
-	j, err := jsl.ParseCharset(jsl.BPMN, []byte(text), "utf-8") // whatever charset it declares: the body that holds it is UTF-8
+	// The charset that it declares does not matter: the body that holds it is
+	// UTF-8.
+	j, err := jsl.ParseCharset(jsl.BPMN, []byte(text), "utf-8")
 	var errs jsl.Errors
 	if !errors.As(err, &errs) {
 		return j, err
