@@ -9,15 +9,16 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// Archive is averages over steps of one length, kept for some time.
+// Archive describes one archive of an agent: averages over steps of equal
+// length, kept for a limited time.
 type Archive struct {
 	Name string
-	Step time.Duration
-	Span time.Duration
+	Step time.Duration // the length of a step
+	Span time.Duration // how long a step is kept
 }
 
-// Archives lists all of them. Each is made of the one before, whose steps its
-// own begin and end with.
+// Archives returns all archives, the finest first. Each is computed from the
+// one before it, and its steps begin and end together with steps of that one.
 func Archives() []Archive {
 	const day = 24 * time.Hour
 	return []Archive{
@@ -28,7 +29,7 @@ func Archives() []Archive {
 	}
 }
 
-// ArchiveNamed is the archive with the name.
+// ArchiveNamed returns the archive with the given name.
 func ArchiveNamed(name string) (Archive, bool) {
 	all := Archives()
 	i := slices.IndexFunc(all, func(a Archive) bool { return a.Name == name })
@@ -38,10 +39,10 @@ func ArchiveNamed(name string) (Archive, bool) {
 	return all[i], true
 }
 
-// put adds the average of the step that ends at end, after gaps for the steps
-// of which nothing is known. Of a step that is there already, it was another
-// bus that was faster, and its average stays.
-func (a Archive) put(s *bus.Samples, end time.Time, average bus.Sample) {
+// addStep adds the average of the step that ends at end, and gaps for the
+// unknown steps before it. If the step is there already, another bus has
+// written it, and its average stays.
+func (a Archive) addStep(s *bus.Samples, end time.Time, average bus.Sample) {
 	s.Step = int64(a.Step / time.Second)
 	missing := int64(0)
 	if len(s.Points) > 0 {
@@ -61,36 +62,36 @@ func (a Archive) put(s *bus.Samples, end time.Time, average bus.Sample) {
 	s.End = subjects.TimeOf(end)
 }
 
-// forget removes the steps that end after now: the clock was wrong then, and
-// nothing could be added until that time comes.
-func forget(s *bus.Samples, now time.Time) {
+// dropFuture removes the steps that end after now. A clock was wrong when they
+// were written, and they would block new steps until that time comes.
+func dropFuture(s *bus.Samples, now time.Time) {
 	for n := len(s.Points); n > 0 && s.End.Std().After(now); n = len(s.Points) {
 		s.End = subjects.TimeOf(s.End.Std().Add(-time.Duration(s.Step) * time.Second))
 		s.Points = s.Points[:n-1]
 	}
 }
 
-// consolidate adds the steps that the finer archive has the whole of.
+// consolidate adds the steps that the finer archive covers completely.
 func (a Archive) consolidate(s, fine *bus.Samples) {
 	if len(fine.Points) == 0 {
 		return
 	}
 	begin := fine.EndOf(0).Add(-time.Duration(fine.Step) * time.Second).Truncate(a.Step)
 	for end := begin.Add(a.Step); !end.After(fine.End.Std()); end = end.Add(a.Step) {
-		a.put(s, end, mean(within(fine, end.Add(-a.Step), end)))
+		a.addStep(s, end, meanOf(pointsWithin(fine, end.Add(-a.Step), end)))
 	}
 }
 
-// within are the points whose steps lie between two times.
-func within(s *bus.Samples, from, to time.Time) bus.Points {
+// pointsWithin returns the points whose steps lie between from and to.
+func pointsWithin(s *bus.Samples, from, to time.Time) bus.Points {
 	newest := int(s.End.Std().Sub(to) / (time.Duration(s.Step) * time.Second))
 	last := len(s.Points) - newest
 	first := last - int(to.Sub(from)/(time.Duration(s.Step)*time.Second))
 	return s.Points[max(first, 0):max(last, 0)]
 }
 
-// mean is that of what is known.
-func mean(points bus.Points) bus.Sample {
+// meanOf returns the mean of the known values.
+func meanOf(points bus.Points) bus.Sample {
 	all := sum{}
 	for _, p := range points {
 		all.add(p)
@@ -98,16 +99,16 @@ func mean(points bus.Points) bus.Sample {
 	return all.mean()
 }
 
-// sum adds samples up.
+// sum adds up samples, and counts the known values.
 type sum struct {
-	of bus.Sample
-	n  [len(bus.Sample{})]int
+	total bus.Sample
+	n     [len(bus.Sample{})]int
 }
 
 func (s *sum) add(p bus.Sample) {
 	for i, v := range p {
 		if !math.IsNaN(v) {
-			s.of[i] += v
+			s.total[i] += v
 			s.n[i]++
 		}
 	}
@@ -117,7 +118,7 @@ func (s *sum) mean() bus.Sample {
 	m := bus.Unknown()
 	for i, n := range s.n {
 		if n > 0 {
-			m[i] = s.of[i] / float64(n)
+			m[i] = s.total[i] / float64(n)
 		}
 	}
 	return m

@@ -12,8 +12,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// at is a time of a day: "10:05", or "+1 10:05" of the one after.
-func at(t testing.TB, s string) time.Time {
+// timeAt parses a time of day, "10:05", or with days to add, "+1 10:05".
+func timeAt(t testing.TB, s string) time.Time {
 	t.Helper()
 	day := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 	var days int
@@ -29,23 +29,22 @@ func at(t testing.TB, s string) time.Time {
 	return day.AddDate(0, 0, days).Add(time.Duration(clock.Hour())*time.Hour + time.Duration(clock.Minute())*time.Minute)
 }
 
-// load is a sample of which only the load of the process is known, if v is a
-// number.
-func load(v float64) bus.Sample {
+// loadSample returns a sample with only a process load; NaN makes it unknown.
+func loadSample(v float64) bus.Sample {
 	s := bus.Unknown()
 	s[bus.ProcessLoad] = v
 	return s
 }
 
-// read makes samples of "10:10: 1 - 3": the end of the newest step, then the
-// loads of the process, - for a gap.
-func read(t testing.TB, step time.Duration, text string) *bus.Samples {
+// parseSamples parses samples such as "10:10: 1 - 3": the end of the newest
+// step, then the process loads, with - for a gap.
+func parseSamples(t testing.TB, step time.Duration, text string) *bus.Samples {
 	t.Helper()
 	end, list, ok := strings.Cut(text, ": ")
 	if !ok {
 		return &bus.Samples{}
 	}
-	s := &bus.Samples{Step: int64(step / time.Second), End: subjects.TimeOf(at(t, end))}
+	s := &bus.Samples{Step: int64(step / time.Second), End: subjects.TimeOf(timeAt(t, end))}
 	for _, f := range strings.Fields(list) {
 		v := math.NaN()
 		if f != "-" {
@@ -53,13 +52,13 @@ func read(t testing.TB, step time.Duration, text string) *bus.Samples {
 				t.Fatal(err)
 			}
 		}
-		s.Points = append(s.Points, load(v))
+		s.Points = append(s.Points, loadSample(v))
 	}
 	return s
 }
 
-// write is what read reads.
-func write(s *bus.Samples) string {
+// formatSamples is the inverse of parseSamples.
+func formatSamples(s *bus.Samples) string {
 	if len(s.Points) == 0 {
 		return ""
 	}
@@ -77,7 +76,7 @@ func write(s *bus.Samples) string {
 	return b
 }
 
-func TestPut(t *testing.T) {
+func TestAddStep(t *testing.T) {
 	five := Archive{"short", 5 * time.Minute, 20 * time.Minute}
 	for _, c := range []struct {
 		name, is, end string
@@ -85,31 +84,31 @@ func TestPut(t *testing.T) {
 	}{
 		{"the first", "", "10:05", "10:05: 9"},
 		{"the next", "10:05: 1", "10:10", "10:10: 1 9"},
-		{"a gap is kept as one", "10:05: 1", "10:20", "10:20: 1 - - 9"},
-		{"the oldest goes", "10:20: 1 2 3 4", "10:25", "10:25: 2 3 4 9"},
+		{"a gap stays a gap", "10:05: 1", "10:20", "10:20: 1 - - 9"},
+		{"the oldest step is dropped", "10:20: 1 2 3 4", "10:25", "10:25: 2 3 4 9"},
 		{"a gap longer than the archive", "10:05: 1 2", "+9 10:00", "+9 10:00: - - - 9"},
-		{"a step that is there stays", "10:05: 1", "10:05", "10:05: 1"},
-		{"a step of before is not there any more", "10:10: 1 2", "10:05", "10:10: 1 2"},
+		{"a step that exists stays", "10:05: 1", "10:05", "10:05: 1"},
+		{"an older step changes nothing", "10:10: 1 2", "10:05", "10:10: 1 2"},
 	} {
-		s := read(t, five.Step, c.is)
-		five.put(s, at(t, c.end), load(9))
-		if got := write(s); got != c.want || s.Step != 300 {
-			t.Errorf("%s: put(%q, %s) = %q with steps of %d s, want %q", c.name, c.is, c.end, got, s.Step, c.want)
+		s := parseSamples(t, five.Step, c.is)
+		five.addStep(s, timeAt(t, c.end), loadSample(9))
+		if got := formatSamples(s); got != c.want || s.Step != 300 {
+			t.Errorf("%s: addStep(%q, %s) = %q with steps of %d s, want %q", c.name, c.is, c.end, got, s.Step, c.want)
 		}
 	}
 }
 
-func TestForget(t *testing.T) {
+func TestDropFuture(t *testing.T) {
 	for _, c := range []struct{ name, is, now, want string }{
-		{"what has been stays", "10:15: 1 2 3", "10:15", "10:15: 1 2 3"},
-		{"what is to come goes", "10:15: 1 2 3", "10:09", "10:05: 1"},
+		{"past steps stay", "10:15: 1 2 3", "10:15", "10:15: 1 2 3"},
+		{"future steps are removed", "10:15: 1 2 3", "10:09", "10:05: 1"},
 		{"all of it", "+9 10:00: 1 2", "10:00", ""},
 		{"nothing", "", "10:00", ""},
 	} {
-		s := read(t, 5*time.Minute, c.is)
-		forget(s, at(t, c.now))
-		if got := write(s); got != c.want {
-			t.Errorf("%s: forget(%q, %s) = %q, want %q", c.name, c.is, c.now, got, c.want)
+		s := parseSamples(t, 5*time.Minute, c.is)
+		dropFuture(s, timeAt(t, c.now))
+		if got := formatSamples(s); got != c.want {
+			t.Errorf("%s: dropFuture(%q, %s) = %q, want %q", c.name, c.is, c.now, got, c.want)
 		}
 	}
 }
@@ -118,26 +117,26 @@ func TestConsolidate(t *testing.T) {
 	weekly, _ := ArchiveNamed("weekly")
 	for _, c := range []struct{ name, is, fine, want string }{
 		{"three make one", "", "10:15: 1 2 6", "10:15: 3"},
-		{"only what is over", "", "10:25: 1 2 6 4 5", "10:15: 3"},
-		{"the beginning of a life counts for its step", "", "10:15: 6", "10:15: 6"},
-		{"what was added is not added again", "10:15: 3", "10:25: 1 2 6 4 5", "10:15: 3"},
+		{"only steps that have ended", "", "10:25: 1 2 6 4 5", "10:15: 3"},
+		{"an agent that starts within a step", "", "10:15: 6", "10:15: 6"},
+		{"a step is not added twice", "10:15: 3", "10:25: 1 2 6 4 5", "10:15: 3"},
 		{"the next", "10:15: 3", "10:30: 1 2 6 4 5 9", "10:30: 3 6"},
-		{"what was missed is made up for", "10:15: 3", "11:00: 1 1 1 2 2 2 3 3 3", "11:00: 3 1 2 3"},
-		{"the mean of what is known", "10:15: 3", "10:30: 1 - 5", "10:30: 3 3"},
-		{"of nothing it is a gap", "10:15: 3", "10:45: - - - - 4 -", "10:45: 3 - 4"},
-		{"away longer than the finer one reaches", "10:15: 3", "11:15: 4 4 4", "11:15: 3 - - - 4"},
+		{"missed steps are added", "10:15: 3", "11:00: 1 1 1 2 2 2 3 3 3", "11:00: 3 1 2 3"},
+		{"the mean of known values", "10:15: 3", "10:30: 1 - 5", "10:30: 3 3"},
+		{"a step without known values is a gap", "10:15: 3", "10:45: - - - - 4 -", "10:45: 3 - 4"},
+		{"a gap longer than the finer archive", "10:15: 3", "11:15: 4 4 4", "11:15: 3 - - - 4"},
 		{"nothing", "10:15: 3", "", "10:15: 3"},
 	} {
-		s := read(t, weekly.Step, c.is)
-		weekly.consolidate(s, read(t, 5*time.Minute, c.fine))
-		if got := write(s); got != c.want {
+		s := parseSamples(t, weekly.Step, c.is)
+		weekly.consolidate(s, parseSamples(t, 5*time.Minute, c.fine))
+		if got := formatSamples(s); got != c.want {
 			t.Errorf("%s: consolidate(%q, %q) = %q, want %q", c.name, c.is, c.fine, got, c.want)
 		}
 	}
 }
 
-// Each archive is made of whole steps of the one before, and that one reaches
-// back far enough for a step.
+// Each archive consists of whole steps of the previous one, which covers at
+// least two of its steps.
 func TestArchives(t *testing.T) {
 	all := Archives()
 	for i, a := range all {
@@ -148,22 +147,22 @@ func TestArchives(t *testing.T) {
 }
 
 func TestSteps(t *testing.T) {
-	var s steps
+	var s pendingSteps
 	for i, name := range []string{"10:00", "10:02", "10:04", "10:05", "10:21"} {
-		s.add(at(t, name), 5*time.Minute, load(float64(i)))
+		s.addSample(timeAt(t, name), 5*time.Minute, loadSample(float64(i)))
 	}
-	if len(s.over) != 2 || s.over[0].of[0] != 1 || s.over[0].end != at(t, "10:05") || s.over[1].of[0] != 3 || s.over[1].end != at(t, "10:10") {
-		t.Errorf("steps that are over: %v, want the mean of three until 10:05, and one until 10:10", s.over)
+	if len(s.finished) != 2 || s.finished[0].sample[0] != 1 || s.finished[0].end != timeAt(t, "10:05") || s.finished[1].sample[0] != 3 || s.finished[1].end != timeAt(t, "10:10") {
+		t.Errorf("finished steps: %v, want the mean of three until 10:05, and one until 10:10", s.finished)
 	}
-	s.turn(at(t, "11:00"), 5*time.Minute)
-	if s.over = nil; !s.empty() {
+	s.finishStep(timeAt(t, "11:00"), 5*time.Minute)
+	if s.finished = nil; !s.isEmpty() {
 		t.Errorf("not empty: %v", s)
 	}
 	for i := range 100 {
-		s.add(at(t, "12:00").Add(time.Duration(i)*time.Hour), 5*time.Minute, load(1))
+		s.addSample(timeAt(t, "12:00").Add(time.Duration(i)*time.Hour), 5*time.Minute, loadSample(1))
 	}
-	if len(s.over) != maxOver || s.over[maxOver-1].end != at(t, "12:05").Add(98*time.Hour) {
-		t.Errorf("%d steps wait until %v, want the newest %d", len(s.over), s.over[len(s.over)-1].end, maxOver)
+	if len(s.finished) != maxFinished || s.finished[maxFinished-1].end != timeAt(t, "12:05").Add(98*time.Hour) {
+		t.Errorf("%d steps wait until %v, want the newest %d", len(s.finished), s.finished[len(s.finished)-1].end, maxFinished)
 	}
 }
 
@@ -171,8 +170,8 @@ func TestSampleOf(t *testing.T) {
 	for _, c := range []struct{ name, stats, want string }{
 		{"all of it", `{"memory":{"physical":{"free":1073741824,"total":2147483648},"swap":{"free":1048576,"total":1048576}},"cpu":{"process":{"load":0.25},"system":{"load":0.5}}}`, "[[0.25,0.5,1024,1]]"},
 		{"no swap", `{"memory":{"physical":{"free":1073741824,"total":2147483648}}}`, "[[0,0,1024,0]]"},
-		{"an agent that knows no memory", `{"cpu":{"process":{"load":0.00254},"system":{"load":0.5}}}`, "[[0.0025,0.5,null,null]]"},
-		{"loads that cannot be", `{"cpu":{"process":{"load":-1},"system":{"load":1e300}}}`, "[[0,1,null,null]]"},
+		{"an agent that reports no memory", `{"cpu":{"process":{"load":0.00254},"system":{"load":0.5}}}`, "[[0.0025,0.5,null,null]]"},
+		{"impossible loads", `{"cpu":{"process":{"load":-1},"system":{"load":1e300}}}`, "[[0,1,null,null]]"},
 	} {
 		var s subjects.Stats
 		if err := json.Unmarshal([]byte(c.stats), &s); err != nil {

@@ -1,8 +1,8 @@
-// Package monitor keeps what agents' heartbeats say of load and memory, for
-// pictures of a day to a year.
+// Package monitor stores the load and memory samples from agents' heartbeats,
+// for charts of a day up to a year.
 //
-//	heartbeats --once a minute--> the step of now, in memory
-//	                                   |  average, when it is over
+//	heartbeats --once a minute--> the current step, in memory
+//	                                   |  average, at the end of the step
 //	                                   v
 //	              daily    5 min for a day         <agent>.daily
 //	                 |  3 points to 1
@@ -12,14 +12,14 @@
 //	                 |  6 points to 1
 //	              yearly   6 h for 366 days        <agent>.yearly
 //
-// One bus does it, under a lease. Memory has a step and no history: an archive
-// is read, a point longer and written by compare-and-set once each of its
-// steps, and the coarser one is made of the finer one. So whoever has the lease
-// next, after a restart too, goes on from what is there; two that both think
-// they have it write the same step once. What can be lost is the step of the
-// moment: five minutes.
+// One bus samples, under a lease. It holds only the current step in memory. At
+// the end of each step it reads an archive, adds a point and writes it by
+// compare-and-set. It computes a coarser archive from the next finer one. So
+// the next holder of the lease continues from the stored archives, also after a
+// restart. Two buses that both believe they hold the lease write the same step
+// once. A crash loses at most the current step: five minutes.
 //
-// An agent that is away has gaps. They are written when it is back; until then
-// its archives end where it left. The broker removes what nobody wrote for a
-// year.
+// While an agent is away its archives end where it left. When it is back, the
+// bus writes gaps for the missing steps. The broker removes an archive that has
+// not been written for a year.
 package monitor

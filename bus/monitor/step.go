@@ -8,58 +8,61 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// steps are the samples of an agent that are not in its archives yet.
-type steps struct {
-	begin time.Time // of the step of now
-	now   sum
-	over  []average // steps that are over, to be written
-	wrote time.Time // the end of the newest that this bus wrote
+// pendingSteps holds the samples of an agent that are not in its archives yet.
+type pendingSteps struct {
+	begin    time.Time // of the current step
+	current  sum
+	finished []average // steps that have ended and must be written
+	written  time.Time // the end of the newest step that this bus wrote
 }
 
+// average is the mean of a step that has ended.
 type average struct {
-	end time.Time
-	of  bus.Sample
+	end    time.Time
+	sample bus.Sample
 }
 
-// maxOver is how many steps wait for a broker that does not take them: an
-// hour's.
-const maxOver = 12
+// maxFinished is how many finished steps are kept while the broker is away:
+// those of an hour.
+const maxFinished = 12
 
-// add takes a sample of now.
-func (s *steps) add(now time.Time, length time.Duration, p bus.Sample) {
-	s.turn(now, length)
-	s.now.add(p)
+// addSample adds a sample that was taken now.
+func (s *pendingSteps) addSample(now time.Time, length time.Duration, p bus.Sample) {
+	s.finishStep(now, length)
+	s.current.add(p)
 }
 
-// turn ends the step of before, if it is over.
-func (s *steps) turn(now time.Time, length time.Duration) {
+// finishStep finishes the current step if it has ended by now.
+func (s *pendingSteps) finishStep(now time.Time, length time.Duration) {
 	begin := now.Truncate(length)
 	if begin.Equal(s.begin) {
 		return
 	}
-	if m := s.now.mean(); m.Known() {
-		s.over = append(s.over, average{s.begin.Add(length), m})
-		s.over = s.over[max(0, len(s.over)-maxOver):]
+	if m := s.current.mean(); m.Known() {
+		s.finished = append(s.finished, average{s.begin.Add(length), m})
+		s.finished = s.finished[max(0, len(s.finished)-maxFinished):]
 	}
-	s.begin, s.now = begin, sum{}
+	s.begin, s.current = begin, sum{}
 }
 
-// empty says that there is nothing to be written, now or when the step is over.
-func (s *steps) empty() bool { return len(s.over) == 0 && s.now == sum{} }
+// isEmpty reports whether there is nothing to write, now or at the end of the
+// current step.
+func (s *pendingSteps) isEmpty() bool { return len(s.finished) == 0 && s.current == sum{} }
 
-// sampleOf takes the figures out of a heartbeat. Loads are between 0 and 1,
-// whatever an agent says; an agent that tells no memory has 0 of 0.
+// sampleOf returns the sample of a heartbeat. Loads are limited to 0 to 1. An
+// agent that does not report its memory sends a total of 0; its memory is
+// unknown.
 func sampleOf(s *subjects.Stats) bus.Sample {
 	return bus.Sample{
 		bus.ProcessLoad:  min(max(s.CPU.Process.Load, 0), 1),
 		bus.SystemLoad:   min(max(s.CPU.System.Load, 0), 1),
-		bus.PhysicalFree: free(s.Memory.Physical, s.Memory.Physical.Total > 0),
-		bus.SwapFree:     free(s.Memory.Swap, s.Memory.Physical.Total > 0), // without swap 0 of it is free
+		bus.PhysicalFree: freeMiB(s.Memory.Physical, s.Memory.Physical.Total > 0),
+		bus.SwapFree:     freeMiB(s.Memory.Swap, s.Memory.Physical.Total > 0), // without swap, 0 is free
 	}
 }
 
-// free is what is free in MiB.
-func free(m subjects.Memory, known bool) float64 {
+// freeMiB returns the free memory in MiB, or NaN if it is unknown.
+func freeMiB(m subjects.Memory, known bool) float64 {
 	if !known {
 		return math.NaN()
 	}

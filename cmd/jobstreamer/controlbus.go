@@ -57,7 +57,7 @@ type controlBus struct {
 	schedule *scheduler.Scheduler
 	notifier *notify.Notifier
 	deployer *deploy.Deployer
-	monitor  *monitor.Monitor
+	monitor  *monitor.Sampler
 	logins   *login.Service
 	prepare  func(context.Context) error // before requests are taken
 	rest     *httpapi.Server

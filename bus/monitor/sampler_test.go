@@ -23,26 +23,26 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(bustest.Main(m)) }
 
-// crowd are agents that say what a test wants.
-type crowd struct {
+// fakeAgents are agents with the loads that a test sets.
+type fakeAgents struct {
 	mu    sync.Mutex
-	loads map[string]float64 // of those that live
+	loads map[string]float64 // of the agents that are alive
 	asked int
 }
 
-func (c *crowd) set(agent string, load float64) {
+func (c *fakeAgents) setLoad(agent string, load float64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.loads[agent] = load
 }
 
-func (c *crowd) leave(agent string) {
+func (c *fakeAgents) removeAgent(agent string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.loads, agent)
 }
 
-func (c *crowd) Agents() (all []execution.AgentInfo) {
+func (c *fakeAgents) Agents() (all []execution.AgentInfo) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.asked++
@@ -52,31 +52,32 @@ func (c *crowd) Agents() (all []execution.AgentInfo) {
 		a.Stats.CPU.Process.Load = load
 		all = append(all, a)
 	}
-	return append(all, execution.AgentInfo{}) // one that is gone, without a name
+	return append(all, execution.AgentInfo{}) // an agent that is gone, without a name
 }
 
-// node is a bus that monitors a crowd.
+// node is a bus with a sampler.
 type node struct {
 	*testing.T
 	b    *bus.Bus
-	m    *Monitor
+	m    *Sampler
 	stop func()
 }
 
-func open(t *testing.T, s *server.Server, agents Agents) *node {
+func openNode(t *testing.T, s *server.Server, agents Agents) *node {
 	t.Helper()
 	b := bustest.Open(t, s, bus.Config{Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
 	return &node{T: t, b: b, m: New(b, agents)}
 }
 
-func run(t *testing.T, s *server.Server, agents Agents) *node {
+func runNode(t *testing.T, s *server.Server, agents Agents) *node {
 	t.Helper()
-	n := open(t, s, agents)
+	n := openNode(t, s, agents)
 	n.stop = background(t, n.m.Run)
 	return n
 }
 
-// background runs f until the test or what it returns ends it.
+// background runs f until the end of the test, or until the returned function
+// is called.
 func background(t *testing.T, f func(context.Context) error) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -91,8 +92,8 @@ func background(t *testing.T, f func(context.Context) error) (stop func()) {
 	return stop
 }
 
-// has reads what an archive has of a1.
-func (n *node) has(archive string) *bus.Samples {
+// readArchive returns an archive of agent a1.
+func (n *node) readArchive(archive string) *bus.Samples {
 	n.Helper()
 	a, ok := ArchiveNamed(archive)
 	if !ok {
@@ -105,13 +106,13 @@ func (n *node) has(archive string) *bus.Samples {
 	return &s
 }
 
-// wants compares a stretch of an archive: the loads, - for a gap, of the steps
-// that end from some time on.
-func (n *node) wants(archive, from string, want string) {
+// checkArchive compares the end of an archive, from a step on, with want: the
+// loads, with - for a gap.
+func (n *node) checkArchive(archive, from string, want string) {
 	n.Helper()
-	s, got := n.has(archive), ""
+	s, got := n.readArchive(archive), ""
 	for i := range s.Points {
-		if v := s.Points[i][bus.ProcessLoad]; s.EndOf(i).Before(clock(from)) {
+		if v := s.Points[i][bus.ProcessLoad]; s.EndOf(i).Before(clockTime(from)) {
 			continue
 		} else if math.IsNaN(v) {
 			got += " -"
@@ -124,12 +125,12 @@ func (n *node) wants(archive, from string, want string) {
 	}
 }
 
-// day is today, by the clock that is outside every bubble: the server goes by
-// it when it removes what is old.
+// day is today by the real clock, outside the bubble: the server uses that
+// clock to remove old values.
 var day = time.Now().UTC().Truncate(24 * time.Hour)
 
-// clock is a time of that day, or after it: 24:30.
-func clock(s string) time.Time {
+// clockTime returns a time of that day, or of the next: 24:30.
+func clockTime(s string) time.Time {
 	var h, m int
 	if _, err := fmt.Sscanf(s, "%d:%d", &h, &m); err != nil {
 		panic(err)
@@ -137,57 +138,56 @@ func clock(s string) time.Time {
 	return day.Add(time.Duration(h)*time.Hour + time.Duration(m)*time.Minute)
 }
 
-func until(s string) { time.Sleep(time.Until(clock(s))) }
+func sleepUntil(s string) { time.Sleep(time.Until(clockTime(s))) }
 
-// rounds does what Run does with the lease, which a day of renewals would make
-// slow.
-func (n *node) rounds(until string) {
+// sampleUntil samples as Run does, but without the lease: a day of renewals
+// would be slow.
+func (n *node) sampleUntil(until string) {
 	n.Helper()
-	for time.Now().Before(clock(until)) {
-		if err := n.m.round(n.Context()); err != nil {
+	for time.Now().Before(clockTime(until)) {
+		if err := n.m.sampleAll(n.Context()); err != nil {
 			n.Fatal(err)
 		}
 		time.Sleep(time.Minute)
 	}
 }
 
-// A day of an agent: what is kept of it, and that another bus goes on from
-// there.
+// A day of an agent: what is stored, and how another bus continues.
 func TestDay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		until("00:00")
-		agents := &crowd{loads: map[string]float64{"a1": 0.25, "not a key": 1}}
-		n := open(t, bustest.Server(t), agents)
-		if got := n.has("daily"); len(got.Points) != 0 {
+		sleepUntil("00:00")
+		agents := &fakeAgents{loads: map[string]float64{"a1": 0.25, "not a key": 1}}
+		n := openNode(t, bustest.Server(t), agents)
+		if got := n.readArchive("daily"); len(got.Points) != 0 {
 			t.Errorf("before the first sample: %v", got)
 		}
-		time.Sleep(30 * time.Second) // no round is on a step's edge
-		n.rounds("06:02")
-		n.wants("daily", "05:50", " 0.25 0.25 0.25")
-		n.wants("weekly", "05:00", " 0.25 0.25 0.25 0.25 0.25")
-		n.wants("monthly", "05:00", " 0.25 0.25")
-		n.wants("yearly", "00:00", " 0.25")
+		time.Sleep(30 * time.Second) // no sample is at the edge of a step
+		n.sampleUntil("06:02")
+		n.checkArchive("daily", "05:50", " 0.25 0.25 0.25")
+		n.checkArchive("weekly", "05:00", " 0.25 0.25 0.25 0.25 0.25")
+		n.checkArchive("monthly", "05:00", " 0.25 0.25")
+		n.checkArchive("yearly", "00:00", " 0.25")
 
-		agents.set("a1", 0.75)
-		n.rounds("06:07")
-		n.wants("daily", "06:05", " 0.55") // two of five at 0.25
+		agents.setLoad("a1", 0.75)
+		n.sampleUntil("06:07")
+		n.checkArchive("daily", "06:05", " 0.55") // two of five at 0.25
 
-		n.rounds("07:00")
-		agents.leave("a1")
-		n.rounds("09:30")
-		n.wants("daily", "06:55", " 0.75 0.75")
-		if len(n.m.steps) != 0 {
-			t.Errorf("of agents that are gone is kept: %v", n.m.steps)
+		n.sampleUntil("07:00")
+		agents.removeAgent("a1")
+		n.sampleUntil("09:30")
+		n.checkArchive("daily", "06:55", " 0.75 0.75")
+		if len(n.m.pending) != 0 {
+			t.Errorf("steps of agents that are gone: %v, want none", n.m.pending)
 		}
-		agents.set("a1", 0.5)
-		n.rounds("10:31")
+		agents.setLoad("a1", 0.5)
+		n.sampleUntil("10:31")
 		n.m = New(n.b, agents) // another bus
-		n.rounds("12:03")
-		n.wants("daily", "11:45", " 0.5 0.5 0.5 0.5")
-		n.wants("monthly", "07:00", " 0.7333 - - 0.5 0.5 0.5")
-		n.wants("yearly", "06:00", " 0.25 0.5583") // the mean of the hours that are known
+		n.sampleUntil("12:03")
+		n.checkArchive("daily", "11:45", " 0.5 0.5 0.5 0.5")
+		n.checkArchive("monthly", "07:00", " 0.7333 - - 0.5 0.5 0.5")
+		n.checkArchive("yearly", "06:00", " 0.25 0.5583") // the mean of the known hours
 
-		n.rounds("24:31")
+		n.sampleUntil("24:31")
 		for _, c := range []struct {
 			archive      string
 			points, gaps int
@@ -198,34 +198,34 @@ func TestDay(t *testing.T) {
 			{"monthly", 24, 2, "01:00"},
 			{"yearly", 4, 0, "06:00"},
 		} {
-			got, gaps := n.has(c.archive), 0
+			got, gaps := n.readArchive(c.archive), 0
 			for _, p := range got.Points {
 				if !p.Known() {
 					gaps++
 				}
 			}
-			if first := got.EndOf(0); len(got.Points) != c.points || gaps != c.gaps || first != clock(c.first) {
+			if first := got.EndOf(0); len(got.Points) != c.points || gaps != c.gaps || first != clockTime(c.first) {
 				t.Errorf("%s: %d points from %v with %d gaps, want %d from %s with %d", c.archive, len(got.Points), first, gaps, c.points, c.first, c.gaps)
 			}
 		}
 	})
 }
 
-// Each archive is written once a step, by one of the buses; when that one ends,
-// by the other.
+// Each archive is written once a step, by one of the buses. When that bus ends,
+// the other one continues.
 func TestOneBusWrites(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		until("00:00")
+		sleepUntil("00:00")
 		s := bustest.Server(t)
-		one := run(t, s, &crowd{loads: map[string]float64{"a1": 0.25}})
+		one := runNode(t, s, &fakeAgents{loads: map[string]float64{"a1": 0.25}})
 		time.Sleep(time.Second)
-		other := &crowd{loads: map[string]float64{"a1": 0.25}}
-		two := run(t, s, other)
-		until("00:33")
-		from := revision(t, one.b)
-		until("01:33")
+		other := &fakeAgents{loads: map[string]float64{"a1": 0.25}}
+		two := runNode(t, s, other)
+		sleepUntil("00:33")
+		from := lastRevision(t, one.b)
+		sleepUntil("01:33")
 		// An hour: 12 steps of 5 min, 4 of 15 min, 1 of 1 h.
-		if n := revision(t, one.b) - from; n != 17 {
+		if n := lastRevision(t, one.b) - from; n != 17 {
 			t.Errorf("%d writes in an hour, want 17", n)
 		}
 		other.mu.Lock()
@@ -234,44 +234,44 @@ func TestOneBusWrites(t *testing.T) {
 		}
 		other.mu.Unlock()
 		one.stop()
-		until("01:46")
-		two.wants("daily", "01:20", " 0.25 0.25 0.25 0.25 0.25 0.25")
-		two.wants("weekly", "01:00", " 0.25 0.25 0.25 0.25")
-		two.wants("monthly", "00:00", " 0.25")
+		sleepUntil("01:46")
+		two.checkArchive("daily", "01:20", " 0.25 0.25 0.25 0.25 0.25 0.25")
+		two.checkArchive("weekly", "01:00", " 0.25 0.25 0.25 0.25")
+		two.checkArchive("monthly", "00:00", " 0.25")
 	})
 }
 
-// A bus that only thinks it has the lease writes no step again.
+// A bus that wrongly believes it holds the lease writes no step again.
 func TestAStepIsWrittenOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		until("00:00")
-		agents := &crowd{loads: map[string]float64{"a1": 0.25}}
-		n := open(t, bustest.Server(t), agents)
-		n.rounds("00:03")
+		sleepUntil("00:00")
+		agents := &fakeAgents{loads: map[string]float64{"a1": 0.25}}
+		n := openNode(t, bustest.Server(t), agents)
+		n.sampleUntil("00:03")
 		late := New(n.b, agents)
-		agents.set("a1", 0.75)
+		agents.setLoad("a1", 0.75)
 		for range 4 {
-			for _, m := range []*Monitor{n.m, late} {
-				if err := m.round(t.Context()); err != nil {
+			for _, m := range []*Sampler{n.m, late} {
+				if err := m.sampleAll(t.Context()); err != nil {
 					t.Fatal(err)
 				}
 			}
 			time.Sleep(time.Minute)
 		}
-		n.wants("daily", "00:00", " 0.45") // three of five at 0.25
-		if r := revision(t, n.b); r != 1 {
+		n.checkArchive("daily", "00:00", " 0.45") // three of five at 0.25
+		if r := lastRevision(t, n.b); r != 1 {
 			t.Errorf("%d writes of a step, want 1", r)
 		}
 	})
 }
 
-// A bus died after it had written the finer archive and before the coarser one.
+// A bus dies after it has written the finer archive and before the coarser one.
 func TestDeathBetweenArchives(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		until("00:00")
-		agents := &crowd{loads: map[string]float64{"a1": 0.25}}
-		n := open(t, bustest.Server(t), agents)
-		n.rounds("00:17")
+		sleepUntil("00:00")
+		agents := &fakeAgents{loads: map[string]float64{"a1": 0.25}}
+		n := openNode(t, bustest.Server(t), agents)
+		n.sampleUntil("00:17")
 		e, err := n.b.Samples.Get(t.Context(), "a1.weekly")
 		if err != nil {
 			t.Fatal(err)
@@ -280,13 +280,13 @@ func TestDeathBetweenArchives(t *testing.T) {
 			t.Fatal(err)
 		}
 		n.m = New(n.b, agents) // another bus
-		n.rounds("00:22")
-		n.wants("weekly", "00:00", " 0.25")
+		n.sampleUntil("00:22")
+		n.checkArchive("weekly", "00:00", " 0.25")
 	})
 }
 
-// revision is that of the newest write of the bucket.
-func revision(t *testing.T, b *bus.Bus) uint64 {
+// lastRevision returns the revision of the newest write to the bucket.
+func lastRevision(t *testing.T, b *bus.Bus) uint64 {
 	t.Helper()
 	s, err := b.Samples.KV().Status(t.Context())
 	if err != nil {
@@ -299,22 +299,21 @@ func revision(t *testing.T, b *bus.Bus) uint64 {
 	return stream.CachedInfo().State.LastSeq
 }
 
-// A clock that was wrong for a while does not stop the archives until that time
-// has come.
+// A step in the future, from a wrong clock, does not block new steps.
 func TestAClockThatWasWrong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		until("00:00")
+		sleepUntil("00:00")
 		s := bustest.Server(t)
-		agents := &crowd{loads: map[string]float64{"a1": 0.25}}
-		one := run(t, s, agents)
-		wrong := read(t, 5*time.Minute, "10:15: 1 2 3")
+		agents := &fakeAgents{loads: map[string]float64{"a1": 0.25}}
+		one := runNode(t, s, agents)
+		wrong := parseSamples(t, 5*time.Minute, "10:15: 1 2 3")
 		wrong.End = subjects.TimeOf(day.AddDate(1, 0, 0))
 		if _, err := one.b.Samples.Create(t.Context(), "a1.daily", *wrong); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(7 * time.Minute)
-		if got := one.has("daily"); len(got.Points) != 1 || got.Points[0][bus.ProcessLoad] != 0.25 {
-			t.Errorf("%v, want the step of now", got)
+		if got := one.readArchive("daily"); len(got.Points) != 1 || got.Points[0][bus.ProcessLoad] != 0.25 {
+			t.Errorf("%v, want the current step", got)
 		}
 	})
 }
@@ -322,38 +321,38 @@ func TestAClockThatWasWrong(t *testing.T) {
 // Steps that could not be written are written later.
 func TestBrokerThatIsAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		until("00:00")
+		sleepUntil("00:00")
 		s := bustest.Server(t)
-		agents := &crowd{loads: map[string]float64{"a1": 0.25}}
-		n := open(t, s, agents)
+		agents := &fakeAgents{loads: map[string]float64{"a1": 0.25}}
+		n := openNode(t, s, agents)
 		n.b.NC.Close()
 		for range 11 {
-			_ = n.m.round(t.Context()) // it fails
+			_ = n.m.sampleAll(t.Context()) // it fails
 			time.Sleep(time.Minute)
 		}
-		if over := len(n.m.steps["a1"].over); over != 2 {
+		if over := len(n.m.pending["a1"].finished); over != 2 {
 			t.Fatalf("%d steps wait, want 2", over)
 		}
 		n.b = bustest.Open(t, s, bus.Config{})
 		n.m.bus = n.b // NATS is back
-		if err := n.m.round(t.Context()); err != nil {
+		if err := n.m.sampleAll(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		n.wants("daily", "00:00", " 0.25 0.25")
+		n.checkArchive("daily", "00:00", " 0.25 0.25")
 	})
 }
 
-// What an agent's heartbeats say gets into the archive.
+// The values of an agent's heartbeats end up in the archive.
 func TestHeartbeats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		until("00:00")
+		sleepUntil("00:00")
 		s := bustest.Server(t)
 		b := bustest.Open(t, s, bus.Config{})
 		x := index.New(b)
 		life := execution.New(b, x, execution.Config{})
 		background(t, x.Run)
 		background(t, life.Run)
-		n := run(t, s, life)
+		n := runNode(t, s, life)
 		h := subjects.Heartbeat{Agent: "a1", Life: "1", Status: subjects.AgentReady, IntervalMS: 2000, Apps: []string{}, Pools: []string{}}
 		h.Stats.Memory.Physical = subjects.Memory{Free: 3 << 30, Total: 4 << 30}
 		h.Stats.CPU.System.Load = 0.5
@@ -367,18 +366,18 @@ func TestHeartbeats(t *testing.T) {
 			}
 			time.Sleep(2 * time.Second)
 		}
-		got := n.has("daily")
+		got := n.readArchive("daily")
 		if want := (bus.Sample{0, 0.5, 3 << 10, 0}); len(got.Points) != 1 || got.Points[0] != want {
 			t.Errorf("%v, want %v", got.Points, want)
 		}
 		time.Sleep(time.Hour)
-		if got := n.has("daily"); len(got.Points) != 2 {
+		if got := n.readArchive("daily"); len(got.Points) != 2 {
 			t.Errorf("%d steps of an agent that was silent after six minutes", len(got.Points))
 		}
 	})
 }
 
-// What nobody wrote for a year goes, by the clock of the broker.
+// The broker removes an archive that was not written for a year, by its clock.
 func TestGoneForAYear(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -397,7 +396,7 @@ func TestGoneForAYear(t *testing.T) {
 					t.Fatal(err)
 				}
 				time.Sleep(time.Hour)
-				if got := open(t, s, nil).has("yearly"); len(got.Points) == 1 != c.kept {
+				if got := openNode(t, s, nil).readArchive("yearly"); len(got.Points) == 1 != c.kept {
 					t.Errorf("kept: %v, want %v", !c.kept, c.kept)
 				}
 			})
