@@ -10,7 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
-	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
+	"github.com/job-streamer/job-streamer-control-bus/bus/agents"
 	"github.com/job-streamer/job-streamer-control-bus/bus/monitor"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/chart"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/codec"
@@ -26,7 +26,7 @@ type AgentPath struct {
 }
 
 func (s *Server) listAgents(_ context.Context, in *Page) (*answer[rest.All[rest.Agent]], error) {
-	shown := cutPage(*in, s.cfg.Executions.Agents(), func(a *execution.AgentInfo) string { return a.Heartbeat.Agent }, strings.Compare)
+	shown := cutPage(*in, s.cfg.Agents.List(), func(a *agents.Info) string { return a.Heartbeat.Agent }, strings.Compare)
 	var results []rest.Agent
 	for _, a := range shown.items {
 		results = append(results, agentOf(&a))
@@ -36,7 +36,7 @@ func (s *Server) listAgents(_ context.Context, in *Page) (*answer[rest.All[rest.
 
 // agentsOf returns how many living agents take work of an application.
 func (s *Server) agentsOf(app string) (n int) {
-	for _, a := range s.cfg.Executions.Agents() {
+	for _, a := range s.cfg.Agents.List() {
 		if a.Alive && slices.Contains(a.Apps, app) {
 			n++
 		}
@@ -44,8 +44,8 @@ func (s *Server) agentsOf(app string) (n int) {
 	return n
 }
 
-func (s *Server) findAgent(id string) (execution.AgentInfo, error) {
-	a, ok := s.cfg.Executions.Agent(id)
+func (s *Server) findAgent(id string) (agents.Info, error) {
+	a, ok := s.cfg.Agents.Find(id)
 	if !ok {
 		return a, bus.State(bus.CodeNoSuchAgent, "there is no agent %s", codec.Cut(id))
 	}
@@ -79,13 +79,13 @@ func (s *Server) setBlocked(ctx context.Context, in *AgentPath, blocked bool) (*
 	if err != nil {
 		return nil, err
 	}
-	if err := s.cfg.Executions.Block(ctx, a.Heartbeat.Agent, blocked); err != nil {
+	if err := s.cfg.Agents.Block(ctx, a.Heartbeat.Agent, blocked); err != nil {
 		return nil, err
 	}
 	return s.getAgent(ctx, in)
 }
 
-func agentOf(a *execution.AgentInfo) rest.Agent {
+func agentOf(a *agents.Info) rest.Agent {
 	return rest.Agent{
 		AgentRef: rest.AgentRef{Name: a.Heartbeat.Agent, InstanceID: a.InstanceID},
 		Host:     a.Host, OSName: a.OS, OSVersion: a.OSVersion, CPUArch: a.Arch, CPUCore: a.Cores,

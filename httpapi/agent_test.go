@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
-	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
+	"github.com/job-streamer/job-streamer-control-bus/bus/agents"
 	"github.com/job-streamer/job-streamer-control-bus/bus/monitor"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/chart"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
@@ -30,7 +30,7 @@ func (e *env) beats(agent string) {
 		_, err := e.bus.NC.Request(subjects.HeartbeatSubject(agent), data, 5*time.Second)
 		return err == nil
 	})
-	eventually(e.t, "the agent is known", func() bool { _, ok := e.server.cfg.Executions.Agent(agent); return ok })
+	eventually(e.t, "the agent is known", func() bool { _, ok := e.server.cfg.Agents.Find(agent); return ok })
 }
 
 // samples writes an archive that is full of one sample, up to now.
@@ -89,7 +89,7 @@ func TestPictures(t *testing.T) {
 			want = []color.RGBA{chart.Green, chart.Blue}
 		}
 		for _, a := range monitor.Archives() {
-			for _, agent := range []string{"a1", execution.InstanceID("a1")} {
+			for _, agent := range []string{"a1", agents.InstanceID("a1")} {
 				r := e.call("GET", "/agent/"+agent+"/monitor/"+figure+"/"+a.Name, "", accept...).want(200)
 				if got := r.colours(); len(got) != 2 || got[0] != want[0] || got[1] != want[1] {
 					t.Errorf("%s: lines of colour %v, want %v", r.asked, got, want)

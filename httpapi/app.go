@@ -9,7 +9,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
-	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
+	"github.com/job-streamer/job-streamer-control-bus/bus/agents"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/codec"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 	v1 "github.com/job-streamer/job-streamer-control-bus/httpapi/v1"
@@ -64,7 +64,7 @@ func (s *Server) listApps(_ context.Context, in *Page) (*answer[rest.All[rest.Ap
 
 func (s *Server) appInfo(a *bus.App) rest.AppInfo {
 	return rest.AppInfo{
-		ClassLoaderID: execution.InstanceID("app/" + a.Name),
+		ClassLoaderID: agents.InstanceID("app/" + a.Name),
 		Name:          a.Name, Description: a.Description, Classpath: s.cfg.Deployments.Classpath(a.Name),
 		CreateTime: a.CreateTime, LastUpdatedTime: a.UpdateTime,
 	}

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
+	"github.com/job-streamer/job-streamer-control-bus/bus/agents"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
@@ -210,7 +210,7 @@ func TestPicturesInEDN(t *testing.T) {
 	e := newEnv(t)
 	e.server.cfg.AllowOrigin = "http://localhost:3000"
 	e.beats("a1")
-	page := "/agent/" + execution.InstanceID("a1")
+	page := "/agent/" + agents.InstanceID("a1")
 	image := []string{"Accept", "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8", "Cookie", "ring-session=x"}
 	for _, x := range []exchange{
 		{name: "the agent", method: "GET", path: page, status: 200, want: `\{:agent/name "a1" .*\}`},

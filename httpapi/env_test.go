@@ -62,7 +62,7 @@ func newEnv(t *testing.T, set ...func(*Config)) *env {
 	if err := logins.WaitReady(ctx); err != nil {
 		t.Fatal(err)
 	}
-	cfg := Config{Bus: b, Index: x, Executions: life, Schedules: plan, Deployments: deployer, Monitor: monitor.New(b, life), Logins: logins, Version: "2.0.0"}
+	cfg := Config{Bus: b, Index: x, Executions: life, Agents: life.Agents(), Schedules: plan, Deployments: deployer, Monitor: monitor.New(b, life.Agents()), Logins: logins, Version: "2.0.0"}
 	for _, f := range set {
 		f(&cfg)
 	}

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/agents"
 	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
 	"github.com/job-streamer/job-streamer-control-bus/bus/index"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/codec"
@@ -386,5 +387,5 @@ func agentRef(name string) *rest.AgentRef {
 	if name == "" {
 		return nil
 	}
-	return &rest.AgentRef{Name: name, InstanceID: execution.InstanceID(name)}
+	return &rest.AgentRef{Name: name, InstanceID: agents.InstanceID(name)}
 }

@@ -21,7 +21,7 @@ func TestAnotherBus(t *testing.T) {
 	id := e.start("a", "")
 	blind := index.New(e.bus)
 	other := *e
-	other.server = New(Config{Bus: e.bus, Index: blind, Executions: execution.New(e.bus, blind, execution.Config{}), Schedules: e.server.cfg.Schedules, Deployments: e.server.cfg.Deployments})
+	other.server = New(Config{Bus: e.bus, Index: blind, Executions: execution.New(e.bus, blind, execution.Config{}), Agents: e.server.cfg.Agents, Schedules: e.server.cfg.Schedules, Deployments: e.server.cfg.Deployments})
 	other.http = httptest.NewServer(other.server)
 	defer other.http.Close()
 	defer other.server.close()

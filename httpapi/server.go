@@ -15,6 +15,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/agents"
 	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
 	"github.com/job-streamer/job-streamer-control-bus/bus/index"
 	"github.com/job-streamer/job-streamer-control-bus/bus/login"
@@ -61,8 +62,12 @@ type Executions interface {
 	DeleteApp(ctx context.Context, app string) error
 	WaitingFor(ctx context.Context, e *bus.Execution) execution.Waiting
 	WaitingOf(all []index.Summary) map[int64]execution.Waiting
-	Agents() []execution.AgentInfo
-	Agent(nameOrID string) (execution.AgentInfo, bool)
+}
+
+// Agents is the part of the registry of agents that the API needs.
+type Agents interface {
+	List() []agents.Info
+	Find(nameOrID string) (agents.Info, bool)
 	Block(ctx context.Context, agent string, blocked bool) error
 }
 
@@ -125,6 +130,7 @@ type Config struct {
 	Bus         *bus.Bus
 	Index       Index
 	Executions  Executions
+	Agents      Agents
 	Schedules   Schedules
 	Deployments Deployments
 	Logins      Logins

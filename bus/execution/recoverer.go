@@ -49,7 +49,7 @@ func (r *recoverer) runRound(ctx context.Context) error {
 		switch {
 		case l.BatchStatus.Waiting() && (age > r.s.cfg.Waiting || l.Wish != ""):
 			waiting[l.App] = append(waiting[l.App], l)
-		case l.BatchStatus.Running() && r.s.roster.isLost(l.ID, l.Attempt):
+		case l.BatchStatus.Running() && r.s.agents.IsLost(l.ID, l.Attempt):
 			g.Go(func() error { return r.recoverExecution(gctx, l, nil) })
 		}
 	}
@@ -111,7 +111,7 @@ func (r *recoverer) recoverExecution(ctx context.Context, l index.Live, queued m
 	case last.Sequence > e.LastSequence: // another bus received these results and died, or is slow: fold them first
 		r.s.p.addResult(pendingResult{last, nil})
 		return nil
-	case last.BatchStatus.Running() && !r.s.roster.isLost(l.ID, last.Attempt):
+	case last.BatchStatus.Running() && !r.s.agents.IsLost(l.ID, last.Attempt):
 		return nil
 	case last.BatchStatus.Ended():
 		return nil

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/agents"
 	"github.com/job-streamer/job-streamer-control-bus/bus/index"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 )
@@ -32,22 +33,21 @@ type Service struct {
 	x      *index.Index
 	cfg    Config
 	p      *projector
-	roster *roster
+	agents *agents.Registry
 }
 
 // New returns a Service. It needs [Service.Run] to be running.
 func New(b *bus.Bus, x *index.Index, cfg Config) *Service {
 	cfg.Waiting = cmp.Or(cfg.Waiting, 10*time.Second)
 	cfg.Every = cmp.Or(cfg.Every, time.Second)
-	cfg.Heartbeat = cmp.Or(cfg.Heartbeat, 2*time.Second)
 	cfg.Janitor = cmp.Or(cfg.Janitor, time.Minute)
 	s := &Service{b: b, x: x, cfg: cfg}
 	s.p = newProjector(b, x)
-	s.roster = newRoster(s)
+	s.agents = agents.New(b, x, agents.Config{Heartbeat: cfg.Heartbeat})
 	return s
 }
 
-// Run records results, follows agents, recovers and purges until ctx ends. The
+// Run records results, runs the registry of agents, recovers and purges until ctx ends. The
 // index must run as long.
 func (s *Service) Run(ctx context.Context) error {
 	if err := s.x.WaitReady(ctx); err != nil {
@@ -58,11 +58,14 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.p.consumeResults(ctx) })
-	g.Go(func() error { return s.roster.followHeartbeats(ctx) })
+	g.Go(func() error { return s.agents.Run(ctx) })
 	g.Go(func() error { return s.b.Chore(ctx, "recoverer", s.cfg.Every, s.newRecoverer().runRound) })
 	g.Go(func() error { return s.b.Chore(ctx, "janitor", s.cfg.Janitor, s.newJanitor().runRound) })
 	return g.Wait()
 }
+
+// Agents returns the registry of agents, which s runs.
+func (s *Service) Agents() *agents.Registry { return s.agents }
 
 // Get reads the record of an execution. The error is a StateError
 // no_such_job_execution if there is none. If job is empty, any job of the

@@ -2,9 +2,7 @@ package execution
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
@@ -66,7 +64,8 @@ func (s *Service) carryOutStop(ctx context.Context, e *bus.Execution) error {
 		case last.BatchStatus.Ended():
 			return nil
 		case last.BatchStatus.Running():
-			return s.sendCommand(ctx, last.Agent, subjects.StopCommand, subjects.Command{ID: e.ID, Attempt: last.Attempt})
+			s.agents.Send(ctx, last.Agent, subjects.StopCommand, subjects.Command{ID: e.ID, Attempt: last.Attempt})
+			return nil
 		}
 		if err := checkStepTime(start); err != nil {
 			return err
@@ -96,21 +95,6 @@ func (s *Service) busResult(e *bus.Execution, last *bus.StoredResult, status sub
 	return &subjects.Result{
 		ID: e.ID, App: e.App, Job: e.Job, Attempt: last.Attempt, BatchStatus: status, Exception: why, Time: subjects.Now(),
 	}
-}
-
-// sendCommand sends a command to an agent. A missing answer is no error: each
-// heartbeat of the agent makes the bus send the command again.
-func (s *Service) sendCommand(ctx context.Context, agent, verb string, c subjects.Command) error {
-	data, err := json.Marshal(c)
-	if err != nil {
-		return fmt.Errorf("encode command: %w", err)
-	}
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	if _, err := s.b.NC.RequestWithContext(ctx, subjects.CommandSubject(agent, verb), data); err != nil {
-		s.b.Log.Debug("command not answered", "agent", agent, "verb", verb, "execution", c.ID, "err", err)
-	}
-	return nil
 }
 
 // recordAfterStop reads the record after the decision is folded in, or returns

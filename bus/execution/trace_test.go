@@ -3,12 +3,9 @@ package execution
 import (
 	"encoding/json"
 	"errors"
-	"log/slog"
 	"slices"
 	"testing"
 	"time"
-
-	"github.com/nats-io/nats.go"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
@@ -374,20 +371,6 @@ func FuzzDecodeResult(f *testing.F) {
 		foldResult(e, r)
 		if _, err := json.Marshal(e); err != nil {
 			t.Errorf("a record that cannot be written: %v", err)
-		}
-	})
-}
-
-// FuzzHeartbeat looks for heartbeats that end a bus.
-func FuzzHeartbeat(f *testing.F) {
-	f.Add("a", []byte(`{"name":"a","life":"1","status":"ready","interval_ms":2000,"executions":[{"execution_id":1,"attempt":1}]}`))
-	f.Add("a", []byte(`{"name":"a","interval_ms":-9223372036854775808,"executions":null}`))
-	f.Add("b", []byte(`[]`))
-	f.Fuzz(func(t *testing.T, agent string, data []byte) {
-		r := newRoster(&Service{b: &bus.Bus{Log: slog.New(slog.DiscardHandler)}})
-		r.receiveHeartbeat(&nats.Msg{Subject: subjects.HeartbeatSubject(agent), Data: data})
-		if r.interval < 0 || r.interval > time.Minute {
-			t.Errorf("the interval is %v", r.interval)
 		}
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/agents"
 	"github.com/job-streamer/job-streamer-control-bus/bus/index"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
@@ -23,7 +24,7 @@ func (s *Service) WaitingFor(ctx context.Context, e *bus.Execution) Waiting {
 	if !e.BatchStatus.Waiting() {
 		return Waiting{}
 	}
-	why := poolHint(e.App, e.Pool, s.Agents())
+	why := poolHint(e.App, e.Pool, s.agents.List())
 	if e.Exclusive {
 		l, err := s.b.Locks.Get(ctx, bus.JobKey(e.App, e.Job))
 		if err == nil && l.Value != e.ID {
@@ -45,7 +46,7 @@ func (s *Service) WaitingOf(all []index.Summary) map[int64]Waiting {
 	if len(ids) == 0 {
 		return nil
 	}
-	positions, agents := s.x.Positions(ids), s.Agents()
+	positions, agents := s.x.Positions(ids), s.agents.List()
 	why := map[[2]string]string{} // by application and pool
 	waiting := map[int64]Waiting{}
 	for i := range all {
@@ -77,8 +78,8 @@ func withLostAttempt(status subjects.BatchStatus, agent, why string) string {
 }
 
 // poolHint describes why the next execution of a pool waits.
-func poolHint(app, pool string, all []AgentInfo) string {
-	var ready, idle, away []AgentInfo
+func poolHint(app, pool string, all []agents.Info) string {
+	var ready, idle, away []agents.Info
 	slots, running := 0, 0
 	for _, a := range all {
 		if !slices.Contains(a.Apps, app) || !slices.Contains(a.Pools, pool) {
@@ -88,7 +89,7 @@ func poolHint(app, pool string, all []AgentInfo) string {
 		case subjects.AgentReady:
 			ready = append(ready, a)
 			slots, running = slots+a.Slots, running+min(a.Running, a.Slots)
-		case subjects.AgentGone, AgentLost:
+		case subjects.AgentGone, agents.Lost:
 			away = append(away, a)
 		default:
 			idle = append(idle, a)
@@ -124,7 +125,7 @@ func poolHint(app, pool string, all []AgentInfo) string {
 }
 
 // describeStates lists agents with their states, but not more than a few.
-func describeStates(all []AgentInfo) string {
+func describeStates(all []agents.Info) string {
 	const most = 5
 	var words []string
 	for _, a := range all[:min(len(all), most)] {

@@ -5,12 +5,13 @@ import (
 	"testing"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/agents"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
 func TestPoolHolds(t *testing.T) {
-	agent := func(name, status string, running, slots int) AgentInfo {
-		a := AgentInfo{Agent: bus.Agent{Heartbeat: subjects.Heartbeat{
+	agent := func(name, status string, running, slots int) agents.Info {
+		a := agents.Info{Agent: bus.Agent{Heartbeat: subjects.Heartbeat{
 			Agent: name, Status: status, Running: running, Slots: slots, Apps: []string{"shop"}, Pools: []string{"linux"},
 		}}, Alive: status != "lost"}
 		if status == "lost" {
@@ -19,7 +20,7 @@ func TestPoolHolds(t *testing.T) {
 		return a
 	}
 	busy, other := agent("a1", "ready", 4, 4), agent("a2", "ready", 1, 1)
-	for want, agents := range map[string][]AgentInfo{
+	for want, agents := range map[string][]agents.Info{
 		"no agent serves pool linux of application shop":                         {},
 		"no agent serves pool linux of application shop: a1 is lost, a2 is gone": {agent("a1", "lost", 0, 4), agent("a2", "gone", 0, 4)},
 		"agent a1, the only one of pool linux, is blocked":                       {agent("a1", "blocked", 0, 4), agent("a2", "lost", 0, 4)},

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
-	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
+	"github.com/job-streamer/job-streamer-control-bus/bus/agents"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
@@ -21,7 +21,7 @@ const maxWriters = 4
 
 // Agents is the part of the bus that knows the agents and their heartbeats.
 type Agents interface {
-	Agents() []execution.AgentInfo
+	List() []agents.Info
 }
 
 // Sampler samples the agents and writes the averages to their archives.
@@ -56,7 +56,7 @@ func (m *Sampler) Samples(ctx context.Context, agent string, a Archive) (bus.Sam
 // sampleAll takes a sample of each agent, and writes the steps that have ended.
 func (m *Sampler) sampleAll(ctx context.Context) error {
 	now, length := time.Now(), Archives()[0].Step
-	for _, a := range m.agents.Agents() {
+	for _, a := range m.agents.List() {
 		if name := a.Heartbeat.Agent; a.Alive && subjects.ValidName(name) {
 			if m.pending[name] == nil {
 				m.pending[name] = &pendingSteps{}

@@ -15,8 +15,8 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/agents"
 	"github.com/job-streamer/job-streamer-control-bus/bus/bustest"
-	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
 	"github.com/job-streamer/job-streamer-control-bus/bus/index"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
@@ -42,17 +42,17 @@ func (c *fakeAgents) removeAgent(agent string) {
 	delete(c.loads, agent)
 }
 
-func (c *fakeAgents) Agents() (all []execution.AgentInfo) {
+func (c *fakeAgents) List() (all []agents.Info) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.asked++
 	for name, load := range c.loads {
-		a := execution.AgentInfo{Alive: true}
+		a := agents.Info{Alive: true}
 		a.Heartbeat.Agent = name
 		a.Stats.CPU.Process.Load = load
 		all = append(all, a)
 	}
-	return append(all, execution.AgentInfo{}) // an agent that is gone, without a name
+	return append(all, agents.Info{}) // an agent that is gone, without a name
 }
 
 // node is a bus with a sampler.
@@ -349,10 +349,10 @@ func TestHeartbeats(t *testing.T) {
 		s := bustest.Server(t)
 		b := bustest.Open(t, s, bus.Config{})
 		x := index.New(b)
-		life := execution.New(b, x, execution.Config{})
+		registry := agents.New(b, x, agents.Config{})
 		background(t, x.Run)
-		background(t, life.Run)
-		n := runNode(t, s, life)
+		background(t, registry.Run)
+		n := runNode(t, s, registry)
 		h := subjects.Heartbeat{Agent: "a1", Life: "1", Status: subjects.AgentReady, IntervalMS: 2000, Apps: []string{}, Pools: []string{}}
 		h.Stats.Memory.Physical = subjects.Memory{Free: 3 << 30, Total: 4 << 30}
 		h.Stats.CPU.System.Load = 0.5

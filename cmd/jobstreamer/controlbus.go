@@ -104,9 +104,9 @@ func openControlBus(ctx context.Context, s busSettings, log *slog.Logger) (c *co
 		return c, err
 	}
 	c.logins = login.New(login.Config{Bus: c.bus, Timeout: s.login.timeout})
-	c.monitor = monitor.New(c.bus, c.service)
+	c.monitor = monitor.New(c.bus, c.service.Agents())
 	c.rest = httpapi.New(httpapi.Config{
-		Bus: c.bus, Index: c.index, Executions: c.service, Schedules: c.schedule, Deployments: c.deployer,
+		Bus: c.bus, Index: c.index, Executions: c.service, Agents: c.service.Agents(), Schedules: c.schedule, Deployments: c.deployer,
 		Monitor: c.monitor, TimeZone: zone, Log: log, Version: programVersion(), AllowOrigin: s.allowOrigin, Notifier: c.notifier, Runnable: checkRunnable,
 		Logins: c.logins, RequireLogin: s.login.required, CookieSecure: s.login.cookieSecure,
 	})

@@ -57,7 +57,7 @@ func start(t testing.TB) (*client.Client, *bus.Bus) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := httptest.NewServer(httpapi.New(httpapi.Config{Bus: b, Index: x, Executions: life, Schedules: plan, Deployments: deployer, Version: "2.0.0"}))
+	s := httptest.NewServer(httpapi.New(httpapi.Config{Bus: b, Index: x, Executions: life, Agents: life.Agents(), Schedules: plan, Deployments: deployer, Version: "2.0.0"}))
 	c := connect(t, s.URL)
 	t.Cleanup(func() {
 		s.Close()

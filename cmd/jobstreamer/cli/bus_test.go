@@ -45,7 +45,7 @@ func withBus(t *testing.T, set ...func(*httpapi.Config)) (*env, *bus.Bus) {
 	if err := users.WaitReady(ctx); err != nil {
 		t.Fatal(err)
 	}
-	cfg := httpapi.Config{Bus: b, Index: x, Executions: life, Schedules: plan, Deployments: deployer, Logins: users, Version: "test"}
+	cfg := httpapi.Config{Bus: b, Index: x, Executions: life, Agents: life.Agents(), Schedules: plan, Deployments: deployer, Logins: users, Version: "test"}
 	for _, f := range set {
 		f(&cfg)
 	}

@@ -1,6 +1,7 @@
-package execution
+package agents
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,10 +16,17 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// roster follows the heartbeats of agents: which agents are alive, and which
+// Config configures a [Registry].
+type Config struct {
+	Heartbeat time.Duration // assumed interval of agents that tell none; default 2 s
+}
+
+// Registry follows the heartbeats of agents: which agents are alive, and which
 // executions they name.
-type roster struct {
-	s     *Service
+type Registry struct {
+	b     *bus.Bus
+	x     *index.Index
+	cfg   Config
 	beats chan subjects.Heartbeat
 
 	mu       sync.Mutex
@@ -44,16 +52,18 @@ type naming struct {
 // forgetAfter is the time for which a silent agent stays in the list.
 const forgetAfter = 24 * time.Hour
 
-func newRoster(s *Service) *roster {
-	return &roster{
-		s: s, beats: make(chan subjects.Heartbeat, 1024),
-		agents: map[string]*member{}, named: map[int64]naming{}, interval: s.cfg.Heartbeat,
+// New returns a Registry. It knows no agents until [Registry.Run] is running.
+func New(b *bus.Bus, x *index.Index, cfg Config) *Registry {
+	cfg.Heartbeat = cmp.Or(cfg.Heartbeat, 2*time.Second)
+	return &Registry{
+		b: b, x: x, cfg: cfg, beats: make(chan subjects.Heartbeat, 1024),
+		agents: map[string]*member{}, named: map[int64]naming{}, interval: cfg.Heartbeat,
 	}
 }
 
-// followHeartbeats handles heartbeats until ctx ends.
-func (r *roster) followHeartbeats(ctx context.Context) error {
-	kept, err := r.s.b.Agents.List(ctx, ">")
+// Run handles heartbeats until ctx ends. The index must run as long.
+func (r *Registry) Run(ctx context.Context) error {
+	kept, err := r.b.Agents.List(ctx, ">")
 	if ctx.Err() != nil {
 		return nil
 	}
@@ -66,7 +76,7 @@ func (r *roster) followHeartbeats(ctx context.Context) error {
 		r.agents[e.Value.Heartbeat.Agent] = &member{Agent: e.Value, rev: e.Revision, seen: e.Value.LastSeen.Std()}
 	}
 	r.mu.Unlock()
-	sub, err := r.s.b.NC.Subscribe(subjects.AllHeartbeats, r.receiveHeartbeat)
+	sub, err := r.b.NC.Subscribe(subjects.AllHeartbeats, r.receiveHeartbeat)
 	if err != nil {
 		return fmt.Errorf("listen to heartbeats: %w", err)
 	}
@@ -86,11 +96,11 @@ func (r *roster) followHeartbeats(ctx context.Context) error {
 }
 
 // receiveHeartbeat records which executions a heartbeat names, and passes it on
-// to followHeartbeats.
-func (r *roster) receiveHeartbeat(m *nats.Msg) {
+// to Run.
+func (r *Registry) receiveHeartbeat(m *nats.Msg) {
 	var h subjects.Heartbeat
 	if err := json.Unmarshal(m.Data, &h); err != nil || subjects.HeartbeatSubject(h.Agent) != m.Subject {
-		r.s.b.Log.Warn("a heartbeat that cannot be read is passed over", "subject", m.Subject, "err", err)
+		r.b.Log.Warn("a heartbeat that cannot be read is passed over", "subject", m.Subject, "err", err)
 		return
 	}
 	if m.Reply != "" {
@@ -113,7 +123,7 @@ func (r *roster) receiveHeartbeat(m *nats.Msg) {
 
 // updateAgent stores what is new about an agent, and repeats commands that it
 // has not carried out.
-func (r *roster) updateAgent(ctx context.Context, h subjects.Heartbeat) {
+func (r *Registry) updateAgent(ctx context.Context, h subjects.Heartbeat) {
 	r.mu.Lock()
 	m := r.agents[h.Agent]
 	if m == nil {
@@ -130,19 +140,19 @@ func (r *roster) updateAgent(ctx context.Context, h subjects.Heartbeat) {
 
 	switch {
 	case joined:
-		r.s.b.Log.Info("agent joined", "agent", h.Agent, "apps", h.Apps, "pools", h.Pools, "slots", h.Slots)
-		r.s.b.Event("agent", "joined", []string{h.Agent}, nil)
+		r.b.Log.Info("agent joined", "agent", h.Agent, "apps", h.Apps, "pools", h.Pools, "slots", h.Slots)
+		r.b.Event("agent", "joined", []string{h.Agent}, nil)
 	case left:
-		r.s.b.Log.Info("agent left", "agent", h.Agent)
-		r.s.b.Event("agent", "left", []string{h.Agent}, nil)
+		r.b.Log.Info("agent left", "agent", h.Agent)
+		r.b.Event("agent", "left", []string{h.Agent}, nil)
 	}
 	for _, app := range h.Apps {
-		if _, _, ok := r.s.x.App(app); !ok {
+		if _, _, ok := r.x.App(app); !ok {
 			continue
 		}
 		for _, pool := range h.Pools {
-			if err := r.s.b.EnsurePool(ctx, app, pool); err != nil && ctx.Err() == nil {
-				r.s.b.Log.Warn("queue of an agent not made yet", "agent", h.Agent, "app", app, "pool", pool, "err", err)
+			if err := r.b.EnsurePool(ctx, app, pool); err != nil && ctx.Err() == nil {
+				r.b.Log.Warn("queue of an agent not made yet", "agent", h.Agent, "app", app, "pool", pool, "err", err)
 			}
 		}
 	}
@@ -155,18 +165,18 @@ func (r *roster) updateAgent(ctx context.Context, h subjects.Heartbeat) {
 
 // registerAgent writes an agent's registration. If another bus was faster, it
 // has written the same.
-func (r *roster) registerAgent(ctx context.Context, a bus.Agent, rev uint64) {
-	e, err := r.s.b.Agents.Get(ctx, a.Heartbeat.Agent)
+func (r *Registry) registerAgent(ctx context.Context, a bus.Agent, rev uint64) {
+	e, err := r.b.Agents.Get(ctx, a.Heartbeat.Agent)
 	switch {
 	case err == nil:
 		a.Blocked = e.Value.Blocked
-		rev, err = r.s.b.Agents.Update(ctx, e.Key, a, e.Revision)
+		rev, err = r.b.Agents.Update(ctx, e.Key, a, e.Revision)
 	case errors.Is(err, bus.ErrNotFound):
-		rev, err = r.s.b.Agents.Create(ctx, a.Heartbeat.Agent, a)
+		rev, err = r.b.Agents.Create(ctx, a.Heartbeat.Agent, a)
 	}
 	if err != nil {
 		if ctx.Err() == nil && !errors.Is(err, bus.ErrChanged) && !errors.Is(err, bus.ErrExists) {
-			r.s.b.Log.Warn("agent not registered yet", "agent", a.Heartbeat.Agent, "err", err)
+			r.b.Log.Warn("agent not registered yet", "agent", a.Heartbeat.Agent, "err", err)
 		}
 		return
 	}
@@ -178,22 +188,22 @@ func (r *roster) registerAgent(ctx context.Context, a bus.Agent, rev uint64) {
 }
 
 // repeatCommands sends the commands again that the agent has not carried out.
-func (r *roster) repeatCommands(ctx context.Context, h subjects.Heartbeat, blocked bool) {
+func (r *Registry) repeatCommands(ctx context.Context, h subjects.Heartbeat, blocked bool) {
 	switch {
 	case blocked && h.Status == subjects.AgentReady:
-		_ = r.s.sendCommand(ctx, h.Agent, subjects.DrainCommand, subjects.Command{})
+		r.Send(ctx, h.Agent, subjects.DrainCommand, subjects.Command{})
 	case !blocked && h.Status == subjects.AgentBlocked:
-		_ = r.s.sendCommand(ctx, h.Agent, subjects.ResumeCommand, subjects.Command{})
+		r.Send(ctx, h.Agent, subjects.ResumeCommand, subjects.Command{})
 	}
 	for _, a := range h.Executions {
-		sum, ok := r.s.x.Find(a.ID)
+		sum, ok := r.x.Find(a.ID)
 		c := subjects.Command{ID: a.ID, Attempt: a.Attempt}
 		switch {
 		case !ok:
 		case sum.Attempt > a.Attempt, sum.Attempt == a.Attempt && isFenced(&sum):
-			_ = r.s.sendCommand(ctx, h.Agent, subjects.DropCommand, c)
+			r.Send(ctx, h.Agent, subjects.DropCommand, c)
 		case sum.Wish == bus.WishStop && sum.BatchStatus.Running():
-			_ = r.s.sendCommand(ctx, h.Agent, subjects.StopCommand, c)
+			r.Send(ctx, h.Agent, subjects.StopCommand, c)
 		}
 	}
 }
@@ -205,20 +215,20 @@ func isFenced(s *index.Summary) bool {
 }
 
 // sweepAgents marks silent agents as lost, and forgets old entries.
-func (r *roster) sweepAgents() {
+func (r *Registry) sweepAgents() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := time.Now()
-	if !r.s.b.NC.IsConnected() {
+	if !r.b.NC.IsConnected() {
 		r.since = now // heartbeats were missed meanwhile
 	}
-	longest := r.s.cfg.Heartbeat
+	longest := r.cfg.Heartbeat
 	for name, m := range r.agents {
 		d := time.Duration(m.IntervalMS) * time.Millisecond
 		if m.alive && now.Sub(m.seen) > subjects.LostAfter*max(d, 100*time.Millisecond) {
 			m.alive = false
-			r.s.b.Log.Warn("agent is silent", "agent", name, "last_seen", m.seen)
-			r.s.b.Event("agent", "lost", []string{name}, nil)
+			r.b.Log.Warn("agent is silent", "agent", name, "last_seen", m.seen)
+			r.b.Event("agent", "lost", []string{name}, nil)
 		}
 		if m.alive {
 			longest = max(longest, min(d, time.Minute))
@@ -235,11 +245,11 @@ func (r *roster) sweepAgents() {
 	}
 }
 
-// isLost reports whether no heartbeat has named an attempt for three intervals,
+// IsLost reports whether no heartbeat has named an attempt for three intervals,
 // as far as this bus can tell. For an attempt that was never named, the
 // intervals begin with the first call: its claim may be younger than the
 // agent's last heartbeat.
-func (r *roster) isLost(id int64, attempt int) bool {
+func (r *Registry) IsLost(id int64, attempt int) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	limit := subjects.LostAfter * r.interval
@@ -249,5 +259,5 @@ func (r *roster) isLost(id int64, attempt int) bool {
 		n = naming{attempt, now}
 		r.named[id] = n
 	}
-	return now.Sub(n.at) > limit && now.Sub(r.since) > limit && r.s.b.NC.IsConnected()
+	return now.Sub(n.at) > limit && now.Sub(r.since) > limit && r.b.NC.IsConnected()
 }

@@ -1,0 +1,145 @@
+package agents
+
+import (
+	"cmp"
+	"context" //nolint:gosec // for UUIDs of version 5 (RFC 9562 section 5.5), not for security
+	"encoding/json"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+// Info is an agent as this bus knows it.
+type Info struct {
+	bus.Agent
+	Alive bool
+}
+
+// Lost is the state of an agent whose heartbeats have stopped.
+const Lost = "lost"
+
+// State returns the status that the agent reported last, unless the bus knows
+// better.
+func (a *Info) State() string {
+	switch {
+	case a.Status == subjects.AgentGone:
+		return subjects.AgentGone
+	case !a.Alive:
+		return Lost
+	case a.Blocked && a.Status == subjects.AgentReady: // the command has not arrived yet
+		return subjects.AgentBlocked
+	}
+	return a.Status
+}
+
+// List returns the agents that are alive, or were within the last day, by
+// name.
+func (r *Registry) List() []Info {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := make([]Info, 0, len(r.agents))
+	for _, m := range r.agents {
+		all = append(all, m.info())
+	}
+	slices.SortFunc(all, func(a, b Info) int { return cmp.Compare(a.Heartbeat.Agent, b.Heartbeat.Agent) })
+	return all
+}
+
+func (m *member) info() Info {
+	i := Info{Agent: m.Agent, Alive: m.alive}
+	i.LastSeen = subjects.TimeOf(m.seen)
+	return i
+}
+
+// Find finds an agent by name or instance id.
+func (r *Registry) Find(nameOrID string) (Info, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for name, m := range r.agents {
+		if name == nameOrID || m.InstanceID == nameOrID {
+			return m.info(), true
+		}
+	}
+	return Info{}, false
+}
+
+// Block stops an agent from taking new work, or lets it take work again. The
+// bus sends the command now, and again while heartbeats show that the agent has
+// not carried it out. The error is a StateError no_such_agent.
+func (r *Registry) Block(ctx context.Context, agent string, blocked bool) error {
+	e, err := r.b.Agents.Change(ctx, agent, func(a *bus.Agent) (*bus.Agent, error) {
+		if info, ok := r.Find(agent); a == nil && ok { // it sent its first heartbeat and is not registered yet
+			a = &info.Agent
+		}
+		if a == nil {
+			return nil, bus.State(bus.CodeNoSuchAgent, "there is no agent %s", agent)
+		}
+		a.Blocked = blocked
+		return a, nil
+	})
+	if err != nil {
+		return err
+	}
+	alive := r.setBlocked(e)
+	verb, what := subjects.ResumeCommand, "unblocked"
+	if blocked {
+		verb, what = subjects.DrainCommand, "blocked"
+	}
+	r.b.Event("agent", what, []string{agent}, nil)
+	if alive {
+		r.Send(ctx, agent, verb, subjects.Command{})
+		r.applyBlocked(agent, blocked)
+	}
+	return nil
+}
+
+// setBlocked records a stored registration, and reports whether the agent is
+// alive.
+func (r *Registry) setBlocked(e bus.Entry[bus.Agent]) (alive bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	m := r.agents[e.Key]
+	if m == nil {
+		m = &member{Agent: e.Value}
+		r.agents[e.Key] = m
+	}
+	m.Blocked, m.rev = e.Value.Blocked, e.Revision
+	return m.alive
+}
+
+// Send sends a command to an agent. A missing answer is no error: each
+// heartbeat of the agent makes the bus send the command again.
+func (r *Registry) Send(ctx context.Context, agent, verb string, c subjects.Command) {
+	data, err := json.Marshal(c)
+	if err == nil {
+		ctx, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		_, err = r.b.NC.RequestWithContext(ctx, subjects.CommandSubject(agent, verb), data)
+	}
+	if err != nil {
+		r.b.Log.Debug("command not answered", "agent", agent, "verb", verb, "execution", c.ID, "err", err)
+	}
+}
+
+// applyBlocked shows the status that the agent's next heartbeat will report.
+func (r *Registry) applyBlocked(agent string, blocked bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch m := r.agents[agent]; {
+	case m == nil:
+	case blocked && m.Status == subjects.AgentReady:
+		m.Status = subjects.AgentBlocked
+	case !blocked && m.Status == subjects.AgentBlocked:
+		m.Status = subjects.AgentReady
+	}
+}
+
+// namespace is that of agents' UUIDs.
+var namespace = uuid.MustParse("9d2c417e-530a-4f1b-8e66-2b90c714d835")
+
+// InstanceID returns the UUID of an agent's name (RFC 9562 section 5.5). It
+// survives restarts of the agent.
+func InstanceID(name string) string { return uuid.NewSHA1(namespace, []byte(name)).String() }
