@@ -70,8 +70,9 @@ func ExampleJob_Format() {
 	//  :steps
 	//  [{:id "load"
 	//    :batchlet {:ref "example.Load" :properties {"dir" "/in"}}}]}
-	// <nil> <?xml version="1.0" encoding="UTF-8"?> <job
-	// xmlns="http://xmlns.jcp.org/xml/ns/javaee" version="1.0" id="nightly">
+	// <nil>
+	// <?xml version="1.0" encoding="UTF-8"?>
+	// <job xmlns="http://xmlns.jcp.org/xml/ns/javaee" version="1.0" id="nightly">
 	//   <step id="load">
 	//     <batchlet ref="example.Load">
 	//       <properties>
