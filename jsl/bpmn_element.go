@@ -9,8 +9,8 @@ type bpmnElement struct {
 	line, col  int
 }
 
-// attribute returns the value of an attribute, nil if there is none.
-func (e *bpmnElement) attribute(name string) *node {
+// attributeValue returns the value of an attribute, nil if there is none.
+func (e *bpmnElement) attributeValue(name string) *node {
 	for _, a := range e.attributes {
 		if a.name == name {
 			return a.value
@@ -19,19 +19,19 @@ func (e *bpmnElement) attribute(name string) *node {
 	return nil
 }
 
-// filled returns the first of the attributes that has a value that is not
+// firstFilled returns the first of the attributes that has a value that is not
 // empty, or nil.
-func (e *bpmnElement) filled(names ...string) *node {
+func (e *bpmnElement) firstFilled(names ...string) *node {
 	for _, name := range names {
-		if v := e.attribute(name); v != nil && v.text != "" {
+		if v := e.attributeValue(name); v != nil && v.text != "" {
 			return v
 		}
 	}
 	return nil
 }
 
-// inside yields the children of that name.
-func (e *bpmnElement) inside(name string) func(yield func(*bpmnElement) bool) {
+// childrenNamed yields the children of that name.
+func (e *bpmnElement) childrenNamed(name string) func(yield func(*bpmnElement) bool) {
 	return func(yield func(*bpmnElement) bool) {
 		for _, c := range e.children {
 			if c.name == name && !yield(c) {
@@ -41,20 +41,20 @@ func (e *bpmnElement) inside(name string) func(yield func(*bpmnElement) bool) {
 	}
 }
 
-func (e *bpmnElement) has(name string) bool {
-	for range e.inside(name) {
+func (e *bpmnElement) hasChild(name string) bool {
+	for range e.childrenNamed(name) {
 		return true
 	}
 	return false
 }
 
-// fault is one at the place of the element.
-func (e *bpmnElement) fault(path, want, got string) FieldError {
+// faultHere is one at the place of the element.
+func (e *bpmnElement) faultHere(path, want, got string) FieldError {
 	return FieldError{path, want, got, e.line, e.col}
 }
 
-// list is an array at the place of the element, nil if nothing is in it.
-func (e *bpmnElement) list(items []*node) *node {
+// arrayOf is an array at the place of the element, nil if nothing is in it.
+func (e *bpmnElement) arrayOf(items []*node) *node {
 	if len(items) == 0 {
 		return nil
 	}

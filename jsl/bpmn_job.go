@@ -22,68 +22,68 @@ var bpmnParts = map[string][]string{
 // steps only.
 var bpmnBeside = strings.Fields("jsr352:start jsr352:end jsr352:fail jsr352:stop jsr352:transition jsr352:listener")
 
-// diagram makes the tree of the job that is in a diagram.
-func (r *bpmnReader) diagram(root *bpmnElement) (*node, error) {
-	r.collect(root)
+// readDiagram makes the tree of the job that is in a diagram.
+func (r *bpmnReader) readDiagram(root *bpmnElement) (*node, error) {
+	r.collectElements(root)
 	if len(r.jobs) == 0 {
 		return nil, FieldError{"", "a diagram with a job of the namespace " + bpmnSpaces["jsr352"], "none", root.line, root.col}
 	}
 	for _, more := range r.jobs[1:] {
-		r.fault(more.fault("", "one job", "more"))
+		r.addFault(more.faultHere("", "one job", "more"))
 	}
-	r.begin()
-	return r.job(r.jobs[0]), nil
+	r.collectFirstIDs()
+	return r.jobNode(r.jobs[0]), nil
 }
 
-// collect finds what is referred to, wherever it is: a transition may be
-// written before its target.
-func (r *bpmnReader) collect(e *bpmnElement) {
+// collectElements finds what is referred to, wherever it is: a transition may
+// be written before its target.
+func (r *bpmnReader) collectElements(e *bpmnElement) {
 	switch e.name {
 	case "jsr352:job":
 		r.jobs = append(r.jobs, e)
 	case "jsr352:start":
 		r.starts = append(r.starts, e)
 	case "jsr352:step", "jsr352:flow", "jsr352:split", "jsr352:transition", "jsr352:end", "jsr352:fail", "jsr352:stop":
-		if id := e.filled("id"); id != nil && r.ids[id.text] != nil {
-			r.fault(FieldError{"", "an id that nothing else in the diagram has", quote(id.text), id.line, id.col})
+		if id := e.firstFilled("id"); id != nil && r.ids[id.text] != nil {
+			r.addFault(FieldError{"", "an id that nothing else in the diagram has", quoteValue(id.text), id.line, id.col})
 		} else if id != nil {
 			r.ids[id.text] = e
 		}
 	}
 	for _, c := range e.children {
-		r.collect(c)
+		r.collectElements(c)
 	}
 }
 
-// begin notes what the transitions from the starts lead to.
-func (r *bpmnReader) begin() {
+// collectFirstIDs notes what the transitions from the starts lead to.
+func (r *bpmnReader) collectFirstIDs() {
 	for _, start := range r.starts {
-		for _, t := range r.outgoing(start, "/steps") {
-			if to := t.attribute("targetRef"); to != nil {
+		for _, t := range r.outgoingTransitions(start, "/steps") {
+			if to := t.attributeValue("targetRef"); to != nil {
 				r.first[to.text] = true
 			}
 		}
 	}
 }
 
-func (r *bpmnReader) job(e *bpmnElement) *node {
+func (r *bpmnReader) jobNode(e *bpmnElement) *node {
 	n := newObject(e.line, e.col)
-	n.set("id", e.filled("name", "bpmn:name", "id"))
-	n.set("properties", r.properties(e, ""))
-	n.set("listeners", r.listeners(e, ""))
-	n.set("steps", r.elements(e, "/steps"))
+	n.addPlaced("id", e.firstFilled("name", "bpmn:name", "id"))
+	n.addPlaced("properties", r.propertiesNode(e, ""))
+	n.addPlaced("listeners", r.listenerList(e, ""))
+	n.addPlaced("steps", r.elementList(e, "/steps"))
 	return n
 }
 
-// elements is the list of what a job, flow or split consists of. The editor
+// elementList is the list of what a job, flow or split consists of. The editor
 // writes them as they were drawn; what starts comes first here. Each start goes
 // before those found so far, as it always did: of several the last one in the
 // text is first.
-func (r *bpmnReader) elements(e *bpmnElement, path string) *node {
+func (r *bpmnReader) elementList(e *bpmnElement, path string) *node {
 	var first, rest []*bpmnElement
-	for _, c := range r.parts(e, path) {
-		id := c.attribute("id")
-		if id != nil && r.first[id.text] || e.name == "jsr352:flow" && !c.has("bpmn:incoming") {
+	for _, c := range r.jobParts(e, path) {
+		id := c.attributeValue("id")
+		if id != nil && r.first[id.text] || e.name == "jsr352:flow" && !c.hasChild("bpmn:incoming") {
 			first = append(first, c)
 		} else {
 			rest = append(rest, c)
@@ -92,14 +92,14 @@ func (r *bpmnReader) elements(e *bpmnElement, path string) *node {
 	slices.Reverse(first)
 	list := &node{kind: array, line: e.line, col: e.col} // even if it is empty: it is what makes a flow
 	for i, c := range append(first, rest...) {
-		list.items = append(list.items, r.component(c, atIndex(path, i), e.name == "jsr352:job"))
+		list.items = append(list.items, r.elementNode(c, itemPath(path, i), e.name == "jsr352:job"))
 	}
 	return list
 }
 
-// parts returns the children that make the job. What is not known there would
-// be lost silently.
-func (r *bpmnReader) parts(e *bpmnElement, path string) []*bpmnElement {
+// jobParts returns the children that make the job. What is not known there
+// would be lost silently.
+func (r *bpmnReader) jobParts(e *bpmnElement, path string) []*bpmnElement {
 	var parts []*bpmnElement
 	kinds := bpmnParts[e.name]
 	for _, c := range e.children {
@@ -107,76 +107,77 @@ func (r *bpmnReader) parts(e *bpmnElement, path string) []*bpmnElement {
 		case slices.Contains(kinds, c.name):
 			parts = append(parts, c)
 		case strings.HasPrefix(c.name, "jsr352:") && !slices.Contains(bpmnBeside, c.name):
-			r.fault(c.fault(path, oneOfNames(kinds), quote(c.name)))
+			r.addFault(c.faultHere(path, oneOfNames(kinds), quoteValue(c.name)))
 		}
 	}
 	return parts
 }
 
-// component is a step, flow or split. Only at the top is what follows it the
+// elementNode is a step, flow or split. Only at the top is what follows it the
 // end of the job.
-func (r *bpmnReader) component(e *bpmnElement, path string, top bool) *node {
+func (r *bpmnReader) elementNode(e *bpmnElement, path string, top bool) *node {
 	n := newObject(e.line, e.col)
-	n.set("id", e.filled("name", "id"))
+	n.addPlaced("id", e.firstFilled("name", "id"))
 	switch e.name {
 	case "jsr352:step":
-		r.step(n, e, path)
+		r.fillStep(n, e, path)
 	case "jsr352:flow":
-		n.set("steps", r.elements(e, path+"/steps"))
-		n.set("transitions", r.transitions(e, path+"/transitions"))
+		n.addPlaced("steps", r.elementList(e, path+"/steps"))
+		n.addPlaced("transitions", r.transitionList(e, path+"/transitions"))
 	case "jsr352:split":
-		n.set("flows", r.elements(e, path+"/flows"))
-		r.next(n, e, path+"/next", top)
+		n.addPlaced("flows", r.elementList(e, path+"/flows"))
+		r.fillNext(n, e, path+"/next", top)
 	}
 	return n
 }
 
-func (r *bpmnReader) step(n *node, e *bpmnElement, path string) {
-	n.copy(e, "start-limit", "allow-start-if-complete")
-	n.set("properties", r.properties(e, path))
-	n.set("listeners", r.listeners(e, path))
-	for _, c := range r.parts(e, path) {
+func (r *bpmnReader) fillStep(n *node, e *bpmnElement, path string) {
+	n.copyAttributes(e, "start-limit", "allow-start-if-complete")
+	n.addPlaced("properties", r.propertiesNode(e, path))
+	n.addPlaced("listeners", r.listenerList(e, path))
+	for _, c := range r.jobParts(e, path) {
 		if c.name == "jsr352:batchlet" {
-			n.set("batchlet", r.artifact(c, path+"/batchlet"))
+			n.addPlaced("batchlet", r.artifactNode(c, path+"/batchlet"))
 		} else {
-			n.set("chunk", r.chunk(c, path+"/chunk"))
+			n.addPlaced("chunk", r.chunkNode(c, path+"/chunk"))
 		}
 	}
-	n.set("transitions", r.transitions(e, path+"/transitions"))
+	n.addPlaced("transitions", r.transitionList(e, path+"/transitions"))
 }
 
-func (r *bpmnReader) chunk(e *bpmnElement, path string) *node {
+func (r *bpmnReader) chunkNode(e *bpmnElement, path string) *node {
 	n := newObject(e.line, e.col)
-	n.copy(e, "checkpoint-policy", "item-count", "time-limit", "skip-limit", "retry-limit")
-	n.set("properties", r.properties(e, path)) // which will be refused: chunks have none
-	for _, c := range r.parts(e, path) {
+	n.copyAttributes(e, "checkpoint-policy", "item-count", "time-limit", "skip-limit", "retry-limit")
+	n.addPlaced("properties", r.propertiesNode(e, path)) // which will be refused: chunks have none
+	for _, c := range r.jobParts(e, path) {
 		name := strings.TrimPrefix(c.name, "jsr352:")
-		n.set(name, r.artifact(c, at(path, name)))
+		n.addPlaced(name, r.artifactNode(c, memberPath(path, name)))
 	}
 	return n
 }
 
-func (r *bpmnReader) artifact(e *bpmnElement, path string) *node {
+func (r *bpmnReader) artifactNode(e *bpmnElement, path string) *node {
 	n := newObject(e.line, e.col)
-	n.copy(e, "ref")
-	n.set("properties", r.properties(e, path))
-	r.parts(e, path) // there are none
+	n.copyAttributes(e, "ref")
+	n.addPlaced("properties", r.propertiesNode(e, path))
+	r.jobParts(e, path) // there are none
 	return n
 }
 
-func (r *bpmnReader) listeners(e *bpmnElement, path string) *node {
+func (r *bpmnReader) listenerList(e *bpmnElement, path string) *node {
 	var items []*node
-	for c := range e.inside("jsr352:listener") {
-		items = append(items, r.artifact(c, atIndex(path+"/listeners", len(items))))
+	for c := range e.childrenNamed("jsr352:listener") {
+		items = append(items, r.artifactNode(c, itemPath(path+"/listeners", len(items))))
 	}
-	return e.list(items)
+	return e.arrayOf(items)
 }
 
-// properties are all properties in the extension of an element, at any depth.
-func (r *bpmnReader) properties(e *bpmnElement, path string) *node {
+// propertiesNode are all properties in the extension of an element, at any
+// depth.
+func (r *bpmnReader) propertiesNode(e *bpmnElement, path string) *node {
 	var all []member
-	for c := range e.inside("bpmn:extensionElements") {
-		all = r.extension(all, c, path+"/properties")
+	for c := range e.childrenNamed("bpmn:extensionElements") {
+		all = r.appendProperties(all, c, path+"/properties")
 	}
 	if len(all) == 0 {
 		return nil
@@ -184,25 +185,25 @@ func (r *bpmnReader) properties(e *bpmnElement, path string) *node {
 	return &node{kind: object, members: all, line: e.line, col: e.col}
 }
 
-func (r *bpmnReader) extension(all []member, e *bpmnElement, path string) []member {
+func (r *bpmnReader) appendProperties(all []member, e *bpmnElement, path string) []member {
 	for _, c := range e.children {
 		if c.name == "camunda:property" {
-			all = r.property(all, c, path)
+			all = r.appendProperty(all, c, path)
 		}
-		all = r.extension(all, c, path)
+		all = r.appendProperties(all, c, path)
 	}
 	return all
 }
 
-// property adds one. The editor leaves out an attribute that is empty, and
-// writes a row of its table that nobody filled in.
-func (r *bpmnReader) property(all []member, e *bpmnElement, path string) []member {
-	name, value := e.filled("name"), e.filled("value")
+// appendProperty adds one. The editor leaves out an attribute that is empty,
+// and writes a row of its table that nobody filled in.
+func (r *bpmnReader) appendProperty(all []member, e *bpmnElement, path string) []member {
+	name, value := e.firstFilled("name"), e.firstFilled("value")
 	switch {
 	case name == nil && value == nil:
 		return all
 	case name == nil:
-		r.fault(e.fault(path, "a property with a name", ""))
+		r.addFault(e.faultHere(path, "a property with a name", ""))
 		return all
 	case value == nil:
 		value = &node{line: name.line, col: name.col}
@@ -210,16 +211,16 @@ func (r *bpmnReader) property(all []member, e *bpmnElement, path string) []membe
 	return append(all, member{name.text, value, name.line, name.col})
 }
 
-// set adds a member at the place of its value, if there is one.
-func (n *node) set(name string, value *node) {
+// addPlaced adds a member at the place of its value, if there is one.
+func (n *node) addPlaced(name string, value *node) {
 	if value != nil {
 		n.members = append(n.members, member{name, value, value.line, value.col})
 	}
 }
 
-// copy adds attributes as they are.
-func (n *node) copy(e *bpmnElement, names ...string) {
+// copyAttributes adds attributes as they are.
+func (n *node) copyAttributes(e *bpmnElement, names ...string) {
 	for _, name := range names {
-		n.set(strings.ReplaceAll(name, "-", "_"), e.attribute(name))
+		n.addPlaced(strings.ReplaceAll(name, "-", "_"), e.attributeValue(name))
 	}
 }

@@ -44,15 +44,15 @@ func readBPMN(data []byte) (*node, Errors) {
 		r.prefixes[space] = prefix
 		r.prefixes[prefix] = prefix // encoding/xml leaves a prefix that is not declared in the place of the namespace
 	}
-	return r.read(r.document)
+	return r.readTree(r.readDocument)
 }
 
-func (r *bpmnReader) document() (*node, error) {
+func (r *bpmnReader) readDocument() (*node, error) {
 	var root *bpmnElement
 	for {
-		t, err := r.token("")
+		t, err := r.nextTag("")
 		if errors.Is(err, io.EOF) && root != nil {
-			return r.diagram(root)
+			return r.readDiagram(root)
 		}
 		if err != nil {
 			return nil, err
@@ -62,23 +62,23 @@ func (r *bpmnReader) document() (*node, error) {
 		case !ok:
 			continue
 		case root != nil:
-			return nil, r.here("", "nothing after the diagram", quote(start.Name.Local))
+			return nil, r.faultHere("", "nothing after the diagram", quoteValue(start.Name.Local))
 		}
-		if root, err = r.element(start, 1); err != nil {
+		if root, err = r.readElement(start, 1); err != nil {
 			return nil, err
 		}
 	}
 }
 
-// element reads an element up to its end.
-func (r *bpmnReader) element(start xml.StartElement, depth int) (*bpmnElement, error) {
+// readElement reads an element up to its end.
+func (r *bpmnReader) readElement(start xml.StartElement, depth int) (*bpmnElement, error) {
 	if depth > maxDepth {
-		return nil, r.here("", wantDepth, "more")
+		return nil, r.faultHere("", wantDepth, "more")
 	}
-	r.declare(start)
-	e := &bpmnElement{name: r.prefixed(start.Name), line: r.line, col: r.col}
+	r.declarePrefixes(start)
+	e := &bpmnElement{name: r.prefixedName(start.Name), line: r.line, col: r.col}
 	if e.name != "" {
-		r.keep(e, start)
+		r.keepAttributes(e, start)
 	}
 	for {
 		t, err := r.tokenOrText("")
@@ -87,7 +87,7 @@ func (r *bpmnReader) element(start xml.StartElement, depth int) (*bpmnElement, e
 		}
 		switch t := t.(type) {
 		case xml.StartElement:
-			child, err := r.element(t, depth+1)
+			child, err := r.readElement(t, depth+1)
 			if err != nil {
 				return nil, err
 			}
@@ -100,10 +100,10 @@ func (r *bpmnReader) element(start xml.StartElement, depth int) (*bpmnElement, e
 	}
 }
 
-// declare lets the editor's prefixes mean what they always mean, whatever
-// namespace they are declared for: editions of the editor differ in it. A
-// namespace that is known is known by any prefix.
-func (r *bpmnReader) declare(start xml.StartElement) {
+// declarePrefixes lets the editor's prefixes mean what they always mean,
+// whatever namespace they are declared for: editions of the editor differ in
+// it. A namespace that is known is known by any prefix.
+func (r *bpmnReader) declarePrefixes(start xml.StartElement) {
 	for _, a := range start.Attr {
 		_, ours := bpmnSpaces[a.Name.Local]
 		if _, known := r.prefixes[a.Value]; ours && !known && a.Name.Space == "xmlns" {
@@ -112,28 +112,28 @@ func (r *bpmnReader) declare(start xml.StartElement) {
 	}
 }
 
-// prefixed is a name as the editor writes it, empty if it is of another
+// prefixedName is a name as the editor writes it, empty if it is of another
 // namespace.
-func (r *bpmnReader) prefixed(name xml.Name) string {
+func (r *bpmnReader) prefixedName(name xml.Name) string {
 	if prefix, ok := r.prefixes[name.Space]; ok {
 		return prefix + ":" + name.Local
 	}
 	return ""
 }
 
-// keep adds the attributes that mean something.
-func (r *bpmnReader) keep(e *bpmnElement, start xml.StartElement) {
-	for a, p := range r.placed(start) {
+// keepAttributes adds the attributes that mean something.
+func (r *bpmnReader) keepAttributes(e *bpmnElement, start xml.StartElement) {
+	for a, p := range r.placedAttributes(start) {
 		name := a.Name.Local
 		if a.Name.Space != "" {
-			name = r.prefixed(a.Name)
+			name = r.prefixedName(a.Name)
 		}
 		switch {
 		case !slices.Contains(bpmnAttributes, name):
-		case e.attribute(name) != nil:
-			r.fault(FieldError{"", "an attribute once", quote(name), p.name.line, p.name.col})
+		case e.attributeValue(name) != nil:
+			r.addFault(FieldError{"", "an attribute once", quoteValue(name), p.name.line, p.name.col})
 		default:
-			e.attributes = append(e.attributes, p.member(name, a.Value))
+			e.attributes = append(e.attributes, p.memberNamed(name, a.Value))
 		}
 	}
 }

@@ -11,16 +11,16 @@ import (
 
 func TestBPMN(t *testing.T) {
 	t.Run("each diagram gives its golden job or faults", func(t *testing.T) {
-		goldens(t, "testdata/*.bpmn", func(data []byte) (*Job, error) { return Parse(BPMN, data) })
+		compareGoldens(t, "testdata/*.bpmn", func(data []byte) (*Job, error) { return Parse(BPMN, data) })
 	})
 	t.Run("a job that is drawn and read is the same job", func(t *testing.T) {
-		for seed := range seeds(60, 300) {
+		for seed := range seedCount(60, 300) {
 			g := newGenerator(seed)
-			want := g.drawable()
+			want := g.randomDrawable()
 			if err := want.Validate(); err != nil {
 				t.Fatalf("seed %d: the generator made a wrong job: %v", seed, err)
 			}
-			drawn := g.draw(want)
+			drawn := g.drawJob(want)
 			got, err := Parse(BPMN, []byte(drawn))
 			if err != nil {
 				t.Fatalf("seed %d: %v\n%s", seed, err, drawn)

@@ -13,9 +13,9 @@ func commandField(p **Artifact) field {
 		func(d *decoder, n *node, path string) {
 			switch {
 			case *p != nil:
-				d.wrong(n, path, "a command or a batchlet, not both")
-			case n.kind != text && n.kind != number && n.kind != truth || n.text == "" || !writable(n.text):
-				d.wrong(n, path, wantCommand)
+				d.reportMismatch(n, path, "a command or a batchlet, not both")
+			case n.kind != text && n.kind != number && n.kind != truth || n.text == "" || !isXMLText(n.text):
+				d.reportMismatch(n, path, wantCommand)
 			default:
 				*p = &Artifact{Ref: ShellBatchlet, Properties: Properties{{"command", n.text}}}
 			}
@@ -29,7 +29,7 @@ func batchletField(p **Artifact) field {
 	read := f.read
 	f.read = func(d *decoder, n *node, path string) {
 		if *p != nil { // no name is read twice
-			d.wrong(n, path, "a command or a batchlet, not both")
+			d.reportMismatch(n, path, "a command or a batchlet, not both")
 			return
 		}
 		read(d, n, path)

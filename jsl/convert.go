@@ -24,7 +24,7 @@ func ToJSON(f Format, data []byte) ([]byte, error) {
 	whole := n.kind != other
 	onlyJSON(n)
 	if !whole && n.kind == object { // a part would be taken for what it stands for; the whole must not be
-		return nil, Errors{{"", strings.ToUpper(string(f)), quote(n.members[0].name), n.line, n.col}}
+		return nil, Errors{{"", strings.ToUpper(string(f)), quoteValue(n.members[0].name), n.line, n.col}}
 	}
 	return appendJSON(nil, n)
 }

@@ -12,19 +12,19 @@ const maxFaults = 100
 // decoder makes a model of a tree and collects what is wrong.
 type decoder struct{ faults Errors }
 
-// decode makes a job of a tree. All faults are returned: those that its reader
-// found, those of its form and those of its meaning.
-func decode(n *node, read Errors) (*Job, Errors) {
+// decodeJob makes a job of a tree. All faults are returned: those that its
+// reader found, those of its form and those of its meaning.
+func decodeJob(n *node, read Errors) (*Job, Errors) {
 	j := &Job{}
 	d := &decoder{faults: slices.Clip(read)}
-	d.object(n, "", j.fields())
+	d.readObject(n, "", j.writtenFields())
 	j.fillDefaults()
 	v := newValidator(asWritten)
-	v.job(j)
+	v.checkJob(j)
 	faults := slices.Clone(d.faults)
 	for _, f := range v.faults {
-		if !covered(d.faults[len(read):], f.Path) {
-			f.Line, f.Column = n.locate(f.Path)
+		if !explainedByForm(d.faults[len(read):], f.Path) {
+			f.Line, f.Column = n.placeOf(f.Path)
 			faults = append(faults, f)
 		}
 	}
@@ -34,9 +34,9 @@ func decode(n *node, read Errors) (*Job, Errors) {
 	return j, faults[:min(len(faults), maxFaults)]
 }
 
-// covered says that a fault of the form explains one of the meaning: what
-// could not be read is missing as well.
-func covered(form Errors, path string) bool {
+// explainedByForm says that a fault of the form explains one of the meaning:
+// what could not be read is missing as well.
+func explainedByForm(form Errors, path string) bool {
 	return slices.ContainsFunc(form, func(f FieldError) bool {
 		return path == f.Path || strings.HasPrefix(path, f.Path+"/")
 	})
@@ -52,40 +52,41 @@ func (j *Job) fillDefaults() {
 	j.Namespace = cmp.Or(j.Namespace, JavaEE)
 }
 
-func (d *decoder) fault(f FieldError) {
+func (d *decoder) addFault(f FieldError) {
 	if len(d.faults) < maxFaults {
 		d.faults = append(d.faults, f)
 	}
 }
 
-// wrong says that something else belongs where n is.
-func (d *decoder) wrong(n *node, path, want string) {
-	d.fault(FieldError{Path: path, Want: want, Got: n.got(), Line: n.line, Column: n.col})
+// reportMismatch says that something else belongs where n is.
+func (d *decoder) reportMismatch(n *node, path, want string) {
+	d.addFault(FieldError{Path: path, Want: want, Got: n.shownValue(), Line: n.line, Column: n.col})
 }
 
-// object reads the members of n into the fields.
-func (d *decoder) object(n *node, path string, fields []field) {
+// readObject reads the members of n into the fields.
+func (d *decoder) readObject(n *node, path string, fields []field) {
 	if n.kind != object {
-		d.wrong(n, path, "an object")
+		d.reportMismatch(n, path, "an object")
 		return
 	}
-	for m := range d.members(n, path) {
+	for m := range d.uniqueMembers(n, path) {
 		i := slices.IndexFunc(fields, func(f field) bool { return f.name == m.name })
 		if i < 0 {
-			d.fault(FieldError{at(path, m.name), wantName(fields, m.name), quote(m.name), m.line, m.col})
+			d.addFault(FieldError{memberPath(path, m.name), wantName(fields, m.name), quoteValue(m.name), m.line, m.col})
 			continue
 		}
-		fields[i].read(d, m.value, at(path, m.name))
+		fields[i].read(d, m.value, memberPath(path, m.name))
 	}
 }
 
-// members yields the members of n, and reports those whose name is there twice.
-func (d *decoder) members(n *node, path string) func(yield func(member) bool) {
+// uniqueMembers yields the members of n, and reports those whose name is there
+// twice.
+func (d *decoder) uniqueMembers(n *node, path string) func(yield func(member) bool) {
 	return func(yield func(member) bool) {
 		seen := make(map[string]bool, len(n.members))
 		for _, m := range n.members {
 			if seen[m.name] {
-				d.fault(FieldError{at(path, m.name), "a name once", quote(m.name), m.line, m.col})
+				d.addFault(FieldError{memberPath(path, m.name), "a name once", quoteValue(m.name), m.line, m.col})
 				continue
 			}
 			seen[m.name] = true
@@ -109,30 +110,30 @@ func wantName(fields []field, got string) string {
 	return "one of " + strings.Join(names, ", ")
 }
 
-// array reads the items of n by read.
-func (d *decoder) array(n *node, path string, read func(n *node, path string)) {
+// readArray reads the items of n by read.
+func (d *decoder) readArray(n *node, path string, read func(n *node, path string)) {
 	if n.kind != array {
-		d.wrong(n, path, "an array")
+		d.reportMismatch(n, path, "an array")
 		return
 	}
 	for i, item := range n.items {
-		read(item, atIndex(path, i))
+		read(item, itemPath(path, i))
 	}
 }
 
-// properties reads an object of scalars; each is its text.
-func (d *decoder) properties(n *node, path string) Properties {
+// readProperties reads an object of scalars; each is its text.
+func (d *decoder) readProperties(n *node, path string) Properties {
 	if n.kind != object {
-		d.wrong(n, path, "an object")
+		d.reportMismatch(n, path, "an object")
 		return nil
 	}
 	var p Properties
-	for m := range d.members(n, path) {
+	for m := range d.uniqueMembers(n, path) {
 		switch m.value.kind {
 		case text, number, truth:
 			p = append(p, Property{m.name, m.value.text})
 		default:
-			d.wrong(m.value, at(path, m.name), "a string, a number, true or false")
+			d.reportMismatch(m.value, memberPath(path, m.name), "a string, a number, true or false")
 		}
 	}
 	return p

@@ -9,20 +9,20 @@ import (
 // What a diagram's editor does, to see that the job that was drawn is the job
 // that is read.
 
-// drawable makes a valid job of what a diagram can say, in the order in which
-// it is read.
-func (g *generator) drawable() *Job {
+// randomDrawable makes a valid job of what a diagram can say, in the order in
+// which it is read.
+func (g *generator) randomDrawable() *Job {
 	g.ids = 0
-	j := &Job{ID: "JOB_1", Properties: g.properties(), Listeners: g.artifacts(), Elements: g.drawables(3)}
+	j := &Job{ID: "JOB_1", Properties: g.randomProperties(), Listeners: g.randomArtifacts(), Elements: g.drawableElements(3)}
 	j.fillDefaults()
 	return j
 }
 
-// drawables are joined one after the other, so that there is one start.
-func (g *generator) drawables(depth int) []Element {
+// drawableElements are joined one after the other, so that there is one start.
+func (g *generator) drawableElements(depth int) []Element {
 	ids := make([]string, 1+g.IntN(3))
 	for i := range ids {
-		ids[i] = g.id()
+		ids[i] = g.newID()
 	}
 	var elements []Element
 	for i, id := range ids {
@@ -32,11 +32,11 @@ func (g *generator) drawables(depth int) []Element {
 		}
 		switch kind := g.IntN(5); {
 		case kind == 0 && depth > 0:
-			elements = append(elements, &Flow{ID: id, Elements: g.drawables(depth - 1), Transitions: g.arrows(next)})
+			elements = append(elements, &Flow{ID: id, Elements: g.drawableElements(depth - 1), Transitions: g.drawableTransitions(next)})
 		case kind == 1 && depth > 0:
 			s := &Split{ID: id, Next: next}
 			for range 1 + g.IntN(2) {
-				s.Flows = append(s.Flows, &Flow{ID: g.id(), Elements: g.drawables(depth - 1), Transitions: g.arrows("")})
+				s.Flows = append(s.Flows, &Flow{ID: g.newID(), Elements: g.drawableElements(depth - 1), Transitions: g.drawableTransitions("")})
 			}
 			elements = append(elements, s)
 		default:
@@ -47,8 +47,8 @@ func (g *generator) drawables(depth int) []Element {
 }
 
 func (g *generator) drawableStep(id, next string) *Step {
-	s := g.step(id, "", nil)
-	s.Partition, s.Transitions = nil, g.arrows(next)
+	s := g.randomStep(id, "", nil)
+	s.Partition, s.Transitions = nil, g.drawableTransitions(next)
 	if c := s.Chunk; c != nil {
 		c.CheckpointPolicy = "item"
 		c.CheckpointAlgorithm, c.Skippable, c.Retryable, c.NoRollback = nil, nil, nil, nil
@@ -56,11 +56,11 @@ func (g *generator) drawableStep(id, next string) *Step {
 	return s
 }
 
-// arrows lead to ends, and in any case to next.
-func (g *generator) arrows(next string) []Transition {
-	list := g.transitions(nil)
+// drawableTransitions lead to ends, and in any case to next.
+func (g *generator) drawableTransitions(next string) []Transition {
+	list := g.randomTransitions(nil)
 	if next != "" {
-		list = append(list, Transition{Action: Next, On: always, To: next})
+		list = append(list, Transition{Action: Next, On: anyExitStatus, To: next})
 	}
 	return list
 }
@@ -74,41 +74,42 @@ type drawing struct {
 	n      int               // ids so far
 }
 
-// draw writes the job as a diagram, with everything that has no order in any.
-func (g *generator) draw(j *Job) string {
+// drawJob writes the job as a diagram, with everything that has no order in
+// any.
+func (g *generator) drawJob(j *Job) string {
 	d := &drawing{generator: g, names: map[string]string{}, led: map[string]bool{}}
 	j.Walk(func(_ string, e Element) {
 		d.names[e.ElementID()] = e.ElementID()
-		if g.maybe() {
-			d.names[e.ElementID()] = d.id()
+		if g.coinFlip() {
+			d.names[e.ElementID()] = d.newID()
 		}
 	})
-	parts := append(d.elements(j.Elements), d.extension(j.Properties))
-	parts = append(parts, `<jsr352:start id="start">`+d.arrow("", j.Elements[0].ElementID())+`</jsr352:start>`)
-	listeners := d.listeners(j.Listeners)
+	parts := append(d.drawElements(j.Elements), d.drawProperties(j.Properties))
+	parts = append(parts, `<jsr352:start id="start">`+d.drawArrow("", j.Elements[0].ElementID())+`</jsr352:start>`)
+	listeners := d.drawListeners(j.Listeners)
 	g.Shuffle(len(parts), func(i, k int) { parts[i], parts[k] = parts[k], parts[i] })
-	return "<bpmn:definitions>" + tag("jsr352:job", "id", "Job_1", "bpmn:name", j.ID) + listeners +
+	return "<bpmn:definitions>" + xmlTag("jsr352:job", "id", "Job_1", "bpmn:name", j.ID) + listeners +
 		strings.Join(parts, "\n") + strings.Join(d.beside, "\n") + "</jsr352:job></bpmn:definitions>\n"
 }
 
-func (d *drawing) id() string {
+func (d *drawing) newID() string {
 	d.n++
 	return fmt.Sprintf("Drawn_%d", d.n)
 }
 
-// elements draws those that are led to in their order, as they are appended;
-// the first may be anywhere.
-func (d *drawing) elements(elements []Element) []string {
+// drawElements draws those that are led to in their order, as they are
+// appended; the first may be anywhere.
+func (d *drawing) drawElements(elements []Element) []string {
 	var parts []string
 	for _, e := range elements {
-		parts = append(parts, d.element(e))
+		parts = append(parts, d.drawElement(e))
 	}
 	at := d.IntN(len(parts))
 	moved := append(append([]string{}, parts[1:at+1]...), parts[0])
 	return []string{strings.Join(append(moved, parts[at+1:]...), "\n")}
 }
 
-func (d *drawing) element(e Element) string {
+func (d *drawing) drawElement(e Element) string {
 	id := e.ElementID()
 	attributes := []string{"id", d.names[id]}
 	if d.names[id] != id {
@@ -121,69 +122,69 @@ func (d *drawing) element(e Element) string {
 	switch e := e.(type) {
 	case *Step:
 		attributes = append(attributes, "start-limit", string(e.StartLimit), "allow-start-if-complete", string(e.AllowStartIfComplete))
-		return tag("jsr352:step", attributes...) + in + d.outgoing(e.Transitions) + d.work(e) + d.extension(e.Properties) + d.listeners(e.Listeners) + "</jsr352:step>"
+		return xmlTag("jsr352:step", attributes...) + in + d.drawTransitions(e.Transitions) + d.drawWork(e) + d.drawProperties(e.Properties) + d.drawListeners(e.Listeners) + "</jsr352:step>"
 	case *Flow:
-		return tag("jsr352:flow", attributes...) + in + d.outgoing(e.Transitions) + strings.Join(d.elements(e.Elements), "") + "</jsr352:flow>"
+		return xmlTag("jsr352:flow", attributes...) + in + d.drawTransitions(e.Transitions) + strings.Join(d.drawElements(e.Elements), "") + "</jsr352:flow>"
 	}
 	s := e.(*Split)
-	text := tag("jsr352:split", attributes...) + in
+	text := xmlTag("jsr352:split", attributes...) + in
 	if s.Next != "" {
-		text += d.arrow("", s.Next)
+		text += d.drawArrow("", s.Next)
 	}
 	for _, f := range s.Flows {
-		text += d.element(f)
+		text += d.drawElement(f)
 	}
 	return text + "</jsr352:split>"
 }
 
-func (d *drawing) work(s *Step) string {
+func (d *drawing) drawWork(s *Step) string {
 	if s.Batchlet != nil {
-		return d.artifact("jsr352:batchlet", s.Batchlet)
+		return d.drawArtifact("jsr352:batchlet", s.Batchlet)
 	}
 	c := s.Chunk
 	if c == nil {
 		return ""
 	}
-	return tag("jsr352:chunk", "checkpoint-policy", c.CheckpointPolicy, "item-count", string(c.ItemCount), "time-limit", string(c.TimeLimit),
+	return xmlTag("jsr352:chunk", "checkpoint-policy", c.CheckpointPolicy, "item-count", string(c.ItemCount), "time-limit", string(c.TimeLimit),
 		"skip-limit", string(c.SkipLimit), "retry-limit", string(c.RetryLimit)) +
-		d.artifact("jsr352:writer", c.Writer) + d.artifact("jsr352:reader", c.Reader) + d.artifact("jsr352:processor", c.Processor) + "</jsr352:chunk>"
+		d.drawArtifact("jsr352:writer", c.Writer) + d.drawArtifact("jsr352:reader", c.Reader) + d.drawArtifact("jsr352:processor", c.Processor) + "</jsr352:chunk>"
 }
 
-func (d *drawing) artifact(name string, a *Artifact) string {
+func (d *drawing) drawArtifact(name string, a *Artifact) string {
 	if a == nil {
 		return ""
 	}
-	return tag(name, "id", d.id(), "ref", a.Ref) + d.extension(a.Properties) + "</" + name + ">"
+	return xmlTag(name, "id", d.newID(), "ref", a.Ref) + d.drawProperties(a.Properties) + "</" + name + ">"
 }
 
-func (d *drawing) listeners(artifacts []Artifact) (text string) {
+func (d *drawing) drawListeners(artifacts []Artifact) (text string) {
 	for i := range artifacts {
-		text += d.artifact("jsr352:listener", &artifacts[i])
+		text += d.drawArtifact("jsr352:listener", &artifacts[i])
 	}
 	return text
 }
 
-func (d *drawing) extension(p Properties) string {
+func (d *drawing) drawProperties(p Properties) string {
 	text := "<bpmn:extensionElements><camunda:properties>"
 	for _, prop := range p {
-		text += tag("camunda:property", "name", prop.Name, "value", prop.Value) + "</camunda:property>"
+		text += xmlTag("camunda:property", "name", prop.Name, "value", prop.Value) + "</camunda:property>"
 	}
 	return text + "</camunda:properties></bpmn:extensionElements>"
 }
 
-// outgoing draws the transitions; where the one for any exit status is among
-// the others does not matter.
-func (d *drawing) outgoing(transitions []Transition) (text string) {
+// drawTransitions draws the transitions; where the one for any exit status is
+// among the others does not matter.
+func (d *drawing) drawTransitions(transitions []Transition) (text string) {
 	for _, t := range transitions {
 		out := ""
 		if t.Action == Next {
-			out = d.arrow("", t.To)
+			out = d.drawArrow("", t.To)
 		} else {
-			end := d.id()
-			d.beside = append(d.beside, tag("jsr352:"+string(t.Action), "id", end, "exit-status", t.ExitStatus)+"</jsr352:"+string(t.Action)+">")
-			out = d.arrow(t.On, end)
+			end := d.newID()
+			d.beside = append(d.beside, xmlTag("jsr352:"+string(t.Action), "id", end, "exit-status", t.ExitStatus)+"</jsr352:"+string(t.Action)+">")
+			out = d.drawArrow(t.On, end)
 		}
-		if t.Action == Next && d.maybe() {
+		if t.Action == Next && d.coinFlip() {
 			text = out + text
 		} else {
 			text += out
@@ -192,19 +193,19 @@ func (d *drawing) outgoing(transitions []Transition) (text string) {
 	return text
 }
 
-// arrow draws one, and returns what says that it begins here.
-func (d *drawing) arrow(on, to string) string {
-	id := d.id()
+// drawArrow draws one, and returns what says that it begins here.
+func (d *drawing) drawArrow(on, to string) string {
+	id := d.newID()
 	d.led[to] = true
 	if drawn, ok := d.names[to]; ok {
 		to = drawn
 	}
-	d.beside = append(d.beside, tag("jsr352:transition", "id", id, "targetRef", to, "on", on)+"</jsr352:transition>")
+	d.beside = append(d.beside, xmlTag("jsr352:transition", "id", id, "targetRef", to, "on", on)+"</jsr352:transition>")
 	return "<bpmn:outgoing>" + id + "</bpmn:outgoing>"
 }
 
-// tag leaves out attributes that are empty, as the editor does.
-func tag(name string, attributes ...string) string {
+// xmlTag leaves out attributes that are empty, as the editor does.
+func xmlTag(name string, attributes ...string) string {
 	var b strings.Builder
 	b.WriteString("<" + name)
 	for i := 0; i < len(attributes); i += 2 {

@@ -5,27 +5,27 @@ import (
 	"strings"
 )
 
-// spellJob is spell for a whole job. An answer of the control bus has the
-// definition in a member of its own, beside what became of the job.
-func spellJob(n *node) {
-	if d := n.get("job/definition"); d != nil && d.kind == object {
+// translateJob applies translateNames to a whole job. An answer of the control
+// bus has the definition in a member of its own, beside what became of the job.
+func translateJob(n *node) {
+	if d := n.memberValue("job/definition"); d != nil && d.kind == object {
 		n.members, n.line, n.col = d.members, d.line, d.col
 	}
-	beside := takeBeside(n, dashless) // of which nil says something too
-	spell(n)
+	beside := takeBeside(n, withoutDashes) // of which nil says something too
+	translateNames(n)
 	for _, m := range beside {
-		spell(m.value)
+		translateNames(m.value)
 	}
 	n.members = append(n.members, beside...)
 }
 
-// spell turns the names that EDN uses into those of the model: :item-count, and
-// :job/name and its like, by which v1 clients know a job. What they say
-// besides (:db/id, :job/schedule) is left out, as is what is nil. Names of
-// properties stay as they are.
-func spell(n *node) {
+// translateNames turns the names that EDN uses into those of the model:
+// :item-count, and :job/name and its like, by which v1 clients know a job. What
+// they say besides (:db/id, :job/schedule) is left out, as is what is nil.
+// Names of properties stay as they are.
+func translateNames(n *node) {
 	for _, item := range n.items {
-		spell(item)
+		translateNames(item)
 	}
 	if n.kind != object {
 		return
@@ -39,7 +39,7 @@ func spell(n *node) {
 		}
 		m.name = name
 		if name != "properties" || m.value.kind != object {
-			spell(m.value)
+			translateNames(m.value)
 		}
 		into := n
 		if action != "" {
@@ -52,7 +52,7 @@ func spell(n *node) {
 // transitionOf returns the object of the action in n: {:next/on "A" :next/to
 // "B"} is {:next {:on "A" :to "B"}}.
 func transitionOf(n *node, action string, m member) *node {
-	if t := n.get(action); t != nil {
+	if t := n.memberValue(action); t != nil {
 		return t
 	}
 	t := newObject(m.line, m.col)
@@ -62,29 +62,29 @@ func transitionOf(n *node, action string, m member) *node {
 
 // namespaces are those of v1 clients, with the names that each has.
 var namespaces = map[string][]field{
-	"job": (&Job{}).fields(), "step": (&Step{}).fields(), "flow": (&Flow{}).fields(), "split": (&Split{}).fields(),
-	"chunk": (&Chunk{}).fields(), "partition": (&Partition{}).fields(), "plan": (&Plan{}).fields(),
+	"job": (&Job{}).writtenFields(), "step": (&Step{}).writtenFields(), "flow": (&Flow{}).writtenFields(), "split": (&Split{}).writtenFields(),
+	"chunk": (&Chunk{}).writtenFields(), "partition": (&Partition{}).writtenFields(), "plan": (&Plan{}).writtenFields(),
 	"batchlet": artifact, "reader": artifact, "processor": artifact, "writer": artifact, "listener": artifact,
-	"next": transition(Next), "end": transition(End), "fail": transition(Fail), "stop": transition(Stop),
+	"next": transitionFields(Next), "end": transitionFields(End), "fail": transitionFields(Fail), "stop": transitionFields(Stop),
 	"db": nil,
 }
 
-var artifact = (&Artifact{}).fields()
+var artifact = (&Artifact{}).writtenFields()
 
-func transition(a Action) []field { return (&Transition{Action: a}).attributes() }
+func transitionFields(a Action) []field { return (&Transition{Action: a}).attributeFields() }
 
 // modelName returns the model's name for one of EDN, and the action whose
 // attribute it is. It is not known if the namespace is, but has no such name.
 func modelName(name string) (action, model string, known bool) {
 	namespace, local, found := strings.Cut(name, "/")
 	if !found {
-		return "", dashless(name), true
+		return "", withoutDashes(name), true
 	}
 	fields, ours := namespaces[namespace]
 	if !ours {
 		return "", name, true // the decoder will refuse it
 	}
-	model = dashless(local)
+	model = withoutDashes(local)
 	switch {
 	case model == "name":
 		model = "id"
@@ -101,6 +101,6 @@ func modelName(name string) (action, model string, known bool) {
 	return action, model, known
 }
 
-func dashless(name string) string {
+func withoutDashes(name string) string {
 	return strings.ReplaceAll(strings.TrimSuffix(name, "?"), "-", "_")
 }

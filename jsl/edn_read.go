@@ -27,40 +27,40 @@ type ednReader struct {
 func parseEDN(data []byte) (*node, Errors) {
 	parsed.Add(1)
 	r := &ednReader{data: string(data), place: newPlace(data)}
-	n, err := r.document()
+	n, err := r.readDocument()
 	if err != nil {
 		return nil, Errors{*err}
 	}
 	return n, nil
 }
 
-func (r *ednReader) document() (*node, *FieldError) {
+func (r *ednReader) readDocument() (*node, *FieldError) {
 	if !utf8.ValidString(r.data) {
-		return nil, r.fault("text in UTF-8", "other bytes")
+		return nil, r.faultHere("text in UTF-8", "other bytes")
 	}
-	n, err := r.value(1)
+	n, err := r.readValue(1)
 	if err != nil {
 		return nil, err
 	}
-	if err := r.skip(1); err != nil {
+	if err := r.skipBlanks(1); err != nil {
 		return nil, err
 	}
 	if r.pos < len(r.data) {
-		return nil, r.fault("nothing after the definition", "more")
+		return nil, r.faultHere("nothing after the definition", "more")
 	}
 	return n, nil
 }
 
-// fault is of the present position.
-func (r *ednReader) fault(want, got string) *FieldError {
+// faultHere is of the present position.
+func (r *ednReader) faultHere(want, got string) *FieldError {
 	r.moveTo(r.pos)
 	return &FieldError{Want: want, Got: got, Line: r.line, Column: r.col}
 }
 
 const ednSpace = " \t\r\n\f\v,"
 
-// skip goes over white space, comments and discarded values.
-func (r *ednReader) skip(depth int) *FieldError {
+// skipBlanks goes over white space, comments and discarded values.
+func (r *ednReader) skipBlanks(depth int) *FieldError {
 	for r.pos < len(r.data) {
 		switch rest := r.data[r.pos:]; {
 		case strings.IndexByte(ednSpace, rest[0]) >= 0:
@@ -73,7 +73,7 @@ func (r *ednReader) skip(depth int) *FieldError {
 			r.pos += end
 		case strings.HasPrefix(rest, "#_"):
 			r.pos += 2
-			if _, err := r.value(depth + 1); err != nil {
+			if _, err := r.readValue(depth + 1); err != nil {
 				return err
 			}
 		default:
@@ -83,55 +83,55 @@ func (r *ednReader) skip(depth int) *FieldError {
 	return nil
 }
 
-func (r *ednReader) value(depth int) (*node, *FieldError) {
+func (r *ednReader) readValue(depth int) (*node, *FieldError) {
 	if depth > maxDepth {
-		return nil, r.fault(wantDepth, "more")
+		return nil, r.faultHere(wantDepth, "more")
 	}
 	if r.values++; r.values > maxTokens { // keys are values too
-		return nil, r.fault(wantValues, "more")
+		return nil, r.faultHere(wantValues, "more")
 	}
-	if err := r.skip(depth); err != nil {
+	if err := r.skipBlanks(depth); err != nil {
 		return nil, err
 	}
 	if r.pos == len(r.data) {
-		return nil, r.fault("EDN", "the end of the text")
+		return nil, r.faultHere("EDN", "the end of the text")
 	}
 	r.moveTo(r.pos)
 	n := &node{line: r.line, col: r.col}
 	var err *FieldError
 	switch c := r.data[r.pos]; c {
 	case '{':
-		err = r.object(n, "", depth)
+		err = r.readMap(n, "", depth)
 	case '[':
 		n.kind = array
-		err = r.items(n, ']', depth)
+		err = r.readItems(n, ']', depth)
 	case '(':
 		n.kind = array
-		err = r.items(n, ')', depth)
+		err = r.readItems(n, ')', depth)
 	case '"':
-		n.text, err = r.string()
+		n.text, err = r.readString()
 	case '#':
-		err = r.dispatch(n, depth)
+		err = r.readDispatch(n, depth)
 	case '}', ']', ')':
-		err = r.fault("EDN", quote(string(c)))
+		err = r.faultHere("EDN", quoteValue(string(c)))
 	default:
-		err = r.atom(n)
+		err = r.readAtom(n)
 	}
 	return n, err
 }
 
-// items reads values up to the closing bracket.
-func (r *ednReader) items(n *node, closing byte, depth int) *FieldError {
+// readItems reads values up to the closing bracket.
+func (r *ednReader) readItems(n *node, closing byte, depth int) *FieldError {
 	r.pos++
 	for {
-		if err := r.skip(depth); err != nil {
+		if err := r.skipBlanks(depth); err != nil {
 			return err
 		}
 		if r.pos < len(r.data) && r.data[r.pos] == closing {
 			r.pos++
 			return nil
 		}
-		item, err := r.value(depth + 1)
+		item, err := r.readValue(depth + 1)
 		if err != nil {
 			return err
 		}
@@ -139,21 +139,21 @@ func (r *ednReader) items(n *node, closing byte, depth int) *FieldError {
 	}
 }
 
-// object reads a map. Keywords without a namespace get the one that the map
+// readMap reads a map. Keywords without a namespace get the one that the map
 // has.
-func (r *ednReader) object(n *node, namespace string, depth int) *FieldError {
+func (r *ednReader) readMap(n *node, namespace string, depth int) *FieldError {
 	all := &node{}
-	if err := r.items(all, '}', depth); err != nil {
+	if err := r.readItems(all, '}', depth); err != nil {
 		return err
 	}
 	if len(all.items)%2 != 0 {
-		return r.fault("a value for each key", "a key more")
+		return r.faultHere("a value for each key", "a key more")
 	}
 	n.kind = object
 	for i := 0; i < len(all.items); i += 2 {
 		key := all.items[i]
 		if key.kind != text {
-			return &FieldError{Want: "a keyword or a string as key", Got: key.got(), Line: key.line, Column: key.col}
+			return &FieldError{Want: "a keyword or a string as key", Got: key.shownValue(), Line: key.line, Column: key.col}
 		}
 		name := key.text
 		if namespace != "" && !strings.Contains(name, "/") {
@@ -164,46 +164,46 @@ func (r *ednReader) object(n *node, namespace string, depth int) *FieldError {
 	return nil
 }
 
-// dispatch reads what begins with #, but for the discard.
-func (r *ednReader) dispatch(n *node, depth int) *FieldError {
+// readDispatch reads what begins with #, but for the discard.
+func (r *ednReader) readDispatch(n *node, depth int) *FieldError {
 	start := r.pos
 	r.pos++
-	switch next := r.peek(); {
+	switch next := r.peekByte(); {
 	case next == '{':
-		err := r.items(n, '}', depth)
+		err := r.readItems(n, '}', depth)
 		*n = node{kind: other, text: "a set", line: n.line, col: n.col}
 		return err
 	case next == ':': // #:job{:name "x"}
 		r.pos++
-		namespace := r.token()
-		if r.peek() != '{' {
-			return r.fault("a map after its namespace", "something else")
+		namespace := r.readSymbol()
+		if r.peekByte() != '{' {
+			return r.faultHere("a map after its namespace", "something else")
 		}
-		return r.object(n, namespace, depth)
+		return r.readMap(n, namespace, depth)
 	case next == '#': // ##Inf
 		r.pos++
-		n.kind, n.text = other, "##"+r.token()
+		n.kind, n.text = other, "##"+r.readSymbol()
 		return nil
 	case next >= 'a' && next <= 'z' || next >= 'A' && next <= 'Z':
-		tag := r.token()
-		value, err := r.value(depth + 1)
+		tag := r.readSymbol()
+		value, err := r.readValue(depth + 1)
 		n.kind, n.text, n.items = other, "#"+tag, []*node{value}
 		return err
 	}
 	r.pos = start
-	return r.fault("EDN", quote("#"))
+	return r.faultHere("EDN", quoteValue("#"))
 }
 
-// peek returns the next byte, 0 at the end.
-func (r *ednReader) peek() byte {
+// peekByte returns the next byte, 0 at the end.
+func (r *ednReader) peekByte() byte {
 	if r.pos == len(r.data) {
 		return 0
 	}
 	return r.data[r.pos]
 }
 
-// token returns what stands up to the next white space or bracket.
-func (r *ednReader) token() string {
+// readSymbol returns what stands up to the next white space or bracket.
+func (r *ednReader) readSymbol() string {
 	end := strings.IndexAny(r.data[r.pos:], ednSpace+`{}[]()";`)
 	if end < 0 {
 		end = len(r.data) - r.pos
@@ -213,17 +213,17 @@ func (r *ednReader) token() string {
 	return t
 }
 
-// atom reads a number, a keyword, a character or a symbol.
-func (r *ednReader) atom(n *node) *FieldError {
+// readAtom reads a number, a keyword, a character or a symbol.
+func (r *ednReader) readAtom(n *node) *FieldError {
 	start := r.pos
-	if r.peek() == '\\' { // a character may be a bracket
+	if r.peekByte() == '\\' { // a character may be a bracket
 		_, size := utf8.DecodeRuneInString(r.data[r.pos+1:])
 		r.pos += 1 + size
-		r.token()
+		r.readSymbol()
 		n.kind, n.text = other, r.data[start:r.pos]
 		return nil
 	}
-	t := r.token()
+	t := r.readSymbol()
 	digits := strings.TrimLeft(t, "+-")
 	switch {
 	case t == "nil":
@@ -234,12 +234,12 @@ func (r *ednReader) atom(n *node) *FieldError {
 		n.text = t[1:]
 		if n.text == "" {
 			r.pos = start
-			return r.fault("a keyword", quote(t))
+			return r.faultHere("a keyword", quoteValue(t))
 		}
 	case digits != "" && digits[0] >= '0' && digits[0] <= '9':
 		if len(t) > maxNumber || !ednNumber.MatchString(t) {
 			r.pos = start
-			return r.fault(fmt.Sprintf("a number of at most %d characters, without N, M or /", maxNumber), quote(t))
+			return r.faultHere(fmt.Sprintf("a number of at most %d characters, without N, M or /", maxNumber), quoteValue(t))
 		}
 		n.kind, n.text = number, t
 	default:

@@ -7,15 +7,15 @@ import (
 	"unicode/utf8"
 )
 
-// string reads a string; it may go over several lines.
-func (r *ednReader) string() (string, *FieldError) {
+// readString reads a string; it may go over several lines.
+func (r *ednReader) readString() (string, *FieldError) {
 	r.pos++
 	var b strings.Builder
 	for {
 		end := strings.IndexAny(r.data[r.pos:], `"\`)
 		if end < 0 {
 			r.pos = len(r.data)
-			return "", r.fault(`a string that ends with "`, "the end of the text")
+			return "", r.faultHere(`a string that ends with "`, "the end of the text")
 		}
 		b.WriteString(r.data[r.pos : r.pos+end])
 		r.pos += end
@@ -23,7 +23,7 @@ func (r *ednReader) string() (string, *FieldError) {
 			r.pos++
 			return b.String(), nil
 		}
-		c, err := r.escape()
+		c, err := r.readEscape()
 		if err != nil {
 			return "", err
 		}
@@ -33,8 +33,8 @@ func (r *ednReader) string() (string, *FieldError) {
 
 var ednEscapes = map[byte]rune{'t': '\t', 'r': '\r', 'n': '\n', 'b': '\b', 'f': '\f', '\\': '\\', '"': '"'}
 
-// escape reads what a backslash stands for; two \u may be one character.
-func (r *ednReader) escape() (rune, *FieldError) {
+// readEscape reads what a backslash stands for; two \u may be one character.
+func (r *ednReader) readEscape() (rune, *FieldError) {
 	rest := r.data[r.pos+1:]
 	if rest != "" && rest[0] != 'u' {
 		if c, ok := ednEscapes[rest[0]]; ok {
@@ -45,14 +45,14 @@ func (r *ednReader) escape() (rune, *FieldError) {
 	c, ok := hex4(rest)
 	if !ok {
 		_, size := utf8.DecodeRuneInString(rest)
-		return 0, r.fault(`one of \t \r \n \\ \" \u0000`, quote(`\`+rest[:size]))
+		return 0, r.faultHere(`one of \t \r \n \\ \" \u0000`, quoteValue(`\`+rest[:size]))
 	}
 	size := len(`\u0000`)
 	if utf16.IsSurrogate(c) {
 		next, ok := strings.CutPrefix(rest[5:], `\`)
 		low, _ := hex4(next)
 		if c = utf16.DecodeRune(c, low); !ok || c == utf8.RuneError {
-			return 0, r.fault("a pair of surrogates", quote(`\`+rest[:5]))
+			return 0, r.faultHere("a pair of surrogates", quoteValue(`\`+rest[:5]))
 		}
 		size *= 2
 	}

@@ -10,8 +10,8 @@ import (
 
 // What we write another reader understands as we do.
 func TestEDNIsReadByOthers(t *testing.T) {
-	for seed := range seeds(30, 100) {
-		j := newGenerator(seed).job()
+	for seed := range seedCount(30, 100) {
+		j := newGenerator(seed).randomJob()
 		text, err := j.Format(EDN)
 		if err != nil {
 			t.Fatal(err)
@@ -20,7 +20,7 @@ func TestEDNIsReadByOthers(t *testing.T) {
 		if err := edn.Unmarshal(text, &got); err != nil {
 			t.Fatalf("seed %d: %v\n%s", seed, err, text)
 		}
-		if diff := cmp.Diff(plainValue(write(j.fields()), false), got); diff != "" {
+		if diff := cmp.Diff(plainValue(objectFrom(j.writtenFields()), false), got); diff != "" {
 			t.Fatalf("seed %d: (-want +got)\n%s\n%s", seed, diff, text)
 		}
 	}

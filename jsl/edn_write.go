@@ -94,12 +94,12 @@ func (w *EDNWriter) writeNode(n *node, indent int, free bool) {
 // scalars.
 func isFlat(n *node) bool {
 	for _, m := range n.members {
-		if nested(m.value) && !isLeaf(m.value) {
+		if hasEntries(m.value) && !isLeaf(m.value) {
 			return false
 		}
 	}
 	for _, item := range n.items {
-		if nested(item) {
+		if hasEntries(item) {
 			return false
 		}
 	}
@@ -109,7 +109,7 @@ func isFlat(n *node) bool {
 // isLeaf reports whether n holds only scalars, by name.
 func isLeaf(n *node) bool {
 	for _, m := range n.members {
-		if nested(m.value) {
+		if hasEntries(m.value) {
 			return false
 		}
 	}

@@ -10,16 +10,16 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 )
 
-// spoil makes a job wrong in a few ways.
-func (g *generator) spoil(j *Job) {
+// spoilJob makes a job wrong in a few ways.
+func (g *generator) spoilJob(j *Job) {
 	var elements []Element
 	j.Walk(func(_ string, e Element) { elements = append(elements, e) })
 	for range 1 + g.IntN(4) {
-		switch e := pick(g, elements...).(type) {
+		switch e := pickOne(g, elements...).(type) {
 		case *Step:
 			g.spoilStep(e)
 		case *Flow:
-			e.ID = pick(g, "", j.ID)
+			e.ID = pickOne(g, "", j.ID)
 		case *Split:
 			e.Next = "nowhere"
 		case *Decision:
@@ -43,17 +43,17 @@ func (g *generator) spoil(j *Job) {
 func (g *generator) spoilStep(s *Step) {
 	switch g.IntN(8) {
 	case 0:
-		s.StartLimit = pick[Int](g, "-1", "many", "99999999999", "#{unknown['x']}")
+		s.StartLimit = pickOne[Int](g, "-1", "many", "99999999999", "#{unknown['x']}")
 	case 1:
-		s.Next = pick(g, "nowhere", s.ID, "#{")
+		s.Next = pickOne(g, "nowhere", s.ID, "#{")
 	case 2:
 		s.ID = ""
 	case 3:
-		s.Batchlet, s.Chunk = g.artifact(), &Chunk{ItemCount: "0", CheckpointPolicy: "custom"}
+		s.Batchlet, s.Chunk = g.randomArtifact(), &Chunk{ItemCount: "0", CheckpointPolicy: "custom"}
 	case 4:
 		s.Transitions = append(s.Transitions, Transition{Action: Next, To: "nowhere"}, Transition{Action: Stop, On: "*", Restart: "nowhere"})
 	case 5:
-		s.Partition = &Partition{Mapper: g.artifact(), Plan: &Plan{Partitions: "0", Properties: []PartitionProperties{{Partition: "7"}, {Partition: "7"}}}}
+		s.Partition = &Partition{Mapper: g.randomArtifact(), Plan: &Plan{Partitions: "0", Properties: []PartitionProperties{{Partition: "7"}, {Partition: "7"}}}}
 	case 6:
 		s.Chunk = &Chunk{Reader: &Artifact{}, Skippable: &ExceptionClasses{Include: []string{"a", ""}}}
 	case 7:
@@ -63,10 +63,10 @@ func (g *generator) spoilStep(s *Step) {
 
 // A wrong job has the same faults in all forms, and those that Validate finds.
 func TestFaultsAreTheSameInAllForms(t *testing.T) {
-	for seed := range seeds(60, 300) {
+	for seed := range seedCount(60, 300) {
 		g := newGenerator(seed)
-		j := g.job()
-		g.spoil(j)
+		j := g.randomJob()
+		g.spoilJob(j)
 		want := faultsOf(j.Validate())
 		for _, f := range formats {
 			text, err := j.Format(f)
@@ -97,16 +97,16 @@ func faultsOf(err error) Errors {
 
 // The place of a wrong value is where it is written, in all forms.
 func TestFaultsSayWhereTheyAre(t *testing.T) {
-	for seed := range seeds(30, 100) {
+	for seed := range seedCount(30, 100) {
 		g := newGenerator(seed)
-		j := g.job()
+		j := g.randomJob()
 		var steps []*Step
 		j.Walk(func(_ string, e Element) {
 			if s, ok := e.(*Step); ok {
 				steps = append(steps, s)
 			}
 		})
-		pick(g, steps...).StartLimit = "WRONG"
+		pickOne(g, steps...).StartLimit = "WRONG"
 		for _, f := range formats {
 			text, err := j.Format(f)
 			if err != nil {

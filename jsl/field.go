@@ -11,7 +11,7 @@ type field struct {
 // shaped is what has fields.
 type shaped[T any] interface {
 	*T
-	fields() []field
+	writtenFields() []field
 }
 
 // textField is a string, left out if it is empty.
@@ -19,7 +19,7 @@ func textField(name string, p *string) field {
 	return field{name,
 		func(d *decoder, n *node, path string) {
 			if n.kind != text {
-				d.wrong(n, path, "a string")
+				d.reportMismatch(n, path, "a string")
 				return
 			}
 			*p = n.text
@@ -37,7 +37,7 @@ func intField(name string, p *Int) field {
 	return field{name,
 		func(d *decoder, n *node, path string) {
 			if n.kind != text && n.kind != number {
-				d.wrong(n, path, "a whole number")
+				d.reportMismatch(n, path, "a whole number")
 				return
 			}
 			*p = Int(canonicalInt(n.text))
@@ -58,7 +58,7 @@ func boolField(name string, p *Bool) field {
 	return field{name,
 		func(d *decoder, n *node, path string) {
 			if n.kind != text && n.kind != truth {
-				d.wrong(n, path, "true or false")
+				d.reportMismatch(n, path, "true or false")
 				return
 			}
 			*p = Bool(n.text)
@@ -77,14 +77,14 @@ func boolField(name string, p *Bool) field {
 // propertiesField is an object of strings, in its order.
 func propertiesField(p *Properties) field {
 	return field{"properties",
-		func(d *decoder, n *node, path string) { *p = d.properties(n, path) },
+		func(d *decoder, n *node, path string) { *p = d.readProperties(n, path) },
 		func() *node {
 			if len(*p) == 0 {
 				return nil
 			}
 			n := &node{kind: object}
 			for _, prop := range *p {
-				n.add(prop.Name, newText(prop.Value))
+				n.addMember(prop.Name, newText(prop.Value))
 			}
 			return n
 		}}
@@ -95,14 +95,14 @@ func objectField[T any, P shaped[T]](name string, p **T) field {
 	return field{name,
 		func(d *decoder, n *node, path string) {
 			v := new(T)
-			d.object(n, path, P(v).fields())
+			d.readObject(n, path, P(v).writtenFields())
 			*p = v
 		},
 		func() *node {
 			if *p == nil {
 				return nil
 			}
-			return write(P(*p).fields())
+			return objectFrom(P(*p).writtenFields())
 		}}
 }
 
@@ -110,9 +110,9 @@ func objectField[T any, P shaped[T]](name string, p **T) field {
 func listField[T any, P shaped[T]](name string, p *[]T) field {
 	return field{name,
 		func(d *decoder, n *node, path string) {
-			d.array(n, path, func(n *node, path string) {
+			d.readArray(n, path, func(n *node, path string) {
 				var v T
-				d.object(n, path, P(&v).fields())
+				d.readObject(n, path, P(&v).writtenFields())
 				*p = append(*p, v)
 			})
 		},
@@ -122,7 +122,7 @@ func listField[T any, P shaped[T]](name string, p *[]T) field {
 			}
 			a := &node{kind: array}
 			for i := range *p {
-				a.items = append(a.items, write(P(&(*p)[i]).fields()))
+				a.items = append(a.items, objectFrom(P(&(*p)[i]).writtenFields()))
 			}
 			return a
 		}}
@@ -132,7 +132,7 @@ func listField[T any, P shaped[T]](name string, p *[]T) field {
 func textsField(name string, p *[]string) field {
 	return field{name,
 		func(d *decoder, n *node, path string) {
-			d.array(n, path, func(n *node, path string) {
+			d.readArray(n, path, func(n *node, path string) {
 				var s string
 				textField("", &s).read(d, n, path)
 				*p = append(*p, s)
@@ -150,12 +150,12 @@ func textsField(name string, p *[]string) field {
 		}}
 }
 
-// write makes an object of what the fields have to write.
-func write(fields []field) *node {
+// objectFrom makes an object of what the fields have to write.
+func objectFrom(fields []field) *node {
 	n := &node{kind: object}
 	for _, f := range fields {
 		if v := f.write(); v != nil {
-			n.add(f.name, v)
+			n.addMember(f.name, v)
 		}
 	}
 	return n

@@ -44,7 +44,7 @@ func (f *File) Get(name string) jsontext.Value {
 
 // Locate returns the place of what a JSON pointer leads to, or of what is
 // around it.
-func (f *File) Locate(pointer string) (line, column int) { return f.tree.locate(pointer) }
+func (f *File) Locate(pointer string) (line, column int) { return f.tree.placeOf(pointer) }
 
 // ParseFile reads a job and what its file has beside it. The error is that of
 // [Parse]; if the text can be read at all, the file is returned with it, so
@@ -64,7 +64,7 @@ func (t *Text) File() (*File, error) {
 	file := &File{tree: &node{kind: object, members: slices.Clone(n.members), line: n.line, col: n.col}}
 	for _, m := range takeBeside(n, func(name string) string { return name }) {
 		if file.Get(m.name) != nil {
-			faults = append(faults, FieldError{at("", m.name), "a name once", quote(m.name), m.line, m.col})
+			faults = append(faults, FieldError{memberPath("", m.name), "a name once", quoteValue(m.name), m.line, m.col})
 			continue
 		}
 		onlyJSON(m.value)
@@ -74,8 +74,8 @@ func (t *Text) File() (*File, error) {
 		}
 		file.Beside = append(file.Beside, Member{m.name, value})
 	}
-	if file.Job, faults = decode(n, faults); len(faults) == 0 {
-		faults = countValues(file.Job, n)
+	if file.Job, faults = decodeJob(n, faults); len(faults) == 0 {
+		faults = checkValueCount(file.Job, n)
 	}
 	if len(faults) > 0 {
 		return file, faults
@@ -103,7 +103,7 @@ func takeBeside(n *node, spelled func(name string) string) (beside []member) {
 // FormatFile is [Job.Format] with members after the definition, in the order of
 // the names above. XML goes without.
 func (j *Job) FormatFile(f Format, beside []Member) ([]byte, error) {
-	n := write(j.fields())
+	n := objectFrom(j.writtenFields())
 	if f != XML {
 		for _, name := range besideNames {
 			i := slices.IndexFunc(beside, func(m Member) bool { return m.Name == name })
@@ -114,7 +114,7 @@ func (j *Job) FormatFile(f Format, beside []Member) ([]byte, error) {
 			if len(faults) > 0 {
 				return nil, faults
 			}
-			n.add(name, value)
+			n.addMember(name, value)
 		}
 	}
 	return formatTree(f, n)

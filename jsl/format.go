@@ -51,9 +51,9 @@ func ParseCharset(f Format, data []byte, charset string) (*Job, error) {
 		return nil, err
 	}
 	n, faults := t.jobTree()
-	j, faults := decode(n, faults)
+	j, faults := decodeJob(n, faults)
 	if len(faults) == 0 {
-		faults = countValues(j, n)
+		faults = checkValueCount(j, n)
 	}
 	if len(faults) > 0 {
 		return nil, faults
@@ -61,10 +61,10 @@ func ParseCharset(f Format, data []byte, charset string) (*Job, error) {
 	return j, nil
 }
 
-// countValues returns a fault if a job, whose text begins at n, has more values
-// than a job may have.
-func countValues(j *Job, n *node) Errors {
-	if got := write(j.fields()).size(); got > maxValues {
+// checkValueCount returns a fault if a job, whose text begins at n, has more
+// values than a job may have.
+func checkValueCount(j *Job, n *node) Errors {
+	if got := objectFrom(j.writtenFields()).countValues(); got > maxValues {
 		return Errors{{"", wantValues, strconv.Itoa(got), n.line, n.col}}
 	}
 	return nil
@@ -73,11 +73,11 @@ func countValues(j *Job, n *node) Errors {
 // Format writes a job, to be read by people. Reading it gives the same job. The
 // error is an [Errors] if the job holds text that no form can hold. Diagrams
 // are not written.
-func (j *Job) Format(f Format) ([]byte, error) { return formatTree(f, write(j.fields())) }
+func (j *Job) Format(f Format) ([]byte, error) { return formatTree(f, objectFrom(j.writtenFields())) }
 
 func formatTree(f Format, n *node) ([]byte, error) {
 	v := newValidator(asWritten)
-	if v.characters("", n); len(v.faults) > 0 {
+	if v.checkCharacters("", n); len(v.faults) > 0 {
 		return nil, v.faults
 	}
 	switch f {
@@ -90,7 +90,9 @@ func formatTree(f Format, n *node) ([]byte, error) {
 	case XML:
 		return formatXML(n), nil
 	}
-	return nil, unknown(f, "json, yaml, edn or xml")
+	return nil, unknownFormat(f, "json, yaml, edn or xml")
 }
 
-func unknown(f Format, want string) error { return fmt.Errorf("format %q: want %s", string(f), want) }
+func unknownFormat(f Format, want string) error {
+	return fmt.Errorf("format %q: want %s", string(f), want)
+}

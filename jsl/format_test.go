@@ -17,19 +17,19 @@ var formats = []Format{JSON, YAML, EDN, XML}
 func TestFormats(t *testing.T) {
 	for _, f := range formats {
 		t.Run(string(f), func(t *testing.T) {
-			t.Run("a job that is written and read again is the same job", func(t *testing.T) { rereads(t, f) })
+			t.Run("a job that is written and read again is the same job", func(t *testing.T) { checkFormatRoundTrips(t, f) })
 			t.Run("each text gives its golden job or faults", func(t *testing.T) {
-				goldens(t, "testdata/*."+string(f), func(data []byte) (*Job, error) { return Parse(f, data) })
+				compareGoldens(t, "testdata/*."+string(f), func(data []byte) (*Job, error) { return Parse(f, data) })
 			})
 			t.Run("everything is written as in the golden file", func(t *testing.T) {
-				text, err := everything(t).Format(f)
+				text, err := parseEverything(t).Format(f)
 				if err != nil {
 					t.Fatal(err)
 				}
-				golden(t, "testdata/written/everything."+string(f), string(text))
+				compareGolden(t, "testdata/written/everything."+string(f), string(text))
 			})
 			t.Run("a byte order mark is not part of the text", func(t *testing.T) {
-				text, _ := everything(t).Format(f)
+				text, _ := parseEverything(t).Format(f)
 				if _, err := Parse(f, append([]byte("\ufeff"), text...)); err != nil {
 					t.Error(err)
 				}
@@ -64,17 +64,17 @@ func TestUnknownFormat(t *testing.T) {
 	}
 }
 
-func rereads(t *testing.T, f Format) {
-	for seed := range seeds(30, 100) {
-		want := newGenerator(seed).job()
+func checkFormatRoundTrips(t *testing.T, f Format) {
+	for seed := range seedCount(30, 100) {
+		want := newGenerator(seed).randomJob()
 		if err := want.Validate(); err != nil {
 			t.Fatalf("seed %d: the generator made a wrong job: %v", seed, err)
 		}
-		reread(t, f, want)
+		checkRoundTrip(t, f, want)
 	}
 }
 
-func reread(t *testing.T, f Format, want *Job) {
+func checkRoundTrip(t *testing.T, f Format, want *Job) {
 	t.Helper()
 	text, err := want.Format(f)
 	if err != nil {
@@ -167,13 +167,14 @@ func aliasBomb() string {
 	return b.String()
 }
 
-func FuzzYAML(f *testing.F) { fuzz(f, YAML) }
-func FuzzEDN(f *testing.F)  { fuzz(f, EDN) }
-func FuzzXML(f *testing.F)  { fuzz(f, XML) }
-func FuzzBPMN(f *testing.F) { fuzz(f, BPMN) }
+func FuzzYAML(f *testing.F) { fuzzFormat(f, YAML) }
+func FuzzEDN(f *testing.F)  { fuzzFormat(f, EDN) }
+func FuzzXML(f *testing.F)  { fuzzFormat(f, XML) }
+func FuzzBPMN(f *testing.F) { fuzzFormat(f, BPMN) }
 
-// fuzz reads what it is given; what is a job must be the same in all forms.
-func fuzz(f *testing.F, format Format) {
+// fuzzFormat reads what it is given; what is a job must be the same in all
+// forms.
+func fuzzFormat(f *testing.F, format Format) {
 	for _, pattern := range []string{"testdata/*.", "testdata/written/*."} {
 		files, _ := filepath.Glob(pattern + string(format))
 		for _, file := range files {
@@ -187,10 +188,10 @@ func fuzz(f *testing.F, format Format) {
 	for seed := range uint64(5) {
 		g := newGenerator(seed)
 		if format == BPMN {
-			f.Add([]byte(g.draw(g.drawable())))
+			f.Add([]byte(g.drawJob(g.randomDrawable())))
 			continue
 		}
-		text, err := g.job().Format(format)
+		text, err := g.randomJob().Format(format)
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -203,7 +204,7 @@ func fuzz(f *testing.F, format Format) {
 			return
 		}
 		for _, other := range formats {
-			reread(t, other, j)
+			checkRoundTrip(t, other, j)
 		}
 	})
 }

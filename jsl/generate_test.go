@@ -18,9 +18,9 @@ func newGenerator(seed uint64) *generator { return &generator{Rand: rand.New(ran
 // longEnv lets the tests with generated jobs generate many more if it is 1.
 const longEnv = "JOBSTREAMER_TEST_LONG"
 
-// seeds returns how many jobs a test generates: few by default, many if longEnv
-// asks for them. Seeds count from 0, so the few are among the many.
-func seeds(few, many uint64) uint64 {
+// seedCount returns how many jobs a test generates: few by default, many if
+// longEnv asks for them. Seeds count from 0, so the few are among the many.
+func seedCount(few, many uint64) uint64 {
 	if os.Getenv(longEnv) == "1" {
 		return many
 	}
@@ -33,162 +33,164 @@ var strange = []string{
 	"~", "1", "007", "1e3", "- a: b", ":key", "  spaces  ", "#comment", "!tag", "&a *a", "|", "]]>", "<!-- -->", "a/b~c", "{}", "[]", "\u00a0", "\ufeff",
 }
 
-func pick[T any](g *generator, from ...T) T { return from[g.IntN(len(from))] }
+func pickOne[T any](g *generator, from ...T) T { return from[g.IntN(len(from))] }
 
-func (g *generator) text() string   { return pick(g, strange...) }
-func (g *generator) filled() string { return pick(g, strange[1:]...) }
-func (g *generator) maybe() bool    { return g.IntN(2) == 0 }
+func (g *generator) randomText() string       { return pickOne(g, strange...) }
+func (g *generator) randomFilledText() string { return pickOne(g, strange[1:]...) }
+func (g *generator) coinFlip() bool           { return g.IntN(2) == 0 }
 
-func (g *generator) id() string {
+func (g *generator) newID() string {
 	g.ids++
-	return pick(g, "step-", "ステップ ", "#", "a/b~", "") + strconv.Itoa(g.ids)
+	return pickOne(g, "step-", "ステップ ", "#", "a/b~", "") + strconv.Itoa(g.ids)
 }
 
-func (g *generator) int(least int) Int {
-	return pick(g, "", Int(strconv.Itoa(least+g.IntN(1000))), "#{jobParameters['n']}?:7;")
+func (g *generator) randomInt(least int) Int {
+	return pickOne(g, "", Int(strconv.Itoa(least+g.IntN(1000))), "#{jobParameters['n']}?:7;")
 }
 
-func (g *generator) bool() Bool { return pick[Bool](g, "", "true", "false", "#{jobParameters['b']}") }
+func (g *generator) randomBool() Bool {
+	return pickOne[Bool](g, "", "true", "false", "#{jobParameters['b']}")
+}
 
-func (g *generator) job() *Job {
+func (g *generator) randomJob() *Job {
 	g.ids = 0
 	j := &Job{
-		ID:          pick(g, "JOB_", "夜間.", "007") + strconv.Itoa(g.IntN(100)) + "-x",
-		Restartable: g.bool(),
-		Properties:  g.properties(),
-		Listeners:   g.artifacts(),
-		Exclusive:   g.maybe(),
-		Pool:        pick(g, DefaultPool, "big_iron"),
-		Priority:    pick(g, PriorityHigh, PriorityNormal, PriorityLow),
-		OnAgentLost: pick(g, LostFailed, LostRequeue),
-		MaxAttempts: pick(g, 1, DefaultMaxAttempts, 9),
-		Log:         pick(g, LogComplete, LogLossy),
-		Namespace:   pick(g, JavaEE, JakartaEE),
+		ID:          pickOne(g, "JOB_", "夜間.", "007") + strconv.Itoa(g.IntN(100)) + "-x",
+		Restartable: g.randomBool(),
+		Properties:  g.randomProperties(),
+		Listeners:   g.randomArtifacts(),
+		Exclusive:   g.coinFlip(),
+		Pool:        pickOne(g, DefaultPool, "big_iron"),
+		Priority:    pickOne(g, PriorityHigh, PriorityNormal, PriorityLow),
+		OnAgentLost: pickOne(g, LostFailed, LostRequeue),
+		MaxAttempts: pickOne(g, 1, DefaultMaxAttempts, 9),
+		Log:         pickOne(g, LogComplete, LogLossy),
+		Namespace:   pickOne(g, JavaEE, JakartaEE),
 	}
-	j.Elements = g.elements(3)
+	j.Elements = g.randomElements(3)
 	return j
 }
 
-func (g *generator) properties() Properties {
+func (g *generator) randomProperties() Properties {
 	var p Properties
 	for i := range g.IntN(4) {
-		p = append(p, Property{fmt.Sprint(g.text(), i), g.text()})
+		p = append(p, Property{fmt.Sprint(g.randomText(), i), g.randomText()})
 	}
 	g.Shuffle(len(p), func(i, k int) { p[i], p[k] = p[k], p[i] })
 	return p
 }
 
-func (g *generator) artifact() *Artifact {
-	return &Artifact{Ref: g.filled(), Properties: g.properties()}
+func (g *generator) randomArtifact() *Artifact {
+	return &Artifact{Ref: g.randomFilledText(), Properties: g.randomProperties()}
 }
 
-func (g *generator) optional() *Artifact {
-	if g.maybe() {
+func (g *generator) optionalArtifact() *Artifact {
+	if g.coinFlip() {
 		return nil
 	}
-	return g.artifact()
+	return g.randomArtifact()
 }
 
-func (g *generator) artifacts() []Artifact {
+func (g *generator) randomArtifacts() []Artifact {
 	var a []Artifact
 	for range g.IntN(3) {
-		a = append(a, *g.artifact())
+		a = append(a, *g.randomArtifact())
 	}
 	return a
 }
 
-// elements leads only forward, and begins with what may be first.
-func (g *generator) elements(depth int) []Element {
+// randomElements leads only forward, and begins with what may be first.
+func (g *generator) randomElements(depth int) []Element {
 	n := 1 + g.IntN(3)
 	ids := make([]string, n)
 	for i := range ids {
-		ids[i] = g.id()
+		ids[i] = g.newID()
 	}
 	var elements []Element
 	for i, id := range ids {
 		after := ids[i+1:]
 		next := ""
-		if len(after) > 0 && g.maybe() {
-			next = pick(g, after...)
+		if len(after) > 0 && g.coinFlip() {
+			next = pickOne(g, after...)
 		}
 		switch kind := g.IntN(6); {
 		case kind == 0 && depth > 0:
-			elements = append(elements, &Flow{id, next, g.elements(depth - 1), g.transitions(after)})
+			elements = append(elements, &Flow{id, next, g.randomElements(depth - 1), g.randomTransitions(after)})
 		case kind == 1 && depth > 0:
 			s := &Split{ID: id, Next: next}
 			for range 1 + g.IntN(2) {
-				s.Flows = append(s.Flows, &Flow{ID: g.id(), Elements: g.elements(depth - 1), Transitions: g.transitions(nil)})
+				s.Flows = append(s.Flows, &Flow{ID: g.newID(), Elements: g.randomElements(depth - 1), Transitions: g.randomTransitions(nil)})
 			}
 			elements = append(elements, s)
 		case kind == 2 && i > 0:
-			elements = append(elements, &Decision{id, *g.artifact(), g.transitions(after)})
+			elements = append(elements, &Decision{id, *g.randomArtifact(), g.randomTransitions(after)})
 		default:
-			elements = append(elements, g.step(id, next, after))
+			elements = append(elements, g.randomStep(id, next, after))
 		}
 	}
 	return elements
 }
 
-func (g *generator) step(id, next string, after []string) *Step {
+func (g *generator) randomStep(id, next string, after []string) *Step {
 	s := &Step{
-		ID: id, Next: next, StartLimit: g.int(0), AllowStartIfComplete: g.bool(),
-		Properties: g.properties(), Listeners: g.artifacts(), Transitions: g.transitions(after),
+		ID: id, Next: next, StartLimit: g.randomInt(0), AllowStartIfComplete: g.randomBool(),
+		Properties: g.randomProperties(), Listeners: g.randomArtifacts(), Transitions: g.randomTransitions(after),
 	}
 	switch g.IntN(3) {
 	case 0:
-		s.Batchlet = g.artifact()
+		s.Batchlet = g.randomArtifact()
 	case 1:
-		s.Chunk = g.chunk()
+		s.Chunk = g.randomChunk()
 	}
-	if g.maybe() {
-		s.Partition = g.partition()
+	if g.coinFlip() {
+		s.Partition = g.randomPartition()
 	}
 	return s
 }
 
-func (g *generator) chunk() *Chunk {
+func (g *generator) randomChunk() *Chunk {
 	return &Chunk{
-		CheckpointPolicy: pick(g, "", "item", "custom", "#{jobParameters['policy']}"),
-		ItemCount:        g.int(1), TimeLimit: g.int(0), SkipLimit: g.int(0), RetryLimit: g.int(0),
-		Reader: g.artifact(), Processor: g.optional(), Writer: g.artifact(), CheckpointAlgorithm: g.artifact(),
-		Skippable: g.classes(), Retryable: g.classes(), NoRollback: g.classes(),
+		CheckpointPolicy: pickOne(g, "", "item", "custom", "#{jobParameters['policy']}"),
+		ItemCount:        g.randomInt(1), TimeLimit: g.randomInt(0), SkipLimit: g.randomInt(0), RetryLimit: g.randomInt(0),
+		Reader: g.randomArtifact(), Processor: g.optionalArtifact(), Writer: g.randomArtifact(), CheckpointAlgorithm: g.randomArtifact(),
+		Skippable: g.randomClasses(), Retryable: g.randomClasses(), NoRollback: g.randomClasses(),
 	}
 }
 
-func (g *generator) classes() *ExceptionClasses {
-	if g.maybe() {
+func (g *generator) randomClasses() *ExceptionClasses {
+	if g.coinFlip() {
 		return nil
 	}
 	c := &ExceptionClasses{}
 	for range g.IntN(3) {
-		c.Include = append(c.Include, g.filled())
+		c.Include = append(c.Include, g.randomFilledText())
 	}
 	for range g.IntN(3) {
-		c.Exclude = append(c.Exclude, g.filled())
+		c.Exclude = append(c.Exclude, g.randomFilledText())
 	}
 	return c
 }
 
-func (g *generator) partition() *Partition {
-	p := &Partition{Collector: g.optional(), Analyzer: g.optional(), Reducer: g.optional()}
+func (g *generator) randomPartition() *Partition {
+	p := &Partition{Collector: g.optionalArtifact(), Analyzer: g.optionalArtifact(), Reducer: g.optionalArtifact()}
 	switch g.IntN(3) {
 	case 0:
-		p.Mapper = g.artifact()
+		p.Mapper = g.randomArtifact()
 	case 1:
-		p.Plan = &Plan{Partitions: "4", Threads: g.int(1)}
+		p.Plan = &Plan{Partitions: "4", Threads: g.randomInt(1)}
 		for i := range g.IntN(4) {
-			p.Plan.Properties = append(p.Plan.Properties, PartitionProperties{Int(strconv.Itoa(i)), g.properties()})
+			p.Plan.Properties = append(p.Plan.Properties, PartitionProperties{Int(strconv.Itoa(i)), g.randomProperties()})
 		}
 	}
 	return p
 }
 
-func (g *generator) transitions(after []string) []Transition {
+func (g *generator) randomTransitions(after []string) []Transition {
 	var list []Transition
 	for range g.IntN(3) {
-		t := Transition{Action: pick(g, End, Fail, Stop), On: g.filled(), ExitStatus: g.text()}
-		if len(after) > 0 && g.maybe() {
-			t = Transition{Action: Next, On: g.filled(), To: pick(g, after...)}
+		t := Transition{Action: pickOne(g, End, Fail, Stop), On: g.randomFilledText(), ExitStatus: g.randomText()}
+		if len(after) > 0 && g.coinFlip() {
+			t = Transition{Action: Next, On: g.randomFilledText(), To: pickOne(g, after...)}
 		}
 		list = append(list, t)
 	}

@@ -44,7 +44,7 @@ type Job struct {
 // [*Decision].
 type Element interface {
 	ElementID() string // unique in the job
-	fields() []field
+	writtenFields() []field
 }
 
 // Step does the work: by a batchlet or a chunk, or nothing if it has neither.

@@ -21,10 +21,10 @@ func ParseJSON(data []byte) (*Job, error) { return Parse(JSON, data) }
 // lost.
 func Restore(data []byte) (*Job, error) {
 	j := &Job{}
-	n, faults := newJSONReader(data, 0).whole()
+	n, faults := newJSONReader(data, 0).readWhole()
 	if n != nil {
 		d := &decoder{}
-		d.object(n, "", j.fields())
+		d.readObject(n, "", j.writtenFields())
 		faults = append(faults, d.faults...)
 	}
 	j.fillDefaults()
@@ -48,7 +48,7 @@ func (j *Job) UnmarshalJSON(data []byte) error {
 // comment, without what is empty or a default of dispatch. ParseJSON gives the
 // same job back.
 func (j Job) MarshalJSON() ([]byte, error) {
-	return appendJSON(nil, write(j.fields()))
+	return appendJSON(nil, objectFrom(j.writtenFields()))
 }
 
 func appendJSON(b []byte, n *node) ([]byte, error) {
@@ -88,7 +88,7 @@ func appendJSON(b []byte, n *node) ([]byte, error) {
 func appendString(b []byte, s string) ([]byte, error) {
 	b, err := jsontext.AppendQuote(b, s)
 	if err != nil {
-		return nil, fmt.Errorf("write %s: %w", quote(s), err)
+		return nil, fmt.Errorf("write %s: %w", quoteValue(s), err)
 	}
 	return b, nil
 }
@@ -105,7 +105,7 @@ type jsonReader struct {
 // parseJSON returns the tree of any text. Names that are there twice are left
 // to the decoder, which goes on after them.
 func parseJSON(data []byte) (*node, Errors) {
-	return newJSONReader(data, maxTokens).whole()
+	return newJSONReader(data, maxTokens).readWhole()
 }
 
 func newJSONReader(data []byte, most int) *jsonReader {
@@ -115,12 +115,12 @@ func newJSONReader(data []byte, most int) *jsonReader {
 	}
 }
 
-// whole reads the text to its end.
-func (r *jsonReader) whole() (*node, Errors) {
+// readWhole reads the text to its end.
+func (r *jsonReader) readWhole() (*node, Errors) {
 	parsed.Add(1)
-	n, err := r.value(1)
+	n, err := r.readValue(1)
 	if err == nil {
-		r.next()
+		r.skipToToken()
 		if _, err = r.dec.ReadToken(); errors.Is(err, io.EOF) {
 			return n, nil
 		}
@@ -128,12 +128,12 @@ func (r *jsonReader) whole() (*node, Errors) {
 			err = FieldError{"", "nothing after the definition", "more", r.line, r.col}
 		}
 	}
-	return nil, Errors{r.explain(err)}
+	return nil, Errors{r.faultFrom(err)}
 }
 
-func (r *jsonReader) value(depth int) (*node, error) {
+func (r *jsonReader) readValue(depth int) (*node, error) {
 	kind := r.dec.PeekKind()
-	r.next()
+	r.skipToToken()
 	n := &node{line: r.line, col: r.col}
 	if r.values++; r.most > 0 && r.values > r.most {
 		return nil, FieldError{string(r.dec.StackPointer()), wantValues, "more", r.line, r.col}
@@ -144,9 +144,9 @@ func (r *jsonReader) value(depth int) (*node, error) {
 			return nil, FieldError{string(r.dec.StackPointer()), wantDepth, "more", r.line, r.col}
 		}
 		if kind == '{' {
-			return n, r.object(n, depth)
+			return n, r.readObject(n, depth)
 		}
-		return n, r.array(n, depth)
+		return n, r.readArray(n, depth)
 	}
 	t, err := r.dec.ReadToken()
 	if err != nil {
@@ -164,20 +164,20 @@ func (r *jsonReader) value(depth int) (*node, error) {
 	return n, nil
 }
 
-func (r *jsonReader) object(n *node, depth int) error {
+func (r *jsonReader) readObject(n *node, depth int) error {
 	n.kind = object
 	if _, err := r.dec.ReadToken(); err != nil {
 		return err
 	}
 	for r.dec.PeekKind() != '}' {
-		r.next()
+		r.skipToToken()
 		m := member{line: r.line, col: r.col}
 		t, err := r.dec.ReadToken()
 		if err != nil {
 			return err
 		}
 		m.name = t.String()
-		if m.value, err = r.value(depth + 1); err != nil {
+		if m.value, err = r.readValue(depth + 1); err != nil {
 			return err
 		}
 		n.members = append(n.members, m)
@@ -186,13 +186,13 @@ func (r *jsonReader) object(n *node, depth int) error {
 	return err
 }
 
-func (r *jsonReader) array(n *node, depth int) error {
+func (r *jsonReader) readArray(n *node, depth int) error {
 	n.kind = array
 	if _, err := r.dec.ReadToken(); err != nil {
 		return err
 	}
 	for r.dec.PeekKind() != ']' {
-		item, err := r.value(depth + 1)
+		item, err := r.readValue(depth + 1)
 		if err != nil {
 			return err
 		}
@@ -202,8 +202,8 @@ func (r *jsonReader) array(n *node, depth int) error {
 	return err
 }
 
-// next moves to where the next token begins.
-func (r *jsonReader) next() {
+// skipToToken moves to where the next token begins.
+func (r *jsonReader) skipToToken() {
 	i := int(r.dec.InputOffset())
 	for i < len(r.data) && bytes.IndexByte([]byte(" \t\r\n,:"), r.data[i]) >= 0 {
 		i++
@@ -211,8 +211,8 @@ func (r *jsonReader) next() {
 	r.moveTo(i)
 }
 
-// explain turns the reader's error into ours.
-func (r *jsonReader) explain(err error) FieldError {
+// faultFrom turns the reader's error into ours.
+func (r *jsonReader) faultFrom(err error) FieldError {
 	f := FieldError{Want: "JSON", Line: r.line, Column: r.col}
 	var syntax *jsontext.SyntacticError
 	switch {
@@ -222,10 +222,10 @@ func (r *jsonReader) explain(err error) FieldError {
 		f.Got, f.Line, f.Column = "the end of the text", r.line, r.col
 	case errors.As(err, &syntax):
 		r.moveTo(int(syntax.ByteOffset))
-		f.Path, f.Got = string(syntax.JSONPointer), cut(syntax.Err.Error(), maxGot)
+		f.Path, f.Got = string(syntax.JSONPointer), firstRunes(syntax.Err.Error(), maxGot)
 		f.Line, f.Column = r.line, r.col
 	default:
-		f.Got = cut(err.Error(), maxGot)
+		f.Got = firstRunes(err.Error(), maxGot)
 	}
 	return f
 }

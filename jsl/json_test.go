@@ -50,9 +50,9 @@ func TestParseJSON(t *testing.T) {
 	})
 }
 
-// goldens reads each text. One that is a job is written in the canonical form
-// of its .golden, one that is none has its faults there.
-func goldens(t *testing.T, pattern string, parse func([]byte) (*Job, error)) {
+// compareGoldens reads each text. One that is a job is written in the canonical
+// form of its .golden, one that is none has its faults there.
+func compareGoldens(t *testing.T, pattern string, parse func([]byte) (*Job, error)) {
 	files, err := filepath.Glob(pattern)
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no files %s: %v", pattern, err)
@@ -63,13 +63,13 @@ func goldens(t *testing.T, pattern string, parse func([]byte) (*Job, error)) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			golden(t, file+".golden", outcome(parse(data)))
+			compareGolden(t, file+".golden", formatOutcome(parse(data)))
 		})
 	}
 }
 
-// outcome is the canonical form of a job, or its faults, one a line.
-func outcome(j *Job, err error) string {
+// formatOutcome is the canonical form of a job, or its faults, one a line.
+func formatOutcome(j *Job, err error) string {
 	var errs Errors
 	if errors.As(err, &errs) {
 		var b strings.Builder
@@ -88,8 +88,8 @@ func outcome(j *Job, err error) string {
 // A job that is written and read again is the same job, and is written the
 // same.
 func TestJSONGivesTheSameJob(t *testing.T) {
-	for seed := range seeds(50, 200) {
-		want := newGenerator(seed).job()
+	for seed := range seedCount(50, 200) {
+		want := newGenerator(seed).randomJob()
 		if err := want.Validate(); err != nil {
 			t.Fatalf("seed %d: the generator made a wrong job: %v", seed, err)
 		}

@@ -20,28 +20,28 @@ const maxResolved = 16 << 20
 // value. Parameters are data: operators in them are not replaced.
 func (j *Job) Resolve(params, system map[string]string) (*Job, error) {
 	r := &resolver{params: params, system: system, budget: maxResolved}
-	n := write(j.fields())
-	r.dispatched(n)
+	n := objectFrom(j.writtenFields())
+	r.resolveJob(n)
 	c := &Job{}
 	v := newValidator(asResolved)
-	if err := r.read(n, c.fields(), v); err != nil {
+	if err := r.readBack(n, c.writtenFields(), v); err != nil {
 		return nil, err
 	}
 	c.fillDefaults()
-	v.job(c)
-	if err := v.err(); err != nil {
+	v.checkJob(c)
+	if err := v.faultsOrNil(); err != nil {
 		return nil, err
 	}
 	return c, nil
 }
 
-// read reads the substituted tree back.
-func (r *resolver) read(n *node, fields []field, v *validator) error {
+// readBack reads the substituted tree back.
+func (r *resolver) readBack(n *node, fields []field, v *validator) error {
 	if r.budget < 0 {
 		return Errors{tooMuch}
 	}
 	d := &decoder{}
-	d.object(n, "", fields)
+	d.readObject(n, "", fields)
 	v.faults = d.faults
 	return nil
 }
@@ -56,16 +56,16 @@ func (s *Step) ResolvePartition(plan Properties) (*Step, error) {
 	for _, p := range plan {
 		r.plan[p.Name] = p.Value
 	}
-	n := write(s.fields())
-	r.object(n, nil)
+	n := objectFrom(s.writtenFields())
+	r.resolveObject(n, nil)
 	c := &Step{}
 	v := newValidator(asPartition)
-	if err := r.read(n, c.fields(), v); err != nil {
+	if err := r.readBack(n, c.writtenFields(), v); err != nil {
 		return nil, err
 	}
-	v.characters("", n)
-	v.step("", c)
-	if err := v.err(); err != nil {
+	v.checkCharacters("", n)
+	v.checkStep("", c)
+	if err := v.faultsOrNil(); err != nil {
 		return nil, err
 	}
 	return c, nil
@@ -85,7 +85,7 @@ type scope struct {
 	outer  *scope
 }
 
-func (s *scope) get(name string) string {
+func (s *scope) jobProperty(name string) string {
 	for ; s != nil; s = s.outer {
 		if v, ok := s.values[name]; ok {
 			return v
@@ -94,8 +94,8 @@ func (s *scope) get(name string) string {
 	return ""
 }
 
-// dispatched substitutes in a job but for the attributes that are ours.
-func (r *resolver) dispatched(n *node) {
+// resolveJob substitutes in a job but for the attributes that are ours.
+func (r *resolver) resolveJob(n *node) {
 	var ours, jsl []member
 	for _, m := range n.members {
 		switch m.name {
@@ -106,53 +106,53 @@ func (r *resolver) dispatched(n *node) {
 		}
 	}
 	n.members = jsl
-	r.object(n, nil)
+	r.resolveObject(n, nil)
 	n.members = append(n.members, ours...)
 }
 
-// object substitutes in the attributes, then in the properties, then in the
-// children of n.
-func (r *resolver) object(n *node, s *scope) {
+// resolveObject substitutes in the attributes, then in the properties, then in
+// the children of n.
+func (r *resolver) resolveObject(n *node, s *scope) {
 	for _, m := range n.members {
 		if m.value.kind == text && m.name != "id" {
-			m.value.text = r.text(m.value.text, s)
+			m.value.text = r.resolveText(m.value.text, s)
 		}
 	}
-	if p := n.get("properties"); p != nil && p.kind == object {
+	if p := n.memberValue("properties"); p != nil && p.kind == object {
 		s = &scope{values: map[string]string{}, outer: s}
 		restore := r.deferIf(n, "properties")
-		r.properties(p, s)
+		r.resolveProperties(p, s)
 		restore()
 	}
 	for _, m := range n.members {
 		if m.value.kind == array || m.value.kind == object && m.name != "properties" {
 			restore := r.deferIf(n, m.name)
-			r.child(m.value, s)
+			r.resolveChild(m.value, s)
 			restore()
 		}
 	}
 }
 
-func (r *resolver) child(n *node, s *scope) {
+func (r *resolver) resolveChild(n *node, s *scope) {
 	if n.kind == object {
-		r.object(n, s)
+		r.resolveObject(n, s)
 		return
 	}
 	for _, item := range n.items {
 		switch item.kind {
 		case text:
-			item.text = r.text(item.text, s)
+			item.text = r.resolveText(item.text, s)
 		case object:
-			r.object(item, s)
+			r.resolveObject(item, s)
 		}
 	}
 }
 
-func (r *resolver) properties(n *node, s *scope) {
+func (r *resolver) resolveProperties(n *node, s *scope) {
 	for i := range n.members {
 		m := &n.members[i]
-		m.name = r.text(m.name, s)
-		m.value.text = r.text(m.value.text, s)
+		m.name = r.resolveText(m.name, s)
+		m.value.text = r.resolveText(m.value.text, s)
 		s.values[m.name] = m.value.text
 	}
 }
@@ -161,7 +161,7 @@ func (r *resolver) properties(n *node, s *scope) {
 // partition, and returns what ends that.
 func (r *resolver) deferIf(n *node, name string) (restore func()) {
 	before := r.deferring
-	if p := n.get("partition"); p != nil && p.kind == object { // n is a partitioned step
+	if p := n.memberValue("partition"); p != nil && p.kind == object { // n is a partitioned step
 		switch name {
 		case "properties", "listeners", "batchlet", "chunk":
 			r.deferring = true
@@ -173,22 +173,22 @@ func (r *resolver) deferIf(n *node, name string) (restore func()) {
 	return func() { r.deferring = before }
 }
 
-func (r *resolver) text(value string, s *scope) string {
+func (r *resolver) resolveText(value string, s *scope) string {
 	if r.budget < 0 || !strings.Contains(value, "#{") {
 		return value
 	}
 	var b strings.Builder
-	substitute(value, func(operator, name string) (string, bool) {
+	substituteValue(value, func(operator, name string) (string, bool) {
 		if b.Len() > r.budget {
 			return "", false // too much already: the caller refuses the job
 		}
-		return r.lookup(s, operator, name)
+		return r.lookUp(s, operator, name)
 	}, &b)
 	r.budget -= b.Len()
 	return b.String()
 }
 
-func (r *resolver) lookup(s *scope, operator, name string) (value string, deferred bool) {
+func (r *resolver) lookUp(s *scope, operator, name string) (value string, deferred bool) {
 	if r.plan != nil {
 		if operator == partitionPlan {
 			return r.plan[name], false
@@ -201,7 +201,7 @@ func (r *resolver) lookup(s *scope, operator, name string) (value string, deferr
 	case systemProperties:
 		return r.system[name], false
 	case jobProperties:
-		v := s.get(name)
+		v := s.jobProperty(name)
 		return v, isOperator(v, partitionPlan)
 	}
 	if r.deferring {

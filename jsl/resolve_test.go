@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func parse(t *testing.T, text string) *Job {
+func mustParse(t *testing.T, text string) *Job {
 	t.Helper()
 	j, err := ParseJSON([]byte(text))
 	if err != nil {
@@ -60,15 +60,15 @@ func TestResolve(t *testing.T) {
 			`{"id":"J","steps":[{"id":"S","chunk":{"reader":{"ref":"R"},"writer":{"ref":"W"},"skippable_exception_classes":{"include":["a.12"]}}}]}`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			j := parse(t, c.in)
+			j := mustParse(t, c.in)
 			got, err := j.Resolve(map[string]string{"n": "12", "to": "T"}, map[string]string{"os": "linux"})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(parse(t, c.want), got); diff != "" {
+			if diff := cmp.Diff(mustParse(t, c.want), got); diff != "" {
 				t.Errorf("Resolve: (-want +got)\n%s", diff)
 			}
-			if diff := cmp.Diff(parse(t, c.in), j); diff != "" {
+			if diff := cmp.Diff(mustParse(t, c.in), j); diff != "" {
 				t.Errorf("Resolve changed its job: (-before +after)\n%s", diff)
 			}
 		})
@@ -87,7 +87,7 @@ func TestResolveRefuses(t *testing.T) {
 		{"names that become the same", `"properties":{"a":"1","a#{jobParameters['none']}":"2"}`, `/steps/0/properties/a: want a name once, got "a"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := parse(t, `{"id":"J","steps":[{"id":"S",`+c.step+`}]}`).Resolve(params, nil)
+			_, err := mustParse(t, `{"id":"J","steps":[{"id":"S",`+c.step+`}]}`).Resolve(params, nil)
 			if err == nil || err.Error() != c.want {
 				t.Errorf("Resolve: %v\nwant     %s", err, c.want)
 			}
@@ -100,7 +100,7 @@ func TestResolveRefuses(t *testing.T) {
 }
 
 func TestResolvePartition(t *testing.T) {
-	j := parse(t, `{"id":"J","steps":[{"id":"S","partition":{"mapper":{"ref":"M"}},
+	j := mustParse(t, `{"id":"J","steps":[{"id":"S","partition":{"mapper":{"ref":"M"}},
 		"chunk":{"item_count":"#{partitionPlan['count']}","reader":{"ref":"R","properties":{
 			"in":"file#{partitionPlan['n']}.txt","out":"#{partitionPlan['out']}?:#{jobParameters['out']};","data":"#{jobParameters['operator']}"}},"writer":{"ref":"W"}}}]}`)
 	j, err := j.Resolve(map[string]string{"out": "default.txt", "operator": "#{jobParameters['out']}"}, nil)
@@ -139,13 +139,13 @@ func TestResolveIsBounded(t *testing.T) {
 }
 
 func TestResolveWithoutOperatorsChangesNothing(t *testing.T) {
-	for seed := range seeds(30, 100) {
-		want := newGenerator(seed).job()
+	for seed := range seedCount(30, 100) {
+		want := newGenerator(seed).randomJob()
 		text, err := want.MarshalJSON()
 		if err != nil {
 			t.Fatal(err)
 		}
-		plain := parse(t, strings.NewReplacer("#{jobParameters['n']}?:7;", "7", "#{jobParameters['b']}", "true",
+		plain := mustParse(t, strings.NewReplacer("#{jobParameters['n']}?:7;", "7", "#{jobParameters['b']}", "true",
 			"#{jobParameters['policy']}", "item", "#{", "+{").Replace(string(text)))
 		got, err := plain.Resolve(nil, nil)
 		if err != nil {

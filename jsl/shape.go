@@ -4,7 +4,7 @@ import "strconv"
 
 // The names of the written form, in the order in which they are written.
 
-func (j *Job) fields() []field {
+func (j *Job) writtenFields() []field {
 	return []field{
 		textField("id", &j.ID),
 		boolField("restartable", &j.Restartable),
@@ -21,7 +21,7 @@ func (j *Job) fields() []field {
 	}
 }
 
-func (s *Step) fields() []field {
+func (s *Step) writtenFields() []field {
 	return []field{
 		textField("id", &s.ID),
 		textField("next", &s.Next),
@@ -37,7 +37,7 @@ func (s *Step) fields() []field {
 	}
 }
 
-func (f *Flow) fields() []field {
+func (f *Flow) writtenFields() []field {
 	return []field{
 		textField("id", &f.ID),
 		textField("next", &f.Next),
@@ -46,7 +46,7 @@ func (f *Flow) fields() []field {
 	}
 }
 
-func (s *Split) fields() []field {
+func (s *Split) writtenFields() []field {
 	return []field{
 		textField("id", &s.ID),
 		textField("next", &s.Next),
@@ -54,7 +54,7 @@ func (s *Split) fields() []field {
 	}
 }
 
-func (d *Decision) fields() []field {
+func (d *Decision) writtenFields() []field {
 	return []field{
 		textField("id", &d.ID),
 		deciderField(&d.Decider),
@@ -62,11 +62,11 @@ func (d *Decision) fields() []field {
 	}
 }
 
-func (a *Artifact) fields() []field {
+func (a *Artifact) writtenFields() []field {
 	return []field{textField("ref", &a.Ref), propertiesField(&a.Properties)}
 }
 
-func (c *Chunk) fields() []field {
+func (c *Chunk) writtenFields() []field {
 	return []field{
 		textField("checkpoint_policy", &c.CheckpointPolicy),
 		intField("item_count", &c.ItemCount),
@@ -83,11 +83,11 @@ func (c *Chunk) fields() []field {
 	}
 }
 
-func (c *ExceptionClasses) fields() []field {
+func (c *ExceptionClasses) writtenFields() []field {
 	return []field{textsField("include", &c.Include), textsField("exclude", &c.Exclude)}
 }
 
-func (p *Partition) fields() []field {
+func (p *Partition) writtenFields() []field {
 	return []field{
 		objectField("mapper", &p.Mapper),
 		objectField("plan", &p.Plan),
@@ -97,7 +97,7 @@ func (p *Partition) fields() []field {
 	}
 }
 
-func (p *Plan) fields() []field {
+func (p *Plan) writtenFields() []field {
 	return []field{
 		intField("partitions", &p.Partitions),
 		intField("threads", &p.Threads),
@@ -105,33 +105,33 @@ func (p *Plan) fields() []field {
 	}
 }
 
-func (p *PartitionProperties) fields() []field {
+func (p *PartitionProperties) writtenFields() []field {
 	return []field{intField("partition", &p.Partition), propertiesField(&p.Properties)}
 }
 
-// fields of a transition: one name, the action, as in the XML.
-func (t *Transition) fields() []field {
+// writtenFields of a transition: one name, the action, as in the XML.
+func (t *Transition) writtenFields() []field {
 	action := func(a Action) field {
 		return field{string(a),
 			func(d *decoder, n *node, path string) {
 				if t.Action != "" {
-					d.wrong(n, path, "one of next, end, fail and stop in a transition")
+					d.reportMismatch(n, path, "one of next, end, fail and stop in a transition")
 					return
 				}
 				t.Action = a
-				d.object(n, path, t.attributes())
+				d.readObject(n, path, t.attributeFields())
 			},
 			func() *node {
 				if t.Action != a {
 					return nil
 				}
-				return write(t.attributes())
+				return objectFrom(t.attributeFields())
 			}}
 	}
 	return []field{action(Next), action(End), action(Fail), action(Stop)}
 }
 
-func (t *Transition) attributes() []field {
+func (t *Transition) attributeFields() []field {
 	on := textField("on", &t.On)
 	switch t.Action {
 	case Next:
@@ -147,9 +147,9 @@ func (t *Transition) attributes() []field {
 func elementsField(p *[]Element) field {
 	return field{"steps",
 		func(d *decoder, n *node, path string) {
-			d.array(n, path, func(n *node, path string) {
+			d.readArray(n, path, func(n *node, path string) {
 				e := elementOf(n)
-				d.object(n, path, e.fields())
+				d.readObject(n, path, e.writtenFields())
 				*p = append(*p, e)
 			})
 		},
@@ -157,7 +157,7 @@ func elementsField(p *[]Element) field {
 			a := &node{kind: array}
 			for _, e := range *p {
 				if e != nil { // one that Validate refuses
-					a.items = append(a.items, write(e.fields()))
+					a.items = append(a.items, objectFrom(e.writtenFields()))
 				}
 			}
 			return a
@@ -167,11 +167,11 @@ func elementsField(p *[]Element) field {
 // elementOf returns an empty element of the kind that n is by its content.
 func elementOf(n *node) Element {
 	switch {
-	case n.get("flows") != nil:
+	case n.memberValue("flows") != nil:
 		return &Split{}
-	case n.get("steps") != nil:
+	case n.memberValue("steps") != nil:
 		return &Flow{}
-	case n.get("decision") != nil:
+	case n.memberValue("decision") != nil:
 		return &Decision{}
 	}
 	return &Step{}
@@ -180,16 +180,16 @@ func elementOf(n *node) Element {
 func flowsField(p *[]*Flow) field {
 	return field{"flows",
 		func(d *decoder, n *node, path string) {
-			d.array(n, path, func(n *node, path string) {
+			d.readArray(n, path, func(n *node, path string) {
 				f := &Flow{}
-				d.object(n, path, f.fields())
+				d.readObject(n, path, f.writtenFields())
 				*p = append(*p, f)
 			})
 		},
 		func() *node {
 			a := &node{kind: array}
 			for _, f := range *p {
-				a.items = append(a.items, write(f.fields()))
+				a.items = append(a.items, objectFrom(f.writtenFields()))
 			}
 			return a
 		}}
@@ -197,8 +197,8 @@ func flowsField(p *[]*Flow) field {
 
 func deciderField(p *Artifact) field {
 	return field{"decision",
-		func(d *decoder, n *node, path string) { d.object(n, path, p.fields()) },
-		func() *node { return write(p.fields()) }}
+		func(d *decoder, n *node, path string) { d.readObject(n, path, p.writtenFields()) },
+		func() *node { return objectFrom(p.writtenFields()) }}
 }
 
 // defaultField is a string that is left out if it is the default.
@@ -218,7 +218,7 @@ func exclusiveField(p *bool) field {
 	return field{"exclusive",
 		func(d *decoder, n *node, path string) {
 			if n.kind != truth && n.kind != text || n.text != "true" && n.text != "false" {
-				d.wrong(n, path, "true or false")
+				d.reportMismatch(n, path, "true or false")
 			}
 			*p = n.text == "true"
 		},
@@ -234,11 +234,11 @@ func attemptsField(p *int) field {
 	return field{"max_attempts",
 		func(d *decoder, n *node, path string) {
 			if n.kind != number && n.kind != text || !isInt(n.text) {
-				d.wrong(n, path, wantAttempts)
+				d.reportMismatch(n, path, wantAttempts)
 				return
 			}
 			if *p = Int(n.text).Or(0); *p == 0 { // a written 0 is not the default
-				d.wrong(n, path, wantAttempts)
+				d.reportMismatch(n, path, wantAttempts)
 			}
 		},
 		func() *node {

@@ -13,19 +13,19 @@ const (
 	partitionPlan    = "partitionPlan"
 )
 
-// piece is a part of an attribute's value.
-type piece struct {
+// valuePart is a part of an attribute's value.
+type valuePart struct {
 	text     string // as written
 	operator string // empty: the text stands for itself
 	name     string
 	fallback bool // of an operator: ?: follows, with a default up to the next ;
 }
 
-// pieces yields the parts of a value: operators, and the text between them.
-// What begins like an operator but is none is text. Each byte is looked at a
-// bounded number of times.
-func pieces(value string) func(yield func(piece) bool) {
-	return func(yield func(piece) bool) {
+// splitOperators yields the parts of a value: operators, and the text between
+// them. What begins like an operator but is none is text. Each byte is looked
+// at a bounded number of times.
+func splitOperators(value string) func(yield func(valuePart) bool) {
+	return func(yield func(valuePart) bool) {
 		start, i := 0, 0
 		for {
 			at := strings.Index(value[i:], "#{")
@@ -41,7 +41,7 @@ func pieces(value string) func(yield func(piece) bool) {
 				i += len("#{")
 				continue
 			}
-			if start < i && !yield(piece{text: value[start:i]}) || !yield(p) {
+			if start < i && !yield(valuePart{text: value[start:i]}) || !yield(p) {
 				return
 			}
 			i += len(p.text)
@@ -51,25 +51,25 @@ func pieces(value string) func(yield func(piece) bool) {
 			start = i
 		}
 		if start < len(value) {
-			yield(piece{text: value[start:]})
+			yield(valuePart{text: value[start:]})
 		}
 	}
 }
 
 // operatorAt reads the operator with which value begins, if it does. Without
 // more there is no end of an operator in value, so none can follow either.
-func operatorAt(value string) (p piece, ok, more bool) {
+func operatorAt(value string) (p valuePart, ok, more bool) {
 	operator, _, found := strings.Cut(value[len("#{"):min(len(value), 24)], "['")
 	if !found || operator != jobParameters && operator != jobProperties &&
 		operator != systemProperties && operator != partitionPlan {
-		return piece{}, false, true
+		return valuePart{}, false, true
 	}
 	head := len("#{") + len(operator) + len("['")
 	name, after, found := strings.Cut(value[head:], "']}")
 	if !found {
-		return piece{}, false, false
+		return valuePart{}, false, false
 	}
-	return piece{
+	return valuePart{
 		text:     value[:head+len(name)+len("']}")],
 		operator: operator,
 		name:     name,
@@ -79,7 +79,7 @@ func operatorAt(value string) (p piece, ok, more bool) {
 
 // hasOperator says whether value holds that operator, or any if it is empty.
 func hasOperator(value, operator string) bool {
-	for p := range pieces(value) {
+	for p := range splitOperators(value) {
 		if p.operator != "" && (operator == "" || p.operator == operator) {
 			return true
 		}
@@ -93,7 +93,7 @@ func (j *Job) Parameters() []string {
 	var names []string
 	var visit func(n *node)
 	visit = func(n *node) {
-		for p := range pieces(n.text) {
+		for p := range splitOperators(n.text) {
 			if p.operator == jobParameters {
 				names = append(names, p.name)
 			}
@@ -105,19 +105,19 @@ func (j *Job) Parameters() []string {
 			visit(item)
 		}
 	}
-	visit(write(j.fields()))
+	visit(objectFrom(j.writtenFields()))
 	slices.Sort(names)
 	return slices.Compact(names)
 }
 
-// lookup returns the value of an operator. If it is deferred the operator is
-// left as it is, with its default.
-type lookup func(operator, name string) (value string, deferred bool)
+// lookupFunc returns the value of an operator. If it is deferred the operator
+// is left as it is, with its default.
+type lookupFunc func(operator, name string) (value string, deferred bool)
 
-// substitute replaces the operators of a value. An operator's default is used
-// if its value is empty; it may hold operators with defaults of their own, and
-// ends at its ; or with the value.
-func substitute(value string, look lookup, out *strings.Builder) {
+// substituteValue replaces the operators of a value. An operator's default is
+// used if its value is empty; it may hold operators with defaults of their own,
+// and ends at its ; or with the value.
+func substituteValue(value string, look lookupFunc, out *strings.Builder) {
 	const (
 		dropped = iota // the operator had a value
 		used
@@ -148,7 +148,7 @@ func substitute(value string, look lookup, out *strings.Builder) {
 		}
 		write(s)
 	}
-	for p := range pieces(value) {
+	for p := range splitOperators(value) {
 		if p.operator == "" {
 			closeDefaults(p.text)
 			continue

@@ -39,7 +39,7 @@ func TestSubstitute(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var b strings.Builder
-			substitute(c.in, func(operator, name string) (string, bool) {
+			substituteValue(c.in, func(operator, name string) (string, bool) {
 				if operator == partitionPlan {
 					return "#{partitionPlan['" + name + "']}", true
 				}
@@ -58,9 +58,9 @@ func TestPiecesAreTheWholeValue(t *testing.T) {
 	for range 2000 {
 		var value, got strings.Builder
 		for range g.IntN(8) {
-			value.WriteString(pick(g, parts...))
+			value.WriteString(pickOne(g, parts...))
 		}
-		for p := range pieces(value.String()) {
+		for p := range splitOperators(value.String()) {
 			got.WriteString(p.text)
 			if p.fallback {
 				got.WriteString("?:")
@@ -75,7 +75,7 @@ func TestPiecesAreTheWholeValue(t *testing.T) {
 // Whatever attribute asks for a parameter, in whatever form the job was read.
 func TestParameters(t *testing.T) {
 	t.Run("of each attribute once, in order", func(t *testing.T) {
-		j := parse(t, `{"id":"J","restartable":"#{jobParameters['r']}","properties":{"a":"#{jobParameters['who']}?:#{jobParameters['else']};"},
+		j := mustParse(t, `{"id":"J","restartable":"#{jobParameters['r']}","properties":{"a":"#{jobParameters['who']}?:#{jobParameters['else']};"},
 			"listeners":[{"ref":"#{jobParameters['listener']}"}],"steps":[
 			{"id":"s","next":"#{jobParameters['next']}","start_limit":"#{jobParameters['limit']}","batchlet":{"ref":"b","properties":{"c":"x#{jobParameters['b']}-#{jobParameters['who']}-#{systemProperties['x']}"}},
 			 "partition":{"plan":{"partitions":"#{jobParameters['n']}","properties":[{"partition":0,"properties":{"p":"#{jobParameters['plan.p']}"}}]}},

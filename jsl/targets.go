@@ -4,17 +4,17 @@ import "strings"
 
 // Ids, and the attributes that name elements by them.
 
-// identify collects the ids of the whole document; each must be there once
+// checkIDs collects the ids of the whole document; each must be there once
 // (xs:ID).
-func (v *validator) identify(j *Job) {
+func (v *validator) checkIDs(j *Job) {
 	j.Walk(func(path string, e Element) {
 		id := e.ElementID()
 		_, taken := v.ids[id]
 		switch {
 		case id == "":
-			v.fault(path+"/id", "an id", "")
+			v.reportFault(path+"/id", "an id", "")
 		case taken || id == j.ID:
-			v.fault(path+"/id", "an id that nothing else in the job has", shown(id))
+			v.reportFault(path+"/id", "an id that nothing else in the job has", shownText(id))
 		default:
 			v.ids[id] = path
 		}
@@ -27,9 +27,9 @@ type edge struct {
 	path string // of the attribute that says so
 }
 
-// targets judges where the elements of one scope lead: to each other, and never
-// back.
-func (v *validator) targets(path string, elements []Element) {
+// checkTargets judges where the elements of one scope lead: to each other, and
+// never back.
+func (v *validator) checkTargets(path string, elements []Element) {
 	siblings := make(map[string]int, len(elements))
 	for i, e := range elements {
 		siblings[e.ElementID()] = i
@@ -39,27 +39,27 @@ func (v *validator) targets(path string, elements []Element) {
 	lead := func(i int, place, target string) {
 		if to, ok := siblings[target]; ok {
 			edges[i] = append(edges[i], edge{to, place})
-		} else if !v.open(target) {
-			v.stray(place, target)
+		} else if !v.isOpen(target) {
+			v.reportStray(place, target)
 		}
 	}
 	for i, e := range elements {
-		place := atIndex(path, i)
-		next, transitions := exits(e)
+		place := itemPath(path, i)
+		next, transitions := exitsOf(e)
 		if next != "" {
 			lead(i, place+"/next", next)
 		}
 		for k, t := range transitions {
 			if t.Action == Next {
-				lead(i, atIndex(place+"/transitions", k)+"/next/to", t.To)
+				lead(i, itemPath(place+"/transitions", k)+"/next/to", t.To)
 			}
 		}
 	}
-	v.loops(elements, edges)
+	v.checkLoops(elements, edges)
 }
 
-// exits returns what says where an element leads.
-func exits(e Element) (next string, transitions []Transition) {
+// exitsOf returns what says where an element leads.
+func exitsOf(e Element) (next string, transitions []Transition) {
 	switch e := e.(type) {
 	case *Step:
 		return e.Next, e.Transitions
@@ -73,18 +73,18 @@ func exits(e Element) (next string, transitions []Transition) {
 	return "", nil
 }
 
-// stray reports a target that is not in the scope.
-func (v *validator) stray(path, target string) {
+// reportStray reports a target that is not in the scope.
+func (v *validator) reportStray(path, target string) {
 	if _, elsewhere := v.ids[target]; elsewhere {
-		v.fault(path, "the id of an element of the same flow, split or job", shown(target)+", which is in another")
+		v.reportFault(path, "the id of an element of the same flow, split or job", shownText(target)+", which is in another")
 		return
 	}
-	v.fault(path, "the id of an element", shown(target))
+	v.reportFault(path, "the id of an element", shownText(target))
 }
 
-// loops reports each attribute that leads back: no element may be transitioned
-// to twice in an execution.
-func (v *validator) loops(elements []Element, edges [][]edge) {
+// checkLoops reports each attribute that leads back: no element may be
+// transitioned to twice in an execution.
+func (v *validator) checkLoops(elements []Element, edges [][]edge) {
 	const unseen, open, done = 0, 1, 2
 	state := make([]int, len(elements))
 	position := make([]int, len(elements)) // on the trail, while open
@@ -107,7 +107,7 @@ func (v *validator) loops(elements []Element, edges [][]edge) {
 			taken[last]++
 			switch state[e.to] {
 			case open:
-				v.fault(e.path, "a target that does not lead back here", loop(elements, trail[position[e.to]:]))
+				v.reportFault(e.path, "a target that does not lead back here", pathOfLoop(elements, trail[position[e.to]:]))
 			case unseen:
 				state[e.to], position[e.to] = open, len(trail)
 				trail, taken = append(trail, e.to), append(taken, 0)
@@ -116,25 +116,26 @@ func (v *validator) loops(elements []Element, edges [][]edge) {
 	}
 }
 
-func loop(elements []Element, trail []int) string {
+func pathOfLoop(elements []Element, trail []int) string {
 	var names []string
 	for _, i := range append(trail[:min(len(trail), maxGot):min(len(trail), maxGot)], trail[0]) {
 		names = append(names, elements[i].ElementID())
 	}
-	return quote(strings.Join(names, " > "))
+	return quoteValue(strings.Join(names, " > "))
 }
 
-// restarts judges the targets of stop: they are elements of the job itself.
-func (v *validator) restarts(j *Job) {
+// checkRestarts judges the targets of stop: they are elements of the job
+// itself.
+func (v *validator) checkRestarts(j *Job) {
 	top := make(map[string]bool, len(j.Elements))
 	for _, e := range j.Elements {
 		top[e.ElementID()] = true
 	}
 	j.Walk(func(path string, e Element) {
-		_, transitions := exits(e)
+		_, transitions := exitsOf(e)
 		for i, t := range transitions {
-			if t.Action == Stop && t.Restart != "" && !top[t.Restart] && !v.open(t.Restart) {
-				v.fault(atIndex(path+"/transitions", i)+"/stop/restart", "the id of an element of the job itself", shown(t.Restart))
+			if t.Action == Stop && t.Restart != "" && !top[t.Restart] && !v.isOpen(t.Restart) {
+				v.reportFault(itemPath(path+"/transitions", i)+"/stop/restart", "the id of an element of the job itself", shownText(t.Restart))
 			}
 		}
 	})

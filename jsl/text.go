@@ -33,7 +33,7 @@ func ParseText(f Format, data []byte, charset string) (*Text, error) {
 	case BPMN:
 		read = readBPMN
 	default:
-		return nil, unknown(f, "json, yaml, edn, xml or bpmn")
+		return nil, unknownFormat(f, "json, yaml, edn, xml or bpmn")
 	}
 	if f == XML || f == BPMN {
 		var fault *FieldError
@@ -59,22 +59,22 @@ func (t *Text) Pick(names ...string) (jsontext.Value, error) {
 	picked := newObject(t.tree.line, t.tree.col)
 	for _, m := range t.tree.members {
 		if len(t.faults) == 0 && slices.Contains(names, m.name) {
-			picked.members = append(picked.members, member{m.name, m.value.clone(), m.line, m.col})
+			picked.members = append(picked.members, member{m.name, m.value.deepCopy(), m.line, m.col})
 		}
 	}
 	onlyJSON(picked)
 	return appendJSON(nil, picked)
 }
 
-// clone returns a copy that can be changed.
-func (n *node) clone() *node {
+// deepCopy returns a copy that can be changed.
+func (n *node) deepCopy() *node {
 	c := *n
 	c.members, c.items = slices.Clone(n.members), slices.Clone(n.items)
 	for i := range c.members {
-		c.members[i].value = c.members[i].value.clone()
+		c.members[i].value = c.members[i].value.deepCopy()
 	}
 	for i := range c.items {
-		c.items[i] = c.items[i].clone()
+		c.items[i] = c.items[i].deepCopy()
 	}
 	return &c
 }
@@ -82,8 +82,8 @@ func (n *node) clone() *node {
 // jobTree returns the tree with the names of the model. The text is used up:
 // its other methods see that tree.
 func (t *Text) jobTree() (*node, Errors) {
-	if t.form == EDN || t.form == JSON && t.tree.get("job/name") != nil { // as v1 clients write it
-		spellJob(t.tree)
+	if t.form == EDN || t.form == JSON && t.tree.memberValue("job/name") != nil { // as v1 clients write it
+		translateJob(t.tree)
 	}
 	return t.tree, t.faults
 }

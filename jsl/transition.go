@@ -41,7 +41,7 @@ func Match(on, exit string) bool {
 // job, and the attribute next leads on. For a flow the exit status is that of
 // its last element; a split has no transitions to match.
 func After(e Element, exitStatus string, failed bool) (Transition, bool) {
-	next, transitions := exits(e)
+	next, transitions := exitsOf(e)
 	for _, t := range transitions {
 		if Match(t.On, exitStatus) {
 			return t, true

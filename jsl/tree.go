@@ -41,12 +41,12 @@ func newText(s string) *node { return &node{kind: text, text: s} }
 
 func newObject(line, col int) *node { return &node{kind: object, line: line, col: col} }
 
-func (n *node) add(name string, value *node) {
+func (n *node) addMember(name string, value *node) {
 	n.members = append(n.members, member{name: name, value: value})
 }
 
-// get returns the member of that name, nil if there is none.
-func (n *node) get(name string) *node {
+// memberValue returns the member of that name, nil if there is none.
+func (n *node) memberValue(name string) *node {
 	for _, m := range n.members {
 		if m.name == name {
 			return m.value
@@ -55,35 +55,35 @@ func (n *node) get(name string) *node {
 	return nil
 }
 
-// size is how many values n is, with those in it.
-func (n *node) size() int {
+// countValues is how many values n is, with those in it.
+func (n *node) countValues() int {
 	size := 1
 	for _, m := range n.members {
-		size += m.value.size()
+		size += m.value.countValues()
 	}
 	for _, item := range n.items {
-		size += item.size()
+		size += item.countValues()
 	}
 	return size
 }
 
-// got is the node as an error shows it. Of objects and arrays only what they
-// are.
-func (n *node) got() string {
+// shownValue is the node as an error shows it. Of objects and arrays only what
+// they are.
+func (n *node) shownValue() string {
 	switch n.kind {
 	case text:
-		return quote(n.text)
+		return quoteValue(n.text)
 	case number, truth, other:
-		return cut(n.text, maxGot)
+		return firstRunes(n.text, maxGot)
 	}
 	return n.kind.String()
 }
 
-// child returns what a token of a JSON pointer leads to, or nil.
-func (n *node) child(token string) *node {
+// pointerChild returns what a token of a JSON pointer leads to, or nil.
+func (n *node) pointerChild(token string) *node {
 	switch n.kind {
 	case object:
-		return n.get(unescaper.Replace(token))
+		return n.memberValue(unescaper.Replace(token))
 	case array:
 		if i, err := strconv.Atoi(token); err == nil && i >= 0 && i < len(n.items) {
 			return n.items[i]
@@ -92,11 +92,11 @@ func (n *node) child(token string) *node {
 	return nil
 }
 
-// locate returns the place of a JSON pointer, or of the innermost thing around
+// placeOf returns the place of a JSON pointer, or of the innermost thing around
 // it that is there.
-func (n *node) locate(pointer string) (line, col int) {
+func (n *node) placeOf(pointer string) (line, col int) {
 	for token := range strings.SplitSeq(strings.TrimPrefix(pointer, "/"), "/") {
-		child := n.child(token)
+		child := n.pointerChild(token)
 		if child == nil {
 			break
 		}
@@ -113,15 +113,17 @@ var (
 // maxToken is how much of a name a path shows, in characters.
 const maxToken = 256
 
-func at(path, name string) string { return path + "/" + escaper.Replace(cut(name, maxToken)) }
+func memberPath(path, name string) string {
+	return path + "/" + escaper.Replace(firstRunes(name, maxToken))
+}
 
-func atIndex(path string, i int) string { return path + "/" + strconv.Itoa(i) }
+func itemPath(path string, i int) string { return path + "/" + strconv.Itoa(i) }
 
 // maxGot is how much of a wrong value an error shows, in characters.
 const maxGot = 80
 
-// cut returns the first characters of s.
-func cut(s string, most int) string {
+// firstRunes returns the first characters of s.
+func firstRunes(s string, most int) string {
 	if len(s) <= most {
 		return s
 	}
@@ -135,4 +137,4 @@ func cut(s string, most int) string {
 	return s
 }
 
-func quote(s string) string { return strconv.Quote(cut(s, maxGot)) }
+func quoteValue(s string) string { return strconv.Quote(firstRunes(s, maxGot)) }

@@ -2,20 +2,20 @@ package jsl
 
 // Walk calls visit for each element in the order of the document, a flow or a
 // split before what it contains. The path is the JSON pointer of the element.
-func (j *Job) Walk(visit func(path string, e Element)) { walk("/steps", j.Elements, visit) }
+func (j *Job) Walk(visit func(path string, e Element)) { walkElements("/steps", j.Elements, visit) }
 
-func walk(path string, elements []Element, visit func(path string, e Element)) {
+func walkElements(path string, elements []Element, visit func(path string, e Element)) {
 	for i, e := range elements {
-		place := atIndex(path, i)
+		place := itemPath(path, i)
 		visit(place, e)
 		switch e := e.(type) {
 		case *Flow:
-			walk(place+"/steps", e.Elements, visit)
+			walkElements(place+"/steps", e.Elements, visit)
 		case *Split:
 			for k, f := range e.Flows {
-				inner := atIndex(place+"/flows", k)
+				inner := itemPath(place+"/flows", k)
 				visit(inner, f)
-				walk(inner+"/steps", f.Elements, visit)
+				walkElements(inner+"/steps", f.Elements, visit)
 			}
 		}
 	}
@@ -59,13 +59,13 @@ const (
 // Exception classes are not among them: they are names to compare with.
 func (j *Job) Components() []Component {
 	var c components
-	c.list(KindJobListener, "/listeners", j.Listeners)
+	c.addArtifacts(KindJobListener, "/listeners", j.Listeners)
 	j.Walk(func(path string, e Element) {
 		switch e := e.(type) {
 		case *Step:
-			c.step(path, e)
+			c.addStep(path, e)
 		case *Decision:
-			c.add(KindDecider, path+"/decision", &e.Decider)
+			c.addArtifact(KindDecider, path+"/decision", &e.Decider)
 		}
 	})
 	return c
@@ -73,31 +73,31 @@ func (j *Job) Components() []Component {
 
 type components []Component
 
-func (c *components) add(kind, path string, a *Artifact) {
+func (c *components) addArtifact(kind, path string, a *Artifact) {
 	if a != nil {
 		*c = append(*c, Component{kind, a.Ref, path + "/ref"})
 	}
 }
 
-func (c *components) list(kind, path string, artifacts []Artifact) {
+func (c *components) addArtifacts(kind, path string, artifacts []Artifact) {
 	for i := range artifacts {
-		c.add(kind, atIndex(path, i), &artifacts[i])
+		c.addArtifact(kind, itemPath(path, i), &artifacts[i])
 	}
 }
 
-func (c *components) step(path string, s *Step) {
-	c.list(KindStepListener, path+"/listeners", s.Listeners)
-	c.add(KindBatchlet, path+"/batchlet", s.Batchlet)
+func (c *components) addStep(path string, s *Step) {
+	c.addArtifacts(KindStepListener, path+"/listeners", s.Listeners)
+	c.addArtifact(KindBatchlet, path+"/batchlet", s.Batchlet)
 	if ch := s.Chunk; ch != nil {
-		c.add(KindReader, path+"/chunk/reader", ch.Reader)
-		c.add(KindProcessor, path+"/chunk/processor", ch.Processor)
-		c.add(KindWriter, path+"/chunk/writer", ch.Writer)
-		c.add(KindCheckpointAlgorithm, path+"/chunk/checkpoint_algorithm", ch.CheckpointAlgorithm)
+		c.addArtifact(KindReader, path+"/chunk/reader", ch.Reader)
+		c.addArtifact(KindProcessor, path+"/chunk/processor", ch.Processor)
+		c.addArtifact(KindWriter, path+"/chunk/writer", ch.Writer)
+		c.addArtifact(KindCheckpointAlgorithm, path+"/chunk/checkpoint_algorithm", ch.CheckpointAlgorithm)
 	}
 	if p := s.Partition; p != nil {
-		c.add(KindMapper, path+"/partition/mapper", p.Mapper)
-		c.add(KindCollector, path+"/partition/collector", p.Collector)
-		c.add(KindAnalyzer, path+"/partition/analyzer", p.Analyzer)
-		c.add(KindReducer, path+"/partition/reducer", p.Reducer)
+		c.addArtifact(KindMapper, path+"/partition/mapper", p.Mapper)
+		c.addArtifact(KindCollector, path+"/partition/collector", p.Collector)
+		c.addArtifact(KindAnalyzer, path+"/partition/analyzer", p.Analyzer)
+		c.addArtifact(KindReducer, path+"/partition/reducer", p.Reducer)
 	}
 }

@@ -8,18 +8,18 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func everything(t *testing.T) *Job {
+func parseEverything(t *testing.T) *Job {
 	t.Helper()
 	data, err := os.ReadFile("testdata/everything.json")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return parse(t, string(data))
+	return mustParse(t, string(data))
 }
 
 func TestWalk(t *testing.T) {
 	var got []string
-	everything(t).Walk(func(path string, e Element) { got = append(got, path+" "+e.ElementID()) })
+	parseEverything(t).Walk(func(path string, e Element) { got = append(got, path+" "+e.ElementID()) })
 	want := []string{
 		"/steps/0 load", "/steps/1 check", "/steps/2 both",
 		"/steps/2/flows/0 left", "/steps/2/flows/0/steps/0 l1", "/steps/2/flows/0/steps/1 l2",
@@ -32,7 +32,7 @@ func TestWalk(t *testing.T) {
 }
 
 func TestFind(t *testing.T) {
-	j := everything(t)
+	j := parseEverything(t)
 	if e, ok := j.Find("right").(*Flow); !ok || e.ID != "right" {
 		t.Errorf("Find(right) = %v", e)
 	}
@@ -57,16 +57,16 @@ func TestComponents(t *testing.T) {
 		{KindMapper, "example.Mapper", "/steps/2/flows/1/steps/0/partition/mapper/ref"},
 		{KindBatchlet, "example.Last", "/steps/3/steps/0/batchlet/ref"},
 	}
-	j := everything(t)
+	j := parseEverything(t)
 	got := j.Components()
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("Components: (-want +got)\n%s", diff)
 	}
-	tree := write(j.fields())
+	tree := objectFrom(j.writtenFields())
 	for _, c := range got { // the paths are places in the JSON form
 		n := tree
 		for token := range strings.SplitSeq(c.Path[1:], "/") {
-			if n = n.child(token); n == nil {
+			if n = n.pointerChild(token); n == nil {
 				t.Fatalf("nothing is at %s", c.Path)
 			}
 		}

@@ -13,9 +13,9 @@ type attributeText struct {
 	count  int   // of attributes
 }
 
-// original returns the offset in the original of one in the text. It must not
-// be asked for a lower one later.
-func (a *attributeText) original(offset int) int {
+// originalOffset returns the offset in the original of one in the text. It must
+// not be asked for a lower one later.
+func (a *attributeText) originalOffset(offset int) int {
 	for a.passed < len(a.gaps) && a.gaps[a.passed] <= offset {
 		a.passed++
 	}
@@ -28,7 +28,7 @@ func normalizeAttributes(original []byte) *attributeText {
 	a := &attributeText{text: original}
 	s := attributeScanner{in: original, a: a}
 	for s.nextTag() {
-		s.tag()
+		s.scanTag()
 	}
 	if s.copied > 0 {
 		a.text = append(s.out, original[s.copied:]...)
@@ -75,8 +75,8 @@ next:
 	}
 }
 
-// tag goes through a tag up to its end.
-func (s *attributeScanner) tag() {
+// scanTag goes through a tag up to its end.
+func (s *attributeScanner) scanTag() {
 	for ; s.at < len(s.in); s.at++ {
 		switch s.in[s.at] {
 		case '>':
@@ -90,14 +90,14 @@ func (s *attributeScanner) tag() {
 				return
 			}
 			end := s.at + 1 + length
-			s.value(end)
+			s.scanValue(end)
 			s.at = end
 		}
 	}
 }
 
-// value replaces the white space between here and end by spaces.
-func (s *attributeScanner) value(end int) {
+// scanValue replaces the white space between here and end by spaces.
+func (s *attributeScanner) scanValue(end int) {
 	for {
 		i := bytes.IndexAny(s.in[s.at:end], "\t\r\n")
 		if i < 0 {

@@ -29,9 +29,9 @@ func KnownEncoding(name string) bool {
 	return known
 }
 
-// family groups the names of an encoding that a text's first bytes can tell
-// from others. It is empty for those that begin like ASCII.
-func family(name string) string {
+// encodingFamily groups the names of an encoding that a text's first bytes can
+// tell from others. It is empty for those that begin like ASCII.
+func encodingFamily(name string) string {
 	switch strings.ToLower(name) {
 	case "utf-8", "utf8":
 		return utf8Name
@@ -52,7 +52,7 @@ func encodingNamed(name string) (e encoding.Encoding, known bool) {
 	if other := spellings[strings.ToLower(name)]; other != "" {
 		name = other
 	}
-	if family(name) != "" {
+	if encodingFamily(name) != "" {
 		return nil, true
 	}
 	// The index of the IANA is asked first: for HTML, ISO-8859-1 is another
@@ -71,9 +71,9 @@ var xmlDeclaration = regexp.MustCompile(`^<\?xml[ \t\r\n]+version[ \t\r\n]*=[ \t
 // maxDeclaration is how many bytes an XML declaration may have, in UTF-8.
 const maxDeclaration = 1000
 
-// declared returns the encoding that an XML declaration names, and where. It is
-// empty if none does.
-func declared(text []byte) (name string, at position) {
+// declaredEncoding returns the encoding that an XML declaration names, and
+// where. It is empty if none does.
+func declaredEncoding(text []byte) (name string, at position) {
 	head := text[:min(len(text), maxDeclaration)]
 	m := xmlDeclaration.FindSubmatchIndex(head)
 	if m == nil {
@@ -128,10 +128,10 @@ func decodeXML(data []byte, charset string) ([]byte, *FieldError) {
 		if bytes.HasPrefix(data, []byte(p.begins)) {
 			text, faulty := p.decode(data[p.mark:])
 			if faulty >= 0 {
-				return nil, undecoded(text, faulty, p.family)
+				return nil, undecodedFault(text, faulty, p.family)
 			}
-			if name, at := declared(text); charset == "" && name != "" && family(name) != p.family {
-				return nil, &FieldError{"", "the encoding that the first bytes tell, " + p.family, quote(name), at.line, at.col}
+			if name, at := declaredEncoding(text); charset == "" && name != "" && encodingFamily(name) != p.family {
+				return nil, &FieldError{"", "the encoding that the first bytes tell, " + p.family, quoteValue(name), at.line, at.col}
 			}
 			return text, nil
 		}
@@ -142,22 +142,22 @@ func decodeXML(data []byte, charset string) ([]byte, *FieldError) {
 		if bytes.HasPrefix(data, []byte(ebcdic)) {
 			head, _ = decodeBy(charmap.CodePage037)(data[:min(len(data), maxDeclaration)])
 		}
-		name, at = declared(head)
+		name, at = declaredEncoding(head)
 	}
 	e, known := encodingNamed(name)
 	switch {
-	case name == "" || family(name) == utf8Name:
+	case name == "" || encodingFamily(name) == utf8Name:
 		return data, nil
 	case !known:
-		return nil, &FieldError{"", wantEncoding, quote(name), at.line, at.col}
+		return nil, &FieldError{"", wantEncoding, quoteValue(name), at.line, at.col}
 	case e == nil && charset != "": // UTF-16 that begins with neither a mark nor markup: big-endian (RFC 2781 section 4.3)
-		return nil, &FieldError{"", "a text that begins with < or a byte order mark in " + family(name), "other bytes", 1, 1}
+		return nil, &FieldError{"", "a text that begins with < or a byte order mark in " + encodingFamily(name), "other bytes", 1, 1}
 	case e == nil:
-		return nil, &FieldError{"", "the encoding that the first bytes tell", quote(name), at.line, at.col}
+		return nil, &FieldError{"", "the encoding that the first bytes tell", quoteValue(name), at.line, at.col}
 	}
 	text, faulty := decodeBy(e)(data)
 	if faulty >= 0 {
-		return nil, undecoded(text, faulty, name)
+		return nil, undecodedFault(text, faulty, name)
 	}
 	return text, nil
 }
@@ -172,12 +172,12 @@ func DecodeXML(data []byte) ([]byte, error) {
 	return text, nil
 }
 
-// undecoded is the fault of a text whose bytes at an offset are not of its
+// undecodedFault is the fault of a text whose bytes at an offset are not of its
 // encoding.
-func undecoded(text []byte, offset int, name string) *FieldError {
+func undecodedFault(text []byte, offset int, name string) *FieldError {
 	p := newPlace(text)
 	p.moveTo(offset)
-	return &FieldError{"", "text in " + cut(name, maxGot), "other bytes", p.line, p.col}
+	return &FieldError{"", "text in " + firstRunes(name, maxGot), "other bytes", p.line, p.col}
 }
 
 func asUTF8(data []byte) ([]byte, int) { return data, -1 }

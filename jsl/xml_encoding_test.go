@@ -24,7 +24,7 @@ func asUTF16(order binary.AppendByteOrder, text string) string {
 	return string(b)
 }
 
-func encoded(t *testing.T, e encoding.Encoding, text string) string {
+func encodeText(t *testing.T, e encoding.Encoding, text string) string {
 	t.Helper()
 	s, err := e.NewEncoder().String(text)
 	if err != nil {
@@ -42,16 +42,16 @@ func TestEncodings(t *testing.T) {
 	for _, c := range []struct {
 		name, charset, text, want string
 	}{
-		{"Shift_JIS", "", encoded(t, japanese.ShiftJIS, declared("Shift_JIS")), "夜間バッチ"},
-		{"Windows-31J", "", encoded(t, japanese.ShiftJIS, declared("Windows-31J")), "夜間バッチ"},
-		{"MS932", "", encoded(t, japanese.ShiftJIS, declared("MS932")), "夜間バッチ"},
-		{"Cp932, as Java calls it", "", encoded(t, japanese.ShiftJIS, declared("Cp932")), "夜間バッチ"},
-		{"EUC-JP", "", encoded(t, japanese.EUCJP, declared("EUC-JP")), "夜間バッチ"},
-		{"ISO-2022-JP", "", encoded(t, japanese.ISO2022JP, declared("ISO-2022-JP")), "夜間バッチ"},
-		{"GB18030", "", encoded(t, simplifiedchinese.GB18030, declared("gb18030")), "夜間バッチ"},
-		{"ISO-8859-1", "", encoded(t, charmap.ISO8859_1, latin), "é"},
+		{"Shift_JIS", "", encodeText(t, japanese.ShiftJIS, declared("Shift_JIS")), "夜間バッチ"},
+		{"Windows-31J", "", encodeText(t, japanese.ShiftJIS, declared("Windows-31J")), "夜間バッチ"},
+		{"MS932", "", encodeText(t, japanese.ShiftJIS, declared("MS932")), "夜間バッチ"},
+		{"Cp932, as Java calls it", "", encodeText(t, japanese.ShiftJIS, declared("Cp932")), "夜間バッチ"},
+		{"EUC-JP", "", encodeText(t, japanese.EUCJP, declared("EUC-JP")), "夜間バッチ"},
+		{"ISO-2022-JP", "", encodeText(t, japanese.ISO2022JP, declared("ISO-2022-JP")), "夜間バッチ"},
+		{"GB18030", "", encodeText(t, simplifiedchinese.GB18030, declared("gb18030")), "夜間バッチ"},
+		{"ISO-8859-1", "", encodeText(t, charmap.ISO8859_1, latin), "é"},
 		{"US-ASCII", "", strings.Replace(declared("us-ascii"), "夜間バッチ", "&#x591C;", 1), "夜"},
-		{"EBCDIC", "", encoded(t, charmap.CodePage037, `<?xml version="1.0" encoding="IBM037"?><job id="J"><step id="é"/></job>`), "é"},
+		{"EBCDIC", "", encodeText(t, charmap.CodePage037, `<?xml version="1.0" encoding="IBM037"?><job id="J"><step id="é"/></job>`), "é"},
 		{"UTF-8 of that name", "", declared("utf-8"), "夜間バッチ"},
 		{"UTF-8 with a byte order mark", "", "\ufeff" + declared("UTF-8"), "夜間バッチ"},
 		{"UTF-16, big-endian, with a byte order mark", "", asUTF16(binary.BigEndian, "\ufeff"+declared("UTF-16")), "夜間バッチ"},
@@ -60,9 +60,9 @@ func TestEncodings(t *testing.T) {
 		{"UTF-16, little-endian, without", "", asUTF16(binary.LittleEndian, declared("UTF-16LE")), "夜間バッチ"},
 		{"UTF-16 without a declaration", "", asUTF16(binary.LittleEndian, "\ufeff"+body), "夜間バッチ"},
 		{"UTF-16 with surrogates", "", asUTF16(binary.BigEndian, strings.Replace(body, "夜間バッチ", "𠮷", 1)), "𠮷"},
-		{"UTF-32", "", encoded(t, utf32.UTF32(utf32.LittleEndian, utf32.UseBOM), declared("UTF-32")), "夜間バッチ"},
+		{"UTF-32", "", encodeText(t, utf32.UTF32(utf32.LittleEndian, utf32.UseBOM), declared("UTF-32")), "夜間バッチ"},
 		{"a charset before the declaration", "UTF-8", declared("Shift_JIS"), "夜間バッチ"},
-		{"a charset without a declaration", "shift_jis", encoded(t, japanese.ShiftJIS, body), "夜間バッチ"},
+		{"a charset without a declaration", "shift_jis", encodeText(t, japanese.ShiftJIS, body), "夜間バッチ"},
 		{"a byte order mark before the charset", "Shift_JIS", "\ufeff" + body, "夜間バッチ"},
 		{"the charset UTF-16", "utf-16", asUTF16(binary.BigEndian, body), "夜間バッチ"},
 	} {
@@ -94,7 +94,7 @@ func TestEncodingFaults(t *testing.T) {
 		{"bytes that are no Shift_JIS", "", "<?xml version='1.0' encoding='Shift_JIS'?>\n<job id='\x82\xa0\x82\xa0\xff'/>", "the definition: want text in Shift_JIS, got other bytes (line 2, column 12)"},
 		{"half a surrogate", "", asUTF16(binary.BigEndian, "<job id='") + "\xd8\x00\x00'", "the definition: want text in UTF-16, got other bytes (line 1, column 10)"},
 		{"half a character", "", asUTF16(binary.BigEndian, "<a/>") + "\x00", "the definition: want text in UTF-16, got other bytes (line 1, column 5)"},
-		{"a fault in a text that was decoded", "", encoded(t, japanese.ShiftJIS, "<?xml version=\"1.0\" encoding=\"Shift_JIS\"?>\n<job id=\"J\"><step id=\"夜間\" start-limit=\"x\"/></job>"),
+		{"a fault in a text that was decoded", "", encodeText(t, japanese.ShiftJIS, "<?xml version=\"1.0\" encoding=\"Shift_JIS\"?>\n<job id=\"J\"><step id=\"夜間\" start-limit=\"x\"/></job>"),
 			`/steps/0/start_limit: want a whole number from 0, got "x" (line 2, column 39)`},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -8,16 +8,16 @@ import (
 // attributePlace is where an attribute's name and value are written.
 type attributePlace struct{ name, value position }
 
-func (p attributePlace) member(name, value string) member {
+func (p attributePlace) memberNamed(name, value string) member {
 	v := &node{text: value, line: p.value.line, col: p.value.col}
 	return member{name, v, p.name.line, p.name.col}
 }
 
-// placed yields the attributes of the element that was read last, with their
-// places. Declarations of namespaces are left out.
-func (r *xmlReader) placed(start xml.StartElement) func(yield func(xml.Attr, attributePlace) bool) {
+// placedAttributes yields the attributes of the element that was read last,
+// with their places. Declarations of namespaces are left out.
+func (r *xmlReader) placedAttributes(start xml.StartElement) func(yield func(xml.Attr, attributePlace) bool) {
 	return func(yield func(xml.Attr, attributePlace) bool) {
-		places := attributePlaces(r.place, r.reached())
+		places := attributePlaces(r.place, r.originalOffset())
 		for i, a := range start.Attr {
 			if a.Name.Space == "xmlns" || a.Name.Space == "" && a.Name.Local == "xmlns" {
 				continue

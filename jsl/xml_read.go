@@ -26,7 +26,7 @@ type xmlReader struct {
 func readXML(data []byte) (*node, Errors) {
 	parsed.Add(1)
 	r := newXMLReader(data)
-	return r.read(r.document)
+	return r.readTree(r.readDocument)
 }
 
 func newXMLReader(data []byte) *xmlReader {
@@ -36,26 +36,26 @@ func newXMLReader(data []byte) *xmlReader {
 	return r
 }
 
-// reached returns the offset up to which the decoder has read, in the text as
-// it was written.
-func (r *xmlReader) reached() int { return r.input.original(int(r.dec.InputOffset())) }
+// originalOffset returns the offset up to which the decoder has read, in the
+// text as it was written.
+func (r *xmlReader) originalOffset() int { return r.input.originalOffset(int(r.dec.InputOffset())) }
 
-// read reads the text by document.
-func (r *xmlReader) read(document func() (*node, error)) (*node, Errors) {
+// readTree reads the text by document.
+func (r *xmlReader) readTree(document func() (*node, error)) (*node, Errors) {
 	if r.input.count > maxTokens { // the decoder would read all attributes of an element at once
-		return nil, Errors{r.here("", wantValues, "more")}
+		return nil, Errors{r.faultHere("", wantValues, "more")}
 	}
 	n, err := document()
 	if err != nil {
-		return nil, append(r.faults[:min(len(r.faults), maxFaults-1)], r.explain(err))
+		return nil, append(r.faults[:min(len(r.faults), maxFaults-1)], r.faultFrom(err))
 	}
 	return n, r.faults
 }
 
-func (r *xmlReader) document() (*node, error) {
+func (r *xmlReader) readDocument() (*node, error) {
 	var root *node
 	for {
-		t, err := r.token("")
+		t, err := r.nextTag("")
 		if errors.Is(err, io.EOF) && root != nil {
 			return root, nil
 		}
@@ -67,24 +67,24 @@ func (r *xmlReader) document() (*node, error) {
 		case !ok:
 			continue
 		case root != nil:
-			return nil, r.here("", "nothing after the job", quote(start.Name.Local))
+			return nil, r.faultHere("", "nothing after the job", quoteValue(start.Name.Local))
 		case start.Name.Local != "job" || !slices.Contains([]string{"", javaee, jakartaee}, start.Name.Space):
-			return nil, r.here("", "a job of the namespace "+javaee+", "+jakartaee+" or none", quote(start.Name.Space+" "+start.Name.Local))
+			return nil, r.faultHere("", "a job of the namespace "+javaee+", "+jakartaee+" or none", quoteValue(start.Name.Space+" "+start.Name.Local))
 		}
 		r.space = start.Name.Space
 		root = newObject(r.line, r.col)
-		r.attributes(root, "", start, xmlShapes["job"])
+		r.readAttributes(root, "", start, xmlShapes["job"])
 		if r.space == jakartaee {
 			root.members = append(root.members, member{"namespace", newText(JakartaEE), r.line, r.col})
 		}
-		if err := r.children(root, "", "job", xmlShapes["job"], 1); err != nil {
+		if err := r.readChildren(root, "", "job", xmlShapes["job"], 1); err != nil {
 			return nil, err
 		}
 	}
 }
 
-// token returns the next element or end. There is no text in job XML.
-func (r *xmlReader) token(path string) (xml.Token, error) {
+// nextTag returns the next element or end. There is no text in job XML.
+func (r *xmlReader) nextTag(path string) (xml.Token, error) {
 	for {
 		t, err := r.tokenOrText(path)
 		if err != nil {
@@ -94,7 +94,7 @@ func (r *xmlReader) token(path string) (xml.Token, error) {
 		if !ok {
 			return t, nil
 		}
-		r.fault(r.here(path, "elements only", quote(string(s))))
+		r.addFault(r.faultHere(path, "elements only", quoteValue(string(s))))
 	}
 }
 
@@ -102,7 +102,7 @@ func (r *xmlReader) token(path string) (xml.Token, error) {
 // space, which it trims.
 func (r *xmlReader) tokenOrText(path string) (xml.Token, error) {
 	for {
-		r.moveTo(r.reached())
+		r.moveTo(r.originalOffset())
 		t, err := r.dec.Token()
 		if err != nil {
 			return nil, err
@@ -110,7 +110,7 @@ func (r *xmlReader) tokenOrText(path string) (xml.Token, error) {
 		switch t := t.(type) {
 		case xml.StartElement, xml.EndElement:
 			if r.tokens++; r.tokens > maxTokens {
-				return nil, r.here(path, wantValues, "more")
+				return nil, r.faultHere(path, wantValues, "more")
 			}
 			return t, nil
 		case xml.CharData:
@@ -118,51 +118,51 @@ func (r *xmlReader) tokenOrText(path string) (xml.Token, error) {
 				return xml.CharData(s), nil
 			}
 		case xml.Directive:
-			return nil, r.here(path, "no document type", quote("<!"+string(t)))
+			return nil, r.faultHere(path, "no document type", quoteValue("<!"+string(t)))
 		}
 	}
 }
 
-func (r *xmlReader) here(path, want, got string) FieldError {
+func (r *xmlReader) faultHere(path, want, got string) FieldError {
 	return FieldError{path, want, got, r.line, r.col}
 }
 
-func (r *xmlReader) fault(f FieldError) {
+func (r *xmlReader) addFault(f FieldError) {
 	if len(r.faults) < maxFaults {
 		r.faults = append(r.faults, f)
 	}
 }
 
-// attributes adds those of an element to n.
-func (r *xmlReader) attributes(n *node, path string, start xml.StartElement, shape xmlShape) {
+// readAttributes adds those of an element to n.
+func (r *xmlReader) readAttributes(n *node, path string, start xml.StartElement, shape xmlShape) {
 	var seen []xml.Name // only of what is known, so that the time is not the square of the text
-	for a, p := range r.placed(start) {
+	for a, p := range r.placedAttributes(start) {
 		known := a.Name.Space == "" && slices.Contains(shape.attributes, a.Name.Local) ||
 			a.Name.Space == dispatchSpace && start.Name.Local == "job" && slices.Contains(dispatchNames, a.Name.Local)
 		switch {
 		case known && slices.Contains(seen, a.Name):
-			r.fault(FieldError{at(path, a.Name.Local), "a name once", quote(a.Name.Local), p.name.line, p.name.col})
+			r.addFault(FieldError{memberPath(path, a.Name.Local), "a name once", quoteValue(a.Name.Local), p.name.line, p.name.col})
 		case known:
 			seen = append(seen, a.Name)
 			if a.Name.Local != "version" {
-				n.members = append(n.members, p.member(strings.ReplaceAll(a.Name.Local, "-", "_"), a.Value))
+				n.members = append(n.members, p.memberNamed(strings.ReplaceAll(a.Name.Local, "-", "_"), a.Value))
 			}
 		case a.Name.Space == dispatchSpace:
-			r.fault(FieldError{at(path, a.Name.Local), oneOfNames(dispatchNames), quote(a.Name.Local), p.name.line, p.name.col})
+			r.addFault(FieldError{memberPath(path, a.Name.Local), oneOfNames(dispatchNames), quoteValue(a.Name.Local), p.name.line, p.name.col})
 		case a.Name.Space == "":
-			r.fault(FieldError{at(path, a.Name.Local), oneOfNames(shape.attributes), quote(a.Name.Local), p.name.line, p.name.col})
+			r.addFault(FieldError{memberPath(path, a.Name.Local), oneOfNames(shape.attributes), quoteValue(a.Name.Local), p.name.line, p.name.col})
 		}
 	}
 }
 
-// children reads what is inside of the element that n is.
-func (r *xmlReader) children(n *node, path, name string, shape xmlShape, depth int) error {
+// readChildren reads what is inside of the element that n is.
+func (r *xmlReader) readChildren(n *node, path, name string, shape xmlShape, depth int) error {
 	if depth > maxDepth {
-		return r.here(path, wantDepth, "more")
+		return r.faultHere(path, wantDepth, "more")
 	}
-	r.contain(n, name)
+	r.addEmptyContent(n, name)
 	for {
-		t, err := r.token(path)
+		t, err := r.nextTag(path)
 		if err != nil {
 			return err
 		}
@@ -172,30 +172,31 @@ func (r *xmlReader) children(n *node, path, name string, shape xmlShape, depth i
 		}
 		child := start.Name.Local
 		if start.Name.Space != r.space || !slices.Contains(shape.children, child) {
-			r.fault(r.here(at(path, child), oneOfNames(shape.children), quote(child)))
+			r.addFault(r.faultHere(memberPath(path, child), oneOfNames(shape.children), quoteValue(child)))
 			if err := r.dec.Skip(); err != nil {
 				return err
 			}
 			continue
 		}
-		if err := r.child(n, path, name, start, depth+1); err != nil {
+		if err := r.readChild(n, path, name, start, depth+1); err != nil {
 			return err
 		}
 	}
 }
 
-// contain adds what makes an element what it is, even if nothing is in it.
-func (r *xmlReader) contain(n *node, name string) {
+// addEmptyContent adds what makes an element what it is, even if nothing is in
+// it.
+func (r *xmlReader) addEmptyContent(n *node, name string) {
 	switch name {
 	case "flow":
-		r.list(n, "steps")
+		r.listNamed(n, "steps")
 	case "split":
-		r.list(n, "flows")
+		r.listNamed(n, "flows")
 	}
 }
 
-// child reads an element and puts it where it belongs in its parent.
-func (r *xmlReader) child(parent *node, path, parentName string, start xml.StartElement, depth int) error {
+// readChild reads an element and puts it where it belongs in its parent.
+func (r *xmlReader) readChild(parent *node, path, parentName string, start xml.StartElement, depth int) error {
 	name := start.Name.Local
 	shape := xmlShapes[name]
 	n := newObject(r.line, r.col)
@@ -205,17 +206,17 @@ func (r *xmlReader) child(parent *node, path, parentName string, start xml.Start
 	}
 	switch {
 	case name == "property":
-		return r.property(parent, path, start, depth)
+		return r.readProperty(parent, path, start, depth)
 	case name == "listeners":
-		r.list(parent, name)
-		return r.children(parent, path, name, shape, depth)
+		r.listNamed(parent, name)
+		return r.readChildren(parent, path, name, shape, depth)
 	case name == "decision":
-		return r.decision(parent, path, start, depth)
+		return r.readDecision(parent, path, start, depth)
 	case parentName == "plan":
 		return r.planProperties(parent, path, start, depth)
 	case name == "include" || name == "exclude":
-		return r.class(parent, path, start, depth)
-	case transitionName(name):
+		return r.readClass(parent, path, start, depth)
+	case isTransition(name):
 		list = "transitions"
 	case name == "listener":
 		list = "listeners"
@@ -227,17 +228,17 @@ func (r *xmlReader) child(parent *node, path, parentName string, start xml.Start
 	key := strings.ReplaceAll(name, "-", "_")
 	if list == "" {
 		parent.members = append(parent.members, member{key, n, r.line, r.col})
-		path = at(path, key)
+		path = memberPath(path, key)
 	} else {
-		path = r.put(parent, path, list, n, name)
+		path = r.appendToList(parent, path, list, n, name)
 	}
-	r.attributes(n, path, start, shape)
-	return r.children(n, path, name, shape, depth)
+	r.readAttributes(n, path, start, shape)
+	return r.readChildren(n, path, name, shape, depth)
 }
 
-// list returns the array of that name in n, made if need be.
-func (r *xmlReader) list(n *node, name string) *node {
-	a := n.get(name)
+// listNamed returns the array of that name in n, made if need be.
+func (r *xmlReader) listNamed(n *node, name string) *node {
+	a := n.memberValue(name)
 	if a == nil {
 		a = &node{kind: array, line: r.line, col: r.col}
 		n.members = append(n.members, member{name, a, r.line, r.col})
@@ -245,22 +246,22 @@ func (r *xmlReader) list(n *node, name string) *node {
 	return a
 }
 
-// put adds n to a list of its parent, a transition under its name, and returns
-// its path.
-func (r *xmlReader) put(parent *node, path, list string, n *node, name string) string {
-	a := r.list(parent, list)
-	path = atIndex(at(path, list), len(a.items))
+// appendToList adds n to a list of its parent, a transition under its name, and
+// returns its path.
+func (r *xmlReader) appendToList(parent *node, path, list string, n *node, name string) string {
+	a := r.listNamed(parent, list)
+	path = itemPath(memberPath(path, list), len(a.items))
 	if list == "transitions" {
 		t := newObject(r.line, r.col)
 		t.members = []member{{name, n, r.line, r.col}}
-		n, path = t, at(path, name)
+		n, path = t, memberPath(path, name)
 	}
 	a.items = append(a.items, n)
 	return path
 }
 
-// explain turns the reader's error into ours.
-func (r *xmlReader) explain(err error) FieldError {
+// faultFrom turns the reader's error into ours.
+func (r *xmlReader) faultFrom(err error) FieldError {
 	f := FieldError{Want: "XML"}
 	var syntax *xml.SyntaxError
 	switch {
@@ -269,11 +270,11 @@ func (r *xmlReader) explain(err error) FieldError {
 	case errors.Is(err, io.EOF):
 		f.Got = "the end of the text"
 	case errors.As(err, &syntax):
-		f.Got = cut(syntax.Msg, maxGot)
+		f.Got = firstRunes(syntax.Msg, maxGot)
 	default: // an XML declaration that is not one
-		f.Got = cut(fmt.Sprint(err), maxGot)
+		f.Got = firstRunes(fmt.Sprint(err), maxGot)
 	}
-	r.moveTo(r.reached())
+	r.moveTo(r.originalOffset())
 	f.Line, f.Column = r.line, r.col
 	return f
 }

@@ -92,9 +92,9 @@ func oneOfNames(names []string) string {
 	return "one of " + strings.Join(names, ", ")
 }
 
-func dashed(name string) string { return strings.ReplaceAll(name, "_", "-") }
+func withDashes(name string) string { return strings.ReplaceAll(name, "_", "-") }
 
-// transitionName says that an element of that name is a transition.
-func transitionName(name string) bool {
+// isTransition says that an element of that name is a transition.
+func isTransition(name string) bool {
 	return slices.Contains(strings.Fields(transitionElements), name)
 }

@@ -12,7 +12,7 @@ type element struct {
 	children   []*element
 }
 
-func (e *element) attribute(name, value string) {
+func (e *element) addAttribute(name, value string) {
 	e.attributes = append(e.attributes, Property{name, value})
 }
 
@@ -35,7 +35,7 @@ func formatXML(n *node) []byte {
 	job.attributes = append(head, job.attributes...)
 	var b strings.Builder
 	b.WriteString(`<?xml version="1.0" encoding="UTF-8"?>` + "\n")
-	job.write(&b, "")
+	job.writeTo(&b, "")
 	return []byte(b.String())
 }
 
@@ -72,9 +72,9 @@ func elementFrom(name string, n *node) *element {
 			}
 		default:
 			if m.value.kind == object {
-				e.children = append(e.children, elementFrom(dashed(m.name), m.value))
+				e.children = append(e.children, elementFrom(withDashes(m.name), m.value))
 			} else {
-				e.attribute(dashed(m.name), m.value.text)
+				e.addAttribute(withDashes(m.name), m.value.text)
 			}
 		}
 	}
@@ -88,11 +88,11 @@ func propertiesFrom(n *node) []*element {
 		var all []*element
 		for _, item := range n.items {
 			e := &element{name: "properties"}
-			if p := item.get("properties"); p != nil {
+			if p := item.memberValue("properties"); p != nil {
 				e = propertiesFrom(p)[0]
 			}
-			if p := item.get("partition"); p != nil {
-				e.attribute("partition", p.text)
+			if p := item.memberValue("partition"); p != nil {
+				e.addAttribute("partition", p.text)
 			}
 			all = append(all, e)
 		}
@@ -121,7 +121,7 @@ func elementName(n *node) string {
 // xmlEscaper keeps white space from being made blanks (XML 1.0 section 3.3.3).
 var xmlEscaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "\t", "&#9;", "\n", "&#10;", "\r", "&#13;")
 
-func (e *element) write(b *strings.Builder, indent string) {
+func (e *element) writeTo(b *strings.Builder, indent string) {
 	b.WriteString(indent + "<" + e.name)
 	for _, a := range e.attributes {
 		b.WriteString(" " + a.Name + `="`)
@@ -134,7 +134,7 @@ func (e *element) write(b *strings.Builder, indent string) {
 	}
 	b.WriteString(">\n")
 	for _, c := range e.children {
-		c.write(b, indent+"  ")
+		c.writeTo(b, indent+"  ")
 	}
 	b.WriteString(indent + "</" + e.name + ">\n")
 }

@@ -42,7 +42,7 @@ func readYAML(data []byte) (*node, Errors) {
 		return nil, Errors{explainYAML(err)}
 	}
 	r := &yamlReader{}
-	n := r.value(doc.Content[0], "", 1)
+	n := r.readValue(doc.Content[0], "", 1)
 	if r.fatal {
 		return nil, r.faults
 	}
@@ -50,10 +50,10 @@ func readYAML(data []byte) (*node, Errors) {
 }
 
 func explainYAML(err error) FieldError {
-	f := FieldError{Want: "YAML", Got: cut(err.Error(), maxGot), Line: 1, Column: 1}
+	f := FieldError{Want: "YAML", Got: firstRunes(err.Error(), maxGot), Line: 1, Column: 1}
 	var load *yaml.LoadError
 	if errors.As(err, &load) {
-		f.Got = cut(load.Message, maxGot)
+		f.Got = firstRunes(load.Message, maxGot)
 		f.Line, f.Column = max(load.Mark.Line, 1), max(load.Mark.Column, 1)
 	}
 	return f
@@ -68,14 +68,14 @@ type yamlReader struct {
 	fatal   bool // it makes no sense to go on
 }
 
-func (r *yamlReader) fault(y *yaml.Node, path, want, got string) {
+func (r *yamlReader) addFaultAt(y *yaml.Node, path, want, got string) {
 	if len(r.faults) < maxFaults {
 		r.faults = append(r.faults, FieldError{path, want, got, y.Line, y.Column})
 	}
 }
 
-// value always returns a node, so that all faults of a text are found.
-func (r *yamlReader) value(y *yaml.Node, path string, depth int) *node {
+// readValue always returns a node, so that all faults of a text are found.
+func (r *yamlReader) readValue(y *yaml.Node, path string, depth int) *node {
 	n := &node{kind: null, line: y.Line, col: y.Column}
 	r.values++
 	if r.within > 0 {
@@ -83,7 +83,7 @@ func (r *yamlReader) value(y *yaml.Node, path string, depth int) *node {
 	}
 	if depth > maxDepth || r.aliased > maxAliased || r.values > maxTokens {
 		if !r.fatal {
-			r.fault(y, path, fmt.Sprintf("%s, %s and %d aliased ones", wantDepth, wantValues, maxAliased), "more")
+			r.addFaultAt(y, path, fmt.Sprintf("%s, %s and %d aliased ones", wantDepth, wantValues, maxAliased), "more")
 		}
 		r.fatal = true
 		return n
@@ -91,12 +91,12 @@ func (r *yamlReader) value(y *yaml.Node, path string, depth int) *node {
 	switch y.Kind {
 	case yaml.AliasNode:
 		r.within++
-		n = r.value(y.Alias, path, depth)
+		n = r.readValue(y.Alias, path, depth)
 		r.within--
 		n.line, n.col = y.Line, y.Column
 	case yaml.MappingNode:
 		n.kind = object
-		r.tag(y, path, "!!map")
+		r.checkTag(y, path, "!!map")
 		for i := 0; i+1 < len(y.Content) && !r.fatal; i += 2 {
 			key := y.Content[i]
 			name := key.Value
@@ -104,27 +104,27 @@ func (r *yamlReader) value(y *yaml.Node, path string, depth int) *node {
 				name = key.Alias.Value
 			}
 			if key.Kind == yaml.MappingNode || key.Kind == yaml.SequenceNode {
-				r.fault(key, path, "a name", "a mapping or sequence")
+				r.addFaultAt(key, path, "a name", "a mapping or sequence")
 				continue
 			}
-			n.members = append(n.members, member{name, r.value(y.Content[i+1], at(path, name), depth+1), key.Line, key.Column})
+			n.members = append(n.members, member{name, r.readValue(y.Content[i+1], memberPath(path, name), depth+1), key.Line, key.Column})
 		}
 	case yaml.SequenceNode:
 		n.kind = array
-		r.tag(y, path, "!!seq")
+		r.checkTag(y, path, "!!seq")
 		for i, item := range y.Content {
 			if r.fatal {
 				break
 			}
-			n.items = append(n.items, r.value(item, atIndex(path, i), depth+1))
+			n.items = append(n.items, r.readValue(item, itemPath(path, i), depth+1))
 		}
 	case yaml.ScalarNode:
-		r.scalar(n, y, path)
+		r.readScalar(n, y, path)
 	}
 	return n
 }
 
-func (r *yamlReader) scalar(n *node, y *yaml.Node, path string) {
+func (r *yamlReader) readScalar(n *node, y *yaml.Node, path string) {
 	n.text = y.Value
 	switch tag := y.ShortTag(); tag {
 	case "!!str", "!!timestamp", "!!merge":
@@ -137,12 +137,12 @@ func (r *yamlReader) scalar(n *node, y *yaml.Node, path string) {
 		n.kind = null
 	default:
 		n.kind = text
-		r.fault(y, path, "no tag", quote(tag))
+		r.addFaultAt(y, path, "no tag", quoteValue(tag))
 	}
 }
 
-func (r *yamlReader) tag(y *yaml.Node, path, want string) {
+func (r *yamlReader) checkTag(y *yaml.Node, path, want string) {
 	if tag := y.ShortTag(); tag != want {
-		r.fault(y, path, "no tag", quote(tag))
+		r.addFaultAt(y, path, "no tag", quoteValue(tag))
 	}
 }

@@ -18,7 +18,7 @@ var (
 // formatYAML writes a tree in block style.
 func formatYAML(n *node) []byte {
 	var b strings.Builder
-	if !nested(n) {
+	if !hasEntries(n) {
 		return []byte(yamlScalar(n) + "\n")
 	}
 	writeYAML(&b, n, "")
@@ -33,7 +33,7 @@ func writeYAML(b *strings.Builder, n *node, indent string) {
 			b.WriteString(indent)
 		}
 		b.WriteString(yamlText(m.name) + ":")
-		if nested(m.value) {
+		if hasEntries(m.value) {
 			b.WriteString("\n" + indent + yamlIndent)
 			writeYAML(b, m.value, indent+yamlIndent)
 			continue
@@ -45,7 +45,7 @@ func writeYAML(b *strings.Builder, n *node, indent string) {
 			b.WriteString(indent)
 		}
 		b.WriteString("- ")
-		if nested(item) {
+		if hasEntries(item) {
 			writeYAML(b, item, indent+yamlIndent)
 			continue
 		}
@@ -53,8 +53,8 @@ func writeYAML(b *strings.Builder, n *node, indent string) {
 	}
 }
 
-// nested says that n takes lines of its own.
-func nested(n *node) bool { return len(n.members) > 0 || len(n.items) > 0 }
+// hasEntries says that n takes lines of its own.
+func hasEntries(n *node) bool { return len(n.members) > 0 || len(n.items) > 0 }
 
 func yamlScalar(n *node) string {
 	switch n.kind {
