@@ -2,12 +2,12 @@ package jsl
 
 import "strconv"
 
-// Int is a whole number in decimal digits, or text with substitutions that will
-// be one when the job is resolved, or empty: not given.
+// Int is a whole number in decimal digits, or text with substitutions that
+// becomes one when the job is resolved. An empty Int is not given.
 type Int string
 
-// Bool is true or false, or text with substitutions that will be one of them
-// when the job is resolved, or empty: not given.
+// Bool is true or false, or text with substitutions that becomes one of them
+// when the job is resolved. An empty Bool is not given.
 type Bool string
 
 // Or returns the number, or d if none is given. Text that is not resolved yet
@@ -31,14 +31,14 @@ func (b Bool) Or(d bool) bool {
 	return d
 }
 
-// isInt says that text is a whole number as [Int] has it.
+// isInt reports whether text is a whole number, as [Int] defines it.
 func isInt(text string) bool {
 	_, err := strconv.ParseInt(text, 10, 32)
 	return err == nil
 }
 
-// canonicalInt is a whole number without + and leading zeros. Other text stays
-// as it is.
+// canonicalInt returns a whole number without + and leading zeros. It returns
+// any other text unchanged.
 func canonicalInt(text string) string {
 	if n, err := strconv.ParseInt(text, 10, 32); err == nil {
 		return strconv.FormatInt(n, 10)

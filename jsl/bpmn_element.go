@@ -1,15 +1,15 @@
 package jsl
 
-// bpmnElement is an element of a diagram.
+// bpmnElement is an XML element of a diagram.
 type bpmnElement struct {
-	name       string // with its prefix in bpmnSpaces: jsr352:step; empty if its namespace is another
+	name       string // with its prefix in bpmnSpaces: jsr352:step; empty for any other namespace
 	attributes []member
 	children   []*bpmnElement
 	text       []byte
 	line, col  int
 }
 
-// attributeValue returns the value of an attribute, nil if there is none.
+// attributeValue returns the value of an attribute, or nil if there is none.
 func (e *bpmnElement) attributeValue(name string) *node {
 	for _, a := range e.attributes {
 		if a.name == name {
@@ -19,7 +19,7 @@ func (e *bpmnElement) attributeValue(name string) *node {
 	return nil
 }
 
-// firstFilled returns the first of the attributes that has a value that is not
+// firstFilled returns the first of the named attributes whose value is not
 // empty, or nil.
 func (e *bpmnElement) firstFilled(names ...string) *node {
 	for _, name := range names {
@@ -30,7 +30,7 @@ func (e *bpmnElement) firstFilled(names ...string) *node {
 	return nil
 }
 
-// childrenNamed yields the children of that name.
+// childrenNamed yields the children with that name.
 func (e *bpmnElement) childrenNamed(name string) func(yield func(*bpmnElement) bool) {
 	return func(yield func(*bpmnElement) bool) {
 		for _, c := range e.children {
@@ -48,12 +48,13 @@ func (e *bpmnElement) hasChild(name string) bool {
 	return false
 }
 
-// faultHere is one at the place of the element.
+// faultHere returns a fault at the position of the element.
 func (e *bpmnElement) faultHere(path, want, got string) FieldError {
 	return FieldError{path, want, got, e.line, e.col}
 }
 
-// arrayOf is an array at the place of the element, nil if nothing is in it.
+// arrayOf returns an array at the position of the element, or nil if there are
+// no items.
 func (e *bpmnElement) arrayOf(items []*node) *node {
 	if len(items) == 0 {
 		return nil

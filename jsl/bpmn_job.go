@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// What a diagram means as a job.
+// This file turns the elements of a diagram into the tree of a job.
 
 const bpmnElements = "jsr352:step jsr352:flow jsr352:split"
 
-// bpmnParts says which elements make a part of the job, by where they are.
+// bpmnParts lists, by parent, the elements that become parts of the job.
 var bpmnParts = map[string][]string{
 	"jsr352:job":   strings.Fields(bpmnElements),
 	"jsr352:flow":  strings.Fields(bpmnElements),
@@ -18,11 +18,11 @@ var bpmnParts = map[string][]string{
 	"jsr352:chunk": {"jsr352:reader", "jsr352:processor", "jsr352:writer"},
 }
 
-// bpmnBeside says what may be anywhere. Listeners mean something in jobs and
-// steps only.
+// bpmnBeside lists the elements that are allowed anywhere. Listeners have an
+// effect only in jobs and steps.
 var bpmnBeside = strings.Fields("jsr352:start jsr352:end jsr352:fail jsr352:stop jsr352:transition jsr352:listener")
 
-// readDiagram makes the tree of the job that is in a diagram.
+// readDiagram returns the tree of the job in a diagram.
 func (r *bpmnReader) readDiagram(root *bpmnElement) (*node, error) {
 	r.collectElements(root)
 	if len(r.jobs) == 0 {
@@ -35,8 +35,9 @@ func (r *bpmnReader) readDiagram(root *bpmnElement) (*node, error) {
 	return r.jobNode(r.jobs[0]), nil
 }
 
-// collectElements finds what is referred to, wherever it is: a transition may
-// be written before its target.
+// collectElements registers everything that other elements refer to. It runs
+// before the job is read, because a transition may be written before its
+// target.
 func (r *bpmnReader) collectElements(e *bpmnElement) {
 	switch e.name {
 	case "jsr352:job":
@@ -55,7 +56,7 @@ func (r *bpmnReader) collectElements(e *bpmnElement) {
 	}
 }
 
-// collectFirstIDs notes what the transitions from the starts lead to.
+// collectFirstIDs registers the targets of the transitions that leave a start.
 func (r *bpmnReader) collectFirstIDs() {
 	for _, start := range r.starts {
 		for _, t := range r.outgoingTransitions(start, "/steps") {
@@ -75,10 +76,10 @@ func (r *bpmnReader) jobNode(e *bpmnElement) *node {
 	return n
 }
 
-// elementList is the list of what a job, flow or split consists of. The editor
-// writes them as they were drawn; what starts comes first here. Each start goes
-// before those found so far, as it always did: of several the last one in the
-// text is first.
+// elementList returns the elements of a job, a flow or a split. The editor
+// writes them in the order in which they were drawn, but in a job the starting
+// element must come first. If there are several, the last one in the text comes
+// first, as in the original control bus.
 func (r *bpmnReader) elementList(e *bpmnElement, path string) *node {
 	var first, rest []*bpmnElement
 	for _, c := range r.jobParts(e, path) {
@@ -90,15 +91,16 @@ func (r *bpmnReader) elementList(e *bpmnElement, path string) *node {
 		}
 	}
 	slices.Reverse(first)
-	list := &node{kind: array, line: e.line, col: e.col} // even if it is empty: it is what makes a flow
+	// Even if it is empty: the array makes the element a flow.
+	list := &node{kind: array, line: e.line, col: e.col}
 	for i, c := range append(first, rest...) {
 		list.items = append(list.items, r.elementNode(c, itemPath(path, i), e.name == "jsr352:job"))
 	}
 	return list
 }
 
-// jobParts returns the children that make the job. What is not known there
-// would be lost silently.
+// jobParts returns the children that become parts of the job. It reports every
+// other element of the job's namespace, which would otherwise be lost silently.
 func (r *bpmnReader) jobParts(e *bpmnElement, path string) []*bpmnElement {
 	var parts []*bpmnElement
 	kinds := bpmnParts[e.name]
@@ -113,8 +115,8 @@ func (r *bpmnReader) jobParts(e *bpmnElement, path string) []*bpmnElement {
 	return parts
 }
 
-// elementNode is a step, flow or split. Only at the top is what follows it the
-// end of the job.
+// elementNode returns a step, a flow or a split. If top is true, the parent is
+// the job, so a transition to an end ends the job.
 func (r *bpmnReader) elementNode(e *bpmnElement, path string, top bool) *node {
 	n := newObject(e.line, e.col)
 	n.addPlaced("id", e.firstFilled("name", "id"))
@@ -148,7 +150,7 @@ func (r *bpmnReader) fillStep(n *node, e *bpmnElement, path string) {
 func (r *bpmnReader) chunkNode(e *bpmnElement, path string) *node {
 	n := newObject(e.line, e.col)
 	n.copyAttributes(e, "checkpoint-policy", "item-count", "time-limit", "skip-limit", "retry-limit")
-	n.addPlaced("properties", r.propertiesNode(e, path)) // which will be refused: chunks have none
+	n.addPlaced("properties", r.propertiesNode(e, path)) // the decoder refuses them: a chunk has no properties
 	for _, c := range r.jobParts(e, path) {
 		name := strings.TrimPrefix(c.name, "jsr352:")
 		n.addPlaced(name, r.artifactNode(c, memberPath(path, name)))
@@ -160,7 +162,7 @@ func (r *bpmnReader) artifactNode(e *bpmnElement, path string) *node {
 	n := newObject(e.line, e.col)
 	n.copyAttributes(e, "ref")
 	n.addPlaced("properties", r.propertiesNode(e, path))
-	r.jobParts(e, path) // there are none
+	r.jobParts(e, path) // only to report parts: an artifact has none
 	return n
 }
 
@@ -172,8 +174,8 @@ func (r *bpmnReader) listenerList(e *bpmnElement, path string) *node {
 	return e.arrayOf(items)
 }
 
-// propertiesNode are all properties in the extension of an element, at any
-// depth.
+// propertiesNode returns all properties in the extension elements of an
+// element, at any depth.
 func (r *bpmnReader) propertiesNode(e *bpmnElement, path string) *node {
 	var all []member
 	for c := range e.childrenNamed("bpmn:extensionElements") {
@@ -195,8 +197,9 @@ func (r *bpmnReader) appendProperties(all []member, e *bpmnElement, path string)
 	return all
 }
 
-// appendProperty adds one. The editor leaves out an attribute that is empty,
-// and writes a row of its table that nobody filled in.
+// appendProperty adds one property. The editor leaves out an attribute with an
+// empty value, and it writes a row of its table even if the user left the row
+// empty.
 func (r *bpmnReader) appendProperty(all []member, e *bpmnElement, path string) []member {
 	name, value := e.firstFilled("name"), e.firstFilled("value")
 	switch {
@@ -211,14 +214,14 @@ func (r *bpmnReader) appendProperty(all []member, e *bpmnElement, path string) [
 	return append(all, member{name.text, value, name.line, name.col})
 }
 
-// addPlaced adds a member at the place of its value, if there is one.
+// addPlaced adds a member at the position of its value, unless value is nil.
 func (n *node) addPlaced(name string, value *node) {
 	if value != nil {
 		n.members = append(n.members, member{name, value, value.line, value.col})
 	}
 }
 
-// copyAttributes adds attributes as they are.
+// copyAttributes adds attributes unchanged, under their names in the model.
 func (n *node) copyAttributes(e *bpmnElement, names ...string) {
 	for _, name := range names {
 		n.addPlaced(strings.ReplaceAll(name, "-", "_"), e.attributeValue(name))

@@ -7,31 +7,30 @@ import (
 	"slices"
 )
 
-// bpmnReader reads a diagram into the tree that the job's JSON would be.
+// bpmnReader reads a diagram into the same tree as the JSON of its job.
 type bpmnReader struct {
 	*xmlReader
-	prefixes map[string]string       // of namespaces
-	jobs     []*bpmnElement          // there should be one
-	starts   []*bpmnElement          // their transitions lead to what is first
+	prefixes map[string]string       // by namespace
+	jobs     []*bpmnElement          // a valid diagram has exactly one
+	starts   []*bpmnElement          // their transitions lead to the first elements
 	ids      map[string]*bpmnElement // of parts of the job, ends and transitions
-	first    map[string]bool         // ids of what a start leads to
+	first    map[string]bool         // ids of the elements to which a start leads
 }
 
-// bpmnSpaces are the namespaces of a diagram by the prefixes that the editor
-// writes.
+// bpmnSpaces maps the prefixes that the editor writes to their namespaces.
 var bpmnSpaces = map[string]string{
 	"bpmn":    "http://www.omg.org/spec/BPMN/20100524/MODEL",
 	"camunda": "http://camunda.org/schema/1.0/bpmn",
 	"jsr352":  "http://jsr352/",
 }
 
-// bpmnAttributes are those that mean something here. No others are kept: what
-// searches them should not depend on the text.
+// bpmnAttributes are the attributes that this package reads. The reader drops
+// all others, so that the cost of a search does not depend on the text.
 var bpmnAttributes = []string{"id", "name", "bpmn:name", "ref", "value", "on", "targetRef", "exit-status", "start-limit",
 	"allow-start-if-complete", "checkpoint-policy", "item-count", "time-limit", "skip-limit", "retry-limit"}
 
-// readBPMN returns the tree of the job in a diagram and its faults so far, or
-// why there is none.
+// readBPMN returns the tree of the job in a diagram, with the faults found so
+// far. Without a job the tree is nil, and the faults say why.
 func readBPMN(data []byte) (*node, Errors) {
 	parsed.Add(1)
 	r := &bpmnReader{
@@ -42,7 +41,7 @@ func readBPMN(data []byte) (*node, Errors) {
 	}
 	for prefix, space := range bpmnSpaces {
 		r.prefixes[space] = prefix
-		r.prefixes[prefix] = prefix // encoding/xml leaves a prefix that is not declared in the place of the namespace
+		r.prefixes[prefix] = prefix // encoding/xml gives an undeclared prefix as the namespace
 	}
 	return r.readTree(r.readDocument)
 }
@@ -70,7 +69,7 @@ func (r *bpmnReader) readDocument() (*node, error) {
 	}
 }
 
-// readElement reads an element up to its end.
+// readElement reads an element up to its end tag.
 func (r *bpmnReader) readElement(start xml.StartElement, depth int) (*bpmnElement, error) {
 	if depth > maxDepth {
 		return nil, r.faultHere("", wantDepth, "more")
@@ -100,9 +99,9 @@ func (r *bpmnReader) readElement(start xml.StartElement, depth int) (*bpmnElemen
 	}
 }
 
-// declarePrefixes lets the editor's prefixes mean what they always mean,
-// whatever namespace they are declared for: editions of the editor differ in
-// it. A namespace that is known is known by any prefix.
+// declarePrefixes gives the editor's prefixes their usual meaning, whatever
+// namespace they are declared for: versions of the editor differ in it. A known
+// namespace keeps its meaning under any prefix.
 func (r *bpmnReader) declarePrefixes(start xml.StartElement) {
 	for _, a := range start.Attr {
 		_, ours := bpmnSpaces[a.Name.Local]
@@ -112,8 +111,8 @@ func (r *bpmnReader) declarePrefixes(start xml.StartElement) {
 	}
 }
 
-// prefixedName is a name as the editor writes it, empty if it is of another
-// namespace.
+// prefixedName returns a name with the editor's prefix, or an empty string if
+// the name is of an unknown namespace.
 func (r *bpmnReader) prefixedName(name xml.Name) string {
 	if prefix, ok := r.prefixes[name.Space]; ok {
 		return prefix + ":" + name.Local
@@ -121,7 +120,7 @@ func (r *bpmnReader) prefixedName(name xml.Name) string {
 	return ""
 }
 
-// keepAttributes adds the attributes that mean something.
+// keepAttributes adds the attributes in bpmnAttributes and reports duplicates.
 func (r *bpmnReader) keepAttributes(e *bpmnElement, start xml.StartElement) {
 	for a, p := range r.placedAttributes(start) {
 		name := a.Name.Local

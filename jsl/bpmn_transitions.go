@@ -2,14 +2,14 @@ package jsl
 
 import "strings"
 
-// Where the transitions of a diagram lead, which have an id, and an end or a
-// part of the job as target.
+// This file resolves the transitions of a diagram. A transition has an id, and
+// its target is an end or a part of the job.
 
-// anyExitStatus is the pattern of a transition that has none.
+// anyExitStatus is the pattern of a transition that has no pattern of its own.
 const anyExitStatus = "*"
 
-// outgoingTransitions returns the transitions of the diagram that leave an
-// element, in the order of the text.
+// outgoingTransitions returns the transitions that leave an element, in the
+// order of the text.
 func (r *bpmnReader) outgoingTransitions(e *bpmnElement, path string) []*bpmnElement {
 	var all []*bpmnElement
 	for c := range e.childrenNamed("bpmn:outgoing") {
@@ -23,8 +23,9 @@ func (r *bpmnReader) outgoingTransitions(e *bpmnElement, path string) []*bpmnEle
 	return all
 }
 
-// transitionList is the list of them in the job. Nobody sees an order in a
-// diagram: those for any exit status come last, or they would hide the others.
+// transitionList returns the transitions of an element in the job. A diagram
+// does not show their order. Transitions for any exit status come last, because
+// they would hide the others.
 func (r *bpmnReader) transitionList(e *bpmnElement, path string) *node {
 	var first, last []*node
 	for _, t := range r.outgoingTransitions(e, path) {
@@ -40,8 +41,8 @@ func (r *bpmnReader) transitionList(e *bpmnElement, path string) *node {
 	return e.arrayOf(append(first, last...))
 }
 
-// transitionNode is what t is in the job, nil if its target is nothing that a
-// job can go on with.
+// transitionNode returns the transition t as it is in the job, or nil if its
+// target is neither a part of the job nor an end.
 func (r *bpmnReader) transitionNode(t *bpmnElement) *node {
 	target := r.transitionTarget(t)
 	if target == nil {
@@ -60,8 +61,8 @@ func (r *bpmnReader) transitionNode(t *bpmnElement) *node {
 	return n
 }
 
-// fillNext adds the attribute of a split, which has no transitions: it has no
-// exit status that they could be matched with.
+// fillNext adds the attribute next to a split. A split has no transitions,
+// because it has no exit status to match.
 func (r *bpmnReader) fillNext(n *node, e *bpmnElement, path string, top bool) {
 	for _, t := range r.outgoingTransitions(e, path) {
 		target := r.transitionTarget(t)
@@ -71,15 +72,16 @@ func (r *bpmnReader) fillNext(n *node, e *bpmnElement, path string, top bool) {
 			r.addFault(t.faultHere(path, `a transition for any exit status, "*": a split has none`, quoteValue(t.exitPattern().text)))
 		case !target.isEnd():
 			n.addPlaced("next", target.idInJob(t))
-		case top && target.name == "jsr352:end" && target.firstFilled("exit-status") == nil: // is what happens anyhow
+		case top && target.name == "jsr352:end" && target.firstFilled("exit-status") == nil:
+			// The job ends here anyway.
 		default:
 			r.addFault(t.faultHere(path, "a transition to a step, flow or split: a split does not end the job", quoteValue(target.name)))
 		}
 	}
 }
 
-// transitionTarget is what t leads to, nil if that is neither a part of the job
-// nor an end.
+// transitionTarget returns the element to which t leads, or nil if that is
+// neither a part of the job nor an end.
 func (r *bpmnReader) transitionTarget(t *bpmnElement) *bpmnElement {
 	to := t.attributeValue("targetRef")
 	if to == nil {
@@ -91,7 +93,7 @@ func (r *bpmnReader) transitionTarget(t *bpmnElement) *bpmnElement {
 	return nil
 }
 
-// exitPattern is the pattern of a transition.
+// exitPattern returns the pattern of exit statuses of a transition.
 func (e *bpmnElement) exitPattern() *node {
 	if on := e.attributeValue("on"); on != nil {
 		return on
@@ -99,13 +101,13 @@ func (e *bpmnElement) exitPattern() *node {
 	return &node{text: anyExitStatus, line: e.line, col: e.col}
 }
 
-// isEnd says that the element is an end of the job.
+// isEnd reports whether the element is an end of the job.
 func (e *bpmnElement) isEnd() bool {
 	return e.name == "jsr352:end" || e.name == "jsr352:fail" || e.name == "jsr352:stop"
 }
 
-// idInJob is the id that the element has in the job, at the place where t
-// refers to it.
+// idInJob returns the id that the element has in the job, at the position where
+// t refers to it.
 func (e *bpmnElement) idInJob(t *bpmnElement) *node {
 	to := t.attributeValue("targetRef")
 	return &node{text: e.firstFilled("name", "id").text, line: to.line, col: to.col}

@@ -9,11 +9,11 @@ import (
 // maxFaults is how many faults of one definition are reported.
 const maxFaults = 100
 
-// decoder makes a model of a tree and collects what is wrong.
+// decoder fills the model from a tree and collects faults.
 type decoder struct{ faults Errors }
 
-// decodeJob makes a job of a tree. All faults are returned: those that its
-// reader found, those of its form and those of its meaning.
+// decodeJob returns the job in a tree, with all faults: those that the reader
+// of the form found, those of the structure and those of the meaning.
 func decodeJob(n *node, read Errors) (*Job, Errors) {
 	j := &Job{}
 	d := &decoder{faults: slices.Clip(read)}
@@ -34,15 +34,15 @@ func decodeJob(n *node, read Errors) (*Job, Errors) {
 	return j, faults[:min(len(faults), maxFaults)]
 }
 
-// explainedByForm says that a fault of the form explains one of the meaning:
-// what could not be read is missing as well.
+// explainedByForm reports whether a fault of the structure already explains a
+// fault of the meaning at path: a value that could not be read is missing, too.
 func explainedByForm(form Errors, path string) bool {
 	return slices.ContainsFunc(form, func(f FieldError) bool {
 		return path == f.Path || strings.HasPrefix(path, f.Path+"/")
 	})
 }
 
-// fillDefaults sets what is not given of a job's attributes that are ours.
+// fillDefaults sets the default of each dispatch attribute that is not given.
 func (j *Job) fillDefaults() {
 	j.Pool = cmp.Or(j.Pool, DefaultPool)
 	j.Priority = cmp.Or(j.Priority, PriorityNormal)
@@ -58,7 +58,7 @@ func (d *decoder) addFault(f FieldError) {
 	}
 }
 
-// reportMismatch says that something else belongs where n is.
+// reportMismatch reports that n is not what belongs at path.
 func (d *decoder) reportMismatch(n *node, path, want string) {
 	d.addFault(FieldError{Path: path, Want: want, Got: n.shownValue(), Line: n.line, Column: n.col})
 }
@@ -79,8 +79,8 @@ func (d *decoder) readObject(n *node, path string, fields []field) {
 	}
 }
 
-// uniqueMembers yields the members of n, and reports those whose name is there
-// twice.
+// uniqueMembers yields the members of n once for each name, and reports
+// duplicates.
 func (d *decoder) uniqueMembers(n *node, path string) func(yield func(member) bool) {
 	return func(yield func(member) bool) {
 		seen := make(map[string]bool, len(n.members))
@@ -97,7 +97,7 @@ func (d *decoder) uniqueMembers(n *node, path string) func(yield func(member) bo
 	}
 }
 
-// wantName says which names are known, or which one was probably meant.
+// wantName returns the allowed names, or only the one that was probably meant.
 func wantName(fields []field, got string) string {
 	var names []string
 	meant := strings.ToLower(strings.ReplaceAll(got, "-", "_"))
@@ -110,7 +110,7 @@ func wantName(fields []field, got string) string {
 	return "one of " + strings.Join(names, ", ")
 }
 
-// readArray reads the items of n by read.
+// readArray calls read for each item of n.
 func (d *decoder) readArray(n *node, path string, read func(n *node, path string)) {
 	if n.kind != array {
 		d.reportMismatch(n, path, "an array")
@@ -121,7 +121,8 @@ func (d *decoder) readArray(n *node, path string, read func(n *node, path string
 	}
 }
 
-// readProperties reads an object of scalars; each is its text.
+// readProperties reads an object of scalars. The value of a property is the
+// text of its scalar.
 func (d *decoder) readProperties(n *node, path string) Properties {
 	if n.kind != object {
 		d.reportMismatch(n, path, "an object")

@@ -5,13 +5,14 @@ import (
 	"strings"
 )
 
-// translateJob applies translateNames to a whole job. An answer of the control
-// bus has the definition in a member of its own, beside what became of the job.
+// translateJob applies translateNames to a whole job. In an answer of the
+// control bus the definition is a member of its own, beside the state of the
+// job.
 func translateJob(n *node) {
 	if d := n.memberValue("job/definition"); d != nil && d.kind == object {
 		n.members, n.line, n.col = d.members, d.line, d.col
 	}
-	beside := takeBeside(n, withoutDashes) // of which nil says something too
+	beside := takeBeside(n, withoutDashes) // not translated yet: nil has a meaning in them
 	translateNames(n)
 	for _, m := range beside {
 		translateNames(m.value)
@@ -19,10 +20,10 @@ func translateJob(n *node) {
 	n.members = append(n.members, beside...)
 }
 
-// translateNames turns the names that EDN uses into those of the model:
-// :item-count, and :job/name and its like, by which v1 clients know a job. What
-// they say besides (:db/id, :job/schedule) is left out, as is what is nil.
-// Names of properties stay as they are.
+// translateNames replaces EDN names with those of the model: :item-count, and
+// the names of v1 clients such as :job/name. It drops members that have a
+// namespace of v1 clients but are not part of a job (:db/id, :job/schedule),
+// and members whose value is nil. Names of properties stay unchanged.
 func translateNames(n *node) {
 	for _, item := range n.items {
 		translateNames(item)
@@ -49,8 +50,8 @@ func translateNames(n *node) {
 	}
 }
 
-// transitionOf returns the object of the action in n: {:next/on "A" :next/to
-// "B"} is {:next {:on "A" :to "B"}}.
+// transitionOf returns the object of the action in n, and adds it if it is
+// missing: {:next/on "A" :next/to "B"} becomes {:next {:on "A" :to "B"}}.
 func transitionOf(n *node, action string, m member) *node {
 	if t := n.memberValue(action); t != nil {
 		return t
@@ -60,7 +61,8 @@ func transitionOf(n *node, action string, m member) *node {
 	return t
 }
 
-// namespaces are those of v1 clients, with the names that each has.
+// namespaces maps the namespaces of v1 clients to the fields that each may
+// have.
 var namespaces = map[string][]field{
 	"job": (&Job{}).writtenFields(), "step": (&Step{}).writtenFields(), "flow": (&Flow{}).writtenFields(), "split": (&Split{}).writtenFields(),
 	"chunk": (&Chunk{}).writtenFields(), "partition": (&Partition{}).writtenFields(), "plan": (&Plan{}).writtenFields(),
@@ -73,8 +75,9 @@ var artifact = (&Artifact{}).writtenFields()
 
 func transitionFields(a Action) []field { return (&Transition{Action: a}).attributeFields() }
 
-// modelName returns the model's name for one of EDN, and the action whose
-// attribute it is. It is not known if the namespace is, but has no such name.
+// modelName returns the model's name for an EDN name, and the action to which
+// the attribute belongs, if any. known is false if the namespace is one of v1
+// clients but has no such name.
 func modelName(name string) (action, model string, known bool) {
 	namespace, local, found := strings.Cut(name, "/")
 	if !found {

@@ -7,15 +7,15 @@ import (
 	"unicode/utf8"
 )
 
-// ednNumber is what a number may look like. N and M are refused, as is length:
-// such a number may take seconds to compute with.
+// ednNumber matches an allowed number. The suffixes N and M and long numbers
+// are refused, because computing with them may take seconds.
 var ednNumber = regexp.MustCompile(`^[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?$`)
 
 const maxNumber = 40
 
-// ednReader reads EDN (github.com/edn-format/edn) into a tree. Keywords are
-// text without the colon, lists are arrays, and what no job can hold is of the
-// kind other.
+// ednReader reads EDN (github.com/edn-format/edn) into a tree. A keyword
+// becomes text without the colon, a list becomes an array. A value that no job
+// can hold gets the kind other.
 type ednReader struct {
 	data   string
 	pos    int
@@ -23,7 +23,8 @@ type ednReader struct {
 	place
 }
 
-// parseEDN returns the tree of any text, with the names that are in it.
+// parseEDN returns the tree of a text. The tree has the names as they are
+// written.
 func parseEDN(data []byte) (*node, Errors) {
 	parsed.Add(1)
 	r := &ednReader{data: string(data), place: newPlace(data)}
@@ -51,7 +52,7 @@ func (r *ednReader) readDocument() (*node, *FieldError) {
 	return n, nil
 }
 
-// faultHere is of the present position.
+// faultHere returns a fault at the current position.
 func (r *ednReader) faultHere(want, got string) *FieldError {
 	r.moveTo(r.pos)
 	return &FieldError{Want: want, Got: got, Line: r.line, Column: r.col}
@@ -59,7 +60,7 @@ func (r *ednReader) faultHere(want, got string) *FieldError {
 
 const ednSpace = " \t\r\n\f\v,"
 
-// skipBlanks goes over white space, comments and discarded values.
+// skipBlanks skips white space, comments and discarded values.
 func (r *ednReader) skipBlanks(depth int) *FieldError {
 	for r.pos < len(r.data) {
 		switch rest := r.data[r.pos:]; {
@@ -139,8 +140,8 @@ func (r *ednReader) readItems(n *node, closing byte, depth int) *FieldError {
 	}
 }
 
-// readMap reads a map. Keywords without a namespace get the one that the map
-// has.
+// readMap reads a map. Keywords without a namespace get the namespace of the
+// map, if it has one.
 func (r *ednReader) readMap(n *node, namespace string, depth int) *FieldError {
 	all := &node{}
 	if err := r.readItems(all, '}', depth); err != nil {
@@ -164,7 +165,7 @@ func (r *ednReader) readMap(n *node, namespace string, depth int) *FieldError {
 	return nil
 }
 
-// readDispatch reads what begins with #, but for the discard.
+// readDispatch reads a value that begins with #, except for the discard #_.
 func (r *ednReader) readDispatch(n *node, depth int) *FieldError {
 	start := r.pos
 	r.pos++
@@ -194,7 +195,7 @@ func (r *ednReader) readDispatch(n *node, depth int) *FieldError {
 	return r.faultHere("EDN", quoteValue("#"))
 }
 
-// peekByte returns the next byte, 0 at the end.
+// peekByte returns the next byte, or 0 at the end of the text.
 func (r *ednReader) peekByte() byte {
 	if r.pos == len(r.data) {
 		return 0
@@ -202,7 +203,7 @@ func (r *ednReader) peekByte() byte {
 	return r.data[r.pos]
 }
 
-// readSymbol returns what stands up to the next white space or bracket.
+// readSymbol returns the text up to the next white space or bracket.
 func (r *ednReader) readSymbol() string {
 	end := strings.IndexAny(r.data[r.pos:], ednSpace+`{}[]()";`)
 	if end < 0 {

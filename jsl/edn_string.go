@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// readString reads a string; it may go over several lines.
+// readString reads a string, which may span several lines.
 func (r *ednReader) readString() (string, *FieldError) {
 	r.pos++
 	var b strings.Builder
@@ -33,7 +33,8 @@ func (r *ednReader) readString() (string, *FieldError) {
 
 var ednEscapes = map[byte]rune{'t': '\t', 'r': '\r', 'n': '\n', 'b': '\b', 'f': '\f', '\\': '\\', '"': '"'}
 
-// readEscape reads what a backslash stands for; two \u may be one character.
+// readEscape reads an escape sequence. Two \u escapes may stand for one
+// character, as a pair of surrogates.
 func (r *ednReader) readEscape() (rune, *FieldError) {
 	rest := r.data[r.pos+1:]
 	if rest != "" && rest[0] != 'u' {
@@ -60,7 +61,7 @@ func (r *ednReader) readEscape() (rune, *FieldError) {
 	return c, nil
 }
 
-// hex4 reads u and four digits.
+// hex4 parses u and four hexadecimal digits.
 func hex4(s string) (rune, bool) {
 	if len(s) < 5 || s[0] != 'u' {
 		return 0, false

@@ -42,16 +42,16 @@ func (w *EDNWriter) WriteText(s string) { w.WriteLiteral(EDNString(s)) }
 // breakLine lets the next value begin in a line of its own, at a column.
 func (w *EDNWriter) breakLine(column int) { w.separator = "\n" + strings.Repeat(" ", column) }
 
-// formatEDN writes a tree. An object or array that holds nothing nested is
-// written in one line, any other in lines below each other.
+// formatEDN writes a tree. It writes an object or array in one line if nothing
+// in it is nested, and otherwise with a line for each entry.
 func formatEDN(n *node) []byte {
 	w := &EDNWriter{}
 	w.writeNode(n, 0, false)
 	return []byte(w.String() + "\n")
 }
 
-// writeNode writes n, whose lines after the first begin at the column indent.
-// If free is true, n is an object of properties: its names may be any strings.
+// writeNode writes n. All lines after the first begin at the column indent. If
+// free is true, n is an object of properties, whose names may be any strings.
 func (w *EDNWriter) writeNode(n *node, indent int, free bool) {
 	inLines := !isFlat(n)
 	switch n.kind {
@@ -90,7 +90,7 @@ func (w *EDNWriter) writeNode(n *node, indent int, free bool) {
 	}
 }
 
-// isFlat reports whether n fits in a line: it holds scalars, or objects of
+// isFlat reports whether n fits in a line: it holds only scalars and objects of
 // scalars.
 func isFlat(n *node) bool {
 	for _, m := range n.members {

@@ -7,11 +7,11 @@ import (
 	"unicode"
 )
 
-// FieldError says which field of a definition is wrong, and what belongs there.
+// FieldError tells which field of a definition is wrong and what belongs there.
 type FieldError struct {
 	Path         string // JSON pointer (RFC 6901) into the JSON form: /steps/0/chunk/item_count
 	Want         string // "a whole number from 1"
-	Got          string // as written, cut to 80 characters; empty if nothing is there
+	Got          string // as written, cut to 80 characters; empty if the field is missing
 	Line, Column int    // from 1; 0 if the job was not read from text
 }
 
@@ -31,7 +31,7 @@ func (e FieldError) Error() string {
 	return b.String()
 }
 
-// oneLine quotes text that is not printed in a line.
+// oneLine returns s, quoted if it has control characters such as line breaks.
 func oneLine(s string) string {
 	if strings.IndexFunc(s, unicode.IsControl) >= 0 {
 		return strconv.Quote(s)
@@ -39,14 +39,14 @@ func oneLine(s string) string {
 	return s
 }
 
-// Errors are all faults of a definition, in the order of the text. It has at
+// Errors are all faults of a definition, in the order of the text. There is at
 // least one.
 type Errors []FieldError
 
-// shownFaults is how many faults the text of an error has.
+// shownFaults is how many faults the message of [Errors] shows.
 const shownFaults = 10
 
-// Error returns the first faults in one line.
+// Error returns the first faults in one line, and how many more there are.
 func (e Errors) Error() string {
 	var b strings.Builder
 	for i, f := range e[:min(len(e), shownFaults)] {

@@ -1,20 +1,20 @@
 package jsl
 
-// field joins a name of the written form and a place in the model. What reads
-// and what writes is made from the same fields, so they cannot differ.
+// field connects a name of the written form with a place in the model. Reading
+// and writing use the same fields, so they cannot disagree.
 type field struct {
 	name  string
 	read  func(d *decoder, n *node, path string)
-	write func() *node // nil: there is nothing to write
+	write func() *node // returns nil if there is nothing to write
 }
 
-// shaped is what has fields.
+// shaped is a pointer to a part of the model that has fields.
 type shaped[T any] interface {
 	*T
 	writtenFields() []field
 }
 
-// textField is a string, left out if it is empty.
+// textField is a field for a string. An empty string is not written.
 func textField(name string, p *string) field {
 	return field{name,
 		func(d *decoder, n *node, path string) {
@@ -32,7 +32,7 @@ func textField(name string, p *string) field {
 		}}
 }
 
-// intField is a whole number, or a string that is or becomes one.
+// intField is a field for a whole number, or for text that becomes one.
 func intField(name string, p *Int) field {
 	return field{name,
 		func(d *decoder, n *node, path string) {
@@ -53,7 +53,7 @@ func intField(name string, p *Int) field {
 		}}
 }
 
-// boolField is a truth value, or a string that is or becomes one.
+// boolField is a field for a truth value, or for text that becomes one.
 func boolField(name string, p *Bool) field {
 	return field{name,
 		func(d *decoder, n *node, path string) {
@@ -74,7 +74,7 @@ func boolField(name string, p *Bool) field {
 		}}
 }
 
-// propertiesField is an object of strings, in its order.
+// propertiesField is a field for an object of strings. It keeps their order.
 func propertiesField(p *Properties) field {
 	return field{"properties",
 		func(d *decoder, n *node, path string) { *p = d.readProperties(n, path) },
@@ -90,7 +90,7 @@ func propertiesField(p *Properties) field {
 		}}
 }
 
-// objectField is an object that may be missing.
+// objectField is a field for an object that may be missing.
 func objectField[T any, P shaped[T]](name string, p **T) field {
 	return field{name,
 		func(d *decoder, n *node, path string) {
@@ -106,7 +106,7 @@ func objectField[T any, P shaped[T]](name string, p **T) field {
 		}}
 }
 
-// listField is an array of objects, left out if it is empty.
+// listField is a field for an array of objects. An empty array is not written.
 func listField[T any, P shaped[T]](name string, p *[]T) field {
 	return field{name,
 		func(d *decoder, n *node, path string) {
@@ -128,7 +128,7 @@ func listField[T any, P shaped[T]](name string, p *[]T) field {
 		}}
 }
 
-// textsField is an array of strings, left out if it is empty.
+// textsField is a field for an array of strings. An empty array is not written.
 func textsField(name string, p *[]string) field {
 	return field{name,
 		func(d *decoder, n *node, path string) {
@@ -150,7 +150,7 @@ func textsField(name string, p *[]string) field {
 		}}
 }
 
-// objectFrom makes an object of what the fields have to write.
+// objectFrom returns an object with everything that the fields write.
 func objectFrom(fields []field) *node {
 	n := &node{kind: object}
 	for _, f := range fields {

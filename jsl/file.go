@@ -6,33 +6,33 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Names of the members of a file that stand beside the definition of its job.
+// The members that a file may have beside the definition of its job.
 const (
 	BesideSchedule      = "schedule"
 	BesideTimeMonitor   = "time_monitor"
 	BesideNotifications = "status_notifications"
 )
 
-// besideNames in the order in which they are written.
+// besideNames are these members in the order in which they are written.
 var besideNames = []string{BesideSchedule, BesideTimeMonitor, BesideNotifications}
 
-// File is a job with what its file says of when it runs and who is told. The
-// control bus keeps that beside the definition, and judges it; for this package
-// it is JSON. XML has no place for it.
+// File is a job with its schedule, its time monitor and its notifications. The
+// control bus stores and checks those apart from the definition. This package
+// only carries them, as JSON. XML cannot hold them.
 type File struct {
 	Job    *Job
 	Beside []Member
 	tree   *node
 }
 
-// Member is what a file has beside the job. A value of null says that there is
-// to be none; what is not in the file is not a member.
+// Member is a member of a file beside the job. The value null removes the
+// stored one. Leaving the member out keeps it.
 type Member struct {
 	Name  string
 	Value jsontext.Value
 }
 
-// Get returns the value of a member, nil if the file does not have it.
+// Get returns the value of a member, or nil if the file does not have it.
 func (f *File) Get(name string) jsontext.Value {
 	for _, m := range f.Beside {
 		if m.Name == name {
@@ -42,13 +42,13 @@ func (f *File) Get(name string) jsontext.Value {
 	return nil
 }
 
-// Locate returns the place of what a JSON pointer leads to, or of what is
-// around it.
+// Locate returns the position of the value at a JSON pointer, or of the
+// innermost value around it that exists.
 func (f *File) Locate(pointer string) (line, column int) { return f.tree.placeOf(pointer) }
 
-// ParseFile reads a job and what its file has beside it. The error is that of
-// [Parse]; if the text can be read at all, the file is returned with it, so
-// that the rest can be judged too.
+// ParseFile reads a job and the members that its file has beside it. Its error
+// is that of [Parse]. If the text is well formed, ParseFile returns the file
+// even with an error, so that the caller can check the other members, too.
 func ParseFile(f Format, data []byte) (*File, error) {
 	t, err := ParseText(f, data, "")
 	if err != nil {
@@ -57,8 +57,8 @@ func ParseFile(f Format, data []byte) (*File, error) {
 	return t.File()
 }
 
-// File reads a job and what the text has beside it, as [ParseFile] does. It may
-// be called once: the members of the text have other names then.
+// File reads the job and the members beside it, as [ParseFile] does. Call it at
+// most once, because it renames the members of the text.
 func (t *Text) File() (*File, error) {
 	n, faults := t.jobTree()
 	file := &File{tree: &node{kind: object, members: slices.Clone(n.members), line: n.line, col: n.col}}
@@ -83,8 +83,8 @@ func (t *Text) File() (*File, error) {
 	return file, nil
 }
 
-// takeBeside takes the members of an object that are no part of the job;
-// spelled gives a member's name.
+// takeBeside removes the members that are not part of the job from an object
+// and returns them. spelled maps a written name to the name of the member.
 func takeBeside(n *node, spelled func(name string) string) (beside []member) {
 	is := func(m member) bool { return slices.Contains(besideNames, spelled(m.name)) }
 	if n.kind != object || !slices.ContainsFunc(n.members, is) {
@@ -100,8 +100,8 @@ func takeBeside(n *node, spelled func(name string) string) (beside []member) {
 	return beside
 }
 
-// FormatFile is [Job.Format] with members after the definition, in the order of
-// the names above. XML goes without.
+// FormatFile writes the job as [Job.Format] does, followed by the members
+// beside it in a fixed order. XML leaves them out.
 func (j *Job) FormatFile(f Format, beside []Member) ([]byte, error) {
 	n := objectFrom(j.writtenFields())
 	if f != XML {

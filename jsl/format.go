@@ -8,28 +8,28 @@ import (
 // Format is a written form of a job.
 type Format string
 
-// The forms. The package comment says what they look like.
+// The written forms, which the package comment describes.
 const (
 	JSON Format = "json"
 	YAML Format = "yaml"
 	EDN  Format = "edn"
 	XML  Format = "xml" // the job XML of JSR-352
 
-	BPMN Format = "bpmn" // a diagram, which is read only
+	BPMN Format = "bpmn" // a diagram; it can be read, but not written
 )
 
-// maxDepth is how deep objects and arrays may be nested in any form.
+// maxDepth is the maximum nesting of objects and arrays, in any form.
 const maxDepth = 100
 
-// maxValues is how many values a job may have. They are those of its JSON, in
-// whatever form it was written: each object, array and scalar is one. So what
-// one form can hold the others can hold too.
+// maxValues is the maximum number of values in a job. They are counted as in
+// its JSON, whatever form it was written in: each object, array and scalar is
+// one. So a job that fits in one form fits in all of them.
 const maxValues = 100_000
 
-// maxTokens is how many parts a text may have: values, names, tags. It only
-// bounds what a text costs before its job can be counted, some hundred bytes
-// for each. No job within maxValues has as many in any form, even with all
-// defaults written out.
+// maxTokens is the maximum number of parts in a text: values, names and tags.
+// It only limits what a text costs before its job can be counted, at some
+// hundred bytes for each part. A job within maxValues never has as many in any
+// form, even with all defaults written out.
 const maxTokens = 3 * maxValues
 
 var (
@@ -37,14 +37,14 @@ var (
 	wantValues = fmt.Sprintf("at most %d values", maxValues)
 )
 
-// Parse reads a job. If the text is at fault the error is an [Errors] with all
+// Parse reads a job. If the text is invalid, the error is an [Errors] with all
 // its faults.
 func Parse(f Format, data []byte) (*Job, error) { return ParseCharset(f, data, "") }
 
-// ParseCharset is Parse of a text whose encoding is known from elsewhere, such
-// as from a Content-Type. It outranks what an XML declaration says, but not a
-// byte order mark. Forms other than XML are always in UTF-8. An empty charset
-// is not known.
+// ParseCharset is [Parse] for a text whose encoding is known from elsewhere,
+// such as a Content-Type. The charset overrides an XML declaration, but not a
+// byte order mark. An empty charset means that it is unknown. Forms other than
+// XML are always in UTF-8.
 func ParseCharset(f Format, data []byte, charset string) (*Job, error) {
 	t, err := ParseText(f, data, charset)
 	if err != nil {
@@ -61,8 +61,7 @@ func ParseCharset(f Format, data []byte, charset string) (*Job, error) {
 	return j, nil
 }
 
-// checkValueCount returns a fault if a job, whose text begins at n, has more
-// values than a job may have.
+// checkValueCount returns a fault at n if a job has more than maxValues values.
 func checkValueCount(j *Job, n *node) Errors {
 	if got := objectFrom(j.writtenFields()).countValues(); got > maxValues {
 		return Errors{{"", wantValues, strconv.Itoa(got), n.line, n.col}}
@@ -70,9 +69,9 @@ func checkValueCount(j *Job, n *node) Errors {
 	return nil
 }
 
-// Format writes a job, to be read by people. Reading it gives the same job. The
-// error is an [Errors] if the job holds text that no form can hold. Diagrams
-// are not written.
+// Format writes a job for people to read. Reading the result gives the same
+// job. The error is an [Errors] if the job holds text that no form can hold.
+// Format cannot write diagrams.
 func (j *Job) Format(f Format) ([]byte, error) { return formatTree(f, objectFrom(j.writtenFields())) }
 
 func formatTree(f Format, n *node) ([]byte, error) {

@@ -5,11 +5,12 @@ import (
 	"unicode/utf8"
 )
 
-// maxNesting is how deep flows and splits may be nested, so that every form of
-// a job is within maxDepth.
+// maxNesting is the maximum nesting of flows and splits. It keeps every form of
+// a job within maxDepth.
 const maxNesting = 32
 
-// checkNesting reports what would make the other checks endless or panic.
+// checkNesting reports elements that would make the other checks loop forever
+// or panic. It returns false if there are any.
 func (v *validator) checkNesting(path string, elements []Element, level int) bool {
 	if level > maxNesting {
 		v.reportFault(path, fmt.Sprintf("at most %d levels of flows and splits", maxNesting), "more")
@@ -33,8 +34,7 @@ func (v *validator) checkNesting(path string, elements []Element, level int) boo
 	return fine
 }
 
-// checkCharacters reports text that the XML of a job cannot hold (XML 1.0
-// section 2.2).
+// checkCharacters reports text that XML cannot hold (XML 1.0 section 2.2).
 func (v *validator) checkCharacters(path string, n *node) {
 	if n.kind == text && !isXMLText(n.text) {
 		v.reportFault(path, "text without control characters", quoteValue(n.text))

@@ -5,15 +5,15 @@ import (
 	"unicode/utf8"
 )
 
-// MaxID is how many characters a job's id may have.
+// MaxID is the maximum length of a job's id in characters.
 const MaxID = 128
 
-// WantID says what a job's id must be.
+// WantID describes a valid job id, for error messages.
 const WantID = "an XML NCName of 1 to 128 characters: letters, digits, . - _, a letter or _ first (a digit or - only if all are A-Z a-z 0-9 _ -)"
 
 const wantPool = "1 to 128 of the characters A-Z a-z 0-9 _ -"
 
-// namePattern is what a NATS subject token and a KV key may be made of.
+// namePattern matches what may be a part of a NATS subject and of a KV key.
 var namePattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,128}$`)
 
 // ncName is NCName of Namespaces in XML 1.0 section 3: the Name of XML 1.0
@@ -25,8 +25,9 @@ var ncName = func() *regexp.Regexp {
 	return regexp.MustCompile(`^[` + start + `][` + start + `.0-9\-\x{B7}\x{300}-\x{36F}\x{203F}-\x{2040}]*$`)
 }()
 
-// ValidID reports whether a job may have that id: any XML NCName, and, as it
-// was before these were, what is made of A-Z a-z 0-9 _ - in any order.
+// ValidID reports whether a job may have that id. It may be any XML NCName. It
+// may also be any 1 to 128 of the characters A-Z a-z 0-9 _ -, which was the
+// rule before.
 func ValidID(id string) bool {
 	return namePattern.MatchString(id) || utf8.ValidString(id) && utf8.RuneCountInString(id) <= MaxID && ncName.MatchString(id)
 }
