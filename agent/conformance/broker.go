@@ -29,7 +29,7 @@ func newBroker(t *testing.T, rooms int) *broker {
 	users := []*server.User{{Username: "bus", Password: secret}}
 	for n := range rooms {
 		app, agent := roomNames(n + 1)
-		users = append(users, confined(app, agent), confined(app, agent+"-b"))
+		users = append(users, agentUser(app, agent), agentUser(app, agent+"-b"))
 	}
 	s, err := server.NewServer(&server.Options{
 		Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: t.TempDir(), NoSigs: true, Users: users,
@@ -67,7 +67,7 @@ const secret = "secret"
 
 // confined is the user of an agent of one application, with the permissions of
 // the contract.
-func confined(app, agent string) *server.User {
+func agentUser(app, agent string) *server.User {
 	stream := subjects.RequestStream(app)
 	return &server.User{Username: agent, Password: secret, Permissions: &server.Permissions{
 		Publish: &server.SubjectPermission{Allow: []string{

@@ -15,19 +15,19 @@ import (
 )
 
 var claiming = []testCase{
-	{"a request that was held too long is not claimed", heldTooLong}, // first: it takes half a minute
-	{"the claim carries the expected sequence and the execution unchanged", claimUnchanged},
-	{"a request that comes twice runs once", twice},
-	{"two agents that get the same requests run each once", twoAgents},
-	{"a refused claim is acknowledged and dropped", refusedClaim},
-	{"a second attempt claims with the sequence of the fence", secondAttempt},
-	{"the higher priority comes first", priorities},
-	{"no more executions run than there are slots", slots},
-	{"a queue that is made late is found", lateQueue},
-	{"a request that cannot be read is let go", unreadable},
+	{"a request that was held too long is not claimed", testHeldTooLong}, // first: it takes half a minute
+	{"the claim carries the expected sequence and the execution unchanged", testClaimUnchanged},
+	{"a request that comes twice runs once", testDeliveredTwice},
+	{"two agents that get the same requests run each once", testTwoAgents},
+	{"a refused claim is acknowledged and dropped", testRefusedClaim},
+	{"a second attempt claims with the sequence of the fence", testSecondAttempt},
+	{"the higher priority comes first", testPriorities},
+	{"no more executions run than there are slots", testSlots},
+	{"a queue that is made late is found", testLateQueue},
+	{"a request that cannot be read is let go", testUnreadable},
 }
 
-func heldTooLong(r *room) {
+func testHeldTooLong(r *room) {
 	if testing.Short() {
 		r.Skip("takes the 30 s that a request may be held")
 	}
@@ -35,7 +35,7 @@ func heldTooLong(r *room) {
 	var handlings []string
 	times := map[string]seen{}
 	open := false
-	r.proxy.lose(func(f frame) bool {
+	r.proxy.setFilter(func(f frame) bool {
 		res, ok := resultIn(f)
 		if !ok {
 			return true
@@ -50,29 +50,29 @@ func heldTooLong(r *room) {
 		open = open || len(handlings) > 1
 		return open // of the first handling none gets through until the request came again
 	})
-	r.agent()
-	id := r.submit(r.say("ran"))
-	r.awaitFor(2*subjects.MaxHold*time.Second, "the second delivery", func() bool {
+	r.startAgent()
+	id := r.submitCommands(r.witnessCommand("ran"))
+	r.waitAtMost(2*subjects.MaxHold*time.Second, "the second delivery", func() bool {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		return open
 	})
-	r.end(id, subjects.Completed)
+	r.awaitEnd(id, subjects.Completed)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if held := times[handlings[0]].last.Sub(times[handlings[0]].first); held > subjects.MaxHold*time.Second {
 		r.Errorf("a claim was sent %v after the first: want no more than %d s", held, subjects.MaxHold)
 	}
-	if claim := r.results(id)[0]; claim.Handling == handlings[0] {
+	if claim := r.resultsOf(id)[0]; claim.Handling == handlings[0] {
 		r.Errorf("the claim that was held for too long was stored: %s", claim.data)
 	}
-	if n := r.said("ran"); n != 1 {
+	if n := r.witnessCount("ran"); n != 1 {
 		r.Errorf("it ran %d times, want once", n)
 	}
 }
 
-func claimUnchanged(r *room) {
-	req := r.request(job(r.say("ran")))
+func testClaimUnchanged(r *room) {
+	req := r.newRequest(jobDefinition(r.witnessCommand("ran")))
 	req.Execution.Parameters = map[string]string{"text": "<a & b> \"ü\" \u2028 \n"}
 	b, err := json.Marshal(req)
 	if err != nil {
@@ -80,11 +80,11 @@ func claimUnchanged(r *room) {
 	}
 	// What a later bus may add comes back as well.
 	b = bytes.Replace(b, []byte(`"execution":{`), []byte(`"execution":{"of_tomorrow":{"n":[9007199254740993,null]},`), 1)
-	r.agent()
+	r.startAgent()
 	r.sendRaw(req, b)
-	r.end(req.Execution.ID, subjects.Completed)
+	r.awaitEnd(req.Execution.ID, subjects.Completed)
 
-	claim := r.results(req.Execution.ID)[0]
+	claim := r.resultsOf(req.Execution.ID)[0]
 	if claim.BatchStatus != subjects.Starting && claim.BatchStatus != subjects.Started {
 		r.Errorf("the claim has status %s, want starting or started", claim.BatchStatus)
 	}
@@ -94,7 +94,7 @@ func claimUnchanged(r *room) {
 	if claim.Attempt != 1 || claim.Agent != r.options.Name || claim.ID != req.Execution.ID {
 		r.Errorf("the claim is of attempt %d, execution %d, agent %s", claim.Attempt, claim.ID, claim.Agent)
 	}
-	if got, want := executionOf(r, claim.data), executionOf(r, b); !reflect.DeepEqual(got, want) {
+	if got, want := decodeExecution(r, claim.data), decodeExecution(r, b); !reflect.DeepEqual(got, want) {
 		r.Errorf("the claim has the execution\n%v, want it as in the request\n%v", got, want)
 	}
 	r.awaitEmptyQueue()
@@ -102,7 +102,7 @@ func claimUnchanged(r *room) {
 
 // executionOf decodes the execution in a request or a claim, its numbers as
 // they are written.
-func executionOf(r *room, b []byte) any {
+func decodeExecution(r *room, b []byte) any {
 	r.Helper()
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.UseNumber()
@@ -113,67 +113,67 @@ func executionOf(r *room, b []byte) any {
 	return v["execution"]
 }
 
-func twice(r *room) {
-	req := r.request(job(r.say("ran")))
-	r.send(req)
-	r.send(req)
-	r.agent()
-	r.end(req.Execution.ID, subjects.Completed)
+func testDeliveredTwice(r *room) {
+	req := r.newRequest(jobDefinition(r.witnessCommand("ran")))
+	r.sendRequest(req)
+	r.sendRequest(req)
+	r.startAgent()
+	r.awaitEnd(req.Execution.ID, subjects.Completed)
 	r.awaitEmptyQueue()
-	r.settled(req.Execution.ID)
-	if n := r.said("ran"); n != 1 {
+	r.awaitUnnamed(req.Execution.ID)
+	if n := r.witnessCount("ran"); n != 1 {
 		r.Errorf("it ran %d times, want once", n)
 	}
 }
 
-func twoAgents(r *room) {
+func testTwoAgents(r *room) {
 	const executions = 8
 	var requests []*subjects.Request
 	for range executions {
-		req := r.request(nil)
-		req.Definition = job(r.say(fmt.Sprintf("ran-%d", req.Execution.ID)))
-		r.send(req)
-		r.send(req)
+		req := r.newRequest(nil)
+		req.Definition = jobDefinition(r.witnessCommand(fmt.Sprintf("ran-%d", req.Execution.ID)))
+		r.sendRequest(req)
+		r.sendRequest(req)
 		requests = append(requests, req)
 	}
 	r.options.Slots = 2
 	second := r.options
 	second.Name += "-b"
 	second.Data += "-b"
-	r.run(r.options)
-	r.run(second)
+	r.startProcess(r.options)
+	r.startProcess(second)
 	for _, req := range requests {
 		id := req.Execution.ID
-		r.checkChain(r.results(id))
+		r.checkChain(r.resultsOf(id))
 		r.awaitResult(id, subjects.Completed)
-		if n := r.said(fmt.Sprintf("ran-%d", id)); n != 1 {
+		if n := r.witnessCount(fmt.Sprintf("ran-%d", id)); n != 1 {
 			r.Errorf("execution %d ran %d times, want once", id, n)
 		}
 	}
 	r.awaitEmptyQueue()
-	if n := len(r.evidence()); n != executions {
+	if n := len(r.witnessLines()); n != executions {
 		r.Errorf("%d bodies ran, want %d", n, executions)
 	}
 }
 
-func refusedClaim(r *room) {
-	req := r.request(job(r.say("ran")))
+func testRefusedClaim(r *room) {
+	req := r.newRequest(jobDefinition(r.witnessCommand("ran")))
 	id := req.Execution.ID
-	r.fence(id, 1, subjects.Stopped)
-	r.send(req)
-	r.agent()
+	r.publishFence(id, 1, subjects.Stopped)
+	r.sendRequest(req)
+	r.startAgent()
 	r.awaitEmptyQueue()
-	r.settled(id)
-	if n := r.said("ran"); n != 0 {
+	r.awaitUnnamed(id)
+	if n := r.witnessCount("ran"); n != 0 {
 		r.Errorf("it ran %d times, want not at all", n)
 	}
-	if n := len(r.results(id)); n != 1 {
+	if n := len(r.resultsOf(id)); n != 1 {
 		r.Errorf("%d results, want the fence alone", n)
 	}
 }
 
-func secondAttempt(r *room) {
-	req := r.request(job(r.say("ran") + `; echo "attempt-$JOBSTREAMER_ATTEMPT 0" >> ` + r.dir + "/evidence"))
+func testSecondAttempt(r *room) {
+	req := r.newRequest(jobDefinition(r.witnessCommand("ran") + `; echo "attempt-$JOBSTREAMER_ATTEMPT 0" >> ` + r.witnessDir + "/evidence"))
 	id := req.Execution.ID
 	ghost := subjects.Result{
 		ID: id, App: r.app, Job: "job", Attempt: 1, BatchStatus: subjects.Started, Agent: "ghost", Handling: "ghost", Number: 1,
@@ -182,18 +182,18 @@ func secondAttempt(r *room) {
 	if _, err := r.publishResult(ghost, 0); err != nil {
 		r.Fatal(err)
 	}
-	req.ExpectedSequence = r.fence(id, 1, subjects.Unknown)
+	req.ExpectedSequence = r.publishFence(id, 1, subjects.Unknown)
 	req.Attempt = 2
 	req.Execution.Attempt = 1
 	req.Execution.BatchStatus = subjects.Unknown
 	req.Execution.StepExecutions = []subjects.StepExecution{{ID: 1, Step: "step-1", BatchStatus: subjects.Started, StartTime: subjects.Now()}}
 	req.Steps = []subjects.StepState{{Step: "step-1", BatchStatus: subjects.Started, Starts: 1, PersistentData: json.RawMessage(`{"n":[1]}`)}}
-	r.send(req)
-	r.agent()
+	r.sendRequest(req)
+	r.startAgent()
 	r.awaitResult(id, subjects.Completed)
-	r.settled(id)
+	r.awaitUnnamed(id)
 
-	own := r.results(id)[2:]
+	own := r.resultsOf(id)[2:]
 	r.checkChain(own)
 	if got, want := own[0].header.Get(subjects.ExpectedSequenceHeader), strconv.FormatUint(req.ExpectedSequence, 10); got != want {
 		r.Errorf("the claim expects sequence %s, want that of the fence, %s", got, want)
@@ -211,48 +211,48 @@ func secondAttempt(r *room) {
 			}
 		}
 	}
-	if r.said("ran") != 1 || r.said("attempt-2") != 1 {
-		r.Errorf("the evidence is %q, want one run that knows its attempt", r.evidence())
+	if r.witnessCount("ran") != 1 || r.witnessCount("attempt-2") != 1 {
+		r.Errorf("the evidence is %q, want one run that knows its attempt", r.witnessLines())
 	}
 }
 
-func priorities(r *room) {
+func testPriorities(r *room) {
 	want := []string{"high", "high", "normal", "normal", "low", "low"}
 	for i := len(want) - 1; i >= 0; i-- {
-		req := r.request(job(r.say(want[i])))
+		req := r.newRequest(jobDefinition(r.witnessCommand(want[i])))
 		req.Execution.Priority = want[i]
-		r.send(req)
+		r.sendRequest(req)
 	}
 	r.options.Slots = 1
-	r.agent()
-	r.await("the last of six", func() bool { return len(r.evidence()) == len(want) })
+	r.startAgent()
+	r.waitUntil("the last of six", func() bool { return len(r.witnessLines()) == len(want) })
 	var got []string
-	for _, line := range r.evidence() {
+	for _, line := range r.witnessLines() {
 		word, _, _ := strings.Cut(line, " ")
 		got = append(got, word)
 	}
 	// An agent may give a lower priority its turn now and then, but not before
 	// it has begun with the higher one.
-	if got[0] != want[0] || slices.Index(got, "low") < 2 || r.said("low") != 2 {
+	if got[0] != want[0] || slices.Index(got, "low") < 2 || r.witnessCount("low") != 2 {
 		r.Errorf("they ran in the order %q, want %q", got, want)
 	}
 }
 
-func slots(r *room) {
+func testSlots(r *room) {
 	const executions = 6
 	for i := range executions {
-		r.submit(r.sayAndWait("begin", fmt.Sprintf("go-%d", i)) + "; " + r.say("end"))
+		r.submitCommands(r.witnessAndWait("begin", fmt.Sprintf("go-%d", i)) + "; " + r.witnessCommand("end"))
 	}
 	r.options.Slots = 2
-	r.agent()
-	r.await("two bodies", func() bool { return r.said("begin") == 2 })
+	r.startAgent()
+	r.waitUntil("two bodies", func() bool { return r.witnessCount("begin") == 2 })
 	r.awaitBeat("with two executions", func(h subjects.Heartbeat) bool { return len(h.Executions) == 2 && h.Running == 2 })
 	for i := range executions {
-		r.letGo(fmt.Sprintf("go-%d", i))
+		r.createFile(fmt.Sprintf("go-%d", i))
 	}
-	r.await("the end of all", func() bool { return r.said("end") == executions })
+	r.waitUntil("the end of all", func() bool { return r.witnessCount("end") == executions })
 	runs, most := 0, 0
-	for _, line := range r.evidence() {
+	for _, line := range r.witnessLines() {
 		if strings.HasPrefix(line, "begin") {
 			runs++
 		} else {
@@ -263,7 +263,7 @@ func slots(r *room) {
 	if most > 2 {
 		r.Errorf("%d ran at a time, want 2", most)
 	}
-	for _, h := range r.heard() {
+	for _, h := range r.heartbeats() {
 		if len(h.Executions) > 2 {
 			r.Errorf("a heartbeat names %d executions of 2 slots", len(h.Executions))
 		}
@@ -271,28 +271,28 @@ func slots(r *room) {
 	r.awaitEmptyQueue()
 }
 
-func lateQueue(r *room) {
+func testLateQueue(r *room) {
 	if err := r.js.DeleteStream(r.Context(), subjects.RequestStream(r.app)); err != nil {
 		r.Fatal(err)
 	}
-	r.agent()
+	r.startAgent()
 	r.awaitBeat("of an agent without a queue", func(h subjects.Heartbeat) bool { return h.Status == subjects.AgentReady })
-	r.queue(30 * time.Second)
-	r.end(r.submit(r.say("ran")), subjects.Completed)
+	r.createQueue(30 * time.Second)
+	r.awaitEnd(r.submitCommands(r.witnessCommand("ran")), subjects.Completed)
 }
 
-func unreadable(r *room) {
+func testUnreadable(r *room) {
 	texts := []string{"", "{", "[1]", `{"execution":{}}`, `{"execution":7,"attempt":"x"}`}
 	for _, text := range texts {
-		r.sendRaw(r.request(nil), []byte(text))
+		r.sendRaw(r.newRequest(nil), []byte(text))
 	}
-	r.agent()
-	r.end(r.submit(r.say("ran")), subjects.Completed)
+	r.startAgent()
+	r.awaitEnd(r.submitCommands(r.witnessCommand("ran")), subjects.Completed)
 	stream, err := r.js.Stream(r.Context(), subjects.RequestStream(r.app))
 	if err != nil {
 		r.Fatal(err)
 	}
-	r.await("the acknowledgement of the one that can be read", func() bool {
+	r.waitUntil("the acknowledgement of the one that can be read", func() bool {
 		info, err := stream.Info(r.Context())
 		return err == nil && info.State.Msgs == uint64(len(texts))
 	})

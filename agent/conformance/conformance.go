@@ -42,7 +42,7 @@ type Options struct {
 // Process is an agent that runs.
 type Process struct {
 	cmd    *exec.Cmd
-	output *output
+	output *processOutput
 	ended  chan struct{} // closed when it has been waited for
 }
 
@@ -50,7 +50,7 @@ type Process struct {
 // it wrote is shown if the test failed.
 func Start(t *testing.T, cmd *exec.Cmd) *Process {
 	t.Helper()
-	p := &Process{cmd: cmd, output: &output{}, ended: make(chan struct{})}
+	p := &Process{cmd: cmd, output: &processOutput{}, ended: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr = p.output, p.output
 	cmd.WaitDelay = 5 * time.Second // a job that was left behind may hold the pipe
 	if err := cmd.Start(); err != nil {
@@ -61,9 +61,9 @@ func Start(t *testing.T, cmd *exec.Cmd) *Process {
 		close(p.ended)
 	}()
 	t.Cleanup(func() {
-		p.stop()
+		p.stopOrKill()
 		if t.Failed() {
-			t.Logf("the agent %d wrote:\n%s", cmd.Process.Pid, p.output.tail(4096))
+			t.Logf("the agent %d wrote:\n%s", cmd.Process.Pid, p.output.lastLines(4096))
 		}
 	})
 	return p
@@ -76,11 +76,11 @@ func (p *Process) Kill() {
 }
 
 // ask tells the agent to leave.
-func (p *Process) ask() { _ = p.cmd.Process.Signal(syscall.SIGTERM) } // it may be gone already
+func (p *Process) askToLeave() { _ = p.cmd.Process.Signal(syscall.SIGTERM) } // it may be gone already
 
 // stop asks the agent to leave, and kills it if it does not at once.
-func (p *Process) stop() {
-	p.ask()
+func (p *Process) stopOrKill() {
+	p.askToLeave()
 	select {
 	case <-p.ended:
 	case <-time.After(500 * time.Millisecond):
@@ -89,7 +89,7 @@ func (p *Process) stop() {
 }
 
 // over says whether the agent has ended.
-func (p *Process) over() bool {
+func (p *Process) hasEnded() bool {
 	select {
 	case <-p.ended:
 		return true
@@ -99,18 +99,18 @@ func (p *Process) over() bool {
 }
 
 // output is what a process wrote, safe to read meanwhile.
-type output struct {
+type processOutput struct {
 	mu sync.Mutex
 	b  bytes.Buffer
 }
 
-func (o *output) Write(p []byte) (int, error) {
+func (o *processOutput) Write(p []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.b.Write(p)
 }
 
-func (o *output) tail(n int) string {
+func (o *processOutput) lastLines(n int) string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	b := o.b.Bytes()
@@ -121,7 +121,7 @@ func (o *output) tail(n int) string {
 // parallel and mostly wait: go test's -parallel may be far above the number of
 // cores.
 func Run(t *testing.T, start func(t *testing.T, o Options) *Process) {
-	all := cases()
+	all := allCases()
 	b := newBroker(t, len(all))
 	for _, c := range all {
 		t.Run(c.name, func(t *testing.T) {
@@ -137,7 +137,7 @@ type testCase struct {
 	play func(r *room)
 }
 
-func cases() []testCase {
+func allCases() []testCase {
 	var all []testCase
 	for _, part := range [][]testCase{claiming, unknownOutcomes, restarts, running, fencing, commands, heartbeats} {
 		all = append(all, part...)

@@ -8,7 +8,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-func (r *room) heard() []subjects.Heartbeat {
+func (r *room) heartbeats() []subjects.Heartbeat {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.beats)
@@ -17,9 +17,9 @@ func (r *room) heard() []subjects.Heartbeat {
 // awaitBeat waits for a heartbeat that comes from now on and is as wanted.
 func (r *room) awaitBeat(what string, is func(h subjects.Heartbeat) bool) (found subjects.Heartbeat) {
 	r.Helper()
-	from := len(r.heard())
-	r.await("a heartbeat "+what, func() bool {
-		all := r.heard()[from:]
+	from := len(r.heartbeats())
+	r.waitUntil("a heartbeat "+what, func() bool {
+		all := r.heartbeats()[from:]
 		i := slices.IndexFunc(all, is)
 		if i >= 0 {
 			found = all[i]
@@ -29,18 +29,18 @@ func (r *room) awaitBeat(what string, is func(h subjects.Heartbeat) bool) (found
 	return found
 }
 
-func names(h subjects.Heartbeat, id int64) bool {
+func namesExecution(h subjects.Heartbeat, id int64) bool {
 	return slices.ContainsFunc(h.Executions, func(a subjects.Attempt) bool { return a.ID == id })
 }
 
 // settled waits until heartbeats do not name the execution any more.
-func (r *room) settled(id int64) {
+func (r *room) awaitUnnamed(id int64) {
 	r.Helper()
-	r.awaitBeat(fmt.Sprintf("without execution %d", id), func(h subjects.Heartbeat) bool { return !names(h, id) })
+	r.awaitBeat(fmt.Sprintf("without execution %d", id), func(h subjects.Heartbeat) bool { return !namesExecution(h, id) })
 }
 
 // command sends a command to the agent of the room.
-func (r *room) command(verb string, id int64, attempt int) subjects.CommandReply {
+func (r *room) sendCommand(verb string, id int64, attempt int) subjects.CommandReply {
 	r.Helper()
 	body, _ := json.Marshal(subjects.Command{ID: id, Attempt: attempt})
 	m, err := r.nc.Request(subjects.CommandSubject(r.options.Name, verb), body, deadline)

@@ -7,14 +7,14 @@ import (
 )
 
 var heartbeats = []testCase{
-	{"heartbeats name the execution from the fetch to the stored end", named},
-	{"heartbeats say what the agent is and has", says},
-	{"a change of the status is told at once", atOnce},
+	{"heartbeats name the execution from the fetch to the stored end", testNamedExecutions},
+	{"heartbeats say what the agent is and has", testHeartbeatFields},
+	{"a change of the status is told at once", testStatusChange},
 }
 
-func named(r *room) {
+func testNamedExecutions(r *room) {
 	var hold func(res subjects.Result) bool // what the broker must not get now
-	r.proxy.lose(func(f frame) bool {
+	r.proxy.setFilter(func(f frame) bool {
 		res, ok := resultIn(f)
 		r.mu.Lock()
 		defer r.mu.Unlock()
@@ -26,32 +26,32 @@ func named(r *room) {
 		hold = h
 	}
 	set(isClaim)
-	r.agent()
-	id := r.submit(r.sayAndWait("ran", "go"))
-	naming := func(h subjects.Heartbeat) bool { return names(h, id) }
+	r.startAgent()
+	id := r.submitCommands(r.witnessAndWait("ran", "go"))
+	naming := func(h subjects.Heartbeat) bool { return namesExecution(h, id) }
 	r.awaitBeat("that names what was fetched", naming)
-	if n := len(r.results(id)); n != 0 {
+	if n := len(r.resultsOf(id)); n != 0 {
 		r.Fatalf("%d results are stored, want none yet", n)
 	}
 	set(isEnd)
-	pid := r.body("ran")
+	pid := r.awaitWitness("ran")
 	h := r.awaitBeat("that names what runs", naming)
 	if a := h.Executions[0]; a.Attempt != 1 || a.App != r.app || a.Job != "job" || h.Running != 1 {
 		r.Errorf("the heartbeat names %+v, running %d", a, h.Running)
 	}
-	r.letGo("go")
-	r.await("the end of the body", func() bool { return !alive(pid) })
+	r.createFile("go")
+	r.waitUntil("the end of the body", func() bool { return !isAlive(pid) })
 	for range 3 {
-		if h := r.awaitBeat("after the body", func(subjects.Heartbeat) bool { return true }); !names(h, id) {
+		if h := r.awaitBeat("after the body", func(subjects.Heartbeat) bool { return true }); !namesExecution(h, id) {
 			r.Error("a heartbeat does not name an execution whose end is not stored")
 		}
 	}
 	set(nil)
-	r.end(id, subjects.Completed)
+	r.awaitEnd(id, subjects.Completed)
 }
 
-func says(r *room) {
-	p := r.agent()
+func testHeartbeatFields(r *room) {
+	p := r.startAgent()
 	h := r.awaitBeat("of a ready agent", func(h subjects.Heartbeat) bool { return h.Status == subjects.AgentReady })
 	if h.Agent != r.options.Name || h.Life == "" || h.Version == "" || h.Host == "" || h.OS == "" || h.Arch == "" || h.Cores < 1 {
 		r.Errorf("the heartbeat lacks who the agent is: %+v", h)
@@ -59,31 +59,31 @@ func says(r *room) {
 	if len(h.Apps) != 1 || h.Apps[0] != r.app || len(h.Pools) != 1 || h.Pools[0] != subjects.DefaultPool || h.Slots != r.options.Slots {
 		r.Errorf("the heartbeat says apps %q, pools %q, %d slots", h.Apps, h.Pools, h.Slots)
 	}
-	if h.IntervalMS != often.Milliseconds() || h.StartTime.IsZero() || h.Running != 0 || h.Executions == nil {
+	if h.IntervalMS != shortInterval.Milliseconds() || h.StartTime.IsZero() || h.Running != 0 || h.Executions == nil {
 		r.Errorf("the heartbeat says interval %d ms, start %s, running %d, executions %v", h.IntervalMS, h.StartTime, h.Running, h.Executions)
 	}
 	if drift := time.Since(h.StartTime.Std()); drift < 0 || drift > time.Hour {
 		r.Errorf("the agent started %v ago, at %s", drift, h.StartTime)
 	}
-	p.stop()
+	p.stopOrKill()
 }
 
-func atOnce(r *room) {
-	r.options.Heartbeat = 2 * seldom // so that only a change can be the reason
-	r.agent()
-	if r.command(subjects.DrainCommand, 0, 0); !r.soon(subjects.AgentBlocked) {
+func testStatusChange(r *room) {
+	r.options.Heartbeat = 2 * longInterval // so that only a change can be the reason
+	r.startAgent()
+	if r.sendCommand(subjects.DrainCommand, 0, 0); !r.awaitStatusSoon(subjects.AgentBlocked) {
 		r.Error("drain was not told at once")
 	}
-	if r.command(subjects.ResumeCommand, 0, 0); !r.soon(subjects.AgentReady) {
+	if r.sendCommand(subjects.ResumeCommand, 0, 0); !r.awaitStatusSoon(subjects.AgentReady) {
 		r.Error("resume was not told at once")
 	}
 }
 
 // soon waits for a last heartbeat with the status, but for less than the
 // interval.
-func (r *room) soon(status string) bool {
-	for end := time.Now().Add(seldom); time.Now().Before(end); time.Sleep(pause) {
-		if all := r.heard(); all[len(all)-1].Status == status {
+func (r *room) awaitStatusSoon(status string) bool {
+	for end := time.Now().Add(longInterval); time.Now().Before(end); time.Sleep(pollInterval) {
+		if all := r.heartbeats(); all[len(all)-1].Status == status {
 			return true
 		}
 	}

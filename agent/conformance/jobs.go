@@ -14,34 +14,34 @@ import (
 
 // say is a command that leaves a line of evidence: the word and the id of the
 // process.
-func (r *room) say(word string) string {
-	return fmt.Sprintf(`echo "%s $$" >> '%s'`, word, filepath.Join(r.dir, "evidence"))
+func (r *room) witnessCommand(word string) string {
+	return fmt.Sprintf(`echo "%s $$" >> '%s'`, word, filepath.Join(r.witnessDir, "evidence"))
 }
 
 // sayAndWait is a command that says the word and then lasts until the file of
 // that name is there.
-func (r *room) sayAndWait(word, file string) string {
-	return fmt.Sprintf(`%s; while [ ! -e '%s' ]; do sleep 0.02; done`, r.say(word), filepath.Join(r.dir, file))
+func (r *room) witnessAndWait(word, file string) string {
+	return fmt.Sprintf(`%s; while [ ! -e '%s' ]; do sleep 0.02; done`, r.witnessCommand(word), filepath.Join(r.witnessDir, file))
 }
 
 // letGo makes the file that a command waits for.
-func (r *room) letGo(file string) {
+func (r *room) createFile(file string) {
 	r.Helper()
-	if err := os.WriteFile(filepath.Join(r.dir, file), nil, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(r.witnessDir, file), nil, 0o600); err != nil {
 		r.Fatal(err)
 	}
 }
 
 // evidence is what the jobs said so far.
-func (r *room) evidence() []string {
-	b, _ := os.ReadFile(filepath.Join(r.dir, "evidence"))
+func (r *room) witnessLines() []string {
+	b, _ := os.ReadFile(filepath.Join(r.witnessDir, "evidence"))
 	return strings.Split(strings.TrimSuffix(string(b), "\n"), "\n")
 }
 
 // said is how often a word was said.
-func (r *room) said(word string) int {
+func (r *room) witnessCount(word string) int {
 	n := 0
-	for _, line := range r.evidence() {
+	for _, line := range r.witnessLines() {
 		if w, _, _ := strings.Cut(line, " "); w == word {
 			n++
 		}
@@ -50,10 +50,10 @@ func (r *room) said(word string) int {
 }
 
 // body waits until a word was said, and returns the process that said it.
-func (r *room) body(word string) (pid int) {
+func (r *room) awaitWitness(word string) (pid int) {
 	r.Helper()
-	r.await("the body that says "+word, func() bool { return r.said(word) > 0 })
-	for _, line := range r.evidence() {
+	r.waitUntil("the body that says "+word, func() bool { return r.witnessCount(word) > 0 })
+	for _, line := range r.witnessLines() {
 		if w, _, _ := strings.Cut(line, " "); w == word {
 			pid = pidOf(line)
 		}
@@ -69,7 +69,7 @@ func pidOf(line string) int {
 
 // alive says whether a process runs. One that has ended and was not waited for
 // by its parent does not.
-func alive(pid int) bool {
+func isAlive(pid int) bool {
 	if pid <= 0 {
 		return false
 	}
@@ -90,7 +90,7 @@ func alive(pid int) bool {
 }
 
 // job is the definition of a job with one step a command: step-1, step-2 ...
-func job(commands ...string) json.RawMessage {
+func jobDefinition(commands ...string) json.RawMessage {
 	var steps []map[string]any
 	for i, command := range commands {
 		step := map[string]any{"id": fmt.Sprintf("step-%d", i+1), "batchlet": map[string]any{
@@ -109,7 +109,7 @@ func job(commands ...string) json.RawMessage {
 }
 
 // request makes the first request of a new execution.
-func (r *room) request(definition json.RawMessage) *subjects.Request {
+func (r *room) newRequest(definition json.RawMessage) *subjects.Request {
 	id := r.ids.Add(1)
 	return &subjects.Request{
 		Execution: subjects.Execution{
@@ -121,15 +121,15 @@ func (r *room) request(definition json.RawMessage) *subjects.Request {
 }
 
 // submit requests a new execution of the commands, and returns its id.
-func (r *room) submit(commands ...string) int64 {
+func (r *room) submitCommands(commands ...string) int64 {
 	r.Helper()
-	req := r.request(job(commands...))
-	r.send(req)
+	req := r.newRequest(jobDefinition(commands...))
+	r.sendRequest(req)
 	return req.Execution.ID
 }
 
 // send puts a request into the queue.
-func (r *room) send(req *subjects.Request) {
+func (r *room) sendRequest(req *subjects.Request) {
 	r.Helper()
 	b, err := json.Marshal(req)
 	if err != nil {
@@ -153,7 +153,7 @@ func (r *room) awaitEmptyQueue() {
 	if err != nil {
 		r.Fatal(err)
 	}
-	r.await("the acknowledgement of every request", func() bool {
+	r.waitUntil("the acknowledgement of every request", func() bool {
 		info, err := stream.Info(r.Context())
 		return err == nil && info.State.Msgs == 0
 	})

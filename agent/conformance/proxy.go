@@ -42,10 +42,10 @@ func newProxy(t *testing.T, target string) *proxy {
 	}
 	p := &proxy{listener: l, target: target, open: map[net.Conn]bool{}}
 	var accepting sync.WaitGroup
-	accepting.Go(p.accept)
+	accepting.Go(p.acceptAgents)
 	t.Cleanup(func() {
 		_ = l.Close()
-		p.cut()
+		p.cutConnections()
 		accepting.Wait()
 	})
 	return p
@@ -53,14 +53,14 @@ func newProxy(t *testing.T, target string) *proxy {
 
 // lose sets which frames pass from now on; nil: all do. The filter is called by
 // several goroutines, and must not wait.
-func (p *proxy) lose(filter func(f frame) (pass bool)) {
+func (p *proxy) setFilter(filter func(f frame) (pass bool)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.filter = filter
 }
 
 // cut breaks all connections and refuses new ones until restore.
-func (p *proxy) cut() {
+func (p *proxy) cutConnections() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.down, p.refused = true, 0
@@ -70,20 +70,20 @@ func (p *proxy) cut() {
 	clear(p.open)
 }
 
-func (p *proxy) restore() {
+func (p *proxy) allowConnections() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.down = false
 }
 
 // knocks is how often somebody tried to connect since the cut.
-func (p *proxy) knocks() int {
+func (p *proxy) refusedCount() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.refused
 }
 
-func (p *proxy) accept() {
+func (p *proxy) acceptAgents() {
 	var serving sync.WaitGroup
 	defer serving.Wait()
 	for {
@@ -96,15 +96,15 @@ func (p *proxy) accept() {
 			_ = agent.Close()
 			continue
 		}
-		if !p.admit(agent, broker) {
+		if !p.addConnections(agent, broker) {
 			continue
 		}
-		serving.Go(func() { p.copy(broker, agent, false) })
-		serving.Go(func() { p.copy(agent, broker, true) })
+		serving.Go(func() { p.copyFrames(broker, agent, false) })
+		serving.Go(func() { p.copyFrames(agent, broker, true) })
 	}
 }
 
-func (p *proxy) admit(conns ...net.Conn) bool {
+func (p *proxy) addConnections(conns ...net.Conn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, c := range conns {
@@ -121,7 +121,7 @@ func (p *proxy) admit(conns ...net.Conn) bool {
 }
 
 // copy passes frames on until one side ends, and then ends the other.
-func (p *proxy) copy(to, from net.Conn, toAgent bool) {
+func (p *proxy) copyFrames(to, from net.Conn, toAgent bool) {
 	defer func() {
 		_ = to.Close()
 		_ = from.Close()

@@ -15,7 +15,7 @@ import (
 )
 
 // stored is one message of a stream.
-type stored struct {
+type storedResult struct {
 	seq     uint64
 	subject string
 	header  nats.Header
@@ -24,7 +24,7 @@ type stored struct {
 }
 
 // stored reads what is stored under a filter now.
-func (r *room) stored(filter string) []stored {
+func (r *room) readStored(filter string) []storedResult {
 	ctx, cancel := context.WithTimeout(context.Background(), deadline) // is called at the end of a test as well
 	defer cancel()
 	name := subjects.ResultsStream
@@ -35,28 +35,30 @@ func (r *room) stored(filter string) []stored {
 	if err != nil {
 		return nil
 	}
-	var all []stored
+	var all []storedResult
 	for seq := uint64(1); ; seq++ {
 		m, err := stream.GetMsg(ctx, seq, jetstream.WithGetMsgSubject(filter))
 		if err != nil {
 			return all
 		}
-		s := stored{seq: m.Sequence, subject: m.Subject, header: m.Header, data: m.Data}
+		s := storedResult{seq: m.Sequence, subject: m.Subject, header: m.Header, data: m.Data}
 		_ = json.Unmarshal(m.Data, &s.Result)
 		all, seq = append(all, s), m.Sequence
 	}
 }
 
 // results are the results of an execution.
-func (r *room) results(id int64) []stored { return r.stored(subjects.ResultFilter(r.app, "job", id)) }
+func (r *room) resultsOf(id int64) []storedResult {
+	return r.readStored(subjects.ResultFilter(r.app, "job", id))
+}
 
 // awaitResult waits for a result with the status and returns the first.
-func (r *room) awaitResult(id int64, status subjects.BatchStatus) stored {
+func (r *room) awaitResult(id int64, status subjects.BatchStatus) storedResult {
 	r.Helper()
-	var found stored
-	r.await(fmt.Sprintf("the result %s of execution %d", status, id), func() bool {
-		all := r.results(id)
-		i := slices.IndexFunc(all, func(s stored) bool { return s.BatchStatus == status })
+	var found storedResult
+	r.waitUntil(fmt.Sprintf("the result %s of execution %d", status, id), func() bool {
+		all := r.resultsOf(id)
+		i := slices.IndexFunc(all, func(s storedResult) bool { return s.BatchStatus == status })
 		if i >= 0 {
 			found = all[i]
 		}
@@ -67,14 +69,14 @@ func (r *room) awaitResult(id int64, status subjects.BatchStatus) stored {
 
 // end waits for the end of an execution that runs to its end in one attempt of
 // one agent, and judges all its results.
-func (r *room) end(id int64, status subjects.BatchStatus) stored {
+func (r *room) awaitEnd(id int64, status subjects.BatchStatus) storedResult {
 	r.Helper()
 	end := r.awaitResult(id, status)
-	r.settled(id)
-	all := r.results(id)
+	r.awaitUnnamed(id)
+	all := r.resultsOf(id)
 	for i, s := range all {
 		if s.BatchStatus.Ended() != (i == len(all)-1) {
-			r.Errorf("result %d of %d is %s: want one end, as the last\n%s", i+1, len(all), s.BatchStatus, r.state())
+			r.Errorf("result %d of %d is %s: want one end, as the last\n%s", i+1, len(all), s.BatchStatus, r.describeState())
 		}
 	}
 	r.checkChain(all)
@@ -83,7 +85,7 @@ func (r *room) end(id int64, status subjects.BatchStatus) stored {
 
 // checkChain judges the results of one attempt: each expects the one before it,
 // in the words of the contract.
-func (r *room) checkChain(all []stored) {
+func (r *room) checkChain(all []storedResult) {
 	r.Helper()
 	for i, s := range all {
 		if i > 0 {
@@ -116,11 +118,11 @@ func (r *room) checkChain(all []stored) {
 }
 
 // fence publishes a result as the bus, after whatever is the last one.
-func (r *room) fence(id int64, attempt int, status subjects.BatchStatus) (seq uint64) {
+func (r *room) publishFence(id int64, attempt int, status subjects.BatchStatus) (seq uint64) {
 	r.Helper()
-	r.await("a fence", func() bool {
+	r.waitUntil("a fence", func() bool {
 		last := uint64(0)
-		if all := r.results(id); len(all) > 0 {
+		if all := r.resultsOf(id); len(all) > 0 {
 			last = all[len(all)-1].seq
 		}
 		res := subjects.Result{
@@ -150,7 +152,7 @@ func (r *room) publishResult(res subjects.Result, expected uint64) (*jetstream.P
 }
 
 // attempts of publishing: what agents sent, whether it was stored or refused.
-func (r *room) sent() []subjects.Result {
+func (r *room) publishedByAgents() []subjects.Result {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.published)

@@ -18,10 +18,10 @@ import (
 )
 
 const (
-	deadline = 30 * time.Second       // of a wait; a fault alone reaches it
-	pause    = 10 * time.Millisecond  // between two looks
-	often    = 500 * time.Millisecond // heartbeat interval of most tests
-	seldom   = 4 * time.Second        // where an agent is cut off for a while and may not take it for a loss
+	deadline      = 30 * time.Second       // of a wait; a fault alone reaches it
+	pollInterval  = 10 * time.Millisecond  // between two looks
+	shortInterval = 500 * time.Millisecond // heartbeat interval of most tests
+	longInterval  = 4 * time.Second        // where an agent is cut off for a while and may not take it for a loss
 )
 
 // room is the place of one test: an application and an agent that no other test
@@ -29,11 +29,11 @@ const (
 type room struct {
 	*testing.T
 	*broker
-	start   func(t *testing.T, o Options) *Process
-	options Options // of the agent
-	proxy   *proxy  // what the agent connects to
-	app     string
-	dir     string // of the evidence
+	start      func(t *testing.T, o Options) *Process
+	options    Options // of the agent
+	proxy      *proxy  // what the agent connects to
+	app        string
+	witnessDir string // of the evidence
 
 	mu        sync.Mutex
 	beats     []subjects.Heartbeat
@@ -43,13 +43,13 @@ type room struct {
 func newRoom(t *testing.T, b *broker, start func(t *testing.T, o Options) *Process) *room {
 	t.Helper()
 	app, agent := roomNames(int(b.rooms.Add(1)))
-	r := &room{T: t, broker: b, start: start, proxy: newProxy(t, b.addr), app: app, dir: t.TempDir()}
+	r := &room{T: t, broker: b, start: start, proxy: newProxy(t, b.addr), app: app, witnessDir: t.TempDir()}
 	r.options = Options{
 		Name: agent, Apps: []string{r.app}, Pools: []string{subjects.DefaultPool},
-		Slots: 4, Data: filepath.Join(r.dir, "agent"), Heartbeat: often,
+		Slots: 4, Data: filepath.Join(r.witnessDir, "agent"), Heartbeat: shortInterval,
 	}
-	r.queue(30 * time.Second)
-	r.listen(subjects.AllHeartbeats, func(m *nats.Msg) {
+	r.createQueue(30 * time.Second)
+	r.subscribeTo(subjects.AllHeartbeats, func(m *nats.Msg) {
 		var h subjects.Heartbeat
 		if json.Unmarshal(m.Data, &h) == nil && slices.Contains(h.Apps, r.app) {
 			r.mu.Lock()
@@ -60,7 +60,7 @@ func newRoom(t *testing.T, b *broker, start func(t *testing.T, o Options) *Proce
 			}
 		}
 	})
-	r.listen("jobstreamer.result."+r.app+".>", func(m *nats.Msg) {
+	r.subscribeTo("jobstreamer.result."+r.app+".>", func(m *nats.Msg) {
 		var res subjects.Result
 		if json.Unmarshal(m.Data, &res) == nil && !strings.HasSuffix(m.Subject, "."+subjects.Bus) {
 			r.mu.Lock()
@@ -68,13 +68,13 @@ func newRoom(t *testing.T, b *broker, start func(t *testing.T, o Options) *Proce
 			r.mu.Unlock()
 		}
 	})
-	t.Cleanup(r.clear)
+	t.Cleanup(r.killJobs)
 	return r
 }
 
 // queue makes the application's work queue. The contract wants an AckWait of 30
 // s, which a test may shorten: an agent does not see it.
-func (r *room) queue(ackWait time.Duration) {
+func (r *room) createQueue(ackWait time.Duration) {
 	r.Helper()
 	config := jetstream.StreamConfig{
 		Name: subjects.RequestStream(r.app), Subjects: []string{subjects.AllRequests(r.app)}, Retention: jetstream.WorkQueuePolicy,
@@ -95,7 +95,7 @@ func (r *room) queue(ackWait time.Duration) {
 	}
 }
 
-func (r *room) listen(subject string, f func(m *nats.Msg)) {
+func (r *room) subscribeTo(subject string, f func(m *nats.Msg)) {
 	r.Helper()
 	sub, err := r.nc.Subscribe(subject, f)
 	if err != nil {
@@ -105,9 +105,9 @@ func (r *room) listen(subject string, f func(m *nats.Msg)) {
 }
 
 // clear ends what jobs a killed agent left: they wrote their process ids down.
-func (r *room) clear() {
-	for _, line := range r.evidence() {
-		if pid := pidOf(line); alive(pid) {
+func (r *room) killJobs() {
+	for _, line := range r.witnessLines() {
+		if pid := pidOf(line); isAlive(pid) {
 			if p, err := os.FindProcess(pid); err == nil {
 				_ = p.Kill()
 			}
@@ -116,16 +116,16 @@ func (r *room) clear() {
 }
 
 // agent starts the agent of the room and waits for its first heartbeat.
-func (r *room) agent() *Process {
+func (r *room) startAgent() *Process {
 	r.Helper()
-	before := len(r.heard())
-	p := r.run(r.options)
-	r.await("the first heartbeat", func() bool { return len(r.heard()) > before })
+	before := len(r.heartbeats())
+	p := r.startProcess(r.options)
+	r.waitUntil("the first heartbeat", func() bool { return len(r.heartbeats()) > before })
 	return p
 }
 
 // run starts an agent, and does not wait.
-func (r *room) run(o Options) *Process {
+func (r *room) startProcess(o Options) *Process {
 	r.Helper()
 	if err := os.MkdirAll(o.Data, 0o700); err != nil {
 		r.Fatal(err)
@@ -135,28 +135,28 @@ func (r *room) run(o Options) *Process {
 }
 
 // await waits until what is true.
-func (r *room) await(what string, is func() bool) {
+func (r *room) waitUntil(what string, is func() bool) {
 	r.Helper()
-	r.awaitFor(deadline, what, is)
+	r.waitAtMost(deadline, what, is)
 }
 
-func (r *room) awaitFor(long time.Duration, what string, is func() bool) {
+func (r *room) waitAtMost(long time.Duration, what string, is func() bool) {
 	r.Helper()
-	for end := time.Now().Add(long); !is(); time.Sleep(pause) {
+	for end := time.Now().Add(long); !is(); time.Sleep(pollInterval) {
 		if time.Now().After(end) {
-			r.Fatalf("waited %v in vain for %s\n%s", long, what, r.state())
+			r.Fatalf("waited %v in vain for %s\n%s", long, what, r.describeState())
 		}
 	}
 }
 
 // state is what one wants to see of a test that failed.
-func (r *room) state() string {
+func (r *room) describeState() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "evidence: %q\n", r.evidence())
-	for _, s := range r.stored("jobstreamer.result." + r.app + ".>") {
+	fmt.Fprintf(&b, "evidence: %q\n", r.witnessLines())
+	for _, s := range r.readStored("jobstreamer.result." + r.app + ".>") {
 		fmt.Fprintf(&b, "result %d: expects %s %s\n", s.seq, s.header.Get(subjects.ExpectedSequenceHeader), s.data)
 	}
-	if all := r.heard(); len(all) > 0 {
+	if all := r.heartbeats(); len(all) > 0 {
 		last, _ := json.Marshal(all[len(all)-1])
 		fmt.Fprintf(&b, "heartbeat %d: %s\n", len(all), last)
 	}

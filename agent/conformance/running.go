@@ -15,46 +15,46 @@ import (
 
 // running is about what an execution does and says.
 var running = []testCase{
-	{"steps follow one another and their results are stored between them", stepByStep},
-	{"a failed step fails the job and the next one does not run", failedStep},
-	{"a job that the agent cannot run ends failed with its element named", cannotRun},
-	{"a restart goes on after the steps that were completed", restart},
-	{"parameters and the execution's names reach the process", environment},
-	{"lines arrive in order with the names of their streams", lines},
-	{"much output arrives in order, and all of it", muchOutput},
-	{"parameters that are one variable end the execution as failed", colliding},
-	{"a daemon ends with its step", daemon},
+	{"steps follow one another and their results are stored between them", testStepByStep},
+	{"a failed step fails the job and the next one does not run", testFailedStep},
+	{"a job that the agent cannot run ends failed with its element named", testCannotRun},
+	{"a restart goes on after the steps that were completed", testRestart},
+	{"parameters and the execution's names reach the process", testEnvironment},
+	{"lines arrive in order with the names of their streams", testLines},
+	{"much output arrives in order, and all of it", testMuchOutput},
+	{"parameters that are one variable end the execution as failed", testCollidingParameters},
+	{"a daemon ends with its step", testDaemon},
 }
 
-func stepByStep(r *room) {
-	r.agent()
-	id := r.submit(r.say("one"), r.sayAndWait("two", "go"), r.say("three"))
-	r.body("two")
+func testStepByStep(r *room) {
+	r.startAgent()
+	id := r.submitCommands(r.witnessCommand("one"), r.witnessAndWait("two", "go"), r.witnessCommand("three"))
+	r.awaitWitness("two")
 	// That step-2 runs means that the end of step-1 is stored already, not that
 	// it will be.
-	if s := steps(r.results(id))["step-1"]; s.BatchStatus != subjects.Completed {
+	if s := lastSteps(r.resultsOf(id))["step-1"]; s.BatchStatus != subjects.Completed {
 		r.Errorf("step-2 runs while step-1 is stored as %q", s.BatchStatus)
 	}
-	r.await("the start of step-2", func() bool { return steps(r.results(id))["step-2"].BatchStatus == subjects.Started })
-	r.letGo("go")
-	end := r.end(id, subjects.Completed)
+	r.waitUntil("the start of step-2", func() bool { return lastSteps(r.resultsOf(id))["step-2"].BatchStatus == subjects.Started })
+	r.createFile("go")
+	end := r.awaitEnd(id, subjects.Completed)
 	if end.ExitStatus != "COMPLETED" {
 		r.Errorf("the exit status is %q, want COMPLETED", end.ExitStatus)
 	}
 	for i := range 3 {
 		name := fmt.Sprintf("step-%d", i+1)
-		s := steps(r.results(id))[name]
+		s := lastSteps(r.resultsOf(id))[name]
 		if s.ID != int64(i+1) || s.BatchStatus != subjects.Completed || s.StartTime.IsZero() || s.EndTime < s.StartTime {
 			r.Errorf("%s ended as %+v", name, s)
 		}
 	}
-	if got := r.evidence(); len(got) != 3 || r.said("one") != 1 || !strings.HasPrefix(got[2], "three") {
+	if got := r.witnessLines(); len(got) != 3 || r.witnessCount("one") != 1 || !strings.HasPrefix(got[2], "three") {
 		r.Errorf("the evidence is %q", got)
 	}
 }
 
 // steps is the last that the results say of each step.
-func steps(all []stored) map[string]subjects.StepExecution {
+func lastSteps(all []storedResult) map[string]subjects.StepExecution {
 	last := map[string]subjects.StepExecution{}
 	for _, s := range all {
 		for _, step := range s.Steps {
@@ -64,32 +64,32 @@ func steps(all []stored) map[string]subjects.StepExecution {
 	return last
 }
 
-func failedStep(r *room) {
-	r.agent()
-	id := r.submit(r.say("one"), r.say("two")+"; exit 3", r.say("three"))
-	end := r.end(id, subjects.Failed)
+func testFailedStep(r *room) {
+	r.startAgent()
+	id := r.submitCommands(r.witnessCommand("one"), r.witnessCommand("two")+"; exit 3", r.witnessCommand("three"))
+	end := r.awaitEnd(id, subjects.Failed)
 	if end.ExitStatus != "FAILED" || end.Exception == "" {
 		r.Errorf("the end has exit status %q and exception %q, want FAILED and why", end.ExitStatus, end.Exception)
 	}
-	all := steps(r.results(id))
+	all := lastSteps(r.resultsOf(id))
 	if one, two := all["step-1"], all["step-2"]; one.BatchStatus != subjects.Completed || two.BatchStatus != subjects.Failed {
 		r.Errorf("step-1 is %s and step-2 %s, want completed and failed", one.BatchStatus, two.BatchStatus)
 	}
 	if two := all["step-2"]; !strings.Contains(two.ExitStatus+two.Exception+end.Exception, "3") {
 		r.Errorf("nothing says that the exit code was 3: %+v, %q", two, end.Exception)
 	}
-	if _, began := all["step-3"]; began || r.said("three") != 0 {
+	if _, began := all["step-3"]; began || r.witnessCount("three") != 0 {
 		r.Error("step-3 ran")
 	}
 }
 
-func cannotRun(r *room) {
-	r.agent()
-	req := r.request(json.RawMessage(`{"id":"job","steps":[{"id":"odd-one","batchlet":{"ref":"no.such.Batchlet"}}]}`))
-	r.send(req)
-	end := r.end(req.Execution.ID, subjects.Failed)
+func testCannotRun(r *room) {
+	r.startAgent()
+	req := r.newRequest(json.RawMessage(`{"id":"job","steps":[{"id":"odd-one","batchlet":{"ref":"no.such.Batchlet"}}]}`))
+	r.sendRequest(req)
+	end := r.awaitEnd(req.Execution.ID, subjects.Failed)
 	text := end.Exception
-	for _, s := range steps(r.results(req.Execution.ID)) {
+	for _, s := range lastSteps(r.resultsOf(req.Execution.ID)) {
 		text += s.Exception
 	}
 	if !strings.Contains(text, "no.such.Batchlet") {
@@ -97,31 +97,31 @@ func cannotRun(r *room) {
 	}
 }
 
-func restart(r *room) {
-	r.agent()
-	req := r.request(job(r.say("one"), r.say("two")))
+func testRestart(r *room) {
+	r.startAgent()
+	req := r.newRequest(jobDefinition(r.witnessCommand("one"), r.witnessCommand("two")))
 	req.Execution.RestartOf = r.ids.Add(1)
 	req.Execution.InstanceID = req.Execution.RestartOf
 	req.Steps = []subjects.StepState{
 		{Step: "step-1", BatchStatus: subjects.Completed, ExitStatus: "COMPLETED", Starts: 1},
 		{Step: "step-2", BatchStatus: subjects.Failed, ExitStatus: "FAILED", Starts: 1},
 	}
-	r.send(req)
-	r.end(req.Execution.ID, subjects.Completed)
-	if r.said("one") != 0 || r.said("two") != 1 {
-		r.Errorf("the evidence is %q, want step-2 alone", r.evidence())
+	r.sendRequest(req)
+	r.awaitEnd(req.Execution.ID, subjects.Completed)
+	if r.witnessCount("one") != 0 || r.witnessCount("two") != 1 {
+		r.Errorf("the evidence is %q, want step-2 alone", r.witnessLines())
 	}
 }
 
-func environment(r *room) {
-	file := filepath.Join(r.dir, "env")
-	req := r.request(job(`env > '` + file + `'`))
+func testEnvironment(r *room) {
+	file := filepath.Join(r.witnessDir, "env")
+	req := r.newRequest(jobDefinition(`env > '` + file + `'`))
 	req.Execution.Parameters = map[string]string{"file": "a b", "OTHER": "ü"}
 	req.Execution.ScheduledFor = subjects.TimeOf(time.Date(2026, 11, 24, 23, 30, 0, 0, time.UTC))
 	req.Execution.ScheduledDate = "2026-11-25"
-	r.send(req)
-	r.agent()
-	r.end(req.Execution.ID, subjects.Completed)
+	r.sendRequest(req)
+	r.startAgent()
+	r.awaitEnd(req.Execution.ID, subjects.Completed)
 	b, err := os.ReadFile(file)
 	if err != nil {
 		r.Fatal(err)
@@ -138,33 +138,33 @@ func environment(r *room) {
 	}
 }
 
-func colliding(r *room) {
-	r.agent()
-	req := r.request(job(r.say("one")))
+func testCollidingParameters(r *room) {
+	r.startAgent()
+	req := r.newRequest(jobDefinition(r.witnessCommand("one")))
 	req.Execution.Parameters = map[string]string{"a-b": "1", "a.b": "2"}
-	r.send(req)
-	end := r.end(req.Execution.ID, subjects.Failed)
-	if !strings.Contains(end.Exception, "a-b") || !strings.Contains(end.Exception, "a.b") || r.said("one") != 0 {
-		r.Errorf("the exception is %q, want it to name both; the evidence is %q", end.Exception, r.evidence())
+	r.sendRequest(req)
+	end := r.awaitEnd(req.Execution.ID, subjects.Failed)
+	if !strings.Contains(end.Exception, "a-b") || !strings.Contains(end.Exception, "a.b") || r.witnessCount("one") != 0 {
+		r.Errorf("the exception is %q, want it to name both; the evidence is %q", end.Exception, r.witnessLines())
 	}
 }
 
-func daemon(r *room) {
+func testDaemon(r *room) {
 	if runtime.GOOS != "linux" {
 		r.Skip("only on Linux is a process found that has left its group")
 	}
-	r.agent()
-	id := r.submit(fmt.Sprintf(`(setsid sh -c '%s; exec sleep 60' &); while [ ! -s '%s' ]; do sleep 0.02; done`,
-		strings.ReplaceAll(r.say("daemon"), "'", ""), filepath.Join(r.dir, "evidence")))
-	pid := r.body("daemon")
-	r.end(id, subjects.Completed)
-	r.await("the end of the daemon", func() bool { return !alive(pid) })
+	r.startAgent()
+	id := r.submitCommands(fmt.Sprintf(`(setsid sh -c '%s; exec sleep 60' &); while [ ! -s '%s' ]; do sleep 0.02; done`,
+		strings.ReplaceAll(r.witnessCommand("daemon"), "'", ""), filepath.Join(r.witnessDir, "evidence")))
+	pid := r.awaitWitness("daemon")
+	r.awaitEnd(id, subjects.Completed)
+	r.waitUntil("the end of the daemon", func() bool { return !isAlive(pid) })
 }
 
 // output is what the job wrote to one stream, and how many lines are said to be
 // lost.
-func (r *room) output(id int64, stream string) (got []string, dropped int) {
-	for _, m := range r.stored(subjects.LogFilter(r.app, "job", id)) {
+func (r *room) outputOf(id int64, stream string) (got []string, dropped int) {
+	for _, m := range r.readStored(subjects.LogFilter(r.app, "job", id)) {
 		var l subjects.LogMessage
 		if err := json.Unmarshal(m.data, &l); err != nil || l.Attempt != 1 {
 			r.Errorf("log message %s: attempt %d, %v", m.data, l.Attempt, err)
@@ -191,10 +191,10 @@ func (r *room) output(id int64, stream string) (got []string, dropped int) {
 	return got, dropped
 }
 
-func lines(r *room) {
-	r.agent()
-	id := r.submit(`i=0; while [ $i -lt 20 ]; do echo "out <$i>"; echo "err $i" >&2; i=$((i+1)); done; printf 'no newline'`)
-	r.end(id, subjects.Completed)
+func testLines(r *room) {
+	r.startAgent()
+	id := r.submitCommands(`i=0; while [ $i -lt 20 ]; do echo "out <$i>"; echo "err $i" >&2; i=$((i+1)); done; printf 'no newline'`)
+	r.awaitEnd(id, subjects.Completed)
 	var wantOut, wantErr []string
 	for i := range 20 {
 		wantOut = append(wantOut, fmt.Sprintf("out <%d>", i))
@@ -202,9 +202,9 @@ func lines(r *room) {
 	}
 	wantOut = append(wantOut, "no newline")
 	var out, err []string
-	r.await("41 lines", func() bool {
-		out, _ = r.output(id, "stdout")
-		err, _ = r.output(id, "stderr")
+	r.waitUntil("41 lines", func() bool {
+		out, _ = r.outputOf(id, "stdout")
+		err, _ = r.outputOf(id, "stderr")
 		return len(out)+len(err) >= 41
 	})
 	if !slices.Equal(out, wantOut) {
@@ -215,15 +215,15 @@ func lines(r *room) {
 	}
 }
 
-func muchOutput(r *room) {
+func testMuchOutput(r *room) {
 	const total = 5000
-	r.agent()
-	id := r.submit(fmt.Sprintf(`i=0; while [ $i -lt %d ]; do echo "line $i of some more words than few"; i=$((i+1)); done`, total))
-	r.end(id, subjects.Completed)
+	r.startAgent()
+	id := r.submitCommands(fmt.Sprintf(`i=0; while [ $i -lt %d ]; do echo "line $i of some more words than few"; i=$((i+1)); done`, total))
+	r.awaitEnd(id, subjects.Completed)
 	var got []string
-	r.await("all lines", func() bool {
+	r.waitUntil("all lines", func() bool {
 		var dropped int
-		if got, dropped = r.output(id, "stdout"); dropped > 0 {
+		if got, dropped = r.outputOf(id, "stdout"); dropped > 0 {
 			r.Fatalf("%d lines are lost although the broker is there", dropped)
 		}
 		return len(got) >= total

@@ -10,18 +10,18 @@ import (
 
 // unknownOutcomes are about messages and answers that get lost.
 var unknownOutcomes = []testCase{
-	{"a claim whose acknowledgement was lost runs once", lostClaimAck},
-	{"a claim whose connection broke before the acknowledgement runs once", cutAtClaim},
-	{"a claim is not taken by another slot of the same agent", otherSlot},
-	{"an end whose acknowledgement was lost is stored once", lostEndAck},
-	{"a result of a step whose acknowledgement was lost is stored once", lostStepAck},
-	{"an end is stored once when the connection was lost during the run", cutDuringRun},
-	{"an end behind a fence is given up when its outcome was not known", lostAckThenFence},
+	{"a claim whose acknowledgement was lost runs once", testLostClaimAck},
+	{"a claim whose connection broke before the acknowledgement runs once", testCutAtClaim},
+	{"a claim is not taken by another slot of the same agent", testOtherSlot},
+	{"an end whose acknowledgement was lost is stored once", testLostEndAck},
+	{"a result of a step whose acknowledgement was lost is stored once", testLostStepAck},
+	{"an end is stored once when the connection was lost during the run", testCutDuringRun},
+	{"an end behind a fence is given up when its outcome was not known", testLostAckThenFence},
 }
 
 // answers finds the acknowledgements of results: it remembers the reply
 // subjects of those that it is to lose.
-type answers struct {
+type ackWatch struct {
 	r     *room
 	of    func(res subjects.Result) bool
 	inbox map[string]bool
@@ -29,7 +29,7 @@ type answers struct {
 }
 
 // seen says whether f is an answer to one of the results.
-func (a *answers) seen(f frame) bool {
+func (a *ackWatch) isAnswer(f frame) bool {
 	a.r.mu.Lock()
 	defer a.r.mu.Unlock()
 	if res, ok := resultIn(f); ok && a.of(res) {
@@ -42,7 +42,7 @@ func (a *answers) seen(f frame) bool {
 	return false
 }
 
-func (a *answers) count() int {
+func (a *ackWatch) answerCount() int {
 	a.r.mu.Lock()
 	defer a.r.mu.Unlock()
 	return a.met
@@ -50,9 +50,9 @@ func (a *answers) count() int {
 
 // answersTo makes the proxy call f for each answer to a result that is as
 // wanted; f says whether it passes.
-func (r *room) answersTo(of func(res subjects.Result) bool, pass func(n int) bool) *answers {
-	a := &answers{r: r, of: of, inbox: map[string]bool{}}
-	r.proxy.lose(func(f frame) bool { return !a.seen(f) || pass(a.count()) })
+func (r *room) watchAcks(of func(res subjects.Result) bool, pass func(n int) bool) *ackWatch {
+	a := &ackWatch{r: r, of: of, inbox: map[string]bool{}}
+	r.proxy.setFilter(func(f frame) bool { return !a.isAnswer(f) || pass(a.answerCount()) })
 	return a
 }
 
@@ -69,41 +69,41 @@ func isEnd(res subjects.Result) bool   { return res.BatchStatus.Ended() }
 
 func afterTheFirst(n int) bool { return n > 1 }
 
-func lostClaimAck(r *room) {
-	a := r.answersTo(isClaim, afterTheFirst)
-	r.agent()
-	id := r.submit(r.say("ran"))
-	r.end(id, subjects.Completed)
+func testLostClaimAck(r *room) {
+	a := r.watchAcks(isClaim, afterTheFirst)
+	r.startAgent()
+	id := r.submitCommands(r.witnessCommand("ran"))
+	r.awaitEnd(id, subjects.Completed)
 	r.awaitEmptyQueue()
-	if r.said("ran") != 1 || a.count() == 0 {
-		r.Errorf("it ran %d times after %d answers, want once", r.said("ran"), a.count())
+	if r.witnessCount("ran") != 1 || a.answerCount() == 0 {
+		r.Errorf("it ran %d times after %d answers, want once", r.witnessCount("ran"), a.answerCount())
 	}
 }
 
-func cutAtClaim(r *room) {
-	r.options.Heartbeat = seldom
-	r.answersTo(isClaim, func(n int) bool {
+func testCutAtClaim(r *room) {
+	r.options.Heartbeat = longInterval
+	r.watchAcks(isClaim, func(n int) bool {
 		if n == 1 {
-			r.proxy.cut()
+			r.proxy.cutConnections()
 		}
 		return n > 1
 	})
-	r.agent()
-	id := r.submit(r.say("ran"))
-	r.await("an attempt to connect again", func() bool { return r.proxy.knocks() > 0 })
-	r.proxy.restore()
-	r.end(id, subjects.Completed)
+	r.startAgent()
+	id := r.submitCommands(r.witnessCommand("ran"))
+	r.waitUntil("an attempt to connect again", func() bool { return r.proxy.refusedCount() > 0 })
+	r.proxy.allowConnections()
+	r.awaitEnd(id, subjects.Completed)
 	r.awaitEmptyQueue()
-	if n := r.said("ran"); n != 1 {
+	if n := r.witnessCount("ran"); n != 1 {
 		r.Errorf("it ran %d times, want once", n)
 	}
 }
 
-func otherSlot(r *room) {
-	r.queue(time.Second) // so that the request comes again while the first claim has no answer
+func testOtherSlot(r *room) {
+	r.createQueue(time.Second) // so that the request comes again while the first claim has no answer
 	first := ""
 	open := false
-	a := r.answersTo(func(res subjects.Result) bool {
+	a := r.watchAcks(func(res subjects.Result) bool {
 		if first == "" {
 			first = res.Handling
 		}
@@ -113,62 +113,62 @@ func otherSlot(r *room) {
 		defer r.mu.Unlock()
 		return open
 	})
-	r.agent()
-	id := r.submit(r.say("ran"))
-	r.await("the lost answer", func() bool { return a.count() > 0 })
+	r.startAgent()
+	id := r.submitCommands(r.witnessCommand("ran"))
+	r.waitUntil("the lost answer", func() bool { return a.answerCount() > 0 })
 	r.awaitEmptyQueue() // acknowledged by the other slot, whose claim was refused
-	if n := r.said("ran"); n != 0 {
+	if n := r.witnessCount("ran"); n != 0 {
 		r.Errorf("it runs already, by a claim that is not its own")
 	}
 	r.mu.Lock()
 	open = true
 	r.mu.Unlock()
-	r.end(id, subjects.Completed)
-	if n := r.said("ran"); n != 1 {
+	r.awaitEnd(id, subjects.Completed)
+	if n := r.witnessCount("ran"); n != 1 {
 		r.Errorf("it ran %d times, want once", n)
 	}
 }
 
-func lostEndAck(r *room) {
-	r.answersTo(isEnd, afterTheFirst)
-	r.agent()
-	id := r.submit(r.say("ran"))
-	r.end(id, subjects.Completed)
-	if n := r.said("ran"); n != 1 {
+func testLostEndAck(r *room) {
+	r.watchAcks(isEnd, afterTheFirst)
+	r.startAgent()
+	id := r.submitCommands(r.witnessCommand("ran"))
+	r.awaitEnd(id, subjects.Completed)
+	if n := r.witnessCount("ran"); n != 1 {
 		r.Errorf("it ran %d times, want once", n)
 	}
 }
 
-func lostStepAck(r *room) {
-	r.answersTo(func(res subjects.Result) bool { return !isClaim(res) && !isEnd(res) }, afterTheFirst)
-	r.agent()
-	id := r.submit(r.say("one"), r.say("two"), r.say("three"))
-	r.end(id, subjects.Completed)
-	if r.said("one") != 1 || r.said("two") != 1 || r.said("three") != 1 {
-		r.Errorf("the evidence is %q, want each step once", r.evidence())
+func testLostStepAck(r *room) {
+	r.watchAcks(func(res subjects.Result) bool { return !isClaim(res) && !isEnd(res) }, afterTheFirst)
+	r.startAgent()
+	id := r.submitCommands(r.witnessCommand("one"), r.witnessCommand("two"), r.witnessCommand("three"))
+	r.awaitEnd(id, subjects.Completed)
+	if r.witnessCount("one") != 1 || r.witnessCount("two") != 1 || r.witnessCount("three") != 1 {
+		r.Errorf("the evidence is %q, want each step once", r.witnessLines())
 	}
 }
 
-func cutDuringRun(r *room) {
-	r.options.Heartbeat = seldom
-	r.agent()
-	id := r.submit(r.sayAndWait("ran", "go"))
-	pid := r.body("ran")
-	r.proxy.cut()
-	r.letGo("go")
-	r.await("the end of the body", func() bool { return !alive(pid) })
-	r.await("an attempt to connect again", func() bool { return r.proxy.knocks() > 0 })
-	if n := len(ends(r.results(id))); n != 0 {
+func testCutDuringRun(r *room) {
+	r.options.Heartbeat = longInterval
+	r.startAgent()
+	id := r.submitCommands(r.witnessAndWait("ran", "go"))
+	pid := r.awaitWitness("ran")
+	r.proxy.cutConnections()
+	r.createFile("go")
+	r.waitUntil("the end of the body", func() bool { return !isAlive(pid) })
+	r.waitUntil("an attempt to connect again", func() bool { return r.proxy.refusedCount() > 0 })
+	if n := len(endsOf(r.resultsOf(id))); n != 0 {
 		r.Fatalf("%d ends are stored while the agent is cut off", n)
 	}
-	r.proxy.restore()
-	r.end(id, subjects.Completed)
-	if n := r.said("ran"); n != 1 {
+	r.proxy.allowConnections()
+	r.awaitEnd(id, subjects.Completed)
+	if n := r.witnessCount("ran"); n != 1 {
 		r.Errorf("it ran %d times, want once", n)
 	}
 }
 
-func ends(all []stored) (ends []stored) {
+func endsOf(all []storedResult) (ends []storedResult) {
 	for _, s := range all {
 		if s.BatchStatus.Ended() {
 			ends = append(ends, s)
@@ -177,26 +177,26 @@ func ends(all []stored) (ends []stored) {
 	return ends
 }
 
-func lostAckThenFence(r *room) {
+func testLostAckThenFence(r *room) {
 	// The end never reaches the broker, and then the bus decides otherwise.
 	open := false
-	r.proxy.lose(func(f frame) bool {
+	r.proxy.setFilter(func(f frame) bool {
 		res, ok := resultIn(f)
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		return open || !ok || !isEnd(res)
 	})
-	r.agent()
-	id := r.submit(r.say("ran"))
-	pid := r.body("ran")
-	r.await("the end of the body", func() bool { return !alive(pid) })
-	r.awaitBeat("that names the execution", func(h subjects.Heartbeat) bool { return names(h, id) })
-	r.fence(id, 1, subjects.Failed)
+	r.startAgent()
+	id := r.submitCommands(r.witnessCommand("ran"))
+	pid := r.awaitWitness("ran")
+	r.waitUntil("the end of the body", func() bool { return !isAlive(pid) })
+	r.awaitBeat("that names the execution", func(h subjects.Heartbeat) bool { return namesExecution(h, id) })
+	r.publishFence(id, 1, subjects.Failed)
 	r.mu.Lock()
 	open = true
 	r.mu.Unlock()
-	r.settled(id)
-	if all := ends(r.results(id)); len(all) != 1 || all[0].Agent != subjects.Bus {
+	r.awaitUnnamed(id)
+	if all := endsOf(r.resultsOf(id)); len(all) != 1 || all[0].Agent != subjects.Bus {
 		r.Errorf("the ends are %v, want that of the bus alone", all)
 	}
 }
