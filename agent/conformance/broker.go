@@ -13,7 +13,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// broker is the one that all rooms share.
+// broker is the NATS server that all rooms share.
 type broker struct {
 	addr  string
 	nc    *nats.Conn
@@ -22,8 +22,8 @@ type broker struct {
 	ids   atomic.Int64 // execution ids are unique in the whole system
 }
 
-// newBroker starts a broker with a user for each agent that may connect, who
-// may do what the contract says an agent does.
+// newBroker starts a broker. Each agent that may connect has a user there, with
+// the permissions that the contract gives an agent.
 func newBroker(t *testing.T, rooms int) *broker {
 	t.Helper()
 	users := []*server.User{{Username: "bus", Password: secret}}
@@ -65,8 +65,8 @@ func newBroker(t *testing.T, rooms int) *broker {
 // secret is the password of all users.
 const secret = "secret"
 
-// confined is the user of an agent of one application, with the permissions of
-// the contract.
+// agentUser returns the user of an agent of one application, with the
+// permissions in the contract.
 func agentUser(app, agent string) *server.User {
 	stream := subjects.RequestStream(app)
 	return &server.User{Username: agent, Password: secret, Permissions: &server.Permissions{
@@ -83,7 +83,7 @@ func agentUser(app, agent string) *server.User {
 	}}
 }
 
-// roomNames are the application and the agent of the nth room.
+// roomNames returns the names of the nth room's application and agent.
 func roomNames(n int) (app, agent string) {
 	return fmt.Sprintf("app-%d", n), fmt.Sprintf("agent-%d", n)
 }

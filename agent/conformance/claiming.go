@@ -14,17 +14,18 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
+// claiming tests how an agent fetches requests and claims them.
 var claiming = []testCase{
 	{"a request that was held too long is not claimed", testHeldTooLong}, // first: it takes half a minute
 	{"the claim carries the expected sequence and the execution unchanged", testClaimUnchanged},
-	{"a request that comes twice runs once", testDeliveredTwice},
+	{"a request that is delivered twice runs once", testDeliveredTwice},
 	{"two agents that get the same requests run each once", testTwoAgents},
 	{"a refused claim is acknowledged and dropped", testRefusedClaim},
 	{"a second attempt claims with the sequence of the fence", testSecondAttempt},
 	{"the higher priority comes first", testPriorities},
 	{"no more executions run than there are slots", testSlots},
-	{"a queue that is made late is found", testLateQueue},
-	{"a request that cannot be read is let go", testUnreadable},
+	{"an agent finds a queue that is created after its start", testLateQueue},
+	{"a request that cannot be decoded is left alone", testUnreadable},
 }
 
 func testHeldTooLong(r *room) {
@@ -48,7 +49,8 @@ func testHeldTooLong(r *room) {
 		}
 		times[res.Handling] = seen{times[res.Handling].first, time.Now()}
 		open = open || len(handlings) > 1
-		return open // of the first handling none gets through until the request came again
+		// No claim of the first handling passes before the second delivery.
+		return open
 	})
 	r.startAgent()
 	id := r.submitCommands(r.witnessCommand("ran"))
@@ -78,7 +80,7 @@ func testClaimUnchanged(r *room) {
 	if err != nil {
 		r.Fatal(err)
 	}
-	// What a later bus may add comes back as well.
+	// The claim must also carry fields that a later version of the bus adds.
 	b = bytes.Replace(b, []byte(`"execution":{`), []byte(`"execution":{"of_tomorrow":{"n":[9007199254740993,null]},`), 1)
 	r.startAgent()
 	r.sendRaw(req, b)
@@ -100,8 +102,8 @@ func testClaimUnchanged(r *room) {
 	r.awaitEmptyQueue()
 }
 
-// executionOf decodes the execution in a request or a claim, its numbers as
-// they are written.
+// decodeExecution decodes the execution in a request or a claim. It keeps
+// numbers as text, so that none loses precision.
 func decodeExecution(r *room, b []byte) any {
 	r.Helper()
 	d := json.NewDecoder(bytes.NewReader(b))
@@ -231,8 +233,8 @@ func testPriorities(r *room) {
 		word, _, _ := strings.Cut(line, " ")
 		got = append(got, word)
 	}
-	// An agent may give a lower priority its turn now and then, but not before
-	// it has begun with the higher one.
+	// An agent may fetch a request of a lower priority now and then, so that it
+	// does not starve, but the first must be of the highest priority.
 	if got[0] != want[0] || slices.Index(got, "low") < 2 || r.witnessCount("low") != 2 {
 		r.Errorf("they ran in the order %q, want %q", got, want)
 	}

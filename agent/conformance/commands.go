@@ -6,14 +6,15 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
+// commands tests how an agent carries out and answers commands.
 var commands = []testCase{
-	{"stop ends the body kindly and the end is stopped", testStop},
-	{"stop of a body that does not listen ends it by force", testStopByForce},
-	{"stop of an attempt that the agent does not have is answered with ok false", testStopUnknown},
-	{"drain takes no more work and resume takes it again", testDrain},
-	{"ping is answered with the life of the heartbeats", testPing},
-	{"a second agent of one name gives up", testSecondAgent},
-	{"of two that have one name the older leaves", testNameTaken},
+	{"stop asks the body to end and the execution ends as stopped", testStop},
+	{"stop ends a body by force if it ignores the request", testStopByForce},
+	{"stop of an attempt that the agent does not run is answered with ok false", testStopUnknown},
+	{"a drained agent fetches no work until it is resumed", testDrain},
+	{"the reply to ping has the life that the heartbeats have", testPing},
+	{"a second agent with the same name ends with an error", testSecondAgent},
+	{"of two agents with the same name the older one leaves", testNameTaken},
 }
 
 func testStop(r *room) {
@@ -32,14 +33,14 @@ func testStop(r *room) {
 		r.Errorf("step-1 is %s, want stopped", s.BatchStatus)
 	}
 	if r.witnessCount("term") != 1 || isAlive(pid) || r.witnessCount("two") != 0 {
-		r.Errorf("the evidence is %q, alive is %v: want a kind end of step-1 alone", r.witnessLines(), isAlive(pid))
+		r.Errorf("the evidence is %q, alive is %v: want step-1 alone, ended on request", r.witnessLines(), isAlive(pid))
 	}
 	if reply := r.sendCommand(subjects.StopCommand, id, 1); reply.OK || reply.Error == "" {
 		r.Errorf("a stop after the end is answered by %+v", reply)
 	}
 }
 
-// sayQuoted is say for a place inside of single quotes.
+// witnessQuoted is like witnessCommand, for use inside single quotes.
 func (r *room) witnessQuoted(word string) string {
 	return `echo "` + word + ` $$" >> "` + r.witnessDir + `/evidence"`
 }
@@ -48,7 +49,7 @@ func testStopByForce(r *room) {
 	r.startAgent()
 	id := r.submitCommands(`trap '' TERM; ` + r.witnessAndWait("ran", "never"))
 	pid := r.awaitWitness("ran")
-	for range 3 { // a bus repeats it at each heartbeat
+	for range 3 { // the bus repeats the command at each heartbeat
 		r.sendCommand(subjects.StopCommand, id, 1)
 	}
 	r.awaitEnd(id, subjects.Stopped)
@@ -85,7 +86,8 @@ func testDrain(r *room) {
 	blocked := func(h subjects.Heartbeat) bool { return h.Status == subjects.AgentBlocked }
 	r.awaitBeat("that says blocked", blocked)
 	waiting := r.submitCommands(r.witnessCommand("late"))
-	for range 4 { // as long as it takes to get one, by a pull that was open
+	// An open pull would have fetched the request by then.
+	for range 4 {
 		r.awaitBeat("that says blocked", blocked)
 	}
 	if r.witnessCount("late") != 0 || len(r.resultsOf(waiting)) != 0 {
@@ -139,7 +141,7 @@ func testNameTaken(r *room) {
 	h := r.awaitBeat("of the agent", func(subjects.Heartbeat) bool { return true })
 	publish := func(life string, start subjects.Time) {
 		other := h
-		other.Life, other.StartTime, other.Apps = life, start, nil // the suite does not count it
+		other.Life, other.StartTime, other.Apps = life, start, nil // without Apps, the room ignores the heartbeat
 		b, _ := json.Marshal(other)
 		if err := r.nc.Publish(subjects.HeartbeatSubject(h.Agent), b); err != nil {
 			r.Fatal(err)
@@ -156,6 +158,6 @@ func testNameTaken(r *room) {
 		r.Error("the agent ended with code 0")
 	}
 	if all := r.heartbeats(); all[len(all)-1].Status == subjects.AgentGone {
-		r.Error("it says that the name is gone, which another has")
+		r.Error(`it published "gone" for a name that another agent has`)
 	}
 }

@@ -1,22 +1,22 @@
-// Package conformance is what any agent has to pass, whatever it is written in:
-// the package comment of subjects, played against a real broker and a real
-// process.
+// Package conformance tests an agent in any language against the contract in
+// the package comment of subjects. It uses a real broker and runs the agent as
+// a real process.
 //
-//	suite, as the bus --------- in process ---------> broker
-//	suite ---> proxy: cuts, swallows, watches <----> broker
+//	suite, as the bus ---------- in process ----------> broker
+//	suite ---> proxy: cuts, drops, watches <----------> broker
 //	              ^
 //	agent --------+  TCP        its jobs append to files that the suite reads
 //
-// Each agent connects as a user with the permissions of that comment, and no
-// others. The suite makes the streams and consumers itself and answers for the
-// bus, by the contract and nothing else: what it has to know beyond that
-// comment is missing there. It asks of the jobs only that a step can run a
-// command: the batchlet org.jobstreamer.batch.ShellBatchlet with the property
-// "command", run by a POSIX shell.
+// Each agent connects as a user that has the permissions in the contract and no
+// others. The suite creates the streams and consumers and plays the bus. It
+// relies on the contract alone: if the suite needs to know something else, then
+// the contract is incomplete. An agent under test must be able to run a shell
+// command in a step: the batchlet org.jobstreamer.batch.ShellBatchlet with the
+// property "command", run by a POSIX shell.
 //
-// Processes and sockets live in real time. So every wait is for something to
-// become true, with a deadline that only a fault reaches, and that something
-// does not happen is judged after something that would have come later.
+// Processes and sockets run in real time. So every wait is for a condition, and
+// its deadline passes only if there is a fault. To check that an event does not
+// happen, a test waits for a later event and then looks for the first.
 package conformance
 
 import (
@@ -28,7 +28,7 @@ import (
 	"time"
 )
 
-// Options is how the suite wants an agent started.
+// Options tells the caller of the suite how to start an agent.
 type Options struct {
 	URL       string // of the broker, with user and password
 	Name      string
@@ -36,23 +36,23 @@ type Options struct {
 	Pools     []string
 	Slots     int
 	Data      string        // directory of the agent; it exists
-	Heartbeat time.Duration // between heartbeats
+	Heartbeat time.Duration // interval
 }
 
-// Process is an agent that runs.
+// Process is an agent's process.
 type Process struct {
 	cmd    *exec.Cmd
 	output *processOutput
-	ended  chan struct{} // closed when it has been waited for
+	ended  chan struct{} // closed once Wait has returned
 }
 
-// Start starts cmd as an agent. It is killed at the end of the test, and what
-// it wrote is shown if the test failed.
+// Start starts cmd as an agent. The process is stopped at the end of the test.
+// If the test failed, its log shows the end of the process's output.
 func Start(t *testing.T, cmd *exec.Cmd) *Process {
 	t.Helper()
 	p := &Process{cmd: cmd, output: &processOutput{}, ended: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr = p.output, p.output
-	cmd.WaitDelay = 5 * time.Second // a job that was left behind may hold the pipe
+	cmd.WaitDelay = 5 * time.Second // a process of a job may outlive the agent and hold the pipe open
 	if err := cmd.Start(); err != nil {
 		t.Fatalf("start the agent: %v", err)
 	}
@@ -69,16 +69,16 @@ func Start(t *testing.T, cmd *exec.Cmd) *Process {
 	return p
 }
 
-// Kill ends the agent as a power cut would, and waits for its end.
+// Kill kills the agent, as a power cut would, and waits until it has ended.
 func (p *Process) Kill() {
 	_ = p.cmd.Process.Kill()
 	<-p.ended
 }
 
-// ask tells the agent to leave.
-func (p *Process) askToLeave() { _ = p.cmd.Process.Signal(syscall.SIGTERM) } // it may be gone already
+// askToLeave sends SIGTERM to the agent.
+func (p *Process) askToLeave() { _ = p.cmd.Process.Signal(syscall.SIGTERM) } // it may have ended already
 
-// stop asks the agent to leave, and kills it if it does not at once.
+// stopOrKill asks the agent to leave and kills it if it still runs 500 ms later.
 func (p *Process) stopOrKill() {
 	p.askToLeave()
 	select {
@@ -88,7 +88,7 @@ func (p *Process) stopOrKill() {
 	}
 }
 
-// over says whether the agent has ended.
+// hasEnded reports whether the agent's process has ended.
 func (p *Process) hasEnded() bool {
 	select {
 	case <-p.ended:
@@ -98,7 +98,7 @@ func (p *Process) hasEnded() bool {
 	}
 }
 
-// output is what a process wrote, safe to read meanwhile.
+// processOutput collects the output of a process. It is safe for concurrent use.
 type processOutput struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -110,6 +110,7 @@ func (o *processOutput) Write(p []byte) (int, error) {
 	return o.b.Write(p)
 }
 
+// lastLines returns the last n bytes of the output.
 func (o *processOutput) lastLines(n int) string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -117,8 +118,8 @@ func (o *processOutput) lastLines(n int) string {
 	return string(b[max(0, len(b)-n):])
 }
 
-// Run plays the suite with the agents that start makes. Subtests run in
-// parallel and mostly wait: go test's -parallel may be far above the number of
+// Run runs the suite; start starts an agent. The subtests run in parallel and
+// mostly wait, so go test's -parallel may be much higher than the number of
 // cores.
 func Run(t *testing.T, start func(t *testing.T, o Options) *Process) {
 	all := allCases()

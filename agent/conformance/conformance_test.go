@@ -20,11 +20,11 @@ const examples = "../examples"
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	_ = flag.Set("test.parallel", "16") // the subtests wait more than they compute
+	_ = flag.Set("test.parallel", "16") // the subtests mostly wait
 	os.Exit(m.Run())
 }
 
-// TestGo plays the suite with this project's own agent.
+// TestGo runs the suite with package agent.
 func TestGo(t *testing.T) {
 	t.Parallel()
 	program := filepath.Join(t.TempDir(), "goagent")
@@ -38,7 +38,7 @@ func TestGo(t *testing.T) {
 	})
 }
 
-// TestPython plays the suite with the example in Python.
+// TestPython runs the suite with the example agent in Python.
 func TestPython(t *testing.T) {
 	t.Parallel()
 	python := virtualEnvironment(t)
@@ -50,8 +50,8 @@ func TestPython(t *testing.T) {
 	})
 }
 
-// virtualEnvironment is a Python with what the example needs. It is made once
-// for each requirements.txt.
+// virtualEnvironment returns the Python of a virtual environment that has the
+// example's requirements. It is cached for each content of requirements.txt.
 func virtualEnvironment(t *testing.T) (python string) {
 	t.Helper()
 	requirements := filepath.Join(examples, "requirements.txt")

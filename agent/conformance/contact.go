@@ -8,13 +8,14 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
+// heartbeats returns the heartbeats that the room has received so far.
 func (r *room) heartbeats() []subjects.Heartbeat {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.beats)
 }
 
-// awaitBeat waits for a heartbeat that comes from now on and is as wanted.
+// awaitBeat waits for a new heartbeat that is accepts, and returns it.
 func (r *room) awaitBeat(what string, is func(h subjects.Heartbeat) bool) (found subjects.Heartbeat) {
 	r.Helper()
 	from := len(r.heartbeats())
@@ -33,13 +34,13 @@ func namesExecution(h subjects.Heartbeat, id int64) bool {
 	return slices.ContainsFunc(h.Executions, func(a subjects.Attempt) bool { return a.ID == id })
 }
 
-// settled waits until heartbeats do not name the execution any more.
+// awaitUnnamed waits for a heartbeat that does not name the execution.
 func (r *room) awaitUnnamed(id int64) {
 	r.Helper()
 	r.awaitBeat(fmt.Sprintf("without execution %d", id), func(h subjects.Heartbeat) bool { return !namesExecution(h, id) })
 }
 
-// command sends a command to the agent of the room.
+// sendCommand sends a command to the room's agent and returns the reply.
 func (r *room) sendCommand(verb string, id int64, attempt int) subjects.CommandReply {
 	r.Helper()
 	body, _ := json.Marshal(subjects.Command{ID: id, Attempt: attempt})

@@ -4,11 +4,12 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// fencing is about an agent that somebody has decided against.
+// fencing tests how an agent gives up an attempt that the bus has fenced off,
+// or may have fenced off.
 var fencing = []testCase{
 	{"a stale attempt is refused by the broker and its work ends", testStaleAttempt},
 	{"drop ends the body and nothing more is published", testDrop},
-	{"without contact for three intervals what may begin elsewhere ends and the rest goes on", testNoContact},
+	{"without contact for three intervals only the bodies that may begin elsewhere end", testNoContact},
 }
 
 func testStaleAttempt(r *room) {

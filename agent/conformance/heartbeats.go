@@ -6,14 +6,15 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
+// heartbeats tests what heartbeats contain and when an agent sends them.
 var heartbeats = []testCase{
 	{"heartbeats name the execution from the fetch to the stored end", testNamedExecutions},
-	{"heartbeats say what the agent is and has", testHeartbeatFields},
-	{"a change of the status is told at once", testStatusChange},
+	{"heartbeats describe the agent", testHeartbeatFields},
+	{"a change of the status is published at once", testStatusChange},
 }
 
 func testNamedExecutions(r *room) {
-	var hold func(res subjects.Result) bool // what the broker must not get now
+	var hold func(res subjects.Result) bool // the proxy drops these results
 	r.proxy.setFilter(func(f frame) bool {
 		res, ok := resultIn(f)
 		r.mu.Lock()
@@ -69,18 +70,18 @@ func testHeartbeatFields(r *room) {
 }
 
 func testStatusChange(r *room) {
-	r.options.Heartbeat = 2 * longInterval // so that only a change can be the reason
+	r.options.Heartbeat = 2 * longInterval // so that only a change of the status can cause a heartbeat
 	r.startAgent()
 	if r.sendCommand(subjects.DrainCommand, 0, 0); !r.awaitStatusSoon(subjects.AgentBlocked) {
-		r.Error("drain was not told at once")
+		r.Error("drain was not published at once")
 	}
 	if r.sendCommand(subjects.ResumeCommand, 0, 0); !r.awaitStatusSoon(subjects.AgentReady) {
-		r.Error("resume was not told at once")
+		r.Error("resume was not published at once")
 	}
 }
 
-// soon waits for a last heartbeat with the status, but for less than the
-// interval.
+// awaitStatusSoon reports whether the last heartbeat has the status within less
+// than one interval.
 func (r *room) awaitStatusSoon(status string) bool {
 	for end := time.Now().Add(longInterval); time.Now().Before(end); time.Sleep(pollInterval) {
 		if all := r.heartbeats(); all[len(all)-1].Status == status {

@@ -12,19 +12,19 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// say is a command that leaves a line of evidence: the word and the id of the
-// process.
+// witnessCommand returns a command that appends a witness line: the word and the
+// id of the shell.
 func (r *room) witnessCommand(word string) string {
 	return fmt.Sprintf(`echo "%s $$" >> '%s'`, word, filepath.Join(r.witnessDir, "evidence"))
 }
 
-// sayAndWait is a command that says the word and then lasts until the file of
-// that name is there.
+// witnessAndWait returns a command that appends a witness line and then waits
+// until the file exists.
 func (r *room) witnessAndWait(word, file string) string {
 	return fmt.Sprintf(`%s; while [ ! -e '%s' ]; do sleep 0.02; done`, r.witnessCommand(word), filepath.Join(r.witnessDir, file))
 }
 
-// letGo makes the file that a command waits for.
+// createFile creates the file that a command waits for.
 func (r *room) createFile(file string) {
 	r.Helper()
 	if err := os.WriteFile(filepath.Join(r.witnessDir, file), nil, 0o600); err != nil {
@@ -32,13 +32,13 @@ func (r *room) createFile(file string) {
 	}
 }
 
-// evidence is what the jobs said so far.
+// witnessLines returns the lines that jobs have written so far.
 func (r *room) witnessLines() []string {
 	b, _ := os.ReadFile(filepath.Join(r.witnessDir, "evidence"))
 	return strings.Split(strings.TrimSuffix(string(b), "\n"), "\n")
 }
 
-// said is how often a word was said.
+// witnessCount returns the number of witness lines with the word.
 func (r *room) witnessCount(word string) int {
 	n := 0
 	for _, line := range r.witnessLines() {
@@ -49,7 +49,8 @@ func (r *room) witnessCount(word string) int {
 	return n
 }
 
-// body waits until a word was said, and returns the process that said it.
+// awaitWitness waits for a witness line with the word, and returns the id of the
+// process that wrote the last such line.
 func (r *room) awaitWitness(word string) (pid int) {
 	r.Helper()
 	r.waitUntil("the body that says "+word, func() bool { return r.witnessCount(word) > 0 })
@@ -61,14 +62,14 @@ func (r *room) awaitWitness(word string) (pid int) {
 	return pid
 }
 
+// pidOf returns the process id in a witness line, or 0.
 func pidOf(line string) int {
 	_, text, _ := strings.Cut(line, " ")
 	pid, _ := strconv.Atoi(text)
 	return pid
 }
 
-// alive says whether a process runs. One that has ended and was not waited for
-// by its parent does not.
+// isAlive reports whether a process is running. A zombie is not.
 func isAlive(pid int) bool {
 	if pid <= 0 {
 		return false
@@ -77,7 +78,7 @@ func isAlive(pid int) bool {
 	if err != nil {
 		return false
 	}
-	defer p.Release() //nolint:errcheck // there is nothing to do about it
+	defer p.Release() //nolint:errcheck // nothing can be done about an error
 	if p.Signal(syscall.Signal(0)) != nil {
 		return false
 	}
@@ -89,7 +90,8 @@ func isAlive(pid int) bool {
 	return !strings.HasPrefix(state, "Z") && !strings.HasPrefix(state, "X")
 }
 
-// job is the definition of a job with one step a command: step-1, step-2 ...
+// jobDefinition returns the definition of a job with one step for each command:
+// step-1, step-2 and so on.
 func jobDefinition(commands ...string) json.RawMessage {
 	var steps []map[string]any
 	for i, command := range commands {
@@ -103,12 +105,12 @@ func jobDefinition(commands ...string) json.RawMessage {
 	}
 	b, err := json.Marshal(map[string]any{"id": "job", "steps": steps})
 	if err != nil {
-		panic(err) // strings alone
+		panic(err) // cannot happen: the map holds only strings
 	}
 	return b
 }
 
-// request makes the first request of a new execution.
+// newRequest returns the first request of a new execution.
 func (r *room) newRequest(definition json.RawMessage) *subjects.Request {
 	id := r.ids.Add(1)
 	return &subjects.Request{
@@ -120,7 +122,8 @@ func (r *room) newRequest(definition json.RawMessage) *subjects.Request {
 	}
 }
 
-// submit requests a new execution of the commands, and returns its id.
+// submitCommands queues a new execution of a job that runs the commands, and
+// returns its id.
 func (r *room) submitCommands(commands ...string) int64 {
 	r.Helper()
 	req := r.newRequest(jobDefinition(commands...))
@@ -128,7 +131,7 @@ func (r *room) submitCommands(commands ...string) int64 {
 	return req.Execution.ID
 }
 
-// send puts a request into the queue.
+// sendRequest queues a request.
 func (r *room) sendRequest(req *subjects.Request) {
 	r.Helper()
 	b, err := json.Marshal(req)
@@ -138,6 +141,7 @@ func (r *room) sendRequest(req *subjects.Request) {
 	r.sendRaw(req, b)
 }
 
+// sendRaw queues b under the subject of req.
 func (r *room) sendRaw(req *subjects.Request, b []byte) {
 	r.Helper()
 	subject := subjects.RequestSubject(r.app, req.Execution.Pool, req.Execution.Priority, req.Execution.ID)
@@ -146,7 +150,7 @@ func (r *room) sendRaw(req *subjects.Request, b []byte) {
 	}
 }
 
-// awaitEmptyQueue waits until each request was acknowledged.
+// awaitEmptyQueue waits until every request has been acknowledged.
 func (r *room) awaitEmptyQueue() {
 	r.Helper()
 	stream, err := r.js.Stream(r.Context(), subjects.RequestStream(r.app))

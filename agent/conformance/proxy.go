@@ -10,20 +10,20 @@ import (
 	"testing"
 )
 
-// proxy stands between agents and the broker. It reads the protocol of NATS, so
-// that a test can lose exactly one message.
+// proxy passes messages between agents and the broker. It parses the NATS
+// protocol, so that a test can drop a single message.
 type proxy struct {
 	listener net.Listener
 	target   string
 
 	mu      sync.Mutex
-	filter  func(f frame) bool // false: the frame is lost
+	filter  func(f frame) bool // false drops the frame; nil passes all
 	down    bool
-	refused int // connections that came while down
+	refused int // number of connections refused while down
 	open    map[net.Conn]bool
 }
 
-// frame is one message of the protocol, or one line of it that is not a
+// frame is one message of the NATS protocol, or a protocol line that is not a
 // message.
 type frame struct {
 	toAgent bool
@@ -51,15 +51,16 @@ func newProxy(t *testing.T, target string) *proxy {
 	return p
 }
 
-// lose sets which frames pass from now on; nil: all do. The filter is called by
-// several goroutines, and must not wait.
+// setFilter sets the filter that decides which frames pass; nil passes all.
+// Several goroutines call the filter, which must not block.
 func (p *proxy) setFilter(filter func(f frame) (pass bool)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.filter = filter
 }
 
-// cut breaks all connections and refuses new ones until restore.
+// cutConnections closes all connections, and makes the proxy refuse new ones
+// until allowConnections.
 func (p *proxy) cutConnections() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -70,13 +71,14 @@ func (p *proxy) cutConnections() {
 	clear(p.open)
 }
 
+// allowConnections makes the proxy accept connections again.
 func (p *proxy) allowConnections() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.down = false
 }
 
-// knocks is how often somebody tried to connect since the cut.
+// refusedCount returns the number of connections refused since the cut.
 func (p *proxy) refusedCount() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -104,6 +106,8 @@ func (p *proxy) acceptAgents() {
 	}
 }
 
+// addConnections registers connections and reports true, or closes them and
+// reports false while the proxy is cut off.
 func (p *proxy) addConnections(conns ...net.Conn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -120,7 +124,8 @@ func (p *proxy) addConnections(conns ...net.Conn) bool {
 	return !p.down
 }
 
-// copy passes frames on until one side ends, and then ends the other.
+// copyFrames forwards frames in one direction until a connection fails, and then
+// closes both.
 func (p *proxy) copyFrames(to, from net.Conn, toAgent bool) {
 	defer func() {
 		_ = to.Close()
@@ -149,7 +154,7 @@ func (p *proxy) copyFrames(to, from net.Conn, toAgent bool) {
 	}
 }
 
-// readFrame reads a line, and the payload that it announces:
+// readFrame reads one protocol line and, if it announces a message, the message:
 //
 //	PUB <subject> [reply] <bytes>          HPUB <subject> [reply] <header bytes> <all bytes>
 //	MSG <subject> <sid> [reply] <bytes>    HMSG <subject> <sid> [reply] <header bytes> <all bytes>

@@ -9,13 +9,14 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// restarts are about an agent that dies and comes back.
+// restarts tests an agent that is killed or asked to leave, and its successor
+// with the same data directory.
 var restarts = []testCase{
 	{"a killed agent does not run its request again", testKilledAgent},
-	{"an agent that starts ends the processes of its earlier life", testLeftover},
+	{"an agent that starts ends the processes that its earlier life left running", testLeftover},
 	{"an end survives a restart of the agent", testEndSurvives},
-	{"an end that was fenced off meanwhile is given up after a restart", testEndFencedOff},
-	{"an agent that is asked to leave says so and ends", testLeaving},
+	{"a restarted agent gives up an end that the bus has fenced off", testEndFencedOff},
+	{"an agent that is asked to leave publishes that and ends", testLeaving},
 }
 
 func testKilledAgent(r *room) {
@@ -38,7 +39,7 @@ func testKilledAgent(r *room) {
 	}
 	r.waitUntil("the end of the process that was left behind", func() bool { return !isAlive(pid) })
 	if all := r.resultsOf(id); len(endsOf(all)) != 0 {
-		r.Errorf("the new life published an end of what it does not know:\n%s", r.describeState())
+		r.Errorf("the new life published an end of an execution that it does not know:\n%s", r.describeState())
 	}
 }
 
@@ -58,8 +59,9 @@ func testLeftover(r *room) {
 	}
 }
 
-// endsWhileCutOff runs a job to its end without a broker, kills the agent and
-// brings the broker back.
+// endWhileCutOff lets a job end while its agent cannot reach the broker, and
+// kills the agent once it has stored the end in its data directory. The proxy
+// stays cut off.
 func endWhileCutOff(r *room) (id int64) {
 	r.Helper()
 	r.options.Heartbeat = longInterval
@@ -74,8 +76,8 @@ func endWhileCutOff(r *room) (id int64) {
 	before := fileStates(r, r.options.Data)
 	r.createFile("go")
 	r.waitUntil("the end of the body", func() bool { return !isAlive(pid) })
-	// That the end was kept can only be seen from outside as a change in the
-	// agent's directory that has come to rest.
+	// The suite does not know how an agent stores the end. It waits until files
+	// in the agent's directory contain the status and have stopped changing.
 	changed := time.Now()
 	r.waitUntil("the end in the agent's directory", func() bool {
 		if now := fileStates(r, r.options.Data); now == before {
@@ -89,7 +91,7 @@ func endWhileCutOff(r *room) (id int64) {
 	return id
 }
 
-// files is what a directory holds.
+// fileStates returns the paths and contents of all files in a directory.
 func fileStates(r *room, dir string) string {
 	var b strings.Builder
 	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {

@@ -14,7 +14,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// stored is one message of a stream.
+// storedResult is one message of a stream, decoded if it is a result.
 type storedResult struct {
 	seq     uint64
 	subject string
@@ -23,9 +23,10 @@ type storedResult struct {
 	subjects.Result
 }
 
-// stored reads what is stored under a filter now.
+// readStored returns the messages that are stored under a filter now.
 func (r *room) readStored(filter string) []storedResult {
-	ctx, cancel := context.WithTimeout(context.Background(), deadline) // is called at the end of a test as well
+	// A failing test calls this too, when its own context may have ended.
+	ctx, cancel := context.WithTimeout(context.Background(), deadline)
 	defer cancel()
 	name := subjects.ResultsStream
 	if strings.HasPrefix(filter, "jobstreamer.log.") {
@@ -47,12 +48,12 @@ func (r *room) readStored(filter string) []storedResult {
 	}
 }
 
-// results are the results of an execution.
+// resultsOf returns the stored results of an execution.
 func (r *room) resultsOf(id int64) []storedResult {
 	return r.readStored(subjects.ResultFilter(r.app, "job", id))
 }
 
-// awaitResult waits for a result with the status and returns the first.
+// awaitResult waits for a stored result with the status, and returns the first.
 func (r *room) awaitResult(id int64, status subjects.BatchStatus) storedResult {
 	r.Helper()
 	var found storedResult
@@ -67,8 +68,8 @@ func (r *room) awaitResult(id int64, status subjects.BatchStatus) storedResult {
 	return found
 }
 
-// end waits for the end of an execution that runs to its end in one attempt of
-// one agent, and judges all its results.
+// awaitEnd waits until an execution has ended with the status, and checks all
+// its results. There must be one attempt, by one agent.
 func (r *room) awaitEnd(id int64, status subjects.BatchStatus) storedResult {
 	r.Helper()
 	end := r.awaitResult(id, status)
@@ -83,8 +84,8 @@ func (r *room) awaitEnd(id int64, status subjects.BatchStatus) storedResult {
 	return end
 }
 
-// checkChain judges the results of one attempt: each expects the one before it,
-// in the words of the contract.
+// checkChain checks the results of one attempt against the contract: each must
+// expect the one before it.
 func (r *room) checkChain(all []storedResult) {
 	r.Helper()
 	for i, s := range all {
@@ -117,7 +118,8 @@ func (r *room) checkChain(all []storedResult) {
 	}
 }
 
-// fence publishes a result as the bus, after whatever is the last one.
+// publishFence publishes a result of the bus that expects the last stored
+// result. It retries until the broker stores it, and returns its sequence.
 func (r *room) publishFence(id int64, attempt int, status subjects.BatchStatus) (seq uint64) {
 	r.Helper()
 	r.waitUntil("a fence", func() bool {
@@ -138,7 +140,7 @@ func (r *room) publishFence(id int64, attempt int, status subjects.BatchStatus) 
 	return seq
 }
 
-// publishResult publishes a result of res.Agent that expects a sequence.
+// publishResult publishes a result that expects the given last sequence.
 func (r *room) publishResult(res subjects.Result, expected uint64) (*jetstream.PubAck, error) {
 	b, err := json.Marshal(res)
 	if err != nil {
@@ -151,7 +153,8 @@ func (r *room) publishResult(res subjects.Result, expected uint64) (*jetstream.P
 	return r.js.PublishMsg(r.Context(), m)
 }
 
-// attempts of publishing: what agents sent, whether it was stored or refused.
+// publishedByAgents returns the results that agents have published so far. The
+// broker may have stored or refused them.
 func (r *room) publishedByAgents() []subjects.Result {
 	r.mu.Lock()
 	defer r.mu.Unlock()

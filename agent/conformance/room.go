@@ -18,26 +18,28 @@ import (
 )
 
 const (
-	deadline      = 30 * time.Second       // of a wait; a fault alone reaches it
-	pollInterval  = 10 * time.Millisecond  // between two looks
+	deadline      = 30 * time.Second       // of a wait; passes only if there is a fault
+	pollInterval  = 10 * time.Millisecond  // between two checks of a condition
 	shortInterval = 500 * time.Millisecond // heartbeat interval of most tests
-	longInterval  = 4 * time.Second        // where an agent is cut off for a while and may not take it for a loss
+	// longInterval is the heartbeat interval of tests that cut an agent off for a
+	// moment: too short a time for the agent to count the contact as lost.
+	longInterval = 4 * time.Second
 )
 
-// room is the place of one test: an application and an agent that no other test
-// knows. The methods play the bus.
+// room belongs to one test. It has an application and an agent that no other
+// test uses. Its methods play the bus.
 type room struct {
 	*testing.T
 	*broker
 	start      func(t *testing.T, o Options) *Process
 	options    Options // of the agent
-	proxy      *proxy  // what the agent connects to
+	proxy      *proxy  // between the agent and the broker
 	app        string
-	witnessDir string // of the evidence
+	witnessDir string // jobs write their witness lines into a file here
 
 	mu        sync.Mutex
 	beats     []subjects.Heartbeat
-	published []subjects.Result // by agents, whether stored or refused
+	published []subjects.Result // by agents; the broker may have stored or refused them
 }
 
 func newRoom(t *testing.T, b *broker, start func(t *testing.T, o Options) *Process) *room {
@@ -72,8 +74,9 @@ func newRoom(t *testing.T, b *broker, start func(t *testing.T, o Options) *Proce
 	return r
 }
 
-// queue makes the application's work queue. The contract wants an AckWait of 30
-// s, which a test may shorten: an agent does not see it.
+// createQueue creates or updates the application's work queue. The contract
+// sets an AckWait of 30 s. A test may shorten it, because an agent cannot see
+// it.
 func (r *room) createQueue(ackWait time.Duration) {
 	r.Helper()
 	config := jetstream.StreamConfig{
@@ -104,7 +107,8 @@ func (r *room) subscribeTo(subject string, f func(m *nats.Msg)) {
 	r.Cleanup(func() { _ = sub.Unsubscribe() })
 }
 
-// clear ends what jobs a killed agent left: they wrote their process ids down.
+// killJobs kills the processes that a killed agent has left running. Their ids
+// are in the witness lines.
 func (r *room) killJobs() {
 	for _, line := range r.witnessLines() {
 		if pid := pidOf(line); isAlive(pid) {
@@ -115,7 +119,7 @@ func (r *room) killJobs() {
 	}
 }
 
-// agent starts the agent of the room and waits for its first heartbeat.
+// startAgent starts the room's agent and waits for its first heartbeat.
 func (r *room) startAgent() *Process {
 	r.Helper()
 	before := len(r.heartbeats())
@@ -124,7 +128,7 @@ func (r *room) startAgent() *Process {
 	return p
 }
 
-// run starts an agent, and does not wait.
+// startProcess starts an agent without waiting for a heartbeat.
 func (r *room) startProcess(o Options) *Process {
 	r.Helper()
 	if err := os.MkdirAll(o.Data, 0o700); err != nil {
@@ -134,7 +138,7 @@ func (r *room) startProcess(o Options) *Process {
 	return r.start(r.T, o)
 }
 
-// await waits until what is true.
+// waitUntil blocks until is returns true. It fails the test after the deadline.
 func (r *room) waitUntil(what string, is func() bool) {
 	r.Helper()
 	r.waitAtMost(deadline, what, is)
@@ -149,7 +153,8 @@ func (r *room) waitAtMost(long time.Duration, what string, is func() bool) {
 	}
 }
 
-// state is what one wants to see of a test that failed.
+// describeState describes the witness lines, the results and the last heartbeat
+// of the room, for the log of a failed test.
 func (r *room) describeState() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "evidence: %q\n", r.witnessLines())

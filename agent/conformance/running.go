@@ -13,7 +13,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// running is about what an execution does and says.
+// running tests how an agent runs the steps of an execution and publishes their
+// output.
 var running = []testCase{
 	{"steps follow one another and their results are stored between them", testStepByStep},
 	{"a failed step fails the job and the next one does not run", testFailedStep},
@@ -22,7 +23,7 @@ var running = []testCase{
 	{"parameters and the execution's names reach the process", testEnvironment},
 	{"lines arrive in order with the names of their streams", testLines},
 	{"much output arrives in order, and all of it", testMuchOutput},
-	{"parameters that are one variable end the execution as failed", testCollidingParameters},
+	{"an execution fails if two parameters map to one variable", testCollidingParameters},
 	{"a daemon ends with its step", testDaemon},
 }
 
@@ -30,8 +31,7 @@ func testStepByStep(r *room) {
 	r.startAgent()
 	id := r.submitCommands(r.witnessCommand("one"), r.witnessAndWait("two", "go"), r.witnessCommand("three"))
 	r.awaitWitness("two")
-	// That step-2 runs means that the end of step-1 is stored already, not that
-	// it will be.
+	// The agent must have stored the end of step-1 before it starts step-2.
 	if s := lastSteps(r.resultsOf(id))["step-1"]; s.BatchStatus != subjects.Completed {
 		r.Errorf("step-2 runs while step-1 is stored as %q", s.BatchStatus)
 	}
@@ -53,7 +53,7 @@ func testStepByStep(r *room) {
 	}
 }
 
-// steps is the last that the results say of each step.
+// lastSteps returns the last state of each step in the results, by name.
 func lastSteps(all []storedResult) map[string]subjects.StepExecution {
 	last := map[string]subjects.StepExecution{}
 	for _, s := range all {
@@ -161,8 +161,8 @@ func testDaemon(r *room) {
 	r.waitUntil("the end of the daemon", func() bool { return !isAlive(pid) })
 }
 
-// output is what the job wrote to one stream, and how many lines are said to be
-// lost.
+// outputOf returns the lines that a job wrote to one stream, and the number of
+// lines that the agent reports as dropped.
 func (r *room) outputOf(id int64, stream string) (got []string, dropped int) {
 	for _, m := range r.readStored(subjects.LogFilter(r.app, "job", id)) {
 		var l subjects.LogMessage

@@ -8,27 +8,29 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// unknownOutcomes are about messages and answers that get lost.
+// unknownOutcomes tests how an agent resolves a publish whose outcome it does not
+// know, because the message or its acknowledgement was lost.
 var unknownOutcomes = []testCase{
 	{"a claim whose acknowledgement was lost runs once", testLostClaimAck},
 	{"a claim whose connection broke before the acknowledgement runs once", testCutAtClaim},
-	{"a claim is not taken by another slot of the same agent", testOtherSlot},
+	{"a claim does not count as that of another slot of the same agent", testOtherSlot},
 	{"an end whose acknowledgement was lost is stored once", testLostEndAck},
 	{"a result of a step whose acknowledgement was lost is stored once", testLostStepAck},
 	{"an end is stored once when the connection was lost during the run", testCutDuringRun},
-	{"an end behind a fence is given up when its outcome was not known", testLostAckThenFence},
+	{"an end with an unknown outcome is given up if the bus has fenced it off", testLostAckThenFence},
 }
 
-// answers finds the acknowledgements of results: it remembers the reply
-// subjects of those that it is to lose.
+// ackWatch recognizes the acknowledgements of some results by their reply
+// subjects.
 type ackWatch struct {
 	r     *room
-	of    func(res subjects.Result) bool
-	inbox map[string]bool
-	met   int // answers
+	of    func(res subjects.Result) bool // selects the results
+	inbox map[string]bool                // reply subjects of the selected results
+	met   int                            // number of acknowledgements so far
 }
 
-// seen says whether f is an answer to one of the results.
+// isAnswer reports whether f is the acknowledgement of a selected result. It
+// remembers the reply subject if f publishes such a result.
 func (a *ackWatch) isAnswer(f frame) bool {
 	a.r.mu.Lock()
 	defer a.r.mu.Unlock()
@@ -42,21 +44,22 @@ func (a *ackWatch) isAnswer(f frame) bool {
 	return false
 }
 
+// answerCount returns the number of acknowledgements so far.
 func (a *ackWatch) answerCount() int {
 	a.r.mu.Lock()
 	defer a.r.mu.Unlock()
 	return a.met
 }
 
-// answersTo makes the proxy call f for each answer to a result that is as
-// wanted; f says whether it passes.
+// watchAcks makes the proxy drop the nth acknowledgement of the results that of
+// selects, unless pass(n) returns true.
 func (r *room) watchAcks(of func(res subjects.Result) bool, pass func(n int) bool) *ackWatch {
 	a := &ackWatch{r: r, of: of, inbox: map[string]bool{}}
 	r.proxy.setFilter(func(f frame) bool { return !a.isAnswer(f) || pass(a.answerCount()) })
 	return a
 }
 
-// resultIn is the result that an agent publishes by f, if f does that.
+// resultIn returns the result in f, if an agent publishes one by f.
 func resultIn(f frame) (res subjects.Result, ok bool) {
 	if f.toAgent || !strings.HasPrefix(f.subject, "jobstreamer.result.") {
 		return res, false
@@ -64,6 +67,7 @@ func resultIn(f frame) (res subjects.Result, ok bool) {
 	return res, json.Unmarshal(f.payload, &res) == nil
 }
 
+// Only a claim carries the execution.
 func isClaim(res subjects.Result) bool { return res.Execution != nil }
 func isEnd(res subjects.Result) bool   { return res.BatchStatus.Ended() }
 
@@ -100,7 +104,7 @@ func testCutAtClaim(r *room) {
 }
 
 func testOtherSlot(r *room) {
-	r.createQueue(time.Second) // so that the request comes again while the first claim has no answer
+	r.createQueue(time.Second) // the request is redelivered before the first claim is acknowledged
 	first := ""
 	open := false
 	a := r.watchAcks(func(res subjects.Result) bool {
@@ -116,7 +120,7 @@ func testOtherSlot(r *room) {
 	r.startAgent()
 	id := r.submitCommands(r.witnessCommand("ran"))
 	r.waitUntil("the lost answer", func() bool { return a.answerCount() > 0 })
-	r.awaitEmptyQueue() // acknowledged by the other slot, whose claim was refused
+	r.awaitEmptyQueue() // the slot whose claim was refused has acknowledged the request
 	if n := r.witnessCount("ran"); n != 0 {
 		r.Errorf("it runs already, by a claim that is not its own")
 	}
@@ -168,6 +172,7 @@ func testCutDuringRun(r *room) {
 	}
 }
 
+// endsOf returns the terminal results.
 func endsOf(all []storedResult) (ends []storedResult) {
 	for _, s := range all {
 		if s.BatchStatus.Ended() {
@@ -178,7 +183,8 @@ func endsOf(all []storedResult) (ends []storedResult) {
 }
 
 func testLostAckThenFence(r *room) {
-	// The end never reaches the broker, and then the bus decides otherwise.
+	// The first ends do not reach the broker. Then the bus fences the execution
+	// off.
 	open := false
 	r.proxy.setFilter(func(f frame) bool {
 		res, ok := resultIn(f)

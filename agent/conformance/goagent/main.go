@@ -1,5 +1,5 @@
-// Command goagent is the smallest agent that a program can make of package
-// agent and its native runtime. The conformance suite runs it as a process.
+// Command goagent is a minimal agent built from package agent and its native
+// runtime. The conformance suite runs it as a process.
 package main
 
 import (
@@ -27,13 +27,13 @@ func main() {
 func runAgent(ctx context.Context, args []string) error {
 	cfg := agent.Config{Runtime: native.New(native.Config{}), Version: "conformance"}
 	flags := flag.NewFlagSet("goagent", flag.ContinueOnError)
-	flags.StringVar(&cfg.URL, "nats-url", "", "where NATS is")
+	flags.StringVar(&cfg.URL, "nats-url", "", "URL of NATS")
 	flags.StringVar(&cfg.Name, "name", "", "name of the agent")
-	flags.StringVar(&cfg.DataDir, "data", "", "directory of the agent")
-	flags.IntVar(&cfg.Slots, "slots", 0, "executions at a time")
-	flags.DurationVar(&cfg.Interval, "heartbeat", 0, "between heartbeats")
-	apps := flags.String("apps", "default", "applications, joined by commas")
-	pools := flags.String("pools", "default", "pools, joined by commas")
+	flags.StringVar(&cfg.DataDir, "data", "", "data directory")
+	flags.IntVar(&cfg.Slots, "slots", 0, "maximum number of concurrent executions")
+	flags.DurationVar(&cfg.Interval, "heartbeat", 0, "interval of heartbeats")
+	apps := flags.String("apps", "default", "applications, separated by commas")
+	pools := flags.String("pools", "default", "pools, separated by commas")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
