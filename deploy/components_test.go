@@ -12,10 +12,10 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 )
 
-// lines counts what says that components cannot be read.
-type lines struct{ atomic.Int32 }
+// warningCounter counts log lines that report unreadable components.
+type warningCounter struct{ atomic.Int32 }
 
-func (l *lines) Write(b []byte) (int, error) {
+func (l *warningCounter) Write(b []byte) (int, error) {
 	if bytes.Contains(b, []byte("components cannot be read")) {
 		l.Add(1)
 	}
@@ -25,7 +25,7 @@ func (l *lines) Write(b []byte) (int, error) {
 func TestARevisionThatCannotBeReadIsTriedMoreAndMoreSeldom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		var said lines
+		var said warningCounter
 		w.log = slog.New(slog.NewTextHandler(&said, &slog.HandlerOptions{Level: slog.LevelWarn}))
 		warnings := func() int32 {
 			synctest.Wait()
@@ -39,7 +39,7 @@ func TestARevisionThatCannotBeReadIsTriedMoreAndMoreSeldom(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.run(w.Deployer) // it gets ready
+		w.runDeployer(w.Deployer) // becomes ready in spite of the unreadable revision
 		time.Sleep(63 * time.Second)
 		if n := warnings(); n < 6 || n > 8 {
 			t.Errorf("%d warnings in the first minute, want about 7", n)
@@ -48,8 +48,8 @@ func TestARevisionThatCannotBeReadIsTriedMoreAndMoreSeldom(t *testing.T) {
 		if n := warnings(); n < 59 || n > 61 {
 			t.Errorf("%d warnings in an hour, want about 60", n)
 		}
-		// One that is mended is read, and the next fault is looked at soon
-		// again.
+		// After a successful read, the backoff starts again from the shortest
+		// pause.
 		if rev, err = w.b.Deployed.Update(t.Context(), "shop", bus.Deployed{Last: 1}, rev); err != nil {
 			t.Fatal(err)
 		}

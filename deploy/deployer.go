@@ -18,24 +18,24 @@ import (
 type Config struct {
 	Bus     *bus.Bus
 	Objects *objects.Store // of jars and manifests
-	Builtin []Component    // what every application can name; their origin is [BuiltIn] unless they say another
-	TempDir string         // where jars lie while they are read; default the system's
+	Builtin []Component    // available to every application; default origin [BuiltIn]
+	TempDir string         // for jars while they are read; default the system's
 	Log     *slog.Logger   // default: the bus's
 }
 
-// Deployer deploys applications and knows their components.
+// Deployer deploys applications and keeps a cache of their components.
 type Deployer struct {
-	b       *bus.Bus
-	objects *objects.Store
-	tempDir string
-	log     *slog.Logger
-	known   known
-	scans   chan struct{} // one at a time: each has what it has in memory for itself
-	seen    sight         // of the sweeps
+	b         *bus.Bus
+	objects   *objects.Store
+	tempDir   string
+	log       *slog.Logger
+	cache     componentCache
+	scans     chan struct{} // one at a time: each has what it has in memory for itself
+	lastSweep sweepState    // of the sweeps
 }
 
-// New returns a Deployer. Until [Deployer.Run] has begun it knows only the
-// components of what it deployed itself.
+// New returns a Deployer. Before [Deployer.Run] starts, it knows only the
+// components of revisions that it deployed itself.
 func New(cfg Config) (*Deployer, error) {
 	d := &Deployer{b: cfg.Bus, objects: cfg.Objects, tempDir: cfg.TempDir, log: cfg.Log, scans: make(chan struct{}, 1)}
 	if d.b == nil || d.objects == nil {
@@ -48,41 +48,43 @@ func New(cfg Config) (*Deployer, error) {
 	case err != nil:
 		return nil, fmt.Errorf("deploy: Config.TempDir: %w", err)
 	case !st.IsDir():
-		return nil, fmt.Errorf("deploy: Config.TempDir %s is no folder", d.tempDir)
+		return nil, fmt.Errorf("deploy: Config.TempDir %s is not a folder", d.tempDir)
 	}
 	if d.log == nil {
 		d.log = d.b.Log
 	}
-	d.known.init(cfg.Builtin)
+	d.cache.initCache(cfg.Builtin)
 	return d, nil
 }
 
-// Run follows what is deployed, here and by other buses, and takes away what
-// nobody names any more, until ctx ends.
+// Run keeps the component cache up to date with the deployments of all buses,
+// and regularly removes unreferenced jars and records. It blocks until ctx
+// ends.
 func (d *Deployer) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return d.follow(ctx) })
-	g.Go(func() error { return d.load(ctx) })
-	g.Go(func() error { return d.sweepOften(ctx) })
+	g.Go(func() error { return d.watchDeployed(ctx) })
+	g.Go(func() error { return d.loadChanged(ctx) })
+	g.Go(func() error { return d.sweepRegularly(ctx) })
 	return g.Wait()
 }
 
-// WaitReady waits until the components of what was deployed when Run began are
-// known. One revision that cannot be read holds nobody up: its application has
-// those of before, or none, until it can.
+// WaitReady blocks until the cache has the components of all applications that
+// were deployed when Run began. It does not wait for a revision that cannot be
+// read: until a retry succeeds, that application keeps its previous components,
+// or has none.
 func (d *Deployer) WaitReady(ctx context.Context) error {
 	select {
-	case <-d.known.ready:
+	case <-d.cache.ready:
 		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("wait for the components of applications: %w", ctx.Err())
 	}
 }
 
-// sweepEvery is how often a bus looks for what nobody names.
+// sweepEvery is the interval between two sweeps of a bus.
 const sweepEvery = 15 * time.Minute
 
-func (d *Deployer) sweepOften(ctx context.Context) error {
+func (d *Deployer) sweepRegularly(ctx context.Context) error {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	for {
@@ -91,8 +93,8 @@ func (d *Deployer) sweepOften(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
-		if _, err := d.sweepDue(ctx); err != nil && ctx.Err() == nil {
-			d.log.Warn("not all of what nobody deploys any more could be removed, trying again", "err", err)
+		if _, err := d.sweepIfDue(ctx); err != nil && ctx.Err() == nil {
+			d.log.Warn("some unreferenced jars or records were not removed, the next sweep retries", "err", err)
 		}
 	}
 }

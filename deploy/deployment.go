@@ -17,7 +17,7 @@ import (
 
 // ArtifactRef names a stored jar.
 type ArtifactRef struct {
-	Name   string `json:"name"` // the file's, such as orders-1.2.jar
+	Name   string `json:"name"` // file name, such as orders-1.2.jar
 	SHA256 string `json:"sha256"`
 }
 
@@ -25,7 +25,7 @@ type ArtifactRef struct {
 type Artifact struct {
 	ArtifactRef
 	Size    int64  `json:"size"`             // bytes
-	Origin  string `json:"origin,omitempty"` // the URL that it was read from; empty for an upload
+	Origin  string `json:"origin,omitempty"` // URL that the jar was read from; empty for an upload
 	Group   string `json:"group_id,omitempty"`
 	ID      string `json:"artifact_id,omitempty"`
 	Version string `json:"version,omitempty"`
@@ -37,13 +37,14 @@ type Deployment struct {
 	Revision   int // from 1
 	Current    bool
 	Artifacts  []Artifact
-	Components int // how many were found, without the built-in ones
-	Classes    int // how many were read
+	Components int // number found, without the built-in ones
+	Classes    int // number read
 	Warnings   []string
 	CreateTime subjects.Time
 }
 
-// manifest is what is kept of a class path.
+// manifest is the stored description of a class path: its jars and the result
+// of their scan.
 type manifest struct {
 	Artifacts  []Artifact  `json:"artifacts"`
 	Components []Component `json:"components"`
@@ -51,7 +52,7 @@ type manifest struct {
 	Warnings   []string    `json:"warnings,omitempty"`
 }
 
-func (m *manifest) classpath() []string {
+func (m *manifest) classpathEntries() []string {
 	var all []string
 	for _, a := range m.Artifacts {
 		all = append(all, cmp.Or(a.Origin, a.Name))
@@ -59,22 +60,22 @@ func (m *manifest) classpath() []string {
 	return all
 }
 
-// revision is a stored class path.
+// revision is a class path as stored: the record and its decoded manifest.
 type revision struct {
 	bus.Revision
 	manifest manifest
 }
 
-func (r *revision) deployment(current int) *Deployment {
+func (r *revision) toDeployment(current int) *Deployment {
 	return &Deployment{
 		App: r.App, Revision: r.Number, Current: r.Number == current, CreateTime: r.CreateTime,
 		Artifacts: r.manifest.Artifacts, Components: len(r.manifest.Components), Classes: r.manifest.Classes, Warnings: r.manifest.Warnings,
 	}
 }
 
-// maxInline is how large a manifest in a record may be, in bytes. NATS servers
-// of others may take messages of 1 MiB at most, and ten records are read to
-// list an application's revisions.
+// maxInline is the largest manifest, in bytes, that is stored inside a record.
+// A NATS server may accept messages of 1 MiB at most, and listing an
+// application's revisions reads ten records.
 const maxInline = 64 << 10
 
 // Types of objects, in their metadata.
@@ -84,17 +85,18 @@ const (
 	typeManifest = "manifest"
 )
 
-// pack puts the manifest into the record, or into an object that the record
-// names. What is in memory then is what is stored: names in jars, which
-// strangers chose, may be no UTF-8, and JSON has none of that.
-func (d *Deployer) pack(ctx context.Context, r *revision) error {
+// packManifest puts the manifest into the record, or into an object that the
+// record names. It then decodes the encoded form again, so that memory and
+// store hold the same values: names inside jars may be invalid UTF-8, which
+// JSON replaces.
+func (d *Deployer) packManifest(ctx context.Context, r *revision) error {
 	data, err := json.Marshal(&r.manifest)
 	if err != nil {
-		return fmt.Errorf("encode what %s has: %w", r.App, err)
+		return fmt.Errorf("encode the manifest of %s: %w", r.App, err)
 	}
 	r.manifest = manifest{}
 	if err := json.Unmarshal(data, &r.manifest); err != nil {
-		return fmt.Errorf("read again what %s has: %w", r.App, err)
+		return fmt.Errorf("decode the manifest of %s: %w", r.App, err)
 	}
 	if len(data) <= maxInline {
 		r.Manifest = data
@@ -103,24 +105,24 @@ func (d *Deployer) pack(ctx context.Context, r *revision) error {
 	sum := sha256.Sum256(data)
 	r.Object = hex.EncodeToString(sum[:])
 	meta := jetstream.ObjectMeta{
-		Name: r.Object, Description: "what the class path of " + r.App + " has",
+		Name: r.Object, Description: "manifest of the class path of " + r.App,
 		Metadata: map[string]string{typeKey: typeManifest},
 	}
 	_, _, err = d.objects.Create(ctx, meta, bytes.NewReader(data))
 	return err
 }
 
-// unpack reads the manifest of a record.
-func (d *Deployer) unpack(ctx context.Context, rec *bus.Revision) (*revision, error) {
+// unpackRevision returns the revision of a record, with its decoded manifest.
+func (d *Deployer) unpackRevision(ctx context.Context, rec *bus.Revision) (*revision, error) {
 	r := &revision{Revision: *rec}
 	if r.Object == "" {
 		err := json.Unmarshal(r.Manifest, &r.manifest)
-		return r, wrap(err, "read revision %d of %s", r.Number, r.App)
+		return r, wrapError(err, "read revision %d of %s", r.Number, r.App)
 	}
 	in, _, err := d.objects.Open(ctx, r.Object)
 	if err == nil {
 		defer in.Close()
 		err = readJSON(in, &r.manifest)
 	}
-	return r, wrap(err, "read revision %d of %s", r.Number, r.App)
+	return r, wrapError(err, "read revision %d of %s", r.Number, r.App)
 }

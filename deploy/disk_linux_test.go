@@ -2,7 +2,7 @@ package deploy
 
 import "syscall"
 
-// freeBytes returns how much room a file system has, 0 if it is not there.
+// freeBytes returns the free space of a file system, 0 if dir does not exist.
 func freeBytes(dir string) uint64 {
 	var s syscall.Statfs_t
 	if syscall.Statfs(dir, &s) != nil {

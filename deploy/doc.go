@@ -1,22 +1,24 @@
-// Package deploy puts batch applications on the bus: their class paths, and
-// what their jobs can name.
+// Package deploy stores the class paths of batch applications on the bus, and
+// the components that their jobs can name.
 //
 //	file URLs --> jars, folders as jars --+
 //	                                      +--> object store --> scan --> revision --> current
 //	uploads ----> spool, check -----------+    by SHA-256               (created)   (moved)
 //
-// A deployment is a revision: a list of jars and what a scan of them found. It
-// never changes, and nothing that fails before the pointer moves is seen by
-// anybody: the old revision stays. A bus that dies between record and pointer
-// leaves a revision that is not current. Numbers are not used twice, not even
-// when an application is removed and made again.
+// A deployment creates a revision: a list of jars and the result of scanning
+// them. A revision never changes. A deployment that fails before the pointer
+// moves has no visible effect: the old revision stays current. A bus that dies
+// between writing the record and moving the pointer leaves a record that is not
+// current. Revision numbers are never reused, even if an application is removed
+// and created again.
 //
-// Jars are stored once, whatever application names them and however often. No
-// jar is ever in memory: one is hashed from its file, stored in chunks, and
-// fetched back to a file for the scan, so that what was scanned is what is
-// stored.
+// Each jar is stored once, no matter how many applications use it. A jar is
+// never held in memory as a whole: the bus hashes it from its file, stores it
+// in chunks, and fetches it back into a file for the scan. So the scan reads
+// exactly the bytes that are stored.
 //
-// What nobody names any more goes by age: whoever is about to name a jar
-// touches it, and only what nobody touched for an hour is removed, by
-// compare-and-set. An upload and a deployment have that hour.
+// A sweep removes unreferenced jars by age. A deployment or an upload touches
+// each jar before it refers to it. The sweep removes, by compare-and-set, only
+// jars that were not touched for an hour, so an upload and its deployment have
+// an hour to finish.
 package deploy

@@ -10,8 +10,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// Errors are all entries of a class path that cannot be deployed, each with its
-// place.
+// Errors lists all entries of a class path that cannot be deployed, each with
+// its JSON pointer.
 type Errors []*bus.FieldError
 
 func (e Errors) Error() string {
@@ -22,7 +22,7 @@ func (e Errors) Error() string {
 	return strings.Join(all, "; ")
 }
 
-// Unwrap lets errors.As find the first.
+// Unwrap lets errors.As find the first entry.
 func (e Errors) Unwrap() []error {
 	var all []error
 	for _, f := range e {
@@ -31,43 +31,43 @@ func (e Errors) Unwrap() []error {
 	return all
 }
 
-func (e *Errors) add(path, want, got string) {
+func (e *Errors) addFault(path, want, got string) {
 	*e = append(*e, &bus.FieldError{Path: path, Want: want, Got: got})
 }
 
-func (e Errors) err() error {
+func (e Errors) orNil() error {
 	if len(e) == 0 {
 		return nil
 	}
 	return e
 }
 
-// MissingError names jars that are not stored: store them, then deploy again.
+// MissingError lists jars that are not stored. The caller stores them and
+// deploys again.
 type MissingError struct {
 	App    string
 	SHA256 []string
 }
 
 func (e *MissingError) Error() string {
-	return fmt.Sprintf("deploy %s: %s not stored: %s", e.App, plural(len(e.SHA256), "jar is", "jars are"), strings.Join(e.SHA256, ", "))
+	return fmt.Sprintf("deploy %s: %s not stored: %s", e.App, countOf(len(e.SHA256), "jar is", "jars are"), strings.Join(e.SHA256, ", "))
 }
 
-// errRemoved is the end of a deployment whose application was removed in the
-// meantime.
+// errRemoved ends a deployment whose application was removed in the meantime.
 var errRemoved = fmt.Errorf("the application was removed in the meantime: %w", bus.ErrChanged)
 
-// wrap says what was tried, if err is an error.
-func wrap(err error, format string, args ...any) error {
+// wrapError prefixes err with what was tried. It returns nil for nil.
+func wrapError(err error, format string, args ...any) error {
 	if err == nil {
 		return nil
 	}
 	return fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), err)
 }
 
-// legible is s as an answer in JSON can have it.
-func legible(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
+// toValidUTF8 replaces invalid bytes, so that s survives encoding to JSON.
+func toValidUTF8(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 
-func plural(n int, one, many string) string {
+func countOf(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one
 	}
@@ -81,7 +81,8 @@ func checkApp(app string) error {
 	return nil
 }
 
-// readJSON reads one value to its end, where the reader checks its digest.
+// readJSON decodes one value. It reads r to its end, because the reader checks
+// the digest there.
 func readJSON(r io.Reader, v any) error {
 	data, err := io.ReadAll(r)
 	if err == nil {

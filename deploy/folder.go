@@ -13,26 +13,26 @@ import (
 	"time"
 )
 
-// WriteFolder writes a class folder as a jar to w, and says what it left out.
-// The same folder gives the same bytes wherever it is packed.
+// WriteFolder writes a class folder to w as a jar. Each warning names a file
+// that it left out. The same folder always gives the same bytes.
 func WriteFolder(ctx context.Context, w io.Writer, dir string) (warnings []string, err error) {
 	return newFolderJar(ctx, w).writeFolder(dir)
 }
 
 // folderJar writes a class folder as a jar. The same folder gives the same
-// bytes, so that it is stored once: entries are sorted, all have one time and
-// one mode, and nothing is compressed, as the hash must not hang on a
-// compressor's version.
+// bytes, so that it is stored once: entries are sorted, all have the same time
+// and mode, and nothing is compressed, because the output of a compressor may
+// change with its version.
 type folderJar struct {
 	ctx      context.Context
 	zip      *zip.Writer
 	entries  int
 	left     int64 // bytes
-	manifest bool  // is written
+	manifest bool  // already written
 	warnings []string
 }
 
-// oldest is the first time that a jar can have.
+// oldest is the earliest time that a jar entry can have.
 var oldest = time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)
 
 const (
@@ -41,24 +41,26 @@ const (
 	maxFiles     = 1 << 18 // of one folder
 )
 
-var errLarge = errors.New("this is more than a jar may have")
+var errLarge = errors.New("this exceeds the limits of a jar")
 
 func newFolderJar(ctx context.Context, w io.Writer) *folderJar {
 	j := &folderJar{ctx: ctx, zip: zip.NewWriter(w), left: maxJar}
-	j.zip.RegisterCompressor(zip.Deflate, func(w io.Writer) (io.WriteCloser, error) { // stored entries of unknown size cannot be read by all of Java
+	// Deflate without compression: some Java APIs cannot read stored entries
+	// whose size follows the data.
+	j.zip.RegisterCompressor(zip.Deflate, func(w io.Writer) (io.WriteCloser, error) {
 		return flate.NewWriter(w, flate.NoCompression)
 	})
 	return j
 }
 
-// writeFolder writes all of dir, and says what it left out.
+// writeFolder writes all of dir. Each warning names a file that it left out.
 func (j *folderJar) writeFolder(dir string) (warnings []string, err error) {
 	st, err := os.Stat(dir)
 	if err == nil {
 		err = j.writeManifest(dir)
 	}
 	if err == nil {
-		err = j.folder(dir, "", []fs.FileInfo{st})
+		err = j.addFolder(dir, "", []fs.FileInfo{st})
 	}
 	if err == nil {
 		err = j.zip.Close()
@@ -71,33 +73,33 @@ func (j *folderJar) writeManifest(dir string) error {
 	path := filepath.Join(dir, filepath.FromSlash(manifestName))
 	st, err := os.Stat(path)
 	if err != nil || !st.Mode().IsRegular() {
-		return nil // if it is there and cannot be read, the walk will say so
+		return nil // if it exists but cannot be read, the walk returns the error
 	}
 	j.manifest = true
-	if _, err = j.entry(manifestDir); err != nil {
+	if _, err = j.createEntry(manifestDir); err != nil {
 		return err
 	}
-	return j.file(path, manifestName)
+	return j.addFile(path, manifestName)
 }
 
-// folder writes what is in dir. Above are the folders that lead there: a link
-// back to one of them would never end.
-func (j *folderJar) folder(dir, prefix string, above []fs.FileInfo) error {
+// addFolder writes the content of dir. Above holds the folders on the path to
+// dir: following a link back to one of them would never end.
+func (j *folderJar) addFolder(dir, prefix string, above []fs.FileInfo) error {
 	all, err := os.ReadDir(dir) // sorted
 	if err != nil {
 		return err
 	}
 	for _, e := range all {
 		path, name := filepath.Join(dir, e.Name()), prefix+e.Name()
-		st, err := os.Stat(path) // what a link leads to
+		st, err := os.Stat(path) // follows links
 		switch {
 		case err != nil:
 		case st.IsDir():
-			err = j.inner(path, name+"/", st, above)
+			err = j.addSubfolder(path, name+"/", st, above)
 		case !st.Mode().IsRegular():
-			j.warn(name, "is no file")
+			j.warnSkipped(name, "is not a regular file")
 		case name != manifestName || !j.manifest:
-			err = j.file(path, name)
+			err = j.addFile(path, name)
 		}
 		if err != nil {
 			return err
@@ -106,22 +108,23 @@ func (j *folderJar) folder(dir, prefix string, above []fs.FileInfo) error {
 	return nil
 }
 
-func (j *folderJar) inner(dir, name string, st fs.FileInfo, above []fs.FileInfo) error {
+func (j *folderJar) addSubfolder(dir, name string, st fs.FileInfo, above []fs.FileInfo) error {
 	for _, a := range above {
 		if os.SameFile(a, st) {
-			j.warn(name, "is a link to a folder that it is in")
+			j.warnSkipped(name, "is a link to a folder that contains it")
 			return nil
 		}
 	}
 	if name != manifestDir || !j.manifest {
-		if _, err := j.entry(name); err != nil { // frameworks that search a package need the entry of its folder
+		// Frameworks that search a package need the entry of its folder.
+		if _, err := j.createEntry(name); err != nil {
 			return err
 		}
 	}
-	return j.folder(dir, name, append(above[:len(above):len(above)], st))
+	return j.addFolder(dir, name, append(above[:len(above):len(above)], st))
 }
 
-func (j *folderJar) entry(name string) (io.Writer, error) {
+func (j *folderJar) createEntry(name string) (io.Writer, error) {
 	if err := j.ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -136,13 +139,13 @@ func (j *folderJar) entry(name string) (io.Writer, error) {
 	return j.zip.CreateHeader(h)
 }
 
-func (j *folderJar) file(path, name string) error {
+func (j *folderJar) addFile(path, name string) error {
 	f, err := openRegular(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	w, err := j.entry(name)
+	w, err := j.createEntry(name)
 	if err != nil {
 		return err
 	}
@@ -153,15 +156,16 @@ func (j *folderJar) file(path, name string) error {
 	return err
 }
 
-func (j *folderJar) warn(name, why string) {
+func (j *folderJar) warnSkipped(name, why string) {
 	j.warnings = append(j.warnings, name+" "+why+": left out")
 }
 
-// openRegular opens a file that is none of those which block or never end.
+// openRegular opens a regular file. It refuses pipes and devices, whose reads
+// may block or never end.
 func openRegular(path string) (*os.File, error) {
 	st, err := os.Stat(path)
 	if err == nil && !st.Mode().IsRegular() {
-		err = &fs.PathError{Op: "open", Path: path, Err: errors.New("it is no file")}
+		err = &fs.PathError{Op: "open", Path: path, Err: errors.New("it is not a regular file")}
 	}
 	if err != nil {
 		return nil, err

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// asNobody runs f on a thread that may read only what everybody may.
+// asNobody runs f on a thread with the file permissions of the user nobody.
 func asNobody(t *testing.T, f func()) {
 	t.Helper()
 	if os.Getuid() != 0 {
@@ -31,14 +31,15 @@ func asNobody(t *testing.T, f func()) {
 
 func TestWithoutPermission(t *testing.T) {
 	w := newWorld(t)
-	for dir := w.dir; dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) { // the tests' own folders are open to everybody then
+	// Let the user nobody enter the test's own folders.
+	for dir := w.dir; dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
 		if err := os.Chmod(dir, 0o755); err != nil {
 			t.Skip(err)
 		}
 	}
 	w.tempDir = os.TempDir()
-	good := w.file("good.jar", batchlets("a/A"))
-	asNobody(t, func() { w.mustPath("shop", good) })
+	good := w.writeFile("good.jar", batchletJar("a/A"))
+	asNobody(t, func() { w.mustDeploy("shop", good) })
 	for _, tc := range []struct {
 		name, url string
 		closed    string
@@ -53,11 +54,11 @@ func TestWithoutPermission(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			switch {
 			case strings.HasSuffix(tc.url, ".jar"):
-				w.file(tc.url, batchlets("b/B"))
+				w.writeFile(tc.url, batchletJar("b/B"))
 			case strings.HasSuffix(tc.closed, ".class"):
-				w.file(tc.closed, class("B").data)
+				w.writeFile(tc.closed, classEntry("B").data)
 			default:
-				w.file(tc.closed+"/a/A.class", class("a/A").data)
+				w.writeFile(tc.closed+"/a/A.class", classEntry("a/A").data)
 			}
 			if err := os.Chmod(filepath.Join(w.dir, tc.closed), 0); err != nil {
 				t.Fatal(err)
@@ -73,7 +74,7 @@ func TestWithoutPermission(t *testing.T) {
 					t.Errorf("error %q, want %q", err, part)
 				}
 			}
-			if n, _ := current(t, w.Deployer, "shop"); n != 1 {
+			if n, _ := currentRevision(t, w.Deployer, "shop"); n != 1 {
 				t.Errorf("current is %d: the old revision did not stay", n)
 			}
 		})

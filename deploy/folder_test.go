@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// folderOf makes a folder, in this order.
+// folderOf creates a folder with these files, in this order.
 func folderOf(t *testing.T, files ...string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -30,7 +30,7 @@ func folderOf(t *testing.T, files ...string) string {
 	return dir
 }
 
-func packed(t *testing.T, dir string) (jar []byte, warnings []string) {
+func packFolder(t *testing.T, dir string) (jar []byte, warnings []string) {
 	t.Helper()
 	var b bytes.Buffer
 	warnings, err := WriteFolder(t.Context(), &b, dir)
@@ -40,8 +40,8 @@ func packed(t *testing.T, dir string) (jar []byte, warnings []string) {
 	return b.Bytes(), warnings
 }
 
-// listing is a jar's entries, in order.
-func listing(t *testing.T, jar []byte) string {
+// listEntries returns the names of a jar's entries, in order.
+func listEntries(t *testing.T, jar []byte) string {
 	t.Helper()
 	z, err := zip.NewReader(bytes.NewReader(jar), int64(len(jar)))
 	if err != nil {
@@ -69,19 +69,19 @@ func TestTheSameFolderGivesTheSameJar(t *testing.T) {
 	if err := os.Chmod(two+"/a.txt", 0o600); err != nil {
 		t.Fatal(err)
 	}
-	a, warnings := packed(t, one)
-	b, _ := packed(t, two)
+	a, warnings := packFolder(t, one)
+	b, _ := packFolder(t, two)
 	if !bytes.Equal(a, b) {
 		t.Error("the same folder gave another jar")
 	}
 	want := "META-INF/ META-INF/MANIFEST.MF META-INF/batch.xml a.txt b/ b/B.class b/a/ b/a/A.class é.txt"
-	if got := listing(t, a); got != want || len(warnings) != 0 {
+	if got := listEntries(t, a); got != want || len(warnings) != 0 {
 		t.Errorf("entries %s, want %s; warnings %q", got, want, warnings)
 	}
 	if err := os.WriteFile(two+"/a.txt", []byte("content of A.txt"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if b, _ = packed(t, two); bytes.Equal(a, b) {
+	if b, _ = packFolder(t, two); bytes.Equal(a, b) {
 		t.Error("another content gave the same jar")
 	}
 }
@@ -92,16 +92,16 @@ func TestLinksInAFolder(t *testing.T) {
 	}{
 		{"a link to a file is the file", "b/l.txt", "../a.txt", "a.txt b/ b/B.class b/l.txt", ""},
 		{"a link to a folder is the folder", "l", "b", "a.txt b/ b/B.class l/ l/B.class", ""},
-		{"a link to its own folder is left out", "b/l", ".", "a.txt b/ b/B.class", "b/l/ is a link to a folder that it is in: left out"},
-		{"a link to the top is left out", "b/l", "..", "a.txt b/ b/B.class", "b/l/ is a link to a folder that it is in: left out"},
+		{"a link to its own folder is left out", "b/l", ".", "a.txt b/ b/B.class", "b/l/ is a link to a folder that contains it: left out"},
+		{"a link to the top is left out", "b/l", "..", "a.txt b/ b/B.class", "b/l/ is a link to a folder that contains it: left out"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			dir := folderOf(t, "a.txt", "b/B.class")
 			if err := os.Symlink(tc.target, filepath.Join(dir, tc.link)); err != nil {
 				t.Skip(err)
 			}
-			jar, warnings := packed(t, dir)
-			if got := listing(t, jar); got != tc.want {
+			jar, warnings := packFolder(t, dir)
+			if got := listEntries(t, jar); got != tc.want {
 				t.Errorf("entries %s, want %s", got, tc.want)
 			}
 			if got := strings.Join(warnings, "; "); got != tc.warning {
@@ -129,7 +129,7 @@ func TestLinksThatMultiplyAreBounded(t *testing.T) {
 		}
 	}
 	j := newFolderJar(t.Context(), io.Discard)
-	j.entries = maxFiles - 1000 // or it takes half a minute
+	j.entries = maxFiles - 1000 // otherwise the test takes half a minute
 	if _, err := j.writeFolder(dir + "/d0"); !errors.Is(err, errLarge) {
 		t.Errorf("error %v, want %v", err, errLarge)
 	}
@@ -139,7 +139,7 @@ func TestLinksThatMultiplyAreBounded(t *testing.T) {
 		t.Errorf("a folder that is larger than a jar may be: %v, want %v", err, errLarge)
 	}
 	l := location{url: "file:/x", path: "/x"}
-	if want, known := l.judge(errLarge); !known || !strings.HasPrefix(want, "at most") {
+	if want, known := l.explainFault(errLarge); !known || !strings.HasPrefix(want, "at most") {
 		t.Errorf("judge(errLarge) = %q, %v", want, known)
 	}
 }

@@ -24,26 +24,26 @@ const (
 )
 
 // largeClassPath writes 100 jars of 120 MB in all and returns their paths. Each
-// has 20 classes, two of them batchlets, and a filler. Nothing is compressed:
-// random bytes would only cost time.
+// has 20 classes, two of them batchlets, and random data. Nothing is
+// compressed: random bytes would only cost time.
 func largeClassPath(t testing.TB) []string {
 	t.Helper()
 	dir := t.TempDir()
 	random := rand.NewChaCha8([32]byte{1})
 	var all []string
 	for i := range largeJars {
-		var entries []entry
+		var entries []jarEntry
 		for k := range 20 {
 			of := "java/lang/Runnable"
 			if k < 2 {
 				of = "javax/batch/api/Batchlet"
 			}
-			entries = append(entries, class(fmt.Sprintf("app/p%d/C%d", i, k), of))
+			entries = append(entries, classEntry(fmt.Sprintf("app/p%d/C%d", i, k), of))
 		}
 		filler := make([]byte, largeBytes/largeJars)
 		_, _ = random.Read(filler) // it never fails
 		path := filepath.Join(dir, fmt.Sprintf("lib-%02d.jar", i))
-		if err := os.WriteFile(path, writeJar(zip.Store, append(entries, entry{"data.bin", filler})), 0o644); err != nil {
+		if err := os.WriteFile(path, writeJar(zip.Store, append(entries, jarEntry{"data.bin", filler})), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		all = append(all, path)
@@ -51,9 +51,9 @@ func largeClassPath(t testing.TB) []string {
 	return all
 }
 
-// peak watches what the process has from the system until the returned function
-// is called, which says by how many bytes it grew.
-func peak() (grown func() uint64) {
+// watchMemory samples the memory of the process until the returned function is
+// called, which returns by how many bytes it grew at most.
+func watchMemory() (grown func() uint64) {
 	runtime.GC()
 	debug.FreeOSMemory()
 	used := func() uint64 {
@@ -81,16 +81,16 @@ func peak() (grown func() uint64) {
 	}
 }
 
-// large is a class path, and ways to deploy it with the collector as the
-// program sets it. The broker is in the process, as it is in the program, so
-// its memory counts.
-type large struct {
+// largeDeploy deploys a large class path in several ways, with the GC
+// percentage of the program. The broker runs in the process, as in the program,
+// so its memory counts.
+type largeDeploy struct {
 	*Deployer
 	paths []string
 	refs  []ArtifactRef
 }
 
-func newLarge(t testing.TB) *large {
+func newLargeDeploy(t testing.TB) *largeDeploy {
 	t.Helper()
 	old := debug.SetGCPercent(400)
 	t.Cleanup(func() { debug.SetGCPercent(old) })
@@ -99,10 +99,10 @@ func newLarge(t testing.TB) *large {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &large{Deployer: d, paths: largeClassPath(t)}
+	return &largeDeploy{Deployer: d, paths: largeClassPath(t)}
 }
 
-func (l *large) fromPath(ctx context.Context) (*Deployment, error) {
+func (l *largeDeploy) fromPath(ctx context.Context) (*Deployment, error) {
 	dep, err := l.DeployPath(ctx, "shop", l.paths)
 	if err == nil && l.refs == nil {
 		for _, a := range dep.Artifacts {
@@ -112,20 +112,20 @@ func (l *large) fromPath(ctx context.Context) (*Deployment, error) {
 	return dep, err
 }
 
-func (l *large) fromStore(ctx context.Context) (*Deployment, error) {
+func (l *largeDeploy) fromStore(ctx context.Context) (*Deployment, error) {
 	return l.Deploy(ctx, "shop", l.refs)
 }
 
 type deploying func(context.Context) (*Deployment, error)
 
 func BenchmarkLarge(b *testing.B) {
-	l := newLarge(b)
+	l := newLargeDeploy(b)
 	for _, way := range []struct {
 		name string
 		deploying
 	}{{"new", l.fromPath}, {"unchanged", l.fromPath}, {"stored", l.fromStore}} {
 		b.Run(way.name, func(b *testing.B) {
-			grown := peak()
+			grown := watchMemory()
 			for b.Loop() {
 				if _, err := way.deploying(b.Context()); err != nil {
 					b.Fatal(err)
@@ -141,12 +141,12 @@ func TestALargeClassPathTakesBoundedMemory(t *testing.T) {
 		t.Skip("takes seconds, and the race detector has memory of its own")
 	}
 	const most = 110 // MiB
-	l := newLarge(t)
+	l := newLargeDeploy(t)
 	for _, way := range []struct {
 		name string
 		deploying
 	}{{"new", l.fromPath}, {"unchanged", l.fromPath}, {"stored", l.fromStore}} {
-		grown := peak()
+		grown := watchMemory()
 		dep, err := way.deploying(t.Context())
 		if err != nil || dep.Components != 2*largeJars || dep.Classes != 20*largeJars {
 			t.Fatalf("%s: deployed %+v, %v", way.name, dep, err)

@@ -11,48 +11,49 @@ import (
 	"strings"
 )
 
-// location is an entry of a class path on this machine.
+// location is a class path entry on the machine of the bus.
 type location struct {
-	place string // JSON pointer
-	url   string // as sent
-	path  string
-	dir   bool
+	pointer string // JSON pointer
+	url     string // as sent
+	path    string
+	dir     bool
 }
 
 const wantURL = "the file URL of a jar or a class folder on the machine of the control bus, such as file:///opt/shop/classes"
 
-// locate finds what the URLs of a class path name. All that cannot be deployed
-// is in the errors.
-func locate(urls []string) (all []location, wrong Errors) {
+// locateEntries returns the files and folders that the URLs of a class path
+// name, and an error for each entry that cannot be deployed.
+func locateEntries(urls []string) (all []location, wrong Errors) {
 	if len(urls) > maxArtifacts {
-		wrong.add("/classpath", "at most "+strconv.Itoa(maxArtifacts)+" entries", strconv.Itoa(len(urls)))
+		wrong.addFault("/classpath", "at most "+strconv.Itoa(maxArtifacts)+" entries", strconv.Itoa(len(urls)))
 		return nil, wrong
 	}
 	for i, u := range urls {
-		l := location{place: "/classpath/" + strconv.Itoa(i), url: u}
+		l := location{pointer: "/classpath/" + strconv.Itoa(i), url: u}
 		var ok bool
 		if l.path, ok = pathOf(u); !ok {
-			wrong.add(l.place, wantURL, u)
+			wrong.addFault(l.pointer, wantURL, u)
 			continue
 		}
 		st, err := os.Stat(l.path)
 		switch {
 		case err != nil:
-			wrong.add(l.place, wantOf(err), l.got(err))
+			wrong.addFault(l.pointer, wantAtPath(err), l.withReason(err))
 		case st.IsDir():
 			l.dir = true
 			fallthrough
 		case st.Mode().IsRegular():
 			all = append(all, l)
 		default:
-			wrong.add(l.place, "a jar or a class folder", u+", which is neither")
+			wrong.addFault(l.pointer, "a jar or a class folder", u+", which is neither")
 		}
 	}
 	return all, wrong
 }
 
-// pathOf takes file:///p, file:/p, file://localhost/p, where other characters
-// may be percent-encoded, and an absolute path as it is.
+// pathOf returns the path of a file URL or an absolute path. It accepts
+// file:///p, file:/p and file://localhost/p with percent-encoded characters; an
+// absolute path is not decoded.
 func pathOf(s string) (string, bool) {
 	if filepath.IsAbs(s) {
 		return filepath.Clean(s), true
@@ -61,7 +62,7 @@ func pathOf(s string) (string, bool) {
 	if err != nil || u.Scheme != "file" || u.Host != "" && u.Host != "localhost" || !strings.HasPrefix(u.Path, "/") {
 		return "", false
 	}
-	if u.RawQuery != "" || u.Fragment != "" { // a path with a ? or # that should have been encoded names another file
+	if u.RawQuery != "" || u.Fragment != "" { // the caller did not encode a ? or # of the path
 		return "", false
 	}
 	p := u.Path
@@ -71,8 +72,8 @@ func pathOf(s string) (string, bool) {
 	return filepath.Clean(filepath.FromSlash(p)), true
 }
 
-// wantOf says what should be at a path instead of err.
-func wantOf(err error) string {
+// wantAtPath says what a path must hold, given the error from reading it.
+func wantAtPath(err error) string {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return "a jar or a class folder that is there"
@@ -82,19 +83,19 @@ func wantOf(err error) string {
 	return "a jar or a class folder that can be read"
 }
 
-// got is the entry with the reason; the reason names the file, which may lie
-// deep in a folder.
-func (l *location) got(err error) string {
+// withReason returns the URL and the error. The error names the file, which may
+// lie deep in a folder, unless it is the entry itself.
+func (l *location) withReason(err error) string {
 	var p *fs.PathError
 	if errors.As(err, &p) && p.Path == l.path {
 		err = p.Err
 	}
-	return l.url + ": " + legible(err.Error())
+	return l.url + ": " + toValidUTF8(err.Error())
 }
 
-// name is that of the jar, in UTF-8 although a file's need not be.
-func (l *location) name() string {
-	if base := legible(filepath.Base(l.path)); !l.dir || strings.HasSuffix(base, ".jar") {
+// jarName returns the name of the entry's jar, in valid UTF-8.
+func (l *location) jarName() string {
+	if base := toValidUTF8(filepath.Base(l.path)); !l.dir || strings.HasSuffix(base, ".jar") {
 		return base
 	} else if base == string(filepath.Separator) {
 		return "root.jar"

@@ -34,7 +34,7 @@ func useMemoryForFiles() {
 	}
 }
 
-// world is a broker, a deployer on it and a folder.
+// world has a broker, a deployer connected to it, and a folder for jars.
 type world struct {
 	*testing.T
 	*Deployer
@@ -47,12 +47,13 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{T: t, srv: bustest.Server(t), dir: t.TempDir()}
-	w.Deployer = w.another()
+	w.Deployer = w.newDeployer()
 	return w
 }
 
-// another is a second deployer on the same broker, as another bus has one.
-func (w *world) another() *Deployer {
+// newDeployer returns another deployer on the same broker, as a second bus
+// would have.
+func (w *world) newDeployer() *Deployer {
 	w.Helper()
 	b := bustest.Open(w, w.srv, bus.Config{Replicas: w.replicas})
 	d, err := New(Config{
@@ -68,8 +69,8 @@ func (w *world) another() *Deployer {
 	return d
 }
 
-// run runs d until the test ends.
-func (w *world) run(d *Deployer) {
+// runDeployer runs d until the test ends.
+func (w *world) runDeployer(d *Deployer) {
 	w.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -85,8 +86,8 @@ func (w *world) run(d *Deployer) {
 	}
 }
 
-// file writes a file into the world's folder and returns its path.
-func (w *world) file(name string, data []byte) string {
+// writeFile writes a file into the world's folder and returns its path.
+func (w *world) writeFile(name string, data []byte) string {
 	w.Helper()
 	path := filepath.Join(w.dir, filepath.FromSlash(name))
 	err := os.MkdirAll(filepath.Dir(path), 0o755)
@@ -99,11 +100,11 @@ func (w *world) file(name string, data []byte) string {
 	return path
 }
 
-// fileURL is the file URL of a path.
+// fileURL returns the file URL of a path.
 func fileURL(path string) string { return "file://" + path }
 
-// mustPath deploys files.
-func (w *world) mustPath(app string, paths ...string) *Deployment {
+// mustDeploy deploys files, or fails the test.
+func (w *world) mustDeploy(app string, paths ...string) *Deployment {
 	w.Helper()
 	dep, err := w.DeployPath(w.Context(), app, paths)
 	if err != nil {
@@ -112,8 +113,8 @@ func (w *world) mustPath(app string, paths ...string) *Deployment {
 	return dep
 }
 
-// store stores a jar and returns a reference to it.
-func (w *world) store(name string, data []byte) ArtifactRef {
+// storeJar stores a jar and returns a reference to it.
+func (w *world) storeJar(name string, data []byte) ArtifactRef {
 	w.Helper()
 	a, _, err := w.Store(w.Context(), ArtifactRef{Name: name}, bytes.NewReader(data))
 	if err != nil {
@@ -122,16 +123,17 @@ func (w *world) store(name string, data []byte) ArtifactRef {
 	return a.ArtifactRef
 }
 
-// app makes an application.
-func (w *world) app(name string) {
+// createApp creates an application.
+func (w *world) createApp(name string) {
 	w.Helper()
 	if _, err := w.b.Apps.Create(w.Context(), name, bus.App{Name: name, CreateTime: subjects.Now()}); err != nil {
 		w.Fatal(err)
 	}
 }
 
-// classes are the application's own components.
-func classes(d *Deployer, app string) string {
+// ownClasses returns the classes of the application's components that are not
+// built in.
+func ownClasses(d *Deployer, app string) string {
 	var all []string
 	for _, c := range d.Components(app) {
 		if c.Origin != BuiltIn {
@@ -141,8 +143,8 @@ func classes(d *Deployer, app string) string {
 	return strings.Join(all, " ")
 }
 
-// current is the number and the jars of the current revision.
-func current(t *testing.T, d *Deployer, app string) (number int, jars string) {
+// currentRevision returns the number and the jars of the current revision.
+func currentRevision(t *testing.T, d *Deployer, app string) (number int, jars string) {
 	t.Helper()
 	all, err := d.Revisions(t.Context(), app)
 	if err != nil {
@@ -150,13 +152,13 @@ func current(t *testing.T, d *Deployer, app string) (number int, jars string) {
 	}
 	for _, r := range all {
 		if r.Current {
-			return r.Revision, names(r.Artifacts)
+			return r.Revision, artifactNames(r.Artifacts)
 		}
 	}
 	return 0, ""
 }
 
-func names(all []Artifact) string {
+func artifactNames(all []Artifact) string {
 	var s []string
 	for _, a := range all {
 		s = append(s, a.Name)
@@ -164,16 +166,16 @@ func names(all []Artifact) string {
 	return strings.Join(s, " ")
 }
 
-// entry is one of a jar.
-type entry struct {
+// jarEntry is an entry of a jar.
+type jarEntry struct {
 	name string
 	data []byte
 }
 
 // jarOf returns a jar with compressed entries.
-func jarOf(entries ...entry) []byte { return writeJar(zip.Deflate, entries) }
+func jarOf(entries ...jarEntry) []byte { return writeJar(zip.Deflate, entries) }
 
-func writeJar(method uint16, entries []entry) []byte {
+func writeJar(method uint16, entries []jarEntry) []byte {
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
 	for _, e := range entries {
@@ -191,35 +193,35 @@ func writeJar(method uint16, entries []entry) []byte {
 	return b.Bytes()
 }
 
-// batchlets is a jar with batchlets of these names.
-func batchlets(names ...string) []byte {
-	var all []entry
+// batchletJar returns a jar with batchlets of these names.
+func batchletJar(names ...string) []byte {
+	var all []jarEntry
 	for _, n := range names {
-		all = append(all, class(n, "javax/batch/api/Batchlet"))
+		all = append(all, classEntry(n, "javax/batch/api/Batchlet"))
 	}
 	return jarOf(all...)
 }
 
-// versioned is a jar of a Maven artifact with one batchlet, whose name tells
-// the version.
-func versioned(group, id, version string, more ...entry) []byte {
+// mavenJar returns a jar of a Maven artifact with one batchlet, whose name
+// contains the version.
+func mavenJar(group, id, version string, more ...jarEntry) []byte {
 	name := "v" + strings.Map(func(r rune) rune {
 		if strings.ContainsRune(".-", r) {
 			return '_'
 		}
 		return r
 	}, version)
-	return jarOf(append(more, class(id+"/"+name, "javax/batch/api/Batchlet"), pom(group, id, version))...)
+	return jarOf(append(more, classEntry(id+"/"+name, "javax/batch/api/Batchlet"), pomEntry(group, id, version))...)
 }
 
-func pom(group, id, version string) entry {
+func pomEntry(group, id, version string) jarEntry {
 	text := "#Created by Apache Maven 3.9.9\r\nartifactId=" + id + "\r\ngroupId=" + group + "\r\nversion=" + version + "\r\n"
-	return entry{"META-INF/maven/" + group + "/" + id + "/pom.properties", []byte(text)}
+	return jarEntry{"META-INF/maven/" + group + "/" + id + "/pom.properties", []byte(text)}
 }
 
-// class assembles a public class with a public constructor that implements
-// interfaces.
-func class(name string, interfaces ...string) entry {
+// classEntry assembles a public class that has a public constructor and
+// implements the interfaces.
+func classEntry(name string, interfaces ...string) jarEntry {
 	var pool []byte
 	count := uint16(1)
 	utf8 := func(s string) uint16 {
@@ -243,7 +245,7 @@ func class(name string, interfaces ...string) entry {
 	for _, i := range interfaces {
 		put(ref(i))
 	}
-	put(0, 1, 1, utf8("<init>"), utf8("()V"), 0, 0) // no field, one method without code, no attribute
+	put(0, 1, 1, utf8("<init>"), utf8("()V"), 0, 0) // no fields, one method without code, no attributes
 	head := []byte{0xca, 0xfe, 0xba, 0xbe, 0, 0, 0, 52}
-	return entry{name + ".class", slices.Concat(binary.BigEndian.AppendUint16(head, count), pool, body)}
+	return jarEntry{name + ".class", slices.Concat(binary.BigEndian.AppendUint16(head, count), pool, body)}
 }

@@ -13,20 +13,20 @@ import (
 	version "github.com/masahiro331/go-mvn-version"
 )
 
-// coordinates say which Maven artifact a jar is.
+// coordinates identify the Maven artifact of a jar.
 type coordinates struct{ group, id, version string }
 
 func (c coordinates) String() string { return c.group + ":" + c.id + ":" + c.version }
 
 const (
 	maxPom   = 16 << 10 // bytes of a pom.properties
-	maxPoms  = 32       // in one jar: beyond, it is a bundle of others and no artifact itself
+	maxPoms  = 32       // in one jar; a jar with more bundles others and has no identity itself
 	maxPomID = 256      // bytes of a coordinate
-	mavenKey = "maven"  // in the metadata of an object: all coordinates, with spaces between
+	mavenKey = "maven"  // object metadata: all coordinates, separated by spaces
 )
 
-// readPoms reads META-INF/maven/<group>/<artifact>/pom.properties. A jar that
-// has others packed in it has theirs too.
+// readPoms reads all META-INF/maven/<group>/<artifact>/pom.properties. A jar
+// that bundles other jars has theirs too.
 func readPoms(z *zip.Reader) (all []coordinates) {
 	for _, f := range z.File {
 		if ok, err := path.Match("META-INF/maven/*/*/pom.properties", f.Name); !ok || err != nil {
@@ -51,7 +51,7 @@ func readPom(f *zip.File) (c coordinates, ok bool) {
 	lines := bufio.NewScanner(io.LimitReader(r, maxPom))
 	for lines.Scan() {
 		key, value, _ := strings.Cut(lines.Text(), "=")
-		switch value = legible(strings.TrimSpace(value)); strings.TrimSpace(key) {
+		switch value = toValidUTF8(strings.TrimSpace(value)); strings.TrimSpace(key) {
 		case "groupId":
 			c.group = value
 		case "artifactId":
@@ -68,7 +68,8 @@ func readPom(f *zip.File) (c coordinates, ok bool) {
 	return c, lines.Err() == nil
 }
 
-// joinPoms and splitPoms are how coordinates are kept in an object's metadata.
+// joinPoms encodes coordinates for an object's metadata; splitPoms decodes
+// them.
 func joinPoms(all []coordinates) string {
 	var s []string
 	for _, c := range all {
@@ -86,9 +87,9 @@ func splitPoms(s string) (all []coordinates) {
 	return all
 }
 
-// own chooses the coordinates of the jar itself: the only ones, or those that
-// its file is named after.
-func own(name string, all []coordinates) coordinates {
+// ownCoordinates chooses the coordinates of the jar itself: the only ones, or
+// those that match its file name.
+func ownCoordinates(name string, all []coordinates) coordinates {
 	if len(all) == 1 {
 		return all[0]
 	}
@@ -101,10 +102,10 @@ func own(name string, all []coordinates) coordinates {
 	return best
 }
 
-// key is the same for the versions of one artifact; empty if it is not known
-// which one the jar is. The classifier, which only the file's name tells, makes
-// another artifact: shop-1.0-tests.jar is no version of shop-1.0.jar.
-func (a *Artifact) key() string {
+// mavenIdentity returns group, id and classifier, which all versions of an
+// artifact share. It returns "" if the jar's artifact is unknown. Only the file
+// name has the classifier: shop-1.0-tests.jar is not a version of shop-1.0.jar.
+func (a *Artifact) mavenIdentity() string {
 	if a.ID == "" {
 		return ""
 	}
@@ -115,7 +116,7 @@ func (a *Artifact) key() string {
 	return a.Group + ":" + a.ID + ":" + classifier
 }
 
-// compareVersions is Maven's order.
+// compareVersions compares two versions in Maven's order.
 func compareVersions(a, b string) int {
 	x, err := version.NewVersion(a)
 	y, err2 := version.NewVersion(b)
@@ -125,12 +126,14 @@ func compareVersions(a, b string) int {
 	return x.Compare(y)
 }
 
-// newest leaves of each Maven artifact the newest version, in the place of the
-// first one, and of each content one jar. Of the same version twice the first
-// stays, as on a class path.
-func newest(all []Artifact) (kept []Artifact, warnings []string) {
+// keepNewest keeps the newest version of each Maven artifact, at the position
+// of the first one, and one jar of each content. If a version occurs twice, it
+// keeps the first, as a JVM does.
+func keepNewest(all []Artifact) (kept []Artifact, warnings []string) {
 	for _, a := range all {
-		i := slices.IndexFunc(kept, func(k Artifact) bool { return k.SHA256 == a.SHA256 || a.key() != "" && k.key() == a.key() })
+		i := slices.IndexFunc(kept, func(k Artifact) bool {
+			return k.SHA256 == a.SHA256 || a.mavenIdentity() != "" && k.mavenIdentity() == a.mavenIdentity()
+		})
 		switch {
 		case i < 0:
 			kept = append(kept, a)
@@ -154,19 +157,19 @@ func leftOut(a, by *Artifact) string {
 	return fmt.Sprintf("%s is left out: %s is %s:%s %s, %s", a.Name, by.Name, by.Group, by.ID, by.Version, than)
 }
 
-// merge adds jars to a class path. A jar takes the place of an older or equal
-// version of its artifact, or, if one of the two is no Maven artifact, of a jar
-// of the same name.
-func merge(current, added []Artifact) (all []Artifact, warnings []string, changed bool) {
-	added, warnings = newest(added)
+// mergeJars adds jars to a class path. A jar replaces an older or equal version
+// of its artifact. If one of the two is no Maven artifact, it replaces a jar of
+// the same name.
+func mergeJars(current, added []Artifact) (all []Artifact, warnings []string, changed bool) {
+	added, warnings = keepNewest(added)
 	all = slices.Clone(current)
 	for _, a := range added {
-		i := place(all, &a)
+		i := findReplaced(all, &a)
 		switch {
 		case i < 0:
 			all, changed = append(all, a), true
-		case all[i].SHA256 == a.SHA256: // it is there
-		case a.key() != "" && a.key() == all[i].key() && compareVersions(a.Version, all[i].Version) < 0:
+		case all[i].SHA256 == a.SHA256: // already on the class path
+		case a.mavenIdentity() != "" && a.mavenIdentity() == all[i].mavenIdentity() && compareVersions(a.Version, all[i].Version) < 0:
 			warnings = append(warnings, leftOut(&a, &all[i]))
 		default:
 			all[i], changed = a, true
@@ -175,12 +178,12 @@ func merge(current, added []Artifact) (all []Artifact, warnings []string, change
 	return all, warnings, changed
 }
 
-// place is what a jar that is added replaces, or -1.
-func place(all []Artifact, a *Artifact) int {
+// findReplaced returns the index of the jar that a replaces, or -1.
+func findReplaced(all []Artifact, a *Artifact) int {
 	for _, same := range []func(Artifact) bool{
 		func(k Artifact) bool { return k.SHA256 == a.SHA256 },
-		func(k Artifact) bool { return a.key() != "" && k.key() == a.key() },
-		func(k Artifact) bool { return k.Name == a.Name && (a.key() == "" || k.key() == "") },
+		func(k Artifact) bool { return a.mavenIdentity() != "" && k.mavenIdentity() == a.mavenIdentity() },
+		func(k Artifact) bool { return k.Name == a.Name && (a.mavenIdentity() == "" || k.mavenIdentity() == "") },
 	} {
 		if i := slices.IndexFunc(all, same); i >= 0 {
 			return i
@@ -189,10 +192,10 @@ func place(all []Artifact, a *Artifact) int {
 	return -1
 }
 
-// distinct gives each jar a name of its own: origins and warnings name jars,
-// and an agent may make files of them. After a hyphen the number would be a
-// classifier.
-func distinct(all []Artifact) {
+// makeNamesUnique appends ~2, ~3, ... to repeated names: origins and warnings
+// name jars, and an agent may store them as files. A hyphen instead of ~ would
+// make the number look like a classifier.
+func makeNamesUnique(all []Artifact) {
 	taken := map[string]bool{}
 	for i := range all {
 		name, ext := all[i].Name, path.Ext(all[i].Name)

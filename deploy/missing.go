@@ -9,22 +9,22 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 )
 
-// Missing says in sentences which references of a job its application has
-// nothing for, each with its place in the job. What is put together of
-// parameters is not judged, and nothing is before the current class paths are
-// known: see [Deployer.WaitReady].
+// Missing returns a sentence for each reference of a job that names no suitable
+// component of its application, with the reference's path in the job. It skips
+// references that contain parameters. Before the current class paths are loaded
+// (see [Deployer.WaitReady]) it returns nothing.
 func (d *Deployer) Missing(app string, j *jsl.Job) []string {
-	all, deployed := d.known.of(app)
-	if !deployed && !d.known.isReady() {
+	all, deployed := d.cache.componentsOf(app)
+	if !deployed && !d.cache.isReady() {
 		return nil
 	}
-	return Lacking(app, all, deployed, j)
+	return MissingRefs(app, all, deployed, j)
 }
 
-// Lacking is what [Deployer.Missing] says of an application with these
-// components; deployed says that it has a class path.
-func Lacking(app string, all []Component, deployed bool, j *jsl.Job) []string {
-	m := matcher{app: app, all: all, deployed: deployed, names: map[string][]int{}}
+// MissingRefs returns the sentences of [Deployer.Missing] for an application
+// with these components. Deployed reports whether it has a class path.
+func MissingRefs(app string, all []Component, deployed bool, j *jsl.Job) []string {
+	m := refMatcher{app: app, all: all, deployed: deployed, names: map[string][]int{}}
 	for i, c := range all {
 		for _, name := range append([]string{c.Ref, c.Class}, c.Aliases...) {
 			if name != "" && !slices.Contains(m.names[name], i) {
@@ -32,19 +32,19 @@ func Lacking(app string, all []Component, deployed bool, j *jsl.Job) []string {
 			}
 		}
 	}
-	var told []string
+	var sentences []string
 	for _, c := range j.Components() {
 		if c.Ref == "" || strings.Contains(c.Ref, "#{") {
 			continue
 		}
-		if why := m.judge(c.Kind, c.Ref); why != "" {
-			told = append(told, c.Path+": "+why)
+		if why := m.checkRef(c.Kind, c.Ref); why != "" {
+			sentences = append(sentences, c.Path+": "+why)
 		}
 	}
-	return told
+	return sentences
 }
 
-func (k *known) isReady() bool {
+func (k *componentCache) isReady() bool {
 	select {
 	case <-k.ready:
 		return true
@@ -53,33 +53,33 @@ func (k *known) isReady() bool {
 	}
 }
 
-// matcher compares references with the components of one application.
-type matcher struct {
+// refMatcher compares references with the components of one application.
+type refMatcher struct {
 	app      string
 	all      []Component
 	deployed bool
 	names    map[string][]int // by name, in all
 }
 
-// judge says what is wrong with a reference.
-func (m *matcher) judge(kind, ref string) string {
+// checkRef returns what is wrong with a reference, "" if nothing is.
+func (m *refMatcher) checkRef(kind, ref string) string {
 	found := m.names[ref]
 	for _, i := range found {
-		if is(&m.all[i], kind) {
+		if usableAs(&m.all[i], kind) {
 			return ""
 		}
 	}
 	switch {
 	case len(found) > 0:
-		return fmt.Sprintf("%s is %s, not %s", ref, what(&m.all[found[0]]), article(words(kind)))
+		return fmt.Sprintf("%s is %s, not %s", ref, describeKinds(&m.all[found[0]]), withArticle(kindWords(kind)))
 	case !m.deployed:
-		return fmt.Sprintf("no class path is deployed to %s, and no built-in %s is named %s", m.app, words(kind), ref) + m.others(kind)
+		return fmt.Sprintf("no class path is deployed to %s, and no built-in %s is named %s", m.app, kindWords(kind), ref) + m.suggestBuiltIn(kind)
 	}
-	return fmt.Sprintf("%s has no %s named %s", m.app, words(kind), ref) + m.near(kind, ref)
+	return fmt.Sprintf("%s has no %s named %s", m.app, kindWords(kind), ref) + m.suggestSimilar(kind, ref)
 }
 
-// is says whether a component can be used as a job uses it.
-func is(c *Component, kind string) bool {
+// usableAs reports whether a job can use a component as the given kind.
+func usableAs(c *Component, kind string) bool {
 	switch kind {
 	case jsl.KindJobListener:
 		return slices.Contains(c.Listens, "job")
@@ -89,17 +89,17 @@ func is(c *Component, kind string) bool {
 	return slices.Contains(c.Kinds, kind)
 }
 
-// words are what people call a kind.
-func words(kind string) string { return strings.ReplaceAll(kind, "-", " ") }
+// kindWords returns the name of a kind in plain words.
+func kindWords(kind string) string { return strings.ReplaceAll(kind, "-", " ") }
 
-// what says what a component is instead.
-func what(c *Component) string {
+// describeKinds returns what a component can be used as, in words.
+func describeKinds(c *Component) string {
 	var all []string
 	for _, k := range c.Kinds {
-		if w := words(k); k != string(classfile.Listener) {
-			all = append(all, article(w))
+		if w := kindWords(k); k != string(classfile.Listener) {
+			all = append(all, withArticle(w))
 		} else if len(c.Listens) > 0 {
-			all = append(all, "a listener to "+words(strings.Join(c.Listens, ", ")))
+			all = append(all, "a listener to "+kindWords(strings.Join(c.Listens, ", ")))
 		}
 	}
 	if len(all) == 0 {
@@ -108,30 +108,30 @@ func what(c *Component) string {
 	return strings.Join(all, " and ")
 }
 
-func article(noun string) string {
+func withArticle(noun string) string {
 	if strings.ContainsAny(noun[:1], "aeiou") {
 		return "an " + noun
 	}
 	return "a " + noun
 }
 
-// maxOthers is how many names an answer may suggest.
+// maxOthers limits the names that a sentence suggests.
 const maxOthers = 5
 
-// others are the built-in components of a kind.
-func (m *matcher) others(kind string) string {
-	return suggest("; built in: ", m.refs(func(c *Component) bool { return is(c, kind) }))
+// suggestBuiltIn lists the built-in components of a kind.
+func (m *refMatcher) suggestBuiltIn(kind string) string {
+	return formatSuggestions("; built in: ", m.refsWhere(func(c *Component) bool { return usableAs(c, kind) }))
 }
 
-// near are the components of a kind that are written otherwise, or have the
-// name in another package.
-func (m *matcher) near(kind, ref string) string {
-	return suggest("; there is ", m.refs(func(c *Component) bool {
-		return is(c, kind) && (strings.EqualFold(c.Ref, ref) || strings.EqualFold(simple(c.Class), simple(ref)))
+// suggestSimilar lists components of a kind whose name differs only in case or
+// in its package.
+func (m *refMatcher) suggestSimilar(kind, ref string) string {
+	return formatSuggestions("; there is ", m.refsWhere(func(c *Component) bool {
+		return usableAs(c, kind) && (strings.EqualFold(c.Ref, ref) || strings.EqualFold(simpleName(c.Class), simpleName(ref)))
 	}))
 }
 
-func (m *matcher) refs(which func(*Component) bool) (refs []string) {
+func (m *refMatcher) refsWhere(which func(*Component) bool) (refs []string) {
 	for i := range m.all {
 		if c := &m.all[i]; which(c) && !slices.Contains(refs, c.Ref) {
 			refs = append(refs, c.Ref)
@@ -140,7 +140,7 @@ func (m *matcher) refs(which func(*Component) bool) (refs []string) {
 	return refs
 }
 
-func suggest(text string, refs []string) string {
+func formatSuggestions(text string, refs []string) string {
 	switch n := len(refs); {
 	case n == 0:
 		return ""
@@ -150,5 +150,5 @@ func suggest(text string, refs []string) string {
 	return text + strings.Join(refs, ", ")
 }
 
-// simple is a class's name without its package.
-func simple(class string) string { return class[strings.LastIndexByte(class, '.')+1:] }
+// simpleName returns the name of a class without its package.
+func simpleName(class string) string { return class[strings.LastIndexByte(class, '.')+1:] }

@@ -9,14 +9,14 @@ import (
 
 func TestMissing(t *testing.T) {
 	w := newWorld(t)
-	w.run(w.Deployer)
-	w.mustPath("shop", w.file("shop.jar", jarOf(
-		class("shop/Orders", "javax/batch/api/Batchlet"),
-		class("shop/Reader", "javax/batch/api/chunk/ItemReader"),
-		class("shop/Writer", "javax/batch/api/chunk/ItemWriter"),
-		class("shop/JobEnd", "javax/batch/api/listener/JobListener"),
-		class("shop/StepEnd", "javax/batch/api/listener/StepListener"),
-		class("shop/Both", "javax/batch/api/Batchlet", "javax/batch/api/Decider"),
+	w.runDeployer(w.Deployer)
+	w.mustDeploy("shop", w.writeFile("shop.jar", jarOf(
+		classEntry("shop/Orders", "javax/batch/api/Batchlet"),
+		classEntry("shop/Reader", "javax/batch/api/chunk/ItemReader"),
+		classEntry("shop/Writer", "javax/batch/api/chunk/ItemWriter"),
+		classEntry("shop/JobEnd", "javax/batch/api/listener/JobListener"),
+		classEntry("shop/StepEnd", "javax/batch/api/listener/StepListener"),
+		classEntry("shop/Both", "javax/batch/api/Batchlet", "javax/batch/api/Decider"),
 	)))
 	step := func(inner string) string { return `{"id":"J","steps":[{"id":"S",` + inner + `}]}` }
 	batchlet := func(ref string) string { return step(`"batchlet":{"ref":"` + ref + `"}`) }
@@ -59,7 +59,7 @@ func TestMissing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := w.another().Missing("shop", j); got != nil {
+		if got := w.newDeployer().Missing("shop", j); got != nil {
 			t.Errorf("Missing = %q", got)
 		}
 	})
@@ -67,7 +67,7 @@ func TestMissing(t *testing.T) {
 
 func TestComponents(t *testing.T) {
 	w := newWorld(t)
-	w.mustPath("shop", w.file("shop.jar", batchlets("shop/Orders", "a/A")))
+	w.mustDeploy("shop", w.writeFile("shop.jar", batchletJar("shop/Orders", "a/A")))
 	var all []string
 	for _, c := range w.Components("shop") {
 		all = append(all, c.Class+" of "+c.Origin)
@@ -82,11 +82,11 @@ func TestComponents(t *testing.T) {
 }
 
 func TestWhatIsKnownIsTheNewest(t *testing.T) {
-	var k known
-	k.init(nil)
-	k.put("shop", 7, 2, &manifest{Components: []Component{{Class: "new"}}})
-	k.put("shop", 6, 1, &manifest{Components: []Component{{Class: "old"}}}) // a watch that comes late
-	if all, _ := k.of("shop"); len(all) != 1 || all[0].Class != "new" {
+	var k componentCache
+	k.initCache(nil)
+	k.putRevision("shop", 7, 2, &manifest{Components: []Component{{Class: "new"}}})
+	k.putRevision("shop", 6, 1, &manifest{Components: []Component{{Class: "old"}}}) // a late watch update
+	if all, _ := k.componentsOf("shop"); len(all) != 1 || all[0].Class != "new" {
 		t.Errorf("known is %+v, want what was written last", all)
 	}
 }

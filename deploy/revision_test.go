@@ -17,15 +17,15 @@ import (
 func TestDeploymentsAtOnce(t *testing.T) {
 	w := newWorld(t)
 	const each = 5
-	other := w.another()
+	other := w.newDeployer()
 	var refs [2 * each]ArtifactRef
 	for i := range refs {
-		refs[i] = w.store(fmt.Sprintf("j%d.jar", i), batchlets(fmt.Sprintf("j/J%d", i)))
+		refs[i] = w.storeJar(fmt.Sprintf("j%d.jar", i), batchletJar(fmt.Sprintf("j/J%d", i)))
 	}
 	var group sync.WaitGroup
 	for i, d := range []*Deployer{w.Deployer, other} {
 		group.Go(func() {
-			for k := range each { // half of all jars are added by each, and each deploys something of its own
+			for k := range each { // each bus adds half of all jars, and deploys one class path of its own
 				if _, err := d.Add(t.Context(), "shop", []ArtifactRef{refs[i*each+k]}); err != nil {
 					t.Error(err)
 				}
@@ -36,7 +36,7 @@ func TestDeploymentsAtOnce(t *testing.T) {
 		})
 	}
 	group.Wait()
-	_, jars := current(t, w.Deployer, "shop")
+	_, jars := currentRevision(t, w.Deployer, "shop")
 	for _, ref := range refs {
 		if !strings.Contains(jars, ref.Name) {
 			t.Errorf("%s was added and is not there: %s", ref.Name, jars)
@@ -46,32 +46,32 @@ func TestDeploymentsAtOnce(t *testing.T) {
 	if err != nil || len(all) != 2*each || !all[0].Current || all[0].Revision != 2*each {
 		t.Errorf("%d revisions of bank, %v: %+v", len(all), err, all)
 	}
-	w.run(w.Deployer)
-	w.run(other)
-	if a, b := classes(w.Deployer, "bank"), classes(other, "bank"); a != b {
+	w.runDeployer(w.Deployer)
+	w.runDeployer(other)
+	if a, b := ownClasses(w.Deployer, "bank"), ownClasses(other, "bank"); a != b {
 		t.Errorf("one has %s, the other %s", a, b)
 	}
 }
 
 func TestABusThatDiesBetweenRecordAndPointer(t *testing.T) {
 	w := newWorld(t)
-	w.mustPath("shop", w.file("a.jar", batchlets("a/A")))
+	w.mustDeploy("shop", w.writeFile("a.jar", batchletJar("a/A")))
 	r := &revision{Revision: bus.Revision{App: "shop", CreateTime: subjects.Now()}}
-	base, err := w.deployed(t.Context(), "shop")
+	base, err := w.readDeployed(t.Context(), "shop")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.create(t.Context(), base, &r.Revision); err != nil || r.Number != 2 {
+	if _, err := w.createRecord(t.Context(), base, &r.Revision); err != nil || r.Number != 2 {
 		t.Fatalf("record %d, %v", r.Number, err)
 	}
-	if n, _ := current(t, w.Deployer, "shop"); n != 1 {
+	if n, _ := currentRevision(t, w.Deployer, "shop"); n != 1 {
 		t.Errorf("current is %d, want 1", n)
 	}
 	var state *bus.StateError
 	if _, err := w.MakeCurrent(t.Context(), "shop", 2); !errors.As(err, &state) || state.Code != bus.CodeNoSuchRevision {
 		t.Errorf("a revision that never was: %v", err)
 	}
-	if dep := w.mustPath("shop", w.file("b.jar", batchlets("b/B"))); dep.Revision != 3 || !dep.Current {
+	if dep := w.mustDeploy("shop", w.writeFile("b.jar", batchletJar("b/B"))); dep.Revision != 3 || !dep.Current {
 		t.Errorf("deployed %+v, want revision 3: no number is used twice", dep)
 	}
 	if all, err := w.Revisions(t.Context(), "shop"); err != nil || len(all) != 2 {
@@ -83,7 +83,7 @@ func TestHistory(t *testing.T) {
 	w := newWorld(t)
 	deploy := func(i int) {
 		t.Helper()
-		if dep := w.mustPath("shop", w.file("j.jar", batchlets(fmt.Sprintf("j/J%d", i)))); dep.Revision != i {
+		if dep := w.mustDeploy("shop", w.writeFile("j.jar", batchletJar(fmt.Sprintf("j/J%d", i)))); dep.Revision != i {
 			t.Fatalf("revision %d, want %d", dep.Revision, i)
 		}
 	}
@@ -127,7 +127,7 @@ func TestHistory(t *testing.T) {
 	if dep, err := w.MakeCurrent(t.Context(), "shop", 3); err != nil || !dep.Current || dep.Revision != 3 {
 		t.Fatalf("MakeCurrent = %+v, %v", dep, err)
 	}
-	if got := classes(w.Deployer, "shop"); got != "j.J3" {
+	if got := ownClasses(w.Deployer, "shop"); got != "j.J3" {
 		t.Errorf("components of revision 3: %s", got)
 	}
 	expect("12 11 10 9 8 7 6 5 4 3*")
@@ -167,7 +167,7 @@ func TestWhatIsKept(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			before := fmt.Sprint(tc.was.Kept)
-			next := with(tc.was, tc.number)
+			next := withRevision(tc.was, tc.number)
 			if next.Current != tc.current || fmt.Sprint(next.Kept) != tc.kept || next.Last != max(tc.was.Last, tc.number) {
 				t.Errorf("with(%v) = %+v, want current %d of %s", tc.number, next, tc.current, tc.kept)
 			}
@@ -181,18 +181,18 @@ func TestWhatIsKept(t *testing.T) {
 func TestMakeCurrentMeetsADeployment(t *testing.T) {
 	w := newWorld(t)
 	for range 3 {
-		w.mustPath("shop", w.file("a.jar", batchlets("a/A")))
+		w.mustDeploy("shop", w.writeFile("a.jar", batchletJar("a/A")))
 	}
-	base, err := w.deployed(t.Context(), "shop")
+	base, err := w.readDeployed(t.Context(), "shop")
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := &revision{Revision: bus.Revision{App: "shop"}}
-	if _, err := w.create(t.Context(), base, &r.Revision); err != nil {
+	if _, err := w.createRecord(t.Context(), base, &r.Revision); err != nil {
 		t.Fatal(err)
 	}
-	w.mustPath("shop", w.file("b.jar", batchlets("b/B"))) // revision 5 overtakes 4
-	head, err := w.promote(t.Context(), base, r)
+	w.mustDeploy("shop", w.writeFile("b.jar", batchletJar("b/B"))) // revision 5 overtakes 4
+	head, err := w.promoteRecord(t.Context(), base, r)
 	if err != nil || head.Current != 5 || fmt.Sprint(head.Kept) != "[1 2 3 4 5]" {
 		t.Errorf("head %+v, %v: what was deployed later stays current", head, err)
 	}
@@ -200,24 +200,24 @@ func TestMakeCurrentMeetsADeployment(t *testing.T) {
 
 func TestRemove(t *testing.T) {
 	w := newWorld(t)
-	w.mustPath("shop", w.file("a.jar", batchlets("a/A")))
-	base, err := w.deployed(t.Context(), "shop")
+	w.mustDeploy("shop", w.writeFile("a.jar", batchletJar("a/A")))
+	base, err := w.readDeployed(t.Context(), "shop")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range 2 { // twice is as good as once
+	for range 2 { // Remove is idempotent
 		if err := w.Remove(t.Context(), "shop"); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if all, err := w.Revisions(t.Context(), "shop"); err != nil || len(all) != 0 || classes(w.Deployer, "shop") != "" {
-		t.Errorf("%d revisions and the components %q are left: %v", len(all), classes(w.Deployer, "shop"), err)
+	if all, err := w.Revisions(t.Context(), "shop"); err != nil || len(all) != 0 || ownClasses(w.Deployer, "shop") != "" {
+		t.Errorf("%d revisions and the components %q are left: %v", len(all), ownClasses(w.Deployer, "shop"), err)
 	}
 	r := &revision{Revision: bus.Revision{App: "shop"}}
-	if _, err := w.save(t.Context(), base, r); !errors.Is(err, errRemoved) {
+	if _, err := w.saveRevision(t.Context(), base, r); !errors.Is(err, errRemoved) {
 		t.Errorf("a deployment that began before: %v, want %v", err, errRemoved)
 	}
-	if dep := w.mustPath("shop", w.dir+"/a.jar"); dep.Revision < 2 || !dep.Current {
+	if dep := w.mustDeploy("shop", w.dir+"/a.jar"); dep.Revision < 2 || !dep.Current {
 		t.Errorf("deployed %+v: no number is used twice", dep)
 	}
 	if err := w.Remove(t.Context(), "never"); err != nil {
@@ -227,13 +227,13 @@ func TestRemove(t *testing.T) {
 
 func TestARecordStaysWhileItMayBecomeCurrent(t *testing.T) {
 	w := newWorld(t)
-	w.mustPath("shop", w.file("a.jar", batchlets("a/A")))
+	w.mustDeploy("shop", w.writeFile("a.jar", batchletJar("a/A")))
 	tap, b := bustest.Tapped(t, w.srv)
 	d, err := New(Config{Bus: b, Objects: bustest.Artifacts(t, b), TempDir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	ref := w.store("b.jar", batchlets("b/B"))
+	ref := w.storeJar("b.jar", batchletJar("b/B"))
 	tap.Hold(b.Deployed.Subject("shop")+" ", 1)
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond) // the client hangs up
 	defer cancel()
@@ -242,7 +242,7 @@ func TestARecordStaysWhileItMayBecomeCurrent(t *testing.T) {
 	}
 	tap.Release(t)
 	for end := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
-		head, err := w.deployed(t.Context(), "shop")
+		head, err := w.readDeployed(t.Context(), "shop")
 		if err != nil || time.Now().After(end) {
 			t.Fatalf("the write never came: %v", err)
 		}
@@ -250,20 +250,20 @@ func TestARecordStaysWhileItMayBecomeCurrent(t *testing.T) {
 			break
 		}
 	}
-	if n, jars := current(t, w.Deployer, "shop"); n != 2 || jars != "b.jar" {
+	if n, jars := currentRevision(t, w.Deployer, "shop"); n != 2 || jars != "b.jar" {
 		t.Errorf("current is %d with %q, want 2 with b.jar", n, jars)
 	}
 }
 
 func TestAWriteThatWasNeverSentIsNotUnknown(t *testing.T) {
 	w := newWorld(t)
-	base, err := w.deployed(t.Context(), "shop")
+	base, err := w.readDeployed(t.Context(), "shop")
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := w.point(ctx, base, with(base.Value, 1)); !errors.Is(err, context.Canceled) || errors.Is(err, bus.ErrUnknown) {
+	if _, err := w.writeDeployed(ctx, base, withRevision(base.Value, 1)); !errors.Is(err, context.Canceled) || errors.Is(err, bus.ErrUnknown) {
 		t.Errorf("point = %v, want %v", err, context.Canceled)
 	}
 }

@@ -11,46 +11,46 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// grace is how old must be what is removed because nobody names it. Whoever
-// means to name a jar touches it first, and has the rest of that time for it:
-// see [objects.TouchAge].
-const grace = time.Hour
+// minAge is the minimum age of an unreferenced object before a sweep may remove
+// it. A deployment touches a jar before it refers to it, and must finish within
+// the rest of that time: see [objects.TouchAge].
+const minAge = time.Hour
 
-// sight is how far the streams were that a sweep looks at.
-type sight struct {
-	last  [3]uint64 // sequences
-	since time.Time
-	swept bool // and when all of it was older than grace
+// sweepState records how far the swept streams were at the last sweep.
+type sweepState struct {
+	last  [3]uint64 // last sequence of each stream
+	since time.Time // when the bus first saw these sequences
+	swept bool      // a sweep succeeded when everything was older than minAge
 }
 
-// sweepDue sweeps, unless nothing was written since the last sweep that could
-// have taken all of it: a sweep has the server read the whole object store.
-func (d *Deployer) sweepDue(ctx context.Context) (due bool, err error) {
+// sweepIfDue sweeps unless nothing was written since a sweep that covered
+// everything: a sweep makes the server read the whole object store.
+func (d *Deployer) sweepIfDue(ctx context.Context) (due bool, err error) {
 	var now [3]uint64
 	for i, name := range []string{jetio.ObjectStream(subjects.ArtifactsStore), subjects.BucketStream(subjects.DeploymentsBucket), subjects.BucketStream(subjects.AppsBucket)} {
 		s, err := d.b.JS.Stream(ctx, name)
 		if err != nil {
-			return true, wrap(err, "look at the stream %s", name)
+			return true, wrapError(err, "read the state of the stream %s", name)
 		}
 		now[i] = s.CachedInfo().State.LastSeq
 	}
-	if now != d.seen.last || d.seen.since.IsZero() {
-		d.seen = sight{last: now, since: time.Now()}
+	if now != d.lastSweep.last || d.lastSweep.since.IsZero() {
+		d.lastSweep = sweepState{last: now, since: time.Now()}
 	}
-	if d.seen.swept {
+	if d.lastSweep.swept {
 		return false, nil
 	}
-	err = d.sweep(ctx)
-	d.seen.swept = err == nil && time.Since(d.seen.since) > grace+sweepEvery // clocks differ
+	err = d.sweepStore(ctx)
+	d.lastSweep.swept = err == nil && time.Since(d.lastSweep.since) > minAge+sweepEvery // clocks may differ
 	return true, err
 }
 
-// sweep takes away records that are no revisions, the class paths of
-// applications that are gone, jars that no record names, and what uploads left
-// that did not finish.
-func (d *Deployer) sweep(ctx context.Context) error {
-	defer thrifty()()
-	before := time.Now().Add(-grace)
+// sweepStore removes records that never became revisions, the class paths of
+// deleted applications, jars that no record refers to, and the remains of
+// unfinished uploads.
+func (d *Deployer) sweepStore(ctx context.Context) error {
+	defer collectEarly()()
+	before := time.Now().Add(-minAge)
 	objects, err := d.objects.List(ctx)
 	if err != nil {
 		return err
@@ -58,7 +58,7 @@ func (d *Deployer) sweep(ctx context.Context) error {
 	if err := d.sweepRecords(ctx, before); err != nil {
 		return err
 	}
-	named, err := d.named(ctx)
+	named, err := d.referencedObjects(ctx)
 	if err != nil {
 		return err
 	}
@@ -73,17 +73,17 @@ func (d *Deployer) sweep(ctx context.Context) error {
 	return errors.Join(err, d.objects.Clean(ctx, before))
 }
 
-// named are the SHA-256 of all that a record names.
-func (d *Deployer) named(ctx context.Context) (map[string]bool, error) {
+// referencedObjects returns the SHA-256 of each object that a record refers to.
+func (d *Deployer) referencedObjects(ctx context.Context) (map[string]bool, error) {
 	list, err := d.b.Revisions.List(ctx, "*.*")
 	if err != nil {
 		return nil, err
 	}
 	named := map[string]bool{}
 	for _, e := range list {
-		r, err := d.unpack(ctx, &e.Value)
+		r, err := d.unpackRevision(ctx, &e.Value)
 		if err != nil {
-			return nil, err // what it names is not known
+			return nil, err // without its references, no object may be removed
 		}
 		named[r.Object] = true
 		for _, a := range r.manifest.Artifacts {
@@ -93,8 +93,8 @@ func (d *Deployer) named(ctx context.Context) (map[string]bool, error) {
 	return named, nil
 }
 
-// sweepRecords takes away old records that are no revisions, and revisions that
-// belong to no application.
+// sweepRecords removes old records that never became revisions, and revisions
+// of deleted applications.
 func (d *Deployer) sweepRecords(ctx context.Context, before time.Time) error {
 	list, err := d.b.Revisions.List(ctx, "*.*")
 	if err != nil {
@@ -118,7 +118,7 @@ func (d *Deployer) sweepApp(ctx context.Context, app string, all []bus.Entry[bus
 			return err
 		}
 	}
-	head, err := d.deployed(ctx, app)
+	head, err := d.readDeployed(ctx, app)
 	if err != nil {
 		return err
 	}

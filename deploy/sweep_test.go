@@ -12,80 +12,80 @@ import (
 )
 
 func TestSweep(t *testing.T) {
-	// Each case ends with a sweep; then the store has as many jars as it wants.
+	// Each case ends with a sweep; want is the number of jars that stay.
 	for _, tc := range []struct {
 		name string
 		do   func(w *world)
 		want int
 	}{
-		{"a jar that nobody names goes after an hour", func(w *world) {
-			w.store("a.jar", batchlets("a/A"))
+		{"an unreferenced jar is removed after an hour", func(w *world) {
+			w.storeJar("a.jar", batchletJar("a/A"))
 			time.Sleep(61 * time.Minute)
 		}, 0},
 		{"a jar that was just stored stays", func(w *world) {
-			w.store("a.jar", batchlets("a/A"))
+			w.storeJar("a.jar", batchletJar("a/A"))
 			time.Sleep(59 * time.Minute)
 		}, 1},
 		{"a jar that was stored again stays", func(w *world) {
-			w.store("a.jar", batchlets("a/A"))
+			w.storeJar("a.jar", batchletJar("a/A"))
 			time.Sleep(2 * time.Hour)
-			w.store("a.jar", batchlets("a/A"))
+			w.storeJar("a.jar", batchletJar("a/A"))
 		}, 1},
 		{"a jar of a kept revision stays", func(w *world) {
-			w.mustPath("default", w.file("a.jar", batchlets("a/A")))
-			w.mustPath("default", w.file("b.jar", batchlets("b/B")))
+			w.mustDeploy("default", w.writeFile("a.jar", batchletJar("a/A")))
+			w.mustDeploy("default", w.writeFile("b.jar", batchletJar("b/B")))
 			time.Sleep(2 * time.Hour)
 		}, 2},
 		{"a jar of a revision that is not kept goes", func(w *world) {
 			for i := range 12 {
-				w.mustPath("default", w.file("a.jar", batchlets(fmt.Sprint("a/A", i))))
+				w.mustDeploy("default", w.writeFile("a.jar", batchletJar(fmt.Sprint("a/A", i))))
 			}
 			time.Sleep(2 * time.Hour)
 		}, 10},
 		{"a jar that another application names stays", func(w *world) {
-			w.app("shop")
-			a := w.file("a.jar", batchlets("a/A"))
-			w.mustPath("default", a)
-			w.mustPath("shop", a)
+			w.createApp("shop")
+			a := w.writeFile("a.jar", batchletJar("a/A"))
+			w.mustDeploy("default", a)
+			w.mustDeploy("shop", a)
 			time.Sleep(2 * time.Hour)
 			if err := w.Remove(w.Context(), "shop"); err != nil {
 				w.Fatal(err)
 			}
 		}, 1},
 		{"the jars of an application that was removed go", func(w *world) {
-			w.app("shop")
-			w.mustPath("shop", w.file("a.jar", batchlets("a/A")))
+			w.createApp("shop")
+			w.mustDeploy("shop", w.writeFile("a.jar", batchletJar("a/A")))
 			time.Sleep(2 * time.Hour)
 			if err := w.Remove(w.Context(), "shop"); err != nil {
 				w.Fatal(err)
 			}
 		}, 0},
 		{"the jars of an application that is not there go", func(w *world) {
-			w.mustPath("gone", w.file("a.jar", batchlets("a/A")))
+			w.mustDeploy("gone", w.writeFile("a.jar", batchletJar("a/A")))
 			time.Sleep(2 * time.Hour)
 		}, 0},
 		{"the jars of an application that is not there yet stay", func(w *world) {
-			w.mustPath("soon", w.file("a.jar", batchlets("a/A")))
+			w.mustDeploy("soon", w.writeFile("a.jar", batchletJar("a/A")))
 			time.Sleep(59 * time.Minute)
-			if err := w.sweep(w.Context()); err != nil {
+			if err := w.sweepStore(w.Context()); err != nil {
 				w.Error(err)
 			}
-			if n, _ := current(w.T, w.Deployer, "soon"); n != 1 {
+			if n, _ := currentRevision(w.T, w.Deployer, "soon"); n != 1 {
 				w.Errorf("current is %d, want 1", n)
 			}
 		}, 1},
 		{"a record that never became a revision goes with its jar", func(w *world) {
-			ref := w.store("a.jar", batchlets("a/A"))
+			ref := w.storeJar("a.jar", batchletJar("a/A"))
 			r := &revision{Revision: bus.Revision{App: "default"}, manifest: manifest{Artifacts: []Artifact{{ArtifactRef: ref}}}}
-			if err := w.pack(w.Context(), r); err != nil {
+			if err := w.packManifest(w.Context(), r); err != nil {
 				w.Fatal(err)
 			}
-			base, _ := w.deployed(w.Context(), "default")
-			if _, err := w.create(w.Context(), base, &r.Revision); err != nil {
+			base, _ := w.readDeployed(w.Context(), "default")
+			if _, err := w.createRecord(w.Context(), base, &r.Revision); err != nil {
 				w.Fatal(err)
 			}
 			time.Sleep(59 * time.Minute)
-			if err := w.sweep(w.Context()); err != nil {
+			if err := w.sweepStore(w.Context()); err != nil {
 				w.Error(err)
 			}
 			if _, err := w.b.Revisions.Get(w.Context(), r.Key()); err != nil {
@@ -98,7 +98,7 @@ func TestSweep(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
 				tc.do(w)
-				if err := w.sweep(t.Context()); err != nil {
+				if err := w.sweepStore(t.Context()); err != nil {
 					t.Fatal(err)
 				}
 				all, err := w.objects.List(t.Context())
@@ -120,9 +120,9 @@ func TestSweep(t *testing.T) {
 func TestASweepMeetsADeployment(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		ref := w.store("a.jar", batchlets("a/A"))
+		ref := w.storeJar("a.jar", batchletJar("a/A"))
 		time.Sleep(2 * time.Hour)
-		old, err := w.objects.List(t.Context()) // what a sweep read
+		old, err := w.objects.List(t.Context()) // as a sweep would have read it
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -138,8 +138,8 @@ func TestASweepMeetsADeployment(t *testing.T) {
 func TestRunSweeps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.run(w.Deployer)
-		w.store("a.jar", batchlets("a/A"))
+		w.runDeployer(w.Deployer)
+		w.storeJar("a.jar", batchletJar("a/A"))
 		time.Sleep(2 * time.Hour)
 		if all, err := w.objects.List(t.Context()); err != nil || len(all) != 0 {
 			t.Errorf("%d jars are stored, want none: %v", len(all), err)
@@ -152,23 +152,23 @@ func TestASweepThatFindsNothingNewIsLeftOut(t *testing.T) {
 		w := newWorld(t)
 		want := func(what string, want bool) {
 			t.Helper()
-			if due, err := w.sweepDue(t.Context()); err != nil || due != want {
+			if due, err := w.sweepIfDue(t.Context()); err != nil || due != want {
 				t.Errorf("%s: sweepDue = %v, %v, want %v", what, due, err, want)
 			}
 		}
 		want("at the start", true)
-		time.Sleep(2 * grace)
+		time.Sleep(2 * minAge)
 		want("when all is old", true)
 		want("when all is old and was swept", false)
-		w.store("a.jar", batchlets("a/A"))
+		w.storeJar("a.jar", batchletJar("a/A"))
 		want("after an upload", true)
 		want("when an upload is young", true)
-		time.Sleep(2 * grace)
+		time.Sleep(2 * minAge)
 		want("when an upload is old", true)
 		if all, err := w.objects.List(t.Context()); err != nil || len(all) != 0 {
 			t.Errorf("%d jars are stored, want none: %v", len(all), err)
 		}
-		w.app("shop")
+		w.createApp("shop")
 		want("after an application was made", true)
 	})
 }
@@ -176,7 +176,7 @@ func TestASweepThatFindsNothingNewIsLeftOut(t *testing.T) {
 func TestASweepThatCannotReadARecordRemovesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.store("a.jar", batchlets("a/A"))
+		w.storeJar("a.jar", batchletJar("a/A"))
 		rec := bus.Revision{App: "default", Number: 1, Object: strings.Repeat("0", 64)}
 		if _, err := w.b.Revisions.Create(t.Context(), rec.Key(), rec); err != nil {
 			t.Fatal(err)
@@ -185,7 +185,7 @@ func TestASweepThatCannotReadARecordRemovesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(2 * time.Hour)
-		if err := w.sweep(t.Context()); err == nil {
+		if err := w.sweepStore(t.Context()); err == nil {
 			t.Error("a sweep that cannot read a record has no error")
 		}
 		if all, err := w.objects.List(t.Context()); err != nil || len(all) != 1 {

@@ -14,7 +14,7 @@ func TestNamesThatAreNoUTF8(t *testing.T) {
 	const bad = "ausk\xfcnfte"
 	w := newWorld(t)
 	if err := os.WriteFile(filepath.Join(w.dir, "try-"+bad), nil, 0o600); err != nil {
-		t.Skip(err) // such a file cannot be here
+		t.Skip(err) // the file system refuses such a name
 	}
 	legibly := func(t *testing.T, v any) {
 		t.Helper()
@@ -22,13 +22,13 @@ func TestNamesThatAreNoUTF8(t *testing.T) {
 			t.Errorf("no UTF-8 is in %q", s)
 		}
 	}
-	outer := jarOf(entry{"lib/" + bad + ".jar", batchlets("a/A")}, entry{bad + ".class", nil})
-	dir := filepath.Dir(w.file("classes-"+bad+"/b/B.class", class("b/B", "javax/batch/api/Batchlet").data))
-	dep := w.mustPath("shop", w.file(bad+".war", outer), filepath.Dir(dir))
+	outer := jarOf(jarEntry{"lib/" + bad + ".jar", batchletJar("a/A")}, jarEntry{bad + ".class", nil})
+	dir := filepath.Dir(w.writeFile("classes-"+bad+"/b/B.class", classEntry("b/B", "javax/batch/api/Batchlet").data))
+	dep := w.mustDeploy("shop", w.writeFile(bad+".war", outer), filepath.Dir(dir))
 	legibly(t, dep)
 	legibly(t, w.Components("shop"))
 	legibly(t, w.Classpath("shop"))
-	if got := classes(w.Deployer, "shop"); got != "a.A b.B" {
+	if got := ownClasses(w.Deployer, "shop"); got != "a.A b.B" {
 		t.Errorf("components %q", got)
 	}
 	kept, err := w.Revision(t.Context(), "shop", 1)
@@ -36,7 +36,7 @@ func TestNamesThatAreNoUTF8(t *testing.T) {
 		t.Errorf("stored is %+v, %v; answered was %+v", kept, err, dep)
 	}
 	t.Run("coordinates", func(t *testing.T) {
-		jar := versioned("org.example", "shop", "1.0-"+bad)
+		jar := mavenJar("org.example", "shop", "1.0-"+bad)
 		a, _, err := w.Store(t.Context(), ArtifactRef{Name: "shop.jar"}, bytes.NewReader(jar))
 		if err != nil || a.Version == "" {
 			t.Fatalf("Store = %+v, %v", a, err)
@@ -50,7 +50,7 @@ func TestNamesThatAreNoUTF8(t *testing.T) {
 		}
 		legibly(t, err)
 	})
-	t.Run("a file that is no jar", func(t *testing.T) {
+	t.Run("a file that is not a jar", func(t *testing.T) {
 		_, err := w.DeployPath(t.Context(), "shop", []string{"file://" + filepath.Dir(w.dir) + "/ausk%FCnfte.jar"})
 		if err == nil {
 			t.Fatal("it was deployed")

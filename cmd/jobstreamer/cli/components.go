@@ -39,5 +39,5 @@ func (c *knownComponents) missingIn(job *jsl.Job) []string {
 	if !c.asked || c.err != nil {
 		return nil
 	}
-	return deploy.Lacking(c.app, c.known, c.deployed, job)
+	return deploy.MissingRefs(c.app, c.known, c.deployed, job)
 }

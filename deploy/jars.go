@@ -20,30 +20,30 @@ import (
 
 const (
 	maxJar       = 1 << 30  // bytes
-	maxDirectory = 32 << 20 // bytes of a jar's directory, all of which is in memory for a moment
+	maxDirectory = 32 << 20 // bytes of a jar's directory, which is in memory while it is checked
 )
 
-var errNoJar = errors.New("it is no jar")
+var errNoJar = errors.New("it is not a jar")
 
-// Store takes a jar in. Without a SHA-256 it is computed; with one, the content
-// must have it. Of a jar that is stored already nothing is read. What is no jar
-// is a [bus.FieldError].
+// Store stores a jar. If ref has a SHA-256, the content must match it, and
+// Store reads nothing if such a jar is already stored. Otherwise Store computes
+// it. If the content is not a jar, the error is a [bus.FieldError].
 func (d *Deployer) Store(ctx context.Context, ref ArtifactRef, r io.Reader) (a Artifact, created bool, err error) {
 	var wrong Errors
 	if checkName(&wrong, "/name", ref.Name); ref.SHA256 != "" {
 		ref.SHA256 = checkSHA256(&wrong, "/sha256", ref.SHA256)
 	}
-	if err := wrong.err(); err != nil {
+	if err := wrong.orNil(); err != nil {
 		return a, false, err
 	}
 	if ref.SHA256 != "" {
-		obj, err := d.jar(ctx, ref.SHA256)
+		obj, err := d.touchJar(ctx, ref.SHA256)
 		if !errors.Is(err, bus.ErrNotFound) {
-			return artifact(ref.Name, obj), false, err
+			return newArtifact(ref.Name, obj), false, err
 		}
 	}
-	defer thrifty()()
-	s, err := d.spool(func(w io.Writer) error {
+	defer collectEarly()()
+	s, err := d.spoolFile(func(w io.Writer) error {
 		n, err := io.Copy(w, io.LimitReader(ctxReader{ctx, r}, maxJar+1))
 		if n > maxJar {
 			err = errLarge
@@ -51,11 +51,11 @@ func (d *Deployer) Store(ctx context.Context, ref ArtifactRef, r io.Reader) (a A
 		return err
 	})
 	if err == nil {
-		defer s.drop()
+		defer s.closeAndRemove()
 		if ref.SHA256 != "" && ref.SHA256 != s.sum {
 			return a, false, &bus.FieldError{Path: "/sha256", Want: "the SHA-256 of the content, " + s.sum, Got: ref.SHA256}
 		}
-		a, created, err = d.put(ctx, ref.Name, s.sum, s.File, s.size)
+		a, created, err = d.createJar(ctx, ref.Name, s.sum, s.File, s.size)
 	}
 	switch {
 	case errors.Is(err, errLarge):
@@ -63,16 +63,16 @@ func (d *Deployer) Store(ctx context.Context, ref ArtifactRef, r io.Reader) (a A
 	case errors.Is(err, errNoJar):
 		err = &bus.FieldError{Path: "/content", Want: "a jar", Got: ref.Name + ": " + err.Error()}
 	}
-	return a, created, wrap(err, "store %s", ref.Name)
+	return a, created, wrapError(err, "store %s", ref.Name)
 }
 
-// put stores a jar whose SHA-256 is known. If it has another by now, the error
-// is a [objects.ErrContent].
-func (d *Deployer) put(ctx context.Context, name, sum string, r io.ReaderAt, size int64) (Artifact, bool, error) {
-	if obj, err := d.jar(ctx, sum); !errors.Is(err, bus.ErrNotFound) {
-		return artifact(name, obj), false, err
+// createJar stores a jar under its SHA-256, unless it is already stored. If the
+// content has another SHA-256, the error is [objects.ErrContent].
+func (d *Deployer) createJar(ctx context.Context, name, sum string, r io.ReaderAt, size int64) (Artifact, bool, error) {
+	if obj, err := d.touchJar(ctx, sum); !errors.Is(err, bus.ErrNotFound) {
+		return newArtifact(name, obj), false, err
 	}
-	poms, err := inspect(r, size)
+	poms, err := inspectJar(r, size)
 	if err != nil {
 		return Artifact{}, false, err
 	}
@@ -84,28 +84,30 @@ func (d *Deployer) put(ctx context.Context, name, sum string, r io.ReaderAt, siz
 	if err != nil {
 		return Artifact{}, false, err
 	}
-	return artifact(name, obj), created, nil
+	return newArtifact(name, obj), created, nil
 }
 
-// jar looks for a stored jar and keeps it from being removed for some time.
-func (d *Deployer) jar(ctx context.Context, sum string) (*objects.Object, error) {
+// touchJar returns a stored jar and restarts its minimum age, so that no sweep
+// removes it soon.
+func (d *Deployer) touchJar(ctx context.Context, sum string) (*objects.Object, error) {
 	obj, err := d.objects.Touch(ctx, sum)
 	if err == nil && obj.Metadata[typeKey] != typeJar {
-		err = fmt.Errorf("object %s is no jar: %w", sum, bus.ErrNotFound)
+		err = fmt.Errorf("object %s is not a jar: %w", sum, bus.ErrNotFound)
 	}
 	return obj, err
 }
 
-func artifact(name string, obj *objects.Object) Artifact {
-	c := own(name, splitPoms(obj.Metadata[mavenKey]))
+func newArtifact(name string, obj *objects.Object) Artifact {
+	c := ownCoordinates(name, splitPoms(obj.Metadata[mavenKey]))
 	return Artifact{
 		ArtifactRef: ArtifactRef{Name: name, SHA256: obj.Name}, Size: int64(obj.Size),
 		Group: c.group, ID: c.id, Version: c.version,
 	}
 }
 
-// inspect checks that something is a jar, and reads what it says of itself.
-func inspect(r io.ReaderAt, size int64) ([]coordinates, error) {
+// inspectJar checks that the content is a jar, and returns the Maven
+// coordinates in it.
+func inspectJar(r io.ReaderAt, size int64) ([]coordinates, error) {
 	limited := &limitedReaderAt{r, maxDirectory}
 	z, err := zip.NewReader(limited, size)
 	if err != nil {
@@ -115,7 +117,7 @@ func inspect(r io.ReaderAt, size int64) ([]coordinates, error) {
 	return readPoms(z), nil
 }
 
-// limitedReaderAt bounds how much of a file a reader of its directory takes in.
+// limitedReaderAt limits how many bytes are read in all.
 type limitedReaderAt struct {
 	r    io.ReaderAt
 	left int64
@@ -128,21 +130,22 @@ func (l *limitedReaderAt) ReadAt(p []byte, off int64) (int, error) {
 	return l.r.ReadAt(p, off)
 }
 
-// spooled is a file that goes when it is dropped.
-type spooled struct {
+// spooledFile is a temporary file.
+type spooledFile struct {
 	*os.File
 	size int64
 	sum  string
 }
 
-// spool makes a file of what write writes, and its SHA-256.
-func (d *Deployer) spool(write func(io.Writer) error) (*spooled, error) {
+// spoolFile creates a temporary file with the output of write, and computes its
+// size and SHA-256.
+func (d *Deployer) spoolFile(write func(io.Writer) error) (*spooledFile, error) {
 	f, err := os.CreateTemp(d.tempDir, "jobstreamer-*.jar")
 	if err != nil {
 		return nil, &spoolError{err}
 	}
-	s := &spooled{File: f}
-	if runtime.GOOS != "windows" { // elsewhere an open file needs no name, and one without goes with a process that dies
+	s := &spooledFile{File: f}
+	if runtime.GOOS != "windows" { // the system frees an unnamed file even if the process crashes
 		os.Remove(f.Name())
 	}
 	h := sha256.New()
@@ -150,14 +153,15 @@ func (d *Deployer) spool(write func(io.Writer) error) (*spooled, error) {
 		s.size, err = f.Seek(0, io.SeekCurrent)
 	}
 	if err != nil {
-		s.drop()
+		s.closeAndRemove()
 		return nil, err
 	}
 	s.sum = hex.EncodeToString(h.Sum(nil))
 	return s, nil
 }
 
-// spoolError is a failure of the bus's own disk, not of what is read.
+// spoolError is a failure to write to the bus's own disk, as opposed to a
+// failure to read the jar.
 type spoolError struct{ err error }
 
 func (e *spoolError) Error() string { return e.err.Error() }
@@ -173,12 +177,12 @@ func (w spoolWriter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-func (s *spooled) drop() {
+func (s *spooledFile) closeAndRemove() {
 	s.Close()
 	os.Remove(s.Name())
 }
 
-// ctxReader ends with its context.
+// ctxReader fails once its context has ended.
 type ctxReader struct {
 	ctx context.Context
 	r   io.Reader
@@ -191,11 +195,12 @@ func (c ctxReader) Read(p []byte) (int, error) {
 	return c.r.Read(p)
 }
 
-// Open returns a stored jar's content and its size. ctx ends the reading.
+// Open returns the content and the size of a stored jar. The reader fails once
+// ctx has ended.
 func (d *Deployer) Open(ctx context.Context, sum string) (io.ReadCloser, int64, error) {
 	r, obj, err := d.objects.Open(ctx, sum)
 	if err == nil && obj.Metadata[typeKey] != typeJar {
-		err = fmt.Errorf("object %s is no jar: %w", sum, bus.ErrNotFound)
+		err = fmt.Errorf("object %s is not a jar: %w", sum, bus.ErrNotFound)
 	}
 	if err != nil {
 		return nil, 0, err

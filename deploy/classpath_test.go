@@ -13,8 +13,8 @@ import (
 
 func TestAClassPathIsDeployed(t *testing.T) {
 	w := newWorld(t)
-	jar := w.file("a/orders 1.jar", batchlets("shop/Orders"))
-	w.file("target/classes/shop/Bills.class", class("shop/Bills", "jakarta/batch/api/chunk/ItemReader").data)
+	jar := w.writeFile("a/orders 1.jar", batchletJar("shop/Orders"))
+	w.writeFile("target/classes/shop/Bills.class", classEntry("shop/Bills", "jakarta/batch/api/chunk/ItemReader").data)
 	folder := w.dir + "/target/classes"
 	for _, tc := range []struct {
 		name string
@@ -32,13 +32,13 @@ func TestAClassPathIsDeployed(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !dep.Current || names(dep.Artifacts) != "orders 1.jar classes.jar" || dep.Components != 2 || dep.Classes != 2 {
+			if !dep.Current || artifactNames(dep.Artifacts) != "orders 1.jar classes.jar" || dep.Components != 2 || dep.Classes != 2 {
 				t.Errorf("deployed %+v", dep)
 			}
 			if dep.Artifacts[1].Origin != tc.urls[1] {
 				t.Errorf("origin %q, want %q", dep.Artifacts[1].Origin, tc.urls[1])
 			}
-			if got := classes(w.Deployer, "shop"); got != "shop.Bills shop.Orders" {
+			if got := ownClasses(w.Deployer, "shop"); got != "shop.Bills shop.Orders" {
 				t.Errorf("components %q", got)
 			}
 		})
@@ -49,7 +49,7 @@ func TestAClassPathIsDeployed(t *testing.T) {
 		}
 	})
 	t.Run("nothing can be deployed", func(t *testing.T) {
-		if dep, err := w.DeployPath(t.Context(), "shop", nil); err != nil || !dep.Current || classes(w.Deployer, "shop") != "" {
+		if dep, err := w.DeployPath(t.Context(), "shop", nil); err != nil || !dep.Current || ownClasses(w.Deployer, "shop") != "" {
 			t.Errorf("deployed %+v, %v", dep, err)
 		}
 	})
@@ -57,14 +57,14 @@ func TestAClassPathIsDeployed(t *testing.T) {
 
 func TestWhatCannotBeDeployed(t *testing.T) {
 	w := newWorld(t)
-	good := w.file("good.jar", batchlets("shop/Good"))
-	text := w.file("notes.jar", []byte("this is text"))
-	cut := w.file("cut.jar", batchlets("shop/Good")[:60])
-	first := w.mustPath("shop", good)
+	good := w.writeFile("good.jar", batchletJar("shop/Good"))
+	text := w.writeFile("notes.jar", []byte("this is text"))
+	cut := w.writeFile("cut.jar", batchletJar("shop/Good")[:60])
+	first := w.mustDeploy("shop", good)
 	if err := os.Symlink(w.dir+"/nowhere", w.dir+"/dangling.jar"); err != nil {
 		t.Fatal(err)
 	}
-	w.file("broken/a.txt", nil)
+	w.writeFile("broken/a.txt", nil)
 	if err := os.Symlink("nowhere", w.dir+"/broken/Gone.class"); err != nil {
 		t.Fatal(err)
 	}
@@ -74,9 +74,9 @@ func TestWhatCannotBeDeployed(t *testing.T) {
 		{"a missing file", fileURL(w.dir + "/none.jar"), "no such file"},
 		{"a link to nothing", w.dir + "/dangling.jar", "no such file"},
 		{"a folder with a link to nothing", w.dir + "/broken", "Gone.class: no such file"},
-		{"text", text, "it is no jar"},
-		{"half a jar", cut, "it is no jar"},
-		{"an empty file", w.file("empty.jar", nil), "it is no jar"},
+		{"text", text, "it is not a jar"},
+		{"half a jar", cut, "it is not a jar"},
+		{"an empty file", w.writeFile("empty.jar", nil), "it is not a jar"},
 		{"a device", "/dev/zero", "neither"},
 		{"a relative path", "lib/good.jar", "want the file URL"},
 		{"a relative URL", "file:lib/good.jar", "want the file URL"},
@@ -102,7 +102,7 @@ func TestWhatCannotBeDeployed(t *testing.T) {
 			if !errors.As(err, &field) {
 				t.Error("the error is no FieldError")
 			}
-			if n, jars := current(t, w.Deployer, "shop"); n != first.Revision || jars != "good.jar" {
+			if n, jars := currentRevision(t, w.Deployer, "shop"); n != first.Revision || jars != "good.jar" {
 				t.Errorf("current is %d with %s: the old revision did not stay", n, jars)
 			}
 		})
@@ -120,31 +120,31 @@ func TestWhatCannotBeDeployed(t *testing.T) {
 	t.Run("a caller that is gone", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if _, err := w.DeployPath(ctx, "shop", []string{w.file("new.jar", batchlets("shop/New"))}); !errors.Is(err, context.Canceled) {
+		if _, err := w.DeployPath(ctx, "shop", []string{w.writeFile("new.jar", batchletJar("shop/New"))}); !errors.Is(err, context.Canceled) {
 			t.Errorf("error %v", err)
 		}
 	})
 }
 
-// restless is a context that does something whenever somebody asks whether it
-// is over, which is before each read.
-type restless struct {
+// hookedContext is a context that calls a function whenever its Err is called,
+// which happens before each read.
+type hookedContext struct {
 	context.Context
 	asked func()
 }
 
-func (r restless) Err() error {
+func (r hookedContext) Err() error {
 	r.asked()
 	return r.Context.Err()
 }
 
 func TestAJarThatChangesWhileItIsRead(t *testing.T) {
 	w := newWorld(t)
-	path := w.file("a.jar", batchlets("a/A"))
+	path := w.writeFile("a.jar", batchletJar("a/A"))
 	n := 0
-	ctx := restless{t.Context(), func() {
+	ctx := hookedContext{t.Context(), func() {
 		n++
-		w.file("a.jar", batchlets(fmt.Sprint("a/A", n%10)))
+		w.writeFile("a.jar", batchletJar(fmt.Sprint("a/A", n%10)))
 	}}
 	_, err := w.DeployPath(ctx, "shop", []string{path})
 	if err == nil || !strings.Contains(err.Error(), "/classpath/0: want a jar that does not change") {
@@ -156,23 +156,23 @@ func TestAJarThatChangesWhileItIsRead(t *testing.T) {
 	n = 0
 	ctx.asked = func() {
 		if n++; n == 2 {
-			w.file("a.jar", batchlets("a/Later"))
+			w.writeFile("a.jar", batchletJar("a/Later"))
 		}
 	}
-	if _, err = w.DeployPath(ctx, "shop", []string{path}); err != nil || classes(w.Deployer, "shop") != "a.Later" {
-		t.Errorf("a jar that changed once: %v, components %q", err, classes(w.Deployer, "shop"))
+	if _, err = w.DeployPath(ctx, "shop", []string{path}); err != nil || ownClasses(w.Deployer, "shop") != "a.Later" {
+		t.Errorf("a jar that changed once: %v, components %q", err, ownClasses(w.Deployer, "shop"))
 	}
 }
 
 func TestTheNewestVersionOfAClassPathStays(t *testing.T) {
 	w := newWorld(t)
 	v := func(version string) string {
-		return w.file(version+"/shop-"+version+".jar", versioned("g", "shop", version))
+		return w.writeFile(version+"/shop-"+version+".jar", mavenJar("g", "shop", version))
 	}
-	other := w.file("other.jar", batchlets("o/O"))
-	copied := w.file("copy.jar", batchlets("o/O"))
-	dep := w.mustPath("shop", v("1.9"), other, v("1.10-rc1"), v("1.10"), v("1.2"), copied)
-	if got := names(dep.Artifacts); got != "shop-1.10.jar other.jar" {
+	other := w.writeFile("other.jar", batchletJar("o/O"))
+	copied := w.writeFile("copy.jar", batchletJar("o/O"))
+	dep := w.mustDeploy("shop", v("1.9"), other, v("1.10-rc1"), v("1.10"), v("1.2"), copied)
+	if got := artifactNames(dep.Artifacts); got != "shop-1.10.jar other.jar" {
 		t.Errorf("class path %s", got)
 	}
 	if a := dep.Artifacts[0]; a.Group != "g" || a.ID != "shop" || a.Version != "1.10" {
@@ -185,7 +185,7 @@ copy.jar is left out: it is the same as other.jar`
 	if got := strings.Join(dep.Warnings, "\n"); got != want {
 		t.Errorf("warnings:\n%s\nwant:\n%s", got, want)
 	}
-	if got := classes(w.Deployer, "shop"); got != "o.O shop.v1_10" {
+	if got := ownClasses(w.Deployer, "shop"); got != "o.O shop.v1_10" {
 		t.Errorf("components %s", got)
 	}
 }

@@ -14,8 +14,8 @@ import (
 
 func TestStore(t *testing.T) {
 	w := newWorld(t)
-	jar := batchlets("a/A")
-	ref := w.store("a.jar", jar)
+	jar := batchletJar("a/A")
+	ref := w.storeJar("a.jar", jar)
 	t.Run("a jar is read back", func(t *testing.T) {
 		r, size, err := w.Open(t.Context(), ref.SHA256)
 		if err != nil {
@@ -50,10 +50,10 @@ func TestStore(t *testing.T) {
 		r    io.Reader
 		want string
 	}{
-		{"another content than its hash says", ArtifactRef{"c.jar", other}, bytes.NewReader(batchlets("c/C")), "/sha256: want the SHA-256 of the content"},
+		{"another content than its hash says", ArtifactRef{"c.jar", other}, bytes.NewReader(batchletJar("c/C")), "/sha256: want the SHA-256 of the content"},
 		{"no hash", ArtifactRef{"c.jar", "abc"}, nil, "/sha256: want a SHA-256 in 64 hex digits, got abc"},
 		{"no jar", ArtifactRef{Name: "c.jar"}, strings.NewReader("text"), "/content: want a jar"},
-		{"an upload that breaks", ArtifactRef{Name: "c.jar"}, io.MultiReader(bytes.NewReader(batchlets("c/C")), failing{broken}), broken.Error()},
+		{"an upload that breaks", ArtifactRef{Name: "c.jar"}, io.MultiReader(bytes.NewReader(batchletJar("c/C")), failingReader{broken}), broken.Error()},
 		{"a name with a folder", ArtifactRef{Name: "../c.jar"}, nil, "/name: want a file name"},
 		{"no name", ArtifactRef{}, nil, "/name: want a file name"},
 	} {
@@ -73,14 +73,14 @@ func TestStore(t *testing.T) {
 	})
 }
 
-type failing struct{ err error }
+type failingReader struct{ err error }
 
-func (f failing) Read([]byte) (int, error) { return 0, f.err }
+func (f failingReader) Read([]byte) (int, error) { return 0, f.err }
 
 func TestDeployOfStoredJars(t *testing.T) {
 	w := newWorld(t)
-	a, b := w.store("a.jar", batchlets("a/A")), w.store("b.jar", batchlets("b/B"))
-	if dep, err := w.Deploy(t.Context(), "shop", []ArtifactRef{b, {a.Name, strings.ToUpper(a.SHA256)}}); err != nil || names(dep.Artifacts) != "b.jar a.jar" {
+	a, b := w.storeJar("a.jar", batchletJar("a/A")), w.storeJar("b.jar", batchletJar("b/B"))
+	if dep, err := w.Deploy(t.Context(), "shop", []ArtifactRef{b, {a.Name, strings.ToUpper(a.SHA256)}}); err != nil || artifactNames(dep.Artifacts) != "b.jar a.jar" {
 		t.Errorf("deployed %+v, %v", dep, err)
 	}
 	none := ArtifactRef{"n.jar", strings.Repeat("1", 64)}
@@ -93,7 +93,7 @@ func TestDeployOfStoredJars(t *testing.T) {
 	if err == nil || err.Error() != "/artifacts/1/name: want a file name without a folder, of at most 255 bytes, got x/y; /artifacts/1/sha256: want a SHA-256 in 64 hex digits, got z" {
 		t.Errorf("error %v", err)
 	}
-	if n, jars := current(t, w.Deployer, "shop"); n != 1 || jars != "b.jar a.jar" {
+	if n, jars := currentRevision(t, w.Deployer, "shop"); n != 1 || jars != "b.jar a.jar" {
 		t.Errorf("current is %d with %s: the old revision did not stay", n, jars)
 	}
 }
@@ -104,13 +104,13 @@ func TestALargeManifestIsAnObject(t *testing.T) {
 	for i := range 800 {
 		all = append(all, fmt.Sprintf("shop/batch/of/some/length/Component%d", i))
 	}
-	w.mustPath("shop", w.file("a.jar", batchlets(all...)))
+	w.mustDeploy("shop", w.writeFile("a.jar", batchletJar(all...)))
 	e, err := w.b.Revisions.Get(t.Context(), "shop.1")
 	if err != nil || e.Value.Object == "" || e.Value.Manifest != nil {
 		t.Fatalf("record %+v, %v", e.Value, err)
 	}
-	other := w.another()
-	w.run(other)
+	other := w.newDeployer()
+	w.runDeployer(other)
 	if n := len(other.Components("shop")); n != 802 {
 		t.Errorf("%d components, want 800 and 2 built-in ones", n)
 	}
