@@ -60,8 +60,6 @@ type Bus struct {
 	pools    sync.Map // set of stream=pool known to exist
 	batchers sync.Map // *jetio.Batcher of each work queue, by application
 
-	renaming sync.Mutex
-
 	room     roomCache
 	fitting  sync.Mutex
 	logBytes int64 // size limit that this bus last set on the stream of logs; 0: none

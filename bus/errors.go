@@ -50,6 +50,11 @@ func State(code, format string, args ...any) error {
 	return &StateError{Code: code, Reason: fmt.Sprintf(format, args...)}
 }
 
+// NoSuchApp returns the [StateError] for an application that does not exist.
+func NoSuchApp(app string) error {
+	return State(CodeNoSuchApp, "there is no application %s", app)
+}
+
 // NoSuchJob returns the [StateError] for a job that does not exist.
 func NoSuchJob(app, job string) error {
 	return State(CodeNoSuchJob, "there is no job %s in the application %s", job, app)

@@ -3,13 +3,13 @@ package httpapi
 import (
 	"cmp"
 	"context"
-	"errors"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/bus/agents"
+	"github.com/job-streamer/job-streamer-control-bus/bus/catalog"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/codec"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 	v1 "github.com/job-streamer/job-streamer-control-bus/httpapi/v1"
@@ -30,9 +30,7 @@ func (p *AppPath) Resolve(huma.Context) []error {
 	return nil
 }
 
-func noApp(name string) error {
-	return bus.State(bus.CodeNoSuchApp, "there is no application %s", codec.Cut(name))
-}
+func noApp(name string) error { return bus.NoSuchApp(codec.Cut(name)) }
 
 // answer is an answer that has only a body.
 type answer[T any] struct{ Body T }
@@ -76,11 +74,8 @@ func (s *Server) findApp(ctx context.Context, name string) (*bus.App, uint64, er
 	if a, revision, ok := s.cfg.Index.App(name); ok {
 		return &a, revision, nil
 	}
-	e, err := s.cfg.Bus.Apps.Get(ctx, name)
-	if errors.Is(err, bus.ErrNotFound) {
-		err = noApp(name)
-	}
-	return &e.Value, e.Revision, err
+	a, revision, err := s.cfg.Catalog.App(ctx, name)
+	return &a, revision, err
 }
 
 type tagged[T any] struct {
@@ -149,20 +144,11 @@ func (s *Server) writeApp(ctx context.Context, sent rest.App, p *Preconditions) 
 	if err := s.deployPath(ctx, &sent, p); err != nil {
 		return nil, err
 	}
-	a, revision, created, err := writeStored(ctx, s.cfg.Bus.Apps, sent.Name, p, func(was *bus.App) bus.App {
-		now := subjects.Now()
-		a := bus.App{Name: sent.Name, Description: sent.Description, CreateTime: now, UpdateTime: now}
-		if was != nil {
-			a.CreateTime = was.CreateTime
-		}
-		return a
-	})
+	e, did, err := s.cfg.Catalog.SaveApp(ctx, sent.Name, sent.Description, p.check)
 	if err != nil {
 		return nil, err
 	}
-	s.cfg.Index.PutApp(a.Name, &a, revision)
-	s.cfg.Bus.Event("app", eventWord(created), []string{a.Name}, nil)
-	return &saved[rest.AppInfo]{putStatus(created), "/app/" + a.Name, entityTag(revision), s.appInfo(&a)}, nil
+	return &saved[rest.AppInfo]{putStatus(did == catalog.Created), "/app/" + sent.Name, entityTag(e.Revision), s.appInfo(&e.Value)}, nil
 }
 
 // deployPath deploys a class path, if the request has one and the preconditions
@@ -171,35 +157,20 @@ func (s *Server) deployPath(ctx context.Context, sent *rest.App, p *Precondition
 	if len(sent.Classpath) == 0 {
 		return nil
 	}
-	e, err := s.cfg.Bus.Apps.Get(ctx, sent.Name)
-	if err != nil && !errors.Is(err, bus.ErrNotFound) {
-		return err
-	}
-	if err := p.check(e.Revision); err != nil {
+	if err := s.cfg.Catalog.CheckApp(ctx, sent.Name, p.check); err != nil {
 		return err
 	}
 	d, err := s.cfg.Deployments.DeployPath(ctx, sent.Name, sent.Classpath)
 	if err == nil {
-		s.cfg.Bus.Event("app", "deployed", []string{d.App}, nil)
+		s.cfg.Catalog.AnnounceDeployment(d.App)
 	}
 	return err
 }
 
-// eventWord returns the word of an event about a write.
-func eventWord(created bool) string {
-	if created {
-		return "created"
-	}
-	return "changed"
-}
-
 func (s *Server) deleteApp(ctx context.Context, in *AppPath) (*struct{}, error) {
-	if in.App == bus.DefaultApp {
-		return nil, bus.State(bus.CodeAppInUse, "the application %s is always there", bus.DefaultApp)
-	}
 	// A repeated request deletes the class path, if the first one deleted only
 	// the application.
-	err := s.cfg.Executions.DeleteApp(ctx, in.App)
+	err := s.cfg.Catalog.DeleteApp(ctx, in.App)
 	if err != nil && !bus.HasCode(err, bus.CodeNoSuchApp) {
 		return nil, err
 	}

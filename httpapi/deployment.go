@@ -165,7 +165,7 @@ func (s *Server) deployed(d *deploy.Deployment, err error) (*deployed, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.cfg.Bus.Event("app", "deployed", []string{d.App}, nil)
+	s.cfg.Catalog.AnnounceDeployment(d.App)
 	return &deployed{fmt.Sprintf("/%s/deployment/%d", d.App, d.Revision), deploymentOf(d)}, nil
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/bus/bustest"
+	"github.com/job-streamer/job-streamer-control-bus/bus/catalog"
 	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
 	"github.com/job-streamer/job-streamer-control-bus/bus/index"
 	"github.com/job-streamer/job-streamer-control-bus/bus/login"
@@ -62,7 +63,7 @@ func newEnv(t *testing.T, set ...func(*Config)) *env {
 	if err := logins.WaitReady(ctx); err != nil {
 		t.Fatal(err)
 	}
-	cfg := Config{Bus: b, Index: x, Executions: life, Agents: life.Agents(), Schedules: plan, Deployments: deployer, Monitor: monitor.New(b, life.Agents()), Logins: logins, Version: "2.0.0"}
+	cfg := Config{Health: b.Healthy, Broker: b.JS, Catalog: catalog.New(catalog.Config{Bus: b, Index: x, History: life, Schedules: plan}), Index: x, Executions: life, Agents: life.Agents(), Schedules: plan, Deployments: deployer, Monitor: monitor.New(b, life.Agents()), Logins: logins, Version: "2.0.0"}
 	for _, f := range set {
 		f(&cfg)
 	}

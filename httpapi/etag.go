@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strconv"
@@ -72,20 +71,4 @@ func matchesTag(header, list string, revision uint64) (bool, error) {
 		tags = append(tags, tag)
 	}
 	return revision != 0 && slices.Contains(tags, entityTag(revision)), nil
-}
-
-// maxRaces is how often a write without preconditions is retried when other
-// writers come first.
-const maxRaces = 20
-
-// writeStored stores what change returns for the value of a key, nil for none,
-// if the preconditions hold.
-func writeStored[T any](ctx context.Context, store *bus.Store[T], key string, p *Preconditions, change func(was *T) T) (v T, revision uint64, created bool, err error) {
-	e, err := store.ChangeEntry(ctx, key, func(was *bus.Entry[T]) (*T, error) {
-		if created = was == nil; created {
-			return new(change(nil)), p.check(0)
-		}
-		return new(change(&was.Value)), p.check(was.Revision)
-	})
-	return e.Value, e.Revision, created, err
 }

@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -247,11 +246,11 @@ func (s *Server) answerExecutions(ctx context.Context, in *ExecutionList, p part
 func (s *Server) recordsOf(ctx context.Context, all []index.Summary) ([]*bus.Execution, error) {
 	records := make([]*bus.Execution, len(all))
 	err := readConcurrently(ctx, len(all), func(ctx context.Context, i int) error {
-		e, err := s.cfg.Bus.Executions.Get(ctx, bus.ExecutionKey(all[i].App, all[i].Job, all[i].ID))
-		if errors.Is(err, bus.ErrNotFound) {
+		e, err := s.cfg.Executions.Get(ctx, all[i].App, all[i].Job, all[i].ID)
+		if bus.HasCode(err, bus.CodeNoSuchExecution) {
 			return nil
 		}
-		records[i] = &e.Value
+		records[i] = e
 		return err
 	})
 	return records, err

@@ -10,6 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/catalog"
 	"github.com/job-streamer/job-streamer-control-bus/bus/index"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/codec"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
@@ -84,19 +85,12 @@ func (s *Server) findJob(ctx context.Context, in *JobPath) (*index.Job, error) {
 	if j, ok := s.cfg.Index.Job(in.App, in.job.Key); ok {
 		return j, nil
 	}
-	if _, _, err := s.findApp(ctx, in.App); err != nil {
-		return nil, err
-	}
-	e, err := s.cfg.Bus.Job(ctx, in.App, in.job.Key)
-	if errors.Is(err, bus.ErrNotFound) {
-		err = bus.NoSuchJob(in.App, codec.Cut(in.job.Name))
-	}
-	if err != nil {
-		return nil, err
-	}
-	j := &index.Job{Job: e.Value, Revision: bus.EditOf(e)}
-	j.JSL, _ = jsl.Restore(e.Value.Definition) // as in the index: what of it is understood
-	return j, nil
+	return s.cfg.Catalog.Job(ctx, in.catalogRef())
+}
+
+// catalogRef returns the job as the catalog wants it.
+func (p *JobPath) catalogRef() catalog.Ref {
+	return catalog.Ref{App: p.App, Name: codec.Cut(p.job.Name), Key: p.job.Key}
 }
 
 // readJobPath is a job to be read, perhaps as XML.
@@ -185,7 +179,7 @@ func (s *Server) importJob(ctx context.Context, at NamedPath, sent *sentJob, p *
 // importSchedule writes the schedule that was sent with a job, and adds it to
 // the answer.
 func (s *Server) importSchedule(ctx context.Context, app, token string, sent *sentJob, shown *rest.Job) error {
-	was, err := s.storedSchedule(ctx, app, token)
+	was, err := s.cfg.Schedules.Stored(ctx, app, token)
 	if err != nil {
 		return err
 	}
@@ -205,83 +199,19 @@ func (s *Server) writeJob(ctx context.Context, at NamedPath, sent *sentJob, p *P
 	if err != nil {
 		return nil, "", err
 	}
-	e, did, err := s.saveJob(ctx, at, p, func(was *bus.Job) (bus.Job, error) { return sent.mergeOver(was, at.App, set) })
+	e, did, err := s.cfg.Catalog.SaveJob(ctx, at.App, at.Name, p.check, func(was *bus.Job) (bus.Job, error) { return sent.mergeOver(was, at.App, set) })
 	if err != nil {
 		return nil, "", err
 	}
 	token = e.Value.Token
-	s.cfg.Index.PutJob(at.App, token, &e.Value, e.Revision)
-	var was any
-	if did == renamed {
-		was = map[string]string{"was": at.Name, "name": sent.ID}
-	}
-	s.cfg.Bus.Event("job", did, []string{at.App, token}, was)
 	shown, err := s.findJob(ctx, &JobPath{App: at.App, job: JobRef{sent.ID, token}})
 	if err != nil {
 		return nil, "", err
 	}
-	out = &saved[rest.Job]{putStatus(did == eventWord(true)), jobURL(at.App, sent.ID), entityTag(e.Revision), s.wholeJob(shown)}
+	out = &saved[rest.Job]{putStatus(did == catalog.Created), jobURL(at.App, sent.ID), entityTag(e.Revision), s.wholeJob(shown)}
 	addNotation(&out.Body, sent.notation())
 	out.Body.Warnings = s.warnings(at.App, shown.JSL, &shown.Settings)
 	return out, token, nil
-}
-
-const renamed = "renamed"
-
-// saveJob stores what change returns for a job, nil for none, if the
-// preconditions hold. It returns the event word for what it did.
-func (s *Server) saveJob(ctx context.Context, at NamedPath, p *Preconditions, change func(was *bus.Job) (bus.Job, error)) (e bus.Entry[bus.Job], did string, err error) {
-	for range maxRaces {
-		e, did, err = s.saveJobOnce(ctx, at, p, change)
-		if !errors.Is(err, bus.ErrChanged) {
-			break
-		}
-	}
-	return e, did, err
-}
-
-func (s *Server) saveJobOnce(ctx context.Context, at NamedPath, p *Preconditions, change func(was *bus.Job) (bus.Job, error)) (e bus.Entry[bus.Job], did string, err error) {
-	was, err := s.cfg.Bus.JobNamed(ctx, at.App, at.Name)
-	none := errors.Is(err, bus.ErrNotFound)
-	if err != nil && !none {
-		return e, "", err
-	}
-	if none {
-		if err := p.check(0); err != nil {
-			return e, "", err
-		}
-		return s.createJob(ctx, at, change)
-	}
-	if err := p.check(bus.EditOf(was)); err != nil {
-		return e, "", err
-	}
-	is, err := change(&was.Value)
-	if err != nil {
-		return e, "", err
-	}
-	e = bus.Entry[bus.Job]{Key: was.Key, Value: is}
-	if is.Name == at.Name {
-		e.Revision, err = s.cfg.Bus.Jobs.Update(ctx, was.Key, is, was.Revision)
-		return e, eventWord(false), err
-	}
-	if e.Revision, err = s.cfg.Bus.RenameJob(ctx, was, is); errors.Is(err, bus.ErrExists) {
-		err = bus.State(bus.CodeJobExists, "there is a job %s already in the application %s: %s cannot have its name", is.Name, is.App, at.Name)
-	}
-	return e, renamed, err
-}
-
-func (s *Server) createJob(ctx context.Context, at NamedPath, change func(was *bus.Job) (bus.Job, error)) (e bus.Entry[bus.Job], did string, err error) {
-	is, err := change(nil)
-	switch {
-	case err != nil:
-		return e, "", err
-	case is.Name != at.Name: // there is nothing that could be renamed
-		return e, "", bus.NoSuchJob(at.App, codec.Cut(at.Name))
-	}
-	if e, err = s.cfg.Bus.CreateJob(ctx, is); errors.Is(err, bus.ErrExists) {
-		err = bus.ErrChanged
-	}
-	return e, eventWord(true), err
 }
 
 type deleteJob struct {
@@ -294,22 +224,7 @@ func (s *Server) deleteJob(ctx context.Context, in *deleteJob) (*struct{}, error
 	if _, err := s.findJob(ctx, &in.JobPath); err != nil {
 		return nil, err
 	}
-	var revision uint64
-	if in.conditional() { // asked of the leader: the read model may not have seen another bus's write yet
-		e, err := s.cfg.Bus.Job(ctx, in.App, in.job.Key)
-		if err != nil && !errors.Is(err, bus.ErrNotFound) {
-			return nil, err
-		}
-		revision = bus.EditOf(e)
-		if err := in.check(revision); err != nil {
-			return nil, err
-		}
-	}
-	err := s.cfg.Executions.DeleteJob(ctx, in.App, in.job.Key, revision, in.Keep == "history", s.cfg.Schedules.CloseSchedule)
-	if errors.Is(err, bus.ErrChanged) && in.conditional() {
-		err = errPrecondition
-	}
-	return nil, err
+	return nil, s.cfg.Catalog.DeleteJob(ctx, in.App, in.job.Key, in.check, in.Keep == "history")
 }
 
 // wholeJob returns a job with everything that its own answer shows.
@@ -327,7 +242,7 @@ func (s *Server) addDiagrams(ctx context.Context, jobs []*index.Job, answers []r
 		if j.Notation == nil {
 			return nil
 		}
-		e, err := s.cfg.Bus.Job(ctx, j.App, j.Token)
+		e, err := s.cfg.Catalog.StoredJob(ctx, j.App, j.Token)
 		if errors.Is(err, bus.ErrNotFound) { // it was deleted just now
 			return nil
 		}
@@ -468,7 +383,7 @@ func (s *Server) resolveJob(ctx context.Context, p *JobPath, readModel bool) err
 		p.job = JobRef{p.Name, key}
 		return nil
 	}
-	e, err := s.cfg.Bus.JobNamed(ctx, p.App, p.Name)
+	e, err := s.cfg.Catalog.JobNamed(ctx, p.App, p.Name)
 	p.job = JobRef{p.Name, bus.NameKey(p.Name)}
 	switch {
 	case err == nil:

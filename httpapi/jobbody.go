@@ -163,7 +163,7 @@ func timeMonitorFor(sent *rest.NewTimeMonitor) *bus.TimeMonitor {
 func (s *Server) notificationFor(ctx context.Context, sent *rest.NewStatusNotification) (bus.StatusNotification, error) {
 	v := notificationOf(sent)
 	var err error
-	v.ID, err = s.cfg.Bus.NextID(ctx)
+	v.ID, err = s.cfg.Catalog.NewNotificationID(ctx)
 	return v, err
 }
 

@@ -261,7 +261,7 @@ type storedJob struct {
 }
 
 func (s *Server) loadStored(ctx context.Context, app, name string) (is storedJob, err error) {
-	e, err := s.cfg.Bus.JobNamed(ctx, app, name)
+	e, err := s.cfg.Catalog.JobNamed(ctx, app, name)
 	if errors.Is(err, bus.ErrNotFound) {
 		return is, nil
 	}
@@ -269,20 +269,8 @@ func (s *Server) loadStored(ctx context.Context, app, name string) (is storedJob
 		return is, err
 	}
 	is.job, is.revision = &e.Value, bus.EditOf(e)
-	is.schedule, err = s.storedSchedule(ctx, app, e.Value.Token)
+	is.schedule, err = s.cfg.Schedules.Stored(ctx, app, e.Value.Token)
 	return is, err
-}
-
-// storedSchedule returns the schedule of a job, nil for none.
-func (s *Server) storedSchedule(ctx context.Context, app, token string) (*bus.Schedule, error) {
-	e, err := s.cfg.Bus.Schedules.Get(ctx, bus.JobKey(app, token))
-	switch {
-	case errors.Is(err, bus.ErrNotFound):
-		return nil, nil
-	case err != nil:
-		return nil, err
-	}
-	return &e.Value, nil
 }
 
 // checkSentJob returns why the bus would refuse a job, independent of what is

@@ -6,9 +6,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/job-streamer/job-streamer-control-bus/bus/catalog"
 	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
 	"github.com/job-streamer/job-streamer-control-bus/bus/index"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+	"github.com/job-streamer/job-streamer-control-bus/scheduler"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
@@ -21,7 +23,9 @@ func TestAnotherBus(t *testing.T) {
 	id := e.start("a", "")
 	blind := index.New(e.bus)
 	other := *e
-	other.server = New(Config{Bus: e.bus, Index: blind, Executions: execution.New(e.bus, blind, execution.Config{}), Agents: e.server.cfg.Agents, Schedules: e.server.cfg.Schedules, Deployments: e.server.cfg.Deployments})
+	life := execution.New(e.bus, blind, execution.Config{})
+	jobs := catalog.New(catalog.Config{Bus: e.bus, Index: blind, History: life, Schedules: e.server.cfg.Schedules.(*scheduler.Scheduler)})
+	other.server = New(Config{Health: e.bus.Healthy, Broker: e.bus.JS, Catalog: jobs, Index: blind, Executions: life, Agents: e.server.cfg.Agents, Schedules: e.server.cfg.Schedules, Deployments: e.server.cfg.Deployments})
 	other.http = httptest.NewServer(other.server)
 	defer other.http.Close()
 	defer other.server.close()

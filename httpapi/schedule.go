@@ -146,11 +146,8 @@ func (s *Server) changeSchedule(ctx context.Context, in *JobPath, change func(ct
 
 // schedule returns the schedule that was just written.
 func (s *Server) schedule(ctx context.Context, app, token string) (*rest.Schedule, error) {
-	e, err := s.cfg.Bus.Schedules.Get(ctx, bus.JobKey(app, token))
-	if err != nil {
-		return nil, err
-	}
-	return scheduleOf(&e.Value), nil
+	is, err := s.cfg.Schedules.Stored(ctx, app, token)
+	return scheduleOf(is), err
 }
 
 // scheduleOf returns a schedule as answers show it, nil for none.

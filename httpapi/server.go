@@ -16,6 +16,7 @@ import (
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/bus/agents"
+	"github.com/job-streamer/job-streamer-control-bus/bus/catalog"
 	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
 	"github.com/job-streamer/job-streamer-control-bus/bus/index"
 	"github.com/job-streamer/job-streamer-control-bus/bus/login"
@@ -44,8 +45,26 @@ type Index interface {
 	Executions(app, token string, offset, limit int) (page []index.Summary, hits int)
 	FindExecutions(q *index.ExecutionQuery) index.Page
 	NewestOf(agent string, limit int) []index.Summary
-	PutApp(name string, v *bus.App, revision uint64)
-	PutJob(app, token string, v *bus.Job, revision uint64)
+}
+
+// Catalog is the part of the catalog of applications and jobs that the API
+// needs.
+type Catalog interface {
+	App(ctx context.Context, name string) (a bus.App, revision uint64, err error)
+	CheckApp(ctx context.Context, name string, allowed catalog.Condition) error
+	SaveApp(ctx context.Context, name, description string, allowed catalog.Condition) (bus.Entry[bus.App], catalog.Change, error)
+	DeleteApp(ctx context.Context, name string) error
+	AnnounceDeployment(app string)
+	Job(ctx context.Context, at catalog.Ref) (*index.Job, error)
+	StoredJob(ctx context.Context, app, key string) (bus.Entry[bus.Job], error)
+	JobNamed(ctx context.Context, app, name string) (bus.Entry[bus.Job], error)
+	SaveJob(ctx context.Context, app, name string, allowed catalog.Condition, change func(was *bus.Job) (bus.Job, error)) (bus.Entry[bus.Job], catalog.Change, error)
+	DeleteJob(ctx context.Context, app, key string, allowed catalog.Condition, keepHistory bool) error
+	SetExclusive(ctx context.Context, at catalog.Ref, exclusive bool) (*bus.Job, error)
+	SetTimeMonitor(ctx context.Context, at catalog.Ref, m *bus.TimeMonitor) (*bus.Job, error)
+	NewNotificationID(ctx context.Context) (int64, error)
+	AddNotification(ctx context.Context, at catalog.Ref, n bus.StatusNotification) (*bus.Job, error)
+	RemoveNotification(ctx context.Context, at catalog.Ref, id int64) (*bus.Job, error)
 }
 
 // Executions is the part of the life cycle that the API needs.
@@ -57,9 +76,7 @@ type Executions interface {
 	Abandon(ctx context.Context, app, job string, id int64) (*bus.Execution, error)
 	Restart(ctx context.Context, app, job string, id int64, parameters map[string]string) (e *bus.Execution, created bool, err error)
 	DeleteExecution(ctx context.Context, app, job string, id int64) error
-	DeleteJob(ctx context.Context, app, job string, revision uint64, keepHistory bool, closeSchedule execution.ScheduleCloser) error
 	DeleteHistory(ctx context.Context, app, job string) error
-	DeleteApp(ctx context.Context, app string) error
 	WaitingFor(ctx context.Context, e *bus.Execution) execution.Waiting
 	WaitingOf(all []index.Summary) map[int64]execution.Waiting
 }
@@ -75,11 +92,11 @@ type Agents interface {
 type Schedules interface {
 	ValidateSchedule(s bus.Schedule) error // returns an error if Set would refuse it
 	Set(ctx context.Context, s bus.Schedule) (revision uint64, err error)
+	Stored(ctx context.Context, app, job string) (*bus.Schedule, error) // from the leader; nil if there is none
 	Pause(ctx context.Context, app, job string) error
 	Resume(ctx context.Context, app, job string) error
 	Remove(ctx context.Context, app, job string) error
-	CloseSchedule(ctx context.Context, app, job string) error // of a job that is about to be deleted
-	Next(app, job string, n int) []time.Time                  // none if it is paused or there is none
+	Next(app, job string, n int) []time.Time // none if it is paused or there is none
 	Preview(s bus.Schedule, from time.Time, n int) ([]scheduler.PreviewedFire, error)
 	Fires(ctx context.Context, app, job string, q scheduler.FireQuery) ([]bus.Fire, error) // newest first
 }
@@ -127,7 +144,9 @@ type Monitor interface {
 
 // Config of a [Server].
 type Config struct {
-	Bus         *bus.Bus
+	Health      func(context.Context) error // nil error: the control bus can work
+	Broker      sse.Broker                  // of events and logs
+	Catalog     Catalog
 	Index       Index
 	Executions  Executions
 	Agents      Agents
@@ -181,7 +200,7 @@ func New(cfg Config) *Server {
 	}
 	s.closing, s.close = context.WithCancel(context.Background())
 	s.streams = sse.New(sse.Config{
-		Broker: brokerOf(cfg.Bus), Executions: cfg.Executions, EventOf: s.eventOf, Bound: s.untilClosing, Log: s.log,
+		Broker: cfg.Broker, Executions: cfg.Executions, EventOf: s.eventOf, Bound: s.untilClosing, Log: s.log,
 	})
 	adoptProblems()
 	e := newEcho(s)
@@ -192,14 +211,6 @@ func New(cfg Config) *Server {
 	s.serveFrontPage(e)
 	s.handler = e
 	return s
-}
-
-// brokerOf returns the connection of a bus, nil without one.
-func brokerOf(b *bus.Bus) sse.Broker {
-	if b == nil {
-		return nil
-	}
-	return b.JS
 }
 
 // ServeHTTP answers one request. It treats HEAD as GET; net/http leaves out the

@@ -2,13 +2,11 @@ package httpapi
 
 import (
 	"context"
-	"errors"
 	"strconv"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
-	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
 func (s *Server) getSettings(ctx context.Context, in *JobPath) (*answer[rest.Settings], error) {
@@ -35,14 +33,7 @@ func (s *Server) deleteExclusive(ctx context.Context, in *JobPath) (*struct{}, e
 }
 
 func (s *Server) setExclusive(ctx context.Context, in JobPath, exclusive bool) (*answer[rest.Settings], error) {
-	return s.changeJob(ctx, in, func(j *bus.Job) error {
-		def, err := jsl.Restore(j.Definition)
-		if err == nil {
-			def.Exclusive = exclusive
-			j.Definition, err = def.MarshalJSON()
-		}
-		return err
-	})
+	return s.answerSettings(s.cfg.Catalog.SetExclusive(ctx, in.catalogRef(), exclusive))
 }
 
 type putTimeMonitor struct {
@@ -51,17 +42,12 @@ type putTimeMonitor struct {
 }
 
 func (s *Server) putTimeMonitor(ctx context.Context, in *putTimeMonitor) (*answer[rest.Settings], error) {
-	return s.changeJob(ctx, in.JobPath, func(j *bus.Job) error {
-		j.Settings.TimeMonitor = timeMonitorFor((*rest.NewTimeMonitor)(&in.Sent.value))
-		return nil
-	})
+	m := timeMonitorFor((*rest.NewTimeMonitor)(&in.Sent.value))
+	return s.answerSettings(s.cfg.Catalog.SetTimeMonitor(ctx, in.catalogRef(), m))
 }
 
 func (s *Server) deleteTimeMonitor(ctx context.Context, in *JobPath) (*struct{}, error) {
-	_, err := s.changeJob(ctx, *in, func(j *bus.Job) error {
-		j.Settings.TimeMonitor = nil
-		return nil
-	})
+	_, err := s.cfg.Catalog.SetTimeMonitor(ctx, in.catalogRef(), nil)
 	return nil, err
 }
 
@@ -80,11 +66,7 @@ func (s *Server) putStatusNotification(ctx context.Context, in *putStatusNotific
 	if err != nil {
 		return nil, err
 	}
-	_, err = s.changeJob(ctx, in.JobPath, func(j *bus.Job) error {
-		kept, _ := j.Settings.Without(n.ID)
-		j.Settings.Notifications = append(kept, n)
-		return nil
-	})
+	_, err = s.cfg.Catalog.AddNotification(ctx, in.catalogRef(), n)
 	only := &bus.Settings{Notifications: []bus.StatusNotification{n}}
 	return &answer[rest.NotificationID]{rest.NotificationID{ID: n.ID, Warnings: s.unsentNotifications(only)}}, err
 }
@@ -101,14 +83,7 @@ func (s *Server) deleteStatusNotification(ctx context.Context, in *NotificationP
 }
 
 func (s *Server) removeNotification(ctx context.Context, in JobPath, id int64) error {
-	_, err := s.changeJob(ctx, in, func(j *bus.Job) error {
-		kept, found := j.Settings.Without(id)
-		if !found {
-			return bus.State(bus.CodeNoNotification, "the job %s has no such status notification", in.job.Name)
-		}
-		j.Settings.Notifications = kept
-		return nil
-	})
+	_, err := s.cfg.Catalog.RemoveNotification(ctx, in.catalogRef(), id)
 	return err
 }
 
@@ -133,39 +108,17 @@ func (s *Server) alertExecution(ctx context.Context, in *ExecutionPath) (*answer
 	return &answer[rest.Execution]{s.executionOf(e)}, nil
 }
 
-// changeJob changes an existing job. It retries when another writer comes
-// first.
-func (s *Server) changeJob(ctx context.Context, in JobPath, change func(*bus.Job) error) (*answer[rest.Settings], error) {
-	for range maxRaces {
-		e, err := s.cfg.Bus.Job(ctx, in.App, in.job.Key)
-		if errors.Is(err, bus.ErrNotFound) {
-			_, err = s.findJob(ctx, &in) // which of the two is not there
-		}
-		if err != nil {
-			return nil, err
-		}
-		j := e.Value
-		if err := change(&j); err != nil {
-			return nil, err
-		}
-		j.UpdateTime, j.Edit = subjects.Now(), 0
-		revision, err := s.cfg.Bus.Jobs.Update(ctx, e.Key, j, e.Revision)
-		if errors.Is(err, bus.ErrChanged) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		s.cfg.Index.PutJob(in.App, in.job.Key, &j, revision)
-		s.cfg.Bus.Event("job", eventWord(false), []string{in.App, in.job.Key}, nil)
-		v := settingsOf(false, &j.Settings)
-		if def, err := jsl.Restore(j.Definition); err == nil {
-			v.Exclusive = def.Exclusive
-		}
-		v.Warnings = s.unsentNotifications(&j.Settings)
-		return &answer[rest.Settings]{v}, nil
+// answerSettings answers with the settings of a job that was just changed.
+func (s *Server) answerSettings(j *bus.Job, err error) (*answer[rest.Settings], error) {
+	if err != nil {
+		return nil, err
 	}
-	return nil, bus.ErrChanged
+	v := settingsOf(false, &j.Settings)
+	if def, err := jsl.Restore(j.Definition); err == nil {
+		v.Exclusive = def.Exclusive
+	}
+	v.Warnings = s.unsentNotifications(&j.Settings)
+	return &answer[rest.Settings]{v}, nil
 }
 
 // settingsOf returns the settings of a job as answers show them.

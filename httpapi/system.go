@@ -29,7 +29,7 @@ func (e *sickError) Error() string { return e.reason.Error() }
 func (s *Server) healthcheck(ctx context.Context, _ *struct{}) (*struct{}, error) {
 	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 	defer cancel()
-	if err := s.cfg.Bus.Healthy(ctx); err != nil {
+	if err := s.cfg.Health(ctx); err != nil {
 		return nil, &sickError{err}
 	}
 	return nil, nil

@@ -211,3 +211,15 @@ func (s *Scheduler) lastGeneration(ctx context.Context, key string) (uint64, err
 	}
 	return last, nil
 }
+
+// Stored reads the schedule of a job from the leader, nil if there is none.
+func (s *Scheduler) Stored(ctx context.Context, app, job string) (*bus.Schedule, error) {
+	e, err := s.bus.Schedules.Get(ctx, bus.JobKey(app, job))
+	switch {
+	case errors.Is(err, bus.ErrNotFound):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	return &e.Value, nil
+}

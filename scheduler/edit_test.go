@@ -15,6 +15,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/catalog"
 	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
@@ -87,8 +88,8 @@ func TestDeletionOfAJob(t *testing.T) {
 		time.Sleep(20 * time.Second)
 		n = w.newNode("bus-2") // starts no walk by itself
 		start := time.Now()
-		service := execution.New(n.bus, n.index.Index, execution.Config{})
-		if err := service.DeleteJob(t.Context(), "app", "often", 0, true, n.CloseSchedule); err != nil {
+		jobs := catalog.New(catalog.Config{Bus: n.bus, Index: n.index.Index, History: execution.New(n.bus, n.index.Index, execution.Config{}), Schedules: n})
+		if err := jobs.DeleteJob(t.Context(), "app", "often", nil, true); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := n.bus.Schedules.Get(t.Context(), "app.often"); !errors.Is(err, bus.ErrNotFound) {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/job-streamer/job-streamer-control-bus/agent/native"
 	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/catalog"
 	"github.com/job-streamer/job-streamer-control-bus/bus/embedded"
 	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
 	"github.com/job-streamer/job-streamer-control-bus/bus/index"
@@ -106,7 +107,9 @@ func openControlBus(ctx context.Context, s busSettings, log *slog.Logger) (c *co
 	c.logins = login.New(login.Config{Bus: c.bus, Timeout: s.login.timeout})
 	c.monitor = monitor.New(c.bus, c.service.Agents())
 	c.rest = httpapi.New(httpapi.Config{
-		Bus: c.bus, Index: c.index, Executions: c.service, Agents: c.service.Agents(), Schedules: c.schedule, Deployments: c.deployer,
+		Health: c.bus.Healthy, Broker: c.bus.JS, Index: c.index,
+		Catalog:    catalog.New(catalog.Config{Bus: c.bus, Index: c.index, History: c.service, Schedules: c.schedule}),
+		Executions: c.service, Agents: c.service.Agents(), Schedules: c.schedule, Deployments: c.deployer,
 		Monitor: c.monitor, TimeZone: zone, Log: log, Version: programVersion(), AllowOrigin: s.allowOrigin, Notifier: c.notifier, Runnable: checkRunnable,
 		Logins: c.logins, RequireLogin: s.login.required, CookieSecure: s.login.cookieSecure,
 	})

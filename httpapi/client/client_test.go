@@ -19,6 +19,7 @@ import (
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/bus/bustest"
+	"github.com/job-streamer/job-streamer-control-bus/bus/catalog"
 	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
 	"github.com/job-streamer/job-streamer-control-bus/bus/index"
 	"github.com/job-streamer/job-streamer-control-bus/deploy"
@@ -57,7 +58,7 @@ func start(t testing.TB) (*client.Client, *bus.Bus) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := httptest.NewServer(httpapi.New(httpapi.Config{Bus: b, Index: x, Executions: life, Agents: life.Agents(), Schedules: plan, Deployments: deployer, Version: "2.0.0"}))
+	s := httptest.NewServer(httpapi.New(httpapi.Config{Health: b.Healthy, Broker: b.JS, Catalog: catalog.New(catalog.Config{Bus: b, Index: x, History: life, Schedules: plan}), Index: x, Executions: life, Agents: life.Agents(), Schedules: plan, Deployments: deployer, Version: "2.0.0"}))
 	c := connect(t, s.URL)
 	t.Cleanup(func() {
 		s.Close()

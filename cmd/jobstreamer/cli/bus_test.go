@@ -11,6 +11,7 @@ import (
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/bus/bustest"
+	"github.com/job-streamer/job-streamer-control-bus/bus/catalog"
 	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
 	"github.com/job-streamer/job-streamer-control-bus/bus/index"
 	"github.com/job-streamer/job-streamer-control-bus/bus/login"
@@ -45,7 +46,7 @@ func withBus(t *testing.T, set ...func(*httpapi.Config)) (*env, *bus.Bus) {
 	if err := users.WaitReady(ctx); err != nil {
 		t.Fatal(err)
 	}
-	cfg := httpapi.Config{Bus: b, Index: x, Executions: life, Agents: life.Agents(), Schedules: plan, Deployments: deployer, Logins: users, Version: "test"}
+	cfg := httpapi.Config{Health: b.Healthy, Broker: b.JS, Catalog: catalog.New(catalog.Config{Bus: b, Index: x, History: life, Schedules: plan}), Index: x, Executions: life, Agents: life.Agents(), Schedules: plan, Deployments: deployer, Logins: users, Version: "test"}
 	for _, f := range set {
 		f(&cfg)
 	}

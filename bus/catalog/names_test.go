@@ -1,9 +1,10 @@
-package bus_test
+package catalog
 
 import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/bus/bustest"
+	"github.com/nats-io/nats-server/v2/server"
 )
 
 // jobsOf are the jobs of an application, as they are found by name, with a
@@ -18,10 +20,18 @@ import (
 type jobsOf struct {
 	*testing.T
 	*bus.Bus
+	c *Catalog
 }
 
+func newJobs(t *testing.T, s *server.Server, cfg bus.Config) jobsOf {
+	b := bustest.Open(t, s, cfg)
+	return jobsOf{t, b, New(Config{Bus: b})}
+}
+
+func TestMain(m *testing.M) { os.Exit(bustest.Main(m)) }
+
 func (b jobsOf) create(name, mark string) (bus.Entry[bus.Job], error) {
-	return b.CreateJob(b.Context(), bus.Job{App: "a", Name: name, Definition: []byte(`"` + mark + `"`)})
+	return b.c.createJob(b.Context(), bus.Job{App: "a", Name: name, Definition: []byte(`"` + mark + `"`)})
 }
 
 func (b jobsOf) rename(from, to string) error {
@@ -31,7 +41,7 @@ func (b jobsOf) rename(from, to string) error {
 	}
 	is := was.Value
 	is.Name = to
-	_, err = b.RenameJob(b.Context(), was, is)
+	_, err = b.c.renameJob(b.Context(), was, is)
 	return err
 }
 
@@ -40,7 +50,7 @@ func (b jobsOf) remove(name string) error {
 	if err != nil {
 		return err
 	}
-	return b.DeleteJob(b.Context(), was)
+	return b.c.removeJob(b.Context(), was)
 }
 
 // found is name=mark of those names that are a job's.
@@ -75,7 +85,7 @@ func TestNamesOfJobs(t *testing.T) {
 // nameJobs makes, renames and deletes jobs X, Y and Z, whose names of now are
 // those that called writes.
 func nameJobs(t *testing.T, called *strings.Replacer, names []string) {
-	b := bustest.Open(t, bustest.Server(t), bus.Config{})
+	jobs := newJobs(t, bustest.Server(t), bus.Config{})
 	for _, step := range []struct {
 		do   string // create NAME MARK, rename FROM TO, delete NAME
 		err  error
@@ -107,27 +117,26 @@ func nameJobs(t *testing.T, called *strings.Replacer, names []string) {
 		{"rename X Y", nil, "Y=five"},
 		{"delete Y", nil, ""},
 	} {
-		bus := jobsOf{t, b}
 		var verb, one, two string
 		step.do, step.want = called.Replace(step.do), called.Replace(step.want)
 		_, _ = fmt.Sscan(step.do, &verb, &one, &two)
 		var err error
 		switch verb {
 		case "create":
-			_, err = bus.create(one, two)
+			_, err = jobs.create(one, two)
 		case "rename":
-			err = bus.rename(one, two)
+			err = jobs.rename(one, two)
 		default:
-			err = bus.remove(one)
+			err = jobs.remove(one)
 		}
 		if !errors.Is(err, step.err) {
 			t.Fatalf("%s: %v, want %v", step.do, err, step.err)
 		}
-		if got := bus.found(names...); got != step.want {
+		if got := jobs.found(names...); got != step.want {
 			t.Fatalf("%s: %q, want %q", step.do, got, step.want)
 		}
 	}
-	left, err := b.Jobs.List(t.Context(), ">")
+	left, err := jobs.Jobs.List(t.Context(), ">")
 	if err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v, %v", left, err)
 	}
@@ -139,19 +148,19 @@ func TestNamesOfJobsInARace(t *testing.T) {
 	t.Run("with one server", func(t *testing.T) {
 		t.Parallel()
 		server := bustest.Server(t)
-		raceForNames(t, 100, func() *bus.Bus { return bustest.Open(t, server, bus.Config{}) })
+		raceForNames(t, 100, func() jobsOf { return newJobs(t, server, bus.Config{}) })
 	})
 	t.Run("with three", func(t *testing.T) {
 		t.Parallel()
 		servers, next := bustest.Cluster(t), 0
-		raceForNames(t, 50, func() *bus.Bus {
+		raceForNames(t, 50, func() jobsOf {
 			next++
-			return bustest.Open(t, servers[next%len(servers)], bus.Config{Replicas: 3})
+			return newJobs(t, servers[next%len(servers)], bus.Config{Replicas: 3})
 		})
 	})
 }
 
-func raceForNames(t *testing.T, n int, open func() *bus.Bus) {
+func raceForNames(t *testing.T, n int, open func() jobsOf) {
 	names := []string{"A", "B.1", "B.2", "D", "夜"}
 	var mu sync.Mutex
 	there := map[string]bool{} // marks of jobs
@@ -162,7 +171,7 @@ func raceForNames(t *testing.T, n int, open func() *bus.Bus) {
 	}
 	var all sync.WaitGroup
 	for who := range 4 {
-		b := jobsOf{t, open()}
+		b := open()
 		all.Go(func() {
 			for i := range n {
 				one, two := names[rand.IntN(len(names))], names[rand.IntN(len(names))]
@@ -188,7 +197,7 @@ func raceForNames(t *testing.T, n int, open func() *bus.Bus) {
 		})
 	}
 	all.Wait()
-	b := jobsOf{t, open()}
+	b := open()
 	var got, want []string
 	for _, s := range strings.Fields(b.found(names...)) {
 		_, mark, _ := strings.Cut(s, "=")
@@ -212,9 +221,50 @@ func (b jobsOf) drop(name string, note func(mark string, is bool)) error {
 	if err != nil {
 		return err
 	}
-	if err := b.DeleteJob(b.Context(), was); err != nil {
+	if err := b.c.removeJob(b.Context(), was); err != nil {
 		return err
 	}
 	note(strings.Trim(string(was.Value.Definition), `"`), false)
 	return nil
+}
+
+// Nobody can take a name that is the key of another one.
+func TestNameLikeAKey(t *testing.T) {
+	b := newJobs(t, bustest.Server(t), bus.Config{})
+	key := bus.NameKey("a.b")
+	var field *bus.FieldError
+	if _, err := b.create(key, "thief"); !errors.As(err, &field) || field.Path != "/id" {
+		t.Errorf("create %s: %v, want a FieldError", key, err)
+	}
+	for _, name := range []string{"a.b", "ab", "a.b.c"} {
+		if _, err := b.create(name, name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := b.rename("ab", key); !errors.As(err, &field) {
+		t.Errorf("rename to %s: %v, want a FieldError", key, err)
+	}
+	for _, name := range []string{"a b", "a/b", "", ".a", "a\n", strings.Repeat("夜", 129)} {
+		if _, err := b.create(name, "x"); !errors.As(err, &field) {
+			t.Errorf("create %q: %v, want a FieldError", name, err)
+		}
+	}
+	// One that was named so before is not mistaken for the job that the name is
+	// a key of.
+	old := bus.Job{App: "b", Name: key, Token: key, Definition: []byte(`"old"`)}
+	if _, err := b.Jobs.Create(t.Context(), old.Key(), old); err != nil {
+		t.Fatal(err)
+	}
+	if e, err := b.JobNamed(t.Context(), "b", "a.b"); !errors.Is(err, bus.ErrNotFound) {
+		t.Errorf("a.b is found as %+v, %v", e.Value, err)
+	}
+	if e, err := b.JobNamed(t.Context(), "b", key); err != nil || e.Value.Name != key {
+		t.Errorf("%s is found as %+v, %v", key, e.Value, err)
+	}
+	if _, err := b.c.createJob(t.Context(), bus.Job{App: "b", Name: "a.b", Definition: []byte("1")}); !errors.Is(err, bus.ErrExists) {
+		t.Errorf("create a.b: %v, want ErrExists", err)
+	}
+	if got := fmt.Sprint(b.found("a.b", "ab", "a.b.c")); got != "a.b=a.b ab=ab a.b.c=a.b.c" {
+		t.Error(got)
+	}
 }
