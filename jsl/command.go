@@ -6,8 +6,8 @@ const ShellBatchlet = "org.jobstreamer.batch.ShellBatchlet"
 const wantCommand = "a command of a shell"
 
 // commandField is the short form of a step whose batchlet is a [ShellBatchlet]
-// with nothing but a command. It is only read: what is written is the batchlet,
-// which every agent and client knows.
+// with only a command. It is read, but never written: every agent and client
+// knows the batchlet.
 func commandField(p **Artifact) field {
 	return field{"command",
 		func(d *decoder, n *node, path string) {
@@ -23,7 +23,7 @@ func commandField(p **Artifact) field {
 		func() *node { return nil }}
 }
 
-// batchletField is the long form.
+// batchletField is the long form, the batchlet.
 func batchletField(p **Artifact) field {
 	f := objectField("batchlet", p)
 	read := f.read

@@ -8,10 +8,10 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// ToJSON writes any text in YAML or EDN, not only a job, as the JSON that it
-// stands for. Keywords and values tagged #inst or #uuid become strings. A value
-// that JSON cannot express becomes an object that says what it was. The limits
-// are those of [Parse], and so is the error: an [Errors].
+// ToJSON converts a text in YAML or EDN to JSON. The text need not be a job.
+// Keywords and values tagged #inst or #uuid become strings. A value that JSON
+// cannot express becomes an object that names it. The limits are those of
+// [Parse], and the error is an [Errors], too.
 func ToJSON(f Format, data []byte) ([]byte, error) {
 	read := map[Format]func([]byte) (*node, Errors){JSON: parseJSON, YAML: readYAML, EDN: parseEDN}[f]
 	if read == nil {
@@ -29,7 +29,7 @@ func ToJSON(f Format, data []byte) ([]byte, error) {
 	return appendJSON(nil, n)
 }
 
-// ToYAML writes any JSON as YAML. Its error is an [Errors].
+// ToYAML converts JSON to YAML. Its error is an [Errors].
 func ToYAML(data []byte) ([]byte, error) {
 	n, faults := parseJSON(data)
 	if len(faults) > 0 {
@@ -38,7 +38,7 @@ func ToYAML(data []byte) ([]byte, error) {
 	return formatYAML(n), nil
 }
 
-// onlyJSON makes JSON of what other forms have besides it.
+// onlyJSON replaces the values in a tree that JSON does not have.
 func onlyJSON(n *node) {
 	for _, item := range n.items {
 		onlyJSON(item)

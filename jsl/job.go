@@ -1,6 +1,6 @@
 package jsl
 
-// What the attributes of a [Job] that JSR-352 does not have may say.
+// The values of the attributes of a [Job] that JSR-352 does not have.
 const (
 	DefaultPool        = "default"
 	DefaultMaxAttempts = 3
@@ -12,11 +12,11 @@ const (
 	JavaEE    = "javaee"    // the default: JSL 1.0 (JSR-352), http://xmlns.jcp.org/xml/ns/javaee
 	JakartaEE = "jakartaee" // JSL 2.0 (Jakarta Batch), https://jakarta.ee/xml/ns/jakartaee
 
-	LostFailed  = "failed"  // the default: an execution whose agent is lost has failed, and may be restarted
-	LostRequeue = "requeue" // it is requested again: its steps run at least once
+	LostFailed  = "failed"  // the default: an execution whose agent is lost fails and may be restarted
+	LostRequeue = "requeue" // the execution is requested again: its
 
 	LogComplete = "complete" // the default: a job that writes faster than its lines can be stored waits
-	LogLossy    = "lossy"    // it goes on, and lines are dropped and counted
+	LogLossy    = "lossy"    // the job goes on, and lines
 )
 
 // Job is a job definition.
@@ -27,9 +27,9 @@ type Job struct {
 	Listeners   []Artifact
 	Elements    []Element // "steps" in JSON; the first one starts
 
-	// How the job is dispatched. These are ours, JSR-352 does not have them,
-	// and nothing is substituted in them. Reading a job fills in the defaults;
-	// in a Job made by hand a zero value means the default as well.
+	// How the job is dispatched. JSR-352 does not have these attributes, and
+	// nothing is substituted in them. Reading a job fills in the defaults. In a
+	// Job made by hand a zero value means the default, too.
 	Exclusive   bool   // one execution at a time
 	Pool        string // label of the agents that may run it; default DefaultPool
 	Priority    string // PriorityHigh, PriorityNormal, PriorityLow; default PriorityNormal
@@ -37,17 +37,18 @@ type Job struct {
 	MaxAttempts int    // with LostRequeue: how often it is tried in all; default DefaultMaxAttempts
 	Log         string // LogComplete, LogLossy; default LogComplete
 
-	Namespace string // of its XML: JavaEE or JakartaEE; default JavaEE. It means nothing to what runs
+	Namespace string // of its XML: JavaEE or JakartaEE; default JavaEE. It has no effect on executions
 }
 
-// Element is what jobs and flows consist of: a [*Step], [*Flow], [*Split] or
+// Element is a part of a job or a flow: a [*Step], [*Flow], [*Split] or
 // [*Decision].
 type Element interface {
 	ElementID() string // unique in the job
 	writtenFields() []field
 }
 
-// Step does the work: by a batchlet or a chunk, or nothing if it has neither.
+// Step does the work, by a batchlet or a chunk. A step without either does
+// nothing.
 type Step struct {
 	ID                   string
 	Next                 string // element that follows if no transition matches
@@ -61,7 +62,7 @@ type Step struct {
 	Transitions          []Transition
 }
 
-// Flow is a sequence of elements that is one element to the outside.
+// Flow is a sequence of elements. Its siblings see it as one element.
 type Flow struct {
 	ID          string
 	Next        string
@@ -69,28 +70,27 @@ type Flow struct {
 	Transitions []Transition
 }
 
-// Split runs flows side by side and ends when all of them have.
+// Split runs flows in parallel and ends when all of them have ended.
 type Split struct {
 	ID    string
 	Next  string
 	Flows []*Flow
 }
 
-// Decision asks a decider, whose answer is matched by the transitions.
+// Decision calls a decider and matches its answer against the transitions.
 type Decision struct {
 	ID          string
 	Decider     Artifact // "decision" in JSON
 	Transitions []Transition
 }
 
-// Artifact is a reference to code, with the properties that are injected into
-// it.
+// Artifact is a reference to code, with the properties to inject into it.
 type Artifact struct {
 	Ref        string
 	Properties Properties
 }
 
-// Chunk reads, processes and writes items, and commits every so many.
+// Chunk reads, processes and writes items, and commits after a number of them.
 type Chunk struct {
 	CheckpointPolicy    string // item or custom; default item
 	ItemCount           Int    // items in a chunk; default 10
@@ -106,15 +106,15 @@ type Chunk struct {
 	NoRollback          *ExceptionClasses
 }
 
-// ExceptionClasses says which exceptions are meant: the included and what
-// derives from them, but for the excluded.
+// ExceptionClasses selects exceptions: the included classes and their
+// subclasses, without the excluded ones.
 type ExceptionClasses struct {
 	Include []string
 	Exclude []string
 }
 
-// Partition runs a step several times side by side, each with properties of its
-// own: those of a plan, or those that a mapper makes.
+// Partition runs a step several times in parallel, each time with other
+// properties. They come from a plan or from a mapper.
 type Partition struct {
 	Mapper    *Artifact // at most one of Mapper and Plan
 	Plan      *Plan
@@ -123,7 +123,7 @@ type Partition struct {
 	Reducer   *Artifact
 }
 
-// Plan is a partition plan that is known beforehand.
+// Plan is a fixed partition plan.
 type Plan struct {
 	Partitions Int // default 1
 	Threads    Int // default: as many as partitions
@@ -148,7 +148,7 @@ const (
 	Stop Action = "stop" // the job is STOPPED, a restart begins with the element Restart
 )
 
-// Transition says what follows an element whose exit status matches On.
+// Transition determines what follows an element whose exit status matches On.
 type Transition struct {
 	Action     Action
 	On         string // pattern of [Match]
@@ -160,11 +160,11 @@ type Transition struct {
 // Property is a name and its value.
 type Property struct{ Name, Value string }
 
-// Properties are in the order of the document: a value may refer to those
-// before it.
+// Properties keep the order of the document, because a value may refer to the
+// properties before it.
 type Properties []Property
 
-// Get returns the value of a property and whether there is one.
+// Get returns the value of a property and reports whether it exists.
 func (p Properties) Get(name string) (string, bool) {
 	for _, prop := range p {
 		if prop.Name == name {

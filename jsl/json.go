@@ -13,12 +13,12 @@ import (
 // ParseJSON reads a job. Its error is an [Errors] with all faults of the text.
 func ParseJSON(data []byte) (*Job, error) { return Parse(JSON, data) }
 
-// Restore reads a job that was stored, or that a control bus answered with:
-// what MarshalJSON once wrote, perhaps by another version. Neither the limits
-// nor the rules for new jobs apply, [Job.Resolve] judges it when it is to run.
-// The job is what could be understood of the text, never nil; with an error,
-// which is an [Errors], it must not be written back, as some of it would be
-// lost.
+// Restore reads a job that was stored or that a control bus returned: the
+// output of MarshalJSON, perhaps of another version. The limits and rules for
+// new jobs do not apply; [Job.Resolve] checks the job when it is to run. The
+// returned job is never nil. If the error, an [Errors], is not nil, the job
+// holds only what Restore understood. The caller must not write it back,
+// because the rest would be lost.
 func Restore(data []byte) (*Job, error) {
 	j := &Job{}
 	n, faults := newJSONReader(data, 0).readWhole()
@@ -45,8 +45,8 @@ func (j *Job) UnmarshalJSON(data []byte) error {
 }
 
 // MarshalJSON writes the canonical form: the names in the order of the package
-// comment, without what is empty or a default of dispatch. ParseJSON gives the
-// same job back.
+// comment, without empty values and without defaults of dispatch attributes.
+// ParseJSON returns the same job for it.
 func (j Job) MarshalJSON() ([]byte, error) {
 	return appendJSON(nil, objectFrom(j.writtenFields()))
 }
@@ -98,12 +98,12 @@ type jsonReader struct {
 	dec    *jsontext.Decoder
 	data   []byte
 	values int // so far
-	most   int // of them; 0 for what is stored, which was counted before
+	most   int // maximum of values; 0 for a stored job, which was counted before
 	place
 }
 
-// parseJSON returns the tree of any text. Names that are there twice are left
-// to the decoder, which goes on after them.
+// parseJSON returns the tree of a text. It keeps duplicate names, so that the
+// decoder can report them and go on.
 func parseJSON(data []byte) (*node, Errors) {
 	return newJSONReader(data, maxTokens).readWhole()
 }
@@ -202,7 +202,7 @@ func (r *jsonReader) readArray(n *node, depth int) error {
 	return err
 }
 
-// skipToToken moves to where the next token begins.
+// skipToToken moves to the beginning of the next token.
 func (r *jsonReader) skipToToken() {
 	i := int(r.dec.InputOffset())
 	for i < len(r.data) && bytes.IndexByte([]byte(" \t\r\n,:"), r.data[i]) >= 0 {
@@ -211,7 +211,7 @@ func (r *jsonReader) skipToToken() {
 	r.moveTo(i)
 }
 
-// faultFrom turns the reader's error into ours.
+// faultFrom converts an error of the JSON decoder into a fault.
 func (r *jsonReader) faultFrom(err error) FieldError {
 	f := FieldError{Want: "JSON", Line: r.line, Column: r.col}
 	var syntax *jsontext.SyntacticError

@@ -8,7 +8,7 @@ import (
 // position is a line and a column, from 1, columns in characters.
 type position struct{ line, col int }
 
-// place follows a position in a text.
+// place tracks a position in a text.
 type place struct {
 	text   []byte
 	offset int
@@ -17,7 +17,7 @@ type place struct {
 
 func newPlace(text []byte) place { return place{text: text, position: position{1, 1}} }
 
-// moveTo goes on to a later offset. It does not go back.
+// moveTo moves to a later offset. It ignores an earlier one.
 func (p *place) moveTo(offset int) {
 	offset = min(offset, len(p.text))
 	if offset <= p.offset {

@@ -5,19 +5,21 @@ import (
 	"strings"
 )
 
-// maxResolved is how much text all substitutions of a job may make, in bytes:
-// properties that refer to each other twice would double it with each.
+// maxResolved is how many bytes all substitutions of a job may produce
+// together. Without it, a list of properties that each refer twice to the one
+// before would double the text with every property.
 const maxResolved = 16 << 20
 
-// Resolve returns a copy of the job with everything substituted but
-// #{partitionPlan['x']} in what runs once a partition: see
-// [Step.ResolvePartition]. The result is validated: its error is an [Errors].
+// Resolve returns a copy of the job with everything substituted except
+// #{partitionPlan['x']} in the parts that run once for each partition: see
+// [Step.ResolvePartition]. It validates the result, so its error is an
+// [Errors].
 //
-// Ids and the dispatch attributes are taken as they are. An unknown name is the
-// empty text. The attributes of an element see the properties of what is around
-// it, its children see its own properties too, and a property sees those before
-// it. An operator with a default that does not end runs to the end of the
-// value. Parameters are data: operators in them are not replaced.
+// Nothing is substituted in ids and dispatch attributes. An unknown name
+// becomes empty text. The attributes of an element see the properties of the
+// elements around it, its children also see its own, and a property sees the
+// properties before it. A default without an end runs to the end of the value.
+// Parameters are data: operators in them are not replaced.
 func (j *Job) Resolve(params, system map[string]string) (*Job, error) {
 	r := &resolver{params: params, system: system, budget: maxResolved}
 	n := objectFrom(j.writtenFields())
@@ -35,7 +37,7 @@ func (j *Job) Resolve(params, system map[string]string) (*Job, error) {
 	return c, nil
 }
 
-// readBack reads the substituted tree back.
+// readBack reads the substituted tree into the fields.
 func (r *resolver) readBack(n *node, fields []field, v *validator) error {
 	if r.budget < 0 {
 		return Errors{tooMuch}
@@ -48,9 +50,9 @@ func (r *resolver) readBack(n *node, fields []field, v *validator) error {
 
 var tooMuch = FieldError{Want: fmt.Sprintf("at most %d MiB after substitution", maxResolved>>20), Got: "more"}
 
-// ResolvePartition returns a copy of a step of a resolved job as one partition
-// runs it: with the properties of its plan in place of #{partitionPlan['x']}.
-// Paths of its [Errors] begin at the step.
+// ResolvePartition returns a copy of a step of a resolved job for one
+// partition: the partition's properties replace #{partitionPlan['x']}. Paths in
+// its [Errors] begin at the step.
 func (s *Step) ResolvePartition(plan Properties) (*Step, error) {
 	r := &resolver{plan: make(map[string]string, len(plan)), budget: maxResolved}
 	for _, p := range plan {
@@ -71,15 +73,15 @@ func (s *Step) ResolvePartition(plan Properties) (*Step, error) {
 	return c, nil
 }
 
-// resolver substitutes in a tree.
+// resolver substitutes the operators in a tree.
 type resolver struct {
 	params, system map[string]string
-	plan           map[string]string // not nil: this is the second pass, for one partition
-	deferring      bool              // inside of what runs once a partition
-	budget         int               // bytes that may still be made
+	plan           map[string]string // not nil in the second pass, which is for one partition
+	deferring      bool              // inside a part that runs once for each partition
+	budget         int               // bytes that substitutions may still produce
 }
 
-// scope holds the properties that are defined so far at one level.
+// scope holds the properties defined so far at one level.
 type scope struct {
 	values map[string]string
 	outer  *scope
@@ -94,7 +96,7 @@ func (s *scope) jobProperty(name string) string {
 	return ""
 }
 
-// resolveJob substitutes in a job but for the attributes that are ours.
+// resolveJob substitutes in a job, except in the dispatch attributes.
 func (r *resolver) resolveJob(n *node) {
 	var ours, jsl []member
 	for _, m := range n.members {
@@ -110,8 +112,8 @@ func (r *resolver) resolveJob(n *node) {
 	n.members = append(n.members, ours...)
 }
 
-// resolveObject substitutes in the attributes, then in the properties, then in
-// the children of n.
+// resolveObject substitutes in the attributes of n, then in its properties,
+// then in its children.
 func (r *resolver) resolveObject(n *node, s *scope) {
 	for _, m := range n.members {
 		if m.value.kind == text && m.name != "id" {
@@ -157,8 +159,8 @@ func (r *resolver) resolveProperties(n *node, s *scope) {
 	}
 }
 
-// deferIf begins to defer partitionPlan if the member of n is run once a
-// partition, and returns what ends that.
+// deferIf starts to defer partitionPlan if that member of n runs once for each
+// partition. The returned function restores the state before.
 func (r *resolver) deferIf(n *node, name string) (restore func()) {
 	before := r.deferring
 	if p := n.memberValue("partition"); p != nil && p.kind == object { // n is a partitioned step
@@ -180,7 +182,7 @@ func (r *resolver) resolveText(value string, s *scope) string {
 	var b strings.Builder
 	substituteValue(value, func(operator, name string) (string, bool) {
 		if b.Len() > r.budget {
-			return "", false // too much already: the caller refuses the job
+			return "", false // the limit is exceeded: the caller refuses
 		}
 		return r.lookUp(s, operator, name)
 	}, &b)
@@ -210,7 +212,7 @@ func (r *resolver) lookUp(s *scope, operator, name string) (value string, deferr
 	return "", false
 }
 
-// isOperator says that value is that operator and nothing else.
+// isOperator reports whether value is exactly one such operator.
 func isOperator(value, operator string) bool {
 	if !strings.HasPrefix(value, "#{") {
 		return false

@@ -2,7 +2,8 @@ package jsl
 
 import "strconv"
 
-// The names of the written form, in the order in which they are written.
+// This file lists the names of the written form, in the order in which they are
+// written.
 
 func (j *Job) writtenFields() []field {
 	return []field{
@@ -109,7 +110,8 @@ func (p *PartitionProperties) writtenFields() []field {
 	return []field{intField("partition", &p.Partition), propertiesField(&p.Properties)}
 }
 
-// writtenFields of a transition: one name, the action, as in the XML.
+// writtenFields returns one field for each action, as in the XML. Only that of
+// the transition's action is written.
 func (t *Transition) writtenFields() []field {
 	action := func(a Action) field {
 		return field{string(a),
@@ -142,8 +144,8 @@ func (t *Transition) attributeFields() []field {
 	return []field{on, textField("exit_status", &t.ExitStatus)}
 }
 
-// elementsField is the array of a job's or a flow's elements. It is written
-// even if it is empty: it is what makes a flow.
+// elementsField is the array of the elements of a job or flow. It is written
+// even if it is empty, because it makes the element a flow.
 func elementsField(p *[]Element) field {
 	return field{"steps",
 		func(d *decoder, n *node, path string) {
@@ -164,7 +166,7 @@ func elementsField(p *[]Element) field {
 		}}
 }
 
-// elementOf returns an empty element of the kind that n is by its content.
+// elementOf returns an empty element of the kind that the members of n show.
 func elementOf(n *node) Element {
 	switch {
 	case n.memberValue("flows") != nil:
@@ -201,7 +203,8 @@ func deciderField(p *Artifact) field {
 		func() *node { return objectFrom(p.writtenFields()) }}
 }
 
-// defaultField is a string that is left out if it is the default.
+// defaultField is a field for a string that is not written if it is the
+// default.
 func defaultField(name string, p *string, value string) field {
 	f := textField(name, p)
 	write := f.write

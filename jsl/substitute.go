@@ -13,17 +13,17 @@ const (
 	partitionPlan    = "partitionPlan"
 )
 
-// valuePart is a part of an attribute's value.
+// valuePart is a part of an attribute's value: an operator or text.
 type valuePart struct {
 	text     string // as written
-	operator string // empty: the text stands for itself
+	operator string // empty for text
 	name     string
-	fallback bool // of an operator: ?: follows, with a default up to the next ;
+	fallback bool // of an operator: ?: and a default follow, up to the next ;
 }
 
-// splitOperators yields the parts of a value: operators, and the text between
-// them. What begins like an operator but is none is text. Each byte is looked
-// at a bounded number of times.
+// splitOperators yields the operators of a value and the text between them.
+// Anything that only begins like an operator is text. It looks at each byte a
+// bounded number of times.
 func splitOperators(value string) func(yield func(valuePart) bool) {
 	return func(yield func(valuePart) bool) {
 		start, i := 0, 0
@@ -56,8 +56,9 @@ func splitOperators(value string) func(yield func(valuePart) bool) {
 	}
 }
 
-// operatorAt reads the operator with which value begins, if it does. Without
-// more there is no end of an operator in value, so none can follow either.
+// operatorAt reads the operator at the beginning of value and reports whether
+// there is one. If more is false, value has no end of an operator, so none can
+// follow.
 func operatorAt(value string) (p valuePart, ok, more bool) {
 	operator, _, found := strings.Cut(value[len("#{"):min(len(value), 24)], "['")
 	if !found || operator != jobParameters && operator != jobProperties &&
@@ -77,7 +78,8 @@ func operatorAt(value string) (p valuePart, ok, more bool) {
 	}, true, true
 }
 
-// hasOperator says whether value holds that operator, or any if it is empty.
+// hasOperator reports whether value contains that operator, or any operator if
+// it is empty.
 func hasOperator(value, operator string) bool {
 	for p := range splitOperators(value) {
 		if p.operator != "" && (operator == "" || p.operator == operator) {
@@ -87,8 +89,8 @@ func hasOperator(value, operator string) bool {
 	return false
 }
 
-// Parameters are the names of the job parameters that the job asks for by
-// #{jobParameters['...']}, in order of their names.
+// Parameters returns the names of the job parameters that the job uses in
+// #{jobParameters['...']}, sorted.
 func (j *Job) Parameters() []string {
 	var names []string
 	var visit func(n *node)
@@ -110,27 +112,28 @@ func (j *Job) Parameters() []string {
 	return slices.Compact(names)
 }
 
-// lookupFunc returns the value of an operator. If it is deferred the operator
-// is left as it is, with its default.
+// lookupFunc returns the value of an operator. If deferred is true, the
+// operator stays as it is, with its default.
 type lookupFunc func(operator, name string) (value string, deferred bool)
 
-// substituteValue replaces the operators of a value. An operator's default is
-// used if its value is empty; it may hold operators with defaults of their own,
-// and ends at its ; or with the value.
+// substituteValue replaces the operators of a value. It uses an operator's
+// default if the value of the operator is empty. A default may contain
+// operators with their own defaults, and ends at its ; or at the end of the
+// value.
 func substituteValue(value string, look lookupFunc, out *strings.Builder) {
 	const (
 		dropped = iota // the operator had a value
 		used
 		kept // the operator is deferred, and so is the choice
 	)
-	var defaults []int // those we are inside of, the innermost last
-	silent := 0        // how many of them are dropped
+	var defaults []int // the open defaults, the innermost last
+	silent := 0        // how many open defaults are dropped
 	write := func(s string) {
 		if silent == 0 {
 			out.WriteString(s)
 		}
 	}
-	closeDefaults := func(s string) { // s is text: each ; ends a default
+	closeDefaults := func(s string) { // each ; in the text s ends a default
 		for len(defaults) > 0 {
 			before, after, found := strings.Cut(s, ";")
 			write(before)

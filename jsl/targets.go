@@ -2,10 +2,9 @@ package jsl
 
 import "strings"
 
-// Ids, and the attributes that name elements by them.
+// This file checks ids and the attributes that refer to them.
 
-// checkIDs collects the ids of the whole document; each must be there once
-// (xs:ID).
+// checkIDs collects the ids of the whole document. Each must be unique (xs:ID).
 func (v *validator) checkIDs(j *Job) {
 	j.Walk(func(path string, e Element) {
 		id := e.ElementID()
@@ -21,14 +20,14 @@ func (v *validator) checkIDs(j *Job) {
 	})
 }
 
-// edge leads to another element of the same scope.
+// edge is a way to another element of the same scope.
 type edge struct {
 	to   int
-	path string // of the attribute that says so
+	path string // of the attribute that has the target
 }
 
-// checkTargets judges where the elements of one scope lead: to each other, and
-// never back.
+// checkTargets checks the targets of the elements in one scope. They must be
+// elements of the same scope, and must not lead back.
 func (v *validator) checkTargets(path string, elements []Element) {
 	siblings := make(map[string]int, len(elements))
 	for i, e := range elements {
@@ -58,7 +57,7 @@ func (v *validator) checkTargets(path string, elements []Element) {
 	v.checkLoops(elements, edges)
 }
 
-// exitsOf returns what says where an element leads.
+// exitsOf returns the attribute next and the transitions of an element.
 func exitsOf(e Element) (next string, transitions []Transition) {
 	switch e := e.(type) {
 	case *Step:
@@ -73,7 +72,7 @@ func exitsOf(e Element) (next string, transitions []Transition) {
 	return "", nil
 }
 
-// reportStray reports a target that is not in the scope.
+// reportStray reports a target outside the scope.
 func (v *validator) reportStray(path, target string) {
 	if _, elsewhere := v.ids[target]; elsewhere {
 		v.reportFault(path, "the id of an element of the same flow, split or job", shownText(target)+", which is in another")
@@ -82,12 +81,12 @@ func (v *validator) reportStray(path, target string) {
 	v.reportFault(path, "the id of an element", shownText(target))
 }
 
-// checkLoops reports each attribute that leads back: no element may be
-// transitioned to twice in an execution.
+// checkLoops reports each attribute that leads back, because no element may be
+// the target of two transitions in one execution.
 func (v *validator) checkLoops(elements []Element, edges [][]edge) {
 	const unseen, open, done = 0, 1, 2
 	state := make([]int, len(elements))
-	position := make([]int, len(elements)) // on the trail, while open
+	position := make([]int, len(elements)) // index in the trail while open
 	for start := range elements {
 		if state[start] != unseen {
 			continue
@@ -124,8 +123,8 @@ func pathOfLoop(elements []Element, trail []int) string {
 	return quoteValue(strings.Join(names, " > "))
 }
 
-// checkRestarts judges the targets of stop: they are elements of the job
-// itself.
+// checkRestarts checks the restart targets of stop, which must be elements of
+// the job itself.
 func (v *validator) checkRestarts(j *Job) {
 	top := make(map[string]bool, len(j.Elements))
 	for _, e := range j.Elements {

@@ -8,17 +8,16 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Text is a text that was parsed, with the names that are in it. It can be
-// asked for its members before it is read as a job.
+// Text is a parsed text with the names as they are written. Its members can be
+// read before it is read as a job.
 type Text struct {
 	form   Format
 	tree   *node
-	faults Errors // of the form; the tree is there all the same
+	faults Errors // of the form; the tree exists all the same
 }
 
-// ParseText parses a text in any form, without judging what it says. The
-// charset is that of [ParseCharset]. The error is an [Errors] if the text is at
-// fault.
+// ParseText parses a text in any form without checking its meaning. The charset
+// is that of [ParseCharset]. If the text is invalid, the error is an [Errors].
 func ParseText(f Format, data []byte, charset string) (*Text, error) {
 	var read func([]byte) (*node, Errors)
 	switch f {
@@ -53,8 +52,8 @@ func (t *Text) Has(names ...string) bool {
 	return slices.ContainsFunc(t.tree.members, func(m member) bool { return slices.Contains(names, m.name) })
 }
 
-// Pick returns the members of these names as a JSON object, as in [ToJSON]. It
-// is empty if the text is not in its form.
+// Pick returns the members with these names as a JSON object, converted as by
+// [ToJSON]. The object is empty if the text is malformed.
 func (t *Text) Pick(names ...string) (jsontext.Value, error) {
 	picked := newObject(t.tree.line, t.tree.col)
 	for _, m := range t.tree.members {
@@ -66,7 +65,7 @@ func (t *Text) Pick(names ...string) (jsontext.Value, error) {
 	return appendJSON(nil, picked)
 }
 
-// deepCopy returns a copy that can be changed.
+// deepCopy returns a copy that shares nothing with n.
 func (n *node) deepCopy() *node {
 	c := *n
 	c.members, c.items = slices.Clone(n.members), slices.Clone(n.items)
@@ -79,8 +78,8 @@ func (n *node) deepCopy() *node {
 	return &c
 }
 
-// jobTree returns the tree with the names of the model. The text is used up:
-// its other methods see that tree.
+// jobTree returns the tree with the names of the model. It changes the text:
+// its other methods then see these names.
 func (t *Text) jobTree() (*node, Errors) {
 	if t.form == EDN || t.form == JSON && t.tree.memberValue("job/name") != nil { // as v1 clients write it
 		translateJob(t.tree)
@@ -88,9 +87,9 @@ func (t *Text) jobTree() (*node, Errors) {
 	return t.tree, t.faults
 }
 
-// parsed counts texts.
+// parsed counts the texts that were parsed.
 var parsed atomic.Uint64
 
-// Parsed returns how many texts this process has parsed so far, in any form. A
-// test uses it to hold what one request costs.
+// Parsed returns how many texts this process has parsed so far, in any form.
+// Tests use it to limit how often a request is parsed.
 func Parsed() uint64 { return parsed.Load() }

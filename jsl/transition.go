@@ -2,11 +2,11 @@ package jsl
 
 import "unicode/utf8"
 
-// Match says whether an exit status matches the pattern of a transition: *
-// stands for any characters or none, ? for exactly one. It goes back to the
-// last * only, so that the time is at most the product of both lengths.
+// Match reports whether an exit status matches the pattern of a transition: *
+// stands for any number of characters, ? for exactly one. It backtracks only to
+// the last *, so its time is at most the product of both lengths.
 func Match(on, exit string) bool {
-	star, mark := -1, 0 // the last * and where in exit what follows it was tried
+	star, mark := -1, 0 // the last *, and where in exit the rest of the pattern was tried
 	p, e := 0, 0
 	for e < len(exit) {
 		r, size := utf8.DecodeRuneInString(exit[e:])
@@ -31,15 +31,16 @@ func Match(on, exit string) bool {
 	return p == len(on)
 }
 
-// After says what follows an element that ended with this exit status; failed
-// if it ended by an exception. The answer is an action for the whole job or,
-// for [Next], the element To of the same scope. It is false if the scope is
-// done: the flow is over, or the job COMPLETED.
+// After returns the transition that follows an element that ended with this
+// exit status. failed means that the element ended with an exception. The
+// transition is an action for the whole job or, for [Next], the element To of
+// the same scope. After returns false if the scope is complete: the flow has
+// ended, or the job is COMPLETED.
 //
-// The first transition in the order of the document that matches wins, even for
-// a failed element. Without a match a failed element and a decision fail the
-// job, and the attribute next leads on. For a flow the exit status is that of
-// its last element; a split has no transitions to match.
+// The first matching transition in the order of the document wins, even for a
+// failed element. Without a match, a failed element or a decision fails the
+// job, and any other element goes on with its attribute next. The exit status
+// of a flow is that of its last element. A split has no transitions.
 func After(e Element, exitStatus string, failed bool) (Transition, bool) {
 	next, transitions := exitsOf(e)
 	for _, t := range transitions {

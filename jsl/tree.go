@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// node is a value of a definition with its place. Each written form is read
-// into such a tree and written from it, so all know the same names.
+// node is a value of a definition with its position. Every written form is read
+// into such a tree and written from one, so all forms know the same names.
 type node struct {
 	kind      kind
-	text      string   // of a scalar: a string's value, a number as written, true, false
+	text      string   // of a scalar: the value of a string, a number as written, true, false
 	members   []member // of an object
 	items     []*node  // of an array
 	line, col int
@@ -30,7 +30,7 @@ const (
 	null
 	array
 	object
-	other // what has no place in a job: dates, symbols, tagged values; text is how it was written
+	other // dates, symbols and tagged values, which no job can hold; text is how it was written
 )
 
 func (k kind) String() string {
@@ -45,7 +45,7 @@ func (n *node) addMember(name string, value *node) {
 	n.members = append(n.members, member{name: name, value: value})
 }
 
-// memberValue returns the member of that name, nil if there is none.
+// memberValue returns the value of a member, or nil if n does not have it.
 func (n *node) memberValue(name string) *node {
 	for _, m := range n.members {
 		if m.name == name {
@@ -55,7 +55,7 @@ func (n *node) memberValue(name string) *node {
 	return nil
 }
 
-// countValues is how many values n is, with those in it.
+// countValues returns the number of values in n, including n.
 func (n *node) countValues() int {
 	size := 1
 	for _, m := range n.members {
@@ -67,8 +67,8 @@ func (n *node) countValues() int {
 	return size
 }
 
-// shownValue is the node as an error shows it. Of objects and arrays only what
-// they are.
+// shownValue returns the node as a message shows it. For an object or array it
+// is only the kind.
 func (n *node) shownValue() string {
 	switch n.kind {
 	case text:
@@ -79,7 +79,8 @@ func (n *node) shownValue() string {
 	return n.kind.String()
 }
 
-// pointerChild returns what a token of a JSON pointer leads to, or nil.
+// pointerChild returns the child that a reference token of a JSON pointer
+// names, or nil.
 func (n *node) pointerChild(token string) *node {
 	switch n.kind {
 	case object:
@@ -92,8 +93,8 @@ func (n *node) pointerChild(token string) *node {
 	return nil
 }
 
-// placeOf returns the place of a JSON pointer, or of the innermost thing around
-// it that is there.
+// placeOf returns the position of the value at a JSON pointer, or of the
+// innermost value around it that exists.
 func (n *node) placeOf(pointer string) (line, col int) {
 	for token := range strings.SplitSeq(strings.TrimPrefix(pointer, "/"), "/") {
 		child := n.pointerChild(token)
@@ -110,7 +111,7 @@ var (
 	unescaper = strings.NewReplacer("~1", "/", "~0", "~")
 )
 
-// maxToken is how much of a name a path shows, in characters.
+// maxToken is how many characters of a name a path shows.
 const maxToken = 256
 
 func memberPath(path, name string) string {
@@ -119,10 +120,11 @@ func memberPath(path, name string) string {
 
 func itemPath(path string, i int) string { return path + "/" + strconv.Itoa(i) }
 
-// maxGot is how much of a wrong value an error shows, in characters.
+// maxGot is how many characters of a wrong value a message shows.
 const maxGot = 80
 
-// firstRunes returns the first characters of s.
+// firstRunes returns at most that many characters of s, followed by ... if it
+// cuts s.
 func firstRunes(s string, most int) string {
 	if len(s) <= most {
 		return s

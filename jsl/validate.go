@@ -7,28 +7,28 @@ import (
 
 const wantAttempts = "a whole number from 1"
 
-// stage says how much has been substituted already, and so which text may stay
-// open.
+// stage tells how much is already substituted, and so which operators may
+// remain.
 type stage int
 
 const (
-	asWritten   stage = iota // nothing: any operator may stand for a value
+	asWritten   stage = iota // nothing is substituted: any operator
 	asResolved               // all but partitionPlan
 	asPartition              // everything
 )
 
-// validator collects what is wrong with the meaning of a job.
+// validator collects faults in the meaning of a job.
 type validator struct {
 	stage  stage
 	faults Errors
-	ids    map[string]string // of all elements, with their paths
+	ids    map[string]string // paths of all elements by id
 }
 
 func newValidator(s stage) *validator { return &validator{stage: s, ids: map[string]string{}} }
 
-// Validate returns nil or [Errors] with everything that is wrong with the job,
-// by the rules of JSR-352 and, for what dispatches it, ours. Where a
-// substitution stands its result is not judged: [Job.Resolve] does.
+// Validate returns nil or an [Errors] with all faults of the job, by the rules
+// of JSR-352 and, for the dispatch attributes, of this package. It does not
+// check values that contain a substitution: [Job.Resolve] does.
 func (j *Job) Validate() error {
 	v := newValidator(asWritten)
 	v.checkJob(j)
@@ -78,8 +78,7 @@ func (v *validator) checkDispatch(j *Job) {
 	}
 }
 
-// checkElements judges the elements of a job or a flow, what they are and where
-// they lead.
+// checkElements checks the elements of a job or a flow and their targets.
 func (v *validator) checkElements(path string, elements []Element) {
 	if len(elements) == 0 {
 		v.reportFault(path, "at least one step, flow or split", "")
@@ -214,7 +213,8 @@ func (v *validator) checkPlan(path string, p *Plan) {
 	}
 }
 
-// maxPartition is the highest number of a partition, as far as that is known.
+// maxPartition returns the highest number of a partition, as far as it is
+// known.
 func (p *Plan) maxPartition() int {
 	if p.Partitions == "" {
 		return 0

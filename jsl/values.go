@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// What single attributes must be.
+// This file checks single attributes.
 
-// isOpen says that text holds a substitution that is still to be made.
+// isOpen reports whether text contains an operator that is not substituted yet.
 func (v *validator) isOpen(text string) bool {
 	switch v.stage {
 	case asWritten:
@@ -19,8 +19,8 @@ func (v *validator) isOpen(text string) bool {
 	return false
 }
 
-// shownText is a value as an error shows it: numbers as they are, the rest
-// quoted, nothing for nothing.
+// shownText returns a value as a message shows it: a number as it is, other
+// text quoted, empty text as nothing.
 func shownText(value string) string {
 	if value == "" || isInt(value) {
 		return value
@@ -47,15 +47,15 @@ func (v *validator) checkBool(path string, b Bool) {
 	v.oneOf(path, string(b), "true", "false")
 }
 
-// oneOf judges an attribute of the job language, in which a substitution may
-// stand.
+// oneOf checks an attribute of the job language, which may contain a
+// substitution.
 func (v *validator) oneOf(path, value string, allowed ...string) {
 	if !v.isOpen(value) {
 		v.checkOneOf(path, value, allowed...)
 	}
 }
 
-// checkOneOf judges an attribute that is taken as it is written.
+// checkOneOf checks an attribute in which nothing is substituted.
 func (v *validator) checkOneOf(path, value string, allowed ...string) {
 	if value != "" && !slices.Contains(allowed, value) {
 		last := len(allowed) - 1

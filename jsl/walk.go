@@ -1,7 +1,7 @@
 package jsl
 
-// Walk calls visit for each element in the order of the document, a flow or a
-// split before what it contains. The path is the JSON pointer of the element.
+// Walk calls visit for each element in the order of the document. A flow or
+// split comes before its content. The path is the JSON pointer of the element.
 func (j *Job) Walk(visit func(path string, e Element)) { walkElements("/steps", j.Elements, visit) }
 
 func walkElements(path string, elements []Element, visit func(path string, e Element)) {
@@ -21,7 +21,7 @@ func walkElements(path string, elements []Element, visit func(path string, e Ele
 	}
 }
 
-// Find returns the element of that id, or nil.
+// Find returns the element with that id, or nil.
 func (j *Job) Find(id string) Element {
 	var found Element
 	j.Walk(func(_ string, e Element) {
@@ -39,7 +39,7 @@ type Component struct {
 	Path string // JSON pointer of the ref
 }
 
-// What a component is used as.
+// How a job uses a component.
 const (
 	KindBatchlet            = "batchlet"
 	KindReader              = "item-reader"
@@ -52,11 +52,11 @@ const (
 	KindReducer             = "partition-reducer"
 	KindDecider             = "decider"
 	KindJobListener         = "job-listener"
-	KindStepListener        = "step-listener" // of a step: it may listen to chunks and items as well
+	KindStepListener        = "step-listener" // of a step; it may listen
 )
 
-// Components returns all references to code in the order of the document.
-// Exception classes are not among them: they are names to compare with.
+// Components returns all references to code in the order of the document. It
+// leaves out exception classes, which are only names to compare with.
 func (j *Job) Components() []Component {
 	var c components
 	c.addArtifacts(KindJobListener, "/listeners", j.Listeners)

@@ -2,19 +2,19 @@ package jsl
 
 import "bytes"
 
-// attributeText is an XML text whose attributes are written as XML 1.0 section
-// 3.3.3 has their values read: a tab or a line break is a space. encoding/xml
-// does not do that, and once it has read a value, one that was written as a
-// character reference, which stays, looks the same.
+// attributeText is an XML text in which each literal tab or line break in an
+// attribute is replaced by a space, as XML 1.0 section 3.3.3 requires.
+// encoding/xml does not do that. It cannot be done after decoding, because a
+// character reference, which must stay, looks the same then.
 type attributeText struct {
 	text   []byte
-	gaps   []int // offsets in text before which a byte of the original is missing: a CR LF is one space
-	passed int   // gaps before the offset that was asked for last
+	gaps   []int // offsets in text before which a byte of the original is missing: CR LF becomes one space
+	passed int   // gaps before the last offset that was converted
 	count  int   // of attributes
 }
 
-// originalOffset returns the offset in the original of one in the text. It must
-// not be asked for a lower one later.
+// originalOffset converts an offset in the text to one in the original. Offsets
+// must not decrease from call to call.
 func (a *attributeText) originalOffset(offset int) int {
 	for a.passed < len(a.gaps) && a.gaps[a.passed] <= offset {
 		a.passed++
@@ -22,8 +22,8 @@ func (a *attributeText) originalOffset(offset int) int {
 	return offset + a.passed
 }
 
-// normalizeAttributes leaves the original as it is. What is not well formed is
-// left to the decoder.
+// normalizeAttributes does not change original. It leaves malformed XML to the
+// decoder.
 func normalizeAttributes(original []byte) *attributeText {
 	a := &attributeText{text: original}
 	s := attributeScanner{in: original, a: a}
@@ -36,20 +36,20 @@ func normalizeAttributes(original []byte) *attributeText {
 	return a
 }
 
-// attributeScanner goes through the tags of a text.
+// attributeScanner scans the tags of a text.
 type attributeScanner struct {
 	in     []byte
-	at     int    // offset of what comes next
+	at     int    // offset of the next byte to scan
 	out    []byte // the text so far, from the first change on
 	copied int    // how much of in is in out
 	a      *attributeText
 }
 
-// notTags are what may have < or quotes in it without being a tag, with what
-// ends each.
+// notTags are the constructs that may contain < or quotes without being a start
+// tag, each with its end.
 var notTags = []struct{ begin, end string }{{"<!--", "-->"}, {"<![CDATA[", "]]>"}, {"<?", "?>"}, {"</", ">"}, {"<!", ">"}}
 
-// nextTag moves behind the < of the next tag that begins an element.
+// nextTag moves behind the < of the next start tag.
 func (s *attributeScanner) nextTag() bool {
 next:
 	for {
@@ -75,7 +75,7 @@ next:
 	}
 }
 
-// scanTag goes through a tag up to its end.
+// scanTag scans a tag up to its end.
 func (s *attributeScanner) scanTag() {
 	for ; s.at < len(s.in); s.at++ {
 		switch s.in[s.at] {
@@ -96,7 +96,7 @@ func (s *attributeScanner) scanTag() {
 	}
 }
 
-// scanValue replaces the white space between here and end by spaces.
+// scanValue replaces the white space up to the offset end by spaces.
 func (s *attributeScanner) scanValue(end int) {
 	for {
 		i := bytes.IndexAny(s.in[s.at:end], "\t\r\n")

@@ -2,7 +2,7 @@ package jsl
 
 import "encoding/xml"
 
-// Elements that are not one object in JSON.
+// This file reads the elements that are not exactly one object in JSON.
 
 // readProperty adds a name and a value to the properties.
 func (r *xmlReader) readProperty(properties *node, path string, start xml.StartElement, depth int) error {
@@ -27,13 +27,14 @@ func (r *xmlReader) readClass(classes *node, path string, start xml.StartElement
 	r.readAttributes(n, path, start, xmlShapes[name])
 	class := n.memberValue("class")
 	if class == nil {
-		class = &node{line: n.line, col: n.col} // its emptiness will be reported
+		class = &node{line: n.line, col: n.col} // the validator reports the empty name
 	}
 	a.items = append(a.items, class)
 	return r.readChildren(n, path, name, xmlShapes[name], depth)
 }
 
-// readDecision splits the element in two: what decides, and where it leads.
+// readDecision makes two objects of a decision: the decider, and the element
+// with its transitions.
 func (r *xmlReader) readDecision(parent *node, path string, start xml.StartElement, depth int) error {
 	n, decider := newObject(r.line, r.col), newObject(r.line, r.col)
 	path = r.appendToList(parent, path, "steps", n, start.Name.Local)

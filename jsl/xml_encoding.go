@@ -16,10 +16,11 @@ import (
 	"golang.org/x/text/encoding/unicode/utf32"
 )
 
-// utf8Name is the encoding of all our texts, as the IANA spells it.
+// utf8Name is the encoding of all texts inside the bus, in the spelling of the
+// IANA.
 const utf8Name = "UTF-8"
 
-// wantEncoding says which encodings XML may have. These are examples; there are
+// wantEncoding names examples of the encodings that XML may have. There are
 // some sixty.
 const wantEncoding = "an encoding that is known, such as UTF-8, UTF-16, Shift_JIS, Windows-31J, EUC-JP or ISO-8859-1"
 
@@ -29,8 +30,9 @@ func KnownEncoding(name string) bool {
 	return known
 }
 
-// encodingFamily groups the names of an encoding that a text's first bytes can
-// tell from others. It is empty for those that begin like ASCII.
+// encodingFamily returns the family of an encoding, if the first bytes of a
+// text tell that family from others. It returns an empty string for encodings
+// that begin like ASCII.
 func encodingFamily(name string) string {
 	switch strings.ToLower(name) {
 	case "utf-8", "utf8":
@@ -43,11 +45,11 @@ func encodingFamily(name string) string {
 	return ""
 }
 
-// spellings are names that Java programs write and neither index knows.
+// spellings are names that Java programs write and that neither index knows.
 var spellings = map[string]string{"cp932": "windows-31j", "cp943": "windows-31j", "eucjp": "euc-jp", "euc_jp": "euc-jp", "utf8": "utf-8"}
 
-// encodingNamed returns an encoding by any of its names. It is nil for those of
-// Unicode, which are decoded here.
+// encodingNamed returns an encoding by any of its names. The encoding is nil
+// for UTF-8, UTF-16 and UTF-32, which this package decodes by itself.
 func encodingNamed(name string) (e encoding.Encoding, known bool) {
 	if other := spellings[strings.ToLower(name)]; other != "" {
 		name = other
@@ -55,8 +57,8 @@ func encodingNamed(name string) (e encoding.Encoding, known bool) {
 	if encodingFamily(name) != "" {
 		return nil, true
 	}
-	// The index of the IANA is asked first: for HTML, ISO-8859-1 is another
-	// name of Windows-1252.
+	// The index of the IANA comes first: in the index for HTML, ISO-8859-1 is
+	// another name of Windows-1252.
 	if e, err := ianaindex.IANA.Encoding(name); err == nil && e != nil {
 		return e, true
 	}
@@ -71,8 +73,8 @@ var xmlDeclaration = regexp.MustCompile(`^<\?xml[ \t\r\n]+version[ \t\r\n]*=[ \t
 // maxDeclaration is how many bytes an XML declaration may have, in UTF-8.
 const maxDeclaration = 1000
 
-// declaredEncoding returns the encoding that an XML declaration names, and
-// where. It is empty if none does.
+// declaredEncoding returns the encoding that an XML declaration names, and its
+// position. The name is empty if there is none.
 func declaredEncoding(text []byte) (name string, at position) {
 	head := text[:min(len(text), maxDeclaration)]
 	m := xmlDeclaration.FindSubmatchIndex(head)
@@ -85,8 +87,8 @@ func declaredEncoding(text []byte) (name string, at position) {
 	return string(head[from:to]), p.position
 }
 
-// bytePattern is how a text begins in an encoding that does not begin like
-// ASCII (XML 1.0 appendix F.1).
+// bytePattern is the beginning of a text in an encoding that does not begin
+// like ASCII (XML 1.0 appendix F.1).
 type bytePattern struct {
 	begins string
 	mark   int // length of the byte order mark
@@ -114,15 +116,15 @@ func LooksEncoded(data []byte) bool {
 	})
 }
 
-// ebcdic is "<?xm" in EBCDIC. Which of its code pages a text is in, its
-// declaration says, in characters that all of them share.
+// ebcdic is "<?xm" in EBCDIC. The declaration names the code page of the text,
+// in characters that all code pages of EBCDIC share.
 const ebcdic = "\x4c\x6f\xa7\x94"
 
 // decodeXML returns an XML text in UTF-8, without a byte order mark. The
-// encoding is, in this order (RFC 7303 section 3.2 and 3.3, XML 1.0 section
-// 4.3.3 and appendix F): what the first bytes tell, the charset, if the caller
-// knows one, what the declaration says, or UTF-8. Without a charset, a
-// declaration that the first bytes contradict is a fault.
+// encoding comes from the first of these that is known (RFC 7303 sections 3.2
+// and 3.3, XML 1.0 section 4.3.3 and appendix F): the first bytes, the charset
+// that the caller passes, the declaration. Otherwise it is UTF-8. Without a
+// charset, a declaration that contradicts the first bytes is a fault.
 func decodeXML(data []byte, charset string) ([]byte, *FieldError) {
 	for _, p := range bytePatterns {
 		if bytes.HasPrefix(data, []byte(p.begins)) {
@@ -172,8 +174,8 @@ func DecodeXML(data []byte) ([]byte, error) {
 	return text, nil
 }
 
-// undecodedFault is the fault of a text whose bytes at an offset are not of its
-// encoding.
+// undecodedFault returns the fault of a text whose bytes at an offset are
+// invalid in its encoding.
 func undecodedFault(text []byte, offset int, name string) *FieldError {
 	p := newPlace(text)
 	p.moveTo(offset)
@@ -182,8 +184,8 @@ func undecodedFault(text []byte, offset int, name string) *FieldError {
 
 func asUTF8(data []byte) ([]byte, int) { return data, -1 }
 
-// decodeBy decodes by a library, which writes U+FFFD for bytes that mean
-// nothing.
+// decodeBy returns a decoder made of a library's encoding, which writes U+FFFD
+// for invalid bytes.
 func decodeBy(e encoding.Encoding) func([]byte) ([]byte, int) {
 	return func(data []byte) ([]byte, int) {
 		text, err := e.NewDecoder().Bytes(data)
@@ -194,7 +196,7 @@ func decodeBy(e encoding.Encoding) func([]byte) ([]byte, int) {
 	}
 }
 
-// decodeUTF16 decodes the pairs of bytes of one order.
+// decodeUTF16 returns a decoder for UTF-16 in one byte order.
 func decodeUTF16(order binary.ByteOrder) func([]byte) ([]byte, int) {
 	return func(data []byte) ([]byte, int) {
 		text := make([]byte, 0, len(data))

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// attributePlace is where an attribute's name and value are written.
+// attributePlace holds the positions of an attribute's name and value.
 type attributePlace struct{ name, value position }
 
 func (p attributePlace) memberNamed(name, value string) member {
@@ -13,8 +13,8 @@ func (p attributePlace) memberNamed(name, value string) member {
 	return member{name, v, p.name.line, p.name.col}
 }
 
-// placedAttributes yields the attributes of the element that was read last,
-// with their places. Declarations of namespaces are left out.
+// placedAttributes yields the attributes of the last start tag with their
+// positions, without declarations of namespaces.
 func (r *xmlReader) placedAttributes(start xml.StartElement) func(yield func(xml.Attr, attributePlace) bool) {
 	return func(yield func(xml.Attr, attributePlace) bool) {
 		places := attributePlaces(r.place, r.originalOffset())
@@ -33,9 +33,9 @@ func (r *xmlReader) placedAttributes(start xml.StartElement) func(yield func(xml
 	}
 }
 
-// attributePlaces finds the attributes of the tag that begins at p and ends
-// before the offset end. encoding/xml has read the tag already, so it is well
-// formed, but does not say where attributes are.
+// attributePlaces finds the attributes of the tag between p and the offset end.
+// encoding/xml has already accepted the tag, so it is well formed, but
+// encoding/xml does not report the positions of attributes.
 func attributePlaces(p place, end int) []attributePlace {
 	tag := string(p.text[p.offset:min(end, len(p.text))])
 	base := p.offset

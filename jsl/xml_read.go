@@ -10,19 +10,19 @@ import (
 	"strings"
 )
 
-// xmlReader reads job XML into the tree that its JSON would be.
+// xmlReader reads job XML into the same tree as the job's JSON.
 type xmlReader struct {
 	dec    *xml.Decoder
 	faults Errors
 	space  string // namespace of the job
-	tokens int    // elements and ends so far
+	tokens int    // start and end tags so far
 	place         // of the token read last
 
 	input *attributeText // what dec reads
 }
 
-// readXML returns the tree of a text and its faults so far, or why it is no job
-// XML.
+// readXML returns the tree of a job, with the faults found so far. If the text
+// is not job XML, the tree is nil.
 func readXML(data []byte) (*node, Errors) {
 	parsed.Add(1)
 	r := newXMLReader(data)
@@ -36,11 +36,12 @@ func newXMLReader(data []byte) *xmlReader {
 	return r
 }
 
-// originalOffset returns the offset up to which the decoder has read, in the
-// text as it was written.
+// originalOffset returns how far the decoder has read, as an offset in the
+// original text.
 func (r *xmlReader) originalOffset() int { return r.input.originalOffset(int(r.dec.InputOffset())) }
 
-// readTree reads the text by document.
+// readTree calls document to read the text, and adds the error that stopped it
+// to the faults.
 func (r *xmlReader) readTree(document func() (*node, error)) (*node, Errors) {
 	if r.input.count > maxTokens { // the decoder would read all attributes of an element at once
 		return nil, Errors{r.faultHere("", wantValues, "more")}
@@ -83,7 +84,8 @@ func (r *xmlReader) readDocument() (*node, error) {
 	}
 }
 
-// nextTag returns the next element or end. There is no text in job XML.
+// nextTag returns the next start or end tag. It reports text, because job XML
+// has none.
 func (r *xmlReader) nextTag(path string) (xml.Token, error) {
 	for {
 		t, err := r.tokenOrText(path)
@@ -98,8 +100,8 @@ func (r *xmlReader) nextTag(path string) (xml.Token, error) {
 	}
 }
 
-// tokenOrText returns the next element, end or text that is more than white
-// space, which it trims.
+// tokenOrText returns the next start tag, end tag or text. It trims text and
+// skips white space.
 func (r *xmlReader) tokenOrText(path string) (xml.Token, error) {
 	for {
 		r.moveTo(r.originalOffset())
@@ -133,9 +135,9 @@ func (r *xmlReader) addFault(f FieldError) {
 	}
 }
 
-// readAttributes adds those of an element to n.
+// readAttributes adds the attributes of an element to n.
 func (r *xmlReader) readAttributes(n *node, path string, start xml.StartElement, shape xmlShape) {
-	var seen []xml.Name // only of what is known, so that the time is not the square of the text
+	var seen []xml.Name // only known names, so that
 	for a, p := range r.placedAttributes(start) {
 		known := a.Name.Space == "" && slices.Contains(shape.attributes, a.Name.Local) ||
 			a.Name.Space == dispatchSpace && start.Name.Local == "job" && slices.Contains(dispatchNames, a.Name.Local)
@@ -155,7 +157,7 @@ func (r *xmlReader) readAttributes(n *node, path string, start xml.StartElement,
 	}
 }
 
-// readChildren reads what is inside of the element that n is.
+// readChildren reads the content of the element n.
 func (r *xmlReader) readChildren(n *node, path, name string, shape xmlShape, depth int) error {
 	if depth > maxDepth {
 		return r.faultHere(path, wantDepth, "more")
@@ -184,8 +186,8 @@ func (r *xmlReader) readChildren(n *node, path, name string, shape xmlShape, dep
 	}
 }
 
-// addEmptyContent adds what makes an element what it is, even if nothing is in
-// it.
+// addEmptyContent adds the array that makes a flow a flow and a split a split,
+// even if it stays empty.
 func (r *xmlReader) addEmptyContent(n *node, name string) {
 	switch name {
 	case "flow":
@@ -195,7 +197,8 @@ func (r *xmlReader) addEmptyContent(n *node, name string) {
 	}
 }
 
-// readChild reads an element and puts it where it belongs in its parent.
+// readChild reads an element and adds it to its parent in the way of the JSON
+// form.
 func (r *xmlReader) readChild(parent *node, path, parentName string, start xml.StartElement, depth int) error {
 	name := start.Name.Local
 	shape := xmlShapes[name]
@@ -236,7 +239,7 @@ func (r *xmlReader) readChild(parent *node, path, parentName string, start xml.S
 	return r.readChildren(n, path, name, shape, depth)
 }
 
-// listNamed returns the array of that name in n, made if need be.
+// listNamed returns the array of that name in n, and adds it if it is missing.
 func (r *xmlReader) listNamed(n *node, name string) *node {
 	a := n.memberValue(name)
 	if a == nil {
@@ -246,8 +249,8 @@ func (r *xmlReader) listNamed(n *node, name string) *node {
 	return a
 }
 
-// appendToList adds n to a list of its parent, a transition under its name, and
-// returns its path.
+// appendToList adds n to a list of its parent, and returns the path of n. A
+// transition is wrapped in an object with its name.
 func (r *xmlReader) appendToList(parent *node, path, list string, n *node, name string) string {
 	a := r.listNamed(parent, list)
 	path = itemPath(memberPath(path, list), len(a.items))
@@ -260,7 +263,7 @@ func (r *xmlReader) appendToList(parent *node, path, list string, n *node, name 
 	return path
 }
 
-// faultFrom turns the reader's error into ours.
+// faultFrom converts an error of the XML decoder into a fault.
 func (r *xmlReader) faultFrom(err error) FieldError {
 	f := FieldError{Want: "XML"}
 	var syntax *xml.SyntaxError

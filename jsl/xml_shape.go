@@ -5,15 +5,14 @@ import (
 	"strings"
 )
 
-// The namespaces of JSL: version 1.0 (JSR-352) and 2.0 (Jakarta Batch).
-// Definitions without any are common.
+// The namespaces of JSL: version 1.0 (JSR-352) and version 2.0 (Jakarta Batch).
+// Many definitions have none.
 const (
 	javaee    = "http://xmlns.jcp.org/xml/ns/javaee"
 	jakartaee = "https://jakarta.ee/xml/ns/jakartaee"
 )
 
-// xmlRoot returns the attributes that the XML of a job of that namespace begins
-// with.
+// xmlRoot returns the first attributes of a job in that namespace.
 func xmlRoot(namespace string) []Property {
 	if namespace == JakartaEE {
 		return []Property{{"xmlns", jakartaee}, {"version", "2.0"}}
@@ -21,13 +20,14 @@ func xmlRoot(namespace string) []Property {
 	return []Property{{"xmlns", javaee}, {"version", "1.0"}}
 }
 
-// dispatchSpace is the namespace of the attributes of a job that are ours.
+// dispatchSpace is the namespace of the dispatch attributes of a job.
 const dispatchSpace = "https://github.com/job-streamer/dispatch"
 
 var dispatchNames = []string{"exclusive", "pool", "priority", "on-agent-lost", "max-attempts", "log"}
 
-// xmlShape says what an element of JSL may have. The order of children does not
-// matter: editors write them in any.
+// xmlShape lists the attributes and children that an element of JSL may have.
+// The order of the children does not matter, because editors write them in any
+// order.
 type xmlShape struct{ attributes, children []string }
 
 const (
@@ -74,14 +74,14 @@ var (
 	exceptionShape = shapeOf("", "include exclude")
 )
 
-// planPropertiesShape is that of properties in a plan.
+// planPropertiesShape is the shape of the properties in a plan.
 var planPropertiesShape = shapeOf("partition", "property")
 
 func shapeOf(attributes, children string) xmlShape {
 	return xmlShape{strings.Fields(attributes), strings.Fields(children)}
 }
 
-// oneOfNames says which names are allowed.
+// oneOfNames lists the allowed names for a message.
 func oneOfNames(names []string) string {
 	switch len(names) {
 	case 0:
@@ -94,7 +94,7 @@ func oneOfNames(names []string) string {
 
 func withDashes(name string) string { return strings.ReplaceAll(name, "_", "-") }
 
-// isTransition says that an element of that name is a transition.
+// isTransition reports whether elements of that name are transitions.
 func isTransition(name string) bool {
 	return slices.Contains(strings.Fields(transitionElements), name)
 }

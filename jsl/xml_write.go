@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// element is an element of job XML that is to be written.
+// element is an XML element to be written.
 type element struct {
 	name       string
 	attributes []Property
@@ -16,7 +16,7 @@ func (e *element) addAttribute(name, value string) {
 	e.attributes = append(e.attributes, Property{name, value})
 }
 
-// formatXML writes the tree of a job as job XML of its namespace.
+// formatXML writes the tree of a job as job XML in the job's namespace.
 func formatXML(n *node) []byte {
 	job := elementFrom("job", n)
 	head := xmlRoot("")
@@ -39,7 +39,7 @@ func formatXML(n *node) []byte {
 	return []byte(b.String())
 }
 
-// elementFrom makes the element of an object. Scalars are its attributes.
+// elementFrom returns the element of an object. Scalars become attributes.
 func elementFrom(name string, n *node) *element {
 	e := &element{name: name}
 	for _, m := range n.members {
@@ -81,8 +81,8 @@ func elementFrom(name string, n *node) *element {
 	return e
 }
 
-// propertiesFrom makes the element of an object of properties, or, for a plan,
-// one for each partition.
+// propertiesFrom returns the properties element of an object. For a plan it
+// returns one element for each partition.
 func propertiesFrom(n *node) []*element {
 	if n.kind == array {
 		var all []*element
@@ -105,7 +105,7 @@ func propertiesFrom(n *node) []*element {
 	return []*element{e}
 }
 
-// elementName returns what an entry of "steps" or "flows" is in XML.
+// elementName returns the XML name of an entry of "steps" or "flows".
 func elementName(n *node) string {
 	switch elementOf(n).(type) {
 	case *Split:
@@ -118,7 +118,8 @@ func elementName(n *node) string {
 	return "step"
 }
 
-// xmlEscaper keeps white space from being made blanks (XML 1.0 section 3.3.3).
+// xmlEscaper escapes tabs and line breaks, too, because a reader would turn
+// them into spaces (XML 1.0 section 3.3.3).
 var xmlEscaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "\t", "&#9;", "\n", "&#10;", "\r", "&#13;")
 
 func (e *element) writeTo(b *strings.Builder, indent string) {

@@ -10,12 +10,13 @@ import (
 	"go.yaml.in/yaml/v4/plugin/loaderlimits"
 )
 
-// maxAliased is how many nodes may be there by aliases: ten lines of aliases to
-// aliases would be millions.
+// maxAliased is the maximum number of nodes that come from aliases. Without it,
+// ten lines of aliases to aliases could stand for millions.
 const maxAliased = 10_000
 
-// The library takes two microseconds and more for each value. How many there
-// are shows when it has read them all, so what can begin one is counted before.
+// The YAML library needs two microseconds or more for each value, and the
+// number of values is known only after it has read them all. So the characters
+// that can begin a value are counted first.
 const (
 	indicators    = "\n,&*!?{["
 	maxIndicators = 3 * maxValues
@@ -28,9 +29,9 @@ func countIndicators(data []byte) (n int) {
 	return n
 }
 
-// readYAML returns the tree of a text, or why it is not YAML. It takes the
-// names and scalars of JSON; a plain scalar is a number, truth value or null as
-// in YAML 1.2, so yes and on are strings.
+// readYAML returns the tree of a YAML text, or its faults. The names and
+// scalars are those of JSON. A plain scalar is a number, a truth value or null
+// as in YAML 1.2, so yes and on are strings.
 func readYAML(data []byte) (*node, Errors) {
 	parsed.Add(1)
 	if countIndicators(data) > maxIndicators {
@@ -59,13 +60,13 @@ func explainYAML(err error) FieldError {
 	return f
 }
 
-// yamlReader makes our tree of YAML's.
+// yamlReader converts the tree of the YAML library.
 type yamlReader struct {
 	faults  Errors
 	values  int  // so far
-	aliased int  // of them, those that an alias stands for
-	within  int  // aliases we are inside of
-	fatal   bool // it makes no sense to go on
+	aliased int  // values that come from aliases
+	within  int  // depth of the aliases being read
+	fatal   bool // a limit is exceeded: stop reading
 }
 
 func (r *yamlReader) addFaultAt(y *yaml.Node, path, want, got string) {
@@ -74,7 +75,8 @@ func (r *yamlReader) addFaultAt(y *yaml.Node, path, want, got string) {
 	}
 }
 
-// readValue always returns a node, so that all faults of a text are found.
+// readValue always returns a node, so that the reader finds all faults of a
+// text.
 func (r *yamlReader) readValue(y *yaml.Node, path string, depth int) *node {
 	n := &node{kind: null, line: y.Line, col: y.Column}
 	r.values++

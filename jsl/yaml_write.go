@@ -7,8 +7,8 @@ import (
 	"unicode"
 )
 
-// plain is what needs no quotes in any version of YAML. Names such as on are
-// truth values in some.
+// plain matches text that needs no quotes in any version of YAML. Some versions
+// read words such as on as truth values.
 var (
 	plain      = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_./$-]*( [A-Za-z0-9_./$-]+)*$`)
 	yamlWords  = regexp.MustCompile(`(?i)^(true|false|yes|no|on|off|y|n|null)$`)
@@ -25,8 +25,8 @@ func formatYAML(n *node) []byte {
 	return []byte(b.String())
 }
 
-// writeYAML writes the lines of an object or array. The caller has written the
-// indent of the first.
+// writeYAML writes the lines of an object or array. The caller has already
+// written the indent of the first line.
 func writeYAML(b *strings.Builder, n *node, indent string) {
 	for i, m := range n.members {
 		if i > 0 {
@@ -53,7 +53,7 @@ func writeYAML(b *strings.Builder, n *node, indent string) {
 	}
 }
 
-// hasEntries says that n takes lines of its own.
+// hasEntries reports whether n has members or items.
 func hasEntries(n *node) bool { return len(n.members) > 0 || len(n.items) > 0 }
 
 func yamlScalar(n *node) string {
