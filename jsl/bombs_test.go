@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// What is long and wrong everywhere is refused before it becomes large: no text
-// of 4 MB costs more than this many bytes.
+// Long malformed texts are refused before they use much memory: no text of 4 MB
+// costs more than this many bytes.
 const mostForBomb = 300 << 20
 
 func TestBombsCostLittle(t *testing.T) {
@@ -47,8 +47,8 @@ func TestBombsCostLittle(t *testing.T) {
 	}
 }
 
-// wideArrows is a diagram in which many places refer to arrows that have many
-// attributes.
+// wideArrows returns a diagram in which many elements refer to arrows that have
+// many attributes.
 func wideArrows() string {
 	var b strings.Builder
 	b.WriteString("<jsr352:job id='a'><jsr352:transition id='t' targetRef='s' ")
@@ -59,7 +59,7 @@ func wideArrows() string {
 	return b.String()
 }
 
-// A large job that is right is read in each form and comes back.
+// A large valid job is read in each form and written back.
 func TestLargeJob(t *testing.T) {
 	j, err := ParseJSON([]byte(`{"id":"J","properties":{"sql":"` + strings.Repeat("select a, b from c; ", 75_000) + `"},"steps":[{"id":"s"}]}`))
 	if err != nil {

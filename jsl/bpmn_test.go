@@ -6,7 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// What is asked of diagrams as of all forms is in format_test.go and
+// The tests of all forms, diagrams included, are in format_test.go and
 // bombs_test.go.
 
 func TestBPMN(t *testing.T) {

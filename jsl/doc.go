@@ -1,5 +1,5 @@
 // Package jsl holds job definitions: the model of JSR-352's job language
-// (Jakarta Batch 2.1 is the same language), its written forms, validation and
+// (Jakarta Batch 2.1 has the same language), its written forms, validation and
 // substitution.
 //
 //	JSON --+                                 +--> Validate: all faults at once
@@ -28,58 +28,59 @@
 //	                                            {"id": "right", "steps": [...]}]},
 //	   {"id": "rest", "steps": [...]}]}
 //
-// An entry of "steps" is what it contains: "steps" make a flow, "flows" a
-// split, "decision" a decision; anything else is a step, with a "batchlet", a
-// "chunk" or neither. All names are those of the XML with _ for -. Any
-// attribute may hold #{...}; numbers and truth values are then written as
-// strings. A property's value may be a number or a truth value, and is its
-// text.
+// The members of an entry of "steps" decide what it is: "steps" make it a flow,
+// "flows" a split, "decision" a decision. Any other entry is a step, with a
+// "batchlet", a "chunk" or neither. All names are those of the XML with _
+// instead of -. Any attribute may contain #{...}; numbers and truth values are
+// then written as strings. The value of a property may be a number or a truth
+// value. The property then has its text.
 //
-// A step that runs a command in a shell has a short form, in JSON, YAML and
-// EDN:
+// A step that runs a shell command has a short form in JSON, YAML and EDN:
 //
 //	{"id": "greet", "command": "echo hello"}
 //
-// It is read as the batchlet [ShellBatchlet] with the property command, which
-// is also what is written.
+// The package reads it as the batchlet [ShellBatchlet] with the property
+// command, and writes that batchlet.
 //
-// An id of a job is any XML NCName: see [ValidID].
+// The id of a job may be any XML NCName: see [ValidID].
 //
 // # The other forms
 //
-// YAML has the same names. Its comments, anchors and tags are not kept: a job
-// is written anew from the model.
+// YAML has the same names. Comments, anchors and tags are lost, because a job
+// is written from the model.
 //
-// EDN has them as keywords with - for _, and {:job/name "J" :job/components
-// [{:step/name "S"}]} of v1 clients as well (in JSON too: "job/name"). Of
-// these clients' namespaces, what is not part of a job is ignored; nil is
-// nothing.
+// EDN has the names as keywords with - instead of _. It also accepts the names
+// of v1 clients, {:job/name "J" :job/components [{:step/name "S"}]}, and so
+// does JSON ("job/name"). Members in the namespaces of v1 clients that are not
+// part of a job are ignored, and so are members whose value is nil.
 //
-// XML is the job XML of JSR-352, of either namespace or none, with children in
-// any order. The attributes that dispatch a job are not part of that language,
-// and have a namespace of their own: https://github.com/job-streamer/dispatch.
-// A job that came in the namespace of Jakarta Batch is written in it again; in
-// the other forms it has "namespace": "jakartaee". A tab or a line break in an
-// attribute is a space, as XML 1.0 section 3.3.3 has it, unless it is written
-// as a reference: a command of several lines has &#10; between them.
+// XML is the job XML of JSR-352, in either namespace or none, with children in
+// any order. The dispatch attributes are not part of that language, so they
+// have their own namespace: https://github.com/job-streamer/dispatch. A job
+// read in the namespace of Jakarta Batch is written in it again; the other
+// forms show it as "namespace": "jakartaee". A tab or a line break in an
+// attribute is read as a space (XML 1.0 section 3.3.3), unless it is written as
+// a character reference. A command of several lines therefore has &#10; between
+// them.
 //
 // XML may have any encoding that golang.org/x/text knows, such as UTF-16,
-// Shift_JIS, Windows-31J, EUC-JP and ISO-8859-1. It is written in UTF-8. A byte
-// order mark says which one it is, else the charset of a Content-Type, else the
-// XML declaration (RFC 7303 section 3). A declaration that the bytes contradict
-// is refused, unless a charset was given: a text may have been converted on its
-// way.
+// Shift_JIS, Windows-31J, EUC-JP and ISO-8859-1. It is always written in UTF-8.
+// The encoding comes from a byte order mark, otherwise from the charset of a
+// Content-Type, otherwise from the XML declaration (RFC 7303 section 3). A
+// declaration that contradicts the bytes is refused, unless a charset was
+// given: the text may have been converted on its way.
 //
 // # Diagrams
 //
-// BPMN is what the diagram editor of the v1 console saves: a job in the
-// language http://jsr352/ with the properties of
-// http://camunda.org/schema/1.0/bpmn, and where all of it is drawn, which is
-// ignored. It is read as the original control bus read it: an
-// element's id is its name if it has one; where a start leads to is first, and
-// so is what nothing leads to in a flow; the diagram's restartable, restart,
-// and the listeners of flows and splits mean nothing. Some of it was not meant
-// so, and is different here:
+// BPMN is what the diagram editor of the v1 console saves. It holds a job in
+// the language http://jsr352/, with properties of
+// http://camunda.org/schema/1.0/bpmn. It also holds the layout of the drawing,
+// which is ignored. The job is read as the original control bus read it. The id
+// of an element is its name, if it has one. The elements to which a start leads
+// come first, and in a flow so do those to which nothing leads. The diagram's
+// restartable and restart, and the listeners of flows and splits, have no
+// effect. A few rules differ from the original, where its behavior was a
+// mistake:
 //
 //   - A start leads to an element by its id, even if that has a name.
 //   - A transition for any exit status comes after those for a certain one,
@@ -93,29 +94,29 @@
 //
 // # Places
 //
-// Whatever the form that was read, a fault's place is a JSON pointer into the
-// JSON form, and the line and column (from 1, in characters) where it was
-// written. All faults of a text are reported at once, because whoever wrote it
-// would otherwise mend them one request at a time.
+// A fault's place is the same for all forms: a JSON pointer into the JSON form,
+// and the line and column (from 1, in characters) in the text. All faults of a
+// text are reported together, so that its author need not fix them one request
+// at a time.
 //
 // # Limits
 //
 // A job has at most 100,000 values, counted as in its JSON: each object, array
-// and scalar is one. It is counted once, when it is read, whatever form it came
-// in. What was stored is read by [Restore], without limits and rules, so
-// nothing that was accepted once becomes unreadable.
+// and scalar is one. They are counted once, when the job is read, in the same
+// way for every form. [Restore] reads stored jobs without limits and rules, so
+// a job that was accepted once stays readable.
 //
 // # Substitution works on the tree
 //
 // [Job.Resolve] writes the job into the tree, substitutes there, and reads it
-// back by the decoder that reads all forms. So a number that came from a
-// parameter is judged by the same rule, and in the same words, as one that was
-// written in the definition.
+// back with the decoder of all forms. So a number from a parameter is checked
+// by the same rule, with the same message, as a number in the definition.
 //
 // # Where JSR-352 leaves a choice
 //
-// A way back is refused in the definition: the element would be transitioned to
-// twice, which fails any execution that takes it. A flow or split without
-// content is refused, and so is a decision at the beginning of a flow. A job's
-// id is no element's id. Flows of a split lead nowhere.
+// An element that leads back is refused in the definition: a second transition
+// to the same element would fail any execution that takes it. A flow or split
+// without content is refused, and so is a decision at the beginning of a flow.
+// No element may have the id of its job. Flows of a split must not have a next
+// element.
 package jsl

@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// What a diagram's editor does, to see that the job that was drawn is the job
-// that is read.
+// This file draws jobs as the diagram editor does, to test that reading the
+// diagram returns the job that was drawn.
 
-// randomDrawable makes a valid job of what a diagram can say, in the order in
-// which it is read.
+// randomDrawable returns a valid job that a diagram can express, in the order
+// in which it is read.
 func (g *generator) randomDrawable() *Job {
 	g.ids = 0
 	j := &Job{ID: "JOB_1", Properties: g.randomProperties(), Listeners: g.randomArtifacts(), Elements: g.drawableElements(3)}
@@ -18,7 +18,8 @@ func (g *generator) randomDrawable() *Job {
 	return j
 }
 
-// drawableElements are joined one after the other, so that there is one start.
+// drawableElements returns elements joined in a chain, so that there is one
+// start.
 func (g *generator) drawableElements(depth int) []Element {
 	ids := make([]string, 1+g.IntN(3))
 	for i := range ids {
@@ -56,7 +57,7 @@ func (g *generator) drawableStep(id, next string) *Step {
 	return s
 }
 
-// drawableTransitions lead to ends, and in any case to next.
+// drawableTransitions returns transitions that lead to ends, and one to next.
 func (g *generator) drawableTransitions(next string) []Transition {
 	list := g.randomTransitions(nil)
 	if next != "" {
@@ -65,17 +66,17 @@ func (g *generator) drawableTransitions(next string) []Transition {
 	return list
 }
 
-// drawing is a diagram in the making.
+// drawing is an unfinished diagram.
 type drawing struct {
 	*generator
-	names  map[string]string // ids in the diagram by those in the job; others are the same
-	led    map[string]bool   // what an arrow leads to
+	names  map[string]string // ids in the diagram by ids in the job
+	led    map[string]bool   // ids that an arrow leads to
 	beside []string          // ends and arrows, which may be anywhere
 	n      int               // ids so far
 }
 
-// drawJob writes the job as a diagram, with everything that has no order in
-// any.
+// drawJob writes the job as a diagram. Where the order has no meaning, it is
+// random.
 func (g *generator) drawJob(j *Job) string {
 	d := &drawing{generator: g, names: map[string]string{}, led: map[string]bool{}}
 	j.Walk(func(_ string, e Element) {
@@ -97,8 +98,8 @@ func (d *drawing) newID() string {
 	return fmt.Sprintf("Drawn_%d", d.n)
 }
 
-// drawElements draws those that are led to in their order, as they are
-// appended; the first may be anywhere.
+// drawElements draws the elements that have an arrow to them in order, as the
+// editor appends them. The first element may be anywhere.
 func (d *drawing) drawElements(elements []Element) []string {
 	var parts []string
 	for _, e := range elements {
@@ -172,8 +173,8 @@ func (d *drawing) drawProperties(p Properties) string {
 	return text + "</camunda:properties></bpmn:extensionElements>"
 }
 
-// drawTransitions draws the transitions; where the one for any exit status is
-// among the others does not matter.
+// drawTransitions draws the transitions, with the one for any exit status
+// anywhere among the others.
 func (d *drawing) drawTransitions(transitions []Transition) (text string) {
 	for _, t := range transitions {
 		out := ""
@@ -193,7 +194,8 @@ func (d *drawing) drawTransitions(transitions []Transition) (text string) {
 	return text
 }
 
-// drawArrow draws one, and returns what says that it begins here.
+// drawArrow draws an arrow, and returns the XML by which its source refers to
+// it.
 func (d *drawing) drawArrow(on, to string) string {
 	id := d.newID()
 	d.led[to] = true
@@ -204,7 +206,7 @@ func (d *drawing) drawArrow(on, to string) string {
 	return "<bpmn:outgoing>" + id + "</bpmn:outgoing>"
 }
 
-// xmlTag leaves out attributes that are empty, as the editor does.
+// xmlTag returns a tag without empty attributes, as the editor writes it.
 func xmlTag(name string, attributes ...string) string {
 	var b strings.Builder
 	b.WriteString("<" + name)

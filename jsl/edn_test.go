@@ -8,7 +8,7 @@ import (
 	"olympos.io/encoding/edn"
 )
 
-// What we write another reader understands as we do.
+// Another EDN reader understands what this package writes.
 func TestEDNIsReadByOthers(t *testing.T) {
 	for seed := range seedCount(30, 100) {
 		j := newGenerator(seed).randomJob()
@@ -26,7 +26,7 @@ func TestEDNIsReadByOthers(t *testing.T) {
 	}
 }
 
-// plainValue is a tree as the other reader gives it.
+// plainValue converts a tree to the values that the other reader returns.
 func plainValue(n *node, free bool) any {
 	switch n.kind {
 	case object:

@@ -10,7 +10,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 )
 
-// spoilJob makes a job wrong in a few ways.
+// spoilJob makes a job invalid in a few ways.
 func (g *generator) spoilJob(j *Job) {
 	var elements []Element
 	j.Walk(func(_ string, e Element) { elements = append(elements, e) })
@@ -61,7 +61,7 @@ func (g *generator) spoilStep(s *Step) {
 	}
 }
 
-// A wrong job has the same faults in all forms, and those that Validate finds.
+// An invalid job has the same faults in all forms, and Validate finds the same.
 func TestFaultsAreTheSameInAllForms(t *testing.T) {
 	for seed := range seedCount(60, 300) {
 		g := newGenerator(seed)
@@ -95,7 +95,7 @@ func faultsOf(err error) Errors {
 	return errs
 }
 
-// The place of a wrong value is where it is written, in all forms.
+// In all forms, a fault's place is where the wrong value is written.
 func TestFaultsSayWhereTheyAre(t *testing.T) {
 	for seed := range seedCount(30, 100) {
 		g := newGenerator(seed)

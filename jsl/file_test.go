@@ -20,8 +20,8 @@ status_notifications:
     type: mail
 `
 
-// What stands beside a job is the same in all forms that have a place for it,
-// and comes back as it was.
+// The members beside a job survive a round trip in all forms that can hold
+// them.
 func TestFile(t *testing.T) {
 	file, err := ParseFile(YAML, []byte(wholeYAML))
 	if err != nil {
@@ -52,8 +52,8 @@ func TestFile(t *testing.T) {
 	}
 }
 
-// What v1 clients write has nothing of it, and a definition alone takes none
-// of it.
+// The members beside a job have no names of v1 clients, and a mere definition
+// must not have them.
 func TestFilesThatAreWrong(t *testing.T) {
 	for _, tc := range []struct {
 		name string

@@ -12,7 +12,7 @@ import (
 
 var formats = []Format{JSON, YAML, EDN, XML}
 
-// What each form must do.
+// These tests run for every form.
 
 func TestFormats(t *testing.T) {
 	for _, f := range formats {
@@ -172,8 +172,8 @@ func FuzzEDN(f *testing.F)  { fuzzFormat(f, EDN) }
 func FuzzXML(f *testing.F)  { fuzzFormat(f, XML) }
 func FuzzBPMN(f *testing.F) { fuzzFormat(f, BPMN) }
 
-// fuzzFormat reads what it is given; what is a job must be the same in all
-// forms.
+// fuzzFormat reads the fuzzer's text. If it is a job, it must survive a round
+// trip in all forms.
 func fuzzFormat(f *testing.F, format Format) {
 	for _, pattern := range []string{"testdata/*.", "testdata/written/*."} {
 		files, _ := filepath.Glob(pattern + string(format))

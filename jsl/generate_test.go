@@ -7,7 +7,7 @@ import (
 	"strconv"
 )
 
-// generator makes valid jobs, with everything that a job can have.
+// generator returns random valid jobs that use every feature of a job.
 type generator struct {
 	*rand.Rand
 	ids int
@@ -15,11 +15,12 @@ type generator struct {
 
 func newGenerator(seed uint64) *generator { return &generator{Rand: rand.New(rand.NewPCG(seed, 1))} }
 
-// longEnv lets the tests with generated jobs generate many more if it is 1.
+// longEnv is an environment variable. If it is 1, the tests with generated jobs
+// generate many more.
 const longEnv = "JOBSTREAMER_TEST_LONG"
 
 // seedCount returns how many jobs a test generates: few by default, many if
-// longEnv asks for them. Seeds count from 0, so the few are among the many.
+// longEnv is set. Seeds count from 0, so the few are among the many.
 func seedCount(few, many uint64) uint64 {
 	if os.Getenv(longEnv) == "1" {
 		return many
@@ -99,7 +100,8 @@ func (g *generator) randomArtifacts() []Artifact {
 	return a
 }
 
-// randomElements leads only forward, and begins with what may be first.
+// randomElements returns elements that lead only forward. The first one is of a
+// kind that may be first.
 func (g *generator) randomElements(depth int) []Element {
 	n := 1 + g.IntN(3)
 	ids := make([]string, n)

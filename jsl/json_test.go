@@ -50,8 +50,8 @@ func TestParseJSON(t *testing.T) {
 	})
 }
 
-// compareGoldens reads each text. One that is a job is written in the canonical
-// form of its .golden, one that is none has its faults there.
+// compareGoldens reads each text and compares the result with its .golden: the
+// canonical form of a job, or the faults of a text that is not a job.
 func compareGoldens(t *testing.T, pattern string, parse func([]byte) (*Job, error)) {
 	files, err := filepath.Glob(pattern)
 	if err != nil || len(files) == 0 {
@@ -68,7 +68,7 @@ func compareGoldens(t *testing.T, pattern string, parse func([]byte) (*Job, erro
 	}
 }
 
-// formatOutcome is the canonical form of a job, or its faults, one a line.
+// formatOutcome returns the canonical form of a job, or its faults, one a line.
 func formatOutcome(j *Job, err error) string {
 	var errs Errors
 	if errors.As(err, &errs) {
@@ -85,8 +85,7 @@ func formatOutcome(j *Job, err error) string {
 	return string(b) + "\n"
 }
 
-// A job that is written and read again is the same job, and is written the
-// same.
+// A job that is written and read again stays the same, and so does its text.
 func TestJSONGivesTheSameJob(t *testing.T) {
 	for seed := range seedCount(50, 200) {
 		want := newGenerator(seed).randomJob()
@@ -178,7 +177,7 @@ func FuzzParseJSON(f *testing.F) {
 	})
 }
 
-// wellFormed judges the faults of a text that was refused.
+// wellFormed checks the faults of a text that was refused.
 func wellFormed(t *testing.T, err error) {
 	var errs Errors
 	if !errors.As(err, &errs) || len(errs) == 0 || len(errs) > maxFaults {

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// stepsOf returns a job of n steps that have a hundred values each in JSON.
+// stepsOf returns a job with n steps of a hundred JSON values each.
 func stepsOf(t *testing.T, n int) *Job {
 	t.Helper()
 	var properties Properties
@@ -21,7 +21,7 @@ func stepsOf(t *testing.T, n int) *Job {
 	return j
 }
 
-// How large a job may be does not depend on the form that it is written in.
+// The size limit of a job does not depend on its form.
 func TestLimitIsOfTheModel(t *testing.T) {
 	for _, c := range []struct {
 		steps int
@@ -44,7 +44,7 @@ func TestLimitIsOfTheModel(t *testing.T) {
 	}
 }
 
-// What is stored is read, whatever the limits and rules for new jobs are.
+// A stored job is read regardless of the limits and rules for new jobs.
 func TestRestore(t *testing.T) {
 	large, err := stepsOf(t, 1_200).MarshalJSON()
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// compareGolden compares with a file.
+// compareGolden compares got with the content of a file.
 func compareGolden(t *testing.T, file, got string) {
 	t.Helper()
 	if *update {

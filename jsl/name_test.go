@@ -5,11 +5,11 @@ import (
 	"testing"
 )
 
-// A job's id is an XML NCName, or what could always be one.
+// A job's id is an XML NCName, or an id that was valid before NCNames were.
 func TestValidID(t *testing.T) {
 	for id, want := range map[string]bool{
 		"a": true, "a.b": true, "_": true, "chunk-job.v1.2": true, "夜間バッチ": true, "日次・集計": true, "ジョブー1": true, "é\u0301": true, "𠮷": true, "a·b": true,
-		"1job": true, "-x": true, "007": true, // no NCNames, but they were ids before
+		"1job": true, "-x": true, "007": true, // not NCNames, but valid ids before
 		"": false, "1.5": false, ".a": false, "-.": false, "a b": false, "a:b": false, "a/b": false, "a\n": false, "a=b": false, "a*": false, ">": false,
 		"\u0301a": false, "×": false, "a\ufffe": false, "\xff": false, "a\u2028": false, "a\u00a0": false,
 		strings.Repeat("夜", 128): true, strings.Repeat("夜", 129): false, strings.Repeat("a", 129): false,
@@ -24,7 +24,7 @@ func TestValidID(t *testing.T) {
 	}
 }
 
-// A command is short for the batchlet of shells, which is what is written.
+// A command is the short form of the shell batchlet, which is what is written.
 func TestCommand(t *testing.T) {
 	const long = `{"id":"J","steps":[{"id":"s","batchlet":{"ref":"org.jobstreamer.batch.ShellBatchlet","properties":{"command":"echo hi"}}}]}`
 	for _, c := range []struct {

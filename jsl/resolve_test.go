@@ -126,8 +126,8 @@ func TestResolvePartition(t *testing.T) {
 	})
 }
 
-// Properties that refer to each other twice double with each: 2^64 bytes in 64
-// lines.
+// Each property refers twice to the one before, so the text doubles each time:
+// 2^64 bytes in 64 lines.
 func TestResolveIsBounded(t *testing.T) {
 	j := &Job{ID: "J", Elements: []Element{&Step{ID: "S"}}, Properties: Properties{{"p0", "x"}}}
 	for i := range 64 {

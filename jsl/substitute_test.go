@@ -72,7 +72,7 @@ func TestPiecesAreTheWholeValue(t *testing.T) {
 	}
 }
 
-// Whatever attribute asks for a parameter, in whatever form the job was read.
+// Parameters are found in every attribute and every form.
 func TestParameters(t *testing.T) {
 	t.Run("of each attribute once, in order", func(t *testing.T) {
 		j := mustParse(t, `{"id":"J","restartable":"#{jobParameters['r']}","properties":{"a":"#{jobParameters['who']}?:#{jobParameters['else']};"},

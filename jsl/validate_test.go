@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// What is wrong with written jobs is in testdata/wrong-meaning.json. These can
-// only be made by hand, or are right although they look odd.
+// Faults of written jobs are in testdata/wrong-meaning.json. The jobs here can
+// only be made in Go, or are valid although they look wrong.
 func TestValidate(t *testing.T) {
 	step := func(id, next string) *Step { return &Step{ID: id, Next: next} }
 	deep := func(levels int) []Element {

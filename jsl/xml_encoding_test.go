@@ -14,8 +14,8 @@ import (
 	"golang.org/x/text/encoding/unicode/utf32"
 )
 
-// asUTF16 encodes a text; the order says whether it begins with a byte order
-// mark by the text itself.
+// asUTF16 encodes a text in the given byte order. The text itself contains the
+// byte order mark, if any.
 func asUTF16(order binary.AppendByteOrder, text string) string {
 	var b []byte
 	for _, u := range utf16.Encode([]rune(text)) {
@@ -33,8 +33,8 @@ func encodeText(t *testing.T, e encoding.Encoding, text string) string {
 	return s
 }
 
-// XML is read in the encoding that its bytes, its Content-Type or its
-// declaration say (XML 1.0 section 4.3.3, appendix F).
+// XML is read in the encoding given by its bytes, its Content-Type or its
+// declaration (XML 1.0 section 4.3.3, appendix F).
 func TestEncodings(t *testing.T) {
 	const body = `<job id="J"><step id="夜間バッチ"/></job>`
 	declared := func(name string) string { return `<?xml version="1.0" encoding="` + name + `"?>` + "\n" + body }
@@ -78,7 +78,7 @@ func TestEncodings(t *testing.T) {
 	}
 }
 
-// What cannot be decoded is refused with the place, counted in characters.
+// A text that cannot be decoded is refused, with a place counted in characters.
 func TestEncodingFaults(t *testing.T) {
 	for _, c := range []struct {
 		name, charset, text, want string
@@ -107,8 +107,8 @@ func TestEncodingFaults(t *testing.T) {
 	}
 }
 
-// A literal tab or line break in an attribute is a space, a reference stays
-// (XML 1.0 section 3.3.3).
+// A literal tab or line break in an attribute becomes a space; a character
+// reference stays (XML 1.0 section 3.3.3).
 func TestAttributesAreNormalized(t *testing.T) {
 	value := func(t *testing.T, written string) string {
 		t.Helper()
@@ -135,8 +135,7 @@ func TestAttributesAreNormalized(t *testing.T) {
 			t.Errorf("%q is read as %q, want %q", written, got, want)
 		}
 	}
-	// Places are those of the text as it was written, and only attributes
-	// change.
+	// Places are those of the original text, and only attributes change.
 	_, err := Parse(XML, []byte("<!-- \" -->\n<job\r\n id='J' \r\n restartable='a\r\nb\tc'\r\n><step id='s'\r\n start-limit='x'/></job>"))
 	const want = `/restartable: want true or false, got "a b c" (line 4, column 14); /steps/0/start_limit: want a whole number from 0, got "x" (line 7, column 14)`
 	if err == nil || err.Error() != want {
@@ -148,8 +147,8 @@ func TestAttributesAreNormalized(t *testing.T) {
 	}
 }
 
-// A job that came in the namespace of Jakarta Batch goes back in it, through
-// any form.
+// A job read in the namespace of Jakarta Batch is written in it again, also by
+// way of another form.
 func TestNamespaceIsRemembered(t *testing.T) {
 	for space, want := range map[string]string{
 		`xmlns="https://jakarta.ee/xml/ns/jakartaee" version="2.0"`: `<job xmlns="https://jakarta.ee/xml/ns/jakartaee" version="2.0" id="J">`,
