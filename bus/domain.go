@@ -3,6 +3,7 @@ package bus
 import (
 	"cmp"
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -190,3 +191,106 @@ func (r *Revision) Key() string { return RevisionKey(r.App, r.Number) }
 
 // RevisionKey returns the key of a revision in the bucket deployments.
 func RevisionKey(app string, number int) string { return app + "." + strconv.Itoa(number) }
+
+// Settings are stored with a job beside its definition, since they do not
+// describe what the job does.
+type Settings struct {
+	TimeMonitor   *TimeMonitor         `json:"time_monitor,omitempty"`
+	Notifications []StatusNotification `json:"status_notifications,omitempty"`
+}
+
+// TimeMonitor defines what the bus does with an execution that takes too long.
+type TimeMonitor struct {
+	Minutes int    `json:"duration"` // since the start
+	Action  string `json:"action"`
+	Type    string `json:"notification_type,omitempty"` // type of the alert
+}
+
+// Actions of a [TimeMonitor].
+const (
+	ActionAlert   = "alert"
+	ActionStop    = "stop"
+	ActionAbandon = "abandon"
+)
+
+// Actions returns all of them.
+func Actions() []string { return []string{ActionAlert, ActionStop, ActionAbandon} }
+
+// StatusNotification asks for a notification when the execution reaches a batch
+// status, or ends with an exit status.
+type StatusNotification struct {
+	ID          int64                `json:"id"` // from the same sequence as execution ids, so it is unique
+	BatchStatus subjects.BatchStatus `json:"batch_status,omitempty"`
+	ExitStatus  string               `json:"exit_status,omitempty"`
+	Type        string               `json:"type"`
+}
+
+// Notifiable returns the batch statuses that results report, and that a
+// notification can therefore ask for.
+func Notifiable() []subjects.BatchStatus {
+	return []subjects.BatchStatus{
+		subjects.Starting, subjects.Started, subjects.Stopping, subjects.Stopped,
+		subjects.Failed, subjects.Completed, subjects.Abandoned, subjects.Unknown,
+	}
+}
+
+// Without returns the notifications except the one with the id, and whether
+// there was one. It does not change s.
+func (s *Settings) Without(id int64) (rest []StatusNotification, found bool) {
+	rest = slices.DeleteFunc(slices.Clone(s.Notifications), func(n StatusNotification) bool { return n.ID == id })
+	return rest, len(rest) < len(s.Notifications)
+}
+
+// Roles of users.
+const (
+	RoleAdmin    = "admin"
+	RoleOperator = "operator"
+	RoleWatcher  = "watcher"
+)
+
+// AnyApp stands for all applications in the roles of a user.
+const AnyApp = "*"
+
+// User is a person or a program that may use the control bus. Its key is its
+// id.
+type User struct {
+	ID         string            `json:"id"`
+	Password   string            `json:"password"` // hash: argon2id in PHC form
+	Roles      map[string]string `json:"roles"`    // by application
+	Keys       []Key             `json:"keys,omitempty"`
+	CreateTime subjects.Time     `json:"create_time"` // tells this user from a later one of the same name
+}
+
+// Role returns the user's role in an application. If the user has no role
+// there, their role for any application applies, or else their role in the
+// default application. app is empty for what belongs to no application.
+func (u *User) Role(app string) string {
+	for _, name := range []string{app, AnyApp, DefaultApp} {
+		if role, ok := u.Roles[name]; ok {
+			return role
+		}
+	}
+	return ""
+}
+
+// Key is an API key, which lets a program in without a login.
+type Key struct {
+	SHA256     string        `json:"sha256"` // of the key, in hex digits
+	CreateTime subjects.Time `json:"create_time"`
+}
+
+// Kinds of sessions.
+const (
+	KindSession = "session" // expires when unused
+	KindToken   = "token"   // expires some time after it was issued
+)
+
+// Session is a login. Its key is the SHA-256 of the secret that proves it, so
+// that a reader of the bucket cannot use it.
+type Session struct {
+	User       string        `json:"user"`
+	UserSince  subjects.Time `json:"user_since"` // the user's create time
+	Kind       string        `json:"kind"`
+	CreateTime subjects.Time `json:"create_time"`
+	LastUsed   subjects.Time `json:"last_used"` // to the minute
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
@@ -130,4 +131,29 @@ func (l *Leases) Release(ctx context.Context, name, holder string) error {
 		return err
 	}
 	return nil
+}
+
+// Chore calls round at every interval while this bus holds the lease, and
+// renews the lease meanwhile. It logs a round that fails, and calls round again
+// at the next interval.
+func (b *Bus) Chore(ctx context.Context, name string, every time.Duration, round func(context.Context) error) error {
+	var held atomic.Bool
+	var kept sync.WaitGroup
+	kept.Go(func() { b.Leases.Keep(ctx, name, b.Name(), held.Store) })
+	defer kept.Wait()
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+		if !held.Load() {
+			continue
+		}
+		if err := round(ctx); err != nil && ctx.Err() == nil {
+			b.Log.Warn("round not finished, trying again", "chore", name, "err", err)
+		}
+	}
 }

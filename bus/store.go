@@ -1,12 +1,16 @@
 package bus
 
 import (
+	"bytes"
 	"context"
+	stdjson "encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"time"
 
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -355,4 +359,26 @@ func (s *Store[T]) wrapError(verb, key string, err error) error {
 		err = fmt.Errorf("%w: %w", ErrAway, err)
 	}
 	return fmt.Errorf("%s %s/%s: %w", verb, s.kv.Bucket(), key, err)
+}
+
+// decodeJSON decodes a stored value. It is twice as fast as encoding/json;
+// decoding results and records is a tenth of the bus's work. It replaces
+// invalid UTF-8 instead of refusing it, since the bus must read every result of
+// an agent.
+func decodeJSON(data []byte, v any) error {
+	return json.Unmarshal(data, v, jsontext.AllowInvalidUTF8(true))
+}
+
+// encodeJSON encodes a value to be stored. It does not escape < and > as
+// encoding/json does by default: definitions have markup in properties, and six
+// bytes for each character would bring a large definition over the server's
+// limit.
+func encodeJSON(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := stdjson.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
