@@ -24,16 +24,16 @@ const DefaultApp = "default"
 // Job is the stored form of a job. Definition is the canonical JSON form that
 // package jsl writes.
 type Job struct {
-	App        string          `json:"app"`
-	Name       string          `json:"name,omitempty"`
-	Token      string          `json:"token,omitempty"` // the permanent key: that of its first name, if it was free
-	CreateTime subjects.Time   `json:"create_time"`
-	UpdateTime subjects.Time   `json:"last_updated_time"`
-	Definition json.RawMessage `json:"definition,omitempty"` // empty: there is no job at this key, only a NameOf
-	NameOf     string          `json:"name_of,omitempty"`    // permanent key of another job, whose name has this key
-	Edit       uint64          `json:"edit,omitempty"`       // revision of the last edit, if only name_of changed since
-	Notation   *Notation       `json:"notation,omitempty"`   // a diagram; the read model keeps only that there is one
-	Settings   Settings        `json:"settings,omitzero"`
+	App          string          `json:"app"`
+	Name         string          `json:"name,omitempty"`
+	PermanentKey string          `json:"token,omitempty"` // the permanent key: that of its first name, if it was free
+	CreateTime   subjects.Time   `json:"create_time"`
+	UpdateTime   subjects.Time   `json:"last_updated_time"`
+	Definition   json.RawMessage `json:"definition,omitempty"` // empty: there is no job at this key, only a NameOf
+	NameOf       string          `json:"name_of,omitempty"`    // permanent key of another job, whose name has this key
+	Edit         uint64          `json:"edit,omitempty"`       // revision of the last edit, if only name_of changed since
+	Notation     *Notation       `json:"notation,omitempty"`   // a diagram; the read model keeps only that there is one
+	Settings     Settings        `json:"settings,omitzero"`
 }
 
 // Notation is a diagram of a job, stored as the client sent it.
@@ -46,7 +46,7 @@ type Notation struct {
 func EditOf(e Entry[Job]) uint64 { return cmp.Or(e.Value.Edit, e.Revision) }
 
 // Key returns the job's key in the buckets jobs, schedules and locks.
-func (j *Job) Key() string { return JobKey(j.App, cmp.Or(j.Token, NameKey(j.Name))) }
+func (j *Job) Key() string { return JobKey(j.App, cmp.Or(j.PermanentKey, NameKey(j.Name))) }
 
 // JobKey returns the key, in the buckets jobs, schedules and locks, of the job
 // with this permanent key in app.
@@ -129,15 +129,15 @@ type Agent struct {
 	LastSeen   subjects.Time `json:"last_seen"`
 }
 
-// WishStop in a record means that somebody asked to stop the execution. It
+// StopRequested in a record means that somebody asked to stop the execution. It
 // stays in the record until the execution has ended.
-const WishStop = "stop"
+const StopRequested = "stop"
 
 // Execution is the record of an execution.
 type Execution struct {
 	subjects.Execution
 	LastSequence    uint64               `json:"last_sequence"` // of the newest result folded into the record
-	Wish            string               `json:"wish,omitempty"`
+	StopRequest     string               `json:"wish,omitempty"`
 	RestartedBy     int64                `json:"restarted_by,omitempty"`
 	RestartParams   map[string]string    `json:"restart_parameters,omitempty"` // parameters of the execution RestartedBy
 	RestartPosition string               `json:"restart_position,omitempty"`   // element where a restart of this one begins

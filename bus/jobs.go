@@ -39,7 +39,7 @@ func (b *Bus) JobNamed(ctx context.Context, app, name string) (Entry[Job], error
 func (b *Bus) JobsEntry(ctx context.Context, app, token string) (Entry[Job], error) {
 	e, err := b.Jobs.Get(ctx, JobKey(app, token))
 	if e.Value.Definition != nil {
-		e.Value.Token = token // earlier versions did not store it
+		e.Value.PermanentKey = token // earlier versions did not store it
 	}
 	return e, err
 }

@@ -133,10 +133,10 @@ func (l *Leases) Release(ctx context.Context, name, holder string) error {
 	return nil
 }
 
-// Chore calls round at every interval while this bus holds the lease, and
+// RunLeasedTask calls round at every interval while this bus holds the lease, and
 // renews the lease meanwhile. It logs a round that fails, and calls round again
 // at the next interval.
-func (b *Bus) Chore(ctx context.Context, name string, every time.Duration, round func(context.Context) error) error {
+func (b *Bus) RunLeasedTask(ctx context.Context, name string, every time.Duration, round func(context.Context) error) error {
 	var held atomic.Bool
 	var kept sync.WaitGroup
 	kept.Go(func() { b.Leases.Keep(ctx, name, b.Name(), held.Store) })

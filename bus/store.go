@@ -316,9 +316,9 @@ func (s *Store[T]) skipInvalid(err error) bool {
 	return s.tolerant != nil
 }
 
-// Anew calls watch until ctx ends, and again a second after it has ended
+// RetryWatch calls watch until ctx ends, and again a second after it has ended
 // because NATS was away. It returns any other error of watch.
-func Anew(ctx context.Context, watch func() error) error {
+func RetryWatch(ctx context.Context, watch func() error) error {
 	for {
 		err := watch()
 		if ctx.Err() != nil {

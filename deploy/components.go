@@ -116,7 +116,7 @@ func (d *Deployer) Classpath(app string) []string {
 func (d *Deployer) watchDeployed(ctx context.Context) error {
 	k := &d.cache
 	changed := func(app string, _ *bus.Deployed, rev uint64) { k.markChanged(app, rev) }
-	return bus.Anew(ctx, func() error { return d.b.Deployed.WatchKeys(ctx, "*", changed, k.markComplete) })
+	return bus.RetryWatch(ctx, func() error { return d.b.Deployed.WatchKeys(ctx, "*", changed, k.markComplete) })
 }
 
 func (k *componentCache) markChanged(app string, rev uint64) {

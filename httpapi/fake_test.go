@@ -35,7 +35,7 @@ func (f *fakes) Get(context.Context, string, string, int64) (*bus.Execution, err
 
 func (f *fakes) WaitingFor(context.Context, *bus.Execution) (w execution.Waiting) { return w }
 
-func (f *fakes) Token(_, job string) (string, bool) { return job, true }
+func (f *fakes) PermanentKey(_, job string) (string, bool) { return job, true }
 
 func (f *fakes) JobName(_, token string) string { return token }
 

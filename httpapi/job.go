@@ -203,7 +203,7 @@ func (s *Server) writeJob(ctx context.Context, at NamedPath, sent *sentJob, p *P
 	if err != nil {
 		return nil, "", err
 	}
-	token = e.Value.Token
+	token = e.Value.PermanentKey
 	shown, err := s.findJob(ctx, &JobPath{App: at.App, job: JobRef{sent.ID, token}})
 	if err != nil {
 		return nil, "", err
@@ -242,7 +242,7 @@ func (s *Server) addDiagrams(ctx context.Context, jobs []*index.Job, answers []r
 		if j.Notation == nil {
 			return nil
 		}
-		e, err := s.cfg.Catalog.StoredJob(ctx, j.App, j.Token)
+		e, err := s.cfg.Catalog.StoredJob(ctx, j.App, j.PermanentKey)
 		if errors.Is(err, bus.ErrNotFound) { // it was deleted just now
 			return nil
 		}
@@ -272,7 +272,7 @@ func (s *Server) timeline(j *index.Job) []rest.ExecutionSummary {
 		if l := j.Latest; l != nil && !l.StartTime.IsZero() && !l.EndTime.IsZero() {
 			took = l.EndTime.Std().Sub(l.StartTime.Std())
 		}
-		for _, t := range s.cfg.Schedules.Next(j.App, j.Token, toCome) {
+		for _, t := range s.cfg.Schedules.Next(j.App, j.PermanentKey, toCome) {
 			all = append(all, rest.ExecutionSummary{
 				App: j.App, Job: j.Name, BatchStatus: subjects.Registered,
 				StartTime: subjects.TimeOf(t), EndTime: subjects.TimeOf(t.Add(took)), ScheduledFor: subjects.TimeOf(t),
@@ -280,7 +280,7 @@ func (s *Server) timeline(j *index.Job) []rest.ExecutionSummary {
 		}
 		slices.Reverse(all) // newest first
 	}
-	newest, _ := s.cfg.Index.Executions(j.App, j.Token, 0, inTimeline)
+	newest, _ := s.cfg.Index.Executions(j.App, j.PermanentKey, 0, inTimeline)
 	for i := range newest {
 		all = append(all, summaryOf(&newest[i]))
 	}
@@ -290,7 +290,7 @@ func (s *Server) timeline(j *index.Job) []rest.ExecutionSummary {
 // jobOf returns a job as lists show it.
 func (s *Server) jobOf(j *index.Job) rest.Job {
 	v := rest.Job{
-		DBID: rest.DBID("job", j.App, j.Token),
+		DBID: rest.DBID("job", j.App, j.PermanentKey),
 		Name: j.Name, Restartable: j.JSL.Restartable.Or(true), Exclusive: j.JSL.Exclusive,
 		Stats: rest.JobStats{
 			Total: j.Stats.Total, Success: j.Stats.Success, Failure: j.Stats.Failure,
@@ -314,7 +314,7 @@ func (s *Server) nextFire(j *index.Job) subjects.Time {
 	if j.Schedule == nil || !j.Schedule.Active {
 		return 0
 	}
-	for _, t := range s.cfg.Schedules.Next(j.App, j.Token, 1) {
+	for _, t := range s.cfg.Schedules.Next(j.App, j.PermanentKey, 1) {
 		return subjects.TimeOf(t)
 	}
 	return 0
@@ -379,7 +379,7 @@ func (s *Server) resolveJob(ctx context.Context, p *JobPath, readModel bool) err
 	if err := validNames(p.App, p.Name); err != nil {
 		return err
 	}
-	if key, ok := s.cfg.Index.Token(p.App, p.Name); ok && readModel {
+	if key, ok := s.cfg.Index.PermanentKey(p.App, p.Name); ok && readModel {
 		p.job = JobRef{p.Name, key}
 		return nil
 	}
@@ -387,7 +387,7 @@ func (s *Server) resolveJob(ctx context.Context, p *JobPath, readModel bool) err
 	p.job = JobRef{p.Name, bus.NameKey(p.Name)}
 	switch {
 	case err == nil:
-		p.job.Key = e.Value.Token
+		p.job.Key = e.Value.PermanentKey
 	case !errors.Is(err, bus.ErrNotFound):
 		return err
 	case e.Value.Definition != nil: // the records under this key are those of another job

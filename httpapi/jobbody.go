@@ -79,7 +79,7 @@ func (v *sentJob) mergeOver(was *bus.Job, app string, set func(*bus.Settings)) (
 	is := bus.Job{App: app, Name: v.ID, Notation: v.notation(), CreateTime: now, UpdateTime: now}
 	def := v.Job
 	if was != nil {
-		is.Token, is.NameOf, is.CreateTime = was.Token, was.NameOf, was.CreateTime
+		is.PermanentKey, is.NameOf, is.CreateTime = was.PermanentKey, was.NameOf, was.CreateTime
 		if !v.Whole {
 			is.Settings = was.Settings
 		}

@@ -269,7 +269,7 @@ func (s *Server) loadStored(ctx context.Context, app, name string) (is storedJob
 		return is, err
 	}
 	is.job, is.revision = &e.Value, bus.EditOf(e)
-	is.schedule, err = s.cfg.Schedules.Stored(ctx, app, e.Value.Token)
+	is.schedule, err = s.cfg.Schedules.Stored(ctx, app, e.Value.PermanentKey)
 	return is, err
 }
 

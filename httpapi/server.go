@@ -37,8 +37,8 @@ const (
 type Index interface {
 	App(name string) (a bus.App, revision uint64, ok bool)
 	Apps() []bus.App
-	Token(app, job string) (token string, ok bool) // of a job by its name
-	JobName(app, token string) string              // what Token found it by
+	PermanentKey(app, job string) (key string, ok bool) // of a job by its name
+	JobName(app, token string) string                   // what PermanentKey found it by
 	Job(app, token string) (*index.Job, bool)
 	Jobs(q index.JobQuery) (page []*index.Job, hits int)
 	CountJobs(app string) int

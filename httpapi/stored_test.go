@@ -42,7 +42,7 @@ func TestWhatIsStoredIsRead(t *testing.T) {
 		"odd":   `{"id":"odd","steps":[{"id":"s"},{"id":5}]}`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			j := bus.Job{App: "default", Name: name, Token: name, CreateTime: subjects.Now(), UpdateTime: subjects.Now(), Definition: json.RawMessage(definition)}
+			j := bus.Job{App: "default", Name: name, PermanentKey: name, CreateTime: subjects.Now(), UpdateTime: subjects.Now(), Definition: json.RawMessage(definition)}
 			if _, err := e.bus.Jobs.Create(t.Context(), j.Key(), j); err != nil {
 				t.Fatal(err)
 			}

@@ -69,7 +69,7 @@ func (s *Server) getEvents(ctx context.Context, in *getEvents) (*streamed, error
 	if err != nil {
 		return nil, err
 	}
-	key, known := s.cfg.Index.Token(in.App, in.Job)
+	key, known := s.cfg.Index.PermanentKey(in.App, in.Job)
 	if !known { // the job may be made later, or be in any application
 		key = ""
 	}

@@ -202,7 +202,7 @@ func (r *Registry) repeatCommands(ctx context.Context, h subjects.Heartbeat, blo
 		case !ok:
 		case sum.Attempt > a.Attempt, sum.Attempt == a.Attempt && isFenced(&sum):
 			r.Send(ctx, h.Agent, subjects.DropCommand, c)
-		case sum.Wish == bus.WishStop && sum.BatchStatus.Running():
+		case sum.StopRequest == bus.StopRequested && sum.BatchStatus.Running():
 			r.Send(ctx, h.Agent, subjects.StopCommand, c)
 		}
 	}

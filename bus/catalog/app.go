@@ -83,7 +83,7 @@ func (c *Catalog) DeleteApp(ctx context.Context, app string) error {
 		return err
 	}
 	c.x.PutApp(app, nil, e.Revision+1)
-	for _, job := range c.x.JobTokens(app) {
+	for _, job := range c.x.JobKeys(app) {
 		if err := c.cfg.History.DeleteHistory(ctx, app, job); err != nil {
 			return err
 		}

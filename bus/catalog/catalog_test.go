@@ -100,7 +100,7 @@ func TestLifeOfAJob(t *testing.T) {
 		t.Errorf("rename = %s, %v", did, err)
 	}
 	c, err := w.Job(t.Context(), catalog.Ref{App: "default", Name: "c", Key: "a"})
-	if err != nil || c.Name != "c" || c.Token != "a" {
+	if err != nil || c.Name != "c" || c.PermanentKey != "a" {
 		t.Fatalf("job %+v, %v", c, err)
 	}
 	if err := w.DeleteJob(t.Context(), "default", "a", onlyAt(made.Revision), false); err == nil {

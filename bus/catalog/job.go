@@ -64,7 +64,7 @@ func (c *Catalog) SaveJob(ctx context.Context, app, name string, allowed Conditi
 	if err != nil {
 		return e, did, err
 	}
-	key := e.Value.Token
+	key := e.Value.PermanentKey
 	c.x.PutJob(app, key, &e.Value, e.Revision)
 	var names any
 	if did == Renamed {
@@ -127,7 +127,7 @@ func (c *Catalog) ChangeJob(ctx context.Context, at Ref, change func(*bus.Job) e
 			}
 			return nil, bus.NoSuchJob(at.App, at.Name)
 		}
-		j.Token = at.Key // earlier versions did not store it
+		j.PermanentKey = at.Key // earlier versions did not store it
 		if err := change(j); err != nil {
 			return nil, err
 		}
@@ -166,7 +166,7 @@ func (c *Catalog) tryDeleteJob(ctx context.Context, app, key string, allowed Con
 	if none {
 		return bus.NoSuchJob(app, c.x.JobName(app, key))
 	}
-	if keepHistory && bus.NameKey(e.Value.Name) != e.Value.Token {
+	if keepHistory && bus.NameKey(e.Value.Name) != e.Value.PermanentKey {
 		return bus.State(bus.CodeRenamed, "the history of %s is kept under the name that it was made with, %s: rename it back, or delete the history too", e.Value.Name, c.x.FirstName(app, key))
 	}
 	if n := c.x.LiveOf(app, key); n > 0 {

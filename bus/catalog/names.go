@@ -33,19 +33,19 @@ func (c *Catalog) createJob(ctx context.Context, j bus.Job) (bus.Entry[bus.Job],
 	if err := bus.CheckJobName(j.Name); err != nil {
 		return bus.Entry[bus.Job]{}, err
 	}
-	j.Token, j.NameOf, j.Edit = bus.NameKey(j.Name), "", 0
-	at, err := c.b.JobsEntry(ctx, j.App, j.Token)
+	j.PermanentKey, j.NameOf, j.Edit = bus.NameKey(j.Name), "", 0
+	at, err := c.b.JobsEntry(ctx, j.App, j.PermanentKey)
 	switch {
 	case errors.Is(err, bus.ErrNotFound):
 		revision, err := c.b.Jobs.Create(ctx, j.Key(), j)
 		return bus.Entry[bus.Job]{Key: j.Key(), Value: j, Revision: revision}, err
 	case err != nil:
 		return at, err
-	case bus.NameKey(at.Value.Name) == j.Token || at.Value.NameOf != "":
+	case bus.NameKey(at.Value.Name) == j.PermanentKey || at.Value.NameOf != "":
 		return at, fmt.Errorf("create job %s: %w", j.Key(), bus.ErrExists)
 	}
-	j.Token = j.Token[:min(len(j.Token), subjects.MaxName-9)] + "-" + strings.ToLower(rand.Text()[:8])
-	setNameOf(&at, j.Token)
+	j.PermanentKey = j.PermanentKey[:min(len(j.PermanentKey), subjects.MaxName-9)] + "-" + strings.ToLower(rand.Text()[:8])
+	setNameOf(&at, j.PermanentKey)
 	revision, err := c.writeJobs(ctx, []jobWrite{{j.Key(), &j, 0}, {at.Key, &at.Value, at.Revision}})
 	return bus.Entry[bus.Job]{Key: j.Key(), Value: j, Revision: revision}, err
 }
@@ -60,7 +60,7 @@ func (c *Catalog) renameJob(ctx context.Context, was bus.Entry[bus.Job], j bus.J
 	j.Edit = 0
 	writes := []jobWrite{{was.Key, &j, was.Revision}}
 	key := bus.NameKey(j.Name)
-	if key == j.Token {
+	if key == j.PermanentKey {
 		if j.NameOf != "" {
 			return 0, fmt.Errorf("rename job %s: %w", was.Key, bus.ErrExists)
 		}
@@ -76,7 +76,7 @@ func (c *Catalog) renameJob(ctx context.Context, was bus.Entry[bus.Job], j bus.J
 		case bus.NameKey(at.Value.Name) == key || at.Value.NameOf != "":
 			return 0, fmt.Errorf("rename job %s: %s: %w", was.Key, at.Key, bus.ErrExists)
 		}
-		setNameOf(&at, j.Token)
+		setNameOf(&at, j.PermanentKey)
 		writes = append(writes, jobWrite{at.Key, &at.Value, at.Revision})
 	}
 	if writes, err = c.releaseName(ctx, writes, was.Value); err != nil {
@@ -109,14 +109,14 @@ func setNameOf(at *bus.Entry[bus.Job], of string) {
 // has another key than the job.
 func (c *Catalog) releaseName(ctx context.Context, writes []jobWrite, was bus.Job) ([]jobWrite, error) {
 	key := bus.NameKey(was.Name)
-	if key == was.Token {
+	if key == was.PermanentKey {
 		return writes, nil
 	}
 	at, err := c.b.JobsEntry(ctx, was.App, key)
 	if err != nil {
 		return nil, err
 	}
-	if at.Value.NameOf != was.Token {
+	if at.Value.NameOf != was.PermanentKey {
 		return nil, fmt.Errorf("take the name %s from job %s: %w", was.Name, was.Key(), bus.ErrChanged)
 	}
 	setNameOf(&at, "")

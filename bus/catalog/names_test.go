@@ -66,8 +66,8 @@ func (b jobsOf) found(names ...string) string {
 			b.Fatal(err)
 		}
 		all = append(all, name+"="+strings.Trim(string(e.Value.Definition), `"`))
-		if by, err := b.Job(b.Context(), "a", e.Value.Token); err != nil || by.Revision != e.Revision {
-			b.Errorf("job %s by its token %s: %v at %d, want it at %d", name, e.Value.Token, err, by.Revision, e.Revision)
+		if by, err := b.Job(b.Context(), "a", e.Value.PermanentKey); err != nil || by.Revision != e.Revision {
+			b.Errorf("job %s by its token %s: %v at %d, want it at %d", name, e.Value.PermanentKey, err, by.Revision, e.Revision)
 		}
 	}
 	return strings.Join(all, " ")
@@ -251,7 +251,7 @@ func TestNameLikeAKey(t *testing.T) {
 	}
 	// One that was named so before is not mistaken for the job that the name is
 	// a key of.
-	old := bus.Job{App: "b", Name: key, Token: key, Definition: []byte(`"old"`)}
+	old := bus.Job{App: "b", Name: key, PermanentKey: key, Definition: []byte(`"old"`)}
 	if _, err := b.Jobs.Create(t.Context(), old.Key(), old); err != nil {
 		t.Fatal(err)
 	}

@@ -32,7 +32,7 @@ func foldResult(e *bus.Execution, r *bus.StoredResult) foldOutcome {
 		e.Attempt, e.Exception, e.ExitStatus = r.Attempt, "", ""
 	}
 	e.BatchStatus = r.BatchStatus
-	if e.Wish == bus.WishStop && e.BatchStatus.Running() {
+	if e.StopRequest == bus.StopRequested && e.BatchStatus.Running() {
 		e.BatchStatus = subjects.Stopping
 	}
 	if r.Agent != subjects.Bus {

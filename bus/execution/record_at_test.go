@@ -110,8 +110,8 @@ func TestOverrun(t *testing.T) {
 				if err != nil || first != (i == 0) || got.Monitored != action {
 					w.Errorf("time %d: first %v, %v; noted %q", i, first, err, got.Monitored)
 				}
-				if wish := got.Wish == bus.WishStop; wish == (action == bus.ActionAlert) {
-					w.Errorf("the wish is %q", got.Wish)
+				if asked := got.StopRequest == bus.StopRequested; asked == (action == bus.ActionAlert) {
+					w.Errorf("the stop request is %q", got.StopRequest)
 				}
 			}
 		})

@@ -47,7 +47,7 @@ func (r *recoverer) runRound(ctx context.Context) error {
 	for _, l := range r.s.x.Live() {
 		age := now.Sub(l.UpdateTime.Std())
 		switch {
-		case l.BatchStatus.Waiting() && (age > r.s.cfg.Waiting || l.Wish != ""):
+		case l.BatchStatus.Waiting() && (age > r.s.cfg.Waiting || l.StopRequest != ""):
 			waiting[l.App] = append(waiting[l.App], l)
 		case l.BatchStatus.Running() && r.s.agents.IsLost(l.ID, l.Attempt):
 			g.Go(func() error { return r.recoverExecution(gctx, l, nil) })
@@ -59,7 +59,7 @@ func (r *recoverer) runRound(ctx context.Context) error {
 			return errors.Join(err, g.Wait())
 		}
 		for _, l := range ones {
-			if queued == nil && l.Wish == "" {
+			if queued == nil && l.StopRequest == "" {
 				continue
 			}
 			g.Go(func() error { return r.recoverExecution(gctx, l, queued) })
@@ -115,7 +115,7 @@ func (r *recoverer) recoverExecution(ctx context.Context, l index.Live, queued m
 		return nil
 	case last.BatchStatus.Ended():
 		return nil
-	case last.BatchStatus.Waiting() && e.Wish == bus.WishStop:
+	case last.BatchStatus.Waiting() && e.StopRequest == bus.StopRequested:
 		return r.s.carryOutStop(ctx, e)
 	case last.BatchStatus.Waiting():
 		if queued == nil || queued[l.ID] {
@@ -160,7 +160,7 @@ func (r *recoverer) fenceAttempt(ctx context.Context, e *bus.Execution, last *bu
 	requeue := e.OnAgentLost == subjects.LostRequeue && !e.Rebuilt && len(e.Definition) > 0 &&
 		(e.MaxAttempts == 0 || last.Attempt < e.MaxAttempts)
 	switch {
-	case e.Wish == bus.WishStop:
+	case e.StopRequest == bus.StopRequested:
 		status = subjects.Stopped
 	case requeue:
 		status = subjects.Unknown

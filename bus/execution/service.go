@@ -59,8 +59,8 @@ func (s *Service) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.p.consumeResults(ctx) })
 	g.Go(func() error { return s.agents.Run(ctx) })
-	g.Go(func() error { return s.b.Chore(ctx, "recoverer", s.cfg.Every, s.newRecoverer().runRound) })
-	g.Go(func() error { return s.b.Chore(ctx, "janitor", s.cfg.Janitor, s.newJanitor().runRound) })
+	g.Go(func() error { return s.b.RunLeasedTask(ctx, "recoverer", s.cfg.Every, s.newRecoverer().runRound) })
+	g.Go(func() error { return s.b.RunLeasedTask(ctx, "janitor", s.cfg.Janitor, s.newJanitor().runRound) })
 	return g.Wait()
 }
 

@@ -34,10 +34,10 @@ func (s *Service) Stop(ctx context.Context, app, job string, id int64) (*bus.Exe
 // requestStop sets the stop request in a record. It returns false if the record
 // already has it.
 func requestStop(e *bus.Execution) bool {
-	if e.Wish == bus.WishStop {
+	if e.StopRequest == bus.StopRequested {
 		return false
 	}
-	e.Wish, e.UpdateTime = bus.WishStop, subjects.Now()
+	e.StopRequest, e.UpdateTime = bus.StopRequested, subjects.Now()
 	if e.BatchStatus.Running() {
 		e.BatchStatus = subjects.Stopping
 	}

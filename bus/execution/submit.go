@@ -100,7 +100,7 @@ func (s *Service) submittedJob(ctx context.Context, sub *Submission) (*bus.Job, 
 		return s.jobDefinition(ctx, sub.App, sub.Job)
 	}
 	canonical, err := sub.Definition.MarshalJSON()
-	return &bus.Job{App: sub.App, Token: sub.Job, Name: sub.Definition.ID, Definition: canonical}, sub.Definition, err
+	return &bus.Job{App: sub.App, PermanentKey: sub.Job, Name: sub.Definition.ID, Definition: canonical}, sub.Definition, err
 }
 
 // jobDefinition returns the present job from the read model, or from the bucket
@@ -123,14 +123,14 @@ func (s *Service) jobDefinition(ctx context.Context, app, job string) (*bus.Job,
 func newRecord(id int64, def *bus.Job, parsed *jsl.Job, now time.Time) *bus.Execution {
 	rec := &bus.Execution{
 		Execution: subjects.Execution{
-			ID: id, InstanceID: id, App: def.App, Job: def.Token, BatchStatus: subjects.Undispatched,
+			ID: id, InstanceID: id, App: def.App, Job: def.PermanentKey, BatchStatus: subjects.Undispatched,
 			Pool: cmp.Or(parsed.Pool, subjects.DefaultPool), Priority: cmp.Or(parsed.Priority, subjects.Normal),
 			Exclusive: parsed.Exclusive, OnAgentLost: parsed.OnAgentLost, MaxAttempts: parsed.MaxAttempts,
 			CreateTime: subjects.TimeOf(now), UpdateTime: subjects.TimeOf(now),
 		},
 		Definition: def.Definition,
 	}
-	if def.Name != def.Token && bus.NameKey(def.Name) == def.Token {
+	if def.Name != def.PermanentKey && bus.NameKey(def.Name) == def.PermanentKey {
 		rec.JobName = def.Name
 	}
 	if parsed.Namespace == jsl.JakartaEE { // it has no effect at run time, and older agents do not know it
@@ -206,7 +206,7 @@ func (s *Service) beginExecution(ctx context.Context, rec *bus.Execution, start 
 		if there.Exclusive && there.BatchStatus == subjects.Abandoned && there.Exception != "" { // the same answer as the first time
 			return there, false, bus.State(bus.CodeExclusive, "%s", there.Exception)
 		}
-		if there.LastSequence > 0 || there.Wish != "" { // it has begun, or is to be stopped: nothing is left to do
+		if there.LastSequence > 0 || there.StopRequest != "" { // it has begun, or is to be stopped: nothing is left to do
 			return there, false, nil
 		}
 		rec, created = there, false

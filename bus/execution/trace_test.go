@@ -158,13 +158,13 @@ func TestTraces(t *testing.T) {
 		}
 	})
 
-	play(t, "8 wish first, and for whoever waits", func(w *world) {
+	play(t, "8 request first, and for whoever waits", func(w *world) {
 		w.job("R", requeued)
 		e := w.submit("R")
 		w.handle(w.fetch(), "a1").claim()
 		time.Sleep(20 * time.Second) // attempt 2 waits
 		if _, err := w.bus.changeRecord(w.Context(), e.App, e.Job, e.ID, func(o *bus.Execution) (bool, error) {
-			o.Wish = bus.WishStop
+			o.StopRequest = bus.StopRequested
 			return true, nil
 		}); err != nil { // and the bus dies before it does anything about it
 			w.Fatal(err)
@@ -173,7 +173,7 @@ func TestTraces(t *testing.T) {
 		w.want(e, subjects.Stopped)
 	})
 
-	play(t, "8 the projector keeps the wish", func(w *world) {
+	play(t, "8 the projector keeps the stop request", func(w *world) {
 		e := w.submit("J")
 		h := w.handle(w.fetch(), "a1")
 		h.claim()
@@ -185,8 +185,8 @@ func TestTraces(t *testing.T) {
 			w.Fatal(err)
 		}
 		time.Sleep(time.Second)
-		if got := w.want(e, subjects.Stopping); got.Wish != bus.WishStop {
-			w.Error("the wish is gone from the record")
+		if got := w.want(e, subjects.Stopping); got.StopRequest != bus.StopRequested {
+			w.Error("the stop request is gone from the record")
 		}
 	})
 

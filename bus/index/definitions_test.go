@@ -52,7 +52,7 @@ func TestJobs(t *testing.T) {
 	x.PutJob("a", "broken", &bus.Job{App: "a", Name: "broken", Definition: json.RawMessage(`{`)}, 5)
 
 	t.Run("by name and by permanent key", func(t *testing.T) {
-		if got, ok := x.Token("a", "Umsätze laden"); !ok || got != key {
+		if got, ok := x.PermanentKey("a", "Umsätze laden"); !ok || got != key {
 			t.Errorf("the key is %s, %v; want %s", got, ok, key)
 		}
 		if got := x.JobName("a", key); got != "Umsätze laden" {
@@ -62,7 +62,7 @@ func TestJobs(t *testing.T) {
 			t.Errorf("the name of an unknown job is %s, want its key", got)
 		}
 		for _, name := range []string{"k", "reserved", "none"} {
-			if got, ok := x.Token("a", name); ok {
+			if got, ok := x.PermanentKey("a", name); ok {
 				t.Errorf("application a has a job %s with the key %s", name, got)
 			}
 		}
@@ -76,7 +76,7 @@ func TestJobs(t *testing.T) {
 		if a, b, none := x.CountJobs("a"), x.CountJobs("b"), x.CountJobs("none"); a != 3 || b != 1 || none != 0 {
 			t.Errorf("%d, %d and %d jobs, want 3, 1 and 0", a, b, none)
 		}
-		keys := x.JobTokens("b")
+		keys := x.JobKeys("b")
 		if !slices.Equal(keys, []string{"k"}) {
 			t.Errorf("keys of b: %q", keys)
 		}
@@ -98,21 +98,21 @@ func TestJobs(t *testing.T) {
 		if first := x.FirstName("a", "unknown"); first != "unknown" {
 			t.Errorf("the first name of an unknown job is %s, want its key", first)
 		}
-		if _, ok := x.Token("a", "Umsätze laden"); ok {
+		if _, ok := x.PermanentKey("a", "Umsätze laden"); ok {
 			t.Error("the former name still finds the job")
 		}
 	})
 	t.Run("a deleted job with executions is found by its name", func(t *testing.T) {
 		x.PutExecution(execution(1, subjects.Completed), 1)
 		x.PutJob("a", "j", nil, 7)
-		if got, ok := x.Token("a", "j"); !ok || got != "j" {
+		if got, ok := x.PermanentKey("a", "j"); !ok || got != "j" {
 			t.Errorf("Token(j) = %s, %v", got, ok)
 		}
 		if _, ok := x.Job("a", "j"); ok || x.CountJobs("a") != 2 {
 			t.Errorf("the job is still there, or counted: %d", x.CountJobs("a"))
 		}
 		x.Remove("a", "j", 1)
-		if _, ok := x.Token("a", "j"); ok {
+		if _, ok := x.PermanentKey("a", "j"); ok {
 			t.Error("a deleted job without executions is found")
 		}
 	})

@@ -23,7 +23,7 @@ type Summary struct {
 	UpdateTime                     subjects.Time // the latest of the three
 	ScheduledFor                   subjects.Time
 	RestartOf                      int64
-	Wish                           string
+	StopRequest                    string
 }
 
 // Live is an execution that has not ended, as the recoverer needs it.
@@ -53,7 +53,7 @@ func (x *Index) PutExecution(e *bus.Execution, rev uint64) {
 		ID: e.ID, Instance: e.InstanceID, Status: e.BatchStatus, Exit: e.ExitStatus, Agent: e.Agent, Attempt: e.Attempt,
 		Pool: e.Pool, Priority: e.Priority,
 		Create: e.CreateTime, Start: e.StartTime, End: e.EndTime, ScheduledFor: e.ScheduledFor, RestartOf: e.RestartOf,
-		RestartedBy: e.RestartedBy, Wish: e.Wish, Deleted: e.DeleteTime, JobName: e.JobName,
+		RestartedBy: e.RestartedBy, StopRequest: e.StopRequest, Deleted: e.DeleteTime, JobName: e.JobName,
 	}, e.App, e.Job, rev, e)
 }
 
@@ -144,8 +144,8 @@ func (x *Index) trackLive(r *recordFields, app, job string) {
 		key: queueKey{app, x.names.numberOf(r.Pool)}, waits: r.Status.Waiting(),
 		rank: rank{priorityNumber(r.Priority), max(r.Create, r.Start), r.ID},
 	}
-	if r.Wish != "" {
-		x.stopRequests[r.ID] = r.Wish
+	if r.StopRequest != "" {
+		x.stopRequests[r.ID] = r.StopRequest
 	}
 }
 
@@ -175,7 +175,7 @@ func (x *Index) summaryOf(e *entry) Summary {
 		App: j.app, Job: j.token, Name: j.displayName(), ID: e.id, InstanceID: e.instance,
 		BatchStatus: statusOf(e.status), ExitStatus: x.names.nameOf(e.exit), Agent: x.names.nameOf(e.agent), Attempt: int(e.attempt),
 		CreateTime: e.create, StartTime: e.start, EndTime: e.end, UpdateTime: max(e.create, e.start, e.end),
-		ScheduledFor: ex.scheduledFor, RestartOf: ex.restartOf, Wish: x.stopRequests[e.id],
+		ScheduledFor: ex.scheduledFor, RestartOf: ex.restartOf, StopRequest: x.stopRequests[e.id],
 	}
 }
 

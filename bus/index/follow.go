@@ -31,7 +31,7 @@ type recordFields struct {
 	ScheduledFor subjects.Time        `json:"scheduled_for"`
 	RestartOf    int64                `json:"restart_of"`
 	RestartedBy  int64                `json:"restarted_by"`
-	Wish         string               `json:"wish"`
+	StopRequest  string               `json:"wish"`
 	Deleted      subjects.Time        `json:"delete_time"`
 	JobName      string               `json:"job_name"`
 }

@@ -113,7 +113,7 @@ func (x *Index) Run(ctx context.Context) error {
 func followBucket[T any](ctx context.Context, g *errgroup.Group, s *bus.Store[T], filled func(), put func(string, *T, uint64)) {
 	filled = sync.OnceFunc(filled) // a watch that starts again calls it again
 	g.Go(func() error {
-		return bus.Anew(ctx, func() error { return s.Watch(ctx, put, filled) })
+		return bus.RetryWatch(ctx, func() error { return s.Watch(ctx, put, filled) })
 	})
 }
 
@@ -138,7 +138,7 @@ func (x *Index) PutJob(app, token string, v *bus.Job, rev uint64) {
 			x.b.Log.Warn("definition not understood", "app", app, "job", v.Name, "err", err)
 		}
 		named := *v
-		named.Token = token
+		named.PermanentKey = token
 		if named.Notation != nil { // it is as large as a hundred definitions
 			named.Notation = &bus.Notation{}
 		}

@@ -264,12 +264,12 @@ func TestNamesOutOfOrder(t *testing.T) {
 	put("Y", "N", 23)
 	put("X", "N", 20)
 	for range 2 {
-		if token, ok := x.Token("a", "N"); token != "Y" || !ok {
+		if token, ok := x.PermanentKey("a", "N"); token != "Y" || !ok {
 			t.Errorf("N is %s, %v; want Y", token, ok)
 		}
 		put("X", "M", 22)
 	}
-	if token, _ := x.Token("a", "M"); token != "X" || x.JobName("a", "X") != "M" {
+	if token, _ := x.PermanentKey("a", "M"); token != "X" || x.JobName("a", "X") != "M" {
 		t.Errorf("M is %s", token)
 	}
 }

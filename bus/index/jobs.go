@@ -79,9 +79,9 @@ func (x *Index) Apps() []bus.App {
 	return all
 }
 
-// Token returns the permanent key of the job with this name. If only executions
+// PermanentKey returns the permanent key of the job with this name. If only executions
 // are left of a job, its permanent key stands for the name.
-func (x *Index) Token(app, name string) (token string, ok bool) {
+func (x *Index) PermanentKey(app, name string) (key string, ok bool) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	k := jobName{app, name}
@@ -152,9 +152,9 @@ func (x *Index) Definition(app, token string) (def *bus.Job, parsed *jsl.Job, ok
 	return j.def, j.jsl, true
 }
 
-// JobTokens returns the permanent keys of an application's jobs, and of deleted
+// JobKeys returns the permanent keys of an application's jobs, and of deleted
 // jobs that still have executions.
-func (x *Index) JobTokens(app string) []string {
+func (x *Index) JobKeys(app string) []string {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	var tokens []string

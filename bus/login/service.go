@@ -80,7 +80,7 @@ func (s *Service) Run(ctx context.Context) error {
 func follow[T any](ctx context.Context, g *errgroup.Group, s *Service, store *bus.Store[T], put func(string, *T, uint64), forget func(round int), filled func()) {
 	filled = sync.OnceFunc(filled)
 	g.Go(func() error {
-		return bus.Anew(ctx, func() error {
+		return bus.RetryWatch(ctx, func() error {
 			s.mu.Lock()
 			s.round++
 			round := s.round

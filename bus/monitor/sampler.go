@@ -38,7 +38,7 @@ func New(b *bus.Bus, agents Agents) *Sampler {
 
 // Run samples while this bus holds the lease, until ctx ends.
 func (m *Sampler) Run(ctx context.Context) error {
-	return m.bus.Chore(ctx, "monitor", sampleEvery, m.sampleAll)
+	return m.bus.RunLeasedTask(ctx, "monitor", sampleEvery, m.sampleAll)
 }
 
 // Samples returns an agent's archive. It is empty if nothing was stored yet.

@@ -30,7 +30,7 @@ type monitor struct {
 func (n *Notifier) mind(ctx context.Context, lease string, actions ...string) error {
 	m := n.newMonitor(actions...)
 	defer m.alerts.Wait()
-	return n.b.Chore(ctx, lease, n.every, m.round)
+	return n.b.RunLeasedTask(ctx, lease, n.every, m.round)
 }
 
 func (n *Notifier) newMonitor(actions ...string) *monitor {

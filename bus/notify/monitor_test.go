@@ -104,14 +104,14 @@ func TestAlerts(t *testing.T) {
 }
 
 func TestTimeMonitor(t *testing.T) {
-	play(t, "a stop is the wish like anybody's, and needs no notificator", func(w *world) {
+	play(t, "a stop is requested like anybody's, and needs no notificator", func(w *world) {
 		n, _ := w.node(""), w.node("")
 		w.job("J", monitored(3, bus.ActionStop, ""))
 		e := w.start(n, "J")
 		w.stops(e)
 		time.Sleep(2 * time.Minute)
-		if rec := w.record(e); rec.Wish != "" {
-			w.Errorf("stopped too early: %q", rec.Wish)
+		if rec := w.record(e); rec.StopRequest != "" {
+			w.Errorf("stopped too early: %q", rec.StopRequest)
 		}
 		time.Sleep(2 * time.Minute)
 		if rec := w.record(e); rec.BatchStatus != subjects.Stopped || rec.Monitored != bus.ActionStop {

@@ -33,7 +33,7 @@ func (n *Notifier) follow(ctx context.Context) error {
 	held, release := context.WithCancel(context.WithoutCancel(ctx))
 	defer release()
 	take := func(m jetstream.Msg) { n.take(held, m, &all) }
-	return bus.Anew(ctx, func() error {
+	return bus.RetryWatch(ctx, func() error {
 		if err := n.consume(ctx, take); err != nil && ctx.Err() == nil {
 			n.b.Log.Warn("results not followed for notifications, trying again", "err", err)
 		}

@@ -200,7 +200,7 @@ func (tr *truth) describeExecution(id int64) string {
 	var s strings.Builder
 	r := tr.records[id]
 	fmt.Fprintf(&s, "execution %d of %s: %s, attempt %d, last result %d, wish %q, restarted by %d, rebuilt %v\n",
-		id, r.Job, r.BatchStatus, r.Attempt, r.LastSequence, r.Wish, r.RestartedBy, r.Rebuilt)
+		id, r.Job, r.BatchStatus, r.Attempt, r.LastSequence, r.StopRequest, r.RestartedBy, r.Rebuilt)
 	for _, res := range tr.results[id] {
 		fmt.Fprintf(&s, "  result %d after %d: %s, attempt %d, by %s, number %d, at %s %s\n",
 			res.Sequence, res.Expected, res.BatchStatus, res.Attempt, res.Agent, res.Number, res.Time, res.Exception)

@@ -100,7 +100,7 @@ func (p *patient) putRecord(app, job string, id int64, status subjects.BatchStat
 // putJob makes a job of the application shop.
 func (p *patient) putJob(name, definition string, settings bus.Settings) {
 	p.t.Helper()
-	j := bus.Job{App: "shop", Name: name, Token: name, Definition: json.RawMessage(definition), Settings: settings}
+	j := bus.Job{App: "shop", Name: name, PermanentKey: name, Definition: json.RawMessage(definition), Settings: settings}
 	if _, err := p.Jobs.Create(p.t.Context(), bus.JobKey("shop", name), j); err != nil {
 		p.t.Fatal(err)
 	}
