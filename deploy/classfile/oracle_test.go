@@ -75,7 +75,7 @@ func startOracle(t *testing.T) *oracle {
 // send returns the lines of the answer to a request.
 func (o *oracle) send(t *testing.T, request string, args ...string) (lines []string) {
 	t.Helper()
-	fmt.Fprintln(o.requests, strings.Join(append([]string{request}, args...), "\t")) //nolint:errcheck // there would be no answer
+	fmt.Fprintln(o.requests, strings.Join(append([]string{request}, args...), "\t")) // if it fails, there is no answer
 	for o.answers.Scan() {
 		switch line := o.answers.Text(); line {
 		case "end":
