@@ -19,7 +19,6 @@ type Preconditions struct {
 // entityTag returns the entity tag of a revision.
 func entityTag(revision uint64) string { return `"` + strconv.FormatUint(revision, 10) + `"` }
 
-
 // check returns an error if a write to a value with this revision must not
 // happen. Revision 0 means that there is no value.
 func (p *Preconditions) check(revision uint64) error {
