@@ -6,47 +6,47 @@ import (
 	"strings"
 )
 
-// archive is a jar that is being read.
-type archive struct {
+// jarScan is the state of reading one jar.
+type jarScan struct {
 	*scanner
 	zip   *zipFile
 	name  string
 	depth int
 	left  *budget
 
-	multi  bool           // its manifest says Multi-Release
-	newest map[string]int // the version of each class that has versions
-	xml    []entry
-	nested []entry
+	multi  bool           // the manifest says Multi-Release
+	newest map[string]int // newest suitable version of each versioned class
+	xml    []zipEntry
+	nested []zipEntry
 	kept   int // bytes
 }
 
-// survey walks through the directory once, for what must be known before the
-// classes are read. It says whether the directory could be read.
-func (a *archive) survey() bool {
+// readDirectory reads the directory once, for the entries that must be known
+// before the classes are read. It reports whether the directory was readable.
+func (a *jarScan) readDirectory() bool {
 	for e, err := range a.zip.entries() {
-		if err == nil && !a.left.take(entryCost+int64(len(e.name))) {
+		if err == nil && !a.left.trySpend(entryCost+int64(len(e.name))) {
 			err = errTooMuch
 		}
 		if err != nil {
-			a.warn.add(a.name, "", err)
+			a.warn.addWarning(a.name, "", err)
 			return false
 		}
 		if a.ctx.Err() != nil {
 			return false
 		}
 		if a.kept < maxKept {
-			a.note(e)
+			a.keepEntry(e)
 		}
 	}
 	if a.kept >= maxKept {
-		a.warn.add(a.name, "", "has too many jars and versions in it: not all are read")
+		a.warn.addWarning(a.name, "", "has too many jars and versions in it: not all are read")
 	}
 	return true
 }
 
-func (a *archive) note(e entry) {
-	name := inner(e.name)
+func (a *jarScan) keepEntry(e zipEntry) {
+	name := withoutPrefix(e.name)
 	switch {
 	case e.name == "META-INF/MANIFEST.MF":
 		a.readManifest(e)
@@ -55,117 +55,117 @@ func (a *archive) note(e entry) {
 	case isArchive(e.name):
 		a.nested, a.kept = append(a.nested, e), a.kept+100+len(e.name)
 	default:
-		if class, version := locate(e.name); version > 0 && version <= a.java {
+		if class, version := classAt(e.name); version > 0 && version <= a.java {
 			a.newest[class] = max(a.newest[class], version)
 			a.kept += 100 + len(e.name)
 		}
 	}
 }
 
-func (a *archive) readManifest(e entry) {
-	b, err := a.unpack.head(a.zip, e, min(e.unpacked, maxHead), a.left)
+func (a *jarScan) readManifest(e zipEntry) {
+	b, err := a.unpack.unpackHead(a.zip, e, min(e.unpacked, maxHead), a.left)
 	if err != nil {
-		a.warn.add(a.name, e.name, err)
+		a.warn.addWarning(a.name, e.name, err)
 		return
 	}
 	for line := range strings.Lines(string(b)) {
 		line = strings.TrimRight(line, "\r\n")
 		if line == "" {
-			return // what follows is about single entries
+			return // the sections that follow describe single entries
 		}
 		a.multi = a.multi || strings.EqualFold(strings.ReplaceAll(line, ": ", ":"), "Multi-Release:true")
 	}
 }
 
-func (a *archive) readClasses() {
+func (a *jarScan) readClasses() {
 	origin := len(a.index.origins)
 	a.index.origins = append(a.index.origins, a.name)
 	for e, err := range a.zip.entries() {
 		if err != nil {
-			return // the survey told of it, unless the jar was changed since
+			return // readDirectory has warned, unless the jar changed since
 		}
 		if a.ctx.Err() != nil || a.isFull() {
 			return
 		}
-		if class, version := locate(e.name); class != "" && a.wanted(class, version) {
+		if class, version := classAt(e.name); class != "" && a.isLoaded(class, version) {
 			a.readClass(e, class, origin)
 		}
 	}
 }
 
-// isFull says once that no more classes are taken.
-func (a *archive) isFull() bool {
-	if a.index.full() && !a.stopped {
+// isFull reports whether the index is full. The first time it adds a warning.
+func (a *jarScan) isFull() bool {
+	if a.index.isFull() && !a.stopped {
 		a.stopped = true
-		a.warn.add(a.name, "", "is not read to its end: the class path has too many classes")
+		a.warn.addWarning(a.name, "", "is not read to its end: the class path has too many classes")
 	}
 	return a.stopped
 }
 
-// wanted says whether a JVM would take this version of a class.
-func (a *archive) wanted(class string, version int) bool {
+// isLoaded reports whether a JVM would load this version of a class.
+func (a *jarScan) isLoaded(class string, version int) bool {
 	if !a.multi {
 		return version == 0
 	}
 	return version == a.newest[class]
 }
 
-func (a *archive) readClass(e entry, name string, origin int) {
-	b, err := a.unpack.read(a.zip, e, maxClass, a.left)
+func (a *jarScan) readClass(e zipEntry, name string, origin int) {
+	b, err := a.unpack.unpackEntry(a.zip, e, maxClass, a.left)
 	if err != nil {
-		a.warn.add(a.name, e.name, err)
+		a.warn.addWarning(a.name, e.name, err)
 		return
 	}
-	c, err := a.parser.parse(b)
+	c, err := a.parser.parseClass(b)
 	switch {
 	case err != nil:
-		a.warn.add(a.name, e.name, err)
-	case c.access&accModule != 0 || strings.HasPrefix(string(c.name), "java/"): // only the platform has those
+		a.warn.addWarning(a.name, e.name, err)
+	case c.access&accModule != 0 || strings.HasPrefix(string(c.name), "java/"): // only the platform may define those
 	case !sameName(c.name, name):
-		a.warn.add(a.name, e.name, "is not found by a JVM: it is the class "+javaName(string(c.name)))
+		a.warn.addWarning(a.name, e.name, "is not found by a JVM: it defines the class "+javaName(string(c.name)))
 	default:
-		a.index.add(c, origin)
+		a.index.addClass(c, origin)
 	}
 }
 
-func (a *archive) readRefs() {
+func (a *jarScan) readRefs() {
 	for _, e := range a.xml {
 		if a.refs != nil {
-			a.warn.add(a.name, e.name, "is not read: a runtime takes the first one, of "+a.refs.jar)
+			a.warn.addWarning(a.name, e.name, "is not read: a runtime uses the first one, of "+a.refs.jar)
 			continue
 		}
-		b, err := a.unpack.read(a.zip, e, maxXML, a.left)
-		var r refs
+		b, err := a.unpack.unpackEntry(a.zip, e, maxXML, a.left)
+		var r batchRefs
 		if err == nil {
 			r, err = parseRefs(b)
 		}
 		if err != nil {
-			a.warn.add(a.name, e.name, err)
+			a.warn.addWarning(a.name, e.name, err)
 		}
 		r.jar, r.entry = a.name, e.name
 		a.refs = &r
 	}
 }
 
-func (a *archive) readNested() {
+func (a *jarScan) readNested() {
 	for _, e := range a.nested {
 		if a.ctx.Err() != nil || a.failed != nil || a.isFull() {
 			return
 		}
 		if a.depth == maxDepth {
-			a.warn.add(a.name, e.name, fmt.Sprintf("is not read: it is nested deeper than %d", maxDepth))
+			a.warn.addWarning(a.name, e.name, fmt.Sprintf("is not read: it is nested deeper than %d", maxDepth))
 			continue
 		}
-		r, release, err := a.zip.nested(e, a.left, a.temp)
+		r, release, err := a.zip.openNested(e, a.left, a.temp)
 		if disk := (*diskError)(nil); errors.As(err, &disk) {
-			a.failed = fmt.Errorf("unpack %s!/%s: %w", shown(a.name), shown(e.name), err)
+			a.failed = fmt.Errorf("unpack %s!/%s: %w", printable(a.name), printable(e.name), err)
 			return
 		}
 		if err != nil {
-			a.warn.add(a.name, e.name, err)
+			a.warn.addWarning(a.name, e.name, err)
 			continue
 		}
-		a.archive(a.name+"!/"+e.name, r, e.unpacked, a.depth+1, a.left)
+		a.scanArchive(a.name+"!/"+e.name, r, e.unpacked, a.depth+1, a.left)
 		release()
 	}
 }

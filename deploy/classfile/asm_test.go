@@ -6,20 +6,20 @@ import (
 	"strings"
 )
 
-// source is a class to assemble. What is left out is as javac has it: a public
+// classSource is a class to assemble. Its defaults are those of javac: a public
 // class that extends Object and has a public constructor.
-type source struct {
+type classSource struct {
 	name       string
 	super      string
 	implements []string
-	access     uint16   // 0: public
-	ctor       string   // "": public; "private", "@Inject", "args"
-	notes      []note   // annotations of the class
-	member     string   // simple name in InnerClasses
-	strings    []string // more constants
+	access     uint16             // 0: public
+	ctor       string             // "": public; "private", "@Inject", "args"
+	notes      []annotationSource // annotations of the class
+	member     string             // simple name in InnerClasses
+	strings    []string           // more constants
 }
 
-type note struct {
+type annotationSource struct {
 	kind  string // javax/inject/Named
 	value []byte // an element_value called "value"; nil: none
 	text  string // used if value is nil and text is not ""
@@ -34,33 +34,33 @@ type assembler struct {
 func u2(v int) []byte { return binary.BigEndian.AppendUint16(nil, uint16(v)) }
 func u4(v int) []byte { return binary.BigEndian.AppendUint32(nil, uint32(v)) }
 
-func (a *assembler) constant(b ...byte) uint16 {
+func (a *assembler) addConstant(b ...byte) uint16 {
 	a.pool.Write(b)
 	a.count++
 	return a.count
 }
 
-func (a *assembler) utf8(s string) uint16 {
+func (a *assembler) addUTF8(s string) uint16 {
 	if i, ok := a.utf[s]; ok {
 		return i
 	}
-	i := a.constant(append(append([]byte{1}, u2(len(s))...), s...)...)
+	i := a.addConstant(append(append([]byte{1}, u2(len(s))...), s...)...)
 	a.utf[s] = i
 	return i
 }
 
-func (a *assembler) class(name string) uint16 {
-	i := a.utf8(name)
-	return a.constant(append([]byte{7}, u2(int(i))...)...)
+func (a *assembler) addClass(name string) uint16 {
+	i := a.addUTF8(name)
+	return a.addConstant(append([]byte{7}, u2(int(i))...)...)
 }
 
-// bytes assembles the class.
-func (s source) bytes() []byte {
+// assemble assembles the class.
+func (s classSource) assemble() []byte {
 	a := &assembler{utf: map[string]uint16{}}
-	a.constant(append([]byte{5}, make([]byte, 8)...)...) // a long has two places in the pool
+	a.addConstant(append([]byte{5}, make([]byte, 8)...)...) // a long has two places in the pool
 	a.count++
 	for _, t := range s.strings {
-		a.utf8(t)
+		a.addUTF8(t)
 	}
 	var body bytes.Buffer
 	put := func(v ...int) {
@@ -76,19 +76,19 @@ func (s source) bytes() []byte {
 	if s.super != "" {
 		super = s.super
 	}
-	put(access, int(a.class(s.name)), int(a.class(super)), len(s.implements))
+	put(access, int(a.addClass(s.name)), int(a.addClass(super)), len(s.implements))
 	for _, i := range s.implements {
-		put(int(a.class(i)))
+		put(int(a.addClass(i)))
 	}
-	put(1, 2, int(a.utf8("count")), int(a.utf8("I")), 0) // a field
-	body.Write(s.methods(a))
-	attributes := [][]byte{attribute2(a, "SourceFile", u2(int(a.utf8("X.java"))))}
+	put(1, 2, int(a.addUTF8("count")), int(a.addUTF8("I")), 0) // a field
+	body.Write(s.methodBytes(a))
+	attributes := [][]byte{attribute2(a, "SourceFile", u2(int(a.addUTF8("X.java"))))}
 	if s.notes != nil {
 		attributes = append(attributes, attribute2(a, "RuntimeVisibleAnnotations", annotations(a, s.notes)))
 	}
 	if s.member != "" {
-		in := append(u2(1), u2(int(a.class(s.name)))...)
-		in = append(append(append(in, u2(0)...), u2(int(a.utf8(s.member)))...), u2(9)...)
+		in := append(u2(1), u2(int(a.addClass(s.name)))...)
+		in = append(append(append(in, u2(0)...), u2(int(a.addUTF8(s.member)))...), u2(9)...)
 		attributes = append(attributes, attribute2(a, "InnerClasses", in))
 	}
 	put(len(attributes))
@@ -99,7 +99,7 @@ func (s source) bytes() []byte {
 	return append(out, body.Bytes()...)
 }
 
-func (s source) methods(a *assembler) []byte {
+func (s classSource) methodBytes(a *assembler) []byte {
 	out := u2(1)
 	access, descriptor, attributes := 1, "()V", u2(0)
 	switch s.ctor {
@@ -109,31 +109,31 @@ func (s source) methods(a *assembler) []byte {
 		descriptor = "(I)V"
 	case "@Inject":
 		descriptor = "(Ljava/lang/String;)V"
-		attributes = append(u2(1), attribute2(a, "RuntimeVisibleAnnotations", annotations(a, []note{{kind: "javax/inject/Inject"}}))...)
+		attributes = append(u2(1), attribute2(a, "RuntimeVisibleAnnotations", annotations(a, []annotationSource{{kind: "javax/inject/Inject"}}))...)
 	}
-	for _, v := range []int{access, int(a.utf8("<init>")), int(a.utf8(descriptor))} {
+	for _, v := range []int{access, int(a.addUTF8("<init>")), int(a.addUTF8(descriptor))} {
 		out = append(out, u2(v)...)
 	}
 	return append(out, attributes...)
 }
 
 func attribute2(a *assembler, name string, b []byte) []byte {
-	return append(append(u2(int(a.utf8(name))), u4(len(b))...), b...)
+	return append(append(u2(int(a.addUTF8(name))), u4(len(b))...), b...)
 }
 
-func annotations(a *assembler, notes []note) []byte {
+func annotations(a *assembler, notes []annotationSource) []byte {
 	out := u2(len(notes))
 	for _, n := range notes {
-		out = append(out, u2(int(a.utf8("L"+n.kind+";")))...)
+		out = append(out, u2(int(a.addUTF8("L"+n.kind+";")))...)
 		value := n.value
 		if value == nil && n.text != "" {
-			value = append([]byte{'s'}, u2(int(a.utf8(n.text)))...)
+			value = append([]byte{'s'}, u2(int(a.addUTF8(n.text)))...)
 		}
 		if value == nil {
 			out = append(out, u2(0)...)
 			continue
 		}
-		out = append(append(append(out, u2(1)...), u2(int(a.utf8("value")))...), value...)
+		out = append(append(append(out, u2(1)...), u2(int(a.addUTF8("value")))...), value...)
 	}
 	return out
 }
@@ -147,7 +147,7 @@ func surrogates(r rune) string {
 	return unit(0xd800+r>>10) + unit(0xdc00+r&0x3ff)
 }
 
-// nestedArrays is an annotation's value of arrays in arrays.
+// nestedArrays returns an annotation value of nested arrays.
 func nestedArrays(depth int) []byte {
 	return []byte(strings.Repeat("[\x00\x01", depth) + "I\x00\x01")
 }

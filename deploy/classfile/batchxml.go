@@ -10,18 +10,18 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 )
 
-// refs are the ids that a META-INF/batch.xml gives to classes (Jakarta Batch
-// 10.7.1).
-type refs struct {
+// batchRefs holds the ids that a META-INF/batch.xml gives to classes (Jakarta
+// Batch 10.7.1).
+type batchRefs struct {
 	jar   string
 	entry string
-	ids   []string          // as they first appear
+	ids   []string          // in the order of their first appearance
 	class map[string]string // by id; the last one wins, as in the runtime
 }
 
-// parseRefs reads what it can: what comes before a mistake is in the result as
-// well.
-func parseRefs(b []byte) (r refs, err error) {
+// parseRefs parses a META-INF/batch.xml. If it fails, it also returns the ids
+// before the error.
+func parseRefs(b []byte) (r batchRefs, err error) {
 	r.class = map[string]string{}
 	if b, err = jsl.DecodeXML(b); err != nil {
 		return r, err
@@ -37,7 +37,7 @@ func parseRefs(b []byte) (r refs, err error) {
 			return r, err
 		}
 		if e, ok := t.(xml.StartElement); ok && e.Name.Local == "ref" {
-			r.add(attribute(e, "id"), attribute(e, "class"))
+			r.addRef(attribute(e, "id"), attribute(e, "class"))
 		}
 		if len(r.ids) > maxRefs {
 			return r, fmt.Errorf("more than %d elements ref", maxRefs)
@@ -45,7 +45,7 @@ func parseRefs(b []byte) (r refs, err error) {
 	}
 }
 
-func (r *refs) add(id, class string) {
+func (r *batchRefs) addRef(id, class string) {
 	if id == "" || class == "" {
 		return
 	}

@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// deflateZeros packs size zeros, a multiple of zeroChunk. Packed chunks that
-// end with a flush may follow one another, so only one is packed.
+// deflateZeros compresses size zeros, a multiple of zeroChunk. Compressed
+// chunks that end with a flush may be concatenated, so it compresses only one.
 func deflateZeros(size int) []byte {
 	var b bytes.Buffer
 	w, _ := flate.NewWriter(&b, flate.BestCompression)
@@ -31,7 +31,7 @@ func deflateZeros(size int) []byte {
 
 const zeroChunk = 1 << 20
 
-func deflate(r io.Reader) []byte {
+func deflateAll(r io.Reader) []byte {
 	var b bytes.Buffer
 	w, _ := flate.NewWriter(&b, flate.BestCompression)
 	io.Copy(w, r) //nolint:errcheck // into memory
@@ -39,8 +39,8 @@ func deflate(r io.Reader) []byte {
 	return b.Bytes()
 }
 
-// rawZip lists the same packed bytes under many names, count times. What it
-// claims may be wrong.
+// rawZip returns a zip that lists the same compressed bytes under count names.
+// The unpacked size in it may be wrong.
 func rawZip(packed []byte, unpacked uint32, count int, name func(i int) string) []byte {
 	var out, dir bytes.Buffer
 	local := make([]byte, localLen)
@@ -78,26 +78,26 @@ func endRecord(count, size, off int) []byte {
 	return b
 }
 
-// hugePool is a class that is nothing but a full constant pool, with n bytes in
+// hugePool returns a class that has only a full constant pool, with n bytes in
 // each text.
 func hugePool(name string, n int) []byte {
-	s := source{name: name}
+	s := classSource{name: name}
 	for i := range 65_000 {
 		s.strings = append(s.strings, fmt.Sprintf("%0*d", n, i))
 	}
-	return s.bytes()
+	return s.assemble()
 }
 
-// copies is a jar full of the same class; the unpacked bytes are many times its
-// size.
-func copies(class []byte, count int) []byte {
-	return rawZip(deflate(bytes.NewReader(class)), uint32(len(class)), count, func(i int) string { return fmt.Sprint(i, ".class") })
+// jarOfCopies returns a jar with count copies of a class. Unpacked it is many
+// times larger.
+func jarOfCopies(class []byte, count int) []byte {
+	return rawZip(deflateAll(bytes.NewReader(class)), uint32(len(class)), count, func(i int) string { return fmt.Sprint(i, ".class") })
 }
 
-// longNames is a class whose parts all refer to one text of 65,535 bytes.
+// longNames returns a class whose parts all refer to one text of 65,535 bytes.
 func longNames(attribute string) []byte {
 	long := strings.Repeat("x", 65_535)
-	s := source{name: long, notes: []note{}}
+	s := classSource{name: long, notes: []annotationSource{}}
 	switch attribute {
 	case "interfaces":
 		for range 65_000 {
@@ -105,20 +105,20 @@ func longNames(attribute string) []byte {
 		}
 	case "annotations":
 		for range 65_000 {
-			s.notes = append(s.notes, note{kind: "x", text: long})
+			s.notes = append(s.notes, annotationSource{kind: "x", text: long})
 		}
 	case "named":
 		for range 10_000 {
-			s.notes = append(s.notes, note{kind: named, text: long})
+			s.notes = append(s.notes, annotationSource{kind: named, text: long})
 		}
 	}
-	return s.bytes()
+	return s.assemble()
 }
 
-func deep(levels int) []byte {
-	b := job("a/B")
+func nestedJars(levels int) []byte {
+	b := batchletJar("a/B")
 	for range levels {
-		b = jarOf(plain("x.jar", b), packed("y.jar", b))
+		b = jarOf(plainFile("x.jar", b), packedFile("y.jar", b))
 	}
 	return b
 }
@@ -129,31 +129,31 @@ var bombs = []struct {
 	said string
 }{
 	{"a class that says it has 4 GB", func() []byte { return rawZip(deflateZeros(256<<20), math.MaxUint32-1, 1, onlyClass) }, "more than 16777216"},
-	{"zeros that say they are a small class", func() []byte { return rawZip(deflateZeros(256<<20), 1000, 1, onlyClass) }, "another length"},
+	{"zeros that say they are a small class", func() []byte { return rawZip(deflateZeros(256<<20), 1000, 1, onlyClass) }, "unpacks to a length that differs"},
 	{"a nested jar of 400 MB of zeros", func() []byte { return rawZip(deflateZeros(400<<20), 400<<20, 1, onlyJar) }, "unpacks to more"},
-	{"a nested jar that says it is small", func() []byte { return rawZip(deflateZeros(256<<20), 10<<20, 1, onlyJar) }, "another length"},
-	{"the same 15 MB of zeros 30,000 times", func() []byte { return rawZip(deflateZeros(15<<20), 15<<20, 30_000, numbered(".class")) }, "unpacks to more"},
-	{"the same nested jar 30,000 times", func() []byte { return rawZip(deflateZeros(1<<20), 1<<20, 30_000, numbered(".jar")) }, "is no zip file"},
-	{"300,000 entries", func() []byte { return rawZip(nil, 0, 300_000, numbered("")) }, "has 300000 entries"},
+	{"a nested jar that says it is small", func() []byte { return rawZip(deflateZeros(256<<20), 10<<20, 1, onlyJar) }, "unpacks to a length that differs"},
+	{"the same 15 MB of zeros 30,000 times", func() []byte { return rawZip(deflateZeros(15<<20), 15<<20, 30_000, numberedNames(".class")) }, "unpacks to more"},
+	{"the same nested jar 30,000 times", func() []byte { return rawZip(deflateZeros(1<<20), 1<<20, 30_000, numberedNames(".jar")) }, "is not a zip file"},
+	{"300,000 entries", func() []byte { return rawZip(nil, 0, 300_000, numberedNames("")) }, "has 300000 entries"},
 	{"400,000 entries in a nested jar", func() []byte {
 		b := rawZip(nil, 0, 400_000, func(int) string { return "x" })
-		return rawZip(deflate(bytes.NewReader(b)), uint32(len(b)), 1, onlyJar)
+		return rawZip(deflateAll(bytes.NewReader(b)), uint32(len(b)), 1, onlyJar)
 	}, "unpacks to more"},
-	{"80,000 empty classes", func() []byte { return rawZip(deflateZeros(0), 0, 80_000, numbered(".class")) }, "is truncated"},
+	{"80,000 empty classes", func() []byte { return rawZip(deflateZeros(0), 0, 80_000, numberedNames(".class")) }, "is truncated"},
 	{"80,000 manifests", func() []byte {
 		return rawZip(deflateZeros(1<<20), 1<<20, 80_000, func(int) string { return "META-INF/MANIFEST.MF" })
 	}, "unpacks to more"},
 	{"80,000 versions of a class", func() []byte {
 		return rawZip(nil, 0, 80_000, func(i int) string { return fmt.Sprint("META-INF/versions/9/", i, ".class") })
 	}, ""},
-	{"jars in jars in jars", func() []byte { return deep(12) }, "nested deeper than 2"},
-	{"full constant pools", func() []byte { return copies(hugePool("a/B", 200), 40_000) }, "unpacks to more"},
-	{"small constant pools", func() []byte { return copies(hugePool("a/B", 1), 40_000) }, "is not found by a JVM"},
-	{"a class with 65,000 long interfaces", func() []byte { return copies(longNames("interfaces"), 40_000) }, "too many interfaces"},
-	{"a class with 65,000 long annotations", func() []byte { return copies(longNames("annotations"), 40_000) }, "is not found by a JVM"},
-	{"a class that is named 10,000 times", func() []byte { return copies(longNames("named"), 40_000) }, "is not found by a JVM"},
+	{"jars in jars in jars", func() []byte { return nestedJars(12) }, "nested deeper than 2"},
+	{"full constant pools", func() []byte { return jarOfCopies(hugePool("a/B", 200), 40_000) }, "unpacks to more"},
+	{"small constant pools", func() []byte { return jarOfCopies(hugePool("a/B", 1), 40_000) }, "is not found by a JVM"},
+	{"a class with 65,000 long interfaces", func() []byte { return jarOfCopies(longNames("interfaces"), 40_000) }, "too many interfaces"},
+	{"a class with 65,000 long annotations", func() []byte { return jarOfCopies(longNames("annotations"), 40_000) }, "is not found by a JVM"},
+	{"a class that is named 10,000 times", func() []byte { return jarOfCopies(longNames("named"), 40_000) }, "is not found by a JVM"},
 	{"annotations in annotations", func() []byte {
-		return jarOf(packed("B.class", source{name: "B", notes: []note{{kind: "x", value: nestedArrays(21_000)}}}.bytes()))
+		return jarOf(packedFile("B.class", classSource{name: "B", notes: []annotationSource{{kind: "x", value: nestedArrays(21_000)}}}.assemble()))
 	}, "nested deeper than 32"},
 	{"a batch xml of 1 MB of elements", func() []byte { return jarOf(batchXML(strings.Repeat("<a>", 300_000))) }, "element <a> closed"},
 	{"a batch xml of 20,000 ids", func() []byte {
@@ -162,14 +162,14 @@ var bombs = []struct {
 	{"a batch xml of 100 MB", func() []byte {
 		return rawZip(deflateZeros(100<<20), 100<<20, 1, func(int) string { return "META-INF/batch.xml" })
 	}, "more than 1048576"},
-	{"51,000 batchlets", func() []byte { return batchlets(51_000) }, "the others are left out"},
-	{"classes that extend one another, 40,000 deep", func() []byte { return chain(40_000) }, ""},
+	{"51,000 batchlets", func() []byte { return jarOfBatchlets(51_000) }, "the others are left out"},
+	{"classes that extend one another, 40,000 deep", func() []byte { return classChain(40_000) }, ""},
 }
 
 func onlyClass(int) string { return "B.class" }
 func onlyJar(int) string   { return "b.jar" }
 
-func numbered(suffix string) func(int) string {
+func numberedNames(suffix string) func(int) string {
 	return func(i int) string { return fmt.Sprint(i, suffix) }
 }
 
@@ -181,34 +181,34 @@ func manyRefs(n int) string {
 	return b.String()
 }
 
-// storedClasses is a jar of classes that are not deflated: to deflate very many
-// takes longer than to scan them.
-func storedClasses(sources ...source) []byte {
-	var files []file
+// storedClasses returns a jar of uncompressed classes: compressing very many
+// takes longer than scanning them.
+func storedClasses(sources ...classSource) []byte {
+	var files []jarFile
 	for _, s := range sources {
-		files = append(files, plain(s.name+suffix, s.bytes()))
+		files = append(files, plainFile(s.name+classSuffix, s.assemble()))
 	}
 	return jarOf(files...)
 }
 
-func batchlets(n int) []byte {
-	var sources []source
+func jarOfBatchlets(n int) []byte {
+	var sources []classSource
 	for i := range n {
-		sources = append(sources, source{name: fmt.Sprint("c", i), implements: []string{batchlet}})
+		sources = append(sources, classSource{name: fmt.Sprint("c", i), implements: []string{batchlet}})
 	}
 	return storedClasses(sources...)
 }
 
-func chain(n int) []byte {
-	sources := []source{{name: "c0", implements: []string{batchlet}}}
+func classChain(n int) []byte {
+	sources := []classSource{{name: "c0", implements: []string{batchlet}}}
 	for i := 1; i < n; i++ {
-		sources = append(sources, source{name: fmt.Sprint("c", i), super: fmt.Sprint("c", i-1)})
+		sources = append(sources, classSource{name: fmt.Sprint("c", i), super: fmt.Sprint("c", i-1)})
 	}
 	return storedClasses(sources...)
 }
 
-// A bomb unpacks no more than its budget has, costs 100 MB at most, and says
-// why.
+// A zip bomb unpacks no more than its budget, takes at most 100 MB of memory,
+// and results in a warning with the reason.
 func TestBombs(t *testing.T) {
 	for _, row := range bombs {
 		t.Run(row.name, func(t *testing.T) {
@@ -217,10 +217,10 @@ func TestBombs(t *testing.T) {
 			peak := watchMemory()
 			r, c := costOf(t, jars)
 			used := peak()
-			if all := strings.Join(r.said(), "\n"); !strings.Contains(all, row.said) {
+			if all := strings.Join(r.warningLines(), "\n"); !strings.Contains(all, row.said) {
 				t.Errorf("said %s\nwant %s", all, row.said)
 			}
-			c.check(t)
+			c.checkBudget(t)
 			if c.reads > 500 || c.allocated > 200<<20 {
 				t.Errorf("%d reads and %d MB allocated, want at most 500 and 200", c.reads, c.allocated>>20)
 			}

@@ -2,7 +2,7 @@ package classfile
 
 import "fmt"
 
-// checkRefs warns of ids in META-INF/batch.xml that lead nowhere.
+// checkRefs warns of ids in META-INF/batch.xml that refer to no component.
 func (s *scanner) checkRefs(components []Component) {
 	if s.refs == nil {
 		return
@@ -13,7 +13,7 @@ func (s *scanner) checkRefs(components []Component) {
 	}
 	for _, id := range s.refs.ids {
 		if class := s.refs.class[id]; !known[class] {
-			s.warn.add(s.refs.jar, s.refs.entry, fmt.Sprintf("%s is no component that can be loaded, but the id %s leads to it", class, id))
+			s.warn.addWarning(s.refs.jar, s.refs.entry, fmt.Sprintf("the id %[2]s refers to %[1]s, which is not a loadable component", class, id))
 		}
 	}
 }
@@ -29,7 +29,7 @@ func (s *scanner) checkNamespaces(components []Component) {
 	javax, one := first["javax"]
 	jakarta, two := first["jakarta"]
 	if one && two {
-		s.warn.add(jakarta.Origin, entryOf(jakarta), fmt.Sprintf("is of jakarta.batch, but %s of %s is of javax.batch: "+
+		s.warn.addWarning(jakarta.Origin, entryOf(jakarta), fmt.Sprintf("is of jakarta.batch, but %s of %s is of javax.batch: "+
 			"one application cannot have both", javax.Class, javax.Origin))
 	}
 }
@@ -43,7 +43,7 @@ func (s *scanner) checkNames(components []Component) {
 		}
 		for _, name := range append([]string{c.Ref}, c.Aliases...) {
 			if first, ok := owner[name]; ok && first != c.Class {
-				s.warn.add(c.Origin, entryOf(c), fmt.Sprintf("has the name %s, which %s has as well", name, first))
+				s.warn.addWarning(c.Origin, entryOf(c), fmt.Sprintf("has the name %s, which %s has too", name, first))
 			}
 			owner[name] = c.Class
 		}

@@ -14,62 +14,62 @@ const (
 	accModule    = 0x8000
 )
 
-// class is what one class file says. Names are as in the file (modified UTF-8,
-// with slashes) and good until the next one is parsed.
-type class struct {
+// classInfo is the parsed content of one class file. Names are as in the file
+// (modified UTF-8, with slashes) and valid until the next class is parsed.
+type classInfo struct {
 	access      uint16
 	name        []byte
 	super       []byte // nil: java.lang.Object and modules
 	interfaces  [][]byte
 	constructor Constructor
 	isNamed     bool
-	named       string // the value of @Named, "" if it stands alone
-	simple      string // of a class in a class the name without its outer ones
+	named       string // value of @Named, "" for a bare @Named
+	simple      string // name of a nested class without its outer classes
 }
 
-// parser reads class files (JVMS 4), one after the other, into the same memory.
+// parser parses class files (JVMS 4) and reuses its memory.
 type parser struct {
 	b    []byte
 	off  int
 	err  error
 	pool []uint32 // offsets of the constants' tags; 0: no constant
-	c    class
+	c    classInfo
 
-	// Constants that are read at the end, so that each is read once, however
-	// often it is named.
+	// Indexes of constants that are decoded at the end, so that each is decoded
+	// once, however often the file refers to it.
 	self, given, simple uint16
 }
 
 var errShort = errors.New("is truncated")
 
-// parse reads one class file. Any version will do: a newer one still has its
-// parts in the same places, unless it has a new kind of constant.
-func (p *parser) parse(b []byte) (*class, error) {
-	*p = parser{b: b, pool: p.pool[:0], c: class{interfaces: p.c.interfaces[:0], constructor: None}}
+// parseClass parses one class file of any version. Newer versions keep the
+// layout, unless they have a new kind of constant.
+func (p *parser) parseClass(b []byte) (*classInfo, error) {
+	*p = parser{b: b, pool: p.pool[:0], c: classInfo{interfaces: p.c.interfaces[:0], constructor: None}}
 	if p.u4() != 0xcafebabe && p.err == nil {
-		return nil, errors.New("is no class file")
+		return nil, errors.New("is not a class file")
 	}
-	p.skip(4)
+	p.skipBytes(4)
 	p.readPool()
 	p.c.access = p.u2()
 	p.self = p.u2()
 	p.c.name = p.className(p.self)
 	if p.err == nil && !validName(p.c.name) {
-		p.fail("has a name that no class may have")
+		p.failWith("has a name that no class may have")
 	}
 	p.readAncestors()
-	p.members(nil)
-	p.members(p.method)
-	p.attributes(p.classAttribute)
+	p.readMembers(nil)
+	p.readMembers(p.readMethod)
+	p.readAttributes(p.classAttribute)
 	if p.err == nil && p.off != len(p.b) {
-		p.fail("goes on after its end")
+		p.failWith("goes on after its end")
 	}
-	p.c.named, p.c.simple = p.text(p.given), p.text(p.simple)
+	p.c.named, p.c.simple = p.textAt(p.given), p.textAt(p.simple)
 	return &p.c, p.err
 }
 
-// validName checks what JVMS 4.2.1 asks of names. A dot would make two classes
-// look the same.
+// validName checks a name against JVMS 4.2.1. A dot would make two classes look
+// the same.
 func validName(name []byte) bool {
 	before := byte('/')
 	for _, c := range name {
@@ -89,7 +89,7 @@ func (p *parser) readAncestors() {
 	for range p.u2() {
 		name := p.className(p.u2())
 		if left -= len(name) + 16; left < 0 {
-			p.fail("names too many interfaces")
+			p.failWith("names too many interfaces")
 		}
 		if p.err != nil {
 			return
@@ -98,50 +98,50 @@ func (p *parser) readAncestors() {
 	}
 }
 
-// members walks over fields or methods.
-func (p *parser) members(visit func(access, name, descriptor uint16)) {
+// readMembers reads fields or methods.
+func (p *parser) readMembers(visit func(access, name, descriptor uint16)) {
 	for range p.u2() {
 		if p.err != nil {
 			return
 		}
 		access, name, descriptor := p.u2(), p.u2(), p.u2()
 		if visit == nil {
-			p.attributes(nil)
+			p.readAttributes(nil)
 		} else {
 			visit(access, name, descriptor)
 		}
 	}
 }
 
-// method looks for constructors: only they tell who can make one.
-func (p *parser) method(access, name, descriptor uint16) {
-	if string(p.utf8(name)) != "<init>" {
-		p.attributes(nil)
+// readMethod reads a method. If it is a constructor, it sets p.c.constructor.
+func (p *parser) readMethod(access, name, descriptor uint16) {
+	if string(p.utf8At(name)) != "<init>" {
+		p.readAttributes(nil)
 		return
 	}
-	if string(p.utf8(descriptor)) == "()V" && access&p.c.access&accPublic != 0 {
+	if string(p.utf8At(descriptor)) == "()V" && access&p.c.access&accPublic != 0 {
 		p.c.constructor = Public
 	}
-	p.attributes(func(name []byte) {
-		if string(name) == "RuntimeVisibleAnnotations" && p.c.constructor == None && p.injected() {
+	p.readAttributes(func(name []byte) {
+		if string(name) == "RuntimeVisibleAnnotations" && p.c.constructor == None && p.hasInject() {
 			p.c.constructor = Inject
 		}
 	})
 }
 
-// attributes shows the name of each attribute; what visit does not read is
-// passed over.
-func (p *parser) attributes(visit func(name []byte)) {
+// readAttributes calls visit with the name of each attribute, and skips the
+// bytes that visit does not read.
+func (p *parser) readAttributes(visit func(name []byte)) {
 	for range p.u2() {
 		name, n := p.u2(), int(p.u4())
 		end := p.off + n
 		if p.err != nil || end > len(p.b) {
-			p.fail("is truncated")
+			p.failWith("is truncated")
 			return
 		}
 		if visit != nil {
-			if visit(p.utf8(name)); p.off > end {
-				p.fail("has an attribute that is longer than it says")
+			if visit(p.utf8At(name)); p.off > end {
+				p.failWith("has an attribute that is longer than it says")
 				return
 			}
 		}
@@ -158,13 +158,13 @@ func (p *parser) classAttribute(name []byte) {
 	}
 }
 
-// readSimpleName finds the entry of the class itself (JVMS 4.7.6). Names are
-// compared by where they are: a compiler writes each once, and 65,535 long ones
-// would take long.
+// readSimpleName finds the entry of the class itself (JVMS 4.7.6). It compares
+// names by index: a compiler writes each name once, and comparing 65,535 long
+// names would take long.
 func (p *parser) readSimpleName() {
 	for range p.u2() {
 		inner, _, name := p.u2(), p.u2(), p.u2()
-		p.skip(2)
+		p.skipBytes(2)
 		if p.err != nil {
 			return
 		}
@@ -174,14 +174,15 @@ func (p *parser) readSimpleName() {
 	}
 }
 
-func (p *parser) fail(format string, args ...any) {
+func (p *parser) failWith(format string, args ...any) {
 	if p.err == nil {
 		p.err = fmt.Errorf(format, args...)
 	}
 }
 
-// take returns the next n bytes, or zeros once something failed.
-func (p *parser) take(n int) []byte {
+// nextBytes consumes and returns the next n bytes. After an error it returns
+// zeros.
+func (p *parser) nextBytes(n int) []byte {
 	if p.err != nil || n > len(p.b)-p.off {
 		if p.err == nil {
 			p.err = errShort
@@ -192,7 +193,7 @@ func (p *parser) take(n int) []byte {
 	return p.b[p.off-n : p.off]
 }
 
-func (p *parser) u1() uint8  { return p.take(1)[0] }
-func (p *parser) u2() uint16 { return binary.BigEndian.Uint16(p.take(2)) }
-func (p *parser) u4() uint32 { return binary.BigEndian.Uint32(p.take(4)) }
-func (p *parser) skip(n int) { p.take(n) }
+func (p *parser) u1() uint8       { return p.nextBytes(1)[0] }
+func (p *parser) u2() uint16      { return binary.BigEndian.Uint16(p.nextBytes(2)) }
+func (p *parser) u4() uint32      { return binary.BigEndian.Uint32(p.nextBytes(4)) }
+func (p *parser) skipBytes(n int) { p.nextBytes(n) }

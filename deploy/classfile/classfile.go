@@ -1,23 +1,23 @@
-// Package classfile says which JavaBatch components a class path has, without a
+// Package classfile finds the JavaBatch components of a class path, without a
 // JVM.
 //
 //	jars --> archive --> entries --> parse --> index --> walk up --> Report
 //	            ^            |                  names, super classes,
 //	            +-- nested --+                  interfaces, flags
 //
-// All classes are indexed first, those that are no components too: the base
-// class of a batchlet may lie in another jar. What a class is follows from the
-// interfaces that it reaches. The API's own classes need not be there, since
-// the runtime brings them.
+// The scanner first indexes all classes, components or not: the base class of a
+// batchlet may lie in another jar. The interfaces among its ancestors decide
+// what a class can be used as. The classes of the API itself may be absent,
+// since the runtime provides them.
 //
-// Jars come from strangers. Nothing that they say is believed before it is
-// checked, none is held in memory, and the work on one is bounded by its size
-// (see limits.go). What is wrong with one class costs that class: it becomes a
-// Warning, and the rest is read.
+// Jars are untrusted. The scanner checks every value in them before it uses it,
+// holds no jar in memory as a whole, and bounds the work on a jar by the jar's
+// size (see limits.go). A broken class becomes a Warning; the scanner reads the
+// rest.
 //
-// The answer is that of a JVM which loads the same class path: the first class
-// of a name wins, a class in the wrong folder does not exist, one whose
-// ancestors are missing cannot be loaded.
+// The result agrees with a JVM that loads the same class path: the first class
+// of a name wins, a class in the wrong folder does not exist, and a class with
+// a missing ancestor cannot be loaded.
 package classfile
 
 import "io"
@@ -26,32 +26,31 @@ import "io"
 type Jar struct {
 	Name string // for origins and warnings, such as "orders-1.2.jar"
 
-	// Open is called once, when the jar's turn comes, and close when it is
-	// over.
+	// Scan calls Open once, before it reads the jar, and close afterwards.
 	Open func() (r io.ReaderAt, size int64, close func() error, err error)
 }
 
-// Report is what a class path has.
+// Report is the result of scanning a class path.
 type Report struct {
 	Components []Component // by class
 	Warnings   []Warning   // in the order of the class path
 	Unresolved []Missing   // by class
-	Classes    int         // that were read, each name once
+	Classes    int         // number of classes read, each name once
 }
 
 // Component is a class that a job may name.
 type Component struct {
 	Class       string      // a.b.C$D
-	Ref         string      // what a job should say: a non-empty @Named value, else the class
-	Aliases     []string    // what works as well: ids of META-INF/batch.xml, the name that a bare @Named gives
-	Kinds       []Kind      // all of them, in the order of the constants
-	Listens     []string    // to what a listener listens: job, step, chunk, item-read, ..., retry-write
-	Namespace   string      // "javax" or "jakarta"; of what is but a throwable ""
-	Origin      string      // the jar's name, of a nested one "shop.war!/WEB-INF/lib/orders.jar"
-	Constructor Constructor // who can make one; of what is but a throwable ""
+	Ref         string      // preferred name in a job: a non-empty @Named value, else the class
+	Aliases     []string    // other names: ids of META-INF/batch.xml, the default name of a bare @Named
+	Kinds       []Kind      // in the order of the constants
+	Listens     []string    // events of a listener: job, step, chunk, item-read, ..., retry-write
+	Namespace   string      // "javax" or "jakarta"; "" for a class that is only a throwable
+	Origin      string      // jar name; for a nested jar "shop.war!/WEB-INF/lib/orders.jar"
+	Constructor Constructor // "" for a class that is only a throwable
 }
 
-// Kind is what a component can be used as.
+// Kind is a way in which a job can use a component.
 type Kind string
 
 const (
@@ -69,24 +68,24 @@ const (
 	Throwable           Kind = "throwable"
 )
 
-// Constructor says who can make an instance of a component.
+// Constructor says who can create an instance of a component.
 type Constructor string
 
 const (
-	Public Constructor = "public" // anybody: class and constructor are public, and it takes nothing
+	Public Constructor = "public" // any runtime: class and constructor are public, without parameters
 	Inject Constructor = "inject" // CDI only: the constructor has @Inject
-	None   Constructor = "none"   // nobody, unless a producer of the application does
+	None   Constructor = "none"   // only a CDI producer of the application
 )
 
-// Missing is a class or interface that others extend and that is not on the
-// class path. What extends it cannot be loaded.
+// Missing is a class or interface that other classes extend and that is not on
+// the class path. Its subclasses cannot be loaded.
 type Missing struct {
 	Class   string
-	By      string // the first that names it
-	Classes int    // how many name it themselves
+	By      string // the first class that extends it directly
+	Classes int    // number of classes that extend it directly
 }
 
-// Warning is something that was left out, or that will not work.
+// Warning is about something that was left out, or that will not work.
 type Warning struct {
 	Jar    string
 	Entry  string // "" if it is about the whole jar

@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// cost is what a scan made of its jars. Unlike its time it does not hang on
-// what else the machine does.
-type cost struct {
+// scanCost is the work of a scan. Unlike its time it does not depend on the
+// load of the machine.
+type scanCost struct {
 	budget    int64 // of all jars, in bytes
 	reads     int64
 	unpacked  int64         // bytes, of what is unpacked in memory
@@ -22,13 +22,13 @@ type cost struct {
 }
 
 // costOf scans jars by name.
-func costOf(t testing.TB, jars map[string][]byte) (*Report, cost) {
+func costOf(t testing.TB, jars map[string][]byte) (*Report, scanCost) {
 	t.Helper()
-	var c cost
+	var c scanCost
 	var path []Jar
 	for _, name := range slices.Sorted(maps.Keys(jars)) {
 		b := jars[name]
-		c.budget += newBudget(int64(len(b))).left
+		c.budget += newBudget(int64(len(b))).remaining
 		path = append(path, Jar{Name: name, Open: func() (io.ReaderAt, int64, func() error, error) {
 			return &countedReaderAt{bytes.NewReader(b), &c.reads}, int64(len(b)), func() error { return nil }, nil
 		}})
@@ -36,7 +36,7 @@ func costOf(t testing.TB, jars map[string][]byte) (*Report, cost) {
 	s := newScanner(t.Context(), "", javaRelease)
 	s.unpack.inflate = &countedInflate{flate.NewReader(nil), &c.unpacked}
 	start, before := time.Now(), allocated()
-	r, err := s.scan(path)
+	r, err := s.scanJars(path)
 	c.took, c.allocated = time.Since(start), allocated()-before
 	if err != nil {
 		t.Fatal(err)
@@ -44,9 +44,9 @@ func costOf(t testing.TB, jars map[string][]byte) (*Report, cost) {
 	return r, c
 }
 
-// check compares what was done with what the budget allows. An entry costs some
-// of it before up to two reads, a nested jar before it gets its buffers.
-func (c cost) check(t testing.TB) {
+// checkBudget compares the work with the budget. An entry reduces the budget
+// before up to two reads, a nested jar before it gets its buffers.
+func (c scanCost) checkBudget(t testing.TB) {
 	t.Helper()
 	t.Logf("%d reads, %d of %d kB unpacked, %d kB allocated, %v", c.reads, c.unpacked>>10, c.budget>>10, c.allocated>>10, c.took)
 	if c.unpacked > c.budget {
@@ -60,7 +60,7 @@ func (c cost) check(t testing.TB) {
 	}
 }
 
-// allocated is how many bytes this process ever allocated.
+// allocated returns how many bytes this process has allocated in all.
 func allocated() int64 {
 	s := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
 	metrics.Read(s)

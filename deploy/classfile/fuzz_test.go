@@ -9,33 +9,33 @@ import (
 )
 
 func FuzzClass(f *testing.F) {
-	for _, s := range []source{
+	for _, s := range []classSource{
 		{name: "a/B", implements: []string{batchlet, reader}, notes: named1("日本語"), member: "B"},
-		{name: "a/C", super: "x/Y", ctor: "@Inject", notes: []note{{kind: named, value: nestedArrays(3)}}},
+		{name: "a/C", super: "x/Y", ctor: "@Inject", notes: []annotationSource{{kind: named, value: nestedArrays(3)}}},
 	} {
-		f.Add(s.bytes())
+		f.Add(s.assemble())
 	}
 	var p parser
 	f.Fuzz(func(t *testing.T, b []byte) {
-		c, err := p.parse(b)
+		c, err := p.parseClass(b)
 		if err != nil {
 			return
 		}
-		// What one class says is what a jar with it says.
-		name, ok := decode(c.name)
+		// A class gives the same result alone and in a jar.
+		name, ok := decodeUTF8(c.name)
 		if !ok || !utf8.ValidString(c.named) || !utf8.ValidString(c.simple) || len(name) > 60_000 {
 			return
 		}
 		access, count := c.access, len(c.interfaces)
-		again, err := p.parse(b)
+		again, err := p.parseClass(b)
 		if err != nil || again.access != access || len(again.interfaces) != count {
 			t.Errorf("read again: %v, %v", again, err)
 		}
-		if class, _ := locate(name + suffix); class != name || access&accModule != 0 || strings.HasPrefix(name, "java/") {
+		if class, _ := classAt(name + classSuffix); class != name || access&accModule != 0 || strings.HasPrefix(name, "java/") {
 			return
 		}
-		if r := scan(t, inMemory("a.jar", jarOf(packed(name+suffix, b)))); r.Classes != 1 {
-			t.Errorf("%d classes in a jar with %q, want 1; said %v", r.Classes, name, r.said())
+		if r := scanJars(t, jarInMemory("a.jar", jarOf(packedFile(name+classSuffix, b)))); r.Classes != 1 {
+			t.Errorf("%d classes in a jar with %q, want 1; said %v", r.Classes, name, r.warningLines())
 		}
 	})
 }
@@ -46,11 +46,11 @@ func FuzzJar(f *testing.F) {
 			f.Add(b)
 		}
 	}
-	f.Add(rawZip(nil, 0, 3, numbered(".class")))
+	f.Add(rawZip(nil, 0, 3, numberedNames(".class")))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		one, c := costOf(t, map[string][]byte{"a.jar": b, "b.jar": b})
-		c.check(t)
-		if two := scan(t, inMemory("a.jar", b), inMemory("b.jar", b)); fmt.Sprint(one) != fmt.Sprint(two) {
+		c.checkBudget(t)
+		if two := scanJars(t, jarInMemory("a.jar", b), jarInMemory("b.jar", b)); fmt.Sprint(one) != fmt.Sprint(two) {
 			t.Errorf("said %v, then %v", one, two)
 		}
 		for i, c := range one.Components {
@@ -64,12 +64,12 @@ func FuzzJar(f *testing.F) {
 	})
 }
 
-// FuzzEntry puts bytes into a jar whose directory is right, where FuzzJar
-// seldom comes.
+// FuzzEntry puts bytes into an entry of a jar with a valid directory, a case
+// that FuzzJar rarely generates.
 func FuzzEntry(f *testing.F) {
 	for _, name := range []string{"a/B.class", "META-INF/versions/9/a/B.class", "META-INF/MANIFEST.MF", "WEB-INF/lib/b.jar"} {
-		for _, b := range [][]byte{source{name: "a/B", implements: []string{batchlet}}.bytes(), manifest("Multi-Release: true").body, job("a/B")} {
-			f.Add(name, deflate(bytes.NewReader(b)), uint32(len(b)), uint8(2))
+		for _, b := range [][]byte{classSource{name: "a/B", implements: []string{batchlet}}.assemble(), manifestFile("Multi-Release: true").body, batchletJar("a/B")} {
+			f.Add(name, deflateAll(bytes.NewReader(b)), uint32(len(b)), uint8(2))
 		}
 	}
 	f.Fuzz(func(t *testing.T, name string, packed []byte, unpacked uint32, count uint8) {
@@ -78,9 +78,9 @@ func FuzzEntry(f *testing.F) {
 		}
 		r, c := costOf(t, map[string][]byte{
 			"a.jar": rawZip(packed, unpacked, int(count), func(int) string { return name }),
-			"b.jar": jarOf(file{name: name, body: packed, plain: true}),
+			"b.jar": jarOf(jarFile{name: name, body: packed, plain: true}),
 		})
-		c.check(t)
+		c.checkBudget(t)
 		if len(r.Warnings) > 10*maxWarnings {
 			t.Errorf("%d warnings", len(r.Warnings))
 		}

@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// file is one entry of a jar.
-type file struct {
+// jarFile is an entry of a jar.
+type jarFile struct {
 	name  string
 	body  []byte
 	plain bool // stored, not deflated
@@ -21,13 +21,13 @@ type file struct {
 	claims uint64 // if not 0: the length that the directory says
 }
 
-// at is a class at its place in a jar, behind a prefix such as
+// fileAt is a class at its place in a jar, behind a prefix such as
 // "WEB-INF/classes/".
-func (s source) at(prefix string) file {
-	return file{name: prefix + s.name + ".class", body: s.bytes()}
+func (s classSource) fileAt(prefix string) jarFile {
+	return jarFile{name: prefix + s.name + ".class", body: s.assemble()}
 }
 
-func jarOf(files ...file) []byte {
+func jarOf(files ...jarFile) []byte {
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
 	for _, f := range files {
@@ -37,7 +37,7 @@ func jarOf(files ...file) []byte {
 		}
 		create := z.CreateHeader
 		if f.claims > 0 {
-			f.body = deflate(bytes.NewReader(f.body))
+			f.body = deflateAll(bytes.NewReader(f.body))
 			h.CompressedSize64, h.UncompressedSize64, create = uint64(len(f.body)), f.claims, z.CreateRaw
 		}
 		w, err := create(h)
@@ -52,15 +52,15 @@ func jarOf(files ...file) []byte {
 	return b.Bytes()
 }
 
-// inMemory is a jar of the class path.
-func inMemory(name string, b []byte) Jar {
+// jarInMemory returns a jar of the class path with these bytes.
+func jarInMemory(name string, b []byte) Jar {
 	return Jar{Name: name, Open: func() (io.ReaderAt, int64, func() error, error) {
 		return bytes.NewReader(b), int64(len(b)), func() error { return nil }, nil
 	}}
 }
 
-// line writes a component as tables in tests have it.
-func (c Component) line() string {
+// tableLine formats a component as in the tables of tests.
+func (c Component) tableLine() string {
 	parts := []string{c.Class}
 	for _, k := range c.Kinds {
 		parts = append(parts, string(k))
@@ -82,21 +82,21 @@ func (c Component) line() string {
 	return strings.Join(parts, " ")
 }
 
-func (r *Report) lines() (lines []string) {
+func (r *Report) componentLines() (lines []string) {
 	for _, c := range r.Components {
-		lines = append(lines, c.line())
+		lines = append(lines, c.tableLine())
 	}
 	return lines
 }
 
-func (r *Report) said() (lines []string) {
+func (r *Report) warningLines() (lines []string) {
 	for _, w := range r.Warnings {
 		lines = append(lines, w.String())
 	}
 	return lines
 }
 
-func scan(t testing.TB, jars ...Jar) *Report {
+func scanJars(t testing.TB, jars ...Jar) *Report {
 	t.Helper()
 	r, err := Scan(t.Context(), jars, "")
 	if err != nil {
@@ -110,20 +110,20 @@ func scanFiles(t testing.TB, jars map[string][]byte) *Report {
 	t.Helper()
 	var path []Jar
 	for _, name := range slices.Sorted(maps.Keys(jars)) {
-		path = append(path, inMemory(name, jars[name]))
+		path = append(path, jarInMemory(name, jars[name]))
 	}
-	return scan(t, path...)
+	return scanJars(t, path...)
 }
 
-func diff(t *testing.T, what string, got, want []string) {
+func diffLines(t *testing.T, what string, got, want []string) {
 	t.Helper()
 	if !slices.Equal(got, want) {
 		t.Errorf("%s:\n got %s\nwant %s", what, strings.Join(got, "\n     "), strings.Join(want, "\n     "))
 	}
 }
 
-// onDisk is a jar of the class path that is a file.
-func onDisk(path string) Jar {
+// jarOnDisk returns a jar of the class path that is a file.
+func jarOnDisk(path string) Jar {
 	return Jar{Name: filepath.Base(path), Open: func() (io.ReaderAt, int64, func() error, error) {
 		f, err := os.Open(path)
 		if err != nil {

@@ -7,14 +7,13 @@ import (
 
 // role is an interface of the batch API.
 type role struct {
-	name    string // behind javax/batch/api/ or jakarta/batch/api/
-	base    string // its abstract class in the same package, if there is one
+	name    string // after javax/batch/api/ or jakarta/batch/api/
+	base    string // abstract class that implements it, "" if there is none
 	kind    Kind
 	listens string
 }
 
-// roles are in the order in which a Report lists kinds and what listeners
-// listen to.
+// roles are in the order in which a Report lists kinds and events of listeners.
 var roles = [...]role{
 	{"Batchlet", "AbstractBatchlet", Batchlet, ""},
 	{"chunk/ItemReader", "chunk/AbstractItemReader", ItemReader, ""},
@@ -40,23 +39,23 @@ var roles = [...]role{
 	{"partition/PartitionAnalyzer", "partition/AbstractPartitionAnalyzer", PartitionAnalyzer, ""},
 }
 
-// mask is all that is known of a class by what it extends: a bit for each role
-// in javax, then the same in jakarta, then these.
+// mask is a bit set of what a class is by its ancestors: a bit for each role in
+// javax, one for each role in jakarta, then the bits below.
 type mask uint64
 
 const (
-	throwable mask = 1 << (60 + iota)
-	missing        // an ancestor is not on the class path
-	open           // being walked through
-	done           // complete
+	isThrowable     mask = 1 << (60 + iota)
+	ancestorMissing      // an ancestor is not on the class path
+	visiting             // its ancestors are being visited
+	complete             // its mask is final
 
 	javaxRoles   mask = 1<<len(roles) - 1
 	jakartaRoles      = javaxRoles << len(roles)
 	anyRole           = javaxRoles | jakartaRoles
 )
 
-// api has the API's interfaces and abstract classes.
-var api = func() map[string]mask {
+// apiMasks has the masks of the API's interfaces and abstract classes.
+var apiMasks = func() map[string]mask {
 	names := map[string]mask{}
 	for i, r := range roles {
 		for j, namespace := range []string{"javax", "jakarta"} {
@@ -70,7 +69,7 @@ var api = func() map[string]mask {
 	return names
 }()
 
-func (m mask) namespace() string {
+func (m mask) apiNamespace() string {
 	switch {
 	case m&javaxRoles != 0:
 		return "javax"
@@ -80,8 +79,8 @@ func (m mask) namespace() string {
 	return ""
 }
 
-// kinds returns what a class is, and to what it listens.
-func (m mask) kinds() (kinds []Kind, listens []string) {
+// kindsAndEvents returns the kinds of a class, and the events it listens to.
+func (m mask) kindsAndEvents() (kinds []Kind, listens []string) {
 	both := (m | m>>len(roles)) & javaxRoles
 	for ; both != 0; both &= both - 1 {
 		r := roles[bits.TrailingZeros64(uint64(both))]
@@ -92,7 +91,7 @@ func (m mask) kinds() (kinds []Kind, listens []string) {
 			listens = append(listens, r.listens)
 		}
 	}
-	if m&throwable != 0 {
+	if m&isThrowable != 0 {
 		kinds = append(kinds, Throwable)
 	}
 	return kinds, listens

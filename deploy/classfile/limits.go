@@ -1,16 +1,16 @@
 package classfile
 
-// Limits for what comes from strangers. Real class paths stay far below: the
-// largest known class is below 1 MB, the fullest jar has some 100,000 entries,
-// and classes shrink to a half or a third.
+// Limits for untrusted jars. Real class paths stay far below: the largest known
+// class is smaller than 1 MB, the largest known jar has about 100,000 entries,
+// and compressed classes have a half or a third of their size.
 const (
 	maxClass   = 16 << 20  // bytes of one class
 	maxNested  = 512 << 20 // bytes of one nested jar
 	maxDepth   = 2         // of nested jars: a war in a zip, a jar in that war
 	maxEntries = 1 << 18   // of one jar
 	maxXML     = 1 << 20   // bytes of one META-INF/batch.xml
-	maxRefs    = 10_000    // in it
-	maxHead    = 64 << 10  // bytes of a manifest; what matters is at its beginning
+	maxRefs    = 10_000    // ids in one META-INF/batch.xml
+	maxHead    = 64 << 10  // bytes read of a manifest; the main section comes first
 	maxIndex   = 48 << 20  // bytes of names and edges of all classes
 	maxFound   = 50_000    // components
 	maxNesting = 32        // of annotations in annotations
@@ -19,16 +19,16 @@ const (
 	maxAncestors = 64 << 10 // bytes of the names of all interfaces of one class
 
 	maxWarnings   = 20  // of one jar
-	maxAll        = 500 // of them all
+	maxAll        = 500 // warnings of all jars
 	maxUnresolved = 1000
 	maxShown      = 200 // bytes of a name in a warning
 
-	javaRelease = 17 // versions of a multi-release jar beyond it are not for us
+	javaRelease = 17 // newer versions in multi-release jars are ignored
 )
 
-// A jar may be unpacked to so many bytes: a share that every jar has, and so
-// much for each of its own bytes. An entry costs something as well, even one
-// that is empty.
+// The budget of a jar is the number of bytes that it may unpack to: a fixed
+// share plus a multiple of the jar's size. Each entry has a cost too, even an
+// empty one.
 const (
 	budgetBase  = 16 << 20
 	budgetRatio = 16
@@ -37,18 +37,18 @@ const (
 	nestedCost  = 16 << 10
 )
 
-// budget bounds the work that one jar of the class path can make, with all that
-// is nested in it.
-type budget struct{ left int64 }
+// budget bounds the work on one jar of the class path, including its nested
+// jars.
+type budget struct{ remaining int64 }
 
-func newBudget(size int64) *budget { return &budget{left: budgetBase + budgetRatio*size} }
+func newBudget(size int64) *budget { return &budget{remaining: budgetBase + budgetRatio*size} }
 
-// take says whether n more bytes are in the budget, and takes them. What is too
-// large leaves the rest to others.
-func (b *budget) take(n int64) bool {
-	if n > b.left {
+// trySpend subtracts n bytes from the budget and returns true, or returns false
+// and subtracts nothing if fewer remain.
+func (b *budget) trySpend(n int64) bool {
+	if n > b.remaining {
 		return false
 	}
-	b.left -= n
+	b.remaining -= n
 	return true
 }

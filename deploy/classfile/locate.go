@@ -7,34 +7,34 @@ import (
 )
 
 const (
-	suffix   = ".class"
-	versions = "META-INF/versions/"
+	classSuffix = ".class"
+	versionsDir = "META-INF/versions/"
 )
 
-// inner cuts off the folders from which Spring Boot and web containers load
-// classes.
-func inner(entry string) string {
+// withoutPrefix cuts off the folders from which Spring Boot and web containers
+// load classes.
+func withoutPrefix(entry string) string {
 	if name, ok := strings.CutPrefix(entry, "BOOT-INF/classes/"); ok {
 		return name
 	}
 	return strings.TrimPrefix(entry, "WEB-INF/classes/")
 }
 
-// locate says which class lies at an entry, such as a/b/C, and in which version
-// of a multi-release jar; "" where a JVM looks for no class.
-func locate(entry string) (class string, version int) {
-	name, ok := strings.CutSuffix(entry, suffix)
+// classAt returns the class of an entry, such as a/b/C, and its version in a
+// multi-release jar. It returns "" if a JVM finds no class there.
+func classAt(entry string) (class string, version int) {
+	name, ok := strings.CutSuffix(entry, classSuffix)
 	if !ok {
 		return "", 0
 	}
-	if name, ok = strings.CutPrefix(name, versions); ok {
+	if name, ok = strings.CutPrefix(name, versionsDir); ok {
 		var n string
 		n, name, _ = strings.Cut(name, "/")
 		if version, _ = strconv.Atoi(n); version < 9 || strconv.Itoa(version) != n { // JAR file specification, "multi-release"
 			return "", 0
 		}
 	} else {
-		name = inner(name)
+		name = withoutPrefix(name)
 	}
 	base := path.Base(name)
 	if base == "module-info" || base == "package-info" || strings.HasPrefix(name, "META-INF/") {
@@ -54,18 +54,18 @@ func isArchive(entry string) bool {
 	return false
 }
 
-// sameName compares a name of a class file with that of a zip: they write
-// characters beyond U+FFFF in different ways.
+// sameName reports whether a name in a class file equals a name in a zip. The
+// two formats encode characters beyond U+FFFF differently.
 func sameName(inClass []byte, inZip string) bool {
 	if string(inClass) == inZip {
 		return true
 	}
-	s, ok := decode(inClass)
+	s, ok := decodeUTF8(inClass)
 	return ok && s == inZip
 }
 
-// javaName turns a/b/C$D of a class file into a.b.C$D.
+// javaName converts a/b/C$D, as in a class file, to a.b.C$D.
 func javaName(inClass string) string {
-	s, _ := decode([]byte(inClass))
+	s, _ := decodeUTF8([]byte(inClass))
 	return strings.ReplaceAll(s, "/", ".")
 }

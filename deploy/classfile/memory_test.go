@@ -16,7 +16,7 @@ import (
 // it grew at most.
 func watchMemory() (peak func() uint64) {
 	stop, most := make(chan struct{}), make(chan uint64)
-	before := memory()
+	before := memoryInUse()
 	go func() {
 		top := before
 		tick := time.NewTicker(time.Millisecond)
@@ -24,9 +24,9 @@ func watchMemory() (peak func() uint64) {
 		for {
 			select {
 			case <-tick.C:
-				top = max(top, memory())
+				top = max(top, memoryInUse())
 			case <-stop:
-				most <- max(top, memory())
+				most <- max(top, memoryInUse())
 				return
 			}
 		}
@@ -34,22 +34,22 @@ func watchMemory() (peak func() uint64) {
 	return func() uint64 { close(stop); return <-most - before }
 }
 
-// memory is what the runtime has from the system and has not given back.
-func memory() uint64 {
+// memoryInUse returns the memory that the Go runtime holds from the system.
+func memoryInUse() uint64 {
 	s := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
 	metrics.Read(s)
 	return s[0].Value.Uint64() - s[1].Value.Uint64()
 }
 
-// manyJars writes 300 jars of 200 MB together. They are copies of one jar whose
-// entries are stored, with other class names of the same length: checksums are
-// not compared.
+// manyJars writes 300 jars of 200 MB in all. They are copies of one
+// uncompressed jar, with other class names of the same length: the scanner does
+// not verify checksums.
 func manyJars(t *testing.T) (path []Jar) {
 	dir := t.TempDir()
 	padding := strings.Repeat("what methods are made of ", 45)
-	var sources []source
+	var sources []classSource
 	for j := range 450 {
-		s := source{name: fmt.Sprintf("com/example/shop/module000/orders/OrderService%04d", j), strings: []string{padding}}
+		s := classSource{name: fmt.Sprintf("com/example/shop/module000/orders/OrderService%04d", j), strings: []string{padding}}
 		if s.super = "com/example/shop/Base"; j < 10 {
 			s.super = "com/example/shop/BaseBatchlet"
 		}
@@ -61,10 +61,10 @@ func manyJars(t *testing.T) (path []Jar) {
 		if err := os.WriteFile(name, bytes.ReplaceAll(first, []byte("module000"), fmt.Appendf(nil, "module%03d", i)), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		path = append(path, onDisk(name))
+		path = append(path, jarOnDisk(name))
 	}
-	return append(path, inMemory("base.jar", classes(source{name: "com/example/shop/Base"},
-		source{name: "com/example/shop/BaseBatchlet", access: accPublic | accAbstract, implements: []string{batchlet}})))
+	return append(path, jarInMemory("base.jar", jarOfClasses(classSource{name: "com/example/shop/Base"},
+		classSource{name: "com/example/shop/BaseBatchlet", access: accPublic | accAbstract, implements: []string{batchlet}})))
 }
 
 func TestMemoryOfALargeClassPath(t *testing.T) {
@@ -74,11 +74,11 @@ func TestMemoryOfALargeClassPath(t *testing.T) {
 	path := manyJars(t)
 	debug.FreeOSMemory()
 	start, peak := time.Now(), watchMemory()
-	r := scan(t, path...)
+	r := scanJars(t, path...)
 	took, used := time.Since(start), peak()
 	t.Logf("%d classes, %d components in %v, %d MB", r.Classes, len(r.Components), took, used>>20)
 	if r.Classes != 300*450+2 || len(r.Components) != 3000 || len(r.Warnings) != 0 {
-		t.Errorf("%d classes, %d components, said %v", r.Classes, len(r.Components), r.said())
+		t.Errorf("%d classes, %d components, said %v", r.Classes, len(r.Components), r.warningLines())
 	}
 	if used > 64*raceMemory<<20 {
 		t.Errorf("used %d MB, want at most 64", used>>20)
@@ -89,26 +89,26 @@ func TestAFullIndexIsAWarning(t *testing.T) {
 	dir := t.TempDir()
 	var path []Jar
 	for i := range 4 {
-		files := []file{source{name: fmt.Sprint("Job", i), implements: []string{batchlet}}.at("")}
+		files := []jarFile{classSource{name: fmt.Sprint("Job", i), implements: []string{batchlet}}.fileAt("")}
 		for j := range 300 {
-			files = append(files, plain(fmt.Sprintf("c%d-%d.class", i, j), source{
+			files = append(files, plainFile(fmt.Sprintf("c%d-%d.class", i, j), classSource{
 				name: fmt.Sprintf("c%d-%d", i, j), super: fmt.Sprintf("%060d", i*1000+j) + strings.Repeat("x", 60_000),
-			}.bytes()))
+			}.assemble()))
 		}
 		name := filepath.Join(dir, fmt.Sprintf("%d.jar", i))
 		if err := os.WriteFile(name, jarOf(files...), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		path = append(path, onDisk(name))
+		path = append(path, jarOnDisk(name))
 	}
 	debug.FreeOSMemory()
 	peak := watchMemory()
-	r := scan(t, path...)
+	r := scanJars(t, path...)
 	if used := peak(); used > 130*raceMemory<<20 {
 		t.Errorf("used %d MB, want at most 130", used>>20)
 	}
-	diff(t, "warnings", r.said(), []string{"2.jar: is not read to its end: the class path has too many classes"})
+	diffLines(t, "warnings", r.warningLines(), []string{"2.jar: is not read to its end: the class path has too many classes"})
 	if len(r.Components) != 3 || r.Classes < 800 {
-		t.Errorf("%d classes, components %v", r.Classes, r.lines())
+		t.Errorf("%d classes, components %v", r.Classes, r.componentLines())
 	}
 }

@@ -72,8 +72,8 @@ func startOracle(t *testing.T) *oracle {
 	return o
 }
 
-// send returns the lines of the answer to a request.
-func (o *oracle) send(t *testing.T, request string, args ...string) (lines []string) {
+// sendRequest returns the lines of the answer to a request.
+func (o *oracle) sendRequest(t *testing.T, request string, args ...string) (lines []string) {
 	t.Helper()
 	fmt.Fprintln(o.requests, strings.Join(append([]string{request}, args...), "\t")) // if it fails, there is no answer
 	for o.answers.Scan() {
@@ -90,9 +90,9 @@ func (o *oracle) send(t *testing.T, request string, args ...string) (lines []str
 	return nil
 }
 
-// artifacts returns the jars that a pom names: those of the batch API and of
-// injection, which a runtime brings, and the others. They are fetched once.
-func artifacts(t testing.TB, namespace string) (api, others []string) {
+// fetchedArtifacts returns the jars that a pom names: the APIs of batch and
+// injection, which a runtime provides, and the others. It fetches them once.
+func fetchedArtifacts(t testing.TB, namespace string) (api, others []string) {
 	t.Helper()
 	skipWithoutJDK(t)
 	pom := filepath.Join(oracleDir, namespace, "pom.xml")
@@ -106,7 +106,7 @@ func artifacts(t testing.TB, namespace string) (api, others []string) {
 	}
 	dir := filepath.Join(cache, "jobstreamer-test", fmt.Sprintf("jars-%x", sha256.Sum256(b))[:21])
 	if _, err := os.Stat(dir); err != nil {
-		fetch(t, pom, dir)
+		fetchArtifacts(t, pom, dir)
 	}
 	jars, _ := filepath.Glob(filepath.Join(dir, "*.jar"))
 	for _, jar := range jars {
@@ -119,7 +119,7 @@ func artifacts(t testing.TB, namespace string) (api, others []string) {
 	return api, others
 }
 
-func fetch(t testing.TB, pom, dir string) {
+func fetchArtifacts(t testing.TB, pom, dir string) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		t.Fatal(err)
@@ -138,17 +138,17 @@ func fetch(t testing.TB, pom, dir string) {
 	}
 }
 
-// answer is what the oracle says of a class path.
-type answer struct {
+// oracleAnswer is the oracle's result for a class path.
+type oracleAnswer struct {
 	lines       []string // components
 	unsupported int      // classes that are too new for this JVM
 	loaded      int
 	java        int
 }
 
-func (o *oracle) scan(t *testing.T, api, jars []string) (a answer) {
+func (o *oracle) loadClasses(t *testing.T, api, jars []string) (a oracleAnswer) {
 	t.Helper()
-	for _, line := range o.send(t, "scan", slices.Concat([]string{t.TempDir()}, api, []string{"--"}, jars)...) {
+	for _, line := range o.sendRequest(t, "scan", slices.Concat([]string{t.TempDir()}, api, []string{"--"}, jars)...) {
 		switch first, rest, _ := strings.Cut(line, " "); first {
 		case "unsupported":
 			a.unsupported++
@@ -164,20 +164,20 @@ func (o *oracle) scan(t *testing.T, api, jars []string) (a answer) {
 	return a
 }
 
-// compare scans what the oracle loads. Only of a constructor the oracle may be
-// in doubt: the class of a parameter is missing then.
-func (o *oracle) compare(t *testing.T, api, jars []string) *Report {
+// compareWith compares a scan with what the oracle loads. They may differ only
+// in a constructor, if the class of a parameter is missing.
+func (o *oracle) compareWith(t *testing.T, api, jars []string) *Report {
 	t.Helper()
-	want := o.scan(t, api, jars)
+	want := o.loadClasses(t, api, jars)
 	var path []Jar
 	for _, jar := range jars {
-		path = append(path, onDisk(jar))
+		path = append(path, jarOnDisk(jar))
 	}
-	r, err := newScanner(t.Context(), t.TempDir(), want.java).scan(path)
+	r, err := newScanner(t.Context(), t.TempDir(), want.java).scanJars(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, doubts := r.lines(), 0
+	got, doubts := r.componentLines(), 0
 	slices.Sort(got)
 	for i := range min(len(got), len(want.lines)) {
 		if known, doubt := strings.CutSuffix(want.lines[i], "?"); doubt && strings.HasPrefix(got[i], known) {
@@ -185,7 +185,7 @@ func (o *oracle) compare(t *testing.T, api, jars []string) *Report {
 			doubts++
 		}
 	}
-	diff(t, "components", missingIn(got, want.lines), missingIn(want.lines, got))
+	diffLines(t, "components", missingIn(got, want.lines), missingIn(want.lines, got))
 	t.Logf("%d jars, %d classes read, %d loaded by Java %d; %d components, %d doubts, %d warnings",
 		len(jars), r.Classes, want.loaded, want.java, len(got), doubts, len(r.Warnings))
 	if want.unsupported > 0 {
@@ -210,15 +210,15 @@ func TestOracle(t *testing.T) {
 	t.Run("sources", func(t *testing.T) { compareSources(t, o) })
 }
 
-// The answer is that of a JVM, for jars from all over the world, with the API
-// on the class path and, as an application has it, without.
+// compareJars checks that scans of published jars agree with a JVM, with the
+// API on the class path and, as in an application, without it.
 func compareJars(t *testing.T, o *oracle) {
 	for _, namespace := range []string{"javax", "jakarta"} {
 		t.Run(namespace, func(t *testing.T) {
-			api, jars := artifacts(t, namespace)
+			api, jars := fetchedArtifacts(t, namespace)
 			for name, jars := range map[string][]string{"without the API": jars, "with the API": append(slices.Clone(api), jars...)} {
 				t.Run(name, func(t *testing.T) {
-					r := o.compare(t, api, jars)
+					r := o.compareWith(t, api, jars)
 					batch := 0
 					for _, c := range r.Components {
 						if c.Namespace == namespace {
@@ -234,8 +234,8 @@ func compareJars(t *testing.T, o *oracle) {
 	}
 }
 
-// compile compiles a folder of sources, which are written for jakarta.
-func (o *oracle) compile(t *testing.T, namespace, name, classPath string) string {
+// compileSources compiles a folder of sources that are written for jakarta.
+func (o *oracle) compileSources(t *testing.T, namespace, name, classPath string) string {
 	t.Helper()
 	out, src := t.TempDir(), t.TempDir()
 	args := []string{"-encoding", "UTF-8", "-proc:none", "-parameters", "-cp", classPath, "-d", out}
@@ -254,19 +254,19 @@ func (o *oracle) compile(t *testing.T, namespace, name, classPath string) string
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.send(t, "compile", args...)
+	o.sendRequest(t, "compile", args...)
 	return out
 }
 
-// filesOf returns the files of a folder, to be put behind a prefix in a jar.
-func filesOf(t *testing.T, dir, prefix string) (files []file) {
+// filesOf returns the files of a folder as jar entries with a name prefix.
+func filesOf(t *testing.T, dir, prefix string) (files []jarFile) {
 	t.Helper()
 	err := fs.WalkDir(os.DirFS(dir), ".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
 		b, err := os.ReadFile(filepath.Join(dir, path))
-		files = append(files, packed(prefix+path, b))
+		files = append(files, packedFile(prefix+path, b))
 		return err
 	})
 	if err != nil {
@@ -275,40 +275,40 @@ func filesOf(t *testing.T, dir, prefix string) (files []file) {
 	return files
 }
 
-// The same for what javac makes of the cases that are easily got wrong.
+// compareSources does the same for compiled sources of difficult cases.
 func compareSources(t *testing.T, o *oracle) {
 	for _, namespace := range []string{"javax", "jakarta"} {
 		t.Run(namespace, func(t *testing.T) {
-			api, _ := artifacts(t, namespace)
+			api, _ := fetchedArtifacts(t, namespace)
 			classPath := strings.Join(api, string(os.PathListSeparator))
 			dirs := map[string]string{}
 			for _, name := range []string{"base", "app", "old", "new", "nested", "folder"} {
-				dirs[name] = o.compile(t, namespace, name, classPath)
+				dirs[name] = o.compileSources(t, namespace, name, classPath)
 				classPath += string(os.PathListSeparator) + dirs[name]
 			}
 			app := filesOf(t, dirs["app"], "")
 			app = append(app, batchXML(`<ref id="orders" class="shop.app.Orders"/><ref id="i" class="shop.app.Outer$Inner"/>`),
-				packed("shop/app/Broken.class", truncated(app[0].body, 40)))
-			mr := append([]file{manifest("Multi-Release: true")}, filesOf(t, dirs["old"], "")...)
+				packedFile("shop/app/Broken.class", withoutEnd(app[0].body, 40)))
+			mr := append([]jarFile{manifestFile("Multi-Release: true")}, filesOf(t, dirs["old"], "")...)
 			nested := jarOf(filesOf(t, dirs["nested"], "")...)
-			jars := write(t, map[string][]byte{
+			jars := writeJars(t, map[string][]byte{
 				"a.jar":    jarOf(app...),
 				"base.jar": jarOf(filesOf(t, dirs["base"], "")...),
 				"mr.jar":   jarOf(append(mr, filesOf(t, dirs["new"], "META-INF/versions/11/")...)...),
-				"fat.jar":  jarOf(append(filesOf(t, dirs["folder"], "BOOT-INF/classes/"), plain("BOOT-INF/lib/n.jar", nested))...),
-				"web.war":  jarOf(append(filesOf(t, dirs["folder"], "WEB-INF/classes/"), packed("WEB-INF/lib/n.jar", nested))...),
-				"z.jar":    truncated(nested, 25),
+				"fat.jar":  jarOf(append(filesOf(t, dirs["folder"], "BOOT-INF/classes/"), plainFile("BOOT-INF/lib/n.jar", nested))...),
+				"web.war":  jarOf(append(filesOf(t, dirs["folder"], "WEB-INF/classes/"), packedFile("WEB-INF/lib/n.jar", nested))...),
+				"z.jar":    withoutEnd(nested, 25),
 			})
-			r := o.compare(t, api, jars)
+			r := o.compareWith(t, api, jars)
 			if len(r.Components) != 19 || len(r.Warnings) != 2 {
 				t.Errorf("%d components, %d warnings:\n%s\n%s", len(r.Components), len(r.Warnings),
-					strings.Join(r.lines(), "\n"), strings.Join(r.said(), "\n"))
+					strings.Join(r.componentLines(), "\n"), strings.Join(r.warningLines(), "\n"))
 			}
 		})
 	}
 }
 
-func write(t *testing.T, jars map[string][]byte) (paths []string) {
+func writeJars(t *testing.T, jars map[string][]byte) (paths []string) {
 	t.Helper()
 	dir := t.TempDir()
 	for name, b := range jars {
@@ -322,19 +322,19 @@ func write(t *testing.T, jars map[string][]byte) (paths []string) {
 	return paths
 }
 
-// Real jars, read again and again by one core.
+// BenchmarkScan scans published jars on one core.
 func BenchmarkScan(b *testing.B) {
 	var path []Jar
 	for _, namespace := range []string{"javax", "jakarta"} {
-		_, jars := artifacts(b, namespace)
+		_, jars := fetchedArtifacts(b, namespace)
 		for _, jar := range jars {
-			path = append(path, onDisk(jar))
+			path = append(path, jarOnDisk(jar))
 		}
 	}
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	classes := 0
 	for b.Loop() {
-		classes += scan(b, path...).Classes
+		classes += scanJars(b, path...).Classes
 	}
 	b.ReportMetric(float64(classes)/b.Elapsed().Seconds(), "classes/s")
 }

@@ -2,10 +2,10 @@ package classfile
 
 import "strings"
 
-// platform lists what a JVM has itself, and what the runtime brings with it.
-// Not all of javax is there: an application that extends a servlet must bring
-// its API.
-var platform = []string{
+// platformPackages lists the packages of the JVM and of the batch runtime. It
+// does not have all of javax: an application that extends a servlet must
+// include the servlet API.
+var platformPackages = []string{
 	"java/", "jdk/", "sun/", "netscape/javascript/", "org/ietf/jgss/", "org/w3c/dom/", "org/xml/sax/",
 	"com/sun/jarsigner/", "com/sun/java/accessibility/", "com/sun/jdi/", "com/sun/management/", "com/sun/net/httpserver/",
 	"com/sun/nio/", "com/sun/security/", "com/sun/source/", "com/sun/tools/",
@@ -20,26 +20,26 @@ var platform = []string{
 	"jakarta/batch/", "jakarta/enterprise/", "jakarta/inject/", "jakarta/transaction/", "jakarta/annotation/",
 }
 
-// oddThrowables are those of the platform whose names do not end in Exception
-// or Error.
+// oddThrowables are the throwables of the platform whose names do not end in
+// Exception or Error.
 var oddThrowables = map[string]bool{
 	"java/lang/Throwable": true, "java/lang/ThreadDeath": true, "java/sql/DataTruncation": true,
 	"java/sql/SQLWarning": true, "javax/sql/rowset/RowSetWarning": true,
 }
 
-// ofPlatform says what a name is that no jar has.
+// ofPlatform returns the mask of a name that is not on the class path.
 func ofPlatform(name string) mask {
-	if !hasPrefix(name, platform) {
-		return missing
+	if !hasPrefix(name, platformPackages) {
+		return ancestorMissing
 	}
 	if strings.HasSuffix(name, "Exception") || strings.HasSuffix(name, "Error") || oddThrowables[name] {
-		return throwable
+		return isThrowable
 	}
 	return 0
 }
 
-// foreign are the packages whose classes are never an application's.
-var foreign = []string{"java/", "javax/", "jakarta/", "sun/", "com/sun/"}
+// foreignPackages never contain classes of an application.
+var foreignPackages = []string{"java/", "javax/", "jakarta/", "sun/", "com/sun/"}
 
 func hasPrefix(name string, prefixes []string) bool {
 	for _, p := range prefixes {

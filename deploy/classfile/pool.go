@@ -6,9 +6,9 @@ const (
 	tagClass = 7
 )
 
-// constant has the length of each kind of constant, without its tag; 0: no such
-// kind.
-var constant = [21]int{
+// constantLen is the length of each kind of constant, without its tag; 0 means
+// that there is no such kind.
+var constantLen = [21]int{
 	3: 4, 4: 4, // Integer, Float
 	5: 8, 6: 8, // Long, Double
 	7: 2, 8: 2, // Class, String
@@ -17,7 +17,8 @@ var constant = [21]int{
 	19: 2, 20: 2, // Module, Package
 }
 
-// readPool notes where the constants are: most of them are never looked at.
+// readPool stores the offsets of the constants. It decodes none, since most are
+// never used.
 func (p *parser) readPool() {
 	count := int(p.u2())
 	p.pool = append(p.pool, 0)
@@ -25,34 +26,34 @@ func (p *parser) readPool() {
 		p.pool = append(p.pool, uint32(p.off))
 		switch tag := p.u1(); {
 		case tag == tagUTF8:
-			p.skip(int(p.u2()))
-		case int(tag) >= len(constant) || constant[tag] == 0:
+			p.skipBytes(int(p.u2()))
+		case int(tag) >= len(constantLen) || constantLen[tag] == 0:
 			if p.err == nil {
-				p.fail("has a constant of the unknown kind %d", tag)
+				p.failWith("has a constant of the unknown kind %d", tag)
 			}
 		default:
-			p.skip(constant[tag])
+			p.skipBytes(constantLen[tag])
 			if tag == 5 || tag == 6 {
-				p.pool = append(p.pool, 0) // the second half of what has 8 bytes is no constant
+				p.pool = append(p.pool, 0) // an 8-byte constant takes two indexes
 			}
 		}
 	}
 }
 
-// at returns the bytes after the tag of a constant.
-func (p *parser) at(i uint16, tag uint8) []byte {
+// constantAt returns the bytes after the tag of a constant.
+func (p *parser) constantAt(i uint16, tag uint8) []byte {
 	if p.err != nil {
 		return nil
 	}
 	if int(i) >= len(p.pool) || p.pool[i] == 0 || p.b[p.pool[i]] != tag {
-		p.fail("refers to constant %d, which is not there or of another kind", i)
+		p.failWith("refers to constant %d, which is missing or of another kind", i)
 		return nil
 	}
 	return p.b[p.pool[i]+1:]
 }
 
-func (p *parser) utf8(i uint16) []byte {
-	b := p.at(i, tagUTF8)
+func (p *parser) utf8At(i uint16) []byte {
+	b := p.constantAt(i, tagUTF8)
 	if b == nil {
 		return nil
 	}
@@ -60,24 +61,24 @@ func (p *parser) utf8(i uint16) []byte {
 	return b[2 : 2+n]
 }
 
-func (p *parser) className(i uint16) []byte { return p.utf8(p.nameIndex(i)) }
+func (p *parser) className(i uint16) []byte { return p.utf8At(p.nameIndex(i)) }
 
 func (p *parser) nameIndex(class uint16) uint16 {
-	b := p.at(class, tagClass)
+	b := p.constantAt(class, tagClass)
 	if b == nil {
 		return 0
 	}
 	return uint16(b[0])<<8 | uint16(b[1])
 }
 
-// text is "" for 0, which stands for a name that is not there.
-func (p *parser) text(i uint16) string {
+// textAt returns the decoded text of a constant, "" for index 0.
+func (p *parser) textAt(i uint16) string {
 	if i == 0 {
 		return ""
 	}
-	s, ok := decode(p.utf8(i))
+	s, ok := decodeUTF8(p.utf8At(i))
 	if !ok {
-		p.fail("has a text that is no modified UTF-8")
+		p.failWith("has a text that is not modified UTF-8")
 	}
 	return s
 }

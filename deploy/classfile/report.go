@@ -9,41 +9,41 @@ import (
 	"unicode/utf8"
 )
 
-// report says what the index has.
-func (s *scanner) report() *Report {
+// makeReport returns the components in the index, with all warnings.
+func (s *scanner) makeReport() *Report {
 	r := &Report{Classes: len(s.index.classes)}
-	aliases := s.aliases()
+	aliases := s.aliasesByClass()
 	for i := range s.index.classes {
-		c, ok := s.component(int32(i))
+		c, ok := s.toComponent(int32(i))
 		if ok {
 			c.Aliases = append(aliases[c.Class], c.Aliases...)
 			r.Components = append(r.Components, c)
 		}
 		if len(r.Components) == maxFound {
-			s.warn.add(c.Origin, "", fmt.Sprintf("has the last of %d components: the others are left out", maxFound))
+			s.warn.addWarning(c.Origin, "", fmt.Sprintf("has the last of %d components: the others are left out", maxFound))
 			break
 		}
 	}
 	slices.SortFunc(r.Components, func(a, b Component) int { return cmp.Compare(a.Class, b.Class) })
-	s.warn.over = 3 * (maxWarnings + 1)
+	s.warn.extra = 3 * (maxWarnings + 1)
 	s.checkRefs(r.Components)
 	s.checkNames(r.Components)
 	s.checkNamespaces(r.Components)
-	s.warn.flush()
+	s.warn.endJar()
 	r.Warnings, r.Unresolved = s.warn.all, s.index.unresolved()
 	return r
 }
 
-func (s *scanner) component(i int32) (c Component, ok bool) {
+func (s *scanner) toComponent(i int32) (c Component, ok bool) {
 	in := s.index.classes[i]
 	name := s.index.names[in.name]
-	m := s.index.reach(in.name)
-	if !in.concrete || m&(anyRole|throwable) == 0 || hasPrefix(name, foreign) {
+	m := s.index.maskOf(in.name)
+	if !in.concrete || m&(anyRole|isThrowable) == 0 || hasPrefix(name, foreignPackages) {
 		return c, false
 	}
-	c = Component{Class: javaName(name), Namespace: m.namespace(), Origin: s.index.origins[in.origin]}
+	c = Component{Class: javaName(name), Namespace: m.apiNamespace(), Origin: s.index.origins[in.origin]}
 	c.Ref = c.Class
-	c.Kinds, c.Listens = m.kinds()
+	c.Kinds, c.Listens = m.kindsAndEvents()
 	if m&anyRole != 0 {
 		c.Constructor = constructors[in.constructor]
 	}
@@ -54,34 +54,34 @@ func (s *scanner) component(i int32) (c Component, ok bool) {
 		}
 	}
 	switch {
-	case m&missing != 0:
+	case m&ancestorMissing != 0:
 		s.warnMissing(c, in.name)
 		return c, false
 	case strings.ContainsFunc(c.Class+c.Ref, unicode.IsControl):
-		s.warn.add(c.Origin, entryOf(c), "is left out: there are control characters in its name")
+		s.warn.addWarning(c.Origin, entryOf(c), "is left out: there are control characters in its name")
 		return c, false
 	case m&javaxRoles != 0 && m&jakartaRoles != 0:
-		s.warn.add(c.Origin, entryOf(c), "is of javax.batch and of jakarta.batch: no runtime has both")
+		s.warn.addWarning(c.Origin, entryOf(c), "is of javax.batch and of jakarta.batch: no runtime has both")
 	}
 	return c, true
 }
 
-// warnMissing tells of a component that no JVM could load; of exceptions it
-// does not, since libraries are full of what needs another library.
+// warnMissing warns of a component that no JVM can load. It ignores exception
+// classes, since many libraries have some that need another library.
 func (s *scanner) warnMissing(c Component, id uint32) {
-	if c.Namespace == "" || !s.warn.room(c.Origin) {
+	if c.Namespace == "" || !s.warn.hasRoom(c.Origin) {
 		return
 	}
 	reason := "cannot be loaded: it extends itself"
-	if absent := s.index.absent(id); absent != "" {
+	if absent := s.index.missingAncestor(id); absent != "" {
 		reason = "cannot be loaded: " + absent + " is not on the class path"
 	}
-	s.warn.add(c.Origin, entryOf(c), reason)
+	s.warn.addWarning(c.Origin, entryOf(c), reason)
 }
 
-// defaultName is the name that CDI gives to a bean with a bare @Named: the
-// simple name with a small first letter, unless it begins with two capitals, as
-// java.beans.Introspector has it.
+// defaultName returns the name that CDI gives to a bean with a bare @Named: the
+// simple name with its first letter in lower case, unless it begins with two
+// capitals (java.beans.Introspector).
 func defaultName(class, simple string) string {
 	simple = cmp.Or(simple, class[strings.LastIndexByte(class, '.')+1:])
 	first, n := utf8.DecodeRuneInString(simple)
@@ -91,8 +91,8 @@ func defaultName(class, simple string) string {
 	return string(unicode.ToLower(first)) + simple[n:]
 }
 
-// aliases are the ids of META-INF/batch.xml by class.
-func (s *scanner) aliases() map[string][]string {
+// aliasesByClass returns the ids of META-INF/batch.xml by class.
+func (s *scanner) aliasesByClass() map[string][]string {
 	ids := map[string][]string{}
 	if s.refs != nil {
 		for _, id := range s.refs.ids {
@@ -103,14 +103,15 @@ func (s *scanner) aliases() map[string][]string {
 	return ids
 }
 
-func entryOf(c Component) string { return strings.ReplaceAll(c.Class, ".", "/") + suffix }
+func entryOf(c Component) string { return strings.ReplaceAll(c.Class, ".", "/") + classSuffix }
 
-// unresolved lists the names that classes extend and that nobody has.
-func (x *index) unresolved() []Missing {
+// unresolved lists the super classes and interfaces that are not on the class
+// path.
+func (x *classIndex) unresolved() []Missing {
 	found := map[uint32]*Missing{}
 	for _, c := range x.classes {
-		for _, p := range x.parents(c.name) {
-			if x.at[p] >= 0 || x.sum(p)&missing == 0 {
+		for _, p := range x.parentsOf(c.name) {
+			if x.at[p] >= 0 || x.sumParents(p)&ancestorMissing == 0 {
 				continue
 			}
 			if found[p] == nil {

@@ -10,25 +10,25 @@ import (
 	"os"
 )
 
-// Deflate cannot make a byte of more bytes than that, so a larger claim is
-// wrong.
+// maxDeflate is the highest compression ratio of deflate. A directory that
+// claims more is wrong.
 const maxDeflate = 1040
 
 var (
 	errEncrypted = errors.New("is encrypted")
 	errTooMuch   = errors.New("unpacks to more than a jar of this size may")
-	errLength    = errors.New("unpacks to another length than its directory says")
+	errLength    = errors.New("unpacks to a length that differs from its directory")
 )
 
-// unpacker keeps what is needed to unpack one entry after the other.
+// unpacker unpacks entries and reuses its buffers.
 type unpacker struct {
 	inflate io.ReadCloser
 	packed  bytes.Reader
 	buf     []byte
 }
 
-// start returns where the bytes of an entry begin.
-func (z *zipFile) start(e entry) (int64, error) {
+// dataOffset returns the offset of an entry's data.
+func (z *zipFile) dataOffset(e zipEntry) (int64, error) {
 	switch {
 	case e.flags&1 != 0:
 		return 0, errEncrypted
@@ -39,7 +39,7 @@ func (z *zipFile) start(e entry) (int64, error) {
 	case e.method == stored && e.packed != e.unpacked, e.unpacked/maxDeflate > e.packed:
 		return 0, errLength
 	}
-	b, err := z.data.at(z.base+e.off, localLen)
+	b, err := z.data.bytesAt(z.base+e.off, localLen)
 	if err != nil {
 		return 0, err
 	}
@@ -49,37 +49,38 @@ func (z *zipFile) start(e entry) (int64, error) {
 	return z.base + e.off + localLen + int64(le.Uint16(b[26:])) + int64(le.Uint16(b[28:])), nil
 }
 
-// read unpacks an entry of at most limit bytes. They are good until the next
-// call. Checksums are not compared: a JVM does not either.
-func (u *unpacker) read(z *zipFile, e entry, limit int64, left *budget) ([]byte, error) {
+// unpackEntry unpacks an entry of at most limit bytes. The result is valid
+// until the next call. It does not verify checksums; a JVM does not either.
+func (u *unpacker) unpackEntry(z *zipFile, e zipEntry, limit int64, left *budget) ([]byte, error) {
 	if e.unpacked > limit || e.packed > limit+1<<10 {
 		return nil, fmt.Errorf("has %d bytes, more than %d", max(e.unpacked, e.packed), limit)
 	}
-	return u.head(z, e, e.unpacked, left)
+	return u.unpackHead(z, e, e.unpacked, left)
 }
 
-// head unpacks the first n bytes of an entry.
-func (u *unpacker) head(z *zipFile, e entry, n int64, left *budget) ([]byte, error) {
-	off, err := z.start(e)
+// unpackHead unpacks the first n bytes of an entry. They are valid until the
+// next call.
+func (u *unpacker) unpackHead(z *zipFile, e zipEntry, n int64, left *budget) ([]byte, error) {
+	off, err := z.dataOffset(e)
 	if err != nil {
 		return nil, err
 	}
-	if !left.take(openCost + n) {
+	if !left.trySpend(openCost + n) {
 		return nil, errTooMuch
 	}
 	packed := e.packed
 	if n < e.unpacked {
 		packed = min(packed, 2*n+1<<10)
 	}
-	b, err := z.data.at(off, packed)
+	b, err := z.data.bytesAt(off, packed)
 	if err != nil || e.method == stored {
 		return b[:min(n, int64(len(b)))], err
 	}
-	u.reset(b)
+	u.resetInput(b)
 	if int64(cap(u.buf)) < n+1 {
 		u.buf = make([]byte, n+1)
 	}
-	got, err := io.ReadFull(u.inflate, u.buf[:n+1]) // one more shows an entry that is longer than it says
+	got, err := io.ReadFull(u.inflate, u.buf[:n+1]) // the extra byte reveals an entry that is too long
 	switch {
 	case err == nil && n < e.unpacked, int64(got) == n && errors.Is(err, io.ErrUnexpectedEOF), n == 0 && errors.Is(err, io.EOF):
 		return u.buf[:n], nil
@@ -89,7 +90,7 @@ func (u *unpacker) head(z *zipFile, e entry, n int64, left *budget) ([]byte, err
 	return nil, fmt.Errorf("cannot be unpacked: %w", err)
 }
 
-func (u *unpacker) reset(packed []byte) {
+func (u *unpacker) resetInput(packed []byte) {
 	u.packed.Reset(packed)
 	if u.inflate == nil {
 		u.inflate = flate.NewReader(&u.packed)
@@ -98,14 +99,14 @@ func (u *unpacker) reset(packed []byte) {
 	_ = u.inflate.(flate.Resetter).Reset(&u.packed, nil) // cannot fail without a dictionary
 }
 
-// nested opens a jar in a jar. One that is only stored is read where it is, as
-// Spring Boot does; another is unpacked into a file, since neither it nor the
-// outer one is to be held in memory.
-func (z *zipFile) nested(e entry, left *budget, temp string) (r io.ReaderAt, release func(), err error) {
+// openNested opens a jar inside a jar. An uncompressed one is read in place, as
+// Spring Boot does. A compressed one is unpacked into a temporary file, so that
+// no jar is held in memory.
+func (z *zipFile) openNested(e zipEntry, left *budget, temp string) (r io.ReaderAt, release func(), err error) {
 	if e.unpacked > maxNested {
 		return nil, nil, fmt.Errorf("has %d bytes, more than %d", e.unpacked, maxNested)
 	}
-	off, err := z.start(e)
+	off, err := z.dataOffset(e)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -113,20 +114,20 @@ func (z *zipFile) nested(e entry, left *budget, temp string) (r io.ReaderAt, rel
 	switch {
 	case off > z.size-e.packed:
 		return nil, nil, errTruncated
-	case !left.take(nestedCost), e.method == deflated && !left.take(e.unpacked):
+	case !left.trySpend(nestedCost), e.method == deflated && !left.trySpend(e.unpacked):
 		return nil, nil, errTooMuch
 	case e.method == stored:
 		return in, func() {}, nil
 	}
-	return spool(flate.NewReader(bufio.NewReaderSize(in, 64<<10)), e.unpacked, temp)
+	return unpackToFile(flate.NewReader(bufio.NewReaderSize(in, 64<<10)), e.unpacked, temp)
 }
 
-func spool(r io.Reader, size int64, temp string) (*os.File, func(), error) {
+func unpackToFile(r io.Reader, size int64, temp string) (*os.File, func(), error) {
 	f, err := os.CreateTemp(temp, "jobstreamer-nested-*.jar")
 	if err != nil {
 		return nil, nil, &diskError{err}
 	}
-	gone := os.Remove(f.Name()) == nil // where a system allows it a crash leaves nothing behind
+	gone := os.Remove(f.Name()) == nil // if the system allows it, a crash leaves no file behind
 	release := func() {
 		f.Close()
 		if !gone {
@@ -144,12 +145,12 @@ func spool(r io.Reader, size int64, temp string) (*os.File, func(), error) {
 	return f, release, nil
 }
 
-// diskError is a failure to write, which is not what is wrong with a jar.
+// diskError is a failure to write to the disk, as opposed to a broken jar.
 type diskError struct{ error }
 
 func (e *diskError) Unwrap() error { return e.error }
 
-// diskWriter writes to a file; its errors are [diskError].
+// diskWriter wraps write errors in [diskError].
 type diskWriter struct{ w io.Writer }
 
 func (d diskWriter) Write(b []byte) (int, error) {

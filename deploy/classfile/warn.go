@@ -6,44 +6,45 @@ import (
 	"unicode"
 )
 
-// warnings collects what is to be said, but not 100,000 times.
-type warnings struct {
-	all  []Warning
-	jar  string // the one that is being read
-	said int    // of it
-	more int    // of it, that were not said
-	over int    // so many beyond maxAll may be said, for what is about the class path as a whole
+// warningList collects warnings, up to a limit for each jar and for all.
+type warningList struct {
+	all     []Warning
+	jar     string // the jar being read
+	kept    int    // warnings of it that were kept
+	dropped int    // warnings of it that were dropped
+	extra   int    // added to maxAll for warnings about the class path as a whole
 }
 
-// add notes a warning. All of one jar come together.
-func (w *warnings) add(jar, entry string, reason any) {
+// addWarning adds a warning, unless a limit is reached. The caller adds all
+// warnings of one jar before those of the next.
+func (w *warningList) addWarning(jar, entry string, reason any) {
 	if jar != w.jar {
-		w.flush()
+		w.endJar()
 		w.jar = jar
 	}
-	if !w.room(jar) {
-		w.more++
+	if !w.hasRoom(jar) {
+		w.dropped++
 		return
 	}
-	w.said++
-	w.all = append(w.all, Warning{Jar: shown(jar), Entry: shown(entry), Reason: shown(fmt.Sprint(reason))})
+	w.kept++
+	w.all = append(w.all, Warning{Jar: printable(jar), Entry: printable(entry), Reason: printable(fmt.Sprint(reason))})
 }
 
-// room says whether one more warning about a jar would be kept.
-func (w *warnings) room(jar string) bool {
-	return len(w.all) < maxAll+w.over && (jar != w.jar || w.said < maxWarnings)
+// hasRoom reports whether one more warning about a jar would be kept.
+func (w *warningList) hasRoom(jar string) bool {
+	return len(w.all) < maxAll+w.extra && (jar != w.jar || w.kept < maxWarnings)
 }
 
-// flush says how many were not said of the jar.
-func (w *warnings) flush() {
-	if w.more > 0 && len(w.all) <= maxAll+w.over {
-		w.all = append(w.all, Warning{Jar: shown(w.jar), Reason: fmt.Sprintf("%d more like these", w.more)})
+// endJar adds a warning with the number of dropped warnings of the jar.
+func (w *warningList) endJar() {
+	if w.dropped > 0 && len(w.all) <= maxAll+w.extra {
+		w.all = append(w.all, Warning{Jar: printable(w.jar), Reason: fmt.Sprintf("%d more like these", w.dropped)})
 	}
-	w.jar, w.said, w.more = "", 0, 0
+	w.jar, w.kept, w.dropped = "", 0, 0
 }
 
-// shown makes a name of a stranger fit for a terminal.
-func shown(s string) string {
+// printable makes an untrusted name safe for a terminal.
+func printable(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if unicode.IsGraphic(r) {
 			return r

@@ -7,8 +7,8 @@ import (
 
 var errTruncated = errors.New("truncated")
 
-// window reads ahead in a file: entries mostly lie in the order in which they
-// are listed, and a read may be a request to a server.
+// window reads a file through a read-ahead buffer: entries mostly lie in the
+// order in which they are listed, and a read may be a request to a server.
 type window struct {
 	r     io.ReaderAt
 	size  int64 // of the file
@@ -21,20 +21,20 @@ func newWindow(r io.ReaderAt, size, ahead int64) *window {
 	return &window{r: r, size: size, ahead: ahead}
 }
 
-// at returns the n bytes from off, which are good until the next call.
-func (w *window) at(off, n int64) ([]byte, error) {
+// bytesAt returns the n bytes at off. They are valid until the next call.
+func (w *window) bytesAt(off, n int64) ([]byte, error) {
 	if off < 0 || n < 0 || off > w.size-n {
 		return nil, errTruncated
 	}
 	if off < w.from || off+n > w.from+int64(len(w.buf)) {
-		if err := w.fill(off, min(max(n, w.ahead), w.size-off)); err != nil {
+		if err := w.readAhead(off, min(max(n, w.ahead), w.size-off)); err != nil {
 			return nil, err
 		}
 	}
 	return w.buf[off-w.from : off-w.from+n], nil
 }
 
-func (w *window) fill(off, n int64) error {
+func (w *window) readAhead(off, n int64) error {
 	if int64(cap(w.buf)) < n {
 		w.buf = make([]byte, n)
 	}
