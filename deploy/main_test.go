@@ -19,20 +19,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-func TestMain(m *testing.M) {
-	useMemoryForFiles()
-	os.Exit(bustest.Main(m))
-}
-
-// useMemoryForFiles moves the temporary files of all tests into memory, where
-// the system has a file system for it with enough room: each broker creates
-// dozens of files, and on a disk that takes most of the time.
-func useMemoryForFiles() {
-	const dir = "/dev/shm"
-	if os.Getenv("TMPDIR") == "" && freeBytes(dir) > 2<<30 {
-		_ = os.Setenv("TMPDIR", dir) // it fails for bad names only
-	}
-}
+func TestMain(m *testing.M) { os.Exit(bustest.Main(m)) }
 
 // world has a broker, a deployer connected to it, and a folder for jars.
 type world struct {

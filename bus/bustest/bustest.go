@@ -20,8 +20,10 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// Main is for TestMain: os.Exit(bustest.Main(m)).
+// Main is for TestMain: os.Exit(bustest.Main(m)). It moves temporary files into
+// memory where that can be done.
 func Main(m *testing.M) int {
+	useMemoryForFiles()
 	ats.Register()
 	defer ats.Unregister()
 	return m.Run()
