@@ -11,9 +11,9 @@ import (
 	"golang.org/x/crypto/argon2"
 )
 
-// What hashing a password costs: 19 MiB and some 20 ms (OWASP's second
-// recommendation). A hash says what it was made with, so older ones stay good
-// when this changes.
+// Hashing a password takes 19 MiB and some 20 ms (OWASP's second
+// recommendation). A stored hash has its own parameters, so it stays valid when
+// these change.
 const (
 	memory  = 19456 // KiB
 	passes  = 2
@@ -23,28 +23,28 @@ const (
 	hashLength = 32
 )
 
-// phc is how a hash is written (the PHC string format).
+// phc is the format of a stored hash (the PHC string format).
 const phc = "$argon2id$v=%d$m=%d,t=%d,p=%d$"
 
-// nobody has the password of this hash. It is compared where there is no such
-// user, which then takes as long as a wrong password.
-var nobody = written(make([]byte, saltLength), make([]byte, hashLength))
+// unknownUser is a hash that no password has. It is compared for an unknown
+// user, so that an unknown user takes as long as a wrong password.
+var unknownUser = formatHash(make([]byte, saltLength), make([]byte, hashLength))
 
 func newHash(password string) string {
 	salt := make([]byte, saltLength)
 	_, _ = rand.Read(salt) // it never fails
-	return written(salt, argon2.IDKey([]byte(password), salt, passes, memory, threads, hashLength))
+	return formatHash(salt, argon2.IDKey([]byte(password), salt, passes, memory, threads, hashLength))
 }
 
-func written(salt, hash []byte) string {
+func formatHash(salt, hash []byte) string {
 	b64 := base64.RawStdEncoding
 	return fmt.Sprintf(phc, argon2.Version, memory, passes, threads) + b64.EncodeToString(salt) + "$" + b64.EncodeToString(hash)
 }
 
 var errHash = errors.New("the password in the bucket is no argon2id hash")
 
-// matches says whether hash is of the password.
-func matches(password, hash string) (bool, error) {
+// matchesHash reports whether hash belongs to password.
+func matchesHash(password, hash string) (bool, error) {
 	var version, m, t uint32
 	var p uint8
 	if _, err := fmt.Sscanf(hash, phc, &version, &m, &t, &p); err != nil || version != argon2.Version || t == 0 || p == 0 {

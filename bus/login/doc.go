@@ -1,22 +1,24 @@
-// Package login knows who may use the control bus: users with their roles, and
-// what they prove themselves with.
+// Package login keeps the users of the control bus with their roles, checks
+// their passwords, and issues what proves a login in later requests.
 //
 //	id, password --> argon2id --> token    30 minutes    Authorization: Token, Bearer
 //	                          \-> session  until unused  Cookie
 //	API key of a user, valid until it is revoked         Authorization: Bearer
 //
-//	KV users, sessions --watch--> maps by id and by SHA-256 of the secret --> one look a request
+//	KV users, sessions --watch--> maps by id and by SHA-256 of the secret --> one map lookup a request
 //
-// Secrets are random and are kept as their SHA-256, passwords as argon2id:
-// whoever reads the buckets gets in with nothing of it. Sessions are shared by
-// all buses and outlive them. That one was used is written at most once a
-// minute, so a bus that did not see the last use may end it a minute early; the
-// bus that did see it goes by its own clock. NATS takes away what has ended
-// (the bucket's age limit); nothing hangs on when it does, since the times are
-// in the values.
+// Secrets are random. The buckets have only their SHA-256, and the argon2id
+// hash of each password, so the content of the buckets lets nobody log in.
 //
-// A user who was removed takes everything along: sessions and tokens name the
-// time at which their user was made, and one who is made later under the same
-// name is another. The last admin stays: the removal of a user expects the
-// revision of the whole bucket, so two buses cannot remove one each.
+// All buses share the sessions, and a session outlives the bus that created it.
+// A bus writes the last use of a session at most once a minute. A bus that did
+// not see the last use may therefore end the session a minute early; the bus
+// that saw it uses its own clock. The age limit of the bucket removes ended
+// sessions. No decision depends on when it does that, because the values have
+// the times.
+//
+// A session and a token have the time at which their user was created. They
+// are not valid for a user who was created later under the same name. The last
+// admin cannot be removed: removing a user expects the revision of the whole
+// bucket, so two buses cannot remove one admin each.
 package login

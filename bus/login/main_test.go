@@ -27,9 +27,9 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// start runs the service of one more bus on srv. It ends with stop, or with the
-// test.
-func start(t testing.TB, srv *server.Server, cfg bus.Config) (s *Service, stop func()) {
+// startService runs the service of one more bus on srv, until stop or the end
+// of the test.
+func startService(t testing.TB, srv *server.Server, cfg bus.Config) (s *Service, stop func()) {
 	t.Helper()
 	s = New(Config{Bus: bustest.Open(t, srv, cfg)})
 	ctx, cancel := context.WithCancel(context.Background())
@@ -50,23 +50,23 @@ func start(t testing.TB, srv *server.Server, cfg bus.Config) (s *Service, stop f
 
 const password = "correct horse"
 
-// add makes a user with a role everywhere.
-func add(t testing.TB, s *Service, id, role string) {
+// addUser creates a user with a role for all applications.
+func addUser(t testing.TB, s *Service, id, role string) {
 	t.Helper()
 	if err := s.Add(t.Context(), id, password, map[string]string{bus.DefaultApp: role}); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// put makes a user who cannot log in, which takes less time.
-func put(t testing.TB, s *Service, id, role string) {
+// storeUser creates a user without a password, which takes less time.
+func storeUser(t testing.TB, s *Service, id, role string) {
 	t.Helper()
 	u := bus.User{ID: id, Roles: map[string]string{bus.DefaultApp: role}, CreateTime: subjects.Now()}
 	rev, err := s.b.Users.Create(t.Context(), id, u)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.takeUser(id, &u, rev)
+	s.rememberUser(id, &u, rev)
 }
 
 func logIn(t testing.TB, s *Service, id string) Secrets {
@@ -78,7 +78,7 @@ func logIn(t testing.TB, s *Service, id string) Secrets {
 	return secrets
 }
 
-// eventually waits for what another bus does; in fake time it takes none.
+// eventually blocks until another bus has done something.
 func eventually(t testing.TB, what string, is func() bool) {
 	t.Helper()
 	for end := time.Now().Add(10 * time.Second); !is(); time.Sleep(10 * time.Millisecond) {

@@ -8,19 +8,19 @@ import (
 )
 
 const (
-	maxHashing = 2  // passwords that are hashed at a time
-	maxWaiting = 64 // and that wait for it: about a second
+	maxHashing = 2  // passwords hashed at the same time
+	maxWaiting = 64 // passwords that wait for that: about a second
 )
 
-// What a login is refused with.
+// Errors of a refused login.
 var (
 	ErrWrong = errors.New("wrong user or password")
 	ErrBusy  = errors.New("too many logins at a time") // try later
 )
 
-// hash makes what is kept of a password.
-func (s *Service) hash(ctx context.Context, password string) (string, error) {
-	leave, err := s.enter(ctx)
+// hashPassword returns the hash to store for a password.
+func (s *Service) hashPassword(ctx context.Context, password string) (string, error) {
+	leave, err := s.waitForHashing(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -28,19 +28,19 @@ func (s *Service) hash(ctx context.Context, password string) (string, error) {
 	return newHash(password), nil
 }
 
-// right says whether hash is of the password.
-func (s *Service) right(ctx context.Context, password, hash string) (bool, error) {
-	leave, err := s.enter(ctx)
+// checkPassword reports whether hash belongs to password.
+func (s *Service) checkPassword(ctx context.Context, password, hash string) (bool, error) {
+	leave, err := s.waitForHashing(ctx)
 	if err != nil {
 		return false, err
 	}
 	defer leave()
-	return matches(password, hash)
+	return matchesHash(password, hash)
 }
 
-// enter waits for a place to hash in: each takes 19 MiB for as long as it
-// lasts.
-func (s *Service) enter(ctx context.Context) (leave func(), err error) {
+// waitForHashing blocks until one more password may be hashed; each hash uses
+// 19 MiB of memory. The caller must call leave afterwards.
+func (s *Service) waitForHashing(ctx context.Context) (leave func(), err error) {
 	if s.waiting.Add(1) > maxWaiting {
 		s.waiting.Add(-1)
 		return nil, ErrBusy
@@ -54,14 +54,14 @@ func (s *Service) enter(ctx context.Context) (leave func(), err error) {
 	}
 }
 
-// MinPassword is how many characters a password has at least, and MaxPassword
-// how many bytes at most.
+// A password has at least MinPassword characters and at most MaxPassword bytes.
 const (
 	MinPassword = 8
 	MaxPassword = 1024
 )
 
-// PasswordOf is the password in the text of a file.
+// PasswordOf returns the password in the text of a file, which is its only
+// line.
 func PasswordOf(text string) (string, error) {
 	password := strings.TrimRight(text, "\r\n")
 	switch n := len([]rune(password)); {

@@ -15,24 +15,24 @@ import (
 )
 
 const (
-	TokenLife      = 30 * time.Minute // from its issue
-	DefaultTimeout = 30 * time.Minute // of a session that nobody uses
-	MinTimeout     = 2 * time.Minute  // its use is noted once a minute
+	TokenLife      = 30 * time.Minute // of a token, from its creation
+	DefaultTimeout = 30 * time.Minute // of an unused session
+	MinTimeout     = 2 * time.Minute  // a session's use is written once a minute
 
-	noteEvery = time.Minute
+	recordUseEvery = time.Minute
 )
 
-// KeepFor is how long the bucket of sessions has to keep them.
-func KeepFor(timeout time.Duration) time.Duration { return max(timeout, TokenLife) + 2*noteEvery }
+// KeepFor returns the age limit that the bucket of sessions needs.
+func KeepFor(timeout time.Duration) time.Duration { return max(timeout, TokenLife) + 2*recordUseEvery }
 
 // Config of a [Service].
 type Config struct {
 	Bus     *bus.Bus
-	Timeout time.Duration // of a session that nobody uses; default [DefaultTimeout]
+	Timeout time.Duration // of an unused session; default [DefaultTimeout]
 }
 
-// Service knows users and sessions. All of them are in memory: who asks for
-// each request does not ask NATS.
+// Service has all users and sessions in memory, so that a request can be
+// authenticated without asking NATS.
 type Service struct {
 	b       *bus.Bus
 	timeout time.Duration
@@ -40,26 +40,26 @@ type Service struct {
 	ready   chan struct{}
 	hashing chan struct{}
 	waiting atomic.Int32
-	asking  chan struct{}
+	lookups chan struct{}
 
 	mu       sync.RWMutex
 	users    map[string]*userEntry
-	keys     map[digest]string // of users, by key
-	usersRev uint64            // all changes of the bucket up to this one were seen
+	keys     map[digest]string // user ids, by key
+	usersRev uint64            // the watch has delivered all changes up to this revision
 	sessions map[digest]*session
-	round    int // of watching; what a round did not see is gone
+	round    int // counts watches; a watch removes entries that it did not see
 }
 
-// New returns a service that knows nobody yet; Run fills it.
+// New returns a service without users; Run reads them.
 func New(cfg Config) *Service {
 	return &Service{
 		b: cfg.Bus, timeout: cmp.Or(cfg.Timeout, DefaultTimeout), log: cfg.Bus.Log, ready: make(chan struct{}),
-		hashing: make(chan struct{}, maxHashing), asking: make(chan struct{}, maxAsking),
+		hashing: make(chan struct{}, maxHashing), lookups: make(chan struct{}, maxLookups),
 		users: map[string]*userEntry{}, keys: map[digest]string{}, sessions: map[digest]*session{},
 	}
 }
 
-// Run follows the buckets until ctx ends.
+// Run watches the buckets until ctx ends.
 func (s *Service) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	var left atomic.Int32
@@ -69,15 +69,16 @@ func (s *Service) Run(ctx context.Context) error {
 			close(s.ready)
 		}
 	}
-	follow(ctx, g, s, s.b.Users, s.putUser, s.forgetUsers, filled)
-	follow(ctx, g, s, s.b.Sessions, s.putSession, s.forgetSessions, filled)
+	watchStore(ctx, g, s, s.b.Users, s.putUser, s.forgetUsers, filled)
+	watchStore(ctx, g, s, s.b.Sessions, s.putSession, s.forgetSessions, filled)
 	return g.Wait()
 }
 
-// follow puts what there is and what changes. After the connection was lost all
-// is read anew, and what is gone then is forgotten: the marker of its end may
-// be gone too.
-func follow[T any](ctx context.Context, g *errgroup.Group, s *Service, store *bus.Store[T], put func(string, *T, uint64), forget func(round int), filled func()) {
+// watchStore starts a goroutine that calls put for each value of store and for
+// each change. After a lost connection it reads all values again and calls
+// forget for the entries that it did not see: their deletion markers may have
+// expired meanwhile.
+func watchStore[T any](ctx context.Context, g *errgroup.Group, s *Service, store *bus.Store[T], put func(string, *T, uint64), forget func(round int), filled func()) {
 	filled = sync.OnceFunc(filled)
 	g.Go(func() error {
 		return bus.RetryWatch(ctx, func() error {
@@ -90,8 +91,7 @@ func follow[T any](ctx context.Context, g *errgroup.Group, s *Service, store *bu
 	})
 }
 
-// WaitReady waits until the service knows all that was there when it began to
-// run.
+// WaitReady blocks until the service has read all users and sessions.
 func (s *Service) WaitReady(ctx context.Context) error {
 	select {
 	case <-s.ready:

@@ -18,37 +18,37 @@ import (
 // digest is the SHA-256 of a secret.
 type digest [sha256.Size]byte
 
-func digestIn(secret string) digest { return sha256.Sum256([]byte(secret)) }
+func digestOfSecret(secret string) digest { return sha256.Sum256([]byte(secret)) }
 
 func (d digest) String() string { return hex.EncodeToString(d[:]) }
 
-// digestOf reads what String wrote; what it did not write is the digest of
-// nothing.
-func digestOf(key string) (d digest) {
+// parseDigest is the inverse of String. For any other text it returns the zero
+// digest, which belongs to no secret.
+func parseDigest(key string) (d digest) {
 	if n, err := hex.Decode(d[:], []byte(key[:min(len(key), 2*len(d))])); err != nil || n != len(d) {
 		return digest{}
 	}
 	return d
 }
 
-// session is a login as it is known here.
+// session is a stored session with what this bus knows about its use.
 type session struct {
 	bus.Session
 	rev   uint64
 	round int
-	used  atomic.Int64 // milliseconds since 1970; later than what is stored
-	due   atomic.Int64 // when its use is to be noted again
+	used  atomic.Int64 // milliseconds since 1970; not before the stored time
+	due   atomic.Int64 // when its use is to be written again
 }
 
 func newSession(v bus.Session, rev uint64, round int) *session {
 	e := &session{Session: v, rev: rev, round: round}
 	e.used.Store(int64(v.LastUsed))
-	e.due.Store(int64(v.LastUsed) + noteEvery.Milliseconds())
+	e.due.Store(int64(v.LastUsed) + recordUseEvery.Milliseconds())
 	return e
 }
 
-// over says whether it has ended.
-func (s *Service) over(e *session, now subjects.Time) bool {
+// hasEnded reports whether the token or session is no longer valid.
+func (s *Service) hasEnded(e *session, now subjects.Time) bool {
 	if e.Kind == bus.KindToken {
 		return now >= e.CreateTime+subjects.Time(TokenLife.Milliseconds())
 	}
@@ -56,7 +56,7 @@ func (s *Service) over(e *session, now subjects.Time) bool {
 }
 
 func (s *Service) putSession(key string, v *bus.Session, rev uint64) {
-	d := digestOf(key)
+	d := parseDigest(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if v == nil {
@@ -80,18 +80,19 @@ func (s *Service) forgetSessions(round int) {
 	}
 }
 
-// Secrets are what a login is answered with. They are kept nowhere.
+// Secrets are the answer to a login. They are not stored.
 type Secrets struct{ Token, Session string }
 
-// String hides them from whoever prints one.
+// String hides the secrets from logs.
 func (Secrets) String() string { return "(secrets)" }
 
-// NewSecrets are random.
+// NewSecrets returns random secrets.
 func NewSecrets() Secrets { return Secrets{uuid.NewString(), rand.Text()} }
 
-// Login lets a user in, or returns an error that is [ErrWrong] or [ErrBusy].
-// Who the user is says the bucket, not what is in memory: one who was made at
-// another bus this moment gets in, and one whom nobody knows takes as long.
+// Login returns the secrets of a new login, or an error that is [ErrWrong] or
+// [ErrBusy]. It reads the user from the bucket, not from memory, since another
+// bus may just have created them. An unknown user takes as long as a wrong
+// password.
 func (s *Service) Login(ctx context.Context, id, password string) (Secrets, error) {
 	var e bus.Entry[bus.User]
 	err := bus.ErrNotFound
@@ -99,36 +100,36 @@ func (s *Service) Login(ctx context.Context, id, password string) (Secrets, erro
 		e, err = s.b.Users.Get(ctx, id)
 	}
 	if errors.Is(err, bus.ErrNotFound) {
-		e.Value.Password, err = nobody, nil
+		e.Value.Password, err = unknownUser, nil
 	}
 	if err != nil {
 		return Secrets{}, err
 	}
-	right, err := s.right(ctx, password[:min(len(password), MaxPassword)], e.Value.Password)
+	right, err := s.checkPassword(ctx, password[:min(len(password), MaxPassword)], e.Value.Password)
 	if err != nil {
 		return Secrets{}, err
 	}
 	if !right || e.Value.ID == "" || len(password) > MaxPassword {
 		return Secrets{}, ErrWrong
 	}
-	s.takeUser(id, &e.Value, e.Revision)
-	return s.issue(ctx, &e.Value)
+	s.rememberUser(id, &e.Value, e.Revision)
+	return s.issueSecrets(ctx, &e.Value)
 }
 
-// Issue lets a user in whom the program itself trusts.
+// Issue returns the secrets of a new login without asking for a password.
 func (s *Service) Issue(ctx context.Context, id string) (Secrets, error) {
-	u := s.user(id)
+	u := s.userByID(id)
 	if u == nil {
 		return Secrets{}, noUser(id)
 	}
-	return s.issue(ctx, u)
+	return s.issueSecrets(ctx, u)
 }
 
-func (s *Service) issue(ctx context.Context, u *bus.User) (Secrets, error) {
+func (s *Service) issueSecrets(ctx context.Context, u *bus.User) (Secrets, error) {
 	secrets, now := NewSecrets(), subjects.Now()
 	for kind, secret := range map[string]string{bus.KindToken: secrets.Token, bus.KindSession: secrets.Session} {
 		v := bus.Session{User: u.ID, UserSince: u.CreateTime, Kind: kind, CreateTime: now, LastUsed: now}
-		key := digestIn(secret).String()
+		key := digestOfSecret(secret).String()
 		rev, err := s.b.Sessions.Create(ctx, key, v)
 		if err != nil {
 			return Secrets{}, fmt.Errorf("log in %s: %w", u.ID, err)
@@ -138,9 +139,9 @@ func (s *Service) issue(ctx context.Context, u *bus.User) (Secrets, error) {
 	return secrets, nil
 }
 
-// Logout ends the session or the token; that there is none is no error.
+// Logout ends the session or the token. It is no error if there is none.
 func (s *Service) Logout(ctx context.Context, secret string) error {
-	d := digestIn(secret)
+	d := digestOfSecret(secret)
 	for range maxRaces {
 		e, err := s.b.Sessions.Get(ctx, d.String())
 		if err == nil {
@@ -150,65 +151,66 @@ func (s *Service) Logout(ctx context.Context, secret string) error {
 		case err == nil, errors.Is(err, bus.ErrNotFound):
 			s.putSession(d.String(), nil, 0)
 			return nil
-		case !errors.Is(err, bus.ErrChanged): // it was being used
+		case !errors.Is(err, bus.ErrChanged): // another bus recorded its use
 			return err
 		}
 	}
 	return bus.ErrChanged
 }
 
-// BySession is whose session it is, nil if it is none, and notes that it was
-// used.
+// BySession returns the user of a valid session, or nil, and records that the
+// session was used.
 func (s *Service) BySession(ctx context.Context, secret string) *bus.User {
-	return s.by(ctx, secret, digestIn(secret), bus.KindSession)
+	return s.userOf(ctx, secret, digestOfSecret(secret), bus.KindSession)
 }
 
-// ByToken is whose token or key it is, nil if it is neither.
+// ByToken returns the user of a valid token or API key, or nil.
 func (s *Service) ByToken(ctx context.Context, secret string) *bus.User {
-	d := digestIn(secret)
+	d := digestOfSecret(secret)
 	s.mu.RLock()
 	id, ok := s.keys[d]
 	s.mu.RUnlock()
 	if ok {
-		return s.user(id)
+		return s.userByID(id)
 	}
-	return s.by(ctx, secret, d, bus.KindToken)
+	return s.userOf(ctx, secret, d, bus.KindToken)
 }
 
-func (s *Service) by(ctx context.Context, secret string, d digest, kind string) *bus.User {
+func (s *Service) userOf(ctx context.Context, secret string, d digest, kind string) *bus.User {
 	s.mu.RLock()
 	e := s.sessions[d]
 	s.mu.RUnlock()
 	if e == nil {
-		e = s.ask(ctx, secret, d)
+		e = s.lookUpSession(ctx, secret, d)
 	}
 	now := subjects.Now()
-	if e == nil || e.Kind != kind || s.over(e, now) {
+	if e == nil || e.Kind != kind || s.hasEnded(e, now) {
 		return nil
 	}
-	u := s.user(e.User)
+	u := s.userByID(e.User)
 	if u == nil || u.CreateTime != e.UserSince {
 		return nil
 	}
 	if kind == bus.KindSession {
-		s.note(d, e, now)
+		s.recordUse(d, e, now)
 	}
 	return u
 }
 
-// maxAsking is how many strangers are looked for in NATS at a time; others are
-// just strangers.
-const maxAsking = 8
+// maxLookups limits how many unknown secrets are looked up in NATS at a time.
+// Beyond that an unknown secret is invalid.
+const maxLookups = 8
 
-// ask looks in NATS for what is not known here: another bus may have issued it
-// this moment. It is not taken in, since it may end before the watch shows it.
-func (s *Service) ask(ctx context.Context, secret string, d digest) *session {
+// lookUpSession reads a session that is not in memory from NATS: another bus
+// may just have created it. It does not put the session into memory; the
+// session may be deleted before the watch delivers it, and would stay.
+func (s *Service) lookUpSession(ctx context.Context, secret string, d digest) *session {
 	if len(secret) != len(uuid.Nil.String()) && len(secret) != len(rand.Text()) {
 		return nil
 	}
 	select {
-	case s.asking <- struct{}{}:
-		defer func() { <-s.asking }()
+	case s.lookups <- struct{}{}:
+		defer func() { <-s.lookups }()
 	default:
 		return nil
 	}
@@ -219,21 +221,21 @@ func (s *Service) ask(ctx context.Context, secret string, d digest) *session {
 	return newSession(found.Value, found.Revision, 0)
 }
 
-// note notes that a session was used: here at once, for the other buses once a
-// minute.
-func (s *Service) note(d digest, e *session, now subjects.Time) {
+// recordUse records that a session was used: in memory at once, in the bucket
+// for other buses once a minute.
+func (s *Service) recordUse(d digest, e *session, now subjects.Time) {
 	if last := e.used.Load(); int64(now) > last {
 		e.used.CompareAndSwap(last, int64(now))
 	}
 	due := e.due.Load()
-	if int64(now) < due || !e.due.CompareAndSwap(due, int64(now)+noteEvery.Milliseconds()) {
+	if int64(now) < due || !e.due.CompareAndSwap(due, int64(now)+recordUseEvery.Milliseconds()) {
 		return
 	}
 	v := e.Session
 	v.LastUsed = now
 	s.b.Sessions.Write(d.String(), v, e.rev, func(_ uint64, err error) {
-		if err != nil && !errors.Is(err, bus.ErrChanged) { // changed: another bus noted it, or it was ended
-			s.log.Warn("use of a session not noted, trying again in a minute", "err", err)
+		if err != nil && !errors.Is(err, bus.ErrChanged) { // changed: another bus wrote the use, or the session ended
+			s.log.Warn("cannot write the last use of a session, retry in a minute", "err", err)
 		}
 	})
 }

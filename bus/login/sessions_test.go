@@ -15,8 +15,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// in says who gets in with what a login left.
-func in(ctx context.Context, s *Service, secrets Secrets) (session, token bool) {
+// isLoggedIn reports which of the secrets of a login are still valid.
+func isLoggedIn(ctx context.Context, s *Service, secrets Secrets) (session, token bool) {
 	return s.BySession(ctx, secrets.Session) != nil, s.ByToken(ctx, secrets.Token) != nil
 }
 
@@ -35,19 +35,19 @@ func TestWhatALoginLeavesEnds(t *testing.T) {
 		{"use within a minute counts to the second", []time.Duration{20 * time.Minute, 20*time.Minute + 50*s}, 50*time.Minute + 49*s, true, false},
 		{"use keeps it for half an hour", []time.Duration{20 * time.Minute}, 50 * time.Minute, false, false},
 		{"use after the end brings nothing back", []time.Duration{31 * time.Minute}, 32 * time.Minute, false, false},
-		{"use all day keeps it all day", times(20*time.Minute, 30), 10*time.Hour + 29*time.Minute, true, false},
+		{"use all day keeps it all day", repeatedly(20*time.Minute, 30), 10*time.Hour + 29*time.Minute, true, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				svc, _ := start(t, bustest.Server(t), bus.Config{})
-				add(t, svc, "ann", bus.RoleWatcher)
+				svc, _ := startService(t, bustest.Server(t), bus.Config{})
+				addUser(t, svc, "ann", bus.RoleWatcher)
 				secrets, begin := logIn(t, svc, "ann"), time.Now()
 				for _, at := range c.used {
 					time.Sleep(time.Until(begin.Add(at)))
 					svc.BySession(t.Context(), secrets.Session)
 				}
 				time.Sleep(time.Until(begin.Add(c.at)))
-				if session, token := in(t.Context(), svc, secrets); session != c.session || token != c.token {
+				if session, token := isLoggedIn(t.Context(), svc, secrets); session != c.session || token != c.token {
 					t.Errorf("session %v, token %v; want %v, %v", session, token, c.session, c.token)
 				}
 			})
@@ -55,7 +55,7 @@ func TestWhatALoginLeavesEnds(t *testing.T) {
 	}
 }
 
-func times(every time.Duration, n int) (all []time.Duration) {
+func repeatedly(every time.Duration, n int) (all []time.Duration) {
 	for i := range n {
 		all = append(all, time.Duration(i+1)*every)
 	}
@@ -63,14 +63,14 @@ func times(every time.Duration, n int) (all []time.Duration) {
 }
 
 func TestOneIsNotTheOther(t *testing.T) {
-	s, _ := start(t, bustest.Server(t), bus.Config{})
-	add(t, s, "ann", bus.RoleWatcher)
+	s, _ := startService(t, bustest.Server(t), bus.Config{})
+	addUser(t, s, "ann", bus.RoleWatcher)
 	secrets := logIn(t, s, "ann")
 	if s.ByToken(t.Context(), secrets.Session) != nil || s.BySession(t.Context(), secrets.Token) != nil {
 		t.Error("a session passes as a token, or a token as a session")
 	}
-	stored := digestIn(secrets.Token).String()
-	if s.ByToken(t.Context(), stored) != nil || s.BySession(t.Context(), digestIn(secrets.Session).String()) != nil {
+	stored := digestOfSecret(secrets.Token).String()
+	if s.ByToken(t.Context(), stored) != nil || s.BySession(t.Context(), digestOfSecret(secrets.Session).String()) != nil {
 		t.Error("what is stored lets somebody in")
 	}
 	for _, wrong := range []string{"", "x", secrets.Token[1:], NewSecrets().Token, NewSecrets().Session} {
@@ -83,12 +83,12 @@ func TestOneIsNotTheOther(t *testing.T) {
 func TestBusesShareSessions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := bustest.Server(t)
-		one, stop := start(t, srv, bus.Config{})
-		two, _ := start(t, srv, bus.Config{})
-		add(t, one, "ann", bus.RoleWatcher)
+		one, stop := startService(t, srv, bus.Config{})
+		two, _ := startService(t, srv, bus.Config{})
+		addUser(t, one, "ann", bus.RoleWatcher)
 		synctest.Wait()
 		secrets := logIn(t, one, "ann")
-		if session, token := in(t.Context(), two, secrets); !session || !token {
+		if session, token := isLoggedIn(t.Context(), two, secrets); !session || !token {
 			t.Fatalf("at the other bus: session %v, token %v", session, token)
 		}
 		for range 4 { // two sees it used at one only
@@ -99,19 +99,19 @@ func TestBusesShareSessions(t *testing.T) {
 		}
 		synctest.Wait()
 		time.Sleep(28 * time.Minute)
-		if session, _ := in(t.Context(), two, secrets); !session {
+		if session, _ := isLoggedIn(t.Context(), two, secrets); !session {
 			t.Error("the other bus did not see that it was used")
 		}
 		stop()
-		three, _ := start(t, srv, bus.Config{})
-		if session, _ := in(t.Context(), three, secrets); !session {
+		three, _ := startService(t, srv, bus.Config{})
+		if session, _ := isLoggedIn(t.Context(), three, secrets); !session {
 			t.Error("a new bus does not know it")
 		}
 		if err := three.Logout(t.Context(), secrets.Session); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()
-		if session, _ := in(t.Context(), two, secrets); session {
+		if session, _ := isLoggedIn(t.Context(), two, secrets); session {
 			t.Error("the other bus did not see that it was ended")
 		}
 		if err := three.Logout(t.Context(), secrets.Session); err != nil {
@@ -125,19 +125,19 @@ func TestBusesShareSessions(t *testing.T) {
 func TestAskedWhereItIsNotKnown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := bustest.Server(t)
-		one, _ := start(t, srv, bus.Config{})
-		two, stop := start(t, srv, bus.Config{})
-		add(t, one, "ann", bus.RoleWatcher)
+		one, _ := startService(t, srv, bus.Config{})
+		two, stop := startService(t, srv, bus.Config{})
+		addUser(t, one, "ann", bus.RoleWatcher)
 		synctest.Wait()
 		stop() // it sees nothing from now on
 		secrets := logIn(t, one, "ann")
-		if session, token := in(t.Context(), two, secrets); !session || !token {
+		if session, token := isLoggedIn(t.Context(), two, secrets); !session || !token {
 			t.Errorf("session %v, token %v", session, token)
 		}
 		if err := one.Logout(t.Context(), secrets.Session); err != nil {
 			t.Fatal(err)
 		}
-		if session, _ := in(t.Context(), two, secrets); session {
+		if session, _ := isLoggedIn(t.Context(), two, secrets); session {
 			t.Error("it is good after its end")
 		}
 	})
@@ -145,8 +145,8 @@ func TestAskedWhereItIsNotKnown(t *testing.T) {
 
 func TestUseIsNotedOnceAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, _ := start(t, bustest.Server(t), bus.Config{})
-		add(t, s, "ann", bus.RoleWatcher)
+		s, _ := startService(t, bustest.Server(t), bus.Config{})
+		addUser(t, s, "ann", bus.RoleWatcher)
 		secrets := logIn(t, s, "ann")
 		before := lastSequence(t, s, subjects.SessionsBucket)
 		for range 600 {
@@ -172,17 +172,17 @@ func lastSequence(t testing.TB, s *Service, bucket string) uint64 {
 // What is noted late does not bring back what was ended meanwhile.
 func TestUseAfterTheEndIsNotNoted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, _ := start(t, bustest.Server(t), bus.Config{})
-		add(t, s, "ann", bus.RoleWatcher)
+		s, _ := startService(t, bustest.Server(t), bus.Config{})
+		addUser(t, s, "ann", bus.RoleWatcher)
 		secrets := logIn(t, s, "ann")
 		synctest.Wait()
-		d := digestIn(secrets.Session)
+		d := digestOfSecret(secrets.Session)
 		e := s.sessions[d]
 		if err := s.Logout(t.Context(), secrets.Session); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(2 * time.Minute)
-		s.note(d, e, subjects.Now())
+		s.recordUse(d, e, subjects.Now())
 		synctest.Wait()
 		if _, err := s.b.Sessions.Get(t.Context(), d.String()); !errors.Is(err, bus.ErrNotFound) {
 			t.Errorf("after the end: %v", err)
@@ -192,8 +192,8 @@ func TestUseAfterTheEndIsNotNoted(t *testing.T) {
 
 // NATS takes away what has ended, and then it is out of memory too.
 func TestEndedSessionsGo(t *testing.T) {
-	s, _ := start(t, bustest.Server(t), bus.Config{Retention: bus.Retention{Sessions: time.Second}})
-	add(t, s, "ann", bus.RoleWatcher)
+	s, _ := startService(t, bustest.Server(t), bus.Config{Retention: bus.Retention{Sessions: time.Second}})
+	addUser(t, s, "ann", bus.RoleWatcher)
 	logIn(t, s, "ann")
 	eventually(t, "nothing is left", func() bool {
 		s.mu.RLock()
@@ -206,9 +206,9 @@ func TestEndedSessionsGo(t *testing.T) {
 // back, whether its marker is there or not.
 func TestForgottenWhenReadAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, _ := start(t, bustest.Server(t), bus.Config{})
-		add(t, s, "ann", bus.RoleWatcher)
-		add(t, s, "bob", bus.RoleWatcher)
+		s, _ := startService(t, bustest.Server(t), bus.Config{})
+		addUser(t, s, "ann", bus.RoleWatcher)
+		addUser(t, s, "bob", bus.RoleWatcher)
 		key, err := s.NewKey(t.Context(), "bob")
 		if err != nil {
 			t.Fatal(err)
@@ -216,13 +216,13 @@ func TestForgottenWhenReadAnew(t *testing.T) {
 		secrets := logIn(t, s, "ann")
 		synctest.Wait()
 		s.round++
-		s.takeUser("ann", s.user("ann"), s.users["ann"].rev)
+		s.rememberUser("ann", s.userByID("ann"), s.users["ann"].rev)
 		s.forgetUsers(s.round)
 		s.forgetSessions(s.round)
-		if len(s.sessions) != 0 || s.user("ann") == nil || s.user("bob") != nil || s.ByToken(t.Context(), key) != nil {
-			t.Errorf("%d sessions, ann %v, bob %v; want ann alone", len(s.sessions), s.user("ann"), s.user("bob"))
+		if len(s.sessions) != 0 || s.userByID("ann") == nil || s.userByID("bob") != nil || s.ByToken(t.Context(), key) != nil {
+			t.Errorf("%d sessions, ann %v, bob %v; want ann alone", len(s.sessions), s.userByID("ann"), s.userByID("bob"))
 		}
-		if session, _ := in(t.Context(), s, secrets); !session {
+		if session, _ := isLoggedIn(t.Context(), s, secrets); !session {
 			t.Error("what is in the bucket is not asked for")
 		}
 	})
@@ -230,8 +230,8 @@ func TestForgottenWhenReadAnew(t *testing.T) {
 
 // Whoever reads the buckets gets in with nothing of it.
 func TestNoSecretIsStored(t *testing.T) {
-	s, _ := start(t, bustest.Server(t), bus.Config{})
-	add(t, s, "ann", bus.RoleAdmin)
+	s, _ := startService(t, bustest.Server(t), bus.Config{})
+	addUser(t, s, "ann", bus.RoleAdmin)
 	secrets := logIn(t, s, "ann")
 	key, err := s.NewKey(t.Context(), "ann")
 	if err != nil {
@@ -266,16 +266,16 @@ func TestNoSecretIsStored(t *testing.T) {
 // How long a session may rest is a setting; a token has its own time.
 func TestLongSessions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, _ := start(t, bustest.Server(t), bus.Config{})
+		s, _ := startService(t, bustest.Server(t), bus.Config{})
 		s.timeout = 2 * time.Hour
-		add(t, s, "ann", bus.RoleWatcher)
+		addUser(t, s, "ann", bus.RoleWatcher)
 		secrets := logIn(t, s, "ann")
 		for _, c := range []struct {
 			after          time.Duration
 			session, token bool
 		}{{29 * time.Minute, true, true}, {time.Minute, true, false}, {2*time.Hour - time.Second, true, false}, {2 * time.Hour, false, false}} {
 			time.Sleep(c.after)
-			if session, token := in(t.Context(), s, secrets); session != c.session || token != c.token {
+			if session, token := isLoggedIn(t.Context(), s, secrets); session != c.session || token != c.token {
 				t.Errorf("%v later: session %v, token %v; want %v, %v", c.after, session, token, c.session, c.token)
 			}
 		}
@@ -285,18 +285,18 @@ func TestLongSessions(t *testing.T) {
 // What another bus noted of an earlier use does not take away a later one.
 func TestAnEarlierUseChangesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, _ := start(t, bustest.Server(t), bus.Config{})
-		add(t, s, "ann", bus.RoleWatcher)
+		s, _ := startService(t, bustest.Server(t), bus.Config{})
+		addUser(t, s, "ann", bus.RoleWatcher)
 		secrets := logIn(t, s, "ann")
 		synctest.Wait()
-		d := digestIn(secrets.Session)
+		d := digestOfSecret(secrets.Session)
 		v := s.sessions[d].Session
 		time.Sleep(20 * time.Minute)
 		s.BySession(t.Context(), secrets.Session)
 		synctest.Wait()
 		s.putSession(d.String(), &v, s.sessions[d].rev+1)
 		time.Sleep(29 * time.Minute)
-		if session, _ := in(t.Context(), s, secrets); !session {
+		if session, _ := isLoggedIn(t.Context(), s, secrets); !session {
 			t.Error("it ended before its time")
 		}
 	})

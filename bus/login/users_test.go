@@ -13,8 +13,8 @@ import (
 )
 
 func TestLogin(t *testing.T) {
-	s, _ := start(t, bustest.Server(t), bus.Config{})
-	add(t, s, "ann", bus.RoleWatcher)
+	s, _ := startService(t, bustest.Server(t), bus.Config{})
+	addUser(t, s, "ann", bus.RoleWatcher)
 	for _, c := range []struct {
 		name, id, password string
 		want               error
@@ -43,16 +43,16 @@ func TestHashes(t *testing.T) {
 	// Of the reference implementation: echo -n password | argon2 somesalt -id
 	// -t 2 -m 16 -p 1
 	vector := "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc"
-	for hash, want := range map[string]bool{one: true, two: true, nobody: false} {
-		if ok, err := matches("x", hash); ok != want || err != nil {
+	for hash, want := range map[string]bool{one: true, two: true, unknownUser: false} {
+		if ok, err := matchesHash("x", hash); ok != want || err != nil {
 			t.Errorf("%s: %v, %v", hash, ok, err)
 		}
 	}
-	if ok, err := matches("password", vector); !ok || err != nil {
+	if ok, err := matchesHash("password", vector); !ok || err != nil {
 		t.Errorf("%s: %v, %v", vector, ok, err)
 	}
 	for _, bad := range []string{"", "x", strings.Replace(one, "v=19", "v=16", 1), strings.Replace(one, "t=2", "t=0", 1), one[:40], one + "$x", strings.Replace(one, "argon2id", "argon2i", 1)} {
-		if ok, err := matches("x", bad); ok || err == nil {
+		if ok, err := matchesHash("x", bad); ok || err == nil {
 			t.Errorf("%s: %v, %v", bad, ok, err)
 		}
 	}
@@ -60,8 +60,8 @@ func TestHashes(t *testing.T) {
 
 // Whether there is such a user cannot be told by the time.
 func TestNobodyTakesAsLong(t *testing.T) {
-	s, _ := start(t, bustest.Server(t), bus.Config{})
-	add(t, s, "ann", bus.RoleWatcher)
+	s, _ := startService(t, bustest.Server(t), bus.Config{})
+	addUser(t, s, "ann", bus.RoleWatcher)
 	quickest := func(id string) time.Duration {
 		least := time.Hour
 		for range 8 {
@@ -75,19 +75,19 @@ func TestNobodyTakesAsLong(t *testing.T) {
 	}
 	ann, nobody := quickest("ann"), quickest("bob")
 	if nobody < ann/2 || ann < nobody/2 {
-		t.Errorf("a wrong password takes %v, a wrong user %v", ann, nobody)
+		t.Errorf("a wrong password takes %v, a wrong user %v", ann, unknownUser)
 	}
 }
 
 func TestLoginsWaitForEachOther(t *testing.T) {
-	s, _ := start(t, bustest.Server(t), bus.Config{})
+	s, _ := startService(t, bustest.Server(t), bus.Config{})
 	for range maxHashing {
 		s.hashing <- struct{}{}
 	}
 	var wg sync.WaitGroup
 	for range maxWaiting {
 		wg.Go(func() {
-			if _, err := s.right(t.Context(), password, "no hash, which is quick"); err != errHash {
+			if _, err := s.checkPassword(t.Context(), password, "no hash, which is quick"); err != errHash {
 				t.Error(err)
 			}
 		})
@@ -107,9 +107,9 @@ func TestLoginsWaitForEachOther(t *testing.T) {
 // A user who was removed takes all along, and one who comes later under his
 // name gets none of it.
 func TestRemovedUsers(t *testing.T) {
-	s, _ := start(t, bustest.Server(t), bus.Config{})
-	add(t, s, "root", bus.RoleAdmin)
-	add(t, s, "ann", bus.RoleWatcher)
+	s, _ := startService(t, bustest.Server(t), bus.Config{})
+	addUser(t, s, "root", bus.RoleAdmin)
+	addUser(t, s, "ann", bus.RoleWatcher)
 	secrets := logIn(t, s, "ann")
 	key, err := s.NewKey(t.Context(), "ann")
 	if err != nil {
@@ -119,7 +119,7 @@ func TestRemovedUsers(t *testing.T) {
 		t.Fatal(err)
 	}
 	check := func(when string) {
-		session, token := in(t.Context(), s, secrets)
+		session, token := isLoggedIn(t.Context(), s, secrets)
 		if session || token || s.ByToken(t.Context(), key) != nil {
 			t.Errorf("%s: session %v, token %v, key %v", when, session, token, s.ByToken(t.Context(), key))
 		}
@@ -128,15 +128,15 @@ func TestRemovedUsers(t *testing.T) {
 	if err := s.Remove(t.Context(), "ann"); !bus.HasCode(err, CodeNoSuchUser) {
 		t.Errorf("removed twice: %v", err)
 	}
-	add(t, s, "ann", bus.RoleAdmin)
+	addUser(t, s, "ann", bus.RoleAdmin)
 	check("of another ann")
 }
 
 func TestKeys(t *testing.T) {
 	srv := bustest.Server(t)
-	one, _ := start(t, srv, bus.Config{})
-	two, _ := start(t, srv, bus.Config{})
-	add(t, one, "robot", bus.RoleOperator)
+	one, _ := startService(t, srv, bus.Config{})
+	two, _ := startService(t, srv, bus.Config{})
+	addUser(t, one, "robot", bus.RoleOperator)
 	var keys []string
 	for range maxKeys {
 		key, err := one.NewKey(t.Context(), "robot")
@@ -175,15 +175,15 @@ func TestKeys(t *testing.T) {
 // Two buses remove an admin each at the same moment: one of them stays.
 func TestTheLastAdminStays(t *testing.T) {
 	srv := bustest.Server(t)
-	one, _ := start(t, srv, bus.Config{})
-	two, _ := start(t, srv, bus.Config{})
+	one, _ := startService(t, srv, bus.Config{})
+	two, _ := startService(t, srv, bus.Config{})
 	for range 20 {
 		for _, id := range []string{"ann", "bob"} {
-			if one.user(id) == nil {
-				put(t, one, id, bus.RoleAdmin)
+			if one.userByID(id) == nil {
+				storeUser(t, one, id, bus.RoleAdmin)
 			}
 		}
-		eventually(t, "the other bus knows both", func() bool { return two.user("ann") != nil && two.user("bob") != nil })
+		eventually(t, "the other bus knows both", func() bool { return two.userByID("ann") != nil && two.userByID("bob") != nil })
 		var errs [2]error
 		var wg sync.WaitGroup
 		wg.Go(func() { errs[0] = one.Remove(t.Context(), "ann") })
@@ -203,11 +203,11 @@ func TestTheLastAdminStays(t *testing.T) {
 // Who loses the role of an admin is as gone as who is removed.
 func TestTheLastAdminKeepsTheRole(t *testing.T) {
 	srv := bustest.Server(t)
-	one, _ := start(t, srv, bus.Config{})
-	two, _ := start(t, srv, bus.Config{})
+	one, _ := startService(t, srv, bus.Config{})
+	two, _ := startService(t, srv, bus.Config{})
 	admin, watcher := map[string]string{bus.DefaultApp: bus.RoleAdmin}, map[string]string{bus.DefaultApp: bus.RoleWatcher, "shop": bus.RoleAdmin}
-	put(t, one, "ann", bus.RoleAdmin)
-	put(t, one, "bob", bus.RoleWatcher)
+	storeUser(t, one, "ann", bus.RoleAdmin)
+	storeUser(t, one, "bob", bus.RoleWatcher)
 	for range 10 {
 		for _, id := range []string{"ann", "bob"} {
 			if _, err := one.SetRoles(t.Context(), id, admin); err != nil {
@@ -215,9 +215,9 @@ func TestTheLastAdminKeepsTheRole(t *testing.T) {
 			}
 		}
 		both := func() bool {
-			return two.user("ann").Role("") == bus.RoleAdmin && two.user("bob").Role("") == bus.RoleAdmin
+			return two.userByID("ann").Role("") == bus.RoleAdmin && two.userByID("bob").Role("") == bus.RoleAdmin
 		}
-		eventually(t, "the other bus knows both", func() bool { return two.user("ann") != nil && two.user("bob") != nil && both() })
+		eventually(t, "the other bus knows both", func() bool { return two.userByID("ann") != nil && two.userByID("bob") != nil && both() })
 		var errs [2]error
 		var wg sync.WaitGroup
 		wg.Go(func() { _, errs[0] = one.SetRoles(t.Context(), "ann", watcher) })
@@ -227,8 +227,8 @@ func TestTheLastAdminKeepsTheRole(t *testing.T) {
 			t.Fatalf("%v, %v; want one to stay an admin", errs[0], errs[1])
 		}
 		if errs[1] == nil {
-			eventually(t, "the first bus knows", func() bool { return one.user("bob") == nil })
-			put(t, one, "bob", bus.RoleWatcher)
+			eventually(t, "the first bus knows", func() bool { return one.userByID("bob") == nil })
+			storeUser(t, one, "bob", bus.RoleWatcher)
 		}
 	}
 	u, err := one.SetRoles(t.Context(), "bob", watcher)
@@ -245,8 +245,8 @@ func TestTheLastAdminKeepsTheRole(t *testing.T) {
 
 func TestFirstAdmin(t *testing.T) {
 	srv := bustest.Server(t)
-	one, _ := start(t, srv, bus.Config{})
-	two, _ := start(t, srv, bus.Config{})
+	one, _ := startService(t, srv, bus.Config{})
+	two, _ := startService(t, srv, bus.Config{})
 	var made [2]bool
 	var errs [2]error
 	var wg sync.WaitGroup
@@ -263,15 +263,15 @@ func TestFirstAdmin(t *testing.T) {
 		t.Errorf("a second time: %v, %v", made, err)
 	}
 	t.Run("not if there is another", func(t *testing.T) {
-		s, _ := start(t, bustest.Server(t), bus.Config{})
-		put(t, s, "ann", bus.RoleAdmin)
-		if made, err := s.FirstAdmin(t.Context(), password); made || err != nil || s.user(FirstUser) != nil {
+		s, _ := startService(t, bustest.Server(t), bus.Config{})
+		storeUser(t, s, "ann", bus.RoleAdmin)
+		if made, err := s.FirstAdmin(t.Context(), password); made || err != nil || s.userByID(FirstUser) != nil {
 			t.Errorf("%v, %v", made, err)
 		}
 	})
 	t.Run("somebody else has the name", func(t *testing.T) {
-		s, _ := start(t, bustest.Server(t), bus.Config{})
-		add(t, s, FirstUser, bus.RoleWatcher)
+		s, _ := startService(t, bustest.Server(t), bus.Config{})
+		addUser(t, s, FirstUser, bus.RoleWatcher)
 		if made, err := s.FirstAdmin(t.Context(), password); made || err == nil {
 			t.Errorf("%v, %v", made, err)
 		}
@@ -315,8 +315,8 @@ func TestPasswordOf(t *testing.T) {
 // What a request costs: no allocation but for the digest's sake, and nothing on
 // the wire.
 func BenchmarkWho(b *testing.B) {
-	s, _ := start(b, bustest.Server(b), bus.Config{})
-	add(b, s, "ann", bus.RoleWatcher)
+	s, _ := startService(b, bustest.Server(b), bus.Config{})
+	addUser(b, s, "ann", bus.RoleWatcher)
 	secrets := logIn(b, s, "ann")
 	key, err := s.NewKey(b.Context(), "ann")
 	if err != nil {
@@ -343,8 +343,8 @@ func BenchmarkWho(b *testing.B) {
 }
 
 func BenchmarkLogin(b *testing.B) {
-	s, _ := start(b, bustest.Server(b), bus.Config{})
-	add(b, s, "ann", bus.RoleWatcher)
+	s, _ := startService(b, bustest.Server(b), bus.Config{})
+	addUser(b, s, "ann", bus.RoleWatcher)
 	for b.Loop() {
 		logIn(b, s, "ann")
 	}
