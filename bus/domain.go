@@ -50,10 +50,10 @@ func (j *Job) Key() string { return JobKey(j.App, cmp.Or(j.PermanentKey, NameKey
 
 // JobKey returns the key, in the buckets jobs, schedules and locks, of the job
 // with this permanent key in app.
-func JobKey(app, token string) string { return app + "." + token }
+func JobKey(app, key string) string { return app + "." + key }
 
 // SplitJobKey splits a key that [JobKey] returned.
-func SplitJobKey(key string) (app, token string, ok bool) { return strings.Cut(key, ".") }
+func SplitJobKey(key string) (app, permanentKey string, ok bool) { return strings.Cut(key, ".") }
 
 // Schedule says when a job fires.
 type Schedule struct {

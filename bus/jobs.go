@@ -14,10 +14,10 @@ import (
 
 // Job reads the job with this permanent key from the leader, or returns an
 // error that is [ErrNotFound].
-func (b *Bus) Job(ctx context.Context, app, token string) (Entry[Job], error) {
-	e, err := b.JobsEntry(ctx, app, token)
+func (b *Bus) Job(ctx context.Context, app, key string) (Entry[Job], error) {
+	e, err := b.JobsEntry(ctx, app, key)
 	if err == nil && e.Value.Definition == nil {
-		err = fmt.Errorf("get job %s: %w", JobKey(app, token), ErrNotFound)
+		err = fmt.Errorf("get job %s: %w", JobKey(app, key), ErrNotFound)
 	}
 	return e, err
 }
@@ -36,10 +36,10 @@ func (b *Bus) JobNamed(ctx context.Context, app, name string) (Entry[Job], error
 
 // JobsEntry reads one entry of the bucket jobs, which may hold no job but only
 // a NameOf. Package catalog describes the entries.
-func (b *Bus) JobsEntry(ctx context.Context, app, token string) (Entry[Job], error) {
-	e, err := b.Jobs.Get(ctx, JobKey(app, token))
+func (b *Bus) JobsEntry(ctx context.Context, app, key string) (Entry[Job], error) {
+	e, err := b.Jobs.Get(ctx, JobKey(app, key))
 	if e.Value.Definition != nil {
-		e.Value.PermanentKey = token // earlier versions did not store it
+		e.Value.PermanentKey = key // earlier versions did not store it
 	}
 	return e, err
 }

@@ -37,7 +37,7 @@ func (f *fakes) WaitingFor(context.Context, *bus.Execution) (w execution.Waiting
 
 func (f *fakes) PermanentKey(_, job string) (string, bool) { return job, true }
 
-func (f *fakes) JobName(_, token string) string { return token }
+func (f *fakes) JobName(_, key string) string { return key }
 
 func (f *fakes) Job(string, string) (*index.Job, bool) { return f.job, f.job != nil }
 

@@ -161,15 +161,15 @@ func (s *Server) importJob(ctx context.Context, at NamedPath, sent *sentJob, p *
 	if err := s.checkSentJob(ctx, at.App, sent); err != nil {
 		return nil, err
 	}
-	out, token, err := s.writeJob(ctx, at, sent, p)
+	out, key, err := s.writeJob(ctx, at, sent, p)
 	switch {
 	case err != nil:
 		return nil, err
 	case sent.Schedule != nil:
-		return out, s.importSchedule(ctx, at.App, token, sent, &out.Body)
+		return out, s.importSchedule(ctx, at.App, key, sent, &out.Body)
 	case sent.Whole || sent.noSchedule:
 		out.Body.Schedule, out.Body.NextExecution = nil, nil
-		if err = s.cfg.Schedules.Remove(ctx, at.App, token); bus.HasCode(err, bus.CodeNoSuchSchedule) {
+		if err = s.cfg.Schedules.Remove(ctx, at.App, key); bus.HasCode(err, bus.CodeNoSuchSchedule) {
 			err = nil
 		}
 	}
@@ -178,23 +178,23 @@ func (s *Server) importJob(ctx context.Context, at NamedPath, sent *sentJob, p *
 
 // importSchedule writes the schedule that was sent with a job, and adds it to
 // the answer.
-func (s *Server) importSchedule(ctx context.Context, app, token string, sent *sentJob, shown *rest.Job) error {
-	was, err := s.cfg.Schedules.Stored(ctx, app, token)
+func (s *Server) importSchedule(ctx context.Context, app, key string, sent *sentJob, shown *rest.Job) error {
+	was, err := s.cfg.Schedules.Stored(ctx, app, key)
 	if err != nil {
 		return err
 	}
 	sc := sent.scheduleOver(app, was)
-	sc.Job = token
+	sc.Job = key
 	if _, err := s.cfg.Schedules.Set(ctx, *sc); err != nil {
 		return err
 	}
-	shown.Schedule, err = s.schedule(ctx, app, token)
+	shown.Schedule, err = s.schedule(ctx, app, key)
 	return err
 }
 
 // writeJob writes the definition of a job and returns the job's key. If the
 // definition has another id, the job is renamed.
-func (s *Server) writeJob(ctx context.Context, at NamedPath, sent *sentJob, p *Preconditions) (out *saved[rest.Job], token string, err error) {
+func (s *Server) writeJob(ctx context.Context, at NamedPath, sent *sentJob, p *Preconditions) (out *saved[rest.Job], key string, err error) {
 	set, err := s.settingsFor(ctx, &sent.beside)
 	if err != nil {
 		return nil, "", err
@@ -203,15 +203,15 @@ func (s *Server) writeJob(ctx context.Context, at NamedPath, sent *sentJob, p *P
 	if err != nil {
 		return nil, "", err
 	}
-	token = e.Value.PermanentKey
-	shown, err := s.findJob(ctx, &JobPath{App: at.App, job: JobRef{sent.ID, token}})
+	key = e.Value.PermanentKey
+	shown, err := s.findJob(ctx, &JobPath{App: at.App, job: JobRef{sent.ID, key}})
 	if err != nil {
 		return nil, "", err
 	}
 	out = &saved[rest.Job]{putStatus(did == catalog.Created), jobURL(at.App, sent.ID), entityTag(e.Revision), s.wholeJob(shown)}
 	addNotation(&out.Body, sent.notation())
 	out.Body.Warnings = s.warnings(at.App, shown.JSL, &shown.Settings)
-	return out, token, nil
+	return out, key, nil
 }
 
 type deleteJob struct {

@@ -92,9 +92,9 @@ func (sent *newPreview) Validate() codec.Faults {
 }
 
 // scheduleFor returns the schedule that was sent for a job.
-func scheduleFor(app, token string, sent *rest.NewSchedule) bus.Schedule {
+func scheduleFor(app, key string, sent *rest.NewSchedule) bus.Schedule {
 	sc := bus.Schedule{
-		App: app, Job: token, Cron: sent.CronNotation, TimeZone: sent.TimeZone, Calendar: sent.Calendar,
+		App: app, Job: key, Cron: sent.CronNotation, TimeZone: sent.TimeZone, Calendar: sent.Calendar,
 		Substitute: sent.Substitution, Misfire: sent.Misfire, After: sent.MisfireAfter, Active: true,
 	}
 	leaveDefaults(&sc)
@@ -145,8 +145,8 @@ func (s *Server) changeSchedule(ctx context.Context, in *JobPath, change func(ct
 }
 
 // schedule returns the schedule that was just written.
-func (s *Server) schedule(ctx context.Context, app, token string) (*rest.Schedule, error) {
-	is, err := s.cfg.Schedules.Stored(ctx, app, token)
+func (s *Server) schedule(ctx context.Context, app, key string) (*rest.Schedule, error) {
+	is, err := s.cfg.Schedules.Stored(ctx, app, key)
 	return scheduleOf(is), err
 }
 

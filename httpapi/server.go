@@ -38,11 +38,11 @@ type Index interface {
 	App(name string) (a bus.App, revision uint64, ok bool)
 	Apps() []bus.App
 	PermanentKey(app, job string) (key string, ok bool) // of a job by its name
-	JobName(app, token string) string                   // what PermanentKey found it by
-	Job(app, token string) (*index.Job, bool)
+	JobName(app, key string) string                     // of the job with this permanent key
+	Job(app, key string) (*index.Job, bool)
 	Jobs(q index.JobQuery) (page []*index.Job, hits int)
 	CountJobs(app string) int
-	Executions(app, token string, offset, limit int) (page []index.Summary, hits int)
+	Executions(app, key string, offset, limit int) (page []index.Summary, hits int)
 	FindExecutions(q *index.ExecutionQuery) index.Page
 	NewestOf(agent string, limit int) []index.Summary
 }

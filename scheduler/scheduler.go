@@ -29,8 +29,8 @@ const (
 // Index is the part of the read model that a scheduler needs.
 type Index interface {
 	Ready() <-chan struct{}
-	Job(app, token string) (*index.Job, bool)
-	JobName(app, token string) string
+	Job(app, key string) (*index.Job, bool)
+	JobName(app, key string) string
 	Schedules() []bus.Entry[bus.Schedule]
 	ScheduleChanged() <-chan struct{} // closed at the next change of any schedule
 	Find(id int64) (index.Summary, bool)

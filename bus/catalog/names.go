@@ -14,9 +14,9 @@ import (
 
 // A job can be renamed while it runs, is scheduled and has a history.
 // Everything that belongs to it is therefore stored under its permanent key
-// (Job.Token), which never changes. That is the key of the name that the job
-// was created with (see [NameKey]). Below, X and N stand for a name and for its
-// key. The bucket jobs maps one to the other:
+// (Job.PermanentKey), which never changes. That is the key of the name that the
+// job was created with (see [NameKey]). Below, X and N stand for a name and for
+// its key. The bucket jobs maps one to the other:
 //
 //	created as X  a.X {name X}
 //	renamed to N  a.X {name N}              a.N {name_of X}

@@ -67,7 +67,7 @@ func (b jobsOf) found(names ...string) string {
 		}
 		all = append(all, name+"="+strings.Trim(string(e.Value.Definition), `"`))
 		if by, err := b.Job(b.Context(), "a", e.Value.PermanentKey); err != nil || by.Revision != e.Revision {
-			b.Errorf("job %s by its token %s: %v at %d, want it at %d", name, e.Value.PermanentKey, err, by.Revision, e.Revision)
+			b.Errorf("job %s by its key %s: %v at %d, want it at %d", name, e.Value.PermanentKey, err, by.Revision, e.Revision)
 		}
 	}
 	return strings.Join(all, " ")

@@ -106,7 +106,7 @@ func TestJobs(t *testing.T) {
 		x.PutExecution(execution(1, subjects.Completed), 1)
 		x.PutJob("a", "j", nil, 7)
 		if got, ok := x.PermanentKey("a", "j"); !ok || got != "j" {
-			t.Errorf("Token(j) = %s, %v", got, ok)
+			t.Errorf("PermanentKey(j) = %s, %v", got, ok)
 		}
 		if _, ok := x.Job("a", "j"); ok || x.CountJobs("a") != 2 {
 			t.Errorf("the job is still there, or counted: %d", x.CountJobs("a"))

@@ -172,7 +172,7 @@ func (x *Index) summaryOf(e *entry) Summary {
 	j := x.jobs[e.job]
 	ex := x.table.extra[e.id]
 	return Summary{
-		App: j.app, Job: j.token, Name: j.displayName(), ID: e.id, InstanceID: e.instance,
+		App: j.app, Job: j.key, Name: j.displayName(), ID: e.id, InstanceID: e.instance,
 		BatchStatus: statusOf(e.status), ExitStatus: x.names.nameOf(e.exit), Agent: x.names.nameOf(e.agent), Attempt: int(e.attempt),
 		CreateTime: e.create, StartTime: e.start, EndTime: e.end, UpdateTime: max(e.create, e.start, e.end),
 		ScheduledFor: ex.scheduledFor, RestartOf: ex.restartOf, StopRequest: x.stopRequests[e.id],
@@ -184,7 +184,7 @@ func (x *Index) summaryOf(e *entry) Summary {
 func (x *Index) Executions(app, job string, offset, limit int) (page []Summary, hits int) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	j := x.byToken[jobName{app, job}]
+	j := x.byKey[jobName{app, job}]
 	if j == nil {
 		return nil, 0
 	}
@@ -305,7 +305,7 @@ func (x *Index) LiveOf(app, job string) int {
 	n := 0
 	for id := range x.live {
 		if h, ok := x.table.findHandle(id); ok {
-			if j := x.jobs[x.table.entryAt(h).job]; j.app == app && j.token == job {
+			if j := x.jobs[x.table.entryAt(h).job]; j.app == app && j.key == job {
 				n++
 			}
 		}

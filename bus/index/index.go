@@ -34,7 +34,7 @@ type Index struct {
 	mu           sync.RWMutex
 	apps         map[string]appEntry
 	jobs         []*jobEntry // by the number in entries of executions; never shrinks
-	byToken      map[jobName]*jobEntry
+	byKey        map[jobName]*jobEntry
 	byName       map[jobName]*jobEntry // those with a definition
 	perApp       map[string]int        // jobs with a definition
 	changed      chan struct{}         // closed at the next change of a schedule
@@ -60,7 +60,7 @@ type appEntry struct {
 func New(b *bus.Bus) *Index {
 	return &Index{
 		b: b, ready: make(chan struct{}), changed: make(chan struct{}),
-		apps: map[string]appEntry{}, byToken: map[jobName]*jobEntry{}, byName: map[jobName]*jobEntry{}, perApp: map[string]int{},
+		apps: map[string]appEntry{}, byKey: map[jobName]*jobEntry{}, byName: map[jobName]*jobEntry{}, perApp: map[string]int{},
 		table: newTable(), names: newNames(), live: map[int64]queuePlace{},
 		doomed: map[int64]Doomed{}, successor: map[int64]Restarted{},
 		waiters: map[int64][]chan *bus.Execution{}, stopRequests: map[int64]string{},
@@ -95,13 +95,13 @@ func (x *Index) Run(ctx context.Context) error {
 	}
 	followBucket(ctx, g, x.b.Apps, filled, x.PutApp)
 	followBucket(ctx, g, x.b.Jobs, filled, func(key string, v *bus.Job, rev uint64) {
-		if app, token, ok := bus.SplitJobKey(key); ok {
-			x.PutJob(app, token, v, rev)
+		if app, job, ok := bus.SplitJobKey(key); ok {
+			x.PutJob(app, job, v, rev)
 		}
 	})
 	followBucket(ctx, g, x.b.Schedules, filled, func(key string, v *bus.Schedule, rev uint64) {
-		if app, token, ok := bus.SplitJobKey(key); ok {
-			x.PutSchedule(app, token, v, rev)
+		if app, job, ok := bus.SplitJobKey(key); ok {
+			x.PutSchedule(app, job, v, rev)
 		}
 	})
 	g.Go(func() error { return x.followExecutions(ctx, filled) })
@@ -129,7 +129,7 @@ func (x *Index) PutApp(name string, v *bus.App, rev uint64) {
 
 // PutJob sets the definition of the job with this permanent key. There is no
 // job if v is nil or has no definition.
-func (x *Index) PutJob(app, token string, v *bus.Job, rev uint64) {
+func (x *Index) PutJob(app, key string, v *bus.Job, rev uint64) {
 	var def *bus.Job
 	var parsed *jsl.Job
 	if v != nil && v.Definition != nil {
@@ -138,7 +138,7 @@ func (x *Index) PutJob(app, token string, v *bus.Job, rev uint64) {
 			x.b.Log.Warn("definition not understood", "app", app, "job", v.Name, "err", err)
 		}
 		named := *v
-		named.PermanentKey = token
+		named.PermanentKey = key
 		if named.Notation != nil { // it is as large as a hundred definitions
 			named.Notation = &bus.Notation{}
 		}
@@ -146,7 +146,7 @@ func (x *Index) PutJob(app, token string, v *bus.Job, rev uint64) {
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	j := x.jobFor(app, token)
+	j := x.jobFor(app, key)
 	if rev <= j.rev {
 		return
 	}
@@ -168,10 +168,10 @@ func (x *Index) PutJob(app, token string, v *bus.Job, rev uint64) {
 }
 
 // PutSchedule sets the schedule of a job, or removes it if v is nil.
-func (x *Index) PutSchedule(app, token string, v *bus.Schedule, rev uint64) {
+func (x *Index) PutSchedule(app, key string, v *bus.Schedule, rev uint64) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	j := x.jobFor(app, token)
+	j := x.jobFor(app, key)
 	if rev <= j.schedRev {
 		return
 	}
@@ -182,13 +182,13 @@ func (x *Index) PutSchedule(app, token string, v *bus.Schedule, rev uint64) {
 
 // jobFor returns the entry for a permanent key, and creates it if there is
 // none.
-func (x *Index) jobFor(app, token string) *jobEntry {
-	k := jobName{app, token}
-	j := x.byToken[k]
+func (x *Index) jobFor(app, key string) *jobEntry {
+	k := jobName{app, key}
+	j := x.byKey[k]
 	if j == nil {
-		j = &jobEntry{app: app, token: token, number: uint32(len(x.jobs))}
+		j = &jobEntry{app: app, key: key, number: uint32(len(x.jobs))}
 		x.jobs = append(x.jobs, j)
-		x.byToken[k] = j
+		x.byKey[k] = j
 	}
 	return j
 }

@@ -258,18 +258,18 @@ func ExampleIndex_Jobs() {
 // Own writes are taken in at once, and the echoes of older ones after them.
 func TestNamesOutOfOrder(t *testing.T) {
 	x := New(bustest.Open(t, bustest.Server(t), bus.Config{}))
-	put := func(token, name string, rev uint64) {
-		x.PutJob("a", token, &bus.Job{App: "a", Name: name, Definition: []byte(`{"id":"` + name + `","steps":[{"id":"s"}]}`)}, rev)
+	put := func(key, name string, rev uint64) {
+		x.PutJob("a", key, &bus.Job{App: "a", Name: name, Definition: []byte(`{"id":"` + name + `","steps":[{"id":"s"}]}`)}, rev)
 	}
 	put("Y", "N", 23)
 	put("X", "N", 20)
 	for range 2 {
-		if token, ok := x.PermanentKey("a", "N"); token != "Y" || !ok {
-			t.Errorf("N is %s, %v; want Y", token, ok)
+		if key, ok := x.PermanentKey("a", "N"); key != "Y" || !ok {
+			t.Errorf("N is %s, %v; want Y", key, ok)
 		}
 		put("X", "M", 22)
 	}
-	if token, _ := x.PermanentKey("a", "M"); token != "X" || x.JobName("a", "X") != "M" {
-		t.Errorf("M is %s", token)
+	if key, _ := x.PermanentKey("a", "M"); key != "X" || x.JobName("a", "X") != "M" {
+		t.Errorf("M is %s", key)
 	}
 }

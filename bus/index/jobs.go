@@ -40,18 +40,18 @@ type JobQuery struct {
 
 // jobEntry is a job's definition, if it has one, with counts of its executions.
 type jobEntry struct {
-	app, token string
-	first      string // the first name; empty if it equals the token or is not known
-	number     uint32
-	def        *bus.Job // nil: no definition
-	jsl        *jsl.Job
-	rev        uint64
-	schedule   *bus.Schedule
-	schedRev   uint64
-	list       []int32 // handles of executions, oldest first
-	success    int
-	failure    int
-	duration   int64 // sum over completed executions, in milliseconds
+	app, key string
+	first    string // the first name; empty if it equals the key or is not known
+	number   uint32
+	def      *bus.Job // nil: no definition
+	jsl      *jsl.Job
+	rev      uint64
+	schedule *bus.Schedule
+	schedRev uint64
+	list     []int32 // handles of executions, oldest first
+	success  int
+	failure  int
+	duration int64 // sum over completed executions, in milliseconds
 }
 
 // App returns an application's definition and its revision.
@@ -86,38 +86,38 @@ func (x *Index) PermanentKey(app, name string) (key string, ok bool) {
 	defer x.mu.RUnlock()
 	k := jobName{app, name}
 	if j := x.byName[k]; j != nil {
-		return j.token, true
+		return j.key, true
 	}
 	k.job = bus.NameKey(name)
-	j := x.byToken[k]
+	j := x.byKey[k]
 	return k.job, j != nil && j.def == nil && len(j.list) > 0
 }
 
 // FirstName returns the name that a job was created with, or its permanent key
 // if that name is not known.
-func (x *Index) FirstName(app, token string) string {
+func (x *Index) FirstName(app, key string) string {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	if j := x.byToken[jobName{app, token}]; j != nil {
-		return cmp.Or(j.first, token)
+	if j := x.byKey[jobName{app, key}]; j != nil {
+		return cmp.Or(j.first, key)
 	}
-	return token
+	return key
 }
 
 // JobName returns the present name of a job. If the job no longer exists, it
 // returns its first name.
-func (x *Index) JobName(app, token string) string {
+func (x *Index) JobName(app, key string) string {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	if j := x.byToken[jobName{app, token}]; j != nil {
+	if j := x.byKey[jobName{app, key}]; j != nil {
 		return j.displayName()
 	}
-	return token
+	return key
 }
 
 func (j *jobEntry) displayName() string {
 	if j.def == nil {
-		return cmp.Or(j.first, j.token)
+		return cmp.Or(j.first, j.key)
 	}
 	return j.def.Name
 }
@@ -125,16 +125,16 @@ func (j *jobEntry) displayName() string {
 // setFirstName records name as the first name, if the permanent key is derived
 // from it.
 func (j *jobEntry) setFirstName(name string) {
-	if j.first == "" && name != "" && name != j.token && bus.NameKey(name) == j.token {
+	if j.first == "" && name != "" && name != j.key && bus.NameKey(name) == j.key {
 		j.first = name
 	}
 }
 
 // Job returns a job; false if it has no definition.
-func (x *Index) Job(app, token string) (*Job, bool) {
+func (x *Index) Job(app, key string) (*Job, bool) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	j := x.byToken[jobName{app, token}]
+	j := x.byKey[jobName{app, key}]
 	if j == nil || j.def == nil {
 		return nil, false
 	}
@@ -142,10 +142,10 @@ func (x *Index) Job(app, token string) (*Job, bool) {
 }
 
 // Definition returns a job without counts, which is enough to start it.
-func (x *Index) Definition(app, token string) (def *bus.Job, parsed *jsl.Job, ok bool) {
+func (x *Index) Definition(app, key string) (def *bus.Job, parsed *jsl.Job, ok bool) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	j := x.byToken[jobName{app, token}]
+	j := x.byKey[jobName{app, key}]
 	if j == nil || j.def == nil {
 		return nil, nil, false
 	}
@@ -157,13 +157,13 @@ func (x *Index) Definition(app, token string) (def *bus.Job, parsed *jsl.Job, ok
 func (x *Index) JobKeys(app string) []string {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	var tokens []string
+	var keys []string
 	for _, j := range x.jobs {
 		if j.app == app {
-			tokens = append(tokens, j.token)
+			keys = append(keys, j.key)
 		}
 	}
-	return tokens
+	return keys
 }
 
 // CountJobs counts an application's jobs.

@@ -134,7 +134,7 @@ func cachedVerdict(all *[]verdict, n uint32, ask func() bool) bool {
 func (m *matcher) matchesJob(j *jobEntry) bool {
 	q := m.q
 	return cachedVerdict(&m.jobs, j.number, func() bool {
-		return (q.App == "" || j.app == q.App) && (q.Job == "" || j.token == q.Job) &&
+		return (q.App == "" || j.app == q.App) && (q.Job == "" || j.key == q.Job) &&
 			(q.AppMatch == nil || q.AppMatch(j.app)) && (q.JobMatch == nil || q.JobMatch(j.displayName()))
 	})
 }
