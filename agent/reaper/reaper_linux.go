@@ -8,23 +8,27 @@ import (
 	"unsafe"
 )
 
-// forwarded are the signals that process 1 passes on to the program.
-var forwarded = []os.Signal{
+// forwardedSignals are the signals that process 1 passes on to the program.
+var forwardedSignals = []os.Signal{
 	syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH,
 }
 
-// Main returns at once unless the program is process 1. Then it runs the
-// program again as a child, passes signals on to it, waits for all processes
-// whose parents have ended, and exits as the child does. Call it first in main.
+// Main returns immediately unless the program is process 1. As process 1 it
+// never returns: it runs the program again as a child, passes signals on to it,
+// reaps all processes whose parents have ended, and exits with the status of
+// the child. Call it first in main.
 func Main() {
 	if os.Getpid() == 1 {
-		os.Exit(reapChildren())
+		os.Exit(runAndReap())
 	}
 }
 
-func reapChildren() int {
+// runAndReap runs the program as a child, reaps every process that ends, and
+// returns the exit status of the program. As in a shell, that is 128 plus the
+// number of the signal if a signal ended the program.
+func runAndReap() int {
 	signals := make(chan os.Signal, 16)
-	signal.Notify(signals, forwarded...)
+	signal.Notify(signals, forwardedSignals...)
 	pid, err := syscall.ForkExec("/proc/self/exe", os.Args, &syscall.ProcAttr{
 		Env: os.Environ(), Files: []uintptr{0, 1, 2}, Sys: programAttributes(),
 	})
@@ -45,7 +49,7 @@ func reapChildren() int {
 		case err != nil:
 			fmt.Fprintf(os.Stderr, "process 1 cannot wait for the program: %v\n", err)
 			return 1
-		case ended != pid: // nobody asks how it ended
+		case ended != pid: // an orphan: nothing needs its status
 		case status.Signaled():
 			return 128 + int(status.Signal())
 		default:
@@ -54,8 +58,9 @@ func reapChildren() int {
 	}
 }
 
-// programAttributes puts the program into a group of its own, at a terminal
-// into the foreground: a Ctrl-C is meant for it alone, and comes once.
+// programAttributes returns attributes that put the program into a process
+// group of its own. At a terminal, that group is in the foreground. The program
+// then receives a Ctrl-C once, from the terminal, and not again from process 1.
 func programAttributes() *syscall.SysProcAttr {
 	var group int32
 	_, _, errno := syscall.Syscall(syscall.SYS_IOCTL, 0, syscall.TIOCGPGRP, uintptr(unsafe.Pointer(&group)))

@@ -13,12 +13,12 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/agent/reaper"
 )
 
-// runAs is a variable that makes the test program be the program that process 1
-// runs.
-const runAs = "JOBSTREAMER_TEST_PROGRAM"
+// programEnv is an environment variable. If it is set, the test binary is the
+// program that process 1 runs, and does what the value says.
+const programEnv = "JOBSTREAMER_TEST_PROGRAM"
 
 func TestMain(m *testing.M) {
-	if what := os.Getenv(runAs); what != "" {
+	if what := os.Getenv(programEnv); what != "" {
 		reaper.Main()
 		os.Exit(runProgram(what))
 	}
@@ -31,10 +31,10 @@ func runProgram(what string) int {
 		signal.Notify(signals, syscall.SIGTERM)
 		fmt.Println("ready")
 		<-signals
-		fmt.Println("told to end")
+		fmt.Println("got SIGTERM")
 		return 9
 	}
-	// Orphans, and meanwhile processes whose status os/exec must get.
+	// Start orphans. Meanwhile, os/exec must get the statuses of other processes.
 	for range 20 {
 		_ = exec.Command("/bin/sh", "-c", "(sleep 0.02 &) ; (sleep 0.05 & exec true) &").Run()
 		if err := exec.Command("/bin/sh", "-c", "exit 7").Run(); err == nil || err.Error() != "exit status 7" {
@@ -51,8 +51,8 @@ func runProgram(what string) int {
 	}
 }
 
-// zombies counts the children of process 1 that nobody has waited for, after
-// all that were started have ended.
+// countZombies counts the processes named sleep. After all of them have ended,
+// only those that process 1 has not reaped are left.
 func countZombies() int {
 	n := 0
 	all, _ := os.ReadDir("/proc")
@@ -65,19 +65,20 @@ func countZombies() int {
 	return n
 }
 
-// inNamespace runs the test program as process 1.
-func inNamespace(t *testing.T, what string) *exec.Cmd {
+// commandAsProcess1 returns a command that runs the test program as process 1
+// of a new namespace.
+func commandAsProcess1(t *testing.T, what string) *exec.Cmd {
 	t.Helper()
 	if out, err := exec.Command("unshare", "--pid", "--fork", "--mount-proc", "true").CombinedOutput(); err != nil {
-		t.Skipf("no namespace of processes here: %v %s", err, out)
+		t.Skipf("this system makes no PID namespace: %v %s", err, out)
 	}
 	cmd := exec.Command("unshare", "--pid", "--fork", "--kill-child", "--mount-proc", os.Args[0])
-	cmd.Env = append(os.Environ(), runAs+"="+what)
+	cmd.Env = append(os.Environ(), programEnv+"="+what)
 	return cmd
 }
 
 func TestProcess1Reaps(t *testing.T) {
-	out, err := inNamespace(t, "orphans").CombinedOutput()
+	out, err := commandAsProcess1(t, "orphans").CombinedOutput()
 	if got, want := string(out), "process true of 1 zombies 0\n"; got != want {
 		t.Errorf("the program says %q, want %q", got, want)
 	}
@@ -87,7 +88,7 @@ func TestProcess1Reaps(t *testing.T) {
 }
 
 func TestProcess1PassesSignalsOn(t *testing.T) {
-	cmd := inNamespace(t, "wait")
+	cmd := commandAsProcess1(t, "wait")
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -102,14 +103,14 @@ func TestProcess1PassesSignalsOn(t *testing.T) {
 	children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", cmd.Process.Pid))
 	var one int
 	if _, err := fmt.Sscan(string(children), &one); err != nil {
-		t.Skipf("no list of children here: %v", err)
+		t.Skipf("this system lists no children: %v", err)
 	}
 	if err := syscall.Kill(one, syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
 	rest := make([]byte, 100)
 	n, _ := stdout.Read(rest)
-	if err := cmd.Wait(); string(rest[:n]) != "told to end\n" || err == nil || err.Error() != "exit status 9" {
+	if err := cmd.Wait(); string(rest[:n]) != "got SIGTERM\n" || err == nil || err.Error() != "exit status 9" {
 		t.Errorf("the program says %q and ends with %v", rest[:n], err)
 	}
 }

@@ -2,5 +2,5 @@
 
 package reaper
 
-// Main has nothing to do: only on Linux can a program be process 1.
+// Main does nothing: a program can be process 1 only on Linux.
 func Main() {}
