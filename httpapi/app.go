@@ -32,25 +32,6 @@ func (p *AppPath) Resolve(huma.Context) []error {
 
 func noApp(name string) error { return bus.NoSuchApp(codec.Cut(name)) }
 
-// answer is an answer that has only a body.
-type answer[T any] struct{ Body T }
-
-// saved is the answer to a write of something with an entity tag and a URL.
-type saved[T any] struct {
-	Status   int
-	Location string `header:"Location"`
-	ETag     string `header:"ETag"`
-	Body     T
-}
-
-// putStatus returns the status of a PUT.
-func putStatus(created bool) int {
-	if created {
-		return 201
-	}
-	return 200
-}
-
 func (s *Server) listApps(_ context.Context, in *Page) (*answer[rest.All[rest.AppInfo]], error) {
 	shown := cutPage(*in, s.cfg.Index.Apps(), func(a *bus.App) string { return a.Name }, strings.Compare)
 	var results []rest.AppInfo
@@ -76,11 +57,6 @@ func (s *Server) findApp(ctx context.Context, name string) (*bus.App, uint64, er
 	}
 	a, revision, err := s.cfg.Catalog.App(ctx, name)
 	return &a, revision, err
-}
-
-type tagged[T any] struct {
-	ETag string `header:"ETag"`
-	Body T
 }
 
 func (s *Server) getApp(ctx context.Context, in *AppPath) (*tagged[rest.AppInfo], error) {

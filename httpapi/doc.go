@@ -1,6 +1,6 @@
 // Package httpapi is the REST API of the control bus.
 //
-//	           routes.go                  body.go                                  bus, index,
+//	           routes.go                  bodies.go                                bus, index,
 //	request --> Echo --> huma: path, --> body by its --> handler(ctx, input) --> execution,
 //	                     query, header   Content-Type    returns output, error   scheduler
 //	                          |               |                 |

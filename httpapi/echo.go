@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"html"
 	"io"
 	"net/http"
 	"net/url"
@@ -16,6 +17,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humaecho"
 	"github.com/labstack/echo/v4"
 
+	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/codec"
 )
 
@@ -219,4 +221,34 @@ func canonicalPath(u *url.URL) *url.URL {
 		same.RawPath = strings.Join(segments, "/")
 	}
 	return &same
+}
+
+// frontLinks are the links of the front page, for people who know only the
+// address.
+var frontLinks = [][2]string{
+	{"/" + bus.DefaultApp + "/jobs", "jobs of the application " + bus.DefaultApp},
+	{"/executions", "executions, the newest first"},
+	{"/agents", "agents"},
+	{"/apps", "applications"},
+	{"/healthcheck", "200 if all is well"},
+	{"/version", "the version of this control bus"},
+	{"/openapi.json", "all routes, as OpenAPI"},
+}
+
+// frontPage returns the page as text and as HTML, and its links as values.
+func (s *Server) frontPage() (text, page string, links map[string]string) {
+	title := strings.TrimSpace("JobStreamer control bus " + s.cfg.Version)
+	var t, h strings.Builder
+	fmt.Fprintf(&t, "%s\n\n", title)
+	fmt.Fprintf(&h, "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>%[1]s</title>\n<h1>%[1]s</h1>\n<ul>\n", html.EscapeString(title))
+	links = map[string]string{}
+	for _, l := range frontLinks {
+		fmt.Fprintf(&t, "  %-16s %s\n", l[0], l[1])
+		fmt.Fprintf(&h, "<li><a href=\"%[1]s\">%[1]s</a> %[2]s\n", html.EscapeString(l[0]), html.EscapeString(l[1]))
+		links[l[0]] = l[1]
+	}
+	const more = "The program is a client too: jobstreamer --help"
+	fmt.Fprintf(&t, "\n%s\n", more)
+	fmt.Fprintf(&h, "</ul>\n<p>%s\n", more)
+	return t.String(), h.String(), links
 }

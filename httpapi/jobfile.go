@@ -18,7 +18,133 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 	v1 "github.com/job-streamer/job-streamer-control-bus/httpapi/v1"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
+
+// sentJob is a body with a job: its definition, and its schedule and settings
+// in the words of job files or of v1 clients.
+type sentJob struct {
+	jsl.Job
+	beside
+}
+
+// beside is what a body holds besides the definition. Settings that are nil
+// stay unchanged.
+type beside struct {
+	v1.Words
+	fileParts
+}
+
+// ReadBody parses a job in any format. It parses the text only once.
+func (v *sentJob) ReadBody(f *codec.Format, data []byte) error {
+	text, err := jsl.ParseText(f.Form, data, f.Charset)
+	if err != nil {
+		return f.AsMalformed(err)
+	}
+	wrong := v.readWords(text)
+	if v.Drawn {
+		if wrong == nil {
+			wrong = v.Draw(&v.Job)
+		}
+		return wrong
+	}
+	file, err := text.File()
+	if err := f.AsMalformed(readFile(file, f.Form, &v.beside, err)); err != nil {
+		return err
+	}
+	v.Job = *file.Job
+	if wrong == nil {
+		return v.Rename(&v.Job)
+	}
+	return wrong
+}
+
+// readWords reads the words of v1 clients.
+func (b *beside) readWords(text *jsl.Text) (err error) {
+	if b.Words, err = v1.ReadWords(text); err != nil {
+		return err
+	}
+	return b.Faults(func(part any) codec.Faults {
+		switch part := part.(type) {
+		case *rest.NewTimeMonitor:
+			return (*newTimeMonitor)(part).Validate()
+		case *rest.NewStatusNotification:
+			return (*newStatusNotification)(part).Validate()
+		case *rest.NewSchedule:
+			return (*newSchedule)(part).Validate()
+		}
+		return nil
+	}).Err()
+}
+
+// mergeOver returns the job to be stored in place of was, which may be nil. The
+// job keeps its settings, except what set changes, and what a diagram cannot
+// express.
+func (v *sentJob) mergeOver(was *bus.Job, app string, set func(*bus.Settings)) (bus.Job, error) {
+	now := subjects.Now()
+	is := bus.Job{App: app, Name: v.ID, Notation: v.notation(), CreateTime: now, UpdateTime: now}
+	def := v.Job
+	if was != nil {
+		is.PermanentKey, is.NameOf, is.CreateTime = was.PermanentKey, was.NameOf, was.CreateTime
+		if !v.Whole {
+			is.Settings = was.Settings
+		}
+		if v.Drawn {
+			old, err := jsl.Restore(was.Definition)
+			if err != nil {
+				return is, err
+			}
+			def.Restartable, def.Pool, def.Priority, def.OnAgentLost, def.MaxAttempts, def.Log = old.Restartable, old.Pool, old.Priority, old.OnAgentLost, old.MaxAttempts, old.Log
+			def.Namespace = old.Namespace
+			if v.Words.Exclusive == nil && !v.Whole {
+				def.Exclusive = old.Exclusive
+			}
+		}
+	}
+	set(&is.Settings)
+	var err error
+	is.Definition, err = def.MarshalJSON()
+	return is, err
+}
+
+// notation returns the diagram to be stored, nil for none.
+func (b *beside) notation() *bus.Notation {
+	if b.BPMN == "" && b.SVG == "" {
+		return nil
+	}
+	return &bus.Notation{BPMN: b.BPMN, SVG: b.SVG}
+}
+
+// settingsFor returns a function that applies the sent settings to a job. A
+// notification that exists already keeps its id.
+func (s *Server) settingsFor(ctx context.Context, b *beside) (set func(*bus.Settings), err error) {
+	var drawn []bus.StatusNotification
+	if b.StatusNotifications != nil {
+		for _, n := range *b.StatusNotifications {
+			v, err := s.notificationFor(ctx, &n)
+			if err != nil {
+				return nil, err
+			}
+			drawn = append(drawn, v)
+		}
+	}
+	return b.settings(drawn), nil
+}
+
+// settings does the same with the notifications given.
+func (b *beside) settings(notifications []bus.StatusNotification) func(*bus.Settings) {
+	return func(v *bus.Settings) {
+		switch {
+		case b.TimeMonitor != nil:
+			v.TimeMonitor = timeMonitorFor(b.TimeMonitor)
+		case b.noMonitor:
+			v.TimeMonitor = nil
+		}
+		if b.StatusNotifications != nil {
+			v.Notifications = keepIDs(v.Notifications, notifications)
+		}
+	}
+}
 
 // fileParts are the parts of a job's file besides the definition. A part that
 // the file leaves out stays unchanged; a part that is null is removed.

@@ -259,3 +259,28 @@ func (s *Server) untilClosing(ctx context.Context) (context.Context, context.Can
 	stop := context.AfterFunc(s.closing, cancel)
 	return ctx, func() { stop(); cancel() }
 }
+
+// healthTimeout is how long NATS may take to answer a health check.
+const healthTimeout = 2 * time.Second
+
+// getVersion answers with a string, as the original control bus does.
+func (s *Server) getVersion(context.Context, *struct{}) (*answer[string], error) {
+	return &answer[string]{s.cfg.Version}, nil
+}
+
+// sickError is why the control bus cannot work now. Answers show it: operators
+// and logs of load balancers need the reason.
+type sickError struct{ reason error }
+
+func (e *sickError) Error() string { return e.reason.Error() }
+
+// healthcheck answers with no body if the control bus can work, or with a
+// problem that says why it cannot.
+func (s *Server) healthcheck(ctx context.Context, _ *struct{}) (*struct{}, error) {
+	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
+	defer cancel()
+	if err := s.cfg.Health(ctx); err != nil {
+		return nil, &sickError{err}
+	}
+	return nil, nil
+}

@@ -2,11 +2,16 @@ package httpapi
 
 import (
 	"context"
+	"slices"
 	"strconv"
+	"strings"
+	"unicode"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/codec"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
 func (s *Server) getSettings(ctx context.Context, in *JobPath) (*answer[rest.Settings], error) {
@@ -137,4 +142,110 @@ func settingsOf(exclusive bool, s *bus.Settings) rest.Settings {
 func showSettings(j *rest.Job, s *bus.Settings) {
 	v := settingsOf(j.Exclusive, s)
 	j.TimeMonitor, j.StatusNotifications = v.TimeMonitor, v.StatusNotifications
+}
+
+// keepIDs gives each notification the id of an equal one in was.
+func keepIDs(was, is []bus.StatusNotification) []bus.StatusNotification {
+	was, is = slices.Clone(was), slices.Clone(is)
+	for i := range is {
+		for k := range was {
+			same := is[i]
+			if same.ID = was[k].ID; same == was[k] && same.ID != 0 {
+				is[i], was[k].ID = same, 0 // so that it is found once
+				break
+			}
+		}
+	}
+	return is
+}
+
+func timeMonitorFor(sent *rest.NewTimeMonitor) *bus.TimeMonitor {
+	return &bus.TimeMonitor{Minutes: sent.Duration, Action: sent.Action, Type: sent.NotificationType}
+}
+
+// notificationFor returns the notification that was sent, with a new id.
+func (s *Server) notificationFor(ctx context.Context, sent *rest.NewStatusNotification) (bus.StatusNotification, error) {
+	v := notificationOf(sent)
+	var err error
+	v.ID, err = s.cfg.Catalog.NewNotificationID(ctx)
+	return v, err
+}
+
+// notificationOf returns the notification that was sent, without an id.
+func notificationOf(sent *rest.NewStatusNotification) bus.StatusNotification {
+	return bus.StatusNotification{BatchStatus: subjects.BatchStatus(sent.BatchStatus), ExitStatus: sent.ExitStatus, Type: sent.Type}
+}
+
+// maxMinutes is a year.
+const maxMinutes = 365 * 24 * 60
+
+// newTimeMonitor is a body with a time monitor.
+type newTimeMonitor rest.NewTimeMonitor
+
+// Validate returns all that is wrong with the values.
+func (sent *newTimeMonitor) Validate() (wrong codec.Faults) {
+	if sent.Duration < 1 || sent.Duration > maxMinutes {
+		wrong.Add("/duration", "minutes, from 1 to "+strconv.Itoa(maxMinutes), strconv.Itoa(sent.Duration))
+	}
+	if !slices.Contains(bus.Actions(), sent.Action) {
+		wrong.Add("/action", "one of "+strings.Join(bus.Actions(), ", "), strconv.Quote(sent.Action))
+	}
+	if sent.NotificationType != "" || sent.Action == bus.ActionAlert {
+		checkType(&wrong, "/notification_type", sent.NotificationType)
+	}
+	return wrong
+}
+
+// newStatusNotification is a body with a status notification to be added, or
+// with the id of one to be removed.
+type newStatusNotification rest.NewStatusNotification
+
+// Validate returns all that is wrong with the values.
+func (sent *newStatusNotification) Validate() (wrong codec.Faults) {
+	alone := sent.BatchStatus == "" && sent.ExitStatus == "" && sent.Type == ""
+	switch {
+	case sent.ID != 0 && alone:
+		return nil
+	case sent.ID != 0:
+		wrong.Add("/id", "nothing beside the id of the notification that is to be removed", strconv.FormatInt(sent.ID, 10))
+		return wrong
+	}
+	checkType(&wrong, "/type", sent.Type)
+	if len(sent.ExitStatus) > maxExitStatus {
+		wrong.Add("/exit_status", "at most "+strconv.Itoa(maxExitStatus)+" bytes", sent.ExitStatus)
+	}
+	status := subjects.BatchStatus(sent.BatchStatus)
+	switch {
+	case status == "" && sent.ExitStatus == "":
+		wrong.Add("/batch_status", "this or exit_status", "")
+	case status != "" && sent.ExitStatus != "":
+		wrong.Add("/exit_status", "this or batch_status, not both", sent.ExitStatus)
+	case status != "" && !slices.Contains(bus.Notifiable(), status):
+		wrong.Add("/batch_status", "one of "+joinStatuses(bus.Notifiable()), strconv.Quote(sent.BatchStatus))
+	}
+	return wrong
+}
+
+func joinStatuses(all []subjects.BatchStatus) string {
+	var names []string
+	for _, s := range all {
+		names = append(names, string(s))
+	}
+	return strings.Join(names, ", ")
+}
+
+const (
+	maxType       = 128
+	maxExitStatus = 1024
+)
+
+// checkType checks the type of a notification, which becomes the last segment
+// of the URL that the bus posts it to.
+func checkType(f *codec.Faults, at, kind string) {
+	switch {
+	case kind == "healthcheck":
+		f.Add(at, "a type; the notificator has this path for itself", kind)
+	case kind == "" || len(kind) > maxType || kind == "." || kind == ".." || strings.ContainsFunc(kind, unicode.IsControl):
+		f.Add(at, "a type that the notificator knows, such as mail", strconv.Quote(kind))
+	}
 }
