@@ -1,40 +1,49 @@
-// Package notify tells a notificator by HTTP what becomes of executions, and
-// sees to those that take too long.
+// Package notify posts status notifications and alerts to a notificator by
+// HTTP, and runs the time monitors of jobs.
 //
 //	RESULTS --one durable consumer--> has the job notifications? --no--> acknowledged
 //	                                              | yes
-//	                 the execution as the result left it: is it what one of them asks for?
+//	                 does the execution, as of this result, match one of them?
 //	                                              | yes
 //	                             POST <url>/<type>, up to five times  --> acknowledged
 //
-//	what runs --lease--> longer than its time monitor allows? --> record --> POST, or stop
+//	running executions --lease--> longer than the time monitor allows? --> record --> POST, or stop
 //
 // # Status notifications
 //
 // RESULTS has each change of an execution once, and all buses with a
-// notificator share one consumer of it; so a change is sent once, though the
-// result is delivered again or several buses run. A bus keeps a result in hand,
-// and says so to the broker, until the notificator has answered or was asked
-// five times within a minute and a half. One that dies, or loses NATS for
-// [ackWait], has its results handed to another, which begins anew: what was
-// answered and not acknowledged is sent a second time. Nothing is sent that was
-// given up (the log says so), of an execution that was deleted meanwhile, or of
-// what happened while no bus had a notificator for longer than [forgotten]; the
-// consumer begins with what is new. Of an execution that waits nothing is sent,
-// since its beginning is no result.
+// notificator share one consumer of it. A change is therefore sent once, even
+// if the result is delivered again or several buses run. A bus keeps a result
+// in flight, and extends its acknowledgement wait, until the notificator has
+// answered or has been asked five times within a minute and a half.
+//
+// If a bus dies, or loses NATS for [ackWait], the broker delivers its results
+// to another bus, which starts again. A notification whose result was not
+// acknowledged is then sent a second time.
+//
+// Nothing is sent in these cases:
+//   - The notificator did not take the notification in five attempts. The log
+//     says so.
+//   - The execution was deleted meanwhile.
+//   - No bus had a notificator for longer than [forgotten]. The next consumer
+//     starts with new results.
+//   - An execution is submitted or waits: that is not a result.
 //
 // # The time monitor
 //
-// What is done is noted in the record first, by compare-and-set, so never twice
-// for an execution, whatever its monitor is changed to. A stop is in the same
-// write and cannot be lost. An alert errs on the side of silence: the bus that
-// noted it and dies before the answer sends none. A running execution cannot be
-// abandoned (JSR-352), so that action stops it and gives up what has stopped;
-// if the bus dies while it stops, and it has stopped before another bus takes
-// over, it stays stopped and can be restarted.
+// The time monitor first writes its action into the record of the execution, by
+// compare-and-set. It therefore acts once for an execution, even if the job's
+// time monitor is changed later. A stop request is in the same write and cannot
+// be lost. An alert is lost if the bus dies between that write and the answer
+// of the notificator.
 //
-// Time counts from the first start of the execution, as its agent's clock has
-// it, over lost agents and further attempts. Stop and abandon need no
-// notificator: each bus takes part in them; alerts are a chore of their own,
-// for those that have one.
+// A running execution cannot be abandoned (JSR-352). The action abandon stops
+// the execution, and abandons it when it has stopped. If the bus dies
+// meanwhile, and the execution has stopped before another bus takes over, it
+// stays stopped and can be restarted.
+//
+// The time counts from the first start of the execution by its agent's clock,
+// also over lost agents and further attempts. Each bus takes part in stop and
+// abandon, which need no notificator. Alerts are a leased task of their own,
+// for the buses that have a notificator.
 package notify

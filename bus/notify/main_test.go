@@ -50,19 +50,19 @@ type world struct {
 	logs  strings.Builder
 }
 
-// play runs f with a world in fake time.
-func play(t *testing.T, name string, f func(w *world)) {
+// runInWorld runs f with a world in fake time.
+func runInWorld(t *testing.T, name string, f func(w *world)) {
 	t.Run(name, func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
 			w := &world{T: t, srv: bustest.Server(t)}
 			w.bus = bustest.Open(t, w.srv, bus.Config{})
 			w.sink = newSink(t)
-			w.background(w.beat)
+			w.background(w.sendHeartbeats)
 			f(w)
-			// Chores work at whole seconds, and a server that ends while it is
-			// asked for a consumer waits for a lock, which fake time does not
-			// pass.
+			// Leased tasks run at whole seconds, and a server that ends while
+			// it is asked for a consumer waits for a lock, which fake time does
+			// not pass.
 			time.Sleep(333 * time.Millisecond)
 		})
 	})
@@ -83,8 +83,8 @@ func (w *world) background(f func(context.Context) error) (stop func()) {
 	return stop
 }
 
-// beat is the agent's heart.
-func (w *world) beat(ctx context.Context) error {
+// sendHeartbeats is the agent's heartbeat.
+func (w *world) sendHeartbeats(ctx context.Context) error {
 	for ctx.Err() == nil {
 		w.mu.Lock()
 		data, err := json.Marshal(subjects.Heartbeat{
@@ -109,33 +109,33 @@ func (w *world) beat(ctx context.Context) error {
 // node is a control bus with a notifier.
 type node struct {
 	*Notifier
-	life *execution.Service
-	stop func() // ends it, as a shutdown does
+	executions *execution.Service
+	stop       func() // ends it, as a shutdown does
 }
 
-// node starts a bus; url is that of its notificator.
-func (w *world) node(url string) *node {
+// startBus starts a control bus; url is that of its notificator.
+func (w *world) startBus(url string) *node {
 	w.Helper()
 	log := slog.New(slog.NewTextHandler(&locked{w: w}, nil))
-	return w.nodeOn(bustest.Open(w, w.srv, bus.Config{Log: log}), url)
+	return w.startBusOn(bustest.Open(w, w.srv, bus.Config{Log: log}), url)
 }
 
-func (w *world) nodeOn(b *bus.Bus, url string) *node {
+func (w *world) startBusOn(b *bus.Bus, url string) *node {
 	w.Helper()
 	x := index.New(b)
-	life := execution.New(b, x, execution.Config{})
-	n, err := New(Config{Bus: b, Index: x, Executions: life, URL: url, Transport: w.sink.transport})
+	executions := execution.New(b, x, execution.Config{})
+	n, err := New(Config{Bus: b, Index: x, Executions: executions, URL: url, Transport: w.sink.transport})
 	if err != nil {
 		w.Fatal(err)
 	}
 	stopIndex := w.background(x.Run)
-	stopLife := w.background(life.Run)
+	stopLife := w.background(executions.Run)
 	stop := w.background(n.Run)
 	time.Sleep(time.Second) // the consumer is there
-	return &node{n, life, func() { stop(); stopLife(); stopIndex() }}
+	return &node{n, executions, func() { stop(); stopLife(); stopIndex() }}
 }
 
-// locked takes what buses log.
+// locked collects the log of the buses.
 type locked struct{ w *world }
 
 func (l *locked) Write(p []byte) (int, error) {
@@ -144,14 +144,14 @@ func (l *locked) Write(p []byte) (int, error) {
 	return l.w.logs.Write(p)
 }
 
-func (w *world) logged() string {
+func (w *world) logText() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.logs.String()
 }
 
-// job writes a job with settings, and waits until every bus has seen it.
-func (w *world) job(name string, s bus.Settings) {
+// storeJob stores a job with settings, and waits until every bus has seen it.
+func (w *world) storeJob(name string, s bus.Settings) {
 	w.Helper()
 	j := bus.Job{App: "default", Name: name, Settings: s, Definition: json.RawMessage(`{"id":"` + name + `","steps":[{"id":"S","batchlet":{"ref":"x"}}]}`)}
 	e, err := w.bus.Jobs.Get(w.Context(), j.Key())
@@ -178,24 +178,24 @@ type running struct {
 	last uint64
 }
 
-// submit makes an execution.
-func (w *world) submit(n *node, job string) *running {
+// submitJob submits an execution.
+func (w *world) submitJob(n *node, job string) *running {
 	w.Helper()
-	e, _, err := n.life.Submit(w.Context(), execution.Submission{App: "default", Job: job, Parameters: map[string]string{"who": "x"}})
+	e, _, err := n.executions.Submit(w.Context(), execution.Submission{App: "default", Job: job, Parameters: map[string]string{"who": "x"}})
 	if err != nil {
 		w.Fatal(err)
 	}
 	return &running{Execution: e, w: w}
 }
 
-// start is submit and the claim.
-func (w *world) start(n *node, job string) *running {
+// startJob submits an execution and claims it.
+func (w *world) startJob(n *node, job string) *running {
 	w.Helper()
-	return w.submit(n, job).says(subjects.Started, "")
+	return w.submitJob(n, job).publishResult(subjects.Started, "")
 }
 
-// says publishes a result.
-func (r *running) says(status subjects.BatchStatus, exit string, steps ...subjects.StepExecution) *running {
+// publishResult publishes a result.
+func (r *running) publishResult(status subjects.BatchStatus, exit string, steps ...subjects.StepExecution) *running {
 	r.w.Helper()
 	r.n++
 	res := subjects.Result{
@@ -209,7 +209,7 @@ func (r *running) says(status subjects.BatchStatus, exit string, steps ...subjec
 	if err != nil {
 		r.w.Fatal(err)
 	}
-	r.w.names(r.ID, !status.Ended())
+	r.w.setNamed(r.ID, !status.Ended())
 	r.last, err = r.w.bus.Pub.Do(r.w.Context(), &nats.Msg{Subject: subjects.ResultSubject(r.App, r.Job, r.ID, "a1"), Data: data},
 		subjects.ResultFilter(r.App, r.Job, r.ID), int64(r.last))
 	if err != nil {
@@ -218,8 +218,8 @@ func (r *running) says(status subjects.BatchStatus, exit string, steps ...subjec
 	return r
 }
 
-// names says whether the agent's heartbeats name an execution.
-func (w *world) names(id int64, runs bool) {
+// setNamed sets whether the agent's heartbeats name an execution.
+func (w *world) setNamed(id int64, runs bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.beats = slices.DeleteFunc(slices.Clone(w.beats), func(a subjects.Attempt) bool { return a.ID == id })
@@ -228,8 +228,8 @@ func (w *world) names(id int64, runs bool) {
 	}
 }
 
-// record is what the bucket has of an execution.
-func (w *world) record(e *running) *bus.Execution {
+// readRecord reads the record of an execution.
+func (w *world) readRecord(e *running) *bus.Execution {
 	w.Helper()
 	rec, err := w.bus.Executions.Get(w.Context(), e.Key())
 	if err != nil {
@@ -238,7 +238,7 @@ func (w *world) record(e *running) *bus.Execution {
 	return &rec.Value
 }
 
-// post is what the notificator got.
+// post is a request that the notificator received.
 type post struct {
 	path, media, body string
 	at                time.Time
@@ -280,7 +280,7 @@ func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(status)
 }
 
-func (s *sink) answers(f func(path string, nth int) (int, time.Duration)) {
+func (s *sink) setAnswer(f func(path string, nth int) (int, time.Duration)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.answer = f
@@ -292,8 +292,8 @@ func (s *sink) posts() []post {
 	return slices.Clone(s.got)
 }
 
-// want checks the paths of all that the notificator got, in any order.
-func (w *world) want(paths ...string) {
+// wantPosts checks the paths of all that the notificator got, in any order.
+func (w *world) wantPosts(paths ...string) {
 	w.Helper()
 	var got []string
 	for _, p := range w.sink.posts() {

@@ -18,32 +18,32 @@ import (
 const Consumer = "notifier"
 
 const (
-	ackWait   = 30 * time.Second // after which what a silent bus has in hand goes to another
-	forgotten = 24 * time.Hour   // after which a consumer that nobody asks is removed by the broker
-	maxInHand = 5000             // results, by all buses: the broker hands out no more while a notificator is away
+	ackWait   = 30 * time.Second // after which the results of a silent bus go to another bus
+	forgotten = 24 * time.Hour   // after which the broker removes an unused consumer
+	maxInHand = 5000             // results in flight at all buses; the broker delivers no more until some are acknowledged
 )
 
-// follow consumes RESULTS until ctx ends and nothing is in hand any more. That
-// it cannot be done now holds up nothing else.
-func (n *Notifier) follow(ctx context.Context) error {
+// followResults consumes RESULTS until ctx ends and no result is in flight any
+// more. It logs a failure and retries; other tasks of the bus go on.
+func (n *Notifier) followResults(ctx context.Context) error {
 	var all sync.WaitGroup
 	defer all.Wait()
-	// What is in hand is given back when nothing is taken any more, or it would
-	// come back to this bus.
+	// The results in flight are returned after the consumer has ended. Before
+	// that the broker could deliver them to this bus again.
 	held, release := context.WithCancel(context.WithoutCancel(ctx))
 	defer release()
-	take := func(m jetstream.Msg) { n.take(held, m, &all) }
+	take := func(m jetstream.Msg) { n.receiveResult(held, m, &all) }
 	return bus.RetryWatch(ctx, func() error {
-		if err := n.consume(ctx, take); err != nil && ctx.Err() == nil {
-			n.b.Log.Warn("results not followed for notifications, trying again", "err", err)
+		if err := n.consumeResults(ctx, take); err != nil && ctx.Err() == nil {
+			n.b.Log.Warn("cannot consume results for notifications, trying again", "err", err)
 		}
 		return nil
 	})
 }
 
-// consume returns when ctx has ended, or when the consumer is gone: then it has
-// to be made again.
-func (n *Notifier) consume(ctx context.Context, take jetstream.MessageHandler) error {
+// consumeResults consumes until ctx ends, or until the consumer is gone and
+// must be created again.
+func (n *Notifier) consumeResults(ctx context.Context, take jetstream.MessageHandler) error {
 	cons, err := n.b.JS.CreateOrUpdateConsumer(ctx, subjects.ResultsStream, jetstream.ConsumerConfig{
 		Durable: Consumer, DeliverPolicy: jetstream.DeliverNewPolicy, AckPolicy: jetstream.AckExplicitPolicy,
 		AckWait: ackWait, MaxAckPending: maxInHand, InactiveThreshold: forgotten,
@@ -57,20 +57,21 @@ func (n *Notifier) consume(ctx context.Context, take jetstream.MessageHandler) e
 	if err != nil {
 		return fmt.Errorf("consume results: %w", err)
 	}
-	n.keep(ctx, cc.Closed())
+	n.extendInFlight(ctx, cc.Closed())
 	cc.Stop()
 	<-cc.Closed()
 	return nil
 }
 
-// keep tells the broker what is in hand until ctx ends or the consuming does.
-func (n *Notifier) keep(ctx context.Context, closed <-chan struct{}) {
+// extendInFlight extends the acknowledgement wait of all results in flight,
+// until ctx ends or closed is closed.
+func (n *Notifier) extendInFlight(ctx context.Context, closed <-chan struct{}) {
 	tick := time.NewTicker(ackWait / 3)
 	defer tick.Stop()
 	for {
 		select {
 		case <-tick.C:
-			n.hands.keep()
+			n.inFlight.extendAckWait()
 		case <-closed:
 			return
 		case <-ctx.Done():
@@ -79,11 +80,12 @@ func (n *Notifier) keep(ctx context.Context, closed <-chan struct{}) {
 	}
 }
 
-// take gets one result. Most are of no interest, so that is found out first.
-func (n *Notifier) take(ctx context.Context, m jetstream.Msg, all *sync.WaitGroup) {
-	asked := n.asked(m.Subject())
+// receiveResult handles one delivery. Most results have no notification, so
+// that is checked first.
+func (n *Notifier) receiveResult(ctx context.Context, m jetstream.Msg, all *sync.WaitGroup) {
+	asked := n.notificationsOf(m.Subject())
 	if len(asked) == 0 {
-		_ = m.Ack() // it comes again
+		_ = m.Ack() // if it fails, the broker delivers it again
 		return
 	}
 	meta, err := m.Metadata()
@@ -92,21 +94,21 @@ func (n *Notifier) take(ctx context.Context, m jetstream.Msg, all *sync.WaitGrou
 		return
 	}
 	r, err := bus.DecodeResult(m.Subject(), meta.Sequence.Stream, m.Headers(), m.Data())
-	if err != nil { // who records it says so
-		_ = m.Term() // it comes again
+	if err != nil { // the recorder of results logs it
+		_ = m.Term() // if it fails, the broker delivers it again
 		return
 	}
-	if asked = perhaps(asked, r); len(asked) == 0 {
-		_ = m.Ack() // it comes again
+	if asked = possibleMatches(asked, r); len(asked) == 0 {
+		_ = m.Ack() // if it fails, the broker delivers it again
 		return
 	}
-	if n.hands.take(r.Sequence, m) {
-		all.Go(func() { n.notify(ctx, r, asked, int(meta.NumDelivered)) })
+	if n.inFlight.addDelivery(r.Sequence, m) {
+		all.Go(func() { n.sendNotifications(ctx, r, asked, int(meta.NumDelivered)) })
 	}
 }
 
-// asked are the notifications of the job that a result is of.
-func (n *Notifier) asked(subject string) []bus.StatusNotification {
+// notificationsOf returns the notifications of the job of a result's subject.
+func (n *Notifier) notificationsOf(subject string) []bus.StatusNotification {
 	app, job, _, _, err := subjects.ParseResultSubject(subject)
 	if err != nil {
 		return nil
@@ -118,9 +120,9 @@ func (n *Notifier) asked(subject string) []bus.StatusNotification {
 	return def.Settings.Notifications
 }
 
-// perhaps are the notifications that a result may be for, as far as it alone
-// can tell.
-func perhaps(asked []bus.StatusNotification, r *bus.StoredResult) (some []bus.StatusNotification) {
+// possibleMatches returns the notifications that a result may match, judged by
+// the result alone.
+func possibleMatches(asked []bus.StatusNotification, r *bus.StoredResult) (some []bus.StatusNotification) {
 	for _, a := range asked {
 		exit := a.ExitStatus != "" && r.BatchStatus.Ended() && (r.ExitStatus == "" || r.ExitStatus == a.ExitStatus)
 		if a.BatchStatus == r.BatchStatus || exit {
@@ -130,12 +132,12 @@ func perhaps(asked []bus.StatusNotification, r *bus.StoredResult) (some []bus.St
 	return some
 }
 
-// notify sends what is asked for, and is done with the result when all of it is
-// settled.
-func (n *Notifier) notify(ctx context.Context, r *bus.StoredResult, asked []bus.StatusNotification, delivered int) {
-	e, changed, err := n.life.At(ctx, r)
+// sendNotifications sends the notifications that match, and acknowledges the
+// result after the last one.
+func (n *Notifier) sendNotifications(ctx context.Context, r *bus.StoredResult, asked []bus.StatusNotification, delivered int) {
+	e, changed, err := n.executions.At(ctx, r)
 	if err != nil {
-		n.later(ctx, r, delivered, err)
+		n.retryLater(ctx, r, delivered, err)
 		return
 	}
 	var all sync.WaitGroup
@@ -145,30 +147,30 @@ func (n *Notifier) notify(ctx context.Context, r *bus.StoredResult, asked []bus.
 		exit := a.ExitStatus != "" && a.ExitStatus == e.ExitStatus && e.BatchStatus.Ended()
 		if status || exit {
 			all.Go(func() {
-				if !n.post.send(ctx, n.message(e, a.Type, statusBody(e, n.x.JobName(e.App, e.Job)))) {
+				if !n.poster.postWithRetry(ctx, n.newMessage(e, a.Type, statusBody(e, n.x.JobName(e.App, e.Job)))) {
 					open.Store(true)
 				}
 			})
 		}
 	}
 	all.Wait()
-	if open.Load() { // this bus ends
-		n.hands.back(r.Sequence, 0)
+	if open.Load() { // this bus shuts down
+		n.inFlight.returnResult(r.Sequence, 0)
 		return
 	}
-	n.hands.settle(ctx, r.Sequence)
+	n.inFlight.ackResult(ctx, r.Sequence)
 }
 
-// later gives back a result whose execution could not be read: its record may
-// not be written yet, or be gone.
-func (n *Notifier) later(ctx context.Context, r *bus.StoredResult, delivered int, err error) {
+// retryLater returns a result whose execution could not be read: its record may
+// not be written yet, or be deleted.
+func (n *Notifier) retryLater(ctx context.Context, r *bus.StoredResult, delivered int, err error) {
 	switch {
 	case ctx.Err() != nil:
-		n.hands.back(r.Sequence, 0)
-	case delivered < tries:
-		n.hands.back(r.Sequence, pause(delivered))
+		n.inFlight.returnResult(r.Sequence, 0)
+	case delivered < maxAttempts:
+		n.inFlight.returnResult(r.Sequence, retryDelay(delivered))
 	default:
 		n.b.Log.Warn("notification given up: the execution cannot be read", "app", r.App, "job", r.Job, "execution", r.ID, "err", err)
-		n.hands.settle(ctx, r.Sequence)
+		n.inFlight.ackResult(ctx, r.Sequence)
 	}
 }

@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// axis is a y axis from 0 to top in n steps of a round length.
+// axis is a y axis from 0 to top with n steps of equal, round length.
 type axis struct {
 	top, step float64
 	n         int
 }
 
-// yAxis ends at the first round value that is not below most, which is more
-// than 0.
+// yAxis returns an axis that ends at the first round value not below most. most
+// must be greater than 0.
 func yAxis(most float64) axis {
 	const steps = 5 // at most
 	step := math.Pow(10, math.Floor(math.Log10(most/steps)))
@@ -27,9 +27,9 @@ func yAxis(most float64) axis {
 	return axis{n * step, step, int(n)}
 }
 
-// label is a value of the axis. All of an axis have the same unit, that of its
-// top.
-func (y axis) label(v float64, bytes bool) string {
+// formatLabel returns the label of a value. All labels of an axis have the unit
+// of its top.
+func (y axis) formatLabel(v float64, bytes bool) string {
 	unit, scale := "", 1.0
 	if bytes {
 		unit = " B"
@@ -43,16 +43,16 @@ func (y axis) label(v float64, bytes bool) string {
 	return fmt.Sprintf("%.*f%s", decimals, v/scale, unit)
 }
 
-// tick is a time that has a label.
+// tick is a labelled time of the x axis.
 type tick struct {
 	at    time.Time
 	label string
 }
 
-// ticks are the times by which people find their way in a stretch of time:
-// hours of a day, days of a week, Mondays of a month, months of a year. They
-// are by the clock of the zone that the times are in.
-func ticks(from, to time.Time) (all []tick) {
+// axisTicks returns the labelled times between from and to: every third hour of
+// a day, days of a week, Mondays of a month, or months of a year. They are in
+// the time zone of from.
+func axisTicks(from, to time.Time) (all []tick) {
 	y, m, d := from.Date()
 	day := func(d int) time.Time { return time.Date(y, m, d, 0, 0, 0, 0, from.Location()) }
 	next, format := func(i int) time.Time { return time.Date(y, m, d, 3*i, 0, 0, 0, from.Location()) }, "15:04"

@@ -1,5 +1,4 @@
-// Package chart draws lines over a time, as PNG. It is all of ours that knows
-// how a picture is made.
+// Package chart draws values over time as lines in a PNG picture.
 //
 //	30 GB |                          |  the picture: Width x Height
 //	20 GB |----___     ____----      |
@@ -28,22 +27,22 @@ const (
 	Legend = 24
 )
 
-// Colours of lines, dark enough on white.
+// Colours of lines, dark enough to be read on white.
 var (
 	Green = color.RGBA{0x1a, 0x99, 0x3c, 0xff}
 	Blue  = color.RGBA{0x1f, 0x5f, 0xd0, 0xff}
 )
 
-// Chart is lines over a time.
+// Chart is a picture of lines over time.
 type Chart struct {
-	From, To time.Time // labels are by the clock of their zone
-	Bytes    bool      // what the values are; else plain numbers
+	From, To time.Time // labels are in their time zone
+	Bytes    bool      // the values are bytes; otherwise plain numbers
 	Lines    []Line
-	Top      float64 // of the y axis, which begins at 0; default: what the lines need
+	Top      float64 // of the y axis, which begins at 0; default: enough for the largest value
 }
 
-// Line is values at times, in their order. NaN is a gap; times outside of the
-// chart are left out.
+// Line is a series of values in order of time. NaN is a gap. Values outside of
+// the chart's time are not drawn.
 type Line struct {
 	Name   string
 	Color  color.RGBA
@@ -66,7 +65,7 @@ func (c Chart) PNG() ([]byte, error) {
 	y := c.yAxis()
 	c.drawAxes(p, y)
 	for _, l := range c.Lines {
-		p.line(l.Color, c.points(p, l, y.top))
+		p.drawLine(l.Color, c.linePoints(p, l, y.top))
 	}
 	c.drawLegend(p)
 	var b bytes.Buffer
@@ -77,11 +76,12 @@ func (c Chart) PNG() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// yAxis ends at Top, or where the largest value needs it to.
+// yAxis returns an axis that ends at Top, or at a round value above the largest
+// value.
 func (c *Chart) yAxis() axis {
 	top := c.Top
 	if top == 0 {
-		top = c.most()
+		top = c.largestValue()
 	}
 	if top == 0 && c.Bytes {
 		top = 1e9
@@ -89,11 +89,11 @@ func (c *Chart) yAxis() axis {
 	return yAxis(cmp.Or(top, 1))
 }
 
-// most is the largest value that is shown.
-func (c *Chart) most() (most float64) {
+// largestValue returns the largest value in the chart.
+func (c *Chart) largestValue() (most float64) {
 	for _, l := range c.Lines {
 		for i, v := range l.Values {
-			if v > most && c.shows(l.Times[i]) { // NaN is not
+			if v > most && c.isInside(l.Times[i]) { // never true for NaN
 				most = v
 			}
 		}
@@ -101,20 +101,20 @@ func (c *Chart) most() (most float64) {
 	return most
 }
 
-func (c *Chart) shows(t time.Time) bool { return !t.Before(c.From) && !t.After(c.To) }
+func (c *Chart) isInside(t time.Time) bool { return !t.Before(c.From) && !t.After(c.To) }
 
-// x is where a time is.
-func (c *Chart) x(p *picture, t time.Time) float64 {
+// xOf returns the x coordinate of a time.
+func (c *Chart) xOf(p *picture, t time.Time) float64 {
 	part := float64(t.Sub(c.From)) / float64(c.To.Sub(c.From))
 	return float64(p.plot.Min.X) + part*float64(p.plot.Dx())
 }
 
-// points are where the values of a line are; a gap is one without a place.
-func (c *Chart) points(p *picture, l Line, top float64) (all []point) {
+// linePoints returns the points of a line. A gap has y NaN.
+func (c *Chart) linePoints(p *picture, l Line, top float64) (all []point) {
 	for i, t := range l.Times {
-		if c.shows(t) {
+		if c.isInside(t) {
 			part := max(0, min(l.Values[i]/top, 1)) // NaN stays NaN
-			all = append(all, point{c.x(p, t), float64(p.plot.Max.Y) - part*float64(p.plot.Dy())})
+			all = append(all, point{c.xOf(p, t), float64(p.plot.Max.Y) - part*float64(p.plot.Dy())})
 		}
 	}
 	return all
@@ -122,13 +122,13 @@ func (c *Chart) points(p *picture, l Line, top float64) (all []point) {
 
 func (c *Chart) drawAxes(p *picture, y axis) {
 	right := 0 // of the last label
-	for _, t := range ticks(c.From, c.To) {
-		x := int(math.Round(c.x(p, t.at)))
-		p.vertical(x, p.plot.Min.Y, p.plot.Max.Y, grid)
-		p.vertical(x, p.plot.Max.Y, p.plot.Max.Y+4, ink)
-		width := p.width(t.label)
+	for _, t := range axisTicks(c.From, c.To) {
+		x := int(math.Round(c.xOf(p, t.at)))
+		p.drawVertical(x, p.plot.Min.Y, p.plot.Max.Y, grid)
+		p.drawVertical(x, p.plot.Max.Y, p.plot.Max.Y+4, ink)
+		width := p.textWidth(t.label)
 		if left := x - width/2; left > right+6 && left+width <= Width {
-			p.text(left, p.plot.Max.Y+16, t.label, ink)
+			p.drawText(left, p.plot.Max.Y+16, t.label, ink)
 			right = left + width
 		}
 	}
@@ -136,23 +136,23 @@ func (c *Chart) drawAxes(p *picture, y axis) {
 		v := float64(i) * y.step
 		at := p.plot.Max.Y - int(math.Round(v/y.top*float64(p.plot.Dy())))
 		if i > 0 {
-			p.horizontal(p.plot.Min.X, p.plot.Max.X, at, grid)
+			p.drawHorizontal(p.plot.Min.X, p.plot.Max.X, at, grid)
 		}
-		label := y.label(v, c.Bytes)
-		p.text(p.plot.Min.X-6-p.width(label), at+4, label, ink)
+		label := y.formatLabel(v, c.Bytes)
+		p.drawText(p.plot.Min.X-6-p.textWidth(label), at+4, label, ink)
 	}
-	p.horizontal(p.plot.Min.X, p.plot.Max.X, p.plot.Max.Y, ink)
-	p.vertical(p.plot.Min.X, p.plot.Min.Y, p.plot.Max.Y, ink)
+	p.drawHorizontal(p.plot.Min.X, p.plot.Max.X, p.plot.Max.Y, ink)
+	p.drawVertical(p.plot.Min.X, p.plot.Min.Y, p.plot.Max.Y, ink)
 }
 
-// drawLegend names the lines, and the time zone.
+// drawLegend draws the names of the lines and the time zone.
 func (c *Chart) drawLegend(p *picture) {
 	x, base := p.plot.Min.X, Height+13
 	for _, l := range c.Lines {
 		draw.Draw(p.img, image.Rect(x, base-9, x+10, base+1), image.NewUniform(l.Color), image.Point{}, draw.Src)
-		p.text(x+15, base, l.Name, ink)
-		x += 15 + p.width(l.Name) + 18
+		p.drawText(x+15, base, l.Name, ink)
+		x += 15 + p.textWidth(l.Name) + 18
 	}
 	zone := c.To.Format("MST")
-	p.text(p.plot.Max.X-p.width(zone), base, zone, pale)
+	p.drawText(p.plot.Max.X-p.textWidth(zone), base, zone, pale)
 }

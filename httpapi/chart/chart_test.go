@@ -13,8 +13,8 @@ import (
 
 var noon = time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
 
-// over is a line of values, one an hour, the last at noon.
-func over(c color.RGBA, values ...float64) Line {
+// hourly returns a line with one value an hour, the last at noon.
+func hourly(c color.RGBA, values ...float64) Line {
 	l := Line{Name: "line", Color: c, Values: values}
 	for i := range values {
 		l.Times = append(l.Times, noon.Add(-time.Duration(len(values)-1-i)*time.Hour))
@@ -22,7 +22,7 @@ func over(c color.RGBA, values ...float64) Line {
 	return l
 }
 
-func drawn(t *testing.T, c Chart) image.Image {
+func drawChart(t *testing.T, c Chart) image.Image {
 	t.Helper()
 	b, err := c.PNG()
 	if err != nil {
@@ -35,8 +35,8 @@ func drawn(t *testing.T, c Chart) image.Image {
 	return m
 }
 
-// rows are where, in a column of the plot, something of a colour is.
-func rows(m image.Image, x int, c color.RGBA) (found []int) {
+// rowsOfColor returns the rows of a column of the plot that have a colour.
+func rowsOfColor(m image.Image, x int, c color.RGBA) (found []int) {
 	for y := 8; y < 275; y++ { // to above the axis
 		r, g, b, _ := m.At(x, y).RGBA()
 		far := math.Abs(float64(r>>8)-float64(c.R)) + math.Abs(float64(g>>8)-float64(c.G)) + math.Abs(float64(b>>8)-float64(c.B))
@@ -50,9 +50,9 @@ func rows(m image.Image, x int, c color.RGBA) (found []int) {
 // The plot is from (58, 276) to (482, 12).
 func TestLines(t *testing.T) {
 	nan := math.NaN()
-	m := drawn(t, Chart{From: noon.Add(-10 * time.Hour), To: noon, Top: 1, Lines: []Line{
-		over(Green, .5, .5, .5, nan, nan, .5, nan, 0, 1, 7, .5), // 7 is more than the chart has
-		over(Blue, 9, .25, .25, .25, .25, .25, .25, .25, .25, .25, .25, .25),
+	m := drawChart(t, Chart{From: noon.Add(-10 * time.Hour), To: noon, Top: 1, Lines: []Line{
+		hourly(Green, .5, .5, .5, nan, nan, .5, nan, 0, 1, 7, .5), // 7 is more than the chart has
+		hourly(Blue, 9, .25, .25, .25, .25, .25, .25, .25, .25, .25, .25, .25),
 	}})
 	if got := m.Bounds(); got != image.Rect(0, 0, Width, Height+Legend) {
 		t.Fatalf("%v", got)
@@ -72,18 +72,18 @@ func TestLines(t *testing.T) {
 		{"a value below the edge of the picture", 58 + 360, Green, 11, 2},
 		{"before the chart begins", 55, Blue, 0, 0},
 	} {
-		got := rows(m, c.x, c.color)
+		got := rowsOfColor(m, c.x, c.color)
 		if len(got) != c.n || c.n > 0 && got[0] != c.top {
 			t.Errorf("%s: rows %v at %d, want %d from %d", c.name, got, c.x, c.n, c.top)
 		}
 	}
-	if r := rows(m, 58+318, Green); len(r) < 6 {
+	if r := rowsOfColor(m, 58+318, Green); len(r) < 6 {
 		t.Errorf("a steep line: %v", r)
 	}
 }
 
 func TestLegend(t *testing.T) {
-	m := drawn(t, Chart{From: noon.Add(-time.Hour), To: noon, Lines: []Line{over(Green), over(Blue)}})
+	m := drawChart(t, Chart{From: noon.Add(-time.Hour), To: noon, Lines: []Line{hourly(Green), hourly(Blue)}})
 	var of []color.RGBA
 	for x := range Width {
 		if c := m.At(x, Height+8).(color.RGBA); (c == Green || c == Blue) && (len(of) == 0 || of[len(of)-1] != c) {
@@ -116,7 +116,7 @@ func TestYAxis(t *testing.T) {
 		y := yAxis(c.most)
 		var got []string
 		for i := range y.n + 1 {
-			got = append(got, y.label(float64(i)*y.step, c.bytes))
+			got = append(got, y.formatLabel(float64(i)*y.step, c.bytes))
 		}
 		if got := strings.Join(got, " "); got != c.want {
 			t.Errorf("up to %g: %s, want %s", c.most, got, c.want)
@@ -132,11 +132,11 @@ func TestYAxis(t *testing.T) {
 
 func TestEmptyChart(t *testing.T) {
 	for bytes, want := range map[bool]string{false: "1.0", true: "1.0 GB"} {
-		c := Chart{From: noon.Add(-time.Hour), To: noon, Bytes: bytes, Lines: []Line{over(Green, math.NaN())}}
-		if y := c.yAxis(); y.label(y.top, bytes) != want {
-			t.Errorf("an axis up to %s for nothing, want %s", y.label(y.top, bytes), want)
+		c := Chart{From: noon.Add(-time.Hour), To: noon, Bytes: bytes, Lines: []Line{hourly(Green, math.NaN())}}
+		if y := c.yAxis(); y.formatLabel(y.top, bytes) != want {
+			t.Errorf("an axis up to %s for nothing, want %s", y.formatLabel(y.top, bytes), want)
 		}
-		drawn(t, c)
+		drawChart(t, c)
 	}
 }
 
@@ -163,7 +163,7 @@ func TestTicks(t *testing.T) {
 			t.Fatal(err)
 		}
 		var got []string
-		for _, tick := range ticks(to.Add(-span), to) {
+		for _, tick := range axisTicks(to.Add(-span), to) {
 			got = append(got, tick.label)
 		}
 		separator := " "
@@ -191,7 +191,7 @@ func TestLabelsDoNotOverlap(t *testing.T) {
 		{"a month", noon, 31 * 24 * time.Hour, 5},
 		{"a year", noon, 366 * 24 * time.Hour, 12},
 	} {
-		m := drawn(t, Chart{From: c.to.Add(-c.span), To: c.to})
+		m := drawChart(t, Chart{From: c.to.Add(-c.span), To: c.to})
 		labels, last := 0, -100
 		for x := range Width {
 			for y := 276 + 6; y < Height; y++ {
@@ -216,7 +216,7 @@ func BenchmarkPNG(b *testing.B) {
 		for i := range 288 {
 			values = append(values, 0.3+0.3*float64(k)+0.2*math.Sin(float64(i*(7+k))))
 		}
-		c.Lines = append(c.Lines, over(line, values...))
+		c.Lines = append(c.Lines, hourly(line, values...))
 	}
 	for b.Loop() {
 		if _, err := c.PNG(); err != nil {

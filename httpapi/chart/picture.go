@@ -20,63 +20,63 @@ var (
 	grid = color.RGBA{0xe4, 0xe4, 0xe4, 0xff}
 )
 
-// picture is what is drawn on. The image is named where it is drawn on: the
-// libraries are slow with a type that they do not know.
+// picture is a chart that is being drawn. The image is a field, not embedded:
+// the image libraries are fast for the types of the standard library only.
 type picture struct {
 	img  *image.RGBA
 	plot image.Rectangle // within the axes
 	face font.Face
 }
 
-// point is a place in a picture; NaN: none.
+// point is a position in a picture; y is NaN in a gap.
 type point struct{ x, y float64 }
 
-// parsed is the font; it is read once, when the first chart is drawn.
-var parsed = sync.OnceValues(func() (*opentype.Font, error) { return opentype.Parse(goregular.TTF) })
+// parseFont parses the font once, for the first chart.
+var parseFont = sync.OnceValues(func() (*opentype.Font, error) { return opentype.Parse(goregular.TTF) })
 
-// newFace returns a face for one picture: faces are not for several at once.
+// newFace returns a face for one picture. A face must not be used concurrently.
 func newFace() (font.Face, error) {
-	f, err := parsed()
+	f, err := parseFont()
 	if err != nil {
 		return nil, err
 	}
 	return opentype.NewFace(f, &opentype.FaceOptions{Size: 12, DPI: 72, Hinting: font.HintingFull})
 }
 
-func (p *picture) width(text string) int { return font.MeasureString(p.face, text).Ceil() }
+func (p *picture) textWidth(text string) int { return font.MeasureString(p.face, text).Ceil() }
 
-// text writes with the beginning of its base line at a place.
-func (p *picture) text(x, y int, text string, c color.Color) {
+// drawText draws text; its base line begins at (x, y).
+func (p *picture) drawText(x, y int, text string, c color.Color) {
 	d := font.Drawer{Dst: p.img, Src: image.NewUniform(c), Face: p.face, Dot: fixed.P(x, y)}
 	d.DrawString(text)
 }
 
-func (p *picture) horizontal(x1, x2, y int, c color.Color) {
+func (p *picture) drawHorizontal(x1, x2, y int, c color.Color) {
 	draw.Draw(p.img, image.Rect(x1, y, x2+1, y+1), image.NewUniform(c), image.Point{}, draw.Src)
 }
 
-func (p *picture) vertical(x, y1, y2 int, c color.Color) {
+func (p *picture) drawVertical(x, y1, y2 int, c color.Color) {
 	draw.Draw(p.img, image.Rect(x, y1, x+1, y2+1), image.NewUniform(c), image.Point{}, draw.Src)
 }
 
-// line joins points, from left to right, but for gaps. A point between two gaps
-// is a dot.
-func (p *picture) line(c color.Color, points []point) {
+// drawLine connects the points from left to right, except over gaps. A point
+// between two gaps is drawn as a dot.
+func (p *picture) drawLine(c color.Color, points []point) {
 	r := vector.NewRasterizer(p.img.Rect.Dx(), p.img.Rect.Dy())
 	for i, b := range points {
 		switch {
 		case math.IsNaN(b.y):
 		case i > 0 && !math.IsNaN(points[i-1].y):
-			stroke(r, points[i-1], b, 1.6)
+			addStroke(r, points[i-1], b, 1.6)
 		case i+1 == len(points) || math.IsNaN(points[i+1].y):
-			stroke(r, point{b.x - 1.5, b.y}, point{b.x + 1.5, b.y}, 3)
+			addStroke(r, point{b.x - 1.5, b.y}, point{b.x + 1.5, b.y}, 3)
 		}
 	}
 	r.Draw(p.img, p.img.Rect, image.NewUniform(c), image.Point{})
 }
 
-// stroke adds a straight line of a width.
-func stroke(r *vector.Rasterizer, a, b point, width float64) {
+// addStroke adds a straight line of the given width.
+func addStroke(r *vector.Rasterizer, a, b point, width float64) {
 	dx, dy := b.x-a.x, b.y-a.y
 	if dx == 0 && dy == 0 {
 		return

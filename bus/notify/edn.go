@@ -11,25 +11,25 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// What is posted is what the original control bus posted: keys without a
-// namespace; what is not known is nil.
+// The bodies have the form that v1 clients expect: keys without a namespace,
+// and nil for unknown values.
 
 func statusBody(e *bus.Execution, job string) []byte {
-	var w body
+	var w notificationBody
 	w.WriteString("{:execution-id " + strconv.FormatInt(e.ID, 10))
-	w.times(e.StartTime, e.EndTime)
-	w.status(e.BatchStatus)
-	w.text(":exit-status", e.ExitStatus)
-	w.parameters(e.Parameters)
+	w.writeTimes(e.StartTime, e.EndTime)
+	w.writeStatus(e.BatchStatus)
+	w.writeText(":exit-status", e.ExitStatus)
+	w.writeParameters(e.Parameters)
 	w.WriteString(" :step-executions [")
 	for i := range e.StepExecutions {
 		if i > 0 {
 			w.WriteByte(' ')
 		}
-		w.step(&e.StepExecutions[i])
+		w.writeStep(&e.StepExecutions[i])
 	}
 	w.WriteString("]")
-	w.text(":job-name", job)
+	w.writeText(":job-name", job)
 	w.WriteString("}")
 	return w.Bytes()
 }
@@ -38,34 +38,34 @@ func alertBody(job string, minutes int) []byte {
 	return []byte("{:job-name " + jsl.EDNString(job) + " :duration " + strconv.Itoa(minutes) + "}")
 }
 
-// body is EDN that is being written.
-type body struct{ bytes.Buffer }
+// notificationBody is the EDN of a notification.
+type notificationBody struct{ bytes.Buffer }
 
-func (w *body) step(s *subjects.StepExecution) {
+func (w *notificationBody) writeStep(s *subjects.StepExecution) {
 	w.WriteString("{:step-execution-id " + strconv.FormatInt(s.ID, 10))
-	w.times(s.StartTime, s.EndTime)
-	w.text(":exit-status", s.ExitStatus)
-	w.status(s.BatchStatus)
-	w.text(":step-name", s.Step)
+	w.writeTimes(s.StartTime, s.EndTime)
+	w.writeText(":exit-status", s.ExitStatus)
+	w.writeStatus(s.BatchStatus)
+	w.writeText(":step-name", s.Step)
 	w.WriteString("}")
 }
 
-func (w *body) times(start, end subjects.Time) {
-	w.WriteString(" :start-time " + instant(start) + " :end-time " + instant(end))
+func (w *notificationBody) writeTimes(start, end subjects.Time) {
+	w.WriteString(" :start-time " + ednInstant(start) + " :end-time " + ednInstant(end))
 }
 
-func instant(t subjects.Time) string {
+func ednInstant(t subjects.Time) string {
 	if t.IsZero() {
 		return "nil"
 	}
 	return t.Std().Format(`#inst "2006-01-02T15:04:05.000-00:00"`)
 }
 
-func (w *body) status(s subjects.BatchStatus) {
+func (w *notificationBody) writeStatus(s subjects.BatchStatus) {
 	w.WriteString(" :batch-status :batch-status/" + string(s))
 }
 
-func (w *body) text(key, s string) {
+func (w *notificationBody) writeText(key, s string) {
 	w.WriteString(" " + key + " ")
 	if s == "" {
 		w.WriteString("nil")
@@ -74,7 +74,7 @@ func (w *body) text(key, s string) {
 	w.WriteString(jsl.EDNString(s))
 }
 
-func (w *body) parameters(all map[string]string) {
+func (w *notificationBody) writeParameters(all map[string]string) {
 	if len(all) == 0 {
 		w.WriteString(" :job-parameter nil")
 		return

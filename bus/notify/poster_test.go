@@ -51,7 +51,7 @@ func TestPost(t *testing.T) {
 		taken  bool
 	}{{200, true}, {204, true}, {302, false}, {404, false}, {429, false}, {503, false}} {
 		status = c.status
-		if err := p.once(t.Context(), m); (err == nil) != c.taken || err != nil && !errors.Is(err, ErrNotSent) {
+		if err := p.postOnce(t.Context(), m); (err == nil) != c.taken || err != nil && !errors.Is(err, ErrNotSent) {
 			t.Errorf("%d: %v", c.status, err)
 		}
 		user, password, _ := got.BasicAuth()
@@ -61,7 +61,7 @@ func TestPost(t *testing.T) {
 	}
 	srv.Close()
 	p.close()
-	if err := p.once(t.Context(), m); !errors.Is(err, ErrNotSent) {
+	if err := p.postOnce(t.Context(), m); !errors.Is(err, ErrNotSent) {
 		t.Errorf("of one that is away: %v", err)
 	}
 	if !strings.Contains(log.String(), "refused") || strings.Contains(log.String(), "secret") || strings.Contains(log.String(), "me:") {
@@ -69,15 +69,15 @@ func TestPost(t *testing.T) {
 	}
 }
 
-func TestFinal(t *testing.T) {
+func TestFinalStatus(t *testing.T) {
 	for status, want := range map[refusal]bool{302: true, 400: true, 404: true, 408: false, 429: false, 500: false, 503: false} {
-		if got := status.final(); got != want {
+		if got := status.isFinal(); got != want {
 			t.Errorf("%d: final %v", int(status), got)
 		}
 	}
 }
 
-func TestBody(t *testing.T) {
+func TestStatusBody(t *testing.T) {
 	e := &bus.Execution{Execution: subjects.Execution{
 		ID: 119, Job: "x", BatchStatus: subjects.Unknown, StartTime: 1_500,
 		Parameters: map[string]string{"who": "a \"b\"\n", "two words": "2", "a/b": "3"},

@@ -15,41 +15,41 @@ import (
 )
 
 const (
-	tries       = 5                // how often a message is posted before it is given up
-	firstPause  = time.Second      // after the first try; four times as long after each further one
-	postTimeout = 10 * time.Second // for an answer
-	atOnce      = 16               // posts under way
+	maxAttempts = 5                // of posting one message
+	firstDelay  = time.Second      // after the first attempt; four times as long after each further one
+	postTimeout = 10 * time.Second // of one attempt
+	maxPosts    = 16               // at the same time
 )
 
-// ErrNotSent says that the notificator did not take a message; the log says
-// why.
+// ErrNotSent means that the notificator did not take a message. The log has the
+// reason.
 var ErrNotSent = errors.New("the notificator did not take it")
 
-// message is what is posted once.
+// message is one notification or alert.
 type message struct {
 	kind string // the last segment of the path
 	body []byte
-	log  *slog.Logger // knows what it is about
+	log  *slog.Logger // has the job and the execution
 }
 
 // poster posts messages to a notificator.
 type poster struct {
 	url    *url.URL
 	client *http.Client
-	room   chan struct{} // has an element for each post under way
+	room   chan struct{} // has an element for each running post
 }
 
 func newPoster(where string, through http.RoundTripper) (*poster, error) {
 	u, err := url.Parse(where)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
-		return nil, &bus.FieldError{Path: "notificator-url", Want: "a URL such as http://localhost:2121, without a query"} // there may be a password in it
+		return nil, &bus.FieldError{Path: "notificator-url", Want: "a URL such as http://localhost:2121, without a query"} // the URL is not shown: it may have a password
 	}
 	if through == nil {
 		t := http.DefaultTransport.(*http.Transport).Clone()
-		t.MaxIdleConnsPerHost = atOnce
+		t.MaxIdleConnsPerHost = maxPosts
 		through = t
 	}
-	return &poster{url: u, room: make(chan struct{}, atOnce), client: &http.Client{
+	return &poster{url: u, room: make(chan struct{}, maxPosts), client: &http.Client{
 		Transport: through, Timeout: postTimeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // it would become a GET
 	}}, nil
@@ -57,11 +57,11 @@ func newPoster(where string, through http.RoundTripper) (*poster, error) {
 
 func (p *poster) close() { p.client.CloseIdleConnections() }
 
-// send posts a message until it is taken or given up. It returns false if ctx
-// ended before.
-func (p *poster) send(ctx context.Context, m message) (settled bool) {
+// postWithRetry posts a message until the notificator takes it or there are no
+// attempts left. It returns false if ctx ended before.
+func (p *poster) postWithRetry(ctx context.Context, m message) (settled bool) {
 	for try := 1; ; try++ {
-		err := p.post(ctx, m)
+		err := p.postMessage(ctx, m)
 		var refused refusal
 		switch {
 		case err == nil:
@@ -69,26 +69,26 @@ func (p *poster) send(ctx context.Context, m message) (settled bool) {
 			return true
 		case ctx.Err() != nil:
 			return false
-		case try == tries, errors.As(err, &refused) && refused.final():
+		case try == maxAttempts, errors.As(err, &refused) && refused.isFinal():
 			m.log.Error("notification given up", "notificator", p.url.Host, "tries", try, "err", err)
 			return true
 		case try == 1:
 			m.log.Warn("notification not sent, trying again", "notificator", p.url.Host, "err", err)
 		}
 		select {
-		case <-time.After(pause(try)):
+		case <-time.After(retryDelay(try)):
 		case <-ctx.Done():
 			return false
 		}
 	}
 }
 
-// pause is the time after a try: 1 s, 4 s, 16 s, 64 s.
-func pause(try int) time.Duration { return firstPause << (2 * (try - 1)) }
+// retryDelay returns the delay after an attempt: 1 s, 4 s, 16 s, 64 s.
+func retryDelay(try int) time.Duration { return firstDelay << (2 * (try - 1)) }
 
-// once posts a message without trying again.
-func (p *poster) once(ctx context.Context, m message) error {
-	err := p.post(ctx, m)
+// postOnce posts a message without retries.
+func (p *poster) postOnce(ctx context.Context, m message) error {
+	err := p.postMessage(ctx, m)
 	if err != nil {
 		m.log.Warn("notification not sent", "notificator", p.url.Host, "err", err)
 		return ErrNotSent
@@ -96,9 +96,9 @@ func (p *poster) once(ctx context.Context, m message) error {
 	return nil
 }
 
-// post asks once. A request that is under way is not broken off by the end of
-// ctx: it would be sent again by somebody else.
-func (p *poster) post(ctx context.Context, m message) error {
+// postMessage sends one request. The end of ctx does not cancel a request that
+// was sent: another bus would send the message a second time.
+func (p *poster) postMessage(ctx context.Context, m message) error {
 	select {
 	case p.room <- struct{}{}:
 		defer func() { <-p.room }()
@@ -108,12 +108,12 @@ func (p *poster) post(ctx context.Context, m message) error {
 	where := p.url.JoinPath(url.PathEscape(m.kind)).String()
 	r, err := http.NewRequestWithContext(context.WithoutCancel(ctx), http.MethodPost, where, bytes.NewReader(m.body))
 	if err != nil {
-		return bare(err)
+		return withoutURL(err)
 	}
 	r.Header.Set("Content-Type", "application/edn")
 	res, err := p.client.Do(r)
 	if err != nil {
-		return bare(err)
+		return withoutURL(err)
 	}
 	defer res.Body.Close()
 	_, _ = io.CopyN(io.Discard, res.Body, 64<<10) // the rest is not worth the connection
@@ -123,9 +123,9 @@ func (p *poster) post(ctx context.Context, m message) error {
 	return nil
 }
 
-// bare is an error of the client without the URL, in which there may be a
-// password.
-func bare(err error) error {
+// withoutURL removes the URL, which may have a password, from an error of the
+// HTTP client.
+func withoutURL(err error) error {
 	var u *url.Error
 	if errors.As(err, &u) {
 		return u.Err
@@ -133,15 +133,14 @@ func bare(err error) error {
 	return err
 }
 
-// refusal is the status of an answer that does not say that the message was
-// taken.
+// refusal is the HTTP status of an answer other than success.
 type refusal int
 
 func (r refusal) Error() string {
 	return fmt.Sprintf("it answered %d %s", int(r), http.StatusText(int(r)))
 }
 
-// final says whether asking again would bring the same.
-func (r refusal) final() bool {
+// isFinal reports whether a retry would get the same answer.
+func (r refusal) isFinal() bool {
 	return r < 500 && r != http.StatusRequestTimeout && r != http.StatusTooManyRequests
 }
