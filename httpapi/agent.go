@@ -11,7 +11,7 @@ import (
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/bus/agents"
-	"github.com/job-streamer/job-streamer-control-bus/bus/monitor"
+	"github.com/job-streamer/job-streamer-control-bus/bus/samples"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/chart"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/codec"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
@@ -111,18 +111,18 @@ func (s *Server) getPicture(ctx context.Context, in *PicturePath) (*streamed, er
 	if err != nil {
 		return nil, err
 	}
-	archive, known := monitor.ArchiveNamed(in.Cycle)
+	archive, known := samples.ArchiveNamed(in.Cycle)
 	c, ok := chartOf(in.Figure)
 	if !known || !ok {
 		return nil, bus.State(bus.CodeNoSuchPicture, "there is no chart %s/%s; there are cpu and memory, each daily, weekly, monthly and yearly", codec.Cut(in.Figure), codec.Cut(in.Cycle))
 	}
-	samples, err := s.cfg.Monitor.Samples(ctx, a.Heartbeat.Agent, archive)
+	stored, err := s.cfg.LoadSamples.Samples(ctx, a.Heartbeat.Agent, archive)
 	if err != nil {
 		return nil, err
 	}
 	c.To = time.Now().In(s.cfg.TimeZone)
 	c.From = c.To.Add(-archive.Span)
-	png, err := s.drawChart(ctx, c.of(&samples))
+	png, err := s.drawChart(ctx, c.of(&stored))
 	if err != nil {
 		return nil, err
 	}

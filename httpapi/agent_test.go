@@ -12,7 +12,7 @@ import (
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/bus/agents"
-	"github.com/job-streamer/job-streamer-control-bus/bus/monitor"
+	"github.com/job-streamer/job-streamer-control-bus/bus/samples"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/chart"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
@@ -36,7 +36,7 @@ func (e *env) beats(agent string) {
 // samples writes an archive that is full of one sample, up to now.
 func (e *env) samples(agent, archive string, of bus.Sample) {
 	e.t.Helper()
-	a, _ := monitor.ArchiveNamed(archive)
+	a, _ := samples.ArchiveNamed(archive)
 	s := bus.Samples{Step: int64(a.Step / time.Second), End: subjects.TimeOf(time.Now().Truncate(a.Step))}
 	for range a.Span / a.Step {
 		s.Points = append(s.Points, of)
@@ -77,7 +77,7 @@ func (r *reply) colours() (found []color.RGBA) {
 func TestPictures(t *testing.T) {
 	e := newEnv(t)
 	e.beats("a1")
-	for _, a := range monitor.Archives() {
+	for _, a := range samples.Archives() {
 		e.samples("a1", a.Name, bus.Sample{bus.ProcessLoad: 0.25, bus.SystemLoad: 0.75, bus.PhysicalFree: 24 << 10, bus.SwapFree: 8 << 10})
 	}
 	e.beats("new")
@@ -88,7 +88,7 @@ func TestPictures(t *testing.T) {
 		if figure == "memory" {
 			want = []color.RGBA{chart.Green, chart.Blue}
 		}
-		for _, a := range monitor.Archives() {
+		for _, a := range samples.Archives() {
 			for _, agent := range []string{"a1", agents.InstanceID("a1")} {
 				r := e.call("GET", "/agent/"+agent+"/monitor/"+figure+"/"+a.Name, "", accept...).want(200)
 				if got := r.colours(); len(got) != 2 || got[0] != want[0] || got[1] != want[1] {

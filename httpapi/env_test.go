@@ -19,7 +19,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
 	"github.com/job-streamer/job-streamer-control-bus/bus/index"
 	"github.com/job-streamer/job-streamer-control-bus/bus/login"
-	"github.com/job-streamer/job-streamer-control-bus/bus/monitor"
+	"github.com/job-streamer/job-streamer-control-bus/bus/samples"
 	"github.com/job-streamer/job-streamer-control-bus/deploy"
 	"github.com/job-streamer/job-streamer-control-bus/deploy/classfile"
 	"github.com/job-streamer/job-streamer-control-bus/scheduler"
@@ -63,7 +63,7 @@ func newEnv(t *testing.T, set ...func(*Config)) *env {
 	if err := logins.WaitReady(ctx); err != nil {
 		t.Fatal(err)
 	}
-	cfg := Config{Health: b.Healthy, Broker: b.JS, Catalog: catalog.New(catalog.Config{Bus: b, Index: x, History: life, Schedules: plan}), Index: x, Executions: life, Agents: life.Agents(), Schedules: plan, Deployments: deployer, Monitor: monitor.New(b, life.Agents()), Logins: logins, Version: "2.0.0"}
+	cfg := Config{Health: b.Healthy, Broker: b.JS, Catalog: catalog.New(catalog.Config{Bus: b, Index: x, History: life, Schedules: plan}), Index: x, Executions: life, Agents: life.Agents(), Schedules: plan, Deployments: deployer, LoadSamples: samples.New(b, life.Agents()), Logins: logins, Version: "2.0.0"}
 	for _, f := range set {
 		f(&cfg)
 	}

@@ -20,7 +20,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
 	"github.com/job-streamer/job-streamer-control-bus/bus/index"
 	"github.com/job-streamer/job-streamer-control-bus/bus/login"
-	"github.com/job-streamer/job-streamer-control-bus/bus/monitor"
+	"github.com/job-streamer/job-streamer-control-bus/bus/samples"
 	"github.com/job-streamer/job-streamer-control-bus/deploy"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/sse"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
@@ -137,9 +137,9 @@ type Logins interface {
 	RevokeKeys(ctx context.Context, id string) error
 }
 
-// Monitor is the part of package monitor that the API needs.
-type Monitor interface {
-	Samples(ctx context.Context, agent string, a monitor.Archive) (bus.Samples, error)
+// LoadSamples is the part of package samples that the API needs.
+type LoadSamples interface {
+	Samples(ctx context.Context, agent string, a samples.Archive) (bus.Samples, error)
 }
 
 // Config of a [Server].
@@ -154,7 +154,7 @@ type Config struct {
 	Deployments Deployments
 	Logins      Logins
 	Notifier    Notifier
-	Monitor     Monitor
+	LoadSamples LoadSamples
 	Runnable    func(*jsl.Job) error // nil, or why no agent can run a job
 	TimeZone    *time.Location       // of the times in pictures; default: UTC
 	Version     string               // of the program

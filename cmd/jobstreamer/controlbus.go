@@ -21,9 +21,9 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
 	"github.com/job-streamer/job-streamer-control-bus/bus/index"
 	"github.com/job-streamer/job-streamer-control-bus/bus/login"
-	"github.com/job-streamer/job-streamer-control-bus/bus/monitor"
 	"github.com/job-streamer/job-streamer-control-bus/bus/notify"
 	"github.com/job-streamer/job-streamer-control-bus/bus/objects"
+	"github.com/job-streamer/job-streamer-control-bus/bus/samples"
 	"github.com/job-streamer/job-streamer-control-bus/deploy"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
@@ -45,7 +45,7 @@ type busSettings struct {
 // controlBus is a control bus with what it stands on.
 //
 //	take work in       REST, scheduler, notifier, in `dev` the agent
-//	write it down      service, index, logins, monitor
+//	write it down      service, index, logins, sampler
 //	keep it            bus, connection, embedded NATS
 //
 // Each row ends after the one above it has ended.
@@ -58,7 +58,7 @@ type controlBus struct {
 	schedule *scheduler.Scheduler
 	notifier *notify.Notifier
 	deployer *deploy.Deployer
-	monitor  *monitor.Sampler
+	sampler  *samples.Sampler
 	logins   *login.Service
 	prepare  func(context.Context) error // before requests are taken
 	rest     *httpapi.Server
@@ -105,12 +105,12 @@ func openControlBus(ctx context.Context, s busSettings, log *slog.Logger) (c *co
 		return c, err
 	}
 	c.logins = login.New(login.Config{Bus: c.bus, Timeout: s.login.timeout})
-	c.monitor = monitor.New(c.bus, c.service.Agents())
+	c.sampler = samples.New(c.bus, c.service.Agents())
 	c.rest = httpapi.New(httpapi.Config{
 		Health: c.bus.Healthy, Broker: c.bus.JS, Index: c.index,
 		Catalog:    catalog.New(catalog.Config{Bus: c.bus, Index: c.index, History: c.service, Schedules: c.schedule}),
 		Executions: c.service, Agents: c.service.Agents(), Schedules: c.schedule, Deployments: c.deployer,
-		Monitor: c.monitor, TimeZone: zone, Log: log, Version: programVersion(), AllowOrigin: s.allowOrigin, Notifier: c.notifier, Runnable: checkRunnable,
+		LoadSamples: c.sampler, TimeZone: zone, Log: log, Version: programVersion(), AllowOrigin: s.allowOrigin, Notifier: c.notifier, Runnable: checkRunnable,
 		Logins: c.logins, RequireLogin: s.login.required, CookieSecure: s.login.cookieSecure,
 	})
 	return c, nil
@@ -178,7 +178,7 @@ func (c *controlBus) Run(ctx context.Context, ready func(), more ...func(context
 	below.Go(func() error { return c.index.Run(lower) })
 	below.Go(func() error { return c.service.Run(lower) })
 	below.Go(func() error { return c.deployer.Run(lower) })
-	below.Go(func() error { return c.monitor.Run(lower) })
+	below.Go(func() error { return c.sampler.Run(lower) })
 	below.Go(func() error { return c.logins.Run(lower) })
 
 	ctx, cancel := context.WithCancel(ctx)

@@ -1,4 +1,4 @@
-// Package monitor stores the load and memory samples from agents' heartbeats,
+// Package samples stores the load and memory samples from agents' heartbeats,
 // for charts of a day up to a year.
 //
 //	heartbeats --once a minute--> the current step, in memory
@@ -22,4 +22,4 @@
 // While an agent is away its archives end where it left. When it is back, the
 // bus writes gaps for the missing steps. The broker removes an archive that has
 // not been written for a year.
-package monitor
+package samples
