@@ -122,7 +122,7 @@ func (s *Server) getPicture(ctx context.Context, in *PicturePath) (*streamed, er
 	}
 	c.To = time.Now().In(s.cfg.TimeZone)
 	c.From = c.To.Add(-archive.Span)
-	png, err := s.drawChart(ctx, c.of(&stored))
+	png, err := s.drawChart(ctx, c.chartOf(&stored))
 	if err != nil {
 		return nil, err
 	}
@@ -170,8 +170,9 @@ func chartOf(name string) (figures, bool) {
 	return figures{}, false
 }
 
-// of returns the chart with the samples, each in the middle of its interval.
-func (f figures) of(s *bus.Samples) chart.Chart {
+// chartOf returns the chart with the samples, each in the middle of its
+// interval.
+func (f figures) chartOf(s *bus.Samples) chart.Chart {
 	half := time.Duration(s.Step) * time.Second / 2
 	for k := range f.Lines {
 		l := &f.Lines[k]

@@ -120,7 +120,7 @@ func (s *Server) writeApp(ctx context.Context, sent rest.App, p *Preconditions) 
 	if err := s.deployPath(ctx, &sent, p); err != nil {
 		return nil, err
 	}
-	e, did, err := s.cfg.Catalog.SaveApp(ctx, sent.Name, sent.Description, p.check)
+	e, did, err := s.cfg.Catalog.SaveApp(ctx, sent.Name, sent.Description, p.checkRevision)
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +133,7 @@ func (s *Server) deployPath(ctx context.Context, sent *rest.App, p *Precondition
 	if len(sent.Classpath) == 0 {
 		return nil
 	}
-	if err := s.cfg.Catalog.CheckApp(ctx, sent.Name, p.check); err != nil {
+	if err := s.cfg.Catalog.CheckApp(ctx, sent.Name, p.checkRevision); err != nil {
 		return err
 	}
 	d, err := s.cfg.Deployments.DeployPath(ctx, sent.Name, sent.Classpath)

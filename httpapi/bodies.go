@@ -139,7 +139,7 @@ func (b *body[T]) Resolve(ctx huma.Context) []error {
 	// Remove the deadline: it would end the context of the request while the
 	// handler works.
 	_ = ctx.SetReadDeadline(time.Now().Add(bodyTimeout)) // not everything that can be read has deadlines
-	_, err := buf.ReadFrom(limitBody(ctx, b.limit()))
+	_, err := buf.ReadFrom(limitBody(ctx, b.maxBytes()))
 	_ = ctx.SetReadDeadline(time.Time{})
 	if err != nil {
 		return []error{fmt.Errorf("read the body: %w", err)}
@@ -197,7 +197,7 @@ func asErrors(all codec.Faults) []error {
 	return []error{all}
 }
 
-func (b *body[T]) limit() int64 {
+func (b *body[T]) maxBytes() int64 {
 	if isSecret(&b.value) { // anybody may send it
 		return maxSecret
 	}

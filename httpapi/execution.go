@@ -38,8 +38,8 @@ type ShortPath struct {
 // called: see checkResolvers.
 func (p *ShortPath) Resolve(ctx huma.Context) []error { return p.AppPath.Resolve(ctx) }
 
-// full returns the path without the name of the job.
-func (p ShortPath) full() ExecutionPath { return ExecutionPath{JobPath{App: p.App}, p.ID} }
+// executionPath returns the path of the execution without its job.
+func (p ShortPath) executionPath() ExecutionPath { return ExecutionPath{JobPath{App: p.App}, p.ID} }
 
 // Wait is how long an answer waits for the end of an execution.
 type Wait struct {
@@ -190,7 +190,7 @@ type findExecution struct {
 }
 
 func (s *Server) findExecution(ctx context.Context, in *findExecution) (*answer[rest.Execution], error) {
-	return s.getExecution(ctx, &getExecution{in.full(), in.Wait, in.With})
+	return s.getExecution(ctx, &getExecution{in.executionPath(), in.Wait, in.With})
 }
 
 func (s *Server) getExecution(ctx context.Context, in *getExecution) (*answer[rest.Execution], error) {
@@ -234,9 +234,9 @@ func failureOf(step *rest.StepExecution, e *bus.Execution) rest.LogLine {
 	}
 }
 
-// number returns the id of the execution. A text that is not a number is the id
-// of no execution.
-func (p ExecutionPath) number() (int64, error) {
+// parseID returns the id of the execution. A text that is not a number is the
+// id of no execution.
+func (p ExecutionPath) parseID() (int64, error) {
 	id, err := strconv.ParseInt(p.ID, 10, 64)
 	if err != nil || id <= 0 {
 		return 0, bus.State(bus.CodeNoSuchExecution, "there is no execution %s", codec.Cut(p.ID))
@@ -245,7 +245,7 @@ func (p ExecutionPath) number() (int64, error) {
 }
 
 func (s *Server) execution(ctx context.Context, p ExecutionPath) (*bus.Execution, error) {
-	id, err := p.number()
+	id, err := p.parseID()
 	if err != nil {
 		return nil, err
 	}
@@ -266,7 +266,7 @@ func (s *Server) abandonExecution(ctx context.Context, in *changeExecution) (*an
 }
 
 func (s *Server) changeExecution(ctx context.Context, in *changeExecution, change func(ctx context.Context, app, job string, id int64) (*bus.Execution, error)) (*answer[rest.Execution], error) {
-	id, err := in.number()
+	id, err := in.parseID()
 	if err != nil {
 		return nil, err
 	}
@@ -297,7 +297,7 @@ func (s *Server) restartExecution(ctx context.Context, in *restartExecution) (*b
 	if err != nil {
 		return nil, err
 	}
-	id, err := in.number()
+	id, err := in.parseID()
 	if err != nil {
 		return nil, err
 	}

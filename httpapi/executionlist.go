@@ -108,11 +108,11 @@ func (in *ExecutionList) Resolve(ctx huma.Context) []error {
 	return append(in.Page.Resolve(ctx), in.ExecutionFilter.Resolve(ctx)...)
 }
 
-// query returns the query for the read model.
-func (in *ExecutionList) query() (q index.ExecutionQuery, err error) {
+// indexQuery returns the query for the read model.
+func (in *ExecutionList) indexQuery() (q index.ExecutionQuery, err error) {
 	q = index.ExecutionQuery{
 		Status: in.statuses, Exit: globMatcher(in.ExitStatus), Agent: globMatcher(in.Agent), Since: in.since, Until: in.until,
-		Offset: in.skip(), Limit: in.Limit,
+		Offset: in.skippedEntries(), Limit: in.Limit,
 	}
 	for name, to := range map[string]*int64{"after": &q.After, "before": &q.Before} {
 		sent := map[string]string{"after": in.After, "before": in.Before}[name]
@@ -139,7 +139,7 @@ type listExecutions struct {
 }
 
 func (s *Server) listExecutions(ctx context.Context, in *listExecutions) (*answer[rest.Executions], error) {
-	q, err := in.query()
+	q, err := in.indexQuery()
 	if err != nil {
 		return nil, err
 	}
@@ -168,11 +168,11 @@ func (s *Server) listAppExecutions(ctx context.Context, in *listAppExecutions) (
 	if _, _, err := s.findApp(ctx, in.App); err != nil {
 		return nil, err
 	}
-	q, err := in.query()
+	q, err := in.indexQuery()
 	if err != nil {
 		return nil, err
 	}
-	q.App, q.JobMatch = in.App, in.matcher()
+	q.App, q.JobMatch = in.App, in.nameMatcher()
 	return s.findExecutions(ctx, &in.ExecutionList, &q)
 }
 
@@ -182,18 +182,18 @@ type listAllExecutions struct {
 }
 
 func (s *Server) listAllExecutions(ctx context.Context, in *listAllExecutions) (*answer[rest.Executions], error) {
-	q, err := in.query()
+	q, err := in.indexQuery()
 	if err != nil {
 		return nil, err
 	}
 	user := userOf(ctx)
-	q.JobMatch, q.AppMatch = in.matcher(), func(app string) bool { return isAllowed(user, readJob, app, "") }
+	q.JobMatch, q.AppMatch = in.nameMatcher(), func(app string) bool { return isAllowed(user, readJob, app, "") }
 	return s.findExecutions(ctx, &in.ExecutionList, &q)
 }
 
-// matcher returns a function that matches names of jobs. It excludes the
+// nameMatcher returns a function that matches names of jobs. It excludes the
 // executions of tried diagrams, which belong to no job.
-func (g *JobGlob) matcher() func(string) bool {
+func (g *JobGlob) nameMatcher() func(string) bool {
 	return func(name string) bool { return name != testJob && (g.Job == "" || jsl.Match(g.Job, name)) }
 }
 

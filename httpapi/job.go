@@ -22,7 +22,7 @@ func (s *Server) listJobs(ctx context.Context, in *jobSearch) (*answer[rest.List
 	if _, _, err := s.findApp(ctx, in.App); err != nil {
 		return nil, err
 	}
-	q, err := in.query(s)
+	q, err := in.jobQuery(s)
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +59,7 @@ func (s *Server) download(ctx context.Context, in *jobDownload) (*streamed, erro
 	if _, _, err := s.findApp(ctx, in.App); err != nil {
 		return nil, err
 	}
-	q, err := in.query(s)
+	q, err := in.jobQuery(s)
 	if err != nil {
 		return nil, err
 	}
@@ -199,7 +199,7 @@ func (s *Server) writeJob(ctx context.Context, at NamedPath, sent *sentJob, p *P
 	if err != nil {
 		return nil, "", err
 	}
-	e, did, err := s.cfg.Catalog.SaveJob(ctx, at.App, at.Name, p.check, func(was *bus.Job) (bus.Job, error) { return sent.mergeOver(was, at.App, set) })
+	e, did, err := s.cfg.Catalog.SaveJob(ctx, at.App, at.Name, p.checkRevision, func(was *bus.Job) (bus.Job, error) { return sent.mergeOver(was, at.App, set) })
 	if err != nil {
 		return nil, "", err
 	}
@@ -224,7 +224,7 @@ func (s *Server) deleteJob(ctx context.Context, in *deleteJob) (*struct{}, error
 	if _, err := s.findJob(ctx, &in.JobPath); err != nil {
 		return nil, err
 	}
-	return nil, s.cfg.Catalog.DeleteJob(ctx, in.App, in.job.Key, in.check, in.Keep == "history")
+	return nil, s.cfg.Catalog.DeleteJob(ctx, in.App, in.job.Key, in.checkRevision, in.Keep == "history")
 }
 
 // wholeJob returns a job with everything that its own answer shows.

@@ -49,7 +49,7 @@ func (in *jobSearch) byName() (order func(a, b string) int, err error) {
 	switch {
 	case sorted == "name:desc":
 		return func(a, b string) int { return strings.Compare(b, a) }, nil
-	case sorted != "" && sorted != "name" && sorted != "name:asc" && in.cursor():
+	case sorted != "" && sorted != "name" && sorted != "name:asc" && in.hasCursor():
 		return nil, codec.ParameterFault("sort_by", "name or name:desc with after and before; another order goes with offset", sorted)
 	case sorted != "" && sorted != "name" && sorted != "name:asc":
 		return nil, nil
@@ -57,9 +57,9 @@ func (in *jobSearch) byName() (order func(a, b string) int, err error) {
 	return strings.Compare, nil
 }
 
-// query returns the query for the index, or an error that names every unknown
-// part of the search.
-func (in *Search) query(s *Server) (index.JobQuery, error) {
+// jobQuery returns the query for the index, or an error that names every
+// unknown part of the search.
+func (in *Search) jobQuery(s *Server) (index.JobQuery, error) {
 	q := index.JobQuery{App: in.App, Limit: math.MaxInt}
 	var wrong codec.Faults
 	var conditions []func(*index.Summary) bool

@@ -32,17 +32,17 @@ func (p *Page) Resolve(huma.Context) []error {
 	switch {
 	case p.After != "" && p.Before != "":
 		return []error{codec.ParameterFault("before", "one of after and before", p.Before)}
-	case p.cursor() && p.Offset > 1:
+	case p.hasCursor() && p.Offset > 1:
 		return []error{codec.ParameterFault("offset", "offset, or after, or before", strconv.Itoa(p.Offset))}
 	}
 	return nil
 }
 
-// cursor reports whether an entry next to the page selects it.
-func (p *Page) cursor() bool { return p.After != "" || p.Before != "" }
+// hasCursor reports whether an entry next to the page selects it.
+func (p *Page) hasCursor() bool { return p.After != "" || p.Before != "" }
 
-// skip returns the number of entries before the page.
-func (p Page) skip() int { return max(p.Offset, 1) - 1 }
+// skippedEntries returns the number of entries before the page.
+func (p Page) skippedEntries() int { return max(p.Offset, 1) - 1 }
 
 // part says which entries of a list are on a page.
 type part struct {
@@ -71,7 +71,7 @@ type shown[T any] struct {
 // cutPage returns a page of a list that is sorted by its keys. Without order,
 // the keys are no cursors.
 func cutPage[T any](p Page, all []T, key func(*T) string, order func(a, b string) int) shown[T] {
-	from := min(p.skip(), len(all))
+	from := min(p.skippedEntries(), len(all))
 	to := from + min(p.Limit, len(all)-from)
 	place := func(cursor string) (int, bool) {
 		return slices.BinarySearchFunc(all, cursor, func(v T, cursor string) int { return order(key(&v), cursor) })
@@ -88,8 +88,8 @@ func cutPage[T any](p Page, all []T, key func(*T) string, order func(a, b string
 		from = max(0, to-p.Limit)
 	}
 	cut := shown[T]{all[from:to], part{offset: from + 1, limit: p.Limit, hits: len(all)}}
-	if !p.cursor() {
-		cut.offset = p.skip() + 1 // as it was asked for, if only beyond the end
+	if !p.hasCursor() {
+		cut.offset = p.skippedEntries() + 1 // as it was asked for, if only beyond the end
 	}
 	if order != nil && from < to {
 		cut.setCursors(key(&all[from]), key(&all[to-1]))
@@ -174,9 +174,9 @@ type Preconditions struct {
 // entityTag returns the entity tag of a revision.
 func entityTag(revision uint64) string { return `"` + strconv.FormatUint(revision, 10) + `"` }
 
-// check returns an error if a write to a value with this revision must not
-// happen. Revision 0 means that there is no value.
-func (p *Preconditions) check(revision uint64) error {
+// checkRevision returns an error if a write to a value with this revision must
+// not happen. Revision 0 means that there is no value.
+func (p *Preconditions) checkRevision(revision uint64) error {
 	if p.IfMatch != "" {
 		holds, err := matchesTag("If-Match", p.IfMatch, revision)
 		if err != nil {

@@ -132,7 +132,7 @@ func TestPreconditions(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := Preconditions{tc.match, tc.none}
 			status := 200
-			if err := p.check(tc.revision); err != nil {
+			if err := p.checkRevision(tc.revision); err != nil {
 				status = problemOf(err).Status
 			}
 			if status != tc.status {

@@ -127,7 +127,7 @@ func classifyError(err error) *problem {
 	)
 	switch {
 	case errors.As(err, &refused):
-		return refused.problem()
+		return refused.asProblem()
 	case errors.As(err, &sick) && errors.Is(sick.reason, bus.ErrFull):
 		return unavailable("no_room", sick.Error())
 	case errors.As(err, &sick):
@@ -269,9 +269,9 @@ func faultyRequest(all codec.Faults) *problem {
 	return problemWithFaults(http.StatusBadRequest, "invalid_parameter", all)
 }
 
-// problem returns the error that prevents any other, or all faults of
+// asProblem returns the error that prevents any other, or all faults of
 // parameters and body together.
-func (r *refusal) problem() *problem {
+func (r *refusal) asProblem() *problem {
 	var all codec.Faults
 	status, code := http.StatusBadRequest, "invalid_parameter"
 	for _, err := range r.errs {

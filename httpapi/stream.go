@@ -120,9 +120,9 @@ func (p *LogPart) Resolve(huma.Context) []error {
 	return asErrors(wrong)
 }
 
-// given returns the name of the parameter that selects a part, empty if there
-// is none.
-func (p *LogPart) given() string {
+// sentParameter returns the name of the parameter that selects a part, empty if
+// there is none.
+func (p *LogPart) sentParameter() string {
 	switch {
 	case p.Offset != "":
 		return "offset"
@@ -151,14 +151,14 @@ func (q *LogQuery) Resolve(ctx huma.Context) []error {
 	q.accept = accepted(ctx)
 	q.asValues = ctx.(answered).format.Liked(q.accept, true) > 0
 	errs := q.LogPart.Resolve(ctx)
-	if name := q.given(); name != "" && q.follows() {
+	if name := q.sentParameter(); name != "" && q.wantsEvents() {
 		errs = append(errs, codec.ParameterFault(name, "no part of the log with follow: it goes on after Last-Event-ID", ""))
 	}
 	return errs
 }
 
-// follows reports whether the client wants lines as they come.
-func (q *LogQuery) follows() bool {
+// wantsEvents reports whether the client wants lines as they come.
+func (q *LogQuery) wantsEvents() bool {
 	if q.Follow == "" {
 		return strings.Contains(q.accept, sse.EventStream)
 	}
@@ -176,7 +176,7 @@ type findLog struct {
 }
 
 func (s *Server) findLog(ctx context.Context, in *findLog) (*streamed, error) {
-	return s.getLog(ctx, &getLog{in.full(), in.LogQuery})
+	return s.getLog(ctx, &getLog{in.executionPath(), in.LogQuery})
 }
 
 func (s *Server) getLog(ctx context.Context, in *getLog) (*streamed, error) {
@@ -186,13 +186,13 @@ func (s *Server) getLog(ctx context.Context, in *getLog) (*streamed, error) {
 	}
 	log := s.streams.Log(e)
 	switch {
-	case in.follows():
+	case in.wantsEvents():
 		after, err := parseEventID(in.Last)
 		if err != nil {
 			return nil, err
 		}
 		return sendStream(log.OpenEvents(ctx, after))
-	case in.asValues || in.given() != "":
+	case in.asValues || in.sentParameter() != "":
 		return s.sendLogPage(ctx, log, &in.LogQuery)
 	}
 	return sendStream(log.OpenText(ctx))

@@ -50,7 +50,7 @@ func ParseLineKey(text string, line int) (k LineKey, err error) {
 
 func (k LineKey) String() string { return fmt.Sprintf("%d.%d", k.seq, k.line) }
 
-func (k LineKey) compare(o LineKey) int {
+func (k LineKey) compareTo(o LineKey) int {
 	return cmp.Or(cmp.Compare(k.seq, o.seq), cmp.Compare(k.line, o.line))
 }
 
@@ -148,7 +148,7 @@ func (l *Log) readAfter(ctx context.Context, k LineKey, limit int) (lines []logL
 	l.after = max(k.seq, 1) - 1 // the client may want the rest of the message
 	err = l.readLines(ctx, func(line *logLine) error {
 		switch {
-		case line.key.compare(k) <= 0:
+		case line.key.compareTo(k) <= 0:
 		case len(lines) == limit:
 			more = true
 			return errEnough
@@ -169,7 +169,7 @@ func (l *Log) readBefore(ctx context.Context, k LineKey, limit int) (lines []log
 		whole, n := l.after == 0, 0
 		lines = nil
 		err = l.readLines(ctx, func(line *logLine) error {
-			if line.key.compare(k) >= 0 {
+			if line.key.compareTo(k) >= 0 {
 				return errEnough
 			}
 			n++
