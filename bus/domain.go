@@ -234,6 +234,15 @@ func Notifiable() []subjects.BatchStatus {
 	}
 }
 
+// StatusNames returns the names of statuses, separated by commas.
+func StatusNames(all []subjects.BatchStatus) string {
+	names := make([]string, len(all))
+	for i, s := range all {
+		names[i] = string(s)
+	}
+	return strings.Join(names, ", ")
+}
+
 // Without returns the notifications except the one with the id, and whether
 // there was one. It does not change s.
 func (s *Settings) Without(id int64) (rest []StatusNotification, found bool) {

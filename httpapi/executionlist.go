@@ -45,7 +45,7 @@ func (f *ExecutionFilter) Resolve(ctx huma.Context) []error {
 		for word := range strings.SplitSeq(list, ",") {
 			status := subjects.BatchStatus(strings.TrimSpace(word))
 			if !slices.Contains(subjects.BatchStatuses(), status) {
-				wrong.AddParameter("status", "one of "+statusNames(), word)
+				wrong.AddParameter("status", "one of "+bus.StatusNames(subjects.BatchStatuses()), word)
 			}
 			f.statuses = append(f.statuses, status)
 		}
@@ -78,14 +78,6 @@ func (f *ExecutionFilter) Resolve(ctx huma.Context) []error {
 		f.parameters[name] = value
 	}
 	return asErrors(wrong)
-}
-
-func statusNames() string {
-	var all []string
-	for _, s := range subjects.BatchStatuses() {
-		all = append(all, string(s))
-	}
-	return strings.Join(all, ", ")
 }
 
 // globMatcher returns a function that matches a glob, nil if the glob is empty.

@@ -1,10 +1,13 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"math"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -17,6 +20,100 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
+
+// jobSearch is a search for a page of jobs.
+type jobSearch struct {
+	Page
+	Search
+}
+
+// jobDownload is a search without pages.
+type jobDownload struct{ Search }
+
+// Search selects jobs of an application.
+type Search struct {
+	AppPath
+	Q       string `query:"q" doc:"Words, and conditions on the latest execution. A name matches if it contains any of the words. Conditions: since:2016-09-09 until:2016-09-10 batch-status:failed exit-status:X. An unknown condition is an error."`
+	SortBy  string `query:"sort_by" example:"last_execution_started:desc,name" doc:"name, last_execution_started, last_execution_duration, last_execution_status, next_execution_start, each with :asc or :desc. The first key counts most."`
+	SortBy2 string `query:"sort-by" hidden:"true"` // as v1 clients write it
+	With    string `query:"with" example:"execution" doc:"What the answer has besides, separated by commas: execution (the executions of each job), notation (its diagram), settings (time monitor and status notifications)."`
+
+	lenient bool // for a v1 client: what is not understood is no condition
+}
+
+// Resolve reads whether the search comes from a v1 client. Its search box sends
+// the text after each letter, and the original control bus ignores words that
+// it cannot read.
+func (in *Search) Resolve(ctx huma.Context) []error {
+	in.lenient = fromV1Client(ctx)
+	return in.AppPath.Resolve(ctx)
+}
+
+// byName returns how the list compares names, nil if it has another order. Only
+// names are cursors: in another order a job may move from one page to the next.
+func (in *jobSearch) byName() (order func(a, b string) int, err error) {
+	sorted := cmp.Or(in.SortBy, in.SortBy2)
+	switch {
+	case sorted == "name:desc":
+		return func(a, b string) int { return strings.Compare(b, a) }, nil
+	case sorted != "" && sorted != "name" && sorted != "name:asc" && in.hasCursor():
+		return nil, codec.ParameterFault("sort_by", "name or name:desc with after and before; another order goes with offset", sorted)
+	case sorted != "" && sorted != "name" && sorted != "name:asc":
+		return nil, nil
+	}
+	return strings.Compare, nil
+}
+
+// jobQuery returns the query for the index, or an error that names every
+// unknown part of the search.
+func (in *Search) jobQuery(s *Server) (index.JobQuery, error) {
+	q := index.JobQuery{App: in.App, Limit: math.MaxInt}
+	var wrong codec.Faults
+	var conditions []string
+	for word := range strings.FieldsSeq(in.Q) {
+		if strings.Contains(word, ":") { // which no name has
+			conditions = append(conditions, word)
+		} else {
+			q.Words = append(q.Words, word)
+		}
+	}
+	match, unknown := index.ParseConditions(conditions)
+	for _, e := range unknown {
+		wrong.AddParameter("q", e.Want, e.Got)
+	}
+	q.Match = match
+	for word := range strings.SplitSeq(in.With, ",") {
+		if word = strings.TrimSpace(word); word != "" && !slices.Contains(besides, word) {
+			wrong.AddParameter("with", strings.Join(besides, ", "), word)
+		}
+	}
+	less, err := index.ParseOrder(cmp.Or(in.SortBy, in.SortBy2), s.nextFire)
+	q.Less = less
+	var unsortable codec.Faults
+	if e, ok := errors.AsType[*index.QueryError](err); ok {
+		unsortable.AddParameter("sort_by", e.Want, e.Got)
+	}
+	switch {
+	case in.lenient && in.SortBy == "":
+		return q, nil
+	case in.lenient:
+		return q, unsortable.Err()
+	}
+	return q, append(wrong, unsortable...).Err()
+}
+
+// besides are the values of with. Schedules are always in the answer.
+var besides = []string{"execution", "notation", "schedule", "settings"}
+
+// hasWord reports whether with contains a word.
+func hasWord(with, word string) bool {
+	for w := range strings.SplitSeq(with, ",") {
+		if strings.TrimSpace(w) == word {
+			return true
+		}
+	}
+	return false
+}
 
 func (s *Server) listJobs(ctx context.Context, in *jobSearch) (*answer[rest.List[rest.Job]], error) {
 	if _, _, err := s.findApp(ctx, in.App); err != nil {
@@ -233,28 +330,6 @@ func (s *Server) wholeJob(j *index.Job) rest.Job {
 	v.Definition, v.DynamicParameters = j.Definition, j.JSL.Parameters()
 	showSettings(&v, &j.Settings)
 	return v
-}
-
-// addDiagrams adds the diagrams of jobs to their answers.
-func (s *Server) addDiagrams(ctx context.Context, jobs []*index.Job, answers []rest.Job) error {
-	return readConcurrently(ctx, len(jobs), func(ctx context.Context, i int) error {
-		j := jobs[i]
-		if j.Notation == nil {
-			return nil
-		}
-		e, err := s.cfg.Catalog.StoredJob(ctx, j.App, j.PermanentKey)
-		if errors.Is(err, bus.ErrNotFound) { // it was deleted just now
-			return nil
-		}
-		addNotation(&answers[i], e.Value.Notation)
-		return err
-	})
-}
-
-func addNotation(v *rest.Job, n *bus.Notation) {
-	if n != nil {
-		v.BPMNXMLNotation, v.SVGNotation = n.BPMN, n.SVG
-	}
 }
 
 const (

@@ -221,17 +221,9 @@ func (sent *newStatusNotification) Validate() (wrong codec.Faults) {
 	case status != "" && sent.ExitStatus != "":
 		wrong.Add("/exit_status", "this or batch_status, not both", sent.ExitStatus)
 	case status != "" && !slices.Contains(bus.Notifiable(), status):
-		wrong.Add("/batch_status", "one of "+joinStatuses(bus.Notifiable()), strconv.Quote(sent.BatchStatus))
+		wrong.Add("/batch_status", "one of "+bus.StatusNames(bus.Notifiable()), strconv.Quote(sent.BatchStatus))
 	}
 	return wrong
-}
-
-func joinStatuses(all []subjects.BatchStatus) string {
-	var names []string
-	for _, s := range all {
-		names = append(names, string(s))
-	}
-	return strings.Join(names, ", ")
 }
 
 const (
