@@ -14,8 +14,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// Results of jobs that nobody wants to be notified of, from their publishing
-// until they are acknowledged.
+// BenchmarkPassedOver measures results of jobs without notifications, from
+// publishing to acknowledgement.
 func BenchmarkPassedOver(b *testing.B) {
 	srv := bustest.Server(b)
 	bs := bustest.Open(b, srv, bus.Config{})

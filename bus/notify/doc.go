@@ -25,8 +25,8 @@
 //   - The notificator did not take the notification in five attempts. The log
 //     says so.
 //   - The execution was deleted meanwhile.
-//   - No bus had a notificator for longer than [forgotten]. The next consumer
-//     starts with new results.
+//   - No bus had a notificator for longer than [consumerExpiry]. The next
+//     consumer starts with new results.
 //   - An execution is submitted or waits: that is not a result.
 //
 // # The time monitor

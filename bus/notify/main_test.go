@@ -37,13 +37,13 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// world is a broker with buses, a notificator, and an agent whose part the test
-// plays. It is in fake time.
+// world is a broker with buses, a notificator, and an agent that the test
+// plays, in fake time.
 type world struct {
 	*testing.T
-	srv  *server.Server
-	bus  *bus.Bus // one that does nothing by itself
-	sink *sink
+	srv         *server.Server
+	bus         *bus.Bus // runs no service; the test reads and writes through it
+	notificator *fakeNotificator
 
 	mu    sync.Mutex
 	beats []subjects.Attempt // what the agent names
@@ -57,8 +57,8 @@ func runInWorld(t *testing.T, name string, f func(w *world)) {
 		synctest.Test(t, func(t *testing.T) {
 			w := &world{T: t, srv: bustest.Server(t)}
 			w.bus = bustest.Open(t, w.srv, bus.Config{})
-			w.sink = newSink(t)
-			w.background(w.sendHeartbeats)
+			w.notificator = newFakeNotificator(t)
+			w.runBackground(w.sendHeartbeats)
 			f(w)
 			// Leased tasks run at whole seconds, and a server that ends while
 			// it is asked for a consumer waits for a lock, which fake time does
@@ -68,8 +68,8 @@ func runInWorld(t *testing.T, name string, f func(w *world)) {
 	})
 }
 
-// background runs f until the test or what it returns ends it.
-func (w *world) background(f func(context.Context) error) (stop func()) {
+// runBackground runs f until the test ends or stop is called.
+func (w *world) runBackground(f func(context.Context) error) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- f(ctx) }()
@@ -83,7 +83,7 @@ func (w *world) background(f func(context.Context) error) (stop func()) {
 	return stop
 }
 
-// sendHeartbeats is the agent's heartbeat.
+// sendHeartbeats sends the agent's heartbeats until ctx ends.
 func (w *world) sendHeartbeats(ctx context.Context) error {
 	for ctx.Err() == nil {
 		w.mu.Lock()
@@ -110,13 +110,13 @@ func (w *world) sendHeartbeats(ctx context.Context) error {
 type node struct {
 	*Notifier
 	executions *execution.Service
-	stop       func() // ends it, as a shutdown does
+	stop       func() // shuts it down
 }
 
 // startBus starts a control bus; url is that of its notificator.
 func (w *world) startBus(url string) *node {
 	w.Helper()
-	log := slog.New(slog.NewTextHandler(&locked{w: w}, nil))
+	log := slog.New(slog.NewTextHandler(&logWriter{w: w}, nil))
 	return w.startBusOn(bustest.Open(w, w.srv, bus.Config{Log: log}), url)
 }
 
@@ -124,21 +124,21 @@ func (w *world) startBusOn(b *bus.Bus, url string) *node {
 	w.Helper()
 	x := index.New(b)
 	executions := execution.New(b, x, execution.Config{})
-	n, err := New(Config{Bus: b, Index: x, Executions: executions, URL: url, Transport: w.sink.transport})
+	n, err := New(Config{Bus: b, Index: x, Executions: executions, URL: url, Transport: w.notificator.transport})
 	if err != nil {
 		w.Fatal(err)
 	}
-	stopIndex := w.background(x.Run)
-	stopLife := w.background(executions.Run)
-	stop := w.background(n.Run)
+	stopIndex := w.runBackground(x.Run)
+	stopLife := w.runBackground(executions.Run)
+	stop := w.runBackground(n.Run)
 	time.Sleep(time.Second) // the consumer is there
 	return &node{n, executions, func() { stop(); stopLife(); stopIndex() }}
 }
 
-// locked collects the log of the buses.
-type locked struct{ w *world }
+// logWriter collects the log of the buses.
+type logWriter struct{ w *world }
 
-func (l *locked) Write(p []byte) (int, error) {
+func (l *logWriter) Write(p []byte) (int, error) {
 	l.w.mu.Lock()
 	defer l.w.mu.Unlock()
 	return l.w.logs.Write(p)
@@ -166,12 +166,12 @@ func (w *world) storeJob(name string, s bus.Settings) {
 	time.Sleep(time.Second)
 }
 
-func onStatus(status subjects.BatchStatus, kind string) bus.Settings {
+func notifyOnStatus(status subjects.BatchStatus, kind string) bus.Settings {
 	return bus.Settings{Notifications: []bus.StatusNotification{{ID: 1, BatchStatus: status, Type: kind}}}
 }
 
-// running is an execution as its agent sees it.
-type running struct {
+// testExecution is an execution as its agent knows it.
+type testExecution struct {
 	*bus.Execution
 	w    *world
 	n    int
@@ -179,23 +179,23 @@ type running struct {
 }
 
 // submitJob submits an execution.
-func (w *world) submitJob(n *node, job string) *running {
+func (w *world) submitJob(n *node, job string) *testExecution {
 	w.Helper()
 	e, _, err := n.executions.Submit(w.Context(), execution.Submission{App: "default", Job: job, Parameters: map[string]string{"who": "x"}})
 	if err != nil {
 		w.Fatal(err)
 	}
-	return &running{Execution: e, w: w}
+	return &testExecution{Execution: e, w: w}
 }
 
 // startJob submits an execution and claims it.
-func (w *world) startJob(n *node, job string) *running {
+func (w *world) startJob(n *node, job string) *testExecution {
 	w.Helper()
 	return w.submitJob(n, job).publishResult(subjects.Started, "")
 }
 
 // publishResult publishes a result.
-func (r *running) publishResult(status subjects.BatchStatus, exit string, steps ...subjects.StepExecution) *running {
+func (r *testExecution) publishResult(status subjects.BatchStatus, exit string, steps ...subjects.StepExecution) *testExecution {
 	r.w.Helper()
 	r.n++
 	res := subjects.Result{
@@ -229,7 +229,7 @@ func (w *world) setNamed(id int64, runs bool) {
 }
 
 // readRecord reads the record of an execution.
-func (w *world) readRecord(e *running) *bus.Execution {
+func (w *world) readRecord(e *testExecution) *bus.Execution {
 	w.Helper()
 	rec, err := w.bus.Executions.Get(w.Context(), e.Key())
 	if err != nil {
@@ -238,37 +238,37 @@ func (w *world) readRecord(e *running) *bus.Execution {
 	return &rec.Value
 }
 
-// post is a request that the notificator received.
-type post struct {
+// receivedPost is a request that the notificator received.
+type receivedPost struct {
 	path, media, body string
 	at                time.Time
 }
 
-// sink is a notificator behind pipes, so that it is in fake time like
-// everything else.
-type sink struct {
+// fakeNotificator is a notificator that listens on pipes, because sockets do
+// not work in fake time.
+type fakeNotificator struct {
 	*httptest.Server
 	transport *http.Transport
 
 	mu     sync.Mutex
-	got    []post
-	answer func(path string, nth int) (status int, after time.Duration) // nil: 200, at once
+	got    []receivedPost
+	answer func(path string, nth int) (status int, after time.Duration) // nil: status 200 without delay
 }
 
-func newSink(t *testing.T) *sink {
-	s := &sink{}
+func newFakeNotificator(t *testing.T) *fakeNotificator {
+	s := &fakeNotificator{}
 	p := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
 	s.Server = &httptest.Server{Listener: p, Config: &http.Server{Handler: s}}
 	s.Start()
-	s.transport = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return p.dial(ctx) }}
+	s.transport = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return p.dialPipe(ctx) }}
 	t.Cleanup(func() { s.transport.CloseIdleConnections(); s.Close() })
 	return s
 }
 
-func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (s *fakeNotificator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	s.mu.Lock()
-	s.got = append(s.got, post{r.Method + " " + r.URL.EscapedPath(), r.Header.Get("Content-Type"), string(body), time.Now()})
+	s.got = append(s.got, receivedPost{r.Method + " " + r.URL.EscapedPath(), r.Header.Get("Content-Type"), string(body), time.Now()})
 	answer, nth := s.answer, len(s.got)
 	s.mu.Unlock()
 	status := 200
@@ -280,23 +280,23 @@ func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(status)
 }
 
-func (s *sink) setAnswer(f func(path string, nth int) (int, time.Duration)) {
+func (s *fakeNotificator) setAnswer(f func(path string, nth int) (int, time.Duration)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.answer = f
 }
 
-func (s *sink) posts() []post {
+func (s *fakeNotificator) receivedPosts() []receivedPost {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.got)
 }
 
-// wantPosts checks the paths of all that the notificator got, in any order.
+// wantPosts compares the paths of all received posts, in any order.
 func (w *world) wantPosts(paths ...string) {
 	w.Helper()
 	var got []string
-	for _, p := range w.sink.posts() {
+	for _, p := range w.notificator.receivedPosts() {
 		got = append(got, p.path)
 	}
 	slices.Sort(got)
@@ -306,7 +306,7 @@ func (w *world) wantPosts(paths ...string) {
 	}
 }
 
-// pipes is a listener within the process.
+// pipes is a listener for connections within the process.
 type pipes struct {
 	conns  chan net.Conn
 	closed chan struct{}
@@ -322,7 +322,7 @@ func (p *pipes) Accept() (net.Conn, error) {
 	}
 }
 
-func (p *pipes) dial(ctx context.Context) (net.Conn, error) {
+func (p *pipes) dialPipe(ctx context.Context) (net.Conn, error) {
 	ours, theirs := net.Pipe()
 	select {
 	case p.conns <- theirs:

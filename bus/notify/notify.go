@@ -60,7 +60,7 @@ func (n *Notifier) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return n.runTimeMonitor(ctx, "time-monitor", bus.ActionStop, bus.ActionAbandon) })
 	if n.poster != nil {
-		defer n.poster.close()
+		defer n.poster.closeIdle()
 		g.Go(func() error { return n.runTimeMonitor(ctx, AlertsLease, bus.ActionAlert) })
 		g.Go(func() error { return n.followResults(ctx) })
 	}

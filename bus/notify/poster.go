@@ -36,29 +36,32 @@ type message struct {
 type poster struct {
 	url    *url.URL
 	client *http.Client
-	room   chan struct{} // has an element for each running post
+	slots  chan struct{} // has an element for each running post
 }
 
 func newPoster(where string, through http.RoundTripper) (*poster, error) {
 	u, err := url.Parse(where)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
-		return nil, &bus.FieldError{Path: "notificator-url", Want: "a URL such as http://localhost:2121, without a query"} // the URL is not shown: it may have a password
+		// No Got: the URL may contain a password.
+		return nil, &bus.FieldError{Path: "notificator-url", Want: "a URL such as http://localhost:2121, without a query"}
 	}
 	if through == nil {
 		t := http.DefaultTransport.(*http.Transport).Clone()
 		t.MaxIdleConnsPerHost = maxPosts
 		through = t
 	}
-	return &poster{url: u, room: make(chan struct{}, maxPosts), client: &http.Client{
+	return &poster{url: u, slots: make(chan struct{}, maxPosts), client: &http.Client{
 		Transport: through, Timeout: postTimeout,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // it would become a GET
+		// A redirected POST would become a GET.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}, nil
 }
 
-func (p *poster) close() { p.client.CloseIdleConnections() }
+func (p *poster) closeIdle() { p.client.CloseIdleConnections() }
 
-// postWithRetry posts a message until the notificator takes it or there are no
-// attempts left. It returns false if ctx ended before.
+// postWithRetry posts a message until the notificator takes it, refuses
+// it for good, or there are no attempts left. It returns false if ctx ended
+// first.
 func (p *poster) postWithRetry(ctx context.Context, m message) (settled bool) {
 	for try := 1; ; try++ {
 		err := p.postMessage(ctx, m)
@@ -100,8 +103,8 @@ func (p *poster) postOnce(ctx context.Context, m message) error {
 // was sent: another bus would send the message a second time.
 func (p *poster) postMessage(ctx context.Context, m message) error {
 	select {
-	case p.room <- struct{}{}:
-		defer func() { <-p.room }()
+	case p.slots <- struct{}{}:
+		defer func() { <-p.slots }()
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -116,7 +119,7 @@ func (p *poster) postMessage(ctx context.Context, m message) error {
 		return withoutURL(err)
 	}
 	defer res.Body.Close()
-	_, _ = io.CopyN(io.Discard, res.Body, 64<<10) // the rest is not worth the connection
+	_, _ = io.CopyN(io.Discard, res.Body, 64<<10) // a longer answer is not worth reusing the connection
 	if res.StatusCode/100 != 2 {
 		return refusal(res.StatusCode)
 	}

@@ -28,8 +28,8 @@ func TestURLs(t *testing.T) {
 	}
 }
 
-// What a notificator over TCP gets, and what is said of one that does not take
-// it.
+// A notificator on TCP receives the message. If it refuses, or is unreachable,
+// the error is ErrNotSent.
 func TestPost(t *testing.T) {
 	var got *http.Request
 	status := 200
@@ -43,7 +43,7 @@ func TestPost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer p.close()
+	defer p.closeIdle()
 	var log bytes.Buffer
 	m := message{"a/b c", []byte("{}"), slog.New(slog.NewTextHandler(&log, nil))}
 	for _, c := range []struct {
@@ -60,7 +60,7 @@ func TestPost(t *testing.T) {
 		}
 	}
 	srv.Close()
-	p.close()
+	p.closeIdle()
 	if err := p.postOnce(t.Context(), m); !errors.Is(err, ErrNotSent) {
 		t.Errorf("of one that is away: %v", err)
 	}

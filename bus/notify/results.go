@@ -18,9 +18,9 @@ import (
 const Consumer = "notifier"
 
 const (
-	ackWait   = 30 * time.Second // after which the results of a silent bus go to another bus
-	forgotten = 24 * time.Hour   // after which the broker removes an unused consumer
-	maxInHand = 5000             // results in flight at all buses; the broker delivers no more until some are acknowledged
+	ackWait        = 30 * time.Second // after which the results of a silent bus go to another bus
+	consumerExpiry = 24 * time.Hour   // after which the broker removes an unused consumer
+	maxUnacked     = 5000             // results in flight at all buses; the broker delivers no more until some are acknowledged
 )
 
 // followResults consumes RESULTS until ctx ends and no result is in flight any
@@ -32,9 +32,9 @@ func (n *Notifier) followResults(ctx context.Context) error {
 	// that the broker could deliver them to this bus again.
 	held, release := context.WithCancel(context.WithoutCancel(ctx))
 	defer release()
-	take := func(m jetstream.Msg) { n.receiveResult(held, m, &all) }
+	receive := func(m jetstream.Msg) { n.receiveResult(held, m, &all) }
 	return bus.RetryWatch(ctx, func() error {
-		if err := n.consumeResults(ctx, take); err != nil && ctx.Err() == nil {
+		if err := n.consumeResults(ctx, receive); err != nil && ctx.Err() == nil {
 			n.b.Log.Warn("cannot consume results for notifications, trying again", "err", err)
 		}
 		return nil
@@ -43,16 +43,16 @@ func (n *Notifier) followResults(ctx context.Context) error {
 
 // consumeResults consumes until ctx ends, or until the consumer is gone and
 // must be created again.
-func (n *Notifier) consumeResults(ctx context.Context, take jetstream.MessageHandler) error {
+func (n *Notifier) consumeResults(ctx context.Context, receive jetstream.MessageHandler) error {
 	cons, err := n.b.JS.CreateOrUpdateConsumer(ctx, subjects.ResultsStream, jetstream.ConsumerConfig{
 		Durable: Consumer, DeliverPolicy: jetstream.DeliverNewPolicy, AckPolicy: jetstream.AckExplicitPolicy,
-		AckWait: ackWait, MaxAckPending: maxInHand, InactiveThreshold: forgotten,
+		AckWait: ackWait, MaxAckPending: maxUnacked, InactiveThreshold: consumerExpiry,
 		Description: "what jobs want to be notified of; shared by the control buses with a notificator",
 	})
 	if err != nil {
 		return fmt.Errorf("consume results: %w", err)
 	}
-	cc, err := cons.Consume(take, jetstream.PullMaxMessages(1000),
+	cc, err := cons.Consume(receive, jetstream.PullMaxMessages(1000),
 		jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) { n.b.Log.Debug("consuming results", "err", err) }))
 	if err != nil {
 		return fmt.Errorf("consume results: %w", err)
@@ -83,8 +83,8 @@ func (n *Notifier) extendInFlight(ctx context.Context, closed <-chan struct{}) {
 // receiveResult handles one delivery. Most results have no notification, so
 // that is checked first.
 func (n *Notifier) receiveResult(ctx context.Context, m jetstream.Msg, all *sync.WaitGroup) {
-	asked := n.notificationsOf(m.Subject())
-	if len(asked) == 0 {
+	wanted := n.notificationsOf(m.Subject())
+	if len(wanted) == 0 {
 		_ = m.Ack() // if it fails, the broker delivers it again
 		return
 	}
@@ -98,12 +98,12 @@ func (n *Notifier) receiveResult(ctx context.Context, m jetstream.Msg, all *sync
 		_ = m.Term() // if it fails, the broker delivers it again
 		return
 	}
-	if asked = possibleMatches(asked, r); len(asked) == 0 {
+	if wanted = possibleMatches(wanted, r); len(wanted) == 0 {
 		_ = m.Ack() // if it fails, the broker delivers it again
 		return
 	}
 	if n.inFlight.addDelivery(r.Sequence, m) {
-		all.Go(func() { n.sendNotifications(ctx, r, asked, int(meta.NumDelivered)) })
+		all.Go(func() { n.sendNotifications(ctx, r, wanted, int(meta.NumDelivered)) })
 	}
 }
 
@@ -122,8 +122,8 @@ func (n *Notifier) notificationsOf(subject string) []bus.StatusNotification {
 
 // possibleMatches returns the notifications that a result may match, judged by
 // the result alone.
-func possibleMatches(asked []bus.StatusNotification, r *bus.StoredResult) (some []bus.StatusNotification) {
-	for _, a := range asked {
+func possibleMatches(wanted []bus.StatusNotification, r *bus.StoredResult) (some []bus.StatusNotification) {
+	for _, a := range wanted {
 		exit := a.ExitStatus != "" && r.BatchStatus.Ended() && (r.ExitStatus == "" || r.ExitStatus == a.ExitStatus)
 		if a.BatchStatus == r.BatchStatus || exit {
 			some = append(some, a)
@@ -134,7 +134,7 @@ func possibleMatches(asked []bus.StatusNotification, r *bus.StoredResult) (some 
 
 // sendNotifications sends the notifications that match, and acknowledges the
 // result after the last one.
-func (n *Notifier) sendNotifications(ctx context.Context, r *bus.StoredResult, asked []bus.StatusNotification, delivered int) {
+func (n *Notifier) sendNotifications(ctx context.Context, r *bus.StoredResult, wanted []bus.StatusNotification, delivered int) {
 	e, changed, err := n.executions.At(ctx, r)
 	if err != nil {
 		n.retryLater(ctx, r, delivered, err)
@@ -142,7 +142,7 @@ func (n *Notifier) sendNotifications(ctx context.Context, r *bus.StoredResult, a
 	}
 	var all sync.WaitGroup
 	var open atomic.Bool
-	for _, a := range asked {
+	for _, a := range wanted {
 		status := a.BatchStatus == e.BatchStatus && changed
 		exit := a.ExitStatus != "" && a.ExitStatus == e.ExitStatus && e.BatchStatus.Ended()
 		if status || exit {

@@ -14,17 +14,17 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-const there = "http://notificator"
+const notificatorURL = "http://notificator"
 
 func TestStatusNotifications(t *testing.T) {
 	runInWorld(t, "a batch status is told when it comes", func(w *world) {
-		n := w.startBus(there)
-		w.storeJob("J", onStatus(subjects.Failed, "mail"))
+		n := w.startBus(notificatorURL)
+		w.storeJob("J", notifyOnStatus(subjects.Failed, "mail"))
 		w.startJob(n, "J").publishResult(subjects.Failed, "X", subjects.StepExecution{ID: 1, Step: "S", BatchStatus: subjects.Failed, ExitStatus: "1", StartTime: subjects.Now()})
 		w.startJob(n, "J").publishResult(subjects.Completed, "")
 		time.Sleep(time.Minute)
 		w.wantPosts("POST /mail")
-		p := w.sink.posts()[0]
+		p := w.notificator.receivedPosts()[0]
 		if want := `{:execution-id 1 :start-time #inst "2000-01-01T00:00:02.000-00:00" :end-time #inst "2000-01-01T00:00:02.000-00:00" ` +
 			`:batch-status :batch-status/failed :exit-status "X" :job-parameter {:who "x"} :step-executions [{:step-execution-id 1 ` +
 			`:start-time #inst "2000-01-01T00:00:02.000-00:00" :end-time nil :exit-status "1" :batch-status :batch-status/failed :step-name "S"}] ` +
@@ -33,8 +33,8 @@ func TestStatusNotifications(t *testing.T) {
 		}
 	})
 	runInWorld(t, "a step is no change of the execution", func(w *world) {
-		n := w.startBus(there)
-		w.storeJob("J", onStatus(subjects.Started, "mail"))
+		n := w.startBus(notificatorURL)
+		w.storeJob("J", notifyOnStatus(subjects.Started, "mail"))
 		step := subjects.StepExecution{ID: 1, Step: "S", BatchStatus: subjects.Started}
 		e := w.startJob(n, "J").publishResult(subjects.Started, "", step).publishResult(subjects.Started, "", step)
 		time.Sleep(time.Minute)
@@ -43,7 +43,7 @@ func TestStatusNotifications(t *testing.T) {
 		w.wantPosts("POST /mail")
 	})
 	runInWorld(t, "an exit status is told at the end", func(w *world) {
-		n := w.startBus(there)
+		n := w.startBus(notificatorURL)
 		w.storeJob("J", bus.Settings{Notifications: []bus.StatusNotification{
 			{ID: 1, ExitStatus: "COMPLETED", Type: "plain"}, {ID: 2, ExitStatus: "X", Type: "x"}, {ID: 3, BatchStatus: subjects.Completed, Type: "any"},
 		}})
@@ -54,7 +54,7 @@ func TestStatusNotifications(t *testing.T) {
 		w.wantPosts("POST /plain", "POST /x", "POST /any", "POST /any")
 	})
 	runInWorld(t, "what the bus decides is told too", func(w *world) {
-		n := w.startBus(there)
+		n := w.startBus(notificatorURL)
 		w.storeJob("J", bus.Settings{Notifications: []bus.StatusNotification{
 			{ID: 1, BatchStatus: subjects.Stopped, Type: "stopped"}, {ID: 2, BatchStatus: subjects.Abandoned, Type: "abandoned"},
 		}})
@@ -70,9 +70,9 @@ func TestStatusNotifications(t *testing.T) {
 	})
 	runInWorld(t, "nothing of what was before", func(w *world) {
 		n := w.startBus("")
-		w.storeJob("J", onStatus(subjects.Completed, "mail"))
+		w.storeJob("J", notifyOnStatus(subjects.Completed, "mail"))
 		w.startJob(n, "J").publishResult(subjects.Completed, "")
-		w.startBus(there)
+		w.startBus(notificatorURL)
 		time.Sleep(time.Minute)
 		w.wantPosts()
 		w.startJob(n, "J").publishResult(subjects.Completed, "")
@@ -86,8 +86,8 @@ func TestStatusNotifications(t *testing.T) {
 		}
 	})
 	runInWorld(t, "a consumer that is gone is made again", func(w *world) {
-		n := w.startBus(there)
-		w.storeJob("J", onStatus(subjects.Completed, "mail"))
+		n := w.startBus(notificatorURL)
+		w.storeJob("J", notifyOnStatus(subjects.Completed, "mail"))
 		if err := w.bus.JS.DeleteConsumer(w.Context(), subjects.ResultsStream, Consumer); err != nil {
 			w.Fatal(err)
 		}
@@ -115,8 +115,8 @@ func (w *world) countUnacked() int {
 
 func TestNotifiedOnce(t *testing.T) {
 	runInWorld(t, "several buses tell each change once", func(w *world) {
-		nodes := []*node{w.startBus(there), w.startBus(there), w.startBus("")}
-		w.storeJob("J", onStatus(subjects.Completed, "mail"))
+		nodes := []*node{w.startBus(notificatorURL), w.startBus(notificatorURL), w.startBus("")}
+		w.storeJob("J", notifyOnStatus(subjects.Completed, "mail"))
 		var want []string
 		for i := range 60 {
 			w.startJob(nodes[i%3], "J").publishResult(subjects.Completed, "")
@@ -125,7 +125,7 @@ func TestNotifiedOnce(t *testing.T) {
 		time.Sleep(time.Minute)
 		w.wantPosts(want...)
 		seen := map[string]bool{}
-		for _, p := range w.sink.posts() {
+		for _, p := range w.notificator.receivedPosts() {
 			seen[p.body] = true
 		}
 		if len(seen) != 60 || w.countUnacked() != 0 {
@@ -134,9 +134,9 @@ func TestNotifiedOnce(t *testing.T) {
 	})
 	runInWorld(t, "a result that is delivered again is not told again", func(w *world) {
 		tap, b := bustest.Tapped(w, w.srv)
-		n := w.startBusOn(b, there)
-		w.storeJob("J", onStatus(subjects.Completed, "mail"))
-		w.sink.setAnswer(func(string, int) (int, time.Duration) { return 200, 2 * time.Second })
+		n := w.startBusOn(b, notificatorURL)
+		w.storeJob("J", notifyOnStatus(subjects.Completed, "mail"))
+		w.notificator.setAnswer(func(string, int) (int, time.Duration) { return 200, 2 * time.Second })
 		w.startJob(n, "J").publishResult(subjects.Completed, "")
 		time.Sleep(time.Second)
 		tap.Hold("$JS.ACK."+subjects.ResultsStream+"."+Consumer, 1)
@@ -150,43 +150,43 @@ func TestNotifiedOnce(t *testing.T) {
 		}
 	})
 	runInWorld(t, "a slow notificator is waited for, longer than the broker waits", func(w *world) {
-		n, _ := w.startBus(there), w.startBus(there)
-		w.storeJob("J", onStatus(subjects.Completed, "mail"))
-		w.sink.setAnswer(func(string, int) (int, time.Duration) { return 200, postTimeout - time.Second })
+		n, _ := w.startBus(notificatorURL), w.startBus(notificatorURL)
+		w.storeJob("J", notifyOnStatus(subjects.Completed, "mail"))
+		w.notificator.setAnswer(func(string, int) (int, time.Duration) { return 200, postTimeout - time.Second })
 		for range 5 * maxPosts {
 			w.startJob(n, "J").publishResult(subjects.Completed, "")
 		}
 		time.Sleep(5 * time.Minute)
-		if got := len(w.sink.posts()); got != 5*maxPosts {
+		if got := len(w.notificator.receivedPosts()); got != 5*maxPosts {
 			w.Errorf("%d posts of %d executions", got, 5*maxPosts)
 		}
 	})
 	runInWorld(t, "a bus that ends leaves the rest to another", func(w *world) {
-		one, two := w.startBus(there), w.startBus("")
-		w.storeJob("J", onStatus(subjects.Completed, "mail"))
-		w.sink.setAnswer(func(string, int) (int, time.Duration) { return 500, 0 })
+		one, two := w.startBus(notificatorURL), w.startBus("")
+		w.storeJob("J", notifyOnStatus(subjects.Completed, "mail"))
+		w.notificator.setAnswer(func(string, int) (int, time.Duration) { return 500, 0 })
 		w.startJob(two, "J").publishResult(subjects.Completed, "")
 		time.Sleep(2 * time.Second) // it has been tried twice
 		one.stop()
-		w.sink.setAnswer(nil)
-		w.startBus(there)
+		w.notificator.setAnswer(nil)
+		w.startBus(notificatorURL)
 		time.Sleep(time.Second)
 		w.wantPosts("POST /mail", "POST /mail", "POST /mail")
 	})
 	runInWorld(t, "so does one that is silent for long", func(w *world) {
 		tap, b := bustest.Tapped(w, w.srv)
-		w.startBusOn(b, there)
+		w.startBusOn(b, notificatorURL)
 		two := w.startBus("")
-		w.storeJob("J", onStatus(subjects.Completed, "mail"))
-		w.sink.setAnswer(func(string, int) (int, time.Duration) { return 500, 0 })
+		w.storeJob("J", notifyOnStatus(subjects.Completed, "mail"))
+		w.notificator.setAnswer(func(string, int) (int, time.Duration) { return 500, 0 })
 		w.startJob(two, "J").publishResult(subjects.Completed, "")
 		time.Sleep(500 * time.Millisecond)
 		tap.Hold("$JS.ACK."+subjects.ResultsStream+"."+Consumer, 1)
 		time.Sleep(10 * time.Second)
 		w.wantPosts("POST /mail", "POST /mail", "POST /mail")
-		w.startBus(there)
+		w.startBus(notificatorURL)
 		time.Sleep(10 * time.Minute)
-		if got := len(w.sink.posts()); got != 2*maxAttempts {
+		if got := len(w.notificator.receivedPosts()); got != 2*maxAttempts {
 			w.Errorf("%d posts by two buses", got)
 		}
 		if n := w.countUnacked(); n != 0 {
@@ -197,13 +197,13 @@ func TestNotifiedOnce(t *testing.T) {
 
 func TestRetries(t *testing.T) {
 	runInWorld(t, "five attempts, with longer and longer pauses", func(w *world) {
-		n := w.startBus(there)
-		w.storeJob("J", onStatus(subjects.Completed, "mail"))
-		w.sink.setAnswer(func(string, int) (int, time.Duration) { return 503, 0 })
+		n := w.startBus(notificatorURL)
+		w.storeJob("J", notifyOnStatus(subjects.Completed, "mail"))
+		w.notificator.setAnswer(func(string, int) (int, time.Duration) { return 503, 0 })
 		w.startJob(n, "J").publishResult(subjects.Completed, "")
 		time.Sleep(5 * time.Minute)
 		var pauses []time.Duration
-		posts := w.sink.posts()
+		posts := w.notificator.receivedPosts()
 		for i := 1; i < len(posts); i++ {
 			pauses = append(pauses, posts[i].at.Sub(posts[i-1].at))
 		}
@@ -218,26 +218,26 @@ func TestRetries(t *testing.T) {
 		}
 	})
 	runInWorld(t, "a refusal is final", func(w *world) {
-		n := w.startBus(there)
-		w.storeJob("J", onStatus(subjects.Completed, "nobody"))
-		w.sink.setAnswer(func(string, int) (int, time.Duration) { return 404, 0 })
+		n := w.startBus(notificatorURL)
+		w.storeJob("J", notifyOnStatus(subjects.Completed, "nobody"))
+		w.notificator.setAnswer(func(string, int) (int, time.Duration) { return 404, 0 })
 		w.startJob(n, "J").publishResult(subjects.Completed, "")
 		time.Sleep(5 * time.Minute)
 		w.wantPosts("POST /nobody")
 	})
 	runInWorld(t, "the second try may be the one", func(w *world) {
-		n := w.startBus(there)
-		w.storeJob("J", onStatus(subjects.Completed, "mail"))
-		w.sink.setAnswer(func(_ string, nth int) (int, time.Duration) { return map[bool]int{true: 500, false: 200}[nth == 1], 0 })
+		n := w.startBus(notificatorURL)
+		w.storeJob("J", notifyOnStatus(subjects.Completed, "mail"))
+		w.notificator.setAnswer(func(_ string, nth int) (int, time.Duration) { return map[bool]int{true: 500, false: 200}[nth == 1], 0 })
 		w.startJob(n, "J").publishResult(subjects.Completed, "")
 		time.Sleep(5 * time.Minute)
 		w.wantPosts("POST /mail", "POST /mail")
 	})
 	runInWorld(t, "what is tried again holds up nothing else", func(w *world) {
-		n := w.startBus(there)
-		w.storeJob("bad", onStatus(subjects.Completed, "bad"))
-		w.storeJob("good", onStatus(subjects.Completed, "good"))
-		w.sink.setAnswer(func(path string, _ int) (int, time.Duration) {
+		n := w.startBus(notificatorURL)
+		w.storeJob("bad", notifyOnStatus(subjects.Completed, "bad"))
+		w.storeJob("good", notifyOnStatus(subjects.Completed, "good"))
+		w.notificator.setAnswer(func(path string, _ int) (int, time.Duration) {
 			return map[bool]int{true: 500, false: 200}[path == "/bad"], 0
 		})
 		for range 2 * maxPosts {
@@ -246,7 +246,7 @@ func TestRetries(t *testing.T) {
 		w.startJob(n, "good").publishResult(subjects.Completed, "")
 		time.Sleep(500 * time.Millisecond)
 		good := 0
-		for _, p := range w.sink.posts() {
+		for _, p := range w.notificator.receivedPosts() {
 			if p.path == "POST /good" {
 				good++
 			}
@@ -256,12 +256,12 @@ func TestRetries(t *testing.T) {
 		}
 	})
 	runInWorld(t, "a record that is not there is waited for, not for ever", func(w *world) {
-		n := w.startBus(there)
+		n := w.startBus(notificatorURL)
 		r := &bus.StoredResult{Sequence: 77, Result: subjects.Result{ID: 77, App: "default", Job: "J", BatchStatus: subjects.Completed}}
 		var said []string
 		for delivered := 1; delivered <= maxAttempts; delivered++ {
-			n.inFlight.addDelivery(r.Sequence, &delivery{said: &said})
-			n.sendNotifications(w.Context(), r, onStatus(subjects.Completed, "mail").Notifications, delivered)
+			n.inFlight.addDelivery(r.Sequence, &fakeDelivery{said: &said})
+			n.sendNotifications(w.Context(), r, notifyOnStatus(subjects.Completed, "mail").Notifications, delivered)
 		}
 		if got := fmt.Sprint(said); got != "[later 1s later 4s later 16s later 1m4s done]" {
 			w.Errorf("said %v", got)
@@ -270,40 +270,43 @@ func TestRetries(t *testing.T) {
 	})
 }
 
-// A result is worked on once, however often it is delivered.
+// A result is handled once, however often it is delivered.
 func TestInFlight(t *testing.T) {
 	h := newInFlight()
 	var first, second, third []string
-	if !h.addDelivery(7, &delivery{said: &first}) || h.addDelivery(7, &delivery{said: &second}) {
+	if !h.addDelivery(7, &fakeDelivery{said: &first}) || h.addDelivery(7, &fakeDelivery{said: &second}) {
 		t.Error("it is not taken once")
 	}
 	h.ackResult(t.Context(), 7)
-	if h.addDelivery(7, &delivery{said: &third}) {
+	if h.addDelivery(7, &fakeDelivery{said: &third}) {
 		t.Error("it is taken when it is done with")
 	}
 	if got := fmt.Sprint(first, second, third); got != "[] [done] [acknowledged]" {
 		t.Errorf("said %s", got)
 	}
 	for seq := range uint64(remembered) {
-		h.addDelivery(100+seq, &delivery{said: &first})
+		h.addDelivery(100+seq, &fakeDelivery{said: &first})
 		h.ackResult(t.Context(), 100+seq)
 	}
-	if len(h.open) != 0 || len(h.done) != remembered || !h.addDelivery(7, &delivery{said: &third}) {
+	if len(h.open) != 0 || len(h.done) != remembered || !h.addDelivery(7, &fakeDelivery{said: &third}) {
 		t.Errorf("%d open, %d remembered", len(h.open), len(h.done))
 	}
 }
 
-// delivery is a message that notes what is said of it.
-type delivery struct {
+// fakeDelivery is a message that records its acknowledgements.
+type fakeDelivery struct {
 	jetstream.Msg
 	said *[]string
 }
 
-func (d *delivery) Ack() error { *d.said = append(*d.said, "acknowledged"); return nil }
+func (d *fakeDelivery) Ack() error { *d.said = append(*d.said, "acknowledged"); return nil }
 
-func (d *delivery) DoubleAck(context.Context) error { *d.said = append(*d.said, "done"); return nil }
+func (d *fakeDelivery) DoubleAck(context.Context) error {
+	*d.said = append(*d.said, "done")
+	return nil
+}
 
-func (d *delivery) NakWithDelay(after time.Duration) error {
+func (d *fakeDelivery) NakWithDelay(after time.Duration) error {
 	*d.said = append(*d.said, "later", after.String())
 	return nil
 }

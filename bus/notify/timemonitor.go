@@ -20,10 +20,10 @@ type timeMonitor struct {
 	*Notifier
 	actions []string
 
-	mu      sync.Mutex
-	handled map[int64]bool       // running executions that were handled; their records are not read again
-	leaving map[int64]index.Live // executions to be abandoned when they have stopped
-	alerts  sync.WaitGroup
+	mu        sync.Mutex
+	handled   map[int64]bool       // running executions that were handled; their records are not read again
+	toAbandon map[int64]index.Live // executions to be abandoned when they have stopped
+	alerts    sync.WaitGroup
 }
 
 // runTimeMonitor runs a time monitor as a leased task until ctx ends.
@@ -34,7 +34,7 @@ func (n *Notifier) runTimeMonitor(ctx context.Context, lease string, actions ...
 }
 
 func (n *Notifier) newTimeMonitor(actions ...string) *timeMonitor {
-	return &timeMonitor{Notifier: n, actions: actions, handled: map[int64]bool{}, leaving: map[int64]index.Live{}}
+	return &timeMonitor{Notifier: n, actions: actions, handled: map[int64]bool{}, toAbandon: map[int64]index.Live{}}
 }
 
 // checkRunning handles each running execution that is overdue.
@@ -93,7 +93,7 @@ func (m *timeMonitor) handleOverdue(ctx context.Context, l index.Live, tm *bus.T
 	defer m.mu.Unlock()
 	m.handled[l.ID] = true
 	if e.Monitored == bus.ActionAbandon { // maybe by another bus that ended before the execution stopped
-		m.leaving[l.ID] = l
+		m.toAbandon[l.ID] = l
 	}
 	if first && tm.Action == bus.ActionAlert {
 		m.alerts.Go(func() { // the retries may take longer than the interval of the task
@@ -105,10 +105,10 @@ func (m *timeMonitor) handleOverdue(ctx context.Context, l index.Live, tm *bus.T
 	return nil
 }
 
-// abandonStopped abandons the executions that have stopped for that.
+// abandonStopped abandons the executions of toAbandon that have stopped.
 func (m *timeMonitor) abandonStopped(ctx context.Context) error {
 	var all error
-	for id, l := range m.leaving {
+	for id, l := range m.toAbandon {
 		sum, ok := m.x.Find(id)
 		if ok && !sum.BatchStatus.Ended() {
 			continue
@@ -124,7 +124,7 @@ func (m *timeMonitor) abandonStopped(ctx context.Context) error {
 				m.b.Log.Warn("execution not abandoned", "app", l.App, "job", l.Job, "execution", id, "err", err)
 			}
 		}
-		delete(m.leaving, id)
+		delete(m.toAbandon, id)
 	}
 	return all
 }

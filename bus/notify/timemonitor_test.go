@@ -11,12 +11,12 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-func monitored(minutes int, action, kind string) bus.Settings {
+func withTimeMonitor(minutes int, action, kind string) bus.Settings {
 	return bus.Settings{TimeMonitor: &bus.TimeMonitor{Minutes: minutes, Action: action, Type: kind}}
 }
 
 // answerStops answers stop commands as an agent does, and publishes the result.
-func (w *world) answerStops(e *running) {
+func (w *world) answerStops(e *testExecution) {
 	w.Helper()
 	sub, err := w.bus.NC.Subscribe(subjects.CommandSubject("a1", subjects.StopCommand), func(m *nats.Msg) {
 		_ = m.Respond([]byte(`{"ok":true}`))
@@ -32,8 +32,8 @@ func (w *world) answerStops(e *running) {
 
 func TestAlerts(t *testing.T) {
 	runInWorld(t, "an alert comes once, when it is time", func(w *world) {
-		n, _ := w.startBus(there), w.startBus(there)
-		w.storeJob("J", monitored(3, bus.ActionAlert, "mail"))
+		n, _ := w.startBus(notificatorURL), w.startBus(notificatorURL)
+		w.storeJob("J", withTimeMonitor(3, bus.ActionAlert, "mail"))
 		e := w.submitJob(n, "J")
 		time.Sleep(4 * time.Minute) // it waits, which is no matter
 		e.publishResult(subjects.Started, "")
@@ -41,7 +41,7 @@ func TestAlerts(t *testing.T) {
 		w.wantPosts()
 		time.Sleep(10 * time.Second)
 		w.wantPosts("POST /mail")
-		if p := w.sink.posts()[0]; p.body != `{:job-name "J" :duration 3}` || p.media != "application/edn" {
+		if p := w.notificator.receivedPosts()[0]; p.body != `{:job-name "J" :duration 3}` || p.media != "application/edn" {
 			w.Errorf("posted %s as %s", p.body, p.media)
 		}
 		time.Sleep(5 * time.Minute)
@@ -53,8 +53,8 @@ func TestAlerts(t *testing.T) {
 		}
 	})
 	runInWorld(t, "none for what has ended", func(w *world) {
-		n := w.startBus(there)
-		w.storeJob("J", monitored(3, bus.ActionAlert, "mail"))
+		n := w.startBus(notificatorURL)
+		w.storeJob("J", withTimeMonitor(3, bus.ActionAlert, "mail"))
 		e := w.startJob(n, "J")
 		time.Sleep(2 * time.Minute)
 		e.publishResult(subjects.Completed, "")
@@ -62,40 +62,40 @@ func TestAlerts(t *testing.T) {
 		w.wantPosts()
 	})
 	runInWorld(t, "another bus sends none again", func(w *world) {
-		one, two := w.startBus(there), w.startBus("")
-		w.storeJob("J", monitored(1, bus.ActionAlert, "mail"))
+		one, two := w.startBus(notificatorURL), w.startBus("")
+		w.storeJob("J", withTimeMonitor(1, bus.ActionAlert, "mail"))
 		w.startJob(two, "J")
 		time.Sleep(2 * time.Minute)
 		one.stop()
-		w.startBus(there)
+		w.startBus(notificatorURL)
 		time.Sleep(3 * time.Minute)
 		w.wantPosts("POST /mail")
 	})
 	runInWorld(t, "a bus without a notificator leaves it to one that has", func(w *world) {
 		n := w.startBus("")
-		w.storeJob("J", monitored(1, bus.ActionAlert, "mail"))
+		w.storeJob("J", withTimeMonitor(1, bus.ActionAlert, "mail"))
 		e := w.startJob(n, "J")
 		time.Sleep(3 * time.Minute)
 		if rec := w.readRecord(e); rec.Monitored != "" {
 			w.Errorf("noted %q", rec.Monitored)
 		}
-		w.startBus(there)
+		w.startBus(notificatorURL)
 		time.Sleep(time.Minute)
 		w.wantPosts("POST /mail")
 	})
 	runInWorld(t, "a monitor that is set meanwhile counts from the start", func(w *world) {
-		n := w.startBus(there)
+		n := w.startBus(notificatorURL)
 		w.storeJob("J", bus.Settings{})
 		w.startJob(n, "J")
 		time.Sleep(3 * time.Minute)
-		w.storeJob("J", monitored(2, bus.ActionAlert, "mail"))
+		w.storeJob("J", withTimeMonitor(2, bus.ActionAlert, "mail"))
 		time.Sleep(10 * time.Second)
 		w.wantPosts("POST /mail")
 	})
 	runInWorld(t, "it is tried again like any other", func(w *world) {
-		n := w.startBus(there)
-		w.storeJob("J", monitored(1, bus.ActionAlert, "mail"))
-		w.sink.setAnswer(func(_ string, nth int) (int, time.Duration) { return map[bool]int{true: 500, false: 200}[nth < 3], 0 })
+		n := w.startBus(notificatorURL)
+		w.storeJob("J", withTimeMonitor(1, bus.ActionAlert, "mail"))
+		w.notificator.setAnswer(func(_ string, nth int) (int, time.Duration) { return map[bool]int{true: 500, false: 200}[nth < 3], 0 })
 		w.startJob(n, "J")
 		time.Sleep(3 * time.Minute)
 		w.wantPosts("POST /mail", "POST /mail", "POST /mail")
@@ -105,7 +105,7 @@ func TestAlerts(t *testing.T) {
 func TestTimeMonitor(t *testing.T) {
 	runInWorld(t, "a stop is requested like anybody's, and needs no notificator", func(w *world) {
 		n, _ := w.startBus(""), w.startBus("")
-		w.storeJob("J", monitored(3, bus.ActionStop, ""))
+		w.storeJob("J", withTimeMonitor(3, bus.ActionStop, ""))
 		e := w.startJob(n, "J")
 		w.answerStops(e)
 		time.Sleep(2 * time.Minute)
@@ -123,7 +123,7 @@ func TestTimeMonitor(t *testing.T) {
 	})
 	runInWorld(t, "abandon stops, and gives up what has stopped", func(w *world) {
 		n := w.startBus("")
-		w.storeJob("J", monitored(3, bus.ActionAbandon, ""))
+		w.storeJob("J", withTimeMonitor(3, bus.ActionAbandon, ""))
 		e := w.startJob(n, "J")
 		w.answerStops(e)
 		time.Sleep(4 * time.Minute)
@@ -133,7 +133,7 @@ func TestTimeMonitor(t *testing.T) {
 	})
 	runInWorld(t, "another bus abandons what this one stopped", func(w *world) {
 		one, two := w.startBus(""), w.startBus("")
-		w.storeJob("J", monitored(3, bus.ActionAbandon, ""))
+		w.storeJob("J", withTimeMonitor(3, bus.ActionAbandon, ""))
 		e := w.startJob(one, "J")
 		time.Sleep(4 * time.Minute) // the agent does not stop
 		one.stop()
@@ -147,7 +147,7 @@ func TestTimeMonitor(t *testing.T) {
 	})
 	runInWorld(t, "what completes all the same is not abandoned", func(w *world) {
 		n := w.startBus("")
-		w.storeJob("J", monitored(3, bus.ActionAbandon, ""))
+		w.storeJob("J", withTimeMonitor(3, bus.ActionAbandon, ""))
 		e := w.startJob(n, "J")
 		time.Sleep(4 * time.Minute)
 		e.publishResult(subjects.Completed, "")
