@@ -37,7 +37,7 @@ func TestProblemOf(t *testing.T) {
 		"a field is 422":                     {fmt.Errorf("set: %w", field), 422, "invalid_body", "/cron_notation: want a cron expression, got x"},
 		"several faults are 422":             {codec.Faults{{Pointer: "/a", Detail: "want b"}, {}}, 422, "invalid_body", "2 faults"},
 		"a definition is 422":                {jsl.Errors{{Path: "/id", Want: "x", Line: 1, Column: 2}}, 422, "invalid_job", "(line 1, column 2)"},
-		"what is no JSON is 400":             {&codec.MalformedError{Fault: rest.Fault{Detail: "want JSON"}}, 400, "malformed_body", "want JSON"},
+		"what is no JSON is 400":             {&codec.MalformedError{Fault: rest.Fault{Detail: "want valid JSON"}}, 400, "malformed_body", "want valid JSON"},
 		"another media type is 415":          {&codec.MediaTypeError{Header: "Content-Type", Got: "text/xml", Want: "application/json"}, 415, "unsupported_media_type", "text/xml"},
 		"too large is 413":                   {&http.MaxBytesError{Limit: 4}, 413, "body_too_large", "4 bytes"},
 		"too large for NATS is 413":          {fmt.Errorf("create: %w", nats.ErrMaxPayload), 413, "body_too_large", "max_payload"},
@@ -66,7 +66,7 @@ func TestProblemOf(t *testing.T) {
 		"unknown beats changed":              {fmt.Errorf("%w: %w", bus.ErrUnknown, bus.ErrChanged), 503, "outcome_unknown", ""},
 		"huma alone keeps its status":        {&refusal{408, nil}, 408, "timeout", ""},
 		"a state within a refusal":           {&refusal{422, []error{bus.State(bus.CodeNoSuchJob, "x")}}, 404, "no_such_job", "x"},
-		"what is cut short says where":       {&codec.MalformedError{Fault: rest.Fault{Detail: "want JSON", Line: 3, Column: 1}}, 400, "malformed_body", "line 3"},
+		"what is cut short says where":       {&codec.MalformedError{Fault: rest.Fault{Detail: "want valid JSON", Line: 3, Column: 1}}, 400, "malformed_body", "line 3"},
 		"a refusal by huma that is not ours": {&refusal{500, []error{errors.New("secret")}}, 500, "internal", ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -211,7 +211,7 @@ var reserved = []string{
 	"stats", "status", "test-execution", "test-executions", "token", "tokens", "user", "users", "version", "ws",
 }
 
-const wantName = "1 to 128 of the characters A-Z a-z 0-9 _ -"
+const wantName = "1 to 128 characters from A-Z a-z 0-9 _ -"
 
 // checkAppName checks the name of a new application.
 func checkAppName(f *codec.Faults, at, name string) {

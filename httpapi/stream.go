@@ -96,7 +96,7 @@ func (p *LogPart) Resolve(huma.Context) []error {
 	if p.Offset != "" {
 		n, err := strconv.Atoi(p.Offset)
 		if err != nil || n < 0 {
-			wrong.AddParameter("offset", "a whole number from 1", p.Offset)
+			wrong.AddParameter("offset", "a whole number of at least 1", p.Offset)
 		}
 		p.first = max(n, 1)
 	}

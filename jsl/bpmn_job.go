@@ -26,10 +26,10 @@ var bpmnBeside = strings.Fields("jsr352:start jsr352:end jsr352:fail jsr352:stop
 func (r *bpmnReader) readDiagram(root *bpmnElement) (*node, error) {
 	r.collectElements(root)
 	if len(r.jobs) == 0 {
-		return nil, FieldError{"", "a diagram with a job of the namespace " + bpmnSpaces["jsr352"], "none", root.line, root.col}
+		return nil, FieldError{"", "a diagram with a job element in the namespace " + bpmnSpaces["jsr352"], "none", root.line, root.col}
 	}
 	for _, more := range r.jobs[1:] {
-		r.addFault(more.faultHere("", "one job", "more"))
+		r.addFault(more.faultHere("", "only one job", "a second job"))
 	}
 	r.collectFirstIDs()
 	return r.jobNode(r.jobs[0]), nil
@@ -46,7 +46,7 @@ func (r *bpmnReader) collectElements(e *bpmnElement) {
 		r.starts = append(r.starts, e)
 	case "jsr352:step", "jsr352:flow", "jsr352:split", "jsr352:transition", "jsr352:end", "jsr352:fail", "jsr352:stop":
 		if id := e.firstFilled("id"); id != nil && r.ids[id.text] != nil {
-			r.addFault(FieldError{"", "an id that nothing else in the diagram has", quoteValue(id.text), id.line, id.col})
+			r.addFault(FieldError{"", "an id that is unique in the diagram", quoteValue(id.text), id.line, id.col})
 		} else if id != nil {
 			r.ids[id.text] = e
 		}

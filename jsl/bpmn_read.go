@@ -130,7 +130,7 @@ func (r *bpmnReader) keepAttributes(e *bpmnElement, start xml.StartElement) {
 		switch {
 		case !slices.Contains(bpmnAttributes, name):
 		case e.attributeValue(name) != nil:
-			r.addFault(FieldError{"", "an attribute once", quoteValue(name), p.name.line, p.name.col})
+			r.addFault(FieldError{"", "each attribute only once", quoteValue(name) + " again", p.name.line, p.name.col})
 		default:
 			e.attributes = append(e.attributes, p.memberNamed(name, a.Value))
 		}

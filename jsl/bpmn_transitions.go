@@ -69,13 +69,13 @@ func (r *bpmnReader) fillNext(n *node, e *bpmnElement, path string, top bool) {
 		switch {
 		case target == nil:
 		case t.exitPattern().text != anyExitStatus:
-			r.addFault(t.faultHere(path, `a transition for any exit status, "*": a split has none`, quoteValue(t.exitPattern().text)))
+			r.addFault(t.faultHere(path, `a transition for every exit status, "*": a split has no exit status`, quoteValue(t.exitPattern().text)))
 		case !target.isEnd():
 			n.addPlaced("next", target.idInJob(t))
 		case top && target.name == "jsr352:end" && target.firstFilled("exit-status") == nil:
 			// The job ends here anyway.
 		default:
-			r.addFault(t.faultHere(path, "a transition to a step, flow or split: a split does not end the job", quoteValue(target.name)))
+			r.addFault(t.faultHere(path, "a transition to a step, flow or split: a split cannot end the job", quoteValue(target.name)))
 		}
 	}
 }

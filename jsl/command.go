@@ -3,7 +3,7 @@ package jsl
 // ShellBatchlet is the batchlet that runs its property command in a shell.
 const ShellBatchlet = "org.jobstreamer.batch.ShellBatchlet"
 
-const wantCommand = "a command of a shell"
+const wantCommand = "a shell command"
 
 // commandField is the short form of a step whose batchlet is a [ShellBatchlet]
 // with only a command. It is read, but never written: every agent and client

@@ -20,7 +20,7 @@ func TestToJSON(t *testing.T) {
 		"a namespaced map":               {EDN, `#:user{:id"admin":password"x"}`, `{"user/id":"admin","user/password":"x"}`},
 		"YAML":                           {YAML, "a: [1, yes, 0x1F, 2016-09-15]\nb:\n", `{"a":[1,"yes","0x1F","2016-09-15"],"b":null}`},
 		"JSON as it is":                  {JSON, `{"job/name":"x","a":[null]}`, `{"job/name":"x","a":[null]}`},
-		"a broken text is a fault":       {EDN, `{:a`, `the definition: want EDN, got the end of the text (line 1, column 4)`},
+		"a broken text is a fault":       {EDN, `{:a`, `the definition: want valid EDN, got the end of the text (line 1, column 4)`},
 		"depth has an end":               {EDN, strings.Repeat("[", 2_000_000), `the definition: want at most 100 levels, got more (line 1, column 101)`},
 		"XML has no JSON":                {XML, `<job/>`, `format "xml": want json, yaml or edn`},
 	} {

@@ -86,7 +86,7 @@ func (d *decoder) uniqueMembers(n *node, path string) func(yield func(member) bo
 		seen := make(map[string]bool, len(n.members))
 		for _, m := range n.members {
 			if seen[m.name] {
-				d.addFault(FieldError{memberPath(path, m.name), "a name once", quoteValue(m.name), m.line, m.col})
+				d.addFault(FieldError{memberPath(path, m.name), "each name only once", quoteValue(m.name) + " again", m.line, m.col})
 				continue
 			}
 			seen[m.name] = true
@@ -103,7 +103,7 @@ func wantName(fields []field, got string) string {
 	meant := strings.ToLower(strings.ReplaceAll(got, "-", "_"))
 	for _, f := range fields {
 		if f.name == meant {
-			return f.name
+			return "the name " + f.name
 		}
 		names = append(names, f.name)
 	}

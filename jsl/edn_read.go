@@ -37,7 +37,7 @@ func parseEDN(data []byte) (*node, Errors) {
 
 func (r *ednReader) readDocument() (*node, *FieldError) {
 	if !utf8.ValidString(r.data) {
-		return nil, r.faultHere("text in UTF-8", "other bytes")
+		return nil, r.faultHere("text in UTF-8", "invalid bytes")
 	}
 	n, err := r.readValue(1)
 	if err != nil {
@@ -47,7 +47,7 @@ func (r *ednReader) readDocument() (*node, *FieldError) {
 		return nil, err
 	}
 	if r.pos < len(r.data) {
-		return nil, r.faultHere("nothing after the definition", "more")
+		return nil, r.faultHere("nothing after the definition", "more text")
 	}
 	return n, nil
 }
@@ -95,7 +95,7 @@ func (r *ednReader) readValue(depth int) (*node, *FieldError) {
 		return nil, err
 	}
 	if r.pos == len(r.data) {
-		return nil, r.faultHere("EDN", "the end of the text")
+		return nil, r.faultHere(EDN.WantSyntax(), "the end of the text")
 	}
 	r.moveTo(r.pos)
 	n := &node{line: r.line, col: r.col}
@@ -114,7 +114,7 @@ func (r *ednReader) readValue(depth int) (*node, *FieldError) {
 	case '#':
 		err = r.readDispatch(n, depth)
 	case '}', ']', ')':
-		err = r.faultHere("EDN", quoteValue(string(c)))
+		err = r.faultHere(EDN.WantSyntax(), quoteValue(string(c)))
 	default:
 		err = r.readAtom(n)
 	}
@@ -148,13 +148,13 @@ func (r *ednReader) readMap(n *node, namespace string, depth int) *FieldError {
 		return err
 	}
 	if len(all.items)%2 != 0 {
-		return r.faultHere("a value for each key", "a key more")
+		return r.faultHere("a value for each key", "a key without a value")
 	}
 	n.kind = object
 	for i := 0; i < len(all.items); i += 2 {
 		key := all.items[i]
 		if key.kind != text {
-			return &FieldError{Want: "a keyword or a string as key", Got: key.shownValue(), Line: key.line, Column: key.col}
+			return &FieldError{Want: "a keyword or a string as a key", Got: key.shownValue(), Line: key.line, Column: key.col}
 		}
 		name := key.text
 		if namespace != "" && !strings.Contains(name, "/") {
@@ -178,7 +178,7 @@ func (r *ednReader) readDispatch(n *node, depth int) *FieldError {
 		r.pos++
 		namespace := r.readSymbol()
 		if r.peekByte() != '{' {
-			return r.faultHere("a map after its namespace", "something else")
+			return r.faultHere("a map after #:namespace", "something else")
 		}
 		return r.readMap(n, namespace, depth)
 	case next == '#': // ##Inf
@@ -192,7 +192,7 @@ func (r *ednReader) readDispatch(n *node, depth int) *FieldError {
 		return err
 	}
 	r.pos = start
-	return r.faultHere("EDN", quoteValue("#"))
+	return r.faultHere(EDN.WantSyntax(), quoteValue("#"))
 }
 
 // peekByte returns the next byte, or 0 at the end of the text.

@@ -46,14 +46,14 @@ func (r *ednReader) readEscape() (rune, *FieldError) {
 	c, ok := hex4(rest)
 	if !ok {
 		_, size := utf8.DecodeRuneInString(rest)
-		return 0, r.faultHere(`one of \t \r \n \\ \" \u0000`, quoteValue(`\`+rest[:size]))
+		return 0, r.faultHere(`one of the escapes \t \r \n \\ \" \u0000`, quoteValue(`\`+rest[:size]))
 	}
 	size := len(`\u0000`)
 	if utf16.IsSurrogate(c) {
 		next, ok := strings.CutPrefix(rest[5:], `\`)
 		low, _ := hex4(next)
 		if c = utf16.DecodeRune(c, low); !ok || c == utf8.RuneError {
-			return 0, r.faultHere("a pair of surrogates", quoteValue(`\`+rest[:5]))
+			return 0, r.faultHere("a surrogate pair", quoteValue(`\`+rest[:5]))
 		}
 		size *= 2
 	}

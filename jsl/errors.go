@@ -10,7 +10,7 @@ import (
 // FieldError tells which field of a definition is wrong and what belongs there.
 type FieldError struct {
 	Path         string // JSON pointer (RFC 6901) into the JSON form: /steps/0/chunk/item_count
-	Want         string // "a whole number from 1"
+	Want         string // "a whole number of at least 1"
 	Got          string // as written, cut to 80 characters; empty if the field is missing
 	Line, Column int    // from 1; 0 if the job was not read from text
 }

@@ -22,7 +22,7 @@ steps:
 	}
 	// Output:
 	// /steps/0/next: want the id of an element, got "report" (line 5, column 9)
-	// /steps/0/chunk/item-count: want item_count, got "item-count" (line 7, column 5)
+	// /steps/0/chunk/item-count: want the name item_count, got "item-count" (line 7, column 5)
 	// /steps/0/chunk/writer: want an artifact (line 7, column 5)
 }
 
@@ -95,7 +95,7 @@ func ExampleErrors() {
 		f := faults[0]
 		fmt.Printf("line %d, column %d: %s wants %s\n", f.Line, f.Column, f.Path, f.Want)
 	}
-	// Output: line 3, column 43: /steps/0/start_limit wants a whole number from 0
+	// Output: line 3, column 43: /steps/0/start_limit wants a whole number of at least 0
 }
 
 // EDN may have the names that v1 clients use.

@@ -64,7 +64,7 @@ func (t *Text) File() (*File, error) {
 	file := &File{tree: &node{kind: object, members: slices.Clone(n.members), line: n.line, col: n.col}}
 	for _, m := range takeBeside(n, func(name string) string { return name }) {
 		if file.Get(m.name) != nil {
-			faults = append(faults, FieldError{memberPath("", m.name), "a name once", quoteValue(m.name), m.line, m.col})
+			faults = append(faults, FieldError{memberPath("", m.name), "each name only once", quoteValue(m.name) + " again", m.line, m.col})
 			continue
 		}
 		onlyJSON(m.value)

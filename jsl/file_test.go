@@ -61,10 +61,10 @@ func TestFilesThatAreWrong(t *testing.T) {
 		text string
 		want string
 	}{
-		{"a name that is there twice", JSON, `{"id":"a","schedule":{},"schedule":null,"steps":[{"id":"s"}]}`, "/schedule: want a name once"},
+		{"a name that is there twice", JSON, `{"id":"a","schedule":{},"schedule":null,"steps":[{"id":"s"}]}`, "/schedule: want each name only once"},
 		{"a name that is not known", YAML, "id: a\nsteps: [{id: s}]\nshedule: {}\n", "/shedule: want one of"},
 		{"no object", JSON, "[]", "the definition: want an object"},
-		{"no text", YAML, "a: [", "want YAML"},
+		{"no text", YAML, "a: [", "want valid YAML"},
 	} {
 		if _, err := ParseFile(tc.form, []byte(tc.text)); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s: %v, want %s", tc.name, err, tc.want)

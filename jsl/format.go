@@ -3,6 +3,7 @@ package jsl
 import (
 	"fmt"
 	"strconv"
+	"strings"
 )
 
 // Format is a written form of a job.
@@ -17,6 +18,10 @@ const (
 
 	BPMN Format = "bpmn" // a diagram; it can be read, but not written
 )
+
+// WantSyntax returns the [FieldError.Want] of a text that is not in the format
+// at all. A text in the format that is no job has other faults.
+func (f Format) WantSyntax() string { return "valid " + strings.ToUpper(string(f)) }
 
 // maxDepth is the maximum nesting of objects and arrays, in any form.
 const maxDepth = 100

@@ -125,7 +125,7 @@ func (r *jsonReader) readWhole() (*node, Errors) {
 			return n, nil
 		}
 		if err == nil {
-			err = FieldError{"", "nothing after the definition", "more", r.line, r.col}
+			err = FieldError{"", "nothing after the definition", "more text", r.line, r.col}
 		}
 	}
 	return nil, Errors{r.faultFrom(err)}
@@ -213,7 +213,7 @@ func (r *jsonReader) skipToToken() {
 
 // faultFrom converts an error of the JSON decoder into a fault.
 func (r *jsonReader) faultFrom(err error) FieldError {
-	f := FieldError{Want: "JSON", Line: r.line, Column: r.col}
+	f := FieldError{Want: JSON.WantSyntax(), Line: r.line, Column: r.col}
 	var syntax *jsontext.SyntacticError
 	switch {
 	case errors.As(err, &f):

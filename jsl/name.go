@@ -9,9 +9,9 @@ import (
 const MaxID = 128
 
 // WantID describes a valid job id, for error messages.
-const WantID = "an XML NCName of 1 to 128 characters: letters, digits, . - _, a letter or _ first (a digit or - only if all are A-Z a-z 0-9 _ -)"
+const WantID = "an XML NCName of 1 to 128 characters: letters, digits, . - _, beginning with a letter or _ (or with a digit or -, if it has only A-Z a-z 0-9 _ -)"
 
-const wantPool = "1 to 128 of the characters A-Z a-z 0-9 _ -"
+const wantPool = "1 to 128 characters from A-Z a-z 0-9 _ -"
 
 // namePattern matches what may be a part of a NATS subject and of a KV key.
 var namePattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,128}$`)
@@ -26,7 +26,7 @@ var ncName = func() *regexp.Regexp {
 }()
 
 // ValidID reports whether a job may have that id. It may be any XML NCName. It
-// may also be any 1 to 128 of the characters A-Z a-z 0-9 _ -, which was the
+// may also be any 1 to 128 characters from A-Z a-z 0-9 _ -, which was the
 // rule before.
 func ValidID(id string) bool {
 	return namePattern.MatchString(id) || utf8.ValidString(id) && utf8.RuneCountInString(id) <= MaxID && ncName.MatchString(id)

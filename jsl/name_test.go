@@ -49,9 +49,9 @@ func TestCommand(t *testing.T) {
 		`"command":"a","batchlet":{"ref":"b"}`:                              `/steps/0/batchlet: want a command or a batchlet, not both, got an object (line 1, column 56)`,
 		`"batchlet":{"ref":"b"},"command":"a"`:                              `/steps/0/command: want a command or a batchlet, not both, got "a" (line 1, column 64)`,
 		`"command":"a","chunk":{"reader":{"ref":"r"},"writer":{"ref":"w"}}`: `/steps/0/chunk: want a batchlet or a chunk, not both, got both (line 1, column 53)`,
-		`"command":""`:       `/steps/0/command: want a command of a shell, got "" (line 1, column 41)`,
-		`"command":["a"]`:    `/steps/0/command: want a command of a shell, got an array (line 1, column 41)`,
-		`"command":"\u0007"`: `/steps/0/command: want a command of a shell, got "\a" (line 1, column 41)`,
+		`"command":""`:       `/steps/0/command: want a shell command, got "" (line 1, column 41)`,
+		`"command":["a"]`:    `/steps/0/command: want a shell command, got an array (line 1, column 41)`,
+		`"command":"\u0007"`: `/steps/0/command: want a shell command, got "\a" (line 1, column 41)`,
 	} {
 		_, err := ParseJSON([]byte(`{"id":"J","steps":[{"id":"s", ` + text + `}]}`))
 		if err == nil || err.Error() != want {

@@ -78,13 +78,13 @@ func TestResolve(t *testing.T) {
 func TestResolveRefuses(t *testing.T) {
 	params := map[string]string{"word": "ten", "operator": "#{jobParameters['n']}", "plan": "#{partitionPlan['n']}", "id": "S"}
 	for _, c := range []struct{ name, step, want string }{
-		{"a number that is a word", `"start_limit":"#{jobParameters['word']}"`, `/steps/0/start_limit: want a whole number from 0, got "ten"`},
+		{"a number that is a word", `"start_limit":"#{jobParameters['word']}"`, `/steps/0/start_limit: want a whole number of at least 0, got "ten"`},
 		{"a truth value that is a word", `"allow_start_if_complete":"#{jobParameters['word']}"`, `/steps/0/allow_start_if_complete: want true or false, got "ten"`},
-		{"a number that is an operator", `"start_limit":"#{jobParameters['operator']}"`, `/steps/0/start_limit: want a whole number from 0, got "#{jobParameters['n']}"`},
+		{"a number that is an operator", `"start_limit":"#{jobParameters['operator']}"`, `/steps/0/start_limit: want a whole number of at least 0, got "#{jobParameters['n']}"`},
 		{"a reference that is empty", `"batchlet":{"ref":"#{jobParameters['none']}"}`, `/steps/0/batchlet/ref: want the name of an artifact`},
 		{"a target that is unknown", `"next":"#{jobParameters['word']}"`, `/steps/0/next: want the id of an element, got "ten"`},
-		{"a loop", `"next":"#{jobParameters['id']}"`, `/steps/0/next: want a target that does not lead back here, got "S > S"`},
-		{"names that become the same", `"properties":{"a":"1","a#{jobParameters['none']}":"2"}`, `/steps/0/properties/a: want a name once, got "a"`},
+		{"a loop", `"next":"#{jobParameters['id']}"`, `/steps/0/next: want a target that makes no loop, got "S > S"`},
+		{"names that become the same", `"properties":{"a":"1","a#{jobParameters['none']}":"2"}`, `/steps/0/properties/a: want each name only once, got "a" again`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := mustParse(t, `{"id":"J","steps":[{"id":"S",`+c.step+`}]}`).Resolve(params, nil)
@@ -120,7 +120,7 @@ func TestResolvePartition(t *testing.T) {
 	})
 	t.Run("a number that is none is refused", func(t *testing.T) {
 		_, err := step.ResolvePartition(Properties{{"count", "x"}})
-		if want := `/chunk/item_count: want a whole number from 1, got "x"`; err == nil || err.Error() != want {
+		if want := `/chunk/item_count: want a whole number of at least 1, got "x"`; err == nil || err.Error() != want {
 			t.Errorf("ResolvePartition: %v, want %s", err, want)
 		}
 	})

@@ -117,7 +117,7 @@ func (t *Transition) writtenFields() []field {
 		return field{string(a),
 			func(d *decoder, n *node, path string) {
 				if t.Action != "" {
-					d.reportMismatch(n, path, "one of next, end, fail and stop in a transition")
+					d.reportMismatch(n, path, "next, end, fail or stop in a transition")
 					return
 				}
 				t.Action = a

@@ -13,7 +13,7 @@ func (v *validator) checkIDs(j *Job) {
 		case id == "":
 			v.reportFault(path+"/id", "an id", "")
 		case taken || id == j.ID:
-			v.reportFault(path+"/id", "an id that nothing else in the job has", shownText(id))
+			v.reportFault(path+"/id", "an id that is unique in the job", shownText(id))
 		default:
 			v.ids[id] = path
 		}
@@ -106,7 +106,7 @@ func (v *validator) checkLoops(elements []Element, edges [][]edge) {
 			taken[last]++
 			switch state[e.to] {
 			case open:
-				v.reportFault(e.path, "a target that does not lead back here", pathOfLoop(elements, trail[position[e.to]:]))
+				v.reportFault(e.path, "a target that makes no loop", pathOfLoop(elements, trail[position[e.to]:]))
 			case unseen:
 				state[e.to], position[e.to] = open, len(trail)
 				trail, taken = append(trail, e.to), append(taken, 0)

@@ -5,7 +5,7 @@ import (
 	"math"
 )
 
-const wantAttempts = "a whole number from 1"
+const wantAttempts = "a whole number of at least 1"
 
 // stage tells how much is already substituted, and so which operators may
 // remain.
@@ -85,7 +85,7 @@ func (v *validator) checkElements(path string, elements []Element) {
 		return
 	}
 	if d, ok := elements[0].(*Decision); ok {
-		v.reportFault(itemPath(path, 0), "a step, flow or split first: a decision decides by what ran before it", quoteValue(d.ID))
+		v.reportFault(itemPath(path, 0), "a step, flow or split first: a decision evaluates the element before it", quoteValue(d.ID))
 	}
 	for i, e := range elements {
 		v.checkElement(itemPath(path, i), e)
@@ -135,11 +135,11 @@ func (v *validator) checkSplit(path string, s *Split) {
 		place := itemPath(path, i)
 		v.checkElement(place, f)
 		if f.Next != "" {
-			v.reportFault(place+"/next", "nothing: the flows of a split run side by side", shownText(f.Next))
+			v.reportFault(place+"/next", "no next: the flows of a split run in parallel", shownText(f.Next))
 		}
 		for k, t := range f.Transitions {
 			if t.Action == Next {
-				v.reportFault(itemPath(place+"/transitions", k)+"/next", "end, fail or stop: the flows of a split run side by side", "next")
+				v.reportFault(itemPath(place+"/transitions", k)+"/next", "end, fail or stop: the flows of a split run in parallel", "next")
 			}
 		}
 	}
@@ -197,7 +197,7 @@ func (v *validator) checkPlan(path string, p *Plan) {
 		place := itemPath(path+"/properties", i)
 		v.checkProperties(place, props.Properties)
 		place += "/partition"
-		v.checkPresent(place, "the number of a partition, from 0", string(props.Partition))
+		v.checkPresent(place, "the number of a partition, at least 0", string(props.Partition))
 		v.checkInt(place, props.Partition, 0)
 		n := props.Partition.Or(-1)
 		if n < 0 {
@@ -207,7 +207,7 @@ func (v *validator) checkPlan(path string, p *Plan) {
 			v.reportFault(place, fmt.Sprintf("a whole number from 0 to %d", most), shownText(string(props.Partition)))
 		}
 		if seen[n] {
-			v.reportFault(place, "properties for each partition once", shownText(string(props.Partition)))
+			v.reportFault(place, "only one set of properties for each partition", shownText(string(props.Partition)))
 		}
 		seen[n] = true
 	}

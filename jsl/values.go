@@ -39,7 +39,7 @@ func (v *validator) checkInt(path string, i Int, least int) {
 		return
 	}
 	if !isInt(string(i)) || i.Or(least) < least {
-		v.reportFault(path, fmt.Sprintf("a whole number from %d", least), shownText(string(i)))
+		v.reportFault(path, fmt.Sprintf("a whole number of at least %d", least), shownText(string(i)))
 	}
 }
 
@@ -89,7 +89,7 @@ func (v *validator) checkProperties(path string, p Properties) {
 	seen := make(map[string]bool, len(p))
 	for _, prop := range p {
 		if seen[prop.Name] {
-			v.reportFault(memberPath(path, prop.Name), "a name once", quoteValue(prop.Name))
+			v.reportFault(memberPath(path, prop.Name), "each name only once", quoteValue(prop.Name)+" again")
 		}
 		seen[prop.Name] = true
 	}
@@ -100,9 +100,9 @@ func (v *validator) checkTransitions(path string, transitions []Transition) {
 		place := itemPath(path+"/transitions", i)
 		switch t.Action {
 		case Next, End, Fail, Stop:
-			v.checkPresent(memberPath(place, string(t.Action))+"/on", "a pattern of exit statuses", t.On)
+			v.checkPresent(memberPath(place, string(t.Action))+"/on", "an exit status pattern", t.On)
 		default:
-			v.reportFault(place, "one of next, end, fail and stop", shownText(string(t.Action)))
+			v.reportFault(place, "next, end, fail or stop", shownText(string(t.Action)))
 		}
 	}
 }

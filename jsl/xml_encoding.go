@@ -22,7 +22,7 @@ const utf8Name = "UTF-8"
 
 // wantEncoding names examples of the encodings that XML may have. There are
 // some sixty.
-const wantEncoding = "an encoding that is known, such as UTF-8, UTF-16, Shift_JIS, Windows-31J, EUC-JP or ISO-8859-1"
+const wantEncoding = "a known encoding, such as UTF-8, UTF-16, Shift_JIS, Windows-31J, EUC-JP or ISO-8859-1"
 
 // KnownEncoding reports whether XML can be read in an encoding of that name.
 func KnownEncoding(name string) bool {
@@ -133,7 +133,7 @@ func decodeXML(data []byte, charset string) ([]byte, *FieldError) {
 				return nil, undecodedFault(text, faulty, p.family)
 			}
 			if name, at := declaredEncoding(text); charset == "" && name != "" && encodingFamily(name) != p.family {
-				return nil, &FieldError{"", "the encoding that the first bytes tell, " + p.family, quoteValue(name), at.line, at.col}
+				return nil, &FieldError{"", "the encoding of the first bytes, " + p.family, quoteValue(name), at.line, at.col}
 			}
 			return text, nil
 		}
@@ -153,9 +153,9 @@ func decodeXML(data []byte, charset string) ([]byte, *FieldError) {
 	case !known:
 		return nil, &FieldError{"", wantEncoding, quoteValue(name), at.line, at.col}
 	case e == nil && charset != "": // UTF-16 that begins with neither a mark nor markup: big-endian (RFC 2781 section 4.3)
-		return nil, &FieldError{"", "a text that begins with < or a byte order mark in " + encodingFamily(name), "other bytes", 1, 1}
+		return nil, &FieldError{"", "text that begins with < or a byte order mark in " + encodingFamily(name), "other bytes", 1, 1}
 	case e == nil:
-		return nil, &FieldError{"", "the encoding that the first bytes tell", quoteValue(name), at.line, at.col}
+		return nil, &FieldError{"", "the encoding of the first bytes", quoteValue(name), at.line, at.col}
 	}
 	text, faulty := decodeBy(e)(data)
 	if faulty >= 0 {
@@ -179,7 +179,7 @@ func DecodeXML(data []byte) ([]byte, error) {
 func undecodedFault(text []byte, offset int, name string) *FieldError {
 	p := newPlace(text)
 	p.moveTo(offset)
-	return &FieldError{"", "text in " + firstRunes(name, maxGot), "other bytes", p.line, p.col}
+	return &FieldError{"", "text in " + firstRunes(name, maxGot), "invalid bytes", p.line, p.col}
 }
 
 func asUTF8(data []byte) ([]byte, int) { return data, -1 }

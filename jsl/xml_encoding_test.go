@@ -87,15 +87,15 @@ func TestEncodingFaults(t *testing.T) {
 			`the definition: want ` + wantEncoding + `, got "klingon" (line 1, column 31)`},
 		{"one that must not be read", "", `<?xml version="1.0" encoding="iso-2022-kr"?><job id="J"/>`, `the definition: want ` + wantEncoding + `, got "iso-2022-kr" (line 1, column 31)`},
 		{"an unknown charset", "klingon", `<job id="J"/>`, `the definition: want ` + wantEncoding + `, got "klingon"`},
-		{"UTF-8 that says it was UTF-16", "", `<?xml version="1.0" encoding="UTF-16"?><job id="J"/>`, `the definition: want the encoding that the first bytes tell, got "UTF-16" (line 1, column 31)`},
+		{"UTF-8 that says it was UTF-16", "", `<?xml version="1.0" encoding="UTF-16"?><job id="J"/>`, `the definition: want the encoding of the first bytes, got "UTF-16" (line 1, column 31)`},
 		{"a mark of UTF-8 and a declaration of Shift_JIS", "", "\ufeff<?xml version=\"1.0\" encoding=\"Shift_JIS\"?><job id=\"J\"/>",
-			`the definition: want the encoding that the first bytes tell, UTF-8, got "Shift_JIS" (line 1, column 31)`},
+			`the definition: want the encoding of the first bytes, UTF-8, got "Shift_JIS" (line 1, column 31)`},
 		{"the charset UTF-16 of a text in UTF-8", "utf-16", `<job id="J"/>`, ""},
-		{"bytes that are no Shift_JIS", "", "<?xml version='1.0' encoding='Shift_JIS'?>\n<job id='\x82\xa0\x82\xa0\xff'/>", "the definition: want text in Shift_JIS, got other bytes (line 2, column 12)"},
-		{"half a surrogate", "", asUTF16(binary.BigEndian, "<job id='") + "\xd8\x00\x00'", "the definition: want text in UTF-16, got other bytes (line 1, column 10)"},
-		{"half a character", "", asUTF16(binary.BigEndian, "<a/>") + "\x00", "the definition: want text in UTF-16, got other bytes (line 1, column 5)"},
+		{"bytes that are no Shift_JIS", "", "<?xml version='1.0' encoding='Shift_JIS'?>\n<job id='\x82\xa0\x82\xa0\xff'/>", "the definition: want text in Shift_JIS, got invalid bytes (line 2, column 12)"},
+		{"half a surrogate", "", asUTF16(binary.BigEndian, "<job id='") + "\xd8\x00\x00'", "the definition: want text in UTF-16, got invalid bytes (line 1, column 10)"},
+		{"half a character", "", asUTF16(binary.BigEndian, "<a/>") + "\x00", "the definition: want text in UTF-16, got invalid bytes (line 1, column 5)"},
 		{"a fault in a text that was decoded", "", encodeText(t, japanese.ShiftJIS, "<?xml version=\"1.0\" encoding=\"Shift_JIS\"?>\n<job id=\"J\"><step id=\"夜間\" start-limit=\"x\"/></job>"),
-			`/steps/0/start_limit: want a whole number from 0, got "x" (line 2, column 39)`},
+			`/steps/0/start_limit: want a whole number of at least 0, got "x" (line 2, column 39)`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := ParseCharset(XML, []byte(c.text), c.charset)
@@ -137,7 +137,7 @@ func TestAttributesAreNormalized(t *testing.T) {
 	}
 	// Places are those of the original text, and only attributes change.
 	_, err := Parse(XML, []byte("<!-- \" -->\n<job\r\n id='J' \r\n restartable='a\r\nb\tc'\r\n><step id='s'\r\n start-limit='x'/></job>"))
-	const want = `/restartable: want true or false, got "a b c" (line 4, column 14); /steps/0/start_limit: want a whole number from 0, got "x" (line 7, column 14)`
+	const want = `/restartable: want true or false, got "a b c" (line 4, column 14); /steps/0/start_limit: want a whole number of at least 0, got "x" (line 7, column 14)`
 	if err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}

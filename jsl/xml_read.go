@@ -70,7 +70,7 @@ func (r *xmlReader) readDocument() (*node, error) {
 		case root != nil:
 			return nil, r.faultHere("", "nothing after the job", quoteValue(start.Name.Local))
 		case start.Name.Local != "job" || !slices.Contains([]string{"", javaee, jakartaee}, start.Name.Space):
-			return nil, r.faultHere("", "a job of the namespace "+javaee+", "+jakartaee+" or none", quoteValue(start.Name.Space+" "+start.Name.Local))
+			return nil, r.faultHere("", "a job element in the namespace "+javaee+" or "+jakartaee+", or in none", quoteValue(start.Name.Space+" "+start.Name.Local))
 		}
 		r.space = start.Name.Space
 		root = newObject(r.line, r.col)
@@ -96,7 +96,7 @@ func (r *xmlReader) nextTag(path string) (xml.Token, error) {
 		if !ok {
 			return t, nil
 		}
-		r.addFault(r.faultHere(path, "elements only", quoteValue(string(s))))
+		r.addFault(r.faultHere(path, "only elements, no text", quoteValue(string(s))))
 	}
 }
 
@@ -120,7 +120,7 @@ func (r *xmlReader) tokenOrText(path string) (xml.Token, error) {
 				return xml.CharData(s), nil
 			}
 		case xml.Directive:
-			return nil, r.faultHere(path, "no document type", quoteValue("<!"+string(t)))
+			return nil, r.faultHere(path, "no document type declaration", quoteValue("<!"+string(t)))
 		}
 	}
 }
@@ -143,7 +143,7 @@ func (r *xmlReader) readAttributes(n *node, path string, start xml.StartElement,
 			a.Name.Space == dispatchSpace && start.Name.Local == "job" && slices.Contains(dispatchNames, a.Name.Local)
 		switch {
 		case known && slices.Contains(seen, a.Name):
-			r.addFault(FieldError{memberPath(path, a.Name.Local), "a name once", quoteValue(a.Name.Local), p.name.line, p.name.col})
+			r.addFault(FieldError{memberPath(path, a.Name.Local), "each name only once", quoteValue(a.Name.Local) + " again", p.name.line, p.name.col})
 		case known:
 			seen = append(seen, a.Name)
 			if a.Name.Local != "version" {
@@ -265,7 +265,7 @@ func (r *xmlReader) appendToList(parent *node, path, list string, n *node, name 
 
 // faultFrom converts an error of the XML decoder into a fault.
 func (r *xmlReader) faultFrom(err error) FieldError {
-	f := FieldError{Want: "XML"}
+	f := FieldError{Want: XML.WantSyntax()}
 	var syntax *xml.SyntaxError
 	switch {
 	case errors.As(err, &f):

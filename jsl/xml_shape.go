@@ -87,7 +87,7 @@ func oneOfNames(names []string) string {
 	case 0:
 		return "nothing"
 	case 1:
-		return names[0]
+		return "only " + names[0]
 	}
 	return "one of " + strings.Join(names, ", ")
 }

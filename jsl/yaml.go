@@ -51,7 +51,7 @@ func readYAML(data []byte) (*node, Errors) {
 }
 
 func explainYAML(err error) FieldError {
-	f := FieldError{Want: "YAML", Got: firstRunes(err.Error(), maxGot), Line: 1, Column: 1}
+	f := FieldError{Want: YAML.WantSyntax(), Got: firstRunes(err.Error(), maxGot), Line: 1, Column: 1}
 	var load *yaml.LoadError
 	if errors.As(err, &load) {
 		f.Got = firstRunes(load.Message, maxGot)
@@ -85,7 +85,7 @@ func (r *yamlReader) readValue(y *yaml.Node, path string, depth int) *node {
 	}
 	if depth > maxDepth || r.aliased > maxAliased || r.values > maxTokens {
 		if !r.fatal {
-			r.addFaultAt(y, path, fmt.Sprintf("%s, %s and %d aliased ones", wantDepth, wantValues, maxAliased), "more")
+			r.addFaultAt(y, path, fmt.Sprintf("%s, %s and at most %d aliased values", wantDepth, wantValues, maxAliased), "more")
 		}
 		r.fatal = true
 		return n
@@ -139,12 +139,12 @@ func (r *yamlReader) readScalar(n *node, y *yaml.Node, path string) {
 		n.kind = null
 	default:
 		n.kind = text
-		r.addFaultAt(y, path, "no tag", quoteValue(tag))
+		r.addFaultAt(y, path, "no YAML tag", quoteValue(tag))
 	}
 }
 
 func (r *yamlReader) checkTag(y *yaml.Node, path, want string) {
 	if tag := y.ShortTag(); tag != want {
-		r.addFaultAt(y, path, "no tag", quoteValue(tag))
+		r.addFaultAt(y, path, "no YAML tag", quoteValue(tag))
 	}
 }

@@ -71,7 +71,7 @@ func (f *Format) Read(data []byte, v any, ignores func(keyword string) bool) err
 // format at all. A text in the format that is no job is another fault.
 func (f *Format) AsMalformed(err error) error {
 	var errs jsl.Errors
-	if errors.As(err, &errs) && errs[0].Want == strings.ToUpper(string(f.Form)) {
+	if errors.As(err, &errs) && errs[0].Want == f.Form.WantSyntax() {
 		return &MalformedError{FaultsOf(errs)[0]}
 	}
 	return err

@@ -27,7 +27,7 @@ func malformedJSON(data []byte, err error) error {
 	case !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
 		return nil
 	}
-	f := rest.Fault{Detail: "want JSON", Got: got, Line: 1 + bytes.Count(data[:offset], []byte("\n"))}
+	f := rest.Fault{Detail: "want valid JSON", Got: got, Line: 1 + bytes.Count(data[:offset], []byte("\n"))}
 	f.Column = offset - bytes.LastIndexByte(data[:offset], '\n')
 	if syntax != nil {
 		f.Pointer = Cut(string(syntax.JSONPointer))
@@ -149,7 +149,7 @@ func (r *reader) readMembers(at string, read func(name, at string) error) error 
 		name := t.String()
 		place := at + "/" + Escape(name)
 		if seen[name] {
-			r.faults.Add(place, "a name once", strconv.Quote(name))
+			r.faults.Add(place, "each name only once", strconv.Quote(name)+" again")
 			err = r.SkipValue()
 		} else {
 			seen[name] = true
@@ -170,7 +170,7 @@ func (r *reader) readObject(v reflect.Value, at string) error {
 		for i := range fields {
 			if f := &fields[i]; r.isNamed(f, name) {
 				if read[i] { // by another of its names
-					r.faults.Add(at, "a name once", strconv.Quote(name))
+					r.faults.Add(at, "each name only once", strconv.Quote(name)+" again")
 					return r.SkipValue()
 				}
 				read[i] = true

@@ -2,7 +2,7 @@ package rest
 
 // App is the body that creates or changes an application.
 type App struct {
-	Name        string   `json:"name,omitempty" edn:"application/name" doc:"1 to 128 of the characters A-Z a-z 0-9 _ -, and not a word that begins a path of this API. PUT may leave it out."`
+	Name        string   `json:"name,omitempty" edn:"application/name" doc:"1 to 128 characters from A-Z a-z 0-9 _ -, and not a word that begins a path of this API. PUT may leave it out."`
 	Description string   `json:"description,omitempty" edn:"application/description"`
 	Classpath   []string `json:"classpath,omitempty" edn:"application/classpaths" doc:"URLs of class folders and jars on the machine of the control bus."`
 }

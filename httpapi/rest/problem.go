@@ -20,7 +20,7 @@ type Problem struct {
 type Fault struct {
 	Pointer   string `json:"pointer,omitempty" doc:"JSON pointer (RFC 6901) into the body. Absent for the body as a whole and for parameters." example:"/steps/0/chunk/item_count"`
 	Parameter string `json:"parameter,omitempty" doc:"The parameter or header that is wrong." example:"limit"`
-	Detail    string `json:"detail" doc:"What belongs there." example:"want a whole number from 1"`
+	Detail    string `json:"detail" doc:"What belongs there." example:"want a whole number of at least 1"`
 	Got       string `json:"got,omitempty" doc:"What was sent, shortened."`
 	Line      int    `json:"line,omitzero" doc:"Where in the body, from 1."`
 	Column    int    `json:"column,omitzero" doc:"Where in the line, in bytes from 1."`
