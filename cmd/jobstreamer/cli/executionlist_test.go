@@ -36,7 +36,7 @@ func TestExecutionListOverAllJobs(t *testing.T) {
 		"--parameter date=1":            "3 1",
 		"-p date=1 --status abandoned":  "",
 		"--since 2h":                    "3 2 1",
-		"--since today --until 2h":      "",
+		"--since 3h --until 2h":         "",
 		"--until yesterday":             "",
 		"--after 2":                     "1",
 		"-p date=1 --after 3":           "1",
