@@ -46,7 +46,7 @@ func Limited(t testing.TB, bytes int64) *server.Server {
 // files in dir, until the test ends.
 func ServerIn(t testing.TB, dir string) *server.Server {
 	t.Helper()
-	return start(t, &server.Options{DontListen: true, StoreDir: dir, JetStreamMaxStore: 1 << 40})
+	return start(t, &server.Options{DontListen: true, StoreDir: dir})
 }
 
 // Listening starts a server on a free port of the loopback address, for other
@@ -60,6 +60,9 @@ func start(t testing.TB, opts *server.Options) *server.Server {
 	t.Helper()
 	if opts.StoreDir == "" {
 		opts.StoreDir = t.TempDir()
+	}
+	if opts.JetStreamMaxStore == 0 {
+		opts.JetStreamMaxStore = 1 << 40 // not what is free here, as in package embedded
 	}
 	opts.JetStream, opts.NoSigs, opts.NoLog = true, true, true
 	opts.MaxPayload = 8 << 20
