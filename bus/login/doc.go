@@ -5,7 +5,7 @@
 //	                          \-> session  until unused  Cookie
 //	API key of a user, valid until it is revoked         Authorization: Bearer
 //
-//	KV users, sessions --watch--> maps by id and by SHA-256 of the secret --> a map lookup a request
+//	KV users, sessions --watch--> maps by id and by SHA-256 of a secret --> lookups
 //
 // Secrets are random. The buckets have only their SHA-256, and the argon2id
 // hash of each password, so the content of the buckets lets nobody log in.

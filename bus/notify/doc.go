@@ -7,7 +7,7 @@
 //	                                              | yes
 //	                             POST <url>/<type>, up to five times  --> acknowledged
 //
-//	running executions --lease--> longer than the time monitor allows? --> record --> POST, or stop
+//	running executions --lease--> longer than allowed? --> record --> POST, or stop
 //
 // # Status notifications
 //
