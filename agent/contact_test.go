@@ -35,6 +35,12 @@ func slowBody(long time.Duration) func(context.Context, *agent.Work, *agent.Repo
 	}
 }
 
+// startSlowStep starts a step and waits until its start is being published.
+func startSlowStep(r *agent.Reporter) {
+	_ = r.StepStarted(subjects.StepExecution{ID: 1, Step: "step", BatchStatus: subjects.Started, StartTime: subjects.Now()})
+	time.Sleep(time.Second)
+}
+
 func setExclusive(e *subjects.Execution) { e.Exclusive = true }
 
 func setRequeue(e *subjects.Execution) { e.OnAgentLost = subjects.LostRequeue }
@@ -94,27 +100,30 @@ func TestLostContact(t *testing.T) {
 func TestResultsAreKeptOverARestart(t *testing.T) {
 	for _, test := range []struct {
 		name    string
+		body    func(*agent.Reporter) // after the cut
 		meant   func(*agenttest.Room) // while the agent is down
 		results string
 	}{
-		{"stored", func(*agenttest.Room) {}, "started completed"},
-		{"refused", func(r *agenttest.Room) { r.PublishAsBus(1, 1, subjects.Failed) }, "started failed"},
+		{"stored", func(*agent.Reporter) {}, func(*agenttest.Room) {}, "started completed"},
+		{"refused", func(*agent.Reporter) {}, func(r *agenttest.Room) { r.PublishAsBus(1, 1, subjects.Failed) }, "started failed"},
+		{"while a step is being reported", startSlowStep, func(*agenttest.Room) {}, "started completed"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				room := agenttest.New(t)
 				cable, dir := room.Cable(), t.TempDir()
-				run := room.Start(agent.Config{Options: throughCable(cable), DataDir: dir, Runtime: &testRuntime{run: func(context.Context, *agent.Work, *agent.Reporter) agent.Outcome {
+				run := room.Start(agent.Config{Options: throughCable(cable), DataDir: dir, Runtime: &testRuntime{run: func(_ context.Context, _ *agent.Work, r *agent.Reporter) agent.Outcome {
 					cable.Cut()
+					test.body(r)
 					return completed
 				}}})
 				id := room.Submit(room.Request(`{}`))
-				time.Sleep(5 * time.Second)
-				if err := run.Stop(); err != nil {
-					t.Error(err)
-				}
+				time.Sleep(10 * time.Second)
 				if files, _ := filepath.Glob(filepath.Join(dir, "results", "*.json")); len(files) != 1 {
 					t.Fatalf("%d results are kept, want 1", len(files))
+				}
+				if err := run.Stop(); err != nil {
+					t.Error(err)
 				}
 				test.meant(room)
 				cable.Mend()

@@ -40,6 +40,9 @@ type Reporter struct {
 
 	droppedBefore int64 // lines of output that earlier attempts lost
 
+	changesCtx    context.Context // of results that are not the end; ends with ctx or earlier
+	cancelChanges context.CancelFunc
+
 	turn       chan struct{} // a lock: results are sent one at a time, and waiting for it needs no mu
 	isStopping atomic.Bool
 	isEnding   atomic.Bool // the body has returned: its end publishes the remaining changes
@@ -63,8 +66,10 @@ type change struct {
 }
 
 func newReporter(pub *resultPublisher, ctx context.Context, onFenced func(error), base subjects.Result) *Reporter {
+	changesCtx, cancelChanges := context.WithCancel(ctx)
 	return &Reporter{
 		pub: pub, ctx: ctx, onFenced: onFenced, base: base,
+		changesCtx: changesCtx, cancelChanges: cancelChanges,
 		subject: subjects.ResultSubject(base.App, base.Job, base.ID, base.Agent),
 		filter:  subjects.ResultFilter(base.App, base.Job, base.ID),
 		number:  1, // of the claim
@@ -184,7 +189,7 @@ func (r *Reporter) publishChanges() error {
 	}
 	sent := r.pendingChanges()
 	rec := r.nextResult(res, sent)
-	seq, err := r.pub.storeResult(r.ctx, rec)
+	seq, err := r.pub.storeResult(r.changesCtx, rec)
 	switch {
 	case err == nil:
 		r.seq, r.inDoubt = seq, false
@@ -235,8 +240,12 @@ func (r *Reporter) nextResult(res subjects.Result, news []change) *pendingResult
 }
 
 // closeWithEnd closes the reporter and returns the terminal result. dropped is
-// the number of lines of output that this attempt lost.
+// the number of lines of output that this attempt lost. A change that is being
+// sent gets endTimeout to be stored: while the broker is away, it would
+// otherwise keep the end out of the outbox.
 func (r *Reporter) closeWithEnd(o Outcome, dropped int) *pendingResult {
+	giveUp := time.AfterFunc(endTimeout, r.cancelChanges)
+	defer giveUp.Stop()
 	r.turn <- struct{}{}
 	defer func() { <-r.turn }()
 	r.markClosed()
