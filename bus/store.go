@@ -2,6 +2,7 @@ package bus
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	stdjson "encoding/json"
 	"errors"
@@ -242,30 +243,58 @@ func (s *Store[T]) Write(key string, v T, rev uint64, done func(rev uint64, err 
 // List reads the values of all keys that match filter, such as "default.*"; ">"
 // matches all keys.
 func (s *Store[T]) List(ctx context.Context, filter string) ([]Entry[T], error) {
-	w, err := s.kv.Watch(ctx, filter, jetstream.IgnoreDeletes())
+	var all []Entry[T]
+	err := s.readEntries(ctx, filter, func(e jetstream.KeyValueEntry) error {
+		v, err := s.decodeEntry(e)
+		switch {
+		case err == nil:
+			all = append(all, v)
+		case !s.skipInvalid(err):
+			return err
+		}
+		return nil
+	})
 	if err != nil {
-		return nil, s.wrapError("list", filter, err)
+		return nil, err
+	}
+	return all, nil
+}
+
+// Keys returns all keys that match filter, in no particular order. It reads no
+// values.
+func (s *Store[T]) Keys(ctx context.Context, filter string) ([]string, error) {
+	var all []string
+	err := s.readEntries(ctx, filter, func(e jetstream.KeyValueEntry) error {
+		all = append(all, e.Key())
+		return nil
+	}, jetstream.MetaOnly())
+	if err != nil {
+		return nil, err
+	}
+	return all, nil
+}
+
+// readEntries calls each for all keys that match filter.
+func (s *Store[T]) readEntries(ctx context.Context, filter string, each func(jetstream.KeyValueEntry) error, opts ...jetstream.WatchOpt) error {
+	w, err := s.kv.Watch(ctx, filter, append(opts, jetstream.IgnoreDeletes())...)
+	if err != nil {
+		return s.wrapError("list", filter, err)
 	}
 	defer w.Stop() //nolint:errcheck // the connection is gone then, and so is the watcher
-	var all []Entry[T]
 	for {
 		select {
 		case e, ok := <-w.Updates():
 			switch {
-			case !ok:
-				return nil, s.wrapError("list", filter, ErrAway)
+			case !ok: // the end of the connection, or of ctx
+				return s.wrapError("list", filter, cmp.Or(ctx.Err(), ErrAway))
 			case e == nil:
-				return all, nil
+				return nil
 			}
-			v, err := s.decodeEntry(e)
-			switch {
-			case err == nil:
-				all = append(all, v)
-			case !s.skipInvalid(err):
-				return nil, err
+			if err := each(e); err != nil {
+				return err
 			}
 		case <-ctx.Done():
-			return nil, s.wrapError("list", filter, ctx.Err())
+			return s.wrapError("list", filter, ctx.Err())
 		}
 	}
 }
@@ -288,6 +317,8 @@ func (s *Store[T]) WatchKeys(ctx context.Context, filter string, put func(key st
 		select {
 		case e, ok := <-w.Updates():
 			switch {
+			case !ok && ctx.Err() != nil: // the end of ctx closes the channel, too
+				return nil
 			case !ok:
 				return s.wrapError("watch", filter, ErrAway)
 			case e == nil:

@@ -3,6 +3,7 @@ package bus_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -99,5 +100,41 @@ func TestChange(t *testing.T) {
 	})
 	if err != nil || none.Revision != 0 {
 		t.Errorf("Change of nothing to nothing = %+v, %v", none, err)
+	}
+}
+
+// The client closes a watch's channel when its context ends. That must not look
+// like the end of the connection.
+func TestAWatchEndsWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := bustest.Open(t, bustest.Server(t), bus.Config{})
+		for range 20 {
+			ctx, cancel := context.WithCancel(t.Context())
+			filled := func() {
+				cancel()
+				time.Sleep(time.Second) // the channel is closed after this
+			}
+			if err := b.Apps.Watch(ctx, func(string, *bus.App, uint64) {}, filled); err != nil {
+				t.Fatalf("Watch = %v, want no error", err)
+			}
+		}
+	})
+}
+
+func TestStoreKeys(t *testing.T) {
+	b := bustest.Open(t, bustest.Server(t), bus.Config{})
+	for _, key := range []string{"shop.a", "shop.b", "other.a"} {
+		if _, err := b.Jobs.Create(t.Context(), key, bus.Job{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	keys, err := b.Jobs.Keys(t.Context(), "shop.*")
+	if slices.Sort(keys); err != nil || !slices.Equal(keys, []string{"shop.a", "shop.b"}) {
+		t.Errorf("Keys = %v, %v, want those of shop", keys, err)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if keys, err := b.Jobs.Keys(ended, "shop.*"); err == nil {
+		t.Errorf("Keys = %v, want an error since the context has ended", keys)
 	}
 }

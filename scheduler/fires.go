@@ -77,15 +77,15 @@ func (q *FireQuery) dropNewer(seconds []int64) []int64 {
 // listDecided returns the nominal times of a schedule that have a key, in no
 // particular order.
 func (s *Scheduler) listDecided(ctx context.Context, key string) ([]int64, error) {
-	l, err := s.bus.Fires.KV().ListKeysFiltered(ctx, key+".*")
+	keys, err := s.bus.Fires.Keys(ctx, key+".*")
 	if err != nil {
 		return nil, err
 	}
 	var seconds []int64
-	for k := range l.Keys() {
+	for _, k := range keys {
 		if _, second, ok := bus.SplitFireKey(k); ok {
 			seconds = append(seconds, second)
 		}
 	}
-	return seconds, ctx.Err()
+	return seconds, nil
 }

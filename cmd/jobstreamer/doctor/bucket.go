@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -40,8 +42,11 @@ func eachInBucket[T any](ctx context.Context, x *examination, bucket string, eac
 	defer w.Stop() //nolint:errcheck // only read from
 	for {
 		select {
-		case e := <-w.Updates():
-			if e == nil {
+		case e, ok := <-w.Updates():
+			switch {
+			case !ok:
+				return fmt.Errorf("read bucket %s: %w", bucket, cmp.Or(ctx.Err(), nats.ErrConnectionClosed))
+			case e == nil:
 				return nil
 			}
 			var v T
