@@ -69,11 +69,11 @@ const (
 	progressEvery = 250 * time.Millisecond
 )
 
-// Run measures. It ends early with what it has when ctx ends.
+// Run measures. When ctx ends, it returns what it has measured so far.
 func Run(ctx context.Context, cfg Config) (*Report, error) {
 	u, err := url.Parse(cfg.URL)
 	if err != nil || u.Scheme != "http" || u.Host == "" {
-		return nil, fmt.Errorf("URL %q: want http://host:port", cfg.URL)
+		return nil, fmt.Errorf("URL: want http://host:port, got %q", cfg.URL)
 	}
 	if cfg.Progress == nil {
 		cfg.Progress = func(string, int, int) {}
@@ -91,7 +91,7 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	}
 	if cfg.Rate > 0 && ctx.Err() == nil {
 		all := int(float64(cfg.Rate) * cfg.Time.Seconds())
-		if r.AtRate, err = atRate(ctx, target, cfg.Rate, all, func(n int) { cfg.Progress("at a rate", n, all) }); err != nil {
+		if r.AtRate, err = atRate(ctx, target, cfg.Rate, all, func(n int) { cfg.Progress("at a fixed rate", n, all) }); err != nil {
 			return nil, err
 		}
 		r.P50, r.P99 = r.AtRate.P50, r.AtRate.P99
@@ -133,8 +133,8 @@ func saturateBus(ctx context.Context, target *target, all, connections int, tell
 	return p, nil
 }
 
-// atRate starts an execution whenever one is due, on a free connection or a new
-// one.
+// atRate starts executions at a fixed rate, each on a free connection or on a
+// new one.
 func atRate(ctx context.Context, target *target, rate, all int, tell func(int)) (*Phase, error) {
 	var mu sync.Mutex
 	var free []*conn
@@ -185,7 +185,7 @@ func atRate(ctx context.Context, target *target, rate, all int, tell func(int)) 
 	return p, nil
 }
 
-// meter collects times.
+// meter collects the durations of executions.
 type meter struct {
 	mu     sync.Mutex
 	times  []time.Duration
@@ -216,8 +216,8 @@ func newMeter(all int, tell func(int)) *meter {
 	return m
 }
 
-// addExecution takes in one execution. A refusal is counted; only a connection
-// that is of no use any more is an error.
+// addExecution counts one execution. A refused one is counted as failed; only a
+// broken connection is an error.
 func (m *meter) addExecution(from time.Time, err error) error {
 	took := time.Since(from)
 	var refused *refusedError
@@ -251,7 +251,7 @@ func (m *meter) phaseResult() *Phase {
 	}
 }
 
-// quantileMS in milliseconds, by the nearest rank.
+// quantileMS returns a quantile in milliseconds, by the nearest rank.
 func (m *meter) quantileMS(q float64) float64 {
 	if len(m.times) == 0 {
 		return 0

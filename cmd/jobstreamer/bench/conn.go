@@ -92,11 +92,11 @@ func (c *conn) sendRequest() error {
 	status, err := c.readAnswer()
 	switch {
 	case err != nil:
-		return fmt.Errorf("answer of %s: %w", c.target.address, err)
+		return fmt.Errorf("read the answer of %s: %w", c.target.address, err)
 	case status != 201:
 		return &refusedError{fmt.Sprintf("%d: %.200s", status, c.body.Bytes())}
 	case !bytes.Contains(c.body.Bytes(), completed):
-		return &refusedError{fmt.Sprintf("not completed: %.400s", c.body.Bytes())}
+		return &refusedError{fmt.Sprintf("the execution did not complete: %.400s", c.body.Bytes())}
 	}
 	return nil
 }
@@ -108,10 +108,10 @@ func (c *conn) readAnswer() (status int, err error) {
 		return 0, err
 	}
 	if len(line) < len("HTTP/1.1 201") || !bytes.HasPrefix(line, []byte("HTTP/1.1 ")) {
-		return 0, fmt.Errorf("not HTTP/1.1: %.40q", line)
+		return 0, fmt.Errorf("want an answer in HTTP/1.1, got %.40q", line)
 	}
 	if status, err = strconv.Atoi(string(line[9:12])); err != nil {
-		return 0, fmt.Errorf("status: %.40q", line)
+		return 0, fmt.Errorf("want an HTTP status, got %.40q", line)
 	}
 	length, chunked := int64(0), false
 	for {
@@ -122,12 +122,12 @@ func (c *conn) readAnswer() (status int, err error) {
 		switch value = bytes.TrimSpace(value); {
 		case equalHeader(name, "Content-Length"):
 			if length, err = strconv.ParseInt(string(value), 10, 64); err != nil || length < 0 {
-				return 0, fmt.Errorf("Content-Length: %.40q", value)
+				return 0, fmt.Errorf("Content-Length: want a number of bytes, got %.40q", value)
 			}
 		case equalHeader(name, "Transfer-Encoding"):
 			chunked = equalHeader(value, "chunked")
 		case equalHeader(name, "Connection") && equalHeader(value, "close"):
-			return 0, errors.New("the connection was closed")
+			return 0, errors.New("the server closes the connection")
 		}
 	}
 	if err != nil {
@@ -150,7 +150,7 @@ func (c *conn) readChunks() error {
 		}
 		n, err := strconv.ParseInt(string(line), 16, 32)
 		if err != nil {
-			return fmt.Errorf("chunk: %.40q", line)
+			return fmt.Errorf("want the length of a chunk, got %.40q", line)
 		}
 		if _, err := io.CopyN(&c.body, c.r, n); err != nil {
 			return err

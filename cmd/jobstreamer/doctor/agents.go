@@ -11,14 +11,14 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// agent is what is read of the bucket of agents.
+// agent is the part of a stored agent that the doctor reads.
 type agent struct {
 	subjects.Heartbeat
 	Blocked  bool          `json:"blocked"`
 	LastSeen subjects.Time `json:"last_seen"`
 }
 
-// agentHeartbeat is a heartbeat, and when it came by our clock.
+// agentHeartbeat is a heartbeat with the local time of its arrival.
 type agentHeartbeat struct {
 	subjects.Heartbeat
 	at time.Time
@@ -27,19 +27,19 @@ type agentHeartbeat struct {
 const (
 	defaultInterval = 2 * time.Second
 	maxListen       = time.Minute
-	longGone        = 24 * time.Hour // an agent silent for longer is not expected back
+	longGone        = 24 * time.Hour // an agent that is silent for longer is not expected back
 )
 
-// subscribeHeartbeats begins to take heartbeats.
+// subscribeHeartbeats subscribes to the heartbeats of all agents.
 func (x *examination) subscribeHeartbeats() (chan *nats.Msg, error) {
 	ears := make(chan *nats.Msg, 1024)
 	_, err := x.cfg.Conn.ChanSubscribe(subjects.AllHeartbeats, ears)
 	return ears, err
 }
 
-// collectHeartbeats takes heartbeats until every agent that is expected was
-// heard, or its time is over. It takes two seconds at least: what lags is
-// looked at before and after.
+// collectHeartbeats reads heartbeats until every expected agent has sent one,
+// or until its time is over. It takes at least two seconds, since results are
+// counted before and after it.
 func (x *examination) collectHeartbeats(ctx context.Context, ears chan *nats.Msg) (err error) {
 	if x.agents, err = readBucket[agent](ctx, x, subjects.AgentsBucket); err != nil {
 		return err
@@ -74,22 +74,22 @@ func (x *examination) collectHeartbeats(ctx context.Context, ears chan *nats.Msg
 	return nil
 }
 
-// isExpected says whether the agent should be heard.
+// isExpected reports whether the agent should send heartbeats.
 func (a *agent) isExpected() bool {
 	return a.Status != subjects.AgentGone && time.Since(a.LastSeen.Std()) < longGone
 }
 
-// checkAgents says which agents were not heard.
+// checkAgents reports the agents that sent no heartbeat.
 func (x *examination) checkAgents() Check {
 	c := Check{Name: "agents"}
 	for name, a := range x.agents {
 		if _, heard := x.heard[name]; !heard && a.isExpected() {
-			c.addFinding("start it again, or look at its log and at the network; what it ran is held for lost",
-				"agent %s on %s is silent since %s, and did not say goodbye", name, a.Host, a.LastSeen.Std().Local().Format(time.DateTime))
+			c.addFinding("restart the agent, or check its log and its network; the control bus treats its executions as lost",
+				"agent %s on %s has sent no heartbeat since %s and has not signed off", name, a.Host, a.LastSeen.Std().Local().Format(time.DateTime))
 		}
 	}
 	if len(x.heard) == 0 && len(c.Findings) == 0 {
-		c.addFinding("start one: jobstreamer agent", "there is no agent: nothing runs")
+		c.addFinding("start an agent: jobstreamer agent", "no agent is running: no execution can start")
 	}
 	if len(x.heard) == 0 {
 		return c

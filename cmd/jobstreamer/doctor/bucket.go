@@ -15,16 +15,16 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// readBucket reads all values of a bucket by key. A bucket that is not there
-// has none; the check of the streams says so.
+// readBucket reads all values of a bucket by key. A missing bucket has none;
+// checkStreams reports it.
 func readBucket[T any](ctx context.Context, x *examination, bucket string) (map[string]T, error) {
 	values := map[string]T{}
 	err := eachInBucket(ctx, x, bucket, func(key string, v T, _ time.Time) { values[key] = v })
 	return values, err
 }
 
-// eachInBucket is read that also tells when each value was stored, by the
-// broker's clock.
+// eachInBucket calls each with every value of a bucket and the time when the
+// value was stored, by the broker's clock.
 func eachInBucket[T any](ctx context.Context, x *examination, bucket string, each func(key string, v T, stored time.Time)) error {
 	ctx, cancel := context.WithTimeout(ctx, 4*apiTimeout)
 	defer cancel()
@@ -60,12 +60,12 @@ func eachInBucket[T any](ctx context.Context, x *examination, bucket string, eac
 	}
 }
 
-// keyNames are the keys of a set, in order.
+// keyNames returns the keys of a set in order, separated by commas.
 func keyNames[T any](set map[string]T) string {
 	return strings.Join(slices.Sorted(maps.Keys(set)), ", ")
 }
 
-// countText is "1 execution" or "2 executions".
+// countText returns a number with its noun: "1 execution" or "2 executions".
 func countText[N int | uint64](n N, what string) string {
 	if n == 1 {
 		return fmt.Sprintf("1 %s", what)

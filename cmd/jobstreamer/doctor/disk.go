@@ -16,14 +16,14 @@ const (
 	enough    = 5 << 30 // bytes that are enough on any disk
 )
 
-// checkDisk judges whether there is room left: by what JetStream keeps and may
-// keep, if it answers, and on the disk of the data. On a disk that a control
-// bus looks after, JetStream's limit is what the disk has room for.
+// checkDisk checks whether there is space left: by JetStream's usage and limit,
+// if JetStream answers, and on the disk of the data. A control bus with an
+// embedded NATS derives JetStream's limit from the free space of its disk.
 func (x *examination) checkDisk(info *api.JetStreamAccountStats) Check {
 	c := Check{Name: "disk"}
 	here, err := x.diskOfData()
 	if err != nil {
-		c.addFinding("look at the disk", "the disk of %s cannot be read: %v", x.cfg.Data, err)
+		c.addFinding("check the disk", "cannot read the usage of the disk of %s: %v", x.cfg.Data, err)
 	}
 	if info != nil {
 		x.checkStoreLimit(&c, info, here)
@@ -32,53 +32,53 @@ func (x *examination) checkDisk(info *api.JetStreamAccountStats) Check {
 		return c
 	}
 	if len(c.Findings) == 0 && here.Free < enough && float64(here.Free) < leastFree*float64(here.Total) {
-		c.addFinding(x.fullDiskAdvice(info, here), "the disk of %s has %s left of %s", x.cfg.Data, bus.Size(int64(here.Free)), bus.Size(int64(here.Total)))
+		c.addFinding(x.fullDiskAdvice(info, here), "the disk of %s is nearly full: %s of %s free", x.cfg.Data, bus.Size(int64(here.Free)), bus.Size(int64(here.Total)))
 	}
 	c.Saw += fmt.Sprintf("; %s free on the disk of %s", bus.Size(int64(here.Free)), x.cfg.Data)
 	return c
 }
 
-// checkStoreLimit judges JetStream's limit. here is the disk of the data, if
-// that is on this machine.
+// checkStoreLimit compares JetStream's usage with its limit. here is the disk
+// of the data, nil if the data is on another machine.
 func (x *examination) checkStoreLimit(c *Check, info *api.JetStreamAccountStats, here *disk.UsageStat) {
 	stored, limit := int64(info.Store), info.Limits.MaxStore
-	c.Saw = "JetStream keeps " + bus.Size(stored)
+	c.Saw = "JetStream stores " + bus.Size(stored)
 	if limit < 0 || limit == 0 && stored == 0 {
 		return
 	}
 	c.Saw += " of " + bus.Size(limit)
-	const until = "nothing new begins, and all goes on by itself when there is room"
+	const until = "no execution starts until there is space, then everything continues by itself"
 	switch left := limit - stored; {
 	case bus.NextToFull(stored, limit) && here != nil && nearlyFull(here):
 		x.full = true
-		c.addFinding(x.fullDiskAdvice(info, here), "the disk of %s is full: %s free of %s, and %s of it is what JetStream keeps; %s",
+		c.addFinding(x.fullDiskAdvice(info, here), "the disk of %s is full: %s of %s free, JetStream stores %s; %s",
 			x.cfg.Data, bus.Size(int64(here.Free)), bus.Size(int64(here.Total)), bus.Size(stored), until)
 	case bus.NextToFull(stored, limit):
 		x.full = true
-		c.addFinding(x.fullDiskAdvice(info, nil), "no room is left: JetStream keeps %s, and its disk or its account's limit lets it keep no more; %s", bus.Size(stored), until)
+		c.addFinding(x.fullDiskAdvice(info, nil), "JetStream has no space left: it stores %s, and its disk or the limit of its account allows no more; %s", bus.Size(stored), until)
 	case left < enough && float64(stored) > fullShare*float64(limit):
-		c.addFinding(x.fullDiskAdvice(info, nil), "JetStream keeps %s of the %s that it may: writes will be refused", bus.Size(stored), bus.Size(limit))
+		c.addFinding(x.fullDiskAdvice(info, nil), "JetStream is nearly full: it stores %s of at most %s, and then refuses writes", bus.Size(stored), bus.Size(limit))
 	}
 }
 
-// fullDiskAdvice is the advice for a disk that is full. To keep less helps only
-// where what is kept is a good part of it.
+// fullDiskAdvice returns the advice for a full disk. Keeping less data helps
+// only if JetStream uses a good part of the disk.
 func (x *examination) fullDiskAdvice(info *api.JetStreamAccountStats, here *disk.UsageStat) string {
 	switch {
 	case here == nil:
-		return "give JetStream a larger disk or limit, or keep less: --retain-logs, --max-log-bytes, --retain-executions"
+		return "give JetStream a larger disk or limit, or keep less data: --retain-logs, --max-log-bytes, --retain-executions"
 	case info == nil || info.Store < here.Total/8:
-		return "make room on that disk: most of it is other programs'"
+		return "free space on that disk: most of it is used by other programs"
 	}
-	return "give it a larger disk, or keep less: --retain-logs, --max-log-bytes, --retain-executions"
+	return "use a larger disk, or keep less data: --retain-logs, --max-log-bytes, --retain-executions"
 }
 
-// nearlyFull says whether there is less left on a disk than a control bus
+// nearlyFull reports whether a disk has less free space than a control bus
 // leaves free.
 func nearlyFull(u *disk.UsageStat) bool { return u.Free <= min(u.Total/16, 256<<20) }
 
-// FullDisk says how much is free on the disk of the data, if it is on this
-// machine and next to full.
+// FullDisk reports whether the disk of the data is nearly full, and returns its
+// free space. It reports false if the data is on another machine.
 func FullDisk(data string) (free string, full bool) {
 	x := examination{cfg: Config{Data: data}}
 	u, err := x.diskOfData()
@@ -88,13 +88,14 @@ func FullDisk(data string) (free string, full bool) {
 	return bus.Size(int64(u.Free)), true
 }
 
-// diskOfData looks at the disk of the data, if that is on this machine.
+// diskOfData returns the usage of the disk of the data, nil if the data is on
+// another machine.
 func (x *examination) diskOfData() (*disk.UsageStat, error) {
 	if x.cfg.Data == "" {
 		return nil, nil
 	}
 	if _, err := os.Stat(x.cfg.Data); err != nil {
-		return nil, nil //nolint:nilerr // the bus is elsewhere
+		return nil, nil //nolint:nilerr // the bus runs on another machine
 	}
 	return disk.Usage(x.cfg.Data)
 }

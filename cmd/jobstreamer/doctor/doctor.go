@@ -1,21 +1,20 @@
-// Package doctor looks at a control bus's NATS and says in plain words what is
-// wrong, and what to do.
+// Package doctor examines the NATS of a control bus. It reports what is wrong
+// and how to repair it.
 //
-//	connection   NATS answers, JetStream is on
-//	streams      there, reachable, as this version needs them, replicas in step
-//	queues       consumers there, not paused, somebody takes the work of each pool
-//	results      what agents report is recorded, and not long after
-//	bus          a control bus does the chores
-//	agents       every agent that has not said goodbye is heard
-//	jobs         an agent serves the pool of each, and its notifications can be sent
-//	clock        bus, broker and agents have the same time
-//	disk         room is left, by JetStream's limits and on the disk of --data
+//	connection   NATS answers, and JetStream is enabled
+//	streams      exist, answer, have the expected settings and replicas in step
+//	queues       consumers exist and are not paused; agents serve each busy pool
+//	results      the results of agents are recorded without a long delay
+//	bus          a control bus renews its lease
+//	agents       every agent that has not signed off sends heartbeats
+//	jobs         an agent serves the pool of each job; notifications can be sent
+//	clock        control buses, broker and agents have the same time
+//	disk         there is space, by JetStream's limits and on the disk of --data
 //
-// A full disk is the reason of much else: what follows from it is not said
-// again. It only reads. What an operator may choose (replicas, how long output
-// is kept) is not judged, only whether it is the same everywhere. A lag is
-// judged by two looks some seconds apart: much work is no illness, work that
-// nobody does is.
+// A full disk causes many other faults; the doctor does not report these too.
+// The doctor only reads. Settings that an operator may choose (replicas, how
+// long output is kept) only have to be the same everywhere. A lag is measured
+// twice, some seconds apart: only a lag without progress is a finding.
 package doctor
 
 import (
@@ -32,23 +31,23 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// Config says what to look at.
+// Config says what to examine.
 type Config struct {
 	Conn   *nats.Conn
-	Listen time.Duration // the longest to wait for heartbeats; 0: three intervals of the slowest agent
-	Data   string        // data directory whose disk is looked at; empty: none
+	Listen time.Duration // maximum time to wait for heartbeats; 0: three intervals of the slowest agent
+	Data   string        // data directory whose disk is examined; empty: none
 }
 
 // Finding is one thing that is wrong.
 type Finding struct {
-	Wrong string `json:"wrong"` // in plain words
-	Do    string `json:"do"`    // what to do about it
+	Wrong string `json:"wrong"` // what is wrong, as a sentence
+	Do    string `json:"do"`    // how to repair it
 }
 
 // Check is what one part of the examination saw.
 type Check struct {
 	Name     string    `json:"check"`
-	Saw      string    `json:"saw"` // what there is, if it is all right
+	Saw      string    `json:"saw"` // what was found, if nothing is wrong
 	Findings []Finding `json:"findings"`
 }
 
@@ -59,7 +58,7 @@ func (c *Check) addFinding(do, format string, args ...any) {
 // Report is what the examination saw.
 type Report struct {
 	Checks []Check `json:"checks"`
-	Wrong  int     `json:"wrong"` // how many findings there are
+	Wrong  int     `json:"wrong"` // number of findings
 }
 
 // apiTimeout is for one answer of JetStream.
@@ -72,17 +71,17 @@ type examination struct {
 	js      jetstream.JetStream
 	streams map[string]*jsm.Stream
 	lost    map[string]string // streams without an answer, and why
-	full    bool              // JetStream has no room: leases and results cannot be written
+	full    bool              // JetStream is full: leases and results cannot be written
 	agents  map[string]agent  // by name, those that are in the bucket
 	heard   map[string]agentHeartbeat
 	leases  map[string]storedLease
 	jobs    map[string]bus.Job // by key
-	broker  time.Duration      // how far the broker's clock is ahead of ours
+	broker  time.Duration      // how far the broker's clock is ahead of the local one
 }
 
-// Examine looks at everything, or until ctx ends. Its error says why it could
-// not; what is wrong is in the report. The caller closes the connection after
-// it, which ends what may still wait for an answer.
+// Examine runs all checks, or returns when ctx ends. The report has what is
+// wrong; the error says why the examination failed. The caller closes the
+// connection afterwards, which ends requests that still wait for an answer.
 func Examine(ctx context.Context, cfg Config) (*Report, error) {
 	type outcome struct {
 		r   *Report
@@ -113,7 +112,7 @@ func runChecks(ctx context.Context, cfg Config) (*Report, error) {
 	r := &Report{}
 	connection := x.checkConnection()
 	if !r.addCheck(connection) {
-		if c := x.checkDisk(nil); len(c.Findings) > 0 { // nothing else can be seen, and that may be why
+		if c := x.checkDisk(nil); len(c.Findings) > 0 { // nothing else can be examined, and a full disk may be the cause
 			r.addCheck(c)
 		}
 		return r, nil
@@ -151,7 +150,7 @@ func runChecks(ctx context.Context, cfg Config) (*Report, error) {
 	return r, nil
 }
 
-// addCheck takes in a check and says whether it was all right.
+// addCheck adds a check and reports whether it has no findings.
 func (r *Report) addCheck(c Check) bool {
 	if c.Findings == nil {
 		c.Findings = []Finding{} // an empty list in JSON
@@ -166,14 +165,14 @@ func (x *examination) checkConnection() Check {
 	nc := x.cfg.Conn
 	rtt, err := nc.RTT()
 	if err != nil {
-		c.addFinding("start NATS, or look at the network between here and there", "NATS does not answer: %v", err)
+		c.addFinding("start NATS, or check the network between this machine and NATS", "NATS does not answer: %v", err)
 		return c
 	}
-	c.Saw = fmt.Sprintf("nats-server %s at %s, answers in %s", nc.ConnectedServerVersion(), nc.ConnectedUrlRedacted(), rtt.Round(10*time.Microsecond))
+	c.Saw = fmt.Sprintf("nats-server %s at %s, round trip %s", nc.ConnectedServerVersion(), nc.ConnectedUrlRedacted(), rtt.Round(10*time.Microsecond))
 	if _, err := x.mgr.JetStreamAccountInfo(); err != nil {
-		do := "start the nats-server with JetStream (nats-server -js), and give the account JetStream"
+		do := "start nats-server with JetStream (nats-server -js), and enable JetStream for the account"
 		if errors.Is(err, nats.ErrTimeout) || errors.Is(err, context.DeadlineExceeded) {
-			do = "allow this user $JS.API.>; in a cluster, see that more than half of the servers run"
+			do = "allow this user to publish to $JS.API.>; in a cluster, check that more than half of the servers are running"
 		}
 		c.addFinding(do, "JetStream does not answer: %v", err)
 	}
@@ -186,8 +185,8 @@ type storedLease struct {
 	stored time.Time
 }
 
-// checkBuses looks for leases: whatever control bus runs renews one. How long
-// ago that was is told by the server's clock alone.
+// checkBuses reads the leases: every running control bus renews one. The time
+// since the last renewal is measured by the server's clock alone.
 func (x *examination) checkBuses(ctx context.Context) (Check, error) {
 	c := Check{Name: "bus"}
 	x.leases = map[string]storedLease{}
@@ -207,16 +206,16 @@ func (x *examination) checkBuses(ctx context.Context) (Check, error) {
 			x.broker = info.TimeStamp.Sub(asked.Add(time.Since(asked) / 2))
 		}
 	}
-	const do, what = "start one: jobstreamer serve", "schedules do not fire, and what a dead agent ran is not noticed"
+	const do, effect = "start a control bus: jobstreamer serve", "schedules do not fire, and lost agents are not detected"
 	switch {
 	case x.full:
-		c.Saw = "whether one does the chores cannot be seen: it cannot write that down"
+		c.Saw = "unknown: a control bus cannot renew its lease while JetStream is full"
 		return c, nil
 	case len(holders) == 0:
-		c.addFinding(do, "no control bus does the chores: %s", what)
+		c.addFinding(do, "no control bus is active: %s", effect)
 	case idle > bus.LeaseTTL:
-		c.addFinding(do, "no control bus does the chores: %s is silent for %s; %s", keyNames(holders), idle.Round(time.Second), what)
+		c.addFinding(do, "no control bus is active: %s has renewed no lease for %s; %s", keyNames(holders), idle.Round(time.Second), effect)
 	}
-	c.Saw = "chores are done by " + keyNames(holders)
+	c.Saw = "active: " + keyNames(holders)
 	return c, nil
 }

@@ -145,13 +145,13 @@ func TestFindings(t *testing.T) {
 		want   string // part of what is said
 	}{
 		"all is well": {spoil: func(*testing.T, *patient) {}},
-		"a bucket was deleted": {check: "streams", want: "KV_jobstreamer_jobs is missing: nothing keeps jobs", spoil: func(t *testing.T, p *patient) {
+		"a bucket was deleted": {check: "streams", want: "KV_jobstreamer_jobs is missing: it stores the bucket jobs", spoil: func(t *testing.T, p *patient) {
 			failOnError(t, p.JS.DeleteStream(t.Context(), "KV_jobstreamer_jobs"))
 		}},
-		"the results are gone": {check: "streams", want: "nothing keeps what happens to executions", spoil: func(t *testing.T, p *patient) {
+		"the results are gone": {check: "streams", want: "it stores the results of executions", spoil: func(t *testing.T, p *patient) {
 			failOnError(t, p.JS.DeleteStream(t.Context(), subjects.ResultsStream))
 		}},
-		"a stream was altered": {check: "streams", want: "JOBSTREAMER_RESULTS was altered: max_msgs is 5, not unset", spoil: func(t *testing.T, p *patient) {
+		"a stream was altered": {check: "streams", want: "JOBSTREAMER_RESULTS was changed: max_msgs is 5, want unset", spoil: func(t *testing.T, p *patient) {
 			cfg := p.editStream(subjects.ResultsStream).CachedInfo().Config
 			cfg.MaxMsgs = 5
 			_, err := p.JS.UpdateStream(t.Context(), cfg)
@@ -170,13 +170,13 @@ func TestFindings(t *testing.T) {
 		"a consumer is missing": {check: "queues", want: "consumer default=low of JOBSTREAMER_REQUEST_shop is missing", spoil: func(t *testing.T, p *patient) {
 			failOnError(t, p.editStream("JOBSTREAMER_REQUEST_shop").DeleteConsumer(t.Context(), "default=low"))
 		}},
-		"a stranger eats requests": {check: "queues", want: "consumer mine of JOBSTREAMER_REQUEST_shop is not the control bus's", spoil: func(t *testing.T, p *patient) {
+		"a stranger eats requests": {check: "queues", want: "consumer mine of JOBSTREAMER_REQUEST_shop does not belong to the control bus", spoil: func(t *testing.T, p *patient) {
 			_, err := p.JS.CreateConsumer(t.Context(), "JOBSTREAMER_REQUEST_shop", jetstream.ConsumerConfig{
 				Durable: "mine", AckPolicy: jetstream.AckExplicitPolicy, FilterSubject: "jobstreamer.request.shop.other.>",
 			})
 			failOnError(t, err)
 		}},
-		"nobody works in a pool": {check: "queues", want: "1 execution of application shop waiting in pool gpu: no agent takes work from it", spoil: func(t *testing.T, p *patient) {
+		"nobody works in a pool": {check: "queues", want: "1 waiting execution of application shop in pool gpu: no agent serves this pool", spoil: func(t *testing.T, p *patient) {
 			failOnError(t, p.EnsurePool(t.Context(), "shop", "gpu"))
 			p.putRequest("shop", "gpu", 1)
 		}},
@@ -185,22 +185,22 @@ func TestFindings(t *testing.T) {
 			p.putRequest("shop", "gpu", 1)
 			p.putRecord("shop", "j", 1, subjects.Abandoned)
 		}},
-		"a settled one does not hide one that waits": {check: "queues", want: "1 execution of application shop waiting in pool gpu", spoil: func(t *testing.T, p *patient) {
+		"a settled one does not hide one that waits": {check: "queues", want: "1 waiting execution of application shop in pool gpu", spoil: func(t *testing.T, p *patient) {
 			failOnError(t, p.EnsurePool(t.Context(), "shop", "gpu"))
 			for id, status := range map[int64]subjects.BatchStatus{1: subjects.Stopped, 2: subjects.Undispatched} {
 				p.putRequest("shop", "gpu", id)
 				p.putRecord("shop", "j", id, status)
 			}
 		}},
-		"a job of a pool that nobody serves": {check: "jobs", want: "2 jobs of application shop in pool gpu: no agent takes work from it (train, tune)", spoil: func(_ *testing.T, p *patient) {
+		"a job of a pool that nobody serves": {check: "jobs", want: "2 jobs of application shop in pool gpu: no agent serves this pool (train, tune)", spoil: func(_ *testing.T, p *patient) {
 			p.putJob("train", `{"id": "train", "pool": "gpu"}`, bus.Settings{})
 			p.putJob("tune", `{"id": "tune", "pool": "gpu"}`, bus.Settings{})
 			p.putJob("sell", `{"id": "sell"}`, bus.Settings{})
 		}},
-		"a job whose agent is silent": {silent: true, check: "agents", want: "agent a1 on h1 is silent since", spoil: func(_ *testing.T, p *patient) {
+		"a job whose agent is silent": {silent: true, check: "agents", want: "agent a1 on h1 has sent no heartbeat since", spoil: func(_ *testing.T, p *patient) {
 			p.putJob("sell", `{"id": "sell"}`, bus.Settings{})
 		}},
-		"notifications without a notificator": {check: "jobs", want: "2 jobs with notifications, and no control bus has a notificator: none is sent (shop/a, shop/b)", spoil: func(_ *testing.T, p *patient) {
+		"notifications without a notificator": {check: "jobs", want: "2 jobs with notifications that cannot be sent: no control bus has a notificator (shop/a, shop/b)", spoil: func(_ *testing.T, p *patient) {
 			p.putJob("a", `{"id": "a"}`, bus.Settings{Notifications: []bus.StatusNotification{{ID: 1, BatchStatus: subjects.Failed, Type: "mail"}}})
 			p.putJob("b", `{"id": "b"}`, bus.Settings{TimeMonitor: &bus.TimeMonitor{Minutes: 1, Action: bus.ActionAlert, Type: "mail"}})
 		}},
@@ -224,33 +224,33 @@ func TestFindings(t *testing.T) {
 			_, err = kv.Put(t.Context(), "scheduler", b)
 			failOnError(t, err)
 		}},
-		"no room": {check: "disk", want: "no room is left: JetStream keeps", spoil: func(t *testing.T, p *patient) {
+		"no room": {check: "disk", want: "JetStream has no space left: it stores", spoil: func(t *testing.T, p *patient) {
 			failOnError(t, p.editStream(subjects.BucketStream(subjects.LeasesBucket)).Purge(t.Context())) // it cannot be renewed
 			stored := int64(p.srv.GlobalAccount().JetStreamUsage().Store)
 			failOnError(t, p.srv.GlobalAccount().UpdateJetStreamLimits(map[string]server.JetStreamAccountLimits{"": {
 				MaxMemory: -1, MaxStore: stored, MaxStreams: -1, MaxConsumers: -1, MaxAckPending: -1, MemoryMaxStreamBytes: -1, StoreMaxStreamBytes: -1,
 			}}))
 		}},
-		"the agents are blocked": {check: "queues", want: "its agents take no work", spoil: func(t *testing.T, p *patient) {
+		"the agents are blocked": {check: "queues", want: "all agents of this pool are blocked", spoil: func(t *testing.T, p *patient) {
 			p.beat.Status = subjects.AgentBlocked
 			p.putRequest("shop", "default", 1)
 		}},
-		"an agent does not ask": {check: "queues", want: "do not ask for them although they have 2 free slots", spoil: func(_ *testing.T, p *patient) {
+		"an agent does not ask": {check: "queues", want: "fetch no requests although they have 2 free slots", spoil: func(_ *testing.T, p *patient) {
 			p.putRequest("shop", "default", 1)
 		}},
 		"busy agents may let others wait": {spoil: func(_ *testing.T, p *patient) {
 			p.beat.Running = 2
 			p.putRequest("shop", "default", 1)
 		}},
-		"an agent is silent": {silent: true, check: "agents", want: "agent a1 on h1 is silent since", spoil: func(*testing.T, *patient) {}},
-		"an agent that said goodbye is not missed": {silent: true, check: "agents", want: "there is no agent", spoil: func(t *testing.T, p *patient) {
+		"an agent is silent": {silent: true, check: "agents", want: "agent a1 on h1 has sent no heartbeat since", spoil: func(*testing.T, *patient) {}},
+		"an agent that said goodbye is not missed": {silent: true, check: "agents", want: "no agent is running", spoil: func(t *testing.T, p *patient) {
 			e, err := p.Agents.Get(t.Context(), "a1")
 			failOnError(t, err)
 			e.Value.Status = subjects.AgentGone
 			_, err = p.Agents.Update(t.Context(), "a1", e.Value, e.Revision)
 			failOnError(t, err)
 		}},
-		"no bus does the chores": {check: "bus", want: "no control bus does the chores", spoil: func(t *testing.T, p *patient) {
+		"no bus is active": {check: "bus", want: "no control bus is active", spoil: func(t *testing.T, p *patient) {
 			failOnError(t, p.Leases.Release(t.Context(), "scheduler", "bus-1"))
 		}},
 		"results are not recorded": {check: "results", want: "projector of JOBSTREAMER_RESULTS is stuck: 1 result waiting to be recorded", spoil: func(t *testing.T, p *patient) {
@@ -269,7 +269,7 @@ func TestFindings(t *testing.T) {
 			})
 			failOnError(t, err)
 		}},
-		"nothing records results": {check: "results", want: "nobody records results", spoil: func(t *testing.T, p *patient) {
+		"nothing records results": {check: "results", want: "no consumer records results", spoil: func(t *testing.T, p *patient) {
 			failOnError(t, p.editStream(subjects.ResultsStream).DeleteConsumer(t.Context(), "projector"))
 		}},
 	} {

@@ -13,12 +13,13 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// maxNamed is how many jobs a finding names.
+// maxNamed is the maximum number of jobs that a finding names.
 const maxNamed = 5
 
-// checkJobs says which jobs nobody would run, and whose notifications nobody
-// would send. Of the pools in waiting the check of the queues speaks; without
-// any agent that of the agents does.
+// checkJobs reports jobs whose pool no agent serves, and jobs whose
+// notifications cannot be sent. It leaves out pools in waiting, which
+// checkQueues reports, and all pools if there is no agent, which checkAgents
+// reports.
 func (x *examination) checkJobs(waiting map[string]bool) Check {
 	c := Check{Name: "jobs"}
 	all, unserved, notifying := 0, map[string][]string{}, []string{}
@@ -36,30 +37,31 @@ func (x *examination) checkJobs(waiting map[string]bool) Check {
 	}
 	for _, key := range slices.Sorted(maps.Keys(unserved)) {
 		app, pool, _ := strings.Cut(key, "=")
-		c.addFinding("start an agent for them: jobstreamer agent --apps "+app+" --pools "+pool+"; or correct the pool in the definition",
-			"%s of application %s in pool %s: no agent takes work from it (%s)", countText(len(unserved[key]), "job"), app, pool, firstNames(unserved[key]))
+		c.addFinding("start an agent: jobstreamer agent --apps "+app+" --pools "+pool+"; or correct the pool in the definitions",
+			"%s of application %s in pool %s: no agent serves this pool (%s)", countText(len(unserved[key]), "job"), app, pool, firstNames(unserved[key]))
 	}
 	if _, sends := x.leases[notify.AlertsLease]; len(notifying) > 0 && !sends && !x.full {
-		c.addFinding("start the control bus with --notificator-url URL, or remove the notifications from the jobs' settings",
-			"%s with notifications, and no control bus has a notificator: none is sent (%s)", countText(len(notifying), "job"), firstNames(notifying))
+		c.addFinding("start a control bus with --notificator-url URL, or remove the notifications from the settings of the jobs",
+			"%s with notifications that cannot be sent: no control bus has a notificator (%s)", countText(len(notifying), "job"), firstNames(notifying))
 	}
-	c.Saw = countText(all, "job") + ", agents serve their pools"
+	c.Saw = countText(all, "job") + ", all pools served by agents"
 	if len(x.heard) == 0 {
 		c.Saw = countText(all, "job")
 	}
 	return c
 }
 
-// poolOf is the pool that a job's definition names.
+// poolOf returns the pool that a job's definition names.
 func poolOf(j *bus.Job) string {
 	var d struct {
 		Pool string `json:"pool"`
 	}
-	_ = json.Unmarshal(j.Definition, &d) // what cannot be read is for the bus to say
+	_ = json.Unmarshal(j.Definition, &d) // the bus reports an invalid definition
 	return cmp.Or(d.Pool, subjects.DefaultPool)
 }
 
-// hasAgentFor says whether an agent takes work of a pool, or did and is missed.
+// hasAgentFor reports whether an agent serves a pool. An expected agent that is
+// silent counts, since checkAgents reports it.
 func (x *examination) hasAgentFor(app, pool string) bool {
 	for _, h := range x.heard {
 		if slices.Contains(h.Apps, app) && slices.Contains(h.Pools, pool) {
@@ -79,7 +81,7 @@ func wantsNotifications(j *bus.Job) bool {
 	return len(j.Settings.Notifications) > 0 || m != nil && m.Action == bus.ActionAlert
 }
 
-// firstNames are the first of many names.
+// firstNames returns the first names, and how many more there are.
 func firstNames(all []string) string {
 	slices.Sort(all)
 	if len(all) > maxNamed {

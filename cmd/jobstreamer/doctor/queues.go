@@ -14,9 +14,9 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// checkQueues judges the work queues: whether their consumers are as they
-// should be, and whether somebody takes what waits. It also returns the pools
-// in which something waits, as app=pool.
+// checkQueues checks the work queues: whether their consumers have the expected
+// settings, and whether agents fetch the waiting requests. It also returns the
+// pools with waiting requests, as app=pool.
 func (x *examination) checkQueues(ctx context.Context) (Check, map[string]bool) {
 	c := Check{Name: "queues"}
 	busy := map[string]bool{}
@@ -30,17 +30,17 @@ func (x *examination) checkQueues(ctx context.Context) (Check, map[string]bool) 
 		queues++
 		consumers, lost, _, err := x.mgr.Consumers(s.Name())
 		if err != nil {
-			c.addFinding("see `nats consumer report "+name+"`", "the consumers of %s cannot be read: %v", name, err)
+			c.addFinding("inspect the stream with `nats consumer report "+name+"`", "cannot read the consumers of stream %s: %v", name, err)
 			continue
 		}
 		for _, consumer := range lost {
-			c.addFinding("start the servers that have it; see `nats consumer report "+name+"`", "consumer %s of %s cannot be reached", consumer, name)
+			c.addFinding("start the NATS servers that host it; inspect the stream with `nats consumer report "+name+"`", "consumer %s of %s does not answer", consumer, name)
 		}
 		pools := map[string]*pool{}
 		for _, consumer := range consumers {
 			info, err := consumer.LatestState()
 			if err != nil {
-				continue // gone meanwhile
+				continue // deleted in the meantime
 			}
 			checkConsumer(&c, app, &info, pools)
 		}
@@ -52,16 +52,16 @@ func (x *examination) checkQueues(ctx context.Context) (Check, map[string]bool) 
 			x.checkPool(&c, app, name, p)
 		}
 	}
-	c.Saw = countText(queues, "queue") + ", " + countText(waiting, "execution") + " waiting"
+	c.Saw = countText(queues, "queue") + ", " + countText(waiting, "waiting execution")
 	return c, busy
 }
 
-// maxSettled is how many requests of a pool are looked at, to see whether their
-// executions wait.
+// maxSettled is the maximum number of waiting requests in a pool for which the
+// records of their executions are read.
 const maxSettled = 1000
 
-// countEnded counts the requests of a pool whose execution has ended: an
-// abandoned one waits for nobody. The control bus removes them.
+// countEnded counts the requests of a pool whose execution has ended, such as
+// an abandoned one. They wait for no agent; the control bus removes them.
 func (x *examination) countEnded(ctx context.Context, app, pool string, waiting uint64) (n uint64) {
 	if waiting == 0 || waiting > maxSettled || ctx.Err() != nil {
 		return 0
@@ -85,7 +85,7 @@ func (x *examination) countEnded(ctx context.Context, app, pool string, waiting 
 	return n
 }
 
-// pool is what the consumers of a pool have in all.
+// pool sums up the consumers of a pool.
 type pool struct {
 	there   []string // priorities
 	waiting uint64
@@ -95,8 +95,8 @@ type pool struct {
 func checkConsumer(c *Check, app string, info *api.ConsumerInfo, pools map[string]*pool) {
 	name, priority, ok := strings.Cut(info.Name, "=")
 	if !ok || !slices.Contains(subjects.Priorities(), priority) {
-		c.addFinding("remove the consumer if it is not yours; the requests stay: nats consumer rm "+info.Stream+" "+info.Name,
-			"consumer %s of %s is not the control bus's: a work queue gives a request to one consumer only", info.Name, info.Stream)
+		c.addFinding("delete the consumer unless you need it; its requests are kept: nats consumer rm "+info.Stream+" "+info.Name,
+			"consumer %s of %s does not belong to the control bus: it takes requests away from agents", info.Name, info.Stream)
 		return
 	}
 	p := pools[name]
@@ -110,24 +110,24 @@ func checkConsumer(c *Check, app string, info *api.ConsumerInfo, pools map[strin
 	checkPaused(c, info)
 	want := bus.RequestConsumerConfig(app, name, priority)
 	if info.Config.FilterSubject != want.FilterSubject || info.Config.AckPolicy != api.AckExplicit || info.Config.AckWait != want.AckWait {
-		c.addFinding("remove the consumer, whose requests stay, and start a control bus again: nats consumer rm "+info.Stream+" "+info.Name,
-			"consumer %s of %s was altered: it has filter %s and waits %s for an ack, not %s and %s", info.Name, info.Stream,
+		c.addFinding("restart a control bus after you have deleted the consumer; its requests are kept: nats consumer rm "+info.Stream+" "+info.Name,
+			"consumer %s of %s was changed: it has filter %s and ack wait %s, want %s and %s", info.Name, info.Stream,
 			info.Config.FilterSubject, info.Config.AckWait, want.FilterSubject, want.AckWait)
 	}
 }
 
 func checkPaused(c *Check, info *api.ConsumerInfo) {
 	if info.Paused {
-		c.addFinding("nats consumer resume "+info.Stream+" "+info.Name,
-			"consumer %s of %s is paused for another %s: nothing comes out of it", info.Name, info.Stream, info.PauseRemaining.Round(time.Second))
+		c.addFinding("resume the consumer: nats consumer resume "+info.Stream+" "+info.Name,
+			"consumer %s of %s is paused for another %s and delivers nothing", info.Name, info.Stream, info.PauseRemaining.Round(time.Second))
 	}
 }
 
-// checkPool says whether what waits in a pool will be taken.
+// checkPool reports waiting requests of a pool that no agent will fetch.
 func (x *examination) checkPool(c *Check, app, name string, p *pool) {
 	for _, priority := range subjects.Priorities() {
 		if !slices.Contains(p.there, priority) {
-			c.addFinding("start a control bus again: it makes it", "consumer %s of %s is missing: executions of that pool and priority wait for ever",
+			c.addFinding("restart a control bus: it creates the consumer", "consumer %s of %s is missing: executions of this pool and priority cannot start",
 				subjects.RequestConsumer(name, priority), subjects.RequestStream(app))
 		}
 	}
@@ -144,13 +144,13 @@ func (x *examination) checkPool(c *Check, app, name string, p *pool) {
 			}
 		}
 	}
-	what := countText(p.waiting, "execution") + " of application " + app + " waiting"
+	what := countText(p.waiting, "waiting execution") + " of application " + app
 	switch {
 	case able == 0:
-		c.addFinding("start an agent for them: jobstreamer agent --apps "+app+" --pools "+name, "%s in pool %s: no agent takes work from it", what, name)
+		c.addFinding("start an agent: jobstreamer agent --apps "+app+" --pools "+name, "%s in pool %s: no agent serves this pool", what, name)
 	case ready == 0:
-		c.addFinding("let one take work again: PUT /agent/<name>/unblock", "%s in pool %s: its agents take no work, they are blocked or leaving", what, name)
+		c.addFinding("unblock an agent: PUT /agent/<name>/unblock", "%s in pool %s: all agents of this pool are blocked or leaving", what, name)
 	case free > 0 && p.pulls == 0:
-		c.addFinding("look at the agents' logs and at their permissions on $JS.API.CONSUMER.MSG.NEXT", "%s in pool %s: its agents do not ask for them although they have %s", what, name, countText(free, "free slot"))
+		c.addFinding("check the agents' logs and their permission to publish to $JS.API.CONSUMER.MSG.NEXT.>", "%s in pool %s: its agents fetch no requests although they have %s", what, name, countText(free, "free slot"))
 	}
 }

@@ -30,10 +30,10 @@ var freeSettings = map[string][]string{
 	subjects.BucketStream(subjects.SessionsBucket): {"max_age"},
 }
 
-// maxReplicaLag is how many operations a replica may be behind.
+// maxReplicaLag is the number of operations that a replica may lag behind.
 const maxReplicaLag = 1000
 
-const makeAgain = "start a control bus (or start it again): it makes what is missing, and changes back what can be changed"
+const makeAgain = "start or restart a control bus: it creates missing streams and restores settings where NATS allows it"
 
 // checkStreams compares the streams with what this version needs.
 func (x *examination) checkStreams(context.Context) (Check, error) {
@@ -50,7 +50,7 @@ func (x *examination) checkStreams(context.Context) (Check, error) {
 		x.lost = map[string]string{}
 	}
 	for _, name := range missing {
-		x.lost[name] = "no server that has it answers"
+		x.lost[name] = "none of its servers answers"
 	}
 	ours := 0
 	for _, want := range bus.Streams(1, bus.Retention{}) {
@@ -63,23 +63,23 @@ func (x *examination) checkStreams(context.Context) (Check, error) {
 	}
 	x.checkSameReplicas(&c)
 	slices.SortFunc(c.Findings, func(a, b Finding) int { return strings.Compare(a.Wrong, b.Wrong) })
-	c.Saw = fmt.Sprintf("%d, as this version needs them", ours)
+	c.Saw = countText(ours, "stream") + " with the settings that this version needs"
 	return c, nil
 }
 
-// checkStream judges one stream and says whether it is there, as a number.
+// checkStream checks one stream. It returns 1 if the stream exists, else 0.
 func (x *examination) checkStream(c *Check, want jetstream.StreamConfig) int {
 	s, ok := x.streams[want.Name]
 	if !ok {
 		if why, lost := x.lost[want.Name]; lost {
-			c.addFinding("start the servers that have it; see `nats server report jetstream`", "stream %s cannot be reached: %s", want.Name, why)
+			c.addFinding("start the NATS servers that host it; inspect them with `nats server report jetstream`", "stream %s does not answer: %s", want.Name, why)
 		} else {
-			c.addFinding(makeAgain, "stream %s is missing: nothing keeps %s", want.Name, streamContent(want.Name))
+			c.addFinding(makeAgain, "stream %s is missing: it stores %s", want.Name, streamContent(want.Name))
 		}
 		return 0
 	}
 	for _, d := range differences(want, s.Configuration()) {
-		c.addFinding(makeAgain, "stream %s was altered: %s", want.Name, d)
+		c.addFinding(makeAgain, "stream %s was changed: %s", want.Name, d)
 	}
 	if info, err := s.LatestInformation(); err == nil && info.Cluster != nil {
 		checkReplicas(c, want.Name, info.Cluster)
@@ -87,24 +87,24 @@ func (x *examination) checkStream(c *Check, want jetstream.StreamConfig) int {
 	return 1
 }
 
-// streamContent says what a stream keeps.
+// streamContent returns what a stream stores, in words.
 func streamContent(stream string) string {
 	switch stream {
 	case subjects.ResultsStream:
-		return "what happens to executions"
+		return "the results of executions"
 	case subjects.LogsStream:
 		return "the output of jobs"
 	}
 	if store, ok := strings.CutPrefix(stream, jetio.ObjectStream(subjects.BucketPrefix)); ok {
-		return store
+		return "the object store " + store
 	}
 	if bucket, ok := strings.CutPrefix(stream, subjects.BucketStream(subjects.BucketPrefix)); ok {
-		return bucket
+		return "the bucket " + bucket
 	}
-	return "requests"
+	return "requests to agents"
 }
 
-// differences are the settings that are not as wanted, in words.
+// differences returns the settings that differ from the wanted ones, in words.
 func differences(want jetstream.StreamConfig, is api.StreamConfig) []string {
 	w, i := setFields(want), setFields(is)
 	var all []string
@@ -112,13 +112,13 @@ func differences(want jetstream.StreamConfig, is api.StreamConfig) []string {
 		if slices.Contains(freeSettings[want.Name], key) || reflect.DeepEqual(w[key], i[key]) {
 			continue
 		}
-		all = append(all, fmt.Sprintf("%s is %s, not %s", key, settingText(i[key]), settingText(w[key])))
+		all = append(all, fmt.Sprintf("%s is %s, want %s", key, settingText(i[key]), settingText(w[key])))
 	}
 	return all
 }
 
-// setFields are the settings as they go over the wire, without those that say
-// nothing. Both libraries write the same names.
+// setFields returns the settings as they are sent over the wire, without unset
+// ones. Both libraries write the same names.
 func setFields(cfg any) map[string]any {
 	m := map[string]any{}
 	b, err := json.Marshal(cfg)
@@ -150,24 +150,24 @@ func settingText(v any) string {
 	return string(b)
 }
 
-// checkReplicas judges whether a stream's replicas are in step.
+// checkReplicas checks whether the replicas of a stream are in step.
 func checkReplicas(c *Check, stream string, cluster *api.ClusterInfo) {
-	const do = "start the server, or look at its log; more than half of the replicas must run"
+	const do = "start the missing NATS server, or check its log; more than half of the replicas must be online"
 	if cluster.Leader == "" {
-		c.addFinding(do, "stream %s has no leader: nothing can be written to it", stream)
+		c.addFinding(do, "stream %s has no leader: it cannot be written", stream)
 	}
 	for _, p := range cluster.Replicas {
 		switch {
 		case p.Offline:
-			c.addFinding(do, "stream %s: its replica on %s is offline", stream, p.Name)
+			c.addFinding(do, "stream %s: the replica on %s is offline", stream, p.Name)
 		case p.Lag > maxReplicaLag:
-			c.addFinding("wait, and look at the disk of that server if it does not catch up", "stream %s: its replica on %s is %d operations behind", stream, p.Name, p.Lag)
+			c.addFinding("wait; if the replica does not catch up, check the disk of its server", "stream %s: the replica on %s is %d operations behind", stream, p.Name, p.Lag)
 		}
 	}
 }
 
-// checkSameReplicas says which streams have another number of replicas than
-// most.
+// checkSameReplicas reports streams whose number of replicas differs from that
+// of most streams.
 func (x *examination) checkSameReplicas(c *Check) {
 	count := map[int]int{}
 	for _, s := range x.streams {
@@ -183,7 +183,7 @@ func (x *examination) checkSameReplicas(c *Check) {
 	}
 	for name, s := range x.streams {
 		if isOurStream(name) && s.Replicas() != usual {
-			c.addFinding("start every control bus with the same --replicas", "stream %s has %s, the others have %d", name, countText(s.Replicas(), "replica"), usual)
+			c.addFinding("start every control bus with the same --replicas", "stream %s has %s, most streams have %d", name, countText(s.Replicas(), "replica"), usual)
 		}
 	}
 }
