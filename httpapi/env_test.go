@@ -41,6 +41,12 @@ type env struct {
 func newEnv(t *testing.T, set ...func(*Config)) *env {
 	t.Helper()
 	t.Parallel()
+	return newEnvAlone(t, set...)
+}
+
+// newEnvAlone is newEnv for a test that must not run beside others.
+func newEnvAlone(t *testing.T, set ...func(*Config)) *env {
+	t.Helper()
 	b := bustest.Open(t, bustest.Server(t), bus.Config{})
 	x := index.New(b)
 	life := execution.New(b, x, execution.Config{})

@@ -327,7 +327,7 @@ func (s *Server) deleteJob(ctx context.Context, in *deleteJob) (*struct{}, error
 // wholeJob returns a job with everything that its own answer shows.
 func (s *Server) wholeJob(j *index.Job) rest.Job {
 	v := s.jobOf(j)
-	v.Definition, v.DynamicParameters = j.Definition, j.JSL.Parameters()
+	v.Definition, v.DynamicParameters = rest.Definition{JSON: j.Definition, Model: j.JSL}, j.JSL.Parameters()
 	showSettings(&v, &j.Settings)
 	return v
 }

@@ -60,8 +60,8 @@ func TestNotation(t *testing.T) {
 	e.call("POST", "/default/jobs", `{"job/name":"inJSON","job/bpmn-xml-notation":`+text+`}`).want(201)
 	var v rest.Job
 	e.call("GET", "/default/job/inJSON", "").want(200).into(&v)
-	if v.BPMNXMLNotation != diagram || !strings.Contains(string(v.Definition), `"hello"`) {
-		t.Errorf("in JSON: %q, %s", v.BPMNXMLNotation, v.Definition)
+	if v.BPMNXMLNotation != diagram || !strings.Contains(string(v.Definition.JSON), `"hello"`) {
+		t.Errorf("in JSON: %q, %s", v.BPMNXMLNotation, v.Definition.JSON)
 	}
 }
 

@@ -165,6 +165,7 @@ func apiConfig(version string) huma.Config {
 	registry := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
 	registry.RegisterTypeAlias(reflect.TypeFor[subjects.Time](), reflect.TypeFor[time.Time]())
 	registry.RegisterTypeAlias(reflect.TypeFor[json.RawMessage](), reflect.TypeFor[definition]())
+	registry.RegisterTypeAlias(reflect.TypeFor[rest.Definition](), reflect.TypeFor[definition]())
 	registry.RegisterTypeAlias(reflect.TypeFor[jsl.Job](), reflect.TypeFor[definition]())
 	registry.RegisterTypeAlias(reflect.TypeFor[jobFile](), reflect.TypeFor[definition]())
 	registry.RegisterTypeAlias(reflect.TypeFor[sentJob](), reflect.TypeFor[definition]())

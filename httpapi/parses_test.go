@@ -1,9 +1,11 @@
 package httpapi
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
+	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/codec"
 	v1 "github.com/job-streamer/job-streamer-control-bus/httpapi/v1"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
@@ -32,6 +34,34 @@ func TestBodyOfJobIsParsedOnce(t *testing.T) {
 		}
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// A whole POST parses a job twice: what was sent, and for the read model what
+// was stored. The answer and the watch of the bucket use what the read model
+// has.
+func TestPostOfJobParsesTwice(t *testing.T) {
+	e := newEnvAlone(t)
+	for i, tc := range []struct {
+		body    string
+		headers []string
+	}{
+		{`{"id":"J0","steps":[{"id":"S","batchlet":{"ref":"b"}}]}`, nil},
+		{`{:job/name "J1" :job/components [{:step/name "S"}]}`, console},
+	} {
+		before := jsl.Parsed()
+		e.call("POST", "/default/jobs", tc.body, tc.headers...).want(201)
+		// When the watch has brought a job that is written after it, it has
+		// brought this one.
+		next := fmt.Sprintf("next%d", i)
+		stored := bus.Job{App: "default", Name: next, PermanentKey: next, Definition: []byte(`{"id":"` + next + `"}`)}
+		if _, err := e.bus.Jobs.Create(t.Context(), "default."+next, stored); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the next job", func() bool { _, ok := e.index.Job("default", next); return ok })
+		if n := jsl.Parsed() - before; n != 2+1 {
+			t.Errorf("%s: %d texts were parsed, want 2, and 1 of the next job", tc.body, n)
 		}
 	}
 }

@@ -70,7 +70,7 @@ func TestJobs(t *testing.T) {
 		t.Errorf("restartable = true of %s", r.body)
 	}
 	t.Run("what GET gives may be PUT again", func(t *testing.T) {
-		e.call("PUT", "/default/job/a", string(j.Definition), "If-Match", newer).want(200)
+		e.call("PUT", "/default/job/a", string(j.Definition.JSON), "If-Match", newer).want(200)
 	})
 	e.call("DELETE", "/default/job/b", "").want(204)
 	e.call("GET", "/default/job/b", "").code(404, "no_such_job")

@@ -31,6 +31,8 @@ type Index struct {
 	b     *bus.Bus
 	ready chan struct{}
 
+	putJob sync.Mutex // held while a definition is parsed, without mu
+
 	mu           sync.RWMutex
 	apps         map[string]appEntry
 	jobs         []*jobEntry // by the number in entries of executions; never shrinks
@@ -130,6 +132,11 @@ func (x *Index) PutApp(name string, v *bus.App, rev uint64) {
 // PutJob sets the definition of the job with this permanent key. There is no
 // job if v is nil or has no definition.
 func (x *Index) PutJob(app, key string, v *bus.Job, rev uint64) {
+	x.putJob.Lock()
+	defer x.putJob.Unlock()
+	if x.hasJob(app, key, rev) { // most often, the watch brings what this bus wrote itself
+		return
+	}
 	var def *bus.Job
 	var parsed *jsl.Job
 	if v != nil && v.Definition != nil {
@@ -147,9 +154,6 @@ func (x *Index) PutJob(app, key string, v *bus.Job, rev uint64) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	j := x.jobFor(app, key)
-	if rev <= j.rev {
-		return
-	}
 	if j.def != nil {
 		x.perApp[app]--
 		if k := (jobName{app, j.def.Name}); x.byName[k] == j { // otherwise the index already knows a job that took the name
@@ -165,6 +169,14 @@ func (x *Index) PutJob(app, key string, v *bus.Job, rev uint64) {
 		}
 	}
 	j.def, j.jsl, j.rev = def, parsed, rev
+}
+
+// hasJob reports whether the index has this revision of a job, or a newer one.
+func (x *Index) hasJob(app, key string, rev uint64) bool {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	j := x.byKey[jobName{app, key}]
+	return j != nil && rev <= j.rev
 }
 
 // PutSchedule sets the schedule of a job, or removes it if v is nil.

@@ -100,7 +100,7 @@ func (c *Client) RenameJob(ctx context.Context, app, job, to string) (j *rest.Jo
 	if err != nil {
 		return nil, "", err
 	}
-	def, err := jsl.Restore(was.Definition)
+	def, err := jsl.Restore(was.Definition.JSON)
 	if err != nil {
 		return nil, "", fmt.Errorf("rename job %s: %w", job, err)
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
@@ -85,7 +86,10 @@ func (e *ednWriter) writeValue(v reflect.Value, how ednHow) {
 			e.writeInstant(x)
 			return
 		case json.RawMessage:
-			e.writeDefinition(x)
+			e.writeDefinition(rest.Definition{JSON: x}.Parse())
+			return
+		case rest.Definition:
+			e.writeDefinition(x.Parse())
 			return
 		case interface{ EDN() any }:
 			e.writeValue(reflect.ValueOf(x.EDN()), how)
@@ -144,6 +148,8 @@ func (e *ednWriter) writeObject(v reflect.Value) {
 func isNull(v reflect.Value) bool {
 	switch x := v.Interface().(type) {
 	case subjects.Time:
+		return x.IsZero()
+	case rest.Definition:
 		return x.IsZero()
 	case json.RawMessage:
 		return len(x) == 0
@@ -240,9 +246,7 @@ func (e *ednWriter) writeInstant(t subjects.Time) {
 	e.WriteLiteral(t.Std().UTC().Format(`#inst "2006-01-02T15:04:05.000-00:00"`))
 }
 
-// writeDefinition writes a job that is stored as JSON.
-func (e *ednWriter) writeDefinition(data []byte) {
-	j, _ := jsl.Restore(data) // as much as is understood
+func (e *ednWriter) writeDefinition(j *jsl.Job) {
 	text, err := j.Format(jsl.EDN)
 	if err != nil {
 		e.err = err

@@ -38,19 +38,12 @@ func writeYAML(w io.Writer, v any) error {
 // writeXML writes a definition, or the definition in an answer, as job XML.
 func writeXML(w io.Writer, v any) error {
 	if j, ok := v.(rest.Job); ok {
-		v = *modelOf(&j)
+		v = *j.Definition.Parse()
 	}
 	if done, err := writeDefinition(w, v, jsl.XML); done {
 		return err
 	}
 	return fmt.Errorf("no XML for %T", v)
-}
-
-// modelOf returns the parsed definition of a job in an answer, or the part that
-// could be parsed.
-func modelOf(j *rest.Job) *jsl.Job {
-	parsed, _ := jsl.Restore(j.Definition)
-	return parsed
 }
 
 // Formatter is a value with a text of its own in each format.

@@ -1,10 +1,12 @@
 package rest
 
 import (
+	"bytes"
 	"encoding/json"
 	"hash/fnv"
 	"strings"
 
+	"github.com/job-streamer/job-streamer-control-bus/jsl"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
@@ -70,12 +72,40 @@ type Job struct {
 	Executions        *[]ExecutionSummary `json:"executions,omitzero" edn:"job/executions" doc:"With with=execution: the newest 100, and the next five fires as registered."`
 	DynamicParameters []string            `json:"dynamic_parameters,omitempty" edn:"job/dynamic-parameters,set" doc:"Job parameters that its properties name. Left out in lists."`
 	Warnings          []string            `json:"warnings,omitempty" doc:"What the bus accepted although it cannot run, such as a component that the application lacks."`
-	Definition        json.RawMessage     `json:"definition,omitempty" edn:"job/definition" doc:"The job as it may be PUT again. Left out in lists."`
+	Definition        Definition          `json:"definition,omitzero" edn:"job/definition" doc:"The job as it may be PUT again. Left out in lists."`
 	BPMNXMLNotation   string              `json:"bpmn_xml_notation,omitempty" edn:"job/bpmn-xml-notation" doc:"The diagram that the definition was read from, if it was drawn. In lists with with=notation."`
 	SVGNotation       string              `json:"svg_notation,omitempty" edn:"job/svg-notation" doc:"The diagram's picture. In lists with with=notation."`
 
 	TimeMonitor         *TimeMonitor         `json:"time_monitor,omitempty" edn:"job/time-monitor,refs" doc:"If there is one. In lists with with=settings."`
 	StatusNotifications []StatusNotification `json:"status_notifications,omitempty" edn:"job/status-notifications,refs" doc:"If there are any. In lists with with=settings."`
+}
+
+// Definition is the definition of a job as it is stored.
+type Definition struct {
+	JSON  json.RawMessage
+	Model *jsl.Job // of JSON, or nil if it was not parsed yet
+}
+
+// Parse returns the parsed definition. Of one that a newer version wrote, it
+// returns the part that this version understands.
+func (d Definition) Parse() *jsl.Job {
+	if d.Model != nil {
+		return d.Model
+	}
+	j, _ := jsl.Restore(d.JSON)
+	return j
+}
+
+// IsZero reports whether the definition was left out.
+func (d Definition) IsZero() bool { return len(d.JSON) == 0 }
+
+// MarshalJSON returns the stored text.
+func (d Definition) MarshalJSON() ([]byte, error) { return d.JSON, nil }
+
+// UnmarshalJSON keeps the text.
+func (d *Definition) UnmarshalJSON(text []byte) error {
+	d.JSON = bytes.Clone(text)
+	return nil
 }
 
 // Judgement says what a PUT of a job's file would change.

@@ -119,7 +119,6 @@ func (s *session) drawJob(p *page, j *rest.Job) {
 	if j.Stats.Average > 0 {
 		average = durationText(milliseconds(j.Stats.Average)) + " on average"
 	}
-	def, _ := jsl.Restore(j.Definition) // of one that a newer server understands, what of it is understood here
 	p.writeFields("Job", cell{j.Name, bold}, "Application", s.app, "Exclusive", yesText(j.Exclusive), "Schedule", scheduleText(j.Schedule), "Next", nextFireText(p, j),
 		"Executions", fmt.Sprintf("%d, of which %d completed and %d failed", j.Stats.Total, j.Stats.Success, j.Stats.Failure), "Took", average,
 		"Parameters", strings.Join(j.DynamicParameters, ", "), "Created", p.timeText(j.CreateTime), "Changed", p.timeText(j.LastUpdatedTime))
@@ -127,7 +126,7 @@ func (s *session) drawJob(p *page, j *rest.Job) {
 		p.writeFields("Warning", cell{w, yellow})
 	}
 	p.writeTitle("Steps")
-	p.writeTable(stepTable(def))
+	p.writeTable(stepTable(j.Definition.Parse()))
 	list, err := s.client.Executions(s.ctx, s.app, j.Name, client.Page{Limit: shownOfJob})
 	if err == nil && list.Hits > 0 {
 		p.writeTitle("Newest executions")

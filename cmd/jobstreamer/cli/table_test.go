@@ -54,7 +54,7 @@ func TestDrawing(t *testing.T) {
 	asked.client, _ = client.New(client.Config{URL: "http://127.0.0.1:1"}) // what it would add is left out
 	e := sampleExecution()
 	one := sampleJobs().Results[1]
-	one.Definition, one.DynamicParameters = json.RawMessage(sampleDefinition), []string{"date", "to"}
+	one.Definition, one.DynamicParameters = rest.Definition{JSON: json.RawMessage(sampleDefinition)}, []string{"date", "to"}
 	one.Warnings = []string{"/steps/0/batchlet/ref: the application shop has no component a.Reader"}
 	agent := rest.Agent{
 		AgentRef: rest.AgentRef{Name: "a1", InstanceID: "aba2b4aa-75d3-5ebf-a6a9-16bfb0fb4557"}, Host: "vm", OSName: "Linux", OSVersion: "debian 12.11", CPUArch: "amd64", CPUCore: 2,
