@@ -225,6 +225,7 @@ func (n *narrator) colorOf(s subjects.BatchStatus) string {
 
 func (n *narrator) addLine(at subjects.Time, who, color, text string) {
 	at = cmp.Or(at, subjects.Now())
+	who, text = cli.PrintableText(who), cli.PrintableText(text) // jobs wrote some of it
 	clock := at.Std().Local().Format("15:04:05.000")
 	if n.color {
 		clock = faint + clock + plain

@@ -1,6 +1,39 @@
 package main
 
-import "testing"
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+// What jobs write and agents report does nothing to the terminal of a demo.
+func TestDemoShowsText(t *testing.T) {
+	const evil = "a\x1b]0;title\x07\u009b2J\u202e\rb"
+	var out bytes.Buffer
+	n := &narrator{w: &out}
+	for subject, v := range map[string]any{
+		"jobstreamer.log.default.x.1.\x1b]0;a": subjects.LogMessage{Lines: []subjects.LogLine{{Message: evil}}},
+		"jobstreamer.result.default.\x1bx.1.a": subjects.Result{BatchStatus: subjects.Failed, Exception: evil, Agent: evil, Execution: &subjects.Execution{},
+			Steps: []subjects.StepExecution{{Step: evil, Exception: evil}}},
+	} {
+		data, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.addMessage(&nats.Msg{Subject: subject, Data: data})
+	}
+	n.printUntil(time.Now())
+	got := out.String()
+	if strings.ContainsAny(got, "\x1b\x07\u009b\u202e\r") || strings.Count(got, "a]0;title2Jb") != 5 {
+		t.Errorf("%q", got)
+	}
+}
 
 // The command that the demo shows goes to the demo, wherever this user's
 // commands go.

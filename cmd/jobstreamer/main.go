@@ -68,10 +68,10 @@ func runCommand(ctx context.Context, args []string, io streams, env []string) in
 	case errors.Is(err, cli.ErrPrinted):
 		return cli.ExitStatus(err)
 	case errors.As(err, &usage), errors.As(err, new(cli.UsageError)):
-		fmt.Fprintf(io.err, "jobstreamer: %v\nSee `%s --help`.\n", err, cmd.CommandPath())
+		fmt.Fprintf(io.err, "jobstreamer: %s\nSee `%s --help`.\n", cli.PrintableText(err.Error()), cmd.CommandPath())
 		return exitUsage
 	}
-	fmt.Fprintf(io.err, "jobstreamer: %v\n", err)
+	fmt.Fprintf(io.err, "jobstreamer: %s\n", cli.PrintableText(err.Error()))
 	return cli.ExitStatus(err)
 }
 

@@ -77,7 +77,7 @@ func problemText(p *client.Problem) string {
 	if p.Code == "outcome_unknown" && p.ExecutionID != 0 {
 		all = append(all, fmt.Sprintf("  it would be execution %d", p.ExecutionID))
 	}
-	return joinLines(all...)
+	return PrintableText(joinLines(all...))
 }
 
 // adviceFor is what to do about a problem of that code.

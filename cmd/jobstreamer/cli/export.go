@@ -111,7 +111,7 @@ func (s *session) printJobs(args []string, how *exportOptions) error {
 		if printed++; printed > 1 {
 			fmt.Fprintln(s.Out, "---")
 		}
-		if _, err := s.Out.Write(text); err != nil {
+		if err := s.outPage().writeCode(text); err != nil {
 			return err
 		}
 	}

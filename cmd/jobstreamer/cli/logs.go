@@ -25,6 +25,7 @@ const longestLine = 8 << 20 // bytes of a line of output
 // logOptions says what of a log is wanted, and how.
 type logOptions struct {
 	follow, bare bool
+	raw          bool // a terminal gets the output as it is, too
 	steps        []string
 	format       string
 	shown        bool // a line was printed
@@ -45,7 +46,10 @@ func (c *CLI) logsCommand() *cobra.Command {
 		}
 		return s.checkSteps(job, id, wish.steps)
 	})
-	cmd.Long = `Prints what an execution wrote, a line each: time, stream, step, and the text. With --follow it goes on until the execution has ended.`
+	cmd.Long = `Prints what an execution wrote, a line each: time, stream, step, and the text. With --follow it goes on until the execution has ended.
+
+On a terminal, what a job wrote is shown without colours, cursor movements and other escape sequences; --raw shows it as it is. A file or a
+pipe always gets it as it is.`
 	cmd.Example = `  jobstreamer logs 4711
   jobstreamer logs nightly --follow
   jobstreamer logs 4711 --bare --step load > load.txt
@@ -54,10 +58,15 @@ func (c *CLI) logsCommand() *cobra.Command {
 		f.BoolVarP(&wish.follow, "follow", "f", false, "go on as lines come, until the execution has ended")
 		f.StringSliceVar(&wish.steps, "step", nil, "`NAMES` only of these steps")
 		f.BoolVar(&wish.bare, "bare", false, "the text only, without time, stream and step")
+		wish.rawFlag(f)
 		f.StringVarP(&wish.format, "output", "o", "text", "`FORMAT` text; json: an object a line, until the execution has ended; yaml, edn: the server's answer with the last lines")
 	})
 	completeFlag(cmd, "output", cobra.FixedCompletions(logFormats, cobra.ShellCompDirectiveNoFileComp))
 	return c.appFlags(cmd)
+}
+
+func (w *logOptions) rawFlag(f *pflag.FlagSet) {
+	f.BoolVar(&w.raw, "raw", false, "on a terminal too, the output as it is, with its escape sequences")
 }
 
 var logFormats = []string{"text", "json", "yaml", "edn"}
@@ -165,9 +174,15 @@ func (s *session) logLine(wish *logOptions) func(rest.LogLine) error {
 			return nil
 		}
 		wish.shown = true
+		if p.live && !wish.raw && wish.format != "json" {
+			l.Stream, l.Step, l.Message = printable(l.Stream), printable(l.Step), PrintableText(l.Message)
+		}
 		switch {
 		case wish.format == "json":
-			err = json.NewEncoder(p).Encode(l)
+			var code bytes.Buffer
+			if err = json.NewEncoder(&code).Encode(l); err == nil {
+				err = p.writeCode(code.Bytes())
+			}
 		case wish.bare:
 			_, err = fmt.Fprintln(p, strings.TrimRight(l.Message, "\r\n"))
 		default:

@@ -56,8 +56,7 @@ func (p *page) writeRaw(format string, answer []byte) error {
 		}
 		answer = indented
 	}
-	_, err := fmt.Fprintf(p, "%s\n", bytes.TrimRight(answer, "\n"))
-	return err
+	return p.writeCode(append(bytes.TrimRight(answer, "\n"), '\n'))
 }
 
 // redrawUntilDone draws until the end of the context. Once something was drawn,

@@ -22,6 +22,7 @@ type startOptions struct {
 	params       []string
 	key          string
 	wait, follow bool
+	log          logOptions
 	timeout      time.Duration
 }
 
@@ -87,6 +88,7 @@ func (st *startOptions) waitFlag(cmd *cobra.Command) {
 func (st *startOptions) endFlags(cmd *cobra.Command) {
 	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
 		f.BoolVarP(&st.follow, "follow", "f", false, "wait for the end, and show the output as it comes")
+		st.log.rawFlag(f)
 	})
 	st.timeoutFlag(cmd)
 }

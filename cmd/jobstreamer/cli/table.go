@@ -149,16 +149,3 @@ func oneLine(s string) string {
 	}
 	return printable(line)
 }
-
-// printable is a text without what would make a terminal do something.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\t':
-			return ' '
-		case unicode.IsControl(r):
-			return -1
-		}
-		return r
-	}, s)
-}

@@ -5,6 +5,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"strings"
@@ -13,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
 // terminal is a real one, and what was written to it so far.
@@ -122,6 +125,80 @@ func TestWatchFitsTheWindow(t *testing.T) {
 	fits(40, 8, "25 more lines")
 	p.resizeTo(t, 100, 50)
 	fits(100, 50, "long-name-29")
+}
+
+// evilLine does all that output can do to a terminal: title, clipboard, colours,
+// cursor, CR, C1 in place of escape, and letters from right to left.
+const evilLine = "a\x1b]0;title\x07b\x1b]52;c;eA==\x1b\\c\x1b[31mred\x1b[0m\x1b[2Ad\re\u009b2Jf\u202eg\u2066h\x7fi\x08"
+
+// waitFor returns what was written to the terminal once it has all of what.
+func (p *terminal) waitFor(t *testing.T, what string) string {
+	t.Helper()
+	for range 1000 {
+		p.mu.Lock()
+		all := p.seen.String()
+		p.mu.Unlock()
+		if strings.Contains(all, what) {
+			return all
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatalf("the terminal does not show %q: %q", what, p.seen.String())
+	return ""
+}
+
+// Output of a job does nothing to a terminal, unless it is asked for as it is.
+// A pipe gets it as it is.
+func TestOutputDoesNothingToATerminal(t *testing.T) {
+	e, b := withBus(t)
+	e.applyFiles(t, "night", "Noop")
+	if got := e.runOnce(t.Context(), "run", "night"); got.failed != nil {
+		t.Fatalf("%+v", got)
+	}
+	data, err := json.Marshal(subjects.LogMessage{Attempt: 1, Lines: []subjects.LogLine{
+		{Time: subjects.Now(), Stream: "stdout", Step: "s", Message: evilLine + "\n" + evilLine},
+		{Time: subjects.Now(), Stream: "stdout", Step: "s", Message: "over."},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.JS.Publish(t.Context(), subjects.LogSubject("default", "night", 1, "a1"), data); err != nil {
+		t.Fatal(err)
+	}
+	const shown = "a]0;titleb]52;c;eA==\\cred[2Ade2Jfghi"
+	for _, c := range []struct {
+		line string
+		raw  bool
+	}{
+		{line: "logs 1"}, {line: "logs 1 --bare"}, {line: "logs 1 --step s"}, {line: "logs 1 --raw", raw: true}, {line: "logs 1 --bare --raw", raw: true},
+		{line: "logs 1 -o json"}, {line: "logs 1 -o yaml"}, {line: "logs 1 -o edn"}, {line: "logs 1 --follow"}, {line: "logs 1 --follow --raw", raw: true},
+		{line: "execution wait 1 --follow"}, {line: "execution wait 1 --follow --raw", raw: true},
+	} {
+		t.Run(c.line, func(t *testing.T) {
+			p := newTerminal(t, 80, 24)
+			to := *e
+			to.out = p.File
+			ctx, cancel := context.WithCancel(t.Context())
+			var running sync.WaitGroup
+			running.Go(func() { to.runOnce(ctx, append(strings.Fields(c.line), "--no-color")...) })
+			got := p.waitFor(t, "over.")
+			cancel()
+			running.Wait()
+			switch {
+			case c.raw && !strings.Contains(got, strings.ReplaceAll(evilLine, "\n", "\r\n")):
+				t.Errorf("%q, want the output as it is", got)
+			case !c.raw && strings.ContainsFunc(strings.ReplaceAll(got, "\r\n", ""), isUnsafe):
+				t.Errorf("unsafe: %q", got)
+			case !c.raw && !strings.Contains(c.line, "-o") && strings.Count(got, shown) != 2:
+				t.Errorf("%q, want twice %q", got, shown)
+			}
+		})
+	}
+	for _, line := range []string{"logs 1", "logs 1 --bare", "logs 1 --step s"} {
+		if got := e.runOnce(t.Context(), strings.Fields(line)...); strings.Count(got.out, evilLine) != 2 {
+			t.Errorf("%s in a pipe: %q, want the output as it is", line, got.out)
+		}
+	}
 }
 
 // Somebody at a terminal is asked before what a glob found is changed, and

@@ -56,7 +56,7 @@ func (s *session) seeThrough(e *rest.Execution, st *startOptions) error {
 	if st.follow && s.printsTables() {
 		stop := s.sayWaiting(ctx, e)
 		defer stop()
-		_, err = s.client.FollowLog(ctx, e.App, e.Job, e.ExecutionID, s.logLine(&logOptions{}))
+		_, err = s.client.FollowLog(ctx, e.App, e.Job, e.ExecutionID, s.logLine(&st.log))
 	}
 	var end *rest.Execution
 	if err == nil {
