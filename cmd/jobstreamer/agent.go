@@ -1,10 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"time"
@@ -49,7 +49,7 @@ Ctrl-C lets what runs come to its end for a while (--drain), then stops it. A se
 		f.StringSliceVar(&s.apps, "apps", []string{bus.DefaultApp}, "`NAMES` applications whose jobs it runs")
 		f.StringSliceVar(&s.pools, "pools", []string{subjects.DefaultPool}, "`NAMES` pools that it belongs to; a job says which pool it wants")
 		f.IntVar(&s.slots, "slots", 0, "`NUMBER` executions that run at a time (default: one for each core)")
-		f.StringVar(&s.data, "data", "", "`DIR` where it keeps what must survive a restart (default: agents/NAME in "+defaultData(p.env)+")")
+		f.StringVar(&s.data, "data", "", "`DIR` where it keeps what must survive a restart (default: agents/NAME in "+cmp.Or(defaultData(p.env), "the user's data directory")+")")
 	})
 	help.Section(flags, "NATS", func(f *pflag.FlagSet) { s.nats.addFlags(f, nats.DefaultURL) })
 	help.Section(flags, "Times", func(f *pflag.FlagSet) {
@@ -81,11 +81,11 @@ func (p *program) runAgent(ctx context.Context, s agentSettings) error {
 	if err != nil {
 		return err
 	}
-	lock, err := lockData(s.data)
+	unlock, err := lockData(s.data)
 	if err != nil {
 		return err
 	}
-	defer lock.Unlock()
+	defer unlock()
 	if _, err := agent.New(s.agentConfig(nil), batchletOptions()...); err != nil { // before it waits for a NATS that may not be there
 		return agentFlagError(err)
 	}
@@ -120,6 +120,6 @@ func (s *agentSettings) agentConfig(conn *nats.Conn) agent.Config {
 	return agent.Config{
 		Conn: conn, URL: nats.DefaultURL, Name: s.name, Apps: s.apps, Pools: s.pools, Slots: s.slots, Version: programVersion(),
 		Interval: s.heartbeat, Grace: s.grace, DrainGrace: s.drainTime,
-		DataDir: filepath.Clean(s.data), Runtime: s.runtime,
+		DataDir: s.data, Runtime: s.runtime,
 	}
 }

@@ -76,11 +76,11 @@ func (p *program) runDev(ctx context.Context, s devSettings) error {
 	if err := s.bus.login.checkFlags(); err != nil {
 		return err
 	}
-	lock, err := lockData(s.bus.data)
+	unlock, err := lockData(s.bus.data)
 	if err != nil {
 		return err
 	}
-	defer lock.Unlock()
+	defer unlock()
 	s.agent.runtime = native.New(native.Config{})
 	ctx, stop := untilSignal(ctx, func() {
 		fmt.Fprintf(p.out, "\nEnding. Running jobs have %s; Ctrl-C again ends at once.\n", s.agent.drainTime)

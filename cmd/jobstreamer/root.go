@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -104,7 +103,7 @@ func addClient(root *cobra.Command, p *program) {
 
 // newClient returns the maker of commands that speak to a control bus.
 func (p *program) newClient() *cli.CLI {
-	return cli.New(cli.Config{In: p.in, Out: p.out, Err: p.err, Env: p.env, Dir: filepath.Join(configHome(p.env), "jobstreamer"), Version: programVersion()})
+	return cli.New(cli.Config{In: p.in, Out: p.out, Err: p.err, Env: p.env, Dir: programDir(configHome(p.env)), Version: programVersion()})
 }
 
 func sharedFlags(root *cobra.Command, p *program) {

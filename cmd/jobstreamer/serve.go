@@ -88,11 +88,11 @@ func (p *program) runServe(ctx context.Context, s busSettings, flags *pflag.Flag
 		return err
 	}
 	if s.nats.url == "" {
-		lock, err := lockData(s.data)
+		unlock, err := lockData(s.data)
 		if err != nil {
 			return err
 		}
-		defer lock.Unlock()
+		defer unlock()
 	}
 	ctx, stop := untilSignal(ctx, func() { log.Info("ending; a second signal ends at once") }, func() {})
 	defer stop()

@@ -27,6 +27,8 @@ type savedContext struct {
 //
 //	jobstreamer/context             prod
 //	jobstreamer/contexts/prod.yaml  server: https://...
+//
+// Without a directory (no HOME) there are none, and none can be made.
 type contexts struct{ dir string }
 
 var errNoContext = errors.New("there is no such context")
@@ -37,6 +39,9 @@ func (c contexts) filePath(name string) string { return filepath.Join(c.dir, "co
 
 // listNames are those of all contexts, sorted.
 func (c contexts) listNames() ([]string, error) {
+	if c.dir == "" {
+		return nil, nil
+	}
 	entries, err := os.ReadDir(filepath.Join(c.dir, "contexts"))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("list contexts: %w", err)
@@ -55,7 +60,10 @@ func (c contexts) listNames() ([]string, error) {
 // and says which there are.
 func (c contexts) loadContext(name string) (s savedContext, err error) {
 	var data []byte
-	if err = checkContextName(name); err == nil {
+	if err = checkContextName(name); err == nil && c.dir == "" {
+		return s, c.unknownContext(name)
+	}
+	if err == nil {
 		data, err = os.ReadFile(c.filePath(name))
 	}
 	if errors.Is(err, fs.ErrNotExist) {
@@ -89,6 +97,9 @@ func checkContextName(name string) error {
 func (c contexts) saveContext(name string, s savedContext) error {
 	if err := checkContextName(name); err != nil {
 		return err
+	}
+	if c.dir == "" {
+		return fmt.Errorf("save the context %s: want HOME to be set, below which contexts are kept", name)
 	}
 	data, err := yaml.Marshal(s)
 	if err == nil {
@@ -141,6 +152,9 @@ func (c contexts) selectionPath() string { return filepath.Join(c.dir, "context"
 
 // selectedName is the name of the selected context, empty if there is none.
 func (c contexts) selectedName() string {
+	if c.dir == "" {
+		return ""
+	}
 	data, _ := os.ReadFile(c.selectionPath())
 	return strings.TrimSpace(string(data))
 }
