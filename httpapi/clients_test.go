@@ -78,7 +78,6 @@ const (
 // stands on those before it.
 func TestV1Clients(t *testing.T) {
 	e := newEnv(t)
-	e.server.cfg.AllowOrigin = "http://localhost:3000"
 	e.call("POST", "/apps", "", "Content-Type", "application/json") // the default application is there
 	asJSON := []string{"Content-Type", "application/json", "Accept", "application/json"}
 	java := []string{"Accept", "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2", "Authorization", "Token x"}
@@ -208,7 +207,6 @@ func TestV1Clients(t *testing.T) {
 // The pictures of an agent's page. A browser asks for them as for any image.
 func TestPicturesInEDN(t *testing.T) {
 	e := newEnv(t)
-	e.server.cfg.AllowOrigin = "http://localhost:3000"
 	e.beats("a1")
 	page := "/agent/" + agents.InstanceID("a1")
 	image := []string{"Accept", "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8", "Cookie", "ring-session=x"}

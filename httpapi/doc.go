@@ -39,14 +39,16 @@
 //
 // # Logins
 //
-//	request --> allowOrigin --> router --> checkAccess (permission.go) --> huma, handler
+//	request --> host (origin.go) --> router --> checkAccess (permission.go) --> huma, handler
 //
 // Each route declares its permission. A route without one is for nobody, and an
-// unknown path needs a login. Without [Config.RequireLogin] there is no
-// checkAccess, and POST /auth accepts everybody, since v1 clients always log in
-// first. Package login checks passwords, tokens and keys. A request that
-// changes something with a cookie must come from a page of the control bus or
-// of the allowed origin.
+// unknown path needs a login. Without [Config.RequireLogin] everybody is an
+// admin, and POST /auth accepts everybody, since v1 clients always log in
+// first. Package login checks passwords, tokens and keys.
+//
+// A request that changes something without a valid token or key must come from
+// a program, or from a page of the control bus or of the allowed origin; without
+// a login it must also name a host of the control bus. See origin.go.
 //
 // # Streams
 //

@@ -27,6 +27,7 @@ import (
 )
 
 // env is a control bus with everything but agents, whose part the test plays.
+// The original's console is where it was.
 // Tests with one run side by side: most of the time they wait.
 type env struct {
 	t      *testing.T
@@ -69,11 +70,14 @@ func newEnvAlone(t *testing.T, set ...func(*Config)) *env {
 	if err := logins.WaitReady(ctx); err != nil {
 		t.Fatal(err)
 	}
-	cfg := Config{Health: b.Healthy, Broker: b.JS, Catalog: catalog.New(catalog.Config{Bus: b, Index: x, History: life, Schedules: plan}), Index: x, Executions: life, Agents: life.Agents(), Schedules: plan, Deployments: deployer, LoadSamples: samples.New(b, life.Agents()), Logins: logins, Version: "2.0.0"}
+	cfg := Config{Health: b.Healthy, Broker: b.JS, Catalog: catalog.New(catalog.Config{Bus: b, Index: x, History: life, Schedules: plan}), Index: x, Executions: life, Agents: life.Agents(), Schedules: plan, Deployments: deployer, LoadSamples: samples.New(b, life.Agents()), Logins: logins, Version: "2.0.0", AllowOrigin: "http://localhost:3000"}
 	for _, f := range set {
 		f(&cfg)
 	}
-	s := New(cfg)
+	s, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
 	e := &env{t: t, bus: b, index: x, server: s, http: httptest.NewServer(s), logins: logins}
 	t.Cleanup(func() {
 		s.close()
@@ -111,6 +115,14 @@ func (e *env) call(method, path, body string, headers ...string) *reply {
 	for i := 0; i < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
 	}
+	answered := e.send(r)
+	e.described(method, path, answered)
+	return answered
+}
+
+// send sends a request and reads its answer.
+func (e *env) send(r *http.Request) *reply {
+	e.t.Helper()
 	res, err := staying.Do(r)
 	if err != nil {
 		e.t.Fatal(err)
@@ -120,9 +132,7 @@ func (e *env) call(method, path, body string, headers ...string) *reply {
 	if err != nil {
 		e.t.Fatal(err)
 	}
-	answered := &reply{e, e.t, method + " " + path, res.StatusCode, res.Header, b}
-	e.described(method, path, answered)
-	return answered
+	return &reply{e, e.t, r.Method + " " + r.URL.RequestURI(), res.StatusCode, res.Header, b}
 }
 
 // want ends the test if the status is another.

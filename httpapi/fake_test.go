@@ -54,5 +54,16 @@ func fakeServer() (*Server, *fakes) {
 	e.CreateTime = subjects.TimeOf(time.Date(2026, 11, 24, 7, 0, 0, 0, time.UTC))
 	e.UpdateTime = e.CreateTime
 	f := &fakes{submitted: e, job: &index.Job{Job: bus.Job{App: "default", Name: "JOB-1"}, JSL: j, Revision: 1}}
-	return New(Config{Executions: f, Index: f, Schedules: f, Version: "test"}), f
+	return mustNew(Config{Executions: f, Index: f, Schedules: f, Version: "test", HostNames: []string{recorded}}), f
+}
+
+// recorded is the host of each httptest.NewRequest.
+const recorded = "example.com"
+
+func mustNew(cfg Config) *Server {
+	s, err := New(cfg)
+	if err != nil {
+		panic(err)
+	}
+	return s
 }

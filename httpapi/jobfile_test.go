@@ -23,7 +23,6 @@ const diagram = `<?xml version="1.0"?>
 // it was sent.
 func TestNotation(t *testing.T) {
 	e := newEnv(t)
-	e.server.cfg.AllowOrigin = "http://localhost:3000"
 	text := `"` + strings.NewReplacer(`"`, `\"`, "\n", `\n`).Replace(diagram) + `"` // in EDN and in JSON
 	both := `:job/bpmn-xml-notation ` + regexp.QuoteMeta(text) + ` :job/svg-notation "<svg/>"`
 	for _, x := range []exchange{

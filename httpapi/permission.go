@@ -82,24 +82,34 @@ var (
 	errCrossOrigin = errors.New("from a page of another origin")
 )
 
-// authorizeRequest returns the user who sends a request, nil for an open route,
-// or why the request is refused. An unknown path needs a login: without one,
-// nobody can find out which paths exist. A stream is checked only when it
-// begins.
+// authorizeRequest returns the user who sends a request, nil for an open route
+// or without [Config.RequireLogin], or why the request is refused. An unknown
+// path needs a login: without one, nobody can find out which paths exist. A
+// stream is checked only when it begins.
 func (s *Server) authorizeRequest(r *http.Request, path string, param func(string) string) (*bus.User, error) {
 	needs, known := s.needs[place{r.Method, path}]
 	if !known {
 		needs = anyone
 	}
-	if needs == open || r.Method == http.MethodOptions {
+	if !s.cfg.RequireLogin || r.Method == http.MethodOptions {
+		needs = open
+	}
+	crossOrigin := s.origins.Check(r) != nil
+	if needs == open && !crossOrigin {
 		return nil, nil
 	}
-	user, byCookie := s.senderOf(r)
+	var user *bus.User
+	byCookie := false
+	if s.cfg.RequireLogin {
+		user, byCookie = s.senderOf(r)
+	}
 	switch {
+	case crossOrigin && (user == nil || byCookie): // a browser sends it whoever made the page
+		return nil, errCrossOrigin
+	case needs == open:
+		return nil, nil
 	case user == nil:
 		return nil, errNoLogin
-	case byCookie && s.origins.Check(r) != nil: // a browser sends the cookie whoever made the page
-		return nil, errCrossOrigin
 	}
 	app := param("app")
 	if !isAllowed(user, needs, app, param("id")) {

@@ -178,7 +178,7 @@ func loginServer(t testing.TB, srv *server.Server) *loginOnly {
 		t.Fatal(err)
 	}
 	_, f := fakeServer()
-	return &loginOnly{New(Config{Executions: f, Index: f, Schedules: f, Logins: logins, RequireLogin: true, Version: "test"}), logins, stop}
+	return &loginOnly{mustNew(Config{Executions: f, Index: f, Schedules: f, Logins: logins, RequireLogin: true, Version: "test"}), logins, stop}
 }
 
 // logIn is the header Cookie that a login is answered with.

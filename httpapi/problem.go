@@ -123,6 +123,7 @@ func classifyError(err error) *problem {
 		entries deploy.Errors
 		he      *echo.HTTPError
 		may     *permissionError
+		host    *hostError
 		sick    *sickError
 	)
 	switch {
@@ -144,6 +145,8 @@ func classifyError(err error) *problem {
 		return newProblem(http.StatusUnauthorized, "login_required", "a login is needed: POST /auth, or a header Authorization with a valid token or key")
 	case errors.Is(err, errCrossOrigin):
 		return newProblem(http.StatusForbidden, "cross_origin", "the request comes from a page whose origin is not allowed")
+	case errors.As(err, &host):
+		return newProblem(http.StatusMisdirectedRequest, "wrong_host", host.Error())
 	case errors.As(err, &may):
 		return newProblem(http.StatusForbidden, "forbidden", may.Error())
 	case errors.As(err, &state):

@@ -165,7 +165,12 @@ type Config struct {
 	// AllowOrigin is the origin of pages that may use the API, such as
 	// http://localhost:3000; default: none.
 	AllowOrigin string
-	Log         *slog.Logger // default: none
+
+	// HostNames are names and addresses by which clients reach the server,
+	// besides loopback and the address that it listens on. Without RequireLogin
+	// it answers requests for other hosts with 421.
+	HostNames []string
+	Log       *slog.Logger // default: none
 }
 
 // Server serves the REST API.
@@ -177,26 +182,30 @@ type Server struct {
 	streams *sse.Source
 	needs   map[place]permission
 	origins *http.CrossOriginProtection
+	hosts   map[string]bool // see [Config.HostNames]
 	drawing chan struct{}   // has room for as many pictures as are drawn at once
 	closing context.Context // over when streams and waiting requests have to end
 	close   context.CancelFunc
 }
 
-// New returns a server. The index should be ready: until then lists are
-// incomplete.
-func New(cfg Config) *Server {
+// New returns a server, or a [bus.FieldError] for AllowOrigin and HostNames.
+// The index should be ready: until then lists are incomplete.
+func New(cfg Config) (*Server, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	cfg.TimeZone = cmp.Or(cfg.TimeZone, time.UTC)
-	s := &Server{
-		cfg: cfg, log: cfg.Log, needs: map[place]permission{}, origins: http.NewCrossOriginProtection(),
-		drawing: make(chan struct{}, runtime.GOMAXPROCS(0)),
+	origins, err := trustOrigin(cfg.AllowOrigin)
+	if err != nil {
+		return nil, err
 	}
-	if cfg.AllowOrigin != "" {
-		if err := s.origins.AddTrustedOrigin(cfg.AllowOrigin); err != nil {
-			s.log.Warn("no page can be of the allowed origin", "err", err)
-		}
+	hosts, err := trustHosts(cfg.HostNames)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{
+		cfg: cfg, log: cfg.Log, needs: map[place]permission{}, origins: origins, hosts: hosts,
+		drawing: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
 	s.closing, s.close = context.WithCancel(context.Background())
 	s.streams = sse.New(sse.Config{
@@ -210,7 +219,7 @@ func New(cfg Config) *Server {
 	serveDocument(e, s.api)
 	s.serveFrontPage(e)
 	s.handler = e
-	return s
+	return s, nil
 }
 
 // ServeHTTP answers one request. It treats HEAD as GET; net/http leaves out the

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -53,6 +54,9 @@ func TestComposeFiles(t *testing.T) {
 					t.Errorf("%s: %v", name, err)
 				}
 				kinds[s.Command[0]]++
+				if s.Command[0] == "serve" && !slices.Contains(s.Command, "--login") && !slices.Contains(s.Command, "--insecure") {
+					t.Errorf("%s: it does not start: neither --login nor --insecure", name)
+				}
 				cmd, args, err := newRoot(streams{}, nil).Find(s.Command)
 				if err == nil {
 					err = cmd.ParseFlags(args)

@@ -34,7 +34,7 @@ import (
 // busSettings say what a control bus is.
 type busSettings struct {
 	data, http, listen, sync, name, timeZone string
-	allowOrigin                              string
+	access                                   accessSettings
 	notificator                              string // URL; empty: nothing is sent
 	replicas                                 int
 	retention                                bus.Retention
@@ -81,6 +81,9 @@ func openControlBus(ctx context.Context, s busSettings, log *slog.Logger) (c *co
 	if c.listener, err = listenOn("http", s.http); err != nil {
 		return c, err
 	}
+	if err = s.access.checkExposed(s.login.required, s.http, c.listener.Addr()); err != nil {
+		return c, err
+	}
 	if err = c.openNATS(ctx, s); err != nil {
 		return c, err
 	}
@@ -106,14 +109,15 @@ func openControlBus(ctx context.Context, s busSettings, log *slog.Logger) (c *co
 	}
 	c.logins = login.New(login.Config{Bus: c.bus, Timeout: s.login.timeout})
 	c.sampler = samples.New(c.bus, c.service.Agents())
-	c.rest = httpapi.New(httpapi.Config{
+	c.rest, err = httpapi.New(httpapi.Config{
 		Health: c.bus.Healthy, Broker: c.bus.JS, Index: c.index,
 		Catalog:    catalog.New(catalog.Config{Bus: c.bus, Index: c.index, History: c.service, Schedules: c.schedule}),
 		Executions: c.service, Agents: c.service.Agents(), Schedules: c.schedule, Deployments: c.deployer,
-		LoadSamples: c.sampler, TimeZone: zone, Log: log, Version: programVersion(), AllowOrigin: s.allowOrigin, Notifier: c.notifier, Runnable: checkRunnable,
+		LoadSamples: c.sampler, TimeZone: zone, Log: log, Version: programVersion(), AllowOrigin: s.access.allowOrigin, Notifier: c.notifier, Runnable: checkRunnable,
 		Logins: c.logins, RequireLogin: s.login.required, CookieSecure: s.login.cookieSecure,
+		HostNames: s.access.ownNames(s.http, c.listener.Addr()),
 	})
-	return c, nil
+	return c, fieldFlagError(err)
 }
 
 // fieldFlagError names the flag whose value err is about.

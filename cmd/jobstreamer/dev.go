@@ -48,7 +48,7 @@ Ctrl-C lets running jobs come to their end for a while (--drain), then stops the
 		f.StringVar(&s.bus.data, "data", defaultData(p.env), "`DIR` where all data is")
 		s.bus.httpFlag(f)
 		f.StringVar(&s.bus.listen, "nats", "127.0.0.1:4222", "`HOST:PORT` where the nats command and more agents reach NATS; port 0 is any free one")
-		s.bus.originFlag(f)
+		s.bus.access.addFlags(f)
 		s.bus.notificatorFlag(f)
 	})
 	s.bus.login.addFlags(flags)

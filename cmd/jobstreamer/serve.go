@@ -31,7 +31,7 @@ Addresses are on the loopback interface unless you say otherwise.`,
 	flags := cmd.Flags()
 	help.Section(flags, "REST", func(f *pflag.FlagSet) {
 		s.httpFlag(f)
-		s.originFlag(f)
+		s.access.addFlags(f)
 		s.notificatorFlag(f)
 	})
 	s.login.addFlags(flags)
@@ -69,10 +69,6 @@ func (s *busSettings) syncFlag(f *pflag.FlagSet) {
 
 func (s *busSettings) timeZoneFlag(f *pflag.FlagSet) {
 	f.StringVar(&s.timeZone, "timezone", "UTC", "`ZONE` time zone of schedules that name none, such as Europe/Berlin")
-}
-
-func (s *busSettings) originFlag(f *pflag.FlagSet) {
-	f.StringVar(&s.allowOrigin, "allow-origin", "", "`URL` whose pages may use the API from a browser, such as http://localhost:3000 (CORS)")
 }
 
 func (s *busSettings) notificatorFlag(f *pflag.FlagSet) {

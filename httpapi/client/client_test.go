@@ -58,7 +58,11 @@ func start(t testing.TB) (*client.Client, *bus.Bus) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := httptest.NewServer(httpapi.New(httpapi.Config{Health: b.Healthy, Broker: b.JS, Catalog: catalog.New(catalog.Config{Bus: b, Index: x, History: life, Schedules: plan}), Index: x, Executions: life, Agents: life.Agents(), Schedules: plan, Deployments: deployer, Version: "2.0.0"}))
+	api, err := httpapi.New(httpapi.Config{Health: b.Healthy, Broker: b.JS, Catalog: catalog.New(catalog.Config{Bus: b, Index: x, History: life, Schedules: plan}), Index: x, Executions: life, Agents: life.Agents(), Schedules: plan, Deployments: deployer, Version: "2.0.0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := httptest.NewServer(api)
 	c := connect(t, s.URL)
 	t.Cleanup(func() {
 		s.Close()

@@ -50,7 +50,11 @@ func withBus(t *testing.T, set ...func(*httpapi.Config)) (*env, *bus.Bus) {
 	for _, f := range set {
 		f(&cfg)
 	}
-	s := httptest.NewServer(httpapi.New(cfg))
+	api, err := httpapi.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := httptest.NewServer(api)
 	t.Cleanup(func() {
 		s.Close()
 		cancel()

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// A bus that listens on all interfaces, because somebody said so, answers to its
+// addresses and to the names that were given, and to no page.
+func TestInsecure(t *testing.T) {
+	t.Parallel()
+	d := startDev(t, t.TempDir(), "--http", "0.0.0.0:0", "--insecure", "--host-name", "bus", "--host-name", "jobs.example.com,jobs")
+	_, port, err := net.SplitHostPort(strings.TrimPrefix(d.rest, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for host, want := range map[string]int{
+		"": 200, "127.0.0.1": 200, "localhost:" + port: 200, "bus:45102": 200, "jobs.example.com": 200, "jobs": 200, "evil.example": 421, "192.0.2.7": 421,
+	} {
+		r, err := http.NewRequestWithContext(t.Context(), "GET", d.rest+"/agents", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Host = host // empty: the one of the URL that dev shows
+		res, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.StatusCode != want {
+			t.Errorf("host %q: %s, want %d", host, res.Status, want)
+		}
+	}
+}
+
+func TestExposure(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		address         string
+		login, insecure bool
+		refused         bool
+	}{
+		{"127.0.0.1:1", false, false, false},
+		{"127.0.0.9:1", false, false, false},
+		{"[::1]:1", false, false, false},
+		{"[::ffff:127.0.0.1]:1", false, false, false},
+		{"0.0.0.0:1", false, false, true},
+		{"[::]:1", false, false, true},
+		{":1", false, false, true},
+		{"192.0.2.7:1", false, false, true},
+		{"192.0.2.7:1", true, false, false},
+		{"192.0.2.7:1", false, true, false},
+	} {
+		at, err := net.ResolveTCPAddr("tcp", c.address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := accessSettings{insecure: c.insecure}
+		if err := s.checkExposed(c.login, c.address, at); (err != nil) != c.refused {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+}
