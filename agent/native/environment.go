@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/job-streamer/job-streamer-control-bus/agent/native/supervisor"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
@@ -18,18 +19,36 @@ var passed = []string{
 	"APPDATA", "LOCALAPPDATA", "PROGRAMDATA", "PROGRAMFILES", "SYSTEMDRIVE", "NUMBER_OF_PROCESSORS",
 }
 
+// Variables by which an agent finds the processes of steps, beside
+// [supervisor.Mark].
+const (
+	agentMark     = "JOBSTREAMER_AGENT_DATA" // the DataDir of the agent
+	executionMark = "JOBSTREAMER_EXECUTION_ID"
+)
+
 // inherited returns the variables of the agent's environment that processes
 // get.
 func inherited(environ, more []string) []string {
 	var env []string
 	for _, v := range environ {
-		name, _, _ := strings.Cut(v, "=")
-		upper := strings.ToUpper(name)
-		if slices.Contains(passed, upper) || strings.HasPrefix(upper, "LC_") || slices.Contains(more, name) {
+		if name, _, _ := strings.Cut(v, "="); passesOn(name) || slices.Contains(more, name) {
 			env = append(env, v)
 		}
 	}
 	return env
+}
+
+// passesOn reports whether every process gets a variable of the agent's
+// environment.
+func passesOn(name string) bool {
+	name = strings.ToUpper(name)
+	return slices.Contains(passed, name) || strings.HasPrefix(name, "LC_")
+}
+
+// IsPublic reports whether a variable of a program's environment holds no
+// secret: processes of steps get it anyway, or it marks the program as one.
+func IsPublic(name string) bool {
+	return passesOn(name) || slices.Contains([]string{agentMark, supervisor.Mark, executionMark}, name)
 }
 
 // stepEnvironment returns the environment of a step's process. If a variable
@@ -53,6 +72,6 @@ func (r *jobRun) stepEnvironment(s *jsl.Step) []string {
 	}
 	return append(env,
 		"JOBSTREAMER_APP="+e.App, "JOBSTREAMER_JOB="+r.jsl.ID,
-		"JOBSTREAMER_EXECUTION_ID="+strconv.FormatInt(e.ID, 10),
+		executionMark+"="+strconv.FormatInt(e.ID, 10),
 		"JOBSTREAMER_ATTEMPT="+strconv.Itoa(r.work.Attempt), "JOBSTREAMER_STEP="+s.ID)
 }

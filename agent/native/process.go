@@ -42,7 +42,7 @@ func openProcesses(h agent.Host, running *sync.Map) (*processes, error) {
 		return nil, err
 	}
 	p.dir = filepath.Join(dir, "processes")
-	p.mark = "JOBSTREAMER_AGENT_DATA=" + dir
+	p.mark = agentMark + "=" + dir
 	if err := os.MkdirAll(p.dir, 0o700); err != nil {
 		return nil, err
 	}

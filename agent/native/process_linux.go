@@ -129,5 +129,5 @@ func inGroup(process string, group int) bool {
 		return false
 	}
 	env, err := os.ReadFile("/proc/" + process + "/environ")
-	return err == nil && bytes.Contains(env, []byte("JOBSTREAMER_EXECUTION_ID="))
+	return err == nil && bytes.Contains(env, []byte(executionMark+"="))
 }

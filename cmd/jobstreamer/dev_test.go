@@ -265,6 +265,13 @@ func (c *child) processID() string { return strconv.Itoa(c.Process.Pid) }
 func processState(t *testing.T, args ...string) *child {
 	t.Helper()
 	c := childCommand(t, args...)
+	c.startUp(t)
+	return c
+}
+
+// startUp starts the program and waits until it is up.
+func (c *child) startUp(t *testing.T) {
+	t.Helper()
 	out, err := c.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -286,7 +293,6 @@ func processState(t *testing.T, args ...string) *child {
 		t.Fatalf("it did not start: %s", c.err)
 	}
 	go io.Copy(io.Discard, out) //nolint:errcheck // it ends with the process
-	return c
 }
 
 func childCommand(t *testing.T, args ...string) *child {
@@ -329,13 +335,15 @@ func TestServeAndAgent(t *testing.T) {
 	t.Parallel()
 	ctx, stop := context.WithCancel(t.Context())
 	restAddr, natsAddr := freeAddress(t), freeAddress(t)
-	env := append(testEnv, "JOBSTREAMER_NATS_USER=me", "JOBSTREAMER_NATS_PASSWORD=secret")
+	env := append(testEnv, "JOBSTREAMER_NATS_USER=me")
+	passwordFile := filepath.Join(t.TempDir(), "password")
+	failOnError(t, os.WriteFile(passwordFile, []byte("secret\n"), 0o600))
 	ended := make(chan outcome, 2)
 	go func() {
-		ended <- runCaptured(ctx, env, "serve", "--data", t.TempDir(), "--http", restAddr, "--nats", natsAddr, "--sync", "interval")
+		ended <- runCaptured(ctx, append(env, "JOBSTREAMER_NATS_PASSWORD=secret"), "serve", "--data", t.TempDir(), "--http", restAddr, "--nats", natsAddr, "--sync", "interval")
 	}()
 	go func() {
-		ended <- runCaptured(ctx, env, "agent", "--nats-url", "nats://"+natsAddr, "--name", "a1", "--apps", "default,billing", "--pools", "default,linux", "--slots", "2", "--data", t.TempDir())
+		ended <- runCaptured(ctx, env, "agent", "--nats-url", "nats://"+natsAddr, "--nats-password-file", passwordFile, "--name", "a1", "--apps", "default,billing", "--pools", "default,linux", "--slots", "2", "--data", t.TempDir())
 	}()
 	c, err := client.New(client.Config{URL: "http://" + restAddr})
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -19,7 +20,7 @@ import (
 
 // natsSettings say where NATS is and who we are there.
 type natsSettings struct {
-	url, creds, user, password, ca, cert, key string
+	url, creds, user, password, passwordFile, ca, cert, key string
 }
 
 // addFlags defines what a client of NATS needs.
@@ -31,7 +32,8 @@ func (s *natsSettings) addFlags(f *pflag.FlagSet, url string) {
 func (s *natsSettings) addSecretFlags(f *pflag.FlagSet) {
 	f.StringVar(&s.creds, "nats-creds", "", "`FILE` credentials: JWT and key")
 	f.StringVar(&s.user, "nats-user", "", "`NAME` of the user")
-	f.StringVar(&s.password, "nats-password", "", "`PASSWORD` of the user; better in the environment, as "+envName("nats-password"))
+	f.StringVar(&s.password, "nats-password", "", "`PASSWORD` of the user; others see it on a command line: better "+envName("nats-password")+", or a file")
+	f.StringVar(&s.passwordFile, "nats-password-file", "", "`FILE` with the password of the user; /dev/fd/3 is descriptor 3")
 	f.StringVar(&s.ca, "nats-ca", "", "`FILE` certificates of the authorities to trust, in PEM")
 	f.StringVar(&s.cert, "nats-cert", "", "`FILE` our own certificate, in PEM")
 	f.StringVar(&s.key, "nats-key", "", "`FILE` the key of --nats-cert")
@@ -44,9 +46,35 @@ func reconnectOptions(name string) []nats.Option {
 	return []nats.Option{nats.Name(name), nats.ReconnectBufSize(-1), nats.MaxReconnects(-1), nats.ReconnectWait(250 * time.Millisecond)}
 }
 
+// loadPassword reads the file of the password. It does so once: what a
+// descriptor gives cannot be read again.
+func (s *natsSettings) loadPassword() error {
+	if s.passwordFile == "" {
+		return nil
+	}
+	switch {
+	case s.password != "":
+		return usageError{errors.New("--nats-password-file: want it or --nats-password, not both")}
+	case s.user == "":
+		return usageError{errors.New("--nats-password-file: want --nats-user beside it")}
+	}
+	text, err := os.ReadFile(s.passwordFile)
+	if err != nil {
+		return usageError{fmt.Errorf("--nats-password-file: %w", err)}
+	}
+	if s.password = strings.TrimRight(string(text), "\r\n"); s.password == "" {
+		return usageError{fmt.Errorf("--nats-password-file %s: want a password, but it is empty", s.passwordFile)}
+	}
+	s.passwordFile = ""
+	return nil
+}
+
 // connectOptions returns the options for the NATS that the settings name.
 func (s *natsSettings) connectOptions(name string) ([]nats.Option, error) {
 	opts := reconnectOptions(name)
+	if err := s.loadPassword(); err != nil {
+		return nil, err
+	}
 	if s.creds != "" {
 		if err := checkReadable("nats-creds", s.creds); err != nil {
 			return nil, err

@@ -1,9 +1,14 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus/bustest"
@@ -52,4 +57,48 @@ func pipeConn(c net.Conn, to string) {
 	defer func() { _ = server.Close() }()
 	go io.Copy(server, c) //nolint:errcheck // the test sees what comes of it
 	io.Copy(c, server)    //nolint:errcheck // likewise
+}
+
+func TestPasswordFile(t *testing.T) {
+	write := func(text string) string {
+		file := filepath.Join(t.TempDir(), "password")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	read, written, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer read.Close()
+	if _, err := written.WriteString("geheim"); err != nil {
+		t.Fatal(err)
+	}
+	written.Close()
+	for _, c := range []struct {
+		name string
+		is   natsSettings
+		want string // of the error; empty: none
+	}{
+		{"a file", natsSettings{user: "me", passwordFile: write("geheim\r\n")}, ""},
+		{"a descriptor", natsSettings{user: "me", passwordFile: fmt.Sprintf("/dev/fd/%d", read.Fd())}, ""},
+		{"no file", natsSettings{user: "me", passwordFile: "/none"}, "--nats-password-file: open /none"},
+		{"an empty file", natsSettings{user: "me", passwordFile: write("\n")}, "want a password, but it is empty"},
+		{"without a user", natsSettings{passwordFile: write("geheim")}, "want --nats-user beside it"},
+		{"two passwords", natsSettings{user: "me", password: "x", passwordFile: write("geheim")}, "not both"},
+	} {
+		if c.name == "a descriptor" && runtime.GOOS == "windows" {
+			continue
+		}
+		for range 2 { // before each connection
+			err := c.is.loadPassword()
+			if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%s: %v, want %q", c.name, err, c.want)
+			}
+			if c.want == "" && c.is.password != "geheim" {
+				t.Errorf("%s: the password is %q", c.name, c.is.password)
+			}
+		}
+	}
 }

@@ -40,7 +40,7 @@ const self = "/proc/self/exe"
 // The program may lack /proc, or it does not initialise this package, like a
 // Python program with a Go library. Works tries it only once.
 var Works = sync.OnceValue(func() error {
-	p, err := launchSupervisor(exec.Command("/"), child.ModeCheck)
+	p, err := launchSupervisor(&exec.Cmd{Path: "/", Env: []string{}}, child.ModeCheck) // not with the agent's secrets
 	if err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func launchSupervisor(cmd *exec.Cmd, mode string) (*Process, error) {
 	defer reportTheirs.Close()
 	s := exec.Command(self)
 	s.Args = append([]string{child.Argv0, mode, cmd.Path}, cmd.Args...)
-	mark := "JOBSTREAMER_SUPERVISOR=" + rand.Text()
+	mark := Mark + "=" + rand.Text()
 	s.Env = append(slices.Clone(cmd.Environ()), mark)
 	s.Dir, s.Stdin, s.Stdout, s.Stderr = cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr
 	s.ExtraFiles = []*os.File{theirs, reportTheirs}

@@ -24,6 +24,10 @@ import (
 	"strings"
 )
 
+// Mark is an environment variable that each supervised process and its children
+// have, with a value of their own.
+const Mark = "JOBSTREAMER_SUPERVISOR"
+
 // Stuck is a process that did not end although it was killed.
 type Stuck struct {
 	PID  int
