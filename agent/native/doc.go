@@ -48,6 +48,14 @@
 // If two parameters have the same variable, the execution fails before any step
 // runs.
 //
+// With [Config.RunAs], processes run as another user, with the group of that
+// user and no others, no terminal and no capabilities. Each attempt gets a
+// folder that belongs to the user. It is TMPDIR, the working directory of steps
+// that have no property dir, and HOME if the user's own does not exist; it is
+// removed when the attempt ends. The supervisor keeps the rights of the agent,
+// so the processes cannot kill it. Go functions run in the agent, with its
+// rights.
+//
 // # The end of a process
 //
 // On Linux, every process that a step has started ends with the step, even if

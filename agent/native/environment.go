@@ -54,7 +54,7 @@ func IsPublic(name string) bool {
 // stepEnvironment returns the environment of a step's process. If a variable
 // occurs twice, its last value counts.
 func (r *jobRun) stepEnvironment(s *jsl.Step) []string {
-	env := slices.Clone(r.rt.env)
+	env := r.place.environment(r.rt.env)
 	for _, p := range slices.Concat(s.Properties, s.Batchlet.Properties) {
 		if name, ok := strings.CutPrefix(p.Name, "env."); ok && name != "" && !strings.Contains(name, "=") {
 			env = append(env, name+"="+p.Value)

@@ -22,11 +22,13 @@ type Config struct {
 	// Properties are further values of #{systemProperties['...']}. They take
 	// precedence over the built-in ones.
 	Properties map[string]string
+	RunAs      *User // of processes; nil is the agent's user. It needs the rights of root
 }
 
 // Runtime runs jobs for an agent. [New] creates one.
 type Runtime struct {
-	env       []string          // of all processes
+	env       []string // of all processes
+	runAs     *User
 	system    map[string]string // #{systemProperties}
 	host      agent.Host
 	processes *processes
@@ -48,16 +50,36 @@ func New(cfg Config) *Runtime {
 		"line.separator": newline, "java.io.tmpdir": os.TempDir(),
 	}
 	maps.Copy(system, cfg.Properties)
-	return &Runtime{env: inherited(os.Environ(), cfg.Env), system: system}
+	return &Runtime{env: inherited(os.Environ(), cfg.Env), runAs: cfg.RunAs, system: system}
 }
 
 // Open kills the processes that an earlier agent with the same DataDir has
 // left.
 func (r *Runtime) Open(h agent.Host) error {
 	r.host = h
-	var err error
+	err := r.tryUser()
+	if err != nil {
+		return err
+	}
 	if r.processes, err = openProcesses(h, &r.running); err != nil {
 		return fmt.Errorf("processes: %w", err)
+	}
+	return nil
+}
+
+// tryUser checks that processes can run as the user who is configured.
+func (r *Runtime) tryUser() error {
+	if r.runAs == nil {
+		return nil
+	}
+	cmd := shellCommand("exit 0")
+	cmd.Dir = "/"
+	err := setUser(cmd, r.runAs)
+	if err == nil {
+		err = cmd.Run()
+	}
+	if err != nil {
+		return fmt.Errorf("no process can run as the user %s, which takes the rights of root: %w", r.runAs.Name, err)
 	}
 	return nil
 }
@@ -83,7 +105,12 @@ func (r *Runtime) Run(ctx context.Context, w *agent.Work, rep *agent.Reporter) a
 	if job.Log == jsl.LogLossy {
 		w.Log.Lossy()
 	}
-	return newJobRun(r, job, w, rep).runElements(ctx)
+	run := newJobRun(r, job, w, rep)
+	if run.place, err = openWorkplace(r.runAs); err != nil {
+		return agent.Failure(fmt.Errorf("folder for the user %s: %w", r.runAs.Name, err))
+	}
+	defer run.place.remove()
+	return run.runElements(ctx)
 }
 
 // prepareJob returns the attempt's job with its parameters substituted. It

@@ -38,6 +38,7 @@ func openOutput(j *stepProcess) (*output, error) {
 			o.finishReading()
 			return nil, err
 		}
+		_ = j.place.give(writeEnd) // so that the process can open /dev/stdout
 		*one.file = writeEnd
 		p := &pipe{readEnd, writeEnd, one.to, make(chan struct{})}
 		o.pipes = append(o.pipes, p)

@@ -100,6 +100,7 @@ func (p *processes) rememberProcess(pid int, what string) (forget func()) {
 // output.
 type stepProcess struct {
 	cmd            *exec.Cmd
+	place          workplace // of the user whom the process runs as
 	stdout, stderr io.Writer // called from two goroutines
 	keepBackground bool      // leaves background processes alone when the process has ended
 	description    string    // for people
@@ -127,7 +128,7 @@ func (p *processes) runProcess(ctx context.Context, j stepProcess) (string, erro
 	out.closeWriteEnds()
 	if err != nil {
 		out.finishReading()
-		return "", whyNotStarted(j.cmd, err)
+		return "", whyNotStarted(j.cmd, j.place.user, err)
 	}
 	g := &liveBody{body: b, ended: make(chan struct{})}
 	p.running.Store(g, nil)

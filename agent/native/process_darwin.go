@@ -8,7 +8,9 @@ import (
 
 // makeGroupLeader makes the process the leader of a group. Unlike on Linux, the
 // process does not die with the agent.
-func makeGroupLeader(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
+func makeGroupLeader(cmd *exec.Cmd) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: credentialOf(cmd)}
+}
 
 // startBody starts a process as the leader of a group. Processes that leave the
 // group are not ended with it, since macOS has no subreapers.

@@ -51,7 +51,7 @@ func (s *supervised) waitForEnd() processEnd {
 // makeGroupLeader makes the process the leader of a group. The process dies
 // with the agent.
 func makeGroupLeader(cmd *exec.Cmd) {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL, Credential: credentialOf(cmd)}
 }
 
 // waitGroup waits for the process to end, then calls end, and reaps the process

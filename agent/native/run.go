@@ -17,6 +17,7 @@ type jobRun struct {
 	jsl      *jsl.Job
 	work     *agent.Work
 	rep      *agent.Reporter
+	place    workplace
 	previous map[string]*subjects.StepState // what earlier attempts and executions did, by step
 	lastID   int64                          // the last id given to a step execution
 }

@@ -41,11 +41,14 @@ func (r *jobRun) runShell(ctx context.Context, s *jsl.Step) (string, error) {
 		ctx, cancel = context.WithTimeoutCause(ctx, d, fmt.Errorf("%w after %v", errTimeout, d))
 		defer cancel()
 	}
-	cmd, cleanup, err := buildCommand(property("command"), property("script"), property("args"), property("dir"))
+	cmd, cleanup, err := buildCommand(&r.place, property("command"), property("script"), property("args"), property("dir"))
 	if err != nil {
 		return "", err
 	}
 	defer cleanup()
+	if err := setUser(cmd, r.place.user); err != nil {
+		return "", err
+	}
 	cmd.Env = r.stepEnvironment(s)
 	keep, err := parseBackground(property("background"))
 	if err != nil {
@@ -55,7 +58,7 @@ func (r *jobRun) runShell(ctx context.Context, s *jsl.Step) (string, error) {
 	defer stdout.Close() //nolint:errcheck // always nil: the lines are on their way
 	defer stderr.Close() //nolint:errcheck // always nil
 	return r.rt.processes.runProcess(ctx, stepProcess{
-		cmd: cmd, stdout: stdout, stderr: stderr, keepBackground: keep,
+		cmd: cmd, place: r.place, stdout: stdout, stderr: stderr, keepBackground: keep,
 		description: fmt.Sprintf("execution %d attempt %d step %s", r.work.Execution.ID, r.work.Attempt, s.ID),
 		warn:        func(line string) { r.work.Log.Line(agent.Own, "warn", s.ID, line) },
 	})
@@ -75,7 +78,7 @@ func parseBackground(text string) (keep bool, err error) {
 
 // buildCommand returns the command of a step, and a function that removes its
 // temporary script.
-func buildCommand(line, script, args, dir string) (*exec.Cmd, func(), error) {
+func buildCommand(place *workplace, line, script, args, dir string) (*exec.Cmd, func(), error) {
 	nothing := func() {}
 	var cmd *exec.Cmd
 	if info, err := os.Stat(cmp.Or(dir, ".")); err != nil || !info.IsDir() {
@@ -91,7 +94,7 @@ func buildCommand(line, script, args, dir string) (*exec.Cmd, func(), error) {
 		return nil, nil, errors.New("want the property command or the property script, not both")
 	case line != "":
 		cmd = shellCommand(line)
-		cmd.Dir = dir
+		cmd.Dir = place.directory(dir)
 		return cmd, nothing, nil
 	case script == "":
 		return nil, nil, errors.New("want the property command or the property script")
@@ -102,7 +105,7 @@ func buildCommand(line, script, args, dir string) (*exec.Cmd, func(), error) {
 	}
 	cleanup := nothing
 	if strings.Contains(script, "\n") || strings.HasPrefix(script, "#!") {
-		if script, cleanup, err = writeScript(script); err != nil {
+		if script, cleanup, err = writeScript(place, script); err != nil {
 			return nil, nil, fmt.Errorf("script: %w", err)
 		}
 	} else if !filepath.IsAbs(script) {
@@ -117,23 +120,23 @@ func buildCommand(line, script, args, dir string) (*exec.Cmd, func(), error) {
 		return nil, nil, err
 	}
 	cmd = scriptCommand(script, words)
-	cmd.Dir = dir
+	cmd.Dir = place.directory(dir)
 	return cmd, cleanup, nil
 }
 
 // writeScript writes the text of a script to a temporary file that only the
-// agent's user can read.
-func writeScript(text string) (file string, remove func(), err error) {
+// user of the process can read.
+func writeScript(place *workplace, text string) (file string, remove func(), err error) {
 	// A process that another attempt starts at this moment would inherit the
 	// open file, and the script could not be run ("text file busy").
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
-	f, err := os.CreateTemp("", "jobstreamer-*"+scriptSuffix)
+	f, err := os.CreateTemp(place.root, "jobstreamer-*"+scriptSuffix)
 	if err != nil {
 		return "", nil, err
 	}
 	_, err = f.WriteString(text)
-	err = cmp.Or(err, f.Chmod(0o700), f.Close())
+	err = cmp.Or(err, f.Chmod(0o700), place.give(f), f.Close())
 	if err != nil {
 		_ = os.Remove(f.Name())
 		return "", nil, err

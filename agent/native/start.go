@@ -15,7 +15,10 @@ import (
 // whyNotStarted explains an error of the kernel. "No such file or directory"
 // about an existing script means the interpreter in its first line (execve(2),
 // ENOENT).
-func whyNotStarted(cmd *exec.Cmd, err error) error {
+func whyNotStarted(cmd *exec.Cmd, u *User, err error) error {
+	if u != nil && errors.Is(err, syscall.EACCES) {
+		return fmt.Errorf("%w to the user %s; the directory is %s", err, u.Name, cmd.Dir)
+	}
 	if !errors.Is(err, syscall.ENOENT) {
 		return err
 	}

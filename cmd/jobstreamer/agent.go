@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"runtime"
 	"strings"
@@ -24,6 +25,7 @@ import (
 type agentSettings struct {
 	nats             natsSettings
 	name, data       string
+	runAs            string // user of processes; empty: that of the agent
 	apps, pools      []string
 	slots            int
 	heartbeat        time.Duration
@@ -49,6 +51,7 @@ Ctrl-C lets what runs come to its end for a while (--drain), then stops it. A se
 		f.StringSliceVar(&s.apps, "apps", []string{bus.DefaultApp}, "`NAMES` applications whose jobs it runs")
 		f.StringSliceVar(&s.pools, "pools", []string{subjects.DefaultPool}, "`NAMES` pools that it belongs to; a job says which pool it wants")
 		f.IntVar(&s.slots, "slots", 0, "`NUMBER` executions that run at a time (default: one for each core)")
+		f.StringVar(&s.runAs, "run-as", "", "`USER` whose rights the processes of jobs have, and no more; the agent needs those of root for it")
 		f.StringVar(&s.data, "data", "", "`DIR` where it keeps what must survive a restart (default: agents/NAME in "+cmp.Or(defaultData(p.env), "the user's data directory")+")")
 	})
 	help.Section(flags, "NATS", func(f *pflag.FlagSet) { s.nats.addFlags(f, nats.DefaultURL) })
@@ -76,9 +79,11 @@ func (s *agentSettings) endFlags(f *pflag.FlagSet) {
 }
 
 func (p *program) runAgent(ctx context.Context, s agentSettings) error {
-	s.runtime = native.New(native.Config{})
 	log, err := p.newLogger()
 	if err != nil {
+		return err
+	}
+	if s.runtime, err = s.newRuntime(); err != nil {
 		return err
 	}
 	unlock, err := lockData(s.data)
@@ -103,6 +108,17 @@ func (p *program) runAgent(ctx context.Context, s agentSettings) error {
 		return agentFlagError(err)
 	}
 	return ignoreCanceled(a.Run(ctx))
+}
+
+func (s *agentSettings) newRuntime() (*native.Runtime, error) {
+	var cfg native.Config
+	if s.runAs != "" {
+		var err error
+		if cfg.RunAs, err = native.LookupUser(s.runAs); err != nil {
+			return nil, usageError{fmt.Errorf("--run-as %s: %w", s.runAs, err)}
+		}
+	}
+	return native.New(cfg), nil
 }
 
 // agentFlagError says by which flag a field of the library's Config is set.

@@ -52,7 +52,7 @@ var Works = sync.OnceValue(func() error {
 })
 
 // Start starts cmd under a supervisor. It uses the path, arguments,
-// environment, directory and files of cmd. If keep is set, processes that still
+// environment, directory, files and user (SysProcAttr.Credential) of cmd. If keep is set, processes that still
 // run when cmd has ended by itself are left alone.
 func Start(cmd *exec.Cmd, keep bool) (*Process, error) {
 	mode := child.ModeEnd
@@ -88,10 +88,15 @@ func launchSupervisor(cmd *exec.Cmd, mode string) (*Process, error) {
 	}
 	defer reportTheirs.Close()
 	s := exec.Command(self)
-	s.Args = append([]string{child.Argv0, mode, cmd.Path}, cmd.Args...)
+	user, dir := "", ""
+	if s.Dir = cmd.Dir; cmd.SysProcAttr != nil && cmd.SysProcAttr.Credential != nil {
+		// The process goes to its directory as its user, who may not be allowed to.
+		user, dir, s.Dir = fmt.Sprintf("%d %d", cmd.SysProcAttr.Credential.Uid, cmd.SysProcAttr.Credential.Gid), cmd.Dir, "/"
+	}
+	s.Args = append([]string{child.Argv0, mode, user, dir, cmd.Path}, cmd.Args...)
 	mark := Mark + "=" + rand.Text()
 	s.Env = append(slices.Clone(cmd.Environ()), mark)
-	s.Dir, s.Stdin, s.Stdout, s.Stderr = cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr
+	s.Stdin, s.Stdout, s.Stderr = cmd.Stdin, cmd.Stdout, cmd.Stderr
 	s.ExtraFiles = []*os.File{theirs, reportTheirs}
 	// A signal to the agent's group must not reach the process.
 	s.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

@@ -8,8 +8,10 @@
 package child
 
 // Argv0 is the argument 0 that makes a program run as a supervisor. The next
-// arguments are the mode, the path of the program to run, and its arguments
-// including its argument 0.
+// arguments are the mode, the user and the directory of the program to run, its
+// path, and its arguments including its argument 0. The user is "UID GID", or
+// empty for that of the supervisor; the directory is empty for that of the
+// supervisor.
 const Argv0 = "jobstreamer-supervisor"
 
 // Modes say what happens to processes that still run when the supervised one

@@ -22,8 +22,8 @@ const stuckAfter = 5 * time.Second
 
 // init takes over if the program was started as a supervisor.
 func init() {
-	if len(os.Args) > 1 && os.Args[0] == Argv0 {
-		os.Exit(supervise(os.Args[1], os.Args[2:]))
+	if len(os.Args) > 4 && os.Args[0] == Argv0 {
+		os.Exit(supervise(os.Args[1], os.Args[2], os.Args[3], os.Args[4:]))
 	}
 }
 
@@ -43,7 +43,7 @@ type supervisor struct {
 }
 
 // supervise runs a process and returns when no descendant of it is left.
-func supervise(mode string, argv []string) int {
+func supervise(mode, user, dir string, argv []string) int {
 	syscall.CloseOnExec(controlFD)
 	syscall.CloseOnExec(reportFD)
 	su := &supervisor{report: os.NewFile(reportFD, "report"), keep: mode == ModeKeep}
@@ -60,7 +60,7 @@ func supervise(mode string, argv []string) int {
 		su.reportNumber(Exited, 0)
 		return 0
 	}
-	if err := su.startLeader(argv); err != nil {
+	if err := su.startLeader(user, dir, argv); err != nil {
 		errno, _ := err.(syscall.Errno) //nolint:errorlint // ForkExec returns it as it is
 		su.reportNumber(Failed, int(errno))
 		return 1
@@ -74,11 +74,16 @@ func supervise(mode string, argv []string) int {
 // startLeader starts the process as the leader of a group. The process dies
 // with the supervisor: this is the program's first thread, which lives as long
 // as the program (prctl(2), PR_SET_PDEATHSIG).
-func (su *supervisor) startLeader(argv []string) error {
+func (su *supervisor) startLeader(user, dir string, argv []string) error {
+	attributes := &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	if user != "" {
+		if err := changeUser(attributes, user); err != nil {
+			return err
+		}
+	}
 	var err error
 	su.leader, err = syscall.ForkExec(argv[0], argv[1:], &syscall.ProcAttr{
-		Env: syscall.Environ(), Files: []uintptr{0, 1, 2},
-		Sys: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL},
+		Dir: dir, Env: syscall.Environ(), Files: []uintptr{0, 1, 2}, Sys: attributes,
 	})
 	if err != nil {
 		return err
@@ -88,6 +93,23 @@ func (su *supervisor) startLeader(argv []string) error {
 	_ = syscall.Dup3(0, 1, syscall.O_CLOEXEC)
 	_ = syscall.Dup3(0, 2, syscall.O_CLOEXEC)
 	su.reportNumber(Started, su.leader)
+	return nil
+}
+
+// changeUser has the process run as "UID GID", without supplementary groups, in
+// a session of its own, so that it has no terminal of the agent's user. It goes
+// to its directory as that user.
+func changeUser(attributes *syscall.SysProcAttr, user string) error {
+	uid, rest := parseNumber(" " + user)
+	gid, _ := parseNumber(rest)
+	if uid == 0 || gid == 0 {
+		return syscall.EINVAL // not root, whatever was meant
+	}
+	attributes.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+	attributes.Setpgid, attributes.Setsid = false, true
+	// Ambient capabilities would survive the change of the user (capabilities(7)).
+	const ambient, clearAll = 47, 4 // PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL
+	_, _, _ = syscall.RawSyscall6(syscall.SYS_PRCTL, ambient, clearAll, 0, 0, 0, 0)
 	return nil
 }
 

@@ -1,0 +1,14 @@
+package native
+
+import (
+	"errors"
+	"os/exec"
+)
+
+// setUser refuses other users than that of the agent.
+func setUser(_ *exec.Cmd, u *User) error {
+	if u != nil {
+		return errors.New("a job cannot run as another user on Windows")
+	}
+	return nil
+}
