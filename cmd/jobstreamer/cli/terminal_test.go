@@ -74,20 +74,28 @@ func (p *terminal) resizeTo(t *testing.T, columns, lines uint16) {
 // its lines.
 func (p *terminal) screenText(t *testing.T, what string) []string {
 	t.Helper()
-	var last string
+	screen := func(all string) string { return all[max(0, strings.LastIndex(all, "\x1b[H")):] }
+	last := screen(p.awaitOutput(t, what, func(all string) bool {
+		return strings.Contains(screen(all), what) && strings.HasSuffix(all, "\x1b[J")
+	}))
+	text := strings.NewReplacer("\x1b[H", "", "\x1b[K", "", "\x1b[J", "", "\r", "").Replace(last)
+	return strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+}
+
+// awaitOutput returns what was written to the terminal once done is true of it.
+func (p *terminal) awaitOutput(t *testing.T, what string, done func(all string) bool) (all string) {
+	t.Helper()
 	for range 1000 {
 		p.mu.Lock()
-		all := p.seen.String()
+		all = p.seen.String()
 		p.mu.Unlock()
-		last = all[max(0, strings.LastIndex(all, "\x1b[H")):]
-		if strings.Contains(last, what) && strings.HasSuffix(last, "\x1b[J") {
-			text := strings.NewReplacer("\x1b[H", "", "\x1b[K", "", "\x1b[J", "", "\r", "").Replace(last)
-			return strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+		if done(all) {
+			return all
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	t.Fatalf("no screen with %q: %q", what, last)
-	return nil
+	t.Fatalf("the terminal does not show %q: %q", what, all)
+	return ""
 }
 
 // What is watched never scrolls or wraps: a screen that does so cannot be drawn
@@ -134,17 +142,7 @@ const evilLine = "a\x1b]0;title\x07b\x1b]52;c;eA==\x1b\\c\x1b[31mred\x1b[0m\x1b[
 // waitFor returns what was written to the terminal once it has all of what.
 func (p *terminal) waitFor(t *testing.T, what string) string {
 	t.Helper()
-	for range 1000 {
-		p.mu.Lock()
-		all := p.seen.String()
-		p.mu.Unlock()
-		if strings.Contains(all, what) {
-			return all
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	t.Fatalf("the terminal does not show %q: %q", what, p.seen.String())
-	return ""
+	return p.awaitOutput(t, what, func(all string) bool { return strings.Contains(all, what) })
 }
 
 // Output of a job does nothing to a terminal, unless it is asked for as it is.
@@ -230,17 +228,8 @@ func TestConfirmation(t *testing.T) {
 			}
 		}
 		got := e.runOnce(t.Context(), strings.Fields(c.line)...)
-		var asked string
-		for range 200 { // until what was written came through the terminal
-			p.mu.Lock()
-			asked = p.seen.String()
-			p.mu.Unlock()
-			if strings.Contains(asked, c.asked) {
-				break
-			}
-			time.Sleep(10 * time.Millisecond)
-		}
-		if !strings.Contains(asked, c.asked) || c.asked == "" && strings.Contains(asked, "[y/N]") {
+		asked := p.waitFor(t, c.asked)
+		if c.asked == "" && strings.Contains(asked, "[y/N]") {
 			t.Errorf("%s: asked %q, want %q", c.line, asked, c.asked)
 		}
 		if want := c.out == ""; want != (got.failed != nil) || !strings.Contains(got.out, c.out) || want && got.out != "" {
