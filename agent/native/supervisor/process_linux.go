@@ -52,9 +52,9 @@ var Works = sync.OnceValue(func() error {
 })
 
 // Start starts cmd under a supervisor. It uses the path, arguments,
-// environment, directory, files and user (SysProcAttr.Credential) of cmd. If keep
-// is set, processes that still
-// run when cmd has ended by itself are left alone.
+// environment, directory, files and user (SysProcAttr.Credential) of cmd. If
+// keep is set, processes that still run when cmd has ended by itself are left
+// alone.
 func Start(cmd *exec.Cmd, keep bool) (*Process, error) {
 	mode := child.ModeEnd
 	if keep {
