@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// A bus that listens on all interfaces, because somebody said so, answers to its
-// addresses and to the names that were given, and to no page.
+// A control bus that listens on all interfaces (--insecure) accepts its addresses
+// and the names of --host-name, and no other host.
 func TestInsecure(t *testing.T) {
 	t.Parallel()
 	d := startDev(t, t.TempDir(), "--http", "0.0.0.0:0", "--insecure", "--host-name", "bus", "--host-name", "jobs.example.com,jobs")

@@ -16,24 +16,24 @@ type accessSettings struct {
 }
 
 func (s *accessSettings) addFlags(f *pflag.FlagSet) {
-	f.StringVar(&s.allowOrigin, "allow-origin", "", "`URL` whose pages may use the API from a browser, such as http://localhost:3000 (CORS)")
-	f.StringSliceVar(&s.hostNames, "host-name", nil, "`NAMES` by which clients reach it, needed without --login; loopback and its own address are known")
-	f.BoolVar(&s.insecure, "insecure", false, "listen beyond loopback without --login: whoever reaches --http runs commands on all agents")
+	f.StringVar(&s.allowOrigin, "allow-origin", "", "`URL` origin whose pages may call the API from a browser (CORS), such as http://localhost:3000")
+	f.StringSliceVar(&s.hostNames, "host-name", nil, "`NAMES` host names by which clients reach the API; without --login, only these, loopback names and the address of --http are accepted")
+	f.BoolVar(&s.insecure, "insecure", false, "allow --http beyond loopback without --login; everyone who can reach it can then run commands on all agents")
 }
 
-// checkExposed returns an error if the whole network could run commands, and
-// nobody said that it may.
+// checkExposed returns an error if everyone on the network could run commands
+// and --insecure does not allow it.
 func (s *accessSettings) checkExposed(login bool, http string, at net.Addr) error {
 	tcp, ok := at.(*net.TCPAddr)
 	if login || s.insecure || !ok || tcp.IP.IsLoopback() {
 		return nil
 	}
-	return usageError{fmt.Errorf("--http %s: whoever reaches this address could run commands on all agents; "+
-		"add --login, listen on 127.0.0.1, or say --insecure if only friends reach it", http)}
+	return usageError{fmt.Errorf("--http %s: without --login, everyone who can reach this address can run commands on all agents; "+
+		"add --login, listen on 127.0.0.1, or use --insecure if only trusted clients can reach it", http)}
 }
 
-// ownNames returns the names by which clients reach the control bus: those that
-// were given, and those of the address as it was given and as it became.
+// ownNames returns the names by which clients reach the control bus: those of
+// --host-name, and the hosts of --http and of the listener's address.
 func (s *accessSettings) ownNames(http string, at net.Addr) []string {
 	names := slices.Clone(s.hostNames)
 	for _, address := range []string{http, at.String()} {

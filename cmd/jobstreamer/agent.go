@@ -36,27 +36,27 @@ type agentSettings struct {
 func newAgent(p *program) *cobra.Command {
 	var s agentSettings
 	cmd := &cobra.Command{
-		Use: "agent", GroupID: groupRun, Short: "Run an agent: it takes jobs and runs them",
-		Long: `Runs an agent: it takes the executions of its applications and pools from NATS, runs them, and says what happened.
-Any number of agents share the work. Each needs a name of its own; if it has none, it is called after its host.
+		Use: "agent", GroupID: groupRun, Short: "Run an agent, which executes jobs",
+		Long: `Runs an agent. The agent takes executions of its applications and pools from NATS, runs them and reports the results.
+Any number of agents share the work. Each needs a unique name; the default is the host name.
 
-Ctrl-C lets what runs come to its end for a while (--drain), then stops it. A second one ends at once.`,
+On Ctrl-C, running jobs have some time to finish (--drain) before they are stopped. A second Ctrl-C exits immediately.`,
 		Example: `  jobstreamer agent --nats-url nats://127.0.0.1:4222 --name a1 --apps default,billing --pools default,linux --slots 8`,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return p.runAgent(cmd.Context(), s) },
 	}
 	flags := cmd.Flags()
 	host, _ := os.Hostname()
 	help.Section(flags, "Work", func(f *pflag.FlagSet) {
-		f.StringVar(&s.name, "name", "", "`NAME` of the agent; one live agent a name (default: the host's)")
-		f.StringSliceVar(&s.apps, "apps", []string{bus.DefaultApp}, "`NAMES` applications whose jobs it runs")
-		f.StringSliceVar(&s.pools, "pools", []string{subjects.DefaultPool}, "`NAMES` pools that it belongs to; a job says which pool it wants")
-		f.IntVar(&s.slots, "slots", 0, "`NUMBER` executions that run at a time (default: one for each core)")
-		f.StringVar(&s.runAs, "run-as", "", "`USER` whose rights the processes of jobs have, and no more; the agent needs those of root for it")
-		f.StringVar(&s.data, "data", "", "`DIR` where it keeps what must survive a restart (default: agents/NAME in "+cmp.Or(defaultData(p.env), "the user's data directory")+")")
+		f.StringVar(&s.name, "name", "", "`NAME` unique name of the agent (default: the host name)")
+		f.StringSliceVar(&s.apps, "apps", []string{bus.DefaultApp}, "`NAMES` applications whose jobs the agent runs")
+		f.StringSliceVar(&s.pools, "pools", []string{subjects.DefaultPool}, "`NAMES` pools that the agent belongs to; a job runs in the pool that it requests")
+		f.IntVar(&s.slots, "slots", 0, "`NUMBER` maximum number of concurrent executions (default: one per core)")
+		f.StringVar(&s.runAs, "run-as", "", "`USER` user account that runs the processes of jobs; requires an agent that runs as root")
+		f.StringVar(&s.data, "data", "", "`DIR` directory for data that must survive a restart (default: agents/NAME in "+cmp.Or(defaultData(p.env), "the user's data directory")+")")
 	})
 	help.Section(flags, "NATS", func(f *pflag.FlagSet) { s.nats.addFlags(f, nats.DefaultURL) })
-	help.Section(flags, "Times", func(f *pflag.FlagSet) {
-		f.DurationVar(&s.heartbeat, "heartbeat", 2*time.Second, "`TIME` between two signs of life; silent for three of them, it is held for lost")
+	help.Section(flags, "Timing", func(f *pflag.FlagSet) {
+		f.DurationVar(&s.heartbeat, "heartbeat", 2*time.Second, "`DURATION` interval between heartbeats; an agent that misses three is considered lost")
 		s.endFlags(f)
 	})
 	cmd.PreRun = func(*cobra.Command, []string) {
@@ -74,8 +74,8 @@ Ctrl-C lets what runs come to its end for a while (--drain), then stops it. A se
 }
 
 func (s *agentSettings) endFlags(f *pflag.FlagSet) {
-	f.DurationVar(&s.grace, "grace", 10*time.Second, "`TIME` that a stopped job has before it is ended by force")
-	f.DurationVar(&s.drainTime, "drain", 15*time.Second, "`TIME` that running jobs have after Ctrl-C before they are stopped")
+	f.DurationVar(&s.grace, "grace", 10*time.Second, "`DURATION` time that a stopped job has to end before it is killed")
+	f.DurationVar(&s.drainTime, "drain", 15*time.Second, "`DURATION` time that running jobs have to finish after Ctrl-C before they are stopped")
 }
 
 func (p *program) runAgent(ctx context.Context, s agentSettings) error {
@@ -94,7 +94,7 @@ func (p *program) runAgent(ctx context.Context, s agentSettings) error {
 	if _, err := agent.New(s.agentConfig(nil), batchletOptions()...); err != nil { // before it waits for a NATS that may not be there
 		return agentFlagError(err)
 	}
-	ctx, stop := untilSignal(ctx, func() { log.Info("ending; a second signal ends at once", "drain", s.drainTime.String()) }, s.runtime.Kill)
+	ctx, stop := untilSignal(ctx, func() { log.Info("shutting down; a second signal exits immediately", "drain", s.drainTime.String()) }, s.runtime.Kill)
 	defer stop()
 	conn, err := s.nats.dialUntilUp(ctx, "jobstreamer agent "+s.name, log, nats.CustomInboxPrefix("_INBOX."+s.name))
 	if err != nil {

@@ -31,23 +31,23 @@ const benchJob = "jobstreamer-bench"
 func newBench(p *program) *cobra.Command {
 	var s benchSettings
 	cmd := &cobra.Command{
-		Use: "bench", GroupID: groupLook, Short: "Measure a running bus: executions a second, and how long each takes",
-		Long: `Measures a running bus by executions of a job that does nothing, from POST to their recorded end: first as many as go
-through, then at a fixed rate. It needs an agent of ` + "`jobstreamer agent` or `jobstreamer dev`" + `.
+		Use: "bench", GroupID: groupLook, Short: "Measure throughput and latency of a running control bus",
+		Long: `Measures a running control bus with executions of a job that does nothing, from the POST request to the recorded end:
+first at maximum throughput, then at a fixed rate. It needs a running ` + "`jobstreamer agent` or `jobstreamer dev`" + `.
 
-It makes a job ` + benchJob + `, and deletes it with its history in the end.`,
+It creates the job ` + benchJob + ` and deletes it with its history at the end.`,
 		Example: `  jobstreamer bench
   jobstreamer bench --executions 50000 --concurrency 128 --rate 500 -o json`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return p.runBench(cmd.Context(), s) },
 	}
-	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
-		f.StringVar(&s.cfg.URL, "url", "http://127.0.0.1:45102", "`URL` where the REST API is")
-		f.StringVar(&s.cfg.Token, "token", "", "`TOKEN` or key of an admin, to log in with; in JOBSTREAMER_TOKEN others do not see it")
-		f.StringVar(&s.cfg.App, "app", bus.DefaultApp, "`NAME` application that the job is made in")
-		f.IntVar(&s.cfg.Executions, "executions", 20_000, "`NUMBER` executions to measure how many go through; 0 leaves that out")
-		f.IntVar(&s.cfg.Concurrency, "concurrency", 64, "`NUMBER` executions that are under way meanwhile")
-		f.IntVar(&s.cfg.Rate, "rate", 200, "`NUMBER` executions a second to measure how long each takes; 0 leaves that out")
-		f.DurationVar(&s.cfg.Time, "time", 10*time.Second, "`TIME` that this goes on")
+	help.Section(cmd.Flags(), "Options", func(f *pflag.FlagSet) {
+		f.StringVar(&s.cfg.URL, "url", "http://127.0.0.1:45102", "`URL` address of the REST API")
+		f.StringVar(&s.cfg.Token, "token", "", "`TOKEN` login token or key of an admin; JOBSTREAMER_TOKEN hides it from other users of the machine")
+		f.StringVar(&s.cfg.App, "app", bus.DefaultApp, "`NAME` application in which the job is created")
+		f.IntVar(&s.cfg.Executions, "executions", 20_000, "`NUMBER` number of executions in the throughput measurement; 0 skips it")
+		f.IntVar(&s.cfg.Concurrency, "concurrency", 64, "`NUMBER` number of concurrent executions in the throughput measurement")
+		f.IntVar(&s.cfg.Rate, "rate", 200, "`NUMBER` executions per second in the latency measurement; 0 skips it")
+		f.DurationVar(&s.cfg.Time, "time", 10*time.Second, "`DURATION` length of the latency measurement")
 		f.BoolVar(&s.keep, "keep", false, "keep the job and its history")
 		outputFlag(f, &s.output)
 	})
@@ -145,11 +145,11 @@ func makeBenchJob(ctx context.Context, c *client.Client, app string) error {
 func (s *benchSettings) checkFlags() error {
 	switch {
 	case s.cfg.Executions < 0 || s.cfg.Rate < 0:
-		return usageError{errors.New("--executions and --rate: want a number from 0")}
+		return usageError{errors.New("--executions and --rate: want 0 or more")}
 	case s.cfg.Executions == 0 && s.cfg.Rate == 0:
-		return usageError{errors.New("--executions 0 --rate 0: nothing is left to measure")}
+		return usageError{errors.New("--executions 0 --rate 0: nothing to measure")}
 	case s.cfg.Concurrency < 1:
-		return usageError{fmt.Errorf("--concurrency %d: want a number from 1", s.cfg.Concurrency)}
+		return usageError{fmt.Errorf("--concurrency %d: want 1 or more", s.cfg.Concurrency)}
 	}
 	return checkOutput(s.output)
 }
@@ -171,7 +171,7 @@ func printBench(w io.Writer, r *bench.Report) error {
 	}
 	for _, f := range []*bench.Phase{r.Saturated, r.AtRate} {
 		if f != nil && f.FirstFault != "" {
-			fmt.Fprintf(w, "\nThe first that did not complete: %s\n", f.FirstFault)
+			fmt.Fprintf(w, "\nFirst execution that did not complete: %s\n", f.FirstFault)
 			break
 		}
 	}

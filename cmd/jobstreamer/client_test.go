@@ -161,7 +161,7 @@ func TestCtrlCWhileWaiting(t *testing.T) {
 		if !errors.As(err, &exit) || exit.ExitCode() != cli.ExitInterrupted {
 			t.Errorf("%s: %v, want exit status 130", flags, err)
 		}
-		want := fmt.Sprintf("interrupted: execution %d of slow goes on.\n  wait  jobstreamer execution wait %d\n  stop  jobstreamer execution stop %d\n", id, id, id)
+		want := fmt.Sprintf("interrupted: execution %d of slow continues.\n  wait  jobstreamer execution wait %d\n  stop  jobstreamer execution stop %d\n", id, id, id)
 		if !strings.HasSuffix(errs.String(), want) {
 			t.Errorf("%s: said %q, want %q", flags, errs.String(), want)
 		}
@@ -219,7 +219,7 @@ func TestWaitingHasATimeout(t *testing.T) {
 	d := newDesk(t)
 	d.runOnce(t.Context(), "job apply DIR/slow.xml")
 	got := d.runOnce(t.Context(), "run slow --wait --timeout 200ms --app default --server "+d.bus.rest)
-	if got.code != cli.ExitTimeout || !strings.Contains(got.err, "not ended after 200ms: execution 1 of slow goes on.\n  wait  jobstreamer execution wait 1 --app default\n") {
+	if got.code != cli.ExitTimeout || !strings.Contains(got.err, "not ended within 200ms: execution 1 of slow continues.\n  wait  jobstreamer execution wait 1 --app default\n") {
 		t.Errorf("%+v", got)
 	}
 	d.runOnce(t.Context(), "execution stop 1")
@@ -314,12 +314,12 @@ func TestCompletion(t *testing.T) {
 	d.runOnce(t.Context(), "run hello --wait")
 	d.runOnce(t.Context(), "context add prod --server "+d.bus.rest)
 	for _, c := range []struct{ line, want string }{
-		{`run ""`, "broken\tnever executed\nhello\t1 completed\n:4\n"},
-		{`run hello ""`, "broken\tnever executed\n:4\n"},
+		{`run ""`, "broken\tnever run\nhello\t1 completed\n:4\n"},
+		{`run hello ""`, "broken\tnever run\n:4\n"},
 		{`app show default ""`, ":4\n"},
 		{`run --app ""`, "default\n:4\n"},
-		{`logs ""`, "1\thello completed\nbroken\tnever executed\nhello\t1 completed\n:4\n"},
-		{`execution stop ""`, "1\thello completed\nbroken\tnever executed\nhello\t1 completed\n:4\n"},
+		{`logs ""`, "1\thello completed\nbroken\tnever run\nhello\t1 completed\n:4\n"},
+		{`execution stop ""`, "1\thello completed\nbroken\tnever run\nhello\t1 completed\n:4\n"},
 		{`agent show ""`, "dev\tready on "},
 		{`context select ""`, "prod\t" + d.bus.rest + "\n:4\n"},
 		{`app list --context ""`, "prod\t"},
@@ -352,8 +352,8 @@ func TestCompletionIsBounded(t *testing.T) {
 
 func TestUnreachable(t *testing.T) {
 	for line, want := range map[string]string{
-		"app list --server http://127.0.0.1:1":            "jobstreamer: cannot reach the control bus at http://127.0.0.1:1: connection refused\nIs it running there? ",
-		"run hello --wait --server http://nohost.invalid": "jobstreamer: cannot reach the control bus at http://nohost.invalid: there is no host nohost.invalid\n",
+		"app list --server http://127.0.0.1:1":            "jobstreamer: cannot reach the control bus at http://127.0.0.1:1: connection refused\nIs it running? ",
+		"run hello --wait --server http://nohost.invalid": "jobstreamer: cannot reach the control bus at http://nohost.invalid: unknown host nohost.invalid\n",
 		"app list -o yaml --server http://127.0.0.1:1":    "jobstreamer: cannot reach the control bus",
 	} {
 		got := runCaptured(t.Context(), append(testEnv, "HOME="+t.TempDir()), strings.Fields(line)...)
@@ -405,7 +405,7 @@ func TestDeployToARealServer(t *testing.T) {
 	if got := d.runOnce(t.Context(), "app use shop 7"); got.code != exitError || !strings.Contains(got.err, "app revisions") {
 		t.Errorf("%+v", got)
 	}
-	if got := d.runOnce(t.Context(), "app use shop 1"); got.code != exitOK || got.out != "Application shop is at revision 1.\n" {
+	if got := d.runOnce(t.Context(), "app use shop 1"); got.code != exitOK || got.out != "Application shop uses revision 1.\n" {
 		t.Errorf("%+v", got)
 	}
 	if got := d.runOnce(t.Context(), "app revisions shop"); !regexp.MustCompile(`(?m)^ +1  current `).MatchString(got.out) || !regexp.MustCompile(`(?m)^ +2 +\d`).MatchString(got.out) {

@@ -79,12 +79,12 @@ func programDir(home string, sub ...string) string {
 // the process ends.
 func lockData(dir string) (unlock func(), err error) {
 	if dir == "" {
-		return nil, usageError{errors.New("--data: want a directory, since without HOME there is none by default")}
+		return nil, usageError{errors.New("--data: want a directory; without HOME there is no default")}
 	}
 	unlock, err = datadir.Lock(dir, "jobstreamer.lock")
 	switch {
 	case errors.Is(err, datadir.ErrInUse):
-		return nil, fmt.Errorf("--data %s: in use by another jobstreamer; end that one, or give this one a directory of its own with --data DIR", dir)
+		return nil, fmt.Errorf("--data %s: in use by another jobstreamer process; stop that process, or choose another directory with --data DIR", dir)
 	case err != nil:
 		return nil, fmt.Errorf("--data %s: %w", dir, err)
 	}

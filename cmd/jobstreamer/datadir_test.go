@@ -22,7 +22,7 @@ func TestNoHome(t *testing.T) {
 				t.Errorf("%v %s: %+v, want a mistake that names --data", env, command, got)
 			}
 		}
-		if got := runCaptured(t.Context(), env, "context", "add", "prod", "--server", "http://h:1"); got.code != exitError || !strings.Contains(got.err, "want HOME to be set") {
+		if got := runCaptured(t.Context(), env, "context", "add", "prod", "--server", "http://h:1"); got.code != exitError || !strings.Contains(got.err, "below HOME, which is not set") {
 			t.Errorf("%v: %+v", env, got)
 		}
 		if got := runCaptured(t.Context(), env, "context", "list"); got.code != exitOK {

@@ -29,11 +29,11 @@ type devSettings struct {
 func newDev(p *program) *cobra.Command {
 	var s devSettings
 	cmd := &cobra.Command{
-		Use: "dev", GroupID: groupRun, Short: "Run everything in one process, to try it or to develop jobs",
-		Long: `Runs a control bus, a NATS with JetStream and one agent in one process, all on the loopback interface. The next start with the
-same --data goes on where this one ends.
+		Use: "dev", GroupID: groupRun, Short: "Run a control bus, NATS and an agent in one process, for trials and development",
+		Long: `Runs a control bus, a NATS server with JetStream and one agent in one process, all on the loopback interface. The data
+is kept: the next start with the same --data continues with it.
 
-Ctrl-C lets running jobs come to their end for a while (--drain), then stops them. A second one ends at once.`,
+On Ctrl-C, running jobs have some time to finish (--drain) before they are stopped. A second Ctrl-C exits immediately.`,
 		Example: `  jobstreamer dev --demo
   jobstreamer dev --data /tmp/jobs --http 127.0.0.1:0 --nats 127.0.0.1:0`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -44,24 +44,24 @@ Ctrl-C lets running jobs come to their end for a while (--drain), then stops the
 		},
 	}
 	flags := cmd.Flags()
-	help.Section(flags, "Where", func(f *pflag.FlagSet) {
-		f.StringVar(&s.bus.data, "data", defaultData(p.env), "`DIR` where all data is")
+	help.Section(flags, "Addresses and data", func(f *pflag.FlagSet) {
+		f.StringVar(&s.bus.data, "data", defaultData(p.env), "`DIR` data directory")
 		s.bus.httpFlag(f)
-		f.StringVar(&s.bus.listen, "nats", "127.0.0.1:4222", "`HOST:PORT` where the nats command and more agents reach NATS; port 0 is any free one")
+		f.StringVar(&s.bus.listen, "nats", "127.0.0.1:4222", "`HOST:PORT` address on which NATS listens for the nats command and for more agents; port 0 picks a free port")
 		s.bus.access.addFlags(f)
 		s.bus.notificatorFlag(f)
 	})
 	s.bus.login.addFlags(flags)
-	help.Section(flags, "What", func(f *pflag.FlagSet) {
-		f.BoolVar(&s.demo, "demo", false, "register three jobs, run them and show what happens")
+	help.Section(flags, "Options", func(f *pflag.FlagSet) {
+		f.BoolVar(&s.demo, "demo", false, "register three sample jobs, run them and print what happens")
 		f.StringSliceVar(&s.agent.apps, "apps", []string{bus.DefaultApp}, "`NAMES` applications whose jobs the agent runs")
 		f.StringSliceVar(&s.agent.pools, "pools", []string{subjects.DefaultPool}, "`NAMES` pools that the agent belongs to")
-		f.IntVar(&s.agent.slots, "slots", max(4, runtime.NumCPU()), "`NUMBER` executions that run at a time")
-		f.Lookup("slots").DefValue = "one for each core, at least 4"
+		f.IntVar(&s.agent.slots, "slots", max(4, runtime.NumCPU()), "`NUMBER` maximum number of concurrent executions")
+		f.Lookup("slots").DefValue = "one per core, at least 4"
 		s.bus.syncFlag(f)
 		s.bus.timeZoneFlag(f)
 	})
-	help.Section(flags, "Times", s.agent.endFlags)
+	help.Section(flags, "Timing", s.agent.endFlags)
 	return cmd
 }
 
@@ -83,7 +83,7 @@ func (p *program) runDev(ctx context.Context, s devSettings) error {
 	defer unlock()
 	s.agent.runtime = native.New(native.Config{})
 	ctx, stop := untilSignal(ctx, func() {
-		fmt.Fprintf(p.out, "\nEnding. Running jobs have %s; Ctrl-C again ends at once.\n", s.agent.drainTime)
+		fmt.Fprintf(p.out, "\nStopping. Running jobs have %s to finish; press Ctrl-C again to exit immediately.\n", s.agent.drainTime)
 	}, s.agent.runtime.Kill)
 	defer stop()
 	s.bus.name, s.bus.replicas = "dev", 1
@@ -115,7 +115,7 @@ func (p *program) runDev(ctx context.Context, s devSettings) error {
 		close(running)
 	}, more...)
 	if err == nil {
-		fmt.Fprintln(p.out, "Ended. The next start with the same --data goes on from here.")
+		fmt.Fprintln(p.out, "Stopped. Start again with the same --data to continue from here.")
 	}
 	return err
 }
@@ -137,6 +137,6 @@ func (p *program) printWelcome(c *controlBus, s *devSettings) {
   NATS       %s
   data       %s
 
-Ctrl-C ends it.
+Press Ctrl-C to stop.
 `, c.URL(), c.natsURL(), s.bus.data)
 }

@@ -50,7 +50,7 @@ func startDev(t *testing.T, data string, args ...string) *devBus {
 		d.ended <- outcome{code: code, err: errs.String()}
 	}()
 	lines := bufio.NewScanner(out)
-	for lines.Scan() && !strings.HasPrefix(lines.Text(), "Ctrl-C") {
+	for lines.Scan() && !strings.HasPrefix(lines.Text(), "Press Ctrl-C") {
 		f := strings.Fields(lines.Text())
 		switch {
 		case len(f) == 3 && f[0] == "REST":
@@ -284,7 +284,7 @@ func (c *child) startUp(t *testing.T) {
 		_ = c.Wait() // killed
 	})
 	lines := bufio.NewScanner(out)
-	for lines.Scan() && !strings.HasPrefix(lines.Text(), "Ctrl-C") {
+	for lines.Scan() && !strings.HasPrefix(lines.Text(), "Press Ctrl-C") {
 		if f := strings.Fields(lines.Text()); len(f) == 3 && f[0] == "REST" {
 			c.rest = f[2]
 		}
@@ -318,7 +318,7 @@ func TestASecondProcessIsRefused(t *testing.T) {
 		}
 	}
 	t.Run("on the same data", func(t *testing.T) {
-		refused(t, "give this one a directory of its own with --data DIR", "dev", "--data", data, "--http", "127.0.0.1:0", "--nats", "127.0.0.1:0")
+		refused(t, "or choose another directory with --data DIR", "dev", "--data", data, "--http", "127.0.0.1:0", "--nats", "127.0.0.1:0")
 		refused(t, "--data "+data+": in use", "serve", "--data", data, "--http", "127.0.0.1:0", "--nats", "127.0.0.1:0")
 	})
 	t.Run("on the port of the API", func(t *testing.T) {
@@ -430,7 +430,7 @@ func TestDoctorEndsAtOnce(t *testing.T) {
 	time.AfterFunc(100*time.Millisecond, cancel)
 	start := time.Now()
 	o := runCaptured(ctx, testEnv, "doctor", "--nats-url", d.nats, "--listen", "30s")
-	if took := time.Since(start); took > 1500*time.Millisecond || o.code != cli.ExitInterrupted || !strings.Contains(o.err, "ended before everything was looked at") {
+	if took := time.Since(start); took > 1500*time.Millisecond || o.code != cli.ExitInterrupted || !strings.Contains(o.err, "interrupted before all checks had run") {
 		t.Errorf("exit code %d after %v: %s%s", o.code, took, o.out, o.err)
 	}
 }

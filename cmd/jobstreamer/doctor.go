@@ -26,25 +26,25 @@ type doctorSettings struct {
 func newDoctor(p *program) *cobra.Command {
 	var s doctorSettings
 	cmd := &cobra.Command{
-		Use: "doctor", GroupID: groupLook, Short: "Say what is wrong with a bus, and what to do",
-		Long: `Looks at a control bus's streams, consumers, agents, jobs, clocks and disk, and says in plain words what is wrong and
-what to do about it. It changes nothing. The exit code is 1 if something is wrong.`,
+		Use: "doctor", GroupID: groupLook, Short: "Diagnose a control bus and suggest fixes",
+		Long: `Checks the streams, consumers, agents, jobs, clocks and disk of a control bus, and reports each problem with a suggested
+fix. It changes nothing. The exit status is 1 if it finds a problem.`,
 		Example: `  jobstreamer doctor
   jobstreamer doctor --nats-url nats://n1:4222 --nats-creds ops.creds -o json`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return p.runDoctor(cmd.Context(), s) },
 	}
 	flags := cmd.Flags()
 	help.Section(flags, "NATS", func(f *pflag.FlagSet) { s.nats.addFlags(f, nats.DefaultURL) })
-	help.Section(flags, "What", func(f *pflag.FlagSet) {
-		f.StringVar(&s.data, "data", defaultData(p.env), "`DIR` the bus's data, if it is on this machine: how full is that disk?")
-		f.DurationVar(&s.listen, "listen", 0, "`TIME` wait so long for agents' signs of life (default: three of their intervals)")
+	help.Section(flags, "Options", func(f *pflag.FlagSet) {
+		f.StringVar(&s.data, "data", defaultData(p.env), "`DIR` data directory of the control bus, if it is on this machine, to check the disk")
+		f.DurationVar(&s.listen, "listen", 0, "`DURATION` time to listen for heartbeats of agents (default: three heartbeat intervals)")
 		outputFlag(f, &s.output)
 	})
 	return cmd
 }
 
 func outputFlag(f *pflag.FlagSet, output *string) {
-	f.StringVarP(output, "output", "o", "text", "`FORMAT` of what is printed: text or json")
+	f.StringVarP(output, "output", "o", "text", "`FORMAT` output format: text or json")
 }
 
 func checkOutput(output string) error {
@@ -67,7 +67,7 @@ func (p *program) runDoctor(ctx context.Context, s doctorSettings) error {
 	defer conn.Close()
 	r, err := doctor.Examine(ctx, doctor.Config{Conn: conn, Listen: s.listen, Data: s.data})
 	if ctx.Err() != nil {
-		return fmt.Errorf("ended before everything was looked at: %w", ctx.Err())
+		return fmt.Errorf("interrupted before all checks had run: %w", ctx.Err())
 	}
 	if err != nil {
 		return err
@@ -90,7 +90,7 @@ func withFullDisk(data string, err error) error {
 	if !ok {
 		return err
 	}
-	return fmt.Errorf("%w; the disk of %s is full (%s free): make room on it, then start the control bus", err, data, free)
+	return fmt.Errorf("%w; the disk of %s is full (%s free): free some space, then start the control bus", err, data, free)
 }
 
 func printJSON(w io.Writer, v any) error {
@@ -107,16 +107,16 @@ func printReport(w io.Writer, r *doctor.Report) {
 			fmt.Fprintf(w, "ok     %-*s%s\n", margin-7, c.Name, c.Saw)
 		}
 		for _, f := range c.Findings {
-			fmt.Fprintf(w, "WRONG  %-*s%s\n", margin-7, c.Name, strings.Join(help.Wrap(f.Wrong, help.Width-margin), "\n"+strings.Repeat(" ", margin)))
+			fmt.Fprintf(w, "FAIL   %-*s%s\n", margin-7, c.Name, strings.Join(help.Wrap(f.Wrong, help.Width-margin), "\n"+strings.Repeat(" ", margin)))
 			fmt.Fprintf(w, "%*s-> %s\n", margin, "", strings.Join(help.Wrap(f.Do, help.Width-margin-3), "\n"+strings.Repeat(" ", margin+3)))
 		}
 	}
 	switch r.Wrong {
 	case 0:
-		fmt.Fprint(w, "\nNothing is wrong.\n")
+		fmt.Fprint(w, "\nNo problems found.\n")
 	case 1:
-		fmt.Fprint(w, "\n1 thing is wrong.\n")
+		fmt.Fprint(w, "\n1 problem found.\n")
 	default:
-		fmt.Fprintf(w, "\n%d things are wrong.\n", r.Wrong)
+		fmt.Fprintf(w, "\n%d problems found.\n", r.Wrong)
 	}
 }

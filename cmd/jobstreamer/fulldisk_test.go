@@ -97,7 +97,7 @@ func TestFullDiskWhileRunning(t *testing.T) {
 	}
 	o := runCaptured(ctx, testEnv, "doctor", "--nats-url", d.nats, "--data", d.data)
 	t.Log("\n" + o.out)
-	if o.code != exitError || !strings.Contains(o.out, "WRONG  disk") || !strings.Contains(o.out, "is full: 0 B") || !strings.Contains(o.out, "1 thing is wrong") {
+	if o.code != exitError || !strings.Contains(o.out, "FAIL   disk") || !strings.Contains(o.out, "is full: 0 B") || !strings.Contains(o.out, "1 problem found") {
 		t.Errorf("the doctor says\n%s%s", o.out, o.err)
 	}
 

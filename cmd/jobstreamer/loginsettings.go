@@ -22,10 +22,10 @@ type loginSettings struct {
 
 func (s *loginSettings) addFlags(flags *pflag.FlagSet) {
 	help.Section(flags, "Login", func(f *pflag.FlagSet) {
-		f.BoolVar(&s.required, "login", false, "let nobody use the REST API without a login; the first start makes the user admin and shows its password, once")
-		f.StringVar(&s.passwordFile, "admin-password-file", "", "`FILE` with the password of the user admin, if it is to be made")
-		f.DurationVar(&s.timeout, "session-timeout", login.DefaultTimeout, "`TIME` after which a session ends that nobody uses; at least 2m")
-		f.BoolVar(&s.cookieSecure, "cookie-secure", false, "send cookies by HTTPS only, then also from pages of another site (SameSite=None; Secure)")
+		f.BoolVar(&s.required, "login", false, "require a login for the REST API; the first start creates the user admin and shows its password once")
+		f.StringVar(&s.passwordFile, "admin-password-file", "", "`FILE` file with the password of the user admin, read when that user is created")
+		f.DurationVar(&s.timeout, "session-timeout", login.DefaultTimeout, "`DURATION` idle time after which a session ends; at least 2m")
+		f.BoolVar(&s.cookieSecure, "cookie-secure", false, "send cookies over HTTPS only, and also from pages of other sites (SameSite=None; Secure)")
 	})
 }
 
@@ -34,7 +34,7 @@ func (s *loginSettings) checkFlags() error {
 	case s.timeout < login.MinTimeout:
 		return usageError{fmt.Errorf("--session-timeout %s: want at least %s", s.timeout, login.MinTimeout)}
 	case s.passwordFile != "" && !s.required:
-		return usageError{errors.New("--admin-password-file: is for --login")}
+		return usageError{errors.New("--admin-password-file requires --login")}
 	}
 	return nil
 }
@@ -54,12 +54,12 @@ func (p *program) firstAdmin(ctx context.Context, users *login.Service, s *login
 		return err
 	}
 	if !p.atTerminal() {
-		return usageError{errors.New("--login: there is no admin yet, and no terminal to show a password on; --admin-password-file gives one")}
+		return usageError{errors.New("--login: there is no admin yet, and no terminal on which to show a generated password; set one with --admin-password-file")}
 	}
 	password := login.RandomPassword()
 	made, err := users.FirstAdmin(ctx, password)
 	if made {
-		fmt.Fprintf(p.err, "\nThe user %s was made. Its password is shown this once:\n\n    %s\n\n", login.FirstUser, password)
+		fmt.Fprintf(p.err, "\nUser %s was created. Its password is shown only this once:\n\n    %s\n\n", login.FirstUser, password)
 	}
 	return err
 }

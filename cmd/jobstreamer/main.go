@@ -29,7 +29,7 @@ import (
 
 func main() {
 	if err := concealProcess(); err != nil { // first: process 1, too, has the environment
-		fmt.Fprintf(os.Stderr, "jobstreamer: other processes of this user may read its environment: %v\n", err)
+		fmt.Fprintf(os.Stderr, "jobstreamer: other processes of this user can read its environment: %v\n", err)
 	}
 	reaper.Main()
 	os.Exit(runCommand(context.Background(), os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}, os.Environ()))

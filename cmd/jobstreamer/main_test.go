@@ -110,8 +110,8 @@ func TestHelpAndVersionAreOneWordAway(t *testing.T) {
 		}
 	}
 	for line, want := range map[string]string{
-		"help jb":      "jobstreamer: there is no command \"jb\"; did you mean job?\n",
-		"help job lst": "jobstreamer: there is no command \"lst\"; did you mean list?\n",
+		"help jb":      "jobstreamer: unknown command \"jb\"; did you mean job?\n",
+		"help job lst": "jobstreamer: unknown command \"lst\"; did you mean list?\n",
 	} {
 		if got := runCaptured(t.Context(), testEnv, strings.Fields(line)...); got.code != exitUsage || !strings.HasPrefix(got.err, want) {
 			t.Errorf("%s: %+v, want %q", line, got, want)

@@ -25,18 +25,18 @@ type natsSettings struct {
 
 // addFlags defines what a client of NATS needs.
 func (s *natsSettings) addFlags(f *pflag.FlagSet, url string) {
-	f.StringVar(&s.url, "nats-url", url, "`URL` where NATS is, such as nats://127.0.0.1:4222; several with commas between")
+	f.StringVar(&s.url, "nats-url", url, "`URL` address of NATS, such as nats://127.0.0.1:4222; several addresses are separated by commas")
 	s.addSecretFlags(f)
 }
 
 func (s *natsSettings) addSecretFlags(f *pflag.FlagSet) {
-	f.StringVar(&s.creds, "nats-creds", "", "`FILE` credentials: JWT and key")
-	f.StringVar(&s.user, "nats-user", "", "`NAME` of the user")
-	f.StringVar(&s.password, "nats-password", "", "`PASSWORD` of the user; others see it on a command line: better "+envName("nats-password")+", or a file")
-	f.StringVar(&s.passwordFile, "nats-password-file", "", "`FILE` with the password of the user; /dev/fd/3 is descriptor 3")
-	f.StringVar(&s.ca, "nats-ca", "", "`FILE` certificates of the authorities to trust, in PEM")
-	f.StringVar(&s.cert, "nats-cert", "", "`FILE` our own certificate, in PEM")
-	f.StringVar(&s.key, "nats-key", "", "`FILE` the key of --nats-cert")
+	f.StringVar(&s.creds, "nats-creds", "", "`FILE` NATS credentials file (JWT and key)")
+	f.StringVar(&s.user, "nats-user", "", "`NAME` NATS user name")
+	f.StringVar(&s.password, "nats-password", "", "`PASSWORD` NATS password; other users see it on a command line: better use "+envName("nats-password")+" or a file")
+	f.StringVar(&s.passwordFile, "nats-password-file", "", "`FILE` file with the NATS password; /dev/fd/3 is file descriptor 3")
+	f.StringVar(&s.ca, "nats-ca", "", "`FILE` PEM file with the trusted certificate authorities")
+	f.StringVar(&s.cert, "nats-cert", "", "`FILE` PEM file with the certificate of this process")
+	f.StringVar(&s.key, "nats-key", "", "`FILE` PEM file with the private key of --nats-cert")
 }
 
 // reconnectOptions returns the options of every connection. The client buffers
@@ -46,24 +46,24 @@ func reconnectOptions(name string) []nats.Option {
 	return []nats.Option{nats.Name(name), nats.ReconnectBufSize(-1), nats.MaxReconnects(-1), nats.ReconnectWait(250 * time.Millisecond)}
 }
 
-// loadPassword reads the file of the password. It does so once: what a
-// descriptor gives cannot be read again.
+// loadPassword reads the password from its file. It reads the file only once,
+// because a file descriptor cannot be read again.
 func (s *natsSettings) loadPassword() error {
 	if s.passwordFile == "" {
 		return nil
 	}
 	switch {
 	case s.password != "":
-		return usageError{errors.New("--nats-password-file: want it or --nats-password, not both")}
+		return usageError{errors.New("--nats-password-file cannot be combined with --nats-password")}
 	case s.user == "":
-		return usageError{errors.New("--nats-password-file: want --nats-user beside it")}
+		return usageError{errors.New("--nats-password-file requires --nats-user")}
 	}
 	text, err := os.ReadFile(s.passwordFile)
 	if err != nil {
 		return usageError{fmt.Errorf("--nats-password-file: %w", err)}
 	}
 	if s.password = strings.TrimRight(string(text), "\r\n"); s.password == "" {
-		return usageError{fmt.Errorf("--nats-password-file %s: want a password, but it is empty", s.passwordFile)}
+		return usageError{fmt.Errorf("--nats-password-file %s: the file contains no password", s.passwordFile)}
 	}
 	s.passwordFile = ""
 	return nil
@@ -91,7 +91,7 @@ func (s *natsSettings) connectOptions(name string) ([]nats.Option, error) {
 		opts = append(opts, nats.RootCAs(s.ca))
 	}
 	if (s.cert == "") != (s.key == "") {
-		return nil, usageError{errors.New("--nats-cert and --nats-key belong together")}
+		return nil, usageError{errors.New("--nats-cert and --nats-key must be set together")}
 	}
 	if s.cert != "" {
 		if err := errors.Join(checkReadable("nats-cert", s.cert), checkReadable("nats-key", s.key)); err != nil {
@@ -155,11 +155,11 @@ func (s *natsSettings) dialUntilUp(ctx context.Context, name string, log *slog.L
 	more = append(more,
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			if err != nil {
-				log.Warn("NATS lost, reconnecting", "err", err)
+				log.Warn("lost the connection to NATS, reconnecting", "err", err)
 			}
 		}),
-		nats.ReconnectHandler(func(nc *nats.Conn) { log.Info("NATS is back", "url", nc.ConnectedUrlRedacted()) }),
-		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { log.Error("NATS complains", "err", err) }),
+		nats.ReconnectHandler(func(nc *nats.Conn) { log.Info("reconnected to NATS", "url", nc.ConnectedUrlRedacted()) }),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { log.Error("NATS client error", "err", err) }),
 	)
 	for warned := false; ; {
 		nc, err := s.dialNATS(name, more...)
@@ -167,7 +167,7 @@ func (s *natsSettings) dialUntilUp(ctx context.Context, name string, log *slog.L
 			return nc, err
 		}
 		if !warned {
-			log.Warn("NATS cannot be reached, trying again until it can", "url", agent.Redacted(s.url), "err", err)
+			log.Warn("cannot reach NATS, retrying", "url", agent.Redacted(s.url), "err", err)
 			warned = true
 		}
 		select {
@@ -193,11 +193,11 @@ func explainDialError(err error) error {
 	var bad *url.Error
 	switch {
 	case errors.As(err, &bad): // it quotes the URL, in which a password may be
-		return errors.New("not a URL")
+		return errors.New("invalid URL")
 	case errors.Is(err, nats.ErrNoServers):
-		return fmt.Errorf("nobody answers there (%w)", err)
+		return fmt.Errorf("no server answers at this address (%w)", err)
 	case errors.Is(err, nats.ErrAuthorization):
-		return fmt.Errorf("NATS does not let us in; see --nats-creds and --nats-user (%w)", err)
+		return fmt.Errorf("NATS refused the login; check --nats-creds or --nats-user (%w)", err)
 	}
 	return err
 }

@@ -84,9 +84,9 @@ func TestPasswordFile(t *testing.T) {
 		{"a file", natsSettings{user: "me", passwordFile: write("geheim\r\n")}, ""},
 		{"a descriptor", natsSettings{user: "me", passwordFile: fmt.Sprintf("/dev/fd/%d", read.Fd())}, ""},
 		{"no file", natsSettings{user: "me", passwordFile: "/none"}, "--nats-password-file: open /none"},
-		{"an empty file", natsSettings{user: "me", passwordFile: write("\n")}, "want a password, but it is empty"},
-		{"without a user", natsSettings{passwordFile: write("geheim")}, "want --nats-user beside it"},
-		{"two passwords", natsSettings{user: "me", password: "x", passwordFile: write("geheim")}, "not both"},
+		{"an empty file", natsSettings{user: "me", passwordFile: write("\n")}, "the file contains no password"},
+		{"without a user", natsSettings{passwordFile: write("geheim")}, "requires --nats-user"},
+		{"two passwords", natsSettings{user: "me", password: "x", passwordFile: write("geheim")}, "cannot be combined with --nats-password"},
 	} {
 		if c.name == "a descriptor" && runtime.GOOS == "windows" {
 			continue

@@ -20,7 +20,7 @@ func listenOn(flag, address string) (net.Listener, error) {
 		err = op.Err
 	}
 	if isPortInUse(err) {
-		return nil, fmt.Errorf("--%s %s: the port is in use by another program; end that one, or choose another port with --%s HOST:PORT (port 0 is any free one)", flag, address, flag)
+		return nil, fmt.Errorf("--%s %s: the port is in use by another program; stop that program, or choose another port with --%s HOST:PORT (port 0 picks a free port)", flag, address, flag)
 	}
 	return nil, fmt.Errorf("--%s %s: %w", flag, address, err)
 }

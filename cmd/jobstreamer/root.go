@@ -36,11 +36,11 @@ func newRoot(io streams, env map[string]string) *cobra.Command {
 	var askedVersion *bool
 	root := &cobra.Command{
 		Use:   "jobstreamer",
-		Short: "Runs batch jobs on agents, by NATS",
-		Long: `JobStreamer keeps job definitions, decides when they run, hands them to agents and records what happened.
-NATS JetStream is its only store; a control bus brings its own, or uses yours.
+		Short: "Schedule and run batch jobs on agents, over NATS",
+		Long: `JobStreamer stores job definitions, decides when jobs run, dispatches them to agents and records the results.
+NATS JetStream is its only store: a control bus embeds a NATS server, or connects to yours.
 
-New here? This runs everything in one process, with jobs to look at:
+New here? This command runs everything in one process, with sample jobs:
 
     jobstreamer dev --demo
 
@@ -57,13 +57,13 @@ New here? This runs everything in one process, with jobs to look at:
 			return cmd.Help()
 		},
 	}
-	askedVersion = root.Flags().Bool("version", false, "say which version this is")
+	askedVersion = root.Flags().Bool("version", false, "print the version")
 	root.SetIn(io.in)
 	root.SetOut(io.out)
 	root.SetErr(io.err)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddGroup(&cobra.Group{ID: groupRun, Title: "Run it"}, &cobra.Group{ID: groupWork, Title: "Work with it"},
-		&cobra.Group{ID: groupLook, Title: "Look at it"}, &cobra.Group{ID: groupSet, Title: "Settings of these commands"})
+	root.AddGroup(&cobra.Group{ID: groupRun, Title: "Run JobStreamer"}, &cobra.Group{ID: groupWork, Title: "Work with jobs"},
+		&cobra.Group{ID: groupLook, Title: "Inspect and measure"}, &cobra.Group{ID: groupSet, Title: "Contexts, logins and completion"})
 	root.AddCommand(newDev(p), newServe(p), newAgent(p), newDoctor(p), newBench(p), newVersion(p))
 	for _, cmd := range root.Commands() {
 		cmd.Args = noArguments
@@ -73,7 +73,7 @@ New here? This runs everything in one process, with jobs to look at:
 	root.SetCompletionCommandGroupID(groupSet)
 	root.InitDefaultCompletionCmd()
 	if completion, _, err := root.Find([]string{"completion"}); err == nil {
-		completion.Short = "Let your shell complete commands, and the names of applications and jobs"
+		completion.Short = "Generate shell completion for commands and names of applications and jobs"
 		for _, shell := range completion.Commands() {
 			help.Quiet(shell, "")
 		}
@@ -107,10 +107,10 @@ func (p *program) newClient() *cli.CLI {
 }
 
 func sharedFlags(root *cobra.Command, p *program) {
-	help.Section(root.PersistentFlags(), "Everywhere", func(f *pflag.FlagSet) {
-		f.String(configFlag, "", "`FILE` YAML with any of these settings, such as \"slots: 8\"")
-		f.StringVar(&p.logs.level, "log-level", "info", "`LEVEL` log from here on: debug, info, warn or error")
-		f.StringVar(&p.logs.format, "log-format", "auto", "`FORMAT` of the log: text, json, or auto: text on a terminal, else json")
+	help.Section(root.PersistentFlags(), "Global", func(f *pflag.FlagSet) {
+		f.String(configFlag, "", "`FILE` YAML file with any of these settings, such as \"slots: 8\"")
+		f.StringVar(&p.logs.level, "log-level", "info", "`LEVEL` minimum level of log messages: debug, info, warn or error")
+		f.StringVar(&p.logs.format, "log-format", "auto", "`FORMAT` log format: text, json, or auto (text on a terminal, else json)")
 	})
 }
 
@@ -146,7 +146,7 @@ func newHelp() *cobra.Command {
 
 func noArguments(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return usageError{fmt.Errorf("%s takes flags only, not %q", cmd.CommandPath(), args[0])}
+		return usageError{fmt.Errorf("%s takes no arguments, got %q", cmd.CommandPath(), args[0])}
 	}
 	return nil
 }

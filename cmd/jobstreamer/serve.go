@@ -19,60 +19,60 @@ import (
 func newServe(p *program) *cobra.Command {
 	var s busSettings
 	cmd := &cobra.Command{
-		Use: "serve", GroupID: groupRun, Short: "Run a control bus: REST API, scheduler, records",
-		Long: `Runs a control bus: REST API, scheduler, records. It starts a NATS server with JetStream in its own process, or uses
-the NATS that --nats-url names. On one NATS any number of control buses can run; all of them take requests.
+		Use: "serve", GroupID: groupRun, Short: "Run a control bus: REST API, scheduler and execution records",
+		Long: `Runs a control bus: REST API, scheduler and execution records. It starts an embedded NATS server with JetStream, or
+connects to the NATS at --nats-url. Any number of control buses can share one NATS; all of them accept requests.
 
-Addresses are on the loopback interface unless you say otherwise.`,
+By default it listens on the loopback interface only.`,
 		Example: `  jobstreamer serve --data /var/lib/jobstreamer --http 127.0.0.1:45102 --nats 127.0.0.1:4222
   jobstreamer serve --nats-url nats://n1:4222,nats://n2:4222,nats://n3:4222 --nats-creds bus.creds --replicas 3`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return p.runServe(cmd.Context(), s, cmd.Flags()) },
 	}
 	flags := cmd.Flags()
-	help.Section(flags, "REST", func(f *pflag.FlagSet) {
+	help.Section(flags, "REST API", func(f *pflag.FlagSet) {
 		s.httpFlag(f)
 		s.access.addFlags(f)
 		s.notificatorFlag(f)
 	})
 	s.login.addFlags(flags)
-	help.Section(flags, "NATS in this process", func(f *pflag.FlagSet) {
-		f.StringVar(&s.data, "data", defaultData(p.env), "`DIR` where its data is")
-		f.StringVar(&s.listen, "nats", "127.0.0.1:4222", "`HOST:PORT` where agents reach it; port 0 is any free one")
+	help.Section(flags, "Embedded NATS", func(f *pflag.FlagSet) {
+		f.StringVar(&s.data, "data", defaultData(p.env), "`DIR` data directory")
+		f.StringVar(&s.listen, "nats", "127.0.0.1:4222", "`HOST:PORT` address on which NATS listens for agents; port 0 picks a free port")
 		s.syncFlag(f)
 	})
-	help.Section(flags, "NATS elsewhere", func(f *pflag.FlagSet) {
+	help.Section(flags, "External NATS", func(f *pflag.FlagSet) {
 		s.nats.addFlags(f, "")
-		f.IntVar(&s.replicas, "replicas", 1, "`NUMBER` servers that keep each stream: 1, 3 or 5")
-		f.Lookup("nats-user").Usage += "; without --nats-url, the NATS in this process asks for it"
+		f.IntVar(&s.replicas, "replicas", 1, "`NUMBER` number of replicas of each stream: 1, 3 or 5")
+		f.Lookup("nats-user").Usage += "; without --nats-url, the embedded NATS requires it from its clients"
 	})
-	help.Section(flags, "Limits", func(f *pflag.FlagSet) {
-		f.DurationVar(&s.retention.Results, "retain-results", 24*time.Hour, "`TIME` keep the single results of what has ended so long; at least 1h")
-		f.DurationVar(&s.retention.Executions, "retain-executions", 0, "`TIME` keep the records of what has ended so long; at least 1h, 0 is for ever")
-		f.DurationVar(&s.retention.Logs, "retain-logs", 30*24*time.Hour, "`TIME` keep the output of jobs so long; 0 is for ever")
-		f.Int64Var(&s.retention.LogBytes, "max-log-bytes", 10<<30, "`BYTES` keep so much output, the oldest goes first, or as much as there is room for; 0 is no limit")
+	help.Section(flags, "Retention", func(f *pflag.FlagSet) {
+		f.DurationVar(&s.retention.Results, "retain-results", 24*time.Hour, "`DURATION` time to keep the individual results of an execution after its end; at least 1h")
+		f.DurationVar(&s.retention.Executions, "retain-executions", 0, "`DURATION` time to keep the record of an execution after its end; at least 1h, 0 keeps it forever")
+		f.DurationVar(&s.retention.Logs, "retain-logs", 30*24*time.Hour, "`DURATION` time to keep the output of jobs; 0 keeps it forever")
+		f.Int64Var(&s.retention.LogBytes, "max-log-bytes", 10<<30, "`BYTES` maximum size of the stored output, also limited by the space available; the oldest output is deleted first; 0 means no limit")
 		f.Lookup("max-log-bytes").DefValue = "10 GiB"
 	})
-	help.Section(flags, "Besides", func(f *pflag.FlagSet) {
-		f.StringVar(&s.name, "name", "", "`NAME` of this control bus, in logs and leases (default: the host's, with the process id)")
+	help.Section(flags, "Other", func(f *pflag.FlagSet) {
+		f.StringVar(&s.name, "name", "", "`NAME` name of this control bus in logs and leases (default: the host name with the process id)")
 		s.timeZoneFlag(f)
 	})
 	return cmd
 }
 
 func (s *busSettings) httpFlag(f *pflag.FlagSet) {
-	f.StringVar(&s.http, "http", "127.0.0.1:45102", "`HOST:PORT` where the REST API is; port 0 is any free one")
+	f.StringVar(&s.http, "http", "127.0.0.1:45102", "`HOST:PORT` address on which the REST API listens; port 0 picks a free port")
 }
 
 func (s *busSettings) syncFlag(f *pflag.FlagSet) {
-	f.StringVar(&s.sync, "sync", "always", "`WHEN` data goes to disk: always, before anything is acknowledged; interval, every 2m; or after a duration such as 1s, whose work a power cut can lose")
+	f.StringVar(&s.sync, "sync", "always", "`MODE` when data is flushed to disk: always (before it is acknowledged), interval (every 2m), or a duration such as 1s; with the last two, a power failure can lose the data since the last flush")
 }
 
 func (s *busSettings) timeZoneFlag(f *pflag.FlagSet) {
-	f.StringVar(&s.timeZone, "timezone", "UTC", "`ZONE` time zone of schedules that name none, such as Europe/Berlin")
+	f.StringVar(&s.timeZone, "timezone", "UTC", "`ZONE` default time zone of schedules, such as Europe/Berlin")
 }
 
 func (s *busSettings) notificatorFlag(f *pflag.FlagSet) {
-	f.StringVar(&s.notificator, "notificator-url", "", "`URL` where notifications are posted, each to URL/TYPE, such as http://localhost:2121; without it none are sent")
+	f.StringVar(&s.notificator, "notificator-url", "", "`URL` address to which notifications are posted, each at URL/TYPE, such as http://localhost:2121; without it, none are sent")
 }
 
 func (p *program) runServe(ctx context.Context, s busSettings, flags *pflag.FlagSet) error {
@@ -90,7 +90,7 @@ func (p *program) runServe(ctx context.Context, s busSettings, flags *pflag.Flag
 		}
 		defer unlock()
 	}
-	ctx, stop := untilSignal(ctx, func() { log.Info("ending; a second signal ends at once") }, func() {})
+	ctx, stop := untilSignal(ctx, func() { log.Info("shutting down; a second signal exits immediately") }, func() {})
 	defer stop()
 	c, err := openControlBus(ctx, s, log)
 	if err != nil {
@@ -115,10 +115,10 @@ func (s *busSettings) checkFlags(flags *pflag.FlagSet) error {
 		return usageError{fmt.Errorf("--replicas %d: want 1, 3 or 5", s.replicas)}
 	case s.nats.url == "":
 		if s.replicas != 1 {
-			return usageError{errors.New("--replicas: the NATS in this process is alone; name a cluster with --nats-url")}
+			return usageError{errors.New("--replicas: the embedded NATS is a single server; set a cluster with --nats-url")}
 		}
 		if s.nats.creds != "" {
-			return usageError{errors.New("--nats-creds: is for --nats-url; the NATS in this process knows --nats-user and --nats-password")}
+			return usageError{errors.New("--nats-creds requires --nats-url; the embedded NATS uses --nats-user and --nats-password")}
 		}
 		if err := embedded.CheckSync(s.sync); err != nil {
 			return usageError{err}
@@ -127,7 +127,7 @@ func (s *busSettings) checkFlags(flags *pflag.FlagSet) error {
 	}
 	for _, own := range []string{"nats", "sync"} {
 		if f := flags.Lookup(own); f != nil && f.Changed {
-			return usageError{fmt.Errorf("--%s: is about the NATS in this process, but --nats-url names another", own)}
+			return usageError{fmt.Errorf("--%s applies to the embedded NATS and cannot be combined with --nats-url", own)}
 		}
 	}
 	s.data, s.sync = "", ""

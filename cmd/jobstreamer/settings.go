@@ -99,7 +99,7 @@ func applyKey(flags *pflag.FlagSet, key string, value *yaml.Node, given, seen ma
 		return unknownKey(flags, key)
 	}
 	if seen[key] {
-		return errors.New("is there twice")
+		return errors.New("is set twice")
 	}
 	seen[key] = true
 	values, err := scalarTexts(value)
@@ -160,7 +160,7 @@ func unknownKey(flags *pflag.FlagSet, key string) error {
 	if help.Distance(best, key) <= 2 {
 		return fmt.Errorf("unknown setting; did you mean %s?", best)
 	}
-	return fmt.Errorf("unknown setting; known are %s", strings.Join(names, ", "))
+	return fmt.Errorf("unknown setting; valid settings are %s", strings.Join(names, ", "))
 }
 
 // isSecret says whether a setting's value must not be shown.

@@ -10,7 +10,7 @@ import (
 
 func newVersion(p *program) *cobra.Command {
 	return &cobra.Command{
-		Use: "version", GroupID: groupLook, Short: "Say which version this is, as --version does",
+		Use: "version", GroupID: groupLook, Short: "Print the version, like --version",
 		Run: func(*cobra.Command, []string) { p.printVersion() },
 	}
 }

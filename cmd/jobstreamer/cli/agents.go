@@ -15,13 +15,13 @@ import (
 func (c *CLI) Agents() []*cobra.Command {
 	return []*cobra.Command{
 		c.agentList(), c.agentShow(),
-		c.agentChangeCommand("block AGENT...", "Stop agents from taking new work; what runs there goes on", "block", "takes no more work", (*client.Client).BlockAgent),
-		c.agentChangeCommand("unblock AGENT...", "Let agents take work again", "unblock", "takes work again", (*client.Client).UnblockAgent),
+		c.agentChangeCommand("block AGENT...", "Stop agents from taking new work; running executions continue", "block", "takes no new work", (*client.Client).BlockAgent),
+		c.agentChangeCommand("unblock AGENT...", "Let agents take new work again", "unblock", "takes new work again", (*client.Client).UnblockAgent),
 	}
 }
 
 func (c *CLI) agentList() *cobra.Command {
-	cmd := c.serverCommand("list", "List agents with what they do", func(s *session, _ []string) error {
+	cmd := c.serverCommand("list", "List agents with their load", func(s *session, _ []string) error {
 		return showList(s, func(c *client.Client, p client.Page) (rest.List[rest.Agent], error) { return c.Agents(s.ctx, p) }, drawAgents)
 	})
 	c.pageFlags(cmd)
@@ -30,13 +30,13 @@ func (c *CLI) agentList() *cobra.Command {
 }
 
 func drawAgents(p *page, list rest.List[rest.Agent]) {
-	t := newTable("AGENT", "STATUS", ">RUNS", ">SLOTS", ">CPU", ">MEMORY FREE", "APPLICATIONS", "POOLS", "HOST", "VERSION").
+	t := newTable("AGENT", "STATUS", ">RUNNING", ">SLOTS", ">CPU", ">MEMORY FREE", "APPLICATIONS", "POOLS", "HOST", "VERSION").
 		withDrops("VERSION", "HOST", "MEMORY FREE", "CPU", "POOLS").withCuts("APPLICATIONS", "POOLS", "HOST", "VERSION")
 	for _, a := range list.Results {
 		t.addRow(a.Name, agentStatus(a.Status), a.Jobs.Running, a.Jobs.Slots, percentText(a.Stats.CPU.System.Load), sizeText(int64(a.Stats.Memory.Physical.Free)),
 			strings.Join(a.Apps, ","), strings.Join(a.Pools, ","), a.Host, a.AgentVersion)
 	}
-	drawList(p, t, list, "No agents. `jobstreamer agent` runs one.")
+	drawList(p, t, list, "No agents. Start one with `jobstreamer agent`.")
 }
 
 func percentText(load float64) string { return fmt.Sprintf("%.0f%%", 100*load) }
@@ -46,7 +46,7 @@ func agentStatus(s string) cell {
 }
 
 func (c *CLI) agentShow() *cobra.Command {
-	cmd := c.serverCommand("show AGENT", "Show an agent and its newest executions", func(s *session, args []string) error {
+	cmd := c.serverCommand("show AGENT", "Show an agent and its latest executions", func(s *session, args []string) error {
 		return showAnswer(s, func(c *client.Client) (*rest.Agent, error) { return c.Agent(s.ctx, args[0]) }, drawAgent)
 	})
 	c.watchFlags(cmd)
@@ -57,12 +57,12 @@ func (c *CLI) agentShow() *cobra.Command {
 func drawAgent(p *page, a *rest.Agent) {
 	m := a.Stats.Memory.Physical
 	p.writeFields("Agent", cell{a.Name, bold}, "Instance", a.InstanceID, "Status", agentStatus(a.Status),
-		"Runs", fmt.Sprintf("%d of %s", a.Jobs.Running, countText(a.Jobs.Slots, "slot", "slots")), "Applications", strings.Join(a.Apps, ", "), "Pools", strings.Join(a.Pools, ", "),
+		"Running", fmt.Sprintf("%d of %s", a.Jobs.Running, countText(a.Jobs.Slots, "slot", "slots")), "Applications", strings.Join(a.Apps, ", "), "Pools", strings.Join(a.Pools, ", "),
 		"Host", fmt.Sprintf("%s, %s %s, %s", a.Host, a.OSName, a.OSVersion, a.CPUArch), "CPU", fmt.Sprintf("%s of %s", percentText(a.Stats.CPU.System.Load), countText(a.CPUCore, "core", "cores")),
 		"Memory", fmt.Sprintf("%s free of %s", sizeText(int64(m.Free)), sizeText(int64(m.Total))), "Version", a.AgentVersion,
 		"Started", p.timeText(a.StartTime), "Last seen", p.timeText(a.LastSeen))
 	if a.Executions != nil && len(*a.Executions) > 0 {
-		p.writeTitle("Newest executions")
+		p.writeTitle("Latest executions")
 		p.writeTable(executionTable(p, *a.Executions, true))
 	}
 }

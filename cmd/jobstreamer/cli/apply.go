@@ -23,48 +23,50 @@ type applyOptions struct {
 func (c *CLI) jobApply() *cobra.Command {
 	var files []string
 	var how applyOptions
-	cmd := c.serverCommand("apply [FILE|DIR...]", "Create or change the jobs that files define", func(s *session, args []string) error {
+	cmd := c.serverCommand("apply [FILE|DIR...]", "Create or update jobs from definition files", func(s *session, args []string) error {
 		return s.applyFiles(append(files, args...), &how)
 	})
-	cmd.Long = `Creates or changes jobs: each file defines one, in JSON, YAML, EDN or XML; a YAML file may have several, with --- between them. The form goes by
-the file's ending, else by its content. Of a folder, all files with these endings are read, also in folders below; hidden ones are passed over.
+	cmd.Long = `Creates or updates jobs. Each file defines one job in JSON, YAML, EDN or XML; a YAML file can define several, separated by ---. The extension of
+the file determines its format; without a known extension, the content does. In a folder, all files with these extensions are read, also in
+subfolders, except hidden ones.
 
-Beside the definition a file may have schedule, time_monitor and status_notifications, as ` + "`jobstreamer job export`" + ` writes them. What is not in
-the file stays as it is; null removes it. XML has a definition only. A job that is the same already is left alone.
+Besides the definition, a file can contain schedule, time_monitor and status_notifications, as ` + "`jobstreamer job export`" + ` writes them. A setting
+that the file does not contain is left as it is; null removes it. XML contains the definition only. A job that already matches its file is not
+written again.
 
-All files are judged before the first is written: if one is wrong, or two define the same job, nothing is written, and what is wrong is said with
-file, line and column. --prune deletes the jobs of the application that no file defines. Warnings, such as of a component that the application
-lacks, an element that no agent can run or a notification that nobody gets, stop nothing.
+All files are checked before the first job is written. If a file is invalid, or two files define the same job, nothing is written, and each error
+is reported with file, line and column. --prune deletes the jobs of the application that no file defines. Warnings do not prevent writing: for
+example a component that the application lacks, an element that no agent can run, or a notification without recipients.
 
---output json, yaml and edn have a list of the server's answers; each begins with file, job, result (created, changed, unchanged, refused, skipped
-or pruned), errors and warnings. With --dry-run was and is follow: the job's file before and after.
+--output json, yaml and edn print a list of the server's responses. Each begins with file, job, result (created, changed, unchanged, refused,
+skipped or pruned), errors and warnings. With --dry-run, was and is follow: the job's file before and after.
 
-The exit status is 0 only if all jobs are as their files say, or with --dry-run would be.`
+The exit status is 0 only if all jobs match their files, or would match them with --dry-run.`
 	cmd.Example = `  jobstreamer job apply -f nightly.yaml
   jobstreamer job apply jobs --dry-run --diff
   jobstreamer job apply --app billing jobs --prune --yes
   generate | jobstreamer job apply -f -`
 	fileFlag(cmd, &files)
-	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
+	help.Section(cmd.Flags(), "Options", func(f *pflag.FlagSet) {
 		f.BoolVar(&how.prune, "prune", false, "delete the jobs of the application that no file defines, with their schedules and histories")
-		f.BoolVar(&how.keep, "keep-history", false, "with --prune: leave the executions of deleted jobs")
+		f.BoolVar(&how.keep, "keep-history", false, "with --prune: keep the executions of the deleted jobs")
 	})
-	help.Section(cmd.Flags(), "How", func(f *pflag.FlagSet) {
+	help.Section(cmd.Flags(), "Output", func(f *pflag.FlagSet) {
 		dryRunFlag(f, &how.dry)
-		f.BoolVar(&how.diff, "diff", false, "show what changes, line by line")
-		f.BoolVar(&how.differs, "exit-code", false, fmt.Sprintf("with --dry-run: exit status %d if something would change", ExitDiffers))
+		f.BoolVar(&how.diff, "diff", false, "show the changes line by line")
+		f.BoolVar(&how.differs, "exit-code", false, fmt.Sprintf("with --dry-run: exit with status %d if something would change", ExitDiffers))
 	})
 	yesFlag(cmd, &how.sure)
-	c.outputFlag(cmd, "`FORMAT` table, or a list as json, yaml or edn")
+	c.outputFlag(cmd, "`FORMAT` output format: table, or a list as json, yaml or edn")
 	return c.appFlags(cmd)
 }
 
 func (h *applyOptions) checkFlags() error {
 	switch {
 	case h.differs && !h.dry:
-		return usageErrorf("--exit-code goes with --dry-run only")
+		return usageErrorf("--exit-code requires --dry-run")
 	case h.keep && !h.prune:
-		return usageErrorf("--keep-history goes with --prune only")
+		return usageErrorf("--keep-history requires --prune")
 	}
 	return nil
 }
@@ -168,7 +170,7 @@ func (p *applyPlan) writeJob(a *appliedJob) error {
 			a.Warnings = j.Warnings
 		}
 	case "conflict", "precondition_failed":
-		err = &explained{err, fmt.Sprintf("the job %s of %s was changed by somebody else just now: look again with --dry-run --diff", a.Job, a.File)}
+		err = &explained{err, fmt.Sprintf("the job %s in %s was just changed by someone else: check again with --dry-run --diff", a.Job, a.File)}
 	}
 	return err
 }

@@ -247,7 +247,7 @@ func (p *applyPlan) summaryText() string {
 	}
 	text := countText(len(p.all), "job", "jobs") + ": " + strings.Join(words, ", ") + "."
 	if n := p.found.passed; n > 0 {
-		text += fmt.Sprintf(" Passed over: %s, hidden or of another kind.", countText(n, "file", "files"))
+		text += fmt.Sprintf(" Ignored: %s (hidden or not a definition).", countText(n, "file", "files"))
 	}
 	return text
 }

@@ -14,8 +14,8 @@ import (
 )
 
 func (c *CLI) appCommand() *cobra.Command {
-	return groupCommand("app", "Applications: sets of jobs, and the code that they run",
-		`An application is a set of jobs and the class path that they run on. Its revisions are numbered from 1; one of them is the current one.`,
+	return groupCommand("app", "Manage applications: sets of jobs and the code that they run",
+		`An application is a set of jobs and the class path with which they run. Its revisions are numbered from 1; one of them is the current one.`,
 		c.appList(), c.appShow(), c.appCreate(), c.appDelete(), c.appDeploy(), c.appComponents(), c.appRevisions(), c.appUse())
 }
 
@@ -50,7 +50,7 @@ func showList[T any](s *session, ask func(c *client.Client, p client.Page) (rest
 }
 
 func moreText(first, last, hits int) string {
-	return fmt.Sprintf("%d to %d of %d; --limit and --offset show others", first, last, hits)
+	return fmt.Sprintf("showing %d to %d of %d; see the others with --limit and --offset", first, last, hits)
 }
 
 func (c *CLI) appList() *cobra.Command {
@@ -67,7 +67,7 @@ func drawApps(p *page, list rest.List[rest.AppInfo]) {
 	for _, a := range list.Results {
 		t.addRow(a.Name, p.timeCell(a.LastUpdatedTime), a.Description)
 	}
-	drawList(p, t, list, "There are no applications. `jobstreamer app create NAME` makes one.")
+	drawList(p, t, list, "No applications. Create one with `jobstreamer app create NAME`.")
 }
 
 // drawList writes a table, and what is left of its list.
@@ -84,7 +84,7 @@ func drawList[T any](p *page, t *table, list rest.List[T], none string) {
 func drawMore[T any](p *page, list rest.List[T]) {
 	switch n, last := len(list.Results), list.Offset+len(list.Results)-1; {
 	case n == 0:
-		fmt.Fprintln(p, p.inColor(faint, fmt.Sprintf("none from %d on: there are %d", list.Offset, list.Hits)))
+		fmt.Fprintln(p, p.inColor(faint, fmt.Sprintf("no entries from %d on; the list has %d", list.Offset, list.Hits)))
 	case n < list.Hits:
 		fmt.Fprintln(p, p.inColor(faint, moreText(list.Offset, last, list.Hits)))
 	}
@@ -115,7 +115,7 @@ func (s *session) drawApp(p *page, a *rest.AppInfo) {
 		}
 	}
 	p.writeFields("Name", cell{a.Name, bold}, "Description", a.Description, "Class path", strings.Join(a.Classpath, "\n"), "Revision", revision,
-		"Jobs", stats.Jobs, "Agents", fmt.Sprintf("%d that take its work", stats.Agents),
+		"Jobs", stats.Jobs, "Agents", fmt.Sprintf("%d that run its jobs", stats.Agents),
 		"Created", p.timeText(a.CreateTime), "Changed", p.timeText(a.LastUpdatedTime))
 }
 
@@ -129,13 +129,13 @@ func (c *CLI) appCreate() *cobra.Command {
 		}
 		err := showAnswer(s, ask, func(p *page, a *rest.AppInfo) { fmt.Fprintf(p, "Application %s was created.\n", a.Name) })
 		if client.Code(err) == "conflict" {
-			return &explained{err, fmt.Sprintf("there is an application %s already", app.Name)}
+			return &explained{err, fmt.Sprintf("the application %s already exists", app.Name)}
 		}
 		return err
 	})
-	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
-		f.StringVarP(&app.Description, "description", "d", "", "`TEXT` what it is for")
-		f.StringArrayVar(&app.Classpath, "classpath", nil, "`URL` of a class folder or jar on the control bus's machine; may be given several times")
+	help.Section(cmd.Flags(), "Options", func(f *pflag.FlagSet) {
+		f.StringVarP(&app.Description, "description", "d", "", "`TEXT` description of the application")
+		f.StringArrayVar(&app.Classpath, "classpath", nil, "`URL` class folder or jar on the machine of the control bus; can be repeated")
 	})
 	c.showFlags(cmd)
 	c.serverFlags(cmd)
@@ -157,7 +157,7 @@ func (c *CLI) appDelete() *cobra.Command {
 			return "Application " + t.name + " was deleted.", s.client.DeleteApp(s.ctx, t.name)
 		})
 	})
-	cmd.Long = "Deletes applications that have no jobs. On a terminal it asks; a script says --yes.\n\n" + severalHelp
+	cmd.Long = "Deletes applications that have no jobs. On a terminal it asks for confirmation; scripts use --yes.\n\n" + severalHelp
 	m.addFlags(cmd)
 	c.quietFlag(cmd)
 	c.serverFlags(cmd)
@@ -170,8 +170,8 @@ func (s *session) allApps() ([]string, error) {
 }
 
 func yesFlag(cmd *cobra.Command, sure *bool) {
-	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
-		f.BoolVarP(sure, "yes", "y", false, "do not ask")
+	help.Section(cmd.Flags(), "Options", func(f *pflag.FlagSet) {
+		f.BoolVarP(sure, "yes", "y", false, "skip the confirmation")
 	})
 }
 
@@ -182,7 +182,7 @@ func (s *session) confirm(sure bool, question string) error {
 		return nil
 	}
 	if !IsTerminal(s.In) || !IsTerminal(s.Err) {
-		return usageErrorf("%s Nobody can be asked: say --yes", question)
+		return usageErrorf("%s There is no terminal for the confirmation; use --yes", question)
 	}
 	fmt.Fprintf(s.Err, "%s [y/N] ", question)
 	answer, _ := bufio.NewReader(s.In).ReadString('\n')

@@ -21,23 +21,23 @@ import (
 )
 
 // Several says in help texts how several things are named.
-const severalHelp = `Several names may be given, globs such as 'night*' too; - reads names from standard input, a line each. What can be done is done, then a line
-says how many: the exit status is 1 if any was refused. A glob that matches nothing is an error, and nothing is done. --dry-run says what would
-be done.`
+const severalHelp = `Names can be globs such as 'night*'; - reads names from standard input, one per line. If some are refused, the others are still processed; a
+summary line counts the results, and the exit status is 1. A glob that matches nothing is an error, and nothing is done. --dry-run prints what
+would be done.`
 
 // nothingChanged is written to standard error after a dry run.
-const nothingChanged = "Nothing was changed: --dry-run."
+const nothingChanged = "Dry run: nothing was changed."
 
 // dryRunFlag defines --dry-run.
 func dryRunFlag(f *pflag.FlagSet, dry *bool) {
-	f.BoolVar(dry, "dry-run", false, "say what would be done, and do nothing")
+	f.BoolVar(dry, "dry-run", false, "print what would be done without doing it")
 }
 
 // bulkFlags are the flags of a command that works on several things.
 type bulkFlags struct{ dry, sure bool }
 
 func (m *bulkFlags) addFlags(cmd *cobra.Command) {
-	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) { dryRunFlag(f, &m.dry) })
+	help.Section(cmd.Flags(), "Options", func(f *pflag.FlagSet) { dryRunFlag(f, &m.dry) })
 	yesFlag(cmd, &m.sure)
 }
 
@@ -122,7 +122,7 @@ func matchGlob(glob string, names []string) ([]string, error) {
 	for _, name := range names {
 		ok, err := path.Match(glob, name)
 		if err != nil {
-			return nil, usageErrorf("%s: want a glob: * is any letters, ? is one, [a-c] is one of these", glob)
+			return nil, usageErrorf("%s: invalid glob; * matches any characters, ? matches one, [a-c] matches one from a to c", glob)
 		}
 		if ok {
 			all = append(all, name)
@@ -184,7 +184,7 @@ func allPages[T any](ask func(p client.Page) (rest.List[T], error)) (all []T, er
 // to do.
 func (s *session) confirmWork(w *bulkWork, t *targets) (done bool, err error) {
 	if len(t.all) == 0 {
-		fmt.Fprintf(s.Err, "No %s: standard input names none.\n", w.more)
+		fmt.Fprintf(s.Err, "No %s: standard input contains no names.\n", w.more)
 		return true, nil
 	}
 	if w.dry {
@@ -382,7 +382,7 @@ func worstExit(statuses []int) error {
 // refuseFlag refuses a flag that is for one thing only.
 func refuseFlag(given bool, flag, more string) error {
 	if given {
-		return usageErrorf("%s does not go with several %s", flag, more)
+		return usageErrorf("%s cannot be combined with several %s", flag, more)
 	}
 	return nil
 }

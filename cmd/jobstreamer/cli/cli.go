@@ -90,7 +90,7 @@ func (c *CLI) serverCommand(use, short string, run func(s *session, args []strin
 			return s.explainError(run(s, args))
 		},
 	}
-	help.Quiet(cmd, "Flags can also come from the environment: --server is JOBSTREAMER_SERVER.")
+	help.Quiet(cmd, "Flags can also be set by environment variables: JOBSTREAMER_SERVER for --server.")
 	return cmd
 }
 
@@ -110,11 +110,11 @@ func checkArguments(use string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		switch {
 		case len(args) < need:
-			return usageErrorf("%s is missing: %s %s", words[len(args)], cmd.CommandPath(), strings.Join(words, " "))
+			return usageErrorf("%s is missing; usage: %s %s", words[len(args)], cmd.CommandPath(), strings.Join(words, " "))
 		case len(args) > most && most == 0:
-			return usageErrorf("%s takes no arguments, not %q", cmd.CommandPath(), args[0])
+			return usageErrorf("%s takes no arguments, got %q", cmd.CommandPath(), args[0])
 		case len(args) > most:
-			return usageErrorf("%q is too much: %s %s", args[most], cmd.CommandPath(), strings.Join(words, " "))
+			return usageErrorf("unexpected argument %q; usage: %s %s", args[most], cmd.CommandPath(), strings.Join(words, " "))
 		}
 		return nil
 	}
@@ -122,19 +122,21 @@ func checkArguments(use string) cobra.PositionalArgs {
 
 // serverFlags say where the control bus is.
 func (c *CLI) serverFlags(cmd *cobra.Command) {
-	help.Section(cmd.Flags(), "Where", func(f *pflag.FlagSet) {
-		f.StringVar(&c.server, "server", "", "`URL` of the control bus (default: the context's, else http://localhost:45102)")
-		f.StringVar(&c.context, "context", "", "`NAME` of the context to use (default: the selected one)")
-		f.StringVar(&c.token, "token", "", "`TOKEN` or key to log in with; in JOBSTREAMER_TOKEN or a context others do not see it")
-		f.BoolVar(&c.noColor, "no-color", false, "no colours, as with NO_COLOR in the environment")
+	help.Section(cmd.Flags(), "Connection", func(f *pflag.FlagSet) {
+		f.StringVar(&c.server, "server", "", "`URL` address of the control bus (default: from the context, else http://localhost:45102)")
+		f.StringVar(&c.context, "context", "", "`NAME` context to use (default: the selected context)")
+		f.StringVar(&c.token, "token", "", "`TOKEN` login token or key; JOBSTREAMER_TOKEN or a context hides it from other users of the machine")
+	})
+	help.Section(cmd.Flags(), "Output", func(f *pflag.FlagSet) {
+		f.BoolVar(&c.noColor, "no-color", false, "disable colors, like NO_COLOR in the environment")
 	})
 	completeFlag(cmd, "context", c.completeFrom((*session).contextNames))
 }
 
 // appFlags are those of a command for what belongs to an application.
 func (c *CLI) appFlags(cmd *cobra.Command) *cobra.Command {
-	help.Section(cmd.Flags(), "Where", func(f *pflag.FlagSet) {
-		f.StringVarP(&c.app, "app", "a", "", "`NAME` of the application (default: the context's, else \"default\")")
+	help.Section(cmd.Flags(), "Connection", func(f *pflag.FlagSet) {
+		f.StringVarP(&c.app, "app", "a", "", "`NAME` application (default: from the context, else \"default\")")
 	})
 	completeFlag(cmd, "app", c.completeFrom((*session).appNames))
 	c.serverFlags(cmd)
@@ -143,16 +145,16 @@ func (c *CLI) appFlags(cmd *cobra.Command) *cobra.Command {
 
 // showFlags say how an answer is shown.
 func (c *CLI) showFlags(cmd *cobra.Command) {
-	c.outputFlag(cmd, "`FORMAT` table, as wide as the terminal or 80 columns; wide, with all columns; or the server's answer as json, yaml or edn")
+	c.outputFlag(cmd, "`FORMAT` output format: table (as wide as the terminal, or 80 columns), wide (all columns), or the server's response as json, yaml or edn")
 }
 
 // quietFlag is for commands that have nothing to answer.
 func (c *CLI) quietFlag(cmd *cobra.Command) {
-	c.outputFlag(cmd, "`FORMAT` table; json, yaml and edn print nothing when it is done")
+	c.outputFlag(cmd, "`FORMAT` output format: table; json, yaml and edn print nothing on success")
 }
 
 func (c *CLI) outputFlag(cmd *cobra.Command, text string) {
-	help.Section(cmd.Flags(), "How", func(f *pflag.FlagSet) {
+	help.Section(cmd.Flags(), "Output", func(f *pflag.FlagSet) {
 		f.StringVarP(&c.output, "output", "o", formatTable, text)
 	})
 	completeFlag(cmd, "output", cobra.FixedCompletions(outputs, cobra.ShellCompDirectiveNoFileComp))
@@ -161,17 +163,17 @@ func (c *CLI) outputFlag(cmd *cobra.Command, text string) {
 // watchFlags say whether an answer is asked for again and again.
 func (c *CLI) watchFlags(cmd *cobra.Command) {
 	c.showFlags(cmd)
-	help.Section(cmd.Flags(), "How", func(f *pflag.FlagSet) {
-		f.BoolVarP(&c.watch, "watch", "w", false, "ask again and again: a terminal shows the newest, a pipe gets what changed")
-		f.DurationVar(&c.every, "interval", 2*time.Second, "`TIME` between two looks of --watch")
+	help.Section(cmd.Flags(), "Output", func(f *pflag.FlagSet) {
+		f.BoolVarP(&c.watch, "watch", "w", false, "refresh continuously: a terminal shows the current state, a pipe receives each change")
+		f.DurationVar(&c.every, "interval", 2*time.Second, "`DURATION` refresh interval of --watch")
 	})
 }
 
 // pageFlags say which part of a list is wanted.
 func (c *CLI) pageFlags(cmd *cobra.Command) {
-	help.Section(cmd.Flags(), "Which", func(f *pflag.FlagSet) {
-		f.IntVarP(&c.limit, "limit", "n", 0, "`NUMBER` at most so many, up to 1000 (default: 50 in a table, else 1000)")
-		f.IntVar(&c.offset, "offset", 1, "`NUMBER` of the first one, from 1")
+	help.Section(cmd.Flags(), "Filters", func(f *pflag.FlagSet) {
+		f.IntVarP(&c.limit, "limit", "n", 0, "`NUMBER` maximum number of entries, up to 1000 (default: 50 in a table, else 1000)")
+		f.IntVar(&c.offset, "offset", 1, "`NUMBER` number of the first entry, counted from 1")
 	})
 	c.watchFlags(cmd)
 }

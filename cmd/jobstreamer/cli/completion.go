@@ -119,7 +119,7 @@ func (s *session) revisionNumbers(app string) (all []cobra.Completion) {
 func (s *session) jobNames() (all []cobra.Completion) {
 	list, _ := s.client.Jobs(s.ctx, s.app, client.JobSearch{Page: client.Page{Limit: completionMost}})
 	for _, j := range list.Results {
-		what := "never executed"
+		what := "never run"
 		if e := j.LatestExecution; e != nil {
 			what = fmt.Sprintf("%d %s", e.ExecutionID, e.BatchStatus)
 		}

@@ -14,9 +14,9 @@ import (
 
 // Contexts is the command for contexts.
 func (c *CLI) Contexts() *cobra.Command {
-	cmd := groupCommand("context", "Contexts: control buses by name",
-		`A context is the name of a control bus, and of the application that is meant there. The selected one is used where no flag says otherwise; --context
-NAME uses another one. They are kept in `+c.Dir+`.`,
+	cmd := groupCommand("context", "Manage contexts: named control buses",
+		`A context gives a name to a control bus, with a default application. Commands use the selected context unless a flag says otherwise; --context NAME
+uses another one. Contexts are stored in `+c.Dir+`.`,
 		c.contextAdd(), c.contextList(), c.contextSelect(), c.contextShow(), c.contextDelete())
 	cmd.PersistentPreRunE = func(*cobra.Command, []string) error { return nil } // what is saved does not come from the environment
 	return cmd
@@ -43,7 +43,7 @@ func (c *CLI) contextAdd() *cobra.Command {
 	var is savedContext
 	var choose bool
 	var token string
-	cmd := c.localCommand("add NAME", "Add a context, or change one", func(all contexts, args []string) error {
+	cmd := c.localCommand("add NAME", "Add or change a context", func(all contexts, args []string) error {
 		if _, err := client.New(client.Config{URL: is.Server}); err != nil || is.Server == "" {
 			return usageErrorf("--server %q: want the URL of a control bus, such as http://host:45102", is.Server)
 		}
@@ -71,12 +71,12 @@ func (c *CLI) contextAdd() *cobra.Command {
 	})
 	cmd.Example = `  jobstreamer context add prod --server https://jobs.example.com --app billing --select
   jobstreamer context add local --server http://127.0.0.1:45102`
-	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
-		f.StringVar(&is.Server, "server", "", "`URL` of the control bus")
-		f.StringVar(&is.App, "app", "", "`NAME` of the application that is meant if none is named")
-		f.StringVar(&is.Description, "description", "", "`TEXT` about it")
-		f.StringVar(&token, "token", "", "`TOKEN` or key to log in with; - reads it from standard input, where others do not see it")
-		f.BoolVar(&choose, "select", false, "select it too; the first one is selected in any case")
+	help.Section(cmd.Flags(), "Options", func(f *pflag.FlagSet) {
+		f.StringVar(&is.Server, "server", "", "`URL` address of the control bus")
+		f.StringVar(&is.App, "app", "", "`NAME` default application of the context")
+		f.StringVar(&is.Description, "description", "", "`TEXT` description of the context")
+		f.StringVar(&token, "token", "", "`TOKEN` login token or key; - reads it from standard input, hidden from other users of the machine")
+		f.BoolVar(&choose, "select", false, "select the context; the first context is always selected")
 	})
 	return cmd
 }
@@ -92,7 +92,7 @@ func (c *CLI) givenToken(token string) (string, error) {
 		token = strings.TrimSpace(string(data))
 	}
 	if _, err := client.New(client.Config{Token: token}); err != nil || token == "" {
-		return "", usageErrorf("--token: want a token of POST /auth, or a key")
+		return "", usageErrorf("--token: want a login token or a key")
 	}
 	return token, nil
 }
@@ -127,13 +127,13 @@ func (c *CLI) contextList() *cobra.Command {
 		drawContexts(s.outPage(), list)
 		return nil
 	})
-	c.outputFlag(cmd, "`FORMAT` table, or a list as json, yaml or edn")
+	c.outputFlag(cmd, "`FORMAT` output format: table, or a list as json, yaml or edn")
 	return cmd
 }
 
 func drawContexts(p *page, list []shownContext) {
 	if len(list) == 0 {
-		fmt.Fprintln(p, "No contexts. `jobstreamer context add NAME --server URL` makes one.")
+		fmt.Fprintln(p, "No contexts. Add one with `jobstreamer context add NAME --server URL`.")
 		return
 	}
 	t := newTable("", "CONTEXT", "SERVER", "APPLICATION", "DESCRIPTION").withOptional("APPLICATION", "DESCRIPTION").withDrops("DESCRIPTION").withCuts("DESCRIPTION")
@@ -145,7 +145,7 @@ func drawContexts(p *page, list []shownContext) {
 }
 
 func (c *CLI) contextSelect() *cobra.Command {
-	return c.localCommand("select CONTEXT", "Use a context from now on", func(all contexts, args []string) error {
+	return c.localCommand("select CONTEXT", "Select the context that commands use", func(all contexts, args []string) error {
 		if err := all.selectContext(args[0]); err != nil {
 			return err
 		}
@@ -158,13 +158,13 @@ func (c *CLI) contextSelect() *cobra.Command {
 }
 
 func (c *CLI) contextShow() *cobra.Command {
-	return c.localCommand("show [CONTEXT]", "Show a context, or the selected one", func(all contexts, args []string) error {
+	return c.localCommand("show [CONTEXT]", "Show a context (default: the selected one)", func(all contexts, args []string) error {
 		name := all.selectedName()
 		if len(args) > 0 {
 			name = args[0]
 		}
 		if name == "" {
-			return fmt.Errorf("no context is selected; commands go to %s", client.DefaultURL)
+			return fmt.Errorf("no context is selected; commands use %s", client.DefaultURL)
 		}
 		is, err := all.loadContext(name)
 		if err != nil {
@@ -172,7 +172,7 @@ func (c *CLI) contextShow() *cobra.Command {
 		}
 		token := ""
 		if is.Token != "" {
-			token = "kept, not shown"
+			token = "saved, not shown"
 		}
 		(&session{CLI: c}).outPage().writeFields("Context", cell{name, bold}, "Server", shownURL(is.Server), "Application", is.App, "Description", is.Description,
 			"Token", token, "Selected", yesText(name == all.selectedName()), "File", all.filePath(name))
@@ -181,7 +181,7 @@ func (c *CLI) contextShow() *cobra.Command {
 }
 
 func (c *CLI) contextDelete() *cobra.Command {
-	return c.localCommand("delete CONTEXT", "Forget a context", func(all contexts, args []string) error {
+	return c.localCommand("delete CONTEXT", "Delete a context", func(all contexts, args []string) error {
 		if err := all.deleteContext(args[0]); err != nil {
 			return err
 		}

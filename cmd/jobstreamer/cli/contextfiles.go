@@ -31,7 +31,7 @@ type savedContext struct {
 // Without a directory (no HOME) there are none, and none can be made.
 type contexts struct{ dir string }
 
-var errNoContext = errors.New("there is no such context")
+var errNoContext = errors.New("no such context")
 
 var contextName = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}$`)
 
@@ -81,14 +81,14 @@ func (c contexts) loadContext(name string) (s savedContext, err error) {
 func (c contexts) unknownContext(name string) error {
 	names, _ := c.listNames()
 	if len(names) == 0 {
-		return fmt.Errorf("context %s: %w; `jobstreamer context add %s --server URL` makes it", name, errNoContext, name)
+		return fmt.Errorf("context %s: %w; add it with `jobstreamer context add %s --server URL`", name, errNoContext, name)
 	}
-	return fmt.Errorf("context %s: %w; there are %s", name, errNoContext, strings.Join(names, ", "))
+	return fmt.Errorf("context %s: %w; existing contexts: %s", name, errNoContext, strings.Join(names, ", "))
 }
 
 func checkContextName(name string) error {
 	if !contextName.MatchString(name) {
-		return usageErrorf("context %q: want a name of the characters A-Z a-z 0-9 _ - .", name)
+		return usageErrorf("context %q: want a name made of the characters A-Z a-z 0-9 _ - .", name)
 	}
 	return nil
 }
@@ -99,7 +99,7 @@ func (c contexts) saveContext(name string, s savedContext) error {
 		return err
 	}
 	if c.dir == "" {
-		return fmt.Errorf("save the context %s: want HOME to be set, below which contexts are kept", name)
+		return fmt.Errorf("save the context %s: contexts are stored below HOME, which is not set", name)
 	}
 	data, err := yaml.Marshal(s)
 	if err == nil {

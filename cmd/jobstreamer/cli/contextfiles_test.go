@@ -144,7 +144,7 @@ func TestATokenIsSentAndNotShown(t *testing.T) {
 		if strings.Contains(got.out+got.err, "geheim") {
 			t.Errorf("%s: %+v", line, got)
 		}
-		if strings.HasPrefix(line, "job list") && !strings.Contains(line, "ä") && !strings.Contains(got.err, "a login is needed\nWhat was sent is good no more. `jobstreamer login USER") {
+		if strings.HasPrefix(line, "job list") && !strings.Contains(line, "ä") && !strings.Contains(got.err, "a login is needed\nThe token or key is no longer valid. Get a new token with `jobstreamer login USER") {
 			t.Errorf("%s: %+v", line, got)
 		}
 	}

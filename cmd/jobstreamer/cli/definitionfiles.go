@@ -42,8 +42,8 @@ type definitionSet struct {
 // fileFlag takes the files of a command, whose arguments may be files too: a
 // shell makes those of -f *.json.
 func fileFlag(cmd *cobra.Command, files *[]string) {
-	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
-		f.StringArrayVarP(files, "file", "f", nil, "`FILE` with a definition, a folder of them, or - for standard input; may be given several times")
+	help.Section(cmd.Flags(), "Options", func(f *pflag.FlagSet) {
+		f.StringArrayVarP(files, "file", "f", nil, "`FILE` definition file, folder of definition files, or - for standard input; can be repeated")
 	})
 	if err := cmd.MarkFlagFilename("file", definitionEndings()...); err != nil {
 		panic(err)
@@ -54,7 +54,7 @@ func fileFlag(cmd *cobra.Command, files *[]string) {
 // anything is sent.
 func (s *session) definitions(names []string) (*definitionSet, error) {
 	if len(names) == 0 {
-		return nil, usageErrorf("which definitions? -f FILE says it; - is standard input")
+		return nil, usageErrorf("no definitions given; name files with -f FILE, or use -f - for standard input")
 	}
 	g, seen := &definitionSet{}, map[string]bool{}
 	for _, name := range names {
@@ -90,7 +90,7 @@ func (g *definitionSet) filesIn(name string) (files []string, folder bool, err e
 		return nil, true, pathError(err)
 	}
 	if len(files) == 0 {
-		return nil, true, usageErrorf("%s has no files that end in .json, .yaml, .yml, .edn or .xml", name)
+		return nil, true, usageErrorf("%s contains no files that end in .json, .yaml, .yml, .edn or .xml", name)
 	}
 	return files, true, nil
 }

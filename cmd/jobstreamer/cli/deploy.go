@@ -27,16 +27,16 @@ const (
 
 func (c *CLI) appDeploy() *cobra.Command {
 	var verbose bool
-	cmd := c.serverCommand("deploy APP PATH...", "Make a new revision of an application of jars and class folders", func(s *session, args []string) error {
+	cmd := c.serverCommand("deploy APP PATH...", "Deploy jars and class folders as a new revision of an application", func(s *session, args []string) error {
 		return s.deployJars(args[0], args[1:], verbose)
 	})
-	cmd.Long = `Makes a new revision of an application, and the current one of it. Each path is an archive (jar, war, ear or zip), a class folder, which becomes
-a jar, or a folder of jars and wars; their order is that of the class path. Only what the control bus does not have yet is sent. The application
-is created if it is not there.`
+	cmd.Long = `Creates a new revision of an application and makes it the current one. Each path is an archive (jar, war, ear or zip), a class folder, which is
+packed into a jar, or a folder of jars and wars. The order of the paths is the order of the class path. Only jars that the control bus does not
+have yet are uploaded. If the application does not exist, it is created.`
 	cmd.Example = `  jobstreamer app deploy billing target/billing-1.2.jar target/lib
   jobstreamer app deploy billing target/classes ~/lib/*.jar
   jobstreamer app components billing`
-	help.Section(cmd.Flags(), "How", func(f *pflag.FlagSet) {
+	help.Section(cmd.Flags(), "Output", func(f *pflag.FlagSet) {
 		f.BoolVar(&verbose, "verbose", false, "show all warnings, not only the first ones")
 	})
 	c.showFlags(cmd)
@@ -92,7 +92,7 @@ func (s *session) drawDeployment(p *page, app string, d *rest.Deployment, sent [
 		t.addRow(a.Name, sizeText(a.Size), is)
 	}
 	p.writeTable(t)
-	fmt.Fprintf(p, "\nRevision %d of %s is deployed: %s in %s, after %s.\n", d.Revision, app,
+	fmt.Fprintf(p, "\nRevision %d of %s is deployed: %s in %s (took %s).\n", d.Revision, app,
 		countText(d.Components, "component", "components"), countText(d.Classes, "class", "classes"), durationText(took))
 }
 
@@ -108,7 +108,7 @@ func (s *session) printWarnings(app string, warnings []string, all bool) {
 		fmt.Fprintf(s.Err, "%s %s\n", s.pageTo(s.Err, s.Err).inColor(yellow, faultWarning+":"), printable(w))
 	}
 	if more := len(warnings) - len(shown); more > 0 {
-		fmt.Fprintf(s.Err, "and %d more: `%s` has all\n", more, s.serverCommandLine("app revisions "+app+" -o json"))
+		fmt.Fprintf(s.Err, "and %d more; list all with `%s`\n", more, s.serverCommandLine("app revisions "+app+" -o json"))
 	}
 }
 
@@ -138,7 +138,7 @@ func (s *session) uploadJar(ctx context.Context, j jar, p *uploadProgress) error
 	defer f.Close()
 	p.name.Store(&j.name)
 	if _, err := s.client.PutArtifact(ctx, j.artifactRef(), io.TeeReader(f, p), j.size); err != nil {
-		return fmt.Errorf("send %s: %w", j.file, err)
+		return fmt.Errorf("upload %s: %w", j.file, err)
 	}
 	return nil
 }
@@ -199,7 +199,7 @@ func (p *uploadProgress) showProgress(line *statusLine) (stop func()) {
 }
 
 func (c *CLI) appComponents() *cobra.Command {
-	cmd := c.serverCommand("components APP", "List the components that jobs of an application can name", func(s *session, args []string) error {
+	cmd := c.serverCommand("components APP", "List the components that jobs of an application can use", func(s *session, args []string) error {
 		return showAnswer(s, func(c *client.Client) ([]rest.Component, error) { return c.Components(s.ctx, args[0]) }, drawComponents)
 	})
 	c.watchFlags(cmd)
@@ -208,7 +208,7 @@ func (c *CLI) appComponents() *cobra.Command {
 }
 
 func drawComponents(p *page, all []rest.Component) {
-	t := newTable("REF", "KIND", "CLASS", "FROM").withOptional("CLASS").withDrops("FROM", "CLASS").withCuts("FROM", "CLASS", "KIND")
+	t := newTable("REF", "KIND", "CLASS", "ORIGIN").withOptional("CLASS").withDrops("ORIGIN", "CLASS").withCuts("ORIGIN", "CLASS", "KIND")
 	for _, c := range all {
 		class := c.Class
 		if class == c.Ref {
@@ -220,7 +220,7 @@ func drawComponents(p *page, all []rest.Component) {
 }
 
 func (c *CLI) appRevisions() *cobra.Command {
-	cmd := c.serverCommand("revisions APP", "List the newest revisions of an application", func(s *session, args []string) error {
+	cmd := c.serverCommand("revisions APP", "List the latest revisions of an application", func(s *session, args []string) error {
 		return showAnswer(s, func(c *client.Client) (rest.List[rest.Deployment], error) {
 			return c.Deployments(s.ctx, args[0])
 		}, func(p *page, list rest.List[rest.Deployment]) {
@@ -232,7 +232,7 @@ func (c *CLI) appRevisions() *cobra.Command {
 				}
 				t.addRow(d.Revision, current, p.timeCell(d.CreateTime), len(d.Artifacts), d.Components, len(d.Warnings))
 			}
-			drawList(p, t, list, fmt.Sprintf("No revisions. `%s` makes one.", s.serverCommandLine("app deploy "+args[0]+" PATH")))
+			drawList(p, t, list, fmt.Sprintf("No revisions. Deploy one with `%s`.", s.serverCommandLine("app deploy "+args[0]+" PATH")))
 		})
 	})
 	c.watchFlags(cmd)
@@ -241,13 +241,13 @@ func (c *CLI) appRevisions() *cobra.Command {
 }
 
 func (c *CLI) appUse() *cobra.Command {
-	cmd := c.serverCommand("use APP REVISION", "Make a revision of an application the current one", func(s *session, args []string) error {
+	cmd := c.serverCommand("use APP REVISION", "Switch an application to another revision", func(s *session, args []string) error {
 		n, err := strconv.Atoi(args[1])
 		if err != nil || n < 1 {
-			return usageErrorf("%q: want the number of a revision", args[1])
+			return usageErrorf("%q: want a revision number", args[1])
 		}
 		return showAnswer(s, func(c *client.Client) (*rest.Deployment, error) { return c.UseDeployment(s.ctx, args[0], n) }, func(p *page, d *rest.Deployment) {
-			fmt.Fprintf(p, "Application %s is at revision %d.\n", args[0], d.Revision)
+			fmt.Fprintf(p, "Application %s uses revision %d.\n", args[0], d.Revision)
 		})
 	})
 	c.showFlags(cmd)

@@ -123,7 +123,7 @@ func TestDeploy(t *testing.T) {
 	lib := makeTree(t, "a.jar", "b.jar", "c.jar", "d.jar", "e.jar", "f.jar")
 	classes := makeTree(t, "a/A.class")
 	first := e.runOnce(t.Context(), "app", "deploy", "shop", classes, lib)
-	if first.failed != nil || strings.Count(first.out, "  new\n") != 7 || !strings.Contains(first.out, "Revision 1 of shop is deployed: 2 components in 7 classes, after ") {
+	if first.failed != nil || strings.Count(first.out, "  new\n") != 7 || !strings.Contains(first.out, "Revision 1 of shop is deployed: 2 components in 7 classes (took ") {
 		t.Errorf("%+v", first)
 	}
 	if !strings.Contains(first.err, "warning: a.jar: X.class: was passed over") || strings.Contains(first.out+first.err, "\x1b") {
@@ -160,7 +160,7 @@ func TestDeploySaysTheFirstWarnings(t *testing.T) {
 	e.vars["JOBSTREAMER_SERVER"] = d.startServer(t).URL
 	lib := makeTree(t, "a.jar")
 	got := e.runOnce(t.Context(), "app", "deploy", "shop", lib)
-	if strings.Count(got.err, "warning: ") != 10 || !strings.HasSuffix(got.err, "X9.class: was passed over\nand 30 more: `jobstreamer app revisions shop -o json` has all\n") {
+	if strings.Count(got.err, "warning: ") != 10 || !strings.HasSuffix(got.err, "X9.class: was passed over\nand 30 more; list all with `jobstreamer app revisions shop -o json`\n") {
 		t.Errorf("said %q", got.err)
 	}
 	if got := e.runOnce(t.Context(), "app", "deploy", "shop", lib, "--verbose"); strings.Count(got.err, "warning: ") != 40 || strings.Contains(got.err, "more") {

@@ -37,7 +37,7 @@ func inJSON(v any) ([]byte, error) {
 func indentJSON(answer []byte) ([]byte, error) {
 	var lines bytes.Buffer
 	if err := json.Indent(&lines, bytes.TrimSpace(answer), "", "  "); err != nil {
-		return nil, fmt.Errorf("the answer is no JSON: %w", err)
+		return nil, fmt.Errorf("the response is not JSON: %w", err)
 	}
 	return lines.Bytes(), nil
 }

@@ -33,13 +33,13 @@ func (s *session) explainError(err error) error {
 	case s.ctx.Err() != nil && errors.Is(err, context.Canceled):
 		return &explained{err, "interrupted"}
 	case client.Code(err) == "no_such_route":
-		return &explained{err, joinLines(fmt.Sprintf("the control bus at %s does not know how to do this", s.url),
-			"It is older than this command, or something else listens there.")}
+		return &explained{err, joinLines(fmt.Sprintf("the control bus at %s does not support this command", s.url),
+			"It is older than this command, or another program listens at this address.")}
 	case errors.As(err, &p):
 		return &explained{err, joinLines(problemText(p), s.adviceFor(p.Code))}
 	case errors.As(err, &gone):
 		return &explained{err, joinLines(fmt.Sprintf("cannot reach the control bus at %s: %v", s.url, dialReason(gone)),
-			"Is it running there? --server or a context says where it is; `jobstreamer dev` runs one here.")}
+			"Is it running? Set its address with --server or a context, or start one here with `jobstreamer dev`.")}
 	}
 	return err
 }
@@ -75,7 +75,7 @@ func problemText(p *client.Problem) string {
 		}
 	}
 	if p.Code == "outcome_unknown" && p.ExecutionID != 0 {
-		all = append(all, fmt.Sprintf("  it would be execution %d", p.ExecutionID))
+		all = append(all, fmt.Sprintf("  if it was started, it is execution %d", p.ExecutionID))
 	}
 	return PrintableText(joinLines(all...))
 }
@@ -91,17 +91,17 @@ func (s *session) adviceFor(code string) string {
 	}[code]
 	switch {
 	case command != "":
-		return fmt.Sprintf("`%s` shows which there are.", command)
+		return fmt.Sprintf("See what exists with `%s`.", command)
 	case code == "login_required" && s.client.HasToken():
-		return fmt.Sprintf("What was sent is good no more. `%s` makes a new token; JOBSTREAMER_TOKEN takes a key.", s.serverCommandLine("login USER"))
+		return fmt.Sprintf("The token or key is no longer valid. Get a new token with `%s`, or set a key in JOBSTREAMER_TOKEN.", s.serverCommandLine("login USER"))
 	case code == "login_required":
-		return fmt.Sprintf("`%s` logs in; programs send a key in JOBSTREAMER_TOKEN.", s.serverCommandLine("login USER"))
+		return fmt.Sprintf("Log in with `%s`; for a program, set a key in JOBSTREAMER_TOKEN.", s.serverCommandLine("login USER"))
 	case code == "authentication_failed":
-		return fmt.Sprintf("The user or the password is wrong. `%s` asks again.", s.serverCommandLine("login USER"))
+		return fmt.Sprintf("Wrong user or password. Try again with `%s`.", s.serverCommandLine("login USER"))
 	case code == "forbidden":
-		return fmt.Sprintf("`%s` shows what you may do, `%s` makes you somebody else.", s.serverCommandLine("user roles"), s.serverCommandLine("login USER"))
+		return fmt.Sprintf("See your roles with `%s`, or log in as another user with `%s`.", s.serverCommandLine("user roles"), s.serverCommandLine("login USER"))
 	case code == "unavailable":
-		return "Try again in a moment; `jobstreamer doctor` says what is wrong with a bus."
+		return "Try again in a moment, or find the cause with `jobstreamer doctor`."
 	}
 	return ""
 }
@@ -112,7 +112,7 @@ func dialReason(err *url.Error) error {
 	var dns *net.DNSError
 	switch {
 	case errors.As(err, &dns):
-		return fmt.Errorf("there is no host %s", dns.Name)
+		return fmt.Errorf("unknown host %s", dns.Name)
 	case errors.As(err, &op) && op.Err != nil:
 		err.Err = op.Err
 	}

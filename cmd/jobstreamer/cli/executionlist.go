@@ -25,15 +25,15 @@ type executionSelection struct {
 }
 
 func (v *executionSelection) addFlags(cmd *cobra.Command) {
-	help.Section(cmd.Flags(), "Which", func(f *pflag.FlagSet) {
-		f.StringSliceVar(&v.status, "status", nil, "`STATUSES` any of these, such as started,failed")
-		f.StringVar(&v.job, "job", "", "`NAMES` of jobs; * stands for any characters, ? for one")
-		f.StringVar(&v.since, "since", "", "`TIME` started then or later, or created if not started: 18:00, yesterday, 2026-11-24, 2h ...")
-		f.StringVar(&v.until, "until", "", "`TIME` started before that, a day to its end")
-		f.StringVar(&v.agent, "agent", "", "`NAME` of the agent; * and ? as above")
-		f.StringVar(&v.exit, "exit-status", "", "`STATUS` with which they ended; * and ? as above")
-		f.StringArrayVarP(&v.params, "parameter", "p", nil, "`NAME=VALUE` job parameter that they were started with; may be given several times")
-		f.StringVar(&v.after, "after", "", "`EXECUTION` those that follow it in the list")
+	help.Section(cmd.Flags(), "Filters", func(f *pflag.FlagSet) {
+		f.StringSliceVar(&v.status, "status", nil, "`STATUSES` batch statuses, separated by commas, such as started,failed")
+		f.StringVar(&v.job, "job", "", "`PATTERN` job name; * matches any characters, ? matches one")
+		f.StringVar(&v.since, "since", "", "`TIME` earliest start, or creation if not yet started: 18:00, yesterday, 2026-11-24, 2h ...")
+		f.StringVar(&v.until, "until", "", "`TIME` executions started before this time; a date includes the whole day")
+		f.StringVar(&v.agent, "agent", "", "`PATTERN` agent name, with * and ? as in --job")
+		f.StringVar(&v.exit, "exit-status", "", "`PATTERN` exit status, with * and ? as in --job")
+		f.StringArrayVarP(&v.params, "parameter", "p", nil, "`NAME=VALUE` job parameter of the execution; can be repeated")
+		f.StringVar(&v.after, "after", "", "`EXECUTION` last execution of the previous page; the list continues after it")
 	})
 	completeFlag(cmd, "status", cobra.FixedCompletions(statusNames(), cobra.ShellCompDirectiveNoFileComp))
 	v.given = func(flag string) bool { return cmd.Flags().Changed(flag) }
@@ -46,7 +46,7 @@ func (v *executionSelection) toFilter(s *session, args []string) (f client.Execu
 	f = client.ExecutionFilter{App: s.app, Job: v.job, ExitStatus: v.exit, Agent: v.agent, Page: s.requestedPage()}
 	if len(args) > 0 {
 		if v.given("job") {
-			return f, usageErrorf("--job does not go with %s: want one of them", args[0])
+			return f, usageErrorf("--job cannot be combined with the argument %s", args[0])
 		}
 		f.Of = args[0]
 	}
@@ -80,7 +80,7 @@ func (v *executionSelection) toFilter(s *session, args []string) (f client.Execu
 	}
 	if f.After != "" || len(f.Parameters) > 0 {
 		if v.given("offset") {
-			return f, usageErrorf("--offset does not go with --after and --parameter")
+			return f, usageErrorf("--offset cannot be combined with --after or --parameter")
 		}
 		f.Offset = 0
 	}
@@ -117,16 +117,16 @@ func (v *executionSelection) isRestricted() bool {
 
 func (c *CLI) executionList() *cobra.Command {
 	var v executionSelection
-	cmd := c.serverCommand("list [JOB]", "List executions, newest first: of all jobs, or of one", func(s *session, args []string) error {
+	cmd := c.serverCommand("list [JOB]", "List executions of all jobs or of one job, newest first", func(s *session, args []string) error {
 		f, err := v.toFilter(s, args)
 		if err != nil {
 			return err
 		}
 		return s.listExecutions(f, v.isRestricted())
 	})
-	cmd.Long = `Lists executions of an application, newest first, those that meet all that is given. What is not understood is refused.
+	cmd.Long = `Lists the executions of an application that match all filters, newest first. An invalid filter is an error.
 
-Parameters are searched for in some 2,000 executions at a time: what follows says how to go on.`
+--parameter searches about 2,000 executions at a time; the last line of the output shows how to continue.`
 	cmd.Example = `  jobstreamer execution list --status started
   jobstreamer execution list --status failed,stopped --since 18:00
   jobstreamer execution list --job 'night*' --agent a2 --since yesterday --until "today 06:00"
@@ -163,9 +163,9 @@ func (s *session) drawExecutions(p *page, f *client.ExecutionFilter, list rest.E
 	case some:
 		fmt.Fprintln(p, "No execution matches.")
 	case list.Hits == 0 && f.Of != "":
-		fmt.Fprintf(p, "No executions of %s. `%s` starts one.\n", f.Of, s.appCommandLine("run "+f.Of))
+		fmt.Fprintf(p, "No executions of %s. Start one with `%s`.\n", f.Of, s.appCommandLine("run "+f.Of))
 	case list.Hits == 0:
-		fmt.Fprintf(p, "No executions. `%s` starts one.\n", s.appCommandLine("run JOB"))
+		fmt.Fprintf(p, "No executions. Start one with `%s`.\n", s.appCommandLine("run JOB"))
 	}
 	if more := s.moreExecutions(f, &list); more != "" {
 		fmt.Fprintln(p, p.inColor(faint, more))
@@ -177,11 +177,11 @@ func (s *session) moreExecutions(f *client.ExecutionFilter, list *rest.Execution
 	n := len(list.Results)
 	switch {
 	case list.Next != nil && list.Scanned != nil:
-		return fmt.Sprintf("%d executions were searched, there are more: --after %s goes on", *list.Scanned, *list.Next)
+		return fmt.Sprintf("searched %d executions, there are more; continue with --after %s", *list.Scanned, *list.Next)
 	case list.Next != nil:
-		return fmt.Sprintf("%d to %d of %d; --limit shows more, --after %s those that follow", list.Offset, list.Offset+n-1, list.Hits, *list.Next)
+		return fmt.Sprintf("showing %d to %d of %d; see more with --limit, or the next page with --after %s", list.Offset, list.Offset+n-1, list.Hits, *list.Next)
 	case n == 0 && list.Hits > 0:
-		return fmt.Sprintf("none from %d on: there are %d", list.Offset, list.Hits)
+		return fmt.Sprintf("no entries from %d on; the list has %d", list.Offset, list.Hits)
 	case n < list.Hits && f.After == "":
 		return moreText(list.Offset, list.Offset+n-1, list.Hits)
 	}

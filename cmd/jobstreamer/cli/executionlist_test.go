@@ -56,7 +56,7 @@ func TestExecutionListOverAllJobs(t *testing.T) {
 	for line, want := range map[string]string{
 		"--status fail":         `--status "fail": want one of `,
 		"--status=":             "--status: want one of",
-		"--since tonight":       `--since "tonight": want 18:00 (the last time that it was), today, yesterday`,
+		"--since tonight":       `--since "tonight": want 18:00 (its latest occurrence), today, yesterday`,
 		"--since=":              `--since "": want 18:00`,
 		"--until 2026-13-01":    `--until "2026-13-01": want`,
 		"--since 1h --until 2h": "--until 2h: want a time after --since 1h",
@@ -64,11 +64,11 @@ func TestExecutionListOverAllJobs(t *testing.T) {
 		"--agent=":              "--agent: want a value",
 		"--exit-status=":        "--exit-status: want a value",
 		"--parameter date":      `--parameter "date": want NAME=VALUE`,
-		"--after x":             `"x": want the number of an execution`,
-		"--after 2 --offset 3":  "--offset does not go with --after",
-		"night-1 --job night-2": "--job does not go with night-1",
+		"--after x":             `"x": want an execution number`,
+		"--after 2 --offset 3":  "--offset cannot be combined with --after",
+		"night-1 --job night-2": "--job cannot be combined with the argument night-1",
 		"none --status failed":  "there is no job none",
-		"-p date=1 --offset 2":  "--offset does not go with",
+		"-p date=1 --offset 2":  "--offset cannot be combined with",
 	} {
 		got := e.runOnce(t.Context(), append([]string{"execution", "list"}, strings.Fields(line)...)...)
 		if got.failed == nil || !strings.Contains(got.err, want) || got.out != "" {
@@ -76,7 +76,7 @@ func TestExecutionListOverAllJobs(t *testing.T) {
 		}
 	}
 	got := e.runOnce(t.Context(), "execution", "list", "--limit", "1")
-	if !strings.HasSuffix(got.out, "\n1 to 1 of 3; --limit shows more, --after 3 those that follow\n") {
+	if !strings.HasSuffix(got.out, "\nshowing 1 to 1 of 3; see more with --limit, or the next page with --after 3\n") {
 		t.Error(got.out)
 	}
 	if got := e.runOnce(t.Context(), "execution", "list", "-o", "json", "--limit", "1"); !strings.Contains(got.err, "--after 3") || !strings.Contains(got.out, `"next": "3"`) {
@@ -90,18 +90,18 @@ func TestWhatAnExecutionWaitsFor(t *testing.T) {
 	e.applyFiles(t, "j", "Noop")
 	const why = "no agent serves pool default of application default"
 	got := e.runOnce(t.Context(), "run", "j", "--wait", "--timeout", "3s")
-	if want := "Execution 1 of j waits: " + why + ".\n"; strings.Count(got.err, want) != 1 {
+	if want := "Execution 1 of j is waiting: " + why + ".\n"; strings.Count(got.err, want) != 1 {
 		t.Errorf("run --wait: %+v, want %s", got, want)
 	}
 	got = e.runOnce(t.Context(), "execution", "wait", "1", "--follow", "--timeout", "3s")
-	if want := "Execution 1 of j waits: " + why + ".\n"; strings.Count(got.err, want) != 1 {
+	if want := "Execution 1 of j is waiting: " + why + ".\n"; strings.Count(got.err, want) != 1 {
 		t.Errorf("execution wait --follow: %+v, want %s", got, want)
 	}
 	if got := e.runOnce(t.Context(), "run", "j"); got.failed != nil {
 		t.Fatalf("%+v", got)
 	}
 	got = e.runOnce(t.Context(), "execution", "show", "2")
-	want := fmt.Sprintf("Waiting for   %s\n              number 2 in the queue of its pool\n", why)
+	want := fmt.Sprintf("Waiting for   %s\n              position 2 in the queue of its pool\n", why)
 	if !strings.Contains(got.out, want) {
 		t.Errorf("execution show:\n%s\nwant\n%s", got.out, want)
 	}

@@ -20,8 +20,8 @@ import (
 )
 
 func (c *CLI) executionCommand() *cobra.Command {
-	cmd := groupCommand("execution", "Executions: what became of them, stop and restart",
-		`An execution is one time that a job runs. Its number is unique in the whole system. A restart goes on where an execution ended, in a new one.`,
+	cmd := groupCommand("execution", "Manage executions: list, stop, restart and wait for them",
+		`An execution is one run of a job. Its number is unique in the whole system. A restart is a new execution that continues where the old one ended.`,
 		c.executionList(), c.executionShow(), c.executionStop(), c.executionAbandon(), c.executionRestart(), c.executionRerun(), c.executionWait())
 	cmd.Aliases = []string{"exec"}
 	return cmd
@@ -30,11 +30,11 @@ func (c *CLI) executionCommand() *cobra.Command {
 // executionTable is a table of executions, with the names of their jobs if
 // those differ.
 func executionTable(p *page, all []rest.ExecutionSummary, jobs bool) *table {
-	heads := []string{">EXECUTION", "STATUS", "EXIT STATUS", "STARTED", ">TOOK", "AGENT", "BECAUSE"}
+	heads := []string{">EXECUTION", "STATUS", "EXIT STATUS", "STARTED", ">TOOK", "AGENT", "REASON"}
 	if jobs {
 		heads = slices.Insert(heads, 1, "JOB")
 	}
-	t := newTable(heads...).withOptional("EXIT STATUS", "BECAUSE").withDrops("BECAUSE", "TOOK", "AGENT", "EXIT STATUS").withCuts("BECAUSE", "EXIT STATUS")
+	t := newTable(heads...).withOptional("EXIT STATUS", "REASON").withDrops("REASON", "TOOK", "AGENT", "EXIT STATUS").withCuts("REASON", "EXIT STATUS")
 	for _, e := range all {
 		row := []any{e.ExecutionID, statusCell(e.BatchStatus), ownExit(e.ExitStatus, e.BatchStatus), p.timeCell(e.StartTime), p.tookText(e.StartTime, e.EndTime), agentName(e.Agent), startReason(&e)}
 		if jobs {
@@ -76,7 +76,7 @@ func startReason(e *rest.ExecutionSummary) string {
 }
 
 func (c *CLI) executionShow() *cobra.Command {
-	cmd := c.serverCommand("show EXECUTION|JOB", "Show an execution and its steps; of a job, the latest one", func(s *session, args []string) error {
+	cmd := c.serverCommand("show EXECUTION|JOB", "Show an execution and its steps; for a job, its latest execution", func(s *session, args []string) error {
 		job, id, err := s.findExecution(args[0])
 		if err != nil {
 			return err
@@ -94,7 +94,7 @@ func drawExecution(p *page, e *rest.Execution) {
 	}
 	p.writeFields("Execution", cell{fmt.Sprint(e.ExecutionID), bold}, "Job", e.Job, "Application", e.App, "Status", statusCell(e.BatchStatus), "Exit status", ownExit(e.ExitStatus, e.BatchStatus),
 		"Waiting for", waitingText(&e.Waiting),
-		"Exception", cell{textOf(e.Exception), red}, "Because", startReason(&e.ExecutionSummary), "Scheduled for", p.timeText(e.ScheduledFor), "Agent", agentName(e.Agent),
+		"Exception", cell{textOf(e.Exception), red}, "Reason", startReason(&e.ExecutionSummary), "Scheduled for", p.timeText(e.ScheduledFor), "Agent", agentName(e.Agent),
 		"Created", p.timeText(e.CreateTime), "Started", p.timeText(e.StartTime), "Ended", p.timeText(e.EndTime), "Took", p.tookText(e.StartTime, e.EndTime),
 		"Parameters", strings.Join(params, "\n"), "Log", missingOutput(e))
 	if len(e.StepExecutions) == 0 {
@@ -113,7 +113,7 @@ func drawExecution(p *page, e *rest.Execution) {
 func waitingText(w *rest.Waiting) string {
 	why := textOf(w.For)
 	if w.Position != nil && *w.Position > 1 {
-		why += fmt.Sprintf("\nnumber %d in the queue of its pool", *w.Position)
+		why += fmt.Sprintf("\nposition %d in the queue of its pool", *w.Position)
 	}
 	return why
 }
@@ -138,11 +138,11 @@ func (s *session) findExecution(arg string) (job string, id int64, err error) {
 	j, _, err := s.client.Job(s.ctx, s.app, arg)
 	switch {
 	case client.Code(err) == "no_such_job":
-		return "", 0, &explained{err, joinLines(fmt.Sprintf("%s is neither the number of an execution nor a job of the application %s", arg, s.app), s.adviceFor("no_such_job"))}
+		return "", 0, &explained{err, joinLines(fmt.Sprintf("%s is neither an execution number nor a job of the application %s", arg, s.app), s.adviceFor("no_such_job"))}
 	case err != nil:
 		return "", 0, err
 	case j.LatestExecution == nil:
-		return "", 0, fmt.Errorf("the job %s was never executed; `%s` starts it", arg, s.appCommandLine("run "+arg))
+		return "", 0, fmt.Errorf("the job %s has never run; start it with `%s`", arg, s.appCommandLine("run "+arg))
 	}
 	return j.Name, j.LatestExecution.ExecutionID, nil
 }
@@ -150,25 +150,25 @@ func (s *session) findExecution(arg string) (job string, id int64, err error) {
 func parseExecutionID(arg string) (int64, error) {
 	id, err := strconv.ParseInt(arg, 10, 64)
 	if err != nil || id <= 0 {
-		return 0, usageErrorf("%q: want the number of an execution", arg)
+		return 0, usageErrorf("%q: want an execution number", arg)
 	}
 	return id, nil
 }
 
 func (c *CLI) executionStop() *cobra.Command {
 	k := &changeKind{verb: "stop", done: "stopped", applies: isStoppable, change: (*client.Client).Stop}
-	cmd := c.executionChangeCommand("stop EXECUTION|JOB...", "Ask executions to end; of a job, all that have not ended", k, func(f *pflag.FlagSet, wait *bool) {
-		f.BoolVar(wait, "wait", false, "until they have ended; the exit status does not say how")
+	cmd := c.executionChangeCommand("stop EXECUTION|JOB...", "Stop executions; for a job, all that have not ended", k, func(f *pflag.FlagSet, wait *bool) {
+		f.BoolVar(wait, "wait", false, "wait until the executions have ended; how they end does not affect the exit status")
 	})
-	cmd.Long = "Asks executions to end. A job or a glob of jobs stands for all their executions that have not ended.\n\n" + severalHelp
+	cmd.Long = "Requests that executions stop. A job, or a glob of jobs, selects all executions that have not ended.\n\n" + severalHelp
 	return cmd
 }
 
 func (c *CLI) executionAbandon() *cobra.Command {
 	k := &changeKind{verb: "abandon", done: "abandoned", destroys: true, applies: isAbandonable, change: (*client.Client).Abandon}
-	cmd := c.executionChangeCommand("abandon EXECUTION|JOB...", "Give up executions that wait, or that were stopped or failed: they will not be restarted", k, func(*pflag.FlagSet, *bool) {})
-	cmd.Long = `Gives up executions that wait, or that were stopped or failed: they will not be restarted. Of a job its latest execution is meant; a glob is of
-the jobs whose latest execution waits, was stopped or failed. With a glob or -, a terminal is asked and a script says --yes.
+	cmd := c.executionChangeCommand("abandon EXECUTION|JOB...", "Abandon waiting, stopped or failed executions, so that they cannot be restarted", k, func(*pflag.FlagSet, *bool) {})
+	cmd.Long = `Abandons waiting, stopped or failed executions, so that they cannot be restarted. A job selects its latest execution; a glob matches the jobs
+whose latest execution is waiting, stopped or failed. With a glob or -, a terminal asks for confirmation; scripts use --yes.
 
 ` + severalHelp
 	return cmd
@@ -206,7 +206,7 @@ func (c *CLI) executionChangeCommand(use, short string, k *changeKind, flags fun
 		}
 		return s.changeEach(w, &t, wait, k.change)
 	})
-	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) { flags(f, &wait) })
+	help.Section(cmd.Flags(), "Options", func(f *pflag.FlagSet) { flags(f, &wait) })
 	m.addFlags(cmd)
 	c.showFlags(cmd)
 	return c.appFlags(cmd)

@@ -29,7 +29,7 @@ func (s *session) expandExecutions(args []string, done string, applies func(subj
 			named.all = append(named.all, found...)
 		}
 		if isGlob(arg) && len(named.all) == before {
-			return named, fmt.Errorf("no execution of the %s that %s matches can be %s; nothing was done", countText(len(t.all), "job", "jobs"), arg, done)
+			return named, fmt.Errorf("%s matches %s, but no execution that can be %s; nothing was done", arg, countText(len(t.all), "job", "jobs"), done)
 		}
 		named.spelled = named.spelled && t.spelled
 	}
@@ -64,7 +64,7 @@ func (s *session) executionsOf(t target, glob, running bool, applies func(subjec
 		return nil, err
 	}
 	if len(found) == 0 && !glob {
-		return nil, fmt.Errorf("no execution of %s runs or waits", t.name)
+		return nil, fmt.Errorf("no execution of %s is running or waiting", t.name)
 	}
 	return found, nil
 }
@@ -80,7 +80,7 @@ func (s *session) latestOf(t target, glob bool, applies func(subjects.BatchStatu
 	case err != nil:
 		return nil, err
 	case j.LatestExecution == nil && !glob:
-		return nil, fmt.Errorf("the job %s was never executed", t.name)
+		return nil, fmt.Errorf("the job %s has never run", t.name)
 	case j.LatestExecution == nil || glob && !applies(j.LatestExecution.BatchStatus):
 		return nil, nil
 	}

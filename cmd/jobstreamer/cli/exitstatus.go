@@ -23,13 +23,15 @@ const (
 )
 
 // ExitHelp is what the help of all commands says of exit statuses.
-const ExitHelp = `Exit status: 0 it is done; 1 it was refused, or something of several was; 2 a mistake in the command line; 3 the execution failed; 4 it was
-stopped or abandoned; 5 job apply --dry-run --exit-code found changes; 69 the control bus or its NATS is away; 124 --timeout is over; 130 interrupted.`
+const ExitHelp = `Exit status: 0 success; 1 the request, or a part of it, was refused; 2 invalid command line; 3 the execution failed; 4 the execution was stopped
+or abandoned; 5 job apply --dry-run --exit-code found changes; 69 the control bus or its NATS is unreachable; 124 --timeout expired; 130 interrupted.`
 
 // printedError is an error whose text was printed.
 type printedError struct{ status int }
 
-func (e printedError) Error() string { return fmt.Sprintf("exit status %d, as was said", e.status) }
+func (e printedError) Error() string {
+	return fmt.Sprintf("exit status %d, already reported", e.status)
+}
 
 // Is makes all of them ErrSaid.
 func (e printedError) Is(target error) bool { return target == ErrPrinted }

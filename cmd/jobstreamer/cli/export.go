@@ -28,7 +28,7 @@ type exportOptions struct {
 func (c *CLI) jobExport() *cobra.Command {
 	var how exportOptions
 	var output string
-	cmd := c.serverCommand("export [JOB...]", "Write jobs to files, or print them, as they can be applied again", func(s *session, args []string) error {
+	cmd := c.serverCommand("export [JOB...]", "Export jobs to files or standard output, in the format of job apply", func(s *session, args []string) error {
 		if err := how.parseOutput(output); err != nil {
 			return err
 		}
@@ -37,25 +37,26 @@ func (c *CLI) jobExport() *cobra.Command {
 		}
 		return s.printJobs(args, &how)
 	})
-	cmd.Long = `Writes jobs with their schedules, time monitors and notifications, in the form that ` + "`jobstreamer job apply`" + ` reads. XML has a definition only.
+	cmd.Long = `Exports jobs with their schedules, time monitors and notifications, in the format that ` + "`jobstreamer job apply`" + ` reads. XML contains the definition
+only.
 
-With -o DIR each job gets a file of its name in the folder; without names all jobs of the application do. A file that defines the job already, also
-in a folder below, is written in its place and form; if it says the same it is left as it is, with its comments. Any other file is not
-overwritten without --force. Names that a file system may not have are written with % and two digits.
+With -o DIR, each job is written to a file named after it in the folder; without names, all jobs of the application are. If a file in the folder,
+or in a subfolder, already defines the job, that file is updated in its own format; if nothing has changed, it keeps its text and comments. Any
+other existing file is overwritten only with --force. Characters that a file system may not allow are written as % and two hexadecimal digits.
 
-Without a folder the jobs are printed; several are documents of one YAML text. ` + severalHelp
+Without -o DIR, the jobs are printed; several jobs are printed as documents of one YAML text. ` + severalHelp
 	cmd.Example = `  jobstreamer job export -o jobs
   jobstreamer job export 'night*' --app billing -o jobs/billing --format json
   jobstreamer job export nightly -o xml > nightly.xml
   jobstreamer job export nightly --definition | jobstreamer job apply --app test -f -`
-	help.Section(cmd.Flags(), "How", func(f *pflag.FlagSet) {
-		f.StringVarP(&output, "output", "o", "", "`DIR` to write files to; or the format, as with --format")
-		f.StringVar(&how.form, "format", "", "`FORMAT` json, yaml, edn or xml (default: yaml, or that of the file that is there)")
-		f.BoolVar(&how.definition, "definition", false, "only the definition, without schedule, time monitor and notifications")
+	help.Section(cmd.Flags(), "Output", func(f *pflag.FlagSet) {
+		f.StringVarP(&output, "output", "o", "", "`DIR` folder for the files; or the format, like --format")
+		f.StringVar(&how.form, "format", "", "`FORMAT` file format: json, yaml, edn or xml (default: that of the existing file, else yaml)")
+		f.BoolVar(&how.definition, "definition", false, "export the definition only, without schedule, time monitor and notifications")
 	})
-	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
-		f.BoolVar(&how.dry, "dry-run", false, "with -o DIR: say what would be written, and write nothing")
-		f.BoolVar(&how.force, "force", false, "with -o DIR: overwrite files that are something else")
+	help.Section(cmd.Flags(), "Options", func(f *pflag.FlagSet) {
+		f.BoolVar(&how.dry, "dry-run", false, "with -o DIR: print what would be written without writing it")
+		f.BoolVar(&how.force, "force", false, "with -o DIR: overwrite files that do not define the job")
 	})
 	completeFlag(cmd, "output", func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		return nil, cobra.ShellCompDirectiveFilterDirs
@@ -77,7 +78,7 @@ func (h *exportOptions) parseOutput(output string) error {
 	case slices.Contains(outputs, h.folder) || h.folder == "yml":
 		return usageErrorf("-o %s: want %s, or a folder: ./%s", h.folder, strings.Join(forms, ", "), h.folder)
 	case h.folder == "" && (h.dry || h.force):
-		return usageErrorf("--dry-run and --force go with -o DIR only")
+		return usageErrorf("--dry-run and --force require -o DIR")
 	}
 	return nil
 }
@@ -85,7 +86,7 @@ func (h *exportOptions) parseOutput(output string) error {
 // printJobs prints jobs.
 func (s *session) printJobs(args []string, how *exportOptions) error {
 	if len(args) == 0 {
-		return usageErrorf("which jobs? Name them, or say '*' for all; -o DIR writes files")
+		return usageErrorf("no jobs given; name them, or use '*' for all; -o DIR writes files")
 	}
 	form := jsl.Format(cmp.Or(how.form, string(jsl.YAML)))
 	t, err := s.expandJobs(args)
@@ -93,7 +94,7 @@ func (s *session) printJobs(args []string, how *exportOptions) error {
 		return err
 	}
 	if len(t.all) > 1 && form != jsl.YAML {
-		return usageErrorf("%d jobs are no %s: want --format yaml, or -o DIR", len(t.all), form)
+		return usageErrorf("%d jobs cannot be printed as one %s text; use --format yaml or -o DIR", len(t.all), form)
 	}
 	printed, missed := 0, 0
 	for _, one := range t.all {

@@ -103,17 +103,17 @@ func (s *session) filesThere(folder string) (map[string][]definition, error) {
 func (s *session) prepareExport(e *exportedFile, there []definition, how *exportOptions) (err error) {
 	switch {
 	case len(there) > 1:
-		return fmt.Errorf("%s and %s define it: which is to be written?", there[0].file, there[1].file)
+		return fmt.Errorf("both %s and %s define it: delete one of them", there[0].file, there[1].file)
 	case len(there) == 1 && there[0].part:
-		return fmt.Errorf("%s defines other jobs too: it is not rewritten", there[0].file)
+		return fmt.Errorf("%s also defines other jobs, so it is not rewritten", there[0].file)
 	case len(there) == 1:
 		if how.form != "" && jsl.Format(how.form) != there[0].form {
-			return fmt.Errorf("%s defines it as %s: delete it, or leave --format away", there[0].file, there[0].form)
+			return fmt.Errorf("%s defines it as %s: delete that file, or omit --format", there[0].file, there[0].form)
 		}
 		e.file, e.form = there[0].file, there[0].form
 	default:
 		if _, err := os.Lstat(e.file); err == nil && !how.force {
-			return fmt.Errorf("%s is there and does not define it: --force overwrites it", e.file)
+			return fmt.Errorf("%s exists and does not define it: use --force to overwrite it", e.file)
 		}
 	}
 	if e.text, err = s.fileOf(e.job, e.form, how); err != nil {
@@ -181,7 +181,7 @@ func (s *session) drawExported(all []*exportedFile, how *exportOptions) {
 			fmt.Fprintf(p, "%s %s (%s)\n", e.job, p.inColor(green, would+written), e.file)
 		}
 		if e.loses {
-			s.printFault(e.file, 0, 0, faultWarning, "XML has no place for the schedule, time monitor and notifications of the job: they are not in it")
+			s.printFault(e.file, 0, 0, faultWarning, "XML cannot contain the schedule, time monitor and notifications of the job; they are left out")
 		}
 	}
 	var words []string
@@ -207,7 +207,7 @@ func (s *session) drawOrphans(all []*exportedFile, there map[string][]definition
 	}
 	if len(files) > 0 {
 		slices.Sort(files)
-		fmt.Fprintf(s.Err, "The application %s has no job for %s.\n", s.app, strings.Join(files, ", "))
+		fmt.Fprintf(s.Err, "The application %s does not have the jobs that these files define: %s.\n", s.app, strings.Join(files, ", "))
 	}
 }
 

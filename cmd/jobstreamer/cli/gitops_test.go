@@ -112,7 +112,7 @@ func TestApplyOverwritesNoOtherChange(t *testing.T) {
 		t.Fatalf("%+v, %v", p, err)
 	}
 	e.applyFiles(t, "a", "Other")
-	if err := p.carryOut(); err == nil || !strings.Contains(err.Error(), "changed by somebody else") || p.countResult(skipped) != 2 {
+	if err := p.carryOut(); err == nil || !strings.Contains(err.Error(), "changed by someone else") || p.countResult(skipped) != 2 {
 		t.Errorf("%v", err)
 	}
 	if got := e.runOnce(t.Context(), "job", "export", "a"); !strings.Contains(got.out, "Other") {
@@ -198,7 +198,7 @@ func TestExportToFilesThatAreThere(t *testing.T) {
 		return e.runOnce(t.Context(), append([]string{"job", "export", "-o", dir}, args...)...)
 	}
 	writeFile(t, filepath.Join(dir, "taken.yaml"), "no job")
-	if got := export(); got.failed == nil || !strings.Contains(got.err, "taken.yaml is there and does not define it") || !strings.Contains(got.err, "Nothing was written") {
+	if got := export(); got.failed == nil || !strings.Contains(got.err, "taken.yaml exists and does not define it") || !strings.Contains(got.err, "Nothing was written") {
 		t.Errorf("%+v", got)
 	}
 	if got := readFile(t, filepath.Join(dir, "deep", "m.json")); !strings.Contains(got, "other") {
@@ -206,7 +206,7 @@ func TestExportToFilesThatAreThere(t *testing.T) {
 	}
 	e.runOnce(t.Context(), "schedule", "set", "drawn", "0 0 2 * * ?")
 	got := export("--force")
-	if got.failed != nil || !strings.Contains(got.out, "4 jobs: 3 written, 1 unchanged.") || !strings.Contains(got.err, "has no job for "+filepath.Join(dir, "gone.yaml")) || !strings.Contains(got.err, "x.xml: warning: XML has no place") {
+	if got.failed != nil || !strings.Contains(got.out, "4 jobs: 3 written, 1 unchanged.") || !strings.Contains(got.err, "does not have the jobs that these files define: "+filepath.Join(dir, "gone.yaml")) || !strings.Contains(got.err, "x.xml: warning: XML cannot contain") {
 		t.Errorf("%+v", got)
 	}
 	if got := readFile(t, filepath.Join(dir, "deep", "k.yaml")); got != comment {
@@ -249,7 +249,7 @@ func TestExportToStandardOutput(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	for line, want := range map[string]string{
-		"job export": "which jobs", "job export n* -o json": "2 jobs are no json", "job export n1 --dry-run": "-o DIR only", "job export x*": "matches none", "job export n1 --format txt": "--format txt",
+		"job export": "no jobs given", "job export n* -o json": "2 jobs cannot be printed as one json text", "job export n1 --dry-run": "--dry-run and --force require -o DIR", "job export x*": "matches none", "job export n1 --format txt": "--format txt",
 	} {
 		if got := e.runOnce(t.Context(), strings.Fields(line)...); got.failed == nil || !strings.Contains(got.err, want) {
 			t.Errorf("%s: %+v", line, got)

@@ -55,7 +55,7 @@ func withoutDuplicates(all []jar) (jars []jar, err error) {
 	for _, j := range all {
 		was, twice := seen[j.name]
 		if twice && was.sum != j.sum {
-			return nil, usageErrorf("%s and %s have the same name and are not the same", was.file, j.file)
+			return nil, usageErrorf("%s and %s have the same name but different content", was.file, j.file)
 		}
 		if seen[j.name] = j; !twice {
 			jars = append(jars, j)
@@ -162,7 +162,7 @@ func packFolder(ctx context.Context, dir, temp string) (file string, warnings []
 	}
 	warnings, err = deploy.WriteFolder(ctx, out, dir)
 	if err = cmp.Or(err, out.Close()); err != nil {
-		return "", nil, fmt.Errorf("make a jar of %s: %w", dir, err)
+		return "", nil, fmt.Errorf("pack %s into a jar: %w", dir, err)
 	}
 	for i := range warnings {
 		warnings[i] = name + "!/" + warnings[i]

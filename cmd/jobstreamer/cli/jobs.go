@@ -20,8 +20,8 @@ const (
 )
 
 func (c *CLI) jobCommand() *cobra.Command {
-	return groupCommand("job", "Jobs: what they are, and how their executions ended",
-		`A job is a definition in the language of JSR-352, as JSON, YAML, EDN or XML: steps, and what follows what.`,
+	return groupCommand("job", "Manage jobs and their definitions",
+		`A job is defined in the job specification language of JSR-352, as JSON, YAML, EDN or XML: its steps and their order.`,
 		c.jobList(), c.jobShow(), c.jobApply(), c.jobValidate(), c.jobExport(), c.jobRename(), c.jobDelete())
 }
 
@@ -37,24 +37,23 @@ func (c *CLI) jobList() *cobra.Command {
 			args = append(args, "batch-status:"+string(status))
 		}
 		search.Query = strings.Join(args, " ")
-		none := "No jobs. `" + s.appCommandLine("job apply -f FILE") + "` makes some."
+		none := "No jobs. Create one with `" + s.appCommandLine("job apply -f FILE") + "`."
 		if search.Query != "" {
-			none = "No job matches; `" + s.appCommandLine("job list") + "` shows all."
+			none = "No job matches; list all with `" + s.appCommandLine("job list") + "`."
 		}
 		return showList(s, func(c *client.Client, p client.Page) (rest.List[rest.Job], error) {
 			search.Page = p
 			return c.Jobs(s.ctx, s.app, search)
 		}, func(p *page, list rest.List[rest.Job]) { drawJobs(p, list, none) })
 	})
-	cmd.Long = `Lists the jobs of an application. Words choose those whose name contains any of them. Conditions are about the latest execution:
-since:2026-11-24, until:2026-11-25, batch-status:failed, exit-status:X. One that is not understood is refused, so that nobody takes all jobs
-for those that match.`
+	cmd.Long = `Lists the jobs of an application. Words select the jobs whose names contain any of them. Conditions filter by the latest execution:
+since:2026-11-24, until:2026-11-25, batch-status:failed, exit-status:X. An invalid condition is an error.`
 	cmd.Example = `  jobstreamer job list --app billing
   jobstreamer job list --status failed --watch
   jobstreamer job list night since:2026-11-24 --sort last_execution_started:desc`
-	help.Section(cmd.Flags(), "Which", func(f *pflag.FlagSet) {
-		f.StringVar(&state, "status", "", "`STATUS` of the latest execution, such as failed")
-		f.StringVar(&search.SortBy, "sort", "", "`KEYS` name, last_execution_started, last_execution_duration, last_execution_status, next_execution_start, each with :asc or :desc")
+	help.Section(cmd.Flags(), "Filters", func(f *pflag.FlagSet) {
+		f.StringVar(&state, "status", "", "`STATUS` batch status of the latest execution, such as failed")
+		f.StringVar(&search.SortBy, "sort", "", "`KEYS` sort keys: name, last_execution_started, last_execution_duration, last_execution_status, next_execution_start, each with :asc or :desc")
 	})
 	completeFlag(cmd, "status", cobra.FixedCompletions(statusNames(), cobra.ShellCompDirectiveNoFileComp))
 	c.pageFlags(cmd)
@@ -104,7 +103,7 @@ func scheduleCell(s *rest.Schedule) flexCell {
 }
 
 func (c *CLI) jobShow() *cobra.Command {
-	cmd := c.serverCommand("show JOB", "Show a job: its steps, schedule and newest executions", func(s *session, args []string) error {
+	cmd := c.serverCommand("show JOB", "Show a job: its steps, schedule and latest executions", func(s *session, args []string) error {
 		return showAnswer(s, func(c *client.Client) (*rest.Job, error) {
 			j, _, err := c.Job(s.ctx, s.app, args[0])
 			return j, err
@@ -129,14 +128,14 @@ func (s *session) drawJob(p *page, j *rest.Job) {
 	p.writeTable(stepTable(j.Definition.Parse()))
 	list, err := s.client.Executions(s.ctx, s.app, j.Name, client.Page{Limit: shownOfJob})
 	if err == nil && list.Hits > 0 {
-		p.writeTitle("Newest executions")
+		p.writeTitle("Latest executions")
 		p.writeTable(executionTable(p, list.Results, false))
 	}
 }
 
 // stepTable is a table of what a job consists of.
 func stepTable(j *jsl.Job) *table {
-	t := newTable("ID", "WHAT", "THEN").withOptional("THEN").withCuts("WHAT", "THEN")
+	t := newTable("ID", "ELEMENT", "NEXT").withOptional("NEXT").withCuts("ELEMENT", "NEXT")
 	j.Walk(func(path string, e jsl.Element) {
 		depth := strings.Count(path, "/steps/") + strings.Count(path, "/flows/") - 1
 		t.addRow(strings.Repeat("  ", depth)+e.ElementID(), elementText(e), nextText(e))
@@ -193,16 +192,16 @@ func nextText(e jsl.Element) string {
 }
 
 func (c *CLI) jobRename() *cobra.Command {
-	cmd := c.serverCommand("rename JOB NAME", "Give a job another name", func(s *session, args []string) error {
+	cmd := c.serverCommand("rename JOB NAME", "Rename a job", func(s *session, args []string) error {
 		j, _, err := s.client.RenameJob(s.ctx, s.app, args[0], args[1])
 		if err != nil {
 			return err
 		}
-		s.printDone("Job %s is called %s now.\n", args[0], j.Name)
+		s.printDone("Job %s was renamed to %s.\n", args[0], j.Name)
 		return nil
 	})
-	cmd.Long = `Gives a job another name. Its executions, schedule and settings stay, and what runs goes on. The old name is free. Subjects of NATS
-and logs of the program have the name that the job was made with.`
+	cmd.Long = `Renames a job. Its executions, schedule and settings are kept, and running executions continue. The old name becomes free. NATS subjects
+and log messages of the program keep the name with which the job was created.`
 	c.quietFlag(cmd)
 	return c.appFlags(cmd)
 }
@@ -224,9 +223,9 @@ func (c *CLI) jobDelete() *cobra.Command {
 			return "Job " + t.name + " was deleted.", s.client.DeleteJob(s.ctx, s.app, t.name, keep, client.Condition{})
 		})
 	})
-	cmd.Long = "Deletes jobs with their schedules and the history of their executions. On a terminal it asks; a script says --yes.\n\n" + severalHelp
-	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
-		f.BoolVar(&keep, "keep-history", false, "leave their executions")
+	cmd.Long = "Deletes jobs with their schedules and the history of their executions. On a terminal it asks for confirmation; scripts use --yes.\n\n" + severalHelp
+	help.Section(cmd.Flags(), "Options", func(f *pflag.FlagSet) {
+		f.BoolVar(&keep, "keep-history", false, "keep the executions of the deleted jobs")
 	})
 	m.addFlags(cmd)
 	c.quietFlag(cmd)
@@ -240,7 +239,7 @@ func (s *session) checkJob(t target) (string, error) {
 	case err != nil:
 		return "", err
 	case j.LatestExecution == nil:
-		return "never executed", nil
+		return "never run", nil
 	}
 	return fmt.Sprintf("%d %s", j.LatestExecution.ExecutionID, j.LatestExecution.BatchStatus), nil
 }

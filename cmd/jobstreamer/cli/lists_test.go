@@ -17,8 +17,8 @@ func TestListsAreWholeOrSayWhatIsLeft(t *testing.T) {
 		more  string
 	}{
 		{"job list -o json", 70, ""}, {"job list -o yaml", 70, ""}, {"job list -o edn", 70, ""},
-		{"job list -o json --limit 20", 20, "1 to 20 of 70; --limit and --offset show others\n"},
-		{"job list -o edn --limit 20 --offset 11", 20, "11 to 30 of 70; --limit and --offset show others\n"},
+		{"job list -o json --limit 20", 20, "showing 1 to 20 of 70; see the others with --limit and --offset\n"},
+		{"job list -o edn --limit 20 --offset 11", 20, "showing 11 to 30 of 70; see the others with --limit and --offset\n"},
 		{"job list -o yaml --limit 20 --offset 51", 20, ""},
 	} {
 		got := e.runOnce(t.Context(), strings.Fields(c.line)...)
@@ -27,7 +27,7 @@ func TestListsAreWholeOrSayWhatIsLeft(t *testing.T) {
 			t.Errorf("%s: %d jobs, %q, %v; want %d and %q", c.line, n, got.err, got.failed, c.count, c.more)
 		}
 	}
-	if got := e.runOnce(t.Context(), "job", "list"); !strings.HasSuffix(got.out, "\n1 to 50 of 70; --limit and --offset show others\n") || strings.Count(got.out, "\n") != 52 {
+	if got := e.runOnce(t.Context(), "job", "list"); !strings.HasSuffix(got.out, "\nshowing 1 to 50 of 70; see the others with --limit and --offset\n") || strings.Count(got.out, "\n") != 52 {
 		t.Errorf("a table:\n%s", got.out)
 	}
 }
@@ -55,8 +55,8 @@ func TestFiltersThatAreNotUnderstoodAreRefused(t *testing.T) {
 		}
 	}
 	for line, want := range map[string]string{
-		"job list --status Failed":              "No job matches; `jobstreamer job list` shows all.\n",
-		"job list x --app default":              "No job matches; `jobstreamer job list --app default` shows all.\n",
+		"job list --status Failed":              "No job matches; list all with `jobstreamer job list`.\n",
+		"job list x --app default":              "No job matches; list all with `jobstreamer job list --app default`.\n",
 		"job list batch-status:unknown -o json": "{\n  \"results\": [],\n",
 	} {
 		if got := e.runOnce(t.Context(), strings.Fields(line)...); got.failed != nil || got.err != "" || !strings.HasPrefix(got.out, want) {

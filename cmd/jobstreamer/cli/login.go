@@ -22,14 +22,14 @@ func (c *CLI) Logins() []*cobra.Command {
 
 func (c *CLI) loginCommand() *cobra.Command {
 	var fromInput bool
-	cmd := c.serverCommand("login USER", "Log in to a control bus that asks for it", func(s *session, args []string) error {
+	cmd := c.serverCommand("login USER", "Log in to a control bus", func(s *session, args []string) error {
 		return s.logIn(args[0], fromInput)
 	})
-	cmd.Long = `Logs in, and keeps the token in the context, in a file that nobody else may read: other commands send it then. It is good for 30 minutes; a
-key is until it is revoked: ` + "`jobstreamer key create USER --save`" + `. The context is the selected one, that of --context, or that of the control bus that
---server names, which is added if there is none.
+	cmd.Long = `Logs in and saves the token in the context, in a file that other users cannot read; later commands send it. The token is valid for 30 minutes. A
+key is valid until it is revoked: ` + "`jobstreamer key create USER --save`" + `. The context is the selected one, the one of --context, or the one for the
+control bus of --server, which is added if it does not exist.
 
-The password is asked for, and not shown; programs give it on standard input with --password-stdin.`
+The command asks for the password without showing it; programs pass it on standard input with --password-stdin.`
 	cmd.Example = `  jobstreamer login ann
   jobstreamer login ann --server https://jobs.example.com
   pass jobs/ann | jobstreamer login ann --context prod --password-stdin`
@@ -53,7 +53,7 @@ func (s *session) tokenContext() (tokenContext, error) {
 	if name != "" && server != "" {
 		is, err := all.loadContext(name)
 		if err == nil && !sameServer(is.Server, server) {
-			err = usageErrorf("--server %s is not that of the context %s: want one of the two", shownURL(server), name)
+			err = usageErrorf("--server %s is not the server of the context %s; use only one of the two", shownURL(server), name)
 		}
 		return tokenContext{name, is, false}, err
 	}
@@ -120,7 +120,7 @@ func (s *session) saveToken(a tokenContext, token string) error {
 		}
 	}
 	if token != "" && s.Env["JOBSTREAMER_TOKEN"] != "" {
-		fmt.Fprintln(s.Err, "JOBSTREAMER_TOKEN is set: commands send that one, not what was saved.")
+		fmt.Fprintln(s.Err, "JOBSTREAMER_TOKEN is set: commands send its value, not the saved one.")
 	}
 	return nil
 }
@@ -137,7 +137,7 @@ func (s *session) logIn(user string, fromInput bool) error {
 	defer bare.Close()
 	switch _, err := bare.Account(s.ctx); {
 	case err == nil:
-		fmt.Fprintf(s.Out, "The control bus at %s asks for no login; nothing was saved.\n", s.url)
+		fmt.Fprintf(s.Out, "The control bus at %s requires no login; nothing was saved.\n", s.url)
 		return nil
 	case client.Code(err) != "login_required":
 		return err
@@ -154,7 +154,7 @@ func (s *session) logIn(user string, fromInput bool) error {
 	if err := s.saveToken(a, token); err != nil {
 		return err
 	}
-	fmt.Fprintf(s.Out, "%s is logged in at %s for 30 minutes; the context %s has the token.\n", user, s.url, a.context)
+	fmt.Fprintf(s.Out, "%s is logged in at %s for 30 minutes; the token is saved in the context %s.\n", user, s.url, a.context)
 	return nil
 }
 
@@ -167,11 +167,11 @@ func (s *session) warnOfPlainText(server string) {
 	if ip := net.ParseIP(u.Hostname()); ip != nil && ip.IsLoopback() {
 		return
 	}
-	fmt.Fprintf(s.Err, "%s the password goes to %s without encryption; https would have it\n", s.pageTo(s.Err, s.Err).inColor(yellow, "warning:"), u.Host)
+	fmt.Fprintf(s.Err, "%s the password is sent to %s without encryption; use https\n", s.pageTo(s.Err, s.Err).inColor(yellow, "warning:"), u.Host)
 }
 
 func (c *CLI) logoutCommand() *cobra.Command {
-	cmd := c.serverCommand("logout", "End a login, and forget its token", func(s *session, _ []string) error {
+	cmd := c.serverCommand("logout", "Log out and delete the saved token", func(s *session, _ []string) error {
 		a, err := s.tokenContext()
 		if err != nil {
 			return err
@@ -189,12 +189,12 @@ func (c *CLI) logoutCommand() *cobra.Command {
 			return err
 		}
 		if ended != nil {
-			fmt.Fprintf(s.Err, "The token was forgotten here, but not ended there: it may be good for 30 minutes after its login.\n")
+			fmt.Fprintf(s.Err, "The saved token was deleted, but the control bus did not end it: it can stay valid until 30 minutes after the login.\n")
 			return ended
 		}
-		text := "The token of the context %s was ended and forgotten.\n"
+		text := "The token of the context %s was invalidated and deleted.\n"
 		if strings.HasPrefix(a.Token, keyMark) {
-			text = "The key of the context %s was forgotten. It is good until it is revoked: `jobstreamer key revoke USER`.\n"
+			text = "The key of the context %s was deleted here. It stays valid until it is revoked with `jobstreamer key revoke USER`.\n"
 		}
 		fmt.Fprintf(s.Out, text, a.context)
 		return nil
@@ -207,15 +207,15 @@ func (c *CLI) logoutCommand() *cobra.Command {
 const keyMark = "js_"
 
 func (c *CLI) keyCommand() *cobra.Command {
-	return groupCommand("key", "Keys: how programs log in",
-		`A key lets a program in as a user, until the keys of the user are revoked. A user may make keys for themselves, an admin for everybody. They are shown
-once, when they are made.`,
+	return groupCommand("key", "Manage keys, with which programs log in",
+		`A key lets a program log in as a user until the keys of that user are revoked. Users can create keys for themselves, admins for everyone. A key is
+shown only once, when it is created.`,
 		c.keyCreate(), c.keyRevoke())
 }
 
 func (c *CLI) keyCreate() *cobra.Command {
 	var keep bool
-	cmd := c.serverCommand("create USER", "Make a key for programs, and print it, this once", func(s *session, args []string) error {
+	cmd := c.serverCommand("create USER", "Create a key for a program and print it, only this once", func(s *session, args []string) error {
 		key, err := s.client.NewKey(s.ctx, args[0])
 		if err != nil {
 			return err
@@ -233,14 +233,14 @@ func (c *CLI) keyCreate() *cobra.Command {
 			fmt.Fprintln(s.Out, key)
 			return err
 		}
-		fmt.Fprintf(s.Out, "The context %s has a key of %s now.\n", a.context, args[0])
+		fmt.Fprintf(s.Out, "The key of %s was saved in the context %s.\n", args[0], a.context)
 		return nil
 	})
 	cmd.Example = `  jobstreamer key create ci > key
   JOBSTREAMER_TOKEN=$(cat key) jobstreamer job list
   jobstreamer key create ann --save`
-	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
-		f.BoolVar(&keep, "save", false, "keep it in the context in place of the token, and do not print it")
+	help.Section(cmd.Flags(), "Options", func(f *pflag.FlagSet) {
+		f.BoolVar(&keep, "save", false, "save the key in the context, in place of the token, instead of printing it")
 	})
 	c.serverFlags(cmd)
 	return cmd
@@ -248,14 +248,14 @@ func (c *CLI) keyCreate() *cobra.Command {
 
 func (c *CLI) keyRevoke() *cobra.Command {
 	var sure bool
-	cmd := c.serverCommand("revoke USER", "Make all keys of a user useless", func(s *session, args []string) error {
+	cmd := c.serverCommand("revoke USER", "Revoke all keys of a user", func(s *session, args []string) error {
 		if err := s.confirm(sure, "Revoke all keys of "+args[0]+"?"); err != nil {
 			return err
 		}
 		if err := s.client.RevokeKeys(s.ctx, args[0]); err != nil {
 			return err
 		}
-		s.printDone("The keys of %s are useless now.\n", args[0])
+		s.printDone("All keys of %s were revoked.\n", args[0])
 		return nil
 	})
 	yesFlag(cmd, &sure)

@@ -112,7 +112,7 @@ func TestWhereALoginIsKept(t *testing.T) {
 	}
 	try("context add far --server http://127.0.0.1:1")
 	try("context add near --app shop --server " + server + "/")
-	if got := try("login admin --password-stdin --server " + server); got.failed != nil || !strings.Contains(got.out, "the context near has the token") {
+	if got := try("login admin --password-stdin --server " + server); got.failed != nil || !strings.Contains(got.out, "the token is saved in the context near") {
 		t.Errorf("%+v", got)
 	}
 	for name, want := range map[string]bool{"far": false, "near": true} {
@@ -147,7 +147,7 @@ func TestWhereALoginIsKept(t *testing.T) {
 func TestNoLoginIsNeeded(t *testing.T) {
 	e, _ := withBus(t)
 	got := e.runOnce(t.Context(), "login", "ann")
-	if got.failed != nil || !strings.Contains(got.out, "asks for no login") {
+	if got.failed != nil || !strings.Contains(got.out, "requires no login") {
 		t.Errorf("%+v", got)
 	}
 	if names, _ := (contexts{e.dir}).listNames(); len(names) > 0 {

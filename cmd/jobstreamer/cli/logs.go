@@ -33,7 +33,7 @@ type logOptions struct {
 
 func (c *CLI) logsCommand() *cobra.Command {
 	var wish logOptions
-	cmd := c.serverCommand("logs EXECUTION|JOB", "Print the output of an execution; of a job, the latest one", func(s *session, args []string) error {
+	cmd := c.serverCommand("logs EXECUTION|JOB", "Print the output of an execution; for a job, of its latest execution", func(s *session, args []string) error {
 		if err := wish.checkFlags(); err != nil {
 			return err
 		}
@@ -46,27 +46,29 @@ func (c *CLI) logsCommand() *cobra.Command {
 		}
 		return s.checkSteps(job, id, wish.steps)
 	})
-	cmd.Long = `Prints what an execution wrote, a line each: time, stream, step, and the text. With --follow it goes on until the execution has ended.
+	cmd.Long = `Prints the output of an execution, line by line with time, stream, step and text. With --follow, it continues until the execution has ended.
 
-On a terminal, what a job wrote is shown without colours, cursor movements and other escape sequences; --raw shows it as it is. A file or a
-pipe always gets it as it is.`
+On a terminal, the output of the job is shown without colors, cursor movements and other escape sequences; --raw shows it unchanged. A file or a
+pipe always receives it unchanged.`
 	cmd.Example = `  jobstreamer logs 4711
   jobstreamer logs nightly --follow
   jobstreamer logs 4711 --bare --step load > load.txt
   jobstreamer logs 4711 -o json | jq -r 'select(.stream == "stderr").message'`
-	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
-		f.BoolVarP(&wish.follow, "follow", "f", false, "go on as lines come, until the execution has ended")
-		f.StringSliceVar(&wish.steps, "step", nil, "`NAMES` only of these steps")
-		f.BoolVar(&wish.bare, "bare", false, "the text only, without time, stream and step")
+	help.Section(cmd.Flags(), "Options", func(f *pflag.FlagSet) {
+		f.BoolVarP(&wish.follow, "follow", "f", false, "print new lines as they arrive, until the execution has ended")
+		f.StringSliceVar(&wish.steps, "step", nil, "`NAMES` steps whose output is printed (default: all)")
+	})
+	help.Section(cmd.Flags(), "Output", func(f *pflag.FlagSet) {
+		f.BoolVar(&wish.bare, "bare", false, "print the text only, without time, stream and step")
 		wish.rawFlag(f)
-		f.StringVarP(&wish.format, "output", "o", "text", "`FORMAT` text; json: an object a line, until the execution has ended; yaml, edn: the server's answer with the last lines")
+		f.StringVarP(&wish.format, "output", "o", "text", "`FORMAT` output format: text, json (one object per line, until the execution has ended), or the server's response with the last lines as yaml or edn")
 	})
 	completeFlag(cmd, "output", cobra.FixedCompletions(logFormats, cobra.ShellCompDirectiveNoFileComp))
 	return c.appFlags(cmd)
 }
 
 func (w *logOptions) rawFlag(f *pflag.FlagSet) {
-	f.BoolVar(&w.raw, "raw", false, "on a terminal too, the output as it is, with its escape sequences")
+	f.BoolVar(&w.raw, "raw", false, "print the output unchanged, with its escape sequences, also on a terminal")
 }
 
 var logFormats = []string{"text", "json", "yaml", "edn"}
@@ -79,9 +81,9 @@ func (w *logOptions) checkFlags() error {
 	case !slices.Contains(logFormats, w.format):
 		return usageErrorf("--output %s: want text, json, yaml or edn", w.format)
 	case w.isWholeAnswer() && w.follow:
-		return usageErrorf("--output %s does not go with --follow: want text or json", w.format)
+		return usageErrorf("--output %s cannot be combined with --follow; use text or json", w.format)
 	case w.isWholeAnswer() && (w.bare || len(w.steps) > 0):
-		return usageErrorf("--output %s does not go with --bare and --step: want text or json", w.format)
+		return usageErrorf("--output %s cannot be combined with --bare or --step; use text or json", w.format)
 	}
 	return nil
 }
@@ -96,7 +98,7 @@ func (s *session) printLogAnswer(job string, id int64, format string) error {
 	var list rest.List[json.RawMessage]
 	data, err := jsl.ToJSON(jsl.Format(format), raw.Bytes())
 	if err == nil && json.Unmarshal(data, &list) == nil && list.Hits > len(list.Results) {
-		fmt.Fprintf(s.Err, "the last %d of %d lines; text and json have all\n", len(list.Results), list.Hits)
+		fmt.Fprintf(s.Err, "showing the last %d of %d lines; see all with --output text or json\n", len(list.Results), list.Hits)
 	}
 	return s.outPage().writeRaw(format, raw.Bytes())
 }
@@ -204,7 +206,7 @@ func (s *session) checkSteps(job string, id int64, steps []string) error {
 	}
 	for _, step := range steps {
 		if !slices.Contains(known, step) {
-			return fmt.Errorf("--step %s: execution %d of %s has not run such a step; it has run %s", step, id, e.Job, cmp.Or(strings.Join(known, ", "), "none"))
+			return fmt.Errorf("--step %s: execution %d of %s has run no such step; steps that have run: %s", step, id, e.Job, cmp.Or(strings.Join(known, ", "), "none"))
 		}
 	}
 	return nil

@@ -65,11 +65,11 @@ func TestOutputOfALogAsValues(t *testing.T) {
 		if got.failed != nil || !strings.HasPrefix(got.out, want) || !strings.Contains(got.out, "line 1000.") || strings.Contains(got.out, "line 0.") {
 			t.Errorf("%s: %v, %.300s", format, got.failed, got.out)
 		}
-		if got.err != "the last 1000 of 1001 lines; text and json have all\n" {
+		if got.err != "showing the last 1000 of 1001 lines; see all with --output text or json\n" {
 			t.Errorf("%s: said %q", format, got.err)
 		}
 		for _, flag := range []string{"--follow", "--bare", "--step=x"} {
-			if got := e.runOnce(t.Context(), "logs", "night", "-o", format, flag); got.failed == nil || !strings.HasSuffix(got.err, "want text or json\n") {
+			if got := e.runOnce(t.Context(), "logs", "night", "-o", format, flag); got.failed == nil || !strings.HasSuffix(got.err, "; use text or json\n") {
 				t.Errorf("%s %s: %+v", format, flag, got)
 			}
 		}

@@ -80,7 +80,7 @@ func (s *session) redrawUntilDone(draw func(p *page) error) error {
 			return err
 		case err != nil && !trying:
 			why := s.shortReason(err)
-			fmt.Fprintf(s.Err, "%s; trying again\n", why)
+			fmt.Fprintf(s.Err, "%s; retrying\n", why)
 		case err == nil && (text != last || w != wide || h != high):
 			s.redrawScreen(text, last == "" || w != wide || h != high)
 			last, wide, high = text, w, h

@@ -37,7 +37,7 @@ func TestWatchingOutlastsABusThatIsAway(t *testing.T) {
 	if got.failed != nil || !strings.Contains(got.out, "Before") || !strings.Contains(got.out, "After") {
 		t.Errorf("%+v", got)
 	}
-	if want := "NATS is away; trying again\n"; got.err != want {
+	if want := "NATS is away; retrying\n"; got.err != want {
 		t.Errorf("said %q, want %q", got.err, want)
 	}
 }

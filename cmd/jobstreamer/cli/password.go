@@ -22,7 +22,7 @@ const maxPassword = 4096
 // passwordFlag lets a password come from standard input. There is none that
 // takes it as its value: other users of the machine see command lines.
 func passwordFlag(cmd *cobra.Command, fromInput *bool) {
-	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
+	help.Section(cmd.Flags(), "Options", func(f *pflag.FlagSet) {
 		f.BoolVar(fromInput, "password-stdin", false, "read the password from standard input")
 	})
 }
@@ -37,21 +37,21 @@ func (s *session) readPassword(of string, fromInput, isNew bool) (string, error)
 		case err != nil:
 			return "", fmt.Errorf("read the password: %w", err)
 		case text == "" || strings.ContainsAny(text, "\r\n") || len(data) > maxPassword:
-			return "", usageErrorf("--password-stdin: want the password in one line")
+			return "", usageErrorf("--password-stdin: want the password on one line")
 		}
 		return text, nil
 	}
 	in, ok := s.In.(*os.File)
 	if !ok || !IsTerminal(s.In) || !IsTerminal(s.Err) {
-		return "", usageErrorf("the password of %s: nobody can be asked; --password-stdin reads it from standard input", of)
+		return "", usageErrorf("there is no terminal to ask for the password of %s; pass it on standard input with --password-stdin", of)
 	}
 	first, err := s.askSecret(in, "Password of "+of+": ")
 	if err != nil || !isNew {
 		return first, err
 	}
-	again, err := s.askSecret(in, "Again: ")
+	again, err := s.askSecret(in, "Repeat the password: ")
 	if err == nil && again != first {
-		err = usageErrorf("these are two passwords")
+		err = usageErrorf("the passwords do not match")
 	}
 	return first, err
 }

@@ -15,9 +15,9 @@ func (c *CLI) executionRerun() *cobra.Command {
 	var v executionSelection
 	var st startOptions
 	var m bulkFlags
-	cmd := c.serverCommand("rerun [JOB]", "Restart all executions that match, such as those that failed since 18:00", func(s *session, args []string) error {
+	cmd := c.serverCommand("rerun [JOB]", "Restart all executions that match the filters, such as all that failed since 18:00", func(s *session, args []string) error {
 		if len(args) == 0 && !v.isRestricted() {
-			return usageErrorf("which executions? Such as --status failed --since 18:00")
+			return usageErrorf("no filter given; use for example --status failed --since 18:00")
 		}
 		f, err := v.toFilter(s, args)
 		if err != nil {
@@ -25,11 +25,11 @@ func (c *CLI) executionRerun() *cobra.Command {
 		}
 		return s.rerunExecutions(&m, &st, f)
 	})
-	cmd.Long = `Restarts the executions that match, the oldest first: those that ` + "`execution list`" + ` lists with the same options, of all pages. Without
---status they are those that failed. One that was restarted before is left out, so the same command may be given again. If none matches, nothing
-is done and the exit status is 0; if one is refused it is 1.
+	cmd.Long = `Restarts the executions that match the filters, oldest first: those that ` + "`execution list`" + ` lists with the same options, on all pages. The
+default of --status is failed. Executions that were restarted before are left out, so the command can be repeated. If none matches, nothing is
+done and the exit status is 0; if one is refused, it is 1.
 
-On a terminal it asks before it restarts several. --dry-run says which it would restart.`
+On a terminal it asks for confirmation before it restarts several. --dry-run prints which executions would be restarted.`
 	cmd.Example = `  jobstreamer execution rerun --status failed --since 18:00 --dry-run
   jobstreamer execution rerun --status failed,stopped --job 'import-*' --since yesterday --yes
   jobstreamer execution rerun nightly --exit-status 'DISK*' --wait`
@@ -47,7 +47,7 @@ func (s *session) rerunExecutions(m *bulkFlags, st *startOptions, f client.Execu
 	}
 	for _, status := range f.Status {
 		if !isRestartable(status) {
-			return usageErrorf("--status %s: want failed or stopped: nothing else can be restarted", status)
+			return usageErrorf("--status %s: want failed or stopped; executions with another status cannot be restarted", status)
 		}
 	}
 	found, before, err := s.restartsFor(f)

@@ -29,7 +29,7 @@ type startOptions struct {
 func (c *CLI) runCommand() *cobra.Command {
 	var st startOptions
 	var m bulkFlags
-	cmd := c.serverCommand("run JOB...", "Start jobs; with --wait, until they have ended", func(s *session, args []string) error {
+	cmd := c.serverCommand("run JOB...", "Start jobs, and wait for their end with --wait", func(s *session, args []string) error {
 		sub, err := st.submission()
 		if err != nil {
 			return err
@@ -51,10 +51,10 @@ func (c *CLI) runCommand() *cobra.Command {
 		}
 		return s.startEach(w, &st, &t, func(c *client.Client, t target) (*rest.Execution, error) { return c.Submit(s.ctx, s.app, t.name, sub) })
 	})
-	cmd.Long = `Starts an execution of each job. With --wait it waits for the end: the exit status is 0 only if the execution completed, and the last line says
-how it ended and why. With --follow it shows the output meanwhile.
+	cmd.Long = `Starts an execution of each job. With --wait, it waits for the end: the exit status is 0 only if the execution completed, and the last line
+shows how it ended and why. With --follow, it also prints the output as it arrives.
 
-Ctrl-C ends the waiting, not the execution.
+Ctrl-C stops the waiting; the execution continues.
 
 ` + severalHelp + "\n\n" + ExitHelp
 	cmd.Example = `  jobstreamer run nightly -p date=2026-11-24
@@ -63,8 +63,8 @@ Ctrl-C ends the waiting, not the execution.
   jobstreamer run 'import-*' --wait
   jobstreamer run nightly --idempotency-key nightly-2026-11-24`
 	st.paramFlag(cmd)
-	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
-		f.StringVar(&st.key, "idempotency-key", "", "`KEY` sent again with this one and the same parameters within half an hour, nothing more is started")
+	help.Section(cmd.Flags(), "Options", func(f *pflag.FlagSet) {
+		f.StringVar(&st.key, "idempotency-key", "", "`KEY` idempotency key: repeating the command with the same key and parameters within 30 minutes starts nothing new")
 	})
 	m.addFlags(cmd)
 	st.waitFlag(cmd)
@@ -74,28 +74,28 @@ Ctrl-C ends the waiting, not the execution.
 }
 
 func (st *startOptions) paramFlag(cmd *cobra.Command) {
-	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
-		f.StringArrayVarP(&st.params, "param", "p", nil, "`NAME=VALUE` job parameter; may be given several times")
+	help.Section(cmd.Flags(), "Options", func(f *pflag.FlagSet) {
+		f.StringArrayVarP(&st.params, "param", "p", nil, "`NAME=VALUE` job parameter; can be repeated")
 	})
 }
 
 func (st *startOptions) waitFlag(cmd *cobra.Command) {
-	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
-		f.BoolVar(&st.wait, "wait", false, "wait for the end")
+	help.Section(cmd.Flags(), "Options", func(f *pflag.FlagSet) {
+		f.BoolVar(&st.wait, "wait", false, "wait until the execution has ended")
 	})
 }
 
 func (st *startOptions) endFlags(cmd *cobra.Command) {
-	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
-		f.BoolVarP(&st.follow, "follow", "f", false, "wait for the end, and show the output as it comes")
+	help.Section(cmd.Flags(), "Options", func(f *pflag.FlagSet) {
+		f.BoolVarP(&st.follow, "follow", "f", false, "wait until the execution has ended, and print its output meanwhile")
 		st.log.rawFlag(f)
 	})
 	st.timeoutFlag(cmd)
 }
 
 func (st *startOptions) timeoutFlag(cmd *cobra.Command) {
-	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
-		f.DurationVar(&st.timeout, "timeout", 0, "`TIME` wait no longer than this")
+	help.Section(cmd.Flags(), "Options", func(f *pflag.FlagSet) {
+		f.DurationVar(&st.timeout, "timeout", 0, "`DURATION` maximum time to wait (default: unlimited)")
 	})
 }
 
@@ -103,14 +103,14 @@ func (c *CLI) executionRestart() *cobra.Command {
 	var st startOptions
 	var m bulkFlags
 	var none bool
-	cmd := c.serverCommand("restart EXECUTION|JOB...", "Go on where executions ended, in new ones; of a job, its latest one", func(s *session, args []string) error {
+	cmd := c.serverCommand("restart EXECUTION|JOB...", "Restart stopped or failed executions; for a job, its latest execution", func(s *session, args []string) error {
 		sub, err := st.submission()
 		if err != nil {
 			return err
 		}
 		switch {
 		case none && len(st.params) > 0:
-			return usageErrorf("--no-params: want no -p beside it")
+			return usageErrorf("--no-params cannot be combined with -p")
 		case none:
 			sub.Parameters = map[string]string{} // not those of before
 		}
@@ -120,15 +120,15 @@ func (c *CLI) executionRestart() *cobra.Command {
 		}
 		return s.restartExecutions(&m, &st, sub, &t)
 	})
-	cmd.Long = `Goes on where stopped or failed executions ended, in new ones. Their parameters are those of before, unless some are given here:
-these replace all of them. Of a job its latest execution is meant; a glob is of the jobs whose latest execution was stopped or failed.
+	cmd.Long = `Restarts stopped or failed executions: for each, a new execution continues where the old one ended. It has the parameters of the old one; if any
+are given here, they replace all of them. A job selects its latest execution; a glob matches the jobs whose latest execution was stopped or failed.
 
 ` + severalHelp
 	cmd.Example = `  jobstreamer execution restart 4711 -p date=2026-11-24 --wait
   jobstreamer execution restart 'import-*' --dry-run`
 	st.paramFlag(cmd)
-	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
-		f.BoolVar(&none, "no-params", false, "without parameters")
+	help.Section(cmd.Flags(), "Options", func(f *pflag.FlagSet) {
+		f.BoolVar(&none, "no-params", false, "restart without parameters")
 	})
 	m.addFlags(cmd)
 	st.waitFlag(cmd)
@@ -222,7 +222,7 @@ func (s *session) awaitEach(r *bulkReport, started []*rest.Execution, timeout ti
 		return string(e.BatchStatus)
 	})
 	if err != nil && s.ctx.Err() == nil && ctx.Err() != nil {
-		fmt.Fprintf(s.Err, "Not all have ended after %s; those that have not go on.\n", durationText(timeout))
+		fmt.Fprintf(s.Err, "Not all executions ended within %s; the others continue.\n", durationText(timeout))
 		return r.printSummary(printedError{ExitTimeout})
 	}
 	return r.printSummary(cmp.Or(err, worstExit(exits)))
@@ -248,7 +248,7 @@ func (st *startOptions) submission() (sub client.Submission, err error) {
 			return sub, err
 		}
 		if _, twice := sub.Parameters[name]; twice {
-			return sub, usageErrorf("-p %s: %s is there twice", p, name)
+			return sub, usageErrorf("-p %s: %s is set twice", p, name)
 		}
 		sub.Parameters[name] = value
 	}
@@ -280,5 +280,5 @@ func (s *session) inDoubt(err error) error {
 	if err == nil || s.ctx.Err() == nil {
 		return err
 	}
-	return &explained{err, fmt.Sprintf("interrupted; perhaps an execution was started: `%s` shows it", s.appCommandLine("execution list"))}
+	return &explained{err, fmt.Sprintf("interrupted; an execution may have been started: check with `%s`", s.appCommandLine("execution list"))}
 }

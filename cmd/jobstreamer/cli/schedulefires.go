@@ -14,20 +14,20 @@ import (
 
 func (c *CLI) scheduleFires() *cobra.Command {
 	var v firesFlags
-	cmd := c.serverCommand("fires JOB", "Show what became of the times of a schedule", func(s *session, args []string) error {
+	cmd := c.serverCommand("fires JOB", "Show the past fire times of a schedule with their executions", func(s *session, args []string) error {
 		f, err := v.toFilter(s)
 		if err != nil {
 			return err
 		}
 		return showAnswer(s, func(c *client.Client) (rest.Fires, error) { return c.Fires(s.ctx, s.app, args[0], f) }, drawDecisions)
 	})
-	cmd.Long = `Shows what was decided about the times that a schedule asked for, newest first: the execution, or why there is none.`
+	cmd.Long = `Shows the past fire times of a schedule, newest first: for each, the execution, or the reason why there is none.`
 	cmd.Example = `  jobstreamer schedule fires nightly
   jobstreamer schedule fires nightly --from yesterday --to today`
-	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
-		f.StringVar(&v.from, "from", "", "`TIME` that the schedule asked for, or later: 18:00, yesterday, 2026-11-24, 2h ...")
-		f.StringVar(&v.to, "to", "", "`TIME` before which the schedule asked, a day to its end")
-		f.IntVarP(&v.limit, "limit", "n", 20, "`NUMBER` of times, at most 1000")
+	help.Section(cmd.Flags(), "Options", func(f *pflag.FlagSet) {
+		f.StringVar(&v.from, "from", "", "`TIME` earliest fire time: 18:00, yesterday, 2026-11-24, 2h ...")
+		f.StringVar(&v.to, "to", "", "`TIME` end of the range, exclusive; a date includes the whole day")
+		f.IntVarP(&v.limit, "limit", "n", 20, "`NUMBER` maximum number of entries, up to 1000")
 	})
 	c.showFlags(cmd)
 	v.given = cmd.Flags().Changed
@@ -49,17 +49,17 @@ func (v *firesFlags) toFilter(s *session) (f client.FireFilter, err error) {
 		return f, err
 	}
 	if !f.From.IsZero() && !f.To.IsZero() && f.From.After(f.To) {
-		return f, usageErrorf("--from %s: want a time that is not after --to %s", v.from, v.to)
+		return f, usageErrorf("--from %s: want a time that is not later than --to %s", v.from, v.to)
 	}
 	return f, nil
 }
 
 func drawDecisions(p *page, v rest.Fires) {
 	if len(v.Results) == 0 {
-		fmt.Fprintln(p, "No time of a schedule has come yet.")
+		fmt.Fprintln(p, "No fire time has passed yet.")
 		return
 	}
-	t := newTable("TIME", "EXECUTION", "WHAT")
+	t := newTable("TIME", "EXECUTION", "OUTCOME")
 	for i := range v.Results {
 		f := &v.Results[i]
 		id, what := "", cell{"fired", ""}
@@ -73,7 +73,7 @@ func drawDecisions(p *page, v rest.Fires) {
 			what.text = "fired late"
 		}
 		if f.SkippedCount > 1 {
-			what.text += fmt.Sprintf(", with %d before", f.SkippedCount-1)
+			what.text += ", with " + countText(f.SkippedCount-1, "earlier time", "earlier times")
 		}
 		t.addRow(p.timeText(f.NominalTime), id, what)
 	}

@@ -17,8 +17,8 @@ import (
 )
 
 func (c *CLI) scheduleCommand() *cobra.Command {
-	return groupCommand("schedule", "Schedules: when jobs fire",
-		`A schedule is Quartz cron: second minute hour day month weekday [year]. One of day and weekday is a question mark.`,
+	return groupCommand("schedule", "Manage schedules: when jobs fire",
+		`A schedule is a Quartz cron expression: second minute hour day month weekday [year]. Either day or weekday must be a question mark.`,
 		c.scheduleList(), c.scheduleSet(), c.scheduleShow(), c.schedulePreview(), c.scheduleFires(), c.schedulePause(), c.scheduleResume(), c.scheduleDelete())
 }
 
@@ -28,15 +28,15 @@ type previewOptions struct {
 }
 
 func (v *previewOptions) addFlags(f *pflag.FlagSet) {
-	f.IntVarP(&v.Count, "count", "n", 10, "`NUMBER` of fires, at most 1000")
-	f.StringVar(&v.From, "from", "", "`TIME` after which they are, such as 2027-03-28T00:00:00Z (default: now)")
+	f.IntVarP(&v.Count, "count", "n", 10, "`NUMBER` number of fire times to show, up to 1000")
+	f.StringVar(&v.From, "from", "", "`TIME` start of the preview, such as 2027-03-28T00:00:00Z (default: now)")
 }
 
 func (c *CLI) scheduleSet() *cobra.Command {
 	var sched rest.NewSchedule
 	var v previewOptions
 	var only bool
-	cmd := c.serverCommand("set JOB CRON", "Schedule a job, or change its schedule", func(s *session, args []string) error {
+	cmd := c.serverCommand("set JOB CRON", "Create or change the schedule of a job", func(s *session, args []string) error {
 		sched.CronNotation = args[1]
 		if only {
 			v.CronNotation, v.TimeZone = sched.CronNotation, sched.TimeZone
@@ -46,19 +46,19 @@ func (c *CLI) scheduleSet() *cobra.Command {
 			return c.PutSchedule(s.ctx, s.app, args[0], sched)
 		}, func(p *page, is *rest.Schedule) { s.drawSet(p, args[0], is) })
 	})
-	cmd.Long = `Schedules a job. With --preview nothing is saved: it says when the job would fire.`
+	cmd.Long = `Creates or changes the schedule of a job. With --preview, nothing is saved; the command shows when the job would fire.`
 	cmd.Example = `  jobstreamer schedule set nightly "0 0 2 ? * MON-FRI" --timezone Europe/Berlin --preview
   jobstreamer schedule set nightly "0 0 2 ? * MON-FRI" --timezone Europe/Berlin
   jobstreamer schedule set hourly "0 0 * * * ?" --misfire skip`
-	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
-		f.StringVar(&sched.TimeZone, "timezone", "", "`ZONE` such as Europe/Berlin (default: the control bus's)")
-		f.StringVar(&sched.Misfire, "misfire", "", "`WHAT` becomes of times that passed while no control bus ran, or are late by more than --misfire-after: fire_once, fire_all or skip (default: fire_once)")
-		f.StringVar(&sched.MisfireAfter, "misfire-after", "", "`TIME` from 1s to 24h: a time that is decided later than that is a misfire (default: 60s)")
-		f.StringVar(&sched.Calendar, "calendar", "", "`NAME` of a calendar with holidays")
-		f.BoolVar(&sched.Substitution, "substitution", false, "move a fire off a holiday instead of leaving it out")
+	help.Section(cmd.Flags(), "Options", func(f *pflag.FlagSet) {
+		f.StringVar(&sched.TimeZone, "timezone", "", "`ZONE` time zone, such as Europe/Berlin (default: that of the control bus)")
+		f.StringVar(&sched.Misfire, "misfire", "", "`POLICY` handling of misfires, the fire times that passed while no control bus ran or that are late by more than --misfire-after: fire_once, fire_all or skip (default: fire_once)")
+		f.StringVar(&sched.MisfireAfter, "misfire-after", "", "`DURATION` delay, from 1s to 24h, after which a fire time is a misfire (default: 60s)")
+		f.StringVar(&sched.Calendar, "calendar", "", "`NAME` holiday calendar")
+		f.BoolVar(&sched.Substitution, "substitution", false, "move a fire time off a holiday instead of skipping it")
 	})
 	help.Section(cmd.Flags(), "Preview", func(f *pflag.FlagSet) {
-		f.BoolVar(&only, "preview", false, "save nothing, say when it would fire")
+		f.BoolVar(&only, "preview", false, "show when the job would fire, without saving the schedule")
 		v.addFlags(f)
 	})
 	completeFlag(cmd, "misfire", cobra.FixedCompletions([]cobra.Completion{"fire_once", "fire_all", "skip"}, cobra.ShellCompDirectiveNoFileComp))
@@ -72,7 +72,7 @@ const firesAfterSet = 3
 func (s *session) drawSet(p *page, job string, is *rest.Schedule) {
 	fmt.Fprintf(p, "Job %s is scheduled: %s.\n", job, scheduleText(is))
 	if !is.Active {
-		fmt.Fprintf(p, "It is paused; `%s` lets it fire.\n", s.appCommandLine("schedule resume "+job))
+		fmt.Fprintf(p, "It is paused; resume it with `%s`.\n", s.appCommandLine("schedule resume "+job))
 	}
 	v := rest.NewPreview{CronNotation: is.CronNotation, TimeZone: textOf(is.TimeZone), Count: firesAfterSet}
 	if is.Calendar != nil {
@@ -92,7 +92,7 @@ func drawFires(p *page, v rest.Preview) {
 		fmt.Fprintln(p, "It never fires.")
 		return
 	}
-	t := newTable("FIRES", "HERE", "NOTE").withOptional("NOTE").withCuts("NOTE")
+	t := newTable("FIRE TIME", "LOCAL TIME", "NOTE").withOptional("NOTE").withCuts("NOTE")
 	for _, f := range v.Fires {
 		t.addRow(wallClock(f.Local), p.timeCell(f.Time), cell{f.Note, yellow})
 	}
@@ -101,7 +101,7 @@ func drawFires(p *page, v rest.Preview) {
 
 func (c *CLI) schedulePreview() *cobra.Command {
 	var v previewOptions
-	cmd := c.serverCommand("preview JOB|CRON", "Say when a job, or a cron notation, would fire", func(s *session, args []string) error {
+	cmd := c.serverCommand("preview JOB|CRON", "Show when a job or a cron expression would fire", func(s *session, args []string) error {
 		v.CronNotation = args[0]
 		if !strings.Contains(args[0], " ") {
 			is, err := s.scheduleOf(args[0])
@@ -117,8 +117,8 @@ func (c *CLI) schedulePreview() *cobra.Command {
 	})
 	cmd.Example = `  jobstreamer schedule preview nightly
   jobstreamer schedule preview "0 30 2 * * ?" --timezone Europe/Berlin --from 2027-03-26T00:00:00Z`
-	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
-		f.StringVar(&v.TimeZone, "timezone", "", "`ZONE` such as Europe/Berlin (default: the schedule's, else the control bus's)")
+	help.Section(cmd.Flags(), "Options", func(f *pflag.FlagSet) {
+		f.StringVar(&v.TimeZone, "timezone", "", "`ZONE` time zone, such as Europe/Berlin (default: that of the schedule, else of the control bus)")
 		v.addFlags(f)
 	})
 	c.showFlags(cmd)
@@ -132,7 +132,7 @@ func (s *session) scheduleOf(job string) (*rest.Schedule, error) {
 		return nil, err
 	}
 	if j.Schedule == nil {
-		return nil, fmt.Errorf("the job %s has no schedule; `%s` makes one", job, s.appCommandLine("schedule set "+job+" CRON"))
+		return nil, fmt.Errorf("the job %s has no schedule; create one with `%s`", job, s.appCommandLine("schedule set "+job+" CRON"))
 	}
 	return j.Schedule, nil
 }
@@ -152,7 +152,7 @@ func (c *CLI) scheduleShow() *cobra.Command {
 				"Paused", yesText(!is.Active), "Next", nextFireText(p, j), "Changed", p.timeText(is.LastUpdatedTime))
 		})
 	})
-	cmd.Long = `Shows the schedule of a job. --output json, yaml and edn have the job around it.`
+	cmd.Long = `Shows the schedule of a job. --output json, yaml and edn print the whole job.`
 	c.watchFlags(cmd)
 	return c.appFlags(cmd)
 }
@@ -176,11 +176,11 @@ func scheduleText(s *rest.Schedule) string {
 }
 
 func (c *CLI) schedulePause() *cobra.Command {
-	return c.scheduleChangeCommand("pause JOB...", "Stop jobs from firing until they are resumed", "pause", "paused", "is paused", (*client.Client).PauseSchedule)
+	return c.scheduleChangeCommand("pause JOB...", "Pause the schedules of jobs until they are resumed", "pause", "paused", "is paused", (*client.Client).PauseSchedule)
 }
 
 func (c *CLI) scheduleResume() *cobra.Command {
-	return c.scheduleChangeCommand("resume JOB...", "Let jobs fire again", "resume", "resumed", "fires again", (*client.Client).ResumeSchedule)
+	return c.scheduleChangeCommand("resume JOB...", "Resume the schedules of jobs", "resume", "resumed", "fires again", (*client.Client).ResumeSchedule)
 }
 
 func (c *CLI) scheduleChangeCommand(use, short, verb, done, text string, change func(c *client.Client, ctx context.Context, app, job string) (*rest.Schedule, error)) *cobra.Command {
@@ -194,7 +194,7 @@ func (c *CLI) scheduleChangeCommand(use, short, verb, done, text string, change 
 		ask := func(c *client.Client, t target) (*rest.Schedule, error) { return change(c, s.ctx, s.app, t.name) }
 		return changeNamed(s, w, &t, ask, func(p *page, t target, _ *rest.Schedule) { fmt.Fprintf(p, "Job %s %s.\n", t.name, text) })
 	})
-	cmd.Long = short + ". A glob is of the jobs that have a schedule.\n\n" + severalHelp
+	cmd.Long = short + ". A glob matches only jobs that have a schedule.\n\n" + severalHelp
 	m.addFlags(cmd)
 	c.showFlags(cmd)
 	return c.appFlags(cmd)
@@ -224,17 +224,17 @@ func (s *session) checkSchedule(t target) (string, error) {
 
 func (c *CLI) scheduleDelete() *cobra.Command {
 	var m bulkFlags
-	cmd := c.serverCommand("delete JOB...", "Remove the schedules of jobs", func(s *session, args []string) error {
+	cmd := c.serverCommand("delete JOB...", "Delete the schedules of jobs", func(s *session, args []string) error {
 		t, err := s.expandScheduled(args)
 		if err != nil {
 			return err
 		}
 		w := &bulkWork{bulkFlags: &m, one: "schedule", noun: "schedule of", more: "schedules", verb: "delete", done: "deleted", destroys: true, check: s.checkSchedule}
 		return s.deleteEach(w, &t, func(t target) (string, error) {
-			return "Job " + t.name + " has no schedule any more.", s.client.DeleteSchedule(s.ctx, s.app, t.name)
+			return "The schedule of job " + t.name + " was deleted.", s.client.DeleteSchedule(s.ctx, s.app, t.name)
 		})
 	})
-	cmd.Long = "Removes the schedules of jobs; the jobs stay. On a terminal it asks; a script says --yes.\n\n" + severalHelp
+	cmd.Long = "Deletes the schedules of jobs; the jobs are kept. On a terminal it asks for confirmation; scripts use --yes.\n\n" + severalHelp
 	m.addFlags(cmd)
 	c.quietFlag(cmd)
 	return c.appFlags(cmd)
@@ -242,16 +242,16 @@ func (c *CLI) scheduleDelete() *cobra.Command {
 
 func (c *CLI) scheduleList() *cobra.Command {
 	var paused bool
-	cmd := c.serverCommand("list [JOB...]", "List schedules, the next fire first", func(s *session, args []string) error {
+	cmd := c.serverCommand("list [JOB...]", "List schedules by their next fire time", func(s *session, args []string) error {
 		return s.listSchedules(args, paused)
 	})
-	cmd.Long = `Lists the schedules of an application, that of the next fire first, paused ones last. Names and globs choose jobs. --output json, yaml and edn
-have a list of jobs with their schedules.`
+	cmd.Long = `Lists the schedules of an application by their next fire time, paused schedules last. Names and globs select jobs. --output json, yaml and edn
+print a list of jobs with their schedules.`
 	cmd.Example = `  jobstreamer schedule list
   jobstreamer schedule list 'night*'
   jobstreamer schedule list --paused`
-	help.Section(cmd.Flags(), "Which", func(f *pflag.FlagSet) {
-		f.BoolVar(&paused, "paused", false, "only those that are paused")
+	help.Section(cmd.Flags(), "Filters", func(f *pflag.FlagSet) {
+		f.BoolVar(&paused, "paused", false, "list paused schedules only")
 	})
 	c.watchFlags(cmd)
 	return c.appFlags(cmd)
@@ -324,10 +324,10 @@ func fireRank(s listedSchedule) int {
 func (s *session) drawSchedules(p *page, all []listedSchedule, chosen bool) {
 	switch {
 	case len(all) == 0 && chosen:
-		fmt.Fprintf(p, "No schedule matches; `%s` shows all.\n", s.appCommandLine("schedule list"))
+		fmt.Fprintf(p, "No schedule matches; list all with `%s`.\n", s.appCommandLine("schedule list"))
 		return
 	case len(all) == 0:
-		fmt.Fprintf(p, "No schedules. `%s` makes one.\n", s.appCommandLine("schedule set JOB CRON"))
+		fmt.Fprintf(p, "No schedules. Create one with `%s`.\n", s.appCommandLine("schedule set JOB CRON"))
 		return
 	}
 	t := newTable("JOB", "NEXT", "CRON", "TIME ZONE", "CALENDAR", "MISFIRE").

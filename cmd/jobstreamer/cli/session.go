@@ -131,7 +131,7 @@ func (s *session) flagText(name, value string) string {
 func shownURL(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {
-		return "(no URL)"
+		return "(invalid URL)"
 	}
 	return u.Redacted()
 }

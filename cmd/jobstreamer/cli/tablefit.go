@@ -185,7 +185,7 @@ func fitWindow(text string, columns, lines int) string {
 	}
 	if most := lines - 1; lines > 1 && len(all) > most { // the cursor has a line too
 		left := len(all) - (most - 1)
-		all = append(all[:most-1], cutText(ellipsis+" "+countText(left, "more line", "more lines")+"; a larger window shows them", columns)+"\n")
+		all = append(all[:most-1], cutText(ellipsis+" "+countText(left, "more line", "more lines")+"; enlarge the window to see them", columns)+"\n")
 	}
 	return strings.Join(all, "")
 }

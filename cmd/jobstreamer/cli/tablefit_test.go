@@ -72,7 +72,7 @@ func TestTextsAreCutByColumns(t *testing.T) {
 	if got, want := fitWindow("1\n2\n3\n4\n", 80, 5), "1\n2\n3\n4\n"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
-	if got, want := fitWindow("1\n2\n3\n4\n5\n", 26, 5), "1\n2\n3\n… 2 more lines; a larger …\n"; got != want {
+	if got, want := fitWindow("1\n2\n3\n4\n5\n", 26, 5), "1\n2\n3\n… 2 more lines; enlarge t…\n"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 	if got, want := fitWindow("12345\n2\n", 3, 0), "12…\n2\n"; got != want {

@@ -128,7 +128,7 @@ func TestWatchFitsTheWindow(t *testing.T) {
 			}
 		}
 	}
-	fits(60, 12, "21 more lines; a larger window shows them")
+	fits(60, 12, "21 more lines; enlarge the window to see them")
 	p.resizeTo(t, 40, 8)
 	fits(40, 8, "25 more lines")
 	p.resizeTo(t, 100, 50)

@@ -8,7 +8,7 @@ import (
 )
 
 // timeForms says which times are understood.
-const timeForms = "18:00 (the last time that it was), today, yesterday, yesterday 18:00, 2026-11-24, 2026-11-24 18:00, 2h or 3d (so long ago), or 2026-11-24T18:00:00Z"
+const timeForms = "18:00 (its latest occurrence), today, yesterday, yesterday 18:00, 2026-11-24, 2026-11-24 18:00, 2h or 3d (before now), or 2026-11-24T18:00:00Z"
 
 // parseTime understands a time of the past as people say it, in their zone. As
 // the end of a while, a day is meant to its end.

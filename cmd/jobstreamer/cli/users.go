@@ -19,8 +19,8 @@ import (
 var roles = []string{"admin", "operator", "watcher"}
 
 func (c *CLI) userCommand() *cobra.Command {
-	return groupCommand("user", "Users: who may use a control bus, and what they may do",
-		`A control bus that runs with --login lets users in. A watcher sees everything, an operator runs and schedules jobs too, an admin may do all.`,
+	return groupCommand("user", "Manage users and their roles",
+		`A control bus that runs with --login requires its users to log in. A watcher can see everything, an operator can also run and schedule jobs, and an admin can do everything.`,
 		c.userList(), c.userCreate(), c.userRoles(), c.userDelete())
 }
 
@@ -66,9 +66,9 @@ type roleFlags struct {
 }
 
 func (r *roleFlags) addFlags(cmd *cobra.Command, text string) {
-	help.Section(cmd.Flags(), "What", func(f *pflag.FlagSet) {
-		f.StringVar(&r.role, "role", "", "`ROLE` "+text+": admin, operator or watcher")
-		f.StringArrayVar(&r.in, "in", nil, "`APP=ROLE` another role in an application; APP= takes it away; may be given several times")
+	help.Section(cmd.Flags(), "Options", func(f *pflag.FlagSet) {
+		f.StringVar(&r.role, "role", "", "`ROLE` role "+text+": admin, operator or watcher")
+		f.StringArrayVar(&r.in, "in", nil, "`APP=ROLE` role in one application; APP= removes it; can be repeated")
 	})
 	completeFlag(cmd, "role", cobra.FixedCompletions(roles, cobra.ShellCompDirectiveNoFileComp))
 }
@@ -90,7 +90,7 @@ func (r *roleFlags) mergeRoles(was map[string]string) (rest.NewRoles, error) {
 		app, role, ok := strings.Cut(one, "=")
 		switch {
 		case !ok || app == "" || app == defaultApp || role != "" && !slices.Contains(roles, role):
-			return is, usageErrorf("--in %s: want an application other than %s, and %s, such as shop=operator", one, defaultApp, strings.Join(roles, ", "))
+			return is, usageErrorf("--in %s: want an application other than %s with one of %s, such as shop=operator", one, defaultApp, strings.Join(roles, ", "))
 		case role == "":
 			delete(is.Roles, app)
 		default:
@@ -103,7 +103,7 @@ func (r *roleFlags) mergeRoles(was map[string]string) (rest.NewRoles, error) {
 func (c *CLI) userCreate() *cobra.Command {
 	var fromInput bool
 	var want roleFlags
-	cmd := c.serverCommand("create USER", "Make a user", func(s *session, args []string) error {
+	cmd := c.serverCommand("create USER", "Create a user", func(s *session, args []string) error {
 		is, err := want.mergeRoles(nil)
 		if err != nil {
 			return err
@@ -116,12 +116,12 @@ func (c *CLI) userCreate() *cobra.Command {
 		if err := s.client.NewUser(s.ctx, rest.NewUser{ID: args[0], Password: password, Role: is.Role, Roles: is.Roles}); err != nil {
 			return err
 		}
-		fmt.Fprintf(s.Out, "User %s was made: %s.\n", args[0], rolesText(withDefault(is)))
+		fmt.Fprintf(s.Out, "User %s was created: %s.\n", args[0], rolesText(withDefault(is)))
 		return nil
 	})
 	cmd.Example = `  jobstreamer user create ann --role operator --in billing=admin
   head -c 18 /dev/urandom | base64 | tee password | jobstreamer user create ci --role operator --password-stdin`
-	want.addFlags(cmd, "in all applications but those of --in")
+	want.addFlags(cmd, "in all applications except those of --in")
 	passwordFlag(cmd, &fromInput)
 	c.serverFlags(cmd)
 	return cmd
@@ -138,10 +138,10 @@ func withDefault(r rest.NewRoles) map[string]string {
 
 func (c *CLI) userRoles() *cobra.Command {
 	var want roleFlags
-	cmd := c.serverCommand("roles [USER]", "Show what a user may do, or change it", func(s *session, args []string) error {
+	cmd := c.serverCommand("roles [USER]", "Show or change the roles of a user", func(s *session, args []string) error {
 		if len(args) == 0 {
 			if want.role != "" || len(want.in) > 0 {
-				return usageErrorf("whose roles? Name the user")
+				return usageErrorf("no user given; name the user whose roles are to change")
 			}
 			return s.ownRoles()
 		}
@@ -163,11 +163,11 @@ func (c *CLI) userRoles() *cobra.Command {
 		fmt.Fprintf(s.Out, "%s is %s now.\n", user.ID, rolesText(user.Roles))
 		return nil
 	})
-	cmd.Long = `Shows the roles of a user, of yourself if none is named. With --role or --in they are changed, at once; what is not named stays. There is always
-an admin.`
+	cmd.Long = `Shows the roles of a user, by default your own. --role and --in change them immediately; roles that are not named are kept. The last admin
+cannot lose that role.`
 	cmd.Example = `  jobstreamer user roles
   jobstreamer user roles ann --role watcher --in billing=admin --in shop=`
-	want.addFlags(cmd, "in all applications but those that have their own")
+	want.addFlags(cmd, "in all applications except those with a role of their own")
 	c.serverFlags(cmd)
 	return cmd
 }
@@ -196,19 +196,19 @@ func (s *session) findUser(id string) (*rest.User, error) {
 			return &all[i], nil
 		}
 	}
-	return nil, errors.New(joinLines("there is no user "+id, "`"+s.serverCommandLine("user list")+"` shows which there are."))
+	return nil, errors.New(joinLines("there is no user "+id, "See what exists with `"+s.serverCommandLine("user list")+"`."))
 }
 
 func (c *CLI) userDelete() *cobra.Command {
 	var sure bool
-	cmd := c.serverCommand("delete USER", "Remove a user with their logins and keys", func(s *session, args []string) error {
-		if err := s.confirm(sure, "Remove the user "+args[0]+" with their logins and keys?"); err != nil {
+	cmd := c.serverCommand("delete USER", "Delete a user with their logins and keys", func(s *session, args []string) error {
+		if err := s.confirm(sure, "Delete the user "+args[0]+" with their logins and keys?"); err != nil {
 			return err
 		}
 		if err := s.client.DeleteUser(s.ctx, args[0]); err != nil {
 			return err
 		}
-		s.printDone("User %s was removed.\n", args[0])
+		s.printDone("User %s was deleted.\n", args[0])
 		return nil
 	})
 	yesFlag(cmd, &sure)

@@ -15,22 +15,22 @@ import (
 func (c *CLI) jobValidate() *cobra.Command {
 	var files []string
 	var offline bool
-	cmd := c.serverCommand("validate [FILE|DIR...]", "Say what is wrong with definitions, without storing them", func(s *session, args []string) error {
+	cmd := c.serverCommand("validate [FILE|DIR...]", "Check definitions without storing them", func(s *session, args []string) error {
 		return s.validateFiles(append(files, args...), offline)
 	})
-	cmd.Long = `Checks definitions here, by the rules that the control bus has. If it can be reached, it is asked which components the application has:
-a job may name others, but it will not run then. --output json, yaml and edn have a list of {file, job, valid, errors, warnings}; an error has line,
-column, path, want and got.
+	cmd.Long = `Checks definitions locally, by the rules of the control bus. If the control bus is reachable, the command also checks that the application has the
+components: a job that uses others is valid, but cannot run. --output json, yaml and edn print a list of {file, job, valid, errors, warnings}; an
+error has line, column, path, want and got.
 
-The exit status is 1 if something is wrong. Warnings do not count.`
+The exit status is 1 if a definition is invalid. Warnings do not affect it.`
 	cmd.Example = `  jobstreamer job validate jobs/*.yaml
   jobstreamer job validate --offline -f nightly.xml
   jobstreamer job validate jobs -o json | jq -r '.[] | select(.valid | not).file'`
 	fileFlag(cmd, &files)
-	help.Section(cmd.Flags(), "How", func(f *pflag.FlagSet) {
-		f.BoolVar(&offline, "offline", false, "do not ask the control bus for components")
+	help.Section(cmd.Flags(), "Options", func(f *pflag.FlagSet) {
+		f.BoolVar(&offline, "offline", false, "skip the check of components, which needs the control bus")
 	})
-	c.outputFlag(cmd, "`FORMAT` table, or a list as json, yaml or edn")
+	c.outputFlag(cmd, "`FORMAT` output format: table, or a list as json, yaml or edn")
 	return c.appFlags(cmd)
 }
 
@@ -56,8 +56,8 @@ func (s *session) validateFiles(files []string, offline bool) error {
 	for i, first := range found.duplicateOf() {
 		v := validateDefinition(&found.all[i], check)
 		if first != nil {
-			text := "/id: want another one: " + first.file + " defines the job too"
-			v.Valid, v.Errors = false, append(v.Errors, definitionFault{Path: "/id", Want: "another one: " + first.file + " defines the job too", text: text})
+			text := "/id: want another id: " + first.file + " also defines this job"
+			v.Valid, v.Errors = false, append(v.Errors, definitionFault{Path: "/id", Want: "another id: " + first.file + " also defines this job", text: text})
 		}
 		if verdicts[i], failed = v, failed || !v.Valid; s.printsTables() {
 			s.drawVerdict(&v)

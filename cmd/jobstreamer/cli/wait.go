@@ -25,7 +25,7 @@ const (
 
 func (c *CLI) executionWait() *cobra.Command {
 	var st startOptions
-	cmd := c.serverCommand("wait EXECUTION|JOB", "Wait for the end of an execution; of a job, the latest one", func(s *session, args []string) error {
+	cmd := c.serverCommand("wait EXECUTION|JOB", "Wait until an execution has ended; for a job, its latest execution", func(s *session, args []string) error {
 		job, id, err := s.findExecution(args[0])
 		if err != nil {
 			return err
@@ -36,7 +36,7 @@ func (c *CLI) executionWait() *cobra.Command {
 		}
 		return s.seeThrough(e, &st)
 	})
-	cmd.Long = `Waits for the end of an execution. The exit status is 0 only if it completed.
+	cmd.Long = `Waits until an execution has ended. The exit status is 0 only if it completed.
 
 ` + ExitHelp
 	st.endFlags(cmd)
@@ -66,7 +66,7 @@ func (s *session) seeThrough(e *rest.Execution, st *startOptions) error {
 	case s.ctx.Err() != nil:
 		return s.reportLeft(e, "interrupted", ExitInterrupted)
 	case ctx.Err() != nil:
-		return s.reportLeft(e, "not ended after "+durationText(st.timeout), ExitTimeout)
+		return s.reportLeft(e, "not ended within "+durationText(st.timeout), ExitTimeout)
 	case err != nil:
 		return err
 	}
@@ -95,7 +95,7 @@ func (s *session) awaitEnd(ctx context.Context, e *rest.Execution) (*rest.Execut
 		case ctx.Err() != nil || !isAway(err):
 			return nil, err
 		default:
-			line.showText("the control bus is away; trying again")
+			line.showText("the control bus is unreachable; retrying")
 			pauseFor(ctx, retryPause)
 		}
 	}
@@ -114,7 +114,7 @@ type waitReasons struct {
 func (r *waitReasons) printNew(e *rest.Execution) time.Duration {
 	why := textOf(e.For)
 	if r.asks++; r.asks > 1 && why != "" && why != r.last {
-		fmt.Fprintf(r.s.Err, "Execution %d of %s waits: %s.\n", e.ExecutionID, e.Job, printable(why))
+		fmt.Fprintf(r.s.Err, "Execution %d of %s is waiting: %s.\n", e.ExecutionID, e.Job, printable(why))
 		r.last = why
 	}
 	return reasonAwaitTime
@@ -160,7 +160,7 @@ func waitingLine(e *rest.Execution) string {
 	if e.BatchStatus.Waiting() && e.For != nil {
 		words = append(words, printable(*e.For))
 		if e.Position != nil && *e.Position > 1 {
-			words = append(words, fmt.Sprintf("number %d in the queue", *e.Position))
+			words = append(words, fmt.Sprintf("position %d in the queue", *e.Position))
 		}
 		return strings.Join(words, ", ")
 	}
@@ -180,7 +180,7 @@ func waitingLine(e *rest.Execution) string {
 
 // reportLeft says that an execution goes on although nobody waits any more.
 func (s *session) reportLeft(e *rest.Execution, why string, status int) error {
-	fmt.Fprintf(s.Err, "%s: execution %d of %s goes on.\n  wait  %s\n  stop  %s\n", why, e.ExecutionID, e.Job,
+	fmt.Fprintf(s.Err, "%s: execution %d of %s continues.\n  wait  %s\n  stop  %s\n", why, e.ExecutionID, e.Job,
 		s.appCommandLine(fmt.Sprintf("execution wait %d", e.ExecutionID)), s.appCommandLine(fmt.Sprintf("execution stop %d", e.ExecutionID)))
 	return printedError{status}
 }

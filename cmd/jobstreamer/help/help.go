@@ -81,8 +81,9 @@ func writeUsage(w io.Writer, cmd *cobra.Command) {
 	writeFlags(w, cmd)
 	switch note := cmd.Annotations[quietKey]; {
 	case !isQuiet(cmd):
-		fmt.Fprintf(w, "\nEvery flag can also come from the environment (--log-level is JOBSTREAMER_LOG_LEVEL) or from a YAML file\n"+
-			"(log-level: debug). Flags win over the environment, the environment wins over the file.\n")
+		fmt.Fprintf(w, "\nEvery flag can also be set by an environment variable (JOBSTREAMER_LOG_LEVEL for --log-level) or in\n"+
+			"a YAML file (log-level: debug). Flags take precedence over the environment, and the environment over\n"+
+			"the file.\n")
 	case note != "":
 		fmt.Fprintf(w, "\n%s\n", note)
 	}
