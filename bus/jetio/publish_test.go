@@ -3,7 +3,10 @@ package jetio_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -72,4 +75,68 @@ func TestPublisher(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestUnanswered holds that a stream which does not answer writes is named
+// until it answers one, or until nobody has written to it for a while.
+func TestUnanswered(t *testing.T) {
+	for _, answersAgain := range []bool{true, false} {
+		t.Run(fmt.Sprintf("answers again: %v", answersAgain), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				nc := bustest.Conn(t, bustest.Server(t))
+				var answers atomic.Bool
+				if _, err := nc.Subscribe("$KV.b.*", func(m *nats.Msg) {
+					if answers.Load() {
+						_ = m.Respond([]byte(storedAt7))
+					}
+				}); err != nil {
+					t.Fatal(err)
+				}
+				p, err := jetio.NewPublisher(nc)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer p.Close()
+				if _, err := p.Do(t.Context(), &nats.Msg{Subject: "$KV.b.key"}, "", -1); !errors.Is(err, jetio.ErrUnknown) {
+					t.Errorf("no acknowledgement: %v, want ErrUnknown", err)
+				}
+				if err := p.Unanswered(); !errors.Is(err, jetio.ErrAway) || !strings.Contains(err.Error(), "$KV.b") {
+					t.Errorf("unanswered: %v, want the bucket's name", err)
+				}
+				if answers.Store(answersAgain); answersAgain {
+					if _, err := p.Do(t.Context(), &nats.Msg{Subject: "$KV.b.other"}, "", -1); err != nil {
+						t.Error(err)
+					}
+				} else {
+					time.Sleep(time.Minute)
+				}
+				if err := p.Unanswered(); err != nil {
+					t.Errorf("unanswered: %v, want nothing", err)
+				}
+			})
+		})
+	}
+}
+
+// TestCloseEndsWrites holds that a write in flight learns that its outcome is
+// unknown when the publisher is closed.
+func TestCloseEndsWrites(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nc := bustest.Conn(t, bustest.Server(t))
+		if _, err := nc.Subscribe("s", func(*nats.Msg) {}); err != nil {
+			t.Fatal(err)
+		}
+		p, err := jetio.NewPublisher(nc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got error
+		p.Publish(&nats.Msg{Subject: "s"}, "", -1, func(_ uint64, err error) { got = err })
+		if synctest.Wait(); got != nil {
+			t.Fatalf("before the publisher is closed: %v, want no outcome", got)
+		}
+		if p.Close(); !errors.Is(got, jetio.ErrUnknown) {
+			t.Errorf("after the publisher was closed: %v, want ErrUnknown", got)
+		}
+	})
 }

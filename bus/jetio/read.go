@@ -62,7 +62,7 @@ func readMessage(ctx context.Context, nc *nats.Conn, stream string, query map[st
 		return nil, fmt.Errorf("answer of the stream %s: %w", stream, err)
 	}
 	if answer.Error != nil {
-		if answer.Error.Code == 404 {
+		if answer.Error.ErrorCode == jetstream.JSErrCodeMessageNotFound {
 			return nil, ErrNotFound
 		}
 		return nil, fmt.Errorf("%w: %w", ErrAway, answer.Error)
