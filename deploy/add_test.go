@@ -16,7 +16,7 @@ func TestJarsAreAdded(t *testing.T) {
 		warning  string
 	}{
 		{"a newer version takes the old one's place", ArtifactRef{Name: "shop-1.10.jar"}, v("1.10"), "shop-1.10.jar lib.jar classes.jar", 2, ""},
-		{"an older version is left out", ArtifactRef{Name: "shop-1.8.jar"}, v("1.8"), "shop-1.9.jar lib.jar classes.jar", 1, "shop-1.8.jar is left out: shop-1.9.jar is org.example:shop 1.9, newer than 1.8"},
+		{"an older version is left out", ArtifactRef{Name: "shop-1.8.jar"}, v("1.8"), "shop-1.9.jar lib.jar classes.jar", 1, "shop-1.8.jar is skipped: shop-1.9.jar is org.example:shop 1.9, newer than 1.8"},
 		{"a snapshot is older", ArtifactRef{Name: "shop-1.9-SNAPSHOT.jar"}, v("1.9-SNAPSHOT"), "shop-1.9.jar lib.jar classes.jar", 1, "newer than 1.9-SNAPSHOT"},
 		{"the same version anew takes its place", ArtifactRef{Name: "shop-1.9.jar"}, mavenJar("org.example", "shop", "1.9", classEntry("shop/More", "javax/batch/api/Batchlet")), "shop-1.9.jar lib.jar classes.jar", 2, ""},
 		{"the same jar changes nothing", ArtifactRef{Name: "shop-1.9.jar"}, v("1.9"), "shop-1.9.jar lib.jar classes.jar", 1, ""},

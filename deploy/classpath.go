@@ -124,7 +124,7 @@ func (d *Deployer) storeJarFile(ctx context.Context, l *location) (a Artifact, e
 	}
 	now, serr := f.Stat()
 	if n < st.Size() || err != nil && serr == nil && (now.Size() != st.Size() || now.ModTime() != st.ModTime()) {
-		return a, wrapError(objects.ErrContent, "the file changes")
+		return a, wrapError(objects.ErrContent, "the file changed during the read")
 	}
 	return a, err
 }

@@ -74,9 +74,9 @@ func TestWhatCannotBeDeployed(t *testing.T) {
 		{"a missing file", fileURL(w.dir + "/none.jar"), "no such file"},
 		{"a link to nothing", w.dir + "/dangling.jar", "no such file"},
 		{"a folder with a link to nothing", w.dir + "/broken", "Gone.class: no such file"},
-		{"text", text, "it is not a jar"},
-		{"half a jar", cut, "it is not a jar"},
-		{"an empty file", w.writeFile("empty.jar", nil), "it is not a jar"},
+		{"text", text, "not a jar"},
+		{"half a jar", cut, "not a jar"},
+		{"an empty file", w.writeFile("empty.jar", nil), "not a jar"},
 		{"a device", "/dev/zero", "neither"},
 		{"a relative path", "lib/good.jar", "want the file URL"},
 		{"a relative URL", "file:lib/good.jar", "want the file URL"},
@@ -178,10 +178,10 @@ func TestTheNewestVersionOfAClassPathStays(t *testing.T) {
 	if a := dep.Artifacts[0]; a.Group != "g" || a.ID != "shop" || a.Version != "1.10" {
 		t.Errorf("artifact %+v", a)
 	}
-	want := `shop-1.9.jar is left out: shop-1.10-rc1.jar is g:shop 1.10-rc1, newer than 1.9
-shop-1.10-rc1.jar is left out: shop-1.10.jar is g:shop 1.10, newer than 1.10-rc1
-shop-1.2.jar is left out: shop-1.10.jar is g:shop 1.10, newer than 1.2
-copy.jar is left out: it is the same as other.jar`
+	want := `shop-1.9.jar is skipped: shop-1.10-rc1.jar is g:shop 1.10-rc1, newer than 1.9
+shop-1.10-rc1.jar is skipped: shop-1.10.jar is g:shop 1.10, newer than 1.10-rc1
+shop-1.2.jar is skipped: shop-1.10.jar is g:shop 1.10, newer than 1.2
+copy.jar is skipped: it has the same content as other.jar`
 	if got := strings.Join(dep.Warnings, "\n"); got != want {
 		t.Errorf("warnings:\n%s\nwant:\n%s", got, want)
 	}

@@ -186,7 +186,7 @@ func (d *Deployer) loadChanged(ctx context.Context) error {
 		failed := false
 		for _, app := range apps {
 			if err := d.loadApp(ctx, app); err != nil && ctx.Err() == nil {
-				d.log.Warn("components cannot be read, trying again", "app", app, "err", err)
+				d.log.Warn("components not loaded, retrying", "app", app, "err", err)
 				d.cache.markFailed(app)
 				failed = true
 			}

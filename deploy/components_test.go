@@ -12,11 +12,11 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 )
 
-// warningCounter counts log lines that report unreadable components.
+// warningCounter counts log lines that report components that were not loaded.
 type warningCounter struct{ atomic.Int32 }
 
 func (l *warningCounter) Write(b []byte) (int, error) {
-	if bytes.Contains(b, []byte("components cannot be read")) {
+	if bytes.Contains(b, []byte("components not loaded")) {
 		l.Add(1)
 	}
 	return len(b), nil

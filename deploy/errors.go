@@ -54,7 +54,7 @@ func (e *MissingError) Error() string {
 }
 
 // errRemoved ends a deployment whose application was removed in the meantime.
-var errRemoved = fmt.Errorf("the application was removed in the meantime: %w", bus.ErrChanged)
+var errRemoved = fmt.Errorf("the application was removed during the deployment: %w", bus.ErrChanged)
 
 // wrapError prefixes err with what was tried. It returns nil for nil.
 func wrapError(err error, format string, args ...any) error {

@@ -41,7 +41,7 @@ const (
 	maxFiles     = 1 << 18 // of one folder
 )
 
-var errLarge = errors.New("this exceeds the limits of a jar")
+var errLarge = errors.New("over the limit of a jar")
 
 func newFolderJar(ctx context.Context, w io.Writer) *folderJar {
 	j := &folderJar{ctx: ctx, zip: zip.NewWriter(w), left: maxJar}
@@ -97,7 +97,7 @@ func (j *folderJar) addFolder(dir, prefix string, above []fs.FileInfo) error {
 		case st.IsDir():
 			err = j.addSubfolder(path, name+"/", st, above)
 		case !st.Mode().IsRegular():
-			j.warnSkipped(name, "is not a regular file")
+			j.warnSkipped(name, "it is not a regular file")
 		case name != manifestName || !j.manifest:
 			err = j.addFile(path, name)
 		}
@@ -111,7 +111,7 @@ func (j *folderJar) addFolder(dir, prefix string, above []fs.FileInfo) error {
 func (j *folderJar) addSubfolder(dir, name string, st fs.FileInfo, above []fs.FileInfo) error {
 	for _, a := range above {
 		if os.SameFile(a, st) {
-			j.warnSkipped(name, "is a link to a folder that contains it")
+			j.warnSkipped(name, "it is a link to a folder that contains it")
 			return nil
 		}
 	}
@@ -157,7 +157,7 @@ func (j *folderJar) addFile(path, name string) error {
 }
 
 func (j *folderJar) warnSkipped(name, why string) {
-	j.warnings = append(j.warnings, name+" "+why+": left out")
+	j.warnings = append(j.warnings, name+" is skipped: "+why)
 }
 
 // openRegular opens a regular file. It refuses pipes and devices, whose reads

@@ -69,7 +69,7 @@ func TestWithoutPermission(t *testing.T) {
 			if err == nil {
 				t.Fatal("it was deployed")
 			}
-			for _, part := range []string{"/classpath/1: want a jar or a class folder that the control bus may read", tc.url, tc.want} {
+			for _, part := range []string{"/classpath/1: want a jar or a class folder that the control bus is allowed to read", tc.url, tc.want} {
 				if !strings.Contains(err.Error(), part) {
 					t.Errorf("error %q, want %q", err, part)
 				}

@@ -23,7 +23,7 @@ const (
 	maxDirectory = 32 << 20 // bytes of a jar's directory, which is in memory while it is checked
 )
 
-var errNoJar = errors.New("it is not a jar")
+var errNoJar = errors.New("not a jar")
 
 // Store stores a jar. If ref has a SHA-256, the content must match it, and
 // Store reads nothing if such a jar is already stored. Otherwise Store computes
@@ -125,7 +125,7 @@ type limitedReaderAt struct {
 
 func (l *limitedReaderAt) ReadAt(p []byte, off int64) (int, error) {
 	if l.left -= int64(len(p)); l.left < 0 {
-		return 0, errors.New("its directory is too large")
+		return 0, errors.New("its zip directory is too large")
 	}
 	return l.r.ReadAt(p, off)
 }

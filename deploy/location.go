@@ -76,11 +76,11 @@ func pathOf(s string) (string, bool) {
 func wantAtPath(err error) string {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return "a jar or a class folder that is there"
+		return "an existing jar or class folder"
 	case errors.Is(err, fs.ErrPermission):
-		return "a jar or a class folder that the control bus may read"
+		return "a jar or a class folder that the control bus is allowed to read"
 	}
-	return "a jar or a class folder that can be read"
+	return "a readable jar or class folder"
 }
 
 // withReason returns the URL and the error. The error names the file, which may

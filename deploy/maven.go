@@ -138,7 +138,7 @@ func keepNewest(all []Artifact) (kept []Artifact, warnings []string) {
 		case i < 0:
 			kept = append(kept, a)
 		case kept[i].SHA256 == a.SHA256:
-			warnings = append(warnings, fmt.Sprintf("%s is left out: it is the same as %s", a.Name, kept[i].Name))
+			warnings = append(warnings, fmt.Sprintf("%s is skipped: it has the same content as %s", a.Name, kept[i].Name))
 		case compareVersions(a.Version, kept[i].Version) > 0:
 			warnings = append(warnings, leftOut(&kept[i], &a))
 			kept[i] = a
@@ -154,7 +154,7 @@ func leftOut(a, by *Artifact) string {
 	if compareVersions(by.Version, a.Version) == 0 {
 		than = "the same version"
 	}
-	return fmt.Sprintf("%s is left out: %s is %s:%s %s, %s", a.Name, by.Name, by.Group, by.ID, by.Version, than)
+	return fmt.Sprintf("%s is skipped: %s is %s:%s %s, %s", a.Name, by.Name, by.Group, by.ID, by.Version, than)
 }
 
 // mergeJars adds jars to a class path. A jar replaces an older or equal version

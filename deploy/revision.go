@@ -32,7 +32,7 @@ type baseline struct {
 
 // errOvertaken means that another deployment replaced the class path to which
 // jars were to be added.
-var errOvertaken = fmt.Errorf("another deployment came first: %w", bus.ErrChanged)
+var errOvertaken = fmt.Errorf("another deployment finished first: %w", bus.ErrChanged)
 
 // readDeployed reads the pointer of an application. Its KV revision is 0 if the
 // application never had one.

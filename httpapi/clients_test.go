@@ -172,7 +172,7 @@ func TestV1Clients(t *testing.T) {
 			body: `{:db/id 3 :job/name "Imported" :job/stats {:total 1} :job/schedule {:schedule/cron-notation "0 0 3 * * ?" :schedule/active? false :schedule/misfire :fire-once :schedule/last-updated-time #inst "2026-11-24T12:33:20.125-00:00"} :job/definition {:id "Imported" :steps [{:id "S"}]}}`},
 		{name: "an import with a bad schedule", method: "POST", path: "/default/jobs", status: 400, want: `\{:message "/job~1schedule/cron_notation: want .*`,
 			body: `{:job/name "Imported" :job/components [{:id "S"}] :job/schedule {:schedule/cron-notation "x"}}`},
-		{name: "an import with a schedule whose years are over", method: "POST", path: "/default/jobs", status: 400, want: any_ + "its years are over" + any_,
+		{name: "an import with a schedule whose years are over", method: "POST", path: "/default/jobs", status: 400, want: any_ + "all its years are past" + any_,
 			body: `{:job/name "Half" :job/components [{:id "S"}] :job/schedule {:schedule/cron-notation "0 0 0 1 1 ? 1999"}}`},
 		{name: "leaves no job behind", method: "GET", path: "/default/job/Half", status: 404, want: any_},
 		{name: "the editor saves a job under another name", method: "PUT", path: "/default/job/Imported", body: `{:job/name "Renamed" :job/components [{:id "S"}]}`, status: 201, want: `\{:db/id \d+ :job/name "Renamed" .*:job/schedule \{:schedule/cron-notation .*`},

@@ -49,7 +49,7 @@ func (s *Scheduler) Set(ctx context.Context, sc bus.Schedule) (rev uint64, err e
 func (s *Scheduler) ValidateSchedule(sc bus.Schedule) error {
 	p, err := checkedPlan(&sc, s.plans.zone)
 	if err == nil && p.nextAfter(time.Now()).IsZero() {
-		err = &bus.FieldError{Path: "/cron_notation", Want: "an expression that fires: its years are over", Got: sc.Cron}
+		err = &bus.FieldError{Path: "/cron_notation", Want: "an expression that fires: all its years are past", Got: sc.Cron}
 	}
 	return err
 }

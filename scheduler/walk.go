@@ -13,7 +13,7 @@ import (
 
 // errStale means that the data was read too long ago to act on. The caller must
 // read again.
-var errStale = errors.New("the data was read too long ago")
+var errStale = errors.New("the data is too old to act on")
 
 // walkSchedule finishes the schedule's open fires, then decides its due times.
 // It does nothing on a bus that does not lead.

@@ -62,7 +62,7 @@ func (p *parser) skipPairs(depth int) {
 // skipValue skips one value, with the values nested in it.
 func (p *parser) skipValue(depth int) {
 	if depth > maxNesting {
-		p.failWith("has annotations that are nested deeper than %d", maxNesting)
+		p.failWith("has annotations nested more than %d levels deep", maxNesting)
 		return
 	}
 	switch tag := p.u1(); tag {
@@ -81,7 +81,7 @@ func (p *parser) skipValue(depth int) {
 			p.skipValue(depth + 1)
 		}
 	default:
-		p.failWith("has an annotation whose value is of the unknown kind %d", tag)
+		p.failWith("has an annotation value of the unknown kind %d", tag)
 	}
 }
 

@@ -40,7 +40,7 @@ func (a *jarScan) readDirectory() bool {
 		}
 	}
 	if a.kept >= maxKept {
-		a.warn.addWarning(a.name, "", "has too many jars and versions in it: not all are read")
+		a.warn.addWarning(a.name, "", "contains too many nested jars and class versions: the rest are skipped")
 	}
 	return true
 }
@@ -97,7 +97,7 @@ func (a *jarScan) readClasses() {
 func (a *jarScan) isFull() bool {
 	if a.index.isFull() && !a.stopped {
 		a.stopped = true
-		a.warn.addWarning(a.name, "", "is not read to its end: the class path has too many classes")
+		a.warn.addWarning(a.name, "", "is read only in part: the class path has too many classes")
 	}
 	return a.stopped
 }
@@ -122,7 +122,7 @@ func (a *jarScan) readClass(e zipEntry, name string, origin int) {
 		a.warn.addWarning(a.name, e.name, err)
 	case c.access&accModule != 0 || strings.HasPrefix(string(c.name), "java/"): // only the platform may define those
 	case !sameName(c.name, name):
-		a.warn.addWarning(a.name, e.name, "is not found by a JVM: it defines the class "+javaName(string(c.name)))
+		a.warn.addWarning(a.name, e.name, "cannot be found by a JVM: it defines the class "+javaName(string(c.name)))
 	default:
 		a.index.addClass(c, origin)
 	}
@@ -131,7 +131,7 @@ func (a *jarScan) readClass(e zipEntry, name string, origin int) {
 func (a *jarScan) readRefs() {
 	for _, e := range a.xml {
 		if a.refs != nil {
-			a.warn.addWarning(a.name, e.name, "is not read: a runtime uses the first one, of "+a.refs.jar)
+			a.warn.addWarning(a.name, e.name, "is skipped: a runtime uses only the first batch.xml, that of "+a.refs.jar)
 			continue
 		}
 		b, err := a.unpack.unpackEntry(a.zip, e, maxXML, a.left)
@@ -153,7 +153,7 @@ func (a *jarScan) readNested() {
 			return
 		}
 		if a.depth == maxDepth {
-			a.warn.addWarning(a.name, e.name, fmt.Sprintf("is not read: it is nested deeper than %d", maxDepth))
+			a.warn.addWarning(a.name, e.name, fmt.Sprintf("is skipped: it is nested more than %d levels deep", maxDepth))
 			continue
 		}
 		r, release, err := a.zip.openNested(e, a.left, a.temp)

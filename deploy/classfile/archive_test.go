@@ -46,7 +46,7 @@ var archives = []struct {
 	)}, []string{"o.O in app.zip!/app.war!/WEB-INF/lib/orders.jar"}, nil},
 	{"what is nested deeper is a warning", map[string][]byte{"app.zip": jarOf(
 		packedFile("b.zip", jarOf(plainFile("c.zip", jarOf(packedFile("d.zip", batchletJar("o/O")))))),
-	)}, nil, []string{"app.zip!/b.zip!/c.zip!/d.zip: is not read: it is nested deeper than 2"}},
+	)}, nil, []string{"app.zip!/b.zip!/c.zip!/d.zip: is skipped: it is nested more than 2 levels deep"}},
 	{"of a multi-release jar the highest version that runs counts", map[string][]byte{"a.jar": jarOf(manifestFile("Multi-Release: true"),
 		classSource{name: "a/B"}.fileAt(""), classSource{name: "a/B"}.fileAt("META-INF/versions/9/"),
 		classSource{name: "a/B", implements: []string{batchlet}}.fileAt("META-INF/versions/17/"), classSource{name: "a/B"}.fileAt("META-INF/versions/99/"),
@@ -72,7 +72,7 @@ var archives = []struct {
 		[]string{"a.B in a.jar"}, nil},
 	{"a class in the wrong folder is a warning", map[string][]byte{"a.jar": jarOf(
 		classSource{name: "a/B", implements: []string{batchlet}}.fileAt("target/classes/"),
-	)}, nil, []string{"a.jar!/target/classes/a/B.class: is not found by a JVM: it defines the class a.B"}},
+	)}, nil, []string{"a.jar!/target/classes/a/B.class: cannot be found by a JVM: it defines the class a.B"}},
 	{"a truncated class costs only itself", map[string][]byte{"a.jar": jarOf(
 		packedFile("a/A.class", withoutEnd(classSource{name: "a/A"}.assemble(), 9)), classSource{name: "a/B", implements: []string{batchlet}}.fileAt(""),
 	)}, []string{"a.B in a.jar"}, []string{"a.jar!/a/A.class: is truncated"}},
@@ -82,24 +82,24 @@ var archives = []struct {
 	{"what is no class is a warning", map[string][]byte{"a.jar": jarOf(packedFile("A.class", []byte("hello, world")))},
 		nil, []string{"a.jar!/A.class: is not a class file"}},
 	{"a class whose name has a dot is a warning", map[string][]byte{"a.jar": jarOfClasses(classSource{name: "a.B", implements: []string{batchlet}})},
-		nil, []string{"a.jar!/a.B.class: has a name that no class may have"}},
+		nil, []string{"a.jar!/a.B.class: has an invalid class name"}},
 	{"a class that goes on is a warning", map[string][]byte{"a.jar": jarOf(packedFile("A.class", append(classSource{name: "A"}.assemble(), 0)))},
-		nil, []string{"a.jar!/A.class: goes on after its end"}},
+		nil, []string{"a.jar!/A.class: has extra bytes after its end"}},
 	{"what is no zip is a warning", map[string][]byte{"a.jar": []byte("hello"), "b.jar": batchletJar("a/B")},
-		[]string{"a.B in b.jar"}, []string{"a.jar: is not a zip file, or truncated: its directory is missing"}},
+		[]string{"a.B in b.jar"}, []string{"a.jar: is not a zip file, or is truncated: it has no zip directory"}},
 	{"a truncated jar is a warning", map[string][]byte{"a.jar": withoutEnd(batchletJar("a/A"), 30), "b.jar": batchletJar("a/B")},
-		[]string{"a.B in b.jar"}, []string{"a.jar: is not a zip file, or truncated: its directory is missing"}},
+		[]string{"a.B in b.jar"}, []string{"a.jar: is not a zip file, or is truncated: it has no zip directory"}},
 	{"a jar whose beginning is lost is a warning", map[string][]byte{"a.jar": batchletJar("a/A")[40:]},
-		nil, []string{"a.jar: its directory is broken"}},
+		nil, []string{"a.jar: has a broken zip directory"}},
 	{"a nested jar that is none is a warning", map[string][]byte{"a.war": jarOf(packedFile("WEB-INF/lib/x.jar", []byte("no")), packedFile("y.jar", batchletJar("y/Y")))},
-		[]string{"y.Y in a.war!/y.jar"}, []string{"a.war!/WEB-INF/lib/x.jar: is not a zip file, or truncated: its directory is missing"}},
+		[]string{"y.Y in a.war!/y.jar"}, []string{"a.war!/WEB-INF/lib/x.jar: is not a zip file, or is truncated: it has no zip directory"}},
 	{"an entry that cannot be unpacked is a warning", map[string][]byte{"a.jar": withBrokenData(batchletJar("a/B"))},
 		nil, []string{"a.jar!/a/B.class: cannot be unpacked: flate: corrupt input before offset 1"}},
 	{"an entry of another length than listed is a warning", map[string][]byte{"a.jar": jarOf(
 		jarFile{name: "A.class", body: []byte("xxxx"), claims: 5}, jarFile{name: "B.class", body: []byte("xxxx"), claims: 3},
 	)}, nil, []string{
-		"a.jar!/A.class: unpacks to a length that differs from its directory",
-		"a.jar!/B.class: unpacks to a length that differs from its directory",
+		"a.jar!/A.class: its unpacked length differs from that in the zip directory",
+		"a.jar!/B.class: its unpacked length differs from that in the zip directory",
 	}},
 	{"an empty jar has nothing", map[string][]byte{"a.jar": jarOf()}, nil, nil},
 }
@@ -174,7 +174,7 @@ func TestWarningsOfOneJarAreFew(t *testing.T) {
 	}
 	r := scanFiles(t, map[string][]byte{"a.jar": jarOf(files...), "b.jar": []byte("x")})
 	said := r.warningLines()
-	if len(said) != maxWarnings+2 || said[maxWarnings] != "a.jar: 80 more like these" {
+	if len(said) != maxWarnings+2 || said[maxWarnings] != "a.jar: 80 more warnings" {
 		t.Errorf("%d warnings: %v", len(said), said)
 	}
 }
@@ -196,7 +196,7 @@ func TestClaimsAreNoCosts(t *testing.T) {
 	}
 	r := scanFiles(t, map[string][]byte{"a.jar": jarOf(append(files, classSource{name: "a/B", implements: []string{batchlet}}.fileAt(""))...)})
 	diffLines(t, "components", r.componentLines(), []string{"a.B batchlet javax public"})
-	if len(r.Warnings) != 15 || r.Warnings[1].String() != "a.jar!/xx.class: unpacks to a length that differs from its directory" {
+	if len(r.Warnings) != 15 || r.Warnings[1].String() != "a.jar!/xx.class: its unpacked length differs from that in the zip directory" {
 		t.Errorf("said %v", r.warningLines())
 	}
 }

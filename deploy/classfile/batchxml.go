@@ -40,7 +40,7 @@ func parseRefs(b []byte) (r batchRefs, err error) {
 			r.addRef(attribute(e, "id"), attribute(e, "class"))
 		}
 		if len(r.ids) > maxRefs {
-			return r, fmt.Errorf("more than %d elements ref", maxRefs)
+			return r, fmt.Errorf("has more than %d ref elements", maxRefs)
 		}
 	}
 }

@@ -128,10 +128,10 @@ var bombs = []struct {
 	make func() []byte
 	said string
 }{
-	{"a class that says it has 4 GB", func() []byte { return rawZip(deflateZeros(256<<20), math.MaxUint32-1, 1, onlyClass) }, "more than 16777216"},
-	{"zeros that say they are a small class", func() []byte { return rawZip(deflateZeros(256<<20), 1000, 1, onlyClass) }, "unpacks to a length that differs"},
+	{"a class that says it has 4 GB", func() []byte { return rawZip(deflateZeros(256<<20), math.MaxUint32-1, 1, onlyClass) }, "more than the limit of 16777216"},
+	{"zeros that say they are a small class", func() []byte { return rawZip(deflateZeros(256<<20), 1000, 1, onlyClass) }, "its unpacked length differs"},
 	{"a nested jar of 400 MB of zeros", func() []byte { return rawZip(deflateZeros(400<<20), 400<<20, 1, onlyJar) }, "unpacks to more"},
-	{"a nested jar that says it is small", func() []byte { return rawZip(deflateZeros(256<<20), 10<<20, 1, onlyJar) }, "unpacks to a length that differs"},
+	{"a nested jar that says it is small", func() []byte { return rawZip(deflateZeros(256<<20), 10<<20, 1, onlyJar) }, "its unpacked length differs"},
 	{"the same 15 MB of zeros 30,000 times", func() []byte { return rawZip(deflateZeros(15<<20), 15<<20, 30_000, numberedNames(".class")) }, "unpacks to more"},
 	{"the same nested jar 30,000 times", func() []byte { return rawZip(deflateZeros(1<<20), 1<<20, 30_000, numberedNames(".jar")) }, "is not a zip file"},
 	{"300,000 entries", func() []byte { return rawZip(nil, 0, 300_000, numberedNames("")) }, "has 300000 entries"},
@@ -146,23 +146,23 @@ var bombs = []struct {
 	{"80,000 versions of a class", func() []byte {
 		return rawZip(nil, 0, 80_000, func(i int) string { return fmt.Sprint("META-INF/versions/9/", i, ".class") })
 	}, ""},
-	{"jars in jars in jars", func() []byte { return nestedJars(12) }, "nested deeper than 2"},
+	{"jars in jars in jars", func() []byte { return nestedJars(12) }, "nested more than 2 levels deep"},
 	{"full constant pools", func() []byte { return jarOfCopies(hugePool("a/B", 200), 40_000) }, "unpacks to more"},
-	{"small constant pools", func() []byte { return jarOfCopies(hugePool("a/B", 1), 40_000) }, "is not found by a JVM"},
+	{"small constant pools", func() []byte { return jarOfCopies(hugePool("a/B", 1), 40_000) }, "cannot be found by a JVM"},
 	{"a class with 65,000 long interfaces", func() []byte { return jarOfCopies(longNames("interfaces"), 40_000) }, "too many interfaces"},
-	{"a class with 65,000 long annotations", func() []byte { return jarOfCopies(longNames("annotations"), 40_000) }, "is not found by a JVM"},
-	{"a class that is named 10,000 times", func() []byte { return jarOfCopies(longNames("named"), 40_000) }, "is not found by a JVM"},
+	{"a class with 65,000 long annotations", func() []byte { return jarOfCopies(longNames("annotations"), 40_000) }, "cannot be found by a JVM"},
+	{"a class that is named 10,000 times", func() []byte { return jarOfCopies(longNames("named"), 40_000) }, "cannot be found by a JVM"},
 	{"annotations in annotations", func() []byte {
 		return jarOf(packedFile("B.class", classSource{name: "B", notes: []annotationSource{{kind: "x", value: nestedArrays(21_000)}}}.assemble()))
-	}, "nested deeper than 32"},
+	}, "nested more than 32 levels deep"},
 	{"a batch xml of 1 MB of elements", func() []byte { return jarOf(batchXML(strings.Repeat("<a>", 300_000))) }, "element <a> closed"},
 	{"a batch xml of 20,000 ids", func() []byte {
 		return jarOf(batchXML(strings.Repeat(`<ref id="a" class="b"/>`, 9_000) + manyRefs(11_000)))
 	}, "more than 10000"},
 	{"a batch xml of 100 MB", func() []byte {
 		return rawZip(deflateZeros(100<<20), 100<<20, 1, func(int) string { return "META-INF/batch.xml" })
-	}, "more than 1048576"},
-	{"51,000 batchlets", func() []byte { return jarOfBatchlets(51_000) }, "the others are left out"},
+	}, "more than the limit of 1048576"},
+	{"51,000 batchlets", func() []byte { return jarOfBatchlets(51_000) }, "the rest are skipped"},
 	{"classes that extend one another, 40,000 deep", func() []byte { return classChain(40_000) }, ""},
 }
 

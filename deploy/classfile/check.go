@@ -29,8 +29,8 @@ func (s *scanner) checkNamespaces(components []Component) {
 	javax, one := first["javax"]
 	jakarta, two := first["jakarta"]
 	if one && two {
-		s.warn.addWarning(jakarta.Origin, entryOf(jakarta), fmt.Sprintf("is of jakarta.batch, but %s of %s is of javax.batch: "+
-			"one application cannot have both", javax.Class, javax.Origin))
+		s.warn.addWarning(jakarta.Origin, entryOf(jakarta), fmt.Sprintf("uses jakarta.batch, but %s in %s uses javax.batch: "+
+			"an application cannot use both", javax.Class, javax.Origin))
 	}
 }
 
@@ -43,7 +43,7 @@ func (s *scanner) checkNames(components []Component) {
 		}
 		for _, name := range append([]string{c.Ref}, c.Aliases...) {
 			if first, ok := owner[name]; ok && first != c.Class {
-				s.warn.addWarning(c.Origin, entryOf(c), fmt.Sprintf("has the name %s, which %s has too", name, first))
+				s.warn.addWarning(c.Origin, entryOf(c), fmt.Sprintf("has the same name, %s, as %s", name, first))
 			}
 			owner[name] = c.Class
 		}

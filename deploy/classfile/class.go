@@ -55,14 +55,14 @@ func (p *parser) parseClass(b []byte) (*classInfo, error) {
 	p.self = p.u2()
 	p.c.name = p.className(p.self)
 	if p.err == nil && !validName(p.c.name) {
-		p.failWith("has a name that no class may have")
+		p.failWith("has an invalid class name")
 	}
 	p.readAncestors()
 	p.readMembers(nil)
 	p.readMembers(p.readMethod)
 	p.readAttributes(p.classAttribute)
 	if p.err == nil && p.off != len(p.b) {
-		p.failWith("goes on after its end")
+		p.failWith("has extra bytes after its end")
 	}
 	p.c.named, p.c.simple = p.textAt(p.given), p.textAt(p.simple)
 	return &p.c, p.err
@@ -89,7 +89,7 @@ func (p *parser) readAncestors() {
 	for range p.u2() {
 		name := p.className(p.u2())
 		if left -= len(name) + 16; left < 0 {
-			p.failWith("names too many interfaces")
+			p.failWith("has too many interfaces")
 		}
 		if p.err != nil {
 			return
@@ -141,7 +141,7 @@ func (p *parser) readAttributes(visit func(name []byte)) {
 		}
 		if visit != nil {
 			if visit(p.utf8At(name)); p.off > end {
-				p.failWith("has an attribute that is longer than it says")
+				p.failWith("has an attribute with a wrong length")
 				return
 			}
 		}

@@ -78,7 +78,7 @@ func (p *parser) textAt(i uint16) string {
 	}
 	s, ok := decodeUTF8(p.utf8At(i))
 	if !ok {
-		p.failWith("has a text that is not modified UTF-8")
+		p.failWith("has a string that is not modified UTF-8")
 	}
 	return s
 }

@@ -20,7 +20,7 @@ func (s *scanner) makeReport() *Report {
 			r.Components = append(r.Components, c)
 		}
 		if len(r.Components) == maxFound {
-			s.warn.addWarning(c.Origin, "", fmt.Sprintf("has the last of %d components: the others are left out", maxFound))
+			s.warn.addWarning(c.Origin, "", fmt.Sprintf("reaches the limit of %d components: the rest are skipped", maxFound))
 			break
 		}
 	}
@@ -58,10 +58,10 @@ func (s *scanner) toComponent(i int32) (c Component, ok bool) {
 		s.warnMissing(c, in.name)
 		return c, false
 	case strings.ContainsFunc(c.Class+c.Ref, unicode.IsControl):
-		s.warn.addWarning(c.Origin, entryOf(c), "is left out: there are control characters in its name")
+		s.warn.addWarning(c.Origin, entryOf(c), "is skipped: its name contains control characters")
 		return c, false
 	case m&javaxRoles != 0 && m&jakartaRoles != 0:
-		s.warn.addWarning(c.Origin, entryOf(c), "is of javax.batch and of jakarta.batch: no runtime has both")
+		s.warn.addWarning(c.Origin, entryOf(c), "uses javax.batch and jakarta.batch: no runtime supports both")
 	}
 	return c, true
 }

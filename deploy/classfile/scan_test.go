@@ -96,12 +96,12 @@ var kinds = []struct {
 		"a.jar": jarOfClasses(classSource{name: "a/B", implements: []string{batchlet}}),
 		"b.jar": jarOfClasses(classSource{name: "b/R", implements: []string{reader}}),
 	}, []string{"a.B batchlet javax public", "b.R item-reader jakarta public"}, []string{
-		"b.jar!/b/R.class: is of jakarta.batch, but a.B of a.jar is of javax.batch: one application cannot have both",
+		"b.jar!/b/R.class: uses jakarta.batch, but a.B in a.jar uses javax.batch: an application cannot use both",
 	}},
 	{"a class of both namespaces is a warning", map[string][]byte{
 		"a.jar": jarOfClasses(classSource{name: "a/B", implements: []string{batchlet, reader}}),
 	}, []string{"a.B batchlet item-reader javax public"}, []string{
-		"a.jar!/a/B.class: is of javax.batch and of jakarta.batch: no runtime has both",
+		"a.jar!/a/B.class: uses javax.batch and jakarta.batch: no runtime supports both",
 	}},
 	{"who can make one is said", map[string][]byte{
 		"a.jar": jarOfClasses(classSource{name: "a/A", implements: []string{batchlet}, ctor: "@Inject"},
@@ -162,7 +162,7 @@ var names = []struct {
 		"a.jar": jarOf(batchXML(`<ref id="one" class="a.B"/>`)),
 		"b.jar": jarOf(classSource{name: "a/B", implements: []string{batchlet}}.fileAt(""), batchXML(`<ref id="two" class="a.B"/>`)),
 	}, []string{"a.B batchlet alias:one javax public"}, []string{
-		"b.jar!/META-INF/batch.xml: is not read: a runtime uses the first one, of a.jar",
+		"b.jar!/META-INF/batch.xml: is skipped: a runtime uses only the first batch.xml, that of a.jar",
 	}},
 	{"an id that leads nowhere is a warning", map[string][]byte{
 		"a.jar": jarOf(batchXML(`<ref id="one" class="a.Gone"/>`)),
@@ -176,11 +176,11 @@ var names = []struct {
 		"a.jar": jarOfClasses(classSource{name: "a/A", implements: []string{batchlet}, notes: named1("x")},
 			classSource{name: "a/B", implements: []string{batchlet}, notes: named1("x")}),
 	}, []string{"a.A batchlet ref:x javax public", "a.B batchlet ref:x javax public"}, []string{
-		"a.jar!/a/B.class: has the name x, which a.A has too",
+		"a.jar!/a/B.class: has the same name, x, as a.A",
 	}},
 	{"control characters in a name are a warning", map[string][]byte{
 		"a.jar": jarOfClasses(classSource{name: "a/B", implements: []string{batchlet}, notes: named1("\x1b[31m")}),
-	}, nil, []string{"a.jar!/a/B.class: is left out: there are control characters in its name"}},
+	}, nil, []string{"a.jar!/a/B.class: is skipped: its name contains control characters"}},
 }
 
 func TestNames(t *testing.T) {

@@ -16,8 +16,8 @@ const maxDeflate = 1040
 
 var (
 	errEncrypted = errors.New("is encrypted")
-	errTooMuch   = errors.New("unpacks to more than a jar of this size may")
-	errLength    = errors.New("unpacks to a length that differs from its directory")
+	errTooMuch   = errors.New("unpacks to more bytes than a jar of this size may")
+	errLength    = errors.New("its unpacked length differs from that in the zip directory")
 )
 
 // unpacker unpacks entries and reuses its buffers.
@@ -33,7 +33,7 @@ func (z *zipFile) dataOffset(e zipEntry) (int64, error) {
 	case e.flags&1 != 0:
 		return 0, errEncrypted
 	case e.method != stored && e.method != deflated:
-		return 0, fmt.Errorf("is packed by method %d, not by deflate", e.method)
+		return 0, fmt.Errorf("is compressed by method %d: want 0 (stored) or 8 (deflate)", e.method)
 	case e.packed < 0 || e.unpacked < 0 || e.off < 0 || e.off > z.size || e.packed > z.size:
 		return 0, errTruncated
 	case e.method == stored && e.packed != e.unpacked, e.unpacked/maxDeflate > e.packed:
@@ -44,7 +44,7 @@ func (z *zipFile) dataOffset(e zipEntry) (int64, error) {
 		return 0, err
 	}
 	if string(b[:4]) != localSig {
-		return 0, errors.New("is not where the directory says")
+		return 0, errors.New("is not where the zip directory says")
 	}
 	return z.base + e.off + localLen + int64(le.Uint16(b[26:])) + int64(le.Uint16(b[28:])), nil
 }
@@ -53,7 +53,7 @@ func (z *zipFile) dataOffset(e zipEntry) (int64, error) {
 // until the next call. It does not verify checksums; a JVM does not either.
 func (u *unpacker) unpackEntry(z *zipFile, e zipEntry, limit int64, left *budget) ([]byte, error) {
 	if e.unpacked > limit || e.packed > limit+1<<10 {
-		return nil, fmt.Errorf("has %d bytes, more than %d", max(e.unpacked, e.packed), limit)
+		return nil, fmt.Errorf("has %d bytes, more than the limit of %d", max(e.unpacked, e.packed), limit)
 	}
 	return u.unpackHead(z, e, e.unpacked, left)
 }
@@ -104,7 +104,7 @@ func (u *unpacker) resetInput(packed []byte) {
 // no jar is held in memory.
 func (z *zipFile) openNested(e zipEntry, left *budget, temp string) (r io.ReaderAt, release func(), err error) {
 	if e.unpacked > maxNested {
-		return nil, nil, fmt.Errorf("has %d bytes, more than %d", e.unpacked, maxNested)
+		return nil, nil, fmt.Errorf("has %d bytes, more than the limit of %d", e.unpacked, maxNested)
 	}
 	off, err := z.dataOffset(e)
 	if err != nil {

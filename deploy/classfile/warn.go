@@ -38,7 +38,7 @@ func (w *warningList) hasRoom(jar string) bool {
 // endJar adds a warning with the number of dropped warnings of the jar.
 func (w *warningList) endJar() {
 	if w.dropped > 0 && len(w.all) <= maxAll+w.extra {
-		w.all = append(w.all, Warning{Jar: printable(w.jar), Reason: fmt.Sprintf("%d more like these", w.dropped)})
+		w.all = append(w.all, Warning{Jar: printable(w.jar), Reason: fmt.Sprintf("%d more warnings", w.dropped)})
 	}
 	w.jar, w.kept, w.dropped = "", 0, 0
 }

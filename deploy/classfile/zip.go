@@ -33,8 +33,8 @@ const (
 )
 
 var (
-	errNoZip     = errors.New("is not a zip file, or truncated: its directory is missing")
-	errDirectory = errors.New("its directory is broken")
+	errNoZip     = errors.New("is not a zip file, or is truncated: it has no zip directory")
+	errDirectory = errors.New("has a broken zip directory")
 	le           = binary.LittleEndian
 )
 
@@ -76,7 +76,7 @@ func openZip(r io.ReaderAt, size int64) (*zipFile, error) {
 		return nil, errDirectory
 	}
 	if z.count > maxEntries {
-		return nil, fmt.Errorf("has %d entries, more than %d", z.count, maxEntries)
+		return nil, fmt.Errorf("has %d entries, more than the limit of %d", z.count, maxEntries)
 	}
 	return z, nil
 }

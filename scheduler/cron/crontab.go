@@ -16,7 +16,7 @@ var macros = map[string]string{
 // eitherDay ends the error for a crontab that restricts both day fields. In a
 // crontab such a line fires on days that match either field; Quartz has no
 // expression for that.
-const eitherDay = "; Quartz cannot match either of two day fields: one of them must be ?"
+const eitherDay = "; unlike crontab, Quartz cannot match either of two day fields: set one of them to ?"
 
 // suggestQuartz returns the end of an error, such as `; did you mean "0 30 2 *
 // * ?"`, for a crontab of five fields (minute hour day-of-month month

@@ -133,7 +133,7 @@ func (f *field) readRange(p, lo, hi part) (first, last int, err *Error) {
 		return 0, 0, f.refusePart(p, "two numbers or two names", "%s mixes a number and a name", quotePart(p.text))
 	}
 	if last < first && f.min == MinYear {
-		return 0, 0, f.refusePart(p, "the earlier year first", "%s runs backwards", quotePart(p.text))
+		return 0, 0, f.refusePart(p, "the earlier year first", "%s ends before it starts", quotePart(p.text))
 	}
 	return first, last, nil
 }

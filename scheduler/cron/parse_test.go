@@ -60,7 +60,7 @@ func TestParseRefuses(t *testing.T) {
 		{"a last eighth day", "0 0 0 ? * 8L", "day of week (column 11): 8 is not in 1-7 or SUN-SAT"},
 		{"a year of two digits", "0 0 0 1 1 ? 26", "year (column 13): 26 is not in 1970-2299"},
 		{"a year too late", "0 0 0 1 1 ? 2300", "year (column 13): 2300 is not in 1970-2299"},
-		{"years that run backwards", "0 0 0 1 1 ? 2029-2027", "year (column 13): 2029-2027 runs backwards"},
+		{"years that run backwards", "0 0 0 1 1 ? 2029-2027", "year (column 13): 2029-2027 ends before it starts"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := Parse(tt.expr)

@@ -92,7 +92,7 @@ func TestAControlBusMakesTheSameJarOfAFolder(t *testing.T) {
 	if err != nil || len(here) != 1 || here[0].sum != there.Artifacts[0].SHA256 || here[0].name != there.Artifacts[0].Name {
 		t.Errorf("here it is %+v, %v, there %+v", here, err, there.Artifacts)
 	}
-	if want := []string{"classes.jar!/a/up/ is a link to a folder that contains it: left out"}; !slices.Equal(here[0].warnings, want) {
+	if want := []string{"classes.jar!/a/up/ is skipped: it is a link to a folder that contains it"}; !slices.Equal(here[0].warnings, want) {
 		t.Errorf("warnings %q, want %q", here[0].warnings, want)
 	}
 }
