@@ -101,7 +101,7 @@ type redirect struct {
 // the configured origin, never one from the request.
 func (s *Server) provider(_ context.Context, in *provider) (*redirect, error) {
 	if s.cfg.AllowOrigin == "" {
-		return nil, bus.State("no_such_provider", "nobody called %s logs anybody in", codec.Cut(in.ID))
+		return nil, bus.State("no_such_provider", "there is no login provider %s", codec.Cut(in.ID))
 	}
 	return &redirect{s.cfg.AllowOrigin + "/login"}, nil
 }
@@ -139,7 +139,7 @@ func (s *Server) postUser(ctx context.Context, in *postUser) (*struct{}, error) 
 	u := &in.Sent.value
 	err := s.cfg.Logins.Add(ctx, u.ID, u.Password, rolesOf(u.Role, u.Roles))
 	if errors.Is(err, bus.ErrExists) {
-		err = codec.Faults{{Pointer: "/id", Detail: "want an id that nobody has", Got: u.ID, Message: "id is used by someone."}}
+		err = codec.Faults{{Pointer: "/id", Detail: "want an id that is not in use", Got: u.ID, Message: "id is used by someone."}}
 	}
 	return nil, err
 }

@@ -51,7 +51,7 @@ func TestOlderClientsLogIn(t *testing.T) {
 	const (
 		token   = `\{:token "[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"\}`
 		refused = `\{:message "Authentication failure\." :messages \["Authentication failure\."\] :code "authentication_failed"\}`
-		needed  = `\{:message "a login is needed.*" :messages \["a login is needed.*"\] :code "login_required"\}`
+		needed  = `\{:message "this request needs a login.*" :messages \["this request needs a login.*"\] :code "login_required"\}`
 	)
 	says := func(messages ...string) string {
 		return `\{:message ".*" :messages \["` + strings.Join(messages, `" "`) + `"\] :code "invalid_body"\}`

@@ -102,7 +102,7 @@ const pictureAge = "private, max-age=60"
 // PicturePath is a picture of an agent in a path.
 type PicturePath struct {
 	AgentPath
-	Figure string `path:"figure" doc:"cpu: load of the agent's process and of its machine, 0 to 1; memory: free bytes of memory and swap."`
+	Figure string `path:"figure" doc:"cpu: load of the agent's process and of its machine, from 0 to 1; memory: free memory and swap in bytes."`
 	Cycle  string `path:"cycle" doc:"daily: the last 24 hours; weekly: 7 days; monthly: 31 days; yearly: 366 days."`
 }
 
@@ -114,7 +114,7 @@ func (s *Server) getPicture(ctx context.Context, in *PicturePath) (*streamed, er
 	archive, known := samples.ArchiveNamed(in.Cycle)
 	c, ok := chartOf(in.Figure)
 	if !known || !ok {
-		return nil, bus.State(bus.CodeNoSuchPicture, "there is no chart %s/%s; there are cpu and memory, each daily, weekly, monthly and yearly", codec.Cut(in.Figure), codec.Cut(in.Cycle))
+		return nil, bus.State(bus.CodeNoSuchPicture, "there is no chart %s/%s: want cpu or memory, and daily, weekly, monthly or yearly", codec.Cut(in.Figure), codec.Cut(in.Cycle))
 	}
 	stored, err := s.cfg.LoadSamples.Samples(ctx, a.Heartbeat.Agent, archive)
 	if err != nil {
@@ -131,7 +131,7 @@ func (s *Server) getPicture(ctx context.Context, in *PicturePath) (*streamed, er
 		hc.SetHeader("Content-Length", strconv.Itoa(len(png)))
 		hc.SetHeader("Cache-Control", pictureAge)
 		if _, err := hc.BodyWriter().Write(png); err != nil {
-			s.log.Debug("picture not sent to its end", "agent", a.Heartbeat.Agent, "err", err)
+			s.log.Debug("chart not sent completely", "agent", a.Heartbeat.Agent, "err", err)
 		}
 	}}, nil
 }

@@ -36,7 +36,7 @@ func (p *DeploymentPath) revision() (int, error) {
 }
 
 func noDeployment(app, number string) error {
-	return bus.State(bus.CodeNoSuchRevision, "application %s has no deployment %s", app, codec.Cut(number))
+	return bus.State(bus.CodeNoSuchRevision, "the application %s has no deployment %s", app, codec.Cut(number))
 }
 
 func (s *Server) listComponents(ctx context.Context, in *AppPath) (*answer[rest.Components], error) {
@@ -200,7 +200,7 @@ func (p *patient) Read(b []byte) (int, error) {
 
 type putArtifact struct {
 	SHA256 string `path:"sha256"`
-	Name   string `query:"name" doc:"The file's name, for people who look into the store."`
+	Name   string `query:"name" doc:"File name of the jar. Only people who inspect the object store see it."`
 	Upload
 }
 
@@ -236,7 +236,7 @@ func (s *Server) getArtifact(ctx context.Context, in *getArtifact) (*streamed, e
 		hc.SetHeader("Content-Length", strconv.FormatInt(size, 10))
 		hc.SetHeader("ETag", `"`+in.SHA256+`"`)
 		if _, err := io.Copy(hc.BodyWriter(), r); err != nil {
-			s.log.Debug("artifact not sent to its end", "sha256", in.SHA256, "err", err)
+			s.log.Debug("artifact not sent completely", "sha256", in.SHA256, "err", err)
 		}
 	}}, nil
 }
@@ -273,7 +273,7 @@ func (s *Server) storeParts(ctx context.Context, form *multipart.Reader) (refs [
 		case errors.Is(err, io.EOF) && len(refs) > 0:
 			return refs, nil
 		case errors.Is(err, io.EOF):
-			return nil, codec.ParameterFault("file", "a part with the name file and a jar", "none")
+			return nil, codec.ParameterFault("file", "a part that is named file and contains a jar", "none")
 		case err != nil:
 			return nil, formError(fmt.Errorf("read the form: %w", err))
 		case part.FormName() != "file":

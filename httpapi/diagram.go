@@ -51,7 +51,7 @@ func (s *Server) getTestExecution(ctx context.Context, in *testPath) (*answer[re
 	case e.BatchStatus == subjects.Failed:
 		out.Body.LogMessage, out.Body.LogException = "execution "+strconv.FormatInt(e.ID, 10)+" failed", e.Exception
 	case e.BatchStatus == subjects.Undispatched && s.agentsOf(bus.DefaultApp) == 0:
-		out.Body.LogMessage = "there is no agent that takes work of the application " + bus.DefaultApp
+		out.Body.LogMessage = "no agent serves the application " + bus.DefaultApp
 	}
 	return out, nil
 }

@@ -25,7 +25,7 @@ func TestTestExecution(t *testing.T) {
 	run(
 		exchange{name: "no diagram", method: "POST", path: "/test-executions", body: `{:bpmn "<a/>"}`, status: 400, want: any_ + "/bpmn: want" + any_},
 		exchange{name: "tried", method: "POST", path: "/test-executions", body: `{:bpmn ` + text + `}`, status: 201, want: `\{:state-id 2\}`},
-		exchange{name: "without an agent it says so", method: "GET", path: "/test-execution/2", status: 200, want: `\{:batch-status :batch-status/undispatched :log-message "there is no agent .*"\}`},
+		exchange{name: "without an agent it says so", method: "GET", path: "/test-execution/2", status: 200, want: `\{:batch-status :batch-status/undispatched :log-message "no agent serves the application .*"\}`},
 		exchange{name: "it is no job", method: "GET", path: "/default/jobs?q=test", status: 200, want: `\{:results \[\] .*`},
 		exchange{name: "an execution of a job", method: "GET", path: fmt.Sprint("/test-execution/", other), status: 404, want: any_},
 		exchange{name: "what nobody began", method: "GET", path: "/test-execution/99", status: 404, want: any_},

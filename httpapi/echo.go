@@ -89,7 +89,7 @@ func (s *Server) recoverPanic(next echo.HandlerFunc) echo.HandlerFunc {
 			case isAbort(v):
 				panic(v)
 			case c.Response().Committed: // most likely the client left while it was being answered
-				s.log.Warn("answer broken off", "route", c.Path(), "err", fmt.Sprint(v))
+				s.log.Warn("answer not sent completely", "route", c.Path(), "err", fmt.Sprint(v))
 			default:
 				s.log.Error("panic", "route", c.Path(), "err", fmt.Sprint(v), "stack", string(debug.Stack()))
 				err = errPanic
@@ -156,7 +156,7 @@ func (s *Server) writeProblem(w http.ResponseWriter, r *http.Request, err error)
 	w.Header().Set("Content-Type", p.ContentType(f.Media))
 	w.WriteHeader(statusIn(f, r.Method, p.Status))
 	if err := f.Write(w, p); err != nil {
-		s.log.Debug("problem not written", "err", err)
+		s.log.Debug("error answer not sent", "err", err)
 	}
 }
 
@@ -242,10 +242,10 @@ func canonicalPath(u *url.URL) *url.URL {
 // address.
 var frontLinks = [][2]string{
 	{"/" + bus.DefaultApp + "/jobs", "jobs of the application " + bus.DefaultApp},
-	{"/executions", "executions, the newest first"},
+	{"/executions", "executions, newest first"},
 	{"/agents", "agents"},
 	{"/apps", "applications"},
-	{"/healthcheck", "200 if all is well"},
+	{"/healthcheck", "200 if the control bus works"},
 	{"/version", "the version of this control bus"},
 	{"/openapi.json", "all routes, as OpenAPI"},
 }
@@ -262,7 +262,7 @@ func (s *Server) frontPage() (text, page string, links map[string]string) {
 		fmt.Fprintf(&h, "<li><a href=\"%[1]s\">%[1]s</a> %[2]s\n", html.EscapeString(l[0]), html.EscapeString(l[1]))
 		links[l[0]] = l[1]
 	}
-	const more = "The program is a client too: jobstreamer --help"
+	const more = "The program jobstreamer is also a client of this API: jobstreamer --help"
 	fmt.Fprintf(&t, "\n%s\n", more)
 	fmt.Fprintf(&h, "</ul>\n<p>%s\n", more)
 	return t.String(), h.String(), links

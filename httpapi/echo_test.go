@@ -101,22 +101,22 @@ func TestUnknownParameters(t *testing.T) {
 	e.call("POST", "/default/jobs", jobNamed("a")).want(201)
 	e.start("a", "")
 	for path, want := range map[string]string{
-		"/default/jobs?lmit=5":                     "lmit: want one of the parameters that this route has: after, before, limit, offset, q, sort_by, with",
+		"/default/jobs?lmit=5":                     "lmit: want one of the query parameters of this route: after, before, limit, offset, q, sort_by, with",
 		"/default/jobs?sort-by=name":               "sort-by: want one of",
-		"/default/job/a/settings?x":                "x: want no parameter: this route has none",
-		"/version?v=1":                             "v: want no parameter",
-		"/executions?state=failed":                 "state: want one of the parameters that this route has: after, agent, before, exit_status, job, limit, offset, parameter, since, status, until, with",
+		"/default/job/a/settings?x":                "x: want no query parameter: this route has none",
+		"/version?v=1":                             "v: want no query parameter",
+		"/executions?state=failed":                 "state: want one of the query parameters of this route: after, agent, before, exit_status, job, limit, offset, parameter, since, status, until, with",
 		"/default/executions?app=x":                "app: want one of",
 		"/default/job/a/executions?job=b":          "job: want one of",
-		"/default/execution/1?wat=30s":             "wat: want one of the parameters that this route has: wait, with",
-		"/default/execution/1/log?folow=1":         "folow: want one of the parameters that this route has: after, before, follow, limit, offset",
-		"/events?application=default":              "application: want one of the parameters that this route has: app, job",
-		"/agents?limit=1&limit=2":                  "limit: want one value, got 1, 2",
+		"/default/execution/1?wat=30s":             "wat: want one of the query parameters of this route: wait, with",
+		"/default/execution/1/log?folow=1":         "folow: want one of the query parameters of this route: after, before, follow, limit, offset",
+		"/events?application=default":              "application: want one of the query parameters of this route: app, job",
+		"/agents?limit=1&limit=2":                  "limit: want only one value, got 1, 2",
 		"/apps?limit=1;offset=2":                   "query: want name=value",
 		"/apps?limit=%zz":                          "query: want name=value",
-		"/openapi.json?pretty":                     "pretty: want no parameter",
-		"/?a=b":                                    "a: want no parameter",
-		"/agent/none/monitor/cpu/daily?size=large": "size: want no parameter",
+		"/openapi.json?pretty":                     "pretty: want no query parameter",
+		"/?a=b":                                    "a: want no query parameter",
+		"/agent/none/monitor/cpu/daily?size=large": "size: want no query parameter",
 	} {
 		r := e.call("GET", path, "").code(400, "invalid_parameter")
 		var p struct{ Detail string }

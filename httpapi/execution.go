@@ -43,7 +43,7 @@ func (p ShortPath) executionPath() ExecutionPath { return ExecutionPath{JobPath{
 
 // Wait is how long an answer waits for the end of an execution.
 type Wait struct {
-	For string `query:"wait" example:"30s" doc:"Answer when the execution has ended, or after this time: 30s, 5m; at most 1h."`
+	For string `query:"wait" example:"30s" doc:"The answer comes when the execution has ended, or after this time, such as 30s or 5m; at most 1h."`
 }
 
 // maxReads is how many records one request reads concurrently.
@@ -62,7 +62,7 @@ func readConcurrently(ctx context.Context, n int, read func(ctx context.Context,
 type postExecution struct {
 	JobPath
 	Wait
-	IdempotencyKey string `header:"Idempotency-Key" doc:"Requests with the same key and the same parameters start one execution within half an hour."`
+	IdempotencyKey string `header:"Idempotency-Key" doc:"Within half an hour, requests with the same key and the same parameters start only one execution."`
 	Sent           body[rest.Submission]
 }
 
@@ -70,7 +70,7 @@ type postExecution struct {
 type begun struct {
 	Status   int
 	Location string `header:"Location"`
-	Replayed string `header:"Idempotency-Replayed" doc:"true if the execution was made by an earlier request."`
+	Replayed string `header:"Idempotency-Replayed" doc:"true if an earlier request started the execution."`
 	Body     *rest.Execution
 }
 
@@ -158,7 +158,7 @@ func (w Wait) duration() (time.Duration, error) {
 		d, err = time.Duration(n)*time.Second, nil
 	}
 	if err != nil || d < 0 || d > maxWait {
-		return 0, codec.ParameterFault("wait", "a time such as 30s, at most "+maxWait.String(), w.For)
+		return 0, codec.ParameterFault("wait", "a duration such as 30s, at most "+maxWait.String(), w.For)
 	}
 	return d, nil
 }
@@ -174,7 +174,7 @@ func (s *Server) deleteExecutions(ctx context.Context, in *JobPath) (*struct{}, 
 
 // With selects what the answer has besides the execution.
 type With struct {
-	What string `query:"with" enum:"logs" doc:"With logs: the output of each step."`
+	What string `query:"with" enum:"logs" doc:"With logs, the answer also has the output of each step."`
 }
 
 type getExecution struct {

@@ -18,12 +18,12 @@ import (
 
 // ExecutionFilter selects executions that meet all given conditions.
 type ExecutionFilter struct {
-	Status     []string `query:"status,explode" example:"[\"failed\",\"stopped\"]" doc:"Batch statuses, separated by commas or given several times; an execution has one of them."`
-	ExitStatus string   `query:"exit_status" example:"NO_*" doc:"The exit status, as the list shows it; * stands for any characters, ? for one."`
-	Since      string   `query:"since" example:"2026-11-24T18:00:00Z" doc:"Started at this time or later (RFC 3339). For an execution that has not started, the time of its creation counts."`
-	Until      string   `query:"until" example:"2026-11-25T06:00:00Z" doc:"Started before this time (RFC 3339). For an execution that has not started, the time of its creation counts."`
-	Agent      string   `query:"agent" doc:"The agent's name; * and ? as above."`
-	Parameter  []string `query:"parameter,explode" example:"[\"date=2026-11-24\"]" doc:"A job parameter as name=value. Given several times, an execution has all of them. The bus reads up to 2,000 records for one answer: see scanned, more and next. Not with offset or before."`
+	Status     []string `query:"status,explode" example:"[\"failed\",\"stopped\"]" doc:"Batch statuses, separated by commas or given several times. An execution matches if it has one of them."`
+	ExitStatus string   `query:"exit_status" example:"NO_*" doc:"Exit status as shown in the list; * matches any characters, ? a single one."`
+	Since      string   `query:"since" example:"2026-11-24T18:00:00Z" doc:"Started at this time or later (RFC 3339). An execution that has not started is compared by the time of its creation."`
+	Until      string   `query:"until" example:"2026-11-25T06:00:00Z" doc:"Started before this time (RFC 3339). An execution that has not started is compared by the time of its creation."`
+	Agent      string   `query:"agent" doc:"Name of the agent; * matches any characters, ? a single one."`
+	Parameter  []string `query:"parameter,explode" example:"[\"date=2026-11-24\"]" doc:"A job parameter as name=value. If it is given several times, an execution must have all of them. The bus reads up to 2,000 records for one answer: see scanned, more and next. Not allowed with offset or before."`
 
 	since, until subjects.Time
 	statuses     []subjects.BatchStatus
@@ -38,7 +38,7 @@ func (f *ExecutionFilter) Resolve(ctx huma.Context) []error {
 	var wrong codec.Faults
 	for _, name := range []string{"exit_status", "since", "until", "agent", "job"} {
 		if len(query[name]) > 0 && query.Get(name) == "" {
-			wrong.AddParameter(name, "a value, or no such parameter", "")
+			wrong.AddParameter(name, "a value, or no such query parameter", "")
 		}
 	}
 	for _, list := range query["status"] {
@@ -70,7 +70,7 @@ func (f *ExecutionFilter) Resolve(ctx huma.Context) []error {
 			continue
 		}
 		if was, twice := f.parameters[name]; twice && was != value {
-			wrong.AddParameter("parameter", "one value of "+name, sent)
+			wrong.AddParameter("parameter", "only one value of "+name, sent)
 		}
 		if f.parameters == nil {
 			f.parameters = map[string]string{}
@@ -92,7 +92,7 @@ func globMatcher(glob string) func(string) bool {
 type ExecutionList struct {
 	Page
 	ExecutionFilter
-	With string `query:"with" enum:"parameters" doc:"With parameters: the answer has the job parameters of each."`
+	With string `query:"with" enum:"parameters" doc:"With parameters, the answer also has the job parameters of each execution."`
 }
 
 // Resolve reads page and filter.
@@ -118,9 +118,9 @@ func (in *ExecutionList) indexQuery() (q index.ExecutionQuery, err error) {
 	switch {
 	case len(in.parameters) == 0:
 	case in.Offset > 1:
-		return q, codec.ParameterFault("offset", "after with the filter parameter", strconv.Itoa(in.Offset))
+		return q, codec.ParameterFault("offset", "after in place of offset, because of the filter parameter", strconv.Itoa(in.Offset))
 	case in.Before != "":
-		return q, codec.ParameterFault("before", "after with the filter parameter", in.Before)
+		return q, codec.ParameterFault("before", "after in place of before, because of the filter parameter", in.Before)
 	}
 	return q, nil
 }
@@ -147,7 +147,7 @@ func (s *Server) listExecutions(ctx context.Context, in *listExecutions) (*answe
 
 // JobGlob selects jobs by name.
 type JobGlob struct {
-	Job string `query:"job" example:"night*" doc:"The present name of the job; * stands for any characters, ? for one."`
+	Job string `query:"job" example:"night*" doc:"Current name of the job; * matches any characters, ? a single one."`
 }
 
 type listAppExecutions struct {

@@ -87,13 +87,13 @@ func TestFindExecutions(t *testing.T) {
 		"job=":                        "job: want a value",
 		"parameter=date":              "parameter: want name=value, got date",
 		"parameter==x":                "parameter: want name=value",
-		"parameter=a=1&parameter=a=2": "parameter: want one value of a",
+		"parameter=a=1&parameter=a=2": "parameter: want only one value of a",
 		"after=x":                     "after: want the id of an execution",
 		"after=-1":                    "after: want the id of an execution",
-		"after=1&before=2":            "before: want one of after and before",
-		"after=1&offset=2":            "offset: want offset, or after, or before",
-		"parameter=a=1&offset=2":      "offset: want after with the filter parameter",
-		"parameter=a=1&before=2":      "before: want after with the filter parameter",
+		"after=1&before=2":            "before: want either after or before, not both",
+		"after=1&offset=2":            "offset: want only one of offset, after and before",
+		"parameter=a=1&offset=2":      "offset: want after in place of offset, because of the filter parameter",
+		"parameter=a=1&before=2":      "before: want after in place of before, because of the filter parameter",
 		"since=2026-01-02T18:00:00Z&until=2026-01-02T18:00:00Z": "until: want a time after since",
 	} {
 		r := e.call("GET", "/executions?"+query, "").code(400, "invalid_parameter")

@@ -33,10 +33,10 @@ type jobDownload struct{ Search }
 // Search selects jobs of an application.
 type Search struct {
 	AppPath
-	Q       string `query:"q" doc:"Words, and conditions on the latest execution. A name matches if it contains any of the words. Conditions: since:2016-09-09 until:2016-09-10 batch-status:failed exit-status:X. An unknown condition is an error."`
-	SortBy  string `query:"sort_by" example:"last_execution_started:desc,name" doc:"name, last_execution_started, last_execution_duration, last_execution_status, next_execution_start, each with :asc or :desc. The first key counts most."`
+	Q       string `query:"q" doc:"Words, and conditions on the latest execution. A job matches if its name contains any of the words. Conditions: since:2016-09-09 until:2016-09-10 batch-status:failed exit-status:X. An unknown condition is an error."`
+	SortBy  string `query:"sort_by" example:"last_execution_started:desc,name" doc:"name, last_execution_started, last_execution_duration, last_execution_status, next_execution_start, each with :asc or :desc. The first one is the primary sort key."`
 	SortBy2 string `query:"sort-by" hidden:"true"` // as v1 clients write it
-	With    string `query:"with" example:"execution" doc:"What the answer has besides, separated by commas: execution (the executions of each job), notation (its diagram), settings (time monitor and status notifications)."`
+	With    string `query:"with" example:"execution" doc:"Additional contents of the answer, separated by commas: execution (the executions of each job), notation (its diagram), settings (its time monitor and status notifications)."`
 
 	lenient bool // for a v1 client: what is not understood is no condition
 }
@@ -57,7 +57,7 @@ func (in *jobSearch) byName() (order func(a, b string) int, err error) {
 	case sorted == "name:desc":
 		return func(a, b string) int { return strings.Compare(b, a) }, nil
 	case sorted != "" && sorted != "name" && sorted != "name:asc" && in.hasCursor():
-		return nil, codec.ParameterFault("sort_by", "name or name:desc with after and before; another order goes with offset", sorted)
+		return nil, codec.ParameterFault("sort_by", "name or name:desc with after and before; other sort orders require offset", sorted)
 	case sorted != "" && sorted != "name" && sorted != "name:asc":
 		return nil, nil
 	}
@@ -193,7 +193,7 @@ func (p *JobPath) catalogRef() catalog.Ref {
 // readJobPath is a job to be read, perhaps as XML.
 type readJobPath struct {
 	JobPath
-	Namespace string `query:"namespace" enum:"javaee,jakartaee" doc:"Namespace of the XML: javaee (JSR-352) or jakartaee (Jakarta Batch). Default: the one in which the job was sent, or javaee."`
+	Namespace string `query:"namespace" enum:"javaee,jakartaee" doc:"Namespace of the XML: javaee (JSR-352) or jakartaee (Jakarta Batch). Default: the namespace in which the job was sent, or javaee."`
 }
 
 // findJobIn returns a job with the namespace that the client asks for.
@@ -314,7 +314,7 @@ func (s *Server) writeJob(ctx context.Context, at NamedPath, sent *sentJob, p *P
 type deleteJob struct {
 	JobPath
 	Preconditions
-	Keep string `query:"keep" enum:"history" doc:"With history: the executions are kept."`
+	Keep string `query:"keep" enum:"history" doc:"With history, the bus keeps the executions."`
 }
 
 func (s *Server) deleteJob(ctx context.Context, in *deleteJob) (*struct{}, error) {

@@ -406,7 +406,7 @@ func (s *Server) checkSentJob(ctx context.Context, app string, sent *sentJob) er
 		return err
 	}
 	if sent.ID == testJob {
-		return &bus.FieldError{Path: "/id", Want: "another name: this one is for diagrams that are tried", Got: sent.ID}
+		return &bus.FieldError{Path: "/id", Want: "another name: the bus uses this one to try diagrams", Got: sent.ID}
 	}
 	if sent.Schedule == nil {
 		return nil
@@ -445,7 +445,7 @@ func (s *Server) warnings(app string, job *jsl.Job, set *bus.Settings) []string 
 	all := s.cfg.Deployments.Missing(app, job)
 	if s.cfg.Runnable != nil {
 		if err := s.cfg.Runnable(job); err != nil {
-			all = append(all, err.Error()+": the job cannot be started")
+			all = append(all, err.Error()+": the job cannot run")
 		}
 	}
 	return append(all, s.unsentNotifications(set)...)
@@ -457,7 +457,7 @@ func (s *Server) unsentNotifications(set *bus.Settings) (all []string) {
 	if s.cfg.Notifier == nil || s.cfg.Notifier.Sends() {
 		return nil
 	}
-	const why = " is sent to nobody: this control bus was started without --notificator-url"
+	const why = " cannot be sent: this control bus was started without --notificator-url"
 	if m := set.TimeMonitor; m != nil && m.Type != "" {
 		all = append(all, "/"+jsl.BesideTimeMonitor+": the notification "+strconv.Quote(m.Type)+why)
 	}

@@ -49,7 +49,7 @@ func TestNotation(t *testing.T) {
 		{name: "it is as it was", method: "GET", path: "/default/job/Alone", status: 200, want: any_},
 		{name: "a name besides an exported definition", method: "POST", path: "/default/jobs", body: `{:job/name "Copy" :job/definition {:id "Alone" :steps [{:id "s"}]}}`, status: 201, want: any_ + `:job/name "Copy"` + any_},
 		{name: "what is wrong beside a diagram", method: "POST", path: "/default/jobs", body: `{:job/name "Named" :job/bpmn-xml-notation ` + text + ` :job/schedule {:schedule/cron-notation "bad"}}`, status: 400, want: `\{:message "/job~1schedule/cron_notation: want` + any_},
-		{name: "the name of tests", method: "POST", path: "/default/jobs", body: `{:id "_test-execution_" :steps [{:id "s"}]}`, status: 400, want: any_ + "diagrams that are tried" + any_},
+		{name: "the name of tests", method: "POST", path: "/default/jobs", body: `{:id "_test-execution_" :steps [{:id "s"}]}`, status: 400, want: any_ + "the bus uses this one to try diagrams" + any_},
 		{name: "no text", method: "POST", path: "/default/jobs", body: `{:job/name "Named" :job/bpmn-xml-notation 5}`, status: 400, want: any_},
 		{name: "converted", method: "POST", path: "/jobs/convert-xml", body: `{:job-bpmn-xml ` + text + `}`, status: 201, want: `\{:job-xml "<\?xml .*<job .*id=\\"drawn\\".*<batchlet ref=.*"\}`},
 		{name: "not converted", method: "POST", path: "/jobs/convert-xml", body: `{:job-bpmn-xml "<a/>"}`, status: 400, want: any_ + "/job_bpmn_xml: want" + any_},

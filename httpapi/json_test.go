@@ -33,7 +33,7 @@ func TestReadJSON(t *testing.T) {
 		"a pointer escapes names":       {body: `{"parameters":{"a/b~c.d":[]}}`, errs: []string{"/parameters/a~1b~0c.d: want a string, a number, true or false, got []"}},
 		"a name twice":                  {body: `{"parameters":{"a":"1","a":"2"}}`, errs: []string{`/parameters/a: want each name only once, got "a" again`}},
 		"no object":                     {body: `[1]`, errs: []string{"want an object, got [1]"}},
-		"more than one object":          {body: `{} {}`, errs: []string{"want nothing after the object, got more"}},
+		"more than one object":          {body: `{} {}`, errs: []string{"want one object and nothing after it, got more"}},
 		"nothing":                       {body: ``, errs: []string{"malformed: want valid JSON, got the end of the body (line 1, column 1)"}},
 		"half an object":                {body: "{\n\"parameters\": {", errs: []string{"malformed: /parameters: want valid JSON, got the end of the body (line 2, column 16)"}},
 		"no JSON":                       {body: "{\n  parameters: 1}", errs: []string{`malformed: want valid JSON, got invalid character 'p' at start of value (line 2, column 3)`}},

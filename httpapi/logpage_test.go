@@ -104,9 +104,9 @@ func TestPagesOfLog(t *testing.T) {
 		t.Errorf("as text: %s", text)
 	}
 	for query, want := range map[string]string{
-		"?after=x": "after: want next or previous of a page of this log", "?after=1.x": "after: want", "?before=-1": "before: want", "?offset=x": "offset: want a whole number",
-		"?after=1&before=2": "before: want one of after and before", "?offset=1&after=1": "offset: want offset, or after, or before",
-		"?limit=5&follow=1": "limit: want no part of the log with follow", "?after=5.1&follow=1": "after: want no part", "?limit=0": "limit: want", "?limit=1001": "limit: want",
+		"?after=x": "after: want the value of next or previous of a page of this log", "?after=1.x": "after: want", "?before=-1": "before: want", "?offset=x": "offset: want a whole number",
+		"?after=1&before=2": "before: want either after or before, not both", "?offset=1&after=1": "offset: want only one of offset, after and before",
+		"?limit=5&follow=1": "limit: want no such parameter with follow", "?after=5.1&follow=1": "after: want no such parameter with follow", "?limit=0": "limit: want", "?limit=1001": "limit: want",
 	} {
 		r := get(query).code(400, "invalid_parameter")
 		if !strings.Contains(string(r.body), want) {

@@ -179,8 +179,8 @@ func apiConfig(version string) huma.Config {
 					"Every error is a problem (RFC 9457) with a stable code.",
 			},
 			Components: &huma.Components{Schemas: registry, SecuritySchemes: map[string]*huma.SecurityScheme{
-				"bearer": {Type: "http", Scheme: "bearer", Description: "A token of POST /auth, or a key of a user. Needed only if the control bus runs with --login."},
-				"cookie": {Type: "apiKey", In: "cookie", Name: v1.SessionCookie, Description: "The session of POST /auth."},
+				"bearer": {Type: "http", Scheme: "bearer", Description: "A token from POST /auth, or a key of a user. Required only if the control bus runs with --login."},
+				"cookie": {Type: "apiKey", In: "cookie", Name: v1.SessionCookie, Description: "The session from POST /auth."},
 			}},
 		},
 		Formats: map[string]huma.Format{}, DefaultFormat: codec.Formats[0].Media, NoFormatFallback: true,
@@ -242,12 +242,12 @@ func (definition) Schema(huma.Registry) *huma.Schema {
 		return s
 	}
 	one := 1
-	steps := objects("An element with steps is a flow, with flows a split, with decision a decision; any other is a step, with a batchlet, a chunk or neither. " +
-		"In place of a batchlet a step may have a command for a shell, a string. The answer shows it as " + jsl.ShellBatchlet + " with the property command.")
+	steps := objects("The elements of the job. An element with steps is a flow, one with flows a split, one with decision a decision; any other is a step, with a batchlet, a chunk or neither. " +
+		"A step may have command, a string for the shell, in place of a batchlet. Answers show it as the batchlet " + jsl.ShellBatchlet + " with the property command.")
 	steps.MinItems = &one
 	return &huma.Schema{
 		Type: "object", Required: []string{"id", "steps"}, AdditionalProperties: false,
-		Description: "A job in the job language of JSR-352. The names are those of its XML with _ for -.",
+		Description: "A job in the job language of JSR-352. Member names are those of its XML, with _ in place of -.",
 		Properties: map[string]*huma.Schema{
 			"id":    {Type: "string", Description: "The job's name: " + jsl.WantID + "."},
 			"steps": steps,
@@ -256,18 +256,18 @@ func (definition) Schema(huma.Registry) *huma.Schema {
 				AnyOf:       []*huma.Schema{{Type: "boolean"}, {Type: "string"}},
 			},
 			"properties":    {Type: "object", AdditionalProperties: true},
-			"listeners":     objects("Artifacts: ref, properties."),
-			"exclusive":     switchable("One execution at a time."),
-			"pool":          name("The pool of agents that may run it."),
+			"listeners":     objects("The listeners, each with ref and properties."),
+			"exclusive":     switchable("Only one execution of the job may run at a time."),
+			"pool":          name("The pool of agents that may run the job."),
 			"priority":      {Type: "string", Enum: []any{"high", "normal", "low"}},
 			"on_agent_lost": {Type: "string", Enum: []any{"failed", "requeue"}},
-			"log":           {Type: "string", Enum: []any{"complete", "lossy"}, Description: "Default complete: a job that writes lines faster than the bus stores them has to wait."},
-			"max_attempts":  {Type: "integer", Description: "With requeue: the number of attempts in all."},
-			"namespace":     {Type: "string", Enum: []any{"javaee", "jakartaee"}, Description: "The namespace of its XML. Default javaee."},
+			"log":           {Type: "string", Enum: []any{"complete", "lossy"}, Description: "With complete, the default, a job that writes lines faster than the bus stores them has to wait. With lossy, the job does not wait, and lines are lost."},
+			"max_attempts":  {Type: "integer", Description: "With requeue: maximum number of attempts."},
+			"namespace":     {Type: "string", Enum: []any{"javaee", "jakartaee"}, Description: "The namespace of the job's XML. Default javaee."},
 
-			"schedule":             beside("In a job's file: the body of PUT .../schedule, and active. Without it the schedule stays; null removes it.", "object", "null"),
-			"time_monitor":         beside("In a job's file: the body of PUT .../settings/time-monitor. Without it the time monitor stays; null removes it.", "object", "null"),
-			"status_notifications": beside("In a job's file: bodies of PUT .../settings/status-notification. Without them the notifications stay.", "array", "null"),
+			"schedule":             beside("Only in a job's file: the body of PUT .../schedule, and active. If it is absent, the schedule stays as it is; null removes the schedule.", "object", "null"),
+			"time_monitor":         beside("Only in a job's file: the body of PUT .../settings/time-monitor. If it is absent, the time monitor stays as it is; null removes the time monitor.", "object", "null"),
+			"status_notifications": beside("Only in a job's file: bodies of PUT .../settings/status-notification. If they are absent, the notifications stay as they are.", "array", "null"),
 		},
 		Examples: []any{map[string]any{
 			"id": "JOB-1",

@@ -21,9 +21,9 @@ import (
 // Page selects a part of a list, by number or by the entry next to it. Only the
 // latter neither repeats nor misses an entry while others are added.
 type Page struct {
-	Offset int    `query:"offset" minimum:"0" default:"1" doc:"Number of the first entry, from 1. Not with after or before."`
+	Offset int    `query:"offset" minimum:"0" default:"1" doc:"Number of the first entry, from 1. Not allowed with after or before."`
 	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"20"`
-	After  string `query:"after" doc:"Return the entries after this one: the value of next of the page before. An entry is named by the order of the list: a name, a revision, or the id of an execution."`
+	After  string `query:"after" doc:"Return the entries after this one: the value of next of the page before. An entry is identified by the sort key of the list: a name, a revision, or the id of an execution."`
 	Before string `query:"before" doc:"Return the entries before this one: the value of previous of the page after."`
 }
 
@@ -31,9 +31,9 @@ type Page struct {
 func (p *Page) Resolve(huma.Context) []error {
 	switch {
 	case p.After != "" && p.Before != "":
-		return []error{codec.ParameterFault("before", "one of after and before", p.Before)}
+		return []error{codec.ParameterFault("before", "either after or before, not both", p.Before)}
 	case p.hasCursor() && p.Offset > 1:
-		return []error{codec.ParameterFault("offset", "offset, or after, or before", strconv.Itoa(p.Offset))}
+		return []error{codec.ParameterFault("offset", "only one of offset, after and before", strconv.Itoa(p.Offset))}
 	}
 	return nil
 }
@@ -124,7 +124,7 @@ func checkQuery(ctx huma.Context, f *codec.Format) error {
 func faultyQuery(raw string, params []*huma.Param) error {
 	values, err := url.ParseQuery(raw)
 	if err != nil {
-		return codec.ParameterFault("query", "name=value with & between, percent-encoded (RFC 3986)", raw)
+		return codec.ParameterFault("query", "name=value pairs separated by &, percent-encoded (RFC 3986)", raw)
 	}
 	known := map[string]*huma.Param{}
 	for _, p := range params {
@@ -138,7 +138,7 @@ func faultyQuery(raw string, params []*huma.Param) error {
 		case p == nil:
 			all = append(all, rest.Fault{Parameter: codec.Cut(name), Detail: wantKnown(known)})
 		case len(values[name]) > 1 && p.Schema.Type != huma.TypeArray:
-			all = append(all, rest.Fault{Parameter: name, Detail: "want one value", Got: codec.Cut(strings.Join(values[name], ", "))})
+			all = append(all, rest.Fault{Parameter: name, Detail: "want only one value", Got: codec.Cut(strings.Join(values[name], ", "))})
 		}
 		if len(all) == codec.MaxFaults {
 			break
@@ -149,9 +149,9 @@ func faultyQuery(raw string, params []*huma.Param) error {
 
 func wantKnown(known map[string]*huma.Param) string {
 	if len(known) == 0 {
-		return "want no parameter: this route has none"
+		return "want no query parameter: this route has none"
 	}
-	return "want one of the parameters that this route has: " + strings.Join(slices.Sorted(maps.Keys(known)), ", ")
+	return "want one of the query parameters of this route: " + strings.Join(slices.Sorted(maps.Keys(known)), ", ")
 }
 
 const wantTime = "a time after 1970 such as 2026-11-24T18:00:00Z (RFC 3339)"
@@ -167,8 +167,8 @@ func parseTime(text string) (time.Time, error) {
 
 // Preconditions are the headers of a write.
 type Preconditions struct {
-	IfMatch     string `header:"If-Match" doc:"Write only if the entity tag is one of these."`
-	IfNoneMatch string `header:"If-None-Match" doc:"With *: write only if it does not exist yet."`
+	IfMatch     string `header:"If-Match" doc:"Write only if the current entity tag is one of these."`
+	IfNoneMatch string `header:"If-None-Match" doc:"With *: write only if the resource does not exist yet."`
 }
 
 // entityTag returns the entity tag of a revision.
@@ -183,7 +183,7 @@ func (p *Preconditions) checkRevision(revision uint64) error {
 			return err
 		}
 		if !holds {
-			return fmt.Errorf("%w: If-Match: %s, but it is %s", errPrecondition, codec.Cut(p.IfMatch), tagOrNone(revision))
+			return fmt.Errorf("%w: If-Match: %s, but the current entity tag is %s", errPrecondition, codec.Cut(p.IfMatch), tagOrNone(revision))
 		}
 	}
 	if p.IfNoneMatch != "" {
@@ -202,7 +202,7 @@ func (p *Preconditions) checkRevision(revision uint64) error {
 
 func tagOrNone(revision uint64) string {
 	if revision == 0 {
-		return "not there"
+		return "none, since the resource does not exist"
 	}
 	return entityTag(revision)
 }
@@ -218,7 +218,7 @@ func matchesTag(header, list string, revision uint64) (bool, error) {
 		tag = strings.TrimSpace(tag)
 		opaque := strings.TrimPrefix(tag, "W/")
 		if len(opaque) < 2 || opaque[0] != '"' || opaque[len(opaque)-1] != '"' {
-			return false, codec.ParameterFault(header, `* or entity tags such as "12", with their quotes`, list)
+			return false, codec.ParameterFault(header, `* or entity tags such as "12", including the quotes`, list)
 		}
 		tags = append(tags, tag)
 	}

@@ -78,8 +78,8 @@ func (e *permissionError) Error() string {
 }
 
 var (
-	errNoLogin     = errors.New("a login is needed")
-	errCrossOrigin = errors.New("from a page of another origin")
+	errNoLogin     = errors.New("the request needs a login")
+	errCrossOrigin = errors.New("the request comes from a page of another origin")
 )
 
 // authorizeRequest returns the user who sends a request, nil for an open route

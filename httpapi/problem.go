@@ -68,7 +68,7 @@ func (r *refusal) Error() string { return fmt.Sprint(r.status, r.errs) }
 
 // errPrecondition is the error of an If-Match or If-None-Match that does not
 // hold.
-var errPrecondition = errors.New("it is at another revision")
+var errPrecondition = errors.New("the precondition does not hold")
 
 // unknownError is an unknown outcome of a request to start the execution with
 // this id.
@@ -134,15 +134,15 @@ func classifyError(err error) *problem {
 	case errors.As(err, &sick):
 		return unavailable("unavailable", sick.Error())
 	case errors.As(err, &unknown):
-		p := unavailable("outcome_unknown", "it is unknown whether the execution was started: get it by its id, or send the request again with the same Idempotency-Key")
+		p := unavailable("outcome_unknown", "the execution may have started: look it up by its id, or repeat the request with the same Idempotency-Key")
 		p.ExecutionID = unknown.id
 		return p
 	case errors.Is(err, login.ErrWrong):
 		return newProblem(http.StatusUnauthorized, "authentication_failed", "Authentication failure.")
 	case errors.Is(err, login.ErrBusy):
-		return unavailable("too_many_logins", "too many users are logging in at the moment; try again")
+		return unavailable("too_many_logins", "too many users are logging in at the moment; try again later")
 	case errors.Is(err, errNoLogin):
-		return newProblem(http.StatusUnauthorized, "login_required", "a login is needed: POST /auth, or a header Authorization with a valid token or key")
+		return newProblem(http.StatusUnauthorized, "login_required", "this request needs a login: log in with POST /auth, or send a valid token or key in the header Authorization")
 	case errors.Is(err, errCrossOrigin):
 		return newProblem(http.StatusForbidden, "cross_origin", "the request comes from a page whose origin is not allowed")
 	case errors.As(err, &host):
@@ -168,19 +168,19 @@ func classifyError(err error) *problem {
 		p.header.Set("Accept", codec.MediaTypes())
 		return p
 	case errors.As(err, &large):
-		return newProblem(http.StatusRequestEntityTooLarge, "body_too_large", fmt.Sprintf("a body may have at most %d bytes", large.Limit))
+		return newProblem(http.StatusRequestEntityTooLarge, "body_too_large", fmt.Sprintf("body: want at most %d bytes", large.Limit))
 	case errors.Is(err, nats.ErrMaxPayload):
-		return newProblem(http.StatusRequestEntityTooLarge, "body_too_large", "the request is larger than a NATS message may be (max_payload)")
+		return newProblem(http.StatusRequestEntityTooLarge, "body_too_large", "the request exceeds the maximum size of a NATS message (max_payload)")
 	case errors.Is(err, notify.ErrNotSent):
 		return newProblem(http.StatusBadGateway, "notification_not_sent", err.Error()+"; see the log of the control bus")
 	case errors.Is(err, errPrecondition):
 		return newProblem(http.StatusPreconditionFailed, "precondition_failed", err.Error())
 	case errors.Is(err, errNotAcceptable):
-		return newProblem(http.StatusNotAcceptable, "not_acceptable", "the API answers in "+codec.MediaTypes())
+		return newProblem(http.StatusNotAcceptable, "not_acceptable", "Accept: want one of "+codec.MediaTypes())
 	case errors.Is(err, bus.ErrUnknown):
-		return unavailable("outcome_unknown", "it is unknown whether the change was stored: look, or send the request again")
+		return unavailable("outcome_unknown", "the change may have been stored: check it, or repeat the request")
 	case errors.Is(err, bus.ErrFull):
-		return unavailable("no_room", err.Error()+"; nothing was stored, and the control bus accepts writes again when there is space")
+		return unavailable("no_room", err.Error()+"; nothing was stored; the control bus accepts writes again as soon as there is space")
 	case errors.Is(err, bus.ErrAway), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return unavailable("unavailable", "NATS or JetStream cannot be reached; nothing was stored")
 	case errors.Is(err, bus.ErrNotFound):
@@ -196,9 +196,9 @@ func classifyError(err error) *problem {
 
 // missingArtifacts names the jars that must be stored before the deployment.
 func missingArtifacts(e *deploy.MissingError) *problem {
-	p := newProblem(http.StatusConflict, "artifacts_missing", fmt.Sprintf("%d jars are not stored: PUT each to /artifact/<sha256>, then deploy again", len(e.SHA256)))
+	p := newProblem(http.StatusConflict, "artifacts_missing", fmt.Sprintf("%d jars are not stored: upload each with PUT /artifact/<sha256>, then deploy again", len(e.SHA256)))
 	for _, sum := range e.SHA256 {
-		p.Errors = append(p.Errors, rest.Fault{Pointer: "/artifacts", Detail: "want jars that are stored", Got: sum})
+		p.Errors = append(p.Errors, rest.Fault{Pointer: "/artifacts", Detail: "want the SHA-256 of a stored jar", Got: sum})
 	}
 	return p
 }
@@ -226,9 +226,9 @@ func statusOf(code string) int {
 
 func conflict(err error) string {
 	if errors.Is(err, bus.ErrExists) {
-		return "it already exists"
+		return "the resource already exists"
 	}
-	return "another request changed it at the same time"
+	return "another request changed the resource at the same time"
 }
 
 func newProblem(status int, code, detail string) *problem {
@@ -253,7 +253,7 @@ func problemWithFaults(status int, code string, all codec.Faults) *problem {
 	case n == 1:
 		p.Detail = all[0].String()
 	case n >= codec.MaxFaults:
-		p.Detail = fmt.Sprintf("the request has %d faults or more", n)
+		p.Detail = fmt.Sprintf("the request has at least %d faults", n)
 	default:
 		p.Detail = fmt.Sprintf("the request has %d faults", n)
 	}

@@ -43,7 +43,7 @@ func TestProblemOf(t *testing.T) {
 		"too large for NATS is 413":          {fmt.Errorf("create: %w", nats.ErrMaxPayload), 413, "body_too_large", "max_payload"},
 		"not acceptable is 406":              {errNotAcceptable, 406, "not_acceptable", "application/json"},
 		"lost precondition is 412":           {fmt.Errorf("%w: x", errPrecondition), 412, "precondition_failed", ""},
-		"lost update is 409":                 {fmt.Errorf("update: %w", bus.ErrChanged), 409, "conflict", "another request changed it"},
+		"lost update is 409":                 {fmt.Errorf("update: %w", bus.ErrChanged), 409, "conflict", "another request changed the resource"},
 		"there already is 409":               {fmt.Errorf("create: %w", bus.ErrExists), 409, "conflict", "already exists"},
 		"missing key is 404":                 {fmt.Errorf("get: %w", bus.ErrNotFound), 404, "not_found", ""},
 		"away is 503":                        {fmt.Errorf("get: %w: %w", bus.ErrAway, nats.ErrConnectionClosed), 503, "unavailable", "nothing was stored"},

@@ -86,7 +86,7 @@ func (sent *newPreview) Validate() codec.Faults {
 		wrong.Add("/from", "a time after 1970 such as 2026-11-24T00:00:00Z (RFC 3339)", sent.From)
 	}
 	if sent.Count < 0 || sent.Count > maxPreviewed {
-		wrong.Add("/count", fmt.Sprintf("a number from 1 to %d", maxPreviewed), strconv.Itoa(sent.Count))
+		wrong.Add("/count", fmt.Sprintf("a whole number from 1 to %d", maxPreviewed), strconv.Itoa(sent.Count))
 	}
 	return wrong
 }
@@ -165,8 +165,8 @@ func scheduleOf(s *bus.Schedule) *rest.Schedule {
 // firesPath selects decisions about the nominal times of a job.
 type firesPath struct {
 	JobPath
-	From  string `query:"from" example:"2026-11-24T18:00:00Z" doc:"Nominal times from this one on (RFC 3339)."`
-	To    string `query:"to" example:"2026-11-25T06:00:00Z" doc:"Nominal times before this one (RFC 3339)."`
+	From  string `query:"from" example:"2026-11-24T18:00:00Z" doc:"Only nominal times at or after this time (RFC 3339)."`
+	To    string `query:"to" example:"2026-11-25T06:00:00Z" doc:"Only nominal times before this time (RFC 3339)."`
 	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"20"`
 
 	from, to time.Time // zero: no limit
@@ -189,7 +189,7 @@ func (f *firesPath) Resolve(ctx huma.Context) []error {
 	}
 	f.from, f.to = read("from"), read("to")
 	if len(wrong) == 0 && !f.to.IsZero() && f.from.After(f.to) {
-		wrong.AddParameter("from", "a time that is not after to", f.From)
+		wrong.AddParameter("from", "a time that is not later than to", f.From)
 	}
 	return asErrors(wrong)
 }

@@ -185,7 +185,7 @@ type newTimeMonitor rest.NewTimeMonitor
 // Validate returns all that is wrong with the values.
 func (sent *newTimeMonitor) Validate() (wrong codec.Faults) {
 	if sent.Duration < 1 || sent.Duration > maxMinutes {
-		wrong.Add("/duration", "minutes, from 1 to "+strconv.Itoa(maxMinutes), strconv.Itoa(sent.Duration))
+		wrong.Add("/duration", "a number of minutes from 1 to "+strconv.Itoa(maxMinutes), strconv.Itoa(sent.Duration))
 	}
 	if !slices.Contains(bus.Actions(), sent.Action) {
 		wrong.Add("/action", "one of "+strings.Join(bus.Actions(), ", "), strconv.Quote(sent.Action))
@@ -207,7 +207,7 @@ func (sent *newStatusNotification) Validate() (wrong codec.Faults) {
 	case sent.ID != 0 && alone:
 		return nil
 	case sent.ID != 0:
-		wrong.Add("/id", "nothing beside the id of the notification that is to be removed", strconv.FormatInt(sent.ID, 10))
+		wrong.Add("/id", "only the id of the notification to be removed, without other members", strconv.FormatInt(sent.ID, 10))
 		return wrong
 	}
 	checkType(&wrong, "/type", sent.Type)
@@ -217,9 +217,9 @@ func (sent *newStatusNotification) Validate() (wrong codec.Faults) {
 	status := subjects.BatchStatus(sent.BatchStatus)
 	switch {
 	case status == "" && sent.ExitStatus == "":
-		wrong.Add("/batch_status", "this or exit_status", "")
+		wrong.Add("/batch_status", "batch_status or exit_status", "")
 	case status != "" && sent.ExitStatus != "":
-		wrong.Add("/exit_status", "this or batch_status, not both", sent.ExitStatus)
+		wrong.Add("/exit_status", "either batch_status or exit_status, not both", sent.ExitStatus)
 	case status != "" && !slices.Contains(bus.Notifiable(), status):
 		wrong.Add("/batch_status", "one of "+bus.StatusNames(bus.Notifiable()), strconv.Quote(sent.BatchStatus))
 	}
@@ -236,8 +236,8 @@ const (
 func checkType(f *codec.Faults, at, kind string) {
 	switch {
 	case kind == "healthcheck":
-		f.Add(at, "a type; the notificator has this path for itself", kind)
+		f.Add(at, "another type: the notificator uses this path itself", kind)
 	case kind == "" || len(kind) > maxType || kind == "." || kind == ".." || strings.ContainsFunc(kind, unicode.IsControl):
-		f.Add(at, "a type that the notificator knows, such as mail", strconv.Quote(kind))
+		f.Add(at, "a notification type such as mail", strconv.Quote(kind))
 	}
 }

@@ -38,7 +38,7 @@ func (s *Server) sendValues(v any, setHeaders func(set func(name, value string),
 		setHeaders(ctx.SetHeader, f)
 		ctx.SetStatus(http.StatusOK)
 		if err := f.Write(ctx.BodyWriter(), v); err != nil {
-			s.log.Debug("answer not sent to its end", "path", ctx.Operation().Path, "err", err)
+			s.log.Debug("answer not sent completely", "path", ctx.Operation().Path, "err", err)
 		}
 	}}
 }
@@ -53,9 +53,9 @@ func parseEventID(id string) (uint64, error) {
 }
 
 type getEvents struct {
-	App  string `query:"app" doc:"Events of this application only."`
-	Job  string `query:"job" doc:"Events of jobs of this name only."`
-	Last string `header:"Last-Event-ID" doc:"Resume after this event. The stream sends only the newest state of an execution that changed several times since. An unknown id brings the state of every execution."`
+	App  string `query:"app" doc:"Only events of this application."`
+	Job  string `query:"job" doc:"Only events of jobs with this name."`
+	Last string `header:"Last-Event-ID" doc:"Resume after this event. The stream sends only the newest state of an execution that has changed several times since. With an unknown id it sends the state of every execution."`
 }
 
 func (s *Server) getEvents(ctx context.Context, in *getEvents) (*streamed, error) {
@@ -81,9 +81,9 @@ func (s *Server) getEvents(ctx context.Context, in *getEvents) (*streamed, error
 
 // LogPart selects a part of a log: without offset and cursor, its end.
 type LogPart struct {
-	Offset string `query:"offset" doc:"Number of the first line, from 1. Without it, after and before: the last lines."`
-	Limit  int    `query:"limit" minimum:"1" maximum:"1000" doc:"Number of lines. Default 1000."`
-	After  string `query:"after" doc:"Return the lines after this one: the value of next of the page before, or the id of an event of the log."`
+	Offset string `query:"offset" doc:"Number of the first line, from 1. Without offset, after and before, the answer has the last lines."`
+	Limit  int    `query:"limit" minimum:"1" maximum:"1000" doc:"Maximum number of lines. Default 1000."`
+	After  string `query:"after" doc:"Return the lines after this one: the value of next of the page before, or the id of an event from the log."`
 	Before string `query:"before" doc:"Return the lines before this one: the value of previous of the page after."`
 
 	first       int          // number of the first line, from 1; 0: the last lines
@@ -106,16 +106,16 @@ func (p *LogPart) Resolve(huma.Context) []error {
 		}
 		k, err := sse.ParseLineKey(text, line)
 		if err != nil {
-			wrong.AddParameter(name, "next or previous of a page of this log", text)
+			wrong.AddParameter(name, "the value of next or previous of a page of this log", text)
 		}
 		return &k
 	}
 	p.above, p.upTo = key("after", p.After, math.MaxInt), key("before", p.Before, 0)
 	if p.After != "" && p.Before != "" {
-		wrong.AddParameter("before", "one of after and before", p.Before)
+		wrong.AddParameter("before", "either after or before, not both", p.Before)
 	}
 	if p.Offset != "" && (p.After != "" || p.Before != "") {
-		wrong.AddParameter("offset", "offset, or after, or before", p.Offset)
+		wrong.AddParameter("offset", "only one of offset, after and before", p.Offset)
 	}
 	return asErrors(wrong)
 }
@@ -138,7 +138,7 @@ func (p *LogPart) sentParameter() string {
 
 // LogQuery selects what is shown of a log.
 type LogQuery struct {
-	Follow string `query:"follow" enum:"0,1,false,true" doc:"Server-sent events, one for each line, until the execution has ended; then the event end."`
+	Follow string `query:"follow" enum:"0,1,false,true" doc:"Answer with server-sent events: one for each line until the execution has ended, then the event end."`
 	Last   string `header:"Last-Event-ID" doc:"With follow: resume after this event."`
 	LogPart
 	accept string
@@ -152,7 +152,7 @@ func (q *LogQuery) Resolve(ctx huma.Context) []error {
 	q.asValues = ctx.(answered).format.Liked(q.accept, true) > 0
 	errs := q.LogPart.Resolve(ctx)
 	if name := q.sentParameter(); name != "" && q.wantsEvents() {
-		errs = append(errs, codec.ParameterFault(name, "no part of the log with follow: it goes on after Last-Event-ID", ""))
+		errs = append(errs, codec.ParameterFault(name, "no such parameter with follow: the stream resumes after Last-Event-ID", ""))
 	}
 	return errs
 }

@@ -68,12 +68,12 @@ func New(cfg Config) (*Client, error) {
 	base := strings.TrimRight(cmp.Or(cfg.URL, DefaultURL), "/")
 	u, err := url.Parse(base)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return nil, fmt.Errorf("URL %q of the control bus: want http://host:port", cfg.URL)
+		return nil, fmt.Errorf("control bus URL %q: want http://host:port", cfg.URL)
 	}
 	c := &Client{base: base, http: cfg.HTTP, agent: cmp.Or(cfg.UserAgent, "jobstreamer-client"), token: cfg.Token}
 	if strings.ContainsFunc(c.token, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		// The error does not show them: the rest may be a valid token.
-		return nil, errors.New("the token has characters that no token has")
+		return nil, errors.New("token: want visible ASCII characters without spaces")
 	}
 	if c.http == nil {
 		t := http.DefaultTransport.(*http.Transport).Clone()

@@ -103,7 +103,7 @@ type event struct {
 }
 
 var (
-	errEnd    = errors.New("end of the stream")
+	errEnd    = errors.New("the stream ended")
 	errBroken = errors.New("the stream broke")
 )
 

@@ -15,7 +15,7 @@ const MaxFaults = 100
 // Faults are everything that is wrong with a request, each with its place.
 type Faults []rest.Fault
 
-func (f Faults) Error() string { return fmt.Sprintf("%d faults, the first: %s", len(f), f[0]) }
+func (f Faults) Error() string { return fmt.Sprintf("%d faults, the first one is: %s", len(f), f[0]) }
 
 // Add adds a fault at a pointer into the body. want says what belongs there.
 func (f *Faults) Add(pointer, want, got string) {

@@ -80,7 +80,7 @@ func (f *Format) AsMalformed(err error) error {
 // ForBody returns the format of a body. The default is JSON.
 func ForBody(contentType, encoding string) (*Format, error) {
 	if encoding != "" && !strings.EqualFold(encoding, "identity") {
-		return nil, &MediaTypeError{"Content-Encoding", encoding, "no encoding"}
+		return nil, &MediaTypeError{"Content-Encoding", encoding, "no content encoding"}
 	}
 	if contentType == "" || contentType == JSON.Media {
 		return JSON, nil
@@ -97,7 +97,7 @@ func ForBody(contentType, encoding string) (*Format, error) {
 		case f.Charset == "" || strings.EqualFold(f.Charset, "utf-8"), f.Form == jsl.XML && jsl.KnownEncoding(f.Charset):
 			return &f, nil
 		case f.Form == jsl.XML:
-			want = "a charset that is known, such as utf-8, utf-16, shift_jis, windows-31j, euc-jp or iso-8859-1"
+			want = "a known charset such as utf-8, utf-16, shift_jis, windows-31j, euc-jp or iso-8859-1"
 		}
 	}
 	if media == "application/x-www-form-urlencoded" {

@@ -58,7 +58,7 @@ func (r *reader) readAll(data []byte, v any) error {
 		if _, err = r.ReadToken(); errors.Is(err, io.EOF) {
 			return r.faults.Err()
 		} else if err == nil {
-			r.faults.Add("", "nothing after the object", "more")
+			r.faults.Add("", "one object and nothing after it", "more")
 			return r.faults
 		}
 	}

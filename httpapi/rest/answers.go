@@ -19,33 +19,33 @@ func (a All[T]) EDN() any { return a.Results }
 // List is a page of a list, newest first or by name.
 type List[T any] struct {
 	Results []T `json:"results"`
-	Hits    int `json:"hits" doc:"How many there are in all."`
-	Offset  int `json:"offset" doc:"The first one's number, from 1."`
+	Hits    int `json:"hits" doc:"Number of all entries of the list."`
+	Offset  int `json:"offset" doc:"Number of the first entry on this page, from 1."`
 	Limit   int `json:"limit"`
 
-	Next     *string `json:"next" doc:"The value of after for the next page; null on the last one."`
-	Previous *string `json:"previous" doc:"The value of before for the previous page; null on the first one."`
+	Next     *string `json:"next" doc:"Value of after for the next page; null on the last page."`
+	Previous *string `json:"previous" doc:"Value of before for the previous page; null on the first page."`
 }
 
 // Executions is a page of executions, newest first: by create time, then by id.
 type Executions struct {
 	List[ListedExecution]
 
-	Scanned *int  `json:"scanned,omitzero" doc:"With the filter parameter: the number of records that were read for this page. hits counts those that match."`
-	More    *bool `json:"more,omitzero" doc:"With the filter parameter: whether the bus stopped before the end of the list. next continues there, even if nothing was found so far."`
+	Scanned *int  `json:"scanned,omitzero" doc:"Only with the filter parameter: number of records that the bus read for this page. hits counts those that match."`
+	More    *bool `json:"more,omitzero" doc:"Only with the filter parameter: true if the bus stopped reading before the end of the list. next continues there, even if this page is empty."`
 }
 
 // Waiting says why an execution waits.
 type Waiting struct {
-	For      *string `json:"waiting_for" edn:"job-execution/waiting-for" doc:"Why it waits, in a sentence for people; null if it does not wait, and in the answer to its start." example:"all 4 slots of 2 agents of pool default are busy"`
-	Position *int    `json:"queue_position" edn:"job-execution/queue-position" doc:"Its place in the queue of its pool, from 1; null if it does not wait. Agents sometimes take an older one of a lower priority first."`
+	For      *string `json:"waiting_for" edn:"job-execution/waiting-for" doc:"Why the execution waits, as a sentence for people; null if it does not wait, and in the answer that starts it." example:"all 4 slots of 2 agents of pool default are busy"`
+	Position *int    `json:"queue_position" edn:"job-execution/queue-position" doc:"Position in the queue of its pool, from 1; null if the execution does not wait. Agents sometimes fetch an older execution of a lower priority first."`
 }
 
 // AppInfo is an application.
 type AppInfo struct {
 	Name            string        `json:"name" edn:"application/name"`
 	Description     string        `json:"description" edn:"application/description"`
-	Classpath       []string      `json:"classpath" edn:"application/classpaths" doc:"Of the current deployment: URLs, or the names of jars that were uploaded."`
+	Classpath       []string      `json:"classpath" edn:"application/classpaths" doc:"Class path of the current deployment: URLs, or the names of uploaded jars."`
 	CreateTime      subjects.Time `json:"create_time" edn:"application/create-time"`
 	LastUpdatedTime subjects.Time `json:"last_updated_time" edn:"application/last-updated-time"`
 	ClassLoaderID   string        `json:"-" edn:"application/class-loader-id,uuid"`
@@ -53,7 +53,7 @@ type AppInfo struct {
 
 // AppStats counts what belongs to an application.
 type AppStats struct {
-	Agents int `json:"agents" doc:"Living agents that take its work."`
+	Agents int `json:"agents" doc:"Number of live agents that serve the application."`
 	Jobs   int `json:"jobs"`
 }
 
@@ -69,15 +69,15 @@ type Job struct {
 	LatestExecution   *ExecutionSummary   `json:"latest_execution" edn:"job/latest-execution"`
 	CreateTime        subjects.Time       `json:"create_time" edn:"job/create-time"`
 	LastUpdatedTime   subjects.Time       `json:"last_updated_time" edn:"job/last-updated-time"`
-	Executions        *[]ExecutionSummary `json:"executions,omitzero" edn:"job/executions" doc:"With with=execution: the newest 100, and the next five fires as registered."`
-	DynamicParameters []string            `json:"dynamic_parameters,omitempty" edn:"job/dynamic-parameters,set" doc:"Job parameters that its properties name. Left out in lists."`
-	Warnings          []string            `json:"warnings,omitempty" doc:"What the bus accepted although it cannot run, such as a component that the application lacks."`
-	Definition        Definition          `json:"definition,omitzero" edn:"job/definition" doc:"The job as it may be PUT again. Left out in lists."`
-	BPMNXMLNotation   string              `json:"bpmn_xml_notation,omitempty" edn:"job/bpmn-xml-notation" doc:"The diagram that the definition was read from, if it was drawn. In lists with with=notation."`
-	SVGNotation       string              `json:"svg_notation,omitempty" edn:"job/svg-notation" doc:"The diagram's picture. In lists with with=notation."`
+	Executions        *[]ExecutionSummary `json:"executions,omitzero" edn:"job/executions" doc:"Only with with=execution: the newest 100 executions, and the next five fires with the status registered."`
+	DynamicParameters []string            `json:"dynamic_parameters,omitempty" edn:"job/dynamic-parameters,set" doc:"Job parameters to which the properties of the job refer. Absent in lists."`
+	Warnings          []string            `json:"warnings,omitempty" doc:"Parts of the job that the bus accepts but that cannot run, such as a component that the application lacks."`
+	Definition        Definition          `json:"definition,omitzero" edn:"job/definition" doc:"Definition of the job, as PUT accepts it. Absent in lists."`
+	BPMNXMLNotation   string              `json:"bpmn_xml_notation,omitempty" edn:"job/bpmn-xml-notation" doc:"Diagram from which the definition was read, if there is one. In lists only with with=notation."`
+	SVGNotation       string              `json:"svg_notation,omitempty" edn:"job/svg-notation" doc:"Picture of the diagram. In lists only with with=notation."`
 
-	TimeMonitor         *TimeMonitor         `json:"time_monitor,omitempty" edn:"job/time-monitor,refs" doc:"If there is one. In lists with with=settings."`
-	StatusNotifications []StatusNotification `json:"status_notifications,omitempty" edn:"job/status-notifications,refs" doc:"If there are any. In lists with with=settings."`
+	TimeMonitor         *TimeMonitor         `json:"time_monitor,omitempty" edn:"job/time-monitor,refs" doc:"Time monitor of the job, if it has one. In lists only with with=settings."`
+	StatusNotifications []StatusNotification `json:"status_notifications,omitempty" edn:"job/status-notifications,refs" doc:"Status notifications of the job, if it has any. In lists only with with=settings."`
 }
 
 // Definition is the definition of a job as it is stored.
@@ -112,14 +112,14 @@ func (d *Definition) UnmarshalJSON(text []byte) error {
 type Judgement struct {
 	Name     string          `json:"name" edn:"job/name"`
 	Result   string          `json:"result" enum:"created,changed,unchanged"`
-	Warnings []string        `json:"warnings,omitempty" doc:"What the bus would accept although it cannot run."`
-	Was      json.RawMessage `json:"was,omitempty" doc:"The present file of the job. Left out if there is no job."`
-	Is       json.RawMessage `json:"is" doc:"The file of the job after the PUT."`
+	Warnings []string        `json:"warnings,omitempty" doc:"Parts of the job that the bus would accept but that cannot run."`
+	Was      json.RawMessage `json:"was,omitempty" doc:"The job's file as it is now. Absent if there is no such job."`
+	Is       json.RawMessage `json:"is" doc:"The job's file after the PUT."`
 }
 
 // JobXML is the job XML of a diagram.
 type JobXML struct {
-	JobXML string `json:"job_xml" edn:"job-xml" doc:"Job XML of JSR-352."`
+	JobXML string `json:"job_xml" edn:"job-xml" doc:"The job as JSR-352 job XML."`
 }
 
 // TestStarted names the execution of a diagram that is tried.
@@ -130,16 +130,16 @@ type TestStarted struct {
 // TestState is the state of a diagram that is tried.
 type TestState struct {
 	BatchStatus  subjects.BatchStatus `json:"batch_status" edn:"batch-status,keyword=batch-status"`
-	LogMessage   string               `json:"log_message,omitempty" edn:"log-message" doc:"Why it does not continue."`
+	LogMessage   string               `json:"log_message,omitempty" edn:"log-message" doc:"Why the execution does not continue."`
 	LogException string               `json:"log_exception,omitempty" edn:"log-exception"`
 }
 
 // JobStats counts the executions of a job.
 type JobStats struct {
 	Total   int     `json:"total"`
-	Success int     `json:"success" doc:"completed"`
-	Failure int     `json:"failure" doc:"failed"`
-	Average float64 `json:"average" doc:"Milliseconds from start to end, over the completed ones; 0 if there are none."`
+	Success int     `json:"success" doc:"Number of completed executions."`
+	Failure int     `json:"failure" doc:"Number of failed executions."`
+	Average float64 `json:"average" doc:"Average time from start to end of the completed executions, in milliseconds; 0 if there are none."`
 }
 
 // NextExecution is the next fire.
@@ -154,8 +154,8 @@ type Schedule struct {
 	Calendar        *string       `json:"calendar" edn:"schedule/calendar,in=calendar/name"`
 	Substitution    bool          `json:"substitution" edn:"schedule/substitution?"`
 	Misfire         string        `json:"misfire" edn:"schedule/misfire,keyword"`
-	MisfireAfter    string        `json:"misfire_after" edn:"schedule/misfire-after" doc:"A duration: a nominal time that is decided later than this is a misfire."`
-	Active          bool          `json:"active" edn:"schedule/active?" doc:"false while it is paused."`
+	MisfireAfter    string        `json:"misfire_after" edn:"schedule/misfire-after" doc:"A duration. A nominal time that the scheduler handles later than this is a misfire."`
+	Active          bool          `json:"active" edn:"schedule/active?" doc:"false while the schedule is paused."`
 	LastUpdatedTime subjects.Time `json:"last_updated_time" edn:"schedule/last-updated-time"`
 }
 
@@ -167,19 +167,19 @@ type AgentRef struct {
 
 // ExecutionSummary is an execution as lists show it.
 type ExecutionSummary struct {
-	ExecutionID     int64                `json:"execution_id" edn:"db/id|job-execution/execution-id,id" doc:"0 for a fire to come."`
-	InstanceID      int64                `json:"instance_id" edn:"job-execution/instance-id,id" doc:"The id of the first execution in a chain of restarts; the same for all of them."`
+	ExecutionID     int64                `json:"execution_id" edn:"db/id|job-execution/execution-id,id" doc:"0 for a future fire."`
+	InstanceID      int64                `json:"instance_id" edn:"job-execution/instance-id,id" doc:"Id of the first execution in a chain of restarts, the same for all executions of the chain."`
 	App             string               `json:"app" edn:"application/name"`
 	Job             string               `json:"job" edn:"job/name"`
 	BatchStatus     subjects.BatchStatus `json:"batch_status" edn:"job-execution/batch-status,ref=batch-status" enum:"undispatched,unrestarted,queued,starting,started,stopping,stopped,failed,completed,abandoned,unknown,registered"`
-	ExitStatus      *string              `json:"exit_status" edn:"job-execution/exit-status" doc:"Never null once the execution has ended."`
+	ExitStatus      *string              `json:"exit_status" edn:"job-execution/exit-status" doc:"Not null once the execution has ended."`
 	CreateTime      subjects.Time        `json:"create_time" edn:"job-execution/create-time"`
 	StartTime       subjects.Time        `json:"start_time" edn:"job-execution/start-time" nullable:"true"`
 	EndTime         subjects.Time        `json:"end_time" edn:"job-execution/end-time" nullable:"true"`
 	LastUpdatedTime subjects.Time        `json:"last_updated_time" edn:"job-execution/last-updated-time"`
 	Agent           *AgentRef            `json:"agent" edn:"job-execution/agent"`
-	Attempt         int                  `json:"attempt" edn:"job-execution/attempt" doc:"0 until an agent has claimed it."`
-	ScheduledFor    subjects.Time        `json:"scheduled_for" edn:"job-execution/scheduled-for" nullable:"true" doc:"The time that the schedule asked for."`
+	Attempt         int                  `json:"attempt" edn:"job-execution/attempt" doc:"0 until an agent has claimed the execution."`
+	ScheduledFor    subjects.Time        `json:"scheduled_for" edn:"job-execution/scheduled-for" nullable:"true" doc:"Nominal time of the schedule."`
 	RestartOf       *int64               `json:"restart_of" edn:"job-execution/restart-of"`
 }
 
@@ -187,18 +187,18 @@ type ExecutionSummary struct {
 type ListedExecution struct {
 	ExecutionSummary
 	Waiting
-	JobParameters *map[string]string `json:"job_parameters,omitzero" edn:"job-execution/job-parameters,text" doc:"With with=parameters: as given at its start."`
+	JobParameters *map[string]string `json:"job_parameters,omitzero" edn:"job-execution/job-parameters,text" doc:"Only with with=parameters: the parameters of its start."`
 }
 
 // Execution is one execution of a job.
 type Execution struct {
 	ExecutionSummary
 	Waiting
-	Exception      *string           `json:"exception" edn:"job-execution/exception" doc:"Why it failed, for people."`
-	JobParameters  map[string]string `json:"job_parameters" edn:"job-execution/job-parameters,text" doc:"As given at its start, or those of the execution that it restarts."`
-	ScheduledDate  *string           `json:"scheduled_date,omitzero" edn:"job-execution/scheduled-date" doc:"The date of scheduled_for, YYYY-MM-DD, in the time zone of the schedule."`
-	LogDropped     int64             `json:"log_dropped,omitzero" edn:"job-execution/log-dropped" doc:"Lines of output that were lost. Left out if none were."`
-	StepExecutions []StepExecution   `json:"step_executions" edn:"job-execution/step-executions" doc:"In order of their start."`
+	Exception      *string           `json:"exception" edn:"job-execution/exception" doc:"Why the execution failed, for people."`
+	JobParameters  map[string]string `json:"job_parameters" edn:"job-execution/job-parameters,text" doc:"The parameters of its start, or those of the execution that it restarts."`
+	ScheduledDate  *string           `json:"scheduled_date,omitzero" edn:"job-execution/scheduled-date" doc:"Date of scheduled_for in the time zone of the schedule, as YYYY-MM-DD."`
+	LogDropped     int64             `json:"log_dropped,omitzero" edn:"job-execution/log-dropped" doc:"Number of lost lines of output. Absent if there are none."`
+	StepExecutions []StepExecution   `json:"step_executions" edn:"job-execution/step-executions" doc:"The steps in the order of their start."`
 }
 
 // StepExecution is one execution of a step.
@@ -211,7 +211,7 @@ type StepExecution struct {
 	StartTime       subjects.Time        `json:"start_time" edn:"step-execution/start-time" nullable:"true"`
 	EndTime         subjects.Time        `json:"end_time" edn:"step-execution/end-time" nullable:"true"`
 	Exception       *string              `json:"exception" edn:"step-execution/exception"`
-	Logs            *[]LogLine           `json:"logs,omitzero" edn:"step-execution/logs" doc:"With with=logs: the last 1,000 lines of its output."`
+	Logs            *[]LogLine           `json:"logs,omitzero" edn:"step-execution/logs" doc:"Only with with=logs: the last 1,000 lines of the output of the step."`
 }
 
 // Agent is an agent as the control bus sees it.
@@ -223,20 +223,20 @@ type Agent struct {
 	CPUArch      string              `json:"cpu_arch" edn:"agent/cpu-arch"`
 	CPUCore      int                 `json:"cpu_core" edn:"agent/cpu-core"`
 	AgentVersion string              `json:"agent_version" edn:"agent/agent-version"`
-	Status       string              `json:"status" edn:"agent/status,keyword" enum:"ready,blocked,leaving,gone,lost" doc:"lost: the bus has heard nothing from it for too long."`
+	Status       string              `json:"status" edn:"agent/status,keyword" enum:"ready,blocked,leaving,gone,lost" doc:"lost: the agent has sent no heartbeat for too long."`
 	Stats        subjects.Stats      `json:"stats" edn:"agent/stats"`
 	Jobs         AgentJobs           `json:"jobs" edn:"agent/jobs"`
 	Apps         []string            `json:"apps" edn:"agent/apps"`
 	Pools        []string            `json:"pools" edn:"agent/pools"`
 	StartTime    subjects.Time       `json:"start_time" edn:"agent/start-time"`
 	LastSeen     subjects.Time       `json:"last_seen" edn:"agent/last-seen"`
-	Executions   *[]ExecutionSummary `json:"executions,omitzero" edn:"agent/executions" doc:"The newest 20. Left out in lists."`
+	Executions   *[]ExecutionSummary `json:"executions,omitzero" edn:"agent/executions" doc:"The newest 20 executions of the agent. Absent in lists."`
 }
 
 // AgentJobs says how busy an agent is.
 type AgentJobs struct {
 	Running int `json:"running"`
-	Slots   int `json:"slots" doc:"How many executions it can run at a time."`
+	Slots   int `json:"slots" doc:"Number of executions that the agent can run at the same time."`
 }
 
 // Event is a change of an execution, in /events.
@@ -263,17 +263,17 @@ type LogLine struct {
 	Step    string        `json:"step,omitempty" edn:"execution-log/step"`
 	Message string        `json:"message" edn:"execution-log/message"`
 
-	Exception string `json:"exception,omitempty" edn:"execution-log/exception" doc:"Of the last line of a step that failed: why."`
+	Exception string `json:"exception,omitempty" edn:"execution-log/exception" doc:"On the last line of a failed step: why it failed."`
 }
 
 // LogPage is a part of the output of an execution.
 type LogPage struct {
 	Results  []LogLine `json:"results"`
-	Hits     *int      `json:"hits" doc:"The number of all lines; null with after and before, which do not count them."`
-	Offset   *int      `json:"offset" doc:"The first line's number, from 1; null with after and before."`
+	Hits     *int      `json:"hits" doc:"Number of all lines; null with after or before, which do not count them."`
+	Offset   *int      `json:"offset" doc:"Number of the first line, from 1; null with after or before."`
 	Limit    int       `json:"limit"`
-	Next     *string   `json:"next" doc:"The value of after for the next page; null on the last one."`
-	Previous *string   `json:"previous" doc:"The value of before for the previous page; null on the first one."`
+	Next     *string   `json:"next" doc:"Value of after for the next page; null on the last page."`
+	Previous *string   `json:"previous" doc:"Value of before for the previous page; null on the first page."`
 }
 
 // DBID returns a number below 2^53 by which v1 clients identify a thing that

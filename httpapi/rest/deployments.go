@@ -8,46 +8,46 @@ import (
 
 // NewDeployment is the body that creates a deployment from stored jars.
 type NewDeployment struct {
-	Artifacts []ArtifactRef `json:"artifacts" doc:"The class path, in order."`
+	Artifacts []ArtifactRef `json:"artifacts" doc:"The jars in the order of the class path."`
 }
 
 // ArtifactRef names a stored jar.
 type ArtifactRef struct {
-	Name   string `json:"name" doc:"The file's name." example:"orders-1.2.jar"`
-	SHA256 string `json:"sha256" doc:"Of its content, as 64 hex digits."`
+	Name   string `json:"name" doc:"Name of the file." example:"orders-1.2.jar"`
+	SHA256 string `json:"sha256" doc:"SHA-256 of the content, as 64 hex digits."`
 }
 
 // Deployment is a deployment of an application: a class path, and the
 // components on it.
 type Deployment struct {
-	Revision   int           `json:"revision" doc:"From 1."`
+	Revision   int           `json:"revision" doc:"Number of the deployment, from 1."`
 	Current    bool          `json:"current"`
 	Artifacts  []Artifact    `json:"artifacts"`
-	Components int           `json:"components" doc:"The number of batch components on the class path."`
-	Classes    int           `json:"classes" doc:"The number of classes that were read."`
-	Warnings   []string      `json:"warnings" doc:"What was skipped, with jar and entry."`
+	Components int           `json:"components" doc:"Number of batch components on the class path."`
+	Classes    int           `json:"classes" doc:"Number of classes that the bus has read."`
+	Warnings   []string      `json:"warnings" doc:"Entries that the bus skipped, each with the name of its jar."`
 	CreateTime subjects.Time `json:"create_time"`
 }
 
 // Artifact is a jar of a class path.
 type Artifact struct {
 	ArtifactRef
-	Size    int64  `json:"size" doc:"Bytes."`
-	Origin  string `json:"origin,omitempty" doc:"The URL that it was read from; absent for an upload."`
-	Group   string `json:"group_id,omitempty" doc:"From its pom."`
-	ID      string `json:"artifact_id,omitempty" doc:"From its pom."`
-	Version string `json:"version,omitempty" doc:"From its pom."`
+	Size    int64  `json:"size" doc:"Size in bytes."`
+	Origin  string `json:"origin,omitempty" doc:"URL from which the jar was read; absent for an uploaded jar."`
+	Group   string `json:"group_id,omitempty" doc:"Read from the pom of the jar."`
+	ID      string `json:"artifact_id,omitempty" doc:"Read from the pom of the jar."`
+	Version string `json:"version,omitempty" doc:"Read from the pom of the jar."`
 }
 
 // Component is a class that jobs can name. Some are built in.
 type Component struct {
 	Class       string   `json:"class" example:"a.b.C$D"`
-	Ref         string   `json:"ref" doc:"The name that jobs use."`
-	Aliases     []string `json:"aliases,omitempty" doc:"Other names of it that jobs can use."`
+	Ref         string   `json:"ref" doc:"Name by which jobs refer to the component."`
+	Aliases     []string `json:"aliases,omitempty" doc:"Other names by which jobs can refer to the component."`
 	Kinds       []string `json:"kinds" doc:"batchlet, item-reader, item-processor, item-writer, listener, decider, checkpoint-algorithm, partition-mapper, partition-reducer, partition-collector, partition-analyzer, throwable"`
-	Listens     []string `json:"listens" doc:"What a listener listens to: job, step, chunk, item-read ..."`
-	Origin      string   `json:"origin" doc:"built-in, or the jar's name."`
-	Constructor string   `json:"constructor,omitempty" doc:"What can create one: any code (public), CDI only (inject), or nothing (none)."`
+	Listens     []string `json:"listens" doc:"Events to which a listener listens: job, step, chunk, item-read ..."`
+	Origin      string   `json:"origin" doc:"built-in, or the name of the jar."`
+	Constructor string   `json:"constructor,omitempty" doc:"Who can create the component: any code (public), only CDI (inject), or no code at all (none)."`
 }
 
 // NewPreview is the body that asks for the next fires of a schedule.
@@ -66,14 +66,14 @@ type Preview struct {
 // PreviewFire is a fire to come.
 type PreviewFire struct {
 	Time  subjects.Time `json:"time"`
-	Local string        `json:"local" doc:"In the schedule's zone." example:"2026-11-24T03:00:00+01:00"`
-	Note  string        `json:"note,omitempty" doc:"What is special about it, such as a change of the clocks."`
+	Local string        `json:"local" doc:"The same time in the time zone of the schedule." example:"2026-11-24T03:00:00+01:00"`
+	Note  string        `json:"note,omitempty" doc:"Remark about the time, such as a change of the clocks."`
 }
 
 // StoredArtifact is a jar that is stored.
 type StoredArtifact struct {
 	SHA256 string `json:"sha256"`
-	Size   int64  `json:"size" doc:"Bytes."`
+	Size   int64  `json:"size" doc:"Size in bytes."`
 }
 
 // Components are the components that jobs of an application can name, the

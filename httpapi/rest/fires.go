@@ -11,11 +11,11 @@ type Fires struct {
 // Fire is the decision about a nominal time: an execution, or the reason why
 // there is none.
 type Fire struct {
-	NominalTime  subjects.Time  `json:"nominal_time" doc:"The time that the schedule asked for."`
+	NominalTime  subjects.Time  `json:"nominal_time" doc:"Nominal time of the schedule."`
 	ExecutionID  *int64         `json:"execution_id"`
-	Skipped      *string        `json:"skipped" doc:"Why there is no execution: misfire, edited (a misfire that an edit, a pause or a deletion of the schedule found undecided), deleted (a time that the deletion of the job found undecided), no_such_job, definition."`
-	CaughtUp     bool           `json:"caught_up" doc:"A misfire that was fired."`
+	Skipped      *string        `json:"skipped" doc:"Why there is no execution: misfire, edited (a misfire that was still undecided when the schedule was edited, paused or deleted), deleted (a time that was still undecided when the job was deleted), no_such_job, definition."`
+	CaughtUp     bool           `json:"caught_up" doc:"true if the scheduler fired a misfire."`
 	DecideTime   subjects.Time  `json:"decide_time"`
-	SkippedFrom  *subjects.Time `json:"skipped_from,omitempty" doc:"The oldest of several times that were skipped together; nominal_time is the newest."`
-	SkippedCount int            `json:"skipped_count" doc:"The number of times that were skipped together, at most a million."`
+	SkippedFrom  *subjects.Time `json:"skipped_from,omitempty" doc:"Oldest of several times that were skipped together; nominal_time is the newest."`
+	SkippedCount int            `json:"skipped_count" doc:"Number of times that were skipped together, at most 1,000,000."`
 }

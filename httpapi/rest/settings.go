@@ -4,17 +4,17 @@ import "github.com/job-streamer/job-streamer-control-bus/subjects"
 
 // Settings are the settings of a job that are not in its definition.
 type Settings struct {
-	Exclusive           bool                 `json:"exclusive" edn:"job/exclusive?" doc:"One execution at a time."`
+	Exclusive           bool                 `json:"exclusive" edn:"job/exclusive?" doc:"Only one execution of the job may run at a time."`
 	TimeMonitor         *TimeMonitor         `json:"time_monitor" edn:"job/time-monitor"`
 	StatusNotifications []StatusNotification `json:"status_notifications" edn:"job/status-notifications"`
-	Warnings            []string             `json:"warnings,omitempty" doc:"Notifications that nobody will receive. Only in answers to a change."`
+	Warnings            []string             `json:"warnings,omitempty" doc:"Notifications that cannot be sent. Only in answers to a change."`
 }
 
 // TimeMonitor says what happens to executions that take too long.
 type TimeMonitor struct {
 	Duration         int    `json:"duration" edn:"time-monitor/duration" doc:"Minutes from the start of an execution."`
 	Action           string `json:"action" edn:"time-monitor/action,keyword=action" enum:"alert,stop,abandon"`
-	NotificationType string `json:"notification_type" edn:"time-monitor/notification-type" doc:"The type of the alert."`
+	NotificationType string `json:"notification_type" edn:"time-monitor/notification-type" doc:"Type of the alert."`
 }
 
 // StatusNotification is sent when an execution gets the batch status or ends
@@ -30,7 +30,7 @@ type StatusNotification struct {
 // one that was removed.
 type NotificationID struct {
 	ID       int64    `json:"id,omitempty" edn:"db/id"`
-	Warnings []string `json:"warnings,omitempty" doc:"That nobody will receive it."`
+	Warnings []string `json:"warnings,omitempty" doc:"Why the notification cannot be sent, if so."`
 }
 
 // NewSettings is the body that changes settings that are not in the definition.
@@ -41,15 +41,15 @@ type NewSettings struct {
 // NewTimeMonitor is the body that sets the time monitor of a job.
 type NewTimeMonitor struct {
 	Duration         int    `json:"duration" edn:"time-monitor/duration" doc:"Minutes from the start of an execution, at least 1."`
-	Action           string `json:"action" edn:"time-monitor/action,keyword=action" enum:"alert,stop,abandon" doc:"abandon: stop it, and allow no restart."`
-	NotificationType string `json:"notification_type,omitempty" edn:"time-monitor/notification-type" doc:"The type of the alert: the last segment of the URL that it is posted to." example:"mail"`
+	Action           string `json:"action" edn:"time-monitor/action,keyword=action" enum:"alert,stop,abandon" doc:"abandon: stop the execution, and allow no restart."`
+	NotificationType string `json:"notification_type,omitempty" edn:"time-monitor/notification-type" doc:"Type of the alert: the last segment of the URL to which the bus posts it." example:"mail"`
 }
 
 // NewStatusNotification is the body that adds a status notification with
 // batch_status or exit_status, or removes the one with the id.
 type NewStatusNotification struct {
-	ID          int64  `json:"id,omitempty" edn:"db/id" doc:"Alone: remove this one."`
+	ID          int64  `json:"id,omitempty" edn:"db/id" doc:"If it is the only member: remove the notification with this id."`
 	BatchStatus string `json:"batch_status,omitempty" edn:"status-notification/batch-status,keyword=batch-status" enum:"starting,started,stopping,stopped,failed,completed,abandoned,unknown"`
 	ExitStatus  string `json:"exit_status,omitempty" edn:"status-notification/exit-status"`
-	Type        string `json:"type,omitempty" edn:"status-notification/type" doc:"The last segment of the URL that it is posted to." example:"mail"`
+	Type        string `json:"type,omitempty" edn:"status-notification/type" doc:"The last segment of the URL to which the bus posts it." example:"mail"`
 }

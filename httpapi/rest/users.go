@@ -9,33 +9,33 @@ type Credentials struct {
 // Token is the answer to a login. V1 clients cut it out of the EDN by its
 // position.
 type Token struct {
-	Token string `json:"token" doc:"For the header Authorization, as Token or Bearer. It is valid for 30 minutes."`
+	Token string `json:"token" doc:"To be sent in the header Authorization, as Token or Bearer. Valid for 30 minutes."`
 }
 
 // Key is the answer with a new key. No other answer shows it.
 type Key struct {
-	Key string `json:"key" doc:"For the header Authorization, as Bearer. It is valid until it is revoked."`
+	Key string `json:"key" doc:"To be sent in the header Authorization, as Bearer. Valid until it is revoked."`
 }
 
 // NewUser is the body that creates a user.
 type NewUser struct {
 	ID       string            `json:"id" edn:"user/id" doc:"3 to 20 of the characters A-Z a-z 0-9 _ -."`
 	Password string            `json:"password" edn:"user/password" format:"password" doc:"At least 8 characters."`
-	Role     string            `json:"role" edn:"user/role|role,keyword" enum:"admin,operator,watcher" doc:"In all applications that roles does not name."`
-	Roles    map[string]string `json:"roles,omitempty" edn:"user/roles" doc:"Roles in applications, by name."`
+	Role     string            `json:"role" edn:"user/role|role,keyword" enum:"admin,operator,watcher" doc:"Role in all applications that roles does not name."`
+	Roles    map[string]string `json:"roles,omitempty" edn:"user/roles" doc:"Roles by name of the application."`
 }
 
 // NewRoles is the body that replaces the roles of a user.
 type NewRoles struct {
-	Role  string            `json:"role" edn:"user/role|role,keyword" enum:"admin,operator,watcher" doc:"In all applications that roles does not name."`
-	Roles map[string]string `json:"roles,omitempty" edn:"user/roles" doc:"Roles in applications, by name."`
+	Role  string            `json:"role" edn:"user/role|role,keyword" enum:"admin,operator,watcher" doc:"Role in all applications that roles does not name."`
+	Roles map[string]string `json:"roles,omitempty" edn:"user/roles" doc:"Roles by name of the application."`
 }
 
 // User is a person or a program that may use the control bus.
 type User struct {
 	ID    string            `json:"id" edn:"user/id"`
-	Roles map[string]string `json:"roles" edn:"user/roles" doc:"By application. The role in default holds for all applications that are not named."`
-	Keys  int               `json:"keys" edn:"user/keys" doc:"The number of keys for programs."`
+	Roles map[string]string `json:"roles" edn:"user/roles" doc:"Roles by name of the application. The role in default applies to all applications that are not named."`
+	Keys  int               `json:"keys" edn:"user/keys" doc:"Number of keys of the user, which are for programs."`
 }
 
 // Account is the user who is logged in.

@@ -37,7 +37,7 @@ func (s *Source) OpenEvents(ctx context.Context, f EventFilter) (*Stream, error)
 		cfg.DeliverPolicy, cfg.OptStartSeq = jetstream.DeliverByStartSequencePolicy, f.After+1
 		stream, err := s.cfg.Broker.Stream(ctx, executionsStream)
 		if err != nil {
-			return nil, fmt.Errorf("look at the records: %w: %w", bus.ErrAway, err)
+			return nil, fmt.Errorf("read the stream of execution records: %w: %w", bus.ErrAway, err)
 		}
 		// An id beyond the end is of other data, such as those before a new
 		// data directory: the client has seen nothing of these.
@@ -88,7 +88,7 @@ func (s *Source) sendRecord(w *writer, m jetstream.Msg, sent sentStates, wants f
 	}
 	var e bus.Execution
 	if err := json.Unmarshal(m.Data(), &e); err != nil {
-		s.log.Warn("record not understood", "sequence", seq, "err", err)
+		s.log.Warn("cannot decode an execution record", "sequence", seq, "err", err)
 		return nil
 	}
 	event := s.cfg.EventOf(&e)

@@ -72,7 +72,7 @@ func (l *Log) findEnd(ctx context.Context) error {
 		l.last = 0
 		return nil
 	}
-	return fmt.Errorf("read the log of %d: %w: %w", l.execution.ID, bus.ErrAway, err)
+	return fmt.Errorf("read the log of execution %d: %w: %w", l.execution.ID, bus.ErrAway, err)
 }
 
 // consumer returns the configuration that reads the lines after l.after.
@@ -182,7 +182,7 @@ func (l *Log) readMessage(m jetstream.Msg, each func(*logLine) error) (pending u
 	}
 	var msg subjects.LogMessage
 	if err := json.Unmarshal(m.Data(), &msg); err != nil {
-		l.source.log.Warn("log message not understood", "execution", l.execution.ID, "sequence", seq, "err", err)
+		l.source.log.Warn("cannot decode a log message", "execution", l.execution.ID, "sequence", seq, "err", err)
 	}
 	lines := linesOf(&msg)
 	for i := range lines {
@@ -198,7 +198,7 @@ func (l *Log) readMessage(m jetstream.Msg, each func(*logLine) error) (pending u
 // were dropped.
 func linesOf(m *subjects.LogMessage) (lines []rest.LogLine) {
 	if m.Dropped > 0 {
-		gap := rest.LogLine{Attempt: m.Attempt, Level: "warn", Stream: "agent", Message: fmt.Sprintf("%d lines are missing here: they came faster than they could be stored", m.Dropped)}
+		gap := rest.LogLine{Attempt: m.Attempt, Level: "warn", Stream: "agent", Message: fmt.Sprintf("%d lines are missing here: the agent could not send them in time", m.Dropped)}
 		if len(m.Lines) > 0 {
 			gap.Time = m.Lines[0].Time
 		}

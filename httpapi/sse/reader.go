@@ -72,7 +72,7 @@ type Stream struct {
 func (s *Stream) Send(w http.ResponseWriter) {
 	defer s.stop()
 	if err := s.write(s.ctx, startAnswer(w, s.media), s.msgs); err != nil {
-		s.log.Debug("stream broken off", "stream", s.what, "err", err)
+		s.log.Debug("stream ended early", "stream", s.what, "err", err)
 	}
 }
 
@@ -105,7 +105,7 @@ func (s *Source) openReader(ctx context.Context, stream string, cfg jetstream.Or
 		}
 	}, jetstream.PullMaxMessages(fetchAhead), jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) {
 		// The ordered consumer recovers by itself.
-		s.log.Debug("reading interrupted", "stream", stream, "err", err)
+		s.log.Debug("stream interrupted, resuming", "stream", stream, "err", err)
 	}))
 	if err != nil {
 		cancel()

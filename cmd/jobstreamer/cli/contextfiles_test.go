@@ -131,7 +131,7 @@ func TestATokenIsSentAndNotShown(t *testing.T) {
 		sent = append(sent, r.Header.Get("Authorization"))
 		w.Header().Set("Content-Type", "application/problem+json")
 		w.WriteHeader(401)
-		_, _ = w.Write([]byte(`{"title":"Unauthorized","status":401,"code":"login_required","detail":"a login is needed"}`))
+		_, _ = w.Write([]byte(`{"title":"Unauthorized","status":401,"code":"login_required","detail":"this request needs a login"}`))
 	}))
 	t.Cleanup(srv.Close)
 	e := newEnv(t)
@@ -144,7 +144,7 @@ func TestATokenIsSentAndNotShown(t *testing.T) {
 		if strings.Contains(got.out+got.err, "geheim") {
 			t.Errorf("%s: %+v", line, got)
 		}
-		if strings.HasPrefix(line, "job list") && !strings.Contains(line, "ä") && !strings.Contains(got.err, "a login is needed\nThe token or key is no longer valid. Get a new token with `jobstreamer login USER") {
+		if strings.HasPrefix(line, "job list") && !strings.Contains(line, "ä") && !strings.Contains(got.err, "this request needs a login\nThe token or key is no longer valid. Get a new token with `jobstreamer login USER") {
 			t.Errorf("%s: %+v", line, got)
 		}
 	}

@@ -38,7 +38,7 @@ func (d *depot) startServer(t *testing.T) *httptest.Server {
 			d.faults = append(d.faults, "an application was overwritten")
 		}
 		if len(d.deployments) > 0 {
-			writeAnswer(w, 409, rest.Problem{Status: 409, Code: "conflict", Detail: "it already exists"})
+			writeAnswer(w, 409, rest.Problem{Status: 409, Code: "conflict", Detail: "the resource already exists"})
 			return
 		}
 		writeAnswer(w, 201, rest.AppInfo{Name: r.PathValue("app")})
