@@ -187,7 +187,7 @@ type ExecutionSummary struct {
 type ListedExecution struct {
 	ExecutionSummary
 	Waiting
-	JobParameters *map[string]string `json:"job_parameters,omitzero" edn:"job-execution/job-parameters,text" doc:"Only with with=parameters: the parameters of its start."`
+	JobParameters *map[string]string `json:"job_parameters,omitzero" edn:"job-execution/job-parameters,text" doc:"Only with with=parameters: the parameters with which the execution was started."`
 }
 
 // Execution is one execution of a job.
@@ -195,7 +195,7 @@ type Execution struct {
 	ExecutionSummary
 	Waiting
 	Exception      *string           `json:"exception" edn:"job-execution/exception" doc:"Why the execution failed, for people."`
-	JobParameters  map[string]string `json:"job_parameters" edn:"job-execution/job-parameters,text" doc:"The parameters of its start, or those of the execution that it restarts."`
+	JobParameters  map[string]string `json:"job_parameters" edn:"job-execution/job-parameters,text" doc:"The parameters with which the execution was started, or those of the execution that it restarts."`
 	ScheduledDate  *string           `json:"scheduled_date,omitzero" edn:"job-execution/scheduled-date" doc:"Date of scheduled_for in the time zone of the schedule, as YYYY-MM-DD."`
 	LogDropped     int64             `json:"log_dropped,omitzero" edn:"job-execution/log-dropped" doc:"Number of lost lines of output. Absent if there are none."`
 	StepExecutions []StepExecution   `json:"step_executions" edn:"job-execution/step-executions" doc:"The steps in the order of their start."`

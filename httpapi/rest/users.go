@@ -35,7 +35,7 @@ type NewRoles struct {
 type User struct {
 	ID    string            `json:"id" edn:"user/id"`
 	Roles map[string]string `json:"roles" edn:"user/roles" doc:"Roles by name of the application. The role in default applies to all applications that are not named."`
-	Keys  int               `json:"keys" edn:"user/keys" doc:"Number of keys of the user, which are for programs."`
+	Keys  int               `json:"keys" edn:"user/keys" doc:"Number of keys that the user has for programs."`
 }
 
 // Account is the user who is logged in.
