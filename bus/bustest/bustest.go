@@ -8,6 +8,7 @@ package bustest
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -75,10 +76,19 @@ func start(t testing.TB, opts *server.Options) *server.Server {
 		t.Fatal("the NATS server did not get ready")
 	}
 	t.Cleanup(func() {
+		finishRequests()
 		s.Shutdown()
 		s.WaitForShutdown()
 	})
 	return s
+}
+
+// finishRequests blocks in fake time until the servers have nothing to do.
+// Shutdown sleeps while it holds locks. Fake time stands still while a request
+// waits for one of them, so that Shutdown would sleep forever.
+func finishRequests() {
+	defer func() { _ = recover() }() // outside a bubble, Wait panics
+	synctest.Wait()
 }
 
 // Conn connects to s within the process, until the test ends.
