@@ -38,7 +38,7 @@ func startExampleBus() *exampleBus {
 	panicOn(err)
 	s.Start()
 	if !s.ReadyForConnections(10 * time.Second) {
-		panic("the NATS server did not get ready")
+		panic("the NATS server did not become ready")
 	}
 	b := &exampleBus{URL: s.ClientURL(), dir: dir, server: s}
 	b.conn, err = nats.Connect(b.URL)

@@ -81,7 +81,7 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Bus, error) {
 		return nil, &FieldError{Path: "retain-results", Want: "at least 1h", Got: cfg.Retention.Results.String()}
 	}
 	if cfg.Retention.Executions != 0 && cfg.Retention.Executions < time.Hour {
-		return nil, &FieldError{Path: "retain-executions", Want: "at least 1h, or 0 for ever", Got: cfg.Retention.Executions.String()}
+		return nil, &FieldError{Path: "retain-executions", Want: "at least 1h, or 0 for no limit", Got: cfg.Retention.Executions.String()}
 	}
 	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(AckTimeout))
 	if err != nil {
@@ -154,11 +154,11 @@ func (b *Bus) Retention() Retention { return b.cfg.Retention }
 // ([ErrFull]), or does not answer writes.
 func (b *Bus) Healthy(ctx context.Context) error {
 	if !b.NC.IsConnected() {
-		return fmt.Errorf("NATS: %w", ErrAway)
+		return fmt.Errorf("no connection to NATS: %w", ErrAway)
 	}
 	info, err := b.JS.AccountInfo(ctx)
 	if err != nil {
-		return fmt.Errorf("JetStream: %w: %w", ErrAway, err)
+		return fmt.Errorf("read JetStream's usage: %w: %w", ErrAway, err)
 	}
 	if err := b.checkRoom(info); err != nil {
 		return err

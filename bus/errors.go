@@ -10,7 +10,7 @@ import (
 // Errors that a caller can act on.
 var (
 	ErrNotFound = jetio.ErrNotFound
-	ErrExists   = errors.New("exists already")
+	ErrExists   = errors.New("already exists")
 	ErrChanged  = jetio.ErrChanged // read again and decide again
 	ErrUnknown  = jetio.ErrUnknown // send the same again
 	ErrAway     = jetio.ErrAway    // nothing was stored; try later

@@ -89,7 +89,7 @@ func CheckJobName(name string) error {
 	case !jsl.ValidID(name):
 		want = jsl.WantID
 	case subjects.ValidName(name) && madeKey.MatchString(name):
-		want = "a name that does not end like the key of another name, in " + hashMark + " and 26 of the characters a-z 2-7"
+		want = "a name that does not end like the key of another name, with " + hashMark + " and 26 of the characters a-z 2-7"
 	default:
 		return nil
 	}

@@ -65,7 +65,7 @@ func (l *Leases) Keep(ctx context.Context, name, holder string, renewed func(hel
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()
 	if err := l.Release(ctx, name, holder); err != nil && !errors.Is(err, ErrAway) {
-		l.log.Warn("lease not given up", "lease", name, "holder", holder, "err", err)
+		l.log.Warn("lease not released", "lease", name, "holder", holder, "err", err)
 	}
 }
 
@@ -74,7 +74,7 @@ func (l *Leases) tryRenew(ctx context.Context, name, holder string) bool {
 	defer cancel()
 	held, err := l.Renew(renew, name, holder)
 	if err != nil && ctx.Err() == nil {
-		l.log.Warn("lease not renewed, trying again", "lease", name, "holder", holder, "err", err)
+		l.log.Warn("lease not renewed, retrying", "lease", name, "holder", holder, "err", err)
 	}
 	return held && err == nil
 }
@@ -153,7 +153,7 @@ func (b *Bus) RunLeasedTask(ctx context.Context, name string, every time.Duratio
 			continue
 		}
 		if err := round(ctx); err != nil && ctx.Err() == nil {
-			b.Log.Warn("round not finished, trying again", "chore", name, "err", err)
+			b.Log.Warn("leased task failed, retrying", "task", name, "err", err)
 		}
 	}
 }

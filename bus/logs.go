@@ -46,7 +46,7 @@ func (b *Bus) ensureLogs(ctx context.Context, cfg jetstream.StreamConfig) error 
 			return b.ensureStream(ctx, cfg)
 		}
 		if limit == least {
-			return fmt.Errorf("no room for the output of jobs, not even for %s (wanted: %s); give JetStream a larger disk, or its account a larger limit: %w",
+			return fmt.Errorf("JetStream has no space for the output of jobs, not even for %s (configured: %s); give JetStream a larger disk or a larger limit: %w",
 				Size(least), Size(want), err)
 		}
 		// A server does not tell its own limit. Ask for less until it fits;
@@ -55,8 +55,8 @@ func (b *Bus) ensureLogs(ctx context.Context, cfg jetstream.StreamConfig) error 
 	}
 	b.logBytes = limit
 	if limit < want {
-		b.Log.Warn("there is less room for the output of jobs than asked for; what is older goes earlier",
-			"max_log_bytes", Size(want), "room", Size(limit))
+		b.Log.Warn("less space for the output of jobs than configured, old output is deleted earlier",
+			"max_log_bytes", Size(want), "limit", Size(limit))
 	}
 	return nil
 }
@@ -107,7 +107,7 @@ func (b *Bus) KeepLogsFitting(ctx context.Context) error {
 			return nil
 		}
 		if err := b.fitLogs(ctx); err != nil && ctx.Err() == nil {
-			b.Log.Debug("limit of the output not compared", "err", err)
+			b.Log.Debug("limit of the output of jobs not checked", "err", err)
 		}
 	}
 }
@@ -138,7 +138,7 @@ func (b *Bus) fitLogs(ctx context.Context) error {
 	if _, err := b.JS.UpdateStream(ctx, cfg); err != nil {
 		return err
 	}
-	b.Log.Info("room for the output of jobs", "max_log_bytes", Size(b.cfg.Retention.LogBytes), "was", Size(b.logBytes), "room", Size(limit))
+	b.Log.Info("limit of the output of jobs changed", "max_log_bytes", Size(b.cfg.Retention.LogBytes), "was", Size(b.logBytes), "limit", Size(limit))
 	b.logBytes = limit
 	return nil
 }

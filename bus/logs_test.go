@@ -68,7 +68,7 @@ func TestLogLimit(t *testing.T) {
 			if got := logBytes(t, b); got < c.least || got > c.most {
 				t.Errorf("output is kept up to %d bytes, want %d to %d", got, c.least, c.most)
 			}
-			if n := strings.Count(log.String(), "less room for the output"); n > 1 || (n == 1) != c.warn {
+			if n := strings.Count(log.String(), "less space for the output"); n > 1 || (n == 1) != c.warn {
 				t.Errorf("%d warnings, want them: %v\n%s", n, c.warn, &log)
 			}
 			if err := b.EnsurePool(t.Context(), "shop", "default"); err != nil {

@@ -68,13 +68,13 @@ func (b *Bus) QueuedRequests(ctx context.Context, app string) (map[int64]bool, e
 		return queued, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("look at the queue of %s: %w", app, err)
+		return nil, fmt.Errorf("read the queue of %s: %w", app, err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Minute) // the server sends many subjects in pages
 	defer cancel()
 	info, err := s.Info(ctx, jetstream.WithSubjectFilter(subjects.AllRequests(app)))
 	if err != nil {
-		return nil, fmt.Errorf("look at the queue of %s: %w", app, err)
+		return nil, fmt.Errorf("read the queue of %s: %w", app, err)
 	}
 	for subject := range info.State.Subjects {
 		if id, err := strconv.ParseInt(subject[strings.LastIndexByte(subject, '.')+1:], 10, 64); err == nil {

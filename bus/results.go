@@ -96,11 +96,11 @@ func DecodeResult(subject string, seq uint64, hdr nats.Header, data []byte) (*St
 	}
 	if v := hdr.Get(subjects.ExpectedSequenceHeader); v != "" {
 		if r.Expected, err = strconv.ParseUint(v, 10, 64); err != nil {
-			return nil, fmt.Errorf("result %d on %s: expected sequence %q", seq, subject, v)
+			return nil, fmt.Errorf("result %d on %s: want a number as the expected sequence, got %q", seq, subject, v)
 		}
 	}
 	if r.ID != id || r.App != app || r.Job != job || r.Agent != who {
-		return nil, fmt.Errorf("result %d on %s speaks of execution %d of %s.%s by %s", seq, subject, r.ID, r.App, r.Job, r.Agent)
+		return nil, fmt.Errorf("result %d on %s names another execution, %d of %s.%s by %s", seq, subject, r.ID, r.App, r.Job, r.Agent)
 	}
 	return r, nil
 }

@@ -67,7 +67,7 @@ func (b *Bus) checkRoom(info *jetstream.AccountInfo) error {
 		return nil
 	}
 	if NextToFull(int64(t.Store), limit) {
-		return fmt.Errorf("%w: it keeps %s, and its disk or its account's limit lets it keep no more", ErrFull, Size(int64(t.Store)))
+		return fmt.Errorf("%w: it stores %s, and its disk or the limit of its account allows no more", ErrFull, Size(int64(t.Store)))
 	}
 	return nil
 }

@@ -105,7 +105,7 @@ func (p *Points) UnmarshalJSON(data []byte) error {
 	for i, row := range rows {
 		all[i] = Unknown()
 		if row != nil && len(row) != len(all[i]) {
-			return fmt.Errorf("sample %d has %d figures, want %d", i, len(row), len(all[i]))
+			return fmt.Errorf("sample %d has %d values, want %d", i, len(row), len(all[i]))
 		}
 		for k, v := range row {
 			if v != nil {

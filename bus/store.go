@@ -342,7 +342,7 @@ func (s *Store[T]) WatchKeys(ctx context.Context, filter string, put func(key st
 
 func (s *Store[T]) skipInvalid(err error) bool {
 	if s.tolerant != nil {
-		s.tolerant.Error("a value that cannot be read is passed over", "err", err)
+		s.tolerant.Error("unreadable value skipped", "err", err)
 	}
 	return s.tolerant != nil
 }

@@ -158,7 +158,7 @@ const peersTries = 15
 func (b *Bus) ensureStream(ctx context.Context, cfg jetstream.StreamConfig) error {
 	err := b.createOrUpdateStream(ctx, cfg)
 	if errors.Is(err, ErrFull) && b.streamExists(ctx, cfg.Name) {
-		b.Log.Warn("JetStream has no room: the stream stays as it is", "stream", cfg.Name, "err", err)
+		b.Log.Warn("JetStream has no space left: the settings of the stream are not updated", "stream", cfg.Name, "err", err)
 		return nil
 	}
 	return err
@@ -205,8 +205,8 @@ func (b *Bus) refusedStream(ctx context.Context, name string, err error) error {
 	if !b.streamExists(ctx, name) {
 		return fmt.Errorf("create stream %s: %w", name, err)
 	}
-	return fmt.Errorf("stream %s has settings that cannot be changed to those that this version needs; nothing was changed. "+
-		"`jobstreamer doctor` names the differences, `nats stream info %s` shows all: %w", name, name, err)
+	return fmt.Errorf("JetStream cannot change the settings of the stream %s to those that this version needs; nothing was changed; "+
+		"`jobstreamer doctor` lists the differences, `nats stream info %s` shows all settings: %w", name, name, err)
 }
 
 // EnsurePool creates the application's work queue and the pool's three

@@ -177,7 +177,7 @@ func TestV1Clients(t *testing.T) {
 		{name: "leaves no job behind", method: "GET", path: "/default/job/Half", status: 404, want: any_},
 		{name: "the editor saves a job under another name", method: "PUT", path: "/default/job/Imported", body: `{:job/name "Renamed" :job/components [{:id "S"}]}`, status: 201, want: `\{:db/id \d+ :job/name "Renamed" .*:job/schedule \{:schedule/cron-notation .*`},
 		{name: "it has its name no more", method: "GET", path: "/default/job/Imported", status: 404, want: any_},
-		{name: "a name that is taken", method: "PUT", path: "/default/job/Renamed", body: `{:job/name "MyShell" :job/components [{:id "S"}]}`, status: 409, want: `\{:message "there is a job MyShell already .*" :messages .* :code "job_exists"\}`},
+		{name: "a name that is taken", method: "PUT", path: "/default/job/Renamed", body: `{:job/name "MyShell" :job/components [{:id "S"}]}`, status: 409, want: `\{:message "a job MyShell already exists .*" :messages .* :code "job_exists"\}`},
 		{name: "a job that is not there gets no name", method: "PUT", path: "/default/job/Imported", body: `{:job/name "Other" :job/components [{:id "S"}]}`, status: 404, want: any_},
 		{name: "a schedule that an import brings", method: "POST", path: "/default/jobs", status: 201, want: any_ + ":job/schedule" + any_,
 			body: `{:job/name "Renamed" :job/components [{:id "S"}] :job/schedule {:schedule/cron-notation "0 0 3 * * ?"}}`},

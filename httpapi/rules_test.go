@@ -439,16 +439,16 @@ func TestSearch(t *testing.T) {
 		e.call("GET", "/default/jobs?sort_by="+by, "").code(400, "invalid_parameter")
 		e.call("GET", "/default/jobs?sort-by="+by, "").code(400, "invalid_parameter")
 	}
-	known, day := "q: want since:, until:, batch-status: or exit-status:", "q: want a day of UTC such as 2026-11-24"
+	known, day := "q: want since:, until:, batch-status: or exit-status:", "q: want a date in UTC, such as 2026-11-24"
 	for query, want := range map[string]string{
-		"q=status:failed":              known + ", or a word that names contain, got status:failed",
+		"q=status:failed":              known + ", or a part of a job's name, got status:failed",
 		"q=night+pool:a2":              known,
 		"q=:failed":                    known,
 		"q=since:today":                day + ", got since:today",
 		"q=since:2026-13-01":           day,
 		"q=until:":                     day,
 		"q=batch-status:fail":          "q: want batch-status: with one of registered, undispatched, unrestarted, queued, starting, started, stopping, unknown, stopped, failed, completed, abandoned, got batch-status:fail",
-		"q=exit-status:":               "q: want a part of an exit status behind exit-status:",
+		"q=exit-status:":               "q: want part of an exit status after exit-status:",
 		"with=exekution":               "with: want execution, notation, schedule, settings, got exekution",
 		"q=since:today+status:failed":  "the request has 2 faults",
 		"q=since:today&sort_by=newest": "the request has 2 faults",

@@ -78,7 +78,7 @@ func (r *Registry) Run(ctx context.Context) error {
 	r.mu.Unlock()
 	sub, err := r.b.NC.Subscribe(subjects.AllHeartbeats, r.receiveHeartbeat)
 	if err != nil {
-		return fmt.Errorf("listen to heartbeats: %w", err)
+		return fmt.Errorf("subscribe to heartbeats: %w", err)
 	}
 	defer sub.Unsubscribe() //nolint:errcheck // it fails only if the connection is gone
 	tick := time.NewTicker(time.Second)
@@ -100,7 +100,7 @@ func (r *Registry) Run(ctx context.Context) error {
 func (r *Registry) receiveHeartbeat(m *nats.Msg) {
 	var h subjects.Heartbeat
 	if err := json.Unmarshal(m.Data, &h); err != nil || subjects.HeartbeatSubject(h.Agent) != m.Subject {
-		r.b.Log.Warn("a heartbeat that cannot be read is passed over", "subject", m.Subject, "err", err)
+		r.b.Log.Warn("unreadable heartbeat skipped", "subject", m.Subject, "err", err)
 		return
 	}
 	if m.Reply != "" {
@@ -152,7 +152,7 @@ func (r *Registry) updateAgent(ctx context.Context, h subjects.Heartbeat) {
 		}
 		for _, pool := range h.Pools {
 			if err := r.b.EnsurePool(ctx, app, pool); err != nil && ctx.Err() == nil {
-				r.b.Log.Warn("queue of an agent not made yet", "agent", h.Agent, "app", app, "pool", pool, "err", err)
+				r.b.Log.Warn("queue for an agent not created, retrying at its next heartbeat", "agent", h.Agent, "app", app, "pool", pool, "err", err)
 			}
 		}
 	}
@@ -176,7 +176,7 @@ func (r *Registry) registerAgent(ctx context.Context, a bus.Agent, rev uint64) {
 	}
 	if err != nil {
 		if ctx.Err() == nil && !errors.Is(err, bus.ErrChanged) && !errors.Is(err, bus.ErrExists) {
-			r.b.Log.Warn("agent not registered yet", "agent", a.Heartbeat.Agent, "err", err)
+			r.b.Log.Warn("agent not registered", "agent", a.Heartbeat.Agent, "err", err)
 		}
 		return
 	}
@@ -227,7 +227,7 @@ func (r *Registry) sweepAgents() {
 		d := time.Duration(m.IntervalMS) * time.Millisecond
 		if m.alive && now.Sub(m.seen) > subjects.LostAfter*max(d, 100*time.Millisecond) {
 			m.alive = false
-			r.b.Log.Warn("agent is silent", "agent", name, "last_seen", m.seen)
+			r.b.Log.Warn("agent lost, its heartbeats have stopped", "agent", name, "last_seen", m.seen)
 			r.b.Event("agent", "lost", []string{name}, nil)
 		}
 		if m.alive {

@@ -73,7 +73,7 @@ func start(t testing.TB, opts *server.Options) *server.Server {
 	}
 	go s.Start()
 	if !s.ReadyForConnections(10 * time.Second) {
-		t.Fatal("the NATS server did not get ready")
+		t.Fatal("the NATS server did not become ready")
 	}
 	t.Cleanup(func() {
 		finishRequests()

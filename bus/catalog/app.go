@@ -62,7 +62,7 @@ func (c *Catalog) AnnounceDeployment(app string) {
 // history. StateErrors: no_such_app, app_in_use.
 func (c *Catalog) DeleteApp(ctx context.Context, app string) error {
 	if app == bus.DefaultApp {
-		return bus.State(bus.CodeAppInUse, "the application %s is always there", bus.DefaultApp)
+		return bus.State(bus.CodeAppInUse, "the application %s cannot be deleted", bus.DefaultApp)
 	}
 	e, err := c.b.Apps.Get(ctx, app)
 	if errors.Is(err, bus.ErrNotFound) {

@@ -95,7 +95,7 @@ func (c *Catalog) trySaveJob(ctx context.Context, app, name string, allowed Cond
 		return e, Changed, err
 	}
 	if e.Revision, err = c.renameJob(ctx, was, is); errors.Is(err, bus.ErrExists) {
-		err = bus.State(bus.CodeJobExists, "there is a job %s already in the application %s: %s cannot have its name", is.Name, is.App, name)
+		err = bus.State(bus.CodeJobExists, "a job %s already exists in the application %s: %s cannot be renamed to it", is.Name, is.App, name)
 	}
 	return e, Renamed, err
 }
@@ -167,7 +167,7 @@ func (c *Catalog) tryDeleteJob(ctx context.Context, app, key string, allowed Con
 		return bus.NoSuchJob(app, c.x.JobName(app, key))
 	}
 	if keepHistory && bus.NameKey(e.Value.Name) != e.Value.PermanentKey {
-		return bus.State(bus.CodeRenamed, "the history of %s is kept under the name that it was made with, %s: rename it back, or delete the history too", e.Value.Name, c.x.FirstName(app, key))
+		return bus.State(bus.CodeRenamed, "the history of %s is stored under the job's first name, %s: rename the job back, or delete the history too", e.Value.Name, c.x.FirstName(app, key))
 	}
 	if n := c.x.LiveOf(app, key); n > 0 {
 		return bus.State(bus.CodeIsRunning, "the job %s has %d executions that have not ended", bus.JobKey(app, e.Value.Name), n)

@@ -117,7 +117,7 @@ func (c *Catalog) releaseName(ctx context.Context, writes []jobWrite, was bus.Jo
 		return nil, err
 	}
 	if at.Value.NameOf != was.PermanentKey {
-		return nil, fmt.Errorf("take the name %s from job %s: %w", was.Name, was.Key(), bus.ErrChanged)
+		return nil, fmt.Errorf("release the name %s of job %s: %w", was.Name, was.Key(), bus.ErrChanged)
 	}
 	setNameOf(&at, "")
 	return append(writes, jobWrite{at.Key, &at.Value, at.Revision}), nil
@@ -132,9 +132,9 @@ func (c *Catalog) vacantEntry(ctx context.Context, app, key string) (bus.Entry[b
 	case errors.Is(err, bus.ErrNotFound):
 		return e, nil
 	case err != nil:
-		return e, fmt.Errorf("look at %s: %w", e.Key, err)
+		return e, fmt.Errorf("read %s: %w", e.Key, err)
 	case len(m.Data) > 0: // somebody wrote it since the caller found it empty
-		return e, fmt.Errorf("look at %s: %w", e.Key, bus.ErrChanged)
+		return e, fmt.Errorf("read %s: %w", e.Key, bus.ErrChanged)
 	}
 	e.Revision = m.Sequence
 	return e, nil

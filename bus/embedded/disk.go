@@ -35,7 +35,7 @@ type diskSpace struct{ free, size uint64 }
 func readDiskSpace(dir string) (diskSpace, error) {
 	u, err := disk.Usage(dir)
 	if err != nil {
-		return diskSpace{}, fmt.Errorf("look at the disk of %s: %w", dir, err)
+		return diskSpace{}, fmt.Errorf("read the usage of the disk of %s: %w", dir, err)
 	}
 	return diskSpace{u.Free, u.Total}, nil
 }
@@ -54,7 +54,7 @@ func setLimit(srv *server.Server, s diskSpace) error {
 		MaxAckPending: -1, MemoryMaxStreamBytes: -1, StoreMaxStreamBytes: -1,
 	}})
 	if err != nil {
-		return fmt.Errorf("limit JetStream to its disk: %w", err)
+		return fmt.Errorf("limit JetStream to the space of its disk: %w", err)
 	}
 	return nil
 }

@@ -53,17 +53,17 @@ func Start(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
-		return nil, fmt.Errorf("make the data directory: %w", err)
+		return nil, fmt.Errorf("create the data directory: %w", err)
 	}
 	disk, err := readDiskSpace(cfg.Dir)
 	if err != nil { // not every system tells
 		if cfg.Log != nil {
-			cfg.Log.Warn("the disk cannot be watched: see that it does not run full", "data", cfg.Dir, "err", err)
+			cfg.Log.Warn("cannot read the usage of the disk, which may become full without a warning", "data", cfg.Dir, "err", err)
 		}
 		disk = diskSpace{free: noLimit, size: noLimit}
 	}
 	if disk.free < minFree {
-		return nil, fmt.Errorf("the disk of %s has %d bytes free, and NATS needs %d to start: make room on that disk", cfg.Dir, disk.free, minFree)
+		return nil, fmt.Errorf("the disk of %s has %d bytes free, and NATS needs %d to start: free some space on that disk", cfg.Dir, disk.free, minFree)
 	}
 	s := &Server{cfg: cfg}
 	if err := s.launchServer(opts, disk); err != nil {
@@ -120,7 +120,7 @@ func (s *Server) launchServer(opts *server.Options, disk diskSpace) error {
 	go srv.Start()
 	if !srv.ReadyForConnections(startTimeout) || !srv.JetStreamEnabled() {
 		stopServer(srv)
-		return fmt.Errorf("NATS on %s in %s did not get ready", s.cfg.Listen, s.cfg.Dir)
+		return fmt.Errorf("NATS on %s in %s did not become ready", s.cfg.Listen, s.cfg.Dir)
 	}
 	if err := setLimit(srv, disk); err != nil {
 		stopServer(srv)

@@ -119,7 +119,7 @@ func TestSmallDisks(t *testing.T) {
 			if got := i.logLimit(t); got < c.least || got > c.most {
 				t.Errorf("output is kept up to %d bytes, want %d to %d", got, c.least, c.most)
 			}
-			if n := strings.Count(i.log.String(), "less room for the output of jobs"); n != 1 {
+			if n := strings.Count(i.log.String(), "less space for the output of jobs"); n != 1 {
 				t.Errorf("%d warnings, want 1:\n%s", n, i.log)
 			}
 			if err := i.EnsurePool(t.Context(), "shop", "default"); err != nil {
@@ -190,7 +190,7 @@ func TestNoDiskAtAll(t *testing.T) {
 	dir := bustest.SmallDisk(t, "64m")
 	fill(t, filepath.Join(dir, "other"), 1<<30)
 	_, err := embedded.Start(embedded.Config{Dir: dir})
-	if err == nil || !strings.Contains(err.Error(), "make room on that disk") || strings.Contains(err.Error(), "delete") {
+	if err == nil || !strings.Contains(err.Error(), "free some space on that disk") || strings.Contains(err.Error(), "delete") {
 		t.Errorf("Start on a full disk = %v", err)
 	}
 }

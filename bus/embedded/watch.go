@@ -65,19 +65,19 @@ func (s *Server) Watch(ctx context.Context) error {
 		if disk.freeRoom() == 0 || time.Since(restarted) < pause {
 			continue
 		}
-		log.Warn("the NATS in this process could not write, and is started again", "data", s.cfg.Dir, "reason", broken)
+		log.Warn("the embedded NATS failed to write, restarting it", "data", s.cfg.Dir, "reason", broken)
 		restarted, pause = time.Now(), min(2*pause, maxPause)
 		if err := s.restartServer(disk); err != nil {
-			log.Error("the NATS in this process did not start, trying again", "data", s.cfg.Dir, "err", err)
+			log.Error("the embedded NATS did not start, retrying", "data", s.cfg.Dir, "err", err)
 		}
 	}
 }
 
 func logRoom(log *slog.Logger, dir string, disk diskSpace, full bool) {
 	if full {
-		log.Error("the disk is full: nothing is written until there is room again", "data", dir, "free", disk.free, "reserve", reservedSpace(disk.size))
+		log.Error("the disk is full: nothing is stored until it has free space again", "data", dir, "free", disk.free, "reserve", reservedSpace(disk.size))
 	} else {
-		log.Info("the disk has room again", "data", dir, "free", disk.free)
+		log.Info("the disk has free space again", "data", dir, "free", disk.free)
 	}
 }
 
@@ -92,7 +92,7 @@ func isFull(disk diskSpace, was bool) bool {
 func (s *Server) brokenReason() string {
 	srv := s.currentServer()
 	if !srv.Running() {
-		return "it has ended"
+		return "the server has ended"
 	}
 	if h := srv.Healthz(&server.HealthzOptions{}); h.Status != "ok" {
 		return h.Error
@@ -108,7 +108,7 @@ func (s *Server) restartServer(disk diskSpace) error {
 	}
 	stopServer(s.currentServer())
 	if err := s.launchServer(opts, disk); err != nil {
-		return fmt.Errorf("restart: %w", err)
+		return fmt.Errorf("restart the embedded NATS: %w", err)
 	}
 	return nil
 }

@@ -77,11 +77,11 @@ func (j *janitor) thinResults(ctx context.Context) error {
 func (j *janitor) withManyResults(ctx context.Context) (map[int64]bool, error) {
 	s, err := j.s.b.JS.Stream(ctx, subjects.ResultsStream)
 	if err != nil {
-		return nil, fmt.Errorf("look at the results: %w", err)
+		return nil, fmt.Errorf("count the results: %w", err)
 	}
 	info, err := s.Info(ctx, jetstream.WithSubjectFilter(subjects.AllResults))
 	if err != nil {
-		return nil, fmt.Errorf("look at the results: %w", err)
+		return nil, fmt.Errorf("count the results: %w", err)
 	}
 	count := map[int64]uint64{}
 	many := map[int64]bool{}

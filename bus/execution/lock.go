@@ -69,7 +69,7 @@ func (p *projector) releaseLock(app, job string, id int64) {
 	ctx, cancel := context.WithTimeout(context.Background(), bus.AckTimeout)
 	defer cancel()
 	if err := deleteLock(ctx, p.b, app, job, id); err != nil {
-		p.b.Log.Warn("lock not freed; the recoverer will", "app", app, "job", job, "execution", id, "err", err)
+		p.b.Log.Warn("lock not released, the recoverer retries", "app", app, "job", job, "execution", id, "err", err)
 	}
 }
 

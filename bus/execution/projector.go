@@ -90,7 +90,7 @@ func (p *projector) consumeResults(ctx context.Context) error {
 		return fmt.Errorf("consume results: %w", err)
 	}
 	cc, err := cons.Consume(p.receiveResult, jetstream.PullMaxMessages(2000), jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) {
-		p.b.Log.Debug("consuming results", "err", err)
+		p.b.Log.Debug("error from the consumer of results", "err", err)
 	}))
 	if err != nil {
 		return fmt.Errorf("consume results: %w", err)
@@ -128,12 +128,12 @@ func (p *projector) finishWrites() {
 func (p *projector) receiveResult(m jetstream.Msg) {
 	meta, err := m.Metadata()
 	if err != nil {
-		p.b.Log.Error("a result without metadata", "subject", m.Subject(), "err", err)
+		p.b.Log.Error("result without metadata skipped", "subject", m.Subject(), "err", err)
 		return
 	}
 	r, err := bus.DecodeResult(m.Subject(), meta.Sequence.Stream, m.Headers(), m.Data())
 	if err != nil { // no bus can ever decode it
-		p.b.Log.Error("a result that cannot be read is passed over", "err", err)
+		p.b.Log.Error("unreadable result skipped", "err", err)
 		_ = m.Term() // otherwise the broker delivers it again
 		return
 	}
@@ -236,7 +236,7 @@ func (p *projector) writeDone(t *track, taken []pendingResult, e *bus.Execution,
 		t.pending = append(taken, t.pending...)
 		t.rec = nil // another bus wrote it, or the outcome is unknown: read it again
 		if !errors.Is(err, bus.ErrChanged) {
-			p.b.Log.Warn("record not written, trying again", "execution", t.id, "err", err)
+			p.b.Log.Warn("record not written, retrying", "execution", t.id, "err", err)
 			time.AfterFunc(time.Second, func() {
 				p.mu.Lock()
 				defer p.mu.Unlock()

@@ -18,7 +18,7 @@ func (s *Service) purgeRequest(ctx context.Context, e *bus.Execution) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bus.AckTimeout)
 	defer cancel()
 	if err := s.b.PurgeRequest(ctx, &e.Execution); err != nil {
-		s.b.Log.Warn("request of an ended execution not removed yet", "app", e.App, "job", e.Job, "execution", e.ID, "err", err)
+		s.b.Log.Warn("request of an ended execution not removed, the janitor retries", "app", e.App, "job", e.Job, "execution", e.ID, "err", err)
 	}
 }
 

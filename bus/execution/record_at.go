@@ -28,7 +28,7 @@ func (s *Service) At(ctx context.Context, r *bus.StoredResult) (e *bus.Execution
 			}
 		}
 		if foldResult(e, next) != applied {
-			return nil, false, fmt.Errorf("result %d of %d: the record has another past: %w", next.Sequence, r.ID, bus.ErrNotFound)
+			return nil, false, fmt.Errorf("result %d of execution %d does not follow from its record: %w", next.Sequence, r.ID, bus.ErrNotFound)
 		}
 	}
 	e.BatchStatus = r.BatchStatus // without the effect of a stop request

@@ -121,7 +121,7 @@ func (r *recoverer) recoverExecution(ctx context.Context, l index.Live, queued m
 		if queued == nil || queued[l.ID] {
 			return nil
 		}
-		log.Info("asking for an agent again")
+		log.Info("no request is queued, requesting the attempt again")
 		return r.requestNext(ctx, e, last, start)
 	}
 	return r.fenceAttempt(ctx, e, last, start)
@@ -156,7 +156,7 @@ func (r *recoverer) requestNext(ctx context.Context, e *bus.Execution, last *bus
 // fenceAttempt ends a lost attempt. One write is both the fence and the
 // decision, since a bus can die between two writes.
 func (r *recoverer) fenceAttempt(ctx context.Context, e *bus.Execution, last *bus.StoredResult, start time.Time) error {
-	status, why := subjects.Failed, fmt.Sprintf("agent %s was lost: no heartbeat named attempt %d any more", last.Agent, last.Attempt)
+	status, why := subjects.Failed, fmt.Sprintf("agent %s was lost: its heartbeats no longer named attempt %d", last.Agent, last.Attempt)
 	requeue := e.OnAgentLost == subjects.LostRequeue && !e.Rebuilt && len(e.Definition) > 0 &&
 		(e.MaxAttempts == 0 || last.Attempt < e.MaxAttempts)
 	switch {
@@ -196,7 +196,7 @@ func (r *recoverer) recoverRestart(ctx context.Context, u index.Restarted) error
 	}
 	_, _, err = r.s.submitRestart(ctx, old, start, true)
 	if bus.HasCode(err, bus.CodeNoSuchJob) || bus.HasCode(err, bus.CodeExclusive) {
-		r.s.b.Log.Warn("restart given up", "app", u.App, "job", u.Job, "execution", u.By, "err", err)
+		r.s.b.Log.Warn("restart not submitted", "app", u.App, "job", u.Job, "execution", u.By, "err", err)
 		return nil
 	}
 	return err

@@ -128,7 +128,7 @@ func (s *Service) Wait(ctx context.Context, app, job string, id int64) (*bus.Exe
 // machine sleeps.
 func checkStepTime(start time.Time) error {
 	if d := time.Now().Round(0).Sub(start.Round(0)); d > maxStep || d < -maxStep {
-		return fmt.Errorf("given up after %v: %w", d.Round(time.Second), bus.ErrUnknown)
+		return fmt.Errorf("gave up after %v: %w", d.Round(time.Second), bus.ErrUnknown)
 	}
 	return nil
 }

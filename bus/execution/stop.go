@@ -48,7 +48,7 @@ func requestStop(e *bus.Execution) bool {
 // it later.
 func (s *Service) tryToStop(ctx context.Context, e *bus.Execution) {
 	if err := s.carryOutStop(ctx, e); err != nil {
-		s.b.Log.Warn("stop not carried out yet", "app", e.App, "job", e.Job, "execution", e.ID, "err", err)
+		s.b.Log.Warn("stop not carried out, the recoverer retries", "app", e.App, "job", e.Job, "execution", e.ID, "err", err)
 	}
 }
 

@@ -86,7 +86,7 @@ func checkParameters(parameters map[string]string) error {
 	}
 	return &bus.FieldError{
 		Path: "/parameters/" + pointerToken.Replace(other),
-		Want: fmt.Sprintf("a name that is not the same variable, %s, as the parameter %q", subjects.ParameterVariable(other), one),
+		Want: fmt.Sprintf("a name that maps to another variable than %s, which is that of the parameter %q", subjects.ParameterVariable(other), one),
 		Got:  strconv.Quote(other),
 	}
 }

@@ -249,7 +249,7 @@ func TestTraces(t *testing.T) {
 		start := time.Now()
 		time.Sleep(maxStep + time.Second) // the bus is paused between its decision and the write
 		if _, _, err := w.bus.beginExecution(w.Context(), newRecord(7, def, parsed, start), start, true); !errors.Is(err, bus.ErrUnknown) {
-			w.Errorf("a late submission: %v, want given up", err)
+			w.Errorf("a late submission: %v, want that it gave up", err)
 		}
 		if d := w.fetch(); d != nil {
 			w.Errorf("requested late: %+v", d.Request)

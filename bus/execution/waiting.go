@@ -28,7 +28,7 @@ func (s *Service) WaitingFor(ctx context.Context, e *bus.Execution) Waiting {
 	if e.Exclusive {
 		l, err := s.b.Locks.Get(ctx, bus.JobKey(e.App, e.Job))
 		if err == nil && l.Value != e.ID {
-			why = fmt.Sprintf("exclusive: execution %d of job %s runs", l.Value, s.x.JobName(e.App, e.Job))
+			why = fmt.Sprintf("exclusive: execution %d of job %s is running", l.Value, s.x.JobName(e.App, e.Job))
 		}
 	}
 	return Waiting{withLostAttempt(e.BatchStatus, e.Agent, why), s.x.Positions([]int64{e.ID})[e.ID].Number}

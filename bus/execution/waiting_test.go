@@ -48,7 +48,7 @@ func TestWaitsForExclusive(t *testing.T) {
 	runs := w.submit("X")
 	late := *runs
 	late.ID++
-	if got, want := w.bus.WaitingFor(t.Context(), &late).For, fmt.Sprintf("exclusive: execution %d of job X runs", runs.ID); got != want {
+	if got, want := w.bus.WaitingFor(t.Context(), &late).For, fmt.Sprintf("exclusive: execution %d of job X is running", runs.ID); got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 	if got := w.bus.WaitingFor(t.Context(), runs); got.For != "no agent serves pool default of application default" || got.Position != 1 {

@@ -81,11 +81,11 @@ func (x *Index) distributeMessages(ctx context.Context, queues *[decoders]decode
 	stream := subjects.BucketStream(subjects.ExecutionsBucket)
 	cons, err := x.b.JS.OrderedConsumer(ctx, stream, jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverAllPolicy})
 	if err != nil {
-		return fmt.Errorf("follow executions: %w", err)
+		return fmt.Errorf("consume the records of executions: %w", err)
 	}
 	info, err := cons.Info(ctx)
 	if err != nil {
-		return fmt.Errorf("follow executions: %w", err)
+		return fmt.Errorf("consume the records of executions: %w", err)
 	}
 	msgs := make(chan jetstream.Msg, 4096)
 	cc, err := cons.Consume(func(m jetstream.Msg) {
@@ -95,7 +95,7 @@ func (x *Index) distributeMessages(ctx context.Context, queues *[decoders]decode
 		}
 	}, jetstream.PullMaxMessages(2000))
 	if err != nil {
-		return fmt.Errorf("follow executions: %w", err)
+		return fmt.Errorf("consume the records of executions: %w", err)
 	}
 	defer cc.Stop()
 	filling := info.NumPending > 0 || info.Delivered.Consumer > 0
@@ -174,7 +174,7 @@ func (x *Index) applyMessage(m jetstream.Msg) {
 	}
 	var r recordFields
 	if err := json.Unmarshal(m.Data(), &r); err != nil || r.ID != id {
-		x.b.Log.Error("record cannot be read", "execution", id, "err", err)
+		x.b.Log.Error("unreadable record skipped", "execution", id, "err", err)
 		return
 	}
 	x.putRecord(&r, app, job, meta.Sequence.Stream, nil)

@@ -142,7 +142,7 @@ func (x *Index) PutJob(app, key string, v *bus.Job, rev uint64) {
 	if v != nil && v.Definition != nil {
 		var err error
 		if parsed, err = jsl.Restore(v.Definition); err != nil { // still list the job, so that it can be deleted
-			x.b.Log.Warn("definition not understood", "app", app, "job", v.Name, "err", err)
+			x.b.Log.Warn("the definition of a job cannot be parsed", "app", app, "job", v.Name, "err", err)
 		}
 		named := *v
 		named.PermanentKey = key

@@ -58,7 +58,7 @@ func parseCondition(word string) (holds condition, want string) {
 		return func(l *Summary) bool { return !l.EndTime.IsZero() && l.EndTime.Std().Before(end) }, ""
 	case "exit-status":
 		if value == "" {
-			return nil, "a part of an exit status behind exit-status:"
+			return nil, "part of an exit status after exit-status:"
 		}
 		value = strings.ToUpper(value)
 		return func(l *Summary) bool { return strings.Contains(strings.ToUpper(l.ExitStatus), value) }, ""
@@ -69,10 +69,10 @@ func parseCondition(word string) (holds condition, want string) {
 		}
 		return func(l *Summary) bool { return l.BatchStatus == status }, ""
 	}
-	return nil, "since:, until:, batch-status: or exit-status:, or a word that names contain"
+	return nil, "since:, until:, batch-status: or exit-status:, or a part of a job's name"
 }
 
-const wantDay = "a day of UTC such as 2026-11-24"
+const wantDay = "a date in UTC, such as 2026-11-24"
 
 // ParseOrder reads the keys to sort jobs by, such as
 // last_execution_started:desc,name. It returns nil for the order by name. The

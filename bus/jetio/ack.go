@@ -14,12 +14,12 @@ import (
 
 // ErrUndecided means that the broker has decided nothing: the cluster is
 // storing another message of the filter, and may yet drop it.
-var ErrUndecided = fmt.Errorf("%w: another is being stored", ErrUnknown)
+var ErrUndecided = fmt.Errorf("%w: the broker is storing another message", ErrUnknown)
 
 // parseAck reads {"stream":"S","seq":12} or {"error":{...},"stream":"S"}.
 func parseAck(m *nats.Msg) (uint64, error) {
 	if len(m.Data) == 0 && m.Header.Get("Status") == "503" {
-		return 0, fmt.Errorf("%w: no stream takes this subject", ErrAway)
+		return 0, fmt.Errorf("%w: no stream has this subject", ErrAway)
 	}
 	var a struct {
 		Seq   uint64 `json:"seq"`
@@ -42,7 +42,7 @@ func parseAck(m *nats.Msg) (uint64, error) {
 		}
 	}
 	if err := json.Unmarshal(m.Data, &a); err != nil || a.Error == nil {
-		return 0, fmt.Errorf("acknowledgement %.100q: %w", m.Data, ErrUnknown)
+		return 0, fmt.Errorf("unexpected acknowledgement %.100q: %w", m.Data, ErrUnknown)
 	}
 	switch a.Error.ErrCode {
 	case subjects.WrongLastSequence:

@@ -14,9 +14,9 @@ import (
 // Errors that a caller can act on.
 var (
 	ErrNotFound = errors.New("not found")
-	ErrChanged  = errors.New("changed by someone else")         // read again and decide again
-	ErrUnknown  = errors.New("not known whether it was stored") // send the same again
-	ErrAway     = errors.New("NATS or JetStream is away")       // nothing was stored; try later
+	ErrChanged  = errors.New("changed by someone else")          // read again and decide again
+	ErrUnknown  = errors.New("not known whether it was stored")  // send the same again
+	ErrAway     = errors.New("NATS or JetStream is unavailable") // nothing was stored; try later
 )
 
 // ErrFull means that JetStream has no room left, on its disk or within its
@@ -26,7 +26,7 @@ var ErrFull error = fullError{}
 
 type fullError struct{}
 
-func (fullError) Error() string { return "JetStream has no room left" }
+func (fullError) Error() string { return "JetStream has no space left" }
 
 // Is makes errors.Is(err, ErrAway) true.
 func (fullError) Is(target error) bool { return target == ErrAway }

@@ -59,7 +59,7 @@ func readMessage(ctx context.Context, nc *nats.Conn, stream string, query map[st
 		} `json:"message"`
 	}
 	if err := json.Unmarshal(m.Data, &answer); err != nil {
-		return nil, fmt.Errorf("answer of the stream %s: %w", stream, err)
+		return nil, fmt.Errorf("decode the answer of the stream %s: %w", stream, err)
 	}
 	if answer.Error != nil {
 		if answer.Error.ErrorCode == jetstream.JSErrCodeMessageNotFound {
@@ -70,7 +70,7 @@ func readMessage(ctx context.Context, nc *nats.Conn, stream string, query map[st
 	s := &StoredMessage{Subject: answer.Message.Subject, Sequence: answer.Message.Seq, Data: answer.Message.Data, Time: answer.Message.Time}
 	s.Header, err = nats.DecodeHeadersMsg(answer.Message.Headers)
 	if err != nil && len(answer.Message.Headers) > 0 {
-		return nil, fmt.Errorf("message %d of %s: headers: %w", s.Sequence, stream, err)
+		return nil, fmt.Errorf("decode the headers of message %d of %s: %w", s.Sequence, stream, err)
 	}
 	return s, nil
 }

@@ -69,6 +69,6 @@ func (t *unanswered) asError() error {
 	if len(t.since) == 0 {
 		return nil
 	}
-	return fmt.Errorf("JetStream does not answer writes to %s; is its disk full? (a nats-server that could not write has to be started again): %w",
+	return fmt.Errorf("JetStream does not answer writes to %s; is its disk full? (a nats-server that failed to write must be restarted): %w",
 		strings.Join(slices.Sorted(maps.Keys(t.since)), ", "), ErrAway)
 }

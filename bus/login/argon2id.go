@@ -41,7 +41,7 @@ func formatHash(salt, hash []byte) string {
 	return fmt.Sprintf(phc, argon2.Version, memory, passes, threads) + b64.EncodeToString(salt) + "$" + b64.EncodeToString(hash)
 }
 
-var errHash = errors.New("the password in the bucket is no argon2id hash")
+var errHash = errors.New("the stored password is not an argon2id hash")
 
 // matchesHash reports whether hash belongs to password.
 func matchesHash(password, hash string) (bool, error) {

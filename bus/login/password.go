@@ -15,7 +15,7 @@ const (
 // Errors of a refused login.
 var (
 	ErrWrong = errors.New("wrong user or password")
-	ErrBusy  = errors.New("too many logins at a time") // try later
+	ErrBusy  = errors.New("too many logins at the same time") // try later
 )
 
 // hashPassword returns the hash to store for a password.
@@ -66,11 +66,11 @@ func PasswordOf(text string) (string, error) {
 	password := strings.TrimRight(text, "\r\n")
 	switch n := len([]rune(password)); {
 	case n < MinPassword:
-		return "", fmt.Errorf("a password has at least %d characters", MinPassword)
+		return "", fmt.Errorf("want a password of at least %d characters", MinPassword)
 	case len(password) > MaxPassword:
-		return "", fmt.Errorf("a password has at most %d bytes", MaxPassword)
+		return "", fmt.Errorf("want a password of at most %d bytes", MaxPassword)
 	case strings.ContainsAny(password, "\r\n"):
-		return "", errors.New("want a password in one line, and nothing else")
+		return "", errors.New("want one line that is the password")
 	}
 	return password, nil
 }

@@ -235,7 +235,7 @@ func (s *Service) recordUse(d digest, e *session, now subjects.Time) {
 	v.LastUsed = now
 	s.b.Sessions.Write(d.String(), v, e.rev, func(_ uint64, err error) {
 		if err != nil && !errors.Is(err, bus.ErrChanged) { // changed: another bus wrote the use, or the session ended
-			s.log.Warn("cannot write the last use of a session, retry in a minute", "err", err)
+			s.log.Warn("last use of a session not stored, retrying in a minute", "err", err)
 		}
 	})
 }

@@ -191,7 +191,7 @@ func (s *Service) checkLastAdmin(id string, roles ...map[string]string) (u *bus.
 	}
 	stays := len(roles) > 0 && isAdmin(&bus.User{Roles: roles[0]})
 	if isAdmin(e.User) && !stays && s.countAdmins() == 1 {
-		return nil, 0, bus.State(CodeLastAdmin, "%s is the last admin: make another one first", id)
+		return nil, 0, bus.State(CodeLastAdmin, "%s is the last admin: give another user the role admin first", id)
 	}
 	return e.User, s.usersRev, nil
 }
@@ -240,7 +240,7 @@ func (s *Service) FirstAdmin(ctx context.Context, password string) (made bool, e
 	}
 	e, err := s.b.Users.Get(ctx, FirstUser)
 	if err == nil && !isAdmin(&e.Value) {
-		err = fmt.Errorf("no user has the role admin, and the user %s, who would be made, is there with another role", FirstUser)
+		err = fmt.Errorf("no user has the role admin, and the user %s already exists with another role", FirstUser)
 	}
 	return false, err
 }

@@ -23,7 +23,7 @@ const (
 
 // ErrNotSent means that the notificator did not take a message. The log has the
 // reason.
-var ErrNotSent = errors.New("the notificator did not take it")
+var ErrNotSent = errors.New("the notificator did not accept the message")
 
 // message is one notification or alert.
 type message struct {
@@ -73,10 +73,10 @@ func (p *poster) postWithRetry(ctx context.Context, m message) (settled bool) {
 		case ctx.Err() != nil:
 			return false
 		case try == maxAttempts, errors.As(err, &refused) && refused.isFinal():
-			m.log.Error("notification given up", "notificator", p.url.Host, "tries", try, "err", err)
+			m.log.Error("notification not sent, gave up", "notificator", p.url.Host, "attempts", try, "err", err)
 			return true
 		case try == 1:
-			m.log.Warn("notification not sent, trying again", "notificator", p.url.Host, "err", err)
+			m.log.Warn("notification not sent, retrying", "notificator", p.url.Host, "err", err)
 		}
 		select {
 		case <-time.After(retryDelay(try)):
@@ -140,7 +140,7 @@ func withoutURL(err error) error {
 type refusal int
 
 func (r refusal) Error() string {
-	return fmt.Sprintf("it answered %d %s", int(r), http.StatusText(int(r)))
+	return fmt.Sprintf("the notificator answered %d %s", int(r), http.StatusText(int(r)))
 }
 
 // isFinal reports whether a retry would get the same answer.

@@ -35,7 +35,7 @@ func (n *Notifier) followResults(ctx context.Context) error {
 	receive := func(m jetstream.Msg) { n.receiveResult(held, m, &all) }
 	return bus.RetryWatch(ctx, func() error {
 		if err := n.consumeResults(ctx, receive); err != nil && ctx.Err() == nil {
-			n.b.Log.Warn("cannot consume results for notifications, trying again", "err", err)
+			n.b.Log.Warn("cannot consume results for notifications, retrying", "err", err)
 		}
 		return nil
 	})
@@ -47,13 +47,15 @@ func (n *Notifier) consumeResults(ctx context.Context, receive jetstream.Message
 	cons, err := n.b.JS.CreateOrUpdateConsumer(ctx, subjects.ResultsStream, jetstream.ConsumerConfig{
 		Durable: Consumer, DeliverPolicy: jetstream.DeliverNewPolicy, AckPolicy: jetstream.AckExplicitPolicy,
 		AckWait: ackWait, MaxAckPending: maxUnacked, InactiveThreshold: consumerExpiry,
-		Description: "what jobs want to be notified of; shared by the control buses with a notificator",
+		Description: "results to notify of; shared by the control buses with a notificator",
 	})
 	if err != nil {
 		return fmt.Errorf("consume results: %w", err)
 	}
 	cc, err := cons.Consume(receive, jetstream.PullMaxMessages(1000),
-		jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) { n.b.Log.Debug("consuming results", "err", err) }))
+		jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) {
+			n.b.Log.Debug("error from the consumer of results", "err", err)
+		}))
 	if err != nil {
 		return fmt.Errorf("consume results: %w", err)
 	}
@@ -90,7 +92,7 @@ func (n *Notifier) receiveResult(ctx context.Context, m jetstream.Msg, all *sync
 	}
 	meta, err := m.Metadata()
 	if err != nil {
-		n.b.Log.Error("a result without metadata", "subject", m.Subject(), "err", err)
+		n.b.Log.Error("result without metadata skipped", "subject", m.Subject(), "err", err)
 		return
 	}
 	r, err := bus.DecodeResult(m.Subject(), meta.Sequence.Stream, m.Headers(), m.Data())
@@ -170,7 +172,7 @@ func (n *Notifier) retryLater(ctx context.Context, r *bus.StoredResult, delivere
 	case delivered < maxAttempts:
 		n.inFlight.returnResult(r.Sequence, retryDelay(delivered))
 	default:
-		n.b.Log.Warn("notification given up: the execution cannot be read", "app", r.App, "job", r.Job, "execution", r.ID, "err", err)
+		n.b.Log.Warn("notification not sent, gave up: its execution cannot be read", "app", r.App, "job", r.Job, "execution", r.ID, "err", err)
 		n.inFlight.ackResult(ctx, r.Sequence)
 	}
 }

@@ -210,7 +210,7 @@ func TestRetries(t *testing.T) {
 		if got := fmt.Sprint(pauses); got != "[1s 4s 16s 1m4s]" {
 			w.Errorf("pauses %v", got)
 		}
-		if log := w.logText(); strings.Count(log, "notification given up") != 1 || !strings.Contains(log, "app=default job=J execution=1 type=mail notificator=notificator tries=5") {
+		if log := w.logText(); strings.Count(log, "notification not sent, gave up") != 1 || !strings.Contains(log, "app=default job=J execution=1 type=mail notificator=notificator attempts=5") {
 			w.Errorf("log: %s", log)
 		}
 		if n := w.countUnacked(); n != 0 {

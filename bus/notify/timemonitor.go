@@ -98,7 +98,7 @@ func (m *timeMonitor) handleOverdue(ctx context.Context, l index.Live, tm *bus.T
 	if first && tm.Action == bus.ActionAlert {
 		m.alerts.Go(func() { // the retries may take longer than the interval of the task
 			if alert := m.alertMessage(e, tm); !m.poster.postWithRetry(ctx, alert) {
-				alert.log.Error("alert not sent: this control bus ends")
+				alert.log.Error("alert not sent: this control bus is stopping")
 			}
 		})
 	}

@@ -74,7 +74,7 @@ func (s *Store) Clean(ctx context.Context, before time.Time) error {
 	// Before the list of metadata, so that metadata written meanwhile is in it.
 	info, err := s.stream.Info(ctx, jetstream.WithSubjectFilter(jetio.ChunkSubject(s.cfg.Name, ">")))
 	if err != nil {
-		return fmt.Errorf("look at chunks of %s: %w", s.cfg.Name, err)
+		return fmt.Errorf("list the chunks of %s: %w", s.cfg.Name, err)
 	}
 	all, err := s.listMetas(ctx)
 	if err != nil {

@@ -45,7 +45,7 @@ type Object struct {
 }
 
 // ErrContent means that the content does not match the SHA-256 in its name.
-var ErrContent = errors.New("the content does not have the SHA-256 that it is named by")
+var ErrContent = errors.New("the content does not have the SHA-256 in its name")
 
 // TouchAge is the age below which Touch does nothing. The minimum age of an
 // unreferenced object before a sweep may delete it must be much larger.
@@ -79,7 +79,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 func (s *Store) Stat(ctx context.Context, name string) (*Object, error) {
 	obj, err := s.lastMeta(ctx, name)
 	if err == nil && obj.Deleted {
-		err = s.wrapError("look for", name, jetio.ErrNotFound)
+		err = s.wrapError("find", name, jetio.ErrNotFound)
 	}
 	return obj, err
 }
@@ -89,7 +89,7 @@ func (s *Store) Stat(ctx context.Context, name string) (*Object, error) {
 func (s *Store) lastMeta(ctx context.Context, name string) (*Object, error) {
 	m, err := jetio.ReadLast(ctx, s.cfg.NC, jetio.ObjectStream(s.cfg.Name), jetio.MetaSubject(s.cfg.Name, name))
 	if err != nil {
-		return &Object{}, s.wrapError("look for", name, err)
+		return &Object{}, s.wrapError("find", name, err)
 	}
 	return decodeObject(m)
 }
@@ -97,7 +97,7 @@ func (s *Store) lastMeta(ctx context.Context, name string) (*Object, error) {
 func decodeObject(m *jetio.StoredMessage) (*Object, error) {
 	obj := &Object{Revision: m.Sequence}
 	if err := json.Unmarshal(m.Data, &obj.ObjectInfo); err != nil {
-		return obj, fmt.Errorf("object on %s: %w", m.Subject, err)
+		return obj, fmt.Errorf("decode the object on %s: %w", m.Subject, err)
 	}
 	obj.ModTime = m.Time
 	return obj, nil
@@ -236,6 +236,6 @@ func (s *Store) dropChunks(ctx context.Context, nuid string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), jetio.AckTimeout)
 	defer cancel()
 	if err := s.stream.Purge(ctx, jetstream.WithPurgeSubject(jetio.ChunkSubject(s.cfg.Name, nuid))); err != nil {
-		s.cfg.Log.Debug("chunks of an unfinished object stay until they are old", "err", err)
+		s.cfg.Log.Debug("chunks of an unfinished object not removed, a later sweep retries", "err", err)
 	}
 }

@@ -77,7 +77,7 @@ func TestFullDiskWhileRunning(t *testing.T) {
 	fillDisk(t, other)
 
 	waitUntil(t, "health is 503", func() bool { status, _ := httpGet(t, d.rest+"/healthcheck"); return status == 503 })
-	if _, body := httpGet(t, d.rest+"/healthcheck"); !strings.Contains(body, `"no_room"`) || !strings.Contains(body, "JetStream has no room left: it keeps") {
+	if _, body := httpGet(t, d.rest+"/healthcheck"); !strings.Contains(body, `"no_room"`) || !strings.Contains(body, "JetStream has no space left: it stores") {
 		t.Errorf("health says %s", body)
 	}
 	start := time.Now()

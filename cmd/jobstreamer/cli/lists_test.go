@@ -39,9 +39,9 @@ func TestFiltersThatAreNotUnderstoodAreRefused(t *testing.T) {
 	e.applyFiles(t, "nightly", "Noop")
 	for line, want := range map[string]string{
 		"job list --status fail":     "--status \"fail\": want one of registered, undispatched, unrestarted, queued, starting, started, stopping, unknown, stopped, failed, completed, abandoned\n",
-		"job list status:failed":     "q: want since:, until:, batch-status: or exit-status:, or a word that names contain, got status:failed\n",
-		"job list night since:today": "q: want a day of UTC such as 2026-11-24, got since:today\n",
-		"job list since:2026-13-01":  "q: want a day of UTC such as 2026-11-24, got since:2026-13-01\n",
+		"job list status:failed":     "q: want since:, until:, batch-status: or exit-status:, or a part of a job's name, got status:failed\n",
+		"job list night since:today": "q: want a date in UTC, such as 2026-11-24, got since:today\n",
+		"job list since:2026-13-01":  "q: want a date in UTC, such as 2026-11-24, got since:2026-13-01\n",
 		"job list pool:a2":           "q: want since:, until:, ",
 		"job list batch-status:fail": "q: want batch-status: with one of registered, undispatched, ",
 		"job list --sort newest":     "sort_by: want name, ",
