@@ -39,7 +39,7 @@
 //
 // # Logins
 //
-//	request --> host (origin.go) --> router --> checkAccess (permission.go) --> huma, handler
+//	request --> host (echo.go) --> router --> checkAccess (permission.go) --> huma, handler
 //
 // Each route declares its permission. A route without one is for nobody, and an
 // unknown path needs a login. Without [Config.RequireLogin] everybody is an
@@ -48,7 +48,7 @@
 //
 // A request that changes something without a valid token or key must come from
 // a program, or from a page of the control bus or of the allowed origin; without
-// a login it must also name a host of the control bus. See origin.go.
+// a login it must also name a host of the control bus. See package origin.
 //
 // # Streams
 //

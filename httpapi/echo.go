@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/url"
 	"runtime/debug"
-	"strconv"
 	"strings"
 	"time"
 
@@ -30,53 +29,28 @@ func newEcho(s *Server) *echo.Echo {
 			s.writeProblem(c.Response(), c.Request(), err)
 		}
 	}
-	e.Pre(s.allowOrigin, s.refuseHost, s.answerPreflight) // before the router, which knows no OPTIONS
+	e.Pre(s.checkPages) // before the router, which knows no OPTIONS
 	e.Use(s.recoverPanic)
 	e.Use(s.checkAccess)    // after the router, which knows the route
 	e.Use(redirectSlash(e)) // after admit: who has no login shall not find out what there is
 	return e
 }
 
-// corsAge is how long a browser may cache what it may send. Browsers accept no
-// longer time.
-const corsAge = 2 * time.Hour
-
-// allowOrigin lets pages of the allowed origin send requests with cookies and
-// read the answers, errors too. The origin is never *.
-func (s *Server) allowOrigin(next echo.HandlerFunc) echo.HandlerFunc {
+// checkPages applies [origin.Policy], but for the origins, which matter only to
+// requests without a token: see authorizeRequest.
+func (s *Server) checkPages(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		if s.cfg.AllowOrigin != "" {
-			h := c.Response().Header()
-			h.Set("Access-Control-Allow-Origin", s.cfg.AllowOrigin)
-			h.Set("Access-Control-Allow-Credentials", "true")
-			h.Set("Access-Control-Expose-Headers", "ETag, Location")
-			h.Add("Vary", "Origin")
+		r, h := c.Request(), c.Response().Header()
+		s.pages.AllowPages(h) // on errors too
+		if !s.cfg.RequireLogin {
+			if err := s.pages.CheckHost(r); err != nil {
+				return err
+			}
+		}
+		if s.pages.AnswerPreflight(r, h) {
+			return c.NoContent(http.StatusOK)
 		}
 		return next(c)
-	}
-}
-
-// refuseHost refuses a request for another host.
-func (s *Server) refuseHost(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		if err := s.checkHost(c.Request()); err != nil {
-			return err
-		}
-		return next(c)
-	}
-}
-
-// answerPreflight tells a browser what pages of the allowed origin may send.
-func (s *Server) answerPreflight(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		if s.cfg.AllowOrigin == "" || c.Request().Method != http.MethodOptions {
-			return next(c)
-		}
-		h := c.Response().Header()
-		h.Set("Access-Control-Allow-Methods", "POST,GET,PUT,DELETE,OPTIONS")
-		h.Set("Access-Control-Allow-Headers", "Content-Type,Authorization,If-Match,If-None-Match,Idempotency-Key,Last-Event-ID")
-		h.Set("Access-Control-Max-Age", strconv.Itoa(int(corsAge.Seconds())))
-		return c.NoContent(http.StatusOK)
 	}
 }
 

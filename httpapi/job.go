@@ -409,6 +409,28 @@ type JobPath struct {
 	job  JobRef
 }
 
+// addDiagrams adds the diagrams of jobs to their answers.
+func (s *Server) addDiagrams(ctx context.Context, jobs []*index.Job, answers []rest.Job) error {
+	return readConcurrently(ctx, len(jobs), func(ctx context.Context, i int) error {
+		j := jobs[i]
+		if j.Notation == nil {
+			return nil
+		}
+		e, err := s.cfg.Catalog.StoredJob(ctx, j.App, j.PermanentKey)
+		if errors.Is(err, bus.ErrNotFound) { // it was deleted just now
+			return nil
+		}
+		addNotation(&answers[i], e.Value.Notation)
+		return err
+	})
+}
+
+func addNotation(v *rest.Job, n *bus.Notation) {
+	if n != nil {
+		v.BPMNXMLNotation, v.SVGNotation = n.BPMN, n.SVG
+	}
+}
+
 // NamedPath is a job in a path of a handler that may create the job: there may
 // be no key yet.
 type NamedPath struct {

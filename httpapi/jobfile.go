@@ -466,3 +466,14 @@ func (s *Server) unsentNotifications(set *bus.Settings) (all []string) {
 	}
 	return all
 }
+
+type convertXML struct{ Sent body[rest.Diagram] }
+
+func (s *Server) convertXML(_ context.Context, in *convertXML) (*answer[rest.JobXML], error) {
+	j, err := v1.ReadDiagram(in.Sent.value.JobBPMNXML, "/job_bpmn_xml")
+	if err != nil {
+		return nil, err
+	}
+	text, err := j.Format(jsl.XML)
+	return &answer[rest.JobXML]{rest.JobXML{JobXML: string(text)}}, err
+}

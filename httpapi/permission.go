@@ -77,10 +77,7 @@ func (e *permissionError) Error() string {
 	return fmt.Sprintf("%s lacks the permission %s in the application %s", e.user, e.needs, codec.Cut(e.app))
 }
 
-var (
-	errNoLogin     = errors.New("the request needs a login")
-	errCrossOrigin = errors.New("the request comes from a page of another origin")
-)
+var errNoLogin = errors.New("the request needs a login")
 
 // authorizeRequest returns the user who sends a request, nil for an open route
 // or without [Config.RequireLogin], or why the request is refused. An unknown
@@ -94,8 +91,8 @@ func (s *Server) authorizeRequest(r *http.Request, path string, param func(strin
 	if !s.cfg.RequireLogin || r.Method == http.MethodOptions {
 		needs = open
 	}
-	crossOrigin := s.origins.Check(r) != nil
-	if needs == open && !crossOrigin {
+	foreign := s.pages.CheckOrigin(r)
+	if needs == open && foreign == nil {
 		return nil, nil
 	}
 	var user *bus.User
@@ -104,8 +101,8 @@ func (s *Server) authorizeRequest(r *http.Request, path string, param func(strin
 		user, byCookie = s.senderOf(r)
 	}
 	switch {
-	case crossOrigin && (user == nil || byCookie): // a browser sends it whoever made the page
-		return nil, errCrossOrigin
+	case foreign != nil && (user == nil || byCookie): // a browser sends it whoever made the page
+		return nil, foreign
 	case needs == open:
 		return nil, nil
 	case user == nil:

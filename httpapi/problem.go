@@ -18,6 +18,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus/notify"
 	"github.com/job-streamer/job-streamer-control-bus/deploy"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/codec"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/origin"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 	v1 "github.com/job-streamer/job-streamer-control-bus/httpapi/v1"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
@@ -123,7 +124,7 @@ func classifyError(err error) *problem {
 		entries deploy.Errors
 		he      *echo.HTTPError
 		may     *permissionError
-		host    *hostError
+		host    *origin.HostError
 		sick    *sickError
 	)
 	switch {
@@ -143,7 +144,7 @@ func classifyError(err error) *problem {
 		return unavailable("too_many_logins", "too many users are logging in at the moment; try again later")
 	case errors.Is(err, errNoLogin):
 		return newProblem(http.StatusUnauthorized, "login_required", "this request needs a login: log in with POST /auth, or send a valid token or key in the header Authorization")
-	case errors.Is(err, errCrossOrigin):
+	case errors.Is(err, origin.ErrForeign):
 		return newProblem(http.StatusForbidden, "cross_origin", "the request comes from a page whose origin is not allowed")
 	case errors.As(err, &host):
 		return newProblem(http.StatusMisdirectedRequest, "wrong_host", host.Error())

@@ -22,6 +22,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus/login"
 	"github.com/job-streamer/job-streamer-control-bus/bus/samples"
 	"github.com/job-streamer/job-streamer-control-bus/deploy"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/origin"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/sse"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 	"github.com/job-streamer/job-streamer-control-bus/scheduler"
@@ -181,8 +182,7 @@ type Server struct {
 	handler http.Handler
 	streams *sse.Source
 	needs   map[place]permission
-	origins *http.CrossOriginProtection
-	hosts   map[string]bool // see [Config.HostNames]
+	pages   *origin.Policy
 	drawing chan struct{}   // has room for as many pictures as are drawn at once
 	closing context.Context // over when streams and waiting requests have to end
 	close   context.CancelFunc
@@ -195,16 +195,12 @@ func New(cfg Config) (*Server, error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	cfg.TimeZone = cmp.Or(cfg.TimeZone, time.UTC)
-	origins, err := trustOrigin(cfg.AllowOrigin)
-	if err != nil {
-		return nil, err
-	}
-	hosts, err := trustHosts(cfg.HostNames)
+	pages, err := origin.New(cfg.AllowOrigin, cfg.HostNames)
 	if err != nil {
 		return nil, err
 	}
 	s := &Server{
-		cfg: cfg, log: cfg.Log, needs: map[place]permission{}, origins: origins, hosts: hosts,
+		cfg: cfg, log: cfg.Log, needs: map[place]permission{}, pages: pages,
 		drawing: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
 	s.closing, s.close = context.WithCancel(context.Background())

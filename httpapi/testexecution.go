@@ -2,15 +2,12 @@ package httpapi
 
 import (
 	"context"
-	"errors"
 	"strconv"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
-	"github.com/job-streamer/job-streamer-control-bus/bus/index"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 	v1 "github.com/job-streamer/job-streamer-control-bus/httpapi/v1"
-	"github.com/job-streamer/job-streamer-control-bus/jsl"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
@@ -73,37 +70,4 @@ func (s *Server) deleteTestExecution(ctx context.Context, in *testPath) (*struct
 		err = nil
 	}
 	return nil, err
-}
-
-type convertXML struct{ Sent body[rest.Diagram] }
-
-func (s *Server) convertXML(_ context.Context, in *convertXML) (*answer[rest.JobXML], error) {
-	j, err := v1.ReadDiagram(in.Sent.value.JobBPMNXML, "/job_bpmn_xml")
-	if err != nil {
-		return nil, err
-	}
-	text, err := j.Format(jsl.XML)
-	return &answer[rest.JobXML]{rest.JobXML{JobXML: string(text)}}, err
-}
-
-// addDiagrams adds the diagrams of jobs to their answers.
-func (s *Server) addDiagrams(ctx context.Context, jobs []*index.Job, answers []rest.Job) error {
-	return readConcurrently(ctx, len(jobs), func(ctx context.Context, i int) error {
-		j := jobs[i]
-		if j.Notation == nil {
-			return nil
-		}
-		e, err := s.cfg.Catalog.StoredJob(ctx, j.App, j.PermanentKey)
-		if errors.Is(err, bus.ErrNotFound) { // it was deleted just now
-			return nil
-		}
-		addNotation(&answers[i], e.Value.Notation)
-		return err
-	})
-}
-
-func addNotation(v *rest.Job, n *bus.Notation) {
-	if n != nil {
-		v.BPMNXMLNotation, v.SVGNotation = n.BPMN, n.SVG
-	}
 }
