@@ -33,11 +33,11 @@ func New(cfg Config, opts ...Option) (*Agent, error) {
 func (a *Agent) Name() string { return a.cfg.Name }
 
 // ErrName is the error of an agent whose name belongs to another live agent.
-var ErrName = errors.New("another live agent has this name: give each agent its own (--name)")
+var ErrName = errors.New("another running agent has this name: give each agent a name of its own (--name)")
 
 // ErrStuck is returned by [Agent.Run] if some bodies still run although they
 // were told to end. They end only with the process.
-var ErrStuck = errors.New("bodies did not end")
+var ErrStuck = errors.New("some jobs did not end")
 
 // Run connects to the broker and runs jobs until ctx ends. Then it fetches no
 // more work, waits up to DrainGrace for running bodies, stops those that still
@@ -56,13 +56,13 @@ func (a *Agent) Run(ctx context.Context) error {
 	// Open comes before the connection: it ends processes that an earlier agent
 	// left running.
 	if err := a.cfg.Runtime.Open(host); err != nil {
-		return fmt.Errorf("agent: runtime: %w", err)
+		return fmt.Errorf("agent: open the runtime: %w", err)
 	}
 	if err = a.runConnected(ctx); errors.Is(err, context.Canceled) {
 		err = nil // ctx ended before the agent had a connection
 	}
 	if closeErr := a.cfg.Runtime.Close(); err == nil && closeErr != nil {
-		err = fmt.Errorf("runtime: %w", closeErr)
+		err = fmt.Errorf("close the runtime: %w", closeErr)
 	}
 	if err != nil {
 		return fmt.Errorf("agent %s: %w", a.cfg.Name, err)

@@ -82,7 +82,7 @@ func (ra *runningAgent) runAttempt(a *attempt) {
 	case a.requeuesIfLost() && cutShort(outcome, why):
 		a.logger().Info("attempt ended without a result, the bus requests the next one", "err", why)
 		a.reporter.closeWithoutEnd()
-		a.output.agentLine("warn", fmt.Sprintf("attempt %d ends here: %v", a.name.Attempt, why))
+		a.output.agentLine("warn", fmt.Sprintf("attempt %d ends without a result, the bus requests the next one: %v", a.name.Attempt, why))
 		a.output.closeAndWait(outputTimeout)
 		return
 	case errors.Is(why, ErrContact) && cutShort(outcome, why):
@@ -124,7 +124,7 @@ func (ra *runningAgent) callRuntime(a *attempt, w *Work) (o Outcome) {
 		}
 	}()
 	if o = ra.cfg.Runtime.Run(a.bodyCtx, w, a.reporter); !isTerminal(o.BatchStatus) {
-		o = Failure(fmt.Errorf("the runtime ended with the batch status %q", o.BatchStatus))
+		o = Failure(fmt.Errorf("the runtime returned the batch status %q, want completed, failed or stopped", o.BatchStatus))
 	}
 	return o
 }
@@ -148,7 +148,7 @@ func (ra *runningAgent) publishEnd(a *attempt, o Outcome) {
 			ra.giveUpAttempt(a, o, ErrFenced)
 			return
 		}
-		a.logger().Warn("terminal result not stored yet", "batch_status", o.BatchStatus, "err", err)
+		a.logger().Warn("terminal result not stored, retrying", "batch_status", o.BatchStatus, "err", err)
 	}
 	if why := a.endCause(); errors.Is(why, ErrDropped) {
 		ra.giveUpAttempt(a, o, why)
@@ -160,7 +160,7 @@ func (ra *runningAgent) publishEnd(a *attempt, o Outcome) {
 // giveUpAttempt ends an attempt whose results do not count any more. Its
 // outcome is written to the execution's log instead.
 func (ra *runningAgent) giveUpAttempt(a *attempt, o Outcome, why error) {
-	a.logger().Warn("attempt given up", "batch_status", o.BatchStatus, "exit_status", o.ExitStatus, "err", why)
+	a.logger().Warn("outcome of an attempt not published", "batch_status", o.BatchStatus, "exit_status", o.ExitStatus, "err", why)
 	a.output.agentLine("warn", fmt.Sprintf("attempt %d on %s: %v; its outcome was %s %s %s",
 		a.name.Attempt, ra.cfg.Name, why, o.BatchStatus, o.ExitStatus, o.Exception))
 	a.output.closeAndWait(outputTimeout)

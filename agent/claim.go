@@ -27,7 +27,7 @@ func (ra *runningAgent) handleRequest(m *nats.Msg, lastContact time.Time) {
 	if err != nil {
 		// Without an acknowledgement the broker delivers it again, perhaps to
 		// an agent that understands it.
-		ra.log.Error("request not readable, left to other agents", "subject", m.Subject, "err", err)
+		ra.log.Error("unreadable request, left to other agents", "subject", m.Subject, "err", err)
 		return
 	}
 	a := ra.newAttempt(d)

@@ -19,7 +19,7 @@ func (ra *runningAgent) connectToBroker(ctx context.Context) error {
 		nc, err := nats.Connect(ra.cfg.URL, append(ra.natsOptions(), ra.cfg.Options...)...)
 		var bad *url.Error
 		if errors.As(err, &bad) { // this error quotes the URL, which may hold a password
-			err = errors.New("not a URL")
+			err = errors.New("want a URL such as nats://127.0.0.1:4222")
 		}
 		if err != nil {
 			return fmt.Errorf("connect to %s: %w", Redacted(ra.cfg.URL), err)
@@ -45,7 +45,7 @@ func (ra *runningAgent) connectToBroker(ctx context.Context) error {
 // reconnect, long after it was made, could be accepted by mistake.
 func (ra *runningAgent) natsOptions() []nats.Option {
 	away := func(_ *nats.Conn, err error) {
-		ra.log.Warn("no connection to NATS, trying again", "nats", Redacted(ra.cfg.URL), "err", err)
+		ra.log.Warn("no connection to NATS, retrying", "nats", Redacted(ra.cfg.URL), "err", err)
 	}
 	return []nats.Option{
 		nats.Name("jobstreamer agent " + ra.cfg.Name),
@@ -61,7 +61,7 @@ func (ra *runningAgent) natsOptions() []nats.Option {
 			}
 		}),
 		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
-			ra.log.Error("NATS reports an error", "err", err)
+			ra.log.Error("error from NATS", "err", err)
 		}),
 	}
 }
@@ -80,7 +80,7 @@ func (ra *runningAgent) watchConnection(ctx context.Context, fail context.Cancel
 				fail(nats.ErrConnectionClosed)
 				return
 			}
-			ra.log.Info("connected again", "nats", ra.nc.ConnectedUrlRedacted())
+			ra.log.Info("reconnected", "nats", ra.nc.ConnectedUrlRedacted())
 			ra.puller.restartPulls()
 			ra.heartbeater.beatSoon()
 			ra.outbox.retrySoon()

@@ -15,7 +15,7 @@ func lockDir(dir string) (unlock func(), err error) {
 	unlock, err = datadir.Lock(dir, "lock")
 	switch {
 	case errors.Is(err, datadir.ErrInUse):
-		return nil, fmt.Errorf("DataDir: %s is used by another agent: give each agent its own (--data)", dir)
+		return nil, fmt.Errorf("DataDir: %s is in use by another agent: give each agent a directory of its own (--data)", dir)
 	case err != nil:
 		return nil, fmt.Errorf("DataDir: %s: %w", dir, err)
 	}

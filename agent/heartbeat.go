@@ -99,7 +99,7 @@ func (h *heartbeater) sendFirst(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		h.agent.log.Warn("first heartbeat not sent, trying again", "err", err)
+		h.agent.log.Warn("first heartbeat not sent, retrying", "err", err)
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
@@ -135,7 +135,7 @@ func (h *heartbeater) checkContact(err error) {
 	h.noContact = silent
 	h.mu.Unlock()
 	if justLost {
-		h.agent.log.Error("no contact to the broker, stopping executions that may begin on another agent", "since", h.lastContact(), "err", err)
+		h.agent.log.Error("no contact with the broker, stopping executions that may begin on another agent", "since", h.lastContact(), "err", err)
 	}
 	if silent {
 		h.agent.interruptTransferable(fmt.Errorf("%w since %s", ErrContact, h.lastContact().UTC().Format(time.RFC3339)))

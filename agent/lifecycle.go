@@ -141,7 +141,7 @@ func (ra *runningAgent) signOff(ctx context.Context) {
 	ra.logs.workers.Wait() // cancelLogs ends them at the latest
 	stop()
 	if names := ra.outbox.attemptNames(); len(names) > 0 {
-		ra.log.Warn("results not stored yet", "count", len(names), "data_dir", ra.cfg.DataDir)
+		ra.log.Warn("some results are not stored", "count", len(names), "data_dir", ra.cfg.DataDir)
 	}
 	if !ra.heartbeater.isReplaced() {
 		ra.heartbeater.sendLast()
@@ -227,7 +227,7 @@ func (ra *runningAgent) newLogSink(n subjects.Attempt) *LogSink {
 // logRefusedResult writes a kept result that the broker has refused to the log
 // of its execution.
 func (ra *runningAgent) logRefusedResult(k *keptResult) {
-	ra.log.Warn("kept result given up", "app", k.App, "job", k.Job, "execution", k.ID, "attempt", k.Attempt.Attempt, "err", ErrFenced)
+	ra.log.Warn("kept result refused, not retrying", "app", k.App, "job", k.Job, "execution", k.ID, "attempt", k.Attempt.Attempt, "err", ErrFenced)
 	s := ra.newLogSink(k.Attempt)
 	s.agentLine("warn", fmt.Sprintf("attempt %d on %s: %v; its outcome was %.4000s", k.Attempt.Attempt, ra.cfg.Name, ErrFenced, k.Result.Data))
 	s.closeAndWait(0)

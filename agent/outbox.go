@@ -54,7 +54,7 @@ func openOutbox(dir string, log *slog.Logger) (*outbox, error) {
 	for _, file := range files {
 		k, err := readKept(file)
 		if err != nil { // not half a file, since results are written atomically
-			log.Error("kept result not readable, file left in place", "file", file, "err", err)
+			log.Error("unreadable kept result skipped, its file is not removed", "file", file, "err", err)
 			continue
 		}
 		o.results = append(o.results, k)
@@ -72,7 +72,7 @@ func readKept(file string) (*keptResult, error) {
 		return nil, err
 	}
 	if k.Result == nil || k.Result.Subject == "" {
-		return nil, errors.New("no record")
+		return nil, errors.New("want a result with a subject")
 	}
 	k.Result.inDoubt = true
 	return k, nil

@@ -267,6 +267,6 @@ func (p *puller) handleStatus(m *nats.Msg) {
 func (p *puller) logOnce(c *consumer, code, text string) {
 	if !p.logged[c.subjectPrefix()+code] {
 		p.logged[c.subjectPrefix()+code] = true
-		p.log.Debug("consumer not available, pulling again every second", "app", c.app, "pool", c.pool, "priority", c.priority, "status", code+" "+text)
+		p.log.Debug("consumer not available, retrying every second", "app", c.app, "pool", c.pool, "priority", c.priority, "status", code+" "+text)
 	}
 }

@@ -20,7 +20,7 @@ const (
 )
 
 var (
-	errRefused = errors.New("refused: not the last result any more")
+	errRefused = errors.New("refused: a later result is stored")
 	errHeld    = errors.New("request held for too long")
 )
 
@@ -96,7 +96,7 @@ func (p *resultPublisher) resolveRefusal(ctx context.Context, r *pendingResult) 
 	case seq > r.Expect:
 		return 0, errRefused
 	}
-	return 0, errors.New("a replica that lags behind has answered")
+	return 0, errors.New("the answer is from a replica that lags behind")
 }
 
 // readLastResult reads the last result whose subject matches filter.
@@ -155,16 +155,16 @@ func (p *resultPublisher) sendOnce(ctx context.Context, r *pendingResult) (uint6
 func parsePubAck(data []byte) (uint64, error) {
 	var ack pubAck
 	if err := json.Unmarshal(data, &ack); err != nil {
-		return 0, fmt.Errorf("answer of the stream: %w", err)
+		return 0, fmt.Errorf("decode the broker's answer: %w", err)
 	}
 	if e := ack.Error; e != nil {
 		if e.ErrCode == subjects.WrongLastSequence {
 			return 0, errRefused
 		}
-		return 0, fmt.Errorf("answer of the stream: %s (%d)", e.Description, e.ErrCode)
+		return 0, fmt.Errorf("the broker refused the message: %s (%d)", e.Description, e.ErrCode)
 	}
 	if ack.Seq == 0 {
-		return 0, fmt.Errorf("answer of the stream: %.80s", data)
+		return 0, fmt.Errorf("unexpected answer of the broker: %.80s", data)
 	}
 	return ack.Seq, nil
 }

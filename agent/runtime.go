@@ -12,9 +12,9 @@ import (
 // Causes of the end of a body's context, returned by [context.Cause].
 var (
 	ErrStopped = errors.New("stopped on request")
-	ErrDropped = errors.New("dropped: the control bus has given the attempt up")
-	ErrFenced  = errors.New("fenced: the control bus has decided about the execution")
-	ErrContact = errors.New("no contact to the control bus")
+	ErrDropped = errors.New("dropped: the control bus no longer accepts this attempt")
+	ErrFenced  = errors.New("fenced: the control bus has already ended this attempt")
+	ErrContact = errors.New("no contact with the broker")
 	ErrLeaving = errors.New("the agent is leaving")
 )
 

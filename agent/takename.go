@@ -64,7 +64,7 @@ func (ra *runningAgent) takeName(ctx context.Context, fail context.CancelCauseFu
 	}
 	select {
 	case life := <-others:
-		return nil, fmt.Errorf("%w: %s, life %s", ErrName, ra.cfg.Name, life)
+		return nil, fmt.Errorf("%w: %s, run %s", ErrName, ra.cfg.Name, life)
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	case <-time.After(probeFor):
@@ -95,9 +95,9 @@ func (ra *runningAgent) handleOwnHeartbeat(m *nats.Msg, reportOther func(string)
 		return
 	}
 	if cmp.Or(cmp.Compare(h.StartTime, subjects.TimeOf(ra.started)), cmp.Compare(h.Life, ra.id)) < 0 {
-		ra.log.Warn("an agent that started earlier has this name, it will leave", "agent", ra.cfg.Name, "life", h.Life, "host", h.Host)
+		ra.log.Warn("an agent that started earlier has the same name and will leave", "agent", ra.cfg.Name, "run", h.Life, "host", h.Host)
 		return
 	}
 	ra.heartbeater.markReplaced()
-	fail(fmt.Errorf("%w: %s started later on %s, life %s", ErrName, ra.cfg.Name, h.Host, h.Life))
+	fail(fmt.Errorf("%w: %s was started later on the host %s, run %s", ErrName, ra.cfg.Name, h.Host, h.Life))
 }

@@ -206,7 +206,7 @@ func (r *Room) AwaitResult(id int64, wanted func(subjects.Result) bool) subjects
 		case <-news:
 		case <-time.After(100 * time.Millisecond): // the result was published but not stored yet when it was read
 		case <-end:
-			r.t.Fatalf("waited in vain, execution %d has the results %+v", id, all)
+			r.t.Fatalf("timeout, execution %d has the results %+v", id, all)
 		}
 	}
 }
@@ -216,7 +216,7 @@ func Eventually(t testing.TB, ok func() bool, format string, args ...any) {
 	t.Helper()
 	for end := time.Now().Add(20 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("waited in vain: "+format, args...)
+			t.Fatalf("timeout: "+format, args...)
 		}
 	}
 }

@@ -23,7 +23,7 @@ var claiming = []testCase{
 	{"a refused claim is acknowledged and dropped", testRefusedClaim},
 	{"a second attempt claims with the sequence of the fence", testSecondAttempt},
 	{"the higher priority comes first", testPriorities},
-	{"no more executions run than there are slots", testSlots},
+	{"no more executions run than the agent has slots", testSlots},
 	{"an agent finds a queue that is created after its start", testLateQueue},
 	{"a request that cannot be decoded is left alone", testUnreadable},
 }
@@ -66,7 +66,7 @@ func testHeldTooLong(r *room) {
 		r.Errorf("a claim was sent %v after the first: want no more than %d s", held, subjects.MaxHold)
 	}
 	if claim := r.resultsOf(id)[0]; claim.Handling == handlings[0] {
-		r.Errorf("the claim that was held for too long was stored: %s", claim.data)
+		r.Errorf("the claim of a request that was held too long was stored: %s", claim.data)
 	}
 	if n := r.witnessCount("ran"); n != 1 {
 		r.Errorf("it ran %d times, want once", n)
@@ -97,7 +97,7 @@ func testClaimUnchanged(r *room) {
 		r.Errorf("the claim is of attempt %d, execution %d, agent %s", claim.Attempt, claim.ID, claim.Agent)
 	}
 	if got, want := decodeExecution(r, claim.data), decodeExecution(r, b); !reflect.DeepEqual(got, want) {
-		r.Errorf("the claim has the execution\n%v, want it as in the request\n%v", got, want)
+		r.Errorf("the claim has the execution\n%v, want that of the request\n%v", got, want)
 	}
 	r.awaitEmptyQueue()
 }
@@ -263,7 +263,7 @@ func testSlots(r *room) {
 		most = max(most, runs)
 	}
 	if most > 2 {
-		r.Errorf("%d ran at a time, want 2", most)
+		r.Errorf("%d ran at the same time, want 2", most)
 	}
 	for _, h := range r.heartbeats() {
 		if len(h.Executions) > 2 {

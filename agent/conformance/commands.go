@@ -12,7 +12,7 @@ var commands = []testCase{
 	{"stop ends a body by force if it ignores the request", testStopByForce},
 	{"stop of an attempt that the agent does not run is answered with ok false", testStopUnknown},
 	{"a drained agent fetches no work until it is resumed", testDrain},
-	{"the reply to ping has the life that the heartbeats have", testPing},
+	{"the reply to ping has the same life as the heartbeats", testPing},
 	{"a second agent with the same name ends with an error", testSecondAgent},
 	{"of two agents with the same name the older one leaves", testNameTaken},
 }
@@ -150,7 +150,7 @@ func testNameTaken(r *room) {
 	publish("older", h.StartTime-1)
 	r.awaitEnd(r.submitCommands(r.witnessCommand("ran")), subjects.Completed)
 	if p.hasEnded() {
-		r.Fatal("the agent left for an older one")
+		r.Fatal("the agent left although it started later")
 	}
 	publish("younger", h.StartTime+1)
 	r.waitUntil("the end of the agent", p.hasEnded)

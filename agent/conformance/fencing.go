@@ -9,7 +9,7 @@ import (
 var fencing = []testCase{
 	{"a stale attempt is refused by the broker and its work ends", testStaleAttempt},
 	{"drop ends the body and nothing more is published", testDrop},
-	{"without contact for three intervals only the bodies that may begin elsewhere end", testNoContact},
+	{"without contact for three intervals only the bodies that may begin on another agent end", testNoContact},
 }
 
 func testStaleAttempt(r *room) {
@@ -21,10 +21,10 @@ func testStaleAttempt(r *room) {
 	r.createFile("go")
 	r.awaitUnnamed(id)
 	if r.witnessCount("two") != 0 {
-		r.Error("step-2 ran behind the fence")
+		r.Error("step-2 ran after the fence")
 	}
 	if all := r.resultsOf(id); all[len(all)-1].Agent != subjects.Bus {
-		r.Errorf("something is stored behind the fence:\n%s", r.describeState())
+		r.Errorf("a result is stored after the fence:\n%s", r.describeState())
 	}
 }
 
@@ -64,7 +64,7 @@ func testNoContact(r *room) {
 	r.waitUntil("the end of the body that is to be requeued", func() bool { return !isAlive(first) })
 	r.waitUntil("the end of the exclusive body", func() bool { return !isAlive(second) })
 	if !isAlive(third) {
-		r.Error("the body that nobody else begins was ended")
+		r.Error("the body that no other agent may begin was ended")
 	}
 	r.proxy.allowConnections()
 	r.createFile("go")

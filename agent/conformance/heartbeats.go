@@ -55,7 +55,7 @@ func testHeartbeatFields(r *room) {
 	p := r.startAgent()
 	h := r.awaitBeat("of a ready agent", func(h subjects.Heartbeat) bool { return h.Status == subjects.AgentReady })
 	if h.Agent != r.options.Name || h.Life == "" || h.Version == "" || h.Host == "" || h.OS == "" || h.Arch == "" || h.Cores < 1 {
-		r.Errorf("the heartbeat lacks who the agent is: %+v", h)
+		r.Errorf("the heartbeat does not say who the agent is: %+v", h)
 	}
 	if len(h.Apps) != 1 || h.Apps[0] != r.app || len(h.Pools) != 1 || h.Pools[0] != subjects.DefaultPool || h.Slots != r.options.Slots {
 		r.Errorf("the heartbeat says apps %q, pools %q, %d slots", h.Apps, h.Pools, h.Slots)

@@ -13,9 +13,9 @@ import (
 // with the same data directory.
 var restarts = []testCase{
 	{"a killed agent does not run its request again", testKilledAgent},
-	{"an agent that starts ends the processes that its earlier life left running", testLeftover},
+	{"an agent that starts ends the processes that its previous run has left", testLeftover},
 	{"an end survives a restart of the agent", testEndSurvives},
-	{"a restarted agent gives up an end that the bus has fenced off", testEndFencedOff},
+	{"a restarted agent drops an end that the bus has fenced off", testEndFencedOff},
 	{"an agent that is asked to leave publishes that and ends", testLeaving},
 }
 
@@ -32,14 +32,14 @@ func testKilledAgent(r *room) {
 	r.awaitEmptyQueue()
 	h := r.awaitBeat("without the execution", func(h subjects.Heartbeat) bool { return !namesExecution(h, id) })
 	if h.Life == life {
-		r.Errorf("the new life is called %s, like the first", life)
+		r.Errorf("the restarted agent has the life %s, as before the restart", life)
 	}
 	if n := r.witnessCount("ran"); n != 1 {
 		r.Errorf("it ran %d times, want once", n)
 	}
 	r.waitUntil("the end of the process that was left behind", func() bool { return !isAlive(pid) })
 	if all := r.resultsOf(id); len(endsOf(all)) != 0 {
-		r.Errorf("the new life published an end of an execution that it does not know:\n%s", r.describeState())
+		r.Errorf("the restarted agent published an end of an execution that it does not know:\n%s", r.describeState())
 	}
 }
 

@@ -77,7 +77,7 @@ func (r *room) awaitEnd(id int64, status subjects.BatchStatus) storedResult {
 	all := r.resultsOf(id)
 	for i, s := range all {
 		if s.BatchStatus.Ended() != (i == len(all)-1) {
-			r.Errorf("result %d of %d is %s: want one end, as the last\n%s", i+1, len(all), s.BatchStatus, r.describeState())
+			r.Errorf("result %d of %d is %s: want one end, and as the last result\n%s", i+1, len(all), s.BatchStatus, r.describeState())
 		}
 	}
 	r.checkChain(all)
@@ -107,7 +107,7 @@ func (r *room) checkChain(all []storedResult) {
 			r.Errorf("result %d expects by filter %q, want %q", i+1, got, want)
 		}
 		if id := s.header.Get(nats.MsgIdHdr); id != "" {
-			r.Errorf("result %d has a %s: a repeat would be answered as a duplicate behind a fence", i+1, nats.MsgIdHdr)
+			r.Errorf("result %d has a %s: the broker would acknowledge a repeat as a duplicate, even after a fence", i+1, nats.MsgIdHdr)
 		}
 		if want := subjects.ResultSubject(r.app, "job", s.ID, s.Agent); s.subject != want || s.App != r.app || s.Job != "job" {
 			r.Errorf("result %d is at %s, of %s.%s by %s", i+1, s.subject, s.App, s.Job, s.Agent)

@@ -148,7 +148,7 @@ func (r *room) waitAtMost(long time.Duration, what string, is func() bool) {
 	r.Helper()
 	for end := time.Now().Add(long); !is(); time.Sleep(pollInterval) {
 		if time.Now().After(end) {
-			r.Fatalf("waited %v in vain for %s\n%s", long, what, r.describeState())
+			r.Fatalf("timeout after %v: waited for %s\n%s", long, what, r.describeState())
 		}
 	}
 }

@@ -19,7 +19,7 @@ var running = []testCase{
 	{"steps follow one another and their results are stored between them", testStepByStep},
 	{"a failed step fails the job and the next one does not run", testFailedStep},
 	{"a job that the agent cannot run ends failed with its element named", testCannotRun},
-	{"a restart goes on after the steps that were completed", testRestart},
+	{"a restart continues after the steps that were completed", testRestart},
 	{"parameters and the execution's names reach the process", testEnvironment},
 	{"lines arrive in order with the names of their streams", testLines},
 	{"much output arrives in order, and all of it", testMuchOutput},
@@ -151,7 +151,7 @@ func testCollidingParameters(r *room) {
 
 func testDaemon(r *room) {
 	if runtime.GOOS != "linux" {
-		r.Skip("only on Linux is a process found that has left its group")
+		r.Skip("a process that has left its group is found on Linux only")
 	}
 	r.startAgent()
 	id := r.submitCommands(fmt.Sprintf(`(setsid sh -c '%s; exec sleep 60' &); while [ ! -s '%s' ]; do sleep 0.02; done`,
@@ -224,7 +224,7 @@ func testMuchOutput(r *room) {
 	r.waitUntil("all lines", func() bool {
 		var dropped int
 		if got, dropped = r.outputOf(id, "stdout"); dropped > 0 {
-			r.Fatalf("%d lines are lost although the broker is there", dropped)
+			r.Fatalf("%d lines are lost although the broker is reachable", dropped)
 		}
 		return len(got) >= total
 	})

@@ -17,7 +17,7 @@ var unknownOutcomes = []testCase{
 	{"an end whose acknowledgement was lost is stored once", testLostEndAck},
 	{"a result of a step whose acknowledgement was lost is stored once", testLostStepAck},
 	{"an end is stored once when the connection was lost during the run", testCutDuringRun},
-	{"an end with an unknown outcome is given up if the bus has fenced it off", testLostAckThenFence},
+	{"an end with an unknown outcome is dropped if the bus has fenced it off", testLostAckThenFence},
 }
 
 // ackWatch recognizes the acknowledgements of some results by their reply
@@ -94,7 +94,7 @@ func testCutAtClaim(r *room) {
 	})
 	r.startAgent()
 	id := r.submitCommands(r.witnessCommand("ran"))
-	r.waitUntil("an attempt to connect again", func() bool { return r.proxy.refusedCount() > 0 })
+	r.waitUntil("an attempt to reconnect", func() bool { return r.proxy.refusedCount() > 0 })
 	r.proxy.allowConnections()
 	r.awaitEnd(id, subjects.Completed)
 	r.awaitEmptyQueue()
@@ -122,7 +122,7 @@ func testOtherSlot(r *room) {
 	r.waitUntil("the lost answer", func() bool { return a.answerCount() > 0 })
 	r.awaitEmptyQueue() // the slot whose claim was refused has acknowledged the request
 	if n := r.witnessCount("ran"); n != 0 {
-		r.Errorf("it runs already, by a claim that is not its own")
+		r.Errorf("it runs already, by the claim of another slot")
 	}
 	r.mu.Lock()
 	open = true
@@ -161,7 +161,7 @@ func testCutDuringRun(r *room) {
 	r.proxy.cutConnections()
 	r.createFile("go")
 	r.waitUntil("the end of the body", func() bool { return !isAlive(pid) })
-	r.waitUntil("an attempt to connect again", func() bool { return r.proxy.refusedCount() > 0 })
+	r.waitUntil("an attempt to reconnect", func() bool { return r.proxy.refusedCount() > 0 })
 	if n := len(endsOf(r.resultsOf(id))); n != 0 {
 		r.Fatalf("%d ends are stored while the agent is cut off", n)
 	}

@@ -31,9 +31,9 @@ func checkOwner(dir string) error {
 	}
 	switch {
 	case int(is.Uid) != os.Geteuid():
-		return fmt.Errorf("it belongs to the user %d, and this process runs as %d; want a folder of one's own, such as a new one below it", is.Uid, os.Geteuid())
+		return fmt.Errorf("it belongs to the user %d, but this process runs as the user %d; want a directory that belongs to that user, such as a new one inside it", is.Uid, os.Geteuid())
 	case mode&shared != 0:
-		return fmt.Errorf("others may write to it (mode %04o); want a folder that only its owner may write to: chmod 0700", mode)
+		return fmt.Errorf("others may write to it (mode %04o); want a directory that only its owner may write to (chmod 0700)", mode)
 	}
 	return nil
 }

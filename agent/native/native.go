@@ -22,7 +22,7 @@ type Config struct {
 	// Properties are further values of #{systemProperties['...']}. They take
 	// precedence over the built-in ones.
 	Properties map[string]string
-	RunAs      *User // of processes; nil is the agent's user. It needs the rights of root
+	RunAs      *User // of processes; nil is the agent's user. It needs root privileges
 }
 
 // Runtime runs jobs for an agent. [New] creates one.
@@ -62,7 +62,7 @@ func (r *Runtime) Open(h agent.Host) error {
 		return err
 	}
 	if r.processes, err = openProcesses(h, &r.running); err != nil {
-		return fmt.Errorf("processes: %w", err)
+		return fmt.Errorf("prepare the folder for processes: %w", err)
 	}
 	return nil
 }
@@ -79,7 +79,7 @@ func (r *Runtime) tryUser() error {
 		err = cmd.Run()
 	}
 	if err != nil {
-		return fmt.Errorf("no process can run as the user %s, which takes the rights of root: %w", r.runAs.Name, err)
+		return fmt.Errorf("cannot run processes as the user %s, which requires root privileges: %w", r.runAs.Name, err)
 	}
 	return nil
 }
@@ -107,7 +107,7 @@ func (r *Runtime) Run(ctx context.Context, w *agent.Work, rep *agent.Reporter) a
 	}
 	run := newJobRun(r, job, w, rep)
 	if run.place, err = openWorkplace(r.runAs); err != nil {
-		return agent.Failure(fmt.Errorf("folder for the user %s: %w", r.runAs.Name, err))
+		return agent.Failure(fmt.Errorf("create the folder for the user %s: %w", r.runAs.Name, err))
 	}
 	defer run.place.remove()
 	return run.runElements(ctx)
@@ -130,7 +130,7 @@ func (r *Runtime) prepareJob(w *agent.Work) (*jsl.Job, error) {
 		}
 	}
 	if one, other := subjects.CollidingParameters(w.Execution.Parameters); other != "" {
-		return nil, fmt.Errorf("job %s: the parameters %q and %q are one variable, %s", job.ID, one, other, subjects.ParameterVariable(one))
+		return nil, fmt.Errorf("job %s: the parameters %q and %q map to one environment variable, %s", job.ID, one, other, subjects.ParameterVariable(one))
 	}
 	if len(job.Elements) == 0 {
 		return nil, fmt.Errorf("job %s: want at least one step", job.ID)

@@ -56,9 +56,9 @@ func openProcesses(h agent.Host, running *sync.Map) (*processes, error) {
 	// The agent may have died between starting a process and writing its file,
 	// and processes may have left their group. Only one agent uses this
 	// DataDir, so each process with its mark belongs to an earlier agent.
-	stuck := killMarked(p.mark, func(pid int) { p.log.Warn("killing a process that an earlier agent has left", "pid", pid) })
+	stuck := killMarked(p.mark, func(pid int) { p.log.Warn("killing a process that a previous run of the agent has left", "pid", pid) })
 	if len(stuck) > 0 {
-		p.log.Error("processes that an earlier agent has left do not end", "pids", stuck)
+		p.log.Error("processes that a previous run of the agent has left do not end", "pids", stuck)
 	}
 	return p, nil
 }
@@ -77,7 +77,7 @@ func (p *processes) killLeftover(name string) {
 	}
 	started, what, _ := strings.Cut(string(note), "\n")
 	if isSameProcess(pid, started) {
-		p.log.Warn("killing a process that an earlier agent has left", "pid", pid, "what", strings.TrimSpace(what))
+		p.log.Warn("killing a process that a previous run of the agent has left", "pid", pid, "what", strings.TrimSpace(what))
 		killGroup(pid)
 	}
 }
@@ -91,7 +91,7 @@ func (p *processes) rememberProcess(pid int, what string) (forget func()) {
 	}
 	file := filepath.Join(p.dir, strconv.Itoa(pid))
 	if err := os.WriteFile(file, []byte(startTime(pid)+"\n"+what+"\n"), 0o600); err != nil {
-		p.log.Error("process file not written: the process may be left if the agent is killed", "pid", pid, "err", err)
+		p.log.Error("process file not written: if the agent is killed, the process may go on running", "pid", pid, "err", err)
 	}
 	return func() { _ = os.Remove(file) }
 }
@@ -143,7 +143,7 @@ func (p *processes) runProcess(ctx context.Context, j stepProcess) (string, erro
 	g.markEnded()
 	<-ender
 	for _, s := range end.stuck {
-		j.warn(fmt.Sprintf("process %s has survived SIGKILL after the end of the step and is left alone", s))
+		j.warn(fmt.Sprintf("process %s has survived SIGKILL after the end of the step and may go on running", s))
 	}
 	out.finishReading()
 	return exitResult(ctx, g, end)

@@ -19,7 +19,7 @@ import (
 func startBody(cmd *exec.Cmd, keep bool, log *slog.Logger) (body, error) {
 	if why := supervisor.Works(); why != nil {
 		warnOnce.Do(func() {
-			log.Warn("processes run without a supervisor: processes that leave their group are not ended with the step", "err", why)
+			log.Warn("processes run without a supervisor: a process that leaves its group is not ended with the step", "err", why)
 		})
 		return startGroup(cmd, keep)
 	}

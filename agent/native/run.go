@@ -57,7 +57,7 @@ func (r *jobRun) runElements(ctx context.Context) agent.Outcome {
 	e := r.jsl.Elements[0]
 	if p := r.work.RestartPosition; p != "" {
 		if e = r.findElement(p); e == nil {
-			return agent.Failure(fmt.Errorf("job %s: the job has no element %q any more to restart from", r.jsl.ID, p))
+			return agent.Failure(fmt.Errorf("job %s: the job no longer has the element %q, from which to restart", r.jsl.ID, p))
 		}
 	}
 	var trouble string // why the last step failed
@@ -79,7 +79,7 @@ func (r *jobRun) runElements(ctx context.Context) agent.Outcome {
 			return r.outcomeAfter(t, more, step, trouble)
 		}
 		if e = r.findElement(t.To); e == nil {
-			return agent.Failure(fmt.Errorf("step %s: the job has no element %q to continue with", step.ID, t.To))
+			return agent.Failure(fmt.Errorf("step %s: the job does not have the next element, %q", step.ID, t.To))
 		}
 		if ctx.Err() != nil {
 			return agent.Outcome{BatchStatus: subjects.Stopped, ExitStatus: "STOPPED"}
@@ -134,7 +134,7 @@ func (r *jobRun) runStep(ctx context.Context, s *jsl.Step) (subjects.StepExecuti
 			return subjects.StepExecution{Step: s.ID, BatchStatus: b.BatchStatus, ExitStatus: b.ExitStatus}, nil
 		}
 		if limit := s.StartLimit.Or(0); limit > 0 && b.Starts >= limit {
-			return subjects.StepExecution{}, fmt.Errorf("it has started %d times, its start limit is %d", b.Starts, limit)
+			return subjects.StepExecution{}, fmt.Errorf("it was started %d times, its start limit is %d", b.Starts, limit)
 		}
 		data = b.PersistentData
 	}

@@ -84,7 +84,7 @@ func buildCommand(place *workplace, line, script, args, dir string) (*exec.Cmd, 
 	if info, err := os.Stat(cmp.Or(dir, ".")); err != nil || !info.IsDir() {
 		// Without this check, the error of fork would name the program instead
 		// of dir.
-		return nil, nil, fmt.Errorf("dir: %s is not a directory here", dir)
+		return nil, nil, fmt.Errorf("dir: %s is not a directory on the agent's host", dir)
 	}
 	if err := cmp.Or(checkText("command", line), checkText("script", script)); err != nil {
 		return nil, nil, err

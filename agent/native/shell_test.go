@@ -75,7 +75,7 @@ func TestShell(t *testing.T) {
 		{"one CR LF among others is text", map[string]string{"script": "cat <<E\na\r\nE\n"}, "completed", "0", "a", "", ""},
 		{"a file with CR LF line ends", map[string]string{"script": "dos", "dir": dir}, "failed", "FAILED", "", "", "/dos: its lines end with CR LF"},
 		{"a byte order mark", map[string]string{"script": "\ufeff#!/bin/sh\necho a"}, "failed", "FAILED", "", "", "script: it begins with a byte order mark"},
-		{"an interpreter that is not there", map[string]string{"script": "#!/no/such/python -u\nprint(1)"}, "failed", "FAILED", "", "", `its first line names the interpreter "/no/such/python", which does not exist here`},
+		{"an interpreter that is not there", map[string]string{"script": "#!/no/such/python -u\nprint(1)"}, "failed", "FAILED", "", "", `its first line names the interpreter "/no/such/python", which does not exist on the agent's host`},
 		{"a wish for the background that is none", map[string]string{"command": "true", "background": "yes"}, "failed", "FAILED", "", "", "background: want end or keep"},
 		{"a scheduled time", map[string]string{"command": `echo $JOBSTREAMER_SCHEDULED_FOR $JOBSTREAMER_SCHEDULED_DATE`}, "completed", "0", "2026-11-24T23:30:00.000Z 2026-11-25", "", ""},
 		{"a directory", map[string]string{"command": "pwd", "dir": dir}, "completed", "0", dir, "", ""},
@@ -262,7 +262,7 @@ func TestCollidingParameters(t *testing.T) {
 	q := room.Request(shellJob(map[string]string{"command": "true"}))
 	q.Execution.Parameters = map[string]string{"who": "a", "WHO": "b"}
 	end := room.AwaitEnd(room.Submit(q))
-	if want := `the parameters "WHO" and "who" are one variable, JOBSTREAMER_PARAM_WHO`; end.BatchStatus != subjects.Failed || !strings.Contains(end.Exception, want) {
+	if want := `the parameters "WHO" and "who" map to one environment variable, JOBSTREAMER_PARAM_WHO`; end.BatchStatus != subjects.Failed || !strings.Contains(end.Exception, want) {
 		t.Errorf("it is %s with %q, want failed with %q", end.BatchStatus, end.Exception, want)
 	}
 }

@@ -17,7 +17,7 @@ import (
 // ENOENT).
 func whyNotStarted(cmd *exec.Cmd, u *User, err error) error {
 	if u != nil && errors.Is(err, syscall.EACCES) {
-		return fmt.Errorf("%w to the user %s; the directory is %s", err, u.Name, cmd.Dir)
+		return fmt.Errorf("%w for the user %s in the directory %s", err, u.Name, cmd.Dir)
 	}
 	if !errors.Is(err, syscall.ENOENT) {
 		return err
@@ -30,7 +30,7 @@ func whyNotStarted(cmd *exec.Cmd, u *User, err error) error {
 		return err
 	}
 	interpreter, _, _ := strings.Cut(strings.TrimLeft(line[2:], " \t"), " ")
-	return fmt.Errorf("script: its first line names the interpreter %q, which does not exist here", strings.TrimSpace(interpreter))
+	return fmt.Errorf("script: its first line names the interpreter %q, which does not exist on the agent's host", strings.TrimSpace(interpreter))
 }
 
 // checkText refuses a text for which a shell or the kernel would only report
@@ -41,10 +41,10 @@ func checkText(what, text string) error {
 		return nil
 	}
 	if strings.HasPrefix(text, "\ufeff") {
-		return fmt.Errorf("%s: it begins with a byte order mark (U+FEFF): want it without", what)
+		return fmt.Errorf("%s: it begins with a byte order mark (U+FEFF), want none", what)
 	}
 	if n := strings.Count(text, "\n"); n > 0 && strings.Count(text, "\r\n") == n {
-		return fmt.Errorf("%s: its lines end with CR LF: want LF alone, since the CR would be part of each command", what)
+		return fmt.Errorf("%s: its lines end with CR LF, want LF only, since the CR would be part of each command", what)
 	}
 	return nil
 }

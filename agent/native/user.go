@@ -34,7 +34,7 @@ func LookupUser(name string) (*User, error) {
 		return nil, fmt.Errorf("the group of the user %s has the id %s: want a number", name, found.Gid)
 	}
 	if uid == 0 || gid == 0 {
-		return nil, fmt.Errorf("the user %s has the rights of root: want another one", name)
+		return nil, fmt.Errorf("the user %s has root privileges, want another user", name)
 	}
 	return &User{Name: found.Username, Home: found.HomeDir, UID: uint32(uid), GID: uint32(gid)}, nil
 }

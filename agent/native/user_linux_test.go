@@ -22,7 +22,7 @@ func needRoot(t *testing.T) {
 }
 
 func TestLookupUser(t *testing.T) {
-	for name, want := range map[string]string{"root": "has the rights of root", "0": "has the rights of root", "no-such-user": "unknown user", "4294967": "unknown userid"} {
+	for name, want := range map[string]string{"root": "has root privileges", "0": "has root privileges", "no-such-user": "unknown user", "4294967": "unknown userid"} {
 		if u, err := native.LookupUser(name); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %+v, %v, want %q", name, u, err, want)
 		}
@@ -68,7 +68,7 @@ func TestRunAs(t *testing.T) {
 		{"environment of the agent", map[string]string{"command": fmt.Sprintf("cat /proc/%d/environ", os.Getpid())}, "", "exit code 1"},
 		{"its supervisor", map[string]string{"command": `kill -9 $PPID 2>/dev/null || echo no`}, "no", ""},
 		{"no terminal and no capabilities", map[string]string{"command": `grep -E '^Cap(Prm|Eff|Amb)' /proc/self/status | cut -f2 | sort -u; ps -o tty= -p $$ 2>/dev/null | grep -v '?'; true`}, "0000000000000000", ""},
-		{"a directory of the agent's user", map[string]string{"command": "pwd", "dir": data}, "", "permission denied to the user nobody"},
+		{"a directory of the agent's user", map[string]string{"command": "pwd", "dir": data}, "", "permission denied for the user nobody"},
 		{"a directory for everybody", map[string]string{"command": "pwd", "dir": "/usr"}, "/usr", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

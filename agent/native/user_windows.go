@@ -8,7 +8,7 @@ import (
 // setUser refuses other users than that of the agent.
 func setUser(_ *exec.Cmd, u *User) error {
 	if u != nil {
-		return errors.New("a job cannot run as another user on Windows")
+		return errors.New("on Windows, jobs cannot run as another user")
 	}
 	return nil
 }

@@ -104,7 +104,7 @@ func (c *child) outputOf(t *testing.T, command string) string {
 
 func TestRunAsMistakes(t *testing.T) {
 	t.Parallel()
-	for user, want := range map[string]string{"root": "--run-as root: the user root has the rights of root", "no-such": "--run-as no-such: user: unknown user no-such"} {
+	for user, want := range map[string]string{"root": "--run-as root: the user root has root privileges", "no-such": "--run-as no-such: user: unknown user no-such"} {
 		got := runCaptured(t.Context(), testEnv, "agent", "--run-as", user, "--data", t.TempDir())
 		if got.code != exitUsage || !strings.Contains(got.err, want) {
 			t.Errorf("%+v, want %q", got, want)
