@@ -69,7 +69,7 @@ func (r *bpmnReader) fillNext(n *node, e *bpmnElement, path string, top bool) {
 		switch {
 		case target == nil:
 		case t.exitPattern().text != anyExitStatus:
-			r.addFault(t.faultHere(path, `a transition for every exit status, "*": a split has no exit status`, quoteValue(t.exitPattern().text)))
+			r.addFault(t.faultHere(path, `a transition on "*", every exit status: a split has no exit status`, quoteValue(t.exitPattern().text)))
 		case !target.isEnd():
 			n.addPlaced("next", target.idInJob(t))
 		case top && target.name == "jsr352:end" && target.firstFilled("exit-status") == nil:

@@ -83,7 +83,7 @@ func TestResolveRefuses(t *testing.T) {
 		{"a number that is an operator", `"start_limit":"#{jobParameters['operator']}"`, `/steps/0/start_limit: want a whole number of at least 0, got "#{jobParameters['n']}"`},
 		{"a reference that is empty", `"batchlet":{"ref":"#{jobParameters['none']}"}`, `/steps/0/batchlet/ref: want the name of an artifact`},
 		{"a target that is unknown", `"next":"#{jobParameters['word']}"`, `/steps/0/next: want the id of an element, got "ten"`},
-		{"a loop", `"next":"#{jobParameters['id']}"`, `/steps/0/next: want a target that makes no loop, got "S > S"`},
+		{"a loop", `"next":"#{jobParameters['id']}"`, `/steps/0/next: want a target that does not cause a loop, got "S > S"`},
 		{"names that become the same", `"properties":{"a":"1","a#{jobParameters['none']}":"2"}`, `/steps/0/properties/a: want each name only once, got "a" again`},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -106,7 +106,7 @@ func (v *validator) checkLoops(elements []Element, edges [][]edge) {
 			taken[last]++
 			switch state[e.to] {
 			case open:
-				v.reportFault(e.path, "a target that makes no loop", pathOfLoop(elements, trail[position[e.to]:]))
+				v.reportFault(e.path, "a target that does not cause a loop", pathOfLoop(elements, trail[position[e.to]:]))
 			case unseen:
 				state[e.to], position[e.to] = open, len(trail)
 				trail, taken = append(trail, e.to), append(taken, 0)

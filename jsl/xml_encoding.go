@@ -133,7 +133,7 @@ func decodeXML(data []byte, charset string) ([]byte, *FieldError) {
 				return nil, undecodedFault(text, faulty, p.family)
 			}
 			if name, at := declaredEncoding(text); charset == "" && name != "" && encodingFamily(name) != p.family {
-				return nil, &FieldError{"", "the encoding of the first bytes, " + p.family, quoteValue(name), at.line, at.col}
+				return nil, &FieldError{"", "the encoding that the first bytes indicate, " + p.family, quoteValue(name), at.line, at.col}
 			}
 			return text, nil
 		}
@@ -155,7 +155,7 @@ func decodeXML(data []byte, charset string) ([]byte, *FieldError) {
 	case e == nil && charset != "": // UTF-16 that begins with neither a mark nor markup: big-endian (RFC 2781 section 4.3)
 		return nil, &FieldError{"", "text that begins with < or a byte order mark in " + encodingFamily(name), "other bytes", 1, 1}
 	case e == nil:
-		return nil, &FieldError{"", "the encoding of the first bytes", quoteValue(name), at.line, at.col}
+		return nil, &FieldError{"", "the encoding that the first bytes indicate", quoteValue(name), at.line, at.col}
 	}
 	text, faulty := decodeBy(e)(data)
 	if faulty >= 0 {
