@@ -3,7 +3,6 @@ package deploy
 import (
 	"archive/zip"
 	"bytes"
-	"context"
 	"encoding/binary"
 	"log/slog"
 	"os"
@@ -59,15 +58,7 @@ func (w *world) newDeployer() *Deployer {
 // runDeployer runs d until the test ends.
 func (w *world) runDeployer(d *Deployer) {
 	w.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- d.Run(ctx) }()
-	w.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			w.Error(err)
-		}
-	})
+	bustest.RunBackground(w, d.Run)
 	if err := d.WaitReady(w.Context()); err != nil {
 		w.Fatal(err)
 	}

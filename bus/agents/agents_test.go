@@ -1,7 +1,6 @@
 package agents_test
 
 import (
-	"context"
 	"encoding/json"
 	"os"
 	"strings"
@@ -32,8 +31,8 @@ func newWorld(t *testing.T) *world {
 	b := bustest.Open(t, bustest.Server(t), bus.Config{})
 	x := index.New(b)
 	w := &world{T: t, b: b, Registry: agents.New(b, x, agents.Config{})}
-	w.runInBackground(x.Run)
-	w.runInBackground(w.Registry.Run)
+	bustest.RunBackground(w, x.Run)
+	bustest.RunBackground(w, w.Registry.Run)
 	if _, err := b.NC.Subscribe(subjects.CommandSubject("a1", "*"), func(m *nats.Msg) {
 		w.commands = append(w.commands, m.Subject[strings.LastIndex(m.Subject, ".")+1:])
 		_ = m.Respond([]byte("{}"))
@@ -42,18 +41,6 @@ func newWorld(t *testing.T) *world {
 	}
 	synctest.Wait()
 	return w
-}
-
-func (w *world) runInBackground(run func(context.Context) error) {
-	ctx, cancel := context.WithCancel(w.Context())
-	done := make(chan error, 1)
-	go func() { done <- run(ctx) }()
-	w.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			w.Error(err)
-		}
-	})
 }
 
 // sendHeartbeat sends a heartbeat of a1 and waits until it is handled.

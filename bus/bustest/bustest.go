@@ -7,6 +7,8 @@
 package bustest
 
 import (
+	"context"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -89,6 +91,22 @@ func start(t testing.TB, opts *server.Options) *server.Server {
 func finishRequests() {
 	defer func() { _ = recover() }() // outside a bubble, Wait panics
 	synctest.Wait()
+}
+
+// RunBackground runs f until the test ends or stop is called, and blocks there
+// until f has returned. An error of f fails the test.
+func RunBackground(t testing.TB, f func(context.Context) error) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- f(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(stop)
+	return stop
 }
 
 // Conn connects to s within the process, until the test ends.

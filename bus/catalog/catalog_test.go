@@ -38,15 +38,7 @@ func newWorld(t *testing.T) *world {
 	w.x = index.New(w.b)
 	life := execution.New(w.b, w.x, execution.Config{})
 	w.Catalog = catalog.New(catalog.Config{Bus: w.b, Index: w.x, History: life, Schedules: &w.closer})
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- w.x.Run(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
+	bustest.RunBackground(t, w.x.Run)
 	if err := w.x.WaitReady(t.Context()); err != nil {
 		t.Fatal(err)
 	}

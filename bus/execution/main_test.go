@@ -1,7 +1,6 @@
 package execution
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -74,34 +73,14 @@ func (w *world) idle(cfg Config) *node {
 	b := bustest.Open(w, w.srv, bus.Config{Log: log, Replicas: w.replicas})
 	x := index.New(b)
 	n := &node{Service: New(b, x, cfg), b: b, x: x}
-	w.background(x.Run)
+	bustest.RunBackground(w, x.Run)
 	if err := x.WaitReady(w.Context()); err != nil {
 		w.Fatal(err)
 	}
 	return n
 }
 
-func (n *node) run(w *world) { n.stop = w.background(n.Run) }
-
-// background runs f until the test or what it returns ends it.
-func (w *world) background(f func(context.Context) error) (stop func()) {
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- f(ctx) }()
-	ended := false
-	stop = func() {
-		if ended {
-			return
-		}
-		ended = true
-		cancel()
-		if err := <-done; err != nil {
-			w.Error(err)
-		}
-	}
-	w.Cleanup(stop)
-	return stop
-}
+func (n *node) run(w *world) { n.stop = bustest.RunBackground(w, n.Run) }
 
 // job writes a definition and waits until every bus that is asked next sees it.
 func (w *world) job(name, definition string) {

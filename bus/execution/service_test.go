@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/bustest"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
@@ -27,10 +28,10 @@ func TestLongChore(t *testing.T) {
 				return nil
 			}
 		}
-		w.background(func(ctx context.Context) error { return w.bus.b.RunLeasedTask(ctx, "long", time.Second, round(&one)) })
+		bustest.RunBackground(w, func(ctx context.Context) error { return w.bus.b.RunLeasedTask(ctx, "long", time.Second, round(&one)) })
 		time.Sleep(2 * time.Second)
 		other := w.idle(Config{})
-		w.background(func(ctx context.Context) error { return other.b.RunLeasedTask(ctx, "long", time.Second, round(&two)) })
+		bustest.RunBackground(w, func(ctx context.Context) error { return other.b.RunLeasedTask(ctx, "long", time.Second, round(&two)) })
 		time.Sleep(3 * time.Minute)
 		if one.Load() < 3 || two.Load() != 0 {
 			t.Errorf("%d rounds by the bus with the lease, %d by the other", one.Load(), two.Load())

@@ -1,10 +1,8 @@
 package login
 
 import (
-	"context"
 	"fmt"
 	"os"
-	"sync"
 	"testing"
 	"time"
 
@@ -32,17 +30,8 @@ func TestMain(m *testing.M) {
 func startService(t testing.TB, srv *server.Server, cfg bus.Config) (s *Service, stop func()) {
 	t.Helper()
 	s = New(Config{Bus: bustest.Open(t, srv, cfg)})
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- s.Run(ctx) }()
-	stop = sync.OnceFunc(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
-	t.Cleanup(stop)
-	if err := s.WaitReady(ctx); err != nil {
+	stop = bustest.RunBackground(t, s.Run)
+	if err := s.WaitReady(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	return s, stop

@@ -58,7 +58,7 @@ func runInWorld(t *testing.T, name string, f func(w *world)) {
 			w := &world{T: t, srv: bustest.Server(t)}
 			w.bus = bustest.Open(t, w.srv, bus.Config{})
 			w.notificator = newFakeNotificator(t)
-			w.runBackground(w.sendHeartbeats)
+			bustest.RunBackground(w, w.sendHeartbeats)
 			f(w)
 			// Leased tasks run at whole seconds, and a server that ends while
 			// it is asked for a consumer waits for a lock, which fake time does
@@ -66,21 +66,6 @@ func runInWorld(t *testing.T, name string, f func(w *world)) {
 			time.Sleep(333 * time.Millisecond)
 		})
 	})
-}
-
-// runBackground runs f until the test ends or stop is called.
-func (w *world) runBackground(f func(context.Context) error) (stop func()) {
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- f(ctx) }()
-	stop = sync.OnceFunc(func() {
-		cancel()
-		if err := <-done; err != nil {
-			w.Error(err)
-		}
-	})
-	w.Cleanup(stop)
-	return stop
 }
 
 // sendHeartbeats sends the agent's heartbeats until ctx ends.
@@ -128,9 +113,9 @@ func (w *world) startBusOn(b *bus.Bus, url string) *node {
 	if err != nil {
 		w.Fatal(err)
 	}
-	stopIndex := w.runBackground(x.Run)
-	stopLife := w.runBackground(executions.Run)
-	stop := w.runBackground(n.Run)
+	stopIndex := bustest.RunBackground(w, x.Run)
+	stopLife := bustest.RunBackground(w, executions.Run)
+	stop := bustest.RunBackground(w, n.Run)
 	time.Sleep(time.Second) // the consumer is there
 	return &node{n, executions, func() { stop(); stopLife(); stopIndex() }}
 }

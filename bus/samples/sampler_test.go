@@ -1,7 +1,6 @@
 package samples
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -72,24 +71,8 @@ func openNode(t *testing.T, s *server.Server, agents Agents) *node {
 func runNode(t *testing.T, s *server.Server, agents Agents) *node {
 	t.Helper()
 	n := openNode(t, s, agents)
-	n.stop = background(t, n.m.Run)
+	n.stop = bustest.RunBackground(t, n.m.Run)
 	return n
-}
-
-// background runs f until the end of the test, or until the returned function
-// is called.
-func background(t *testing.T, f func(context.Context) error) (stop func()) {
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- f(ctx) }()
-	stop = sync.OnceFunc(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
-	t.Cleanup(stop)
-	return stop
 }
 
 // readArchive returns an archive of agent a1.
@@ -350,8 +333,8 @@ func TestHeartbeats(t *testing.T) {
 		b := bustest.Open(t, s, bus.Config{})
 		x := index.New(b)
 		registry := agents.New(b, x, agents.Config{})
-		background(t, x.Run)
-		background(t, registry.Run)
+		bustest.RunBackground(t, x.Run)
+		bustest.RunBackground(t, registry.Run)
 		n := runNode(t, s, registry)
 		h := subjects.Heartbeat{Agent: "a1", Life: "1", Status: subjects.AgentReady, IntervalMS: 2000, Apps: []string{}, Pools: []string{}}
 		h.Stats.Memory.Physical = subjects.Memory{Free: 3 << 30, Total: 4 << 30}

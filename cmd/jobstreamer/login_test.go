@@ -74,15 +74,8 @@ func logInto(t *testing.T, url string) string {
 func loginCommands(t *testing.T) *login.Service {
 	t.Helper()
 	s := login.New(login.Config{Bus: bustest.Open(t, bustest.Server(t), bus.Config{})})
-	ended := make(chan error, 1)
-	ctx := t.Context()
-	go func() { ended <- s.Run(ctx) }()
-	t.Cleanup(func() {
-		if err := <-ended; err != nil { // the test's context is over
-			t.Error(err)
-		}
-	})
-	if err := s.WaitReady(ctx); err != nil {
+	bustest.RunBackground(t, s.Run)
+	if err := s.WaitReady(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	return s

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// macros are the named schedules of other cron implementations, in Quartz
-// syntax.
-var macros = map[string]string{
+// quartzOfMacro has the Quartz syntax of the named schedules of other cron
+// implementations, to suggest it.
+var quartzOfMacro = map[string]string{
 	"@HOURLY": "0 0 * * * ?", "@DAILY": "0 0 0 * * ?", "@MIDNIGHT": "0 0 0 * * ?", "@WEEKLY": "0 0 0 ? * SUN",
 	"@MONTHLY": "0 0 0 1 * ?", "@YEARLY": "0 0 0 1 1 ?", "@ANNUALLY": "0 0 0 1 1 ?",
 }
@@ -26,7 +26,7 @@ func suggestQuartz(parts []part) string {
 	text := ""
 	switch len(parts) {
 	case 1:
-		text = macros[parts[0].text]
+		text = quartzOfMacro[parts[0].text]
 	case 5:
 		monthDay, weekDay := parts[2].text, parts[4].text
 		if !matchesEveryDay(monthDay) && !matchesEveryDay(weekDay) {
