@@ -81,7 +81,7 @@ func Streams(replicas int, r Retention) []jetstream.StreamConfig {
 		},
 		{
 			Name: subjects.ResultsStream, Subjects: []string{subjects.AllResults}, Storage: jetstream.FileStorage,
-			Description: "what happened to executions; purged by the janitor of the control bus",
+			Description: "results of executions; purged by the janitor of the control bus",
 			MaxBytes:    -1, MaxMsgs: -1, MaxMsgSize: -1, MaxConsumers: -1, MaxMsgsPerSubject: -1,
 			AllowDirect: true, // agents read it: a direct read can be confined to an application
 			Replicas:    replicas,

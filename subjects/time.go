@@ -58,7 +58,7 @@ func (t *Time) UnmarshalJSON(b []byte) error {
 		return nil
 	}
 	if len(b) < 2 || b[0] != '"' || b[len(b)-1] != '"' {
-		return fmt.Errorf("a time is a string such as %q, not %.40s", timeFormat, b)
+		return fmt.Errorf("want a time such as %q, got %.40s", timeFormat, b)
 	}
 	s := string(b[1 : len(b)-1])
 	if s == "" {
@@ -67,7 +67,7 @@ func (t *Time) UnmarshalJSON(b []byte) error {
 	}
 	v, err := time.Parse(time.RFC3339Nano, s)
 	if err != nil {
-		return fmt.Errorf("a time is a string such as %q, not %.40q", timeFormat, s)
+		return fmt.Errorf("want a time such as %q, got %.40q", timeFormat, s)
 	}
 	*t = TimeOf(v)
 	return nil

@@ -10,7 +10,7 @@ import (
 var heartbeats = []testCase{
 	{"heartbeats name the execution from the fetch to the stored end", testNamedExecutions},
 	{"heartbeats describe the agent", testHeartbeatFields},
-	{"a change of the status is published at once", testStatusChange},
+	{"a change of the status is published immediately", testStatusChange},
 }
 
 func testNamedExecutions(r *room) {
@@ -55,7 +55,7 @@ func testHeartbeatFields(r *room) {
 	p := r.startAgent()
 	h := r.awaitBeat("of a ready agent", func(h subjects.Heartbeat) bool { return h.Status == subjects.AgentReady })
 	if h.Agent != r.options.Name || h.Life == "" || h.Version == "" || h.Host == "" || h.OS == "" || h.Arch == "" || h.Cores < 1 {
-		r.Errorf("the heartbeat does not say who the agent is: %+v", h)
+		r.Errorf("the heartbeat does not identify the agent: %+v", h)
 	}
 	if len(h.Apps) != 1 || h.Apps[0] != r.app || len(h.Pools) != 1 || h.Pools[0] != subjects.DefaultPool || h.Slots != r.options.Slots {
 		r.Errorf("the heartbeat says apps %q, pools %q, %d slots", h.Apps, h.Pools, h.Slots)
@@ -73,10 +73,10 @@ func testStatusChange(r *room) {
 	r.options.Heartbeat = 2 * longInterval // so that only a change of the status can cause a heartbeat
 	r.startAgent()
 	if r.sendCommand(subjects.DrainCommand, 0, 0); !r.awaitStatusSoon(subjects.AgentBlocked) {
-		r.Error("drain was not published at once")
+		r.Error("drain was not published immediately")
 	}
 	if r.sendCommand(subjects.ResumeCommand, 0, 0); !r.awaitStatusSoon(subjects.AgentReady) {
-		r.Error("resume was not published at once")
+		r.Error("resume was not published immediately")
 	}
 }
 

@@ -157,7 +157,7 @@ func testLeaving(r *room) {
 		return last.Status == subjects.AgentGone && len(last.Executions) == 0
 	})
 	if n := len(endsOf(r.resultsOf(running))); n != 1 {
-		r.Errorf("what ran has %d ends, want one", n)
+		r.Errorf("the execution has %d ends, want one", n)
 	}
 	if r.witnessCount("late") != 0 || len(r.resultsOf(late)) != 0 {
 		r.Error("an agent that leaves took work")
