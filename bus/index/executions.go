@@ -180,7 +180,7 @@ func (x *Index) summaryOf(e *entry) Summary {
 }
 
 // Executions returns a page of a job's executions, newest first; offset is from
-// 0.
+// 0. A negative offset or limit counts as 0.
 func (x *Index) Executions(app, job string, offset, limit int) (page []Summary, hits int) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
@@ -189,7 +189,7 @@ func (x *Index) Executions(app, job string, offset, limit int) (page []Summary, 
 		return nil, 0
 	}
 	n := len(j.list)
-	for i := n - 1 - offset; i >= 0 && len(page) < limit; i-- {
+	for i := n - 1 - max(0, offset); i >= 0 && len(page) < limit; i-- {
 		page = append(page, x.summaryOf(x.table.entryAt(j.list[i])))
 	}
 	return page, n

@@ -35,7 +35,7 @@ type JobQuery struct {
 	Match  func(*Job) bool     // nil: all
 	Less   func(a, b *Job) int // as in slices.SortFunc; nil: by name
 	Offset int                 // from 0
-	Limit  int
+	Limit  int                 // a negative offset or limit counts as 0
 }
 
 // jobEntry is a job's definition, if it has one, with counts of its executions.
@@ -192,8 +192,8 @@ func (x *Index) Jobs(q JobQuery) (page []*Job, hits int) {
 		less = func(a, b *Job) int { return cmp.Compare(a.Name, b.Name) }
 	}
 	slices.SortStableFunc(all, less)
-	from := min(q.Offset, len(all))
-	return all[from : from+min(q.Limit, len(all)-from)], len(all) // no sum of q's fields: it may overflow
+	rest := all[min(max(0, q.Offset), len(all)):]
+	return rest[:min(max(0, q.Limit), len(rest))], len(all) // no sum of q's fields: it may overflow
 }
 
 func containsAny(s string, words []string) bool {

@@ -20,7 +20,7 @@ type ExecutionQuery struct {
 
 	After, Before int64 // the page after or before this execution
 	Offset        int   // from 0; only without After and Before
-	Limit         int
+	Limit         int   // a negative offset or limit counts as 0
 }
 
 // Page is a part of a list.
@@ -42,6 +42,9 @@ const deepOffset = 5000
 
 // FindExecutions returns a page of the executions that q selects.
 func (x *Index) FindExecutions(q *ExecutionQuery) Page {
+	bounded := *q
+	bounded.Offset, bounded.Limit = max(0, q.Offset), max(0, q.Limit)
+	q = &bounded
 	m := &matcher{q: q}
 	if q.selectsAll() {
 		if p, ok := x.walkLists(m); ok {

@@ -22,7 +22,7 @@ func (x *Index) scanEntries(m *matcher) Page {
 	x.mu.RUnlock()
 	up := q.Before != 0
 	offset := min(q.Offset, chunks*chunkSize)
-	best := nearest{most: offset + q.Limit, up: up}
+	best := nearest{most: offset + min(q.Limit, chunks*chunkSize), up: up}
 	p := Page{Offset: q.Offset}
 	beyond := 0 // matches on the other side of the cursor, and the cursor itself
 	for end := chunks; end > 0; end -= scanned {
@@ -98,8 +98,11 @@ func (n *nearest) addKey(k sortKey) {
 
 func (n *nearest) trimKept() {
 	slices.SortFunc(n.kept, n.compare)
-	if len(n.kept) >= n.most && n.most > 0 {
-		n.kept = n.kept[:n.most]
+	if len(n.kept) < n.most {
+		return
+	}
+	n.kept = n.kept[:n.most]
+	if n.most > 0 {
 		n.full, n.last = true, n.kept[n.most-1]
 	}
 }
