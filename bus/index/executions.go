@@ -64,13 +64,26 @@ func (x *Index) putRecord(r *recordFields, app, job string, rev uint64, whole *b
 	x.mu.Lock()
 	waiters := x.replaceEntry(r, app, job, rev, whole)
 	x.mu.Unlock()
+	wakeWaiters(waiters, whole)
+}
+
+func wakeWaiters(waiters []chan *bus.Execution, whole *bus.Execution) {
 	for _, w := range waiters {
 		w <- whole // buffered: never blocks
 	}
 }
 
+// detachWaiters returns the channels of the callers that wait for the end of an
+// execution, and removes them. x.mu is held.
+func (x *Index) detachWaiters(id int64) []chan *bus.Execution {
+	waiters := x.waiters[id]
+	delete(x.waiters, id)
+	return waiters
+}
+
 // replaceEntry replaces the entry of r, unless the entry is newer. If r has
-// ended, it returns the channels of those who wait for the end. x.mu is held.
+// ended or is deleted, it returns the channels of those who wait for the end.
+// x.mu is held.
 func (x *Index) replaceEntry(r *recordFields, app, job string, rev uint64, whole *bus.Execution) (waiters []chan *bus.Execution) {
 	j := x.jobFor(app, job)
 	h, there := x.table.findHandle(r.ID)
@@ -80,7 +93,7 @@ func (x *Index) replaceEntry(r *recordFields, app, job string, rev uint64, whole
 	if r.Deleted != 0 {
 		x.removeEntry(r.ID, j)
 		x.doomed[r.ID] = Doomed{app, job, r.ID}
-		return nil
+		return x.detachWaiters(r.ID)
 	}
 	if _, ok := x.doomed[r.ID]; ok {
 		return nil
@@ -95,9 +108,7 @@ func (x *Index) replaceEntry(r *recordFields, app, job string, rev uint64, whole
 		x.ended[x.endedNext%len(x.ended)] = whole
 		x.endedNext++
 	}
-	waiters = x.waiters[r.ID]
-	delete(x.waiters, r.ID)
-	return waiters
+	return x.detachWaiters(r.ID)
 }
 
 // writeEntry writes the entry of r, at handle h if it exists, and updates the
@@ -149,12 +160,15 @@ func (x *Index) trackLive(r *recordFields, app, job string) {
 	}
 }
 
-// Remove removes an execution whose record is gone.
+// Remove removes an execution whose record is gone, and wakes the callers that
+// wait for its end.
 func (x *Index) Remove(app, job string, id int64) {
 	x.mu.Lock()
-	defer x.mu.Unlock()
 	x.removeEntry(id, x.jobFor(app, job))
 	delete(x.doomed, id)
+	waiters := x.detachWaiters(id)
+	x.mu.Unlock()
+	wakeWaiters(waiters, nil)
 }
 
 func (x *Index) removeEntry(id int64, j *jobEntry) {
@@ -207,7 +221,7 @@ func (x *Index) Find(id int64) (Summary, bool) {
 }
 
 // WaitEnd blocks until the execution has ended. The error is ctx's, or
-// [bus.ErrNotFound].
+// [bus.ErrNotFound], also if the record is removed meanwhile.
 func (x *Index) WaitEnd(ctx context.Context, id int64) (Summary, error) {
 	s, _, err := x.WaitRecord(ctx, id)
 	return s, err
@@ -217,10 +231,11 @@ func (x *Index) WaitEnd(ctx context.Context, id int64) (Summary, error) {
 // if another bus wrote the end, or if the execution had ended some time ago.
 func (x *Index) WaitRecord(ctx context.Context, id int64) (Summary, *bus.Execution, error) {
 	x.mu.Lock()
+	none := fmt.Errorf("wait for execution %d: %w", id, bus.ErrNotFound)
 	h, ok := x.table.findHandle(id)
 	if !ok {
 		x.mu.Unlock()
-		return Summary{}, nil, fmt.Errorf("wait for execution %d: %w", id, bus.ErrNotFound)
+		return Summary{}, nil, none
 	}
 	if s := x.summaryOf(x.table.entryAt(h)); s.BatchStatus.Ended() {
 		whole := x.justEnded(id)
@@ -232,7 +247,10 @@ func (x *Index) WaitRecord(ctx context.Context, id int64) (Summary, *bus.Executi
 	x.mu.Unlock()
 	select {
 	case whole := <-ch:
-		s, _ := x.Find(id)
+		s, ok := x.Find(id)
+		if !ok { // removed since
+			return Summary{}, nil, none
+		}
 		return s, whole, nil
 	case <-ctx.Done():
 		x.mu.Lock()
