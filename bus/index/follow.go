@@ -173,7 +173,11 @@ func (x *Index) applyMessage(m jetstream.Msg) {
 		return
 	}
 	var r recordFields
-	if err := json.Unmarshal(m.Data(), &r); err != nil || r.ID != id {
+	err = json.Unmarshal(m.Data(), &r)
+	if err == nil && r.ID != id {
+		err = fmt.Errorf("want execution %d, got %d", id, r.ID)
+	}
+	if err != nil {
 		x.b.Log.Error("unreadable record skipped", "execution", id, "err", err)
 		return
 	}
