@@ -18,6 +18,7 @@ import (
 type model struct {
 	records map[int64]*bus.Execution
 	revs    map[int64]uint64
+	removed map[int64]bool
 }
 
 // TestModel changes an index and a model at random, with writes that arrive
@@ -26,29 +27,39 @@ func TestModel(t *testing.T) {
 	for seed := range uint64(20) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 1))
-			x, m := New(nil), model{map[int64]*bus.Execution{}, map[int64]uint64{}}
+			x, m := New(nil), model{map[int64]*bus.Execution{}, map[int64]uint64{}, map[int64]bool{}}
 			var sent []*bus.Execution
 			var revs []uint64
 			for rev := uint64(1); rev < 600; rev++ {
-				e := randomRecord(r, m.records)
+				e := randomRecord(r, &m)
 				sent, revs = append(sent, e), append(revs, rev)
 				x.PutExecution(e, rev)
 				m.put(e, rev)
-				if i := r.IntN(len(sent)); r.IntN(3) == 0 { // the watch brings an older one again
+				if i := r.IntN(len(sent)); r.IntN(3) == 0 && !m.removed[sent[i].ID] { // the watch brings an older one again
 					x.PutExecution(sent[i], revs[i])
 					m.put(sent[i], revs[i])
 				}
+				if gone := sent[r.IntN(len(sent))]; r.IntN(12) == 0 {
+					x.Remove("a", gone.Job, gone.ID)
+					m.remove(gone.ID)
+				}
 			}
 			m.compare(t, x)
+			for range 60 {
+				m.compareQuery(t, x, r)
+			}
 		})
 	}
 }
 
 // randomRecord returns a new execution, or a later state of one.
-func randomRecord(r *rand.Rand, records map[int64]*bus.Execution) *bus.Execution {
+func randomRecord(r *rand.Rand, m *model) *bus.Execution {
 	statuses := []subjects.BatchStatus{subjects.Undispatched, subjects.Started, subjects.Stopping, subjects.Completed, subjects.Failed}
 	e := execution(1+r.Int64N(3000), statuses[r.IntN(len(statuses))])
-	if ids := slices.Sorted(maps.Keys(records)); len(ids) > 0 && r.IntN(2) == 0 {
+	for m.removed[e.ID] { // no id is used twice
+		e.ID = 1 + r.Int64N(3000)
+	}
+	if ids := slices.Sorted(maps.Keys(m.records)); len(ids) > 0 && r.IntN(2) == 0 {
 		e.ID = ids[r.IntN(len(ids))]
 	}
 	e.Job = fmt.Sprint("j", e.ID%3)
@@ -76,6 +87,61 @@ func (m *model) put(e *bus.Execution, rev uint64) {
 		return
 	}
 	m.records[e.ID], m.revs[e.ID] = e, rev
+}
+
+func (m *model) remove(id int64) {
+	delete(m.records, id)
+	delete(m.revs, id)
+	m.removed[id] = true
+}
+
+// compareQuery compares a page of a random query with a plain slice.
+func (m *model) compareQuery(t *testing.T, x *Index, r *rand.Rand) {
+	t.Helper()
+	q := ExecutionQuery{Limit: r.IntN(30)}
+	if r.IntN(2) == 0 {
+		q.App, q.Job = "a", fmt.Sprint("j", r.IntN(4)) // j3 has none
+	}
+	if r.IntN(2) == 0 {
+		q.Status = []subjects.BatchStatus{subjects.Failed, subjects.Started}[:1+r.IntN(2)]
+	}
+	if r.IntN(3) == 0 {
+		q.Agent = is(fmt.Sprint("agent-", r.IntN(4)))
+	}
+	if r.IntN(3) == 0 {
+		q.Since = subjects.Time(r.IntN(600) * 1000)
+	}
+	if r.IntN(3) == 0 {
+		q.Until = subjects.Time(r.IntN(600)*1000 + 1)
+	}
+	want := m.sorted(func(e *bus.Execution) bool {
+		at := cmp.Or(e.StartTime, e.CreateTime)
+		return (q.Job == "" || e.Job == q.Job) && (q.Status == nil || slices.Contains(q.Status, e.BatchStatus)) &&
+			(q.Agent == nil || q.Agent(e.Agent)) && at >= q.Since && (q.Until == 0 || at < q.Until)
+	})
+	slices.Reverse(want)
+	from, to := 0, 0
+	switch i := r.IntN(len(want) + 1); {
+	case i == len(want) || r.IntN(3) == 0:
+		q.Offset = r.IntN(len(want) + 10)
+		from = min(q.Offset, len(want))
+		to = min(from+q.Limit, len(want))
+	case r.IntN(2) == 0:
+		q.After = want[i].ID
+		from, to = i+1, min(i+1+q.Limit, len(want))
+	default:
+		q.Before = want[i].ID
+		from, to = max(0, i-q.Limit), i
+	}
+	offset := from
+	if q.After == 0 && q.Before == 0 {
+		offset = q.Offset
+	}
+	p := x.FindExecutions(&q)
+	if !slices.Equal(ids(p.Results), idsOf(want[from:to])) || p.Hits != len(want) || p.Offset != offset {
+		t.Errorf("%+v = %v of %d after %d, want %v of %d after %d", q, ids(p.Results), p.Hits, p.Offset,
+			idsOf(want[from:to]), len(want), offset)
+	}
 }
 
 // sorted returns the records that keep accepts, oldest first.
