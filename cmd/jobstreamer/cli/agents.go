@@ -21,8 +21,8 @@ func (c *CLI) Agents() []*cobra.Command {
 }
 
 func (c *CLI) agentList() *cobra.Command {
-	cmd := c.serverCommand("list", "List agents with their load", func(s *session, _ []string) error {
-		return showList(s, func(c *client.Client, p client.Page) (rest.List[rest.Agent], error) { return c.Agents(s.ctx, p) }, drawAgents)
+	cmd := c.serverCommand("list", "List agents with their load", func(inv *invocation, _ []string) error {
+		return showList(inv, func(c *client.Client, p client.Page) (rest.List[rest.Agent], error) { return c.Agents(inv.ctx, p) }, drawAgents)
 	})
 	c.pageFlags(cmd)
 	c.serverFlags(cmd)
@@ -46,8 +46,8 @@ func agentStatus(s string) cell {
 }
 
 func (c *CLI) agentShow() *cobra.Command {
-	cmd := c.serverCommand("show AGENT", "Show an agent and its latest executions", func(s *session, args []string) error {
-		return showAnswer(s, func(c *client.Client) (*rest.Agent, error) { return c.Agent(s.ctx, args[0]) }, drawAgent)
+	cmd := c.serverCommand("show AGENT", "Show an agent and its latest executions", func(inv *invocation, args []string) error {
+		return showAnswer(inv, func(c *client.Client) (*rest.Agent, error) { return c.Agent(inv.ctx, args[0]) }, drawAgent)
 	})
 	c.watchFlags(cmd)
 	c.serverFlags(cmd)
@@ -69,20 +69,20 @@ func drawAgent(p *page, a *rest.Agent) {
 
 func (c *CLI) agentChangeCommand(use, short, verb, done string, change func(c *client.Client, ctx context.Context, agent string) (*rest.Agent, error)) *cobra.Command {
 	var m bulkFlags
-	cmd := c.serverCommand(use, short, func(s *session, args []string) error {
-		t, err := s.expandNames(args, "agents", s.allAgents)
+	cmd := c.serverCommand(use, short, func(inv *invocation, args []string) error {
+		t, err := inv.expandNames(args, "agents", inv.allAgents)
 		if err != nil {
 			return err
 		}
 		w := &bulkWork{bulkFlags: &m, one: "agent", more: "agents", verb: verb, done: verb + "ed", check: func(t target) (string, error) {
-			a, err := s.client.Agent(s.ctx, t.name)
+			a, err := inv.client.Agent(inv.ctx, t.name)
 			if err != nil {
 				return "", err
 			}
 			return a.Status, nil
 		}}
-		ask := func(c *client.Client, t target) (*rest.Agent, error) { return change(c, s.ctx, t.name) }
-		return changeNamed(s, w, &t, ask, func(p *page, _ target, a *rest.Agent) { fmt.Fprintf(p, "Agent %s %s.\n", a.Name, done) })
+		ask := func(c *client.Client, t target) (*rest.Agent, error) { return change(c, inv.ctx, t.name) }
+		return changeNamed(inv, w, &t, ask, func(p *page, _ target, a *rest.Agent) { fmt.Fprintf(p, "Agent %s %s.\n", a.Name, done) })
 	})
 	cmd.Long = short + ".\n\n" + severalHelp
 	m.addFlags(cmd)
@@ -91,7 +91,7 @@ func (c *CLI) agentChangeCommand(use, short, verb, done string, change func(c *c
 	return cmd
 }
 
-func (s *session) allAgents() ([]string, error) {
-	all, err := allPages(func(p client.Page) (rest.List[rest.Agent], error) { return s.client.Agents(s.ctx, p) })
+func (inv *invocation) allAgents() ([]string, error) {
+	all, err := allPages(func(p client.Page) (rest.List[rest.Agent], error) { return inv.client.Agents(inv.ctx, p) })
 	return namesOf(all, func(a *rest.Agent) string { return a.Name }), err
 }

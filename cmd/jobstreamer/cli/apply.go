@@ -23,8 +23,8 @@ type applyOptions struct {
 func (c *CLI) jobApply() *cobra.Command {
 	var files []string
 	var how applyOptions
-	cmd := c.serverCommand("apply [FILE|DIR...]", "Create or update jobs from definition files", func(s *session, args []string) error {
-		return s.applyFiles(append(files, args...), &how)
+	cmd := c.serverCommand("apply [FILE|DIR...]", "Create or update jobs from definition files", func(inv *invocation, args []string) error {
+		return inv.applyFiles(append(files, args...), &how)
 	})
 	cmd.Long = `Creates or updates jobs. Each file defines one job in JSON, YAML, EDN or XML; a YAML file can define several, separated by ---. The extension of
 the file determines its format; without a known extension, the content does. In a folder, all files with these extensions are read, also in
@@ -81,15 +81,15 @@ const (
 	skipped   = "skipped" // since something else is refused
 )
 
-func (s *session) applyFiles(files []string, how *applyOptions) error {
+func (inv *invocation) applyFiles(files []string, how *applyOptions) error {
 	if err := how.checkFlags(); err != nil {
 		return err
 	}
-	found, err := s.definitions(files)
+	found, err := inv.definitions(files)
 	if err != nil {
 		return err
 	}
-	p, err := s.planFiles(found, how)
+	p, err := inv.planFiles(found, how)
 	if err != nil {
 		return err
 	}
@@ -204,16 +204,16 @@ func (p *applyPlan) jobAnswer(a *appliedJob) ([]byte, error) {
 }
 
 // writeAnswers writes a list of answers.
-func (s *session) writeAnswers(all [][]byte) (err error) {
-	sep := map[bool]string{true: "\n ", false: ","}[s.output == "edn"]
+func (inv *invocation) writeAnswers(all [][]byte) (err error) {
+	sep := map[bool]string{true: "\n ", false: ","}[inv.output == "edn"]
 	list := slices.Concat([]byte("["), bytes.Join(all, []byte(sep)), []byte("]"))
-	if s.output == "yaml" {
-		list, err = convertJSON(s.output, list)
+	if inv.output == "yaml" {
+		list, err = convertJSON(inv.output, list)
 	}
 	if err != nil {
 		return err
 	}
-	return s.outPage().writeRaw(s.output, list)
+	return inv.outPage().writeRaw(inv.output, list)
 }
 
 // problemFaults is what the server found wrong with a text. Other errors are

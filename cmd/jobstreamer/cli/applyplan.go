@@ -27,7 +27,7 @@ type appliedJob struct {
 
 // applyPlan is what is to be done, for all files, before any of it is done.
 type applyPlan struct {
-	*session
+	*invocation
 	how     *applyOptions
 	found   *definitionSet
 	all     []*appliedJob
@@ -35,8 +35,8 @@ type applyPlan struct {
 }
 
 // planFiles judges all files. The error is not about what is in them.
-func (s *session) planFiles(found *definitionSet, how *applyOptions) (*applyPlan, error) {
-	p := &applyPlan{session: s, how: how, found: found}
+func (inv *invocation) planFiles(found *definitionSet, how *applyOptions) (*applyPlan, error) {
+	p := &applyPlan{invocation: inv, how: how, found: found}
 	if err := p.oneFileEach(); err != nil {
 		return nil, err
 	}
@@ -50,7 +50,7 @@ func (s *session) planFiles(found *definitionSet, how *applyOptions) (*applyPlan
 	if !how.prune {
 		return p, nil
 	}
-	jobs, err := s.allJobs()
+	jobs, err := inv.allJobs()
 	if err != nil {
 		return nil, err
 	}

@@ -36,15 +36,15 @@ func (c *CLI) requestedPage() client.Page {
 
 // showList shows a part of a list. Where that is not a table it says on
 // standard error if there is more.
-func showList[T any](s *session, ask func(c *client.Client, p client.Page) (rest.List[T], error), draw func(p *page, list rest.List[T])) error {
-	part := s.requestedPage()
-	err := showAnswer(s, func(c *client.Client) (rest.List[T], error) { return ask(c, part) }, draw)
-	if err != nil || s.printsTables() || s.watch {
+func showList[T any](inv *invocation, ask func(c *client.Client, p client.Page) (rest.List[T], error), draw func(p *page, list rest.List[T])) error {
+	part := inv.requestedPage()
+	err := showAnswer(inv, func(c *client.Client) (rest.List[T], error) { return ask(c, part) }, draw)
+	if err != nil || inv.printsTables() || inv.watch {
 		return err
 	}
-	one, err := ask(s.client, client.Page{Offset: part.Offset, Limit: 1}) // not every format says how many there are
+	one, err := ask(inv.client, client.Page{Offset: part.Offset, Limit: 1}) // not every format says how many there are
 	if last := part.Offset + part.Limit - 1; err == nil && one.Hits > last {
-		fmt.Fprintln(s.Err, moreText(part.Offset, last, one.Hits))
+		fmt.Fprintln(inv.Err, moreText(part.Offset, last, one.Hits))
 	}
 	return nil
 }
@@ -54,8 +54,8 @@ func moreText(first, last, hits int) string {
 }
 
 func (c *CLI) appList() *cobra.Command {
-	cmd := c.serverCommand("list", "List applications", func(s *session, _ []string) error {
-		return showList(s, func(c *client.Client, p client.Page) (rest.List[rest.AppInfo], error) { return c.Apps(s.ctx, p) }, drawApps)
+	cmd := c.serverCommand("list", "List applications", func(inv *invocation, _ []string) error {
+		return showList(inv, func(c *client.Client, p client.Page) (rest.List[rest.AppInfo], error) { return c.Apps(inv.ctx, p) }, drawApps)
 	})
 	c.pageFlags(cmd)
 	c.serverFlags(cmd)
@@ -91,20 +91,20 @@ func drawMore[T any](p *page, list rest.List[T]) {
 }
 
 func (c *CLI) appShow() *cobra.Command {
-	cmd := c.serverCommand("show APP", "Show an application", func(s *session, args []string) error {
-		return showAnswer(s, func(c *client.Client) (*rest.AppInfo, error) {
-			a, _, err := c.App(s.ctx, args[0])
+	cmd := c.serverCommand("show APP", "Show an application", func(inv *invocation, args []string) error {
+		return showAnswer(inv, func(c *client.Client) (*rest.AppInfo, error) {
+			a, _, err := c.App(inv.ctx, args[0])
 			return a, err
-		}, s.drawApp)
+		}, inv.drawApp)
 	})
 	c.watchFlags(cmd)
 	c.serverFlags(cmd)
 	return cmd
 }
 
-func (s *session) drawApp(p *page, a *rest.AppInfo) {
-	stats, _ := s.client.Stats(s.ctx, a.Name) // what cannot be counted is left out
-	deployments, _ := s.client.Deployments(s.ctx, a.Name)
+func (inv *invocation) drawApp(p *page, a *rest.AppInfo) {
+	stats, _ := inv.client.Stats(inv.ctx, a.Name) // what cannot be counted is left out
+	deployments, _ := inv.client.Deployments(inv.ctx, a.Name)
 	revision := ""
 	for i, d := range deployments.Results {
 		if d.Current {
@@ -121,13 +121,13 @@ func (s *session) drawApp(p *page, a *rest.AppInfo) {
 
 func (c *CLI) appCreate() *cobra.Command {
 	var app rest.App
-	cmd := c.serverCommand("create NAME", "Create an application", func(s *session, args []string) error {
+	cmd := c.serverCommand("create NAME", "Create an application", func(inv *invocation, args []string) error {
 		app.Name = args[0]
 		ask := func(c *client.Client) (*rest.AppInfo, error) {
-			a, _, err := c.PutApp(s.ctx, app, client.Condition{Create: true})
+			a, _, err := c.PutApp(inv.ctx, app, client.Condition{Create: true})
 			return a, err
 		}
-		err := showAnswer(s, ask, func(p *page, a *rest.AppInfo) { fmt.Fprintf(p, "Application %s was created.\n", a.Name) })
+		err := showAnswer(inv, ask, func(p *page, a *rest.AppInfo) { fmt.Fprintf(p, "Application %s was created.\n", a.Name) })
 		if client.Code(err) == "conflict" {
 			return &explained{err, fmt.Sprintf("the application %s already exists", app.Name)}
 		}
@@ -144,17 +144,17 @@ func (c *CLI) appCreate() *cobra.Command {
 
 func (c *CLI) appDelete() *cobra.Command {
 	var m bulkFlags
-	cmd := c.serverCommand("delete APP...", "Delete applications that have no jobs", func(s *session, args []string) error {
-		t, err := s.expandNames(args, "applications", s.allApps)
+	cmd := c.serverCommand("delete APP...", "Delete applications that have no jobs", func(inv *invocation, args []string) error {
+		t, err := inv.expandNames(args, "applications", inv.allApps)
 		if err != nil {
 			return err
 		}
 		w := &bulkWork{bulkFlags: &m, one: "application", more: "applications", verb: "delete", done: "deleted", destroys: true, check: func(t target) (string, error) {
-			_, _, err := s.client.App(s.ctx, t.name)
+			_, _, err := inv.client.App(inv.ctx, t.name)
 			return "", err
 		}}
-		return s.deleteEach(w, &t, func(t target) (string, error) {
-			return "Application " + t.name + " was deleted.", s.client.DeleteApp(s.ctx, t.name)
+		return inv.deleteEach(w, &t, func(t target) (string, error) {
+			return "Application " + t.name + " was deleted.", inv.client.DeleteApp(inv.ctx, t.name)
 		})
 	})
 	cmd.Long = "Deletes applications that have no jobs. On a terminal it asks for confirmation; scripts use --yes.\n\n" + severalHelp
@@ -164,8 +164,8 @@ func (c *CLI) appDelete() *cobra.Command {
 	return cmd
 }
 
-func (s *session) allApps() ([]string, error) {
-	all, err := allPages(func(p client.Page) (rest.List[rest.AppInfo], error) { return s.client.Apps(s.ctx, p) })
+func (inv *invocation) allApps() ([]string, error) {
+	all, err := allPages(func(p client.Page) (rest.List[rest.AppInfo], error) { return inv.client.Apps(inv.ctx, p) })
 	return namesOf(all, func(a *rest.AppInfo) string { return a.Name }), err
 }
 
@@ -177,18 +177,18 @@ func yesFlag(cmd *cobra.Command, sure *bool) {
 
 // confirm asks whoever sits there. Where nobody does, it must have been said
 // beforehand.
-func (s *session) confirm(sure bool, question string) error {
+func (inv *invocation) confirm(sure bool, question string) error {
 	if sure {
 		return nil
 	}
-	if !IsTerminal(s.In) || !IsTerminal(s.Err) {
+	if !IsTerminal(inv.In) || !IsTerminal(inv.Err) {
 		return usageErrorf("%s There is no terminal for the confirmation; use --yes", question)
 	}
-	fmt.Fprintf(s.Err, "%s [y/N] ", question)
-	answer, _ := bufio.NewReader(s.In).ReadString('\n')
+	fmt.Fprintf(inv.Err, "%s [y/N] ", question)
+	answer, _ := bufio.NewReader(inv.In).ReadString('\n')
 	if a := strings.ToLower(strings.TrimSpace(answer)); a == "y" || a == "yes" {
 		return nil
 	}
-	fmt.Fprintln(s.Err, "Nothing was changed.")
+	fmt.Fprintln(inv.Err, "Nothing was changed.")
 	return ErrPrinted
 }

@@ -71,7 +71,7 @@ func isGlob(arg string) bool { return strings.ContainsAny(arg, "*?[") }
 
 // expandNames replaces globs by the names that they match, and - by the lines
 // of standard input.
-func (s *session) expandNames(args []string, things string, names func() ([]string, error)) (t targets, err error) {
+func (inv *invocation) expandNames(args []string, things string, names func() ([]string, error)) (t targets, err error) {
 	t.spelled = true
 	var known []string
 	seen := map[string]bool{}
@@ -85,7 +85,7 @@ func (s *session) expandNames(args []string, things string, names func() ([]stri
 		switch {
 		case arg == "-":
 			t.spelled = false
-			lines, err := s.inputLines()
+			lines, err := inv.inputLines()
 			if err != nil {
 				return t, err
 			}
@@ -132,8 +132,8 @@ func matchGlob(glob string, names []string) ([]string, error) {
 }
 
 // inputLines reads names from standard input.
-func (s *session) inputLines() (all []string, err error) {
-	lines := bufio.NewScanner(s.In)
+func (inv *invocation) inputLines() (all []string, err error) {
+	lines := bufio.NewScanner(inv.In)
 	for lines.Scan() {
 		if l := strings.TrimSpace(lines.Text()); l != "" {
 			all = append(all, l)
@@ -146,17 +146,17 @@ func (s *session) inputLines() (all []string, err error) {
 }
 
 // expandJobs is expand for jobs.
-func (s *session) expandJobs(args []string) (targets, error) {
-	return s.expandNames(args, "jobs of "+s.app, func() ([]string, error) {
-		jobs, err := s.allJobs()
+func (inv *invocation) expandJobs(args []string) (targets, error) {
+	return inv.expandNames(args, "jobs of "+inv.app, func() ([]string, error) {
+		jobs, err := inv.allJobs()
 		return namesOf(jobs, func(j *rest.Job) string { return j.Name }), err
 	})
 }
 
 // allJobs are the jobs of the application.
-func (s *session) allJobs() ([]rest.Job, error) {
+func (inv *invocation) allJobs() ([]rest.Job, error) {
 	return allPages(func(p client.Page) (rest.List[rest.Job], error) {
-		return s.client.Jobs(s.ctx, s.app, client.JobSearch{Page: p})
+		return inv.client.Jobs(inv.ctx, inv.app, client.JobSearch{Page: p})
 	})
 }
 
@@ -182,18 +182,18 @@ func allPages[T any](ask func(p client.Page) (rest.List[T], error)) (all []T, er
 
 // confirmWork asks whether the work may begin. done is true if there is nothing
 // to do.
-func (s *session) confirmWork(w *bulkWork, t *targets) (done bool, err error) {
+func (inv *invocation) confirmWork(w *bulkWork, t *targets) (done bool, err error) {
 	if len(t.all) == 0 {
-		fmt.Fprintf(s.Err, "No %s: standard input contains no names.\n", w.more)
+		fmt.Fprintf(inv.Err, "No %s: standard input contains no names.\n", w.more)
 		return true, nil
 	}
 	if w.dry {
-		return true, s.dryRun(w, t)
+		return true, inv.dryRun(w, t)
 	}
-	if !w.destroys && (t.spelled || len(t.all) == 1 || !IsTerminal(s.In)) {
+	if !w.destroys && (t.spelled || len(t.all) == 1 || !IsTerminal(inv.In)) {
 		return false, nil // nothing is lost, and a script knows what it says
 	}
-	return false, s.confirm(w.sure, confirmQuestion(w, t))
+	return false, inv.confirm(w.sure, confirmQuestion(w, t))
 }
 
 const namedInQuestion = 8
@@ -214,10 +214,10 @@ func confirmQuestion(w *bulkWork, t *targets) string {
 	return fmt.Sprintf("%s %d %s%s: %s?", verb, len(t.all), w.more, strings.ReplaceAll(w.with, " its ", " their "), list)
 }
 
-func (s *session) dryRun(w *bulkWork, t *targets) error {
-	r := &bulkReport{session: s, bulkWork: w}
-	if s.printsTables() {
-		defer fmt.Fprintln(s.Err, nothingChanged)
+func (inv *invocation) dryRun(w *bulkWork, t *targets) error {
+	r := &bulkReport{invocation: inv, bulkWork: w}
+	if inv.printsTables() {
+		defer fmt.Fprintln(inv.Err, nothingChanged)
 	}
 	err := eachOf(r, t.all, func(_ *client.Client, one target) (string, error) { return w.check(one) }, func(p *page, one target, state string) string {
 		text := fmt.Sprintf("would %s %s", w.verb, one.name)
@@ -240,7 +240,7 @@ type targetOutcome struct {
 
 // bulkReport is what became of all.
 type bulkReport struct {
-	*session
+	*invocation
 	*bulkWork
 	all  []targetOutcome
 	left string // what is said of those that were not come to
@@ -281,15 +281,15 @@ func eachOf[T any](r *bulkReport, all []target, ask func(c *client.Client, t tar
 
 // changeNamed changes each target and draws the answers. A single one is shown
 // in the format of --output, without a summary.
-func changeNamed[T any](s *session, w *bulkWork, t *targets, ask func(c *client.Client, t target) (T, error), draw func(p *page, t target, v T)) error {
+func changeNamed[T any](inv *invocation, w *bulkWork, t *targets, ask func(c *client.Client, t target) (T, error), draw func(p *page, t target, v T)) error {
 	if t.single && !w.dry {
 		one := t.all[0]
-		return showAnswer(s, func(c *client.Client) (T, error) { return ask(c, one) }, func(p *page, v T) { draw(p, one, v) })
+		return showAnswer(inv, func(c *client.Client) (T, error) { return ask(c, one) }, func(p *page, v T) { draw(p, one, v) })
 	}
-	if over, err := s.confirmWork(w, t); over || err != nil {
+	if over, err := inv.confirmWork(w, t); over || err != nil {
 		return err
 	}
-	r := &bulkReport{session: s, bulkWork: w}
+	r := &bulkReport{invocation: inv, bulkWork: w}
 	return r.printSummary(eachOf(r, t.all, ask, func(p *page, t target, v T) string {
 		draw(p, t, v)
 		return w.done
@@ -298,18 +298,18 @@ func changeNamed[T any](s *session, w *bulkWork, t *targets, ask func(c *client.
 
 // deleteEach asks for confirmation, deletes each target and prints the text
 // that remove returns.
-func (s *session) deleteEach(w *bulkWork, t *targets, remove func(t target) (text string, err error)) error {
-	if over, err := s.confirmWork(w, t); over || err != nil {
+func (inv *invocation) deleteEach(w *bulkWork, t *targets, remove func(t target) (text string, err error)) error {
+	if over, err := inv.confirmWork(w, t); over || err != nil {
 		return err
 	}
 	if t.single {
 		text, err := remove(t.all[0])
 		if err == nil {
-			s.printDone("%s\n", text)
+			inv.printDone("%s\n", text)
 		}
 		return err
 	}
-	r := &bulkReport{session: s, bulkWork: w}
+	r := &bulkReport{invocation: inv, bulkWork: w}
 	return r.printSummary(eachOf(r, t.all, func(_ *client.Client, t target) (string, error) { return remove(t) }, func(p *page, _ target, text string) string {
 		fmt.Fprintln(p, text)
 		return w.done

@@ -73,7 +73,7 @@ func Subcommand(cmd *cobra.Command, args []string) error {
 
 // serverCommand is a command that asks a control bus. The words after its name
 // say which arguments it takes.
-func (c *CLI) serverCommand(use, short string, run func(s *session, args []string) error) *cobra.Command {
+func (c *CLI) serverCommand(use, short string, run func(inv *invocation, args []string) error) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: use, Short: short,
 		Args:              checkArguments(use),
@@ -82,12 +82,12 @@ func (c *CLI) serverCommand(use, short string, run func(s *session, args []strin
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
 			defer context.AfterFunc(ctx, stop)() // a second signal ends the program at once
-			s, err := c.openSession(ctx)
+			inv, err := c.newInvocation(ctx)
 			if err != nil {
 				return err
 			}
-			defer s.client.Close()
-			return s.explainError(run(s, args))
+			defer inv.client.Close()
+			return inv.explainError(run(inv, args))
 		},
 	}
 	help.Quiet(cmd, "Flags can also be set by environment variables: JOBSTREAMER_SERVER for --server.")
@@ -130,7 +130,7 @@ func (c *CLI) serverFlags(cmd *cobra.Command) {
 	help.Section(cmd.Flags(), "Output", func(f *pflag.FlagSet) {
 		f.BoolVar(&c.noColor, "no-color", false, "disable colors, like NO_COLOR in the environment")
 	})
-	completeFlag(cmd, "context", c.completeFrom((*session).contextNames))
+	completeFlag(cmd, "context", c.completeFrom((*invocation).contextNames))
 }
 
 // appFlags are those of a command for what belongs to an application.
@@ -138,7 +138,7 @@ func (c *CLI) appFlags(cmd *cobra.Command) *cobra.Command {
 	help.Section(cmd.Flags(), "Connection", func(f *pflag.FlagSet) {
 		f.StringVarP(&c.app, "app", "a", "", "`NAME` application (default: from the context, else \"default\")")
 	})
-	completeFlag(cmd, "app", c.completeFrom((*session).appNames))
+	completeFlag(cmd, "app", c.completeFrom((*invocation).appNames))
 	c.serverFlags(cmd)
 	return cmd
 }

@@ -20,7 +20,7 @@ const (
 
 // completionSource are what a word can be completed to, each with a description
 // behind a tab.
-type completionSource func(s *session) []cobra.Completion
+type completionSource func(inv *invocation) []cobra.Completion
 
 // completeFrom asks for offers. What goes wrong is not said: the command itself
 // will say it.
@@ -28,12 +28,12 @@ func (c *CLI) completeFrom(ask completionSource) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		ctx, cancel := context.WithTimeout(cmd.Context(), completionTime)
 		defer cancel()
-		s, err := c.openSession(ctx)
+		inv, err := c.newInvocation(ctx)
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		defer s.client.Close()
-		return ask(s), cobra.ShellCompDirectiveNoFileComp
+		defer inv.client.Close()
+		return ask(inv), cobra.ShellCompDirectiveNoFileComp
 	}
 }
 
@@ -55,9 +55,9 @@ func (c *CLI) completeArguments(use string) cobra.CompletionFunc {
 			return definitionEndings(), cobra.ShellCompDirectiveFilterFileExt
 		}
 		ask := map[string]completionSource{
-			"APP": (*session).appNames, "JOB": (*session).jobNames, "AGENT": (*session).agentNames, "CONTEXT": (*session).contextNames,
-			"EXECUTION": (*session).executionIDs, "EXECUTION|JOB": (*session).executionsAndJobs, "JOB|CRON": (*session).jobNames,
-			"REVISION": func(s *session) []cobra.Completion { return s.revisionNumbers(args[0]) }, // of the application before it
+			"APP": (*invocation).appNames, "JOB": (*invocation).jobNames, "AGENT": (*invocation).agentNames, "CONTEXT": (*invocation).contextNames,
+			"EXECUTION": (*invocation).executionIDs, "EXECUTION|JOB": (*invocation).executionsAndJobs, "JOB|CRON": (*invocation).jobNames,
+			"REVISION": func(inv *invocation) []cobra.Completion { return inv.revisionNumbers(args[0]) }, // of the application before it
 		}[strings.TrimSuffix(kind, "...")]
 		if ask == nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
@@ -85,8 +85,8 @@ func completeFlag(cmd *cobra.Command, name string, f cobra.CompletionFunc) {
 	}
 }
 
-func (s *session) contextNames() (all []cobra.Completion) {
-	contexts := contexts{s.Dir}
+func (inv *invocation) contextNames() (all []cobra.Completion) {
+	contexts := contexts{inv.Dir}
 	names, _ := contexts.listNames()
 	for _, name := range names {
 		is, _ := contexts.loadContext(name)
@@ -95,17 +95,17 @@ func (s *session) contextNames() (all []cobra.Completion) {
 	return all
 }
 
-func (s *session) appNames() (all []cobra.Completion) {
-	list, _ := s.client.Apps(s.ctx, client.Page{Limit: completionMost})
+func (inv *invocation) appNames() (all []cobra.Completion) {
+	list, _ := inv.client.Apps(inv.ctx, client.Page{Limit: completionMost})
 	for _, a := range list.Results {
 		all = append(all, cobra.CompletionWithDesc(a.Name, oneLine(a.Description)))
 	}
 	return all
 }
 
-func (s *session) revisionNumbers(app string) (all []cobra.Completion) {
-	list, _ := s.client.Deployments(s.ctx, app)
-	p := s.outPage()
+func (inv *invocation) revisionNumbers(app string) (all []cobra.Completion) {
+	list, _ := inv.client.Deployments(inv.ctx, app)
+	p := inv.outPage()
 	for _, d := range list.Results {
 		what := p.timeText(d.CreateTime)
 		if d.Current {
@@ -116,8 +116,8 @@ func (s *session) revisionNumbers(app string) (all []cobra.Completion) {
 	return all
 }
 
-func (s *session) jobNames() (all []cobra.Completion) {
-	list, _ := s.client.Jobs(s.ctx, s.app, client.JobSearch{Page: client.Page{Limit: completionMost}})
+func (inv *invocation) jobNames() (all []cobra.Completion) {
+	list, _ := inv.client.Jobs(inv.ctx, inv.app, client.JobSearch{Page: client.Page{Limit: completionMost}})
 	for _, j := range list.Results {
 		what := "never run"
 		if e := j.LatestExecution; e != nil {
@@ -129,8 +129,8 @@ func (s *session) jobNames() (all []cobra.Completion) {
 }
 
 // executionIDs are those of the latest execution of each job.
-func (s *session) executionIDs() (all []cobra.Completion) {
-	list, _ := s.client.Jobs(s.ctx, s.app, client.JobSearch{Page: client.Page{Limit: completionMost}, SortBy: latestFirst})
+func (inv *invocation) executionIDs() (all []cobra.Completion) {
+	list, _ := inv.client.Jobs(inv.ctx, inv.app, client.JobSearch{Page: client.Page{Limit: completionMost}, SortBy: latestFirst})
 	for _, j := range list.Results {
 		if e := j.LatestExecution; e != nil {
 			all = append(all, cobra.CompletionWithDesc(fmt.Sprint(e.ExecutionID), fmt.Sprintf("%s %s", j.Name, e.BatchStatus)))
@@ -139,12 +139,12 @@ func (s *session) executionIDs() (all []cobra.Completion) {
 	return all
 }
 
-func (s *session) executionsAndJobs() []cobra.Completion {
-	return append(s.executionIDs(), s.jobNames()...)
+func (inv *invocation) executionsAndJobs() []cobra.Completion {
+	return append(inv.executionIDs(), inv.jobNames()...)
 }
 
-func (s *session) agentNames() (all []cobra.Completion) {
-	list, _ := s.client.Agents(s.ctx, client.Page{Limit: completionMost})
+func (inv *invocation) agentNames() (all []cobra.Completion) {
+	list, _ := inv.client.Agents(inv.ctx, client.Page{Limit: completionMost})
 	for _, a := range list.Results {
 		all = append(all, cobra.CompletionWithDesc(a.Name, a.Status+" on "+a.Host))
 	}

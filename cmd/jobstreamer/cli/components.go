@@ -18,16 +18,16 @@ type knownComponents struct {
 	asked    bool
 }
 
-func (s *session) loadComponents() *knownComponents {
-	c := &knownComponents{app: s.app, asked: true}
-	known, err := s.client.Components(s.ctx, s.app)
+func (inv *invocation) loadComponents() *knownComponents {
+	c := &knownComponents{app: inv.app, asked: true}
+	known, err := inv.client.Components(inv.ctx, inv.app)
 	if c.err = err; err != nil {
 		return c
 	}
 	for _, k := range known {
 		c.known = append(c.known, deploy.Component{Class: k.Class, Ref: k.Ref, Aliases: k.Aliases, Kinds: k.Kinds, Listens: k.Listens, Origin: k.Origin})
 	}
-	revisions, err := s.client.Deployments(s.ctx, s.app)
+	revisions, err := inv.client.Deployments(inv.ctx, inv.app)
 	c.deployed = slices.ContainsFunc(revisions.Results, func(d rest.Deployment) bool { return d.Current })
 	c.err = err
 	return c

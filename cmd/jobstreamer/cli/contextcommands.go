@@ -120,11 +120,11 @@ func (c *CLI) contextList() *cobra.Command {
 			}
 			list[i] = shownContext{name, shownURL(is.Server), is.App, is.Description, name == all.selectedName()}
 		}
-		s := &session{CLI: c}
-		if !s.printsTables() {
-			return s.printValue(list)
+		inv := &invocation{CLI: c}
+		if !inv.printsTables() {
+			return inv.printValue(list)
 		}
-		drawContexts(s.outPage(), list)
+		drawContexts(inv.outPage(), list)
 		return nil
 	})
 	c.outputFlag(cmd, "`FORMAT` output format: table, or a list as json, yaml or edn")
@@ -174,7 +174,7 @@ func (c *CLI) contextShow() *cobra.Command {
 		if is.Token != "" {
 			token = "saved, not shown"
 		}
-		(&session{CLI: c}).outPage().writeFields("Context", cell{name, bold}, "Server", shownURL(is.Server), "Application", is.App, "Description", is.Description,
+		(&invocation{CLI: c}).outPage().writeFields("Context", cell{name, bold}, "Server", shownURL(is.Server), "Application", is.App, "Description", is.Description,
 			"Token", token, "Selected", yesText(name == all.selectedName()), "File", all.filePath(name))
 		return nil
 	})

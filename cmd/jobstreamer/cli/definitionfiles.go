@@ -52,7 +52,7 @@ func fileFlag(cmd *cobra.Command, files *[]string) {
 
 // definitions reads all files. One that cannot be read stops everything before
 // anything is sent.
-func (s *session) definitions(names []string) (*definitionSet, error) {
+func (inv *invocation) definitions(names []string) (*definitionSet, error) {
 	if len(names) == 0 {
 		return nil, usageErrorf("no definitions given; name files with -f FILE, or use -f - for standard input")
 	}
@@ -68,7 +68,7 @@ func (s *session) definitions(names []string) (*definitionSet, error) {
 				continue
 			}
 			seen[filepath.Clean(file)] = true
-			d, err := s.definition(file)
+			d, err := inv.definition(file)
 			if err != nil {
 				return nil, err
 			}
@@ -124,11 +124,11 @@ func (g *definitionSet) findFiles(folder string) (files []string, err error) {
 	return files, err
 }
 
-func (s *session) definition(file string) (d definition, err error) {
+func (inv *invocation) definition(file string) (d definition, err error) {
 	d.file = file
 	if file == "-" {
 		d.file = "stdin"
-		d.text, err = io.ReadAll(s.In)
+		d.text, err = io.ReadAll(inv.In)
 	} else {
 		d.text, err = os.ReadFile(file)
 	}
@@ -199,7 +199,7 @@ func guessFormat(text []byte) jsl.Format {
 }
 
 // printFault writes what is wrong at a place of a file, as compilers do.
-func (s *session) printFault(file string, line, column int, kind, message string) {
+func (inv *invocation) printFault(file string, line, column int, kind, message string) {
 	place := file
 	if line > 0 {
 		place = fmt.Sprintf("%s:%d:%d", file, line, column)
@@ -208,7 +208,7 @@ func (s *session) printFault(file string, line, column int, kind, message string
 	if kind == faultWarning {
 		color = yellow
 	}
-	fmt.Fprintf(s.Err, "%s: %s %s\n", place, s.pageTo(s.Err, s.Err).inColor(color, kind+":"), printable(message))
+	fmt.Fprintf(inv.Err, "%s: %s %s\n", place, inv.pageTo(inv.Err, inv.Err).inColor(color, kind+":"), printable(message))
 }
 
 const (

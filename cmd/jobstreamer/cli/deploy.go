@@ -27,8 +27,8 @@ const (
 
 func (c *CLI) appDeploy() *cobra.Command {
 	var verbose bool
-	cmd := c.serverCommand("deploy APP PATH...", "Deploy jars and class folders as a new revision of an application", func(s *session, args []string) error {
-		return s.deployJars(args[0], args[1:], verbose)
+	cmd := c.serverCommand("deploy APP PATH...", "Deploy jars and class folders as a new revision of an application", func(inv *invocation, args []string) error {
+		return inv.deployJars(args[0], args[1:], verbose)
 	})
 	cmd.Long = `Creates a new revision of an application and makes it the current one. Each path is an archive (jar, war, ear or zip), a class folder, which is
 packed into a jar, or a folder of jars and wars. The order of the paths is the order of the class path. Only jars that the control bus does not
@@ -44,18 +44,18 @@ have yet are uploaded. If the application does not exist, it is created.`
 	return cmd
 }
 
-func (s *session) deployJars(app string, paths []string, verbose bool) error {
+func (inv *invocation) deployJars(app string, paths []string, verbose bool) error {
 	begin := time.Now()
 	temp, err := os.MkdirTemp("", "jobstreamer-deploy-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(temp)
-	jars, err := jarsOf(s.ctx, paths, temp)
+	jars, err := jarsOf(inv.ctx, paths, temp)
 	if err != nil {
 		return err
 	}
-	if _, _, err := s.client.PutApp(s.ctx, rest.App{Name: app}, client.Condition{Create: true}); err != nil && client.Code(err) != "conflict" {
+	if _, _, err := inv.client.PutApp(inv.ctx, rest.App{Name: app}, client.Condition{Create: true}); err != nil && client.Code(err) != "conflict" {
 		return err
 	}
 	want := rest.NewDeployment{}
@@ -63,26 +63,26 @@ func (s *session) deployJars(app string, paths []string, verbose bool) error {
 		want.Artifacts = append(want.Artifacts, j.artifactRef())
 	}
 	var missing []string
-	return showAnswer(s, func(c *client.Client) (d *rest.Deployment, err error) {
-		d, err = c.Deploy(s.ctx, app, want)
+	return showAnswer(inv, func(c *client.Client) (d *rest.Deployment, err error) {
+		d, err = c.Deploy(inv.ctx, app, want)
 		if client.Code(err) != "artifacts_missing" {
 			return d, err
 		}
 		missing = client.Missing(err)
-		if err := s.uploadJars(jars, missing); err != nil {
+		if err := inv.uploadJars(jars, missing); err != nil {
 			return nil, err
 		}
-		return c.Deploy(s.ctx, app, want)
+		return c.Deploy(inv.ctx, app, want)
 	}, func(p *page, d *rest.Deployment) {
-		s.drawDeployment(p, app, d, missing, time.Since(begin))
+		inv.drawDeployment(p, app, d, missing, time.Since(begin))
 		for _, j := range jars {
-			s.printWarnings(app, j.warnings, true)
+			inv.printWarnings(app, j.warnings, true)
 		}
-		s.printWarnings(app, d.Warnings, verbose)
+		inv.printWarnings(app, d.Warnings, verbose)
 	})
 }
 
-func (s *session) drawDeployment(p *page, app string, d *rest.Deployment, sent []string, took time.Duration) {
+func (inv *invocation) drawDeployment(p *page, app string, d *rest.Deployment, sent []string, took time.Duration) {
 	t := newTable("JAR", ">SIZE", "")
 	for _, a := range d.Artifacts {
 		is := cell{"unchanged", ""}
@@ -99,21 +99,21 @@ func (s *session) drawDeployment(p *page, app string, d *rest.Deployment, sent [
 const shownWarnings = 10
 
 // printWarnings says the first warnings of a deployment, or all.
-func (s *session) printWarnings(app string, warnings []string, all bool) {
+func (inv *invocation) printWarnings(app string, warnings []string, all bool) {
 	shown := warnings
 	if !all {
 		shown = warnings[:min(len(warnings), shownWarnings)]
 	}
 	for _, w := range shown {
-		fmt.Fprintf(s.Err, "%s %s\n", s.pageTo(s.Err, s.Err).inColor(yellow, faultWarning+":"), printable(w))
+		fmt.Fprintf(inv.Err, "%s %s\n", inv.pageTo(inv.Err, inv.Err).inColor(yellow, faultWarning+":"), printable(w))
 	}
 	if more := len(warnings) - len(shown); more > 0 {
-		fmt.Fprintf(s.Err, "and %d more; list all with `%s`\n", more, s.serverCommandLine("app revisions "+app+" -o json"))
+		fmt.Fprintf(inv.Err, "and %d more; list all with `%s`\n", more, inv.serverCommandLine("app revisions "+app+" -o json"))
 	}
 }
 
 // uploadJars sends the jars that are missing, some at a time.
-func (s *session) uploadJars(jars []jar, missing []string) error {
+func (inv *invocation) uploadJars(jars []jar, missing []string) error {
 	if len(missing) > 0 { // EDN does not say which: what is there already is known when it is sent
 		jars = slices.DeleteFunc(slices.Clone(jars), func(j jar) bool { return !slices.Contains(missing, j.sum) })
 	}
@@ -121,23 +121,23 @@ func (s *session) uploadJars(jars []jar, missing []string) error {
 	for _, j := range jars {
 		p.total += j.size
 	}
-	defer p.showProgress(s.statusLine())()
-	g, ctx := errgroup.WithContext(s.ctx)
+	defer p.showProgress(inv.statusLine())()
+	g, ctx := errgroup.WithContext(inv.ctx)
 	g.SetLimit(uploads)
 	for _, j := range jars {
-		g.Go(func() error { return s.uploadJar(ctx, j, p) })
+		g.Go(func() error { return inv.uploadJar(ctx, j, p) })
 	}
 	return g.Wait()
 }
 
-func (s *session) uploadJar(ctx context.Context, j jar, p *uploadProgress) error {
+func (inv *invocation) uploadJar(ctx context.Context, j jar, p *uploadProgress) error {
 	f, err := os.Open(j.file)
 	if err != nil {
 		return pathError(err)
 	}
 	defer f.Close()
 	p.name.Store(&j.name)
-	if _, err := s.client.PutArtifact(ctx, j.artifactRef(), io.TeeReader(f, p), j.size); err != nil {
+	if _, err := inv.client.PutArtifact(ctx, j.artifactRef(), io.TeeReader(f, p), j.size); err != nil {
 		return fmt.Errorf("upload %s: %w", j.file, err)
 	}
 	return nil
@@ -199,8 +199,8 @@ func (p *uploadProgress) showProgress(line *statusLine) (stop func()) {
 }
 
 func (c *CLI) appComponents() *cobra.Command {
-	cmd := c.serverCommand("components APP", "List the components that jobs of an application can use", func(s *session, args []string) error {
-		return showAnswer(s, func(c *client.Client) ([]rest.Component, error) { return c.Components(s.ctx, args[0]) }, drawComponents)
+	cmd := c.serverCommand("components APP", "List the components that jobs of an application can use", func(inv *invocation, args []string) error {
+		return showAnswer(inv, func(c *client.Client) ([]rest.Component, error) { return c.Components(inv.ctx, args[0]) }, drawComponents)
 	})
 	c.watchFlags(cmd)
 	c.serverFlags(cmd)
@@ -220,9 +220,9 @@ func drawComponents(p *page, all []rest.Component) {
 }
 
 func (c *CLI) appRevisions() *cobra.Command {
-	cmd := c.serverCommand("revisions APP", "List the latest revisions of an application", func(s *session, args []string) error {
-		return showAnswer(s, func(c *client.Client) (rest.List[rest.Deployment], error) {
-			return c.Deployments(s.ctx, args[0])
+	cmd := c.serverCommand("revisions APP", "List the latest revisions of an application", func(inv *invocation, args []string) error {
+		return showAnswer(inv, func(c *client.Client) (rest.List[rest.Deployment], error) {
+			return c.Deployments(inv.ctx, args[0])
 		}, func(p *page, list rest.List[rest.Deployment]) {
 			t := newTable(">REVISION", "", "DEPLOYED", ">JARS", ">COMPONENTS", ">WARNINGS").withDrops("JARS", "COMPONENTS")
 			for _, d := range list.Results {
@@ -232,7 +232,7 @@ func (c *CLI) appRevisions() *cobra.Command {
 				}
 				t.addRow(d.Revision, current, p.timeCell(d.CreateTime), len(d.Artifacts), d.Components, len(d.Warnings))
 			}
-			drawList(p, t, list, fmt.Sprintf("No revisions. Deploy one with `%s`.", s.serverCommandLine("app deploy "+args[0]+" PATH")))
+			drawList(p, t, list, fmt.Sprintf("No revisions. Deploy one with `%s`.", inv.serverCommandLine("app deploy "+args[0]+" PATH")))
 		})
 	})
 	c.watchFlags(cmd)
@@ -241,12 +241,12 @@ func (c *CLI) appRevisions() *cobra.Command {
 }
 
 func (c *CLI) appUse() *cobra.Command {
-	cmd := c.serverCommand("use APP REVISION", "Switch an application to another revision", func(s *session, args []string) error {
+	cmd := c.serverCommand("use APP REVISION", "Switch an application to another revision", func(inv *invocation, args []string) error {
 		n, err := strconv.Atoi(args[1])
 		if err != nil || n < 1 {
 			return usageErrorf("%q: want a revision number", args[1])
 		}
-		return showAnswer(s, func(c *client.Client) (*rest.Deployment, error) { return c.UseDeployment(s.ctx, args[0], n) }, func(p *page, d *rest.Deployment) {
+		return showAnswer(inv, func(c *client.Client) (*rest.Deployment, error) { return c.UseDeployment(inv.ctx, args[0], n) }, func(p *page, d *rest.Deployment) {
 			fmt.Fprintf(p, "Application %s uses revision %d.\n", args[0], d.Revision)
 		})
 	})

@@ -1,13 +1,12 @@
-// Package cli has the commands that speak to a control bus, over its REST API.
+// Package cli has the commands that call a control bus over its REST API.
 //
-//	command --> session: which server, which application   flags > environment > context > default
+//	command --> invocation: which server, which application   flags > environment > context > default
 //	   |           |
 //	   |           +--> client --> answer --+--> table
 //	   |                                    +--> json, yaml, edn: as it came
-//	   +--> progress, colour, questions: on a terminal only
+//	   +--> progress, color, questions: on a terminal only
 //
-// Standard output has what was asked for, and nothing else: it can be read by
-// programs. What is said about it besides goes to standard error. A command's
-// exit status is 0 if what it was to do is done, 2 if it was called wrongly,
-// else 1.
+// Standard output holds only the requested data, so programs can read it;
+// messages go to standard error. The exit status of a command is 0 if it
+// succeeded, 2 if its command line is wrong, and 1 otherwise.
 package cli

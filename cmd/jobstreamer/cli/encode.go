@@ -11,17 +11,17 @@ import (
 
 // printValue writes what a command found out itself, in the format that is
 // wanted.
-func (s *session) printValue(v any) error { return s.printValueOn(s.outPage(), v) }
+func (inv *invocation) printValue(v any) error { return inv.printValueOn(inv.outPage(), v) }
 
-func (s *session) printValueOn(p *page, v any) error {
+func (inv *invocation) printValueOn(p *page, v any) error {
 	data, err := inJSON(v)
 	if err == nil {
-		data, err = convertJSON(s.output, data)
+		data, err = convertJSON(inv.output, data)
 	}
 	if err != nil {
 		return err
 	}
-	return p.writeRaw(s.output, data)
+	return p.writeRaw(inv.output, data)
 }
 
 // inJSON is a value as JSON, as it would be in a file: < is no \u003c.
@@ -111,11 +111,11 @@ type definitionFault struct {
 }
 
 // printFaults writes what is wrong with a file, as compilers do.
-func (s *session) printFaults(file string, errs []definitionFault, warnings []string) {
+func (inv *invocation) printFaults(file string, errs []definitionFault, warnings []string) {
 	for _, e := range errs {
-		s.printFault(file, e.Line, e.Column, faultError, e.text)
+		inv.printFault(file, e.Line, e.Column, faultError, e.text)
 	}
 	for _, w := range warnings {
-		s.printFault(file, 0, 0, faultWarning, w)
+		inv.printFault(file, 0, 0, faultWarning, w)
 	}
 }

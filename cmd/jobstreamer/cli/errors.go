@@ -22,7 +22,7 @@ func (e *explained) Error() string { return e.text }
 func (e *explained) Unwrap() error { return e.error }
 
 // explainError says an error so that something can be done about it.
-func (s *session) explainError(err error) error {
+func (inv *invocation) explainError(err error) error {
 	var (
 		p    *client.Problem
 		gone *url.Error
@@ -30,15 +30,15 @@ func (s *session) explainError(err error) error {
 	switch {
 	case err == nil, errors.Is(err, ErrPrinted), errors.As(err, new(*explained)):
 		return err
-	case s.ctx.Err() != nil && errors.Is(err, context.Canceled):
+	case inv.ctx.Err() != nil && errors.Is(err, context.Canceled):
 		return &explained{err, "interrupted"}
 	case client.Code(err) == "no_such_route":
-		return &explained{err, joinLines(fmt.Sprintf("the control bus at %s does not support this command", s.url),
+		return &explained{err, joinLines(fmt.Sprintf("the control bus at %s does not support this command", inv.url),
 			"It is older than this command, or another program listens at this address.")}
 	case errors.As(err, &p):
-		return &explained{err, joinLines(problemText(p), s.adviceFor(p.Code))}
+		return &explained{err, joinLines(problemText(p), inv.adviceFor(p.Code))}
 	case errors.As(err, &gone):
-		return &explained{err, joinLines(fmt.Sprintf("cannot reach the control bus at %s: %v", s.url, dialReason(gone)),
+		return &explained{err, joinLines(fmt.Sprintf("cannot reach the control bus at %s: %v", inv.url, dialReason(gone)),
 			"Is it running? Set its address with --server or a context, or start one here with `jobstreamer dev`.")}
 	}
 	return err
@@ -46,8 +46,8 @@ func (s *session) explainError(err error) error {
 
 // shortReason returns the first line of an explained error, without the advice
 // below it.
-func (s *session) shortReason(err error) string {
-	line, _, _ := strings.Cut(s.explainError(err).Error(), "\n")
+func (inv *invocation) shortReason(err error) string {
+	line, _, _ := strings.Cut(inv.explainError(err).Error(), "\n")
 	return line
 }
 
@@ -81,25 +81,25 @@ func problemText(p *client.Problem) string {
 }
 
 // adviceFor is what to do about a problem of that code.
-func (s *session) adviceFor(code string) string {
+func (inv *invocation) adviceFor(code string) string {
 	command := map[string]string{
-		"no_such_app":           s.serverCommandLine("app list"),
-		"no_such_job":           s.appCommandLine("job list"),
-		"no_such_job_execution": s.appCommandLine("execution list"),
-		"no_such_agent":         s.serverCommandLine("agent list"),
-		"no_such_revision":      s.serverCommandLine("app revisions APP"),
+		"no_such_app":           inv.serverCommandLine("app list"),
+		"no_such_job":           inv.appCommandLine("job list"),
+		"no_such_job_execution": inv.appCommandLine("execution list"),
+		"no_such_agent":         inv.serverCommandLine("agent list"),
+		"no_such_revision":      inv.serverCommandLine("app revisions APP"),
 	}[code]
 	switch {
 	case command != "":
 		return fmt.Sprintf("See what exists with `%s`.", command)
-	case code == "login_required" && s.client.HasToken():
-		return fmt.Sprintf("The token or key is no longer valid. Get a new token with `%s`, or set a key in JOBSTREAMER_TOKEN.", s.serverCommandLine("login USER"))
+	case code == "login_required" && inv.client.HasToken():
+		return fmt.Sprintf("The token or key is no longer valid. Get a new token with `%s`, or set a key in JOBSTREAMER_TOKEN.", inv.serverCommandLine("login USER"))
 	case code == "login_required":
-		return fmt.Sprintf("Log in with `%s`; for a program, set a key in JOBSTREAMER_TOKEN.", s.serverCommandLine("login USER"))
+		return fmt.Sprintf("Log in with `%s`; for a program, set a key in JOBSTREAMER_TOKEN.", inv.serverCommandLine("login USER"))
 	case code == "authentication_failed":
-		return fmt.Sprintf("Wrong user or password. Try again with `%s`.", s.serverCommandLine("login USER"))
+		return fmt.Sprintf("Wrong user or password. Try again with `%s`.", inv.serverCommandLine("login USER"))
 	case code == "forbidden":
-		return fmt.Sprintf("See your roles with `%s`, or log in as another user with `%s`.", s.serverCommandLine("user roles"), s.serverCommandLine("login USER"))
+		return fmt.Sprintf("See your roles with `%s`, or log in as another user with `%s`.", inv.serverCommandLine("user roles"), inv.serverCommandLine("login USER"))
 	case code == "unavailable":
 		return "Try again in a moment, or find the cause with `jobstreamer doctor`."
 	}

@@ -42,8 +42,8 @@ func (v *executionSelection) addFlags(cmd *cobra.Command) {
 // toFilter returns the filter that the flags and the optional argument JOB
 // select. It refuses a value that it does not understand: an ignored filter
 // would select everything.
-func (v *executionSelection) toFilter(s *session, args []string) (f client.ExecutionFilter, err error) {
-	f = client.ExecutionFilter{App: s.app, Job: v.job, ExitStatus: v.exit, Agent: v.agent, Page: s.requestedPage()}
+func (v *executionSelection) toFilter(inv *invocation, args []string) (f client.ExecutionFilter, err error) {
+	f = client.ExecutionFilter{App: inv.app, Job: v.job, ExitStatus: v.exit, Agent: v.agent, Page: inv.requestedPage()}
 	if len(args) > 0 {
 		if v.given("job") {
 			return f, usageErrorf("--job cannot be combined with the argument %s", args[0])
@@ -58,7 +58,7 @@ func (v *executionSelection) toFilter(s *session, args []string) (f client.Execu
 	if f.Status, err = v.parseStatuses(); err != nil {
 		return f, err
 	}
-	if f.Since, f.Until, err = s.timeRange(v.given, timeText{"since", v.since}, timeText{"until", v.until}); err != nil {
+	if f.Since, f.Until, err = inv.timeRange(v.given, timeText{"since", v.since}, timeText{"until", v.until}); err != nil {
 		return f, err
 	}
 	if !f.Since.IsZero() && !f.Until.IsZero() && !f.Until.After(f.Since) {
@@ -117,12 +117,12 @@ func (v *executionSelection) isRestricted() bool {
 
 func (c *CLI) executionList() *cobra.Command {
 	var v executionSelection
-	cmd := c.serverCommand("list [JOB]", "List executions of all jobs or of one job, newest first", func(s *session, args []string) error {
-		f, err := v.toFilter(s, args)
+	cmd := c.serverCommand("list [JOB]", "List executions of all jobs or of one job, newest first", func(inv *invocation, args []string) error {
+		f, err := v.toFilter(inv, args)
 		if err != nil {
 			return err
 		}
-		return s.listExecutions(f, v.isRestricted())
+		return inv.listExecutions(f, v.isRestricted())
 	})
 	cmd.Long = `Lists the executions of an application that match all filters, newest first. An invalid filter is an error.
 
@@ -138,21 +138,21 @@ func (c *CLI) executionList() *cobra.Command {
 
 // listExecutions shows a page; some says that there may be others that do not
 // match.
-func (s *session) listExecutions(f client.ExecutionFilter, some bool) error {
-	ask := func(c *client.Client) (rest.Executions, error) { return c.FindExecutions(s.ctx, f) }
-	err := showAnswer(s, ask, func(p *page, list rest.Executions) { s.drawExecutions(p, &f, list, some) })
-	if err != nil || s.printsTables() || s.watch {
+func (inv *invocation) listExecutions(f client.ExecutionFilter, some bool) error {
+	ask := func(c *client.Client) (rest.Executions, error) { return c.FindExecutions(inv.ctx, f) }
+	err := showAnswer(inv, ask, func(p *page, list rest.Executions) { inv.drawExecutions(p, &f, list, some) })
+	if err != nil || inv.printsTables() || inv.watch {
 		return err
 	}
-	if list, err := ask(s.client); err == nil { // not every format says how many there are
-		if more := s.moreExecutions(&f, &list); more != "" {
-			fmt.Fprintln(s.Err, more)
+	if list, err := ask(inv.client); err == nil { // not every format says how many there are
+		if more := inv.moreExecutions(&f, &list); more != "" {
+			fmt.Fprintln(inv.Err, more)
 		}
 	}
 	return nil
 }
 
-func (s *session) drawExecutions(p *page, f *client.ExecutionFilter, list rest.Executions, some bool) {
+func (inv *invocation) drawExecutions(p *page, f *client.ExecutionFilter, list rest.Executions, some bool) {
 	all := make([]rest.ExecutionSummary, len(list.Results))
 	for i := range list.Results {
 		all[i] = list.Results[i].ExecutionSummary
@@ -163,17 +163,17 @@ func (s *session) drawExecutions(p *page, f *client.ExecutionFilter, list rest.E
 	case some:
 		fmt.Fprintln(p, "No execution matches.")
 	case list.Hits == 0 && f.Of != "":
-		fmt.Fprintf(p, "No executions of %s. Start one with `%s`.\n", f.Of, s.appCommandLine("run "+f.Of))
+		fmt.Fprintf(p, "No executions of %s. Start one with `%s`.\n", f.Of, inv.appCommandLine("run "+f.Of))
 	case list.Hits == 0:
-		fmt.Fprintf(p, "No executions. Start one with `%s`.\n", s.appCommandLine("run JOB"))
+		fmt.Fprintf(p, "No executions. Start one with `%s`.\n", inv.appCommandLine("run JOB"))
 	}
-	if more := s.moreExecutions(f, &list); more != "" {
+	if more := inv.moreExecutions(f, &list); more != "" {
 		fmt.Fprintln(p, p.inColor(faint, more))
 	}
 }
 
 // moreExecutions says that a list goes on, and how.
-func (s *session) moreExecutions(f *client.ExecutionFilter, list *rest.Executions) string {
+func (inv *invocation) moreExecutions(f *client.ExecutionFilter, list *rest.Executions) string {
 	n := len(list.Results)
 	switch {
 	case list.Next != nil && list.Scanned != nil:

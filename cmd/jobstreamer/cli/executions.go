@@ -76,12 +76,12 @@ func startReason(e *rest.ExecutionSummary) string {
 }
 
 func (c *CLI) executionShow() *cobra.Command {
-	cmd := c.serverCommand("show EXECUTION|JOB", "Show an execution and its steps; for a job, its latest execution", func(s *session, args []string) error {
-		job, id, err := s.findExecution(args[0])
+	cmd := c.serverCommand("show EXECUTION|JOB", "Show an execution and its steps; for a job, its latest execution", func(inv *invocation, args []string) error {
+		job, id, err := inv.findExecution(args[0])
 		if err != nil {
 			return err
 		}
-		return showAnswer(s, func(c *client.Client) (*rest.Execution, error) { return c.Execution(s.ctx, s.app, job, id) }, drawExecution)
+		return showAnswer(inv, func(c *client.Client) (*rest.Execution, error) { return c.Execution(inv.ctx, inv.app, job, id) }, drawExecution)
 	})
 	c.watchFlags(cmd)
 	return c.appFlags(cmd)
@@ -131,18 +131,18 @@ func missingOutput(e *rest.Execution) string {
 
 // findExecution understands the number of an execution, and the name of a job,
 // of which it is the latest one.
-func (s *session) findExecution(arg string) (job string, id int64, err error) {
+func (inv *invocation) findExecution(arg string) (job string, id int64, err error) {
 	if id, err := parseExecutionID(arg); err == nil {
 		return "", id, nil
 	}
-	j, _, err := s.client.Job(s.ctx, s.app, arg)
+	j, _, err := inv.client.Job(inv.ctx, inv.app, arg)
 	switch {
 	case client.Code(err) == "no_such_job":
-		return "", 0, &explained{err, joinLines(fmt.Sprintf("%s is neither an execution number nor a job of the application %s", arg, s.app), s.adviceFor("no_such_job"))}
+		return "", 0, &explained{err, joinLines(fmt.Sprintf("%s is neither an execution number nor a job of the application %s", arg, inv.app), inv.adviceFor("no_such_job"))}
 	case err != nil:
 		return "", 0, err
 	case j.LatestExecution == nil:
-		return "", 0, fmt.Errorf("the job %s has never run; start it with `%s`", arg, s.appCommandLine("run "+arg))
+		return "", 0, fmt.Errorf("the job %s has never run; start it with `%s`", arg, inv.appCommandLine("run "+arg))
 	}
 	return j.Name, j.LatestExecution.ExecutionID, nil
 }
@@ -192,19 +192,19 @@ func isStoppable(s subjects.BatchStatus) bool   { return !s.Ended() }
 func (c *CLI) executionChangeCommand(use, short string, k *changeKind, flags func(f *pflag.FlagSet, wait *bool)) *cobra.Command {
 	var wait bool
 	var m bulkFlags
-	cmd := c.serverCommand(use, short, func(s *session, args []string) error {
-		t, err := s.expandExecutions(args, k.done, k.applies)
+	cmd := c.serverCommand(use, short, func(inv *invocation, args []string) error {
+		t, err := inv.expandExecutions(args, k.done, k.applies)
 		if err != nil {
 			return err
 		}
 		if t.single && !m.dry {
-			return s.changeExecution(t.all[0], wait, k.change)
+			return inv.changeExecution(t.all[0], wait, k.change)
 		}
-		w := &bulkWork{bulkFlags: &m, one: "execution", more: "executions", verb: k.verb, done: k.done, destroys: k.destroys && !t.spelled, check: s.checkExecution(k.applies)}
-		if over, err := s.confirmWork(w, &t); over || err != nil {
+		w := &bulkWork{bulkFlags: &m, one: "execution", more: "executions", verb: k.verb, done: k.done, destroys: k.destroys && !t.spelled, check: inv.checkExecution(k.applies)}
+		if over, err := inv.confirmWork(w, &t); over || err != nil {
 			return err
 		}
-		return s.changeEach(w, &t, wait, k.change)
+		return inv.changeEach(w, &t, wait, k.change)
 	})
 	help.Section(cmd.Flags(), "Options", func(f *pflag.FlagSet) { flags(f, &wait) })
 	m.addFlags(cmd)
@@ -212,14 +212,14 @@ func (c *CLI) executionChangeCommand(use, short string, k *changeKind, flags fun
 	return c.appFlags(cmd)
 }
 
-func (s *session) changeExecution(t target, wait bool, change executionChange) error {
-	if err := s.completeTarget(&t); err != nil {
+func (inv *invocation) changeExecution(t target, wait bool, change executionChange) error {
+	if err := inv.completeTarget(&t); err != nil {
 		return err
 	}
 	if wait {
-		return s.changeAndWait(t, change)
+		return inv.changeAndWait(t, change)
 	}
-	return showAnswer(s, func(c *client.Client) (*rest.Execution, error) { return change(c, s.ctx, s.app, t.job, t.id) }, writeStatus)
+	return showAnswer(inv, func(c *client.Client) (*rest.Execution, error) { return change(c, inv.ctx, inv.app, t.job, t.id) }, writeStatus)
 }
 
 // writeStatus writes the status of an execution as a sentence.
@@ -227,30 +227,30 @@ func writeStatus(p *page, e *rest.Execution) {
 	fmt.Fprintf(p, "Execution %d of %s is %s.\n", e.ExecutionID, e.Job, p.inColor(statusCell(e.BatchStatus).color, string(e.BatchStatus)))
 }
 
-func (s *session) changeAndWait(t target, change executionChange) error {
-	e, err := change(s.client, s.ctx, s.app, t.job, t.id)
+func (inv *invocation) changeAndWait(t target, change executionChange) error {
+	e, err := change(inv.client, inv.ctx, inv.app, t.job, t.id)
 	if err != nil {
 		return err
 	}
-	err = s.seeThrough(e, &startOptions{})
-	if errors.Is(err, ErrPrinted) && s.ctx.Err() == nil {
+	err = inv.seeThrough(e, &startOptions{})
+	if errors.Is(err, ErrPrinted) && inv.ctx.Err() == nil {
 		return nil // it ended, as was wanted
 	}
 	return err
 }
 
 // changeEach changes all, and then waits for those that were changed.
-func (s *session) changeEach(w *bulkWork, t *targets, wait bool, change executionChange) error {
-	r := &bulkReport{session: s, bulkWork: w}
+func (inv *invocation) changeEach(w *bulkWork, t *targets, wait bool, change executionChange) error {
+	r := &bulkReport{invocation: inv, bulkWork: w}
 	var changed []*rest.Execution
 	err := eachOf(r, t.all, func(c *client.Client, t target) (*rest.Execution, error) {
-		if err := s.completeTarget(&t); err != nil {
+		if err := inv.completeTarget(&t); err != nil {
 			return nil, err
 		}
 		if wait {
-			c = s.client
+			c = inv.client
 		}
-		e, err := change(c, s.ctx, s.app, t.job, t.id)
+		e, err := change(c, inv.ctx, inv.app, t.job, t.id)
 		if err == nil && wait {
 			changed = append(changed, e)
 		}
@@ -262,7 +262,7 @@ func (s *session) changeEach(w *bulkWork, t *targets, wait bool, change executio
 	if err != nil || !wait {
 		return r.printSummary(err)
 	}
-	err = s.awaitEach(r, changed, 0, time.Time{})
+	err = inv.awaitEach(r, changed, 0, time.Time{})
 	if exit := ExitStatus(err); exit == ExitFailed || exit == ExitStopped { // they ended, as was wanted
 		return nil
 	}
@@ -270,7 +270,7 @@ func (s *session) changeEach(w *bulkWork, t *targets, wait bool, change executio
 }
 
 // completeTarget finds the job of an execution.
-func (s *session) completeTarget(t *target) error {
+func (inv *invocation) completeTarget(t *target) error {
 	if t.id == 0 {
 		id, err := parseExecutionID(t.name)
 		if err != nil {
@@ -281,7 +281,7 @@ func (s *session) completeTarget(t *target) error {
 	if t.job != "" {
 		return nil
 	}
-	e, err := s.client.Execution(s.ctx, s.app, "", t.id) // whose path has the job
+	e, err := inv.client.Execution(inv.ctx, inv.app, "", t.id) // whose path has the job
 	if err == nil {
 		t.job = e.Job
 	}
@@ -290,12 +290,12 @@ func (s *session) completeTarget(t *target) error {
 
 // checkExecution says of what job an execution is and what became of it; an
 // error if the work cannot be done.
-func (s *session) checkExecution(applies func(subjects.BatchStatus) bool) func(t target) (string, error) {
+func (inv *invocation) checkExecution(applies func(subjects.BatchStatus) bool) func(t target) (string, error) {
 	return func(t target) (string, error) {
-		if err := s.completeTarget(&t); err != nil {
+		if err := inv.completeTarget(&t); err != nil {
 			return "", err
 		}
-		e, err := s.client.Execution(s.ctx, s.app, t.job, t.id)
+		e, err := inv.client.Execution(inv.ctx, inv.app, t.job, t.id)
 		if err == nil && !applies(e.BatchStatus) {
 			err = fmt.Errorf("execution %d of %s is %s", t.id, e.Job, e.BatchStatus)
 		}

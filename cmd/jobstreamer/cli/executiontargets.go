@@ -12,17 +12,17 @@ import (
 // its job: that is the job's latest execution, or if running ones are wanted
 // all that have not ended. A glob leaves out those that the work cannot be done
 // to, as applies has it.
-func (s *session) expandExecutions(args []string, done string, applies func(subjects.BatchStatus) bool) (targets, error) {
+func (inv *invocation) expandExecutions(args []string, done string, applies func(subjects.BatchStatus) bool) (targets, error) {
 	running := applies(subjects.Started)
 	named := targets{spelled: true}
 	for _, arg := range args {
 		before := len(named.all)
-		t, err := s.expandJobs([]string{arg})
+		t, err := inv.expandJobs([]string{arg})
 		if err != nil {
 			return named, err
 		}
 		for _, one := range t.all {
-			found, err := s.executionsOf(one, isGlob(arg), running, applies)
+			found, err := inv.executionsOf(one, isGlob(arg), running, applies)
 			if err != nil {
 				return named, err
 			}
@@ -39,26 +39,26 @@ func (s *session) expandExecutions(args []string, done string, applies func(subj
 }
 
 // executionsOf are the executions that a number or a job stands for.
-func (s *session) executionsOf(t target, glob, running bool, applies func(subjects.BatchStatus) bool) ([]target, error) {
+func (inv *invocation) executionsOf(t target, glob, running bool, applies func(subjects.BatchStatus) bool) ([]target, error) {
 	if id, err := parseExecutionID(t.name); err == nil && !glob {
 		return []target{{name: t.name, id: id}}, nil
 	}
 	if !running {
-		return s.latestOf(t, glob, applies)
+		return inv.latestOf(t, glob, applies)
 	}
 	var found []target
-	f := client.ExecutionFilter{App: s.app, Of: t.name}
+	f := client.ExecutionFilter{App: inv.app, Of: t.name}
 	for _, status := range subjects.BatchStatuses() {
 		if applies(status) {
 			f.Status = append(f.Status, status)
 		}
 	}
-	err := s.eachExecution(f, func(e *rest.ListedExecution) bool {
+	err := inv.eachExecution(f, func(e *rest.ListedExecution) bool {
 		found = append(found, executionTarget(&e.ExecutionSummary))
 		return true
 	})
 	if client.Code(err) == "no_such_job" {
-		_, _, err = s.findExecution(t.name) // whose error says that it could be a number
+		_, _, err = inv.findExecution(t.name) // whose error says that it could be a number
 	}
 	if err != nil {
 		return nil, err
@@ -71,11 +71,11 @@ func (s *session) executionsOf(t target, glob, running bool, applies func(subjec
 
 // latestOf is the latest execution of a job. Of one that a glob found it is
 // none if the work cannot be done to it.
-func (s *session) latestOf(t target, glob bool, applies func(subjects.BatchStatus) bool) ([]target, error) {
-	j, _, err := s.client.Job(s.ctx, s.app, t.name)
+func (inv *invocation) latestOf(t target, glob bool, applies func(subjects.BatchStatus) bool) ([]target, error) {
+	j, _, err := inv.client.Job(inv.ctx, inv.app, t.name)
 	switch {
 	case client.Code(err) == "no_such_job":
-		_, _, err = s.findExecution(t.name) // whose error says that it could be a number
+		_, _, err = inv.findExecution(t.name) // whose error says that it could be a number
 		return nil, err
 	case err != nil:
 		return nil, err

@@ -28,14 +28,14 @@ type exportOptions struct {
 func (c *CLI) jobExport() *cobra.Command {
 	var how exportOptions
 	var output string
-	cmd := c.serverCommand("export [JOB...]", "Export jobs to files or standard output, in the format of job apply", func(s *session, args []string) error {
+	cmd := c.serverCommand("export [JOB...]", "Export jobs to files or standard output, in the format of job apply", func(inv *invocation, args []string) error {
 		if err := how.parseOutput(output); err != nil {
 			return err
 		}
 		if how.folder != "" {
-			return s.exportFiles(args, &how)
+			return inv.exportFiles(args, &how)
 		}
-		return s.printJobs(args, &how)
+		return inv.printJobs(args, &how)
 	})
 	cmd.Long = `Exports jobs with their schedules, time monitors and notifications, in the format that ` + "`jobstreamer job apply`" + ` reads. XML contains the definition
 only.
@@ -84,12 +84,12 @@ func (h *exportOptions) parseOutput(output string) error {
 }
 
 // printJobs prints jobs.
-func (s *session) printJobs(args []string, how *exportOptions) error {
+func (inv *invocation) printJobs(args []string, how *exportOptions) error {
 	if len(args) == 0 {
 		return usageErrorf("no jobs given; name them, or use '*' for all; -o DIR writes files")
 	}
 	form := jsl.Format(cmp.Or(how.form, string(jsl.YAML)))
-	t, err := s.expandJobs(args)
+	t, err := inv.expandJobs(args)
 	if err != nil {
 		return err
 	}
@@ -98,26 +98,26 @@ func (s *session) printJobs(args []string, how *exportOptions) error {
 	}
 	printed, missed := 0, 0
 	for _, one := range t.all {
-		text, err := s.fileOf(one.name, form, how)
+		text, err := inv.fileOf(one.name, form, how)
 		switch {
 		case err == nil:
-		case t.single || isAway(err) || s.ctx.Err() != nil:
+		case t.single || isAway(err) || inv.ctx.Err() != nil:
 			return err
 		default:
 			missed++
-			why := s.shortReason(err)
-			fmt.Fprintf(s.Err, "%s: %s\n", one.name, why)
+			why := inv.shortReason(err)
+			fmt.Fprintf(inv.Err, "%s: %s\n", one.name, why)
 			continue
 		}
 		if printed++; printed > 1 {
-			fmt.Fprintln(s.Out, "---")
+			fmt.Fprintln(inv.Out, "---")
 		}
-		if err := s.outPage().writeCode(text); err != nil {
+		if err := inv.outPage().writeCode(text); err != nil {
 			return err
 		}
 	}
 	if !t.single {
-		fmt.Fprintf(s.Err, "%s: %d printed%s.\n", countText(len(t.all), "job", "jobs"), printed, map[bool]string{true: fmt.Sprintf(", %d refused", missed)}[missed > 0])
+		fmt.Fprintf(inv.Err, "%s: %d printed%s.\n", countText(len(t.all), "job", "jobs"), printed, map[bool]string{true: fmt.Sprintf(", %d refused", missed)}[missed > 0])
 	}
 	if missed > 0 {
 		return ErrPrinted
@@ -126,13 +126,13 @@ func (s *session) printJobs(args []string, how *exportOptions) error {
 }
 
 // fileOf is a job's file, or its definition.
-func (s *session) fileOf(job string, form jsl.Format, how *exportOptions) ([]byte, error) {
-	ask := s.client.File
+func (inv *invocation) fileOf(job string, form jsl.Format, how *exportOptions) ([]byte, error) {
+	ask := inv.client.File
 	if how.definition {
-		ask = s.client.Definition
+		ask = inv.client.Definition
 	}
 	var text bytes.Buffer
-	if err := ask(s.ctx, s.app, job, "application/"+string(form), &text); err != nil || form != jsl.JSON {
+	if err := ask(inv.ctx, inv.app, job, "application/"+string(form), &text); err != nil || form != jsl.JSON {
 		return text.Bytes(), err
 	}
 	lines, err := indentJSON(text.Bytes()) // on one line, any change would be a change of the whole file

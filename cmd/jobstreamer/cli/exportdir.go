@@ -28,16 +28,16 @@ const written = "written"
 
 // exportFiles writes each job to a file of a folder. All are judged before the
 // first is written.
-func (s *session) exportFiles(args []string, how *exportOptions) error {
+func (inv *invocation) exportFiles(args []string, how *exportOptions) error {
 	whole := len(args) == 0
 	if whole {
 		args = []string{"*"}
 	}
-	there, err := s.filesThere(how.folder)
+	there, err := inv.filesThere(how.folder)
 	if err != nil {
 		return err
 	}
-	t, err := s.expandJobs(args)
+	t, err := inv.expandJobs(args)
 	if err != nil {
 		return err
 	}
@@ -46,34 +46,34 @@ func (s *session) exportFiles(args []string, how *exportOptions) error {
 	for _, one := range t.all {
 		e := &exportedFile{job: one.name, form: jsl.Format(cmp.Or(how.form, string(jsl.YAML)))}
 		e.file = filepath.Join(how.folder, names[one.name]+"."+string(e.form))
-		if err := s.prepareExport(e, there[one.name], how); err != nil {
-			if t.single || isAway(err) || s.ctx.Err() != nil {
+		if err := inv.prepareExport(e, there[one.name], how); err != nil {
+			if t.single || isAway(err) || inv.ctx.Err() != nil {
 				return err
 			}
 			e.result = refused
-			why := s.shortReason(err)
-			fmt.Fprintf(s.Err, "%s: %s\n", e.job, why)
+			why := inv.shortReason(err)
+			fmt.Fprintf(inv.Err, "%s: %s\n", e.job, why)
 		}
 		all = append(all, e)
 	}
 	if slices.ContainsFunc(all, func(e *exportedFile) bool { return e.result == refused }) {
-		fmt.Fprintln(s.Err, "Nothing was written.")
+		fmt.Fprintln(inv.Err, "Nothing was written.")
 		return ErrPrinted
 	}
 	for _, e := range all {
-		if err := s.writeExported(e, how); err != nil {
+		if err := inv.writeExported(e, how); err != nil {
 			return err
 		}
 	}
-	s.drawExported(all, how)
+	inv.drawExported(all, how)
 	if whole {
-		s.drawOrphans(all, there)
+		inv.drawOrphans(all, there)
 	}
 	return nil
 }
 
 // filesThere are the definitions that a folder has already, by their jobs.
-func (s *session) filesThere(folder string) (map[string][]definition, error) {
+func (inv *invocation) filesThere(folder string) (map[string][]definition, error) {
 	if info, err := os.Stat(folder); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	} else if err == nil && !info.IsDir() {
@@ -85,7 +85,7 @@ func (s *session) filesThere(folder string) (map[string][]definition, error) {
 	}
 	there := map[string][]definition{}
 	for _, file := range files {
-		d, err := s.definition(file)
+		d, err := inv.definition(file)
 		if err != nil {
 			return nil, err
 		}
@@ -100,7 +100,7 @@ func (s *session) filesThere(folder string) (map[string][]definition, error) {
 
 // prepareExport decides what is written where. there are the files that define
 // the job already.
-func (s *session) prepareExport(e *exportedFile, there []definition, how *exportOptions) (err error) {
+func (inv *invocation) prepareExport(e *exportedFile, there []definition, how *exportOptions) (err error) {
 	switch {
 	case len(there) > 1:
 		return fmt.Errorf("both %s and %s define it: delete one of them", there[0].file, there[1].file)
@@ -116,7 +116,7 @@ func (s *session) prepareExport(e *exportedFile, there []definition, how *export
 			return fmt.Errorf("%s exists and does not define it: use --force to overwrite it", e.file)
 		}
 	}
-	if e.text, err = s.fileOf(e.job, e.form, how); err != nil {
+	if e.text, err = inv.fileOf(e.job, e.form, how); err != nil {
 		return err
 	}
 	e.result = written
@@ -130,7 +130,7 @@ func (s *session) prepareExport(e *exportedFile, there []definition, how *export
 	if len(there) == 1 {
 		text = there[0].text
 	}
-	j, _, err := s.client.JudgeJob(s.ctx, s.app, "application/"+string(e.form), text)
+	j, _, err := inv.client.JudgeJob(inv.ctx, inv.app, "application/"+string(e.form), text)
 	if err != nil {
 		if _, err = problemFaults(err); err == nil { // what is there is no job any more, and is mended
 			return nil
@@ -144,7 +144,7 @@ func (s *session) prepareExport(e *exportedFile, there []definition, how *export
 	return nil
 }
 
-func (s *session) writeExported(e *exportedFile, how *exportOptions) error {
+func (inv *invocation) writeExported(e *exportedFile, how *exportOptions) error {
 	if e.result != written || how.dry {
 		return nil
 	}
@@ -173,15 +173,15 @@ func writeWhole(name string, data []byte) error {
 	return renameInto(f, data, name)
 }
 
-func (s *session) drawExported(all []*exportedFile, how *exportOptions) {
-	p, counts := s.outPage(), map[string]int{}
+func (inv *invocation) drawExported(all []*exportedFile, how *exportOptions) {
+	p, counts := inv.outPage(), map[string]int{}
 	would := map[bool]string{true: "would be "}[how.dry]
 	for _, e := range all {
 		if counts[e.result]++; e.result == written {
 			fmt.Fprintf(p, "%s %s (%s)\n", e.job, p.inColor(green, would+written), e.file)
 		}
 		if e.loses {
-			s.printFault(e.file, 0, 0, faultWarning, "XML cannot contain the schedule, time monitor and notifications of the job; they are left out")
+			inv.printFault(e.file, 0, 0, faultWarning, "XML cannot contain the schedule, time monitor and notifications of the job; they are left out")
 		}
 	}
 	var words []string
@@ -193,12 +193,12 @@ func (s *session) drawExported(all []*exportedFile, how *exportOptions) {
 	}
 	fmt.Fprintf(p, "%s: %s.\n", countText(len(all), "job", "jobs"), cmp.Or(strings.Join(words, ", "), "nothing to write"))
 	if how.dry {
-		fmt.Fprintln(s.Err, nothingChanged)
+		fmt.Fprintln(inv.Err, nothingChanged)
 	}
 }
 
 // drawOrphans says which files define jobs that the application does not have.
-func (s *session) drawOrphans(all []*exportedFile, there map[string][]definition) {
+func (inv *invocation) drawOrphans(all []*exportedFile, there map[string][]definition) {
 	var files []string
 	for job, of := range there {
 		if !slices.ContainsFunc(all, func(e *exportedFile) bool { return e.job == job }) {
@@ -207,7 +207,7 @@ func (s *session) drawOrphans(all []*exportedFile, there map[string][]definition
 	}
 	if len(files) > 0 {
 		slices.Sort(files)
-		fmt.Fprintf(s.Err, "The application %s does not have the jobs that these files define: %s.\n", s.app, strings.Join(files, ", "))
+		fmt.Fprintf(inv.Err, "The application %s does not have the jobs that these files define: %s.\n", inv.app, strings.Join(files, ", "))
 	}
 }
 

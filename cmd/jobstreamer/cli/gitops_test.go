@@ -97,17 +97,17 @@ func TestApplyOverwritesNoOtherChange(t *testing.T) {
 	e, _ := withBus(t)
 	e.applyFiles(t, "a", "Noop")
 	c := New(Config{Env: e.vars, Dir: e.dir, Out: os.Stderr, Err: os.Stderr})
-	s, err := c.openSession(t.Context())
+	inv, err := c.newInvocation(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.client.Close()
+	defer inv.client.Close()
 	file := filepath.Join(makeFolder(t, map[string]string{"a.yaml": yamlJob("a") + "exclusive: true\n", "b.yaml": yamlJob("b")}), "")
-	found, err := s.definitions([]string{file})
+	found, err := inv.definitions([]string{file})
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := s.planFiles(found, &applyOptions{})
+	p, err := inv.planFiles(found, &applyOptions{})
 	if err != nil || p.countResult(changed) != 1 || p.countResult(created) != 1 {
 		t.Fatalf("%+v, %v", p, err)
 	}

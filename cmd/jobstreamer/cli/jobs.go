@@ -28,7 +28,7 @@ func (c *CLI) jobCommand() *cobra.Command {
 func (c *CLI) jobList() *cobra.Command {
 	var search client.JobSearch
 	var state string
-	cmd := c.serverCommand("list [WORD...]", "List jobs with their schedules and latest executions", func(s *session, args []string) error {
+	cmd := c.serverCommand("list [WORD...]", "List jobs with their schedules and latest executions", func(inv *invocation, args []string) error {
 		if state != "" {
 			status, err := parseStatus(state)
 			if err != nil {
@@ -37,13 +37,13 @@ func (c *CLI) jobList() *cobra.Command {
 			args = append(args, "batch-status:"+string(status))
 		}
 		search.Query = strings.Join(args, " ")
-		none := "No jobs. Create one with `" + s.appCommandLine("job apply -f FILE") + "`."
+		none := "No jobs. Create one with `" + inv.appCommandLine("job apply -f FILE") + "`."
 		if search.Query != "" {
-			none = "No job matches; list all with `" + s.appCommandLine("job list") + "`."
+			none = "No job matches; list all with `" + inv.appCommandLine("job list") + "`."
 		}
-		return showList(s, func(c *client.Client, p client.Page) (rest.List[rest.Job], error) {
+		return showList(inv, func(c *client.Client, p client.Page) (rest.List[rest.Job], error) {
 			search.Page = p
-			return c.Jobs(s.ctx, s.app, search)
+			return c.Jobs(inv.ctx, inv.app, search)
 		}, func(p *page, list rest.List[rest.Job]) { drawJobs(p, list, none) })
 	})
 	cmd.Long = `Lists the jobs of an application. Words select the jobs whose names contain any of them. Conditions filter by the latest execution:
@@ -103,22 +103,22 @@ func scheduleCell(s *rest.Schedule) flexCell {
 }
 
 func (c *CLI) jobShow() *cobra.Command {
-	cmd := c.serverCommand("show JOB", "Show a job: its steps, schedule and latest executions", func(s *session, args []string) error {
-		return showAnswer(s, func(c *client.Client) (*rest.Job, error) {
-			j, _, err := c.Job(s.ctx, s.app, args[0])
+	cmd := c.serverCommand("show JOB", "Show a job: its steps, schedule and latest executions", func(inv *invocation, args []string) error {
+		return showAnswer(inv, func(c *client.Client) (*rest.Job, error) {
+			j, _, err := c.Job(inv.ctx, inv.app, args[0])
 			return j, err
-		}, s.drawJob)
+		}, inv.drawJob)
 	})
 	c.watchFlags(cmd)
 	return c.appFlags(cmd)
 }
 
-func (s *session) drawJob(p *page, j *rest.Job) {
+func (inv *invocation) drawJob(p *page, j *rest.Job) {
 	average := ""
 	if j.Stats.Average > 0 {
 		average = durationText(milliseconds(j.Stats.Average)) + " on average"
 	}
-	p.writeFields("Job", cell{j.Name, bold}, "Application", s.app, "Exclusive", yesText(j.Exclusive), "Schedule", scheduleText(j.Schedule), "Next", nextFireText(p, j),
+	p.writeFields("Job", cell{j.Name, bold}, "Application", inv.app, "Exclusive", yesText(j.Exclusive), "Schedule", scheduleText(j.Schedule), "Next", nextFireText(p, j),
 		"Executions", fmt.Sprintf("%d, of which %d completed and %d failed", j.Stats.Total, j.Stats.Success, j.Stats.Failure), "Took", average,
 		"Parameters", strings.Join(j.DynamicParameters, ", "), "Created", p.timeText(j.CreateTime), "Changed", p.timeText(j.LastUpdatedTime))
 	for _, w := range j.Warnings {
@@ -126,7 +126,7 @@ func (s *session) drawJob(p *page, j *rest.Job) {
 	}
 	p.writeTitle("Steps")
 	p.writeTable(stepTable(j.Definition.Parse()))
-	list, err := s.client.Executions(s.ctx, s.app, j.Name, client.Page{Limit: shownOfJob})
+	list, err := inv.client.Executions(inv.ctx, inv.app, j.Name, client.Page{Limit: shownOfJob})
 	if err == nil && list.Hits > 0 {
 		p.writeTitle("Latest executions")
 		p.writeTable(executionTable(p, list.Results, false))
@@ -192,12 +192,12 @@ func nextText(e jsl.Element) string {
 }
 
 func (c *CLI) jobRename() *cobra.Command {
-	cmd := c.serverCommand("rename JOB NAME", "Rename a job", func(s *session, args []string) error {
-		j, _, err := s.client.RenameJob(s.ctx, s.app, args[0], args[1])
+	cmd := c.serverCommand("rename JOB NAME", "Rename a job", func(inv *invocation, args []string) error {
+		j, _, err := inv.client.RenameJob(inv.ctx, inv.app, args[0], args[1])
 		if err != nil {
 			return err
 		}
-		s.printDone("Job %s was renamed to %s.\n", args[0], j.Name)
+		inv.printDone("Job %s was renamed to %s.\n", args[0], j.Name)
 		return nil
 	})
 	cmd.Long = `Renames a job. Its executions, schedule and settings are kept, and running executions continue. The old name becomes free. NATS subjects
@@ -209,18 +209,18 @@ and log messages of the program keep the name with which the job was created.`
 func (c *CLI) jobDelete() *cobra.Command {
 	var m bulkFlags
 	var keep bool
-	cmd := c.serverCommand("delete JOB...", "Delete jobs with their schedules and history", func(s *session, args []string) error {
-		t, err := s.expandJobs(args)
+	cmd := c.serverCommand("delete JOB...", "Delete jobs with their schedules and history", func(inv *invocation, args []string) error {
+		t, err := inv.expandJobs(args)
 		if err != nil {
 			return err
 		}
-		w := &bulkWork{bulkFlags: &m, one: "job", more: "jobs", verb: "delete", done: "deleted", destroys: true, check: s.checkJob}
-		w.with = " of " + s.app + " with its schedule and the history of its executions"
+		w := &bulkWork{bulkFlags: &m, one: "job", more: "jobs", verb: "delete", done: "deleted", destroys: true, check: inv.checkJob}
+		w.with = " of " + inv.app + " with its schedule and the history of its executions"
 		if keep {
-			w.with = " of " + s.app + " with its schedule"
+			w.with = " of " + inv.app + " with its schedule"
 		}
-		return s.deleteEach(w, &t, func(t target) (string, error) {
-			return "Job " + t.name + " was deleted.", s.client.DeleteJob(s.ctx, s.app, t.name, keep, client.Condition{})
+		return inv.deleteEach(w, &t, func(t target) (string, error) {
+			return "Job " + t.name + " was deleted.", inv.client.DeleteJob(inv.ctx, inv.app, t.name, keep, client.Condition{})
 		})
 	})
 	cmd.Long = "Deletes jobs with their schedules and the history of their executions. On a terminal it asks for confirmation; scripts use --yes.\n\n" + severalHelp
@@ -233,8 +233,8 @@ func (c *CLI) jobDelete() *cobra.Command {
 }
 
 // checkJob says what a job's latest execution is at.
-func (s *session) checkJob(t target) (string, error) {
-	j, _, err := s.client.Job(s.ctx, s.app, t.name)
+func (inv *invocation) checkJob(t target) (string, error) {
+	j, _, err := inv.client.Job(inv.ctx, inv.app, t.name)
 	switch {
 	case err != nil:
 		return "", err

@@ -22,8 +22,8 @@ func (c *CLI) Logins() []*cobra.Command {
 
 func (c *CLI) loginCommand() *cobra.Command {
 	var fromInput bool
-	cmd := c.serverCommand("login USER", "Log in to a control bus", func(s *session, args []string) error {
-		return s.logIn(args[0], fromInput)
+	cmd := c.serverCommand("login USER", "Log in to a control bus", func(inv *invocation, args []string) error {
+		return inv.logIn(args[0], fromInput)
 	})
 	cmd.Long = `Logs in and saves the token in the context, in a file that other users cannot read; later commands send it. The token is valid for 30 minutes. A
 key is valid until it is revoked: ` + "`jobstreamer key create USER --save`" + `. The context is the selected one, the one of --context, or the one for the
@@ -47,9 +47,9 @@ type tokenContext struct {
 
 // tokenContext finds the context for the control bus that is spoken with, or
 // makes one up.
-func (s *session) tokenContext() (tokenContext, error) {
-	all := contexts{s.Dir}
-	server, name := s.namedServer()
+func (inv *invocation) tokenContext() (tokenContext, error) {
+	all := contexts{inv.Dir}
+	server, name := inv.namedServer()
 	if name != "" && server != "" {
 		is, err := all.loadContext(name)
 		if err == nil && !sameServer(is.Server, server) {
@@ -108,8 +108,8 @@ func (c contexts) unusedName(server string) (string, error) {
 }
 
 // saveToken saves a token or key where other commands find it.
-func (s *session) saveToken(a tokenContext, token string) error {
-	all := contexts{s.Dir}
+func (inv *invocation) saveToken(a tokenContext, token string) error {
+	all := contexts{inv.Dir}
 	a.Token = token
 	if err := all.saveContext(a.context, a.savedContext); err != nil {
 		return err
@@ -119,47 +119,47 @@ func (s *session) saveToken(a tokenContext, token string) error {
 			return err
 		}
 	}
-	if token != "" && s.Env["JOBSTREAMER_TOKEN"] != "" {
-		fmt.Fprintln(s.Err, "JOBSTREAMER_TOKEN is set: commands send its value, not the saved one.")
+	if token != "" && inv.Env["JOBSTREAMER_TOKEN"] != "" {
+		fmt.Fprintln(inv.Err, "JOBSTREAMER_TOKEN is set: commands send its value, not the saved one.")
 	}
 	return nil
 }
 
-func (s *session) logIn(user string, fromInput bool) error {
-	a, err := s.tokenContext()
+func (inv *invocation) logIn(user string, fromInput bool) error {
+	a, err := inv.tokenContext()
 	if err != nil {
 		return err
 	}
-	bare, err := s.newClient(a.Server, "")
+	bare, err := inv.newClient(a.Server, "")
 	if err != nil {
 		return UsageError{err}
 	}
 	defer bare.Close()
-	switch _, err := bare.Account(s.ctx); {
+	switch _, err := bare.Account(inv.ctx); {
 	case err == nil:
-		fmt.Fprintf(s.Out, "The control bus at %s requires no login; nothing was saved.\n", s.url)
+		fmt.Fprintf(inv.Out, "The control bus at %s requires no login; nothing was saved.\n", inv.url)
 		return nil
 	case client.Code(err) != "login_required":
 		return err
 	}
-	s.warnOfPlainText(a.Server)
-	password, err := s.readPassword(user, fromInput, false)
+	inv.warnOfPlainText(a.Server)
+	password, err := inv.readPassword(user, fromInput, false)
 	if err != nil {
 		return err
 	}
-	token, err := bare.Login(s.ctx, user, password)
+	token, err := bare.Login(inv.ctx, user, password)
 	if err != nil {
 		return err
 	}
-	if err := s.saveToken(a, token); err != nil {
+	if err := inv.saveToken(a, token); err != nil {
 		return err
 	}
-	fmt.Fprintf(s.Out, "%s is logged in at %s for 30 minutes; the token is saved in the context %s.\n", user, s.url, a.context)
+	fmt.Fprintf(inv.Out, "%s is logged in at %s for 30 minutes; the token is saved in the context %s.\n", user, inv.url, a.context)
 	return nil
 }
 
 // warnOfPlainText says that others on the network can read a password.
-func (s *session) warnOfPlainText(server string) {
+func (inv *invocation) warnOfPlainText(server string) {
 	u, err := url.Parse(server)
 	if err != nil || u.Scheme != "http" || u.Hostname() == "localhost" {
 		return
@@ -167,36 +167,36 @@ func (s *session) warnOfPlainText(server string) {
 	if ip := net.ParseIP(u.Hostname()); ip != nil && ip.IsLoopback() {
 		return
 	}
-	fmt.Fprintf(s.Err, "%s the password is sent to %s without encryption; use https\n", s.pageTo(s.Err, s.Err).inColor(yellow, "warning:"), u.Host)
+	fmt.Fprintf(inv.Err, "%s the password is sent to %s without encryption; use https\n", inv.pageTo(inv.Err, inv.Err).inColor(yellow, "warning:"), u.Host)
 }
 
 func (c *CLI) logoutCommand() *cobra.Command {
-	cmd := c.serverCommand("logout", "Log out and delete the saved token", func(s *session, _ []string) error {
-		a, err := s.tokenContext()
+	cmd := c.serverCommand("logout", "Log out and delete the saved token", func(inv *invocation, _ []string) error {
+		a, err := inv.tokenContext()
 		if err != nil {
 			return err
 		}
 		if a.Token == "" {
 			return fmt.Errorf("the context %s has no token", a.context)
 		}
-		own, err := s.newClient(a.Server, a.Token)
+		own, err := inv.newClient(a.Server, a.Token)
 		if err != nil {
 			return err
 		}
 		defer own.Close()
-		ended := own.Logout(s.ctx)
-		if err := s.saveToken(a, ""); err != nil {
+		ended := own.Logout(inv.ctx)
+		if err := inv.saveToken(a, ""); err != nil {
 			return err
 		}
 		if ended != nil {
-			fmt.Fprintf(s.Err, "The saved token was deleted, but the control bus did not end it: it can stay valid until 30 minutes after the login.\n")
+			fmt.Fprintf(inv.Err, "The saved token was deleted, but the control bus did not end it: it can stay valid until 30 minutes after the login.\n")
 			return ended
 		}
 		text := "The token of the context %s was invalidated and deleted.\n"
 		if strings.HasPrefix(a.Token, keyMark) {
 			text = "The key of the context %s was deleted here. It stays valid until it is revoked with `jobstreamer key revoke USER`.\n"
 		}
-		fmt.Fprintf(s.Out, text, a.context)
+		fmt.Fprintf(inv.Out, text, a.context)
 		return nil
 	})
 	c.serverFlags(cmd)
@@ -215,25 +215,25 @@ shown only once, when it is created.`,
 
 func (c *CLI) keyCreate() *cobra.Command {
 	var keep bool
-	cmd := c.serverCommand("create USER", "Create a key for a program and print it, only this once", func(s *session, args []string) error {
-		key, err := s.client.NewKey(s.ctx, args[0])
+	cmd := c.serverCommand("create USER", "Create a key for a program and print it, only this once", func(inv *invocation, args []string) error {
+		key, err := inv.client.NewKey(inv.ctx, args[0])
 		if err != nil {
 			return err
 		}
 		if !keep {
-			fmt.Fprintf(s.Err, "This is the only time that the key of %s is shown.\n", args[0])
-			fmt.Fprintln(s.Out, key)
+			fmt.Fprintf(inv.Err, "This is the only time that the key of %s is shown.\n", args[0])
+			fmt.Fprintln(inv.Out, key)
 			return nil
 		}
-		a, err := s.tokenContext()
+		a, err := inv.tokenContext()
 		if err == nil {
-			err = s.saveToken(a, key)
+			err = inv.saveToken(a, key)
 		}
 		if err != nil { // it must not be lost
-			fmt.Fprintln(s.Out, key)
+			fmt.Fprintln(inv.Out, key)
 			return err
 		}
-		fmt.Fprintf(s.Out, "The key of %s was saved in the context %s.\n", args[0], a.context)
+		fmt.Fprintf(inv.Out, "The key of %s was saved in the context %s.\n", args[0], a.context)
 		return nil
 	})
 	cmd.Example = `  jobstreamer key create ci > key
@@ -248,14 +248,14 @@ func (c *CLI) keyCreate() *cobra.Command {
 
 func (c *CLI) keyRevoke() *cobra.Command {
 	var sure bool
-	cmd := c.serverCommand("revoke USER", "Revoke all keys of a user", func(s *session, args []string) error {
-		if err := s.confirm(sure, "Revoke all keys of "+args[0]+"?"); err != nil {
+	cmd := c.serverCommand("revoke USER", "Revoke all keys of a user", func(inv *invocation, args []string) error {
+		if err := inv.confirm(sure, "Revoke all keys of "+args[0]+"?"); err != nil {
 			return err
 		}
-		if err := s.client.RevokeKeys(s.ctx, args[0]); err != nil {
+		if err := inv.client.RevokeKeys(inv.ctx, args[0]); err != nil {
 			return err
 		}
-		s.printDone("All keys of %s were revoked.\n", args[0])
+		inv.printDone("All keys of %s were revoked.\n", args[0])
 		return nil
 	})
 	yesFlag(cmd, &sure)

@@ -33,18 +33,18 @@ type logOptions struct {
 
 func (c *CLI) logsCommand() *cobra.Command {
 	var wish logOptions
-	cmd := c.serverCommand("logs EXECUTION|JOB", "Print the output of an execution; for a job, of its latest execution", func(s *session, args []string) error {
+	cmd := c.serverCommand("logs EXECUTION|JOB", "Print the output of an execution; for a job, of its latest execution", func(inv *invocation, args []string) error {
 		if err := wish.checkFlags(); err != nil {
 			return err
 		}
-		job, id, err := s.findExecution(args[0])
+		job, id, err := inv.findExecution(args[0])
 		if err != nil {
 			return err
 		}
-		if err := s.printLog(job, id, &wish); err != nil || wish.shown || len(wish.steps) == 0 {
+		if err := inv.printLog(job, id, &wish); err != nil || wish.shown || len(wish.steps) == 0 {
 			return err
 		}
-		return s.checkSteps(job, id, wish.steps)
+		return inv.checkSteps(job, id, wish.steps)
 	})
 	cmd.Long = `Prints the output of an execution, line by line with time, stream, step and text. With --follow, it continues until the execution has ended.
 
@@ -90,32 +90,32 @@ func (w *logOptions) checkFlags() error {
 
 // printLogAnswer prints the control bus's answer, and says if it has not all
 // lines.
-func (s *session) printLogAnswer(job string, id int64, format string) error {
+func (inv *invocation) printLogAnswer(job string, id int64, format string) error {
 	var raw bytes.Buffer
-	if _, err := s.client.As("application/"+format, &raw).LogLines(s.ctx, s.app, job, id); err != nil {
+	if _, err := inv.client.As("application/"+format, &raw).LogLines(inv.ctx, inv.app, job, id); err != nil {
 		return err
 	}
 	var list rest.List[json.RawMessage]
 	data, err := jsl.ToJSON(jsl.Format(format), raw.Bytes())
 	if err == nil && json.Unmarshal(data, &list) == nil && list.Hits > len(list.Results) {
-		fmt.Fprintf(s.Err, "showing the last %d of %d lines; see all with --output text or json\n", len(list.Results), list.Hits)
+		fmt.Fprintf(inv.Err, "showing the last %d of %d lines; see all with --output text or json\n", len(list.Results), list.Hits)
 	}
-	return s.outPage().writeRaw(format, raw.Bytes())
+	return inv.outPage().writeRaw(format, raw.Bytes())
 }
 
-func (s *session) printLog(job string, id int64, wish *logOptions) error {
+func (inv *invocation) printLog(job string, id int64, wish *logOptions) error {
 	if wish.isWholeAnswer() {
-		return s.printLogAnswer(job, id, wish.format)
+		return inv.printLogAnswer(job, id, wish.format)
 	}
 	if !wish.follow && wish.format == "text" {
-		return s.printLogText(job, id, wish)
+		return inv.printLogText(job, id, wish)
 	}
-	end, err := s.client.FollowLog(s.ctx, s.app, job, id, s.logLine(wish))
-	if s.ctx.Err() != nil {
+	end, err := inv.client.FollowLog(inv.ctx, inv.app, job, id, inv.logLine(wish))
+	if inv.ctx.Err() != nil {
 		return printedError{ExitInterrupted} // whoever ended it knows
 	}
 	if err == nil && end != nil {
-		p := s.pageTo(s.Err, s.Err)
+		p := inv.pageTo(inv.Err, inv.Err)
 		fmt.Fprintf(p, "Execution %d of %s %s.\n", end.ExecutionID, end.Job, p.inColor(statusCell(end.BatchStatus).color, endWord(end.BatchStatus)))
 	}
 	return err
@@ -123,13 +123,13 @@ func (s *session) printLog(job string, id int64, wish *logOptions) error {
 
 // printLogText prints what there is now. What the control bus gives as text is
 // wanted as it is, unless something is chosen or somebody looks.
-func (s *session) printLogText(job string, id int64, wish *logOptions) error {
-	if !wish.bare && len(wish.steps) == 0 && !IsTerminal(s.Out) {
-		return s.client.Log(s.ctx, s.app, job, id, s.Out)
+func (inv *invocation) printLogText(job string, id int64, wish *logOptions) error {
+	if !wish.bare && len(wish.steps) == 0 && !IsTerminal(inv.Out) {
+		return inv.client.Log(inv.ctx, inv.app, job, id, inv.Out)
 	}
 	r, w := io.Pipe()
-	go func() { w.CloseWithError(s.client.Log(s.ctx, s.app, job, id, w)) }()
-	err := eachLine(r, s.logLine(wish))
+	go func() { w.CloseWithError(inv.client.Log(inv.ctx, inv.app, job, id, w)) }()
+	err := eachLine(r, inv.logLine(wish))
 	r.CloseWithError(err) // whoever writes need not go on
 	return err
 }
@@ -169,8 +169,8 @@ func printIfSet(l rest.LogLine, print func(rest.LogLine) error) error {
 }
 
 // logLine writes lines of output.
-func (s *session) logLine(wish *logOptions) func(rest.LogLine) error {
-	p := s.outPage()
+func (inv *invocation) logLine(wish *logOptions) func(rest.LogLine) error {
+	p := inv.outPage()
 	return func(l rest.LogLine) (err error) {
 		if len(wish.steps) > 0 && !slices.Contains(wish.steps, l.Step) {
 			return nil
@@ -195,8 +195,8 @@ func (s *session) logLine(wish *logOptions) func(rest.LogLine) error {
 }
 
 // checkSteps refuses steps that the execution does not have.
-func (s *session) checkSteps(job string, id int64, steps []string) error {
-	e, err := s.client.Execution(s.ctx, s.app, job, id)
+func (inv *invocation) checkSteps(job string, id int64, steps []string) error {
+	e, err := inv.client.Execution(inv.ctx, inv.app, job, id)
 	if err != nil {
 		return err
 	}

@@ -25,26 +25,26 @@ var outputs = []string{formatTable, formatWide, "json", "yaml", "edn"}
 
 // showAnswer asks the control bus and shows what it answers: drawn, or as it
 // came. It does so again and again if it is watched.
-func showAnswer[T any](s *session, ask func(c *client.Client) (T, error), draw func(p *page, v T)) error {
-	if s.watch {
-		return s.redrawUntilDone(func(p *page) error { return showAnswerOn(s, p, ask, draw) })
+func showAnswer[T any](inv *invocation, ask func(c *client.Client) (T, error), draw func(p *page, v T)) error {
+	if inv.watch {
+		return inv.redrawUntilDone(func(p *page) error { return showAnswerOn(inv, p, ask, draw) })
 	}
-	return showAnswerOn(s, s.outPage(), ask, draw)
+	return showAnswerOn(inv, inv.outPage(), ask, draw)
 }
 
-func showAnswerOn[T any](s *session, p *page, ask func(c *client.Client) (T, error), draw func(p *page, v T)) error {
-	if s.printsTables() {
-		v, err := ask(s.client)
+func showAnswerOn[T any](inv *invocation, p *page, ask func(c *client.Client) (T, error), draw func(p *page, v T)) error {
+	if inv.printsTables() {
+		v, err := ask(inv.client)
 		if err == nil {
 			draw(p, v)
 		}
 		return err
 	}
 	var raw bytes.Buffer
-	if _, err := ask(s.client.As("application/"+s.output, &raw)); err != nil {
+	if _, err := ask(inv.client.As("application/"+inv.output, &raw)); err != nil {
 		return err
 	}
-	return p.writeRaw(s.output, raw.Bytes())
+	return p.writeRaw(inv.output, raw.Bytes())
 }
 
 // writeRaw writes an answer as it came. JSON has lines for people too.
@@ -61,33 +61,33 @@ func (p *page) writeRaw(format string, answer []byte) error {
 
 // redrawUntilDone draws until the end of the context. Once something was drawn,
 // a control bus that is away for a while is waited for.
-func (s *session) redrawUntilDone(draw func(p *page) error) error {
+func (inv *invocation) redrawUntilDone(draw func(p *page) error) error {
 	last, trying, wide, high := "", false, 0, 0
-	changes, stop := s.watchChanges()
+	changes, stop := inv.watchChanges()
 	defer stop()
 	for {
 		var b strings.Builder
-		err := draw(s.pageTo(s.Out, &b))
+		err := draw(inv.pageTo(inv.Out, &b))
 		text, w, h := b.String(), 0, 0
-		if IsTerminal(s.Out) {
-			w, h = s.windowSize(s.Out)
+		if IsTerminal(inv.Out) {
+			w, h = inv.windowSize(inv.Out)
 			text = fitWindow(text, w, h)
 		}
 		switch {
-		case s.ctx.Err() != nil:
+		case inv.ctx.Err() != nil:
 			return nil
 		case err != nil && (last == "" || !isAway(err)):
 			return err
 		case err != nil && !trying:
-			why := s.shortReason(err)
-			fmt.Fprintf(s.Err, "%s; retrying\n", why)
+			why := inv.shortReason(err)
+			fmt.Fprintf(inv.Err, "%s; retrying\n", why)
 		case err == nil && (text != last || w != wide || h != high):
-			s.redrawScreen(text, last == "" || w != wide || h != high)
+			inv.redrawScreen(text, last == "" || w != wide || h != high)
 			last, wide, high = text, w, h
 		}
 		trying = err != nil
-		s.untilNext(changes)
-		if s.ctx.Err() != nil {
+		inv.untilNext(changes)
+		if inv.ctx.Err() != nil {
 			return nil
 		}
 	}
@@ -95,24 +95,24 @@ func (s *session) redrawUntilDone(draw func(p *page) error) error {
 
 // untilNext blocks until it is time to draw again: something has changed, or
 // the terminal has another size.
-func (s *session) untilNext(changes <-chan struct{}) {
-	next := time.NewTimer(s.every)
+func (inv *invocation) untilNext(changes <-chan struct{}) {
+	next := time.NewTimer(inv.every)
 	defer next.Stop()
 	look := time.NewTicker(resizeCheckEvery)
 	defer look.Stop()
-	wide, high := s.windowSize(s.Out)
+	wide, high := inv.windowSize(inv.Out)
 	for {
 		select {
 		case <-changes:
 			time.Sleep(eventPause)
 			return
 		case <-look.C:
-			if w, h := s.windowSize(s.Out); w != wide || h != high {
+			if w, h := inv.windowSize(inv.Out); w != wide || h != high {
 				return
 			}
 		case <-next.C:
 			return
-		case <-s.ctx.Done():
+		case <-inv.ctx.Done():
 			return
 		}
 	}
@@ -121,12 +121,12 @@ func (s *session) untilNext(changes <-chan struct{}) {
 // watchChanges says when an execution of the application changes, so that
 // nobody waits for the next look. A control bus that does not say it is looked
 // at all the same.
-func (s *session) watchChanges() (changes <-chan struct{}, stop func()) {
+func (inv *invocation) watchChanges() (changes <-chan struct{}, stop func()) {
 	ch := make(chan struct{}, 1)
-	ctx, cancel := context.WithCancel(s.ctx)
+	ctx, cancel := context.WithCancel(inv.ctx)
 	var listening sync.WaitGroup
 	listening.Go(func() {
-		_ = s.client.Events(ctx, client.EventFilter{App: s.app}, func(string, rest.Event) error {
+		_ = inv.client.Events(ctx, client.EventFilter{App: inv.app}, func(string, rest.Event) error {
 			select {
 			case ch <- struct{}{}:
 			default:
@@ -139,17 +139,17 @@ func (s *session) watchChanges() (changes <-chan struct{}, stop func()) {
 
 // redrawScreen replaces what a terminal shows. Elsewhere the new comes after
 // the old.
-func (s *session) redrawScreen(text string, first bool) {
+func (inv *invocation) redrawScreen(text string, first bool) {
 	switch {
-	case IsTerminal(s.Out):
+	case IsTerminal(inv.Out):
 		const home, lineEnd, below = "\x1b[H", "\x1b[K\n", "\x1b[J"
 		if first {
-			fmt.Fprint(s.Out, "\x1b[2J")
+			fmt.Fprint(inv.Out, "\x1b[2J")
 		}
-		fmt.Fprint(s.Out, home+strings.ReplaceAll(text, "\n", lineEnd)+below)
-	case first || !s.printsTables():
-		fmt.Fprint(s.Out, text)
+		fmt.Fprint(inv.Out, home+strings.ReplaceAll(text, "\n", lineEnd)+below)
+	case first || !inv.printsTables():
+		fmt.Fprint(inv.Out, text)
 	default:
-		fmt.Fprint(s.Out, "\n"+text)
+		fmt.Fprint(inv.Out, "\n"+text)
 	}
 }

@@ -29,9 +29,9 @@ func passwordFlag(cmd *cobra.Command, fromInput *bool) {
 
 // readPassword asks for a password, twice if it is a new one, or reads it from
 // standard input.
-func (s *session) readPassword(of string, fromInput, isNew bool) (string, error) {
+func (inv *invocation) readPassword(of string, fromInput, isNew bool) (string, error) {
 	if fromInput {
-		data, err := io.ReadAll(io.LimitReader(s.In, maxPassword+1))
+		data, err := io.ReadAll(io.LimitReader(inv.In, maxPassword+1))
 		text := strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")
 		switch {
 		case err != nil:
@@ -41,15 +41,15 @@ func (s *session) readPassword(of string, fromInput, isNew bool) (string, error)
 		}
 		return text, nil
 	}
-	in, ok := s.In.(*os.File)
-	if !ok || !IsTerminal(s.In) || !IsTerminal(s.Err) {
+	in, ok := inv.In.(*os.File)
+	if !ok || !IsTerminal(inv.In) || !IsTerminal(inv.Err) {
 		return "", usageErrorf("there is no terminal to ask for the password of %s; pass it on standard input with --password-stdin", of)
 	}
-	first, err := s.askSecret(in, "Password of "+of+": ")
+	first, err := inv.askSecret(in, "Password of "+of+": ")
 	if err != nil || !isNew {
 		return first, err
 	}
-	again, err := s.askSecret(in, "Repeat the password: ")
+	again, err := inv.askSecret(in, "Repeat the password: ")
 	if err == nil && again != first {
 		err = usageErrorf("the passwords do not match")
 	}
@@ -58,13 +58,13 @@ func (s *session) readPassword(of string, fromInput, isNew bool) (string, error)
 
 // askSecret reads a line from a terminal that does not show it. When the
 // command is interrupted, the terminal shows again what is typed.
-func (s *session) askSecret(in *os.File, question string) (string, error) {
+func (inv *invocation) askSecret(in *os.File, question string) (string, error) {
 	fd := int(in.Fd())
 	was, err := term.GetState(fd)
 	if err != nil {
 		return "", fmt.Errorf("ask for a password: %w", err)
 	}
-	fmt.Fprint(s.Err, question)
+	fmt.Fprint(inv.Err, question)
 	type typed struct {
 		line []byte
 		err  error
@@ -76,14 +76,14 @@ func (s *session) askSecret(in *os.File, question string) (string, error) {
 	}()
 	select {
 	case t := <-done:
-		fmt.Fprintln(s.Err)
+		fmt.Fprintln(inv.Err)
 		if t.err != nil {
 			return "", fmt.Errorf("ask for a password: %w", t.err)
 		}
 		return string(bytes.TrimRight(t.line, "\r\n")), nil
-	case <-s.ctx.Done():
+	case <-inv.ctx.Done():
 		_ = term.Restore(fd, was)
-		fmt.Fprintln(s.Err)
+		fmt.Fprintln(inv.Err)
 		return "", context.Canceled
 	}
 }

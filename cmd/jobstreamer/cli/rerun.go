@@ -15,15 +15,15 @@ func (c *CLI) executionRerun() *cobra.Command {
 	var v executionSelection
 	var st startOptions
 	var m bulkFlags
-	cmd := c.serverCommand("rerun [JOB]", "Restart all executions that match the filters, such as all that failed since 18:00", func(s *session, args []string) error {
+	cmd := c.serverCommand("rerun [JOB]", "Restart all executions that match the filters, such as all that failed since 18:00", func(inv *invocation, args []string) error {
 		if len(args) == 0 && !v.isRestricted() {
 			return usageErrorf("no filter given; use for example --status failed --since 18:00")
 		}
-		f, err := v.toFilter(s, args)
+		f, err := v.toFilter(inv, args)
 		if err != nil {
 			return err
 		}
-		return s.rerunExecutions(&m, &st, f)
+		return inv.rerunExecutions(&m, &st, f)
 	})
 	cmd.Long = `Restarts the executions that match the filters, oldest first: those that ` + "`execution list`" + ` lists with the same options, on all pages. The
 default of --status is failed. Executions that were restarted before are left out, so the command can be repeated. If none matches, nothing is
@@ -41,7 +41,7 @@ On a terminal it asks for confirmation before it restarts several. --dry-run pri
 	return c.appFlags(cmd)
 }
 
-func (s *session) rerunExecutions(m *bulkFlags, st *startOptions, f client.ExecutionFilter) error {
+func (inv *invocation) rerunExecutions(m *bulkFlags, st *startOptions, f client.ExecutionFilter) error {
 	if len(f.Status) == 0 {
 		f.Status = []subjects.BatchStatus{subjects.Failed}
 	}
@@ -50,34 +50,34 @@ func (s *session) rerunExecutions(m *bulkFlags, st *startOptions, f client.Execu
 			return usageErrorf("--status %s: want failed or stopped; executions with another status cannot be restarted", status)
 		}
 	}
-	found, before, err := s.restartsFor(f)
+	found, before, err := inv.restartsFor(f)
 	if err != nil {
 		return err
 	}
-	if before > 0 && s.printsTables() {
-		fmt.Fprintf(s.Err, "Left out: %s restarted before.\n", countText(before, "execution that was", "executions that were"))
+	if before > 0 && inv.printsTables() {
+		fmt.Fprintf(inv.Err, "Left out: %s restarted before.\n", countText(before, "execution that was", "executions that were"))
 	}
 	if len(found.all) == 0 {
-		if !s.printsTables() {
-			return s.printValue([]targetOutcome{})
+		if !inv.printsTables() {
+			return inv.printValue([]targetOutcome{})
 		}
-		fmt.Fprintln(s.Out, "No execution matches; nothing was restarted.")
+		fmt.Fprintln(inv.Out, "No execution matches; nothing was restarted.")
 		return nil
 	}
-	return s.restartExecutions(m, st, client.Submission{}, &found)
+	return inv.restartExecutions(m, st, client.Submission{}, &found)
 }
 
 // restartsFor are the executions that f selects, the oldest first, without
 // those that were restarted before, and how many those are.
-func (s *session) restartsFor(f client.ExecutionFilter) (t targets, before int, err error) {
+func (inv *invocation) restartsFor(f client.ExecutionFilter) (t targets, before int, err error) {
 	var all []rest.ListedExecution
-	if err := s.eachExecution(f, func(e *rest.ListedExecution) bool { all = append(all, *e); return true }); err != nil || len(all) == 0 {
+	if err := inv.eachExecution(f, func(e *rest.ListedExecution) bool { all = append(all, *e); return true }); err != nil || len(all) == 0 {
 		return t, 0, err
 	}
 	oldest := all[len(all)-1].ExecutionID
 	restarted := map[int64]bool{}
 	later := client.ExecutionFilter{App: f.App, Of: f.Of, Job: f.Job}
-	err = s.eachExecution(later, func(e *rest.ListedExecution) bool {
+	err = inv.eachExecution(later, func(e *rest.ListedExecution) bool {
 		if e.RestartOf != nil {
 			restarted[*e.RestartOf] = true
 		}
@@ -95,10 +95,10 @@ func (s *session) restartsFor(f client.ExecutionFilter) (t targets, before int, 
 
 // eachExecution calls visit for the executions that f selects, the newest
 // first, until it returns false.
-func (s *session) eachExecution(f client.ExecutionFilter, visit func(e *rest.ListedExecution) bool) error {
+func (inv *invocation) eachExecution(f client.ExecutionFilter, visit func(e *rest.ListedExecution) bool) error {
 	f.Offset, f.Limit = 0, wholePage
 	for {
-		list, err := s.client.FindExecutions(s.ctx, f)
+		list, err := inv.client.FindExecutions(inv.ctx, f)
 		if err != nil {
 			return err
 		}

@@ -29,27 +29,29 @@ type startOptions struct {
 func (c *CLI) runCommand() *cobra.Command {
 	var st startOptions
 	var m bulkFlags
-	cmd := c.serverCommand("run JOB...", "Start jobs, and wait for their end with --wait", func(s *session, args []string) error {
+	cmd := c.serverCommand("run JOB...", "Start jobs, and wait for their end with --wait", func(inv *invocation, args []string) error {
 		sub, err := st.submission()
 		if err != nil {
 			return err
 		}
-		t, err := s.expandJobs(args)
+		t, err := inv.expandJobs(args)
 		if err != nil {
 			return err
 		}
 		if t.single && !m.dry {
 			sub.IdempotencyKey = st.key
-			return s.startExecution(&st, func(c *client.Client) (*rest.Execution, error) { return c.Submit(s.ctx, s.app, args[0], sub) })
+			return inv.startExecution(&st, func(c *client.Client) (*rest.Execution, error) { return c.Submit(inv.ctx, inv.app, args[0], sub) })
 		}
-		w := &bulkWork{bulkFlags: &m, one: "job", more: "jobs", verb: "start", done: "started", check: s.checkJob}
+		w := &bulkWork{bulkFlags: &m, one: "job", more: "jobs", verb: "start", done: "started", check: inv.checkJob}
 		if err := cmp.Or(refuseFlag(st.follow, "--follow", w.more), refuseFlag(st.key != "", "--idempotency-key", w.more)); err != nil {
 			return err
 		}
-		if over, err := s.confirmWork(w, &t); over || err != nil {
+		if over, err := inv.confirmWork(w, &t); over || err != nil {
 			return err
 		}
-		return s.startEach(w, &st, &t, func(c *client.Client, t target) (*rest.Execution, error) { return c.Submit(s.ctx, s.app, t.name, sub) })
+		return inv.startEach(w, &st, &t, func(c *client.Client, t target) (*rest.Execution, error) {
+			return c.Submit(inv.ctx, inv.app, t.name, sub)
+		})
 	})
 	cmd.Long = `Starts an execution of each job. With --wait, it waits for the end: the exit status is 0 only if the execution completed, and the last line
 shows how it ended and why. With --follow, it also prints the output as it arrives.
@@ -103,7 +105,7 @@ func (c *CLI) executionRestart() *cobra.Command {
 	var st startOptions
 	var m bulkFlags
 	var none bool
-	cmd := c.serverCommand("restart EXECUTION|JOB...", "Restart stopped or failed executions; for a job, its latest execution", func(s *session, args []string) error {
+	cmd := c.serverCommand("restart EXECUTION|JOB...", "Restart stopped or failed executions; for a job, its latest execution", func(inv *invocation, args []string) error {
 		sub, err := st.submission()
 		if err != nil {
 			return err
@@ -114,11 +116,11 @@ func (c *CLI) executionRestart() *cobra.Command {
 		case none:
 			sub.Parameters = map[string]string{} // not those of before
 		}
-		t, err := s.expandExecutions(args, "restarted", isRestartable)
+		t, err := inv.expandExecutions(args, "restarted", isRestartable)
 		if err != nil {
 			return err
 		}
-		return s.restartExecutions(&m, &st, sub, &t)
+		return inv.restartExecutions(&m, &st, sub, &t)
 	})
 	cmd.Long = `Restarts stopped or failed executions: for each, a new execution continues where the old one ended. It has the parameters of the old one; if any
 are given here, they replace all of them. A job selects its latest execution; a glob matches the jobs whose latest execution was stopped or failed.
@@ -138,41 +140,41 @@ are given here, they replace all of them. A job selects its latest execution; a 
 }
 
 // restartExecutions restarts executions.
-func (s *session) restartExecutions(m *bulkFlags, st *startOptions, sub client.Submission, t *targets) error {
+func (inv *invocation) restartExecutions(m *bulkFlags, st *startOptions, sub client.Submission, t *targets) error {
 	restartOne := func(c *client.Client, t target) (*rest.Execution, error) {
-		if err := s.completeTarget(&t); err != nil {
+		if err := inv.completeTarget(&t); err != nil {
 			return nil, err
 		}
-		return c.Restart(s.ctx, s.app, t.job, t.id, sub)
+		return c.Restart(inv.ctx, inv.app, t.job, t.id, sub)
 	}
 	if t.single && !m.dry {
-		return s.startExecution(st, func(c *client.Client) (*rest.Execution, error) { return restartOne(c, t.all[0]) })
+		return inv.startExecution(st, func(c *client.Client) (*rest.Execution, error) { return restartOne(c, t.all[0]) })
 	}
-	w := &bulkWork{bulkFlags: m, one: "execution", more: "executions", verb: "restart", done: "restarted", check: s.checkExecution(isRestartable)}
+	w := &bulkWork{bulkFlags: m, one: "execution", more: "executions", verb: "restart", done: "restarted", check: inv.checkExecution(isRestartable)}
 	if err := refuseFlag(st.follow, "--follow", w.more); err != nil {
 		return err
 	}
-	if over, err := s.confirmWork(w, t); over || err != nil {
+	if over, err := inv.confirmWork(w, t); over || err != nil {
 		return err
 	}
-	return s.startEach(w, st, t, restartOne)
+	return inv.startEach(w, st, t, restartOne)
 }
 
 // startEach starts an execution for each target, and waits for their ends if
 // that is wanted.
-func (s *session) startEach(w *bulkWork, st *startOptions, t *targets, begin func(c *client.Client, t target) (*rest.Execution, error)) error {
-	r := &bulkReport{session: s, bulkWork: w}
+func (inv *invocation) startEach(w *bulkWork, st *startOptions, t *targets, begin func(c *client.Client, t target) (*rest.Execution, error)) error {
+	r := &bulkReport{invocation: inv, bulkWork: w}
 	until := time.Now().Add(st.timeout)
 	var started []*rest.Execution
 	err := eachOf(r, t.all, func(c *client.Client, t target) (*rest.Execution, error) {
 		if st.wait {
-			c = s.client // what is shown in the end is what became of it
+			c = inv.client // what is shown in the end is what became of it
 		}
 		e, err := begin(c, t)
 		if err == nil && st.wait {
 			started = append(started, e)
 		}
-		return e, s.inDoubt(err)
+		return e, inv.inDoubt(err)
 	}, func(p *page, t target, e *rest.Execution) string {
 		fmt.Fprintf(p, "Execution %d of %s was started%s.\n", e.ExecutionID, e.Job, restartText(e))
 		return w.done
@@ -180,7 +182,7 @@ func (s *session) startEach(w *bulkWork, st *startOptions, t *targets, begin fun
 	if err != nil || !st.wait {
 		return r.printSummary(err)
 	}
-	return s.awaitEach(r, started, st.timeout, until)
+	return inv.awaitEach(r, started, st.timeout, until)
 }
 
 func restartText(e *rest.Execution) string {
@@ -192,8 +194,8 @@ func restartText(e *rest.Execution) string {
 
 // awaitEach waits until all that was started has ended. The exit status is that
 // of the worst end.
-func (s *session) awaitEach(r *bulkReport, started []*rest.Execution, timeout time.Duration, until time.Time) error {
-	ctx := s.ctx
+func (inv *invocation) awaitEach(r *bulkReport, started []*rest.Execution, timeout time.Duration, until time.Time) error {
+	ctx := inv.ctx
 	if timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadline(ctx, until)
@@ -208,12 +210,12 @@ func (s *session) awaitEach(r *bulkReport, started []*rest.Execution, timeout ti
 	var exits []int
 	err := eachOf(r, targets, func(c *client.Client, t target) (*rest.Execution, error) {
 		i := slices.IndexFunc(started, func(e *rest.Execution) bool { return e.ExecutionID == t.id })
-		e, err := s.awaitEnd(ctx, started[i])
+		e, err := inv.awaitEnd(ctx, started[i])
 		if err != nil {
 			return nil, err
 		}
-		if !s.printsTables() {
-			_, err = c.Execution(s.ctx, e.App, e.Job, e.ExecutionID)
+		if !inv.printsTables() {
+			_, err = c.Execution(inv.ctx, e.App, e.Job, e.ExecutionID)
 		}
 		exits = append(exits, executionExit(e.BatchStatus))
 		return e, err
@@ -221,8 +223,8 @@ func (s *session) awaitEach(r *bulkReport, started []*rest.Execution, timeout ti
 		writeEnd(p, e)
 		return string(e.BatchStatus)
 	})
-	if err != nil && s.ctx.Err() == nil && ctx.Err() != nil {
-		fmt.Fprintf(s.Err, "Not all executions ended within %s; the others continue.\n", durationText(timeout))
+	if err != nil && inv.ctx.Err() == nil && ctx.Err() != nil {
+		fmt.Fprintf(inv.Err, "Not all executions ended within %s; the others continue.\n", durationText(timeout))
 		return r.printSummary(printedError{ExitTimeout})
 	}
 	return r.printSummary(cmp.Or(err, worstExit(exits)))
@@ -256,29 +258,29 @@ func (st *startOptions) submission() (sub client.Submission, err error) {
 }
 
 // startExecution starts an execution, and sees it through if that is wanted.
-func (s *session) startExecution(st *startOptions, begin func(c *client.Client) (*rest.Execution, error)) error {
+func (inv *invocation) startExecution(st *startOptions, begin func(c *client.Client) (*rest.Execution, error)) error {
 	if !st.wait && !st.follow {
-		return s.inDoubt(showAnswer(s, begin, func(p *page, e *rest.Execution) {
+		return inv.inDoubt(showAnswer(inv, begin, func(p *page, e *rest.Execution) {
 			writeStatus(p, e)
 			if p.live {
-				fmt.Fprintln(p, p.inColor(faint, "  follow  "+s.appCommandLine(fmt.Sprintf("logs %d --follow", e.ExecutionID))))
+				fmt.Fprintln(p, p.inColor(faint, "  follow  "+inv.appCommandLine(fmt.Sprintf("logs %d --follow", e.ExecutionID))))
 			}
 		}))
 	}
-	e, err := begin(s.client)
+	e, err := begin(inv.client)
 	if err != nil {
-		return s.inDoubt(err)
+		return inv.inDoubt(err)
 	}
-	if s.printsTables() {
-		fmt.Fprintf(s.Out, "Execution %d of %s was started.\n", e.ExecutionID, e.Job)
+	if inv.printsTables() {
+		fmt.Fprintf(inv.Out, "Execution %d of %s was started.\n", e.ExecutionID, e.Job)
 	}
-	return s.seeThrough(e, st)
+	return inv.seeThrough(e, st)
 }
 
 // inDoubt says what is not known if somebody did not wait for the answer.
-func (s *session) inDoubt(err error) error {
-	if err == nil || s.ctx.Err() == nil {
+func (inv *invocation) inDoubt(err error) error {
+	if err == nil || inv.ctx.Err() == nil {
 		return err
 	}
-	return &explained{err, fmt.Sprintf("interrupted; an execution may have been started: check with `%s`", s.appCommandLine("execution list"))}
+	return &explained{err, fmt.Sprintf("interrupted; an execution may have been started: check with `%s`", inv.appCommandLine("execution list"))}
 }

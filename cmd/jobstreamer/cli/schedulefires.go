@@ -14,12 +14,12 @@ import (
 
 func (c *CLI) scheduleFires() *cobra.Command {
 	var v firesFlags
-	cmd := c.serverCommand("fires JOB", "Show the past fire times of a schedule with their executions", func(s *session, args []string) error {
-		f, err := v.toFilter(s)
+	cmd := c.serverCommand("fires JOB", "Show the past fire times of a schedule with their executions", func(inv *invocation, args []string) error {
+		f, err := v.toFilter(inv)
 		if err != nil {
 			return err
 		}
-		return showAnswer(s, func(c *client.Client) (rest.Fires, error) { return c.Fires(s.ctx, s.app, args[0], f) }, drawDecisions)
+		return showAnswer(inv, func(c *client.Client) (rest.Fires, error) { return c.Fires(inv.ctx, inv.app, args[0], f) }, drawDecisions)
 	})
 	cmd.Long = `Shows the past fire times of a schedule, newest first: for each, the execution, or the reason why there is none.`
 	cmd.Example = `  jobstreamer schedule fires nightly
@@ -41,11 +41,11 @@ type firesFlags struct {
 	given    func(flag string) bool
 }
 
-func (v *firesFlags) toFilter(s *session) (f client.FireFilter, err error) {
+func (v *firesFlags) toFilter(inv *invocation) (f client.FireFilter, err error) {
 	if f.Limit = v.limit; f.Limit < 1 {
 		return f, usageErrorf("--limit %d: want a number from 1 to 1000", v.limit)
 	}
-	if f.From, f.To, err = s.timeRange(v.given, timeText{"from", v.from}, timeText{"to", v.to}); err != nil {
+	if f.From, f.To, err = inv.timeRange(v.given, timeText{"from", v.from}, timeText{"to", v.to}); err != nil {
 		return f, err
 	}
 	if !f.From.IsZero() && !f.To.IsZero() && f.From.After(f.To) {

@@ -36,15 +36,15 @@ func (c *CLI) scheduleSet() *cobra.Command {
 	var sched rest.NewSchedule
 	var v previewOptions
 	var only bool
-	cmd := c.serverCommand("set JOB CRON", "Create or change the schedule of a job", func(s *session, args []string) error {
+	cmd := c.serverCommand("set JOB CRON", "Create or change the schedule of a job", func(inv *invocation, args []string) error {
 		sched.CronNotation = args[1]
 		if only {
 			v.CronNotation, v.TimeZone = sched.CronNotation, sched.TimeZone
-			return s.showPreview(&v)
+			return inv.showPreview(&v)
 		}
-		return showAnswer(s, func(c *client.Client) (*rest.Schedule, error) {
-			return c.PutSchedule(s.ctx, s.app, args[0], sched)
-		}, func(p *page, is *rest.Schedule) { s.drawSet(p, args[0], is) })
+		return showAnswer(inv, func(c *client.Client) (*rest.Schedule, error) {
+			return c.PutSchedule(inv.ctx, inv.app, args[0], sched)
+		}, func(p *page, is *rest.Schedule) { inv.drawSet(p, args[0], is) })
 	})
 	cmd.Long = `Creates or changes the schedule of a job. With --preview, nothing is saved; the command shows when the job would fire.`
 	cmd.Example = `  jobstreamer schedule set nightly "0 0 2 ? * MON-FRI" --timezone Europe/Berlin --preview
@@ -69,22 +69,22 @@ func (c *CLI) scheduleSet() *cobra.Command {
 const firesAfterSet = 3
 
 // drawSet says what was saved, and when it will fire.
-func (s *session) drawSet(p *page, job string, is *rest.Schedule) {
+func (inv *invocation) drawSet(p *page, job string, is *rest.Schedule) {
 	fmt.Fprintf(p, "Job %s is scheduled: %s.\n", job, scheduleText(is))
 	if !is.Active {
-		fmt.Fprintf(p, "It is paused; resume it with `%s`.\n", s.appCommandLine("schedule resume "+job))
+		fmt.Fprintf(p, "It is paused; resume it with `%s`.\n", inv.appCommandLine("schedule resume "+job))
 	}
 	v := rest.NewPreview{CronNotation: is.CronNotation, TimeZone: textOf(is.TimeZone), Count: firesAfterSet}
 	if is.Calendar != nil {
 		return // a preview knows no holidays
 	}
-	if fires, err := s.client.Preview(s.ctx, v); err == nil { // it is saved in any case
+	if fires, err := inv.client.Preview(inv.ctx, v); err == nil { // it is saved in any case
 		drawFires(p, fires)
 	}
 }
 
-func (s *session) showPreview(v *previewOptions) error {
-	return showAnswer(s, func(c *client.Client) (rest.Preview, error) { return c.Preview(s.ctx, v.NewPreview) }, drawFires)
+func (inv *invocation) showPreview(v *previewOptions) error {
+	return showAnswer(inv, func(c *client.Client) (rest.Preview, error) { return c.Preview(inv.ctx, v.NewPreview) }, drawFires)
 }
 
 func drawFires(p *page, v rest.Preview) {
@@ -101,10 +101,10 @@ func drawFires(p *page, v rest.Preview) {
 
 func (c *CLI) schedulePreview() *cobra.Command {
 	var v previewOptions
-	cmd := c.serverCommand("preview JOB|CRON", "Show when a job or a cron expression would fire", func(s *session, args []string) error {
+	cmd := c.serverCommand("preview JOB|CRON", "Show when a job or a cron expression would fire", func(inv *invocation, args []string) error {
 		v.CronNotation = args[0]
 		if !strings.Contains(args[0], " ") {
-			is, err := s.scheduleOf(args[0])
+			is, err := inv.scheduleOf(args[0])
 			if err != nil {
 				return err
 			}
@@ -113,7 +113,7 @@ func (c *CLI) schedulePreview() *cobra.Command {
 				v.TimeZone = textOf(is.TimeZone)
 			}
 		}
-		return s.showPreview(&v)
+		return inv.showPreview(&v)
 	})
 	cmd.Example = `  jobstreamer schedule preview nightly
   jobstreamer schedule preview "0 30 2 * * ?" --timezone Europe/Berlin --from 2027-03-26T00:00:00Z`
@@ -126,21 +126,21 @@ func (c *CLI) schedulePreview() *cobra.Command {
 }
 
 // scheduleOf is that of a job.
-func (s *session) scheduleOf(job string) (*rest.Schedule, error) {
-	j, _, err := s.client.Job(s.ctx, s.app, job)
+func (inv *invocation) scheduleOf(job string) (*rest.Schedule, error) {
+	j, _, err := inv.client.Job(inv.ctx, inv.app, job)
 	if err != nil {
 		return nil, err
 	}
 	if j.Schedule == nil {
-		return nil, fmt.Errorf("the job %s has no schedule; create one with `%s`", job, s.appCommandLine("schedule set "+job+" CRON"))
+		return nil, fmt.Errorf("the job %s has no schedule; create one with `%s`", job, inv.appCommandLine("schedule set "+job+" CRON"))
 	}
 	return j.Schedule, nil
 }
 
 func (c *CLI) scheduleShow() *cobra.Command {
-	cmd := c.serverCommand("show JOB", "Show the schedule of a job", func(s *session, args []string) error {
-		return showAnswer(s, func(c *client.Client) (*rest.Job, error) {
-			j, _, err := c.Job(s.ctx, s.app, args[0])
+	cmd := c.serverCommand("show JOB", "Show the schedule of a job", func(inv *invocation, args []string) error {
+		return showAnswer(inv, func(c *client.Client) (*rest.Job, error) {
+			j, _, err := c.Job(inv.ctx, inv.app, args[0])
 			return j, err
 		}, func(p *page, j *rest.Job) {
 			if j.Schedule == nil {
@@ -185,14 +185,14 @@ func (c *CLI) scheduleResume() *cobra.Command {
 
 func (c *CLI) scheduleChangeCommand(use, short, verb, done, text string, change func(c *client.Client, ctx context.Context, app, job string) (*rest.Schedule, error)) *cobra.Command {
 	var m bulkFlags
-	cmd := c.serverCommand(use, short, func(s *session, args []string) error {
-		t, err := s.expandScheduled(args)
+	cmd := c.serverCommand(use, short, func(inv *invocation, args []string) error {
+		t, err := inv.expandScheduled(args)
 		if err != nil {
 			return err
 		}
-		w := &bulkWork{bulkFlags: &m, one: "job", more: "jobs", verb: verb, done: done, check: s.checkSchedule}
-		ask := func(c *client.Client, t target) (*rest.Schedule, error) { return change(c, s.ctx, s.app, t.name) }
-		return changeNamed(s, w, &t, ask, func(p *page, t target, _ *rest.Schedule) { fmt.Fprintf(p, "Job %s %s.\n", t.name, text) })
+		w := &bulkWork{bulkFlags: &m, one: "job", more: "jobs", verb: verb, done: done, check: inv.checkSchedule}
+		ask := func(c *client.Client, t target) (*rest.Schedule, error) { return change(c, inv.ctx, inv.app, t.name) }
+		return changeNamed(inv, w, &t, ask, func(p *page, t target, _ *rest.Schedule) { fmt.Fprintf(p, "Job %s %s.\n", t.name, text) })
 	})
 	cmd.Long = short + ". A glob matches only jobs that have a schedule.\n\n" + severalHelp
 	m.addFlags(cmd)
@@ -201,9 +201,9 @@ func (c *CLI) scheduleChangeCommand(use, short, verb, done, text string, change 
 }
 
 // expandScheduled is expand for jobs with a schedule.
-func (s *session) expandScheduled(args []string) (targets, error) {
-	return s.expandNames(args, "jobs of "+s.app+" with a schedule", func() ([]string, error) {
-		jobs, err := s.allJobs()
+func (inv *invocation) expandScheduled(args []string) (targets, error) {
+	return inv.expandNames(args, "jobs of "+inv.app+" with a schedule", func() ([]string, error) {
+		jobs, err := inv.allJobs()
 		names := []string{}
 		for _, j := range jobs {
 			if j.Schedule != nil {
@@ -214,8 +214,8 @@ func (s *session) expandScheduled(args []string) (targets, error) {
 	})
 }
 
-func (s *session) checkSchedule(t target) (string, error) {
-	is, err := s.scheduleOf(t.name)
+func (inv *invocation) checkSchedule(t target) (string, error) {
+	is, err := inv.scheduleOf(t.name)
 	if err != nil {
 		return "", err
 	}
@@ -224,14 +224,14 @@ func (s *session) checkSchedule(t target) (string, error) {
 
 func (c *CLI) scheduleDelete() *cobra.Command {
 	var m bulkFlags
-	cmd := c.serverCommand("delete JOB...", "Delete the schedules of jobs", func(s *session, args []string) error {
-		t, err := s.expandScheduled(args)
+	cmd := c.serverCommand("delete JOB...", "Delete the schedules of jobs", func(inv *invocation, args []string) error {
+		t, err := inv.expandScheduled(args)
 		if err != nil {
 			return err
 		}
-		w := &bulkWork{bulkFlags: &m, one: "schedule", noun: "schedule of", more: "schedules", verb: "delete", done: "deleted", destroys: true, check: s.checkSchedule}
-		return s.deleteEach(w, &t, func(t target) (string, error) {
-			return "The schedule of job " + t.name + " was deleted.", s.client.DeleteSchedule(s.ctx, s.app, t.name)
+		w := &bulkWork{bulkFlags: &m, one: "schedule", noun: "schedule of", more: "schedules", verb: "delete", done: "deleted", destroys: true, check: inv.checkSchedule}
+		return inv.deleteEach(w, &t, func(t target) (string, error) {
+			return "The schedule of job " + t.name + " was deleted.", inv.client.DeleteSchedule(inv.ctx, inv.app, t.name)
 		})
 	})
 	cmd.Long = "Deletes the schedules of jobs; the jobs are kept. On a terminal it asks for confirmation; scripts use --yes.\n\n" + severalHelp
@@ -242,8 +242,8 @@ func (c *CLI) scheduleDelete() *cobra.Command {
 
 func (c *CLI) scheduleList() *cobra.Command {
 	var paused bool
-	cmd := c.serverCommand("list [JOB...]", "List schedules by their next fire time", func(s *session, args []string) error {
-		return s.listSchedules(args, paused)
+	cmd := c.serverCommand("list [JOB...]", "List schedules by their next fire time", func(inv *invocation, args []string) error {
+		return inv.listSchedules(args, paused)
 	})
 	cmd.Long = `Lists the schedules of an application by their next fire time, paused schedules last. Names and globs select jobs. --output json, yaml and edn
 print a list of jobs with their schedules.`
@@ -264,19 +264,19 @@ type listedSchedule struct {
 	Schedule      *rest.Schedule `json:"schedule"`
 }
 
-func (s *session) listSchedules(args []string, paused bool) error {
-	if s.watch {
-		return s.redrawUntilDone(func(p *page) error { return s.listSchedulesOn(p, args, paused) })
+func (inv *invocation) listSchedules(args []string, paused bool) error {
+	if inv.watch {
+		return inv.redrawUntilDone(func(p *page) error { return inv.listSchedulesOn(p, args, paused) })
 	}
-	return s.listSchedulesOn(s.outPage(), args, paused)
+	return inv.listSchedulesOn(inv.outPage(), args, paused)
 }
 
-func (s *session) listSchedulesOn(p *page, args []string, paused bool) error {
-	t, err := s.expandScheduled(args)
+func (inv *invocation) listSchedulesOn(p *page, args []string, paused bool) error {
+	t, err := inv.expandScheduled(args)
 	if err != nil {
 		return err
 	}
-	jobs, err := s.allJobs()
+	jobs, err := inv.allJobs()
 	if err != nil {
 		return err
 	}
@@ -284,7 +284,7 @@ func (s *session) listSchedulesOn(p *page, args []string, paused bool) error {
 	for _, name := range t.all { // a job that has none, or is none, is said
 		i := slices.IndexFunc(jobs, func(j rest.Job) bool { return j.Name == name.name })
 		if i < 0 || jobs[i].Schedule == nil {
-			if _, err := s.scheduleOf(name.name); err != nil {
+			if _, err := inv.scheduleOf(name.name); err != nil {
 				return err
 			}
 		}
@@ -303,10 +303,10 @@ func (s *session) listSchedulesOn(p *page, args []string, paused bool) error {
 	slices.SortStableFunc(all, func(a, b listedSchedule) int {
 		return cmp.Or(cmp.Compare(fireRank(a), fireRank(b)), cmp.Compare(a.NextExecution, b.NextExecution), cmp.Compare(a.Job, b.Job))
 	})
-	if !s.printsTables() {
-		return s.printValueOn(p, all)
+	if !inv.printsTables() {
+		return inv.printValueOn(p, all)
 	}
-	s.drawSchedules(p, all, len(args) > 0 || paused)
+	inv.drawSchedules(p, all, len(args) > 0 || paused)
 	return nil
 }
 
@@ -321,13 +321,13 @@ func fireRank(s listedSchedule) int {
 	return 0
 }
 
-func (s *session) drawSchedules(p *page, all []listedSchedule, chosen bool) {
+func (inv *invocation) drawSchedules(p *page, all []listedSchedule, chosen bool) {
 	switch {
 	case len(all) == 0 && chosen:
-		fmt.Fprintf(p, "No schedule matches; list all with `%s`.\n", s.appCommandLine("schedule list"))
+		fmt.Fprintf(p, "No schedule matches; list all with `%s`.\n", inv.appCommandLine("schedule list"))
 		return
 	case len(all) == 0:
-		fmt.Fprintf(p, "No schedules. Create one with `%s`.\n", s.appCommandLine("schedule set JOB CRON"))
+		fmt.Fprintf(p, "No schedules. Create one with `%s`.\n", inv.appCommandLine("schedule set JOB CRON"))
 		return
 	}
 	t := newTable("JOB", "NEXT", "CRON", "TIME ZONE", "CALENDAR", "MISFIRE").

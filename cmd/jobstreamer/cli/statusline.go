@@ -13,9 +13,9 @@ type statusLine struct {
 	width int // of the terminal: a line that is wrapped cannot be replaced
 }
 
-func (s *session) statusLine() *statusLine {
-	width, _ := s.windowSize(s.Err)
-	return &statusLine{s.Err, IsTerminal(s.Err), width}
+func (inv *invocation) statusLine() *statusLine {
+	width, _ := inv.windowSize(inv.Err)
+	return &statusLine{inv.Err, IsTerminal(inv.Err), width}
 }
 
 func (l *statusLine) showText(text string) {

@@ -50,7 +50,7 @@ const sampleDefinition = `{"id": "nightly", "steps": [
 
 // Everything that is drawn, in one file for a pipe and one for a terminal.
 func TestDrawing(t *testing.T) {
-	asked := &session{CLI: &CLI{Config: Config{Err: &bytes.Buffer{}}}, ctx: t.Context(), app: "shop"}
+	asked := &invocation{CLI: &CLI{Config: Config{Err: &bytes.Buffer{}}}, ctx: t.Context(), app: "shop"}
 	asked.client, _ = client.New(client.Config{URL: "http://127.0.0.1:1"}) // what it would add is left out
 	e := sampleExecution()
 	one := sampleJobs().Results[1]

@@ -91,11 +91,11 @@ func parsePastDuration(text string) (time.Duration, bool) {
 }
 
 // timeFlag reads the time of a flag; zero if the flag was not given.
-func (s *session) timeFlag(flag, text string, given, end bool) (time.Time, error) {
+func (inv *invocation) timeFlag(flag, text string, given, end bool) (time.Time, error) {
 	if !given {
 		return time.Time{}, nil
 	}
-	p := s.outPage()
+	p := inv.outPage()
 	t, ok := parseTime(text, p.now, p.zone, end)
 	if !ok || t.Unix() < 0 {
 		return t, usageErrorf("--%s %q: want %s", flag, text, timeForms)
@@ -108,10 +108,10 @@ type timeText struct{ flag, text string }
 
 // timeRange reads the two flags of a range of times. Either is zero if its flag
 // was not given.
-func (s *session) timeRange(given func(flag string) bool, from, to timeText) (begin, end time.Time, err error) {
-	if begin, err = s.timeFlag(from.flag, from.text, given(from.flag), false); err != nil {
+func (inv *invocation) timeRange(given func(flag string) bool, from, to timeText) (begin, end time.Time, err error) {
+	if begin, err = inv.timeFlag(from.flag, from.text, given(from.flag), false); err != nil {
 		return begin, end, err
 	}
-	end, err = s.timeFlag(to.flag, to.text, given(to.flag), true)
+	end, err = inv.timeFlag(to.flag, to.text, given(to.flag), true)
 	return begin, end, err
 }

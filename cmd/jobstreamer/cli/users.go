@@ -25,8 +25,8 @@ func (c *CLI) userCommand() *cobra.Command {
 }
 
 func (c *CLI) userList() *cobra.Command {
-	cmd := c.serverCommand("list", "List users with their roles", func(s *session, _ []string) error {
-		return showList(s, func(c *client.Client, p client.Page) (rest.List[rest.User], error) { return c.Users(s.ctx, p) }, drawUsers)
+	cmd := c.serverCommand("list", "List users with their roles", func(inv *invocation, _ []string) error {
+		return showList(inv, func(c *client.Client, p client.Page) (rest.List[rest.User], error) { return c.Users(inv.ctx, p) }, drawUsers)
 	})
 	c.pageFlags(cmd)
 	c.serverFlags(cmd)
@@ -103,20 +103,20 @@ func (r *roleFlags) mergeRoles(was map[string]string) (rest.NewRoles, error) {
 func (c *CLI) userCreate() *cobra.Command {
 	var fromInput bool
 	var want roleFlags
-	cmd := c.serverCommand("create USER", "Create a user", func(s *session, args []string) error {
+	cmd := c.serverCommand("create USER", "Create a user", func(inv *invocation, args []string) error {
 		is, err := want.mergeRoles(nil)
 		if err != nil {
 			return err
 		}
-		s.warnOfPlainText(s.client.URL())
-		password, err := s.readPassword(args[0], fromInput, true)
+		inv.warnOfPlainText(inv.client.URL())
+		password, err := inv.readPassword(args[0], fromInput, true)
 		if err != nil {
 			return err
 		}
-		if err := s.client.NewUser(s.ctx, rest.NewUser{ID: args[0], Password: password, Role: is.Role, Roles: is.Roles}); err != nil {
+		if err := inv.client.NewUser(inv.ctx, rest.NewUser{ID: args[0], Password: password, Role: is.Role, Roles: is.Roles}); err != nil {
 			return err
 		}
-		fmt.Fprintf(s.Out, "User %s was created: %s.\n", args[0], rolesText(withDefault(is)))
+		fmt.Fprintf(inv.Out, "User %s was created: %s.\n", args[0], rolesText(withDefault(is)))
 		return nil
 	})
 	cmd.Example = `  jobstreamer user create ann --role operator --in billing=admin
@@ -138,29 +138,29 @@ func withDefault(r rest.NewRoles) map[string]string {
 
 func (c *CLI) userRoles() *cobra.Command {
 	var want roleFlags
-	cmd := c.serverCommand("roles [USER]", "Show or change the roles of a user", func(s *session, args []string) error {
+	cmd := c.serverCommand("roles [USER]", "Show or change the roles of a user", func(inv *invocation, args []string) error {
 		if len(args) == 0 {
 			if want.role != "" || len(want.in) > 0 {
 				return usageErrorf("no user given; name the user whose roles are to change")
 			}
-			return s.ownRoles()
+			return inv.ownRoles()
 		}
-		user, err := s.findUser(args[0])
+		user, err := inv.findUser(args[0])
 		if err != nil {
 			return err
 		}
 		if want.role == "" && len(want.in) == 0 {
-			fmt.Fprintf(s.Out, "%s is %s.\n", user.ID, rolesText(user.Roles))
+			fmt.Fprintf(inv.Out, "%s is %s.\n", user.ID, rolesText(user.Roles))
 			return nil
 		}
 		is, err := want.mergeRoles(user.Roles)
 		if err != nil {
 			return err
 		}
-		if user, err = s.client.SetRoles(s.ctx, user.ID, is); err != nil {
+		if user, err = inv.client.SetRoles(inv.ctx, user.ID, is); err != nil {
 			return err
 		}
-		fmt.Fprintf(s.Out, "%s is %s now.\n", user.ID, rolesText(user.Roles))
+		fmt.Fprintf(inv.Out, "%s is %s now.\n", user.ID, rolesText(user.Roles))
 		return nil
 	})
 	cmd.Long = `Shows the roles of a user, by default your own. --role and --in change them immediately; roles that are not named are kept. The last admin
@@ -172,8 +172,8 @@ cannot lose that role.`
 	return cmd
 }
 
-func (s *session) ownRoles() error {
-	a, err := s.client.Account(s.ctx)
+func (inv *invocation) ownRoles() error {
+	a, err := inv.client.Account(inv.ctx)
 	if err != nil {
 		return err
 	}
@@ -181,13 +181,13 @@ func (s *session) ownRoles() error {
 	for app, is := range a.Applications {
 		all[app] = strings.Join(is.Roles, ", ")
 	}
-	fmt.Fprintf(s.Out, "You are %s: %s.\n", a.ID, rolesText(all))
+	fmt.Fprintf(inv.Out, "You are %s: %s.\n", a.ID, rolesText(all))
 	return nil
 }
 
 // findUser finds a user. There is no way to ask for one alone.
-func (s *session) findUser(id string) (*rest.User, error) {
-	all, err := allPages(func(p client.Page) (rest.List[rest.User], error) { return s.client.Users(s.ctx, p) })
+func (inv *invocation) findUser(id string) (*rest.User, error) {
+	all, err := allPages(func(p client.Page) (rest.List[rest.User], error) { return inv.client.Users(inv.ctx, p) })
 	if err != nil {
 		return nil, err
 	}
@@ -196,19 +196,19 @@ func (s *session) findUser(id string) (*rest.User, error) {
 			return &all[i], nil
 		}
 	}
-	return nil, errors.New(joinLines("there is no user "+id, "See what exists with `"+s.serverCommandLine("user list")+"`."))
+	return nil, errors.New(joinLines("there is no user "+id, "See what exists with `"+inv.serverCommandLine("user list")+"`."))
 }
 
 func (c *CLI) userDelete() *cobra.Command {
 	var sure bool
-	cmd := c.serverCommand("delete USER", "Delete a user with their logins and keys", func(s *session, args []string) error {
-		if err := s.confirm(sure, "Delete the user "+args[0]+" with their logins and keys?"); err != nil {
+	cmd := c.serverCommand("delete USER", "Delete a user with their logins and keys", func(inv *invocation, args []string) error {
+		if err := inv.confirm(sure, "Delete the user "+args[0]+" with their logins and keys?"); err != nil {
 			return err
 		}
-		if err := s.client.DeleteUser(s.ctx, args[0]); err != nil {
+		if err := inv.client.DeleteUser(inv.ctx, args[0]); err != nil {
 			return err
 		}
-		s.printDone("User %s was deleted.\n", args[0])
+		inv.printDone("User %s was deleted.\n", args[0])
 		return nil
 	})
 	yesFlag(cmd, &sure)

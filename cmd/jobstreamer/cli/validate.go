@@ -15,8 +15,8 @@ import (
 func (c *CLI) jobValidate() *cobra.Command {
 	var files []string
 	var offline bool
-	cmd := c.serverCommand("validate [FILE|DIR...]", "Check definitions without storing them", func(s *session, args []string) error {
-		return s.validateFiles(append(files, args...), offline)
+	cmd := c.serverCommand("validate [FILE|DIR...]", "Check definitions without storing them", func(inv *invocation, args []string) error {
+		return inv.validateFiles(append(files, args...), offline)
 	})
 	cmd.Long = `Checks definitions locally, by the rules of the control bus. If the control bus is reachable, the command also checks that the application has the
 components: a job that uses others is valid, but cannot run. --output json, yaml and edn print a list of {file, job, valid, errors, warnings}; an
@@ -43,14 +43,14 @@ type verdict struct {
 	Warnings []string          `json:"warnings"`
 }
 
-func (s *session) validateFiles(files []string, offline bool) error {
-	found, err := s.definitions(files)
+func (inv *invocation) validateFiles(files []string, offline bool) error {
+	found, err := inv.definitions(files)
 	if err != nil {
 		return err
 	}
 	check := &knownComponents{}
 	if !offline {
-		check = s.loadComponents()
+		check = inv.loadComponents()
 	}
 	verdicts, failed := make([]verdict, len(found.all)), false
 	for i, first := range found.duplicateOf() {
@@ -59,18 +59,18 @@ func (s *session) validateFiles(files []string, offline bool) error {
 			text := "/id: want another id: " + first.file + " also defines this job"
 			v.Valid, v.Errors = false, append(v.Errors, definitionFault{Path: "/id", Want: "another id: " + first.file + " also defines this job", text: text})
 		}
-		if verdicts[i], failed = v, failed || !v.Valid; s.printsTables() {
-			s.drawVerdict(&v)
+		if verdicts[i], failed = v, failed || !v.Valid; inv.printsTables() {
+			inv.drawVerdict(&v)
 		}
 	}
-	if !s.printsTables() {
-		err = s.printValue(verdicts)
+	if !inv.printsTables() {
+		err = inv.printValue(verdicts)
 	}
 	if check.err != nil {
-		why := s.shortReason(check.err)
-		fmt.Fprintf(s.Err, "Components were not checked: %s\n", why)
+		why := inv.shortReason(check.err)
+		fmt.Fprintf(inv.Err, "Components were not checked: %s\n", why)
 	}
-	if err == nil && (failed || s.ctx.Err() != nil) {
+	if err == nil && (failed || inv.ctx.Err() != nil) {
 		err = ErrPrinted
 	}
 	return err
@@ -97,10 +97,10 @@ func validateDefinition(d *definition, check *knownComponents) verdict {
 	return v
 }
 
-func (s *session) drawVerdict(v *verdict) {
-	s.printFaults(v.File, v.Errors, v.Warnings)
+func (inv *invocation) drawVerdict(v *verdict) {
+	inv.printFaults(v.File, v.Errors, v.Warnings)
 	if v.Valid {
-		p := s.outPage()
+		p := inv.outPage()
 		fmt.Fprintf(p, "%s %s (%s)\n", v.Job, p.inColor(green, "valid"), v.File)
 	}
 }

@@ -25,16 +25,16 @@ const (
 
 func (c *CLI) executionWait() *cobra.Command {
 	var st startOptions
-	cmd := c.serverCommand("wait EXECUTION|JOB", "Wait until an execution has ended; for a job, its latest execution", func(s *session, args []string) error {
-		job, id, err := s.findExecution(args[0])
+	cmd := c.serverCommand("wait EXECUTION|JOB", "Wait until an execution has ended; for a job, its latest execution", func(inv *invocation, args []string) error {
+		job, id, err := inv.findExecution(args[0])
 		if err != nil {
 			return err
 		}
-		e, err := s.client.Execution(s.ctx, s.app, job, id)
+		e, err := inv.client.Execution(inv.ctx, inv.app, job, id)
 		if err != nil {
 			return err
 		}
-		return s.seeThrough(e, &st)
+		return inv.seeThrough(e, &st)
 	})
 	cmd.Long = `Waits until an execution has ended. The exit status is 0 only if it completed.
 
@@ -45,40 +45,40 @@ func (c *CLI) executionWait() *cobra.Command {
 }
 
 // seeThrough waits for the end of an execution, and says how it ended.
-func (s *session) seeThrough(e *rest.Execution, st *startOptions) error {
-	ctx := s.ctx
+func (inv *invocation) seeThrough(e *rest.Execution, st *startOptions) error {
+	ctx := inv.ctx
 	if st.timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, st.timeout)
 		defer cancel()
 	}
 	var err error
-	if st.follow && s.printsTables() {
-		stop := s.sayWaiting(ctx, e)
+	if st.follow && inv.printsTables() {
+		stop := inv.sayWaiting(ctx, e)
 		defer stop()
-		_, err = s.client.FollowLog(ctx, e.App, e.Job, e.ExecutionID, s.logLine(&st.log))
+		_, err = inv.client.FollowLog(ctx, e.App, e.Job, e.ExecutionID, inv.logLine(&st.log))
 	}
 	var end *rest.Execution
 	if err == nil {
-		end, err = s.awaitEnd(ctx, e)
+		end, err = inv.awaitEnd(ctx, e)
 	}
 	switch {
-	case s.ctx.Err() != nil:
-		return s.reportLeft(e, "interrupted", ExitInterrupted)
+	case inv.ctx.Err() != nil:
+		return inv.reportLeft(e, "interrupted", ExitInterrupted)
 	case ctx.Err() != nil:
-		return s.reportLeft(e, "not ended within "+durationText(st.timeout), ExitTimeout)
+		return inv.reportLeft(e, "not ended within "+durationText(st.timeout), ExitTimeout)
 	case err != nil:
 		return err
 	}
-	return s.reportEnd(end)
+	return inv.reportEnd(end)
 }
 
 // awaitEnd asks until the execution has ended. Once it is known, a control bus
 // that is away for a while is waited for.
-func (s *session) awaitEnd(ctx context.Context, e *rest.Execution) (*rest.Execution, error) {
-	line := s.statusLine()
+func (inv *invocation) awaitEnd(ctx context.Context, e *rest.Execution) (*rest.Execution, error) {
+	line := inv.statusLine()
 	defer line.clearLine()
-	said := waitReasons{s: s}
+	said := waitReasons{inv: inv}
 	for !e.BatchStatus.Ended() {
 		patience := awaitTime
 		switch {
@@ -88,7 +88,7 @@ func (s *session) awaitEnd(ctx context.Context, e *rest.Execution) (*rest.Execut
 		case e.BatchStatus.Waiting():
 			patience = said.printNew(e)
 		}
-		now, err := s.client.Await(ctx, e.App, e.Job, e.ExecutionID, patience)
+		now, err := inv.client.Await(ctx, e.App, e.Job, e.ExecutionID, patience)
 		switch {
 		case err == nil:
 			e = now
@@ -105,7 +105,7 @@ func (s *session) awaitEnd(ctx context.Context, e *rest.Execution) (*rest.Execut
 // waitReasons says on the error output why an execution waits, if that takes a
 // while: a pipe, or a log that is followed, would show nothing.
 type waitReasons struct {
-	s    *session
+	inv  *invocation
 	last string
 	asks int
 }
@@ -114,20 +114,20 @@ type waitReasons struct {
 func (r *waitReasons) printNew(e *rest.Execution) time.Duration {
 	why := textOf(e.For)
 	if r.asks++; r.asks > 1 && why != "" && why != r.last {
-		fmt.Fprintf(r.s.Err, "Execution %d of %s is waiting: %s.\n", e.ExecutionID, e.Job, printable(why))
+		fmt.Fprintf(r.inv.Err, "Execution %d of %s is waiting: %s.\n", e.ExecutionID, e.Job, printable(why))
 		r.last = why
 	}
 	return reasonAwaitTime
 }
 
 // sayWaiting says why an execution waits until it does not, or until stop.
-func (s *session) sayWaiting(ctx context.Context, e *rest.Execution) (stop func()) {
+func (inv *invocation) sayWaiting(ctx context.Context, e *rest.Execution) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var looking sync.WaitGroup
 	looking.Go(func() {
-		said := waitReasons{s: s}
+		said := waitReasons{inv: inv}
 		for e.BatchStatus.Waiting() {
-			now, err := s.client.Await(ctx, e.App, e.Job, e.ExecutionID, said.printNew(e))
+			now, err := inv.client.Await(ctx, e.App, e.Job, e.ExecutionID, said.printNew(e))
 			switch {
 			case err == nil:
 				e = now
@@ -179,25 +179,25 @@ func waitingLine(e *rest.Execution) string {
 }
 
 // reportLeft says that an execution goes on although nobody waits any more.
-func (s *session) reportLeft(e *rest.Execution, why string, status int) error {
-	fmt.Fprintf(s.Err, "%s: execution %d of %s continues.\n  wait  %s\n  stop  %s\n", why, e.ExecutionID, e.Job,
-		s.appCommandLine(fmt.Sprintf("execution wait %d", e.ExecutionID)), s.appCommandLine(fmt.Sprintf("execution stop %d", e.ExecutionID)))
+func (inv *invocation) reportLeft(e *rest.Execution, why string, status int) error {
+	fmt.Fprintf(inv.Err, "%s: execution %d of %s continues.\n  wait  %s\n  stop  %s\n", why, e.ExecutionID, e.Job,
+		inv.appCommandLine(fmt.Sprintf("execution wait %d", e.ExecutionID)), inv.appCommandLine(fmt.Sprintf("execution stop %d", e.ExecutionID)))
 	return printedError{status}
 }
 
 // reportEnd says how an execution ended.
-func (s *session) reportEnd(e *rest.Execution) error {
+func (inv *invocation) reportEnd(e *rest.Execution) error {
 	done := e.BatchStatus == subjects.Completed
-	if !s.printsTables() {
-		err := showAnswer(s, func(c *client.Client) (*rest.Execution, error) {
-			return c.Execution(s.ctx, e.App, e.Job, e.ExecutionID)
+	if !inv.printsTables() {
+		err := showAnswer(inv, func(c *client.Client) (*rest.Execution, error) {
+			return c.Execution(inv.ctx, e.App, e.Job, e.ExecutionID)
 		}, nil)
 		if err != nil || done {
 			return err
 		}
 		return printedError{executionExit(e.BatchStatus)}
 	}
-	p := s.outPage()
+	p := inv.outPage()
 	writeEnd(p, e)
 	if gap := missingOutput(e); gap != "" {
 		fmt.Fprintf(p, "%s.\n", p.inColor(yellow, gap))

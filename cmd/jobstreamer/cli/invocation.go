@@ -16,17 +16,18 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/client"
 )
 
-// session is one command on its way: with whom it speaks, and of which
-// application.
-type session struct {
+// invocation is one running command, with its client, its application and the
+// settings of its flags.
+type invocation struct {
 	*CLI
 	ctx      context.Context
 	client   *client.Client
-	url, app string // url is for people
+	url, app string // url has no password: it is for messages
 }
 
-// openSession makes the session that flags, environment and contexts say.
-func (c *CLI) openSession(ctx context.Context) (*session, error) {
+// newInvocation returns an invocation with the server, application and token
+// that the flags, the environment or a context set.
+func (c *CLI) newInvocation(ctx context.Context) (*invocation, error) {
 	if err := c.checkOutput(); err != nil {
 		return nil, err
 	}
@@ -37,12 +38,12 @@ func (c *CLI) openSession(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &session{CLI: c, ctx: ctx, url: shownURL(cmp.Or(is.Server, client.DefaultURL)), app: cmp.Or(is.App, "default")}
-	s.client, err = c.newClient(is.Server, is.Token)
+	inv := &invocation{CLI: c, ctx: ctx, url: shownURL(cmp.Or(is.Server, client.DefaultURL)), app: cmp.Or(is.App, "default")}
+	inv.client, err = c.newClient(is.Server, is.Token)
 	if err != nil {
 		return nil, UsageError{err}
 	}
-	return s, nil
+	return inv, nil
 }
 
 func (c *CLI) newClient(url, token string) (*client.Client, error) {
@@ -95,13 +96,13 @@ func (c *CLI) namedServer() (server, name string) {
 func (c *CLI) flagOrEnv(flag, name string) string { return cmp.Or(flag, c.Env["JOBSTREAMER_"+name]) }
 
 // appCommandLine is a command line for the same server and application.
-func (s *session) appCommandLine(command string) string {
-	return s.serverCommandLine(command + s.flagText("app", s.CLI.app))
+func (inv *invocation) appCommandLine(command string) string {
+	return inv.serverCommandLine(command + inv.flagText("app", inv.CLI.app))
 }
 
 // serverCommandLine is a command line for the same server.
-func (s *session) serverCommandLine(command string) string {
-	return "jobstreamer " + command + s.flagText("context", s.context) + s.flagText("server", s.server)
+func (inv *invocation) serverCommandLine(command string) string {
+	return "jobstreamer " + command + inv.flagText("context", inv.context) + inv.flagText("server", inv.server)
 }
 
 // CommandAt is a command line for the control bus at address: it names that one
@@ -120,8 +121,8 @@ func (c *CLI) CommandAt(address, command string) string {
 
 // flagText is a flag as it was given on the command line. What the environment
 // says it says again.
-func (s *session) flagText(name, value string) string {
-	if value == "" || value == s.Env["JOBSTREAMER_"+strings.ToUpper(name)] {
+func (inv *invocation) flagText(name, value string) string {
+	if value == "" || value == inv.Env["JOBSTREAMER_"+strings.ToUpper(name)] {
 		return ""
 	}
 	return " --" + name + " " + value
@@ -144,20 +145,20 @@ func IsTerminal(stream any) bool {
 
 // pageTo is a page of output that goes to w in the end; drawn is where it is
 // drawn.
-func (s *session) pageTo(end, drawn io.Writer) *page {
+func (inv *invocation) pageTo(end, drawn io.Writer) *page {
 	p := &page{Writer: drawn, live: IsTerminal(end), now: time.Now(), zone: time.Local}
-	if s.output != formatWide {
-		p.width, _ = s.windowSize(end)
+	if inv.output != formatWide {
+		p.width, _ = inv.windowSize(end)
 	}
-	p.color = p.live && !s.noColor && s.Env["NO_COLOR"] == "" && s.Env["TERM"] != "dumb"
-	if zone, err := time.LoadLocation(s.Env["TZ"]); err == nil && s.Env["TZ"] != "" {
+	p.color = p.live && !inv.noColor && inv.Env["NO_COLOR"] == "" && inv.Env["TERM"] != "dumb"
+	if zone, err := time.LoadLocation(inv.Env["TZ"]); err == nil && inv.Env["TZ"] != "" {
 		p.zone = zone
 	}
 	return p
 }
 
 // outPage is a page on standard output.
-func (s *session) outPage() *page { return s.pageTo(s.Out, s.Out) }
+func (inv *invocation) outPage() *page { return inv.pageTo(inv.Out, inv.Out) }
 
 // printsTables says whether people read what is printed.
 func (c *CLI) printsTables() bool {
@@ -165,8 +166,8 @@ func (c *CLI) printsTables() bool {
 }
 
 // printDone says what was done. Programs go by the exit status.
-func (s *session) printDone(format string, args ...any) {
-	if s.printsTables() {
-		fmt.Fprintf(s.Out, format, args...)
+func (inv *invocation) printDone(format string, args ...any) {
+	if inv.printsTables() {
+		fmt.Fprintf(inv.Out, format, args...)
 	}
 }
