@@ -11,7 +11,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 )
 
-// Agents are the commands for agents that run somewhere.
+// Agents returns the commands for agents.
 func (c *CLI) Agents() []*cobra.Command {
 	return []*cobra.Command{
 		c.agentList(), c.agentShow(),

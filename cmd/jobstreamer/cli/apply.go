@@ -14,7 +14,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/client"
 )
 
-// applyOptions is how jobs are applied.
+// applyOptions are the options of job apply.
 type applyOptions struct {
 	diff, dry, differs bool
 	prune, sure, keep  bool
@@ -71,14 +71,14 @@ func (h *applyOptions) checkFlags() error {
 	return nil
 }
 
-// What becomes of a job.
+// Results of a file or a job.
 const (
 	created   = "created"
 	changed   = "changed"
 	unchanged = "unchanged"
 	refused   = "refused"
 	pruned    = "pruned"
-	skipped   = "skipped" // since something else is refused
+	skipped   = "skipped" // because another file or job was refused
 )
 
 func (inv *invocation) applyFiles(files []string, how *applyOptions) error {
@@ -116,7 +116,7 @@ func (inv *invocation) applyFiles(files []string, how *applyOptions) error {
 	return err
 }
 
-// confirmPrune asks before jobs are deleted.
+// confirmPrune asks for confirmation before jobs are deleted.
 func (p *applyPlan) confirmPrune() error {
 	prune := p.withResult(pruned)
 	if len(prune) == 0 {
@@ -133,8 +133,9 @@ func (p *applyPlan) confirmPrune() error {
 	return p.confirm(p.how.sure, confirmQuestion(&bulkWork{one: "job", more: "jobs", verb: "delete", with: with}, t))
 }
 
-// carryOut writes what is planned. It ends at what the control bus refuses now:
-// it was changed by somebody else, or is away.
+// carryOut makes the planned changes. It stops at the first one that the
+// control bus refuses, because someone else has changed or deleted the job
+// meanwhile.
 func (p *applyPlan) carryOut() error {
 	for i, c := range p.all {
 		if err := p.writeJob(c); err != nil {
@@ -150,12 +151,12 @@ func (p *applyPlan) carryOut() error {
 	return nil
 }
 
-// writeJob does what is planned for one job.
+// writeJob makes the planned change of one job.
 func (p *applyPlan) writeJob(a *appliedJob) error {
 	switch a.Result {
 	case pruned:
 		err := p.client.DeleteJob(p.ctx, p.app, a.Job, p.how.keep, client.Condition{})
-		if client.Code(err) == "no_such_job" { // somebody else was quicker
+		if client.Code(err) == "no_such_job" { // someone else has deleted it
 			err = nil
 		}
 		return err
@@ -175,10 +176,10 @@ func (p *applyPlan) writeJob(a *appliedJob) error {
 	return err
 }
 
-// jobAnswer is what became of a file, with the job as the control bus has it
-// then.
+// jobAnswer returns the result of a file, with the job as the control bus
+// stores it afterwards.
 func (p *applyPlan) jobAnswer(a *appliedJob) ([]byte, error) {
-	format := "json" // of which YAML is made in the end
+	format := "json" // YAML is converted from JSON at the end
 	if p.output == "edn" {
 		format = p.output
 	}
@@ -203,7 +204,7 @@ func (p *applyPlan) jobAnswer(a *appliedJob) ([]byte, error) {
 	return slices.Concat(bytes.TrimSuffix(answer, []byte("}")), []byte(sep), bytes.TrimPrefix(bytes.TrimSpace(job.Bytes()), []byte("{"))), nil
 }
 
-// writeAnswers writes a list of answers.
+// writeAnswers writes the answers as a list.
 func (inv *invocation) writeAnswers(all [][]byte) (err error) {
 	sep := map[bool]string{true: "\n ", false: ","}[inv.output == "edn"]
 	list := slices.Concat([]byte("["), bytes.Join(all, []byte(sep)), []byte("]"))
@@ -216,8 +217,8 @@ func (inv *invocation) writeAnswers(all [][]byte) (err error) {
 	return inv.outPage().writeRaw(inv.output, list)
 }
 
-// problemFaults is what the server found wrong with a text. Other errors are
-// not about the text.
+// problemFaults returns the faults that the server found in a text. Other
+// errors are returned as they are.
 func problemFaults(err error) ([]definitionFault, error) {
 	var p *client.Problem
 	if !errors.As(err, &p) || len(p.Errors) == 0 || p.Status != 422 && p.Status != 400 {
@@ -226,7 +227,7 @@ func problemFaults(err error) ([]definitionFault, error) {
 	var all []definitionFault
 	for _, f := range p.Errors {
 		e := definitionFault{Line: f.Line, Column: f.Column, Path: f.Pointer + f.Parameter, Want: strings.TrimPrefix(f.Detail, "want "), Got: f.Got}
-		f.Line = 0 // it is said before
+		f.Line = 0 // the caller prints it before the text
 		e.text = f.String()
 		all = append(all, e)
 	}

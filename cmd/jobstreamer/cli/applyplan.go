@@ -10,8 +10,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 )
 
-// appliedJob is what becomes of a job. What follows it is the control bus's
-// answer.
+// appliedJob is the result of one job. The fields from Job on are the control
+// bus's answer.
 type appliedJob struct {
 	File     string            `json:"file"` // empty for a job that no file defines
 	Job      string            `json:"job,omitempty"`
@@ -22,10 +22,11 @@ type appliedJob struct {
 	Is       json.RawMessage   `json:"is,omitempty"`
 
 	from *definition
-	etag string // of the job that is there
+	etag string // of the stored job
 }
 
-// applyPlan is what is to be done, for all files, before any of it is done.
+// applyPlan has the changes of all files. It is complete before the first
+// change is made.
 type applyPlan struct {
 	*invocation
 	how     *applyOptions
@@ -34,7 +35,8 @@ type applyPlan struct {
 	answers [][]byte
 }
 
-// planFiles judges all files. The error is not about what is in them.
+// planFiles checks all files with the control bus. Faults in a file are part of
+// the plan and not of the error.
 func (inv *invocation) planFiles(found *definitionSet, how *applyOptions) (*applyPlan, error) {
 	p := &applyPlan{invocation: inv, how: how, found: found}
 	if err := p.oneFileEach(); err != nil {
@@ -89,7 +91,7 @@ func (g *definitionSet) duplicateOf() []*definition {
 		d := &g.all[i]
 		id := d.jobID()
 		if id == "" {
-			continue // what is wrong with it is said elsewhere
+			continue // its fault is reported elsewhere
 		}
 		if before[i] = first[id]; before[i] == nil {
 			first[id] = d
@@ -98,7 +100,8 @@ func (g *definitionSet) duplicateOf() []*definition {
 	return before
 }
 
-// jobID is the id of the job that a text defines, empty if it cannot be read.
+// jobID returns the id of the job that a text defines, or "" if the text cannot
+// be parsed.
 func (d *definition) jobID() string {
 	if file, _ := httpapi.ParseFile(d.form, d.text); file != nil && file.Job != nil {
 		return file.Job.ID
@@ -106,7 +109,7 @@ func (d *definition) jobID() string {
 	return ""
 }
 
-// checkFile asks what would become of a file.
+// checkFile asks the control bus for the change that a file would cause.
 func (p *applyPlan) checkFile(a *appliedJob) error {
 	j, etag, err := p.client.JudgeJob(p.ctx, p.app, "application/"+string(a.from.form), a.from.text)
 	if err != nil {
@@ -129,12 +132,12 @@ func (p *applyPlan) withResult(result string) (some []*appliedJob) {
 
 func (p *applyPlan) countResult(result string) int { return len(p.withResult(result)) }
 
-// wouldChange reports whether something is to be done.
+// wouldChange reports whether the plan has any changes.
 func (p *applyPlan) wouldChange() bool {
 	return p.countResult(created)+p.countResult(changed)+p.countResult(pruned) > 0
 }
 
-// skipAll says what is wrong; nothing is done.
+// skipAll prints the faults and marks all changes as skipped.
 func (p *applyPlan) skipAll() {
 	for _, a := range p.all {
 		if a.Result == created || a.Result == changed || a.Result == pruned {
@@ -146,7 +149,7 @@ func (p *applyPlan) skipAll() {
 	}
 }
 
-// showAll says what would be done.
+// showAll prints the planned changes.
 func (p *applyPlan) showAll() error {
 	for _, a := range p.all {
 		if err := p.showJob(a); err != nil {
@@ -156,8 +159,8 @@ func (p *applyPlan) showAll() error {
 	return nil
 }
 
-// showJob says what became of a job. What is unchanged in a folder is counted
-// only.
+// showJob prints the result of one job. Unchanged jobs of a folder are only
+// counted.
 func (p *applyPlan) showJob(a *appliedJob) error {
 	if !p.printsTables() {
 		answer, err := p.jobAnswer(a)
@@ -189,7 +192,7 @@ func (p *applyPlan) drawJobLine(out *page, a *appliedJob) {
 	}
 }
 
-// fileText is a job's file as it is compared.
+// fileText returns a job's file as text for a diff.
 func fileText(file json.RawMessage) string {
 	if len(file) == 0 {
 		return ""
@@ -198,8 +201,8 @@ func fileText(file json.RawMessage) string {
 	return string(text)
 }
 
-// printSummary writes the answers, or a line that says how much was done. err
-// is why not all was.
+// printSummary writes the answers, or a line with the counts. err is the reason
+// why the plan was not completed, or nil.
 func (p *applyPlan) printSummary(err error) error {
 	if !p.printsTables() {
 		for _, a := range p.all[len(p.answers):] {
@@ -227,7 +230,7 @@ func (p *applyPlan) printSummary(err error) error {
 	return nil
 }
 
-// summaryText says how many files and jobs there were, and what became of them.
+// summaryText returns the number of files and jobs with each result.
 func (p *applyPlan) summaryText() string {
 	var words []string
 	add := func(n int, format string, args ...any) {

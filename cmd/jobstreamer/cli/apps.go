@@ -19,8 +19,9 @@ func (c *CLI) appCommand() *cobra.Command {
 		c.appList(), c.appShow(), c.appCreate(), c.appDelete(), c.appDeploy(), c.appComponents(), c.appRevisions(), c.appUse())
 }
 
-// Programs want all that there is; people do not want to scroll.
-const tablePage, wholePage = 50, 1000 // the latter is the most that a control bus gives
+// Programs get as many entries as one answer can have; tables get a page that a
+// person can read.
+const tablePage, wholePage = 50, 1000 // a control bus returns at most 1000 entries
 
 func (c *CLI) requestedPage() client.Page {
 	p := client.Page{Offset: max(c.offset, 1), Limit: c.limit}
@@ -34,15 +35,15 @@ func (c *CLI) requestedPage() client.Page {
 	return p
 }
 
-// showList shows a part of a list. Where that is not a table it says on
-// standard error if there is more.
+// showList shows a page of a list. With an output other than a table, it writes
+// to standard error if the list has more entries.
 func showList[T any](inv *invocation, ask func(c *client.Client, p client.Page) (rest.List[T], error), draw func(p *page, list rest.List[T])) error {
 	part := inv.requestedPage()
 	err := showAnswer(inv, func(c *client.Client) (rest.List[T], error) { return ask(c, part) }, draw)
 	if err != nil || inv.printsTables() || inv.watch {
 		return err
 	}
-	one, err := ask(inv.client, client.Page{Offset: part.Offset, Limit: 1}) // not every format says how many there are
+	one, err := ask(inv.client, client.Page{Offset: part.Offset, Limit: 1}) // not every format contains the number of hits
 	if last := part.Offset + part.Limit - 1; err == nil && one.Hits > last {
 		fmt.Fprintln(inv.Err, moreText(part.Offset, last, one.Hits))
 	}
@@ -70,7 +71,8 @@ func drawApps(p *page, list rest.List[rest.AppInfo]) {
 	drawList(p, t, list, "No applications. Create one with `jobstreamer app create NAME`.")
 }
 
-// drawList writes a table, and what is left of its list.
+// drawList writes the table of a list, or none if the list is empty, and a note
+// if the list has more entries.
 func drawList[T any](p *page, t *table, list rest.List[T], none string) {
 	if list.Hits == 0 {
 		fmt.Fprintln(p, none)
@@ -80,7 +82,7 @@ func drawList[T any](p *page, t *table, list rest.List[T], none string) {
 	drawMore(p, list)
 }
 
-// drawMore says that a list goes on.
+// drawMore writes a note if the list has more entries than this page.
 func drawMore[T any](p *page, list rest.List[T]) {
 	switch n, last := len(list.Results), list.Offset+len(list.Results)-1; {
 	case n == 0:
@@ -103,7 +105,7 @@ func (c *CLI) appShow() *cobra.Command {
 }
 
 func (inv *invocation) drawApp(p *page, a *rest.AppInfo) {
-	stats, _ := inv.client.Stats(inv.ctx, a.Name) // what cannot be counted is left out
+	stats, _ := inv.client.Stats(inv.ctx, a.Name) // counts that cannot be read are left out
 	deployments, _ := inv.client.Deployments(inv.ctx, a.Name)
 	revision := ""
 	for i, d := range deployments.Results {
@@ -175,8 +177,8 @@ func yesFlag(cmd *cobra.Command, sure *bool) {
 	})
 }
 
-// confirm asks whoever sits there. Where nobody does, it must have been said
-// beforehand.
+// confirm asks a question on a terminal. Without a terminal, it returns an
+// error unless --yes was given.
 func (inv *invocation) confirm(sure bool, question string) error {
 	if sure {
 		return nil

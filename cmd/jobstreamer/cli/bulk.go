@@ -20,7 +20,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 )
 
-// Several says in help texts how several things are named.
+// severalHelp is the part of help texts about arguments with several names.
 const severalHelp = `Names can be globs such as 'night*'; - reads names from standard input, one per line. If some are refused, the others are still processed; a
 summary line counts the results, and the exit status is 1. A glob that matches nothing is an error, and nothing is done. --dry-run prints what
 would be done.`
@@ -33,7 +33,7 @@ func dryRunFlag(f *pflag.FlagSet, dry *bool) {
 	f.BoolVar(dry, "dry-run", false, "print what would be done without doing it")
 }
 
-// bulkFlags are the flags of a command that works on several things.
+// bulkFlags are the flags of a command that changes several things.
 type bulkFlags struct{ dry, sure bool }
 
 func (m *bulkFlags) addFlags(cmd *cobra.Command) {
@@ -41,36 +41,38 @@ func (m *bulkFlags) addFlags(cmd *cobra.Command) {
 	yesFlag(cmd, &m.sure)
 }
 
-// bulkWork is what a command does to each of several things.
+// bulkWork describes a change of several jobs, executions, agents or
+// applications.
 type bulkWork struct {
 	*bulkFlags
-	one, more string // things: job, jobs
-	noun      string // for the question about one; default: one
+	one, more string // the nouns: job, jobs
+	noun      string // for the question about a single one; default: one
 	verb      string // pause
 	done      string // paused
-	destroys  bool   // who is not asked has to say --yes
-	with      string // what goes or happens with each; for the question
+	destroys  bool // without a terminal, --yes is required
+	with      string // a side effect, for the question
 	check     func(t target) (state string, err error)
 }
 
-// target is a thing that a command works on.
+// target is a job, an execution, an agent or an application that a command
+// changes.
 type target struct {
-	name string // as it is shown and named: of a job, an agent or an application, or the number of an execution
-	job  string // of an execution, if it is known
-	id   int64  // of an execution
+	name string // its name; for an execution, its number
+	job  string // the job of an execution, if known
+	id   int64 // the number of an execution
 }
 
-// targets are what the arguments of a command name.
+// targets are the things that the arguments of a command select.
 type targets struct {
 	all     []target
-	spelled bool // each by its name
-	single  bool // one argument, which is a name
+	spelled bool // every argument is a name, none a glob
+	single  bool // there is one argument, and it is a name
 }
 
 func isGlob(arg string) bool { return strings.ContainsAny(arg, "*?[") }
 
-// expandNames replaces globs by the names that they match, and - by the lines
-// of standard input.
+// expandNames replaces globs by the matching names, and - by the lines of
+// standard input.
 func (inv *invocation) expandNames(args []string, things string, names func() ([]string, error)) (t targets, err error) {
 	t.spelled = true
 	var known []string
@@ -145,7 +147,7 @@ func (inv *invocation) inputLines() (all []string, err error) {
 	return all, nil
 }
 
-// expandJobs is expand for jobs.
+// expandJobs is expandNames for jobs.
 func (inv *invocation) expandJobs(args []string) (targets, error) {
 	return inv.expandNames(args, "jobs of "+inv.app, func() ([]string, error) {
 		jobs, err := inv.allJobs()
@@ -153,7 +155,7 @@ func (inv *invocation) expandJobs(args []string) (targets, error) {
 	})
 }
 
-// allJobs are the jobs of the application.
+// allJobs returns the jobs of the application.
 func (inv *invocation) allJobs() ([]rest.Job, error) {
 	return allPages(func(p client.Page) (rest.List[rest.Job], error) {
 		return inv.client.Jobs(inv.ctx, inv.app, client.JobSearch{Page: p})
@@ -169,7 +171,7 @@ func namesOf[T any](all []T, name func(*T) string) []string {
 	return names
 }
 
-// allPages asks for page after page.
+// allPages returns the entries of all pages of a list.
 func allPages[T any](ask func(p client.Page) (rest.List[T], error)) (all []T, err error) {
 	for {
 		list, err := ask(client.Page{Offset: len(all) + 1, Limit: wholePage})
@@ -180,8 +182,8 @@ func allPages[T any](ask func(p client.Page) (rest.List[T], error)) (all []T, er
 	}
 }
 
-// confirmWork asks whether the work may begin. done is true if there is nothing
-// to do.
+// confirmWork asks for confirmation if it is needed. done is true if there is
+// nothing left to do.
 func (inv *invocation) confirmWork(w *bulkWork, t *targets) (done bool, err error) {
 	if len(t.all) == 0 {
 		fmt.Fprintf(inv.Err, "No %s: standard input contains no names.\n", w.more)
@@ -191,7 +193,7 @@ func (inv *invocation) confirmWork(w *bulkWork, t *targets) (done bool, err erro
 		return true, inv.dryRun(w, t)
 	}
 	if !w.destroys && (t.spelled || len(t.all) == 1 || !IsTerminal(inv.In)) {
-		return false, nil // nothing is lost, and a script knows what it says
+		return false, nil // nothing is lost, and a script has chosen its arguments
 	}
 	return false, inv.confirm(w.sure, confirmQuestion(w, t))
 }
@@ -230,31 +232,31 @@ func (inv *invocation) dryRun(w *bulkWork, t *targets) error {
 	return r.printSummary(err)
 }
 
-// targetOutcome is what became of a target.
+// targetOutcome is the result for one target.
 type targetOutcome struct {
 	Name   string `json:"name"`
 	Result string `json:"result"` // done, or refused
 	Error  string `json:"error,omitempty"`
-	answer []byte // of the control bus
+	answer []byte // the control bus's answer
 }
 
-// bulkReport is what became of all.
+// bulkReport collects the results for all targets.
 type bulkReport struct {
 	*invocation
 	*bulkWork
 	all  []targetOutcome
-	left string // what is said of those that were not come to
+	left string // result of the targets that were not processed
 }
 
-// eachOf does ask for each target; draw says what became of it, in a line and
-// in a word. It returns early only if the control bus is away or the user
-// interrupts.
+// eachOf calls ask for each target. draw writes a line about the answer and
+// returns the result in a word. eachOf returns early only if the control bus
+// cannot be reached or the user interrupts.
 func eachOf[T any](r *bulkReport, all []target, ask func(c *client.Client, t target) (T, error), draw func(p *page, t target, v T) string) error {
 	p := r.outPage()
 	for i, t := range all {
 		var raw bytes.Buffer
 		c := r.client
-		format := map[bool]string{true: "edn", false: "json"}[r.output == "edn"] // YAML is made of JSON in the end
+		format := map[bool]string{true: "edn", false: "json"}[r.output == "edn"] // YAML is converted from JSON at the end
 		if !r.printsTables() {
 			c = c.As("application/"+format, &raw)
 			p.Writer = io.Discard
@@ -316,8 +318,8 @@ func (inv *invocation) deleteEach(w *bulkWork, t *targets, remove func(t target)
 	}))
 }
 
-// printSummary says how many of what became of all, and returns the error of
-// the command.
+// printSummary writes the number of targets with each result, and returns the
+// error of the command.
 func (r *bulkReport) printSummary(err error) error {
 	var words []string
 	counts := map[string]int{}
@@ -343,8 +345,8 @@ func (r *bulkReport) printSummary(err error) error {
 	return err
 }
 
-// writeOutcomes writes a list of what became of each, with the answers of the
-// control bus.
+// writeOutcomes writes the results as a list, with the answers of the control
+// bus.
 func (r *bulkReport) writeOutcomes() error {
 	var all [][]byte
 	for _, o := range r.all {
@@ -364,8 +366,8 @@ func (r *bulkReport) writeOutcomes() error {
 	return r.writeAnswers(all)
 }
 
-// worstExit is the exit status of several executions: that of one that failed,
-// else that of one that was stopped.
+// worstExit returns the exit status of several executions: that of a failed
+// one, else that of a stopped one.
 func worstExit(statuses []int) error {
 	if len(statuses) == 0 {
 		return nil
@@ -379,7 +381,7 @@ func worstExit(statuses []int) error {
 	return nil
 }
 
-// refuseFlag refuses a flag that is for one thing only.
+// refuseFlag returns an error if a flag for a single target was given.
 func refuseFlag(given bool, flag, more string) error {
 	if given {
 		return usageErrorf("%s cannot be combined with several %s", flag, more)

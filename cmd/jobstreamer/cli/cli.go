@@ -16,13 +16,13 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/help"
 )
 
-// Config is what the commands need of the program around them.
+// Config is the environment of the commands.
 type Config struct {
 	In       io.Reader
 	Out, Err io.Writer
 	Env      map[string]string
-	Dir      string // where contexts are kept
-	Version  string // of the program, for the server's log
+	Dir      string // directory of the contexts
+	Version  string // version of the program, for the server's log
 }
 
 // UsageError is a mistake in the command line.
@@ -33,7 +33,7 @@ func (e UsageError) Unwrap() error { return e.Err }
 
 func usageErrorf(format string, args ...any) error { return UsageError{fmt.Errorf(format, args...)} }
 
-// CLI makes commands that share their settings.
+// CLI creates the commands and holds the values of their common flags.
 type CLI struct {
 	Config
 	server, context, app, output string
@@ -43,15 +43,15 @@ type CLI struct {
 	limit, offset                int
 }
 
-// New returns the maker of commands.
+// New returns a CLI.
 func New(cfg Config) *CLI { return &CLI{Config: cfg} }
 
-// Work are the commands for applications, jobs and executions.
+// Work returns the commands for applications, jobs and executions.
 func (c *CLI) Work() []*cobra.Command {
 	return []*cobra.Command{c.appCommand(), c.jobCommand(), c.runCommand(), c.executionCommand(), c.logsCommand(), c.scheduleCommand()}
 }
 
-// groupCommand is a command that has only commands below it.
+// groupCommand returns a command that has only subcommands.
 func groupCommand(use, short, long string, commands ...*cobra.Command) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: use, Short: short, Long: long,
@@ -62,8 +62,8 @@ func groupCommand(use, short, long string, commands ...*cobra.Command) *cobra.Co
 	return cmd
 }
 
-// Subcommand refuses arguments: of a command with commands below it they name
-// one that is not there.
+// Subcommand returns an error if a command with subcommands gets an argument:
+// it is an unknown subcommand.
 func Subcommand(cmd *cobra.Command, args []string) error {
 	if err := help.NoCommand(cmd, args); err != nil {
 		return UsageError{err}
@@ -71,8 +71,8 @@ func Subcommand(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// serverCommand is a command that asks a control bus. The words after its name
-// say which arguments it takes.
+// serverCommand returns a command that calls a control bus. The words after its
+// name in use define its arguments.
 func (c *CLI) serverCommand(use, short string, run func(inv *invocation, args []string) error) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: use, Short: short,
@@ -81,7 +81,7 @@ func (c *CLI) serverCommand(use, short string, run func(inv *invocation, args []
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
-			defer context.AfterFunc(ctx, stop)() // a second signal ends the program at once
+			defer context.AfterFunc(ctx, stop)() // a second signal ends the program immediately
 			inv, err := c.newInvocation(ctx)
 			if err != nil {
 				return err
@@ -94,8 +94,8 @@ func (c *CLI) serverCommand(use, short string, run func(inv *invocation, args []
 	return cmd
 }
 
-// checkArguments are judged by the usage line: WORD must be there, [WORD] may,
-// WORD... may be several.
+// checkArguments checks the number of arguments by the usage line: WORD is
+// required, [WORD] is optional, WORD... can be repeated.
 func checkArguments(use string) cobra.PositionalArgs {
 	words := strings.Fields(use)[1:]
 	need, most := 0, len(words)
@@ -120,7 +120,7 @@ func checkArguments(use string) cobra.PositionalArgs {
 	}
 }
 
-// serverFlags say where the control bus is.
+// serverFlags defines the flags for the connection to the control bus.
 func (c *CLI) serverFlags(cmd *cobra.Command) {
 	help.Section(cmd.Flags(), "Connection", func(f *pflag.FlagSet) {
 		f.StringVar(&c.server, "server", "", "`URL` address of the control bus (default: from the context, else http://localhost:45102)")
@@ -133,7 +133,7 @@ func (c *CLI) serverFlags(cmd *cobra.Command) {
 	completeFlag(cmd, "context", c.completeFrom((*invocation).contextNames))
 }
 
-// appFlags are those of a command for what belongs to an application.
+// appFlags defines the flags of a command that works within an application.
 func (c *CLI) appFlags(cmd *cobra.Command) *cobra.Command {
 	help.Section(cmd.Flags(), "Connection", func(f *pflag.FlagSet) {
 		f.StringVarP(&c.app, "app", "a", "", "`NAME` application (default: from the context, else \"default\")")
@@ -143,12 +143,12 @@ func (c *CLI) appFlags(cmd *cobra.Command) *cobra.Command {
 	return cmd
 }
 
-// showFlags say how an answer is shown.
+// showFlags defines --output for a command that shows an answer.
 func (c *CLI) showFlags(cmd *cobra.Command) {
 	c.outputFlag(cmd, "`FORMAT` output format: table (as wide as the terminal, or 80 columns), wide (all columns), or the server's response as json, yaml or edn")
 }
 
-// quietFlag is for commands that have nothing to answer.
+// quietFlag defines --output for a command without an answer.
 func (c *CLI) quietFlag(cmd *cobra.Command) {
 	c.outputFlag(cmd, "`FORMAT` output format: table; json, yaml and edn print nothing on success")
 }
@@ -160,7 +160,7 @@ func (c *CLI) outputFlag(cmd *cobra.Command, text string) {
 	completeFlag(cmd, "output", cobra.FixedCompletions(outputs, cobra.ShellCompDirectiveNoFileComp))
 }
 
-// watchFlags say whether an answer is asked for again and again.
+// watchFlags defines the flags of a command that can refresh its output.
 func (c *CLI) watchFlags(cmd *cobra.Command) {
 	c.showFlags(cmd)
 	help.Section(cmd.Flags(), "Output", func(f *pflag.FlagSet) {
@@ -169,7 +169,7 @@ func (c *CLI) watchFlags(cmd *cobra.Command) {
 	})
 }
 
-// pageFlags say which part of a list is wanted.
+// pageFlags defines the flags that select a page of a list.
 func (c *CLI) pageFlags(cmd *cobra.Command) {
 	help.Section(cmd.Flags(), "Filters", func(f *pflag.FlagSet) {
 		f.IntVarP(&c.limit, "limit", "n", 0, "`NUMBER` maximum number of entries, up to 1000 (default: 50 in a table, else 1000)")

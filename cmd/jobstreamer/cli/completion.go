@@ -14,16 +14,16 @@ import (
 )
 
 const (
-	completionTime = time.Second // nobody waits longer for a completion
+	completionTime = time.Second // a user does not wait longer for a completion
 	completionMost = 1000
 )
 
-// completionSource are what a word can be completed to, each with a description
-// behind a tab.
+// completionSource returns the candidates for a word, each with a description
+// after a tab.
 type completionSource func(inv *invocation) []cobra.Completion
 
-// completeFrom asks for offers. What goes wrong is not said: the command itself
-// will say it.
+// completeFrom returns a completion with the candidates of ask. It hides
+// errors, because the command itself reports them.
 func (c *CLI) completeFrom(ask completionSource) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		ctx, cancel := context.WithTimeout(cmd.Context(), completionTime)
@@ -37,7 +37,7 @@ func (c *CLI) completeFrom(ask completionSource) cobra.CompletionFunc {
 	}
 }
 
-// completeArguments goes by the words of the usage line.
+// completeArguments completes each argument by its word in the usage line.
 func (c *CLI) completeArguments(use string) cobra.CompletionFunc {
 	words := strings.Fields(strings.NewReplacer("[", "", "]", "").Replace(use))[1:]
 	return func(cmd *cobra.Command, args []string, word string) ([]cobra.Completion, cobra.ShellCompDirective) {
@@ -57,21 +57,21 @@ func (c *CLI) completeArguments(use string) cobra.CompletionFunc {
 		ask := map[string]completionSource{
 			"APP": (*invocation).appNames, "JOB": (*invocation).jobNames, "AGENT": (*invocation).agentNames, "CONTEXT": (*invocation).contextNames,
 			"EXECUTION": (*invocation).executionIDs, "EXECUTION|JOB": (*invocation).executionsAndJobs, "JOB|CRON": (*invocation).jobNames,
-			"REVISION": func(inv *invocation) []cobra.Completion { return inv.revisionNumbers(args[0]) }, // of the application before it
+			"REVISION": func(inv *invocation) []cobra.Completion { return inv.revisionNumbers(args[0]) }, // of the preceding application
 		}[strings.TrimSuffix(kind, "...")]
 		if ask == nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		all, how := filterByPrefix(c.completeFrom(ask))(cmd, args, word)
-		return slices.DeleteFunc(all, func(c cobra.Completion) bool { // given already
+		return slices.DeleteFunc(all, func(c cobra.Completion) bool { // without the arguments before it
 			name, _, _ := strings.Cut(c, "\t")
 			return slices.Contains(args, name)
 		}), how
 	}
 }
 
-// filterByPrefix leaves of what can be completed what begins as it was typed:
-// not every shell does.
+// filterByPrefix keeps the candidates that begin with the typed text, because
+// not every shell filters them.
 func filterByPrefix(f cobra.CompletionFunc) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, word string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		all, how := f(cmd, args, word)
@@ -81,7 +81,7 @@ func filterByPrefix(f cobra.CompletionFunc) cobra.CompletionFunc {
 
 func completeFlag(cmd *cobra.Command, name string, f cobra.CompletionFunc) {
 	if err := cmd.RegisterFlagCompletionFunc(name, filterByPrefix(f)); err != nil {
-		panic(err) // no such flag, or twice
+		panic(err) // the flag does not exist or is completed twice
 	}
 }
 
@@ -128,7 +128,7 @@ func (inv *invocation) jobNames() (all []cobra.Completion) {
 	return all
 }
 
-// executionIDs are those of the latest execution of each job.
+// executionIDs returns the latest execution of each job.
 func (inv *invocation) executionIDs() (all []cobra.Completion) {
 	list, _ := inv.client.Jobs(inv.ctx, inv.app, client.JobSearch{Page: client.Page{Limit: completionMost}, SortBy: latestFirst})
 	for _, j := range list.Results {
@@ -151,7 +151,7 @@ func (inv *invocation) agentNames() (all []cobra.Completion) {
 	return all
 }
 
-// statusNames are offered for a search.
+// statusNames returns the batch statuses as candidates.
 func statusNames() (all []cobra.Completion) {
 	for _, s := range subjects.BatchStatuses() {
 		all = append(all, string(s))

@@ -8,13 +8,13 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 )
 
-// knownComponents are what the jobs of an application can name. The zero value
-// judges nothing.
+// knownComponents are the components that the jobs of an application can use.
+// The zero value reports no missing ones.
 type knownComponents struct {
 	app      string
 	known    []deploy.Component
-	deployed bool  // a class path is
-	err      error // why they are not known
+	deployed bool // the application has a current revision
+	err      error // the reason why the components are unknown
 	asked    bool
 }
 
@@ -33,8 +33,8 @@ func (inv *invocation) loadComponents() *knownComponents {
 	return c
 }
 
-// missingIn says what a job names and the application does not have, in the
-// words of a control bus that stores the job.
+// missingIn returns a warning for each component that the job refers to and the
+// application lacks, with the text that a control bus uses.
 func (c *knownComponents) missingIn(job *jsl.Job) []string {
 	if !c.asked || c.err != nil {
 		return nil

@@ -12,17 +12,17 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/client"
 )
 
-// Contexts is the command for contexts.
+// Contexts returns the command for contexts.
 func (c *CLI) Contexts() *cobra.Command {
 	cmd := groupCommand("context", "Manage contexts: named control buses",
 		`A context gives a name to a control bus, with a default application. Commands use the selected context unless a flag says otherwise; --context NAME
 uses another one. Contexts are stored in `+c.Dir+`.`,
 		c.contextAdd(), c.contextList(), c.contextSelect(), c.contextShow(), c.contextDelete())
-	cmd.PersistentPreRunE = func(*cobra.Command, []string) error { return nil } // what is saved does not come from the environment
+	cmd.PersistentPreRunE = func(*cobra.Command, []string) error { return nil } // a saved value must not come from the environment
 	return cmd
 }
 
-// localCommand is a command that asks nobody.
+// localCommand returns a command that does not call a control bus.
 func (c *CLI) localCommand(use, short string, run func(all contexts, args []string) error) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: use, Short: short,
@@ -81,8 +81,8 @@ func (c *CLI) contextAdd() *cobra.Command {
 	return cmd
 }
 
-// givenToken is a token of the command line, or of standard input. It is not
-// shown, whatever is wrong with it.
+// givenToken returns the token of the command line or of standard input. Its
+// errors never contain the token.
 func (c *CLI) givenToken(token string) (string, error) {
 	if token == "-" {
 		data, err := io.ReadAll(io.LimitReader(c.In, 4096))
@@ -97,7 +97,7 @@ func (c *CLI) givenToken(token string) (string, error) {
 	return token, nil
 }
 
-// shownContext is a context as it is printed.
+// shownContext is a context in an answer, without its token.
 type shownContext struct {
 	Name        string `json:"name"`
 	Server      string `json:"server"`

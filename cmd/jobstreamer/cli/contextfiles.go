@@ -13,22 +13,21 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// savedContext is a context: a control bus, and the application that is meant
-// there if none is named.
+// savedContext is a control bus with its default application.
 type savedContext struct {
 	Server      string `yaml:"server"`
 	App         string `yaml:"app,omitempty"`
 	Description string `yaml:"description,omitempty"`
-	Token       string `yaml:"token,omitempty"` // or key, for servers that ask for one; never shown
+	Token       string `yaml:"token,omitempty"` // login token or key; never shown
 }
 
-// contexts are kept in a directory, each in a file; another file names the
-// selected one.
+// contexts is a directory with one file for each context. Another file has the
+// name of the selected context.
 //
 //	jobstreamer/context             prod
 //	jobstreamer/contexts/prod.yaml  server: https://...
 //
-// Without a directory (no HOME) there are none, and none can be made.
+// Without a directory (no HOME), there are no contexts and none can be saved.
 type contexts struct{ dir string }
 
 var errNoContext = errors.New("no such context")
@@ -37,7 +36,7 @@ var contextName = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}$`)
 
 func (c contexts) filePath(name string) string { return filepath.Join(c.dir, "contexts", name+".yaml") }
 
-// listNames are those of all contexts, sorted.
+// listNames returns the names of all contexts, sorted.
 func (c contexts) listNames() ([]string, error) {
 	if c.dir == "" {
 		return nil, nil
@@ -56,8 +55,8 @@ func (c contexts) listNames() ([]string, error) {
 	return names, nil
 }
 
-// loadContext returns a context; if there is none the error is errNoContext,
-// and says which there are.
+// loadContext returns a context. If it does not exist, the error is
+// errNoContext and lists the existing ones.
 func (c contexts) loadContext(name string) (s savedContext, err error) {
 	var data []byte
 	if err = checkContextName(name); err == nil && c.dir == "" {
@@ -93,7 +92,7 @@ func checkContextName(name string) error {
 	return nil
 }
 
-// saveContext writes a context, which nobody else may read.
+// saveContext writes a context to a file that other users cannot read.
 func (c contexts) saveContext(name string, s savedContext) error {
 	if err := checkContextName(name); err != nil {
 		return err
@@ -111,13 +110,13 @@ func (c contexts) saveContext(name string, s savedContext) error {
 	return nil
 }
 
-// replaceFile writes a file so that whoever reads it sees the old content or
-// the new.
+// replaceFile replaces a file atomically: a reader sees the old content or the
+// new.
 func replaceFile(name string, data []byte) error {
 	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(name), ".new-*") // it is made with 0600
+	f, err := os.CreateTemp(filepath.Dir(name), ".new-*") // with mode 0600
 	if err != nil {
 		return err
 	}
@@ -125,7 +124,7 @@ func replaceFile(name string, data []byte) error {
 }
 
 // renameInto writes data to the temporary file f, closes it and renames it to
-// name. After an error the temporary file is gone.
+// name. After an error, it removes the temporary file.
 func renameInto(f *os.File, data []byte, name string) error {
 	defer os.Remove(f.Name())
 	_, err := f.Write(data)
@@ -150,7 +149,8 @@ func (c contexts) deleteContext(name string) error {
 
 func (c contexts) selectionPath() string { return filepath.Join(c.dir, "context") }
 
-// selectedName is the name of the selected context, empty if there is none.
+// selectedName returns the name of the selected context, or "" if there is
+// none.
 func (c contexts) selectedName() string {
 	if c.dir == "" {
 		return ""

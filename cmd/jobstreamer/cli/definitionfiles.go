@@ -16,31 +16,31 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 )
 
-// formatByEnding of the files of definitions.
+// formatByEnding maps the endings of definition files to their formats.
 var formatByEnding = map[string]jsl.Format{".json": jsl.JSON, ".yaml": jsl.YAML, ".yml": jsl.YAML, ".edn": jsl.EDN, ".xml": jsl.XML}
 
 func definitionEndings() []string { return []string{"json", "yaml", "yml", "edn", "xml"} }
 
 func formatOfFile(file string) jsl.Format { return formatByEnding[strings.ToLower(filepath.Ext(file))] }
 
-// definition is a text that should be a job.
+// definition is a text that should define a job.
 type definition struct {
-	file  string // as it was named; "stdin"
-	named bool   // by the user, not found in a folder
+	file  string // as on the command line; "stdin"
+	named bool // named by the user, not found in a folder
 	form  jsl.Format
 	text  []byte
-	part  bool // of a file with several
+	part  bool // one of several in a file
 }
 
-// definitionSet are the definitions that files and folders have.
+// definitionSet has the definitions of files and folders.
 type definitionSet struct {
 	all     []definition
-	passed  int  // files in folders that are passed over
-	folders bool // one was named
+	passed  int // files of folders that are ignored
+	folders bool // at least one folder was named
 }
 
-// fileFlag takes the files of a command, whose arguments may be files too: a
-// shell makes those of -f *.json.
+// fileFlag defines -f. Files can be arguments too, because a shell expands -f
+// *.json to a flag with one file and further arguments.
 func fileFlag(cmd *cobra.Command, files *[]string) {
 	help.Section(cmd.Flags(), "Options", func(f *pflag.FlagSet) {
 		f.StringArrayVarP(files, "file", "f", nil, "`FILE` definition file, folder of definition files, or - for standard input; can be repeated")
@@ -50,8 +50,8 @@ func fileFlag(cmd *cobra.Command, files *[]string) {
 	}
 }
 
-// definitions reads all files. One that cannot be read stops everything before
-// anything is sent.
+// definitions reads all files. If one cannot be read, it returns an error
+// before anything is sent.
 func (inv *invocation) definitions(names []string) (*definitionSet, error) {
 	if len(names) == 0 {
 		return nil, usageErrorf("no definitions given; name files with -f FILE, or use -f - for standard input")
@@ -79,12 +79,12 @@ func (inv *invocation) definitions(names []string) (*definitionSet, error) {
 	return g, nil
 }
 
-// filesIn are the definitions of a folder and the folders in it, in the order
-// of their names, or the file itself.
+// filesIn returns the definition files of a folder and its subfolders, sorted
+// by name, or the file itself.
 func (g *definitionSet) filesIn(name string) (files []string, folder bool, err error) {
 	info, err := os.Stat(name)
 	if name == "-" || err != nil || !info.IsDir() {
-		return []string{name}, false, nil // whoever reads it says what is wrong with it
+		return []string{name}, false, nil // reading the file will report what is wrong
 	}
 	if files, err = g.findFiles(name); err != nil {
 		return nil, true, pathError(err)
@@ -95,9 +95,9 @@ func (g *definitionSet) filesIn(name string) (files []string, folder bool, err e
 	return files, true, nil
 }
 
-// findFiles finds the files of definitions below a folder and counts the
-// others. Hidden ones are passed over, and so are links to folders, which may
-// lead in circles.
+// findFiles returns the definition files below a folder and counts the other
+// files. It ignores hidden files, and links to folders, because they can form
+// cycles.
 func (g *definitionSet) findFiles(folder string) (files []string, err error) {
 	err = filepath.WalkDir(folder, func(path string, e fs.DirEntry, err error) error {
 		switch {
@@ -145,8 +145,8 @@ func (inv *invocation) definition(file string) (d definition, err error) {
 	return d, nil
 }
 
-// splitDocuments are the definitions of a YAML file with several, each with the
-// line numbers that it has there. Any other file is one.
+// splitDocuments returns the documents of a YAML file, each with its line
+// numbers in the file. A file of another format is a single definition.
 func (d definition) splitDocuments() []definition {
 	if d.form != jsl.YAML {
 		return []definition{d}
@@ -182,8 +182,8 @@ func (d definition) splitDocuments() []definition {
 	return all
 }
 
-// guessFormat goes by what a text begins with. EDN and JSON both begin with a
-// brace; a keyword follows it in EDN.
+// guessFormat guesses the format from the beginning of a text. EDN and JSON
+// both begin with a brace; in EDN, a keyword follows it.
 func guessFormat(text []byte) jsl.Format {
 	s := strings.TrimSpace(strings.TrimPrefix(string(text), "\ufeff"))
 	inner := strings.TrimLeft(strings.TrimPrefix(s, "{"), " \t\r\n,")
@@ -198,7 +198,7 @@ func guessFormat(text []byte) jsl.Format {
 	return jsl.YAML
 }
 
-// printFault writes what is wrong at a place of a file, as compilers do.
+// printFault writes a fault at a place of a file, in the style of compilers.
 func (inv *invocation) printFault(file string, line, column int, kind, message string) {
 	place := file
 	if line > 0 {

@@ -21,7 +21,7 @@ import (
 )
 
 const (
-	uploads           = 3 // at a time
+	uploads           = 3 // number of concurrent uploads
 	uploadRedrawEvery = 100 * time.Millisecond
 )
 
@@ -98,7 +98,7 @@ func (inv *invocation) drawDeployment(p *page, app string, d *rest.Deployment, s
 
 const shownWarnings = 10
 
-// printWarnings says the first warnings of a deployment, or all.
+// printWarnings writes the first warnings of a deployment, or all.
 func (inv *invocation) printWarnings(app string, warnings []string, all bool) {
 	shown := warnings
 	if !all {
@@ -112,9 +112,9 @@ func (inv *invocation) printWarnings(app string, warnings []string, all bool) {
 	}
 }
 
-// uploadJars sends the jars that are missing, some at a time.
+// uploadJars sends the missing jars, several at a time.
 func (inv *invocation) uploadJars(jars []jar, missing []string) error {
-	if len(missing) > 0 { // EDN does not say which: what is there already is known when it is sent
+	if len(missing) > 0 { // EDN does not list them: a jar that exists is detected when it is sent
 		jars = slices.DeleteFunc(slices.Clone(jars), func(j jar) bool { return !slices.Contains(missing, j.sum) })
 	}
 	p := &uploadProgress{}
@@ -143,11 +143,11 @@ func (inv *invocation) uploadJar(ctx context.Context, j jar, p *uploadProgress) 
 	return nil
 }
 
-// uploadProgress counts what was sent.
+// uploadProgress counts the bytes that were sent.
 type uploadProgress struct {
 	sent  atomic.Int64
 	total int64
-	name  atomic.Pointer[string] // of the jar that was begun last
+	name  atomic.Pointer[string] // name of the jar whose upload began last
 }
 
 func (p *uploadProgress) Write(b []byte) (int, error) {
@@ -164,7 +164,7 @@ func (p *uploadProgress) String() string {
 	return fmt.Sprintf("%s %s of %s  %s", progressBar(sent, p.total), sizeText(sent), sizeText(p.total), name)
 }
 
-// progressBar is a part of a whole as a picture.
+// progressBar draws a part of a whole.
 func progressBar(part, whole int64) string {
 	const length = 20
 	full := 0
@@ -174,8 +174,7 @@ func progressBar(part, whole int64) string {
 	return strings.Repeat("█", full) + strings.Repeat("░", length-full)
 }
 
-// showProgress shows on a terminal how far it is, until the function that it
-// returns is called.
+// showProgress shows the progress on a terminal until stop is called.
 func (p *uploadProgress) showProgress(line *statusLine) (stop func()) {
 	if !line.live {
 		return func() {}

@@ -6,19 +6,18 @@ import (
 	"strings"
 )
 
-// diffContext is how many lines around a change are shown.
+// diffContext is the number of unchanged lines around a change.
 const diffContext = 3
 
-// diffLine is a line of a diff: ' ' is in both texts, '-' in the old one only,
-// '+' in the new one only.
+// diffLine is a line of a diff: ' ' is in both texts, '-' only in the old one,
+// '+' only in the new one.
 type diffLine struct {
 	mark     byte
 	text     string
-	old, new int // how many lines of each text come before it
+	old, new int // number of lines of each text before it
 }
 
-// compareLines finds what of two texts is the same, by their longest common
-// subsequence.
+// compareLines compares two texts by their longest common subsequence of lines.
 func compareLines(old, new []string) (all []diffLine) {
 	head := 0
 	for head < len(old) && head < len(new) && old[head] == new[head] {
@@ -36,13 +35,13 @@ func compareLines(old, new []string) (all []diffLine) {
 	return all
 }
 
-// maxCompared is the size of the table that is made at most; of larger texts
-// all lines are shown as changed.
+// maxCompared is the maximum size of the table. For larger texts, all lines are
+// shown as changed.
 const maxCompared = 16 << 20
 
 func compareMiddle(old, new []string, at int) (all []diffLine) {
 	width := len(new) + 1
-	var common []int32 // lines that old[i:] and new[k:] have in common, at i*width+k
+	var common []int32 // number of common lines of old[i:] and new[k:], at i*width+k
 	if (len(old)+1)*width <= maxCompared {
 		common = make([]int32, (len(old)+1)*width)
 		for i, k := range pairsBackwards(len(old), len(new)) {
@@ -70,7 +69,7 @@ func compareMiddle(old, new []string, at int) (all []diffLine) {
 	return all
 }
 
-// pairsBackwards yields all pairs below n and m, from the last.
+// pairsBackwards yields all pairs below n and m, beginning with the last.
 func pairsBackwards(n, m int) func(yield func(i, k int) bool) {
 	return func(yield func(i, k int) bool) {
 		for i := n - 1; i >= 0; i-- {
@@ -83,8 +82,8 @@ func pairsBackwards(n, m int) func(yield func(i, k int) bool) {
 	}
 }
 
-// drawDiff writes what differs between two texts as a unified diff, nothing if
-// they are the same.
+// drawDiff writes the differences of two texts as a unified diff. It writes
+// nothing if they are equal.
 func drawDiff(p *page, oldName, newName, old, new string) {
 	all := compareLines(splitLines(old), splitLines(new))
 	first := slices.IndexFunc(all, isChanged)
@@ -128,8 +127,8 @@ func drawHunk(p *page, lines []diffLine) {
 	}
 }
 
-// hunkRange is a part of a text as diff(1) writes it: an empty one is after the
-// line that it names.
+// hunkRange returns a range of lines in the syntax of diff(1). An empty range
+// names the line before it.
 func hunkRange(before, n int) string {
 	if n > 0 {
 		before++
