@@ -43,7 +43,8 @@ func showList[T any](inv *invocation, ask func(c *client.Client, p client.Page) 
 	if err != nil || inv.printsTables() || inv.watch {
 		return err
 	}
-	one, err := ask(inv.client, client.Page{Offset: part.Offset, Limit: 1}) // not every format contains the number of hits
+	// Not every format contains the number of hits.
+	one, err := ask(inv.client, client.Page{Offset: part.Offset, Limit: 1})
 	if last := part.Offset + part.Limit - 1; err == nil && one.Hits > last {
 		fmt.Fprintln(inv.Err, moreText(part.Offset, last, one.Hits))
 	}

@@ -49,7 +49,7 @@ type bulkWork struct {
 	noun      string // for the question about a single one; default: one
 	verb      string // pause
 	done      string // paused
-	destroys  bool // without a terminal, --yes is required
+	destroys  bool   // without a terminal, --yes is required
 	with      string // a side effect, for the question
 	check     func(t target) (state string, err error)
 }
@@ -59,7 +59,7 @@ type bulkWork struct {
 type target struct {
 	name string // its name; for an execution, its number
 	job  string // the job of an execution, if known
-	id   int64 // the number of an execution
+	id   int64  // the number of an execution
 }
 
 // targets are the things that the arguments of a command select.
@@ -256,7 +256,8 @@ func eachOf[T any](r *bulkReport, all []target, ask func(c *client.Client, t tar
 	for i, t := range all {
 		var raw bytes.Buffer
 		c := r.client
-		format := map[bool]string{true: "edn", false: "json"}[r.output == "edn"] // YAML is converted from JSON at the end
+		// YAML is converted from JSON at the end.
+		format := map[bool]string{true: "edn", false: "json"}[r.output == "edn"]
 		if !r.printsTables() {
 			c = c.As("application/"+format, &raw)
 			p.Writer = io.Discard

@@ -57,7 +57,8 @@ func (c *CLI) completeArguments(use string) cobra.CompletionFunc {
 		ask := map[string]completionSource{
 			"APP": (*invocation).appNames, "JOB": (*invocation).jobNames, "AGENT": (*invocation).agentNames, "CONTEXT": (*invocation).contextNames,
 			"EXECUTION": (*invocation).executionIDs, "EXECUTION|JOB": (*invocation).executionsAndJobs, "JOB|CRON": (*invocation).jobNames,
-			"REVISION": func(inv *invocation) []cobra.Completion { return inv.revisionNumbers(args[0]) }, // of the preceding application
+			// Of the preceding application.
+			"REVISION": func(inv *invocation) []cobra.Completion { return inv.revisionNumbers(args[0]) },
 		}[strings.TrimSuffix(kind, "...")]
 		if ask == nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp

@@ -13,7 +13,7 @@ import (
 type knownComponents struct {
 	app      string
 	known    []deploy.Component
-	deployed bool // the application has a current revision
+	deployed bool  // the application has a current revision
 	err      error // the reason why the components are unknown
 	asked    bool
 }

@@ -18,7 +18,8 @@ func (c *CLI) Contexts() *cobra.Command {
 		`A context gives a name to a control bus, with a default application. Commands use the selected context unless a flag says otherwise; --context NAME
 uses another one. Contexts are stored in `+c.Dir+`.`,
 		c.contextAdd(), c.contextList(), c.contextSelect(), c.contextShow(), c.contextDelete())
-	cmd.PersistentPreRunE = func(*cobra.Command, []string) error { return nil } // a saved value must not come from the environment
+	// A saved value must not come from the environment.
+	cmd.PersistentPreRunE = func(*cobra.Command, []string) error { return nil }
 	return cmd
 }
 

@@ -26,7 +26,7 @@ func formatOfFile(file string) jsl.Format { return formatByEnding[strings.ToLowe
 // definition is a text that should define a job.
 type definition struct {
 	file  string // as on the command line; "stdin"
-	named bool // named by the user, not found in a folder
+	named bool   // named by the user, not found in a folder
 	form  jsl.Format
 	text  []byte
 	part  bool // one of several in a file
@@ -35,7 +35,7 @@ type definition struct {
 // definitionSet has the definitions of files and folders.
 type definitionSet struct {
 	all     []definition
-	passed  int // files of folders that are ignored
+	passed  int  // files of folders that are ignored
 	folders bool // at least one folder was named
 }
 

@@ -48,55 +48,51 @@ func convertJSON(format string, data []byte) ([]byte, error) {
 	case "yaml":
 		return jsl.ToYAML(data)
 	case "edn":
-		var b bytes.Buffer
-		d := json.NewDecoder(bytes.NewReader(data))
+		w, d := &jsl.EDNWriter{}, json.NewDecoder(bytes.NewReader(data))
 		d.UseNumber()
-		err := writeEDN(&b, d)
-		return b.Bytes(), err
+		err := writeEDN(w, d)
+		return []byte(w.String()), err
 	}
 	return data, nil
 }
 
-// writeEDN writes the next value of d. Names become keywords as the control bus
-// writes them, with - for _.
-func writeEDN(b *bytes.Buffer, d *json.Decoder) error {
+// writeEDN writes the next value of d. Names become keywords with - for _, as in
+// the EDN of the control bus, or strings if they cannot be keywords.
+func writeEDN(w *jsl.EDNWriter, d *json.Decoder) error {
 	t, err := d.Token()
 	if err != nil {
 		return err
 	}
 	switch t := t.(type) {
 	case json.Delim:
-		return writeEDNs(b, d, t)
+		return writeEDNCollection(w, d, t)
 	case string:
-		quoted, err := inJSON(t) // the escapes are the same
-		b.Write(quoted)
-		return err
+		w.WriteText(t)
 	case nil:
-		b.WriteString("nil")
+		w.WriteLiteral("nil")
 	default:
-		fmt.Fprint(b, t)
+		w.WriteLiteral(fmt.Sprint(t))
 	}
 	return nil
 }
 
-// writeEDNs writes what a map or a vector has, and its end.
-func writeEDNs(b *bytes.Buffer, d *json.Decoder, begin json.Delim) error {
-	b.WriteString(begin.String())
-	for sep := ""; d.More(); sep = " " {
-		b.WriteString(sep)
+// writeEDNCollection writes the rest of a map or a vector.
+func writeEDNCollection(w *jsl.EDNWriter, d *json.Decoder, begin json.Delim) error {
+	w.Open(begin.String())
+	for d.More() {
 		if begin == '{' {
 			name, err := d.Token()
 			if err != nil {
 				return err
 			}
-			b.WriteString(":" + strings.ReplaceAll(fmt.Sprint(name), "_", "-") + " ")
+			w.WriteLiteral(jsl.EDNKeyword(strings.ReplaceAll(fmt.Sprint(name), "_", "-")))
 		}
-		if err := writeEDN(b, d); err != nil {
+		if err := writeEDN(w, d); err != nil {
 			return err
 		}
 	}
 	end, err := d.Token()
-	fmt.Fprint(b, end)
+	w.Close(fmt.Sprint(end))
 	return err
 }
 
