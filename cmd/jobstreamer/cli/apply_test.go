@@ -31,7 +31,7 @@ func TestApplyAsksOnceForEachFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	var mu sync.Mutex
-	asked := map[string]int{} // by the last element of a path
+	asked := map[string]int{} // number of requests by the last element of the path
 	proxy := httputil.NewSingleHostReverseProxy(there)
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()

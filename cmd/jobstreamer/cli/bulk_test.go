@@ -9,7 +9,7 @@ import (
 
 var stableTimes = regexp.MustCompile(`20(2|0)\d-\d\d-\d\dT[\d:.]+(Z|-00:00)`)
 
-// What is said when a command works on several things, in one file.
+// TestManyNames records the output of commands with several names in one file.
 func TestManyNames(t *testing.T) {
 	e, _ := withBus(t)
 	for _, job := range []string{"day", "night-1", "night-2", "night-3"} {

@@ -21,7 +21,7 @@ import (
 )
 
 // withBus runs a control bus without agents until the test ends, and returns an
-// environment that leads there.
+// environment that uses it.
 func withBus(t *testing.T, set ...func(*httpapi.Config)) (*env, *bus.Bus) {
 	t.Helper()
 	b := bustest.Open(t, bustest.Server(t), bus.Config{})
@@ -67,7 +67,7 @@ func withBus(t *testing.T, set ...func(*httpapi.Config)) (*env, *bus.Bus) {
 	return e, b
 }
 
-// applyFiles stores a job whose batchlet is ref.
+// applyFiles stores a job with the batchlet ref.
 func (e *env) applyFiles(t *testing.T, job, ref string) {
 	t.Helper()
 	e.in = fmt.Sprintf("id: %s\nsteps:\n  - {id: s, batchlet: {ref: %s}}\n", job, ref)

@@ -46,8 +46,8 @@ func TestContextsKeepSecrets(t *testing.T) {
 	}
 }
 
-// A command line wins over the environment, that over a context, and that over
-// what is usual.
+// The command line overrides the environment, the environment a context, and a
+// context the default.
 func TestWhichServer(t *testing.T) {
 	dir := t.TempDir()
 	all := contexts{dir}
@@ -88,7 +88,7 @@ func TestWhichServer(t *testing.T) {
 	}
 }
 
-// A token goes to the server that it is for, and nowhere else.
+// A token is sent only to the server to which it belongs.
 func TestWhichToken(t *testing.T) {
 	dir := t.TempDir()
 	all := contexts{dir}

@@ -17,15 +17,15 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// depot plays the part of a control bus that keeps jars.
+// depot imitates a control bus that stores jars.
 type depot struct {
 	mu          sync.Mutex
 	jars        map[string]int64 // sizes by SHA-256
 	deployments []rest.Deployment
 	busy, most  int
-	want        int           // under way at a time, before any of them goes on
-	together    chan struct{} // closed when as many as should be are under way
-	refuse      bool          // jars
+	want        int           // number of concurrent uploads to wait for
+	together    chan struct{} // closed when that number has been reached
+	refuse      bool          // refuse all jars
 	warnings    []string
 	faults      []string
 }
@@ -53,7 +53,8 @@ func (d *depot) startServer(t *testing.T) *httptest.Server {
 func writeAnswer(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	json.NewEncoder(w).Encode(v) //nolint:errcheck // the command that gets no answer says so
+	// //nolint:errcheck // the command reports an incomplete answer.
+	json.NewEncoder(w).Encode(v) //nolint:errcheck
 }
 
 func (d *depot) deployPaths(w http.ResponseWriter, r *http.Request) {
@@ -93,7 +94,7 @@ func (d *depot) putArtifact(w http.ResponseWriter, r *http.Request) {
 	d.mu.Unlock()
 	select {
 	case <-together:
-	case <-r.Context().Done(): // the test says how many there were
+	case <-r.Context().Done(): // the test reports the number of uploads
 	}
 	data, err := io.ReadAll(r.Body)
 	sum := sha256.Sum256(data)

@@ -17,7 +17,7 @@ func TestDiff(t *testing.T) {
 	checkGolden(t, "diff", b.String())
 }
 
-// What diff writes patch can apply.
+// patch(1) applies every diff.
 func FuzzDiff(f *testing.F) {
 	patch, err := exec.LookPath("patch")
 	if err != nil {
@@ -53,7 +53,8 @@ func FuzzDiff(f *testing.F) {
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s\n%s", err, out, b.String())
 		}
-		if got, err := os.ReadFile(file); string(got) != new && (err == nil || new != "") { // patch removes a file that becomes empty
+		// Patch removes a file that becomes empty.
+		if got, err := os.ReadFile(file); string(got) != new && (err == nil || new != "") {
 			t.Fatalf("%q, %v; want %q\n%s", got, err, new, b.String())
 		}
 	})

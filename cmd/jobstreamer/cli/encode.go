@@ -9,8 +9,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 )
 
-// printValue writes what a command found out itself, in the format that is
-// wanted.
+// printValue writes a value that the command itself has built, in the format of
+// --output.
 func (inv *invocation) printValue(v any) error { return inv.printValueOn(inv.outPage(), v) }
 
 func (inv *invocation) printValueOn(p *page, v any) error {
@@ -24,7 +24,7 @@ func (inv *invocation) printValueOn(p *page, v any) error {
 	return p.writeRaw(inv.output, data)
 }
 
-// inJSON is a value as JSON, as it would be in a file: < is no \u003c.
+// inJSON returns a value as JSON without HTML escapes: < stays <.
 func inJSON(v any) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -33,7 +33,7 @@ func inJSON(v any) ([]byte, error) {
 	return bytes.TrimSpace(b.Bytes()), err
 }
 
-// indentJSON returns an answer of the control bus with a line for each value.
+// indentJSON returns an answer of the control bus with one value on each line.
 func indentJSON(answer []byte) ([]byte, error) {
 	var lines bytes.Buffer
 	if err := json.Indent(&lines, bytes.TrimSpace(answer), "", "  "); err != nil {
@@ -42,7 +42,7 @@ func indentJSON(answer []byte) ([]byte, error) {
 	return lines.Bytes(), nil
 }
 
-// convertJSON is JSON in another format.
+// convertJSON converts JSON to another format.
 func convertJSON(format string, data []byte) ([]byte, error) {
 	switch format {
 	case "yaml":
@@ -96,17 +96,17 @@ func writeEDNCollection(w *jsl.EDNWriter, d *json.Decoder, begin json.Delim) err
 	return err
 }
 
-// definitionFault is one thing that is wrong with a definition.
+// definitionFault is one fault of a definition.
 type definitionFault struct {
 	Line   int    `json:"line,omitzero"`
 	Column int    `json:"column,omitzero"`
 	Path   string `json:"path"`
 	Want   string `json:"want"`
 	Got    string `json:"got,omitempty"`
-	text   string // in one line, without the place
+	text   string // the fault in one line, without its place
 }
 
-// printFaults writes what is wrong with a file, as compilers do.
+// printFaults writes the faults of a file, in the style of compilers.
 func (inv *invocation) printFaults(file string, errs []definitionFault, warnings []string) {
 	for _, e := range errs {
 		inv.printFault(file, e.Line, e.Column, faultError, e.text)

@@ -27,8 +27,8 @@ func TestEDNOfJSON(t *testing.T) {
 	}
 }
 
-// definitions is a folder of a job that is right, one that is wrong and one
-// that the application lacks something for.
+// definitions returns a folder with a valid job, an invalid one, and one that
+// refers to a missing component.
 func definitions(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -46,8 +46,8 @@ func definitions(t *testing.T) string {
 
 var times = regexp.MustCompile(`\d{4}-\d\d-\d\dT[\d:.]+(Z|-00:00)`)
 
-// What programs get of commands that make their answers themselves, in one
-// file.
+// TestAnswersForPrograms records in one file the answers that commands build
+// themselves.
 func TestAnswersForPrograms(t *testing.T) {
 	e, _ := withBus(t)
 	dir := definitions(t)

@@ -11,8 +11,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/client"
 )
 
-// explained is an error in the words of a user of the commands, with what can
-// be done about it.
+// explained is an error with a text for users of the commands, which includes
+// advice.
 type explained struct {
 	error
 	text string
@@ -21,7 +21,7 @@ type explained struct {
 func (e *explained) Error() string { return e.text }
 func (e *explained) Unwrap() error { return e.error }
 
-// explainError says an error so that something can be done about it.
+// explainError returns an error with a text that tells the user what to do.
 func (inv *invocation) explainError(err error) error {
 	var (
 		p    *client.Problem
@@ -51,7 +51,7 @@ func (inv *invocation) shortReason(err error) string {
 	return line
 }
 
-// joinLines are those that are not empty, each below the other.
+// joinLines joins the texts that are not empty, each on its own line.
 func joinLines(all ...string) string {
 	var b strings.Builder
 	for _, l := range all {
@@ -62,8 +62,8 @@ func joinLines(all ...string) string {
 	return strings.TrimPrefix(b.String(), "\n")
 }
 
-// problemText is what the control bus says: its detail, and each fault below it
-// if they are not the same.
+// problemText returns the detail of a problem, followed by its faults if they
+// say more than the detail.
 func problemText(p *client.Problem) string {
 	all := []string{p.Detail}
 	if p.Detail == "" {
@@ -80,7 +80,7 @@ func problemText(p *client.Problem) string {
 	return PrintableText(joinLines(all...))
 }
 
-// adviceFor is what to do about a problem of that code.
+// adviceFor returns the advice for a problem with the given code.
 func (inv *invocation) adviceFor(code string) string {
 	command := map[string]string{
 		"no_such_app":           inv.serverCommandLine("app list"),
@@ -106,7 +106,8 @@ func (inv *invocation) adviceFor(code string) string {
 	return ""
 }
 
-// dialReason is why there was no answer, without what the user knows anyway.
+// dialReason returns the reason why a request failed, without its method and
+// URL.
 func dialReason(err *url.Error) error {
 	var op *net.OpError
 	var dns *net.DNSError

@@ -14,7 +14,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// executionSelection says which executions are wanted, as it was typed.
+// executionSelection has the flags that select executions, as the user typed
+// them.
 type executionSelection struct {
 	status           []string
 	job, exit, agent string
@@ -110,7 +111,7 @@ func parseStatus(word string) (subjects.BatchStatus, error) {
 	return status, nil
 }
 
-// isRestricted reports whether not all executions are wanted.
+// isRestricted reports whether the flags exclude any executions.
 func (v *executionSelection) isRestricted() bool {
 	return slices.ContainsFunc([]string{"status", "job", "since", "until", "agent", "exit-status", "parameter"}, v.given)
 }
@@ -136,15 +137,15 @@ func (c *CLI) executionList() *cobra.Command {
 	return c.appFlags(cmd)
 }
 
-// listExecutions shows a page; some says that there may be others that do not
-// match.
+// listExecutions shows a page of executions. some is true if a filter is set,
+// so that other executions may exist.
 func (inv *invocation) listExecutions(f client.ExecutionFilter, some bool) error {
 	ask := func(c *client.Client) (rest.Executions, error) { return c.FindExecutions(inv.ctx, f) }
 	err := showAnswer(inv, ask, func(p *page, list rest.Executions) { inv.drawExecutions(p, &f, list, some) })
 	if err != nil || inv.printsTables() || inv.watch {
 		return err
 	}
-	if list, err := ask(inv.client); err == nil { // not every format says how many there are
+	if list, err := ask(inv.client); err == nil { // not every format contains the number of hits
 		if more := inv.moreExecutions(&f, &list); more != "" {
 			fmt.Fprintln(inv.Err, more)
 		}
@@ -172,7 +173,8 @@ func (inv *invocation) drawExecutions(p *page, f *client.ExecutionFilter, list r
 	}
 }
 
-// moreExecutions says that a list goes on, and how.
+// moreExecutions returns a note that the list has more entries, with the flag
+// that shows them.
 func (inv *invocation) moreExecutions(f *client.ExecutionFilter, list *rest.Executions) string {
 	n := len(list.Results)
 	switch {

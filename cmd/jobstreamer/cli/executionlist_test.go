@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// executionIDs are the first words of the rows of a table.
+// executionIDs returns the first words of the rows of a table.
 func (o outcome) executionIDs() (ids string) {
 	for line := range strings.Lines(o.out) {
 		if f := strings.Fields(line); len(f) > 1 && line[0] == ' ' {
@@ -84,7 +84,7 @@ func TestExecutionListOverAllJobs(t *testing.T) {
 	}
 }
 
-// Whoever waits is told for what.
+// A waiting command prints the reason why an execution waits.
 func TestWhatAnExecutionWaitsFor(t *testing.T) {
 	e, _ := withBus(t)
 	e.applyFiles(t, "j", "Noop")

@@ -27,8 +27,8 @@ func (c *CLI) executionCommand() *cobra.Command {
 	return cmd
 }
 
-// executionTable is a table of executions, with the names of their jobs if
-// those differ.
+// executionTable returns a table of executions, with the names of their jobs if
+// jobs is true.
 func executionTable(p *page, all []rest.ExecutionSummary, jobs bool) *table {
 	heads := []string{">EXECUTION", "STATUS", "EXIT STATUS", "STARTED", ">TOOK", "AGENT", "REASON"}
 	if jobs {
@@ -45,7 +45,7 @@ func executionTable(p *page, all []rest.ExecutionSummary, jobs bool) *table {
 	return t
 }
 
-// ownExit is the exit status, unless it only repeats the batch status.
+// ownExit returns the exit status, or "" if it only repeats the batch status.
 func ownExit(exit *string, s subjects.BatchStatus) string {
 	if strings.EqualFold(textOf(exit), string(s)) {
 		return ""
@@ -60,7 +60,8 @@ func agentName(a *rest.AgentRef) string {
 	return a.Name
 }
 
-// startReason says why there is an execution, unless somebody just started it.
+// startReason returns the origin of an execution, or "" if a user simply
+// started it.
 func startReason(e *rest.ExecutionSummary) string {
 	var all []string
 	if !e.ScheduledFor.IsZero() {
@@ -109,7 +110,8 @@ func drawExecution(p *page, e *rest.Execution) {
 	p.writeTable(t)
 }
 
-// waitingText says why an execution waits, and behind how many.
+// waitingText returns the reason why an execution waits, with its position in
+// the queue.
 func waitingText(w *rest.Waiting) string {
 	why := textOf(w.For)
 	if w.Position != nil && *w.Position > 1 {
@@ -118,7 +120,8 @@ func waitingText(w *rest.Waiting) string {
 	return why
 }
 
-// missingOutput says what the log does not have; nothing if it has all.
+// missingOutput returns a note about lines that the log lacks, or "" if it is
+// complete.
 func missingOutput(e *rest.Execution) string {
 	switch e.LogDropped {
 	case 0:
@@ -129,8 +132,8 @@ func missingOutput(e *rest.Execution) string {
 	return fmt.Sprintf("%d lines of output are missing", e.LogDropped)
 }
 
-// findExecution understands the number of an execution, and the name of a job,
-// of which it is the latest one.
+// findExecution finds an execution by its number, or the latest execution of a
+// job by the job's name.
 func (inv *invocation) findExecution(arg string) (job string, id int64, err error) {
 	if id, err := parseExecutionID(arg); err == nil {
 		return "", id, nil
@@ -174,13 +177,13 @@ whose latest execution is waiting, stopped or failed. With a glob or -, a termin
 	return cmd
 }
 
-// executionChange changes an execution.
+// executionChange is a request that changes an execution.
 type executionChange func(c *client.Client, ctx context.Context, app, job string, id int64) (*rest.Execution, error)
 
-// changeKind is a way to change executions.
+// changeKind describes a command that changes executions.
 type changeKind struct {
 	verb, done string
-	destroys   bool // if the executions are not spelled out
+	destroys   bool // unless every execution is named
 	applies    func(s subjects.BatchStatus) bool
 	change     executionChange
 }
@@ -234,12 +237,13 @@ func (inv *invocation) changeAndWait(t target, change executionChange) error {
 	}
 	err = inv.seeThrough(e, &startOptions{})
 	if errors.Is(err, ErrPrinted) && inv.ctx.Err() == nil {
-		return nil // it ended, as was wanted
+		return nil // it ended, as requested
 	}
 	return err
 }
 
-// changeEach changes all, and then waits for those that were changed.
+// changeEach changes all targets, and then waits for the changed ones if wait
+// is true.
 func (inv *invocation) changeEach(w *bulkWork, t *targets, wait bool, change executionChange) error {
 	r := &bulkReport{invocation: inv, bulkWork: w}
 	var changed []*rest.Execution
@@ -263,13 +267,13 @@ func (inv *invocation) changeEach(w *bulkWork, t *targets, wait bool, change exe
 		return r.printSummary(err)
 	}
 	err = inv.awaitEach(r, changed, 0, time.Time{})
-	if exit := ExitStatus(err); exit == ExitFailed || exit == ExitStopped { // they ended, as was wanted
+	if exit := ExitStatus(err); exit == ExitFailed || exit == ExitStopped { // they ended, as requested
 		return nil
 	}
 	return err
 }
 
-// completeTarget finds the job of an execution.
+// completeTarget looks up the job of an execution.
 func (inv *invocation) completeTarget(t *target) error {
 	if t.id == 0 {
 		id, err := parseExecutionID(t.name)
@@ -281,15 +285,15 @@ func (inv *invocation) completeTarget(t *target) error {
 	if t.job != "" {
 		return nil
 	}
-	e, err := inv.client.Execution(inv.ctx, inv.app, "", t.id) // whose path has the job
+	e, err := inv.client.Execution(inv.ctx, inv.app, "", t.id) // the path in this answer names the job
 	if err == nil {
 		t.job = e.Job
 	}
 	return err
 }
 
-// checkExecution says of what job an execution is and what became of it; an
-// error if the work cannot be done.
+// checkExecution returns a check for a dry run. The check returns the job and
+// the status of an execution, or an error if the change does not apply to it.
 func (inv *invocation) checkExecution(applies func(subjects.BatchStatus) bool) func(t target) (string, error) {
 	return func(t target) (string, error) {
 		if err := inv.completeTarget(&t); err != nil {

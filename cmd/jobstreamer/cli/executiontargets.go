@@ -8,10 +8,10 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// expandExecutions is expand for executions. Each is named by its number, or by
-// its job: that is the job's latest execution, or if running ones are wanted
-// all that have not ended. A glob leaves out those that the work cannot be done
-// to, as applies has it.
+// expandExecutions is expandNames for executions. An argument is the number of
+// an execution or the name of a job. A job stands for its latest execution, or
+// for all that have not ended if the change applies to running ones. A glob
+// selects only executions to which the change applies.
 func (inv *invocation) expandExecutions(args []string, done string, applies func(subjects.BatchStatus) bool) (targets, error) {
 	running := applies(subjects.Started)
 	named := targets{spelled: true}
@@ -38,7 +38,8 @@ func (inv *invocation) expandExecutions(args []string, done string, applies func
 	return named, nil
 }
 
-// executionsOf are the executions that a number or a job stands for.
+// executionsOf returns the executions that a number or the name of a job stands
+// for.
 func (inv *invocation) executionsOf(t target, glob, running bool, applies func(subjects.BatchStatus) bool) ([]target, error) {
 	if id, err := parseExecutionID(t.name); err == nil && !glob {
 		return []target{{name: t.name, id: id}}, nil
@@ -58,7 +59,7 @@ func (inv *invocation) executionsOf(t target, glob, running bool, applies func(s
 		return true
 	})
 	if client.Code(err) == "no_such_job" {
-		_, _, err = inv.findExecution(t.name) // whose error says that it could be a number
+		_, _, err = inv.findExecution(t.name) // this error says that the name could be a number
 	}
 	if err != nil {
 		return nil, err
@@ -69,13 +70,13 @@ func (inv *invocation) executionsOf(t target, glob, running bool, applies func(s
 	return found, nil
 }
 
-// latestOf is the latest execution of a job. Of one that a glob found it is
-// none if the work cannot be done to it.
+// latestOf returns the latest execution of a job. For a job that a glob
+// matched, it returns none if the change does not apply to the execution.
 func (inv *invocation) latestOf(t target, glob bool, applies func(subjects.BatchStatus) bool) ([]target, error) {
 	j, _, err := inv.client.Job(inv.ctx, inv.app, t.name)
 	switch {
 	case client.Code(err) == "no_such_job":
-		_, _, err = inv.findExecution(t.name) // whose error says that it could be a number
+		_, _, err = inv.findExecution(t.name) // this error says that the name could be a number
 		return nil, err
 	case err != nil:
 		return nil, err
@@ -91,7 +92,7 @@ func executionTarget(e *rest.ExecutionSummary) target {
 	return target{name: fmt.Sprint(e.ExecutionID), job: e.Job, id: e.ExecutionID}
 }
 
-// withoutRepeats leaves out what was named before.
+// withoutRepeats removes repeated targets.
 func withoutRepeats(all []target) (left []target) {
 	seen := map[string]bool{}
 	for _, t := range all {

@@ -12,31 +12,31 @@ import (
 // sysexits.h (EX_UNAVAILABLE), timeout(1) and shells.
 const (
 	ExitOK          = 0
-	ExitError       = 1   // it was refused, or something of several was
-	ExitUsage       = 2   // a mistake in the command line
+	ExitError       = 1   // the request, or a part of it, was refused
+	ExitUsage       = 2   // invalid command line
 	ExitFailed      = 3   // the execution failed
 	ExitStopped     = 4   // the execution was stopped or abandoned
 	ExitDiffers     = 5   // job apply --dry-run --exit-code: something would change
-	ExitAway        = 69  // the control bus cannot be reached, or NATS is away
-	ExitTimeout     = 124 // --timeout is over; the execution goes on
-	ExitInterrupted = 130 // Ctrl-C or SIGTERM; an execution goes on
+	ExitAway        = 69  // the control bus or its NATS cannot be reached
+	ExitTimeout     = 124 // --timeout has expired; the execution continues
+	ExitInterrupted = 130 // Ctrl-C or SIGTERM; an execution continues
 )
 
-// ExitHelp is what the help of all commands says of exit statuses.
+// ExitHelp is the part of help texts about exit statuses.
 const ExitHelp = `Exit status: 0 success; 1 the request, or a part of it, was refused; 2 invalid command line; 3 the execution failed; 4 the execution was stopped
 or abandoned; 5 job apply --dry-run --exit-code found changes; 69 the control bus or its NATS is unreachable; 124 --timeout expired; 130 interrupted.`
 
-// printedError is an error whose text was printed.
+// printedError is an error whose text was already printed.
 type printedError struct{ status int }
 
 func (e printedError) Error() string {
 	return fmt.Sprintf("exit status %d, already reported", e.status)
 }
 
-// Is makes all of them ErrSaid.
+// Is makes every printedError match ErrPrinted.
 func (e printedError) Is(target error) bool { return target == ErrPrinted }
 
-// ErrPrinted ends a command with exit status 1; what it means was said.
+// ErrPrinted ends a command with exit status 1. Its reason was already printed.
 var ErrPrinted error = printedError{ExitError}
 
 // ExitStatus returns the exit status of a command that returned err.
@@ -57,7 +57,7 @@ func ExitStatus(err error) int {
 	return ExitError
 }
 
-// executionExit is the exit status for an execution that ended.
+// executionExit returns the exit status for an execution that has ended.
 func executionExit(s subjects.BatchStatus) int {
 	switch s {
 	case subjects.Completed:

@@ -17,11 +17,11 @@ import (
 
 var forms = []string{"json", "yaml", "edn", "xml"}
 
-// exportOptions is how jobs are exported.
+// exportOptions are the options of job export.
 type exportOptions struct {
 	form       string
-	definition bool   // only that
-	folder     string // empty: standard output
+	definition bool   // without schedule and settings
+	folder     string // empty: write to standard output
 	dry, force bool
 }
 
@@ -83,7 +83,7 @@ func (h *exportOptions) parseOutput(output string) error {
 	return nil
 }
 
-// printJobs prints jobs.
+// printJobs prints jobs to standard output.
 func (inv *invocation) printJobs(args []string, how *exportOptions) error {
 	if len(args) == 0 {
 		return usageErrorf("no jobs given; name them, or use '*' for all; -o DIR writes files")
@@ -125,7 +125,7 @@ func (inv *invocation) printJobs(args []string, how *exportOptions) error {
 	return nil
 }
 
-// fileOf is a job's file, or its definition.
+// fileOf returns a job's file, or only its definition.
 func (inv *invocation) fileOf(job string, form jsl.Format, how *exportOptions) ([]byte, error) {
 	ask := inv.client.File
 	if how.definition {
@@ -135,15 +135,17 @@ func (inv *invocation) fileOf(job string, form jsl.Format, how *exportOptions) (
 	if err := ask(inv.ctx, inv.app, job, "application/"+string(form), &text); err != nil || form != jsl.JSON {
 		return text.Bytes(), err
 	}
-	lines, err := indentJSON(text.Bytes()) // on one line, any change would be a change of the whole file
+	// On a single line, every change would show as a change of the whole file.
+	lines, err := indentJSON(text.Bytes())
 	return append(lines, '\n'), err
 }
 
-// saysAll reports whether a file has all that there is beside a job, as its
-// answer has it: what a file does not say is lost with the job.
-func saysAll(form jsl.Format, text []byte, is json.RawMessage) bool {
+// containsAll reports whether a file contains everything that is stored for a job
+// besides its definition. The rest is lost if the job is recreated from the
+// file.
+func containsAll(form jsl.Format, text []byte, is json.RawMessage) bool {
 	if form == jsl.XML {
-		return true // it has no place for it
+		return true // XML has no place for settings
 	}
 	file, err := jsl.ParseFile(form, text)
 	if err != nil {

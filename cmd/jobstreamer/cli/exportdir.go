@@ -21,13 +21,13 @@ type exportedFile struct {
 	form      jsl.Format
 	text      []byte
 	result    string // written, unchanged or refused
-	loses     bool   // the form has no place for all of it
+	loses     bool   // the format cannot contain everything
 }
 
 const written = "written"
 
-// exportFiles writes each job to a file of a folder. All are judged before the
-// first is written.
+// exportFiles writes each job to a file of a folder. It checks all files before
+// it writes the first.
 func (inv *invocation) exportFiles(args []string, how *exportOptions) error {
 	whole := len(args) == 0
 	if whole {
@@ -72,7 +72,7 @@ func (inv *invocation) exportFiles(args []string, how *exportOptions) error {
 	return nil
 }
 
-// filesThere are the definitions that a folder has already, by their jobs.
+// filesThere returns the definitions in a folder by their jobs.
 func (inv *invocation) filesThere(folder string) (map[string][]definition, error) {
 	if info, err := os.Stat(folder); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -98,8 +98,8 @@ func (inv *invocation) filesThere(folder string) (map[string][]definition, error
 	return there, nil
 }
 
-// prepareExport decides what is written where. there are the files that define
-// the job already.
+// prepareExport decides whether to write a job and to which file. there are the
+// existing definitions of the job.
 func (inv *invocation) prepareExport(e *exportedFile, there []definition, how *exportOptions) (err error) {
 	switch {
 	case len(there) > 1:
@@ -132,15 +132,15 @@ func (inv *invocation) prepareExport(e *exportedFile, there []definition, how *e
 	}
 	j, _, err := inv.client.JudgeJob(inv.ctx, inv.app, "application/"+string(e.form), text)
 	if err != nil {
-		if _, err = problemFaults(err); err == nil { // what is there is no job any more, and is mended
+		if _, err = problemFaults(err); err == nil { // the file has become invalid, and is replaced
 			return nil
 		}
 		return err
 	}
-	if j.Result == unchanged && saysAll(e.form, text, j.Was) && len(there) == 1 {
+	if j.Result == unchanged && containsAll(e.form, text, j.Was) && len(there) == 1 {
 		e.result = unchanged
 	}
-	e.loses = e.form == jsl.XML && !saysAll(jsl.JSON, []byte(`{"id":"a","steps":[{"id":"a"}]}`), j.Was)
+	e.loses = e.form == jsl.XML && !containsAll(jsl.JSON, []byte(`{"id":"a","steps":[{"id":"a"}]}`), j.Was)
 	return nil
 }
 
@@ -154,18 +154,17 @@ func (inv *invocation) writeExported(e *exportedFile, how *exportOptions) error 
 	return pathError(writeWhole(e.file, e.text))
 }
 
-// writeWhole writes a file so that it has the old content or the new, with the
-// rights that it had.
+// writeWhole replaces a file atomically and keeps its permissions.
 func writeWhole(name string, data []byte) error {
 	if to, err := filepath.EvalSymlinks(name); err == nil {
-		name = to // the link stays one
+		name = to // the link is kept
 	}
-	mode := fs.FileMode(0o666) // less what the umask takes
+	mode := fs.FileMode(0o666) // reduced by the umask
 	if info, err := os.Stat(name); err == nil {
 		mode = info.Mode().Perm()
 	}
 	temp := filepath.Join(filepath.Dir(name), "."+filepath.Base(name)[:min(len(filepath.Base(name)), 200)]+".new")
-	_ = os.Remove(temp) // of a command that was killed
+	_ = os.Remove(temp) // left by a command that was killed
 	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
 		return err
@@ -197,7 +196,8 @@ func (inv *invocation) drawExported(all []*exportedFile, how *exportOptions) {
 	}
 }
 
-// drawOrphans says which files define jobs that the application does not have.
+// drawOrphans lists the files that define jobs which the application does not
+// have.
 func (inv *invocation) drawOrphans(all []*exportedFile, there map[string][]definition) {
 	var files []string
 	for job, of := range there {
@@ -211,13 +211,13 @@ func (inv *invocation) drawOrphans(all []*exportedFile, there map[string][]defin
 	}
 }
 
-// maxFileName is how many bytes of a job's name are in that of its file: file
-// systems allow 255.
+// maxFileName is the maximum number of bytes of a job's name in its file name:
+// file systems allow 255.
 const maxFileName = 180
 
-// fileNames are the names of files for jobs, without their endings: the same
-// whatever other jobs there are, but for those that differ in nothing else than
-// case, which is the same file on some systems.
+// fileNames returns a file name for each job, without its extension. It does
+// not depend on other jobs, except on those whose names differ only in case: on
+// some systems they would be the same file.
 func fileNames(jobs []target) map[string]string {
 	folded := map[string]int{}
 	for _, j := range jobs {
@@ -234,10 +234,10 @@ func fileNames(jobs []target) map[string]string {
 	return names
 }
 
-// devices cannot be files on Windows, whatever their ending.
+// devices are names that Windows reserves, with any extension.
 var devices = []string{"con", "prn", "aux", "nul"}
 
-// fileName is a name that any file system can have.
+// fileName returns a file name for a job that is valid on every system.
 func fileName(job string) string {
 	var b strings.Builder
 	for i := range len(job) {

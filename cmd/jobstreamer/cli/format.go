@@ -8,8 +8,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// timeText is a time of day, with its day if that is another one. Somebody who
-// looks is told how long ago that is.
+// timeText returns the time of day, with the date unless it is today. On a live
+// page, it adds the age.
 func (p *page) timeText(t subjects.Time) string {
 	if t.IsZero() {
 		return ""
@@ -21,8 +21,8 @@ func (p *page) timeText(t subjects.Time) string {
 	return text
 }
 
-// localText formats a time in the zone of the page, by the layout sameDay if it
-// is today.
+// localText formats a time in the zone of the page, with the layout sameDay if
+// it is today.
 func (p *page) localText(t subjects.Time, sameDay, otherDay string) string {
 	local := t.Std().In(p.zone)
 	if local.Format(time.DateOnly) == p.now.In(p.zone).Format(time.DateOnly) {
@@ -31,14 +31,14 @@ func (p *page) localText(t subjects.Time, sameDay, otherDay string) string {
 	return local.Format(otherDay)
 }
 
-// logTime returns the time of a line of output, to the millisecond.
+// logTime returns the time of a line of output, in milliseconds.
 func (p *page) logTime(t subjects.Time) string {
 	return p.localText(t, "15:04:05.000", "2006-01-02 15:04:05.000")
 }
 
-// wallClock returns an RFC 3339 time as people write it, with its own offset:
+// localTimeText returns an RFC 3339 time as people write it, with its own offset:
 // 2026-11-24 18:00:00 +01:00.
-func wallClock(text string) string {
+func localTimeText(text string) string {
 	day, clock, ok := strings.Cut(text, "T")
 	if !ok || len(clock) < len("15:04:05") {
 		return text
@@ -46,8 +46,8 @@ func wallClock(text string) string {
 	return strings.TrimSpace(day + " " + clock[:8] + " " + strings.Replace(clock[8:], "Z", "UTC", 1))
 }
 
-// timeCell is at in a table, where it may be shorter: how long ago that is, and
-// where nobody looks the time without this year.
+// timeCell returns a time for a table. Its short form is the age on a live
+// page, and the time without the current year elsewhere.
 func (p *page) timeCell(t subjects.Time) flexCell {
 	e := flexCell{cell: cell{text: p.timeText(t)}}
 	local := t.Std().In(p.zone)
@@ -61,7 +61,7 @@ func (p *page) timeCell(t subjects.Time) flexCell {
 	return e
 }
 
-// agoText is a distance in time, in one unit.
+// agoText returns an age, or the time until a future event, in one unit.
 func agoText(d time.Duration) string {
 	if d < 0 {
 		return "in " + roundText(-d)
@@ -82,7 +82,8 @@ func roundText(d time.Duration) string {
 	}
 }
 
-// tookText is how long something took, or takes until now if somebody looks.
+// tookText returns the duration between two times. On a live page, it is the
+// duration until now if there is no end yet.
 func (p *page) tookText(start, end subjects.Time) string {
 	switch {
 	case start.IsZero():
@@ -95,7 +96,7 @@ func (p *page) tookText(start, end subjects.Time) string {
 	return ""
 }
 
-// durationText is a duration in three digits or so.
+// durationText returns a duration with about three digits.
 func durationText(d time.Duration) string {
 	switch {
 	case d < time.Second:
@@ -115,7 +116,7 @@ func durationText(d time.Duration) string {
 	return s
 }
 
-// sizeText is a number of bytes.
+// sizeText returns a number of bytes with a unit.
 func sizeText(n int64) string {
 	const unit = 1000
 	f, units := float64(n), []string{"B", "kB", "MB", "GB", "TB"}
@@ -128,7 +129,7 @@ func sizeText(n int64) string {
 	return fmt.Sprintf("%.1f %s", f, units[0])
 }
 
-// statusCell is a batch status in its colour.
+// statusCell returns a batch status in its color.
 func statusCell(s subjects.BatchStatus) cell {
 	switch {
 	case s == subjects.Completed:
@@ -143,7 +144,7 @@ func statusCell(s subjects.BatchStatus) cell {
 	return cell{string(s), ""}
 }
 
-// textOf is what a pointer points at, or nothing.
+// textOf returns the string of a pointer, or "" if it is nil.
 func textOf(s *string) string {
 	if s == nil {
 		return ""
@@ -151,7 +152,7 @@ func textOf(s *string) string {
 	return *s
 }
 
-// countText is a number of things.
+// countText returns a number with its noun.
 func countText(n int, one, more string) string {
 	if n == 1 {
 		return "1 " + one
@@ -159,7 +160,7 @@ func countText(n int, one, more string) string {
 	return fmt.Sprintf("%d %s", n, more)
 }
 
-// yesText is a truth value for people; nothing if it is false.
+// yesText returns "yes" or "".
 func yesText(b bool) string {
 	if b {
 		return "yes"

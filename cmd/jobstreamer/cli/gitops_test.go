@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// makeFolder makes a folder of files, by their paths in it.
+// makeFolder returns a folder with the given files by path.
 func makeFolder(t *testing.T, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -43,8 +43,8 @@ func yamlJob(id string) string {
 
 const nightlySchedule = "schedule:\n  cron_notation: \"0 0 2 ? * MON-FRI\"\n  active: true\n"
 
-// What is seen of a folder that is applied, changed, foreseen, wrong and
-// pruned, in one file.
+// TestApplyAFolder records the output of job apply in one file: for a new, a
+// changed, an invalid and a pruned folder, and for dry runs.
 func TestApplyAFolder(t *testing.T) {
 	e, _ := withBus(t)
 	e.applyFiles(t, "other", "Noop")
@@ -92,7 +92,8 @@ func TestApplyAFolder(t *testing.T) {
 	checkGolden(t, "folder", times.ReplaceAllString(strings.ReplaceAll(all.String(), dir, "DIR"), "TIME"))
 }
 
-// Who changes a job between the look at it and the write is not overwritten.
+// A job that someone else changes between the check and the write is not
+// overwritten.
 func TestApplyOverwritesNoOtherChange(t *testing.T) {
 	e, _ := withBus(t)
 	e.applyFiles(t, "a", "Noop")
@@ -120,8 +121,8 @@ func TestApplyOverwritesNoOtherChange(t *testing.T) {
 	}
 }
 
-// What was exported is applied without a change, elsewhere too, and exported
-// again it is the same.
+// An exported job can be applied without a change, on another control bus too.
+// A second export is identical.
 func TestExportToAFolder(t *testing.T) {
 	e, _ := withBus(t)
 	for _, job := range []string{"nightly", "Nightly", "CON", "plain"} {
@@ -181,8 +182,8 @@ func TestExportToAFolder(t *testing.T) {
 	}
 }
 
-// Files stay where they are, in their form and with their comments, and what is
-// something else is not overwritten.
+// An export keeps existing files with their format and comments, and does not
+// overwrite other content.
 func TestExportToFilesThatAreThere(t *testing.T) {
 	e, _ := withBus(t)
 	for _, job := range []string{"kept", "moved", "taken", "drawn"} {

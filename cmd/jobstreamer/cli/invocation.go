@@ -57,8 +57,8 @@ func (c *CLI) checkOutput() error {
 	return nil
 }
 
-// resolveContext is the context to use, with what flags and environment say in
-// its place.
+// resolveContext returns the context to use. Flags and the environment override
+// its values.
 func (c *CLI) resolveContext() (savedContext, error) {
 	all := contexts{c.Dir}
 	server, name := c.namedServer()
@@ -68,12 +68,12 @@ func (c *CLI) resolveContext() (savedContext, error) {
 		is, err = all.loadContext(name)
 	case server == "" && all.selectedName() != "":
 		is, err = all.loadContext(all.selectedName())
-	case server != "": // what a login left is for this control bus, however it is named
+	case server != "": // use the token that a login saved for this control bus, whatever its context is called
 		at, _ := all.loadContext(all.nameForServer(server))
 		is.Server, is.Token = at.Server, at.Token
 	}
 	if server != "" && !sameServer(server, is.Server) {
-		is.Token = "" // it is for the server of the context
+		is.Token = "" // the token belongs to the context's server
 	}
 	is.Server = cmp.Or(server, is.Server)
 	is.Token = cmp.Or(c.flagOrEnv(c.token, "TOKEN"), is.Token)
@@ -81,8 +81,8 @@ func (c *CLI) resolveContext() (savedContext, error) {
 	return is, err
 }
 
-// namedServer are the control bus and the context that flags or the environment
-// name.
+// namedServer returns the control bus and the context that flags or the
+// environment name.
 func (c *CLI) namedServer() (server, name string) {
 	server, name = c.flagOrEnv(c.server, "SERVER"), c.flagOrEnv(c.context, "CONTEXT")
 	if server == c.Env["JOBSTREAMER_SERVER"] && name != c.Env["JOBSTREAMER_CONTEXT"] {
@@ -91,22 +91,22 @@ func (c *CLI) namedServer() (server, name string) {
 	return server, name
 }
 
-// flagOrEnv is a flag's value or that of the environment. Completion asks
-// before the environment was given to the flags.
+// flagOrEnv returns the value of a flag, or of its environment variable:
+// completion runs before the environment is applied to the flags.
 func (c *CLI) flagOrEnv(flag, name string) string { return cmp.Or(flag, c.Env["JOBSTREAMER_"+name]) }
 
-// appCommandLine is a command line for the same server and application.
+// appCommandLine returns a command line for the same server and application.
 func (inv *invocation) appCommandLine(command string) string {
 	return inv.serverCommandLine(command + inv.flagText("app", inv.CLI.app))
 }
 
-// serverCommandLine is a command line for the same server.
+// serverCommandLine returns a command line for the same server.
 func (inv *invocation) serverCommandLine(command string) string {
 	return "jobstreamer " + command + inv.flagText("context", inv.context) + inv.flagText("server", inv.server)
 }
 
-// CommandAt is a command line for the control bus at address: it names that one
-// if commands of this user go elsewhere.
+// CommandAt returns a command line for the control bus at address. It names the
+// address if this user's commands would go to another control bus.
 func (c *CLI) CommandAt(address, command string) string {
 	is, err := c.resolveContext()
 	at := cmp.Or(is.Server, client.DefaultURL)
@@ -119,8 +119,8 @@ func (c *CLI) CommandAt(address, command string) string {
 	return "jobstreamer " + command
 }
 
-// flagText is a flag as it was given on the command line. What the environment
-// says it says again.
+// flagText returns a flag as it was given on the command line, or "" if its
+// value comes from the environment.
 func (inv *invocation) flagText(name, value string) string {
 	if value == "" || value == inv.Env["JOBSTREAMER_"+strings.ToUpper(name)] {
 		return ""
@@ -128,7 +128,7 @@ func (inv *invocation) flagText(name, value string) string {
 	return " --" + name + " " + value
 }
 
-// shownURL is a URL without its password.
+// shownURL returns a URL without its password.
 func shownURL(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {
@@ -143,8 +143,8 @@ func IsTerminal(stream any) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// pageTo is a page of output that goes to w in the end; drawn is where it is
-// drawn.
+// pageTo returns a page that writes to drawn. end is the stream that will show
+// it, whose terminal decides on width and colors.
 func (inv *invocation) pageTo(end, drawn io.Writer) *page {
 	p := &page{Writer: drawn, live: IsTerminal(end), now: time.Now(), zone: time.Local}
 	if inv.output != formatWide {
@@ -157,15 +157,16 @@ func (inv *invocation) pageTo(end, drawn io.Writer) *page {
 	return p
 }
 
-// outPage is a page on standard output.
+// outPage returns a page on standard output.
 func (inv *invocation) outPage() *page { return inv.pageTo(inv.Out, inv.Out) }
 
-// printsTables says whether people read what is printed.
+// printsTables reports whether the output is for people.
 func (c *CLI) printsTables() bool {
 	return c.output == "" || c.output == formatTable || c.output == formatWide
 }
 
-// printDone says what was done. Programs go by the exit status.
+// printDone writes a message about the completed work. Other formats print
+// nothing, because programs use the exit status.
 func (inv *invocation) printDone(format string, args ...any) {
 	if inv.printsTables() {
 		fmt.Fprintf(inv.Out, format, args...)

@@ -20,16 +20,16 @@ import (
 
 // jar is an artifact of a class path.
 type jar struct {
-	name, file string // as it is called, and where it is read
+	name, file string // its name in the class path, and the file to read
 	sum        string // SHA-256
 	size       int64
-	warnings   []string // of a class folder: what was left out
+	warnings   []string // files that were left out of a class folder
 }
 
 func (j jar) artifactRef() rest.ArtifactRef { return rest.ArtifactRef{Name: j.name, SHA256: j.sum} }
 
-// jarsOf makes the class path that paths say: archives, folders of jars, and
-// class folders, which become jars in the folder temp.
+// jarsOf returns the class path of the paths: archives, folders of jars, and
+// class folders, which it packs into jars in the folder temp.
 func jarsOf(ctx context.Context, paths []string, temp string) (all []jar, err error) {
 	for _, p := range paths {
 		files, warnings, err := jarsAt(ctx, p, filepath.Join(temp, fmt.Sprint(len(all))))
@@ -48,8 +48,8 @@ func jarsOf(ctx context.Context, paths []string, temp string) (all []jar, err er
 	return withoutDuplicates(all)
 }
 
-// withoutDuplicates leaves out what is named twice. Two contents cannot have
-// one name.
+// withoutDuplicates removes repeated jars. Two different contents with the same
+// name are an error.
 func withoutDuplicates(all []jar) (jars []jar, err error) {
 	seen := map[string]jar{}
 	for _, j := range all {
@@ -64,8 +64,8 @@ func withoutDuplicates(all []jar) (jars []jar, err error) {
 	return jars, nil
 }
 
-// jarsAt are the jars that a path means, and what was left out of one that is
-// a class folder.
+// jarsAt returns the jars at a path, and warnings about files that were left
+// out of a class folder.
 func jarsAt(ctx context.Context, p, temp string) (files, warnings []string, err error) {
 	info, err := os.Stat(p)
 	if err != nil {
@@ -101,7 +101,7 @@ func endsIn(file string, endings ...string) bool {
 	return slices.Contains(endings, strings.ToLower(filepath.Ext(file)))
 }
 
-// jarsIn are the jars and wars of a folder, by name.
+// jarsIn returns the jars and wars of a folder, sorted by name.
 func jarsIn(dir string) (files []string, err error) {
 	all, err := os.ReadDir(dir)
 	for _, e := range all {
@@ -120,9 +120,10 @@ func jarsIn(dir string) (files []string, err error) {
 	return files, err
 }
 
-// hasFile says whether there is such a file below a folder, behind links too.
+// hasFile reports whether a folder contains a file that satisfies such. It
+// follows links.
 func hasFile(dir string, such func(name string) bool) (bool, error) {
-	var seen []fs.FileInfo // each folder is looked into once, however many links lead there
+	var seen []fs.FileInfo // each folder is visited once, however many links lead to it
 	for left := []string{dir}; len(left) > 0; {
 		dir, left = left[0], left[1:]
 		all, err := os.ReadDir(dir)
@@ -145,8 +146,8 @@ func hasFile(dir string, such func(name string) bool) (bool, error) {
 	return false, nil
 }
 
-// packFolder makes a jar of a class folder, the same that a control bus makes
-// of it: a jar that is stored already is known by its content.
+// packFolder packs a class folder into a jar. The control bus would make an
+// identical jar, so it recognizes a stored one by its digest.
 func packFolder(ctx context.Context, dir, temp string) (file string, warnings []string, err error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
@@ -184,7 +185,7 @@ func hashJar(file string) (jar, error) {
 	return jar{name: filepath.Base(file), file: file, sum: hex.EncodeToString(h.Sum(nil)), size: n}, nil
 }
 
-// pathError says first where something went wrong, then what.
+// pathError returns an error whose text begins with the path.
 func pathError(err error) error {
 	var p *fs.PathError
 	if errors.As(err, &p) {

@@ -13,7 +13,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/deploy"
 )
 
-// makeTree makes files, whose content is their name.
+// makeTree writes files with their name as content.
 func makeTree(t *testing.T, names ...string) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "classes")
@@ -52,7 +52,7 @@ func TestClassFoldersBecomeTheSameJar(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer z.Close() //nolint:errcheck // it was only read
+	defer z.Close() //nolint:errcheck // //nolint:errcheck // only read from
 	var got []string
 	for _, f := range z.File {
 		got = append(got, f.Name)

@@ -16,7 +16,7 @@ import (
 
 const (
 	latestFirst = "last_execution_started:desc"
-	shownOfJob  = 5 // executions
+	shownOfJob  = 5 // number of executions
 )
 
 func (c *CLI) jobCommand() *cobra.Command {
@@ -82,7 +82,7 @@ func nextFireText(p *page, j *rest.Job) string {
 	return p.timeText(j.NextExecution.StartTime)
 }
 
-// nextFireCell is when the job fires next, in a table.
+// nextFireCell returns the next fire time of a job for a table.
 func nextFireCell(p *page, j *rest.Job) flexCell {
 	switch {
 	case j.Schedule != nil && !j.Schedule.Active:
@@ -93,7 +93,7 @@ func nextFireCell(p *page, j *rest.Job) flexCell {
 	return p.timeCell(j.NextExecution.StartTime)
 }
 
-// scheduleCell is a schedule in a table, which says elsewhere whether it is
+// scheduleCell returns a schedule for a table that has another column for
 // paused.
 func scheduleCell(s *rest.Schedule) flexCell {
 	if s == nil {
@@ -133,7 +133,7 @@ func (inv *invocation) drawJob(p *page, j *rest.Job) {
 	}
 }
 
-// stepTable is a table of what a job consists of.
+// stepTable returns a table of the elements of a job.
 func stepTable(j *jsl.Job) *table {
 	t := newTable("ID", "ELEMENT", "NEXT").withOptional("NEXT").withCuts("ELEMENT", "NEXT")
 	j.Walk(func(path string, e jsl.Element) {
@@ -167,7 +167,7 @@ func elementText(e jsl.Element) string {
 	return ""
 }
 
-// nextText is where an element leads.
+// nextText returns the transitions of an element.
 func nextText(e jsl.Element) string {
 	var all []string
 	add := func(next string, transitions []jsl.Transition) {
@@ -232,7 +232,7 @@ func (c *CLI) jobDelete() *cobra.Command {
 	return c.appFlags(cmd)
 }
 
-// checkJob says what a job's latest execution is at.
+// checkJob returns the status of a job's latest execution, for a dry run.
 func (inv *invocation) checkJob(t target) (string, error) {
 	j, _, err := inv.client.Job(inv.ctx, inv.app, t.name)
 	switch {

@@ -32,8 +32,8 @@ func TestListsAreWholeOrSayWhatIsLeft(t *testing.T) {
 	}
 }
 
-// A filter that is not understood must not select everything: its answer is
-// piped into commands that change things.
+// An invalid filter must not select everything: other commands that change jobs
+// may read the list.
 func TestFiltersThatAreNotUnderstoodAreRefused(t *testing.T) {
 	e, _ := withBus(t)
 	e.applyFiles(t, "nightly", "Noop")

@@ -15,7 +15,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/client"
 )
 
-// Logins are the commands for users, and for who one is.
+// Logins returns the commands for logins, users and keys.
 func (c *CLI) Logins() []*cobra.Command {
 	return []*cobra.Command{c.loginCommand(), c.logoutCommand(), c.userCommand(), c.keyCommand()}
 }
@@ -38,15 +38,15 @@ The command asks for the password without showing it; programs pass it on standa
 	return cmd
 }
 
-// tokenContext is where a token is kept.
+// tokenContext is the context that stores a token.
 type tokenContext struct {
 	context string
 	savedContext
 	isNew bool
 }
 
-// tokenContext finds the context for the control bus that is spoken with, or
-// makes one up.
+// tokenContext returns the context for the control bus of the command, or a new
+// one.
 func (inv *invocation) tokenContext() (tokenContext, error) {
 	all := contexts{inv.Dir}
 	server, name := inv.namedServer()
@@ -72,8 +72,8 @@ func (inv *invocation) tokenContext() (tokenContext, error) {
 	return tokenContext{name, savedContext{Server: server}, true}, err
 }
 
-// nameForServer is the name of a context for a control bus, the selected one
-// before others; empty if there is none.
+// nameForServer returns the name of a context for a control bus, preferably the
+// selected one, or "" if there is none.
 func (c contexts) nameForServer(server string) string {
 	names, _ := c.listNames()
 	for _, name := range append([]string{c.selectedName()}, names...) {
@@ -86,7 +86,7 @@ func (c contexts) nameForServer(server string) string {
 
 func sameServer(a, b string) bool { return strings.TrimRight(a, "/") == strings.TrimRight(b, "/") }
 
-// unusedName is a name for a new context, after the host.
+// unusedName returns a name for a new context, derived from the host.
 func (c contexts) unusedName(server string) (string, error) {
 	u, err := url.Parse(server)
 	if err != nil || u.Host == "" {
@@ -107,7 +107,7 @@ func (c contexts) unusedName(server string) (string, error) {
 	}
 }
 
-// saveToken saves a token or key where other commands find it.
+// saveToken saves a token or key in a context.
 func (inv *invocation) saveToken(a tokenContext, token string) error {
 	all := contexts{inv.Dir}
 	a.Token = token
@@ -158,7 +158,7 @@ func (inv *invocation) logIn(user string, fromInput bool) error {
 	return nil
 }
 
-// warnOfPlainText says that others on the network can read a password.
+// warnOfPlainText warns that others on the network can read the password.
 func (inv *invocation) warnOfPlainText(server string) {
 	u, err := url.Parse(server)
 	if err != nil || u.Scheme != "http" || u.Hostname() == "localhost" {
@@ -203,7 +203,7 @@ func (c *CLI) logoutCommand() *cobra.Command {
 	return cmd
 }
 
-// keyMark begins every key.
+// keyMark is the beginning of every key.
 const keyMark = "js_"
 
 func (c *CLI) keyCommand() *cobra.Command {
@@ -229,7 +229,7 @@ func (c *CLI) keyCreate() *cobra.Command {
 		if err == nil {
 			err = inv.saveToken(a, key)
 		}
-		if err != nil { // it must not be lost
+		if err != nil { // the key must not be lost
 			fmt.Fprintln(inv.Out, key)
 			return err
 		}

@@ -14,8 +14,7 @@ import (
 
 const secret = "correct horse"
 
-// withLogins runs a control bus that lets nobody in without a login, with an
-// admin.
+// withLogins runs a control bus that requires a login and has an admin.
 func withLogins(t *testing.T) *env {
 	t.Helper()
 	e, _ := withBus(t, func(c *httpapi.Config) {
@@ -32,7 +31,7 @@ var (
 	hosts = regexp.MustCompile(`127\.0\.0\.1([:-])\d+`)
 )
 
-// What is seen of logins, users and keys, in one file.
+// TestLogins records the output of login, user and key commands in one file.
 func TestLogins(t *testing.T) {
 	e := withLogins(t)
 	server := e.vars["JOBSTREAMER_SERVER"]
@@ -100,7 +99,7 @@ func TestLogins(t *testing.T) {
 	}
 }
 
-// A login goes to the context of its control bus, and to no other one.
+// A login is saved in the context of its control bus and in no other.
 func TestWhereALoginIsKept(t *testing.T) {
 	e := withLogins(t)
 	server := e.vars["JOBSTREAMER_SERVER"]
@@ -129,7 +128,8 @@ func TestWhereALoginIsKept(t *testing.T) {
 	if got := try("login admin --password-stdin --context none"); got.failed == nil || !strings.Contains(got.err, "no such context") {
 		t.Errorf("%+v", got)
 	}
-	if got := try("login admin --password-stdin"); ExitStatus(got.failed) != ExitAway { // the selected one is far
+	// The selected context's server cannot be reached.
+	if got := try("login admin --password-stdin"); ExitStatus(got.failed) != ExitAway {
 		t.Errorf("%+v", got)
 	}
 	if got := try("job list --context near"); got.failed == nil || !strings.Contains(got.err, "no application shop") {

@@ -22,29 +22,29 @@ import (
 
 const longestLine = 8 << 20 // bytes of a line of output
 
-// logOptions says what of a log is wanted, and how.
+// logOptions are the options of logs, and of commands that print a log.
 type logOptions struct {
 	follow, bare bool
-	raw          bool // a terminal gets the output as it is, too
+	raw          bool // on a terminal too, print the output unchanged
 	steps        []string
 	format       string
-	shown        bool // a line was printed
+	shown        bool // at least one line was printed
 }
 
 func (c *CLI) logsCommand() *cobra.Command {
-	var wish logOptions
+	var options logOptions
 	cmd := c.serverCommand("logs EXECUTION|JOB", "Print the output of an execution; for a job, of its latest execution", func(inv *invocation, args []string) error {
-		if err := wish.checkFlags(); err != nil {
+		if err := options.checkFlags(); err != nil {
 			return err
 		}
 		job, id, err := inv.findExecution(args[0])
 		if err != nil {
 			return err
 		}
-		if err := inv.printLog(job, id, &wish); err != nil || wish.shown || len(wish.steps) == 0 {
+		if err := inv.printLog(job, id, &options); err != nil || options.shown || len(options.steps) == 0 {
 			return err
 		}
-		return inv.checkSteps(job, id, wish.steps)
+		return inv.checkSteps(job, id, options.steps)
 	})
 	cmd.Long = `Prints the output of an execution, line by line with time, stream, step and text. With --follow, it continues until the execution has ended.
 
@@ -55,40 +55,40 @@ pipe always receives it unchanged.`
   jobstreamer logs 4711 --bare --step load > load.txt
   jobstreamer logs 4711 -o json | jq -r 'select(.stream == "stderr").message'`
 	help.Section(cmd.Flags(), "Options", func(f *pflag.FlagSet) {
-		f.BoolVarP(&wish.follow, "follow", "f", false, "print new lines as they arrive, until the execution has ended")
-		f.StringSliceVar(&wish.steps, "step", nil, "`NAMES` steps whose output is printed (default: all)")
+		f.BoolVarP(&options.follow, "follow", "f", false, "print new lines as they arrive, until the execution has ended")
+		f.StringSliceVar(&options.steps, "step", nil, "`NAMES` steps whose output is printed (default: all)")
 	})
 	help.Section(cmd.Flags(), "Output", func(f *pflag.FlagSet) {
-		f.BoolVar(&wish.bare, "bare", false, "print the text only, without time, stream and step")
-		wish.rawFlag(f)
-		f.StringVarP(&wish.format, "output", "o", "text", "`FORMAT` output format: text, json (one object per line, until the execution has ended), or the server's response with the last lines as yaml or edn")
+		f.BoolVar(&options.bare, "bare", false, "print the text only, without time, stream and step")
+		options.rawFlag(f)
+		f.StringVarP(&options.format, "output", "o", "text", "`FORMAT` output format: text, json (one object per line, until the execution has ended), or the server's response with the last lines as yaml or edn")
 	})
 	completeFlag(cmd, "output", cobra.FixedCompletions(logFormats, cobra.ShellCompDirectiveNoFileComp))
 	return c.appFlags(cmd)
 }
 
-func (w *logOptions) rawFlag(f *pflag.FlagSet) {
-	f.BoolVar(&w.raw, "raw", false, "print the output unchanged, with its escape sequences, also on a terminal")
+func (o *logOptions) rawFlag(f *pflag.FlagSet) {
+	f.BoolVar(&o.raw, "raw", false, "print the output unchanged, with its escape sequences, also on a terminal")
 }
 
 var logFormats = []string{"text", "json", "yaml", "edn"}
 
-// isWholeAnswer says whether the control bus's answer is wanted as it comes.
-func (w *logOptions) isWholeAnswer() bool { return w.format == "yaml" || w.format == "edn" }
+// isWholeAnswer reports whether the control bus's answer is printed as it is.
+func (o *logOptions) isWholeAnswer() bool { return o.format == "yaml" || o.format == "edn" }
 
-func (w *logOptions) checkFlags() error {
+func (o *logOptions) checkFlags() error {
 	switch {
-	case !slices.Contains(logFormats, w.format):
-		return usageErrorf("--output %s: want text, json, yaml or edn", w.format)
-	case w.isWholeAnswer() && w.follow:
-		return usageErrorf("--output %s cannot be combined with --follow; use text or json", w.format)
-	case w.isWholeAnswer() && (w.bare || len(w.steps) > 0):
-		return usageErrorf("--output %s cannot be combined with --bare or --step; use text or json", w.format)
+	case !slices.Contains(logFormats, o.format):
+		return usageErrorf("--output %s: want text, json, yaml or edn", o.format)
+	case o.isWholeAnswer() && o.follow:
+		return usageErrorf("--output %s cannot be combined with --follow; use text or json", o.format)
+	case o.isWholeAnswer() && (o.bare || len(o.steps) > 0):
+		return usageErrorf("--output %s cannot be combined with --bare or --step; use text or json", o.format)
 	}
 	return nil
 }
 
-// printLogAnswer prints the control bus's answer, and says if it has not all
+// printLogAnswer prints the control bus's answer, and notes if it lacks older
 // lines.
 func (inv *invocation) printLogAnswer(job string, id int64, format string) error {
 	var raw bytes.Buffer
@@ -103,16 +103,16 @@ func (inv *invocation) printLogAnswer(job string, id int64, format string) error
 	return inv.outPage().writeRaw(format, raw.Bytes())
 }
 
-func (inv *invocation) printLog(job string, id int64, wish *logOptions) error {
-	if wish.isWholeAnswer() {
-		return inv.printLogAnswer(job, id, wish.format)
+func (inv *invocation) printLog(job string, id int64, options *logOptions) error {
+	if options.isWholeAnswer() {
+		return inv.printLogAnswer(job, id, options.format)
 	}
-	if !wish.follow && wish.format == "text" {
-		return inv.printLogText(job, id, wish)
+	if !options.follow && options.format == "text" {
+		return inv.printLogText(job, id, options)
 	}
-	end, err := inv.client.FollowLog(inv.ctx, inv.app, job, id, inv.logLine(wish))
+	end, err := inv.client.FollowLog(inv.ctx, inv.app, job, id, inv.logLine(options))
 	if inv.ctx.Err() != nil {
-		return printedError{ExitInterrupted} // whoever ended it knows
+		return printedError{ExitInterrupted} // the user knows that they interrupted it
 	}
 	if err == nil && end != nil {
 		p := inv.pageTo(inv.Err, inv.Err)
@@ -121,21 +121,21 @@ func (inv *invocation) printLog(job string, id int64, wish *logOptions) error {
 	return err
 }
 
-// printLogText prints what there is now. What the control bus gives as text is
-// wanted as it is, unless something is chosen or somebody looks.
-func (inv *invocation) printLogText(job string, id int64, wish *logOptions) error {
-	if !wish.bare && len(wish.steps) == 0 && !IsTerminal(inv.Out) {
+// printLogText prints the lines that exist now. It prints the control bus's
+// text unchanged, unless steps are selected or a person reads it.
+func (inv *invocation) printLogText(job string, id int64, options *logOptions) error {
+	if !options.bare && len(options.steps) == 0 && !IsTerminal(inv.Out) {
 		return inv.client.Log(inv.ctx, inv.app, job, id, inv.Out)
 	}
 	r, w := io.Pipe()
 	go func() { w.CloseWithError(inv.client.Log(inv.ctx, inv.app, job, id, w)) }()
-	err := eachLine(r, inv.logLine(wish))
-	r.CloseWithError(err) // whoever writes need not go on
+	err := eachLine(r, inv.logLine(options))
+	r.CloseWithError(err) // the writer can stop
 	return err
 }
 
-// eachLine reads lines as they are written by logText. What a message has of
-// further lines is indented.
+// eachLine parses lines in the format of logText. Further lines of a message
+// are indented.
 func eachLine(r io.Reader, print func(rest.LogLine) error) error {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, longestLine)
@@ -163,29 +163,29 @@ func eachLine(r io.Reader, print func(rest.LogLine) error) error {
 
 func printIfSet(l rest.LogLine, print func(rest.LogLine) error) error {
 	if l.Stream == "" {
-		return nil // before the first one
+		return nil // there is no line yet
 	}
 	return print(l)
 }
 
-// logLine writes lines of output.
-func (inv *invocation) logLine(wish *logOptions) func(rest.LogLine) error {
+// logLine returns a function that writes a line of output.
+func (inv *invocation) logLine(options *logOptions) func(rest.LogLine) error {
 	p := inv.outPage()
 	return func(l rest.LogLine) (err error) {
-		if len(wish.steps) > 0 && !slices.Contains(wish.steps, l.Step) {
+		if len(options.steps) > 0 && !slices.Contains(options.steps, l.Step) {
 			return nil
 		}
-		wish.shown = true
-		if p.live && !wish.raw && wish.format != "json" {
+		options.shown = true
+		if p.live && !options.raw && options.format != "json" {
 			l.Stream, l.Step, l.Message = printable(l.Stream), printable(l.Step), PrintableText(l.Message)
 		}
 		switch {
-		case wish.format == "json":
+		case options.format == "json":
 			var code bytes.Buffer
 			if err = json.NewEncoder(&code).Encode(l); err == nil {
 				err = p.writeCode(code.Bytes())
 			}
-		case wish.bare:
+		case options.bare:
 			_, err = fmt.Fprintln(p, strings.TrimRight(l.Message, "\r\n"))
 		default:
 			_, err = fmt.Fprintln(p, logText(p, &l))
@@ -194,7 +194,7 @@ func (inv *invocation) logLine(wish *logOptions) func(rest.LogLine) error {
 	}
 }
 
-// checkSteps refuses steps that the execution does not have.
+// checkSteps returns an error for a step that the execution has not run.
 func (inv *invocation) checkSteps(job string, id int64, steps []string) error {
 	e, err := inv.client.Execution(inv.ctx, inv.app, job, id)
 	if err != nil {
@@ -212,8 +212,8 @@ func (inv *invocation) checkSteps(job string, id int64, steps []string) error {
 	return nil
 }
 
-// logText is a line of output as the server writes it too; on a terminal with
-// the local time.
+// logText returns a line of output in the server's format, or with the local
+// time on a live page.
 func logText(p *page, l *rest.LogLine) string {
 	step, when, color := l.Step, l.Time.String(), ""
 	if step == "" {

@@ -13,7 +13,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// What is written as text is read again as the same lines.
+// The text of a log can be parsed into the same lines.
 func TestLinesOfALog(t *testing.T) {
 	lines := []rest.LogLine{
 		{Time: timeBefore(time.Second), Stream: "stdout", Message: "one | two"},

@@ -22,19 +22,19 @@ var update = flag.Bool("update", false, "write the golden files")
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// outcome is what a command left.
+// outcome is the result of a command.
 type outcome struct {
 	out, err string
 	failed   error
 }
 
-// env is where a test's commands run.
+// env is the environment of a test's commands.
 type env struct {
 	dir  string
 	vars map[string]string
 	in   string
-	out  io.Writer // where output goes; nil: into the outcome
-	tty  *os.File  // where input comes from and errors go to; nil: a pipe
+	out  io.Writer // standard output; nil: the outcome
+	tty  *os.File  // standard input and error; nil: a pipe
 }
 
 func newEnv(t *testing.T) *env { return &env{dir: t.TempDir(), vars: map[string]string{"TZ": "UTC"}} }
@@ -84,8 +84,8 @@ func checkGolden(t *testing.T, name, got string) {
 	}
 }
 
-// noon is the present of what is drawn.
+// noon is the current time of drawn pages.
 var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
-// timeBefore is so long before noon.
+// timeBefore returns the time d before noon.
 func timeBefore(d time.Duration) subjects.Time { return subjects.TimeOf(noon.Add(-d)) }

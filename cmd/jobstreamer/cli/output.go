@@ -14,17 +14,18 @@ import (
 
 const (
 	formatTable = "table"
-	formatWide  = "wide" // with all columns, and whole texts
+	formatWide  = "wide" // with all columns and uncut texts
 )
 
-const resizeCheckEvery = 250 * time.Millisecond // between two looks at the size of the terminal
+const resizeCheckEvery = 250 * time.Millisecond // interval between checks of the terminal's size
 
-const eventPause = 200 * time.Millisecond // after an event: more may come, and lists know of it a little later
+// Delay after an event: more may follow, and lists show it a little later.
+const eventPause = 200 * time.Millisecond
 
 var outputs = []string{formatTable, formatWide, "json", "yaml", "edn"}
 
-// showAnswer asks the control bus and shows what it answers: drawn, or as it
-// came. It does so again and again if it is watched.
+// showAnswer shows the answer of the control bus: as a table, or unchanged in
+// the format of --output. With --watch, it does so repeatedly.
 func showAnswer[T any](inv *invocation, ask func(c *client.Client) (T, error), draw func(p *page, v T)) error {
 	if inv.watch {
 		return inv.redrawUntilDone(func(p *page) error { return showAnswerOn(inv, p, ask, draw) })
@@ -47,7 +48,7 @@ func showAnswerOn[T any](inv *invocation, p *page, ask func(c *client.Client) (T
 	return p.writeRaw(inv.output, raw.Bytes())
 }
 
-// writeRaw writes an answer as it came. JSON has lines for people too.
+// writeRaw writes an answer unchanged, except that JSON is indented.
 func (p *page) writeRaw(format string, answer []byte) error {
 	if format == "json" {
 		indented, err := indentJSON(answer)
@@ -59,8 +60,8 @@ func (p *page) writeRaw(format string, answer []byte) error {
 	return p.writeCode(append(bytes.TrimRight(answer, "\n"), '\n'))
 }
 
-// redrawUntilDone draws until the end of the context. Once something was drawn,
-// a control bus that is away for a while is waited for.
+// redrawUntilDone draws repeatedly until the context ends. After the first
+// success, it retries while the control bus cannot be reached.
 func (inv *invocation) redrawUntilDone(draw func(p *page) error) error {
 	last, trying, wide, high := "", false, 0, 0
 	changes, stop := inv.watchChanges()
@@ -93,8 +94,8 @@ func (inv *invocation) redrawUntilDone(draw func(p *page) error) error {
 	}
 }
 
-// untilNext blocks until it is time to draw again: something has changed, or
-// the terminal has another size.
+// untilNext blocks until it is time to draw again: after an event, after a
+// change of the terminal's size, or after --interval.
 func (inv *invocation) untilNext(changes <-chan struct{}) {
 	next := time.NewTimer(inv.every)
 	defer next.Stop()
@@ -118,9 +119,9 @@ func (inv *invocation) untilNext(changes <-chan struct{}) {
 	}
 }
 
-// watchChanges says when an execution of the application changes, so that
-// nobody waits for the next look. A control bus that does not say it is looked
-// at all the same.
+// watchChanges sends on changes when an execution of the application changes,
+// so that the next refresh does not wait for --interval. It ignores errors,
+// because --interval works without events.
 func (inv *invocation) watchChanges() (changes <-chan struct{}, stop func()) {
 	ch := make(chan struct{}, 1)
 	ctx, cancel := context.WithCancel(inv.ctx)
@@ -137,8 +138,8 @@ func (inv *invocation) watchChanges() (changes <-chan struct{}, stop func()) {
 	return ch, func() { cancel(); listening.Wait() }
 }
 
-// redrawScreen replaces what a terminal shows. Elsewhere the new comes after
-// the old.
+// redrawScreen replaces the content of a terminal. On other streams it appends
+// the new text.
 func (inv *invocation) redrawScreen(text string, first bool) {
 	switch {
 	case IsTerminal(inv.Out):

@@ -15,20 +15,20 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/help"
 )
 
-// maxPassword is how much of standard input is read, in bytes; no password is
-// longer.
+// maxPassword is the maximum number of bytes to read from standard input. No
+// password is longer.
 const maxPassword = 4096
 
-// passwordFlag lets a password come from standard input. There is none that
-// takes it as its value: other users of the machine see command lines.
+// passwordFlag defines --password-stdin. No flag takes the password as its
+// value, because other users of the machine can read command lines.
 func passwordFlag(cmd *cobra.Command, fromInput *bool) {
 	help.Section(cmd.Flags(), "Options", func(f *pflag.FlagSet) {
 		f.BoolVar(fromInput, "password-stdin", false, "read the password from standard input")
 	})
 }
 
-// readPassword asks for a password, twice if it is a new one, or reads it from
-// standard input.
+// readPassword reads a password from standard input, or asks for it on the
+// terminal: twice if it is new.
 func (inv *invocation) readPassword(of string, fromInput, isNew bool) (string, error) {
 	if fromInput {
 		data, err := io.ReadAll(io.LimitReader(inv.In, maxPassword+1))
@@ -56,8 +56,8 @@ func (inv *invocation) readPassword(of string, fromInput, isNew bool) (string, e
 	return first, err
 }
 
-// askSecret reads a line from a terminal that does not show it. When the
-// command is interrupted, the terminal shows again what is typed.
+// askSecret reads a line from a terminal without echo. It restores the echo if
+// the command is interrupted.
 func (inv *invocation) askSecret(in *os.File, question string) (string, error) {
 	fd := int(in.Fd())
 	was, err := term.GetState(fd)
@@ -70,7 +70,7 @@ func (inv *invocation) askSecret(in *os.File, question string) (string, error) {
 		err  error
 	}
 	done := make(chan typed, 1)
-	go func() { // it ends with the line, or with the program
+	go func() { // ends with the line, or with the program
 		line, err := term.ReadPassword(fd)
 		done <- typed{line, err}
 	}()

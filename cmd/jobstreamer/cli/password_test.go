@@ -12,8 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// typeLine waits for what is asked at a terminal that does not show what is
-// typed, and types.
+// typeLine waits for a question at a terminal without echo, and types the line.
 func (p *terminal) typeLine(t *testing.T, question, line string) {
 	t.Helper()
 	for range 1000 {
@@ -28,14 +27,14 @@ func (p *terminal) typeLine(t *testing.T, question, line string) {
 	t.Errorf("%q was not asked: %q", question, p.allOutput())
 }
 
-// allOutput is what was written to the terminal so far.
+// allOutput returns the output of the terminal so far.
 func (p *terminal) allOutput() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.seen.String()
 }
 
-// waitForOutput reports whether the terminal shows what is typed.
+// waitForOutput reports whether the terminal echoes.
 func (p *terminal) waitForOutput(t *testing.T) bool {
 	t.Helper()
 	is, err := unix.IoctlGetTermios(int(p.master.Fd()), unix.TCGETS)
@@ -45,7 +44,7 @@ func (p *terminal) waitForOutput(t *testing.T) bool {
 	return is.Lflag&unix.ECHO != 0
 }
 
-// A password is asked for at the terminal, and not shown.
+// The command asks for a password on the terminal, without echo.
 func TestPasswordAtATerminal(t *testing.T) {
 	e := withLogins(t)
 	p := newTerminal(t, 80, 24)
@@ -77,7 +76,7 @@ func TestPasswordAtATerminal(t *testing.T) {
 	}
 }
 
-// Who is interrupted has a terminal that shows what is typed.
+// After an interrupt, the terminal echoes again.
 func TestInterruptedPassword(t *testing.T) {
 	e := withLogins(t)
 	p := newTerminal(t, 80, 24)
@@ -93,7 +92,7 @@ func TestInterruptedPassword(t *testing.T) {
 	if !p.waitForOutput(t) {
 		t.Error("the terminal stays without echo")
 	}
-	if _, err := p.master.WriteString("\n"); err != nil { // lets the reader go, as the end of the program would
+	if _, err := p.master.WriteString("\n"); err != nil { // ends the read, as the end of the program would
 		t.Error(err)
 	}
 }

@@ -8,14 +8,14 @@ import (
 	"unicode"
 )
 
-// colorCode matches a code that only changes colours (SGR of ECMA-48). It has
-// no content, so it is removed as a whole.
+// colorCode matches an escape sequence that only changes colors (SGR of
+// ECMA-48). It has no content, so printable removes all of it.
 var colorCode = regexp.MustCompile(`\x1b\[[0-9;:]*m`)
 
-// printable returns a line without what makes a terminal do something, or show
-// another text than the line has: control characters (C0, C1, DEL) and the
-// characters that change the direction of writing. The rest of an escape
-// sequence stays, as visible text.
+// printable returns a line without characters that control a terminal or make
+// it show a different text: control characters (C0, C1, DEL) and characters
+// that change the direction of writing. The rest of an escape sequence stays,
+// as visible text.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -37,11 +37,13 @@ func PrintableText(s string) string {
 	return strings.Join(lines, "\n")
 }
 
-// isUnsafe reports whether r is more than a character to a terminal.
+// isUnsafe reports whether a terminal treats r as more than a visible
+// character.
 func isUnsafe(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }
 
-// writeCode writes JSON, YAML, EDN or XML. A terminal gets \u009b in place of an
-// unsafe character, which means the same in the strings of the first three.
+// writeCode writes JSON, YAML, EDN or XML. On a terminal, it replaces an unsafe
+// character by an escape such as \u009b, which means the same in strings of the
+// first three formats.
 func (p *page) writeCode(code []byte) error {
 	if p.live {
 		var b bytes.Buffer

@@ -67,8 +67,8 @@ func (inv *invocation) rerunExecutions(m *bulkFlags, st *startOptions, f client.
 	return inv.restartExecutions(m, st, client.Submission{}, &found)
 }
 
-// restartsFor are the executions that f selects, the oldest first, without
-// those that were restarted before, and how many those are.
+// restartsFor returns the executions that f selects, oldest first, without
+// those that were already restarted. before is the number of the latter.
 func (inv *invocation) restartsFor(f client.ExecutionFilter) (t targets, before int, err error) {
 	var all []rest.ListedExecution
 	if err := inv.eachExecution(f, func(e *rest.ListedExecution) bool { all = append(all, *e); return true }); err != nil || len(all) == 0 {
@@ -81,7 +81,7 @@ func (inv *invocation) restartsFor(f client.ExecutionFilter) (t targets, before 
 		if e.RestartOf != nil {
 			restarted[*e.RestartOf] = true
 		}
-		return e.ExecutionID > oldest // a restart is newer than what it restarts
+		return e.ExecutionID > oldest // a restart is newer than its original execution
 	})
 	for _, e := range slices.Backward(all) {
 		if restarted[e.ExecutionID] {
@@ -93,8 +93,8 @@ func (inv *invocation) restartsFor(f client.ExecutionFilter) (t targets, before 
 	return t, before, err
 }
 
-// eachExecution calls visit for the executions that f selects, the newest
-// first, until it returns false.
+// eachExecution calls visit for the executions that f selects, newest first,
+// until visit returns false.
 func (inv *invocation) eachExecution(f client.ExecutionFilter, visit func(e *rest.ListedExecution) bool) error {
 	f.Offset, f.Limit = 0, wholePage
 	for {

@@ -9,8 +9,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// A night's failures are restarted by one command; given again, it restarts
-// nothing twice.
+// One command restarts the failures of a night; repeated, it restarts nothing
+// twice.
 func TestRerun(t *testing.T) {
 	e, _ := withBus(t)
 	for _, job := range []string{"import-a", "import-b", "other"} {

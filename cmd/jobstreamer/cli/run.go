@@ -16,8 +16,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 )
 
-// startOptions says how something is started, and whether somebody waits for
-// its end.
+// startOptions are the options of commands that start executions.
 type startOptions struct {
 	params       []string
 	key          string
@@ -114,7 +113,7 @@ func (c *CLI) executionRestart() *cobra.Command {
 		case none && len(st.params) > 0:
 			return usageErrorf("--no-params cannot be combined with -p")
 		case none:
-			sub.Parameters = map[string]string{} // not those of before
+			sub.Parameters = map[string]string{} // without the parameters of the previous execution
 		}
 		t, err := inv.expandExecutions(args, "restarted", isRestartable)
 		if err != nil {
@@ -139,7 +138,7 @@ are given here, they replace all of them. A job selects its latest execution; a 
 	return c.appFlags(cmd)
 }
 
-// restartExecutions restarts executions.
+// restartExecutions restarts the executions of the targets.
 func (inv *invocation) restartExecutions(m *bulkFlags, st *startOptions, sub client.Submission, t *targets) error {
 	restartOne := func(c *client.Client, t target) (*rest.Execution, error) {
 		if err := inv.completeTarget(&t); err != nil {
@@ -160,15 +159,15 @@ func (inv *invocation) restartExecutions(m *bulkFlags, st *startOptions, sub cli
 	return inv.startEach(w, st, t, restartOne)
 }
 
-// startEach starts an execution for each target, and waits for their ends if
-// that is wanted.
+// startEach starts an execution for each target, and waits for the ends with
+// --wait.
 func (inv *invocation) startEach(w *bulkWork, st *startOptions, t *targets, begin func(c *client.Client, t target) (*rest.Execution, error)) error {
 	r := &bulkReport{invocation: inv, bulkWork: w}
 	until := time.Now().Add(st.timeout)
 	var started []*rest.Execution
 	err := eachOf(r, t.all, func(c *client.Client, t target) (*rest.Execution, error) {
 		if st.wait {
-			c = inv.client // what is shown in the end is what became of it
+			c = inv.client // only the answer at the end is printed
 		}
 		e, err := begin(c, t)
 		if err == nil && st.wait {
@@ -192,8 +191,8 @@ func restartText(e *rest.Execution) string {
 	return fmt.Sprintf(" as a restart of %d", *e.RestartOf)
 }
 
-// awaitEach waits until all that was started has ended. The exit status is that
-// of the worst end.
+// awaitEach waits until all started executions have ended. The exit status is
+// that of the worst end.
 func (inv *invocation) awaitEach(r *bulkReport, started []*rest.Execution, timeout time.Duration, until time.Time) error {
 	ctx := inv.ctx
 	if timeout > 0 {
@@ -202,7 +201,8 @@ func (inv *invocation) awaitEach(r *bulkReport, started []*rest.Execution, timeo
 		defer cancel()
 	}
 	r.left = "not ended"
-	r.all = slices.DeleteFunc(r.all, func(o targetOutcome) bool { return o.Result != refused }) // the others are told by their ends
+	// The others are reported at their ends.
+	r.all = slices.DeleteFunc(r.all, func(o targetOutcome) bool { return o.Result != refused })
 	var targets []target
 	for _, e := range started {
 		targets = append(targets, target{name: fmt.Sprint(e.ExecutionID), job: e.Job, id: e.ExecutionID})
@@ -230,7 +230,7 @@ func (inv *invocation) awaitEach(r *bulkReport, started []*rest.Execution, timeo
 	return r.printSummary(cmp.Or(err, worstExit(exits)))
 }
 
-// cutParameter splits the NAME=VALUE of a flag.
+// cutParameter splits NAME=VALUE, the value of a flag.
 func cutParameter(flag, text string) (name, value string, err error) {
 	name, value, ok := strings.Cut(text, "=")
 	if !ok || name == "" {
@@ -239,7 +239,8 @@ func cutParameter(flag, text string) (name, value string, err error) {
 	return name, value, nil
 }
 
-// submission reads the parameters: nil if none are given.
+// submission returns a submission with the parameters of the flags, nil if
+// there are none.
 func (st *startOptions) submission() (sub client.Submission, err error) {
 	if len(st.params) > 0 {
 		sub.Parameters = make(map[string]string, len(st.params))
@@ -257,7 +258,7 @@ func (st *startOptions) submission() (sub client.Submission, err error) {
 	return sub, nil
 }
 
-// startExecution starts an execution, and sees it through if that is wanted.
+// startExecution starts an execution, and waits for its end with --wait.
 func (inv *invocation) startExecution(st *startOptions, begin func(c *client.Client) (*rest.Execution, error)) error {
 	if !st.wait && !st.follow {
 		return inv.inDoubt(showAnswer(inv, begin, func(p *page, e *rest.Execution) {
@@ -277,7 +278,8 @@ func (inv *invocation) startExecution(st *startOptions, begin func(c *client.Cli
 	return inv.seeThrough(e, st)
 }
 
-// inDoubt says what is not known if somebody did not wait for the answer.
+// inDoubt adds to an error that the outcome is unknown if the user interrupted
+// the request.
 func (inv *invocation) inDoubt(err error) error {
 	if err == nil || inv.ctx.Err() == nil {
 		return err

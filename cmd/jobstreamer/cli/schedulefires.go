@@ -34,7 +34,7 @@ func (c *CLI) scheduleFires() *cobra.Command {
 	return c.appFlags(cmd)
 }
 
-// firesFlags are the flags of a list of nominal times.
+// firesFlags are the flags of schedule fires.
 type firesFlags struct {
 	from, to string
 	limit    int

@@ -22,7 +22,7 @@ func (c *CLI) scheduleCommand() *cobra.Command {
 		c.scheduleList(), c.scheduleSet(), c.scheduleShow(), c.schedulePreview(), c.scheduleFires(), c.schedulePause(), c.scheduleResume(), c.scheduleDelete())
 }
 
-// previewOptions says which fires are wanted.
+// previewOptions are the options of a preview of fire times.
 type previewOptions struct {
 	rest.NewPreview
 }
@@ -68,7 +68,7 @@ func (c *CLI) scheduleSet() *cobra.Command {
 
 const firesAfterSet = 3
 
-// drawSet says what was saved, and when it will fire.
+// drawSet writes the saved schedule with its next fire times.
 func (inv *invocation) drawSet(p *page, job string, is *rest.Schedule) {
 	fmt.Fprintf(p, "Job %s is scheduled: %s.\n", job, scheduleText(is))
 	if !is.Active {
@@ -76,9 +76,9 @@ func (inv *invocation) drawSet(p *page, job string, is *rest.Schedule) {
 	}
 	v := rest.NewPreview{CronNotation: is.CronNotation, TimeZone: textOf(is.TimeZone), Count: firesAfterSet}
 	if is.Calendar != nil {
-		return // a preview knows no holidays
+		return // a preview does not know calendars
 	}
-	if fires, err := inv.client.Preview(inv.ctx, v); err == nil { // it is saved in any case
+	if fires, err := inv.client.Preview(inv.ctx, v); err == nil { // an error is ignored: the schedule is saved
 		drawFires(p, fires)
 	}
 }
@@ -94,7 +94,7 @@ func drawFires(p *page, v rest.Preview) {
 	}
 	t := newTable("FIRE TIME", "LOCAL TIME", "NOTE").withOptional("NOTE").withCuts("NOTE")
 	for _, f := range v.Fires {
-		t.addRow(wallClock(f.Local), p.timeCell(f.Time), cell{f.Note, yellow})
+		t.addRow(localTimeText(f.Local), p.timeCell(f.Time), cell{f.Note, yellow})
 	}
 	p.writeTable(t)
 }
@@ -125,7 +125,7 @@ func (c *CLI) schedulePreview() *cobra.Command {
 	return c.appFlags(cmd)
 }
 
-// scheduleOf is that of a job.
+// scheduleOf returns the schedule of a job.
 func (inv *invocation) scheduleOf(job string) (*rest.Schedule, error) {
 	j, _, err := inv.client.Job(inv.ctx, inv.app, job)
 	if err != nil {
@@ -157,7 +157,7 @@ func (c *CLI) scheduleShow() *cobra.Command {
 	return c.appFlags(cmd)
 }
 
-// scheduleText is a schedule in a few words.
+// scheduleText returns a schedule in a few words.
 func scheduleText(s *rest.Schedule) string {
 	if s == nil {
 		return ""
@@ -200,7 +200,7 @@ func (c *CLI) scheduleChangeCommand(use, short, verb, done, text string, change 
 	return c.appFlags(cmd)
 }
 
-// expandScheduled is expand for jobs with a schedule.
+// expandScheduled is expandNames for jobs with a schedule.
 func (inv *invocation) expandScheduled(args []string) (targets, error) {
 	return inv.expandNames(args, "jobs of "+inv.app+" with a schedule", func() ([]string, error) {
 		jobs, err := inv.allJobs()
@@ -257,7 +257,7 @@ print a list of jobs with their schedules.`
 	return c.appFlags(cmd)
 }
 
-// listedSchedule is a schedule in a list of them.
+// listedSchedule is an entry of a list of schedules.
 type listedSchedule struct {
 	Job           string         `json:"job"`
 	NextExecution subjects.Time  `json:"next_execution"`
@@ -281,7 +281,7 @@ func (inv *invocation) listSchedulesOn(p *page, args []string, paused bool) erro
 		return err
 	}
 	all := []listedSchedule{}
-	for _, name := range t.all { // a job that has none, or is none, is said
+	for _, name := range t.all { // an unknown job, or one without a schedule, is an error
 		i := slices.IndexFunc(jobs, func(j rest.Job) bool { return j.Name == name.name })
 		if i < 0 || jobs[i].Schedule == nil {
 			if _, err := inv.scheduleOf(name.name); err != nil {
@@ -310,7 +310,8 @@ func (inv *invocation) listSchedulesOn(p *page, args []string, paused bool) erro
 	return nil
 }
 
-// fireRank puts what fires before what never fires, and paused schedules last.
+// fireRank sorts schedules with a next fire time first, then those that never
+// fire, then paused ones.
 func fireRank(s listedSchedule) int {
 	switch {
 	case !s.Schedule.Active:

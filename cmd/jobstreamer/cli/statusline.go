@@ -5,12 +5,12 @@ import (
 	"io"
 )
 
-// statusLine is a line of a terminal that says what goes on. Without a terminal
-// it says nothing.
+// statusLine shows the progress in one line of a terminal. Without a terminal,
+// it writes nothing.
 type statusLine struct {
 	w     io.Writer
 	live  bool
-	width int // of the terminal: a line that is wrapped cannot be replaced
+	width int // of the terminal: a wrapped line cannot be replaced
 }
 
 func (inv *invocation) statusLine() *statusLine {

@@ -10,23 +10,23 @@ import (
 	"golang.org/x/text/width"
 )
 
-// page is what a command writes on.
+// page is the output of a command.
 type page struct {
 	io.Writer
-	live  bool // somebody looks: there may be hints that are old in a minute
+	live  bool // shown on a terminal, so it may contain ages, which soon become outdated
 	color bool
-	width int // columns that tables may have; 0: any
+	width int // maximum width of tables; 0: no limit
 	now   time.Time
 	zone  *time.Location
 }
 
-// Colours, for a terminal.
+// Escape sequences for colors.
 const (
 	red, green, yellow, cyan = "\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[36m"
 	bold, faint, plain       = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 )
 
-// inColor colours text.
+// inColor returns text in a color.
 func (p *page) inColor(color, text string) string {
 	if !p.color || color == "" || text == "" {
 		return text
@@ -34,21 +34,21 @@ func (p *page) inColor(color, text string) string {
 	return color + text + plain
 }
 
-// cell is a text of a table, and its colour.
+// cell is a text with a color.
 type cell struct{ text, color string }
 
-// flexCell is a cell, and a shorter text for a narrow page.
+// flexCell is a cell with a shorter text for a narrow page.
 type flexCell struct {
 	cell
 	short string
 }
 
-// table is a table of a page. A heading that begins with > has its column
-// flushed right.
+// table is a table of a page. A heading that begins with > aligns its column to
+// the right.
 type table struct {
 	heads                 []string
 	rows                  [][]flexCell
-	drops, cuts, optional []string // headings: see dropping, cutting and ifAny
+	drops, cuts, optional []string // headings: see withDrops, withCuts and withOptional
 }
 
 func newTable(heads ...string) *table { return &table{heads: heads} }
@@ -74,7 +74,7 @@ func (t *table) addRow(values ...any) {
 
 const gap = "  "
 
-// writeTable writes t, as wide as the page.
+// writeTable writes t, fitted to the width of the page.
 func (p *page) writeTable(t *table) {
 	t.fitWidth(p.width, p.live)
 	widths := t.columnWidths()
@@ -96,8 +96,8 @@ func (p *page) writeTable(t *table) {
 	}
 }
 
-// writeFields writes names with their values, a line each, without those that
-// have none.
+// writeFields writes pairs of a name and a value, each on its own line. It
+// leaves out empty values.
 func (p *page) writeFields(pairs ...any) {
 	const column = 14
 	for i := 0; i+1 < len(pairs); i += 2 {
@@ -120,8 +120,8 @@ func (p *page) writeFields(pairs ...any) {
 // writeTitle writes a heading within a page.
 func (p *page) writeTitle(text string) { fmt.Fprintf(p, "\n%s\n", p.inColor(bold, text)) }
 
-// displayWidth is how many columns of a terminal a text takes. Codes of colours
-// take none.
+// displayWidth returns the number of terminal columns of a text. Escape
+// sequences for colors have no width.
 func displayWidth(s string) (n int) {
 	escape := false
 	for _, r := range s {
@@ -140,7 +140,7 @@ func displayWidth(s string) (n int) {
 	return n
 }
 
-// oneLine is a text for a row: its first line, with a sign if there is more.
+// oneLine returns the first line of a text, with an ellipsis if there are more.
 func oneLine(s string) string {
 	line, more, _ := strings.Cut(strings.TrimLeft(s, "\r\n"), "\n")
 	line = strings.TrimRight(line, "\r ")

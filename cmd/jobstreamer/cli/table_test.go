@@ -48,7 +48,7 @@ const sampleDefinition = `{"id": "nightly", "steps": [
 		{"id": "left", "steps": [{"id": "l1", "batchlet": {"ref": "a.Left"}}]},
 		{"id": "right", "steps": [{"id": "r1"}]}]}]}`
 
-// Everything that is drawn, in one file for a pipe and one for a terminal.
+// TestDrawing records every page in one file for a pipe and one for a terminal.
 func TestDrawing(t *testing.T) {
 	asked := &invocation{CLI: &CLI{Config: Config{Err: &bytes.Buffer{}}}, ctx: t.Context(), app: "shop"}
 	asked.client, _ = client.New(client.Config{URL: "http://127.0.0.1:1"}) // what it would add is left out
@@ -176,7 +176,7 @@ func TestWords(t *testing.T) {
 	}
 }
 
-// What a log does not have is said where people look at an execution.
+// Missing output is reported with the execution.
 func TestMissingLines(t *testing.T) {
 	for dropped, want := range map[int64]string{0: "", 1: "1 line of output is missing", 12: "12 lines of output are missing"} {
 		if got := missingOutput(&rest.Execution{LogDropped: dropped}); got != want {

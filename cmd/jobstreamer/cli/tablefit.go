@@ -11,23 +11,23 @@ import (
 )
 
 const (
-	usualWidth = 80 // columns of what is no terminal
-	leastWidth = 12 // columns that are left of a text that is cut
+	usualWidth = 80 // columns without a terminal
+	leastWidth = 12 // minimum columns of a cut text
 	ellipsis   = "…"
 )
 
-// withDrops names columns that a table may lack, the least important first.
+// withDrops names the columns that may be dropped, the least important first.
 func (t *table) withDrops(heads ...string) *table { t.drops = heads; return t }
 
-// withCuts names columns whose texts may be cut before a column is dropped.
+// withCuts names the columns whose texts may be cut before a column is dropped.
 func (t *table) withCuts(heads ...string) *table { t.cuts = heads; return t }
 
-// withOptional names columns that are shown only if a row has something there.
+// withOptional names the columns that are shown only if a row has a value.
 func (t *table) withOptional(heads ...string) *table { t.optional = heads; return t }
 
-// fitWidth makes t as narrow as a page of width columns, 0 for any: it takes
-// short texts, cuts texts, drops columns. What nothing may be done about stays,
-// unless a person looks: names are cut for them only, since scripts use them.
+// fitWidth narrows t to width columns; 0 means no limit. It uses the short
+// texts, cuts texts, and drops columns, as far as the table allows it. Names
+// are cut only on a terminal, because scripts use them.
 func (t *table) fitWidth(width int, live bool) {
 	for _, head := range t.optional {
 		i := t.columnIndex(head)
@@ -55,7 +55,7 @@ func (t *table) fitWidth(width int, live bool) {
 	}
 }
 
-// columnIndex is the index of a column, -1 if it is not there.
+// columnIndex returns the index of a column, or -1 if it does not exist.
 func (t *table) columnIndex(head string) int {
 	return slices.IndexFunc(t.heads, func(h string) bool { return strings.TrimPrefix(h, ">") == strings.TrimPrefix(head, ">") })
 }
@@ -67,7 +67,7 @@ func (t *table) removeColumn(i int) {
 	}
 }
 
-// useShortTexts takes the short form of all texts that have one.
+// useShortTexts replaces the texts by their short forms, if they have one.
 func (t *table) useShortTexts() {
 	for _, row := range t.rows {
 		for i := range row {
@@ -76,7 +76,7 @@ func (t *table) useShortTexts() {
 	}
 }
 
-// columnWidths are those of the columns.
+// columnWidths returns the width of each column.
 func (t *table) columnWidths() []int {
 	all := make([]int, len(t.heads))
 	for i, head := range t.heads {
@@ -96,8 +96,8 @@ func (t *table) totalWidth() int {
 	return sum
 }
 
-// cuttableWidth is how many columns of a terminal can be cut from the columns
-// heads.
+// cuttableWidth returns by how many terminal columns the columns heads can be
+// narrowed.
 func (t *table) cuttableWidth(heads []string) (sum int) {
 	widths := t.columnWidths()
 	for _, head := range heads {
@@ -110,8 +110,8 @@ func (t *table) cuttableWidth(heads []string) (sum int) {
 
 func minColumnWidth(head string) int { return max(leastWidth, displayWidth(head)) }
 
-// cutColumns cuts texts of the columns heads, the widest first, until t is not
-// wider than width.
+// cutColumns cuts texts of the columns heads, the widest first, until t fits
+// into width.
 func (t *table) cutColumns(heads []string, width int) {
 	widths := t.columnWidths()
 	for over := t.totalWidth() - width; over > 0; over-- {
@@ -134,8 +134,8 @@ func (t *table) cutColumns(heads []string, width int) {
 	}
 }
 
-// cutText is s in at most width columns of a terminal. Escape codes take none
-// of them.
+// cutText returns s cut to at most width terminal columns. Escape sequences
+// have no width.
 func cutText(s string, width int) string {
 	if displayWidth(s) <= width {
 		return s
@@ -153,7 +153,7 @@ func cutText(s string, width int) string {
 					b.WriteString(ellipsis)
 				}
 				used = width
-				continue // what follows may be the end of a colour
+				continue // the rest may contain the end of a color
 			}
 			used += w
 		}
@@ -163,7 +163,8 @@ func cutText(s string, width int) string {
 	return b.String()
 }
 
-// windowSize is how many columns and lines a terminal has; 0 lines for a pipe.
+// windowSize returns the columns and lines of a terminal. For other streams, it
+// returns $COLUMNS or the usual width, and 0 lines.
 func (c *CLI) windowSize(stream any) (columns, lines int) {
 	if f, ok := stream.(*os.File); ok {
 		if w, h, err := term.GetSize(int(f.Fd())); err == nil && w > 0 && h > 0 {
@@ -176,14 +177,14 @@ func (c *CLI) windowSize(stream any) (columns, lines int) {
 	return usualWidth, 0
 }
 
-// fitWindow is what a window of a terminal shows of text: no line is wrapped,
-// and the last one says how many are not shown.
+// fitWindow returns the part of text that fits into a window without wrapped
+// lines. The last line says how many lines are hidden.
 func fitWindow(text string, columns, lines int) string {
 	all := strings.SplitAfter(strings.TrimSuffix(text, "\n"), "\n")
 	for i, l := range all {
 		all[i] = cutText(strings.TrimSuffix(l, "\n"), columns) + "\n"
 	}
-	if most := lines - 1; lines > 1 && len(all) > most { // the cursor has a line too
+	if most := lines - 1; lines > 1 && len(all) > most { // the cursor needs a line too
 		left := len(all) - (most - 1)
 		all = append(all[:most-1], cutText(ellipsis+" "+countText(left, "more line", "more lines")+"; enlarge the window to see them", columns)+"\n")
 	}

@@ -18,9 +18,9 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// terminal is a real one, and what was written to it so far.
+// terminal is a pseudoterminal with its output so far.
 type terminal struct {
-	*os.File // where a program writes
+	*os.File // the program's side
 	master   *os.File
 	mu       sync.Mutex
 	seen     bytes.Buffer
@@ -70,8 +70,8 @@ func (p *terminal) resizeTo(t *testing.T, columns, lines uint16) {
 	}
 }
 
-// screenText waits until the last screen that was drawn has what, and returns
-// its lines.
+// screenText waits until the last drawn screen contains what, and returns its
+// lines.
 func (p *terminal) screenText(t *testing.T, what string) []string {
 	t.Helper()
 	screen := func(all string) string { return all[max(0, strings.LastIndex(all, "\x1b[H")):] }
@@ -82,7 +82,8 @@ func (p *terminal) screenText(t *testing.T, what string) []string {
 	return strings.Split(strings.TrimSuffix(text, "\n"), "\n")
 }
 
-// awaitOutput returns what was written to the terminal once done is true of it.
+// awaitOutput returns the terminal's output as soon as done returns true for
+// it.
 func (p *terminal) awaitOutput(t *testing.T, what string, done func(all string) bool) (all string) {
 	t.Helper()
 	for range 1000 {
@@ -98,8 +99,8 @@ func (p *terminal) awaitOutput(t *testing.T, what string, done func(all string) 
 	return ""
 }
 
-// What is watched never scrolls or wraps: a screen that does so cannot be drawn
-// over.
+// --watch never scrolls or wraps, because such a screen could not be redrawn in
+// place.
 func TestWatchFitsTheWindow(t *testing.T) {
 	e, _ := withBus(t)
 	for i := range 30 {
@@ -135,18 +136,19 @@ func TestWatchFitsTheWindow(t *testing.T) {
 	fits(100, 50, "long-name-29")
 }
 
-// evilLine does all that output can do to a terminal: title, clipboard, colours,
-// cursor, CR, C1 in place of escape, and letters from right to left.
+// evilLine has everything with which output can manipulate a terminal: title,
+// clipboard, colors, cursor, CR, C1 in place of escape, and right-to-left
+// letters.
 const evilLine = "a\x1b]0;title\x07b\x1b]52;c;eA==\x1b\\c\x1b[31mred\x1b[0m\x1b[2Ad\re\u009b2Jf\u202eg\u2066h\x7fi\x08"
 
-// waitFor returns what was written to the terminal once it has all of what.
+// waitFor returns the terminal's output as soon as it contains what.
 func (p *terminal) waitFor(t *testing.T, what string) string {
 	t.Helper()
 	return p.awaitOutput(t, what, func(all string) bool { return strings.Contains(all, what) })
 }
 
-// Output of a job does nothing to a terminal, unless it is asked for as it is.
-// A pipe gets it as it is.
+// The output of a job cannot manipulate a terminal, unless --raw is given. A
+// pipe gets it unchanged.
 func TestOutputDoesNothingToATerminal(t *testing.T) {
 	e, b := withBus(t)
 	e.applyFiles(t, "night", "Noop")
@@ -199,8 +201,8 @@ func TestOutputDoesNothingToATerminal(t *testing.T) {
 	}
 }
 
-// Somebody at a terminal is asked before what a glob found is changed, and
-// before anything is deleted.
+// On a terminal, the command asks for confirmation before it changes the
+// matches of a glob, and before it deletes anything.
 func TestConfirmation(t *testing.T) {
 	e, _ := withBus(t)
 	for _, job := range []string{"night-1", "night-2"} {

@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// timeForms says which times are understood.
+// timeForms lists the accepted forms of a time.
 const timeForms = "18:00 (its latest occurrence), today, yesterday, yesterday 18:00, 2026-11-24, 2026-11-24 18:00, 2h or 3d (before now), or 2026-11-24T18:00:00Z"
 
-// parseTime understands a time of the past as people say it, in their zone. As
-// the end of a while, a day is meant to its end.
+// parseTime parses a time in the past, in the given zone. If end is true, a
+// date means the end of that day.
 func parseTime(text string, now time.Time, zone *time.Location, end bool) (t time.Time, ok bool) {
 	text = strings.TrimSpace(text)
 	now = now.In(zone)
@@ -40,7 +40,7 @@ func parseTime(text string, now time.Time, zone *time.Location, end bool) (t tim
 	return midnight, true
 }
 
-// parseDay is the beginning of a day.
+// parseDay returns the beginning of a day.
 func parseDay(text string, now time.Time, zone *time.Location) (time.Time, bool) {
 	year, month, day := now.Date()
 	switch strings.ToLower(text) {
@@ -54,7 +54,7 @@ func parseDay(text string, now time.Time, zone *time.Location) (time.Time, bool)
 	return time.Date(year, month, day, 0, 0, 0, 0, zone), true
 }
 
-// parseClock reads 18:00 or 18:00:30.
+// parseClock parses 18:00 or 18:00:30.
 func parseClock(text string) (hour, minute, second int, ok bool) {
 	for _, layout := range []string{"15:04", "15:04:05"} {
 		if t, err := time.Parse(layout, text); err == nil {
@@ -64,7 +64,8 @@ func parseClock(text string) (hour, minute, second int, ok bool) {
 	return 0, 0, 0, false
 }
 
-// lastOccurrence is when it was last so late, today or yesterday.
+// lastOccurrence returns the latest time in the past with this time of day:
+// today or yesterday.
 func lastOccurrence(now time.Time, hour, minute, second int) time.Time {
 	t := time.Date(now.Year(), now.Month(), now.Day(), hour, minute, second, 0, now.Location())
 	if t.After(now) {
@@ -73,11 +74,11 @@ func lastOccurrence(now time.Time, hour, minute, second int) time.Time {
 	return t
 }
 
-// daysOrWeeks are a duration in days or weeks, which package time does not
-// read.
+// daysOrWeeks matches a duration in days or weeks, which package time does not
+// parse.
 var daysOrWeeks = regexp.MustCompile(`^(\d{1,5})([dw])$`)
 
-// parsePastDuration reads a duration that is not negative.
+// parsePastDuration parses a duration that is not negative.
 func parsePastDuration(text string) (time.Duration, bool) {
 	if m := daysOrWeeks.FindStringSubmatch(text); m != nil {
 		n, err := strconv.Atoi(m[1])
@@ -90,7 +91,7 @@ func parsePastDuration(text string) (time.Duration, bool) {
 	return d, err == nil && d >= 0 && !strings.HasPrefix(text, "+") && text != "0"
 }
 
-// timeFlag reads the time of a flag; zero if the flag was not given.
+// timeFlag returns the time of a flag, or zero if the flag was not given.
 func (inv *invocation) timeFlag(flag, text string, given, end bool) (time.Time, error) {
 	if !given {
 		return time.Time{}, nil
@@ -103,11 +104,11 @@ func (inv *invocation) timeFlag(flag, text string, given, end bool) (time.Time, 
 	return t, nil
 }
 
-// timeText is the value of a flag that takes a time.
+// timeText is a flag with its value, a time.
 type timeText struct{ flag, text string }
 
-// timeRange reads the two flags of a range of times. Either is zero if its flag
-// was not given.
+// timeRange returns the times of two flags. Each is zero if its flag was not
+// given.
 func (inv *invocation) timeRange(given func(flag string) bool, from, to timeText) (begin, end time.Time, err error) {
 	if begin, err = inv.timeFlag(from.flag, from.text, given(from.flag), false); err != nil {
 		return begin, end, err

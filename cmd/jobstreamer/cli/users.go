@@ -15,7 +15,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 )
 
-// roles are what somebody can be.
+// roles are the roles that a user can have.
 var roles = []string{"admin", "operator", "watcher"}
 
 func (c *CLI) userCommand() *cobra.Command {
@@ -41,11 +41,10 @@ func drawUsers(p *page, list rest.List[rest.User]) {
 	drawList(p, t, list, "No users.")
 }
 
-// defaultApp stands for all applications in which a user has no role of their
-// own.
+// defaultApp stands for all applications in which a user has no other role.
 const defaultApp = "default"
 
-// rolesText are roles in a line: operator, admin in shop.
+// rolesText returns the roles in one line: operator, admin in shop.
 func rolesText(all map[string]string) string {
 	var words []string
 	if all[defaultApp] != "" {
@@ -59,7 +58,7 @@ func rolesText(all map[string]string) string {
 	return strings.Join(words, ", ")
 }
 
-// roleFlags say what a user is to be.
+// roleFlags are the flags that set the roles of a user.
 type roleFlags struct {
 	role string
 	in   []string
@@ -73,7 +72,7 @@ func (r *roleFlags) addFlags(cmd *cobra.Command, text string) {
 	completeFlag(cmd, "role", cobra.FixedCompletions(roles, cobra.ShellCompDirectiveNoFileComp))
 }
 
-// mergeRoles are the roles that there will be in place of those that there are.
+// mergeRoles returns the roles of a user after the change by the flags.
 func (r *roleFlags) mergeRoles(was map[string]string) (rest.NewRoles, error) {
 	is := rest.NewRoles{Role: was[defaultApp], Roles: maps.Clone(was)}
 	if is.Roles == nil {
@@ -185,7 +184,8 @@ func (inv *invocation) ownRoles() error {
 	return nil
 }
 
-// findUser finds a user. There is no way to ask for one alone.
+// findUser finds a user in the list of users, because the API cannot return a
+// single one.
 func (inv *invocation) findUser(id string) (*rest.User, error) {
 	all, err := allPages(func(p client.Page) (rest.List[rest.User], error) { return inv.client.Users(inv.ctx, p) })
 	if err != nil {

@@ -34,7 +34,7 @@ The exit status is 1 if a definition is invalid. Warnings do not affect it.`
 	return c.appFlags(cmd)
 }
 
-// verdict is what validate says of a file.
+// verdict is the result for one file.
 type verdict struct {
 	File     string            `json:"file"`
 	Job      string            `json:"job,omitempty"`
@@ -84,7 +84,7 @@ func validateDefinition(d *definition, check *knownComponents) verdict {
 	case errors.As(err, &all):
 		for _, f := range all {
 			e := definitionFault{Line: f.Line, Column: f.Column, Path: f.Path, Want: f.Want, Got: f.Got}
-			f.Line = 0 // it is said before
+			f.Line = 0 // the caller prints it before the text
 			e.text = f.Error()
 			v.Errors = append(v.Errors, e)
 		}

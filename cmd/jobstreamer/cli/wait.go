@@ -17,10 +17,10 @@ import (
 )
 
 const (
-	awaitTime       = time.Minute            // how long one answer waits
-	liveAwaitTime   = 500 * time.Millisecond // the same, if somebody looks
-	reasonAwaitTime = 2 * time.Second        // a look at one that waits, if nobody sees a line of it
-	retryPause      = time.Second            // before a control bus is tried again that is away
+	awaitTime       = time.Minute            // maximum wait of one request
+	liveAwaitTime   = 500 * time.Millisecond // the same on a terminal, which shows progress
+	reasonAwaitTime = 2 * time.Second        // the same while an execution waits and there is no terminal
+	retryPause      = time.Second            // before a retry while the control bus cannot be reached
 )
 
 func (c *CLI) executionWait() *cobra.Command {
@@ -44,7 +44,7 @@ func (c *CLI) executionWait() *cobra.Command {
 	return c.appFlags(cmd)
 }
 
-// seeThrough waits for the end of an execution, and says how it ended.
+// seeThrough waits for the end of an execution and reports it.
 func (inv *invocation) seeThrough(e *rest.Execution, st *startOptions) error {
 	ctx := inv.ctx
 	if st.timeout > 0 {
@@ -54,7 +54,7 @@ func (inv *invocation) seeThrough(e *rest.Execution, st *startOptions) error {
 	}
 	var err error
 	if st.follow && inv.printsTables() {
-		stop := inv.sayWaiting(ctx, e)
+		stop := inv.printWaitReasons(ctx, e)
 		defer stop()
 		_, err = inv.client.FollowLog(ctx, e.App, e.Job, e.ExecutionID, inv.logLine(&st.log))
 	}
@@ -73,8 +73,8 @@ func (inv *invocation) seeThrough(e *rest.Execution, st *startOptions) error {
 	return inv.reportEnd(end)
 }
 
-// awaitEnd asks until the execution has ended. Once it is known, a control bus
-// that is away for a while is waited for.
+// awaitEnd polls the control bus until the execution has ended. It retries
+// while the control bus cannot be reached.
 func (inv *invocation) awaitEnd(ctx context.Context, e *rest.Execution) (*rest.Execution, error) {
 	line := inv.statusLine()
 	defer line.clearLine()
@@ -102,15 +102,16 @@ func (inv *invocation) awaitEnd(ctx context.Context, e *rest.Execution) (*rest.E
 	return e, nil
 }
 
-// waitReasons says on the error output why an execution waits, if that takes a
-// while: a pipe, or a log that is followed, would show nothing.
+// waitReasons writes to standard error why an execution waits, unless the wait
+// is short. Without it, a pipe or a followed log would show nothing.
 type waitReasons struct {
 	inv  *invocation
 	last string
 	asks int
 }
 
-// printNew says what is new, and returns how long to wait until the next look.
+// printNew writes a new reason, and returns how long to wait for the next
+// answer.
 func (r *waitReasons) printNew(e *rest.Execution) time.Duration {
 	why := textOf(e.For)
 	if r.asks++; r.asks > 1 && why != "" && why != r.last {
@@ -120,8 +121,9 @@ func (r *waitReasons) printNew(e *rest.Execution) time.Duration {
 	return reasonAwaitTime
 }
 
-// sayWaiting says why an execution waits until it does not, or until stop.
-func (inv *invocation) sayWaiting(ctx context.Context, e *rest.Execution) (stop func()) {
+// printWaitReasons writes in the background why an execution waits, until it no
+// longer waits or stop is called.
+func (inv *invocation) printWaitReasons(ctx context.Context, e *rest.Execution) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var looking sync.WaitGroup
 	looking.Go(func() {
@@ -149,12 +151,12 @@ func pauseFor(ctx context.Context, d time.Duration) {
 	}
 }
 
-// isAway says whether a later answer may be another one.
+// isAway reports whether a retry can succeed.
 func isAway(err error) bool {
 	return client.Code(err) == "unavailable" || errors.As(err, new(*url.Error))
 }
 
-// waitingLine says what an execution is at.
+// waitingLine returns the progress of an execution in one line.
 func waitingLine(e *rest.Execution) string {
 	words := []string{fmt.Sprintf("%d %s", e.ExecutionID, e.BatchStatus)}
 	if e.BatchStatus.Waiting() && e.For != nil {
@@ -178,14 +180,15 @@ func waitingLine(e *rest.Execution) string {
 	return strings.Join(words, ", ")
 }
 
-// reportLeft says that an execution goes on although nobody waits any more.
+// reportLeft reports that an execution continues although the command no longer
+// waits for it.
 func (inv *invocation) reportLeft(e *rest.Execution, why string, status int) error {
 	fmt.Fprintf(inv.Err, "%s: execution %d of %s continues.\n  wait  %s\n  stop  %s\n", why, e.ExecutionID, e.Job,
 		inv.appCommandLine(fmt.Sprintf("execution wait %d", e.ExecutionID)), inv.appCommandLine(fmt.Sprintf("execution stop %d", e.ExecutionID)))
 	return printedError{status}
 }
 
-// reportEnd says how an execution ended.
+// reportEnd reports how an execution ended.
 func (inv *invocation) reportEnd(e *rest.Execution) error {
 	done := e.BatchStatus == subjects.Completed
 	if !inv.printsTables() {
@@ -228,7 +231,7 @@ func afterText(p *page, e *rest.Execution) string {
 	return ""
 }
 
-// reasonOf says why an execution ended as it did, in one line.
+// reasonOf returns the reason of an end in one line.
 func reasonOf(e *rest.Execution) string {
 	exit := textOf(e.ExitStatus)
 	switch {
