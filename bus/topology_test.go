@@ -107,10 +107,13 @@ func TestBucketOfAnEarlierVersion(t *testing.T) {
 func TestOpenOnAFullAccount(t *testing.T) {
 	t.Parallel()
 	s := bustest.Server(t)
-	bustest.Open(t, s, bus.Config{})
+	bustest.Open(t, s, bus.Config{Retention: bus.Retention{LogBytes: 1 << 30}})
 	accountLimit(t, s, 1)
 	var log bytes.Buffer
-	b := bustest.Open(t, s, bus.Config{Log: slog.New(slog.NewTextHandler(&log, nil)), Retention: bus.Retention{Sessions: time.Hour}})
+	b := bustest.Open(t, s, bus.Config{Log: slog.New(slog.NewTextHandler(&log, nil)), Retention: bus.Retention{LogBytes: 2 << 30}})
+	if n := strings.Count(log.String(), "the settings of the stream are not updated"); n == 0 {
+		t.Errorf("log %s", &log)
+	}
 	if _, err := b.Apps.Get(t.Context(), bus.DefaultApp); err != nil {
 		t.Errorf("a read: %v", err)
 	}
