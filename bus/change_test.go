@@ -411,6 +411,7 @@ func TestSlowWatch(t *testing.T) {
 				newest[key], last = *v, rev
 			}, func() { filled = len(newest) })
 		}()
+		synctest.Wait() // a key that is written while the watch begins comes after filled
 		for round := range rounds {
 			write(round + 1)
 		}
