@@ -61,8 +61,8 @@ func isV1Login(ctx huma.Context) bool {
 }
 
 type deleteAuth struct {
-	Cookie        http.Cookie `cookie:"ring-session"`
-	Authorization string      `header:"Authorization" hidden:"true"`
+	Session       string `cookie:"ring-session" doc:"The session from POST /auth."`
+	Authorization string `header:"Authorization" hidden:"true"`
 }
 
 type loggedOut struct {
@@ -72,7 +72,7 @@ type loggedOut struct {
 // deleteAuth ends the session of the cookie, and the token that was sent.
 func (s *Server) deleteAuth(ctx context.Context, in *deleteAuth) (*loggedOut, error) {
 	token, _ := bearerSecret(in.Authorization)
-	for _, secret := range []string{in.Cookie.Value, token} {
+	for _, secret := range []string{in.Session, token} {
 		if secret == "" || !s.cfg.RequireLogin {
 			continue
 		}
@@ -90,7 +90,7 @@ func (s *Server) listProviders(context.Context, *struct{}) (*answer[map[string]s
 }
 
 type provider struct {
-	ID string `path:"id"`
+	ID string `path:"id" doc:"Id of the login provider."`
 }
 
 type redirect struct {
@@ -146,7 +146,7 @@ func (s *Server) postUser(ctx context.Context, in *postUser) (*struct{}, error) 
 
 // UserPath is a user in a path.
 type UserPath struct {
-	ID string `path:"id"`
+	ID string `path:"id" doc:"Id of the user."`
 }
 
 func (s *Server) deleteUser(ctx context.Context, in *UserPath) (*struct{}, error) {

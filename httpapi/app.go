@@ -19,7 +19,7 @@ import (
 // AppPath is an application in a path. Huma sees embedded fields only if their
 // type is exported.
 type AppPath struct {
-	App string `path:"app"`
+	App string `path:"app" doc:"Name of the application."`
 }
 
 // Resolve refuses an invalid name before it becomes a part of a key.
@@ -72,8 +72,8 @@ type newApp rest.App
 
 // ValidateFor returns what is wrong with the name. It accepts every name from a
 // v1 client that sends a token: see [v1.SendsToken].
-func (sent *newApp) ValidateFor(authorization string) (wrong codec.Faults) {
-	if sent.Name != "" && !v1.SendsToken(authorization) {
+func (sent *newApp) ValidateFor(ctx huma.Context) (wrong codec.Faults) {
+	if sent.Name != "" && !v1.SendsToken(ctx.Header("Authorization")) {
 		checkAppName(&wrong, "/name", sent.Name)
 	}
 	return wrong
@@ -98,7 +98,7 @@ func (s *Server) postApp(ctx context.Context, in *postApp) (*saved[rest.AppInfo]
 }
 
 type putApp struct {
-	App string `path:"app"` // any: what is wrong with it is said of the name
+	App string `path:"app" doc:"Name of the application."` // any: what is wrong with it is said of the name
 	Preconditions
 	Sent body[newApp]
 }

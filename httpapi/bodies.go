@@ -170,7 +170,7 @@ type validator interface {
 
 // requestValidator is a body whose rules depend on who sends it.
 type requestValidator interface {
-	ValidateFor(authorization string) codec.Faults
+	ValidateFor(ctx huma.Context) codec.Faults
 }
 
 // validate adds the faults of the values to those that the reader found, so
@@ -181,10 +181,10 @@ func validate(ctx huma.Context, value any, err error) error {
 		return err
 	}
 	switch v := value.(type) {
+	case requestValidator:
+		found.AddOther(v.ValidateFor(ctx))
 	case validator:
 		found.AddOther(v.Validate())
-	case requestValidator:
-		found.AddOther(v.ValidateFor(ctx.Header("Authorization")))
 	}
 	return found.Err()
 }

@@ -24,7 +24,7 @@ import (
 // DeploymentPath is a deployment in a path.
 type DeploymentPath struct {
 	AppPath
-	Number string `path:"number"`
+	Number string `path:"number" doc:"Revision of the deployment."`
 }
 
 func (p *DeploymentPath) revision() (int, error) {
@@ -199,7 +199,7 @@ func (p *patient) Read(b []byte) (int, error) {
 }
 
 type putArtifact struct {
-	SHA256 string `path:"sha256"`
+	SHA256 string `path:"sha256" doc:"SHA-256 of the jar, as 64 hex digits."`
 	Name   string `query:"name" doc:"File name of the jar. Only people who inspect the object store see it."`
 	Upload
 }
@@ -219,7 +219,7 @@ func (s *Server) putArtifact(ctx context.Context, in *putArtifact) (*stored, err
 }
 
 type getArtifact struct {
-	SHA256 string `path:"sha256"`
+	SHA256 string `path:"sha256" doc:"SHA-256 of the jar, as 64 hex digits."`
 }
 
 func (s *Server) getArtifact(ctx context.Context, in *getArtifact) (*streamed, error) {

@@ -25,13 +25,13 @@ const maxKey = 255
 // ExecutionPath is an execution in a path.
 type ExecutionPath struct {
 	JobPath
-	ID string `path:"id"`
+	ID string `path:"id" doc:"Id of the execution."`
 }
 
 // ShortPath is an execution in a path without its job.
 type ShortPath struct {
 	AppPath
-	ID string `path:"id"`
+	ID string `path:"id" doc:"Id of the execution."`
 }
 
 // Resolve checks the application. The embedded Resolve alone would not be

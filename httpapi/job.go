@@ -404,8 +404,8 @@ type JobRef struct {
 // JobPath is a job in a path. [Server.resolveJob] sets job before the handler
 // runs.
 type JobPath struct {
-	App  string `path:"app"`
-	Name string `path:"job"`
+	App  string `path:"app" doc:"Name of the application."`
+	Name string `path:"job" doc:"Name of the job."`
 	job  JobRef
 }
 
@@ -434,8 +434,8 @@ func addNotation(v *rest.Job, n *bus.Notation) {
 // NamedPath is a job in a path of a handler that may create the job: there may
 // be no key yet.
 type NamedPath struct {
-	App  string `path:"app"`
-	Name string `path:"job"`
+	App  string `path:"app" doc:"Name of the application."`
+	Name string `path:"job" doc:"Name of the job."`
 }
 
 // Resolve refuses invalid names before they become parts of a key.

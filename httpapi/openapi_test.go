@@ -155,7 +155,21 @@ func TestOpenAPI(t *testing.T) {
 				if other := seen[op.OperationID]; other != "" || op.OperationID == "" {
 					t.Errorf("%s %s: id %q is that of %s", method, path, op.OperationID, other)
 				}
+				if strings.ContainsAny(op.OperationID, "{}/") {
+					t.Errorf("%s %s: id %q has a part of the path that varies", method, path, op.OperationID)
+				}
 				seen[op.OperationID] = path
+			}
+		}
+	})
+	t.Run("every parameter has a description", func(t *testing.T) {
+		for path, item := range doc.Paths.Map() {
+			for method, op := range item.Operations() {
+				for _, p := range op.Parameters {
+					if p.Value.Description == "" {
+						t.Errorf("%s %s: parameter %s has no description", method, path, p.Value.Name)
+					}
+				}
 			}
 		}
 	})

@@ -22,7 +22,7 @@ import (
 // latter neither repeats nor misses an entry while others are added.
 type Page struct {
 	Offset int    `query:"offset" minimum:"0" default:"1" doc:"Number of the first entry, from 1. Not allowed with after or before."`
-	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"20"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"20" doc:"Maximum number of entries."`
 	After  string `query:"after" doc:"Return the entries after this one: the value of next of the page before. An entry is identified by the sort key of the list: a name, a revision, or the id of an execution."`
 	Before string `query:"before" doc:"Return the entries before this one: the value of previous of the page after."`
 }

@@ -53,7 +53,7 @@ func (s *Server) addRoutes() {
 	addRoute(s, anyone, readingRoute(get, "/{app}/deployments", "List the last ten deployments of an application, newest first", 200), s.listDeployments)
 	addRoute(s, anyone, writingRoute(post, "/{app}/deployments", "Deploy stored jars", 201), s.postDeployment)
 	addRoute(s, anyone, readingRoute(get, "/{app}/deployment/{number}", "Get a deployment of an application", 200), s.getDeployment)
-	addRoute(s, anyone, writingRoute(put, "/{app}/deployment/{number}/current", "Make a deployment current again", 200), s.makeCurrent)
+	addRoute(s, anyone, withID("put-current-deployment", writingRoute(put, "/{app}/deployment/{number}/current", "Make a deployment current again", 200)), s.makeCurrent)
 	addRoute(s, anyone, withUpload(writingRoute(put, "/artifact/{sha256}", "Store a jar", 200), jarType), s.putArtifact)
 	addRoute(s, anyone, withStream(readingRoute(get, "/artifact/{sha256}", "Download a jar", 200), jarType), s.getArtifact)
 
@@ -61,7 +61,7 @@ func (s *Server) addRoutes() {
 	addRoute(s, readJob, withStream(readingRoute(get, "/{app}/jobs/download", "Download all jobs as one file", 200), "application/force-download"), s.download)
 	addRoute(s, anyone, readingRoute(post, "/jobs/convert-xml", "Convert a diagram to job XML", 201), s.convertXML)
 	addRoute(s, createJob, withDefinition(writingRoute(post, "/{app}/jobs", "Create or overwrite a job", 201)), s.postJob)
-	addRoute(s, readJob, withDefinition(readingRoute(post, "/{app}/jobs/judge", "Show what a PUT of a job's file would change, without any change", 200)), s.judgeJob)
+	addRoute(s, readJob, withDefinition(readingRoute(post, "/{app}/jobs/judge", "Preview the effect of a PUT of a job's file; nothing is written", 200)), s.judgeJob)
 	addRoute(s, readJob, withDefinition(readingRoute(get, job, "Get a job", 200)), s.getJob)
 	addRoute(s, updateJob, withDefinition(writingRoute(put, job, "Create or overwrite a job", 200)), s.putJob)
 	addRoute(s, readJob, withDefinition(readingRoute(get, job+"/definition", "Get the definition of a job", 200)), s.getDefinition)
@@ -95,11 +95,11 @@ func (s *Server) addRoutes() {
 	addRoute(s, executeJob, writingRoute(del, sched, "Remove a job's schedule", 204), s.deleteSchedule)
 	addRoute(s, executeJob, writingRoute(put, sched+"/pause", "Pause a schedule", 200), s.pauseSchedule)
 	addRoute(s, executeJob, writingRoute(put, sched+"/resume", "Resume a schedule", 200), s.resumeSchedule)
-	addRoute(s, readJob, readingRoute(get, job+"/fires", "List what became of the nominal times of a job's schedules, newest first", 200), s.listFires)
+	addRoute(s, readJob, readingRoute(get, job+"/fires", "List the past fire times of a job's schedules with their outcome, newest first", 200), s.listFires)
 
-	addRoute(s, anyone, writingRoute(post, "/test-executions", "Try a diagram: run its job without the work of its steps", 201), s.postTestExecution)
-	addRoute(s, anyone, readingRoute(get, "/test-execution/{id}", "Get the state of a diagram that is being tried", 200), s.getTestExecution)
-	addRoute(s, anyone, writingRoute(del, "/test-execution/{id}", "Stop trying a diagram, and delete its execution", 204), s.deleteTestExecution)
+	addRoute(s, anyone, writingRoute(post, "/test-executions", "Test a diagram: run its job without the work of its steps", 201), s.postTestExecution)
+	addRoute(s, anyone, readingRoute(get, "/test-execution/{id}", "Get the status of a test execution", 200), s.getTestExecution)
+	addRoute(s, anyone, writingRoute(del, "/test-execution/{id}", "Stop a test execution and delete it", 204), s.deleteTestExecution)
 
 	addRoute(s, anyone, readingRoute(post, "/schedule/preview", "Preview when a schedule would fire", 200), s.previewFires)
 
@@ -132,7 +132,7 @@ func traitsOf(op *huma.Operation) *traits {
 
 // writingRoute declares a route that changes something.
 func writingRoute(method, path, summary string, status int) huma.Operation {
-	id := strings.NewReplacer("{app}", "", "{job}", "", "{id}", "", "/", "-", ".", "-").Replace(strings.ToLower(method) + path)
+	id := strings.NewReplacer("{app}", "", "{job}", "", "{id}", "", "{number}", "", "{sha256}", "", "/", "-", ".", "-").Replace(strings.ToLower(method) + path)
 	parts := slices.DeleteFunc(strings.Split(id, "-"), func(s string) bool { return s == "" })
 	return huma.Operation{
 		Method: method, Path: path, Summary: summary, DefaultStatus: status,

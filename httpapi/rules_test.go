@@ -207,7 +207,7 @@ func TestSchedules(t *testing.T) {
 	e.call("PUT", at+"/pause", "").code(404, "no_such_schedule")
 	e.call("DELETE", at, "").code(404, "no_such_schedule")
 	e.call("PUT", "/default/job/b/schedule", `{"cron_notation":"0 0 3 * * ?"}`).code(404, "no_such_job")
-	e.call("POST", at, `{"cron_notation":"0 0 25 * * ?","time_zone":"Mars/Olympus","calendar":"c","misfire":"x","misfire_after":"60"}`).code(422, "invalid_body").shape("problem-schedule")
+	e.call("POST", at, `{"cron_notation":"0 0 25 * * ?","time_zone":"Mars/Olympus","calendar":"c","substitution":true,"misfire":"x","misfire_after":"60"}`).code(422, "invalid_body").shape("problem-schedule")
 	for _, after := range []string{"60", "0s", "999ms", "-5s", "25h", "soon", "1s 5s", "NaNs"} {
 		e.call("PUT", at, `{"cron_notation":"0 0 3 * * ?","misfire_after":"`+after+`"}`).code(422, "invalid_body")
 	}

@@ -115,6 +115,17 @@ func (sent *newSchedule) Validate() (wrong codec.Faults) {
 	return wrong
 }
 
+// ValidateFor also refuses a substitution, which does nothing without a
+// calendar. It accepts one from v1 clients, which send it with an empty
+// calendar.
+func (sent *newSchedule) ValidateFor(ctx huma.Context) codec.Faults {
+	wrong := sent.Validate()
+	if sent.Substitution && !fromV1Client(ctx) {
+		wrong.Add("/substitution", "false: calendars are not supported yet", "true")
+	}
+	return wrong
+}
+
 func (s *Server) deleteSchedule(ctx context.Context, in *JobPath) (*struct{}, error) {
 	if _, err := s.findJob(ctx, in); err != nil {
 		return nil, err
@@ -167,7 +178,7 @@ type firesPath struct {
 	JobPath
 	From  string `query:"from" example:"2026-11-24T18:00:00Z" doc:"Only nominal times at or after this time (RFC 3339)."`
 	To    string `query:"to" example:"2026-11-25T06:00:00Z" doc:"Only nominal times before this time (RFC 3339)."`
-	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"20"`
+	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"20" doc:"Maximum number of entries."`
 
 	from, to time.Time // zero: no limit
 }

@@ -79,7 +79,7 @@ func (s *Server) putStatusNotification(ctx context.Context, in *putStatusNotific
 // NotificationPath is a status notification in a path.
 type NotificationPath struct {
 	JobPath
-	ID string `path:"id"`
+	ID string `path:"id" doc:"Id of the notification, from the answer that added it."`
 }
 
 func (s *Server) deleteStatusNotification(ctx context.Context, in *NotificationPath) (*struct{}, error) {

@@ -31,7 +31,7 @@ func (s *Server) postTestExecution(ctx context.Context, in *postTestExecution) (
 
 // testPath is an execution of a tried diagram in a path.
 type testPath struct {
-	ID string `path:"id"`
+	ID string `path:"id" doc:"Id of the test execution."`
 }
 
 func (s *Server) testExecution(ctx context.Context, in *testPath) (*bus.Execution, error) {

@@ -36,7 +36,7 @@ func Faults(sc bus.Schedule) (all []*bus.FieldError) {
 		add("/time_zone", "an IANA time zone such as Europe/Berlin", sc.TimeZone)
 	}
 	if sc.Calendar != "" {
-		add("/calendar", "no calendar: this version supports none", sc.Calendar)
+		add("/calendar", "no calendar: calendars are not supported yet", sc.Calendar)
 	}
 	switch sc.Misfire {
 	case "", bus.MisfireFireOnce, bus.MisfireFireAll, bus.MisfireSkip:

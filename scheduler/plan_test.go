@@ -29,7 +29,7 @@ func TestFaults(t *testing.T) {
 		{"a zone that differs between buses", bus.Schedule{Cron: "0 0 3 * * ?", TimeZone: "Local"},
 			"/time_zone: want an IANA time zone such as Europe/Berlin, got Local"},
 		{"a calendar", bus.Schedule{Cron: "0 0 3 * * ?", Calendar: "de"},
-			"/calendar: want no calendar: this version supports none, got de"},
+			"/calendar: want no calendar: calendars are not supported yet, got de"},
 		{"an unknown policy", bus.Schedule{Cron: "0 0 3 * * ?", Misfire: "panic"},
 			"/misfire: want fire_once, fire_all or skip, got panic"},
 		{"a time without a unit", bus.Schedule{Cron: "0 0 3 * * ?", After: "60"},

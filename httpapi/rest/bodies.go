@@ -17,8 +17,8 @@ type Submission struct {
 type NewSchedule struct {
 	CronNotation string `json:"cron_notation" edn:"schedule/cron-notation" doc:"Quartz cron in 6 or 7 fields: second minute hour day month weekday [year]." example:"0 0 3 * * ?"`
 	TimeZone     string `json:"time_zone,omitempty" edn:"schedule/time-zone" doc:"IANA name. Default: the time zone of the control bus." example:"Asia/Tokyo"`
-	Calendar     string `json:"calendar,omitempty" edn:"schedule/calendar,in=calendar/name" doc:"Name of the calendar."`
-	Substitution bool   `json:"substitution,omitempty" edn:"schedule/substitution?" doc:"Whether a fire on a holiday moves to another day instead of being skipped."`
+	Calendar     string `json:"calendar,omitempty" edn:"schedule/calendar,in=calendar/name" doc:"Not supported yet: a schedule with a calendar is refused."`
+	Substitution bool   `json:"substitution,omitempty" edn:"schedule/substitution?" doc:"Not supported yet: true is refused, except from v1 clients, for which it has no effect."`
 	Misfire      string `json:"misfire,omitempty" edn:"schedule/misfire,keyword" enum:"fire_once,fire_all,skip" doc:"How the scheduler handles misfires: nominal times that passed while no control bus ran, or that it handles later than misfire_after. fire_once fires the newest misfire, unless a later time fires; fire_all fires each; skip fires none. Default fire_once."`
 	MisfireAfter string `json:"misfire_after,omitempty" edn:"schedule/misfire-after" doc:"A duration from 1s to 24h. A nominal time that the scheduler handles later than this is a misfire, even if a control bus ran. Of earlier times that passed while one control bus took over from another, only the newest fires, or each with fire_all. Default 60s." example:"5m"`
 }
@@ -28,7 +28,7 @@ type Diagram struct {
 	JobBPMNXML string `json:"job_bpmn_xml" edn:"job-bpmn-xml" doc:"BPMN as saved by the diagram editor of the v1 console."`
 }
 
-// TestExecution is the body that tries a diagram.
+// TestExecution is the body that tests a diagram.
 type TestExecution struct {
 	BPMN string `json:"bpmn" edn:"bpmn" doc:"The diagram as BPMN."`
 }

@@ -47,7 +47,7 @@ type Component struct {
 	Kinds       []string `json:"kinds" doc:"batchlet, item-reader, item-processor, item-writer, listener, decider, checkpoint-algorithm, partition-mapper, partition-reducer, partition-collector, partition-analyzer, throwable"`
 	Listens     []string `json:"listens" doc:"Events to which a listener listens: job, step, chunk, item-read ..."`
 	Origin      string   `json:"origin" doc:"built-in, or the name of the jar."`
-	Constructor string   `json:"constructor,omitempty" doc:"Who can create the component: any code (public), only CDI (inject), or no code at all (none)."`
+	Constructor string   `json:"constructor,omitempty" doc:"How the component can be created: by its public constructor (public), by CDI only (inject), or not at all (none)."`
 }
 
 // NewPreview is the body that asks for the next fires of a schedule.

@@ -30,7 +30,7 @@ func (v *executionSelection) addFlags(cmd *cobra.Command) {
 		f.StringSliceVar(&v.status, "status", nil, "`STATUSES` batch statuses, separated by commas, such as started,failed")
 		f.StringVar(&v.job, "job", "", "`PATTERN` job name; * matches any characters, ? matches one")
 		f.StringVar(&v.since, "since", "", "`TIME` earliest start, or creation if not yet started: 18:00, yesterday, 2026-11-24, 2h ...")
-		f.StringVar(&v.until, "until", "", "`TIME` executions started before this time; a date includes the whole day")
+		f.StringVar(&v.until, "until", "", "`TIME` executions started before this time; a date means the end of that day")
 		f.StringVar(&v.agent, "agent", "", "`PATTERN` agent name, with * and ? as in --job")
 		f.StringVar(&v.exit, "exit-status", "", "`PATTERN` exit status, with * and ? as in --job")
 		f.StringArrayVarP(&v.params, "parameter", "p", nil, "`NAME=VALUE` job parameter of the execution; can be repeated")

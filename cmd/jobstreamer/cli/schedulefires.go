@@ -26,7 +26,7 @@ func (c *CLI) scheduleFires() *cobra.Command {
   jobstreamer schedule fires nightly --from yesterday --to today`
 	help.Section(cmd.Flags(), "Options", func(f *pflag.FlagSet) {
 		f.StringVar(&v.from, "from", "", "`TIME` earliest fire time: 18:00, yesterday, 2026-11-24, 2h ...")
-		f.StringVar(&v.to, "to", "", "`TIME` end of the range, exclusive; a date includes the whole day")
+		f.StringVar(&v.to, "to", "", "`TIME` end of the range (exclusive); a date means the end of that day")
 		f.IntVarP(&v.limit, "limit", "n", 20, "`NUMBER` maximum number of entries, up to 1000")
 	})
 	c.showFlags(cmd)

@@ -54,8 +54,8 @@ func (c *CLI) scheduleSet() *cobra.Command {
 		f.StringVar(&sched.TimeZone, "timezone", "", "`ZONE` time zone, such as Europe/Berlin (default: that of the control bus)")
 		f.StringVar(&sched.Misfire, "misfire", "", "`POLICY` handling of misfires, the fire times that passed while no control bus ran or that are late by more than --misfire-after: fire_once, fire_all or skip (default: fire_once)")
 		f.StringVar(&sched.MisfireAfter, "misfire-after", "", "`DURATION` delay, from 1s to 24h, after which a fire time is a misfire (default: 60s)")
-		f.StringVar(&sched.Calendar, "calendar", "", "`NAME` holiday calendar")
-		f.BoolVar(&sched.Substitution, "substitution", false, "move a fire time off a holiday instead of skipping it")
+		f.StringVar(&sched.Calendar, "calendar", "", "`NAME` holiday calendar; not supported yet")
+		f.BoolVar(&sched.Substitution, "substitution", false, "move a fire time off a holiday instead of skipping it; not supported yet")
 	})
 	help.Section(cmd.Flags(), "Preview", func(f *pflag.FlagSet) {
 		f.BoolVar(&only, "preview", false, "show when the job would fire, without saving the schedule")
