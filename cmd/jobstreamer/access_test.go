@@ -23,7 +23,7 @@ func TestInsecure(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.Host = host // empty: the one of the URL that dev shows
+		r.Host = host // empty: the host of the URL that dev prints
 		res, err := http.DefaultClient.Do(r)
 		if err != nil {
 			t.Fatal(err)

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// accessSettings say which browsers and networks may use the REST API.
+// accessSettings define which browsers and networks may use the REST API.
 type accessSettings struct {
 	allowOrigin string
 	hostNames   []string

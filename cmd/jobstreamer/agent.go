@@ -21,11 +21,11 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// agentSettings say what an agent is.
+// agentSettings are the settings of an agent.
 type agentSettings struct {
 	nats             natsSettings
 	name, data       string
-	runAs            string // user of processes; empty: that of the agent
+	runAs            string // user of the jobs' processes; empty: the agent's user
 	apps, pools      []string
 	slots            int
 	heartbeat        time.Duration
@@ -91,7 +91,8 @@ func (p *program) runAgent(ctx context.Context, s agentSettings) error {
 		return err
 	}
 	defer unlock()
-	if _, err := agent.New(s.agentConfig(nil), batchletOptions()...); err != nil { // before it waits for a NATS that may not be there
+	// Check the settings before waiting for NATS.
+	if _, err := agent.New(s.agentConfig(nil), batchletOptions()...); err != nil {
 		return agentFlagError(err)
 	}
 	ctx, stop := untilSignal(ctx, func() { log.Info("shutting down; a second signal exits immediately", "drain", s.drainTime.String()) }, s.runtime.Kill)
@@ -121,7 +122,8 @@ func (s *agentSettings) newRuntime() (*native.Runtime, error) {
 	return native.New(cfg), nil
 }
 
-// agentFlagError says by which flag a field of the library's Config is set.
+// agentFlagError returns an error that names the flag of a wrong field of
+// agent.Config.
 func agentFlagError(err error) error {
 	for _, field := range []struct{ name, flag string }{{"Name", "name"}, {"Apps", "apps"}, {"Pools", "pools"}, {"Slots", "slots"}, {"Interval", "heartbeat"}} {
 		if rest, ok := strings.CutPrefix(strings.TrimPrefix(err.Error(), "agent: "), field.name); ok {
@@ -131,7 +133,7 @@ func agentFlagError(err error) error {
 	return err
 }
 
-// agentConfig is what the library needs.
+// agentConfig returns the configuration of the agent library.
 func (s *agentSettings) agentConfig(conn *nats.Conn) agent.Config {
 	return agent.Config{
 		Conn: conn, URL: nats.DefaultURL, Name: s.name, Apps: s.apps, Pools: s.pools, Slots: s.slots, Version: programVersion(),

@@ -13,7 +13,8 @@ import (
 
 const module = "github.com/job-streamer/job-streamer-control-bus/"
 
-// room is a package of this module as go list shows it. Its name is its folder.
+// room is a package of this module in the output of go list. Its name is its
+// folder.
 type room struct {
 	name      string
 	rooms     []string // the rooms that it imports
@@ -98,7 +99,7 @@ func readTable(page []byte, head string) (rows map[string][]string, order []stri
 	rows = map[string][]string{}
 	_, table, _ := bytes.Cut(page, []byte(head))
 	lines := bufio.NewScanner(bytes.NewReader(table))
-	for lines.Scan(); lines.Scan(); { // not the head
+	for lines.Scan(); lines.Scan(); { // skip the head
 		cells := strings.Split(lines.Text(), "|")
 		if len(cells) < 4 {
 			break

@@ -16,7 +16,7 @@ import (
 )
 
 // ownBatchlets are the batchlets that every agent of this program can run
-// without anything installed, besides the shell's.
+// without an installation, besides those of the shell.
 var ownBatchlets = map[string]agent.BatchletFunc{
 	"jobstreamer.Noop": runNoop, "jobstreamer.Say": runSay, "jobstreamer.Sleep": runSleep, "jobstreamer.Fail": runFail,
 	v1.TestBatchlet: runNoop,
@@ -43,7 +43,7 @@ func batchletComponent(ref string) deploy.Component {
 	return deploy.Component{Class: ref, Ref: ref, Kinds: []string{string(classfile.Batchlet)}}
 }
 
-// runNoop does nothing: what is left is what dispatching costs.
+// runNoop does nothing, so that only the dispatching costs time.
 func runNoop(context.Context, *agent.StepContext) (string, error) { return "", nil }
 
 // runSay writes the property "message" to the output.

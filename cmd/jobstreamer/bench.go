@@ -19,7 +19,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 )
 
-// benchSettings say what is measured.
+// benchSettings are the settings of a measurement.
 type benchSettings struct {
 	cfg    bench.Config
 	output string
@@ -95,12 +95,11 @@ func (p *program) runBench(ctx context.Context, s benchSettings) (err error) {
 	return printBench(p.out, r)
 }
 
-// cleanUpTime is how long the executions of a measurement that ended early have
-// to end.
+// cleanUpTime is the time to end the executions of an interrupted measurement.
 const cleanUpTime = 10 * time.Second
 
-// removeBenchJob deletes the job and its history. What a measurement that ended
-// early left under way is given up, or stopped.
+// removeBenchJob deletes the job and its history. It abandons or stops the
+// executions that an interrupted measurement left.
 func removeBenchJob(ctx context.Context, c *client.Client, app string) error {
 	ctx, cancel := context.WithTimeout(ctx, cleanUpTime)
 	defer cancel()
@@ -118,7 +117,8 @@ func removeBenchJob(ctx context.Context, c *client.Client, app string) error {
 				continue
 			}
 			if _, aerr := c.Abandon(ctx, app, benchJob, e.ExecutionID); aerr != nil {
-				_, _ = c.Stop(ctx, app, benchJob, e.ExecutionID) // it may have ended meanwhile: the next round knows
+				// An error means that it has ended, which the next round sees.
+				_, _ = c.Stop(ctx, app, benchJob, e.ExecutionID)
 			}
 		}
 		select {
@@ -129,7 +129,7 @@ func removeBenchJob(ctx context.Context, c *client.Client, app string) error {
 	}
 }
 
-// makeBenchJob makes the application, if it is not there, and the job.
+// makeBenchJob creates the job, and its application if it does not exist.
 func makeBenchJob(ctx context.Context, c *client.Client, app string) error {
 	if _, _, err := c.App(ctx, app); client.Code(err) == bus.CodeNoSuchApp {
 		if _, _, err := c.PutApp(ctx, rest.App{Name: app}, client.Condition{}); err != nil {

@@ -21,7 +21,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// desk is a user's machine, from which commands go to a bus.
+// desk is a user's machine whose commands call a bus.
 type desk struct {
 	bus *devBus
 	dir string
@@ -30,7 +30,7 @@ type desk struct {
 
 func newDesk(t *testing.T) *desk {
 	d := &desk{bus: startDev(t, t.TempDir()), dir: t.TempDir()}
-	for range 500 { // until the agent was heard
+	for range 500 { // until the agent's heartbeat has arrived
 		if _, err := d.bus.Agent(t.Context(), "dev"); err == nil {
 			break
 		}
@@ -46,10 +46,11 @@ func newDesk(t *testing.T) *desk {
 	return d
 }
 
-// zoneOfNoon is a zone in which today does not end during a test: times of
-// another day look different.
+// zoneOfNoon returns a time zone in which the day does not end during a test,
+// because times of another day have another format.
 func zoneOfNoon() string {
-	return fmt.Sprintf("Etc/GMT%+d", min(max(time.Now().UTC().Hour()-12, -12), 11)) // its sign is the other way round
+	// The sign of Etc zones is inverted.
+	return fmt.Sprintf("Etc/GMT%+d", min(max(time.Now().UTC().Hour()-12, -12), 11))
 }
 
 func (d *desk) writeFile(t *testing.T, name, text string) {
@@ -59,7 +60,7 @@ func (d *desk) writeFile(t *testing.T, name, text string) {
 	}
 }
 
-// runOnce runs a command line: words, of which those in quotes are one.
+// runOnce runs a command line. Quotes make several words one argument.
 func (d *desk) runOnce(ctx context.Context, line string) outcome {
 	var args []string
 	for _, w := range regexp.MustCompile(`"[^"]*"|\S+`).FindAllString(line, -1) {
@@ -68,8 +69,8 @@ func (d *desk) runOnce(ctx context.Context, line string) outcome {
 	return runCaptured(ctx, d.env, args...)
 }
 
-// What varies is replaced in what is printed; columns are as wide as what is in
-// them.
+// Variable parts of the output are replaced. Their length changes the width of
+// columns.
 var varying = []struct {
 	what *regexp.Regexp
 	by   string
@@ -81,7 +82,7 @@ var varying = []struct {
 	{regexp.MustCompile(`\b\d+(\.\d+)?m?s\b`), "(took)"},
 	{regexp.MustCompile(`http://127\.0\.0\.1:\d+`), "(server)"},
 	{regexp.MustCompile(`(\S) {2,}`), "$1  "},
-	{regexp.MustCompile(`Took  \(took\) on average\n`), ""}, // it may be none
+	{regexp.MustCompile(`Took  \(took\) on average\n`), ""}, // the job may have no average
 }
 
 func (d *desk) stableText(text string) string {
@@ -92,8 +93,8 @@ func (d *desk) stableText(text string) string {
 	return text
 }
 
-// A day of a user in one file: what is typed, what is printed, and the exit
-// status. Output is a pipe.
+// TestClientCommands records in one file what a user types on one day, what the
+// commands print and their exit status. Output is a pipe.
 func TestClientCommands(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
@@ -136,7 +137,7 @@ func TestAgentsAreListed(t *testing.T) {
 	}
 }
 
-// Ctrl-C while somebody waits ends the waiting only.
+// Ctrl-C ends a waiting command, and its execution continues.
 func TestCtrlCWhileWaiting(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
@@ -177,7 +178,8 @@ func TestCtrlCWhileWaiting(t *testing.T) {
 	}
 }
 
-// The exit status of several is that of the worst end, whatever the order.
+// The exit status for several executions is that of the worst end, whatever the
+// order.
 func TestWaitingForMany(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
@@ -190,7 +192,7 @@ func TestWaitingForMany(t *testing.T) {
 		{"run broken hello --wait", "2 jobs: 1 failed, 1 completed.\n", cli.ExitFailed},
 		{"run hello none --wait", "2 jobs: 1 refused, 1 completed.\n", exitError},
 		{"run hello slow --wait --timeout 300ms", "2 jobs: 1 completed, 1 not ended.\n", cli.ExitTimeout},
-		{"execution stop slow hello --wait", "", exitError}, // none of hello runs
+		{"execution stop slow hello --wait", "", exitError}, // no execution of hello is running
 		{"execution stop s* --wait", "1 execution: 1 stopped.\n", exitOK},
 		{"execution rerun --status failed --since 1h --wait", "1 execution: 1 failed.\n", cli.ExitFailed},
 		{"run hello broken --wait -o json", "\"result\": \"failed\",\n    \"answer\": {\n      \"execution_id\": ", cli.ExitFailed},
@@ -201,7 +203,7 @@ func TestWaitingForMany(t *testing.T) {
 	}
 }
 
-// startedID waits until an execution runs.
+// startedID waits until an execution has started.
 func (d *desk) startedID(t *testing.T, id int64) {
 	t.Helper()
 	for range 1000 {
@@ -225,8 +227,8 @@ func TestWaitingHasATimeout(t *testing.T) {
 	d.runOnce(t.Context(), "execution stop 1")
 }
 
-// A control bus that is away for a while is waited for, once the execution is
-// known.
+// A waiting command retries while the control bus cannot be reached, once it
+// knows the execution.
 func TestWaitingOutlivesTheServer(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
@@ -240,7 +242,8 @@ func TestWaitingOutlivesTheServer(t *testing.T) {
 			case <-away:
 			default:
 				close(away)
-				d.bus.Stop(r.Context(), "default", "slow", 1) //nolint:errcheck // what is waited for says it
+				// The waiting command reports it.
+				d.bus.Stop(r.Context(), "default", "slow", 1) //nolint:errcheck
 				w.WriteHeader(http.StatusServiceUnavailable)
 				fmt.Fprint(w, `{"code": "unavailable", "status": 503}`)
 				return
@@ -254,7 +257,7 @@ func TestWaitingOutlivesTheServer(t *testing.T) {
 	}
 }
 
-// startWatching runs a command that watches, until the test ends.
+// startWatching runs a command with --watch until the test ends.
 func (d *desk) startWatching(t *testing.T, line string) *lockedBuffer {
 	ctx, cancel := context.WithCancel(t.Context())
 	var out lockedBuffer
@@ -271,7 +274,7 @@ func (d *desk) startWatching(t *testing.T, line string) *lockedBuffer {
 	return &out
 }
 
-// outputMatches waits until something was printed.
+// outputMatches waits until the output matches what.
 func outputMatches(out *lockedBuffer, what string, within time.Duration) bool {
 	for end := time.Now().Add(within); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if strings.Contains(out.String(), what) {
@@ -298,7 +301,7 @@ func TestWatch(t *testing.T) {
 	if n := strings.Count(often.String(), "completed"); n != 1 {
 		t.Errorf("%d times what did not change: %s", n, often.String())
 	}
-	for range 10 { // one that was over before it listened is not heard
+	for range 10 { // the event of an execution that ends before the subscription is lost
 		if outputMatches(seldom, "completed", 2*time.Second) {
 			return
 		}
@@ -363,7 +366,7 @@ func TestUnreachable(t *testing.T) {
 	}
 }
 
-// Settings of the environment are for asking, not for keeping.
+// Commands that save a context do not save values of the environment.
 func TestContextsAreNotTakenFromTheEnvironment(t *testing.T) {
 	env := append(testEnv, "HOME="+t.TempDir(), "JOBSTREAMER_APP=other", "JOBSTREAMER_SERVER=http://env:1")
 	if got := runCaptured(t.Context(), env, "context", "add", "x"); got.code != exitUsage {
@@ -398,7 +401,8 @@ func TestDeployToARealServer(t *testing.T) {
 		t.Fatalf("%+v", second)
 	}
 	d.writeFile(t, filepath.Join("classes", "still.txt"), "more")
-	edn := d.runOnce(t.Context(), "app deploy edn DIR/classes -o edn") // which does not say which jars are missing
+	// This answer does not list the missing jars.
+	edn := d.runOnce(t.Context(), "app deploy edn DIR/classes -o edn")
 	if edn.code != exitOK || !strings.Contains(edn.out, ":revision 1") {
 		t.Errorf("%+v", edn)
 	}

@@ -10,8 +10,8 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// The files that deploy the program name its flags, ports and folders. They are
-// read here as far as that goes.
+// Deployment files refer to flags, ports and folders of the program. The test
+// parses only this part of them.
 func TestComposeFiles(t *testing.T) {
 	const top = "../.."
 	for _, file := range []string{"docker-compose.yml", "deploy/server/cluster.yml"} {

@@ -12,16 +12,16 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/agent/native"
 )
 
-// concealProcess keeps other processes, such as those of jobs, from reading the
-// secrets of this one. What the program itself has of the environment stays as
-// it is; [os.Environ] is a copy.
+// concealProcess prevents other processes, such as those of jobs, from reading
+// the secrets of this one. The program's own copy of the environment,
+// [os.Environ], does not change.
 //
 //	/proc/PID/environ   loses what processes of jobs do not get anyway
 //	/proc/PID           belongs to root (PR_SET_DUMPABLE): no other process of
 //	                    the same user can read memory, environment and files of
 //	                    this process, attach a debugger, or get a core dump
 //
-// Root can read memory all the same.
+// Root can still read memory.
 func concealProcess() error {
 	err := blankEnvironment()
 	if dumpErr := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); dumpErr != nil {
@@ -30,8 +30,8 @@ func concealProcess() error {
 	return err
 }
 
-// blankEnvironment overwrites variables in the memory where the kernel put the
-// environment, which is what /proc/PID/environ shows.
+// blankEnvironment overwrites variables in the memory where the kernel stored
+// the environment, which /proc/PID/environ shows.
 func blankEnvironment() error {
 	stat, err := os.ReadFile("/proc/self/stat")
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// nobody is a user without rights.
+// nobody is an unprivileged user.
 const nobody = 65534
 
 // readAncestors is a shell command that prints the environments of the shell,
@@ -25,8 +25,8 @@ const readAncestors = `p=$$; for _ in 1 2 3; do
 	p=$(sed 's/.*) //' /proc/$p/stat | cut -d' ' -f2)
 done`
 
-// A job does not find the secrets of agent and bus in the environments of the
-// processes above it.
+// A job cannot read the secrets of the agent and the bus in the environments of
+// its ancestor processes.
 func TestJobsDoNotSeeSecrets(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -49,7 +49,8 @@ func TestJobsDoNotSeeSecrets(t *testing.T) {
 			if strings.Contains(got, "geheim") {
 				t.Errorf("a job reads the secret: %s", got)
 			}
-			if c.uid == 0 && strings.Count(got, "LC_TEST=visible") < 3 { // root reads that of each process
+			// Root can read the environment of each process.
+			if c.uid == 0 && strings.Count(got, "LC_TEST=visible") < 3 {
 				t.Errorf("want the environments of shell, supervisor and agent: %s", got)
 			}
 			if c.uid != 0 && !strings.Contains(got, "Permission denied") {
@@ -59,31 +60,31 @@ func TestJobsDoNotSeeSecrets(t *testing.T) {
 	}
 }
 
-// lendFolder makes a folder for another user.
+// lendFolder creates a folder that belongs to another user.
 func lendFolder(t *testing.T, uid int) string {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("only root starts processes of other users")
 	}
-	dir, err := os.MkdirTemp("", "jobstreamer-test-*") // t.TempDir is below a folder of its own
+	dir, err := os.MkdirTemp("", "jobstreamer-test-*") // the parent of t.TempDir is private
 	failOnError(t, err)
-	t.Cleanup(func() { _ = os.RemoveAll(dir) }) // nothing else is in it
+	t.Cleanup(func() { _ = os.RemoveAll(dir) }) // the folder contains nothing else
 	failOnError(t, os.Chown(dir, uid, uid))
 	return dir
 }
 
-// runAs has the process run as another user, who need not be able to reach the
+// runAs makes the process run as another user, who may have no access to the
 // program's file.
 func (c *child) runAs(t *testing.T, uid int) {
 	t.Helper()
 	program, err := os.Open(c.Path)
 	failOnError(t, err)
-	t.Cleanup(func() { _ = program.Close() }) // it was read only
+	t.Cleanup(func() { _ = program.Close() }) // only read from
 	c.Path, c.ExtraFiles, c.Dir = "/proc/self/fd/3", []*os.File{program}, "/"
 	c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(uid)}}
 }
 
-// outputOf runs a command as a job to its end, and returns what it wrote.
+// outputOf runs a command as a job to its end and returns its output.
 func (c *child) outputOf(t *testing.T, command string) string {
 	t.Helper()
 	api, err := client.New(client.Config{URL: c.rest})

@@ -2,5 +2,5 @@
 
 package main
 
-// concealProcess does nothing: there is no way to do it here.
+// concealProcess does nothing, because this system has no means for it.
 func concealProcess() error { return nil }

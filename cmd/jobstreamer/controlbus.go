@@ -31,18 +31,18 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// busSettings say what a control bus is.
+// busSettings are the settings of a control bus.
 type busSettings struct {
 	data, http, listen, sync, name, timeZone string
 	access                                   accessSettings
-	notificator                              string // URL; empty: nothing is sent
+	notificator                              string // URL; empty: no notifications
 	replicas                                 int
 	retention                                bus.Retention
 	nats                                     natsSettings
 	login                                    loginSettings
 }
 
-// controlBus is a control bus with what it stands on.
+// controlBus is a control bus with its NATS and its listener, in three layers:
 //
 //	take work in       REST, scheduler, notifier, in `dev` the agent
 //	write it down      service, index, logins, sampler
@@ -50,7 +50,7 @@ type busSettings struct {
 //
 // Each row ends after the one above it has ended.
 type controlBus struct {
-	server   *embedded.Server // nil if NATS is elsewhere
+	server   *embedded.Server // nil if NATS is external
 	conn     *nats.Conn
 	bus      *bus.Bus
 	index    *index.Index
@@ -60,13 +60,14 @@ type controlBus struct {
 	deployer *deploy.Deployer
 	sampler  *samples.Sampler
 	logins   *login.Service
-	prepare  func(context.Context) error // before requests are taken
+	prepare  func(context.Context) error // runs before the first request is accepted
 	rest     *httpapi.Server
 	listener net.Listener
 	log      *slog.Logger
 }
 
-// openControlBus takes port and NATS. Run runs it; Close gives everything back.
+// openControlBus opens the listener and NATS. The caller calls Run and then
+// Close.
 func openControlBus(ctx context.Context, s busSettings, log *slog.Logger) (c *controlBus, err error) {
 	zone, err := time.LoadLocation(s.timeZone)
 	if err != nil {
@@ -120,19 +121,20 @@ func openControlBus(ctx context.Context, s busSettings, log *slog.Logger) (c *co
 	return c, fieldFlagError(err)
 }
 
-// fieldFlagError names the flag whose value err is about.
+// fieldFlagError returns an error that names the flag whose value is wrong.
 func fieldFlagError(err error) error {
 	var field *bus.FieldError
 	switch {
 	case !errors.As(err, &field):
 		return err
-	case field.Got == "": // it may hold a password
+	case field.Got == "": // the value may contain a password
 		return usageError{fmt.Errorf("--%s: want %s", field.Path, field.Want)}
 	}
 	return usageError{fmt.Errorf("--%s: want %s, not %s", field.Path, field.Want, field.Got)}
 }
 
-// checkRunnable says what in a job no agent can run yet.
+// checkRunnable returns an error that lists the parts of a job that agents
+// cannot run yet.
 func checkRunnable(j *jsl.Job) error {
 	if not := native.Unsupported(j); len(not) > 0 {
 		return fmt.Errorf("agents cannot run %s yet", strings.Join(not, ", "))
@@ -140,8 +142,7 @@ func checkRunnable(j *jsl.Job) error {
 	return nil
 }
 
-// openNATS connects to the NATS that the settings name, or starts one in this
-// process.
+// openNATS connects to the NATS of the settings, or starts an embedded one.
 func (c *controlBus) openNATS(ctx context.Context, s busSettings) (err error) {
 	if s.nats.url != "" {
 		c.conn, err = s.nats.dialUntilUp(ctx, "jobstreamer bus "+s.name, c.log)
@@ -168,9 +169,9 @@ func (c *controlBus) openNATS(ctx context.Context, s busSettings) (err error) {
 	return err
 }
 
-// Run runs the bus, and what else takes work in, until ctx ends or a part
-// fails. ready is called when it takes work; requests that come before wait in
-// the listener.
+// Run runs the bus and the functions more until ctx ends or a part fails. It
+// calls ready when the bus accepts requests. Earlier requests wait in the
+// listener.
 func (c *controlBus) Run(ctx context.Context, ready func(), more ...func(context.Context) error) error {
 	lower, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -187,7 +188,7 @@ func (c *controlBus) Run(ctx context.Context, ready func(), more ...func(context
 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(lower, cancel)() // nobody takes work that nobody writes down
+	defer context.AfterFunc(lower, cancel)() // stop accepting work when the storing half has ended
 	above, ctx := errgroup.WithContext(ctx)
 	above.Go(func() error { return c.schedule.Run(ctx) })
 	above.Go(func() error { return c.notifier.Run(ctx) })
@@ -200,7 +201,7 @@ func (c *controlBus) Run(ctx context.Context, ready func(), more ...func(context
 		case <-ctx.Done():
 			return nil
 		}
-		if c.deployer.WaitReady(ctx) != nil { // ctx is over
+		if c.deployer.WaitReady(ctx) != nil { // ctx has ended
 			return nil
 		}
 		if err := c.logins.WaitReady(ctx); err != nil {
@@ -217,7 +218,7 @@ func (c *controlBus) Run(ctx context.Context, ready func(), more ...func(context
 	return cmp.Or(err, ignoreCanceled(below.Wait()))
 }
 
-// ignoreCanceled is err, unless it only says that we were told to end.
+// ignoreCanceled returns err, or nil if it is context.Canceled.
 func ignoreCanceled(err error) error {
 	if errors.Is(err, context.Canceled) {
 		return nil
@@ -225,10 +226,10 @@ func ignoreCanceled(err error) error {
 	return err
 }
 
-// Close gives back what was opened, in reverse order.
+// Close closes everything in reverse order of opening.
 func (c *controlBus) Close() {
 	if c.listener != nil {
-		_ = c.listener.Close() // closed already if Run has run
+		_ = c.listener.Close() // already closed if Run has run
 	}
 	if c.bus != nil {
 		c.bus.Close()
@@ -241,10 +242,10 @@ func (c *controlBus) Close() {
 	}
 }
 
-// URL is where the REST API is.
+// URL returns the address of the REST API.
 func (c *controlBus) URL() string { return "http://" + c.listener.Addr().String() }
 
-// natsURL is where NATS is.
+// natsURL returns the address of NATS.
 func (c *controlBus) natsURL() string {
 	if c.server != nil {
 		return c.server.URL()

@@ -9,8 +9,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/agent/datadir"
 )
 
-// dataHome is the directory for data of programs, by the customs of the system;
-// empty if the environment names no home.
+// dataHome returns the system's usual directory for data of programs, or "" if
+// the environment contains no home.
 func dataHome(env map[string]string) string {
 	switch runtime.GOOS {
 	case "windows":
@@ -28,9 +28,8 @@ func dataHome(env map[string]string) string {
 	return belowHome(env, ".local", "share")
 }
 
-// configHome is the directory for settings of programs, by the customs of the
-// system: that of os.UserConfigDir. It is empty if the environment names no
-// home.
+// configHome returns the system's usual directory for settings of programs,
+// like os.UserConfigDir, or "" if the environment contains no home.
 func configHome(env map[string]string) string {
 	switch runtime.GOOS {
 	case "windows":
@@ -47,8 +46,9 @@ func configHome(env map[string]string) string {
 	return belowHome(env, ".config")
 }
 
-// belowHome is a path below the user's home; empty if there is none, or a
-// relative one: what is read there would depend on the working directory.
+// belowHome returns a path below the user's home, or "" if there is no home. A
+// relative home is ignored, because its files would depend on the working
+// directory.
 func belowHome(env map[string]string, path ...string) string {
 	home := env["HOME"]
 	if runtime.GOOS == "windows" {
@@ -60,14 +60,14 @@ func belowHome(env map[string]string, path ...string) string {
 	return filepath.Join(append([]string{home}, path...)...)
 }
 
-// defaultData is where a command keeps its data unless it is told otherwise.
-// Without a home it is empty: the command needs --data.
+// defaultData returns the default data directory of a command. Without a home
+// it is empty, and the command requires --data.
 func defaultData(env map[string]string, sub ...string) string {
 	return programDir(dataHome(env), sub...)
 }
 
-// programDir is the program's own directory in that for all programs; empty if
-// there is none.
+// programDir returns this program's directory below the one for all programs,
+// or "" if home is empty.
 func programDir(home string, sub ...string) string {
 	if home == "" {
 		return ""
@@ -75,8 +75,8 @@ func programDir(home string, sub ...string) string {
 	return filepath.Join(append([]string{home, "jobstreamer"}, sub...)...)
 }
 
-// lockData takes the data directory for this process until it is unlocked or
-// the process ends.
+// lockData locks the data directory for this process. The lock ends with unlock
+// or with the process.
 func lockData(dir string) (unlock func(), err error) {
 	if dir == "" {
 		return nil, usageError{errors.New("--data: want a directory; without HOME there is no default")}

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// Without a home there is no directory by default: not the temporary one, where
-// others can make it first, and not the working directory.
+// Without a home there is no default directory: neither the temporary
+// directory, which another user could create first, nor the working directory.
 func TestNoHome(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("HOME is not asked for here")

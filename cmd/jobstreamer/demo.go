@@ -19,7 +19,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// demoJobs are registered and run by `dev --demo`.
+// demoJobs are the jobs of `dev --demo`.
 var demoJobs = []struct{ name, about, definition, cron string }{
 	{
 		"three-steps", "three steps, one after the other",
@@ -39,7 +39,8 @@ var demoJobs = []struct{ name, about, definition, cron string }{
 	},
 }
 
-// runDemo registers the jobs, runs them, and shows what happens until ctx ends.
+// runDemo creates the jobs, starts them, and prints their progress until ctx
+// ends.
 func (p *program) runDemo(ctx context.Context, c *controlBus, login bool) error {
 	show := &narrator{w: p.out, color: cli.IsTerminal(p.out) && p.env["NO_COLOR"] == ""}
 	lines := make(chan *nats.Msg, 4096)
@@ -48,7 +49,7 @@ func (p *program) runDemo(ctx context.Context, c *controlBus, login bool) error 
 		if err != nil {
 			return fmt.Errorf("demo: %w", err)
 		}
-		defer sub.Unsubscribe() //nolint:errcheck // the connection ends next
+		defer sub.Unsubscribe() //nolint:errcheck // the connection is closed next
 	}
 	token, err := demoToken(ctx, c, login)
 	if err == nil {
@@ -75,7 +76,7 @@ func (p *program) runDemo(ctx context.Context, c *controlBus, login bool) error 
 	}
 }
 
-// demoToken lets the demo in where a login is needed, as any admin.
+// demoToken returns a login token of an admin, or "" if no login is required.
 func demoToken(ctx context.Context, c *controlBus, login bool) (string, error) {
 	for _, u := range c.logins.Users() {
 		if login && u.Role(bus.DefaultApp) == bus.RoleAdmin {
@@ -86,7 +87,7 @@ func demoToken(ctx context.Context, c *controlBus, login bool) (string, error) {
 	return "", nil
 }
 
-// demoHint is a command line that starts a job of the demo.
+// demoHint returns a command line that starts a job of the demo.
 func (p *program) demoHint(url string, login bool) string {
 	command := p.newClient().CommandAt(url, "run three-steps -p to=you --follow")
 	if login {
@@ -95,7 +96,8 @@ func (p *program) demoHint(url string, login bool) string {
 	return command
 }
 
-// startDemo does what a user would do. hint says how one starts a job.
+// startDemo creates and starts the jobs over the REST API. It prints hint, a
+// command line that starts a job.
 func startDemo(ctx context.Context, url, token, hint string, w io.Writer) error {
 	c, err := client.New(client.Config{URL: url, Token: token})
 	if err != nil {
@@ -127,9 +129,9 @@ func startDemo(ctx context.Context, url, token, hint string, w io.Writer) error 
 	return nil
 }
 
-// narrator tells what happens to executions, a line each. Output comes a little
-// later than the results that it led to, so lines are told in the order of
-// their times once they are old enough.
+// narrator prints the progress of executions, one event a line. Output arrives
+// a little later than its results, so the narrator delays all lines and sorts
+// them by time.
 type narrator struct {
 	w     io.Writer
 	color bool
@@ -151,56 +153,56 @@ const (
 	plain                     = "\x1b[0m"
 )
 
-// addMessage takes in a result or some lines of output. What it cannot read it
-// leaves out: this is a show.
+// addMessage adds a result or lines of output. It ignores messages that it
+// cannot parse.
 func (n *narrator) addMessage(m *nats.Msg) {
-	t := strings.Split(m.Subject, ".") // jobstreamer.result.<app>.<job>.<execution>.<who>
+	t := strings.Split(m.Subject, ".") // jobstreamer.result.<app>.<job>.<execution>.<sender>
 	if len(t) != 6 {
 		return
 	}
-	who := t[3] + " " + t[4]
+	label := t[3] + " " + t[4]
 	if t[1] == "log" {
 		var log subjects.LogMessage
 		if json.Unmarshal(m.Data, &log) != nil {
 			return
 		}
 		for _, l := range log.Lines {
-			n.addLine(l.Time, who, "", "  | "+l.Message)
+			n.addLine(l.Time, label, "", "  | "+l.Message)
 		}
 		return
 	}
 	var r subjects.Result
 	if json.Unmarshal(m.Data, &r) == nil {
-		n.addResult(who, &r)
+		n.addResult(label, &r)
 	}
 }
 
-// printUntil tells what was heard until then.
+// printUntil prints the lines that arrived until then.
 func (n *narrator) printUntil(until time.Time) {
 	old := 0
 	for old < len(n.lines) && !n.lines[old].heard.After(until) {
 		old++
 	}
-	told := n.lines[:old]
+	due := n.lines[:old]
 	n.lines = slices.Clone(n.lines[old:])
-	slices.SortStableFunc(told, func(a, b demoLine) int { return cmp.Compare(a.at, b.at) })
-	for _, l := range told {
+	slices.SortStableFunc(due, func(a, b demoLine) int { return cmp.Compare(a.at, b.at) })
+	for _, l := range due {
 		fmt.Fprintln(n.w, l.text)
 	}
 }
 
-func (n *narrator) addResult(who string, r *subjects.Result) {
+func (n *narrator) addResult(label string, r *subjects.Result) {
 	for _, s := range r.Steps {
-		n.addLine(r.Time, who, n.colorOf(s.BatchStatus), fmt.Sprintf("  step %s %s%s", s.Step, s.BatchStatus, exceptionSuffix(s.Exception)))
+		n.addLine(r.Time, label, n.colorOf(s.BatchStatus), fmt.Sprintf("  step %s %s%s", s.Step, s.BatchStatus, exceptionSuffix(s.Exception)))
 	}
 	text := string(r.BatchStatus)
 	switch {
 	case r.Execution != nil:
 		text += " on " + r.Agent
 	case !r.BatchStatus.Ended():
-		return // a step, which was told
+		return // the end of a step, already printed
 	}
-	n.addLine(r.Time, who, n.colorOf(r.BatchStatus), text+exceptionSuffix(r.Exception))
+	n.addLine(r.Time, label, n.colorOf(r.BatchStatus), text+exceptionSuffix(r.Exception))
 }
 
 func exceptionSuffix(exception string) string {
@@ -223,9 +225,9 @@ func (n *narrator) colorOf(s subjects.BatchStatus) string {
 	return ""
 }
 
-func (n *narrator) addLine(at subjects.Time, who, color, text string) {
+func (n *narrator) addLine(at subjects.Time, label, color, text string) {
 	at = cmp.Or(at, subjects.Now())
-	who, text = cli.PrintableText(who), cli.PrintableText(text) // jobs wrote some of it
+	label, text = cli.PrintableText(label), cli.PrintableText(text) // jobs can set parts of both texts
 	clock := at.Std().Local().Format("15:04:05.000")
 	if n.color {
 		clock = faint + clock + plain
@@ -233,5 +235,5 @@ func (n *narrator) addLine(at subjects.Time, who, color, text string) {
 			text = color + text + plain
 		}
 	}
-	n.lines = append(n.lines, demoLine{time.Now(), at, fmt.Sprintf("%s  %-16s %s", clock, who, text)})
+	n.lines = append(n.lines, demoLine{time.Now(), at, fmt.Sprintf("%s  %-16s %s", clock, label, text)})
 }

@@ -12,7 +12,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// What jobs write and agents report does nothing to the terminal of a demo.
+// The output of jobs and the reports of agents cannot manipulate the terminal
+// of a demo.
 func TestDemoShowsText(t *testing.T) {
 	const evil = "a\x1b]0;title\x07\u009b2J\u202e\rb"
 	var out bytes.Buffer
@@ -35,8 +36,8 @@ func TestDemoShowsText(t *testing.T) {
 	}
 }
 
-// The command that the demo shows goes to the demo, wherever this user's
-// commands go.
+// The command that the demo prints calls the demo's bus, whichever bus this
+// user's commands call otherwise.
 func TestDemoHint(t *testing.T) {
 	home := t.TempDir()
 	for _, c := range []struct {

@@ -19,7 +19,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// devSettings are what can be chosen for everything in one process.
+// devSettings are the settings of a control bus and an agent in one process.
 type devSettings struct {
 	bus   busSettings
 	agent agentSettings
@@ -38,7 +38,7 @@ On Ctrl-C, running jobs have some time to finish (--drain) before they are stopp
   jobstreamer dev --data /tmp/jobs --http 127.0.0.1:0 --nats 127.0.0.1:0`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !cmd.Flags().Changed("log-level") {
-				p.logs.level = "warn" // somebody looks
+				p.logs.level = "warn" // a person watches the terminal
 			}
 			return p.runDev(cmd.Context(), s)
 		},
@@ -120,7 +120,7 @@ func (p *program) runDev(ctx context.Context, s devSettings) error {
 	return err
 }
 
-// devAgent is the agent in the process of the bus.
+// devAgent returns the agent in the process of the bus.
 func (p *program) devAgent(c *controlBus, s *devSettings, log *slog.Logger) (*agent.Agent, error) {
 	s.agent.name = "dev"
 	s.agent.data = filepath.Join(s.bus.data, "agents", s.agent.name)

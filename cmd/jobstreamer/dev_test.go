@@ -27,7 +27,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// devBus is a `jobstreamer dev` that runs in this process.
+// devBus is a `jobstreamer dev` in this process.
 type devBus struct {
 	*client.Client
 	rest, nats, data string
@@ -35,8 +35,8 @@ type devBus struct {
 	ended            chan outcome
 }
 
-// startDev starts one on free ports and waits until it is up. It ends with the
-// test, if not before.
+// startDev starts a devBus on free ports and waits until it is ready. It ends
+// at the latest with the test.
 func startDev(t *testing.T, data string, args ...string) *devBus {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
@@ -59,7 +59,7 @@ func startDev(t *testing.T, data string, args ...string) *devBus {
 			d.nats = f[1]
 		}
 	}
-	go io.Copy(io.Discard, out) //nolint:errcheck // it ends with the bus
+	go io.Copy(io.Discard, out) //nolint:errcheck // ends with the bus
 	if d.rest == "" || d.nats == "" {
 		t.Fatalf("dev did not start: %s", (<-d.ended).err)
 	}
@@ -71,7 +71,7 @@ func startDev(t *testing.T, data string, args ...string) *devBus {
 	return d
 }
 
-// endProcess does what Ctrl-C does.
+// endProcess ends the bus like Ctrl-C.
 func (d *devBus) endProcess(t *testing.T) {
 	t.Helper()
 	d.Close()
@@ -183,7 +183,7 @@ func TestASecondCtrlCEndsAtOnce(t *testing.T) {
 	var child []byte
 	for len(child) == 0 {
 		time.Sleep(10 * time.Millisecond)
-		child, _ = os.ReadFile(evidence) // it is not there at first
+		child, _ = os.ReadFile(evidence) // the file does not exist at first
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- p.Wait() }()
@@ -195,7 +195,7 @@ func TestASecondCtrlCEndsAtOnce(t *testing.T) {
 	}
 	failOnError(t, p.Process.Signal(os.Interrupt))
 	select {
-	case <-ended: //nolint:errcheck // its exit status tells nothing
+	case <-ended: //nolint:errcheck // its exit status does not matter
 	case <-time.After(10 * time.Second):
 		t.Error("it did not end")
 	}
@@ -261,7 +261,7 @@ type child struct {
 func (c *child) processID() string { return strconv.Itoa(c.Process.Pid) }
 
 // processState starts the program in a process of its own and waits until it is
-// up.
+// ready.
 func processState(t *testing.T, args ...string) *child {
 	t.Helper()
 	c := childCommand(t, args...)
@@ -269,7 +269,7 @@ func processState(t *testing.T, args ...string) *child {
 	return c
 }
 
-// startUp starts the program and waits until it is up.
+// startUp starts the program and waits until it is ready.
 func (c *child) startUp(t *testing.T) {
 	t.Helper()
 	out, err := c.StdoutPipe()
@@ -281,7 +281,7 @@ func (c *child) startUp(t *testing.T) {
 	}
 	t.Cleanup(func() {
 		_ = c.Process.Kill()
-		_ = c.Wait() // killed
+		_ = c.Wait() // it was killed
 	})
 	lines := bufio.NewScanner(out)
 	for lines.Scan() && !strings.HasPrefix(lines.Text(), "Press Ctrl-C") {
@@ -292,7 +292,7 @@ func (c *child) startUp(t *testing.T) {
 	if c.rest == "" {
 		t.Fatalf("it did not start: %s", c.err)
 	}
-	go io.Copy(io.Discard, out) //nolint:errcheck // it ends with the process
+	go io.Copy(io.Discard, out) //nolint:errcheck // ends with the process
 }
 
 func childCommand(t *testing.T, args ...string) *child {
@@ -329,8 +329,8 @@ func TestASecondProcessIsRefused(t *testing.T) {
 	})
 }
 
-// serve and agent as in production: two processes' worth, on one NATS, which
-// asks for a password.
+// serve and agent as in production: two processes with one NATS that requires a
+// password.
 func TestServeAndAgent(t *testing.T) {
 	t.Parallel()
 	ctx, stop := context.WithCancel(t.Context())
@@ -373,14 +373,14 @@ func TestServeAndAgent(t *testing.T) {
 	}
 }
 
-// freeAddress is one that nobody listened on a moment ago.
+// freeAddress returns an address with a port that was free a moment ago.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = l.Close() }() // nothing came
+	defer func() { _ = l.Close() }() // there was no connection
 	return l.Addr().String()
 }
 
@@ -407,8 +407,8 @@ func TestBench(t *testing.T) {
 	}
 }
 
-// Ctrl-C ends a measurement of a bus without an agent for it, and nothing is
-// left of it.
+// Ctrl-C ends a measurement without an agent, and the measurement removes its
+// job.
 func TestBenchEndsAtOnce(t *testing.T) {
 	t.Parallel()
 	d := startDev(t, t.TempDir(), "--pools", "other")

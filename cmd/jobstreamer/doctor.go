@@ -16,7 +16,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/help"
 )
 
-// doctorSettings say what is examined.
+// doctorSettings are the settings of the command doctor.
 type doctorSettings struct {
 	nats         natsSettings
 	data, output string
@@ -83,8 +83,8 @@ func (p *program) runDoctor(ctx context.Context, s doctorSettings) error {
 	return err
 }
 
-// withFullDisk adds to err that the disk of the data is full, if it is: then
-// that may be why nobody answers.
+// withFullDisk adds to err that the disk of the data is full, which may be the
+// cause of the error.
 func withFullDisk(data string, err error) error {
 	free, ok := doctor.FullDisk(data)
 	if !ok {
@@ -99,7 +99,8 @@ func printJSON(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
-// printReport prints a line for what is well, and two for what is not.
+// printReport prints one line for a check without findings, and two lines for
+// each finding.
 func printReport(w io.Writer, r *doctor.Report) {
 	const margin = 20
 	for _, c := range r.Checks {

@@ -16,7 +16,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// fillDisk makes a file that takes what is left.
+// fillDisk creates a file that uses all free space.
 func fillDisk(t *testing.T, file string) {
 	t.Helper()
 	f, err := os.Create(file)
@@ -35,7 +35,7 @@ func fillDisk(t *testing.T, file string) {
 
 func httpGet(t *testing.T, url string) (status int, body string) {
 	t.Helper()
-	res, err := http.Get(url) //nolint:noctx // it answers or the test ends
+	res, err := http.Get(url) //nolint:noctx // the answer or the end of the test ends it
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,8 +56,8 @@ func waitUntil(t *testing.T, what string, is func() bool) {
 	}
 }
 
-// The disk of a bus and an agent runs full while a job runs, and is emptied:
-// everybody says why nothing goes on, and then it goes on.
+// The disk of a bus and an agent becomes full while a job runs, and is emptied
+// later: both report the reason why work stops, and then continue.
 func TestFullDiskWhileRunning(t *testing.T) {
 	t.Parallel()
 	disk := bustest.SmallDisk(t, "64m")

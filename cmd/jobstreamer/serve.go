@@ -103,8 +103,7 @@ func (p *program) runServe(ctx context.Context, s busSettings, flags *pflag.Flag
 	}, adaptGarbage(p.env))
 }
 
-// checkFlags fills what has no fixed default and refuses what does not go
-// together.
+// checkFlags sets computed defaults and refuses contradictory flags.
 func (s *busSettings) checkFlags(flags *pflag.FlagSet) error {
 	if s.name == "" {
 		host, _ := os.Hostname()

@@ -1,17 +1,17 @@
 // Package bench measures a running control bus from the outside: executions of
 // a job that does nothing, from POST to their recorded end.
 //
-//	saturated   C connections; each POSTs the next when its last has ended: how many a second
-//	at a rate   one POST every 1/R s, whatever has become of those before: how long each takes
+//	saturated   C connections; each POSTs again when its execution has ended: executions per second
+//	at a rate   one POST every 1/R s, without waiting for earlier ones: duration of an execution
 //
-// At a rate, an execution's time runs from the moment at which it was due, not
-// from when its POST could be sent: else a bus that stands still for a second
-// would look good, since nothing is sent meanwhile.
+// At a rate, the time of an execution runs from the moment when it was due and
+// not from its POST. Otherwise a bus that hangs for a second would look good,
+// because nothing is sent in that second.
 //
-// The answer to a POST with ?wait comes when the execution has ended and that
-// is recorded, so one request is one measurement. The load generator must not
-// be what is measured: it speaks HTTP/1.1 itself (see conn.go), since
-// net/http's client takes about as much CPU as the bus takes for HTTP in all.
+// The answer to a POST with ?wait comes when the end of the execution has been
+// recorded, so one request is one measurement. The load generator must not be
+// the bottleneck: it implements HTTP/1.1 itself (see conn.go), because
+// net/http's client uses about as much CPU as the bus does for HTTP.
 package bench
 
 import (
@@ -27,11 +27,11 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Config says what to measure.
+// Config has the settings of a measurement.
 type Config struct {
 	URL         string // of the REST API
-	Token       string // or key, if a login is needed
-	App, Job    string // the job exists
+	Token       string // login token or key, if the control bus requires one
+	App, Job    string // the job must exist
 	Executions  int    // of the saturated phase; 0: none
 	Concurrency int    // connections of the saturated phase
 	Rate        int    // executions a second of the other phase; 0: none
@@ -39,17 +39,17 @@ type Config struct {
 	Progress    func(phase string, done, all int) // called a few times a second; may be nil
 }
 
-// Report is what was measured.
+// Report has the results of a measurement.
 type Report struct {
 	PerSecond float64 `json:"executions_per_second"` // saturated
-	P50       float64 `json:"p50_ms"`                // at the rate; saturated if there was none
+	P50       float64 `json:"p50_ms"`                // at the rate; saturated if there was no rate
 	P99       float64 `json:"p99_ms"`
 	Failed    int     `json:"failed"` // executions that did not complete, in both phases
 	Saturated *Phase  `json:"saturated,omitempty"`
 	AtRate    *Phase  `json:"at_rate,omitempty"`
 }
 
-// Phase is one of the two.
+// Phase has the results of one phase.
 type Phase struct {
 	Executions int     `json:"executions"`
 	Failed     int     `json:"failed"`
@@ -65,11 +65,11 @@ type Phase struct {
 }
 
 const (
-	warmUp        = 200 // executions that are not counted
+	warmUp        = 200 // number of executions that are not counted
 	progressEvery = 250 * time.Millisecond
 )
 
-// Run measures. When ctx ends, it returns what it has measured so far.
+// Run measures. If ctx ends early, it returns the results so far.
 func Run(ctx context.Context, cfg Config) (*Report, error) {
 	u, err := url.Parse(cfg.URL)
 	if err != nil || u.Scheme != "http" || u.Host == "" {
@@ -133,7 +133,7 @@ func saturateBus(ctx context.Context, target *target, all, connections int, tell
 	return p, nil
 }
 
-// atRate starts executions at a fixed rate, each on a free connection or on a
+// atRate starts executions at a fixed rate, each on an idle connection or on a
 // new one.
 func atRate(ctx context.Context, target *target, rate, all int, tell func(int)) (*Phase, error) {
 	var mu sync.Mutex
@@ -216,7 +216,7 @@ func newMeter(all int, tell func(int)) *meter {
 	return m
 }
 
-// addExecution counts one execution. A refused one is counted as failed; only a
+// addExecution counts one execution. A refused one counts as failed; only a
 // broken connection is an error.
 func (m *meter) addExecution(from time.Time, err error) error {
 	took := time.Since(from)
@@ -251,7 +251,7 @@ func (m *meter) phaseResult() *Phase {
 	}
 }
 
-// quantileMS returns a quantile in milliseconds, by the nearest rank.
+// quantileMS returns a quantile in milliseconds, by the nearest-rank method.
 func (m *meter) quantileMS(q float64) float64 {
 	if len(m.times) == 0 {
 		return 0

@@ -14,7 +14,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/bench"
 )
 
-// ended is what a bus answers when an execution has ended.
+// ended is the answer for an execution that has ended.
 const ended = `{"execution_id":1,"batch_status":"%s"}`
 
 func runBench(t *testing.T, h http.HandlerFunc, cfg bench.Config) (*bench.Report, error) {
@@ -39,7 +39,7 @@ func TestAnswers(t *testing.T) {
 			w.WriteHeader(http.StatusCreated)
 			for _, part := range []string{`{"batch_`, `status":"comp`, `leted"}`, long} {
 				fmt.Fprint(w, part)
-				_ = http.NewResponseController(w).Flush() // the connection is there
+				_ = http.NewResponseController(w).Flush() // the client has its connection
 			}
 		}},
 		"a failed execution": {failed: true, answer: func(w http.ResponseWriter, _ *http.Request) {
@@ -66,14 +66,13 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// A bus that stands still must not look good because nothing is sent to it
-// meanwhile.
+// A bus that hangs must not look good because nothing is sent to it meanwhile.
 func TestTimeRunsFromWhenAnExecutionWasDue(t *testing.T) {
 	var n atomic.Int64
 	hold := make(chan struct{})
 	r, err := runBench(t, func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body) // there is none
-		if i := n.Add(1); i > 200 {        // after the warm-up everything waits for one moment
+		_, _ = io.Copy(io.Discard, r.Body) // there is no body
+		if i := n.Add(1); i > 200 {        // after the warm-up, all requests wait for the same moment
 			if i == 201 {
 				time.AfterFunc(500*time.Millisecond, func() { close(hold) })
 			}
@@ -92,8 +91,8 @@ func TestTimeRunsFromWhenAnExecutionWasDue(t *testing.T) {
 	}
 }
 
-// A bus that does not answer keeps nobody from ending the measurement, which
-// returns what it has.
+// The measurement ends with its context although the bus does not answer, and
+// returns the results so far.
 func TestEndsWithItsContext(t *testing.T) {
 	for name, c := range map[string]struct {
 		answered int64
@@ -108,7 +107,9 @@ func TestEndsWithItsContext(t *testing.T) {
 			defer cancel()
 			var n atomic.Int64
 			srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				_, _ = io.Copy(io.Discard, r.Body) // else the server does not see that the connection ends
+				// Otherwise the server does not notice the end of the
+				// connection.
+				_, _ = io.Copy(io.Discard, r.Body)
 				if n.Add(1) > c.answered {
 					time.AfterFunc(50*time.Millisecond, cancel)
 					<-r.Context().Done()

@@ -15,10 +15,10 @@ import (
 	"time"
 )
 
-// waitTime is how long a POST waits for the end of its execution.
+// waitTime is the maximum wait of a POST for the end of its execution.
 const waitTime = 30 * time.Second
 
-// target is what all connections send: one request, always the same.
+// target is the control bus, with the one request that all connections send.
 type target struct {
 	address string
 	request []byte
@@ -37,15 +37,16 @@ func newTarget(u *url.URL, token, app, job string) *target {
 	return &target{address, fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: %s\r\n%sAccept: application/json\r\nContent-Length: 0\r\n\r\n", path, u.Host, authorization)}
 }
 
-// conn is one persistent connection. It speaks as much HTTP/1.1 (RFC 9112) as
-// our own server does: answers with a length or in chunks, one at a time.
+// conn is one persistent connection. It supports only the part of HTTP/1.1 (RFC
+// 9112) that our own server uses: sequential answers with a length or in
+// chunks.
 type conn struct {
 	target *target
 	c      net.Conn
 	r      *bufio.Reader
 	body   bytes.Buffer
-	over   context.Context // ends whatever is under way
-	forget func() bool     // stops watching it
+	over   context.Context // ends the current request
+	forget func() bool     // stops watching over
 }
 
 func (t *target) dialBus(ctx context.Context) (*conn, error) {
@@ -54,26 +55,28 @@ func (t *target) dialBus(ctx context.Context) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	forget := context.AfterFunc(ctx, func() { _ = c.Close() }) // whoever reads or writes sees it
+	forget := context.AfterFunc(ctx, func() { _ = c.Close() }) // this ends reads and writes
 	return &conn{target: t, c: c, r: bufio.NewReader(c), over: ctx, forget: forget}, nil
 }
 
 func (c *conn) closeConn() {
 	c.forget()
-	_ = c.c.Close() // nothing is on its way
+	_ = c.c.Close() // no request is open
 }
 
-// refusedError is an execution that did not complete.
+// refusedError is the error of an execution that was refused or did not
+// complete.
 type refusedError struct{ reason string }
 
 func (r *refusedError) Error() string { return r.reason }
 
-// completed is how the answer says that the execution has.
+// completed is the part of an answer that shows that the execution has
+// completed.
 var completed = []byte(`"batch_status":"completed"`)
 
 // executeJob starts an execution and waits for its recorded end. The error is a
-// [refusal], or that of the context that the connection was made with, or the
-// connection is of no use any more.
+// [refusedError], or the error of the connection's context, or a failure after
+// which the connection cannot be used again.
 func (c *conn) executeJob() error {
 	err := c.sendRequest()
 	if over := c.over.Err(); err != nil && over != nil {
@@ -101,7 +104,7 @@ func (c *conn) sendRequest() error {
 	return nil
 }
 
-// readAnswer reads one answer, its body into c.body.
+// readAnswer reads one answer, with its body into c.body.
 func (c *conn) readAnswer() (status int, err error) {
 	line, err := c.readLine()
 	if err != nil {
@@ -161,7 +164,8 @@ func (c *conn) readChunks() error {
 	}
 }
 
-// readLine reads a line without its end. It is good until the next read.
+// readLine returns a line without its end. The line is valid until the next
+// read.
 func (c *conn) readLine() ([]byte, error) {
 	line, err := c.r.ReadSlice('\n')
 	if err != nil {
@@ -170,7 +174,7 @@ func (c *conn) readLine() ([]byte, error) {
 	return bytes.TrimRight(line, "\r\n"), nil
 }
 
-// equalHeader compares a header's name, of any case.
+// equalHeader compares the name of a header, ignoring case.
 func equalHeader(b []byte, name string) bool {
 	return len(b) == len(name) && textproto.CanonicalMIMEHeaderKey(string(b)) == textproto.CanonicalMIMEHeaderKey(name)
 }

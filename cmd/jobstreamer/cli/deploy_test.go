@@ -53,8 +53,7 @@ func (d *depot) startServer(t *testing.T) *httptest.Server {
 func writeAnswer(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	// //nolint:errcheck // the command reports an incomplete answer.
-	json.NewEncoder(w).Encode(v) //nolint:errcheck
+	json.NewEncoder(w).Encode(v) //nolint:errcheck // the command reports an incomplete answer
 }
 
 func (d *depot) deployPaths(w http.ResponseWriter, r *http.Request) {

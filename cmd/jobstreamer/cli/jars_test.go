@@ -52,7 +52,7 @@ func TestClassFoldersBecomeTheSameJar(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer z.Close() //nolint:errcheck // //nolint:errcheck // only read from
+	defer z.Close() //nolint:errcheck // only read from
 	var got []string
 	for _, f := range z.File {
 		got = append(got, f.Name)

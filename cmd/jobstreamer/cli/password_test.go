@@ -16,7 +16,7 @@ import (
 func (p *terminal) typeLine(t *testing.T, question, line string) {
 	t.Helper()
 	for range 1000 {
-		if strings.HasSuffix(p.allOutput(), question) && !p.waitForOutput(t) {
+		if strings.HasSuffix(p.allOutput(), question) && !p.isEchoing(t) {
 			if _, err := p.master.WriteString(line); err != nil {
 				t.Error(err)
 			}
@@ -34,8 +34,8 @@ func (p *terminal) allOutput() string {
 	return p.seen.String()
 }
 
-// waitForOutput reports whether the terminal echoes.
-func (p *terminal) waitForOutput(t *testing.T) bool {
+// isEchoing reports whether the terminal echoes.
+func (p *terminal) isEchoing(t *testing.T) bool {
 	t.Helper()
 	is, err := unix.IoctlGetTermios(int(p.master.Fd()), unix.TCGETS)
 	if err != nil {
@@ -71,7 +71,7 @@ func TestPasswordAtATerminal(t *testing.T) {
 	if seen := p.allOutput(); strings.Contains(seen, secret) || strings.Contains(seen, "enough") {
 		t.Errorf("a password was shown: %q", seen)
 	}
-	if !p.waitForOutput(t) {
+	if !p.isEchoing(t) {
 		t.Error("the terminal stays without echo")
 	}
 }
@@ -89,7 +89,7 @@ func TestInterruptedPassword(t *testing.T) {
 	if got := <-done; !errors.Is(got.failed, context.Canceled) || ExitStatus(got.failed) != ExitInterrupted {
 		t.Errorf("%+v", got)
 	}
-	if !p.waitForOutput(t) {
+	if !p.isEchoing(t) {
 		t.Error("the terminal stays without echo")
 	}
 	if _, err := p.master.WriteString("\n"); err != nil { // ends the read, as the end of the program would

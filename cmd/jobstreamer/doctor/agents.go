@@ -18,7 +18,7 @@ type agent struct {
 	LastSeen subjects.Time `json:"last_seen"`
 }
 
-// agentHeartbeat is a heartbeat with the local time of its arrival.
+// agentHeartbeat is a heartbeat with its local time of arrival.
 type agentHeartbeat struct {
 	subjects.Heartbeat
 	at time.Time
@@ -38,7 +38,7 @@ func (x *examination) subscribeHeartbeats() (chan *nats.Msg, error) {
 }
 
 // collectHeartbeats reads heartbeats until every expected agent has sent one,
-// or until its time is over. It takes at least two seconds, since results are
+// or until the time is up. It takes at least two seconds, because results are
 // counted before and after it.
 func (x *examination) collectHeartbeats(ctx context.Context, ears chan *nats.Msg) (err error) {
 	if x.agents, err = readBucket[agent](ctx, x, subjects.AgentsBucket); err != nil {

@@ -15,7 +15,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// readBucket reads all values of a bucket by key. A missing bucket has none;
+// readBucket returns all values of a bucket by key. A missing bucket has none;
 // checkStreams reports it.
 func readBucket[T any](ctx context.Context, x *examination, bucket string) (map[string]T, error) {
 	values := map[string]T{}

@@ -16,14 +16,14 @@ func (x *examination) checkClocks() Check {
 	c := Check{Name: "clock"}
 	const do = "synchronize the clocks of these machines with NTP (chronyc tracking, timedatectl)"
 	most, n := time.Duration(0), 0
-	judge := func(who string, skew time.Duration) {
+	addSkew := func(clock string, skew time.Duration) {
 		n++
 		most = max(most, skew, -skew)
 		switch {
 		case skew > maxSkew:
-			c.addFinding(do, "the clock of %s is %s ahead of the broker's clock", who, skew.Round(100*time.Millisecond))
+			c.addFinding(do, "the clock of %s is %s ahead of the broker's clock", clock, skew.Round(100*time.Millisecond))
 		case skew < -maxSkew:
-			c.addFinding(do, "the clock of %s is %s behind the broker's clock", who, -skew.Round(100*time.Millisecond))
+			c.addFinding(do, "the clock of %s is %s behind the broker's clock", clock, -skew.Round(100*time.Millisecond))
 		}
 	}
 	buses := map[string]time.Duration{}
@@ -39,11 +39,11 @@ func (x *examination) checkClocks() Check {
 		}
 	}
 	for holder, skew := range buses {
-		judge("control bus "+holder, skew)
+		addSkew("control bus "+holder, skew)
 	}
 	for name, h := range x.heard {
 		if !h.Time.IsZero() {
-			judge("agent "+name+" on "+h.Host, h.Time.Std().Sub(h.at.Add(x.broker)))
+			addSkew("agent "+name+" on "+h.Host, h.Time.Std().Sub(h.at.Add(x.broker)))
 		}
 	}
 	c.Saw = fmt.Sprintf("%s, at most %s from the broker's clock", countText(n, "clock"), most.Round(time.Millisecond))

@@ -13,7 +13,7 @@ import (
 const (
 	fullShare = 0.9     // of JetStream's limit
 	leastFree = 0.1     // of the disk
-	enough    = 5 << 30 // bytes that are enough on any disk
+	enough    = 5 << 30 // bytes that are enough on a disk of any size
 )
 
 // checkDisk checks whether there is space left: by JetStream's usage and limit,

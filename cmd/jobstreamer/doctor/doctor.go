@@ -11,7 +11,7 @@
 //	clock        control buses, broker and agents have the same time
 //	disk         there is space, by JetStream's limits and on the disk of --data
 //
-// A full disk causes many other faults; the doctor does not report these too.
+// A full disk causes many other faults; the doctor does not report those.
 // The doctor only reads. Settings that an operator may choose (replicas, how
 // long output is kept) only have to be the same everywhere. A lag is measured
 // twice, some seconds apart: only a lag without progress is a finding.
@@ -31,23 +31,23 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// Config says what to examine.
+// Config has the settings of an examination.
 type Config struct {
 	Conn   *nats.Conn
 	Listen time.Duration // maximum time to wait for heartbeats; 0: three intervals of the slowest agent
 	Data   string        // data directory whose disk is examined; empty: none
 }
 
-// Finding is one thing that is wrong.
+// Finding is one problem.
 type Finding struct {
-	Wrong string `json:"wrong"` // what is wrong, as a sentence
+	Wrong string `json:"wrong"` // the problem, as a full sentence
 	Do    string `json:"do"`    // how to repair it
 }
 
-// Check is what one part of the examination saw.
+// Check is the result of one part of the examination.
 type Check struct {
 	Name     string    `json:"check"`
-	Saw      string    `json:"saw"` // what was found, if nothing is wrong
+	Saw      string    `json:"saw"` // the state, shown if nothing is wrong
 	Findings []Finding `json:"findings"`
 }
 
@@ -55,33 +55,34 @@ func (c *Check) addFinding(do, format string, args ...any) {
 	c.Findings = append(c.Findings, Finding{Wrong: fmt.Sprintf(format, args...), Do: do})
 }
 
-// Report is what the examination saw.
+// Report is the result of the examination.
 type Report struct {
 	Checks []Check `json:"checks"`
 	Wrong  int     `json:"wrong"` // number of findings
 }
 
-// apiTimeout is for one answer of JetStream.
+// apiTimeout is the maximum wait for an answer of JetStream.
 const apiTimeout = 5 * time.Second
 
-// examination is what the checks share.
+// examination holds the data that the checks share.
 type examination struct {
 	cfg     Config
 	mgr     *jsm.Manager
 	js      jetstream.JetStream
 	streams map[string]*jsm.Stream
-	lost    map[string]string // streams without an answer, and why
-	full    bool              // JetStream is full: leases and results cannot be written
-	agents  map[string]agent  // by name, those that are in the bucket
+	lost    map[string]string // streams that do not answer, with the errors
+	full    bool              // JetStream is full and refuses new leases and results
+	agents  map[string]agent  // the registered agents by name
 	heard   map[string]agentHeartbeat
 	leases  map[string]storedLease
 	jobs    map[string]bus.Job // by key
-	broker  time.Duration      // how far the broker's clock is ahead of the local one
+	broker  time.Duration      // lead of the broker's clock over the local one
 }
 
-// Examine runs all checks, or returns when ctx ends. The report has what is
-// wrong; the error says why the examination failed. The caller closes the
-// connection afterwards, which ends requests that still wait for an answer.
+// Examine runs all checks, and returns early when ctx ends. The report has the
+// problems of the control bus; the error is the reason why the examination
+// itself failed. The caller closes the connection afterwards, which ends
+// requests that still wait for an answer.
 func Examine(ctx context.Context, cfg Config) (*Report, error) {
 	type outcome struct {
 		r   *Report
@@ -95,7 +96,7 @@ func Examine(ctx context.Context, cfg Config) (*Report, error) {
 	select {
 	case o := <-done:
 		return o.r, o.err
-	case <-ctx.Done(): // not every request of the libraries takes a context
+	case <-ctx.Done(): // some requests of the libraries take no context
 		return nil, ctx.Err()
 	}
 }

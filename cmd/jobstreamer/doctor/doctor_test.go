@@ -25,8 +25,8 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(bustest.Main(m)) }
 
-// patient is a bus with all that a healthy one has: a lease, a consumer that
-// records, a queue, an agent that is heard.
+// patient is a healthy control bus: it has a lease, a consumer that records
+// results, a queue, and an agent that sends heartbeats.
 type patient struct {
 	*bus.Bus
 	t     *testing.T
@@ -59,8 +59,7 @@ func newPatient(t *testing.T) *patient {
 	return p
 }
 
-// sendHeartbeat lets the agent be heard until the test ends, or until it is
-// quiet.
+// sendHeartbeat sends heartbeats until the test ends or the agent is quiet.
 func (p *patient) sendHeartbeat() {
 	b, err := json.Marshal(p.beat)
 	if err != nil {
@@ -88,7 +87,7 @@ func (p *patient) putRequest(app, pool string, id int64) {
 	}
 }
 
-// putRecord makes the record of an execution.
+// putRecord creates the record of an execution.
 func (p *patient) putRecord(app, job string, id int64, status subjects.BatchStatus) {
 	p.t.Helper()
 	e := bus.Execution{Execution: subjects.Execution{ID: id, App: app, Job: job, BatchStatus: status}}
@@ -97,7 +96,7 @@ func (p *patient) putRecord(app, job string, id int64, status subjects.BatchStat
 	}
 }
 
-// putJob makes a job of the application shop.
+// putJob creates a job of the application shop.
 func (p *patient) putJob(name, definition string, settings bus.Settings) {
 	p.t.Helper()
 	j := bus.Job{App: "shop", Name: name, PermanentKey: name, Definition: json.RawMessage(definition), Settings: settings}
@@ -106,8 +105,8 @@ func (p *patient) putJob(name, definition string, settings bus.Settings) {
 	}
 }
 
-// waitingCount returns when the broker counts a result for a consumer, which it
-// does a moment after it stored it.
+// waitingCount blocks until the broker counts a result for a consumer, which is
+// shortly after it stored the result.
 func (p *patient) waitingCount(consumer string) {
 	p.t.Helper()
 	c, err := p.editStream(subjects.ResultsStream).Consumer(p.t.Context(), consumer)
@@ -136,13 +135,13 @@ func failOnError(t *testing.T, err error) {
 	}
 }
 
-// Each row makes one thing wrong; the doctor must find that, and nothing else.
+// Each row breaks one thing; the doctor must report it and nothing else.
 func TestFindings(t *testing.T) {
 	for name, c := range map[string]struct {
 		silent bool
 		spoil  func(t *testing.T, p *patient)
 		check  string
-		want   string // part of what is said
+		want   string // part of the finding
 	}{
 		"all is well": {spoil: func(*testing.T, *patient) {}},
 		"a bucket was deleted": {check: "streams", want: "KV_jobstreamer_jobs is missing: it stores the bucket jobs", spoil: func(t *testing.T, p *patient) {
@@ -225,7 +224,8 @@ func TestFindings(t *testing.T) {
 			failOnError(t, err)
 		}},
 		"no room": {check: "disk", want: "JetStream has no space left: it stores", spoil: func(t *testing.T, p *patient) {
-			failOnError(t, p.editStream(subjects.BucketStream(subjects.LeasesBucket)).Purge(t.Context())) // it cannot be renewed
+			// It cannot be renewed.
+			failOnError(t, p.editStream(subjects.BucketStream(subjects.LeasesBucket)).Purge(t.Context()))
 			stored := int64(p.srv.GlobalAccount().JetStreamUsage().Store)
 			failOnError(t, p.srv.GlobalAccount().UpdateJetStreamLimits(map[string]server.JetStreamAccountLimits{"": {
 				MaxMemory: -1, MaxStore: stored, MaxStreams: -1, MaxConsumers: -1, MaxAckPending: -1, MemoryMaxStreamBytes: -1, StoreMaxStreamBytes: -1,
@@ -323,7 +323,7 @@ func TestWithoutJetStream(t *testing.T) {
 	}
 }
 
-// A NATS that stands still keeps nobody from ending the doctor.
+// The doctor ends with its context although NATS does not answer.
 func TestExamineEndsWithItsContext(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	failOnError(t, err)
@@ -335,7 +335,7 @@ func TestExamineEndsWithItsContext(t *testing.T) {
 		}
 		defer c.Close()
 		fmt.Fprint(c, "INFO {\"server_id\":\"x\",\"version\":\"2.15.2\",\"proto\":1,\"headers\":true,\"max_payload\":1048576}\r\n")
-		for r := bufio.NewScanner(c); r.Scan(); { // it answers the greeting's PING, and then nothing
+		for r := bufio.NewScanner(c); r.Scan(); { // answer only the PING of the greeting
 			if r.Text() == "PING" {
 				fmt.Fprint(c, "PONG\r\n")
 				break

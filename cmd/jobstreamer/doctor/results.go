@@ -22,11 +22,11 @@ func (x *examination) resultConsumers() map[string]api.ConsumerInfo {
 	}
 	consumers, _, _, err := x.mgr.Consumers(subjects.ResultsStream)
 	if err != nil {
-		return states // checkResults reports that the consumer is missing
+		return states // checkResults reports the missing consumer
 	}
 	for _, consumer := range consumers {
 		if !consumer.IsDurable() || consumer.Name() == notify.Consumer {
-			continue // a client that follows, or the sender of notifications
+			continue // a client that follows a log, or the sender of notifications
 		}
 		if info, err := consumer.State(); err == nil {
 			states[info.Name] = info

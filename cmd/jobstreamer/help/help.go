@@ -1,6 +1,5 @@
-// Package help makes the help of a command tree a pleasure to read: flags under
-// headings, in the order in which they were defined, with the values that they
-// take, and examples before them.
+// Package help formats the help of a command tree: flags with their values
+// under headings, in the order of their definition, with examples before them.
 package help
 
 import (
@@ -14,17 +13,17 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// Width is how many letters a line has.
+// Width is the number of characters in a line.
 const Width = 100
 
 const (
 	sectionKey = "section"
 	quietKey   = "quiet"
-	unbroken   = "\x00" // a space at which no line ends
+	unbroken   = "\x00" // a space at which a line must not break
 )
 
-// Quiet lets the help of a command leave out the flags that it inherits. It
-// ends with a note then, if there is one.
+// Quiet hides the inherited flags in the help of a command. The help then ends
+// with note, unless it is empty.
 func Quiet(cmd *cobra.Command, note string) {
 	cmd.Annotations = map[string]string{quietKey: note}
 }
@@ -35,9 +34,9 @@ func isQuiet(cmd *cobra.Command) bool {
 }
 
 // Section defines flags under a heading of the help. Headings and flags are
-// shown in the order in which they were defined.
+// shown in the order of their definition.
 //
-// A flag's usage begins with the name of its value: "`DIR` where its data is".
+// A flag's usage begins with the name of its value: "`DIR` data directory".
 func Section(to *pflag.FlagSet, title string, define func(f *pflag.FlagSet)) {
 	own := pflag.NewFlagSet(title, pflag.ContinueOnError)
 	own.SortFlags = false
@@ -47,7 +46,7 @@ func Section(to *pflag.FlagSet, title string, define func(f *pflag.FlagSet)) {
 	to.AddFlagSet(own)
 }
 
-// Set makes the help of root and all its commands ours.
+// Set installs this package's help for root and all its commands.
 func Set(root *cobra.Command) {
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) {
 		fmt.Fprintf(cmd.OutOrStdout(), "%s\n\n", paragraphs(cmp.Or(cmd.Long, cmd.Short)))
@@ -89,7 +88,7 @@ func writeUsage(w io.Writer, cmd *cobra.Command) {
 	}
 }
 
-// hasFlags says whether the command does something itself.
+// hasFlags reports whether the help of a command shows flags.
 func hasFlags(cmd *cobra.Command) bool {
 	found := false
 	cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) { found = found || f.Annotations[sectionKey] != nil })
@@ -121,7 +120,7 @@ func writeFlags(w io.Writer, cmd *cobra.Command) {
 	collect := func(f *pflag.Flag) {
 		s := f.Annotations[sectionKey]
 		if len(s) == 0 || slices.Contains(flags[s[0]], f) || quiet && inherited.Lookup(f.Name) == f {
-			return // --help, or inherited and seen
+			return // --help, or an inherited flag that was shown
 		}
 		if flags[s[0]] == nil {
 			titles = append(titles, s[0])
@@ -168,7 +167,7 @@ func writeFlag(w io.Writer, f *pflag.Flag) {
 	}
 }
 
-// Wrap breaks text into lines of at most width letters.
+// Wrap breaks text into lines of at most width characters.
 func Wrap(text string, width int) []string {
 	var lines []string
 	line := ""
@@ -189,7 +188,7 @@ func Wrap(text string, width int) []string {
 	return lines
 }
 
-// paragraphs wraps what is not indented.
+// paragraphs wraps the text that is not indented.
 func paragraphs(text string) string {
 	all := strings.Split(strings.TrimSpace(text), "\n\n")
 	for i, p := range all {

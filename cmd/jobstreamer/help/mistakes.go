@@ -7,14 +7,14 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// NoCommand says that there is no such command below cmd, nil if none was
-// named.
+// NoCommand returns an error for an unknown command below cmd, with
+// suggestions, or nil if there are no arguments.
 func NoCommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
 	err := fmt.Errorf("unknown command %q", args[0])
-	cmd.SuggestionsMinimumDistance = 2 // letters that may differ
+	cmd.SuggestionsMinimumDistance = 2 // maximum number of different characters
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 		best := slices.MinFunc(near, func(a, b string) int { return Distance(a, args[0]) - Distance(b, args[0]) })
 		err = fmt.Errorf("%w; did you mean %s?", err, best)
@@ -22,7 +22,7 @@ func NoCommand(cmd *cobra.Command, args []string) error {
 	return err
 }
 
-// Distance is how many letters differ, after Levenshtein.
+// Distance returns the Levenshtein distance of two words.
 func Distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
