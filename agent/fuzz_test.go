@@ -32,7 +32,7 @@ func FuzzPubAck(f *testing.F) {
 	f.Add([]byte(`{"stream":"S","seq":7}`))
 	f.Add([]byte(`{"error":{"err_code":10071},"seq":0}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if seq, err := parsePubAck(data); err == nil && seq == 0 {
+		if seq, err := parseAck(data); err == nil && seq == 0 {
 			t.Errorf("%s is taken for stored", data)
 		}
 	})

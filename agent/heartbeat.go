@@ -130,7 +130,7 @@ func (h *heartbeater) keepBeating(ctx context.Context) {
 // heartbeats either.
 func (h *heartbeater) checkContact(err error) {
 	h.mu.Lock()
-	silent := err != nil && wallClock().Sub(h.lastContact()) >= subjects.LostAfter*h.agent.cfg.Interval
+	silent := err != nil && subjects.WallClock().Sub(h.lastContact()) >= subjects.LostAfter*h.agent.cfg.Interval
 	justLost := silent && !h.noContact
 	h.noContact = silent
 	h.mu.Unlock()
@@ -151,7 +151,7 @@ func (h *heartbeater) sendAndConfirm(ctx context.Context) error {
 	h.mu.Lock()
 	status := h.status
 	h.mu.Unlock()
-	begin := wallClock()
+	begin := subjects.WallClock()
 	if err := h.publishHeartbeat(status); err != nil {
 		return err
 	}

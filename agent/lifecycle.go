@@ -59,7 +59,7 @@ func (ra *runningAgent) workUntilDone(ctx context.Context) error {
 	defer ra.cancelLogs()
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
-	releaseName, err := ra.takeName(ctx, fail)
+	releaseName, err := ra.claimName(ctx, fail)
 	if err != nil {
 		return err
 	}

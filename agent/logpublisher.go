@@ -47,6 +47,6 @@ func (p *logPublisher) requestAck(m *nats.Msg) error {
 	if err != nil {
 		return err
 	}
-	_, err = parsePubAck(reply.Data)
+	_, err = parseAck(reply.Data)
 	return err
 }

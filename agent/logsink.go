@@ -119,7 +119,7 @@ func (s *LogSink) addLine(l subjects.LogLine) {
 		s.keepInTail(waitingLine{l, size, 0})
 		return
 	}
-	s.appendLine(waitingLine{l, size, s.takeGap()})
+	s.appendLine(waitingLine{l, size, s.resetGap()})
 	switch {
 	case s.sending:
 	case s.size >= subjects.MaxLogMessage || !s.closedAt.IsZero():
@@ -137,7 +137,7 @@ func (s *LogSink) appendLine(l waitingLine) {
 	s.size += l.size
 }
 
-func (s *LogSink) takeGap() int {
+func (s *LogSink) resetGap() int {
 	n := s.gap
 	s.gap = 0
 	return n
@@ -203,7 +203,7 @@ func (s *LogSink) moveTail() {
 		return
 	}
 	for _, l := range s.tail {
-		l.gap += s.takeGap()
+		l.gap += s.resetGap()
 		s.appendLine(l)
 	}
 	s.tail = nil
@@ -283,7 +283,7 @@ func (s *LogSink) nextMessage() *subjects.LogMessage {
 	if len(s.lines) > 0 {
 		msg.Dropped = s.lines[0].gap
 	} else {
-		msg.Dropped = s.takeGap()
+		msg.Dropped = s.resetGap()
 	}
 	for n < len(s.lines) && (n == 0 || s.lines[n].gap == 0 && size+s.lines[n].size <= subjects.MaxLogMessage) {
 		size += s.lines[n].size

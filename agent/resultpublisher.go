@@ -49,7 +49,7 @@ type resultPublisher struct{ nc *nats.Conn }
 // may be stored or not.
 func (p *resultPublisher) storeResult(ctx context.Context, r *pendingResult) (uint64, error) {
 	for pause := firstPause; ; pause = min(2*pause, maxPause) {
-		if !r.deadline.IsZero() && wallClock().After(r.deadline) {
+		if !r.deadline.IsZero() && subjects.WallClock().After(r.deadline) {
 			return 0, errHeld
 		}
 		seq, err := p.sendOnce(ctx, r)
@@ -118,16 +118,6 @@ func (p *resultPublisher) readLastResult(ctx context.Context, filter string) (ui
 	return seq, last, err
 }
 
-// pubAck is JetStream's answer to a publish.
-type pubAck struct {
-	Seq   uint64 `json:"seq"`
-	Error *struct {
-		Code        int    `json:"code"`
-		ErrCode     int    `json:"err_code"`
-		Description string `json:"description"`
-	} `json:"error"`
-}
-
 // sendOnce sends r once. It marks r as in doubt if r may have been stored in
 // spite of the error.
 func (p *resultPublisher) sendOnce(ctx context.Context, r *pendingResult) (uint64, error) {
@@ -143,7 +133,7 @@ func (p *resultPublisher) sendOnce(ctx context.Context, r *pendingResult) (uint6
 		}
 		return 0, err
 	}
-	seq, err := parsePubAck(m.Data)
+	seq, err := parseAck(m.Data)
 	if err != nil && !errors.Is(err, errRefused) {
 		// A leader that steps down may answer with an error although the
 		// message is stored later.
@@ -152,23 +142,15 @@ func (p *resultPublisher) sendOnce(ctx context.Context, r *pendingResult) (uint6
 	return seq, err
 }
 
-func parsePubAck(data []byte) (uint64, error) {
-	var ack pubAck
-	if err := json.Unmarshal(data, &ack); err != nil {
-		return 0, fmt.Errorf("decode the broker's answer: %w", err)
+// parseAck returns the sequence of a stored message, or [errRefused].
+func parseAck(data []byte) (uint64, error) {
+	seq, err := subjects.ParseAck(data)
+	var refused *subjects.AckError
+	switch {
+	case !errors.As(err, &refused):
+		return seq, err
+	case refused.ErrCode == subjects.WrongLastSequence:
+		return 0, errRefused
 	}
-	if e := ack.Error; e != nil {
-		if e.ErrCode == subjects.WrongLastSequence {
-			return 0, errRefused
-		}
-		return 0, fmt.Errorf("the broker refused the message: %s (%d)", e.Description, e.ErrCode)
-	}
-	if ack.Seq == 0 {
-		return 0, fmt.Errorf("unexpected answer of the broker: %.80s", data)
-	}
-	return ack.Seq, nil
+	return 0, fmt.Errorf("the broker refused the message: %w", refused)
 }
-
-// wallClock returns the time without the monotonic clock, which stops while a
-// machine sleeps.
-func wallClock() time.Time { return time.Now().Round(0) }

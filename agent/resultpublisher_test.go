@@ -202,7 +202,7 @@ func TestParseAck(t *testing.T) {
 		{"no sequence", `{}`, 0, false, true},
 		{"no answer of a stream", `hello`, 0, false, true},
 	} {
-		seq, err := parsePubAck([]byte(test.text))
+		seq, err := parseAck([]byte(test.text))
 		if seq != test.seq || errors.Is(err, errRefused) != test.refused || (err != nil) != test.failed {
 			t.Errorf("%s: parseAck(%s) = %d, %v", test.name, test.text, seq, err)
 		}

@@ -26,7 +26,7 @@ const DefaultApp = "default"
 type Job struct {
 	App          string          `json:"app"`
 	Name         string          `json:"name,omitempty"`
-	PermanentKey string          `json:"token,omitempty"` // the permanent key: that of its first name, if it was free
+	PermanentKey string          `json:"token,omitempty"` // the key of its first name, if it was free; stored under the name that older releases read
 	CreateTime   subjects.Time   `json:"create_time"`
 	UpdateTime   subjects.Time   `json:"last_updated_time"`
 	Definition   json.RawMessage `json:"definition,omitempty"` // empty: there is no job at this key, only a NameOf
@@ -136,8 +136,8 @@ const StopRequested = "stop"
 // Execution is the record of an execution.
 type Execution struct {
 	subjects.Execution
-	LastSequence    uint64               `json:"last_sequence"` // of the newest result folded into the record
-	StopRequest     string               `json:"wish,omitempty"`
+	LastSequence    uint64               `json:"last_sequence"`  // of the newest result folded into the record
+	StopRequest     string               `json:"wish,omitempty"` // stored under the name that older releases read
 	RestartedBy     int64                `json:"restarted_by,omitempty"`
 	RestartParams   map[string]string    `json:"restart_parameters,omitempty"` // parameters of the execution RestartedBy
 	RestartPosition string               `json:"restart_position,omitempty"`   // element where a restart of this one begins

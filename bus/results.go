@@ -39,14 +39,14 @@ func (b *Bus) PublishResult(ctx context.Context, r *subjects.Result, expect uint
 		return 0, fmt.Errorf("encode result of %d: %w", r.ID, err)
 	}
 	filter := subjects.ResultFilter(r.App, r.Job, r.ID)
-	until := time.Now().Round(0).Add(maxRetryTime)
+	until := subjects.WallClock().Add(maxRetryTime)
 	for {
 		m := &nats.Msg{Subject: subjects.ResultSubject(r.App, r.Job, r.ID, subjects.Bus), Data: data}
 		seq, err := b.Pub.Do(ctx, m, filter, int64(expect))
 		switch {
 		case err == nil:
 			return seq, nil
-		case errors.Is(err, ErrUnknown) && time.Now().Round(0).Before(until):
+		case errors.Is(err, ErrUnknown) && subjects.WallClock().Before(until):
 			select {
 			case <-time.After(jetio.RetryDelay):
 				continue

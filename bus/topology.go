@@ -46,7 +46,7 @@ const maxChunks = 1 << 20
 func Streams(replicas int, r Retention) []jetstream.StreamConfig {
 	kv := func(bucket string, history int64) jetstream.StreamConfig {
 		return jetstream.StreamConfig{
-			Name: subjects.BucketStream(bucket), Subjects: []string{jetio.KeySubject(bucket, ">")},
+			Name: jetio.BucketStream(bucket), Subjects: []string{jetio.KeySubject(bucket, ">")},
 			MaxMsgsPerSubject: history, MaxBytes: -1, MaxMsgs: -1, MaxMsgSize: -1, MaxConsumers: -1,
 			Discard: jetstream.DiscardNew, AllowRollup: true, DenyDelete: true, Storage: jetstream.FileStorage,
 			AllowMsgTTL: true, SubjectDeleteMarkerTTL: markerTTL, AllowAtomicPublish: true,

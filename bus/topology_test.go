@@ -52,7 +52,7 @@ func TestSettingsOfStreamsFollowTheBus(t *testing.T) {
 	for name, cfg := range after {
 		was := before[name]
 		switch name {
-		case subjects.BucketStream(subjects.SessionsBucket):
+		case jetio.BucketStream(subjects.SessionsBucket):
 			if cfg.MaxAge != time.Hour || was.MaxAge != 0 {
 				t.Errorf("logins are kept for %v, before %v", cfg.MaxAge, was.MaxAge)
 			}
@@ -89,7 +89,7 @@ func TestBucketOfAnEarlierVersion(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := bustest.Open(t, s, bus.Config{})
-	cfg := streamConfigs(t, b)[subjects.BucketStream(subjects.JobsBucket)]
+	cfg := streamConfigs(t, b)[jetio.BucketStream(subjects.JobsBucket)]
 	if cfg.MaxMsgsPerSubject != 64 || !cfg.AllowAtomicPublish || !cfg.AllowMsgTTL || cfg.SubjectDeleteMarkerTTL == 0 {
 		t.Errorf("the bucket has the settings %+v", cfg)
 	}

@@ -149,10 +149,10 @@ func (k *componentCache) wakeLoader() {
 	}
 }
 
-// takeStale returns the applications whose components must be read, and clears
+// drainStale returns the applications whose components must be read, and clears
 // the set. It also reports whether the watch has delivered all applications
 // that existed when it began.
-func (k *componentCache) takeStale() (apps []string, full bool) {
+func (k *componentCache) drainStale() (apps []string, full bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for app := range k.stale {
@@ -181,7 +181,7 @@ func (d *Deployer) loadChanged(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
-		apps, full := d.cache.takeStale()
+		apps, full := d.cache.drainStale()
 		again = nil
 		failed := false
 		for _, app := range apps {

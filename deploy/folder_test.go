@@ -140,6 +140,6 @@ func TestLinksThatMultiplyAreBounded(t *testing.T) {
 	}
 	l := location{url: "file:/x", path: "/x"}
 	if want, known := l.explainFault(errLarge); !known || !strings.HasPrefix(want, "at most") {
-		t.Errorf("judge(errLarge) = %q, %v", want, known)
+		t.Errorf("explainFault(errLarge) = %q, %v", want, known)
 	}
 }

@@ -100,11 +100,11 @@ func (d *Deployer) saveRevision(ctx context.Context, base baseline, r *revision)
 	}
 	ctx, cancel := context.WithTimeout(ctx, minAge/2) // finish before a sweep may remove the record
 	defer cancel()
-	rev, err := d.createRecord(ctx, base, &r.Revision)
+	rev, err := d.createRevision(ctx, base, &r.Revision)
 	if err != nil {
 		return nil, err
 	}
-	head, err := d.promoteRecord(ctx, base, r)
+	head, err := d.promoteRevision(ctx, base, r)
 	if err != nil && !errors.Is(err, bus.ErrUnknown) {
 		if perr := d.b.Revisions.Purge(context.WithoutCancel(ctx), r.Key(), rev, markerTTL); perr != nil {
 			d.log.Debug("record not purged, the next sweep retries", "app", r.App, "revision", r.Number, "err", perr)
@@ -113,8 +113,8 @@ func (d *Deployer) saveRevision(ctx context.Context, base baseline, r *revision)
 	return head, err
 }
 
-// createRecord writes the record under the next free number.
-func (d *Deployer) createRecord(ctx context.Context, base baseline, rec *bus.Revision) (rev uint64, err error) {
+// createRevision writes the record under the next free number.
+func (d *Deployer) createRevision(ctx context.Context, base baseline, rec *bus.Revision) (rev uint64, err error) {
 	for rec.Number = base.Value.Last + 1; ; rec.Number++ {
 		if rev, err = d.b.Revisions.Create(ctx, rec.Key(), *rec); !errors.Is(err, bus.ErrExists) {
 			return rev, err
@@ -122,9 +122,9 @@ func (d *Deployer) createRecord(ctx context.Context, base baseline, rec *bus.Rev
 	}
 }
 
-// promoteRecord adds a record to the kept revisions. It becomes the current one
-// unless a higher number was deployed in the meantime.
-func (d *Deployer) promoteRecord(ctx context.Context, base baseline, r *revision) (*bus.Deployed, error) {
+// promoteRevision adds a record to the kept revisions. It becomes the current
+// one unless a higher number was deployed in the meantime.
+func (d *Deployer) promoteRevision(ctx context.Context, base baseline, r *revision) (*bus.Deployed, error) {
 	for removed, exact := base.Value.Removed, base.exact; ; {
 		next := withRevision(base.Value, r.Number)
 		rev, err := d.writeDeployed(ctx, base, next)

@@ -61,7 +61,7 @@ func TestABusThatDiesBetweenRecordAndPointer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.createRecord(t.Context(), base, &r.Revision); err != nil || r.Number != 2 {
+	if _, err := w.createRevision(t.Context(), base, &r.Revision); err != nil || r.Number != 2 {
 		t.Fatalf("record %d, %v", r.Number, err)
 	}
 	if n, _ := currentRevision(t, w.Deployer, "shop"); n != 1 {
@@ -188,11 +188,11 @@ func TestMakeCurrentMeetsADeployment(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := &revision{Revision: bus.Revision{App: "shop"}}
-	if _, err := w.createRecord(t.Context(), base, &r.Revision); err != nil {
+	if _, err := w.createRevision(t.Context(), base, &r.Revision); err != nil {
 		t.Fatal(err)
 	}
 	w.mustDeploy("shop", w.writeFile("b.jar", batchletJar("b/B"))) // revision 5 overtakes 4
-	head, err := w.promoteRecord(t.Context(), base, r)
+	head, err := w.promoteRevision(t.Context(), base, r)
 	if err != nil || head.Current != 5 || fmt.Sprint(head.Kept) != "[1 2 3 4 5]" {
 		t.Errorf("head %+v, %v: what was deployed later stays current", head, err)
 	}

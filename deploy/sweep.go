@@ -27,7 +27,7 @@ type sweepState struct {
 // everything: a sweep makes the server read the whole object store.
 func (d *Deployer) sweepIfDue(ctx context.Context) (due bool, err error) {
 	var now [3]uint64
-	for i, name := range []string{jetio.ObjectStream(subjects.ArtifactsStore), subjects.BucketStream(subjects.DeploymentsBucket), subjects.BucketStream(subjects.AppsBucket)} {
+	for i, name := range []string{jetio.ObjectStream(subjects.ArtifactsStore), jetio.BucketStream(subjects.DeploymentsBucket), jetio.BucketStream(subjects.AppsBucket)} {
 		s, err := d.b.JS.Stream(ctx, name)
 		if err != nil {
 			return true, wrapError(err, "read the state of the stream %s", name)

@@ -81,7 +81,7 @@ func TestSweep(t *testing.T) {
 				w.Fatal(err)
 			}
 			base, _ := w.readDeployed(w.Context(), "default")
-			if _, err := w.createRecord(w.Context(), base, &r.Revision); err != nil {
+			if _, err := w.createRevision(w.Context(), base, &r.Revision); err != nil {
 				w.Fatal(err)
 			}
 			time.Sleep(59 * time.Minute)

@@ -148,8 +148,8 @@ func (s *Server) drawChart(ctx context.Context, c chart.Chart) ([]byte, error) {
 	return c.PNG()
 }
 
-// figures is a chart whose lines show load samples.
-type figures struct {
+// loadChart is a chart whose lines show load samples.
+type loadChart struct {
 	chart.Chart
 	shows [2]int  // which, a line each
 	unit  float64 // what one of them is
@@ -157,22 +157,22 @@ type figures struct {
 
 // chartOf returns the chart with a name. Its colours are those of the original
 // control bus.
-func chartOf(name string) (figures, bool) {
+func chartOf(name string) (loadChart, bool) {
 	lines := func(green, blue string) []chart.Line {
 		return []chart.Line{{Name: green, Color: chart.Green}, {Name: blue, Color: chart.Blue}}
 	}
 	switch name {
 	case "cpu":
-		return figures{chart.Chart{Top: 1, Lines: lines("process load", "system load")}, [2]int{bus.ProcessLoad, bus.SystemLoad}, 1}, true
+		return loadChart{chart.Chart{Top: 1, Lines: lines("process load", "system load")}, [2]int{bus.ProcessLoad, bus.SystemLoad}, 1}, true
 	case "memory":
-		return figures{chart.Chart{Bytes: true, Lines: lines("free memory", "free swap")}, [2]int{bus.PhysicalFree, bus.SwapFree}, 1 << 20}, true
+		return loadChart{chart.Chart{Bytes: true, Lines: lines("free memory", "free swap")}, [2]int{bus.PhysicalFree, bus.SwapFree}, 1 << 20}, true
 	}
-	return figures{}, false
+	return loadChart{}, false
 }
 
 // chartOf returns the chart with the samples, each in the middle of its
 // interval.
-func (f figures) chartOf(s *bus.Samples) chart.Chart {
+func (f loadChart) chartOf(s *bus.Samples) chart.Chart {
 	half := time.Duration(s.Step) * time.Second / 2
 	for k := range f.Lines {
 		l := &f.Lines[k]

@@ -325,19 +325,20 @@ func (s *Server) getFile(ctx context.Context, in *JobPath) (*tagged[jobFile], er
 	return &tagged[jobFile]{entityTag(j.Revision), f}, err
 }
 
-type judgeJob struct {
+type previewJob struct {
 	AppPath
 	Sent body[sentJob]
 }
 
-// judgeJob returns what a PUT of a job's file would change. It writes nothing.
-func (s *Server) judgeJob(ctx context.Context, in *judgeJob) (*tagged[rest.Judgement], error) {
+// previewJob returns what a PUT of a job's file would change. It writes
+// nothing.
+func (s *Server) previewJob(ctx context.Context, in *previewJob) (*tagged[rest.JobPreview], error) {
 	sent := &in.Sent.value
 	sent.Whole = false // as with a PUT
 	if err := s.checkSentJob(ctx, in.App, sent); err != nil {
 		return nil, err
 	}
-	out := &tagged[rest.Judgement]{Body: rest.Judgement{Name: sent.ID, Result: "created"}}
+	out := &tagged[rest.JobPreview]{Body: rest.JobPreview{Name: sent.ID, Result: "created"}}
 	was, err := s.loadStored(ctx, in.App, sent.ID)
 	if err != nil {
 		return nil, err

@@ -91,9 +91,9 @@ var (
 // stays.
 func TestJobFiles(t *testing.T) {
 	e := newEnv(t)
-	judge := func(text string) (v rest.Judgement) {
+	preview := func(text string) (v rest.JobPreview) {
 		t.Helper()
-		e.call("POST", "/default/jobs/judge", text, asYAML...).want(200).into(&v)
+		e.call("POST", "/default/jobs/preview", text, asYAML...).want(200).into(&v)
 		return v
 	}
 	put := func(text string) {
@@ -106,17 +106,17 @@ func TestJobFiles(t *testing.T) {
 		t.Helper()
 		return string(e.call("GET", "/default/job/nightly/file", "", getYAML...).want(200).body)
 	}
-	if v := judge(wholeFile); v.Result != "created" || v.Was != nil || v.Name != "nightly" {
+	if v := preview(wholeFile); v.Result != "created" || v.Was != nil || v.Name != "nightly" {
 		t.Errorf("%+v", v)
 	}
-	e.call("GET", "/default/job/nightly", "").code(404, "no_such_job") // it was only judged
+	e.call("GET", "/default/job/nightly", "").code(404, "no_such_job") // it was only previewed
 	put(wholeFile)
 	if got := file(); got != wholeFile {
 		t.Errorf("came back as\n%s", got)
 	}
 	var first, second rest.Job
 	e.call("GET", "/default/job/nightly", "").want(200).into(&first)
-	if v := judge(wholeFile); v.Result != "unchanged" || string(v.Was) != string(v.Is) {
+	if v := preview(wholeFile); v.Result != "unchanged" || string(v.Was) != string(v.Is) {
 		t.Errorf("%+v", v)
 	}
 	put(wholeFile)
@@ -125,10 +125,10 @@ func TestJobFiles(t *testing.T) {
 		t.Errorf("the schedule or a notification was made anew: %+v, %+v", first, second)
 	}
 	e.call("PUT", "/default/job/nightly/schedule/pause", "").want(200)
-	if v := judge(strings.Replace(wholeFile, "  active: true\n", "", 1)); v.Result != "unchanged" {
+	if v := preview(strings.Replace(wholeFile, "  active: true\n", "", 1)); v.Result != "unchanged" {
 		t.Errorf("a file without a word about a pause ends it: %+v", v)
 	}
-	if v := judge(wholeFile); v.Result != "changed" || !strings.Contains(string(v.Was), `"active":false`) || !strings.Contains(string(v.Is), `"active":true`) {
+	if v := preview(wholeFile); v.Result != "changed" || !strings.Contains(string(v.Was), `"active":false`) || !strings.Contains(string(v.Is), `"active":true`) {
 		t.Errorf("%+v", v)
 	}
 	bare, _, _ := strings.Cut(wholeFile, "schedule:")
@@ -136,7 +136,7 @@ func TestJobFiles(t *testing.T) {
 	if got := file(); got != strings.Replace(wholeFile, "active: true", "active: false", 1) {
 		t.Errorf("a definition alone left\n%s", got)
 	}
-	if v := judge(bare + "schedule: null\n"); v.Result != "changed" {
+	if v := preview(bare + "schedule: null\n"); v.Result != "changed" {
 		t.Errorf("%+v", v)
 	}
 	put(bare + "schedule: null\ntime_monitor: null\nstatus_notifications: null\n")
@@ -160,7 +160,7 @@ func TestWrongJobFiles(t *testing.T) {
 	e := newEnv(t)
 	text := strings.NewReplacer("0 0 2", "0 99 2", "duration: 30", "duration: 0", "type: mail\n", "typ: mail\n", "action: alert", "action: sing").Replace(wholeFile)
 	for _, r := range []*reply{
-		e.call("PUT", "/default/job/nightly", text, asYAML...), e.call("POST", "/default/jobs/judge", text, asYAML...), e.call("POST", "/default/jobs", text, asYAML...),
+		e.call("PUT", "/default/job/nightly", text, asYAML...), e.call("POST", "/default/jobs/preview", text, asYAML...), e.call("POST", "/default/jobs", text, asYAML...),
 	} {
 		var p rest.Problem
 		r.code(422, "invalid_job").into(&p)
@@ -177,7 +177,7 @@ func TestWrongJobFiles(t *testing.T) {
 		}
 	}
 	past := strings.Replace(wholeFile, "0 0 2 ? * MON-FRI", "0 0 0 1 1 ? 1999", 1)
-	for _, r := range []*reply{e.call("PUT", "/default/job/nightly", past, asYAML...), e.call("POST", "/default/jobs/judge", past, asYAML...)} {
+	for _, r := range []*reply{e.call("PUT", "/default/job/nightly", past, asYAML...), e.call("POST", "/default/jobs/preview", past, asYAML...)} {
 		var p rest.Problem
 		if r.code(422, "invalid_job").into(&p); p.Errors[0].Pointer != "/schedule/cron_notation" || p.Errors[0].Line != 7 {
 			t.Errorf("%+v", p.Errors)
@@ -188,9 +188,9 @@ func TestWrongJobFiles(t *testing.T) {
 		t.Errorf("here: %v", err)
 	}
 	for _, text := range []string{"schedule: 1", "schedule: [a]", "status_notifications: {}", "time_monitor: x"} {
-		e.call("POST", "/default/jobs/judge", "id: a\nsteps: [{id: s}]\n"+text+"\n", asYAML...).code(422, "invalid_job")
+		e.call("POST", "/default/jobs/preview", "id: a\nsteps: [{id: s}]\n"+text+"\n", asYAML...).code(422, "invalid_job")
 	}
-	e.call("POST", "/none/jobs/judge", wholeFile, asYAML...).code(404, "no_such_app")
+	e.call("POST", "/none/jobs/preview", wholeFile, asYAML...).code(404, "no_such_app")
 }
 
 // What will not run, or tell nobody, is said where it is written.
@@ -209,8 +209,8 @@ func TestWarnings(t *testing.T) {
 	if e.call("PUT", "/default/job/flowing", flowing, asYAML...).want(201).into(&v); len(v.Warnings) != 1 || !strings.Contains(v.Warnings[0], "flow f1") {
 		t.Errorf("%q", v.Warnings)
 	}
-	var would rest.Judgement
-	if e.call("POST", "/default/jobs/judge", flowing, asYAML...).want(200).into(&would); !slices.Equal(would.Warnings, v.Warnings) {
+	var would rest.JobPreview
+	if e.call("POST", "/default/jobs/preview", flowing, asYAML...).want(200).into(&would); !slices.Equal(would.Warnings, v.Warnings) {
 		t.Errorf("%q, want %q", would.Warnings, v.Warnings)
 	}
 	v = rest.Job{}

@@ -61,7 +61,7 @@ func (s *Server) addRoutes() {
 	addRoute(s, readJob, withStream(readingRoute(get, "/{app}/jobs/download", "Download all jobs as one file", 200), "application/force-download"), s.download)
 	addRoute(s, anyone, readingRoute(post, "/jobs/convert-xml", "Convert a diagram to job XML", 201), s.convertXML)
 	addRoute(s, createJob, withDefinition(writingRoute(post, "/{app}/jobs", "Create or overwrite a job", 201)), s.postJob)
-	addRoute(s, readJob, withDefinition(readingRoute(post, "/{app}/jobs/judge", "Preview the effect of a PUT of a job's file; nothing is written", 200)), s.judgeJob)
+	addRoute(s, readJob, withDefinition(readingRoute(post, "/{app}/jobs/preview", "Preview the effect of a PUT of a job's file; nothing is written", 200)), s.previewJob)
 	addRoute(s, readJob, withDefinition(readingRoute(get, job, "Get a job", 200)), s.getJob)
 	addRoute(s, updateJob, withDefinition(writingRoute(put, job, "Create or overwrite a job", 200)), s.putJob)
 	addRoute(s, readJob, withDefinition(readingRoute(get, job+"/definition", "Get the definition of a job", 200)), s.getDefinition)

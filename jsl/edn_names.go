@@ -12,7 +12,7 @@ func translateJob(n *node) {
 	if d := n.memberValue("job/definition"); d != nil && d.kind == object {
 		n.members, n.line, n.col = d.members, d.line, d.col
 	}
-	beside := takeBeside(n, withoutDashes) // not translated yet: nil has a meaning in them
+	beside := splitBeside(n, withoutDashes) // not translated yet: nil has a meaning in them
 	translateNames(n)
 	for _, m := range beside {
 		translateNames(m.value)

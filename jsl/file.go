@@ -62,7 +62,7 @@ func ParseFile(f Format, data []byte) (*File, error) {
 func (t *Text) File() (*File, error) {
 	n, faults := t.jobTree()
 	file := &File{tree: &node{kind: object, members: slices.Clone(n.members), line: n.line, col: n.col}}
-	for _, m := range takeBeside(n, func(name string) string { return name }) {
+	for _, m := range splitBeside(n, func(name string) string { return name }) {
 		if file.Get(m.name) != nil {
 			faults = append(faults, FieldError{memberPath("", m.name), "each name only once", quoteValue(m.name) + " again", m.line, m.col})
 			continue
@@ -83,9 +83,9 @@ func (t *Text) File() (*File, error) {
 	return file, nil
 }
 
-// takeBeside removes the members that are not part of the job from an object
+// splitBeside removes the members that are not part of the job from an object
 // and returns them. spelled maps a written name to the name of the member.
-func takeBeside(n *node, spelled func(name string) string) (beside []member) {
+func splitBeside(n *node, spelled func(name string) string) (beside []member) {
 	is := func(m member) bool { return slices.Contains(besideNames, spelled(m.name)) }
 	if n.kind != object || !slices.ContainsFunc(n.members, is) {
 		return nil

@@ -10,10 +10,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 )
 
-const (
-	rewatchDelay = time.Second     // before a broken watch is started again
-	maxBackoff   = 5 * time.Minute // between two attempts to finish an open fire
-)
+// maxBackoff is the longest delay between two attempts to finish an open fire.
+const maxBackoff = 5 * time.Minute
 
 // ledger is what this bus has seen of bucket fires: where each walk begins, and
 // which fires are open. It may lag behind the bucket. A walk then meets keys
@@ -53,17 +51,13 @@ func (l *ledger) waitLoaded(ctx context.Context) error {
 // watchFires keeps the ledger up to date until ctx ends. It restarts a broken
 // watch.
 func (s *Scheduler) watchFires(ctx context.Context) error {
-	for {
+	return bus.RetryWatch(ctx, func() error {
 		err := s.bus.Fires.Tolerant(s.log).Watch(ctx, s.ledger.applyUpdate, s.ledger.markLoaded)
-		if ctx.Err() != nil {
-			return nil
+		if err != nil {
+			s.log.Warn("watch of the fires failed, retrying", "err", err)
 		}
-		s.log.Warn("watch of the fires failed, retrying", "err", err)
-		select {
-		case <-time.After(rewatchDelay):
-		case <-ctx.Done():
-		}
-	}
+		return err
+	})
 }
 
 func (l *ledger) markLoaded() { l.once.Do(func() { close(l.loaded) }) }

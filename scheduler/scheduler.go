@@ -12,6 +12,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
 	"github.com/job-streamer/job-streamer-control-bus/bus/index"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
 const (
@@ -127,7 +128,5 @@ func (s *Scheduler) walkAll(ctx context.Context) error {
 	}
 }
 
-// isStale reports whether more than maxReadAge has passed since t. It compares
-// wall clock times, because the monotonic clock stops while a machine is
-// suspended.
-func isStale(t time.Time) bool { return time.Now().Round(0).Sub(t.Round(0)) > maxReadAge }
+// isStale reports whether more than maxReadAge has passed since t.
+func isStale(t time.Time) bool { return subjects.WallSince(t) > maxReadAge }

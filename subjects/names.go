@@ -49,9 +49,6 @@ const (
 	SamplesBucket     = BucketPrefix + "samples"     // <agent>.<archive>: averages of load and memory
 )
 
-// BucketStream returns the name of the stream behind a bucket.
-func BucketStream(bucket string) string { return "KV_" + bucket }
-
 // ArtifactsStore is the object store with the jars of applications. The name of
 // each object is the SHA-256 of its content. Operators read it with `nats
 // object`.

@@ -14,6 +14,14 @@ const timeFormat = "2006-01-02T15:04:05.000Z"
 // Now returns the present time.
 func Now() Time { return TimeOf(time.Now()) }
 
+// WallClock returns the present time without a reading of the monotonic clock,
+// which stops while a machine sleeps.
+func WallClock() time.Time { return time.Now().Round(0) }
+
+// WallSince returns the time since t by the wall clock. It is negative if the
+// clock was set back.
+func WallSince(t time.Time) time.Duration { return WallClock().Sub(t.Round(0)) }
+
 // TimeOf truncates t to milliseconds. The zero time stays zero.
 func TimeOf(t time.Time) Time {
 	if t.IsZero() {

@@ -76,7 +76,7 @@ func TestShell(t *testing.T) {
 		{"a file with CR LF line ends", map[string]string{"script": "dos", "dir": dir}, "failed", "FAILED", "", "", "/dos: its lines end with CR LF"},
 		{"a byte order mark", map[string]string{"script": "\ufeff#!/bin/sh\necho a"}, "failed", "FAILED", "", "", "script: it begins with a byte order mark"},
 		{"an interpreter that is not there", map[string]string{"script": "#!/no/such/python -u\nprint(1)"}, "failed", "FAILED", "", "", `its first line names the interpreter "/no/such/python", which does not exist on the agent's host`},
-		{"a wish for the background that is none", map[string]string{"command": "true", "background": "yes"}, "failed", "FAILED", "", "", "background: want end or keep"},
+		{"an unknown value of background", map[string]string{"command": "true", "background": "yes"}, "failed", "FAILED", "", "", "background: want end or keep"},
 		{"a scheduled time", map[string]string{"command": `echo $JOBSTREAMER_SCHEDULED_FOR $JOBSTREAMER_SCHEDULED_DATE`}, "completed", "0", "2026-11-24T23:30:00.000Z 2026-11-25", "", ""},
 		{"a directory", map[string]string{"command": "pwd", "dir": dir}, "completed", "0", dir, "", ""},
 		{"a directory that is not there", map[string]string{"command": "pwd", "dir": "/nowhere"}, "failed", "FAILED", "", "", "/nowhere"},

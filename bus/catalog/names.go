@@ -127,7 +127,7 @@ func (c *Catalog) releaseName(ctx context.Context, writes []jobWrite, was bus.Jo
 // of the deletion marker, if there is one.
 func (c *Catalog) vacantEntry(ctx context.Context, app, key string) (bus.Entry[bus.Job], error) {
 	e := bus.Entry[bus.Job]{Key: bus.JobKey(app, key), Value: bus.Job{App: app}}
-	m, err := jetio.ReadLast(ctx, c.b.NC, subjects.BucketStream(subjects.JobsBucket), c.b.Jobs.Subject(e.Key))
+	m, err := jetio.ReadLast(ctx, c.b.NC, jetio.BucketStream(subjects.JobsBucket), c.b.Jobs.Subject(e.Key))
 	switch {
 	case errors.Is(err, bus.ErrNotFound):
 		return e, nil

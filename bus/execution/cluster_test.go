@@ -7,6 +7,7 @@ import (
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/bus/bustest"
+	"github.com/job-streamer/job-streamer-control-bus/bus/jetio"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
@@ -32,7 +33,7 @@ func TestThreeReplicas(t *testing.T) {
 		w.want(e, subjects.Completed)
 	}
 	run()
-	for _, name := range []string{subjects.ResultsStream, subjects.RequestStream("default"), subjects.BucketStream(subjects.ExecutionsBucket)} {
+	for _, name := range []string{subjects.ResultsStream, subjects.RequestStream("default"), jetio.BucketStream(subjects.ExecutionsBucket)} {
 		s, err := w.js.Stream(t.Context(), name)
 		if err != nil || s.CachedInfo().Config.Replicas != 3 {
 			t.Errorf("stream %s has not three replicas: %v", name, err)

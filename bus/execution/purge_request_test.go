@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/jetio"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
@@ -79,7 +80,7 @@ func TestRefusedRecordLeavesNoRequest(t *testing.T) {
 		w := newWorld(t)
 		w.submit("J") // the queue is there
 		w.fetch()
-		s, err := w.js.Stream(t.Context(), subjects.BucketStream(subjects.ExecutionsBucket))
+		s, err := w.js.Stream(t.Context(), jetio.BucketStream(subjects.ExecutionsBucket))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus/agents"
 	"github.com/job-streamer/job-streamer-control-bus/bus/index"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
 // maxStep bounds the time between a decision and its write.
@@ -47,8 +48,8 @@ func New(b *bus.Bus, x *index.Index, cfg Config) *Service {
 	return s
 }
 
-// Run records results, runs the registry of agents, recovers and purges until ctx ends. The
-// index must run as long.
+// Run records results, runs the registry of agents, recovers and purges until
+// ctx ends. The index must run as long.
 func (s *Service) Run(ctx context.Context) error {
 	if err := s.x.WaitReady(ctx); err != nil {
 		if ctx.Err() != nil {
@@ -124,10 +125,9 @@ func (s *Service) Wait(ctx context.Context, app, job string, id int64) (*bus.Exe
 }
 
 // checkStepTime returns an error if a step that began at start has taken longer
-// than [maxStep]. It uses the wall clock: the monotonic clock stops while a
-// machine sleeps.
+// than [maxStep].
 func checkStepTime(start time.Time) error {
-	if d := time.Now().Round(0).Sub(start.Round(0)); d > maxStep || d < -maxStep {
+	if d := subjects.WallSince(start); d > maxStep || d < -maxStep {
 		return fmt.Errorf("gave up after %v: %w", d.Round(time.Second), bus.ErrUnknown)
 	}
 	return nil

@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/job-streamer/job-streamer-control-bus/bus/jetio"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
@@ -78,7 +79,7 @@ func (x *Index) followExecutions(ctx context.Context, filled func()) error {
 // distributeMessages passes messages to the decoders, in batches while there
 // are many. It sends the nil batch after everything that existed at the start.
 func (x *Index) distributeMessages(ctx context.Context, queues *[decoders]decoderQueue) error {
-	stream := subjects.BucketStream(subjects.ExecutionsBucket)
+	stream := jetio.BucketStream(subjects.ExecutionsBucket)
 	cons, err := x.b.JS.OrderedConsumer(ctx, stream, jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverAllPolicy})
 	if err != nil {
 		return fmt.Errorf("consume the records of executions: %w", err)
@@ -191,7 +192,7 @@ func (x *Index) isKnown(id int64, rev uint64) bool {
 	return ok && x.table.entryAt(h).rev >= rev
 }
 
-// splitSubject splits $KV.<bucket>.<app>.<job>.<id>.
+// splitSubject splits the subject of the key <app>.<job>.<id> in its bucket.
 func splitSubject(subject string) (app, job string, id int64, ok bool) {
 	t := strings.Split(subject, ".")
 	if len(t) != 5 {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/bus/bustest"
+	"github.com/job-streamer/job-streamer-control-bus/bus/jetio"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
@@ -317,7 +318,7 @@ func TestNotReady(t *testing.T) {
 func TestFollowWithoutTheStream(t *testing.T) {
 	t.Parallel()
 	b := bustest.Open(t, bustest.Server(t), bus.Config{})
-	if err := b.JS.DeleteStream(t.Context(), subjects.BucketStream(subjects.ExecutionsBucket)); err != nil {
+	if err := b.JS.DeleteStream(t.Context(), jetio.BucketStream(subjects.ExecutionsBucket)); err != nil {
 		t.Fatal(err)
 	}
 	x := New(b)

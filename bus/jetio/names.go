@@ -5,6 +5,7 @@ import "encoding/base64"
 // The prefixes of the broker's own subjects and streams.
 const (
 	kvPrefix           = "$KV."
+	bucketStreamPrefix = "KV_"
 	objectPrefix       = "$O."
 	objectStreamPrefix = "OBJ_"
 )
@@ -12,6 +13,10 @@ const (
 // KeySubject returns the subject of a key in its bucket's stream. The key may
 // be a filter, such as ">".
 func KeySubject(bucket, key string) string { return kvPrefix + bucket + "." + key }
+
+// BucketStream returns the name of the stream behind a bucket. With a prefix of
+// a bucket's name it returns the prefix of the stream's.
+func BucketStream(bucket string) string { return bucketStreamPrefix + bucket }
 
 // ObjectStream returns the name of an object store's stream. With a prefix of a
 // store's name it returns the prefix of the stream's.

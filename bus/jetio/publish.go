@@ -162,8 +162,7 @@ func (p *Publisher) handleAck(m *nats.Msg) {
 }
 
 // scheduleRetry sends a write again after a delay, if it is younger than
-// [AckTimeout] by the wall clock (the monotonic clock stops in suspend). It
-// reports whether the write is still in flight.
+// [AckTimeout] then. It reports whether the write is still in flight.
 func (p *Publisher) scheduleRetry(id uint64) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -175,7 +174,7 @@ func (p *Publisher) scheduleRetry(id uint64) bool {
 		p.mu.Lock()
 		_, ok := p.open[id]
 		p.mu.Unlock()
-		if ok && time.Now().Round(0).Sub(w.sent.Round(0)) < AckTimeout {
+		if ok && subjects.WallSince(w.sent) < AckTimeout {
 			_ = p.nc.PublishMsg(w.m) // without a connection there is no answer, and the outcome is unknown
 		}
 	})

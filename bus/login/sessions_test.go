@@ -12,6 +12,7 @@ import (
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/bus/bustest"
+	"github.com/job-streamer/job-streamer-control-bus/bus/jetio"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
@@ -162,7 +163,7 @@ func TestUseIsNotedOnceAMinute(t *testing.T) {
 
 func lastSequence(t testing.TB, s *Service, bucket string) uint64 {
 	t.Helper()
-	stream, err := s.b.JS.Stream(t.Context(), subjects.BucketStream(bucket))
+	stream, err := s.b.JS.Stream(t.Context(), jetio.BucketStream(bucket))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -241,7 +242,7 @@ func TestNoSecretIsStored(t *testing.T) {
 		t.Fatal("the key is not good")
 	}
 	for _, bucket := range []string{subjects.UsersBucket, subjects.SessionsBucket} {
-		stream, err := s.b.JS.Stream(t.Context(), subjects.BucketStream(bucket))
+		stream, err := s.b.JS.Stream(t.Context(), jetio.BucketStream(bucket))
 		if err != nil {
 			t.Fatal(err)
 		}

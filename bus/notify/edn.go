@@ -1,7 +1,6 @@
 package notify
 
 import (
-	"bytes"
 	"maps"
 	"slices"
 	"strconv"
@@ -16,42 +15,55 @@ import (
 
 func statusBody(e *bus.Execution, job string) []byte {
 	var w notificationBody
-	w.WriteString("{:execution-id " + strconv.FormatInt(e.ID, 10))
+	w.Open("{")
+	w.writeNumber(":execution-id", e.ID)
 	w.writeTimes(e.StartTime, e.EndTime)
 	w.writeStatus(e.BatchStatus)
 	w.writeText(":exit-status", e.ExitStatus)
 	w.writeParameters(e.Parameters)
-	w.WriteString(" :step-executions [")
+	w.WriteLiteral(":step-executions")
+	w.Open("[")
 	for i := range e.StepExecutions {
-		if i > 0 {
-			w.WriteByte(' ')
-		}
 		w.writeStep(&e.StepExecutions[i])
 	}
-	w.WriteString("]")
+	w.Close("]")
 	w.writeText(":job-name", job)
-	w.WriteString("}")
-	return w.Bytes()
+	w.Close("}")
+	return []byte(w.String())
 }
 
 func alertBody(job string, minutes int) []byte {
-	return []byte("{:job-name " + jsl.EDNString(job) + " :duration " + strconv.Itoa(minutes) + "}")
+	var w notificationBody
+	w.Open("{")
+	w.writeText(":job-name", job)
+	w.writeNumber(":duration", int64(minutes))
+	w.Close("}")
+	return []byte(w.String())
 }
 
 // notificationBody is the EDN of a notification.
-type notificationBody struct{ bytes.Buffer }
+type notificationBody struct{ jsl.EDNWriter }
 
 func (w *notificationBody) writeStep(s *subjects.StepExecution) {
-	w.WriteString("{:step-execution-id " + strconv.FormatInt(s.ID, 10))
+	w.Open("{")
+	w.writeNumber(":step-execution-id", s.ID)
 	w.writeTimes(s.StartTime, s.EndTime)
 	w.writeText(":exit-status", s.ExitStatus)
 	w.writeStatus(s.BatchStatus)
 	w.writeText(":step-name", s.Step)
-	w.WriteString("}")
+	w.Close("}")
+}
+
+func (w *notificationBody) writeNumber(key string, n int64) {
+	w.WriteLiteral(key)
+	w.WriteLiteral(strconv.FormatInt(n, 10))
 }
 
 func (w *notificationBody) writeTimes(start, end subjects.Time) {
-	w.WriteString(" :start-time " + ednInstant(start) + " :end-time " + ednInstant(end))
+	w.WriteLiteral(":start-time")
+	w.WriteLiteral(ednInstant(start))
+	w.WriteLiteral(":end-time")
+	w.WriteLiteral(ednInstant(end))
 }
 
 func ednInstant(t subjects.Time) string {
@@ -62,27 +74,29 @@ func ednInstant(t subjects.Time) string {
 }
 
 func (w *notificationBody) writeStatus(s subjects.BatchStatus) {
-	w.WriteString(" :batch-status :batch-status/" + string(s))
+	w.WriteLiteral(":batch-status")
+	w.WriteLiteral(":batch-status/" + string(s))
 }
 
 func (w *notificationBody) writeText(key, s string) {
-	w.WriteString(" " + key + " ")
+	w.WriteLiteral(key)
 	if s == "" {
-		w.WriteString("nil")
+		w.WriteLiteral("nil")
 		return
 	}
-	w.WriteString(jsl.EDNString(s))
+	w.WriteText(s)
 }
 
 func (w *notificationBody) writeParameters(all map[string]string) {
+	w.WriteLiteral(":job-parameter")
 	if len(all) == 0 {
-		w.WriteString(" :job-parameter nil")
+		w.WriteLiteral("nil")
 		return
 	}
-	sep := " :job-parameter {"
+	w.Open("{")
 	for _, name := range slices.Sorted(maps.Keys(all)) {
-		w.WriteString(sep + jsl.EDNKeyword(name) + " " + jsl.EDNString(all[name]))
-		sep = " "
+		w.WriteLiteral(jsl.EDNKeyword(name))
+		w.WriteText(all[name])
 	}
-	w.WriteByte('}')
+	w.Close("}")
 }

@@ -59,7 +59,7 @@ func create(t *testing.T, b world, name string, r io.Reader) (created bool, err 
 // messages are how many messages the object store has.
 func messages(t *testing.T, b world) uint64 {
 	t.Helper()
-	s, err := b.js.Stream(t.Context(), "OBJ_"+subjects.ArtifactsStore)
+	s, err := b.js.Stream(t.Context(), jetio.ObjectStream(subjects.ArtifactsStore))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +139,7 @@ func TestAChunkThatIsNotAcknowledgedIsNotStored(t *testing.T) {
 		s, tapped := bustest.Tapped(t, bustest.Server(t))
 		b := world{bustest.Artifacts(t, tapped), tapped.JS}
 		name, data := content(3 << 20)
-		s.Hold("$O."+subjects.ArtifactsStore+".C.", 3)
+		s.Hold(jetio.ChunkSubject(subjects.ArtifactsStore, ""), 3)
 		if _, err := create(t, b, name, bytes.NewReader(data)); !errors.Is(err, jetio.ErrAway) || errors.Is(err, jetio.ErrUnknown) {
 			t.Errorf("Create = %v, want %v", err, jetio.ErrAway)
 		}
@@ -171,7 +171,7 @@ func TestAnObjectWhoseMetaIsNotAcknowledgedMayBeStored(t *testing.T) {
 		s, tapped := bustest.Tapped(t, bustest.Server(t))
 		b := world{bustest.Artifacts(t, tapped), tapped.JS}
 		name, data := content(1 << 20)
-		s.Hold("$O."+subjects.ArtifactsStore+".M.", 1)
+		s.Hold(jetio.MetaSubject(subjects.ArtifactsStore, ""), 1)
 		ctx, cancel := context.WithTimeout(t.Context(), 8*time.Second) // while the second try waits
 		defer cancel()
 		_, _, err := b.Create(ctx, jetstream.ObjectMeta{Name: name}, bytes.NewReader(data))
@@ -298,7 +298,7 @@ func TestCleanTakesWhatWasNotFinished(t *testing.T) {
 			}
 		}
 		// A bus that dies while it writes, and one that dies while it removes.
-		if _, err := b.js.Publish(t.Context(), "$O."+subjects.ArtifactsStore+".C.dead", data[:1000]); err != nil {
+		if _, err := b.js.Publish(t.Context(), jetio.ChunkSubject(subjects.ArtifactsStore, "dead"), data[:1000]); err != nil {
 			t.Fatal(err)
 		}
 		store, err := b.js.ObjectStore(t.Context(), subjects.ArtifactsStore)

@@ -106,26 +106,18 @@ func (m *Sampler) writeArchives(ctx context.Context, agent string, s *pendingSte
 
 // changeArchive applies do to an archive, and writes it if do added a step.
 func (m *Sampler) changeArchive(ctx context.Context, agent string, a Archive, do func(*bus.Samples)) (*bus.Samples, error) {
-	key := bus.SamplesKey(agent, a.Name)
-	for {
-		e, err := m.bus.Samples.Get(ctx, key)
-		none := errors.Is(err, bus.ErrNotFound)
-		if err != nil && !none {
-			return nil, err
+	var changed bus.Samples
+	_, err := m.bus.Samples.Change(ctx, bus.SamplesKey(agent, a.Name), func(was *bus.Samples) (*bus.Samples, error) {
+		changed = bus.Samples{}
+		if was != nil {
+			changed = *was
 		}
-		v := e.Value
-		dropFuture(&v, time.Now().Add(a.Step)) // clocks of two buses may differ a little
-		do(&v)
-		switch {
-		case v.End == e.Value.End:
-			return &v, nil
-		case none:
-			_, err = m.bus.Samples.Create(ctx, key, v)
-		default:
-			_, err = m.bus.Samples.Update(ctx, key, v, e.Revision)
+		end := changed.End
+		dropFuture(&changed, time.Now().Add(a.Step)) // clocks of two buses may differ a little
+		if do(&changed); changed.End == end {
+			return nil, nil
 		}
-		if !errors.Is(err, bus.ErrChanged) && !errors.Is(err, bus.ErrExists) {
-			return &v, err
-		}
-	}
+		return &changed, nil
+	})
+	return &changed, err
 }

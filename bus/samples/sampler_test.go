@@ -17,6 +17,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus/agents"
 	"github.com/job-streamer/job-streamer-control-bus/bus/bustest"
 	"github.com/job-streamer/job-streamer-control-bus/bus/index"
+	"github.com/job-streamer/job-streamer-control-bus/bus/jetio"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
@@ -275,7 +276,7 @@ func lastRevision(t *testing.T, b *bus.Bus) uint64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stream, err := b.JS.Stream(t.Context(), subjects.BucketStream(s.Bucket()))
+	stream, err := b.JS.Stream(t.Context(), jetio.BucketStream(s.Bucket()))
 	if err != nil {
 		t.Fatal(err)
 	}

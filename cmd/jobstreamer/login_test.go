@@ -14,6 +14,7 @@ import (
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/bus/bustest"
+	"github.com/job-streamer/job-streamer-control-bus/bus/jetio"
 	"github.com/job-streamer/job-streamer-control-bus/bus/login"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/client"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
@@ -138,7 +139,7 @@ func TestSessionsAreTakenAway(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stream, err := js.Stream(t.Context(), subjects.BucketStream(subjects.SessionsBucket))
+	stream, err := js.Stream(t.Context(), jetio.BucketStream(subjects.SessionsBucket))
 	if err != nil {
 		t.Fatal(err)
 	}

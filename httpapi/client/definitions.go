@@ -131,10 +131,10 @@ func (c *Client) File(ctx context.Context, app, job, media string, to io.Writer)
 	return err
 }
 
-// JudgeJob returns what [Client.ApplyJob] would change, without changing it.
+// PreviewJob returns what [Client.ApplyJob] would change, without changing it.
 // The entity tag is that of the existing job, empty if there is none.
-func (c *Client) JudgeJob(ctx context.Context, app, media string, file []byte) (j *rest.Judgement, etag string, err error) {
-	h, err := c.call(ctx, request{method: "POST", path: joinPath(app, "jobs", "judge"), body: file, media: media}, &j)
+func (c *Client) PreviewJob(ctx context.Context, app, media string, file []byte) (j *rest.JobPreview, etag string, err error) {
+	h, err := c.call(ctx, request{method: "POST", path: joinPath(app, "jobs", "preview"), body: file, media: media}, &j)
 	return j, h.Get("ETag"), err
 }
 

@@ -43,18 +43,18 @@ func Example() {
 }
 
 // Ask what a definition would change before it is written.
-func ExampleClient_JudgeJob() {
+func ExampleClient_PreviewJob() {
 	ctx, c, stop := exampleBus()
 	defer stop()
 
-	before, _, err := c.JudgeJob(ctx, "default", "application/yaml", []byte(nightly))
+	before, _, err := c.PreviewJob(ctx, "default", "application/yaml", []byte(nightly))
 	if err != nil {
 		log.Fatal(err)
 	}
 	if _, _, err := c.ApplyJob(ctx, "default", "", "application/yaml", []byte(nightly), client.Condition{}); err != nil {
 		log.Fatal(err)
 	}
-	after, _, err := c.JudgeJob(ctx, "default", "application/yaml", []byte(nightly+"exclusive: true\n"))
+	after, _, err := c.PreviewJob(ctx, "default", "application/yaml", []byte(nightly+"exclusive: true\n"))
 	if err != nil {
 		log.Fatal(err)
 	}

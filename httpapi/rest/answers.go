@@ -108,8 +108,8 @@ func (d *Definition) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// Judgement says what a PUT of a job's file would change.
-type Judgement struct {
+// JobPreview says what a PUT of a job's file would change.
+type JobPreview struct {
 	Name     string          `json:"name" edn:"job/name"`
 	Result   string          `json:"result" enum:"created,changed,unchanged"`
 	Warnings []string        `json:"warnings,omitempty" doc:"Parts of the job that the bus would accept but that cannot run."`

@@ -16,7 +16,7 @@ import (
 )
 
 // executionsStream holds the records of executions.
-var executionsStream = subjects.BucketStream(subjects.ExecutionsBucket)
+var executionsStream = jetio.BucketStream(subjects.ExecutionsBucket)
 
 // EventFilter selects events.
 type EventFilter struct {

@@ -9,6 +9,7 @@
 //   - diagram.go reads diagrams, and makes of a job one that can be tried
 //   - problem.go writes errors for them
 //
-// The handlers of package httpapi know none of it. What both kinds of clients
-// can send, such as keys with a namespace, is in package codec.
+// In package httpapi, formats and answers ask this package. Of the handlers
+// only those of applications, logins and diagrams do. What both kinds of
+// clients can send, such as keys with a namespace, is in package codec.
 package v1

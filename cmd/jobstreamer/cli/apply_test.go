@@ -48,7 +48,7 @@ func TestApplyAsksOnceForEachFile(t *testing.T) {
 	if got.failed != nil || !strings.HasSuffix(got.out, "\n3 jobs: 3 unchanged.\n") || strings.Count(got.err, "Gone") != 3 {
 		t.Errorf("%+v", got)
 	}
-	if asked["judge"] != 3 || len(asked) != 1 {
+	if asked["preview"] != 3 || len(asked) != 1 {
 		t.Errorf("asked %v, want one question for each file that says what is there", asked)
 	}
 }

@@ -111,7 +111,7 @@ func (d *definition) jobID() string {
 
 // checkFile asks the control bus for the change that a file would cause.
 func (p *applyPlan) checkFile(a *appliedJob) error {
-	j, etag, err := p.client.JudgeJob(p.ctx, p.app, "application/"+string(a.from.form), a.from.text)
+	j, etag, err := p.client.PreviewJob(p.ctx, p.app, "application/"+string(a.from.form), a.from.text)
 	if err != nil {
 		a.Job, a.Result = a.from.jobID(), refused
 		a.Errors, err = problemFaults(err)

@@ -130,7 +130,7 @@ func (inv *invocation) prepareExport(e *exportedFile, there []definition, how *e
 	if len(there) == 1 {
 		text = there[0].text
 	}
-	j, _, err := inv.client.JudgeJob(inv.ctx, inv.app, "application/"+string(e.form), text)
+	j, _, err := inv.client.PreviewJob(inv.ctx, inv.app, "application/"+string(e.form), text)
 	if err != nil {
 		if _, err = problemFaults(err); err == nil { // the file has become invalid, and is replaced
 			return nil

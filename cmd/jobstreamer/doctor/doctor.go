@@ -28,6 +28,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/jetio"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
@@ -200,7 +201,7 @@ func (x *examination) checkBuses(ctx context.Context) (Check, error) {
 		holders[l.Holder] = true
 	}
 	var idle time.Duration
-	if s := x.streams[subjects.BucketStream(subjects.LeasesBucket)]; s != nil {
+	if s := x.streams[jetio.BucketStream(subjects.LeasesBucket)]; s != nil {
 		asked := time.Now()
 		if info, err := s.Information(); err == nil {
 			idle = info.TimeStamp.Sub(info.State.LastTime)

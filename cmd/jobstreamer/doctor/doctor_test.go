@@ -18,6 +18,7 @@ import (
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/bus/bustest"
+	"github.com/job-streamer/job-streamer-control-bus/bus/jetio"
 	"github.com/job-streamer/job-streamer-control-bus/bus/notify"
 	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/doctor"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
@@ -225,7 +226,7 @@ func TestFindings(t *testing.T) {
 		}},
 		"no room": {check: "disk", want: "JetStream has no space left: it stores", spoil: func(t *testing.T, p *patient) {
 			// It cannot be renewed.
-			failOnError(t, p.editStream(subjects.BucketStream(subjects.LeasesBucket)).Purge(t.Context()))
+			failOnError(t, p.editStream(jetio.BucketStream(subjects.LeasesBucket)).Purge(t.Context()))
 			stored := int64(p.srv.GlobalAccount().JetStreamUsage().Store)
 			failOnError(t, p.srv.GlobalAccount().UpdateJetStreamLimits(map[string]server.JetStreamAccountLimits{"": {
 				MaxMemory: -1, MaxStore: stored, MaxStreams: -1, MaxConsumers: -1, MaxAckPending: -1, MemoryMaxStreamBytes: -1, StoreMaxStreamBytes: -1,

@@ -67,7 +67,7 @@ func (x *examination) countEnded(ctx context.Context, app, pool string, waiting 
 		return 0
 	}
 	queued, err := x.mgr.StreamContainedSubjects(subjects.RequestStream(app), subjects.RequestsOf(app, pool, "*"))
-	records := x.streams[subjects.BucketStream(subjects.ExecutionsBucket)]
+	records := x.streams[jetio.BucketStream(subjects.ExecutionsBucket)]
 	if err != nil || records == nil {
 		return 0
 	}

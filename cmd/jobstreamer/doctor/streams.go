@@ -26,8 +26,8 @@ var checkedSettings = []string{
 
 // freeSettings are the settings that an operator may choose.
 var freeSettings = map[string][]string{
-	subjects.LogsStream:                            {"max_age", "max_bytes"},
-	subjects.BucketStream(subjects.SessionsBucket): {"max_age"},
+	subjects.LogsStream:                         {"max_age", "max_bytes"},
+	jetio.BucketStream(subjects.SessionsBucket): {"max_age"},
 }
 
 // maxReplicaLag is the number of operations that a replica may lag behind.
@@ -98,7 +98,7 @@ func streamContent(stream string) string {
 	if store, ok := strings.CutPrefix(stream, jetio.ObjectStream(subjects.BucketPrefix)); ok {
 		return "the object store " + store
 	}
-	if bucket, ok := strings.CutPrefix(stream, subjects.BucketStream(subjects.BucketPrefix)); ok {
+	if bucket, ok := strings.CutPrefix(stream, jetio.BucketStream(subjects.BucketPrefix)); ok {
 		return "the bucket " + bucket
 	}
 	return "requests to agents"
@@ -189,6 +189,6 @@ func (x *examination) checkSameReplicas(c *Check) {
 }
 
 func isOurStream(stream string) bool {
-	return strings.HasPrefix(stream, subjects.BucketStream(subjects.BucketPrefix)) || strings.HasPrefix(stream, jetio.ObjectStream(subjects.BucketPrefix)) || stream == subjects.ResultsStream || stream == subjects.LogsStream ||
+	return strings.HasPrefix(stream, jetio.BucketStream(subjects.BucketPrefix)) || strings.HasPrefix(stream, jetio.ObjectStream(subjects.BucketPrefix)) || stream == subjects.ResultsStream || stream == subjects.LogsStream ||
 		strings.HasPrefix(stream, subjects.RequestStreamPrefix)
 }

@@ -12,10 +12,10 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// probeFor is how long takeName waits for an agent that already has the name.
+// probeFor is how long claimName waits for an agent that already has the name.
 const probeFor = 400 * time.Millisecond
 
-// takeName subscribes to the commands and heartbeats of the agent's own name.
+// claimName subscribes to the commands and heartbeats of the agent's own name.
 // It fails with [ErrName] if another live agent answers a ping under that name.
 // Afterwards fail is called if an agent that started later appears. release
 // ends the subscriptions.
@@ -23,7 +23,7 @@ const probeFor = 400 * time.Millisecond
 // Before an agent owns its name it does not answer pings. So of two agents that
 // start at once, neither gives up because of the other's ping; the later one
 // gives up because of the heartbeat of the earlier.
-func (ra *runningAgent) takeName(ctx context.Context, fail context.CancelCauseFunc) (release func(), err error) {
+func (ra *runningAgent) claimName(ctx context.Context, fail context.CancelCauseFunc) (release func(), err error) {
 	var subs []*nats.Subscription
 	unsubscribe := func() {
 		for _, s := range subs {
