@@ -242,8 +242,7 @@ func TestWaitingOutlivesTheServer(t *testing.T) {
 			case <-away:
 			default:
 				close(away)
-				// The waiting command reports it.
-				d.bus.Stop(r.Context(), "default", "slow", 1) //nolint:errcheck
+				d.bus.Stop(r.Context(), "default", "slow", 1) //nolint:errcheck // the waiting command reports it
 				w.WriteHeader(http.StatusServiceUnavailable)
 				fmt.Fprint(w, `{"code": "unavailable", "status": 503}`)
 				return

@@ -44,11 +44,11 @@ type busSettings struct {
 
 // controlBus is a control bus with its NATS and its listener, in three layers:
 //
-//	take work in       REST, scheduler, notifier, in `dev` the agent
-//	write it down      service, index, logins, sampler
-//	keep it            bus, connection, embedded NATS
+//	accept work        REST, scheduler, notifier, in `dev` the agent
+//	store it           service, index, logins, sampler
+//	hold the data      bus, connection, embedded NATS
 //
-// Each row ends after the one above it has ended.
+// A layer stops after the layer above it has stopped.
 type controlBus struct {
 	server   *embedded.Server // nil if NATS is external
 	conn     *nats.Conn

@@ -170,7 +170,7 @@ func TestASecondCtrlCEndsAtOnce(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("a process cannot be sent Ctrl-C there")
 	}
-	p := processState(t, "dev", "--drain", "1m", "--sync", "interval", "--data", t.TempDir(), "--http", "127.0.0.1:0", "--nats", "127.0.0.1:0")
+	p := startChild(t, "dev", "--drain", "1m", "--sync", "interval", "--data", t.TempDir(), "--http", "127.0.0.1:0", "--nats", "127.0.0.1:0")
 	c, err := client.New(client.Config{URL: p.rest})
 	failOnError(t, err)
 	defer c.Close()
@@ -230,7 +230,7 @@ func TestDevAsAProcess(t *testing.T) {
 		t.Skip("looks into /proc")
 	}
 	start := time.Now()
-	p := processState(t, "dev", "--data", t.TempDir(), "--http", "127.0.0.1:0", "--nats", "127.0.0.1:0")
+	p := startChild(t, "dev", "--data", t.TempDir(), "--http", "127.0.0.1:0", "--nats", "127.0.0.1:0")
 	took := time.Since(start)
 	c, err := client.New(client.Config{URL: p.rest})
 	if err != nil {
@@ -260,9 +260,9 @@ type child struct {
 
 func (c *child) processID() string { return strconv.Itoa(c.Process.Pid) }
 
-// processState starts the program in a process of its own and waits until it is
+// startChild starts the program in a process of its own and waits until it is
 // ready.
-func processState(t *testing.T, args ...string) *child {
+func startChild(t *testing.T, args ...string) *child {
 	t.Helper()
 	c := childCommand(t, args...)
 	c.startUp(t)

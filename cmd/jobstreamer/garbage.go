@@ -7,39 +7,39 @@ import (
 	"time"
 )
 
-// Garbage may grow to between half and four times the live heap before a
-// collection. Four times is worth a tenth of a bus's throughput under load; a
-// bus at rest gains nothing from it and gives the memory back.
+// The limits of GOGC, in percent of the live heap. The upper limit gains about
+// a tenth of a bus's throughput under load. An idle bus gains nothing from it
+// and returns the memory.
 const (
 	restPercent = 50
 	loadPercent = 400
 
 	// memoryLimit is the size of the process, in bytes, from which the
-	// collector works harder rather than let it grow.
+	// collector runs more often to stop its growth.
 	memoryLimit = 1 << 30
 
-	// adaptEvery is the interval between two looks at the rate of allocation.
+	// adaptEvery is the interval between measurements of the allocation rate.
 	adaptEvery = 5 * time.Second
 
-	// collectEvery is how far apart collections should be: garbage may grow to
-	// what is allocated in this time.
+	// collectEvery is the wanted interval between collections: garbage may grow
+	// to the amount that is allocated in this time.
 	collectEvery = 2 * time.Second
 )
 
 // garbage adapts the garbage collector of the process to its load.
 type garbage struct {
-	percent int    // as set last
-	bytes   uint64 // allocated from the start of the process to the last look
+	percent int    // the last value that was set
+	bytes   uint64 // allocated from the start of the process to the last measurement
 }
 
 // adaptGarbage returns a service that adapts the collector until its context
-// ends. GOGC and GOMEMLIMIT, if set, are obeyed instead.
+// ends. GOGC and GOMEMLIMIT have precedence if they are set.
 func adaptGarbage(env map[string]string) func(context.Context) error {
 	if env["GOGC"] != "" || env["GOMEMLIMIT"] != "" {
 		return func(context.Context) error { return nil }
 	}
 	debug.SetMemoryLimit(memoryLimit)
-	debug.SetGCPercent(loadPercent) // a start reads all that is kept
+	debug.SetGCPercent(loadPercent) // the start reads all stored data
 	g := &garbage{percent: loadPercent}
 	g.bytes, _ = readHeap()
 	return g.keepAdapting
@@ -59,9 +59,9 @@ func (g *garbage) keepAdapting(ctx context.Context) error {
 	}
 }
 
-// adaptPercent sets GOGC by what was allocated in the time since the last look.
-// Somebody else may hold it: a deployment wants a small heap, and restores what
-// was set before it.
+// adaptPercent sets GOGC by the bytes allocated since the last measurement. It
+// leaves a value alone that someone else has set: a deployment needs a small
+// heap, and restores the value afterwards.
 func (g *garbage) adaptPercent(since time.Duration) {
 	allocated, live := readHeap()
 	percent := garbagePercent(float64(allocated-g.bytes)/since.Seconds(), float64(live))
@@ -73,15 +73,15 @@ func (g *garbage) adaptPercent(since time.Duration) {
 	g.percent = percent
 }
 
-// garbagePercent returns GOGC for a rate of allocation, in bytes a second, and
-// a live heap, in bytes.
+// garbagePercent returns GOGC for an allocation rate in bytes per second and a
+// live heap in bytes.
 func garbagePercent(rate, live float64) int {
 	percent := 100 * rate * collectEvery.Seconds() / max(live, 1)
 	return int(min(max(percent, restPercent), loadPercent))
 }
 
-// readHeap returns the bytes allocated since the start of the process and the
-// bytes that the last collection found in use.
+// readHeap returns the bytes allocated since the start of the process, and the
+// bytes that were live at the last collection.
 func readHeap() (allocated, live uint64) {
 	samples := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}, {Name: "/gc/heap/live:bytes"}}
 	metrics.Read(samples)

@@ -27,9 +27,9 @@ func TestGarbagePercent(t *testing.T) {
 	}
 }
 
-var kept []byte // lives through the test below
+var kept []byte // live during the test below
 
-// Not parallel: it is about the one collector of the process.
+// Not parallel, because the process has a single collector.
 func TestGarbageIsGivenBack(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(loadPercent))
 	g := &garbage{percent: loadPercent}
@@ -38,12 +38,12 @@ func TestGarbageIsGivenBack(t *testing.T) {
 	runtime.GC()
 	g.bytes, _ = readHeap()
 
-	g.adaptPercent(time.Hour) // next to nothing is allocated in an hour
+	g.adaptPercent(time.Hour) // almost nothing is allocated in an hour
 	if got := debug.SetGCPercent(restPercent); got != restPercent {
 		t.Errorf("GOGC at rest = %d, want %d", got, restPercent)
 	}
 
-	debug.SetGCPercent(25) // as a deployment does
+	debug.SetGCPercent(25) // like a deployment
 	g.adaptPercent(time.Second)
 	if got := debug.SetGCPercent(25); got != 25 {
 		t.Errorf("GOGC = %d while a deployment holds it at 25", got)

@@ -10,10 +10,10 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/cli"
 )
 
-// logSettings say what is logged and how.
+// logSettings are the level and the format of the log.
 type logSettings struct{ level, format string }
 
-// newLogger makes the logger of a command. It writes to standard error.
+// newLogger returns the logger of a command. It writes to standard error.
 func (p *program) newLogger() (*slog.Logger, error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(p.logs.level)); err != nil {

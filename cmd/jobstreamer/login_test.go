@@ -20,8 +20,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// The password that was given lets the admin in, also after a restart; nobody
-// else gets in.
+// The given password logs the admin in, also after a restart; other logins
+// fail.
 func TestDevWithLogin(t *testing.T) {
 	t.Parallel()
 	data, file := t.TempDir(), filepath.Join(t.TempDir(), "password")
@@ -39,7 +39,8 @@ func TestDevWithLogin(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer c.Close()
-		for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) { // the demo was let in too
+		// The demo was logged in too.
+		for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 			if _, err = c.Execution(t.Context(), "default", "three-steps", 1); err == nil || time.Now().After(end) {
 				break
 			}
@@ -51,11 +52,11 @@ func TestDevWithLogin(t *testing.T) {
 			t.Errorf("job list: %+v", got)
 		}
 		d.endProcess(t)
-		d = startDev(t, data, "--login") // nothing is shown, so no terminal is needed
+		d = startDev(t, data, "--login") // no password is shown, so no terminal is needed
 	}
 }
 
-// logInto returns a token.
+// logInto logs in and returns the token.
 func logInto(t *testing.T, url string) string {
 	t.Helper()
 	res, err := http.Post(url+"/auth", "application/edn", strings.NewReader(`{:user/id "admin" :user/password "correct horse"}`))
@@ -71,7 +72,7 @@ func logInto(t *testing.T, url string) string {
 	return string(body[9:45])
 }
 
-// loginCommands is a service on a bus of its own.
+// loginCommands returns a login service on a bus of its own.
 func loginCommands(t *testing.T) *login.Service {
 	t.Helper()
 	s := login.New(login.Config{Bus: bustest.Open(t, bustest.Server(t), bus.Config{})})
@@ -82,8 +83,7 @@ func loginCommands(t *testing.T) *login.Service {
 	return s
 }
 
-// A password that was made up is shown to who sits at a terminal, once, and is
-// good.
+// A generated password is shown on the terminal, once, and is valid.
 func TestFirstAdmin(t *testing.T) {
 	s := loginCommands(t)
 	var errs lockedBuffer
@@ -127,7 +127,7 @@ func TestPasswordFiles(t *testing.T) {
 	}
 }
 
-// The bucket of sessions keeps them for as long as they can be good.
+// The bucket of sessions keeps each session as long as it can be valid.
 func TestSessionsAreTakenAway(t *testing.T) {
 	d := startDev(t, t.TempDir(), "--session-timeout", "2h")
 	nc, err := nats.Connect(d.nats)

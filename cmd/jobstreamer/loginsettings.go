@@ -13,7 +13,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/help"
 )
 
-// loginSettings say who may use the REST API.
+// loginSettings are the settings of logins.
 type loginSettings struct {
 	required, cookieSecure bool
 	passwordFile           string
@@ -39,9 +39,8 @@ func (s *loginSettings) checkFlags() error {
 	return nil
 }
 
-// firstAdmin sees to it that somebody can log in. A password that was made up
-// is told to who sits at the terminal, and to nobody else: what is written
-// elsewhere is kept.
+// firstAdmin creates the first admin if none exists. It shows a generated
+// password only on a terminal, because other outputs are stored.
 func (p *program) firstAdmin(ctx context.Context, users *login.Service, s *loginSettings) error {
 	if !s.required || users.HasAdmin() {
 		return nil

@@ -4,14 +4,14 @@
 //	          |
 //	          +-- serve    controlBus (controlbus.go): NATS, index, service, scheduler, REST
 //	          +-- agent    an agent (agent.go)
-//	          +-- dev      both, in one process (dev.go), with jobs to look at (demo.go)
-//	          +-- doctor   says what is wrong with a bus (package doctor)
+//	          +-- dev      both, in one process (dev.go), with demo jobs (demo.go)
+//	          +-- doctor   diagnoses a bus (package doctor)
 //	          +-- bench    measures one (package bench)
 //	          +-- app, job, run, execution, logs, schedule, agent ... call one (package cli)
 //
-// A command's goroutines belong to the command. It ends in the order in which
-// work flows: REST and scheduler, which take work in, have returned before what
-// they write through is told to stop, and NATS goes last.
+// A command owns its goroutines and stops them in the order in which work flows:
+// first REST and scheduler, which accept work, then the parts that store it, and
+// NATS last.
 package main
 
 import (
@@ -21,43 +21,44 @@ import (
 	"io"
 	"os"
 	"strings"
-	_ "time/tzdata" // schedules have time zones, and not every machine has a list of them
+	_ "time/tzdata" // schedules have time zones, and some machines have no database of them
 
 	"github.com/job-streamer/job-streamer-control-bus/agent/reaper"
 	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/cli"
 )
 
 func main() {
-	if err := concealProcess(); err != nil { // first: process 1, too, has the environment
+	if err := concealProcess(); err != nil { // first, because even process 1 has secrets in its environment
 		fmt.Fprintf(os.Stderr, "jobstreamer: other processes of this user can read its environment: %v\n", err)
 	}
 	reaper.Main()
 	os.Exit(runCommand(context.Background(), os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}, os.Environ()))
 }
 
-// streams are where a command reads and writes.
+// streams are the standard streams of a command.
 type streams struct {
 	in       io.Reader
 	out, err io.Writer
 }
 
-// Exit codes of which package cli has more.
+// Exit codes; package cli has more.
 const (
 	exitOK    = cli.ExitOK
-	exitError = cli.ExitError // also: the doctor found something
+	exitError = cli.ExitError // or the doctor has findings
 	exitUsage = cli.ExitUsage
 )
 
-// usageError is a mistake in flags, environment or file.
+// usageError is a mistake in flags, environment or settings file.
 type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
-// errFindings ends the doctor with exit code 1; what it means was printed.
+// errFindings ends the doctor with exit code 1. The findings were already
+// printed.
 var errFindings = errors.New("findings")
 
-// runCommand runs one command to its end and returns the exit code. It ends
-// early when ctx does or at a signal.
+// runCommand runs one command and returns its exit code. The command ends early
+// when ctx ends or at a signal.
 func runCommand(ctx context.Context, args []string, io streams, env []string) int {
 	root := newRoot(io, environmentMap(env))
 	root.SetArgs(args)
@@ -78,7 +79,7 @@ func runCommand(ctx context.Context, args []string, io streams, env []string) in
 	return cli.ExitStatus(err)
 }
 
-// environmentMap makes a map of NAME=value lines.
+// environmentMap returns a map of NAME=value lines.
 func environmentMap(env []string) map[string]string {
 	m := make(map[string]string, len(env))
 	for _, line := range env {

@@ -16,8 +16,8 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// TestMain lets the test's own binary be the program: a test that needs a
-// second process starts it with asProgram set.
+// TestMain makes the test's binary act as the program: a test that needs a
+// second process starts the binary with asProgram set.
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		main()
@@ -30,23 +30,23 @@ func TestMain(m *testing.M) {
 
 const asProgram = "JOBSTREAMER_TEST_AS_PROGRAM"
 
-// testEnv is an environment that is the same everywhere.
+// testEnv is an environment that is the same on every machine.
 var testEnv = []string{"HOME=/home/me", "NO_COLOR=1"}
 
-// outcome is what a command left.
+// outcome is the result of a command.
 type outcome struct {
 	code     int
 	out, err string
 }
 
-// runCaptured runs a command to its end.
+// runCaptured runs one command and captures its output.
 func runCaptured(ctx context.Context, env []string, args ...string) outcome {
 	var out, err lockedBuffer
 	code := runCommand(ctx, args, streams{strings.NewReader(""), &out, &err}, env)
 	return outcome{code, out.String(), err.String()}
 }
 
-// lockedBuffer takes what several goroutines write, as a file does.
+// lockedBuffer is a buffer that several goroutines can write to.
 type lockedBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -98,7 +98,7 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-// help COMMAND is COMMAND --help, and --version is version.
+// help COMMAND is COMMAND --help, and version is --version.
 func TestHelpAndVersionAreOneWordAway(t *testing.T) {
 	for line, same := range map[string]string{
 		"help": "--help", "help job": "job --help", "help job list": "job list --help", "help exec wait": "execution wait --help", "help help": "help --help",
@@ -120,12 +120,14 @@ func TestHelpAndVersionAreOneWordAway(t *testing.T) {
 	if got := runCaptured(t.Context(), testEnv, "__complete", "help", "job", ""); !strings.Contains(got.out, "list\tList jobs") {
 		t.Errorf("%+v", got)
 	}
-	if got := runCaptured(t.Context(), append(testEnv, "JOBSTREAMER_VERSION=2.0.0"), "help"); got.code != exitOK { // an image may have it
+	// An image may set this variable.
+	if got := runCaptured(t.Context(), append(testEnv, "JOBSTREAMER_VERSION=2.0.0"), "help"); got.code != exitOK {
 		t.Errorf("%+v", got)
 	}
 }
 
-// The help of all commands that speak to a control bus, in one file.
+// TestHelpOfClientCommands records the help of all commands that call a control
+// bus in one file.
 func TestHelpOfClientCommands(t *testing.T) {
 	var all strings.Builder
 	root := newRoot(streams{}, environmentMap(testEnv))
@@ -154,8 +156,8 @@ func TestHelpOfClientCommands(t *testing.T) {
 	checkGolden(t, "help client", all.String())
 }
 
-// What a user sees who does something wrong, in one file: a case is a command
-// line, and what it says.
+// TestMistakes records command lines with mistakes and their messages in one
+// file.
 func TestMistakes(t *testing.T) {
 	dir := t.TempDir()
 	config := filepath.Join(dir, "bus.yaml")
@@ -229,7 +231,8 @@ func TestMistakes(t *testing.T) {
 		if strings.Contains(got.err, "secret") {
 			t.Errorf("%s: a password was shown: %s", shown, got.err)
 		}
-		said := regexp.MustCompile(`(?m)^\{"time".*\n`).ReplaceAllString(got.err, "") // the log of a busy machine may hold more
+		// A busy machine may log more.
+		said := regexp.MustCompile(`(?m)^\{"time".*\n`).ReplaceAllString(got.err, "")
 		all.WriteString(shown + "\n" + strings.ReplaceAll(said, dir+string(filepath.Separator), "") + "\n")
 	}
 	checkGolden(t, "mistakes", all.String())

@@ -18,12 +18,12 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/agent"
 )
 
-// natsSettings say where NATS is and who we are there.
+// natsSettings are the address of NATS and the credentials.
 type natsSettings struct {
 	url, creds, user, password, passwordFile, ca, cert, key string
 }
 
-// addFlags defines what a client of NATS needs.
+// addFlags defines the flags of a NATS client.
 func (s *natsSettings) addFlags(f *pflag.FlagSet, url string) {
 	f.StringVar(&s.url, "nats-url", url, "`URL` address of NATS, such as nats://127.0.0.1:4222; several addresses are separated by commas")
 	s.addSecretFlags(f)
@@ -123,7 +123,7 @@ func (s *natsSettings) dialNATS(name string, more ...nats.Option) (*nats.Conn, e
 	return nc, nil
 }
 
-// dialOnce is connect that ends with ctx. The client library's own ends
+// dialOnce is dialNATS with a context. The client library itself ends only
 // after two seconds for each address.
 func (s *natsSettings) dialOnce(ctx context.Context, name string) (*nats.Conn, error) {
 	type outcome struct {
@@ -149,8 +149,8 @@ func (s *natsSettings) dialOnce(ctx context.Context, name string) (*nats.Conn, e
 	}
 }
 
-// dialUntilUp connects as soon as NATS is there: machines start in any
-// order.
+// dialUntilUp retries until NATS accepts the connection, because machines start
+// in any order.
 func (s *natsSettings) dialUntilUp(ctx context.Context, name string, log *slog.Logger, more ...nats.Option) (*nats.Conn, error) {
 	more = append(more,
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
@@ -178,9 +178,9 @@ func (s *natsSettings) dialUntilUp(ctx context.Context, name string, log *slog.L
 	}
 }
 
-// isRetryable says whether err can go away by itself: whatever the network
-// says but that there is no such host. A server that starts or ends may take a
-// connection and reset it.
+// isRetryable reports whether a later attempt can succeed: after any error of
+// the network except an unknown host. A server that is starting or stopping may
+// accept a connection and reset it.
 func isRetryable(err error) bool {
 	var network *net.OpError
 	var name *net.DNSError
@@ -188,11 +188,12 @@ func isRetryable(err error) bool {
 		errors.As(err, &network) && !errors.As(err, &name)
 }
 
-// explainDialError puts into words what the client library says of itself.
+// explainDialError returns an error with a clearer text than the client
+// library's.
 func explainDialError(err error) error {
 	var bad *url.Error
 	switch {
-	case errors.As(err, &bad): // it quotes the URL, in which a password may be
+	case errors.As(err, &bad): // it quotes the URL, which may contain a password
 		return errors.New("invalid URL")
 	case errors.Is(err, nats.ErrNoServers):
 		return fmt.Errorf("no server answers at this address (%w)", err)

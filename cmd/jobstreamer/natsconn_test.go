@@ -14,8 +14,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus/bustest"
 )
 
-// A server that is starting, or ending, takes a connection and resets it: who
-// came at that moment comes again.
+// A server that is starting or stopping accepts a connection and resets it. The
+// client then retries.
 func TestAResetIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	nats := bustest.Listening(t)
@@ -33,7 +33,7 @@ func TestAResetIsWaitedFor(t *testing.T) {
 			}
 			if resets > 0 {
 				resets--
-				_ = c.(*net.TCPConn).SetLinger(0) // so that Close resets
+				_ = c.(*net.TCPConn).SetLinger(0) // so that Close resets the connection
 				_ = c.Close()
 				continue
 			}
@@ -55,7 +55,7 @@ func pipeConn(c net.Conn, to string) {
 		return
 	}
 	defer func() { _ = server.Close() }()
-	go io.Copy(server, c) //nolint:errcheck // the test sees what comes of it
+	go io.Copy(server, c) //nolint:errcheck // the test checks the effect
 	io.Copy(c, server)    //nolint:errcheck // likewise
 }
 
@@ -79,7 +79,7 @@ func TestPasswordFile(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		is   natsSettings
-		want string // of the error; empty: none
+		want string // part of the error; empty: none
 	}{
 		{"a file", natsSettings{user: "me", passwordFile: write("geheim\r\n")}, ""},
 		{"a descriptor", natsSettings{user: "me", passwordFile: fmt.Sprintf("/dev/fd/%d", read.Fd())}, ""},

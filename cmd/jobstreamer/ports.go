@@ -6,7 +6,7 @@ import (
 	"net"
 )
 
-// listenOn takes a port. The error says which flag changes it.
+// listenOn opens a listener. Its error names the flag that changes the port.
 func listenOn(flag, address string) (net.Listener, error) {
 	if _, _, err := net.SplitHostPort(address); err != nil {
 		return nil, usageError{fmt.Errorf("--%s %s: want host:port, such as 127.0.0.1:45102", flag, address)}
@@ -25,8 +25,8 @@ func listenOn(flag, address string) (net.Listener, error) {
 	return nil, fmt.Errorf("--%s %s: %w", flag, address, err)
 }
 
-// checkPortFree says whether a port that the embedded NATS will take is free.
-// It would only wait, and give no reason.
+// checkPortFree returns an error if the port for the embedded NATS is in use.
+// NATS itself would only wait, without a reason.
 func checkPortFree(flag, address string) error {
 	l, err := listenOn(flag, address)
 	if err != nil {

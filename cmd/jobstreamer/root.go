@@ -10,16 +10,16 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/help"
 )
 
-// program is what all commands share.
+// program is the state that all commands share.
 type program struct {
 	streams
 	env  map[string]string
 	logs logSettings
 
-	terminal bool // as if standard error were one
+	terminal bool // treat standard error as a terminal
 }
 
-// atTerminal says whether somebody sees what is written to standard error.
+// atTerminal reports whether standard error is a terminal.
 func (p *program) atTerminal() bool { return p.terminal || cli.IsTerminal(p.err) }
 
 // Groups of commands in the help.
@@ -84,8 +84,8 @@ New here? This command runs everything in one process, with sample jobs:
 	return root
 }
 
-// addClient adds the commands that speak to a control bus, some of them below
-// the one that runs an agent.
+// addClient adds the commands that call a control bus, some of them below the
+// command agent.
 func addClient(root *cobra.Command, p *program) {
 	c := p.newClient()
 	for _, cmd := range c.Work() {
@@ -101,7 +101,7 @@ func addClient(root *cobra.Command, p *program) {
 	agent.Args = cli.Subcommand
 }
 
-// newClient returns the maker of commands that speak to a control bus.
+// newClient returns the creator of the commands that call a control bus.
 func (p *program) newClient() *cli.CLI {
 	return cli.New(cli.Config{In: p.in, Out: p.out, Err: p.err, Env: p.env, Dir: programDir(configHome(p.env)), Version: programVersion()})
 }
@@ -114,8 +114,7 @@ func sharedFlags(root *cobra.Command, p *program) {
 	})
 }
 
-// newHelp returns the command that shows the help of the command that its words
-// name.
+// newHelp returns the command that shows the help of another command.
 func newHelp() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "help [COMMAND...]", Short: "Show the help of a command", Hidden: true,

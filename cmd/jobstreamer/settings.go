@@ -14,26 +14,25 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/help"
 )
 
-// Settings come from flags, then from the environment, then from a YAML file.
-// Environment and file are given to the flags by the flags' own rules, so a
-// value means the same wherever it stands, names are looked up instead of being
-// split, and an error says in which place the value stands.
+// A setting comes from a flag, else from the environment, else from a YAML
+// file. The flags parse all three, so a value means the same in each place,
+// names need no separate table, and an error names the place of the value.
 
 const (
 	envPrefix  = "JOBSTREAMER_"
 	configFlag = "config"
 )
 
-// ofStep are flags whose variables an agent sets for each step: a command in a
-// step's script means what it says, not that step.
+// ofStep are the flags whose variables an agent sets for each step. A command
+// in a step's script does not use them as defaults.
 var ofStep = map[string]bool{"job": true, "step": true, "attempt": true}
 
-// envName is where the environment has a flag's value.
+// envName returns the environment variable of a flag.
 func envName(flag string) string {
 	return envPrefix + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
-// applySettings fills the flags that were not given on the command line.
+// applySettings sets the flags that were not given on the command line.
 func applySettings(flags *pflag.FlagSet, env map[string]string) error {
 	given := map[string]bool{"help": true, "version": true}
 	flags.Visit(func(f *pflag.Flag) { given[f.Name] = true })
@@ -61,8 +60,8 @@ func applySettings(flags *pflag.FlagSet, env map[string]string) error {
 	return nil
 }
 
-// applyFile fills the flags that are not given yet from a YAML file. A key that
-// is no flag of the command is an error.
+// applyFile sets the flags that are still unset from a YAML file. A key that is
+// not a flag of the command is an error.
 func applyFile(flags *pflag.FlagSet, name string, given map[string]bool) error {
 	text, err := os.ReadFile(name)
 	if err != nil {
@@ -109,7 +108,7 @@ func applyKey(flags *pflag.FlagSet, key string, value *yaml.Node, given, seen ma
 	return setFlag(flags, f, values, value.Kind == yaml.SequenceNode)
 }
 
-// scalarTexts are the texts of a value or of a list of values.
+// scalarTexts returns the text of a value, or of each value of a list.
 func scalarTexts(n *yaml.Node) ([]string, error) {
 	switch n.Kind {
 	case yaml.ScalarNode:
@@ -127,7 +126,7 @@ func scalarTexts(n *yaml.Node) ([]string, error) {
 	return nil, errors.New("want a value or a list of values")
 }
 
-// setFlag gives a flag its value, or says what belongs there.
+// setFlag sets a flag. Its error describes a valid value.
 func setFlag(flags *pflag.FlagSet, f *pflag.Flag, values []string, list bool) error {
 	if slice, ok := f.Value.(pflag.SliceValue); ok && list {
 		f.Changed = true
@@ -163,7 +162,7 @@ func unknownKey(flags *pflag.FlagSet, key string) error {
 	return fmt.Errorf("unknown setting; valid settings are %s", strings.Join(names, ", "))
 }
 
-// isSecret says whether a setting's value must not be shown.
+// isSecret reports whether a setting's value must not be shown.
 func isSecret(flag string) bool {
 	return strings.Contains(flag, "password") || strings.Contains(flag, "token")
 }

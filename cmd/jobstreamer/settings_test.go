@@ -10,8 +10,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// Each row gives the same settings in several places; the first place of flag,
-// environment, file must win.
+// Each row sets the same flag in several places. Flag, environment and file
+// have precedence in this order.
 func TestPrecedence(t *testing.T) {
 	for name, c := range map[string]struct {
 		args []string
@@ -59,8 +59,8 @@ func TestPrecedence(t *testing.T) {
 	}
 }
 
-// What an agent tells a step about itself is no filter of a command that the
-// step's script runs.
+// The variables that an agent sets for a step are not filters of a command that
+// the step's script runs.
 func TestVariablesOfStepsAreNoFlags(t *testing.T) {
 	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
 	app, job, step := flags.String("app", "", ""), flags.String("job", "", ""), flags.StringSlice("step", nil, "")

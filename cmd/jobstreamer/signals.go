@@ -10,8 +10,8 @@ import (
 )
 
 // untilSignal returns a context that ends with ctx or at the first SIGINT or
-// SIGTERM; say is called then. A second one calls force and ends the process,
-// also where the shell has its background jobs ignore SIGINT.
+// SIGTERM, when it also calls say. A second signal calls force and ends the
+// process, even if the shell makes its background jobs ignore SIGINT.
 func untilSignal(ctx context.Context, say, force func()) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
 	signals := make(chan os.Signal, 2)

@@ -19,7 +19,8 @@ func (p *program) printVersion() {
 	fmt.Fprintf(p.out, "jobstreamer %s (%s, %s/%s)\n", programVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
-// programVersion is that of the module as it was built: a tag, or the commit.
+// programVersion returns the version of the module in this build: a tag, or the
+// commit.
 func programVersion() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok || info.Main.Version == "" {

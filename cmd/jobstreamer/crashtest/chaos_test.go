@@ -29,15 +29,15 @@ import (
 )
 
 const (
-	longEnv = "JOBSTREAMER_TEST_LONG" // 1: as much as the promise is about, not as much as there is time for
-	seedEnv = "JOBSTREAMER_TEST_SEED" // of a run that is to be repeated, as far as processes repeat themselves
+	longEnv = "JOBSTREAMER_TEST_LONG" // 1: the full length for a release, instead of a short run
+	seedEnv = "JOBSTREAMER_TEST_SEED" // seed of a run to repeat, as far as processes are repeatable
 )
 
-// silence is longer than the longest interval that a bus assumes of agents,
-// times [subjects.LostAfter]: who is paused for so long is held for lost.
+// silence is longer than the bus's limit for a lost agent: the longest
+// heartbeat interval that it assumes, times [subjects.LostAfter].
 const silence = 8 * time.Second
 
-// chaos is several agents and buses, clients, and a monkey.
+// chaos runs several agents, buses and clients, and a monkey.
 type chaos struct {
 	*testing.T
 	js                  jetstream.JetStream
@@ -45,13 +45,13 @@ type chaos struct {
 	buses               []*daemon
 	agents              []*daemon
 	executions, clients int
-	pace                time.Duration // between two posts of a client
+	pace                time.Duration // interval between the posts of a client
 	seed                uint64
 
 	mu       sync.Mutex
 	accepted []int64
 	tries    atomic.Int64
-	did      map[string]int // by the monkey
+	did      map[string]int // number of actions of the monkey by kind
 }
 
 func TestChaos(t *testing.T) {
@@ -123,7 +123,7 @@ func (c *chaos) runAll() {
 	c.reportCounts(now, restarted, posted, time.Since(begin))
 }
 
-// mix is what is posted, in turn.
+// mix is the sequence of jobs that clients post.
 var mix = []string{line, line, lineElse, two, line, twoElse, line, while, lineElse, whileElse}
 
 func (c *chaos) newClient(first int) *client {
@@ -146,8 +146,8 @@ func (c *chaos) defineJobs() {
 	}
 }
 
-// postAll is one client. It asks again, with the same key, until it is
-// answered.
+// postAll is the loop of one client. It retries a request with the same key
+// until it gets an answer.
 func (c *chaos) postAll(number int) {
 	cl := c.newClient(number)
 	for i := number; i < c.executions; i += c.clients {
@@ -172,8 +172,8 @@ func (c *chaos) addAccepted(id int64) {
 	c.accepted = append(c.accepted, id)
 }
 
-// playMonkey is the monkey: one trouble at a time for each process, until ctx
-// ends. When it returns all processes run.
+// playMonkey disturbs processes until ctx ends, each with one trouble at a
+// time. When it returns, all processes are running.
 func (c *chaos) playMonkey(ctx context.Context) {
 	var troubles sync.WaitGroup
 	for i, d := range slices.Concat(c.agents, c.buses) {
@@ -188,11 +188,11 @@ func (c *chaos) playMonkey(ctx context.Context) {
 	troubles.Wait()
 }
 
-// troubleProcess does one thing to a process.
+// troubleProcess disturbs one process once.
 func (c *chaos) troubleProcess(ctx context.Context, r *rand.Rand, d *daemon, isBus bool) {
 	what := [...]string{"killed", "killed", "paused", "paused for long", "ended"}[r.IntN(5)]
 	if isBus && what == "paused for long" {
-		what = "killed" // a bus has no heartbeat
+		what = "killed" // a bus sends no heartbeat
 	}
 	c.countTrouble(d, what)
 	switch what {
@@ -224,7 +224,7 @@ func (c *chaos) countTrouble(d *daemon, what string) {
 	c.did[map[byte]string{'a': "agent ", 'b': "bus "}[d.name[0]]+what]++
 }
 
-// sleepUnless returns false if ctx ends before.
+// sleepUnless sleeps for d. It returns false if ctx ends first.
 func sleepUnless(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-ctx.Done():
@@ -238,10 +238,10 @@ func randomBetween(r *rand.Rand, from, to time.Duration) time.Duration {
 	return from + time.Duration(r.Int64N(int64(to-from)))
 }
 
-// waitAllEnded waits until all has come to its end.
-func (c *chaos) waitAllEnded() *truth {
+// waitAllEnded waits until all executions have ended.
+func (c *chaos) waitAllEnded() *snapshot {
 	for end := time.Now().Add(2 * patience); ; time.Sleep(500 * time.Millisecond) {
-		now, err := readTruth(c.Context(), c.js, c.evidence)
+		now, err := readSnapshot(c.Context(), c.js, c.evidence)
 		if err != nil {
 			if time.Now().After(end) {
 				c.Fatal(err)
@@ -259,9 +259,9 @@ func (c *chaos) waitAllEnded() *truth {
 	}
 }
 
-// restartFailed restarts each execution of one step that failed because its
-// agent was lost.
-func (c *chaos) restartFailed(now *truth) (restarted int) {
+// restartFailed restarts each execution of a single-step job that failed
+// because its agent was lost.
+func (c *chaos) restartFailed(now *snapshot) (restarted int) {
 	cl := c.newClient(0)
 	for id, r := range now.records {
 		if r.BatchStatus != subjects.Failed || r.RestartedBy != 0 {
@@ -284,12 +284,12 @@ func (c *chaos) restartFailed(now *truth) (restarted int) {
 	return restarted
 }
 
-func (c *chaos) logExecution(now *truth, id int64) {
+func (c *chaos) logExecution(now *snapshot, id int64) {
 	c.Log(now.describeExecution(id))
 }
 
-// reportCounts compares the counts, and tells them.
-func (c *chaos) reportCounts(now *truth, restarted int, posted, all time.Duration) {
+// reportCounts checks the counts and logs them.
+func (c *chaos) reportCounts(now *snapshot, restarted int, posted, all time.Duration) {
 	slices.Sort(c.accepted)
 	if n := len(slices.Compact(slices.Clone(c.accepted))); n != len(c.accepted) || n != c.executions+restarted {
 		c.Errorf("%d executions were accepted, %d of them different, want %d and %d restarts", len(c.accepted), n, c.executions, restarted)
@@ -318,7 +318,7 @@ func (c *chaos) reportCounts(now *truth, restarted int, posted, all time.Duratio
 		c.Errorf("%d executions have ended, want %d; nobody accepted %v", n, len(c.accepted), extra)
 	}
 	for id, r := range now.records {
-		if r.RestartOf != 0 && r.BatchStatus != subjects.Completed { // the monkey had gone
+		if r.RestartOf != 0 && r.BatchStatus != subjects.Completed { // the monkey had ended
 			c.Errorf("the restart %d ended as %s (%s)", id, r.BatchStatus, r.Exception)
 			c.logExecution(now, id)
 			c.logExecution(now, r.RestartOf)

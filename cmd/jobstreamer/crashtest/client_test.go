@@ -15,14 +15,14 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 )
 
-// client speaks to whichever bus is up.
+// client sends requests to any bus that is up.
 type client struct {
 	buses []*daemon
 	http  *http.Client
-	turn  int // the bus that is tried first
+	turn  int // index of the bus to try first
 }
 
-// refusal is an answer that is not 2xx.
+// refusal is an answer other than 2xx.
 type refusal struct {
 	status int
 	code   string
@@ -31,8 +31,8 @@ type refusal struct {
 
 func (r *refusal) Error() string { return fmt.Sprintf("%d: %s", r.status, r.text) }
 
-// sendOnce sends one request to one bus. Any error but a refusal says that the
-// outcome is not known.
+// sendOnce sends one request to one bus. After any error except a refusal, the
+// outcome is unknown.
 func (c *client) sendOnce(ctx context.Context, method, path, key string, body, answer any) error {
 	url := c.buses[c.turn%len(c.buses)].restURL()
 	if url == "" {
@@ -63,7 +63,7 @@ func (c *client) sendOnce(ctx context.Context, method, path, key string, body, a
 	}
 	if resp.StatusCode >= 300 {
 		var p rest.Problem
-		_ = json.Unmarshal(text, &p) // without a code it is none of those that are expected
+		_ = json.Unmarshal(text, &p) // an answer without a code is not an expected one
 		return &refusal{resp.StatusCode, p.Code, string(text)}
 	}
 	if answer != nil {
@@ -72,7 +72,7 @@ func (c *client) sendOnce(ctx context.Context, method, path, key string, body, a
 	return nil
 }
 
-// sendUntilAnswered sends a request until it is answered by something else than
+// sendUntilAnswered retries a request until the answer is something else than
 // "not now".
 func (c *client) sendUntilAnswered(ctx context.Context, method, path, key string, body, answer any) (tries int, err error) {
 	for {
@@ -91,7 +91,7 @@ func (c *client) sendUntilAnswered(ctx context.Context, method, path, key string
 	}
 }
 
-// submission is the body that starts an execution.
+// submission returns the body that starts an execution.
 func submission(parameters map[string]string) any {
 	return map[string]any{"parameters": parameters}
 }

@@ -7,31 +7,31 @@ import (
 	"fmt"
 )
 
-// Jobs. Each step appends "<execution> <attempt> <step>" to the evidence in one
-// write before it does anything else.
+// Jobs. Before anything else, each step appends "<execution> <attempt> <step>"
+// to the evidence in one write.
 const (
-	line      = "line"      // ends at once
-	lineElse  = "lineElse"  // ends at once; a lost attempt is followed by another
-	long      = "long"      // the first attempt takes longer than a test
-	longElse  = "longElse"  // as long, but a lost attempt is followed by another
-	while     = "while"     // takes a second
-	slow      = "slow"      // takes longer than it takes the agent to name it in a heartbeat
-	whileElse = "whileElse" // takes a second, and a lost attempt is followed by another
+	line      = "line"      // ends immediately
+	lineElse  = "lineElse"  // ends immediately; a lost attempt is repeated
+	long      = "long"      // its first attempt takes longer than a test
+	longElse  = "longElse"  // like long, but a lost attempt is repeated
+	while     = "while"     // takes one second
+	slow      = "slow"      // takes longer than an agent needs to name it in a heartbeat
+	whileElse = "whileElse" // takes one second; a lost attempt is repeated
 	two       = "twoSteps"  // has two steps
-	twoElse   = "twoElse"   // has two steps, and a lost attempt is followed by another
+	twoElse   = "twoElse"   // has two steps; a lost attempt is repeated
 	single    = "single"    // is exclusive
-	slowOne   = "slowOne"   // is exclusive, and takes as long as long
+	slowOne   = "slowOne"   // is exclusive and takes as long as long
 	code      = "code"      // fails unless it gets the parameter code=0
 )
 
-// evidenceCommand is the command that leaves evidence.
+// evidenceCommand returns the command that appends evidence.
 func evidenceCommand(evidence string) string {
 	return `echo "$JOBSTREAMER_EXECUTION_ID $JOBSTREAMER_ATTEMPT $JOBSTREAMER_STEP" >> "` + evidence + `"`
 }
 
 const forLong = `; if [ "$JOBSTREAMER_ATTEMPT" = 1 ]; then exec sleep 100; fi`
 
-// steps of each job, by name.
+// stepsOf returns the names of a job's steps.
 func stepsOf(job string) []string {
 	if job == two || job == twoElse {
 		return []string{"one", "two"}
@@ -39,7 +39,7 @@ func stepsOf(job string) []string {
 	return []string{"one"}
 }
 
-// definition is the job as it is PUT.
+// definition returns the body of the PUT request for a job.
 func definition(job, evidence string) json.RawMessage {
 	then := map[string]string{
 		long: forLong, longElse: forLong, slowOne: forLong, while: "; sleep 1", slow: "; sleep 3", whileElse: "; sleep 1", code: `; exit ${JOBSTREAMER_PARAM_CODE:-1}`,

@@ -13,10 +13,11 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus/bustest"
 )
 
-// binary is the program under test.
+// binary is the path of the program under test.
 var binary string
 
-// side is how many rows run side by side: they wait more than they work.
+// side is the number of rows that run in parallel. They wait more than they
+// work.
 const side = "32"
 
 func TestMain(m *testing.M) {

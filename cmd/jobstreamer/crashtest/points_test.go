@@ -12,30 +12,33 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// crash is one row: who dies at which moment of what, and how it must end.
+// crash is one row: the process that dies, the moment of its death, and the
+// expected end.
 type crash struct {
 	name  string
-	short bool // in the short form too
+	short bool // also part of the short run
 
 	dies  func(*world) (*daemon, *proxy) // anAgent or theBus
 	at    point
-	after bool    // the message was stored, its acknowledgement is lost; else it never left
-	lose  []point // messages lost before it
+	after bool    // the message was stored and its acknowledgement lost; otherwise the message was never sent
+	lose  []point // messages that are lost before it
 
-	job     string // of the executions
-	cold    bool   // nothing is up until the moment is looked out for
-	alone   bool   // no agent is up until the crash
-	prepare step   // what happens before the moment is looked out for
-	play    step   // what leads to the moment; default: one execution of the job is posted
-	patient bool   // clients ask again until they are answered; else whatever was begun must come to its end by itself
-	then    step   // what happens after the restart
+	job     string // job of the executions
+	cold    bool   // no process runs when the proxy begins to wait for the moment
+	alone   bool   // no agent runs until the crash
+	prepare step   // runs before the proxy waits for the moment
+	play    step   // leads to the moment; default: post one execution of the job
+	patient bool   // clients retry until they get an answer; otherwise all that was begun must end without them
+	then    step   // runs after the restart
 
-	want     subjects.BatchStatus // of the first execution
-	attempts int                  // of it; 0: any number; from 2 on at least so many, since an agent without a CPU for seconds is lost too
-	check    func(*world, *truth)
+	want subjects.BatchStatus // of the first execution
+	// Of the first execution; 0: any number; 2 or more: a minimum, because an
+	// agent without CPU time counts as lost too.
+	attempts int
+	check    func(*world, *snapshot)
 }
 
-// step is a part of a row, about executions of one job.
+// step is a part of a row, for executions of one job.
 type step func(w *world, job string)
 
 func anAgent(w *world) (*daemon, *proxy) { return w.agent, w.agentProxy }
@@ -50,8 +53,8 @@ func agentStatus(attempt int, s subjects.BatchStatus) point {
 	return agentResult(resultText(attempt, s))
 }
 
-// resultText is how the payload of a result has the execution's status; those
-// of its steps stand elsewhere.
+// resultText returns the part of a result's payload that contains the
+// execution's status. The statuses of steps are in another part.
 func resultText(attempt int, s subjects.BatchStatus) string {
 	return `"attempt":` + strconv.Itoa(attempt) + `,"batch_status":"` + string(s) + `"`
 }
@@ -106,8 +109,8 @@ var (
 	jobDeletion    = keyWrite("jobs", ">", "KV-Operation: DEL")
 )
 
-// crashes of agents. Those at whose end a request is still unacknowledged take
-// the 30 s of its redelivery, so they come first.
+// agentCrashes are crashes of agents. The rows that end with an unacknowledged
+// request wait 30 s for its redelivery, so they come first.
 var agentCrashes = []crash{
 	{name: "request delivered", at: delivery, job: line, want: subjects.Completed, attempts: 1},
 	{name: "claim not stored", at: claim, job: line, want: subjects.Completed, attempts: 1},
@@ -141,7 +144,8 @@ var agentCrashes = []crash{
 	{name: "gone not said", at: heartbeatOf(subjects.AgentGone), job: longElse, prepare: runOne, play: endAgent, want: subjects.Completed, attempts: 2},
 }
 
-// crashes of buses. Who is not patient asks once.
+// busCrashes are crashes of buses. A client that is not patient sends each
+// request only once.
 var busCrashes = []crash{
 	{name: "stream not made at the first start", at: point{subject: "$JS.API.STREAM.CREATE.>", nth: 7}, cold: true, job: line, play: firstStart, patient: true, want: subjects.Completed},
 	{name: "queue of the application not made", at: point{subject: "$JS.API.STREAM.CREATE.JOBSTREAMER_REQUEST_default"}, alone: true, job: line, patient: true, want: subjects.Completed},
@@ -213,8 +217,8 @@ func TestCrashPoints(t *testing.T) {
 	crashAll(t, "bus", busCrashes, theBus)
 }
 
-// Nobody dies. A bus that has listened for long enough to judge must wait for
-// the first heartbeat that names an attempt, too.
+// No process dies. A bus that has listened long enough to detect a lost agent
+// must also wait for the first heartbeat that names an attempt.
 func TestHealthyAgentIsNotLost(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -226,7 +230,7 @@ func TestHealthyAgentIsNotLost(t *testing.T) {
 	time.Sleep(silence)
 	for range 6 {
 		w.postJob(slow, nil)
-		time.Sleep(370 * time.Millisecond) // at several phases of heartbeats and rounds
+		time.Sleep(370 * time.Millisecond) // at several phases of heartbeats and of the bus's checks
 	}
 	for id, r := range w.waitAllEnded(patience).records {
 		if r.BatchStatus != subjects.Completed {
@@ -248,7 +252,7 @@ func crashAll(t *testing.T, who string, rows []crash, dies func(*world) (*daemon
 	}
 }
 
-// runRow plays a row.
+// runRow runs a row.
 func (c *crash) runRow(w *world) {
 	victim, between := c.dies(w)
 	w.patient = true
@@ -276,7 +280,7 @@ func (c *crash) runRow(w *world) {
 	select {
 	case <-fired:
 	case <-time.After(patience):
-		w.logTruthNow()
+		w.logSnapshotNow()
 		w.Fatal("the moment never came")
 	}
 	victim.startAndWait(w.T)
@@ -291,8 +295,8 @@ func (c *crash) runRow(w *world) {
 	c.checkFirst(w, w.waitAllEnded(patience))
 }
 
-// checkFirst looks at the execution that the row is about.
-func (c *crash) checkFirst(w *world, now *truth) {
+// checkFirst checks the execution that the row is about.
+func (c *crash) checkFirst(w *world, now *snapshot) {
 	first := now.firstExecution()
 	r := now.records[first]
 	if r.BatchStatus != c.want {
@@ -305,11 +309,11 @@ func (c *crash) checkFirst(w *world, now *truth) {
 		c.check(w, now)
 	}
 	if w.Failed() {
-		w.logTruth(now)
+		w.logSnapshot(now)
 	}
 }
 
-// What rows are made of. The execution that they are about is the first.
+// The steps of rows. They work on the first execution.
 
 func doNothing(*world, string) {}
 
@@ -321,25 +325,26 @@ func firstStart(w *world, job string) {
 
 func postOne(w *world, job string) { w.postJob(job, nil) }
 
-// runOne is an execution that runs.
+// runOne starts an execution and waits until it runs.
 func runOne(w *world, job string) { w.waitForEvidence(w.postJob(job, nil)) }
 
-// loseAgent is an execution whose agent has died.
+// loseAgent starts an execution and kills its agent.
 func loseAgent(w *world, job string) {
 	runOne(w, job)
 	w.agent.killAndWait()
 }
 
-// requeueOne is one whose second attempt waits for an agent.
+// requeueOne starts an execution whose second attempt waits for an agent.
 func requeueOne(w *world, job string) {
 	loseAgent(w, job)
-	w.waitForTruth("the request of attempt 2", func(now *truth) bool { return now.queued > 0 })
+	w.waitForSnapshot("the request of attempt 2", func(now *snapshot) bool { return now.queued > 0 })
 }
 
 func agentBack(w *world, _ string) { w.agent.startAndWait(w.T) }
 
 func stopFirst(w *world, job string) {
-	_ = w.sendRequest(http.MethodPut, executionPath(job, w.firstPosted())+"/stop", "", nil, nil) // what it brings about is judged
+	// The test checks the effect.
+	_ = w.sendRequest(http.MethodPut, executionPath(job, w.firstPosted())+"/stop", "", nil, nil)
 }
 
 func beginAndStop(w *world, job string) {
@@ -351,17 +356,18 @@ func abandonFirst(w *world, job string) {
 	_ = w.sendRequest(http.MethodPut, executionPath(job, w.firstPosted())+"/abandon", "", nil, nil)
 }
 
-// endAgent lets the agent end by itself.
+// endAgent makes the agent end by a signal.
 func endAgent(w *world, _ string) { w.agent.sendSignal(syscall.SIGTERM) }
 
-// failOne is an execution that failed, and mend restarts it.
+// failOne starts an execution that fails. restartFirst restarts it.
 func failOne(w *world, job string) { w.waitForEnd(w.postJob(job, nil)) }
 
 func restartFirst(w *world, job string) {
 	w.restartExecution(job, w.firstPosted(), map[string]string{"code": "0"})
 }
 
-// runAnother runs a further execution of an exclusive job as soon as it may.
+// runAnother starts another execution of an exclusive job as soon as the job is
+// unlocked.
 func runAnother(w *world, job string) {
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
 		id := w.tryPost(job)
@@ -386,20 +392,20 @@ func deleteHistory(w *world, job string) {
 	_ = w.sendRequest(http.MethodDelete, jobPath(job)+"/executions", "", nil, nil)
 }
 
-func onlyOneRecord(w *world, now *truth) {
+func onlyOneRecord(w *world, now *snapshot) {
 	if len(now.records) != 1 {
 		w.Errorf("there are %d executions, want one", len(now.records))
 	}
 }
 
-func noEvidence(w *world, now *truth) {
+func noEvidence(w *world, now *snapshot) {
 	if len(now.evidence) > 0 {
 		w.Errorf("it ran all the same")
 	}
 }
 
-func onlyOnce(step string) func(*world, *truth) {
-	return func(w *world, now *truth) {
+func onlyOnce(step string) func(*world, *snapshot) {
+	return func(w *world, now *snapshot) {
 		n := 0
 		for _, tr := range now.evidence[now.firstExecution()] {
 			if tr.step == step {
@@ -412,8 +418,9 @@ func onlyOnce(step string) func(*world, *truth) {
 	}
 }
 
-// oneRestartCompleted wants one restart, which completed.
-func oneRestartCompleted(w *world, now *truth) {
+// oneRestartCompleted checks that there is one restart and that it has
+// completed.
+func oneRestartCompleted(w *world, now *snapshot) {
 	n := 0
 	for _, r := range now.records {
 		if r.RestartOf == 0 {
@@ -429,7 +436,7 @@ func oneRestartCompleted(w *world, now *truth) {
 	}
 }
 
-func allDeleted(w *world, now *truth) {
+func allDeleted(w *world, now *snapshot) {
 	for id, r := range now.records {
 		if r.DeleteTime.IsZero() {
 			w.Errorf("execution %d is still in the list", id)

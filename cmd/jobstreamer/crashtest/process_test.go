@@ -15,13 +15,13 @@ import (
 	"time"
 )
 
-// patience bounds every wait. Only a fault, or a machine that is far too slow,
-// reaches it.
+// patience is the limit of every wait. It expires only after a fault, or on a
+// machine that is far too slow.
 const patience = 60 * time.Second
 
-// spawn starts commands from one thread that never ends: Linux ends them when
-// that thread does (prctl(2), PR_SET_PDEATHSIG), so none outlives the test,
-// however that ends.
+// spawn starts commands from one thread that never ends. Linux ends the
+// commands together with that thread (prctl(2), PR_SET_PDEATHSIG), so none
+// survives the test, however the test ends.
 var spawn = sync.OnceValue(func() chan<- func() {
 	work := make(chan func())
 	go func() {
@@ -33,15 +33,15 @@ var spawn = sync.OnceValue(func() chan<- func() {
 	return work
 })
 
-// process is one life of a daemon.
+// process is one run of a daemon.
 type process struct {
 	cmd   *exec.Cmd
-	ready chan struct{} // closed when it says so, or has ended
+	ready chan struct{} // closed when the process is ready or has ended
 	ended chan struct{}
-	url   string // of the REST API, if it has one; valid when ready
+	url   string // of the REST API, if it has one; set when ready
 }
 
-// daemon is a program that is killed and started again with the same arguments.
+// daemon is a program that is killed and restarted with the same arguments.
 type daemon struct {
 	name string
 	args []string
@@ -49,10 +49,11 @@ type daemon struct {
 
 	mu   sync.Mutex
 	now  *process // nil before the first start
-	said []string // the newest lines of its log
+	said []string // latest lines of its log
 }
 
-// newDaemon describes one; it is dead when the test has ended.
+// newDaemon returns a daemon that is not yet running. It is killed at the end
+// of the test.
 func newDaemon(t *testing.T, name string, args ...string) *daemon {
 	t.Helper()
 	d := &daemon{name: name, args: args, dir: t.TempDir()}
@@ -67,8 +68,8 @@ func newDaemon(t *testing.T, name string, args ...string) *daemon {
 	return d
 }
 
-// startAndWait starts a life and waits until it is ready or, killed early, has
-// ended.
+// startAndWait starts the process and waits until it is ready, or has ended
+// because it was killed early.
 func (d *daemon) startAndWait(t *testing.T) {
 	t.Helper()
 	p, err := d.launchProcess()
@@ -104,7 +105,7 @@ func (d *daemon) launchProcess() (*process, error) {
 	return p, nil
 }
 
-// readLog reads the log of a life until that ends.
+// readLog reads the log of a process until the process ends.
 func (d *daemon) readLog(p *process, log io.Reader) {
 	ready := sync.OnceFunc(func() { close(p.ready) })
 	lines := bufio.NewScanner(log)
@@ -126,14 +127,14 @@ func (d *daemon) readLog(p *process, log io.Reader) {
 	ready()
 }
 
-// currentProcess is the present one, nil if there is none.
+// currentProcess returns the current process, or nil.
 func (d *daemon) currentProcess() *process {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.now
 }
 
-// isDown says whether it is not running.
+// isDown reports whether the daemon is not running.
 func (d *daemon) isDown() bool {
 	p := d.currentProcess()
 	if p == nil {
@@ -147,8 +148,7 @@ func (d *daemon) isDown() bool {
 	}
 }
 
-// restURL is where the REST API of a life is that is ready; empty if there is
-// none.
+// restURL returns the REST API's address of a ready process, or "".
 func (d *daemon) restURL() string {
 	p := d.currentProcess()
 	if p == nil {
@@ -167,8 +167,7 @@ func (d *daemon) restURL() string {
 	}
 }
 
-// killAndWait ends the present life as a power cut would, and returns when it
-// has ended.
+// killAndWait kills the process, like a power cut, and waits for its end.
 func (d *daemon) killAndWait() {
 	p := d.currentProcess()
 	if p == nil {
@@ -178,7 +177,7 @@ func (d *daemon) killAndWait() {
 	<-p.ended
 }
 
-// endedWithin waits until the present life has ended.
+// endedWithin waits until the process has ended, and reports whether it has.
 func (d *daemon) endedWithin(within time.Duration) bool {
 	select {
 	case <-d.currentProcess().ended:

@@ -15,7 +15,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// frame is one message of the NATS protocol, or one line of it that is not a
+// frame is one message of the NATS protocol, or a line of it that is not a
 // message.
 type frame struct {
 	in      bool // to the process
@@ -25,12 +25,12 @@ type frame struct {
 	raw     []byte
 }
 
-// point is a moment: the nth message that looks like this.
+// point is a moment: the nth message that matches.
 type point struct {
-	in      bool     // to the process; else from it
+	in      bool     // sent to the process, else by the process
 	subject string   // with wildcards
-	reply   string   // how the reply subject begins
-	has     []string // what headers and payload contain
+	reply   string   // prefix of the reply subject
+	has     []string // parts of the headers and the payload
 	hasNot  string
 	nth     int // from 1; 0 is 1
 }
@@ -50,11 +50,11 @@ func (p *point) matchesFrame(f *frame) bool {
 // plan is what a proxy does to its process, once.
 type plan struct {
 	at    point
-	after bool    // the message is passed on, and answered; the answer is not
-	lose  []point // messages that are lost before it, each once
+	after bool    // the message is passed on, but not the answer to it
+	lose  []point // messages before it that are lost, each once
 }
 
-// proxy stands between one process and NATS.
+// proxy is a TCP proxy between one process and NATS.
 type proxy struct {
 	listener net.Listener
 	target   string
@@ -64,8 +64,8 @@ type proxy struct {
 	open   map[net.Conn]bool
 	plan   *plan
 	seen   int
-	answer string        // the message at was passed on, and this is the subject of its answer
-	dying  bool          // the process is being killed: nothing passes
+	answer string        // subject of the answer to the message at, which was passed on
+	dying  bool          // the process is being killed: no frame passes
 	fired  chan struct{} // closed when the process is dead
 }
 
@@ -88,7 +88,7 @@ func newProxy(t *testing.T, target string, kill func()) *proxy {
 
 func (p *proxy) natsURL() string { return "nats://" + p.listener.Addr().String() }
 
-// armPlan sets the plan; what is returned is closed when it was carried out.
+// armPlan sets the plan. It closes fired when the process is dead.
 func (p *proxy) armPlan(what plan) (fired <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -96,7 +96,7 @@ func (p *proxy) armPlan(what plan) (fired <-chan struct{}) {
 	return p.fired
 }
 
-// closeConns breaks all connections.
+// closeConns closes all connections.
 func (p *proxy) closeConns() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -127,7 +127,7 @@ func (p *proxy) acceptConns() {
 	}
 }
 
-// copyFrames passes frames on until one side ends, and then ends the other.
+// copyFrames passes frames on until one side ends, and then closes the other.
 func (p *proxy) copyFrames(to, from net.Conn, in bool) {
 	defer func() {
 		_ = to.Close()
@@ -157,15 +157,15 @@ func (p *proxy) copyFrames(to, from net.Conn, in bool) {
 	}
 }
 
-// decideFrame says what becomes of a frame, and whether the process dies after
-// that.
+// decideFrame reports whether to pass a frame on, and whether to kill the
+// process after that.
 func (p *proxy) decideFrame(f *frame) (pass, die bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
 	case p.dying:
 		return false, false
-	case p.answer != "": // nothing leaves the process after its last message
+	case p.answer != "": // the process sends nothing after its last message
 		p.dying = f.in && f.subject == p.answer
 		return false, p.dying
 	case p.plan == nil:
@@ -201,7 +201,7 @@ func (p *proxy) killProcess() {
 	close(p.fired)
 }
 
-// readFrame reads a line, and the payload that it announces:
+// readFrame reads a line, and the payload whose size it contains:
 //
 //	PUB <subject> [reply] <bytes>          HPUB <subject> [reply] <header bytes> <all bytes>
 //	MSG <subject> <sid> [reply] <bytes>    HMSG <subject> <sid> [reply] <header bytes> <all bytes>
@@ -215,7 +215,7 @@ func readFrame(r *bufio.Reader) (frame, error) {
 	if len(words) == 0 {
 		return f, nil
 	}
-	reply, sizes := 0, 0 // where they are, and how many
+	reply, sizes := 0, 0 // index of the reply subject, and number of sizes
 	switch strings.ToUpper(words[0]) {
 	case "PUB":
 		reply, sizes = 2, 1

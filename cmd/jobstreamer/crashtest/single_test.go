@@ -12,12 +12,12 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 )
 
-// outage is how long the only bus is dead: a few times of a schedule that fires
-// every second, and less than misfire_after.
+// outage is the downtime of the only bus. It covers several fire times of a
+// schedule that fires every second, and is shorter than misfire_after.
 const outage = 5 * time.Second
 
-// TestSingleBusFiresAtOnce kills the only bus, whose NATS is in its process and
-// whose name changes with each life.
+// TestSingleBusFiresAtOnce kills the only bus. Its NATS is embedded, and its
+// name changes with each start.
 func TestSingleBusFiresAtOnce(t *testing.T) {
 	t.Parallel()
 	data := t.TempDir()
@@ -42,8 +42,8 @@ func TestSingleBusFiresAtOnce(t *testing.T) {
 	}
 	time.Sleep(4 * time.Second)
 
-	// Between dead and back less a second for the start are at least three
-	// times, and at most six.
+	// The outage, less one second for the start, contains three to six fire
+	// times.
 	for job, most := range map[string]int{"skips": 1, "once": 1, "all": 6, "paused": 1} {
 		missed, after := 0, 0
 		for _, at := range w.firedFor(job) {
@@ -63,7 +63,7 @@ func TestSingleBusFiresAtOnce(t *testing.T) {
 	}
 }
 
-// scheduleEachSecond lets a job fire every second.
+// scheduleEachSecond makes a job fire every second.
 func (w *world) scheduleEachSecond(job, policy string) {
 	w.Helper()
 	body := rest.NewSchedule{CronNotation: "* * * * * ?", Misfire: policy}
@@ -72,7 +72,7 @@ func (w *world) scheduleEachSecond(job, policy string) {
 	}
 }
 
-// firedFor lists the nominal times of a job's executions.
+// firedFor returns the nominal times of a job's executions.
 func (w *world) firedFor(job string) (times []time.Time) {
 	w.Helper()
 	ctx, cancel := context.WithTimeout(w.Context(), patience)

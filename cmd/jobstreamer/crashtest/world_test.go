@@ -26,10 +26,10 @@ import (
 
 const app = "default"
 
-// interval is the agents' heartbeat.
+// interval is the agents' heartbeat interval.
 const interval = "300ms"
 
-// world is NATS, a bus, an agent and whoever uses them.
+// world is a NATS server with a bus, an agent and a client.
 type world struct {
 	*testing.T
 	js       jetstream.JetStream
@@ -39,13 +39,13 @@ type world struct {
 	bus, agent           *daemon
 	busProxy, agentProxy *proxy
 
-	patient bool // clients ask again until they are answered
+	patient bool // clients retry until they get an answer
 	mu      sync.Mutex
-	posted  []int64 // accepted
+	posted  []int64 // accepted executions
 	keys    int
 }
 
-// newWorld makes one in which nothing runs yet but NATS.
+// newWorld returns a world in which only NATS is running.
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	s := bustest.Listening(t)
@@ -63,8 +63,8 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// busArgs are those of a bus. Its name stays the same over its lives, so that
-// it keeps its leases.
+// busArgs returns the arguments of a bus. Its name is the same after a restart,
+// so that it keeps its leases.
 func busArgs(name, nats string) []string {
 	return []string{"serve", "--name", name, "--http", "127.0.0.1:0", "--nats-url", nats}
 }
@@ -82,7 +82,7 @@ func newClient(t *testing.T, buses ...*daemon) *client {
 	return &client{buses: buses, http: &http.Client{Transport: transport}}
 }
 
-// defineJobs registers the application and jobs.
+// defineJobs creates the application and the jobs.
 func (w *world) defineJobs(jobs ...string) {
 	w.Helper()
 	ctx, cancel := context.WithTimeout(w.Context(), patience)
@@ -103,8 +103,8 @@ func executionPath(job string, id int64) string {
 	return jobPath(job) + "/execution/" + strconv.FormatInt(id, 10)
 }
 
-// postJob starts an execution, and is ended by an answer. One who is not
-// patient lets it be after the first error: 0.
+// postJob starts an execution. A patient client retries until it gets an
+// answer; another one returns 0 after the first error.
 func (w *world) postJob(job string, parameters map[string]string) int64 {
 	w.mu.Lock()
 	w.keys++
@@ -113,7 +113,8 @@ func (w *world) postJob(job string, parameters map[string]string) int64 {
 	return w.startBy(http.MethodPost, jobPath(job)+"/executions", key, submission(parameters))
 }
 
-// tryPost is post for an exclusive job: 0 while another execution has its lock.
+// tryPost is postJob for an exclusive job. It returns 0 while another execution
+// holds the lock.
 func (w *world) tryPost(job string) int64 {
 	w.mu.Lock()
 	w.keys++
@@ -135,7 +136,7 @@ func (w *world) tryPost(job string) int64 {
 	return made.ExecutionID
 }
 
-// firstPosted is the execution that was accepted first.
+// firstPosted returns the execution that was accepted first.
 func (w *world) firstPosted() int64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -151,12 +152,12 @@ func (w *world) addAccepted(id int64) {
 	w.posted = append(w.posted, id)
 }
 
-// restartExecution goes on where an execution ended.
+// restartExecution restarts an execution.
 func (w *world) restartExecution(job string, id int64, parameters map[string]string) int64 {
 	return w.startBy(http.MethodPut, executionPath(job, id)+"/restart", "", submission(parameters))
 }
 
-// startBy sends what makes an execution.
+// startBy sends a request that creates an execution.
 func (w *world) startBy(method, path, key string, body any) int64 {
 	var made rest.Execution
 	if err := w.sendRequest(method, path, key, body, &made); err != nil {
@@ -166,8 +167,8 @@ func (w *world) startBy(method, path, key string, body any) int64 {
 	return made.ExecutionID
 }
 
-// sendRequest is ended by an answer, or by the first error if the client is not
-// patient. What is not about a crash fails the test.
+// sendRequest sends a request until it gets an answer, or only once if the
+// client is not patient. An error that a crash does not explain fails the test.
 func (w *world) sendRequest(method, path, key string, body, answer any) error {
 	ctx, cancel := context.WithTimeout(w.Context(), patience)
 	defer cancel()
@@ -179,19 +180,20 @@ func (w *world) sendRequest(method, path, key string, body, answer any) error {
 	}
 	var no *refusal
 	switch {
-	case errors.As(err, &no) && no.code == bus.CodeNotMostRecent: // the first of two restarts was done
-	case errors.As(err, &no) && no.status == http.StatusNotFound && method == http.MethodDelete: // so was the first deletion
+	case errors.As(err, &no) && no.code == bus.CodeNotMostRecent: // the first of two restarts succeeded
+	// The first deletion succeeded.
+	case errors.As(err, &no) && no.status == http.StatusNotFound && method == http.MethodDelete:
 	case errors.As(err, &no) && no.status < 500, err != nil && w.patient:
 		w.Errorf("%s %s: %v", method, path, err)
 	}
 	return err
 }
 
-// waitForTruth waits until there is what it looks for.
-func (w *world) waitForTruth(what string, look func(*truth) bool) {
+// waitForSnapshot waits until the state satisfies look.
+func (w *world) waitForSnapshot(what string, look func(*snapshot) bool) {
 	w.Helper()
 	w.waitFor(what, func() bool {
-		now, err := w.readTruth()
+		now, err := w.readSnapshot()
 		return err == nil && look(now)
 	})
 }
@@ -206,31 +208,31 @@ func (w *world) waitFor(what string, is func() bool) {
 	}
 }
 
-func (w *world) readTruth() (*truth, error) { return readTruth(w.Context(), w.js, w.evidence) }
+func (w *world) readSnapshot() (*snapshot, error) { return readSnapshot(w.Context(), w.js, w.evidence) }
 
 // waitForEvidence waits until an execution has left evidence.
 func (w *world) waitForEvidence(id int64) {
 	w.Helper()
-	w.waitForTruth(fmt.Sprintf("evidence of %d", id), func(now *truth) bool { return len(now.evidence[id]) > 0 })
+	w.waitForSnapshot(fmt.Sprintf("evidence of %d", id), func(now *snapshot) bool { return len(now.evidence[id]) > 0 })
 }
 
 // waitForEnd waits until an execution has ended.
 func (w *world) waitForEnd(id int64) {
 	w.Helper()
-	w.waitForTruth(fmt.Sprintf("the end of %d", id), func(now *truth) bool { return now.records[id].BatchStatus.Ended() })
+	w.waitForSnapshot(fmt.Sprintf("the end of %d", id), func(now *snapshot) bool { return now.records[id].BatchStatus.Ended() })
 }
 
-// waitAllEnded waits until all has ended and nothing is left in the queue, and
-// judges that.
-func (w *world) waitAllEnded(within time.Duration) *truth {
+// waitAllEnded waits until all executions have ended and the queue is empty,
+// and then checks the invariants.
+func (w *world) waitAllEnded(within time.Duration) *snapshot {
 	w.Helper()
-	var now *truth
+	var now *snapshot
 	var err error
 	for end := time.Now().Add(within); ; time.Sleep(250 * time.Millisecond) {
 		w.mu.Lock()
 		posted := slices.Clone(w.posted)
 		w.mu.Unlock()
-		now, err = w.readTruth()
+		now, err = w.readSnapshot()
 		if err != nil && time.Now().After(end) {
 			w.Fatal(err)
 		}
@@ -250,15 +252,15 @@ func (w *world) waitAllEnded(within time.Duration) *truth {
 	return now
 }
 
-// logTruthNow is tell of this moment.
-func (w *world) logTruthNow() {
-	if now, err := w.readTruth(); err == nil {
-		w.logTruth(now)
+// logSnapshotNow reads the state and logs it.
+func (w *world) logSnapshotNow() {
+	if now, err := w.readSnapshot(); err == nil {
+		w.logSnapshot(now)
 	}
 }
 
-// logTruth shows what the witnesses say, of not too many.
-func (w *world) logTruth(now *truth) {
+// logSnapshot logs the state of a few executions.
+func (w *world) logSnapshot(now *snapshot) {
 	shown := 0
 	for id := range now.records {
 		if shown++; shown <= 5 {

@@ -19,11 +19,12 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// truth is what the three witnesses say at one moment.
-type truth struct {
+// snapshot is the content of the evidence, of RESULTS and of the records at one
+// moment.
+type snapshot struct {
 	records  map[int64]bus.Execution
 	results  map[int64][]*bus.StoredResult // of each execution, oldest first
-	queued   uint64                        // requests that are not acknowledged
+	queued   uint64                        // number of unacknowledged requests
 	evidence map[int64][]trace
 }
 
@@ -35,8 +36,8 @@ type trace struct {
 
 func (tr trace) String() string { return fmt.Sprintf("%d %d %s", tr.id, tr.attempt, tr.step) }
 
-// readTruth asks NATS itself and reads the file.
-func readTruth(ctx context.Context, js jetstream.JetStream, file string) (*truth, error) {
+// readSnapshot reads NATS itself and the evidence file.
+func readSnapshot(ctx context.Context, js jetstream.JetStream, file string) (*snapshot, error) {
 	records, err := readRecords(ctx, js)
 	if err != nil {
 		return nil, fmt.Errorf("records: %w", err)
@@ -50,7 +51,7 @@ func readTruth(ctx context.Context, js jetstream.JetStream, file string) (*truth
 		return nil, fmt.Errorf("queue: %w", err)
 	}
 	evidence, err := readEvidence(file)
-	return &truth{records, results, queued, evidence}, err
+	return &snapshot{records, results, queued, evidence}, err
 }
 
 func readRecords(ctx context.Context, js jetstream.JetStream) (map[int64]bus.Execution, error) {
@@ -62,7 +63,7 @@ func readRecords(ctx context.Context, js jetstream.JetStream) (map[int64]bus.Exe
 	if err != nil {
 		return nil, err
 	}
-	defer w.Stop() //nolint:errcheck // the test's connection ends next
+	defer w.Stop() //nolint:errcheck // the test's connection is closed next
 	all := map[int64]bus.Execution{}
 	for e := range w.Updates() {
 		if e == nil {
@@ -147,8 +148,8 @@ func readEvidence(file string) (map[int64][]trace, error) {
 	return all, nil
 }
 
-// openItems says what has not come to its end yet; empty when all has.
-func (tr *truth) openItems(accepted []int64) (open []string) {
+// openItems lists the executions and requests that have not ended.
+func (tr *snapshot) openItems(accepted []int64) (open []string) {
 	for _, id := range accepted {
 		if _, ok := tr.records[id]; !ok {
 			open = append(open, fmt.Sprintf("execution %d was accepted and has no record", id))
@@ -176,8 +177,8 @@ func (tr *truth) openItems(accepted []int64) (open []string) {
 	return open
 }
 
-// firstExecution is the oldest execution, 0 without one.
-func (tr *truth) firstExecution() int64 {
+// firstExecution returns the oldest execution, or 0 if there is none.
+func (tr *snapshot) firstExecution() int64 {
 	first := int64(0)
 	for id := range tr.records {
 		if first == 0 || id < first {
@@ -187,16 +188,17 @@ func (tr *truth) firstExecution() int64 {
 	return first
 }
 
-// lastResult is the newest result of an execution, nil without one.
-func (tr *truth) lastResult(id int64) *bus.StoredResult {
+// lastResult returns the latest result of an execution, or nil if there is
+// none.
+func (tr *snapshot) lastResult(id int64) *bus.StoredResult {
 	if all := tr.results[id]; len(all) > 0 {
 		return all[len(all)-1]
 	}
 	return nil
 }
 
-// describeExecution is all that is known of an execution.
-func (tr *truth) describeExecution(id int64) string {
+// describeExecution returns everything that is known about an execution.
+func (tr *snapshot) describeExecution(id int64) string {
 	var s strings.Builder
 	r := tr.records[id]
 	fmt.Fprintf(&s, "execution %d of %s: %s, attempt %d, last result %d, wish %q, restarted by %d, rebuilt %v\n",
@@ -209,13 +211,13 @@ func (tr *truth) describeExecution(id int64) string {
 	return s.String()
 }
 
-// checkInvariants reports what must never be, whatever crashed.
-func (tr *truth) checkInvariants(t *testing.T) {
+// checkInvariants checks what must hold after any crash.
+func (tr *snapshot) checkInvariants(t *testing.T) {
 	t.Helper()
 	for id, results := range tr.results {
 		checkResultChain(t, id, results)
 	}
-	type work struct { // a restart passes over steps that are completed
+	type work struct { // a restart skips completed steps
 		instance int64
 		step     string
 	}
@@ -257,7 +259,7 @@ func (tr *truth) checkInvariants(t *testing.T) {
 	}
 }
 
-// checkResultChain follows the results of one execution.
+// checkResultChain checks the sequence of an execution's results.
 func checkResultChain(t *testing.T, id int64, results []*bus.StoredResult) {
 	t.Helper()
 	var before uint64
