@@ -121,7 +121,8 @@ func TestChangeGivesUp(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	calls := 0
-	_, err := b.Locks.Change(ctx, "contested", func(was *int64) (*int64, error) { // another writer always comes first
+	// Another writer always comes first.
+	_, err := b.Locks.Change(ctx, "contested", func(was *int64) (*int64, error) {
 		if calls++; calls == 3 {
 			cancel()
 		}

@@ -41,8 +41,9 @@ func (s *Sample) Known() bool {
 // Samples are the averages of one agent over consecutive steps of the same
 // length. The bus writes them once a step.
 type Samples struct {
-	Step   int64         `json:"step_seconds"`
-	End    subjects.Time `json:"end"` // of the newest step; steps begin at multiples of their length since 1970
+	Step int64 `json:"step_seconds"`
+	// Of the newest step; steps begin at multiples of their length since 1970.
+	End    subjects.Time `json:"end"`
 	Points Points        `json:"points"`
 }
 

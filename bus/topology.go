@@ -16,8 +16,10 @@ import (
 
 // Retention defines for how long the bus keeps what it stores.
 type Retention struct {
-	Results    time.Duration // results of an ended execution except the terminal one; at least an hour
-	Executions time.Duration // records of ended executions and their terminal results; at least an hour; 0: for ever
+	Results time.Duration // results of an ended execution except the terminal one; at least an hour
+	// Records of ended executions and their terminal results; at least an hour;
+	// 0: for ever.
+	Executions time.Duration
 	Logs       time.Duration // output of jobs; 0: for ever
 	LogBytes   int64         // output of jobs, of which the oldest is dropped first; 0: no limit
 	Fires      time.Duration // decisions of schedules without an execution
@@ -116,8 +118,10 @@ func RequestConsumerConfig(app, pool, priority string) jetstream.ConsumerConfig 
 		FilterSubject: subjects.RequestsOf(app, pool, priority),
 		AckPolicy:     jetstream.AckExplicitPolicy,
 		AckWait:       subjects.MaxHold * time.Second,
-		MaxAckPending: 10_000, // agents fetch no more than they have slots; this does not limit running executions
-		MaxWaiting:    4_096,  // one pull for each agent
+		// Agents fetch no more than they have slots; this does not limit
+		// running executions.
+		MaxAckPending: 10_000,
+		MaxWaiting:    4_096, // one pull for each agent
 	}
 }
 
@@ -222,7 +226,8 @@ func (b *Bus) EnsurePool(ctx context.Context, app, pool string) error {
 		return nil
 	}
 	err := b.ensureStream(ctx, RequestStreamConfig(app, b.cfg.Replicas))
-	if errors.Is(err, ErrFull) && b.Room(ctx) == nil && b.fitLogs(ctx) == nil { // there is room, but too much is reserved
+	// There is room, but too much is reserved.
+	if errors.Is(err, ErrFull) && b.Room(ctx) == nil && b.fitLogs(ctx) == nil {
 		err = b.ensureStream(ctx, RequestStreamConfig(app, b.cfg.Replicas))
 	}
 	if err != nil {

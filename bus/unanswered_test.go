@@ -25,7 +25,8 @@ func TestWritesWithoutAnswer(t *testing.T) {
 		if err := b.Healthy(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		_ = os.WriteFile(filepath.Join(dir, "other"), make([]byte, 32<<20), 0o600) // as much as there is room for
+		// As much as there is room for.
+		_ = os.WriteFile(filepath.Join(dir, "other"), make([]byte, 32<<20), 0o600)
 		write := func(subject string) error {
 			_, err := b.Pub.Do(t.Context(), &nats.Msg{Subject: subject, Data: make([]byte, 1<<20)}, "", -1)
 			return err

@@ -188,7 +188,8 @@ func TestKeys(t *testing.T) {
 	for _, k := range all {
 		e.call("GET", "/default/jobs", "", bearing(k.Key)...).code(401, "login_required")
 	}
-	e.call("GET", "/default/jobs", "", "Authorization", "Basic eDp5", "Cookie", "ring-session="+robot.Session).want(200) // a proxy's own
+	// The Basic credentials are those of a proxy.
+	e.call("GET", "/default/jobs", "", "Authorization", "Basic eDp5", "Cookie", "ring-session="+robot.Session).want(200)
 }
 
 // Two buses on one NATS know each other's sessions, and one that is started

@@ -20,8 +20,9 @@ func TestPaths(t *testing.T) {
 		e.call("GET", path, "").want(200)
 	}
 	e.call("POST", "/default/job/%6f01/executions", "").want(201)
-	e.call("GET", "/default/job/o%2501", "").code(422, "invalid_parameter")   // o%01
-	e.call("GET", "/default/job/o01%2F", "").code(422, "invalid_parameter")   // a slash in a name is no end of it
+	e.call("GET", "/default/job/o%2501", "").code(422, "invalid_parameter") // o%01
+	// A slash in a name is no end of it.
+	e.call("GET", "/default/job/o01%2F", "").code(422, "invalid_parameter")
 	e.call("GET", "/%64efault/job/o%2F01", "").code(422, "invalid_parameter") // both at once
 	e.call("GET", "/default%2Fjob/o01", "").code(404, "no_such_route")        // no separator
 	e.call("GET", "/default/job/%6f01/", "").redirected("/default/job/o01")

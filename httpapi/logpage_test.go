@@ -34,8 +34,9 @@ func TestPagesOfLog(t *testing.T) {
 	e.call("POST", "/default/jobs", jobNamed("a")).want(201)
 	id, at := e.start("a", ""), time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	other := e.agent("a", e.start("a", ""))
-	a := e.agent("a", id).says(subjects.Started, at).says(subjects.Completed, at) // else it is lost while this test reads
-	for i := range 40 {                                                           // messages of 7 lines, others between
+	// Else it is lost while this test reads.
+	a := e.agent("a", id).says(subjects.Started, at).says(subjects.Completed, at)
+	for i := range 40 { // messages of 7 lines, others between
 		a.logs(0, at, numbered(7*i+1, 7*i+7)...)
 		other.logs(0, at, "of another")
 	}

@@ -426,7 +426,8 @@ func TestSearch(t *testing.T) {
 		"sort_by=next_execution_start":        "Import2 idle import night nightly",
 	} {
 		var list rest.List[rest.Job]
-		e.call("GET", "/default/jobs?"+query, "", "Content-Type", "application/edn", "Accept", "application/json").want(200).into(&list) // v1 clients write sort-by
+		// v1 clients write sort-by.
+		e.call("GET", "/default/jobs?"+query, "", "Content-Type", "application/edn", "Accept", "application/json").want(200).into(&list)
 		var names []string
 		for _, j := range list.Results {
 			names = append(names, j.Name)

@@ -36,10 +36,11 @@ func TestFires(t *testing.T) {
 	e.call("GET", at, "").want(200).shape("fires")
 	t.Run("from and to limit the nominal times", func(t *testing.T) {
 		for query, want := range map[string][]int{
-			"from=2026-05-04T10:00:00Z&to=2026-05-04T11:00:00Z":         {10},
-			"from=2026-05-04T10:00:00Z":                                 {12, 11, 10},
-			"to=2026-05-04T12:30:00%2b01:00":                            {12, 11, 10, 9},
-			"to=2026-05-04T11:30:00Z":                                   {12, 11, 10, 9}, // the newest stands for 11:00:01 to 12:00 too
+			"from=2026-05-04T10:00:00Z&to=2026-05-04T11:00:00Z": {10},
+			"from=2026-05-04T10:00:00Z":                         {12, 11, 10},
+			"to=2026-05-04T12:30:00%2b01:00":                    {12, 11, 10, 9},
+			// The newest stands for 11:00:01 to 12:00 too.
+			"to=2026-05-04T11:30:00Z":                                   {12, 11, 10, 9},
 			"from=2026-05-04T10:00:00Z&to=2026-05-04T12:00:00+02:00":    {},
 			"from=2026-05-04T09:00:00Z&to=2026-05-04T09:00:01Z":         {9},
 			"from=2026-05-04T13:00:00Z&to=2026-05-05T09:00:00.5Z":       {},

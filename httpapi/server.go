@@ -93,7 +93,8 @@ type Agents interface {
 type Schedules interface {
 	ValidateSchedule(s bus.Schedule) error // returns an error if Set would refuse it
 	Set(ctx context.Context, s bus.Schedule) (revision uint64, err error)
-	Stored(ctx context.Context, app, job string) (*bus.Schedule, error) // from the leader; nil if there is none
+	// From the leader; nil if there is none.
+	Stored(ctx context.Context, app, job string) (*bus.Schedule, error)
 	Pause(ctx context.Context, app, job string) error
 	Resume(ctx context.Context, app, job string) error
 	Remove(ctx context.Context, app, job string) error

@@ -52,7 +52,8 @@ func TestWhatIsStoredIsRead(t *testing.T) {
 			}
 			eventually(t, "the read model has it", func() bool { _, ok := e.index.Job("default", name); return ok })
 			for _, media := range []string{"application/json", "application/edn", "application/yaml", "application/xml"} {
-				if name == "large" && media != "application/xml" { // the others take seconds to compare with the OpenAPI document
+				// The others take seconds to compare with the OpenAPI document.
+				if name == "large" && media != "application/xml" {
 					continue
 				}
 				e.call("GET", path, "", "Accept", media).want(200)

@@ -150,7 +150,8 @@ func (r *bpmnReader) fillStep(n *node, e *bpmnElement, path string) {
 func (r *bpmnReader) chunkNode(e *bpmnElement, path string) *node {
 	n := newObject(e.line, e.col)
 	n.copyAttributes(e, "checkpoint-policy", "item-count", "time-limit", "skip-limit", "retry-limit")
-	n.addPlaced("properties", r.propertiesNode(e, path)) // the decoder refuses them: a chunk has no properties
+	// The decoder refuses them: a chunk has no properties.
+	n.addPlaced("properties", r.propertiesNode(e, path))
 	for _, c := range r.jobParts(e, path) {
 		name := strings.TrimPrefix(c.name, "jsr352:")
 		n.addPlaced(name, r.artifactNode(c, memberPath(path, name)))

@@ -93,7 +93,8 @@ type bytePattern struct {
 	begins string
 	mark   int // length of the byte order mark
 	family string
-	decode func([]byte) (text []byte, faulty int) // faulty is the offset in text of what could not be decoded, or -1
+	// faulty is the offset in text of what could not be decoded, or -1.
+	decode func([]byte) (text []byte, faulty int)
 }
 
 var bytePatterns = []bytePattern{ // the longer first: a mark of UTF-16 begins one of UTF-32
@@ -152,7 +153,9 @@ func decodeXML(data []byte, charset string) ([]byte, *FieldError) {
 		return data, nil
 	case !known:
 		return nil, &FieldError{"", wantEncoding, quoteValue(name), at.line, at.col}
-	case e == nil && charset != "": // UTF-16 that begins with neither a mark nor markup: big-endian (RFC 2781 section 4.3)
+	case e == nil && charset != "":
+		// UTF-16 that begins with neither a mark nor markup is big-endian (RFC
+		// 2781 section 4.3).
 		return nil, &FieldError{"", "text that begins with < or a byte order mark in " + encodingFamily(name), "other bytes", 1, 1}
 	case e == nil:
 		return nil, &FieldError{"", "the encoding that the first bytes indicate", quoteValue(name), at.line, at.col}

@@ -32,7 +32,8 @@ func readXML(data []byte) (*node, Errors) {
 func newXMLReader(data []byte) *xmlReader {
 	a := normalizeAttributes(data)
 	r := &xmlReader{dec: xml.NewDecoder(bytes.NewReader(a.text)), place: newPlace(data), input: a}
-	r.dec.CharsetReader = func(_ string, text io.Reader) (io.Reader, error) { return text, nil } // decodeXML was before us
+	// decodeXML was before us.
+	r.dec.CharsetReader = func(_ string, text io.Reader) (io.Reader, error) { return text, nil }
 	return r
 }
 

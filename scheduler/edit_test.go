@@ -172,7 +172,8 @@ func TestEditsRaceWithFires(t *testing.T) {
 			})
 		}
 		all.Wait()
-		nodes[0].setSchedule(bus.Schedule{App: "app", Job: "often", Cron: "0 0 0 * * ?", Active: true}) // ends the last generation
+		// Ends the last generation.
+		nodes[0].setSchedule(bus.Schedule{App: "app", Job: "often", Cron: "0 0 0 * * ?", Active: true})
 		time.Sleep(10 * time.Second)
 		for _, n := range nodes {
 			n.stop()

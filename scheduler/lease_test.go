@@ -54,7 +54,8 @@ func TestPurge(t *testing.T) {
 			bus.FireKey("app", "a", second+5): {Generation: 1, Skipped: "misfire", Time: 1},
 			bus.FireKey("app", "b", second+1): {Generation: 1, Skipped: "misfire", Time: 1},
 		}
-		if _, err := n.bus.Fires.KV().PutString(ctx, bus.FireKey("app", "a", second), "{"); err != nil { // broken: neither read nor purged
+		// Broken: neither read nor purged.
+		if _, err := n.bus.Fires.KV().PutString(ctx, bus.FireKey("app", "a", second), "{"); err != nil {
 			t.Fatal(err)
 		}
 		for key, f := range keys {

@@ -36,7 +36,8 @@ func TestNight(t *testing.T) {
 		start, crashes := time.Now(), 0
 		nodes := []*mortalNode{w.runMortal("bus-a"), w.runMortal("bus-b")}
 		for job, cron := range jobs {
-			nodes[0].createSchedule(job, cron, func(sc *bus.Schedule) { sc.Misfire = bus.MisfireFireAll }) // so that every time fires
+			// Every time fires.
+			nodes[0].createSchedule(job, cron, func(sc *bus.Schedule) { sc.Misfire = bus.MisfireFireAll })
 		}
 		dawn := start.Add(hours)
 		for time.Now().Before(dawn) {

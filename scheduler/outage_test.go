@@ -142,7 +142,9 @@ func TestEditAfterACrash(t *testing.T) {
 						dead := time.Now()
 						one.die()
 						time.Sleep(outage)
-						two := w.runNode("bus-2") // it does not lead: the lease of the dead bus has not expired
+						// It does not lead: the lease of the dead bus has not
+						// expired.
+						two := w.runNode("bus-2")
 						if err := edit(two); err != nil {
 							t.Fatal(err)
 						}

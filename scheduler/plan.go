@@ -27,7 +27,8 @@ func Faults(sc bus.Schedule) (all []*bus.FieldError) {
 	}
 	switch c, err := cron.Parse(sc.Cron); {
 	case err != nil:
-		why := strings.TrimPrefix(err.Error(), fmt.Sprintf("cron %q: ", sc.Cron)) // Got repeats the expression already
+		// Got repeats the expression already.
+		why := strings.TrimPrefix(err.Error(), fmt.Sprintf("cron %q: ", sc.Cron))
 		add("/cron_notation", "a Quartz cron expression: "+why, cmp.Or(sc.Cron, `""`))
 	case c.Never():
 		add("/cron_notation", "an expression that fires: no date matches", sc.Cron)

@@ -326,7 +326,8 @@ func TestBrokenScheduleDoesNotFire(t *testing.T) {
 		w := newWorld(t)
 		n := w.runNode("bus-1")
 		sc := bus.Schedule{App: "app", Job: "odd", Cron: "@hourly", Active: true, Generation: 1}
-		if _, err := n.bus.Schedules.Create(t.Context(), sc.Key(), sc); err != nil { // past Set, which would refuse it
+		// Past Set, which would refuse it.
+		if _, err := n.bus.Schedules.Create(t.Context(), sc.Key(), sc); err != nil {
 			t.Fatal(err)
 		}
 		n.createJob("odd")
@@ -334,7 +335,8 @@ func TestBrokenScheduleDoesNotFire(t *testing.T) {
 		if d := n.decisions("odd"); len(d) != 0 {
 			t.Errorf("decided %+v, want nothing", d)
 		}
-		n.setSchedule(bus.Schedule{App: "app", Job: "odd", Cron: "0 0/10 * * * ?", Active: true}) // a new schedule replaces it
+		// A new schedule replaces it.
+		n.setSchedule(bus.Schedule{App: "app", Job: "odd", Cron: "0 0/10 * * * ?", Active: true})
 		start := time.Now()
 		time.Sleep(20*time.Minute + time.Second)
 		n.checkExactly("odd", "0 0/10 * * * ?", start, start.Add(20*time.Minute))

@@ -15,42 +15,45 @@ const MaxLogMessage = 64 << 10
 
 // Execution is one execution of a job.
 type Execution struct {
-	ID             int64             `json:"execution_id"`
-	InstanceID     int64             `json:"instance_id"` // the id of the first execution in a chain of restarts
-	App            string            `json:"app"`
-	Job            string            `json:"job"`
-	BatchStatus    BatchStatus       `json:"batch_status"`
-	ExitStatus     string            `json:"exit_status,omitempty"`
-	Exception      string            `json:"exception,omitempty"`
-	Attempt        int               `json:"attempt"` // 0 until an agent claims it
-	Agent          string            `json:"agent,omitempty"`
-	Parameters     map[string]string `json:"job_parameters,omitempty"`
-	Pool           string            `json:"pool"`
-	Priority       string            `json:"priority"`
-	Exclusive      bool              `json:"exclusive,omitempty"`
-	OnAgentLost    string            `json:"on_agent_lost,omitempty"`  // [LostFailed] (also if empty) or [LostRequeue]
-	MaxAttempts    int               `json:"max_attempts,omitempty"`   // with [LostRequeue]; 0 is no limit
-	ScheduledFor   Time              `json:"scheduled_for,omitzero"`   // the nominal time of the fire
-	ScheduledDate  string            `json:"scheduled_date,omitempty"` // its date, YYYY-MM-DD, in the time zone of the schedule
-	RestartOf      int64             `json:"restart_of,omitempty"`
-	CreateTime     Time              `json:"create_time"`
-	StartTime      Time              `json:"start_time,omitzero"`
-	EndTime        Time              `json:"end_time,omitzero"`
-	UpdateTime     Time              `json:"last_updated_time"`
-	LogDropped     int64             `json:"log_dropped,omitempty"`     // lost lines of output, of all attempts
-	StepExecutions []StepExecution   `json:"step_executions,omitempty"` // in order of start
+	ID          int64             `json:"execution_id"`
+	InstanceID  int64             `json:"instance_id"` // the id of the first execution in a chain of restarts
+	App         string            `json:"app"`
+	Job         string            `json:"job"`
+	BatchStatus BatchStatus       `json:"batch_status"`
+	ExitStatus  string            `json:"exit_status,omitempty"`
+	Exception   string            `json:"exception,omitempty"`
+	Attempt     int               `json:"attempt"` // 0 until an agent claims it
+	Agent       string            `json:"agent,omitempty"`
+	Parameters  map[string]string `json:"job_parameters,omitempty"`
+	Pool        string            `json:"pool"`
+	Priority    string            `json:"priority"`
+	Exclusive   bool              `json:"exclusive,omitempty"`
+	// [LostFailed] (also if empty) or [LostRequeue].
+	OnAgentLost  string `json:"on_agent_lost,omitempty"`
+	MaxAttempts  int    `json:"max_attempts,omitempty"` // with [LostRequeue]; 0 is no limit
+	ScheduledFor Time   `json:"scheduled_for,omitzero"` // the nominal time of the fire
+	// Its date, YYYY-MM-DD, in the time zone of the schedule.
+	ScheduledDate  string          `json:"scheduled_date,omitempty"`
+	RestartOf      int64           `json:"restart_of,omitempty"`
+	CreateTime     Time            `json:"create_time"`
+	StartTime      Time            `json:"start_time,omitzero"`
+	EndTime        Time            `json:"end_time,omitzero"`
+	UpdateTime     Time            `json:"last_updated_time"`
+	LogDropped     int64           `json:"log_dropped,omitempty"`     // lost lines of output, of all attempts
+	StepExecutions []StepExecution `json:"step_executions,omitempty"` // in order of start
 }
 
 // StepExecution is one execution of a step.
 type StepExecution struct {
-	ID             int64           `json:"step_execution_id"` // 1, 2, ... within the execution, over all attempts
-	Step           string          `json:"step_name"`
-	BatchStatus    BatchStatus     `json:"batch_status"`
-	ExitStatus     string          `json:"exit_status,omitempty"`
-	Exception      string          `json:"exception,omitempty"`
-	StartTime      Time            `json:"start_time,omitzero"`
-	EndTime        Time            `json:"end_time,omitzero"`
-	PersistentData json.RawMessage `json:"persistent_data,omitempty"` // private to the runtime: user data, checkpoints
+	ID          int64       `json:"step_execution_id"` // 1, 2, ... within the execution, over all attempts
+	Step        string      `json:"step_name"`
+	BatchStatus BatchStatus `json:"batch_status"`
+	ExitStatus  string      `json:"exit_status,omitempty"`
+	Exception   string      `json:"exception,omitempty"`
+	StartTime   Time        `json:"start_time,omitzero"`
+	EndTime     Time        `json:"end_time,omitzero"`
+	// Private to the runtime: user data, checkpoints.
+	PersistentData json.RawMessage `json:"persistent_data,omitempty"`
 }
 
 // StepState tells a restart or a further attempt what became of a step.
@@ -64,33 +67,38 @@ type StepState struct {
 
 // Request asks for one attempt of one execution.
 type Request struct {
-	Execution        Execution       `json:"execution"` // the agent copies it to the claim, unchanged
-	Attempt          int             `json:"attempt"`   // from 1
-	ExpectedSequence uint64          `json:"expected_sequence"`
-	Definition       json.RawMessage `json:"definition"`                 // the job, in the JSON form of the REST API
-	Steps            []StepState     `json:"steps,omitempty"`            // what earlier attempts and restarts did
-	RestartPosition  string          `json:"restart_position,omitempty"` // the element that a stop@restart named
-	Time             Time            `json:"time"`
+	Execution        Execution `json:"execution"` // the agent copies it to the claim, unchanged
+	Attempt          int       `json:"attempt"`   // from 1
+	ExpectedSequence uint64    `json:"expected_sequence"`
+	// The job, in the JSON form of the REST API.
+	Definition json.RawMessage `json:"definition"`
+	// What earlier attempts and restarts did.
+	Steps           []StepState `json:"steps,omitempty"`
+	RestartPosition string      `json:"restart_position,omitempty"` // the element that a stop@restart named
+	Time            Time        `json:"time"`
 }
 
 // Result reports what happened to an execution. The execution has the result's
 // batch_status from then on.
 type Result struct {
-	ID              int64           `json:"execution_id"`
-	App             string          `json:"app"`
-	Job             string          `json:"job"`
-	Attempt         int             `json:"attempt"`
-	BatchStatus     BatchStatus     `json:"batch_status"`
-	ExitStatus      string          `json:"exit_status,omitempty"`
-	Exception       string          `json:"exception,omitempty"` // why it failed, for people to read; a few lines
-	Agent           string          `json:"agent"`               // equals the subject's last token
-	Handling        string          `json:"handling"`            // id of one handling of one delivery
-	Number          int             `json:"number"`              // 1, 2, ... within the handling
-	Time            Time            `json:"time"`
-	Steps           []StepExecution `json:"steps,omitempty"`            // the ones that changed
-	RestartPosition string          `json:"restart_position,omitempty"` // with stopped: where a restart begins
-	LogDropped      int64           `json:"log_dropped,omitempty"`      // that of the request plus lines lost in this attempt
-	Execution       *Execution      `json:"execution,omitempty"`        // in a claim only, as the request gave it
+	ID          int64       `json:"execution_id"`
+	App         string      `json:"app"`
+	Job         string      `json:"job"`
+	Attempt     int         `json:"attempt"`
+	BatchStatus BatchStatus `json:"batch_status"`
+	ExitStatus  string      `json:"exit_status,omitempty"`
+	// Why it failed, for people to read; a few lines.
+	Exception string          `json:"exception,omitempty"`
+	Agent     string          `json:"agent"`    // equals the subject's last token
+	Handling  string          `json:"handling"` // id of one handling of one delivery
+	Number    int             `json:"number"`   // 1, 2, ... within the handling
+	Time      Time            `json:"time"`
+	Steps     []StepExecution `json:"steps,omitempty"` // the ones that changed
+	// With stopped: where a restart begins.
+	RestartPosition string `json:"restart_position,omitempty"`
+	// That of the request plus lines lost in this attempt.
+	LogDropped int64      `json:"log_dropped,omitempty"`
+	Execution  *Execution `json:"execution,omitempty"` // in a claim only, as the request gave it
 }
 
 // Same reports whether o is another copy of the message r.

@@ -204,7 +204,8 @@ func (r *Room) AwaitResult(id int64, wanted func(subjects.Result) bool) subjects
 		}
 		select {
 		case <-news:
-		case <-time.After(100 * time.Millisecond): // the result was published but not stored yet when it was read
+		case <-time.After(100 * time.Millisecond):
+			// The result was published but not stored yet when it was read.
 		case <-end:
 			r.t.Fatalf("timeout, execution %d has the results %+v", id, all)
 		}

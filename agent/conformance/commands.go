@@ -141,7 +141,8 @@ func testNameTaken(r *room) {
 	h := r.awaitBeat("of the agent", func(subjects.Heartbeat) bool { return true })
 	publish := func(life string, start subjects.Time) {
 		other := h
-		other.Life, other.StartTime, other.Apps = life, start, nil // without Apps, the room ignores the heartbeat
+		// Without Apps, the room ignores the heartbeat.
+		other.Life, other.StartTime, other.Apps = life, start, nil
 		b, _ := json.Marshal(other)
 		if err := r.nc.Publish(subjects.HeartbeatSubject(h.Agent), b); err != nil {
 			r.Fatal(err)

@@ -147,7 +147,8 @@ func TestSubstitution(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		room := agenttest.New(t)
 		startAgent(t, room)
-		for _, value := range []string{"ONE", "TWO"} { // the definition is cached, the substituted values are not
+		// The definition is cached, the substituted values are not.
+		for _, value := range []string{"ONE", "TWO"} {
 			q := room.Request(`{"id":"job","steps":[{"id":"a","batchlet":{"ref":"exit","properties":{"with":"#{jobParameters['x']}"}}}]}`)
 			q.Execution.Parameters = map[string]string{"x": value}
 			id := room.Submit(q)

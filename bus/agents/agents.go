@@ -71,7 +71,8 @@ func (r *Registry) Find(nameOrID string) (Info, bool) {
 // not carried it out. The error is a StateError no_such_agent.
 func (r *Registry) Block(ctx context.Context, agent string, blocked bool) error {
 	e, err := r.b.Agents.Change(ctx, agent, func(a *bus.Agent) (*bus.Agent, error) {
-		if info, ok := r.Find(agent); a == nil && ok { // it sent its first heartbeat and is not registered yet
+		// It sent its first heartbeat and is not registered yet.
+		if info, ok := r.Find(agent); a == nil && ok {
 			a = &info.Agent
 		}
 		if a == nil {

@@ -155,7 +155,8 @@ func TestIsLost(t *testing.T) {
 }
 
 func TestInstanceID(t *testing.T) {
-	if got, want := agents.InstanceID("a1"), "b90bec3d-8b23-51f1-9f7c-30fb30adfbbf"; got != want { // stored, and in clients' bookmarks
+	// The id is stored, and part of clients' bookmarks.
+	if got, want := agents.InstanceID("a1"), "b90bec3d-8b23-51f1-9f7c-30fb30adfbbf"; got != want {
 		t.Errorf("InstanceID = %s, want %s", got, want)
 	}
 }

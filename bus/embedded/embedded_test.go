@@ -309,7 +309,8 @@ func TestWriteBrokenOff(t *testing.T) {
 	other := filepath.Join(dir, "other")
 	fill(t, other, 1<<30)
 	almost := size(t, other) - 6<<20
-	for try := 0; !strings.Contains(i.log.String(), "no space left"); try++ { // a matter of luck: the disk is looked at ten times a second
+	// This can miss the moment: the disk is looked at ten times a second.
+	for try := 0; !strings.Contains(i.log.String(), "no space left"); try++ {
 		if try == 20 {
 			t.Skip("no write was broken off")
 		}

@@ -80,7 +80,8 @@ func TestLife(t *testing.T) {
 		}
 		for _, test := range []struct{ given, want map[string]string }{
 			{nil, before},
-			{map[string]string{"date": "2026-11-25"}, map[string]string{"date": "2026-11-25"}}, // who is not merged in
+			// The parameter who is not merged in.
+			{map[string]string{"date": "2026-11-25"}, map[string]string{"date": "2026-11-25"}},
 			{nil, map[string]string{"date": "2026-11-25"}},
 			{map[string]string{}, nil},
 			{nil, nil},

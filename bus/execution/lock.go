@@ -53,7 +53,9 @@ func (s *Service) acquireLock(ctx context.Context, rec *bus.Execution) error {
 			ID: rec.ID, App: rec.App, Job: rec.Job, BatchStatus: subjects.Abandoned, Time: subjects.Now(),
 			Exception: fmt.Sprintf("the job is exclusive, and its execution %d had not ended", l.Value),
 		}, 0)
-		if errors.Is(err, bus.ErrChanged) { // an agent claimed it: it was requested by a bus that had acquired the lock
+		// An agent claimed it: it was requested by a bus that had acquired the
+		// lock.
+		if errors.Is(err, bus.ErrChanged) {
 			return nil
 		}
 		if err != nil {

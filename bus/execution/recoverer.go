@@ -108,7 +108,9 @@ func (r *recoverer) recoverExecution(ctx context.Context, l index.Live, queued m
 	}
 	log := r.s.b.Log.With("app", l.App, "job", l.Job, "execution", l.ID, "attempt", last.Attempt)
 	switch {
-	case last.Sequence > e.LastSequence: // another bus received these results and died, or is slow: fold them first
+	case last.Sequence > e.LastSequence:
+		// Another bus received these results and died, or is slow: fold them
+		// first.
 		r.s.p.addResult(pendingResult{last, nil})
 		return nil
 	case last.BatchStatus.Running() && !r.s.agents.IsLost(l.ID, last.Attempt):
@@ -147,7 +149,9 @@ func (r *recoverer) requestNext(ctx context.Context, e *bus.Execution, last *bus
 		return err
 	}
 	err := <-r.s.requestAttempt(e, last.Attempt+1, last.Sequence)
-	if errors.Is(err, bus.ErrChanged) { // a stale request is queued and will be dropped: the next round tries again
+	// A stale request is queued and will be dropped: the next round tries
+	// again.
+	if errors.Is(err, bus.ErrChanged) {
 		return nil
 	}
 	return err
@@ -191,7 +195,8 @@ func (r *recoverer) recoverRestart(ctx context.Context, u index.Restarted) error
 	if err != nil {
 		return err
 	}
-	if time.Since(old.UpdateTime.Std()) < r.s.cfg.Waiting/5 { // the bus that recorded it is probably submitting it
+	// The bus that recorded it is probably submitting it.
+	if time.Since(old.UpdateTime.Std()) < r.s.cfg.Waiting/5 {
 		return nil
 	}
 	_, _, err = r.s.submitRestart(ctx, old, start, true)

@@ -11,7 +11,8 @@ import (
 // loadRecord reads the record of t from the leader. If there is none, it
 // rebuilds the record from the claim.
 func (p *projector) loadRecord(t *track) {
-	ctx, cancel := context.WithTimeout(context.Background(), bus.AckTimeout) // finishWrites waits for this write
+	// finishWrites waits for this write.
+	ctx, cancel := context.WithTimeout(context.Background(), bus.AckTimeout)
 	defer cancel()
 	e, err := p.b.Executions.Get(ctx, bus.ExecutionKey(t.app, t.job, t.id))
 	if errors.Is(err, bus.ErrNotFound) {
@@ -97,7 +98,8 @@ func (p *projector) refoldMissing(t *track, e *bus.Execution) {
 	case err != nil:
 		p.finishEmptyWrite(t, err)
 	default:
-		if len(missing) > 0 && missing[0].Expected != e.LastSequence { // the results that the record was folded from were purged
+		// The results that the record was folded from were purged.
+		if len(missing) > 0 && missing[0].Expected != e.LastSequence {
 			missing[0].Expected = e.LastSequence
 		}
 		t.pending = append(missing, t.pending...)

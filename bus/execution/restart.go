@@ -24,7 +24,8 @@ func (s *Service) Restart(ctx context.Context, app, job string, id int64, parame
 		return nil, false, err
 	}
 	if parameters == nil {
-		err = checkParameters(old.Parameters) // the predecessor may be from before such parameters were refused
+		// The predecessor may be from before such parameters were refused.
+		err = checkParameters(old.Parameters)
 	} else {
 		err = checkParameters(parameters)
 	}
@@ -92,7 +93,8 @@ func (s *Service) submitRestart(ctx context.Context, old *bus.Execution, start t
 	}
 	rec := newRecord(old.RestartedBy, def, parsed, time.Now())
 	rec.BatchStatus, rec.InstanceID, rec.RestartOf = subjects.Unrestarted, old.InstanceID, old.ID
-	rec.ScheduledFor, rec.ScheduledDate = old.ScheduledFor, old.ScheduledDate // a job for a date restarts for that date
+	// A job for a date restarts for that date.
+	rec.ScheduledFor, rec.ScheduledDate = old.ScheduledFor, old.ScheduledDate
 	rec.Parameters, rec.Before, rec.StartPosition = old.RestartParams, stepStates(old.Before, old.StepExecutions), old.RestartPosition
 	return s.beginExecution(ctx, rec, start, created)
 }

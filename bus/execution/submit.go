@@ -116,7 +116,8 @@ func (s *Service) jobDefinition(ctx context.Context, app, job string) (*bus.Job,
 	if err != nil {
 		return nil, nil, err
 	}
-	parsed, _ := jsl.Restore(e.Value.Definition) // as in the read model; an agent refuses what it does not understand
+	// As in the read model; an agent refuses what it does not understand.
+	parsed, _ := jsl.Restore(e.Value.Definition)
 	return &e.Value, parsed, nil
 }
 
@@ -203,10 +204,12 @@ func (s *Service) beginExecution(ctx context.Context, rec *bus.Execution, start 
 		if there == nil {
 			return rec, false, s.withdrawRequest(ctx, rec, requested, err)
 		}
-		if there.Exclusive && there.BatchStatus == subjects.Abandoned && there.Exception != "" { // the same answer as the first time
+		// The same answer as the first time.
+		if there.Exclusive && there.BatchStatus == subjects.Abandoned && there.Exception != "" {
 			return there, false, bus.State(bus.CodeExclusive, "%s", there.Exception)
 		}
-		if there.LastSequence > 0 || there.StopRequest != "" { // it has begun, or is to be stopped: nothing is left to do
+		// It has begun, or is to be stopped: nothing is left to do.
+		if there.LastSequence > 0 || there.StopRequest != "" {
 			return there, false, nil
 		}
 		rec, created = there, false
@@ -223,7 +226,8 @@ func (s *Service) beginExecution(ctx context.Context, rec *bus.Execution, start 
 	// If the request is refused, one is queued already, perhaps a stale one.
 	// The recoverer requests the attempt until a result follows.
 	if err := <-requested; err != nil && !errors.Is(err, bus.ErrChanged) {
-		return rec, created, fmt.Errorf("%w: %w", bus.ErrUnknown, err) // the record exists: the recoverer will request it
+		// The record exists: the recoverer will request it.
+		return rec, created, fmt.Errorf("%w: %w", bus.ErrUnknown, err)
 	}
 	return rec, created, nil
 }
@@ -274,7 +278,8 @@ func (s *Service) existingRecord(ctx context.Context, rec *bus.Execution, err er
 	switch {
 	case gerr == nil:
 		return there, nil
-	case errors.Is(err, bus.ErrChanged) && bus.HasCode(gerr, bus.CodeNoSuchExecution): // it existed and was deleted
+	case errors.Is(err, bus.ErrChanged) && bus.HasCode(gerr, bus.CodeNoSuchExecution):
+		// It existed and was deleted.
 		return nil, gerr
 	}
 	// gerr is not wrapped: a StateError "no such execution" would mislead the

@@ -89,7 +89,8 @@ func TestTraces(t *testing.T) {
 		h := w.handle(w.fetch(), "a1")
 		h.claim()
 		r := &subjects.Result{ID: e.ID, App: e.App, Job: e.Job, Attempt: 1, BatchStatus: subjects.Unknown, Time: subjects.Now()}
-		if _, err := w.bus.b.PublishResult(w.Context(), r, h.last); err != nil { // and the bus dies before the next request
+		// And the bus dies before the next request.
+		if _, err := w.bus.b.PublishResult(w.Context(), r, h.last); err != nil {
 			w.Fatal(err)
 		}
 		time.Sleep(20 * time.Second)
@@ -134,10 +135,13 @@ func TestTraces(t *testing.T) {
 		w.job("R", requeued)
 		w.submit("R")
 		stale := w.fetch()
-		if err := w.handle(stale, "a1").say(subjects.Started, nil); err != nil { // and dies before it acknowledges
+		// The agent dies before it acknowledges.
+		if err := w.handle(stale, "a1").say(subjects.Started, nil); err != nil {
 			w.Fatal(err)
 		}
-		time.Sleep(20 * time.Second) // fenced; the request of attempt 2 is refused, since the old one is still queued
+		// The agent is fenced; the request of attempt 2 is refused, since the old one is
+		// still queued.
+		time.Sleep(20 * time.Second)
 		if d := w.fetch(); d != nil {
 			w.Fatalf("two requests at once: %+v", d.Request)
 		}
@@ -218,7 +222,8 @@ func TestTraces(t *testing.T) {
 		h.claim()
 		h.end(subjects.Completed)
 		w.want(e, subjects.Completed)
-		if _, err := w.bus.b.Locks.Create(w.Context(), "default.J", e.ID); err != nil { // as if its bus had died before it deleted it
+		// As if its bus had died before it deleted it.
+		if _, err := w.bus.b.Locks.Create(w.Context(), "default.J", e.ID); err != nil {
 			w.Fatal(err)
 		}
 		time.Sleep(30 * time.Second)

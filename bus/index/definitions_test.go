@@ -186,7 +186,8 @@ func TestSchedules(t *testing.T) {
 	default:
 		t.Error("a new schedule wakes nobody")
 	}
-	x.PutSchedule("a", "j", &bus.Schedule{App: "a", Job: "j", Cron: "0 0 1 * * ?"}, 6) // an older write arrives late
+	// An older write arrives late.
+	x.PutSchedule("a", "j", &bus.Schedule{App: "a", Job: "j", Cron: "0 0 1 * * ?"}, 6)
 	all := x.Schedules()
 	if len(all) != 1 || all[0].Revision != 7 || all[0].Key != "a.j" || all[0].Value.Cron != "0 0 3 * * ?" {
 		t.Errorf("schedules: %+v", all)

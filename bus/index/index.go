@@ -141,7 +141,8 @@ func (x *Index) PutJob(app, key string, v *bus.Job, rev uint64) {
 	var parsed *jsl.Job
 	if v != nil && v.Definition != nil {
 		var err error
-		if parsed, err = jsl.Restore(v.Definition); err != nil { // still list the job, so that it can be deleted
+		// Still list the job, so that it can be deleted.
+		if parsed, err = jsl.Restore(v.Definition); err != nil {
 			x.b.Log.Warn("the definition of a job cannot be parsed", "app", app, "job", v.Name, "err", err)
 		}
 		named := *v
@@ -156,7 +157,8 @@ func (x *Index) PutJob(app, key string, v *bus.Job, rev uint64) {
 	j := x.jobFor(app, key)
 	if j.def != nil {
 		x.perApp[app]--
-		if k := (jobName{app, j.def.Name}); x.byName[k] == j { // otherwise the index already knows a job that took the name
+		// Otherwise the index already knows a job that took the name.
+		if k := (jobName{app, j.def.Name}); x.byName[k] == j {
 			delete(x.byName, k)
 		}
 	}

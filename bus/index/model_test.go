@@ -35,7 +35,8 @@ func TestModel(t *testing.T) {
 				sent, revs = append(sent, e), append(revs, rev)
 				x.PutExecution(e, rev)
 				m.put(e, rev)
-				if i := r.IntN(len(sent)); r.IntN(3) == 0 && !m.removed[sent[i].ID] { // the watch brings an older one again
+				// The watch brings an older one again.
+				if i := r.IntN(len(sent)); r.IntN(3) == 0 && !m.removed[sent[i].ID] {
 					x.PutExecution(sent[i], revs[i])
 					m.put(sent[i], revs[i])
 				}

@@ -21,7 +21,8 @@ func TestPositionsAreThoseOfSortedQueues(t *testing.T) {
 		for id := range int64(300) {
 			e := execution(id+1, []subjects.BatchStatus{subjects.Undispatched, subjects.Unrestarted, subjects.Started}[r.IntN(3)])
 			e.App, e.Pool = []string{"a", "b"}[r.IntN(2)], []string{"p", "q"}[r.IntN(2)]
-			e.Priority = []string{subjects.High, subjects.Normal, subjects.Low, ""}[r.IntN(4)] // none is normal
+			// None is normal.
+			e.Priority = []string{subjects.High, subjects.Normal, subjects.Low, ""}[r.IntN(4)]
 			e.CreateTime = subjects.Time(r.IntN(50))
 			if r.IntN(4) == 0 { // its agent was lost, and it is requested again
 				e.StartTime = e.CreateTime + subjects.Time(r.IntN(50))

@@ -234,7 +234,8 @@ func (s *Service) recordUse(d digest, e *session, now subjects.Time) {
 	v := e.Session
 	v.LastUsed = now
 	s.b.Sessions.Write(d.String(), v, e.rev, func(_ uint64, err error) {
-		if err != nil && !errors.Is(err, bus.ErrChanged) { // changed: another bus wrote the use, or the session ended
+		// Changed: another bus wrote the use, or the session ended.
+		if err != nil && !errors.Is(err, bus.ErrChanged) {
 			s.log.Warn("last use of a session not stored, retrying in a minute", "err", err)
 		}
 	})

@@ -20,7 +20,9 @@ const Consumer = "notifier"
 const (
 	ackWait        = 30 * time.Second // after which the results of a silent bus go to another bus
 	consumerExpiry = 24 * time.Hour   // after which the broker removes an unused consumer
-	maxUnacked     = 5000             // results in flight at all buses; the broker delivers no more until some are acknowledged
+	// Results in flight at all buses; the broker delivers no more until some
+	// are acknowledged.
+	maxUnacked = 5000
 )
 
 // followResults consumes RESULTS until ctx ends and no result is in flight any

@@ -116,7 +116,8 @@ func (s *Store) Create(ctx context.Context, meta jetstream.ObjectMeta, r io.Read
 	obj = &Object{ObjectInfo: jetstream.ObjectInfo{ObjectMeta: meta, Bucket: s.cfg.Name, NUID: own}}
 	if err = s.writeChunks(ctx, obj, r); err == nil {
 		created, err = s.publishMeta(ctx, obj)
-	} else if errors.Is(err, jetio.ErrUnknown) { // the outcome of a chunk, which means nothing without metadata
+	} else if errors.Is(err, jetio.ErrUnknown) {
+		// The outcome of a chunk, which means nothing without metadata.
 		err = fmt.Errorf("%w: %v", jetio.ErrAway, err) //nolint:errorlint // the outcome is known
 	}
 	if !created && !errors.Is(err, jetio.ErrUnknown) {

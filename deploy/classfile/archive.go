@@ -120,7 +120,8 @@ func (a *jarScan) readClass(e zipEntry, name string, origin int) {
 	switch {
 	case err != nil:
 		a.warn.addWarning(a.name, e.name, err)
-	case c.access&accModule != 0 || strings.HasPrefix(string(c.name), "java/"): // only the platform may define those
+	case c.access&accModule != 0 || strings.HasPrefix(string(c.name), "java/"):
+		// Only the platform may define those.
 	case !sameName(c.name, name):
 		a.warn.addWarning(a.name, e.name, "cannot be found by a JVM: it defines the class "+javaName(string(c.name)))
 	default:

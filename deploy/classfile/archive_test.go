@@ -150,7 +150,8 @@ func TestWhatWasUnpackedIsRemoved(t *testing.T) {
 
 func TestAFailureOfTheDiskIsAnError(t *testing.T) {
 	inner := jarOf(packedFile("x.jar", batchletJar("x/X")), plainFile("y.jar", batchletJar("y/Y")))
-	for _, b := range [][]byte{inner, jarOf(plainFile("a.war", inner))} { // a war in a zip is read where it is
+	// a war in a zip is read where it is.
+	for _, b := range [][]byte{inner, jarOf(plainFile("a.war", inner))} {
 		_, err := Scan(t.Context(), []Jar{jarInMemory("a.zip", b)}, filepath.Join(t.TempDir(), "gone"))
 		if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "x.jar: open ") {
 			t.Errorf("without a place for files: %v", err)

@@ -27,7 +27,8 @@ func parseRefs(b []byte) (r batchRefs, err error) {
 		return r, err
 	}
 	d := xml.NewDecoder(bytes.NewReader(b))
-	d.CharsetReader = func(_ string, text io.Reader) (io.Reader, error) { return text, nil } // decoded already
+	// Decoded already.
+	d.CharsetReader = func(_ string, text io.Reader) (io.Reader, error) { return text, nil }
 	for {
 		t, err := d.Token()
 		if errors.Is(err, io.EOF) {

@@ -30,7 +30,8 @@ func classAt(entry string) (class string, version int) {
 	if name, ok = strings.CutPrefix(name, versionsDir); ok {
 		var n string
 		n, name, _ = strings.Cut(name, "/")
-		if version, _ = strconv.Atoi(n); version < 9 || strconv.Itoa(version) != n { // JAR file specification, "multi-release"
+		// JAR file specification, "multi-release".
+		if version, _ = strconv.Atoi(n); version < 9 || strconv.Itoa(version) != n {
 			return "", 0
 		}
 	} else {

@@ -75,7 +75,8 @@ func startOracle(t *testing.T) *oracle {
 // sendRequest returns the lines of the answer to a request.
 func (o *oracle) sendRequest(t *testing.T, request string, args ...string) (lines []string) {
 	t.Helper()
-	fmt.Fprintln(o.requests, strings.Join(append([]string{request}, args...), "\t")) // if it fails, there is no answer
+	// If it fails, there is no answer.
+	fmt.Fprintln(o.requests, strings.Join(append([]string{request}, args...), "\t"))
 	for o.answers.Scan() {
 		switch line := o.answers.Text(); line {
 		case "end":

@@ -50,7 +50,9 @@ type Config struct {
 	URL       string       // of the control bus; default [DefaultURL]
 	HTTP      *http.Client // default: one of its own. It should have no Timeout, which would end streams too
 	UserAgent string       // default "jobstreamer-client"
-	Token     string       // a token of a login, or a key of a user, if the control bus asks for one; it is never shown
+	// A token of a login, or a key of a user, if the control bus asks for one;
+	// it is never shown.
+	Token string
 }
 
 // Client calls one control bus. Several goroutines may use it.

@@ -13,9 +13,11 @@ import (
 
 // Submission starts or restarts an execution.
 type Submission struct {
-	Parameters     map[string]string // with Restart: nil means those of the predecessor, an empty map none
-	IdempotencyKey string            // sent again with this key and these parameters, it starts nothing more; not with Restart
-	Wait           time.Duration     // return when it has ended, or after this time; at most an hour
+	Parameters map[string]string // with Restart: nil means those of the predecessor, an empty map none
+	// Sent again with this key and these parameters, it starts nothing more;
+	// not with Restart.
+	IdempotencyKey string
+	Wait           time.Duration // return when it has ended, or after this time; at most an hour
 }
 
 // body returns the body to send, nil for none.

@@ -26,7 +26,8 @@ var Formats = []Format{
 	{"application/json", nil, "application/problem+json", jsl.JSON, WriteJSON, ""},
 	{"application/edn", nil, "application/edn", jsl.EDN, writeEDN, ""},
 	{"application/yaml", []string{"application/x-yaml", "text/yaml", "text/x-yaml"}, "application/yaml", jsl.YAML, writeYAML, ""},
-	{"application/xml", []string{"text/xml"}, "application/problem+json", jsl.XML, writeXML, ""}, // of jobs only
+	// XML is for jobs only.
+	{"application/xml", []string{"text/xml"}, "application/problem+json", jsl.XML, writeXML, ""},
 }
 
 // JSON and EDN are the formats of answers to clients that accept any.

@@ -15,8 +15,10 @@ import (
 )
 
 const (
-	defaultLines = 1000             // of a page
-	tailMessages = 4096             // of all executions that are read for the last lines of one; if too few, eight times as many
+	defaultLines = 1000 // of a page
+	// Of all executions that are read for the last lines of one; if too few,
+	// eight times as many.
+	tailMessages = 4096
 	readTimeout  = 30 * time.Second // for reading a log once
 )
 

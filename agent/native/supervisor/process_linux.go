@@ -40,7 +40,8 @@ const self = "/proc/self/exe"
 // The program may lack /proc, or it does not initialise this package, like a
 // Python program with a Go library. Works tries it only once.
 var Works = sync.OnceValue(func() error {
-	p, err := launchSupervisor(&exec.Cmd{Path: "/", Env: []string{}}, child.ModeCheck) // not with the agent's secrets
+	// The environment has none of the agent's secrets.
+	p, err := launchSupervisor(&exec.Cmd{Path: "/", Env: []string{}}, child.ModeCheck)
 	if err != nil {
 		return err
 	}
