@@ -1,13 +1,17 @@
-"""Runs what README.md and the pages of docs/ print against `jobstreamer dev --demo`, and compares the answers.
+"""Runs what README.md and the pages of docs/ print against `jobstreamer dev --demo`, and
+compares the answers.
 
-Each page has a new bus of its own, and its commands run from top to bottom; some pages run beside each other. A link to a file or a heading of this
-repository must lead somewhere.
+Each page has a new bus of its own, and its commands run from top to bottom; some pages
+run beside each other. A link to a file or a heading of this repository must lead
+somewhere.
 
-A block ```console holds commands ("$ ...", going on after a backslash) and below each its answer. An answer in JSON must have the same
-members, all the way down, and the same values where those are words of the API; times and counts may differ. One in EDN must have
-the same keywords. Any other answer is an excerpt: then the command must succeed and say something. A command that goes on for ever (nats sub, following a
-log) is ended after some seconds; it must have said something until then. With --write the answers are replaced by those received. Names of pages
-on the command line choose some of them.
+A block ```console holds commands ("$ ...", going on after a backslash) and below each its
+answer. An answer in JSON must have the same members, all the way down, and the same
+values where those are words of the API; times and counts may differ. One in EDN must have
+the same keywords. Any other answer is an excerpt: then the command must succeed and say
+something. A command that goes on for ever (nats sub, following a log) is ended after some
+seconds; it must have said something until then. With --write the answers are replaced by
+those received. Names of pages on the command line choose some of them.
 """
 import concurrent.futures
 import json
@@ -179,7 +183,8 @@ def broken_links(page):
 
 
 def run_page(page, write):
-    """Runs a page's commands against a new bus, and returns how many there are, how many of them went wrong, and a report."""
+    """Runs a page's commands against a new bus, and returns how many there are, how many
+    of them went wrong, and a report."""
     lines = page.read_text().split("\n")
     if not any(blocks(page, lines)):
         return 0, 0, ""

@@ -24,16 +24,21 @@ const DefaultApp = "default"
 // Job is the stored form of a job. Definition is the canonical JSON form that
 // package jsl writes.
 type Job struct {
-	App          string          `json:"app"`
-	Name         string          `json:"name,omitempty"`
-	PermanentKey string          `json:"token,omitempty"` // the key of its first name, if it was free; stored under the name that older releases read
-	CreateTime   subjects.Time   `json:"create_time"`
-	UpdateTime   subjects.Time   `json:"last_updated_time"`
-	Definition   json.RawMessage `json:"definition,omitempty"` // empty: there is no job at this key, only a NameOf
-	NameOf       string          `json:"name_of,omitempty"`    // permanent key of another job, whose name has this key
-	Edit         uint64          `json:"edit,omitempty"`       // revision of the last edit, if only name_of changed since
-	Notation     *Notation       `json:"notation,omitempty"`   // a diagram; the read model keeps only that there is one
-	Settings     Settings        `json:"settings,omitzero"`
+	App  string `json:"app"`
+	Name string `json:"name,omitempty"`
+	// The key of its first name, if it was free; stored under the name that
+	// older releases read.
+	PermanentKey string        `json:"token,omitempty"`
+	CreateTime   subjects.Time `json:"create_time"`
+	UpdateTime   subjects.Time `json:"last_updated_time"`
+	// Empty: there is no job at this key, only a NameOf.
+	Definition json.RawMessage `json:"definition,omitempty"`
+	// Permanent key of another job, whose name has this key.
+	NameOf string `json:"name_of,omitempty"`
+	// Revision of the last edit, if only name_of changed since.
+	Edit     uint64    `json:"edit,omitempty"`
+	Notation *Notation `json:"notation,omitempty"` // a diagram; the read model keeps only that there is one
+	Settings Settings  `json:"settings,omitzero"`
 }
 
 // Notation is a diagram of a job, stored as the client sent it.
@@ -57,17 +62,18 @@ func SplitJobKey(key string) (app, permanentKey string, ok bool) { return string
 
 // Schedule says when a job fires.
 type Schedule struct {
-	App        string        `json:"app"`
-	Job        string        `json:"job"`
-	Cron       string        `json:"cron_notation"`
-	TimeZone   string        `json:"time_zone,omitempty"` // IANA name; empty: that of the bus
-	Calendar   string        `json:"calendar,omitempty"`
-	Substitute bool          `json:"substitution,omitempty"`
-	Misfire    string        `json:"misfire,omitempty"`       // [MisfireFireOnce] if empty
-	After      string        `json:"misfire_after,omitempty"` // a duration, [DefaultMisfireAfter] if empty
-	Active     bool          `json:"active"`
-	Generation uint64        `json:"generation"` // from 1; each edit, pause or resume increments it
-	Since      subjects.Time `json:"since"`      // this generation decides the nominal times after this moment
+	App        string `json:"app"`
+	Job        string `json:"job"`
+	Cron       string `json:"cron_notation"`
+	TimeZone   string `json:"time_zone,omitempty"` // IANA name; empty: that of the bus
+	Calendar   string `json:"calendar,omitempty"`
+	Substitute bool   `json:"substitution,omitempty"`
+	Misfire    string `json:"misfire,omitempty"`       // [MisfireFireOnce] if empty
+	After      string `json:"misfire_after,omitempty"` // a duration, [DefaultMisfireAfter] if empty
+	Active     bool   `json:"active"`
+	Generation uint64 `json:"generation"` // from 1; each edit, pause or resume increments it
+	// This generation decides the nominal times after this moment.
+	Since      subjects.Time `json:"since"`
 	UpdateTime subjects.Time `json:"last_updated_time"`
 }
 
@@ -91,15 +97,19 @@ const DefaultMisfireAfter = "60s"
 type Fire struct {
 	Generation uint64        `json:"generation"`
 	Nominal    subjects.Time `json:"nominal_time"`
-	Date       string        `json:"date,omitempty"` // of the nominal time, YYYY-MM-DD, in the time zone of the schedule
-	Execution  int64         `json:"execution_id,omitempty"`
-	Skipped    string        `json:"skipped,omitempty"` // misfire, edited, calendar, exclusive ...
-	CaughtUp   bool          `json:"caught_up,omitempty"`
-	Closed     bool          `json:"closed,omitempty"` // the execution was purged and must not be created again
-	Time       subjects.Time `json:"time"`             // when it was decided
+	// Of the nominal time, YYYY-MM-DD, in the time zone of the schedule.
+	Date      string `json:"date,omitempty"`
+	Execution int64  `json:"execution_id,omitempty"`
+	Skipped   string `json:"skipped,omitempty"` // misfire, edited, calendar, exclusive ...
+	CaughtUp  bool   `json:"caught_up,omitempty"`
+	// The execution was purged and must not be created again.
+	Closed bool          `json:"closed,omitempty"`
+	Time   subjects.Time `json:"time"` // when it was decided
 
-	SkippedFrom  subjects.Time `json:"skipped_from,omitzero"`   // the oldest of consecutive skipped times; Nominal is the newest
-	SkippedCount int           `json:"skipped_count,omitempty"` // the number of these times, at most a million
+	// The oldest of consecutive skipped times; Nominal is the newest.
+	SkippedFrom subjects.Time `json:"skipped_from,omitzero"`
+	// The number of these times, at most a million.
+	SkippedCount int `json:"skipped_count,omitempty"`
 }
 
 // Open reports whether the fire still needs an execution.
@@ -136,19 +146,25 @@ const StopRequested = "stop"
 // Execution is the record of an execution.
 type Execution struct {
 	subjects.Execution
-	LastSequence    uint64               `json:"last_sequence"`  // of the newest result folded into the record
-	StopRequest     string               `json:"wish,omitempty"` // stored under the name that older releases read
-	RestartedBy     int64                `json:"restarted_by,omitempty"`
-	RestartParams   map[string]string    `json:"restart_parameters,omitempty"` // parameters of the execution RestartedBy
-	RestartPosition string               `json:"restart_position,omitempty"`   // element where a restart of this one begins
-	StartPosition   string               `json:"start_position,omitempty"`     // element where this one, a restart, begins
-	Definition      json.RawMessage      `json:"definition,omitempty"`         // empty once the execution has ended
-	JobName         string               `json:"job_name,omitempty"`           // the job's first name, if its key is derived
-	Before          []subjects.StepState `json:"before,omitempty"`             // steps of the executions that this one restarts
-	FireKey         string               `json:"fire_key,omitempty"`
-	Monitored       string               `json:"monitored,omitempty"`  // action of the time monitor, written before it acts
-	Rebuilt         bool                 `json:"rebuilt,omitempty"`    // rebuilt from a claim, without a definition
-	DeleteTime      subjects.Time        `json:"delete_time,omitzero"` // when somebody deleted it; the janitor removes it
+	LastSequence uint64 `json:"last_sequence"`  // of the newest result folded into the record
+	StopRequest  string `json:"wish,omitempty"` // stored under the name that older releases read
+	RestartedBy  int64  `json:"restarted_by,omitempty"`
+	// Parameters of the execution RestartedBy.
+	RestartParams map[string]string `json:"restart_parameters,omitempty"`
+	// Element where a restart of this one begins.
+	RestartPosition string `json:"restart_position,omitempty"`
+	// Element where this one, a restart, begins.
+	StartPosition string          `json:"start_position,omitempty"`
+	Definition    json.RawMessage `json:"definition,omitempty"` // empty once the execution has ended
+	// The job's first name, if its key is derived.
+	JobName string `json:"job_name,omitempty"`
+	// Steps of the executions that this one restarts.
+	Before  []subjects.StepState `json:"before,omitempty"`
+	FireKey string               `json:"fire_key,omitempty"`
+	// Action of the time monitor, written before it acts.
+	Monitored  string        `json:"monitored,omitempty"`
+	Rebuilt    bool          `json:"rebuilt,omitempty"`    // rebuilt from a claim, without a definition
+	DeleteTime subjects.Time `json:"delete_time,omitzero"` // when somebody deleted it; the janitor removes it
 }
 
 // Key returns the record's key.
@@ -179,11 +195,13 @@ type Deployed struct {
 
 // Revision is a deployed class path. It never changes.
 type Revision struct {
-	App        string          `json:"app"`
-	Number     int             `json:"revision"` // from 1
-	CreateTime subjects.Time   `json:"create_time"`
-	Manifest   json.RawMessage `json:"manifest,omitempty"` // findings of package deploy: jars, components, warnings
-	Object     string          `json:"object,omitempty"`   // name of the object that holds the manifest, if it is large
+	App        string        `json:"app"`
+	Number     int           `json:"revision"` // from 1
+	CreateTime subjects.Time `json:"create_time"`
+	// Findings of package deploy: jars, components, warnings.
+	Manifest json.RawMessage `json:"manifest,omitempty"`
+	// Name of the object that holds the manifest, if it is large.
+	Object string `json:"object,omitempty"`
 }
 
 // Key returns the revision's key in the bucket deployments.

@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
-"""An agent in Python, written from the comment of package subjects (../../subjects/doc.go).
+"""An agent in Python, written from the comment of package subjects
+(../../subjects/doc.go).
 
     pip install -r requirements.txt
     python agent.py --nats-url nats://localhost:4222 --name py1 --apps default --data /var/lib/py1
 
-It runs steps that are an org.jobstreamer.batch.ShellBatchlet with the property "command", one after
-the other; a job with anything else ends failed, and the exception names the element. The first SIGTERM
-lets what runs come to its end, a second one stops it. Processes that a step or a killed agent left
-are found by their environment, in /proc: on Linux alone.
+It runs steps that are an org.jobstreamer.batch.ShellBatchlet with the property "command",
+one after the other; a job with anything else ends failed, and the exception names the
+element. The first SIGTERM lets what runs come to its end, a second one stops it.
+Processes that a step or a killed agent left are found by their environment, in /proc: on
+Linux alone.
 """
 import argparse, asyncio, contextlib, fcntl, glob, json, os, platform, re, signal, sys, time, uuid
 from pathlib import Path
@@ -15,9 +17,13 @@ from pathlib import Path
 import nats
 
 MAX_HOLD, LOST_AFTER, GRACE = 30, 3, 5  # seconds; heartbeat intervals; seconds from SIGTERM to SIGKILL
-PATIENCE, TAIL = 60, 500  # seconds that a body waits while no output can be stored; last lines that are kept then
-UNSURE = nats.errors.Error, OSError, asyncio.TimeoutError, ValueError, KeyError  # the broker's answer is not known
-INHERITED = "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR"  # the rest may hold credentials
+# Seconds that a body waits while no output can be stored; last lines that are
+# kept then.
+PATIENCE, TAIL = 60, 500
+# The broker's answer is not known.
+UNSURE = nats.errors.Error, OSError, asyncio.TimeoutError, ValueError, KeyError
+# The rest may hold credentials.
+INHERITED = "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR"
 
 
 def now():
@@ -46,7 +52,8 @@ def variables(parameters):
 
 
 def plan(request):
-    """The steps to run, as pairs of id and command. Raises ValueError for what this agent cannot run."""
+    """The steps to run, as pairs of id and command. Raises ValueError for what this agent
+    cannot run."""
     job, todo, seen = request["definition"], [], set()
     done = {s["step_name"] for s in request.get("steps") or [] if s["batch_status"] == "completed"}
     elements = {e["id"]: e for e in job.get("steps") or []}
@@ -71,7 +78,8 @@ def plan(request):
 
 
 class Attempt:
-    """One handling of one delivery of a request, from the fetch until its end is stored or refused."""
+    """One handling of one delivery of a request, from the fetch until its end is stored
+    or refused."""
 
     def __init__(self, agent, execution, attempt, expected):
         self.id, self.app, self.job = execution["execution_id"], execution["app"], execution["job"]
@@ -160,8 +168,9 @@ class Agent:
         return came
 
     def end_marked(self, *more):
-        """Ends the processes that have this agent's mark, and more variables, in their environment, until there are none: those
-        of an earlier life, or daemons of a step, which have left its group."""
+        """Ends the processes that have this agent's mark, and more variables, in their
+        environment, until there are none: those of an earlier life, or daemons of a step,
+        which have left its group."""
         marks = {mark.encode() for mark in (self.mark, *more)}
         for _ in range(100):
             found = False
@@ -177,7 +186,8 @@ class Agent:
     # Taking work
 
     async def pull(self):
-        """Asks for as many requests as there are free slots, the higher priority first, until the agent leaves."""
+        """Asks for as many requests as there are free slots, the higher priority first,
+        until the agent leaves."""
         queues = [(app, pool) for app in self.o.apps for pool in self.o.pools]
         priorities = "high", "normal", "low"
         while self.status != "leaving":
@@ -295,8 +305,8 @@ class Agent:
         self.freed.set()
 
     async def store(self, a, result, until=float("inf")):
-        """Publishes a result until the broker stores it (True) or refuses it, or it is not wanted any more (False).
-        Raises TimeoutError if neither is known in time."""
+        """Publishes a result until the broker stores it (True) or refuses it, or it is
+        not wanted any more (False). Raises TimeoutError if neither is known in time."""
         filter = a.subject("result", "*")
         headers = {"Nats-Expected-Last-Subject-Sequence": str(a.expected),
                    "Nats-Expected-Last-Subject-Sequence-Subject": filter}
@@ -309,11 +319,13 @@ class Agent:
                 if "error" not in answer:  # beside an error there is a seq as well, 0
                     a.expected = answer["seq"]
                     return True
-                # 10164 is no refusal: another message of the filter, perhaps this one, is being stored.
+                # 10164 is no refusal: another message of the filter, perhaps this
+                # one, is being stored.
                 if answer["error"]["err_code"] == 10071:
                     last = await self.nc.request(f"$JS.API.DIRECT.GET.JOBSTREAMER_RESULTS.{filter}", timeout=2)
                     sequence = int((last.headers or {}).get("Nats-Sequence", 0))  # there is none: status 404
-                    if sequence >= int(answer["error"]["description"].split()[-1]):  # else a replica is behind
+                    # Else a replica is behind.
+                    if sequence >= int(answer["error"]["description"].split()[-1]):
                         other = json.loads(last.data or b"{}")
                         if (other.get("handling"), other.get("number")) != (result["handling"], result["number"]):
                             return False
@@ -323,8 +335,9 @@ class Agent:
         return False
 
     async def log(self, a, stream, step, lines, level="info"):
-        """Stores lines before it returns, so that a body that writes faster waits at its pipe. While nothing can be
-        stored for PATIENCE seconds, or the job is lossy, it does not wait: the newest TAIL lines are kept for later."""
+        """Stores lines before it returns, so that a body that writes faster waits at its
+        pipe. While nothing can be stored for PATIENCE seconds, or the job is lossy, it
+        does not wait: the newest TAIL lines are kept for later."""
         about = {"time": now(), "level": level, "stream": stream, "step": step}
         async with a.writing:  # stdout and stderr, one after the other
             a.tail += [{**about, "message": line} for line in lines]
@@ -354,7 +367,8 @@ class Agent:
         return message
 
     async def put(self, subject, message, id):
-        """Publishes a message of output and reports whether the stream has stored it. A repeat is not stored twice."""
+        """Publishes a message of output and reports whether the stream has stored it. A
+        repeat is not stored twice."""
         with contextlib.suppress(*UNSURE):
             answer = await self.nc.request(subject, pack(message), timeout=2, headers={"Nats-Msg-Id": id})
             return "error" not in json.loads(answer.data)
@@ -427,7 +441,8 @@ class Agent:
             await self.nc.publish(f"jobstreamer.heartbeat.{self.o.name}", pack(beat))
 
     async def echo(self, message):
-        """Hears the heartbeats of this name: its own, so the broker has them, or those of who took the name over."""
+        """Hears the heartbeats of this name: its own, so the broker has them, or those of
+        who took the name over."""
         beat = json.loads(message.data)
         if beat["life"] == self.life:
             self.heard = time.time()
