@@ -242,7 +242,7 @@ func TestWaitingOutlivesTheServer(t *testing.T) {
 			case <-away:
 			default:
 				close(away)
-				d.bus.Stop(r.Context(), "default", "slow", 1) //nolint:errcheck // the waiting command reports it
+				d.bus.Stop(r.Context(), "default", "slow", 1) //nolint:errcheck // the command reports it
 				w.WriteHeader(http.StatusServiceUnavailable)
 				fmt.Fprint(w, `{"code": "unavailable", "status": 503}`)
 				return

@@ -361,7 +361,7 @@ func TestServeAndAgent(t *testing.T) {
 		t.Errorf("%+v, %v", e, err)
 	}
 	if _, err := nats.Connect("nats://" + natsAddr); err == nil {
-		t.Error("NATS let somebody in without a password")
+		t.Error("NATS accepted a client without a password")
 	}
 	c.Close()
 	stop()

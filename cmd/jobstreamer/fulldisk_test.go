@@ -93,7 +93,7 @@ func TestFullDiskWhileRunning(t *testing.T) {
 		t.Errorf("refusals took %v", took)
 	}
 	if _, _, err := d.Job(ctx, "default", "hello"); err != nil {
-		t.Errorf("what is there cannot be read: %v", err)
+		t.Errorf("existing data cannot be read: %v", err)
 	}
 	o := runCaptured(ctx, testEnv, "doctor", "--nats-url", d.nats, "--data", d.data)
 	t.Log("\n" + o.out)

@@ -90,7 +90,7 @@ func TestFirstAdmin(t *testing.T) {
 	p := &program{streams: streams{err: &errs}}
 	settings := &loginSettings{required: true}
 	if err := p.firstAdmin(t.Context(), s, settings); err == nil || !strings.Contains(err.Error(), "--admin-password-file") || s.HasAdmin() {
-		t.Errorf("nobody sees it: %v", err)
+		t.Errorf("no terminal shows it: %v", err)
 	}
 	p.terminal = true
 	if err := p.firstAdmin(t.Context(), s, &loginSettings{}); err != nil || s.HasAdmin() {

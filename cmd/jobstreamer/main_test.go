@@ -232,8 +232,8 @@ func TestMistakes(t *testing.T) {
 			t.Errorf("%s: a password was shown: %s", shown, got.err)
 		}
 		// A busy machine may log more.
-		said := regexp.MustCompile(`(?m)^\{"time".*\n`).ReplaceAllString(got.err, "")
-		all.WriteString(shown + "\n" + strings.ReplaceAll(said, dir+string(filepath.Separator), "") + "\n")
+		text := regexp.MustCompile(`(?m)^\{"time".*\n`).ReplaceAllString(got.err, "")
+		all.WriteString(shown + "\n" + strings.ReplaceAll(text, dir+string(filepath.Separator), "") + "\n")
 	}
 	checkGolden(t, "mistakes", all.String())
 }

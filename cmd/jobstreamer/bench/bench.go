@@ -1,7 +1,7 @@
 // Package bench measures a running control bus from the outside: executions of
 // a job that does nothing, from POST to their recorded end.
 //
-//	saturated   C connections; each POSTs again when its execution has ended: executions per second
+//	saturated   C connections, each POSTs again when its execution ends: executions per second
 //	at a rate   one POST every 1/R s, without waiting for earlier ones: duration of an execution
 //
 // At a rate, the time of an execution runs from the moment when it was due and
@@ -104,9 +104,9 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 }
 
 // saturateBus keeps all connections busy until all executions have ended.
-func saturateBus(ctx context.Context, target *target, all, connections int, tell func(int)) (*Phase, error) {
+func saturateBus(ctx context.Context, target *target, all, connections int, progress func(int)) (*Phase, error) {
 	var next atomic.Int64
-	m := newMeter(all, tell)
+	m := newMeter(all, progress)
 	defer m.stopProgress()
 	g, gctx := errgroup.WithContext(ctx)
 	for range connections {
@@ -135,11 +135,11 @@ func saturateBus(ctx context.Context, target *target, all, connections int, tell
 
 // atRate starts executions at a fixed rate, each on an idle connection or on a
 // new one.
-func atRate(ctx context.Context, target *target, rate, all int, tell func(int)) (*Phase, error) {
+func atRate(ctx context.Context, target *target, rate, all int, progress func(int)) (*Phase, error) {
 	var mu sync.Mutex
 	var free []*conn
 	dialed := 0
-	m := newMeter(all, tell)
+	m := newMeter(all, progress)
 	defer m.stopProgress()
 	g, gctx := errgroup.WithContext(ctx)
 	start := time.Now()
@@ -187,18 +187,18 @@ func atRate(ctx context.Context, target *target, rate, all int, tell func(int)) 
 
 // meter collects the durations of executions.
 type meter struct {
-	mu     sync.Mutex
-	times  []time.Duration
-	failed int
-	fault  string
-	start  time.Time
-	ended  chan struct{}
-	told   sync.WaitGroup
+	mu        sync.Mutex
+	times     []time.Duration
+	failed    int
+	fault     string
+	start     time.Time
+	ended     chan struct{}
+	reporting sync.WaitGroup
 }
 
-func newMeter(all int, tell func(int)) *meter {
+func newMeter(all int, progress func(int)) *meter {
 	m := &meter{times: make([]time.Duration, 0, all), start: time.Now(), ended: make(chan struct{})}
-	m.told.Go(func() {
+	m.reporting.Go(func() {
 		tick := time.NewTicker(progressEvery)
 		defer tick.Stop()
 		for {
@@ -207,7 +207,7 @@ func newMeter(all int, tell func(int)) *meter {
 				m.mu.Lock()
 				n := len(m.times)
 				m.mu.Unlock()
-				tell(n)
+				progress(n)
 			case <-m.ended:
 				return
 			}
@@ -238,7 +238,7 @@ func (m *meter) addExecution(from time.Time, err error) error {
 
 func (m *meter) stopProgress() {
 	close(m.ended)
-	m.told.Wait()
+	m.reporting.Wait()
 }
 
 func (m *meter) phaseResult() *Phase {

@@ -123,7 +123,7 @@ func TestEndsWithItsContext(t *testing.T) {
 			start := time.Now()
 			r, err := bench.Run(ctx, c.cfg)
 			if took := time.Since(start); err != nil || took > 5*time.Second {
-				t.Fatalf("%v after %v, want a report at once", err, took)
+				t.Fatalf("%v after %v, want a report immediately", err, took)
 			}
 			got := int64(0)
 			for _, p := range []*bench.Phase{r.Saturated, r.AtRate} {

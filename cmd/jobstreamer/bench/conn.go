@@ -45,8 +45,8 @@ type conn struct {
 	c      net.Conn
 	r      *bufio.Reader
 	body   bytes.Buffer
-	over   context.Context // ends the current request
-	forget func() bool     // stops watching over
+	ctx    context.Context // its end ends the current request
+	forget func() bool     // stops watching ctx
 }
 
 func (t *target) dialBus(ctx context.Context) (*conn, error) {
@@ -56,7 +56,7 @@ func (t *target) dialBus(ctx context.Context) (*conn, error) {
 		return nil, err
 	}
 	forget := context.AfterFunc(ctx, func() { _ = c.Close() }) // this ends reads and writes
-	return &conn{target: t, c: c, r: bufio.NewReader(c), over: ctx, forget: forget}, nil
+	return &conn{target: t, c: c, r: bufio.NewReader(c), ctx: ctx, forget: forget}, nil
 }
 
 func (c *conn) closeConn() {
@@ -79,8 +79,8 @@ var completed = []byte(`"batch_status":"completed"`)
 // which the connection cannot be used again.
 func (c *conn) executeJob() error {
 	err := c.sendRequest()
-	if over := c.over.Err(); err != nil && over != nil {
-		return over
+	if end := c.ctx.Err(); err != nil && end != nil {
+		return end
 	}
 	return err
 }

@@ -49,6 +49,6 @@ func TestApplyAsksOnceForEachFile(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	if asked["preview"] != 3 || len(asked) != 1 {
-		t.Errorf("asked %v, want one question for each file that says what is there", asked)
+		t.Errorf("asked %v, want one request for each file", asked)
 	}
 }

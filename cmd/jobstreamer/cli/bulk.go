@@ -289,7 +289,7 @@ func changeNamed[T any](inv *invocation, w *bulkWork, t *targets, ask func(c *cl
 		one := t.all[0]
 		return showAnswer(inv, func(c *client.Client) (T, error) { return ask(c, one) }, func(p *page, v T) { draw(p, one, v) })
 	}
-	if over, err := inv.confirmWork(w, t); over || err != nil {
+	if done, err := inv.confirmWork(w, t); done || err != nil {
 		return err
 	}
 	r := &bulkReport{invocation: inv, bulkWork: w}
@@ -302,7 +302,7 @@ func changeNamed[T any](inv *invocation, w *bulkWork, t *targets, ask func(c *cl
 // deleteEach asks for confirmation, deletes each target and prints the text
 // that remove returns.
 func (inv *invocation) deleteEach(w *bulkWork, t *targets, remove func(t target) (text string, err error)) error {
-	if over, err := inv.confirmWork(w, t); over || err != nil {
+	if done, err := inv.confirmWork(w, t); done || err != nil {
 		return err
 	}
 	if t.single {
@@ -351,18 +351,18 @@ func (r *bulkReport) printSummary(err error) error {
 func (r *bulkReport) writeOutcomes() error {
 	var all [][]byte
 	for _, o := range r.all {
-		said, err := inJSON(o)
+		data, err := inJSON(o)
 		if err == nil && r.output == "edn" {
-			said, err = convertJSON(r.output, said)
+			data, err = convertJSON(r.output, data)
 		}
 		if err != nil {
 			return err
 		}
 		if len(o.answer) > 0 {
 			name := map[bool]string{true: ` :answer `, false: `,"answer":`}[r.output == "edn"]
-			said = slices.Concat(bytes.TrimSuffix(said, []byte("}")), []byte(name), o.answer, []byte("}"))
+			data = slices.Concat(bytes.TrimSuffix(data, []byte("}")), []byte(name), o.answer, []byte("}"))
 		}
-		all = append(all, said)
+		all = append(all, data)
 	}
 	return r.writeAnswers(all)
 }

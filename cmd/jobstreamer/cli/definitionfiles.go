@@ -153,16 +153,16 @@ func (d definition) splitDocuments() []definition {
 	}
 	var all []definition
 	var text strings.Builder
-	said := false
+	hasContent := false
 	end := func(next int) {
-		if said {
+		if hasContent {
 			one := d
 			one.text, one.part = []byte(text.String()), true
 			all = append(all, one)
 		}
 		text.Reset()
 		text.WriteString(strings.Repeat("\n", next))
-		said = false
+		hasContent = false
 	}
 	n := 0
 	for line := range strings.Lines(string(d.text)) {
@@ -172,7 +172,7 @@ func (d definition) splitDocuments() []definition {
 			end(n - 1)
 			line, bare = "   "+rest, strings.TrimSpace(rest)
 		}
-		said = said || bare != "" && !strings.HasPrefix(bare, "#") && bare != "..."
+		hasContent = hasContent || bare != "" && !strings.HasPrefix(bare, "#") && bare != "..."
 		text.WriteString(line)
 	}
 	end(0)

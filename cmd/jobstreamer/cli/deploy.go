@@ -179,7 +179,7 @@ func (p *uploadProgress) showProgress(line *statusLine) (stop func()) {
 	if !line.live {
 		return func() {}
 	}
-	over, ended := make(chan struct{}), make(chan struct{})
+	stopped, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
 		tick := time.NewTicker(uploadRedrawEvery)
@@ -188,13 +188,13 @@ func (p *uploadProgress) showProgress(line *statusLine) (stop func()) {
 			line.showText(p.String())
 			select {
 			case <-tick.C:
-			case <-over:
+			case <-stopped:
 				line.clearLine()
 				return
 			}
 		}
 	}()
-	return func() { close(over); <-ended }
+	return func() { close(stopped); <-ended }
 }
 
 func (c *CLI) appComponents() *cobra.Command {

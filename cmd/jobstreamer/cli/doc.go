@@ -1,6 +1,6 @@
 // Package cli has the commands that call a control bus over its REST API.
 //
-//	command --> invocation: which server, which application   flags > environment > context > default
+//	command --> invocation: which server and application   flags > environment > context > default
 //	   |           |
 //	   |           +--> client --> answer --+--> table
 //	   |                                    +--> json, yaml, edn: as it came

@@ -204,7 +204,7 @@ func (c *CLI) executionChangeCommand(use, short string, k *changeKind, flags fun
 			return inv.changeExecution(t.all[0], wait, k.change)
 		}
 		w := &bulkWork{bulkFlags: &m, one: "execution", more: "executions", verb: k.verb, done: k.done, destroys: k.destroys && !t.spelled, check: inv.checkExecution(k.applies)}
-		if over, err := inv.confirmWork(w, &t); over || err != nil {
+		if done, err := inv.confirmWork(w, &t); done || err != nil {
 			return err
 		}
 		return inv.changeEach(w, &t, wait, k.change)

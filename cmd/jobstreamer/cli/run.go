@@ -45,7 +45,7 @@ func (c *CLI) runCommand() *cobra.Command {
 		if err := cmp.Or(refuseFlag(st.follow, "--follow", w.more), refuseFlag(st.key != "", "--idempotency-key", w.more)); err != nil {
 			return err
 		}
-		if over, err := inv.confirmWork(w, &t); over || err != nil {
+		if done, err := inv.confirmWork(w, &t); done || err != nil {
 			return err
 		}
 		return inv.startEach(w, &st, &t, func(c *client.Client, t target) (*rest.Execution, error) {
@@ -153,7 +153,7 @@ func (inv *invocation) restartExecutions(m *bulkFlags, st *startOptions, sub cli
 	if err := refuseFlag(st.follow, "--follow", w.more); err != nil {
 		return err
 	}
-	if over, err := inv.confirmWork(w, t); over || err != nil {
+	if done, err := inv.confirmWork(w, t); done || err != nil {
 		return err
 	}
 	return inv.startEach(w, st, t, restartOne)

@@ -78,7 +78,7 @@ func (inv *invocation) seeThrough(e *rest.Execution, st *startOptions) error {
 func (inv *invocation) awaitEnd(ctx context.Context, e *rest.Execution) (*rest.Execution, error) {
 	line := inv.statusLine()
 	defer line.clearLine()
-	said := waitReasons{inv: inv}
+	reasons := waitReasons{inv: inv}
 	for !e.BatchStatus.Ended() {
 		patience := awaitTime
 		switch {
@@ -86,7 +86,7 @@ func (inv *invocation) awaitEnd(ctx context.Context, e *rest.Execution) (*rest.E
 			patience = liveAwaitTime
 			line.showText(waitingLine(e))
 		case e.BatchStatus.Waiting():
-			patience = said.printNew(e)
+			patience = reasons.printNew(e)
 		}
 		now, err := inv.client.Await(ctx, e.App, e.Job, e.ExecutionID, patience)
 		switch {
@@ -127,9 +127,9 @@ func (inv *invocation) printWaitReasons(ctx context.Context, e *rest.Execution) 
 	ctx, cancel := context.WithCancel(ctx)
 	var looking sync.WaitGroup
 	looking.Go(func() {
-		said := waitReasons{inv: inv}
+		reasons := waitReasons{inv: inv}
 		for e.BatchStatus.Waiting() {
-			now, err := inv.client.Await(ctx, e.App, e.Job, e.ExecutionID, said.printNew(e))
+			now, err := inv.client.Await(ctx, e.App, e.Job, e.ExecutionID, reasons.printNew(e))
 			switch {
 			case err == nil:
 				e = now

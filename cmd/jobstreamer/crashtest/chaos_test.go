@@ -315,7 +315,7 @@ func (c *chaos) reportCounts(now *snapshot, restarted int, posted, all time.Dura
 		n += v
 	}
 	if n != len(c.accepted) || len(extra) > 0 {
-		c.Errorf("%d executions have ended, want %d; nobody accepted %v", n, len(c.accepted), extra)
+		c.Errorf("%d executions have ended, want %d; not accepted: %v", n, len(c.accepted), extra)
 	}
 	for id, r := range now.records {
 		if r.RestartOf != 0 && r.BatchStatus != subjects.Completed { // the monkey had ended

@@ -47,9 +47,9 @@ type daemon struct {
 	args []string
 	dir  string
 
-	mu   sync.Mutex
-	now  *process // nil before the first start
-	said []string // latest lines of its log
+	mu     sync.Mutex
+	now    *process // nil before the first start
+	recent []string // latest lines of its log
 }
 
 // newDaemon returns a daemon that is not yet running. It is killed at the end
@@ -62,7 +62,7 @@ func newDaemon(t *testing.T, name string, args ...string) *daemon {
 		if t.Failed() {
 			d.mu.Lock()
 			defer d.mu.Unlock()
-			t.Logf("last words of %s:\n%s", d.name, strings.Join(d.said, "\n"))
+			t.Logf("last words of %s:\n%s", d.name, strings.Join(d.recent, "\n"))
 		}
 	})
 	return d
@@ -112,8 +112,8 @@ func (d *daemon) readLog(p *process, log io.Reader) {
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
 		d.mu.Lock()
-		if d.said = append(d.said, lines.Text()); len(d.said) > 60 {
-			d.said = d.said[1:]
+		if d.recent = append(d.recent, lines.Text()); len(d.recent) > 60 {
+			d.recent = d.recent[1:]
 		}
 		d.mu.Unlock()
 		var line struct{ Msg, HTTP string }

@@ -253,7 +253,7 @@ func (tr *snapshot) checkInvariants(t *testing.T) {
 			if !slices.ContainsFunc(tr.results[id], func(r *bus.StoredResult) bool {
 				return r.Attempt == one.attempt && r.BatchStatus.Running() && r.Agent != subjects.Bus
 			}) {
-				t.Errorf("the evidence has %q, which nobody claimed", one)
+				t.Errorf("the evidence has %q, without a claim", one)
 			}
 		}
 	}

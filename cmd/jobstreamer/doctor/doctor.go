@@ -114,7 +114,8 @@ func runChecks(ctx context.Context, cfg Config) (*Report, error) {
 	r := &Report{}
 	connection := x.checkConnection()
 	if !r.addCheck(connection) {
-		if c := x.checkDisk(nil); len(c.Findings) > 0 { // nothing else can be examined, and a full disk may be the cause
+		// Nothing else can be examined, and a full disk may be the cause.
+		if c := x.checkDisk(nil); len(c.Findings) > 0 {
 			r.addCheck(c)
 		}
 		return r, nil

@@ -176,11 +176,11 @@ func TestFindings(t *testing.T) {
 			})
 			failOnError(t, err)
 		}},
-		"nobody works in a pool": {check: "queues", want: "1 waiting execution of application shop in pool gpu: no agent serves this pool", spoil: func(t *testing.T, p *patient) {
+		"a pool without agents": {check: "queues", want: "1 waiting execution of application shop in pool gpu: no agent serves this pool", spoil: func(t *testing.T, p *patient) {
 			failOnError(t, p.EnsurePool(t.Context(), "shop", "gpu"))
 			p.putRequest("shop", "gpu", 1)
 		}},
-		"an abandoned execution waits for nobody": {spoil: func(t *testing.T, p *patient) {
+		"an abandoned execution waits for no agent": {spoil: func(t *testing.T, p *patient) {
 			failOnError(t, p.EnsurePool(t.Context(), "shop", "gpu"))
 			p.putRequest("shop", "gpu", 1)
 			p.putRecord("shop", "j", 1, subjects.Abandoned)
@@ -192,7 +192,7 @@ func TestFindings(t *testing.T) {
 				p.putRecord("shop", "j", id, status)
 			}
 		}},
-		"a job of a pool that nobody serves": {check: "jobs", want: "2 jobs of application shop in pool gpu: no agent serves this pool (train, tune)", spoil: func(_ *testing.T, p *patient) {
+		"a job of a pool without agents": {check: "jobs", want: "2 jobs of application shop in pool gpu: no agent serves this pool (train, tune)", spoil: func(_ *testing.T, p *patient) {
 			p.putJob("train", `{"id": "train", "pool": "gpu"}`, bus.Settings{})
 			p.putJob("tune", `{"id": "tune", "pool": "gpu"}`, bus.Settings{})
 			p.putJob("sell", `{"id": "sell"}`, bus.Settings{})
@@ -352,6 +352,6 @@ func TestExamineEndsWithItsContext(t *testing.T) {
 	start := time.Now()
 	_, err = doctor.Examine(ctx, doctor.Config{Conn: nc})
 	if took := time.Since(start); !errors.Is(err, context.DeadlineExceeded) || took > 2*time.Second {
-		t.Errorf("Examine = %v after %v, want the end of its context at once", err, took)
+		t.Errorf("Examine = %v after %v, want the end of its context immediately", err, took)
 	}
 }
