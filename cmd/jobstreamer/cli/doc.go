@@ -3,10 +3,10 @@
 //	command --> invocation: which server and application   flags > environment > context > default
 //	   |           |
 //	   |           +--> client --> answer --+--> table
-//	   |                                    +--> json, yaml, edn: as it came
+//	   |                                    +--> json, yaml, edn: unchanged
 //	   +--> progress, color, questions: on a terminal only
 //
 // Standard output holds only the requested data, so programs can read it;
-// messages go to standard error. The exit status of a command is 0 if it
-// succeeded, 2 if its command line is wrong, and 1 otherwise.
+// messages go to standard error. A command that succeeded has the exit status 0;
+// [ExitHelp] lists the others.
 package cli
