@@ -68,7 +68,7 @@ func (c *CLI) resolveContext() (savedContext, error) {
 		is, err = all.loadContext(name)
 	case server == "" && all.selectedName() != "":
 		is, err = all.loadContext(all.selectedName())
-	case server != "": // use the token that a login saved for this control bus, whatever its context is called
+	case server != "": // use the token of any context for this control bus
 		at, _ := all.loadContext(all.nameForServer(server))
 		is.Server, is.Token = at.Server, at.Token
 	}

@@ -78,7 +78,7 @@ func (inv *invocation) drawSet(p *page, job string, is *rest.Schedule) {
 	if is.Calendar != nil {
 		return // a preview does not know calendars
 	}
-	if fires, err := inv.client.Preview(inv.ctx, v); err == nil { // an error is ignored: the schedule is saved
+	if fires, err := inv.client.Preview(inv.ctx, v); err == nil { // the schedule is saved in any case
 		drawFires(p, fires)
 	}
 }

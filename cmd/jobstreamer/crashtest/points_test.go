@@ -28,7 +28,7 @@ type crash struct {
 	alone   bool   // no agent runs until the crash
 	prepare step   // runs before the proxy waits for the moment
 	play    step   // leads to the moment; default: post one execution of the job
-	patient bool   // clients retry until they get an answer; otherwise all that was begun must end without them
+	patient bool   // clients retry until they get an answer; otherwise the bus must finish alone
 	then    step   // runs after the restart
 
 	want subjects.BatchStatus // of the first execution
