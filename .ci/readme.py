@@ -8,7 +8,8 @@ somewhere.
 A block ```console holds commands ("$ ...", going on after a backslash) and below each its
 answer. An answer in JSON must have the same members, all the way down, and the same
 values where those are words of the API; times and counts may differ. One in EDN must have
-the same keywords. Any other answer is an excerpt: then the command must succeed and say
+the same keywords. A plain text must have the same lines, in any number, but for numbers,
+times and spaces. The answers of nats are excerpts: there the command must succeed and say
 something. A command that goes on for ever (nats sub, following a log) is ended after some
 seconds; it must have said something until then. With --write the answers are replaced by
 those received. Names of pages on the command line choose some of them.
@@ -17,6 +18,7 @@ import concurrent.futures
 import json
 import os
 import pathlib
+import platform
 import re
 import signal
 import subprocess
@@ -94,7 +96,7 @@ def run(command, rest, nats, data):
     text = command.replace("http://127.0.0.1:45102", rest).replace("nats://127.0.0.1:4222", nats)
     endless = ENDLESS.search(command)
     process = subprocess.Popen(["bash", "-c", text], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True, cwd=data,
-                               env={**os.environ, "NATS_URL": nats, "JOBSTREAMER_NATS_URL": nats, "JOBSTREAMER_URL": rest, "JOBSTREAMER_SERVER": rest})
+                               env={**os.environ, "NATS_URL": nats, "JOBSTREAMER_NATS_URL": nats, "JOBSTREAMER_URL": rest, "JOBSTREAMER_SERVER": rest, "JOBSTREAMER_DATA": data})
     try:
         out, _ = process.communicate(timeout=PATIENCE if endless else 60)
         code = process.returncode
@@ -132,6 +134,19 @@ EXECUTION = re.compile(r":db/id (\d+) :job-execution/execution-id")
 def keywords(text):
     """Those of an answer in EDN, but of logs, which may come a moment later."""
     return {k for k in KEYWORD.findall(text) if "log" not in k} if text.startswith(("{:", "[{:")) else set()
+
+
+TIME = re.compile(r"\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\b")
+ID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b[0-9a-f]{64}\b")
+NUMBER = re.compile(r"[-+]?\d[\d,.:TZ+-]*(?: ?(?:ns|µs|ms|s|m|h|B|[KMGT]i?B)\b|%)?")
+
+
+def plain_lines(text):
+    """The lines of a plain text, without what differs from run to run."""
+    text = re.sub(r"\n {16,}", " ", text)  # a long line of doctor, wrapped
+    text = text.replace("/home/me/", "~/").replace(platform.node(), "vm")
+    lines = (NUMBER.sub("#", TIME.sub("#", ID.sub("#", line))) for line in text.split("\n"))
+    return {" ".join(re.sub(r"#(?:[ :./-]*#)*", "#", line).split()) for line in lines}
 
 
 def parsed(text):
@@ -212,6 +227,9 @@ def run_page(page, write):
                     problems += differences(want, got)
                 elif got is not None and "code" in got and "-X" in command and want is not None and "code" not in want:
                     problems.append("refused")
+                if not write and not problems and first != end and not command.startswith("nats") and want is None and not keywords(before):
+                    problems += [f"only on the page: {l}" for l in sorted(plain_lines(before) - plain_lines(out))]
+                    problems += [f"only in the answer: {l}" for l in sorted(plain_lines(out) - plain_lines(before))]
                 if not write and keywords(before) != keywords(out):
                     problems.append(f"other keywords: {sorted(keywords(before) ^ keywords(out))}")
                 if (a := EXECUTION.search(before)) and (b := EXECUTION.search(out)):

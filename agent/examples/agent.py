@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
-"""An agent in Python, written from the comment of package subjects
-(../../subjects/doc.go).
+"""An agent in Python, written from the comment of package subjects (../../subjects/doc.go).
 
     pip install -r requirements.txt
     python agent.py --nats-url nats://localhost:4222 --name py1 --apps default --data /var/lib/py1
