@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -69,43 +70,57 @@ func (s *natsSettings) loadPassword() error {
 	return nil
 }
 
+// checkSecrets loads the password, and returns a usage error if a credential
+// lacks its other half or a file cannot be read. The embedded NATS would go
+// without what is half given: without logins, or without TLS.
+func (s *natsSettings) checkSecrets() error {
+	if err := s.loadPassword(); err != nil {
+		return err
+	}
+	own := s.url == "" // embedded
+	switch {
+	case s.password != "" && s.user == "":
+		return usageError{errors.New("--nats-password requires --nats-user")}
+	case own && s.user != "" && s.password == "":
+		return usageError{errors.New("--nats-user requires --nats-password-file or --nats-password")}
+	case (s.cert == "") != (s.key == ""):
+		return usageError{errors.New("--nats-cert and --nats-key must be set together")}
+	case own && s.ca != "" && s.cert == "":
+		return usageError{errors.New("--nats-ca requires --nats-cert and --nats-key; with it, the embedded NATS demands a certificate of each client")}
+	}
+	return cmp.Or(checkReadable("nats-creds", s.creds), checkReadable("nats-ca", s.ca),
+		checkReadable("nats-cert", s.cert), checkReadable("nats-key", s.key))
+}
+
 // connectOptions returns the options for the NATS that the settings name.
 func (s *natsSettings) connectOptions(name string) ([]nats.Option, error) {
-	opts := reconnectOptions(name)
-	if err := s.loadPassword(); err != nil {
+	if err := s.checkSecrets(); err != nil {
 		return nil, err
 	}
+	opts := reconnectOptions(name)
 	if s.creds != "" {
-		if err := checkReadable("nats-creds", s.creds); err != nil {
-			return nil, err
-		}
 		opts = append(opts, nats.UserCredentials(s.creds))
 	}
 	if s.user != "" {
 		opts = append(opts, nats.UserInfo(s.user, s.password))
 	}
 	if s.ca != "" {
-		if err := checkReadable("nats-ca", s.ca); err != nil {
-			return nil, err
-		}
 		opts = append(opts, nats.RootCAs(s.ca))
 	}
-	if (s.cert == "") != (s.key == "") {
-		return nil, usageError{errors.New("--nats-cert and --nats-key must be set together")}
-	}
 	if s.cert != "" {
-		if err := errors.Join(checkReadable("nats-cert", s.cert), checkReadable("nats-key", s.key)); err != nil {
-			return nil, err
-		}
 		opts = append(opts, nats.ClientCert(s.cert, s.key))
 	}
 	return opts, nil
 }
 
+// checkReadable returns a usage error if the file of a flag cannot be opened.
 func checkReadable(flag, file string) error {
+	if file == "" {
+		return nil
+	}
 	f, err := os.Open(file)
 	if err != nil {
-		return fmt.Errorf("--%s: %w", flag, err)
+		return usageError{fmt.Errorf("--%s: %w", flag, err)}
 	}
 	return f.Close()
 }

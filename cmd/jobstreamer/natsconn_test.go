@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -99,6 +100,37 @@ func TestPasswordFile(t *testing.T) {
 			if c.want == "" && c.is.password != "geheim" {
 				t.Errorf("%s: the password is %q", c.name, c.is.password)
 			}
+		}
+	}
+}
+
+// Half of a credential would leave the embedded NATS open, or without TLS.
+func TestHalfGivenCredentials(t *testing.T) {
+	t.Parallel()
+	pem := filepath.Join(t.TempDir(), "some.pem")
+	if err := os.WriteFile(pem, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel() // so that a bus that starts ends
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--nats-password", "geheim"}, "--nats-password requires --nats-user"},
+		{[]string{"--nats-user", "me"}, "--nats-user requires --nats-password-file or --nats-password"},
+		{[]string{"--nats-user", "me", "--nats-password-file", "/none"}, "--nats-password-file: open /none"},
+		{[]string{"--nats-ca", pem}, "--nats-ca requires --nats-cert and --nats-key"},
+		{[]string{"--nats-key", pem}, "--nats-cert and --nats-key must be set together"},
+		{[]string{"--nats-cert", pem}, "--nats-cert and --nats-key must be set together"},
+		{[]string{"--nats-cert", "/none", "--nats-key", pem}, "--nats-cert: open /none"},
+		{[]string{"--nats-cert", pem, "--nats-key", pem, "--nats-ca", "/none"}, "--nats-ca: open /none"},
+		{[]string{"--nats-url", "nats://127.0.0.1:1", "--nats-password", "geheim"}, "--nats-password requires --nats-user"},
+		{[]string{"--nats-url", "nats://127.0.0.1:1", "--nats-creds", "/none"}, "--nats-creds: open /none"},
+	} {
+		got := runCaptured(ended, testEnv, append([]string{"serve", "--data", t.TempDir(), "--http", "127.0.0.1:0"}, c.args...)...)
+		if got.code != exitUsage || !strings.Contains(got.err, c.want) || strings.Contains(got.err, "geheim") {
+			t.Errorf("serve %q exits with %d and says %q, want %d and %q", c.args, got.code, got.err, exitUsage, c.want)
 		}
 	}
 }

@@ -80,7 +80,7 @@ func (p *program) runServe(ctx context.Context, s busSettings, flags *pflag.Flag
 	if err != nil {
 		return err
 	}
-	if err := cmp.Or(s.checkFlags(flags), s.nats.loadPassword(), s.login.checkFlags()); err != nil {
+	if err := cmp.Or(s.checkFlags(flags), s.nats.checkSecrets(), s.login.checkFlags()); err != nil {
 		return err
 	}
 	if s.nats.url == "" {
