@@ -2,7 +2,8 @@
 compares the answers.
 
 Each page has a new bus of its own, and its commands run from top to bottom; some pages
-run beside each other. A link to a file or a heading of this repository must lead
+run beside each other. If the commands of a page send $TOKEN, its bus requires a login, and
+TOKEN is a token of the user admin. A link to a file or a heading of this repository must lead
 somewhere.
 
 A block ```console holds commands ("$ ...", going on after a backslash) and below each its
@@ -31,14 +32,19 @@ PAGES = [pathlib.Path("README.md"), *sorted(pathlib.Path("docs").glob("*.md"))]
 TOGETHER = 4  # pages that run beside each other: most of their time they wait
 ENDLESS = re.compile(r"nats sub|nats kv watch|curl -\w*N|jobstreamer (serve|agent|dev|bench)|nats bench")
 PATIENCE = 12  # seconds: the demo's schedule fires every ten
+PASSWORD = "correct horse"  # of the user admin, on pages with commands that send $TOKEN
 WORDS = {"batch_status", "exit_status", "title", "status", "app", "job", "name", "step_name", "message", "cron_notation"}
 
 
-def start(data):
+def start(data, login):
     """Starts the bus on free ports, and returns the process and its two addresses."""
-    process = subprocess.Popen(
-        ["jobstreamer", "dev", "--demo", "--data", data, "--http", "127.0.0.1:0", "--nats", "127.0.0.1:0", "--sync", "interval"],
-        stdout=subprocess.PIPE, text=True)
+    command = ["jobstreamer", "dev", "--demo", "--data", data, "--http", "127.0.0.1:0", "--nats", "127.0.0.1:0", "--sync", "interval"]
+    if login:
+        file = pathlib.Path(data, "admin-password")
+        file.touch(0o600)
+        file.write_text(PASSWORD + "\n")
+        command += ["--login", "--admin-password-file", str(file)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     found = {}
     for line in process.stdout:
         for name in ("REST API", "NATS"):
@@ -53,12 +59,20 @@ def start(data):
     return process, found["REST API"], found["NATS"]
 
 
-def wait_for_demo(rest):
+def log_in(rest):
+    """Returns a token of the user admin."""
+    body = json.dumps({"id": "admin", "password": PASSWORD}).encode()
+    with urllib.request.urlopen(urllib.request.Request(rest + "/auth", body, {"Content-Type": "application/json"})) as r:
+        return json.load(r)["token"]
+
+
+def wait_for_demo(rest, token):
     """Waits until the demo's first jobs and its first fire have ended."""
     for _ in range(60):
         try:
             for job in ("three-steps", "every-10s"):
-                with urllib.request.urlopen(f"{rest}/default/job/{job}/executions") as r:
+                url = f"{rest}/default/job/{job}/executions"
+                with urllib.request.urlopen(urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})) as r:
                     if not any(e["batch_status"] == "completed" for e in json.load(r)["results"]):
                         break
             else:
@@ -91,12 +105,12 @@ def blocks(page, lines):
         i += 1
 
 
-def run(command, rest, nats, data):
+def run(command, rest, nats, data, token):
     """Returns what the command prints, or ends with what is wrong."""
     text = command.replace("http://127.0.0.1:45102", rest).replace("nats://127.0.0.1:4222", nats)
     endless = ENDLESS.search(command)
     process = subprocess.Popen(["bash", "-c", text], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True, cwd=data,
-                               env={**os.environ, "NATS_URL": nats, "JOBSTREAMER_NATS_URL": nats, "JOBSTREAMER_URL": rest, "JOBSTREAMER_SERVER": rest, "JOBSTREAMER_DATA": data})
+                               env={**os.environ, "NATS_URL": nats, "JOBSTREAMER_NATS_URL": nats, "JOBSTREAMER_URL": rest, "JOBSTREAMER_SERVER": rest, "JOBSTREAMER_DATA": data, "TOKEN": token})
     try:
         out, _ = process.communicate(timeout=PATIENCE if endless else 60)
         code = process.returncode
@@ -206,13 +220,15 @@ def run_page(page, write):
     wrong = commands = 0
     answers, report = [], [f"== {page}"]
     with tempfile.TemporaryDirectory() as data:
-        bus, rest, nats = start(data)
+        login = any("$TOKEN" in command for _, _, command in blocks(page, lines))
+        bus, rest, nats = start(data, login)
         try:
-            wait_for_demo(rest)
+            token = log_in(rest) if login else ""
+            wait_for_demo(rest, token)
             ids = {}  # of executions: on the page, and here
             for first, end, command in blocks(page, lines):
                 command = re.sub(r"/execution/(\d+)", lambda m: f"/execution/{ids.get(m[1], m[1])}", command)
-                code, out = run(command, rest, nats, data)
+                code, out = run(command, rest, nats, data, token)
                 out = out.replace(data, "~/.local/share/jobstreamer")
                 before = "\n".join(lines[first:end])
                 want, got = parsed(before), parsed(out)

@@ -131,11 +131,36 @@ func TestLoginIsNotNeeded(t *testing.T) {
 		{name: "but not without a form", method: "POST", path: "/auth", body: `{:user/id "nobody"}`, status: 400, want: any_ + `:messages \["password must be present"\]` + any_},
 		{name: "all are admins", method: "GET", path: "/account", status: 200, want: `\{:user/id "admin" :applications \{"default" \{:application/name "default" :roles \["admin"\]\}\}\}`},
 		{name: "also with what is good nowhere", method: "GET", path: "/account", headers: []string{"Authorization", "Token x"}, status: 200, want: any_},
-		{name: "users can be made ready", method: "POST", path: "/user", body: `{:user/id "ann" :user/password "password123" :role "admin"}`, headers: console, status: 201},
+		{name: "but nobody makes a user", method: "POST", path: "/user", body: `{:user/id "ann" :user/password "password123" :role "admin"}`, headers: console, status: 409, want: any_ + `--login` + any_},
 		{name: "the console logs out", method: "DELETE", path: "/auth", headers: console, status: 204},
 		{name: "a provider that is none", method: "GET", path: "/oauth/github", status: 302},
 	} {
 		x.run(t, e)
+	}
+}
+
+// Without --login everybody is an admin, so nobody may prepare a login that
+// outlasts it.
+func TestUsersNeedLogin(t *testing.T) {
+	e := newEnv(t)
+	e.user("admin", bus.RoleAdmin)
+	routes := 0
+	for path, item := range e.doc.Paths.Map() {
+		for method, op := range item.Operations() {
+			needs := permission(fmt.Sprint(op.Extensions["x-permission"]))
+			if method == "GET" || needs != manageUsers && needs != ownKeys {
+				continue
+			}
+			routes++
+			path := strings.Replace(path, "{id}", "admin", 1)
+			r := e.call(method, path, `{"id":"eve","password":"password123","role":"admin"}`, "Accept", "application/json").code(409, "users_need_login")
+			if !strings.Contains(string(r.body), "--login") {
+				t.Errorf("%s: %s", r.asked, r.body)
+			}
+		}
+	}
+	if users := e.logins.Users(); routes < 5 || len(users) != 1 || len(users[0].Keys) != 0 || users[0].Role("") != bus.RoleAdmin {
+		t.Errorf("%d routes, users %+v", routes, users)
 	}
 }
 

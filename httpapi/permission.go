@@ -79,6 +79,10 @@ func (e *permissionError) Error() string {
 
 var errNoLogin = errors.New("the request needs a login")
 
+// errUsersNeedLogin refuses changes of users where everybody is an admin: such
+// a user could log in later, when a login is required.
+var errUsersNeedLogin = bus.State("users_need_login", "the control bus requires no login, so anyone could make themselves an admin: start it with --login, then log in and change users")
+
 // authorizeRequest returns the user who sends a request, nil for an open route
 // or without [Config.RequireLogin], or why the request is refused. An unknown
 // path needs a login: without one, nobody can find out which paths exist. A
@@ -88,10 +92,13 @@ func (s *Server) authorizeRequest(r *http.Request, path string, param func(strin
 	if !known {
 		needs = anyone
 	}
+	foreign := s.pages.CheckOrigin(r)
+	if !s.cfg.RequireLogin && foreign == nil && r.Method != http.MethodGet && (needs == manageUsers || needs == ownKeys) {
+		return nil, errUsersNeedLogin
+	}
 	if !s.cfg.RequireLogin || r.Method == http.MethodOptions {
 		needs = open
 	}
-	foreign := s.pages.CheckOrigin(r)
 	if needs == open && foreign == nil {
 		return nil, nil
 	}

@@ -198,6 +198,16 @@ func (s *Service) checkLastAdmin(id string, roles ...map[string]string) (u *bus.
 
 func noUser(id string) error { return bus.State(CodeNoSuchUser, "there is no user %.40s", id) }
 
+// Admins returns the ids of the users who may create users, sorted.
+func (s *Service) Admins() (ids []string) {
+	for _, u := range s.Users() {
+		if isAdmin(u) {
+			ids = append(ids, u.ID)
+		}
+	}
+	return ids
+}
+
 // isAdmin reports whether a user may create users.
 func isAdmin(u *bus.User) bool { return u.Role("") == bus.RoleAdmin }
 

@@ -93,7 +93,7 @@ func (p *program) runDev(ctx context.Context, s devSettings) error {
 		return err
 	}
 	defer c.Close()
-	c.prepare = func(ctx context.Context) error { return p.firstAdmin(ctx, c.logins, &s.bus.login) }
+	c.prepare = func(ctx context.Context) error { return p.firstAdmin(ctx, c.logins, &s.bus.login, log) }
 	a, err := p.devAgent(c, &s, log)
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -87,17 +88,19 @@ func loginCommands(t *testing.T) *login.Service {
 func TestFirstAdmin(t *testing.T) {
 	s := loginCommands(t)
 	var errs lockedBuffer
+	var lines lockedBuffer
+	log := slog.New(slog.NewTextHandler(&lines, nil))
 	p := &program{streams: streams{err: &errs}}
 	settings := &loginSettings{required: true}
-	if err := p.firstAdmin(t.Context(), s, settings); err == nil || !strings.Contains(err.Error(), "--admin-password-file") || s.HasAdmin() {
+	if err := p.firstAdmin(t.Context(), s, settings, log); err == nil || !strings.Contains(err.Error(), "--admin-password-file") || s.HasAdmin() {
 		t.Errorf("no terminal shows it: %v", err)
 	}
 	p.terminal = true
-	if err := p.firstAdmin(t.Context(), s, &loginSettings{}); err != nil || s.HasAdmin() {
+	if err := p.firstAdmin(t.Context(), s, &loginSettings{}, log); err != nil || s.HasAdmin() {
 		t.Errorf("no login is needed: %v", err)
 	}
 	for range 2 {
-		if err := p.firstAdmin(t.Context(), s, settings); err != nil {
+		if err := p.firstAdmin(t.Context(), s, settings, log); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -107,6 +110,10 @@ func TestFirstAdmin(t *testing.T) {
 	}
 	if _, err := s.Login(t.Context(), "admin", shown[0][1]); err != nil {
 		t.Errorf("the password that was shown: %v", err)
+	}
+	// Each start that requires a login says which admins there are.
+	if got := lines.String(); strings.Count(got, "admins=[admin]") != 2 || strings.Count(got, "first admin was created") != 1 || strings.Contains(got, shown[0][1]) {
+		t.Errorf("in the log: %s", got)
 	}
 }
 
@@ -120,7 +127,7 @@ func TestPasswordFiles(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		err := p.firstAdmin(t.Context(), s, &loginSettings{required: true, passwordFile: file})
+		err := p.firstAdmin(t.Context(), s, &loginSettings{required: true, passwordFile: file}, slog.New(slog.DiscardHandler))
 		if err == nil || s.HasAdmin() || text != "" && strings.Contains(err.Error(), text) {
 			t.Errorf("%q: %v", text, err)
 		}

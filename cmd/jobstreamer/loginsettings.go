@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"time"
 
@@ -39,16 +40,32 @@ func (s *loginSettings) checkFlags() error {
 	return nil
 }
 
-// firstAdmin creates the first admin if none exists. It shows a generated
-// password only on a terminal, because other outputs are stored.
-func (p *program) firstAdmin(ctx context.Context, users *login.Service, s *loginSettings) error {
-	if !s.required || users.HasAdmin() {
+// firstAdmin creates the first admin if none exists, and logs the ids of all
+// admins: one whom nobody remembers is an open door.
+func (p *program) firstAdmin(ctx context.Context, users *login.Service, s *loginSettings, log *slog.Logger) error {
+	if !s.required {
 		return nil
 	}
+	if len(users.Admins()) == 0 {
+		if err := p.createAdmin(ctx, users, s, log); err != nil {
+			return err
+		}
+	}
+	log.Info("a login is required", "admins", users.Admins())
+	return nil
+}
+
+// createAdmin creates the first admin. It shows a generated password only on a
+// terminal, because other outputs are stored.
+func (p *program) createAdmin(ctx context.Context, users *login.Service, s *loginSettings, log *slog.Logger) error {
 	if s.passwordFile != "" {
 		password, err := readPassword(s.passwordFile)
-		if err == nil {
-			_, err = users.FirstAdmin(ctx, password)
+		if err != nil {
+			return err
+		}
+		made, err := users.FirstAdmin(ctx, password)
+		if made {
+			log.Info("the first admin was created, with the password of --admin-password-file", "user", login.FirstUser)
 		}
 		return err
 	}
@@ -58,6 +75,7 @@ func (p *program) firstAdmin(ctx context.Context, users *login.Service, s *login
 	password := login.RandomPassword()
 	made, err := users.FirstAdmin(ctx, password)
 	if made {
+		log.Info("the first admin was created, with a generated password, shown only on the terminal", "user", login.FirstUser)
 		fmt.Fprintf(p.err, "\nUser %s was created. Its password is shown only this once:\n\n    %s\n\n", login.FirstUser, password)
 	}
 	return err

@@ -97,7 +97,7 @@ func (p *program) runServe(ctx context.Context, s busSettings, flags *pflag.Flag
 		return err
 	}
 	defer c.Close()
-	c.prepare = func(ctx context.Context) error { return p.firstAdmin(ctx, c.logins, &s.login) }
+	c.prepare = func(ctx context.Context) error { return p.firstAdmin(ctx, c.logins, &s.login, log) }
 	return c.Run(ctx, func() {
 		log.Info("control bus is ready", "name", s.name, "http", c.URL(), "nats", c.natsURL(), "data", s.data, "sync", s.sync, "replicas", s.replicas)
 	}, adaptGarbage(p.env))
