@@ -90,6 +90,9 @@ func (s *Server) postApp(ctx context.Context, in *postApp) (*saved[rest.AppInfo]
 	if _, _, known := s.cfg.Index.App(sent.Name); !known && v1.SendsToken(in.Authorization) {
 		sent.Name = bus.DefaultApp
 	}
+	if err := checkPermission(ctx, deployApp, sent.Name); err != nil {
+		return nil, err
+	}
 	out, err := s.writeApp(ctx, sent, &in.Preconditions)
 	if err == nil {
 		out.Status = 201

@@ -28,7 +28,11 @@ const (
 	updateJob   permission = "update-job"
 	removeJob   permission = "delete-job"
 	executeJob  permission = "execute-job"
+	blockAgents permission = "block-agent" // and unblock
 	manageUsers permission = "manage-users"
+
+	deployApp permission = "deploy"     // create the application, deploy jars
+	deployAny permission = "deploy-any" // deploy in at least one application
 
 	readCalendar  permission = "read-calendar"
 	writeCalendar permission = "write-calendar" // create, update, delete
@@ -41,7 +45,9 @@ var roles = map[permission][]string{
 	createJob:   {bus.RoleAdmin},
 	updateJob:   {bus.RoleAdmin},
 	removeJob:   {bus.RoleAdmin},
+	blockAgents: {bus.RoleAdmin, bus.RoleOperator},
 	manageUsers: {bus.RoleAdmin},
+	deployApp:   {bus.RoleAdmin, bus.RoleOperator},
 
 	readCalendar:  {bus.RoleAdmin, bus.RoleOperator, bus.RoleWatcher},
 	writeCalendar: {bus.RoleAdmin, bus.RoleOperator},
@@ -130,8 +136,23 @@ func isAllowed(u *bus.User, needs permission, app, id string) bool {
 		return true
 	case ownKeys:
 		return u.ID == id || isAllowed(u, manageUsers, app, id)
+	case deployAny:
+		for name := range u.Roles {
+			if isAllowed(u, deployApp, name, id) {
+				return true
+			}
+		}
 	}
 	return slices.Contains(roles[needs], u.Role(app))
+}
+
+// checkPermission returns an error if the user of a request lacks a permission
+// in an application that only the body names.
+func checkPermission(ctx context.Context, needs permission, app string) error {
+	if u := userOf(ctx); !isAllowed(u, needs, app, "") {
+		return &permissionError{u.ID, app, needs}
+	}
+	return nil
 }
 
 // senderOf returns the user of the token or key in the header Authorization, or

@@ -16,20 +16,25 @@ import (
 )
 
 // What the original control bus lets its roles do, and what clients of it ask.
+// Deploying and blocking, which it lets everybody do, need the role operator.
 var contract = map[permission]struct {
 	roles  string
 	routes []string
 }{
 	readJob: {"admin operator watcher", []string{"GET /{app}/jobs", "GET /{app}/job/{job}", "GET /{app}/job/{job}/settings", "GET /{app}/job/{job}/executions",
-		"GET /{app}/job/{job}/execution/{id}", "GET /{app}/jobs/download"}},
+		"GET /{app}/job/{job}/execution/{id}", "GET /{app}/jobs/download",
+		"GET /{app}/deployments", "GET /{app}/deployment/{number}"}},
 	createJob: {"admin", []string{"POST /{app}/jobs"}},
 	updateJob: {"admin", []string{"PUT /{app}/job/{job}", "PUT /{app}/job/{job}/settings/exclusive"}},
 	removeJob: {"admin", []string{"DELETE /{app}/job/{job}", "DELETE /{app}/job/{job}/settings/exclusive", "DELETE /{app}/job/{job}/executions"}},
 	executeJob: {"admin operator", []string{"POST /{app}/job/{job}/executions", "PUT /{app}/job/{job}/execution/{id}/stop", "PUT /{app}/job/{job}/execution/{id}/abandon",
 		"PUT /{app}/job/{job}/execution/{id}/restart", "POST /{app}/job/{job}/schedule", "PUT /{app}/job/{job}/schedule/pause",
 		"PUT /{app}/job/{job}/schedule/resume", "DELETE /{app}/job/{job}/schedule"}},
-	anyone: {"admin operator watcher", []string{"GET /apps", "POST /apps", "GET /{app}/batch-components", "POST /{app}/batch-components", "GET /agents", "GET /agent/{id}",
-		"PUT /agent/{id}/block", "GET /{app}/stats", "GET /account"}},
+	anyone:      {"admin operator watcher", []string{"GET /apps", "GET /{app}/batch-components", "GET /agents", "GET /agent/{id}", "GET /{app}/stats", "GET /account"}},
+	blockAgents: {"admin operator", []string{"PUT /agent/{id}/block", "PUT /agent/{id}/unblock"}},
+	deployApp: {"admin operator", []string{"PUT /app/{app}", "POST /{app}/batch-components", "POST /{app}/deployments",
+		"PUT /{app}/deployment/{number}/current"}},
+	deployAny:   {"admin operator", []string{"POST /apps", "PUT /artifact/{sha256}", "GET /artifact/{sha256}"}},
 	manageUsers: {"admin", []string{"GET /users", "POST /user", "DELETE /user/{id}"}},
 	ownKeys:     {"admin", nil}, // of another user
 	open:        {"admin operator watcher nobody", []string{"POST /auth", "DELETE /auth", "GET /oauth", "GET /version", "GET /healthcheck"}},
@@ -152,6 +157,36 @@ func TestRolesByApplication(t *testing.T) {
 	if r := e.call("GET", "/account", "", ann...); !strings.Contains(string(r.body), `"billing":{"name":"billing","roles":["admin"]}`) {
 		t.Errorf("%s", r.body)
 	}
+}
+
+// A watcher can neither deploy nor download. A role in one application is
+// enough to upload, but not to deploy to another one.
+func TestDeployPermission(t *testing.T) {
+	e := newEnv(t, withLogin)
+	admin := bearing(e.user("admin", bus.RoleAdmin).Token)
+	e.call("PUT", "/app/billing", `{}`, admin...).want(201)
+	e.call("POST", "/user", `{"id":"ann","password":"password123","role":"watcher","roles":{"billing":"operator"}}`, admin...).want(201)
+	secrets, err := e.logins.Login(t.Context(), "ann", password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ann, watcher := bearing(secrets.Token), bearing(e.user("wally", bus.RoleWatcher).Token)
+	jar := string(jarOf(t, map[string][]byte{"a/B.class": class("a/B", "javax/batch/api/Batchlet")}))
+	artifact, deployment := "/artifact/"+sha(jar), `{"artifacts":[{"name":"a.jar","sha256":"`+sha(jar)+`"}]}`
+
+	e.call("PUT", artifact, jar, watcher...).code(403, "forbidden")
+	e.call("PUT", artifact, jar, ann...).want(201)
+	e.call("GET", artifact, "", watcher...).code(403, "forbidden")
+	e.call("GET", artifact, "", ann...).want(200)
+	e.call("POST", "/billing/deployments", deployment, watcher...).code(403, "forbidden")
+	e.call("POST", "/default/deployments", deployment, ann...).code(403, "forbidden")
+	e.call("POST", "/billing/deployments", deployment, ann...).want(201)
+	for _, name := range []string{"billing", "new"} {
+		e.call("POST", "/apps", `{"name":"`+name+`","description":"mine"}`, watcher...).code(403, "forbidden")
+		e.call("PUT", "/app/"+name, `{"description":"mine"}`, watcher...).code(403, "forbidden")
+	}
+	e.call("POST", "/apps", `{"name":"default","description":"mine"}`, ann...).code(403, "forbidden")
+	e.call("POST", "/apps", `{"name":"billing","description":"mine"}`, ann...).want(201)
 }
 
 // loginOnly is a server of which only the login is real.
