@@ -47,7 +47,8 @@ func (s *Server) postAuth(ctx context.Context, in *postAuth) (*loggedIn, error) 
 	secrets := login.NewSecrets()
 	if s.cfg.RequireLogin {
 		var err error
-		if secrets, err = s.cfg.Logins.Login(ctx, in.Sent.value.ID, in.Sent.value.Password); err != nil {
+		a := login.Attempt{ID: in.Sent.value.ID, Password: in.Sent.value.Password, Address: addressOf(ctx)}
+		if secrets, err = s.cfg.Logins.Login(ctx, a); err != nil {
 			return nil, err
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -28,7 +29,7 @@ func (e *env) user(id, role string) login.Secrets {
 	if err := e.logins.Add(e.t.Context(), id, password, map[string]string{bus.DefaultApp: role}); err != nil {
 		e.t.Fatal(err)
 	}
-	secrets, err := e.logins.Login(e.t.Context(), id, password)
+	secrets, err := e.logins.Login(e.t.Context(), login.Attempt{ID: id, Password: password})
 	if err != nil {
 		e.t.Fatal(err)
 	}
@@ -161,6 +162,55 @@ func TestUsersNeedLogin(t *testing.T) {
 	}
 	if users := e.logins.Users(); routes < 5 || len(users) != 1 || len(users[0].Keys) != 0 || users[0].Role("") != bus.RoleAdmin {
 		t.Errorf("%d routes, users %+v", routes, users)
+	}
+}
+
+// Wrong passwords are answered with 429 after some, for v1 clients too. Behind
+// a trusted proxy, the address is that of its client.
+func TestGuessesAreRefused(t *testing.T) {
+	e := newEnv(t, withLogin, func(c *Config) { c.TrustedProxies = []string{"127.0.0.1"} })
+	e.user("admin", bus.RoleAdmin)
+	const wrong = `{"id":"admin","password":"wrong"}`
+	for range 5 {
+		e.call("POST", "/auth", wrong, "X-Forwarded-For", "192.0.2.9, 192.0.2.1").code(401, "authentication_failed")
+	}
+	r := e.call("POST", "/auth", wrong, "X-Forwarded-For", "192.0.2.8, 192.0.2.1").code(429, "too_many_failed_logins")
+	if got := r.header.Get("Retry-After"); got != "1" {
+		t.Errorf("Retry-After: %q", got)
+	}
+	r = e.call("POST", "/auth", `{:user/id "admin" :user/password "`+password+`"}`, append([]string{"X-Forwarded-For", "192.0.2.1"}, console...)...).want(429)
+	if !strings.Contains(string(r.body), ":messages [") {
+		t.Errorf("for v1 clients: %s", r.body)
+	}
+	e.call("POST", "/auth", `{"id":"admin","password":"`+password+`"}`, "X-Forwarded-For", "192.0.2.2").want(201)
+}
+
+func TestTrustedProxies(t *testing.T) {
+	for _, c := range []struct {
+		proxies   []string
+		peer, xff string
+		want      string
+	}{
+		{nil, "127.0.0.1", "192.0.2.1", "127.0.0.1"},
+		{[]string{"10.0.0.0/8"}, "127.0.0.1", "192.0.2.1", "127.0.0.1"},
+		{[]string{"10.0.0.0/8"}, "10.1.2.3", "192.0.2.1", "192.0.2.1"},
+		{[]string{"10.0.0.0/8", "::1"}, "::1", "192.0.2.1, 10.1.2.3", "192.0.2.1"},
+		{[]string{"10.0.0.0/8"}, "10.1.2.3", "192.0.2.1, 192.168.0.1", "192.168.0.1"},
+		{[]string{"10.0.0.0/8"}, "10.1.2.3", "junk", "10.1.2.3"},
+	} {
+		of, err := trustProxies(c.proxies)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := httptest.NewRequest("GET", "/", nil)
+		r.RemoteAddr = net.JoinHostPort(c.peer, "4711")
+		r.Header.Set("X-Forwarded-For", c.xff)
+		if got := of(r); got != c.want {
+			t.Errorf("%v, %s for %s: %s, want %s", c.proxies, c.peer, c.xff, got, c.want)
+		}
+	}
+	if _, err := New(Config{TrustedProxies: []string{"everyone"}}); err == nil || !strings.Contains(err.Error(), "trusted-proxy") {
+		t.Errorf("everyone: %v", err)
 	}
 }
 

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"html"
 	"io"
+	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"runtime/debug"
 	"strings"
@@ -22,8 +24,12 @@ import (
 
 // Only this file uses Echo's context.
 
-func newEcho(s *Server) *echo.Echo {
+func newEcho(s *Server) (*echo.Echo, error) {
 	e := echo.New()
+	var err error
+	if e.IPExtractor, err = trustProxies(s.cfg.TrustedProxies); err != nil {
+		return nil, err
+	}
 	e.HTTPErrorHandler = func(err error, c echo.Context) {
 		if !c.Response().Committed {
 			s.writeProblem(c.Response(), c.Request(), err)
@@ -33,7 +39,28 @@ func newEcho(s *Server) *echo.Echo {
 	e.Use(s.recoverPanic)
 	e.Use(s.checkAccess)    // after the router, which knows the route
 	e.Use(redirectSlash(e)) // after admit: who has no login shall not find out what there is
-	return e
+	return e, nil
+}
+
+// trustProxies returns the function that finds the address of a client: of the
+// connection, or the last in X-Forwarded-For that is not a trusted proxy's.
+func trustProxies(proxies []string) (echo.IPExtractor, error) {
+	if len(proxies) == 0 {
+		return echo.ExtractIPDirect(), nil
+	}
+	trust := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
+	for _, text := range proxies {
+		network, err := netip.ParsePrefix(text)
+		if ip, err2 := netip.ParseAddr(text); err2 == nil {
+			network, err = ip.Prefix(ip.BitLen())
+		}
+		if err != nil {
+			return nil, &bus.FieldError{Path: "trusted-proxy", Want: "an address, or a network such as 10.0.0.0/8", Got: text}
+		}
+		network = network.Masked()
+		trust = append(trust, echo.TrustIPRange(&net.IPNet{IP: network.Addr().AsSlice(), Mask: net.CIDRMask(network.Bits(), network.Addr().BitLen())}))
+	}
+	return echo.ExtractIPFromXFFHeader(trust...), nil
 }
 
 // checkPages applies [origin.Policy], but for the origins, which matter only to
@@ -81,9 +108,11 @@ func (s *Server) checkAccess(next echo.HandlerFunc) echo.HandlerFunc {
 		if err != nil {
 			return err
 		}
+		ctx := withAddress(r.Context(), c.RealIP())
 		if user != nil {
-			c.SetRequest(r.WithContext(withUser(r.Context(), user)))
+			ctx = withUser(ctx, user)
 		}
+		c.SetRequest(r.WithContext(ctx))
 		return next(c)
 	}
 }

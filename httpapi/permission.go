@@ -189,3 +189,16 @@ func userOf(ctx context.Context) *bus.User {
 	}
 	return everybody
 }
+
+type addressKey struct{}
+
+func withAddress(ctx context.Context, address string) context.Context {
+	return context.WithValue(ctx, addressKey{}, address)
+}
+
+// addressOf returns the address of the client that sends the request, empty if
+// it has none.
+func addressOf(ctx context.Context) string {
+	address, _ := ctx.Value(addressKey{}).(string)
+	return address
+}

@@ -144,7 +144,7 @@ func TestRolesByApplication(t *testing.T) {
 	e.call("PUT", "/app/billing", `{}`, admin...).want(201)
 	e.call("POST", "/user", `{"id":"ann","password":"password123","role":"watcher","roles":{"billing":"admin"}}`, admin...).want(201)
 	e.call("POST", "/user", `{"id":"bob","password":"password123","role":"watcher","roles":{"billing":"chief","a b":"admin"}}`, admin...).code(422, "invalid_body")
-	secrets, err := e.logins.Login(t.Context(), "ann", password)
+	secrets, err := e.logins.Login(t.Context(), login.Attempt{ID: "ann", Password: password})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -125,6 +126,7 @@ func classifyError(err error) *problem {
 		he      *echo.HTTPError
 		may     *permissionError
 		host    *origin.HostError
+		paused  *login.PausedError
 		sick    *sickError
 	)
 	switch {
@@ -140,6 +142,10 @@ func classifyError(err error) *problem {
 		return p
 	case errors.Is(err, login.ErrWrong):
 		return newProblem(http.StatusUnauthorized, "authentication_failed", "Authentication failure.")
+	case errors.As(err, &paused):
+		p := newProblem(http.StatusTooManyRequests, "too_many_failed_logins", paused.Error())
+		p.header.Set("Retry-After", strconv.Itoa(paused.Seconds()))
+		return p
 	case errors.Is(err, login.ErrBusy):
 		return unavailable("too_many_logins", "too many users are logging in at the moment; try again later")
 	case errors.Is(err, errNoLogin):

@@ -127,7 +127,7 @@ type Deployments interface {
 
 // Logins is the part of package login that the API needs.
 type Logins interface {
-	Login(ctx context.Context, id, password string) (login.Secrets, error)
+	Login(ctx context.Context, a login.Attempt) (login.Secrets, error)
 	Logout(ctx context.Context, secret string) error
 	BySession(ctx context.Context, secret string) *bus.User
 	ByToken(ctx context.Context, secret string) *bus.User
@@ -172,7 +172,11 @@ type Config struct {
 	// besides loopback and the address that it listens on. Without RequireLogin
 	// it answers requests for other hosts with 421.
 	HostNames []string
-	Log       *slog.Logger // default: none
+
+	// TrustedProxies are addresses, or networks such as 10.0.0.0/8, of proxies
+	// whose header X-Forwarded-For names the client; default: none.
+	TrustedProxies []string
+	Log            *slog.Logger // default: none
 }
 
 // Server serves the REST API.
@@ -189,7 +193,8 @@ type Server struct {
 	close   context.CancelFunc
 }
 
-// New returns a server, or a [bus.FieldError] for AllowOrigin and HostNames.
+// New returns a server, or a [bus.FieldError] for AllowOrigin, HostNames and
+// TrustedProxies.
 // The index should be ready: until then lists are incomplete.
 func New(cfg Config) (*Server, error) {
 	if cfg.Log == nil {
@@ -209,7 +214,10 @@ func New(cfg Config) (*Server, error) {
 		Broker: cfg.Broker, Executions: cfg.Executions, EventOf: s.eventOf, Bound: s.untilClosing, Log: s.log,
 	})
 	adoptProblems()
-	e := newEcho(s)
+	e, err := newEcho(s)
+	if err != nil {
+		return nil, err
+	}
 	s.api = newAPI(e, cfg.Version)
 	s.api.UseMiddleware(s.chooseFormat)
 	s.addRoutes()

@@ -60,7 +60,7 @@ func storeUser(t testing.TB, s *Service, id, role string) {
 
 func logIn(t testing.TB, s *Service, id string) Secrets {
 	t.Helper()
-	secrets, err := s.Login(t.Context(), id, password)
+	secrets, err := s.Login(t.Context(), Attempt{ID: id, Password: password})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -42,6 +42,8 @@ type Service struct {
 	waiting atomic.Int32
 	lookups chan struct{}
 
+	throttle *throttle
+
 	mu       sync.RWMutex
 	users    map[string]*userEntry
 	keys     map[digest]string // user ids, by key
@@ -54,7 +56,7 @@ type Service struct {
 func New(cfg Config) *Service {
 	return &Service{
 		b: cfg.Bus, timeout: cmp.Or(cfg.Timeout, DefaultTimeout), log: cfg.Bus.Log, ready: make(chan struct{}),
-		hashing: make(chan struct{}, maxHashing), lookups: make(chan struct{}, maxLookups),
+		hashing: make(chan struct{}, maxHashing), lookups: make(chan struct{}, maxLookups), throttle: newThrottle(),
 		users: map[string]*userEntry{}, keys: map[digest]string{}, sessions: map[digest]*session{},
 	}
 }

@@ -89,31 +89,51 @@ func (Secrets) String() string { return "(secrets)" }
 // NewSecrets returns random secrets.
 func NewSecrets() Secrets { return Secrets{uuid.NewString(), rand.Text()} }
 
-// Login returns the secrets of a new login, or an error that is [ErrWrong] or
-// [ErrBusy]. It reads the user from the bucket, not from memory, since another
-// bus may just have created them. An unknown user takes as long as a wrong
-// password.
-func (s *Service) Login(ctx context.Context, id, password string) (Secrets, error) {
+// Attempt is a login before its password is checked.
+type Attempt struct {
+	ID, Password string
+	Address      string // of the client; empty if it has none
+}
+
+// Login returns the secrets of a new login, or an error that is [ErrWrong],
+// [ErrBusy] or a [PausedError].
+func (s *Service) Login(ctx context.Context, a Attempt) (Secrets, error) {
+	u, err := s.checkAttempt(ctx, &a)
+	if err != nil {
+		return Secrets{}, err
+	}
+	return s.issueSecrets(ctx, u)
+}
+
+// checkAttempt returns the user if the password is right. It reads the user
+// from the bucket, not from memory, since another bus may just have created
+// them. An unknown user takes as long as a wrong password.
+func (s *Service) checkAttempt(ctx context.Context, a *Attempt) (*bus.User, error) {
+	if wait := s.throttle.admit(a); wait > 0 {
+		return nil, &PausedError{wait}
+	}
 	var e bus.Entry[bus.User]
 	err := bus.ErrNotFound
-	if ValidID(id) {
-		e, err = s.b.Users.Get(ctx, id)
+	if ValidID(a.ID) {
+		e, err = s.b.Users.Get(ctx, a.ID)
 	}
 	if errors.Is(err, bus.ErrNotFound) {
 		e.Value.Password, err = unknownUser, nil
 	}
 	if err != nil {
-		return Secrets{}, err
+		return nil, err
 	}
-	right, err := s.checkPassword(ctx, password[:min(len(password), MaxPassword)], e.Value.Password)
+	right, err := s.checkPassword(ctx, a.Password[:min(len(a.Password), MaxPassword)], e.Value.Password)
 	if err != nil {
-		return Secrets{}, err
+		return nil, err
 	}
-	if !right || e.Value.ID == "" || len(password) > MaxPassword {
-		return Secrets{}, ErrWrong
+	if !right || e.Value.ID == "" || len(a.Password) > MaxPassword {
+		s.logFailure(a, s.throttle.fail(a))
+		return nil, ErrWrong
 	}
-	s.rememberUser(id, &e.Value, e.Revision)
-	return s.issueSecrets(ctx, &e.Value)
+	s.throttle.succeed(a)
+	s.rememberUser(a.ID, &e.Value, e.Revision)
+	return &e.Value, nil
 }
 
 // Issue returns the secrets of a new login without asking for a password.

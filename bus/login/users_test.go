@@ -26,7 +26,7 @@ func TestLogin(t *testing.T) {
 		{"nobody", "bob", password, ErrWrong},
 		{"an id that is no key", "a.*.>", password, ErrWrong},
 	} {
-		if _, err := s.Login(t.Context(), c.id, c.password); err != c.want {
+		if _, err := s.Login(t.Context(), Attempt{ID: c.id, Password: c.password}); err != c.want {
 			t.Errorf("%s: %v, want %v", c.name, err, c.want)
 		}
 	}
@@ -78,7 +78,7 @@ func TestNobodyTakesAsLong(t *testing.T) {
 	var wg sync.WaitGroup
 	for _, id := range ids {
 		wg.Go(func() {
-			if _, err := s.Login(t.Context(), id, "wrong"); err != ErrWrong {
+			if _, err := s.Login(t.Context(), Attempt{ID: id, Password: "wrong"}); err != ErrWrong {
 				t.Errorf("%s: %v", id, err)
 			}
 		})
@@ -97,7 +97,8 @@ func BenchmarkWrongLogin(b *testing.B) {
 	for _, id := range []string{"ann", "nobody"} {
 		b.Run(id, func(b *testing.B) {
 			for b.Loop() {
-				if _, err := s.Login(b.Context(), id, "wrong"); err != ErrWrong {
+				s.throttle = newThrottle()
+				if _, err := s.Login(b.Context(), Attempt{ID: id, Password: "wrong"}); err != ErrWrong {
 					b.Fatal(err)
 				}
 			}
@@ -121,7 +122,7 @@ func TestLoginsWaitForEachOther(t *testing.T) {
 	eventually(t, "all wait", func() bool { return s.waiting.Load() == maxWaiting })
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
-	if _, err := s.Login(ctx, "bob", password); err != ErrBusy {
+	if _, err := s.Login(ctx, Attempt{ID: "bob", Password: password}); err != ErrBusy {
 		t.Errorf("one more: %v", err)
 	}
 	for range maxHashing {

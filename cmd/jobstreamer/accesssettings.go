@@ -12,12 +12,14 @@ import (
 type accessSettings struct {
 	allowOrigin string
 	hostNames   []string
+	proxies     []string
 	insecure    bool
 }
 
 func (s *accessSettings) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&s.allowOrigin, "allow-origin", "", "`URL` origin whose pages may call the API from a browser (CORS), such as http://localhost:3000")
 	f.StringSliceVar(&s.hostNames, "host-name", nil, "`NAMES` host names by which clients reach the API; without --login, only these, loopback names and the address of --http are accepted")
+	f.StringSliceVar(&s.proxies, "trusted-proxy", nil, "`ADDRESSES` addresses or networks of proxies whose header X-Forwarded-For names the client")
 	f.BoolVar(&s.insecure, "insecure", false, "allow --http beyond loopback without --login; everyone who can reach it can then run commands on all agents")
 }
 

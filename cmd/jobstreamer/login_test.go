@@ -108,7 +108,7 @@ func TestFirstAdmin(t *testing.T) {
 	if len(shown) != 1 {
 		t.Fatalf("shown: %q", errs.String())
 	}
-	if _, err := s.Login(t.Context(), "admin", shown[0][1]); err != nil {
+	if _, err := s.Login(t.Context(), login.Attempt{ID: "admin", Password: shown[0][1]}); err != nil {
 		t.Errorf("the password that was shown: %v", err)
 	}
 	// Each start that requires a login says which admins there are.

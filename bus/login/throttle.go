@@ -1,0 +1,178 @@
+package login
+
+import (
+	"cmp"
+	"fmt"
+	"log/slog"
+	"math"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+)
+
+const (
+	freeTries  = 5  // failed logins of a user from one address before the first pause
+	freeOthers = 25 // failed logins of a user or from an address, in all
+	firstPause = time.Second
+	maxPause   = 5 * time.Minute
+	forgetTime = time.Hour // after which failed logins are forgotten; longer than maxPause
+	maxTracked = 10_000    // of users, of addresses and of pairs: some megabytes
+)
+
+// PausedError refuses a login, whatever its password, after several failed
+// ones.
+type PausedError struct{ Wait time.Duration }
+
+func (e *PausedError) Error() string {
+	return fmt.Sprintf("too many failed logins; try again in %d s", e.Seconds())
+}
+
+// Seconds returns the wait, rounded up.
+func (e *PausedError) Seconds() int { return int(math.Ceil(e.Wait.Seconds())) }
+
+// throttle delays those who guess passwords. It counts failed logins three
+// times, each with a pause that doubles from firstPause to maxPause:
+//
+//	user from an address  one person who guesses       freeTries
+//	address               a machine that tries users   freeOthers
+//	user                  many machines, one user      freeOthers
+//
+// The pause of a user does not apply to the first try from an address in an
+// hour, nor to an address from which the user has logged in. So nobody can lock
+// a user out from another address, and an attacker with n addresses has n more
+// tries an hour. Users that do not exist are treated as those who do.
+//
+// Each control bus counts for itself, in memory.
+type throttle struct {
+	mu                      sync.Mutex
+	pairs, addresses, users *failureMap
+}
+
+type failureMap = simplelru.LRU[string, *failures]
+
+// failures are failed logins that have something in common.
+type failures struct {
+	count int
+	last  time.Time // of the last failure
+	until time.Time // end of the pause
+	good  bool      // of a pair: there was a right password
+}
+
+func newThrottle() *throttle {
+	tracked := func() *failureMap {
+		m, _ := simplelru.NewLRU[string, *failures](maxTracked, nil) // fails for sizes below 1
+		return m
+	}
+	return &throttle{pairs: tracked(), addresses: tracked(), users: tracked()}
+}
+
+// tracked returns the failures of a key, without those that are forgotten.
+func tracked(m *failureMap, key string, now time.Time) *failures {
+	f, ok := m.Get(key)
+	if !ok {
+		f = &failures{}
+		m.Add(key, f)
+	}
+	if now.Sub(f.last) >= forgetTime {
+		f.count = 0
+	}
+	return f
+}
+
+// find returns what is known of an attempt.
+func (t *throttle) find(a *Attempt, now time.Time) (pair, address, user *failures) {
+	id, from := a.ID[:min(len(a.ID), 64)], networkOf(a.Address)
+	return tracked(t.pairs, id+" "+from, now), tracked(t.addresses, from, now), tracked(t.users, id, now)
+}
+
+// admit reports how long an attempt must wait; at 0 its password may be
+// checked. After the free tries it admits one attempt for each pause, so
+// several at the same time count too.
+func (t *throttle) admit(a *Attempt) (wait time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := time.Now()
+	pair, address, user := t.find(a, now)
+	wait = max(pair.until.Sub(now), address.until.Sub(now))
+	if pair.count > 0 && !pair.good {
+		wait = max(wait, user.until.Sub(now))
+	}
+	if wait > 0 {
+		return wait
+	}
+	pair.pause(now, freeTries)
+	address.pause(now, freeOthers)
+	user.pause(now, freeOthers)
+	return 0
+}
+
+// fail counts an attempt with a wrong password, and returns the pause of the
+// user at the address.
+func (t *throttle) fail(a *Attempt) time.Duration {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := time.Now()
+	pair, address, user := t.find(a, now)
+	for _, f := range []*failures{pair, address, user} {
+		f.count, f.last = f.count+1, now
+	}
+	pair.pause(now, freeTries)
+	address.pause(now, freeOthers)
+	user.pause(now, freeOthers)
+	return max(0, pair.until.Sub(now), address.until.Sub(now))
+}
+
+// succeed forgets the failures of the user. Those of other users at the address
+// count on: an attacker may have a user of their own.
+func (t *throttle) succeed(a *Attempt) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := time.Now()
+	pair, address, user := t.find(a, now)
+	address.count = max(0, address.count-pair.count)
+	address.until = time.Time{}
+	*pair, *user = failures{good: true}, failures{}
+}
+
+// pause begins the pause after f.count failures, if there are more than the
+// free ones.
+func (f *failures) pause(now time.Time, free int) {
+	if over := f.count - free; over >= 0 {
+		f.until = now.Add(min(firstPause<<min(over, 10), maxPause))
+	}
+}
+
+// networkOf returns the network in which one machine may choose its address:
+// the first 64 bits of IPv6, all of IPv4.
+func networkOf(address string) string {
+	ip, err := netip.ParseAddr(address)
+	if err != nil {
+		return address[:min(len(address), 64)]
+	}
+	if ip = ip.Unmap().WithZone(""); ip.Is4() {
+		return ip.String()
+	}
+	network, _ := ip.Prefix(64) // fails for other families only
+	return network.String()
+}
+
+// logFailure logs a failed login. The id is as it was sent, so it may be a
+// password that was typed in the wrong place; administrators see it.
+func (s *Service) logFailure(a *Attempt, pause time.Duration) {
+	s.log.Warn("login failed", "user", printableID(a.ID), "address", cmp.Or(a.Address, "unknown"), slog.Duration("pause", pause.Round(time.Second)))
+}
+
+// printableID returns what was sent as an id, on one line that cannot control a
+// terminal.
+func printableID(id string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, id[:min(len(id), 40)])
+}
