@@ -166,7 +166,7 @@ func TestDeployPermission(t *testing.T) {
 	admin := bearing(e.user("admin", bus.RoleAdmin).Token)
 	e.call("PUT", "/app/billing", `{}`, admin...).want(201)
 	e.call("POST", "/user", `{"id":"ann","password":"password123","role":"watcher","roles":{"billing":"operator"}}`, admin...).want(201)
-	secrets, err := e.logins.Login(t.Context(), "ann", password)
+	secrets, err := e.logins.Login(t.Context(), login.Attempt{ID: "ann", Password: password})
 	if err != nil {
 		t.Fatal(err)
 	}
