@@ -68,10 +68,19 @@ func TestResultsAreFenced(t *testing.T) {
 func TestResultsAgreeWithTheirSubject(t *testing.T) {
 	subject := subjects.ResultSubject("a", "j", 1, "agent-1")
 	good := `{"execution_id":1,"app":"a","job":"j","agent":"agent-1","batch_status":"failed"}`
-	header := nats.Header{subjects.ExpectedSequenceHeader: {"12"}}
+	header := nats.Header{
+		subjects.ExpectedSequenceHeader: {"12"},
+		subjects.ExpectedFilterHeader:   {subjects.ResultFilter("a", "j", 1)},
+	}
 	r, err := bus.DecodeResult(subject, 13, header, []byte(good))
 	if err != nil || r.Sequence != 13 || r.Expected != 12 || r.BatchStatus != subjects.Failed {
 		t.Fatalf("DecodeResult = %+v, %v", r, err)
+	}
+	// The broker did not check a place in the results of this execution.
+	for _, h := range []nats.Header{nil, {subjects.ExpectedSequenceHeader: {"0"}, subjects.ExpectedFilterHeader: {subjects.ResultFilter("a", "j", 2)}}} {
+		if r, err := bus.DecodeResult(subject, 13, h, []byte(good)); err != nil || r.Expected <= 13 {
+			t.Errorf("DecodeResult with the header %v = %+v, %v", h, r, err)
+		}
 	}
 	for _, tt := range []struct{ name, subject, expected, data string }{
 		{"another execution", subject, "12", `{"execution_id":2,"app":"a","job":"j","agent":"agent-1"}`},
@@ -84,7 +93,7 @@ func TestResultsAgreeWithTheirSubject(t *testing.T) {
 		{"a subject with no number", "jobstreamer.result.a.j.x.agent-1", "12", good},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			header := nats.Header{subjects.ExpectedSequenceHeader: {tt.expected}}
+			header.Set(subjects.ExpectedSequenceHeader, tt.expected)
 			if r, err := bus.DecodeResult(tt.subject, 13, header, []byte(tt.data)); err == nil {
 				t.Errorf("DecodeResult = %+v, want an error", r)
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"time"
 
@@ -18,8 +19,12 @@ import (
 type StoredResult struct {
 	subjects.Result
 	Sequence uint64
-	Expected uint64 // the last sequence that it was published with as expected
+	Expected uint64 // the last sequence that it was published with as expected, or noExpectation
 }
+
+// noExpectation is a sequence that no stream reaches. A result has it whose
+// place after another one the broker has not checked.
+const noExpectation = math.MaxUint64
 
 // maxRetryTime bounds for how long the bus repeats a decision with an unknown
 // outcome. It is measured by the wall clock, since the monotonic clock stops in
@@ -74,12 +79,18 @@ func (b *Bus) ResultAt(ctx context.Context, app, job string, id int64, seq uint6
 	return decodeRead(jetio.ReadNext(ctx, b.NC, subjects.ResultsStream, subjects.ResultFilter(app, job, id), seq))
 }
 
-// decodeRead decodes the outcome of a read of RESULTS.
+// decodeRead decodes the outcome of a read of RESULTS. A result that cannot be
+// decoded says nothing, but has its place in the sequence.
 func decodeRead(m *jetio.StoredMessage, err error) (*StoredResult, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read results: %w", err)
 	}
-	return DecodeResult(m.Subject, m.Sequence, m.Header, m.Data)
+	r, err := DecodeResult(m.Subject, m.Sequence, m.Header, m.Data)
+	if err != nil {
+		r = &StoredResult{Sequence: m.Sequence, Expected: noExpectation}
+		r.App, r.Job, r.ID, r.Agent, err = subjects.ParseResultSubject(m.Subject)
+	}
+	return r, err
 }
 
 // DecodeResult decodes a message of RESULTS. The execution and publisher in its
@@ -90,11 +101,11 @@ func DecodeResult(subject string, seq uint64, hdr nats.Header, data []byte) (*St
 	if err != nil {
 		return nil, fmt.Errorf("result %d: %w", seq, err)
 	}
-	r := &StoredResult{Sequence: seq}
+	r := &StoredResult{Sequence: seq, Expected: noExpectation}
 	if err := decodeJSON(data, &r.Result); err != nil {
 		return nil, fmt.Errorf("result %d on %s: %w", seq, subject, err)
 	}
-	if v := hdr.Get(subjects.ExpectedSequenceHeader); v != "" {
+	if v := hdr.Get(subjects.ExpectedSequenceHeader); v != "" && hdr.Get(subjects.ExpectedFilterHeader) == subjects.ResultFilter(app, job, id) {
 		if r.Expected, err = strconv.ParseUint(v, 10, 64); err != nil {
 			return nil, fmt.Errorf("result %d on %s: want a number as the expected sequence, got %q", seq, subject, v)
 		}

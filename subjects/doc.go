@@ -109,6 +109,11 @@
 // next step begins. It stores the start of a step too, unless the step runs
 // only for a moment.
 //
+// Only the agent that has claimed an attempt reports it. The bus skips a result
+// of another agent, whatever its payload says, and a result of an agent that
+// follows an end. The result keeps its place in the sequence, so the broker
+// refuses the next result of the claiming agent, and the attempt ends as lost.
+//
 // The last result of an attempt is terminal: completed, failed or stopped. The
 // agent publishes it again until the broker has stored or refused it, and after
 // a restart of the agent too. Until then, the agent's heartbeats name the

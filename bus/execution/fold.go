@@ -13,9 +13,28 @@ type foldOutcome int
 
 const (
 	applied foldOutcome = iota
+	skipped             // it follows the record, but does not count: see isTaken
 	held                // the record already has it
 	gap                 // a result before it is missing
 )
+
+// isTaken reports whether a result that follows the record e counts. The bus
+// may report anything. An agent may claim an execution that waits, and from then
+// on only that agent reports the attempt: permissions confine an agent to its
+// applications, not to its executions. Nothing of an agent follows an end.
+func isTaken(e *bus.Execution, r *bus.StoredResult) bool {
+	switch {
+	case r.Agent == subjects.Bus:
+		return true
+	case r.BatchStatus == subjects.Abandoned, !r.BatchStatus.Running() && !r.BatchStatus.Ended():
+		return false
+	case e.BatchStatus.Waiting():
+		return r.Attempt > e.Attempt
+	case e.BatchStatus.Running():
+		return r.Attempt == e.Attempt && r.Agent == e.Agent
+	}
+	return false
+}
 
 // foldResult applies a result to the record e. It does so only if the result
 // was published to follow the record's last result.
@@ -26,7 +45,11 @@ func foldResult(e *bus.Execution, r *bus.StoredResult) foldOutcome {
 	case r.Expected != e.LastSequence:
 		return gap
 	}
+	taken := isTaken(e, r)
 	e.LastSequence = r.Sequence
+	if !taken {
+		return skipped
+	}
 	e.UpdateTime = r.Time
 	if r.Attempt > e.Attempt { // the faults of earlier attempts are in RESULTS
 		e.Attempt, e.Exception, e.ExitStatus = r.Attempt, "", ""

@@ -49,14 +49,19 @@ func (s *Service) acquireLock(ctx context.Context, rec *bus.Execution) error {
 		case l.Value == rec.ID:
 			return nil
 		}
-		_, err = s.b.PublishResult(ctx, &subjects.Result{
-			ID: rec.ID, App: rec.App, Job: rec.Job, BatchStatus: subjects.Abandoned, Time: subjects.Now(),
-			Exception: fmt.Sprintf("the job is exclusive, and its execution %d had not ended", l.Value),
-		}, 0)
+		last, err := s.readLastResult(ctx, rec, subjects.Undispatched)
+		if err != nil {
+			return fmt.Errorf("%w: %w", bus.ErrUnknown, err)
+		}
 		// An agent claimed it: it was requested by a bus that had acquired the
 		// lock.
-		if errors.Is(err, bus.ErrChanged) {
+		if last.Attempt > 0 || last.BatchStatus.Ended() {
 			return nil
+		}
+		why := fmt.Sprintf("the job is exclusive, and its execution %d had not ended", l.Value)
+		_, err = s.b.PublishResult(ctx, s.busResult(rec, last, subjects.Abandoned, why), last.Sequence)
+		if errors.Is(err, bus.ErrChanged) {
+			continue
 		}
 		if err != nil {
 			return fmt.Errorf("%w: %w", bus.ErrUnknown, err)
@@ -104,18 +109,19 @@ func (r *recoverer) freeLocks(ctx context.Context) error {
 		if !ok {
 			continue
 		}
-		last, err := r.s.b.LastResult(ctx, app, job, l.Value)
-		gone := false
-		if errors.Is(err, bus.ErrNotFound) { // it is not claimed yet, or was purged
-			_, err = r.s.Get(ctx, app, job, l.Value)
-			if gone = bus.HasCode(err, bus.CodeNoSuchExecution); gone {
-				err = nil
-			}
+		e, err := r.s.Get(ctx, app, job, l.Value)
+		gone := bus.HasCode(err, bus.CodeNoSuchExecution)
+		if gone { // or only its record is lost
+			e, err = &bus.Execution{Execution: subjects.Execution{App: app, Job: job, ID: l.Value, BatchStatus: subjects.Undispatched}}, nil
 		}
 		if err != nil {
 			return err
 		}
-		if gone || last != nil && last.BatchStatus.Ended() {
+		last, err := r.s.readLastResult(ctx, e, subjects.Undispatched)
+		if err != nil {
+			return err
+		}
+		if gone && last.Sequence == 0 || last.BatchStatus.Ended() {
 			if err := deleteLock(ctx, r.s.b, app, job, l.Value); err != nil {
 				return err
 			}

@@ -192,13 +192,17 @@ func (p *projector) writeRecord(t *track) {
 		go p.loadRecord(t)
 		return
 	}
-	slices.SortFunc(t.pending, func(a, b pendingResult) int { return cmp.Compare(a.Sequence, b.Sequence) })
+	// Stable, since refoldMissing puts what it read before its duplicates.
+	slices.SortStableFunc(t.pending, func(a, b pendingResult) int { return cmp.Compare(a.Sequence, b.Sequence) })
 	e := *t.rec
 	changed := false
 	for _, r := range t.pending {
 		switch foldResult(&e, r.StoredResult) {
 		case applied:
 			changed = true
+		case skipped:
+			changed = true
+			p.b.Log.Warn("result skipped: its agent has not claimed the attempt", "execution", t.id, "attempt", r.Attempt, "agent", r.Agent)
 		case gap:
 			go p.refoldMissing(t, &e)
 			return

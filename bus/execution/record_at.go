@@ -2,38 +2,55 @@ package execution
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
 // At returns the execution as of result r, whether its record is behind r or
-// ahead of it. changed reports whether r changed the batch status. The error is
-// one that is [bus.ErrNotFound] if there is no record, not yet or no longer.
+// ahead of it, or nil if r does not count (see isTaken). changed reports whether
+// r changed the batch status. The error is one that is [bus.ErrNotFound] if
+// there is no record, not yet or no longer.
 func (s *Service) At(ctx context.Context, r *bus.StoredResult) (e *bus.Execution, changed bool, err error) {
 	rec, err := s.b.Executions.Get(ctx, bus.ExecutionKey(r.App, r.Job, r.ID))
 	if err != nil {
 		return nil, false, err
 	}
 	e = &rec.Value
-	if e.LastSequence > r.Sequence {
+	ahead := e.LastSequence > r.Sequence
+	taken, err := s.foldUpTo(ctx, e, r)
+	if err != nil || !taken {
+		return nil, false, err
+	}
+	if ahead {
 		rewindRecord(e, r)
+	}
+	e.BatchStatus = r.BatchStatus // without the effect of a stop request
+	changed, err = s.statusChanged(ctx, r)
+	return e, changed, err
+}
+
+// foldUpTo folds the results up to r into e, unless e has them. It reports
+// whether r counts.
+func (s *Service) foldUpTo(ctx context.Context, e *bus.Execution, r *bus.StoredResult) (taken bool, err error) {
+	if e.LastSequence >= r.Sequence {
+		if r.Agent == subjects.Bus || r.Agent == e.Agent && r.Attempt == e.Attempt {
+			return true, nil
+		}
+		// It is of an earlier attempt, or of an agent that did not claim it.
+		e = &bus.Execution{Execution: subjects.Execution{BatchStatus: subjects.Undispatched}}
 	}
 	for e.LastSequence < r.Sequence {
 		next := r
 		if r.Expected != e.LastSequence {
 			if next, err = s.b.ResultAt(ctx, r.App, r.Job, r.ID, e.LastSequence+1); err != nil {
-				return nil, false, err
+				return false, err
 			}
+			next.Expected = e.LastSequence // see refoldMissing
 		}
-		if foldResult(e, next) != applied {
-			return nil, false, fmt.Errorf("result %d of execution %d does not follow from its record: %w", next.Sequence, r.ID, bus.ErrNotFound)
-		}
+		taken = foldResult(e, next) == applied
 	}
-	e.BatchStatus = r.BatchStatus // without the effect of a stop request
-	changed, err = s.statusChanged(ctx, r)
-	return e, changed, err
+	return taken, nil
 }
 
 // rewindRecord turns a record into what it was after r, as far as that is

@@ -99,6 +99,13 @@ func (r *recoverer) recoverExecution(ctx context.Context, l index.Live, queued m
 	if err != nil {
 		return err
 	}
+	stored, err := r.s.b.LastResult(ctx, e.App, e.Job, e.ID)
+	if err == nil && stored.Sequence > e.LastSequence {
+		// Another bus received these results and died, or is slow: fold them
+		// first.
+		r.s.p.addResult(pendingResult{stored, nil})
+		return nil
+	}
 	last, err := r.s.readLastResult(ctx, e, subjects.Undispatched)
 	if err != nil {
 		return err
@@ -108,11 +115,6 @@ func (r *recoverer) recoverExecution(ctx context.Context, l index.Live, queued m
 	}
 	log := r.s.b.Log.With("app", l.App, "job", l.Job, "execution", l.ID, "attempt", last.Attempt)
 	switch {
-	case last.Sequence > e.LastSequence:
-		// Another bus received these results and died, or is slow: fold them
-		// first.
-		r.s.p.addResult(pendingResult{last, nil})
-		return nil
 	case last.BatchStatus.Running() && !r.s.agents.IsLost(l.ID, last.Attempt):
 		return nil
 	case last.BatchStatus.Ended():
@@ -137,7 +139,7 @@ func (r *recoverer) requestNext(ctx context.Context, e *bus.Execution, last *bus
 	if err := r.s.b.EnsurePool(ctx, e.App, e.Pool); err != nil {
 		return err
 	}
-	if e.Exclusive && last.Sequence == 0 {
+	if e.Exclusive && last.Attempt == 0 {
 		if err := r.s.acquireLock(ctx, e); err != nil {
 			if bus.HasCode(err, bus.CodeExclusive) { // it ends as abandoned
 				return nil

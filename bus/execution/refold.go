@@ -60,7 +60,7 @@ func (p *projector) rebuildRecord(ctx context.Context, t *track) (*bus.Execution
 	}
 	// The subject is confined by permissions; the payload is not.
 	rec.App, rec.Job, rec.ID = t.app, t.job, t.id
-	rec.BatchStatus = subjects.Undispatched
+	rec.BatchStatus, rec.Attempt = subjects.Undispatched, 0
 	if rec.InstanceID == 0 {
 		rec.InstanceID = t.id
 	}
@@ -98,9 +98,11 @@ func (p *projector) refoldMissing(t *track, e *bus.Execution) {
 	case err != nil:
 		p.finishEmptyWrite(t, err)
 	default:
-		// The results that the record was folded from were purged.
-		if len(missing) > 0 && missing[0].Expected != e.LastSequence {
-			missing[0].Expected = e.LastSequence
+		// Each follows the one before, whatever it expected: results in between
+		// may have been purged, and an agent may expect nothing.
+		before := e.LastSequence
+		for _, r := range missing {
+			r.Expected, before = before, r.Sequence
 		}
 		t.pending = append(missing, t.pending...)
 		p.writes--

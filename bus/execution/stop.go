@@ -80,14 +80,24 @@ func (s *Service) carryOutStop(ctx context.Context, e *bus.Execution) error {
 	}
 }
 
-// readLastResult reads the newest result of an execution. If there is none, it
-// returns a result with the status otherwise.
+// readLastResult reads the newest result of an execution. Its status, attempt
+// and agent are those that the execution has since then, as the result may not
+// count (see isTaken). If there is none, it returns a result with the status
+// otherwise.
 func (s *Service) readLastResult(ctx context.Context, e *bus.Execution, otherwise subjects.BatchStatus) (*bus.StoredResult, error) {
 	r, err := s.b.LastResult(ctx, e.App, e.Job, e.ID)
 	if errors.Is(err, bus.ErrNotFound) {
 		return &bus.StoredResult{Result: subjects.Result{BatchStatus: otherwise}}, nil
 	}
-	return r, err
+	if err != nil || r.Agent == subjects.Bus {
+		return r, err
+	}
+	now := *e
+	if _, err := s.foldUpTo(ctx, &now, r); err != nil {
+		return nil, err
+	}
+	r.BatchStatus, r.Attempt, r.Agent = now.BatchStatus, now.Attempt, now.Agent
+	return r, nil
 }
 
 // busResult returns a result of the bus itself that follows last.

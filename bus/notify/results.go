@@ -144,6 +144,10 @@ func (n *Notifier) sendNotifications(ctx context.Context, r *bus.StoredResult, w
 		n.retryLater(ctx, r, delivered, err)
 		return
 	}
+	if e == nil {
+		n.inFlight.ackResult(ctx, r.Sequence)
+		return
+	}
 	var all sync.WaitGroup
 	var open atomic.Bool
 	for _, a := range wanted {
