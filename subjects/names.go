@@ -25,6 +25,7 @@ func ValidName(s string) bool { return namePattern.MatchString(s) }
 const (
 	ResultsStream       = "JOBSTREAMER_RESULTS"
 	LogsStream          = "JOBSTREAMER_LOGS"
+	AuditStream         = "JOBSTREAMER_AUDIT"
 	RequestStreamPrefix = "JOBSTREAMER_REQUEST_"
 )
 
@@ -59,6 +60,7 @@ const (
 	AllResults    = "jobstreamer.result.>"
 	AllLogs       = "jobstreamer.log.>"
 	AllHeartbeats = "jobstreamer.heartbeat.*"
+	AllAudit      = "jobstreamer.audit.*"
 )
 
 // Headers of a publish with an expected last sequence. See the package comment.
@@ -151,6 +153,16 @@ func HeartbeatSubject(agent string) string { return "jobstreamer.heartbeat." + a
 
 // CommandSubject returns the subject on which an agent receives a command.
 func CommandSubject(agent, verb string) string { return "jobstreamer.command." + agent + "." + verb }
+
+// AuditSubject returns the subject of an audit row about an application. "="
+// stands for no application: no application has that name. Agents have nothing
+// to do with the audit.
+func AuditSubject(app string) string {
+	if !ValidName(app) {
+		app = "="
+	}
+	return "jobstreamer.audit." + app
+}
 
 // EventSubject returns the subject of an event. The tokens name what it
 // concerns.
