@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"reflect"
 	"sync"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -124,9 +123,6 @@ const (
 	maxSecret = 64 << 10 // of users and passwords
 )
 
-// bodyTimeout is how long the bus waits for the next bytes of a body.
-const bodyTimeout = 30 * time.Second
-
 // body is the part of an input that is read from the body of the request, in
 // any format.
 type body[T any] struct{ value T }
@@ -136,12 +132,7 @@ type body[T any] struct{ value T }
 func (b *body[T]) Resolve(ctx huma.Context) []error {
 	buf := buffers.Get().(*bytes.Buffer)
 	defer putBuffer(buf)
-	// Remove the deadline: it would end the context of the request while the
-	// handler works.
-	_ = ctx.SetReadDeadline(time.Now().Add(bodyTimeout)) // not everything that can be read has deadlines
-	_, err := buf.ReadFrom(limitBody(ctx, b.maxBytes()))
-	_ = ctx.SetReadDeadline(time.Time{})
-	if err != nil {
+	if _, err := buf.ReadFrom(limitBody(ctx, b.maxBytes())); err != nil {
 		return []error{fmt.Errorf("read the body: %w", err)}
 	}
 	if buf.Len() == 0 && b.optional() { // whatever its type is said to be

@@ -177,24 +177,28 @@ type Upload struct {
 
 // Resolve keeps the body for the handler.
 func (u *Upload) Resolve(ctx huma.Context) []error {
-	u.reader = &patient{limitBody(ctx, maxUpload), ctx.SetReadDeadline}
+	u.reader = &patient{limitBody(ctx, maxUpload), ctx.SetReadDeadline, time.Now(), 0}
 	u.mediaType = ctx.Header("Content-Type")
 	return nil
 }
 
-// patient is a reader with a timeout for each read instead of one for the whole
-// body.
+// patient is a reader with a timeout for each read, and a least average rate,
+// instead of one timeout for the whole body.
 type patient struct {
 	io.Reader
 	setDeadline func(time.Time) error
+	begun       time.Time
+	received    int64 // bytes
 }
 
 func (p *patient) Read(b []byte) (int, error) {
-	_ = p.setDeadline(time.Now().Add(bodyTimeout)) // not everything that can be read has deadlines
-	n, err := p.Reader.Read(b)
-	if err != nil { // else the deadline would end the request's context while the handler works
-		_ = p.setDeadline(time.Time{})
+	deadline := time.Now()
+	if last := p.begun.Add(time.Duration(p.received/uploadRate) * time.Second); last.Before(deadline) {
+		deadline = last
 	}
+	_ = p.setDeadline(deadline.Add(transferTimeout)) // tests have no connection
+	n, err := p.Reader.Read(b)
+	p.received += int64(n)
 	return n, err
 }
 
@@ -293,6 +297,9 @@ func (s *Server) storeParts(ctx context.Context, form *multipart.Reader) (refs [
 
 // formError turns an error about the form into a [codec.MalformedError].
 func formError(err error) error {
+	if errors.Is(err, errSlowBody) {
+		return err
+	}
 	if errors.Is(err, io.ErrUnexpectedEOF) || strings.Contains(err.Error(), "multipart:") {
 		return &codec.MalformedError{Fault: rest.Fault{Detail: "want multipart/form-data", Got: codec.Cut(err.Error())}}
 	}

@@ -12,7 +12,6 @@ import (
 	"net/url"
 	"runtime/debug"
 	"strings"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humaecho"
@@ -202,9 +201,7 @@ func writerOf(ctx huma.Context) http.ResponseWriter { return humaecho.Unwrap(ctx
 // peekBody returns the beginning of the body without consuming it.
 func peekBody(ctx huma.Context, limit int64) []byte {
 	r := humaecho.Unwrap(ctx).Request()
-	_ = ctx.SetReadDeadline(time.Now().Add(bodyTimeout)) // see body.Resolve
 	head, _ := io.ReadAll(io.LimitReader(r.Body, limit)) // what fails here fails again where it is read
-	_ = ctx.SetReadDeadline(time.Time{})
 	r.Body = struct {
 		io.Reader
 		io.Closer

@@ -176,6 +176,8 @@ func classifyError(err error) *problem {
 		return p
 	case errors.As(err, &large):
 		return newProblem(http.StatusRequestEntityTooLarge, "body_too_large", fmt.Sprintf("body: want at most %d bytes", large.Limit))
+	case errors.Is(err, errSlowBody):
+		return newProblem(http.StatusRequestTimeout, routeCodes[http.StatusRequestTimeout], errSlowBody.Error())
 	case errors.Is(err, nats.ErrMaxPayload):
 		return newProblem(http.StatusRequestEntityTooLarge, "body_too_large", "the request exceeds the maximum size of a NATS message (max_payload)")
 	case errors.Is(err, notify.ErrNotSent):

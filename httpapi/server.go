@@ -237,7 +237,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.RawPath != "" {
 		routed.URL = canonicalPath(r.URL)
 	}
-	s.handler.ServeHTTP(w, &routed)
+	answer := limitTimes(w, &routed)
+	s.handler.ServeHTTP(answer, &routed)
+	answer.finish()
 }
 
 // Serve answers requests on l until ctx ends. Then it ends streams and waiting

@@ -1,0 +1,121 @@
+package httpapi
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"sync/atomic"
+	"time"
+)
+
+// A client gets transferTimeout and one second for each 64 KiB to send a body,
+// and as much to take what one write of an answer holds.
+const (
+	transferTimeout = 30 * time.Second
+	transferRate    = 64 << 10 // bytes a second
+)
+
+// uploadRate is the least average rate of an upload in bytes a second, after
+// the first transferTimeout.
+const uploadRate = 1 << 10
+
+// errSlowBody is the error of a body that did not arrive in time.
+var errSlowBody = errors.New("the body of the request did not arrive in time")
+
+// timeFor returns how long a client may take to send or to receive n bytes. It
+// grows up to n = maxBody, and is as long for an unknown length, which is
+// negative.
+func timeFor(n int64) time.Duration {
+	if n < 0 || n > maxBody {
+		n = maxBody
+	}
+	return transferTimeout + time.Duration(n/transferRate)*time.Second
+}
+
+// limitTimes sets the deadlines of a request and of its answer. It replaces the
+// body of r.
+func limitTimes(w http.ResponseWriter, r *http.Request) *timedAnswer {
+	a := &timedAnswer{ResponseWriter: w, control: http.NewResponseController(w)}
+	a.extendDeadline(0)
+	if r.ContentLength != 0 {
+		a.body = &timedBody{ReadCloser: r.Body, control: a.control}
+		r.Body = a.body
+		_ = a.control.SetReadDeadline(time.Now().Add(timeFor(r.ContentLength))) // tests have no connection
+	}
+	return a
+}
+
+// timedBody is the body of a request, which has to arrive before the read
+// deadline of its connection.
+type timedBody struct {
+	io.ReadCloser
+	control *http.ResponseController
+	ended   atomic.Bool
+}
+
+// Read returns errSlowBody after the deadline. It removes the deadline at the
+// end of the body, since it would end the request's context while the handler
+// works.
+func (b *timedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	switch {
+	case errors.Is(err, io.EOF):
+		b.ended.Store(true)
+		_ = b.control.SetReadDeadline(time.Time{})
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		err = errSlowBody
+	}
+	return n, err
+}
+
+// timedAnswer is the answer to a request. The client has to take each write
+// before its deadline. A handler that sets write deadlines itself keeps them.
+type timedAnswer struct {
+	http.ResponseWriter
+	control *http.ResponseController
+	body    *timedBody // nil: the request has none
+	begun   bool
+	own     bool // the handler sets the deadlines
+}
+
+// Unwrap lets [http.ResponseController] find the connection.
+func (a *timedAnswer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+
+// SetWriteDeadline replaces the deadlines of this writer by the handler's.
+func (a *timedAnswer) SetWriteDeadline(t time.Time) error {
+	a.own = true
+	return a.control.SetWriteDeadline(t)
+}
+
+// WriteHeader begins the answer. If the body was not read, the connection ends
+// with the answer: else net/http would wait for the body first.
+func (a *timedAnswer) WriteHeader(status int) {
+	a.begin()
+	a.ResponseWriter.WriteHeader(status)
+}
+
+func (a *timedAnswer) Write(p []byte) (int, error) {
+	a.begin()
+	if !a.own {
+		a.extendDeadline(len(p))
+	}
+	return a.ResponseWriter.Write(p)
+}
+
+func (a *timedAnswer) begin() {
+	if !a.begun && a.body != nil && !a.body.ended.Load() {
+		a.Header().Set("Connection", "close")
+	}
+	a.begun = true
+}
+
+// finish sets the deadline for what net/http still has to send.
+func (a *timedAnswer) finish() {
+	a.begin()
+	a.extendDeadline(0)
+}
+
+func (a *timedAnswer) extendDeadline(n int) {
+	_ = a.control.SetWriteDeadline(time.Now().Add(timeFor(int64(n))))
+}
