@@ -176,7 +176,11 @@ type Config struct {
 	// TrustedProxies are addresses, or networks such as 10.0.0.0/8, of proxies
 	// whose header X-Forwarded-For names the client; default: none.
 	TrustedProxies []string
-	Log            *slog.Logger // default: none
+
+	// MaxConnectionsPerAddress is how many connections one IP address may have
+	// at once; the server closes further ones. 0: no limit.
+	MaxConnectionsPerAddress int
+	Log                      *slog.Logger // default: none
 }
 
 // Server serves the REST API.
@@ -248,6 +252,9 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	srv := &http.Server{
 		Handler: s, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout,
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	if limit := s.cfg.MaxConnectionsPerAddress; limit > 0 {
+		srv.ConnState = (&connections{perAddress: limit, log: s.log, open: map[string]int{}}).track
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(l) }()

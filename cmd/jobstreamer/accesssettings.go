@@ -13,6 +13,7 @@ type accessSettings struct {
 	allowOrigin string
 	hostNames   []string
 	proxies     []string
+	connections uint // of one address; 0: no limit
 	insecure    bool
 }
 
@@ -20,6 +21,7 @@ func (s *accessSettings) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&s.allowOrigin, "allow-origin", "", "`URL` origin whose pages may call the API from a browser (CORS), such as http://localhost:3000")
 	f.StringSliceVar(&s.hostNames, "host-name", nil, "`NAMES` host names by which clients reach the API; without --login, only these, loopback names and the address of --http are accepted")
 	f.StringSliceVar(&s.proxies, "trusted-proxy", nil, "`ADDRESSES` addresses or networks of proxies whose header X-Forwarded-For names the client")
+	f.UintVar(&s.connections, "max-connections-per-address", 256, "`NUMBER` connections that one IP address may have to the API at once; further ones are closed; 0 means no limit")
 	f.BoolVar(&s.insecure, "insecure", false, "allow --http beyond loopback without --login; everyone who can reach it can then run commands on all agents")
 }
 

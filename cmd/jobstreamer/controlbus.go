@@ -117,6 +117,7 @@ func openControlBus(ctx context.Context, s busSettings, log *slog.Logger) (c *co
 		LoadSamples: c.sampler, TimeZone: zone, Log: log, Version: programVersion(), AllowOrigin: s.access.allowOrigin, Notifier: c.notifier, Runnable: checkRunnable,
 		Logins: c.logins, RequireLogin: s.login.required, CookieSecure: s.login.cookieSecure,
 		HostNames: s.access.ownNames(s.http, c.listener.Addr()), TrustedProxies: s.access.proxies,
+		MaxConnectionsPerAddress: int(s.access.connections),
 	})
 	return c, fieldFlagError(err)
 }

@@ -136,7 +136,7 @@ func setFlag(flags *pflag.FlagSet, f *pflag.Flag, values []string, list bool) er
 		return errors.New("want one value, not a list")
 	}
 	if err := flags.Set(f.Name, values[0]); err != nil {
-		want := map[string]string{"duration": "a duration such as 10s", "int": "a number", "int64": "a number", "float64": "a number", "bool": "true or false"}[f.Value.Type()]
+		want := map[string]string{"duration": "a duration such as 10s", "int": "a number", "uint": "a number of at least 0", "int64": "a number", "float64": "a number", "bool": "true or false"}[f.Value.Type()]
 		if want == "" {
 			return err
 		}
