@@ -286,6 +286,10 @@ type User struct {
 	Roles      map[string]string `json:"roles"`    // by application
 	Keys       []Key             `json:"keys,omitempty"`
 	CreateTime subjects.Time     `json:"create_time"` // tells this user from a later one of the same name
+
+	// PasswordTime is when the password was changed last; 0 if it never was.
+	// Sessions with another one have ended.
+	PasswordTime subjects.Time `json:"password_time,omitempty"`
 }
 
 // Role returns the user's role in an application. If the user has no role
@@ -320,4 +324,7 @@ type Session struct {
 	Kind       string        `json:"kind"`
 	CreateTime subjects.Time `json:"create_time"`
 	LastUsed   subjects.Time `json:"last_used"` // to the minute
+
+	PasswordTime subjects.Time `json:"password_time,omitempty"` // the user's
+	Twin         string        `json:"twin,omitempty"`          // key of the other secret of the same login
 }

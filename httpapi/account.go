@@ -169,6 +169,33 @@ func (s *Server) putRoles(ctx context.Context, in *putRoles) (*answer[rest.User]
 	return &answer[rest.User]{rest.User{ID: u.ID, Roles: u.Roles, Keys: len(u.Keys)}}, nil
 }
 
+type putPassword struct {
+	UserPath
+	Session       string `cookie:"ring-session" hidden:"true"`
+	Authorization string `header:"Authorization" hidden:"true"`
+	Sent          body[newPassword]
+}
+
+// putPassword changes a password. Users need their present one; the login with
+// which they ask goes on.
+func (s *Server) putPassword(ctx context.Context, in *putPassword) (*struct{}, error) {
+	sent := &in.Sent.value
+	keep, ok := bearerSecret(in.Authorization)
+	if !ok {
+		keep = in.Session
+	}
+	if userOf(ctx).ID == in.ID {
+		err := s.cfg.Logins.CheckPassword(ctx, login.Attempt{ID: in.ID, Password: sent.Old, Address: addressOf(ctx)})
+		if errors.Is(err, login.ErrWrong) {
+			err = codec.Faults{{Pointer: "/old_password", Detail: "want the present password"}}
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return nil, s.cfg.Logins.SetPassword(ctx, in.ID, sent.Password, keep)
+}
+
 // rolesOf returns the roles that the store keeps for a user.
 func rolesOf(role string, roles map[string]string) map[string]string {
 	all := map[string]string{bus.DefaultApp: role}
@@ -228,6 +255,17 @@ func (u *newUser) Validate() (all codec.Faults) {
 	return append(all, (&newRoles{Role: u.Role, Roles: u.Roles}).Validate()...)
 }
 
+// newPassword is a body with a password to be set.
+type newPassword rest.NewPassword
+
+func (*newPassword) holdsSecret() {}
+
+// Validate checks that there is a password; package login judges it.
+func (p *newPassword) Validate() (all codec.Faults) {
+	checkPresent(&all, "password", p.Password)
+	return all
+}
+
 // newRoles is a body with the roles of a user.
 type newRoles rest.NewRoles
 
@@ -261,7 +299,7 @@ func addUnless(f *codec.Faults, right bool, name, want, message string) {
 }
 
 // secretMembers are the members whose names may be shown of a secret body.
-var secretMembers = []string{"id", "password", "role", "roles"}
+var secretMembers = []string{"id", "password", "old_password", "role", "roles"}
 
 // secretBody is a body whose values no answer may show.
 type secretBody interface{ holdsSecret() }

@@ -18,7 +18,7 @@ import (
 	v1 "github.com/job-streamer/job-streamer-control-bus/httpapi/v1"
 )
 
-const password = "password123"
+const password = "correct horse"
 
 // withLogin is for newEnv: nobody gets in without one.
 func withLogin(c *Config) { c.RequireLogin = true }
@@ -61,28 +61,28 @@ func TestOlderClientsLogIn(t *testing.T) {
 		{name: "providers before the login", method: "GET", path: "/oauth", status: 200, want: `\{\}`},
 		{name: "nothing without a login", method: "GET", path: "/default/stats", status: 401, want: needed},
 		{name: "nothing for the monitor's picture either", method: "GET", path: "/agents", headers: []string{"Accept", "image/png,image/*;q=0.8,*/*;q=0.5", "Cookie", "ring-session=x", "Origin", "http://localhost:3000"}, status: 401, want: needed},
-		{name: "the console logs in", method: "POST", path: "/auth", body: `{:user/id "admin", :user/password "password123"}`, headers: console, status: 201, want: token},
-		{name: "the plugin logs in", method: "POST", path: "/auth", body: `{:user/id"admin":user/password"password123"}`, headers: plugin, status: 201, want: token},
-		{name: "Java logs in by JSON and reads EDN", method: "POST", path: "/auth", body: `{"user/id":"admin","user/password":"password123"}`, headers: java, status: 201, want: token},
-		{name: "who asks for JSON gets JSON", method: "POST", path: "/auth", body: `{"user/id":"admin","user/password":"password123"}`, headers: []string{"Accept", "application/json"}, status: 201, type_: "application/json", want: `\{"token":"[0-9a-f-]{36}"\}`},
+		{name: "the console logs in", method: "POST", path: "/auth", body: `{:user/id "admin", :user/password "correct horse"}`, headers: console, status: 201, want: token},
+		{name: "the plugin logs in", method: "POST", path: "/auth", body: `{:user/id"admin":user/password"correct horse"}`, headers: plugin, status: 201, want: token},
+		{name: "Java logs in by JSON and reads EDN", method: "POST", path: "/auth", body: `{"user/id":"admin","user/password":"correct horse"}`, headers: java, status: 201, want: token},
+		{name: "who asks for JSON gets JSON", method: "POST", path: "/auth", body: `{"user/id":"admin","user/password":"correct horse"}`, headers: []string{"Accept", "application/json"}, status: 201, type_: "application/json", want: `\{"token":"[0-9a-f-]{36}"\}`},
 		{name: "our own names are answered in JSON", method: "POST", path: "/auth", body: `{"id":"admin","password":"user/password"}`, headers: []string{"Content-Type", "application/json"}, status: 401, type_: "application/problem+json", want: `\{.*"code":"authentication_failed".*\}`},
 		{name: "a wrong password", method: "POST", path: "/auth", body: `{:user/id "admin" :user/password "password124"}`, status: 401, want: refused},
 		{name: "a wrong password of Java", method: "POST", path: "/auth", body: `{"user/id":"admin","user/password":"x"}`, headers: java, status: 401, want: refused},
-		{name: "a user that nobody is", method: "POST", path: "/auth", body: `{:user/id "nobody" :user/password "password123"}`, status: 401, want: refused},
-		{name: "no id", method: "POST", path: "/auth", body: `{:user/password "password123"}`, status: 400, want: says(`id must be present`)},
+		{name: "a user that nobody is", method: "POST", path: "/auth", body: `{:user/id "nobody" :user/password "correct horse"}`, status: 401, want: refused},
+		{name: "no id", method: "POST", path: "/auth", body: `{:user/password "correct horse"}`, status: 400, want: says(`id must be present`)},
 		{name: "nothing", method: "POST", path: "/auth", body: `{}`, status: 400, want: says(`id must be present`, `password must be present`)},
 		{name: "no body", method: "POST", path: "/auth", status: 400, want: says(`id must be present`, `password must be present`)},
 		{name: "more than a login has", method: "POST", path: "/auth", body: strings.Repeat(" ", 100_000), status: 413, want: any_},
 		{name: "who I am", method: "GET", path: "/account", headers: cookie, status: 200, want: `\{:user/id "admin" :applications \{"default" \{:application/name "default" :roles \["admin"\]\}\}\}`},
 		{name: "users", method: "GET", path: "/users", headers: cookie, status: 200, want: `\[\{:user/id "admin" :user/roles \{:default "admin"\} :user/keys 0\}\]`},
-		{name: "a new user", method: "POST", path: "/user", headers: cookie, body: `{:user/id "ann" :user/password "password123" :role "operator"}`, status: 201},
-		{name: "a new user by JSON", method: "POST", path: "/user", headers: append(byCookie(admin), "Content-Type", "application/json"), body: `{"user/id":"bob","user/password":"password123","role":"watcher"}`, status: 201},
-		{name: "one who is there", method: "POST", path: "/user", headers: cookie, body: `{:user/id "ann" :user/password "password123" :role "operator"}`, status: 400, want: says(`id is used by someone\.`)},
+		{name: "a new user", method: "POST", path: "/user", headers: cookie, body: `{:user/id "ann" :user/password "correct horse" :role "operator"}`, status: 201},
+		{name: "a new user by JSON", method: "POST", path: "/user", headers: append(byCookie(admin), "Content-Type", "application/json"), body: `{"user/id":"bob","user/password":"correct horse","role":"watcher"}`, status: 201},
+		{name: "one who is there", method: "POST", path: "/user", headers: cookie, body: `{:user/id "ann" :user/password "correct horse" :role "operator"}`, status: 400, want: says(`id is used by someone\.`)},
 		{name: "a short one", method: "POST", path: "/user", headers: cookie, body: `{:user/id "an" :user/password "1234567" :role "chief"}`, status: 400,
 			want: says(`Username must be at least 3 characters long\.`, `Password must be at least 8 characters long\.`, `/role: want admin, operator or watcher`)},
-		{name: "a long one", method: "POST", path: "/user", headers: cookie, body: `{:user/id "abcdefghijklmnopqrstu" :user/password "password123" :role "watcher"}`, status: 400, want: says(`Username is too long\.`)},
+		{name: "a long one", method: "POST", path: "/user", headers: cookie, body: `{:user/id "abcdefghijklmnopqrstu" :user/password "correct horse" :role "watcher"}`, status: 400, want: says(`Username is too long\.`)},
 		{name: "one without anything", method: "POST", path: "/user", headers: cookie, body: `{}`, status: 400, want: says(`id must be present`, `password must be present`, `role must be present`)},
-		{name: "one with a blank", method: "POST", path: "/user", headers: cookie, body: `{:user/id "a b" :user/password "password123" :role "watcher"}`, status: 400, want: says(`/id: want .*`)},
+		{name: "one with a blank", method: "POST", path: "/user", headers: cookie, body: `{:user/id "a b" :user/password "correct horse" :role "watcher"}`, status: 400, want: says(`/id: want .*`)},
 		{name: "a user goes", method: "DELETE", path: "/user/ann", headers: cookie, status: 204},
 		{name: "the last admin stays", method: "DELETE", path: "/user/admin", headers: cookie, status: 409, want: `\{:message "admin is the last admin.*" :messages \[.*\] :code "last_admin"\}`},
 		{name: "a user who is not there", method: "DELETE", path: "/user/ann", headers: cookie, status: 404, want: `\{:message .* :code "no_such_user"\}`},
@@ -101,7 +101,7 @@ func TestOlderClientsLogIn(t *testing.T) {
 		x.run(t, e)
 	}
 	t.Run("the token is where it is cut out", func(t *testing.T) {
-		r := e.call("POST", "/auth", `{:user/id "admin" :user/password "password123"}`, console...).want(201)
+		r := e.call("POST", "/auth", `{:user/id "admin" :user/password "correct horse"}`, console...).want(201)
 		e.call("GET", "/default/stats", "", "Authorization", "Token "+string(r.body[9:45])).want(200)
 		c, err := http.ParseSetCookie(r.header.Get("Set-Cookie"))
 		if err != nil || c.Name != "ring-session" || c.Path != "/" || !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.Secure {
@@ -132,7 +132,7 @@ func TestLoginIsNotNeeded(t *testing.T) {
 		{name: "but not without a form", method: "POST", path: "/auth", body: `{:user/id "nobody"}`, status: 400, want: any_ + `:messages \["password must be present"\]` + any_},
 		{name: "all are admins", method: "GET", path: "/account", status: 200, want: `\{:user/id "admin" :applications \{"default" \{:application/name "default" :roles \["admin"\]\}\}\}`},
 		{name: "also with what is good nowhere", method: "GET", path: "/account", headers: []string{"Authorization", "Token x"}, status: 200, want: any_},
-		{name: "but nobody makes a user", method: "POST", path: "/user", body: `{:user/id "ann" :user/password "password123" :role "admin"}`, headers: console, status: 409, want: any_ + `--login` + any_},
+		{name: "but nobody makes a user", method: "POST", path: "/user", body: `{:user/id "ann" :user/password "correct horse" :role "admin"}`, headers: console, status: 409, want: any_ + `--login` + any_},
 		{name: "the console logs out", method: "DELETE", path: "/auth", headers: console, status: 204},
 		{name: "a provider that is none", method: "GET", path: "/oauth/github", status: 302},
 	} {
@@ -154,7 +154,7 @@ func TestUsersNeedLogin(t *testing.T) {
 			}
 			routes++
 			path := strings.Replace(path, "{id}", "admin", 1)
-			r := e.call(method, path, `{"id":"eve","password":"password123","role":"admin"}`, "Accept", "application/json").code(409, "users_need_login")
+			r := e.call(method, path, `{"id":"eve","password":"correct horse","role":"admin"}`, "Accept", "application/json").code(409, "users_need_login")
 			if !strings.Contains(string(r.body), "--login") {
 				t.Errorf("%s: %s", r.asked, r.body)
 			}
@@ -212,6 +212,40 @@ func TestTrustedProxies(t *testing.T) {
 	if _, err := New(Config{TrustedProxies: []string{"everyone"}}); err == nil || !strings.Contains(err.Error(), "trusted-proxy") {
 		t.Errorf("everyone: %v", err)
 	}
+}
+
+// Users change their own passwords, admins those of all.
+func TestPasswordsAreChanged(t *testing.T) {
+	e := newEnv(t, withLogin)
+	admin, ann := e.user("admin", bus.RoleAdmin), e.user("ann", bus.RoleWatcher)
+	put := func(id, body string, headers []string) *reply {
+		return e.call("PUT", "/user/"+id+"/password", body, append([]string{"Accept", "application/json"}, headers...)...)
+	}
+	put("ann", `{"old_password":"wrong","password":"my new words"}`, bearing(ann.Token)).code(422, "invalid_body")
+	put("ann", `{"password":"my new words"}`, bearing(ann.Token)).code(422, "invalid_body")
+	put("admin", `{"old_password":"`+password+`","password":"my new words"}`, bearing(ann.Token)).code(403, "forbidden")
+	put("ann", `{"old_password":"`+password+`"}`, bearing(ann.Token)).code(422, "invalid_body")
+	r := put("ann", `{"old_password":"`+password+`","password":"Password1"}`, bearing(ann.Token)).code(422, "invalid_body")
+	if !strings.Contains(string(r.body), "most common") || strings.Contains(string(r.body), "Password1") {
+		t.Errorf("a common password: %s", r.body)
+	}
+	put("ann", `{"old_password":"`+password+`","password":"my new words"}`, byCookie(ann)).want(204)
+	e.call("GET", "/account", "", bearing(ann.Token)...).want(200)
+	put("none", `{"password":"my new words"}`, bearing(admin.Token)).code(404, "no_such_user")
+	put("admin", `{"password":"my new words"}`, bearing(admin.Token)).code(422, "invalid_body")
+	put("ann", `{"password":"words of an admin"}`, bearing(admin.Token)).want(204)
+	e.call("GET", "/account", "", bearing(ann.Token)...).code(401, "login_required")
+	e.call("POST", "/auth", `{"id":"ann","password":"words of an admin"}`).want(201)
+	e.call("POST", "/user", `{"id":"bob","password":"12345678","role":"watcher"}`, bearing(admin.Token)...).code(422, "invalid_body")
+	put("admin", `{"old_password":"wrong","password":"my new words"}`, bearing(admin.Token)).code(422, "invalid_body")
+}
+
+// Logging out ends the cookie and the token of a login, whichever is sent.
+func TestLogoutEndsToken(t *testing.T) {
+	e := newEnv(t, withLogin)
+	admin := e.user("admin", bus.RoleAdmin)
+	e.call("DELETE", "/auth", "", byCookie(admin)...).want(204)
+	e.call("GET", "/account", "", bearing(admin.Token)...).code(401, "login_required")
 }
 
 // A page of another origin cannot use the cookie of who looks at it.
@@ -335,7 +369,7 @@ func TestSecretsAreNotShown(t *testing.T) {
 func TestCookieForOtherSites(t *testing.T) {
 	e := newEnv(t, withLogin, func(c *Config) { c.CookieSecure = true })
 	e.user("admin", bus.RoleAdmin)
-	set := e.call("POST", "/auth", `{"id":"admin","password":"password123"}`).want(201).header.Get("Set-Cookie")
+	set := e.call("POST", "/auth", `{"id":"admin","password":"correct horse"}`).want(201).header.Get("Set-Cookie")
 	if c, err := http.ParseSetCookie(set); err != nil || !c.Secure || c.SameSite != http.SameSiteNoneMode {
 		t.Errorf("Set-Cookie: %s", set)
 	}

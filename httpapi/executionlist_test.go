@@ -126,7 +126,7 @@ func TestTriedDiagramsAreNotListed(t *testing.T) {
 // A login that may look at one application sees the executions of that one.
 func TestExecutionsOfOthers(t *testing.T) {
 	e := newEnv(t, func(c *Config) { c.RequireLogin = true })
-	if err := e.logins.Add(t.Context(), "shopper", "password123", map[string]string{"shop": bus.RoleWatcher}); err != nil {
+	if err := e.logins.Add(t.Context(), "shopper", "correct horse", map[string]string{"shop": bus.RoleWatcher}); err != nil {
 		t.Fatal(err)
 	}
 	key, err := e.logins.NewKey(t.Context(), "shopper")

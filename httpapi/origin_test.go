@@ -34,8 +34,8 @@ func TestPagesWithoutLogin(t *testing.T) {
 		{"an execution of another port", "POST", "/default/job/JOB-1/executions", "", []string{"Origin", "http://localhost:3001", "Sec-Fetch-Site", "same-site"}, 403},
 		{"an execution with a token that nobody gave out", "POST", "/default/job/JOB-1/executions", "", append(bearing("x"), evil...), 403},
 		{"a jar", "POST", "/default/batch-components", jar, append([]string{"Content-Type", "multipart/form-data; boundary=x"}, evil...), 403},
-		{"a user", "POST", "/user", `{"id":"eve","password":"password123","role":"admin"}`, evil, 403},
-		{"a login", "POST", "/auth", `{"id":"eve","password":"password123"}`, evil, 403},
+		{"a user", "POST", "/user", `{"id":"eve","password":"correct horse","role":"admin"}`, evil, 403},
+		{"a login", "POST", "/auth", `{"id":"eve","password":"correct horse"}`, evil, 403},
 		{"a logout", "DELETE", "/auth", "", evil, 403},
 		{"a path that is none", "POST", "/none/of/this", "", evil, 403},
 		{"a preview", "POST", "/schedule/preview", `{"cron_notation":"0 0 0 * * ?"}`, evil, 403},
@@ -129,7 +129,7 @@ func TestOtherOriginsOfOpenRoutes(t *testing.T) {
 	e := newEnv(t, withLogin)
 	admin := e.user("admin", bus.RoleAdmin)
 	evil := []string{"Origin", "http://evil.example", "Accept", "application/json"}
-	e.call("POST", "/auth", `{"id":"admin","password":"password123"}`, evil...).code(403, "cross_origin")
+	e.call("POST", "/auth", `{"id":"admin","password":"correct horse"}`, evil...).code(403, "cross_origin")
 	e.call("DELETE", "/auth", "", append(byCookie(admin), evil...)...).code(403, "cross_origin")
 	e.call("DELETE", "/auth", "", append(bearing("x"), evil...)...).code(403, "cross_origin")
 	e.call("POST", "/default/jobs", job1, append(bearing("x"), evil...)...).code(403, "cross_origin")

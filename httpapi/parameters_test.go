@@ -19,7 +19,7 @@ func TestCursorsOfLists(t *testing.T) {
 		e.call("POST", "/apps", `{"name":"`+name+`"}`).want(201)
 		e.call("POST", "/default/jobs", jobNamed(name)).want(201)
 		e.heartbeat(name, "default", 0, 1)
-		if err := e.logins.Add(t.Context(), name, "password123", map[string]string{bus.DefaultApp: bus.RoleWatcher}); err != nil {
+		if err := e.logins.Add(t.Context(), name, "correct horse", map[string]string{bus.DefaultApp: bus.RoleWatcher}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -21,7 +21,7 @@ type permission string
 const (
 	open    permission = "open"    // no login
 	anyone  permission = "login"   // a login, whatever the role
-	ownKeys permission = "own-key" // to be that user, or to manage users
+	ownKeys permission = "own-key" // keys, password: to be that user, or to manage users
 
 	readJob     permission = "read-job"
 	createJob   permission = "create-job"

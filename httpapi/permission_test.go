@@ -142,8 +142,8 @@ func TestRolesByApplication(t *testing.T) {
 	e := newEnv(t, withLogin)
 	admin := bearing(e.user("admin", bus.RoleAdmin).Token)
 	e.call("PUT", "/app/billing", `{}`, admin...).want(201)
-	e.call("POST", "/user", `{"id":"ann","password":"password123","role":"watcher","roles":{"billing":"admin"}}`, admin...).want(201)
-	e.call("POST", "/user", `{"id":"bob","password":"password123","role":"watcher","roles":{"billing":"chief","a b":"admin"}}`, admin...).code(422, "invalid_body")
+	e.call("POST", "/user", `{"id":"ann","password":"correct horse","role":"watcher","roles":{"billing":"admin"}}`, admin...).want(201)
+	e.call("POST", "/user", `{"id":"bob","password":"correct horse","role":"watcher","roles":{"billing":"chief","a b":"admin"}}`, admin...).code(422, "invalid_body")
 	secrets, err := e.logins.Login(t.Context(), login.Attempt{ID: "ann", Password: password})
 	if err != nil {
 		t.Fatal(err)
@@ -165,7 +165,7 @@ func TestDeployPermission(t *testing.T) {
 	e := newEnv(t, withLogin)
 	admin := bearing(e.user("admin", bus.RoleAdmin).Token)
 	e.call("PUT", "/app/billing", `{}`, admin...).want(201)
-	e.call("POST", "/user", `{"id":"ann","password":"password123","role":"watcher","roles":{"billing":"operator"}}`, admin...).want(201)
+	e.call("POST", "/user", `{"id":"ann","password":"correct horse","role":"watcher","roles":{"billing":"operator"}}`, admin...).want(201)
 	secrets, err := e.logins.Login(t.Context(), login.Attempt{ID: "ann", Password: password})
 	if err != nil {
 		t.Fatal(err)

@@ -37,6 +37,7 @@ func (s *Server) addRoutes() {
 	addRoute(s, manageUsers, readingRoute(get, "/users", "List the users, ordered by id", 200), s.listUsers)
 	addRoute(s, manageUsers, writingRoute(post, "/user", "Create a user", 201), s.postUser)
 	addRoute(s, manageUsers, writingRoute(put, "/user/{id}/roles", "Replace the roles of a user", 200), s.putRoles)
+	addRoute(s, ownKeys, writingRoute(put, "/user/{id}/password", "Change a password and end the user's other sessions; users send their present one, admins may set another's", 204), s.putPassword)
 	addRoute(s, manageUsers, writingRoute(del, "/user/{id}", "Delete a user with their sessions and keys", 204), s.deleteUser)
 	addRoute(s, ownKeys, writingRoute(post, "/user/{id}/key", "Create a key for a program; only this answer contains it", 201), s.postKey)
 	addRoute(s, ownKeys, writingRoute(del, "/user/{id}/key", "Revoke all keys of a user", 204), s.deleteKeys)

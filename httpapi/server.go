@@ -133,6 +133,8 @@ type Logins interface {
 	ByToken(ctx context.Context, secret string) *bus.User
 	Users() []*bus.User
 	Add(ctx context.Context, id, password string, roles map[string]string) error
+	CheckPassword(ctx context.Context, a login.Attempt) error
+	SetPassword(ctx context.Context, id, password, keep string) error
 	Remove(ctx context.Context, id string) error
 	SetRoles(ctx context.Context, id string, roles map[string]string) (*bus.User, error)
 	NewKey(ctx context.Context, id string) (string, error)

@@ -147,35 +147,45 @@ func (s *Service) Issue(ctx context.Context, id string) (Secrets, error) {
 
 func (s *Service) issueSecrets(ctx context.Context, u *bus.User) (Secrets, error) {
 	secrets, now := NewSecrets(), subjects.Now()
-	for kind, secret := range map[string]string{bus.KindToken: secrets.Token, bus.KindSession: secrets.Session} {
-		v := bus.Session{User: u.ID, UserSince: u.CreateTime, Kind: kind, CreateTime: now, LastUsed: now}
-		key := digestOfSecret(secret).String()
-		rev, err := s.b.Sessions.Create(ctx, key, v)
+	token, cookie := digestOfSecret(secrets.Token).String(), digestOfSecret(secrets.Session).String()
+	v := bus.Session{User: u.ID, UserSince: u.CreateTime, PasswordTime: u.PasswordTime, CreateTime: now, LastUsed: now}
+	for _, of := range []struct{ kind, key, twin string }{{bus.KindToken, token, cookie}, {bus.KindSession, cookie, token}} {
+		v.Kind, v.Twin = of.kind, of.twin
+		rev, err := s.b.Sessions.Create(ctx, of.key, v)
 		if err != nil {
 			return Secrets{}, fmt.Errorf("log in %s: %w", u.ID, err)
 		}
-		s.putSession(key, &v, rev)
+		s.putSession(of.key, new(v), rev)
 	}
 	return secrets, nil
 }
 
-// Logout ends the session or the token. It is no error if there is none.
+// Logout ends a login: its session and its token, whichever is the secret. It
+// is no error if there is none.
 func (s *Service) Logout(ctx context.Context, secret string) error {
-	d := digestOfSecret(secret)
+	ended, err := s.endSession(ctx, digestOfSecret(secret).String())
+	if err == nil && ended.Twin != "" {
+		_, err = s.endSession(ctx, ended.Twin)
+	}
+	return err
+}
+
+// endSession deletes the session or token with a key, and returns it as it was.
+func (s *Service) endSession(ctx context.Context, key string) (was bus.Session, err error) {
 	for range maxRaces {
-		e, err := s.b.Sessions.Get(ctx, d.String())
+		e, err := s.b.Sessions.Get(ctx, key)
 		if err == nil {
 			err = s.b.Sessions.Delete(ctx, e.Key, e.Revision)
 		}
 		switch {
 		case err == nil, errors.Is(err, bus.ErrNotFound):
-			s.putSession(d.String(), nil, 0)
-			return nil
+			s.putSession(key, nil, 0)
+			return e.Value, nil
 		case !errors.Is(err, bus.ErrChanged): // another bus recorded its use
-			return err
+			return was, err
 		}
 	}
-	return bus.ErrChanged
+	return was, bus.ErrChanged
 }
 
 // BySession returns the user of a valid session, or nil, and records that the
@@ -208,7 +218,7 @@ func (s *Service) userOf(ctx context.Context, secret string, d digest, kind stri
 		return nil
 	}
 	u := s.userByID(e.User)
-	if u == nil || u.CreateTime != e.UserSince {
+	if u == nil || u.CreateTime != e.UserSince || u.PasswordTime != e.PasswordTime {
 		return nil
 	}
 	if kind == bus.KindSession {

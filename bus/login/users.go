@@ -121,6 +121,9 @@ func (s *Service) Add(ctx context.Context, id, password string, roles map[string
 	if !ValidID(id) {
 		return &bus.FieldError{Path: "/id", Want: "3 to 20 of the characters A-Z a-z 0-9 _ -", Got: id}
 	}
+	if err := CheckNewPassword(id, password); err != nil {
+		return err
+	}
 	hash, err := s.hashPassword(ctx, password)
 	if err != nil {
 		return err
@@ -130,6 +133,56 @@ func (s *Service) Add(ctx context.Context, id, password string, roles map[string
 	if err == nil {
 		s.rememberUser(id, &u, rev)
 	}
+	return err
+}
+
+// SetPassword replaces the password of a user, and ends their sessions and
+// tokens except the login to which the secret keep belongs. Keys stay valid.
+func (s *Service) SetPassword(ctx context.Context, id, password, keep string) error {
+	if err := CheckNewPassword(id, password); err != nil {
+		return err
+	}
+	hash, err := s.hashPassword(ctx, password)
+	if err != nil {
+		return err
+	}
+	var was, is subjects.Time
+	err = s.changeUser(ctx, id, func(u *bus.User) error {
+		was, is = u.PasswordTime, max(subjects.Now(), u.PasswordTime+1)
+		u.Password, u.PasswordTime = hash, is
+		return nil
+	})
+	if err != nil || keep == "" {
+		return err
+	}
+	twin, err := s.keepSession(ctx, digestOfSecret(keep).String(), id, was, is)
+	if err == nil && twin != "" {
+		_, err = s.keepSession(ctx, twin, id, was, is)
+	}
+	return err
+}
+
+// keepSession keeps the session with a key valid although the password of its
+// user was changed, and returns the key of the other secret of the same login.
+func (s *Service) keepSession(ctx context.Context, key, id string, was, is subjects.Time) (twin string, err error) {
+	e, err := s.b.Sessions.Change(ctx, key, func(v *bus.Session) (*bus.Session, error) {
+		if v == nil || v.User != id || v.PasswordTime != was {
+			return nil, nil
+		}
+		v.PasswordTime = is
+		return v, nil
+	})
+	if err != nil || e.Value.PasswordTime != is {
+		return "", err
+	}
+	s.putSession(key, &e.Value, e.Revision)
+	return e.Value.Twin, nil
+}
+
+// CheckPassword returns nil if the password of an attempt is right, otherwise
+// the errors of [Service.Login].
+func (s *Service) CheckPassword(ctx context.Context, a Attempt) error {
+	_, err := s.checkAttempt(ctx, &a)
 	return err
 }
 

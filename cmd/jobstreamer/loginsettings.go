@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/bus/login"
 	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/help"
 )
@@ -64,6 +65,9 @@ func (p *program) createAdmin(ctx context.Context, users *login.Service, s *logi
 			return err
 		}
 		made, err := users.FirstAdmin(ctx, password)
+		if field := new(bus.FieldError); errors.As(err, &field) {
+			err = usageError{fmt.Errorf("--admin-password-file %s: want %s", s.passwordFile, field.Want)}
+		}
 		if made {
 			log.Info("the first admin was created, with the password of --admin-password-file", "user", login.FirstUser)
 		}

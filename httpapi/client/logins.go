@@ -43,6 +43,12 @@ func (c *Client) SetRoles(ctx context.Context, id string, r rest.NewRoles) (u *r
 	return u, err
 }
 
+// SetPassword changes the password of a user and ends their other sessions.
+func (c *Client) SetPassword(ctx context.Context, id string, p rest.NewPassword) error {
+	_, err := c.call(ctx, request{method: "PUT", path: joinPath("user", id, "password"), body: p}, nil)
+	return err
+}
+
 // DeleteUser deletes a user with their sessions and keys.
 func (c *Client) DeleteUser(ctx context.Context, id string) error {
 	_, err := c.call(ctx, request{method: "DELETE", path: joinPath("user", id)}, nil)

@@ -20,9 +20,15 @@ type Key struct {
 // NewUser is the body that creates a user.
 type NewUser struct {
 	ID       string            `json:"id" edn:"user/id" doc:"3 to 20 of the characters A-Z a-z 0-9 _ -."`
-	Password string            `json:"password" edn:"user/password" format:"password" doc:"At least 8 characters."`
+	Password string            `json:"password" edn:"user/password" format:"password" doc:"At least 8 characters, not one of the most common passwords, and not the user's id."`
 	Role     string            `json:"role" edn:"user/role|role,keyword" enum:"admin,operator,watcher" doc:"Role in all applications that roles does not name."`
 	Roles    map[string]string `json:"roles,omitempty" edn:"user/roles" doc:"Roles by name of the application."`
+}
+
+// NewPassword is the body that changes a password.
+type NewPassword struct {
+	Old      string `json:"old_password,omitempty" edn:"user/old-password" format:"password" doc:"The present password; not needed for another user's."`
+	Password string `json:"password" edn:"user/password" format:"password" doc:"At least 8 characters, not one of the most common passwords, and not the user's id."`
 }
 
 // NewRoles is the body that replaces the roles of a user.

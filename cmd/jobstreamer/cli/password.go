@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -13,6 +14,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/help"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 )
 
 // maxPassword is the maximum number of bytes to read from standard input. No
@@ -31,15 +33,14 @@ func passwordFlag(cmd *cobra.Command, fromInput *bool) {
 // terminal: twice if it is new.
 func (inv *invocation) readPassword(of string, fromInput, isNew bool) (string, error) {
 	if fromInput {
-		data, err := io.ReadAll(io.LimitReader(inv.In, maxPassword+1))
-		text := strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")
-		switch {
-		case err != nil:
-			return "", fmt.Errorf("read the password: %w", err)
-		case text == "" || strings.ContainsAny(text, "\r\n") || len(data) > maxPassword:
-			return "", usageErrorf("--password-stdin: want the password on one line")
+		lines, err := inv.readPasswordLines()
+		if err == nil && len(lines) != 1 {
+			err = usageErrorf("--password-stdin: want the password on one line")
 		}
-		return text, nil
+		if err != nil {
+			return "", err
+		}
+		return lines[0], nil
 	}
 	in, ok := inv.In.(*os.File)
 	if !ok || !IsTerminal(inv.In) || !IsTerminal(inv.Err) {
@@ -54,6 +55,43 @@ func (inv *invocation) readPassword(of string, fromInput, isNew bool) (string, e
 		err = usageErrorf("the passwords do not match")
 	}
 	return first, err
+}
+
+// readPasswordLines reads the lines of standard input, none if they are too
+// long or one is empty.
+func (inv *invocation) readPasswordLines() ([]string, error) {
+	data, err := io.ReadAll(io.LimitReader(inv.In, maxPassword+1))
+	if err != nil {
+		return nil, fmt.Errorf("read the password: %w", err)
+	}
+	lines := strings.Split(strings.ReplaceAll(strings.TrimRight(string(data), "\r\n"), "\r\n", "\n"), "\n")
+	if len(data) > maxPassword || slices.Contains(lines, "") {
+		return nil, nil
+	}
+	return lines, nil
+}
+
+// readNewPassword reads a new password and, if it is the user's own, the
+// present one before it.
+func (inv *invocation) readNewPassword(user string, own, fromInput bool) (is rest.NewPassword, err error) {
+	switch {
+	case !own:
+		is.Password, err = inv.readPassword(user, fromInput, true)
+	case fromInput:
+		lines, err := inv.readPasswordLines()
+		if err == nil && len(lines) != 2 {
+			err = usageErrorf("--password-stdin: want the present password on the first line and the new one on the second")
+		}
+		if err != nil {
+			return is, err
+		}
+		is.Old, is.Password = lines[0], lines[1]
+	default:
+		if is.Old, err = inv.readPassword(user, false, false); err == nil {
+			is.Password, err = inv.readPassword(user+" from now on", false, true)
+		}
+	}
+	return is, err
 }
 
 // askSecret reads a line from a terminal without echo. It restores the echo if

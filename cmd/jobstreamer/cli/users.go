@@ -21,7 +21,7 @@ var roles = []string{"admin", "operator", "watcher"}
 func (c *CLI) userCommand() *cobra.Command {
 	return groupCommand("user", "Manage users and their roles",
 		`A control bus that runs with --login requires its users to log in. A watcher can see everything, an operator can also run and schedule jobs, and an admin can do everything.`,
-		c.userList(), c.userCreate(), c.userRoles(), c.userDelete())
+		c.userList(), c.userCreate(), c.userRoles(), c.userPassword(), c.userDelete())
 }
 
 func (c *CLI) userList() *cobra.Command {
@@ -197,6 +197,38 @@ func (inv *invocation) findUser(id string) (*rest.User, error) {
 		}
 	}
 	return nil, errors.New(joinLines("there is no user "+id, "See what exists with `"+inv.serverCommandLine("user list")+"`."))
+}
+
+func (c *CLI) userPassword() *cobra.Command {
+	var fromInput bool
+	cmd := c.serverCommand("password [USER]", "Change a password, by default your own", func(inv *invocation, args []string) error {
+		me, err := inv.client.Account(inv.ctx)
+		if err != nil {
+			return err
+		}
+		user := append(args, me.ID)[0]
+		inv.warnOfPlainText(inv.client.URL())
+		change, err := inv.readNewPassword(user, user == me.ID, fromInput)
+		if err != nil {
+			return err
+		}
+		if err := inv.client.SetPassword(inv.ctx, user, change); err != nil {
+			return err
+		}
+		fmt.Fprintf(inv.Out, "The password of %s was changed; their other logins have ended. Keys stay valid.\n", user)
+		return nil
+	})
+	cmd.Long = `Changes a password and ends the other logins of the user. For your own password the present one is needed; admins can set the passwords of others. Keys
+stay valid until they are revoked.
+
+The command asks for the passwords without showing them. With --password-stdin it reads them from standard input: for your own password two lines, the present
+one and the new one.`
+	cmd.Example = `  jobstreamer user password
+  jobstreamer user password ann
+  printf '%s\n%s\n' "$OLD" "$NEW" | jobstreamer user password --password-stdin`
+	passwordFlag(cmd, &fromInput)
+	c.serverFlags(cmd)
+	return cmd
 }
 
 func (c *CLI) userDelete() *cobra.Command {
