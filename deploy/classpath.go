@@ -30,10 +30,19 @@ func (d *Deployer) DeployPath(ctx context.Context, app string, urls []string) (*
 	if err != nil {
 		return nil, err
 	}
-	all, wrong := locateEntries(urls)
+	var wrong Errors
+	if len(urls) > maxArtifacts {
+		wrong.addFault("/classpath", "at most "+strconv.Itoa(maxArtifacts)+" entries", strconv.Itoa(len(urls)))
+		return nil, wrong
+	}
 	var jars []Artifact
 	var warnings []string
-	for _, l := range all {
+	for i, u := range urls {
+		l, ok := d.locateEntry(i, u)
+		if !ok {
+			wrong.addFault(l.pointer, wantURL, u)
+			continue
+		}
 		a, more, err := d.storeLocation(ctx, &l)
 		if want, known := l.explainFault(err); known {
 			wrong.addFault(l.pointer, want, l.withReason(err))
@@ -57,7 +66,12 @@ func (d *Deployer) DeployPath(ctx context.Context, app string, urls []string) (*
 func (l *location) explainFault(err error) (want string, known bool) {
 	var own *spoolError
 	var p *fs.PathError
+	var closed *closedError
 	switch {
+	case errors.As(err, &closed):
+		return "a jar or a class folder outside " + closed.folder, true
+	case errors.Is(err, errSpecial):
+		return "a jar or a class folder", true
 	case errors.Is(err, errNoJar):
 		return "a jar", true
 	case errors.Is(err, errLarge):
@@ -75,20 +89,35 @@ func (l *location) explainFault(err error) (want string, known bool) {
 // storeLocation stores the jar or folder of a class path entry. It retries a
 // jar that changes while it is read.
 func (d *Deployer) storeLocation(ctx context.Context, l *location) (a Artifact, warnings []string, err error) {
-	if l.dir {
-		return d.storeFolder(ctx, l)
+	from, name, done, err := l.open()
+	if err != nil {
+		return a, nil, err
+	}
+	defer done()
+	st, err := from.Stat(name)
+	if err != nil {
+		return a, nil, err
+	}
+	if l.dir = st.IsDir(); l.dir {
+		return d.storeFolder(ctx, l, from, name)
 	}
 	for range maxAttempts {
-		if a, err = d.storeJarFile(ctx, l); !errors.Is(err, objects.ErrContent) {
+		if a, err = d.storeJarFile(ctx, l, from, name); !errors.Is(err, objects.ErrContent) {
 			break
 		}
 	}
 	return a, nil, err
 }
 
-func (d *Deployer) storeFolder(ctx context.Context, l *location) (a Artifact, warnings []string, err error) {
+// storeFolder stores a folder as a jar. It follows no link out of the folder.
+func (d *Deployer) storeFolder(ctx context.Context, l *location, from source, name string) (a Artifact, warnings []string, err error) {
+	root, err := from.OpenRoot(name)
+	if err != nil {
+		return a, nil, err
+	}
+	defer root.Close()
 	s, err := d.spoolFile(func(w io.Writer) error {
-		warnings, err = WriteFolder(ctx, w, l.path)
+		warnings, err = newFolderJar(ctx, w, root, d.closed).writeFolder(".")
 		return err
 	})
 	if err != nil {
@@ -104,18 +133,17 @@ func (d *Deployer) storeFolder(ctx context.Context, l *location) (a Artifact, wa
 
 // storeJarFile reads a jar twice: first to hash it, then to store it. Both
 // reads must give the same hash.
-func (d *Deployer) storeJarFile(ctx context.Context, l *location) (a Artifact, err error) {
-	f, err := openRegular(l.path)
+func (d *Deployer) storeJarFile(ctx context.Context, l *location, from source, name string) (a Artifact, err error) {
+	f, st, err := openFile(from, name, d.closed)
 	if err != nil {
 		return a, err
 	}
 	defer f.Close()
-	st, err := f.Stat()
-	if err == nil && st.Size() > maxJar {
-		err = errLarge
-	}
-	if err != nil {
-		return a, err
+	switch {
+	case st.IsDir():
+		return a, errSpecial
+	case st.Size() > maxJar:
+		return a, errLarge
 	}
 	h := sha256.New()
 	n, err := io.Copy(h, ctxReader{ctx, io.NewSectionReader(f, 0, st.Size())})

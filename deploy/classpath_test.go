@@ -77,7 +77,7 @@ func TestWhatCannotBeDeployed(t *testing.T) {
 		{"text", text, "not a jar"},
 		{"half a jar", cut, "not a jar"},
 		{"an empty file", w.writeFile("empty.jar", nil), "not a jar"},
-		{"a device", "/dev/zero", "neither"},
+		{"a device", "/dev/zero", "not a regular file"},
 		{"a relative path", "lib/good.jar", "want the file URL"},
 		{"a relative URL", "file:lib/good.jar", "want the file URL"},
 		{"another scheme", "https://example.org/good.jar", "want the file URL"},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -20,6 +21,8 @@ type Config struct {
 	Objects *objects.Store // of jars and manifests
 	Builtin []Component    // available to every application; default origin [BuiltIn]
 	TempDir string         // for jars while they are read; default the system's
+	Roots   []string       // folders for class paths of users who may not deploy other folders
+	Closed  []string       // folders that are never read for a class path, such as the data of the bus
 	Log     *slog.Logger   // default: the bus's
 }
 
@@ -28,13 +31,16 @@ type Deployer struct {
 	b         *bus.Bus
 	objects   *objects.Store
 	tempDir   string
+	roots     []string // absolute
+	closed    closedFolders
 	log       *slog.Logger
 	cache     componentCache
 	scans     chan struct{} // one at a time: each has what it has in memory for itself
 	lastSweep sweepState    // of the sweeps
 }
 
-// New returns a Deployer. Before [Deployer.Run] starts, it knows only the
+// New returns a Deployer. A root that cannot be used is a [bus.FieldError] with
+// the path classpath-root. Before [Deployer.Run] starts, it knows only the
 // components of revisions that it deployed itself.
 func New(cfg Config) (*Deployer, error) {
 	d := &Deployer{b: cfg.Bus, objects: cfg.Objects, tempDir: cfg.TempDir, log: cfg.Log, scans: make(chan struct{}, 1)}
@@ -53,8 +59,35 @@ func New(cfg Config) (*Deployer, error) {
 	if d.log == nil {
 		d.log = d.b.Log
 	}
+	var err error
+	if d.closed, err = closeFolders(cfg.Closed); err != nil {
+		return nil, err
+	}
+	for _, dir := range cfg.Roots {
+		root, err := filepath.Abs(dir)
+		if err == nil {
+			err = d.checkRoot(root)
+		}
+		if err != nil {
+			return nil, &bus.FieldError{Path: "classpath-root", Want: "an existing folder that class paths may name", Got: dir + ": " + err.Error()}
+		}
+		d.roots = append(d.roots, root)
+	}
 	d.cache.initCache(cfg.Builtin)
 	return d, nil
+}
+
+// checkRoot returns an error if root is not a folder or lies in a closed one.
+func (d *Deployer) checkRoot(root string) error {
+	f, st, err := openFile(everywhere{}, root, d.closed)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if !st.IsDir() {
+		return errors.New("it is not a folder")
+	}
+	return nil
 }
 
 // Run keeps the component cache up to date with the deployments of all buses,

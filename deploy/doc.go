@@ -12,6 +12,9 @@
 // current. Revision numbers are never reused, even if an application is removed
 // and created again.
 //
+// A folder is opened as an [os.Root], so no link leads out of it. Type and
+// place of each file are checked after it was opened: see openFile.
+//
 // Each jar is stored once, no matter how many applications use it. A jar is
 // never held in memory as a whole: the bus hashes it from its file, stores it
 // in chunks, and fetches it back into a file for the scan. So the scan reads

@@ -10,13 +10,16 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 )
 
-// WriteFolder writes a class folder to w as a jar. Each warning names a file
-// that it left out. The same folder always gives the same bytes.
+// WriteFolder writes a class folder to w as a jar. It follows links. Each
+// warning names a file that it left out. The same folder always gives the same
+// bytes.
 func WriteFolder(ctx context.Context, w io.Writer, dir string) (warnings []string, err error) {
-	return newFolderJar(ctx, w).writeFolder(dir)
+	return newFolderJar(ctx, w, everywhere{}, nil).writeFolder(dir)
 }
 
 // folderJar writes a class folder as a jar. The same folder gives the same
@@ -25,6 +28,8 @@ func WriteFolder(ctx context.Context, w io.Writer, dir string) (warnings []strin
 // change with its version.
 type folderJar struct {
 	ctx      context.Context
+	from     source
+	closed   closedFolders // left out
 	zip      *zip.Writer
 	entries  int
 	left     int64 // bytes
@@ -43,8 +48,8 @@ const (
 
 var errLarge = errors.New("over the limit of a jar")
 
-func newFolderJar(ctx context.Context, w io.Writer) *folderJar {
-	j := &folderJar{ctx: ctx, zip: zip.NewWriter(w), left: maxJar}
+func newFolderJar(ctx context.Context, w io.Writer, from source, closed closedFolders) *folderJar {
+	j := &folderJar{ctx: ctx, from: from, closed: closed, zip: zip.NewWriter(w), left: maxJar}
 	// Deflate without compression: some Java APIs cannot read stored entries
 	// whose size follows the data.
 	j.zip.RegisterCompressor(zip.Deflate, func(w io.Writer) (io.WriteCloser, error) {
@@ -55,12 +60,12 @@ func newFolderJar(ctx context.Context, w io.Writer) *folderJar {
 
 // writeFolder writes all of dir. Each warning names a file that it left out.
 func (j *folderJar) writeFolder(dir string) (warnings []string, err error) {
-	st, err := os.Stat(dir)
-	if err == nil {
-		err = j.writeManifest(dir)
+	f, st, err := openFile(j.from, dir, j.closed)
+	if err != nil {
+		return nil, err
 	}
-	if err == nil {
-		err = j.addFolder(dir, "", []fs.FileInfo{st})
+	if err = j.writeManifest(dir); err == nil {
+		err = j.addFolder(f, dir, "", []fs.FileInfo{st})
 	}
 	if err == nil {
 		err = j.zip.Close()
@@ -70,45 +75,60 @@ func (j *folderJar) writeFolder(dir string) (warnings []string, err error) {
 
 // writeManifest writes the manifest first, where streaming readers look for it.
 func (j *folderJar) writeManifest(dir string) error {
-	path := filepath.Join(dir, filepath.FromSlash(manifestName))
-	st, err := os.Stat(path)
-	if err != nil || !st.Mode().IsRegular() {
+	f, st, err := openFile(j.from, filepath.Join(dir, filepath.FromSlash(manifestName)), j.closed)
+	if err != nil {
 		return nil // if it exists but cannot be read, the walk returns the error
+	}
+	defer f.Close()
+	if st.IsDir() {
+		return nil
 	}
 	j.manifest = true
 	if _, err = j.createEntry(manifestDir); err != nil {
 		return err
 	}
-	return j.addFile(path, manifestName)
+	return j.addFile(f, manifestName)
 }
 
-// addFolder writes the content of dir. Above holds the folders on the path to
-// dir: following a link back to one of them would never end.
-func (j *folderJar) addFolder(dir, prefix string, above []fs.FileInfo) error {
-	all, err := os.ReadDir(dir) // sorted
+// addFolder writes the content of the open folder dir, and closes it. Above
+// holds the folders on the path to dir: following a link back to one of them
+// would never end.
+func (j *folderJar) addFolder(open *os.File, dir, prefix string, above []fs.FileInfo) error {
+	all, err := open.ReadDir(-1)
+	open.Close()
 	if err != nil {
 		return err
 	}
+	slices.SortFunc(all, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
 	for _, e := range all {
-		path, name := filepath.Join(dir, e.Name()), prefix+e.Name()
-		st, err := os.Stat(path) // follows links
-		switch {
-		case err != nil:
-		case st.IsDir():
-			err = j.addSubfolder(path, name+"/", st, above)
-		case !st.Mode().IsRegular():
-			j.warnSkipped(name, "it is not a regular file")
-		case name != manifestName || !j.manifest:
-			err = j.addFile(path, name)
-		}
-		if err != nil {
+		if err := j.addEntry(filepath.Join(dir, e.Name()), prefix+e.Name(), above); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (j *folderJar) addSubfolder(dir, name string, st fs.FileInfo, above []fs.FileInfo) error {
+func (j *folderJar) addEntry(path, name string, above []fs.FileInfo) error {
+	f, st, err := openFile(j.from, path, j.closed)
+	var closed *closedError
+	switch {
+	case errors.Is(err, errSpecial), errors.As(err, &closed):
+		j.warnSkipped(name, err.Error())
+		return nil
+	case err != nil:
+		return err
+	}
+	defer f.Close()
+	switch {
+	case st.IsDir():
+		return j.addSubfolder(f, path, name+"/", st, above)
+	case name == manifestName && j.manifest:
+		return nil
+	}
+	return j.addFile(f, name)
+}
+
+func (j *folderJar) addSubfolder(open *os.File, dir, name string, st fs.FileInfo, above []fs.FileInfo) error {
 	for _, a := range above {
 		if os.SameFile(a, st) {
 			j.warnSkipped(name, "it is a link to a folder that contains it")
@@ -121,7 +141,7 @@ func (j *folderJar) addSubfolder(dir, name string, st fs.FileInfo, above []fs.Fi
 			return err
 		}
 	}
-	return j.addFolder(dir, name, append(above[:len(above):len(above)], st))
+	return j.addFolder(open, dir, name, append(above[:len(above):len(above)], st))
 }
 
 func (j *folderJar) createEntry(name string) (io.Writer, error) {
@@ -139,12 +159,7 @@ func (j *folderJar) createEntry(name string) (io.Writer, error) {
 	return j.zip.CreateHeader(h)
 }
 
-func (j *folderJar) addFile(path, name string) error {
-	f, err := openRegular(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
+func (j *folderJar) addFile(f *os.File, name string) error {
 	w, err := j.createEntry(name)
 	if err != nil {
 		return err
@@ -158,17 +173,4 @@ func (j *folderJar) addFile(path, name string) error {
 
 func (j *folderJar) warnSkipped(name, why string) {
 	j.warnings = append(j.warnings, name+" is skipped: "+why)
-}
-
-// openRegular opens a regular file. It refuses pipes and devices, whose reads
-// may block or never end.
-func openRegular(path string) (*os.File, error) {
-	st, err := os.Stat(path)
-	if err == nil && !st.Mode().IsRegular() {
-		err = &fs.PathError{Op: "open", Path: path, Err: errors.New("it is not a regular file")}
-	}
-	if err != nil {
-		return nil, err
-	}
-	return os.Open(path)
 }

@@ -128,12 +128,12 @@ func TestLinksThatMultiplyAreBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	j := newFolderJar(t.Context(), io.Discard)
+	j := newFolderJar(t.Context(), io.Discard, everywhere{}, nil)
 	j.entries = maxFiles - 1000 // otherwise the test takes half a minute
 	if _, err := j.writeFolder(dir + "/d0"); !errors.Is(err, errLarge) {
 		t.Errorf("error %v, want %v", err, errLarge)
 	}
-	j = newFolderJar(t.Context(), io.Discard)
+	j = newFolderJar(t.Context(), io.Discard, everywhere{}, nil)
 	j.left = 10
 	if _, err := j.writeFolder(folderOf(t, "a.txt")); !errors.Is(err, errLarge) {
 		t.Errorf("a folder that is larger than a jar may be: %v, want %v", err, errLarge)

@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"net/url"
@@ -16,39 +17,72 @@ type location struct {
 	pointer string // JSON pointer
 	url     string // as sent
 	path    string
-	dir     bool
+	dir     bool   // set once it is open
+	root    string // configured folder above path; empty if there is none
 }
 
 const wantURL = "the file URL of a jar or a class folder on the machine of the control bus, such as file:///opt/shop/classes"
 
-// locateEntries returns the files and folders that the URLs of a class path
-// name, and an error for each entry that cannot be deployed.
-func locateEntries(urls []string) (all []location, wrong Errors) {
-	if len(urls) > maxArtifacts {
-		wrong.addFault("/classpath", "at most "+strconv.Itoa(maxArtifacts)+" entries", strconv.Itoa(len(urls)))
-		return nil, wrong
-	}
-	for i, u := range urls {
-		l := location{pointer: "/classpath/" + strconv.Itoa(i), url: u}
-		var ok bool
-		if l.path, ok = pathOf(u); !ok {
-			wrong.addFault(l.pointer, wantURL, u)
-			continue
-		}
-		st, err := os.Stat(l.path)
-		switch {
-		case err != nil:
-			wrong.addFault(l.pointer, wantAtPath(err), l.withReason(err))
-		case st.IsDir():
-			l.dir = true
-			fallthrough
-		case st.Mode().IsRegular():
-			all = append(all, l)
-		default:
-			wrong.addFault(l.pointer, "a jar or a class folder", u+", which is neither")
+// locateEntry returns the place that entry i of a class path names. If the URL
+// is malformed, ok is false.
+func (d *Deployer) locateEntry(i int, u string) (l location, ok bool) {
+	l = location{pointer: "/classpath/" + strconv.Itoa(i), url: u}
+	l.path, ok = pathOf(u)
+	l.root = d.rootAbove(l.path)
+	return l, ok
+}
+
+// rootAbove returns the folder of [Config.Roots] that a path names or lies in,
+// by name alone.
+func (d *Deployer) rootAbove(path string) string {
+	for _, root := range d.roots {
+		if rel, err := filepath.Rel(root, path); err == nil && filepath.IsLocal(rel) {
+			return root
 		}
 	}
-	return all, wrong
+	return ""
+}
+
+// OutsideError is the error of a class path entry that is not below one of the
+// folders of [Config.Roots].
+type OutsideError struct {
+	URL   string
+	Roots []string
+}
+
+func (e *OutsideError) Error() string {
+	if len(e.Roots) == 0 {
+		return e.URL + " is on the machine of the control bus"
+	}
+	return e.URL + " is not below " + strings.Join(e.Roots, " or ")
+}
+
+// CheckRoots returns an [OutsideError] if an entry of a class path is not below
+// one of the folders of [Config.Roots]. It looks at no file, so it does not
+// tell which files exist. [Deployer.DeployPath] follows no link out of these
+// folders.
+func (d *Deployer) CheckRoots(urls []string) error {
+	for _, u := range urls {
+		if path, ok := pathOf(u); ok && d.rootAbove(path) == "" {
+			return &OutsideError{toValidUTF8(u), d.roots}
+		}
+	}
+	return nil
+}
+
+// open returns the source of an entry, and its name there.
+func (l *location) open() (from source, name string, done func() error, err error) {
+	if l.root == "" {
+		return everywhere{}, l.path, func() error { return nil }, nil
+	}
+	if name, err = filepath.Rel(l.root, l.path); err != nil {
+		return nil, "", nil, err
+	}
+	r, err := os.OpenRoot(l.root)
+	if err != nil {
+		return nil, "", nil, err
+	}
+	return r, name, r.Close, nil
 }
 
 // pathOf returns the path of a file URL or an absolute path. It accepts
@@ -80,15 +114,25 @@ func wantAtPath(err error) string {
 	case errors.Is(err, fs.ErrPermission):
 		return "a jar or a class folder that the control bus is allowed to read"
 	}
-	return "a readable jar or class folder"
+	return "a readable jar or class folder, without links that lead out of it"
 }
 
 // withReason returns the URL and the error. The error names the file, which may
 // lie deep in a folder, unless it is the entry itself.
 func (l *location) withReason(err error) string {
 	var p *fs.PathError
-	if errors.As(err, &p) && p.Path == l.path {
-		err = p.Err
+	if errors.As(err, &p) {
+		within := cmp.Or(l.root, l.path)
+		if l.dir {
+			within = l.path
+		}
+		if !filepath.IsAbs(p.Path) { // as an [os.Root] names it
+			p = &fs.PathError{Op: "open", Path: filepath.Join(within, p.Path), Err: p.Err}
+			err = p
+		}
+		if p.Path == l.path {
+			err = p.Err
+		}
 	}
 	return l.url + ": " + toValidUTF8(err.Error())
 }

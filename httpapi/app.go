@@ -131,10 +131,16 @@ func (s *Server) writeApp(ctx context.Context, sent rest.App, p *Preconditions) 
 }
 
 // deployPath deploys a class path, if the request has one and the preconditions
-// hold. If the deployment fails, nothing has changed.
+// hold. Only an admin of all applications may name files outside the configured
+// folders: whatever the bus can read could be downloaded afterwards. If the deployment fails, nothing has changed.
 func (s *Server) deployPath(ctx context.Context, sent *rest.App, p *Preconditions) error {
 	if len(sent.Classpath) == 0 {
 		return nil
+	}
+	if userOf(ctx).Role("") != bus.RoleAdmin {
+		if err := s.cfg.Deployments.CheckRoots(sent.Classpath); err != nil {
+			return err
+		}
 	}
 	if err := s.cfg.Catalog.CheckApp(ctx, sent.Name, p.checkRevision); err != nil {
 		return err

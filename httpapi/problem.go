@@ -125,6 +125,7 @@ func classifyError(err error) *problem {
 		entries deploy.Errors
 		he      *echo.HTTPError
 		may     *permissionError
+		outside *deploy.OutsideError
 		host    *origin.HostError
 		paused  *login.PausedError
 		sick    *sickError
@@ -156,6 +157,9 @@ func classifyError(err error) *problem {
 		return newProblem(http.StatusMisdirectedRequest, "wrong_host", host.Error())
 	case errors.As(err, &may):
 		return newProblem(http.StatusForbidden, "forbidden", may.Error())
+	case errors.As(err, &outside):
+		outside = &deploy.OutsideError{URL: codec.Cut(outside.URL), Roots: outside.Roots}
+		return newProblem(http.StatusForbidden, "forbidden", outside.Error()+": only an admin of all applications may deploy it")
 	case errors.As(err, &state):
 		return newProblem(statusOf(state.Code), state.Code, state.Reason)
 	case errors.As(err, &found):

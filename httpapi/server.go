@@ -112,6 +112,7 @@ type Notifier interface {
 // Deployments is the part of package deploy that the API needs.
 type Deployments interface {
 	DeployPath(ctx context.Context, app string, urls []string) (*deploy.Deployment, error)
+	CheckRoots(urls []string) error // of users who may not deploy from everywhere
 	Deploy(ctx context.Context, app string, refs []deploy.ArtifactRef) (*deploy.Deployment, error)
 	Add(ctx context.Context, app string, refs []deploy.ArtifactRef) (*deploy.Deployment, error)
 	Store(ctx context.Context, ref deploy.ArtifactRef, r io.Reader) (a deploy.Artifact, created bool, err error)

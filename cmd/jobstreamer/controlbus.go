@@ -40,6 +40,7 @@ type busSettings struct {
 	retention                                bus.Retention
 	nats                                     natsSettings
 	login                                    loginSettings
+	classPaths                               classPathSettings
 }
 
 // controlBus is a control bus with its NATS and its listener, in three layers:
@@ -105,8 +106,8 @@ func openControlBus(ctx context.Context, s busSettings, log *slog.Logger) (c *co
 	if err != nil {
 		return c, err
 	}
-	if c.deployer, err = deploy.New(deploy.Config{Bus: c.bus, Objects: artifacts, Builtin: builtinComponents(), Log: log}); err != nil {
-		return c, err
+	if c.deployer, err = deploy.New(s.classPaths.deployConfig(deploy.Config{Bus: c.bus, Objects: artifacts, Builtin: builtinComponents(), Log: log}, s.data)); err != nil {
+		return c, fieldFlagError(err)
 	}
 	c.logins = login.New(login.Config{Bus: c.bus, Timeout: s.login.timeout})
 	c.sampler = samples.New(c.bus, c.service.Agents())

@@ -32,6 +32,7 @@ By default it listens on the loopback interface only.`,
 	help.Section(flags, "REST API", func(f *pflag.FlagSet) {
 		s.httpFlag(f)
 		s.access.addFlags(f)
+		s.classPaths.addFlags(f)
 		s.notificatorFlag(f)
 	})
 	s.login.addFlags(flags)
