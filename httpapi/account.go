@@ -24,8 +24,9 @@ import (
 // it deletes the cookie.
 func (s *Server) sessionCookie(session string) string {
 	c := http.Cookie{Name: v1.SessionCookie, Value: session, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode}
-	if s.cfg.CookieSecure {
-		c.SameSite, c.Secure = http.SameSiteNoneMode, true
+	c.Secure = s.cfg.CookieSecure
+	if c.Secure && s.cfg.AllowOrigin != "" { // its page may be on another site
+		c.SameSite = http.SameSiteNoneMode
 	}
 	if session == "" {
 		c.MaxAge = -1

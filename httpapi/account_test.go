@@ -3,6 +3,7 @@ package httpapi
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -238,6 +239,8 @@ func TestPasswordsAreChanged(t *testing.T) {
 	e.call("POST", "/auth", `{"id":"ann","password":"words of an admin"}`).want(201)
 	e.call("POST", "/user", `{"id":"bob","password":"12345678","role":"watcher"}`, bearing(admin.Token)...).code(422, "invalid_body")
 	put("admin", `{"old_password":"wrong","password":"my new words"}`, bearing(admin.Token)).code(422, "invalid_body")
+	e.call("POST", "/user", `{"id":"Admin","password":"my new words","role":"watcher"}`, bearing(admin.Token)...).code(422, "invalid_body")
+	e.call("POST", "/auth", `{"id":"ADMIN","password":"`+password+`"}`).code(401, "authentication_failed")
 }
 
 // Logging out ends the cookie and the token of a login, whichever is sent.
@@ -366,12 +369,52 @@ func TestSecretsAreNotShown(t *testing.T) {
 	}
 }
 
-func TestCookieForOtherSites(t *testing.T) {
-	e := newEnv(t, withLogin, func(c *Config) { c.CookieSecure = true })
+// Only a page of another site needs SameSite=None, and there is none without
+// AllowOrigin.
+func TestSecureCookies(t *testing.T) {
+	for origin, want := range map[string]http.SameSite{"": http.SameSiteLaxMode, "https://console.example.com": http.SameSiteNoneMode} {
+		s := mustNew(Config{CookieSecure: true, AllowOrigin: origin})
+		for _, session := range []string{"x", ""} {
+			if c, err := http.ParseSetCookie(s.sessionCookie(session)); err != nil || !c.Secure || c.SameSite != want || !c.HttpOnly {
+				t.Errorf("pages of %q: %s, %v", origin, s.sessionCookie(session), err)
+			}
+		}
+	}
+}
+
+// Streams end with the login that opened them, and with its permission.
+func TestStreamsEndWithLogin(t *testing.T) {
+	e := newEnv(t, withLogin)
 	e.user("admin", bus.RoleAdmin)
-	set := e.call("POST", "/auth", `{"id":"admin","password":"correct horse"}`).want(201).header.Get("Set-Cookie")
-	if c, err := http.ParseSetCookie(set); err != nil || !c.Secure || c.SameSite != http.SameSiteNoneMode {
-		t.Errorf("Set-Cookie: %s", set)
+	for name, end := range map[string]func(id string, s login.Secrets) error{
+		"logout":   func(_ string, s login.Secrets) error { return e.logins.Logout(t.Context(), s.Session) },
+		"removed":  func(id string, _ login.Secrets) error { return e.logins.Remove(t.Context(), id) },
+		"password": func(id string, _ login.Secrets) error { return e.logins.SetPassword(t.Context(), id, "new words", "") },
+		"role": func(id string, _ login.Secrets) error {
+			_, err := e.logins.SetRoles(t.Context(), id, map[string]string{"shop": bus.RoleWatcher})
+			return err
+		},
+	} {
+		secrets := e.user("user-"+name, bus.RoleWatcher)
+		r, err := http.NewRequestWithContext(t.Context(), "GET", e.http.URL+"/events", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+secrets.Token)
+		res, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if res.StatusCode != 200 {
+			t.Fatalf("%s: %s", name, res.Status)
+		}
+		if err := end("user-"+name, secrets); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadAll(res.Body); err != nil { // blocks as long as the stream is open
+			t.Errorf("%s: %v", name, err)
+		}
+		res.Body.Close()
 	}
 }
 

@@ -109,7 +109,7 @@ func (s *Server) checkAccess(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		ctx := withAddress(r.Context(), c.RealIP())
 		if user != nil {
-			ctx = withUser(ctx, user)
+			ctx = s.withLoginCheck(withUser(ctx, user), r, c.Path(), c.Param)
 		}
 		c.SetRequest(r.WithContext(ctx))
 		return next(c)

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -92,7 +93,7 @@ var errUsersNeedLogin = bus.State("users_need_login", "the control bus requires 
 // authorizeRequest returns the user who sends a request, nil for an open route
 // or without [Config.RequireLogin], or why the request is refused. An unknown
 // path needs a login: without one, nobody can find out which paths exist. A
-// stream is checked only when it begins.
+// stream is checked while it is open too, see withLoginCheck.
 func (s *Server) authorizeRequest(r *http.Request, path string, param func(string) string) (*bus.User, error) {
 	needs, known := s.needs[place{r.Method, path}]
 	if !known {
@@ -158,13 +159,60 @@ func checkPermission(ctx context.Context, needs permission, app string) error {
 // senderOf returns the user of the token or key in the header Authorization, or
 // else the user of the cookie.
 func (s *Server) senderOf(r *http.Request) (u *bus.User, byCookie bool) {
+	secret, byCookie := secretOf(r)
+	switch {
+	case secret == "":
+		return nil, byCookie
+	case byCookie:
+		return s.cfg.Logins.BySession(r.Context(), secret), true
+	}
+	return s.cfg.Logins.ByToken(r.Context(), secret), false
+}
+
+// secretOf returns the token or key in the header Authorization, or else the
+// session of the cookie.
+func secretOf(r *http.Request) (secret string, byCookie bool) {
 	if secret, ok := bearerSecret(r.Header.Get("Authorization")); ok {
-		return s.cfg.Logins.ByToken(r.Context(), secret), false
+		return secret, false
 	}
-	if c, err := r.Cookie(v1.SessionCookie); err == nil && c.Value != "" {
-		return s.cfg.Logins.BySession(r.Context(), c.Value), true
+	if c, err := r.Cookie(v1.SessionCookie); err == nil {
+		return c.Value, true
 	}
-	return nil, false
+	return "", false
+}
+
+type loginCheckKey struct{}
+
+// loginCheckInterval is how often the login of an open stream is checked.
+const loginCheckInterval = time.Second
+
+// withLoginCheck returns a context with which a stream of the request ends when
+// its login or the permission ends. An open stream is no use of a session.
+func (s *Server) withLoginCheck(ctx context.Context, r *http.Request, path string, param func(string) string) context.Context {
+	secret, _ := secretOf(r)
+	needs, app, id := s.needs[place{r.Method, path}], param("app"), param("id")
+	return context.WithValue(ctx, loginCheckKey{}, func(ctx context.Context) bool {
+		u := s.cfg.Logins.Peek(ctx, secret)
+		return u != nil && isAllowed(u, needs, app, id)
+	})
+}
+
+// cancelUnless checks isValid until ctx ends, and calls cancel when it is not
+// true any more.
+func cancelUnless(ctx context.Context, isValid func(context.Context) bool, cancel func()) {
+	tick := time.NewTicker(loginCheckInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			if !isValid(ctx) {
+				cancel()
+				return
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // bearerSecret returns the token or key in the header Authorization.

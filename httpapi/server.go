@@ -132,6 +132,7 @@ type Logins interface {
 	Logout(ctx context.Context, secret string) error
 	BySession(ctx context.Context, secret string) *bus.User
 	ByToken(ctx context.Context, secret string) *bus.User
+	Peek(ctx context.Context, secret string) *bus.User
 	Users() []*bus.User
 	Add(ctx context.Context, id, password string, roles map[string]string) error
 	CheckPassword(ctx context.Context, a login.Attempt) error
@@ -165,7 +166,7 @@ type Config struct {
 	Version     string               // of the program
 
 	RequireLogin bool // else everybody is an admin
-	CookieSecure bool // cookies go over HTTPS only, and to us from pages of other sites too
+	CookieSecure bool // cookies go over HTTPS only, and with AllowOrigin from pages of other sites too
 
 	// AllowOrigin is the origin of pages that may use the API, such as
 	// http://localhost:3000; default: none.
@@ -278,11 +279,14 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	return err
 }
 
-// untilClosing returns a context that ends with ctx or when the server shuts
-// down, whichever comes first.
+// untilClosing returns a context that ends with ctx, when the server shuts
+// down, or when the login of the request ends, whichever comes first.
 func (s *Server) untilClosing(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
 	stop := context.AfterFunc(s.closing, cancel)
+	if isValid, ok := ctx.Value(loginCheckKey{}).(func(context.Context) bool); ok {
+		go func() { cancelUnless(ctx, isValid, cancel) }()
+	}
 	return ctx, func() { stop(); cancel() }
 }
 

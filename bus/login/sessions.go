@@ -206,25 +206,47 @@ func (s *Service) ByToken(ctx context.Context, secret string) *bus.User {
 	return s.userOf(ctx, secret, d, bus.KindToken)
 }
 
+// Peek returns the user of a valid session, token or API key, or nil. Unlike
+// [Service.BySession] it is no use of the session.
+func (s *Service) Peek(ctx context.Context, secret string) *bus.User {
+	d := digestOfSecret(secret)
+	s.mu.RLock()
+	id, ok := s.keys[d]
+	s.mu.RUnlock()
+	if ok {
+		return s.userByID(id)
+	}
+	_, u := s.validSession(ctx, secret, d)
+	return u
+}
+
 func (s *Service) userOf(ctx context.Context, secret string, d digest, kind string) *bus.User {
+	e, u := s.validSession(ctx, secret, d)
+	if u == nil || e.Kind != kind {
+		return nil
+	}
+	if kind == bus.KindSession {
+		s.recordUse(d, e, subjects.Now())
+	}
+	return u
+}
+
+// validSession returns a valid session or token and its user, or nil.
+func (s *Service) validSession(ctx context.Context, secret string, d digest) (*session, *bus.User) {
 	s.mu.RLock()
 	e := s.sessions[d]
 	s.mu.RUnlock()
 	if e == nil {
 		e = s.lookUpSession(ctx, secret, d)
 	}
-	now := subjects.Now()
-	if e == nil || e.Kind != kind || s.hasEnded(e, now) {
-		return nil
+	if e == nil || s.hasEnded(e, subjects.Now()) {
+		return nil, nil
 	}
 	u := s.userByID(e.User)
 	if u == nil || u.CreateTime != e.UserSince || u.PasswordTime != e.PasswordTime {
-		return nil
+		return nil, nil
 	}
-	if kind == bus.KindSession {
-		s.recordUse(d, e, now)
-	}
-	return u
+	return e, u
 }
 
 // maxLookups limits how many unknown secrets are looked up in NATS at a time.

@@ -116,13 +116,19 @@ func (s *Service) Users() []*bus.User {
 	return all
 }
 
-// Add creates a user, or returns an error that is [bus.ErrExists].
+// Add creates a user, or returns an error that is [bus.ErrExists], also if an
+// id differs only in case: people would take one user for the other.
 func (s *Service) Add(ctx context.Context, id, password string, roles map[string]string) error {
 	if !ValidID(id) {
 		return &bus.FieldError{Path: "/id", Want: "3 to 20 of the characters A-Z a-z 0-9 _ -", Got: id}
 	}
 	if err := CheckNewPassword(id, password); err != nil {
 		return err
+	}
+	for _, u := range s.Users() {
+		if u.ID != id && strings.EqualFold(u.ID, id) {
+			return fmt.Errorf("create the user %s beside %s: %w", id, u.ID, bus.ErrExists)
+		}
 	}
 	hash, err := s.hashPassword(ctx, password)
 	if err != nil {
@@ -301,8 +307,11 @@ func (s *Service) FirstAdmin(ctx context.Context, password string) (made bool, e
 	if !errors.Is(err, bus.ErrExists) {
 		return err == nil, err
 	}
-	e, err := s.b.Users.Get(ctx, FirstUser)
-	if err == nil && !isAdmin(&e.Value) {
+	e, err2 := s.b.Users.Get(ctx, FirstUser)
+	if errors.Is(err2, bus.ErrNotFound) { // there is one whose id differs in case
+		return false, err
+	}
+	if err = err2; err == nil && !isAdmin(&e.Value) {
 		err = fmt.Errorf("no user has the role admin, and the user %s already exists with another role", FirstUser)
 	}
 	return false, err

@@ -121,7 +121,7 @@ func TestPasswordFiles(t *testing.T) {
 	s := loginCommands(t)
 	file := filepath.Join(t.TempDir(), "password")
 	p := &program{}
-	for _, text := range []string{"", "short\n", "two\nlines of it\n"} {
+	for _, text := range []string{"", "short\n", "two\nlines of it\n", "password1\n"} {
 		if text != "" {
 			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 				t.Fatal(err)
@@ -130,6 +130,23 @@ func TestPasswordFiles(t *testing.T) {
 		err := p.firstAdmin(t.Context(), s, &loginSettings{required: true, passwordFile: file}, slog.New(slog.DiscardHandler))
 		if err == nil || s.HasAdmin() || text != "" && strings.Contains(err.Error(), text) {
 			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+// A file that all users of the machine can read is refused.
+func TestPasswordFileOfOthers(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "password")
+	if err := os.WriteFile(file, []byte("correct horse\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for mode, refused := range map[os.FileMode]bool{0o600: false, 0o400: false, 0o640: false, 0o644: true, 0o602: true, 0o604: true} {
+		if err := os.Chmod(file, mode); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := readPassword(file); (err != nil) != refused {
+			t.Errorf("mode %04o: %v", mode, err)
 		}
 	}
 }

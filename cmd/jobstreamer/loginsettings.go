@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -27,7 +28,7 @@ func (s *loginSettings) addFlags(flags *pflag.FlagSet) {
 		f.BoolVar(&s.required, "login", false, "require a login for the REST API; the first start creates the user admin and shows its password once")
 		f.StringVar(&s.passwordFile, "admin-password-file", "", "`FILE` file with the password of the user admin, read when that user is created")
 		f.DurationVar(&s.timeout, "session-timeout", login.DefaultTimeout, "`DURATION` idle time after which a session ends; at least 2m")
-		f.BoolVar(&s.cookieSecure, "cookie-secure", false, "send cookies over HTTPS only, and also from pages of other sites (SameSite=None; Secure)")
+		f.BoolVar(&s.cookieSecure, "cookie-secure", false, "send cookies over HTTPS only; with --allow-origin also from pages of other sites (SameSite=None)")
 	})
 }
 
@@ -85,7 +86,12 @@ func (p *program) createAdmin(ctx context.Context, users *login.Service, s *logi
 	return err
 }
 
+// readPassword returns the password in a file that other users cannot read. Its
+// group may, since containers get secrets by a group.
 func readPassword(file string) (string, error) {
+	if is, err := os.Stat(file); err == nil && is.Mode().IsRegular() && is.Mode().Perm()&0o007 != 0 && runtime.GOOS != "windows" {
+		return "", usageError{fmt.Errorf("--admin-password-file %s: all users of the machine can use it (mode %04o); want 0600, or 0640 for a group", file, is.Mode().Perm())}
+	}
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return "", usageError{fmt.Errorf("--admin-password-file: %w", err)}
