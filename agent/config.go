@@ -24,7 +24,8 @@ const maxInterval = subjects.MaxHold * time.Second / 3
 // Config configures an agent. Apps and Runtime are required; the zero value of
 // every other field stands for its default.
 type Config struct {
-	// Conn is the connection to use. It should have ReconnectBufSize(-1), and
+	// Conn is the connection to use. It should have ReconnectBufSize(-1) and,
+	// for a NATS that confines the agent, CustomInboxPrefix("_INBOX."+Name). It
 	// stays open when Run returns. If it is nil, Run connects to URL (default
 	// nats.DefaultURL) with Options (credentials, TLS) and closes that
 	// connection in the end.

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
 // connectToBroker opens a connection, or uses the one of Config, and blocks
@@ -48,7 +50,7 @@ func (ra *runningAgent) natsOptions() []nats.Option {
 		ra.log.Warn("no connection to NATS, retrying", "nats", Redacted(ra.cfg.URL), "err", err)
 	}
 	return []nats.Option{
-		nats.Name("jobstreamer agent " + ra.cfg.Name),
+		nats.Name("jobstreamer agent " + ra.cfg.Name), nats.CustomInboxPrefix(subjects.InboxPrefix(ra.cfg.Name)),
 		nats.ReconnectBufSize(-1), nats.MaxReconnects(-1), nats.RetryOnFailedConnect(true),
 		// A broker that has just started may not know its users yet.
 		nats.IgnoreAuthErrorAbort(),

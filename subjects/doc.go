@@ -33,9 +33,10 @@
 // Each application has a stream JOBSTREAMER_REQUEST_<app> with work-queue
 // retention. The stream has one durable pull consumer, <pool>=<priority>, for
 // each pool and each of the priorities high, normal and low. The bus creates
-// stream and consumers for the pools that jobs name, and for the applications
-// and pools that a heartbeat names. Until they exist, the broker answers a pull
-// with "no responders": the agent pulls again after a second.
+// stream and consumers for the pools that jobs name, and for pools that a
+// heartbeat names, in applications that exist, up to 64 in each. Until they
+// exist, the broker answers a pull with "no responders": the agent pulls again
+// after a second.
 //
 // To pull, an agent publishes {"batch":n,"expires":nanoseconds} with a reply
 // inbox to $JS.API.CONSUMER.MSG.NEXT.<stream>.<consumer>; every NATS client has
@@ -150,19 +151,22 @@
 // the maximum). It also publishes one immediately when it starts, when its
 // status changes, and when it leaves; the last one has the status "gone". An
 // agent that wants to know whether a bus listens sends the heartbeat as a
-// request with a reply inbox; the answer is an empty object. An agent knows
-// that the broker has received a heartbeat when it receives that heartbeat on
-// its own subject, or when the broker answers a PING of the connection.
+// request; the answer is an empty object. The bus answers only to reply
+// subjects that begin with _INBOX.<agent>. (or _R_., as NATS makes them for a
+// request from another account). An agent knows that the broker has received a
+// heartbeat when it receives that heartbeat on its own subject, or when the
+// broker answers a PING of the connection.
 //
 // "executions" names each execution with its attempt, from the fetch until the
 // terminal result is stored. An execution that no heartbeat has named for
 // [LostAfter] intervals is lost. The bus then ends it as failed, or requests
 // the next attempt. An agent that could not send heartbeats for that long ends
 // the work that the bus may start elsewhere by itself: executions with
-// on_agent_lost "requeue", and exclusive ones. It goes on with the others; if
-// the bus has ended one of them, the agent receives "drop" when it can be
-// reached again. An agent that starts ends the processes that its previous run
-// left behind.
+// on_agent_lost "requeue", and exclusive ones. Only heartbeats of the agent
+// that has claimed an execution keep it from being lost, by the interval of
+// that agent. It goes on with the others; if the bus has ended one of them, the
+// agent receives "drop" when it can be reached again. An agent that starts ends
+// the processes that its previous run left behind.
 //
 // At most one live agent has a name. An agent process draws a random id,
 // "life", when it starts. Before its first heartbeat it sends the command
@@ -245,5 +249,6 @@
 //	$JS.API.DIRECT.GET.JOBSTREAMER_RESULTS.jobstreamer.result.<app>.>
 //
 // to subscribe to jobstreamer.command.<agent>.*, jobstreamer.heartbeat.<agent>
-// and its inbox, and to answer requests.
+// and _INBOX.<agent>.>, and to answer requests. All its reply subjects begin
+// with _INBOX.<agent>. (the "inbox prefix" of NATS clients).
 package subjects

@@ -151,6 +151,10 @@ func LogFilter(app, job string, execution int64) string {
 // HeartbeatSubject returns the subject of an agent's heartbeats.
 func HeartbeatSubject(agent string) string { return "jobstreamer.heartbeat." + agent }
 
+// InboxPrefix returns the prefix of all reply subjects of an agent, without the
+// dot that follows it.
+func InboxPrefix(agent string) string { return "_INBOX." + agent }
+
 // CommandSubject returns the subject on which an agent receives a command.
 func CommandSubject(agent, verb string) string { return "jobstreamer.command." + agent + "." + verb }
 

@@ -77,7 +77,7 @@ func agentUser(app, agent string) *server.User {
 			"$JS.API.DIRECT.GET." + subjects.ResultsStream + ".jobstreamer.result." + app + ".>",
 		}},
 		Subscribe: &server.SubjectPermission{Allow: []string{
-			"jobstreamer.command." + agent + ".*", "jobstreamer.heartbeat." + agent, "_INBOX.>",
+			"jobstreamer.command." + agent + ".*", "jobstreamer.heartbeat." + agent, subjects.InboxPrefix(agent) + ".>",
 		}},
 		Response: &server.ResponsePermission{MaxMsgs: 1, Expires: time.Minute},
 	}}

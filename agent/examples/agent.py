@@ -126,8 +126,9 @@ class Agent:
     async def run(self):
         self.end_marked()
         # pending_size=0: what cannot be sent now must not be sent after a reconnect.
-        self.nc = await nats.connect(self.o.nats_url, name=self.o.name, pending_size=0, max_reconnect_attempts=-1,
-                                     reconnect_time_wait=0.2, ping_interval=self.o.heartbeat, error_cb=self.complain)
+        self.nc = await nats.connect(self.o.nats_url, name=self.o.name, inbox_prefix=f"_INBOX.{self.o.name}",
+                                     pending_size=0, max_reconnect_attempts=-1, reconnect_time_wait=0.2,
+                                     ping_interval=self.o.heartbeat, error_cb=self.complain)
         with contextlib.suppress(nats.errors.NoRespondersError, nats.errors.TimeoutError):
             other = await self.nc.request(f"jobstreamer.command.{self.o.name}.ping", b"{}", timeout=1)
             sys.exit(f"agent {self.o.name}: another agent of this name is alive: {other.data.decode()}")

@@ -3,12 +3,14 @@ package agents_test
 import (
 	"encoding/json"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/bus/agents"
@@ -137,18 +139,18 @@ func TestIsLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		time.Sleep(time.Minute)
-		if w.IsLost(1, 1) {
+		if w.IsLost("a1", 1, 1) {
 			t.Error("an attempt is lost although nothing was heard of it so far")
 		}
 		time.Sleep(5 * time.Second)
-		if w.IsLost(1, 1) {
+		if w.IsLost("a1", 1, 1) {
 			t.Error("an attempt is lost before three intervals are over")
 		}
 		time.Sleep(2 * time.Second)
-		if !w.IsLost(1, 1) {
+		if !w.IsLost("a1", 1, 1) {
 			t.Error("an attempt that no heartbeat has named for three intervals is not lost")
 		}
-		if w.IsLost(1, 2) {
+		if w.IsLost("a1", 1, 2) {
 			t.Error("the next attempt is lost as well")
 		}
 	})
@@ -159,4 +161,104 @@ func TestInstanceID(t *testing.T) {
 	if got, want := agents.InstanceID("a1"), "b90bec3d-8b23-51f1-9f7c-30fb30adfbbf"; got != want {
 		t.Errorf("InstanceID = %s, want %s", got, want)
 	}
+}
+
+// sendBeat sends a heartbeat and waits until it is handled.
+func (w *world) sendBeat(h subjects.Heartbeat, reply string) {
+	w.Helper()
+	data, err := json.Marshal(h)
+	if err == nil {
+		err = w.b.NC.PublishMsg(&nats.Msg{Subject: subjects.HeartbeatSubject(h.Agent), Reply: reply, Data: data})
+	}
+	if err != nil {
+		w.Fatal(err)
+	}
+	time.Sleep(100 * time.Millisecond)
+	synctest.Wait()
+}
+
+// The bus answers with its own rights, so only to an inbox of the agent.
+func TestRepliesOfHeartbeats(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		if _, err := w.b.JS.CreateStream(t.Context(), jetstream.StreamConfig{Name: "VICTIM", Subjects: []string{"victim"}}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.b.JS.Publish(t.Context(), "victim", nil); err != nil {
+			t.Fatal(err)
+		}
+		for reply, want := range map[string]int{
+			"$JS.API.STREAM.PURGE.VICTIM": 0, "_INBOX.other.1": 0, "_INBOX.a1": 0, "_INBOX.a1.1": 1,
+		} {
+			answers := 0
+			sub, err := w.b.NC.Subscribe(reply, func(*nats.Msg) { answers++ })
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.sendBeat(subjects.Heartbeat{Agent: "a1", Life: "1", Status: subjects.AgentReady, IntervalMS: 2000}, reply)
+			if answers != want {
+				t.Errorf("%d answers to %s, want %d", answers, reply, want)
+			}
+			_ = sub.Unsubscribe()
+		}
+		s, err := w.b.JS.Stream(t.Context(), "VICTIM")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := s.CachedInfo().State.Msgs; got != 1 {
+			t.Errorf("the stream has %d messages, want 1", got)
+		}
+	})
+}
+
+// An agent keeps alive what it has claimed itself, by its own interval.
+func TestAnAgentSpeaksForItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		e := bus.Execution{Execution: subjects.Execution{ID: 1, App: "default", Job: "J", BatchStatus: subjects.Started, Agent: "a1", Attempt: 1}}
+		if _, err := w.b.Executions.Create(t.Context(), e.Key(), e); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Second)
+		named := []subjects.Attempt{{ID: 1, Attempt: 1}}
+		w.sendBeat(subjects.Heartbeat{Agent: "a1", Life: "1", Status: subjects.AgentReady, IntervalMS: 2000, Executions: named}, "")
+		lost := false
+		for range 8 {
+			w.sendBeat(subjects.Heartbeat{Agent: "a2", Life: "1", Status: subjects.AgentReady, IntervalMS: 60_000, Executions: named}, "")
+			lost = w.IsLost("a1", 1, 1)
+			time.Sleep(time.Second)
+		}
+		if !lost {
+			t.Error("the heartbeats of another agent keep an execution alive")
+		}
+		w.sendBeat(subjects.Heartbeat{Agent: "a1", Life: "1", Status: subjects.AgentReady, IntervalMS: 10_000, Executions: named}, "")
+		time.Sleep(25 * time.Second)
+		if w.IsLost("a1", 1, 1) {
+			t.Error("an agent with an interval of 10 s is lost after 25 s")
+		}
+	})
+}
+
+func TestPoolsOfStrangers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		var pools []string
+		for n := range 200 {
+			pools = append(pools, "p"+strconv.Itoa(n))
+		}
+		pools = append(pools, "not a name", "a.b", "")
+		w.sendBeat(subjects.Heartbeat{Agent: "a1", Life: "1", Status: subjects.AgentReady, Apps: []string{"nobody", "default"}, Pools: pools}, "")
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if _, err := w.b.JS.Stream(t.Context(), subjects.RequestStream("nobody")); err == nil {
+			t.Error("a heartbeat creates the queue of an application that does not exist")
+		}
+		s, err := w.b.JS.Stream(t.Context(), subjects.RequestStream("default"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := s.CachedInfo().State.Consumers; got != 64*3 {
+			t.Errorf("a heartbeat with 203 pools creates %d consumers, want %d", got, 64*3)
+		}
+	})
 }

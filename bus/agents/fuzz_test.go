@@ -8,6 +8,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/index"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
@@ -17,10 +18,15 @@ func FuzzHeartbeat(f *testing.F) {
 	f.Add("a", []byte(`{"name":"a","interval_ms":-9223372036854775808,"executions":null}`))
 	f.Add("b", []byte(`[]`))
 	f.Fuzz(func(t *testing.T, agent string, data []byte) {
-		r := New(&bus.Bus{Log: slog.New(slog.DiscardHandler)}, nil, Config{})
+		b := &bus.Bus{Log: slog.New(slog.DiscardHandler)}
+		r := New(b, index.New(b), Config{})
 		r.receiveHeartbeat(&nats.Msg{Subject: subjects.HeartbeatSubject(agent), Data: data})
-		if r.interval < 0 || r.interval > time.Minute {
-			t.Errorf("the interval is %v", r.interval)
+		select {
+		case h := <-r.beats:
+			if d := intervalOf(h.IntervalMS, time.Second); d < time.Second || d > time.Minute {
+				t.Errorf("the interval is %v", d)
+			}
+		default:
 		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -29,11 +30,12 @@ type Registry struct {
 	cfg   Config
 	beats chan subjects.Heartbeat
 
-	mu       sync.Mutex
-	agents   map[string]*member
-	named    map[int64]naming
-	since    time.Time     // this bus has been connected without a break since then
-	interval time.Duration // the longest of any living agent
+	mu     sync.Mutex
+	agents map[string]*member
+	named  map[namingKey]naming
+	since  time.Time // this bus has been connected without a break since then
+
+	pools map[string]map[string]bool // by application: pools that heartbeats have named; used by Run only
 }
 
 type member struct {
@@ -43,11 +45,21 @@ type member struct {
 	alive bool
 }
 
+// namingKey is an execution that an agent names.
+type namingKey struct {
+	agent string
+	id    int64
+}
+
 // naming is the time of the newest heartbeat that named an execution.
 type naming struct {
 	attempt int
 	at      time.Time
 }
+
+// maxPools is the number of pools of an application for which heartbeats create
+// queues at most. The pools that jobs name do not count.
+const maxPools = 64
 
 // forgetAfter is the time for which a silent agent stays in the list.
 const forgetAfter = 24 * time.Hour
@@ -57,7 +69,7 @@ func New(b *bus.Bus, x *index.Index, cfg Config) *Registry {
 	cfg.Heartbeat = cmp.Or(cfg.Heartbeat, 2*time.Second)
 	return &Registry{
 		b: b, x: x, cfg: cfg, beats: make(chan subjects.Heartbeat, 1024),
-		agents: map[string]*member{}, named: map[int64]naming{}, interval: cfg.Heartbeat,
+		agents: map[string]*member{}, named: map[namingKey]naming{}, pools: map[string]map[string]bool{},
 	}
 }
 
@@ -95,24 +107,32 @@ func (r *Registry) Run(ctx context.Context) error {
 	}
 }
 
+// canAnswer reports whether the bus may answer a message of an agent. The bus
+// answers with its own rights, so only to an inbox of that agent, or to the
+// reply that the broker makes for a request from another account. Any other
+// subject would be a command that the agent may not give itself.
+func canAnswer(reply, agent string) bool {
+	return strings.HasPrefix(reply, subjects.InboxPrefix(agent)+".") || strings.HasPrefix(reply, "_R_.")
+}
+
 // receiveHeartbeat records which executions a heartbeat names, and passes it on
-// to Run.
+// to Run. It believes an agent about executions that wait or that this agent
+// has claimed, not about those of other agents.
 func (r *Registry) receiveHeartbeat(m *nats.Msg) {
 	var h subjects.Heartbeat
-	if err := json.Unmarshal(m.Data, &h); err != nil || subjects.HeartbeatSubject(h.Agent) != m.Subject {
+	if err := json.Unmarshal(m.Data, &h); err != nil || subjects.HeartbeatSubject(h.Agent) != m.Subject || !subjects.ValidName(h.Agent) {
 		r.b.Log.Warn("unreadable heartbeat skipped", "subject", m.Subject, "err", err)
 		return
 	}
-	if m.Reply != "" {
+	if canAnswer(m.Reply, h.Agent) {
 		_ = m.Respond([]byte("{}")) // without an answer the agent sends it again
 	}
 	now := time.Now()
 	r.mu.Lock()
 	for _, a := range h.Executions {
-		r.named[a.ID] = naming{a.Attempt, now}
-	}
-	if d := time.Duration(h.IntervalMS) * time.Millisecond; d > r.interval && d <= time.Minute {
-		r.interval = d
+		if sum, ok := r.x.Find(a.ID); ok && (sum.BatchStatus.Waiting() || sum.Agent == h.Agent) {
+			r.named[namingKey{h.Agent, a.ID}] = naming{a.Attempt, now}
+		}
 	}
 	r.mu.Unlock()
 	select {
@@ -146,21 +166,36 @@ func (r *Registry) updateAgent(ctx context.Context, h subjects.Heartbeat) {
 		r.b.Log.Info("agent left", "agent", h.Agent)
 		r.b.Event("agent", "left", []string{h.Agent}, nil)
 	}
-	for _, app := range h.Apps {
-		if _, _, ok := r.x.App(app); !ok {
-			continue
-		}
-		for _, pool := range h.Pools {
-			if err := r.b.EnsurePool(ctx, app, pool); err != nil && ctx.Err() == nil {
-				r.b.Log.Warn("queue for an agent not created, retrying at its next heartbeat", "agent", h.Agent, "app", app, "pool", pool, "err", err)
-			}
-		}
-	}
+	r.ensurePools(ctx, h)
 	if news {
 		agent.LastSeen = subjects.Now()
 		r.registerAgent(ctx, agent, rev)
 	}
 	r.repeatCommands(ctx, h, agent.Blocked)
+}
+
+// ensurePools creates the queues of an agent's pools, in applications that
+// exist.
+func (r *Registry) ensurePools(ctx context.Context, h subjects.Heartbeat) {
+	for _, app := range h.Apps {
+		if _, _, ok := r.x.App(app); !ok {
+			continue
+		}
+		known := r.pools[app]
+		if known == nil {
+			known = map[string]bool{}
+			r.pools[app] = known
+		}
+		for _, pool := range h.Pools {
+			if !known[pool] && (len(known) >= maxPools || !subjects.ValidName(pool)) {
+				continue
+			}
+			known[pool] = true
+			if err := r.b.EnsurePool(ctx, app, pool); err != nil && ctx.Err() == nil {
+				r.b.Log.Warn("queue for an agent not created, retrying at its next heartbeat", "agent", h.Agent, "app", app, "pool", pool, "err", err)
+			}
+		}
+	}
 }
 
 // registerAgent writes an agent's registration. If another bus was faster, it
@@ -222,42 +257,46 @@ func (r *Registry) sweepAgents() {
 	if !r.b.NC.IsConnected() {
 		r.since = now // heartbeats were missed meanwhile
 	}
-	longest := r.cfg.Heartbeat
 	for name, m := range r.agents {
-		d := time.Duration(m.IntervalMS) * time.Millisecond
-		if m.alive && now.Sub(m.seen) > subjects.LostAfter*max(d, 100*time.Millisecond) {
+		if m.alive && now.Sub(m.seen) > subjects.LostAfter*intervalOf(m.IntervalMS, 100*time.Millisecond) {
 			m.alive = false
 			r.b.Log.Warn("agent lost, its heartbeats have stopped", "agent", name, "last_seen", m.seen)
 			r.b.Event("agent", "lost", []string{name}, nil)
-		}
-		if m.alive {
-			longest = max(longest, min(d, time.Minute))
 		}
 		if !m.alive && now.Sub(m.seen) > forgetAfter {
 			delete(r.agents, name)
 		}
 	}
-	r.interval = longest
-	for id, n := range r.named {
+	for k, n := range r.named {
 		if now.Sub(n.at) > 10*time.Minute {
-			delete(r.named, id)
+			delete(r.named, k)
 		}
 	}
 }
 
-// IsLost reports whether no heartbeat has named an attempt for three intervals,
-// as far as this bus can tell. For an attempt that was never named, the
-// intervals begin with the first call: its claim may be younger than the
-// agent's last heartbeat.
-func (r *Registry) IsLost(id int64, attempt int) bool {
+// intervalOf returns the interval that a heartbeat tells, within bounds.
+func intervalOf(ms int64, least time.Duration) time.Duration {
+	return time.Duration(min(max(ms, least.Milliseconds()), time.Minute.Milliseconds())) * time.Millisecond
+}
+
+// IsLost reports whether no heartbeat of the agent that has claimed an attempt
+// has named it for three intervals of that agent, as far as this bus can tell.
+// For an attempt that was never named, the intervals begin with the first call:
+// its claim may be younger than the agent's last heartbeat.
+func (r *Registry) IsLost(agent string, id int64, attempt int) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	limit := subjects.LostAfter * r.interval
+	interval := r.cfg.Heartbeat
+	if m := r.agents[agent]; m != nil {
+		interval = intervalOf(m.IntervalMS, interval)
+	}
+	limit := subjects.LostAfter * interval
 	now := time.Now()
-	n, ok := r.named[id]
+	key := namingKey{agent, id}
+	n, ok := r.named[key]
 	if !ok || n.attempt < attempt {
 		n = naming{attempt, now}
-		r.named[id] = n
+		r.named[key] = n
 	}
 	return now.Sub(n.at) > limit && now.Sub(r.since) > limit && r.b.NC.IsConnected()
 }

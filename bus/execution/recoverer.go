@@ -49,7 +49,7 @@ func (r *recoverer) runRound(ctx context.Context) error {
 		switch {
 		case l.BatchStatus.Waiting() && (age > r.s.cfg.Waiting || l.StopRequest != ""):
 			waiting[l.App] = append(waiting[l.App], l)
-		case l.BatchStatus.Running() && r.s.agents.IsLost(l.ID, l.Attempt):
+		case l.BatchStatus.Running() && r.s.agents.IsLost(l.Agent, l.ID, l.Attempt):
 			g.Go(func() error { return r.recoverExecution(gctx, l, nil) })
 		}
 	}
@@ -115,7 +115,7 @@ func (r *recoverer) recoverExecution(ctx context.Context, l index.Live, queued m
 	}
 	log := r.s.b.Log.With("app", l.App, "job", l.Job, "execution", l.ID, "attempt", last.Attempt)
 	switch {
-	case last.BatchStatus.Running() && !r.s.agents.IsLost(l.ID, last.Attempt):
+	case last.BatchStatus.Running() && !r.s.agents.IsLost(last.Agent, l.ID, last.Attempt):
 		return nil
 	case last.BatchStatus.Ended():
 		return nil

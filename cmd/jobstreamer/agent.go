@@ -97,7 +97,7 @@ func (p *program) runAgent(ctx context.Context, s agentSettings) error {
 	}
 	ctx, stop := untilSignal(ctx, func() { log.Info("shutting down; a second signal exits immediately", "drain", s.drainTime.String()) }, s.runtime.Kill)
 	defer stop()
-	conn, err := s.nats.dialUntilUp(ctx, "jobstreamer agent "+s.name, log, nats.CustomInboxPrefix("_INBOX."+s.name))
+	conn, err := s.nats.dialUntilUp(ctx, "jobstreamer agent "+s.name, log, nats.CustomInboxPrefix(subjects.InboxPrefix(s.name)))
 	if err != nil {
 		return ignoreCanceled(err)
 	}
