@@ -53,6 +53,7 @@ type Bus struct {
 	Samples     *Store[Samples]
 	Users       *Store[User]
 	Sessions    *Store[Session]
+	Tokens      *Store[AgentToken]
 
 	cfg      Config
 	ids      ids
@@ -111,6 +112,7 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Bus, error) {
 		openStore(ctx, b, subjects.DeploymentsBucket, &b.Revisions),
 		openStore(ctx, b, subjects.UsersBucket, &b.Users),
 		openStore(ctx, b, subjects.SessionsBucket, &b.Sessions),
+		openStore(ctx, b, subjects.TokensBucket, &b.Tokens),
 		openStore(ctx, b, subjects.SamplesBucket, &b.Samples),
 	)
 	var leases *Store[Lease]

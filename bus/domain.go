@@ -328,3 +328,16 @@ type Session struct {
 	PasswordTime subjects.Time `json:"password_time,omitempty"` // the user's
 	Twin         string        `json:"twin,omitempty"`          // key of the other secret of the same login
 }
+
+// AgentToken is what an agent with an account of its own may do. Its key is the
+// agent's name. It has no secret.
+type AgentToken struct {
+	Agent      string        `json:"agent"`
+	Apps       []string      `json:"apps"`
+	Pools      []string      `json:"pools,omitempty"` // empty: all
+	Account    string        `json:"account"`         // public key of the NATS account
+	Claims     string        `json:"claims"`          // signed token of the account
+	CreatedBy  string        `json:"created_by,omitempty"`
+	CreateTime subjects.Time `json:"create_time"`
+	ExpireTime subjects.Time `json:"expire_time"` // zero: never
+}

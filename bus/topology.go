@@ -74,6 +74,7 @@ func Streams(replicas int, r Retention) []jetstream.StreamConfig {
 		kv(subjects.LeasesBucket, 1),
 		kv(subjects.DeploymentsBucket, 1),
 		kv(subjects.UsersBucket, 1), // without history: an old password must not stay
+		kv(subjects.TokensBucket, 1),
 		sessions,
 		samples,
 		{
@@ -97,8 +98,9 @@ func Streams(replicas int, r Retention) []jetstream.StreamConfig {
 			AllowDirect: true, Replicas: replicas,
 		},
 		{
-			// No direct reads, which are what permissions confine agents to. The
-			// broker deletes nothing by itself: a purge states an anchor first.
+			// No direct reads, which are what permissions confine agents to.
+			// The broker deletes nothing by itself: a purge states an anchor
+			// first.
 			Name: subjects.AuditStream, Subjects: []string{subjects.AllAudit}, Storage: jetstream.FileStorage,
 			Description: "who changed what; each row has the SHA-256 of the row before",
 			MaxBytes:    -1, MaxMsgs: -1, MaxMsgSize: -1, MaxConsumers: -1, MaxMsgsPerSubject: -1,

@@ -32,6 +32,8 @@ const (
 	blockAgents permission = "block-agent" // and unblock
 	manageUsers permission = "manage-users"
 
+	manageAgents permission = "manage-agents" // create and revoke their tokens
+
 	deployApp permission = "deploy"     // create the application, deploy jars
 	deployAny permission = "deploy-any" // deploy in at least one application
 
@@ -48,7 +50,9 @@ var roles = map[permission][]string{
 	removeJob:   {bus.RoleAdmin},
 	blockAgents: {bus.RoleAdmin, bus.RoleOperator},
 	manageUsers: {bus.RoleAdmin},
-	deployApp:   {bus.RoleAdmin, bus.RoleOperator},
+
+	manageAgents: {bus.RoleAdmin},
+	deployApp:    {bus.RoleAdmin, bus.RoleOperator},
 
 	readCalendar:  {bus.RoleAdmin, bus.RoleOperator, bus.RoleWatcher},
 	writeCalendar: {bus.RoleAdmin, bus.RoleOperator},

@@ -37,7 +37,9 @@ var contract = map[permission]struct {
 	deployAny:   {"admin operator", []string{"POST /apps", "PUT /artifact/{sha256}", "GET /artifact/{sha256}"}},
 	manageUsers: {"admin", []string{"GET /users", "POST /user", "DELETE /user/{id}"}},
 	ownKeys:     {"admin", nil}, // of another user
-	open:        {"admin operator watcher nobody", []string{"POST /auth", "DELETE /auth", "GET /oauth", "GET /version", "GET /healthcheck"}},
+
+	manageAgents: {"admin", []string{"GET /agent-tokens", "POST /agent-tokens", "DELETE /agent-token/{name}"}},
+	open:         {"admin operator watcher nobody", []string{"POST /auth", "DELETE /auth", "GET /oauth", "GET /version", "GET /healthcheck"}},
 
 	readCalendar:  {"admin operator watcher", nil},
 	writeCalendar: {"admin operator", nil},

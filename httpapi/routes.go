@@ -34,6 +34,9 @@ func (s *Server) addRoutes() {
 	addRoute(s, open, readingRoute(get, "/oauth", "List other login providers; there are none yet", 200), s.listProviders)
 	addRoute(s, open, withID("get-provider", readingRoute(get, "/oauth/{id}", "Log in with another login provider", 302)), s.provider)
 	addRoute(s, anyone, readingRoute(get, "/account", "Get the user who is logged in, with their roles", 200), s.getAccount)
+	addRoute(s, manageAgents, readingRoute(get, "/agent-tokens", "List the tokens of agents, ordered by name", 200), s.listAgentTokens)
+	addRoute(s, manageAgents, writingRoute(post, "/agent-tokens", "Create a token for an agent; only this answer contains the credentials", 201), s.postAgentToken)
+	addRoute(s, manageAgents, withID("delete-agent-token", writingRoute(del, "/agent-token/{name}", "Revoke the token of an agent and close its connections", 204)), s.deleteAgentToken)
 	addRoute(s, manageUsers, readingRoute(get, "/users", "List the users, ordered by id", 200), s.listUsers)
 	addRoute(s, manageUsers, writingRoute(post, "/user", "Create a user", 201), s.postUser)
 	addRoute(s, manageUsers, writingRoute(put, "/user/{id}/roles", "Replace the roles of a user", 200), s.putRoles)
@@ -206,7 +209,7 @@ func withStream(op huma.Operation, media ...string) huma.Operation {
 // reserved are first segments of paths that are not names of applications, now
 // or in a later version.
 var reserved = []string{
-	"account", "agent", "agents", "api", "app", "apps", "artifact", "artifacts", "assets", "auth", "calendar", "calendars",
+	"account", "agent", "agent-token", "agent-tokens", "agents", "api", "app", "apps", "artifact", "artifacts", "assets", "auth", "calendar", "calendars",
 	"console", "docs", "event", "events", "execution", "executions", "favicon", "healthcheck", "job", "jobs", "login",
 	"logout", "metrics", "oauth", "openapi", "ready", "robots", "schedule", "schedules", "schemas", "settings", "static",
 	"stats", "status", "test-execution", "test-executions", "token", "tokens", "user", "users", "version", "ws",

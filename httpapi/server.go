@@ -15,6 +15,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/accounts"
 	"github.com/job-streamer/job-streamer-control-bus/bus/agents"
 	"github.com/job-streamer/job-streamer-control-bus/bus/catalog"
 	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
@@ -126,6 +127,13 @@ type Deployments interface {
 	Remove(ctx context.Context, app string) error
 }
 
+// AgentTokens is the part of package accounts that the API needs.
+type AgentTokens interface {
+	Create(ctx context.Context, g accounts.Grant, ttl time.Duration, by string) (t *bus.AgentToken, credentials []byte, err error)
+	List(ctx context.Context) ([]bus.AgentToken, error)
+	Revoke(ctx context.Context, agent string) error
+}
+
 // Logins is the part of package login that the API needs.
 type Logins interface {
 	Login(ctx context.Context, a login.Attempt) (login.Secrets, error)
@@ -159,6 +167,7 @@ type Config struct {
 	Schedules   Schedules
 	Deployments Deployments
 	Logins      Logins
+	AgentTokens AgentTokens // nil: agents have no accounts of their own
 	Notifier    Notifier
 	LoadSamples LoadSamples
 	Runnable    func(*jsl.Job) error // nil, or why no agent can run a job

@@ -33,21 +33,22 @@ const (
 // use no bucket. Operators read them with `nats kv`.
 const (
 	BucketPrefix      = "jobstreamer_"
-	AppsBucket        = BucketPrefix + "apps"        // <app>
-	JobsBucket        = BucketPrefix + "jobs"        // <app>.<job>
-	SchedulesBucket   = BucketPrefix + "schedules"   // <app>.<job>
-	CalendarsBucket   = BucketPrefix + "calendars"   // derived from the name
-	ExecutionsBucket  = BucketPrefix + "executions"  // <app>.<job>.<execution>
-	FiresBucket       = BucketPrefix + "fires"       // <app>.<job>.<unix second>
-	AgentsBucket      = BucketPrefix + "agents"      // <agent>
-	LeasesBucket      = BucketPrefix + "leases"      // <name>
-	LocksBucket       = BucketPrefix + "locks"       // <app>.<job>, while an exclusive job has an execution
-	IdempotencyBucket = BucketPrefix + "idempotency" // derived from application, job and Idempotency-Key
-	CountersBucket    = BucketPrefix + "counters"    // execution: the start of the next free block of ids
-	DeploymentsBucket = BucketPrefix + "deployments" // <app>: the current revision; <app>.<revision>
-	UsersBucket       = BucketPrefix + "users"       // <id>
-	SessionsBucket    = BucketPrefix + "sessions"    // SHA-256 of the secret
-	SamplesBucket     = BucketPrefix + "samples"     // <agent>.<archive>: averages of load and memory
+	AppsBucket        = BucketPrefix + "apps"         // <app>
+	JobsBucket        = BucketPrefix + "jobs"         // <app>.<job>
+	SchedulesBucket   = BucketPrefix + "schedules"    // <app>.<job>
+	CalendarsBucket   = BucketPrefix + "calendars"    // derived from the name
+	ExecutionsBucket  = BucketPrefix + "executions"   // <app>.<job>.<execution>
+	FiresBucket       = BucketPrefix + "fires"        // <app>.<job>.<unix second>
+	AgentsBucket      = BucketPrefix + "agents"       // <agent>
+	LeasesBucket      = BucketPrefix + "leases"       // <name>
+	LocksBucket       = BucketPrefix + "locks"        // <app>.<job>, while an exclusive job has an execution
+	IdempotencyBucket = BucketPrefix + "idempotency"  // derived from application, job and Idempotency-Key
+	CountersBucket    = BucketPrefix + "counters"     // execution: the start of the next free block of ids
+	DeploymentsBucket = BucketPrefix + "deployments"  // <app>: the current revision; <app>.<revision>
+	UsersBucket       = BucketPrefix + "users"        // <id>
+	SessionsBucket    = BucketPrefix + "sessions"     // SHA-256 of the secret
+	TokensBucket      = BucketPrefix + "agent_tokens" // <agent>: what the agent may do, and its account
+	SamplesBucket     = BucketPrefix + "samples"      // <agent>.<archive>: averages of load and memory
 )
 
 // ArtifactsStore is the object store with the jars of applications. The name of
@@ -59,6 +60,7 @@ const ArtifactsStore = BucketPrefix + "artifacts"
 const (
 	AllResults    = "jobstreamer.result.>"
 	AllLogs       = "jobstreamer.log.>"
+	AllAnswers    = "jobstreamer.answer.>"
 	AllHeartbeats = "jobstreamer.heartbeat.*"
 	AllAudit      = "jobstreamer.audit.*"
 )
@@ -173,3 +175,19 @@ func AuditSubject(app string) string {
 func EventSubject(kind string, tokens ...string) string {
 	return "jobstreamer.event." + kind + "." + strings.Join(tokens, ".")
 }
+
+// AnswerSubject returns the reply subject of a command, on which the agent
+// answers. An agent in a NATS account of its own can answer nowhere else. id is
+// that of the command, or ">" for all answers of the agent.
+func AnswerSubject(agent, id string) string { return "jobstreamer.answer." + agent + "." + id }
+
+// ResultsOfApp returns the filter that matches all results of an application.
+func ResultsOfApp(app string) string { return "jobstreamer.result." + app + ".>" }
+
+// ResultsBy returns the filter that matches all results of an application that
+// an agent publishes.
+func ResultsBy(app, agent string) string { return "jobstreamer.result." + app + ".*.*." + agent }
+
+// LogsBy returns the filter that matches all output of an application that an
+// agent publishes.
+func LogsBy(app, agent string) string { return "jobstreamer.log." + app + ".*.*." + agent }

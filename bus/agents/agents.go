@@ -4,10 +4,13 @@ import (
 	"cmp"
 	"context" //nolint:gosec // for UUIDs of version 5 (RFC 9562 section 5.5), not for security
 	"encoding/json"
+	"fmt"
 	"slices"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/nats-io/nuid"
+
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
@@ -118,11 +121,27 @@ func (r *Registry) Send(ctx context.Context, agent, verb string, c subjects.Comm
 	if err == nil {
 		ctx, cancel := context.WithTimeout(ctx, time.Second)
 		defer cancel()
-		_, err = r.b.NC.RequestWithContext(ctx, subjects.CommandSubject(agent, verb), data)
+		err = r.request(ctx, agent, verb, data)
 	}
 	if err != nil {
 		r.b.Log.Debug("command not answered", "agent", agent, "verb", verb, "execution", c.ID, "err", err)
 	}
+}
+
+// request publishes a command and blocks until the agent answers. An agent in
+// an account of its own can answer only on its own subjects.
+func (r *Registry) request(ctx context.Context, agent, verb string, data []byte) error {
+	reply := subjects.AnswerSubject(agent, nuid.Next())
+	answers, err := r.b.NC.SubscribeSync(reply)
+	if err != nil {
+		return fmt.Errorf("subscribe to the answer: %w", err)
+	}
+	defer answers.Unsubscribe() //nolint:errcheck // it fails only without a connection
+	if err := r.b.NC.PublishRequest(subjects.CommandSubject(agent, verb), reply, data); err != nil {
+		return err
+	}
+	_, err = answers.NextMsgWithContext(ctx)
+	return err
 }
 
 // applyBlocked shows the status that the agent's next heartbeat will report.

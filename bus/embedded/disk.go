@@ -46,11 +46,14 @@ func (s diskSpace) freeRoom() int64 { return max(0, int64(s.free)-int64(reserved
 // setLimit sets the account's limit to the stored bytes plus the available
 // room. If stored bytes are removed meanwhile, the limit is too high by that
 // amount until the next check.
-func setLimit(srv *server.Server, s diskSpace) error {
-	acc := srv.GlobalAccount()
+func (s *Server) setLimit(srv *server.Server, space diskSpace) error {
+	acc, err := srv.LookupAccount(s.cfg.jetStreamAccount())
+	if err != nil {
+		return fmt.Errorf("limit JetStream to the space of its disk: %w", err)
+	}
 	stored := int64(acc.JetStreamUsage().Store)
-	err := acc.UpdateJetStreamLimits(map[string]server.JetStreamAccountLimits{"": {
-		MaxMemory: -1, MaxStore: stored + s.freeRoom(), MaxStreams: -1, MaxConsumers: -1,
+	err = acc.UpdateJetStreamLimits(map[string]server.JetStreamAccountLimits{"": {
+		MaxMemory: -1, MaxStore: stored + space.freeRoom(), MaxStreams: -1, MaxConsumers: -1,
 		MaxAckPending: -1, MemoryMaxStreamBytes: -1, StoreMaxStreamBytes: -1,
 	}})
 	if err != nil {

@@ -24,10 +24,19 @@ type Config struct {
 	Monitor  string       // host:port for HTTP monitoring; empty: none
 	Name     string       // of the server; default "jobstreamer"; unique and constant in a cluster
 	Sync     string       // always, interval or a duration; default always
-	Username string       // for clients over the network; empty: no login
+	Username string       // for clients over the network; empty: no login, unless Trust is set
 	Password string       //
+	Trust    *Trust       // accounts for clients; nil: one account for all
 	TLS      *TLS         // for clients over the network
 	Log      *slog.Logger // warnings and errors of the server
+}
+
+// Trust makes the server accept the accounts that a NATS operator has signed.
+type Trust struct {
+	Operator  string            // signed token
+	System    string            // public key of the system account
+	JetStream string            // public key of the account that has JetStream
+	Accounts  map[string]string // signed tokens of the accounts that always exist, by public key
 }
 
 // TLS names PEM files.
@@ -48,12 +57,15 @@ const startTimeout = 30 * time.Second
 // Start starts a server and blocks until JetStream is ready. [Server.Watch]
 // keeps its disk from running full.
 func Start(cfg Config) (*Server, error) {
+	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("create the data directory: %w", err)
+	}
 	opts, err := serverOptions(cfg)
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
-		return nil, fmt.Errorf("create the data directory: %w", err)
+	if err := moveAccount(&cfg); err != nil {
+		return nil, err
 	}
 	disk, err := readDiskSpace(cfg.Dir)
 	if err != nil { // not every system tells
@@ -84,6 +96,11 @@ func serverOptions(cfg Config) (opts *server.Options, err error) {
 	}
 	if opts.SyncAlways, opts.SyncInterval, err = parseSync(cfg.Sync); err != nil {
 		return nil, err
+	}
+	if cfg.Trust != nil {
+		if err := cfg.Trust.addTo(opts); err != nil {
+			return nil, err
+		}
 	}
 	if cfg.Listen != "" {
 		if opts.Host, opts.Port, err = splitAddress(cfg.Listen); err != nil {
@@ -122,7 +139,7 @@ func (s *Server) launchServer(opts *server.Options, disk diskSpace) error {
 		stopServer(srv)
 		return fmt.Errorf("NATS on %s in %s did not become ready", s.cfg.Listen, s.cfg.Dir)
 	}
-	if err := setLimit(srv, disk); err != nil {
+	if err := s.setLimit(srv, disk); err != nil {
 		stopServer(srv)
 		return err
 	}

@@ -45,7 +45,7 @@ func (s *Server) Watch(ctx context.Context) error {
 			continue // an outdated limit is better than none
 		}
 		if srv := s.currentServer(); srv.JetStreamEnabled() {
-			_ = setLimit(srv, disk) // JetStream may have ended meanwhile: see brokenReason
+			_ = s.setLimit(srv, disk) // JetStream may have ended meanwhile: see brokenReason
 		}
 		if is := isFull(disk, full); is != full {
 			full = is

@@ -33,3 +33,20 @@ func MetaSubject(store, name string) string {
 
 // AllMeta returns the filter for the metadata of all objects of a store.
 func AllMeta(store string) string { return objectPrefix + store + ".M.>" }
+
+// APISubject returns the subject of a request to JetStream, such as
+// STREAM.NAMES.
+func APISubject(request string) string { return "$JS.API." + request }
+
+// PullSubject returns the subject on which a consumer is asked for messages.
+func PullSubject(stream, consumer string) string {
+	return APISubject("CONSUMER.MSG.NEXT." + stream + "." + consumer)
+}
+
+// AckSubject returns the prefix of the subjects on which messages of a stream
+// are acknowledged.
+func AckSubject(stream string) string { return "$JS.ACK." + stream }
+
+// DirectGetSubject returns the prefix of the subjects on which the last message
+// of a subject of the stream is read.
+func DirectGetSubject(stream string) string { return APISubject("DIRECT.GET." + stream) }

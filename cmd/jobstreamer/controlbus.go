@@ -16,6 +16,7 @@ import (
 
 	"github.com/job-streamer/job-streamer-control-bus/agent/native"
 	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/accounts"
 	"github.com/job-streamer/job-streamer-control-bus/bus/catalog"
 	"github.com/job-streamer/job-streamer-control-bus/bus/embedded"
 	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
@@ -39,6 +40,8 @@ type busSettings struct {
 	replicas                                 int
 	retention                                bus.Retention
 	nats                                     natsSettings
+	natsKeys                                 string // folder; empty: none given
+	agentAccounts                            bool   // on the embedded NATS
 	login                                    loginSettings
 	classPaths                               classPathSettings
 }
@@ -53,6 +56,8 @@ type busSettings struct {
 type controlBus struct {
 	server   *embedded.Server // nil if NATS is external
 	conn     *nats.Conn
+	keys     *accounts.Keys // nil if agents have no accounts of their own
+	system   *nats.Conn     // to the system account; nil without keys
 	bus      *bus.Bus
 	index    *index.Index
 	service  *execution.Service
@@ -109,6 +114,14 @@ func openControlBus(ctx context.Context, s busSettings, log *slog.Logger) (c *co
 	if c.deployer, err = deploy.New(s.classPaths.deployConfig(deploy.Config{Bus: c.bus, Objects: artifacts, Builtin: builtinComponents(), Log: log}, s.data)); err != nil {
 		return c, fieldFlagError(err)
 	}
+	var tokens httpapi.AgentTokens // stays nil without keys
+	if c.keys != nil {
+		made := accounts.NewTokens(c.bus, c.keys, c.system)
+		if err = made.PublishAccounts(ctx); err != nil {
+			return c, err
+		}
+		tokens = made
+	}
 	c.logins = login.New(login.Config{Bus: c.bus, Timeout: s.login.timeout})
 	c.sampler = samples.New(c.bus, c.service.Agents())
 	c.rest, err = httpapi.New(httpapi.Config{
@@ -116,7 +129,7 @@ func openControlBus(ctx context.Context, s busSettings, log *slog.Logger) (c *co
 		Catalog:    catalog.New(catalog.Config{Bus: c.bus, Index: c.index, History: c.service, Schedules: c.schedule}),
 		Executions: c.service, Agents: c.service.Agents(), Schedules: c.schedule, Deployments: c.deployer,
 		LoadSamples: c.sampler, TimeZone: zone, Log: log, Version: programVersion(), AllowOrigin: s.access.allowOrigin, Notifier: c.notifier, Runnable: checkRunnable,
-		Logins: c.logins, RequireLogin: s.login.required, CookieSecure: s.login.cookieSecure,
+		AgentTokens: tokens, Logins: c.logins, RequireLogin: s.login.required, CookieSecure: s.login.cookieSecure,
 		HostNames: s.access.ownNames(s.http, c.listener.Addr()), TrustedProxies: s.access.proxies,
 		MaxConnectionsPerAddress: int(s.access.connections),
 	})
@@ -146,8 +159,20 @@ func checkRunnable(j *jsl.Job) error {
 
 // openNATS connects to the NATS of the settings, or starts an embedded one.
 func (c *controlBus) openNATS(ctx context.Context, s busSettings) (err error) {
+	name := "jobstreamer bus " + s.name
+	if c.keys, err = s.openKeys(); err != nil {
+		return err
+	}
+	var asBus, asSystem []nats.Option
+	if c.keys != nil {
+		if asBus, asSystem, err = connectWithKeys(c.keys); err != nil {
+			return err
+		}
+	}
 	if s.nats.url != "" {
-		c.conn, err = s.nats.dialUntilUp(ctx, "jobstreamer bus "+s.name, c.log)
+		if c.conn, err = s.nats.dialUntilUp(ctx, name, c.log, asBus...); err == nil && c.keys != nil {
+			c.system, err = s.nats.dialUntilUp(ctx, name, c.log, asSystem...)
+		}
 		return err
 	}
 	if err := checkPortFree("nats", s.listen); err != nil {
@@ -160,15 +185,44 @@ func (c *controlBus) openNATS(ctx context.Context, s busSettings) (err error) {
 	if s.nats.cert != "" {
 		cfg.TLS = &embedded.TLS{Cert: s.nats.cert, Key: s.nats.key, CA: s.nats.ca}
 	}
+	if c.keys != nil {
+		if cfg.Trust, err = c.keys.Trust(); err != nil {
+			return err
+		}
+	}
 	if c.server, err = embedded.Start(cfg); err != nil {
 		return err
 	}
-	opts := reconnectOptions("jobstreamer bus " + s.name)
 	if s.nats.user != "" {
-		opts = append(opts, nats.UserInfo(s.nats.user, s.nats.password))
+		asBus = append(asBus, nats.UserInfo(s.nats.user, s.nats.password))
 	}
-	c.conn, err = c.server.Connect(opts...)
+	if c.conn, err = c.server.Connect(append(reconnectOptions(name), asBus...)...); err == nil && c.keys != nil {
+		c.system, err = c.server.Connect(append(reconnectOptions(name), asSystem...)...)
+	}
 	return err
+}
+
+// openKeys returns the keys of the accounts on NATS, or nil if agents have no
+// accounts of their own.
+func (s *busSettings) openKeys() (*accounts.Keys, error) {
+	switch {
+	case s.natsKeys != "":
+		return accounts.ReadKeys(s.natsKeys)
+	case s.agentAccounts:
+		return accounts.OpenKeys(s.data)
+	}
+	return nil, nil
+}
+
+// connectWithKeys returns the options of the connections to the bus's account
+// and to the system account.
+func connectWithKeys(keys *accounts.Keys) (asBus, asSystem []nats.Option, err error) {
+	bus, err := keys.ConnectBus()
+	if err != nil {
+		return nil, nil, err
+	}
+	system, err := keys.ConnectSystem()
+	return []nats.Option{bus}, []nats.Option{system}, err
 }
 
 // Run runs the bus and the functions more until ctx ends or a part fails. It
@@ -236,8 +290,10 @@ func (c *controlBus) Close() {
 	if c.bus != nil {
 		c.bus.Close()
 	}
-	if c.conn != nil {
-		c.conn.Close()
+	for _, nc := range []*nats.Conn{c.system, c.conn} {
+		if nc != nil {
+			nc.Close()
+		}
 	}
 	if c.server != nil {
 		c.server.Stop()

@@ -48,6 +48,7 @@ On Ctrl-C, running jobs have some time to finish (--drain) before they are stopp
 		f.StringVar(&s.bus.data, "data", defaultData(p.env), "`DIR` data directory")
 		s.bus.httpFlag(f)
 		f.StringVar(&s.bus.listen, "nats", "127.0.0.1:4222", "`HOST:PORT` address on which NATS listens for the nats command and for more agents; port 0 picks a free port")
+		s.bus.accountsFlag(f)
 		s.bus.access.addFlags(f)
 		s.bus.classPaths.addFlags(f)
 		s.bus.notificatorFlag(f)

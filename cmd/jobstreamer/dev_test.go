@@ -425,11 +425,12 @@ func TestBenchEndsAtOnce(t *testing.T) {
 }
 
 func TestDoctorEndsAtOnce(t *testing.T) {
-	d := startDev(t, t.TempDir())
+	data := t.TempDir()
+	d := startDev(t, data)
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(100*time.Millisecond, cancel)
 	start := time.Now()
-	o := runCaptured(ctx, testEnv, "doctor", "--nats-url", d.nats, "--listen", "30s")
+	o := runCaptured(ctx, testEnv, "doctor", "--nats-url", d.nats, "--data", data, "--listen", "30s")
 	if took := time.Since(start); took > 1500*time.Millisecond || o.code != cli.ExitInterrupted || !strings.Contains(o.err, "interrupted before all checks had run") {
 		t.Errorf("exit code %d after %v: %s%s", o.code, took, o.out, o.err)
 	}

@@ -36,7 +36,7 @@ fix. It changes nothing. The exit status is 1 if it finds a problem.`,
 	flags := cmd.Flags()
 	help.Section(flags, "NATS", func(f *pflag.FlagSet) { s.nats.addFlags(f, nats.DefaultURL) })
 	help.Section(flags, "Options", func(f *pflag.FlagSet) {
-		f.StringVar(&s.data, "data", defaultData(p.env), "`DIR` data directory of the control bus, if it is on this machine, to check the disk")
+		f.StringVar(&s.data, "data", defaultData(p.env), "`DIR` data directory of the control bus, if it is on this machine, to log in to its NATS and to check the disk")
 		f.DurationVar(&s.listen, "listen", 0, "`DURATION` time to listen for heartbeats of agents (default: three heartbeat intervals)")
 		outputFlag(f, &s.output)
 	})
@@ -60,6 +60,7 @@ func (p *program) runDoctor(ctx context.Context, s doctorSettings) error {
 	}
 	ctx, stop := untilSignal(ctx, func() {}, func() {})
 	defer stop()
+	s.nats.keysDir = s.data
 	conn, err := s.nats.dialOnce(ctx, "jobstreamer doctor")
 	if err != nil {
 		return withFullDisk(s.data, err)

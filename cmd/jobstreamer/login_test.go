@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
@@ -153,8 +152,9 @@ func TestPasswordFileOfOthers(t *testing.T) {
 
 // The bucket of sessions keeps each session as long as it can be valid.
 func TestSessionsAreTakenAway(t *testing.T) {
-	d := startDev(t, t.TempDir(), "--session-timeout", "2h")
-	nc, err := nats.Connect(d.nats)
+	data := t.TempDir()
+	d := startDev(t, data, "--session-timeout", "2h")
+	nc, err := (&natsSettings{url: d.nats, keysDir: data}).dialNATS("test")
 	if err != nil {
 		t.Fatal(err)
 	}

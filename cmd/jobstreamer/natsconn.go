@@ -17,11 +17,13 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/job-streamer/job-streamer-control-bus/agent"
+	"github.com/job-streamer/job-streamer-control-bus/bus/accounts"
 )
 
 // natsSettings are the address of NATS and the credentials.
 type natsSettings struct {
 	url, creds, user, password, passwordFile, ca, cert, key string
+	keysDir                                                 string // with the keys of the accounts, for a command without other credentials
 }
 
 // addFlags defines the flags of a NATS client.
@@ -104,6 +106,13 @@ func (s *natsSettings) connectOptions(name string) ([]nats.Option, error) {
 	if s.user != "" {
 		opts = append(opts, nats.UserInfo(s.user, s.password))
 	}
+	if s.keysDir != "" && s.creds == "" && s.user == "" {
+		asBus, err := connectAsBus(s.keysDir)
+		if err != nil {
+			return nil, err
+		}
+		opts = append(opts, asBus...)
+	}
 	if s.ca != "" {
 		opts = append(opts, nats.RootCAs(s.ca))
 	}
@@ -111,6 +120,20 @@ func (s *natsSettings) connectOptions(name string) ([]nats.Option, error) {
 		opts = append(opts, nats.ClientCert(s.cert, s.key))
 	}
 	return opts, nil
+}
+
+// connectAsBus returns the options of a connection to the bus's account, or
+// none if the folder has no keys.
+func connectAsBus(dir string) ([]nats.Option, error) {
+	keys, err := accounts.ReadKeys(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	asBus, err := keys.ConnectBus()
+	return []nats.Option{asBus}, err
 }
 
 // checkReadable returns a usage error if the file of a flag cannot be opened.
@@ -213,7 +236,7 @@ func explainDialError(err error) error {
 	case errors.Is(err, nats.ErrNoServers):
 		return fmt.Errorf("no server answers at this address (%w)", err)
 	case errors.Is(err, nats.ErrAuthorization):
-		return fmt.Errorf("NATS refused the login; check --nats-creds or --nats-user (%w)", err)
+		return fmt.Errorf("NATS refused the login; check --nats-creds or --nats-user, or create credentials for an agent with `jobstreamer agent-token create` (%w)", err)
 	}
 	return err
 }

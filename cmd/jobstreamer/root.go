@@ -64,7 +64,7 @@ New here? This command runs everything in one process, with sample jobs:
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddGroup(&cobra.Group{ID: groupRun, Title: "Run JobStreamer"}, &cobra.Group{ID: groupWork, Title: "Work with jobs"},
 		&cobra.Group{ID: groupLook, Title: "Inspect and measure"}, &cobra.Group{ID: groupSet, Title: "Contexts, logins and completion"})
-	root.AddCommand(newDev(p), newServe(p), newAgent(p), newDoctor(p), newBench(p), newVersion(p))
+	root.AddCommand(newDev(p), newServe(p), newAgent(p), newDoctor(p), newBench(p), newVersion(p), newNATSContext(p), newNATSConfig(p))
 	for _, cmd := range root.Commands() {
 		cmd.Args = noArguments
 	}

@@ -38,11 +38,13 @@ By default it listens on the loopback interface only.`,
 	s.login.addFlags(flags)
 	help.Section(flags, "Embedded NATS", func(f *pflag.FlagSet) {
 		f.StringVar(&s.data, "data", defaultData(p.env), "`DIR` data directory")
+		s.accountsFlag(f)
 		f.StringVar(&s.listen, "nats", "127.0.0.1:4222", "`HOST:PORT` address on which NATS listens for agents; port 0 picks a free port")
 		s.syncFlag(f)
 	})
 	help.Section(flags, "External NATS", func(f *pflag.FlagSet) {
 		s.nats.addFlags(f, "")
+		f.StringVar(&s.natsKeys, "nats-keys", "", "`DIR` directory with the keys of the accounts that jobstreamer nats-config has made")
 		f.IntVar(&s.replicas, "replicas", 1, "`NUMBER` number of replicas of each stream: 1, 3 or 5")
 		f.Lookup("nats-user").Usage += "; without --nats-url, the embedded NATS requires it from its clients"
 	})
@@ -62,6 +64,10 @@ By default it listens on the loopback interface only.`,
 
 func (s *busSettings) httpFlag(f *pflag.FlagSet) {
 	f.StringVar(&s.http, "http", "127.0.0.1:45102", "`HOST:PORT` address on which the REST API listens; port 0 picks a free port")
+}
+
+func (s *busSettings) accountsFlag(f *pflag.FlagSet) {
+	f.BoolVar(&s.agentAccounts, "agent-accounts", false, "accept only clients with credentials, and give each agent a NATS account of its own: see jobstreamer agent-token and jobstreamer nats-context")
 }
 
 func (s *busSettings) syncFlag(f *pflag.FlagSet) {
@@ -120,12 +126,20 @@ func (s *busSettings) checkFlags(flags *pflag.FlagSet) error {
 		if s.nats.creds != "" {
 			return usageError{errors.New("--nats-creds requires --nats-url; the embedded NATS uses --nats-user and --nats-password")}
 		}
+		if s.natsKeys != "" {
+			return usageError{errors.New("--nats-keys requires --nats-url; the embedded NATS uses --agent-accounts")}
+		}
+		if s.agentAccounts && s.nats.user != "" {
+			return usageError{errors.New("--agent-accounts cannot be combined with --nats-user")}
+		}
 		if err := embedded.CheckSync(s.sync); err != nil {
 			return usageError{err}
 		}
 		return nil
+	case s.natsKeys != "" && (s.nats.creds != "" || s.nats.user != ""):
+		return usageError{errors.New("--nats-keys cannot be combined with --nats-creds or --nats-user")}
 	}
-	for _, own := range []string{"nats", "sync"} {
+	for _, own := range []string{"nats", "sync", "agent-accounts"} {
 		if f := flags.Lookup(own); f != nil && f.Changed {
 			return usageError{fmt.Errorf("--%s applies to the embedded NATS and cannot be combined with --nats-url", own)}
 		}

@@ -67,3 +67,22 @@ func (c *Client) RevokeKeys(ctx context.Context, id string) error {
 	_, err := c.call(ctx, request{method: "DELETE", path: joinPath("user", id, "key")}, nil)
 	return err
 }
+
+// AgentTokens returns a page of the tokens of agents.
+func (c *Client) AgentTokens(ctx context.Context, p Page) (list rest.List[rest.AgentToken], err error) {
+	_, err = c.call(ctx, request{method: "GET", path: "/agent-tokens", query: p.query()}, &list)
+	return list, err
+}
+
+// NewAgentToken creates a token for an agent. Only this answer holds its
+// credentials.
+func (c *Client) NewAgentToken(ctx context.Context, t rest.NewAgentToken) (made *rest.AgentCredentials, err error) {
+	_, err = c.call(ctx, request{method: "POST", path: "/agent-tokens", body: t}, &made)
+	return made, err
+}
+
+// RevokeAgentToken revokes the token of an agent and closes its connections.
+func (c *Client) RevokeAgentToken(ctx context.Context, agent string) error {
+	_, err := c.call(ctx, request{method: "DELETE", path: joinPath("agent-token", agent)}, nil)
+	return err
+}

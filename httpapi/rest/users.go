@@ -1,5 +1,7 @@
 package rest
 
+import "github.com/job-streamer/job-streamer-control-bus/subjects"
+
 // Credentials are the body that logs in.
 type Credentials struct {
 	ID       string `json:"id" edn:"user/id" example:"admin"`
@@ -42,6 +44,31 @@ type User struct {
 	ID    string            `json:"id" edn:"user/id"`
 	Roles map[string]string `json:"roles" edn:"user/roles" doc:"Roles by name of the application. The role in default applies to all applications that are not named."`
 	Keys  int               `json:"keys" edn:"user/keys" doc:"Number of keys that the user has for programs."`
+}
+
+// NewAgentToken is the body that creates the token of an agent.
+type NewAgentToken struct {
+	Name  string   `json:"name" doc:"Name of the agent."`
+	Apps  []string `json:"apps" doc:"Applications whose jobs the agent may run." example:"[\"default\"]"`
+	Pools []string `json:"pools,omitempty" doc:"Pools whose jobs the agent may run; all if there are none."`
+	TTL   int64    `json:"ttl,omitempty" doc:"Seconds after which the credentials expire; 0: never." minimum:"0"`
+}
+
+// AgentToken says what an agent may do that has a NATS account of its own.
+type AgentToken struct {
+	Name       string        `json:"name" doc:"Name of the agent."`
+	Apps       []string      `json:"apps" doc:"Applications whose jobs the agent may run."`
+	Pools      []string      `json:"pools" doc:"Pools whose jobs the agent may run; all if there are none."`
+	CreatedBy  string        `json:"created_by,omitempty" doc:"User who created the token."`
+	CreateTime subjects.Time `json:"create_time"`
+	ExpireTime subjects.Time `json:"expire_time" doc:"When the credentials expire; null: never."`
+}
+
+// AgentCredentials is the answer with a new token. No other answer shows the
+// credentials.
+type AgentCredentials struct {
+	AgentToken
+	Credentials string `json:"credentials" doc:"NATS credentials file, for jobstreamer agent --nats-creds."`
 }
 
 // Account is the user who is logged in.

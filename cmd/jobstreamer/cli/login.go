@@ -17,7 +17,7 @@ import (
 
 // Logins returns the commands for logins, users and keys.
 func (c *CLI) Logins() []*cobra.Command {
-	return []*cobra.Command{c.loginCommand(), c.logoutCommand(), c.userCommand(), c.keyCommand()}
+	return []*cobra.Command{c.loginCommand(), c.logoutCommand(), c.userCommand(), c.keyCommand(), c.agentTokenCommand()}
 }
 
 func (c *CLI) loginCommand() *cobra.Command {

@@ -1,0 +1,364 @@
+package accounts_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+
+	"github.com/job-streamer/job-streamer-control-bus/agent"
+	"github.com/job-streamer/job-streamer-control-bus/agent/native"
+	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/accounts"
+	"github.com/job-streamer/job-streamer-control-bus/bus/bustest"
+	"github.com/job-streamer/job-streamer-control-bus/bus/embedded"
+	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
+	"github.com/job-streamer/job-streamer-control-bus/bus/index"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+// seed is a secret key of NATS.
+var seed = regexp.MustCompile(`S[UAO][A-Z2-7]{56}`)
+
+func TestMain(m *testing.M) { os.Exit(bustest.Main(m)) }
+
+// world is a control bus whose NATS has accounts.
+type world struct {
+	*testing.T
+	keys   *accounts.Keys
+	url    string
+	conn   *nats.Conn
+	bus    *bus.Bus
+	tokens *accounts.Tokens
+	jobs   *execution.Service
+	index  *index.Index
+}
+
+// onBothServers runs a test with the NATS server in the process of the control
+// bus, and with one that has the configuration of [accounts.Keys.ServerConfig].
+func onBothServers(t *testing.T, test func(w *world)) {
+	t.Parallel()
+	for name, startServer := range map[string]func(*world){"embedded": (*world).startEmbedded, "external": (*world).startExternal} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := &world{T: t}
+			var err error
+			w.keys, err = accounts.OpenKeys(t.TempDir())
+			w.check(err)
+			startServer(w)
+			w.startBus()
+			test(w)
+		})
+	}
+}
+
+func (w *world) startEmbedded() {
+	trust, err := w.keys.Trust()
+	w.check(err)
+	s, err := embedded.Start(embedded.Config{Dir: w.TempDir(), Listen: "127.0.0.1:0", Trust: trust})
+	w.check(err)
+	w.Cleanup(s.Stop)
+	w.url = s.URL()
+}
+
+func (w *world) startExternal() {
+	dir := w.TempDir()
+	text, err := w.keys.ServerConfig(filepath.Join(dir, "accounts"))
+	w.check(err)
+	file := filepath.Join(dir, "nats.conf")
+	w.check(os.WriteFile(file, []byte(text+fmt.Sprintf("jetstream: {store_dir: %q}\nmax_payload: 8MB\n", dir)), 0o600))
+	opts, err := server.ProcessConfigFile(file)
+	w.check(err)
+	opts.Host, opts.Port, opts.NoLog, opts.NoSigs = "127.0.0.1", server.RANDOM_PORT, true, true
+	s, err := server.NewServer(opts)
+	w.check(err)
+	s.Start()
+	w.Cleanup(func() {
+		s.Shutdown()
+		s.WaitForShutdown()
+	})
+	if !s.ReadyForConnections(10 * time.Second) {
+		w.Fatal("the NATS server did not get ready")
+	}
+	w.url = s.ClientURL()
+}
+
+// check fails the test if err is not nil.
+func (w *world) check(err error) {
+	w.Helper()
+	if err != nil {
+		w.Fatal(err)
+	}
+}
+
+func (w *world) startBus() {
+	w.Helper()
+	log := slog.New(slog.NewTextHandler(w.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+	asBus, err := w.keys.ConnectBus()
+	w.check(err)
+	w.conn, err = nats.Connect(w.url, asBus, nats.ReconnectBufSize(-1))
+	w.check(err)
+	w.Cleanup(w.conn.Close)
+	asSystem, err := w.keys.ConnectSystem()
+	w.check(err)
+	system, err := nats.Connect(w.url, asSystem)
+	w.check(err)
+	w.Cleanup(system.Close)
+	w.bus, err = bus.Open(w.Context(), w.conn, bus.Config{Log: log})
+	w.check(err)
+	w.Cleanup(w.bus.Close)
+	w.tokens = accounts.NewTokens(w.bus, w.keys, system)
+	w.check(w.tokens.PublishAccounts(w.Context()))
+	w.index = index.New(w.bus)
+	w.jobs = execution.New(w.bus, w.index, execution.Config{})
+	bustest.RunBackground(w, w.index.Run)
+	w.check(w.index.WaitReady(w.Context()))
+	bustest.RunBackground(w, w.jobs.Run)
+}
+
+// createToken makes a token for an agent and returns its credentials file.
+func (w *world) createToken(name string, apps ...string) (file string) {
+	w.Helper()
+	_, credentials, err := w.tokens.Create(w.Context(), accounts.Grant{Agent: name, Apps: apps}, 0, "test")
+	w.check(err)
+	file = filepath.Join(w.TempDir(), name+".creds")
+	w.check(os.WriteFile(file, credentials, 0o600))
+	return file
+}
+
+// runAgent runs an agent with a credentials file until the test ends or stop is
+// called.
+func (w *world) runAgent(name, file string, apps ...string) (stop func()) {
+	w.Helper()
+	a, err := agent.New(agent.Config{
+		URL: w.url, Name: name, Apps: apps, Slots: 4, Runtime: native.New(native.Config{}),
+		DataDir: w.TempDir(), Interval: 500 * time.Millisecond, Options: []nats.Option{nats.UserCredentials(file)},
+		Log: slog.New(slog.NewTextHandler(w.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
+	})
+	w.check(err)
+	return bustest.RunBackground(w, a.Run)
+}
+
+// runJob runs a job with a shell command and returns its record at the end.
+func (w *world) runJob(app, command string) *bus.Execution {
+	w.Helper()
+	name := fmt.Sprintf("job-%d", time.Now().UnixNano())
+	definition, err := json.Marshal(map[string]any{"id": name, "steps": []any{map[string]any{"id": "s", "batchlet": map[string]any{"ref": native.Shell, "properties": map[string]string{"command": command}}}}})
+	w.check(err)
+	j := bus.Job{App: app, Name: name, Definition: definition}
+	_, err = w.bus.Jobs.Create(w.Context(), j.Key(), j)
+	w.check(err)
+	e, _, err := w.jobs.Submit(w.Context(), execution.Submission{App: app, Job: name})
+	w.check(err)
+	ctx, cancel := context.WithTimeout(w.Context(), 20*time.Second)
+	defer cancel()
+	if _, err = w.index.WaitEnd(ctx, e.ID); err != nil {
+		w.Fatalf("job of %s: %v", app, err)
+	}
+	e, err = w.jobs.Get(w.Context(), app, name, e.ID)
+	w.check(err)
+	return e
+}
+
+func TestAgentWithToken(t *testing.T) { onBothServers(t, testAgentWithToken) }
+
+func testAgentWithToken(w *world) {
+	file := w.createToken("a1", bus.DefaultApp)
+	stop := w.runAgent("a1", file, bus.DefaultApp)
+	if e := w.runJob(bus.DefaultApp, "echo hello"); e.BatchStatus != subjects.Completed || e.Agent != "a1" {
+		w.Fatalf("it ended as %s on %q: %s", e.BatchStatus, e.Agent, e.Exception)
+	}
+	stop()
+	if _, _, err := w.tokens.Create(w.Context(), accounts.Grant{Agent: "a1", Apps: []string{"x"}}, 0, ""); !errors.Is(err, bus.ErrExists) {
+		w.Errorf("a second token: %v, want ErrExists", err)
+	}
+	all, err := w.tokens.List(w.Context())
+	if err != nil || len(all) != 1 || all[0].Agent != "a1" || seed.MatchString(fmt.Sprint(all)) {
+		w.Errorf("%d tokens, %v", len(all), err)
+	}
+}
+
+// connectAs connects with a credentials file until the test ends.
+func (w *world) connectAs(file string, opts ...nats.Option) *nats.Conn {
+	w.Helper()
+	nc, err := nats.Connect(w.url, append(opts, nats.UserCredentials(file), nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))...)
+	w.check(err)
+	w.Cleanup(nc.Close)
+	return nc
+}
+
+// TestConfinedAgent holds that an agent reaches its own subjects only, whatever
+// it publishes and whatever it asks to be answered on. The bus's account is
+// watched as a whole: a message there that is not for the agent's own subjects
+// is a way out.
+func TestConfinedAgent(t *testing.T) { onBothServers(t, testConfinedAgent) }
+
+func testConfinedAgent(w *world) {
+	for _, app := range []string{"billing", "hr"} {
+		_, err := w.bus.Apps.Create(w.Context(), app, bus.App{Name: app})
+		w.check(err)
+	}
+	evil := w.createToken("a1", "billing")
+	w.runAgent("a2", w.createToken("a2", "hr"), "hr")
+	if e := w.runJob("hr", "echo secret"); e.BatchStatus != subjects.Completed {
+		w.Fatalf("the job of hr ended as %s: %s", e.BatchStatus, e.Exception)
+	}
+	victim := "KV_" + subjects.UsersBucket
+	_, err := w.bus.Users.Create(w.Context(), "ann", bus.User{ID: "ann"})
+	w.check(err)
+
+	nc := w.connectAs(evil)
+	attempt := 0
+	// Each is a subject that the agent must not reach.
+	targets := []string{
+		"$KV.jobstreamer_users.evil", "jobstreamer.request.hr.default.normal.424242", "jobstreamer.result.hr.hello.2.a2", "jobstreamer.result.billing.hello.2.a2",
+		"jobstreamer.log.hr.hello.2.a2", "jobstreamer.heartbeat.a2", "jobstreamer.command.a2.stop", "jobstreamer.answer.a2.1", "jobstreamer.request.billing.default.normal.7",
+		"$JS.API.STREAM.DELETE." + victim, "$JS.API.STREAM.PURGE." + victim, "$JS.API.STREAM.MSG.GET." + victim, "$JS.API.STREAM.NAMES", "$JS.API.STREAM.CREATE.X",
+		"$JS.API.DIRECT.GET." + victim + ".$KV.jobstreamer_users.ann", "$JS.API.DIRECT.GET.JOBSTREAMER_RESULTS.jobstreamer.result.hr.>", "$JS.API.DIRECT.GET.JOBSTREAMER_RESULTS",
+		"$JS.API.CONSUMER.MSG.NEXT.JOBSTREAMER_REQUEST_hr.default=normal", "$JS.API.CONSUMER.CREATE.JOBSTREAMER_RESULTS", "$JS.ACK.JOBSTREAMER_REQUEST_hr.default=normal.1.1.1.1.0",
+		"$SYS.REQ.CLAIMS.UPDATE", "$SYS.REQ.SERVER.PING", "$SYS.REQ.USER.AUTH",
+	}
+	type seen struct{ subject, reply string }
+	seenAtBus := make(chan seen, 1000)
+	watch, err := w.conn.Subscribe(">", func(m *nats.Msg) {
+		if strings.Contains(string(m.Data), "EVIL") || strings.HasPrefix(m.Header.Get("X-Evil"), "EVIL") {
+			select {
+			case seenAtBus <- seen{m.Subject, m.Reply}:
+			default:
+			}
+		}
+	})
+	w.check(err)
+	w.check(w.conn.Flush())
+	own := func(subject string) bool {
+		return strings.HasPrefix(subject, "jobstreamer.result.billing.") && strings.HasSuffix(subject, ".a1") ||
+			strings.HasPrefix(subject, "jobstreamer.log.billing.") && strings.HasSuffix(subject, ".a1") ||
+			subject == "jobstreamer.heartbeat.a1" || strings.HasPrefix(subject, "jobstreamer.answer.a1.") ||
+			strings.HasPrefix(subject, "$JS.API.CONSUMER.MSG.NEXT.JOBSTREAMER_REQUEST_billing.") || strings.HasPrefix(subject, "$JS.ACK.JOBSTREAMER_REQUEST_billing.") ||
+			strings.HasPrefix(subject, "$JS.API.DIRECT.GET.JOBSTREAMER_RESULTS.jobstreamer.result.billing.") || strings.HasPrefix(subject, "_R_.")
+	}
+	publish := func(subject, reply string) {
+		attempt++
+		m := nats.NewMsg(subject)
+		m.Reply, m.Data = reply, fmt.Appendf(nil, `{"id":"EVIL %d"}`, attempt)
+		m.Header.Set("X-Evil", "EVIL")
+		w.check(nc.PublishMsg(m))
+	}
+	stored := "jobstreamer.result.billing.zz.777.a1"
+	publish(stored, "")
+	w.check(nc.Flush())
+	before := w.countMessages()
+	for _, target := range targets {
+		publish(target, "")
+		publish(target, "_INBOX.x")
+		for _, reach := range []string{ // everything that is answered
+			"$JS.API.DIRECT.GET.JOBSTREAMER_RESULTS." + stored, "$JS.API.CONSUMER.MSG.NEXT.JOBSTREAMER_REQUEST_billing.default=normal",
+			"jobstreamer.heartbeat.a1", "$JS.ACK.JOBSTREAMER_REQUEST_billing.default=normal.1.1.1.1.0", "jobstreamer.answer.a1.1",
+		} {
+			publish(reach, target)
+		}
+		// An answer may be a stored message, so its headers and data are the
+		// agent's.
+		m := nats.NewMsg("$JS.API.DIRECT.GET.JOBSTREAMER_RESULTS." + stored)
+		m.Reply = target
+		w.check(nc.PublishMsg(m))
+	}
+	w.check(nc.Flush())
+	time.Sleep(300 * time.Millisecond) // nothing tells that an answer does not come
+	w.check(w.conn.Flush())
+	w.check(watch.Unsubscribe())
+	for len(seenAtBus) > 0 {
+		s := <-seenAtBus
+		answered := s.reply == "" || strings.HasPrefix(s.reply, "_R_.") || s.subject == stored && strings.HasPrefix(s.reply, "$JS.ACK.JOBSTREAMER_RESULTS.")
+		if !own(s.subject) || !answered {
+			w.Errorf("in the bus's account arrived %+v", s)
+		}
+	}
+	after := w.countMessages()
+	for stream, state := range before {
+		if after[stream] != state && stream != subjects.ResultsStream && stream != subjects.LogsStream {
+			w.Errorf("%s had %s, and has %s", stream, state, after[stream])
+		}
+	}
+	if len(after) != len(before) {
+		w.Errorf("streams before %v, after %v", before, after)
+	}
+	if e := w.runJob("hr", "echo again"); e.BatchStatus != subjects.Completed || e.Agent != "a2" {
+		w.Errorf("afterwards a job of hr ended as %s on %q: %s", e.BatchStatus, e.Agent, e.Exception)
+	}
+}
+
+// countMessages returns what each stream holds, but for the buckets of agents
+// and leases, which change all the time.
+func (w *world) countMessages() map[string]string {
+	all := map[string]string{}
+	for s := range w.bus.JS.ListStreams(w.Context()).Info() {
+		if name := s.Config.Name; !strings.HasSuffix(name, "_agents") && !strings.HasSuffix(name, "_leases") {
+			all[name] = fmt.Sprintf("%d messages up to %d", s.State.Msgs, s.State.LastSeq)
+		}
+	}
+	return all
+}
+
+// TestConfinedReader holds that an agent reads nothing of others: it sees only
+// what is sent to it.
+func TestConfinedReader(t *testing.T) { onBothServers(t, testConfinedReader) }
+
+func testConfinedReader(w *world) {
+	evil := w.connectAs(w.createToken("a1", "billing"))
+	seen := make(chan string, 100)
+	for _, subject := range []string{">", "jobstreamer.>", "$JS.>", "$KV.>", "_INBOX.>", "_R_.>", "$SYS.>"} {
+		_, err := evil.Subscribe(subject, func(m *nats.Msg) { seen <- subject + ": " + m.Subject })
+		w.check(err)
+	}
+	w.check(evil.Flush())
+	w.runAgent("a2", w.createToken("a2", bus.DefaultApp), bus.DefaultApp)
+	if e := w.runJob(bus.DefaultApp, "echo secret"); e.BatchStatus != subjects.Completed {
+		w.Fatalf("ended as %s: %s", e.BatchStatus, e.Exception)
+	}
+	_, err := w.bus.Users.Create(w.Context(), "ann", bus.User{ID: "ann"})
+	w.check(err)
+	w.check(evil.Flush())
+	for len(seen) > 0 {
+		w.Errorf("the agent saw %s", <-seen)
+	}
+}
+
+// TestRevoke holds that an agent is off at once when its token is revoked, and
+// that other agents stay.
+func TestRevoke(t *testing.T) { onBothServers(t, testRevoke) }
+
+func testRevoke(w *world) {
+	file := w.createToken("a1", bus.DefaultApp)
+	other := w.connectAs(w.createToken("a2", bus.DefaultApp))
+	closed := make(chan struct{}, 1)
+	nc := w.connectAs(file, nats.MaxReconnects(0), nats.ClosedHandler(func(*nats.Conn) { closed <- struct{}{} }))
+	w.check(w.tokens.Revoke(w.Context(), "a1"))
+	select {
+	case <-closed:
+	case <-time.After(10 * time.Second):
+		w.Errorf("the connection is %s after its token was revoked", nc.Status())
+	}
+	if _, err := nats.Connect(w.url, nats.UserCredentials(file)); !errors.Is(err, nats.ErrAuthorization) {
+		w.Errorf("a new connection with the revoked token: %v, want a refusal", err)
+	}
+	if err := other.Flush(); err != nil {
+		w.Errorf("another agent: %v", err)
+	}
+	if err := w.tokens.Revoke(w.Context(), "a1"); !errors.Is(err, bus.ErrNotFound) {
+		w.Errorf("revoked again: %v, want ErrNotFound", err)
+	}
+	if _, _, err := w.tokens.Create(w.Context(), accounts.Grant{Agent: "a1", Apps: []string{bus.DefaultApp}}, 0, ""); err != nil {
+		w.Errorf("a new token for the name: %v", err)
+	}
+}

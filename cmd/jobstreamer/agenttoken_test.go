@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/client"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+const tokenJob = `{"id":"tokened","pool":"remote","steps":[{"id":"s","batchlet":{"ref":"org.jobstreamer.batch.ShellBatchlet","properties":{"command":"echo hi"}}}]}`
+
+// TestAgentToken runs the commands that give an agent an account of its own.
+func TestAgentToken(t *testing.T) {
+	t.Parallel()
+	data, dir := t.TempDir(), t.TempDir()
+	d := startDev(t, data) // without accounts: what it stores must stay
+	if _, _, err := d.PutJob(t.Context(), "default", "tokened", []byte(tokenJob), client.Condition{}); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "a1.creds")
+	command := func(want int, args ...string) outcome {
+		t.Helper()
+		o := runCaptured(t.Context(), testEnv, args...)
+		if o.code != want {
+			t.Errorf("%s: exit code %d, want %d: %s%s", strings.Join(args, " "), o.code, want, o.out, o.err)
+		}
+		return o
+	}
+	if o := command(exitError, "agent-token", "create", "a1", "--server", d.rest, "-o", file); !strings.Contains(o.err, "--agent-accounts") {
+		t.Errorf("without accounts: %s", o.err)
+	}
+	if _, err := os.Stat(file); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a file without credentials was left: %v", err)
+	}
+	d.endProcess(t)
+
+	d = startDev(t, data, "--agent-accounts")
+	if _, err := nats.Connect(d.nats); !errors.Is(err, nats.ErrAuthorization) {
+		t.Errorf("a client without credentials: %v, want a refusal", err)
+	}
+	command(exitOK, "agent-token", "create", "a1", "--server", d.rest, "--pools", "remote", "-o", file)
+	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
+		t.Fatalf("credentials: %v, %v", info, err)
+	}
+	command(exitError, "agent-token", "create", "a1", "--server", d.rest, "-o", file+"2")
+	if o := command(exitOK, "agent-token", "list", "--server", d.rest); !strings.Contains(o.out, "a1") || !strings.Contains(o.out, "remote") || !strings.Contains(o.out, "never") {
+		t.Errorf("list: %s", o.out)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan outcome, 1)
+	go func() {
+		ended <- runCaptured(ctx, testEnv, "agent", "--name", "a1", "--pools", "remote", "--nats-url", d.nats, "--nats-creds", file, "--data", t.TempDir(), "--heartbeat", "500ms")
+	}()
+	defer stop()
+	e, err := d.Submit(t.Context(), "default", "tokened", client.Submission{Wait: 20 * time.Second})
+	if err != nil || e.BatchStatus != subjects.Completed {
+		t.Fatalf("a job in the pool of the agent: %+v, %v", e, err)
+	}
+	command(exitOK, "agent", "block", "a1", "--server", d.rest) // commands reach it, and its answers the bus
+	waitUntil(t, "the agent is blocked", func() bool {
+		o := runCaptured(t.Context(), testEnv, "agent", "list", "--server", d.rest)
+		return strings.Contains(o.out, "blocked")
+	})
+	command(exitOK, "agent", "unblock", "a1", "--server", d.rest)
+
+	command(exitOK, "agent-token", "revoke", "a1", "--yes", "--server", d.rest)
+	if _, err := nats.Connect(d.nats, nats.UserCredentials(file)); !errors.Is(err, nats.ErrAuthorization) {
+		t.Errorf("with a revoked token: %v, want a refusal", err)
+	}
+	command(exitError, "agent-token", "revoke", "a1", "--yes", "--server", d.rest)
+	stop()
+	if o := <-ended; strings.Contains(o.err, "panic") {
+		t.Errorf("the agent: %s", o.err)
+	}
+	d.endProcess(t)
+	d = startDev(t, data) // again without accounts
+	if _, _, err := d.Job(t.Context(), "default", "tokened"); err != nil {
+		t.Errorf("without accounts the job is gone: %v", err)
+	}
+}
+
+// TestNATSContext holds what people may do with the context of the nats
+// command.
+func TestNATSContext(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	d := startDev(t, data, "--agent-accounts")
+	home := t.TempDir()
+	connect := func(args ...string) (*nats.Conn, jetstream.JetStream) {
+		t.Helper()
+		o := runCaptured(t.Context(), append([]string{"XDG_CONFIG_HOME=" + home}, testEnv...), append([]string{"nats-context", "--data", data, "--nats-url", d.nats, "--select"}, args...)...)
+		if o.code != exitOK {
+			t.Fatalf("exit code %d: %s", o.code, o.err)
+		}
+		text, err := os.ReadFile(filepath.Join(home, "nats", "context", "jobstreamer.json"))
+		var c natsContext
+		if err == nil {
+			err = json.Unmarshal(text, &c)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		nc, err := nats.Connect(c.URL, nats.UserCredentials(c.Creds))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(nc.Close)
+		js, err := jetstream.New(nc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return nc, js
+	}
+	nc, js := connect()
+	heartbeats, err := nc.SubscribeSync("jobstreamer.heartbeat.dev")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := heartbeats.NextMsg(10 * time.Second); err != nil {
+		t.Errorf("heartbeats: %v", err)
+	}
+	if _, err := js.Stream(t.Context(), subjects.ResultsStream); err != nil {
+		t.Errorf("the state of a stream: %v", err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer cancel()
+	if err := js.DeleteStream(ctx, subjects.ResultsStream); err == nil {
+		t.Error("who may look has deleted a stream")
+	}
+	if _, err := js.Publish(ctx, "$KV."+subjects.UsersBucket+".evil", []byte("{}")); err == nil {
+		t.Error("who may look has written a user")
+	}
+	_, js = connect("--full")
+	if _, err := js.KeyValue(t.Context(), subjects.UsersBucket); err != nil {
+		t.Errorf("with --full: %v", err)
+	}
+}
