@@ -63,3 +63,51 @@ func TestExposure(t *testing.T) {
 		}
 	}
 }
+
+// The listener for operators answers when the REST API has no room for more
+// clients.
+func TestOpsDuringFlood(t *testing.T) {
+	t.Parallel()
+	ops := freeAddress(t)
+	d := startDev(t, t.TempDir(), "--ops", ops, "--max-connections-per-address", "2")
+	http.DefaultClient.CloseIdleConnections()
+	for range 20 {
+		c, err := net.Dial("tcp", strings.TrimPrefix(d.rest, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		_, _ = c.Write([]byte("POST /auth HTTP/1.1\r\nHost: localhost\r\nContent-Length: 6000\r\n\r\n1")) // it may be closed
+	}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	if res, err := client.Get(d.rest + "/healthcheck"); err == nil {
+		res.Body.Close()
+		t.Error("the REST API accepts a connection beyond its limit")
+	}
+	for _, path := range []string{"/livez", "/readyz", "/healthcheck", "/debug/pprof/"} {
+		res, err := client.Get("http://" + ops + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.StatusCode != http.StatusOK {
+			t.Errorf("%s: %s", path, res.Status)
+		}
+	}
+}
+
+func TestOpsExposure(t *testing.T) {
+	t.Parallel()
+	for address, refused := range map[string]bool{"127.0.0.1:1": false, "[::1]:1": false, "0.0.0.0:1": true, ":1": true, "192.0.2.7:1": true} {
+		at, err := net.ResolveTCPAddr("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, insecure := range []bool{false, true} {
+			s := accessSettings{ops: address, insecure: insecure}
+			if err := s.checkOpsExposed(at); (err != nil) != (refused && !insecure) {
+				t.Errorf("%s, --insecure=%v: %v", address, insecure, err)
+			}
+		}
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"net"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -27,6 +28,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus/samples"
 	"github.com/job-streamer/job-streamer-control-bus/deploy"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/ops"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 	"github.com/job-streamer/job-streamer-control-bus/scheduler"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
@@ -69,6 +71,8 @@ type controlBus struct {
 	prepare  func(context.Context) error // runs before the first request is accepted
 	rest     *httpapi.Server
 	listener net.Listener
+	ops      net.Listener // of operators; nil: none
+	phase    atomic.Value // string: why the REST API is not served; empty: it is
 	log      *slog.Logger
 }
 
@@ -89,6 +93,9 @@ func openControlBus(ctx context.Context, s busSettings, log *slog.Logger) (c *co
 		return c, err
 	}
 	if err = s.access.checkExposed(s.login.required, s.http, c.listener.Addr()); err != nil {
+		return c, err
+	}
+	if err = c.openOps(s.access); err != nil {
 		return c, err
 	}
 	if err = c.openNATS(ctx, s); err != nil {
@@ -134,6 +141,31 @@ func openControlBus(ctx context.Context, s busSettings, log *slog.Logger) (c *co
 		MaxConnectionsPerAddress: int(s.access.connections),
 	})
 	return c, fieldFlagError(err)
+}
+
+// openOps opens the listener for operators, if there is one.
+func (c *controlBus) openOps(s accessSettings) (err error) {
+	if s.ops == "" {
+		return nil
+	}
+	if c.ops, err = listenOn("ops", s.ops); err != nil {
+		return err
+	}
+	return s.checkOpsExposed(c.ops.Addr())
+}
+
+// serveOps answers operators until ctx ends.
+func (c *controlBus) serveOps(ctx context.Context) error {
+	s, err := ops.New(ops.Config{Health: c.bus.Healthy, Log: c.log, Ready: func() error {
+		if why, _ := c.phase.Load().(string); why != "" {
+			return errors.New(why)
+		}
+		return nil
+	}})
+	if err != nil {
+		return err
+	}
+	return s.Serve(ctx, c.ops)
 }
 
 // fieldFlagError returns an error that names the flag whose value is wrong.
@@ -235,6 +267,10 @@ func (c *controlBus) Run(ctx context.Context, ready func(), more ...func(context
 	if c.server != nil {
 		below.Go(func() error { return c.server.Watch(lower) })
 	}
+	c.phase.Store("the control bus is starting: it reads what NATS stores")
+	if c.ops != nil {
+		below.Go(func() error { return c.serveOps(lower) })
+	}
 	below.Go(func() error { return c.bus.KeepLogsFitting(lower) })
 	below.Go(func() error { return c.index.Run(lower) })
 	below.Go(func() error { return c.service.Run(lower) })
@@ -267,6 +303,8 @@ func (c *controlBus) Run(ctx context.Context, ready func(), more ...func(context
 			return err
 		}
 		ready()
+		c.phase.Store("")
+		defer context.AfterFunc(ctx, func() { c.phase.Store("the control bus is shutting down") })()
 		return c.rest.Serve(ctx, c.listener)
 	})
 	err := ignoreCanceled(above.Wait())
@@ -286,6 +324,9 @@ func ignoreCanceled(err error) error {
 func (c *controlBus) Close() {
 	if c.listener != nil {
 		_ = c.listener.Close() // already closed if Run has run
+	}
+	if c.ops != nil {
+		_ = c.ops.Close()
 	}
 	if c.bus != nil {
 		c.bus.Close()

@@ -1,0 +1,133 @@
+// Package ops serves the operations listener of a control bus: what tells
+// whether it works, and profiles of the process.
+//
+//	/healthcheck   as in the REST API: the bus can work
+//	/livez         the process answers
+//	/readyz        the bus serves the REST API, and can work
+//	/debug/pprof/  profiles, as in net/http/pprof
+//
+// It is a server of its own, so that it answers when clients of the REST API
+// hold all the connections that they may have. It asks for no login.
+package ops
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"time"
+
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/origin"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+)
+
+const (
+	healthTimeout   = 2 * time.Second  // for an answer of NATS
+	readTimeout     = 10 * time.Second // for a request
+	writeTimeout    = 5 * time.Minute  // for an answer: the longest profile
+	idleTimeout     = 2 * time.Minute
+	shutdownTimeout = time.Second
+)
+
+// Config configures a [Server].
+type Config struct {
+	Health func(context.Context) error // nil error: the control bus can work
+	Ready  func() error                // nil error: it serves the REST API
+	Log    *slog.Logger                // default: none
+}
+
+// Server answers operators and monitoring.
+type Server struct {
+	cfg   Config
+	mux   *http.ServeMux
+	pages *origin.Policy
+}
+
+// New returns a server.
+func New(cfg Config) (*Server, error) {
+	pages, err := origin.New("", nil)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &Server{cfg, http.NewServeMux(), pages}
+	s.mux.HandleFunc("GET /livez", func(http.ResponseWriter, *http.Request) {})
+	s.mux.HandleFunc("GET /healthcheck", func(w http.ResponseWriter, r *http.Request) {
+		answerWith(w, "unavailable", s.checkHealth(r.Context()))
+	})
+	s.mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		if err := s.cfg.Ready(); err != nil {
+			answerWith(w, "not_ready", err)
+			return
+		}
+		answerWith(w, "unavailable", s.checkHealth(r.Context()))
+	})
+	s.mux.HandleFunc("GET /debug/pprof/", pprof.Index)          // also heap, goroutine and the like
+	s.mux.HandleFunc("GET /debug/pprof/cmdline", http.NotFound) // the command line may hold secrets
+	s.mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	s.mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+	s.mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	return s, nil
+}
+
+func (s *Server) checkHealth(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
+	defer cancel()
+	return s.cfg.Health(ctx)
+}
+
+// answerWith answers 200 without a body, or 503 with a problem.
+func answerWith(w http.ResponseWriter, code string, err error) {
+	if err == nil {
+		return
+	}
+	writeProblem(w, http.StatusServiceUnavailable, code, err)
+}
+
+func writeProblem(w http.ResponseWriter, status int, code string, err error) {
+	var p rest.Problem
+	p.Title, p.Status, p.Code, p.Detail = http.StatusText(status), status, code, err.Error()
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(p) // the client has left
+}
+
+// Serve answers requests on l until ctx ends. On a loopback address it refuses
+// other hosts (421), which stops DNS rebinding.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	var handler http.Handler = s.mux
+	if at, ok := l.Addr().(*net.TCPAddr); ok && at.IP.IsLoopback() {
+		handler = http.HandlerFunc(s.serveOwnHosts)
+	}
+	srv := &http.Server{
+		Handler: handler, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
+		ErrorLog: slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- srv.Serve(l) }()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve operators on %s: %w", l.Addr(), err)
+	case <-ctx.Done():
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+	defer cancel()
+	if srv.Shutdown(ctx) != nil { // a profile is running
+		_ = srv.Close()
+	}
+	<-failed //nolint:errcheck // http.ErrServerClosed
+	return nil
+}
+
+func (s *Server) serveOwnHosts(w http.ResponseWriter, r *http.Request) {
+	if err := s.pages.CheckHost(r); err != nil {
+		writeProblem(w, http.StatusMisdirectedRequest, "wrong_host", err)
+		return
+	}
+	s.mux.ServeHTTP(w, r)
+}
