@@ -84,7 +84,7 @@ func TestOpsDuringFlood(t *testing.T) {
 		res.Body.Close()
 		t.Error("the REST API accepts a connection beyond its limit")
 	}
-	for _, path := range []string{"/livez", "/readyz", "/healthcheck", "/debug/pprof/"} {
+	for _, path := range []string{"/livez", "/readyz", "/healthcheck", "/metrics", "/debug/pprof/"} {
 		res, err := client.Get("http://" + ops + path)
 		if err != nil {
 			t.Fatal(err)

@@ -156,7 +156,8 @@ func (c *controlBus) openOps(s accessSettings) (err error) {
 
 // serveOps answers operators until ctx ends.
 func (c *controlBus) serveOps(ctx context.Context) error {
-	s, err := ops.New(ops.Config{Health: c.bus.Healthy, Log: c.log, Ready: func() error {
+	metrics := ops.NewMetrics(c.bus, c.index, c.service.Agents())
+	s, err := ops.New(ops.Config{Health: c.bus.Healthy, Metrics: metrics, Log: c.log, Ready: func() error {
 		if why, _ := c.phase.Load().(string); why != "" {
 			return errors.New(why)
 		}
@@ -165,7 +166,10 @@ func (c *controlBus) serveOps(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.Serve(ctx, c.ops)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return metrics.Run(ctx) })
+	g.Go(func() error { return s.Serve(ctx, c.ops) })
+	return g.Wait()
 }
 
 // fieldFlagError returns an error that names the flag whose value is wrong.

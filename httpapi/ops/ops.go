@@ -4,6 +4,7 @@
 //	/healthcheck   as in the REST API: the bus can work
 //	/livez         the process answers
 //	/readyz        the bus serves the REST API, and can work
+//	/metrics       figures for Prometheus
 //	/debug/pprof/  profiles, as in net/http/pprof
 //
 // It is a server of its own, so that it answers when clients of the REST API
@@ -34,9 +35,10 @@ const (
 
 // Config configures a [Server].
 type Config struct {
-	Health func(context.Context) error // nil error: the control bus can work
-	Ready  func() error                // nil error: it serves the REST API
-	Log    *slog.Logger                // default: none
+	Health  func(context.Context) error // nil error: the control bus can work
+	Ready   func() error                // nil error: it serves the REST API
+	Metrics http.Handler                // nil: none
+	Log     *slog.Logger                // default: none
 }
 
 // Server answers operators and monitoring.
@@ -67,6 +69,9 @@ func New(cfg Config) (*Server, error) {
 		}
 		answerWith(w, "unavailable", s.checkHealth(r.Context()))
 	})
+	if cfg.Metrics != nil {
+		s.mux.Handle("GET /metrics", cfg.Metrics)
+	}
 	s.mux.HandleFunc("GET /debug/pprof/", pprof.Index)          // also heap, goroutine and the like
 	s.mux.HandleFunc("GET /debug/pprof/cmdline", http.NotFound) // the command line may hold secrets
 	s.mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)

@@ -1,0 +1,270 @@
+package ops
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/agents"
+	"github.com/job-streamer/job-streamer-control-bus/bus/index"
+	"github.com/job-streamer/job-streamer-control-bus/bus/jetio"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+const (
+	scrapeTimeout = 5 * time.Second // for what NATS is asked
+	maxNames      = 100             // of applications and of pools; others count as otherName
+	otherName     = "other"
+	maxRecent     = 10000 // ended executions that are remembered, so that each counts once
+)
+
+// Index is the part of the read model that the metrics need.
+type Index interface {
+	Live() []index.Live
+	Apps() []bus.App
+}
+
+// Agents is the part of the registry of agents that the metrics need.
+type Agents interface {
+	List() []agents.Info
+}
+
+// Metrics are the figures of a control bus. Names of jobs, agents and
+// executions are never labels.
+type Metrics struct {
+	index    Index
+	agents   Agents
+	js       jetstream.JetStream
+	nc       *nats.Conn
+	registry *prometheus.Registry
+
+	ended    *prometheus.HistogramVec
+	lateness prometheus.Histogram
+
+	mu     sync.Mutex
+	names  map[string]map[string]bool // by label
+	recent [maxRecent]int64           // ended executions, in a ring
+	known  map[int64]bool             // those in the ring
+	next   int
+}
+
+var (
+	executionsDesc = describe("executions", "Executions that have not ended.", "app", "status")
+	agentsDesc     = describe("agents", "Agents that were heard within the last day.", "state")
+	slotsDesc      = describe("agent_slots", "Slots of the agents that are alive.", "state")
+	waitingDesc    = describe("queue_waiting_requests", "Requests that wait for an agent.", "app", "pool")
+	ageDesc        = describe("queue_oldest_request_age_seconds", "Age of the oldest request that waits for an agent.", "app", "pool")
+	lagDesc        = describe("consumer_pending_messages", "Messages that a durable consumer has not processed.", "stream", "consumer")
+	storedDesc     = describe("jetstream_stored_bytes", "Bytes that JetStream stores on disk.")
+	limitDesc      = describe("jetstream_limit_bytes", "Bytes that JetStream may store on disk; -1 without a limit.")
+	upDesc         = describe("nats_up", "1 if JetStream answered this scrape.")
+)
+
+func describe(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("jobstreamer_"+name, help, labels, nil)
+}
+
+// NewMetrics returns the figures of a bus.
+func NewMetrics(b *bus.Bus, x Index, a Agents) *Metrics {
+	m := &Metrics{
+		index: x, agents: a, js: b.JS, nc: b.NC, registry: prometheus.NewRegistry(),
+		names: map[string]map[string]bool{}, known: map[int64]bool{},
+		ended: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "jobstreamer_execution_duration_seconds", Help: "Time from start to end of executions that ended since this bus started.",
+			Buckets: []float64{.1, 1, 10, 60, 300, 1800, 3600, 4 * 3600, 24 * 3600},
+		}, []string{"app", "status"}),
+		lateness: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "jobstreamer_fire_lateness_seconds", Help: "Time from the nominal time of a fire to its decision.",
+			Buckets: []float64{.01, .1, .5, 1, 5, 30, 60, 600, 3600},
+		}),
+	}
+	m.registry.MustRegister(m, m.ended, m.lateness,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// Run counts what happens until ctx ends.
+func (m *Metrics) Run(ctx context.Context) error {
+	for subject, count := range map[string]func(*nats.Msg){
+		jetio.KeySubject(subjects.ExecutionsBucket, ">"): m.countEnd,
+		subjects.EventSubject("fire", ">"):               m.countFire,
+	} {
+		sub, err := m.nc.Subscribe(subject, count)
+		if err != nil {
+			return fmt.Errorf("count %s: %w", subject, err)
+		}
+		defer sub.Unsubscribe() //nolint:errcheck // the connection has ended
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// countEnd counts the record of an execution that has ended.
+func (m *Metrics) countEnd(msg *nats.Msg) {
+	var e bus.Execution
+	if json.Unmarshal(msg.Data, &e) != nil || !e.BatchStatus.Ended() {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.known[e.ID] {
+		return
+	}
+	delete(m.known, m.recent[m.next])
+	m.recent[m.next], m.known[e.ID] = e.ID, true
+	m.next = (m.next + 1) % maxRecent
+	var took time.Duration
+	if e.StartTime != 0 && e.EndTime != 0 {
+		took = e.EndTime.Std().Sub(e.StartTime.Std())
+	}
+	m.ended.WithLabelValues(m.bound("app", e.App), string(e.BatchStatus)).Observe(took.Seconds())
+}
+
+func (m *Metrics) countFire(msg *nats.Msg) {
+	var event subjects.Event
+	var f bus.Fire
+	if json.Unmarshal(msg.Data, &event) == nil && json.Unmarshal(event.Detail, &f) == nil && f.Skipped == "" {
+		m.lateness.Observe(f.Time.Std().Sub(f.Nominal.Std()).Seconds())
+	}
+}
+
+// bound returns name, or otherName if the label has maxNames values already.
+// The caller holds m.mu.
+func (m *Metrics) bound(label, name string) string {
+	all := m.names[label]
+	if all == nil {
+		all = map[string]bool{}
+		m.names[label] = all
+	}
+	if !all[name] && len(all) >= maxNames {
+		return otherName
+	}
+	all[name] = true
+	return name
+}
+
+// Describe implements [prometheus.Collector].
+func (m *Metrics) Describe(to chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{executionsDesc, agentsDesc, slotsDesc, waitingDesc, ageDesc, lagDesc, storedDesc, limitDesc, upDesc} {
+		to <- d
+	}
+}
+
+// figures are the values of one scrape, summed up by their labels.
+type figures map[*prometheus.Desc]map[string]float64
+
+func (f figures) add(d *prometheus.Desc, v float64, labels ...string) {
+	if f[d] == nil {
+		f[d] = map[string]float64{}
+	}
+	f[d][strings.Join(labels, "\x00")] += v
+}
+
+// Collect implements [prometheus.Collector].
+func (m *Metrics) Collect(to chan<- prometheus.Metric) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	f := figures{}
+	for _, e := range m.index.Live() {
+		f.add(executionsDesc, 1, m.bound("app", e.App), string(e.BatchStatus))
+	}
+	for _, a := range m.agents.List() {
+		f.add(agentsDesc, 1, a.State())
+		if a.Alive {
+			f.add(slotsDesc, float64(a.Running), "running")
+			f.add(slotsDesc, float64(max(0, a.Slots-a.Running)), "free")
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
+	defer cancel()
+	f.add(upDesc, 0)
+	if info, err := m.js.AccountInfo(ctx); err == nil {
+		f.add(upDesc, 1)
+		f.add(storedDesc, float64(info.Store))
+		f.add(limitDesc, float64(info.Limits.MaxStore))
+		m.addLag(ctx, f)
+		m.addQueues(ctx, f)
+	}
+	for d, values := range f {
+		for labels, v := range values {
+			var all []string
+			if labels != "" {
+				all = strings.Split(labels, "\x00")
+			}
+			to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, all...)
+		}
+	}
+}
+
+// addLag adds the durable consumers of results. Others belong to clients.
+func (m *Metrics) addLag(ctx context.Context, f figures) {
+	for _, info := range m.consumersOf(ctx, subjects.ResultsStream) {
+		if info.Config.Durable != "" {
+			f.add(lagDesc, float64(info.NumPending)+float64(info.NumAckPending), info.Stream, info.Name)
+		}
+	}
+}
+
+// addQueues adds the queues of the first maxNames applications.
+func (m *Metrics) addQueues(ctx context.Context, f figures) {
+	apps := m.index.Apps()
+	for _, app := range apps[:min(len(apps), maxNames)] {
+		name := m.bound("app", app.Name)
+		stream := subjects.RequestStream(app.Name)
+		for _, info := range m.consumersOf(ctx, stream) {
+			pool, _, ok := strings.Cut(info.Name, "=")
+			if !ok {
+				continue
+			}
+			waiting := float64(info.NumPending)
+			pool = m.bound("pool", pool)
+			f.add(waitingDesc, waiting, name, pool)
+			if waiting > 0 {
+				m.addAge(ctx, f, stream, info.Config.FilterSubject, name, pool)
+			}
+		}
+	}
+}
+
+// addAge raises the age of a pool's queue to that of its oldest request.
+func (m *Metrics) addAge(ctx context.Context, f figures, stream, filter, app, pool string) {
+	s, err := m.js.Stream(ctx, stream)
+	if err != nil {
+		return
+	}
+	first, err := s.GetMsg(ctx, 1, jetstream.WithGetMsgSubject(filter))
+	if err != nil {
+		return
+	}
+	age := time.Since(first.Time).Seconds()
+	if was := f[ageDesc][app+"\x00"+pool]; age > was {
+		f.add(ageDesc, age-was, app, pool)
+	}
+}
+
+func (m *Metrics) consumersOf(ctx context.Context, stream string) (all []*jetstream.ConsumerInfo) {
+	s, err := m.js.Stream(ctx, stream)
+	if err != nil { // an application without an agent or an execution has none
+		return nil
+	}
+	for info := range s.ListConsumers(ctx).Info() {
+		all = append(all, info)
+	}
+	return all
+}
+
+// ServeHTTP answers a scrape.
+func (m *Metrics) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 2}).ServeHTTP(w, r)
+}
