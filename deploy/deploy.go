@@ -131,6 +131,9 @@ func checkSHA256(wrong *Errors, place, sum string) string {
 func (d *Deployer) deployJars(ctx context.Context, app string, base baseline, jars []Artifact, warnings []string) (*Deployment, error) {
 	jars, dropped := keepNewest(jars)
 	makeNamesUnique(jars)
+	if err := d.checkAppQuota(app, jars); err != nil {
+		return nil, wrapError(err, "deploy %s", app)
+	}
 	r := &revision{
 		Revision: bus.Revision{App: app, CreateTime: subjects.Now()},
 		manifest: manifest{Artifacts: jars, Warnings: append(warnings, dropped...)},

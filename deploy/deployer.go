@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -24,15 +25,22 @@ type Config struct {
 	Roots   []string       // folders for class paths of users who may not deploy other folders
 	Closed  []string       // folders that are never read for a class path, such as the data of the bus
 	Log     *slog.Logger   // default: the bus's
+
+	MaxBytes    int64 // of all stored jars; 0: no limit
+	MaxAppBytes int64 // of the jars of one class path; 0: no limit
 }
 
 // Deployer deploys applications and keeps a cache of their components.
 type Deployer struct {
-	b         *bus.Bus
-	objects   *objects.Store
-	tempDir   string
-	roots     []string // absolute
-	closed    closedFolders
+	b       *bus.Bus
+	objects *objects.Store
+	tempDir string
+	roots   []string // absolute
+	closed  closedFolders
+
+	maxBytes, maxAppBytes int64
+	storing               atomic.Int64 // bytes of jars that are being stored
+
 	log       *slog.Logger
 	cache     componentCache
 	scans     chan struct{} // one at a time: each has what it has in memory for itself
@@ -43,7 +51,7 @@ type Deployer struct {
 // the path classpath-root. Before [Deployer.Run] starts, it knows only the
 // components of revisions that it deployed itself.
 func New(cfg Config) (*Deployer, error) {
-	d := &Deployer{b: cfg.Bus, objects: cfg.Objects, tempDir: cfg.TempDir, log: cfg.Log, scans: make(chan struct{}, 1)}
+	d := &Deployer{b: cfg.Bus, objects: cfg.Objects, tempDir: cfg.TempDir, log: cfg.Log, scans: make(chan struct{}, 1), maxBytes: cfg.MaxBytes, maxAppBytes: cfg.MaxAppBytes}
 	if d.b == nil || d.objects == nil {
 		return nil, errors.New("deploy: Config.Bus or Config.Objects is missing")
 	}

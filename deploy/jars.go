@@ -76,6 +76,11 @@ func (d *Deployer) createJar(ctx context.Context, name, sum string, r io.ReaderA
 	if err != nil {
 		return Artifact{}, false, err
 	}
+	release, err := d.reserveSpace(ctx, size)
+	if err != nil {
+		return Artifact{}, false, err
+	}
+	defer release()
 	meta := jetstream.ObjectMeta{Name: sum, Description: name, Metadata: map[string]string{typeKey: typeJar}}
 	if len(poms) > 0 {
 		meta.Metadata[mavenKey] = joinPoms(poms)

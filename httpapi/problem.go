@@ -126,6 +126,7 @@ func classifyError(err error) *problem {
 		he      *echo.HTTPError
 		may     *permissionError
 		outside *deploy.OutsideError
+		quota   *deploy.QuotaError
 		host    *origin.HostError
 		paused  *login.PausedError
 		sick    *sickError
@@ -157,6 +158,8 @@ func classifyError(err error) *problem {
 		return newProblem(http.StatusMisdirectedRequest, "wrong_host", host.Error())
 	case errors.As(err, &may):
 		return newProblem(http.StatusForbidden, "forbidden", may.Error())
+	case errors.As(err, &quota):
+		return newProblem(http.StatusInsufficientStorage, "jar_quota", quota.Error())
 	case errors.As(err, &outside):
 		outside = &deploy.OutsideError{URL: codec.Cut(outside.URL), Roots: outside.Roots}
 		return newProblem(http.StatusForbidden, "forbidden", outside.Error()+": only an admin of all applications may deploy it")
