@@ -32,7 +32,7 @@ func TestClassPathPermission(t *testing.T) {
 	admin := bearing(e.user("admin", bus.RoleAdmin).Token)
 	operator, watcher := bearing(e.user("operator", bus.RoleOperator).Token), bearing(e.user("watcher", bus.RoleWatcher).Token)
 	e.call("PUT", "/app/billing", `{}`, admin...).want(201)
-	e.call("POST", "/user", `{"id":"ann","password":"` + password + `","role":"operator","roles":{"billing":"admin"}}`, admin...).want(201)
+	e.call("POST", "/user", `{"id":"ann","password":"`+password+`","role":"operator","roles":{"billing":"admin"}}`, admin...).want(201)
 	secrets, err := e.logins.Login(t.Context(), login.Attempt{ID: "ann", Password: password})
 	if err != nil {
 		t.Fatal(err)

@@ -251,7 +251,7 @@ func TestAgents(t *testing.T) {
 		Apps: []string{"default"}, Pools: []string{"default"}, Slots: 4, IntervalMS: 1000, StartTime: subjects.Now(),
 	}
 	data, _ := json.Marshal(h)
-	if _, err := e.bus.NC.Request(subjects.HeartbeatSubject("a1"), data, 5*time.Second); err != nil {
+	if err := e.sendHeartbeat("a1", data); err != nil {
 		t.Fatal(err)
 	}
 	r := e.call("GET", "/agent/a1", "").want(200).shape("agent")

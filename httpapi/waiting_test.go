@@ -18,7 +18,7 @@ func (e *env) heartbeat(agent, pool string, running, slots int) {
 		Agent: agent, Life: "l", Status: subjects.AgentReady, Apps: []string{"default"}, Pools: []string{pool}, Running: running, Slots: slots, IntervalMS: 30_000, StartTime: subjects.Now(),
 	})
 	if err == nil {
-		_, err = e.bus.NC.Request(subjects.HeartbeatSubject(agent), data, 5*time.Second)
+		err = e.sendHeartbeat(agent, data)
 	}
 	if err != nil {
 		e.t.Fatal(err)
@@ -65,4 +65,21 @@ func TestWaitingFor(t *testing.T) {
 	if e.call("PUT", fmt.Sprintf("/default/job/a/execution/%d/stop", two), "").want(200).into(&v); v.For != nil {
 		t.Errorf("one that was stopped waits for %s", *v.For)
 	}
+}
+
+// sendHeartbeat sends a heartbeat and blocks until the bus has answered it. The
+// bus answers only to inboxes of the agent.
+func (e *env) sendHeartbeat(agent string, data []byte) error {
+	e.t.Helper()
+	inbox := "_INBOX." + agent + ".1"
+	answers, err := e.bus.NC.SubscribeSync(inbox)
+	if err != nil {
+		return err
+	}
+	defer answers.Unsubscribe() //nolint:errcheck // it fails only without a connection
+	if err := e.bus.NC.PublishRequest(subjects.HeartbeatSubject(agent), inbox, data); err != nil {
+		return err
+	}
+	_, err = answers.NextMsg(5 * time.Second)
+	return err
 }
