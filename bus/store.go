@@ -74,7 +74,6 @@ func (s *Store[T]) Create(ctx context.Context, key string, v T, opts ...jetstrea
 	if err != nil {
 		return 0, s.wrapError("create", key, err)
 	}
-	s.NoteChange(ctx, key, 0, rev)
 	return rev, nil
 }
 
@@ -87,12 +86,11 @@ func (s *Store[T]) Update(ctx context.Context, key string, v T, rev uint64) (uin
 	}
 	ctx, cancel := jetio.WithAckTimeout(ctx)
 	defer cancel()
-	is, err := retryUndecided(ctx, func() (uint64, error) { return s.kv.Update(ctx, key, b, rev) })
+	rev, err = retryUndecided(ctx, func() (uint64, error) { return s.kv.Update(ctx, key, b, rev) })
 	if err != nil {
 		return 0, s.wrapError("update", key, err)
 	}
-	s.NoteChange(ctx, key, rev, is)
-	return is, nil
+	return rev, nil
 }
 
 // Change reads key, lets do decide on its new value, and writes that value by
@@ -162,7 +160,6 @@ func (s *Store[T]) Delete(ctx context.Context, key string, rev uint64) error {
 	if _, err := retryUndecided(ctx, func() (uint64, error) { return 0, s.kv.Delete(ctx, key, jetstream.LastRevision(rev)) }); err != nil {
 		return s.wrapError("delete", key, err)
 	}
-	s.NoteChange(ctx, key, rev, 0)
 	return nil
 }
 
@@ -191,11 +188,6 @@ func (s *Store[T]) publishAtRevision(ctx context.Context, verb, key string, v *T
 	if err != nil {
 		return 0, s.wrapError(verb, key, err)
 	}
-	if v != nil {
-		s.NoteChange(ctx, key, 0, rev)
-	} else {
-		s.NoteChange(ctx, key, 0, 0)
-	}
 	return rev, nil
 }
 
@@ -210,7 +202,6 @@ func (s *Store[T]) Purge(ctx context.Context, key string, rev uint64, ttl time.D
 	if err != nil {
 		return s.wrapError("purge", key, err)
 	}
-	s.NoteChange(ctx, key, rev, 0)
 	return nil
 }
 
