@@ -132,7 +132,8 @@ func (s *Server) writeApp(ctx context.Context, sent rest.App, p *Preconditions) 
 
 // deployPath deploys a class path, if the request has one and the preconditions
 // hold. Only an admin of all applications may name files outside the configured
-// folders: whatever the bus can read could be downloaded afterwards. If the deployment fails, nothing has changed.
+// folders: whatever the bus can read could be downloaded afterwards. If the
+// deployment fails, nothing has changed.
 func (s *Server) deployPath(ctx context.Context, sent *rest.App, p *Preconditions) error {
 	if len(sent.Classpath) == 0 {
 		return nil

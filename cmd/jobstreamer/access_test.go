@@ -77,7 +77,8 @@ func TestOpsDuringFlood(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer c.Close()
-		_, _ = c.Write([]byte("POST /auth HTTP/1.1\r\nHost: localhost\r\nContent-Length: 6000\r\n\r\n1")) // it may be closed
+		// The connection may be closed already.
+		_, _ = c.Write([]byte("POST /auth HTTP/1.1\r\nHost: localhost\r\nContent-Length: 6000\r\n\r\n1"))
 	}
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	if res, err := client.Get(d.rest + "/healthcheck"); err == nil {

@@ -23,7 +23,10 @@ import (
 // natsSettings are the address of NATS and the credentials.
 type natsSettings struct {
 	url, creds, user, password, passwordFile, ca, cert, key string
-	keysDir                                                 string // with the keys of the accounts, for a command without other credentials
+
+	// keysDir is a folder with the keys of the accounts, for a command without
+	// other credentials.
+	keysDir string
 }
 
 // addFlags defines the flags of a NATS client.
