@@ -340,4 +340,7 @@ type AgentToken struct {
 	CreatedBy  string        `json:"created_by,omitempty"`
 	CreateTime subjects.Time `json:"create_time"`
 	ExpireTime subjects.Time `json:"expire_time"` // zero: never
+
+	// Revoked is true until all servers know that nobody may use the account.
+	Revoked bool `json:"revoked,omitempty"`
 }

@@ -93,7 +93,7 @@ func (d *Deployer) storeLocation(ctx context.Context, l *location) (a Artifact, 
 	if err != nil {
 		return a, nil, err
 	}
-	defer done()
+	defer func() { _ = done() }() // it was only read
 	st, err := from.Stat(name)
 	if err != nil {
 		return a, nil, err
@@ -115,7 +115,7 @@ func (d *Deployer) storeFolder(ctx context.Context, l *location, from source, na
 	if err != nil {
 		return a, nil, err
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }() // it was only read
 	s, err := d.spoolFile(func(w io.Writer) error {
 		warnings, err = newFolderJar(ctx, w, root, d.closed).writeFolder(".")
 		return err

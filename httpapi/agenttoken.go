@@ -22,7 +22,7 @@ const maxTokenTTL = 10 * 366 * 24 * 60 * 60
 
 // Validate returns all that is wrong with the token.
 func (t *newAgentToken) Validate() (all codec.Faults) {
-	addUnless(&all, subjects.ValidName(t.Name), "name", "the name of an agent", "")
+	addUnless(&all, subjects.ValidName(t.Name) && t.Name != subjects.Bus, "name", "the name of an agent, other than "+subjects.Bus, "")
 	addUnless(&all, len(t.Apps) > 0, "apps", "at least one application", "")
 	for i, app := range t.Apps {
 		addUnless(&all, subjects.ValidName(app), fmt.Sprint("apps/", i), "the name of an application", "")
@@ -31,7 +31,15 @@ func (t *newAgentToken) Validate() (all codec.Faults) {
 		addUnless(&all, subjects.ValidName(pool), fmt.Sprint("pools/", i), "the name of a pool", "")
 	}
 	addUnless(&all, t.TTL >= 0 && t.TTL <= maxTokenTTL, "ttl", fmt.Sprint("seconds from 0 to ", maxTokenTTL), "")
+	if g := t.grant(); len(all) == 0 {
+		addUnless(&all, g.Size() <= accounts.MaxSize, "apps",
+			fmt.Sprintf("fewer applications or pools: they need %d subjects of NATS, at most %d are possible", g.Size(), accounts.MaxSize), "")
+	}
 	return all
+}
+
+func (t *newAgentToken) grant() accounts.Grant {
+	return accounts.Grant{Agent: t.Name, Apps: t.Apps, Pools: t.Pools}
 }
 
 // agentTokens returns the tokens, or an error if agents have no accounts.
@@ -80,7 +88,7 @@ func (s *Server) postAgentToken(ctx context.Context, in *postAgentToken) (*agent
 	if u := userOf(ctx); u != nil {
 		by = u.ID
 	}
-	token, credentials, err := tokens.Create(ctx, accounts.Grant{Agent: sent.Name, Apps: sent.Apps, Pools: sent.Pools}, time.Duration(sent.TTL)*time.Second, by)
+	token, credentials, err := tokens.Create(ctx, sent.grant(), time.Duration(sent.TTL)*time.Second, by)
 	if errors.Is(err, bus.ErrExists) {
 		return nil, bus.State("agent_token_exists", "the agent %s has a token: revoke it first", sent.Name)
 	}

@@ -24,6 +24,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus/embedded"
 	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
 	"github.com/job-streamer/job-streamer-control-bus/bus/index"
+	"github.com/job-streamer/job-streamer-control-bus/bus/jetio"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
@@ -152,6 +153,20 @@ func (w *world) runAgent(name, file string, apps ...string) (stop func()) {
 // runJob runs a job with a shell command and returns its record at the end.
 func (w *world) runJob(app, command string) *bus.Execution {
 	w.Helper()
+	e := w.submitJob(app, command)
+	ctx, cancel := context.WithTimeout(w.Context(), 20*time.Second)
+	defer cancel()
+	if _, err := w.index.WaitEnd(ctx, e.ID); err != nil {
+		w.Fatalf("job of %s: %v", app, err)
+	}
+	e, err := w.jobs.Get(w.Context(), app, e.Job, e.ID)
+	w.check(err)
+	return e
+}
+
+// submitJob submits a job with a shell command.
+func (w *world) submitJob(app, command string) *bus.Execution {
+	w.Helper()
 	name := fmt.Sprintf("job-%d", time.Now().UnixNano())
 	definition, err := json.Marshal(map[string]any{"id": name, "steps": []any{map[string]any{"id": "s", "batchlet": map[string]any{"ref": native.Shell, "properties": map[string]string{"command": command}}}}})
 	w.check(err)
@@ -159,13 +174,6 @@ func (w *world) runJob(app, command string) *bus.Execution {
 	_, err = w.bus.Jobs.Create(w.Context(), j.Key(), j)
 	w.check(err)
 	e, _, err := w.jobs.Submit(w.Context(), execution.Submission{App: app, Job: name})
-	w.check(err)
-	ctx, cancel := context.WithTimeout(w.Context(), 20*time.Second)
-	defer cancel()
-	if _, err = w.index.WaitEnd(ctx, e.ID); err != nil {
-		w.Fatalf("job of %s: %v", app, err)
-	}
-	e, err = w.jobs.Get(w.Context(), app, name, e.ID)
 	w.check(err)
 	return e
 }
@@ -213,10 +221,13 @@ func testConfinedAgent(w *world) {
 	if e := w.runJob("hr", "echo secret"); e.BatchStatus != subjects.Completed {
 		w.Fatalf("the job of hr ended as %s: %s", e.BatchStatus, e.Exception)
 	}
-	victim := "KV_" + subjects.UsersBucket
+	victim := jetio.BucketStream(subjects.UsersBucket)
 	_, err := w.bus.Users.Create(w.Context(), "ann", bus.User{ID: "ann"})
 	w.check(err)
 
+	for range 30 { // requests that the agent may take, and have delivered to any subject
+		w.submitJob("billing", "echo EVIL")
+	}
 	nc := w.connectAs(evil)
 	attempt := 0
 	// Each is a subject that the agent must not reach.
@@ -267,20 +278,25 @@ func testConfinedAgent(w *world) {
 		} {
 			publish(reach, target)
 		}
-		// An answer may be a stored message, so its headers and data are the
-		// agent's.
-		m := nats.NewMsg("$JS.API.DIRECT.GET.JOBSTREAMER_RESULTS." + stored)
-		m.Reply = target
-		w.check(nc.PublishMsg(m))
+		// An answer may be a stored message, or a request with its acknowledgement.
+		w.check(nc.PublishRequest("$JS.API.DIRECT.GET.JOBSTREAMER_RESULTS."+stored, target, nil))
+		w.check(nc.PublishRequest("$JS.API.CONSUMER.MSG.NEXT.JOBSTREAMER_REQUEST_billing.default=normal", target, []byte("1")))
 	}
 	w.check(nc.Flush())
-	time.Sleep(300 * time.Millisecond) // nothing tells that an answer does not come
+	// Requests that may be answered come after all those that may not.
+	for _, reach := range []string{"$JS.API.DIRECT.GET.JOBSTREAMER_RESULTS." + stored, "$JS.API.CONSUMER.MSG.NEXT.JOBSTREAMER_REQUEST_billing.default=normal"} {
+		if _, err := nc.Request(reach, []byte(`{"batch":1,"no_wait":true}`), 10*time.Second); err != nil {
+			w.Fatalf("%s: %v", reach, err)
+		}
+	}
 	w.check(w.conn.Flush())
 	w.check(watch.Unsubscribe())
 	for len(seenAtBus) > 0 {
 		s := <-seenAtBus
+		// The account also sees what the broker delivers to the agent.
+		delivered := strings.HasPrefix(s.subject, "jobstreamer.request.billing.") && strings.HasPrefix(s.reply, "$JS.ACK.JOBSTREAMER_REQUEST_billing.")
 		answered := s.reply == "" || strings.HasPrefix(s.reply, "_R_.") || s.subject == stored && strings.HasPrefix(s.reply, "$JS.ACK.JOBSTREAMER_RESULTS.")
-		if !own(s.subject) || !answered {
+		if !delivered && (!own(s.subject) || !answered) {
 			w.Errorf("in the bus's account arrived %+v", s)
 		}
 	}
@@ -361,4 +377,76 @@ func testRevoke(w *world) {
 	if _, _, err := w.tokens.Create(w.Context(), accounts.Grant{Agent: "a1", Apps: []string{bus.DefaultApp}}, 0, ""); err != nil {
 		w.Errorf("a new token for the name: %v", err)
 	}
+}
+
+// TestRevokeAfterACrash holds that a revocation which a bus had begun when it
+// died is completed by the next start.
+func TestRevokeAfterACrash(t *testing.T) { onBothServers(t, testRevokeAfterACrash) }
+
+func testRevokeAfterACrash(w *world) {
+	file := w.createToken("a1", bus.DefaultApp)
+	_, err := w.bus.Tokens.Change(w.Context(), "a1", func(was *bus.AgentToken) (*bus.AgentToken, error) {
+		return accounts.RevokedToken(w.tokens, was)
+	})
+	w.check(err)
+	w.connectAs(file) // no server was told
+	if all, err := w.tokens.List(w.Context()); err != nil || len(all) != 0 {
+		w.Errorf("%d tokens are listed, %v, want none", len(all), err)
+	}
+	w.check(w.tokens.PublishAccounts(w.Context()))
+	w.checkRefused(file)
+	if _, err := w.bus.Tokens.Get(w.Context(), "a1"); !errors.Is(err, bus.ErrNotFound) {
+		w.Errorf("the record of the revoked token: %v, want ErrNotFound", err)
+	}
+}
+
+// TestRevokeDuringAStart holds that a bus which starts does not undo a
+// revocation: it may have read the record before.
+func TestRevokeDuringAStart(t *testing.T) { onBothServers(t, testRevokeDuringAStart) }
+
+func testRevokeDuringAStart(w *world) {
+	file := w.createToken("a1", bus.DefaultApp)
+	read, err := w.bus.Tokens.Get(w.Context(), "a1")
+	w.check(err)
+	w.check(w.tokens.Revoke(w.Context(), "a1"))
+	w.check(accounts.PublishEntry(w.tokens, w.Context(), read))
+	w.checkRefused(file)
+	again := w.createToken("a1", bus.DefaultApp)
+	w.check(accounts.PublishEntry(w.tokens, w.Context(), read))
+	w.checkRefused(file)
+	w.connectAs(again)
+}
+
+// checkRefused checks that nobody can connect with a credentials file.
+func (w *world) checkRefused(file string) {
+	w.Helper()
+	if nc, err := nats.Connect(w.url, nats.UserCredentials(file)); !errors.Is(err, nats.ErrAuthorization) {
+		w.Errorf("a connection with the revoked token: %v, want a refusal", err)
+		if err == nil {
+			nc.Close()
+		}
+	}
+}
+
+// TestCreateTwice holds that names which are given twice count once.
+func TestCreateTwice(t *testing.T) { onBothServers(t, testCreateTwice) }
+
+func testCreateTwice(w *world) {
+	made, credentials, err := w.tokens.Create(w.Context(), accounts.Grant{Agent: "a1", Apps: []string{"b", "a", "b"}, Pools: []string{"x", "x"}}, 0, "")
+	if err != nil || len(credentials) == 0 || fmt.Sprint(made.Apps, made.Pools) != "[a b] [x]" {
+		w.Errorf("%+v, %v", made, err)
+	}
+}
+
+// TestLargestGrant holds that an account of the greatest size is accepted.
+func TestLargestGrant(t *testing.T) { onBothServers(t, testLargestGrant) }
+
+func testLargestGrant(w *world) {
+	long := strings.Repeat("a", 120)
+	g := accounts.Grant{Agent: long, Pools: []string{long}}
+	for n := 0; g.Size() < accounts.MaxSize; n++ {
+		g.Apps = append(g.Apps, fmt.Sprintf("%s-%d", long, n))
+	}
+	_, _, err := w.tokens.Create(w.Context(), g, 0, "")
+	w.check(err)
 }

@@ -67,6 +67,14 @@ func (g *Grant) shares() []share {
 	return all
 }
 
+// Size returns the number of subjects that an agent with a grant needs. With the
+// longest names, each takes about 2 KB of its account's claims.
+func (g *Grant) Size() int { return len(g.shares()) }
+
+// MaxSize is the greatest size of a grant. A nats-server accepts claims of up to
+// 1 MiB.
+const MaxSize = 400
+
 // consumers returns the consumers from which an agent may pull.
 func (g *Grant) consumers() []string {
 	if len(g.Pools) == 0 {

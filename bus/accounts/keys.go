@@ -115,7 +115,7 @@ func (k *Keys) write(dir string) error {
 	}
 	name := filepath.Join(dir, keyFile)
 	part := name + "." + rand.Text()
-	defer os.Remove(part) //nolint:errcheck // a file without use
+	defer os.Remove(part)
 	f, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err

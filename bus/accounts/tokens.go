@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nkeys"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/bus/jetio"
@@ -29,26 +30,58 @@ type Tokens struct {
 // the system account, by which the servers learn of accounts.
 func NewTokens(b *bus.Bus, keys *Keys, system *nats.Conn) *Tokens { return &Tokens{b, keys, system} }
 
-// PublishAccounts tells the servers of all accounts. They know them already
-// unless they have lost their folder.
+// PublishAccounts tells the servers of the accounts of all agents. They know
+// them already unless they have lost their folder. It completes revocations
+// that another bus had begun when it died.
 func (t *Tokens) PublishAccounts(ctx context.Context) error {
-	always, err := t.keys.Accounts()
+	entries, err := t.bus.Tokens.List(ctx, ">")
 	if err != nil {
 		return err
 	}
-	for _, claims := range always {
-		if err := t.publishClaims(ctx, claims); err != nil {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(concurrentUpdates)
+	for _, e := range entries {
+		g.Go(func() error { return t.publishEntry(ctx, e) })
+	}
+	return g.Wait()
+}
+
+// concurrentUpdates is the number of accounts of which the servers are told at
+// once.
+const concurrentUpdates = 16
+
+// publishEntry tells the servers of an account as its record has it. The record
+// may be revoked meanwhile, so publishEntry reads it again afterwards: the
+// servers keep what they are told last.
+func (t *Tokens) publishEntry(ctx context.Context, e bus.Entry[bus.AgentToken]) error {
+	for {
+		if err := t.publishClaims(ctx, e.Value.Claims); err != nil {
 			return err
 		}
+		now, err := t.bus.Tokens.Get(ctx, e.Key)
+		switch {
+		case errors.Is(err, bus.ErrNotFound) || err == nil && now.Value.Account != e.Value.Account:
+			claims, err := t.keys.revokedAccount(e.Value.Account)
+			if err != nil {
+				return err
+			}
+			return t.publishClaims(ctx, claims)
+		case err != nil:
+			return err
+		case now.Revision != e.Revision:
+			e = now
+		case e.Value.Revoked:
+			return t.deleteRecord(ctx, e)
+		default:
+			return nil
+		}
 	}
-	all, err := t.List(ctx)
-	if err != nil {
+}
+
+// deleteRecord deletes the record of a revoked token, unless another bus has.
+func (t *Tokens) deleteRecord(ctx context.Context, e bus.Entry[bus.AgentToken]) error {
+	if err := t.bus.Tokens.Delete(ctx, e.Key, e.Revision); err != nil && !errors.Is(err, bus.ErrChanged) {
 		return err
-	}
-	for _, token := range all {
-		if err := t.publishClaims(ctx, token.Claims); err != nil {
-			return err
-		}
 	}
 	return nil
 }
@@ -61,6 +94,7 @@ func (t *Tokens) Create(ctx context.Context, g Grant, ttl time.Duration, by stri
 	if err != nil {
 		return nil, nil, fmt.Errorf("make the account of the agent %s: %w", g.Agent, err)
 	}
+	g.Apps, g.Pools = sortedSet(g.Apps), sortedSet(g.Pools) // NATS refuses an account that imports a subject twice
 	now := time.Now()
 	token := bus.AgentToken{Agent: g.Agent, Apps: g.Apps, Pools: g.Pools, Account: publicOf(account), CreatedBy: by, CreateTime: subjects.TimeOf(now)}
 	var expires time.Time
@@ -75,25 +109,33 @@ func (t *Tokens) Create(ctx context.Context, g Grant, ttl time.Duration, by stri
 	if err != nil {
 		return nil, nil, fmt.Errorf("make the user of the agent %s: %w", g.Agent, err)
 	}
-	if _, err := t.bus.Tokens.Create(ctx, g.Agent, token); err != nil {
+	rev, err := t.bus.Tokens.Create(ctx, g.Agent, token)
+	if err != nil {
 		return nil, nil, err
 	}
-	if err := t.publishClaims(ctx, token.Claims); err != nil {
-		return nil, nil, err
+	e := bus.Entry[bus.AgentToken]{Key: g.Agent, Value: token, Revision: rev}
+	if err := t.publishEntry(ctx, e); err != nil {
+		// Nobody gets the credentials, so the name must be free again.
+		return nil, nil, errors.Join(err, t.deleteRecord(context.WithoutCancel(ctx), e))
 	}
 	credentials, err = jwt.FormatUserConfig(user, []byte(seedOf(key)))
 	return &token, credentials, err
 }
 
-// List returns all tokens, by agent.
+// sortedSet returns the names in order, each once.
+func sortedSet(names []string) []string { return slices.Compact(slices.Sorted(slices.Values(names))) }
+
+// List returns all tokens that are not revoked, by agent.
 func (t *Tokens) List(ctx context.Context) ([]bus.AgentToken, error) {
 	entries, err := t.bus.Tokens.List(ctx, ">")
 	if err != nil {
 		return nil, err
 	}
-	all := make([]bus.AgentToken, len(entries))
+	all := []bus.AgentToken{}
 	for i := range entries {
-		all[i] = entries[i].Value
+		if t := entries[i].Value; !t.Revoked {
+			all = append(all, t)
+		}
 	}
 	slices.SortFunc(all, func(a, b bus.AgentToken) int { return strings.Compare(a.Agent, b.Agent) })
 	return all, nil
@@ -102,18 +144,23 @@ func (t *Tokens) List(ctx context.Context) ([]bus.AgentToken, error) {
 // Revoke ends the token of an agent. The servers close its connections at once.
 // The error is [bus.ErrNotFound] if there is no such token.
 func (t *Tokens) Revoke(ctx context.Context, agent string) error {
-	e, err := t.bus.Tokens.Get(ctx, agent)
+	e, err := t.bus.Tokens.Change(ctx, agent, t.revokedToken)
 	if err != nil {
-		return err
+		return fmt.Errorf("revoke the token of the agent %s: %w", agent, err)
 	}
-	claims, err := t.keys.revokedAccount(e.Value.Account)
-	if err != nil {
-		return fmt.Errorf("revoke the account of the agent %s: %w", agent, err)
+	return t.publishEntry(ctx, e)
+}
+
+// revokedToken returns the record of a token that nobody may use any more.
+func (t *Tokens) revokedToken(was *bus.AgentToken) (*bus.AgentToken, error) {
+	if was == nil {
+		return nil, bus.ErrNotFound
 	}
-	if err := t.publishClaims(ctx, claims); err != nil { // before the record goes: a retry must find it
-		return err
-	}
-	return t.bus.Tokens.Delete(ctx, agent, e.Revision)
+	is := *was
+	is.Revoked = true
+	var err error
+	is.Claims, err = t.keys.revokedAccount(is.Account)
+	return &is, err
 }
 
 // publishClaims tells the servers of an account. The first answer counts: the

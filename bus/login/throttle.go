@@ -3,7 +3,6 @@ package login
 import (
 	"cmp"
 	"fmt"
-	"log/slog"
 	"math"
 	"net/netip"
 	"strings"
@@ -163,7 +162,7 @@ func networkOf(address string) string {
 // logFailure logs a failed login. The id is as it was sent, so it may be a
 // password that was typed in the wrong place; administrators see it.
 func (s *Service) logFailure(a *Attempt, pause time.Duration) {
-	s.log.Warn("login failed", "user", printableID(a.ID), "address", cmp.Or(a.Address, "unknown"), slog.Duration("pause", pause.Round(time.Second)))
+	s.log.Warn("login failed", "user", printableID(a.ID), "address", cmp.Or(a.Address, "unknown"), "pause", pause.Round(time.Second).String())
 }
 
 // printableID returns what was sent as an id, on one line that cannot control a

@@ -40,7 +40,7 @@ type Agents interface {
 	List() []agents.Info
 }
 
-// Metrics are the figures of a control bus. Names of jobs, agents and
+// Metrics are the measurements of a control bus. Names of jobs, agents and
 // executions are never labels.
 type Metrics struct {
 	index    Index
@@ -75,7 +75,7 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc("jobstreamer_"+name, help, labels, nil)
 }
 
-// NewMetrics returns the figures of a bus.
+// NewMetrics returns the metrics of a bus.
 func NewMetrics(b *bus.Bus, x Index, a Agents) *Metrics {
 	m := &Metrics{
 		index: x, agents: a, js: b.JS, nc: b.NC, registry: prometheus.NewRegistry(),
@@ -161,10 +161,10 @@ func (m *Metrics) Describe(to chan<- *prometheus.Desc) {
 	}
 }
 
-// figures are the values of one scrape, summed up by their labels.
-type figures map[*prometheus.Desc]map[string]float64
+// scrapedValues are the values of one scrape, summed up by their labels.
+type scrapedValues map[*prometheus.Desc]map[string]float64
 
-func (f figures) add(d *prometheus.Desc, v float64, labels ...string) {
+func (f scrapedValues) addValue(d *prometheus.Desc, v float64, labels ...string) {
 	if f[d] == nil {
 		f[d] = map[string]float64{}
 	}
@@ -175,24 +175,24 @@ func (f figures) add(d *prometheus.Desc, v float64, labels ...string) {
 func (m *Metrics) Collect(to chan<- prometheus.Metric) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	f := figures{}
+	f := scrapedValues{}
 	for _, e := range m.index.Live() {
-		f.add(executionsDesc, 1, m.bound("app", e.App), string(e.BatchStatus))
+		f.addValue(executionsDesc, 1, m.bound("app", e.App), string(e.BatchStatus))
 	}
 	for _, a := range m.agents.List() {
-		f.add(agentsDesc, 1, a.State())
+		f.addValue(agentsDesc, 1, a.State())
 		if a.Alive {
-			f.add(slotsDesc, float64(a.Running), "running")
-			f.add(slotsDesc, float64(max(0, a.Slots-a.Running)), "free")
+			f.addValue(slotsDesc, float64(a.Running), "running")
+			f.addValue(slotsDesc, float64(max(0, a.Slots-a.Running)), "free")
 		}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()
-	f.add(upDesc, 0)
+	f.addValue(upDesc, 0)
 	if info, err := m.js.AccountInfo(ctx); err == nil {
-		f.add(upDesc, 1)
-		f.add(storedDesc, float64(info.Store))
-		f.add(limitDesc, float64(info.Limits.MaxStore))
+		f.addValue(upDesc, 1)
+		f.addValue(storedDesc, float64(info.Store))
+		f.addValue(limitDesc, float64(info.Limits.MaxStore))
 		m.addLag(ctx, f)
 		m.addQueues(ctx, f)
 	}
@@ -208,16 +208,16 @@ func (m *Metrics) Collect(to chan<- prometheus.Metric) {
 }
 
 // addLag adds the durable consumers of results. Others belong to clients.
-func (m *Metrics) addLag(ctx context.Context, f figures) {
+func (m *Metrics) addLag(ctx context.Context, f scrapedValues) {
 	for _, info := range m.consumersOf(ctx, subjects.ResultsStream) {
 		if info.Config.Durable != "" {
-			f.add(lagDesc, float64(info.NumPending)+float64(info.NumAckPending), info.Stream, info.Name)
+			f.addValue(lagDesc, float64(info.NumPending)+float64(info.NumAckPending), info.Stream, info.Name)
 		}
 	}
 }
 
 // addQueues adds the queues of the first maxNames applications.
-func (m *Metrics) addQueues(ctx context.Context, f figures) {
+func (m *Metrics) addQueues(ctx context.Context, f scrapedValues) {
 	apps := m.index.Apps()
 	for _, app := range apps[:min(len(apps), maxNames)] {
 		name := m.bound("app", app.Name)
@@ -229,7 +229,7 @@ func (m *Metrics) addQueues(ctx context.Context, f figures) {
 			}
 			waiting := float64(info.NumPending)
 			pool = m.bound("pool", pool)
-			f.add(waitingDesc, waiting, name, pool)
+			f.addValue(waitingDesc, waiting, name, pool)
 			if waiting > 0 {
 				m.addAge(ctx, f, stream, info.Config.FilterSubject, name, pool)
 			}
@@ -238,7 +238,7 @@ func (m *Metrics) addQueues(ctx context.Context, f figures) {
 }
 
 // addAge raises the age of a pool's queue to that of its oldest request.
-func (m *Metrics) addAge(ctx context.Context, f figures, stream, filter, app, pool string) {
+func (m *Metrics) addAge(ctx context.Context, f scrapedValues, stream, filter, app, pool string) {
 	s, err := m.js.Stream(ctx, stream)
 	if err != nil {
 		return
@@ -249,7 +249,7 @@ func (m *Metrics) addAge(ctx context.Context, f figures, stream, filter, app, po
 	}
 	age := time.Since(first.Time).Seconds()
 	if was := f[ageDesc][app+"\x00"+pool]; age > was {
-		f.add(ageDesc, age-was, app, pool)
+		f.addValue(ageDesc, age-was, app, pool)
 	}
 }
 
