@@ -94,7 +94,8 @@ func (t *Tokens) Create(ctx context.Context, g Grant, ttl time.Duration, by stri
 	if err != nil {
 		return nil, nil, fmt.Errorf("make the account of the agent %s: %w", g.Agent, err)
 	}
-	g.Apps, g.Pools = sortedSet(g.Apps), sortedSet(g.Pools) // NATS refuses an account that imports a subject twice
+	// NATS refuses an account that imports a subject twice.
+	g.Apps, g.Pools = sortedSet(g.Apps), sortedSet(g.Pools)
 	now := time.Now()
 	token := bus.AgentToken{Agent: g.Agent, Apps: g.Apps, Pools: g.Pools, Account: publicOf(account), CreatedBy: by, CreateTime: subjects.TimeOf(now)}
 	var expires time.Time
