@@ -2,13 +2,14 @@ package agents
 
 import (
 	"cmp"
-	"context" //nolint:gosec // for UUIDs of version 5 (RFC 9562 section 5.5), not for security
+	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nuid"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
@@ -140,7 +141,10 @@ func (r *Registry) request(ctx context.Context, agent, verb string, data []byte)
 	if err := r.b.NC.PublishRequest(subjects.CommandSubject(agent, verb), reply, data); err != nil {
 		return err
 	}
-	_, err = answers.NextMsgWithContext(ctx)
+	m, err := answers.NextMsgWithContext(ctx)
+	if err == nil && len(m.Data) == 0 && m.Header.Get("Status") == "503" {
+		return nats.ErrNoResponders
+	}
 	return err
 }
 

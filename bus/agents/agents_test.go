@@ -262,3 +262,43 @@ func TestPoolsOfStrangers(t *testing.T) {
 		}
 	})
 }
+
+// An agent that answers no command does not delay what the bus knows of others.
+// It receives the commands, so that the bus waits for each answer.
+func TestAnAgentThatDoesNotAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		var named []subjects.Attempt
+		for id := range int64(50) {
+			e := bus.Execution{Execution: subjects.Execution{ID: id + 1, App: "default", Job: "J", BatchStatus: subjects.Started, Agent: "a2", Attempt: 2}}
+			if _, err := w.b.Executions.Create(t.Context(), e.Key(), e); err != nil {
+				t.Fatal(err)
+			}
+			named = append(named, subjects.Attempt{ID: id + 1, Attempt: 1}) // to be dropped
+		}
+		dropped := 0
+		if _, err := w.b.NC.Subscribe(subjects.CommandSubject("a2", "*"), func(*nats.Msg) { dropped++ }); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		w.sendBeat(subjects.Heartbeat{Agent: "a2", Life: "1", Status: subjects.AgentReady, IntervalMS: 2000, Executions: named}, "")
+		w.sendBeat(subjects.Heartbeat{Agent: "a1", Life: "1", Status: subjects.AgentReady, IntervalMS: 2000}, "")
+		if info, ok := w.Find("a1"); !ok || info.State() != subjects.AgentReady {
+			t.Errorf("another agent is known: %v, as %q", ok, info.State())
+		}
+		if dropped == 0 {
+			t.Error("no command arrived")
+		}
+	})
+}
+
+// No agent can have the name of the bus.
+func TestAnAgentNamedLikeTheBus(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.sendBeat(subjects.Heartbeat{Agent: subjects.Bus, Life: "1", Status: subjects.AgentReady, IntervalMS: 2000}, "")
+		if _, ok := w.Find(subjects.Bus); ok {
+			t.Error("there is an agent with the name of the bus")
+		}
+	})
+}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -43,6 +44,8 @@ type member struct {
 	rev   uint64 // revision in the bucket; 0: not registered yet
 	seen  time.Time
 	alive bool
+
+	commanding atomic.Bool // commands to the agent are being repeated
 }
 
 // namingKey is an execution that an agent names.
@@ -93,12 +96,22 @@ func (r *Registry) Run(ctx context.Context) error {
 		return fmt.Errorf("subscribe to heartbeats: %w", err)
 	}
 	defer sub.Unsubscribe() //nolint:errcheck // it fails only if the connection is gone
+	var commands sync.WaitGroup
+	defer commands.Wait()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
 		select {
 		case h := <-r.beats:
-			r.updateAgent(ctx, h)
+			m := r.updateAgent(ctx, h)
+			// An agent that answers no command must not delay the others.
+			if m.commanding.CompareAndSwap(false, true) {
+				blocked := r.isBlocked(m)
+				commands.Go(func() {
+					defer m.commanding.Store(false)
+					r.repeatCommands(ctx, h, blocked)
+				})
+			}
 		case <-tick.C:
 			r.sweepAgents()
 		case <-ctx.Done():
@@ -120,7 +133,7 @@ func canAnswer(reply, agent string) bool {
 // has claimed, not about those of other agents.
 func (r *Registry) receiveHeartbeat(m *nats.Msg) {
 	var h subjects.Heartbeat
-	if err := json.Unmarshal(m.Data, &h); err != nil || subjects.HeartbeatSubject(h.Agent) != m.Subject || !subjects.ValidName(h.Agent) {
+	if err := json.Unmarshal(m.Data, &h); err != nil || subjects.HeartbeatSubject(h.Agent) != m.Subject || !subjects.ValidName(h.Agent) || h.Agent == subjects.Bus {
 		r.b.Log.Warn("unreadable heartbeat skipped", "subject", m.Subject, "err", err)
 		return
 	}
@@ -141,9 +154,15 @@ func (r *Registry) receiveHeartbeat(m *nats.Msg) {
 	}
 }
 
-// updateAgent stores what is new about an agent, and repeats commands that it
-// has not carried out.
-func (r *Registry) updateAgent(ctx context.Context, h subjects.Heartbeat) {
+// isBlocked reports whether an agent is to take no new work.
+func (r *Registry) isBlocked(m *member) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return m.Blocked
+}
+
+// updateAgent stores what is new about an agent.
+func (r *Registry) updateAgent(ctx context.Context, h subjects.Heartbeat) *member {
 	r.mu.Lock()
 	m := r.agents[h.Agent]
 	if m == nil {
@@ -171,7 +190,7 @@ func (r *Registry) updateAgent(ctx context.Context, h subjects.Heartbeat) {
 		agent.LastSeen = subjects.Now()
 		r.registerAgent(ctx, agent, rev)
 	}
-	r.repeatCommands(ctx, h, agent.Blocked)
+	return m
 }
 
 // ensurePools creates the queues of an agent's pools, in applications that
