@@ -82,10 +82,26 @@ func tracked(m *failureMap, key string, now time.Time) *failures {
 	return f
 }
 
-// find returns what is known of an attempt.
-func (t *throttle) find(a *Attempt, now time.Time) (pair, address, user *failures) {
+// lookUp returns the failures of a key without storing anything, so that refused
+// attempts cannot push other keys out of the map.
+func lookUp(m *failureMap, key string, now time.Time) failures {
+	f, ok := m.Peek(key)
+	if !ok || now.Sub(f.last) >= forgetTime {
+		return failures{good: ok && f.good}
+	}
+	return *f
+}
+
+// keysOf returns the keys of an attempt.
+func keysOf(a *Attempt) (pair, address, user string) {
 	id, from := a.ID[:min(len(a.ID), 64)], networkOf(a.Address)
-	return tracked(t.pairs, id+" "+from, now), tracked(t.addresses, from, now), tracked(t.users, id, now)
+	return id + " " + from, from, id
+}
+
+// find returns what is known of an attempt, and stores it.
+func (t *throttle) find(a *Attempt, now time.Time) (pair, address, user *failures) {
+	p, from, id := keysOf(a)
+	return tracked(t.pairs, p, now), tracked(t.addresses, from, now), tracked(t.users, id, now)
 }
 
 // admit reports how long an attempt must wait; at 0 its password may be
@@ -95,14 +111,16 @@ func (t *throttle) admit(a *Attempt) (wait time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := time.Now()
-	pair, address, user := t.find(a, now)
-	wait = max(pair.until.Sub(now), address.until.Sub(now))
-	if pair.count > 0 && !pair.good {
-		wait = max(wait, user.until.Sub(now))
+	p, from, id := keysOf(a)
+	known := lookUp(t.pairs, p, now)
+	wait = max(known.until.Sub(now), lookUp(t.addresses, from, now).until.Sub(now))
+	if known.count > 0 && !known.good {
+		wait = max(wait, lookUp(t.users, id, now).until.Sub(now))
 	}
 	if wait > 0 {
 		return wait
 	}
+	pair, address, user := t.find(a, now)
 	pair.pause(now, freeTries)
 	address.pause(now, freeOthers)
 	user.pause(now, freeOthers)

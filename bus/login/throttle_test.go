@@ -203,3 +203,27 @@ func TestFailedLoginsAreLogged(t *testing.T) {
 		t.Errorf("log:\n%s", got)
 	}
 }
+
+// Refused tries with other ids do not make the throttle forget a pause.
+func TestRefusedTriesPushNothingOut(t *testing.T) {
+	pausedService(t, func(t *testing.T, s *Service) {
+		for range freeOthers {
+			guess(t.Context(), t, s, "ann", "192.0.2.1")
+			time.Sleep(maxPause)
+		}
+		guess(t.Context(), t, s, "ann", "192.0.2.1")
+		want := guess(t.Context(), t, s, "ann", "192.0.2.1")
+		if want == 0 {
+			t.Fatal("there is no pause")
+		}
+		for i := range maxTracked + 10 {
+			guess(t.Context(), t, s, fmt.Sprint("user-", i), "192.0.2.1")
+		}
+		if got := guess(t.Context(), t, s, "ann", "192.0.2.1"); got != want {
+			t.Errorf("after refused tries: it waits %v, want %v", got, want)
+		}
+		if n := s.throttle.pairs.Len(); n > 1 {
+			t.Errorf("%d pairs are stored, want the one whose password was checked", n)
+		}
+	})
+}

@@ -165,7 +165,10 @@ func (s *Service) SetPassword(ctx context.Context, id, password, keep string) er
 	if err == nil && twin != "" {
 		_, err = s.keepSession(ctx, twin, id, was, is)
 	}
-	return err
+	if err != nil { // the password has changed already
+		s.log.Warn("a login was not kept when its user changed the password", "user", id, "err", err)
+	}
+	return nil
 }
 
 // keepSession keeps the session with a key valid although the password of its
