@@ -40,9 +40,10 @@ type Agents interface {
 	List() []agents.Info
 }
 
-// Metrics are the measurements of a control bus. Names of jobs, agents and
-// executions are never labels.
+// Metrics are the measurements of a control bus, and the handler of scrapes.
+// Names of jobs, agents and executions are never labels.
 type Metrics struct {
+	http.Handler
 	index    Index
 	agents   Agents
 	js       jetstream.JetStream
@@ -91,10 +92,11 @@ func NewMetrics(b *bus.Bus, x Index, a Agents) *Metrics {
 	}
 	m.registry.MustRegister(m, m.ended, m.lateness,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.Handler = promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 2})
 	return m
 }
 
-// Run counts what happens until ctx ends.
+// Run counts ended executions and fires until ctx ends.
 func (m *Metrics) Run(ctx context.Context) error {
 	for subject, count := range map[string]func(*nats.Msg){
 		jetio.KeySubject(subjects.ExecutionsBucket, ">"): m.countEnd,
@@ -116,19 +118,28 @@ func (m *Metrics) countEnd(msg *nats.Msg) {
 	if json.Unmarshal(msg.Data, &e) != nil || !e.BatchStatus.Ended() {
 		return
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.known[e.ID] {
+	if !m.isFirstEnd(e.ID) {
 		return
 	}
-	delete(m.known, m.recent[m.next])
-	m.recent[m.next], m.known[e.ID] = e.ID, true
-	m.next = (m.next + 1) % maxRecent
 	var took time.Duration
 	if e.StartTime != 0 && e.EndTime != 0 {
 		took = e.EndTime.Std().Sub(e.StartTime.Std())
 	}
 	m.ended.WithLabelValues(m.bound("app", e.App), string(e.BatchStatus)).Observe(took.Seconds())
+}
+
+// isFirstEnd reports whether an execution is not among the last ones that ended,
+// and adds it to them.
+func (m *Metrics) isFirstEnd(id int64) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.known[id] {
+		return false
+	}
+	delete(m.known, m.recent[m.next])
+	m.recent[m.next], m.known[id] = id, true
+	m.next = (m.next + 1) % maxRecent
+	return true
 }
 
 func (m *Metrics) countFire(msg *nats.Msg) {
@@ -140,8 +151,9 @@ func (m *Metrics) countFire(msg *nats.Msg) {
 }
 
 // bound returns name, or otherName if the label has maxNames values already.
-// The caller holds m.mu.
 func (m *Metrics) bound(label, name string) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	all := m.names[label]
 	if all == nil {
 		all = map[string]bool{}
@@ -161,26 +173,34 @@ func (m *Metrics) Describe(to chan<- *prometheus.Desc) {
 	}
 }
 
+// series is a metric with the values of its labels, of which there are n.
+type series struct {
+	desc   *prometheus.Desc
+	labels [2]string
+	n      int
+}
+
+func seriesOf(d *prometheus.Desc, labels ...string) series {
+	s := series{desc: d, n: len(labels)}
+	copy(s.labels[:], labels)
+	return s
+}
+
 // scrapedValues are the values of one scrape, summed up by their labels.
-type scrapedValues map[*prometheus.Desc]map[string]float64
+type scrapedValues map[series]float64
 
 func (f scrapedValues) addValue(d *prometheus.Desc, v float64, labels ...string) {
-	if f[d] == nil {
-		f[d] = map[string]float64{}
-	}
-	f[d][strings.Join(labels, "\x00")] += v
+	f[seriesOf(d, labels...)] += v
 }
 
 // Collect implements [prometheus.Collector].
 func (m *Metrics) Collect(to chan<- prometheus.Metric) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	f := scrapedValues{}
 	for _, e := range m.index.Live() {
 		f.addValue(executionsDesc, 1, m.bound("app", e.App), string(e.BatchStatus))
 	}
 	for _, a := range m.agents.List() {
-		f.addValue(agentsDesc, 1, a.State())
+		f.addValue(agentsDesc, 1, m.bound("state", a.State()))
 		if a.Alive {
 			f.addValue(slotsDesc, float64(a.Running), "running")
 			f.addValue(slotsDesc, float64(max(0, a.Slots-a.Running)), "free")
@@ -196,14 +216,8 @@ func (m *Metrics) Collect(to chan<- prometheus.Metric) {
 		m.addLag(ctx, f)
 		m.addQueues(ctx, f)
 	}
-	for d, values := range f {
-		for labels, v := range values {
-			var all []string
-			if labels != "" {
-				all = strings.Split(labels, "\x00")
-			}
-			to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, all...)
-		}
+	for s, v := range f {
+		to <- prometheus.MustNewConstMetric(s.desc, prometheus.GaugeValue, v, s.labels[:s.n]...)
 	}
 }
 
@@ -248,7 +262,7 @@ func (m *Metrics) addAge(ctx context.Context, f scrapedValues, stream, filter, a
 		return
 	}
 	age := time.Since(first.Time).Seconds()
-	if was := f[ageDesc][app+"\x00"+pool]; age > was {
+	if was := f[seriesOf(ageDesc, app, pool)]; age > was {
 		f.addValue(ageDesc, age-was, app, pool)
 	}
 }
@@ -262,9 +276,4 @@ func (m *Metrics) consumersOf(ctx context.Context, stream string) (all []*jetstr
 		all = append(all, info)
 	}
 	return all
-}
-
-// ServeHTTP answers a scrape.
-func (m *Metrics) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 2}).ServeHTTP(w, r)
 }

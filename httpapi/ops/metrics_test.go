@@ -141,3 +141,21 @@ func TestMonitoringFiles(t *testing.T) {
 		}
 	}
 }
+
+// An agent may report any status. Each scrape answers all the same, and the
+// values of the label are bounded.
+func TestOddStatusOfAnAgent(t *testing.T) {
+	b := bustest.Open(t, bustest.Server(t), bus.Config{})
+	s := &state{}
+	for i := range maxNames + 10 {
+		a := agents.Info{Alive: true}
+		a.Status = fmt.Sprint("odd", i)
+		s.agents = append(s.agents, a)
+	}
+	s.agents[0].Status, s.agents[1].Status = "", "a\x00b"
+	w := httptest.NewRecorder()
+	NewMetrics(b, s, s).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	if n := strings.Count(w.Body.String(), "\njobstreamer_agents{"); w.Code != http.StatusOK || n < 2 || n > maxNames+1 {
+		t.Errorf("status %d with %d series of agents, want 200 and at most %d", w.Code, n, maxNames+1)
+	}
+}
