@@ -23,13 +23,17 @@ const uploadRate = 1 << 10
 // errSlowBody is the error of a body that did not arrive in time.
 var errSlowBody = errors.New("the body of the request did not arrive in time")
 
-// timeFor returns how long a client may take to send or to receive n bytes. It
-// grows up to n = maxBody, and is as long for an unknown length, which is
-// negative.
-func timeFor(n int64) time.Duration {
-	if n < 0 || n > maxBody {
-		n = maxBody
+// bodyTime returns how long a client may take to send a body. It grows up to a
+// length of maxBody, and is as long for an unknown length, which is negative.
+func bodyTime(length int64) time.Duration {
+	if length < 0 || length > maxBody {
+		length = maxBody
 	}
+	return timeFor(length)
+}
+
+// timeFor returns how long a client may take to send or to receive n bytes.
+func timeFor(n int64) time.Duration {
 	return transferTimeout + time.Duration(n/transferRate)*time.Second
 }
 
@@ -41,7 +45,7 @@ func limitTimes(w http.ResponseWriter, r *http.Request) *timedAnswer {
 	if r.ContentLength != 0 {
 		a.body = &timedBody{ReadCloser: r.Body, control: a.control}
 		r.Body = a.body
-		_ = a.control.SetReadDeadline(time.Now().Add(timeFor(r.ContentLength))) // tests have no connection
+		_ = a.control.SetReadDeadline(time.Now().Add(bodyTime(r.ContentLength))) // tests have no connection
 	}
 	return a
 }
