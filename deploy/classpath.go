@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"slices"
 	"strconv"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
@@ -53,6 +54,11 @@ func (d *Deployer) DeployPath(ctx context.Context, app string, urls []string) (*
 		}
 		a.Origin = l.url
 		jars, warnings = append(jars, a), append(warnings, more...)
+		if kept, _ := keepNewest(slices.Clone(jars)); len(wrong) == 0 { // before more is stored
+			if err := d.checkAppQuota(app, kept); err != nil {
+				return nil, wrapError(err, "deploy %s", app)
+			}
+		}
 	}
 	if err := wrong.orNil(); err != nil {
 		return nil, err

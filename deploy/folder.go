@@ -64,6 +64,7 @@ func (j *folderJar) writeFolder(dir string) (warnings []string, err error) {
 	if err != nil {
 		return nil, err
 	}
+	defer f.Close() // if nothing else has closed it
 	if err = j.writeManifest(dir); err == nil {
 		err = j.addFolder(f, dir, "", []fs.FileInfo{st})
 	}

@@ -31,6 +31,10 @@ func TestAFileThatBecomesAPipe(t *testing.T) {
 			_ = os.Remove(path + ".new") // a rename to the same file does nothing
 		}
 	}()
+	defer func() {
+		close(stop)
+		<-ended
+	}()
 	opened, refused := 0, 0
 	for range 20000 {
 		f, _, err := openFile(everywhere{}, path, nil)
@@ -44,8 +48,6 @@ func TestAFileThatBecomesAPipe(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	close(stop)
-	<-ended
 	if opened == 0 || refused == 0 {
 		t.Skipf("the file never changed: opened %d times, refused %d times", opened, refused)
 	}
