@@ -3,6 +3,7 @@ package scheduler
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -53,10 +54,11 @@ func (l *ledger) waitLoaded(ctx context.Context) error {
 func (s *Scheduler) watchFires(ctx context.Context) error {
 	return bus.RetryWatch(ctx, func() error {
 		err := s.bus.Fires.Tolerant(s.log).Watch(ctx, s.ledger.applyUpdate, s.ledger.markLoaded)
-		if err != nil {
-			s.log.Warn("watch of the fires failed, retrying", "err", err)
+		if err == nil {
+			return nil
 		}
-		return err
+		s.log.Warn("watch of the fires failed, retrying", "err", err)
+		return fmt.Errorf("%w: %w", bus.ErrAway, err) // every error is worth a retry
 	})
 }
 
