@@ -72,9 +72,8 @@ func TestClassFoldersBecomeTheSameJar(t *testing.T) {
 }
 
 func TestAControlBusMakesTheSameJarOfAFolder(t *testing.T) {
-	dir := makeTree(t, "a/A.class", "META-INF/MANIFEST.MF", "text.txt")
-	other := makeTree(t, "l/L.class")
-	for _, link := range []struct{ target, name string }{{filepath.Join(other, "l"), "l"}, {filepath.Join(dir, "text.txt"), "a/link.txt"}, {"..", "a/up"}} {
+	dir := makeTree(t, "a/A.class", "META-INF/MANIFEST.MF", "text.txt", "x/L.class")
+	for _, link := range []struct{ target, name string }{{"x", "l"}, {"../text.txt", "a/link.txt"}, {"..", "a/up"}} {
 		if err := os.Symlink(link.target, filepath.Join(dir, link.name)); err != nil {
 			t.Skip(err)
 		}
@@ -94,6 +93,14 @@ func TestAControlBusMakesTheSameJarOfAFolder(t *testing.T) {
 	}
 	if want := []string{"classes.jar!/a/up/ is skipped: it is a link to a folder that contains it"}; !slices.Equal(here[0].warnings, want) {
 		t.Errorf("warnings %q, want %q", here[0].warnings, want)
+	}
+
+	// The bus follows no link out of a folder.
+	if err := os.Symlink(makeTree(t, "o/O.class"), filepath.Join(dir, "out")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.DeployPath(t.Context(), "shop", []string{dir}); err == nil || !strings.Contains(err.Error(), "links that lead out of it") {
+		t.Errorf("with a link out of the folder: %v, want a refusal", err)
 	}
 }
 
