@@ -47,6 +47,12 @@ func (p *point) matchesFrame(f *frame) bool {
 	return p.hasNot == "" || !bytes.Contains(f.content, []byte(p.hasNot))
 }
 
+// isRefusal reports whether a frame is an answer of JetStream that says that a
+// message was not stored.
+func (f *frame) isRefusal() bool {
+	return bytes.Contains(f.content, []byte(`"error":{`)) || bytes.HasPrefix(f.content, []byte("NATS/1.0 503"))
+}
+
 // plan is what a proxy does to its process, once.
 type plan struct {
 	at    point
@@ -65,8 +71,15 @@ type proxy struct {
 	plan   *plan
 	seen   int
 	answer string        // subject of the answer to the message at, which was passed on
+	held   []heldFrame   // frames that came since then
 	dying  bool          // the process is being killed: no frame passes
 	fired  chan struct{} // closed when the process is dead
+}
+
+// heldFrame is a frame that waits for a decision.
+type heldFrame struct {
+	to  net.Conn
+	raw []byte
 }
 
 func newProxy(t *testing.T, target string, kill func()) *proxy {
@@ -92,7 +105,8 @@ func (p *proxy) natsURL() string { return "nats://" + p.listener.Addr().String()
 func (p *proxy) armPlan(what plan) (fired <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.plan, p.seen, p.answer, p.fired = &what, 0, "", make(chan struct{})
+	p.passHeld()
+	p.plan, p.seen, p.fired = &what, 0, make(chan struct{})
 	return p.fired
 }
 
@@ -144,7 +158,7 @@ func (p *proxy) copyFrames(to, from net.Conn, in bool) {
 			return
 		}
 		f.in = in
-		pass, die := p.decideFrame(&f)
+		pass, die := p.decideFrame(&f, to)
 		if pass {
 			if _, err := to.Write(f.raw); err != nil && !die {
 				return
@@ -158,16 +172,24 @@ func (p *proxy) copyFrames(to, from net.Conn, in bool) {
 }
 
 // decideFrame reports whether to pass a frame on, and whether to kill the
-// process after that.
-func (p *proxy) decideFrame(f *frame) (pass, die bool) {
+// process after that. If the broker refuses the message of the plan, it was not
+// stored, and the plan waits for the next one.
+func (p *proxy) decideFrame(f *frame, to net.Conn) (pass, die bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
 	case p.dying:
 		return false, false
-	case p.answer != "": // the process sends nothing after its last message
-		p.dying = f.in && f.subject == p.answer
-		return false, p.dying
+	case p.answer != "" && (!f.in || f.subject != p.answer): // the process sends nothing after its last message
+		p.held = append(p.held, heldFrame{to, f.raw})
+		return false, false
+	case p.answer != "" && f.isRefusal():
+		p.seen--
+		p.passHeld()
+		return true, false
+	case p.answer != "":
+		p.dying = true
+		return false, true
 	case p.plan == nil:
 		return true, false
 	}
@@ -191,13 +213,21 @@ func (p *proxy) decideFrame(f *frame) (pass, die bool) {
 	return p.plan.after, true
 }
 
+// passHeld passes the held frames on. The caller holds mu.
+func (p *proxy) passHeld() {
+	for _, h := range p.held {
+		_, _ = h.to.Write(h.raw) // a closed connection ends its own copyFrames
+	}
+	p.answer, p.held = "", nil
+}
+
 // killProcess kills the process.
 func (p *proxy) killProcess() {
 	p.kill()
 	p.closeConns()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.plan, p.answer, p.dying = nil, "", false
+	p.plan, p.answer, p.held, p.dying = nil, "", nil, false
 	close(p.fired)
 }
 
