@@ -13,10 +13,14 @@ import (
 // storing another message of the filter, and may yet drop it.
 var ErrUndecided = fmt.Errorf("%w: another is being stored", ErrUnknown)
 
+// errNoStream means that the broker has no stream for a subject, so that nothing
+// was stored.
+var errNoStream = fmt.Errorf("%w: no stream takes this subject", ErrAway)
+
 // parseAck returns the sequence of a stored message, or one of our errors.
 func parseAck(m *nats.Msg) (uint64, error) {
 	if len(m.Data) == 0 && m.Header.Get("Status") == "503" {
-		return 0, fmt.Errorf("%w: no stream takes this subject", ErrAway)
+		return 0, errNoStream
 	}
 	seq, err := subjects.ParseAck(m.Data)
 	var refused *subjects.AckError

@@ -22,6 +22,11 @@ const AckTimeout = 5 * time.Second
 // decide.
 const RetryDelay = 20 * time.Millisecond
 
+// noStreamTimeout is how long a write is repeated that no stream has taken. In a
+// cluster a server needs some milliseconds to learn of a new stream, or of a
+// stream's new leader.
+const noStreamTimeout = 500 * time.Millisecond
+
 // Publisher writes to streams without blocking. One subscription receives all
 // acknowledgements, and each calls the write's callback. The client library's
 // futures cost a channel and a timer per message, which was measurable at
@@ -155,19 +160,19 @@ func (p *Publisher) handleAck(m *nats.Msg) {
 		return
 	}
 	seq, err := parseAck(m)
-	if errors.Is(err, ErrUndecided) && p.scheduleRetry(id) {
+	if errors.Is(err, ErrUndecided) && p.scheduleRetry(id, AckTimeout) || errors.Is(err, errNoStream) && p.scheduleRetry(id, noStreamTimeout) {
 		return
 	}
 	p.complete(id, seq, err)
 }
 
-// scheduleRetry sends a write again after a delay, if it is younger than
-// [AckTimeout] then. It reports whether the write is still in flight.
-func (p *Publisher) scheduleRetry(id uint64) bool {
+// scheduleRetry sends a write again after a delay. It returns false if the
+// write cannot be repeated or is older than limit.
+func (p *Publisher) scheduleRetry(id uint64, limit time.Duration) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	w, ok := p.open[id]
-	if !ok || w.m == nil {
+	if !ok || w.m == nil || subjects.WallSince(w.sent) > limit {
 		return false
 	}
 	time.AfterFunc(RetryDelay, func() {

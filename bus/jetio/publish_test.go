@@ -77,6 +77,43 @@ func TestPublisher(t *testing.T) {
 	}
 }
 
+// A write waits for a stream that the server does not know yet, but not long.
+func TestPublishWithoutAStream(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		after  time.Duration // until there is a stream
+		expect int64
+		seq    uint64
+		err    error
+	}{
+		{"a stream comes soon", 300 * time.Millisecond, 5, 7, nil},
+		{"a stream comes late", 2 * time.Second, 5, 0, jetio.ErrAway},
+		{"what expects nothing is sent once", 300 * time.Millisecond, -1, 0, jetio.ErrAway},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				nc := bustest.Conn(t, bustest.Server(t))
+				p, err := jetio.NewPublisher(nc)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer p.Close()
+				late := time.AfterFunc(c.after, func() {
+					if _, err := nc.Subscribe("s", func(m *nats.Msg) { _ = m.Respond([]byte(storedAt7)) }); err != nil {
+						t.Error(err)
+					}
+				})
+				defer late.Stop()
+				begin := time.Now()
+				seq, err := p.Do(t.Context(), &nats.Msg{Subject: "s"}, "s", c.expect)
+				if took := time.Since(begin); seq != c.seq || !errors.Is(err, c.err) || took > time.Second {
+					t.Errorf("answer %d, %v after %v, want %d, %v", seq, err, took, c.seq, c.err)
+				}
+			})
+		})
+	}
+}
+
 // TestUnanswered holds that a stream which does not answer writes is named
 // until it answers one, or until nobody has written to it for a while.
 func TestUnanswered(t *testing.T) {

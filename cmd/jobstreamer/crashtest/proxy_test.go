@@ -180,7 +180,8 @@ func (p *proxy) decideFrame(f *frame, to net.Conn) (pass, die bool) {
 	switch {
 	case p.dying:
 		return false, false
-	case p.answer != "" && (!f.in || f.subject != p.answer): // the process sends nothing after its last message
+	case p.answer != "" && (!f.in || f.subject != p.answer):
+		// The process sends nothing after its last message.
 		p.held = append(p.held, heldFrame{to, f.raw})
 		return false, false
 	case p.answer != "" && f.isRefusal():
