@@ -190,26 +190,39 @@ type loginCheckKey struct{}
 // loginCheckInterval is how often the login of an open stream is checked.
 const loginCheckInterval = time.Second
 
+// maxUnknownLogin is how long a stream goes on while NATS cannot be asked
+// whether its login is still valid.
+const maxUnknownLogin = 30 * time.Second
+
 // withLoginCheck returns a context with which a stream of the request ends when
 // its login or the permission ends. An open stream is no use of a session.
 func (s *Server) withLoginCheck(ctx context.Context, r *http.Request, path string, param func(string) string) context.Context {
 	secret, _ := secretOf(r)
 	needs, app, id := s.needs[place{r.Method, path}], param("app"), param("id")
-	return context.WithValue(ctx, loginCheckKey{}, func(ctx context.Context) bool {
-		u := s.cfg.Logins.Peek(ctx, secret)
-		return u != nil && isAllowed(u, needs, app, id)
-	})
+	return context.WithValue(ctx, loginCheckKey{}, loginCheck(func(ctx context.Context) (bool, error) {
+		u, err := s.cfg.Logins.Peek(ctx, secret)
+		return u != nil && isAllowed(u, needs, app, id), err
+	}))
 }
 
+// loginCheck reports whether a login is still valid, or an error if that is
+// unknown at the moment.
+type loginCheck func(context.Context) (bool, error)
+
 // cancelUnless checks isValid until ctx ends, and calls cancel when it is not
-// true any more.
-func cancelUnless(ctx context.Context, isValid func(context.Context) bool, cancel func()) {
+// true any more, or has been unknown for maxUnknownLogin.
+func cancelUnless(ctx context.Context, isValid loginCheck, cancel func()) {
 	tick := time.NewTicker(loginCheckInterval)
 	defer tick.Stop()
+	known := time.Now()
 	for {
 		select {
 		case <-tick.C:
-			if !isValid(ctx) {
+			valid, err := isValid(ctx)
+			if err == nil {
+				known = time.Now()
+			}
+			if !valid && (err == nil || time.Since(known) >= maxUnknownLogin) {
 				cancel()
 				return
 			}

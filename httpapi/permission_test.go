@@ -2,11 +2,14 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 
@@ -262,6 +265,36 @@ func BenchmarkLogin(b *testing.B) {
 					b.Fatal(w.Code, w.Body)
 				}
 			}
+		})
+	}
+}
+
+// A stream ends when its login does, and goes on for a while when nobody knows.
+func TestStreamsEndWithTheirLogin(t *testing.T) {
+	away := errors.New("NATS is away")
+	for _, c := range []struct {
+		name  string
+		valid bool
+		err   error
+		ends  time.Duration // after the login is no longer valid for certain
+	}{
+		{"the login ended", false, nil, loginCheckInterval},
+		{"nobody knows", false, away, maxUnknownLogin + loginCheckInterval},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithCancel(t.Context())
+				begin := time.Now()
+				cancelUnless(ctx, func(context.Context) (bool, error) {
+					if time.Since(begin) <= 2*time.Minute {
+						return true, nil
+					}
+					return c.valid, c.err
+				}, cancel)
+				if got := time.Since(begin) - 2*time.Minute; ctx.Err() == nil || got > c.ends || got < c.ends-loginCheckInterval {
+					t.Errorf("the stream ended after %v, want %v", got, c.ends)
+				}
+			})
 		})
 	}
 }

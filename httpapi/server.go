@@ -140,7 +140,7 @@ type Logins interface {
 	Logout(ctx context.Context, secret string) error
 	BySession(ctx context.Context, secret string) *bus.User
 	ByToken(ctx context.Context, secret string) *bus.User
-	Peek(ctx context.Context, secret string) *bus.User
+	Peek(ctx context.Context, secret string) (*bus.User, error)
 	Users() []*bus.User
 	Add(ctx context.Context, id, password string, roles map[string]string) error
 	CheckPassword(ctx context.Context, a login.Attempt) error
@@ -293,7 +293,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 func (s *Server) untilClosing(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
 	stop := context.AfterFunc(s.closing, cancel)
-	if isValid, ok := ctx.Value(loginCheckKey{}).(func(context.Context) bool); ok {
+	if isValid, ok := ctx.Value(loginCheckKey{}).(loginCheck); ok {
 		go func() { cancelUnless(ctx, isValid, cancel) }()
 	}
 	return ctx, func() { stop(); cancel() }

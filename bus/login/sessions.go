@@ -36,6 +36,7 @@ type session struct {
 	bus.Session
 	rev   uint64
 	round int
+	ended bool         // it is no longer in the bucket
 	used  atomic.Int64 // milliseconds since 1970; not before the stored time
 	due   atomic.Int64 // when its use is to be written again
 }
@@ -49,25 +50,46 @@ func newSession(v bus.Session, rev uint64, round int) *session {
 
 // hasEnded reports whether the token or session is no longer valid.
 func (s *Service) hasEnded(e *session, now subjects.Time) bool {
+	if e.ended {
+		return true
+	}
 	if e.Kind == bus.KindToken {
 		return now >= e.CreateTime+subjects.Time(TokenLife.Milliseconds())
 	}
 	return now >= subjects.Time(e.used.Load()+s.timeout.Milliseconds())
 }
 
+// putSession applies a change that the watch delivered or that this bus has
+// written, unless a later one is there already.
 func (s *Service) putSession(key string, v *bus.Session, rev uint64) {
 	d := parseDigest(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	was := s.sessions[d]
+	if was != nil && (rev < was.rev || was.ended && v != nil) {
+		return
+	}
 	if v == nil {
 		delete(s.sessions, d)
 		return
 	}
 	e := newSession(*v, rev, s.round)
-	if was := s.sessions[d]; was != nil {
+	if was != nil {
 		e.used.Store(max(e.used.Load(), was.used.Load()))
 	}
 	s.sessions[d] = e
+}
+
+// markEnded marks a session that is no longer in the bucket. The mark stays in
+// memory until the watch delivers the deletion: it may deliver an earlier change
+// first, which would bring the session back.
+func (s *Service) markEnded(key string) {
+	d := parseDigest(key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if was := s.sessions[d]; was != nil {
+		s.sessions[d] = &session{Session: was.Session, rev: was.rev, round: was.round, ended: true}
+	}
 }
 
 func (s *Service) forgetSessions(round int) {
@@ -112,6 +134,12 @@ func (s *Service) checkAttempt(ctx context.Context, a *Attempt) (*bus.User, erro
 	if wait := s.throttle.admit(a); wait > 0 {
 		return nil, &PausedError{wait}
 	}
+	checked := false
+	defer func() {
+		if !checked {
+			s.throttle.release(a)
+		}
+	}()
 	var e bus.Entry[bus.User]
 	err := bus.ErrNotFound
 	if ValidID(a.ID) {
@@ -127,6 +155,7 @@ func (s *Service) checkAttempt(ctx context.Context, a *Attempt) (*bus.User, erro
 	if err != nil {
 		return nil, err
 	}
+	checked = true
 	if !right || e.Value.ID == "" || len(a.Password) > MaxPassword {
 		s.logFailure(a, s.throttle.fail(a))
 		return nil, ErrWrong
@@ -179,7 +208,7 @@ func (s *Service) endSession(ctx context.Context, key string) (was bus.Session, 
 		}
 		switch {
 		case err == nil, errors.Is(err, bus.ErrNotFound):
-			s.putSession(key, nil, 0)
+			s.markEnded(key)
 			return e.Value, nil
 		case !errors.Is(err, bus.ErrChanged): // another bus recorded its use
 			return was, err
@@ -206,23 +235,24 @@ func (s *Service) ByToken(ctx context.Context, secret string) *bus.User {
 	return s.userOf(ctx, secret, d, bus.KindToken)
 }
 
-// Peek returns the user of a valid session, token or API key, or nil. Unlike
+// Peek returns the user of a valid session, token or API key, or nil. The error
+// says that NATS could not be asked, so the secret may be valid. Unlike
 // [Service.BySession] it is no use of the session.
-func (s *Service) Peek(ctx context.Context, secret string) *bus.User {
+func (s *Service) Peek(ctx context.Context, secret string) (*bus.User, error) {
 	d := digestOfSecret(secret)
 	s.mu.RLock()
 	id, ok := s.keys[d]
 	s.mu.RUnlock()
 	if ok {
-		return s.userByID(id)
+		return s.userByID(id), nil
 	}
-	_, u := s.validSession(ctx, secret, d)
-	return u
+	_, u, err := s.validSession(ctx, secret, d)
+	return u, err
 }
 
 func (s *Service) userOf(ctx context.Context, secret string, d digest, kind string) *bus.User {
-	e, u := s.validSession(ctx, secret, d)
-	if u == nil || e.Kind != kind {
+	e, u, err := s.validSession(ctx, secret, d)
+	if err != nil || u == nil || e.Kind != kind {
 		return nil
 	}
 	if kind == bus.KindSession {
@@ -232,21 +262,21 @@ func (s *Service) userOf(ctx context.Context, secret string, d digest, kind stri
 }
 
 // validSession returns a valid session or token and its user, or nil.
-func (s *Service) validSession(ctx context.Context, secret string, d digest) (*session, *bus.User) {
+func (s *Service) validSession(ctx context.Context, secret string, d digest) (e *session, u *bus.User, err error) {
 	s.mu.RLock()
-	e := s.sessions[d]
+	e = s.sessions[d]
 	s.mu.RUnlock()
 	if e == nil {
-		e = s.lookUpSession(ctx, secret, d)
+		e, err = s.lookUpSession(ctx, secret, d)
 	}
 	if e == nil || s.hasEnded(e, subjects.Now()) {
-		return nil, nil
+		return nil, nil, err
 	}
-	u := s.userByID(e.User)
+	u = s.userByID(e.User)
 	if u == nil || u.CreateTime != e.UserSince || u.PasswordTime != e.PasswordTime {
-		return nil, nil
+		return nil, nil, nil
 	}
-	return e, u
+	return e, u, nil
 }
 
 // maxLookups limits how many unknown secrets are looked up in NATS at a time.
@@ -256,21 +286,24 @@ const maxLookups = 8
 // lookUpSession reads a session that is not in memory from NATS: another bus
 // may just have created it. It does not put the session into memory; the
 // session may be deleted before the watch delivers it, and would stay.
-func (s *Service) lookUpSession(ctx context.Context, secret string, d digest) *session {
+func (s *Service) lookUpSession(ctx context.Context, secret string, d digest) (*session, error) {
 	if len(secret) != len(uuid.Nil.String()) && len(secret) != len(rand.Text()) {
-		return nil
+		return nil, nil
 	}
 	select {
 	case s.lookups <- struct{}{}:
 		defer func() { <-s.lookups }()
 	default:
-		return nil
+		return nil, ErrBusy
 	}
 	found, err := s.b.Sessions.Get(ctx, d.String())
-	if err != nil {
-		return nil
+	switch {
+	case errors.Is(err, bus.ErrNotFound):
+		return nil, nil
+	case err != nil:
+		return nil, err
 	}
-	return newSession(found.Value, found.Revision, 0)
+	return newSession(found.Value, found.Revision, 0), nil
 }
 
 // recordUse records that a session was used: in memory at once, in the bucket

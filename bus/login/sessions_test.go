@@ -191,6 +191,64 @@ func TestUseAfterTheEndIsNotNoted(t *testing.T) {
 	})
 }
 
+// A change that the watch delivers late does not replace a later one, and does
+// not bring back a session that this bus has ended.
+func TestLateChangesChangeNothing(t *testing.T) {
+	s, stop := startService(t, bustest.Server(t), bus.Config{})
+	addUser(t, s, "ann", bus.RoleWatcher)
+	secrets := logIn(t, s, "ann")
+	stop() // the test plays the watch
+	key := digestOfSecret(secrets.Session).String()
+	stored, err := s.b.Sessions.Get(t.Context(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	earlier := stored.Value
+	earlier.User = "bob"
+	s.putSession(key, &earlier, stored.Revision-1)
+	if u := s.BySession(t.Context(), secrets.Session); u == nil {
+		t.Error("an earlier change replaced a later one")
+	}
+	if err := s.Logout(t.Context(), secrets.Session); err != nil {
+		t.Fatal(err)
+	}
+	s.putSession(key, &stored.Value, stored.Revision)
+	if u := s.BySession(t.Context(), secrets.Session); u != nil {
+		t.Error("the session is back after its end")
+	}
+	s.putSession(key, nil, stored.Revision+1)
+	if s.sessions[parseDigest(key)] != nil {
+		t.Error("the mark stays after the deletion")
+	}
+}
+
+// Whether a login is valid is unknown while NATS does not answer; it is not
+// invalid.
+func TestPeekTellsUnknownFromInvalid(t *testing.T) {
+	srv := bustest.Server(t)
+	s, stop := startService(t, srv, bus.Config{})
+	secrets := NewSecrets() // of another bus: not in memory
+	if u, err := s.Peek(t.Context(), secrets.Token); u != nil || err != nil {
+		t.Errorf("an invalid token: %v, %v", u, err)
+	}
+	stop()
+	for range maxLookups {
+		s.lookups <- struct{}{}
+	}
+	if _, err := s.Peek(t.Context(), secrets.Token); !errors.Is(err, ErrBusy) {
+		t.Errorf("while too many ask: %v", err)
+	}
+	for range maxLookups {
+		<-s.lookups
+	}
+	srv.Shutdown()
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := s.Peek(ctx, secrets.Token); err == nil {
+		t.Error("without NATS the token is invalid")
+	}
+}
+
 // NATS takes away what has ended, and then it is out of memory too.
 func TestEndedSessionsGo(t *testing.T) {
 	s, _ := startService(t, bustest.Server(t), bus.Config{Retention: bus.Retention{Sessions: time.Second}})

@@ -55,10 +55,11 @@ type failureMap = simplelru.LRU[string, *failures]
 
 // failures are failed logins that have something in common.
 type failures struct {
-	count int
-	last  time.Time // of the last failure
-	until time.Time // end of the pause
-	good  bool      // of a pair: there was a right password
+	count   int
+	pending int       // attempts whose password is being checked; they count as failed
+	last    time.Time // of the last failure or admitted attempt
+	until   time.Time // end of the pause
+	good    bool      // of a pair: there was a right password
 }
 
 func newThrottle() *throttle {
@@ -104,9 +105,10 @@ func (t *throttle) find(a *Attempt, now time.Time) (pair, address, user *failure
 	return tracked(t.pairs, p, now), tracked(t.addresses, from, now), tracked(t.users, id, now)
 }
 
-// admit reports how long an attempt must wait; at 0 its password may be
-// checked. After the free tries it admits one attempt for each pause, so
-// several at the same time count too.
+// admit reports how long an attempt must wait. At 0 its password may be
+// checked, and the caller must then call fail, succeed or release. Until then
+// the attempt counts as a failed one, so several at the same time have no more
+// free tries than one after the other.
 func (t *throttle) admit(a *Attempt) (wait time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -114,16 +116,13 @@ func (t *throttle) admit(a *Attempt) (wait time.Duration) {
 	p, from, id := keysOf(a)
 	known := lookUp(t.pairs, p, now)
 	wait = max(known.until.Sub(now), lookUp(t.addresses, from, now).until.Sub(now))
-	if known.count > 0 && !known.good {
+	if known.count+known.pending > 0 && !known.good {
 		wait = max(wait, lookUp(t.users, id, now).until.Sub(now))
 	}
 	if wait > 0 {
 		return wait
 	}
-	pair, address, user := t.find(a, now)
-	pair.pause(now, freeTries)
-	address.pause(now, freeOthers)
-	user.pause(now, freeOthers)
+	t.updateAll(a, now, func(f *failures) { f.pending, f.last = f.pending+1, now })
 	return 0
 }
 
@@ -133,14 +132,30 @@ func (t *throttle) fail(a *Attempt) time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := time.Now()
+	pair, address := t.updateAll(a, now, func(f *failures) {
+		f.pending, f.count, f.last = max(0, f.pending-1), f.count+1, now
+	})
+	return max(0, pair.until.Sub(now), address.until.Sub(now))
+}
+
+// release takes an admitted attempt back whose password was not checked.
+func (t *throttle) release(a *Attempt) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.updateAll(a, time.Now(), func(f *failures) { f.pending = max(0, f.pending-1) })
+}
+
+// updateAll changes what is known of an attempt, and begins the pauses that
+// follow from it.
+func (t *throttle) updateAll(a *Attempt, now time.Time, change func(*failures)) (pair, address *failures) {
 	pair, address, user := t.find(a, now)
 	for _, f := range []*failures{pair, address, user} {
-		f.count, f.last = f.count+1, now
+		change(f)
 	}
 	pair.pause(now, freeTries)
 	address.pause(now, freeOthers)
 	user.pause(now, freeOthers)
-	return max(0, pair.until.Sub(now), address.until.Sub(now))
+	return pair, address
 }
 
 // succeed forgets the failures of the user. Those of other users at the address
@@ -151,14 +166,17 @@ func (t *throttle) succeed(a *Attempt) {
 	now := time.Now()
 	pair, address, user := t.find(a, now)
 	address.count = max(0, address.count-pair.count)
-	address.until = time.Time{}
-	*pair, *user = failures{good: true}, failures{}
+	pair.count, user.count, pair.good = 0, 0, true
+	for _, f := range []*failures{pair, address, user} {
+		f.pending, f.until = max(0, f.pending-1), time.Time{}
+	}
 }
 
-// pause begins the pause after f.count failures, if there are more than the
-// free ones.
+// pause begins the pause that follows from the failed and pending attempts, if
+// they are as many as the free ones.
 func (f *failures) pause(now time.Time, free int) {
-	if over := f.count - free; over >= 0 {
+	f.until = time.Time{}
+	if over := f.count + f.pending - free; over >= 0 {
 		f.until = now.Add(min(firstPause<<min(over, 10), maxPause))
 	}
 }

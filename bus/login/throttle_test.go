@@ -171,6 +171,50 @@ func TestPausesHoldForParallelTries(t *testing.T) {
 	})
 }
 
+// Passwords that are being checked count as wrong ones until they are known to
+// be right, so parallel tries have no more free tries than one after the other.
+func TestFreeTriesHoldForParallelTries(t *testing.T) {
+	throttle := newThrottle()
+	admitAll := func(n int) (admitted []*Attempt) {
+		for range n {
+			if a := (&Attempt{"ann", "", "192.0.2.1"}); throttle.admit(a) == 0 {
+				admitted = append(admitted, a)
+			}
+		}
+		return admitted
+	}
+	all := admitAll(3 * freeTries)
+	if len(all) != freeTries {
+		t.Fatalf("%d are checked at the same time, want %d", len(all), freeTries)
+	}
+	for _, a := range all { // NATS did not answer
+		throttle.release(a)
+	}
+	if all = admitAll(3 * freeTries); len(all) != freeTries {
+		t.Fatalf("after none was checked %d are admitted, want %d", len(all), freeTries)
+	}
+	for _, a := range all[1:] {
+		throttle.fail(a)
+	}
+	throttle.succeed(all[0])
+	if all = admitAll(3 * freeTries); len(all) != freeTries {
+		t.Errorf("after the right password %d are admitted, want %d", len(all), freeTries)
+	}
+}
+
+// An attempt that NATS kept from being checked is no failed one.
+func TestUncheckedAttemptsAreReleased(t *testing.T) {
+	pausedService(t, func(t *testing.T, s *Service) {
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		for n := range 2 * freeTries {
+			if _, err := s.Login(ended, Attempt{"ann", "wrong", "192.0.2.1"}); !errors.Is(err, context.Canceled) {
+				t.Fatalf("try %d: %v", n+1, err)
+			}
+		}
+	})
+}
+
 func TestThrottleIsBounded(t *testing.T) {
 	throttle := newThrottle()
 	for i := range 3 * maxTracked {

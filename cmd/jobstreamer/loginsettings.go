@@ -43,7 +43,7 @@ func (s *loginSettings) checkFlags() error {
 }
 
 // firstAdmin creates the first admin if none exists, and logs the ids of all
-// admins: one whom nobody remembers is an open door.
+// admins, so that a forgotten admin account is noticed.
 func (p *program) firstAdmin(ctx context.Context, users *login.Service, s *loginSettings, log *slog.Logger) error {
 	if !s.required {
 		return nil

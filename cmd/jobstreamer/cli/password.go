@@ -46,11 +46,15 @@ func (inv *invocation) readPassword(of string, fromInput, isNew bool) (string, e
 	if !ok || !IsTerminal(inv.In) || !IsTerminal(inv.Err) {
 		return "", usageErrorf("there is no terminal to ask for the password of %s; pass it on standard input with --password-stdin", of)
 	}
-	first, err := inv.askSecret(in, "Password of "+of+": ")
+	question := "Password of " + of + ": "
+	if isNew {
+		question = "New password of " + of + ": "
+	}
+	first, err := inv.askSecret(in, question)
 	if err != nil || !isNew {
 		return first, err
 	}
-	again, err := inv.askSecret(in, "Repeat the password: ")
+	again, err := inv.askSecret(in, "Repeat the new password: ")
 	if err == nil && again != first {
 		err = usageErrorf("the passwords do not match")
 	}
@@ -88,7 +92,7 @@ func (inv *invocation) readNewPassword(user string, own, fromInput bool) (is res
 		is.Old, is.Password = lines[0], lines[1]
 	default:
 		if is.Old, err = inv.readPassword(user, false, false); err == nil {
-			is.Password, err = inv.readPassword(user+" from now on", false, true)
+			is.Password, err = inv.readPassword(user, false, true)
 		}
 	}
 	return is, err

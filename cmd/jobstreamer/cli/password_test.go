@@ -57,14 +57,14 @@ func TestPasswordAtATerminal(t *testing.T) {
 		t.Fatalf("%+v", got)
 	}
 	run("user", "create", "ann", "--role", "watcher")
-	p.typeLine(t, "Password of ann: ", "long enough\n")
-	p.typeLine(t, "Repeat the password: ", "not the same\n")
+	p.typeLine(t, "New password of ann: ", "long enough\n")
+	p.typeLine(t, "Repeat the new password: ", "not the same\n")
 	if got := <-done; ExitStatus(got.failed) != ExitUsage {
 		t.Errorf("%+v", got)
 	}
 	run("user", "create", "ann", "--role", "watcher")
-	p.typeLine(t, "Password of ann: ", "long enough\n")
-	p.typeLine(t, "Repeat the password: ", "long enough\n")
+	p.typeLine(t, "New password of ann: ", "long enough\n")
+	p.typeLine(t, "Repeat the new password: ", "long enough\n")
 	if got := <-done; got.failed != nil {
 		t.Errorf("%+v", got)
 	}
