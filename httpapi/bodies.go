@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
+	"slices"
 	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -203,10 +204,25 @@ func (b *body[T]) optional() bool {
 
 func (b *body[T]) describe(r huma.Registry) *huma.RequestBody {
 	schema := r.Schema(reflect.TypeFor[T](), true, "Body")
-	if schema.Ref != "" {
-		r.SchemaFromRef(schema.Ref).AdditionalProperties = false // unknown names are refused
+	if of := r.SchemaFromRef(schema.Ref); of != nil {
+		of.AdditionalProperties = false // unknown names are refused
+		for name, p := range of.Properties {
+			if !slices.Contains(of.Required, name) {
+				of.Properties[name] = orNull(p) // null counts as absent
+			}
+		}
 	}
 	return &huma.RequestBody{Content: described(schema, !b.optional()), Required: !b.optional()}
+}
+
+// orNull describes a value or null.
+func orNull(p *huma.Schema) *huma.Schema {
+	if p.Ref == "" && p.Type != "" && len(p.Enum) == 0 {
+		c := *p
+		c.Nullable = true
+		return &c
+	}
+	return &huma.Schema{Description: p.Description, AnyOf: []*huma.Schema{p, {Type: "null"}}}
 }
 
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"mime"
 	"mime/multipart"
+	"net/textproto"
 	"path"
 	"strconv"
 	"strings"
@@ -300,7 +301,8 @@ func formError(err error) error {
 	if errors.Is(err, errSlowBody) {
 		return err
 	}
-	if errors.Is(err, io.ErrUnexpectedEOF) || strings.Contains(err.Error(), "multipart:") {
+	var header textproto.ProtocolError
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &header) || strings.Contains(err.Error(), "multipart:") {
 		return &codec.MalformedError{Fault: rest.Fault{Detail: "want multipart/form-data", Got: codec.Cut(err.Error())}}
 	}
 	return err

@@ -202,11 +202,15 @@ func document(api huma.API) []byte {
 	doc := api.OpenAPI()
 	for _, schema := range doc.Components.Schemas.Map() {
 		for name, p := range schema.Properties {
-			if slices.Contains(orNull, name) && p.Ref != "" {
-				schema.Properties[name] = &huma.Schema{
-					Description: p.Description,
-					AnyOf:       []*huma.Schema{{Ref: p.Ref}, {Type: "null"}},
-				}
+			if slices.Contains(nullMembers, name) && p.Ref != "" {
+				schema.Properties[name] = orNull(p)
+			}
+		}
+	}
+	for _, p := range doc.Paths {
+		for _, op := range []*huma.Operation{p.Get, p.Put, p.Post, p.Delete} {
+			for i := 0; op != nil && i < len(op.Parameters); i++ {
+				op.Parameters[i].AllowEmptyValue = op.Parameters[i].In == "query" // an empty one counts as absent
 			}
 		}
 	}
@@ -217,9 +221,9 @@ func document(api huma.API) []byte {
 	return b
 }
 
-// orNull are the members that are an object or null. Huma can describe that of
-// plain values only.
-var orNull = []string{"schedule", "next_execution", "latest_execution", "agent", "time_monitor"}
+// nullMembers are the members that are an object or null. Huma can describe that
+// of plain values only.
+var nullMembers = []string{"schedule", "next_execution", "latest_execution", "agent", "time_monitor"}
 
 // definition describes a job definition in outline. Package jsl checks the
 // rules that a schema cannot express.
