@@ -210,7 +210,8 @@ func document(api huma.API) []byte {
 	for _, p := range doc.Paths {
 		for _, op := range []*huma.Operation{p.Get, p.Put, p.Post, p.Delete} {
 			for i := 0; op != nil && i < len(op.Parameters); i++ {
-				op.Parameters[i].AllowEmptyValue = op.Parameters[i].In == "query" // an empty one counts as absent
+				// An empty parameter counts as absent.
+				op.Parameters[i].AllowEmptyValue = op.Parameters[i].In == "query"
 			}
 		}
 	}
