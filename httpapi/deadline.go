@@ -40,21 +40,24 @@ func timeFor(n int64) time.Duration {
 // limitTimes sets the deadlines of a request and of its answer. It replaces the
 // body of r.
 func limitTimes(w http.ResponseWriter, r *http.Request) *timedAnswer {
-	a := &timedAnswer{ResponseWriter: w, control: http.NewResponseController(w)}
+	a := &timedAnswer{ResponseWriter: w, control: http.NewResponseController(w), streams: r.ProtoMajor > 1}
 	a.extendDeadline(0)
 	if r.ContentLength != 0 {
-		a.body = &timedBody{ReadCloser: r.Body, control: a.control}
+		a.body = &timedBody{ReadCloser: r.Body, control: a.control, limit: bodyTime(r.ContentLength)}
 		r.Body = a.body
-		_ = a.control.SetReadDeadline(time.Now().Add(bodyTime(r.ContentLength))) // tests have no connection
 	}
 	return a
 }
 
-// timedBody is the body of a request, which has to arrive before the read
-// deadline of its connection.
+// timedBody is the body of a request. It has to arrive within a time that
+// begins when the control bus begins to read it, so that what the bus does
+// before, such as asking NATS who the user is, does not count.
 type timedBody struct {
 	io.ReadCloser
 	control *http.ResponseController
+	limit   time.Duration
+	timed   atomic.Bool // it has a deadline
+	own     atomic.Bool // the handler sets the deadlines
 	ended   atomic.Bool
 }
 
@@ -62,15 +65,23 @@ type timedBody struct {
 // end of the body, since it would end the request's context while the handler
 // works.
 func (b *timedBody) Read(p []byte) (int, error) {
+	if !b.own.Load() && !b.timed.Load() {
+		b.setDeadline(time.Now().Add(b.limit))
+	}
 	n, err := b.ReadCloser.Read(p)
 	switch {
 	case errors.Is(err, io.EOF):
 		b.ended.Store(true)
-		_ = b.control.SetReadDeadline(time.Time{})
+		b.setDeadline(time.Time{})
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		err = errSlowBody
 	}
 	return n, err
+}
+
+func (b *timedBody) setDeadline(t time.Time) {
+	b.timed.Store(!t.IsZero())
+	_ = b.control.SetReadDeadline(t) // tests have no connection
 }
 
 // timedAnswer is the answer to a request. The client has to take each write
@@ -79,12 +90,23 @@ type timedAnswer struct {
 	http.ResponseWriter
 	control *http.ResponseController
 	body    *timedBody // nil: the request has none
+	streams bool       // the connection has several requests at once (HTTP/2)
 	begun   bool
 	own     bool // the handler sets the deadlines
 }
 
 // Unwrap lets [http.ResponseController] find the connection.
 func (a *timedAnswer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+
+// SetReadDeadline replaces the deadline of the body by the handler's. The zero
+// time removes it.
+func (a *timedAnswer) SetReadDeadline(t time.Time) error {
+	if a.body != nil {
+		a.body.own.Store(true)
+		a.body.setDeadline(t)
+	}
+	return nil
+}
 
 // SetWriteDeadline replaces the deadlines of this writer by the handler's.
 func (a *timedAnswer) SetWriteDeadline(t time.Time) error {
@@ -93,7 +115,8 @@ func (a *timedAnswer) SetWriteDeadline(t time.Time) error {
 }
 
 // WriteHeader begins the answer. If the body was not read, the connection ends
-// with the answer: else net/http would wait for the body first.
+// with the answer: else net/http would wait for the body first. HTTP/2 ends the
+// request alone.
 func (a *timedAnswer) WriteHeader(status int) {
 	a.begin()
 	a.ResponseWriter.WriteHeader(status)
@@ -109,7 +132,12 @@ func (a *timedAnswer) Write(p []byte) (int, error) {
 
 func (a *timedAnswer) begin() {
 	if !a.begun && a.body != nil && !a.body.ended.Load() {
-		a.Header().Set("Connection", "close")
+		if !a.streams {
+			a.Header().Set("Connection", "close")
+		}
+		if !a.body.timed.Load() { // net/http reads on before it closes
+			a.body.setDeadline(time.Now().Add(transferTimeout))
+		}
 	}
 	a.begun = true
 }

@@ -15,6 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/deploy"
 )
 
@@ -169,6 +170,102 @@ func TestSlowUploads(t *testing.T) {
 			})
 		})
 	}
+}
+
+// slowBus is a control bus whose NATS takes its time: 40 s before the upload is
+// read, and 40 s to store each part of it.
+type slowBus struct{ Deployments }
+
+func (slowBus) Store(_ context.Context, _ deploy.ArtifactRef, r io.Reader) (a deploy.Artifact, created bool, err error) {
+	part := make([]byte, 16<<10)
+	for {
+		time.Sleep(40 * time.Second)
+		n, err := io.ReadFull(r, part)
+		a.Size += int64(n)
+		switch {
+		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+			return a, true, nil
+		case err != nil:
+			return a, false, err
+		}
+	}
+}
+
+// The time that the bus needs does not count against the client.
+func TestUploadsToASlowBus(t *testing.T) {
+	inFakeTime(t, func(c *Config) { c.Deployments = slowBus{} }, func(t *testing.T, p *pipes) {
+		c := p.dial()
+		var sending sync.WaitGroup
+		defer sending.Wait()
+		defer c.Close()
+		const size = 100 << 10
+		sending.Go(func() {
+			_, _ = fmt.Fprintf(c, "PUT /artifact/%064d HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n", 0, size)
+			_, _ = c.Write(make([]byte, size))
+		})
+		res, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil || res.StatusCode != http.StatusCreated {
+			t.Errorf("%v, %v, want status 201", res, err)
+		}
+	})
+}
+
+// A client that stops sending while the bus stores does not hold the connection.
+func TestUploadsThatStopWhileTheBusIsSlow(t *testing.T) {
+	inFakeTime(t, func(c *Config) { c.Deployments = refusing{} }, func(t *testing.T, p *pipes) {
+		c := p.dial()
+		defer c.Close()
+		begun := time.Now()
+		go func() {
+			_, _ = fmt.Fprintf(c, "PUT /artifact/%064d HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60000\r\n\r\n", 0)
+			_, _ = c.Write(make([]byte, 1000))
+		}()
+		r := bufio.NewReader(c)
+		res, err := http.ReadResponse(r, nil)
+		if err != nil || res.StatusCode != http.StatusInsufficientStorage {
+			t.Fatalf("%v, %v, want status 507", res, err)
+		}
+		_, _ = io.Copy(io.Discard, r)
+		if took := time.Since(begun); took > 70*time.Second {
+			t.Errorf("the connection ended after %v", took)
+		}
+	})
+}
+
+// refusing refuses an upload after 40 s, when it has read a part of it.
+type refusing struct{ Deployments }
+
+func (refusing) Store(_ context.Context, _ deploy.ArtifactRef, r io.Reader) (a deploy.Artifact, created bool, err error) {
+	_, _ = io.ReadFull(r, make([]byte, 1000))
+	time.Sleep(40 * time.Second)
+	return a, false, &deploy.QuotaError{}
+}
+
+// slowLogins need a minute to find a user.
+type slowLogins struct{ Logins }
+
+func (slowLogins) ByToken(context.Context, string) *bus.User {
+	time.Sleep(time.Minute)
+	return &bus.User{ID: "ann", Roles: map[string]string{"*": bus.RoleAdmin}}
+}
+
+func TestABodyAfterASlowLogin(t *testing.T) {
+	inFakeTime(t, func(c *Config) {
+		withLogin(c)
+		_, f := fakeServer()
+		c.Index, c.Executions, c.Schedules, c.Logins = f, f, f, slowLogins{}
+	}, func(t *testing.T, p *pipes) {
+		c := p.dial()
+		defer c.Close()
+		go func() {
+			_, _ = io.WriteString(c, "POST /default/job/JOB-1/executions HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer abc\r\nContent-Length: 2\r\n\r\n")
+			_, _ = io.WriteString(c, "{}") // a write of its own, so that the server does not buffer it with the header
+		}()
+		res, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil || res.StatusCode != http.StatusCreated {
+			t.Errorf("%v, %v, want status 201", res, err)
+		}
+	})
 }
 
 // A body that came leaves the connection open, with no deadline.

@@ -178,28 +178,31 @@ type Upload struct {
 
 // Resolve keeps the body for the handler.
 func (u *Upload) Resolve(ctx huma.Context) []error {
-	u.reader = &patient{limitBody(ctx, maxUpload), ctx.SetReadDeadline, time.Now(), 0}
+	u.reader = &patient{Reader: limitBody(ctx, maxUpload), setDeadline: ctx.SetReadDeadline}
 	u.mediaType = ctx.Header("Content-Type")
 	return nil
 }
 
 // patient is a reader with a timeout for each read, and a least average rate,
-// instead of one timeout for the whole body.
+// instead of one timeout for the whole body. Only the time in which it waits for
+// the client counts, not the time in which the control bus stores what came.
 type patient struct {
 	io.Reader
-	setDeadline func(time.Time) error
-	begun       time.Time
-	received    int64 // bytes
+	setDeadline func(time.Time) error // of the zero time: removes it
+	waited      time.Duration         // for the client
+	received    int64                 // bytes
 }
 
 func (p *patient) Read(b []byte) (int, error) {
-	deadline := time.Now()
-	if last := p.begun.Add(time.Duration(p.received/uploadRate) * time.Second); last.Before(deadline) {
-		deadline = last
-	}
-	_ = p.setDeadline(deadline.Add(transferTimeout)) // tests have no connection
+	begun := time.Now()
+	ahead := time.Duration(p.received/uploadRate)*time.Second - p.waited
+	_ = p.setDeadline(begun.Add(transferTimeout + min(ahead, 0))) // tests have no connection
 	n, err := p.Reader.Read(b)
+	p.waited += time.Since(begun)
 	p.received += int64(n)
+	if err == nil {
+		_ = p.setDeadline(time.Time{})
+	}
 	return n, err
 }
 
