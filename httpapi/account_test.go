@@ -199,10 +199,11 @@ func TestTrustedProxies(t *testing.T) {
 		{[]string{"10.0.0.0/8"}, "10.1.2.3", "192.0.2.1, 192.168.0.1", "192.168.0.1"},
 		{[]string{"10.0.0.0/8"}, "10.1.2.3", "junk", "10.1.2.3"},
 	} {
-		of, err := trustProxies(c.proxies)
+		proxies, err := parseProxies(c.proxies)
 		if err != nil {
 			t.Fatal(err)
 		}
+		of := trustProxies(proxies)
 		r := httptest.NewRequest("GET", "/", nil)
 		r.RemoteAddr = net.JoinHostPort(c.peer, "4711")
 		r.Header.Set("X-Forwarded-For", c.xff)

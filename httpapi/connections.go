@@ -4,23 +4,30 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
+	"slices"
 	"sync"
 	"time"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus/login"
 )
 
 // refusalLogInterval is the least time between two lines of the log about
 // refused connections.
 const refusalLogInterval = time.Minute
 
-// connections limits how many connections an address may have at once.
-// Connections without an IP address, such as those of a Unix socket, are not
-// limited.
+// connections limits how many connections an address may have at once. An IPv6
+// network of 64 bits counts as one address, since one machine may use all of
+// it. Two kinds of connections are not limited: those without an IP address,
+// such as those of a Unix socket, and those of trusted proxies, which have one
+// address for all clients.
 type connections struct {
 	perAddress int
+	proxies    []netip.Prefix
 	log        *slog.Logger
 
 	mu      sync.Mutex
-	open    map[string]int // by address
+	open    map[string]int // by network
 	refused int            // since the last line of the log
 	logged  time.Time
 }
@@ -29,10 +36,10 @@ type connections struct {
 // [http.Server]'s ConnState.
 func (c *connections) track(conn net.Conn, state http.ConnState) {
 	at, ok := conn.RemoteAddr().(*net.TCPAddr)
-	if !ok {
+	if !ok || c.isProxy(at.AddrPort().Addr().Unmap()) {
 		return
 	}
-	address := at.IP.String()
+	address := login.NetworkOf(at.IP.String())
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch state {
@@ -47,6 +54,10 @@ func (c *connections) track(conn net.Conn, state http.ConnState) {
 			delete(c.open, address)
 		}
 	}
+}
+
+func (c *connections) isProxy(ip netip.Addr) bool {
+	return slices.ContainsFunc(c.proxies, func(p netip.Prefix) bool { return p.Contains(ip) })
 }
 
 func (c *connections) logRefusal(address string) {

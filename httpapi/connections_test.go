@@ -25,6 +25,7 @@ func (f from) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.ParseIP(f.addr
 func TestConnectionsPerAddress(t *testing.T) {
 	var log syncBuffer
 	inFakeTime(t, func(c *Config) {
+		c.TrustedProxies = []string{"10.0.0.0/24"}
 		c.MaxConnectionsPerAddress, c.Log = 2, slog.New(slog.NewTextHandler(&log, nil))
 	}, func(t *testing.T, p *pipes) {
 		var all []net.Conn
@@ -60,6 +61,22 @@ func TestConnectionsPerAddress(t *testing.T) {
 		if !works(first) || !works(second) || !works(dial("127.0.0.2")) || !works(dial("::1")) {
 			t.Error("connections within the limit do not work")
 		}
+		for range 2 {
+			if !works(dial("2001:db8::1")) {
+				t.Error("connections of an IPv6 network within the limit do not work")
+			}
+		}
+		if works(dial("2001:db8::2")) {
+			t.Error("a third connection of an IPv6 network works")
+		}
+		if !works(dial("2001:db8:0:1::1")) {
+			t.Error("a connection of another IPv6 network does not work")
+		}
+		for range 5 {
+			if !works(dial("10.0.0.7")) || !works(dial("::ffff:10.0.0.7")) {
+				t.Error("connections of a trusted proxy are limited")
+			}
+		}
 		_ = first.Close()
 		synctest.Wait()
 		if !works(dial("127.0.0.1")) {
@@ -67,7 +84,7 @@ func TestConnectionsPerAddress(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		_ = dial("127.0.0.1")
-		if !strings.Contains(log.String(), "refused=1000") {
+		if !strings.Contains(log.String(), "refused=1001") {
 			t.Errorf("the log does not count what was refused meanwhile: %s", log.String())
 		}
 	})

@@ -259,7 +259,7 @@ func TestABodyAfterASlowLogin(t *testing.T) {
 		defer c.Close()
 		go func() {
 			_, _ = io.WriteString(c, "POST /default/job/JOB-1/executions HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer abc\r\nContent-Length: 2\r\n\r\n")
-			_, _ = io.WriteString(c, "{}") // a write of its own, so that the server does not buffer it with the header
+			_, _ = io.WriteString(c, "{}") // separate, so that the server does not buffer it with the header
 		}()
 		res, err := http.ReadResponse(bufio.NewReader(c), nil)
 		if err != nil || res.StatusCode != http.StatusCreated {

@@ -23,12 +23,9 @@ import (
 
 // Only this file uses Echo's context.
 
-func newEcho(s *Server) (*echo.Echo, error) {
+func newEcho(s *Server) *echo.Echo {
 	e := echo.New()
-	var err error
-	if e.IPExtractor, err = trustProxies(s.cfg.TrustedProxies); err != nil {
-		return nil, err
-	}
+	e.IPExtractor = trustProxies(s.proxies)
 	e.HTTPErrorHandler = func(err error, c echo.Context) {
 		if !c.Response().Committed {
 			s.writeProblem(c.Response(), c.Request(), err)
@@ -38,16 +35,12 @@ func newEcho(s *Server) (*echo.Echo, error) {
 	e.Use(s.recoverPanic)
 	e.Use(s.checkAccess)    // after the router, which knows the route
 	e.Use(redirectSlash(e)) // after admit: who has no login shall not find out what there is
-	return e, nil
+	return e
 }
 
-// trustProxies returns the function that finds the address of a client: of the
-// connection, or the last in X-Forwarded-For that is not a trusted proxy's.
-func trustProxies(proxies []string) (echo.IPExtractor, error) {
-	if len(proxies) == 0 {
-		return echo.ExtractIPDirect(), nil
-	}
-	trust := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
+// parseProxies returns the networks of trusted proxies. The error is a
+// [bus.FieldError].
+func parseProxies(proxies []string) (networks []netip.Prefix, err error) {
 	for _, text := range proxies {
 		network, err := netip.ParsePrefix(text)
 		if ip, err2 := netip.ParseAddr(text); err2 == nil {
@@ -56,10 +49,22 @@ func trustProxies(proxies []string) (echo.IPExtractor, error) {
 		if err != nil {
 			return nil, &bus.FieldError{Path: "trusted-proxy", Want: "an address, or a network such as 10.0.0.0/8", Got: text}
 		}
-		network = network.Masked()
+		networks = append(networks, network.Masked())
+	}
+	return networks, nil
+}
+
+// trustProxies returns the function that finds the address of a client: of the
+// connection, or the last in X-Forwarded-For that is not a trusted proxy's.
+func trustProxies(proxies []netip.Prefix) echo.IPExtractor {
+	if len(proxies) == 0 {
+		return echo.ExtractIPDirect()
+	}
+	trust := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
+	for _, network := range proxies {
 		trust = append(trust, echo.TrustIPRange(&net.IPNet{IP: network.Addr().AsSlice(), Mask: net.CIDRMask(network.Bits(), network.Addr().BitLen())}))
 	}
-	return echo.ExtractIPFromXFFHeader(trust...), nil
+	return echo.ExtractIPFromXFFHeader(trust...)
 }
 
 // checkPages applies [origin.Policy], but for the origins, which matter only to

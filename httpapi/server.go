@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"runtime"
 	"time"
 
@@ -190,8 +191,9 @@ type Config struct {
 	// whose header X-Forwarded-For names the client; default: none.
 	TrustedProxies []string
 
-	// MaxConnectionsPerAddress is how many connections one IP address may have
-	// at once; the server closes further ones. 0: no limit.
+	// MaxConnectionsPerAddress is how many connections one IP address, or one
+	// IPv6 network of 64 bits, may have at once; the server closes further ones.
+	// Trusted proxies have no limit. 0: no limit.
 	MaxConnectionsPerAddress int
 	Log                      *slog.Logger // default: none
 }
@@ -205,6 +207,7 @@ type Server struct {
 	streams *sse.Source
 	needs   map[place]permission
 	pages   *origin.Policy
+	proxies []netip.Prefix  // trusted
 	drawing chan struct{}   // has room for as many pictures as are drawn at once
 	closing context.Context // over when streams and waiting requests have to end
 	close   context.CancelFunc
@@ -222,8 +225,12 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	proxies, err := parseProxies(cfg.TrustedProxies)
+	if err != nil {
+		return nil, err
+	}
 	s := &Server{
-		cfg: cfg, log: cfg.Log, needs: map[place]permission{}, pages: pages,
+		cfg: cfg, log: cfg.Log, needs: map[place]permission{}, pages: pages, proxies: proxies,
 		drawing: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
 	s.closing, s.close = context.WithCancel(context.Background())
@@ -231,10 +238,7 @@ func New(cfg Config) (*Server, error) {
 		Broker: cfg.Broker, Executions: cfg.Executions, EventOf: s.eventOf, Bound: s.untilClosing, Log: s.log,
 	})
 	adoptProblems()
-	e, err := newEcho(s)
-	if err != nil {
-		return nil, err
-	}
+	e := newEcho(s)
 	s.api = newAPI(e, cfg.Version)
 	s.api.UseMiddleware(s.chooseFormat)
 	s.addRoutes()
@@ -267,7 +271,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	if limit := s.cfg.MaxConnectionsPerAddress; limit > 0 {
-		srv.ConnState = (&connections{perAddress: limit, log: s.log, open: map[string]int{}}).track
+		srv.ConnState = (&connections{perAddress: limit, proxies: s.proxies, log: s.log, open: map[string]int{}}).track
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(l) }()

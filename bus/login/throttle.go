@@ -95,7 +95,7 @@ func lookUp(m *failureMap, key string, now time.Time) failures {
 
 // keysOf returns the keys of an attempt.
 func keysOf(a *Attempt) (pair, address, user string) {
-	id, from := a.ID[:min(len(a.ID), 64)], networkOf(a.Address)
+	id, from := a.ID[:min(len(a.ID), 64)], NetworkOf(a.Address)
 	return id + " " + from, from, id
 }
 
@@ -181,9 +181,9 @@ func (f *failures) pause(now time.Time, free int) {
 	}
 }
 
-// networkOf returns the network in which one machine may choose its address:
-// the first 64 bits of IPv6, all of IPv4.
-func networkOf(address string) string {
+// NetworkOf returns the network in which one machine may choose its address: the
+// first 64 bits of IPv6, all of IPv4.
+func NetworkOf(address string) string {
 	ip, err := netip.ParseAddr(address)
 	if err != nil {
 		return address[:min(len(address), 64)]

@@ -22,7 +22,7 @@ func (s *accessSettings) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&s.allowOrigin, "allow-origin", "", "`URL` origin whose pages may call the API from a browser (CORS), such as http://localhost:3000")
 	f.StringSliceVar(&s.hostNames, "host-name", nil, "`NAMES` host names by which clients reach the API; without --login, only these, loopback names and the address of --http are accepted")
 	f.StringSliceVar(&s.proxies, "trusted-proxy", nil, "`ADDRESSES` addresses or networks of proxies whose header X-Forwarded-For names the client")
-	f.UintVar(&s.connections, "max-connections-per-address", 256, "`NUMBER` connections that one IP address may have to the API at once; further ones are closed; 0 means no limit")
+	f.UintVar(&s.connections, "max-connections-per-address", 256, "`NUMBER` connections that one IP address may have to the API at once; further ones are closed; 0 means no limit; proxies of --trusted-proxy have none")
 	f.StringVar(&s.ops, "ops", "", "`HOST:PORT` address of a second listener for operators, such as 127.0.0.1:45103: health, readiness, metrics and profiles, without a login; port 0 picks a free port")
 	f.BoolVar(&s.insecure, "insecure", false, "allow --http beyond loopback without --login, and --ops beyond loopback; everyone who can reach --http can then run commands on all agents")
 }
