@@ -275,6 +275,12 @@ const (
 	RoleWatcher  = "watcher"
 )
 
+// RoleRank orders the roles: a higher one may do all that a lower one may. It is
+// 0 for what is no role.
+func RoleRank(role string) int {
+	return 1 + slices.Index([]string{RoleWatcher, RoleOperator, RoleAdmin}, role)
+}
+
 // AnyApp stands for all applications in the roles of a user.
 const AnyApp = "*"
 
@@ -290,24 +296,69 @@ type User struct {
 	// PasswordTime is when the password was changed last; 0 if it never was.
 	// Sessions with another one have ended.
 	PasswordTime subjects.Time `json:"password_time,omitempty"`
+
+	// SentKey is the key with which the user sent a request; nil if they logged
+	// in. It is not stored.
+	SentKey *Key `json:"-"`
 }
 
-// Role returns the user's role in an application. If the user has no role
-// there, their role for any application applies, or else their role in the
-// default application. app is empty for what belongs to no application.
+// Role returns the user's role in an application, within the limits of the key
+// that they sent. If the user has no role there, their role for any application
+// applies, or else their role in the default application. app is empty for what
+// belongs to no application.
 func (u *User) Role(app string) string {
 	for _, name := range []string{app, AnyApp, DefaultApp} {
 		if role, ok := u.Roles[name]; ok {
-			return role
+			return u.SentKey.limitRole(app, role)
 		}
 	}
 	return ""
 }
 
-// Key is an API key, which lets a program in without a login.
+// Key is an API key, which lets a program in without a login. It allows what
+// its user may do and its limits allow, as both are at the time of a request.
 type Key struct {
 	SHA256     string        `json:"sha256"` // of the key, in hex digits
 	CreateTime subjects.Time `json:"create_time"`
+	Name       string        `json:"name,omitempty"`        // unique for its user; empty: see ShownName
+	Apps       []string      `json:"apps,omitempty"`        // where it is valid; empty: everywhere
+	Role       string        `json:"role,omitempty"`        // its highest role; empty: the user's
+	ExpireTime subjects.Time `json:"expire_time,omitempty"` // 0: never
+}
+
+// ShownName returns the name of the key, or one derived from its hash for a key
+// without a name.
+func (k *Key) ShownName() string {
+	if k.Name != "" {
+		return k.Name
+	}
+	return "key-" + k.SHA256[:min(len(k.SHA256), 8)]
+}
+
+// HasLimits reports whether the key allows less than its user may do, or only
+// for a time. The key may be nil.
+func (k *Key) HasLimits() bool {
+	return k != nil && (len(k.Apps) > 0 || k.Role != "" || k.ExpireTime != 0)
+}
+
+// Covers reports whether the key is valid in an application, or for what
+// belongs to no application if app is empty. A nil key is valid everywhere.
+func (k *Key) Covers(app string) bool {
+	return k == nil || len(k.Apps) == 0 || slices.Contains(k.Apps, app)
+}
+
+// HasExpired reports whether the key is no longer valid.
+func (k *Key) HasExpired(now subjects.Time) bool { return k.ExpireTime != 0 && now >= k.ExpireTime }
+
+// limitRole returns what the key allows of a role in an application.
+func (k *Key) limitRole(app, role string) string {
+	switch {
+	case !k.Covers(app):
+		return ""
+	case k == nil || k.Role == "" || RoleRank(role) <= RoleRank(k.Role):
+		return role
+	}
+	return k.Role
 }
 
 // Kinds of sessions.

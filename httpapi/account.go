@@ -113,7 +113,7 @@ func (s *Server) provider(_ context.Context, in *provider) (*redirect, error) {
 func (s *Server) getAccount(ctx context.Context, _ *struct{}) (*answer[rest.Account], error) {
 	u := userOf(ctx)
 	a := rest.Account{ID: u.ID, Applications: map[string]rest.Application{}}
-	for _, app := range append(slices.Collect(maps.Keys(u.Roles)), bus.DefaultApp) {
+	for _, app := range namedApps(u) {
 		if app == bus.AnyApp {
 			continue
 		}
@@ -202,23 +202,6 @@ func rolesOf(role string, roles map[string]string) map[string]string {
 	all := map[string]string{bus.DefaultApp: role}
 	maps.Copy(all, roles)
 	return all
-}
-
-type keyMade struct {
-	Cache string `header:"Cache-Control"`
-	Body  rest.Key
-}
-
-func (s *Server) postKey(ctx context.Context, in *UserPath) (*keyMade, error) {
-	key, err := s.cfg.Logins.NewKey(ctx, in.ID)
-	if err != nil {
-		return nil, err
-	}
-	return &keyMade{"no-store", rest.Key{Key: key}}, nil
-}
-
-func (s *Server) deleteKeys(ctx context.Context, in *UserPath) (*struct{}, error) {
-	return nil, s.cfg.Logins.RevokeKeys(ctx, in.ID)
 }
 
 // credentials are the body of a login.

@@ -305,6 +305,59 @@ func TestKeys(t *testing.T) {
 	e.call("GET", "/default/jobs", "", "Authorization", "Basic eDp5", "Cookie", "ring-session="+robot.Session).want(200)
 }
 
+// A key with limits does what both its limits and its user's roles allow.
+func TestKeysWithLimits(t *testing.T) {
+	e := newEnv(t, withLogin)
+	admin, robot := bearing(e.user("admin", bus.RoleAdmin).Token), bearing(e.user("robot", bus.RoleAdmin).Token)
+	for _, app := range []string{"billing", "hr"} {
+		e.call("PUT", "/app/"+app, `{}`, admin...).want(201)
+	}
+	newKey := func(body string) []string {
+		t.Helper()
+		var made rest.Key
+		e.call("POST", "/user/robot/key", body, robot...).want(201).into(&made)
+		return bearing(made.Key)
+	}
+	billing := newKey(`{"name":"nightly","apps":["billing"],"role":"operator"}`)
+	for request, status := range map[string]int{
+		"GET /billing/jobs": 200, "GET /hr/jobs": 403, "GET /default/jobs": 403, "GET /executions": 200, "GET /apps": 200, "GET /agents": 200,
+		"GET /app/billing": 200, "GET /app/hr": 403, "GET /hr/stats": 403, "GET /hr/batch-components": 403, "GET /billing/stats": 200,
+		"POST /billing/jobs": 403, "DELETE /app/billing": 403, "GET /artifact/x": 404, "PUT /agent/none/block": 403, "GET /events": 403,
+		"GET /users": 403, "POST /user": 403, "GET /agent-tokens": 403, "POST /user/robot/key": 403, "GET /user/robot/keys": 403,
+		"PUT /user/robot/password": 403, "DELETE /user/robot/key": 403, "DELETE /user/robot/key/nightly": 403, "DELETE /user/robot": 403,
+	} {
+		method, path, _ := strings.Cut(request, " ")
+		e.call(method, path, "", billing...).want(status)
+	}
+	var me rest.Account
+	e.call("GET", "/account", "", billing...).want(200).into(&me)
+	if got := fmt.Sprint(me.Applications["billing"].Roles, me.Applications["default"].Roles); got != "[operator] []" {
+		t.Errorf("the account shows the roles %s", got)
+	}
+	for _, body := range []string{`{"role":"admin"}`, `{"ttl":60}`} { // what it makes would outlast it
+		key := newKey(body)
+		e.call("GET", "/hr/jobs", "", key...).want(200)
+		for _, request := range []string{"POST /user/robot/key", "GET /users", "DELETE /user/admin"} {
+			method, path, _ := strings.Cut(request, " ")
+			e.call(method, path, "", key...).code(403, "forbidden")
+		}
+	}
+	watcher := newKey(`{"apps":["billing"],"role":"watcher"}`)
+	e.call("GET", "/artifact/x", "", watcher...).code(403, "forbidden")
+	var list rest.List[rest.KeyInfo]
+	e.call("GET", "/user/robot/keys", "", robot...).want(200).into(&list)
+	if k := list.Results[0]; list.Hits != 4 || k.Name != "nightly" || k.Role != "operator" || fmt.Sprint(k.Apps) != "[billing]" || !k.ExpireTime.IsZero() || list.Results[2].ExpireTime.IsZero() {
+		t.Errorf("%+v", list)
+	}
+	e.call("PUT", "/user/robot/roles", `{"role":"watcher"}`, admin...).want(200)
+	e.call("PUT", "/app/billing", `{}`, billing...).code(403, "forbidden") // as its user
+	e.call("DELETE", "/user/robot/key/nightly", "", admin...).want(204)
+	e.call("GET", "/billing/jobs", "", billing...).code(401, "login_required")
+	e.call("DELETE", "/user/robot/key/nightly", "", admin...).code(404, "no_such_key")
+	e.call("POST", "/user/robot/key", `{"name":"a b","apps":["x/y"],"role":"boss","ttl":-1}`, admin...).code(422, "invalid_body")
+	e.call("POST", "/user/robot/key", `{"ttl":9223372036854775807}`, admin...).code(422, "invalid_body")
+}
+
 // Two buses on one NATS know each other's sessions, and one that is started
 // anew knows them too.
 func TestBusesShareSessions(t *testing.T) {

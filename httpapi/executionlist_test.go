@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/login"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
@@ -129,7 +130,7 @@ func TestExecutionsOfOthers(t *testing.T) {
 	if err := e.logins.Add(t.Context(), "shopper", "correct horse", map[string]string{"shop": bus.RoleWatcher}); err != nil {
 		t.Fatal(err)
 	}
-	key, err := e.logins.NewKey(t.Context(), "shopper")
+	key, _, err := e.logins.NewKey(t.Context(), "shopper", login.KeyLimits{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -75,17 +76,26 @@ func (s *Server) declarePermission(op *huma.Operation, needs permission) {
 	}
 }
 
-// permissionError says which permission a user lacks.
+// permissionError says which permission the sender of a request lacks: a user,
+// or a key.
 type permissionError struct {
-	user, app string
-	needs     permission
+	sender, app string
+	needs       permission
+}
+
+// senderName names who lacks a permission.
+func senderName(u *bus.User) string {
+	if u.SentKey.HasLimits() {
+		return fmt.Sprintf("the key %s of %s", u.SentKey.ShownName(), u.ID)
+	}
+	return u.ID
 }
 
 func (e *permissionError) Error() string {
 	if e.app == "" {
-		return fmt.Sprintf("%s lacks the permission %s", e.user, e.needs)
+		return fmt.Sprintf("%s lacks the permission %s", e.sender, e.needs)
 	}
-	return fmt.Sprintf("%s lacks the permission %s in the application %s", e.user, e.needs, codec.Cut(e.app))
+	return fmt.Sprintf("%s lacks the permission %s in the application %s", e.sender, e.needs, codec.Cut(e.app))
 }
 
 var errNoLogin = errors.New("the request needs a login")
@@ -128,7 +138,7 @@ func (s *Server) authorizeRequest(r *http.Request, path string, param func(strin
 	}
 	app := param("app")
 	if !isAllowed(user, needs, app, param("id")) {
-		return nil, &permissionError{user.ID, app, needs}
+		return nil, &permissionError{senderName(user), app, needs}
 	}
 	return user, nil
 }
@@ -138,11 +148,16 @@ func (s *Server) authorizeRequest(r *http.Request, path string, param func(strin
 func isAllowed(u *bus.User, needs permission, app, id string) bool {
 	switch needs {
 	case anyone:
-		return true
+		return app == "" || u.SentKey.Covers(app)
 	case ownKeys:
-		return u.ID == id || isAllowed(u, manageUsers, app, id)
+		return u.ID == id && !u.SentKey.HasLimits() || isAllowed(u, manageUsers, app, id)
+	case manageUsers:
+		// A user or a key that a limited key makes would outlast its limits.
+		if u.SentKey.HasLimits() {
+			return false
+		}
 	case deployAny:
-		for name := range u.Roles {
+		for _, name := range namedApps(u) {
 			if isAllowed(u, deployApp, name, id) {
 				return true
 			}
@@ -151,11 +166,21 @@ func isAllowed(u *bus.User, needs permission, app, id string) bool {
 	return slices.Contains(roles[needs], u.Role(app))
 }
 
+// namedApps returns the applications for which the user, or the key that they
+// sent, has a rule of its own, and the default application.
+func namedApps(u *bus.User) []string {
+	apps := append(slices.Collect(maps.Keys(u.Roles)), bus.DefaultApp)
+	if u.SentKey != nil {
+		apps = append(apps, u.SentKey.Apps...)
+	}
+	return apps
+}
+
 // checkPermission returns an error if the user of a request lacks a permission
 // in an application that only the body names.
 func checkPermission(ctx context.Context, needs permission, app string) error {
 	if u := userOf(ctx); !isAllowed(u, needs, app, "") {
-		return &permissionError{u.ID, app, needs}
+		return &permissionError{senderName(u), app, needs}
 	}
 	return nil
 }

@@ -43,6 +43,8 @@ func (s *Server) addRoutes() {
 	addRoute(s, ownKeys, writingRoute(put, "/user/{id}/password", "Change a password and end the user's other sessions; users send their present one, admins may set another's", 204), s.putPassword)
 	addRoute(s, manageUsers, writingRoute(del, "/user/{id}", "Delete a user with their sessions and keys", 204), s.deleteUser)
 	addRoute(s, ownKeys, writingRoute(post, "/user/{id}/key", "Create a key for a program; only this answer contains it", 201), s.postKey)
+	addRoute(s, ownKeys, readingRoute(get, "/user/{id}/keys", "List the keys of a user, oldest first", 200), s.listKeys)
+	addRoute(s, ownKeys, withID("delete-one-user-key", writingRoute(del, "/user/{id}/key/{name}", "Revoke a key of a user", 204)), s.deleteKey)
 	addRoute(s, ownKeys, writingRoute(del, "/user/{id}/key", "Revoke all keys of a user", 204), s.deleteKeys)
 
 	addRoute(s, anyone, readingRoute(get, "/apps", "List the applications, ordered by name", 200), s.listApps)

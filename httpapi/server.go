@@ -148,7 +148,9 @@ type Logins interface {
 	SetPassword(ctx context.Context, id, password, keep string) error
 	Remove(ctx context.Context, id string) error
 	SetRoles(ctx context.Context, id string, roles map[string]string) (*bus.User, error)
-	NewKey(ctx context.Context, id string) (string, error)
+	NewKey(ctx context.Context, id string, limits login.KeyLimits) (string, bus.Key, error)
+	Keys(id string) ([]bus.Key, error)
+	RevokeKey(ctx context.Context, id, name string) error
 	RevokeKeys(ctx context.Context, id string) error
 }
 

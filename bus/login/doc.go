@@ -3,7 +3,7 @@
 //
 //	id, password --> argon2id --> token    30 minutes    Authorization: Token, Bearer
 //	                          \-> session  until unused  Cookie
-//	API key of a user, valid until it is revoked         Authorization: Bearer
+//	API key of a user, until revoked or expired          Authorization: Bearer
 //
 //	KV users, sessions --watch--> maps by id and by SHA-256 of a secret --> lookups
 //
@@ -16,6 +16,10 @@
 // that saw it uses its own clock. The age limit of the bucket removes ended
 // sessions. No decision depends on when it does that, because the values have
 // the times.
+//
+// An API key may have limits: applications, a highest role, a time. Every request
+// is checked against both the key and the roles that the user has then, so a key
+// never allows more than its user.
 //
 // A session and a token have the time at which their user was created. They
 // are not valid for a user who was created later under the same name. The last

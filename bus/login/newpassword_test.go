@@ -56,7 +56,7 @@ func TestPasswordEndsLogins(t *testing.T) {
 		addUser(t, one, "ann", bus.RoleWatcher)
 		addUser(t, one, "bob", bus.RoleAdmin)
 		synctest.Wait()
-		key, err := one.NewKey(t.Context(), "ann")
+		key, _, err := one.NewKey(t.Context(), "ann", KeyLimits{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -226,11 +226,8 @@ func (s *Service) BySession(ctx context.Context, secret string) *bus.User {
 // ByToken returns the user of a valid token or API key, or nil.
 func (s *Service) ByToken(ctx context.Context, secret string) *bus.User {
 	d := digestOfSecret(secret)
-	s.mu.RLock()
-	id, ok := s.keys[d]
-	s.mu.RUnlock()
-	if ok {
-		return s.userByID(id)
+	if u, isKey := s.userByKey(d); isKey {
+		return u
 	}
 	return s.userOf(ctx, secret, d, bus.KindToken)
 }
@@ -240,11 +237,8 @@ func (s *Service) ByToken(ctx context.Context, secret string) *bus.User {
 // [Service.BySession] it is no use of the session.
 func (s *Service) Peek(ctx context.Context, secret string) (*bus.User, error) {
 	d := digestOfSecret(secret)
-	s.mu.RLock()
-	id, ok := s.keys[d]
-	s.mu.RUnlock()
-	if ok {
-		return s.userByID(id), nil
+	if u, isKey := s.userByKey(d); isKey {
+		return u, nil
 	}
 	_, u, err := s.validSession(ctx, secret, d)
 	return u, err

@@ -268,7 +268,7 @@ func TestForgottenWhenReadAnew(t *testing.T) {
 		s, _ := startService(t, bustest.Server(t), bus.Config{})
 		addUser(t, s, "ann", bus.RoleWatcher)
 		addUser(t, s, "bob", bus.RoleWatcher)
-		key, err := s.NewKey(t.Context(), "bob")
+		key, _, err := s.NewKey(t.Context(), "bob", KeyLimits{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -292,7 +292,7 @@ func TestNoSecretIsStored(t *testing.T) {
 	s, _ := startService(t, bustest.Server(t), bus.Config{})
 	addUser(t, s, "ann", bus.RoleAdmin)
 	secrets := logIn(t, s, "ann")
-	key, err := s.NewKey(t.Context(), "ann")
+	key, _, err := s.NewKey(t.Context(), "ann", KeyLimits{})
 	if err != nil {
 		t.Fatal(err)
 	}

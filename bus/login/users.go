@@ -20,15 +20,16 @@ const (
 	CodeNoSuchUser  = "no_such_user"
 	CodeLastAdmin   = "last_admin"
 	CodeTooManyKeys = "too_many_keys"
+	CodeKeyExists   = "key_exists"
+	CodeNoSuchKey   = "no_such_key"
 )
 
 // FirstUser is the id of the user that is created if there is no admin.
 const FirstUser = "admin"
 
-const (
-	maxKeys  = 20 // of one user
-	maxRaces = 20 // attempts of a write before [bus.ErrChanged] is returned
-)
+// maxRaces is how many attempts of a write are made before [bus.ErrChanged] is
+// returned.
+const maxRaces = 20
 
 var validID = regexp.MustCompile(`^[A-Za-z0-9_-]{3,20}$`)
 
@@ -65,20 +66,6 @@ func (s *Service) rememberUser(id string, u *bus.User, rev uint64) {
 	}
 	s.indexKeys(was, u)
 	s.users[id] = &userEntry{u, rev, s.round}
-}
-
-// indexKeys replaces the keys of was by those of u.
-func (s *Service) indexKeys(was *userEntry, u *bus.User) {
-	if was != nil && was.User != nil {
-		for _, k := range was.Keys {
-			delete(s.keys, parseDigest(k.SHA256))
-		}
-	}
-	if u != nil {
-		for _, k := range u.Keys {
-			s.keys[parseDigest(k.SHA256)] = u.ID
-		}
-	}
 }
 
 // forgetUsers removes the users that a watch did not see.
@@ -325,24 +312,6 @@ func (s *Service) HasAdmin() bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.countAdmins() > 0
-}
-
-// NewKey creates an API key for a user. The key itself is not stored, so this
-// is the only time that it can be seen.
-func (s *Service) NewKey(ctx context.Context, id string) (key string, err error) {
-	key = "js_" + rand.Text()
-	return key, s.changeUser(ctx, id, func(u *bus.User) error {
-		if len(u.Keys) >= maxKeys {
-			return bus.State(CodeTooManyKeys, "%s has %d keys: revoke them first", id, maxKeys)
-		}
-		u.Keys = append(u.Keys, bus.Key{SHA256: digestOfSecret(key).String(), CreateTime: subjects.Now()})
-		return nil
-	})
-}
-
-// RevokeKeys revokes all API keys of a user.
-func (s *Service) RevokeKeys(ctx context.Context, id string) error {
-	return s.changeUser(ctx, id, func(u *bus.User) error { u.Keys = nil; return nil })
 }
 
 // changeUser applies change to a user by compare-and-set.

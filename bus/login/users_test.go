@@ -138,7 +138,7 @@ func TestRemovedUsers(t *testing.T) {
 	addUser(t, s, "root", bus.RoleAdmin)
 	addUser(t, s, "ann", bus.RoleWatcher)
 	secrets := logIn(t, s, "ann")
-	key, err := s.NewKey(t.Context(), "ann")
+	key, _, err := s.NewKey(t.Context(), "ann", KeyLimits{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,13 +166,13 @@ func TestKeys(t *testing.T) {
 	addUser(t, one, "robot", bus.RoleOperator)
 	var keys []string
 	for range maxKeys {
-		key, err := one.NewKey(t.Context(), "robot")
+		key, _, err := one.NewKey(t.Context(), "robot", KeyLimits{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		keys = append(keys, key)
 	}
-	if _, err := one.NewKey(t.Context(), "robot"); !bus.HasCode(err, CodeTooManyKeys) {
+	if _, _, err := one.NewKey(t.Context(), "robot", KeyLimits{}); !bus.HasCode(err, CodeTooManyKeys) {
 		t.Errorf("one more: %v", err)
 	}
 	eventually(t, "the other bus knows all", func() bool {
@@ -194,7 +194,7 @@ func TestKeys(t *testing.T) {
 		}
 		return true
 	})
-	if _, err := one.NewKey(t.Context(), "nobody"); !bus.HasCode(err, CodeNoSuchUser) {
+	if _, _, err := one.NewKey(t.Context(), "nobody", KeyLimits{}); !bus.HasCode(err, CodeNoSuchUser) {
 		t.Errorf("a key for nobody: %v", err)
 	}
 }
@@ -345,7 +345,7 @@ func BenchmarkWho(b *testing.B) {
 	s, _ := startService(b, bustest.Server(b), bus.Config{})
 	addUser(b, s, "ann", bus.RoleWatcher)
 	secrets := logIn(b, s, "ann")
-	key, err := s.NewKey(b.Context(), "ann")
+	key, _, err := s.NewKey(b.Context(), "ann", KeyLimits{})
 	if err != nil {
 		b.Fatal(err)
 	}

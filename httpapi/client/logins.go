@@ -56,10 +56,21 @@ func (c *Client) DeleteUser(ctx context.Context, id string) error {
 }
 
 // NewKey creates a key of a user for programs. Only this answer holds it.
-func (c *Client) NewKey(ctx context.Context, id string) (key string, err error) {
-	var k rest.Key
-	_, err = c.call(ctx, request{method: "POST", path: joinPath("user", id, "key")}, &k)
-	return k.Key, err
+func (c *Client) NewKey(ctx context.Context, id string, limits rest.NewKey) (k rest.Key, err error) {
+	_, err = c.call(ctx, request{method: "POST", path: joinPath("user", id, "key"), body: limits}, &k)
+	return k, err
+}
+
+// Keys returns a page of the keys of a user, without their secrets.
+func (c *Client) Keys(ctx context.Context, id string, p Page) (list rest.List[rest.KeyInfo], err error) {
+	_, err = c.call(ctx, request{method: "GET", path: joinPath("user", id, "keys"), query: p.query()}, &list)
+	return list, err
+}
+
+// RevokeKey revokes a key of a user by its name.
+func (c *Client) RevokeKey(ctx context.Context, id, name string) error {
+	_, err := c.call(ctx, request{method: "DELETE", path: joinPath("user", id, "key", name)}, nil)
+	return err
 }
 
 // RevokeKeys revokes all keys of a user.

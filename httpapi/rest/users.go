@@ -14,9 +14,28 @@ type Token struct {
 	Token string `json:"token" doc:"To be sent in the header Authorization, as Token or Bearer. Valid for 30 minutes."`
 }
 
+// NewKey is the body that creates a key. Without limits it allows what its user
+// may do.
+type NewKey struct {
+	Name string   `json:"name,omitempty" doc:"Name of the key, unique among the keys of the user: 1 to 40 of the characters A-Z a-z 0-9 . _ -. Default: derived from the key."`
+	Apps []string `json:"apps,omitempty" doc:"Applications in which the key is valid; all if there are none." example:"[\"billing\"]"`
+	Role string   `json:"role,omitempty" enum:"admin,operator,watcher" doc:"Highest role that the key gives; default: the user's. In each application the lower one counts of this and the role that the user has at the time of a request."`
+	TTL  int64    `json:"ttl,omitempty" doc:"Seconds after which the key expires; 0: never." minimum:"0"`
+}
+
+// KeyInfo is a key without its secret.
+type KeyInfo struct {
+	Name       string        `json:"name"`
+	Apps       []string      `json:"apps" doc:"Applications in which the key is valid; all if there are none."`
+	Role       string        `json:"role,omitempty" doc:"Highest role that the key gives; the user's if there is none."`
+	CreateTime subjects.Time `json:"create_time"`
+	ExpireTime subjects.Time `json:"expire_time" nullable:"true" doc:"When the key expires; null: never."`
+}
+
 // Key is the answer with a new key. No other answer shows it.
 type Key struct {
-	Key string `json:"key" doc:"To be sent in the header Authorization, as Bearer. Valid until it is revoked."`
+	Key string `json:"key" doc:"To be sent in the header Authorization, as Bearer. Valid until it expires or is revoked."`
+	KeyInfo
 }
 
 // NewUser is the body that creates a user.

@@ -9,9 +9,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
-	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/help"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/client"
 )
 
@@ -205,60 +203,3 @@ func (c *CLI) logoutCommand() *cobra.Command {
 
 // keyMark is the beginning of every key.
 const keyMark = "js_"
-
-func (c *CLI) keyCommand() *cobra.Command {
-	return groupCommand("key", "Manage keys, with which programs log in",
-		`A key lets a program log in as a user until the keys of that user are revoked. Users can create keys for themselves, admins for everyone. A key is
-shown only once, when it is created.`,
-		c.keyCreate(), c.keyRevoke())
-}
-
-func (c *CLI) keyCreate() *cobra.Command {
-	var keep bool
-	cmd := c.serverCommand("create USER", "Create a key for a program and print it, only this once", func(inv *invocation, args []string) error {
-		key, err := inv.client.NewKey(inv.ctx, args[0])
-		if err != nil {
-			return err
-		}
-		if !keep {
-			fmt.Fprintf(inv.Err, "This is the only time that the key of %s is shown.\n", args[0])
-			fmt.Fprintln(inv.Out, key)
-			return nil
-		}
-		a, err := inv.tokenContext()
-		if err == nil {
-			err = inv.saveToken(a, key)
-		}
-		if err != nil { // the key must not be lost
-			fmt.Fprintln(inv.Out, key)
-			return err
-		}
-		fmt.Fprintf(inv.Out, "The key of %s was saved in the context %s.\n", args[0], a.context)
-		return nil
-	})
-	cmd.Example = `  jobstreamer key create ci > key
-  JOBSTREAMER_TOKEN=$(cat key) jobstreamer job list
-  jobstreamer key create ann --save`
-	help.Section(cmd.Flags(), "Options", func(f *pflag.FlagSet) {
-		f.BoolVar(&keep, "save", false, "save the key in the context, in place of the token, instead of printing it")
-	})
-	c.serverFlags(cmd)
-	return cmd
-}
-
-func (c *CLI) keyRevoke() *cobra.Command {
-	var sure bool
-	cmd := c.serverCommand("revoke USER", "Revoke all keys of a user", func(inv *invocation, args []string) error {
-		if err := inv.confirm(sure, "Revoke all keys of "+args[0]+"?"); err != nil {
-			return err
-		}
-		if err := inv.client.RevokeKeys(inv.ctx, args[0]); err != nil {
-			return err
-		}
-		inv.printDone("All keys of %s were revoked.\n", args[0])
-		return nil
-	})
-	yesFlag(cmd, &sure)
-	c.serverFlags(cmd)
-	return cmd
-}

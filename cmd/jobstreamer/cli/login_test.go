@@ -27,8 +27,10 @@ func withLogins(t *testing.T) *env {
 }
 
 var (
-	keys  = regexp.MustCompile(`js_[A-Z2-7]{26}`)
-	hosts = regexp.MustCompile(`127\.0\.0\.1([:-])\d+`)
+	keys     = regexp.MustCompile(`js_[A-Z2-7]{26}`)
+	keyNames = regexp.MustCompile(`key-[0-9a-f]{8}`)
+	keyTimes = regexp.MustCompile(`(\d{4}-\d\d-\d\d )?\d\d:\d\d(:\d\d)?`)
+	hosts    = regexp.MustCompile(`127\.0\.0\.1([:-])\d+`)
 )
 
 // TestLogins records the output of login, user and key commands in one file.
@@ -88,7 +90,23 @@ func TestLogins(t *testing.T) {
 	key := keys.FindString(all.String())
 	try("job list --token "+key, "")
 	try("user list --token "+key, "")
-	try("key create ann --save", "")
+	try("key create ann --name nightly --apps bill,shop --role watcher --ttl 720h", "")
+	shown := keys.FindAllString(all.String(), -1)
+	limited := shown[len(shown)-1]
+	try("job list --app bill --token "+limited, "")
+	try("job list --token "+limited, "")
+	try("user roles --token "+limited, "")
+	try("key create ann --token "+limited, "")
+	try("key create ann --name nightly", "")
+	try("key create ann --name .a --apps b/c --role watcher", "")
+	try("key create ann --role boss", "")
+	try("key create ann --ttl 1ms", "")
+	try("key list ann", "")
+	try("key list", "")
+	try("key revoke ann nightly --yes", "")
+	try("key revoke ann nightly --yes", "")
+	try("job list --app bill --token "+limited, "")
+	try("key create ann --name saved --save", "")
 	try("user roles", "")
 	try("logout", "")
 	try("job list", "")
@@ -101,6 +119,7 @@ func TestLogins(t *testing.T) {
 	try("user delete ann --yes", "")
 	try("logout", "")
 	text := hosts.ReplaceAllString(keys.ReplaceAllString(all.String(), "KEY"), "127.0.0.1${1}PORT")
+	text = keyTimes.ReplaceAllString(keyNames.ReplaceAllString(text, "key-00000000"), "TIME")
 	checkGolden(t, "logins", strings.ReplaceAll(text, e.dir, "DIR"))
 	if strings.Contains(all.String(), secret) || strings.Contains(all.String(), "password of ann\n") {
 		t.Error("a password was shown")
