@@ -95,10 +95,15 @@ func (v *sentJob) mergeOver(was *bus.Job, app string, set func(*bus.Settings)) (
 				return is, err
 			}
 			def.Restartable, def.Pool, def.Priority, def.OnAgentLost, def.MaxAttempts, def.Log = old.Restartable, old.Pool, old.Priority, old.OnAgentLost, old.MaxAttempts, old.Log
-			def.Namespace = old.Namespace
+			def.Namespace, def.UnsafeSubstitution = old.Namespace, old.UnsafeSubstitution
 			if v.Words.Exclusive == nil && !v.Whole {
 				def.Exclusive = old.Exclusive
 			}
+		}
+	}
+	if v.Drawn {
+		if err := v.CheckDrawn(&def); err != nil {
+			return is, err
 		}
 	}
 	set(&is.Settings)

@@ -16,7 +16,7 @@ import (
 const diagram = `<?xml version="1.0"?>
 <bpmn:definitions xmlns:bpmn="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:jsr352="http://jsr352/" xmlns:camunda="http://camunda.org/schema/1.0/bpmn">
 <jsr352:job id="Job_1" name="drawn"><jsr352:step id="Step_1" name="hello"><jsr352:batchlet ref="org.jobstreamer.batch.ShellBatchlet">
-<bpmn:extensionElements><camunda:properties><camunda:property name="command" value="echo #{jobParameters[&#39;who&#39;]}"/></camunda:properties></bpmn:extensionElements>
+<bpmn:extensionElements><camunda:properties><camunda:property name="env.WHO" value="#{jobParameters[&#39;who&#39;]}"/></camunda:properties></bpmn:extensionElements>
 </jsr352:batchlet></jsr352:step></jsr352:job></bpmn:definitions>`
 
 // What the diagram editor saves is the job's definition, and is given back as
@@ -61,6 +61,26 @@ func TestNotation(t *testing.T) {
 	e.call("GET", "/default/job/inJSON", "").want(200).into(&v)
 	if v.BPMNXMLNotation != diagram || !strings.Contains(string(v.Definition.JSON), `"hello"`) {
 		t.Errorf("in JSON: %q, %s", v.BPMNXMLNotation, v.Definition.JSON)
+	}
+}
+
+// A diagram has no place for unsafe_substitution: it keeps that of the job.
+func TestUnsafeDiagram(t *testing.T) {
+	e := newEnv(t)
+	unsafe := strings.Replace(diagram, `name="env.WHO"`, `name="command"`, 1)
+	sent := `{:job/name "drawn" :job/bpmn-xml-notation "` + strings.NewReplacer(`"`, `\"`, "\n", `\n`).Replace(unsafe) + `"}`
+	refused := `\{:message "/job~1bpmn-xml-notation: want \\"\$JOBSTREAMER_PARAM_WHO\\" instead of .* at /steps/0/batchlet/properties/command, got .*` + any_
+	for _, x := range []exchange{
+		{name: "a new job", method: "POST", path: "/default/jobs", body: sent, status: 400, want: refused},
+		{name: "a job that exists", method: "POST", path: "/default/jobs", body: `{:id "drawn" :steps [{:id "s"}]}`, status: 201, want: any_},
+		{name: "it does not allow it", method: "PUT", path: "/default/job/drawn", body: sent, status: 400, want: refused},
+		{name: "nor in a preview", method: "POST", path: "/default/jobs/preview", body: sent, status: 400, want: refused},
+		{name: "it allows it now", method: "PUT", path: "/default/job/drawn", body: `{:id "drawn" :unsafe-substitution true :steps [{:id "s"}]}`, status: 201, want: any_},
+		{name: "the diagram is taken", method: "PUT", path: "/default/job/drawn", body: sent, status: 201, want: any_},
+		{name: "the job allows it still", method: "GET", path: "/default/job/drawn", status: 200, want: any_ + `:unsafe-substitution true` + any_},
+		{name: "the diagram is taken again", method: "POST", path: "/default/jobs", body: sent, status: 201, want: any_},
+	} {
+		x.run(t, e)
 	}
 }
 

@@ -268,7 +268,9 @@ func (definition) Schema(huma.Registry) *huma.Schema {
 			"on_agent_lost": {Type: "string", Enum: []any{"failed", "requeue"}},
 			"log":           {Type: "string", Enum: []any{"complete", "lossy"}, Description: "With complete, the default, a job that writes lines faster than the bus stores them has to wait. With lossy, the job does not wait, and lines are lost."},
 			"max_attempts":  {Type: "integer", Description: "With requeue: maximum number of attempts."},
-			"namespace":     {Type: "string", Enum: []any{"javaee", "jakartaee"}, Description: "The namespace of the job's XML. Default javaee."},
+			"unsafe_substitution": switchable("Allows #{jobParameters[...]} in commands and scripts for the shell, which runs the text of a parameter as code. " +
+				"Without it such a job is refused: a process has its parameters as variables, JOBSTREAMER_PARAM_NAME."),
+			"namespace": {Type: "string", Enum: []any{"javaee", "jakartaee"}, Description: "The namespace of the job's XML. Default javaee."},
 
 			"schedule":             beside("Only in a job's file: the body of PUT .../schedule, and active. If it is absent, the schedule stays as it is; null removes the schedule.", "object", "null"),
 			"time_monitor":         beside("Only in a job's file: the body of PUT .../settings/time-monitor. If it is absent, the time monitor stays as it is; null removes the time monitor.", "object", "null"),

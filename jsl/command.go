@@ -1,5 +1,7 @@
 package jsl
 
+import "strings"
+
 // ShellBatchlet is the batchlet that runs its property command in a shell.
 const ShellBatchlet = "org.jobstreamer.batch.ShellBatchlet"
 
@@ -21,6 +23,16 @@ func commandField(p **Artifact) field {
 			}
 		},
 		func() *node { return nil }}
+}
+
+// writtenPath returns the path of the short form for one of the command in the
+// long form, if the text has the short form.
+func (n *node) writtenPath(path string) string {
+	step, isCommand := strings.CutSuffix(path, "/batchlet/properties/command")
+	if isCommand && n.valueAt(step+"/command") != nil && n.valueAt(step+"/batchlet") == nil {
+		return step + "/command"
+	}
+	return path
 }
 
 // batchletField is the long form, the batchlet.

@@ -14,16 +14,18 @@ type decoder struct{ faults Errors }
 
 // decodeJob returns the job in a tree, with all faults: those that the reader
 // of the form found, those of the structure and those of the meaning.
-func decodeJob(n *node, read Errors) (*Job, Errors) {
+func decodeJob(form Format, n *node, read Errors) (*Job, Errors) {
 	j := &Job{}
 	d := &decoder{faults: slices.Clip(read)}
 	d.readObject(n, "", j.writtenFields())
 	j.fillDefaults()
 	v := newValidator(asWritten)
+	v.drawn = form == BPMN
 	v.checkJob(j)
 	faults := slices.Clone(d.faults)
 	for _, f := range v.faults {
 		if !explainedByForm(d.faults[len(read):], f.Path) {
+			f.Path = n.writtenPath(f.Path)
 			f.Line, f.Column = n.placeOf(f.Path)
 			faults = append(faults, f)
 		}

@@ -44,6 +44,16 @@
 //
 // The id of a job may be any XML NCName: see [ValidID].
 //
+// # Parameters in shell commands
+//
+// A job must not substitute job parameters in the command or the script of a
+// [ShellBatchlet], neither directly nor through properties and partition plans:
+// the shell would run their text as code. [Job.Validate] and the readers refuse
+// it unless the job has the member unsafe_substitution with the value true.
+// [Restore] and [Job.Resolve] do not, so stored jobs still run. A diagram
+// cannot have the member. Its reader does not refuse anything for that reason,
+// and its caller calls [Job.Validate].
+//
 // # The other forms
 //
 // YAML has the same names. Comments, anchors and tags are lost, because a job

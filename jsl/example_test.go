@@ -218,7 +218,7 @@ func ExampleParseFile() {
 	file, err := jsl.ParseFile(jsl.YAML, []byte(`
 id: nightly
 steps:
-- {id: load, command: "echo #{jobParameters['date']}"}
+- {id: load, batchlet: {ref: example.Load, properties: {date: "#{jobParameters['date']}"}}}
 schedule:
   cron_notation: 0 0 2 * * ?
 `))

@@ -74,7 +74,7 @@ func (t *Text) File() (*File, error) {
 		}
 		file.Beside = append(file.Beside, Member{m.name, value})
 	}
-	if file.Job, faults = decodeJob(n, faults); len(faults) == 0 {
+	if file.Job, faults = decodeJob(t.form, n, faults); len(faults) == 0 {
 		faults = checkValueCount(file.Job, n)
 	}
 	if len(faults) > 0 {

@@ -56,7 +56,7 @@ func ParseCharset(f Format, data []byte, charset string) (*Job, error) {
 		return nil, err
 	}
 	n, faults := t.jobTree()
-	j, faults := decodeJob(n, faults)
+	j, faults := decodeJob(f, n, faults)
 	if len(faults) == 0 {
 		faults = checkValueCount(j, n)
 	}

@@ -69,6 +69,7 @@ func (g *generator) randomJob() *Job {
 		Namespace:   pickOne(g, JavaEE, JakartaEE),
 	}
 	j.Elements = g.randomElements(3)
+	j.UnsafeSubstitution = g.coinFlip() || j.Validate() != nil
 	return j
 }
 

@@ -37,6 +37,10 @@ type Job struct {
 	MaxAttempts int    // with LostRequeue: how often it is tried in all; default DefaultMaxAttempts
 	Log         string // LogComplete, LogLossy; default LogComplete
 
+	// UnsafeSubstitution allows job parameters in the commands and scripts of a
+	// [ShellBatchlet].
+	UnsafeSubstitution bool
+
 	Namespace string // of its XML: JavaEE or JakartaEE; default JavaEE. It has no effect on executions
 }
 

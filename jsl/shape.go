@@ -9,12 +9,13 @@ func (j *Job) writtenFields() []field {
 	return []field{
 		textField("id", &j.ID),
 		boolField("restartable", &j.Restartable),
-		exclusiveField(&j.Exclusive),
+		flagField("exclusive", &j.Exclusive),
 		defaultField("pool", &j.Pool, DefaultPool),
 		defaultField("priority", &j.Priority, PriorityNormal),
 		defaultField("on_agent_lost", &j.OnAgentLost, LostFailed),
 		attemptsField(&j.MaxAttempts),
 		defaultField("log", &j.Log, LogComplete),
+		flagField("unsafe_substitution", &j.UnsafeSubstitution),
 		defaultField("namespace", &j.Namespace, JavaEE),
 		propertiesField(&j.Properties),
 		listField("listeners", &j.Listeners),
@@ -217,8 +218,10 @@ func defaultField(name string, p *string, value string) field {
 	return f
 }
 
-func exclusiveField(p *bool) field {
-	return field{"exclusive",
+// flagField is a field for a truth value in which nothing is substituted. False
+// is not written.
+func flagField(name string, p *bool) field {
+	return field{name,
 		func(d *decoder, n *node, path string) {
 			if n.kind != truth && n.kind != text || n.text != "true" && n.text != "false" {
 				d.reportMismatch(n, path, "true or false")

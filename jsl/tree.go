@@ -93,6 +93,16 @@ func (n *node) pointerChild(token string) *node {
 	return nil
 }
 
+// valueAt returns the value at a JSON pointer, or nil.
+func (n *node) valueAt(pointer string) *node {
+	for token := range strings.SplitSeq(strings.TrimPrefix(pointer, "/"), "/") {
+		if n = n.pointerChild(token); n == nil {
+			return nil
+		}
+	}
+	return n
+}
+
 // placeOf returns the position of the value at a JSON pointer, or of the
 // innermost value around it that exists.
 func (n *node) placeOf(pointer string) (line, col int) {

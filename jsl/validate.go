@@ -20,6 +20,7 @@ const (
 // validator collects faults in the meaning of a job.
 type validator struct {
 	stage  stage
+	drawn  bool // the job is a diagram, which cannot have UnsafeSubstitution: its caller calls Validate
 	faults Errors
 	ids    map[string]string // paths of all elements by id
 }
@@ -63,6 +64,9 @@ func (v *validator) checkJob(j *Job) {
 	v.checkIDs(j)
 	v.checkElements("/steps", j.Elements)
 	v.checkRestarts(j)
+	if v.stage == asWritten && !v.drawn {
+		v.checkShellTexts(j)
+	}
 }
 
 func (v *validator) checkDispatch(j *Job) {

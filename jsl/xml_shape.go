@@ -23,7 +23,7 @@ func xmlRoot(namespace string) []Property {
 // dispatchSpace is the namespace of the dispatch attributes of a job.
 const dispatchSpace = "https://github.com/job-streamer/dispatch"
 
-var dispatchNames = []string{"exclusive", "pool", "priority", "on-agent-lost", "max-attempts", "log"}
+var dispatchNames = []string{"exclusive", "pool", "priority", "on-agent-lost", "max-attempts", "log", "unsafe-substitution"}
 
 // xmlShape lists the attributes and children that an element of JSL may have.
 // The order of the children does not matter, because editors write them in any

@@ -18,6 +18,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/agent"
 	"github.com/job-streamer/job-streamer-control-bus/agent/agenttest"
 	"github.com/job-streamer/job-streamer-control-bus/agent/native"
+	"github.com/job-streamer/job-streamer-control-bus/jsl"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
@@ -264,6 +265,17 @@ func TestCollidingParameters(t *testing.T) {
 	end := room.AwaitEnd(room.Submit(q))
 	if want := `the parameters "WHO" and "who" map to one environment variable, JOBSTREAMER_PARAM_WHO`; end.BatchStatus != subjects.Failed || !strings.Contains(end.Exception, want) {
 		t.Errorf("it is %s with %q, want failed with %q", end.BatchStatus, end.Exception, want)
+	}
+}
+
+// The variable that package jsl recommends is the one that a process gets.
+func TestRecommendedVariable(t *testing.T) {
+	for _, name := range []string{"who", "a-b.c", "Größe", "x1"} {
+		job, _ := json.Marshal("#{jobParameters['" + name + "']}")
+		_, err := jsl.ParseJSON([]byte(`{"id":"job","steps":[{"id":"a","command":` + string(job) + `}]}`))
+		if want := `"$` + subjects.ParameterVariable(name) + `"`; err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("parameter %s: %v, want %s", name, err, want)
+		}
 	}
 }
 

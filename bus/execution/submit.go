@@ -134,9 +134,10 @@ func newRecord(id int64, def *bus.Job, parsed *jsl.Job, now time.Time) *bus.Exec
 	if def.Name != def.PermanentKey && bus.NameKey(def.Name) == def.PermanentKey {
 		rec.JobName = def.Name
 	}
-	if parsed.Namespace == jsl.JakartaEE { // it has no effect at run time, and older agents do not know it
+	// Older agents do not know these two, which have no effect at run time.
+	if parsed.Namespace == jsl.JakartaEE || parsed.UnsafeSubstitution {
 		sent := *parsed
-		sent.Namespace = ""
+		sent.Namespace, sent.UnsafeSubstitution = "", false
 		if text, err := sent.MarshalJSON(); err == nil {
 			rec.Definition = text
 		}

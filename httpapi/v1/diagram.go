@@ -14,19 +14,31 @@ func ReadDiagram(text, pointer string) (*jsl.Job, error) {
 	// The charset that it declares does not matter: the body that holds it is
 	// UTF-8.
 	j, err := jsl.ParseCharset(jsl.BPMN, []byte(text), "utf-8")
+	if err = atDiagram(err, pointer); err != nil {
+		return nil, err
+	}
+	return j, nil
+}
+
+// atDiagram returns an error of a job as one of the member of the body that
+// holds its diagram.
+func atDiagram(err error, pointer string) error {
 	var errs jsl.Errors
 	if !errors.As(err, &errs) {
-		return j, err
+		return err
 	}
 	var wrong codec.Faults
 	for _, e := range errs {
-		where := fmt.Sprintf(" (line %d, column %d of the diagram)", e.Line, e.Column)
+		var where string
 		if e.Path != "" {
-			where = " at " + e.Path + where
+			where = " at " + e.Path
+		}
+		if e.Line > 0 {
+			where += fmt.Sprintf(" (line %d, column %d of the diagram)", e.Line, e.Column)
 		}
 		wrong.Add(pointer, e.Want+where, e.Got)
 	}
-	return nil, wrong
+	return wrong
 }
 
 // The diagram editor of the v1 console tries a diagram before it saves it: the

@@ -74,9 +74,12 @@ func (w *Words) Faults(validate func(part any) codec.Faults) (wrong codec.Faults
 	return wrong
 }
 
+// pointerDiagram is the place of a diagram in a body.
+const pointerDiagram = "/job~1bpmn-xml-notation"
+
 // Draw reads the job from its diagram, which need not hold the job's name.
 func (w *Words) Draw(j *jsl.Job) error {
-	drawn, err := ReadDiagram(w.BPMN, "/job~1bpmn-xml-notation")
+	drawn, err := ReadDiagram(w.BPMN, pointerDiagram)
 	if err != nil {
 		return err
 	}
@@ -86,6 +89,10 @@ func (w *Words) Draw(j *jsl.Job) error {
 	}
 	return w.Rename(j)
 }
+
+// CheckDrawn checks the job of a diagram by the rules that depend on members
+// that a diagram cannot hold. The caller has set them.
+func (w *Words) CheckDrawn(j *jsl.Job) error { return atDiagram(j.Validate(), pointerDiagram) }
 
 // Rename gives the job the name that was sent beside its definition, if one
 // was: a job that was exported may be imported under another name.

@@ -192,6 +192,10 @@ func TestFindings(t *testing.T) {
 				p.putRecord("shop", "j", id, status)
 			}
 		}},
+		"a job with a parameter in a command": {check: "jobs", want: "1 job with parameters in shell commands: whoever may start them can run any command (shop/old)", spoil: func(_ *testing.T, p *patient) {
+			p.putJob("old", `{"id": "old", "steps": [{"id": "s", "command": "echo #{jobParameters['who']}"}]}`, bus.Settings{})
+			p.putJob("known", `{"id": "known", "unsafe_substitution": true, "steps": [{"id": "s", "command": "echo #{jobParameters['who']}"}]}`, bus.Settings{})
+		}},
 		"a job of a pool without agents": {check: "jobs", want: "2 jobs of application shop in pool gpu: no agent serves this pool (train, tune)", spoil: func(_ *testing.T, p *patient) {
 			p.putJob("train", `{"id": "train", "pool": "gpu"}`, bus.Settings{})
 			p.putJob("tune", `{"id": "tune", "pool": "gpu"}`, bus.Settings{})

@@ -10,19 +10,22 @@ import (
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/bus/notify"
+	"github.com/job-streamer/job-streamer-control-bus/jsl"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
 // maxNamed is the maximum number of jobs that a finding names.
 const maxNamed = 5
 
-// checkJobs reports jobs whose pool no agent serves, and jobs whose
-// notifications cannot be sent. It leaves out pools in waiting, which
+// checkJobs reports jobs whose pool no agent serves, jobs whose notifications
+// cannot be sent, and jobs that would be refused for parameters in their
+// commands. It leaves out pools in waiting, which
 // checkQueues reports, and all pools if there is no agent, which checkAgents
 // reports.
 func (x *examination) checkJobs(waiting map[string]bool) Check {
 	c := Check{Name: "jobs"}
-	all, unserved, notifying := 0, map[string][]string{}, []string{}
+	all, unserved := 0, map[string][]string{}
+	var notifying, unsafe []string
 	for _, j := range x.jobs {
 		if j.Definition == nil {
 			continue
@@ -30,6 +33,9 @@ func (x *examination) checkJobs(waiting map[string]bool) Check {
 		all++
 		if wantsNotifications(&j) {
 			notifying = append(notifying, j.App+"/"+j.Name)
+		}
+		if def, err := jsl.Restore(j.Definition); err == nil && def.SubstitutesUnsafely() {
+			unsafe = append(unsafe, j.App+"/"+j.Name)
 		}
 		if pool := poolOf(&j); len(x.heard) > 0 && !waiting[j.App+"="+pool] && !x.hasAgentFor(j.App, pool) {
 			unserved[j.App+"="+pool] = append(unserved[j.App+"="+pool], j.Name)
@@ -43,6 +49,10 @@ func (x *examination) checkJobs(waiting map[string]bool) Check {
 	if _, sends := x.leases[notify.AlertsLease]; len(notifying) > 0 && !sends && !x.full {
 		c.addFinding("start a control bus with --notificator-url URL, or remove the notifications from the settings of the jobs",
 			"%s with notifications that cannot be sent: no control bus has a notificator (%s)", countText(len(notifying), "job"), firstNames(notifying))
+	}
+	if len(unsafe) > 0 {
+		c.addFinding("use variables such as $JOBSTREAMER_PARAM_NAME in the commands, or set unsafe_substitution in the definitions",
+			"%s with parameters in shell commands: whoever may start them can run any command (%s)", countText(len(unsafe), "job"), firstNames(unsafe))
 	}
 	c.Saw = countText(all, "job") + ", all pools served by agents"
 	if len(x.heard) == 0 {
