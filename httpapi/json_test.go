@@ -52,6 +52,14 @@ func TestReadJSON(t *testing.T) {
 			body: `{"cron_notation":"x","substitution":"true"}`, into: func() any { return &rest.NewSchedule{} },
 			errs: []string{`/substitution: want true or false, got "true"`},
 		},
+		"an object that names nothing": {
+			body: `{"cron_notation":"x","calendar":{}}`, into: func() any { return &rest.NewSchedule{} },
+			errs: []string{"/calendar: want a string, or an object with calendar/name, got {}"},
+		},
+		"an object that names something else": {
+			body: `{"cron_notation":"x","calendar":{"calendar/name":"c","x":1}}`, into: func() any { return &rest.NewSchedule{} },
+			errs: []string{`/calendar/x: want calendar/name, got "x"`},
+		},
 		"a whole schedule": {
 			body: `{"cron_notation":"0 0 3 * * ?","time_zone":"Asia/Tokyo","calendar":"c","substitution":true,"misfire":"skip","misfire_after":"5m"}`,
 			into: func() any { return &rest.NewSchedule{} },

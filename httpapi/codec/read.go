@@ -208,17 +208,26 @@ func (r *reader) readField(v reflect.Value, f *ednField, at string) error {
 }
 
 // readNamed reads a value, or the member key of an object that stands in its
-// place.
+// place. In EDN that object may have other members, and lack this one.
 func (r *reader) readNamed(v reflect.Value, key, at string) error {
 	if r.PeekKind() != '{' {
 		return r.readValue(v, at)
 	}
-	return r.readMembers(at, func(name, at string) error {
-		if name == key {
+	found := r.edn || r.lenient
+	err := r.readMembers(at, func(name, at string) error {
+		switch {
+		case name == key:
+			found = true
 			return r.readValue(v, at)
+		case !r.edn && !r.lenient:
+			r.faults.Add(at, key, strconv.Quote(name))
 		}
 		return r.SkipValue()
 	})
+	if !found {
+		r.faults.Add(at, "a string, or an object with "+key, "{}")
+	}
+	return err
 }
 
 // skipUnknown reports a member that the type does not have as a fault. In EDN

@@ -173,10 +173,10 @@ type ExecutionSummary struct {
 	Job             string               `json:"job" edn:"job/name"`
 	BatchStatus     subjects.BatchStatus `json:"batch_status" edn:"job-execution/batch-status,ref=batch-status" enum:"undispatched,unrestarted,queued,starting,started,stopping,stopped,failed,completed,abandoned,unknown,registered"`
 	ExitStatus      *string              `json:"exit_status" edn:"job-execution/exit-status" doc:"Not null once the execution has ended."`
-	CreateTime      subjects.Time        `json:"create_time" edn:"job-execution/create-time"`
+	CreateTime      subjects.Time        `json:"create_time" edn:"job-execution/create-time" nullable:"true" doc:"Null for a future fire."`
 	StartTime       subjects.Time        `json:"start_time" edn:"job-execution/start-time" nullable:"true"`
 	EndTime         subjects.Time        `json:"end_time" edn:"job-execution/end-time" nullable:"true"`
-	LastUpdatedTime subjects.Time        `json:"last_updated_time" edn:"job-execution/last-updated-time"`
+	LastUpdatedTime subjects.Time        `json:"last_updated_time" edn:"job-execution/last-updated-time" nullable:"true" doc:"Null for a future fire."`
 	Agent           *AgentRef            `json:"agent" edn:"job-execution/agent"`
 	Attempt         int                  `json:"attempt" edn:"job-execution/attempt" doc:"0 until an agent has claimed the execution."`
 	ScheduledFor    subjects.Time        `json:"scheduled_for" edn:"job-execution/scheduled-for" nullable:"true" doc:"Nominal time of the schedule."`
