@@ -71,16 +71,20 @@ func (ra *runningAgent) natsOptions() []nats.Option {
 // watchConnection restarts all pulls, heartbeats and kept results after a
 // reconnect. It calls fail if the connection is closed for good.
 func (ra *runningAgent) watchConnection(ctx context.Context, fail context.CancelCauseFunc) {
-	changes := ra.nc.StatusChanged(nats.CONNECTED, nats.CLOSED)
+	changes := ra.nc.StatusChanged(nats.CONNECTED, nats.RECONNECTING, nats.CLOSED)
 	defer ra.nc.RemoveStatusListener(changes)
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case status := <-changes:
-			if status == nats.CLOSED {
+			switch status {
+			case nats.CLOSED:
 				fail(nats.ErrConnectionClosed)
 				return
+			case nats.RECONNECTING:
+				ra.puller.unsubscribe()
+				continue
 			}
 			ra.log.Info("reconnected", "nats", ra.nc.ConnectedUrlRedacted())
 			ra.puller.restartPulls()

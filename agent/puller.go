@@ -29,11 +29,11 @@ type puller struct {
 	log         *slog.Logger
 	handle      func(*nats.Msg, time.Time) // runs in a goroutine of its own, in a reserved slot
 	lastContact func() time.Time           // when the broker was last known to be reachable: wall clock
-	inbox       string
-	sub         *nats.Subscription
 	running     sync.WaitGroup
 
 	mu        sync.Mutex
+	inbox     string // of the answers, a new one for each connection
+	sub       *nats.Subscription
 	consumers []*consumer
 	byPrefix  map[string]*consumer
 	slots     int
@@ -45,7 +45,7 @@ type puller struct {
 
 func newPuller(nc *nats.Conn, cfg *Config) *puller {
 	p := &puller{
-		nc: nc, log: cfg.Log, inbox: nc.NewInbox(), slots: cfg.Slots,
+		nc: nc, log: cfg.Log, slots: cfg.Slots,
 		consumers: newConsumers(cfg.Apps, cfg.Pools), byPrefix: map[string]*consumer{}, logged: map[string]bool{},
 	}
 	for _, c := range p.consumers {
@@ -72,20 +72,36 @@ func (p *puller) keepPulling(ctx context.Context) {
 
 // startPulling subscribes to the answers and sends the first pulls.
 func (p *puller) startPulling() error {
-	sub, err := p.nc.Subscribe(p.inbox+".*.*", p.handleMessage)
-	if err != nil {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := p.subscribe(); err != nil {
 		return err
 	}
-	p.sub = sub
-	if err := sub.SetPendingLimits(-1, -1); err != nil { // the pulls limit what arrives
-		return err
-	}
-	p.renewPulls(time.Now())
+	p.pullForFreeSlots(time.Now())
 	return nil
 }
 
-// unsubscribe ends the subscription. No request may be accepted any more.
-func (p *puller) unsubscribe() { _ = p.sub.Unsubscribe() }
+// subscribe subscribes to a new inbox. The broker may still have pulls of an
+// earlier connection. It skips them if nobody listens to their inbox; else an
+// agent with an account of its own loses the requests that they get, since the
+// broker has forgotten the way back into the account. The caller holds p.mu.
+func (p *puller) subscribe() (err error) {
+	p.inbox = p.nc.NewInbox()
+	if p.sub, err = p.nc.Subscribe(p.inbox+".*.*", p.handleMessage); err != nil {
+		return err
+	}
+	return p.sub.SetPendingLimits(-1, -1) // the pulls limit what arrives
+}
+
+// unsubscribe ends the subscription. No request is accepted any more.
+func (p *puller) unsubscribe() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.sub != nil {
+		_ = p.sub.Unsubscribe() // it may be closed
+		p.sub = nil
+	}
+}
 
 // setPaused stops or resumes pulling. Requests that arrive while it is paused
 // are returned to the broker.
@@ -98,8 +114,13 @@ func (p *puller) setPaused(paused bool) {
 
 // restartPulls forgets all open pulls after a reconnect and sends new ones.
 func (p *puller) restartPulls() {
+	p.unsubscribe()
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if err := p.subscribe(); err != nil {
+		p.log.Warn("cannot pull requests until the next reconnect", "err", err) // the connection is closed
+		return
+	}
 	now := time.Now()
 	for _, c := range p.consumers {
 		c.pullNumber++
@@ -232,14 +253,14 @@ func (p *puller) sendPull(c *consumer, n int, park bool, now time.Time) {
 
 // handleStatus handles the end of a pull, or the heartbeat of a parked one.
 func (p *puller) handleStatus(m *nats.Msg) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	parts := strings.Split(strings.TrimPrefix(m.Subject, p.inbox+"."), ".")
 	if len(parts) != 2 {
-		return
+		return // of an earlier connection
 	}
 	index, _ := strconv.Atoi(parts[0])
 	pull, _ := strconv.Atoi(parts[1])
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	if index >= len(p.consumers) || p.consumers[index].pullNumber != pull || p.consumers[index].outstanding == 0 {
 		return // of a pull that was given up
 	}
