@@ -283,7 +283,7 @@ func addUnless(f *codec.Faults, right bool, name, want, message string) {
 }
 
 // secretMembers are the members whose names may be shown of a secret body.
-var secretMembers = []string{"id", "password", "old_password", "role", "roles"}
+var secretMembers = []string{"id", "password", "old_password", "role", "roles", "join_token", "name", "apps", "pools", "public_key", "signature"}
 
 // secretBody is a body whose values no answer may show.
 type secretBody interface{ holdsSecret() }

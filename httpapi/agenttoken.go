@@ -51,7 +51,7 @@ func (s *Server) agentTokens() (AgentTokens, error) {
 }
 
 func agentTokenOf(t *bus.AgentToken) rest.AgentToken {
-	return rest.AgentToken{Name: t.Agent, Apps: t.Apps, Pools: append([]string{}, t.Pools...), CreatedBy: t.CreatedBy, CreateTime: t.CreateTime, ExpireTime: t.ExpireTime}
+	return rest.AgentToken{Name: t.Agent, Apps: t.Apps, Pools: append([]string{}, t.Pools...), PublicKey: t.UserKey, CreatedBy: t.CreatedBy, CreateTime: t.CreateTime, ExpireTime: t.ExpireTime}
 }
 
 func (s *Server) listAgentTokens(ctx context.Context, in *Page) (*answer[rest.All[rest.AgentToken]], error) {

@@ -42,7 +42,7 @@ var contract = map[permission]struct {
 	ownKeys:     {"admin", nil}, // of another user
 
 	manageAgents: {"admin", []string{"GET /agent-tokens", "POST /agent-tokens", "DELETE /agent-token/{name}"}},
-	open:         {"admin operator watcher nobody", []string{"POST /auth", "DELETE /auth", "GET /oauth", "GET /version", "GET /healthcheck"}},
+	open:         {"admin operator watcher nobody", []string{"POST /auth", "DELETE /auth", "POST /agent-tokens/join", "GET /oauth", "GET /version", "GET /healthcheck"}},
 
 	readCalendar:  {"admin operator watcher", nil},
 	writeCalendar: {"admin operator", nil},

@@ -15,6 +15,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/accounts"
 	"github.com/job-streamer/job-streamer-control-bus/bus/login"
 	"github.com/job-streamer/job-streamer-control-bus/bus/notify"
 	"github.com/job-streamer/job-streamer-control-bus/deploy"
@@ -129,6 +130,7 @@ func classifyError(err error) *problem {
 		quota   *deploy.QuotaError
 		host    *origin.HostError
 		paused  *login.PausedError
+		noJoin  *accounts.NotJoinableError
 		sick    *sickError
 	)
 	switch {
@@ -148,6 +150,10 @@ func classifyError(err error) *problem {
 		p := newProblem(http.StatusTooManyRequests, "too_many_failed_logins", paused.Error())
 		p.header.Set("Retry-After", strconv.Itoa(paused.Seconds()))
 		return p
+	case errors.Is(err, accounts.ErrJoinToken):
+		return newProblem(http.StatusUnauthorized, "wrong_join_token", "this is not the join token of the control bus")
+	case errors.As(err, &noJoin):
+		return newProblem(http.StatusForbidden, "forbidden", noJoin.Error())
 	case errors.Is(err, login.ErrBusy):
 		return unavailable("too_many_logins", "too many users are logging in at the moment; try again later")
 	case errors.Is(err, errNoLogin):

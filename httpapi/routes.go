@@ -36,6 +36,7 @@ func (s *Server) addRoutes() {
 	addRoute(s, anyone, readingRoute(get, "/account", "Get the user who is logged in, with their roles", 200), s.getAccount)
 	addRoute(s, manageAgents, readingRoute(get, "/agent-tokens", "List the tokens of agents, ordered by name", 200), s.listAgentTokens)
 	addRoute(s, manageAgents, writingRoute(post, "/agent-tokens", "Create a token for an agent; only this answer contains the credentials", 201), s.postAgentToken)
+	addRoute(s, open, writingRoute(post, "/agent-tokens/join", "Give a token to an agent that knows the join token and has made a NATS key", 201), s.postJoin)
 	addRoute(s, manageAgents, withID("delete-agent-token", writingRoute(del, "/agent-token/{name}", "Revoke the token of an agent and close its connections", 204)), s.deleteAgentToken)
 	addRoute(s, manageUsers, readingRoute(get, "/users", "List the users, ordered by id", 200), s.listUsers)
 	addRoute(s, manageUsers, writingRoute(post, "/user", "Create a user", 201), s.postUser)

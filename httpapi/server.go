@@ -135,6 +135,11 @@ type AgentTokens interface {
 	Revoke(ctx context.Context, agent string) error
 }
 
+// Joins is the part of package accounts that lets agents join.
+type Joins interface {
+	Join(ctx context.Context, r accounts.JoinRequest) (t *bus.AgentToken, user string, err error)
+}
+
 // Logins is the part of package login that the API needs.
 type Logins interface {
 	Login(ctx context.Context, a login.Attempt) (login.Secrets, error)
@@ -171,6 +176,7 @@ type Config struct {
 	Deployments Deployments
 	Logins      Logins
 	AgentTokens AgentTokens // nil: agents have no accounts of their own
+	Joins       Joins       // nil: agents cannot join
 	Notifier    Notifier
 	LoadSamples LoadSamples
 	Runnable    func(*jsl.Job) error // nil, or why no agent can run a job

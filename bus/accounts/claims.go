@@ -168,11 +168,13 @@ func (k *Keys) importShares(c *jwt.AccountClaims, all []share) error {
 // lost count until the server notices.
 const agentConnections = 16
 
-// agentAccount returns the signed token of an agent's account.
-func (k *Keys) agentAccount(account string, g *Grant) (string, error) {
+// agentAccount returns the signed token of an agent's account. Besides the key
+// of the account, the signers may sign users of it.
+func (k *Keys) agentAccount(account string, g *Grant, signers ...string) (string, error) {
 	c := jwt.NewAccountClaims(account)
 	c.Name = g.Agent
 	c.Limits.Conn, c.Limits.LeafNodeConn, c.Limits.DisallowBearer = agentConnections, 0, true
+	c.SigningKeys.Add(signers...)
 	if err := k.importShares(c, g.shares()); err != nil {
 		return "", err
 	}
@@ -194,13 +196,18 @@ func newUser(account nkeys.KeyPair, name string, expires time.Time) (token strin
 	if key, err = nkeys.CreateUser(); err != nil {
 		return "", nil, err
 	}
-	c := jwt.NewUserClaims(publicOf(key))
+	token, err = userClaims(publicOf(key), name, expires).Encode(account)
+	return token, key, err
+}
+
+// userClaims returns the claims of a user with a public key.
+func userClaims(key, name string, expires time.Time) *jwt.UserClaims {
+	c := jwt.NewUserClaims(key)
 	c.Name = name
 	if !expires.IsZero() {
 		c.Expires = expires.Unix()
 	}
-	token, err = c.Encode(account)
-	return token, key, err
+	return c
 }
 
 // connectAs returns the option of a connection as a new user of an account.

@@ -1,7 +1,9 @@
 package accounts
 
 import (
+	"crypto/hkdf"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -143,6 +145,21 @@ func publicOf(k nkeys.KeyPair) string {
 		panic(err) // a key pair that was read or made has one
 	}
 	return public
+}
+
+// joinSigner returns the key that signs the users of agents that have joined.
+// It follows from the operator's key, so the bus stores no key of an account and
+// can still sign a user of it again.
+func (k *Keys) joinSigner() (nkeys.KeyPair, error) {
+	_, secret, err := nkeys.DecodeSeed([]byte(seedOf(k.operator)))
+	if err != nil {
+		return nil, fmt.Errorf("key of agents that join: %w", err)
+	}
+	raw, err := hkdf.Key(sha256.New, secret, nil, "jobstreamer join", 32)
+	if err != nil {
+		return nil, fmt.Errorf("key of agents that join: %w", err)
+	}
+	return nkeys.FromRawSeed(nkeys.PrefixByteAccount, raw)
 }
 
 // BusAccount returns the name of the bus's account: its public key.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"runtime"
 	"strings"
@@ -13,11 +14,13 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/job-streamer/job-streamer-control-bus/agent"
 	"github.com/job-streamer/job-streamer-control-bus/agent/native"
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/help"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/client"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
@@ -25,6 +28,7 @@ import (
 type agentSettings struct {
 	nats             natsSettings
 	name, data       string
+	server, joinFile string // of the control bus, with the join token; empty: the agent does not join
 	runAs            string // user of the jobs' processes; empty: the agent's user
 	apps, pools      []string
 	slots            int
@@ -40,9 +44,13 @@ func newAgent(p *program) *cobra.Command {
 		Long: `Runs an agent. The agent takes executions of its applications and pools from NATS, runs them and reports the results.
 Any number of agents share the work. Each needs a unique name; the default is the host name.
 
+NATS accepts agents with credentials: an admin creates them (` + "`jobstreamer agent-token create`" + `) for --nats-creds, or the agent
+joins by itself with --join-token-file and keeps them in its data directory.
+
 On Ctrl-C, running jobs have some time to finish (--drain) before they are stopped. A second Ctrl-C exits immediately.`,
-		Example: `  jobstreamer agent --nats-url nats://127.0.0.1:4222 --name a1 --apps default,billing --pools default,linux --slots 8`,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return p.runAgent(cmd.Context(), s) },
+		Example: `  jobstreamer agent --nats-url nats://127.0.0.1:4222 --name a1 --nats-creds a1.creds --apps default,billing --slots 8
+  jobstreamer agent --nats-url nats://n1:4222 --name a1 --server https://jobs.example.com --join-token-file join-token`,
+		RunE: func(cmd *cobra.Command, _ []string) error { return p.runAgent(cmd.Context(), s) },
 	}
 	flags := cmd.Flags()
 	host, _ := os.Hostname()
@@ -55,6 +63,10 @@ On Ctrl-C, running jobs have some time to finish (--drain) before they are stopp
 		f.StringVar(&s.data, "data", "", "`DIR` directory for data that must survive a restart (default: agents/NAME in "+cmp.Or(defaultData(p.env), "the user's data directory")+")")
 	})
 	help.Section(flags, "NATS", func(f *pflag.FlagSet) { s.nats.addFlags(f, nats.DefaultURL) })
+	help.Section(flags, "Joining", func(f *pflag.FlagSet) {
+		f.StringVar(&s.joinFile, "join-token-file", "", "`FILE` file with the join token of the control bus, which lets the agent get credentials for NATS by itself")
+		f.StringVar(&s.server, "server", client.DefaultURL, "`URL` address of the control bus that the agent joins")
+	})
 	help.Section(flags, "Timing", func(f *pflag.FlagSet) {
 		f.DurationVar(&s.heartbeat, "heartbeat", 2*time.Second, "`DURATION` interval between heartbeats; an agent that misses three is considered lost")
 		s.endFlags(f)
@@ -97,7 +109,16 @@ func (p *program) runAgent(ctx context.Context, s agentSettings) error {
 	}
 	ctx, stop := untilSignal(ctx, func() { log.Info("shutting down; a second signal exits immediately", "drain", s.drainTime.String()) }, s.runtime.Kill)
 	defer stop()
-	conn, err := s.nats.dialUntilUp(ctx, "jobstreamer agent "+s.name, log, nats.CustomInboxPrefix(subjects.InboxPrefix(s.name)))
+	opts := []nats.Option{nats.CustomInboxPrefix(subjects.InboxPrefix(s.name))}
+	renew := func(context.Context, *nats.Conn) error { return nil }
+	if s.joinFile != "" {
+		j, err := s.joinBus(ctx, log)
+		if err != nil {
+			return ignoreCanceled(err)
+		}
+		opts, renew = append(opts, j.connectOption()), j.renew
+	}
+	conn, err := s.nats.dialUntilUp(ctx, "jobstreamer agent "+s.name, log, opts...)
 	if err != nil {
 		return ignoreCanceled(err)
 	}
@@ -108,7 +129,25 @@ func (p *program) runAgent(ctx context.Context, s agentSettings) error {
 	if err != nil {
 		return agentFlagError(err)
 	}
-	return ignoreCanceled(a.Run(ctx))
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	g, renewing := errgroup.WithContext(ctx)
+	g.Go(func() error { return renew(renewing, conn) })
+	err = a.Run(ctx)
+	cancel()
+	return cmp.Or(ignoreCanceled(err), g.Wait())
+}
+
+// joinBus returns the identity of an agent that has joined the control bus.
+func (s *agentSettings) joinBus(ctx context.Context, log *slog.Logger) (*joiner, error) {
+	if s.nats.creds != "" || s.nats.user != "" {
+		return nil, usageError{errors.New("--join-token-file cannot be combined with --nats-creds or --nats-user")}
+	}
+	j, err := openJoiner(s, log)
+	if err == nil && j.mustJoin() {
+		err = j.join(ctx)
+	}
+	return j, err
 }
 
 func (s *agentSettings) newRuntime() (*native.Runtime, error) {

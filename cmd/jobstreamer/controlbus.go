@@ -44,6 +44,7 @@ type busSettings struct {
 	nats                                     natsSettings
 	natsKeys                                 string // folder; empty: none given
 	agentAccounts                            bool   // on the embedded NATS
+	join                                     joinSettings
 	login                                    loginSettings
 	classPaths                               classPathSettings
 }
@@ -122,12 +123,16 @@ func openControlBus(ctx context.Context, s busSettings, log *slog.Logger) (c *co
 		return c, fieldFlagError(err)
 	}
 	var tokens httpapi.AgentTokens // stays nil without keys
+	var joins httpapi.Joins        // stays nil without a join token
 	if c.keys != nil {
 		made := accounts.NewTokens(c.bus, c.keys, c.system)
 		if err = made.PublishAccounts(ctx); err != nil {
 			return c, err
 		}
 		tokens = made
+		if s.join.token != "" {
+			joins = s.join.newJoins(made, log)
+		}
 	}
 	c.logins = login.New(login.Config{Bus: c.bus, Timeout: s.login.timeout})
 	c.sampler = samples.New(c.bus, c.service.Agents())
@@ -136,7 +141,7 @@ func openControlBus(ctx context.Context, s busSettings, log *slog.Logger) (c *co
 		Catalog:    catalog.New(catalog.Config{Bus: c.bus, Index: c.index, History: c.service, Schedules: c.schedule}),
 		Executions: c.service, Agents: c.service.Agents(), Schedules: c.schedule, Deployments: c.deployer,
 		LoadSamples: c.sampler, TimeZone: zone, Log: log, Version: programVersion(), AllowOrigin: s.access.allowOrigin, Notifier: c.notifier, Runnable: checkRunnable,
-		AgentTokens: tokens, Logins: c.logins, RequireLogin: s.login.required, CookieSecure: s.login.cookieSecure,
+		AgentTokens: tokens, Joins: joins, Logins: c.logins, RequireLogin: s.login.required, CookieSecure: s.login.cookieSecure,
 		HostNames: s.access.ownNames(s.http, c.listener.Addr()), TrustedProxies: s.access.proxies,
 		MaxConnectionsPerAddress: int(s.access.connections),
 	})
@@ -237,6 +242,9 @@ func (c *controlBus) openNATS(ctx context.Context, s busSettings) (err error) {
 	}
 	return err
 }
+
+// hasKeys reports whether agents have accounts of their own.
+func (s *busSettings) hasKeys() bool { return s.natsKeys != "" || s.agentAccounts }
 
 // openKeys returns the keys of the accounts on NATS, or nil if agents have no
 // accounts of their own.

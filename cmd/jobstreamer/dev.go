@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -54,6 +55,7 @@ On Ctrl-C, running jobs have some time to finish (--drain) before they are stopp
 		s.bus.notificatorFlag(f)
 	})
 	s.bus.login.addFlags(flags)
+	s.bus.join.addFlags(flags)
 	help.Section(flags, "Options", func(f *pflag.FlagSet) {
 		f.BoolVar(&s.demo, "demo", false, "register three sample jobs, run them and print what happens")
 		f.StringSliceVar(&s.agent.apps, "apps", []string{bus.DefaultApp}, "`NAMES` applications whose jobs the agent runs")
@@ -75,7 +77,7 @@ func (p *program) runDev(ctx context.Context, s devSettings) error {
 	if err := embedded.CheckSync(s.bus.sync); err != nil {
 		return usageError{err}
 	}
-	if err := s.bus.login.checkFlags(); err != nil {
+	if err := cmp.Or(s.bus.login.checkFlags(), s.bus.join.checkFlags(s.bus.hasKeys())); err != nil {
 		return err
 	}
 	unlock, err := lockData(s.bus.data)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"runtime"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -86,11 +85,10 @@ func (p *program) createAdmin(ctx context.Context, users *login.Service, s *logi
 	return err
 }
 
-// readPassword returns the password in a file that other users cannot read. Its
-// group may, since containers get secrets by a group.
+// readPassword returns the password in a file that other users cannot read.
 func readPassword(file string) (string, error) {
-	if is, err := os.Stat(file); err == nil && is.Mode().IsRegular() && is.Mode().Perm()&0o007 != 0 && runtime.GOOS != "windows" {
-		return "", usageError{fmt.Errorf("--admin-password-file %s: all users of the machine can use it (mode %04o); want 0600, or 0640 for a group", file, is.Mode().Perm())}
+	if err := checkSecretFile("admin-password-file", file); err != nil {
+		return "", err
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {

@@ -36,6 +36,7 @@ By default it listens on the loopback interface only.`,
 		s.notificatorFlag(f)
 	})
 	s.login.addFlags(flags)
+	s.join.addFlags(flags)
 	help.Section(flags, "Embedded NATS", func(f *pflag.FlagSet) {
 		f.StringVar(&s.data, "data", defaultData(p.env), "`DIR` data directory")
 		s.accountsFlag(f)
@@ -87,7 +88,7 @@ func (p *program) runServe(ctx context.Context, s busSettings, flags *pflag.Flag
 	if err != nil {
 		return err
 	}
-	if err := cmp.Or(s.checkFlags(flags), s.nats.checkSecrets(), s.login.checkFlags()); err != nil {
+	if err := cmp.Or(s.checkFlags(flags), s.nats.checkSecrets(), s.login.checkFlags(), s.join.checkFlags(s.hasKeys())); err != nil {
 		return err
 	}
 	if s.nats.url == "" {

@@ -97,3 +97,9 @@ func (c *Client) RevokeAgentToken(ctx context.Context, agent string) error {
 	_, err := c.call(ctx, request{method: "DELETE", path: joinPath("agent-token", agent)}, nil)
 	return err
 }
+
+// Join asks for a token of the agent that sends it.
+func (c *Client) Join(ctx context.Context, j rest.NewJoin) (joined *rest.JoinedAgent, err error) {
+	_, err = c.call(ctx, request{method: "POST", path: "/agent-tokens/join", body: j}, &joined)
+	return joined, err
+}

@@ -78,9 +78,10 @@ type AgentToken struct {
 	Name       string        `json:"name" doc:"Name of the agent."`
 	Apps       []string      `json:"apps" doc:"Applications whose jobs the agent may run."`
 	Pools      []string      `json:"pools" doc:"Pools whose jobs the agent may run; all if there are none."`
+	PublicKey  string        `json:"public_key,omitempty" doc:"NATS key of an agent that has joined with the join token."`
 	CreatedBy  string        `json:"created_by,omitempty" doc:"User who created the token."`
 	CreateTime subjects.Time `json:"create_time"`
-	ExpireTime subjects.Time `json:"expire_time" doc:"When the credentials expire; null: never."`
+	ExpireTime subjects.Time `json:"expire_time" nullable:"true" doc:"When the credentials expire; null: never."`
 }
 
 // AgentCredentials is the answer with a new token. No other answer shows the
@@ -88,6 +89,22 @@ type AgentToken struct {
 type AgentCredentials struct {
 	AgentToken
 	Credentials string `json:"credentials" doc:"NATS credentials file, for jobstreamer agent --nats-creds."`
+}
+
+// NewJoin is the body with which an agent asks for a token of its own.
+type NewJoin struct {
+	JoinToken string   `json:"join_token" format:"password" doc:"The secret of --join-token-file of the control bus."`
+	Name      string   `json:"name" doc:"Name of the agent."`
+	Apps      []string `json:"apps" doc:"Applications whose jobs the agent runs." example:"[\"default\"]"`
+	Pools     []string `json:"pools,omitempty" doc:"Pools whose jobs the agent runs; all if there are none."`
+	PublicKey string   `json:"public_key" doc:"Public NATS key of a user (U...), which the agent has made. It proves later that it is the same agent."`
+	Signature string   `json:"signature" doc:"Base64 of the signature, by that key, of four lines that each end with a line feed: jobstreamer join, the name, the applications and the pools, each joined by commas."`
+}
+
+// JoinedAgent is the answer to an agent that has joined.
+type JoinedAgent struct {
+	AgentToken
+	JWT string `json:"jwt" doc:"NATS token of the agent's key. It is worth nothing without the private half of that key."`
 }
 
 // Account is the user who is logged in.
