@@ -146,9 +146,13 @@ const StopRequested = "stop"
 // Execution is the record of an execution.
 type Execution struct {
 	subjects.Execution
-	LastSequence uint64 `json:"last_sequence"`  // of the newest result folded into the record
-	StopRequest  string `json:"wish,omitempty"` // stored under the name that older releases read
-	RestartedBy  int64  `json:"restarted_by,omitempty"`
+	LastSequence uint64 `json:"last_sequence"` // of the newest result folded into the record
+	// Sequences of the claim of the present attempt and of the first end; 0:
+	// none, or the record is of an older release.
+	ClaimSequence uint64 `json:"claim_sequence,omitempty"`
+	EndSequence   uint64 `json:"end_sequence,omitempty"`
+	StopRequest   string `json:"wish,omitempty"` // stored under the name that older releases read
+	RestartedBy   int64  `json:"restarted_by,omitempty"`
 	// Parameters of the execution RestartedBy.
 	RestartParams map[string]string `json:"restart_parameters,omitempty"`
 	// Element where a restart of this one begins.

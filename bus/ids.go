@@ -2,6 +2,7 @@ package bus
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -36,6 +37,19 @@ func (b *Bus) NextID(ctx context.Context) (int64, error) {
 	}
 	d.next++
 	return d.next - 1, nil
+}
+
+// HasReservedID reports whether a bus has reserved the block of an execution
+// id, so that the execution may exist.
+func (b *Bus) HasReservedID(ctx context.Context, id int64) (bool, error) {
+	e, err := b.ids.store.Get(ctx, idKey)
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("read the reserved execution ids: %w", err)
+	}
+	return id > 0 && id < e.Value, nil
 }
 
 // reserveBlock reserves the next block. It doubles the size while a block lasts

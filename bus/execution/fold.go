@@ -26,14 +26,19 @@ func isTaken(e *bus.Execution, r *bus.StoredResult) bool {
 	switch {
 	case r.Agent == subjects.Bus:
 		return true
-	case r.BatchStatus == subjects.Abandoned, !r.BatchStatus.Running() && !r.BatchStatus.Ended():
+	case !isAgentStatus(r.BatchStatus):
 		return false
 	case e.BatchStatus.Waiting():
-		return r.Attempt > e.Attempt
+		return r.Attempt == e.Attempt+1 // the one that was requested
 	case e.BatchStatus.Running():
 		return r.Attempt == e.Attempt && r.Agent == e.Agent
 	}
 	return false
+}
+
+// isAgentStatus reports whether an agent may report a status.
+func isAgentStatus(s subjects.BatchStatus) bool {
+	return s.Running() || s.Ended() && s != subjects.Abandoned
 }
 
 // foldResult applies a result to the record e. It does so only if the result
@@ -53,6 +58,7 @@ func foldResult(e *bus.Execution, r *bus.StoredResult) foldOutcome {
 	e.UpdateTime = r.Time
 	if r.Attempt > e.Attempt { // the faults of earlier attempts are in RESULTS
 		e.Attempt, e.Exception, e.ExitStatus = r.Attempt, "", ""
+		e.ClaimSequence = r.Sequence
 	}
 	e.BatchStatus = r.BatchStatus
 	if e.StopRequest == bus.StopRequested && e.BatchStatus.Running() {
@@ -88,6 +94,9 @@ func fillEnd(e *bus.Execution, r *bus.StoredResult) {
 	}
 	if e.EndTime == 0 {
 		e.EndTime = r.Time
+	}
+	if e.EndSequence == 0 {
+		e.EndSequence = r.Sequence
 	}
 	e.RestartPosition = r.RestartPosition
 	e.Definition = nil // a restart takes the job's definition at that time

@@ -32,6 +32,9 @@ const (
 	// maxPending is the maximum number of received results without an
 	// acknowledgement.
 	maxPending = 20_000
+	// unreadableEvery is the least time between two lines in the log about
+	// unreadable results.
+	unreadableEvery = 10 * time.Second
 )
 
 // projectorConsumer is the durable consumer that all buses share.
@@ -44,17 +47,27 @@ type projector struct {
 	x *index.Index
 
 	mu      sync.Mutex
-	tracks  map[int64]*track
+	tracks  map[trackKey]*track
 	writes  int
 	ready   []*track // to write when a write in flight has ended
 	closing bool
-	idle    *sync.Cond // signalled when a write has ended
+
+	unreadable       int // results since the last line about them in the log
+	unreadableLogged time.Time
+
+	idle *sync.Cond // signalled when a write has ended
+}
+
+// trackKey names an execution as its results do. An agent chooses the id in the
+// subject of a result, so the id alone may be that of another application.
+type trackKey struct {
+	app, job string
+	id       int64
 }
 
 // track is an execution for which this bus holds results or a submission.
 type track struct {
-	app, job string
-	id       int64
+	trackKey
 	rec      *bus.Execution // the last written version, immutable; nil: not read yet
 	rev      uint64
 	busy     bool // being created, read or written
@@ -71,7 +84,7 @@ type pendingResult struct {
 }
 
 func newProjector(b *bus.Bus, x *index.Index) *projector {
-	p := &projector{b: b, x: x, tracks: map[int64]*track{}}
+	p := &projector{b: b, x: x, tracks: map[trackKey]*track{}}
 	p.idle = sync.NewCond(&p.mu)
 	return p
 }
@@ -133,11 +146,23 @@ func (p *projector) receiveResult(m jetstream.Msg) {
 	}
 	r, err := bus.DecodeResult(m.Subject(), meta.Sequence.Stream, m.Headers(), m.Data())
 	if err != nil { // no bus can ever decode it
-		p.b.Log.Error("unreadable result skipped", "err", err)
+		p.reportUnreadable(err)
 		_ = m.Term() // otherwise the broker delivers it again
 		return
 	}
 	p.addResult(pendingResult{r, m.Ack})
+}
+
+// reportUnreadable logs the first unreadable result, and later ones together:
+// an agent can publish any number.
+func (p *projector) reportUnreadable(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.unreadable++
+	if now := time.Now(); now.Sub(p.unreadableLogged) >= unreadableEvery {
+		p.b.Log.Error("unreadable results skipped", "count", p.unreadable, "err", err)
+		p.unreadable, p.unreadableLogged = 0, now
+	}
 }
 
 // addResult adds a result to its track. It folds an end without delay, a start
@@ -145,7 +170,7 @@ func (p *projector) receiveResult(m jetstream.Msg) {
 func (p *projector) addResult(r pendingResult) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	t := p.trackOf(r.App, r.Job, r.ID)
+	t := p.trackOf(trackKey{r.App, r.Job, r.ID})
 	t.pending = append(t.pending, r)
 	if r.BatchStatus.Ended() || r.ack == nil {
 		p.scheduleWrite(t)
@@ -161,11 +186,11 @@ func (p *projector) addResult(r pendingResult) {
 	}
 }
 
-func (p *projector) trackOf(app, job string, id int64) *track {
-	t := p.tracks[id]
+func (p *projector) trackOf(key trackKey) *track {
+	t := p.tracks[key]
 	if t == nil {
-		t = &track{app: app, job: job, id: id}
-		p.tracks[id] = t
+		t = &track{trackKey: key}
+		p.tracks[key] = t
 	}
 	return t
 }
@@ -195,32 +220,49 @@ func (p *projector) writeRecord(t *track) {
 	// Stable, since refoldMissing puts what it read before its duplicates.
 	slices.SortStableFunc(t.pending, func(a, b pendingResult) int { return cmp.Compare(a.Sequence, b.Sequence) })
 	e := *t.rec
-	changed := false
-	for _, r := range t.pending {
-		switch foldResult(&e, r.StoredResult) {
-		case applied:
-			changed = true
-		case skipped:
-			changed = true
-			p.b.Log.Warn("result skipped: its agent has not claimed the attempt", "execution", t.id, "attempt", r.Attempt, "agent", r.Agent)
-		case gap:
-			go p.refoldMissing(t, &e)
-			return
-		case held:
-		}
-	}
-	if !changed {
+	folded, missing := p.foldPending(t, &e)
+	switch {
+	case e.LastSequence > t.rec.LastSequence:
+	case missing:
+		go p.refoldMissing(t, &e)
+		return
+	default:
 		p.finishEmptyWrite(t, nil)
 		return
 	}
-	taken := t.pending
-	t.pending = nil
+	taken := t.pending[:folded:folded]
+	t.pending = t.pending[folded:]
 	// The callback may run before Write returns.
 	p.b.Executions.Write(e.Key(), e, t.rev, func(rev uint64, err error) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.writeDone(t, taken, &e, rev, err)
 	})
+}
+
+// foldPending folds the pending results into e and returns how many it folded.
+// missing is true if a result before the next one is missing. p.mu is held.
+func (p *projector) foldPending(t *track, e *bus.Execution) (folded int, missing bool) {
+	skippedCount := 0
+	for i, r := range t.pending {
+		switch foldResult(e, r.StoredResult) {
+		case gap:
+			folded, missing = i, true
+		case skipped:
+			skippedCount++
+			fallthrough
+		case applied, held:
+			folded = i + 1
+		}
+		if missing {
+			break
+		}
+	}
+	if skippedCount > 0 {
+		p.b.Log.Warn("results skipped: their agent has not claimed the attempt, or it has ended",
+			"app", t.app, "job", t.job, "execution", t.id, "count", skippedCount, "last_sequence", e.LastSequence)
+	}
+	return folded, missing
 }
 
 // finishEmptyWrite ends a write that wrote nothing. The pending results are
@@ -276,7 +318,7 @@ func (p *projector) writeDone(t *track, taken []pendingResult, e *bus.Execution,
 // the cache is full. p.mu is held.
 func (p *projector) releaseTrack(t *track) {
 	if !t.busy && len(t.pending) == 0 && (t.rec == nil || t.rec.BatchStatus.Ended() || len(p.tracks) > maxTracks) {
-		delete(p.tracks, t.id)
+		delete(p.tracks, t.trackKey)
 	}
 }
 

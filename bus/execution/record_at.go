@@ -2,6 +2,7 @@ package execution
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
@@ -34,15 +35,17 @@ func (s *Service) At(ctx context.Context, r *bus.StoredResult) (e *bus.Execution
 // whether r counts.
 func (s *Service) foldUpTo(ctx context.Context, e *bus.Execution, r *bus.StoredResult) (taken bool, err error) {
 	if e.LastSequence >= r.Sequence {
-		if r.Agent == subjects.Bus || r.Agent == e.Agent && r.Attempt == e.Attempt {
-			return true, nil
+		if taken, known := wasTaken(e, r); known {
+			return taken, nil
 		}
-		// It is of an earlier attempt, or of an agent that did not claim it.
 		e = &bus.Execution{Execution: subjects.Execution{BatchStatus: subjects.Undispatched}}
 	}
-	for e.LastSequence < r.Sequence {
+	for reads := 0; e.LastSequence < r.Sequence; reads++ {
 		next := r
 		if r.Expected != e.LastSequence {
+			if reads == maxFolded { // the projector reads them too, and writes how far it has come
+				return false, fmt.Errorf("read the results of %d before %d: more than %d: %w", r.ID, r.Sequence, maxFolded, bus.ErrUnknown)
+			}
 			if next, err = s.b.ResultAt(ctx, r.App, r.Job, r.ID, e.LastSequence+1); err != nil {
 				return false, err
 			}
@@ -51,6 +54,22 @@ func (s *Service) foldUpTo(ctx context.Context, e *bus.Execution, r *bus.StoredR
 		taken = foldResult(e, next) == applied
 	}
 	return taken, nil
+}
+
+// wasTaken reports whether a result counted that the record e already has. known
+// is false if the record does not tell: the result is of an earlier attempt, or
+// the record is of an older release.
+func wasTaken(e *bus.Execution, r *bus.StoredResult) (taken, known bool) {
+	switch {
+	case r.Agent == subjects.Bus:
+		return true, true
+	case !isAgentStatus(r.BatchStatus), r.Attempt > e.Attempt, r.Attempt == e.Attempt && r.Agent != e.Agent:
+		return false, true
+	case r.Attempt < e.Attempt, e.ClaimSequence == 0, e.BatchStatus.Waiting():
+		return false, false
+	}
+	ended := e.BatchStatus.Ended()
+	return r.Sequence >= e.ClaimSequence && (!ended || r.Sequence <= e.EndSequence), !ended || e.EndSequence > 0
 }
 
 // rewindRecord turns a record into what it was after r, as far as that is

@@ -8,6 +8,10 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
+// maxFolded is how many results a reader or the projector reads from RESULTS
+// before it gives up or writes what it has. Agents may publish any number.
+const maxFolded = 1000
+
 // loadRecord reads the record of t from the leader. If there is none, it
 // rebuilds the record from the claim.
 func (p *projector) loadRecord(t *track) {
@@ -44,6 +48,12 @@ func (p *projector) loadRecord(t *track) {
 // RESULTS. It returns nil if there are no results any more: the execution was
 // purged while this bus had a result of it.
 func (p *projector) rebuildRecord(ctx context.Context, t *track) (*bus.Execution, error) {
+	if sum, ok := p.x.Find(t.id); ok && (sum.App != t.app || sum.Job != t.job) {
+		return nil, nil // an agent has chosen the id
+	}
+	if given, err := p.b.HasReservedID(ctx, t.id); err != nil || !given {
+		return nil, err
+	}
 	first, err := p.b.ResultAt(ctx, t.app, t.job, t.id, 1)
 	if errors.Is(err, bus.ErrNotFound) {
 		return nil, nil
@@ -51,7 +61,9 @@ func (p *projector) rebuildRecord(ctx context.Context, t *track) (*bus.Execution
 	if err != nil {
 		return nil, err
 	}
-	if first.Expected != 0 { // all but its end was purged, then the record was removed
+	// All but its end was purged, then the record was removed; or an agent has
+	// stored something before the claim, which the broker then refuses.
+	if first.Expected != 0 {
 		return nil, nil
 	}
 	rec := &bus.Execution{Rebuilt: true}
@@ -70,8 +82,9 @@ func (p *projector) rebuildRecord(ctx context.Context, t *track) (*bus.Execution
 	return rec, nil
 }
 
-// refoldMissing reads the results between the record and the pending ones from
-// RESULTS. e is the record with everything folded so far.
+// refoldMissing reads results between the record and the pending ones from
+// RESULTS, maxFolded at most: the record is written before it reads more. e is
+// the record with everything folded so far.
 func (p *projector) refoldMissing(t *track, e *bus.Execution) {
 	ctx, cancel := context.WithTimeout(context.Background(), 4*bus.AckTimeout)
 	defer cancel()
@@ -83,7 +96,7 @@ func (p *projector) refoldMissing(t *track, e *bus.Execution) {
 			break
 		}
 		missing = append(missing, pendingResult{r, nil})
-		if r.Sequence >= last.Sequence {
+		if r.Sequence >= last.Sequence || len(missing) == maxFolded {
 			break
 		}
 		seq = r.Sequence + 1
@@ -91,6 +104,8 @@ func (p *projector) refoldMissing(t *track, e *bus.Execution) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
+	case err != nil && len(missing) > 0 && !errors.Is(err, bus.ErrNotFound):
+		p.foldMissing(t, e, missing) // the rest comes with the next retry
 	case errors.Is(err, bus.ErrNotFound):
 		// It was purged meanwhile, so the pending results are obsolete.
 		t.rec = nil
@@ -98,14 +113,20 @@ func (p *projector) refoldMissing(t *track, e *bus.Execution) {
 	case err != nil:
 		p.finishEmptyWrite(t, err)
 	default:
-		// Each follows the one before, whatever it expected: results in between
-		// may have been purged, and an agent may expect nothing.
-		before := e.LastSequence
-		for _, r := range missing {
-			r.Expected, before = before, r.Sequence
-		}
-		t.pending = append(missing, t.pending...)
-		p.writes--
-		p.writeRecord(t)
+		p.foldMissing(t, e, missing)
 	}
+}
+
+// foldMissing puts results that were missing before the pending ones, and writes
+// the record. p.mu is held.
+func (p *projector) foldMissing(t *track, e *bus.Execution, missing []pendingResult) {
+	// Each follows the one before, whatever it expected: results in between may
+	// have been purged, and an agent may expect nothing.
+	before := e.LastSequence
+	for _, r := range missing {
+		r.Expected, before = before, r.Sequence
+	}
+	t.pending = append(missing, t.pending...)
+	p.writes--
+	p.writeRecord(t)
 }

@@ -93,8 +93,10 @@ func (s *Service) readLastResult(ctx context.Context, e *bus.Execution, otherwis
 		return r, err
 	}
 	now := *e
-	if _, err := s.foldUpTo(ctx, &now, r); err != nil {
-		return nil, err
+	if now.LastSequence < r.Sequence {
+		if _, err := s.foldUpTo(ctx, &now, r); err != nil {
+			return nil, err
+		}
 	}
 	r.BatchStatus, r.Attempt, r.Agent = now.BatchStatus, now.Attempt, now.Agent
 	return r, nil

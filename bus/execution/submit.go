@@ -307,7 +307,7 @@ func (s *Service) requestAttempt(rec *bus.Execution, attempt int, expected uint6
 func (p *projector) expectRecord(rec *bus.Execution) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if t := p.trackOf(rec.App, rec.Job, rec.ID); !t.busy {
+	if t := p.trackOf(trackKey{rec.App, rec.Job, rec.ID}); !t.busy {
 		t.busy, t.creating = true, true
 		p.writes++
 	}
@@ -318,7 +318,7 @@ func (p *projector) expectRecord(rec *bus.Execution) {
 func (p *projector) recordCreated(rec *bus.Execution, rev uint64, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	t := p.tracks[rec.ID]
+	t := p.tracks[trackKey{rec.App, rec.Job, rec.ID}]
 	if t == nil || !t.creating { // two callers submit the same execution
 		return
 	}

@@ -54,6 +54,7 @@ func (x *Index) PutExecution(e *bus.Execution, rev uint64) {
 		Pool: e.Pool, Priority: e.Priority,
 		Create: e.CreateTime, Start: e.StartTime, End: e.EndTime, ScheduledFor: e.ScheduledFor, RestartOf: e.RestartOf,
 		RestartedBy: e.RestartedBy, StopRequest: e.StopRequest, Deleted: e.DeleteTime, JobName: e.JobName,
+		Rebuilt: e.Rebuilt,
 	}, e.App, e.Job, rev, e)
 }
 
@@ -87,6 +88,15 @@ func (x *Index) detachWaiters(id int64) []chan *bus.Execution {
 func (x *Index) replaceEntry(r *recordFields, app, job string, rev uint64, whole *bus.Execution) (waiters []chan *bus.Execution) {
 	j := x.jobFor(app, job)
 	h, there := x.table.findHandle(r.ID)
+	if there && x.table.entryAt(h).job != j.number {
+		// Buses give an id out once. An agent can choose an id in a result, and
+		// a bus rebuilds a record from it.
+		if r.Rebuilt {
+			return nil
+		}
+		x.removeEntry(r.ID, x.jobs[x.table.entryAt(h).job])
+		h, there = 0, false
+	}
 	if there && x.table.entryAt(h).rev >= rev {
 		return nil
 	}
@@ -164,7 +174,12 @@ func (x *Index) trackLive(r *recordFields, app, job string) {
 // wait for its end.
 func (x *Index) Remove(app, job string, id int64) {
 	x.mu.Lock()
-	x.removeEntry(id, x.jobFor(app, job))
+	j := x.jobFor(app, job)
+	if h, there := x.table.findHandle(id); there && x.table.entryAt(h).job != j.number {
+		x.mu.Unlock()
+		return
+	}
+	x.removeEntry(id, j)
 	delete(x.doomed, id)
 	waiters := x.detachWaiters(id)
 	x.mu.Unlock()

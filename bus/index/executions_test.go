@@ -327,3 +327,32 @@ func TestEveryBatchStatus(t *testing.T) {
 		}
 	}
 }
+
+// An agent can choose an id in a result, so a rebuilt record may have the id of
+// another execution. It never hides that one.
+func TestRebuiltRecordOfAnId(t *testing.T) {
+	real, ghost := execution(1, subjects.Started), execution(1, subjects.Completed)
+	ghost.App, ghost.Job, ghost.Rebuilt = "b", "z", true
+	deleted := *ghost
+	deleted.DeleteTime = 1
+	for name, put := range map[string]func(x *Index){
+		"after the execution":  func(x *Index) { x.PutExecution(real, 5); x.PutExecution(ghost, 9) },
+		"before the execution": func(x *Index) { x.PutExecution(ghost, 4); x.PutExecution(real, 5) },
+		"at a later revision":  func(x *Index) { x.PutExecution(ghost, 9); x.PutExecution(real, 5); x.PutExecution(ghost, 10) },
+		"and deleted":          func(x *Index) { x.PutExecution(real, 5); x.PutExecution(&deleted, 9) },
+		"and removed":          func(x *Index) { x.PutExecution(real, 5); x.Remove("b", "z", 1) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := New(nil)
+			put(x)
+			got, ok := x.Find(1)
+			page, hits := x.Executions("a", "j", 0, 10)
+			if !ok || got.App != "a" || got.BatchStatus != subjects.Started || hits != 1 || page[0].ID != 1 {
+				t.Errorf("Find = %+v, %v and a list of %d; want the started execution of a", got, ok, hits)
+			}
+			if _, hits := x.Executions("b", "z", 0, 10); hits != 0 {
+				t.Errorf("%d executions of the other job", hits)
+			}
+		})
+	}
+}

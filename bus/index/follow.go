@@ -35,6 +35,7 @@ type recordFields struct {
 	StopRequest  string               `json:"wish"`
 	Deleted      subjects.Time        `json:"delete_time"`
 	JobName      string               `json:"job_name"`
+	Rebuilt      bool                 `json:"rebuilt"`
 }
 
 const decoders = 2
