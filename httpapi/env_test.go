@@ -132,7 +132,9 @@ func (e *env) send(r *http.Request) *reply {
 	if err != nil {
 		e.t.Fatal(err)
 	}
-	return &reply{e, e.t, r.Method + " " + r.URL.RequestURI(), res.StatusCode, res.Header, b}
+	answered := &reply{e, e.t, r.Method + " " + r.URL.RequestURI(), res.StatusCode, res.Header, b}
+	answered.checkProtection()
+	return answered
 }
 
 // want ends the test if the status is another.

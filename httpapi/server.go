@@ -266,6 +266,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.RawPath != "" {
 		routed.URL = canonicalPath(r.URL)
 	}
+	origin.ProtectAnswer(w.Header())
 	answer := limitTimes(w, &routed)
 	s.handler.ServeHTTP(answer, &routed)
 	answer.finish()

@@ -43,6 +43,7 @@ func (e *env) listen(ctx context.Context, path string, headers ...string) <-chan
 	if got := res.Header.Get("Cache-Control"); got != "no-cache, no-transform" {
 		e.t.Errorf("GET %s: Cache-Control %q", path, got)
 	}
+	(&reply{e, e.t, "GET " + path, res.StatusCode, res.Header, nil}).checkProtection()
 	lines := bufio.NewScanner(res.Body)
 	if !lines.Scan() || !strings.HasPrefix(lines.Text(), ": ") {
 		e.t.Fatalf("GET %s begins with %q, want a comment", path, lines.Text())

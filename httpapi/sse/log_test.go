@@ -70,7 +70,7 @@ func TestTextOfLog(t *testing.T) {
 	if len(lines) != 3 || !strings.HasSuffix(lines[0], "stdout - | one") || lines[2] != "    more of it" {
 		t.Errorf("text %q", lines)
 	}
-	for name, want := range map[string]string{"Content-Type": plainText, "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"} {
+	for name, want := range map[string]string{"Content-Type": plainText, "Cache-Control": "no-store"} {
 		if got := w.Header().Get(name); got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)
 		}

@@ -41,8 +41,7 @@ func startAnswer(w http.ResponseWriter, media string) *writer {
 	if media == EventStream { // a proxy that compresses would hold events back (RFC 9111 section 5.2.2.6)
 		h.Set("Cache-Control", "no-cache, no-transform")
 	}
-	h.Set("X-Content-Type-Options", "nosniff") // a browser must not run the output of a job as a page
-	h.Set("X-Accel-Buffering", "no")           // else nginx holds the answer back
+	h.Set("X-Accel-Buffering", "no") // else nginx holds the answer back
 	w.WriteHeader(http.StatusOK)
 	return newWriter(w, writeTimeout)
 }
