@@ -61,15 +61,23 @@ func (b *Bus) Room(ctx context.Context) error {
 
 // checkRoom returns an [ErrFull] if the account has next to no room left.
 func (b *Bus) checkRoom(info *jetstream.AccountInfo) error {
-	t := b.accountTier(info)
-	limit := t.Limits.MaxStore
-	if limit < 0 || limit == 0 && t.Store == 0 { // no limit
-		return nil
-	}
-	if NextToFull(int64(t.Store), limit) {
-		return fmt.Errorf("%w: it stores %s, and its disk or the limit of its account allows no more", ErrFull, Size(int64(t.Store)))
+	stored, limit := b.StorageOf(info)
+	if limit >= 0 && NextToFull(stored, limit) {
+		return fmt.Errorf("%w: it stores %s, and its disk or the limit of its account allows no more", ErrFull, Size(stored))
 	}
 	return nil
+}
+
+// StorageOf returns the bytes that the account stores on disk for streams such
+// as those of the bus, and how many it may store; -1: no limit. Both count all
+// replicas.
+func (b *Bus) StorageOf(info *jetstream.AccountInfo) (stored, limit int64) {
+	t := b.accountTier(info)
+	stored, limit = int64(t.Store), t.Limits.MaxStore
+	if limit < 0 || limit == 0 && stored == 0 {
+		limit = -1
+	}
+	return stored, limit
 }
 
 // NextToFull reports whether the stored bytes are so close to the limit that no

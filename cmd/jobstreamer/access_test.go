@@ -96,19 +96,3 @@ func TestOpsDuringFlood(t *testing.T) {
 		}
 	}
 }
-
-func TestOpsExposure(t *testing.T) {
-	t.Parallel()
-	for address, refused := range map[string]bool{"127.0.0.1:1": false, "[::1]:1": false, "0.0.0.0:1": true, ":1": true, "192.0.2.7:1": true} {
-		at, err := net.ResolveTCPAddr("tcp", address)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, insecure := range []bool{false, true} {
-			s := accessSettings{ops: address, insecure: insecure}
-			if err := s.checkOpsExposed(at); (err != nil) != (refused && !insecure) {
-				t.Errorf("%s, --insecure=%v: %v", address, insecure, err)
-			}
-		}
-	}
-}

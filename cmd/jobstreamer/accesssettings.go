@@ -23,17 +23,8 @@ func (s *accessSettings) addFlags(f *pflag.FlagSet) {
 	f.StringSliceVar(&s.hostNames, "host-name", nil, "`NAMES` host names by which clients reach the API; without --login, only these, loopback names and the address of --http are accepted")
 	f.StringSliceVar(&s.proxies, "trusted-proxy", nil, "`ADDRESSES` addresses or networks of proxies whose header X-Forwarded-For names the client")
 	f.UintVar(&s.connections, "max-connections-per-address", 256, "`NUMBER` connections that one IP address may have to the API at once; further ones are closed; 0 means no limit; proxies of --trusted-proxy have none")
-	f.StringVar(&s.ops, "ops", "", "`HOST:PORT` address of a second listener for operators, such as 127.0.0.1:45103: health, readiness, metrics and profiles, without a login; port 0 picks a free port")
-	f.BoolVar(&s.insecure, "insecure", false, "allow --http beyond loopback without --login, and --ops beyond loopback; everyone who can reach --http can then run commands on all agents")
-}
-
-// checkOpsExposed returns an error if the listener for operators can be reached
-// from the network and --insecure does not allow it.
-func (s *accessSettings) checkOpsExposed(at net.Addr) error {
-	if tcp, ok := at.(*net.TCPAddr); !ok || tcp.IP.IsLoopback() || s.insecure {
-		return nil
-	}
-	return usageError{fmt.Errorf("--ops %s: this listener asks for no login; listen on 127.0.0.1, or use --insecure if only trusted clients can reach it", s.ops)}
+	f.StringVar(&s.ops, "ops", "", "`HOST:PORT` address of a second listener for operators, such as 127.0.0.1:45103: health, readiness and metrics, without a login, and profiles for clients on this machine; port 0 picks a free port")
+	f.BoolVar(&s.insecure, "insecure", false, "allow --http beyond loopback without --login; everyone who can reach it can then run commands on all agents")
 }
 
 // checkExposed returns an error if everyone on the network could run commands

@@ -1,8 +1,10 @@
 package ops
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -46,11 +48,11 @@ type Metrics struct {
 	http.Handler
 	index    Index
 	agents   Agents
-	js       jetstream.JetStream
-	nc       *nats.Conn
+	bus      *bus.Bus
 	registry *prometheus.Registry
 
-	ended    *prometheus.HistogramVec
+	ended    *prometheus.CounterVec
+	duration *prometheus.HistogramVec
 	lateness prometheus.Histogram
 
 	mu     sync.Mutex
@@ -65,11 +67,11 @@ var (
 	agentsDesc     = describe("agents", "Agents that were heard within the last day.", "state")
 	slotsDesc      = describe("agent_slots", "Slots of the agents that are alive.", "state")
 	waitingDesc    = describe("queue_waiting_requests", "Requests that wait for an agent.", "app", "pool")
-	ageDesc        = describe("queue_oldest_request_age_seconds", "Age of the oldest request that waits for an agent.", "app", "pool")
+	ageDesc        = describe("queue_oldest_request_age_seconds", "Age of the oldest request that no agent has taken.", "app", "pool")
 	lagDesc        = describe("consumer_pending_messages", "Messages that a durable consumer has not processed.", "stream", "consumer")
-	storedDesc     = describe("jetstream_stored_bytes", "Bytes that JetStream stores on disk.")
+	storedDesc     = describe("jetstream_stored_bytes", "Bytes that JetStream stores on disk, in all replicas.")
 	limitDesc      = describe("jetstream_limit_bytes", "Bytes that JetStream may store on disk; -1 without a limit.")
-	upDesc         = describe("nats_up", "1 if JetStream answered this scrape.")
+	upDesc         = describe("nats_up", "1 if JetStream answered this scrape, in full.")
 )
 
 func describe(name, help string, labels ...string) *prometheus.Desc {
@@ -79,10 +81,13 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 // NewMetrics returns the metrics of a bus.
 func NewMetrics(b *bus.Bus, x Index, a Agents) *Metrics {
 	m := &Metrics{
-		index: x, agents: a, js: b.JS, nc: b.NC, registry: prometheus.NewRegistry(),
+		index: x, agents: a, bus: b, registry: prometheus.NewRegistry(),
 		names: map[string]map[string]bool{}, known: map[int64]bool{},
-		ended: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "jobstreamer_execution_duration_seconds", Help: "Time from start to end of executions that ended since this bus started.",
+		ended: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "jobstreamer_executions_ended_total", Help: "Executions that ended since this bus started.",
+		}, []string{"app", "status"}),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "jobstreamer_execution_duration_seconds", Help: "Time from start to end of executions that had started and ended since this bus started.",
 			Buckets: []float64{.1, 1, 10, 60, 300, 1800, 3600, 4 * 3600, 24 * 3600},
 		}, []string{"app", "status"}),
 		lateness: prometheus.NewHistogram(prometheus.HistogramOpts{
@@ -90,7 +95,7 @@ func NewMetrics(b *bus.Bus, x Index, a Agents) *Metrics {
 			Buckets: []float64{.01, .1, .5, 1, 5, 30, 60, 600, 3600},
 		}),
 	}
-	m.registry.MustRegister(m, m.ended, m.lateness,
+	m.registry.MustRegister(m, m.ended, m.duration, m.lateness,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.Handler = promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 2})
 	return m
@@ -102,7 +107,7 @@ func (m *Metrics) Run(ctx context.Context) error {
 		jetio.KeySubject(subjects.ExecutionsBucket, ">"): m.countEnd,
 		subjects.EventSubject("fire", ">"):               m.countFire,
 	} {
-		sub, err := m.nc.Subscribe(subject, count)
+		sub, err := m.bus.NC.Subscribe(subject, count)
 		if err != nil {
 			return fmt.Errorf("count %s: %w", subject, err)
 		}
@@ -121,11 +126,11 @@ func (m *Metrics) countEnd(msg *nats.Msg) {
 	if !m.isFirstEnd(e.ID) {
 		return
 	}
-	var took time.Duration
-	if e.StartTime != 0 && e.EndTime != 0 {
-		took = e.EndTime.Std().Sub(e.StartTime.Std())
+	app, status := m.bound("app", e.App), string(e.BatchStatus)
+	m.ended.WithLabelValues(app, status).Inc()
+	if e.StartTime != 0 && e.EndTime != 0 { // not one that was stopped while it waited
+		m.duration.WithLabelValues(app, status).Observe(e.EndTime.Std().Sub(e.StartTime.Std()).Seconds())
 	}
-	m.ended.WithLabelValues(m.bound("app", e.App), string(e.BatchStatus)).Observe(took.Seconds())
 }
 
 // isFirstEnd reports whether an execution is not among the last ones that ended,
@@ -208,72 +213,101 @@ func (m *Metrics) Collect(to chan<- prometheus.Metric) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()
-	f.addValue(upDesc, 0)
-	if info, err := m.js.AccountInfo(ctx); err == nil {
-		f.addValue(upDesc, 1)
-		f.addValue(storedDesc, float64(info.Store))
-		f.addValue(limitDesc, float64(info.Limits.MaxStore))
-		m.addLag(ctx, f)
-		m.addQueues(ctx, f)
+	up := 0.0
+	if err := m.addBroker(ctx, f); err == nil {
+		up = 1
+	} else {
+		m.bus.Log.Warn("scrape without all figures of NATS", "err", err)
 	}
+	f.addValue(upDesc, up)
 	for s, v := range f {
 		to <- prometheus.MustNewConstMetric(s.desc, prometheus.GaugeValue, v, s.labels[:s.n]...)
 	}
 }
 
+// addBroker adds what NATS knows. After an error it goes on with the next
+// stream, and leaves out the values of this one.
+func (m *Metrics) addBroker(ctx context.Context, f scrapedValues) error {
+	info, err := m.bus.JS.AccountInfo(ctx)
+	if err != nil {
+		return err
+	}
+	stored, limit := m.bus.StorageOf(info)
+	f.addValue(storedDesc, float64(stored))
+	f.addValue(limitDesc, float64(limit))
+	err = m.addLag(ctx, f)
+	apps := m.index.Apps()
+	for _, app := range apps[:min(len(apps), maxNames)] {
+		err = cmp.Or(err, m.addQueues(ctx, f, app.Name))
+	}
+	return err
+}
+
 // addLag adds the durable consumers of results. Others belong to clients.
-func (m *Metrics) addLag(ctx context.Context, f scrapedValues) {
-	for _, info := range m.consumersOf(ctx, subjects.ResultsStream) {
+func (m *Metrics) addLag(ctx context.Context, f scrapedValues) error {
+	_, all, err := m.consumersOf(ctx, subjects.ResultsStream)
+	for _, info := range all {
 		if info.Config.Durable != "" {
 			f.addValue(lagDesc, float64(info.NumPending)+float64(info.NumAckPending), info.Stream, info.Name)
 		}
 	}
+	return err
 }
 
-// addQueues adds the queues of the first maxNames applications.
-func (m *Metrics) addQueues(ctx context.Context, f scrapedValues) {
-	apps := m.index.Apps()
-	for _, app := range apps[:min(len(apps), maxNames)] {
-		name := m.bound("app", app.Name)
-		stream := subjects.RequestStream(app.Name)
-		for _, info := range m.consumersOf(ctx, stream) {
-			pool, _, ok := strings.Cut(info.Name, "=")
-			if !ok {
-				continue
-			}
-			waiting := float64(info.NumPending)
-			pool = m.bound("pool", pool)
-			f.addValue(waitingDesc, waiting, name, pool)
-			if waiting > 0 {
-				m.addAge(ctx, f, stream, info.Config.FilterSubject, name, pool)
-			}
+// addQueues adds the queues of an application.
+func (m *Metrics) addQueues(ctx context.Context, f scrapedValues, app string) error {
+	stream, all, err := m.consumersOf(ctx, subjects.RequestStream(app))
+	if err != nil {
+		return err
+	}
+	name := m.bound("app", app)
+	for _, info := range all {
+		pool, _, ok := strings.Cut(info.Name, "=")
+		if !ok {
+			continue
+		}
+		pool = m.bound("pool", pool)
+		f.addValue(waitingDesc, float64(info.NumPending), name, pool)
+		if info.NumPending == 0 {
+			continue
+		}
+		first, err := oldestWaiting(ctx, stream, info)
+		if errors.Is(err, jetstream.ErrMsgNotFound) { // an agent has just taken it
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		age := time.Since(first.Time).Seconds()
+		if was := f[seriesOf(ageDesc, name, pool)]; age > was {
+			f.addValue(ageDesc, age-was, name, pool)
 		}
 	}
+	return nil
 }
 
-// addAge raises the age of a pool's queue to that of its oldest request.
-func (m *Metrics) addAge(ctx context.Context, f scrapedValues, stream, filter, app, pool string) {
-	s, err := m.js.Stream(ctx, stream)
-	if err != nil {
-		return
-	}
-	first, err := s.GetMsg(ctx, 1, jetstream.WithGetMsgSubject(filter))
-	if err != nil {
-		return
-	}
-	age := time.Since(first.Time).Seconds()
-	if was := f[seriesOf(ageDesc, app, pool)]; age > was {
-		f.addValue(ageDesc, age-was, app, pool)
-	}
+// oldestWaiting returns the oldest request that no agent has taken. Requests
+// before it may be in the queue, too, until their agents have claimed them.
+func oldestWaiting(ctx context.Context, stream jetstream.Stream, queue *jetstream.ConsumerInfo) (*jetstream.RawStreamMsg, error) {
+	return stream.GetMsg(ctx, queue.Delivered.Stream+1, jetstream.WithGetMsgSubject(queue.Config.FilterSubject))
 }
 
-func (m *Metrics) consumersOf(ctx context.Context, stream string) (all []*jetstream.ConsumerInfo) {
-	s, err := m.js.Stream(ctx, stream)
-	if err != nil { // an application without an agent or an execution has none
-		return nil
+// consumersOf returns a stream and its consumers: none if there is no such
+// stream, and none with an error.
+func (m *Metrics) consumersOf(ctx context.Context, name string) (s jetstream.Stream, all []*jetstream.ConsumerInfo, err error) {
+	s, err = m.bus.JS.Stream(ctx, name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) { // an application without an agent has none
+		return nil, nil, nil
 	}
-	for info := range s.ListConsumers(ctx).Info() {
+	if err != nil {
+		return nil, nil, fmt.Errorf("read the stream %s: %w", name, err)
+	}
+	list := s.ListConsumers(ctx)
+	for info := range list.Info() {
 		all = append(all, info)
 	}
-	return all
+	if err := list.Err(); err != nil {
+		return nil, nil, fmt.Errorf("list the consumers of %s: %w", name, err)
+	}
+	return s, all, nil
 }

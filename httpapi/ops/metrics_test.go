@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -62,13 +63,17 @@ func busyMetrics(t *testing.T) (m *Metrics, text string) {
 	start := subjects.Now()
 	e := bus.Execution{}
 	e.ID, e.App, e.Job, e.BatchStatus, e.StartTime, e.EndTime = 7, "shop", "secretjob", subjects.Completed, start, start+5000
-	data, err := json.Marshal(e)
-	if err != nil {
-		t.Fatal(err)
-	}
+	never := e // stopped while it waited
+	never.ID, never.BatchStatus, never.StartTime = 9, subjects.Stopped, 0
 	for deadline := time.Now().Add(10 * time.Second); ; { // until Run has subscribed
-		if _, err := b.JS.Publish(t.Context(), "$KV."+subjects.ExecutionsBucket+"."+bus.ExecutionKey(e.App, e.Job, e.ID), data); err != nil {
-			t.Fatal(err)
+		for _, e := range []bus.Execution{never, e} {
+			data, err := json.Marshal(e)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := b.JS.Publish(t.Context(), "$KV."+subjects.ExecutionsBucket+"."+bus.ExecutionKey(e.App, e.Job, e.ID), data); err != nil {
+				t.Fatal(err)
+			}
 		}
 		b.Event("fire", "fired", []string{"shop", "secretjob"}, &bus.Fire{Nominal: start, Time: start + 2000})
 		w := httptest.NewRecorder()
@@ -90,6 +95,8 @@ func TestMetrics(t *testing.T) {
 		`jobstreamer_executions{app="shop",status="started"} 3`,
 		`jobstreamer_agents{state="ready"} 1`,
 		`jobstreamer_agent_slots{state="free"} 1`,
+		`jobstreamer_executions_ended_total{app="shop",status="completed"} 1`,
+		`jobstreamer_executions_ended_total{app="shop",status="stopped"} 1`,
 		`jobstreamer_execution_duration_seconds_count{app="shop",status="completed"} 1`,
 		`jobstreamer_execution_duration_seconds_sum{app="shop",status="completed"} 5`,
 		`jobstreamer_fire_lateness_seconds_bucket{le="1"} 0`,
@@ -101,6 +108,9 @@ func TestMetrics(t *testing.T) {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %s in\n%s", want, got)
 		}
+	}
+	if strings.Contains(got, `duration_seconds_count{app="shop",status="stopped"}`) {
+		t.Error("an execution that never started has a duration")
 	}
 	if strings.Contains(got, "secretjob") {
 		t.Errorf("the name of a job is in\n%s", got)
@@ -158,4 +168,60 @@ func TestOddStatusOfAnAgent(t *testing.T) {
 	if n := strings.Count(w.Body.String(), "\njobstreamer_agents{"); w.Code != http.StatusOK || n < 2 || n > maxNames+1 {
 		t.Errorf("status %d with %d series of agents, want 200 and at most %d", w.Code, n, maxNames+1)
 	}
+}
+
+// A request that an agent has taken but not claimed does not wait.
+func TestAgeOfQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := bustest.Open(t, bustest.Server(t), bus.Config{})
+		s := &state{apps: []bus.App{{Name: "shop"}}}
+		m := NewMetrics(b, s, s)
+		if err := b.EnsurePool(t.Context(), "shop", "linux"); err != nil {
+			t.Fatal(err)
+		}
+		for id := range int64(2) {
+			r := subjects.Request{Attempt: 1}
+			r.Execution.ID, r.Execution.App, r.Execution.Job, r.Execution.Pool, r.Execution.Priority = id+1, "shop", "j", "linux", subjects.Normal
+			asked := make(chan error, 1)
+			b.Request(&r, func(err error) { asked <- err })
+			if err := <-asked; err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(10 * time.Minute)
+		}
+		age := func() float64 {
+			f := scrapedValues{}
+			if err := m.addBroker(t.Context(), f); err != nil {
+				t.Fatal(err)
+			}
+			return f[seriesOf(ageDesc, "shop", "linux")] / 60
+		}
+		if got := age(); got < 20 || got > 21 {
+			t.Errorf("the age is %v minutes, want 20", got)
+		}
+		c, err := b.JS.Consumer(t.Context(), subjects.RequestStream("shop"), subjects.RequestConsumer("linux", subjects.Normal))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Next(); err != nil {
+			t.Fatal(err)
+		}
+		if got := age(); got < 10 || got > 11 {
+			t.Errorf("without the request that was taken, the age is %v minutes, want 10", got)
+		}
+	})
+}
+
+// A scrape without an answer about the consumers says so.
+func TestScrapeWithoutConsumers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tap, b := bustest.Tapped(t, bustest.Server(t))
+		s := &state{}
+		tap.Hold("$JS.API.CONSUMER.LIST.", 1)
+		w := httptest.NewRecorder()
+		NewMetrics(b, s, s).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+		if got := w.Body.String(); !strings.Contains(got, "\njobstreamer_nats_up 0\n") || !strings.Contains(got, "\njobstreamer_jetstream_stored_bytes ") {
+			t.Errorf("want jobstreamer_nats_up 0 and the stored bytes, got\n%s", got)
+		}
+	})
 }

@@ -5,20 +5,23 @@
 //	/livez         the process answers
 //	/readyz        the bus serves the REST API, and can work
 //	/metrics       figures for Prometheus
-//	/debug/pprof/  profiles, as in net/http/pprof
+//	/debug/pprof/  profiles, as in net/http/pprof, for clients on loopback only
 //
 // It is a server of its own, so that it answers when clients of the REST API
-// hold all the connections that they may have. It asks for no login.
+// hold all the connections that they may have. It asks for no login: what it
+// answers beyond loopback holds no secret. A profile may hold some.
 package ops
 
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"net/netip"
 	"time"
 
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/origin"
@@ -72,11 +75,11 @@ func New(cfg Config) (*Server, error) {
 	if cfg.Metrics != nil {
 		s.mux.Handle("GET /metrics", cfg.Metrics)
 	}
-	s.mux.HandleFunc("GET /debug/pprof/", pprof.Index)          // also heap, goroutine and the like
-	s.mux.HandleFunc("GET /debug/pprof/cmdline", http.NotFound) // the command line may hold secrets
-	s.mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
-	s.mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
-	s.mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	s.mux.HandleFunc("GET /debug/pprof/", s.onLoopback(pprof.Index)) // also heap, goroutine and the like
+	s.mux.HandleFunc("GET /debug/pprof/cmdline", http.NotFound)      // the command line may hold secrets
+	s.mux.HandleFunc("GET /debug/pprof/profile", s.onLoopback(pprof.Profile))
+	s.mux.HandleFunc("GET /debug/pprof/symbol", s.onLoopback(pprof.Symbol))
+	s.mux.HandleFunc("GET /debug/pprof/trace", s.onLoopback(pprof.Trace))
 	return s, nil
 }
 
@@ -105,12 +108,8 @@ func writeProblem(w http.ResponseWriter, status int, code string, err error) {
 // Serve answers requests on l until ctx ends. On a loopback address it refuses
 // other hosts (421), which stops DNS rebinding.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
-	var handler http.Handler = s.mux
-	if at, ok := l.Addr().(*net.TCPAddr); ok && at.IP.IsLoopback() {
-		handler = http.HandlerFunc(s.serveOwnHosts)
-	}
 	srv := &http.Server{
-		Handler: handler, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
+		Handler: s.handlerFor(l.Addr()), ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
 		ErrorLog: slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
 	}
 	failed := make(chan error, 1)
@@ -129,10 +128,41 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	return nil
 }
 
-func (s *Server) serveOwnHosts(w http.ResponseWriter, r *http.Request) {
-	if err := s.pages.CheckHost(r); err != nil {
-		writeProblem(w, http.StatusMisdirectedRequest, "wrong_host", err)
-		return
+// handlerFor returns the handler of a listener at an address.
+func (s *Server) handlerFor(at net.Addr) http.Handler {
+	handle := s.mux.ServeHTTP
+	if tcp, ok := at.(*net.TCPAddr); ok && tcp.IP.IsLoopback() {
+		handle = s.onOwnHosts(handle)
 	}
-	s.mux.ServeHTTP(w, r)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		origin.ProtectAnswer(w.Header())
+		handle(w, r)
+	})
+}
+
+// onOwnHosts refuses requests for hosts that are not this control bus.
+func (s *Server) onOwnHosts(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if err := s.pages.CheckHost(r); err != nil {
+			writeProblem(w, http.StatusMisdirectedRequest, "wrong_host", err)
+			return
+		}
+		next(w, r)
+	}
+}
+
+var errNotLoopback = errors.New("profiles are for clients on the machine of the control bus")
+
+// onLoopback refuses requests that do not come over the loopback interface, and
+// those of pages in a browser on this machine whose name leads here.
+func (s *Server) onLoopback(next http.HandlerFunc) http.HandlerFunc {
+	next = s.onOwnHosts(next)
+	return func(w http.ResponseWriter, r *http.Request) {
+		from, err := netip.ParseAddrPort(r.RemoteAddr)
+		if err != nil || !from.Addr().Unmap().IsLoopback() {
+			writeProblem(w, http.StatusForbidden, "not_loopback", errNotLoopback)
+			return
+		}
+		next(w, r)
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 )
@@ -63,3 +64,38 @@ func TestRoutes(t *testing.T) {
 }
 
 func sick(reason string) func() error { return func() error { return errors.New(reason) } }
+
+// Beyond loopback there are no profiles, and any host is right: a monitoring
+// system may know the bus by any name.
+func TestBeyondLoopback(t *testing.T) {
+	t.Parallel()
+	well := func() error { return nil }
+	s, err := New(Config{Health: func(context.Context) error { return nil }, Ready: well})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := s.handlerFor(&net.TCPAddr{IP: net.IPv4zero, Port: 45103})
+	for _, c := range []struct {
+		from, host, path string
+		status           int
+	}{
+		{"192.0.2.7:4000", "bus.example", "/livez", 200},
+		{"192.0.2.7:4000", "bus.example", "/readyz", 200},
+		{"192.0.2.7:4000", "bus.example", "/debug/pprof/", 403},
+		{"192.0.2.7:4000", "localhost", "/debug/pprof/heap", 403},
+		{"[2001:db8::1]:4000", "localhost", "/debug/pprof/profile", 403},
+		{"@", "localhost", "/debug/pprof/trace", 403},
+		{"127.0.0.1:4000", "localhost:45103", "/debug/pprof/", 200},
+		{"[::1]:4000", "localhost:45103", "/debug/pprof/symbol", 200},
+		{"[::ffff:127.0.0.1]:4000", "localhost:45103", "/debug/pprof/goroutine", 200},
+		{"127.0.0.1:4000", "evil.example", "/debug/pprof/heap", 421},
+	} {
+		r := httptest.NewRequest(http.MethodGet, c.path, nil)
+		r.RemoteAddr, r.Host = c.from, c.host
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if w.Code != c.status || w.Header().Get("X-Content-Type-Options") != "nosniff" {
+			t.Errorf("%s of %s from %s: %d, %v; want %d", c.path, c.host, c.from, w.Code, w.Header(), c.status)
+		}
+	}
+}
