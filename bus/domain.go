@@ -301,6 +301,13 @@ type User struct {
 	// Sessions with another one have ended.
 	PasswordTime subjects.Time `json:"password_time,omitempty"`
 
+	// Issuer and Subject identify a user of a login provider, who has no
+	// password; Name is what the provider calls them. Their roles are those of
+	// their last login there.
+	Issuer  string `json:"issuer,omitempty"`
+	Subject string `json:"subject,omitempty"`
+	Name    string `json:"name,omitempty"`
+
 	// SentKey is the key with which the user sent a request; nil if they logged
 	// in. It is not stored.
 	SentKey *Key `json:"-"`
@@ -369,6 +376,7 @@ func (k *Key) limitRole(app, role string) string {
 const (
 	KindSession = "session" // expires when unused
 	KindToken   = "token"   // expires some time after it was issued
+	KindCode    = "code"    // is exchanged for a token, once
 )
 
 // Session is a login. Its key is the SHA-256 of the secret that proves it, so
@@ -382,6 +390,7 @@ type Session struct {
 
 	PasswordTime subjects.Time `json:"password_time,omitempty"` // the user's
 	Twin         string        `json:"twin,omitempty"`          // key of the other secret of the same login
+	Challenge    string        `json:"challenge,omitempty"`     // of a code: of PKCE, by S256
 }
 
 // AgentToken is what an agent with an account of its own may do. Its key is the

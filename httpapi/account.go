@@ -85,29 +85,6 @@ func (s *Server) deleteAuth(ctx context.Context, in *deleteAuth) (*loggedOut, er
 	return &loggedOut{s.sessionCookie("")}, nil
 }
 
-// listProviders answers the login page of the v1 console, which works without
-// providers.
-func (s *Server) listProviders(context.Context, *struct{}) (*answer[map[string]string], error) {
-	return &answer[map[string]string]{map[string]string{}}, nil
-}
-
-type provider struct {
-	ID string `path:"id" doc:"Id of the login provider."`
-}
-
-type redirect struct {
-	Location string `header:"Location"`
-}
-
-// provider redirects a browser to the login page of the console. The target is
-// the configured origin, never one from the request.
-func (s *Server) provider(_ context.Context, in *provider) (*redirect, error) {
-	if s.cfg.AllowOrigin == "" {
-		return nil, bus.State("no_such_provider", "there is no login provider %s", codec.Cut(in.ID))
-	}
-	return &redirect{s.cfg.AllowOrigin + "/login"}, nil
-}
-
 // getAccount returns the user who is logged in. Consoles look for the roles in
 // the application default.
 func (s *Server) getAccount(ctx context.Context, _ *struct{}) (*answer[rest.Account], error) {
@@ -130,9 +107,17 @@ func (s *Server) listUsers(_ context.Context, in *Page) (*answer[rest.All[rest.U
 	shown := cutPage(*in, s.cfg.Logins.Users(), func(u **bus.User) string { return (*u).ID }, strings.Compare)
 	results := []rest.User{}
 	for _, u := range shown.items {
-		results = append(results, rest.User{ID: u.ID, Roles: u.Roles, Keys: len(u.Keys)})
+		results = append(results, userInfoOf(u))
 	}
 	return allOf(shown.part, results), nil
+}
+
+func userInfoOf(u *bus.User) rest.User {
+	roles := u.Roles
+	if roles == nil { // of a provider's user
+		roles = map[string]string{}
+	}
+	return rest.User{ID: u.ID, Roles: roles, Keys: len(u.Keys), Provider: u.Issuer, Subject: u.Subject, Name: u.Name}
 }
 
 type postUser struct{ Sent body[newUser] }
@@ -167,7 +152,7 @@ func (s *Server) putRoles(ctx context.Context, in *putRoles) (*answer[rest.User]
 	if err != nil {
 		return nil, err
 	}
-	return &answer[rest.User]{rest.User{ID: u.ID, Roles: u.Roles, Keys: len(u.Keys)}}, nil
+	return &answer[rest.User]{userInfoOf(u)}, nil
 }
 
 type putPassword struct {
@@ -283,7 +268,7 @@ func addUnless(f *codec.Faults, right bool, name, want, message string) {
 }
 
 // secretMembers are the members whose names may be shown of a secret body.
-var secretMembers = []string{"id", "password", "old_password", "role", "roles", "join_token", "name", "apps", "pools", "public_key", "signature"}
+var secretMembers = []string{"id", "password", "old_password", "role", "roles", "code", "code_verifier", "join_token", "name", "apps", "pools", "public_key", "signature"}
 
 // secretBody is a body whose values no answer may show.
 type secretBody interface{ holdsSecret() }

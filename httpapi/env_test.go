@@ -64,7 +64,7 @@ func newEnvAlone(t *testing.T, set ...func(*Config)) *env {
 	g.Go(func() error { return x.Run(ctx) })
 	g.Go(func() error { return life.Run(ctx) })
 	g.Go(func() error { return plan.Run(ctx) })
-	logins := login.New(login.Config{Bus: b})
+	logins := login.New(login.Config{Bus: b, Issuer: issuer})
 	g.Go(func() error { return logins.Run(ctx) })
 	<-x.Ready()
 	if err := logins.WaitReady(ctx); err != nil {

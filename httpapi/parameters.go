@@ -114,7 +114,7 @@ func (s *shown[T]) setCursors(first, last string) {
 // control bus did.
 func checkQuery(ctx huma.Context, f *codec.Format) error {
 	u := ctx.URL()
-	if u.RawQuery == "" || f == codec.EDN || v1.ReadsOnlyEDN(ctx.Header, u.Path) {
+	if u.RawQuery == "" || traitsOf(ctx.Operation()).foreignQuery || f == codec.EDN || v1.ReadsOnlyEDN(ctx.Header, u.Path) {
 		return nil
 	}
 	return faultyQuery(u.RawQuery, ctx.Operation().Parameters)

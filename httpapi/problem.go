@@ -18,6 +18,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus/accounts"
 	"github.com/job-streamer/job-streamer-control-bus/bus/login"
 	"github.com/job-streamer/job-streamer-control-bus/bus/notify"
+	"github.com/job-streamer/job-streamer-control-bus/bus/oidc"
 	"github.com/job-streamer/job-streamer-control-bus/deploy"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/codec"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/origin"
@@ -131,6 +132,7 @@ func classifyError(err error) *problem {
 		host    *origin.HostError
 		paused  *login.PausedError
 		noJoin  *accounts.NotJoinableError
+		denied  *oidc.RefusedError
 		sick    *sickError
 	)
 	switch {
@@ -154,7 +156,15 @@ func classifyError(err error) *problem {
 		return newProblem(http.StatusUnauthorized, "wrong_join_token", "this is not the join token of the control bus")
 	case errors.As(err, &noJoin):
 		return newProblem(http.StatusForbidden, "forbidden", noJoin.Error())
-	case errors.Is(err, login.ErrBusy):
+	case errors.As(err, &denied):
+		status := http.StatusForbidden
+		if denied.Code == oidc.CodeNotCompleted {
+			status = http.StatusBadRequest
+		}
+		return newProblem(status, denied.Code, denied.Reason)
+	case errors.Is(err, oidc.ErrAway):
+		return unavailable("login_provider_away", err.Error())
+	case errors.Is(err, login.ErrBusy), errors.Is(err, oidc.ErrBusy):
 		return unavailable("too_many_logins", "too many users are logging in at the moment; try again later")
 	case errors.Is(err, errNoLogin):
 		return newProblem(http.StatusUnauthorized, "login_required", "this request needs a login: log in with POST /auth, or send a valid token or key in the header Authorization")

@@ -31,8 +31,10 @@ func (s *Server) addRoutes() {
 
 	addRoute(s, open, withSignIn(writingRoute(post, "/auth", "Log in", 201)), s.postAuth)
 	addRoute(s, open, writingRoute(del, "/auth", "Log out", 204), s.deleteAuth)
-	addRoute(s, open, readingRoute(get, "/oauth", "List other login providers; there are none yet", 200), s.listProviders)
-	addRoute(s, open, withID("get-provider", readingRoute(get, "/oauth/{id}", "Log in with another login provider", 302)), s.provider)
+	addRoute(s, open, readingRoute(get, "/oauth", "List the other login providers", 200), s.listProviders)
+	addRoute(s, open, withID("get-provider", readingRoute(get, "/oauth/{id}", "Log in with another login provider, in a browser", 302)), s.beginLogin)
+	addRoute(s, open, withID("finish-login", withForeignQuery(readingRoute(get, "/oauth/{id}/cb", "Finish the login; providers redirect browsers to here", 302))), s.finishLogin)
+	addRoute(s, open, withID("redeem-login-code", writingRoute(post, "/oauth/{id}/token", "Exchange the code of a login in a browser for a token", 201)), s.redeemCode)
 	addRoute(s, anyone, readingRoute(get, "/account", "Get the user who is logged in, with their roles", 200), s.getAccount)
 	addRoute(s, manageAgents, readingRoute(get, "/agent-tokens", "List the tokens of agents, ordered by name", 200), s.listAgentTokens)
 	addRoute(s, manageAgents, writingRoute(post, "/agent-tokens", "Create a token for an agent; only this answer contains the credentials", 201), s.postAgentToken)
@@ -126,6 +128,8 @@ type traits struct {
 	definition bool // body or answer is a job definition, which XML can hold
 	signsIn    bool // the body decides the format of the answer
 	streams    bool // the answer has a media type of its own
+
+	foreignQuery bool // others add query parameters
 }
 
 const traitsKey = "traits"
@@ -188,6 +192,12 @@ func withID(id string, op huma.Operation) huma.Operation {
 // withSignIn declares that the body decides the format of the answer.
 func withSignIn(op huma.Operation) huma.Operation {
 	traitsOf(&op).signsIn = true
+	return op
+}
+
+// withForeignQuery accepts unknown query parameters.
+func withForeignQuery(op huma.Operation) huma.Operation {
+	traitsOf(&op).foreignQuery = true
 	return op
 }
 

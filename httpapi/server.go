@@ -22,6 +22,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
 	"github.com/job-streamer/job-streamer-control-bus/bus/index"
 	"github.com/job-streamer/job-streamer-control-bus/bus/login"
+	"github.com/job-streamer/job-streamer-control-bus/bus/oidc"
 	"github.com/job-streamer/job-streamer-control-bus/bus/samples"
 	"github.com/job-streamer/job-streamer-control-bus/deploy"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/origin"
@@ -157,6 +158,17 @@ type Logins interface {
 	Keys(id string) ([]bus.Key, error)
 	RevokeKey(ctx context.Context, id, name string) error
 	RevokeKeys(ctx context.Context, id string) error
+	LoginExternal(ctx context.Context, x login.External) (login.Secrets, error)
+	Withdraw(ctx context.Context, issuer, subject string) error
+	NewCode(ctx context.Context, x login.External, challenge string) (code string, err error)
+	RedeemCode(ctx context.Context, code, verifier string) (login.Secrets, error)
+}
+
+// LoginProvider is the part of package oidc that the API needs.
+type LoginProvider interface {
+	Name() string
+	Begin() (f oidc.Flow, at string, err error)
+	Finish(ctx context.Context, f oidc.Flow, c oidc.Callback) (*oidc.Identity, error)
 }
 
 // LoadSamples is the part of package samples that the API needs.
@@ -183,8 +195,10 @@ type Config struct {
 	TimeZone    *time.Location       // of the times in pictures; default: UTC
 	Version     string               // of the program
 
-	RequireLogin bool // else everybody is an admin
-	CookieSecure bool // cookies go over HTTPS only, and with AllowOrigin from pages of other sites too
+	RequireLogin bool          // else everybody is an admin
+	Provider     LoginProvider // nil: users log in by password only
+	PublicURL    string        // of the API as browsers reach it; needed with a Provider
+	CookieSecure bool          // cookies go over HTTPS only, with AllowOrigin also from other sites
 
 	// AllowOrigin is the origin of pages that may use the API, such as
 	// http://localhost:3000; default: none.

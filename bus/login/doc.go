@@ -21,6 +21,10 @@
 // is checked against both the key and the roles that the user has then, so a key
 // never allows more than its user.
 //
+// A user of a login provider is known by issuer and subject. Their id begins with
+// the provider's and a dot, which no id of a user who was created here has, so
+// neither can become the other. Each login replaces their roles.
+//
 // A session and a token have the time at which their user was created. They
 // are not valid for a user who was created later under the same name. The last
 // admin cannot be removed: removing a user expects the revision of the whole

@@ -133,7 +133,7 @@ func (s *Service) userByKey(d digest) (u *bus.User, isKey bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	e := s.users[s.keys[d]]
-	if e == nil || e.User == nil {
+	if e == nil || e.User == nil || !s.mayLogIn(e.User) {
 		return nil, false
 	}
 	i := slices.IndexFunc(e.Keys, func(k bus.Key) bool { return parseDigest(k.SHA256) == d })

@@ -29,6 +29,7 @@ func KeepFor(timeout time.Duration) time.Duration { return max(timeout, TokenLif
 type Config struct {
 	Bus     *bus.Bus
 	Timeout time.Duration // of an unused session; default [DefaultTimeout]
+	Issuer  string        // of the login provider; empty: none
 }
 
 // Service has all users and sessions in memory, so that a request can be
@@ -36,6 +37,7 @@ type Config struct {
 type Service struct {
 	b       *bus.Bus
 	timeout time.Duration
+	issuer  string
 	log     *slog.Logger
 	ready   chan struct{}
 	hashing chan struct{}
@@ -55,7 +57,7 @@ type Service struct {
 // New returns a service without users; Run reads them.
 func New(cfg Config) *Service {
 	return &Service{
-		b: cfg.Bus, timeout: cmp.Or(cfg.Timeout, DefaultTimeout), log: cfg.Bus.Log, ready: make(chan struct{}),
+		b: cfg.Bus, timeout: cmp.Or(cfg.Timeout, DefaultTimeout), issuer: cfg.Issuer, log: cfg.Bus.Log, ready: make(chan struct{}),
 		hashing: make(chan struct{}, maxHashing), lookups: make(chan struct{}, maxLookups), throttle: newThrottle(),
 		users: map[string]*userEntry{}, keys: map[digest]string{}, sessions: map[digest]*session{},
 	}

@@ -53,8 +53,11 @@ func (s *Service) hasEnded(e *session, now subjects.Time) bool {
 	if e.ended {
 		return true
 	}
-	if e.Kind == bus.KindToken {
+	switch e.Kind {
+	case bus.KindToken:
 		return now >= e.CreateTime+subjects.Time(TokenLife.Milliseconds())
+	case bus.KindCode: // proves no login
+		return true
 	}
 	return now >= subjects.Time(e.used.Load()+s.timeout.Milliseconds())
 }
@@ -156,7 +159,7 @@ func (s *Service) checkAttempt(ctx context.Context, a *Attempt) (*bus.User, erro
 		return nil, err
 	}
 	checked = true
-	if !right || e.Value.ID == "" || len(a.Password) > MaxPassword {
+	if !right || e.Value.ID == "" || e.Value.Issuer != "" || len(a.Password) > MaxPassword {
 		s.logFailure(a, s.throttle.fail(a))
 		return nil, ErrWrong
 	}
@@ -267,7 +270,7 @@ func (s *Service) validSession(ctx context.Context, secret string, d digest) (e 
 		return nil, nil, err
 	}
 	u = s.userByID(e.User)
-	if u == nil || u.CreateTime != e.UserSince || u.PasswordTime != e.PasswordTime {
+	if u == nil || u.CreateTime != e.UserSince || u.PasswordTime != e.PasswordTime || !s.mayLogIn(u) {
 		return nil, nil, nil
 	}
 	return e, u, nil

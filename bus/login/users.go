@@ -22,6 +22,9 @@ const (
 	CodeTooManyKeys = "too_many_keys"
 	CodeKeyExists   = "key_exists"
 	CodeNoSuchKey   = "no_such_key"
+
+	CodeProviderUser = "provider_user" // a login provider decides
+	CodeNoSuchCode   = "no_such_code"  // wrong, used or expired
 )
 
 // FirstUser is the id of the user that is created if there is no admin.
@@ -35,6 +38,10 @@ var validID = regexp.MustCompile(`^[A-Za-z0-9_-]{3,20}$`)
 
 // ValidID reports whether s may be the id of a user.
 func ValidID(s string) bool { return validID.MatchString(s) }
+
+// isStored reports whether s may be the key of a user in the bucket: the id of a
+// user who was created here, or of one of a login provider.
+func isStored(s string) bool { return ValidID(s) || validExternalID.MatchString(s) }
 
 // Roles returns all roles.
 func Roles() []string { return []string{bus.RoleAdmin, bus.RoleOperator, bus.RoleWatcher} }
@@ -141,6 +148,9 @@ func (s *Service) SetPassword(ctx context.Context, id, password, keep string) er
 	}
 	var was, is subjects.Time
 	err = s.changeUser(ctx, id, func(u *bus.User) error {
+		if u.Issuer != "" {
+			return bus.State(CodeProviderUser, "%s logs in at %s and has no password here", id, u.Issuer)
+		}
 		was, is = u.PasswordTime, max(subjects.Now(), u.PasswordTime+1)
 		u.Password, u.PasswordTime = hash, is
 		return nil
@@ -196,6 +206,9 @@ func (s *Service) Remove(ctx context.Context, id string) error {
 func (s *Service) SetRoles(ctx context.Context, id string, roles map[string]string) (*bus.User, error) {
 	var is *bus.User
 	err := s.changeKeepingAdmin(ctx, id, func(was *bus.User, seen uint64) (*bus.User, uint64, error) {
+		if was.Issuer != "" {
+			return nil, 0, bus.State(CodeProviderUser, "the roles of %s come from %s at each login", id, was.Issuer)
+		}
 		u := *was
 		u.Roles = roles
 		rev, err := s.b.Users.UpdateAt(ctx, id, u, seen)
@@ -239,7 +252,7 @@ func (s *Service) checkLastAdmin(id string, roles ...map[string]string) (u *bus.
 		return nil, 0, noUser(id)
 	}
 	stays := len(roles) > 0 && isAdmin(&bus.User{Roles: roles[0]})
-	if isAdmin(e.User) && !stays && s.countAdmins() == 1 {
+	if isAdmin(e.User) && e.Issuer == "" && !stays && s.countAdmins() == 1 {
 		return nil, 0, bus.State(CodeLastAdmin, "%s is the last admin: give another user the role admin first", id)
 	}
 	return e.User, s.usersRev, nil
@@ -260,9 +273,11 @@ func (s *Service) Admins() (ids []string) {
 // isAdmin reports whether a user may create users.
 func isAdmin(u *bus.User) bool { return u.Role("") == bus.RoleAdmin }
 
+// countAdmins returns the number of admins who can log in without a login
+// provider.
 func (s *Service) countAdmins() (n int) {
 	for _, e := range s.users {
-		if e.User != nil && isAdmin(e.User) {
+		if e.User != nil && isAdmin(e.User) && e.Issuer == "" {
 			n++
 		}
 	}
@@ -307,7 +322,8 @@ func (s *Service) FirstAdmin(ctx context.Context, password string) (made bool, e
 	return false, err
 }
 
-// HasAdmin reports whether there is an admin.
+// HasAdmin reports whether there is an admin who can log in without a login
+// provider.
 func (s *Service) HasAdmin() bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -316,7 +332,7 @@ func (s *Service) HasAdmin() bool {
 
 // changeUser applies change to a user by compare-and-set.
 func (s *Service) changeUser(ctx context.Context, id string, change func(*bus.User) error) error {
-	if !ValidID(id) {
+	if !isStored(id) {
 		return noUser(id)
 	}
 	e, err := s.b.Users.Change(ctx, id, func(u *bus.User) (*bus.User, error) {

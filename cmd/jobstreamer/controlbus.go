@@ -25,6 +25,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus/login"
 	"github.com/job-streamer/job-streamer-control-bus/bus/notify"
 	"github.com/job-streamer/job-streamer-control-bus/bus/objects"
+	"github.com/job-streamer/job-streamer-control-bus/bus/oidc"
 	"github.com/job-streamer/job-streamer-control-bus/bus/samples"
 	"github.com/job-streamer/job-streamer-control-bus/deploy"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi"
@@ -69,6 +70,7 @@ type controlBus struct {
 	deployer *deploy.Deployer
 	sampler  *samples.Sampler
 	logins   *login.Service
+	provider *oidc.Provider              // nil: users log in by password only
 	prepare  func(context.Context) error // runs before the first request is accepted
 	rest     *httpapi.Server
 	listener net.Listener
@@ -134,7 +136,14 @@ func openControlBus(ctx context.Context, s busSettings, log *slog.Logger) (c *co
 			joins = s.join.newJoins(made, log)
 		}
 	}
-	c.logins = login.New(login.Config{Bus: c.bus, Timeout: s.login.timeout})
+	if c.provider, err = s.login.oidc.open(log); err != nil {
+		return c, err
+	}
+	var provider httpapi.LoginProvider // stays nil without one
+	if c.provider != nil {
+		provider = c.provider
+	}
+	c.logins = login.New(login.Config{Bus: c.bus, Timeout: s.login.timeout, Issuer: s.login.oidc.issuer})
 	c.sampler = samples.New(c.bus, c.service.Agents())
 	c.rest, err = httpapi.New(httpapi.Config{
 		Health: c.bus.Healthy, Broker: c.bus.JS, Index: c.index,
@@ -142,6 +151,7 @@ func openControlBus(ctx context.Context, s busSettings, log *slog.Logger) (c *co
 		Executions: c.service, Agents: c.service.Agents(), Schedules: c.schedule, Deployments: c.deployer,
 		LoadSamples: c.sampler, TimeZone: zone, Log: log, Version: programVersion(), AllowOrigin: s.access.allowOrigin, Notifier: c.notifier, Runnable: checkRunnable,
 		AgentTokens: tokens, Joins: joins, Logins: c.logins, RequireLogin: s.login.required, CookieSecure: s.login.cookieSecure,
+		Provider: provider, PublicURL: s.login.oidc.publicURL,
 		HostNames: s.access.ownNames(s.http, c.listener.Addr()), TrustedProxies: s.access.proxies,
 		MaxConnectionsPerAddress: int(s.access.connections),
 	})
@@ -294,6 +304,9 @@ func (c *controlBus) Run(ctx context.Context, ready func(), more ...func(context
 	above, ctx := errgroup.WithContext(ctx)
 	above.Go(func() error { return c.schedule.Run(ctx) })
 	above.Go(func() error { return c.notifier.Run(ctx) })
+	if c.provider != nil {
+		above.Go(func() error { return c.provider.Run(ctx) })
+	}
 	for _, run := range more {
 		above.Go(func() error { return run(ctx) })
 	}

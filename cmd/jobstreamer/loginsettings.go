@@ -18,6 +18,7 @@ import (
 // loginSettings are the settings of logins.
 type loginSettings struct {
 	required, cookieSecure bool
+	oidc                   oidcSettings
 	passwordFile           string
 	timeout                time.Duration
 }
@@ -29,6 +30,7 @@ func (s *loginSettings) addFlags(flags *pflag.FlagSet) {
 		f.DurationVar(&s.timeout, "session-timeout", login.DefaultTimeout, "`DURATION` idle time after which a session ends; at least 2m")
 		f.BoolVar(&s.cookieSecure, "cookie-secure", false, "send cookies over HTTPS only; with --allow-origin also from pages of other sites (SameSite=None)")
 	})
+	s.oidc.addFlags(flags)
 }
 
 func (s *loginSettings) checkFlags() error {
@@ -38,7 +40,7 @@ func (s *loginSettings) checkFlags() error {
 	case s.passwordFile != "" && !s.required:
 		return usageError{errors.New("--admin-password-file requires --login")}
 	}
-	return nil
+	return s.oidc.checkFlags(s.required)
 }
 
 // firstAdmin creates the first admin if none exists, and logs the ids of all
@@ -47,7 +49,7 @@ func (p *program) firstAdmin(ctx context.Context, users *login.Service, s *login
 	if !s.required {
 		return nil
 	}
-	if len(users.Admins()) == 0 {
+	if !users.HasAdmin() {
 		if err := p.createAdmin(ctx, users, s, log); err != nil {
 			return err
 		}
@@ -85,16 +87,25 @@ func (p *program) createAdmin(ctx context.Context, users *login.Service, s *logi
 	return err
 }
 
-// readPassword returns the password in a file that other users cannot read.
-func readPassword(file string) (string, error) {
-	if err := checkSecretFile("admin-password-file", file); err != nil {
+// readSecretFile returns the content of a file that other users cannot read.
+func readSecretFile(flag, file string) (string, error) {
+	if err := checkSecretFile(flag, file); err != nil {
 		return "", err
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return "", usageError{fmt.Errorf("--admin-password-file: %w", err)}
+		return "", usageError{fmt.Errorf("--%s: %w", flag, err)}
 	}
-	password, err := login.PasswordOf(string(text))
+	return string(text), nil
+}
+
+// readPassword returns the password of --admin-password-file.
+func readPassword(file string) (string, error) {
+	text, err := readSecretFile("admin-password-file", file)
+	if err != nil {
+		return "", err
+	}
+	password, err := login.PasswordOf(text)
 	if err != nil {
 		return "", usageError{fmt.Errorf("--admin-password-file %s: %w", file, err)}
 	}

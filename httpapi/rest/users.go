@@ -63,6 +63,22 @@ type User struct {
 	ID    string            `json:"id" edn:"user/id"`
 	Roles map[string]string `json:"roles" edn:"user/roles" doc:"Roles by name of the application. The role in default applies to all applications that are not named."`
 	Keys  int               `json:"keys" edn:"user/keys" doc:"Number of keys that the user has for programs."`
+
+	Provider string `json:"provider,omitempty" edn:"user/provider" doc:"Login provider of the user; absent for users with a password."`
+	Subject  string `json:"subject,omitempty" edn:"user/subject" doc:"Id of the user at the provider."`
+	Name     string `json:"name,omitempty" edn:"user/name" doc:"Name of the user at the provider."`
+}
+
+// LoginProvider is a login provider other than the control bus itself.
+type LoginProvider struct {
+	Name  string `json:"name" edn:"name" doc:"Name to be shown to users."`
+	Class string `json:"class_name" edn:"class-name" doc:"Kind of the provider: openid."`
+}
+
+// LoginCode is the body that exchanges a code for a token.
+type LoginCode struct {
+	Code     string `json:"code" doc:"The code that the redirect to redirect_uri had. Valid once, for a minute."`
+	Verifier string `json:"code_verifier" doc:"The text whose SHA-256, in Base64url, was code_challenge."`
 }
 
 // NewAgentToken is the body that creates the token of an agent.
