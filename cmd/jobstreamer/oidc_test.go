@@ -203,3 +203,46 @@ func TestLoginAtARealProvider(t *testing.T) {
 		t.Errorf("the same callback again: %d %s", status, body)
 	}
 }
+
+// The command line logs in by a redirect to the loopback interface.
+func TestLoginByBrowser(t *testing.T) {
+	t.Parallel()
+	d := oidcBus(t)
+	env := append(testEnv, "HOME="+t.TempDir())
+	logIn := func(user string) (code int, out, page string) {
+		t.Helper()
+		var printed, errs lockedBuffer
+		ended := make(chan int, 1)
+		go func() {
+			ended <- runCommand(t.Context(), []string{"login", "--server", d.rest}, streams{strings.NewReader(""), &printed, &errs}, env)
+		}()
+		var at string
+		for end := time.Now().Add(time.Minute); at == ""; time.Sleep(20 * time.Millisecond) {
+			at = regexp.MustCompile(`http://\S+/oauth/sso\?\S+`).FindString(errs.String())
+			if time.Now().After(end) {
+				t.Fatalf("the command printed no URL: %s", errs.String())
+			}
+		}
+		status, end, page := newBrowser(t).logIn(at, user)
+		if status != 200 || end.Path != "/callback" {
+			t.Errorf("the browser is at %s: %d %s", end, status, page)
+		}
+		select {
+		case code = <-ended:
+		case <-time.After(time.Minute):
+			t.Fatalf("the command did not end: %s", errs.String())
+		}
+		return code, printed.String() + errs.String(), page
+	}
+	code, out, page := logIn("ann")
+	if code != exitOK || !strings.Contains(out, "sso.ann is logged in at") || !strings.Contains(page, "you can close this page") {
+		t.Fatalf("exit status %d, %s\npage: %s", code, out, page)
+	}
+	if got := runCaptured(t.Context(), env, "user", "list"); got.code != exitOK || !strings.Contains(got.out, "sso.ann") {
+		t.Errorf("with the saved token: %+v", got)
+	}
+	code, out, page = logIn("eve")
+	if code == exitOK || !strings.Contains(out, "none of your groups there has a role here") || !strings.Contains(page, "The login failed") {
+		t.Errorf("eve: exit status %d, %s\npage: %s", code, out, page)
+	}
+}

@@ -2,6 +2,8 @@ package client
 
 import (
 	"context"
+	"net/url"
+	"strings"
 
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 )
@@ -10,6 +12,35 @@ import (
 func (c *Client) Login(ctx context.Context, id, password string) (token string, err error) {
 	var t rest.Token
 	_, err = c.call(ctx, request{method: "POST", path: "/auth", body: rest.Credentials{ID: id, Password: password}}, &t)
+	return t.Token, err
+}
+
+// LoginProviders returns the login providers besides the control bus itself, by
+// id.
+func (c *Client) LoginProviders(ctx context.Context) (all map[string]rest.LoginProvider, err error) {
+	_, err = c.call(ctx, request{method: "GET", path: "/oauth"}, &all)
+	return all, err
+}
+
+// BrowserLogin is a login in a browser, whose outcome the browser brings to a
+// program on the same machine.
+type BrowserLogin struct {
+	Provider    string // id
+	RedirectURI string // where the program listens, on the loopback interface
+	State       string // random; the browser brings it back
+	Challenge   string // of PKCE (RFC 7636), method S256
+}
+
+// BrowserLoginURL returns the URL to be opened in a browser.
+func (c *Client) BrowserLoginURL(l BrowserLogin) string {
+	q := url.Values{"redirect_uri": {l.RedirectURI}, "state": {l.State}, "code_challenge": {l.Challenge}, "code_challenge_method": {"S256"}}
+	return strings.TrimRight(c.URL(), "/") + joinPath("oauth", l.Provider) + "?" + q.Encode()
+}
+
+// RedeemCode returns a token for the code that the browser brought.
+func (c *Client) RedeemCode(ctx context.Context, provider, code, verifier string) (token string, err error) {
+	var t rest.Token
+	_, err = c.call(ctx, request{method: "POST", path: joinPath("oauth", provider, "token"), body: rest.LoginCode{Code: code, Verifier: verifier}}, &t)
 	return t.Token, err
 }
 

@@ -9,7 +9,9 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
+	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/help"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/client"
 )
 
@@ -19,19 +21,36 @@ func (c *CLI) Logins() []*cobra.Command {
 }
 
 func (c *CLI) loginCommand() *cobra.Command {
-	var fromInput bool
-	cmd := c.serverCommand("login USER", "Log in to a control bus", func(inv *invocation, args []string) error {
-		return inv.logIn(args[0], fromInput)
+	var fromInput, byBrowser bool
+	cmd := c.serverCommand("login [USER]", "Log in to a control bus", func(inv *invocation, args []string) error {
+		switch {
+		case len(args) > 0 && byBrowser:
+			return usageErrorf("give a user or --browser, not both: with --browser the login provider says who you are")
+		case len(args) > 0:
+			return inv.logIn(func(bare *client.Client) (user, token string, err error) {
+				return inv.logInByPassword(bare, args[0], fromInput)
+			})
+		case fromInput:
+			return usageErrorf("--password-stdin requires a user")
+		}
+		return inv.logIn(inv.logInByBrowser)
 	})
 	cmd.Long = `Logs in and saves the token in the context, in a file that other users cannot read; later commands send it. The token is valid for 30 minutes. A
 key is valid until it is revoked: ` + "`jobstreamer key create USER --save`" + `. The context is the selected one, the one of --context, or the one for the
 control bus of --server, which is added if it does not exist.
 
-The command asks for the password without showing it; programs pass it on standard input with --password-stdin.`
+The command asks for the password without showing it; programs pass it on standard input with --password-stdin.
+
+Without a user, or with --browser, the login is at the login provider of the control bus (OpenID Connect): the command prints a URL, opens it if there is a
+terminal, and waits until a browser on this machine comes back from the provider.`
 	cmd.Example = `  jobstreamer login ann
   jobstreamer login ann --server https://jobs.example.com
+  jobstreamer login --browser --server https://jobs.example.com
   pass jobs/ann | jobstreamer login ann --context prod --password-stdin`
 	passwordFlag(cmd, &fromInput)
+	help.Section(cmd.Flags(), "Options", func(f *pflag.FlagSet) {
+		f.BoolVar(&byBrowser, "browser", false, "log in with a browser at the login provider of the control bus")
+	})
 	c.serverFlags(cmd)
 	return cmd
 }
@@ -123,7 +142,8 @@ func (inv *invocation) saveToken(a tokenContext, token string) error {
 	return nil
 }
 
-func (inv *invocation) logIn(user string, fromInput bool) error {
+// logIn calls ask, which returns the user and the token, and saves the token.
+func (inv *invocation) logIn(ask func(bare *client.Client) (user, token string, err error)) error {
 	a, err := inv.tokenContext()
 	if err != nil {
 		return err
@@ -141,11 +161,7 @@ func (inv *invocation) logIn(user string, fromInput bool) error {
 		return err
 	}
 	inv.warnOfPlainText(a.Server)
-	password, err := inv.readPassword(user, fromInput, false)
-	if err != nil {
-		return err
-	}
-	token, err := bare.Login(inv.ctx, user, password)
+	user, token, err := ask(bare)
 	if err != nil {
 		return err
 	}
@@ -154,6 +170,16 @@ func (inv *invocation) logIn(user string, fromInput bool) error {
 	}
 	fmt.Fprintf(inv.Out, "%s is logged in at %s for 30 minutes; the token is saved in the context %s.\n", user, inv.url, a.context)
 	return nil
+}
+
+// logInByPassword asks for a password.
+func (inv *invocation) logInByPassword(bare *client.Client, user string, fromInput bool) (_, token string, err error) {
+	password, err := inv.readPassword(user, fromInput, false)
+	if err != nil {
+		return "", "", err
+	}
+	token, err = bare.Login(inv.ctx, user, password)
+	return user, token, err
 }
 
 // warnOfPlainText warns that others on the network can read the password.
@@ -165,7 +191,7 @@ func (inv *invocation) warnOfPlainText(server string) {
 	if ip := net.ParseIP(u.Hostname()); ip != nil && ip.IsLoopback() {
 		return
 	}
-	fmt.Fprintf(inv.Err, "%s the password is sent to %s without encryption; use https\n", inv.pageTo(inv.Err, inv.Err).inColor(yellow, "warning:"), u.Host)
+	fmt.Fprintf(inv.Err, "%s passwords and tokens are sent to %s without encryption; use https\n", inv.pageTo(inv.Err, inv.Err).inColor(yellow, "warning:"), u.Host)
 }
 
 func (c *CLI) logoutCommand() *cobra.Command {

@@ -50,6 +50,10 @@ func TestLogins(t *testing.T) {
 		return got
 	}
 	try("job list --server URL", "")
+	try("login --server URL", "")
+	try("login --browser --server URL", "")
+	try("login admin --browser --server URL", "")
+	try("login --password-stdin --server URL", "x")
 	try("login admin --server URL", "")
 	try("login admin --server URL --password-stdin", "wrong horse\n")
 	try("login admin --server URL --password-stdin", "two\nlines\n")
