@@ -338,3 +338,18 @@ func TestSlowReadersOfAnswers(t *testing.T) {
 		}
 	})
 }
+
+// Headers cost memory before anybody has logged in.
+func TestLargeHeaders(t *testing.T) {
+	inFakeTime(t, func(*Config) {}, func(t *testing.T, p *pipes) {
+		for size, want := range map[int]string{32 << 10: "HTTP/1.1 200", 128 << 10: "HTTP/1.1 431"} {
+			c := p.dial()
+			go fmt.Fprintf(c, "GET /version HTTP/1.1\r\nHost: %s\r\nX-Filler: %s\r\nConnection: close\r\n\r\n", recorded, strings.Repeat("x", size))
+			line, err := bufio.NewReader(c).ReadString('\n')
+			if err != nil || !strings.HasPrefix(line, want) {
+				t.Errorf("a header of %d bytes: %q, %v; want %s", size, line, err, want)
+			}
+			c.Close()
+		}
+	})
+}

@@ -106,9 +106,9 @@ func (s *Server) addRoutes() {
 	addRoute(s, executeJob, writingRoute(put, sched+"/resume", "Resume a schedule", 200), s.resumeSchedule)
 	addRoute(s, readJob, readingRoute(get, job+"/fires", "List the past fire times of a job's schedules with their outcome, newest first", 200), s.listFires)
 
-	addRoute(s, anyone, writingRoute(post, "/test-executions", "Test a diagram: run its job without the work of its steps", 201), s.postTestExecution)
-	addRoute(s, anyone, readingRoute(get, "/test-execution/{id}", "Get the status of a test execution", 200), s.getTestExecution)
-	addRoute(s, anyone, writingRoute(del, "/test-execution/{id}", "Stop a test execution and delete it", 204), s.deleteTestExecution)
+	addRoute(s, executeJob, writingRoute(post, "/test-executions", "Test a diagram: run its job without the work of its steps", 201), s.postTestExecution)
+	addRoute(s, readJob, readingRoute(get, "/test-execution/{id}", "Get the status of a test execution", 200), s.getTestExecution)
+	addRoute(s, executeJob, writingRoute(del, "/test-execution/{id}", "Stop a test execution and delete it", 204), s.deleteTestExecution)
 
 	addRoute(s, anyone, readingRoute(post, "/schedule/preview", "Preview when a schedule would fire", 200), s.previewFires)
 

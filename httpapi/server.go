@@ -33,6 +33,7 @@ import (
 
 const (
 	headerTimeout   = 10 * time.Second
+	maxHeader       = 64 << 10 // bytes of a request line and its headers
 	idleTimeout     = 2 * time.Minute
 	shutdownTimeout = 15 * time.Second // how long what was begun may take to end
 )
@@ -290,7 +291,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // requests at once, and lets other requests finish.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	srv := &http.Server{
-		Handler: s, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout,
+		Handler: s, ReadHeaderTimeout: headerTimeout, MaxHeaderBytes: maxHeader, IdleTimeout: idleTimeout,
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	if limit := s.cfg.MaxConnectionsPerAddress; limit > 0 {

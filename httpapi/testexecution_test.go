@@ -1,11 +1,15 @@
 package httpapi
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/login"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 	v1 "github.com/job-streamer/job-streamer-control-bus/httpapi/v1"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
@@ -52,4 +56,41 @@ func TestTestExecution(t *testing.T) {
 		exchange{name: "forgotten while it waits", method: "DELETE", path: "/test-execution/3", status: 204, want: ``},
 		exchange{name: "it is gone, too", method: "GET", path: "/test-execution/3", status: 404, want: any_},
 	)
+}
+
+// A test runs in the application default, and takes slots there.
+func TestWhoMayTestDiagrams(t *testing.T) {
+	e := newEnv(t, withLogin)
+	operator, watcher := e.user("ops1", bus.RoleOperator), e.user("eve", bus.RoleWatcher)
+	if err := e.logins.Add(t.Context(), "bill", password, map[string]string{"billing": bus.RoleAdmin}); err != nil {
+		t.Fatal(err)
+	}
+	other, err := e.logins.Login(t.Context(), login.Attempt{ID: "bill", Password: password})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, _ := json.Marshal(rest.TestExecution{BPMN: diagram})
+	for _, c := range []struct {
+		who         login.Secrets
+		method      string
+		path        string
+		want        int
+		description string
+	}{
+		{operator, "POST", "/test-executions", 201, "an operator"},
+		{watcher, "POST", "/test-executions", 403, "a watcher"},
+		{other, "POST", "/test-executions", 403, "an admin of another application"},
+		{watcher, "GET", "/test-execution/1", 200, "a watcher who looks"},
+		{other, "GET", "/test-execution/1", 403, "an admin of another application who looks"},
+		{watcher, "DELETE", "/test-execution/1", 403, "a watcher who ends it"},
+		{operator, "DELETE", "/test-execution/1", 204, "an operator who ends it"},
+	} {
+		body := ""
+		if c.method == "POST" {
+			body = string(text)
+		}
+		if r := e.call(c.method, c.path, body, append([]string{"Content-Type", "application/json"}, bearing(c.who.Token)...)...); r.status != c.want {
+			t.Errorf("%s: %s = %d %s, want %d", c.description, r.asked, r.status, r.body, c.want)
+		}
+	}
 }
