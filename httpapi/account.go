@@ -24,8 +24,8 @@ import (
 // it deletes the cookie.
 func (s *Server) sessionCookie(session string) string {
 	c := http.Cookie{Name: v1.SessionCookie, Value: session, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode}
-	c.Secure = s.cfg.CookieSecure
-	if c.Secure && s.cfg.AllowOrigin != "" { // its page may be on another site
+	c.Secure = s.cfg.CookieSecure || s.cfg.TLS != nil
+	if s.cfg.CookieSecure && s.cfg.AllowOrigin != "" { // its page may be on another site
 		c.SameSite = http.SameSiteNoneMode
 	}
 	if session == "" {

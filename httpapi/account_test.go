@@ -198,14 +198,22 @@ func TestTrustedProxies(t *testing.T) {
 		{[]string{"10.0.0.0/8", "::1"}, "::1", "192.0.2.1, 10.1.2.3", "192.0.2.1"},
 		{[]string{"10.0.0.0/8"}, "10.1.2.3", "192.0.2.1, 192.168.0.1", "192.168.0.1"},
 		{[]string{"10.0.0.0/8"}, "10.1.2.3", "junk", "10.1.2.3"},
+		{nil, "", "192.0.2.1", socketClient},
+		{[]string{"0.0.0.0/0"}, "", "192.0.2.1", socketClient},
+		{[]string{"unix"}, "", "192.0.2.1", "192.0.2.1"},
+		{[]string{"unix"}, "", "junk", socketClient},
+		{[]string{"unix"}, "127.0.0.1", "192.0.2.1", "127.0.0.1"},
+		{[]string{"unix", "10.0.0.0/8"}, "", "192.0.2.1, 10.1.2.3", "192.0.2.1"},
 	} {
 		proxies, err := parseProxies(c.proxies)
 		if err != nil {
 			t.Fatal(err)
 		}
-		of := trustProxies(proxies)
+		of := proxies.findClient()
 		r := httptest.NewRequest("GET", "/", nil)
-		r.RemoteAddr = net.JoinHostPort(c.peer, "4711")
+		if r.RemoteAddr = "@"; c.peer != "" { // of a Unix socket
+			r.RemoteAddr = net.JoinHostPort(c.peer, "4711")
+		}
 		r.Header.Set("X-Forwarded-For", c.xff)
 		if got := of(r); got != c.want {
 			t.Errorf("%v, %s for %s: %s, want %s", c.proxies, c.peer, c.xff, got, c.want)

@@ -41,7 +41,9 @@ func timeFor(n int64) time.Duration {
 // body of r.
 func limitTimes(w http.ResponseWriter, r *http.Request) *timedAnswer {
 	a := &timedAnswer{ResponseWriter: w, control: http.NewResponseController(w), streams: r.ProtoMajor > 1}
-	a.extendDeadline(0)
+	if !a.streams {
+		a.startWrite(0)
+	}
 	if r.ContentLength != 0 {
 		a.body = &timedBody{ReadCloser: r.Body, control: a.control, limit: bodyTime(r.ContentLength)}
 		r.Body = a.body
@@ -86,13 +88,19 @@ func (b *timedBody) setDeadline(t time.Time) {
 
 // timedAnswer is the answer to a request. The client has to take each write
 // before its deadline. A handler that sets write deadlines itself keeps them.
+//
+// On a connection of HTTP/1, a deadline fails the writes that follow. A stream
+// of HTTP/2 ends at its deadline even if nothing is being written, for example
+// while the handler waits for the end of an execution. So there a deadline is
+// set only during a write.
 type timedAnswer struct {
 	http.ResponseWriter
 	control *http.ResponseController
 	body    *timedBody // nil: the request has none
-	streams bool       // the connection has several requests at once (HTTP/2)
+	streams bool       // HTTP/2: each request is a stream
 	begun   bool
 	own     bool // the handler sets the deadlines
+	ownTime time.Time
 }
 
 // Unwrap lets [http.ResponseController] find the connection.
@@ -110,7 +118,10 @@ func (a *timedAnswer) SetReadDeadline(t time.Time) error {
 
 // SetWriteDeadline replaces the deadlines of this writer by the handler's.
 func (a *timedAnswer) SetWriteDeadline(t time.Time) error {
-	a.own = true
+	a.own, a.ownTime = true, t
+	if a.streams {
+		return nil // the next write sets it
+	}
 	return a.control.SetWriteDeadline(t)
 }
 
@@ -124,10 +135,17 @@ func (a *timedAnswer) WriteHeader(status int) {
 
 func (a *timedAnswer) Write(p []byte) (int, error) {
 	a.begin()
-	if !a.own {
-		a.extendDeadline(len(p))
-	}
+	a.startWrite(len(p))
+	defer a.endWrite()
 	return a.ResponseWriter.Write(p)
+}
+
+// FlushError sends what was written.
+func (a *timedAnswer) FlushError() error {
+	a.begin()
+	a.startWrite(0)
+	defer a.endWrite()
+	return a.control.Flush()
 }
 
 func (a *timedAnswer) begin() {
@@ -145,9 +163,21 @@ func (a *timedAnswer) begin() {
 // finish sets the deadline for what net/http still has to send.
 func (a *timedAnswer) finish() {
 	a.begin()
-	a.extendDeadline(0)
+	a.own = false
+	a.startWrite(0)
 }
 
-func (a *timedAnswer) extendDeadline(n int) {
-	_ = a.control.SetWriteDeadline(time.Now().Add(timeFor(int64(n))))
+// startWrite sets the deadline for a write of n bytes.
+func (a *timedAnswer) startWrite(n int) {
+	t := time.Now().Add(timeFor(int64(n)))
+	if a.own {
+		t = a.ownTime
+	}
+	_ = a.control.SetWriteDeadline(t) // tests have no connection
+}
+
+func (a *timedAnswer) endWrite() {
+	if a.streams {
+		_ = a.control.SetWriteDeadline(time.Time{})
+	}
 }

@@ -25,7 +25,7 @@ import (
 
 func newEcho(s *Server) *echo.Echo {
 	e := echo.New()
-	e.IPExtractor = trustProxies(s.proxies)
+	e.IPExtractor = s.proxies.findClient()
 	e.HTTPErrorHandler = func(err error, c echo.Context) {
 		if !c.Response().Committed {
 			s.writeProblem(c.Response(), c.Request(), err)
@@ -38,33 +38,67 @@ func newEcho(s *Server) *echo.Echo {
 	return e
 }
 
-// parseProxies returns the networks of trusted proxies. The error is a
-// [bus.FieldError].
-func parseProxies(proxies []string) (networks []netip.Prefix, err error) {
+// trustedProxies are the proxies whose header X-Forwarded-For is believed.
+type trustedProxies struct {
+	networks []netip.Prefix
+	socket   bool // whoever connects to a Unix socket
+}
+
+// parseProxies returns the trusted proxies. The error is a [bus.FieldError].
+func parseProxies(proxies []string) (trusted trustedProxies, err error) {
 	for _, text := range proxies {
+		if text == "unix" {
+			trusted.socket = true
+			continue
+		}
 		network, err := netip.ParsePrefix(text)
 		if ip, err2 := netip.ParseAddr(text); err2 == nil {
 			network, err = ip.Prefix(ip.BitLen())
 		}
 		if err != nil {
-			return nil, &bus.FieldError{Path: "trusted-proxy", Want: "an address, or a network such as 10.0.0.0/8", Got: text}
+			return trusted, &bus.FieldError{Path: "trusted-proxy", Want: "an address, a network such as 10.0.0.0/8, or unix", Got: text}
 		}
-		networks = append(networks, network.Masked())
+		trusted.networks = append(trusted.networks, network.Masked())
 	}
-	return networks, nil
+	return trusted, nil
 }
 
-// trustProxies returns the function that finds the address of a client: of the
+// socketClient is the address of clients of a Unix socket, which have none.
+const socketClient = "unix socket"
+
+// findClient returns the function that finds the address of a client: of the
 // connection, or the last in X-Forwarded-For that is not a trusted proxy's.
-func trustProxies(proxies []netip.Prefix) echo.IPExtractor {
-	if len(proxies) == 0 {
-		return echo.ExtractIPDirect()
-	}
+func (p *trustedProxies) findClient() echo.IPExtractor {
 	trust := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
-	for _, network := range proxies {
-		trust = append(trust, echo.TrustIPRange(&net.IPNet{IP: network.Addr().AsSlice(), Mask: net.CIDRMask(network.Bits(), network.Addr().BitLen())}))
+	for _, network := range p.networks {
+		trust = append(trust, trustPrefix(network))
 	}
-	return echo.ExtractIPFromXFFHeader(trust...)
+	direct := echo.ExtractIPDirect()
+	forwarded := echo.ExtractIPFromXFFHeader(trust...)
+	// Echo asks whether the address of the connection is trusted, so a socket gets
+	// one that no client has.
+	nowhere := netip.IPv4Unspecified()
+	viaSocket := echo.ExtractIPFromXFFHeader(append(trust, trustPrefix(netip.PrefixFrom(nowhere, nowhere.BitLen())))...)
+	return func(r *http.Request) string {
+		switch isSocket := direct(r) == ""; {
+		case isSocket && p.socket:
+			at := *r
+			at.RemoteAddr = net.JoinHostPort(nowhere.String(), "0")
+			if ip := viaSocket(&at); ip != nowhere.String() {
+				return ip
+			}
+			return socketClient
+		case isSocket:
+			return socketClient
+		case len(p.networks) == 0:
+			return direct(r)
+		}
+		return forwarded(r)
+	}
+}
+
+func trustPrefix(network netip.Prefix) echo.TrustOption {
+	return echo.TrustIPRange(&net.IPNet{IP: network.Addr().AsSlice(), Mask: net.CIDRMask(network.Bits(), network.Addr().BitLen())})
 }
 
 // checkPages applies [origin.Policy], but for the origins, which matter only to

@@ -3,13 +3,13 @@ package httpapi
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"runtime"
 	"time"
 
@@ -36,6 +36,10 @@ const (
 	maxHeader       = 64 << 10 // bytes of a request line and its headers
 	idleTimeout     = 2 * time.Minute
 	shutdownTimeout = 15 * time.Second // how long what was begun may take to end
+
+	// Of HTTP/2, which clients may use with TLS.
+	maxStreams  = 100              // requests at once on a connection (RFC 9113 section 6.5.2)
+	pingTimeout = 30 * time.Second // of a connection without traffic
 )
 
 // Index is the part of the read model that the API needs.
@@ -196,6 +200,10 @@ type Config struct {
 	TimeZone    *time.Location       // of the times in pictures; default: UTC
 	Version     string               // of the program
 
+	// TLS makes the server speak HTTPS; nil: HTTP. Then cookies go over HTTPS
+	// only, without CookieSecure too.
+	TLS *tls.Config
+
 	RequireLogin bool          // else everybody is an admin
 	Provider     LoginProvider // nil: users log in by password only
 	PublicURL    string        // of the API as browsers reach it; needed with a Provider
@@ -211,7 +219,8 @@ type Config struct {
 	HostNames []string
 
 	// TrustedProxies are addresses, or networks such as 10.0.0.0/8, of proxies
-	// whose header X-Forwarded-For names the client; default: none.
+	// whose header X-Forwarded-For names the client; "unix" is whoever connects
+	// to a Unix socket. Default: none.
 	TrustedProxies []string
 
 	// MaxConnectionsPerAddress is how many connections one IP address, or one
@@ -230,7 +239,7 @@ type Server struct {
 	streams *sse.Source
 	needs   map[place]permission
 	pages   *origin.Policy
-	proxies []netip.Prefix  // trusted
+	proxies trustedProxies
 	drawing chan struct{}   // has room for as many pictures as are drawn at once
 	closing context.Context // over when streams and waiting requests have to end
 	close   context.CancelFunc
@@ -291,14 +300,19 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // requests at once, and lets other requests finish.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	srv := &http.Server{
-		Handler: s, ReadHeaderTimeout: headerTimeout, MaxHeaderBytes: maxHeader, IdleTimeout: idleTimeout,
+		Handler: s, ReadHeaderTimeout: headerTimeout, MaxHeaderBytes: maxHeader, IdleTimeout: idleTimeout, TLSConfig: s.cfg.TLS,
+		HTTP2:    &http.HTTP2Config{MaxConcurrentStreams: maxStreams, SendPingTimeout: pingTimeout, PingTimeout: pingTimeout, WriteByteTimeout: transferTimeout},
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
+	serve := srv.Serve
+	if s.cfg.TLS != nil {
+		serve = func(l net.Listener) error { return srv.ServeTLS(l, "", "") }
+	}
 	if limit := s.cfg.MaxConnectionsPerAddress; limit > 0 {
-		srv.ConnState = (&connections{perAddress: limit, proxies: s.proxies, log: s.log, open: map[string]int{}}).track
+		srv.ConnState = (&connections{perAddress: limit, proxies: s.proxies.networks, log: s.log, open: map[string]int{}}).track
 	}
 	failed := make(chan error, 1)
-	go func() { failed <- srv.Serve(l) }()
+	go func() { failed <- serve(l) }()
 	select {
 	case err := <-failed:
 		s.close()
