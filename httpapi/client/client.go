@@ -15,12 +15,17 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -47,9 +52,19 @@ func Code(err error) string {
 
 // Config of a [Client].
 type Config struct {
-	URL       string       // of the control bus; default [DefaultURL]
-	HTTP      *http.Client // default: one of its own. It should have no Timeout, which would end streams too
-	UserAgent string       // default "jobstreamer-client"
+	// URL of the control bus: http://host:port, https://host:port or
+	// unix:/path/of/socket; default [DefaultURL].
+	URL string
+
+	// CAFile is a PEM file with the authorities that sign the certificate of the
+	// control bus; default: those of the system.
+	CAFile string
+
+	// HTTP is the client to use; default: one of its own. It should have no
+	// Timeout, which would end streams too. It needs a URL with http or https,
+	// and no CAFile.
+	HTTP      *http.Client
+	UserAgent string // default "jobstreamer-client"
 	// A token of a login, or a key of a user, if the control bus asks for one;
 	// it is never shown.
 	Token string
@@ -57,40 +72,83 @@ type Config struct {
 
 // Client calls one control bus. Several goroutines may use it.
 type Client struct {
-	base  string
-	http  *http.Client
-	agent string
-	token string
-	media string    // of answers, if they are to be copied
-	to    io.Writer // where they are copied to; nil: they are read
+	address string // of the control bus
+	base    string // of the URLs of requests
+	http    *http.Client
+	agent   string
+	token   string
+	media   string    // of answers, if they are to be copied
+	to      io.Writer // where they are copied to; nil: they are read
 }
 
 // New returns a client. It sends nothing yet.
 func New(cfg Config) (*Client, error) {
-	base := strings.TrimRight(cmp.Or(cfg.URL, DefaultURL), "/")
-	u, err := url.Parse(base)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return nil, fmt.Errorf("control bus URL %q: want http://host:port", cfg.URL)
+	address := strings.TrimRight(cmp.Or(cfg.URL, DefaultURL), "/")
+	c := &Client{address: address, base: address, http: cfg.HTTP, agent: cmp.Or(cfg.UserAgent, "jobstreamer-client"), token: cfg.Token}
+	socket, isSocket := strings.CutPrefix(address, "unix:")
+	if isSocket {
+		socket = strings.TrimPrefix(socket, "//")
+		c.base = "http://localhost"
 	}
-	c := &Client{base: base, http: cfg.HTTP, agent: cmp.Or(cfg.UserAgent, "jobstreamer-client"), token: cfg.Token}
+	u, err := url.Parse(c.base)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || isSocket && !filepath.IsAbs(socket) {
+		return nil, fmt.Errorf("control bus URL %q: want http://host:port, https://host:port or unix:/path/of/socket", cfg.URL)
+	}
 	if strings.ContainsFunc(c.token, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		// The error does not show them: the rest may be a valid token.
 		return nil, errors.New("token: want visible ASCII characters without spaces")
 	}
-	if c.http == nil {
-		t := http.DefaultTransport.(*http.Transport).Clone()
-		t.MaxIdleConnsPerHost = t.MaxIdleConns // there is one host, and many may ask at a time
-		t.ResponseHeaderTimeout = 0            // an answer may wait for the end of an execution
-		c.http = &http.Client{Transport: t}
+	if c.http != nil {
+		if isSocket || cfg.CAFile != "" {
+			return nil, errors.New("Config.HTTP cannot be combined with a Unix socket or with Config.CAFile")
+		}
+		return c, nil
 	}
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.MaxIdleConnsPerHost = t.MaxIdleConns // there is one host, and many may ask at a time
+	t.ResponseHeaderTimeout = 0            // an answer may wait for the end of an execution
+	if isSocket {
+		t.Proxy = nil
+		t.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", socket)
+		}
+	}
+	if cfg.CAFile != "" {
+		if t.TLSClientConfig, err = trustAuthorities(cfg.CAFile); err != nil {
+			return nil, err
+		}
+	}
+	c.http = &http.Client{Transport: t}
 	return c, nil
 }
 
+// trustAuthorities returns a configuration that accepts certificates of the
+// authorities in a PEM file only.
+func trustAuthorities(file string) (*tls.Config, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("certificate authorities: %w", err)
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("certificate authorities %s: the file contains no certificate in PEM form", file)
+	}
+	return &tls.Config{RootCAs: roots}, nil
+}
+
 // URL returns the address of the control bus.
-func (c *Client) URL() string { return c.base }
+func (c *Client) URL() string { return c.address }
 
 // HasToken reports whether the client sends a token or key.
 func (c *Client) HasToken() bool { return c.token != "" }
+
+// WithToken returns a client of the same control bus that sends another token or
+// key.
+func (c *Client) WithToken(token string) *Client {
+	as := *c
+	as.token = token
+	return &as
+}
 
 // Close closes idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }

@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/client"
@@ -35,6 +36,9 @@ func (inv *invocation) logInByBrowser(bare *client.Client) (user, token string, 
 	}
 	if len(providers) == 0 {
 		return "", "", usageErrorf("the control bus has no login provider; log in with a password: %s", inv.serverCommandLine("login USER"))
+	}
+	if strings.HasPrefix(bare.URL(), "unix:") {
+		return "", "", usageErrorf("a browser cannot reach a Unix socket; set --server to an address of the control bus that the browser reaches")
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -58,12 +62,7 @@ func (inv *invocation) logInByBrowser(bare *client.Client) (user, token string, 
 	if token, err = bare.RedeemCode(inv.ctx, login.Provider, code, verifier); err != nil {
 		return "", "", err
 	}
-	own, err := inv.newClient(bare.URL(), token)
-	if err != nil {
-		return "", "", err
-	}
-	defer own.Close()
-	me, err := own.Account(inv.ctx)
+	me, err := bare.WithToken(token).Account(inv.ctx)
 	if err != nil {
 		return "", "", err
 	}

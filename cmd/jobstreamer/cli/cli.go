@@ -37,6 +37,7 @@ func usageErrorf(format string, args ...any) error { return UsageError{fmt.Error
 type CLI struct {
 	Config
 	server, context, app, output string
+	serverCA                     string // PEM file
 	token                        string
 	noColor, watch               bool
 	every                        time.Duration
@@ -123,7 +124,8 @@ func checkArguments(use string) cobra.PositionalArgs {
 // serverFlags defines the flags for the connection to the control bus.
 func (c *CLI) serverFlags(cmd *cobra.Command) {
 	help.Section(cmd.Flags(), "Connection", func(f *pflag.FlagSet) {
-		f.StringVar(&c.server, "server", "", "`URL` address of the control bus (default: from the context, else http://localhost:45102)")
+		f.StringVar(&c.server, "server", "", "`URL` address of the control bus: http:, https: or unix:PATH (default: from the context, else http://localhost:45102)")
+		f.StringVar(&c.serverCA, "server-ca", "", "`FILE` PEM file with the authorities that sign the certificate of the control bus (default: from the context, else those of the system)")
 		f.StringVar(&c.context, "context", "", "`NAME` context to use (default: the selected context)")
 		f.StringVar(&c.token, "token", "", "`TOKEN` login token or key; JOBSTREAMER_TOKEN or a context hides it from other users of the machine")
 	})

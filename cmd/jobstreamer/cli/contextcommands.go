@@ -46,7 +46,14 @@ func (c *CLI) contextAdd() *cobra.Command {
 	var token string
 	cmd := c.localCommand("add NAME", "Add or change a context", func(all contexts, args []string) error {
 		if _, err := client.New(client.Config{URL: is.Server}); err != nil || is.Server == "" {
-			return usageErrorf("--server %q: want the URL of a control bus, such as http://host:45102", is.Server)
+			return usageErrorf("--server %q: want the URL of a control bus, such as http://host:45102 or unix:/path/of/socket", is.Server)
+		}
+		var err error
+		if is.ServerCA, err = absolutePath(is.ServerCA); err != nil {
+			return err
+		}
+		if _, err := client.New(client.Config{URL: is.Server, CAFile: is.ServerCA}); err != nil {
+			return usageErrorf("--server-ca: %w", err)
 		}
 		was, err := all.loadContext(args[0])
 		is.Token = was.Token
@@ -74,6 +81,7 @@ func (c *CLI) contextAdd() *cobra.Command {
   jobstreamer context add local --server http://127.0.0.1:45102`
 	help.Section(cmd.Flags(), "Options", func(f *pflag.FlagSet) {
 		f.StringVar(&is.Server, "server", "", "`URL` address of the control bus")
+		f.StringVar(&is.ServerCA, "server-ca", "", "`FILE` PEM file with the authorities that sign the certificate of the control bus (default: those of the system)")
 		f.StringVar(&is.App, "app", "", "`NAME` default application of the context")
 		f.StringVar(&is.Description, "description", "", "`TEXT` description of the context")
 		f.StringVar(&token, "token", "", "`TOKEN` login token or key; - reads it from standard input, hidden from other users of the machine")
@@ -175,7 +183,7 @@ func (c *CLI) contextShow() *cobra.Command {
 		if is.Token != "" {
 			token = "saved, not shown"
 		}
-		(&invocation{CLI: c}).outPage().writeFields("Context", cell{name, bold}, "Server", shownURL(is.Server), "Application", is.App, "Description", is.Description,
+		(&invocation{CLI: c}).outPage().writeFields("Context", cell{name, bold}, "Server", shownURL(is.Server), "Server CA", is.ServerCA, "Application", is.App, "Description", is.Description,
 			"Token", token, "Selected", yesText(name == all.selectedName()), "File", all.filePath(name))
 		return nil
 	})

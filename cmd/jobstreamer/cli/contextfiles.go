@@ -16,6 +16,7 @@ import (
 // savedContext is a control bus with its default application.
 type savedContext struct {
 	Server      string `yaml:"server"`
+	ServerCA    string `yaml:"server-ca,omitempty"` // PEM file of authorities
 	App         string `yaml:"app,omitempty"`
 	Description string `yaml:"description,omitempty"`
 	Token       string `yaml:"token,omitempty"` // login token or key; never shown

@@ -37,9 +37,13 @@ func (inv *invocation) explainError(err error) error {
 			"It is older than this command, or another program listens at this address.")}
 	case errors.As(err, &p):
 		return &explained{err, joinLines(problemText(p), inv.adviceFor(p.Code))}
+	case errors.As(err, &gone) && inv.tlsAdvice(err) != "":
+		return &explained{err, joinLines(fmt.Sprintf("cannot speak to the control bus at %s: %v", inv.url, tlsReason(err)), inv.tlsAdvice(err))}
 	case errors.As(err, &gone):
 		return &explained{err, joinLines(fmt.Sprintf("cannot reach the control bus at %s: %v", inv.url, dialReason(gone)),
 			"Is it running? Set its address with --server or a context, or start one here with `jobstreamer dev`.")}
+	case wantsTLS(err):
+		return &explained{err, joinLines(fmt.Sprintf("the control bus at %s speaks TLS only", inv.url), "Use https:// in --server.")}
 	}
 	return err
 }

@@ -39,15 +39,20 @@ func (c *CLI) newInvocation(ctx context.Context) (*invocation, error) {
 		return nil, err
 	}
 	inv := &invocation{CLI: c, ctx: ctx, url: shownURL(cmp.Or(is.Server, client.DefaultURL)), app: cmp.Or(is.App, "default")}
-	inv.client, err = c.newClient(is.Server, is.Token)
+	inv.client, err = c.newClient(is)
 	if err != nil {
 		return nil, UsageError{err}
 	}
 	return inv, nil
 }
 
-func (c *CLI) newClient(url, token string) (*client.Client, error) {
-	return client.New(client.Config{URL: url, UserAgent: "jobstreamer/" + c.Version, Token: token})
+// newClient returns a client for a context. --server-ca overrides its
+// authorities.
+func (c *CLI) newClient(is savedContext) (*client.Client, error) {
+	return client.New(client.Config{
+		URL: is.Server, CAFile: cmp.Or(c.flagOrEnv(c.serverCA, "SERVER_CA"), is.ServerCA),
+		UserAgent: "jobstreamer/" + c.Version, Token: is.Token,
+	})
 }
 
 func (c *CLI) checkOutput() error {
@@ -70,10 +75,10 @@ func (c *CLI) resolveContext() (savedContext, error) {
 		is, err = all.loadContext(all.selectedName())
 	case server != "": // use the token of any context for this control bus
 		at, _ := all.loadContext(all.nameForServer(server))
-		is.Server, is.Token = at.Server, at.Token
+		is.Server, is.ServerCA, is.Token = at.Server, at.ServerCA, at.Token
 	}
 	if server != "" && !sameServer(server, is.Server) {
-		is.Token = "" // the token belongs to the context's server
+		is.Token, is.ServerCA = "", "" // they belong to the context's server
 	}
 	is.Server = cmp.Or(server, is.Server)
 	is.Token = cmp.Or(c.flagOrEnv(c.token, "TOKEN"), is.Token)
@@ -102,7 +107,7 @@ func (inv *invocation) appCommandLine(command string) string {
 
 // serverCommandLine returns a command line for the same server.
 func (inv *invocation) serverCommandLine(command string) string {
-	return "jobstreamer " + command + inv.flagText("context", inv.context) + inv.flagText("server", inv.server)
+	return "jobstreamer " + command + inv.flagText("context", inv.context) + inv.flagText("server", inv.server) + inv.flagText("server-ca", inv.serverCA)
 }
 
 // CommandAt returns a command line for the control bus at address. It names the
@@ -122,7 +127,7 @@ func (c *CLI) CommandAt(address, command string) string {
 // flagText returns a flag as it was given on the command line, or "" if its
 // value comes from the environment.
 func (inv *invocation) flagText(name, value string) string {
-	if value == "" || value == inv.Env["JOBSTREAMER_"+strings.ToUpper(name)] {
+	if value == "" || value == inv.Env["JOBSTREAMER_"+strings.ToUpper(strings.ReplaceAll(name, "-", "_"))] {
 		return ""
 	}
 	return " --" + name + " " + value

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -86,7 +87,20 @@ func (inv *invocation) tokenContext() (tokenContext, error) {
 		return tokenContext{name, is, false}, err
 	}
 	name, err := all.unusedName(server)
-	return tokenContext{name, savedContext{Server: server}, true}, err
+	if err != nil {
+		return tokenContext{}, err
+	}
+	ca, err := absolutePath(inv.flagOrEnv(inv.serverCA, "SERVER_CA"))
+	return tokenContext{name, savedContext{Server: server, ServerCA: ca}, true}, err
+}
+
+// absolutePath returns the path of a file that a context names: a command may
+// run in another folder than the one that saved it.
+func absolutePath(file string) (string, error) {
+	if file == "" {
+		return "", nil
+	}
+	return filepath.Abs(file)
 }
 
 // nameForServer returns the name of a context for a control bus, preferably the
@@ -106,10 +120,14 @@ func sameServer(a, b string) bool { return strings.TrimRight(a, "/") == strings.
 // unusedName returns a name for a new context, derived from the host.
 func (c contexts) unusedName(server string) (string, error) {
 	u, err := url.Parse(server)
-	if err != nil || u.Host == "" {
+	if err != nil || u.Host == "" && u.Scheme != "unix" {
 		return "", usageErrorf("--server %s: want a URL such as http://host:45102", shownURL(server))
 	}
-	base := strings.Trim(strings.NewReplacer(":", "-", "[", "", "]", "").Replace(u.Host), "-.")
+	host := u.Host
+	if u.Scheme == "unix" {
+		host = "unix-" + filepath.Base(u.Path)
+	}
+	base := strings.Trim(strings.NewReplacer(":", "-", "[", "", "]", "").Replace(host), "-.")
 	for n := 1; ; n++ {
 		name := base
 		if n > 1 {
@@ -148,7 +166,7 @@ func (inv *invocation) logIn(ask func(bare *client.Client) (user, token string, 
 	if err != nil {
 		return err
 	}
-	bare, err := inv.newClient(a.Server, "")
+	bare, err := inv.newClient(savedContext{Server: a.Server, ServerCA: a.ServerCA})
 	if err != nil {
 		return UsageError{err}
 	}
@@ -203,7 +221,7 @@ func (c *CLI) logoutCommand() *cobra.Command {
 		if a.Token == "" {
 			return fmt.Errorf("the context %s has no token", a.context)
 		}
-		own, err := inv.newClient(a.Server, a.Token)
+		own, err := inv.newClient(a.savedContext)
 		if err != nil {
 			return err
 		}
