@@ -4,6 +4,7 @@ package embedded
 
 import (
 	"cmp"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net"
@@ -27,7 +28,7 @@ type Config struct {
 	Username string       // for clients over the network; empty: no login, unless Trust is set
 	Password string       //
 	Trust    *Trust       // accounts for clients; nil: one account for all
-	TLS      *TLS         // for clients over the network
+	TLS      *tls.Config  // for clients over the network; nil: without TLS
 	Log      *slog.Logger // warnings and errors of the server
 }
 
@@ -38,9 +39,6 @@ type Trust struct {
 	JetStream string            // public key of the account that has JetStream
 	Accounts  map[string]string // signed tokens of the accounts that always exist, by public key
 }
-
-// TLS names PEM files.
-type TLS struct{ Cert, Key, CA string }
 
 // Server is a running nats-server.
 type Server struct {
@@ -113,12 +111,7 @@ func serverOptions(cfg Config) (opts *server.Options, err error) {
 		}
 	}
 	if cfg.TLS != nil {
-		if opts.TLSConfig, err = server.GenTLSConfig(&server.TLSConfigOpts{
-			CertFile: cfg.TLS.Cert, KeyFile: cfg.TLS.Key, CaFile: cfg.TLS.CA, Verify: cfg.TLS.CA != "",
-		}); err != nil {
-			return nil, fmt.Errorf("TLS of the embedded NATS: %w", err)
-		}
-		opts.TLS = true
+		opts.TLS, opts.TLSConfig = true, cfg.TLS
 	}
 	return opts, nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -27,6 +28,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus/objects"
 	"github.com/job-streamer/job-streamer-control-bus/bus/oidc"
 	"github.com/job-streamer/job-streamer-control-bus/bus/samples"
+	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/certfiles"
 	"github.com/job-streamer/job-streamer-control-bus/deploy"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/ops"
@@ -74,8 +76,10 @@ type controlBus struct {
 	prepare  func(context.Context) error // runs before the first request is accepted
 	rest     *httpapi.Server
 	listener net.Listener
-	ops      net.Listener // of operators; nil: none
-	phase    atomic.Value // string: why the REST API is not served; empty: it is
+	restCert *certfiles.Files // nil: without TLS
+	natsCert *certfiles.Files // of the embedded NATS; nil: without TLS
+	ops      net.Listener     // of operators; nil: none
+	phase    atomic.Value     // string: why the REST API is not served; empty: it is
 	log      *slog.Logger
 }
 
@@ -92,10 +96,7 @@ func openControlBus(ctx context.Context, s busSettings, log *slog.Logger) (c *co
 			c.Close()
 		}
 	}()
-	if c.listener, err = listenOn("http", s.http); err != nil {
-		return c, err
-	}
-	if err = s.access.checkExposed(s.login.required, s.http, c.listener.Addr()); err != nil {
+	if err = c.openREST(&s); err != nil {
 		return c, err
 	}
 	if err = c.openOps(s.access); err != nil {
@@ -145,6 +146,10 @@ func openControlBus(ctx context.Context, s busSettings, log *slog.Logger) (c *co
 	}
 	c.logins = login.New(login.Config{Bus: c.bus, Timeout: s.login.timeout, Issuer: s.login.oidc.issuer})
 	c.sampler = samples.New(c.bus, c.service.Agents())
+	var restTLS *tls.Config
+	if c.restCert != nil {
+		restTLS = c.restCert.ServerConfig()
+	}
 	c.rest, err = httpapi.New(httpapi.Config{
 		Health: c.bus.Healthy, Broker: c.bus.JS, Index: c.index,
 		Catalog:    catalog.New(catalog.Config{Bus: c.bus, Index: c.index, History: c.service, Schedules: c.schedule}),
@@ -152,10 +157,29 @@ func openControlBus(ctx context.Context, s busSettings, log *slog.Logger) (c *co
 		LoadSamples: c.sampler, TimeZone: zone, Log: log, Version: programVersion(), AllowOrigin: s.access.allowOrigin, Notifier: c.notifier, Runnable: checkRunnable,
 		AgentTokens: tokens, Joins: joins, Logins: c.logins, RequireLogin: s.login.required, CookieSecure: s.login.cookieSecure,
 		Provider: provider, PublicURL: s.login.oidc.publicURL,
-		HostNames: s.access.ownNames(s.http, c.listener.Addr()), TrustedProxies: s.access.proxies,
+		TLS: restTLS, HostNames: s.access.ownNames(s.http, c.listener.Addr()), TrustedProxies: s.access.proxies,
 		MaxConnectionsPerAddress: int(s.access.connections),
 	})
 	return c, fieldFlagError(err)
+}
+
+// openREST opens the listener of the REST API, and loads its certificate.
+func (c *controlBus) openREST(s *busSettings) (err error) {
+	if err := s.access.checkFlags(s.http); err != nil {
+		return err
+	}
+	if c.restCert, err = s.access.loadCertificate(c.log); err != nil {
+		return err
+	}
+	mode, _ := s.access.socketPermissions() // checked before
+	if c.listener, err = listenOn("http", s.http, mode); err != nil {
+		return err
+	}
+	if err := s.access.checkExposed(s.login.required, s.http, c.listener.Addr()); err != nil {
+		return err
+	}
+	s.access.warnOfPlainText(s.login.required, c.listener.Addr(), c.log)
+	return nil
 }
 
 // openOps opens the listener for operators, if there is one.
@@ -163,7 +187,11 @@ func (c *controlBus) openOps(s accessSettings) (err error) {
 	if s.ops == "" {
 		return nil
 	}
-	c.ops, err = listenOn("ops", s.ops)
+	mode, err := s.socketPermissions()
+	if err != nil {
+		return err
+	}
+	c.ops, err = listenOn("ops", s.ops, mode)
 	return err
 }
 
@@ -232,7 +260,10 @@ func (c *controlBus) openNATS(ctx context.Context, s busSettings) (err error) {
 		Username: s.nats.user, Password: s.nats.password, Log: c.log,
 	}
 	if s.nats.cert != "" {
-		cfg.TLS = &embedded.TLS{Cert: s.nats.cert, Key: s.nats.key, CA: s.nats.ca}
+		if c.natsCert, err = s.nats.loadCertificate(c.log); err != nil {
+			return err
+		}
+		cfg.TLS = c.natsCert.ServerConfig()
 	}
 	if c.keys != nil {
 		if cfg.Trust, err = c.keys.Trust(); err != nil {
@@ -286,6 +317,11 @@ func (c *controlBus) Run(ctx context.Context, ready func(), more ...func(context
 	below, lower := errgroup.WithContext(lower)
 	if c.server != nil {
 		below.Go(func() error { return c.server.Watch(lower) })
+	}
+	for _, files := range []*certfiles.Files{c.restCert, c.natsCert} {
+		if files != nil {
+			below.Go(func() error { return files.Watch(lower) })
+		}
 	}
 	c.phase.Store("the control bus is starting: it reads what NATS stores")
 	if c.ops != nil {
@@ -365,7 +401,16 @@ func (c *controlBus) Close() {
 }
 
 // URL returns the address of the REST API.
-func (c *controlBus) URL() string { return "http://" + c.listener.Addr().String() }
+func (c *controlBus) URL() string {
+	at := c.listener.Addr()
+	switch {
+	case at.Network() == "unix":
+		return unixPrefix + at.String()
+	case c.restCert != nil:
+		return "https://" + at.String()
+	}
+	return "http://" + at.String()
+}
 
 // natsURL returns the address of NATS.
 func (c *controlBus) natsURL() string {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -53,7 +54,7 @@ func (p *program) runDemo(ctx context.Context, c *controlBus, login bool) error 
 	}
 	token, err := demoToken(ctx, c, login)
 	if err == nil {
-		err = startDemo(ctx, c.URL(), token, p.demoHint(c.URL(), token != ""), p.out)
+		err = startDemo(ctx, c, token, p.demoHint(c.URL(), token != ""), p.out)
 	}
 	if err != nil {
 		if ctx.Err() != nil {
@@ -74,6 +75,17 @@ func (p *program) runDemo(ctx context.Context, c *controlBus, login bool) error 
 			return nil
 		}
 	}
+}
+
+// ownClient returns a client of the control bus in the same process.
+func (c *controlBus) ownClient(token string) (*client.Client, error) {
+	cfg := client.Config{URL: c.URL(), Token: token}
+	if c.restCert != nil { // it may be for other names than the address
+		t := http.DefaultTransport.(*http.Transport).Clone()
+		t.TLSClientConfig = c.restCert.ClientConfig()
+		cfg.HTTP = &http.Client{Transport: t}
+	}
+	return client.New(cfg)
 }
 
 // demoToken returns a login token of an admin, or "" if no login is required.
@@ -98,8 +110,8 @@ func (p *program) demoHint(url string, login bool) string {
 
 // startDemo creates and starts the jobs over the REST API. It prints hint, a
 // command line that starts a job.
-func startDemo(ctx context.Context, url, token, hint string, w io.Writer) error {
-	c, err := client.New(client.Config{URL: url, Token: token})
+func startDemo(ctx context.Context, of *controlBus, token, hint string, w io.Writer) error {
+	c, err := of.ownClient(token)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,8 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +20,7 @@ import (
 
 	"github.com/job-streamer/job-streamer-control-bus/agent"
 	"github.com/job-streamer/job-streamer-control-bus/bus/accounts"
+	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/certfiles"
 )
 
 // natsSettings are the address of NATS and the credentials.
@@ -95,6 +98,15 @@ func (s *natsSettings) checkSecrets() error {
 	}
 	return cmp.Or(checkReadable("nats-creds", s.creds), checkReadable("nats-ca", s.ca),
 		checkReadable("nats-cert", s.cert), checkReadable("nats-key", s.key))
+}
+
+// loadCertificate returns the certificate of the embedded NATS.
+func (s *natsSettings) loadCertificate(log *slog.Logger) (*certfiles.Files, error) {
+	files, err := certfiles.Load(certfiles.Config{Cert: s.cert, Key: s.key, CA: s.ca, Listener: "nats", Log: log})
+	if err != nil {
+		return nil, usageError{fmt.Errorf("--nats-cert, --nats-key, --nats-ca: %w", err)}
+	}
+	return files, nil
 }
 
 // connectOptions returns the options for the NATS that the settings name.
@@ -220,13 +232,25 @@ func (s *natsSettings) dialUntilUp(ctx context.Context, name string, log *slog.L
 }
 
 // isRetryable reports whether a later attempt can succeed: after any error of
-// the network except an unknown host. A server that is starting or stopping may
-// accept a connection and reset it.
+// the network except an unknown host and a refused certificate. A server that
+// is starting or stopping may accept a connection and reset it.
 func isRetryable(err error) bool {
 	var network *net.OpError
 	var name *net.DNSError
+	if tlsAlert(err) != nil {
+		return false // a certificate is not accepted
+	}
 	return errors.Is(err, nats.ErrNoServers) || errors.Is(err, nats.ErrTimeout) || errors.Is(err, io.EOF) ||
 		errors.As(err, &network) && !errors.As(err, &name)
+}
+
+// tlsAlert returns why the server refused a TLS handshake, or nil.
+func tlsAlert(err error) error {
+	var network *net.OpError
+	if errors.As(err, &network) && network.Op == "remote error" { // so crypto/tls marks an alert
+		return network.Err
+	}
+	return nil
 }
 
 // explainDialError returns an error with a clearer text than the client
@@ -240,6 +264,12 @@ func explainDialError(err error) error {
 		return fmt.Errorf("no server answers at this address (%w)", err)
 	case errors.Is(err, nats.ErrAuthorization):
 		return fmt.Errorf("NATS refused the login; check --nats-creds or --nats-user, or create credentials for an agent with `jobstreamer agent-token create` (%w)", err)
+	case errors.As(err, new(x509.UnknownAuthorityError)):
+		return fmt.Errorf("an authority that this machine does not trust has signed the certificate of NATS; set the PEM file of the authority with --nats-ca (%w)", err)
+	case errors.As(err, new(*tls.CertificateVerificationError)):
+		return fmt.Errorf("the certificate of NATS is refused: %w", err)
+	case tlsAlert(err) != nil, errors.Is(err, nats.ErrTLS): // the connection may end before the alert is read
+		return fmt.Errorf("NATS refused the TLS connection; if it demands a certificate from its clients, set one of its authority with --nats-cert and --nats-key (%w)", err)
 	}
 	return err
 }

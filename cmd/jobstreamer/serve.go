@@ -48,6 +48,8 @@ By default it listens on the loopback interface only.`,
 		f.StringVar(&s.natsKeys, "nats-keys", "", "`DIR` directory with the keys of the accounts that jobstreamer nats-config has made")
 		f.IntVar(&s.replicas, "replicas", 1, "`NUMBER` number of replicas of each stream: 1, 3 or 5")
 		f.Lookup("nats-user").Usage += "; without --nats-url, the embedded NATS requires it from its clients"
+		f.Lookup("nats-cert").Usage += "; without --nats-url, the one of the embedded NATS, which then speaks TLS only; a changed file is loaded without a restart"
+		f.Lookup("nats-ca").Usage += "; without --nats-url, the embedded NATS demands from each client a certificate that one of them has signed"
 	})
 	help.Section(flags, "Retention", func(f *pflag.FlagSet) {
 		f.DurationVar(&s.retention.Results, "retain-results", 24*time.Hour, "`DURATION` time to keep the individual results of an execution after its end; at least 1h")
@@ -64,7 +66,7 @@ By default it listens on the loopback interface only.`,
 }
 
 func (s *busSettings) httpFlag(f *pflag.FlagSet) {
-	f.StringVar(&s.http, "http", "127.0.0.1:45102", "`HOST:PORT` address on which the REST API listens; port 0 picks a free port")
+	f.StringVar(&s.http, "http", "127.0.0.1:45102", "`ADDRESS` HOST:PORT on which the REST API listens (port 0 picks a free port), or unix:PATH for a Unix socket")
 }
 
 func (s *busSettings) accountsFlag(f *pflag.FlagSet) {

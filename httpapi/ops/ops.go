@@ -153,13 +153,14 @@ func (s *Server) onOwnHosts(next http.HandlerFunc) http.HandlerFunc {
 
 var errNotLoopback = errors.New("profiles are for clients on the machine of the control bus")
 
-// onLoopback refuses requests that do not come over the loopback interface, and
-// those of pages in a browser on this machine whose name leads here.
+// onLoopback refuses requests that come neither over the loopback interface nor
+// over a Unix socket, and those of pages in a browser on this machine whose name leads here.
 func (s *Server) onLoopback(next http.HandlerFunc) http.HandlerFunc {
 	next = s.onOwnHosts(next)
 	return func(w http.ResponseWriter, r *http.Request) {
 		from, err := netip.ParseAddrPort(r.RemoteAddr)
-		if err != nil || !from.Addr().Unmap().IsLoopback() {
+		_, isSocket := r.Context().Value(http.LocalAddrContextKey).(*net.UnixAddr)
+		if !isSocket && (err != nil || !from.Addr().Unmap().IsLoopback()) {
 			writeProblem(w, http.StatusForbidden, "not_loopback", errNotLoopback)
 			return
 		}
