@@ -84,6 +84,9 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Bus, error) {
 	if cfg.Retention.Executions != 0 && cfg.Retention.Executions < time.Hour {
 		return nil, &FieldError{Path: "retain-executions", Want: "at least 1h, or 0 for no limit", Got: cfg.Retention.Executions.String()}
 	}
+	if cfg.Retention.Audit != 0 && cfg.Retention.Audit < 24*time.Hour {
+		return nil, &FieldError{Path: "retain-audit", Want: "at least 24h, or 0 for no limit", Got: cfg.Retention.Audit.String()}
+	}
 	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(AckTimeout))
 	if err != nil {
 		return nil, fmt.Errorf("open JetStream: %w", err)

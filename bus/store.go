@@ -74,6 +74,7 @@ func (s *Store[T]) Create(ctx context.Context, key string, v T, opts ...jetstrea
 	if err != nil {
 		return 0, s.wrapError("create", key, err)
 	}
+	s.NoteChange(ctx, key, 0, rev)
 	return rev, nil
 }
 
@@ -86,11 +87,12 @@ func (s *Store[T]) Update(ctx context.Context, key string, v T, rev uint64) (uin
 	}
 	ctx, cancel := jetio.WithAckTimeout(ctx)
 	defer cancel()
-	rev, err = retryUndecided(ctx, func() (uint64, error) { return s.kv.Update(ctx, key, b, rev) })
+	is, err := retryUndecided(ctx, func() (uint64, error) { return s.kv.Update(ctx, key, b, rev) })
 	if err != nil {
 		return 0, s.wrapError("update", key, err)
 	}
-	return rev, nil
+	s.NoteChange(ctx, key, rev, is)
+	return is, nil
 }
 
 // Change reads key, lets do decide on its new value, and writes that value by
@@ -160,6 +162,7 @@ func (s *Store[T]) Delete(ctx context.Context, key string, rev uint64) error {
 	if _, err := retryUndecided(ctx, func() (uint64, error) { return 0, s.kv.Delete(ctx, key, jetstream.LastRevision(rev)) }); err != nil {
 		return s.wrapError("delete", key, err)
 	}
+	s.NoteChange(ctx, key, rev, 0)
 	return nil
 }
 
@@ -182,13 +185,36 @@ func (s *Store[T]) publishAtRevision(ctx context.Context, verb, key string, v *T
 	if err != nil {
 		return 0, err
 	}
+	before, err := s.recordedRevision(ctx, key)
+	if err != nil {
+		return 0, err
+	}
 	ctx, cancel := jetio.WithAckTimeout(ctx)
 	defer cancel()
 	rev, err = jetio.Await(ctx, func(done func(uint64, error)) { s.pub.Publish(m, s.Subject(">"), int64(rev), done) })
 	if err != nil {
 		return 0, s.wrapError(verb, key, err)
 	}
+	after := rev
+	if v == nil {
+		after = 0
+	}
+	s.NoteChange(ctx, key, before, after)
 	return rev, nil
+}
+
+// recordedRevision returns the revision of key if ctx records writes, else 0. It
+// is the revision before a write that then succeeds under the condition of
+// [Store.DeleteAt]: nothing in the bucket has changed since the caller read.
+func (s *Store[T]) recordedRevision(ctx context.Context, key string) (uint64, error) {
+	if !s.isRecorded(ctx) {
+		return 0, nil
+	}
+	e, err := s.Get(ctx, key)
+	if errors.Is(err, ErrNotFound) {
+		return 0, nil
+	}
+	return e.Revision, err
 }
 
 // Purge removes key with its history if it is still at revision rev. The marker
@@ -202,6 +228,7 @@ func (s *Store[T]) Purge(ctx context.Context, key string, rev uint64, ttl time.D
 	if err != nil {
 		return s.wrapError("purge", key, err)
 	}
+	s.NoteChange(ctx, key, rev, 0)
 	return nil
 }
 

@@ -24,6 +24,7 @@ type Retention struct {
 	LogBytes   int64         // output of jobs, of which the oldest is dropped first; 0: no limit
 	Fires      time.Duration // decisions of schedules without an execution
 	Sessions   time.Duration // unused logins; 0: for ever
+	Audit      time.Duration // rows of the audit; at least a day; 0: for ever
 }
 
 // markerTTL is the lifetime of the marker of a deleted key, which informs
@@ -95,6 +96,16 @@ func Streams(replicas int, r Retention) []jetstream.StreamConfig {
 			MaxBytes:    cmp.Or(r.LogBytes, -1), MaxMsgs: -1, MaxMsgSize: -1, MaxConsumers: -1, MaxMsgsPerSubject: -1,
 			MaxAge: r.Logs, Discard: jetstream.DiscardOld, Compression: jetstream.S2Compression,
 			AllowDirect: true, Replicas: replicas,
+		},
+		{
+			// No direct reads, which are what permissions confine agents to.
+			// The broker deletes nothing by itself: a purge states an anchor
+			// first.
+			Name: subjects.AuditStream, Subjects: []string{subjects.AllAudit}, Storage: jetstream.FileStorage,
+			Description: "who changed what; each row has the SHA-256 of the row before",
+			MaxBytes:    -1, MaxMsgs: -1, MaxMsgSize: -1, MaxConsumers: -1, MaxMsgsPerSubject: -1,
+			Discard: jetstream.DiscardNew, DenyDelete: true, AllowAtomicPublish: true, Compression: jetstream.S2Compression,
+			Replicas: replicas,
 		},
 	}
 }

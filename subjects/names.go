@@ -25,6 +25,7 @@ func ValidName(s string) bool { return namePattern.MatchString(s) }
 const (
 	ResultsStream       = "JOBSTREAMER_RESULTS"
 	LogsStream          = "JOBSTREAMER_LOGS"
+	AuditStream         = "JOBSTREAMER_AUDIT"
 	RequestStreamPrefix = "JOBSTREAMER_REQUEST_"
 )
 
@@ -61,6 +62,7 @@ const (
 	AllLogs       = "jobstreamer.log.>"
 	AllAnswers    = "jobstreamer.answer.>"
 	AllHeartbeats = "jobstreamer.heartbeat.*"
+	AllAudit      = "jobstreamer.audit.*"
 )
 
 // Headers of a publish with an expected last sequence. See the package comment.
@@ -157,6 +159,16 @@ func InboxPrefix(agent string) string { return "_INBOX." + agent }
 
 // CommandSubject returns the subject on which an agent receives a command.
 func CommandSubject(agent, verb string) string { return "jobstreamer.command." + agent + "." + verb }
+
+// AuditSubject returns the subject of an audit row about an application. "="
+// stands for no application: no application has that name. Agents have nothing
+// to do with the audit.
+func AuditSubject(app string) string {
+	if !ValidName(app) {
+		app = "="
+	}
+	return "jobstreamer.audit." + app
+}
 
 // EventSubject returns the subject of an event. The tokens name what it
 // concerns.

@@ -172,5 +172,12 @@ func (c *Catalog) writeJobs(ctx context.Context, writes []jobWrite) (uint64, err
 	if err != nil {
 		return 0, fmt.Errorf("write job %s: %w", writes[0].key, err)
 	}
+	for i, w := range writes {
+		after := first + uint64(i)
+		if len(batch[i].Msg.Data) == 0 {
+			after = 0
+		}
+		c.b.Jobs.NoteChange(ctx, w.key, w.revision, after)
+	}
 	return first, nil
 }

@@ -94,6 +94,8 @@ func streamContent(stream string) string {
 		return "the results of executions"
 	case subjects.LogsStream:
 		return "the output of jobs"
+	case subjects.AuditStream:
+		return "who changed what"
 	}
 	if store, ok := strings.CutPrefix(stream, jetio.ObjectStream(subjects.BucketPrefix)); ok {
 		return "the object store " + store
@@ -189,6 +191,6 @@ func (x *examination) checkSameReplicas(c *Check) {
 }
 
 func isOurStream(stream string) bool {
-	return strings.HasPrefix(stream, jetio.BucketStream(subjects.BucketPrefix)) || strings.HasPrefix(stream, jetio.ObjectStream(subjects.BucketPrefix)) || stream == subjects.ResultsStream || stream == subjects.LogsStream ||
+	return strings.HasPrefix(stream, jetio.BucketStream(subjects.BucketPrefix)) || strings.HasPrefix(stream, jetio.ObjectStream(subjects.BucketPrefix)) || stream == subjects.ResultsStream || stream == subjects.LogsStream || stream == subjects.AuditStream ||
 		strings.HasPrefix(stream, subjects.RequestStreamPrefix)
 }
