@@ -48,12 +48,22 @@ func (s *Server) postAuth(ctx context.Context, in *postAuth) (*loggedIn, error) 
 	secrets := login.NewSecrets()
 	if s.cfg.RequireLogin {
 		var err error
+		s.noteUser(ctx, in.Sent.value.ID)
 		a := login.Attempt{ID: in.Sent.value.ID, Password: in.Sent.value.Password, Address: addressOf(ctx)}
 		if secrets, err = s.cfg.Logins.Login(ctx, a); err != nil {
 			return nil, err
 		}
+		recordOf(ctx).row.User = a.ID
 	}
 	return &loggedIn{s.sessionCookie(secrets.Session), "no-store", rest.Token{Token: secrets.Token}}, nil
+}
+
+// noteUser sets the object of a request to a user whom only the body names, if
+// there is such a user: else the text may be a password in the wrong place.
+func (s *Server) noteUser(ctx context.Context, id string) {
+	if slices.ContainsFunc(s.cfg.Logins.Users(), func(u *bus.User) bool { return u.ID == id }) {
+		noteObject(ctx, id)
+	}
 }
 
 // isV1Login reports whether a login comes from a v1 client, if its header
@@ -78,6 +88,7 @@ func (s *Server) deleteAuth(ctx context.Context, in *deleteAuth) (*loggedOut, er
 		if secret == "" || !s.cfg.RequireLogin {
 			continue
 		}
+		s.noteLogin(ctx, secret)
 		if err := s.cfg.Logins.Logout(ctx, secret); err != nil {
 			return nil, err
 		}
@@ -125,6 +136,7 @@ type postUser struct{ Sent body[newUser] }
 func (s *Server) postUser(ctx context.Context, in *postUser) (*struct{}, error) {
 	u := &in.Sent.value
 	err := s.cfg.Logins.Add(ctx, u.ID, u.Password, rolesOf(u.Role, u.Roles))
+	s.noteUser(ctx, u.ID)
 	if errors.Is(err, bus.ErrExists) {
 		err = codec.Faults{{Pointer: "/id", Detail: "want an id that is not in use", Got: u.ID, Message: "id is used by someone."}}
 	}

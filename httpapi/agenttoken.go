@@ -88,6 +88,7 @@ func (s *Server) postAgentToken(ctx context.Context, in *postAgentToken) (*agent
 	if u := userOf(ctx); u != nil {
 		by = u.ID
 	}
+	noteObject(ctx, sent.Name)
 	token, credentials, err := tokens.Create(ctx, sent.grant(), time.Duration(sent.TTL)*time.Second, by)
 	if errors.Is(err, bus.ErrExists) {
 		return nil, bus.State("agent_token_exists", "the agent %s has a token: revoke it first", sent.Name)

@@ -90,6 +90,9 @@ func (s *Server) postApp(ctx context.Context, in *postApp) (*saved[rest.AppInfo]
 	if _, _, known := s.cfg.Index.App(sent.Name); !known && v1.SendsToken(in.Authorization) {
 		sent.Name = bus.DefaultApp
 	}
+	if subjects.ValidName(sent.Name) {
+		recordOf(ctx).row.App = sent.Name
+	}
 	if err := checkPermission(ctx, deployApp, sent.Name); err != nil {
 		return nil, err
 	}
@@ -120,6 +123,8 @@ func (s *Server) writeApp(ctx context.Context, sent rest.App, p *Preconditions) 
 	if err := wrong.Err(); err != nil {
 		return nil, err
 	}
+	recordOf(ctx).row.App = sent.Name
+	noteObject(ctx, sent.Name)
 	if err := s.deployPath(ctx, &sent, p); err != nil {
 		return nil, err
 	}

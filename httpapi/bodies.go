@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"reflect"
 	"slices"
 	"sync"
@@ -87,16 +86,10 @@ func (a answered) Query(name string) string {
 	return v
 }
 
-// Param returns a parameter of the path, decoded. The router leaves it encoded
-// if the path has an encoded slash: see canonicalPath.
+// Param returns a parameter of the path, decoded.
 func (a answered) Param(name string) string {
-	v := a.request.Param(name)
-	if u := a.URL(); u.RawPath != "" {
-		if plain, err := url.PathUnescape(v); err == nil {
-			return plain
-		}
-	}
-	return v
+	u := a.URL()
+	return pathValue(&u, a.request.Param(name))
 }
 
 // accepted returns the header Accept as the client sent it.

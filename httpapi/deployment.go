@@ -151,7 +151,7 @@ func (s *Server) postDeployment(ctx context.Context, in *postDeployment) (*deplo
 		return nil, err
 	}
 	d, err := s.cfg.Deployments.Deploy(ctx, in.App, refsOf(in.Sent.value.Artifacts))
-	return s.deployed(d, err)
+	return s.deployed(ctx, d, err)
 }
 
 func refsOf(sent []rest.ArtifactRef) []deploy.ArtifactRef {
@@ -162,10 +162,11 @@ func refsOf(sent []rest.ArtifactRef) []deploy.ArtifactRef {
 	return refs
 }
 
-func (s *Server) deployed(d *deploy.Deployment, err error) (*deployed, error) {
+func (s *Server) deployed(ctx context.Context, d *deploy.Deployment, err error) (*deployed, error) {
 	if err != nil {
 		return nil, err
 	}
+	noteObject(ctx, strconv.Itoa(d.Revision))
 	s.cfg.Catalog.AnnounceDeployment(d.App)
 	return &deployed{fmt.Sprintf("/%s/deployment/%d", d.App, d.Revision), deploymentOf(d)}, nil
 }
@@ -271,7 +272,7 @@ func (s *Server) postComponents(ctx context.Context, in *postComponents) (*deplo
 		return nil, err
 	}
 	d, err := s.cfg.Deployments.Add(ctx, in.App, refs)
-	return s.deployed(d, err)
+	return s.deployed(ctx, d, err)
 }
 
 func (s *Server) storeParts(ctx context.Context, form *multipart.Reader) (refs []deploy.ArtifactRef, err error) {

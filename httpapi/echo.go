@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"html"
@@ -32,6 +33,7 @@ func newEcho(s *Server) *echo.Echo {
 		}
 	}
 	e.Pre(s.checkPages) // before the router, which knows no OPTIONS
+	e.Use(s.auditRequests)
 	e.Use(s.recoverPanic)
 	e.Use(s.checkAccess)    // after the router, which knows the route
 	e.Use(redirectSlash(e)) // after admit: who has no login shall not find out what there is
@@ -136,6 +138,35 @@ func (s *Server) recoverPanic(next echo.HandlerFunc) echo.HandlerFunc {
 		}()
 		return next(c)
 	}
+}
+
+// auditRequests gives each request that changes something a record for the
+// audit. It appends the row of a request that was refused before a handler was
+// called; else the handler's route has done so, see audited.
+func (s *Server) auditRequests(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		r := c.Request()
+		a, changes := s.actions[place{r.Method, c.Path()}]
+		if !changes {
+			return next(c)
+		}
+		rec := newRecord(a, c.RealIP(), func(name string) string { return pathValue(r.URL, c.Param(name)) })
+		c.SetRequest(r.WithContext(context.WithValue(r.Context(), auditKey{}, rec)))
+		err := next(c)
+		s.settleRefused(rec, c.Response().Status, err)
+		return err
+	}
+}
+
+// pathValue returns a value from a path, decoded. The router leaves it encoded
+// if the path has an encoded slash: see canonicalPath.
+func pathValue(u *url.URL, v string) string {
+	if u.RawPath != "" {
+		if plain, err := url.PathUnescape(v); err == nil {
+			return plain
+		}
+	}
+	return v
 }
 
 // checkAccess refuses a request without the permission that its route needs.

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/audit"
 	"github.com/job-streamer/job-streamer-control-bus/bus/bustest"
 	"github.com/job-streamer/job-streamer-control-bus/bus/catalog"
 	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
@@ -36,6 +37,7 @@ type env struct {
 	server *Server
 	http   *httptest.Server
 	logins *login.Service
+	audit  *audit.Log
 	doc    *openapi3.T
 }
 
@@ -64,13 +66,15 @@ func newEnvAlone(t *testing.T, set ...func(*Config)) *env {
 	g.Go(func() error { return x.Run(ctx) })
 	g.Go(func() error { return life.Run(ctx) })
 	g.Go(func() error { return plan.Run(ctx) })
+	rows := audit.New(b)
+	g.Go(func() error { return rows.Run(ctx) })
 	logins := login.New(login.Config{Bus: b, Issuer: issuer})
 	g.Go(func() error { return logins.Run(ctx) })
 	<-x.Ready()
 	if err := logins.WaitReady(ctx); err != nil {
 		t.Fatal(err)
 	}
-	cfg := Config{Health: b.Healthy, Broker: b.JS, Catalog: catalog.New(catalog.Config{Bus: b, Index: x, History: life, Schedules: plan}), Index: x, Executions: life, Agents: life.Agents(), Schedules: plan, Deployments: deployer, LoadSamples: samples.New(b, life.Agents()), Logins: logins, Version: "2.0.0", AllowOrigin: "http://localhost:3000"}
+	cfg := Config{Health: b.Healthy, Broker: b.JS, Catalog: catalog.New(catalog.Config{Bus: b, Index: x, History: life, Schedules: plan}), Index: x, Executions: life, Agents: life.Agents(), Schedules: plan, Deployments: deployer, LoadSamples: samples.New(b, life.Agents()), Logins: logins, Audit: rows, Version: "2.0.0", AllowOrigin: "http://localhost:3000"}
 	for _, f := range set {
 		f(&cfg)
 	}
@@ -78,7 +82,7 @@ func newEnvAlone(t *testing.T, set ...func(*Config)) *env {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := &env{t: t, bus: b, index: x, server: s, http: httptest.NewServer(s), logins: logins}
+	e := &env{t: t, bus: b, index: x, server: s, http: httptest.NewServer(s), logins: logins, audit: rows}
 	t.Cleanup(func() {
 		s.close()
 		e.http.Close()

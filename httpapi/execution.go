@@ -106,10 +106,16 @@ func checkKey(key string) error {
 // answerStart answers with the execution that a request started, or perhaps
 // started.
 func (s *Server) answerStart(ctx context.Context, e *bus.Execution, created bool, err error, wait time.Duration) (*begun, error) {
+	if e != nil && recordOf(ctx).row.Name == "" { // the name is that of a restarted execution
+		noteExecution(ctx, e.ID)
+	}
 	if err != nil {
 		if e != nil && errors.Is(err, bus.ErrUnknown) {
 			err = &unknownError{e.ID, err}
 		}
+		return nil, err
+	}
+	if err := s.settleAudit(ctx, nil); err != nil {
 		return nil, err
 	}
 	if e, err = s.awaitEnd(ctx, e, wait); err != nil {
@@ -276,6 +282,9 @@ func (s *Server) changeExecution(ctx context.Context, in *changeExecution, chang
 	}
 	e, err := change(ctx, in.App, in.job.Key, id)
 	if err != nil {
+		return nil, err
+	}
+	if err := s.settleAudit(ctx, nil); err != nil {
 		return nil, err
 	}
 	if e, err = s.awaitEnd(ctx, e, wait); err != nil {

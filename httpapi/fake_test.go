@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/audit"
 	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
 	"github.com/job-streamer/job-streamer-control-bus/bus/index"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
@@ -60,7 +61,20 @@ func fakeServer() (*Server, *fakes) {
 // recorded is the host of each httptest.NewRequest.
 const recorded = "example.com"
 
+// noAudit is an audit that stores nothing.
+type noAudit struct{}
+
+func (noAudit) Reserve(bool) error                                          { return nil }
+func (noAudit) Append(context.Context, audit.Row) error                     { return nil }
+func (noAudit) AppendLater(audit.Row)                                       {}
+func (noAudit) AppendRefused(audit.Row)                                     {}
+func (noAudit) Release()                                                    {}
+func (noAudit) List(context.Context, audit.Query) (p audit.Page, err error) { return p, nil }
+
 func mustNew(cfg Config) *Server {
+	if cfg.Audit == nil {
+		cfg.Audit = noAudit{}
+	}
 	s, err := New(cfg)
 	if err != nil {
 		panic(err)

@@ -234,6 +234,7 @@ type postJob struct {
 }
 
 func (s *Server) postJob(ctx context.Context, in *postJob) (*saved[rest.Job], error) {
+	noteObject(ctx, codec.Cut(in.Sent.value.ID))
 	out, err := s.importJob(ctx, NamedPath{in.App, in.Sent.value.ID}, &in.Sent.value, &in.Preconditions)
 	if err == nil {
 		out.Status = 201

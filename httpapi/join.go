@@ -58,5 +58,6 @@ func (s *Server) postJoin(ctx context.Context, in *postJoin) (*agentJoined, erro
 	if err != nil {
 		return nil, err
 	}
+	noteObject(ctx, sent.Name)
 	return &agentJoined{"no-store", rest.JoinedAgent{AgentToken: agentTokenOf(token), JWT: user}}, nil
 }

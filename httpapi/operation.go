@@ -26,12 +26,22 @@ func addRoute[I, O any](s *Server, needs permission, op huma.Operation, h func(c
 	op.DefaultStatus = max(op.DefaultStatus, http.StatusOK)
 	s.declarePermission(&op, needs)
 	has := traitsOf(&op)
+	if has.audited() {
+		s.actions[place{op.Method, pathOf(op.Path)}] = action{op.OperationID, kindOf(op.Path)}
+	}
 	huma.Register(s.api, op, func(ctx context.Context, in *I) (out *O, err error) {
-		if p, ok := any(in).(jobInput); ok {
-			err = s.resolveJob(ctx, p.jobPath(), has.readsOnly || has.quick)
+		handle := func(ctx context.Context) (*O, error) {
+			if p, ok := any(in).(jobInput); ok {
+				if err := s.resolveJob(ctx, p.jobPath(), has.readsOnly || has.quick); err != nil {
+					return nil, err
+				}
+			}
+			return h(ctx, in)
 		}
-		if err == nil {
-			out, err = h(ctx, in)
+		if has.audited() {
+			out, err = audited(ctx, s, has.auditedLater, handle)
+		} else {
+			out, err = handle(ctx)
 		}
 		if err != nil {
 			return nil, s.problemFor(ctx, err)

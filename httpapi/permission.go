@@ -32,6 +32,7 @@ const (
 	executeJob  permission = "execute-job"
 	blockAgents permission = "block-agent" // and unblock
 	manageUsers permission = "manage-users"
+	readAudit   permission = "read-audit"
 
 	manageAgents permission = "manage-agents" // create and revoke their tokens
 
@@ -51,6 +52,7 @@ var roles = map[permission][]string{
 	removeJob:   {bus.RoleAdmin},
 	blockAgents: {bus.RoleAdmin, bus.RoleOperator},
 	manageUsers: {bus.RoleAdmin},
+	readAudit:   {bus.RoleAdmin},
 
 	manageAgents: {bus.RoleAdmin},
 	deployApp:    {bus.RoleAdmin, bus.RoleOperator},
@@ -126,7 +128,9 @@ func (s *Server) authorizeRequest(r *http.Request, path string, param func(strin
 	var user *bus.User
 	byCookie := false
 	if s.cfg.RequireLogin {
-		user, byCookie = s.senderOf(r)
+		if user, byCookie = s.senderOf(r); user != nil {
+			noteSender(r.Context(), user)
+		}
 	}
 	switch {
 	case foreign != nil && (user == nil || byCookie): // a browser sends it whoever made the page

@@ -38,6 +38,7 @@ var contract = map[permission]struct {
 	deployApp: {"admin operator", []string{"PUT /app/{app}", "POST /{app}/batch-components", "POST /{app}/deployments",
 		"PUT /{app}/deployment/{number}/current"}},
 	deployAny:   {"admin operator", []string{"POST /apps", "PUT /artifact/{sha256}", "GET /artifact/{sha256}"}},
+	readAudit:   {"admin", []string{"GET /audit"}},
 	manageUsers: {"admin", []string{"GET /users", "POST /user", "DELETE /user/{id}"}},
 	ownKeys:     {"admin", nil}, // of another user
 

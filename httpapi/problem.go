@@ -54,8 +54,10 @@ func (p *problem) ContentType(media string) string {
 // adoptProblems turns huma's own errors into problems. Huma has one hook for
 // the whole process.
 var adoptProblems = sync.OnceFunc(func() {
-	huma.NewErrorWithContext = func(_ huma.Context, status int, _ string, errs ...error) huma.StatusError {
-		return problemOf(&refusal{status, errs})
+	huma.NewErrorWithContext = func(ctx huma.Context, status int, _ string, errs ...error) huma.StatusError {
+		p := problemOf(&refusal{status, errs})
+		noteRefusal(ctx, p)
+		return p
 	}
 	huma.NewError = func(status int, _ string, errs ...error) huma.StatusError {
 		return problemOf(&refusal{status, errs})
@@ -135,6 +137,9 @@ func classifyError(err error) *problem {
 		denied  *oidc.RefusedError
 		sick    *sickError
 	)
+	if p := auditProblem(err); p != nil {
+		return p
+	}
 	switch {
 	case errors.As(err, &refused):
 		return refused.asProblem()

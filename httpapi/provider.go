@@ -200,15 +200,20 @@ func (in *finishLogin) flow(name string) (f storedFlow) {
 func (s *Server) finishLogin(ctx context.Context, in *finishLogin) (*redirect, error) {
 	p, err := s.provider(in.ID)
 	if err != nil {
+		noteFailure(ctx, err)
 		return s.toConsole(err)
 	}
 	over := s.flowCookie("") // deletes the cookie
 	flow := in.flow(s.flowCookieName())
 	// Only now it is known that this browser has begun a login of the program.
 	if err := flow.CheckState(in.State); err != nil {
+		noteFailure(ctx, err)
 		return s.toConsole(err, over)
 	}
 	user, err := s.identify(ctx, p, flow.Flow, oidc.Callback{State: in.State, Code: in.Code, Issuer: in.Issuer, Error: in.Error})
+	if err != nil {
+		noteFailure(ctx, err)
+	}
 	switch {
 	case err != nil && flow.RedirectURI != "":
 		shown := s.problemFor(ctx, err)
@@ -226,6 +231,7 @@ func (s *Server) finishLogin(ctx context.Context, in *finishLogin) (*redirect, e
 	if err != nil {
 		return nil, err
 	}
+	s.noteLogin(ctx, secrets.Session)
 	at := s.cfg.PublicURL
 	if s.cfg.AllowOrigin != "" {
 		at = s.cfg.AllowOrigin
@@ -289,5 +295,6 @@ func (s *Server) redeemCode(ctx context.Context, in *redeemCode) (*tokenMade, er
 	if err != nil {
 		return nil, err
 	}
+	s.noteLogin(ctx, secrets.Token)
 	return &tokenMade{"no-store", rest.Token{Token: secrets.Token}}, nil
 }

@@ -29,12 +29,12 @@ func (s *Server) addRoutes() {
 	addRoute(s, open, readingRoute(get, "/version", "Version of the control bus", 200), s.getVersion)
 	addRoute(s, open, readingRoute(get, "/healthcheck", "Check that NATS and JetStream are reachable and have space; 503 has the reason if not", 200), s.healthcheck)
 
-	addRoute(s, open, withSignIn(writingRoute(post, "/auth", "Log in", 201)), s.postAuth)
-	addRoute(s, open, writingRoute(del, "/auth", "Log out", 204), s.deleteAuth)
+	addRoute(s, open, withLaterAudit(withSignIn(writingRoute(post, "/auth", "Log in", 201))), s.postAuth)
+	addRoute(s, open, withLaterAudit(writingRoute(del, "/auth", "Log out", 204)), s.deleteAuth)
 	addRoute(s, open, readingRoute(get, "/oauth", "List the other login providers", 200), s.listProviders)
 	addRoute(s, open, withID("get-provider", readingRoute(get, "/oauth/{id}", "Log in with another login provider, in a browser", 302)), s.beginLogin)
-	addRoute(s, open, withID("finish-login", withForeignQuery(readingRoute(get, "/oauth/{id}/cb", "Finish the login; providers redirect browsers to here", 302))), s.finishLogin)
-	addRoute(s, open, withID("redeem-login-code", writingRoute(post, "/oauth/{id}/token", "Exchange the code of a login in a browser for a token", 201)), s.redeemCode)
+	addRoute(s, open, withID("finish-login", withLaterAudit(withForeignQuery(readingRoute(get, "/oauth/{id}/cb", "Finish the login; providers redirect browsers to here", 302)))), s.finishLogin)
+	addRoute(s, open, withID("redeem-login-code", withLaterAudit(writingRoute(post, "/oauth/{id}/token", "Exchange the code of a login in a browser for a token", 201))), s.redeemCode)
 	addRoute(s, anyone, readingRoute(get, "/account", "Get the user who is logged in, with their roles", 200), s.getAccount)
 	addRoute(s, manageAgents, readingRoute(get, "/agent-tokens", "List the tokens of agents, ordered by name", 200), s.listAgentTokens)
 	addRoute(s, manageAgents, writingRoute(post, "/agent-tokens", "Create a token for an agent; only this answer contains the credentials", 201), s.postAgentToken)
@@ -49,6 +49,8 @@ func (s *Server) addRoutes() {
 	addRoute(s, ownKeys, readingRoute(get, "/user/{id}/keys", "List the keys of a user, oldest first", 200), s.listKeys)
 	addRoute(s, ownKeys, withID("delete-one-user-key", writingRoute(del, "/user/{id}/key/{name}", "Revoke a key of a user", 204)), s.deleteKey)
 	addRoute(s, ownKeys, writingRoute(del, "/user/{id}/key", "Revoke all keys of a user", 204), s.deleteKeys)
+
+	addRoute(s, readAudit, readingRoute(get, "/audit", "List who changed what; each row has the hash of the row before", 200), s.listAudit)
 
 	addRoute(s, anyone, readingRoute(get, "/apps", "List the applications, ordered by name", 200), s.listApps)
 	addRoute(s, deployAny, writingRoute(post, "/apps", "Create or overwrite an application", 201), s.postApp)
@@ -88,13 +90,13 @@ func (s *Server) addRoutes() {
 	addRoute(s, anyone, withID("get-all-executions", readingRoute(get, "/executions", "List the executions of all applications that the user may read, newest first", 200)), s.listAllExecutions)
 	addRoute(s, readJob, withID("get-app-executions", readingRoute(get, "/{app}/executions", "List the executions of an application, newest first", 200)), s.listAppExecutions)
 	addRoute(s, readJob, readingRoute(get, job+"/executions", "List the executions of a job, newest first", 200), s.listExecutions)
-	addRoute(s, executeJob, withQuickLookup(writingRoute(post, job+"/executions", "Start an execution", 201)), s.postExecution)
+	addRoute(s, executeJob, withLaterAudit(withQuickLookup(writingRoute(post, job+"/executions", "Start an execution", 201))), s.postExecution)
 	addRoute(s, removeJob, writingRoute(del, job+"/executions", "Delete the ended executions of a job", 204), s.deleteExecutions)
 	addRoute(s, readJob, readingRoute(get, exec, "Get an execution", 200), s.getExecution)
-	addRoute(s, executeJob, writingRoute(put, exec+"/stop", "Stop an execution", 200), s.stopExecution)
-	addRoute(s, executeJob, writingRoute(put, exec+"/abandon", "Abandon an execution that is not running", 200), s.abandonExecution)
-	addRoute(s, executeJob, writingRoute(put, exec+"/alert", "Send the alert of the job's time monitor for an execution", 200), s.alertExecution)
-	addRoute(s, executeJob, writingRoute(put, exec+"/restart", "Restart an execution: a new execution continues where this one ended", 201), s.restartExecution)
+	addRoute(s, executeJob, withLaterAudit(writingRoute(put, exec+"/stop", "Stop an execution", 200)), s.stopExecution)
+	addRoute(s, executeJob, withLaterAudit(writingRoute(put, exec+"/abandon", "Abandon an execution that is not running", 200)), s.abandonExecution)
+	addRoute(s, executeJob, withLaterAudit(writingRoute(put, exec+"/alert", "Send the alert of the job's time monitor for an execution", 200)), s.alertExecution)
+	addRoute(s, executeJob, withLaterAudit(writingRoute(put, exec+"/restart", "Restart an execution: a new execution continues where this one ended", 201)), s.restartExecution)
 	addRoute(s, readJob, readingRoute(get, "/{app}/execution/{id}", "Get an execution by its id alone", 200), s.findExecution)
 	addRoute(s, readJob, withStream(readingRoute(get, exec+"/log", "Get the output of an execution", 200), "text/plain", sse.EventStream, "application/json", "application/edn", "application/yaml"), s.getLog)
 	addRoute(s, readJob, withStream(readingRoute(get, "/{app}/execution/{id}/log", "Get the output of an execution by its id alone", 200), "text/plain", sse.EventStream, "application/json", "application/edn", "application/yaml"), s.findLog)
@@ -106,9 +108,9 @@ func (s *Server) addRoutes() {
 	addRoute(s, executeJob, writingRoute(put, sched+"/resume", "Resume a schedule", 200), s.resumeSchedule)
 	addRoute(s, readJob, readingRoute(get, job+"/fires", "List the past fire times of a job's schedules with their outcome, newest first", 200), s.listFires)
 
-	addRoute(s, executeJob, writingRoute(post, "/test-executions", "Test a diagram: run its job without the work of its steps", 201), s.postTestExecution)
+	addRoute(s, executeJob, withLaterAudit(writingRoute(post, "/test-executions", "Test a diagram: run its job without the work of its steps", 201)), s.postTestExecution)
 	addRoute(s, readJob, readingRoute(get, "/test-execution/{id}", "Get the status of a test execution", 200), s.getTestExecution)
-	addRoute(s, executeJob, writingRoute(del, "/test-execution/{id}", "Stop a test execution and delete it", 204), s.deleteTestExecution)
+	addRoute(s, executeJob, withLaterAudit(writingRoute(del, "/test-execution/{id}", "Stop a test execution and delete it", 204)), s.deleteTestExecution)
 
 	addRoute(s, anyone, readingRoute(post, "/schedule/preview", "Preview when a schedule would fire", 200), s.previewFires)
 
@@ -123,11 +125,12 @@ func (s *Server) addRoutes() {
 
 // traits are the properties of a route that its handler's types do not show.
 type traits struct {
-	readsOnly  bool // the handler changes nothing
-	quick      bool // the read model may name the job, although the route writes
-	definition bool // body or answer is a job definition, which XML can hold
-	signsIn    bool // the body decides the format of the answer
-	streams    bool // the answer has a media type of its own
+	readsOnly    bool // the handler changes nothing
+	auditedLater bool // the answer does not wait for the row in the audit
+	quick        bool // the read model may name the job, although the route writes
+	definition   bool // body or answer is a job definition, which XML can hold
+	signsIn      bool // the body decides the format of the answer
+	streams      bool // the answer has a media type of its own
 
 	foreignQuery bool // others add query parameters
 }
@@ -140,6 +143,9 @@ func traitsOf(op *huma.Operation) *traits {
 	t, _ := op.Metadata[traitsKey].(*traits)
 	return t
 }
+
+// audited reports whether requests of the route have rows in the audit.
+func (t *traits) audited() bool { return !t.readsOnly || t.auditedLater }
 
 // writingRoute declares a route that changes something.
 func writingRoute(method, path, summary string, status int) huma.Operation {
@@ -174,6 +180,14 @@ func readingRoute(method, path, summary string, status int) huma.Operation {
 // withQuickLookup lets the read model name the job of a route that writes.
 func withQuickLookup(op huma.Operation) huma.Operation {
 	traitsOf(&op).quick = true
+	return op
+}
+
+// withLaterAudit lets the row of a request follow its answer. It is for requests
+// that are frequent, and for logins, which must work while rows cannot be stored.
+// A route that only reads is audited too then: the GET that ends a login.
+func withLaterAudit(op huma.Operation) huma.Operation {
+	traitsOf(&op).auditedLater = true
 	return op
 }
 
@@ -222,7 +236,7 @@ func withStream(op huma.Operation, media ...string) huma.Operation {
 // reserved are first segments of paths that are not names of applications, now
 // or in a later version.
 var reserved = []string{
-	"account", "agent", "agent-token", "agent-tokens", "agents", "api", "app", "apps", "artifact", "artifacts", "assets", "auth", "calendar", "calendars",
+	"account", "agent", "agent-token", "agent-tokens", "agents", "api", "app", "apps", "artifact", "artifacts", "assets", "audit", "auth", "calendar", "calendars",
 	"console", "docs", "event", "events", "execution", "executions", "favicon", "healthcheck", "job", "jobs", "login",
 	"logout", "metrics", "oauth", "openapi", "ready", "robots", "schedule", "schedules", "schemas", "settings", "static",
 	"stats", "status", "test-execution", "test-executions", "token", "tokens", "user", "users", "version", "ws",

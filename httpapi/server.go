@@ -192,6 +192,7 @@ type Config struct {
 	Schedules   Schedules
 	Deployments Deployments
 	Logins      Logins
+	Audit       Audit
 	AgentTokens AgentTokens // nil: agents have no accounts of their own
 	Joins       Joins       // nil: agents cannot join
 	Notifier    Notifier
@@ -238,6 +239,7 @@ type Server struct {
 	handler http.Handler
 	streams *sse.Source
 	needs   map[place]permission
+	actions map[place]action // of the routes that change something
 	pages   *origin.Policy
 	proxies trustedProxies
 	drawing chan struct{}   // has room for as many pictures as are drawn at once
@@ -261,8 +263,11 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	if cfg.Audit == nil {
+		return nil, errors.New("httpapi: want a Config with an Audit")
+	}
 	s := &Server{
-		cfg: cfg, log: cfg.Log, needs: map[place]permission{}, pages: pages, proxies: proxies,
+		cfg: cfg, log: cfg.Log, needs: map[place]permission{}, actions: map[place]action{}, pages: pages, proxies: proxies,
 		drawing: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
 	s.closing, s.close = context.WithCancel(context.Background())

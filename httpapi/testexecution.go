@@ -26,6 +26,7 @@ func (s *Server) postTestExecution(ctx context.Context, in *postTestExecution) (
 	if err != nil {
 		return nil, err
 	}
+	noteExecution(ctx, e.ID)
 	return &answer[rest.TestStarted]{rest.TestStarted{StateID: e.ID}}, nil
 }
 

@@ -49,6 +49,7 @@ func (s *Server) postKey(ctx context.Context, in *postKey) (*keyMade, error) {
 	if err != nil {
 		return nil, err
 	}
+	noteObject(ctx, in.ID+"/"+stored.ShownName())
 	return &keyMade{"no-store", rest.Key{Key: key, KeyInfo: keyInfoOf(&stored)}}, nil
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/agent/native"
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/bus/accounts"
+	"github.com/job-streamer/job-streamer-control-bus/bus/audit"
 	"github.com/job-streamer/job-streamer-control-bus/bus/catalog"
 	"github.com/job-streamer/job-streamer-control-bus/bus/embedded"
 	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
@@ -55,7 +56,7 @@ type busSettings struct {
 // controlBus is a control bus with its NATS and its listener, in three layers:
 //
 //	accept work        REST, scheduler, notifier, in `dev` the agent
-//	store it           service, index, logins, sampler
+//	store it           service, index, logins, audit, sampler
 //	hold the data      bus, connection, embedded NATS
 //
 // A layer stops after the layer above it has stopped.
@@ -72,7 +73,8 @@ type controlBus struct {
 	deployer *deploy.Deployer
 	sampler  *samples.Sampler
 	logins   *login.Service
-	provider *oidc.Provider              // nil: users log in by password only
+	provider *oidc.Provider // nil: users log in by password only
+	audit    *audit.Log
 	prepare  func(context.Context) error // runs before the first request is accepted
 	rest     *httpapi.Server
 	listener net.Listener
@@ -137,6 +139,7 @@ func openControlBus(ctx context.Context, s busSettings, log *slog.Logger) (c *co
 			joins = s.join.newJoins(made, log)
 		}
 	}
+	c.audit = audit.New(c.bus)
 	if c.provider, err = s.login.oidc.open(log); err != nil {
 		return c, err
 	}
@@ -155,12 +158,22 @@ func openControlBus(ctx context.Context, s busSettings, log *slog.Logger) (c *co
 		Catalog:    catalog.New(catalog.Config{Bus: c.bus, Index: c.index, History: c.service, Schedules: c.schedule}),
 		Executions: c.service, Agents: c.service.Agents(), Schedules: c.schedule, Deployments: c.deployer,
 		LoadSamples: c.sampler, TimeZone: zone, Log: log, Version: programVersion(), AllowOrigin: s.access.allowOrigin, Notifier: c.notifier, Runnable: checkRunnable,
-		AgentTokens: tokens, Joins: joins, Logins: c.logins, RequireLogin: s.login.required, CookieSecure: s.login.cookieSecure,
+		AgentTokens: tokens, Joins: joins, Logins: c.logins, Audit: c.audit, RequireLogin: s.login.required, CookieSecure: s.login.cookieSecure,
 		Provider: provider, PublicURL: s.login.oidc.publicURL,
 		TLS: restTLS, HostNames: s.access.ownNames(s.http, c.listener.Addr()), TrustedProxies: s.access.proxies,
 		MaxConnectionsPerAddress: int(s.access.connections),
 	})
 	return c, fieldFlagError(err)
+}
+
+// recordStart writes to the audit that the bus has started, and whether it
+// requires a login.
+func (c *controlBus) recordStart(login bool) {
+	action := audit.StartedWithoutLogin
+	if login {
+		action = audit.StartedWithLogin
+	}
+	c.audit.Record(audit.Row{Action: action, Kind: "bus", Name: c.bus.Name()})
 }
 
 // openREST opens the listener of the REST API, and loads its certificate.
@@ -333,6 +346,7 @@ func (c *controlBus) Run(ctx context.Context, ready func(), more ...func(context
 	below.Go(func() error { return c.deployer.Run(lower) })
 	below.Go(func() error { return c.sampler.Run(lower) })
 	below.Go(func() error { return c.logins.Run(lower) })
+	below.Go(func() error { return c.audit.Run(lower) })
 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

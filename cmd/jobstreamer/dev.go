@@ -91,13 +91,13 @@ func (p *program) runDev(ctx context.Context, s devSettings) error {
 	}, s.agent.runtime.Kill)
 	defer stop()
 	s.bus.name, s.bus.replicas = "dev", 1
-	s.bus.retention = bus.Retention{Results: 24 * time.Hour, Logs: 30 * 24 * time.Hour, LogBytes: 10 << 30}
+	s.bus.retention = bus.Retention{Results: 24 * time.Hour, Logs: 30 * 24 * time.Hour, LogBytes: 10 << 30, Audit: auditTime}
 	c, err := openControlBus(ctx, s.bus, log)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	c.prepare = func(ctx context.Context) error { return p.firstAdmin(ctx, c.logins, &s.bus.login, log) }
+	c.prepare = func(ctx context.Context) error { return p.prepareLogins(ctx, c, &s.bus.login) }
 	a, err := p.devAgent(c, &s, log)
 	if err != nil {
 		return err

@@ -91,15 +91,15 @@ func TestFirstAdmin(t *testing.T) {
 	log := slog.New(slog.NewTextHandler(&lines, nil))
 	p := &program{streams: streams{err: &errs}}
 	settings := &loginSettings{required: true}
-	if err := p.firstAdmin(t.Context(), s, settings, log); err == nil || !strings.Contains(err.Error(), "--admin-password-file") || s.HasAdmin() {
+	if _, err := p.firstAdmin(t.Context(), s, settings, log); err == nil || !strings.Contains(err.Error(), "--admin-password-file") || s.HasAdmin() {
 		t.Errorf("no terminal shows it: %v", err)
 	}
 	p.terminal = true
-	if err := p.firstAdmin(t.Context(), s, &loginSettings{}, log); err != nil || s.HasAdmin() {
+	if _, err := p.firstAdmin(t.Context(), s, &loginSettings{}, log); err != nil || s.HasAdmin() {
 		t.Errorf("no login is needed: %v", err)
 	}
 	for range 2 {
-		if err := p.firstAdmin(t.Context(), s, settings, log); err != nil {
+		if _, err := p.firstAdmin(t.Context(), s, settings, log); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -126,7 +126,7 @@ func TestPasswordFiles(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		err := p.firstAdmin(t.Context(), s, &loginSettings{required: true, passwordFile: file}, slog.New(slog.DiscardHandler))
+		_, err := p.firstAdmin(t.Context(), s, &loginSettings{required: true, passwordFile: file}, slog.New(slog.DiscardHandler))
 		if err == nil || s.HasAdmin() || text != "" && strings.Contains(err.Error(), text) {
 			t.Errorf("%q: %v", text, err)
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/audit"
 	"github.com/job-streamer/job-streamer-control-bus/bus/login"
 	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/help"
 )
@@ -43,28 +44,39 @@ func (s *loginSettings) checkFlags() error {
 	return s.oidc.checkFlags(s.required)
 }
 
+// prepareLogins writes the start of a bus to the audit, and creates the first
+// admin if none exists.
+func (p *program) prepareLogins(ctx context.Context, c *controlBus, s *loginSettings) error {
+	c.recordStart(s.required)
+	made, err := p.firstAdmin(ctx, c.logins, s, c.log)
+	if made {
+		c.audit.Record(audit.Row{Action: audit.CreatedAdmin, Kind: "user", Name: login.FirstUser})
+	}
+	return err
+}
+
 // firstAdmin creates the first admin if none exists, and logs the ids of all
 // admins, so that a forgotten admin account is noticed.
-func (p *program) firstAdmin(ctx context.Context, users *login.Service, s *loginSettings, log *slog.Logger) error {
+func (p *program) firstAdmin(ctx context.Context, users *login.Service, s *loginSettings, log *slog.Logger) (made bool, err error) {
 	if !s.required {
-		return nil
+		return false, nil
 	}
 	if !users.HasAdmin() {
-		if err := p.createAdmin(ctx, users, s, log); err != nil {
-			return err
+		if made, err = p.createAdmin(ctx, users, s, log); err != nil {
+			return made, err
 		}
 	}
 	log.Info("a login is required", "admins", users.Admins())
-	return nil
+	return made, nil
 }
 
 // createAdmin creates the first admin. It shows a generated password only on a
 // terminal, because other outputs are stored.
-func (p *program) createAdmin(ctx context.Context, users *login.Service, s *loginSettings, log *slog.Logger) error {
+func (p *program) createAdmin(ctx context.Context, users *login.Service, s *loginSettings, log *slog.Logger) (made bool, err error) {
 	if s.passwordFile != "" {
 		password, err := readPassword(s.passwordFile)
 		if err != nil {
-			return err
+			return false, err
 		}
 		made, err := users.FirstAdmin(ctx, password)
 		if field := new(bus.FieldError); errors.As(err, &field) {
@@ -73,18 +85,18 @@ func (p *program) createAdmin(ctx context.Context, users *login.Service, s *logi
 		if made {
 			log.Info("the first admin was created, with the password of --admin-password-file", "user", login.FirstUser)
 		}
-		return err
+		return made, err
 	}
 	if !p.atTerminal() {
-		return usageError{errors.New("--login: there is no admin yet, and no terminal on which to show a generated password; set one with --admin-password-file")}
+		return false, usageError{errors.New("--login: there is no admin yet, and no terminal on which to show a generated password; set one with --admin-password-file")}
 	}
 	password := login.RandomPassword()
-	made, err := users.FirstAdmin(ctx, password)
+	made, err = users.FirstAdmin(ctx, password)
 	if made {
 		log.Info("the first admin was created, with a generated password, shown only on the terminal", "user", login.FirstUser)
 		fmt.Fprintf(p.err, "\nUser %s was created. Its password is shown only this once:\n\n    %s\n\n", login.FirstUser, password)
 	}
-	return err
+	return made, err
 }
 
 // readSecretFile returns the content of a file that other users cannot read.

@@ -55,6 +55,7 @@ By default it listens on the loopback interface only.`,
 		f.DurationVar(&s.retention.Results, "retain-results", 24*time.Hour, "`DURATION` time to keep the individual results of an execution after its end; at least 1h")
 		f.DurationVar(&s.retention.Executions, "retain-executions", 0, "`DURATION` time to keep the record of an execution after its end; at least 1h, 0 keeps it forever")
 		f.DurationVar(&s.retention.Logs, "retain-logs", 30*24*time.Hour, "`DURATION` time to keep the output of jobs; 0 keeps it forever")
+		f.DurationVar(&s.retention.Audit, "retain-audit", auditTime, "`DURATION` time to keep the audit: who changed what; at least 24h, 0 keeps it forever")
 		f.Int64Var(&s.retention.LogBytes, "max-log-bytes", 10<<30, "`BYTES` maximum size of the stored output, also limited by the space available; the oldest output is deleted first; 0 means no limit")
 		f.Lookup("max-log-bytes").DefValue = "10 GiB"
 	})
@@ -64,6 +65,9 @@ By default it listens on the loopback interface only.`,
 	})
 	return cmd
 }
+
+// auditTime is how long the audit is kept by default.
+const auditTime = 365 * 24 * time.Hour
 
 func (s *busSettings) httpFlag(f *pflag.FlagSet) {
 	f.StringVar(&s.http, "http", "127.0.0.1:45102", "`ADDRESS` HOST:PORT on which the REST API listens (port 0 picks a free port), or unix:PATH for a Unix socket")
@@ -107,7 +111,7 @@ func (p *program) runServe(ctx context.Context, s busSettings, flags *pflag.Flag
 		return err
 	}
 	defer c.Close()
-	c.prepare = func(ctx context.Context) error { return p.firstAdmin(ctx, c.logins, &s.login, log) }
+	c.prepare = func(ctx context.Context) error { return p.prepareLogins(ctx, c, &s.login) }
 	return c.Run(ctx, func() {
 		log.Info("control bus is ready", "name", s.name, "http", c.URL(), "nats", c.natsURL(), "data", s.data, "sync", s.sync, "replicas", s.replicas)
 	}, adaptGarbage(p.env))

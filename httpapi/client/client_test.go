@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/audit"
 	"github.com/job-streamer/job-streamer-control-bus/bus/bustest"
 	"github.com/job-streamer/job-streamer-control-bus/bus/catalog"
 	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
@@ -58,7 +59,9 @@ func start(t testing.TB) (*client.Client, *bus.Bus) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	api, err := httpapi.New(httpapi.Config{Health: b.Healthy, Broker: b.JS, Catalog: catalog.New(catalog.Config{Bus: b, Index: x, History: life, Schedules: plan}), Index: x, Executions: life, Agents: life.Agents(), Schedules: plan, Deployments: deployer, Version: "2.0.0"})
+	rows := audit.New(b)
+	g.Go(func() error { return rows.Run(ctx) })
+	api, err := httpapi.New(httpapi.Config{Audit: rows, Health: b.Healthy, Broker: b.JS, Catalog: catalog.New(catalog.Config{Bus: b, Index: x, History: life, Schedules: plan}), Index: x, Executions: life, Agents: life.Agents(), Schedules: plan, Deployments: deployer, Version: "2.0.0"})
 	if err != nil {
 		t.Fatal(err)
 	}

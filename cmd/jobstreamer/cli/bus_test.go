@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/audit"
 	"github.com/job-streamer/job-streamer-control-bus/bus/bustest"
 	"github.com/job-streamer/job-streamer-control-bus/bus/catalog"
 	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
@@ -46,7 +47,9 @@ func withBus(t *testing.T, set ...func(*httpapi.Config)) (*env, *bus.Bus) {
 	if err := users.WaitReady(ctx); err != nil {
 		t.Fatal(err)
 	}
-	cfg := httpapi.Config{Health: b.Healthy, Broker: b.JS, Catalog: catalog.New(catalog.Config{Bus: b, Index: x, History: life, Schedules: plan}), Index: x, Executions: life, Agents: life.Agents(), Schedules: plan, Deployments: deployer, Logins: users, Version: "test"}
+	rows := audit.New(b)
+	g.Go(func() error { return rows.Run(ctx) })
+	cfg := httpapi.Config{Audit: rows, Health: b.Healthy, Broker: b.JS, Catalog: catalog.New(catalog.Config{Bus: b, Index: x, History: life, Schedules: plan}), Index: x, Executions: life, Agents: life.Agents(), Schedules: plan, Deployments: deployer, Logins: users, Version: "test"}
 	for _, f := range set {
 		f(&cfg)
 	}

@@ -17,6 +17,7 @@ const (
 	ExitFailed      = 3   // the execution failed
 	ExitStopped     = 4   // the execution was stopped or abandoned
 	ExitDiffers     = 5   // job apply --dry-run --exit-code: something would change
+	ExitTampered    = 6   // audit verify: a row was changed, removed or moved
 	ExitAway        = 69  // the control bus or its NATS cannot be reached
 	ExitTimeout     = 124 // --timeout has expired; the execution continues
 	ExitInterrupted = 130 // Ctrl-C or SIGTERM; an execution continues
@@ -24,7 +25,7 @@ const (
 
 // ExitHelp is the part of help texts about exit statuses.
 const ExitHelp = `Exit status: 0 success; 1 the request, or a part of it, was refused; 2 invalid command line; 3 the execution failed; 4 the execution was stopped
-or abandoned; 5 job apply --dry-run --exit-code found changes; 69 the control bus or its NATS is unreachable; 124 --timeout expired; 130 interrupted.`
+or abandoned; 5 job apply --dry-run --exit-code found changes; 6 audit verify found a fault; 69 the control bus or its NATS is unreachable; 124 --timeout expired; 130 interrupted.`
 
 // printedError is an error whose text was already printed.
 type printedError struct{ status int }

@@ -18,7 +18,7 @@ import (
 
 // Logins returns the commands for logins, users and keys.
 func (c *CLI) Logins() []*cobra.Command {
-	return []*cobra.Command{c.loginCommand(), c.logoutCommand(), c.userCommand(), c.keyCommand(), c.agentTokenCommand()}
+	return []*cobra.Command{c.loginCommand(), c.logoutCommand(), c.userCommand(), c.keyCommand(), c.agentTokenCommand(), c.auditCommand()}
 }
 
 func (c *CLI) loginCommand() *cobra.Command {
