@@ -1,8 +1,10 @@
 package execution
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -259,6 +261,20 @@ func TestResultsOfAnotherApplication(t *testing.T) {
 		h.end(subjects.Completed)
 		if got := w.want(e, subjects.Completed); got.Agent != "a1" {
 			w.Errorf("completed by %s, want a1", got.Agent)
+		}
+	})
+	play(t, "what is no claim of an execution without a record", func(w *world) {
+		ghost := *w.submit("J")
+		for i, data := range [][]byte{w.forge(&ghost, 2, subjects.Started), w.forge(&ghost, 1, "odd"), w.forge(&ghost, 1, subjects.Completed), []byte("{")} {
+			ghost.ID = int64(2 + i) // of the block that the bus has reserved
+			data = bytes.Replace(data, []byte(`"execution_id":1`), fmt.Appendf(nil, `"execution_id":%d`, ghost.ID), 1)
+			w.storeAs(&ghost, data, 0)
+		}
+		time.Sleep(2 * time.Second)
+		for id := int64(2); id <= 5; id++ {
+			if got, ok := w.bus.x.Find(id); ok {
+				w.Errorf("the bus records an execution that nobody has submitted: %+v", got)
+			}
 		}
 	})
 	play(t, "an id that no bus has given out", func(w *world) {

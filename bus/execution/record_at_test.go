@@ -71,6 +71,21 @@ func TestAt(t *testing.T) {
 			w.Errorf("got  %q\nwant %q", got, want)
 		}
 	})
+	play(t, "the record is of an older release", func(w *world) {
+		e := run(w)
+		w.want(e, subjects.Abandoned)
+		rec, err := w.bus.b.Executions.Get(w.Context(), e.Key())
+		if err != nil {
+			w.Fatal(err)
+		}
+		rec.Value.ClaimSequence, rec.Value.EndSequence = 0, 0
+		if _, err := w.bus.b.Executions.Update(w.Context(), e.Key(), rec.Value, rec.Revision); err != nil {
+			w.Fatal(err)
+		}
+		if got := w.seen(e); fmt.Sprint(got) != fmt.Sprint(want) {
+			w.Errorf("got  %q\nwant %q", got, want)
+		}
+	})
 	play(t, "the record is behind", func(w *world) {
 		w.bus.stop() // nobody folds
 		e := run(w)

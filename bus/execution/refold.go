@@ -62,14 +62,13 @@ func (p *projector) rebuildRecord(ctx context.Context, t *track) (*bus.Execution
 		return nil, err
 	}
 	// All but its end was purged, then the record was removed; or an agent has
-	// stored something before the claim, which the broker then refuses.
-	if first.Expected != 0 {
+	// stored something else than a claim, after which the broker refuses the
+	// claim.
+	if first.Expected != 0 || first.Attempt != 1 || first.Execution == nil || !isAgentStatus(first.BatchStatus) {
 		return nil, nil
 	}
 	rec := &bus.Execution{Rebuilt: true}
-	if first.Execution != nil {
-		rec.Execution = *first.Execution
-	}
+	rec.Execution = *first.Execution
 	// The subject is confined by permissions; the payload is not.
 	rec.App, rec.Job, rec.ID = t.app, t.job, t.id
 	rec.BatchStatus, rec.Attempt = subjects.Undispatched, 0
