@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"io"
@@ -362,6 +363,36 @@ func TestNATSOverTLS(t *testing.T) {
 	}
 	defer api.Close()
 	runsJob()
+	// The nats command gets a certificate too.
+	home := t.TempDir()
+	o := runCaptured(t.Context(), append([]string{"XDG_CONFIG_HOME=" + home}, testEnv...), "nats-context", "--data", data, "--nats-url", s.nats,
+		"--nats-ca", servers.File, "--nats-cert", agentCert, "--nats-key", agentKey)
+	if o.code != exitOK {
+		t.Fatal(o)
+	}
+	text, err := os.ReadFile(filepath.Join(home, "nats", "context", "jobstreamer.json"))
+	var is natsContext
+	if err == nil {
+		err = json.Unmarshal(text, &is)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	nc, err := nats.Connect(is.URL, nats.UserCredentials(is.Creds), nats.RootCAs(is.CA), nats.ClientCert(is.Cert, is.Key))
+	if err != nil {
+		t.Fatal(err)
+	}
+	nc.Close()
+	for flags, want := range map[string]string{
+		"--nats-cert " + agentCert:                 "--nats-cert and --nats-key must be set together",
+		"--nats-ca /none":                          "--nats-ca: open /none",
+		"--nats-cert /none --nats-key " + agentKey: "--nats-cert: open /none",
+	} {
+		o := runCaptured(t.Context(), testEnv, append([]string{"nats-context", "--data", data}, strings.Fields(flags)...)...)
+		if o.code != exitUsage || !strings.Contains(o.err, want) {
+			t.Errorf("%s: %+v, want %q", flags, o, want)
+		}
+	}
 }
 
 func copyFile(t *testing.T, from, to string) {
