@@ -163,8 +163,8 @@ func isAllowed(u *bus.User, needs permission, app, id string) bool {
 		return app == "" || u.SentKey.Covers(app)
 	case ownKeys:
 		return u.ID == id && !u.SentKey.HasLimits() || isAllowed(u, manageUsers, app, id)
-	case manageUsers:
-		// A user or a key that a limited key makes would outlast its limits.
+	case manageUsers, manageAgents:
+		// What a limited key makes would outlast its limits: users, keys, tokens.
 		if u.SentKey.HasLimits() {
 			return false
 		}

@@ -189,6 +189,9 @@ func TestLoginOfAProgram(t *testing.T) {
 		body, _ := json.Marshal(rest.LoginCode{Code: code, Verifier: verifier})
 		return e.call("POST", "/oauth/sso/token", string(body), "Content-Type", "application/json")
 	}
+	// Whoever calls back with another state is not known to be the program's user.
+	begun := cookiesOf(t, e.call("GET", begin(), "").want(302).header)[secureFlowCookie]
+	e.call("GET", "/oauth/sso/cb?error=x&state=other", "", "Cookie", begun.Name+"="+begun.Value).code(400, "login_not_completed")
 	code := logIn().Get("code")
 	var token rest.Token
 	redeem(code, verifier).want(201).into(&token)

@@ -177,3 +177,23 @@ func TestCodes(t *testing.T) {
 		refused("of a user without a role", code, verifier)
 	})
 }
+
+// A login that creates the user is valid at another bus at once.
+func TestExternalUserIsNewElsewhere(t *testing.T) {
+	srv := bustest.Server(t)
+	one, _ := startService(t, srv, bus.Config{})
+	two, stop := startService(t, srv, bus.Config{})
+	one.issuer, two.issuer = issuer, issuer
+	stop() // it sees nothing from now on
+	_, secrets := enter(t, one, external("u-1", "ann", operators))
+	if session, token := isLoggedIn(t.Context(), two, secrets); !session || !token {
+		t.Errorf("at the other bus: session %v, token %v", session, token)
+	}
+	two.forgetUsers(two.round + 1) // it does not know who has the id
+	if bob, _ := enter(t, two, external("u-2", "ann", operators)); bob.ID != "sso.ann-2" || bob.Subject != "u-2" {
+		t.Errorf("another ann became %s, who is %s", bob.ID, bob.Subject)
+	}
+	if e, err := one.b.Users.Get(t.Context(), "sso.ann"); err != nil || e.Value.Subject != "u-1" {
+		t.Errorf("sso.ann became %+v, %v", e.Value, err)
+	}
+}

@@ -159,7 +159,7 @@ func (s *Service) checkAttempt(ctx context.Context, a *Attempt) (*bus.User, erro
 		return nil, err
 	}
 	checked = true
-	if !right || e.Value.ID == "" || e.Value.Issuer != "" || len(a.Password) > MaxPassword {
+	if !right || e.Value.ID == "" || len(a.Password) > MaxPassword {
 		s.logFailure(a, s.throttle.fail(a))
 		return nil, ErrWrong
 	}
@@ -299,6 +299,14 @@ func (s *Service) lookUpSession(ctx context.Context, secret string, d digest) (*
 		return nil, nil
 	case err != nil:
 		return nil, err
+	}
+	if s.userByID(found.Value.User) == nil { // the login may have created them
+		u, err := s.b.Users.Get(ctx, found.Value.User)
+		if err == nil {
+			s.rememberUser(u.Key, &u.Value, u.Revision)
+		} else if !errors.Is(err, bus.ErrNotFound) {
+			return nil, err
+		}
 	}
 	return newSession(found.Value, found.Revision, 0), nil
 }

@@ -174,7 +174,7 @@ func TestLogin(t *testing.T) {
 func TestAttacks(t *testing.T) {
 	for name, attack := range map[string]func(o *op, p *Provider, f *Flow, c *Callback){
 		"another state":                     func(_ *op, _ *Provider, _ *Flow, c *Callback) { c.State = rand.Text() },
-		"no state, and no login has begun":  func(_ *op, _ *Provider, f *Flow, c *Callback) { *f, c.State = Flow{}, "" },
+		"no state, and no login has begun":  func(_ *op, _ *Provider, f *Flow, c *Callback) { f.State, c.State = "", "" },
 		"the login took too long":           func(_ *op, _ *Provider, f *Flow, _ *Callback) { f.Expires = 1 },
 		"no code":                           func(_ *op, _ *Provider, _ *Flow, c *Callback) { c.Code = "" },
 		"an error with a code":              func(_ *op, _ *Provider, _ *Flow, c *Callback) { c.Error = "access_denied" },

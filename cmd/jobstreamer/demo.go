@@ -91,7 +91,7 @@ func (c *controlBus) ownClient(token string) (*client.Client, error) {
 // demoToken returns a login token of an admin, or "" if no login is required.
 func demoToken(ctx context.Context, c *controlBus, login bool) (string, error) {
 	for _, u := range c.logins.Users() {
-		if login && u.Role(bus.DefaultApp) == bus.RoleAdmin {
+		if login && u.Issuer == "" && u.Role(bus.DefaultApp) == bus.RoleAdmin {
 			secrets, err := c.logins.Issue(ctx, u.ID)
 			return secrets.Token, err
 		}

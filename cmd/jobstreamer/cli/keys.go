@@ -73,7 +73,7 @@ func (c *CLI) keyCreate() *cobra.Command {
 		return inv.createKey(args[0], want, keep)
 	})
 	cmd.Long = `Creates a key for a program and prints it, only this once. Without limits the key allows what its user may do. In each application the lower one counts of
---role and the role that the user has when the key is used. A key with limits cannot create keys or change users.`
+--role and the role that the user has when the key is used. A key with limits cannot create keys, or change users and tokens of agents.`
 	cmd.Example = `  jobstreamer key create ci > key
   JOBSTREAMER_TOKEN=$(cat key) jobstreamer job list
   jobstreamer key create robot --name nightly --apps billing --role operator --ttl 720h
