@@ -11,10 +11,13 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
 
 	"github.com/job-streamer/job-streamer-control-bus/agent"
 	"github.com/job-streamer/job-streamer-control-bus/agent/native"
@@ -36,13 +39,15 @@ func TestMain(m *testing.M) { os.Exit(bustest.Main(m)) }
 // world is a control bus whose NATS has accounts.
 type world struct {
 	*testing.T
-	keys   *accounts.Keys
-	url    string
-	conn   *nats.Conn
-	bus    *bus.Bus
-	tokens *accounts.Tokens
-	jobs   *execution.Service
-	index  *index.Index
+	keys         *accounts.Keys
+	url          string
+	urls         []string // of each server of a cluster
+	replicas     int
+	conn, system *nats.Conn
+	bus          *bus.Bus
+	tokens       *accounts.Tokens
+	jobs         *execution.Service
+	index        *index.Index
 }
 
 // onBothServers runs a test with the NATS server in the process of the control
@@ -107,18 +112,18 @@ func (w *world) startBus() {
 	log := slog.New(slog.NewTextHandler(w.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	asBus, err := w.keys.ConnectBus()
 	w.check(err)
-	w.conn, err = nats.Connect(w.url, asBus, nats.ReconnectBufSize(-1))
+	w.conn, err = nats.Connect(w.url, asBus, nats.Timeout(time.Minute), nats.ReconnectBufSize(-1))
 	w.check(err)
 	w.Cleanup(w.conn.Close)
 	asSystem, err := w.keys.ConnectSystem()
 	w.check(err)
-	system, err := nats.Connect(w.url, asSystem)
+	w.system, err = nats.Connect(w.url, asSystem, nats.Timeout(time.Minute))
 	w.check(err)
-	w.Cleanup(system.Close)
-	w.bus, err = bus.Open(w.Context(), w.conn, bus.Config{Log: log})
+	w.Cleanup(w.system.Close)
+	w.bus, err = bus.Open(w.Context(), w.conn, bus.Config{Log: log, Replicas: w.replicas})
 	w.check(err)
 	w.Cleanup(w.bus.Close)
-	w.tokens = accounts.NewTokens(w.bus, w.keys, system)
+	w.tokens = accounts.NewTokens(w.bus, w.keys, w.system)
 	w.check(w.tokens.PublishAccounts(w.Context()))
 	w.index = index.New(w.bus)
 	w.jobs = execution.New(w.bus, w.index, execution.Config{})
@@ -199,7 +204,7 @@ func testAgentWithToken(w *world) {
 // connectAs connects with a credentials file until the test ends.
 func (w *world) connectAs(file string, opts ...nats.Option) *nats.Conn {
 	w.Helper()
-	nc, err := nats.Connect(w.url, append(opts, nats.UserCredentials(file), nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))...)
+	nc, err := nats.Connect(w.url, append(opts, nats.Timeout(time.Minute), nats.UserCredentials(file), nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))...)
 	w.check(err)
 	w.Cleanup(nc.Close)
 	return nc
@@ -365,7 +370,7 @@ func testRevoke(w *world) {
 	case <-time.After(10 * time.Second):
 		w.Errorf("the connection is %s after its token was revoked", nc.Status())
 	}
-	if _, err := nats.Connect(w.url, nats.UserCredentials(file)); !errors.Is(err, nats.ErrAuthorization) {
+	if _, err := nats.Connect(w.url, nats.UserCredentials(file), nats.Timeout(time.Minute)); !errors.Is(err, nats.ErrAuthorization) {
 		w.Errorf("a new connection with the revoked token: %v, want a refusal", err)
 	}
 	if err := other.Flush(); err != nil {
@@ -377,6 +382,48 @@ func testRevoke(w *world) {
 	if _, _, err := w.tokens.Create(w.Context(), accounts.Grant{Agent: "a1", Apps: []string{bus.DefaultApp}}, 0, ""); err != nil {
 		w.Errorf("a new token for the name: %v", err)
 	}
+}
+
+// TestRevokedClaimsAreNewer holds that a revocation is newer than what it
+// revokes, by the clock of the servers, which counts in seconds. Else a server
+// that was away could teach the others the claims from before.
+func TestRevokedClaimsAreNewer(t *testing.T) { onBothServers(t, testRevokedClaimsAreNewer) }
+
+func testRevokedClaimsAreNewer(w *world) {
+	made, _, err := w.tokens.Create(w.Context(), accounts.Grant{Agent: "a1", Apps: []string{"billing"}}, 0, "")
+	w.check(err)
+	w.check(w.tokens.Revoke(w.Context(), "a1"))
+	m, err := w.system.Request("$SYS.REQ.ACCOUNT."+made.Account+".CLAIMS.LOOKUP", nil, 10*time.Second)
+	w.check(err)
+	before, err := jwt.DecodeAccountClaims(made.Claims)
+	w.check(err)
+	after, err := jwt.DecodeAccountClaims(string(m.Data))
+	w.check(err)
+	if after.IssuedAt <= before.IssuedAt || len(after.Revocations) == 0 {
+		w.Errorf("the claims are of %d, the revocation is of %d: %+v", before.IssuedAt, after.IssuedAt, after)
+	}
+}
+
+// TestClockBehind holds that a bus whose clock is behind reports that, instead
+// of a revocation that servers ignore.
+func TestClockBehind(t *testing.T) {
+	key, err := nkeys.CreateAccount()
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := key.PublicKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	claims, err := jwt.NewAccountClaims(public).Encode(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) { // its clock begins in the year 2000
+		if err := accounts.WaitForNewer(t.Context(), claims); err == nil || !strings.Contains(err.Error(), "behind") {
+			t.Errorf("%v, want an error", err)
+		}
+	})
 }
 
 // TestRevokeAfterACrash holds that a revocation which a bus had begun when it
@@ -420,7 +467,7 @@ func testRevokeDuringAStart(w *world) {
 // checkRefused checks that nobody can connect with a credentials file.
 func (w *world) checkRefused(file string) {
 	w.Helper()
-	if nc, err := nats.Connect(w.url, nats.UserCredentials(file)); !errors.Is(err, nats.ErrAuthorization) {
+	if nc, err := nats.Connect(w.url, nats.UserCredentials(file), nats.Timeout(time.Minute)); !errors.Is(err, nats.ErrAuthorization) {
 		w.Errorf("a connection with the revoked token: %v, want a refusal", err)
 		if err == nil {
 			nc.Close()

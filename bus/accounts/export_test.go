@@ -4,4 +4,5 @@ package accounts
 var (
 	PublishEntry = (*Tokens).publishEntry
 	RevokedToken = (*Tokens).revokedToken
+	WaitForNewer = waitForNewer
 )

@@ -158,6 +158,11 @@ func (t *Tokens) join(ctx context.Context, g Grant, key string, ttl time.Duratio
 			}
 			return &is, nil // with the same claims, which servers need not read again
 		}
+		if was != nil {
+			if err := waitForNewer(ctx, was.Claims); err != nil {
+				return nil, err
+			}
+		}
 		var err error
 		is.Claims, err = t.keys.agentAccount(is.Account, &g, publicOf(signer))
 		return &is, err

@@ -48,7 +48,7 @@ func (n *newcomer) request(name string, apps ...string) accounts.JoinRequest {
 
 // connect connects with a NATS token that the newcomer got.
 func (n *newcomer) connect(token string) (*nats.Conn, error) {
-	return nats.Connect(n.w.url, nats.MaxReconnects(0), nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}),
+	return nats.Connect(n.w.url, nats.Timeout(time.Minute), nats.MaxReconnects(0), nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}),
 		nats.UserJWT(func() (string, error) { return token, nil }, n.key.Sign))
 }
 

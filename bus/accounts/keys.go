@@ -188,7 +188,7 @@ func (k *Keys) ServerConfig(store string) (string, error) {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "operator: %s\nsystem_account: %s\n", trust.Operator, trust.System)
-	fmt.Fprintf(&b, "resolver: {\n  type: full\n  dir: %q\n  allow_delete: false\n  interval: \"2m\"\n}\n", store)
+	fmt.Fprintf(&b, "resolver: {\n  type: full\n  dir: %q\n  allow_delete: false\n  interval: \"10s\"\n}\n", store)
 	b.WriteString("resolver_preload: {\n")
 	for _, account := range slices.Sorted(maps.Keys(trust.Accounts)) {
 		fmt.Fprintf(&b, "  %s: %s\n", account, trust.Accounts[account])

@@ -20,7 +20,7 @@ import (
 func TestReconnect(t *testing.T) { onBothServers(t, testReconnect) }
 
 func testReconnect(w *world) {
-	nc, err := nats.Connect(w.url, nats.UserCredentials(w.createToken("a1", bus.DefaultApp)), nats.CustomInboxPrefix(subjects.InboxPrefix("a1")),
+	nc, err := nats.Connect(w.url, nats.Timeout(time.Minute), nats.UserCredentials(w.createToken("a1", bus.DefaultApp)), nats.CustomInboxPrefix(subjects.InboxPrefix("a1")),
 		nats.ReconnectBufSize(-1), nats.MaxReconnects(-1), nats.ReconnectWait(10*time.Millisecond))
 	w.check(err)
 	w.Cleanup(nc.Close)

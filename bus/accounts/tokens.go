@@ -61,6 +61,9 @@ func (t *Tokens) publishEntry(ctx context.Context, e bus.Entry[bus.AgentToken]) 
 		now, err := t.bus.Tokens.Get(ctx, e.Key)
 		switch {
 		case errors.Is(err, bus.ErrNotFound) || err == nil && now.Value.Account != e.Value.Account:
+			if err := waitForNewer(ctx, e.Value.Claims); err != nil {
+				return err
+			}
 			claims, err := t.keys.revokedAccount(e.Value.Account)
 			if err != nil {
 				return err
@@ -145,11 +148,42 @@ func (t *Tokens) List(ctx context.Context) ([]bus.AgentToken, error) {
 // Revoke ends the token of an agent. The servers close its connections at once.
 // The error is [bus.ErrNotFound] if there is no such token.
 func (t *Tokens) Revoke(ctx context.Context, agent string) error {
-	e, err := t.bus.Tokens.Change(ctx, agent, t.revokedToken)
+	e, err := t.bus.Tokens.Change(ctx, agent, func(was *bus.AgentToken) (*bus.AgentToken, error) {
+		if was != nil {
+			if err := waitForNewer(ctx, was.Claims); err != nil {
+				return nil, err
+			}
+		}
+		return t.revokedToken(was)
+	})
 	if err != nil {
 		return fmt.Errorf("revoke the token of the agent %s: %w", agent, err)
 	}
 	return t.publishEntry(ctx, e)
+}
+
+// maxBehind is how much the clock of a bus may be behind that of the bus that
+// has signed the claims of an account before.
+const maxBehind = 5 * time.Second
+
+// waitForNewer blocks until claims that are signed now are newer than others of
+// the same account. A nats-server keeps the newer ones, counts in seconds, and
+// does not report that it has ignored older ones: a revocation would be lost.
+func waitForNewer(ctx context.Context, claims string) error {
+	was, err := jwt.DecodeGeneric(claims)
+	if err != nil {
+		return fmt.Errorf("stored claims of an account: %w", err)
+	}
+	wait := time.Until(time.Unix(was.IssuedAt+1, 0))
+	if wait > maxBehind {
+		return fmt.Errorf("the clock of this control bus is %v behind that of the one that changed the token before: correct it, then try again", wait.Round(time.Second))
+	}
+	select {
+	case <-time.After(wait):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // revokedToken returns the record of a token that nobody may use any more.

@@ -15,6 +15,13 @@ import (
 // time.
 func Cluster(t testing.TB) [3]*server.Server {
 	t.Helper()
+	return ClusterOf(t, func(int) *server.Options { return &server.Options{} })
+}
+
+// ClusterOf is Cluster for servers with more options: configure returns those of
+// server n.
+func ClusterOf(t testing.TB, configure func(n int) *server.Options) [3]*server.Server {
+	t.Helper()
 	var routes []*url.URL
 	var ports [3]int
 	for i := range ports {
@@ -23,11 +30,11 @@ func Cluster(t testing.TB) [3]*server.Server {
 	}
 	var all [3]*server.Server
 	for i := range all {
-		s, err := server.NewServer(&server.Options{
-			ServerName: fmt.Sprint("n", i+1), Host: "127.0.0.1", Port: server.RANDOM_PORT,
-			JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true, MaxPayload: 8 << 20,
-			Cluster: server.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: ports[i]}, Routes: routes,
-		})
+		opts := configure(i)
+		opts.ServerName, opts.Host, opts.Port = fmt.Sprint("n", i+1), "127.0.0.1", server.RANDOM_PORT
+		opts.JetStream, opts.StoreDir, opts.NoSigs, opts.NoLog, opts.MaxPayload = true, t.TempDir(), true, true, 8<<20
+		opts.Cluster, opts.Routes = server.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: ports[i]}, routes
+		s, err := server.NewServer(opts)
 		if err != nil {
 			t.Fatal(err)
 		}
