@@ -2,7 +2,9 @@
 """An agent in Python, written from the comment of package subjects (../../subjects/doc.go).
 
     pip install -r requirements.txt
-    python agent.py --nats-url nats://localhost:4222 --name py1 --apps default --data /var/lib/py1
+    jobstreamer agent-token create py1 --apps default -o py1.creds
+    python agent.py --nats-url nats://localhost:4222 --nats-creds py1.creds \
+        --name py1 --apps default --data /var/lib/py1
 
 It runs steps that are an org.jobstreamer.batch.ShellBatchlet with the property "command",
 one after the other; a job with anything else ends failed, and the exception names the
@@ -126,8 +128,9 @@ class Agent:
     async def run(self):
         self.end_marked()
         # pending_size=0: what cannot be sent now must not be sent after a reconnect.
-        self.nc = await nats.connect(self.o.nats_url, name=self.o.name, inbox_prefix=f"_INBOX.{self.o.name}",
-                                     pending_size=0, max_reconnect_attempts=-1, reconnect_time_wait=0.2,
+        self.nc = await nats.connect(self.o.nats_url, user_credentials=self.o.nats_creds, name=self.o.name,
+                                     inbox_prefix=f"_INBOX.{self.o.name}", pending_size=0,
+                                     max_reconnect_attempts=-1, reconnect_time_wait=0.2,
                                      ping_interval=self.o.heartbeat, error_cb=self.complain)
         with contextlib.suppress(nats.errors.NoRespondersError, nats.errors.TimeoutError):
             other = await self.nc.request(f"jobstreamer.command.{self.o.name}.ping", b"{}", timeout=1)
@@ -482,6 +485,7 @@ class Agent:
 def main():
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     p.add_argument("--nats-url", default="nats://localhost:4222")
+    p.add_argument("--nats-creds", metavar="FILE", help="credentials, from jobstreamer agent-token create")
     p.add_argument("--name", default=re.sub("[^A-Za-z0-9_-]", "-", platform.node()))
     names = {"type": lambda text: text.split(","), "default": ["default"]}
     p.add_argument("--apps", **names, help="applications, joined by commas")
