@@ -110,7 +110,7 @@ def run(command, rest, nats, data, token):
     text = command.replace("http://127.0.0.1:45102", rest).replace("nats://127.0.0.1:4222", nats)
     endless = ENDLESS.search(command)
     process = subprocess.Popen(["bash", "-c", text], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True, cwd=data,
-                               env={**os.environ, "NATS_URL": nats, "JOBSTREAMER_NATS_URL": nats, "JOBSTREAMER_URL": rest, "JOBSTREAMER_SERVER": rest, "JOBSTREAMER_DATA": data, "TOKEN": token})
+                               env={**os.environ, "NATS_URL": nats, "JOBSTREAMER_NATS_URL": nats, "JOBSTREAMER_URL": rest, "JOBSTREAMER_SERVER": rest, "JOBSTREAMER_DATA": data, "XDG_CONFIG_HOME": data + "/config", "TOKEN": token})
     try:
         out, _ = process.communicate(timeout=PATIENCE if endless else 60)
         code = process.returncode

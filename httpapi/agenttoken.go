@@ -45,7 +45,7 @@ func (t *newAgentToken) grant() accounts.Grant {
 // agentTokens returns the tokens, or an error if agents have no accounts.
 func (s *Server) agentTokens() (AgentTokens, error) {
 	if s.cfg.AgentTokens == nil {
-		return nil, bus.State("no_agent_accounts", "agents have no accounts of their own on this NATS: start the control bus with --agent-accounts, or with --nats-keys for an external NATS")
+		return nil, bus.State("no_agent_accounts", "agents have no accounts of their own on this NATS: start the control bus without --agent-accounts=false and --nats-user, or with --nats-keys for an external NATS")
 	}
 	return s.cfg.AgentTokens, nil
 }

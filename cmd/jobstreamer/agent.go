@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"time"
@@ -109,6 +110,7 @@ func (p *program) runAgent(ctx context.Context, s agentSettings) error {
 	}
 	ctx, stop := untilSignal(ctx, func() { log.Info("shutting down; a second signal exits immediately", "drain", s.drainTime.String()) }, s.runtime.Kill)
 	defer stop()
+	s.nats.advice = s.adviseCredentials()
 	opts := []nats.Option{nats.CustomInboxPrefix(subjects.InboxPrefix(s.name))}
 	renew := func(context.Context, *nats.Conn) error { return nil }
 	if s.joinFile != "" {
@@ -136,6 +138,20 @@ func (p *program) runAgent(ctx context.Context, s agentSettings) error {
 	err = a.Run(ctx)
 	cancel()
 	return cmp.Or(ignoreCanceled(err), g.Wait())
+}
+
+// adviseCredentials says how the agent gets credentials that NATS accepts.
+func (s *agentSettings) adviseCredentials() string {
+	create := fmt.Sprintf("create credentials with `jobstreamer agent-token create %s --apps %s -o %[1]s.creds`, and use them with --nats-creds %[1]s.creds", s.name, strings.Join(s.apps, ","))
+	switch {
+	case s.joinFile != "":
+		return fmt.Sprintf("the token of the agent was revoked, or belongs to another control bus; to join again, delete %s", filepath.Join(s.data, joinFile))
+	case s.nats.creds != "":
+		return fmt.Sprintf("the credentials in %s have expired, were revoked, or belong to another control bus; %s", s.nats.creds, create)
+	case s.nats.user != "":
+		return "check --nats-user and its password"
+	}
+	return create + "; or let the agent join with --join-token-file"
 }
 
 // joinBus returns the identity of an agent that has joined the control bus.

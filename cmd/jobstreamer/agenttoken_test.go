@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/job-streamer/job-streamer-control-bus/bus/accounts"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/client"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
@@ -23,7 +24,7 @@ const tokenJob = `{"id":"tokened","pool":"remote","steps":[{"id":"s","batchlet":
 func TestAgentToken(t *testing.T) {
 	t.Parallel()
 	data, dir := t.TempDir(), t.TempDir()
-	d := startDev(t, data) // without accounts: what it stores must stay
+	d := startDev(t, data, "--agent-accounts=false") // what it stores must stay
 	if _, _, err := d.PutJob(t.Context(), "default", "tokened", []byte(tokenJob), client.Condition{}); err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +37,7 @@ func TestAgentToken(t *testing.T) {
 		}
 		return o
 	}
-	if o := command(exitError, "agent-token", "create", "a1", "--server", d.rest, "-o", file); !strings.Contains(o.err, "--agent-accounts") {
+	if o := command(exitError, "agent-token", "create", "a1", "--server", d.rest, "-o", file); !strings.Contains(o.err, "--agent-accounts=false") {
 		t.Errorf("without accounts: %s", o.err)
 	}
 	if _, err := os.Stat(file); !errors.Is(err, os.ErrNotExist) {
@@ -44,8 +45,8 @@ func TestAgentToken(t *testing.T) {
 	}
 	d.endProcess(t)
 
-	d = startDev(t, data, "--agent-accounts")
-	if _, err := nats.Connect(d.nats); !errors.Is(err, nats.ErrAuthorization) {
+	d = startDev(t, data)
+	if _, err := nats.Connect(d.nats, nats.Timeout(time.Minute)); !errors.Is(err, nats.ErrAuthorization) {
 		t.Errorf("a client without credentials: %v, want a refusal", err)
 	}
 	command(exitOK, "agent-token", "create", "a1", "--server", d.rest, "--pools", "remote", "-o", file)
@@ -74,7 +75,7 @@ func TestAgentToken(t *testing.T) {
 	command(exitOK, "agent", "unblock", "a1", "--server", d.rest)
 
 	command(exitOK, "agent-token", "revoke", "a1", "--yes", "--server", d.rest)
-	if _, err := nats.Connect(d.nats, nats.UserCredentials(file)); !errors.Is(err, nats.ErrAuthorization) {
+	if _, err := nats.Connect(d.nats, nats.UserCredentials(file), nats.Timeout(time.Minute)); !errors.Is(err, nats.ErrAuthorization) {
 		t.Errorf("with a revoked token: %v, want a refusal", err)
 	}
 	command(exitError, "agent-token", "revoke", "a1", "--yes", "--server", d.rest)
@@ -83,9 +84,70 @@ func TestAgentToken(t *testing.T) {
 		t.Errorf("the agent: %s", o.err)
 	}
 	d.endProcess(t)
-	d = startDev(t, data) // again without accounts
+	d = startDev(t, data, "--agent-accounts=false")
 	if _, _, err := d.Job(t.Context(), "default", "tokened"); err != nil {
 		t.Errorf("without accounts the job is gone: %v", err)
+	}
+}
+
+// TestMissingCredentials holds that a command which NATS refuses says how to get
+// credentials.
+func TestMissingCredentials(t *testing.T) {
+	t.Parallel()
+	d := startDev(t, t.TempDir())
+	foreign := filepath.Join(t.TempDir(), "old.creds")
+	keys, err := accounts.OpenKeys(t.TempDir())
+	failOnError(t, err)
+	credentials, err := keys.LookCredentials(true)
+	failOnError(t, err)
+	failOnError(t, os.WriteFile(foreign, credentials, 0o600))
+	for _, c := range []struct{ args, want string }{
+		{"agent --name a1 --apps billing,shop", "`jobstreamer agent-token create a1 --apps billing,shop -o a1.creds`, and use them with --nats-creds a1.creds"},
+		{"agent --name a1 --nats-creds " + foreign, "the credentials in " + foreign + " have expired, were revoked, or belong to another control bus"},
+		{"doctor", "`jobstreamer nats-context --full`"},
+		{"serve --http 127.0.0.1:0", "check --nats-keys, --nats-creds or --nats-user"},
+	} {
+		args := append(strings.Fields(c.args), "--nats-url", d.nats, "--data", t.TempDir())
+		if o := runCaptured(t.Context(), testEnv, args...); o.code == exitOK || !strings.Contains(o.err, "NATS refused the login") || !strings.Contains(o.err, c.want) {
+			t.Errorf("%s: exit code %d: %s; want %q", c.args, o.code, o.err, c.want)
+		}
+	}
+}
+
+// TestOpenNATS holds that a control bus warns of a NATS that everybody may use,
+// and of no other.
+func TestOpenNATS(t *testing.T) {
+	t.Parallel()
+	for args, want := range map[string]bool{
+		"--agent-accounts=false":                true,
+		"":                                      false,
+		"--nats-user me --nats-password geheim": false,
+	} {
+		ctx, stop := context.WithCancel(t.Context())
+		var log lockedBuffer
+		ended := make(chan int, 1)
+		go func() {
+			all := append([]string{"serve", "--data", t.TempDir(), "--http", "127.0.0.1:0", "--nats", "127.0.0.1:0", "--sync", "interval"}, strings.Fields(args)...)
+			ended <- runCommand(ctx, all, streams{strings.NewReader(""), &log, &log}, testEnv)
+		}()
+		waitUntil(t, "the bus is ready", func() bool { return strings.Contains(log.String(), "control bus is ready") })
+		var ready struct{ NATS string }
+		for line := range strings.Lines(log.String()) {
+			if strings.Contains(line, "control bus is ready") {
+				failOnError(t, json.Unmarshal([]byte(line), &ready))
+			}
+		}
+		nc, err := nats.Connect(ready.NATS, nats.Timeout(time.Minute))
+		if err == nil {
+			nc.Close()
+		}
+		if (err == nil) != want || strings.Contains(log.String(), "NATS is open") != want {
+			t.Errorf("serve %s: a client without credentials: %v; want it open: %v; log: %s", args, err, want, &log)
+		}
+		stop()
+		if code := <-ended; code != exitOK {
+			t.Errorf("serve %s ended with %d: %s", args, code, &log)
+		}
 	}
 }
 
@@ -94,7 +156,7 @@ func TestAgentToken(t *testing.T) {
 func TestNATSContext(t *testing.T) {
 	t.Parallel()
 	data := t.TempDir()
-	d := startDev(t, data, "--agent-accounts")
+	d := startDev(t, data)
 	home := t.TempDir()
 	connect := func(args ...string) (*nats.Conn, jetstream.JetStream) {
 		t.Helper()
@@ -110,7 +172,7 @@ func TestNATSContext(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		nc, err := nats.Connect(c.URL, nats.UserCredentials(c.Creds))
+		nc, err := nats.Connect(c.URL, nats.UserCredentials(c.Creds), nats.Timeout(time.Minute))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -260,6 +260,7 @@ func (c *controlBus) openNATS(ctx context.Context, s busSettings) (err error) {
 		}
 	}
 	if s.nats.url != "" {
+		s.nats.advice = "check --nats-keys, --nats-creds or --nats-user"
 		if c.conn, err = s.nats.dialUntilUp(ctx, name, c.log, asBus...); err == nil && c.keys != nil {
 			c.system, err = s.nats.dialUntilUp(ctx, name, c.log, asSystem...)
 		}
@@ -285,6 +286,9 @@ func (c *controlBus) openNATS(ctx context.Context, s busSettings) (err error) {
 	}
 	if c.server, err = embedded.Start(cfg); err != nil {
 		return err
+	}
+	if c.keys == nil && s.nats.user == "" && s.nats.ca == "" {
+		c.log.Warn("NATS is open: every process that reaches it may do everything; start without --agent-accounts=false to close it", "nats", c.server.URL())
 	}
 	if s.nats.user != "" {
 		asBus = append(asBus, nats.UserInfo(s.nats.user, s.nats.password))

@@ -61,6 +61,7 @@ func (p *program) runDoctor(ctx context.Context, s doctorSettings) error {
 	ctx, stop := untilSignal(ctx, func() {}, func() {})
 	defer stop()
 	s.nats.keysDir = s.data
+	s.nats.advice = "run this as the user of the control bus on its machine, with its --data; elsewhere use --nats-creds with the file that `jobstreamer nats-context --full` writes there"
 	conn, err := s.nats.dialOnce(ctx, "jobstreamer doctor")
 	if err != nil {
 		return withFullDisk(s.data, err)

@@ -44,7 +44,7 @@ func (s *joinSettings) checkFlags(keys bool) (err error) {
 	case s.file == "":
 		return nil
 	case !keys:
-		return usageError{errors.New("--join-token-file requires --agent-accounts, or --nats-keys for an external NATS")}
+		return usageError{errors.New("--join-token-file requires accounts of agents: leave out --agent-accounts=false and --nats-user, or set --nats-keys for an external NATS")}
 	case len(s.apps) == 0:
 		return usageError{errors.New("--join-token-file requires --join-apps: the applications for which agents may join, or * for all")}
 	case s.ttl < 0 || s.ttl > 0 && s.ttl < time.Second:

@@ -30,6 +30,9 @@ type natsSettings struct {
 	// keysDir is a folder with the keys of the accounts, for a command without
 	// other credentials.
 	keysDir string
+
+	// advice says how to get credentials, for the error of a refused login.
+	advice string
 }
 
 // addFlags defines the flags of a NATS client.
@@ -138,10 +141,10 @@ func (s *natsSettings) connectOptions(name string) ([]nats.Option, error) {
 }
 
 // connectAsBus returns the options of a connection to the bus's account, or
-// none if the folder has no keys.
+// none if the folder has no keys, or keys of another user.
 func connectAsBus(dir string) ([]nats.Option, error) {
 	keys, err := accounts.ReadKeys(dir)
-	if errors.Is(err, os.ErrNotExist) {
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) {
 		return nil, nil
 	}
 	if err != nil {
@@ -171,7 +174,7 @@ func (s *natsSettings) dialNATS(name string, more ...nats.Option) (*nats.Conn, e
 	}
 	nc, err := nats.Connect(s.url, append(opts, more...)...)
 	if err != nil {
-		return nil, fmt.Errorf("--nats-url %s: %w", agent.Redacted(s.url), explainDialError(err))
+		return nil, fmt.Errorf("--nats-url %s: %w", agent.Redacted(s.url), explainDialError(err, s.advice))
 	}
 	return nc, nil
 }
@@ -254,16 +257,16 @@ func tlsAlert(err error) error {
 }
 
 // explainDialError returns an error with a clearer text than the client
-// library's.
-func explainDialError(err error) error {
+// library's. advice says how to get credentials.
+func explainDialError(err error, advice string) error {
 	var bad *url.Error
 	switch {
 	case errors.As(err, &bad): // it quotes the URL, which may contain a password
 		return errors.New("invalid URL")
 	case errors.Is(err, nats.ErrNoServers):
 		return fmt.Errorf("no server answers at this address (%w)", err)
-	case errors.Is(err, nats.ErrAuthorization):
-		return fmt.Errorf("NATS refused the login; check --nats-creds or --nats-user, or create credentials for an agent with `jobstreamer agent-token create` (%w)", err)
+	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired), errors.Is(err, nats.ErrAuthRevoked), errors.Is(err, nats.ErrAccountAuthExpired):
+		return fmt.Errorf("NATS refused the login: %s (%w)", cmp.Or(advice, "check --nats-creds or --nats-user"), err)
 	case errors.As(err, new(x509.UnknownAuthorityError)):
 		return fmt.Errorf("an authority that this machine does not trust has signed the certificate of NATS; set the PEM file of the authority with --nats-ca (%w)", err)
 	case errors.As(err, new(*tls.CertificateVerificationError)):

@@ -40,7 +40,7 @@ may do.`,
 		RunE: func(*cobra.Command, []string) error { return p.writeNATSContext(data, name, is, full, choose) },
 	}
 	help.Section(cmd.Flags(), "Options", func(f *pflag.FlagSet) {
-		f.StringVar(&data, "data", defaultData(p.env), "`DIR` data directory of the control bus")
+		f.StringVar(&data, "data", defaultData(p.env), "`DIR` data directory of the control bus; for an external NATS, the directory of --nats-keys")
 		f.StringVar(&is.URL, "nats-url", "nats://127.0.0.1:4222", "`URL` address of NATS")
 		f.StringVar(&is.CA, "nats-ca", "", "`FILE` PEM file with the authorities that sign the certificate of NATS")
 		f.StringVar(&is.Cert, "nats-cert", "", "`FILE` PEM file with a certificate for the nats command")
@@ -61,7 +61,7 @@ func (p *program) writeNATSContext(data, name string, is natsContext, full, choo
 	}
 	keys, err := accounts.ReadKeys(data)
 	if errors.Is(err, os.ErrNotExist) {
-		return usageError{fmt.Errorf("--data %s: no control bus with --agent-accounts has run there", data)}
+		return usageError{fmt.Errorf("--data %s: no control bus has made keys there: start it first, or name its data directory, or the directory of --nats-keys", data)}
 	}
 	if err != nil {
 		return err
@@ -70,7 +70,10 @@ func (p *program) writeNATSContext(data, name string, is natsContext, full, choo
 	if err != nil {
 		return err
 	}
-	dir := filepath.Join(configHome(p.env), "nats")
+	dir := natsConfigDir(p.env)
+	if dir == "" {
+		return usageError{errors.New("HOME: want a home directory, or XDG_CONFIG_HOME, for the context")}
+	}
 	is.Description, is.Creds = "control bus in "+data, filepath.Join(dir, name+".creds")
 	text, err := json.MarshalIndent(is, "", "  ")
 	if err != nil {
@@ -116,4 +119,14 @@ func (c *natsContext) checkFiles() error {
 		*file = path
 	}
 	return nil
+}
+
+// natsConfigDir returns the directory in which the nats command keeps its
+// contexts, or "" if the environment names no home. It is the same on every
+// system.
+func natsConfigDir(env map[string]string) string {
+	if dir := env["XDG_CONFIG_HOME"]; dir != "" {
+		return filepath.Join(dir, "nats")
+	}
+	return belowHome(env, ".config", "nats")
 }

@@ -23,9 +23,10 @@ func newServe(p *program) *cobra.Command {
 		Long: `Runs a control bus: REST API, scheduler and execution records. It starts an embedded NATS server with JetStream, or
 connects to the NATS at --nats-url. Any number of control buses can share one NATS; all of them accept requests.
 
-By default it listens on the loopback interface only.`,
+By default it listens on the loopback interface only, and its NATS accepts only clients with credentials: see jobstreamer
+agent-token and jobstreamer nats-context. With --nats-user they share one login instead.`,
 		Example: `  jobstreamer serve --data /var/lib/jobstreamer --http 127.0.0.1:45102 --nats 127.0.0.1:4222
-  jobstreamer serve --nats-url nats://n1:4222,nats://n2:4222,nats://n3:4222 --nats-creds bus.creds --replicas 3`,
+  jobstreamer serve --nats-url nats://n1:4222,nats://n2:4222,nats://n3:4222 --nats-keys keys --replicas 3`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return p.runServe(cmd.Context(), s, cmd.Flags()) },
 	}
 	flags := cmd.Flags()
@@ -47,7 +48,7 @@ By default it listens on the loopback interface only.`,
 		s.nats.addFlags(f, "")
 		f.StringVar(&s.natsKeys, "nats-keys", "", "`DIR` directory with the keys of the accounts that jobstreamer nats-config has made")
 		f.IntVar(&s.replicas, "replicas", 1, "`NUMBER` number of replicas of each stream: 1, 3 or 5")
-		f.Lookup("nats-user").Usage += "; without --nats-url, the embedded NATS requires it from its clients"
+		f.Lookup("nats-user").Usage += "; without --nats-url, the embedded NATS requires it from its clients, and agents have no accounts of their own"
 		f.Lookup("nats-cert").Usage += "; without --nats-url, the one of the embedded NATS, which then speaks TLS only; a changed file is loaded without a restart"
 		f.Lookup("nats-ca").Usage += "; without --nats-url, the embedded NATS demands from each client a certificate that one of them has signed"
 	})
@@ -74,7 +75,7 @@ func (s *busSettings) httpFlag(f *pflag.FlagSet) {
 }
 
 func (s *busSettings) accountsFlag(f *pflag.FlagSet) {
-	f.BoolVar(&s.agentAccounts, "agent-accounts", false, "accept only clients with credentials, and give each agent a NATS account of its own: see jobstreamer agent-token and jobstreamer nats-context")
+	f.BoolVar(&s.agentAccounts, "agent-accounts", true, "give each agent a NATS account of its own, and accept only clients with credentials: see jobstreamer agent-token and jobstreamer nats-context; =false leaves NATS open to every process that reaches it")
 }
 
 func (s *busSettings) syncFlag(f *pflag.FlagSet) {
@@ -131,13 +132,16 @@ func (s *busSettings) checkFlags(flags *pflag.FlagSet) error {
 			return usageError{errors.New("--replicas: the embedded NATS is a single server; set a cluster with --nats-url")}
 		}
 		if s.nats.creds != "" {
-			return usageError{errors.New("--nats-creds requires --nats-url; the embedded NATS uses --nats-user and --nats-password")}
+			return usageError{errors.New("--nats-creds requires --nats-url; the embedded NATS makes its own credentials")}
 		}
 		if s.natsKeys != "" {
-			return usageError{errors.New("--nats-keys requires --nats-url; the embedded NATS uses --agent-accounts")}
+			return usageError{errors.New("--nats-keys requires --nats-url; the embedded NATS has its keys in --data")}
 		}
-		if s.agentAccounts && s.nats.user != "" {
-			return usageError{errors.New("--agent-accounts cannot be combined with --nats-user")}
+		if s.nats.user != "" { // one login for all clients instead of accounts
+			if flags.Changed("agent-accounts") && s.agentAccounts {
+				return usageError{errors.New("--agent-accounts cannot be combined with --nats-user")}
+			}
+			s.agentAccounts = false
 		}
 		if err := embedded.CheckSync(s.sync); err != nil {
 			return usageError{err}
@@ -151,6 +155,6 @@ func (s *busSettings) checkFlags(flags *pflag.FlagSet) error {
 			return usageError{fmt.Errorf("--%s applies to the embedded NATS and cannot be combined with --nats-url", own)}
 		}
 	}
-	s.data, s.sync = "", ""
+	s.data, s.sync, s.agentAccounts = "", "", false
 	return nil
 }
