@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,7 +19,7 @@ import (
 const (
 	chunk    = 500    // rows that are read at once when a query has filters
 	maxRead  = 20_000 // rows that one query reads
-	readWait = 5 * time.Second
+	readWait = 10 * time.Second
 	// timeSlack bounds by how much the time of a row differs from the time when
 	// the broker stored it: rows wait for a broker that is away, and the clocks
 	// of buses differ.
@@ -174,15 +175,43 @@ func (l *Log) sequenceAt(ctx context.Context, state jetstream.StreamState, at ti
 }
 
 // readRange reads the rows from one sequence to another, which need not all
-// exist. A row that cannot be decoded has only its data.
+// exist. A row that cannot be decoded has only its data. It asks the leader
+// whether there are more rows: the consumer may be on a replica that lags, or may
+// have ended.
 func (l *Log) readRange(ctx context.Context, from, to uint64) (rows []Stored, err error) {
 	ctx, cancel := context.WithTimeout(ctx, readWait)
 	defer cancel()
+	for {
+		some, fetchErr := l.fetchRange(ctx, from, to)
+		if rows = append(rows, some...); len(some) > 0 {
+			from = some[len(some)-1].Sequence + 1
+		}
+		if from > to {
+			return rows, nil
+		}
+		m, err := jetio.ReadNext(ctx, l.b.NC, subjects.AuditStream, subjects.AllAudit, from)
+		switch {
+		case errors.Is(err, bus.ErrNotFound), err == nil && m.Sequence > to:
+			return rows, nil
+		case err != nil:
+			return nil, fmt.Errorf("read the audit: %w", err)
+		}
+		select {
+		case <-time.After(jetio.RetryDelay):
+		case <-ctx.Done():
+			return nil, fmt.Errorf("read the audit: %w: %w", bus.ErrAway, cmp.Or(fetchErr, ctx.Err()))
+		}
+	}
+}
+
+// fetchRange reads rows by a consumer until there are no more, or until it
+// fails. It returns those that it has read.
+func (l *Log) fetchRange(ctx context.Context, from, to uint64) (rows []Stored, err error) {
 	consumer, err := l.b.JS.OrderedConsumer(ctx, subjects.AuditStream, jetstream.OrderedConsumerConfig{
 		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: from, InactiveThreshold: time.Minute,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("read the audit: %w: %w", bus.ErrAway, err)
+		return nil, err
 	}
 	if info := consumer.CachedInfo(); info != nil {
 		defer func() {
@@ -195,12 +224,12 @@ func (l *Log) readRange(ctx context.Context, from, to uint64) (rows []Stored, er
 	}
 	batch, err := consumer.Fetch(int(to-from+1), jetstream.FetchContext(ctx))
 	if err != nil {
-		return nil, fmt.Errorf("read the audit: %w: %w", bus.ErrAway, err)
+		return nil, err
 	}
 	for m := range batch.Messages() {
 		meta, err := m.Metadata()
 		if err != nil {
-			return nil, fmt.Errorf("read the audit: %w", err)
+			return rows, err
 		}
 		n := meta.Sequence.Stream
 		if n <= to {
@@ -211,5 +240,5 @@ func (l *Log) readRange(ctx context.Context, from, to uint64) (rows []Stored, er
 			return rows, nil
 		}
 	}
-	return nil, fmt.Errorf("read the audit: %w: %w", bus.ErrAway, context.Cause(ctx))
+	return rows, batch.Error()
 }
