@@ -17,6 +17,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/bus/bustest"
 	"github.com/job-streamer/job-streamer-control-bus/bus/login"
 )
@@ -205,6 +206,8 @@ type goodLogins struct{ Logins }
 func (goodLogins) Login(context.Context, login.Attempt) (login.Secrets, error) {
 	return login.Secrets{Token: "token", Session: "session"}, nil
 }
+
+func (goodLogins) Users() []*bus.User { return nil }
 
 // silentBroker has streams without messages.
 type silentBroker struct{ jetstream.Consumer }
