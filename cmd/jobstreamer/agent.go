@@ -29,7 +29,8 @@ import (
 type agentSettings struct {
 	nats             natsSettings
 	name, data       string
-	server, joinFile string // of the control bus, with the join token; empty: the agent does not join
+	server, serverCA string // URL of the control bus that the agent joins, file of its authorities
+	joinFile         string // with the join token; empty: the agent does not join
 	runAs            string // user of the jobs' processes; empty: the agent's user
 	apps, pools      []string
 	slots            int
@@ -67,6 +68,7 @@ On Ctrl-C, running jobs have some time to finish (--drain) before they are stopp
 	help.Section(flags, "Joining", func(f *pflag.FlagSet) {
 		f.StringVar(&s.joinFile, "join-token-file", "", "`FILE` file with the join token of the control bus, which lets the agent get credentials for NATS by itself")
 		f.StringVar(&s.server, "server", client.DefaultURL, "`URL` address of the control bus that the agent joins")
+		f.StringVar(&s.serverCA, "server-ca", "", "`FILE` PEM file with the authorities that sign the certificate of the control bus (default: those of the system)")
 	})
 	help.Section(flags, "Timing", func(f *pflag.FlagSet) {
 		f.DurationVar(&s.heartbeat, "heartbeat", 2*time.Second, "`DURATION` interval between heartbeats; an agent that misses three is considered lost")

@@ -44,6 +44,7 @@ type identity struct {
 // joiner joins a control bus for an agent.
 type joiner struct {
 	server    string // URL of the REST API
+	serverCA  string // PEM file; empty: the authorities of the system
 	tokenFile string
 	data      string
 	grant     accounts.Grant // what the agent asks for
@@ -58,7 +59,7 @@ type joiner struct {
 // makes it.
 func openJoiner(s *agentSettings, log *slog.Logger) (*joiner, error) {
 	j := &joiner{
-		server: s.server, tokenFile: s.joinFile, data: s.data, log: log,
+		server: s.server, serverCA: s.serverCA, tokenFile: s.joinFile, data: s.data, log: log,
 		grant: accounts.Grant{Agent: s.name, Apps: s.apps, Pools: s.pools},
 	}
 	text, err := os.ReadFile(j.path())
@@ -175,9 +176,9 @@ const (
 // join asks the control bus for a NATS token until it gives one, refuses, or ctx
 // ends.
 func (j *joiner) join(ctx context.Context) error {
-	c, err := client.New(client.Config{URL: j.server, UserAgent: "jobstreamer-agent"})
+	c, err := client.New(client.Config{URL: j.server, CAFile: j.serverCA, UserAgent: "jobstreamer-agent"})
 	if err != nil {
-		return usageError{fmt.Errorf("--server: %w", err)}
+		return usageError{fmt.Errorf("--server, --server-ca: %w", err)}
 	}
 	defer c.Close()
 	j.warnOfPlainText(c.URL())

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/job-streamer/job-streamer-control-bus/bus/bustest"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/client"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
@@ -152,6 +153,21 @@ func TestJoinedAgentRenews(t *testing.T) {
 	a = startJoining(t, d, token, mine)
 	d.runRemoteJob(t, "a1")
 	if o := a.end(t); !strings.Contains(o.err, "joined the control bus") {
+		t.Errorf("the agent says %s", o.err)
+	}
+}
+
+// TestJoinOverTLS holds that an agent joins over HTTPS, if it trusts the
+// certificate of the control bus.
+func TestJoinOverTLS(t *testing.T) {
+	t.Parallel()
+	authority, token := bustest.NewAuthority(t), writeJoinToken(t, "correct-horse-battery", 0o600)
+	cert, key := authority.Issue(t, t.TempDir(), "bus")
+	s := startServe(t, "--data", t.TempDir(), "--http", "127.0.0.1:0", "--nats", "127.0.0.1:0", "--http-cert", cert, "--http-key", key,
+		"--join-token-file", token, "--join-apps", "default")
+	a := startAgent(t, "--name", "a1", "--server", s.rest, "--server-ca", authority.File, "--nats-url", s.nats, "--join-token-file", token, "--data", t.TempDir())
+	waitUntil(t, "the agent has joined", func() bool { return strings.Contains(a.err.String(), "agent ready") })
+	if o := a.end(t); strings.Contains(o.err, "without TLS") {
 		t.Errorf("the agent says %s", o.err)
 	}
 }
