@@ -104,7 +104,7 @@ func waitForBrowser(ctx context.Context, l net.Listener, state string) (code str
 	defer func() {
 		_ = srv.Shutdown(ctx) // lets the browser read its page
 		_ = srv.Close()
-		<-served
+		<-served //nolint:errcheck // http.ErrServerClosed
 	}()
 	select {
 	case is := <-brought:
