@@ -398,11 +398,11 @@ type Session struct {
 type AgentToken struct {
 	Agent      string        `json:"agent"`
 	Apps       []string      `json:"apps"`
-	Pools      []string      `json:"pools,omitempty"`    // empty: all
-	Account    string        `json:"account"`            // public key of the NATS account
-	Claims     string        `json:"claims"`             // signed token of the account
-	UserKey    string        `json:"user_key,omitempty"` // public NATS key of an agent that has joined
-	CreatedBy  string        `json:"created_by,omitempty"`
+	Pools      []string      `json:"pools,omitempty"`      // empty: all
+	Account    string        `json:"account"`              // public key of the NATS account
+	Claims     string        `json:"claims"`               // signed token of the account
+	UserKey    string        `json:"user_key,omitempty"`   // public NATS key of an agent that has joined
+	CreatedBy  string        `json:"created_by,omitempty"` // empty: it joined, or no login was required
 	CreateTime subjects.Time `json:"create_time"`
 	ExpireTime subjects.Time `json:"expire_time"` // zero: never
 

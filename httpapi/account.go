@@ -256,7 +256,12 @@ func (r *newRoles) Validate() (all codec.Faults) {
 		addUnless(&all, slices.Contains(login.Roles(), r.Role), "role", wantRole, "")
 	}
 	for _, app := range slices.Sorted(maps.Keys(r.Roles)) {
-		right := slices.Contains(login.Roles(), r.Roles[app]) && (app == bus.AnyApp || subjects.ValidName(app))
+		// These names store the role for all applications: see [bus.User].
+		if app == bus.AnyApp || app == bus.DefaultApp {
+			addUnless(&all, false, "roles/"+codec.Escape(app), "the general role in the field role: it is the one in "+app+", too", "")
+			continue
+		}
+		right := slices.Contains(login.Roles(), r.Roles[app]) && subjects.ValidName(app)
 		addUnless(&all, right, "roles/"+codec.Escape(app), "an application with "+wantRole, "")
 	}
 	return all

@@ -345,7 +345,7 @@ func TestKeysWithLimits(t *testing.T) {
 	for _, body := range []string{`{"role":"admin"}`, `{"ttl":60}`} { // what it makes would outlast it
 		key := newKey(body)
 		e.call("GET", "/hr/jobs", "", key...).want(200)
-		for _, request := range []string{"POST /user/robot/key", "GET /users", "DELETE /user/admin", "POST /agent-tokens"} {
+		for _, request := range []string{"POST /user/robot/key", "GET /users", "DELETE /user/admin", "POST /agent-tokens", "DELETE /agent-token/a1"} {
 			method, path, _ := strings.Cut(request, " ")
 			e.call(method, path, "", key...).code(403, "forbidden")
 		}

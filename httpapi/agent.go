@@ -52,14 +52,14 @@ func (s *Server) findAgent(id string) (agents.Info, error) {
 	return a, nil
 }
 
-func (s *Server) getAgent(_ context.Context, in *AgentPath) (*answer[rest.Agent], error) {
+func (s *Server) getAgent(ctx context.Context, in *AgentPath) (*answer[rest.Agent], error) {
 	a, err := s.findAgent(in.ID)
 	if err != nil {
 		return nil, err
 	}
 	out := &answer[rest.Agent]{agentOf(&a)}
 	executions := []rest.ExecutionSummary{}
-	for _, e := range s.cfg.Index.NewestOf(a.Heartbeat.Agent, shownOfAgent) {
+	for _, e := range s.cfg.Index.NewestOf(a.Heartbeat.Agent, shownOfAgent, appReader(ctx)) {
 		executions = append(executions, summaryOf(&e))
 	}
 	out.Body.Executions = &executions

@@ -84,9 +84,9 @@ func (s *Server) postAgentToken(ctx context.Context, in *postAgentToken) (*agent
 		return nil, err
 	}
 	sent := &in.Sent.value
-	by := ""
-	if u := userOf(ctx); u != nil {
-		by = u.ID
+	by := "" // whoever it was, without a login
+	if s.cfg.RequireLogin {
+		by = userOf(ctx).ID
 	}
 	noteObject(ctx, sent.Name)
 	token, credentials, err := tokens.Create(ctx, sent.grant(), time.Duration(sent.TTL)*time.Second, by)

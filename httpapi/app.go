@@ -32,10 +32,17 @@ func (p *AppPath) Resolve(huma.Context) []error {
 
 func noApp(name string) error { return bus.NoSuchApp(codec.Cut(name)) }
 
-func (s *Server) listApps(_ context.Context, in *Page) (*answer[rest.All[rest.AppInfo]], error) {
+// listApps lists all applications: their names are no secret. It shows no more
+// of those whose jobs the user may not read.
+func (s *Server) listApps(ctx context.Context, in *Page) (*answer[rest.All[rest.AppInfo]], error) {
 	shown := cutPage(*in, s.cfg.Index.Apps(), func(a *bus.App) string { return a.Name }, strings.Compare)
+	mayRead := appReader(ctx)
 	var results []rest.AppInfo
 	for _, a := range shown.items {
+		if !mayRead(a.Name) {
+			results = append(results, rest.AppInfo{ClassLoaderID: agents.InstanceID("app/" + a.Name), Name: a.Name, Classpath: []string{}})
+			continue
+		}
 		results = append(results, s.appInfo(&a))
 	}
 	return allOf(shown.part, results), nil

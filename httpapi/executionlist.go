@@ -178,8 +178,7 @@ func (s *Server) listAllExecutions(ctx context.Context, in *listAllExecutions) (
 	if err != nil {
 		return nil, err
 	}
-	user := userOf(ctx)
-	q.JobMatch, q.AppMatch = in.nameMatcher(), func(app string) bool { return isAllowed(user, readJob, app, "") }
+	q.JobMatch, q.AppMatch = in.nameMatcher(), appReader(ctx)
 	return s.findExecutions(ctx, &in.ExecutionList, &q)
 }
 

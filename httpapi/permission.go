@@ -197,6 +197,13 @@ func checkPermission(ctx context.Context, needs permission, app string) error {
 	return nil
 }
 
+// appReader returns a function that reports whether the user of a request may
+// read the jobs and executions of an application.
+func appReader(ctx context.Context) func(app string) bool {
+	user := userOf(ctx)
+	return func(app string) bool { return isAllowed(user, readJob, app, "") }
+}
+
 // senderOf returns the user of the token or key in the header Authorization, or
 // else the user of the cookie.
 func (s *Server) senderOf(r *http.Request) (u *bus.User, byCookie bool) {

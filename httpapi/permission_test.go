@@ -3,6 +3,8 @@ package httpapi
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -16,6 +18,8 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/bus/bustest"
 	"github.com/job-streamer/job-streamer-control-bus/bus/login"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
 // What the original control bus lets its roles do, and what clients of it ask.
@@ -26,14 +30,14 @@ var contract = map[permission]struct {
 }{
 	readJob: {"admin operator watcher", []string{"GET /{app}/jobs", "GET /{app}/job/{job}", "GET /{app}/job/{job}/settings", "GET /{app}/job/{job}/executions",
 		"GET /{app}/job/{job}/execution/{id}", "GET /{app}/jobs/download",
-		"GET /{app}/deployments", "GET /{app}/deployment/{number}"}},
+		"GET /{app}/deployments", "GET /{app}/deployment/{number}", "GET /app/{app}", "GET /{app}/stats", "GET /{app}/batch-components"}},
 	createJob: {"admin", []string{"POST /{app}/jobs"}},
 	updateJob: {"admin", []string{"PUT /{app}/job/{job}", "PUT /{app}/job/{job}/settings/exclusive"}},
 	removeJob: {"admin", []string{"DELETE /{app}/job/{job}", "DELETE /{app}/job/{job}/settings/exclusive", "DELETE /{app}/job/{job}/executions"}},
 	executeJob: {"admin operator", []string{"POST /{app}/job/{job}/executions", "PUT /{app}/job/{job}/execution/{id}/stop", "PUT /{app}/job/{job}/execution/{id}/abandon",
 		"PUT /{app}/job/{job}/execution/{id}/restart", "POST /{app}/job/{job}/schedule", "PUT /{app}/job/{job}/schedule/pause",
 		"PUT /{app}/job/{job}/schedule/resume", "DELETE /{app}/job/{job}/schedule"}},
-	anyone:      {"admin operator watcher", []string{"GET /apps", "GET /{app}/batch-components", "GET /agents", "GET /agent/{id}", "GET /{app}/stats", "GET /account"}},
+	anyone:      {"admin operator watcher", []string{"GET /apps", "GET /agents", "GET /agent/{id}", "GET /account"}},
 	blockAgents: {"admin operator", []string{"PUT /agent/{id}/block", "PUT /agent/{id}/unblock"}},
 	deployApp: {"admin operator", []string{"PUT /app/{app}", "POST /{app}/batch-components", "POST /{app}/deployments",
 		"PUT /{app}/deployment/{number}/current"}},
@@ -162,6 +166,84 @@ func TestRolesByApplication(t *testing.T) {
 	e.call("GET", "/users?app=billing", "", ann...).code(403, "forbidden")
 	if r := e.call("GET", "/account", "", ann...); !strings.Contains(string(r.body), `"billing":{"name":"billing","roles":["admin"]}`) {
 		t.Errorf("%s", r.body)
+	}
+}
+
+// The store keeps the general role under names that look like applications. A
+// client must not set it by such a name.
+func TestGeneralRoleByApplication(t *testing.T) {
+	e := newEnv(t, withLogin)
+	admin := bearing(e.user("admin", bus.RoleAdmin).Token)
+	e.call("POST", "/user", `{"id":"ann","password":"correct horse","role":"watcher"}`, admin...).want(201)
+	for _, app := range []string{bus.DefaultApp, bus.AnyApp} {
+		for request, body := range map[string]string{
+			"POST /user":          `{"id":"dora","password":"correct horse","role":"watcher","roles":{"` + app + `":"admin"}}`,
+			"PUT /user/ann/roles": `{"role":"watcher","roles":{"` + app + `":"admin"}}`,
+		} {
+			method, path, _ := strings.Cut(request, " ")
+			r := e.call(method, path, body, admin...).code(422, "invalid_body")
+			if text := string(r.body); !strings.Contains(text, `"pointer":"/roles/`+app+`"`) || !strings.Contains(text, "in the field role") {
+				t.Errorf("%s with a role in %s: %s", request, app, text)
+			}
+		}
+	}
+	e.call("PUT", "/user/ann/roles", `{:role "operator"}`, append(admin, "Content-Type", "application/edn")...).want(201)
+}
+
+// A user sees of applications that they may not read the names, and nothing of
+// their executions at an agent.
+func TestReadingOtherApplications(t *testing.T) {
+	e := newEnv(t, withLogin)
+	admin := bearing(e.user("admin", bus.RoleAdmin).Token)
+	for _, app := range []string{"shop", "bank"} {
+		e.call("PUT", "/app/"+app, `{"description":"about the `+app+`"}`, admin...).want(201)
+	}
+	if err := e.logins.Add(t.Context(), "shopper", password, map[string]string{"shop": bus.RoleOperator}); err != nil {
+		t.Fatal(err)
+	}
+	secrets, err := e.logins.Login(t.Context(), login.Attempt{ID: "shopper", Password: password})
+	if err != nil {
+		t.Fatal(err)
+	}
+	shopper := bearing(secrets.Token)
+	for _, path := range []string{"/app/%s", "/%s/stats", "/%s/batch-components"} {
+		e.call("GET", fmt.Sprintf(path, "shop"), "", shopper...).want(200)
+		e.call("GET", fmt.Sprintf(path, "bank"), "", shopper...).code(403, "forbidden")
+	}
+	var apps rest.List[rest.AppInfo]
+	e.call("GET", "/apps", "", shopper...).want(200).into(&apps)
+	shown := map[string]string{}
+	for _, a := range apps.Results {
+		shown[a.Name] = a.Description
+		if a.Name == "bank" && !a.CreateTime.IsZero() {
+			t.Errorf("bank was created at %v", a.CreateTime)
+		}
+	}
+	if about, listed := shown["bank"]; !listed || about != "" || shown["shop"] != "about the shop" {
+		t.Errorf("applications %v, want the name of bank alone", shown)
+	}
+	e.beats("a1")
+	for i := range 2 * shownOfAgent {
+		rec := bus.Execution{}
+		rec.ID, rec.App, rec.Job, rec.Agent = int64(i+1), []string{"shop", "bank"}[i%2], "j", "a1"
+		rec.BatchStatus, rec.CreateTime = subjects.Completed, subjects.Now()
+		e.index.PutExecution(&rec, uint64(1<<40+i))
+	}
+	for request, sender := range map[string][]string{"GET /agent/a1": shopper, "GET /agent/a1?": admin} {
+		var a rest.Agent
+		method, path, _ := strings.Cut(request, " ")
+		e.call(method, path, "", sender...).want(200).into(&a)
+		of := map[string]int{}
+		for _, x := range *a.Executions {
+			of[x.App]++
+		}
+		want := map[string]int{"shop": shownOfAgent}
+		if request != "GET /agent/a1" {
+			want = map[string]int{"shop": shownOfAgent / 2, "bank": shownOfAgent / 2}
+		}
+		if !maps.Equal(of, want) {
+			t.Errorf("%s: executions %v, want %v", request, of, want)
+		}
 	}
 }
 

@@ -52,14 +52,14 @@ func (s *Server) addRoutes() {
 
 	addRoute(s, readAudit, readingRoute(get, "/audit", "List who changed what; each row has the hash of the row before", 200), s.listAudit)
 
-	addRoute(s, anyone, readingRoute(get, "/apps", "List the applications, ordered by name", 200), s.listApps)
+	addRoute(s, anyone, readingRoute(get, "/apps", "List the applications, ordered by name; only the names of those that the user may not read", 200), s.listApps)
 	addRoute(s, deployAny, writingRoute(post, "/apps", "Create or overwrite an application", 201), s.postApp)
-	addRoute(s, anyone, readingRoute(get, "/app/{app}", "Get an application", 200), s.getApp)
+	addRoute(s, readJob, readingRoute(get, "/app/{app}", "Get an application", 200), s.getApp)
 	addRoute(s, deployApp, writingRoute(put, "/app/{app}", "Create or overwrite an application", 200), s.putApp)
 	addRoute(s, removeJob, writingRoute(del, "/app/{app}", "Delete an application that has no jobs", 204), s.deleteApp)
-	addRoute(s, anyone, readingRoute(get, "/{app}/stats", "Count the jobs and agents of an application", 200), s.appStats)
+	addRoute(s, readJob, readingRoute(get, "/{app}/stats", "Count the jobs and agents of an application", 200), s.appStats)
 
-	addRoute(s, anyone, readingRoute(get, "/{app}/batch-components", "List the components to which jobs can refer: batchlets, readers, listeners ...", 200), s.listComponents)
+	addRoute(s, readJob, readingRoute(get, "/{app}/batch-components", "List the components to which jobs can refer: batchlets, readers, listeners ...", 200), s.listComponents)
 	addRoute(s, deployApp, withUpload(writingRoute(post, "/{app}/batch-components", "Add jars to the current deployment; each jar is a part of a form, named file", 201), "multipart/form-data"), s.postComponents)
 	addRoute(s, readJob, readingRoute(get, "/{app}/deployments", "List the last ten deployments of an application, newest first", 200), s.listDeployments)
 	addRoute(s, deployApp, writingRoute(post, "/{app}/deployments", "Deploy stored jars", 201), s.postDeployment)

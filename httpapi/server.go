@@ -53,7 +53,7 @@ type Index interface {
 	CountJobs(app string) int
 	Executions(app, key string, offset, limit int) (page []index.Summary, hits int)
 	FindExecutions(q *index.ExecutionQuery) index.Page
-	NewestOf(agent string, limit int) []index.Summary
+	NewestOf(agent string, limit int, appMatch func(string) bool) []index.Summary
 }
 
 // Catalog is the part of the catalog of applications and jobs that the API

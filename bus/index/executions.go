@@ -289,9 +289,10 @@ func (x *Index) justEnded(id int64) *bus.Execution {
 	return nil
 }
 
-// NewestOf returns the newest executions of an agent, at most limit, from the
-// newest hundred thousand ids.
-func (x *Index) NewestOf(agent string, limit int) []Summary {
+// NewestOf returns the newest executions of an agent in the applications that
+// appMatch accepts, at most limit, from the newest hundred thousand ids. A nil
+// appMatch accepts all applications.
+func (x *Index) NewestOf(agent string, limit int, appMatch func(string) bool) []Summary {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	n, ok := x.names.byName[agent]
@@ -309,8 +310,12 @@ func (x *Index) NewestOf(agent string, limit int) []Summary {
 			continue
 		}
 		for i := chunkSize - 1; i >= 0 && len(found) < limit; i-- {
-			if h := pg.handles[i]; h > 0 && x.table.entryAt(h-1).agent == n {
-				found = append(found, x.summaryOf(x.table.entryAt(h-1)))
+			h := pg.handles[i]
+			if h <= 0 || x.table.entryAt(h-1).agent != n {
+				continue
+			}
+			if s := x.summaryOf(x.table.entryAt(h - 1)); appMatch == nil || appMatch(s.App) {
+				found = append(found, s)
 			}
 		}
 	}

@@ -276,7 +276,7 @@ func TestNewestOfAnAgent(t *testing.T) {
 		{"agent-1", 10, []int64{290_000, 203_000, 200_000}}, {"agent-1", 2, []int64{290_000, 203_000}},
 		{"agent-2", 1, []int64{200_001}}, {"old", 1, nil}, {"nobody", 1, nil}, {long, 1, nil}, {tooManyAs, 1, nil},
 	} {
-		if got := ids(x.NewestOf(tt.agent, tt.limit)); !slices.Equal(got, tt.want) {
+		if got := ids(x.NewestOf(tt.agent, tt.limit, nil)); !slices.Equal(got, tt.want) {
 			t.Errorf("NewestOf(%.10s, %d) = %v, want %v", tt.agent, tt.limit, got, tt.want)
 		}
 	}

@@ -212,8 +212,8 @@ func (m *model) compare(t *testing.T, x *Index) {
 	}
 	newest := m.sorted(func(e *bus.Execution) bool { return e.Agent == "agent-2" })
 	slices.SortFunc(newest, func(a, b *bus.Execution) int { return cmp.Compare(b.ID, a.ID) })
-	equal("newest of an agent", ids(x.NewestOf("agent-2", 5)), idsOf(newest[:5]))
-	equal("all of an agent", ids(x.NewestOf("agent-2", 10_000)), idsOf(newest))
+	equal("newest of an agent", ids(x.NewestOf("agent-2", 5, nil)), idsOf(newest[:5]))
+	equal("all of an agent", ids(x.NewestOf("agent-2", 10_000, nil)), idsOf(newest))
 	limit := time.UnixMilli(300_000)
 	equal("ended before", ids(x.EndedBefore(limit, 10_000)), idsOf(m.sorted(func(e *bus.Execution) bool {
 		return e.BatchStatus.Ended() && e.CreateTime < 300_000 && e.EndTime < 300_000

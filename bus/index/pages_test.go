@@ -63,7 +63,7 @@ func TestOddOffsetsAndLimits(t *testing.T) {
 				t.Errorf("Jobs from %d, at most %d = %v of %d, want %v of 5", offset, limit, names, hits, want)
 			}
 		}
-		if got, want := ids(x.NewestOf("agent-1", offset)), pageOf(everyID, 0, offset); !slices.Equal(got, want) {
+		if got, want := ids(x.NewestOf("agent-1", offset, nil)), pageOf(everyID, 0, offset); !slices.Equal(got, want) {
 			t.Errorf("the newest %d of an agent are %v, want %v", offset, got, want)
 		}
 	}
@@ -129,7 +129,7 @@ func TestNothingIsFoundInAnEmptyIndex(t *testing.T) {
 	if page, hits := x.Executions("a", "j", 0, 20); len(page) != 0 || hits != 0 {
 		t.Errorf("executions of an unknown job: %v of %d", page, hits)
 	}
-	if all := x.NewestOf("agent-1", 5); len(all) != 0 {
+	if all := x.NewestOf("agent-1", 5, nil); len(all) != 0 {
 		t.Errorf("executions of an unknown agent: %v", all)
 	}
 	if s, ok := x.Find(-1); ok {

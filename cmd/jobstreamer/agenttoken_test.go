@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -148,6 +149,49 @@ func TestOpenNATS(t *testing.T) {
 		if code := <-ended; code != exitOK {
 			t.Errorf("serve %s ended with %d: %s", args, code, &log)
 		}
+	}
+}
+
+// A token that was made without a login stays valid, so the bus names it once it
+// requires a login.
+func TestOpenAgentTokens(t *testing.T) {
+	t.Parallel()
+	data, dir := t.TempDir(), t.TempDir()
+	password := filepath.Join(dir, "password")
+	if err := os.WriteFile(password, []byte("correct horse\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	flags := []string{"--data", data, "--http", "127.0.0.1:0", "--nats", "127.0.0.1:0", "--agent-accounts"}
+	const warning = "were made without a login"
+	s := startServe(t, flags...)
+	if o := runCaptured(t.Context(), testEnv, "agent-token", "create", "early", "--server", s.rest, "-o", filepath.Join(dir, "early.creds")); o.code != exitOK {
+		t.Fatal(o)
+	}
+	s.stop()
+	if strings.Contains(s.log.String(), warning) {
+		t.Errorf("a warning without --login: %s", s.log)
+	}
+	flags = append(flags, "--login", "--admin-password-file", password)
+	s = startServe(t, flags...)
+	if !strings.Contains(s.log.String(), warning) || !strings.Contains(s.log.String(), "early") {
+		t.Errorf("no warning: %s", s.log)
+	}
+	env := append(testEnv, "JOBSTREAMER_TOKEN="+logInto(t, s.rest), "JOBSTREAMER_SERVER="+s.rest)
+	if o := runCaptured(t.Context(), env, "agent-token", "create", "late", "-o", filepath.Join(dir, "late.creds")); o.code != exitOK {
+		t.Fatal(o)
+	}
+	o := runCaptured(t.Context(), env, "agent-token", "list")
+	for agent, by := range map[string]string{"early": "no login", "late": "admin"} {
+		if !slices.ContainsFunc(strings.Split(o.out, "\n"), func(line string) bool {
+			return strings.HasPrefix(line, agent) && strings.Contains(line, by)
+		}) {
+			t.Errorf("%s is not shown as made by %s: %s", agent, by, o.out)
+		}
+	}
+	s.stop()
+	s = startServe(t, flags...)
+	if strings.Contains(s.log.String(), "late") {
+		t.Errorf("a warning of a token that was made with a login: %s", s.log)
 	}
 }
 

@@ -134,6 +134,11 @@ func openControlBus(ctx context.Context, s busSettings, log *slog.Logger) (c *co
 		if err = made.PublishAccounts(ctx); err != nil {
 			return c, err
 		}
+		if s.login.required {
+			if err = warnOfOpenTokens(ctx, made, log); err != nil {
+				return c, err
+			}
+		}
 		tokens = made
 		if s.join.token != "" {
 			joins = s.join.newJoins(made, log)
@@ -164,6 +169,25 @@ func openControlBus(ctx context.Context, s busSettings, log *slog.Logger) (c *co
 		MaxConnectionsPerAddress: int(s.access.connections),
 	})
 	return c, fieldFlagError(err)
+}
+
+// warnOfOpenTokens logs the agents whose tokens were made while no login was
+// required: anybody could have made them, and they stay valid.
+func warnOfOpenTokens(ctx context.Context, tokens *accounts.Tokens, log *slog.Logger) error {
+	all, err := tokens.List(ctx)
+	if err != nil {
+		return err
+	}
+	var open []string
+	for i := range all {
+		if all[i].CreatedBy == "" && all[i].UserKey == "" {
+			open = append(open, all[i].Agent)
+		}
+	}
+	if len(open) > 0 {
+		log.Warn("tokens of agents were made without a login and stay valid: revoke those that you do not know", "agents", open)
+	}
+	return nil
 }
 
 // recordStart writes to the audit that the bus has started, and whether it

@@ -128,6 +128,10 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	return nil
 }
 
+// errForeignPage refuses what a browser sends for a page of another origin: the
+// page could make the bus profile itself. A GET is refused as well.
+var errForeignPage = errors.New("the request comes from a page of another origin")
+
 // handlerFor returns the handler of a listener at an address.
 func (s *Server) handlerFor(at net.Addr) http.Handler {
 	handle := s.mux.ServeHTTP
@@ -136,6 +140,10 @@ func (s *Server) handlerFor(at net.Addr) http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		origin.ProtectAnswer(w.Header())
+		if from := r.Header.Get("Sec-Fetch-Site"); from == "cross-site" || from == "same-site" {
+			writeProblem(w, http.StatusForbidden, "foreign_page", errForeignPage)
+			return
+		}
 		handle(w, r)
 	})
 }

@@ -65,6 +65,30 @@ func TestRoutes(t *testing.T) {
 
 func sick(reason string) func() error { return func() error { return errors.New(reason) } }
 
+// A page of another origin could make the bus profile itself.
+func TestForeignPages(t *testing.T) {
+	t.Parallel()
+	well := func() error { return nil }
+	s, err := New(Config{Health: func(context.Context) error { return nil }, Ready: well})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := s.handlerFor(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 45103})
+	for site, status := range map[string]int{"": 200, "none": 200, "same-origin": 200, "same-site": 403, "cross-site": 403} {
+		for _, path := range []string{"/debug/pprof/goroutine", "/livez"} {
+			r := httptest.NewRequest(http.MethodGet, path, nil)
+			r.RemoteAddr, r.Host = "127.0.0.1:4000", "localhost:45103"
+			if site != "" {
+				r.Header.Set("Sec-Fetch-Site", site)
+			}
+			w := httptest.NewRecorder()
+			if h.ServeHTTP(w, r); w.Code != status {
+				t.Errorf("%s with Sec-Fetch-Site %q: %d %s, want %d", path, site, w.Code, w.Body, status)
+			}
+		}
+	}
+}
+
 // Beyond loopback there are no profiles, and any host is right: a monitoring
 // system may know the bus by any name.
 func TestBeyondLoopback(t *testing.T) {

@@ -46,8 +46,8 @@ type AppInfo struct {
 	Name            string        `json:"name" edn:"application/name"`
 	Description     string        `json:"description" edn:"application/description"`
 	Classpath       []string      `json:"classpath" edn:"application/classpaths" doc:"Class path of the current deployment: URLs, or the names of uploaded jars."`
-	CreateTime      subjects.Time `json:"create_time" edn:"application/create-time"`
-	LastUpdatedTime subjects.Time `json:"last_updated_time" edn:"application/last-updated-time"`
+	CreateTime      subjects.Time `json:"create_time" edn:"application/create-time" nullable:"true" doc:"Null, like last_updated_time, of an application that the user may not read."`
+	LastUpdatedTime subjects.Time `json:"last_updated_time" edn:"application/last-updated-time" nullable:"true"`
 	ClassLoaderID   string        `json:"-" edn:"application/class-loader-id,uuid"`
 }
 

@@ -95,7 +95,7 @@ type AgentToken struct {
 	Apps       []string      `json:"apps" doc:"Applications whose jobs the agent may run."`
 	Pools      []string      `json:"pools" doc:"Pools whose jobs the agent may run; all if there are none."`
 	PublicKey  string        `json:"public_key,omitempty" doc:"NATS key of an agent that has joined with the join token."`
-	CreatedBy  string        `json:"created_by,omitempty" doc:"User who created the token."`
+	CreatedBy  string        `json:"created_by,omitempty" doc:"User who created the token; empty if the agent has joined, or if the control bus required no login."`
 	CreateTime subjects.Time `json:"create_time"`
 	ExpireTime subjects.Time `json:"expire_time" nullable:"true" doc:"When the credentials expire; null: never."`
 }

@@ -33,7 +33,7 @@ func (c *CLI) agentTokenList() *cobra.Command {
 }
 
 func drawAgentTokens(p *page, list rest.List[rest.AgentToken]) {
-	t := newTable("AGENT", "APPLICATIONS", "POOLS", "CREATED", "EXPIRES")
+	t := newTable("AGENT", "APPLICATIONS", "POOLS", "CREATED", "BY", "EXPIRES")
 	for _, token := range list.Results {
 		pools, expires := "all", any("never")
 		if len(token.Pools) > 0 {
@@ -42,9 +42,20 @@ func drawAgentTokens(p *page, list rest.List[rest.AgentToken]) {
 		if !token.ExpireTime.IsZero() {
 			expires = p.timeCell(token.ExpireTime)
 		}
-		t.addRow(token.Name, strings.Join(token.Apps, ","), pools, p.timeCell(token.CreateTime), expires)
+		t.addRow(token.Name, strings.Join(token.Apps, ","), pools, p.timeCell(token.CreateTime), creatorOf(&token), expires)
 	}
 	drawList(p, t, list, "No tokens.")
+}
+
+// creatorOf says who made a token.
+func creatorOf(t *rest.AgentToken) string {
+	switch {
+	case t.CreatedBy != "":
+		return t.CreatedBy
+	case t.PublicKey != "":
+		return "join token"
+	}
+	return "no login"
 }
 
 func (c *CLI) agentTokenCreate() *cobra.Command {
