@@ -26,6 +26,8 @@ const lateLines = time.Second
 type Log struct {
 	source    *Source
 	execution *bus.Execution
+	record    *bus.Execution // the same, perhaps read again later: see isOwn
+	warned    bool           // of output that is not shown
 	filter    string
 	after     uint64 // sequence of the last message that was read
 	last      uint64 // sequence of the last message that is stored
@@ -33,7 +35,7 @@ type Log struct {
 
 // Log returns the output of an execution.
 func (s *Source) Log(e *bus.Execution) *Log {
-	return &Log{source: s, execution: e, filter: subjects.LogFilter(e.App, e.Job, e.ID)}
+	return &Log{source: s, execution: e, record: e, filter: subjects.LogFilter(e.App, e.Job, e.ID)}
 }
 
 // OpenEvents opens the stream of the lines after the event with an id, and of
@@ -99,7 +101,7 @@ func (l *Log) readStored(ctx context.Context, msgs <-chan jetstream.Msg, each fu
 	for l.after < l.last {
 		select {
 		case m := <-msgs:
-			pending, err := l.readMessage(m, each)
+			pending, err := l.readMessage(ctx, m, each)
 			if err != nil || pending == 0 {
 				return err
 			}
@@ -141,7 +143,7 @@ func (l *Log) sendUntilEnd(ctx context.Context, w *writer, msgs <-chan jetstream
 	for {
 		select {
 		case m := <-msgs:
-			_, err := l.readMessage(m, func(line *logLine) error { return w.sendEvent(line.eventID(), "", &line.LogLine) })
+			_, err := l.readMessage(ctx, m, func(line *logLine) error { return w.sendEvent(line.eventID(), "", &line.LogLine) })
 			if err != nil {
 				return err
 			}
@@ -175,7 +177,7 @@ func (l *Log) sendEnd(ctx context.Context, w *writer) error {
 }
 
 // readMessage calls each for the lines of a message.
-func (l *Log) readMessage(m jetstream.Msg, each func(*logLine) error) (pending uint64, err error) {
+func (l *Log) readMessage(ctx context.Context, m jetstream.Msg, each func(*logLine) error) (pending uint64, err error) {
 	seq, pending, err := positionOf(m)
 	if err != nil {
 		return 0, err
@@ -185,6 +187,13 @@ func (l *Log) readMessage(m jetstream.Msg, each func(*logLine) error) (pending u
 		l.source.log.Warn("cannot decode a log message", "execution", l.execution.ID, "sequence", seq, "err", err)
 	}
 	lines := linesOf(&msg)
+	if agent := m.Subject()[strings.LastIndex(m.Subject(), ".")+1:]; len(lines) > 0 && !l.isOwn(ctx, agent, msg.Attempt) {
+		if lines = nil; !l.warned {
+			l.warned = true
+			l.source.log.Warn("output of an agent that does not run the execution is not shown",
+				"execution", l.execution.ID, "agent", agent, "attempt", msg.Attempt, "sequence", seq)
+		}
+	}
 	for i := range lines {
 		if err := each(&logLine{lines[i], LineKey{seq, i + 1}, i == len(lines)-1}); err != nil {
 			return 0, err
@@ -192,6 +201,28 @@ func (l *Log) readMessage(m jetstream.Msg, each func(*logLine) error) (pending u
 	}
 	l.after = seq
 	return pending, nil
+}
+
+// isOwn reports whether an agent may have sent output of an attempt: NATS lets
+// each agent of an application publish output of all its executions. The record
+// knows only the agent of the present attempt, so output of earlier attempts is
+// not checked. A claim may be stored and not in the record yet, so output of a
+// later attempt counts until the execution has ended.
+func (l *Log) isOwn(ctx context.Context, agent string, attempt int) bool {
+	if attempt > l.record.Attempt && !l.record.BatchStatus.Ended() {
+		if e, err := l.source.cfg.Executions.Get(ctx, l.record.App, l.record.Job, l.record.ID); err == nil {
+			l.record = e
+		}
+	}
+	switch {
+	case attempt < 1:
+		return false
+	case attempt > l.record.Attempt:
+		return !l.record.BatchStatus.Ended()
+	case attempt == l.record.Attempt:
+		return agent == l.record.Agent
+	}
+	return true
 }
 
 // linesOf returns the lines of a message, after one that tells of lines that

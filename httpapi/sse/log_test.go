@@ -1,6 +1,7 @@
 package sse
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"net/http/httptest"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
@@ -54,6 +56,47 @@ func TestPagesOfLog(t *testing.T) {
 	if err != nil || len(lines) != 30 {
 		t.Errorf("%d last lines, %v, want 30", len(lines), err)
 	}
+}
+
+// NATS lets each agent of an application publish output of all its executions.
+// Only the output of the agent that has claimed the attempt is shown.
+func TestOutputOfOtherAgents(t *testing.T) {
+	f := newFixture(t)
+	f.logAs("a1", 1, "genuine")
+	f.logAs("a2", 1, "of another agent")
+	f.logAs("a2", 2, "of an attempt that nobody claimed")
+	f.logAs("a2", 0, "of no attempt")
+	f.logAs("a1", 1, "genuine, too")
+	completed, waiting := executionOf(7, subjects.Completed), executionOf(7, subjects.Undispatched)
+	waiting.Attempt, waiting.Agent = 0, "" // read before the claim was in the record
+	for name, e := range map[string]*bus.Execution{"ended": &completed, "waiting": &waiting} {
+		page, err := f.source.Log(e).ReadPage(t.Context(), Part{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, line := range page.Results {
+			got = append(got, line.Message)
+		}
+		if want := []string{"genuine", "genuine, too"}; !slices.Equal(got, want) {
+			t.Errorf("%s: lines %q, want %q", name, got, want)
+		}
+	}
+	// Before a claim is in any record, output is not held back.
+	running := executionOf(7, subjects.Started)
+	l := f.source.Log(&running)
+	l.source = New(Config{Executions: stillRunning{}})
+	if !l.isOwn(t.Context(), "a2", 2) || l.isOwn(t.Context(), "a2", 1) {
+		t.Error("of a running execution: want output of a later attempt, and none of another agent")
+	}
+}
+
+// stillRunning has the record of an execution whose first attempt runs.
+type stillRunning struct{ Executions }
+
+func (stillRunning) Get(context.Context, string, string, int64) (*bus.Execution, error) {
+	e := executionOf(7, subjects.Started)
+	return &e, nil
 }
 
 func TestTextOfLog(t *testing.T) {

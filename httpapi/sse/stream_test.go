@@ -57,6 +57,7 @@ func newFixture(t *testing.T) *fixture {
 func executionOf(id int64, status subjects.BatchStatus) bus.Execution {
 	var e bus.Execution
 	e.ID, e.App, e.Job, e.BatchStatus = id, "shop", "nightly", status
+	e.Attempt, e.Agent = 1, "a1"
 	return e
 }
 
@@ -76,16 +77,22 @@ func (f *fixture) store(e bus.Execution) uint64 {
 	return revision
 }
 
-// log publishes a message with lines.
+// log publishes a message with lines, as the agent that runs the execution.
 func (f *fixture) log(lines ...string) {
 	f.t.Helper()
-	m := subjects.LogMessage{Attempt: 1}
+	f.logAs("a1", 1, lines...)
+}
+
+// logAs publishes a message with lines of an attempt, as an agent.
+func (f *fixture) logAs(agent string, attempt int, lines ...string) {
+	f.t.Helper()
+	m := subjects.LogMessage{Attempt: attempt}
 	for _, line := range lines {
 		m.Lines = append(m.Lines, subjects.LogLine{Level: "info", Stream: "stdout", Message: line})
 	}
 	data, err := json.Marshal(&m)
 	if err == nil {
-		_, err = f.bus.JS.Publish(f.t.Context(), subjects.LogSubject("shop", "nightly", 7, "a1"), data)
+		_, err = f.bus.JS.Publish(f.t.Context(), subjects.LogSubject("shop", "nightly", 7, agent), data)
 	}
 	if err != nil {
 		f.t.Fatal(err)
