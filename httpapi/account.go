@@ -24,7 +24,7 @@ import (
 // it deletes the cookie.
 func (s *Server) sessionCookie(session string) string {
 	c := http.Cookie{Name: v1.SessionCookie, Value: session, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode}
-	c.Secure = s.cfg.CookieSecure || s.cfg.TLS != nil
+	c.Secure = s.cfg.CookieSecure || s.cfg.TLS != nil || strings.HasPrefix(s.cfg.PublicURL, "https:")
 	if s.cfg.CookieSecure && s.cfg.AllowOrigin != "" { // its page may be on another site
 		c.SameSite = http.SameSiteNoneMode
 	}

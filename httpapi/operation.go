@@ -53,6 +53,9 @@ func addRoute[I, O any](s *Server, needs permission, op huma.Operation, h func(c
 	if b := bodyOf[I](); b != nil {
 		doc.RequestBody = b.describe(s.api.OpenAPI().Components.Schemas)
 	}
+	if has.asksUser {
+		doc.Responses["200"] = &huma.Response{Description: "A page that asks the user", Content: map[string]*huma.MediaType{"text/html": {}}}
+	}
 	for _, r := range doc.Responses {
 		if of := r.Content[codec.JSON.Media]; of != nil && of.Schema != nil {
 			r.Content = described(of.Schema, has.definition)

@@ -10,10 +10,16 @@ import (
 // tests of this package does so.
 func (r *reply) checkProtection() {
 	r.t.Helper()
-	for name, want := range map[string]string{
+	wanted := map[string]string{
 		"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
 		"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-	} {
+	}
+	if strings.HasPrefix(r.asked, "GET /oauth/") && strings.HasPrefix(r.header.Get("Content-Type"), "text/html") {
+		// This page has a form.
+		wanted["Referrer-Policy"] = "same-origin"
+		wanted["Content-Security-Policy"] = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'"
+	}
+	for name, want := range wanted {
 		if got := r.header.Values(name); len(got) != 1 || got[0] != want {
 			r.t.Errorf("%s: %s %q, want %q once", r.asked, name, got, want)
 		}

@@ -4,11 +4,15 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
+	"html"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"regexp"
 	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/bus/login"
@@ -149,16 +153,71 @@ func isLoopbackURL(text string) bool {
 	return err == nil && at.Addr().IsLoopback() && at.Addr().Zone() == "" && at.Port() != 0
 }
 
-// beginLogin redirects a browser to the login provider.
-func (s *Server) beginLogin(_ context.Context, in *beginLogin) (*redirect, error) {
+// beginLogin redirects a browser to the login provider, or asks the user whether
+// a program may log in.
+func (s *Server) beginLogin(_ context.Context, in *beginLogin) (*streamed, error) {
 	p, err := s.provider(in.ID)
 	if err != nil {
-		return s.toConsole(err)
+		return sendRedirect(s.toConsole(err))
+	}
+	program, err := in.loopback()
+	switch {
+	case err != nil:
+		return nil, err
+	case program != loopbackFlow{}:
+		return &streamed{func(hc huma.Context) { askConsent(hc, program.State) }}, nil
+	}
+	return sendRedirect(s.redirectToProvider(p, program))
+}
+
+func sendRedirect(to *redirect, err error) (*streamed, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &streamed{func(hc huma.Context) {
+		hc.SetHeader("Location", to.Location)
+		for _, c := range to.Cookies {
+			hc.AppendHeader("Set-Cookie", c)
+		}
+		hc.SetHeader("Cache-Control", to.Cache)
+		hc.SetHeader("Referrer-Policy", to.Referrer)
+		hc.SetStatus(http.StatusFound)
+	}}, nil
+}
+
+// askConsent shows a page that asks whether a program may log in. Without it
+// another page could lead the browser through the login of a program that the
+// user did not start. Only this page can post the form: the control bus refuses
+// requests of other origins.
+func askConsent(hc huma.Context, state string) {
+	hc.SetHeader("Content-Type", "text/html; charset=utf-8")
+	hc.SetHeader("Content-Security-Policy", "default-src 'none'; base-uri 'none'; frame-ancestors 'none'")
+	hc.SetHeader("Referrer-Policy", "same-origin") // with no-referrer a form has no origin
+	u := hc.URL()
+	_, _ = fmt.Fprintf(hc.BodyWriter(), `<!doctype html><meta charset="utf-8"><title>JobStreamer</title>
+<h1>Log in for a program?</h1>
+<p>A program on this computer asks to use the control bus as you. Go on only if you have just started
+<code>jobstreamer login</code>, and it shows the code <strong>%s</strong>.</p>
+<form method="post" action="%s"><button>Log in</button></form>
+<p>Otherwise close this page: somebody else may have sent you here.</p>
+`, rest.ConsentCode(state), html.EscapeString("?"+u.RawQuery))
+}
+
+// confirmLogin redirects a browser to the login provider after its user has
+// agreed to the login of a program.
+func (s *Server) confirmLogin(_ context.Context, in *beginLogin) (*redirect, error) {
+	p, err := s.provider(in.ID)
+	if err != nil {
+		return nil, err
 	}
 	program, err := in.loopback()
 	if err != nil {
 		return nil, err
 	}
+	return s.redirectToProvider(p, program)
+}
+
+func (s *Server) redirectToProvider(p LoginProvider, program loopbackFlow) (*redirect, error) {
 	flow, at, err := p.Begin()
 	if err != nil {
 		return nil, err
@@ -210,7 +269,7 @@ func (s *Server) finishLogin(ctx context.Context, in *finishLogin) (*redirect, e
 		noteFailure(ctx, err)
 		return s.toConsole(err, over)
 	}
-	user, err := s.identify(ctx, p, flow.Flow, oidc.Callback{State: in.State, Code: in.Code, Issuer: in.Issuer, Error: in.Error})
+	user, err := s.identify(ctx, p, flow.Flow, oidc.Callback{State: in.State, Code: in.Code, Issuer: in.Issuer, Error: in.Error, Address: addressOf(ctx)})
 	if err != nil {
 		noteFailure(ctx, err)
 	}

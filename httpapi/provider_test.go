@@ -172,9 +172,17 @@ func TestLoginOfAProgram(t *testing.T) {
 	for _, wrong := range [][]string{{"state", ""}, {"state", "a b c d e f g"}, {"code_challenge", ""}, {"code_challenge", "short"}, {"code_challenge_method", ""}} {
 		e.call("GET", begin(wrong...), "").code(400, "invalid_parameter")
 	}
+	// Nobody is led through the login of a program unasked.
+	page := e.call("GET", begin(), "").want(200)
+	wantText(t, page, rest.ConsentCode("program-state"))
+	if len(cookiesOf(t, page.header)) != 0 {
+		t.Error("the login begins before the user has agreed")
+	}
+	e.call("POST", begin(), "", "Origin", "https://evil.example.com").code(403, "cross_origin")
+	e.call("POST", begin("state", ""), "").code(400, "invalid_parameter")
 	logIn := func() url.Values {
 		t.Helper()
-		c := cookiesOf(t, e.call("GET", begin(), "").want(302).header)[secureFlowCookie]
+		c := cookiesOf(t, e.call("POST", begin(), "").want(303).header)[secureFlowCookie]
 		h := e.call("GET", "/oauth/sso/cb?code=x&state=a+state", "", "Cookie", c.Name+"="+c.Value).want(302).header
 		if _, session := cookiesOf(t, h)["ring-session"]; session {
 			t.Error("the browser was logged in too")
@@ -190,7 +198,7 @@ func TestLoginOfAProgram(t *testing.T) {
 		return e.call("POST", "/oauth/sso/token", string(body), "Content-Type", "application/json")
 	}
 	// Whoever calls back with another state is not known to be the program's user.
-	begun := cookiesOf(t, e.call("GET", begin(), "").want(302).header)[secureFlowCookie]
+	begun := cookiesOf(t, e.call("POST", begin(), "").want(303).header)[secureFlowCookie]
 	e.call("GET", "/oauth/sso/cb?error=x&state=other", "", "Cookie", begun.Name+"="+begun.Value).code(400, "login_not_completed")
 	code := logIn().Get("code")
 	var token rest.Token

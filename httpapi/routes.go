@@ -32,7 +32,8 @@ func (s *Server) addRoutes() {
 	addRoute(s, open, withLaterAudit(withSignIn(writingRoute(post, "/auth", "Log in", 201))), s.postAuth)
 	addRoute(s, open, withLaterAudit(writingRoute(del, "/auth", "Log out", 204)), s.deleteAuth)
 	addRoute(s, open, readingRoute(get, "/oauth", "List the other login providers", 200), s.listProviders)
-	addRoute(s, open, withID("get-provider", readingRoute(get, "/oauth/{id}", "Log in with another login provider, in a browser", 302)), s.beginLogin)
+	addRoute(s, open, withID("get-provider", withPage(readingRoute(get, "/oauth/{id}", "Log in with another login provider, in a browser; a login of a program has to be confirmed on a page", 302))), s.beginLogin)
+	addRoute(s, open, withID("confirm-login", withLaterAudit(writingRoute(post, "/oauth/{id}", "Confirm the login of a program, in a browser", 303))), s.confirmLogin)
 	addRoute(s, open, withID("finish-login", withLaterAudit(withForeignQuery(readingRoute(get, "/oauth/{id}/cb", "Finish the login; providers redirect browsers to here", 302)))), s.finishLogin)
 	addRoute(s, open, withID("redeem-login-code", withLaterAudit(writingRoute(post, "/oauth/{id}/token", "Exchange the code of a login in a browser for a token", 201))), s.redeemCode)
 	addRoute(s, anyone, readingRoute(get, "/account", "Get the user who is logged in, with their roles", 200), s.getAccount)
@@ -133,6 +134,7 @@ type traits struct {
 	streams      bool // the answer has a media type of its own
 
 	foreignQuery bool // others add query parameters
+	asksUser     bool // may answer with a page for browsers
 }
 
 const traitsKey = "traits"
@@ -200,6 +202,12 @@ func withDefinition(op huma.Operation) huma.Operation {
 // withID gives a route an operation id other than the one made from its path.
 func withID(id string, op huma.Operation) huma.Operation {
 	op.OperationID = id
+	return op
+}
+
+// withPage declares that the route may also answer with a page for browsers.
+func withPage(op huma.Operation) huma.Operation {
+	traitsOf(&op).asksUser = true
 	return op
 }
 

@@ -379,6 +379,11 @@ func testRevoke(w *world) {
 	if err := w.tokens.Revoke(w.Context(), "a1"); !errors.Is(err, bus.ErrNotFound) {
 		w.Errorf("revoked again: %v, want ErrNotFound", err)
 	}
+	for _, name := range []string{"", "*", "a b", ">", "\x14"} {
+		if err := w.tokens.Revoke(w.Context(), name); !errors.Is(err, bus.ErrNotFound) {
+			w.Errorf("revoking %q = %v, want ErrNotFound", name, err)
+		}
+	}
 	if _, _, err := w.tokens.Create(w.Context(), accounts.Grant{Agent: "a1", Apps: []string{bus.DefaultApp}}, 0, ""); err != nil {
 		w.Errorf("a new token for the name: %v", err)
 	}

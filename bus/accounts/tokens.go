@@ -148,6 +148,9 @@ func (t *Tokens) List(ctx context.Context) ([]bus.AgentToken, error) {
 // Revoke ends the token of an agent. The servers close its connections at once.
 // The error is [bus.ErrNotFound] if there is no such token.
 func (t *Tokens) Revoke(ctx context.Context, agent string) error {
+	if !subjects.ValidName(agent) {
+		return bus.ErrNotFound
+	}
 	e, err := t.bus.Tokens.Change(ctx, agent, func(was *bus.AgentToken) (*bus.AgentToken, error) {
 		if was != nil {
 			if err := waitForNewer(ctx, was.Claims); err != nil {

@@ -56,6 +56,7 @@ type Callback struct {
 	State, Code string
 	Issuer      string // RFC 9207; empty: not sent
 	Error       string // code of RFC 6749 section 4.1.2.1; empty: none
+	Address     string // of the client
 }
 
 // Identity is a user whom the provider has authenticated.
@@ -96,18 +97,50 @@ func (p *Provider) Finish(ctx context.Context, f Flow, c Callback) (*Identity, e
 	case c.Code == "":
 		return nil, refuse(CodeNotCompleted, "the login provider sent no code")
 	}
-	select {
-	case p.exchanges <- struct{}{}:
-		defer func() { <-p.exchanges }()
-	default:
-		return nil, ErrBusy
+	release, err := p.reserveExchange(ctx, c.Address)
+	if err != nil {
+		return nil, err
 	}
+	defer release()
 	found, err := p.exchange(gooidc.ClientContext(ctx, p.http), m, &f, c.Code)
 	if err != nil {
-		p.cfg.Log.Warn("login at the provider failed", "issuer", p.cfg.Issuer, "err", shortError(err))
+		p.cfg.Log.Warn("login at the provider failed", "issuer", p.cfg.Issuer, "address", c.Address, "err", shortError(err))
 		return nil, refuse(CodeNotCompleted, "the login provider's answer was not accepted: log in again; the log of the control bus has the reason")
 	}
 	return found, nil
+}
+
+// reserveExchange blocks until an exchange may begin, at most for exchangeWait.
+// One address has few of them, so that it cannot keep the others out.
+func (p *Provider) reserveExchange(ctx context.Context, address string) (release func(), err error) {
+	p.mu.Lock()
+	full := p.running[address] >= maxExchangesOfAddress
+	if !full {
+		p.running[address]++
+	}
+	p.mu.Unlock()
+	if full {
+		return nil, ErrBusy
+	}
+	leave := func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.running[address]--; p.running[address] == 0 {
+			delete(p.running, address)
+		}
+	}
+	wait := time.NewTimer(exchangeWait)
+	defer wait.Stop()
+	select {
+	case p.exchanges <- struct{}{}:
+		return func() { <-p.exchanges; leave() }, nil
+	case <-wait.C:
+		err = ErrBusy
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	leave()
+	return nil, err
 }
 
 // exchange returns the identity that a code stands for.

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -28,7 +29,10 @@ const (
 	requestTimeout = 10 * time.Second // of each request to the provider
 	minRetry       = time.Second      // between two requests for the metadata
 	maxRetry       = 30 * time.Second
-	maxExchanges   = 8 // logins that are finished at the same time
+	maxExchanges   = 8               // logins that are finished at the same time
+	exchangeWait   = 5 * time.Second // until one of them ends
+
+	maxExchangesOfAddress = 2 // of which one address may have so many
 )
 
 // Errors of a login.
@@ -58,6 +62,9 @@ type Provider struct {
 	http      *http.Client
 	found     atomic.Pointer[metadata] // nil: the provider has not answered yet
 	exchanges chan struct{}
+
+	mu      sync.Mutex
+	running map[string]int // exchanges of each address
 }
 
 // metadata is what the provider says of itself.
@@ -93,7 +100,7 @@ func New(cfg Config) (*Provider, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Provider{cfg: cfg, rules: rules, exchanges: make(chan struct{}, maxExchanges), http: &http.Client{
+	return &Provider{cfg: cfg, rules: rules, exchanges: make(chan struct{}, maxExchanges), running: map[string]int{}, http: &http.Client{
 		Timeout: requestTimeout,
 		// A redirect could lead the client's secret to another host.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

@@ -20,6 +20,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -304,4 +305,35 @@ func TestProviderAway(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
+}
+
+// One address cannot keep other users from logging in.
+func TestExchangesOfAnAddress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &Provider{exchanges: make(chan struct{}, 3), running: map[string]int{}}
+		reserve := func(address string) func() {
+			t.Helper()
+			release, err := p.reserveExchange(t.Context(), address)
+			if err != nil {
+				t.Fatalf("%s: %v", address, err)
+			}
+			return release
+		}
+		first, second := reserve("a"), reserve("a")
+		if _, err := p.reserveExchange(t.Context(), "a"); err != ErrBusy {
+			t.Errorf("a third exchange of one address: %v, want ErrBusy", err)
+		}
+		third := reserve("b")
+		time.AfterFunc(time.Second, first)
+		fourth := reserve("c") // waits until the first has ended
+		if _, err := p.reserveExchange(t.Context(), "d"); err != ErrBusy {
+			t.Errorf("all exchanges go on: %v, want ErrBusy", err)
+		}
+		second()
+		third()
+		fourth()
+		if len(p.running) != 0 || len(p.exchanges) != 0 {
+			t.Errorf("afterwards %v and %d exchanges are running", p.running, len(p.exchanges))
+		}
+	})
 }

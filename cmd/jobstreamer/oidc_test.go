@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"html"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -86,6 +87,14 @@ func (b *browser) read(res *http.Response, err error) (status int, at *url.URL, 
 func (b *browser) logIn(page, user string) (status int, at *url.URL, body string) {
 	b.t.Helper()
 	status, at, body = b.read(b.Get(page))
+	if form := regexp.MustCompile(`<form method="post" action="([^"]+)">`).FindStringSubmatch(body); form != nil {
+		// The user has compared the codes and agrees.
+		next, err := at.Parse(html.UnescapeString(form[1]))
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		status, at, body = b.read(b.Post(next.String(), "application/x-www-form-urlencoded", nil))
+	}
 	id := regexp.MustCompile(`name="id" value="([^"]+)"`).FindStringSubmatch(body)
 	if status != 200 || id == nil {
 		b.t.Fatalf("%s leads to %s, which is no login page: %d %s", page, at, status, body)

@@ -1,6 +1,11 @@
 package rest
 
-import "github.com/job-streamer/job-streamer-control-bus/subjects"
+import (
+	"crypto/sha256"
+	"encoding/base32"
+
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
 
 // Credentials are the body that logs in.
 type Credentials struct {
@@ -133,4 +138,12 @@ type Account struct {
 type Application struct {
 	Name  string   `json:"name" edn:"application/name"`
 	Roles []string `json:"roles"`
+}
+
+// ConsentCode returns the code by which a user recognizes the login of a program
+// in a browser. The program and the browser show the same.
+func ConsentCode(state string) string {
+	sum := sha256.Sum256([]byte(state))
+	text := base32.StdEncoding.EncodeToString(sum[:5])
+	return text[:4] + "-" + text[4:]
 }

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/client"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 )
 
 // browserTimeout is how long the command waits for the browser: a little longer
@@ -51,7 +52,7 @@ func (inv *invocation) logInByBrowser(bare *client.Client) (user, token string, 
 		State: rand.Text(), Challenge: base64.RawURLEncoding.EncodeToString(challenge[:]),
 	}
 	at := bare.BrowserLoginURL(login)
-	fmt.Fprintf(inv.Err, "Log in with a browser on this machine:\n\n    %s\n\n", at)
+	fmt.Fprintf(inv.Err, "Log in with a browser on this machine. It must show the code %s.\n\n    %s\n\n", rest.ConsentCode(login.State), at)
 	if IsTerminal(inv.Err) {
 		openBrowser(inv.ctx, at)
 	}
