@@ -15,7 +15,8 @@
 //
 //	command     a command line for /bin/sh -c (cmd /C on Windows), or
 //	script      a script: its path, or its text (several lines, or one with #!);
-//	            package jsl refuses job parameters in both
+//	            a path must name a regular file; package jsl refuses job
+//	            parameters in both
 //	args        arguments of the script, separated by spaces; '...' and "..."
 //	            hold spaces
 //	dir         working directory, also of a relative script; default: the agent's

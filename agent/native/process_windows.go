@@ -17,7 +17,11 @@ func shellCommand(line string) *exec.Cmd {
 	return cmd
 }
 
-func scriptCommand(file string, args []string) *exec.Cmd { return exec.Command(file, args...) }
+func scriptCommand(file string, _ scriptFile, args []string) *exec.Cmd {
+	return exec.Command(file, args...)
+}
+
+func userScriptCommand(file string, args []string) *exec.Cmd { return exec.Command(file, args...) }
 
 // makeGroupLeader makes the process the leader of a group.
 func makeGroupLeader(cmd *exec.Cmd) {

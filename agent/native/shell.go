@@ -81,10 +81,8 @@ func parseBackground(text string) (keep bool, err error) {
 func buildCommand(place *workplace, line, script, args, dir string) (*exec.Cmd, func(), error) {
 	nothing := func() {}
 	var cmd *exec.Cmd
-	if info, err := os.Stat(cmp.Or(dir, ".")); err != nil || !info.IsDir() {
-		// Without this check, the error of fork would name the program instead
-		// of dir.
-		return nil, nil, fmt.Errorf("dir: %s is not a directory on the agent's host", dir)
+	if err := checkDirectory(place, dir); err != nil {
+		return nil, nil, err
 	}
 	if err := cmp.Or(checkText("command", line), checkText("script", script)); err != nil {
 		return nil, nil, err
@@ -103,25 +101,52 @@ func buildCommand(place *workplace, line, script, args, dir string) (*exec.Cmd, 
 	if err != nil {
 		return nil, nil, fmt.Errorf("args: %w", err)
 	}
-	cleanup := nothing
+	cleanup, own := nothing, place.user == nil
 	if strings.Contains(script, "\n") || strings.HasPrefix(script, "#!") {
 		if script, cleanup, err = writeScript(place, script); err != nil {
 			return nil, nil, fmt.Errorf("script: %w", err)
 		}
+		own = true
 	} else if !filepath.IsAbs(script) {
 		if script, err = filepath.Abs(filepath.Join(dir, script)); err != nil {
 			return nil, nil, fmt.Errorf("script: %w", err)
 		}
 	}
-	if _, err := os.Stat(script); err != nil {
-		return nil, nil, fmt.Errorf("script: %w", err)
-	}
-	if err := checkText("script "+script, firstLine(script)); err != nil {
+	if cmd, err = buildScript(script, words, own); err != nil {
+		cleanup()
 		return nil, nil, err
 	}
-	cmd = scriptCommand(script, words)
 	cmd.Dir = place.directory(dir)
 	return cmd, cleanup, nil
+}
+
+// checkDirectory refuses a working directory that does not exist. Without this
+// check, the error of fork would name the program instead of dir. For another
+// user it checks nothing, since the agent sees more than the user.
+func checkDirectory(place *workplace, dir string) error {
+	if place.user != nil {
+		return nil
+	}
+	if info, err := os.Stat(cmp.Or(dir, ".")); err != nil || !info.IsDir() {
+		return fmt.Errorf("dir: %s is not a directory on the agent's host", dir)
+	}
+	return nil
+}
+
+// buildScript returns the command of a script. The agent looks at the file if it
+// is its own, or that of its own user.
+func buildScript(file string, args []string, own bool) (*exec.Cmd, error) {
+	if !own {
+		return userScriptCommand(file, args), nil
+	}
+	s, err := readScript(file)
+	if err != nil {
+		return nil, fmt.Errorf("script: %w", err)
+	}
+	if err := checkText("script "+file, s.firstLine); err != nil {
+		return nil, err
+	}
+	return scriptCommand(file, s, args), nil
 }
 
 // writeScript writes the text of a script to a temporary file that only the

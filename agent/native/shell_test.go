@@ -49,6 +49,10 @@ func TestShell(t *testing.T) {
 	}
 	write("plain", "echo plain $1 $#", 0o600)
 	write("dos", "#!/bin/sh\r\necho a\r\n", 0o700)
+	write("empty", "", 0o700)
+	if err := syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o700); err != nil {
+		t.Fatal(err)
+	}
 	write("able", "#!/bin/sh\necho able \"$2\"", 0o700)
 	t.Setenv("JOBSTREAMER_NATS_PASSWORD", "secret")
 	t.Setenv("SOMETHING", "else")
@@ -71,6 +75,9 @@ func TestShell(t *testing.T) {
 		{"a file", map[string]string{"script": "plain", "dir": dir, "args": "x y"}, "completed", "0", "plain x 2", "", ""},
 		{"a file that can run by itself", map[string]string{"script": filepath.Join(dir, "able"), "args": `x "" y`}, "completed", "0", "able ", "", ""},
 		{"a file that is not there", map[string]string{"script": "nothing", "dir": dir}, "failed", "FAILED", "", "", "no such file"},
+		{"a pipe as a script", map[string]string{"script": "pipe", "dir": dir}, "failed", "FAILED", "", "", "script: " + filepath.Join(dir, "pipe") + " is not a regular file"},
+		{"a device as a script", map[string]string{"script": "/dev/zero"}, "failed", "FAILED", "", "", "script: /dev/zero is not a regular file"},
+		{"an empty file", map[string]string{"script": "empty", "dir": dir}, "completed", "0", "", "", ""},
 		{"a script with CR LF line ends", map[string]string{"script": "#!/bin/sh\r\necho a\r\n"}, "failed", "FAILED", "", "", "script: its lines end with CR LF"},
 		{"a command with CR LF line ends", map[string]string{"command": "echo a\r\necho b\r\n"}, "failed", "FAILED", "", "", "command: its lines end with CR LF"},
 		{"one CR LF among others is text", map[string]string{"script": "cat <<E\na\r\nE\n"}, "completed", "0", "a", "", ""},

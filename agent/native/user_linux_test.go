@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -111,5 +112,77 @@ func TestRunAs(t *testing.T) {
 	}
 	if left, _ := filepath.Glob(filepath.Join(temporary, "jobstreamer-*")); len(left) > 0 {
 		t.Errorf("%v are left", left)
+	}
+}
+
+// What is in a folder that is closed to the user of the jobs does not show: the
+// agent looks at no file there, and a pipe does not keep it busy.
+func TestRunAsLooksAtNoFiles(t *testing.T) {
+	needRoot(t)
+	nobody, err := native.LookupUser("nobody")
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed, open := t.TempDir(), t.TempDir()
+	for dir := open; dir != os.TempDir(); dir = filepath.Dir(dir) { // so that another user gets there
+		if err := os.Chmod(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chmod(closed, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write := func(dir, name, text string, mode os.FileMode) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(closed, "bom", "\ufeff#!/bin/sh\n", 0o755)
+	write(closed, "plain", "echo plain\n", 0o644)
+	write(open, "plain", "echo plain $1\n", 0o644)
+	write(open, "able", "#!/bin/sh\necho able $1\n", 0o755)
+	write(open, "bare", "echo bare $1\n", 0o755)
+	for _, dir := range []string{closed, open} {
+		if err := syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(filepath.Join(closed, "sub"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	room := agenttest.New(t)
+	room.Start(agent.Config{Slots: 4, Grace: time.Second, Runtime: native.New(native.Config{RunAs: nobody})})
+	run := func(properties map[string]string) (exception, stdout, stderr string) {
+		id := room.Submit(room.Request(shellJob(properties)))
+		end := room.AwaitEnd(id)
+		lines, _ := room.Lines(id)
+		return end.Exception, outputText(lines, "stdout"), outputText(lines, "stderr")
+	}
+	var scripts, dirs []string
+	for _, name := range []string{"missing", "bom", "plain", "pipe", "sub"} {
+		e, _, stderr := run(map[string]string{"script": filepath.Join(closed, name)})
+		scripts = append(scripts, strings.ReplaceAll(e+stderr, name, "NAME"))
+		e, _, stderr = run(map[string]string{"command": "pwd", "dir": filepath.Join(closed, name)})
+		dirs = append(dirs, strings.ReplaceAll(e+stderr, name, "NAME"))
+	}
+	for _, all := range [][]string{scripts, dirs} {
+		for i, text := range all {
+			if text != all[0] || text == "" {
+				t.Errorf("file %d: %q, but a missing one: %q", i, text, all[0])
+			}
+		}
+	}
+	for name, want := range map[string]string{"plain": "plain x", "able": "able x", "bare": "bare x"} {
+		if e, stdout, stderr := run(map[string]string{"script": name, "dir": open, "args": "x"}); stdout != want || e != "" {
+			t.Errorf("%s: %q, %q, %q", name, stdout, stderr, e)
+		}
+	}
+	for dir, want := range map[string]string{filepath.Join(open, "missing"): "no such file or directory", filepath.Join(open, "plain"): "not a directory"} {
+		if e, _, _ := run(map[string]string{"command": "pwd", "dir": dir}); !strings.Contains(e, "dir: "+dir+": "+want) {
+			t.Errorf("%s: %q", dir, e)
+		}
+	}
+	if e, _, _ := run(map[string]string{"script": filepath.Join(open, "pipe"), "timeout": "1s"}); !strings.Contains(e, "timeout after 1s") {
+		t.Errorf("a pipe: %q", e)
 	}
 }
