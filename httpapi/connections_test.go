@@ -58,7 +58,12 @@ func TestConnectionsPerAddress(t *testing.T) {
 		if n := strings.Count(log.String(), "connections refused"); n != 1 {
 			t.Errorf("%d lines in the log, want 1: %s", n, log.String())
 		}
-		if !works(first) || !works(second) || !works(dial("127.0.0.2")) || !works(dial("::1")) {
+		for _, address := range []string{"127.0.0.2", "127.66.5.4", "::1", "::ffff:127.0.0.1"} {
+			if works(dial(address)) {
+				t.Errorf("a third connection works, from the loopback address %s", address)
+			}
+		}
+		if !works(first) || !works(second) || !works(dial("192.0.2.2")) {
 			t.Error("connections within the limit do not work")
 		}
 		for range 2 {
@@ -84,7 +89,7 @@ func TestConnectionsPerAddress(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		_ = dial("127.0.0.1")
-		if !strings.Contains(log.String(), "refused=1001") {
+		if !strings.Contains(log.String(), "refused=1005") {
 			t.Errorf("the log does not count what was refused meanwhile: %s", log.String())
 		}
 	})

@@ -7,11 +7,11 @@ import (
 	"fmt"
 	"html"
 	"io"
-	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -60,6 +60,9 @@ func parseProxies(proxies []string) (trusted trustedProxies, err error) {
 		if err != nil {
 			return trusted, &bus.FieldError{Path: "trusted-proxy", Want: "an address, a network such as 10.0.0.0/8, or unix", Got: text}
 		}
+		if a := network.Addr(); a.Is4In6() && network.Bits() >= 96 { // as the addresses that it is compared with
+			network = netip.PrefixFrom(a.Unmap(), network.Bits()-96)
+		}
 		trusted.networks = append(trusted.networks, network.Masked())
 	}
 	return trusted, nil
@@ -71,36 +74,59 @@ const socketClient = "unix socket"
 // findClient returns the function that finds the address of a client: of the
 // connection, or the last in X-Forwarded-For that is not a trusted proxy's.
 func (p *trustedProxies) findClient() echo.IPExtractor {
-	trust := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
-	for _, network := range p.networks {
-		trust = append(trust, trustPrefix(network))
-	}
 	direct := echo.ExtractIPDirect()
-	forwarded := echo.ExtractIPFromXFFHeader(trust...)
-	// Echo asks whether the address of the connection is trusted, so a socket gets
-	// one that no client has.
-	nowhere := netip.IPv4Unspecified()
-	viaSocket := echo.ExtractIPFromXFFHeader(append(trust, trustPrefix(netip.PrefixFrom(nowhere, nowhere.BitLen())))...)
 	return func(r *http.Request) string {
-		switch isSocket := direct(r) == ""; {
+		peer := direct(r)
+		switch isSocket := peer == ""; {
 		case isSocket && p.socket:
-			at := *r
-			at.RemoteAddr = net.JoinHostPort(nowhere.String(), "0")
-			if ip := viaSocket(&at); ip != nowhere.String() {
-				return ip
-			}
-			return socketClient
+			return p.findForwarded(r.Header, socketClient)
 		case isSocket:
 			return socketClient
-		case len(p.networks) == 0:
-			return direct(r)
+		case len(p.networks) == 0 || !p.trust(parseHop(peer)):
+			return peer
 		}
-		return forwarded(r)
+		return p.findForwarded(r.Header, peer)
 	}
 }
 
-func trustPrefix(network netip.Prefix) echo.TrustOption {
-	return echo.TrustIPRange(&net.IPNet{IP: network.Addr().AsSlice(), Mask: net.CIDRMask(network.Bits(), network.Addr().BitLen())})
+// findForwarded returns the client in the headers of a trusted proxy, which has
+// the address peer. Where an entry is no address, the header is not believed.
+// If all entries are trusted proxies, the client is the first of them.
+func (p *trustedProxies) findForwarded(h http.Header, peer string) string {
+	all := h.Values("X-Forwarded-For")
+	if len(all) == 0 {
+		return peer
+	}
+	hops := strings.Split(strings.Join(all, ","), ",")
+	var first netip.Addr
+	for _, hop := range slices.Backward(hops) {
+		if first = parseHop(hop); !first.IsValid() {
+			return peer
+		}
+		if !p.trust(first) {
+			break
+		}
+	}
+	return first.String()
+}
+
+func (p *trustedProxies) trust(ip netip.Addr) bool {
+	return slices.ContainsFunc(p.networks, func(n netip.Prefix) bool { return n.Contains(ip) })
+}
+
+// parseHop returns the address in an entry of X-Forwarded-For, which may have a
+// port: some proxies write 192.0.2.1:4711 or [2001:db8::1]:4711. The result of
+// other text is not valid.
+func parseHop(text string) netip.Addr {
+	text = strings.TrimSpace(text)
+	if at, err := netip.ParseAddrPort(text); err == nil {
+		return at.Addr().Unmap().WithZone("")
+	}
+	if inner, ok := strings.CutPrefix(text, "["); ok {
+		text = strings.TrimSuffix(inner, "]")
+	}
+	ip, _ := netip.ParseAddr(text) // the zero value at an error
+	return ip.Unmap().WithZone("")
 }
 
 // checkPages applies [origin.Policy], but for the origins, which matter only to

@@ -7,8 +7,10 @@ type Guard struct {
 	throttle *throttle
 }
 
-// NewGuard returns a guard of one secret, which has a name.
-func NewGuard(name string) *Guard { return &Guard{name, newThrottle()} }
+// NewGuard returns a guard of one secret, which has a name. It does not limit
+// how many new addresses may try at once, as the logins of a user do: the secret
+// is random, and many clients share it.
+func NewGuard(name string) *Guard { return &Guard{name, newThrottle(0)} }
 
 // Check returns nil if isRight does. Else the error is [ErrWrong], or a
 // [PausedError] without a call of isRight.

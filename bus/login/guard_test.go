@@ -2,6 +2,7 @@ package login
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,8 +24,21 @@ func TestGuard(t *testing.T) {
 		if !errors.As(err, &paused) || paused.Wait != firstPause {
 			t.Errorf("after the free tries: %v", err)
 		}
+		for i := range 2 * freeNew {
+			if err := g.Check(fmt.Sprintf("198.51.100.%d", i), wrong); err != ErrWrong {
+				t.Fatalf("from new address %d: %v", i, err)
+			}
+		}
 		if err := g.Check("192.0.2.2", right); err != nil {
 			t.Errorf("from another address: %v", err)
+		}
+		for i := range freeTries {
+			if err := g.Check(fmt.Sprintf("127.0.%d.9", i), wrong); err != ErrWrong {
+				t.Errorf("from the machine itself, try %d: %v", i+1, err)
+			}
+		}
+		if err := g.Check("127.1.2.3", wrong); !errors.As(err, &paused) {
+			t.Errorf("from another loopback address: %v", err)
 		}
 		time.Sleep(firstPause)
 		if err := g.Check("192.0.2.1", right); err != nil {

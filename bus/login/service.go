@@ -58,7 +58,7 @@ type Service struct {
 func New(cfg Config) *Service {
 	return &Service{
 		b: cfg.Bus, timeout: cmp.Or(cfg.Timeout, DefaultTimeout), issuer: cfg.Issuer, log: cfg.Bus.Log, ready: make(chan struct{}),
-		hashing: make(chan struct{}, maxHashing), lookups: make(chan struct{}, maxLookups), throttle: newThrottle(),
+		hashing: make(chan struct{}, maxHashing), lookups: make(chan struct{}, maxLookups), throttle: newThrottle(freeNew),
 		users: map[string]*userEntry{}, keys: map[digest]string{}, sessions: map[digest]*session{},
 	}
 }

@@ -16,6 +16,8 @@ import (
 const (
 	freeTries  = 5  // failed logins of a user from one address before the first pause
 	freeOthers = 25 // failed logins of a user or from an address, in all
+	freeNew    = 25 // first tries of a user from new addresses that need not wait, in newWindow
+	newWindow  = time.Hour
 	firstPause = time.Second
 	maxPause   = 5 * time.Minute
 	forgetTime = time.Hour // after which failed logins are forgotten; longer than maxPause
@@ -40,13 +42,16 @@ func (e *PausedError) Seconds() int { return int(math.Ceil(e.Wait.Seconds())) }
 //	address               a machine that tries users   freeOthers
 //	user                  many machines, one user      freeOthers
 //
-// The pause of a user does not apply to the first try from an address in an
-// hour, nor to an address from which the user has logged in. So nobody can lock
-// a user out from another address, and an attacker with n addresses has n more
-// tries an hour. Users that do not exist are treated as those who do.
+// The pause of a user does not apply to an address from which the user has
+// logged in. So nobody can lock a user out from there. Nor does it apply to the
+// first try from another address in an hour, for the first freeNew of these
+// addresses in an hour: an attacker with any number of addresses has that many
+// more tries an hour. Users that do not exist are treated as those who do.
 //
 // Each control bus counts for itself, in memory.
 type throttle struct {
+	newLimit int // of the first tries of a user from new addresses in newWindow; 0: none
+
 	mu                      sync.Mutex
 	pairs, addresses, users *failureMap
 }
@@ -60,14 +65,18 @@ type failures struct {
 	last    time.Time // of the last failure or admitted attempt
 	until   time.Time // end of the pause
 	good    bool      // of a pair: there was a right password
+
+	// Of a user: the first tries from new addresses since newSince.
+	newTries int
+	newSince time.Time
 }
 
-func newThrottle() *throttle {
+func newThrottle(newLimit int) *throttle {
 	tracked := func() *failureMap {
 		m, _ := simplelru.NewLRU[string, *failures](maxTracked, nil) // fails for sizes below 1
 		return m
 	}
-	return &throttle{pairs: tracked(), addresses: tracked(), users: tracked()}
+	return &throttle{newLimit: newLimit, pairs: tracked(), addresses: tracked(), users: tracked()}
 }
 
 // tracked returns the failures of a key, without those that are forgotten.
@@ -114,16 +123,35 @@ func (t *throttle) admit(a *Attempt) (wait time.Duration) {
 	defer t.mu.Unlock()
 	now := time.Now()
 	p, from, id := keysOf(a)
-	known := lookUp(t.pairs, p, now)
+	known, user := lookUp(t.pairs, p, now), lookUp(t.users, id, now)
 	wait = max(known.until.Sub(now), lookUp(t.addresses, from, now).until.Sub(now))
-	if known.count+known.pending > 0 && !known.good {
-		wait = max(wait, lookUp(t.users, id, now).until.Sub(now))
+	isNew := known.count+known.pending == 0 && !known.good
+	if !known.good && (!isNew || t.newLimit > 0 && user.newIn(now) >= t.newLimit) {
+		wait = max(wait, user.until.Sub(now))
 	}
 	if wait > 0 {
 		return wait
 	}
 	t.updateAll(a, now, func(f *failures) { f.pending, f.last = f.pending+1, now })
+	if isNew {
+		tracked(t.users, id, now).addNew(now)
+	}
 	return 0
+}
+
+// newIn returns how many first tries from new addresses count at a time.
+func (f *failures) newIn(now time.Time) int {
+	if now.Sub(f.newSince) >= newWindow {
+		return 0
+	}
+	return f.newTries
+}
+
+// addNew counts a first try from a new address.
+func (f *failures) addNew(now time.Time) {
+	if f.newTries = f.newIn(now) + 1; f.newTries == 1 {
+		f.newSince = now
+	}
 }
 
 // fail counts an attempt with a wrong password, and returns the pause of the
@@ -182,13 +210,19 @@ func (f *failures) pause(now time.Time, free int) {
 }
 
 // NetworkOf returns the network in which one machine may choose its address: the
-// first 64 bits of IPv6, all of IPv4.
+// first 64 bits of IPv6, all of IPv4. All loopback addresses are one network,
+// since each process of the machine may use each of them. An IPv4 address that
+// is mapped to IPv6 counts as IPv4.
 func NetworkOf(address string) string {
 	ip, err := netip.ParseAddr(address)
 	if err != nil {
 		return address[:min(len(address), 64)]
 	}
-	if ip = ip.Unmap().WithZone(""); ip.Is4() {
+	ip = ip.Unmap().WithZone("")
+	if ip.IsLoopback() {
+		return "loopback"
+	}
+	if ip.Is4() {
 		return ip.String()
 	}
 	network, _ := ip.Prefix(64) // fails for other families only

@@ -96,8 +96,8 @@ func TestRightPasswordEndsPauses(t *testing.T) {
 	})
 }
 
-// An attacker locks a user out from the attacker's address only, whether they
-// use one or many.
+// The failures of an attacker with one or many addresses lock nobody out who
+// tries from another address for the first time.
 func TestNobodyIsLockedOut(t *testing.T) {
 	pausedService(t, func(t *testing.T, s *Service) {
 		for i := range 100 {
@@ -119,6 +119,57 @@ func TestNobodyIsLockedOut(t *testing.T) {
 			}
 		}
 	})
+}
+
+// An attacker with any number of addresses has few first tries of a user in an
+// hour. Then new addresses wait like others, but known addresses do not.
+func TestNewAddressesAreLimited(t *testing.T) {
+	pausedService(t, func(t *testing.T, s *Service) {
+		if _, err := s.Login(t.Context(), Attempt{"ann", password, "192.0.2.1"}); err != nil {
+			t.Fatal(err)
+		}
+		next := 0
+		guessOften := func(id string) (checked int) {
+			for range 2 * freeNew {
+				next++
+				if guess(t.Context(), t, s, id, fmt.Sprintf("198.51.%d.%d", next/250, next%250)) == 0 {
+					checked++
+				}
+			}
+			return checked
+		}
+		for _, id := range []string{"nobody", "ann"} {
+			if n := guessOften(id); n != freeNew {
+				t.Errorf("%s: %d passwords were checked, want %d", id, n, freeNew)
+			}
+		}
+		// Known addresses do not wait, though new ones do.
+		if got := guess(t.Context(), t, s, "ann", "192.0.2.1"); got != 0 {
+			t.Errorf("a known address waits %v", got)
+		}
+		for range 10 {
+			time.Sleep(maxPause)
+			if n := guessOften("ann"); n != 1 {
+				t.Errorf("after a pause %d passwords were checked, want 1", n)
+			}
+		}
+		time.Sleep(2 * time.Hour)
+		if n := guessOften("ann"); n != freeNew {
+			t.Errorf("hours later %d passwords were checked, want %d", n, freeNew)
+		}
+	})
+}
+
+func TestNetworkOf(t *testing.T) {
+	for address, want := range map[string]string{
+		"192.0.2.1": "192.0.2.1", "::ffff:192.0.2.1": "192.0.2.1", "2001:db8::1": "2001:db8::/64", "fe80::1%eth0": "fe80::/64",
+		"127.0.0.1": "loopback", "127.66.5.4": "loopback", "::1": "loopback", "::ffff:127.0.0.1": "loopback", "::ffff:7f42:1": "loopback",
+		"128.0.0.1": "128.0.0.1", "unix socket": "unix socket", "": "",
+	} {
+		if got := NetworkOf(address); got != want {
+			t.Errorf("NetworkOf(%q) = %q, want %q", address, got, want)
+		}
+	}
 }
 
 // One address that tries many users is paused, also if it has a user of its
@@ -174,7 +225,7 @@ func TestPausesHoldForParallelTries(t *testing.T) {
 // Passwords that are being checked count as wrong ones until they are known to
 // be right, so parallel tries have no more free tries than one after the other.
 func TestFreeTriesHoldForParallelTries(t *testing.T) {
-	throttle := newThrottle()
+	throttle := newThrottle(freeNew)
 	admitAll := func(n int) (admitted []*Attempt) {
 		for range n {
 			if a := (&Attempt{"ann", "", "192.0.2.1"}); throttle.admit(a) == 0 {
@@ -216,7 +267,7 @@ func TestUncheckedAttemptsAreReleased(t *testing.T) {
 }
 
 func TestThrottleIsBounded(t *testing.T) {
-	throttle := newThrottle()
+	throttle := newThrottle(freeNew)
 	for i := range 3 * maxTracked {
 		throttle.fail(&Attempt{fmt.Sprint("user", i), "", fmt.Sprint("address", i)})
 	}

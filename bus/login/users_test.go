@@ -97,7 +97,7 @@ func BenchmarkWrongLogin(b *testing.B) {
 	for _, id := range []string{"ann", "nobody"} {
 		b.Run(id, func(b *testing.B) {
 			for b.Loop() {
-				s.throttle = newThrottle()
+				s.throttle = newThrottle(freeNew)
 				if _, err := s.Login(b.Context(), Attempt{ID: id, Password: "wrong"}); err != ErrWrong {
 					b.Fatal(err)
 				}
