@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -80,6 +81,36 @@ func (s *accessSettings) warnOfPlainText(login bool, at net.Addr, log *slog.Logg
 		return
 	}
 	log.Warn("passwords and tokens go over the network without encryption: set --http-cert and --http-key, or put a proxy with TLS in front and name it with --trusted-proxy", "http", at.String())
+}
+
+// warnOfProxies logs a warning for each trusted proxy behind whose name clients
+// may hide: they could send the header X-Forwarded-For themselves.
+func (s *accessSettings) warnOfProxies(at net.Addr, log *slog.Logger) {
+	for _, text := range s.proxies {
+		network, err := netip.ParsePrefix(text)
+		if ip, err2 := netip.ParseAddr(text); err2 == nil {
+			network, err = ip.Prefix(ip.BitLen())
+		}
+		if err != nil { // unix; the REST API refuses other texts
+			continue
+		}
+		ip, bits, widest := network.Addr().Unmap(), network.Bits(), 64
+		if ip.Is4() {
+			widest = 24
+			if network.Addr().Is4In6() {
+				bits -= 96
+			}
+		}
+		_, isTCP := at.(*net.TCPAddr)
+		switch {
+		case bits < widest:
+			log.Warn("a trusted proxy is a wide network: each client in it can choose the address by which failed logins are counted; name single proxies",
+				"trusted-proxy", text)
+		case ip.IsLoopback() && isTCP:
+			log.Warn("the loopback interface is a trusted proxy: each process of this machine can choose the address by which failed logins are counted; "+
+				"on a machine with other users, let the proxy connect to a Unix socket (--http unix:PATH --trusted-proxy unix)", "trusted-proxy", text)
+		}
+	}
 }
 
 // checkExposed returns an error if everyone on the network could run commands

@@ -98,6 +98,9 @@ func (p *program) runAgent(ctx context.Context, s agentSettings) error {
 	if err != nil {
 		return err
 	}
+	if err := s.nats.checkSecretFiles(s.runAs, log); err != nil {
+		return err
+	}
 	if s.runtime, err = s.newRuntime(); err != nil {
 		return err
 	}

@@ -216,6 +216,8 @@ func (c *controlBus) openREST(s *busSettings) (err error) {
 		return err
 	}
 	s.access.warnOfPlainText(s.login.required, c.listener.Addr(), c.log)
+	s.access.warnOfProxies(c.listener.Addr(), c.log)
+	warnOfReadable(c.log, "http-key", s.access.key)
 	return nil
 }
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"runtime"
 	"strings"
 	"time"
 
@@ -79,14 +78,4 @@ func readJoinToken(file string) (string, error) {
 		return "", usageError{fmt.Errorf("--join-token-file %s: want one line with a random secret of at least %d characters", file, accounts.MinJoinToken)}
 	}
 	return token, nil
-}
-
-// checkSecretFile returns a usage error if all users of the machine can use the
-// file of a flag. Its group may, since containers get secrets by a group.
-func checkSecretFile(flag, file string) error {
-	is, err := os.Stat(file)
-	if err != nil || !is.Mode().IsRegular() || is.Mode().Perm()&0o007 == 0 || runtime.GOOS == "windows" {
-		return nil // reading it reports that it is missing
-	}
-	return usageError{fmt.Errorf("--%s %s: all users of the machine can use it (mode %04o); want 0600, or 0640 for a group", flag, file, is.Mode().Perm())}
 }

@@ -95,7 +95,7 @@ func (p *program) runServe(ctx context.Context, s busSettings, flags *pflag.Flag
 	if err != nil {
 		return err
 	}
-	if err := cmp.Or(s.checkFlags(flags), s.nats.checkSecrets(), s.login.checkFlags(), s.join.checkFlags(s.hasKeys())); err != nil {
+	if err := cmp.Or(s.checkFlags(flags), s.nats.checkSecretFiles("", log), s.nats.checkSecrets(), s.login.checkFlags(), s.join.checkFlags(s.hasKeys())); err != nil {
 		return err
 	}
 	if s.nats.url == "" {
