@@ -18,9 +18,9 @@ const refusalLogInterval = time.Minute
 
 // connections limits how many connections an address may have at once. An IPv6
 // network of 64 bits counts as one address, since one machine may use all of
-// it, and so do all loopback addresses. Two kinds of connections are not limited: those without an IP address,
-// such as those of a Unix socket, and those of trusted proxies, which have one
-// address for all clients.
+// it, and so do all loopback addresses. Two kinds of connections are not
+// limited: those without an IP address, such as those of a Unix socket, and
+// those of trusted proxies, which have one address for all clients.
 type connections struct {
 	perAddress int
 	proxies    []netip.Prefix

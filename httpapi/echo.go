@@ -60,7 +60,7 @@ func parseProxies(proxies []string) (trusted trustedProxies, err error) {
 		if err != nil {
 			return trusted, &bus.FieldError{Path: "trusted-proxy", Want: "an address, a network such as 10.0.0.0/8, or unix", Got: text}
 		}
-		if a := network.Addr(); a.Is4In6() && network.Bits() >= 96 { // as the addresses that it is compared with
+		if a := network.Addr(); a.Is4In6() && network.Bits() >= 96 { // as the addresses compared with it
 			network = netip.PrefixFrom(a.Unmap(), network.Bits()-96)
 		}
 		trusted.networks = append(trusted.networks, network.Masked())

@@ -86,7 +86,7 @@ func readScript(file string) (s scriptFile, err error) {
 	// Another file may be there by now.
 	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		return scriptFile{mode: is.Mode(), unreadable: true}, nil // the program that runs it reports the error
+		return scriptFile{mode: is.Mode(), unreadable: true}, nil // its program reports the error
 	}
 	defer f.Close()
 	if is, err = f.Stat(); err != nil {

@@ -105,10 +105,10 @@ func (s *accessSettings) warnOfProxies(at net.Addr, log *slog.Logger) {
 		switch {
 		case bits < widest:
 			log.Warn("a trusted proxy is a wide network: each client in it can choose the address by which failed logins are counted; name single proxies",
-				"trusted-proxy", text)
+				"trusted_proxy", text)
 		case ip.IsLoopback() && isTCP:
 			log.Warn("the loopback interface is a trusted proxy: each process of this machine can choose the address by which failed logins are counted; "+
-				"on a machine with other users, let the proxy connect to a Unix socket (--http unix:PATH --trusted-proxy unix)", "trusted-proxy", text)
+				"on a machine with other users, let the proxy connect to a Unix socket (--http unix:PATH --trusted-proxy unix)", "trusted_proxy", text)
 		}
 	}
 }
