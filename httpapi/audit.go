@@ -204,7 +204,7 @@ func noteRefusal(ctx huma.Context, p *problem) {
 // listAudit is a query of the audit.
 type listAudit struct {
 	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"20" doc:"Maximum number of rows."`
-	After  uint64 `query:"after" doc:"Return the rows that follow this one in the order of the list: the value of next of the page before."`
+	After  int64  `query:"after" minimum:"0" doc:"Return the rows that follow this one in the order of the list: the value of next of the page before."`
 	Order  string `query:"order" enum:"newest,oldest" default:"newest" doc:"Which rows come first."`
 	User   string `query:"user" doc:"Id of the user who sent the request; (nobody) for requests without a login, (bus) for what the control bus did itself."`
 	Action string `query:"action" example:"put-job" doc:"Operation id of the route, or an action of the control bus."`
@@ -230,7 +230,7 @@ func (in *listAudit) Resolve(ctx huma.Context) []error {
 	}
 	in.q = audit.Query{
 		User: in.User, Action: in.Action, Kind: in.Kind, App: in.App, Name: in.Name,
-		Oldest: in.Order == "oldest", After: in.After, Limit: in.Limit,
+		Oldest: in.Order == "oldest", After: uint64(max(0, in.After)), Limit: in.Limit,
 	}
 	if in.Since != "" {
 		t, err := parseTime(in.Since)
