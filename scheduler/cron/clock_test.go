@@ -4,6 +4,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/job-streamer/job-streamer-control-bus/scheduler/clock"
 )
 
 // zones have clocks that change in every way known since 1970: by half an hour,
@@ -131,7 +133,7 @@ func changesOf(loc *time.Location) []int64 {
 				high = mid
 			}
 		}
-		k := kind{offset(low), offset(high), (int(high) + offset(low)) % secondsPerDay, time.Unix(u, 0).Year() / 10}
+		k := kind{offset(low), offset(high), (int(high) + offset(low)) % clock.SecondsPerDay, time.Unix(u, 0).Year() / 10}
 		if !seen[k] {
 			seen[k] = true
 			all = append(all, high)
@@ -165,7 +167,7 @@ func walkChange(loc *time.Location, change int64) window {
 	for u := w.start; u < change+before+overlap; u++ {
 		c := show(u)
 		w.shows = append(w.shows, c)
-		w.days[c/secondsPerDay] = true
+		w.days[c/clock.SecondsPerDay] = true
 	}
 	return w
 }
@@ -181,7 +183,7 @@ func (w window) expectedFires(fixed bool, matches func(time.Time) bool) (at []in
 		}
 		reached = max(reached, c)
 		for ; from <= c; from++ {
-			if w.days[from/secondsPerDay] && matches(time.Unix(from, 0).UTC()) {
+			if w.days[from/clock.SecondsPerDay] && matches(time.Unix(from, 0).UTC()) {
 				at = append(at, w.start+int64(i)+1)
 				break
 			}

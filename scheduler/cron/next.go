@@ -1,6 +1,10 @@
 package cron
 
-import "time"
+import (
+	"time"
+
+	"github.com/job-streamer/job-streamer-control-bus/scheduler/clock"
+)
 
 // Next returns the first fire strictly after t, a whole second in the location
 // of t. It returns the zero time if the schedule does not fire again by the end
@@ -12,8 +16,8 @@ func (s *Schedule) Next(t time.Time) time.Time {
 	}
 	// No schedule fires before 1970. The upper limit prevents an overflow far
 	// beyond the last year.
-	u := max(t.Unix(), -maxShift)
-	if u > (MaxYear-MinYear+2)*366*secondsPerDay {
+	u := max(t.Unix(), -clock.MaxShift)
+	if u > (MaxYear-MinYear+2)*366*clock.SecondsPerDay {
 		return time.Time{}
 	}
 	at, ok := next(loc, u)
@@ -27,16 +31,16 @@ func (s *Schedule) Next(t time.Time) time.Time {
 // that the clocks have not reached at u, and returns the instant at which they
 // reach it.
 func (s *Schedule) nextFixed(loc *time.Location, u int64) (int64, bool) {
-	z := spanAt(loc, u)
-	for c, ok := s.nextCivil(z.latestShown(u)); ok; c, ok = s.nextCivil(civilAt(c.dayNumber()+1, -1)) {
-		at, then := z.firstReaching(c, u)
-		shown := then.clockAt(at)
-		if shown == c || shown.dayNumber() == c.dayNumber() {
+	z := clock.SpanAt(loc, u)
+	for c, ok := s.nextCivil(z.LatestShown(u)); ok; c, ok = s.nextCivil(clock.CivilAt(c.DayNumber()+1, -1)) {
+		at, then := z.FirstReaching(c, u)
+		shown := then.ClockAt(at)
+		if shown == c || shown.DayNumber() == c.DayNumber() {
 			return at, true
 		}
 		// The gap reaches into the next day. If it began before the day of c,
 		// the location never had that day.
-		if spanAt(loc, at-1).clockAt(at-1).dayNumber() == c.dayNumber() {
+		if clock.SpanAt(loc, at-1).ClockAt(at-1).DayNumber() == c.DayNumber() {
 			return at, true
 		}
 	}
@@ -47,18 +51,18 @@ func (s *Schedule) nextFixed(loc *time.Location, u int64) (int64, bool) {
 // instant after u at which the clocks show a matching time.
 func (s *Schedule) nextReal(loc *time.Location, u int64) (int64, bool) {
 	for from := u + 1; ; {
-		z := spanAt(loc, from)
-		c, ok := s.nextCivil(z.clockAt(from) - 1)
-		if ok && z.instantOf(c) < z.end {
-			return z.instantOf(c), true
+		z := clock.SpanAt(loc, from)
+		c, ok := s.nextCivil(z.ClockAt(from) - 1)
+		if ok && z.InstantOf(c) < z.End {
+			return z.InstantOf(c), true
 		}
-		if z.end-maxShift <= from {
-			from = z.end // in an overlap the clocks may show a matching time again
+		if z.End-clock.MaxShift <= from {
+			from = z.End // in an overlap the clocks may show a matching time again
 			continue
 		}
 		if !ok {
 			return 0, false
 		}
-		from = max(z.end, int64(c)-maxOffset) // no clock shows c earlier
+		from = max(z.End, int64(c)-clock.MaxOffset) // no clock shows c earlier
 	}
 }
