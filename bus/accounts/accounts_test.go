@@ -159,7 +159,7 @@ func (w *world) runAgent(name, file string, apps ...string) (stop func()) {
 func (w *world) runJob(app, command string) *bus.Execution {
 	w.Helper()
 	e := w.submitJob(app, command)
-	ctx, cancel := context.WithTimeout(w.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(w.Context(), 2*time.Minute)
 	defer cancel()
 	if _, err := w.index.WaitEnd(ctx, e.ID); err != nil {
 		w.Fatalf("job of %s: %v", app, err)
