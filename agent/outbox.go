@@ -9,10 +9,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
+	"github.com/job-streamer/job-streamer-control-bus/agent/datadir"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
@@ -83,7 +83,7 @@ func readKept(file string) (*keptResult, error) {
 func (o *outbox) keepResult(k *keptResult) {
 	if o.dir != "" {
 		file := filepath.Join(o.dir, fmt.Sprintf("%d-%d-%s.json", k.ID, k.Attempt.Attempt, k.Result.Handling))
-		if err := writeFileAtomically(file, k); err != nil {
+		if err := replaceWithJSON(file, k); err != nil {
 			o.log.Error("result kept in memory only", "execution", k.ID, "attempt", k.Attempt.Attempt, "err", err)
 		} else {
 			k.path = file
@@ -181,36 +181,11 @@ func (o *outbox) sendAll(ctx context.Context) {
 	}
 }
 
-// writeFileAtomically writes v as JSON, atomically and durably: temporary file,
-// fsync, rename, fsync of the folder.
-func writeFileAtomically(file string, v any) error {
+// replaceWithJSON writes v as JSON, atomically and durably.
+func replaceWithJSON(file string, v any) error {
 	data, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(file), strings.TrimSuffix(filepath.Base(file), ".json")+".tmp*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), file)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
-		return err
-	}
-	return syncDir(filepath.Dir(file))
-}
-
-// syncDir makes a rename durable. It ignores errors, because file systems
-// without an fsync of folders do that by themselves.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return nil
-	}
-	_ = d.Sync()
-	return d.Close()
+	return datadir.ReplaceFile(file, data)
 }

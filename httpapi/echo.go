@@ -264,7 +264,7 @@ func newAPI(e *echo.Echo, version string) huma.API { return humaecho.New(e, apiC
 func serveDocument(e *echo.Echo, api huma.API) {
 	doc := document(api)
 	e.GET("/openapi.json", func(c echo.Context) error {
-		if err := faultyQuery(c.Request().URL.RawQuery, nil); err != nil {
+		if err := faultyQuery(c.Request().URL.RawQuery, nil, false); err != nil {
 			return err
 		}
 		return c.Blob(http.StatusOK, "application/openapi+json", doc)
@@ -277,7 +277,7 @@ func (s *Server) serveFrontPage(e *echo.Echo) {
 	s.needs[place{http.MethodGet, "/"}] = open
 	text, page, links := s.frontPage()
 	e.GET("/", func(c echo.Context) error {
-		if err := faultyQuery(c.Request().URL.RawQuery, nil); err != nil {
+		if err := faultyQuery(c.Request().URL.RawQuery, nil, false); err != nil {
 			return err
 		}
 		c.Response().Header().Add("Vary", "Accept")

@@ -224,7 +224,7 @@ func document(api huma.API) []byte {
 		for _, op := range []*huma.Operation{p.Get, p.Put, p.Post, p.Delete} {
 			for i := 0; op != nil && i < len(op.Parameters); i++ {
 				// An empty parameter counts as absent.
-				op.Parameters[i].AllowEmptyValue = op.Parameters[i].In == "query"
+				op.Parameters[i].AllowEmptyValue = op.Parameters[i].In == "query" && !traitsOf(op).fullQuery
 			}
 		}
 	}

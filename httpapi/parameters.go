@@ -117,11 +117,12 @@ func checkQuery(ctx huma.Context, f *codec.Format) error {
 	if u.RawQuery == "" || traitsOf(ctx.Operation()).foreignQuery || f == codec.EDN || v1.ReadsOnlyEDN(ctx.Header, u.Path) {
 		return nil
 	}
-	return faultyQuery(u.RawQuery, ctx.Operation().Parameters)
+	return faultyQuery(u.RawQuery, ctx.Operation().Parameters, traitsOf(ctx.Operation()).fullQuery)
 }
 
-// faultyQuery returns all faults of a query.
-func faultyQuery(raw string, params []*huma.Param) error {
+// faultyQuery returns all faults of a query. If full is true, no parameter may
+// be empty.
+func faultyQuery(raw string, params []*huma.Param, full bool) error {
 	values, err := url.ParseQuery(raw)
 	if err != nil {
 		return codec.ParameterFault("query", "name=value pairs separated by &, percent-encoded (RFC 3986)", raw)
@@ -137,6 +138,8 @@ func faultyQuery(raw string, params []*huma.Param) error {
 		switch p := known[name]; {
 		case p == nil:
 			all = append(all, rest.Fault{Parameter: codec.Cut(name), Detail: wantKnown(known)})
+		case values.Get(name) == "" && full:
+			all = append(all, rest.Fault{Parameter: name, Detail: "want a value, or no such query parameter"})
 		case len(values[name]) > 1 && p.Schema.Type != huma.TypeArray:
 			all = append(all, rest.Fault{Parameter: name, Detail: "want only one value", Got: codec.Cut(strings.Join(values[name], ", "))})
 		}

@@ -51,7 +51,7 @@ func (s *Server) addRoutes() {
 	addRoute(s, ownKeys, withID("delete-one-user-key", writingRoute(del, "/user/{id}/key/{name}", "Revoke a key of a user", 204)), s.deleteKey)
 	addRoute(s, ownKeys, writingRoute(del, "/user/{id}/key", "Revoke all keys of a user", 204), s.deleteKeys)
 
-	addRoute(s, readAudit, readingRoute(get, "/audit", "List who changed what; each row has the hash of the row before", 200), s.listAudit)
+	addRoute(s, readAudit, withFullQuery(readingRoute(get, "/audit", "List who changed what; each row has the hash of the row before", 200)), s.listAudit)
 
 	addRoute(s, anyone, readingRoute(get, "/apps", "List the applications, ordered by name; only the names of those that the user may not read", 200), s.listApps)
 	addRoute(s, deployAny, writingRoute(post, "/apps", "Create or overwrite an application", 201), s.postApp)
@@ -135,6 +135,7 @@ type traits struct {
 
 	foreignQuery bool // others add query parameters
 	asksUser     bool // may answer with a page for browsers
+	fullQuery    bool // no query parameter may be empty
 }
 
 const traitsKey = "traits"
@@ -202,6 +203,13 @@ func withDefinition(op huma.Operation) huma.Operation {
 // withID gives a route an operation id other than the one made from its path.
 func withID(id string, op huma.Operation) huma.Operation {
 	op.OperationID = id
+	return op
+}
+
+// withFullQuery declares that an empty query parameter is an error: a filter
+// whose value got lost must not select everything.
+func withFullQuery(op huma.Operation) huma.Operation {
+	traitsOf(&op).fullQuery = true
 	return op
 }
 

@@ -1,4 +1,4 @@
-// Package datadir takes a data folder for one process.
+// Package datadir takes a data folder for one process, and replaces files in it.
 //
 // What is in a data folder decides what a program does next, and a job's output
 // or a password hash is in it. So the folder must belong to the user of the
@@ -37,4 +37,33 @@ func Lock(dir, name string) (unlock func(), err error) {
 		return nil, ErrInUse
 	}
 	return func() { _ = l.Unlock() }, nil
+}
+
+// ReplaceFile writes a file with mode 0600 atomically and durably: a temporary
+// file, its fsync, rename, and the fsync of the folder.
+func ReplaceFile(name string, data []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".tmp*") // with mode 0600
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), name)
+	}
+	if err != nil {
+		_ = os.Remove(f.Name())
+		return err
+	}
+	syncDir(filepath.Dir(name))
+	return nil
+}
+
+// syncDir makes a rename durable. It ignores errors, because file systems
+// without an fsync of folders do that by themselves.
+func syncDir(dir string) {
+	if d, err := os.Open(dir); err == nil {
+		_ = d.Sync()
+		_ = d.Close()
+	}
 }

@@ -8,6 +8,9 @@ package bustest
 
 import (
 	"context"
+	"fmt"
+	"net/http"
+	"os"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -17,6 +20,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server/ats"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/goleak"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/bus/objects"
@@ -30,6 +34,18 @@ func Main(m *testing.M) int {
 	ats.Register()
 	defer ats.Unregister()
 	return m.Run()
+}
+
+// MainWithoutLeaks is [Main] for packages whose goroutines must have ended
+// after the last test.
+func MainWithoutLeaks(m *testing.M) int {
+	code := Main(m)
+	http.DefaultClient.CloseIdleConnections()
+	if err := goleak.Find(); code == 0 && err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	return code
 }
 
 // Server starts a server that only this process can reach, until the test ends.

@@ -21,6 +21,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nkeys"
 
+	"github.com/job-streamer/job-streamer-control-bus/agent/datadir"
 	"github.com/job-streamer/job-streamer-control-bus/bus/accounts"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/client"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
@@ -99,7 +100,7 @@ func (j *joiner) makeKey() (err error) {
 func (j *joiner) store(is identity) error {
 	text, err := json.Marshal(is)
 	if err == nil {
-		err = replaceSecretFile(j.path(), text)
+		err = datadir.ReplaceFile(j.path(), text)
 	}
 	if err != nil {
 		return fmt.Errorf("store the identity of the agent: %w", err)
@@ -107,28 +108,6 @@ func (j *joiner) store(is identity) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.is = is
-	return nil
-}
-
-// replaceSecretFile replaces a file that only its owner may read, atomically and
-// durably.
-func replaceSecretFile(name string, text []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".new-*") // with mode 0600
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(text)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), name); err != nil {
-		return err
-	}
-	if d, err := os.Open(filepath.Dir(name)); err == nil {
-		_ = d.Sync() // not every file system can sync a directory
-		_ = d.Close()
-	}
 	return nil
 }
 

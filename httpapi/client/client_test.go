@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"go.uber.org/goleak"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
@@ -31,16 +30,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-func TestMain(m *testing.M) {
-	code := bustest.Main(m)
-	if code == 0 {
-		if err := goleak.Find(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = 1
-		}
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(bustest.MainWithoutLeaks(m)) }
 
 // start runs a control bus and returns a client of it.
 func start(t testing.TB) (*client.Client, *bus.Bus) {
