@@ -200,6 +200,9 @@ func (b *body[T]) describe(r huma.Registry) *huma.RequestBody {
 	if of := r.SchemaFromRef(schema.Ref); of != nil {
 		of.AdditionalProperties = false // unknown names are refused
 		for name, p := range of.Properties {
+			if texts, ok := p.AdditionalProperties.(*huma.Schema); ok && texts.Type == huma.TypeString {
+				p.AdditionalProperties = scalar // see readText of package codec
+			}
 			if !slices.Contains(of.Required, name) {
 				of.Properties[name] = orNull(p) // null counts as absent
 			}
@@ -207,6 +210,9 @@ func (b *body[T]) describe(r huma.Registry) *huma.RequestBody {
 	}
 	return &huma.RequestBody{Content: described(schema, !b.optional()), Required: !b.optional()}
 }
+
+// scalar describes a value that is read as text.
+var scalar = &huma.Schema{AnyOf: []*huma.Schema{{Type: huma.TypeString}, {Type: huma.TypeNumber}, {Type: huma.TypeBoolean}}}
 
 // orNull describes a value or null.
 func orNull(p *huma.Schema) *huma.Schema {
