@@ -19,7 +19,7 @@ import (
 
 // Audit is the part of package audit that the API needs. See [audit.Log].
 type Audit interface {
-	Reserve(now bool) error
+	Reserve(ctx context.Context, now bool) error
 	Append(ctx context.Context, r audit.Row) error
 	AppendLater(r audit.Row)
 	AppendRefused(r audit.Row)
@@ -133,7 +133,7 @@ func noteExecution(ctx context.Context, id int64) { noteObject(ctx, strconv.Form
 // of definitions never follows later.
 func audited[O any](ctx context.Context, s *Server, later bool, change func(context.Context) (*O, error)) (out *O, err error) {
 	rec := recordOf(ctx)
-	if err = s.cfg.Audit.Reserve(!later); err != nil {
+	if err = s.cfg.Audit.Reserve(ctx, !later); err != nil {
 		rec.row.Code = problemOf(err).Code
 		return nil, err
 	}
@@ -281,6 +281,8 @@ func auditRowOf(r *audit.Stored) rest.AuditRow {
 // auditProblem returns the problem of a row that cannot be stored, or nil.
 func auditProblem(err error) *problem {
 	switch {
+	case errors.Is(err, audit.ErrUnavailable) && errors.Is(err, bus.ErrFull):
+		return noRoom(err)
 	case errors.Is(err, audit.ErrUnavailable):
 		return unavailable("audit_unavailable", "the audit cannot be written at the moment, so nothing was changed")
 	case errors.Is(err, audit.ErrWaiting):

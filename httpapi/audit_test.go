@@ -238,7 +238,7 @@ type heldAudit struct {
 	rows            []audit.Row
 }
 
-func (a *heldAudit) Reserve(now bool) error {
+func (a *heldAudit) Reserve(_ context.Context, now bool) error {
 	if !now {
 		return nil
 	}
@@ -269,6 +269,8 @@ func TestAuditThatCannotBeWritten(t *testing.T) {
 	if len(held.rows) != 1 || held.rows[0].Code != "audit_unavailable" {
 		t.Errorf("rows %+v, want one with the code", held.rows)
 	}
+	held.reserve = fmt.Errorf("%w: 7 rows wait: %w", audit.ErrUnavailable, bus.ErrFull)
+	e.call("PUT", "/app/shop", `{}`).code(503, "no_room")
 	e.start("JOB-1", "")
 	e.call("GET", "/default/jobs", ``).want(200)
 	held.reserve, held.append = nil, audit.ErrWaiting

@@ -64,7 +64,7 @@ const recorded = "example.com"
 // noAudit is an audit that stores nothing.
 type noAudit struct{}
 
-func (noAudit) Reserve(bool) error                                          { return nil }
+func (noAudit) Reserve(context.Context, bool) error                         { return nil }
 func (noAudit) Append(context.Context, audit.Row) error                     { return nil }
 func (noAudit) AppendLater(audit.Row)                                       {}
 func (noAudit) AppendRefused(audit.Row)                                     {}

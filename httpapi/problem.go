@@ -217,7 +217,7 @@ func classifyError(err error) *problem {
 	case errors.Is(err, bus.ErrUnknown):
 		return unavailable("outcome_unknown", "the change may have been stored: check it, or repeat the request")
 	case errors.Is(err, bus.ErrFull):
-		return unavailable("no_room", err.Error()+"; nothing was stored; the control bus accepts writes again as soon as there is space")
+		return noRoom(err)
 	case errors.Is(err, bus.ErrAway), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return unavailable("unavailable", "NATS or JetStream cannot be reached; nothing was stored")
 	case errors.Is(err, bus.ErrNotFound):
@@ -281,6 +281,10 @@ func unavailable(code, detail string) *problem {
 	p := newProblem(http.StatusServiceUnavailable, code, detail)
 	p.header.Set("Retry-After", "1")
 	return p
+}
+
+func noRoom(err error) *problem {
+	return unavailable("no_room", err.Error()+"; nothing was stored; the control bus accepts writes again as soon as there is space")
 }
 
 func problemWithFaults(status int, code string, all codec.Faults) *problem {

@@ -27,6 +27,8 @@ const (
 // changed.
 var ErrUnavailable = errors.New("the audit cannot be written")
 
+var errTooMany = fmt.Errorf("%w: %d rows wait", ErrUnavailable, maxWaiting)
+
 // ErrWaiting means that a row is not stored yet. The log tries again.
 var ErrWaiting = errors.New("the row of the audit is not stored yet")
 
@@ -56,15 +58,25 @@ func New(b *bus.Bus) *Log { return &Log{b: b, queue: make(chan *entry, maxWaitin
 // [ErrUnavailable]: too many rows wait, or, if now is true, any row waits because
 // it could not be stored. The caller then calls Append, AppendLater or Release,
 // once.
-func (l *Log) Reserve(now bool) error {
-	if err := l.Healthy(); now && err != nil {
-		return err
+func (l *Log) Reserve(ctx context.Context, now bool) error {
+	if now {
+		if err := l.Healthy(ctx); err != nil {
+			return err
+		}
 	}
-	if l.places.Add(1) > maxWaiting {
-		l.places.Add(-1)
-		return fmt.Errorf("%w: %d rows wait", ErrUnavailable, maxWaiting)
+	if !l.takePlace() {
+		return cmp.Or(l.Healthy(ctx), errTooMany)
 	}
 	return nil
+}
+
+// takePlace takes a place for one row, or returns false: too many rows wait.
+func (l *Log) takePlace() bool {
+	if l.places.Add(1) > maxWaiting {
+		l.places.Add(-1)
+		return false
+	}
+	return true
 }
 
 // Append appends a row, for which a place was reserved, and blocks until it is
@@ -102,20 +114,22 @@ func (l *Log) enqueue(r Row, urgent bool) *entry {
 // row is only in the log of the process if too many rows wait.
 func (l *Log) Record(r Row) {
 	r.User = Bus
-	if err := l.Reserve(false); err != nil {
-		l.logLost(&r, err)
+	if !l.takePlace() {
+		l.logLost(&r, errTooMany)
 		return
 	}
 	l.AppendLater(r)
 }
 
 // Healthy returns an error that is [ErrUnavailable] while rows wait because
-// they could not be stored.
-func (l *Log) Healthy() error {
-	if err := l.failure.Load(); err != nil {
-		return fmt.Errorf("%w: %d rows wait: %w", ErrUnavailable, l.places.Load(), *err)
+// they could not be stored. If JetStream has no room left, it is [bus.ErrFull]
+// too, even if the write itself only got no answer.
+func (l *Log) Healthy(ctx context.Context) error {
+	failure := l.failure.Load()
+	if failure == nil {
+		return nil
 	}
-	return nil
+	return fmt.Errorf("%w: %d rows wait: %w", ErrUnavailable, l.places.Load(), cmp.Or(l.b.Room(ctx), *failure))
 }
 
 // Run stores the rows until ctx ends, and purges old ones.

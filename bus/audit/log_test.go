@@ -38,7 +38,7 @@ func openBus(t *testing.T, s *server.Server) *bus.Bus {
 // appendRow appends a row and waits for it.
 func appendRow(t *testing.T, l *Log, r Row) error {
 	t.Helper()
-	if err := l.Reserve(true); err != nil {
+	if err := l.Reserve(t.Context(), true); err != nil {
 		return err
 	}
 	return l.Append(t.Context(), r)
@@ -101,7 +101,7 @@ func appendFromAll(t *testing.T, buses ...*bus.Bus) {
 			g.Go(func() {
 				for i := range each {
 					r := Row{User: fmt.Sprint(l.b.Name(), w), Name: fmt.Sprint(i)}
-					if err := l.Reserve(false); err != nil {
+					if err := l.Reserve(t.Context(), false); err != nil {
 						t.Error(err)
 						return
 					}
@@ -170,19 +170,19 @@ func TestLateRowIsStoredOnce(t *testing.T) {
 				}
 			}
 			time.Sleep(3 * jetio.AckTimeout)
-			if err := l.Healthy(); err == nil || !strings.Contains(err.Error(), "the audit cannot be written: 1 rows wait") {
+			if err := l.Healthy(t.Context()); err == nil || !strings.Contains(err.Error(), "the audit cannot be written: 1 rows wait") {
 				t.Errorf("Healthy() = %v while a row waits", err)
 			}
 			if err := appendRow(t, l, Row{User: "ann"}); !errors.Is(err, ErrUnavailable) {
 				t.Errorf("Reserve = %v, want ErrUnavailable", err)
 			}
-			if err := l.Reserve(false); err != nil {
+			if err := l.Reserve(t.Context(), false); err != nil {
 				t.Fatal(err)
 			}
 			l.AppendLater(Row{User: "ann"})
 			tap.Release(t)
 			time.Sleep(10 * time.Second)
-			if err := l.Healthy(); err != nil {
+			if err := l.Healthy(t.Context()); err != nil {
 				t.Error(err)
 			}
 			users := map[string]int{}
@@ -212,7 +212,7 @@ func TestRowsThatCannotBeStored(t *testing.T) {
 		}
 		later := 1
 		for ; ; later++ {
-			if err := l.Reserve(false); errors.Is(err, ErrUnavailable) {
+			if err := l.Reserve(t.Context(), false); errors.Is(err, ErrUnavailable) {
 				break
 			}
 			l.AppendLater(Row{User: "bob"})
@@ -242,7 +242,7 @@ func TestLaterRowsAreStoredTogether(t *testing.T) {
 		l, stop := runLog(t, b)
 		later := func(n int) {
 			for range n {
-				if err := l.Reserve(false); err != nil {
+				if err := l.Reserve(t.Context(), false); err != nil {
 					t.Fatal(err)
 				}
 				l.AppendLater(Row{User: "ann"})
@@ -275,7 +275,7 @@ func TestPlacesAreReleased(t *testing.T) {
 	t.Parallel()
 	l := New(openBus(t, bustest.Server(t)))
 	for range 2 * maxWaiting {
-		if err := l.Reserve(true); err != nil {
+		if err := l.Reserve(t.Context(), true); err != nil {
 			t.Fatal(err)
 		}
 		l.Release()

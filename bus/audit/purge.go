@@ -54,7 +54,7 @@ func (l *Log) purgeBefore(ctx context.Context, before time.Time) error {
 	if err != nil {
 		return fmt.Errorf("read the audit: %w", err)
 	}
-	if err := l.Reserve(true); err != nil {
+	if err := l.Reserve(ctx, true); err != nil {
 		return err
 	}
 	if err := l.Append(ctx, Row{User: Bus, Action: purgedRows, Kind: "audit", Anchor: &Mark{gone.Sequence, Hash(gone.Data)}}); err != nil {

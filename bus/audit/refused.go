@@ -45,7 +45,7 @@ func (a *allowance) take(now time.Time) bool {
 // wait for it. If there were too many such requests, or too many rows wait, it
 // only counts the request.
 func (l *Log) AppendRefused(r Row) {
-	if !l.refused.allow(r.User) || l.Reserve(false) != nil {
+	if !l.refused.allow(r.User) || !l.takePlace() {
 		l.refused.omitted.Add(1)
 		return
 	}
@@ -81,7 +81,7 @@ func (l *Log) runRefused(ctx context.Context) {
 // there are any.
 func (l *Log) recordOmitted() {
 	n := l.refused.omitted.Load()
-	if n == 0 || l.Reserve(false) != nil { // the next round has them
+	if n == 0 || !l.takePlace() { // the next round has them
 		return
 	}
 	l.refused.omitted.Add(-n)

@@ -87,12 +87,24 @@ func TestFullDiskWhileRunning(t *testing.T) {
 			t.Errorf("a POST = %v, want no_room", err)
 		}
 	}
-	if _, _, err := d.PutJob(ctx, "default", "new", []byte(strings.ReplaceAll(helloJob, "hello", "new")), client.Condition{}); client.Code(err) != "no_room" {
+	putNew := func() error {
+		_, _, err := d.PutJob(ctx, "default", "new", []byte(strings.ReplaceAll(helloJob, "hello", "new")), client.Condition{})
+		return err
+	}
+	if err := putNew(); client.Code(err) != "no_room" {
 		t.Errorf("a new job = %v, want no_room", err)
 	}
-	if took := time.Since(start); took > bus.AckTimeout {
-		t.Errorf("refusals took %v", took)
+	if took := time.Since(start); took > 5*bus.AckTimeout { // each has waited for an answer
+		t.Errorf("6 refusals took %v", took)
 	}
+	// Soon the rows of the refused requests wait, and the audit refuses changes.
+	waitUntil(t, "the audit refuses a change", func() bool {
+		err := putNew()
+		if client.Code(err) != "no_room" {
+			t.Errorf("a new job = %v, want no_room", err)
+		}
+		return strings.Contains(err.Error(), "the audit cannot be written")
+	})
 	if _, _, err := d.Job(ctx, "default", "hello"); err != nil {
 		t.Errorf("existing data cannot be read: %v", err)
 	}
