@@ -22,6 +22,7 @@ type Summary struct {
 	CreateTime, StartTime, EndTime subjects.Time
 	UpdateTime                     subjects.Time // the latest of the three
 	ScheduledFor                   subjects.Time
+	ScheduledDate                  string // YYYY-MM-DD; empty: none
 	RestartOf                      int64
 	StopRequest                    string
 }
@@ -52,7 +53,7 @@ func (x *Index) PutExecution(e *bus.Execution, rev uint64) {
 	x.putRecord(&recordFields{
 		ID: e.ID, Instance: e.InstanceID, Status: e.BatchStatus, Exit: e.ExitStatus, Agent: e.Agent, Attempt: e.Attempt,
 		Pool: e.Pool, Priority: e.Priority,
-		Create: e.CreateTime, Start: e.StartTime, End: e.EndTime, ScheduledFor: e.ScheduledFor, RestartOf: e.RestartOf,
+		Create: e.CreateTime, Start: e.StartTime, End: e.EndTime, ScheduledFor: e.ScheduledFor, ScheduledDate: e.ScheduledDate, RestartOf: e.RestartOf,
 		RestartedBy: e.RestartedBy, StopRequest: e.StopRequest, Deleted: e.DeleteTime, JobName: e.JobName,
 		Rebuilt: e.Rebuilt,
 	}, e.App, e.Job, rev, e)
@@ -63,9 +64,30 @@ func (x *Index) PutExecution(e *bus.Execution, rev uint64) {
 // it.
 func (x *Index) putRecord(r *recordFields, app, job string, rev uint64, whole *bus.Execution) {
 	x.mu.Lock()
+	ended := x.endsBy(r)
 	waiters := x.replaceEntry(r, app, job, rev, whole)
 	x.mu.Unlock()
 	wakeWaiters(waiters, whole)
+	if ended {
+		for _, f := range x.onEnd {
+			f(app, job, r.ID)
+		}
+	}
+}
+
+// endsBy reports whether an execution that has not ended yet ends by r, after
+// the index was filled. x.mu is held.
+func (x *Index) endsBy(r *recordFields) bool {
+	if !r.Status.Ended() || r.Deleted != 0 {
+		return false
+	}
+	select {
+	case <-x.ready:
+	default:
+		return false
+	}
+	h, there := x.table.findHandle(r.ID)
+	return !there || !statusOf(x.table.entryAt(h).status).Ended()
 }
 
 func wakeWaiters(waiters []chan *bus.Execution, whole *bus.Execution) {
@@ -139,8 +161,8 @@ func (x *Index) writeEntry(r *recordFields, j *jobEntry, h int32, there bool, re
 		exit: x.names.numberOf(r.Exit), agent: x.names.numberOf(r.Agent),
 		attempt: uint16(min(r.Attempt, 65535)), status: statusNumber(r.Status),
 	}
-	if r.ScheduledFor != 0 || r.RestartOf != 0 {
-		x.table.extra[r.ID] = extra{r.ScheduledFor, r.RestartOf}
+	if r.ScheduledFor != 0 || r.ScheduledDate != "" || r.RestartOf != 0 {
+		x.table.extra[r.ID] = extra{r.ScheduledFor, r.RestartOf, packDate(r.ScheduledDate)}
 	}
 	if !there || moved {
 		j.list = x.table.insertHandle(j.list, h)
@@ -204,7 +226,7 @@ func (x *Index) summaryOf(e *entry) Summary {
 		App: j.app, Job: j.key, Name: j.displayName(), ID: e.id, InstanceID: e.instance,
 		BatchStatus: statusOf(e.status), ExitStatus: x.names.nameOf(e.exit), Agent: x.names.nameOf(e.agent), Attempt: int(e.attempt),
 		CreateTime: e.create, StartTime: e.start, EndTime: e.end, UpdateTime: max(e.create, e.start, e.end),
-		ScheduledFor: ex.scheduledFor, RestartOf: ex.restartOf, StopRequest: x.stopRequests[e.id],
+		ScheduledFor: ex.scheduledFor, ScheduledDate: ex.date.String(), RestartOf: ex.restartOf, StopRequest: x.stopRequests[e.id],
 	}
 }
 

@@ -69,6 +69,33 @@ func TestWaitersAreWoken(t *testing.T) {
 	}
 }
 
+// Each end that follows the filling of the index is reported once, whether this
+// bus or another one wrote it.
+func TestOnEnd(t *testing.T) {
+	t.Parallel()
+	x := New(nil)
+	var ended []int64
+	x.OnEnd(func(app, job string, id int64) {
+		if app != "a" || job != "j" {
+			t.Errorf("execution %d of %s.%s", id, app, job)
+		}
+		ended = append(ended, id)
+	})
+	x.PutExecution(execution(1, subjects.Completed), 1) // while the index is being filled
+	close(x.ready)
+	x.PutExecution(execution(2, subjects.Started), 2)
+	x.PutExecution(execution(2, subjects.Stopped), 3)
+	x.PutExecution(execution(2, subjects.Stopped), 4) // the janitor changed the record
+	x.PutExecution(execution(1, subjects.Completed), 5)
+	x.putRecord(&recordFields{ID: 3, Status: subjects.Failed, Create: 1000}, "a", "j", 6, nil)
+	deleted := execution(4, subjects.Completed)
+	deleted.DeleteTime = 1
+	x.PutExecution(deleted, 7)
+	if want := []int64{2, 3}; !slices.Equal(ended, want) {
+		t.Errorf("ended: %v, want %v", ended, want)
+	}
+}
+
 // One of two callers gives up; the other one still waits.
 func TestOneWaiterGivesUp(t *testing.T) {
 	t.Parallel()
@@ -288,11 +315,11 @@ func TestSummary(t *testing.T) {
 	x := New(nil)
 	e := execution(7, subjects.Started)
 	e.InstanceID, e.Attempt, e.StartTime = 3, 100_000, 9000
-	e.ScheduledFor, e.RestartOf, e.StopRequest = 6500, 3, bus.StopRequested
+	e.ScheduledFor, e.ScheduledDate, e.RestartOf, e.StopRequest = 6500, "2026-12-01", 3, bus.StopRequested
 	x.PutExecution(e, 1)
 	want := Summary{
 		App: "a", Job: "j", Name: "j", ID: 7, InstanceID: 3, BatchStatus: subjects.Started, Agent: "agent-1", Attempt: 65535,
-		CreateTime: 7000, StartTime: 9000, UpdateTime: 9000, ScheduledFor: 6500, RestartOf: 3, StopRequest: bus.StopRequested,
+		CreateTime: 7000, StartTime: 9000, UpdateTime: 9000, ScheduledFor: 6500, ScheduledDate: "2026-12-01", RestartOf: 3, StopRequest: bus.StopRequested,
 	}
 	if got, ok := x.Find(7); !ok || got != want {
 		t.Errorf("Find(7) = %+v\nwant      %+v", got, want)

@@ -18,24 +18,25 @@ import (
 
 // recordFields are the fields of a record that the index keeps.
 type recordFields struct {
-	ID           int64                `json:"execution_id"`
-	Instance     int64                `json:"instance_id"`
-	Status       subjects.BatchStatus `json:"batch_status"`
-	Exit         string               `json:"exit_status"`
-	Agent        string               `json:"agent"`
-	Pool         string               `json:"pool"`
-	Priority     string               `json:"priority"`
-	Attempt      int                  `json:"attempt"`
-	Create       subjects.Time        `json:"create_time"`
-	Start        subjects.Time        `json:"start_time"`
-	End          subjects.Time        `json:"end_time"`
-	ScheduledFor subjects.Time        `json:"scheduled_for"`
-	RestartOf    int64                `json:"restart_of"`
-	RestartedBy  int64                `json:"restarted_by"`
-	StopRequest  string               `json:"wish"`
-	Deleted      subjects.Time        `json:"delete_time"`
-	JobName      string               `json:"job_name"`
-	Rebuilt      bool                 `json:"rebuilt"`
+	ID            int64                `json:"execution_id"`
+	Instance      int64                `json:"instance_id"`
+	Status        subjects.BatchStatus `json:"batch_status"`
+	Exit          string               `json:"exit_status"`
+	Agent         string               `json:"agent"`
+	Pool          string               `json:"pool"`
+	Priority      string               `json:"priority"`
+	Attempt       int                  `json:"attempt"`
+	Create        subjects.Time        `json:"create_time"`
+	Start         subjects.Time        `json:"start_time"`
+	End           subjects.Time        `json:"end_time"`
+	ScheduledFor  subjects.Time        `json:"scheduled_for"`
+	ScheduledDate string               `json:"scheduled_date"`
+	RestartOf     int64                `json:"restart_of"`
+	RestartedBy   int64                `json:"restarted_by"`
+	StopRequest   string               `json:"wish"`
+	Deleted       subjects.Time        `json:"delete_time"`
+	JobName       string               `json:"job_name"`
+	Rebuilt       bool                 `json:"rebuilt"`
 }
 
 const decoders = 2

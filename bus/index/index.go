@@ -49,6 +49,7 @@ type Index struct {
 	stopRequests map[int64]string
 	ended        [64]*bus.Execution // ring of the last executions that this bus ended
 	endedNext    int
+	onEnd        []func(app, job string, id int64)
 }
 
 type jobName struct{ app, job string }
@@ -84,6 +85,12 @@ func (x *Index) WaitReady(ctx context.Context) error {
 		return ctx.Err()
 	}
 }
+
+// OnEnd makes the index call f whenever an execution has ended, also if it was
+// restarted meanwhile. job is the permanent key. f must not block. The index
+// calls it for no execution that had ended when Run began, and possibly twice
+// for one execution. Call OnEnd before Run.
+func (x *Index) OnEnd(f func(app, job string, id int64)) { x.onEnd = append(x.onEnd, f) }
 
 // Run fills the index and follows changes until ctx ends.
 func (x *Index) Run(ctx context.Context) error {

@@ -2,7 +2,10 @@ package index
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
+	"strconv"
+	"time"
 
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
@@ -52,6 +55,30 @@ type page struct {
 type extra struct {
 	scheduledFor subjects.Time
 	restartOf    int64
+	date         packedDate // of scheduledFor
+}
+
+// packedDate is a date as the number YYYYMMDD; 0: none.
+type packedDate int32
+
+// packDate packs a date of the form YYYY-MM-DD. Any other text is no date.
+func packDate(date string) packedDate {
+	if len(date) != len(time.DateOnly) || date[4] != '-' || date[7] != '-' {
+		return 0
+	}
+	n, err := strconv.ParseUint(date[:4]+date[5:7]+date[8:], 10, 31)
+	if err != nil {
+		return 0
+	}
+	return packedDate(n)
+}
+
+// String returns the date as YYYY-MM-DD, or an empty string.
+func (d packedDate) String() string {
+	if d == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%04d-%02d-%02d", d/10000, d/100%100, d%100)
 }
 
 func newTable() table { return table{pages: map[int64]*page{}, extra: map[int64]extra{}} }
