@@ -153,6 +153,13 @@ type Execution struct {
 	EndSequence   uint64 `json:"end_sequence,omitempty"`
 	StopRequest   string `json:"wish,omitempty"` // stored under the name that older releases read
 	RestartedBy   int64  `json:"restarted_by,omitempty"`
+	// If RestartedBy is an automatic retry, the Run of its [Retry].
+	RestartRun int    `json:"restart_run,omitempty"`
+	Retry      *Retry `json:"retry,omitempty"`
+	// When the bus restarts this failed execution; 0: never.
+	RetryDue subjects.Time `json:"retry_due,omitzero"`
+	// Why the bus does not restart this failed execution.
+	RetryEnded string `json:"retry_ended,omitempty"`
 	// Parameters of the execution RestartedBy.
 	RestartParams map[string]string `json:"restart_parameters,omitempty"`
 	// Element where a restart of this one begins.
@@ -170,6 +177,27 @@ type Execution struct {
 	Rebuilt    bool          `json:"rebuilt,omitempty"`    // rebuilt from a claim, without a definition
 	DeleteTime subjects.Time `json:"delete_time,omitzero"` // when somebody deleted it; the janitor removes it
 }
+
+// Retry says how often the bus restarts a failed execution. It is that of the
+// definition with which the execution began.
+type Retry struct {
+	Attempts   int      `json:"attempts"`
+	Backoff    string   `json:"backoff,omitempty"`
+	MaxBackoff string   `json:"max_backoff,omitempty"`
+	On         []string `json:"on,omitempty"`
+	NotOn      []string `json:"not_on,omitempty"`
+	// The execution is this run of the job, from 1. From 2 on, it is an
+	// automatic restart of a failed execution.
+	Run int `json:"run"`
+}
+
+// AwaitsRetry reports whether the bus is going to restart the execution.
+func (e *Execution) AwaitsRetry() bool {
+	return e.RetryDue != 0 && e.RestartedBy == 0 && e.BatchStatus == subjects.Failed
+}
+
+// EndRetry says that the bus is not going to restart the execution.
+func (e *Execution) EndRetry(why string) { e.RetryDue, e.RetryEnded = 0, why }
 
 // Key returns the record's key.
 func (e *Execution) Key() string { return ExecutionKey(e.App, e.Job, e.ID) }

@@ -337,12 +337,25 @@ func (s *Server) executionOf(e *bus.Execution) rest.Execution {
 		JobParameters: e.Parameters,
 		ScheduledDate: orNil(e.ScheduledDate),
 		LogDropped:    e.LogDropped,
+		Retry:         retryOf(e),
+		RestartedBy:   orNil(e.RestartedBy),
 	}
 	if len(e.StepExecutions) > 0 {
 		v.StepExecutions = make([]rest.StepExecution, len(e.StepExecutions))
 	}
 	for i := range e.StepExecutions {
 		v.StepExecutions[i] = stepOf(e.ID, &e.StepExecutions[i])
+	}
+	return v
+}
+
+func retryOf(e *bus.Execution) *rest.Retry {
+	if e.Retry == nil {
+		return nil
+	}
+	v := &rest.Retry{Run: e.Retry.Run, Of: e.Retry.Attempts, Ended: orNil(e.RetryEnded)}
+	if e.AwaitsRetry() {
+		v.Due = e.RetryDue
 	}
 	return v
 }

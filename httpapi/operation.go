@@ -235,6 +235,28 @@ func document(api huma.API) []byte {
 	return b
 }
 
+// retrySchema describes when the bus restarts a failed execution.
+func retrySchema() *huma.Schema {
+	two, most := 2.0, 1000.0
+	delay := func(doc string) *huma.Schema {
+		return &huma.Schema{Type: "string", Description: doc, Examples: []any{"30s"}}
+	}
+	patterns := func(doc string) *huma.Schema {
+		return &huma.Schema{Type: "array", Items: &huma.Schema{Type: "string"}, Description: doc}
+	}
+	return &huma.Schema{
+		Type: "object", Required: []string{"attempts"}, AdditionalProperties: false,
+		Description: "The bus restarts a failed execution, which continues where it ended.",
+		Properties: map[string]*huma.Schema{
+			"attempts":    {Type: "integer", Minimum: &two, Maximum: &most, Description: "How often the job runs in all."},
+			"backoff":     delay("Time between the end of a failed execution and its restart. It doubles with each restart. Default " + jsl.DefaultBackoff + "."),
+			"max_backoff": delay("The backoff does not exceed this. Default " + jsl.DefaultMaxBackoff + "."),
+			"on":          patterns("Patterns for the exit status of the execution or of a failed step: only these are retried. * is any number of characters, ? is one. Default: all."),
+			"not_on":      patterns("Patterns of exit statuses that are not retried, though on has them."),
+		},
+	}
+}
+
 // nullMembers are the members that are an object or null. Huma can describe that
 // of plain values only.
 var nullMembers = []string{"schedule", "next_execution", "latest_execution", "agent", "time_monitor"}
@@ -281,6 +303,7 @@ func (definition) Schema(huma.Registry) *huma.Schema {
 			"on_agent_lost": {Type: "string", Enum: []any{"failed", "requeue"}},
 			"log":           {Type: "string", Enum: []any{"complete", "lossy"}, Description: "With complete, the default, a job that writes lines faster than the bus stores them has to wait. With lossy, the job does not wait, and lines are lost."},
 			"max_attempts":  {Type: "integer", Description: "With requeue: maximum number of attempts."},
+			"retry":         retrySchema(),
 			"unsafe_substitution": switchable("Allows #{jobParameters[...]} in commands and scripts for the shell, which runs the text of a parameter as code. " +
 				"Without it such a job is refused: a process has its parameters as variables, JOBSTREAMER_PARAM_NAME."),
 			"namespace": {Type: "string", Enum: []any{"javaee", "jakartaee"}, Description: "The namespace of the job's XML. Default javaee."},

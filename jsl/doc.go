@@ -65,13 +65,13 @@
 // part of a job are ignored, and so are members whose value is nil.
 //
 // XML is the job XML of JSR-352, in either namespace or none, with children in
-// any order. The dispatch attributes are not part of that language, so they
-// have their own namespace: https://github.com/job-streamer/dispatch. A job
-// read in the namespace of Jakarta Batch is written in it again; the other
-// forms show it as "namespace": "jakartaee". A tab or a line break in an
-// attribute is read as a space (XML 1.0 section 3.3.3), unless it is written as
-// a character reference. A command of several lines therefore has &#10; between
-// them.
+// any order. The dispatch attributes, and the element retry of a job, are not
+// part of that language, so they have their own namespace:
+// https://github.com/job-streamer/dispatch. A job read in the namespace of
+// Jakarta Batch is written in it again; the other forms show it as "namespace":
+// "jakartaee". A tab or a line break in an attribute is read as a space (XML
+// 1.0 section 3.3.3), unless it is written as a character reference. A command
+// of several lines therefore has &#10; between them.
 //
 // XML may have any encoding that golang.org/x/text knows, such as UTF-16,
 // Shift_JIS, Windows-31J, EUC-JP and ISO-8859-1. It is always written in UTF-8.

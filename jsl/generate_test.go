@@ -65,12 +65,30 @@ func (g *generator) randomJob() *Job {
 		Priority:    pickOne(g, PriorityHigh, PriorityNormal, PriorityLow),
 		OnAgentLost: pickOne(g, LostFailed, LostRequeue),
 		MaxAttempts: pickOne(g, 1, DefaultMaxAttempts, 9),
+		Retry:       g.randomRetry(),
 		Log:         pickOne(g, LogComplete, LogLossy),
 		Namespace:   pickOne(g, JavaEE, JakartaEE),
+	}
+	if j.Restartable == "false" {
+		j.Retry = nil
 	}
 	j.Elements = g.randomElements(3)
 	j.UnsafeSubstitution = g.coinFlip() || j.Validate() != nil
 	return j
+}
+
+func (g *generator) randomRetry() *Retry {
+	if g.coinFlip() {
+		return nil
+	}
+	r := &Retry{Attempts: 2 + g.IntN(9), Backoff: pickOne(g, "", "0s", "1m30s"), MaxBackoff: pickOne(g, "", "2h")}
+	for range g.IntN(3) {
+		r.On = append(r.On, g.randomFilledText())
+	}
+	for range g.IntN(3) {
+		r.NotOn = append(r.NotOn, g.randomFilledText())
+	}
+	return r
 }
 
 func (g *generator) randomProperties() Properties {

@@ -5,6 +5,9 @@ const (
 	DefaultPool        = "default"
 	DefaultMaxAttempts = 3
 
+	DefaultBackoff    = "30s"
+	DefaultMaxBackoff = "1h"
+
 	PriorityHigh   = "high"
 	PriorityNormal = "normal" // the default
 	PriorityLow    = "low"
@@ -35,6 +38,7 @@ type Job struct {
 	Priority    string // PriorityHigh, PriorityNormal, PriorityLow; default PriorityNormal
 	OnAgentLost string // LostFailed, LostRequeue; default LostFailed
 	MaxAttempts int    // with LostRequeue: how often it is tried in all; default DefaultMaxAttempts
+	Retry       *Retry // nil: a failed execution is not restarted automatically
 	Log         string // LogComplete, LogLossy; default LogComplete
 
 	// UnsafeSubstitution allows job parameters in the commands and scripts of a
@@ -42,6 +46,17 @@ type Job struct {
 	UnsafeSubstitution bool
 
 	Namespace string // of its XML: JavaEE or JakartaEE; default JavaEE. It has no effect on executions
+}
+
+// Retry says when the control bus restarts a failed execution.
+type Retry struct {
+	Attempts   int    // how often the job runs in all, at least 2
+	Backoff    string // before the first restart, doubled for each further one; default DefaultBackoff
+	MaxBackoff string // duration that Backoff does not exceed; default DefaultMaxBackoff
+	// Patterns of [Match] for the exit statuses of the execution and of its steps
+	// that failed. The execution is restarted if one of them matches On, or if On
+	// is empty, and none matches NotOn.
+	On, NotOn []string
 }
 
 // Element is a part of a job or a flow: a [*Step], [*Flow], [*Split] or

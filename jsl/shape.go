@@ -14,6 +14,7 @@ func (j *Job) writtenFields() []field {
 		defaultField("priority", &j.Priority, PriorityNormal),
 		defaultField("on_agent_lost", &j.OnAgentLost, LostFailed),
 		attemptsField(&j.MaxAttempts),
+		objectField("retry", &j.Retry),
 		defaultField("log", &j.Log, LogComplete),
 		flagField("unsafe_substitution", &j.UnsafeSubstitution),
 		defaultField("namespace", &j.Namespace, JavaEE),
@@ -237,20 +238,44 @@ func flagField(name string, p *bool) field {
 }
 
 func attemptsField(p *int) field {
-	return field{"max_attempts",
+	f := countField("max_attempts", p, wantAttempts)
+	write := f.write
+	f.write = func() *node {
+		if *p == DefaultMaxAttempts {
+			return nil
+		}
+		return write()
+	}
+	return f
+}
+
+// countField is a field for a whole number from 1 in which nothing is
+// substituted. Zero is not written.
+func countField(name string, p *int, want string) field {
+	return field{name,
 		func(d *decoder, n *node, path string) {
 			if n.kind != number && n.kind != text || !isInt(n.text) {
-				d.reportMismatch(n, path, wantAttempts)
+				d.reportMismatch(n, path, want)
 				return
 			}
 			if *p = Int(n.text).Or(0); *p == 0 { // a written 0 is not the default
-				d.reportMismatch(n, path, wantAttempts)
+				d.reportMismatch(n, path, want)
 			}
 		},
 		func() *node {
-			if *p == 0 || *p == DefaultMaxAttempts {
+			if *p == 0 {
 				return nil
 			}
 			return &node{kind: number, text: strconv.Itoa(*p)}
 		}}
+}
+
+func (r *Retry) writtenFields() []field {
+	return []field{
+		countField("attempts", &r.Attempts, wantRetryAttempts),
+		textField("backoff", &r.Backoff),
+		textField("max_backoff", &r.MaxBackoff),
+		textsField("on", &r.On),
+		textsField("not_on", &r.NotOn),
+	}
 }

@@ -80,6 +80,7 @@ func (v *validator) checkDispatch(j *Job) {
 	if j.MaxAttempts < 0 || j.MaxAttempts > math.MaxInt32 {
 		v.reportFault("/max_attempts", wantAttempts, fmt.Sprint(j.MaxAttempts))
 	}
+	v.checkRetry(j)
 }
 
 // checkElements checks the elements of a job or a flow and their targets.

@@ -174,6 +174,12 @@ func (r *xmlReader) readChildren(n *node, path, name string, shape xmlShape, dep
 			return nil // the end
 		}
 		child := start.Name.Local
+		if start.Name.Space == dispatchSpace && name == "job" {
+			if err := r.readDispatch(n, path, start, dispatchChildren); err != nil {
+				return err
+			}
+			continue
+		}
 		if start.Name.Space != r.space || !slices.Contains(shape.children, child) {
 			r.addFault(r.faultHere(memberPath(path, child), oneOfNames(shape.children), quoteValue(child)))
 			if err := r.dec.Skip(); err != nil {

@@ -25,6 +25,17 @@ const dispatchSpace = "https://github.com/job-streamer/dispatch"
 
 var dispatchNames = []string{"exclusive", "pool", "priority", "on-agent-lost", "max-attempts", "log", "unsafe-substitution"}
 
+// dispatchShapes lists the elements in that namespace: the children of a job,
+// and their children.
+var dispatchShapes = map[string]xmlShape{
+	"retry":  shapeOf("attempts backoff max-backoff", "on not-on"),
+	"on":     shapeOf("exit-status", ""),
+	"not-on": shapeOf("exit-status", ""),
+}
+
+// dispatchChildren are the dispatch elements that a job may have.
+var dispatchChildren = []string{"retry"}
+
 // xmlShape lists the attributes and children that an element of JSL may have.
 // The order of the children does not matter, because editors write them in any
 // order.

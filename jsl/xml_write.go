@@ -24,13 +24,15 @@ func formatXML(n *node) []byte {
 		head = xmlRoot(job.attributes[i].Value)
 		job.attributes = slices.Delete(job.attributes, i, i+1)
 	}
+	dispatch := slices.ContainsFunc(job.children, func(e *element) bool { return strings.HasPrefix(e.name, dispatchPrefix) })
 	for i, a := range job.attributes {
 		if slices.Contains(dispatchNames, a.Name) {
-			if len(head) == 2 {
-				head = append(head, Property{"xmlns:jobstreamer", dispatchSpace})
-			}
-			job.attributes[i].Name = "jobstreamer:" + a.Name
+			dispatch = true
+			job.attributes[i].Name = dispatchPrefix + a.Name
 		}
+	}
+	if dispatch {
+		head = append(head, Property{"xmlns:" + strings.TrimSuffix(dispatchPrefix, ":"), dispatchSpace})
 	}
 	job.attributes = append(head, job.attributes...)
 	var b strings.Builder
@@ -56,6 +58,8 @@ func elementFrom(name string, n *node) *element {
 			for _, item := range m.value.items {
 				e.children = append(e.children, elementFrom(elementName(item), item))
 			}
+		case "retry":
+			e.children = append(e.children, retryElement(m.value))
 		case "decision":
 			decider := elementFrom("", m.value)
 			e.attributes = append(e.attributes, decider.attributes...)

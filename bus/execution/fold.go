@@ -100,6 +100,7 @@ func fillEnd(e *bus.Execution, r *bus.StoredResult) {
 	}
 	e.RestartPosition = r.RestartPosition
 	e.Definition = nil // a restart takes the job's definition at that time
+	planRetry(e, r)
 	closeSteps(e, r)
 }
 

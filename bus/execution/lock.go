@@ -27,9 +27,14 @@ func (s *Service) exclusiveError(app, job string, holder int64) error {
 	return bus.State(bus.CodeExclusive, "the job %s is exclusive, and its execution %d has not ended", bus.JobKey(app, s.x.JobName(app, job)), holder)
 }
 
+// errLockHeld means that a retry waits until another execution of its exclusive
+// job has ended.
+var errLockHeld = errors.New("another execution of the exclusive job has not ended")
+
 // acquireLock acquires the lock of an exclusive job for rec. If another
 // execution holds it, rec ends as abandoned, unless an agent has claimed it,
-// and the error is a StateError.
+// and the error is a StateError. A retry does not end: the error is
+// errLockHeld.
 func (s *Service) acquireLock(ctx context.Context, rec *bus.Execution) error {
 	key := bus.JobKey(rec.App, rec.Job)
 	for {
@@ -57,6 +62,9 @@ func (s *Service) acquireLock(ctx context.Context, rec *bus.Execution) error {
 		// lock.
 		if last.Attempt > 0 || last.BatchStatus.Ended() {
 			return nil
+		}
+		if isRetry(rec) {
+			return errLockHeld
 		}
 		why := fmt.Sprintf("the job is exclusive, and its execution %d had not ended", l.Value)
 		_, err = s.b.PublishResult(ctx, s.busResult(rec, last, subjects.Abandoned, why), last.Sequence)

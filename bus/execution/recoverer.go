@@ -21,6 +21,7 @@ import (
 //	claimed      if no heartbeat names it: fence it as failed or unknown
 //	a stop       stopped, or the command again
 //	ended        free the lock; fold it, if the record does not show it
+//	failed       restart it, when its retry is due
 type recoverer struct {
 	s       *Service
 	checks  map[string]queueCheck // by application
@@ -64,6 +65,9 @@ func (r *recoverer) runRound(ctx context.Context) error {
 			}
 			g.Go(func() error { return r.recoverExecution(gctx, l, queued) })
 		}
+	}
+	for _, d := range r.s.x.DueRetries(subjects.TimeOf(now), maxRetries) {
+		g.Go(func() error { r.retryExecution(gctx, d); return nil })
 	}
 	for _, u := range r.s.x.Unsubmitted() {
 		g.Go(func() error { return r.recoverRestart(gctx, u) })
@@ -141,7 +145,7 @@ func (r *recoverer) requestNext(ctx context.Context, e *bus.Execution, last *bus
 	}
 	if e.Exclusive && last.Attempt == 0 {
 		if err := r.s.acquireLock(ctx, e); err != nil {
-			if bus.HasCode(err, bus.CodeExclusive) { // it ends as abandoned
+			if bus.HasCode(err, bus.CodeExclusive) || errors.Is(err, errLockHeld) { // it ends, or waits
 				return nil
 			}
 			return err

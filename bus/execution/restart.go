@@ -23,6 +23,12 @@ func (s *Service) Restart(ctx context.Context, app, job string, id int64, parame
 	if err != nil {
 		return nil, false, err
 	}
+	return s.restartAs(ctx, old, parameters, 0, start)
+}
+
+// restartAs restarts old. run is 0, or the number of the automatic retry.
+func (s *Service) restartAs(ctx context.Context, old *bus.Execution, parameters map[string]string, run int, start time.Time) (e *bus.Execution, created bool, err error) {
+	id := old.ID
 	if parameters == nil {
 		// The predecessor may be from before such parameters were refused.
 		err = checkParameters(old.Parameters)
@@ -43,6 +49,9 @@ func (s *Service) Restart(ctx context.Context, app, job string, id int64, parame
 	}
 	if !parsed.Restartable.Or(true) {
 		return nil, false, bus.State(bus.CodeRestartRefused, "the job %s is not restartable", bus.JobKey(old.App, parsed.ID))
+	}
+	if err := checkRun(old, parsed, run); err != nil {
+		return nil, false, err
 	}
 	if old.RestartedBy != 0 { // before this call
 		return nil, false, bus.State(bus.CodeNotMostRecent, "execution %d was restarted as %d", id, old.RestartedBy)
@@ -65,6 +74,8 @@ func (s *Service) Restart(ctx context.Context, app, job string, id int64, parame
 		switch {
 		case o.RestartedBy != 0: // just now, by another caller
 			return false, nil
+		case run > 0 && !o.AwaitsRetry():
+			return false, bus.State(bus.CodeRestartRefused, "execution %d is not to be retried: %s", id, o.RetryEnded)
 		case o.BatchStatus == subjects.Completed:
 			return false, bus.State(bus.CodeAlreadyComplete, "execution %d has completed", id)
 		case o.BatchStatus == subjects.Abandoned:
@@ -72,7 +83,7 @@ func (s *Service) Restart(ctx context.Context, app, job string, id int64, parame
 		case !o.BatchStatus.Ended():
 			return false, bus.State(bus.CodeIsRunning, "execution %d has not ended: it is %s", id, o.BatchStatus)
 		}
-		o.RestartedBy, o.RestartParams = next, parameters
+		o.RestartedBy, o.RestartParams, o.RestartRun = next, parameters, run
 		if parameters == nil {
 			o.RestartParams = o.Parameters
 		}
@@ -93,6 +104,9 @@ func (s *Service) submitRestart(ctx context.Context, old *bus.Execution, start t
 	}
 	rec := newRecord(old.RestartedBy, def, parsed, time.Now())
 	rec.BatchStatus, rec.InstanceID, rec.RestartOf = subjects.Unrestarted, old.InstanceID, old.ID
+	if rec.Retry != nil {
+		rec.Retry.Run = max(1, old.RestartRun)
+	}
 	// A job for a date restarts for that date.
 	rec.ScheduledFor, rec.ScheduledDate = old.ScheduledFor, old.ScheduledDate
 	rec.Parameters, rec.Before, rec.StartPosition = old.RestartParams, stepStates(old.Before, old.StepExecutions), old.RestartPosition

@@ -15,10 +15,15 @@ const showTimeout = 2 * time.Second
 
 // Stop writes a stop request to the record, which holds from then on. A waiting
 // execution is stopped. For a running one, the bus sends the command to the
-// agent until its heartbeats no longer name the execution. The error is a
-// StateError job_execution_not_running if the execution has ended.
+// agent until its heartbeats no longer name the execution. A failed execution
+// that awaits its retry is not restarted. The error is a StateError
+// job_execution_not_running if the execution has ended otherwise.
 func (s *Service) Stop(ctx context.Context, app, job string, id int64) (*bus.Execution, error) {
 	e, err := s.changeRecord(ctx, app, job, id, func(e *bus.Execution) (bool, error) {
+		if e.AwaitsRetry() {
+			e.EndRetry("it was stopped")
+			return true, nil
+		}
 		if e.BatchStatus.Ended() {
 			return false, bus.State(bus.CodeNotRunning, "execution %d has ended: it is %s", id, e.BatchStatus)
 		}
@@ -146,6 +151,18 @@ func (s *Service) Abandon(ctx context.Context, app, job string, id int64) (*bus.
 			return nil, bus.State(bus.CodeIsRunning, "execution %d is %s: stop it first", id, last.BatchStatus)
 		case last.BatchStatus.Ended() && e.RestartedBy != 0:
 			return nil, bus.State(bus.CodeNotMostRecent, "execution %d was restarted as %d", id, e.RestartedBy)
+		}
+		if e.Retry != nil && last.BatchStatus.Ended() && !e.BatchStatus.Ended() {
+			// The record does not say yet whether there is a retry.
+			if err := s.foldEnd(ctx, e, last); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if e.AwaitsRetry() {
+			if err := s.abandonRetry(ctx, e); err != nil {
+				return nil, err
+			}
 		}
 		if err := checkStepTime(start); err != nil {
 			return nil, err

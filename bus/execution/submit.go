@@ -72,6 +72,9 @@ func (s *Service) Submit(ctx context.Context, sub Submission) (e *bus.Execution,
 		}
 	}
 	rec := newRecord(id, def, parsed, start)
+	if sub.Definition != nil { // there is no job to restart
+		rec.Retry = nil
+	}
 	rec.Parameters, rec.FireKey = sub.Parameters, sub.FireKey
 	rec.ScheduledFor, rec.ScheduledDate = sub.ScheduledFor, sub.ScheduledDate
 	return s.beginExecution(ctx, rec, start, created)
@@ -131,13 +134,14 @@ func newRecord(id int64, def *bus.Job, parsed *jsl.Job, now time.Time) *bus.Exec
 		},
 		Definition: def.Definition,
 	}
+	rec.Retry = retryOf(parsed)
 	if def.Name != def.PermanentKey && bus.NameKey(def.Name) == def.PermanentKey {
 		rec.JobName = def.Name
 	}
-	// Older agents do not know these two, which have no effect at run time.
-	if parsed.Namespace == jsl.JakartaEE || parsed.UnsafeSubstitution {
+	// Older agents do not know these, which have no effect at run time.
+	if parsed.Namespace == jsl.JakartaEE || parsed.UnsafeSubstitution || parsed.Retry != nil {
 		sent := *parsed
-		sent.Namespace, sent.UnsafeSubstitution = "", false
+		sent.Namespace, sent.UnsafeSubstitution, sent.Retry = "", false, nil
 		if text, err := sent.MarshalJSON(); err == nil {
 			rec.Definition = text
 		}
@@ -216,7 +220,11 @@ func (s *Service) beginExecution(ctx context.Context, rec *bus.Execution, start 
 		rec, created = there, false
 	}
 	if rec.Exclusive {
-		if err := s.acquireLock(ctx, rec); err != nil {
+		err := s.acquireLock(ctx, rec)
+		if errors.Is(err, errLockHeld) { // the recoverer requests it later
+			return rec, created, nil
+		}
+		if err != nil {
 			return rec, false, err
 		}
 		if err := checkStepTime(start); err != nil {
@@ -274,6 +282,7 @@ func (s *Service) existingRecord(ctx context.Context, rec *bus.Execution, err er
 			return false, nil
 		}
 		e.Definition, e.Before, e.StartPosition, e.FireKey, e.Rebuilt = rec.Definition, rec.Before, rec.StartPosition, rec.FireKey, false
+		e.Retry = rec.Retry
 		return true, nil
 	})
 	switch {

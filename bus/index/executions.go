@@ -1,6 +1,7 @@
 package index
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -47,6 +48,13 @@ type Restarted struct {
 	ID, By   int64
 }
 
+// DueRetry is a failed execution that the bus restarts at a time.
+type DueRetry struct {
+	App, Job string
+	ID       int64
+	Due      subjects.Time
+}
+
 // PutExecution adds or replaces an execution whose record this bus has just
 // written or read.
 func (x *Index) PutExecution(e *bus.Execution, rev uint64) {
@@ -55,7 +63,7 @@ func (x *Index) PutExecution(e *bus.Execution, rev uint64) {
 		Pool: e.Pool, Priority: e.Priority,
 		Create: e.CreateTime, Start: e.StartTime, End: e.EndTime, ScheduledFor: e.ScheduledFor, ScheduledDate: e.ScheduledDate, RestartOf: e.RestartOf,
 		RestartedBy: e.RestartedBy, StopRequest: e.StopRequest, Deleted: e.DeleteTime, JobName: e.JobName,
-		Rebuilt: e.Rebuilt,
+		Rebuilt: e.Rebuilt, RetryDue: e.RetryDue,
 	}, e.App, e.Job, rev, e)
 }
 
@@ -178,6 +186,10 @@ func (x *Index) trackLive(r *recordFields, app, job string) {
 			x.successor[r.ID] = Restarted{app, job, r.ID, r.RestartedBy}
 		}
 	}
+	delete(x.retries, r.ID)
+	if r.RetryDue != 0 && r.RestartedBy == 0 && r.Status == subjects.Failed {
+		x.retries[r.ID] = DueRetry{app, job, r.ID, r.RetryDue}
+	}
 	if r.Status.Ended() {
 		delete(x.live, r.ID)
 		delete(x.stopRequests, r.ID)
@@ -217,6 +229,7 @@ func (x *Index) removeEntry(id int64, j *jobEntry) {
 	delete(x.live, id)
 	delete(x.stopRequests, id)
 	delete(x.successor, id)
+	delete(x.retries, id)
 }
 
 func (x *Index) summaryOf(e *entry) Summary {
@@ -374,7 +387,7 @@ func (x *Index) LiveOf(app, job string) int {
 }
 
 // EndedBefore returns at most limit executions that ended before t, the oldest
-// first within a job.
+// first within a job. It leaves out those that are going to be retried.
 func (x *Index) EndedBefore(t time.Time, limit int) []Summary {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
@@ -386,12 +399,27 @@ func (x *Index) EndedBefore(t time.Time, limit int) []Summary {
 			if e.create >= before || len(old) >= limit {
 				break
 			}
-			if e.end != 0 && e.end < before && statusOf(e.status).Ended() {
+			if _, retried := x.retries[e.id]; !retried && e.end != 0 && e.end < before && statusOf(e.status).Ended() {
 				old = append(old, x.summaryOf(e))
 			}
 		}
 	}
 	return old
+}
+
+// DueRetries returns at most limit executions whose retry is due at a time, the
+// longest due first.
+func (x *Index) DueRetries(now subjects.Time, limit int) []DueRetry {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	var due []DueRetry
+	for _, r := range x.retries {
+		if r.Due <= now {
+			due = append(due, r)
+		}
+	}
+	slices.SortFunc(due, func(a, b DueRetry) int { return cmp.Or(cmp.Compare(a.Due, b.Due), cmp.Compare(a.ID, b.ID)) })
+	return due[:min(len(due), limit)]
 }
 
 // Doomed returns the records that somebody deleted.

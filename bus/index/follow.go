@@ -37,6 +37,7 @@ type recordFields struct {
 	Deleted       subjects.Time        `json:"delete_time"`
 	JobName       string               `json:"job_name"`
 	Rebuilt       bool                 `json:"rebuilt"`
+	RetryDue      subjects.Time        `json:"retry_due"`
 }
 
 const decoders = 2

@@ -45,6 +45,7 @@ type Index struct {
 	live         map[int64]queuePlace
 	doomed       map[int64]Doomed
 	successor    map[int64]Restarted // restarts whose new execution is not in the index yet
+	retries      map[int64]DueRetry  // failed executions that the bus restarts
 	waiters      map[int64][]chan *bus.Execution
 	stopRequests map[int64]string
 	ended        [64]*bus.Execution // ring of the last executions that this bus ended
@@ -65,7 +66,7 @@ func New(b *bus.Bus) *Index {
 		b: b, ready: make(chan struct{}), changed: make(chan struct{}),
 		apps: map[string]appEntry{}, byKey: map[jobName]*jobEntry{}, byName: map[jobName]*jobEntry{}, perApp: map[string]int{},
 		table: newTable(), names: newNames(), live: map[int64]queuePlace{},
-		doomed: map[int64]Doomed{}, successor: map[int64]Restarted{},
+		doomed: map[int64]Doomed{}, successor: map[int64]Restarted{}, retries: map[int64]DueRetry{},
 		waiters: map[int64][]chan *bus.Execution{}, stopRequests: map[int64]string{},
 	}
 }

@@ -197,8 +197,19 @@ type Execution struct {
 	Exception      *string           `json:"exception" edn:"job-execution/exception" doc:"Why the execution failed, for people."`
 	JobParameters  map[string]string `json:"job_parameters" edn:"job-execution/job-parameters,text" doc:"The parameters with which the execution was started, or those of the execution that it restarts."`
 	ScheduledDate  *string           `json:"scheduled_date,omitzero" edn:"job-execution/scheduled-date" doc:"Date of scheduled_for in the time zone of the schedule, as YYYY-MM-DD."`
+	Retry          *Retry            `json:"retry,omitzero" edn:"job-execution/retry" doc:"Only if the definition had retry."`
+	RestartedBy    *int64            `json:"restarted_by,omitzero" edn:"job-execution/restarted-by" doc:"The execution that restarts this one. Absent if there is none."`
 	LogDropped     int64             `json:"log_dropped,omitzero" edn:"job-execution/log-dropped" doc:"Number of lost lines of output. Absent if there are none."`
 	StepExecutions []StepExecution   `json:"step_executions" edn:"job-execution/step-executions" doc:"The steps in the order of their start."`
+}
+
+// Retry says which run of a job an execution is, and whether the bus restarts
+// it.
+type Retry struct {
+	Run   int           `json:"run" edn:"retry/run" doc:"The execution is this run, from 1. From 2 on, it is an automatic restart of a failed execution."`
+	Of    int           `json:"of" edn:"retry/of" doc:"How often the job runs in all."`
+	Due   subjects.Time `json:"due,omitzero" edn:"retry/due" doc:"When the bus restarts the failed execution. Absent if it does not, or has."`
+	Ended *string       `json:"ended,omitzero" edn:"retry/ended" doc:"Why the bus does not restart the failed execution."`
 }
 
 // StepExecution is one execution of a step.

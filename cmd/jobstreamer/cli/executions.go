@@ -95,7 +95,7 @@ func drawExecution(p *page, e *rest.Execution) {
 	}
 	p.writeFields("Execution", cell{fmt.Sprint(e.ExecutionID), bold}, "Job", e.Job, "Application", e.App, "Status", statusCell(e.BatchStatus), "Exit status", ownExit(e.ExitStatus, e.BatchStatus),
 		"Waiting for", waitingText(&e.Waiting),
-		"Exception", cell{textOf(e.Exception), red}, "Reason", startReason(&e.ExecutionSummary), "Scheduled for", p.timeText(e.ScheduledFor), "Agent", agentName(e.Agent),
+		"Exception", cell{textOf(e.Exception), red}, "Reason", startReason(&e.ExecutionSummary), "Retry", retryText(p, e), "Scheduled for", p.timeText(e.ScheduledFor), "Agent", agentName(e.Agent),
 		"Created", p.timeText(e.CreateTime), "Started", p.timeText(e.StartTime), "Ended", p.timeText(e.EndTime), "Took", p.tookText(e.StartTime, e.EndTime),
 		"Parameters", strings.Join(params, "\n"), "Log", missingOutput(e))
 	if len(e.StepExecutions) == 0 {
@@ -108,6 +108,25 @@ func drawExecution(p *page, e *rest.Execution) {
 		t.addRow(x.StepName, statusCell(x.BatchStatus), ownExit(x.ExitStatus, x.BatchStatus), p.timeCell(x.StartTime), p.tookText(x.StartTime, x.EndTime), textOf(x.Exception))
 	}
 	p.writeTable(t)
+}
+
+// retryText returns which run of the job an execution is, and what becomes of
+// it.
+func retryText(p *page, e *rest.Execution) string {
+	r := e.Retry
+	if r == nil {
+		return ""
+	}
+	text := fmt.Sprintf("run %d of %d", r.Run, r.Of)
+	switch {
+	case e.RestartedBy != nil:
+		text += fmt.Sprintf("; restarted as %d", *e.RestartedBy)
+	case !r.Due.IsZero():
+		text += "; the next one is due at " + p.timeText(r.Due)
+	case r.Ended != nil:
+		text += "; not retried: " + *r.Ended
+	}
+	return text
 }
 
 // waitingText returns the reason why an execution waits, with its position in
