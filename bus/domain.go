@@ -143,6 +143,10 @@ type Agent struct {
 // stays in the record until the execution has ended.
 const StopRequested = "stop"
 
+// TimeoutExit is the exit status of an execution that ran longer than its
+// timeout.
+const TimeoutExit = "TIMEOUT"
+
 // Execution is the record of an execution.
 type Execution struct {
 	subjects.Execution
@@ -156,6 +160,12 @@ type Execution struct {
 	// If RestartedBy is an automatic retry, the Run of its [Retry].
 	RestartRun int    `json:"restart_run,omitempty"`
 	Retry      *Retry `json:"retry,omitempty"`
+	// How long it may run, and how long it has to stop then, in milliseconds; 0:
+	// it has no timeout.
+	TimeoutMS int64 `json:"timeout_ms,omitempty"`
+	GraceMS   int64 `json:"timeout_grace_ms,omitempty"`
+	// When the bus found that it had run longer than its timeout.
+	TimedOut subjects.Time `json:"timed_out,omitzero"`
 	// When the bus restarts this failed execution; 0: never.
 	RetryDue subjects.Time `json:"retry_due,omitzero"`
 	// Why the bus does not restart this failed execution.

@@ -281,6 +281,9 @@ func (definition) Schema(huma.Registry) *huma.Schema {
 		}
 		return s
 	}
+	duration := func(doc, example string) *huma.Schema {
+		return &huma.Schema{Type: "string", Description: doc, Examples: []any{example}}
+	}
 	one := 1
 	steps := objects("The elements of the job. An element with steps is a flow, one with flows a split, one with decision a decision; any other is a step, with a batchlet, a chunk or neither. " +
 		"A step may have command, a string for the shell, in place of a batchlet. Answers show it as the batchlet " + jsl.ShellBatchlet + " with the property command.")
@@ -304,6 +307,8 @@ func (definition) Schema(huma.Registry) *huma.Schema {
 			"log":           {Type: "string", Enum: []any{"complete", "lossy"}, Description: "With complete, the default, a job that writes lines faster than the bus stores them has to wait. With lossy, the job does not wait, and lines are lost."},
 			"max_attempts":  {Type: "integer", Description: "With requeue: maximum number of attempts."},
 			"retry":         retrySchema(),
+			"timeout":       duration("How long an execution may run, from its start. The bus stops it then, and it ends as failed with the exit status TIMEOUT.", "2h"),
+			"timeout_grace": duration("How long the execution has to stop after its timeout. Default "+jsl.DefaultTimeoutGrace+".", "1m"),
 			"unsafe_substitution": switchable("Allows #{jobParameters[...]} in commands and scripts for the shell, which runs the text of a parameter as code. " +
 				"Without it such a job is refused: a process has its parameters as variables, JOBSTREAMER_PARAM_NAME."),
 			"namespace": {Type: "string", Enum: []any{"javaee", "jakartaee"}, Description: "The namespace of the job's XML. Default javaee."},

@@ -69,6 +69,9 @@ func (g *generator) randomJob() *Job {
 		Log:         pickOne(g, LogComplete, LogLossy),
 		Namespace:   pickOne(g, JavaEE, JakartaEE),
 	}
+	if j.Timeout = pickOne(g, "", "90m"); j.Timeout != "" {
+		j.TimeoutGrace = pickOne(g, "", "0s", "1m")
+	}
 	if j.Restartable == "false" {
 		j.Retry = nil
 	}

@@ -8,6 +8,8 @@ const (
 	DefaultBackoff    = "30s"
 	DefaultMaxBackoff = "1h"
 
+	DefaultTimeoutGrace = "30s"
+
 	PriorityHigh   = "high"
 	PriorityNormal = "normal" // the default
 	PriorityLow    = "low"
@@ -39,7 +41,11 @@ type Job struct {
 	OnAgentLost string // LostFailed, LostRequeue; default LostFailed
 	MaxAttempts int    // with LostRequeue: how often it is tried in all; default DefaultMaxAttempts
 	Retry       *Retry // nil: a failed execution is not restarted automatically
-	Log         string // LogComplete, LogLossy; default LogComplete
+	// How long an execution may run, and how long it has to stop then. Durations;
+	// Timeout is empty for no limit, TimeoutGrace for DefaultTimeoutGrace.
+	Timeout, TimeoutGrace string
+
+	Log string // LogComplete, LogLossy; default LogComplete
 
 	// UnsafeSubstitution allows job parameters in the commands and scripts of a
 	// [ShellBatchlet].

@@ -73,6 +73,12 @@ func parseDelay(value string, otherwise time.Duration) time.Duration {
 	return d
 }
 
+// RunLimit returns how long an execution may run, 0 for any time, and how long
+// it has to stop then.
+func (j *Job) RunLimit() (timeout, grace time.Duration) {
+	return parseDelay(j.Timeout, 0), parseDelay(j.TimeoutGrace, parseDelay(DefaultTimeoutGrace, 0))
+}
+
 // Delay returns the time between the end of the execution that was the number
 // run of the job, from 1, and its restart.
 func (r *Retry) Delay(run int) time.Duration {

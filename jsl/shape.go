@@ -15,6 +15,8 @@ func (j *Job) writtenFields() []field {
 		defaultField("on_agent_lost", &j.OnAgentLost, LostFailed),
 		attemptsField(&j.MaxAttempts),
 		objectField("retry", &j.Retry),
+		textField("timeout", &j.Timeout),
+		textField("timeout_grace", &j.TimeoutGrace),
 		defaultField("log", &j.Log, LogComplete),
 		flagField("unsafe_substitution", &j.UnsafeSubstitution),
 		defaultField("namespace", &j.Namespace, JavaEE),

@@ -3,6 +3,7 @@ package jsl
 import (
 	"fmt"
 	"math"
+	"time"
 )
 
 const wantAttempts = "a whole number of at least 1"
@@ -81,6 +82,11 @@ func (v *validator) checkDispatch(j *Job) {
 		v.reportFault("/max_attempts", wantAttempts, fmt.Sprint(j.MaxAttempts))
 	}
 	v.checkRetry(j)
+	v.checkDelay("/timeout", j.Timeout, time.Second)
+	v.checkDelay("/timeout_grace", j.TimeoutGrace, 0)
+	if j.TimeoutGrace != "" && j.Timeout == "" {
+		v.reportFault("/timeout_grace", "a timeout beside it", shownText(j.TimeoutGrace))
+	}
 }
 
 // checkElements checks the elements of a job or a flow and their targets.

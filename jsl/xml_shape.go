@@ -23,7 +23,7 @@ func xmlRoot(namespace string) []Property {
 // dispatchSpace is the namespace of the dispatch attributes of a job.
 const dispatchSpace = "https://github.com/job-streamer/dispatch"
 
-var dispatchNames = []string{"exclusive", "pool", "priority", "on-agent-lost", "max-attempts", "log", "unsafe-substitution"}
+var dispatchNames = []string{"exclusive", "pool", "priority", "on-agent-lost", "max-attempts", "timeout", "timeout-grace", "log", "unsafe-substitution"}
 
 // dispatchShapes lists the elements in that namespace: the children of a job,
 // and their children.

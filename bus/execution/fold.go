@@ -55,13 +55,14 @@ func foldResult(e *bus.Execution, r *bus.StoredResult) foldOutcome {
 	if !taken {
 		return skipped
 	}
+	r = asTimedOut(e, r)
 	e.UpdateTime = r.Time
 	if r.Attempt > e.Attempt { // the faults of earlier attempts are in RESULTS
 		e.Attempt, e.Exception, e.ExitStatus = r.Attempt, "", ""
 		e.ClaimSequence = r.Sequence
 	}
 	e.BatchStatus = r.BatchStatus
-	if e.StopRequest == bus.StopRequested && e.BatchStatus.Running() {
+	if isStopping(e) && e.BatchStatus.Running() {
 		e.BatchStatus = subjects.Stopping
 	}
 	if r.Agent != subjects.Bus {

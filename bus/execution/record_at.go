@@ -23,10 +23,11 @@ func (s *Service) At(ctx context.Context, r *bus.StoredResult) (e *bus.Execution
 	if err != nil || !taken {
 		return nil, false, err
 	}
+	counted := asTimedOut(e, r)
 	if ahead {
-		rewindRecord(e, r)
+		rewindRecord(e, counted)
 	}
-	e.BatchStatus = r.BatchStatus // without the effect of a stop request
+	e.BatchStatus = counted.BatchStatus // without the effect of a stop request
 	changed, err = s.statusChanged(ctx, r)
 	return e, changed, err
 }

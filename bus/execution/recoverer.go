@@ -22,6 +22,7 @@ import (
 //	a stop       stopped, or the command again
 //	ended        free the lock; fold it, if the record does not show it
 //	failed       restart it, when its retry is due
+//	overdue      stop it; after its grace, fence it as failed
 type recoverer struct {
 	s       *Service
 	checks  map[string]queueCheck // by application
@@ -48,6 +49,8 @@ func (r *recoverer) runRound(ctx context.Context) error {
 	for _, l := range r.s.x.Live() {
 		age := now.Sub(l.UpdateTime.Std())
 		switch {
+		case l.Deadline != 0 && l.Deadline <= subjects.TimeOf(now):
+			g.Go(func() error { return r.endOverdue(gctx, l) })
 		case l.BatchStatus.Waiting() && (age > r.s.cfg.Waiting || l.StopRequest != ""):
 			waiting[l.App] = append(waiting[l.App], l)
 		case l.BatchStatus.Running() && r.s.agents.IsLost(l.Agent, l.ID, l.Attempt):
@@ -170,6 +173,8 @@ func (r *recoverer) fenceAttempt(ctx context.Context, e *bus.Execution, last *bu
 	requeue := e.OnAgentLost == subjects.LostRequeue && !e.Rebuilt && len(e.Definition) > 0 &&
 		(e.MaxAttempts == 0 || last.Attempt < e.MaxAttempts)
 	switch {
+	case e.TimedOut != 0:
+		return r.fenceOverdue(ctx, e, last)
 	case e.StopRequest == bus.StopRequested:
 		status = subjects.Stopped
 	case requeue:

@@ -75,7 +75,7 @@ func (p *projector) rebuildRecord(ctx context.Context, t *track) (*bus.Execution
 	if rec.InstanceID == 0 {
 		rec.InstanceID = t.id
 	}
-	if err := p.rebuildRetry(ctx, rec); err != nil {
+	if err := p.rebuildPolicies(ctx, rec); err != nil {
 		return nil, err
 	}
 	if rec.CreateTime == 0 {

@@ -35,6 +35,14 @@ func retryOf(j *jsl.Job) *bus.Retry {
 	return &bus.Retry{Attempts: r.Attempts, Backoff: r.Backoff, MaxBackoff: r.MaxBackoff, On: r.On, NotOn: r.NotOn, Run: 1}
 }
 
+// setPolicies sets what the bus keeps of a definition in the record.
+func setPolicies(rec *bus.Execution, j *jsl.Job) {
+	rec.Retry = retryOf(j)
+	if timeout, grace := j.RunLimit(); timeout > 0 {
+		rec.TimeoutMS, rec.GraceMS = timeout.Milliseconds(), grace.Milliseconds()
+	}
+}
+
 // isRetry reports whether the bus started the execution as a retry.
 func isRetry(e *bus.Execution) bool { return e.Retry != nil && e.Retry.Run > 1 }
 
@@ -75,15 +83,15 @@ func failedExits(e *bus.Execution) []string {
 	return exits
 }
 
-// rebuildRetry sets the retry of a record that was rebuilt from a claim. Nobody
-// has stored the definition that the execution began with, so the present one
-// counts.
-func (p *projector) rebuildRetry(ctx context.Context, rec *bus.Execution) error {
+// rebuildPolicies sets the retry and the timeout of a record that was rebuilt
+// from a claim. Nobody has stored the definition that the execution began with,
+// so the present one counts.
+func (p *projector) rebuildPolicies(ctx context.Context, rec *bus.Execution) error {
 	_, parsed, ok := p.x.Definition(rec.App, rec.Job)
 	if !ok {
 		return nil
 	}
-	if rec.Retry = retryOf(parsed); rec.Retry == nil || rec.RestartOf == 0 {
+	if setPolicies(rec, parsed); rec.Retry == nil || rec.RestartOf == 0 {
 		return nil
 	}
 	old, err := p.b.Executions.Get(ctx, bus.ExecutionKey(rec.App, rec.Job, rec.RestartOf))

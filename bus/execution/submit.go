@@ -134,14 +134,14 @@ func newRecord(id int64, def *bus.Job, parsed *jsl.Job, now time.Time) *bus.Exec
 		},
 		Definition: def.Definition,
 	}
-	rec.Retry = retryOf(parsed)
+	setPolicies(rec, parsed)
 	if def.Name != def.PermanentKey && bus.NameKey(def.Name) == def.PermanentKey {
 		rec.JobName = def.Name
 	}
 	// Older agents do not know these, which have no effect at run time.
-	if parsed.Namespace == jsl.JakartaEE || parsed.UnsafeSubstitution || parsed.Retry != nil {
+	if parsed.Namespace == jsl.JakartaEE || parsed.UnsafeSubstitution || parsed.Retry != nil || parsed.Timeout != "" {
 		sent := *parsed
-		sent.Namespace, sent.UnsafeSubstitution, sent.Retry = "", false, nil
+		sent.Namespace, sent.UnsafeSubstitution, sent.Retry, sent.Timeout, sent.TimeoutGrace = "", false, nil, "", ""
 		if text, err := sent.MarshalJSON(); err == nil {
 			rec.Definition = text
 		}
@@ -282,7 +282,7 @@ func (s *Service) existingRecord(ctx context.Context, rec *bus.Execution, err er
 			return false, nil
 		}
 		e.Definition, e.Before, e.StartPosition, e.FireKey, e.Rebuilt = rec.Definition, rec.Before, rec.StartPosition, rec.FireKey, false
-		e.Retry = rec.Retry
+		e.Retry, e.TimeoutMS, e.GraceMS = rec.Retry, rec.TimeoutMS, rec.GraceMS
 		return true, nil
 	})
 	switch {

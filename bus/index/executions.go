@@ -32,6 +32,7 @@ type Summary struct {
 type Live struct {
 	Summary
 	Revision uint64
+	Deadline subjects.Time // end of the timeout; 0: it has none, or has not started
 }
 
 // Doomed is a record that somebody deleted. Lists hide it; the janitor removes
@@ -64,6 +65,7 @@ func (x *Index) PutExecution(e *bus.Execution, rev uint64) {
 		Create: e.CreateTime, Start: e.StartTime, End: e.EndTime, ScheduledFor: e.ScheduledFor, ScheduledDate: e.ScheduledDate, RestartOf: e.RestartOf,
 		RestartedBy: e.RestartedBy, StopRequest: e.StopRequest, Deleted: e.DeleteTime, JobName: e.JobName,
 		Rebuilt: e.Rebuilt, RetryDue: e.RetryDue,
+		Timeout: e.TimeoutMS, TimedOut: e.TimedOut,
 	}, e.App, e.Job, rev, e)
 }
 
@@ -197,10 +199,13 @@ func (x *Index) trackLive(r *recordFields, app, job string) {
 	}
 	x.live[r.ID] = queuePlace{
 		key: queueKey{app, x.names.numberOf(r.Pool)}, waits: r.Status.Waiting(),
-		rank: rank{priorityNumber(r.Priority), max(r.Create, r.Start), r.ID},
+		rank: rank{priorityNumber(r.Priority), max(r.Create, r.Start), r.ID}, deadline: r.deadline(),
 	}
-	if r.StopRequest != "" {
+	switch {
+	case r.StopRequest != "":
 		x.stopRequests[r.ID] = r.StopRequest
+	case r.TimedOut != 0:
+		x.stopRequests[r.ID] = bus.StopRequested
 	}
 }
 
@@ -362,10 +367,10 @@ func (x *Index) Live() []Live {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	all := make([]Live, 0, len(x.live))
-	for id := range x.live {
+	for id, q := range x.live {
 		if h, ok := x.table.findHandle(id); ok {
 			e := x.table.entryAt(h)
-			all = append(all, Live{x.summaryOf(e), e.rev})
+			all = append(all, Live{x.summaryOf(e), e.rev, q.deadline})
 		}
 	}
 	return all

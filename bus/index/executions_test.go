@@ -324,7 +324,7 @@ func TestSummary(t *testing.T) {
 	if got, ok := x.Find(7); !ok || got != want {
 		t.Errorf("Find(7) = %+v\nwant      %+v", got, want)
 	}
-	if live := x.Live(); len(live) != 1 || live[0] != (Live{want, 1}) {
+	if live := x.Live(); len(live) != 1 || live[0] != (Live{Summary: want, Revision: 1}) {
 		t.Errorf("Live() = %+v", live)
 	}
 	end := execution(7, subjects.Stopped)

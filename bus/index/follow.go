@@ -38,6 +38,8 @@ type recordFields struct {
 	JobName       string               `json:"job_name"`
 	Rebuilt       bool                 `json:"rebuilt"`
 	RetryDue      subjects.Time        `json:"retry_due"`
+	Timeout       int64                `json:"timeout_ms"`
+	TimedOut      subjects.Time        `json:"timed_out"`
 }
 
 const decoders = 2

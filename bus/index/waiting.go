@@ -3,6 +3,7 @@ package index
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
@@ -13,6 +14,18 @@ type queuePlace struct {
 	key   queueKey
 	waits bool
 	rank  rank
+
+	deadline subjects.Time // end of the timeout; 0: none
+}
+
+// deadline returns when the timeout of an execution ends, or 0. The clock of the
+// agent that told the start may be slow, so the creation is a bound.
+func (r *recordFields) deadline() subjects.Time {
+	if r.Timeout == 0 || r.Start == 0 {
+		return 0
+	}
+	start := max(r.Start, r.Create).Std()
+	return subjects.TimeOf(start.Add(time.Duration(r.Timeout) * time.Millisecond))
 }
 
 // queueKey identifies the queue of a pool.

@@ -129,7 +129,9 @@ func (n *Notifier) notificationsOf(subject string) []bus.StatusNotification {
 func possibleMatches(wanted []bus.StatusNotification, r *bus.StoredResult) (some []bus.StatusNotification) {
 	for _, a := range wanted {
 		exit := a.ExitStatus != "" && r.BatchStatus.Ended() && (r.ExitStatus == "" || r.ExitStatus == a.ExitStatus)
-		if a.BatchStatus == r.BatchStatus || exit {
+		// The end of a stop counts as failed if the execution had timed out.
+		late := r.BatchStatus == subjects.Stopped && (a.BatchStatus == subjects.Failed || a.ExitStatus == bus.TimeoutExit)
+		if a.BatchStatus == r.BatchStatus || exit || late {
 			some = append(some, a)
 		}
 	}
