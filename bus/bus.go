@@ -42,6 +42,7 @@ type Bus struct {
 	Apps        *Store[App]
 	Jobs        *Store[Job]
 	Schedules   *Store[Schedule]
+	Calendars   *Store[Calendar]
 	Agents      *Store[Agent]
 	Executions  *Store[Execution]
 	Fires       *Store[Fire]
@@ -102,6 +103,7 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Bus, error) {
 		openStore(ctx, b, subjects.AppsBucket, &b.Apps),
 		openStore(ctx, b, subjects.JobsBucket, &b.Jobs),
 		openStore(ctx, b, subjects.SchedulesBucket, &b.Schedules),
+		openStore(ctx, b, subjects.CalendarsBucket, &b.Calendars),
 		openStore(ctx, b, subjects.AgentsBucket, &b.Agents),
 		openStore(ctx, b, subjects.ExecutionsBucket, &b.Executions),
 		openStore(ctx, b, subjects.FiresBucket, &b.Fires),

@@ -57,7 +57,12 @@ func (a answered) Header(name string) string {
 }
 
 // SetStatus sets the status that clients of the format expect.
-func (a answered) SetStatus(status int) { a.request.SetStatus(statusIn(a.format, a.Method(), status)) }
+func (a answered) SetStatus(status int) {
+	if a.format == codec.EDN {
+		status = v1.RouteStatus(a.Method(), a.Operation().Path, status)
+	}
+	a.request.SetStatus(statusIn(a.format, a.Method(), status))
+}
 
 // statusIn returns the status of an answer in a format.
 func statusIn(f *codec.Format, method string, status int) int {
@@ -137,7 +142,7 @@ func (b *body[T]) Resolve(ctx huma.Context) []error {
 	}
 	f, err := codec.ForBody(ctx.Header("Content-Type"), ctx.Header("Content-Encoding"))
 	if err == nil && f.Form == jsl.XML && b.optional() {
-		err = &codec.MediaTypeError{Header: "Content-Type", Got: f.Media, Want: codec.MediaTypes() + " (XML for jobs only)"}
+		err = &codec.MediaTypeError{Header: "Content-Type", Got: f.Media, Want: codec.MediaTypes() + " (XML for jobs and calendars only)"}
 	}
 	if err == nil {
 		err = withoutSecrets(&b.value, validate(ctx, &b.value, f.Read(buf.Bytes(), &b.value, v1.Ignores)))
@@ -190,9 +195,13 @@ func (b *body[T]) maxBytes() int64 {
 }
 
 // optional reports whether an empty body counts as an object without members.
+// Only bodies that are not optional may be XML.
 func (b *body[T]) optional() bool {
-	_, definition := any(&b.value).(*sentJob)
-	return !definition
+	switch any(&b.value).(type) {
+	case *sentJob, *newCalendar:
+		return false
+	}
+	return true
 }
 
 func (b *body[T]) describe(r huma.Registry) *huma.RequestBody {

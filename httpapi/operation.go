@@ -183,6 +183,7 @@ func apiConfig(version string) huma.Config {
 	registry.RegisterTypeAlias(reflect.TypeFor[jobFile](), reflect.TypeFor[definition]())
 	registry.RegisterTypeAlias(reflect.TypeFor[sentJob](), reflect.TypeFor[definition]())
 	registry.RegisterTypeAlias(reflect.TypeFor[newApp](), reflect.TypeFor[rest.App]())
+	registry.RegisterTypeAlias(reflect.TypeFor[newCalendar](), reflect.TypeFor[rest.NewCalendar]())
 	c := huma.Config{
 		OpenAPI: &huma.OpenAPI{
 			OpenAPI: "3.1.0",

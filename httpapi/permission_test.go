@@ -49,8 +49,8 @@ var contract = map[permission]struct {
 	manageAgents: {"admin", []string{"GET /agent-tokens", "POST /agent-tokens", "DELETE /agent-token/{name}"}},
 	open:         {"admin operator watcher nobody", []string{"POST /auth", "DELETE /auth", "POST /agent-tokens/join", "GET /oauth", "GET /version", "GET /healthcheck"}},
 
-	readCalendar:  {"admin operator watcher", nil},
-	writeCalendar: {"admin operator", nil},
+	readCalendar:  {"admin operator watcher", []string{"GET /calendars", "GET /calendars/download", "GET /calendar/{name}", "GET /calendar/{name}/preview"}},
+	writeCalendar: {"admin operator", []string{"POST /calendars", "PUT /calendar/{name}", "DELETE /calendar/{name}"}},
 }
 
 // Every route is asked by everybody. One that was declared without a permission

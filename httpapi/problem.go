@@ -25,6 +25,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 	v1 "github.com/job-streamer/job-streamer-control-bus/httpapi/v1"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
+	"github.com/job-streamer/job-streamer-control-bus/scheduler/calendar"
 )
 
 // problem is an error as the API answers it.
@@ -136,6 +137,8 @@ func classifyError(err error) *problem {
 		noJoin  *accounts.NotJoinableError
 		denied  *oidc.RefusedError
 		sick    *sickError
+		date    calendar.FieldError
+		dates   calendar.Errors
 	)
 	if p := auditProblem(err); p != nil {
 		return p
@@ -194,6 +197,10 @@ func classifyError(err error) *problem {
 		return faultyRequest(faultsOfEntries(entries))
 	case errors.As(err, &field):
 		return faultyRequest(codec.Faults{{Pointer: field.Path, Detail: "want " + field.Want, Got: codec.Cut(field.Got)}})
+	case errors.As(err, &dates):
+		return faultyRequest(faultsOfCalendar(dates))
+	case errors.As(err, &date):
+		return faultyRequest(faultsOfCalendar(calendar.Errors{date}))
 	case errors.As(err, &written):
 		return problemWithFaults(http.StatusUnprocessableEntity, "invalid_job", codec.FaultsOf(written))
 	case errors.As(err, &bad):

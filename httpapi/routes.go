@@ -113,6 +113,14 @@ func (s *Server) addRoutes() {
 	addRoute(s, readJob, readingRoute(get, "/test-execution/{id}", "Get the status of a test execution", 200), s.getTestExecution)
 	addRoute(s, executeJob, withLaterAudit(writingRoute(del, "/test-execution/{id}", "Stop a test execution and delete it", 204)), s.deleteTestExecution)
 
+	addRoute(s, readCalendar, withDefinition(readingRoute(get, "/calendars", "List the calendars, ordered by name", 200)), s.listCalendars)
+	addRoute(s, readCalendar, withDefinition(withStream(readingRoute(get, "/calendars/download", "Download all calendars as one file", 200), "application/force-download")), s.downloadCalendars)
+	addRoute(s, writeCalendar, withDefinition(writingRoute(post, "/calendars", "Create or overwrite a calendar", 201)), s.postCalendar)
+	addRoute(s, readCalendar, withDefinition(readingRoute(get, "/calendar/{name}", "Get a calendar", 200)), s.getCalendar)
+	addRoute(s, writeCalendar, withDefinition(writingRoute(put, "/calendar/{name}", "Create, overwrite or rename a calendar", 200)), s.putCalendar)
+	addRoute(s, writeCalendar, writingRoute(del, "/calendar/{name}", "Delete a calendar that nothing uses", 204), s.deleteCalendar)
+	addRoute(s, readCalendar, withDefinition(readingRoute(get, "/calendar/{name}/preview", "Preview a year of a calendar: its holidays and why they are holidays", 200)), s.previewCalendar)
+
 	addRoute(s, anyone, readingRoute(post, "/schedule/preview", "Preview when a schedule would fire", 200), s.previewFires)
 
 	addRoute(s, anyone, readingRoute(get, "/agents", "List the agents, ordered by name", 200), s.listAgents)
@@ -129,7 +137,7 @@ type traits struct {
 	readsOnly    bool // the handler changes nothing
 	auditedLater bool // the answer does not wait for the row in the audit
 	quick        bool // the read model may name the job, although the route writes
-	definition   bool // body or answer is a job definition, which XML can hold
+	definition   bool // body or answer is the definition of a job or a calendar, which XML can hold
 	signsIn      bool // the body decides the format of the answer
 	streams      bool // the answer has a media type of its own
 
@@ -152,7 +160,7 @@ func (t *traits) audited() bool { return !t.readsOnly || t.auditedLater }
 
 // writingRoute declares a route that changes something.
 func writingRoute(method, path, summary string, status int) huma.Operation {
-	id := strings.NewReplacer("{app}", "", "{job}", "", "{id}", "", "{number}", "", "{sha256}", "", "/", "-", ".", "-").Replace(strings.ToLower(method) + path)
+	id := strings.NewReplacer("{app}", "", "{job}", "", "{id}", "", "{name}", "", "{number}", "", "{sha256}", "", "/", "-", ".", "-").Replace(strings.ToLower(method) + path)
 	parts := slices.DeleteFunc(strings.Split(id, "-"), func(s string) bool { return s == "" })
 	return huma.Operation{
 		Method: method, Path: path, Summary: summary, DefaultStatus: status,
@@ -162,7 +170,7 @@ func writingRoute(method, path, summary string, status int) huma.Operation {
 }
 
 func tagOf(path string) string {
-	for _, tag := range []string{"execution", "schedule", "agent", "job", "event", "user"} {
+	for _, tag := range []string{"execution", "schedule", "agent", "job", "event", "user", "calendar"} {
 		if strings.Contains(path, "/"+tag) {
 			return tag + "s"
 		}
@@ -194,7 +202,8 @@ func withLaterAudit(op huma.Operation) huma.Operation {
 	return op
 }
 
-// withDefinition declares that body or answer is a job definition.
+// withDefinition declares that body or answer is the definition of a job or a
+// calendar.
 func withDefinition(op huma.Operation) huma.Operation {
 	traitsOf(&op).definition = true
 	return op

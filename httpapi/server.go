@@ -18,6 +18,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/bus/accounts"
 	"github.com/job-streamer/job-streamer-control-bus/bus/agents"
+	"github.com/job-streamer/job-streamer-control-bus/bus/calendars"
 	"github.com/job-streamer/job-streamer-control-bus/bus/catalog"
 	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
 	"github.com/job-streamer/job-streamer-control-bus/bus/index"
@@ -29,6 +30,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/sse"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 	"github.com/job-streamer/job-streamer-control-bus/scheduler"
+	"github.com/job-streamer/job-streamer-control-bus/scheduler/calendar"
 )
 
 const (
@@ -74,6 +76,10 @@ type Catalog interface {
 	NewNotificationID(ctx context.Context) (int64, error)
 	AddNotification(ctx context.Context, at catalog.Ref, n bus.StatusNotification) (*bus.Job, error)
 	RemoveNotification(ctx context.Context, at catalog.Ref, id int64) (*bus.Job, error)
+	Calendars() *calendars.Set
+	CalendarsNow(ctx context.Context, name string) (*calendars.Set, calendars.Entry, error)
+	SaveCalendar(ctx context.Context, name string, allowed catalog.Condition, change func(was *calendar.Calendar) (calendar.Calendar, error)) (calendars.Entry, catalog.Change, error)
+	DeleteCalendar(ctx context.Context, name string, allowed catalog.Condition) error
 }
 
 // Executions is the part of the life cycle that the API needs.
@@ -198,7 +204,7 @@ type Config struct {
 	Notifier    Notifier
 	LoadSamples LoadSamples
 	Runnable    func(*jsl.Job) error // nil, or why no agent can run a job
-	TimeZone    *time.Location       // of the times in pictures; default: UTC
+	TimeZone    *time.Location       // of pictures, and of holidays sent as times; default: UTC
 	Version     string               // of the program
 
 	// TLS makes the server speak HTTPS; nil: HTTP. Then cookies go over HTTPS

@@ -3,7 +3,7 @@
 // changes. Lists, searches and counts come from it. The steps and parameters of
 // one execution are read from JetStream.
 //
-//	KV jobs, schedules, apps --watch--------------> maps of definitions
+//	KV jobs, schedules, apps, calendars --watch---> maps of definitions
 //	KV executions --ordered consumer, 2 decoders--> entries of 72 bytes,
 //	                                                by id, and by job in order of creation
 //	own writes -----------------------------------> the same, without delay;
@@ -23,6 +23,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/calendars"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 )
 
@@ -35,11 +36,12 @@ type Index struct {
 
 	mu           sync.RWMutex
 	apps         map[string]appEntry
+	calendars    *calendars.Set
 	jobs         []*jobEntry // by the number in entries of executions; never shrinks
 	byKey        map[jobName]*jobEntry
 	byName       map[jobName]*jobEntry // those with a definition
 	perApp       map[string]int        // jobs with a definition
-	changed      chan struct{}         // closed at the next change of a schedule
+	changed      chan struct{}         // closed at the next change of a schedule or a calendar
 	table        table
 	names        names // of agents and exit statuses
 	live         map[int64]queuePlace
@@ -97,7 +99,7 @@ func (x *Index) OnEnd(f func(app, job string, id int64)) { x.onEnd = append(x.on
 func (x *Index) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	var left atomic.Int32
-	left.Store(4)
+	left.Store(5)
 	filled := func() {
 		if left.Add(-1) == 0 {
 			close(x.ready)
@@ -114,6 +116,7 @@ func (x *Index) Run(ctx context.Context) error {
 			x.PutSchedule(app, job, v, rev)
 		}
 	})
+	followBucket(ctx, g, x.b.Calendars, filled, x.PutCalendar)
 	g.Go(func() error { return x.followExecutions(ctx, filled) })
 	return g.Wait()
 }
@@ -200,6 +203,26 @@ func (x *Index) PutSchedule(app, key string, v *bus.Schedule, rev uint64) {
 	j.schedule, j.schedRev = v, rev
 	close(x.changed)
 	x.changed = make(chan struct{})
+}
+
+// PutCalendar sets the calendar with a key, or removes it if v is nil.
+func (x *Index) PutCalendar(key string, v *bus.Calendar, rev uint64) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	set := x.calendars.With(key, v, rev)
+	if set == x.calendars {
+		return
+	}
+	x.calendars = set
+	close(x.changed)
+	x.changed = make(chan struct{})
+}
+
+// Calendars returns all calendars.
+func (x *Index) Calendars() *calendars.Set {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	return x.calendars
 }
 
 // jobFor returns the entry for a permanent key, and creates it if there is

@@ -214,7 +214,7 @@ func (x *Index) Schedules() []bus.Entry[bus.Schedule] {
 }
 
 // ScheduleChanged returns a channel that is closed at the next change of any
-// schedule.
+// schedule or calendar.
 func (x *Index) ScheduleChanged() <-chan struct{} {
 	x.mu.RLock()
 	defer x.mu.RUnlock()

@@ -94,6 +94,8 @@ func (r *reader) readValue(v reflect.Value, at string) error {
 	case v.Kind() == reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
 		return r.readValue(v.Elem(), at)
+	case v.Kind() == reflect.Struct && kind == '"':
+		return r.readAlone(v, at)
 	case v.Kind() == reflect.Struct:
 		return r.readObject(v, at)
 	case v.Kind() == reflect.Map:
@@ -181,13 +183,23 @@ func (r *reader) readObject(v reflect.Value, at string) error {
 	})
 }
 
+// readAlone reads a string that stands in place of an object with one member.
+func (r *reader) readAlone(v reflect.Value, at string) error {
+	for _, f := range fieldsOf(v.Type()) {
+		if f.as == "alone" {
+			return r.readValue(v.FieldByIndex(f.index), at)
+		}
+	}
+	return r.readObject(v, at)
+}
+
 // isNamed reports whether a field has this name. In JSON too a keyword with its
 // namespace is a name of the field; in EDN the keyword without it as well.
 func (r *reader) isNamed(f *ednField, name string) bool {
 	if r.edn && f.as == "inline" && r.PeekKind() != '{' {
 		return false
 	}
-	return f.json == name || slices.ContainsFunc(f.keywords, func(keyword string) bool {
+	return f.json == name && name != "-" || slices.ContainsFunc(f.keywords, func(keyword string) bool {
 		_, local, spaced := strings.Cut(keyword, "/")
 		return keyword == name && (spaced || r.edn) || r.edn && spaced && local == name
 	})
@@ -249,7 +261,9 @@ func (r *reader) skipUnknown(v reflect.Value, fields []ednField, name, at string
 	}
 	var names []string
 	for i := range fields {
-		names = append(names, fields[i].json)
+		if fields[i].json != "-" {
+			names = append(names, fields[i].json)
+		}
 	}
 	slices.Sort(names)
 	r.faults.Add(at, "one of "+strings.Join(names, ", "), strconv.Quote(name))

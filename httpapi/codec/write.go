@@ -35,8 +35,12 @@ func writeYAML(w io.Writer, v any) error {
 	return err
 }
 
-// writeXML writes a definition, or the definition in an answer, as job XML.
+// writeXML writes a definition, or the definition in an answer, as job XML, and
+// what is about calendars in a form of its own.
 func writeXML(w io.Writer, v any) error {
+	if done, err := writeCalendarXML(w, v); done {
+		return err
+	}
 	if j, ok := v.(rest.Job); ok {
 		v = *j.Definition.Parse()
 	}

@@ -18,6 +18,16 @@ func Status(method string, status int) int {
 	return status
 }
 
+// RouteStatus returns the status that v1 clients expect of a route in place of
+// ours, before [Status] is applied: they show why a calendar cannot be deleted
+// only with 400.
+func RouteStatus(method, path string, status int) int {
+	if method == http.MethodDelete && path == "/calendar/{name}" && status == http.StatusConflict {
+		return http.StatusBadRequest
+	}
+	return status
+}
+
 // namespaces are those of the keywords that v1 clients send.
 var namespaces = []string{
 	"db", "application", "job", "schedule", "calendar", "job-execution", "step-execution", "agent", "time-monitor", "status-notification", "user",
@@ -38,6 +48,7 @@ var defaults = map[string]string{
 	"with /{app}/execution/{id}":           "logs",
 	"limit /apps":                          "1000", // an EDN vector cannot say that there is more
 	"limit /agents":                        "1000",
+	"limit /calendars":                     "1000",
 }
 
 // Default returns the value that v1 clients expect of a parameter that they do

@@ -56,6 +56,7 @@ func (c *CLI) completeArguments(use string) cobra.CompletionFunc {
 		}
 		ask := map[string]completionSource{
 			"APP": (*invocation).appNames, "JOB": (*invocation).jobNames, "AGENT": (*invocation).agentNames, "CONTEXT": (*invocation).contextNames,
+			"CALENDAR":  (*invocation).calendarNames,
 			"EXECUTION": (*invocation).executionIDs, "EXECUTION|JOB": (*invocation).executionsAndJobs, "JOB|CRON": (*invocation).jobNames,
 			// The revisions of the application in the argument before it.
 			"REVISION": func(inv *invocation) []cobra.Completion { return inv.revisionNumbers(args[0]) },
