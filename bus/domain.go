@@ -50,20 +50,24 @@ type Notation struct {
 // EditOf returns the revision of the last edit of a job.
 func EditOf(e Entry[Job]) uint64 { return cmp.Or(e.Value.Edit, e.Revision) }
 
-// Key returns the job's key in the buckets jobs, schedules and locks.
+// Key returns the job's key in the buckets jobs and locks.
 func (j *Job) Key() string { return JobKey(j.App, cmp.Or(j.PermanentKey, NameKey(j.Name))) }
 
-// JobKey returns the key, in the buckets jobs, schedules and locks, of the job
-// with this permanent key in app.
+// JobKey returns the key, in the buckets jobs and locks, of the job with this
+// permanent key in app.
 func JobKey(app, key string) string { return app + "." + key }
 
 // SplitJobKey splits a key that [JobKey] returned.
-func SplitJobKey(key string) (app, permanentKey string, ok bool) { return strings.Cut(key, ".") }
+func SplitJobKey(key string) (app, permanentKey string, ok bool) {
+	app, permanentKey, ok = strings.Cut(key, ".")
+	return app, permanentKey, ok && !strings.Contains(permanentKey, ".")
+}
 
-// Schedule says when a job fires.
+// Schedule says when a job fires. A job may have several.
 type Schedule struct {
 	App        string `json:"app"`
 	Job        string `json:"job"`
+	Name       string `json:"name,omitempty"` // empty: [DefaultSchedule]
 	Cron       string `json:"cron_notation"`
 	TimeZone   string `json:"time_zone,omitempty"` // IANA name; empty: that of the bus
 	Calendar   string `json:"calendar,omitempty"`
@@ -77,8 +81,8 @@ type Schedule struct {
 	UpdateTime subjects.Time `json:"last_updated_time"`
 }
 
-// Key returns the schedule's key, which is the key of its job.
-func (s *Schedule) Key() string { return JobKey(s.App, s.Job) }
+// Key returns the schedule's key.
+func (s *Schedule) Key() ScheduleKey { return NewScheduleKey(s.App, s.Job, s.Name) }
 
 // Misfire policies: what the scheduler does with nominal times that passed
 // while no bus ran, or that it decided later than misfire_after.
@@ -114,21 +118,6 @@ type Fire struct {
 
 // Open reports whether the fire still needs an execution.
 func (f *Fire) Open() bool { return f.Execution != 0 && !f.Closed }
-
-// FireKey returns the key of the decision about a nominal time.
-func FireKey(app, job string, unixSecond int64) string {
-	return JobKey(app, job) + "." + strconv.FormatInt(unixSecond, 10)
-}
-
-// SplitFireKey splits a key that [FireKey] returned.
-func SplitFireKey(key string) (jobKey string, unixSecond int64, ok bool) {
-	dot := strings.LastIndexByte(key, '.')
-	if dot < 0 {
-		return "", 0, false
-	}
-	unixSecond, err := strconv.ParseInt(key[dot+1:], 10, 64)
-	return key[:dot], unixSecond, err == nil
-}
 
 // Agent is the stored registration of an agent. It outlives the agent's
 // process.
@@ -182,6 +171,9 @@ type Execution struct {
 	// Steps of the executions that this one restarts.
 	Before  []subjects.StepState `json:"before,omitempty"`
 	FireKey string               `json:"fire_key,omitempty"`
+	// Name of the schedule that fired it, or fired the first execution in its
+	// chain of restarts. Earlier versions did not store it; see FiredBy.
+	Schedule string `json:"schedule,omitempty"`
 	// Action of the time monitor, written before it acts.
 	Monitored  string        `json:"monitored,omitempty"`
 	Rebuilt    bool          `json:"rebuilt,omitempty"`    // rebuilt from a claim, without a definition
@@ -211,6 +203,16 @@ func (e *Execution) EndRetry(why string) { e.RetryDue, e.RetryEnded = 0, why }
 
 // Key returns the record's key.
 func (e *Execution) Key() string { return ExecutionKey(e.App, e.Job, e.ID) }
+
+// FiredBy returns the name of the schedule that fired the execution, or the
+// execution that it restarts, or "".
+func (e *Execution) FiredBy() string {
+	if e.Schedule == "" && e.FireKey != "" {
+		k, _, _ := SplitFireKey(e.FireKey)
+		return k.Name()
+	}
+	return e.Schedule
+}
 
 // ExecutionKey returns the key of an execution's record.
 func ExecutionKey(app, job string, id int64) string {

@@ -15,8 +15,8 @@ func TestKeys(t *testing.T) {
 	execution := bus.Execution{Execution: subjects.Execution{App: "a", Job: "j", ID: 12}}
 	revision := bus.Revision{App: "a", Number: 3}
 	for got, want := range map[string]string{
-		job.Key(): "a.j", schedule.Key(): "a.j", execution.Key(): "a.j.12", revision.Key(): "a.3",
-		bus.FireKey("a", "j", 946684800): "a.j.946684800",
+		job.Key(): "a.j", schedule.Key().String(): "a.j", execution.Key(): "a.j.12", revision.Key(): "a.3",
+		bus.NewScheduleKey("a", "j", "").FireKey(946684800): "a.j.946684800",
 	} {
 		if got != want {
 			t.Errorf("key %s, want %s", got, want)
@@ -25,15 +25,9 @@ func TestKeys(t *testing.T) {
 	if app, key, ok := bus.SplitJobKey("a.j"); !ok || app != "a" || key != "j" {
 		t.Errorf("SplitJobKey(a.j) = %s, %s, %v", app, key, ok)
 	}
-	if _, _, ok := bus.SplitJobKey("a"); ok {
-		t.Error("a key without a dot is a job's")
-	}
-	if job, at, ok := bus.SplitFireKey("a.j.946684800"); !ok || job != "a.j" || at != 946684800 {
-		t.Errorf("SplitFireKey = %s, %d, %v", job, at, ok)
-	}
-	for _, key := range []string{"a", "a.j.", "a.j.x"} {
-		if _, _, ok := bus.SplitFireKey(key); ok {
-			t.Errorf("%s is the key of a fire", key)
+	for _, key := range []string{"a", "a.j.weekly"} {
+		if _, _, ok := bus.SplitJobKey(key); ok {
+			t.Errorf("%s is the key of a job", key)
 		}
 	}
 	named := bus.Job{App: "a", Name: "Umsätze"}

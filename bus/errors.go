@@ -74,6 +74,7 @@ const (
 	CodeJobExists        = "job_exists"
 	CodeRenamed          = "job_renamed"
 	CodeNoSuchSchedule   = "no_such_schedule"
+	CodeScheduleExists   = "schedule_exists"
 	CodeNoSuchCalendar   = "no_such_calendar"
 	CodeCalendarExists   = "calendar_exists"
 	CodeCalendarInUse    = "calendar_in_use"

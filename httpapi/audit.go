@@ -36,7 +36,7 @@ var verbs = []string{"stop", "abandon", "alert", "restart", "pause", "resume", "
 // kinds are the kinds of objects whose segment in a path has another name.
 var kinds = map[string]string{
 	"auth": "login", "cb": "login", "token": "login", "apps": "application", "app": "application", "jobs": "job", "artifact": "jar", "roles": "role",
-	"deployments": "deployment", "batch-components": "deployment", "executions": "execution", "test-executions": "test-execution",
+	"deployments": "deployment", "batch-components": "deployment", "executions": "execution", "schedules": "schedule", "test-executions": "test-execution",
 	"agent-tokens": "agent-token", "calendars": "calendar", "exclusive": "settings", "time-monitor": "settings", "status-notification": "settings",
 }
 
@@ -88,6 +88,9 @@ func newRecord(a action, address string, param func(string) string) *auditRecord
 		r.Job, r.Name = job, value("id")
 	case job != "":
 		r.Name = job
+		if name := value("schedule"); name != "" {
+			r.Name += "/" + name
+		}
 	case a.kind == "application":
 		r.Name = r.App
 	case a.kind == "login": // of whom is not known yet

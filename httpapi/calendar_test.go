@@ -110,7 +110,7 @@ func TestDeletionOfAUsedCalendar(t *testing.T) {
 	e := newEnv(t)
 	e.call("PUT", "/calendar/c", `{}`).want(201)
 	used := bus.Schedule{App: "default", Job: "j", Cron: "0 0 3 * * ?", Calendar: "c"}
-	if _, err := e.bus.Schedules.Create(t.Context(), used.Key(), used); err != nil {
+	if _, err := e.bus.Schedules.Create(t.Context(), used.Key().String(), used); err != nil {
 		t.Fatal(err)
 	}
 	r := e.call("DELETE", "/calendar/c", "").code(409, "calendar_in_use")

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math"
 	"net/url"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -260,34 +261,49 @@ func (s *Server) importJob(ctx context.Context, at NamedPath, sent *sentJob, p *
 		return nil, err
 	}
 	out, key, err := s.writeJob(ctx, at, sent, p)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case sent.Schedule != nil:
-		return out, s.importSchedule(ctx, at.App, key, sent, &out.Body)
-	case sent.Whole || sent.noSchedule:
-		out.Body.Schedule, out.Body.NextExecution = nil, nil
-		if err = s.cfg.Schedules.Remove(ctx, at.App, key); bus.HasCode(err, bus.CodeNoSuchSchedule) {
-			err = nil
-		}
 	}
-	return out, err
+	if sent.Schedule != nil || sent.noSchedule || sent.Whole || sent.schedules != nil {
+		if err := s.importSchedules(ctx, at.App, key, sent); err != nil {
+			return nil, err
+		}
+		shown, err := s.findJob(ctx, &JobPath{App: at.App, job: JobRef{sent.ID, key}})
+		if err != nil {
+			return nil, err
+		}
+		s.showSchedules(&out.Body, shown)
+	}
+	return out, nil
 }
 
-// importSchedule writes the schedule that was sent with a job, and adds it to
-// the answer.
-func (s *Server) importSchedule(ctx context.Context, app, key string, sent *sentJob, shown *rest.Job) error {
-	was, err := s.cfg.Schedules.Stored(ctx, app, key)
+// importSchedules writes the schedules that were sent with a job, and removes
+// those that were sent as removed.
+func (s *Server) importSchedules(ctx context.Context, app, key string, sent *sentJob) error {
+	was, err := s.cfg.Schedules.StoredAll(ctx, app, key)
 	if err != nil {
 		return err
 	}
-	sc := sent.scheduleOver(app, was)
-	sc.Job = key
-	if _, err := s.cfg.Schedules.Set(ctx, *sc); err != nil {
-		return err
+	is := sent.schedulesOver(app, was)
+	for i := range is {
+		is[i].Job = key
+		if slices.ContainsFunc(was, func(sc bus.Schedule) bool { return reflect.DeepEqual(sc, is[i]) }) {
+			continue
+		}
+		if _, err := s.cfg.Schedules.Set(ctx, is[i]); err != nil {
+			return err
+		}
 	}
-	shown.Schedule, err = s.schedule(ctx, app, key)
-	return err
+	for i := range was {
+		gone := !slices.ContainsFunc(is, func(sc bus.Schedule) bool { return sc.Key() == was[i].Key() })
+		if !gone {
+			continue
+		}
+		if err := s.cfg.Schedules.Remove(ctx, was[i].Key()); err != nil && !bus.HasCode(err, bus.CodeNoSuchSchedule) {
+			return err
+		}
+	}
+	return nil
 }
 
 // writeJob writes the definition of a job and returns the job's key. If the
@@ -343,19 +359,21 @@ const (
 // A fire gets the duration of the latest execution.
 func (s *Server) timeline(j *index.Job) []rest.ExecutionSummary {
 	all := []rest.ExecutionSummary{}
-	if j.Schedule != nil && j.Schedule.Active {
-		took := usual
-		if l := j.Latest; l != nil && !l.StartTime.IsZero() && !l.EndTime.IsZero() {
-			took = l.EndTime.Std().Sub(l.StartTime.Std())
-		}
-		for _, t := range s.cfg.Schedules.Next(j.App, j.PermanentKey, toCome) {
+	took := usual
+	if l := j.Latest; l != nil && !l.StartTime.IsZero() && !l.EndTime.IsZero() {
+		took = l.EndTime.Std().Sub(l.StartTime.Std())
+	}
+	for _, sc := range j.Schedules {
+		for _, t := range s.cfg.Schedules.Next(sc.Key(), toCome) {
 			all = append(all, rest.ExecutionSummary{
 				App: j.App, Job: j.Name, BatchStatus: subjects.Registered,
 				StartTime: subjects.TimeOf(t), EndTime: subjects.TimeOf(t.Add(took)), ScheduledFor: subjects.TimeOf(t),
 			})
 		}
-		slices.Reverse(all) // newest first
 	}
+	slices.SortStableFunc(all, func(a, b rest.ExecutionSummary) int { return cmp.Compare(a.StartTime, b.StartTime) })
+	all = all[:min(len(all), toCome)]
+	slices.Reverse(all) // newest first
 	newest, _ := s.cfg.Index.Executions(j.App, j.PermanentKey, 0, inTimeline)
 	for i := range newest {
 		all = append(all, summaryOf(&newest[i]))
@@ -372,28 +390,37 @@ func (s *Server) jobOf(j *index.Job) rest.Job {
 			Total: j.Stats.Total, Success: j.Stats.Success, Failure: j.Stats.Failure,
 			Average: float64(j.Stats.Average.Microseconds()) / 1000,
 		},
-		Schedule:   scheduleOf(j.Schedule),
 		CreateTime: j.CreateTime, LastUpdatedTime: j.UpdateTime,
 	}
 	if j.Latest != nil {
 		latest := summaryOf(j.Latest)
 		v.LatestExecution = &latest
 	}
-	if t := s.nextFire(j); !t.IsZero() {
-		v.NextExecution = &rest.NextExecution{StartTime: t}
-	}
+	s.showSchedules(&v, j)
 	return v
 }
 
-// nextFire returns when the job fires next, zero if it does not.
-func (s *Server) nextFire(j *index.Job) subjects.Time {
-	if j.Schedule == nil || !j.Schedule.Active {
-		return 0
+// showSchedules adds the schedules of a job to its answer.
+func (s *Server) showSchedules(v *rest.Job, j *index.Job) {
+	v.Schedule, v.Schedules, v.NextExecution = scheduleOf(j.Schedule), nil, nil
+	if j.Schedule == nil && len(j.Schedules) > 0 || len(j.Schedules) > 1 {
+		v.Schedules = s.namedSchedules(j)
 	}
-	for _, t := range s.cfg.Schedules.Next(j.App, j.PermanentKey, 1) {
-		return subjects.TimeOf(t)
+	if t := s.nextFire(j); !t.IsZero() {
+		v.NextExecution = &rest.NextExecution{StartTime: t}
 	}
-	return 0
+}
+
+// nextFire returns when a schedule of the job fires next, zero if none does.
+func (s *Server) nextFire(j *index.Job) (next subjects.Time) {
+	for _, sc := range j.Schedules {
+		for _, t := range s.cfg.Schedules.Next(sc.Key(), 1) {
+			if at := subjects.TimeOf(t); next == 0 || at < next {
+				next = at
+			}
+		}
+	}
+	return next
 }
 
 // JobRef is a job that a request is about.

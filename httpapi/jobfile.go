@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -158,6 +159,8 @@ type fileParts struct {
 	file *jsl.File // nil: nothing was sent in the words of files
 
 	noSchedule, noMonitor bool
+	// All schedules but the default one, by name; nil if they stay as they are.
+	schedules map[string]*rest.ImportedSchedule
 }
 
 // ParseFile reads a job's file and checks all rules that do not depend on a
@@ -207,6 +210,18 @@ func (b *beside) readPart(m jsl.Member, edn bool) (wrong codec.Faults) {
 			b.Schedule = &rest.ImportedSchedule{}
 			read(b.Schedule, (*newSchedule)(&b.Schedule.NewSchedule).Validate)
 		}
+	case jsl.BesideSchedules:
+		b.schedules = map[string]*rest.ImportedSchedule{}
+		if none {
+			break
+		}
+		var sent map[string]json.RawMessage
+		if json.Unmarshal(m.Value, &sent) != nil {
+			wrong.Add("", "an object with schedules by their names", string(m.Value))
+		}
+		for _, name := range slices.Sorted(maps.Keys(sent)) {
+			wrong.AddWithin("/"+codec.Escape(name), b.readNamed(name, sent[name], edn))
+		}
 	case jsl.BesideTimeMonitor:
 		if b.TimeMonitor, b.noMonitor = nil, none; !none {
 			b.TimeMonitor = &rest.NewTimeMonitor{}
@@ -233,6 +248,28 @@ func (b *beside) readPart(m jsl.Member, edn bool) (wrong codec.Faults) {
 		}
 		b.StatusNotifications = &sent.All
 	}
+	return wrong
+}
+
+// readNamed reads a schedule other than the default one, and returns its faults.
+func (b *beside) readNamed(name string, value []byte, edn bool) (wrong codec.Faults) {
+	var field *bus.FieldError
+	switch {
+	case name == bus.DefaultSchedule || name == "":
+		wrong.Add("", "another name: the member schedule is the schedule "+bus.DefaultSchedule, name)
+		return wrong
+	case errors.As(bus.CheckScheduleName(name), &field):
+		wrong.Add("", "a name of "+field.Want, name)
+		return wrong
+	}
+	sent := &rest.ImportedSchedule{}
+	if err := readValue(value, sent, edn); err != nil && !errors.As(err, &wrong) || string(value) == "null" {
+		wrong = nil
+		wrong.Add("", "an object with a schedule", string(value))
+		return wrong
+	}
+	wrong.AddOther((*newSchedule)(&sent.NewSchedule).Validate())
+	b.schedules[name] = sent
 	return wrong
 }
 
@@ -272,8 +309,8 @@ type fileSchedule struct {
 	Active bool `json:"active"`
 }
 
-// fileOf returns the file of a job, stored or not.
-func fileOf(job *jsl.Job, set *bus.Settings, sc *bus.Schedule) (jobFile, error) {
+// fileOf returns the file of a job, stored or not, with its schedules.
+func fileOf(job *jsl.Job, set *bus.Settings, all []bus.Schedule) (jobFile, error) {
 	f := jobFile{job: job}
 	var monitor *rest.NewTimeMonitor
 	if m := set.TimeMonitor; m != nil {
@@ -284,13 +321,20 @@ func fileOf(job *jsl.Job, set *bus.Settings, sc *bus.Schedule) (jobFile, error) 
 		notifications = append(notifications, rest.NewStatusNotification{BatchStatus: string(n.BatchStatus), ExitStatus: n.ExitStatus, Type: n.Type})
 	}
 	var schedule *fileSchedule
-	if sc != nil {
-		schedule = &fileSchedule{sentOf(sc), sc.Active}
+	named := map[string]*fileSchedule{}
+	for i := range all {
+		sc := &all[i]
+		is := &fileSchedule{sentOf(sc), sc.Active}
+		if name := sc.Key().Name(); name != bus.DefaultSchedule {
+			named[name] = is
+		} else {
+			schedule = is
+		}
 	}
 	for _, m := range []struct {
 		name  string
 		value any
-	}{{jsl.BesideSchedule, schedule}, {jsl.BesideTimeMonitor, monitor}, {jsl.BesideNotifications, notifications}} {
+	}{{jsl.BesideSchedule, schedule}, {jsl.BesideSchedules, named}, {jsl.BesideTimeMonitor, monitor}, {jsl.BesideNotifications, notifications}} {
 		value, err := json.Marshal(m.value)
 		if err != nil {
 			return f, err
@@ -327,7 +371,11 @@ func (s *Server) getFile(ctx context.Context, in *JobPath) (*tagged[jobFile], er
 	if err != nil {
 		return nil, err
 	}
-	f, err := fileOf(j.JSL, &j.Settings, j.Schedule)
+	all := make([]bus.Schedule, len(j.Schedules))
+	for i, sc := range j.Schedules {
+		all[i] = *sc
+	}
+	f, err := fileOf(j.JSL, &j.Settings, all)
 	return &tagged[jobFile]{entityTag(j.Revision), f}, err
 }
 
@@ -363,7 +411,7 @@ func (s *Server) previewJob(ctx context.Context, in *previewJob) (*tagged[rest.J
 	if err != nil {
 		return nil, err
 	}
-	if out.Body.Is, err = fileText(fileOf(job, &is.Settings, sent.scheduleOver(in.App, was.schedule))); err != nil {
+	if out.Body.Is, err = fileText(fileOf(job, &is.Settings, sent.schedulesOver(in.App, was.schedules))); err != nil {
 		return nil, err
 	}
 	out.Body.Warnings = s.warnings(in.App, job, &is.Settings)
@@ -372,7 +420,7 @@ func (s *Server) previewJob(ctx context.Context, in *previewJob) (*tagged[rest.J
 	}
 	out.ETag = entityTag(was.revision)
 	if job, err = jsl.Restore(was.job.Definition); err == nil {
-		out.Body.Was, err = fileText(fileOf(job, &was.job.Settings, was.schedule))
+		out.Body.Was, err = fileText(fileOf(job, &was.job.Settings, was.schedules))
 	}
 	out.Body.Result = map[bool]string{true: "unchanged", false: "changed"}[bytes.Equal(out.Body.Was, out.Body.Is)]
 	return out, err
@@ -385,12 +433,11 @@ func fileText(f jobFile, err error) ([]byte, error) {
 	return f.MarshalJSON()
 }
 
-// storedJob is a job with its schedule, read from the leaders of the buckets.
-// Both may be nil.
+// storedJob is a job with its schedules, read from the buckets. Both may be nil.
 type storedJob struct {
-	job      *bus.Job
-	schedule *bus.Schedule
-	revision uint64
+	job       *bus.Job
+	schedules []bus.Schedule
+	revision  uint64
 }
 
 func (s *Server) loadStored(ctx context.Context, app, name string) (is storedJob, err error) {
@@ -402,7 +449,7 @@ func (s *Server) loadStored(ctx context.Context, app, name string) (is storedJob
 		return is, err
 	}
 	is.job, is.revision = &e.Value, bus.EditOf(e)
-	is.schedule, err = s.cfg.Schedules.Stored(ctx, app, e.Value.PermanentKey)
+	is.schedules, err = s.cfg.Schedules.StoredAll(ctx, app, e.Value.PermanentKey)
 	return is, err
 }
 
@@ -415,35 +462,67 @@ func (s *Server) checkSentJob(ctx context.Context, app string, sent *sentJob) er
 	if sent.ID == testJob {
 		return &bus.FieldError{Path: "/id", Want: "another name: the bus uses this one to try diagrams", Got: sent.ID}
 	}
-	if sent.Schedule == nil {
-		return nil
+	for _, sc := range sent.schedulesOver(app, nil) {
+		if err := s.cfg.Schedules.ValidateSchedule(sc); err != nil {
+			return sent.placeFault(sc.Key().Name(), err)
+		}
 	}
-	err := s.cfg.Schedules.ValidateSchedule(*sent.scheduleOver(app, nil))
-	var wrong *bus.FieldError
-	if sent.file != nil && sent.file.Get(jsl.BesideSchedule) != nil && errors.As(err, &wrong) {
-		at := "/" + jsl.BesideSchedule + wrong.Path
-		line, column := sent.file.Locate(at)
-		err = jsl.Errors{{Path: at, Want: wrong.Want, Got: wrong.Got, Line: line, Column: column}}
-	}
-	return err
+	return nil
 }
 
-// scheduleOver returns the schedule to be stored in place of was, nil for none.
-func (v *sentJob) scheduleOver(app string, was *bus.Schedule) *bus.Schedule {
-	switch {
-	case v.Schedule == nil && (v.Whole || v.noSchedule):
-		return nil
-	case v.Schedule == nil:
-		return was
+// placeFault adds the place in a job's file to the fault of a schedule.
+func (v *sentJob) placeFault(name string, err error) error {
+	member, at := jsl.BesideSchedule, "/"+jsl.BesideSchedule
+	if name != bus.DefaultSchedule {
+		member, at = jsl.BesideSchedules, "/"+jsl.BesideSchedules+"/"+name
 	}
-	sc := scheduleFor(app, v.ID, &v.Schedule.NewSchedule)
+	var wrong *bus.FieldError
+	if v.file == nil || v.file.Get(member) == nil || !errors.As(err, &wrong) {
+		return err
+	}
+	at += wrong.Path
+	line, column := v.file.Locate(at)
+	return jsl.Errors{{Path: at, Want: wrong.Want, Got: wrong.Got, Line: line, Column: column}}
+}
+
+// schedulesOver returns the schedules to be stored in place of those in was.
+func (v *sentJob) schedulesOver(app string, was []bus.Schedule) (all []bus.Schedule) {
+	old := map[string]*bus.Schedule{}
+	for i := range was {
+		old[was[i].Key().Name()] = &was[i]
+	}
+	sentInFile := v.file != nil && v.file.Get(jsl.BesideSchedule) != nil
+	switch is := old[bus.DefaultSchedule]; {
+	case v.Schedule != nil:
+		all = append(all, v.scheduleOver(app, "", v.Schedule, is, sentInFile))
+	case is != nil && !v.Whole && !v.noSchedule:
+		all = append(all, *is)
+	}
+	delete(old, bus.DefaultSchedule)
+	if v.schedules == nil {
+		for _, name := range slices.Sorted(maps.Keys(old)) {
+			all = append(all, *old[name])
+		}
+		return all
+	}
+	for _, name := range slices.Sorted(maps.Keys(v.schedules)) {
+		all = append(all, v.scheduleOver(app, name, v.schedules[name], old[name], true))
+	}
+	return all
+}
+
+// scheduleOver returns the schedule to be stored in place of was, which may be
+// nil.
+func (v *sentJob) scheduleOver(app, name string, sent *rest.ImportedSchedule, was *bus.Schedule, inFile bool) bus.Schedule {
+	sc := scheduleFor(app, v.ID, &sent.NewSchedule)
+	sc.Name = name
 	switch {
-	case v.Schedule.Active != nil:
-		sc.Active = *v.Schedule.Active
-	case was != nil && v.file != nil && v.file.Get(jsl.BesideSchedule) != nil:
+	case sent.Active != nil:
+		sc.Active = *sent.Active
+	case was != nil && inFile:
 		sc.Active = was.Active // somebody paused it, which a file without a word about it does not undo
 	}
-	return &sc
+	return sc
 }
 
 // warnings returns what the bus accepted of a job although it cannot run or

@@ -93,6 +93,7 @@ schedule:
   cron_notation: "0 0 2 ? * MON-FRI"
   time_zone: Europe/Berlin
   active: true
+schedules: {}
 time_monitor:
   duration: 30
   action: alert
@@ -160,13 +161,13 @@ func TestJobFiles(t *testing.T) {
 		t.Errorf("%+v", v)
 	}
 	put(bare + "schedule: null\ntime_monitor: null\nstatus_notifications: null\n")
-	if got := file(); got != bare+"schedule: null\ntime_monitor: null\nstatus_notifications: []\n" {
+	if got := file(); got != bare+"schedule: null\nschedules: {}\ntime_monitor: null\nstatus_notifications: []\n" {
 		t.Errorf("of nothing came\n%s", got)
 	}
 	ednFile := string(e.call("GET", "/default/job/nightly/file", "", "Accept", "application/edn").want(200).body)
 	e.call("PUT", "/default/job/nightly", wholeFile, asYAML...).want(200)
 	e.call("PUT", "/default/job/nightly", ednFile, "Content-Type", "application/edn", "Accept", "application/json")
-	if got := file(); got != bare+"schedule: null\ntime_monitor: null\nstatus_notifications: []\n" {
+	if got := file(); got != bare+"schedule: null\nschedules: {}\ntime_monitor: null\nstatus_notifications: []\n" {
 		t.Errorf("EDN of nothing left\n%s", got)
 	}
 	put(strings.Replace(wholeFile, "active", "misfire: fire_once\n  misfire_after: 1m\n  active", 1))
@@ -286,5 +287,78 @@ func TestAllOfAScheduleIsInAFile(t *testing.T) {
 	sc := scheduleFor("a", "b", &sent)
 	if got := sentOf(&sc); got != sent {
 		t.Errorf("%+v, want %+v", got, sent)
+	}
+}
+
+// The schedules other than the default one are a member of their own, by name.
+func TestJobFileWithSchedules(t *testing.T) {
+	e := newEnv(t)
+	bare, _, _ := strings.Cut(wholeFile, "schedule:")
+	two := bare + "schedules:\n  slow:\n    cron_notation: 0 0 6 L * ?\n  fast:\n    cron_notation: 0 0/5 * * * ?\n    active: false\n"
+	put := func(text string) {
+		t.Helper()
+		if r := e.call("PUT", "/default/job/nightly", text, asYAML...); r.status/100 != 2 {
+			t.Fatalf("%d %s", r.status, r.body)
+		}
+	}
+	names := func() (all []string) {
+		t.Helper()
+		var list rest.Schedules
+		e.call("GET", "/default/job/nightly/schedules", "").want(200).into(&list)
+		for _, s := range list.Results {
+			all = append(all, s.Name)
+		}
+		return all
+	}
+	put(two)
+	if got := names(); !slices.Equal(got, []string{"fast", "slow"}) {
+		t.Errorf("schedules %v", got)
+	}
+	first := string(e.call("GET", "/default/job/nightly/file", "", getYAML...).want(200).body)
+	if !strings.Contains(first, "schedule: null\nschedules:\n  fast:\n") {
+		t.Errorf("the file came back as\n%s", first)
+	}
+	put(first)
+	if again := string(e.call("GET", "/default/job/nightly/file", "", getYAML...).want(200).body); again != first {
+		t.Errorf("the file changed on its way\n%s", again)
+	}
+	var v rest.JobPreview
+	e.call("POST", "/default/jobs/preview", two, asYAML...).want(200).into(&v)
+	if v.Result != "unchanged" {
+		t.Errorf("%+v", v)
+	}
+	edn := string(e.call("GET", "/default/job/nightly/file", "", "Accept", "application/edn").want(200).body)
+	if r := e.call("PUT", "/default/job/nightly", edn, "Content-Type", "application/edn"); r.status/100 != 2 || len(names()) != 2 {
+		t.Errorf("%d %s, of %s", r.status, r.body, edn)
+	}
+	put(wholeFile[:strings.Index(wholeFile, "schedules:")])
+	if got := names(); !slices.Equal(got, []string{"default", "fast", "slow"}) {
+		t.Errorf("schedules %v after a file without the member", got)
+	}
+	put(bare + "schedules:\n  slow:\n    cron_notation: 0 0 6 L * ?\n")
+	if got := names(); !slices.Equal(got, []string{"default", "slow"}) {
+		t.Errorf("schedules %v after a file without one of them", got)
+	}
+	put(bare + "schedules: null\n")
+	if got := names(); !slices.Equal(got, []string{"default"}) {
+		t.Errorf("schedules %v after null", got)
+	}
+	for text, at := range map[string]string{
+		"schedules:\n  default:\n    cron_notation: 0 0 6 L * ?\n": "/schedules/default",
+		"schedules:\n  a b:\n    cron_notation: 0 0 6 L * ?\n":     "/schedules/a b",
+		"schedules:\n  a:\n    cron_notation: x\n":                 "/schedules/a/cron_notation",
+		"schedules:\n  a:\n    cron_notation: 0 0 0 1 1 ? 1999\n":  "/schedules/a/cron_notation",
+		"schedules:\n  a: null\n":                                  "/schedules/a",
+		"schedules: []\n":                                          "/schedules",
+	} {
+		var p rest.Problem
+		r := e.call("PUT", "/default/job/nightly", bare+text, asYAML...)
+		if r.status/100 != 4 {
+			t.Errorf("%s: %d %s", text, r.status, r.body)
+			continue
+		}
+		if r.into(&p); len(p.Errors) != 1 || p.Errors[0].Pointer != at || p.Errors[0].Line == 0 {
+			t.Errorf("%s: %+v, want a fault at %s", text, p.Errors, at)
+		}
 	}
 }

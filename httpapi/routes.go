@@ -21,6 +21,7 @@ const (
 	job   = "/{app}/job/{job}"
 	exec  = job + "/execution/{id}"
 	sched = job + "/schedule"
+	named = sched + "/{schedule}"
 )
 
 // addRoutes adds all routes, grouped by noun, each with the permission that it
@@ -102,11 +103,18 @@ func (s *Server) addRoutes() {
 	addRoute(s, readJob, withStream(readingRoute(get, exec+"/log", "Get the output of an execution", 200), "text/plain", sse.EventStream, "application/json", "application/edn", "application/yaml"), s.getLog)
 	addRoute(s, readJob, withStream(readingRoute(get, "/{app}/execution/{id}/log", "Get the output of an execution by its id alone", 200), "text/plain", sse.EventStream, "application/json", "application/edn", "application/yaml"), s.findLog)
 
-	addRoute(s, executeJob, writingRoute(post, sched, "Schedule a job", 201), s.postSchedule)
-	addRoute(s, executeJob, writingRoute(put, sched, "Schedule a job", 200), s.putSchedule)
-	addRoute(s, executeJob, writingRoute(del, sched, "Remove a job's schedule", 204), s.deleteSchedule)
-	addRoute(s, executeJob, writingRoute(put, sched+"/pause", "Pause a schedule", 200), s.pauseSchedule)
-	addRoute(s, executeJob, writingRoute(put, sched+"/resume", "Resume a schedule", 200), s.resumeSchedule)
+	addRoute(s, readJob, readingRoute(get, job+"/schedules", "List the schedules of a job", 200), s.listSchedules)
+	addRoute(s, executeJob, writingRoute(post, job+"/schedules", "Add a schedule to a job", 201), s.postNamedSchedule)
+	addRoute(s, readJob, withID("get-named-schedule", readingRoute(get, named, "Get a schedule of a job", 200)), s.getNamedSchedule)
+	addRoute(s, executeJob, withID("put-named-schedule", writingRoute(put, named, "Create or replace a schedule of a job", 200)), s.putNamedSchedule)
+	addRoute(s, executeJob, withID("delete-named-schedule", writingRoute(del, named, "Remove a schedule of a job", 204)), s.deleteNamedSchedule)
+	addRoute(s, executeJob, withID("pause-named-schedule", writingRoute(put, named+"/pause", "Pause a schedule of a job", 200)), s.pauseNamedSchedule)
+	addRoute(s, executeJob, withID("resume-named-schedule", writingRoute(put, named+"/resume", "Resume a schedule of a job", 200)), s.resumeNamedSchedule)
+	addRoute(s, executeJob, writingRoute(post, sched, "Create or replace the default schedule of a job", 201), s.postSchedule)
+	addRoute(s, executeJob, writingRoute(put, sched, "Create or replace the default schedule of a job", 200), s.putSchedule)
+	addRoute(s, executeJob, writingRoute(del, sched, "Remove the default schedule of a job", 204), s.deleteSchedule)
+	addRoute(s, executeJob, writingRoute(put, sched+"/pause", "Pause the default schedule of a job", 200), s.pauseSchedule)
+	addRoute(s, executeJob, writingRoute(put, sched+"/resume", "Resume the default schedule of a job", 200), s.resumeSchedule)
 	addRoute(s, readJob, readingRoute(get, job+"/fires", "List the past fire times of a job's schedules with their outcome, newest first", 200), s.listFires)
 
 	addRoute(s, executeJob, withLaterAudit(writingRoute(post, "/test-executions", "Test a diagram: run its job without the work of its steps", 201)), s.postTestExecution)

@@ -3,13 +3,16 @@ package httpapi
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/index"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/codec"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 	"github.com/job-streamer/job-streamer-control-bus/scheduler"
@@ -37,19 +40,119 @@ func (s *Server) postSchedule(ctx context.Context, in *putSchedule) (*scheduled,
 }
 
 func (s *Server) putSchedule(ctx context.Context, in *putSchedule) (*scheduled, error) {
-	sent := (*rest.NewSchedule)(&in.Sent.value)
+	return s.saveSchedule(ctx, &in.JobPath, "", &in.Sent.value, s.cfg.Schedules.Set)
+}
+
+// SchedulePath is a schedule of a job in a path.
+type SchedulePath struct {
+	JobPath
+	Schedule string `path:"schedule" doc:"Name of the schedule."`
+}
+
+// Resolve refuses an invalid name before it becomes a part of a key.
+func (p *SchedulePath) Resolve(huma.Context) []error {
+	var wrong *bus.FieldError
+	if errors.As(bus.CheckScheduleName(p.Schedule), &wrong) {
+		return []error{codec.Faults{{Parameter: "schedule", InPath: true, Detail: "want " + wrong.Want, Got: codec.Cut(p.Schedule)}}}
+	}
+	return nil
+}
+
+func (p *SchedulePath) key() bus.ScheduleKey { return bus.NewScheduleKey(p.App, p.job.Key, p.Schedule) }
+
+type putNamedSchedule struct {
+	SchedulePath
+	Sent body[newSchedule]
+}
+
+func (s *Server) putNamedSchedule(ctx context.Context, in *putNamedSchedule) (*scheduled, error) {
+	return s.saveSchedule(ctx, &in.JobPath, in.Schedule, &in.Sent.value, s.cfg.Schedules.Set)
+}
+
+type postNamedSchedule struct {
+	JobPath
+	Sent body[newNamedSchedule]
+}
+
+func (s *Server) postNamedSchedule(ctx context.Context, in *postNamedSchedule) (*scheduled, error) {
+	sent := &in.Sent.value
+	name := cmp.Or(sent.Name, bus.DefaultSchedule)
+	noteObject(ctx, codec.Cut(in.Name)+"/"+name)
+	return s.saveSchedule(ctx, &in.JobPath, name, (*newSchedule)(&sent.NewSchedule), s.cfg.Schedules.Create)
+}
+
+// saveSchedule stores a schedule of a job with save. The empty name is that of
+// the routes without a name.
+func (s *Server) saveSchedule(ctx context.Context, at *JobPath, name string, sent *newSchedule, save func(context.Context, bus.Schedule) (uint64, error)) (*scheduled, error) {
+	j, err := s.findJob(ctx, at)
+	if err != nil {
+		return nil, err
+	}
+	sc := scheduleFor(at.App, at.job.Key, (*rest.NewSchedule)(sent))
+	sc.Name = name
+	isNew := !slices.ContainsFunc(j.Schedules, func(was *bus.Schedule) bool { return was.Key() == sc.Key() })
+	if _, err := save(ctx, sc); err != nil {
+		return nil, err
+	}
+	is, err := s.schedule(ctx, sc.Key())
+	if err != nil {
+		return nil, err
+	}
+	place := jobURL(at.App, at.job.Name) + "/schedule"
+	if name != "" {
+		place += "/" + name
+	}
+	return &scheduled{putStatus(isNew), place, is}, nil
+}
+
+func (s *Server) listSchedules(ctx context.Context, in *JobPath) (*answer[rest.Schedules], error) {
+	j, err := s.findJob(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	return &answer[rest.Schedules]{rest.Schedules{Results: s.namedSchedules(j)}}, nil
+}
+
+func (s *Server) getNamedSchedule(ctx context.Context, in *SchedulePath) (*answer[rest.NamedSchedule], error) {
 	j, err := s.findJob(ctx, &in.JobPath)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := s.cfg.Schedules.Set(ctx, scheduleFor(in.App, in.job.Key, sent)); err != nil {
-		return nil, err
+	for _, sc := range j.Schedules {
+		if sc.Key() == in.key() {
+			return &answer[rest.NamedSchedule]{s.namedScheduleOf(sc)}, nil
+		}
 	}
-	is, err := s.schedule(ctx, in.App, in.job.Key)
-	if err != nil {
-		return nil, err
+	return nil, bus.State(bus.CodeNoSuchSchedule, "job %s of application %s has no schedule %s", j.Name, in.App, in.key().Name())
+}
+
+// namedSchedules returns all schedules of a job as answers show them.
+func (s *Server) namedSchedules(j *index.Job) []rest.NamedSchedule {
+	all := make([]rest.NamedSchedule, len(j.Schedules))
+	for i, sc := range j.Schedules {
+		all[i] = s.namedScheduleOf(sc)
 	}
-	return &scheduled{putStatus(j.Schedule == nil), jobURL(in.App, in.job.Name) + "/schedule", is}, nil
+	return all
+}
+
+func (s *Server) namedScheduleOf(sc *bus.Schedule) rest.NamedSchedule {
+	is := rest.NamedSchedule{Schedule: *scheduleOf(sc)}
+	for _, t := range s.cfg.Schedules.Next(sc.Key(), 1) {
+		is.NextFire = subjects.TimeOf(t)
+	}
+	return is
+}
+
+func (s *Server) deleteNamedSchedule(ctx context.Context, in *SchedulePath) (*struct{}, error) {
+	return s.removeSchedule(ctx, &in.JobPath, in.Schedule)
+}
+
+func (s *Server) pauseNamedSchedule(ctx context.Context, in *SchedulePath) (*answer[*rest.Schedule], error) {
+	return s.changeSchedule(ctx, &in.JobPath, in.Schedule, s.cfg.Schedules.Pause)
+}
+
+func (s *Server) resumeNamedSchedule(ctx context.Context, in *SchedulePath) (*answer[*rest.Schedule], error) {
+	return s.changeSchedule(ctx, &in.JobPath, in.Schedule, s.cfg.Schedules.Resume)
 }
 
 type preview struct{ Sent body[newPreview] }
@@ -126,29 +229,54 @@ func (sent *newSchedule) ValidateFor(ctx huma.Context) codec.Faults {
 	return wrong
 }
 
+// newNamedSchedule is a body with a schedule and its name.
+type newNamedSchedule rest.NewNamedSchedule
+
+// Validate returns all that is wrong with the values.
+func (sent *newNamedSchedule) Validate() codec.Faults {
+	wrong := (*newSchedule)(&sent.NewSchedule).Validate()
+	var name *bus.FieldError
+	if errors.As(bus.CheckScheduleName(sent.Name), &name) {
+		wrong.Add(name.Path, name.Want, name.Got)
+	}
+	return wrong
+}
+
+// ValidateFor also refuses what [newSchedule.ValidateFor] refuses.
+func (sent *newNamedSchedule) ValidateFor(ctx huma.Context) codec.Faults {
+	wrong := sent.Validate()
+	wrong.AddOther((*newSchedule)(&sent.NewSchedule).ValidateFor(ctx))
+	return wrong
+}
+
 func (s *Server) deleteSchedule(ctx context.Context, in *JobPath) (*struct{}, error) {
-	if _, err := s.findJob(ctx, in); err != nil {
+	return s.removeSchedule(ctx, in, "")
+}
+
+func (s *Server) removeSchedule(ctx context.Context, at *JobPath, name string) (*struct{}, error) {
+	if _, err := s.findJob(ctx, at); err != nil {
 		return nil, err
 	}
-	return nil, s.cfg.Schedules.Remove(ctx, in.App, in.job.Key)
+	return nil, s.cfg.Schedules.Remove(ctx, bus.NewScheduleKey(at.App, at.job.Key, name))
 }
 
 func (s *Server) pauseSchedule(ctx context.Context, in *JobPath) (*answer[*rest.Schedule], error) {
-	return s.changeSchedule(ctx, in, s.cfg.Schedules.Pause)
+	return s.changeSchedule(ctx, in, "", s.cfg.Schedules.Pause)
 }
 
 func (s *Server) resumeSchedule(ctx context.Context, in *JobPath) (*answer[*rest.Schedule], error) {
-	return s.changeSchedule(ctx, in, s.cfg.Schedules.Resume)
+	return s.changeSchedule(ctx, in, "", s.cfg.Schedules.Resume)
 }
 
-func (s *Server) changeSchedule(ctx context.Context, in *JobPath, change func(ctx context.Context, app, job string) error) (*answer[*rest.Schedule], error) {
-	if _, err := s.findJob(ctx, in); err != nil {
+func (s *Server) changeSchedule(ctx context.Context, at *JobPath, name string, change func(context.Context, bus.ScheduleKey) error) (*answer[*rest.Schedule], error) {
+	if _, err := s.findJob(ctx, at); err != nil {
 		return nil, err
 	}
-	if err := change(ctx, in.App, in.job.Key); err != nil {
+	key := bus.NewScheduleKey(at.App, at.job.Key, name)
+	if err := change(ctx, key); err != nil {
 		return nil, err
 	}
-	is, err := s.schedule(ctx, in.App, in.job.Key)
+	is, err := s.schedule(ctx, key)
 	if err != nil {
 		return nil, err
 	}
@@ -156,8 +284,8 @@ func (s *Server) changeSchedule(ctx context.Context, in *JobPath, change func(ct
 }
 
 // schedule returns the schedule that was just written.
-func (s *Server) schedule(ctx context.Context, app, key string) (*rest.Schedule, error) {
-	is, err := s.cfg.Schedules.Stored(ctx, app, key)
+func (s *Server) schedule(ctx context.Context, key bus.ScheduleKey) (*rest.Schedule, error) {
+	is, err := s.cfg.Schedules.Stored(ctx, key)
 	return scheduleOf(is), err
 }
 
@@ -169,13 +297,15 @@ func scheduleOf(s *bus.Schedule) *rest.Schedule {
 	return &rest.Schedule{
 		CronNotation: s.Cron, TimeZone: orNil(s.TimeZone), Calendar: orNil(s.Calendar), Substitution: s.Substitute,
 		Misfire: cmp.Or(s.Misfire, bus.MisfireFireOnce), MisfireAfter: cmp.Or(s.After, bus.DefaultMisfireAfter),
-		Active: s.Active, LastUpdatedTime: s.UpdateTime,
+		Active: s.Active, LastUpdatedTime: s.UpdateTime, Name: s.Key().Name(),
 	}
 }
 
 // firesPath selects decisions about the nominal times of a job.
 type firesPath struct {
 	JobPath
+	Schedule string `query:"schedule" doc:"Name of a schedule. Default: all schedules of the job."`
+
 	From  string `query:"from" example:"2026-11-24T18:00:00Z" doc:"Only nominal times at or after this time (RFC 3339)."`
 	To    string `query:"to" example:"2026-11-25T06:00:00Z" doc:"Only nominal times before this time (RFC 3339)."`
 	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"20" doc:"Maximum number of entries."`
@@ -199,6 +329,10 @@ func (f *firesPath) Resolve(ctx huma.Context) []error {
 		return t
 	}
 	f.from, f.to = read("from"), read("to")
+	var name *bus.FieldError
+	if errors.As(bus.CheckScheduleName(f.Schedule), &name) || query.Has("schedule") && f.Schedule == "" {
+		wrong.AddParameter("schedule", "the name of a schedule", f.Schedule)
+	}
 	if len(wrong) == 0 && !f.to.IsZero() && f.from.After(f.to) {
 		wrong.AddParameter("from", "a time that is not later than to", f.From)
 	}
@@ -208,7 +342,7 @@ func (f *firesPath) Resolve(ctx huma.Context) []error {
 // listFires lists the decisions about a job's present and former schedules. A
 // deleted job keeps them until they expire.
 func (s *Server) listFires(ctx context.Context, in *firesPath) (*answer[rest.Fires], error) {
-	fires, err := s.cfg.Schedules.Fires(ctx, in.App, in.job.Key, scheduler.FireQuery{From: in.from, To: in.to, Limit: in.Limit})
+	fires, err := s.cfg.Schedules.Fires(ctx, in.App, in.job.Key, in.Schedule, scheduler.FireQuery{From: in.from, To: in.to, Limit: in.Limit})
 	if err == nil && len(fires) == 0 {
 		_, err = s.findJob(ctx, &in.JobPath)
 	}
@@ -223,9 +357,9 @@ func (s *Server) listFires(ctx context.Context, in *firesPath) (*answer[rest.Fir
 }
 
 // fireOf returns a decision as answers show it.
-func fireOf(f *bus.Fire) rest.Fire {
+func fireOf(f *scheduler.Decided) rest.Fire {
 	shown := rest.Fire{
-		NominalTime: f.Nominal, Skipped: orNil(f.Skipped), CaughtUp: f.CaughtUp, DecideTime: f.Time, SkippedCount: f.SkippedCount,
+		Schedule: f.Schedule.Name(), NominalTime: f.Nominal, Skipped: orNil(f.Skipped), CaughtUp: f.CaughtUp, DecideTime: f.Time, SkippedCount: f.SkippedCount,
 	}
 	if f.Skipped != "" {
 		shown.SkippedCount = max(f.SkippedCount, 1)

@@ -29,7 +29,7 @@ func TestFires(t *testing.T) {
 	} {
 		nominal := nine.Add(time.Duration(hour) * time.Hour)
 		f.Nominal, f.Time = subjects.TimeOf(nominal), subjects.TimeOf(nominal.Add(time.Minute))
-		if _, err := e.bus.Fires.Create(t.Context(), bus.FireKey("default", "a", nominal.Unix()), f); err != nil {
+		if _, err := e.bus.Fires.Create(t.Context(), bus.NewScheduleKey("default", "a", "").FireKey(nominal.Unix()), f); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -83,7 +83,7 @@ func TestFiresOfADeletedJob(t *testing.T) {
 	e.call("POST", "/default/job/a/schedule", `{"cron_notation":"0 0 0 1 1 ?"}`).want(201)
 	nine := time.Date(2026, 5, 4, 9, 0, 0, 0, time.UTC)
 	fire := bus.Fire{Generation: 1, Nominal: subjects.TimeOf(nine), Time: subjects.TimeOf(nine), Skipped: "deleted"}
-	if _, err := e.bus.Fires.Create(t.Context(), bus.FireKey("default", "a", nine.Unix()), fire); err != nil {
+	if _, err := e.bus.Fires.Create(t.Context(), bus.NewScheduleKey("default", "a", "").FireKey(nine.Unix()), fire); err != nil {
 		t.Fatal(err)
 	}
 	e.call("DELETE", "/default/job/a", "").want(204)
@@ -95,4 +95,71 @@ func TestFiresOfADeletedJob(t *testing.T) {
 		t.Errorf("fires of a deleted job: %+v", left)
 	}
 	e.call("GET", "/default/job/a/fires?from=2026-05-05T00:00:00Z", "").code(404, "no_such_job")
+}
+
+func TestNamedSchedules(t *testing.T) {
+	e := newEnv(t)
+	e.call("POST", "/default/jobs", jobNamed("a")).want(201)
+	var list rest.Schedules
+	if e.call("GET", "/default/job/a/schedules", "").want(200).into(&list); list.Results == nil || len(list.Results) != 0 {
+		t.Errorf("schedules of a new job: %+v", list)
+	}
+	const cron = `"cron_notation":"0 0 3 2 1 ? 2099"`
+	r := e.call("POST", "/default/job/a/schedules", `{"name":"yearly",`+cron+`}`).want(201)
+	if got := r.header.Get("Location"); got != "/default/job/a/schedule/yearly" {
+		t.Errorf("Location %s", got)
+	}
+	e.call("POST", "/default/job/a/schedules", `{"name":"yearly",`+cron+`}`).code(409, "schedule_exists")
+	e.call("POST", "/default/job/a/schedules", `{"name":"a.b",`+cron+`}`).code(422, "invalid_body")
+	e.call("POST", "/default/job/b/schedules", `{"name":"yearly",`+cron+`}`).code(404, "no_such_job")
+	e.call("PUT", "/default/job/a/schedule/early", `{"cron_notation":"0 0 2 2 1 ? 2099"}`).want(201)
+	e.call("PUT", "/default/job/a/schedule/early", `{"cron_notation":"0 0 1 2 1 ? 2099"}`).want(200)
+	e.call("PUT", "/default/job/a/schedule/a.b", `{`+cron+`}`).code(422, "invalid_parameter")
+	e.call("POST", "/default/job/a/schedules", `{"cron_notation":"0 0 4 2 1 ? 2099"}`).want(201)
+	e.call("GET", "/default/job/a/schedules", "").want(200).shape("schedules")
+	e.call("GET", "/default/job/a/schedule/early", "").want(200).shape("schedule-named")
+	e.call("GET", "/default/job/a/schedule/late", "").code(404, "no_such_schedule")
+	var j rest.Job
+	e.call("GET", "/default/job/a", "").want(200).into(&j)
+	if len(j.Schedules) != 3 || j.Schedule.CronNotation != "0 0 4 2 1 ? 2099" || j.NextExecution.StartTime.Std().UTC().Hour() != 1 {
+		t.Errorf("schedules %+v, next %v", j.Schedules, j.NextExecution)
+	}
+	var is rest.Schedule
+	if e.call("PUT", "/default/job/a/schedule/early/pause", "").want(200).into(&is); is.Active || is.Name != "early" {
+		t.Errorf("paused: %+v", is)
+	}
+	e.call("GET", "/default/job/a", "").want(200).into(&j)
+	if !j.Schedule.Active || j.NextExecution.StartTime.Std().UTC().Hour() != 3 {
+		t.Errorf("next %v after the pause of one schedule", j.NextExecution)
+	}
+	if e.call("PUT", "/default/job/a/schedule/early/resume", "").want(200).into(&is); !is.Active {
+		t.Errorf("resumed: %+v", is)
+	}
+	e.call("DELETE", "/default/job/a/schedule/early", "").want(204)
+	e.call("DELETE", "/default/job/a/schedule/early", "").code(404, "no_such_schedule")
+	e.call("DELETE", "/default/job/a/schedule/default", "").want(204)
+	e.call("DELETE", "/default/job/a/schedule", "").code(404, "no_such_schedule")
+	nine := time.Date(2026, 5, 4, 9, 0, 0, 0, time.UTC)
+	for _, name := range []string{"", "yearly"} {
+		f := bus.Fire{Generation: 1, Execution: 7, Nominal: subjects.TimeOf(nine), Time: subjects.TimeOf(nine)}
+		if _, err := e.bus.Fires.Create(t.Context(), bus.NewScheduleKey("default", "a", name).FireKey(nine.Unix()), f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for query, want := range map[string][]string{"": {"default", "yearly"}, "?schedule=yearly": {"yearly"}, "?schedule=default": {"default"}, "?schedule=none": nil} {
+		var fires rest.Fires
+		e.call("GET", "/default/job/a/fires"+query, "").want(200).into(&fires)
+		var got []string
+		for _, f := range fires.Results {
+			got = append(got, f.Schedule)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("fires%s of the schedules %v, want %v", query, got, want)
+		}
+	}
+	e.call("GET", "/default/job/a/fires?schedule=", "").code(400, "invalid_parameter")
+	e.call("DELETE", "/default/job/a", "").want(204)
+	if all, err := e.bus.Schedules.Keys(t.Context(), ">"); err != nil || len(all) != 0 {
+		t.Errorf("schedules %v after the deletion of their job, %v", all, err)
+	}
 }

@@ -107,14 +107,17 @@ type Agents interface {
 type Schedules interface {
 	ValidateSchedule(s bus.Schedule) error // returns an error if Set would refuse it
 	Set(ctx context.Context, s bus.Schedule) (revision uint64, err error)
+	Create(ctx context.Context, s bus.Schedule) (revision uint64, err error) // refuses one that exists
 	// From the leader; nil if there is none.
-	Stored(ctx context.Context, app, job string) (*bus.Schedule, error)
-	Pause(ctx context.Context, app, job string) error
-	Resume(ctx context.Context, app, job string) error
-	Remove(ctx context.Context, app, job string) error
-	Next(app, job string, n int) []time.Time // none if it is paused or there is none
+	Stored(ctx context.Context, key bus.ScheduleKey) (*bus.Schedule, error)
+	StoredAll(ctx context.Context, app, job string) ([]bus.Schedule, error) // the default one first
+	Pause(ctx context.Context, key bus.ScheduleKey) error
+	Resume(ctx context.Context, key bus.ScheduleKey) error
+	Remove(ctx context.Context, key bus.ScheduleKey) error
+	Next(key bus.ScheduleKey, n int) []time.Time // none if it is paused or there is none
 	Preview(s bus.Schedule, from time.Time, n int) ([]scheduler.PreviewedFire, error)
-	Fires(ctx context.Context, app, job string, q scheduler.FireQuery) ([]bus.Fire, error) // newest first
+	// Newest first; of all schedules of the job if name is empty.
+	Fires(ctx context.Context, app, job, name string, q scheduler.FireQuery) ([]scheduler.Decided, error)
 }
 
 // Notifier is the part of package notify that the API needs.

@@ -8,15 +8,16 @@ import (
 
 // The members that a file may have beside the definition of its job.
 const (
-	BesideSchedule      = "schedule"
+	BesideSchedule      = "schedule"  // the default one
+	BesideSchedules     = "schedules" // the others, by name
 	BesideTimeMonitor   = "time_monitor"
 	BesideNotifications = "status_notifications"
 )
 
 // besideNames are these members in the order in which they are written.
-var besideNames = []string{BesideSchedule, BesideTimeMonitor, BesideNotifications}
+var besideNames = []string{BesideSchedule, BesideSchedules, BesideTimeMonitor, BesideNotifications}
 
-// File is a job with its schedule, its time monitor and its notifications. The
+// File is a job with its schedules, its time monitor and its notifications. The
 // control bus stores and checks those apart from the definition. This package
 // only carries them, as JSON. XML cannot hold them.
 type File struct {

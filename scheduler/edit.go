@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -18,26 +20,46 @@ import (
 // nothing changes.
 type scheduleChange func(was *bus.Schedule) (is *bus.Schedule, what string, err error)
 
-// Set creates or replaces the schedule of a job, active or paused as sc says,
-// and returns its revision. Set ignores the generation and the times in sc and
-// writes its own. Errors: [bus.FieldError], [bus.StateError] no_such_job,
-// ErrAway.
+// Set creates or replaces a schedule, active or paused as sc says, and returns
+// its revision. Set ignores the generation and the times in sc and writes its
+// own. Errors: [bus.FieldError], [bus.StateError] no_such_job, ErrAway.
 func (s *Scheduler) Set(ctx context.Context, sc bus.Schedule) (rev uint64, err error) {
+	return s.putSchedule(ctx, sc, func(bus.Schedule) error { return nil })
+}
+
+// Create is Set for a schedule that does not exist yet. If it exists, the error
+// is a [bus.StateError] schedule_exists.
+func (s *Scheduler) Create(ctx context.Context, sc bus.Schedule) (rev uint64, err error) {
+	return s.putSchedule(ctx, sc, func(was bus.Schedule) error {
+		return bus.State(bus.CodeScheduleExists, "job %s of application %s has a schedule %s already",
+			s.index.JobName(was.App, was.Job), was.App, was.Key().Name())
+	})
+}
+
+// putSchedule stores a schedule, unless there is one and allow returns an error
+// for it.
+func (s *Scheduler) putSchedule(ctx context.Context, sc bus.Schedule, allow func(was bus.Schedule) error) (rev uint64, err error) {
 	if err := s.ValidateSchedule(sc); err != nil {
 		return 0, err
+	}
+	if sc.Name == bus.DefaultSchedule { // as earlier versions stored it
+		sc.Name = ""
 	}
 	if _, err := s.bus.Job(ctx, sc.App, sc.Job); errors.Is(err, bus.ErrNotFound) {
 		return 0, bus.NoSuchJob(sc.App, s.index.JobName(sc.App, sc.Job))
 	} else if err != nil {
 		return 0, err
 	}
-	return s.editSchedule(ctx, sc.App, sc.Job, atEdit, func(was *bus.Schedule) (*bus.Schedule, string, error) {
+	return s.editSchedule(ctx, sc.Key(), atEdit, func(was *bus.Schedule) (*bus.Schedule, string, error) {
 		is := sc
 		if was == nil {
 			return &is, "created", nil
 		}
+		if err := allow(*was); err != nil {
+			return nil, "", err
+		}
 		is.Generation, is.Since, is.UpdateTime = was.Generation, was.Since, was.UpdateTime
-		if is == *was {
+		if reflect.DeepEqual(&is, was) {
 			return was, "", nil
 		}
 		return &is, "changed", nil
@@ -56,21 +78,21 @@ func (s *Scheduler) ValidateSchedule(sc bus.Schedule) error {
 
 // Pause stops a schedule from firing until it is resumed. Errors:
 // [bus.StateError] no_such_schedule, ErrAway.
-func (s *Scheduler) Pause(ctx context.Context, app, job string) error {
-	return s.setActive(ctx, app, job, false, "paused")
+func (s *Scheduler) Pause(ctx context.Context, key bus.ScheduleKey) error {
+	return s.setActive(ctx, key, false, "paused")
 }
 
 // Resume ends a pause. Times that passed during the pause do not fire. It
 // returns the same errors as Pause.
-func (s *Scheduler) Resume(ctx context.Context, app, job string) error {
-	return s.setActive(ctx, app, job, true, "resumed")
+func (s *Scheduler) Resume(ctx context.Context, key bus.ScheduleKey) error {
+	return s.setActive(ctx, key, true, "resumed")
 }
 
-func (s *Scheduler) setActive(ctx context.Context, app, job string, active bool, what string) error {
-	_, err := s.editSchedule(ctx, app, job, atEdit, func(was *bus.Schedule) (*bus.Schedule, string, error) {
+func (s *Scheduler) setActive(ctx context.Context, key bus.ScheduleKey, active bool, what string) error {
+	_, err := s.editSchedule(ctx, key, atEdit, func(was *bus.Schedule) (*bus.Schedule, string, error) {
 		switch {
 		case was == nil:
-			return nil, "", s.noSuchSchedule(app, job)
+			return nil, "", s.noSuchSchedule(key)
 		case was.Active == active:
 			return was, "", nil
 		}
@@ -83,39 +105,52 @@ func (s *Scheduler) setActive(ctx context.Context, app, job string, active bool,
 
 // Remove deletes a schedule. It first decides the times that are due: those
 // that are on time still fire. It returns the same errors as Pause.
-func (s *Scheduler) Remove(ctx context.Context, app, job string) error {
-	_, err := s.editSchedule(ctx, app, job, atEdit, func(was *bus.Schedule) (*bus.Schedule, string, error) {
+func (s *Scheduler) Remove(ctx context.Context, key bus.ScheduleKey) error {
+	_, err := s.editSchedule(ctx, key, atEdit, func(was *bus.Schedule) (*bus.Schedule, string, error) {
 		if was == nil {
-			return nil, "", s.noSuchSchedule(app, job)
+			return nil, "", s.noSuchSchedule(key)
 		}
 		return nil, "removed", nil
 	})
 	return err
 }
 
-// CloseSchedule removes the schedule of a job that is about to be deleted. It
+// CloseSchedules removes all schedules of a job that is about to be deleted. It
 // skips due times that are undecided, with the reason "deleted": a fire would
 // stop the deletion half way. It does nothing if the job has no schedule. The
 // error may be ErrAway.
-func (s *Scheduler) CloseSchedule(ctx context.Context, app, job string) error {
-	_, err := s.editSchedule(ctx, app, job, atDeletion, func(was *bus.Schedule) (*bus.Schedule, string, error) {
-		return nil, "removed", nil
-	})
-	return err
+func (s *Scheduler) CloseSchedules(ctx context.Context, app, job string) error {
+	all, err := s.StoredAll(ctx, app, job)
+	if err != nil {
+		return err
+	}
+	for i := range all {
+		_, err := s.editSchedule(ctx, all[i].Key(), atDeletion, func(was *bus.Schedule) (*bus.Schedule, string, error) {
+			return nil, "removed", nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-func (s *Scheduler) noSuchSchedule(app, job string) error {
-	return bus.State(bus.CodeNoSuchSchedule, "job %s of application %s has no schedule", s.index.JobName(app, job), app)
+func (s *Scheduler) noSuchSchedule(key bus.ScheduleKey) error {
+	job := s.index.JobName(key.App(), key.Job())
+	if key.Name() == bus.DefaultSchedule {
+		return bus.State(bus.CodeNoSuchSchedule, "job %s of application %s has no schedule", job, key.App())
+	}
+	return bus.State(bus.CodeNoSuchSchedule, "job %s of application %s has no schedule %s", job, key.App(), key.Name())
 }
 
 // Next returns the next n nominal times of a schedule, in its time zone. It
 // returns none if the schedule is paused or does not exist.
-func (s *Scheduler) Next(app, job string, n int) []time.Time {
-	j, ok := s.index.Job(app, job)
-	if !ok || j.Schedule == nil || !j.Schedule.Active {
+func (s *Scheduler) Next(key bus.ScheduleKey, n int) []time.Time {
+	sc, ok := s.index.Schedule(key)
+	if !ok || !sc.Active {
 		return nil
 	}
-	p, err := s.plans.planFor(j.Schedule)
+	p, err := s.plans.planFor(sc)
 	if err != nil {
 		return nil
 	}
@@ -129,8 +164,7 @@ func (s *Scheduler) Next(app, job string, n int) []time.Time {
 // editSchedule applies a change, and retries while other buses change the
 // schedule at the same time. It blocks until [Scheduler.Run] has loaded the
 // fires.
-func (s *Scheduler) editSchedule(ctx context.Context, app, job string, o occasion, change scheduleChange) (rev uint64, err error) {
-	key := bus.JobKey(app, job)
+func (s *Scheduler) editSchedule(ctx context.Context, key bus.ScheduleKey, o occasion, change scheduleChange) (rev uint64, err error) {
 	if err := s.ledger.waitLoaded(ctx); err != nil {
 		return 0, fmt.Errorf("edit schedule %s: the scheduler has not loaded the fires yet: %w: %w", key, bus.ErrAway, err)
 	}
@@ -140,7 +174,7 @@ func (s *Scheduler) editSchedule(ctx context.Context, app, job string, o occasio
 	}
 	defer release()
 	for {
-		rev, err = s.tryEdit(ctx, app, job, o, change)
+		rev, err = s.tryEdit(ctx, key, o, change)
 		if !errors.Is(err, bus.ErrChanged) && !errors.Is(err, bus.ErrExists) && !errors.Is(err, errStale) {
 			return rev, err
 		}
@@ -149,9 +183,8 @@ func (s *Scheduler) editSchedule(ctx context.Context, app, job string, o occasio
 
 // tryEdit applies a change to the schedule as it is now. It fails if another
 // bus changes the schedule meanwhile.
-func (s *Scheduler) tryEdit(ctx context.Context, app, job string, o occasion, change scheduleChange) (rev uint64, err error) {
-	key := bus.JobKey(app, job)
-	e, err := s.bus.Schedules.Get(ctx, key)
+func (s *Scheduler) tryEdit(ctx context.Context, key bus.ScheduleKey, o occasion, change scheduleChange) (rev uint64, err error) {
+	e, err := s.bus.Schedules.Get(ctx, key.String())
 	var was *bus.Schedule
 	switch {
 	case err == nil:
@@ -179,27 +212,39 @@ func (s *Scheduler) tryEdit(ctx context.Context, app, job string, o occasion, ch
 	if rev, err = s.writeSchedule(ctx, key, was, is, e.Revision); err != nil {
 		return 0, err
 	}
-	s.index.PutSchedule(app, job, is, rev)
-	s.bus.Event("schedule", what, []string{app, job}, is)
+	s.index.PutSchedule(key, is, rev)
+	s.bus.Event("schedule", what, []string{key.App(), key.Job()}, eventDetail(key, is))
 	return rev, nil
 }
 
-func (s *Scheduler) writeSchedule(ctx context.Context, key string, was, is *bus.Schedule, rev uint64) (uint64, error) {
+// eventDetail returns what the event of an edit says. The event of a removed
+// schedule names it, unless it is the default schedule.
+func eventDetail(key bus.ScheduleKey, is *bus.Schedule) any {
+	switch {
+	case is != nil:
+		return is
+	case key.Name() == bus.DefaultSchedule:
+		return nil
+	}
+	return map[string]string{"name": key.Name()}
+}
+
+func (s *Scheduler) writeSchedule(ctx context.Context, key bus.ScheduleKey, was, is *bus.Schedule, rev uint64) (uint64, error) {
 	switch {
 	case is == nil:
-		return rev + 1, s.bus.Schedules.Delete(ctx, key, rev)
+		return rev + 1, s.bus.Schedules.Delete(ctx, key.String(), rev)
 	case was == nil:
-		return s.bus.Schedules.Create(ctx, key, *is)
+		return s.bus.Schedules.Create(ctx, key.String(), *is)
 	}
-	return s.bus.Schedules.Update(ctx, key, *is, rev)
+	return s.bus.Schedules.Update(ctx, key.String(), *is, rev)
 }
 
 // lastGeneration returns the generation of the schedule that the job had
 // before. The new schedule counts on from it, so that its walk ignores keys
 // which a late bus creates for the old one.
-func (s *Scheduler) lastGeneration(ctx context.Context, key string) (uint64, error) {
+func (s *Scheduler) lastGeneration(ctx context.Context, key bus.ScheduleKey) (uint64, error) {
 	last := s.ledger.newestGeneration(key)
-	history, err := s.bus.Schedules.KV().History(ctx, key)
+	history, err := s.bus.Schedules.KV().History(ctx, key.String())
 	if err != nil && !errors.Is(err, jetstream.ErrKeyNotFound) {
 		return 0, fmt.Errorf("read the history of schedule %s: %w", key, err)
 	}
@@ -212,9 +257,9 @@ func (s *Scheduler) lastGeneration(ctx context.Context, key string) (uint64, err
 	return last, nil
 }
 
-// Stored reads the schedule of a job from the leader, nil if there is none.
-func (s *Scheduler) Stored(ctx context.Context, app, job string) (*bus.Schedule, error) {
-	e, err := s.bus.Schedules.Get(ctx, bus.JobKey(app, job))
+// Stored reads a schedule from the leader of its bucket, nil if there is none.
+func (s *Scheduler) Stored(ctx context.Context, key bus.ScheduleKey) (*bus.Schedule, error) {
+	e, err := s.bus.Schedules.Get(ctx, key.String())
 	switch {
 	case errors.Is(err, bus.ErrNotFound):
 		return nil, nil
@@ -222,4 +267,26 @@ func (s *Scheduler) Stored(ctx context.Context, app, job string) (*bus.Schedule,
 		return nil, err
 	}
 	return &e.Value, nil
+}
+
+// StoredAll reads all schedules of a job from the bucket, the default one
+// first, the others by name.
+func (s *Scheduler) StoredAll(ctx context.Context, app, job string) ([]bus.Schedule, error) {
+	key := bus.NewScheduleKey(app, job, "").String()
+	first, err := s.bus.Schedules.List(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	named, err := s.bus.Schedules.List(ctx, key+".*")
+	if err != nil {
+		return nil, err
+	}
+	var all []bus.Schedule
+	for _, e := range append(first, named...) {
+		if k, ok := bus.ParseScheduleKey(e.Key); ok && k == e.Value.Key() {
+			all = append(all, e.Value)
+		}
+	}
+	slices.SortFunc(all, func(a, b bus.Schedule) int { return a.Key().Compare(b.Key()) })
+	return all, nil
 }

@@ -25,7 +25,7 @@ func TestEdits(t *testing.T) {
 		ctx, w := t.Context(), newWorld(t)
 		start := time.Now()
 		n, other := w.runNode("bus-1"), w.runNode("bus-2")
-		if err := other.Pause(ctx, "app", "often"); codeOf(err) != bus.CodeNoSuchSchedule {
+		if err := other.Pause(ctx, keyOf("often")); codeOf(err) != bus.CodeNoSuchSchedule {
 			t.Errorf("Pause without a schedule: %v, want %s", err, bus.CodeNoSuchSchedule)
 		}
 		if _, err := n.Set(ctx, bus.Schedule{App: "app", Job: "often", Cron: "0 * * * * ?"}); codeOf(err) != bus.CodeNoSuchJob {
@@ -39,7 +39,7 @@ func TestEdits(t *testing.T) {
 			t.Errorf("Set of the same schedule: revision %d, %v, schedule %+v, want no change", rev, err, n.readSchedule("often"))
 		}
 		for range 2 { // the second time it is paused already
-			if err := other.Pause(ctx, "app", "often"); err != nil {
+			if err := other.Pause(ctx, keyOf("often")); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -47,23 +47,23 @@ func TestEdits(t *testing.T) {
 			t.Errorf("paused: %+v, want generation 2 since 00:02:00", sc)
 		}
 		time.Sleep(3 * time.Minute)
-		if next := n.Next("app", "often", 2); next != nil {
+		if next := n.Next(keyOf("often"), 2); next != nil {
 			t.Errorf("Next of a paused schedule = %v, want none", next)
 		}
-		if err := n.Resume(ctx, "app", "often"); err != nil {
+		if err := n.Resume(ctx, keyOf("often")); err != nil {
 			t.Fatal(err)
 		}
 		want := []time.Time{start.Add(330 * time.Second), start.Add(390 * time.Second)}
-		if next := n.Next("app", "often", 2); !slices.EqualFunc(next, want, time.Time.Equal) {
+		if next := n.Next(keyOf("often"), 2); !slices.EqualFunc(next, want, time.Time.Equal) {
 			t.Errorf("Next = %v, want %v", next, want)
 		}
 		time.Sleep(time.Minute)
-		if err := n.Remove(ctx, "app", "often"); err != nil {
+		if err := n.Remove(ctx, keyOf("often")); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(3 * time.Minute)
 		n.checkFired("often", start, 30, 90, 330)
-		if err := n.Remove(ctx, "app", "often"); codeOf(err) != bus.CodeNoSuchSchedule {
+		if err := n.Remove(ctx, keyOf("often")); codeOf(err) != bus.CodeNoSuchSchedule {
 			t.Errorf("Remove again: %v, want %s", err, bus.CodeNoSuchSchedule)
 		}
 		n.setSchedule(bus.Schedule{App: "app", Job: "often", Cron: "30 * * * * ?", Active: true})
@@ -95,7 +95,7 @@ func TestDeletionOfAJob(t *testing.T) {
 		if _, err := n.bus.Schedules.Get(t.Context(), "app.often"); !errors.Is(err, bus.ErrNotFound) {
 			t.Errorf("the schedule: %v, want %v", err, bus.ErrNotFound)
 		}
-		fires, err := n.Fires(t.Context(), "app", "often", FireQuery{Limit: 10})
+		fires, err := n.Fires(t.Context(), "app", "often", "", FireQuery{Limit: 10})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -107,7 +107,7 @@ func TestDeletionOfAJob(t *testing.T) {
 		if !slices.Equal(got, want) {
 			t.Errorf("fires %q, want %q", got, want)
 		}
-		if err := n.CloseSchedule(t.Context(), "app", "often"); err != nil {
+		if err := n.CloseSchedules(t.Context(), "app", "often"); err != nil {
 			t.Errorf("a job without a schedule: %v", err)
 		}
 	})
@@ -187,11 +187,11 @@ func (n *node) editAtRandom() error {
 	ctx := context.Background()
 	switch k := rand.IntN(10); {
 	case k < 2:
-		return n.Pause(ctx, "app", "often")
+		return n.Pause(ctx, keyOf("often"))
 	case k < 5:
-		return n.Resume(ctx, "app", "often")
+		return n.Resume(ctx, keyOf("often"))
 	case k < 6:
-		return n.Remove(ctx, "app", "often")
+		return n.Remove(ctx, keyOf("often"))
 	default:
 		expr := []string{"* * * * * ?", "0/2 * * * * ?", "1/3 * * * * ?", "5,15,30,31,32 * * * * ?"}[rand.IntN(4)]
 		_, err := n.Set(ctx, bus.Schedule{App: "app", Job: "often", Cron: expr, Active: true})

@@ -48,7 +48,7 @@ func TestFiresAreRequested(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if e.Value.FireKey != bus.FireKey("app", "often", second) || e.Value.ScheduledFor != f.Nominal ||
+			if e.Value.FireKey != keyOf("often").FireKey(second) || e.Value.ScheduledFor != f.Nominal ||
 				e.Value.ScheduledDate != f.Nominal.Std().Format(time.DateOnly) || !queued[f.Execution] {
 				t.Errorf("execution %+v, want that of %+v", e.Value, f)
 			}

@@ -33,25 +33,45 @@ func (q *FireQuery) startsBeforeTo(f *bus.Fire) bool {
 	return q.To.IsZero() || cmp.Or(f.SkippedFrom, f.Nominal).Std().Before(q.To)
 }
 
-// Fires returns the decisions about a job's nominal times, newest first. A run
-// of times that were skipped together is in the list if the query selects any
-// of them.
-func (s *Scheduler) Fires(ctx context.Context, app, job string, q FireQuery) ([]bus.Fire, error) {
-	seconds, err := s.listDecided(ctx, bus.JobKey(app, job))
+// Decided is a decision with the schedule that it belongs to.
+type Decided struct {
+	bus.Fire
+	Schedule bus.ScheduleKey
+}
+
+// decidedAt names a decision of a schedule.
+type decidedAt struct {
+	schedule bus.ScheduleKey
+	second   int64
+}
+
+// Fires returns the decisions about the nominal times of all schedules of a
+// job, or of one if name is not empty, newest first. A run of times that were
+// skipped together is in the list if the query selects any of them.
+func (s *Scheduler) Fires(ctx context.Context, app, job, name string, q FireQuery) ([]Decided, error) {
+	keys, err := s.listDecided(ctx, app, job, name)
 	if err != nil {
 		return nil, fmt.Errorf("list fires of %s: %w", bus.JobKey(app, job), err)
 	}
-	slices.SortFunc(seconds, func(a, b int64) int { return cmp.Compare(b, a) })
-	seconds = q.dropNewer(seconds)
-	var page []bus.Fire
-	for _, second := range seconds {
-		if len(page) >= q.Limit || time.Unix(second, 0).Before(q.From) {
+	all := map[bus.ScheduleKey][]decidedAt{}
+	for _, d := range keys {
+		all[d.schedule] = append(all[d.schedule], d)
+	}
+	keys = nil
+	for _, of := range all {
+		slices.SortFunc(of, newestFirst)
+		keys = append(keys, q.dropNewer(of)...)
+	}
+	slices.SortFunc(keys, newestFirst)
+	var page []Decided
+	for _, d := range keys {
+		if len(page) >= q.Limit || time.Unix(d.second, 0).Before(q.From) {
 			break
 		}
-		e, err := s.fires.Get(ctx, bus.FireKey(app, job, second))
+		e, err := s.fires.Get(ctx, d.schedule.FireKey(d.second))
 		switch {
 		case err == nil && q.startsBeforeTo(&e.Value):
-			page = append(page, e.Value)
+			page = append(page, Decided{e.Value, d.schedule})
 		case err == nil:
 		case !errors.Is(err, bus.ErrNotFound): // not found: just purged
 			return nil, err
@@ -60,32 +80,40 @@ func (s *Scheduler) Fires(ctx context.Context, app, job string, q FireQuery) ([]
 	return page, nil
 }
 
-// dropNewer drops seconds that the query cannot select from a list that begins
-// with the newest. It keeps the oldest second at or after To, because that key
-// may stand for a run of skipped times that begins before To.
-func (q *FireQuery) dropNewer(seconds []int64) []int64 {
-	if q.To.IsZero() {
-		return seconds
-	}
-	first := slices.IndexFunc(seconds, func(second int64) bool { return time.Unix(second, 0).Before(q.To) })
-	if first < 0 {
-		first = len(seconds)
-	}
-	return seconds[max(first-1, 0):]
+func newestFirst(a, b decidedAt) int {
+	return cmp.Or(cmp.Compare(b.second, a.second), a.schedule.Compare(b.schedule))
 }
 
-// listDecided returns the nominal times of a schedule that have a key, in no
-// particular order.
-func (s *Scheduler) listDecided(ctx context.Context, key string) ([]int64, error) {
-	keys, err := s.bus.Fires.Keys(ctx, key+".*")
+// dropNewer drops decisions that the query cannot select from those of one
+// schedule, the newest first. It keeps the oldest one at or after To, because
+// its key may stand for a run of skipped times that begins before To.
+func (q *FireQuery) dropNewer(of []decidedAt) []decidedAt {
+	if q.To.IsZero() {
+		return of
+	}
+	first := slices.IndexFunc(of, func(d decidedAt) bool { return time.Unix(d.second, 0).Before(q.To) })
+	if first < 0 {
+		first = len(of)
+	}
+	return of[max(first-1, 0):]
+}
+
+// listDecided returns the nominal times that have a key, of all schedules of a
+// job, or of one if name is not empty, in no particular order.
+func (s *Scheduler) listDecided(ctx context.Context, app, job, name string) ([]decidedAt, error) {
+	filter := bus.JobKey(app, job) + ".>"
+	if name != "" {
+		filter = bus.NewScheduleKey(app, job, name).FireFilter()
+	}
+	keys, err := s.bus.Fires.Keys(ctx, filter)
 	if err != nil {
 		return nil, err
 	}
-	var seconds []int64
+	var all []decidedAt
 	for _, k := range keys {
-		if _, second, ok := bus.SplitFireKey(k); ok {
-			seconds = append(seconds, second)
+		if schedule, second, ok := bus.SplitFireKey(k); ok {
+			all = append(all, decidedAt{schedule, second})
 		}
 	}
-	return seconds, nil
+	return all, nil
 }

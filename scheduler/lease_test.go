@@ -2,7 +2,7 @@ package scheduler
 
 import (
 	"context"
-	"strings"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -47,15 +47,15 @@ func TestPurge(t *testing.T) {
 		n := w.newNode("bus-1", alwaysLeads)
 		ctx, second := context.Background(), int64(946684800)
 		keys := map[string]bus.Fire{
-			bus.FireKey("app", "a", second+1): {Generation: 1, Skipped: "misfire", Time: 1},
-			bus.FireKey("app", "a", second+2): {Generation: 1, Execution: 1, Time: 1},
-			bus.FireKey("app", "a", second+3): {Generation: 1, Execution: 2, Closed: true, Time: 1},
-			bus.FireKey("app", "a", second+4): {Generation: 1, Skipped: "misfire", Time: subjects.Now()},
-			bus.FireKey("app", "a", second+5): {Generation: 1, Skipped: "misfire", Time: 1},
-			bus.FireKey("app", "b", second+1): {Generation: 1, Skipped: "misfire", Time: 1},
+			keyOf("a").FireKey(second + 1): {Generation: 1, Skipped: "misfire", Time: 1},
+			keyOf("a").FireKey(second + 2): {Generation: 1, Execution: 1, Time: 1},
+			keyOf("a").FireKey(second + 3): {Generation: 1, Execution: 2, Closed: true, Time: 1},
+			keyOf("a").FireKey(second + 4): {Generation: 1, Skipped: "misfire", Time: subjects.Now()},
+			keyOf("a").FireKey(second + 5): {Generation: 1, Skipped: "misfire", Time: 1},
+			keyOf("b").FireKey(second + 1): {Generation: 1, Skipped: "misfire", Time: 1},
 		}
 		// Broken: neither read nor purged.
-		if _, err := n.bus.Fires.KV().PutString(ctx, bus.FireKey("app", "a", second), "{"); err != nil {
+		if _, err := n.bus.Fires.KV().PutString(ctx, keyOf("a").FireKey(second), "{"); err != nil {
 			t.Fatal(err)
 		}
 		for key, f := range keys {
@@ -67,7 +67,7 @@ func TestPurge(t *testing.T) {
 		if purged, err := n.purgeBefore(ctx, subjects.Now()); purged != 2 || err != nil {
 			t.Errorf("purged %d, %v, want the skipped one and the closed one", purged, err)
 		}
-		if err := n.bus.Fires.KV().Purge(ctx, bus.FireKey("app", "a", second)); err != nil {
+		if err := n.bus.Fires.KV().Purge(ctx, keyOf("a").FireKey(second)); err != nil {
 			t.Fatal(err)
 		}
 		if d := n.decisions("a"); len(d) != 3 || d[second+5].Skipped == "" {
@@ -90,7 +90,7 @@ func TestPurge(t *testing.T) {
 			if d := n.decisions("often"); len(d) != 3 {
 				t.Fatalf("decided %+v, want three that are skipped", d)
 			}
-			if err := n.Pause(t.Context(), "app", "often"); err != nil {
+			if err := n.Pause(t.Context(), keyOf("often")); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(2 * time.Hour)
@@ -108,21 +108,21 @@ func TestFires(t *testing.T) {
 		start := time.Now()
 		n.createSchedule("often", "0 * * * * ?")
 		time.Sleep(10*time.Minute + time.Second)
-		fires, err := n.Fires(t.Context(), "app", "often", FireQuery{Limit: 3})
+		fires, err := n.Fires(t.Context(), "app", "often", "", FireQuery{Limit: 3})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if len(fires) != 3 || !fires[0].Nominal.Std().Equal(start.Add(10*time.Minute)) || !fires[2].Nominal.Std().Equal(start.Add(8*time.Minute)) {
 			t.Errorf("Fires = %+v, want the newest three", fires)
 		}
-		fires, err = n.Fires(t.Context(), "app", "often", FireQuery{From: start.Add(2 * time.Minute), To: start.Add(5 * time.Minute), Limit: 100})
+		fires, err = n.Fires(t.Context(), "app", "often", "", FireQuery{From: start.Add(2 * time.Minute), To: start.Add(5 * time.Minute), Limit: 100})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if len(fires) != 3 || !fires[0].Nominal.Std().Equal(start.Add(4*time.Minute)) || !fires[2].Nominal.Std().Equal(start.Add(2*time.Minute)) {
 			t.Errorf("Fires = %+v, want those of minutes 4, 3 and 2", fires)
 		}
-		if fires, err := n.Fires(t.Context(), "app", "none", FireQuery{Limit: 3}); len(fires) != 0 || err != nil {
+		if fires, err := n.Fires(t.Context(), "app", "none", "", FireQuery{Limit: 3}); len(fires) != 0 || err != nil {
 			t.Errorf("Fires of a job without = %+v, %v, want none", fires, err)
 		}
 	})
@@ -162,16 +162,16 @@ func TestTimers(t *testing.T) {
 func TestQueue(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	q := newWalkQueue()
-	q.addSchedule("a")
-	q.addSchedule("a")
-	q.addSchedule("b")
+	q.addSchedule(keyOf("a"))
+	q.addSchedule(keyOf("a"))
+	q.addSchedule(keyOf("b"))
 	first, _ := q.nextSchedule(ctx)
-	q.addSchedule("a") // during its walk
+	q.addSchedule(keyOf("a")) // during its walk
 	second, _ := q.nextSchedule(ctx)
-	q.endWalk("a")
+	q.endWalk(keyOf("a"))
 	third, _ := q.nextSchedule(ctx)
-	if got := strings.Join([]string{first, second, third}, " "); got != "a b a" {
-		t.Errorf("schedules %s, want a b a", got)
+	if got := fmt.Sprint(first, second, third); got != "app.a app.b app.a" {
+		t.Errorf("schedules %s, want app.a app.b app.a", got)
 	}
 	cancel()
 	if key, ok := q.nextSchedule(ctx); ok {

@@ -19,8 +19,8 @@ const maxBackoff = 5 * time.Minute
 // that exist already, and goes on.
 type ledger struct {
 	mu     sync.Mutex
-	marks  map[string]map[uint64]int64     // by schedule and generation: the newest decided time
-	opened map[string]map[string]*openFire // by schedule and fire key: fires without a known record
+	marks  map[bus.ScheduleKey]map[uint64]int64     // by schedule and generation: the newest decided time
+	opened map[bus.ScheduleKey]map[string]*openFire // by schedule and fire key: fires without a known record
 	loaded chan struct{}
 	once   sync.Once
 }
@@ -35,7 +35,7 @@ type openFire struct {
 }
 
 func newLedger() *ledger {
-	return &ledger{marks: map[string]map[uint64]int64{}, opened: map[string]map[string]*openFire{}, loaded: make(chan struct{})}
+	return &ledger{marks: map[bus.ScheduleKey]map[uint64]int64{}, opened: map[bus.ScheduleKey]map[string]*openFire{}, loaded: make(chan struct{})}
 }
 
 // waitLoaded blocks until the ledger has seen all keys that were in the bucket
@@ -119,7 +119,7 @@ func (l *ledger) walkStart(sc *bus.Schedule) time.Time {
 
 // isWalkStart reports whether the nominal time is where a walk of the schedule
 // may begin.
-func (l *ledger) isWalkStart(schedule string, second int64) bool {
+func (l *ledger) isWalkStart(schedule bus.ScheduleKey, second int64) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, newest := range l.marks[schedule] {
@@ -132,7 +132,7 @@ func (l *ledger) isWalkStart(schedule string, second int64) bool {
 
 // newestGeneration returns the newest generation of the schedule that decided a
 // time.
-func (l *ledger) newestGeneration(schedule string) (newest uint64) {
+func (l *ledger) newestGeneration(schedule bus.ScheduleKey) (newest uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for g := range l.marks[schedule] {
@@ -143,7 +143,7 @@ func (l *ledger) newestGeneration(schedule string) (newest uint64) {
 
 // openFires returns the schedule's open fires that may be attempted now, oldest
 // first.
-func (l *ledger) openFires(schedule string) []openFire {
+func (l *ledger) openFires(schedule bus.ScheduleKey) []openFire {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var open []openFire
@@ -176,7 +176,7 @@ func (l *ledger) removeOpen(key string) {
 	l.removeOpenLocked(schedule, key)
 }
 
-func (l *ledger) removeOpenLocked(schedule, key string) {
+func (l *ledger) removeOpenLocked(schedule bus.ScheduleKey, key string) {
 	delete(l.opened[schedule], key)
 	if len(l.opened[schedule]) == 0 {
 		delete(l.opened, schedule)
@@ -185,7 +185,7 @@ func (l *ledger) removeOpenLocked(schedule, key string) {
 
 // unfinishedSchedules returns the schedules that have open fires. It first
 // removes the open fires whose execution is known.
-func (l *ledger) unfinishedSchedules(known func(execution int64) bool) (schedules []string) {
+func (l *ledger) unfinishedSchedules(known func(execution int64) bool) (schedules []bus.ScheduleKey) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for schedule, of := range l.opened {

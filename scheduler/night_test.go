@@ -54,7 +54,7 @@ func TestNight(t *testing.T) {
 		}
 		time.Sleep(30 * time.Second) // until a bus leads
 		for job := range jobs {      // so that nothing fires during the check
-			if err := nodes[0].Pause(context.Background(), "app", job); err != nil {
+			if err := nodes[0].Pause(context.Background(), keyOf(job)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -134,7 +134,7 @@ func TestADayOfTwentyThreeHours(t *testing.T) {
 				n := w.runNode("bus-1")
 				n.createSchedule("often", tt.cron, func(sc *bus.Schedule) { sc.TimeZone = "Europe/Berlin" })
 				time.Sleep(92 * time.Minute)
-				fires, err := n.Fires(t.Context(), "app", "often", FireQuery{Limit: 100})
+				fires, err := n.Fires(t.Context(), "app", "often", "", FireQuery{Limit: 100})
 				if err != nil {
 					t.Fatal(err)
 				}

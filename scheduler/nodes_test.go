@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -108,6 +109,13 @@ func (a always) Keep(ctx context.Context, _, _ string, renewed func(bool)) {
 
 const definition = `{"id":"job","steps":[{"id":"step","batchlet":{"ref":"nothing"}}]}`
 
+// keyOf returns the key of a schedule of application app: that of a job, or
+// job/name.
+func keyOf(schedule string) bus.ScheduleKey {
+	job, name, _ := strings.Cut(schedule, "/")
+	return bus.NewScheduleKey("app", job, name)
+}
+
 // createJob creates a job, so that a schedule can be set.
 func (n *node) createJob(name string) {
 	n.t.Helper()
@@ -116,11 +124,15 @@ func (n *node) createJob(name string) {
 	}
 }
 
-// createSchedule creates a job with a schedule.
+// createSchedule creates a job with a schedule, or for job/name a schedule of a
+// job that exists.
 func (n *node) createSchedule(job, cron string, set ...func(*bus.Schedule)) {
 	n.t.Helper()
-	n.createJob(job)
-	sc := bus.Schedule{App: "app", Job: job, Cron: cron, Active: true}
+	k := keyOf(job)
+	if k.Name() == bus.DefaultSchedule {
+		n.createJob(job)
+	}
+	sc := bus.Schedule{App: "app", Job: k.Job(), Name: k.Name(), Cron: cron, Active: true}
 	for _, f := range set {
 		f(&sc)
 	}
@@ -152,14 +164,14 @@ func (n *node) walkNow(job string) {
 // walkAsIs is walkNow without a renewal of the lease.
 func (n *node) walkAsIs(job string) {
 	n.t.Helper()
-	if err := n.walkSchedule(context.Background(), "app."+job); err != nil {
+	if err := n.walkSchedule(context.Background(), keyOf(job)); err != nil {
 		n.t.Fatal(err)
 	}
 }
 
 func (n *node) readSchedule(job string) bus.Schedule {
 	n.t.Helper()
-	e, err := n.bus.Schedules.Get(context.Background(), "app."+job)
+	e, err := n.bus.Schedules.Get(context.Background(), keyOf(job).String())
 	if err != nil {
 		n.t.Fatal(err)
 	}
@@ -169,30 +181,35 @@ func (n *node) readSchedule(job string) bus.Schedule {
 // decisions returns the decisions of a job by nominal time.
 func (n *node) decisions(job string) map[int64]bus.Fire {
 	n.t.Helper()
-	seconds, err := n.listDecided(context.Background(), "app."+job)
+	k := keyOf(job)
+	decided, err := n.listDecided(context.Background(), k.App(), k.Job(), k.Name())
 	if err != nil {
 		n.t.Fatal(err)
 	}
 	all := map[int64]bus.Fire{}
-	for _, second := range seconds {
-		e, err := n.fires.Get(context.Background(), bus.FireKey("app", job, second))
+	for _, d := range decided {
+		e, err := n.fires.Get(context.Background(), k.FireKey(d.second))
 		if err != nil {
 			n.t.Fatal(err)
 		}
-		all[second] = e.Value
+		all[d.second] = e.Value
 	}
 	return all
 }
 
-// executions returns the executions of a job by nominal time.
+// executions returns the executions that a schedule fired, by nominal time.
 func (n *node) executions(job string) map[int64][]int64 {
 	n.t.Helper()
-	list, err := n.bus.Executions.List(context.Background(), "app."+job+".*")
+	k := keyOf(job)
+	list, err := n.bus.Executions.List(context.Background(), bus.JobKey(k.App(), k.Job())+".*")
 	if err != nil {
 		n.t.Fatal(err)
 	}
 	all := map[int64][]int64{}
 	for _, e := range list {
+		if schedule, _, _ := bus.SplitFireKey(e.Value.FireKey); schedule != k {
+			continue
+		}
 		second := e.Value.ScheduledFor.Std().Unix()
 		all[second] = append(all[second], e.Value.ID)
 	}

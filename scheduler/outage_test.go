@@ -123,8 +123,8 @@ func TestStandbyTakesOver(t *testing.T) {
 func TestEditAfterACrash(t *testing.T) {
 	ctx := context.Background()
 	edits := map[string]func(n *node) error{
-		"a pause":    func(n *node) error { return n.Pause(ctx, "app", "often") },
-		"a deletion": func(n *node) error { return n.Remove(ctx, "app", "often") },
+		"a pause":    func(n *node) error { return n.Pause(ctx, keyOf("often")) },
+		"a deletion": func(n *node) error { return n.Remove(ctx, keyOf("often")) },
 		"an edit": func(n *node) error {
 			_, err := n.Set(ctx, bus.Schedule{App: "app", Job: "often", Cron: "0 0 0 * * ?", Active: true})
 			return err

@@ -19,11 +19,14 @@ type plan struct {
 	loc  *time.Location
 }
 
-// Faults returns everything that is wrong with a schedule's cron_notation,
-// time_zone, calendar, misfire and misfire_after.
+// Faults returns everything that is wrong with a schedule, apart from its job.
 func Faults(sc bus.Schedule) (all []*bus.FieldError) {
 	add := func(path, want, got string) {
 		all = append(all, &bus.FieldError{Path: path, Want: want, Got: got})
+	}
+	var wrong *bus.FieldError
+	if errors.As(bus.CheckScheduleName(sc.Name), &wrong) {
+		all = append(all, wrong)
 	}
 	switch c, err := cron.Parse(sc.Cron); {
 	case err != nil:
@@ -116,7 +119,7 @@ func (p *plan) newestBetween(from, to time.Time, n int) []time.Time {
 type planCache struct {
 	zone    *time.Location // for schedules that name none
 	mu      sync.Mutex
-	entries map[string]cachedPlan
+	entries map[bus.ScheduleKey]cachedPlan
 }
 
 type cachedPlan struct {
@@ -125,7 +128,7 @@ type cachedPlan struct {
 }
 
 func newPlans(zone *time.Location) *planCache {
-	return &planCache{zone: zone, entries: map[string]cachedPlan{}}
+	return &planCache{zone: zone, entries: map[bus.ScheduleKey]cachedPlan{}}
 }
 
 // planFor returns the schedule's plan, or an error if this version cannot parse
@@ -143,7 +146,7 @@ func (p *planCache) planFor(sc *bus.Schedule) (*plan, error) {
 	return pl, err
 }
 
-func (p *planCache) dropPlan(key string) {
+func (p *planCache) dropPlan(key bus.ScheduleKey) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.entries, key)

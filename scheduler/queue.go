@@ -3,24 +3,26 @@ package scheduler
 import (
 	"context"
 	"sync"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus"
 )
 
 // walkQueue holds the keys of schedules whose walk is pending. It holds each
 // key once, and hands out no key whose walk is running.
 type walkQueue struct {
 	mu      sync.Mutex
-	order   []string
-	waiting map[string]bool // in order, or added to it at the end of a running walk
-	busy    map[string]bool // the walk is running
-	more    chan struct{}   // signals that order is not empty
+	order   []bus.ScheduleKey
+	waiting map[bus.ScheduleKey]bool // in order, or added to it at the end of a running walk
+	busy    map[bus.ScheduleKey]bool // the walk is running
+	more    chan struct{}            // signals that order is not empty
 }
 
 func newWalkQueue() *walkQueue {
-	return &walkQueue{waiting: map[string]bool{}, busy: map[string]bool{}, more: make(chan struct{}, 1)}
+	return &walkQueue{waiting: map[bus.ScheduleKey]bool{}, busy: map[bus.ScheduleKey]bool{}, more: make(chan struct{}, 1)}
 }
 
 // addSchedule adds a schedule, unless it is waiting already.
-func (q *walkQueue) addSchedule(key string) {
+func (q *walkQueue) addSchedule(key bus.ScheduleKey) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.waiting[key] {
@@ -32,7 +34,7 @@ func (q *walkQueue) addSchedule(key string) {
 	}
 }
 
-func (q *walkQueue) pushLocked(key string) {
+func (q *walkQueue) pushLocked(key bus.ScheduleKey) {
 	q.order = append(q.order, key)
 	select {
 	case q.more <- struct{}{}:
@@ -42,7 +44,7 @@ func (q *walkQueue) pushLocked(key string) {
 
 // nextSchedule blocks until a schedule waits or ctx ends; ok is false at the
 // end. Only one goroutine may call it.
-func (q *walkQueue) nextSchedule(ctx context.Context) (key string, ok bool) {
+func (q *walkQueue) nextSchedule(ctx context.Context) (key bus.ScheduleKey, ok bool) {
 	for ctx.Err() == nil {
 		if key, ok := q.popSchedule(); ok {
 			return key, true
@@ -52,14 +54,14 @@ func (q *walkQueue) nextSchedule(ctx context.Context) (key string, ok bool) {
 		case <-ctx.Done():
 		}
 	}
-	return "", false
+	return bus.ScheduleKey{}, false
 }
 
-func (q *walkQueue) popSchedule() (string, bool) {
+func (q *walkQueue) popSchedule() (bus.ScheduleKey, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.order) == 0 {
-		return "", false
+		return bus.ScheduleKey{}, false
 	}
 	key := q.order[0]
 	q.order = q.order[1:]
@@ -69,7 +71,7 @@ func (q *walkQueue) popSchedule() (string, bool) {
 }
 
 // endWalk must be called when the walk of a schedule has ended.
-func (q *walkQueue) endWalk(key string) {
+func (q *walkQueue) endWalk(key bus.ScheduleKey) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	delete(q.busy, key)
@@ -84,7 +86,7 @@ func (q *walkQueue) endWalk(key string) {
 type scheduleLocks struct{ m sync.Map }
 
 // lockSchedule blocks until the caller holds the lock or ctx ends.
-func (l *scheduleLocks) lockSchedule(ctx context.Context, key string) (release func(), err error) {
+func (l *scheduleLocks) lockSchedule(ctx context.Context, key bus.ScheduleKey) (release func(), err error) {
 	v, _ := l.m.LoadOrStore(key, make(chan struct{}, 1))
 	held := v.(chan struct{})
 	select {

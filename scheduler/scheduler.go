@@ -30,12 +30,12 @@ const (
 // Index is the part of the read model that a scheduler needs.
 type Index interface {
 	Ready() <-chan struct{}
-	Job(app, key string) (*index.Job, bool)
+	Schedule(key bus.ScheduleKey) (*bus.Schedule, bool) // of a job that has a definition
 	JobName(app, key string) string
 	Schedules() []bus.Entry[bus.Schedule]
 	ScheduleChanged() <-chan struct{} // closed at the next change of any schedule
 	Find(id int64) (index.Summary, bool)
-	PutSchedule(app, job string, v *bus.Schedule, revision uint64)
+	PutSchedule(key bus.ScheduleKey, v *bus.Schedule, revision uint64)
 }
 
 // Submitter creates executions. Submit is idempotent for a given id, even if
@@ -120,8 +120,7 @@ func (s *Scheduler) walkAll(ctx context.Context) error {
 		g.Go(func() error {
 			defer s.wakes.endWalk(key)
 			if err := s.walkSchedule(ctx, key); err != nil && ctx.Err() == nil {
-				app, job, _ := bus.SplitJobKey(key)
-				s.log.Warn("walk of a schedule failed, retrying", "app", app, "job", job, "err", err)
+				s.log.Warn("walk of a schedule failed, retrying", "app", key.App(), "job", key.Job(), "schedule", key.Name(), "err", err)
 			}
 			return nil
 		})

@@ -20,7 +20,7 @@ const sweepEvery = time.Minute
 type timers struct {
 	s         *Scheduler
 	scheduler gocron.Scheduler
-	known     map[string]*timer
+	known     map[bus.ScheduleKey]*timer
 }
 
 type timer struct {
@@ -36,7 +36,7 @@ func (s *Scheduler) runTimers(ctx context.Context) error {
 		return fmt.Errorf("start timers: %w", err)
 	}
 	c.Start()
-	t := &timers{s, c, map[string]*timer{}}
+	t := &timers{s, c, map[bus.ScheduleKey]*timer{}}
 	sweep := time.NewTicker(sweepEvery)
 	defer sweep.Stop()
 	for {
@@ -57,7 +57,7 @@ func (s *Scheduler) runTimers(ctx context.Context) error {
 // syncTimers creates, replaces and removes timers to match the schedules. It
 // wakes the schedules that changed.
 func (t *timers) syncTimers(schedules []bus.Entry[bus.Schedule]) {
-	there := make(map[string]bool, len(schedules))
+	there := make(map[bus.ScheduleKey]bool, len(schedules))
 	for _, e := range schedules {
 		key := e.Value.Key()
 		there[key] = true
@@ -87,7 +87,7 @@ func (t *timers) addTimer(sc *bus.Schedule, revision uint64) *timer {
 	}
 	p, err := t.s.plans.planFor(sc)
 	if err != nil {
-		t.s.log.Error("schedule cannot be parsed and does not fire", "app", sc.App, "job", sc.Job, "err", err)
+		t.s.log.Error("schedule cannot be parsed and does not fire", "app", sc.App, "job", sc.Job, "schedule", sc.Key().Name(), "err", err)
 		t.s.bus.Event("schedule", "broken", []string{sc.App, sc.Job}, err.Error())
 		return none
 	}
@@ -96,18 +96,18 @@ func (t *timers) addTimer(sc *bus.Schedule, revision uint64) *timer {
 	}
 	key, a := sc.Key(), &planCron{plan: p}
 	j, err := t.scheduler.NewJob(gocron.CronJob(sc.Cron, true), gocron.NewTask(func() { t.s.wakes.addSchedule(key) }),
-		gocron.WithName(key), gocron.WithCronImplementation(a))
+		gocron.WithName(key.String()), gocron.WithCronImplementation(a))
 	if err != nil { // renewals of the lease still wake the schedule
-		t.s.log.Error("schedule has no timer", "app", sc.App, "job", sc.Job, "err", err)
+		t.s.log.Error("schedule has no timer", "app", sc.App, "job", sc.Job, "schedule", sc.Key().Name(), "err", err)
 		return none
 	}
 	return &timer{revision, j.ID(), a}
 }
 
-func (t *timers) removeTimer(key string) {
+func (t *timers) removeTimer(key bus.ScheduleKey) {
 	if k := t.known[key]; k != nil && k.cron != nil {
 		if err := t.scheduler.RemoveJob(k.id); err != nil {
-			t.s.log.Error("timer not removed", "key", key, "err", err)
+			t.s.log.Error("timer not removed", "key", key.String(), "err", err)
 		}
 	}
 	delete(t.known, key)

@@ -17,7 +17,7 @@ var errStale = errors.New("the data is too old to act on")
 
 // walkSchedule finishes the schedule's open fires, then decides its due times.
 // It does nothing on a bus that does not lead.
-func (s *Scheduler) walkSchedule(ctx context.Context, key string) error {
+func (s *Scheduler) walkSchedule(ctx context.Context, key bus.ScheduleKey) error {
 	if !s.leadership.isLeading() {
 		return nil
 	}
@@ -34,11 +34,11 @@ func (s *Scheduler) walkSchedule(ctx context.Context, key string) error {
 }
 
 // decideUntil decides the schedule's nominal times up to now.
-func (s *Scheduler) decideUntil(ctx context.Context, key string, now subjects.Time) error {
+func (s *Scheduler) decideUntil(ctx context.Context, key bus.ScheduleKey, now subjects.Time) error {
 	if !s.hasDue(key, now) {
 		return nil
 	}
-	e, err := s.bus.Schedules.Get(ctx, key) // not from the read model, which may lag behind an edit
+	e, err := s.bus.Schedules.Get(ctx, key.String()) // not from the read model, which may lag behind an edit
 	if errors.Is(err, bus.ErrNotFound) {
 		return nil
 	}
@@ -55,17 +55,16 @@ func (s *Scheduler) decideUntil(ctx context.Context, key string, now subjects.Ti
 
 // hasDue reports whether the schedule has a due time that this bus has not seen
 // decided. It reads memory only. Most walks end here.
-func (s *Scheduler) hasDue(key string, now subjects.Time) bool {
-	app, job, _ := bus.SplitJobKey(key)
-	j, ok := s.index.Job(app, job)
-	if !ok || j.Schedule == nil || !j.Schedule.Active {
+func (s *Scheduler) hasDue(key bus.ScheduleKey, now subjects.Time) bool {
+	sc, ok := s.index.Schedule(key)
+	if !ok || !sc.Active {
 		return false
 	}
-	p, err := s.plans.planFor(j.Schedule)
+	p, err := s.plans.planFor(sc)
 	if err != nil {
 		return false // addTimer has logged it
 	}
-	next := p.nextAfter(s.ledger.walkStart(j.Schedule))
+	next := p.nextAfter(s.ledger.walkStart(sc))
 	return !next.IsZero() && !next.After(now.Std())
 }
 
@@ -117,7 +116,7 @@ func (s *Scheduler) createFire(ctx context.Context, sc *bus.Schedule, st outcome
 			f.Date = st.nominal.In(p.loc).Format(time.DateOnly)
 		}
 	}
-	key := bus.FireKey(sc.App, sc.Job, st.nominal.Unix())
+	key := sc.Key().FireKey(st.nominal.Unix())
 	read := time.Now()
 	switch _, err := s.fires.Create(ctx, key, f); {
 	case errors.Is(err, bus.ErrExists):
@@ -131,7 +130,7 @@ func (s *Scheduler) createFire(ctx context.Context, sc *bus.Schedule, st outcome
 		return nil
 	}
 	if err := s.submitFire(ctx, key, &f, read); err != nil {
-		s.log.Warn("submission of a fire failed, retrying", "app", sc.App, "job", sc.Job, "execution", f.Execution, "err", err)
+		s.log.Warn("submission of a fire failed, retrying", "app", sc.App, "job", sc.Job, "schedule", sc.Key().Name(), "execution", f.Execution, "err", err)
 	}
 	return nil
 }
@@ -147,7 +146,7 @@ func (s *Scheduler) readDecision(ctx context.Context, key string) error {
 }
 
 // publishFire publishes the event of a decision.
-func (s *Scheduler) publishFire(schedule string, f *bus.Fire) {
+func (s *Scheduler) publishFire(schedule bus.ScheduleKey, f *bus.Fire) {
 	what := "fired"
 	switch {
 	case f.Skipped != "":
@@ -155,13 +154,16 @@ func (s *Scheduler) publishFire(schedule string, f *bus.Fire) {
 	case f.CaughtUp:
 		what = "caught_up"
 	}
-	app, job, _ := bus.SplitJobKey(schedule)
-	s.bus.Event("fire", what, []string{app, job}, f)
+	detail := struct {
+		*bus.Fire
+		Schedule string `json:"schedule"`
+	}{f, schedule.Name()}
+	s.bus.Event("fire", what, []string{schedule.App(), schedule.Job()}, detail)
 }
 
 // finishOpenFires submits the executions of the schedule's open fires,
 // whichever bus decided them. It tries each of them, even if another one fails.
-func (s *Scheduler) finishOpenFires(ctx context.Context, schedule string) (failed error) {
+func (s *Scheduler) finishOpenFires(ctx context.Context, schedule bus.ScheduleKey) (failed error) {
 	for _, o := range s.ledger.openFires(schedule) {
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -177,16 +179,15 @@ func (s *Scheduler) finishOpenFires(ctx context.Context, schedule string) (faile
 }
 
 // finishOpenFire submits the execution of an open fire unless it has a record.
-func (s *Scheduler) finishOpenFire(ctx context.Context, schedule string, o openFire) error {
+func (s *Scheduler) finishOpenFire(ctx context.Context, schedule bus.ScheduleKey, o openFire) error {
 	if _, ok := s.index.Find(o.execution); ok {
 		s.ledger.removeOpen(o.key)
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), decisionTimeout)
 	defer cancel()
-	app, job, _ := bus.SplitJobKey(schedule)
 	read := time.Now()
-	_, err := s.bus.Executions.Get(ctx, bus.ExecutionKey(app, job, o.execution))
+	_, err := s.bus.Executions.Get(ctx, bus.ExecutionKey(schedule.App(), schedule.Job(), o.execution))
 	if err == nil {
 		s.ledger.removeOpen(o.key)
 		return nil
@@ -217,15 +218,14 @@ func (s *Scheduler) submitFire(ctx context.Context, key string, f *bus.Fire, rea
 		return errStale
 	}
 	schedule, _, _ := bus.SplitFireKey(key)
-	app, job, _ := bus.SplitJobKey(schedule)
 	_, _, err := s.submit.Submit(ctx, execution.Submission{
-		App: app, Job: job, ID: f.Execution, ScheduledFor: f.Nominal, ScheduledDate: f.Date, FireKey: key,
+		App: schedule.App(), Job: schedule.Job(), ID: f.Execution, ScheduledFor: f.Nominal, ScheduledDate: f.Date, FireKey: key,
 	})
 	var state *bus.StateError
 	var field *bus.FieldError
 	switch {
 	case bus.HasCode(err, bus.CodeExclusive):
-		s.log.Info("fire abandoned, its exclusive job is running", "app", app, "job", job, "execution", f.Execution)
+		s.log.Info("fire abandoned, its exclusive job is running", "app", schedule.App(), "job", schedule.Job(), "schedule", schedule.Name(), "execution", f.Execution)
 	case errors.As(err, &state):
 		return s.giveUpFire(ctx, key, state.Code, err)
 	case errors.As(err, &field):
@@ -251,8 +251,7 @@ func (s *Scheduler) giveUpFire(ctx context.Context, key, reason string, cause er
 	}
 	s.ledger.removeOpen(key)
 	schedule, _, _ := bus.SplitFireKey(key)
-	app, job, _ := bus.SplitJobKey(schedule)
-	s.log.Warn("fire closed without an execution", "app", app, "job", job, "execution", f.Execution, "err", cause)
+	s.log.Warn("fire closed without an execution", "app", schedule.App(), "job", schedule.Job(), "schedule", schedule.Name(), "execution", f.Execution, "err", cause)
 	s.publishFire(schedule, &f)
 	return nil
 }

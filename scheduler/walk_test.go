@@ -84,7 +84,7 @@ func TestWalkFinishesFiresWithoutARecord(t *testing.T) {
 			})
 			n.createSchedule("nightly", "10 0 0 * * ?")
 			time.Sleep(11 * time.Second)
-			if err := n.Remove(t.Context(), "app", "nightly"); err != nil {
+			if err := n.Remove(t.Context(), keyOf("nightly")); err != nil {
 				t.Fatal(err)
 			}
 			mended.Store(true)
@@ -150,8 +150,8 @@ func TestEditDecidesWhatIsDue(t *testing.T) {
 			_, err := n.Set(context.Background(), bus.Schedule{App: "app", Job: "often", Cron: "15,50 * * * * ?", Active: true})
 			return err
 		}, []int64{10, 30, 50}},
-		{"a pause", func(n *node) error { return n.Pause(context.Background(), "app", "often") }, []int64{10, 30}},
-		{"a deletion", func(n *node) error { return n.Remove(context.Background(), "app", "often") }, []int64{10, 30}},
+		{"a pause", func(n *node) error { return n.Pause(context.Background(), keyOf("often")) }, []int64{10, 30}},
+		{"a deletion", func(n *node) error { return n.Remove(context.Background(), keyOf("often")) }, []int64{10, 30}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -198,7 +198,7 @@ func TestFireKeyClosedBeforeItsRecordGoes(t *testing.T) {
 			n.walkNow("nightly")
 			second := start.Unix() + 10
 			f := n.decisions("nightly")[second]
-			n.ledger.addDecision(bus.FireKey("app", "nightly", second), &f) // as after a restart
+			n.ledger.addDecision(keyOf("nightly").FireKey(second), &f) // as after a restart
 			n.index.find = func(int64) bool { n.purgeExecution("nightly", second); return false }
 			n.walkNow("nightly")
 			n.checkFired("nightly", start)
@@ -210,7 +210,7 @@ func TestFireKeyClosedBeforeItsRecordGoes(t *testing.T) {
 func (n *node) purgeExecution(job string, second int64) {
 	n.t.Helper()
 	ctx := context.Background()
-	key := bus.FireKey("app", job, second)
+	key := keyOf(job).FireKey(second)
 	f, err := n.bus.Fires.Get(ctx, key)
 	if err != nil {
 		n.t.Fatal(err)
@@ -327,7 +327,7 @@ func TestBrokenScheduleDoesNotFire(t *testing.T) {
 		n := w.runNode("bus-1")
 		sc := bus.Schedule{App: "app", Job: "odd", Cron: "@hourly", Active: true, Generation: 1}
 		// Past Set, which would refuse it.
-		if _, err := n.bus.Schedules.Create(t.Context(), sc.Key(), sc); err != nil {
+		if _, err := n.bus.Schedules.Create(t.Context(), sc.Key().String(), sc); err != nil {
 			t.Fatal(err)
 		}
 		n.createJob("odd")
@@ -362,7 +362,7 @@ func TestYearsWithoutAWalk(t *testing.T) {
 					App: "app", Job: "often", Cron: "* * * * * ?", Active: true, Misfire: tt.policy,
 					Generation: 1, Since: subjects.Now() - 3*365*24*3600*1000,
 				}
-				if _, err := n.bus.Schedules.Create(t.Context(), sc.Key(), sc); err != nil {
+				if _, err := n.bus.Schedules.Create(t.Context(), sc.Key().String(), sc); err != nil {
 					t.Fatal(err)
 				}
 				synctest.Wait()

@@ -35,7 +35,7 @@ const (
 	BucketPrefix      = "jobstreamer_"
 	AppsBucket        = BucketPrefix + "apps"         // <app>
 	JobsBucket        = BucketPrefix + "jobs"         // <app>.<job>
-	SchedulesBucket   = BucketPrefix + "schedules"    // <app>.<job>
+	SchedulesBucket   = BucketPrefix + "schedules"    // <app>.<job>, <app>.<job>.<name>
 	CalendarsBucket   = BucketPrefix + "calendars"    // derived from the name
 	ExecutionsBucket  = BucketPrefix + "executions"   // <app>.<job>.<execution>
 	FiresBucket       = BucketPrefix + "fires"        // <app>.<job>.<unix second>

@@ -13,10 +13,10 @@ type History interface {
 	DeleteHistory(ctx context.Context, app, job string) error
 }
 
-// ScheduleCloser removes the schedule of a job, if there is one, and decides
-// what was due until then: only the scheduler may.
+// ScheduleCloser removes the schedules of a job and decides what was
+// due until then: only the scheduler may.
 type ScheduleCloser interface {
-	CloseSchedule(ctx context.Context, app, job string) error
+	CloseSchedules(ctx context.Context, app, job string) error
 }
 
 // Config configures a [Catalog].

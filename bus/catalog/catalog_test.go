@@ -19,7 +19,7 @@ import (
 // closer records which schedules it was asked to close.
 type closer struct{ closed []string }
 
-func (c *closer) CloseSchedule(_ context.Context, app, job string) error {
+func (c *closer) CloseSchedules(_ context.Context, app, job string) error {
 	c.closed = append(c.closed, bus.JobKey(app, job))
 	return nil
 }

@@ -142,7 +142,7 @@ func (c *Catalog) ChangeJob(ctx context.Context, at Ref, change func(*bus.Job) e
 	return &e.Value, nil
 }
 
-// DeleteJob deletes a job with its schedule, and with its history unless
+// DeleteJob deletes a job with its schedules, and with its history unless
 // keepHistory is set. StateErrors: no_such_job, job_renamed,
 // job_execution_is_running while an execution has not ended.
 func (c *Catalog) DeleteJob(ctx context.Context, app, key string, allowed Condition, keepHistory bool) error {
@@ -172,7 +172,7 @@ func (c *Catalog) tryDeleteJob(ctx context.Context, app, key string, allowed Con
 	if n := c.x.LiveOf(app, key); n > 0 {
 		return bus.State(bus.CodeIsRunning, "the job %s has %d executions that have not ended", bus.JobKey(app, e.Value.Name), n)
 	}
-	if err := c.cfg.Schedules.CloseSchedule(ctx, app, key); err != nil {
+	if err := c.cfg.Schedules.CloseSchedules(ctx, app, key); err != nil {
 		return err
 	}
 	if err := c.removeJob(ctx, e); err != nil {

@@ -76,6 +76,7 @@ func (s *Service) Submit(ctx context.Context, sub Submission) (e *bus.Execution,
 		rec.Retry = nil
 	}
 	rec.Parameters, rec.FireKey = sub.Parameters, sub.FireKey
+	rec.Schedule = rec.FiredBy()
 	rec.ScheduledFor, rec.ScheduledDate = sub.ScheduledFor, sub.ScheduledDate
 	return s.beginExecution(ctx, rec, start, created)
 }
@@ -281,7 +282,8 @@ func (s *Service) existingRecord(ctx context.Context, rec *bus.Execution, err er
 		if !e.Rebuilt || e.BatchStatus.Ended() {
 			return false, nil
 		}
-		e.Definition, e.Before, e.StartPosition, e.FireKey, e.Rebuilt = rec.Definition, rec.Before, rec.StartPosition, rec.FireKey, false
+		e.Definition, e.Before, e.StartPosition, e.Rebuilt = rec.Definition, rec.Before, rec.StartPosition, false
+		e.FireKey, e.Schedule = rec.FireKey, rec.Schedule
 		e.Retry, e.TimeoutMS, e.GraceMS = rec.Retry, rec.TimeoutMS, rec.GraceMS
 		return true, nil
 	})

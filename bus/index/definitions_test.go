@@ -180,22 +180,22 @@ func TestSchedules(t *testing.T) {
 		t.Error("a job's definition counts as a change of a schedule")
 	default:
 	}
-	x.PutSchedule("a", "j", &bus.Schedule{App: "a", Job: "j", Cron: "0 0 3 * * ?"}, 7)
+	x.PutSchedule(bus.NewScheduleKey("a", "j", ""), &bus.Schedule{App: "a", Job: "j", Cron: "0 0 3 * * ?"}, 7)
 	select {
 	case <-changed:
 	default:
 		t.Error("a new schedule wakes nobody")
 	}
 	// An older write arrives late.
-	x.PutSchedule("a", "j", &bus.Schedule{App: "a", Job: "j", Cron: "0 0 1 * * ?"}, 6)
+	x.PutSchedule(bus.NewScheduleKey("a", "j", ""), &bus.Schedule{App: "a", Job: "j", Cron: "0 0 1 * * ?"}, 6)
 	all := x.Schedules()
 	if len(all) != 1 || all[0].Revision != 7 || all[0].Key != "a.j" || all[0].Value.Cron != "0 0 3 * * ?" {
 		t.Errorf("schedules: %+v", all)
 	}
-	if j, _ := x.Job("a", "j"); j.Schedule == nil || j.SchedRev != 7 {
-		t.Errorf("the job has the schedule %+v at %d", j.Schedule, j.SchedRev)
+	if j, _ := x.Job("a", "j"); j.Schedule == nil || len(j.Schedules) != 1 {
+		t.Errorf("the job has the schedules %+v", j.Schedules)
 	}
-	x.PutSchedule("a", "j", nil, 8)
+	x.PutSchedule(bus.NewScheduleKey("a", "j", ""), nil, 8)
 	if all := x.Schedules(); len(all) != 0 {
 		t.Errorf("schedules after the removal: %+v", all)
 	}

@@ -24,6 +24,7 @@ type Summary struct {
 	UpdateTime                     subjects.Time // the latest of the three
 	ScheduledFor                   subjects.Time
 	ScheduledDate                  string // YYYY-MM-DD; empty: none
+	Schedule                       string // that fired it; see [bus.Execution.FiredBy]
 	RestartOf                      int64
 	StopRequest                    string
 }
@@ -63,6 +64,7 @@ func (x *Index) PutExecution(e *bus.Execution, rev uint64) {
 		ID: e.ID, Instance: e.InstanceID, Status: e.BatchStatus, Exit: e.ExitStatus, Agent: e.Agent, Attempt: e.Attempt,
 		Pool: e.Pool, Priority: e.Priority,
 		Create: e.CreateTime, Start: e.StartTime, End: e.EndTime, ScheduledFor: e.ScheduledFor, ScheduledDate: e.ScheduledDate, RestartOf: e.RestartOf,
+		Schedule: e.Schedule, FireKey: e.FireKey,
 		RestartedBy: e.RestartedBy, StopRequest: e.StopRequest, Deleted: e.DeleteTime, JobName: e.JobName,
 		Rebuilt: e.Rebuilt, RetryDue: e.RetryDue,
 		Timeout: e.TimeoutMS, TimedOut: e.TimedOut,
@@ -172,7 +174,8 @@ func (x *Index) writeEntry(r *recordFields, j *jobEntry, h int32, there bool, re
 		attempt: uint16(min(r.Attempt, 65535)), status: statusNumber(r.Status),
 	}
 	if r.ScheduledFor != 0 || r.ScheduledDate != "" || r.RestartOf != 0 {
-		x.table.extra[r.ID] = extra{r.ScheduledFor, r.RestartOf, packDate(r.ScheduledDate)}
+		fired := bus.Execution{Schedule: r.Schedule, FireKey: r.FireKey}
+		x.table.extra[r.ID] = extra{r.ScheduledFor, r.RestartOf, packDate(r.ScheduledDate), x.names.numberOf(fired.FiredBy())}
 	}
 	if !there || moved {
 		j.list = x.table.insertHandle(j.list, h)
@@ -244,7 +247,7 @@ func (x *Index) summaryOf(e *entry) Summary {
 		App: j.app, Job: j.key, Name: j.displayName(), ID: e.id, InstanceID: e.instance,
 		BatchStatus: statusOf(e.status), ExitStatus: x.names.nameOf(e.exit), Agent: x.names.nameOf(e.agent), Attempt: int(e.attempt),
 		CreateTime: e.create, StartTime: e.start, EndTime: e.end, UpdateTime: max(e.create, e.start, e.end),
-		ScheduledFor: ex.scheduledFor, ScheduledDate: ex.date.String(), RestartOf: ex.restartOf, StopRequest: x.stopRequests[e.id],
+		ScheduledFor: ex.scheduledFor, ScheduledDate: ex.date.String(), Schedule: x.names.nameOf(ex.schedule), RestartOf: ex.restartOf, StopRequest: x.stopRequests[e.id],
 	}
 }
 

@@ -40,6 +40,8 @@ type recordFields struct {
 	RetryDue      subjects.Time        `json:"retry_due"`
 	Timeout       int64                `json:"timeout_ms"`
 	TimedOut      subjects.Time        `json:"timed_out"`
+	Schedule      string               `json:"schedule"`
+	FireKey       string               `json:"fire_key"`
 }
 
 const decoders = 2

@@ -266,7 +266,7 @@ func TestDefinitionsOfOtherBuses(t *testing.T) {
 			t.Error("Ready is not closed, although WaitReady has returned")
 		}
 		j, ok := x.Job("a", "j")
-		if _, _, app := x.App("shop"); !ok || j.Schedule == nil || j.SchedRev != schedule || len(x.jobs) != 1 || !app {
+		if _, _, app := x.App("shop"); !ok || j.Schedule == nil || x.Schedules()[0].Revision != schedule || len(x.jobs) != 1 || !app {
 			t.Fatalf("filled with %+v, %d jobs, application %v", j, len(x.jobs), app)
 		}
 		renamed := jobNamed("k")

@@ -16,6 +16,7 @@ package index
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -112,8 +113,8 @@ func (x *Index) Run(ctx context.Context) error {
 		}
 	})
 	followBucket(ctx, g, x.b.Schedules, filled, func(key string, v *bus.Schedule, rev uint64) {
-		if app, job, ok := bus.SplitJobKey(key); ok {
-			x.PutSchedule(app, job, v, rev)
+		if k, ok := bus.ParseScheduleKey(key); ok {
+			x.PutSchedule(k, v, rev)
 		}
 	})
 	followBucket(ctx, g, x.b.Calendars, filled, x.PutCalendar)
@@ -192,15 +193,20 @@ func (x *Index) hasJob(app, key string, rev uint64) bool {
 	return j != nil && rev <= j.rev
 }
 
-// PutSchedule sets the schedule of a job, or removes it if v is nil.
-func (x *Index) PutSchedule(app, key string, v *bus.Schedule, rev uint64) {
+// PutSchedule sets a schedule, or removes it if v is nil.
+func (x *Index) PutSchedule(key bus.ScheduleKey, v *bus.Schedule, rev uint64) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	j := x.jobFor(app, key)
-	if rev <= j.schedRev {
+	j := x.jobFor(key.App(), key.Job())
+	i, there := j.findSchedule(key)
+	if !there {
+		j.schedules = slices.Insert(j.schedules, i, scheduleEntry{key: key})
+	}
+	e := &j.schedules[i]
+	if rev <= e.rev {
 		return
 	}
-	j.schedule, j.schedRev = v, rev
+	e.value, e.rev = v, rev
 	close(x.changed)
 	x.changed = make(chan struct{})
 }

@@ -18,8 +18,9 @@ type Job struct {
 	JSL      *jsl.Job // the parsed definition; read-only
 	Stats    Stats
 	Latest   *Summary      // the newest execution by create time; nil if none
-	Schedule *bus.Schedule // nil if none
-	SchedRev uint64
+	Schedule *bus.Schedule // the default schedule; nil if none
+	// All schedules, the default one first, the others by name.
+	Schedules []*bus.Schedule
 }
 
 // Stats counts the executions of a job.
@@ -46,12 +47,19 @@ type jobEntry struct {
 	def      *bus.Job // nil: no definition
 	jsl      *jsl.Job
 	rev      uint64
-	schedule *bus.Schedule
-	schedRev uint64
+	// By key; also removed ones, so that a late update does not restore them.
+	schedules []scheduleEntry
+
 	list     []int32 // handles of executions, oldest first
 	success  int
 	failure  int
 	duration int64 // sum over completed executions, in milliseconds
+}
+
+type scheduleEntry struct {
+	key   bus.ScheduleKey
+	value *bus.Schedule // nil: removed at rev
+	rev   uint64
 }
 
 // App returns an application's definition and its revision.
@@ -206,11 +214,34 @@ func (x *Index) Schedules() []bus.Entry[bus.Schedule] {
 	defer x.mu.RUnlock()
 	var all []bus.Entry[bus.Schedule]
 	for _, j := range x.jobs {
-		if j.schedule != nil {
-			all = append(all, bus.Entry[bus.Schedule]{Key: j.schedule.Key(), Value: *j.schedule, Revision: j.schedRev})
+		for _, e := range j.schedules {
+			if e.value != nil {
+				all = append(all, bus.Entry[bus.Schedule]{Key: e.key.String(), Value: *e.value, Revision: e.rev})
+			}
 		}
 	}
 	return all
+}
+
+// Schedule returns a schedule of a job that has a definition.
+func (x *Index) Schedule(key bus.ScheduleKey) (*bus.Schedule, bool) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	j := x.byKey[jobName{key.App(), key.Job()}]
+	if j == nil || j.def == nil {
+		return nil, false
+	}
+	i, there := j.findSchedule(key)
+	if !there {
+		return nil, false
+	}
+	v := j.schedules[i].value
+	return v, v != nil
+}
+
+// findSchedule returns the index of a schedule, or where it belongs.
+func (j *jobEntry) findSchedule(key bus.ScheduleKey) (i int, there bool) {
+	return slices.BinarySearchFunc(j.schedules, key, func(e scheduleEntry, k bus.ScheduleKey) int { return e.key.Compare(k) })
 }
 
 // ScheduleChanged returns a channel that is closed at the next change of any
@@ -222,7 +253,16 @@ func (x *Index) ScheduleChanged() <-chan struct{} {
 }
 
 func (x *Index) jobView(j *jobEntry) *Job {
-	v := &Job{Job: *j.def, Revision: cmp.Or(j.def.Edit, j.rev), JSL: j.jsl, Schedule: j.schedule, SchedRev: j.schedRev}
+	v := &Job{Job: *j.def, Revision: cmp.Or(j.def.Edit, j.rev), JSL: j.jsl}
+	for _, e := range j.schedules {
+		if e.value == nil {
+			continue
+		}
+		v.Schedules = append(v.Schedules, e.value)
+		if e.key.Name() == bus.DefaultSchedule {
+			v.Schedule = e.value
+		}
+	}
 	v.Stats = Stats{Total: len(j.list), Success: j.success, Failure: j.failure}
 	if j.success > 0 {
 		v.Stats.Average = time.Duration(j.duration/int64(j.success)) * time.Millisecond

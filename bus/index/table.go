@@ -56,6 +56,7 @@ type extra struct {
 	scheduledFor subjects.Time
 	restartOf    int64
 	date         packedDate // of scheduledFor
+	schedule     uint32     // number of its name
 }
 
 // packedDate is a date as the number YYYYMMDD; 0: none.

@@ -125,7 +125,7 @@ func startDemo(ctx context.Context, of *controlBus, token, hint string, w io.Wri
 		if job.cron == "" {
 			continue
 		}
-		if _, err := c.PutSchedule(ctx, bus.DefaultApp, job.name, rest.NewSchedule{CronNotation: job.cron}); err != nil {
+		if _, err := c.PutSchedule(ctx, bus.DefaultApp, job.name, "", rest.NewSchedule{CronNotation: job.cron}); err != nil {
 			return err
 		}
 	}

@@ -194,16 +194,16 @@ func TestClient(t *testing.T) {
 	wantCode(t, err, "job_execution_not_running")
 	_, err = c.Execution(ctx, "shop", "", 999)
 	wantCode(t, err, "no_such_job_execution")
-	if _, err := c.PutSchedule(ctx, "shop", "night", rest.NewSchedule{CronNotation: "0 0 3 * * ?"}); err != nil {
+	if _, err := c.PutSchedule(ctx, "shop", "night", "", rest.NewSchedule{CronNotation: "0 0 3 * * ?"}); err != nil {
 		t.Error(err)
 	}
-	if s := must(c.PauseSchedule(ctx, "shop", "night"))(t); s.Active {
+	if s := must(c.PauseSchedule(ctx, "shop", "night", ""))(t); s.Active {
 		t.Error("active after pause")
 	}
-	if s := must(c.ResumeSchedule(ctx, "shop", "night"))(t); !s.Active {
+	if s := must(c.ResumeSchedule(ctx, "shop", "night", ""))(t); !s.Active {
 		t.Error("not active after resume")
 	}
-	if err := c.DeleteSchedule(ctx, "shop", "night"); err != nil {
+	if err := c.DeleteSchedule(ctx, "shop", "night", ""); err != nil {
 		t.Error(err)
 	}
 	if l := must(c.Executions(ctx, "shop", "night", client.Page{}))(t); l.Hits != 1 {

@@ -143,7 +143,7 @@ func (c *Client) writeJob(ctx context.Context, r request) (j *rest.Job, etag str
 	return j, h.Get("ETag"), err
 }
 
-// DeleteJob deletes a job with its schedule, and with its history unless
+// DeleteJob deletes a job with its schedules, and with its history unless
 // keepHistory is set.
 func (c *Client) DeleteJob(ctx context.Context, app, job string, keepHistory bool, k Condition) error {
 	r := request{method: "DELETE", path: joinPath(app, "job", job), header: k.header()}
@@ -154,10 +154,27 @@ func (c *Client) DeleteJob(ctx context.Context, app, job string, keepHistory boo
 	return err
 }
 
-// PutSchedule schedules a job or changes its schedule.
-func (c *Client) PutSchedule(ctx context.Context, app, job string, s rest.NewSchedule) (is *rest.Schedule, err error) {
-	_, err = c.call(ctx, request{method: "PUT", path: joinPath(app, "job", job, "schedule"), body: s}, &is)
+// schedulePath returns the path of a schedule of a job. The empty name stands
+// for the default schedule, by the path that older control buses know.
+func schedulePath(app, job, name string, more ...string) string {
+	parts := []string{app, "job", job, "schedule"}
+	if name != "" && name != "default" {
+		parts = append(parts, name)
+	}
+	return joinPath(append(parts, more...)...)
+}
+
+// PutSchedule creates or replaces a schedule of a job. The empty name stands for
+// the default schedule.
+func (c *Client) PutSchedule(ctx context.Context, app, job, name string, s rest.NewSchedule) (is *rest.Schedule, err error) {
+	_, err = c.call(ctx, request{method: "PUT", path: schedulePath(app, job, name), body: s}, &is)
 	return is, err
+}
+
+// Schedules lists the schedules of a job, the default one first.
+func (c *Client) Schedules(ctx context.Context, app, job string) (list rest.Schedules, err error) {
+	_, err = c.call(ctx, request{method: "GET", path: joinPath(app, "job", job, "schedules")}, &list)
+	return list, err
 }
 
 // Preview returns the next fires of a schedule, which need not belong to a job.
@@ -169,6 +186,7 @@ func (c *Client) Preview(ctx context.Context, p rest.NewPreview) (fires rest.Pre
 // FireFilter selects nominal times that are not before From and are before To.
 // A zero time sets no limit.
 type FireFilter struct {
+	Schedule string // empty: all schedules of the job
 	From, To time.Time
 	Limit    int // default: 20
 }
@@ -179,6 +197,9 @@ func (f FireFilter) query() url.Values {
 		if !t.IsZero() {
 			query.Set(name, t.Format(time.RFC3339Nano))
 		}
+	}
+	if f.Schedule != "" {
+		query.Set("schedule", f.Schedule)
 	}
 	if f.Limit > 0 {
 		query.Set("limit", strconv.Itoa(f.Limit))
@@ -193,21 +214,22 @@ func (c *Client) Fires(ctx context.Context, app, job string, f FireFilter) (fire
 	return fires, err
 }
 
-// PauseSchedule stops a job from firing until it is resumed.
-func (c *Client) PauseSchedule(ctx context.Context, app, job string) (is *rest.Schedule, err error) {
-	_, err = c.call(ctx, request{method: "PUT", path: joinPath(app, "job", job, "schedule", "pause")}, &is)
+// PauseSchedule stops a schedule of a job from firing until it is resumed. The
+// empty name stands for the default schedule.
+func (c *Client) PauseSchedule(ctx context.Context, app, job, name string) (is *rest.Schedule, err error) {
+	_, err = c.call(ctx, request{method: "PUT", path: schedulePath(app, job, name, "pause")}, &is)
 	return is, err
 }
 
-// ResumeSchedule makes a job fire again.
-func (c *Client) ResumeSchedule(ctx context.Context, app, job string) (is *rest.Schedule, err error) {
-	_, err = c.call(ctx, request{method: "PUT", path: joinPath(app, "job", job, "schedule", "resume")}, &is)
+// ResumeSchedule makes a schedule of a job fire again.
+func (c *Client) ResumeSchedule(ctx context.Context, app, job, name string) (is *rest.Schedule, err error) {
+	_, err = c.call(ctx, request{method: "PUT", path: schedulePath(app, job, name, "resume")}, &is)
 	return is, err
 }
 
-// DeleteSchedule removes a job's schedule.
-func (c *Client) DeleteSchedule(ctx context.Context, app, job string) error {
-	_, err := c.call(ctx, request{method: "DELETE", path: joinPath(app, "job", job, "schedule")}, nil)
+// DeleteSchedule removes a schedule of a job.
+func (c *Client) DeleteSchedule(ctx context.Context, app, job, name string) error {
+	_, err := c.call(ctx, request{method: "DELETE", path: schedulePath(app, job, name)}, nil)
 	return err
 }
 

@@ -70,12 +70,12 @@ func ExampleClient_PutSchedule() {
 	if _, _, err := c.ApplyJob(ctx, "default", "", "application/yaml", []byte(nightly), client.Condition{}); err != nil {
 		log.Fatal(err)
 	}
-	s, err := c.PutSchedule(ctx, "default", "nightly", rest.NewSchedule{CronNotation: "0 0 3 ? * MON-FRI", TimeZone: "Asia/Tokyo"})
+	s, err := c.PutSchedule(ctx, "default", "nightly", "", rest.NewSchedule{CronNotation: "0 0 3 ? * MON-FRI", TimeZone: "Asia/Tokyo"})
 	if err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println(s.CronNotation, *s.TimeZone, "active:", s.Active)
-	if s, err = c.PauseSchedule(ctx, "default", "nightly"); err != nil {
+	if s, err = c.PauseSchedule(ctx, "default", "nightly", ""); err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println("active:", s.Active)

@@ -64,7 +64,8 @@ type Job struct {
 	Restartable       bool                `json:"restartable" edn:"job/restartable?"`
 	Exclusive         bool                `json:"exclusive" edn:"job/exclusive?"`
 	Stats             JobStats            `json:"stats" edn:"job/stats"`
-	Schedule          *Schedule           `json:"schedule" edn:"job/schedule"`
+	Schedule          *Schedule           `json:"schedule" edn:"job/schedule" doc:"Schedule with the name default."`
+	Schedules         []NamedSchedule     `json:"schedules,omitempty" edn:"job/schedules" doc:"All schedules of the job, the default one first. Absent if there is none other than the default one."`
 	NextExecution     *NextExecution      `json:"next_execution" edn:"job/next-execution"`
 	LatestExecution   *ExecutionSummary   `json:"latest_execution" edn:"job/latest-execution"`
 	CreateTime        subjects.Time       `json:"create_time" edn:"job/create-time"`
@@ -142,7 +143,7 @@ type JobStats struct {
 	Average float64 `json:"average" doc:"Average time from start to end of the completed executions, in milliseconds; 0 if there are none."`
 }
 
-// NextExecution is the next fire.
+// NextExecution is the next fire of any schedule of the job.
 type NextExecution struct {
 	StartTime subjects.Time `json:"start_time" edn:"job-execution/start-time"`
 }
@@ -157,6 +158,19 @@ type Schedule struct {
 	MisfireAfter    string        `json:"misfire_after" edn:"schedule/misfire-after" doc:"A duration. A nominal time that the scheduler handles later than this is a misfire."`
 	Active          bool          `json:"active" edn:"schedule/active?" doc:"false while the schedule is paused."`
 	LastUpdatedTime subjects.Time `json:"last_updated_time" edn:"schedule/last-updated-time"`
+	Name            string        `json:"name" edn:"schedule/name"`
+}
+
+// NamedSchedule is a schedule with its next fire time.
+type NamedSchedule struct {
+	Schedule
+	NextFire subjects.Time `json:"next_fire" edn:"schedule/next-fire" nullable:"true" doc:"Null if the schedule is paused or never fires again."`
+}
+
+// Schedules are all schedules of a job, the default one first, the others by
+// name.
+type Schedules struct {
+	Results []NamedSchedule `json:"results"`
 }
 
 // AgentRef names an agent.
@@ -180,6 +194,7 @@ type ExecutionSummary struct {
 	Agent           *AgentRef            `json:"agent" edn:"job-execution/agent"`
 	Attempt         int                  `json:"attempt" edn:"job-execution/attempt" doc:"0 until an agent has claimed the execution."`
 	ScheduledFor    subjects.Time        `json:"scheduled_for" edn:"job-execution/scheduled-for" nullable:"true" doc:"Nominal time of the schedule."`
+	Schedule        *string              `json:"schedule,omitzero" edn:"job-execution/schedule" doc:"Name of the schedule that fired it, or fired the execution that it restarts. Absent if no schedule did."`
 	RestartOf       *int64               `json:"restart_of" edn:"job-execution/restart-of"`
 }
 

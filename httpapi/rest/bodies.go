@@ -23,6 +23,12 @@ type NewSchedule struct {
 	MisfireAfter string `json:"misfire_after,omitempty" edn:"schedule/misfire-after" doc:"A duration from 1s to 24h. A nominal time that the scheduler handles later than this is a misfire, even if a control bus ran. Of earlier times that passed while one control bus took over from another, only the newest fires, or each with fire_all. Default 60s." example:"5m"`
 }
 
+// NewNamedSchedule is the body that adds a schedule to a job.
+type NewNamedSchedule struct {
+	Name string `json:"name,omitempty" edn:"schedule/name" doc:"1 to 64 characters from A-Z a-z 0-9 _ -, and not pause or resume. Default: default." example:"month-end"`
+	NewSchedule
+}
+
 // Diagram is the body with a diagram of a job.
 type Diagram struct {
 	JobBPMNXML string `json:"job_bpmn_xml" edn:"job-bpmn-xml" doc:"BPMN as saved by the diagram editor of the v1 console."`

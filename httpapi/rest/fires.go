@@ -11,6 +11,7 @@ type Fires struct {
 // Fire is the decision about a nominal time: an execution, or the reason why
 // there is none.
 type Fire struct {
+	Schedule     string         `json:"schedule" doc:"Name of the schedule."`
 	NominalTime  subjects.Time  `json:"nominal_time" doc:"Nominal time of the schedule."`
 	ExecutionID  *int64         `json:"execution_id"`
 	Skipped      *string        `json:"skipped" doc:"Why there is no execution: misfire, edited (a misfire that was still undecided when the schedule was edited, paused or deleted), deleted (a time that was still undecided when the job was deleted), no_such_job, definition."`

@@ -155,15 +155,33 @@ func containsAll(form jsl.Format, text []byte, is json.RawMessage) bool {
 	if json.Unmarshal(is, &whole) != nil {
 		return false
 	}
-	for _, name := range []string{jsl.BesideSchedule, jsl.BesideTimeMonitor, jsl.BesideNotifications} {
-		if there := string(whole[name]); file.Get(name) == nil && there != "null" && there != "[]" {
+	for _, name := range []string{jsl.BesideSchedule, jsl.BesideSchedules, jsl.BesideTimeMonitor, jsl.BesideNotifications} {
+		if there := string(whole[name]); file.Get(name) == nil && !slices.Contains([]string{"null", "[]", "{}"}, there) {
 			return false
 		}
 	}
-	var active struct{ Active *bool }
-	var paused struct{ Schedule struct{ Active *bool } }
-	if json.Unmarshal(file.Get(jsl.BesideSchedule), &active) == nil && active.Active == nil && json.Unmarshal(is, &paused) == nil {
-		return paused.Schedule.Active == nil || *paused.Schedule.Active
+	if !keepsPauses(file.Get(jsl.BesideSchedule), whole[jsl.BesideSchedule]) {
+		return false
+	}
+	var sent, there map[string]json.RawMessage
+	if json.Unmarshal(file.Get(jsl.BesideSchedules), &sent) != nil || json.Unmarshal(whole[jsl.BesideSchedules], &there) != nil {
+		return true
+	}
+	for name := range sent {
+		if !keepsPauses(sent[name], there[name]) {
+			return false
+		}
 	}
 	return true
+}
+
+// keepsPauses reports whether a schedule of a file would be paused if the
+// stored one is. If the file does not say, the schedule of a recreated job is
+// active.
+func keepsPauses(sent, stored []byte) bool {
+	var said, is struct{ Active *bool }
+	if json.Unmarshal(sent, &said) != nil || said.Active != nil || json.Unmarshal(stored, &is) != nil {
+		return true
+	}
+	return is.Active == nil || *is.Active
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -66,11 +67,11 @@ func drawJobs(p *page, list rest.List[rest.Job], none string) {
 	for _, j := range list.Results {
 		e := j.LatestExecution
 		if e == nil {
-			t.addRow(j.Name, "", "", "", "", j.Stats.Success, j.Stats.Failure, nextFireCell(p, &j), scheduleCell(j.Schedule))
+			t.addRow(j.Name, "", "", "", "", j.Stats.Success, j.Stats.Failure, nextFireCell(p, &j), scheduleCell(&j))
 			continue
 		}
 		t.addRow(j.Name, e.ExecutionID, statusCell(e.BatchStatus), p.timeCell(e.StartTime), p.tookText(e.StartTime, e.EndTime),
-			j.Stats.Success, j.Stats.Failure, nextFireCell(p, &j), scheduleCell(j.Schedule))
+			j.Stats.Success, j.Stats.Failure, nextFireCell(p, &j), scheduleCell(&j))
 	}
 	drawList(p, t, list, none)
 }
@@ -84,8 +85,10 @@ func nextFireText(p *page, j *rest.Job) string {
 
 // nextFireCell returns the next fire time of a job for a table.
 func nextFireCell(p *page, j *rest.Job) flexCell {
+	all := schedulesOf(j)
+	active := slices.ContainsFunc(all, func(is rest.NamedSchedule) bool { return is.Active })
 	switch {
-	case j.Schedule != nil && !j.Schedule.Active:
+	case len(all) > 0 && !active:
 		return flexCell{cell: cell{"paused", yellow}}
 	case j.NextExecution == nil:
 		return flexCell{}
@@ -93,13 +96,31 @@ func nextFireCell(p *page, j *rest.Job) flexCell {
 	return p.timeCell(j.NextExecution.StartTime)
 }
 
-// scheduleCell returns a schedule for a table that has another column for
-// paused.
-func scheduleCell(s *rest.Schedule) flexCell {
-	if s == nil {
+// scheduleCell returns the schedules of a job for a table that has another
+// column for paused.
+func scheduleCell(j *rest.Job) flexCell {
+	all := schedulesOf(j)
+	switch len(all) {
+	case 0:
 		return flexCell{}
+	case 1:
+		is := &all[0].Schedule
+		return flexCell{cell: cell{text: strings.TrimSuffix(scheduleText(is), " (paused)")}, short: is.CronNotation}
 	}
-	return flexCell{cell: cell{text: strings.TrimSuffix(scheduleText(s), " (paused)")}, short: s.CronNotation}
+	return flexCell{cell: cell{text: countText(len(all), "schedule", "schedules")}}
+}
+
+// schedulesText returns the schedules of a job in a few words.
+func schedulesText(j *rest.Job) string {
+	all := schedulesOf(j)
+	if len(all) == 1 && isDefaultName(all[0].Name) {
+		return scheduleText(&all[0].Schedule)
+	}
+	var words []string
+	for i := range all {
+		words = append(words, all[i].Name+": "+scheduleText(&all[i].Schedule))
+	}
+	return strings.Join(words, ", ")
 }
 
 func (c *CLI) jobShow() *cobra.Command {
@@ -118,7 +139,7 @@ func (inv *invocation) drawJob(p *page, j *rest.Job) {
 	if j.Stats.Average > 0 {
 		average = durationText(milliseconds(j.Stats.Average)) + " on average"
 	}
-	p.writeFields("Job", cell{j.Name, bold}, "Application", inv.app, "Exclusive", yesText(j.Exclusive), "Schedule", scheduleText(j.Schedule), "Next", nextFireText(p, j),
+	p.writeFields("Job", cell{j.Name, bold}, "Application", inv.app, "Exclusive", yesText(j.Exclusive), "Schedule", schedulesText(j), "Next", nextFireText(p, j),
 		"Executions", fmt.Sprintf("%d, of which %d completed and %d failed", j.Stats.Total, j.Stats.Success, j.Stats.Failure), "Took", average,
 		"Parameters", strings.Join(j.DynamicParameters, ", "), "Created", p.timeText(j.CreateTime), "Changed", p.timeText(j.LastUpdatedTime))
 	for _, w := range j.Warnings {

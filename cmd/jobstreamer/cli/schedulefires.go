@@ -14,17 +14,18 @@ import (
 
 func (c *CLI) scheduleFires() *cobra.Command {
 	var v firesFlags
-	cmd := c.serverCommand("fires JOB", "Show the past fire times of a schedule with their executions", func(inv *invocation, args []string) error {
+	cmd := c.serverCommand("fires JOB", "Show the past fire times of a job with their executions", func(inv *invocation, args []string) error {
 		f, err := v.toFilter(inv)
 		if err != nil {
 			return err
 		}
 		return showAnswer(inv, func(c *client.Client) (rest.Fires, error) { return c.Fires(inv.ctx, inv.app, args[0], f) }, drawDecisions)
 	})
-	cmd.Long = `Shows the past fire times of a schedule, newest first: for each, the execution, or the reason why there is none.`
+	cmd.Long = `Shows the past fire times of all schedules of a job, newest first: for each, the execution, or the reason why there is none.`
 	cmd.Example = `  jobstreamer schedule fires nightly
   jobstreamer schedule fires nightly --from yesterday --to today`
 	help.Section(cmd.Flags(), "Options", func(f *pflag.FlagSet) {
+		scheduleNameFlag(f, &v.name, "name of the schedule (default: all schedules)")
 		f.StringVar(&v.from, "from", "", "`TIME` earliest fire time: 18:00, yesterday, 2026-11-24, 2h ...")
 		f.StringVar(&v.to, "to", "", "`TIME` end of the range (exclusive); a date means the end of that day")
 		f.IntVarP(&v.limit, "limit", "n", 20, "`NUMBER` maximum number of entries, up to 1000")
@@ -36,12 +37,14 @@ func (c *CLI) scheduleFires() *cobra.Command {
 
 // firesFlags are the flags of schedule fires.
 type firesFlags struct {
+	name     string
 	from, to string
 	limit    int
 	given    func(flag string) bool
 }
 
 func (v *firesFlags) toFilter(inv *invocation) (f client.FireFilter, err error) {
+	f.Schedule = v.name
 	if f.Limit = v.limit; f.Limit < 1 {
 		return f, usageErrorf("--limit %d: want a number from 1 to 1000", v.limit)
 	}
@@ -59,7 +62,7 @@ func drawDecisions(p *page, v rest.Fires) {
 		fmt.Fprintln(p, "No fire time has passed yet.")
 		return
 	}
-	t := newTable("TIME", "EXECUTION", "OUTCOME")
+	t := newTable("TIME", "NAME", "EXECUTION", "OUTCOME").withOptional("NAME")
 	for i := range v.Results {
 		f := &v.Results[i]
 		id, what := "", cell{"fired", ""}
@@ -75,7 +78,7 @@ func drawDecisions(p *page, v rest.Fires) {
 		if f.SkippedCount > 1 {
 			what.text += ", with " + countText(f.SkippedCount-1, "earlier time", "earlier times")
 		}
-		t.addRow(p.timeText(f.NominalTime), id, what)
+		t.addRow(p.timeText(f.NominalTime), shownName(f.Schedule), id, what)
 	}
 	p.writeTable(t)
 }

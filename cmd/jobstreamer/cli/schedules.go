@@ -18,7 +18,8 @@ import (
 
 func (c *CLI) scheduleCommand() *cobra.Command {
 	return groupCommand("schedule", "Manage schedules: when jobs fire",
-		`A schedule is a Quartz cron expression: second minute hour day month weekday [year]. Either day or weekday must be a question mark.`,
+		`A schedule is a Quartz cron expression: second minute hour day month weekday [year]. Either day or weekday must be a question mark.
+A job can have several schedules, each with a name. A command without --name means the schedule named default.`,
 		c.scheduleList(), c.scheduleSet(), c.scheduleShow(), c.schedulePreview(), c.scheduleFires(), c.schedulePause(), c.scheduleResume(), c.scheduleDelete())
 }
 
@@ -32,25 +33,35 @@ func (v *previewOptions) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&v.From, "from", "", "`TIME` start of the preview, such as 2027-03-28T00:00:00Z (default: now)")
 }
 
+// scheduleNameFlag defines --name.
+func scheduleNameFlag(f *pflag.FlagSet, name *string, text string) {
+	f.StringVar(name, "name", "", "`NAME` "+text)
+}
+
+const nameOfOne = "name of the schedule (default: default)"
+
 func (c *CLI) scheduleSet() *cobra.Command {
 	var sched rest.NewSchedule
+	var name string
 	var v previewOptions
 	var only bool
-	cmd := c.serverCommand("set JOB CRON", "Create or change the schedule of a job", func(inv *invocation, args []string) error {
+	cmd := c.serverCommand("set JOB CRON", "Create or change a schedule of a job", func(inv *invocation, args []string) error {
 		sched.CronNotation = args[1]
 		if only {
 			v.CronNotation, v.TimeZone = sched.CronNotation, sched.TimeZone
 			return inv.showPreview(&v)
 		}
 		return showAnswer(inv, func(c *client.Client) (*rest.Schedule, error) {
-			return c.PutSchedule(inv.ctx, inv.app, args[0], sched)
+			return c.PutSchedule(inv.ctx, inv.app, args[0], name, sched)
 		}, func(p *page, is *rest.Schedule) { inv.drawSet(p, args[0], is) })
 	})
-	cmd.Long = `Creates or changes the schedule of a job. With --preview, nothing is saved; the command shows when the job would fire.`
+	cmd.Long = `Creates or changes a schedule of a job. With --preview, nothing is saved; the command shows when the job would fire.`
 	cmd.Example = `  jobstreamer schedule set nightly "0 0 2 ? * MON-FRI" --timezone Europe/Berlin --preview
   jobstreamer schedule set nightly "0 0 2 ? * MON-FRI" --timezone Europe/Berlin
-  jobstreamer schedule set hourly "0 0 * * * ?" --misfire skip`
+  jobstreamer schedule set hourly "0 0 * * * ?" --misfire skip
+  jobstreamer schedule set nightly "0 0 6 L * ?" --name month-end`
 	help.Section(cmd.Flags(), "Options", func(f *pflag.FlagSet) {
+		scheduleNameFlag(f, &name, nameOfOne)
 		f.StringVar(&sched.TimeZone, "timezone", "", "`ZONE` time zone, such as Europe/Berlin (default: that of the control bus)")
 		f.StringVar(&sched.Misfire, "misfire", "", "`POLICY` handling of misfires, the fire times that passed while no control bus ran or that are late by more than --misfire-after: fire_once, fire_all or skip (default: fire_once)")
 		f.StringVar(&sched.MisfireAfter, "misfire-after", "", "`DURATION` delay, from 1s to 24h, after which a fire time is a misfire (default: 60s)")
@@ -70,9 +81,9 @@ const firesAfterSet = 3
 
 // drawSet writes the saved schedule with its next fire times.
 func (inv *invocation) drawSet(p *page, job string, is *rest.Schedule) {
-	fmt.Fprintf(p, "Job %s is scheduled: %s.\n", job, scheduleText(is))
+	fmt.Fprintf(p, "Job %s is scheduled%s: %s.\n", job, byName(is.Name), scheduleText(is))
 	if !is.Active {
-		fmt.Fprintf(p, "It is paused; resume it with `%s`.\n", inv.appCommandLine("schedule resume "+job))
+		fmt.Fprintf(p, "It is paused; resume it with `%s`.\n", inv.appCommandLine("schedule resume "+job+nameOption(is.Name)))
 	}
 	v := rest.NewPreview{CronNotation: is.CronNotation, TimeZone: textOf(is.TimeZone), Count: firesAfterSet}
 	if is.Calendar != nil {
@@ -82,6 +93,27 @@ func (inv *invocation) drawSet(p *page, job string, is *rest.Schedule) {
 		drawFires(p, fires)
 	}
 }
+
+// byName returns a schedule's name for a sentence, "" for the default schedule.
+func byName(name string) string {
+	if isDefaultName(name) {
+		return ""
+	}
+	return " by " + name
+}
+
+// nameOption returns the option that selects a schedule on a command line.
+func nameOption(name string) string {
+	if isDefaultName(name) {
+		return ""
+	}
+	return " --name " + name
+}
+
+func isDefaultName(name string) bool { return name == "" || name == defaultName }
+
+// defaultName is the name of the schedule that a command without --name means.
+const defaultName = "default"
 
 func (inv *invocation) showPreview(v *previewOptions) error {
 	return showAnswer(inv, func(c *client.Client) (rest.Preview, error) { return c.Preview(inv.ctx, v.NewPreview) }, drawFires)
@@ -101,10 +133,11 @@ func drawFires(p *page, v rest.Preview) {
 
 func (c *CLI) schedulePreview() *cobra.Command {
 	var v previewOptions
+	var name string
 	cmd := c.serverCommand("preview JOB|CRON", "Show when a job or a cron expression would fire", func(inv *invocation, args []string) error {
 		v.CronNotation = args[0]
 		if !strings.Contains(args[0], " ") {
-			is, err := inv.scheduleOf(args[0])
+			is, err := inv.scheduleOf(args[0], name)
 			if err != nil {
 				return err
 			}
@@ -118,6 +151,7 @@ func (c *CLI) schedulePreview() *cobra.Command {
 	cmd.Example = `  jobstreamer schedule preview nightly
   jobstreamer schedule preview "0 30 2 * * ?" --timezone Europe/Berlin --from 2027-03-26T00:00:00Z`
 	help.Section(cmd.Flags(), "Options", func(f *pflag.FlagSet) {
+		scheduleNameFlag(f, &name, "name of the schedule of the job (default: default)")
 		f.StringVar(&v.TimeZone, "timezone", "", "`ZONE` time zone, such as Europe/Berlin (default: that of the schedule, else of the control bus)")
 		v.addFlags(f)
 	})
@@ -125,36 +159,93 @@ func (c *CLI) schedulePreview() *cobra.Command {
 	return c.appFlags(cmd)
 }
 
-// scheduleOf returns the schedule of a job.
-func (inv *invocation) scheduleOf(job string) (*rest.Schedule, error) {
+// schedulesOf returns all schedules of a job, the default one first.
+func schedulesOf(j *rest.Job) []rest.NamedSchedule {
+	switch {
+	case len(j.Schedules) > 0:
+		return j.Schedules
+	case j.Schedule == nil:
+		return nil
+	}
+	one := rest.NamedSchedule{Schedule: *j.Schedule}
+	if j.NextExecution != nil {
+		one.NextFire = j.NextExecution.StartTime
+	}
+	return []rest.NamedSchedule{one}
+}
+
+// findSchedule returns the schedule of a job that has the name, or nil.
+func findSchedule(j *rest.Job, name string) *rest.NamedSchedule {
+	for _, is := range schedulesOf(j) {
+		if isDefaultName(is.Name) && isDefaultName(name) || is.Name == name {
+			return &is
+		}
+	}
+	return nil
+}
+
+// scheduleOf returns a schedule of a job.
+func (inv *invocation) scheduleOf(job, name string) (*rest.Schedule, error) {
 	j, _, err := inv.client.Job(inv.ctx, inv.app, job)
 	if err != nil {
 		return nil, err
 	}
-	if j.Schedule == nil {
-		return nil, fmt.Errorf("the job %s has no schedule; create one with `%s`", job, inv.appCommandLine("schedule set "+job+" CRON"))
+	if is := findSchedule(j, name); is != nil {
+		return &is.Schedule, nil
 	}
-	return j.Schedule, nil
+	what := "no schedule"
+	if !isDefaultName(name) {
+		what += " " + name
+	}
+	return nil, fmt.Errorf("the job %s has %s; create one with `%s`", job, what, inv.appCommandLine("schedule set "+job+" CRON"+nameOption(name)))
 }
 
 func (c *CLI) scheduleShow() *cobra.Command {
-	cmd := c.serverCommand("show JOB", "Show the schedule of a job", func(inv *invocation, args []string) error {
+	var name string
+	cmd := c.serverCommand("show JOB", "Show the schedules of a job", func(inv *invocation, args []string) error {
 		return showAnswer(inv, func(c *client.Client) (*rest.Job, error) {
 			j, _, err := c.Job(inv.ctx, inv.app, args[0])
-			return j, err
-		}, func(p *page, j *rest.Job) {
-			if j.Schedule == nil {
-				fmt.Fprintf(p, "Job %s has no schedule.\n", j.Name)
-				return
+			if err == nil && name != "" && findSchedule(j, name) == nil {
+				_, err = inv.scheduleOf(args[0], name)
 			}
-			is := j.Schedule
-			p.writeFields("Job", cell{j.Name, bold}, "Cron", is.CronNotation, "Time zone", textOf(is.TimeZone), "Calendar", textOf(is.Calendar), "Misfire", is.Misfire, "Misfire after", is.MisfireAfter,
-				"Paused", yesText(!is.Active), "Next", nextFireText(p, j), "Changed", p.timeText(is.LastUpdatedTime))
-		})
+			return j, err
+		}, func(p *page, j *rest.Job) { drawScheduleFields(p, j, name) })
 	})
-	cmd.Long = `Shows the schedule of a job. --output json, yaml and edn print the whole job.`
+	cmd.Long = `Shows the schedules of a job, or the one that --name selects. --output json, yaml and edn print the whole job.`
+	help.Section(cmd.Flags(), "Options", func(f *pflag.FlagSet) {
+		scheduleNameFlag(f, &name, "name of the schedule (default: all schedules)")
+	})
 	c.watchFlags(cmd)
 	return c.appFlags(cmd)
+}
+
+// drawScheduleFields writes the fields of a job's schedules, or of the one with
+// the name if it is not empty.
+func drawScheduleFields(p *page, j *rest.Job, name string) {
+	all := schedulesOf(j)
+	if len(all) == 0 {
+		fmt.Fprintf(p, "Job %s has no schedule.\n", j.Name)
+		return
+	}
+	if name != "" {
+		all = slices.DeleteFunc(all, func(is rest.NamedSchedule) bool { return is.Name != name })
+	}
+	for i := range all {
+		if i > 0 {
+			fmt.Fprintln(p)
+		}
+		is := &all[i]
+		shown := is.Name
+		if isDefaultName(shown) && len(j.Schedules) == 0 {
+			shown = ""
+		}
+		next := ""
+		if !is.NextFire.IsZero() {
+			next = p.timeText(is.NextFire)
+		}
+		p.writeFields("Job", cell{j.Name, bold}, "Schedule", shown, "Cron", is.CronNotation, "Time zone", textOf(is.TimeZone), "Calendar", textOf(is.Calendar),
+			"Misfire", is.Misfire, "Misfire after", is.MisfireAfter, "Paused", yesText(!is.Active), "Next", next, "Changed", p.timeText(is.LastUpdatedTime))
+	}
 }
 
 // scheduleText returns a schedule in a few words.
@@ -183,30 +274,45 @@ func (c *CLI) scheduleResume() *cobra.Command {
 	return c.scheduleChangeCommand("resume JOB...", "Resume the schedules of jobs", "resume", "resumed", "fires again", (*client.Client).ResumeSchedule)
 }
 
-func (c *CLI) scheduleChangeCommand(use, short, verb, done, text string, change func(c *client.Client, ctx context.Context, app, job string) (*rest.Schedule, error)) *cobra.Command {
+func (c *CLI) scheduleChangeCommand(use, short, verb, done, text string, change func(c *client.Client, ctx context.Context, app, job, name string) (*rest.Schedule, error)) *cobra.Command {
 	var m bulkFlags
+	var name string
 	cmd := c.serverCommand(use, short, func(inv *invocation, args []string) error {
-		t, err := inv.expandScheduled(args)
+		t, err := inv.expandScheduled(args, cmp.Or(name, defaultName))
 		if err != nil {
 			return err
 		}
-		w := &bulkWork{bulkFlags: &m, one: "job", more: "jobs", verb: verb, done: done, check: inv.checkSchedule}
-		ask := func(c *client.Client, t target) (*rest.Schedule, error) { return change(c, inv.ctx, inv.app, t.name) }
-		return changeNamed(inv, w, &t, ask, func(p *page, t target, _ *rest.Schedule) { fmt.Fprintf(p, "Job %s %s.\n", t.name, text) })
+		w := &bulkWork{bulkFlags: &m, one: "job", more: "jobs", verb: verb, done: done, check: inv.checkSchedule(name)}
+		ask := func(c *client.Client, t target) (*rest.Schedule, error) {
+			return change(c, inv.ctx, inv.app, t.name, name)
+		}
+		return changeNamed(inv, w, &t, ask, func(p *page, t target, _ *rest.Schedule) {
+			if isDefaultName(name) {
+				fmt.Fprintf(p, "Job %s %s.\n", t.name, text)
+				return
+			}
+			fmt.Fprintf(p, "The schedule %s of job %s %s.\n", name, t.name, text)
+		})
 	})
-	cmd.Long = short + ". A glob matches only jobs that have a schedule.\n\n" + severalHelp
+	cmd.Long = short + ". A glob matches only jobs that have a schedule of that name.\n\n" + severalHelp
+	help.Section(cmd.Flags(), "Options", func(f *pflag.FlagSet) { scheduleNameFlag(f, &name, nameOfOne) })
 	m.addFlags(cmd)
 	c.showFlags(cmd)
 	return c.appFlags(cmd)
 }
 
-// expandScheduled is expandNames for jobs with a schedule.
-func (inv *invocation) expandScheduled(args []string) (targets, error) {
-	return inv.expandNames(args, "jobs of "+inv.app+" with a schedule", func() ([]string, error) {
+// expandScheduled is expandNames for jobs with a schedule of the name, or with
+// any if name is empty.
+func (inv *invocation) expandScheduled(args []string, name string) (targets, error) {
+	things := "jobs of " + inv.app + " with a schedule"
+	if !isDefaultName(name) {
+		things += " " + name
+	}
+	return inv.expandNames(args, things, func() ([]string, error) {
 		jobs, err := inv.allJobs()
 		names := []string{}
-		for _, j := range jobs {
-			if j.Schedule != nil {
+		for i := range jobs {
+			if j := &jobs[i]; name == "" && len(schedulesOf(j)) > 0 || name != "" && findSchedule(j, name) != nil {
 				names = append(names, j.Name)
 			}
 		}
@@ -214,27 +320,36 @@ func (inv *invocation) expandScheduled(args []string) (targets, error) {
 	})
 }
 
-func (inv *invocation) checkSchedule(t target) (string, error) {
-	is, err := inv.scheduleOf(t.name)
-	if err != nil {
-		return "", err
+// checkSchedule returns a check of a bulkWork that describes the schedule.
+func (inv *invocation) checkSchedule(name string) func(target) (string, error) {
+	return func(t target) (string, error) {
+		is, err := inv.scheduleOf(t.name, name)
+		if err != nil {
+			return "", err
+		}
+		return scheduleText(is), nil
 	}
-	return scheduleText(is), nil
 }
 
 func (c *CLI) scheduleDelete() *cobra.Command {
 	var m bulkFlags
+	var name string
 	cmd := c.serverCommand("delete JOB...", "Delete the schedules of jobs", func(inv *invocation, args []string) error {
-		t, err := inv.expandScheduled(args)
+		t, err := inv.expandScheduled(args, cmp.Or(name, defaultName))
 		if err != nil {
 			return err
 		}
-		w := &bulkWork{bulkFlags: &m, one: "schedule", noun: "schedule of", more: "schedules", verb: "delete", done: "deleted", destroys: true, check: inv.checkSchedule}
+		noun := "schedule of"
+		if !isDefaultName(name) {
+			noun = "schedule " + name + " of"
+		}
+		w := &bulkWork{bulkFlags: &m, one: "schedule", noun: noun, more: "schedules", verb: "delete", done: "deleted", destroys: true, check: inv.checkSchedule(name)}
 		return inv.deleteEach(w, &t, func(t target) (string, error) {
-			return "The schedule of job " + t.name + " was deleted.", inv.client.DeleteSchedule(inv.ctx, inv.app, t.name)
+			return "The " + noun + " job " + t.name + " was deleted.", inv.client.DeleteSchedule(inv.ctx, inv.app, t.name, name)
 		})
 	})
 	cmd.Long = "Deletes the schedules of jobs; the jobs are kept. On a terminal it asks for confirmation; scripts use --yes.\n\n" + severalHelp
+	help.Section(cmd.Flags(), "Options", func(f *pflag.FlagSet) { scheduleNameFlag(f, &name, nameOfOne) })
 	m.addFlags(cmd)
 	c.quietFlag(cmd)
 	return c.appFlags(cmd)
@@ -246,7 +361,7 @@ func (c *CLI) scheduleList() *cobra.Command {
 		return inv.listSchedules(args, paused)
 	})
 	cmd.Long = `Lists the schedules of an application by their next fire time, paused schedules last. Names and globs select jobs. --output json, yaml and edn
-print a list of jobs with their schedules.`
+print a list of schedules with their jobs.`
 	cmd.Example = `  jobstreamer schedule list
   jobstreamer schedule list 'night*'
   jobstreamer schedule list --paused`
@@ -272,7 +387,7 @@ func (inv *invocation) listSchedules(args []string, paused bool) error {
 }
 
 func (inv *invocation) listSchedulesOn(p *page, args []string, paused bool) error {
-	t, err := inv.expandScheduled(args)
+	t, err := inv.expandScheduled(args, "")
 	if err != nil {
 		return err
 	}
@@ -283,25 +398,25 @@ func (inv *invocation) listSchedulesOn(p *page, args []string, paused bool) erro
 	all := []listedSchedule{}
 	for _, name := range t.all { // an unknown job, or one without a schedule, is an error
 		i := slices.IndexFunc(jobs, func(j rest.Job) bool { return j.Name == name.name })
-		if i < 0 || jobs[i].Schedule == nil {
-			if _, err := inv.scheduleOf(name.name); err != nil {
+		if i < 0 || len(schedulesOf(&jobs[i])) == 0 {
+			if _, err := inv.scheduleOf(name.name, ""); err != nil {
 				return err
 			}
 		}
 	}
 	for _, j := range jobs {
 		wanted := len(args) == 0 || slices.ContainsFunc(t.all, func(t target) bool { return t.name == j.Name })
-		if j.Schedule == nil || !wanted || paused && j.Schedule.Active {
+		if !wanted {
 			continue
 		}
-		one := listedSchedule{Job: j.Name, Schedule: j.Schedule}
-		if j.NextExecution != nil {
-			one.NextExecution = j.NextExecution.StartTime
+		for _, is := range schedulesOf(&j) {
+			if !paused || !is.Active {
+				all = append(all, listedSchedule{Job: j.Name, NextExecution: is.NextFire, Schedule: &is.Schedule})
+			}
 		}
-		all = append(all, one)
 	}
 	slices.SortStableFunc(all, func(a, b listedSchedule) int {
-		return cmp.Or(cmp.Compare(fireRank(a), fireRank(b)), cmp.Compare(a.NextExecution, b.NextExecution), cmp.Compare(a.Job, b.Job))
+		return cmp.Or(cmp.Compare(fireRank(a), fireRank(b)), cmp.Compare(a.NextExecution, b.NextExecution), cmp.Compare(a.Job, b.Job), cmp.Compare(a.Schedule.Name, b.Schedule.Name))
 	})
 	if !inv.printsTables() {
 		return inv.printValueOn(p, all)
@@ -331,8 +446,8 @@ func (inv *invocation) drawSchedules(p *page, all []listedSchedule, chosen bool)
 		fmt.Fprintf(p, "No schedules. Create one with `%s`.\n", inv.appCommandLine("schedule set JOB CRON"))
 		return
 	}
-	t := newTable("JOB", "NEXT", "CRON", "TIME ZONE", "CALENDAR", "MISFIRE").
-		withOptional("TIME ZONE", "CALENDAR").withDrops("MISFIRE", "TIME ZONE", "CALENDAR").withCuts("CRON", "TIME ZONE", "CALENDAR")
+	t := newTable("JOB", "NAME", "NEXT", "CRON", "TIME ZONE", "CALENDAR", "MISFIRE").
+		withOptional("NAME", "TIME ZONE", "CALENDAR").withDrops("MISFIRE", "TIME ZONE", "CALENDAR").withCuts("CRON", "TIME ZONE", "CALENDAR")
 	for _, one := range all {
 		next := p.timeCell(one.NextExecution)
 		switch fireRank(one) {
@@ -342,7 +457,15 @@ func (inv *invocation) drawSchedules(p *page, all []listedSchedule, chosen bool)
 			next.cell = cell{"never", yellow}
 		}
 		is := one.Schedule
-		t.addRow(one.Job, next, is.CronNotation, textOf(is.TimeZone), textOf(is.Calendar), is.Misfire)
+		t.addRow(one.Job, shownName(is.Name), next, is.CronNotation, textOf(is.TimeZone), textOf(is.Calendar), is.Misfire)
 	}
 	p.writeTable(t)
+}
+
+// shownName returns the name of a schedule for a table, "" for the default one.
+func shownName(name string) string {
+	if isDefaultName(name) {
+		return ""
+	}
+	return name
 }
