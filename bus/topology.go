@@ -44,6 +44,14 @@ const samplesTTL = 366 * 24 * time.Hour
 // whole of a file that it reads in memory.
 const maxChunks = 1 << 20
 
+// How long the broker recognizes a repeated notification, and keeps those that
+// were not sent.
+const (
+	notificationWindow = time.Hour
+	deadLetterAge      = 30 * 24 * time.Hour
+	maxDeadLetters     = 100_000
+)
+
 // Streams returns the configurations of all streams that do not belong to one
 // application.
 func Streams(replicas int, r Retention) []jetstream.StreamConfig {
@@ -96,6 +104,16 @@ func Streams(replicas int, r Retention) []jetstream.StreamConfig {
 			MaxBytes:    cmp.Or(r.LogBytes, -1), MaxMsgs: -1, MaxMsgSize: -1, MaxConsumers: -1, MaxMsgsPerSubject: -1,
 			MaxAge: r.Logs, Discard: jetstream.DiscardOld, Compression: jetstream.S2Compression,
 			AllowDirect: true, Replicas: replicas,
+		},
+		{
+			Name: subjects.NotificationsStream, Subjects: []string{subjects.AllNotifications}, Storage: jetstream.FileStorage,
+			Description: "notifications that wait to be sent", Retention: jetstream.WorkQueuePolicy, Duplicates: notificationWindow,
+			MaxBytes: -1, MaxMsgs: -1, MaxMsgSize: -1, MaxConsumers: -1, MaxMsgsPerSubject: -1, Replicas: replicas,
+		},
+		{
+			Name: subjects.DeadLettersStream, Subjects: []string{subjects.AllDeadLetters}, Storage: jetstream.FileStorage,
+			Description: "notifications that were not sent, and why", Duplicates: notificationWindow, MaxAge: deadLetterAge,
+			MaxBytes: -1, MaxMsgs: maxDeadLetters, MaxMsgSize: -1, MaxConsumers: -1, MaxMsgsPerSubject: -1, Replicas: replicas,
 		},
 		{
 			// No direct reads, which are what permissions confine agents to.

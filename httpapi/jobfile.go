@@ -540,15 +540,19 @@ func (s *Server) warnings(app string, job *jsl.Job, set *bus.Settings) []string 
 // unsentNotifications returns warnings about notifications that nobody will
 // receive.
 func (s *Server) unsentNotifications(set *bus.Settings) (all []string) {
-	if s.cfg.Notifier == nil || s.cfg.Notifier.Sends() {
+	if s.cfg.Notifier == nil {
 		return nil
 	}
-	const why = " cannot be sent: this control bus was started without --notificator-url"
+	warn := func(at, kind string) {
+		if why := s.cfg.Notifier.WhyUnsent(kind); why != "" {
+			all = append(all, at+": the notification "+strconv.Quote(kind)+" cannot be sent: "+why)
+		}
+	}
 	if m := set.TimeMonitor; m != nil && m.Type != "" {
-		all = append(all, "/"+jsl.BesideTimeMonitor+": the notification "+strconv.Quote(m.Type)+why)
+		warn("/"+jsl.BesideTimeMonitor, m.Type)
 	}
 	for i, n := range set.Notifications {
-		all = append(all, "/"+jsl.BesideNotifications+"/"+strconv.Itoa(i)+": the notification "+strconv.Quote(n.Type)+why)
+		warn("/"+jsl.BesideNotifications+"/"+strconv.Itoa(i), n.Type)
 	}
 	return all
 }

@@ -36,6 +36,8 @@ const (
 
 	manageAgents permission = "manage-agents" // create and revoke their tokens
 
+	testNotifications permission = "test-notifications"
+
 	deployApp permission = "deploy"     // create the application, deploy jars
 	deployAny permission = "deploy-any" // deploy in at least one application
 
@@ -54,8 +56,9 @@ var roles = map[permission][]string{
 	manageUsers: {bus.RoleAdmin},
 	readAudit:   {bus.RoleAdmin},
 
-	manageAgents: {bus.RoleAdmin},
-	deployApp:    {bus.RoleAdmin, bus.RoleOperator},
+	manageAgents:      {bus.RoleAdmin},
+	testNotifications: {bus.RoleAdmin},
+	deployApp:         {bus.RoleAdmin, bus.RoleOperator},
 
 	readCalendar:  {bus.RoleAdmin, bus.RoleOperator, bus.RoleWatcher},
 	writeCalendar: {bus.RoleAdmin, bus.RoleOperator},

@@ -37,7 +37,7 @@ var contract = map[permission]struct {
 	executeJob: {"admin operator", []string{"POST /{app}/job/{job}/executions", "PUT /{app}/job/{job}/execution/{id}/stop", "PUT /{app}/job/{job}/execution/{id}/abandon",
 		"PUT /{app}/job/{job}/execution/{id}/restart", "POST /{app}/job/{job}/schedule", "PUT /{app}/job/{job}/schedule/pause",
 		"PUT /{app}/job/{job}/schedule/resume", "DELETE /{app}/job/{job}/schedule"}},
-	anyone:      {"admin operator watcher", []string{"GET /apps", "GET /agents", "GET /agent/{id}", "GET /account"}},
+	anyone:      {"admin operator watcher", []string{"GET /apps", "GET /agents", "GET /agent/{id}", "GET /account", "GET /notifications/senders", "GET /notifications/dead"}},
 	blockAgents: {"admin operator", []string{"PUT /agent/{id}/block", "PUT /agent/{id}/unblock"}},
 	deployApp: {"admin operator", []string{"PUT /app/{app}", "POST /{app}/batch-components", "POST /{app}/deployments",
 		"PUT /{app}/deployment/{number}/current"}},
@@ -46,8 +46,9 @@ var contract = map[permission]struct {
 	manageUsers: {"admin", []string{"GET /users", "POST /user", "DELETE /user/{id}"}},
 	ownKeys:     {"admin", nil}, // of another user
 
-	manageAgents: {"admin", []string{"GET /agent-tokens", "POST /agent-tokens", "DELETE /agent-token/{name}"}},
-	open:         {"admin operator watcher nobody", []string{"POST /auth", "DELETE /auth", "POST /agent-tokens/join", "GET /oauth", "GET /version", "GET /healthcheck"}},
+	manageAgents:      {"admin", []string{"GET /agent-tokens", "POST /agent-tokens", "DELETE /agent-token/{name}"}},
+	testNotifications: {"admin", []string{"POST /notifications/test"}},
+	open:              {"admin operator watcher nobody", []string{"POST /auth", "DELETE /auth", "POST /agent-tokens/join", "GET /oauth", "GET /version", "GET /healthcheck"}},
 
 	readCalendar:  {"admin operator watcher", []string{"GET /calendars", "GET /calendars/download", "GET /calendar/{name}", "GET /calendar/{name}/preview"}},
 	writeCalendar: {"admin operator", []string{"POST /calendars", "PUT /calendar/{name}", "DELETE /calendar/{name}"}},

@@ -137,6 +137,10 @@ func (s *Server) addRoutes() {
 	addRoute(s, blockAgents, writingRoute(put, "/agent/{id}/unblock", "Let an agent take new work again", 200), s.unblockAgent)
 	addRoute(s, anyone, withID("get-agent-monitor", withStream(readingRoute(get, "/agent/{id}/monitor/{figure}/{cycle}", "Draw a chart of an agent's load or memory", 200), "image/png")), s.getPicture)
 
+	addRoute(s, anyone, readingRoute(get, "/notifications/senders", "List the senders of notifications that the control bus has", 200), s.listSenders)
+	addRoute(s, anyone, readingRoute(get, "/notifications/dead", "List the notifications that were not sent, newest first", 200), s.listDeadNotifications)
+	addRoute(s, testNotifications, writingRoute(post, "/notifications/test", "Send a test notification; the answer says what became of it", 200), s.postTestNotification)
+
 	addRoute(s, readJob, withStream(readingRoute(get, "/events", "Stream the changes of executions", 200), sse.EventStream), s.getEvents)
 }
 
@@ -178,7 +182,7 @@ func writingRoute(method, path, summary string, status int) huma.Operation {
 }
 
 func tagOf(path string) string {
-	for _, tag := range []string{"execution", "schedule", "agent", "job", "event", "user", "calendar"} {
+	for _, tag := range []string{"execution", "schedule", "agent", "job", "event", "user", "calendar", "notification"} {
 		if strings.Contains(path, "/"+tag) {
 			return tag + "s"
 		}
@@ -269,9 +273,9 @@ func withStream(op huma.Operation, media ...string) huma.Operation {
 // reserved are first segments of paths that are not names of applications, now
 // or in a later version.
 var reserved = []string{
-	"account", "agent", "agent-token", "agent-tokens", "agents", "api", "app", "apps", "artifact", "artifacts", "assets", "audit", "auth", "calendar", "calendars",
+	"account", "agent", "agent-token", "agent-tokens", "agents", "alert", "alerts", "api", "app", "apps", "artifact", "artifacts", "assets", "audit", "auth", "calendar", "calendars",
 	"console", "docs", "event", "events", "execution", "executions", "favicon", "healthcheck", "job", "jobs", "login",
-	"logout", "metrics", "oauth", "openapi", "ready", "robots", "schedule", "schedules", "schemas", "settings", "static",
+	"logout", "metrics", "notification", "notifications", "oauth", "openapi", "ready", "robots", "schedule", "schedules", "schemas", "settings", "static",
 	"stats", "status", "test-execution", "test-executions", "token", "tokens", "user", "users", "version", "ws",
 }
 

@@ -23,6 +23,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
 	"github.com/job-streamer/job-streamer-control-bus/bus/index"
 	"github.com/job-streamer/job-streamer-control-bus/bus/login"
+	"github.com/job-streamer/job-streamer-control-bus/bus/notify"
 	"github.com/job-streamer/job-streamer-control-bus/bus/oidc"
 	"github.com/job-streamer/job-streamer-control-bus/bus/samples"
 	"github.com/job-streamer/job-streamer-control-bus/deploy"
@@ -123,7 +124,10 @@ type Schedules interface {
 // Notifier is the part of package notify that the API needs.
 type Notifier interface {
 	Alert(ctx context.Context, e *bus.Execution, m *bus.TimeMonitor) error
-	Sends() bool // whether there is a notificator to send to
+	WhyUnsent(kind string) string // why notifications of a type are never sent, or ""
+	Senders() []notify.SenderInfo
+	Test(ctx context.Context, kind, user string) (by notify.SenderInfo, err error)
+	DeadLetters(ctx context.Context, limit int, match func(app string) bool) ([]notify.DeadLetter, error)
 }
 
 // Deployments is the part of package deploy that the API needs.

@@ -26,6 +26,8 @@ const (
 	ResultsStream       = "JOBSTREAMER_RESULTS"
 	LogsStream          = "JOBSTREAMER_LOGS"
 	AuditStream         = "JOBSTREAMER_AUDIT"
+	NotificationsStream = "JOBSTREAMER_NOTIFICATIONS"      // that wait to be sent
+	DeadLettersStream   = "JOBSTREAMER_DEAD_NOTIFICATIONS" // that were not sent
 	RequestStreamPrefix = "JOBSTREAMER_REQUEST_"
 )
 
@@ -63,6 +65,9 @@ const (
 	AllAnswers    = "jobstreamer.answer.>"
 	AllHeartbeats = "jobstreamer.heartbeat.*"
 	AllAudit      = "jobstreamer.audit.*"
+
+	AllNotifications = "jobstreamer.notification.*.*"
+	AllDeadLetters   = "jobstreamer.event.notification.dead.*.*"
 )
 
 // Headers of a publish with an expected last sequence. See the package comment.
@@ -168,6 +173,17 @@ func AuditSubject(app string) string {
 		app = "="
 	}
 	return "jobstreamer.audit." + app
+}
+
+// NotificationSubject returns the subject of a notification about a job.
+func NotificationSubject(app, job string) string {
+	return "jobstreamer.notification." + app + "." + job
+}
+
+// DeadLetterSubject returns the subject of the event that a notification about a
+// job was not sent.
+func DeadLetterSubject(app, job string) string {
+	return EventSubject("notification", "dead", app, job)
 }
 
 // EventSubject returns the subject of an event. The tokens name what it

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/notify/senders"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
@@ -13,7 +13,15 @@ import (
 // The bodies have the form that v1 clients expect: keys without a namespace,
 // and nil for unknown values.
 
-func statusBody(e *bus.Execution, job string) []byte {
+// ednBody returns the body of a message.
+func ednBody(m *senders.Message) []byte {
+	if m.Kind == senders.KindStatus && m.Execution != nil {
+		return statusBody(m.Execution, m.Job)
+	}
+	return alertBody(m.Job, m.Late)
+}
+
+func statusBody(e *subjects.Execution, job string) []byte {
 	var w notificationBody
 	w.Open("{")
 	w.writeNumber(":execution-id", e.ID)

@@ -10,12 +10,12 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 )
 
-// remembered is how many handled results are remembered, in case their
+// remembered is how many handled notifications are remembered, in case their
 // acknowledgement was lost.
 const remembered = 10_000
 
-// inFlight keeps the results with notifications, by their sequence, until they
-// are acknowledged.
+// inFlight keeps the notifications that this bus is sending, by their sequence,
+// until they are acknowledged.
 type inFlight struct {
 	mu    sync.Mutex
 	open  map[uint64]jetstream.Msg // the newest delivery of each
@@ -28,13 +28,13 @@ func newInFlight() *inFlight {
 	return &inFlight{open: map[uint64]jetstream.Msg{}, done: map[uint64]bool{}, order: make([]uint64, remembered)}
 }
 
-// addDelivery adds a delivery. It returns false if the result is in flight
+// addDelivery adds a delivery. It returns false if it is in flight
 // already or was handled before, so that there is nothing to do.
 func (h *inFlight) addDelivery(seq uint64, m jetstream.Msg) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.done[seq] {
-		_ = m.Ack() // if it fails, the broker delivers the result again
+		_ = m.Ack() // if it fails, the broker delivers it again
 		return false
 	}
 	_, there := h.open[seq]
@@ -42,7 +42,8 @@ func (h *inFlight) addDelivery(seq uint64, m jetstream.Msg) bool {
 	return !there
 }
 
-// extendAckWait tells the broker that this bus still works on the results.
+// extendAckWait tells the broker that this bus still works on the
+// notifications.
 func (h *inFlight) extendAckWait() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -51,8 +52,8 @@ func (h *inFlight) extendAckWait() {
 	}
 }
 
-// ackResult acknowledges a result and remembers it as handled.
-func (h *inFlight) ackResult(ctx context.Context, seq uint64) {
+// ackMessage acknowledges a notification and remembers it as handled.
+func (h *inFlight) ackMessage(ctx context.Context, seq uint64) {
 	h.mu.Lock()
 	m := h.open[seq]
 	delete(h.open, seq)
@@ -65,9 +66,9 @@ func (h *inFlight) ackResult(ctx context.Context, seq uint64) {
 	_ = m.DoubleAck(ctx) // awaited: without it another bus would send the notification again
 }
 
-// returnResult returns a result to the broker, which delivers it again after a
+// returnMessage returns a notification to the broker, which delivers it again after a
 // delay.
-func (h *inFlight) returnResult(seq uint64, after time.Duration) {
+func (h *inFlight) returnMessage(seq uint64, after time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	_ = h.open[seq].NakWithDelay(after) // if it fails, the broker delivers it again after the ack wait

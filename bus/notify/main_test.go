@@ -3,6 +3,7 @@ package notify
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -23,6 +24,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus/bustest"
 	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
 	"github.com/job-streamer/job-streamer-control-bus/bus/index"
+	"github.com/job-streamer/job-streamer-control-bus/bus/notify/senders"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
@@ -98,9 +100,20 @@ func (w *world) startBus(url string) *node {
 
 func (w *world) startBusOn(b *bus.Bus, url string) *node {
 	w.Helper()
+	return w.runBus(b, nil, url)
+}
+
+// startBusWith starts a control bus with senders.
+func (w *world) startBusWith(set senders.Set, url string) *node {
+	w.Helper()
+	return w.runBus(bustest.Open(w, w.srv, bus.Config{}), set, url)
+}
+
+func (w *world) runBus(b *bus.Bus, set senders.Set, url string) *node {
+	w.Helper()
 	x := index.New(b)
 	executions := execution.New(b, x, execution.Config{})
-	n, err := New(Config{Bus: b, Index: x, Executions: executions, URL: url, Transport: w.notificator.transport})
+	n, err := New(Config{Bus: b, Index: x, Executions: executions, MaxDelay: time.Minute, Senders: set, URL: url, Transport: w.notificator.transport})
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -312,3 +325,34 @@ func (p *pipes) dialPipe(ctx context.Context) (net.Conn, error) {
 
 func (p *pipes) Close() error   { p.once.Do(func() { close(p.closed) }); return nil }
 func (p *pipes) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 2121} }
+
+// fakeSender is a sender that records what it sends.
+type fakeSender struct {
+	mu  sync.Mutex
+	got []string
+	err error
+}
+
+func (s *fakeSender) Target() (kind, host string) { return "fake", "host" }
+
+func (s *fakeSender) Accepts(recipient string) error {
+	if recipient != "" {
+		return &senders.Refusal{Err: errors.New("no recipients")}
+	}
+	return nil
+}
+
+func (s *fakeSender) Send(_ context.Context, m *senders.Message) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err == nil {
+		s.got = append(s.got, m.Type+": "+m.Subject())
+	}
+	return s.err
+}
+
+func (s *fakeSender) sentTexts() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.got)
+}

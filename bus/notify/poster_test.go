@@ -1,15 +1,14 @@
 package notify
 
 import (
-	"bytes"
 	"errors"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/notify/senders"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
@@ -29,7 +28,7 @@ func TestURLs(t *testing.T) {
 }
 
 // A notificator on TCP receives the message. If it refuses, or is unreachable,
-// the error is ErrNotSent.
+// the error says so without the password of the URL.
 func TestPost(t *testing.T) {
 	var got *http.Request
 	status := 200
@@ -44,14 +43,13 @@ func TestPost(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.closeIdle()
-	var log bytes.Buffer
-	m := message{"a/b c", []byte("{}"), slog.New(slog.NewTextHandler(&log, nil))}
+	m := &senders.Message{Kind: senders.KindAlert, Type: "a/b c"}
 	for _, c := range []struct {
-		status int
-		taken  bool
-	}{{200, true}, {204, true}, {302, false}, {404, false}, {429, false}, {503, false}} {
+		status       int
+		taken, final bool
+	}{{200, true, false}, {204, true, false}, {302, false, true}, {404, false, true}, {429, false, false}, {503, false, false}} {
 		status = c.status
-		if err := p.postOnce(t.Context(), m); (err == nil) != c.taken || err != nil && !errors.Is(err, ErrNotSent) {
+		if err := p.Send(t.Context(), m); (err == nil) != c.taken || senders.IsFinal(err) != c.final {
 			t.Errorf("%d: %v", c.status, err)
 		}
 		user, password, _ := got.BasicAuth()
@@ -61,27 +59,17 @@ func TestPost(t *testing.T) {
 	}
 	srv.Close()
 	p.closeIdle()
-	if err := p.postOnce(t.Context(), m); !errors.Is(err, ErrNotSent) {
+	err = p.Send(t.Context(), m)
+	if err == nil || !strings.Contains(err.Error(), "refused") || strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "me:") {
 		t.Errorf("of one that is away: %v", err)
-	}
-	if !strings.Contains(log.String(), "refused") || strings.Contains(log.String(), "secret") || strings.Contains(log.String(), "me:") {
-		t.Errorf("log: %s", log.String())
-	}
-}
-
-func TestFinalStatus(t *testing.T) {
-	for status, want := range map[refusal]bool{302: true, 400: true, 404: true, 408: false, 429: false, 500: false, 503: false} {
-		if got := status.isFinal(); got != want {
-			t.Errorf("%d: final %v", int(status), got)
-		}
 	}
 }
 
 func TestStatusBody(t *testing.T) {
-	e := &bus.Execution{Execution: subjects.Execution{
+	e := &subjects.Execution{
 		ID: 119, Job: "x", BatchStatus: subjects.Unknown, StartTime: 1_500,
 		Parameters: map[string]string{"who": "a \"b\"\n", "two words": "2", "a/b": "3"},
-	}}
+	}
 	want := `{:execution-id 119 :start-time #inst "1970-01-01T00:00:01.500-00:00" :end-time nil :batch-status :batch-status/unknown :exit-status nil ` +
 		`:job-parameter {"a/b" "3" "two words" "2" :who "a \"b\"\n"} :step-executions [] :job-name "x"}`
 	if got := string(statusBody(e, e.Job)); got != want {

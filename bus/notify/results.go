@@ -2,86 +2,38 @@ package notify
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/notify/senders"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// Consumer is the durable consumer of RESULTS that the buses with a notificator
+// Consumer is the durable consumer of RESULTS that the buses which can send
 // share.
 const Consumer = "notifier"
 
 const (
-	ackWait        = 30 * time.Second // after which the results of a silent bus go to another bus
-	consumerExpiry = 24 * time.Hour   // after which the broker removes an unused consumer
-	// Results in flight at all buses; the broker delivers no more until some
+	ackWait        = 30 * time.Second // after which the messages of a silent bus go to another bus
+	consumerExpiry = 24 * time.Hour   // after which the broker removes an unused consumer of results
+	// Messages in flight at all buses; the broker delivers no more until some
 	// are acknowledged.
 	maxUnacked = 5000
+	maxReads   = 5 // of an execution whose record cannot be read
 )
 
-// followResults consumes RESULTS until ctx ends and no result is in flight any
-// more. It logs a failure and retries; other tasks of the bus go on.
+// followResults queues notifications of results until ctx ends.
 func (n *Notifier) followResults(ctx context.Context) error {
-	var all sync.WaitGroup
-	defer all.Wait()
-	// The results in flight are returned after the consumer has ended. Before
-	// that the broker could deliver them to this bus again.
-	held, release := context.WithCancel(context.WithoutCancel(ctx))
-	defer release()
-	receive := func(m jetstream.Msg) { n.receiveResult(held, m, &all) }
-	return bus.RetryWatch(ctx, func() error {
-		if err := n.consumeResults(ctx, receive); err != nil && ctx.Err() == nil {
-			n.b.Log.Warn("cannot consume results for notifications, retrying", "err", err)
-		}
-		return nil
-	})
-}
-
-// consumeResults consumes until ctx ends, or until the consumer is gone and
-// must be created again.
-func (n *Notifier) consumeResults(ctx context.Context, receive jetstream.MessageHandler) error {
-	cons, err := n.b.JS.CreateOrUpdateConsumer(ctx, subjects.ResultsStream, jetstream.ConsumerConfig{
+	return n.consumeUntilEnd(ctx, subjects.ResultsStream, jetstream.ConsumerConfig{
 		Durable: Consumer, DeliverPolicy: jetstream.DeliverNewPolicy, AckPolicy: jetstream.AckExplicitPolicy,
 		AckWait: ackWait, MaxAckPending: maxUnacked, InactiveThreshold: consumerExpiry,
-		Description: "results to notify of; shared by the control buses with a notificator",
-	})
-	if err != nil {
-		return fmt.Errorf("consume results: %w", err)
-	}
-	cc, err := cons.Consume(receive, jetstream.PullMaxMessages(1000),
-		jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) {
-			n.b.Log.Debug("error from the consumer of results", "err", err)
-		}))
-	if err != nil {
-		return fmt.Errorf("consume results: %w", err)
-	}
-	n.extendInFlight(ctx, cc.Closed())
-	cc.Stop()
-	<-cc.Closed()
-	return nil
-}
-
-// extendInFlight extends the acknowledgement wait of all results in flight,
-// until ctx ends or closed is closed.
-func (n *Notifier) extendInFlight(ctx context.Context, closed <-chan struct{}) {
-	tick := time.NewTicker(ackWait / 3)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			n.inFlight.extendAckWait()
-		case <-closed:
-			return
-		case <-ctx.Done():
-			return
-		}
-	}
+		Description: "results to notify of; shared by the control buses that can send",
+	}, n.receiveResult)
 }
 
 // receiveResult handles one delivery. Most results have no notification, so
@@ -106,9 +58,7 @@ func (n *Notifier) receiveResult(ctx context.Context, m jetstream.Msg, all *sync
 		_ = m.Ack() // if it fails, the broker delivers it again
 		return
 	}
-	if n.inFlight.addDelivery(r.Sequence, m) {
-		all.Go(func() { n.sendNotifications(ctx, r, wanted, int(meta.NumDelivered)) })
-	}
+	all.Go(func() { n.queueNotifications(ctx, m, r, wanted, int(meta.NumDelivered)) })
 }
 
 // notificationsOf returns the notifications of the job of a result's subject.
@@ -138,49 +88,67 @@ func possibleMatches(wanted []bus.StatusNotification, r *bus.StoredResult) (some
 	return some
 }
 
-// sendNotifications sends the notifications that match, and acknowledges the
-// result after the last one.
-func (n *Notifier) sendNotifications(ctx context.Context, r *bus.StoredResult, wanted []bus.StatusNotification, delivered int) {
+// queueNotifications queues the notifications that match, and acknowledges the
+// result after the last one. If a result is delivered again, the broker
+// recognizes its notifications by their ids.
+func (n *Notifier) queueNotifications(ctx context.Context, m jetstream.Msg, r *bus.StoredResult, wanted []bus.StatusNotification, delivered int) {
 	e, changed, err := n.executions.At(ctx, r)
 	if err != nil {
-		n.retryLater(ctx, r, delivered, err)
+		n.retryResult(ctx, m, r, wanted, delivered, err)
 		return
 	}
 	if e == nil {
-		n.inFlight.ackResult(ctx, r.Sequence)
+		_ = m.Ack() // if it fails, the broker delivers it again
 		return
 	}
-	var all sync.WaitGroup
-	var open atomic.Bool
 	for _, a := range wanted {
 		status := a.BatchStatus == e.BatchStatus && changed
 		exit := a.ExitStatus != "" && a.ExitStatus == e.ExitStatus && e.BatchStatus.Ended()
-		if status || exit {
-			all.Go(func() {
-				if !n.poster.postWithRetry(ctx, n.newMessage(e, a.Type, statusBody(e, n.x.JobName(e.App, e.Job)))) {
-					open.Store(true)
-				}
-			})
+		if !status && !exit {
+			continue
+		}
+		if err := n.queueMessage(ctx, n.statusMessage(e, a.Type, resultID(r, &a))); err != nil {
+			n.b.Log.Warn("notification not queued, retrying", "app", r.App, "job", r.Job, "execution", r.ID, "type", a.Type, "err", err)
+			retryDelivery(m, delivered)
+			return
 		}
 	}
-	all.Wait()
-	if open.Load() { // this bus shuts down
-		n.inFlight.returnResult(r.Sequence, 0)
-		return
-	}
-	n.inFlight.ackResult(ctx, r.Sequence)
+	_ = m.Ack() // if it fails, the broker delivers it again
 }
 
-// retryLater returns a result whose execution could not be read: its record may
-// not be written yet, or be deleted.
-func (n *Notifier) retryLater(ctx context.Context, r *bus.StoredResult, delivered int, err error) {
-	switch {
-	case ctx.Err() != nil:
-		n.inFlight.returnResult(r.Sequence, 0)
-	case delivered < maxAttempts:
-		n.inFlight.returnResult(r.Sequence, retryDelay(delivered))
-	default:
-		n.b.Log.Warn("notification not sent, gave up: its execution cannot be read", "app", r.App, "job", r.Job, "execution", r.ID, "err", err)
-		n.inFlight.ackResult(ctx, r.Sequence)
+// retryDelivery returns a result to the broker, which delivers it again after a
+// delay.
+func retryDelivery(m jetstream.Msg, delivered int) {
+	_ = m.NakWithDelay(retryDelay(delivered, time.Minute)) // if it fails, the ack wait ends
+}
+
+// resultID returns the id of a notification of a result.
+func resultID(r *bus.StoredResult, a *bus.StatusNotification) string {
+	return fmt.Sprintf("status-%d-%d", r.Sequence, a.ID)
+}
+
+// retryResult returns a result whose execution could not be read: its record may
+// not be written yet, or be deleted. In the end its notifications become dead
+// letters.
+func (n *Notifier) retryResult(ctx context.Context, m jetstream.Msg, r *bus.StoredResult, wanted []bus.StatusNotification, delivered int, err error) {
+	if ctx.Err() != nil { // this bus shuts down
+		_ = m.Nak() // if it fails, the broker delivers it again
+		return
 	}
+	if delivered < maxReads || errors.Is(err, bus.ErrAway) {
+		retryDelivery(m, delivered)
+		return
+	}
+	n.b.Log.Warn("notification not sent, gave up: its execution cannot be read", "app", r.App, "job", r.Job, "execution", r.ID, "err", err)
+	for _, a := range wanted {
+		msg := &senders.Message{
+			ID: resultID(r, &a), Kind: senders.KindStatus, Type: a.Type, Time: subjects.Now(), App: r.App, Job: n.x.JobName(r.App, r.Job), Key: r.Job,
+			Execution: &subjects.Execution{ID: r.ID, App: r.App, Job: r.Job, BatchStatus: r.BatchStatus, ExitStatus: r.ExitStatus},
+		}
+		if stored := n.storeDead(ctx, msg, 0, fmt.Errorf("its execution cannot be read: %w", err)); stored != nil {
+			_ = m.NakWithDelay(time.Minute) // if it fails, the broker delivers it again
+			return
+		}
+	}
+	_ = m.Ack() // if it fails, the broker delivers it again
 }

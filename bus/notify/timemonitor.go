@@ -3,6 +3,7 @@ package notify
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -23,18 +24,16 @@ type timeMonitor struct {
 	mu        sync.Mutex
 	handled   map[int64]bool       // running executions that were handled; their records are not read again
 	toAbandon map[int64]index.Live // executions to be abandoned when they have stopped
-	alerts    sync.WaitGroup
+	unqueued  map[int64]bool       // executions whose alert could not be queued yet
 }
 
 // runTimeMonitor runs a time monitor as a leased task until ctx ends.
 func (n *Notifier) runTimeMonitor(ctx context.Context, lease string, actions ...string) error {
-	m := n.newTimeMonitor(actions...)
-	defer m.alerts.Wait()
-	return n.b.RunLeasedTask(ctx, lease, n.every, m.checkRunning)
+	return n.b.RunLeasedTask(ctx, lease, n.every, n.newTimeMonitor(actions...).checkRunning)
 }
 
 func (n *Notifier) newTimeMonitor(actions ...string) *timeMonitor {
-	return &timeMonitor{Notifier: n, actions: actions, handled: map[int64]bool{}, toAbandon: map[int64]index.Live{}}
+	return &timeMonitor{Notifier: n, actions: actions, handled: map[int64]bool{}, toAbandon: map[int64]index.Live{}, unqueued: map[int64]bool{}}
 }
 
 // checkRunning handles each running execution that is overdue.
@@ -89,19 +88,35 @@ func (m *timeMonitor) handleOverdue(ctx context.Context, l index.Live, tm *bus.T
 	if first {
 		m.b.Log.Info("execution takes too long", "app", l.App, "job", l.Job, "execution", l.ID, "minutes", tm.Minutes, "action", tm.Action)
 	}
+	if err := m.queueAlert(ctx, e, tm, first); err != nil {
+		return err
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.handled[l.ID] = true
 	if e.Monitored == bus.ActionAbandon { // maybe by another bus that ended before the execution stopped
 		m.toAbandon[l.ID] = l
 	}
-	if first && tm.Action == bus.ActionAlert {
-		m.alerts.Go(func() { // the retries may take longer than the interval of the task
-			if alert := m.alertMessage(e, tm); !m.poster.postWithRetry(ctx, alert) {
-				alert.log.Error("alert not sent: this control bus is stopping")
-			}
-		})
+	return nil
+}
+
+// queueAlert queues the alert of an execution, if that is what its time monitor
+// asks for. An alert that could not be queued is queued in a later round.
+func (m *timeMonitor) queueAlert(ctx context.Context, e *bus.Execution, tm *bus.TimeMonitor, first bool) error {
+	m.mu.Lock()
+	due := tm.Action == bus.ActionAlert && (first || m.unqueued[e.ID])
+	m.mu.Unlock()
+	if !due {
+		return nil
 	}
+	err := m.queueMessage(ctx, m.alertMessage(e, tm))
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err != nil {
+		m.unqueued[e.ID] = true
+		return fmt.Errorf("queue the alert of execution %d: %w", e.ID, err)
+	}
+	delete(m.unqueued, e.ID)
 	return nil
 }
 

@@ -42,7 +42,7 @@ import (
 type busSettings struct {
 	data, http, listen, sync, name, timeZone string
 	access                                   accessSettings
-	notificator                              string // URL; empty: no notifications
+	notifications                            notifySettings
 	replicas                                 int
 	retention                                bus.Retention
 	nats                                     natsSettings
@@ -117,7 +117,11 @@ func openControlBus(ctx context.Context, s busSettings, log *slog.Logger) (c *co
 	c.index = index.New(c.bus)
 	c.service = execution.New(c.bus, c.index, execution.Config{Runnable: checkRunnable})
 	c.schedule = scheduler.New(scheduler.Config{Bus: c.bus, Index: c.index, Submit: c.service, TimeZone: zone, Log: log})
-	if c.notifier, err = notify.New(notify.Config{Bus: c.bus, Index: c.index, Executions: c.service, URL: s.notificator}); err != nil {
+	cfg := notify.Config{Bus: c.bus, Index: c.index, Executions: c.service, URL: s.notifications.notificator}
+	if cfg.Senders, err = s.notifications.loadSenders(log); err != nil {
+		return c, err
+	}
+	if c.notifier, err = notify.New(cfg); err != nil {
 		return c, fieldFlagError(err)
 	}
 	artifacts, err := objects.Open(ctx, objects.Config{NC: c.conn, JS: c.bus.JS, Pub: c.bus.Pub, Name: subjects.ArtifactsStore, Log: log})

@@ -52,8 +52,8 @@ On Ctrl-C, running jobs have some time to finish (--drain) before they are stopp
 		s.bus.accountsFlag(f)
 		s.bus.access.addFlags(f)
 		s.bus.classPaths.addFlags(f)
-		s.bus.notificatorFlag(f)
 	})
+	s.bus.notifications.addFlags(flags)
 	s.bus.login.addFlags(flags)
 	s.bus.join.addFlags(flags)
 	help.Section(flags, "Options", func(f *pflag.FlagSet) {

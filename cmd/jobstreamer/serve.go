@@ -34,8 +34,8 @@ agent-token and jobstreamer nats-context. With --nats-user they share one login 
 		s.httpFlag(f)
 		s.access.addFlags(f)
 		s.classPaths.addFlags(f)
-		s.notificatorFlag(f)
 	})
+	s.notifications.addFlags(flags)
 	s.login.addFlags(flags)
 	s.join.addFlags(flags)
 	help.Section(flags, "Embedded NATS", func(f *pflag.FlagSet) {
@@ -84,10 +84,6 @@ func (s *busSettings) syncFlag(f *pflag.FlagSet) {
 
 func (s *busSettings) timeZoneFlag(f *pflag.FlagSet) {
 	f.StringVar(&s.timeZone, "timezone", "UTC", "`ZONE` default time zone of schedules, such as Europe/Berlin")
-}
-
-func (s *busSettings) notificatorFlag(f *pflag.FlagSet) {
-	f.StringVar(&s.notificator, "notificator-url", "", "`URL` address to which notifications are posted, each at URL/TYPE, such as http://localhost:2121; without it, none are sent")
 }
 
 func (p *program) runServe(ctx context.Context, s busSettings, flags *pflag.FlagSet) error {

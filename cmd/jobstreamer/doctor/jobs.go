@@ -47,8 +47,8 @@ func (x *examination) checkJobs(waiting map[string]bool) Check {
 			"%s of application %s in pool %s: no agent serves this pool (%s)", countText(len(unserved[key]), "job"), app, pool, firstNames(unserved[key]))
 	}
 	if _, sends := x.leases[notify.AlertsLease]; len(notifying) > 0 && !sends && !x.full {
-		c.addFinding("start a control bus with --notificator-url URL, or remove the notifications from the settings of the jobs",
-			"%s with notifications that cannot be sent: no control bus has a notificator (%s)", countText(len(notifying), "job"), firstNames(notifying))
+		c.addFinding("start a control bus with --senders FILE or --notificator-url URL, or remove the notifications from the settings of the jobs",
+			"%s with notifications that cannot be sent: no control bus has senders or a notificator (%s)", countText(len(notifying), "job"), firstNames(notifying))
 	}
 	if len(unsafe) > 0 {
 		c.addFinding("use variables such as $JOBSTREAMER_PARAM_NAME in the commands, or set unsafe_substitution in the definitions",

@@ -96,6 +96,10 @@ func streamContent(stream string) string {
 		return "the output of jobs"
 	case subjects.AuditStream:
 		return "who changed what"
+	case subjects.NotificationsStream:
+		return "the notifications that wait to be sent"
+	case subjects.DeadLettersStream:
+		return "the notifications that were not sent"
 	}
 	if store, ok := strings.CutPrefix(stream, jetio.ObjectStream(subjects.BucketPrefix)); ok {
 		return "the object store " + store
@@ -191,6 +195,7 @@ func (x *examination) checkSameReplicas(c *Check) {
 }
 
 func isOurStream(stream string) bool {
-	return strings.HasPrefix(stream, jetio.BucketStream(subjects.BucketPrefix)) || strings.HasPrefix(stream, jetio.ObjectStream(subjects.BucketPrefix)) || stream == subjects.ResultsStream || stream == subjects.LogsStream || stream == subjects.AuditStream ||
+	return strings.HasPrefix(stream, jetio.BucketStream(subjects.BucketPrefix)) || strings.HasPrefix(stream, jetio.ObjectStream(subjects.BucketPrefix)) ||
+		slices.Contains([]string{subjects.ResultsStream, subjects.LogsStream, subjects.AuditStream, subjects.NotificationsStream, subjects.DeadLettersStream}, stream) ||
 		strings.HasPrefix(stream, subjects.RequestStreamPrefix)
 }

@@ -1,0 +1,33 @@
+package client
+
+import (
+	"context"
+	"net/url"
+	"strconv"
+
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+)
+
+// Senders returns the senders of notifications that the control bus has.
+func (c *Client) Senders(ctx context.Context) (all rest.Senders, err error) {
+	_, err = c.call(ctx, request{method: "GET", path: "/notifications/senders"}, &all)
+	return all, err
+}
+
+// TestNotification sends a test notification of a type, and returns what became
+// of it.
+func (c *Client) TestNotification(ctx context.Context, kind string) (is rest.TestNotification, err error) {
+	_, err = c.call(ctx, request{method: "POST", path: "/notifications/test", body: rest.NewTestNotification{Type: kind}}, &is)
+	return is, err
+}
+
+// DeadNotifications returns the last notifications that were not sent, newest
+// first; at most 1000.
+func (c *Client) DeadNotifications(ctx context.Context, limit int) (all rest.DeadNotifications, err error) {
+	q := url.Values{}
+	if limit > 0 {
+		q.Set("limit", strconv.Itoa(limit))
+	}
+	_, err = c.call(ctx, request{method: "GET", path: "/notifications/dead", query: q}, &all)
+	return all, err
+}

@@ -1,0 +1,85 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/notify"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/codec"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+)
+
+func (s *Server) listSenders(context.Context, *struct{}) (*answer[rest.Senders], error) {
+	out := &answer[rest.Senders]{rest.Senders{Results: []rest.Sender{}}}
+	if s.cfg.Notifier == nil {
+		return out, nil
+	}
+	for _, is := range s.cfg.Notifier.Senders() {
+		out.Body.Results = append(out.Body.Results, rest.Sender{Name: orNil(is.Name), Kind: is.Kind})
+	}
+	return out, nil
+}
+
+// newTestNotification is the body that sends a test notification.
+type newTestNotification rest.NewTestNotification
+
+// Validate returns all that is wrong with the values.
+func (sent *newTestNotification) Validate() (wrong codec.Faults) {
+	checkType(&wrong, "/type", sent.Type)
+	return wrong
+}
+
+type postTestNotification struct {
+	Sent body[newTestNotification]
+}
+
+// postTestNotification sends a test notification. That it was not sent is an
+// answer, not an error.
+func (s *Server) postTestNotification(ctx context.Context, in *postTestNotification) (*answer[rest.TestNotification], error) {
+	if s.cfg.Notifier == nil {
+		return nil, bus.State(bus.CodeNoNotificator, "this control bus sends no notifications")
+	}
+	user := ""
+	if u := userOf(ctx); u != everybody {
+		user = u.ID
+	}
+	began := time.Now()
+	by, err := s.cfg.Notifier.Test(ctx, in.Sent.value.Type, user)
+	if err != nil && !errors.Is(err, notify.ErrNotSent) {
+		return nil, err
+	}
+	noteObject(ctx, by.Name)
+	out := &answer[rest.TestNotification]{rest.TestNotification{
+		Type: in.Sent.value.Type, Kind: by.Kind, Host: by.Host, Sent: err == nil, Duration: time.Since(began).Milliseconds(),
+	}}
+	if err != nil {
+		out.Body.Reason = err.Error()
+	}
+	return out, nil
+}
+
+// listDeadNotifications is a query of notifications that were not sent.
+type listDeadNotifications struct {
+	Limit int `query:"limit" minimum:"1" maximum:"1000" default:"20" doc:"Maximum number of entries."`
+}
+
+func (s *Server) listDeadNotifications(ctx context.Context, in *listDeadNotifications) (*answer[rest.DeadNotifications], error) {
+	out := &answer[rest.DeadNotifications]{rest.DeadNotifications{Results: []rest.DeadNotification{}}}
+	if s.cfg.Notifier == nil {
+		return out, nil
+	}
+	all, err := s.cfg.Notifier.DeadLetters(ctx, in.Limit, appReader(ctx))
+	if err != nil {
+		return nil, err
+	}
+	for i := range all {
+		d := &all[i]
+		out.Body.Results = append(out.Body.Results, rest.DeadNotification{
+			ID: d.ID, Kind: d.Kind, Type: d.Type, App: d.App, Job: d.Job, ExecutionID: orNil(d.Execution), Text: d.Text,
+			Reason: d.Reason, Attempts: d.Attempts, CreateTime: d.CreateTime, DeadTime: d.DeadTime,
+		})
+	}
+	return out, nil
+}

@@ -1,0 +1,49 @@
+package rest
+
+import "github.com/job-streamer/job-streamer-control-bus/subjects"
+
+// Senders are the senders of notifications that a control bus has.
+type Senders struct {
+	Results []Sender `json:"results"`
+}
+
+// Sender sends the notifications whose type is its name.
+type Sender struct {
+	Name *string `json:"name" doc:"Name of the sender. null for the notificator, which gets all types that name no sender."`
+	Kind string  `json:"kind" doc:"webhook, slack, mail or notificator."`
+}
+
+// NewTestNotification is the body that sends a test notification.
+type NewTestNotification struct {
+	Type string `json:"type" doc:"Type of the notification: the name of a sender, for a sender of mail maybe with a recipient." example:"mail:ann@example.com"`
+}
+
+// TestNotification is what became of a test notification.
+type TestNotification struct {
+	Type     string `json:"type"`
+	Kind     string `json:"kind" doc:"Kind of the sender: webhook, slack, mail or notificator."`
+	Host     string `json:"host" doc:"Host to which it was sent."`
+	Sent     bool   `json:"sent"`
+	Reason   string `json:"reason,omitempty" doc:"Why it was not sent."`
+	Duration int64  `json:"duration_ms" doc:"Milliseconds that the sender needed."`
+}
+
+// DeadNotifications are notifications that were not sent, newest first.
+type DeadNotifications struct {
+	Results []DeadNotification `json:"results"`
+}
+
+// DeadNotification is a notification that was not sent.
+type DeadNotification struct {
+	ID          string        `json:"id"`
+	Kind        string        `json:"kind" doc:"status or alert."`
+	Type        string        `json:"type"`
+	App         string        `json:"app"`
+	Job         string        `json:"job"`
+	ExecutionID *int64        `json:"execution_id"`
+	Text        string        `json:"text" doc:"The notification in one line."`
+	Reason      string        `json:"reason" doc:"Why the last attempt failed."`
+	Attempts    int           `json:"attempts"`
+	CreateTime  subjects.Time `json:"create_time"`
+	DeadTime    subjects.Time `json:"dead_time" doc:"When the control bus gave up."`
+}
