@@ -69,11 +69,22 @@ type Schedule struct {
 	Job        string `json:"job"`
 	Name       string `json:"name,omitempty"` // empty: [DefaultSchedule]
 	Cron       string `json:"cron_notation"`
+	At         string `json:"at,omitempty"`        // the only nominal time; Cron is empty then
 	TimeZone   string `json:"time_zone,omitempty"` // IANA name; empty: that of the bus
 	Calendar   string `json:"calendar,omitempty"`
 	Substitute bool   `json:"substitution,omitempty"`
 	Misfire    string `json:"misfire,omitempty"`       // [MisfireFireOnce] if empty
 	After      string `json:"misfire_after,omitempty"` // a duration, [DefaultMisfireAfter] if empty
+	// Bounds of the nominal times, dates or times; empty: none. An end that is
+	// a date includes that day.
+	Start    string `json:"start,omitempty"`
+	End      string `json:"end,omitempty"`
+	DST      string `json:"dst,omitempty"`      // [DSTOnce] if empty
+	Jitter   string `json:"jitter,omitempty"`   // a duration; the schedule fires later by a part of it
+	Priority string `json:"priority,omitempty"` // of its executions; empty: that of the job
+	// Of its executions.
+	Parameters map[string]string `json:"parameters,omitempty"`
+
 	Active     bool   `json:"active"`
 	Generation uint64 `json:"generation"` // from 1; each edit, pause or resume increments it
 	// This generation decides the nominal times after this moment.
@@ -83,6 +94,12 @@ type Schedule struct {
 
 // Key returns the schedule's key.
 func (s *Schedule) Key() ScheduleKey { return NewScheduleKey(s.App, s.Job, s.Name) }
+
+// How often a wall time of a fixed hour fires that the clocks show twice.
+const (
+	DSTOnce = "once" // when the clocks show it first
+	DSTBoth = "both"
+)
 
 // Misfire policies: what the scheduler does with nominal times that passed
 // while no bus ran, or that it decided later than misfire_after.
@@ -104,8 +121,11 @@ type Fire struct {
 	// Of the nominal time, YYYY-MM-DD, in the time zone of the schedule.
 	Date      string `json:"date,omitempty"`
 	Execution int64  `json:"execution_id,omitempty"`
-	Skipped   string `json:"skipped,omitempty"` // misfire, edited, calendar, exclusive ...
-	CaughtUp  bool   `json:"caught_up,omitempty"`
+	// Of the execution. Priority is empty for that of the job.
+	Parameters map[string]string `json:"parameters,omitempty"`
+	Priority   string            `json:"priority,omitempty"`
+	Skipped    string            `json:"skipped,omitempty"` // misfire, edited, calendar, exclusive ...
+	CaughtUp   bool              `json:"caught_up,omitempty"`
 	// The execution was purged and must not be created again.
 	Closed bool          `json:"closed,omitempty"`
 	Time   subjects.Time `json:"time"` // when it was decided

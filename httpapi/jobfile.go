@@ -19,6 +19,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 	v1 "github.com/job-streamer/job-streamer-control-bus/httpapi/v1"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
+	"github.com/job-streamer/job-streamer-control-bus/scheduler"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
@@ -351,6 +352,7 @@ func sentOf(sc *bus.Schedule) rest.NewSchedule {
 	return rest.NewSchedule{
 		CronNotation: is.Cron, TimeZone: is.TimeZone, Calendar: is.Calendar, Substitution: is.Substitute,
 		Misfire: is.Misfire, MisfireAfter: is.After,
+		At: is.At, Start: is.Start, End: is.End, DST: is.DST, Jitter: is.Jitter, Priority: is.Priority, Parameters: is.Parameters,
 	}
 }
 
@@ -359,6 +361,9 @@ func sentOf(sc *bus.Schedule) rest.NewSchedule {
 func leaveDefaults(sc *bus.Schedule) {
 	if sc.Misfire == bus.MisfireFireOnce {
 		sc.Misfire = ""
+	}
+	if sc.DST == bus.DSTOnce {
+		sc.DST = ""
 	}
 	after, err := time.ParseDuration(sc.After)
 	if usual, _ := time.ParseDuration(bus.DefaultMisfireAfter); err == nil && after == usual {
@@ -463,11 +468,27 @@ func (s *Server) checkSentJob(ctx context.Context, app string, sent *sentJob) er
 		return &bus.FieldError{Path: "/id", Want: "another name: the bus uses this one to try diagrams", Got: sent.ID}
 	}
 	for _, sc := range sent.schedulesOver(app, nil) {
-		if err := s.cfg.Schedules.ValidateSchedule(sc); err != nil {
+		err := s.cfg.Schedules.ValidateSchedule(sc)
+		if err == nil {
+			continue
+		}
+		was, readErr := s.loadStored(ctx, app, sent.ID)
+		if readErr != nil {
+			return readErr
+		}
+		if !slices.ContainsFunc(was.schedules, func(is bus.Schedule) bool { return sentAgain(&sc, &is) }) {
 			return sent.placeFault(sc.Key().Name(), err)
 		}
 	}
 	return nil
+}
+
+// sentAgain reports whether a schedule equals the stored one. A schedule that
+// has fired for the last time may be in the file of a job that is sent again.
+func sentAgain(sc, is *bus.Schedule) bool {
+	was := *is
+	was.Active = sc.Active
+	return scheduler.SameSchedule(sc, &was)
 }
 
 // placeFault adds the place in a job's file to the fault of a schedule.

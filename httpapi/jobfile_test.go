@@ -280,12 +280,14 @@ func TestAllOfAScheduleIsInAFile(t *testing.T) {
 			f.SetString("x")
 		case reflect.Bool:
 			f.SetBool(true)
+		case reflect.Map:
+			f.Set(reflect.ValueOf(map[string]string{"x": "y"}))
 		default:
 			t.Fatalf("what is a %s?", f.Kind())
 		}
 	}
 	sc := scheduleFor("a", "b", &sent)
-	if got := sentOf(&sc); got != sent {
+	if got := sentOf(&sc); !reflect.DeepEqual(got, sent) {
 		t.Errorf("%+v, want %+v", got, sent)
 	}
 }

@@ -168,7 +168,7 @@ func (s *Server) previewFires(_ context.Context, in *preview) (*answer[rest.Prev
 	if sent.From != "" {
 		from, _ = time.Parse(time.RFC3339, sent.From) // checked before
 	}
-	fires, err := s.cfg.Schedules.Preview(bus.Schedule{Cron: sent.CronNotation, TimeZone: sent.TimeZone}, from, cmp.Or(sent.Count, previewed))
+	fires, err := s.cfg.Schedules.Preview(scheduleFor("", "", &sent.NewSchedule), from, cmp.Or(sent.Count, previewed))
 	if err != nil {
 		return nil, err
 	}
@@ -184,7 +184,7 @@ type newPreview rest.NewPreview
 
 // Validate returns all that is wrong with the values.
 func (sent *newPreview) Validate() codec.Faults {
-	wrong := (&newSchedule{CronNotation: sent.CronNotation, TimeZone: sent.TimeZone}).Validate()
+	wrong := (*newSchedule)(&sent.NewSchedule).Validate()
 	if from, err := time.Parse(time.RFC3339, sent.From); sent.From != "" && (err != nil || from.Unix() <= 0) {
 		wrong.Add("/from", "a time after 1970 such as 2026-11-24T00:00:00Z (RFC 3339)", sent.From)
 	}
@@ -199,6 +199,10 @@ func scheduleFor(app, key string, sent *rest.NewSchedule) bus.Schedule {
 	sc := bus.Schedule{
 		App: app, Job: key, Cron: sent.CronNotation, TimeZone: sent.TimeZone, Calendar: sent.Calendar,
 		Substitute: sent.Substitution, Misfire: sent.Misfire, After: sent.MisfireAfter, Active: true,
+		At: sent.At, Start: sent.Start, End: sent.End, DST: sent.DST, Jitter: sent.Jitter, Priority: sent.Priority,
+	}
+	if len(sent.Parameters) > 0 {
+		sc.Parameters = sent.Parameters
 	}
 	leaveDefaults(&sc)
 	return sc
@@ -298,6 +302,7 @@ func scheduleOf(s *bus.Schedule) *rest.Schedule {
 		CronNotation: s.Cron, TimeZone: orNil(s.TimeZone), Calendar: orNil(s.Calendar), Substitution: s.Substitute,
 		Misfire: cmp.Or(s.Misfire, bus.MisfireFireOnce), MisfireAfter: cmp.Or(s.After, bus.DefaultMisfireAfter),
 		Active: s.Active, LastUpdatedTime: s.UpdateTime, Name: s.Key().Name(),
+		At: s.At, Start: s.Start, End: s.End, DST: s.DST, Jitter: s.Jitter, Priority: s.Priority, Parameters: s.Parameters,
 	}
 }
 

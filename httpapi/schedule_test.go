@@ -163,3 +163,44 @@ func TestNamedSchedules(t *testing.T) {
 		t.Errorf("schedules %v after the deletion of their job, %v", all, err)
 	}
 }
+
+func TestKindsOfSchedules(t *testing.T) {
+	e := newEnv(t)
+	e.call("POST", "/default/jobs", jobNamed("a")).want(201)
+	at := "/default/job/a/schedule/x"
+	e.call("PUT", at, `{"cron_notation":"@every 90s","start":"2099-01-01","end":"2099-02-01","jitter":"5m","dst":"once","priority":"low","parameters":{"n":1,"scope":"month"}}`).
+		want(201)
+	e.call("GET", at, "").want(200).shape("schedule-kinds")
+	file := string(e.call("GET", "/default/job/a/file", "", getYAML...).want(200).body)
+	e.call("DELETE", at, "").want(204)
+	e.call("PUT", "/default/job/a", file, asYAML...).want(200)
+	if again := string(e.call("GET", "/default/job/a/file", "", getYAML...).want(200).body); again != file || !strings.Contains(file, "scope: month") {
+		t.Errorf("the file came back as\n%s, want\n%s", again, file)
+	}
+	e.call("PUT", at, `{"at":"2099-12-31T23:00","time_zone":"Europe/Berlin"}`).want(200)
+	var is rest.NamedSchedule
+	if e.call("GET", at, "").want(200).into(&is); is.At != "2099-12-31T23:00" || is.CronNotation != "" || is.NextFire.Std().UTC().Hour() != 22 || is.Parameters != nil {
+		t.Errorf("a single time: %+v", is)
+	}
+	for body, pointer := range map[string]string{
+		`{"at":"2001-12-31T23:00"}`:                                              "/at",
+		`{"at":"2099-12-31T23:00","cron_notation":"@daily"}`:                     "/at",
+		`{"cron_notation":"@every 5"}`:                                           "/cron_notation",
+		`{"cron_notation":"@daily","end":"2001-01-01"}`:                          "/end",
+		`{"cron_notation":"@daily","dst":"twice"}`:                               "/dst",
+		`{"cron_notation":"@daily","parameters":{"a.b":"1","a_b":"2"}}`:          "/parameters/a_b",
+		`{"cron_notation":"@daily","parameters":{"a":{}}}`:                       "/parameters/a",
+		`{"cron_notation":"@daily","jitter":"1h","priority":"x","start":"then"}`: "/start",
+	} {
+		var p rest.Problem
+		e.call("PUT", at, body).code(422, "invalid_body").into(&p)
+		if !slices.ContainsFunc(p.Errors, func(f rest.Fault) bool { return f.Pointer == pointer }) {
+			t.Errorf("%s: %+v, want a fault at %s", body, p.Errors, pointer)
+		}
+	}
+	var v rest.Preview
+	e.call("POST", "/schedule/preview", `{"at":"2099-12-31T23:00","time_zone":"Europe/Berlin"}`).want(200).into(&v)
+	if len(v.Fires) != 1 || v.Fires[0].Local != "2099-12-31T23:00:00+01:00" {
+		t.Errorf("preview %+v", v)
+	}
+}

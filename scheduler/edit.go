@@ -39,8 +39,8 @@ func (s *Scheduler) Create(ctx context.Context, sc bus.Schedule) (rev uint64, er
 // putSchedule stores a schedule, unless there is one and allow returns an error
 // for it.
 func (s *Scheduler) putSchedule(ctx context.Context, sc bus.Schedule, allow func(was bus.Schedule) error) (rev uint64, err error) {
-	if err := s.ValidateSchedule(sc); err != nil {
-		return 0, err
+	if wrong := Faults(sc); len(wrong) > 0 {
+		return 0, wrong[0]
 	}
 	if sc.Name == bus.DefaultSchedule { // as earlier versions stored it
 		sc.Name = ""
@@ -52,17 +52,18 @@ func (s *Scheduler) putSchedule(ctx context.Context, sc bus.Schedule, allow func
 	}
 	return s.editSchedule(ctx, sc.Key(), atEdit, func(was *bus.Schedule) (*bus.Schedule, string, error) {
 		is := sc
-		if was == nil {
-			return &is, "created", nil
+		if was != nil {
+			if err := allow(*was); err != nil {
+				return nil, "", err
+			}
+			if SameSchedule(&is, was) { // it may have fired for the last time
+				return was, "", nil
+			}
 		}
-		if err := allow(*was); err != nil {
+		if err := s.ValidateSchedule(sc); err != nil {
 			return nil, "", err
 		}
-		is.Generation, is.Since, is.UpdateTime = was.Generation, was.Since, was.UpdateTime
-		if reflect.DeepEqual(&is, was) {
-			return was, "", nil
-		}
-		return &is, "changed", nil
+		return &is, map[bool]string{true: "created", false: "changed"}[was == nil], nil
 	})
 }
 
@@ -70,10 +71,26 @@ func (s *Scheduler) putSchedule(ctx context.Context, sc bus.Schedule, allow func
 // would refuse the schedule, or nil. It does not look at the job.
 func (s *Scheduler) ValidateSchedule(sc bus.Schedule) error {
 	p, err := checkedPlan(&sc, s.plans.zone)
-	if err == nil && p.nextAfter(time.Now()).IsZero() {
-		err = &bus.FieldError{Path: "/cron_notation", Want: "an expression that fires: all its years are past", Got: sc.Cron}
+	if err != nil || !p.dueAfter(time.Now()).IsZero() {
+		return err
 	}
-	return err
+	unbounded := *p
+	unbounded.end = time.Time{}
+	switch {
+	case sc.At != "":
+		return &bus.FieldError{Path: "/at", Want: "a time to come", Got: sc.At}
+	case unbounded.dueAfter(time.Now()).IsZero():
+		return &bus.FieldError{Path: "/cron_notation", Want: "an expression that fires: all its years are past", Got: sc.Cron}
+	}
+	return &bus.FieldError{Path: "/end", Want: "an end after the next nominal time", Got: sc.End}
+}
+
+// SameSchedule reports whether two schedules of a job mean the same, whatever
+// their generations and times.
+func SameSchedule(a, b *bus.Schedule) bool {
+	x, y := *a, *b
+	x.Generation, x.Since, x.UpdateTime, x.Job, x.Name = y.Generation, y.Since, y.UpdateTime, y.Job, y.Name
+	return a.Key().Name() == b.Key().Name() && reflect.DeepEqual(&x, &y)
 }
 
 // Pause stops a schedule from firing until it is resumed. Errors:
@@ -89,7 +106,11 @@ func (s *Scheduler) Resume(ctx context.Context, key bus.ScheduleKey) error {
 }
 
 func (s *Scheduler) setActive(ctx context.Context, key bus.ScheduleKey, active bool, what string) error {
-	_, err := s.editSchedule(ctx, key, atEdit, func(was *bus.Schedule) (*bus.Schedule, string, error) {
+	o := atEdit
+	if !active {
+		o = atEnd
+	}
+	_, err := s.editSchedule(ctx, key, o, func(was *bus.Schedule) (*bus.Schedule, string, error) {
 		switch {
 		case was == nil:
 			return nil, "", s.noSuchSchedule(key)
@@ -106,7 +127,7 @@ func (s *Scheduler) setActive(ctx context.Context, key bus.ScheduleKey, active b
 // Remove deletes a schedule. It first decides the times that are due: those
 // that are on time still fire. It returns the same errors as Pause.
 func (s *Scheduler) Remove(ctx context.Context, key bus.ScheduleKey) error {
-	_, err := s.editSchedule(ctx, key, atEdit, func(was *bus.Schedule) (*bus.Schedule, string, error) {
+	_, err := s.editSchedule(ctx, key, atEnd, func(was *bus.Schedule) (*bus.Schedule, string, error) {
 		if was == nil {
 			return nil, "", s.noSuchSchedule(key)
 		}
@@ -155,7 +176,7 @@ func (s *Scheduler) Next(key bus.ScheduleKey, n int) []time.Time {
 		return nil
 	}
 	var next []time.Time
-	for t := p.nextAfter(time.Now()); len(next) < n && !t.IsZero(); t = p.nextAfter(t) {
+	for t := p.nextAfter(time.Now().Add(-p.shift)); len(next) < n && !t.IsZero(); t = p.nextAfter(t) {
 		next = append(next, t)
 	}
 	return next

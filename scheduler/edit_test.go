@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"sync"
 	"testing"
@@ -35,7 +36,7 @@ func TestEdits(t *testing.T) {
 		time.Sleep(2 * time.Minute)
 		sc := n.readSchedule("often")
 		rev, err := other.Set(ctx, bus.Schedule{App: "app", Job: "often", Cron: "30 * * * * ?", Active: true})
-		if err != nil || n.readSchedule("often") != sc {
+		if err != nil || !reflect.DeepEqual(n.readSchedule("often"), sc) {
 			t.Errorf("Set of the same schedule: revision %d, %v, schedule %+v, want no change", rev, err, n.readSchedule("often"))
 		}
 		for range 2 { // the second time it is paused already

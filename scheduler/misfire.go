@@ -50,6 +50,7 @@ type occasion int
 const (
 	atWalk     occasion = iota // the times are due
 	atEdit                     // the schedule changes; misfires are skipped
+	atEnd                      // the schedule is paused or removed; misfires are skipped
 	atDeletion                 // the job is deleted; nothing fires any more
 )
 
@@ -58,7 +59,7 @@ const (
 func latenessOf(sc *bus.Schedule, now, downUntil, unledUntil time.Time, o occasion) lateness {
 	l := lateness{policy: sc.Misfire, reason: skippedMisfire, lateUntil: downUntil, unledUntil: unledUntil}
 	switch o {
-	case atEdit:
+	case atEdit, atEnd:
 		l.policy, l.reason = bus.MisfireSkip, skippedEdited
 	case atDeletion:
 		return lateness{policy: bus.MisfireSkip, reason: skippedDeleted, lateUntil: now}
@@ -97,6 +98,37 @@ func (p *plan) dueOutcomes(from, now time.Time, l lateness) iter.Seq[outcome] {
 				return
 			}
 			from = l.unledUntil
+		}
+		for t := range p.timesBetween(from, now) {
+			if !yield(outcome{nominal: t}) {
+				return
+			}
+		}
+	}
+}
+
+// outcomesUntil returns the outcomes of the nominal times after from that are due
+// at now, in order. Except at a walk, it adds those of the times that have
+// passed but are not due before now because of the jitter: the next generation
+// begins at now. They fire early, or are skipped if nothing fires any more.
+func (p *plan) outcomesUntil(from, now time.Time, l lateness, o occasion) iter.Seq[outcome] {
+	due := now.Add(-p.shift)
+	l.lateUntil, l.unledUntil = l.lateUntil.Add(-p.shift), l.unledUntil.Add(-p.shift)
+	return func(yield func(outcome) bool) {
+		for st := range p.dueOutcomes(from, due, l) {
+			if !yield(st) {
+				return
+			}
+		}
+		if p.shift == 0 || o == atWalk {
+			return
+		}
+		if from.Before(due) {
+			from = due
+		}
+		if o != atEdit {
+			p.yieldSkipped(from, now, l.reason, yield)
+			return
 		}
 		for t := range p.timesBetween(from, now) {
 			if !yield(outcome{nominal: t}) {

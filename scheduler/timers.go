@@ -91,11 +91,11 @@ func (t *timers) addTimer(sc *bus.Schedule, revision uint64) *timer {
 		t.s.bus.Event("schedule", "broken", []string{sc.App, sc.Job}, err.Error())
 		return none
 	}
-	if p.nextAfter(time.Now()).IsZero() {
+	if p.dueAfter(time.Now()).IsZero() {
 		return none
 	}
 	key, a := sc.Key(), &planCron{plan: p}
-	j, err := t.scheduler.NewJob(gocron.CronJob(sc.Cron, true), gocron.NewTask(func() { t.s.wakes.addSchedule(key) }),
+	j, err := t.scheduler.NewJob(gocron.CronJob("plan", true), gocron.NewTask(func() { t.s.wakes.addSchedule(key) }),
 		gocron.WithName(key.String()), gocron.WithCronImplementation(a))
 	if err != nil { // renewals of the lease still wake the schedule
 		t.s.log.Error("schedule has no timer", "app", sc.App, "job", sc.Job, "schedule", sc.Key().Name(), "err", err)
@@ -131,7 +131,7 @@ func (a *planCron) Next(last time.Time) time.Time {
 	if now := time.Now(); now.After(from) {
 		from = now
 	}
-	next := a.plan.nextAfter(from)
+	next := a.plan.dueAfter(from)
 	if next.IsZero() {
 		a.finished.Store(true)
 		return from.AddDate(10, 0, 0).UTC()

@@ -65,7 +65,7 @@ func (s *Scheduler) hasDue(key bus.ScheduleKey, now subjects.Time) bool {
 		return false // addTimer has logged it
 	}
 	next := p.nextAfter(s.ledger.walkStart(sc))
-	return !next.IsZero() && !next.After(now.Std())
+	return !next.IsZero() && !next.Add(p.shift).After(now.Std())
 }
 
 // decideDue decides the schedule's nominal times up to now, in order. A fire
@@ -77,7 +77,8 @@ func (s *Scheduler) decideDue(ctx context.Context, sc *bus.Schedule, now subject
 	}
 	read := time.Now()
 	downUntil, unledUntil := s.leadership.unattendedUntil(now.Std())
-	for st := range p.dueOutcomes(s.ledger.walkStart(sc), now.Std(), latenessOf(sc, now.Std(), downUntil, unledUntil, o)) {
+	late := latenessOf(sc, now.Std(), downUntil, unledUntil, o)
+	for st := range p.outcomesUntil(s.ledger.walkStart(sc), now.Std(), late, o) {
 		if isStale(read) {
 			return errStale
 		}
@@ -111,7 +112,7 @@ func (s *Scheduler) createFire(ctx context.Context, sc *bus.Schedule, st outcome
 		if err != nil {
 			return err
 		}
-		f.Execution = id
+		f.Execution, f.Parameters, f.Priority = id, sc.Parameters, sc.Priority
 		if p, err := s.plans.planFor(sc); err == nil {
 			f.Date = st.nominal.In(p.loc).Format(time.DateOnly)
 		}
@@ -155,9 +156,10 @@ func (s *Scheduler) publishFire(schedule bus.ScheduleKey, f *bus.Fire) {
 		what = "caught_up"
 	}
 	detail := struct {
-		*bus.Fire
+		bus.Fire
 		Schedule string `json:"schedule"`
-	}{f, schedule.Name()}
+	}{*f, schedule.Name()}
+	detail.Parameters = nil // everybody on NATS sees events
 	s.bus.Event("fire", what, []string{schedule.App(), schedule.Job()}, detail)
 }
 
@@ -220,6 +222,7 @@ func (s *Scheduler) submitFire(ctx context.Context, key string, f *bus.Fire, rea
 	schedule, _, _ := bus.SplitFireKey(key)
 	_, _, err := s.submit.Submit(ctx, execution.Submission{
 		App: schedule.App(), Job: schedule.Job(), ID: f.Execution, ScheduledFor: f.Nominal, ScheduledDate: f.Date, FireKey: key,
+		Parameters: f.Parameters, Priority: f.Priority,
 	})
 	var state *bus.StateError
 	var field *bus.FieldError

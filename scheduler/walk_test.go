@@ -325,7 +325,7 @@ func TestBrokenScheduleDoesNotFire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		n := w.runNode("bus-1")
-		sc := bus.Schedule{App: "app", Job: "odd", Cron: "@hourly", Active: true, Generation: 1}
+		sc := bus.Schedule{App: "app", Job: "odd", Cron: "@reboot", Active: true, Generation: 1}
 		// Past Set, which would refuse it.
 		if _, err := n.bus.Schedules.Create(t.Context(), sc.Key().String(), sc); err != nil {
 			t.Fatal(err)

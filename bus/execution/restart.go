@@ -31,9 +31,9 @@ func (s *Service) restartAs(ctx context.Context, old *bus.Execution, parameters 
 	id := old.ID
 	if parameters == nil {
 		// The predecessor may be from before such parameters were refused.
-		err = checkParameters(old.Parameters)
+		err = CheckParameters(old.Parameters)
 	} else {
-		err = checkParameters(parameters)
+		err = CheckParameters(parameters)
 	}
 	if err != nil {
 		return nil, false, err

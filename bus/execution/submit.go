@@ -29,6 +29,7 @@ type Submission struct {
 	ScheduledFor   subjects.Time // the nominal time of a fire
 	ScheduledDate  string        // its date in the time zone of the schedule
 	FireKey        string        // of a fire
+	Priority       string        // empty: that of the job
 }
 
 // Submit writes the record and the request. created is false if the
@@ -38,7 +39,7 @@ type Submission struct {
 // [bus.ErrUnknown]; the latter comes with the execution, whose id is known.
 func (s *Service) Submit(ctx context.Context, sub Submission) (e *bus.Execution, created bool, err error) {
 	start := time.Now()
-	if err := checkParameters(sub.Parameters); err != nil {
+	if err := CheckParameters(sub.Parameters); err != nil {
 		return nil, false, err
 	}
 	def, parsed, err := s.submittedJob(ctx, &sub)
@@ -76,14 +77,14 @@ func (s *Service) Submit(ctx context.Context, sub Submission) (e *bus.Execution,
 		rec.Retry = nil
 	}
 	rec.Parameters, rec.FireKey = sub.Parameters, sub.FireKey
-	rec.Schedule = rec.FiredBy()
+	rec.Schedule, rec.Priority = rec.FiredBy(), cmp.Or(sub.Priority, rec.Priority)
 	rec.ScheduledFor, rec.ScheduledDate = sub.ScheduledFor, sub.ScheduledDate
 	return s.beginExecution(ctx, rec, start, created)
 }
 
-// checkParameters refuses parameters whose names map to one variable: a process
+// CheckParameters refuses parameters whose names map to one variable: a process
 // would get only one of them.
-func checkParameters(parameters map[string]string) error {
+func CheckParameters(parameters map[string]string) error {
 	one, other := subjects.CollidingParameters(parameters)
 	if other == "" {
 		return nil

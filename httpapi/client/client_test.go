@@ -374,7 +374,7 @@ func TestForms(t *testing.T) {
 		}
 	})
 	t.Run("fires are foreseen", func(t *testing.T) {
-		v := must(c.Preview(ctx, rest.NewPreview{CronNotation: "0 0 3 * * ?", TimeZone: "Asia/Tokyo", From: "2026-11-24T00:00:00Z", Count: 2}))(t)
+		v := must(c.Preview(ctx, rest.NewPreview{NewSchedule: rest.NewSchedule{CronNotation: "0 0 3 * * ?", TimeZone: "Asia/Tokyo"}, From: "2026-11-24T00:00:00Z", Count: 2}))(t)
 		if len(v.Fires) != 2 || v.Fires[0].Local != "2026-11-25T03:00:00+09:00" {
 			t.Errorf("%+v", v)
 		}

@@ -90,7 +90,7 @@ func ExampleClient_Preview() {
 	ctx, c, stop := exampleBus()
 	defer stop()
 
-	preview, err := c.Preview(ctx, rest.NewPreview{CronNotation: "0 30 2 * * ?", TimeZone: "Europe/Berlin", From: "2026-10-24T00:00:00Z", Count: 3})
+	preview, err := c.Preview(ctx, rest.NewPreview{NewSchedule: rest.NewSchedule{CronNotation: "0 30 2 * * ?", TimeZone: "Europe/Berlin"}, From: "2026-10-24T00:00:00Z", Count: 3})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -159,6 +159,14 @@ type Schedule struct {
 	Active          bool          `json:"active" edn:"schedule/active?" doc:"false while the schedule is paused."`
 	LastUpdatedTime subjects.Time `json:"last_updated_time" edn:"schedule/last-updated-time"`
 	Name            string        `json:"name" edn:"schedule/name"`
+
+	At         string            `json:"at,omitempty" edn:"schedule/at" doc:"The only nominal time. cron_notation is empty then."`
+	Start      string            `json:"start,omitempty" edn:"schedule/start"`
+	End        string            `json:"end,omitempty" edn:"schedule/end"`
+	DST        string            `json:"dst,omitempty" edn:"schedule/dst,keyword" doc:"Absent for once."`
+	Jitter     string            `json:"jitter,omitempty" edn:"schedule/jitter"`
+	Priority   string            `json:"priority,omitempty" edn:"schedule/priority,keyword" doc:"Absent for that of the job."`
+	Parameters map[string]string `json:"parameters,omitempty" edn:"schedule/parameters"`
 }
 
 // NamedSchedule is a schedule with its next fire time.

@@ -15,12 +15,20 @@ type Submission struct {
 
 // NewSchedule is the body that schedules a job.
 type NewSchedule struct {
-	CronNotation string `json:"cron_notation" edn:"schedule/cron-notation" doc:"Quartz cron in 6 or 7 fields: second minute hour day month weekday [year]." example:"0 0 3 * * ?"`
+	CronNotation string `json:"cron_notation,omitempty" edn:"schedule/cron-notation" doc:"Quartz cron in 6 or 7 fields: second minute hour day month weekday [year]. Or @hourly, @daily, @midnight, @weekly, @monthly, @yearly, @annually. Or @every and a duration, such as @every 90s: the nominal times are whole multiples of it after start, or after 1970-01-01T00:00:00Z if there is no start. Required without at." example:"0 0 3 * * ?"`
+	At           string `json:"at,omitempty" edn:"schedule/at" doc:"The only nominal time, in place of cron_notation: a time in the time zone, or with an offset." example:"2026-12-31T23:00"`
 	TimeZone     string `json:"time_zone,omitempty" edn:"schedule/time-zone" doc:"IANA name. Default: the time zone of the control bus." example:"Asia/Tokyo"`
 	Calendar     string `json:"calendar,omitempty" edn:"schedule/calendar,in=calendar/name" doc:"Not supported yet: a schedule with a calendar is refused."`
 	Substitution bool   `json:"substitution,omitempty" edn:"schedule/substitution?" doc:"Not supported yet: true is refused, except from v1 clients, for which it has no effect."`
 	Misfire      string `json:"misfire,omitempty" edn:"schedule/misfire,keyword" enum:"fire_once,fire_all,skip" doc:"How the scheduler handles misfires: nominal times that passed while no control bus ran, or that it handles later than misfire_after. fire_once fires the newest misfire, unless a later time fires; fire_all fires each; skip fires none. Default fire_once."`
 	MisfireAfter string `json:"misfire_after,omitempty" edn:"schedule/misfire-after" doc:"A duration from 1s to 24h. A nominal time that the scheduler handles later than this is a misfire, even if a control bus ran. Of earlier times that passed while one control bus took over from another, only the newest fires, or each with fire_all. Default 60s." example:"5m"`
+	Start        string `json:"start,omitempty" edn:"schedule/start" doc:"The schedule has no nominal times before this date or time, in the time zone or with an offset." example:"2026-12-01"`
+	End          string `json:"end,omitempty" edn:"schedule/end" doc:"The schedule has no nominal times after this date or time. A date includes the whole day." example:"2027-03-31"`
+	DST          string `json:"dst,omitempty" edn:"schedule/dst,keyword" enum:"once,both" doc:"How often a time fires that the clocks show twice in a night, if the hour of cron_notation is a value or a list of values. Default once."`
+	Jitter       string `json:"jitter,omitempty" edn:"schedule/jitter" doc:"A duration from 1s to 24h. The schedule fires up to this much later than its nominal times, always by the same part of it. The part is a hash of application, job and name." example:"5m"`
+	Priority     string `json:"priority,omitempty" edn:"schedule/priority,keyword" enum:"high,normal,low" doc:"Priority of the executions that the schedule fires. Default: that of the job."`
+
+	Parameters map[string]string `json:"parameters,omitempty" edn:"schedule/parameters" doc:"Job parameters of the executions that the schedule fires. The bus stores numbers, true and false as text."`
 }
 
 // NewNamedSchedule is the body that adds a schedule to a job.

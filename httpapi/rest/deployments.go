@@ -52,10 +52,9 @@ type Component struct {
 
 // NewPreview is the body that asks for the next fires of a schedule.
 type NewPreview struct {
-	CronNotation string `json:"cron_notation" edn:"schedule/cron-notation" example:"0 0 3 * * ?"`
-	TimeZone     string `json:"time_zone,omitempty" edn:"schedule/time-zone" doc:"IANA name. Default: the time zone of the control bus."`
-	From         string `json:"from,omitempty" doc:"RFC 3339. Default: now."`
-	Count        int    `json:"count,omitempty" doc:"1 to 1000. Default 10."`
+	NewSchedule
+	From  string `json:"from,omitempty" doc:"RFC 3339. Default: now."`
+	Count int    `json:"count,omitempty" doc:"1 to 1000. Default 10."`
 }
 
 // Preview is the answer with the next fires of a schedule.

@@ -27,6 +27,21 @@ func (s *Schedule) Next(t time.Time) time.Time {
 	return time.Unix(at, 0).In(loc)
 }
 
+// NextInBothPasses is [Schedule.Next], except that the times of a fixed hour
+// fire in both passes of an overlap. Times in a gap still fire after it.
+func (s *Schedule) NextInBothPasses(t time.Time) time.Time {
+	next := s.Next(t)
+	if !s.fixed {
+		return next
+	}
+	real := *s
+	real.fixed = false
+	if other := real.Next(t); !other.IsZero() && (next.IsZero() || other.Before(next)) {
+		return other
+	}
+	return next
+}
+
 // nextFixed is Next for a fixed hour. It finds the first matching civil time
 // that the clocks have not reached at u, and returns the instant at which they
 // reach it.

@@ -242,20 +242,27 @@ func cutParameter(flag, text string) (name, value string, err error) {
 // submission returns a submission with the parameters of the flags, nil if
 // there are none.
 func (st *startOptions) submission() (sub client.Submission, err error) {
-	if len(st.params) > 0 {
-		sub.Parameters = make(map[string]string, len(st.params))
+	sub.Parameters, err = readParameters(st.params)
+	return sub, err
+}
+
+// readParameters returns the parameters of the flags -p, nil if there are none.
+func readParameters(flags []string) (map[string]string, error) {
+	if len(flags) == 0 {
+		return nil, nil
 	}
-	for _, p := range st.params {
+	all := make(map[string]string, len(flags))
+	for _, p := range flags {
 		name, value, err := cutParameter("-p", p)
 		if err != nil {
-			return sub, err
+			return nil, err
 		}
-		if _, twice := sub.Parameters[name]; twice {
-			return sub, usageErrorf("-p %s: %s is set twice", p, name)
+		if _, twice := all[name]; twice {
+			return nil, usageErrorf("-p %s: %s is set twice", p, name)
 		}
-		sub.Parameters[name] = value
+		all[name] = value
 	}
-	return sub, nil
+	return all, nil
 }
 
 // startExecution starts an execution, and waits for its end with --wait.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -19,6 +20,7 @@ import (
 func (c *CLI) scheduleCommand() *cobra.Command {
 	return groupCommand("schedule", "Manage schedules: when jobs fire",
 		`A schedule is a Quartz cron expression: second minute hour day month weekday [year]. Either day or weekday must be a question mark.
+Or it is @hourly, @daily, @weekly, @monthly, @yearly, "@every 90s", or a single time (--at).
 A job can have several schedules, each with a name. A command without --name means the schedule named default.`,
 		c.scheduleList(), c.scheduleSet(), c.scheduleShow(), c.schedulePreview(), c.scheduleFires(), c.schedulePause(), c.scheduleResume(), c.scheduleDelete())
 }
@@ -43,12 +45,24 @@ const nameOfOne = "name of the schedule (default: default)"
 func (c *CLI) scheduleSet() *cobra.Command {
 	var sched rest.NewSchedule
 	var name string
+	var params []string
 	var v previewOptions
 	var only bool
-	cmd := c.serverCommand("set JOB CRON", "Create or change a schedule of a job", func(inv *invocation, args []string) error {
-		sched.CronNotation = args[1]
+	cmd := c.serverCommand("set JOB [CRON]", "Create or change a schedule of a job", func(inv *invocation, args []string) error {
+		switch {
+		case len(args) == 2 && sched.At != "":
+			return usageErrorf("--at cannot be combined with CRON")
+		case len(args) == 2:
+			sched.CronNotation = args[1]
+		case sched.At == "":
+			return usageErrorf("want CRON or --at TIME")
+		}
+		var err error
+		if sched.Parameters, err = readParameters(params); err != nil {
+			return err
+		}
 		if only {
-			v.CronNotation, v.TimeZone = sched.CronNotation, sched.TimeZone
+			v.NewSchedule = sched
 			return inv.showPreview(&v)
 		}
 		return showAnswer(inv, func(c *client.Client) (*rest.Schedule, error) {
@@ -59,12 +73,21 @@ func (c *CLI) scheduleSet() *cobra.Command {
 	cmd.Example = `  jobstreamer schedule set nightly "0 0 2 ? * MON-FRI" --timezone Europe/Berlin --preview
   jobstreamer schedule set nightly "0 0 2 ? * MON-FRI" --timezone Europe/Berlin
   jobstreamer schedule set hourly "0 0 * * * ?" --misfire skip
-  jobstreamer schedule set nightly "0 0 6 L * ?" --name month-end`
+  jobstreamer schedule set nightly "0 0 6 L * ?" --name month-end -p scope=month
+  jobstreamer schedule set poll "@every 90s" --jitter 1m --end 2027-03-31
+  jobstreamer schedule set migrate --at 2026-12-31T23:00 --timezone Europe/Berlin`
 	help.Section(cmd.Flags(), "Options", func(f *pflag.FlagSet) {
 		scheduleNameFlag(f, &name, nameOfOne)
 		f.StringVar(&sched.TimeZone, "timezone", "", "`ZONE` time zone, such as Europe/Berlin (default: that of the control bus)")
 		f.StringVar(&sched.Misfire, "misfire", "", "`POLICY` handling of misfires, the fire times that passed while no control bus ran or that are late by more than --misfire-after: fire_once, fire_all or skip (default: fire_once)")
 		f.StringVar(&sched.MisfireAfter, "misfire-after", "", "`DURATION` delay, from 1s to 24h, after which a fire time is a misfire (default: 60s)")
+		f.StringVar(&sched.At, "at", "", "`TIME` the only fire time, such as 2026-12-31T23:00, in place of CRON")
+		f.StringVar(&sched.Start, "start", "", "`TIME` date or time before which it does not fire")
+		f.StringVar(&sched.End, "end", "", "`TIME` date or time after which it does not fire; a date includes the whole day")
+		f.StringVar(&sched.DST, "dst", "", "`RULE` how often a time fires that the clocks show twice in a night: once or both (default: once)")
+		f.StringVar(&sched.Jitter, "jitter", "", "`DURATION` the schedule fires later than its fire times by a part of this, always the same, so that schedules do not fire all at once")
+		f.StringVar(&sched.Priority, "priority", "", "`PRIORITY` priority of the executions: high, normal or low (default: that of the job)")
+		f.StringArrayVarP(&params, "param", "p", nil, "`NAME=VALUE` job parameter of the executions; can be repeated")
 		f.StringVar(&sched.Calendar, "calendar", "", "`NAME` holiday calendar; not supported yet")
 		f.BoolVar(&sched.Substitution, "substitution", false, "move a fire time off a holiday instead of skipping it; not supported yet")
 	})
@@ -72,6 +95,8 @@ func (c *CLI) scheduleSet() *cobra.Command {
 		f.BoolVar(&only, "preview", false, "show when the job would fire, without saving the schedule")
 		v.addFlags(f)
 	})
+	completeFlag(cmd, "dst", cobra.FixedCompletions([]cobra.Completion{"once", "both"}, cobra.ShellCompDirectiveNoFileComp))
+	completeFlag(cmd, "priority", cobra.FixedCompletions([]cobra.Completion{"high", "normal", "low"}, cobra.ShellCompDirectiveNoFileComp))
 	completeFlag(cmd, "misfire", cobra.FixedCompletions([]cobra.Completion{"fire_once", "fire_all", "skip"}, cobra.ShellCompDirectiveNoFileComp))
 	c.showFlags(cmd)
 	return c.appFlags(cmd)
@@ -85,13 +110,18 @@ func (inv *invocation) drawSet(p *page, job string, is *rest.Schedule) {
 	if !is.Active {
 		fmt.Fprintf(p, "It is paused; resume it with `%s`.\n", inv.appCommandLine("schedule resume "+job+nameOption(is.Name)))
 	}
-	v := rest.NewPreview{CronNotation: is.CronNotation, TimeZone: textOf(is.TimeZone), Count: firesAfterSet}
+	v := rest.NewPreview{NewSchedule: timesOf(is), Count: firesAfterSet}
 	if is.Calendar != nil {
 		return // a preview does not know calendars
 	}
 	if fires, err := inv.client.Preview(inv.ctx, v); err == nil { // the schedule is saved in any case
 		drawFires(p, fires)
 	}
+}
+
+// timesOf returns the part of a schedule that sets its fire times.
+func timesOf(is *rest.Schedule) rest.NewSchedule {
+	return rest.NewSchedule{CronNotation: is.CronNotation, At: is.At, TimeZone: textOf(is.TimeZone), Start: is.Start, End: is.End, DST: is.DST}
 }
 
 // byName returns a schedule's name for a sentence, "" for the default schedule.
@@ -135,16 +165,16 @@ func (c *CLI) schedulePreview() *cobra.Command {
 	var v previewOptions
 	var name string
 	cmd := c.serverCommand("preview JOB|CRON", "Show when a job or a cron expression would fire", func(inv *invocation, args []string) error {
-		v.CronNotation = args[0]
-		if !strings.Contains(args[0], " ") {
+		if strings.Contains(args[0], " ") || strings.HasPrefix(args[0], "@") {
+			v.CronNotation = args[0]
+		} else {
 			is, err := inv.scheduleOf(args[0], name)
 			if err != nil {
 				return err
 			}
-			v.CronNotation = is.CronNotation
-			if v.TimeZone == "" {
-				v.TimeZone = textOf(is.TimeZone)
-			}
+			zone := v.TimeZone
+			v.NewSchedule = timesOf(is)
+			v.TimeZone = cmp.Or(zone, v.TimeZone)
 		}
 		return inv.showPreview(&v)
 	})
@@ -243,9 +273,25 @@ func drawScheduleFields(p *page, j *rest.Job, name string) {
 		if !is.NextFire.IsZero() {
 			next = p.timeText(is.NextFire)
 		}
-		p.writeFields("Job", cell{j.Name, bold}, "Schedule", shown, "Cron", is.CronNotation, "Time zone", textOf(is.TimeZone), "Calendar", textOf(is.Calendar),
-			"Misfire", is.Misfire, "Misfire after", is.MisfireAfter, "Paused", yesText(!is.Active), "Next", next, "Changed", p.timeText(is.LastUpdatedTime))
+		p.writeFields("Job", cell{j.Name, bold}, "Schedule", shown, "Cron", is.CronNotation, "At", is.At, "Time zone", textOf(is.TimeZone), "Calendar", textOf(is.Calendar),
+			"Start", is.Start, "End", is.End, "Clock changes", is.DST, "Jitter", is.Jitter, "Priority", is.Priority, "Parameters", parametersText(is.Parameters), "Misfire", is.Misfire, "Misfire after", is.MisfireAfter, "Paused", yesText(!is.Active), "Next", next, "Changed", p.timeText(is.LastUpdatedTime))
 	}
+}
+
+// timesText returns the expression of a schedule, or its only time.
+func timesText(s *rest.Schedule) string {
+	if s.At != "" {
+		return "at " + s.At
+	}
+	return s.CronNotation
+}
+
+func parametersText(parameters map[string]string) string {
+	var words []string
+	for _, name := range slices.Sorted(maps.Keys(parameters)) {
+		words = append(words, name+"="+parameters[name])
+	}
+	return strings.Join(words, ", ")
 }
 
 // scheduleText returns a schedule in a few words.
@@ -253,7 +299,7 @@ func scheduleText(s *rest.Schedule) string {
 	if s == nil {
 		return ""
 	}
-	words := []string{s.CronNotation}
+	words := []string{timesText(s)}
 	if s.TimeZone != nil {
 		words = append(words, *s.TimeZone)
 	}
@@ -457,7 +503,7 @@ func (inv *invocation) drawSchedules(p *page, all []listedSchedule, chosen bool)
 			next.cell = cell{"never", yellow}
 		}
 		is := one.Schedule
-		t.addRow(one.Job, shownName(is.Name), next, is.CronNotation, textOf(is.TimeZone), textOf(is.Calendar), is.Misfire)
+		t.addRow(one.Job, shownName(is.Name), next, timesText(is), textOf(is.TimeZone), textOf(is.Calendar), is.Misfire)
 	}
 	p.writeTable(t)
 }
