@@ -279,6 +279,7 @@ func RevisionKey(app string, number int) string { return app + "." + strconv.Ito
 type Settings struct {
 	TimeMonitor   *TimeMonitor         `json:"time_monitor,omitempty"`
 	Notifications []StatusNotification `json:"status_notifications,omitempty"`
+	Triggers      *Triggers            `json:"triggers,omitempty"`
 }
 
 // TimeMonitor defines what the bus does with an execution that takes too long.

@@ -139,7 +139,7 @@ func (s *Server) listJobs(ctx context.Context, in *jobSearch) (*answer[rest.List
 			v.Executions = &executions
 		}
 		if hasWord(in.With, "settings") {
-			showSettings(&v, &j.Settings)
+			s.showSettings(&v, j.App, &j.Settings)
 		}
 		results = append(results, v)
 	}
@@ -345,7 +345,7 @@ func (s *Server) deleteJob(ctx context.Context, in *deleteJob) (*struct{}, error
 func (s *Server) wholeJob(j *index.Job) rest.Job {
 	v := s.jobOf(j)
 	v.Definition, v.DynamicParameters = rest.Definition{JSON: j.Definition, Model: j.JSL}, j.JSL.Parameters()
-	showSettings(&v, &j.Settings)
+	s.showSettings(&v, j.App, &j.Settings)
 	return v
 }
 

@@ -88,7 +88,9 @@ func (v *sentJob) mergeOver(was *bus.Job, app string, set func(*bus.Settings)) (
 	def := v.Job
 	if was != nil {
 		is.PermanentKey, is.NameOf, is.CreateTime = was.PermanentKey, was.NameOf, was.CreateTime
-		if !v.Whole {
+		if v.Whole {
+			is.Settings.Triggers = was.Settings.Triggers // which v1 clients do not know
+		} else {
 			is.Settings = was.Settings
 		}
 		if v.Drawn {
@@ -151,6 +153,9 @@ func (b *beside) settings(notifications []bus.StatusNotification) func(*bus.Sett
 		if b.StatusNotifications != nil {
 			v.Notifications = keepIDs(v.Notifications, notifications)
 		}
+		if b.triggers != nil || b.noTriggers {
+			v.Triggers = b.triggers
+		}
 	}
 }
 
@@ -162,6 +167,11 @@ type fileParts struct {
 	noSchedule, noMonitor bool
 	// All schedules but the default one, by name; nil if they stay as they are.
 	schedules map[string]*rest.ImportedSchedule
+
+	Triggers       *rest.Triggers
+	listedTriggers bool // they were sent as a list
+	noTriggers     bool
+	triggers       *bus.Triggers // Triggers with the keys of the jobs
 }
 
 // ParseFile reads a job's file and checks all rules that do not depend on a
@@ -222,6 +232,20 @@ func (b *beside) readPart(m jsl.Member, edn bool) (wrong codec.Faults) {
 		}
 		for _, name := range slices.Sorted(maps.Keys(sent)) {
 			wrong.AddWithin("/"+codec.Escape(name), b.readNamed(name, sent[name], edn))
+		}
+	case jsl.BesideTriggers:
+		b.Triggers, b.noTriggers, b.listedTriggers = nil, none || string(m.Value) == "[]", strings.HasPrefix(string(m.Value), "[")
+		if !b.noTriggers {
+			b.Triggers = &rest.Triggers{}
+			if b.listedTriggers {
+				m.Value = slices.Concat([]byte(`{"jobs":`), m.Value, []byte("}"))
+			}
+			read(b.Triggers, (*newTriggers)(b.Triggers).Validate)
+		}
+		if b.listedTriggers {
+			for i := range wrong {
+				wrong[i].Pointer = strings.TrimPrefix(wrong[i].Pointer, "/jobs")
+			}
 		}
 	case jsl.BesideTimeMonitor:
 		if b.TimeMonitor, b.noMonitor = nil, none; !none {
@@ -311,7 +335,7 @@ type fileSchedule struct {
 }
 
 // fileOf returns the file of a job, stored or not, with its schedules.
-func fileOf(job *jsl.Job, set *bus.Settings, all []bus.Schedule) (jobFile, error) {
+func (s *Server) fileOf(app string, job *jsl.Job, set *bus.Settings, all []bus.Schedule) (jobFile, error) {
 	f := jobFile{job: job}
 	var monitor *rest.NewTimeMonitor
 	if m := set.TimeMonitor; m != nil {
@@ -335,7 +359,7 @@ func fileOf(job *jsl.Job, set *bus.Settings, all []bus.Schedule) (jobFile, error
 	for _, m := range []struct {
 		name  string
 		value any
-	}{{jsl.BesideSchedule, schedule}, {jsl.BesideSchedules, named}, {jsl.BesideTimeMonitor, monitor}, {jsl.BesideNotifications, notifications}} {
+	}{{jsl.BesideSchedule, schedule}, {jsl.BesideSchedules, named}, {jsl.BesideTriggers, fileTriggers(s.triggersOf(app, set.Triggers))}, {jsl.BesideTimeMonitor, monitor}, {jsl.BesideNotifications, notifications}} {
 		value, err := json.Marshal(m.value)
 		if err != nil {
 			return f, err
@@ -380,7 +404,7 @@ func (s *Server) getFile(ctx context.Context, in *JobPath) (*tagged[jobFile], er
 	for i, sc := range j.Schedules {
 		all[i] = *sc
 	}
-	f, err := fileOf(j.JSL, &j.Settings, all)
+	f, err := s.fileOf(j.App, j.JSL, &j.Settings, all)
 	return &tagged[jobFile]{entityTag(j.Revision), f}, err
 }
 
@@ -416,7 +440,7 @@ func (s *Server) previewJob(ctx context.Context, in *previewJob) (*tagged[rest.J
 	if err != nil {
 		return nil, err
 	}
-	if out.Body.Is, err = fileText(fileOf(job, &is.Settings, sent.schedulesOver(in.App, was.schedules))); err != nil {
+	if out.Body.Is, err = fileText(s.fileOf(in.App, job, &is.Settings, sent.schedulesOver(in.App, was.schedules))); err != nil {
 		return nil, err
 	}
 	out.Body.Warnings = s.warnings(in.App, job, &is.Settings)
@@ -425,7 +449,7 @@ func (s *Server) previewJob(ctx context.Context, in *previewJob) (*tagged[rest.J
 	}
 	out.ETag = entityTag(was.revision)
 	if job, err = jsl.Restore(was.job.Definition); err == nil {
-		out.Body.Was, err = fileText(fileOf(job, &was.job.Settings, was.schedules))
+		out.Body.Was, err = fileText(s.fileOf(in.App, job, &was.job.Settings, was.schedules))
 	}
 	out.Body.Result = map[bool]string{true: "unchanged", false: "changed"}[bytes.Equal(out.Body.Was, out.Body.Is)]
 	return out, err
@@ -466,6 +490,9 @@ func (s *Server) checkSentJob(ctx context.Context, app string, sent *sentJob) er
 	}
 	if sent.ID == testJob {
 		return &bus.FieldError{Path: "/id", Want: "another name: the bus uses this one to try diagrams", Got: sent.ID}
+	}
+	if err := s.checkSentTriggers(ctx, app, sent); err != nil {
+		return err
 	}
 	for _, sc := range sent.schedulesOver(app, nil) {
 		err := s.cfg.Schedules.ValidateSchedule(sc)
@@ -555,6 +582,7 @@ func (s *Server) warnings(app string, job *jsl.Job, set *bus.Settings) []string 
 			all = append(all, err.Error()+": the job cannot run")
 		}
 	}
+	all = append(all, s.danglingTriggers(set.Triggers)...)
 	return append(all, s.unsentNotifications(set)...)
 }
 

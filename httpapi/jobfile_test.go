@@ -94,6 +94,13 @@ schedule:
   time_zone: Europe/Berlin
   active: true
 schedules: {}
+triggers:
+  needed: all
+  jobs:
+    - job: load
+      "on": completed
+      parameters:
+        day: "1"
 time_monitor:
   duration: 30
   action: alert
@@ -160,14 +167,14 @@ func TestJobFiles(t *testing.T) {
 	if v := preview(bare + "schedule: null\n"); v.Result != "changed" {
 		t.Errorf("%+v", v)
 	}
-	put(bare + "schedule: null\ntime_monitor: null\nstatus_notifications: null\n")
-	if got := file(); got != bare+"schedule: null\nschedules: {}\ntime_monitor: null\nstatus_notifications: []\n" {
+	put(bare + "schedule: null\ntriggers: null\ntime_monitor: null\nstatus_notifications: null\n")
+	if got := file(); got != bare+"schedule: null\nschedules: {}\ntriggers: null\ntime_monitor: null\nstatus_notifications: []\n" {
 		t.Errorf("of nothing came\n%s", got)
 	}
 	ednFile := string(e.call("GET", "/default/job/nightly/file", "", "Accept", "application/edn").want(200).body)
 	e.call("PUT", "/default/job/nightly", wholeFile, asYAML...).want(200)
 	e.call("PUT", "/default/job/nightly", ednFile, "Content-Type", "application/edn", "Accept", "application/json")
-	if got := file(); got != bare+"schedule: null\nschedules: {}\ntime_monitor: null\nstatus_notifications: []\n" {
+	if got := file(); got != bare+"schedule: null\nschedules: {}\ntriggers: null\ntime_monitor: null\nstatus_notifications: []\n" {
 		t.Errorf("EDN of nothing left\n%s", got)
 	}
 	put(strings.Replace(wholeFile, "active", "misfire: fire_once\n  misfire_after: 1m\n  active", 1))

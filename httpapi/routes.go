@@ -86,6 +86,8 @@ func (s *Server) addRoutes() {
 	addRoute(s, removeJob, writingRoute(del, job+"/settings/exclusive", "Allow several executions of a job at a time", 204), s.deleteExclusive)
 	addRoute(s, updateJob, writingRoute(put, job+"/settings/time-monitor", "Set the time monitor of a job: what the bus does if an execution takes too long", 200), s.putTimeMonitor)
 	addRoute(s, removeJob, writingRoute(del, job+"/settings/time-monitor", "Remove the time monitor of a job", 204), s.deleteTimeMonitor)
+	addRoute(s, updateJob, writingRoute(put, job+"/settings/triggers", "Set the triggers of a job: the jobs whose executions start it", 200), s.putTriggers)
+	addRoute(s, removeJob, writingRoute(del, job+"/settings/triggers", "Remove the triggers of a job", 204), s.deleteTriggers)
 	addRoute(s, updateJob, writingRoute(put, job+"/settings/status-notification", "Add a status notification, or remove the one with this id", 200), s.putStatusNotification)
 	addRoute(s, removeJob, writingRoute(del, job+"/settings/status-notification/{id}", "Remove a status notification", 204), s.deleteStatusNotification)
 

@@ -74,6 +74,8 @@ type Catalog interface {
 	DeleteJob(ctx context.Context, app, key string, allowed catalog.Condition, keepHistory bool) error
 	SetExclusive(ctx context.Context, at catalog.Ref, exclusive bool) (*bus.Job, error)
 	SetTimeMonitor(ctx context.Context, at catalog.Ref, m *bus.TimeMonitor) (*bus.Job, error)
+	SetTriggers(ctx context.Context, at catalog.Ref, t *bus.Triggers) (*bus.Job, error)
+	CheckTriggers(app, name, key string, t *bus.Triggers) error
 	NewNotificationID(ctx context.Context) (int64, error)
 	AddNotification(ctx context.Context, at catalog.Ref, n bus.StatusNotification) (*bus.Job, error)
 	RemoveNotification(ctx context.Context, at catalog.Ref, id int64) (*bus.Job, error)

@@ -19,7 +19,7 @@ func (s *Server) getSettings(ctx context.Context, in *JobPath) (*answer[rest.Set
 	if err != nil {
 		return nil, err
 	}
-	return &answer[rest.Settings]{settingsOf(j.JSL.Exclusive, &j.Settings)}, nil
+	return &answer[rest.Settings]{s.settingsOf(j.App, j.JSL.Exclusive, &j.Settings)}, nil
 }
 
 type putExclusive struct {
@@ -118,30 +118,30 @@ func (s *Server) answerSettings(j *bus.Job, err error) (*answer[rest.Settings], 
 	if err != nil {
 		return nil, err
 	}
-	v := settingsOf(false, &j.Settings)
+	v := s.settingsOf(j.App, false, &j.Settings)
 	if def, err := jsl.Restore(j.Definition); err == nil {
 		v.Exclusive = def.Exclusive
 	}
-	v.Warnings = s.unsentNotifications(&j.Settings)
+	v.Warnings = append(s.danglingTriggers(j.Settings.Triggers), s.unsentNotifications(&j.Settings)...)
 	return &answer[rest.Settings]{v}, nil
 }
 
 // settingsOf returns the settings of a job as answers show them.
-func settingsOf(exclusive bool, s *bus.Settings) rest.Settings {
-	v := rest.Settings{Exclusive: exclusive, StatusNotifications: []rest.StatusNotification{}}
-	if m := s.TimeMonitor; m != nil {
+func (s *Server) settingsOf(app string, exclusive bool, set *bus.Settings) rest.Settings {
+	v := rest.Settings{Exclusive: exclusive, Triggers: s.triggersOf(app, set.Triggers), StatusNotifications: []rest.StatusNotification{}}
+	if m := set.TimeMonitor; m != nil {
 		v.TimeMonitor = &rest.TimeMonitor{Duration: m.Minutes, Action: m.Action, NotificationType: m.Type}
 	}
-	for _, n := range s.Notifications {
+	for _, n := range set.Notifications {
 		v.StatusNotifications = append(v.StatusNotifications, rest.StatusNotification(n))
 	}
 	return v
 }
 
 // showSettings adds the settings to the answer with a job.
-func showSettings(j *rest.Job, s *bus.Settings) {
-	v := settingsOf(j.Exclusive, s)
-	j.TimeMonitor, j.StatusNotifications = v.TimeMonitor, v.StatusNotifications
+func (s *Server) showSettings(j *rest.Job, app string, set *bus.Settings) {
+	v := s.settingsOf(app, j.Exclusive, set)
+	j.TimeMonitor, j.StatusNotifications, j.Triggers = v.TimeMonitor, v.StatusNotifications, v.Triggers
 }
 
 // keepIDs gives each notification the id of an equal one in was.

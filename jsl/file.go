@@ -12,12 +12,18 @@ const (
 	BesideSchedules     = "schedules" // the others, by name
 	BesideTimeMonitor   = "time_monitor"
 	BesideNotifications = "status_notifications"
+	BesideTriggers      = "triggers"
 )
 
 // besideNames are these members in the order in which they are written.
-var besideNames = []string{BesideSchedule, BesideSchedules, BesideTimeMonitor, BesideNotifications}
+var besideNames = []string{BesideSchedule, BesideSchedules, BesideTriggers, BesideTimeMonitor, BesideNotifications}
 
-// File is a job with its schedules, its time monitor and its notifications. The
+// BesideNames returns the names of all members that a file may have beside the
+// definition.
+func BesideNames() []string { return slices.Clone(besideNames) }
+
+// File is a job with its schedules, its triggers, its time monitor and its
+// notifications. The
 // control bus stores and checks those apart from the definition. This package
 // only carries them, as JSON. XML cannot hold them.
 type File struct {

@@ -86,6 +86,9 @@ func (c *Catalog) trySaveJob(ctx context.Context, app, name string, allowed Cond
 		return e, "", err
 	}
 	is, err := change(&was.Value)
+	if err == nil {
+		err = c.setTriggers(&is, was.Value.Settings.Triggers, is.Settings.Triggers)
+	}
 	if err != nil {
 		return e, "", err
 	}
@@ -111,6 +114,9 @@ func (c *Catalog) tryCreateJob(ctx context.Context, app, name string, allowed Co
 	case is.Name != name:
 		return e, "", bus.NoSuchJob(app, name)
 	}
+	if err := c.setTriggers(&is, nil, is.Settings.Triggers); err != nil {
+		return e, "", err
+	}
 	if e, err = c.createJob(ctx, is); errors.Is(err, bus.ErrExists) {
 		err = bus.ErrChanged
 	}
@@ -128,7 +134,11 @@ func (c *Catalog) ChangeJob(ctx context.Context, at Ref, change func(*bus.Job) e
 			return nil, bus.NoSuchJob(at.App, at.Name)
 		}
 		j.PermanentKey = at.Key // earlier versions did not store it
+		was := j.Settings.Triggers
 		if err := change(j); err != nil {
+			return nil, err
+		}
+		if err := c.setTriggers(j, was, j.Settings.Triggers); err != nil {
 			return nil, err
 		}
 		j.UpdateTime, j.Edit = subjects.Now(), 0

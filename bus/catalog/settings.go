@@ -27,6 +27,15 @@ func (c *Catalog) SetTimeMonitor(ctx context.Context, at Ref, m *bus.TimeMonitor
 	})
 }
 
+// SetTriggers sets the triggers of a job; nil removes them. The error may be a
+// FieldError: the triggers would start the job by its own executions.
+func (c *Catalog) SetTriggers(ctx context.Context, at Ref, t *bus.Triggers) (*bus.Job, error) {
+	return c.ChangeJob(ctx, at, func(j *bus.Job) error {
+		j.Settings.Triggers = t
+		return nil
+	})
+}
+
 // NewNotificationID returns a unique id for a status notification.
 func (c *Catalog) NewNotificationID(ctx context.Context) (int64, error) { return c.b.NextID(ctx) }
 

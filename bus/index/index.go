@@ -40,9 +40,10 @@ type Index struct {
 	calendars    *calendars.Set
 	jobs         []*jobEntry // by the number in entries of executions; never shrinks
 	byKey        map[jobName]*jobEntry
-	byName       map[jobName]*jobEntry // those with a definition
-	perApp       map[string]int        // jobs with a definition
-	changed      chan struct{}         // closed at the next change of a schedule or a calendar
+	byName       map[jobName]*jobEntry   // those with a definition
+	perApp       map[string]int          // jobs with a definition
+	starts       map[jobName][]*jobEntry // by the job that a trigger names: the jobs that it starts
+	changed      chan struct{}           // closed at the next change of a schedule or a calendar
 	table        table
 	names        names // of agents and exit statuses
 	live         map[int64]queuePlace
@@ -67,7 +68,7 @@ type appEntry struct {
 func New(b *bus.Bus) *Index {
 	return &Index{
 		b: b, ready: make(chan struct{}), changed: make(chan struct{}),
-		apps: map[string]appEntry{}, byKey: map[jobName]*jobEntry{}, byName: map[jobName]*jobEntry{}, perApp: map[string]int{},
+		apps: map[string]appEntry{}, starts: map[jobName][]*jobEntry{}, byKey: map[jobName]*jobEntry{}, byName: map[jobName]*jobEntry{}, perApp: map[string]int{},
 		table: newTable(), names: newNames(), live: map[int64]queuePlace{},
 		doomed: map[int64]Doomed{}, successor: map[int64]Restarted{}, retries: map[int64]DueRetry{},
 		waiters: map[int64][]chan *bus.Execution{}, stopRequests: map[int64]string{},
@@ -182,6 +183,7 @@ func (x *Index) PutJob(app, key string, v *bus.Job, rev uint64) {
 			x.byName[k] = j
 		}
 	}
+	x.setTriggers(j, j.def, def)
 	j.def, j.jsl, j.rev = def, parsed, rev
 }
 

@@ -79,6 +79,7 @@ type Job struct {
 
 	TimeMonitor         *TimeMonitor         `json:"time_monitor,omitempty" edn:"job/time-monitor,refs" doc:"Time monitor of the job, if it has one. In lists only with with=settings."`
 	StatusNotifications []StatusNotification `json:"status_notifications,omitempty" edn:"job/status-notifications,refs" doc:"Status notifications of the job, if it has any. In lists only with with=settings."`
+	Triggers            *Triggers            `json:"triggers,omitempty" edn:"job/triggers,refs" doc:"Triggers of the job, if it has any. In lists only with with=settings."`
 }
 
 // Definition is the definition of a job as it is stored.

@@ -7,7 +7,8 @@ type Settings struct {
 	Exclusive           bool                 `json:"exclusive" edn:"job/exclusive?" doc:"Only one execution of the job may run at a time."`
 	TimeMonitor         *TimeMonitor         `json:"time_monitor" edn:"job/time-monitor"`
 	StatusNotifications []StatusNotification `json:"status_notifications" edn:"job/status-notifications"`
-	Warnings            []string             `json:"warnings,omitempty" doc:"Notifications that cannot be sent. Only in answers to a change."`
+	Triggers            *Triggers            `json:"triggers,omitempty" edn:"job/triggers"`
+	Warnings            []string             `json:"warnings,omitempty" doc:"Notifications that cannot be sent, and triggers of jobs that do not exist. Only in answers to a change."`
 }
 
 // TimeMonitor says what happens to executions that take too long.

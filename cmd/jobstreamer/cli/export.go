@@ -155,7 +155,7 @@ func containsAll(form jsl.Format, text []byte, is json.RawMessage) bool {
 	if json.Unmarshal(is, &whole) != nil {
 		return false
 	}
-	for _, name := range []string{jsl.BesideSchedule, jsl.BesideSchedules, jsl.BesideTimeMonitor, jsl.BesideNotifications} {
+	for _, name := range jsl.BesideNames() {
 		if there := string(whole[name]); file.Get(name) == nil && !slices.Contains([]string{"null", "[]", "{}"}, there) {
 			return false
 		}

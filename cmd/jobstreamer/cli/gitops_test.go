@@ -158,7 +158,7 @@ func TestExportToAFolder(t *testing.T) {
 			t.Errorf("no %s: %v", name, entries)
 		}
 	}
-	if want := yamlJob("plain") + nightlySchedule + "schedules: {}\ntime_monitor: null\nstatus_notifications:\n  - exit_status: X\n    type: mail\n"; files["plain.yaml"] != want {
+	if want := yamlJob("plain") + nightlySchedule + "schedules: {}\ntriggers: null\ntime_monitor: null\nstatus_notifications:\n  - exit_status: X\n    type: mail\n"; files["plain.yaml"] != want {
 		t.Errorf("%s, want\n%s", files["plain.yaml"], want)
 	}
 	if got := export(); got.failed != nil || got.out != "4 jobs: 4 unchanged.\n" {
@@ -236,7 +236,7 @@ func TestExportToStandardOutput(t *testing.T) {
 	}
 	got := e.runOnce(t.Context(), "job", "export", "n*")
 	whole := func(job string) string {
-		return yamlJob(job) + "schedule: null\nschedules: {}\ntime_monitor: null\nstatus_notifications: []\n"
+		return yamlJob(job) + "schedule: null\nschedules: {}\ntriggers: null\ntime_monitor: null\nstatus_notifications: []\n"
 	}
 	if got.out != whole("n1")+"---\n"+whole("n2") || got.err != "2 jobs: 2 printed.\n" {
 		t.Errorf("%+v", got)
