@@ -30,7 +30,7 @@ func (c *CLI) jobApply() *cobra.Command {
 the file determines its format; without a known extension, the content does. In a folder, all files with these extensions are read, also in
 subfolders, except hidden ones.
 
-Besides the definition, a file can contain schedule, time_monitor and status_notifications, as ` + "`jobstreamer job export`" + ` writes them. A setting
+Besides the definition, a file can contain schedule, triggers, time_monitor and status_notifications, as ` + "`jobstreamer job export`" + ` writes them. A setting
 that the file does not contain is left as it is; null removes it. XML contains the definition only. A job that already matches its file is not
 written again.
 
