@@ -134,6 +134,9 @@ type Fire struct {
 	SkippedFrom subjects.Time `json:"skipped_from,omitzero"`
 	// The number of these times, at most a million.
 	SkippedCount int `json:"skipped_count,omitempty"`
+
+	// Only of triggers: the executions that met them.
+	Causes []Cause `json:"causes,omitempty"`
 }
 
 // Open reports whether the fire still needs an execution.
@@ -194,6 +197,8 @@ type Execution struct {
 	// Name of the schedule that fired it, or fired the first execution in its
 	// chain of restarts. Earlier versions did not store it; see FiredBy.
 	Schedule string `json:"schedule,omitempty"`
+	// Executions that started it by triggers.
+	Causes []Cause `json:"causes,omitempty"`
 	// Action of the time monitor, written before it acts.
 	Monitored  string        `json:"monitored,omitempty"`
 	Rebuilt    bool          `json:"rebuilt,omitempty"`    // rebuilt from a claim, without a definition
@@ -227,11 +232,13 @@ func (e *Execution) Key() string { return ExecutionKey(e.App, e.Job, e.ID) }
 // FiredBy returns the name of the schedule that fired the execution, or the
 // execution that it restarts, or "".
 func (e *Execution) FiredBy() string {
-	if e.Schedule == "" && e.FireKey != "" {
-		k, _, _ := SplitFireKey(e.FireKey)
+	if e.Schedule != "" || e.FireKey == "" {
+		return e.Schedule
+	}
+	if k, _, ok := SplitFireKey(e.FireKey); ok && !k.IsTrigger() {
 		return k.Name()
 	}
-	return e.Schedule
+	return ""
 }
 
 // ExecutionKey returns the key of an execution's record.

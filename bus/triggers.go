@@ -3,6 +3,7 @@ package bus
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
@@ -61,3 +62,33 @@ func (t *Triggers) Equal(o *Triggers) bool {
 		return a.App == b.App && a.Job == b.Job && a.On == b.On && maps.Equal(a.Parameters, b.Parameters)
 	})
 }
+
+// Cause is an execution whose end started another one.
+type Cause struct {
+	App       string `json:"app"`
+	Job       string `json:"job"` // permanent key
+	Execution int64  `json:"execution_id"`
+}
+
+// Decisions about triggers are keys of bucket fires, too. In place of the name
+// of a schedule they have a text that no schedule can have as its name:
+//
+//	<app>.<job>.=<app of the other job>/<other job>.<id of its instance>
+//	<app>.<job>.=all.<business date as YYYYMMDD>
+const (
+	triggerMark = "="
+	joinName    = triggerMark + "all"
+)
+
+// TriggerKey returns what takes the place of a schedule in the decisions about
+// the trigger of a job by another job. Their numbers are ids of job instances.
+func TriggerKey(app, job, byApp, byJob string) ScheduleKey {
+	return ScheduleKey{app, job, triggerMark + byApp + "/" + byJob}
+}
+
+// JoinKey returns what takes the place of a schedule in the decisions about
+// triggers that are all needed. Their numbers are dates.
+func JoinKey(app, job string) ScheduleKey { return ScheduleKey{app, job, joinName} }
+
+// IsTrigger reports whether the key is one of [TriggerKey] or [JoinKey].
+func (k ScheduleKey) IsTrigger() bool { return strings.HasPrefix(k.name, triggerMark) }

@@ -336,6 +336,7 @@ func (s *Server) executionOf(e *bus.Execution) rest.Execution {
 		Exception:     orNil(e.Exception),
 		JobParameters: e.Parameters,
 		ScheduledDate: orNil(e.ScheduledDate),
+		TriggeredBy:   s.causesOf(e.Causes),
 		LogDropped:    e.LogDropped,
 		Retry:         retryOf(e),
 		RestartedBy:   orNil(e.RestartedBy),

@@ -356,15 +356,18 @@ func (s *Server) listFires(ctx context.Context, in *firesPath) (*answer[rest.Fir
 	}
 	out := &answer[rest.Fires]{rest.Fires{Results: make([]rest.Fire, len(fires))}}
 	for i := range fires {
-		out.Body.Results[i] = fireOf(&fires[i])
+		out.Body.Results[i] = s.fireOf(&fires[i])
 	}
 	return out, nil
 }
 
 // fireOf returns a decision as answers show it.
-func fireOf(f *scheduler.Decided) rest.Fire {
+func (s *Server) fireOf(f *scheduler.Decided) rest.Fire {
 	shown := rest.Fire{
-		Schedule: f.Schedule.Name(), NominalTime: f.Nominal, Skipped: orNil(f.Skipped), CaughtUp: f.CaughtUp, DecideTime: f.Time, SkippedCount: f.SkippedCount,
+		NominalTime: f.Nominal, Skipped: orNil(f.Skipped), CaughtUp: f.CaughtUp, DecideTime: f.Time, SkippedCount: f.SkippedCount,
+	}
+	if shown.TriggeredBy = s.causesOf(f.Causes); len(f.Causes) == 0 {
+		shown.Schedule = f.Schedule.Name()
 	}
 	if f.Skipped != "" {
 		shown.SkippedCount = max(f.SkippedCount, 1)

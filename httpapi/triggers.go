@@ -95,6 +95,14 @@ func (s *Server) triggersOf(app string, t *bus.Triggers) *rest.Triggers {
 	return v
 }
 
+// causesOf returns the executions that started another one by triggers.
+func (s *Server) causesOf(causes []bus.Cause) (shown []rest.Cause) {
+	for _, c := range causes {
+		shown = append(shown, rest.Cause{App: c.App, Job: s.cfg.Index.JobName(c.App, c.Job), ExecutionID: c.Execution})
+	}
+	return shown
+}
+
 // danglingTriggers returns warnings about triggers of jobs that do not exist.
 func (s *Server) danglingTriggers(t *bus.Triggers) (all []string) {
 	if t == nil {

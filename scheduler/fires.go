@@ -58,26 +58,52 @@ func (s *Scheduler) Fires(ctx context.Context, app, job, name string, q FireQuer
 		all[d.schedule] = append(all[d.schedule], d)
 	}
 	keys = nil
-	for _, of := range all {
+	var page []Decided
+	for schedule, of := range all {
+		if schedule.IsTrigger() {
+			triggered, err := s.listTriggered(ctx, schedule, q)
+			if err != nil {
+				return nil, err
+			}
+			page = append(page, triggered...)
+			continue
+		}
 		slices.SortFunc(of, newestFirst)
 		keys = append(keys, q.dropNewer(of)...)
 	}
 	slices.SortFunc(keys, newestFirst)
-	var page []Decided
+	read := 0
 	for _, d := range keys {
-		if len(page) >= q.Limit || time.Unix(d.second, 0).Before(q.From) {
+		if read >= q.Limit || time.Unix(d.second, 0).Before(q.From) {
 			break
 		}
 		e, err := s.fires.Get(ctx, d.schedule.FireKey(d.second))
 		switch {
 		case err == nil && q.startsBeforeTo(&e.Value):
 			page = append(page, Decided{e.Value, d.schedule})
+			read++
 		case err == nil:
 		case !errors.Is(err, bus.ErrNotFound): // not found: just purged
 			return nil, err
 		}
 	}
-	return page, nil
+	slices.SortStableFunc(page, func(a, b Decided) int { return cmp.Compare(b.Nominal, a.Nominal) })
+	return page[:min(len(page), q.Limit)], nil
+}
+
+// listTriggered returns the decisions about a trigger that the query selects.
+// Their numbers are no times, so each is read.
+func (s *Scheduler) listTriggered(ctx context.Context, trigger bus.ScheduleKey, q FireQuery) (selected []Decided, err error) {
+	all, err := s.bus.Fires.List(ctx, trigger.FireFilter())
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range all {
+		if at := e.Value.Nominal.Std(); !at.Before(q.From) && (q.To.IsZero() || at.Before(q.To)) {
+			selected = append(selected, Decided{e.Value, trigger})
+		}
+	}
+	return selected, nil
 }
 
 func newestFirst(a, b decidedAt) int {

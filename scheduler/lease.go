@@ -23,7 +23,8 @@ type leases interface {
 // set, and the retry of earlier failures. A walk that finds nothing due takes a
 // microsecond.
 func (s *Scheduler) onRenewal(leads bool) {
-	if s.leadership.addRenewal(leads, time.Now()) {
+	changed := s.leadership.addRenewal(leads, time.Now())
+	if changed {
 		s.log.Info("scheduler leadership changed", "holder", s.bus.Name(), "leads", leads)
 	}
 	unfinished := s.ledger.unfinishedSchedules(func(id int64) bool { _, ok := s.index.Find(id); return ok })
@@ -36,6 +37,7 @@ func (s *Scheduler) onRenewal(leads bool) {
 	for _, key := range unfinished { // these schedules may be deleted
 		s.wakes.addSchedule(key)
 	}
+	s.sweepTriggers(changed)
 }
 
 // maxRenewalGap is the longest time between two renewals during which this bus

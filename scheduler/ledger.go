@@ -21,8 +21,10 @@ type ledger struct {
 	mu     sync.Mutex
 	marks  map[bus.ScheduleKey]map[uint64]int64     // by schedule and generation: the newest decided time
 	opened map[bus.ScheduleKey]map[string]*openFire // by schedule and fire key: fires without a known record
-	loaded chan struct{}
-	once   sync.Once
+	// Of triggers: the numbers of all decisions.
+	decided map[bus.ScheduleKey]map[int64]struct{}
+	loaded  chan struct{}
+	once    sync.Once
 }
 
 // openFire is a fire whose key names an execution that has no record yet.
@@ -35,7 +37,7 @@ type openFire struct {
 }
 
 func newLedger() *ledger {
-	return &ledger{marks: map[bus.ScheduleKey]map[uint64]int64{}, opened: map[bus.ScheduleKey]map[string]*openFire{}, loaded: make(chan struct{})}
+	return &ledger{marks: map[bus.ScheduleKey]map[uint64]int64{}, opened: map[bus.ScheduleKey]map[string]*openFire{}, decided: map[bus.ScheduleKey]map[int64]struct{}{}, loaded: make(chan struct{})}
 }
 
 // waitLoaded blocks until the ledger has seen all keys that were in the bucket
@@ -68,10 +70,29 @@ func (l *ledger) markLoaded() { l.once.Do(func() { close(l.loaded) }) }
 // was purged.
 func (l *ledger) applyUpdate(key string, f *bus.Fire, _ uint64) {
 	if f == nil {
-		l.removeOpen(key)
+		l.removeDecision(key)
 		return
 	}
 	l.addDecision(key, f)
+}
+
+// removeDecision removes the decision of a key that was purged. The marks stay.
+func (l *ledger) removeDecision(key string) {
+	l.removeOpen(key)
+	schedule, number, _ := bus.SplitFireKey(key)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if delete(l.decided[schedule], number); len(l.decided[schedule]) == 0 {
+		delete(l.decided, schedule)
+	}
+}
+
+// isDecided reports whether a trigger has a decision with this number.
+func (l *ledger) isDecided(trigger bus.ScheduleKey, number int64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, ok := l.decided[trigger][number]
+	return ok
 }
 
 // addDecision adds the decision of a key.
@@ -82,16 +103,13 @@ func (l *ledger) addDecision(key string, f *bus.Fire) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	of := l.marks[schedule]
-	if of == nil {
-		of = map[uint64]int64{}
-		l.marks[schedule] = of
-	}
-	of[f.Generation] = max(of[f.Generation], second)
-	for g := range of { // a walk needs at most the newest two generations
-		if len(of) > 2 && g+1 < f.Generation {
-			delete(of, g)
+	if schedule.IsTrigger() {
+		if l.decided[schedule] == nil {
+			l.decided[schedule] = map[int64]struct{}{}
 		}
+		l.decided[schedule][second] = struct{}{}
+	} else {
+		l.addMarkLocked(schedule, f.Generation, second)
 	}
 	if !f.Open() {
 		l.removeOpenLocked(schedule, key)
@@ -102,6 +120,21 @@ func (l *ledger) addDecision(key string, f *bus.Fire) {
 	}
 	if l.opened[schedule][key] == nil {
 		l.opened[schedule][key] = &openFire{key: key, execution: f.Execution, nominal: second}
+	}
+}
+
+// addMarkLocked adds the nominal time of a decision to the marks.
+func (l *ledger) addMarkLocked(schedule bus.ScheduleKey, generation uint64, second int64) {
+	of := l.marks[schedule]
+	if of == nil {
+		of = map[uint64]int64{}
+		l.marks[schedule] = of
+	}
+	of[generation] = max(of[generation], second)
+	for g := range of { // a walk needs at most the newest two generations
+		if len(of) > 2 && g+1 < generation {
+			delete(of, g)
+		}
 	}
 }
 

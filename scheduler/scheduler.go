@@ -12,6 +12,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
 	"github.com/job-streamer/job-streamer-control-bus/bus/index"
+	"github.com/job-streamer/job-streamer-control-bus/jsl"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
@@ -35,6 +36,13 @@ type Index interface {
 	Schedules() []bus.Entry[bus.Schedule]
 	ScheduleChanged() <-chan struct{} // closed at the next change of any schedule
 	Find(id int64) (index.Summary, bool)
+	Definition(app, key string) (def *bus.Job, parsed *jsl.Job, ok bool)
+	OnEnd(f func(app, job string, id int64))
+	StartedBy(app, key string) []index.Started
+	Triggered() []index.Started
+	StartPath(fromApp, fromKey, toApp, toKey string) []string
+	CreatedSince(app, key string, since subjects.Time) []index.Summary
+	AwaitsRetry(id int64) bool
 	PutSchedule(key bus.ScheduleKey, v *bus.Schedule, revision uint64)
 }
 
@@ -67,21 +75,26 @@ type Scheduler struct {
 	wakes      *walkQueue
 	locks      scheduleLocks
 	leadership leadership
+	ended      *endedQueue
 }
 
-// New returns a scheduler. Call [Scheduler.Run] to start it.
+// New returns a scheduler. Call it before the index runs, and [Scheduler.Run]
+// to start it.
 func New(cfg Config) *Scheduler {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Scheduler{
+	s := &Scheduler{
 		bus: cfg.Bus, index: cfg.Index, submit: cfg.Submit, log: cfg.Log,
 		fires:  cfg.Bus.Fires,
 		leases: cfg.Bus.Leases,
 		ledger: newLedger(),
 		plans:  newPlans(cmp.Or(cfg.TimeZone, time.UTC)),
 		wakes:  newWalkQueue(),
+		ended:  newEndedQueue(),
 	}
+	s.index.OnEnd(s.noteEnd)
+	return s
 }
 
 // Run fires jobs until ctx ends. It finishes a decision that has begun.

@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,10 +28,12 @@ func (s *Scheduler) walkSchedule(ctx context.Context, key bus.ScheduleKey) error
 	}
 	defer release()
 	unfinished := s.finishOpenFires(ctx, key)
-	if err := s.decideUntil(ctx, key, subjects.Now()); err != nil {
-		return err
+	if key.IsTrigger() {
+		err = s.walkTrigger(ctx, key)
+	} else {
+		err = s.decideUntil(ctx, key, subjects.Now())
 	}
-	return unfinished
+	return cmp.Or(err, unfinished)
 }
 
 // decideUntil decides the schedule's nominal times up to now.
@@ -95,16 +98,29 @@ func (s *Scheduler) decideDue(ctx context.Context, sc *bus.Schedule, now subject
 // createFire stores a decision by creating its key. If this bus created the key
 // and the decision is a fire, it submits the execution.
 func (s *Scheduler) createFire(ctx context.Context, sc *bus.Schedule, st outcome) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), decisionTimeout)
-	defer cancel()
 	f := bus.Fire{
-		Generation: sc.Generation, Nominal: subjects.TimeOf(st.nominal),
-		CaughtUp: st.caughtUp, Skipped: st.skipped, Time: subjects.Now(),
+		Generation: sc.Generation, Nominal: subjects.TimeOf(st.nominal), CaughtUp: st.caughtUp, Skipped: st.skipped,
 	}
 	if st.skippedCount > 1 {
 		f.SkippedFrom, f.SkippedCount = subjects.TimeOf(st.skippedFrom), st.skippedCount
 	}
 	if st.skipped == "" {
+		f.Parameters, f.Priority = sc.Parameters, sc.Priority
+		if p, err := s.plans.planFor(sc); err == nil {
+			f.Date = st.nominal.In(p.loc).Format(time.DateOnly)
+		}
+	}
+	return s.storeFire(ctx, sc.Key(), st.nominal.Unix(), f)
+}
+
+// storeFire stores a decision by creating its key, which ends with the number.
+// A decision that skips nothing gets the id of an execution. If this bus
+// created the key, it submits the execution.
+func (s *Scheduler) storeFire(ctx context.Context, schedule bus.ScheduleKey, number int64, f bus.Fire) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), decisionTimeout)
+	defer cancel()
+	f.Time = subjects.Now()
+	if f.Skipped == "" {
 		if err := s.bus.Room(ctx); err != nil { // the time stays undecided until there is room again
 			return err
 		}
@@ -112,12 +128,9 @@ func (s *Scheduler) createFire(ctx context.Context, sc *bus.Schedule, st outcome
 		if err != nil {
 			return err
 		}
-		f.Execution, f.Parameters, f.Priority = id, sc.Parameters, sc.Priority
-		if p, err := s.plans.planFor(sc); err == nil {
-			f.Date = st.nominal.In(p.loc).Format(time.DateOnly)
-		}
+		f.Execution = id
 	}
-	key := sc.Key().FireKey(st.nominal.Unix())
+	key := schedule.FireKey(number)
 	read := time.Now()
 	switch _, err := s.fires.Create(ctx, key, f); {
 	case errors.Is(err, bus.ErrExists):
@@ -126,12 +139,12 @@ func (s *Scheduler) createFire(ctx context.Context, sc *bus.Schedule, st outcome
 		return err
 	}
 	s.ledger.addDecision(key, &f)
-	s.publishFire(sc.Key(), &f)
+	s.publishFire(schedule, &f)
 	if !f.Open() {
 		return nil
 	}
 	if err := s.submitFire(ctx, key, &f, read); err != nil {
-		s.log.Warn("submission of a fire failed, retrying", "app", sc.App, "job", sc.Job, "schedule", sc.Key().Name(), "execution", f.Execution, "err", err)
+		s.log.Warn("submission of a fire failed, retrying", "app", schedule.App(), "job", schedule.Job(), "schedule", schedule.Name(), "execution", f.Execution, "err", err)
 	}
 	return nil
 }
@@ -220,10 +233,14 @@ func (s *Scheduler) submitFire(ctx context.Context, key string, f *bus.Fire, rea
 		return errStale
 	}
 	schedule, _, _ := bus.SplitFireKey(key)
-	_, _, err := s.submit.Submit(ctx, execution.Submission{
+	sub := execution.Submission{
 		App: schedule.App(), Job: schedule.Job(), ID: f.Execution, ScheduledFor: f.Nominal, ScheduledDate: f.Date, FireKey: key,
-		Parameters: f.Parameters, Priority: f.Priority,
-	})
+		Parameters: f.Parameters, Priority: f.Priority, Causes: f.Causes,
+	}
+	if schedule.IsTrigger() {
+		sub.ScheduledFor = 0
+	}
+	_, _, err := s.submit.Submit(ctx, sub)
 	var state *bus.StateError
 	var field *bus.FieldError
 	switch {

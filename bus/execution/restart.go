@@ -108,7 +108,7 @@ func (s *Service) submitRestart(ctx context.Context, old *bus.Execution, start t
 		rec.Retry.Run = max(1, old.RestartRun)
 	}
 	// A job for a date restarts for that date.
-	rec.ScheduledFor, rec.ScheduledDate, rec.Schedule = old.ScheduledFor, old.ScheduledDate, old.FiredBy()
+	rec.ScheduledFor, rec.ScheduledDate, rec.Schedule, rec.Causes = old.ScheduledFor, old.ScheduledDate, old.FiredBy(), old.Causes
 	rec.Parameters, rec.Before, rec.StartPosition = old.RestartParams, stepStates(old.Before, old.StepExecutions), old.RestartPosition
 	return s.beginExecution(ctx, rec, start, created)
 }

@@ -30,6 +30,7 @@ type Submission struct {
 	ScheduledDate  string        // its date in the time zone of the schedule
 	FireKey        string        // of a fire
 	Priority       string        // empty: that of the job
+	Causes         []bus.Cause   // of a fire by triggers
 }
 
 // Submit writes the record and the request. created is false if the
@@ -76,7 +77,7 @@ func (s *Service) Submit(ctx context.Context, sub Submission) (e *bus.Execution,
 	if sub.Definition != nil { // there is no job to restart
 		rec.Retry = nil
 	}
-	rec.Parameters, rec.FireKey = sub.Parameters, sub.FireKey
+	rec.Parameters, rec.FireKey, rec.Causes = sub.Parameters, sub.FireKey, sub.Causes
 	rec.Schedule, rec.Priority = rec.FiredBy(), cmp.Or(sub.Priority, rec.Priority)
 	rec.ScheduledFor, rec.ScheduledDate = sub.ScheduledFor, sub.ScheduledDate
 	return s.beginExecution(ctx, rec, start, created)
@@ -284,7 +285,7 @@ func (s *Service) existingRecord(ctx context.Context, rec *bus.Execution, err er
 			return false, nil
 		}
 		e.Definition, e.Before, e.StartPosition, e.Rebuilt = rec.Definition, rec.Before, rec.StartPosition, false
-		e.FireKey, e.Schedule = rec.FireKey, rec.Schedule
+		e.FireKey, e.Schedule, e.Causes = rec.FireKey, rec.Schedule, rec.Causes
 		e.Retry, e.TimeoutMS, e.GraceMS = rec.Retry, rec.TimeoutMS, rec.GraceMS
 		return true, nil
 	})

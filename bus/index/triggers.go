@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
 // Started is a job that another job starts by triggers.
@@ -93,4 +94,31 @@ func (x *Index) shownName(k jobName) string {
 		return bus.JobKey(k.app, j.displayName())
 	}
 	return bus.JobKey(k.app, k.job)
+}
+
+// CreatedSince returns the executions of a job that were created at or after a
+// time, newest first.
+func (x *Index) CreatedSince(app, key string, since subjects.Time) (all []Summary) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	j := x.byKey[jobName{app, key}]
+	if j == nil {
+		return nil
+	}
+	for i := len(j.list) - 1; i >= 0; i-- {
+		e := x.table.entryAt(j.list[i])
+		if e.create < since {
+			break
+		}
+		all = append(all, x.summaryOf(e))
+	}
+	return all
+}
+
+// AwaitsRetry reports whether the bus is going to restart a failed execution.
+func (x *Index) AwaitsRetry(id int64) bool {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	_, ok := x.retries[id]
+	return ok
 }

@@ -222,6 +222,7 @@ type Execution struct {
 	JobParameters  map[string]string `json:"job_parameters" edn:"job-execution/job-parameters,text" doc:"The parameters with which the execution was started, or those of the execution that it restarts."`
 	ScheduledDate  *string           `json:"scheduled_date,omitzero" edn:"job-execution/scheduled-date" doc:"Date of scheduled_for in the time zone of the schedule, as YYYY-MM-DD."`
 	Retry          *Retry            `json:"retry,omitzero" edn:"job-execution/retry" doc:"Only if the definition had retry."`
+	TriggeredBy    []Cause           `json:"triggered_by,omitempty" edn:"job-execution/triggered-by" doc:"The executions that started this one, or the one that it restarts, by triggers. Absent if there are none."`
 	RestartedBy    *int64            `json:"restarted_by,omitzero" edn:"job-execution/restarted-by" doc:"The execution that restarts this one. Absent if there is none."`
 	LogDropped     int64             `json:"log_dropped,omitzero" edn:"job-execution/log-dropped" doc:"Number of lost lines of output. Absent if there are none."`
 	StepExecutions []StepExecution   `json:"step_executions" edn:"job-execution/step-executions" doc:"The steps in the order of their start."`

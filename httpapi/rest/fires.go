@@ -11,9 +11,10 @@ type Fires struct {
 // Fire is the decision about a nominal time: an execution, or the reason why
 // there is none.
 type Fire struct {
-	Schedule     string         `json:"schedule" doc:"Name of the schedule."`
-	NominalTime  subjects.Time  `json:"nominal_time" doc:"Nominal time of the schedule."`
+	Schedule     string         `json:"schedule,omitempty" doc:"Name of the schedule. Absent if triggers started the execution."`
+	NominalTime  subjects.Time  `json:"nominal_time" doc:"Nominal time of the schedule, or the end of the execution that met the last trigger."`
 	ExecutionID  *int64         `json:"execution_id"`
+	TriggeredBy  []Cause        `json:"triggered_by,omitempty" doc:"The executions that started the execution by triggers."`
 	Skipped      *string        `json:"skipped" doc:"Why there is no execution: misfire, edited (a misfire that was still undecided when the schedule was edited, paused or deleted), deleted (a time that was still undecided when the job was deleted), no_such_job, definition."`
 	CaughtUp     bool           `json:"caught_up" doc:"true if the scheduler fired a misfire."`
 	DecideTime   subjects.Time  `json:"decide_time"`

@@ -14,3 +14,10 @@ type Trigger struct {
 	On         string            `json:"on,omitempty" edn:"trigger/on" doc:"completed (the default), failed, ended (completed, failed or stopped), or a pattern of exit statuses with * and ?." example:"completed"`
 	Parameters map[string]string `json:"parameters,omitempty" edn:"trigger/parameters" doc:"Parameters of the execution that is started."`
 }
+
+// Cause is an execution that started another one by a trigger.
+type Cause struct {
+	App         string `json:"app" edn:"application/name"`
+	Job         string `json:"job" edn:"job/name" doc:"Name of the job."`
+	ExecutionID int64  `json:"execution_id" edn:"db/id"`
+}

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -74,6 +75,8 @@ func drawDecisions(p *page, v rest.Fires) {
 			what = cell{"skipped: " + *f.Skipped, yellow}
 		case f.CaughtUp:
 			what.text = "fired late"
+		case len(f.TriggeredBy) > 0:
+			what.text = "started by " + causesText(f.TriggeredBy)
 		}
 		if f.SkippedCount > 1 {
 			what.text += ", with " + countText(f.SkippedCount-1, "earlier time", "earlier times")
@@ -81,4 +84,13 @@ func drawDecisions(p *page, v rest.Fires) {
 		t.addRow(p.timeText(f.NominalTime), shownName(f.Schedule), id, what)
 	}
 	p.writeTable(t)
+}
+
+// causesText names the executions that started another one.
+func causesText(causes []rest.Cause) string {
+	var all []string
+	for _, c := range causes {
+		all = append(all, fmt.Sprintf("%s/%s %d", c.App, c.Job, c.ExecutionID))
+	}
+	return strings.Join(all, ", ")
 }
