@@ -203,7 +203,8 @@ func (s *Scheduler) decideTrigger(ctx context.Context, key bus.ScheduleKey, star
 	if s.ledger.isDecided(key, number) {
 		return nil
 	}
-	if path := s.index.StartPath(key.App(), key.Job(), e.App, e.Job); path != nil { // two buses stored it at the same time
+	// Two buses may have stored triggers at the same time.
+	if path := s.index.StartPath(key.App(), key.Job(), e.App, e.Job); path != nil {
 		s.log.Error("triggers form a cycle and start nothing", "app", key.App(), "job", key.Job(), "cycle", strings.Join(path, " starts "))
 		return nil
 	}
