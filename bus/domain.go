@@ -84,6 +84,13 @@ type Schedule struct {
 	Priority string `json:"priority,omitempty"` // of its executions; empty: that of the job
 	// Of its executions.
 	Parameters map[string]string `json:"parameters,omitempty"`
+	// What becomes of a nominal time while an execution that the schedule fired
+	// has not ended; [OverlapAllow] if empty.
+	Overlap string `json:"overlap,omitempty"`
+	// The number of misfires that [MisfireFireAll] fires; 0: 1000.
+	CatchUpLimit int `json:"catch_up_limit,omitempty"`
+	// A duration; no misfire fires that is older. Empty: none is too old.
+	CatchUpWindow string `json:"catch_up_window,omitempty"`
 
 	Active     bool   `json:"active"`
 	Generation uint64 `json:"generation"` // from 1; each edit, pause or resume increments it
@@ -100,6 +107,22 @@ const (
 	DSTOnce = "once" // when the clocks show it first
 	DSTBoth = "both"
 )
+
+// Overlap policies: what the scheduler does with a nominal time while an
+// execution that the schedule fired before has not ended.
+const (
+	OverlapAllow    = "allow"     // it fires
+	OverlapSkip     = "skip"      // it is skipped
+	OverlapQueueOne = "queue_one" // it fires afterwards; skipped if one waits already
+	OverlapQueueAll = "queue_all" // it fires after all earlier ones
+	// As queue_one, and the scheduler requests a stop of the execution.
+	OverlapCancelRunning = "cancel_running"
+)
+
+// OverlapPolicies returns all of them.
+func OverlapPolicies() []string {
+	return []string{OverlapAllow, OverlapSkip, OverlapQueueOne, OverlapQueueAll, OverlapCancelRunning}
+}
 
 // Misfire policies: what the scheduler does with nominal times that passed
 // while no bus ran, or that it decided later than misfire_after.
@@ -126,6 +149,11 @@ type Fire struct {
 	Priority   string            `json:"priority,omitempty"`
 	Skipped    string            `json:"skipped,omitempty"` // misfire, edited, calendar, exclusive ...
 	CaughtUp   bool              `json:"caught_up,omitempty"`
+	// The policy of the schedule, unless it allows overlaps. A fire with a
+	// policy that queues is open until earlier executions have ended.
+	Overlap string `json:"overlap,omitempty"`
+	// The execution because of which the time was skipped.
+	BlockedBy int64 `json:"blocked_by,omitempty"`
 	// The execution was purged and must not be created again.
 	Closed bool          `json:"closed,omitempty"`
 	Time   subjects.Time `json:"time"` // when it was decided

@@ -377,6 +377,7 @@ func sentOf(sc *bus.Schedule) rest.NewSchedule {
 		CronNotation: is.Cron, TimeZone: is.TimeZone, Calendar: is.Calendar, Substitution: is.Substitute,
 		Misfire: is.Misfire, MisfireAfter: is.After,
 		At: is.At, Start: is.Start, End: is.End, DST: is.DST, Jitter: is.Jitter, Priority: is.Priority, Parameters: is.Parameters,
+		Overlap: is.Overlap, CatchUpLimit: is.CatchUpLimit, CatchUpWindow: is.CatchUpWindow,
 	}
 }
 
@@ -385,6 +386,9 @@ func sentOf(sc *bus.Schedule) rest.NewSchedule {
 func leaveDefaults(sc *bus.Schedule) {
 	if sc.Misfire == bus.MisfireFireOnce {
 		sc.Misfire = ""
+	}
+	if sc.Overlap == bus.OverlapAllow {
+		sc.Overlap = ""
 	}
 	if sc.DST == bus.DSTOnce {
 		sc.DST = ""

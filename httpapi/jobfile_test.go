@@ -287,6 +287,8 @@ func TestAllOfAScheduleIsInAFile(t *testing.T) {
 			f.SetString("x")
 		case reflect.Bool:
 			f.SetBool(true)
+		case reflect.Int:
+			f.SetInt(5)
 		case reflect.Map:
 			f.Set(reflect.ValueOf(map[string]string{"x": "y"}))
 		default:

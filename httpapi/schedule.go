@@ -200,6 +200,7 @@ func scheduleFor(app, key string, sent *rest.NewSchedule) bus.Schedule {
 		App: app, Job: key, Cron: sent.CronNotation, TimeZone: sent.TimeZone, Calendar: sent.Calendar,
 		Substitute: sent.Substitution, Misfire: sent.Misfire, After: sent.MisfireAfter, Active: true,
 		At: sent.At, Start: sent.Start, End: sent.End, DST: sent.DST, Jitter: sent.Jitter, Priority: sent.Priority,
+		Overlap: sent.Overlap, CatchUpLimit: sent.CatchUpLimit, CatchUpWindow: sent.CatchUpWindow,
 	}
 	if len(sent.Parameters) > 0 {
 		sc.Parameters = sent.Parameters
@@ -303,6 +304,7 @@ func scheduleOf(s *bus.Schedule) *rest.Schedule {
 		Misfire: cmp.Or(s.Misfire, bus.MisfireFireOnce), MisfireAfter: cmp.Or(s.After, bus.DefaultMisfireAfter),
 		Active: s.Active, LastUpdatedTime: s.UpdateTime, Name: s.Key().Name(),
 		At: s.At, Start: s.Start, End: s.End, DST: s.DST, Jitter: s.Jitter, Priority: s.Priority, Parameters: s.Parameters,
+		Overlap: s.Overlap, CatchUpLimit: s.CatchUpLimit, CatchUpWindow: s.CatchUpWindow,
 	}
 }
 
@@ -374,6 +376,9 @@ func (s *Server) fireOf(f *scheduler.Decided) rest.Fire {
 	}
 	if f.Execution != 0 && f.Skipped == "" {
 		shown.ExecutionID = &f.Execution
+	}
+	if f.BlockedBy != 0 {
+		shown.BlockedBy = &f.BlockedBy
 	}
 	if f.SkippedFrom != 0 {
 		shown.SkippedFrom = &f.SkippedFrom

@@ -168,7 +168,8 @@ func TestKindsOfSchedules(t *testing.T) {
 	e := newEnv(t)
 	e.call("POST", "/default/jobs", jobNamed("a")).want(201)
 	at := "/default/job/a/schedule/x"
-	e.call("PUT", at, `{"cron_notation":"@every 90s","start":"2099-01-01","end":"2099-02-01","jitter":"5m","dst":"once","priority":"low","parameters":{"n":1,"scope":"month"}}`).
+	e.call("PUT", at, `{"cron_notation":"@every 90s","start":"2099-01-01","end":"2099-02-01","jitter":"5m","dst":"once","priority":"low","parameters":{"n":1,"scope":"month"},"misfire":"fire_all",`+
+		`"overlap":"queue_one","catch_up_limit":5,"catch_up_window":"12h"}`).
 		want(201)
 	e.call("GET", at, "").want(200).shape("schedule-kinds")
 	file := string(e.call("GET", "/default/job/a/file", "", getYAML...).want(200).body)
@@ -187,6 +188,9 @@ func TestKindsOfSchedules(t *testing.T) {
 		`{"at":"2099-12-31T23:00","cron_notation":"@daily"}`:                     "/at",
 		`{"cron_notation":"@every 5"}`:                                           "/cron_notation",
 		`{"cron_notation":"@daily","end":"2001-01-01"}`:                          "/end",
+		`{"cron_notation":"@daily","overlap":"stack"}`:                           "/overlap",
+		`{"cron_notation":"@daily","catch_up_limit":-1,"misfire":"fire_all"}`:    "/catch_up_limit",
+		`{"cron_notation":"@daily","catch_up_window":"1"}`:                       "/catch_up_window",
 		`{"cron_notation":"@daily","dst":"twice"}`:                               "/dst",
 		`{"cron_notation":"@daily","parameters":{"a.b":"1","a_b":"2"}}`:          "/parameters/a_b",
 		`{"cron_notation":"@daily","parameters":{"a":{}}}`:                       "/parameters/a",

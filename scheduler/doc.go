@@ -62,6 +62,17 @@
 // time, by the same rules, and skips the others with the reason "edited",
 // whatever the policy: a pause must not start what was missed last night.
 //
+// # Overlaps
+//
+// A schedule may make a nominal time wait for the end of the executions that it
+// fired before. The key of such a fire is created as always, with the id of its
+// execution, and the fire stays open: the queue needs no other storage, and a
+// bus that takes over finishes it. Of the queued fires of a schedule a walk
+// tries only the oldest one, and only if no execution of the schedule runs. The
+// end of an execution starts a walk, and so does each renewal of the lease.
+//
+// # Runs of skipped times
+//
 // A long run of skipped misfires shares the key of its newest time. A time
 // within that run may have a key of its own; that key decides it.
 //

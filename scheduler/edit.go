@@ -153,7 +153,7 @@ func (s *Scheduler) CloseSchedules(ctx context.Context, app, job string) error {
 			return err
 		}
 	}
-	return nil
+	return s.closeQueued(ctx, app, job)
 }
 
 func (s *Scheduler) noSuchSchedule(key bus.ScheduleKey) error {

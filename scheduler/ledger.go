@@ -32,6 +32,7 @@ type openFire struct {
 	key       string
 	execution int64
 	nominal   int64
+	overlap   string    // of the fire
 	retryAt   time.Time // no attempt before this
 	backoff   time.Duration
 }
@@ -119,7 +120,7 @@ func (l *ledger) addDecision(key string, f *bus.Fire) {
 		l.opened[schedule] = map[string]*openFire{}
 	}
 	if l.opened[schedule][key] == nil {
-		l.opened[schedule][key] = &openFire{key: key, execution: f.Execution, nominal: second}
+		l.opened[schedule][key] = &openFire{key: key, execution: f.Execution, nominal: second, overlap: f.Overlap}
 	}
 }
 
@@ -174,19 +175,34 @@ func (l *ledger) newestGeneration(schedule bus.ScheduleKey) (newest uint64) {
 	return newest
 }
 
-// openFires returns the schedule's open fires that may be attempted now, oldest
-// first.
+// openFires returns the schedule's open fires, oldest first.
 func (l *ledger) openFires(schedule bus.ScheduleKey) []openFire {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var open []openFire
 	for _, o := range l.opened[schedule] {
-		if !o.retryAt.After(time.Now()) {
-			open = append(open, *o)
-		}
+		open = append(open, *o)
 	}
 	slices.SortFunc(open, func(a, b openFire) int { return cmp.Compare(a.nominal, b.nominal) })
 	return open
+}
+
+// queuedSchedules returns the schedules of a job that have queued fires.
+func (l *ledger) queuedSchedules(app, job string) (schedules []bus.ScheduleKey) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for schedule, of := range l.opened {
+		if schedule.App() != app || schedule.Job() != job {
+			continue
+		}
+		for _, o := range of {
+			if queuesFires(o.overlap) {
+				schedules = append(schedules, schedule)
+				break
+			}
+		}
+	}
+	return schedules
 }
 
 // backOff delays the next attempt for an open fire, with exponential backoff.

@@ -9,9 +9,10 @@ import (
 )
 
 const (
-	// maxCaughtUp is the number of misfires of a schedule that the policy
-	// fire_all fires. It skips older ones.
-	maxCaughtUp = 1000
+	// defaultCatchUp is the number of misfires of a schedule that the policy
+	// fire_all fires, unless the schedule sets another. It skips older ones.
+	defaultCatchUp = 1000
+	maxCatchUp     = 100_000
 	// maxSingleSkips is the longest run of skipped misfires that has a key for
 	// each. A longer run shares one key.
 	maxSingleSkips = 24
@@ -19,6 +20,8 @@ const (
 	maxSkippedCount = 1_000_000
 
 	skippedMisfire = "misfire"
+	skippedLimit   = "catch_up_limit"
+	skippedWindow  = "catch_up_window"
 	skippedEdited  = "edited"  // undecided and late at an edit, a pause or the removal of the schedule
 	skippedDeleted = "deleted" // undecided at the deletion of the job
 
@@ -31,6 +34,7 @@ type outcome struct {
 	nominal      time.Time
 	caughtUp     bool      // a misfire that fires
 	skipped      string    // the reason, if it does not fire
+	blocker      int64     // the execution because of which it is skipped
 	skippedFrom  time.Time // the oldest time of a skipped run that ends with nominal
 	skippedCount int
 }
@@ -41,6 +45,8 @@ type lateness struct {
 	reason     string    // the reason with which late times are skipped
 	lateUntil  time.Time // times up to this are misfires
 	unledUntil time.Time // later times up to this passed while no bus led
+	tooOld     time.Time // no misfire fires up to this; zero: none is too old
+	limit      int       // the number of misfires that fire_all fires
 }
 
 // occasion is the event that makes the scheduler decide the nominal times of a
@@ -58,6 +64,10 @@ const (
 // downUntil and unledUntil are those of [leadership.unattendedUntil].
 func latenessOf(sc *bus.Schedule, now, downUntil, unledUntil time.Time, o occasion) lateness {
 	l := lateness{policy: sc.Misfire, reason: skippedMisfire, lateUntil: downUntil, unledUntil: unledUntil}
+	l.limit = cmp.Or(sc.CatchUpLimit, defaultCatchUp)
+	if window, err := time.ParseDuration(sc.CatchUpWindow); err == nil && o == atWalk && sc.Misfire != bus.MisfireSkip {
+		l.tooOld = now.Add(-window - 1)
+	}
 	switch o {
 	case atEdit, atEnd:
 		l.policy, l.reason = bus.MisfireSkip, skippedEdited
@@ -79,22 +89,33 @@ func latenessOf(sc *bus.Schedule, now, downUntil, unledUntil time.Time, o occasi
 //
 //	from ---- misfires ---- lateUntil ---- nobody led ---- unledUntil ---- on time ---- now
 //
-// For misfires the policy decides: fire_all fires each of them, skip fires
-// none, and fire_once fires the newest unless another time is due after it.
+// For misfires the policy decides: fire_all fires each of them up to a limit,
+// skip fires none, and fire_once fires the newest unless another time is due
+// after it. Those that are older than the catch-up window are skipped.
 // Times that passed while nobody led are not misfires. The policy fire_all
 // fires each of them. The other policies fire the newest unless a time that is
 // on time follows: a takeover then loses no lone fire, and does not start many
 // executions at once. Times that are on time fire.
 func (p *plan) dueOutcomes(from, now time.Time, l lateness) iter.Seq[outcome] {
 	return func(yield func(outcome) bool) {
+		if old := earlier(l.tooOld, l.lateUntil); old.After(from) {
+			if !p.yieldSkipped(from, old, skippedWindow, yield) {
+				return
+			}
+			from = old
+		}
 		if l.lateUntil.After(from) {
-			if !p.yieldMisfires(from, l.lateUntil, p.catchUpCount(l.lateUntil, now, l.policy), l.reason, true, yield) {
+			reason := l.reason
+			if l.policy == bus.MisfireFireAll {
+				reason = skippedLimit
+			}
+			if !p.yieldMisfires(from, l.lateUntil, p.catchUpCount(l.lateUntil, now, l.policy, l.limit), reason, true, yield) {
 				return
 			}
 			from = l.lateUntil
 		}
 		if l.unledUntil.After(from) && l.policy != bus.MisfireFireAll {
-			if !p.yieldMisfires(from, l.unledUntil, p.catchUpCount(l.unledUntil, now, bus.MisfireFireOnce), l.reason, false, yield) {
+			if !p.yieldMisfires(from, l.unledUntil, p.catchUpCount(l.unledUntil, now, bus.MisfireFireOnce, 1), l.reason, false, yield) {
 				return
 			}
 			from = l.unledUntil
@@ -107,6 +128,13 @@ func (p *plan) dueOutcomes(from, now time.Time, l lateness) iter.Seq[outcome] {
 	}
 }
 
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
 // outcomesUntil returns the outcomes of the nominal times after from that are due
 // at now, in order. Except at a walk, it adds those of the times that have
 // passed but are not due before now because of the jitter: the next generation
@@ -114,6 +142,9 @@ func (p *plan) dueOutcomes(from, now time.Time, l lateness) iter.Seq[outcome] {
 func (p *plan) outcomesUntil(from, now time.Time, l lateness, o occasion) iter.Seq[outcome] {
 	due := now.Add(-p.shift)
 	l.lateUntil, l.unledUntil = l.lateUntil.Add(-p.shift), l.unledUntil.Add(-p.shift)
+	if !l.tooOld.IsZero() {
+		l.tooOld = l.tooOld.Add(-p.shift)
+	}
 	return func(yield func(outcome) bool) {
 		for st := range p.dueOutcomes(from, due, l) {
 			if !yield(st) {
@@ -139,12 +170,12 @@ func (p *plan) outcomesUntil(from, now time.Time, l lateness, o occasion) iter.S
 }
 
 // catchUpCount returns how many of the times up to late may fire.
-func (p *plan) catchUpCount(late, now time.Time, policy string) int {
+func (p *plan) catchUpCount(late, now time.Time, policy string, limit int) int {
 	switch policy {
 	case bus.MisfireSkip:
 		return 0
 	case bus.MisfireFireAll:
-		return maxCaughtUp
+		return limit
 	}
 	if t := p.nextAfter(late); !t.IsZero() && !t.After(now) {
 		return 0

@@ -258,6 +258,7 @@ type recordMaker struct {
 	bus    *bus.Bus
 	mu     sync.Mutex
 	calls  int
+	stops  []int64
 	before func(execution.Submission) error // runs before the record is created, and may fail
 	after  func(execution.Submission) error
 }
@@ -287,6 +288,18 @@ func (r *recordMaker) Submit(ctx context.Context, sub execution.Submission) (*bu
 		}
 	}
 	return &e, true, nil
+}
+
+// Stop ends an execution as an agent does that gets the command.
+func (r *recordMaker) Stop(ctx context.Context, app, job string, id int64) (*bus.Execution, error) {
+	r.mu.Lock()
+	r.stops = append(r.stops, id)
+	r.mu.Unlock()
+	e, err := r.bus.Executions.Change(ctx, bus.ExecutionKey(app, job, id), func(e *bus.Execution) (*bus.Execution, error) {
+		e.StopRequest = bus.StopRequested
+		return e, nil
+	})
+	return &e.Value, err
 }
 
 func (r *recordMaker) count() int {

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -50,6 +51,21 @@ func Faults(sc bus.Schedule) (all []*bus.FieldError) {
 	}
 	if after, err := time.ParseDuration(sc.After); sc.After != "" && (err != nil || after < minMisfireAfter || after > maxMisfireAfter) {
 		add("/misfire_after", "a duration from 1s to 24h, such as "+bus.DefaultMisfireAfter+" or 5m", sc.After)
+	}
+	if sc.Overlap != "" && !slices.Contains(bus.OverlapPolicies(), sc.Overlap) {
+		add("/overlap", strings.Join(bus.OverlapPolicies(), ", "), sc.Overlap)
+	}
+	if sc.CatchUpLimit < 0 || sc.CatchUpLimit > maxCatchUp {
+		add("/catch_up_limit", fmt.Sprintf("a whole number from 1 to %d", maxCatchUp), strconv.Itoa(sc.CatchUpLimit))
+	}
+	if sc.CatchUpLimit != 0 && sc.Misfire != bus.MisfireFireAll {
+		add("/catch_up_limit", "no limit unless misfire is "+bus.MisfireFireAll, strconv.Itoa(sc.CatchUpLimit))
+	}
+	if window, err := time.ParseDuration(sc.CatchUpWindow); sc.CatchUpWindow != "" && (err != nil || window < minMisfireAfter) {
+		add("/catch_up_window", "a duration from 1s, such as 12h", sc.CatchUpWindow)
+	}
+	if sc.CatchUpWindow != "" && sc.Misfire == bus.MisfireSkip {
+		add("/catch_up_window", "no window with misfire "+bus.MisfireSkip+", which fires no misfire", sc.CatchUpWindow)
 	}
 	switch sc.Priority {
 	case "", subjects.High, subjects.Normal, subjects.Low:

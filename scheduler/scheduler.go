@@ -43,13 +43,15 @@ type Index interface {
 	StartPath(fromApp, fromKey, toApp, toKey string) []string
 	CreatedSince(app, key string, since subjects.Time) []index.Summary
 	AwaitsRetry(id int64) bool
+	RunningOf(key bus.ScheduleKey) (ids []int64)
 	PutSchedule(key bus.ScheduleKey, v *bus.Schedule, revision uint64)
 }
 
-// Submitter creates executions. Submit is idempotent for a given id, even if
+// Submitter creates and stops executions. Submit is idempotent for a given id, even if
 // several buses call it at the same time.
 type Submitter interface {
 	Submit(ctx context.Context, sub execution.Submission) (e *bus.Execution, created bool, err error)
+	Stop(ctx context.Context, app, job string, id int64) (*bus.Execution, error)
 }
 
 // Config of a [Scheduler].
@@ -78,8 +80,8 @@ type Scheduler struct {
 	ended      *endedQueue
 }
 
-// New returns a scheduler. Call it before the index runs, and [Scheduler.Run]
-// to start it.
+// New returns a scheduler. Call New before the index runs, and [Scheduler.Run]
+// to start the scheduler.
 func New(cfg Config) *Scheduler {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -94,6 +96,7 @@ func New(cfg Config) *Scheduler {
 		ended:  newEndedQueue(),
 	}
 	s.index.OnEnd(s.noteEnd)
+	s.index.OnEnd(s.wakeQueued)
 	return s
 }
 

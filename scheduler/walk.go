@@ -88,6 +88,11 @@ func (s *Scheduler) decideDue(ctx context.Context, sc *bus.Schedule, now subject
 		if err := ctx.Err(); err != nil {
 			return err
 		}
+		if st.skipped == "" && sc.Overlap != "" && sc.Overlap != bus.OverlapAllow {
+			if st, err = s.applyOverlap(ctx, sc, st); err != nil {
+				return err
+			}
+		}
 		if err := s.createFire(ctx, sc, st); err != nil {
 			return err
 		}
@@ -100,12 +105,16 @@ func (s *Scheduler) decideDue(ctx context.Context, sc *bus.Schedule, now subject
 func (s *Scheduler) createFire(ctx context.Context, sc *bus.Schedule, st outcome) error {
 	f := bus.Fire{
 		Generation: sc.Generation, Nominal: subjects.TimeOf(st.nominal), CaughtUp: st.caughtUp, Skipped: st.skipped,
+		BlockedBy: st.blocker,
 	}
 	if st.skippedCount > 1 {
 		f.SkippedFrom, f.SkippedCount = subjects.TimeOf(st.skippedFrom), st.skippedCount
 	}
 	if st.skipped == "" {
 		f.Parameters, f.Priority = sc.Parameters, sc.Priority
+		if sc.Overlap != bus.OverlapAllow {
+			f.Overlap = sc.Overlap
+		}
 		if p, err := s.plans.planFor(sc); err == nil {
 			f.Date = st.nominal.In(p.loc).Format(time.DateOnly)
 		}
@@ -140,7 +149,11 @@ func (s *Scheduler) storeFire(ctx context.Context, schedule bus.ScheduleKey, num
 	}
 	s.ledger.addDecision(key, &f)
 	s.publishFire(schedule, &f)
-	if !f.Open() {
+	switch {
+	case !f.Open():
+		return nil
+	case queuesFires(f.Overlap):
+		s.wakes.addSchedule(schedule) // a walk starts it, after those that wait already
 		return nil
 	}
 	if err := s.submitFire(ctx, key, &f, read); err != nil {
@@ -178,10 +191,21 @@ func (s *Scheduler) publishFire(schedule bus.ScheduleKey, f *bus.Fire) {
 
 // finishOpenFires submits the executions of the schedule's open fires,
 // whichever bus decided them. It tries each of them, even if another one fails.
+// Of those that are queued it tries the first one only: the others wait for it.
 func (s *Scheduler) finishOpenFires(ctx context.Context, schedule bus.ScheduleKey) (failed error) {
+	queued := false
 	for _, o := range s.ledger.openFires(schedule) {
 		if ctx.Err() != nil {
 			return ctx.Err()
+		}
+		if _, known := s.index.Find(o.execution); known {
+			s.ledger.removeOpen(o.key)
+			continue
+		}
+		waits := queuesFires(o.overlap) && queued
+		queued = queued || queuesFires(o.overlap)
+		if waits || o.retryAt.After(time.Now()) {
+			continue
 		}
 		if err := s.finishOpenFire(ctx, schedule, o); err != nil {
 			failed = fmt.Errorf("finish fire %s: %w", o.key, err)
@@ -193,18 +217,17 @@ func (s *Scheduler) finishOpenFires(ctx context.Context, schedule bus.ScheduleKe
 	return failed
 }
 
-// finishOpenFire submits the execution of an open fire unless it has a record.
+// finishOpenFire submits the execution of an open fire unless it has a record,
+// or has to wait.
 func (s *Scheduler) finishOpenFire(ctx context.Context, schedule bus.ScheduleKey, o openFire) error {
-	if _, ok := s.index.Find(o.execution); ok {
-		s.ledger.removeOpen(o.key)
-		return nil
-	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), decisionTimeout)
 	defer cancel()
 	read := time.Now()
-	_, err := s.bus.Executions.Get(ctx, bus.ExecutionKey(schedule.App(), schedule.Job(), o.execution))
+	e, err := s.bus.Executions.Get(ctx, bus.ExecutionKey(schedule.App(), schedule.Job(), o.execution))
 	if err == nil {
-		s.ledger.removeOpen(o.key)
+		if o.overlap == "" || e.Value.BatchStatus.Ended() { // else the read model is about to know it
+			s.ledger.removeOpen(o.key)
+		}
 		return nil
 	}
 	if !errors.Is(err, bus.ErrNotFound) {
@@ -222,6 +245,11 @@ func (s *Scheduler) finishOpenFire(ctx context.Context, schedule bus.ScheduleKey
 	case !f.Value.Open() || f.Value.Execution != o.execution:
 		s.ledger.removeOpen(o.key)
 		return nil
+	}
+	if queuesFires(f.Value.Overlap) {
+		if wait, err := s.mustWait(ctx, schedule, &f.Value); wait || err != nil {
+			return err
+		}
 	}
 	return s.submitFire(ctx, o.key, &f.Value, read)
 }
@@ -253,7 +281,11 @@ func (s *Scheduler) submitFire(ctx context.Context, key string, f *bus.Fire, rea
 	case err != nil:
 		return err
 	}
-	s.ledger.removeOpen(key)
+	// The overlap policies count an open fire as running. The read model has to
+	// take over.
+	if _, known := s.index.Find(f.Execution); known || f.Overlap == "" {
+		s.ledger.removeOpen(key)
+	}
 	return nil
 }
 

@@ -168,6 +168,10 @@ type Schedule struct {
 	Jitter     string            `json:"jitter,omitempty" edn:"schedule/jitter"`
 	Priority   string            `json:"priority,omitempty" edn:"schedule/priority,keyword" doc:"Absent for that of the job."`
 	Parameters map[string]string `json:"parameters,omitempty" edn:"schedule/parameters"`
+
+	Overlap       string `json:"overlap,omitempty" edn:"schedule/overlap,keyword" doc:"Absent for allow."`
+	CatchUpLimit  int    `json:"catch_up_limit,omitzero" edn:"schedule/catch-up-limit"`
+	CatchUpWindow string `json:"catch_up_window,omitempty" edn:"schedule/catch-up-window"`
 }
 
 // NamedSchedule is a schedule with its next fire time.

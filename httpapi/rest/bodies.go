@@ -28,6 +28,10 @@ type NewSchedule struct {
 	Jitter       string `json:"jitter,omitempty" edn:"schedule/jitter" doc:"A duration from 1s to 24h. The schedule fires up to this much later than its nominal times, always by the same part of it. The part is a hash of application, job and name." example:"5m"`
 	Priority     string `json:"priority,omitempty" edn:"schedule/priority,keyword" enum:"high,normal,low" doc:"Priority of the executions that the schedule fires. Default: that of the job."`
 
+	Overlap       string `json:"overlap,omitempty" edn:"schedule/overlap,keyword" enum:"allow,skip,queue_one,queue_all,cancel_running" doc:"What becomes of a nominal time while an execution that the schedule fired has not ended. allow fires it; skip skips it; queue_one fires it afterwards, and skips it if one waits already; queue_all fires it after all earlier ones, of which up to 1,000 wait; cancel_running is queue_one, and requests a stop of the execution. Default allow."`
+	CatchUpLimit  int    `json:"catch_up_limit,omitzero" edn:"schedule/catch-up-limit" doc:"Maximum number of misfires that fire with fire_all, from 1 to 100,000. Older ones are skipped. Default 1,000."`
+	CatchUpWindow string `json:"catch_up_window,omitempty" edn:"schedule/catch-up-window" doc:"A duration from 1s. Misfires that are older than this are skipped. Default: none is too old." example:"12h"`
+
 	Parameters map[string]string `json:"parameters,omitempty" edn:"schedule/parameters" doc:"Job parameters of the executions that the schedule fires. The bus stores numbers, true and false as text."`
 }
 

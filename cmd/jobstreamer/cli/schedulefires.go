@@ -78,6 +78,9 @@ func drawDecisions(p *page, v rest.Fires) {
 		case len(f.TriggeredBy) > 0:
 			what.text = "started by " + causesText(f.TriggeredBy)
 		}
+		if f.BlockedBy != nil {
+			what.text += fmt.Sprintf(", because of execution %d", *f.BlockedBy)
+		}
 		if f.SkippedCount > 1 {
 			what.text += ", with " + countText(f.SkippedCount-1, "earlier time", "earlier times")
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -86,6 +87,9 @@ func (c *CLI) scheduleSet() *cobra.Command {
 		f.StringVar(&sched.End, "end", "", "`TIME` date or time after which it does not fire; a date includes the whole day")
 		f.StringVar(&sched.DST, "dst", "", "`RULE` how often a time fires that the clocks show twice in a night: once or both (default: once)")
 		f.StringVar(&sched.Jitter, "jitter", "", "`DURATION` the schedule fires later than its fire times by a part of this, always the same, so that schedules do not fire all at once")
+		f.StringVar(&sched.Overlap, "overlap", "", "`POLICY` what becomes of a fire time while an execution of the schedule runs: allow, skip, queue_one, queue_all or cancel_running (default: allow)")
+		f.IntVar(&sched.CatchUpLimit, "catch-up-limit", 0, "`NUMBER` maximum number of misfires that fire with --misfire fire_all (default: 1000)")
+		f.StringVar(&sched.CatchUpWindow, "catch-up-window", "", "`DURATION` age, such as 12h, from which on no misfire fires")
 		f.StringVar(&sched.Priority, "priority", "", "`PRIORITY` priority of the executions: high, normal or low (default: that of the job)")
 		f.StringArrayVarP(&params, "param", "p", nil, "`NAME=VALUE` job parameter of the executions; can be repeated")
 		f.StringVar(&sched.Calendar, "calendar", "", "`NAME` holiday calendar; not supported yet")
@@ -96,6 +100,7 @@ func (c *CLI) scheduleSet() *cobra.Command {
 		v.addFlags(f)
 	})
 	completeFlag(cmd, "dst", cobra.FixedCompletions([]cobra.Completion{"once", "both"}, cobra.ShellCompDirectiveNoFileComp))
+	completeFlag(cmd, "overlap", cobra.FixedCompletions([]cobra.Completion{"allow", "skip", "queue_one", "queue_all", "cancel_running"}, cobra.ShellCompDirectiveNoFileComp))
 	completeFlag(cmd, "priority", cobra.FixedCompletions([]cobra.Completion{"high", "normal", "low"}, cobra.ShellCompDirectiveNoFileComp))
 	completeFlag(cmd, "misfire", cobra.FixedCompletions([]cobra.Completion{"fire_once", "fire_all", "skip"}, cobra.ShellCompDirectiveNoFileComp))
 	c.showFlags(cmd)
@@ -273,8 +278,13 @@ func drawScheduleFields(p *page, j *rest.Job, name string) {
 		if !is.NextFire.IsZero() {
 			next = p.timeText(is.NextFire)
 		}
+		catchUp := ""
+		if is.CatchUpLimit != 0 {
+			catchUp = strconv.Itoa(is.CatchUpLimit)
+		}
 		p.writeFields("Job", cell{j.Name, bold}, "Schedule", shown, "Cron", is.CronNotation, "At", is.At, "Time zone", textOf(is.TimeZone), "Calendar", textOf(is.Calendar),
-			"Start", is.Start, "End", is.End, "Clock changes", is.DST, "Jitter", is.Jitter, "Priority", is.Priority, "Parameters", parametersText(is.Parameters), "Misfire", is.Misfire, "Misfire after", is.MisfireAfter, "Paused", yesText(!is.Active), "Next", next, "Changed", p.timeText(is.LastUpdatedTime))
+			"Start", is.Start, "End", is.End, "Clock changes", is.DST, "Jitter", is.Jitter, "Priority", is.Priority, "Parameters", parametersText(is.Parameters), "Misfire", is.Misfire, "Misfire after", is.MisfireAfter, "Catch-up limit", catchUp, "Catch-up window", is.CatchUpWindow, "Overlap", is.Overlap,
+			"Paused", yesText(!is.Active), "Next", next, "Changed", p.timeText(is.LastUpdatedTime))
 	}
 }
 
