@@ -118,6 +118,7 @@ func (s *Server) addRoutes() {
 	addRoute(s, executeJob, writingRoute(put, sched+"/pause", "Pause the default schedule of a job", 200), s.pauseSchedule)
 	addRoute(s, executeJob, writingRoute(put, sched+"/resume", "Resume the default schedule of a job", 200), s.resumeSchedule)
 	addRoute(s, readJob, readingRoute(get, job+"/fires", "List the past fire times of a job's schedules with their outcome, newest first", 200), s.listFires)
+	addRoute(s, readJob, readingRoute(get, job+"/why", "Explain why a job did or did not start", 200), s.explainJob)
 
 	addRoute(s, executeJob, withLaterAudit(writingRoute(post, "/test-executions", "Test a diagram: run its job without the work of its steps", 201)), s.postTestExecution)
 	addRoute(s, readJob, readingRoute(get, "/test-execution/{id}", "Get the status of a test execution", 200), s.getTestExecution)

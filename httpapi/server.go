@@ -120,6 +120,7 @@ type Schedules interface {
 	Next(key bus.ScheduleKey, n int) []time.Time // none if it is paused or there is none
 	Preview(s bus.Schedule, from time.Time, n int) ([]scheduler.PreviewedFire, error)
 	// Newest first; of all schedules of the job if name is empty.
+	Why(ctx context.Context, app, job string, at time.Time) ([]scheduler.Reason, error)
 	Fires(ctx context.Context, app, job, name string, q scheduler.FireQuery) ([]scheduler.Decided, error)
 }
 

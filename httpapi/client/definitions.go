@@ -214,6 +214,17 @@ func (c *Client) Fires(ctx context.Context, app, job string, f FireFilter) (fire
 	return fires, err
 }
 
+// Why explains why a job did or did not start at a moment; the zero time means
+// now.
+func (c *Client) Why(ctx context.Context, app, job string, at time.Time) (why rest.Why, err error) {
+	query := url.Values{}
+	if !at.IsZero() {
+		query.Set("at", at.Format(time.RFC3339Nano))
+	}
+	_, err = c.call(ctx, request{method: "GET", path: joinPath(app, "job", job, "why"), query: query}, &why)
+	return why, err
+}
+
 // PauseSchedule stops a schedule of a job from firing until it is resumed. The
 // empty name stands for the default schedule.
 func (c *Client) PauseSchedule(ctx context.Context, app, job, name string) (is *rest.Schedule, err error) {

@@ -22,3 +22,22 @@ type Fire struct {
 	SkippedFrom  *subjects.Time `json:"skipped_from,omitempty" doc:"Oldest of several times that were skipped together; nominal_time is the newest."`
 	SkippedCount int            `json:"skipped_count" doc:"Number of times that were skipped together, at most 1,000,000."`
 }
+
+// Why says why a job did or did not start.
+type Why struct {
+	App     string        `json:"app"`
+	Job     string        `json:"job"`
+	At      subjects.Time `json:"at" doc:"The moment that was asked about."`
+	Reasons []Reason      `json:"reasons" doc:"One for each schedule of the job, and one for its triggers."`
+}
+
+// Reason says what became of the last time at which a job could have started.
+type Reason struct {
+	Schedule    string         `json:"schedule,omitempty" doc:"Name of the schedule. Absent for triggers, and if nothing starts the job."`
+	Outcome     string         `json:"outcome" enum:"fired,caught_up,triggered,skipped,paused,not_due,edited,forgotten,undecided,unmet,none" doc:"fired, caught_up (fired late), triggered, skipped, paused, not_due (the time is to come), edited (the schedule was stored later), forgotten (decisions of that age are not kept), undecided (no bus has decided yet), unmet (triggers wait for other jobs), none (nothing starts the job)."`
+	NominalTime *subjects.Time `json:"nominal_time,omitempty"`
+	Text        string         `json:"text" doc:"What happened, in sentences."`
+	ExecutionID *int64         `json:"execution_id,omitempty"`
+	BatchStatus string         `json:"batch_status,omitempty" doc:"Of the execution now."`
+	Fire        *Fire          `json:"fire,omitempty" doc:"The stored decision."`
+}

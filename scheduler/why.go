@@ -1,0 +1,227 @@
+package scheduler
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/index"
+)
+
+// Reason says what became of the last time before a moment at which a job could
+// have started, by one of its schedules or by its triggers.
+type Reason struct {
+	Schedule string // its name; empty: triggers, or the job has nothing that starts it
+	Outcome  Outcome
+	Nominal  time.Time // in the time zone of the schedule; zero: none
+	Text     string    // a sentence for people
+	Decision *Decided  // nil: none
+}
+
+// Outcome is a word for what became of a time.
+type Outcome string
+
+// The outcomes.
+const (
+	OutcomeFired     Outcome = "fired"
+	OutcomeCaughtUp  Outcome = "caught_up"
+	OutcomeTriggered Outcome = "triggered"
+	OutcomeSkipped   Outcome = "skipped"
+	OutcomePaused    Outcome = "paused"    // the schedule is paused
+	OutcomeNotDue    Outcome = "not_due"   // the time is to come
+	OutcomeEdited    Outcome = "edited"    // the schedule was stored later
+	OutcomeForgotten Outcome = "forgotten" // decisions of that age are not kept
+	OutcomeUndecided Outcome = "undecided" // no bus has decided yet
+	OutcomeUnmet     Outcome = "unmet"     // triggers wait for other jobs
+	OutcomeNone      Outcome = "none"      // nothing starts the job
+)
+
+// maxLookBack is how far back [Scheduler.Why] looks for the last nominal time.
+const maxLookBack = 5 * 366 * 24 * time.Hour
+
+// Why returns why a job did or did not start: for each of its schedules what
+// became of the last nominal time at or before a moment, and what became of its
+// triggers. It reads; it decides nothing.
+func (s *Scheduler) Why(ctx context.Context, app, job string, at time.Time) ([]Reason, error) {
+	all, err := s.StoredAll(ctx, app, job)
+	if err != nil {
+		return nil, err
+	}
+	var reasons []Reason
+	for i := range all {
+		r, err := s.whySchedule(ctx, &all[i], at)
+		if err != nil {
+			return nil, err
+		}
+		reasons = append(reasons, r)
+	}
+	def, _, _ := s.index.Definition(app, job)
+	if def != nil && def.Settings.Triggers != nil {
+		r, err := s.whyTriggers(ctx, &index.Started{App: app, Job: job, Triggers: def.Settings.Triggers}, at)
+		if err != nil {
+			return nil, err
+		}
+		reasons = append(reasons, r)
+	}
+	if len(reasons) == 0 {
+		reasons = []Reason{{Outcome: OutcomeNone, Text: "The job has no schedule and no triggers: it runs only when somebody starts it."}}
+	}
+	return reasons, nil
+}
+
+// whySchedule explains the last nominal time of a schedule at or before a moment.
+func (s *Scheduler) whySchedule(ctx context.Context, sc *bus.Schedule, at time.Time) (Reason, error) {
+	r := Reason{Schedule: sc.Key().Name()}
+	p, err := s.plans.planFor(sc)
+	if err != nil {
+		r.Outcome, r.Text = OutcomeNone, fmt.Sprintf("This version cannot read the schedule, so it does not fire: %v.", err)
+		return r, nil
+	}
+	last := p.newestBetween(at.Add(-maxLookBack), at, 1)
+	if len(last) == 0 {
+		r.Outcome, r.Text = OutcomeNotDue, "The schedule has no time until then"
+		if next := p.nextAfter(at); !next.IsZero() {
+			r.Text += "; its next one is " + shownTime(next)
+		}
+		r.Text += "."
+		return r, nil
+	}
+	r.Nominal = last[0]
+	found, err := s.Fires(ctx, sc.App, sc.Job, sc.Key().Name(), FireQuery{From: r.Nominal, To: r.Nominal.Add(time.Second), Limit: 1})
+	if err != nil {
+		return r, err
+	}
+	if len(found) > 0 {
+		r.Decision = &found[0]
+		r.Outcome, r.Text = explainDecision(sc, r.Decision, r.Nominal)
+		return r, nil
+	}
+	r.Outcome, r.Text = s.explainNone(sc, r.Nominal, r.Nominal.Add(p.shift), time.Now())
+	return r, nil
+}
+
+// explainDecision explains a stored decision about a nominal time.
+func explainDecision(sc *bus.Schedule, d *Decided, nominal time.Time) (Outcome, string) {
+	late := d.Time.Std().Sub(nominal).Round(time.Second)
+	switch {
+	case d.Skipped != "":
+		return OutcomeSkipped, fmt.Sprintf("%s was skipped: %s.", shownTime(nominal), skipText(sc, d, d.Time.Std().In(nominal.Location()), late))
+	case d.CaughtUp:
+		return OutcomeCaughtUp, fmt.Sprintf("%s fired %v late as execution %d: no bus ran at that time, or it could not decide.", shownTime(nominal), late, d.Execution)
+	}
+	return OutcomeFired, fmt.Sprintf("%s fired as execution %d.", shownTime(nominal), d.Execution)
+}
+
+// skipText says why a nominal time was skipped. It was decided at a moment, so
+// late.
+func skipText(sc *bus.Schedule, d *Decided, decided time.Time, late time.Duration) string {
+	switch d.Skipped {
+	case skippedMisfire:
+		return fmt.Sprintf("it was decided %v late, which is a misfire, and with misfire %s it does not fire", late, cmp.Or(sc.Misfire, bus.MisfireFireOnce))
+	case skippedEdited:
+		return "it was late and undecided when the schedule was edited, paused or removed at " + shownTime(decided)
+	case skippedDeleted:
+		return "it was undecided when the job was deleted at " + shownTime(decided)
+	case bus.CodeNoSuchJob:
+		return "the job did not exist any more"
+	}
+	return strings.ReplaceAll(d.Skipped, "_", " ")
+}
+
+// explainNone explains why there is no decision about a nominal time that is
+// due at a moment.
+func (s *Scheduler) explainNone(sc *bus.Schedule, nominal, due, now time.Time) (Outcome, string) {
+	since := sc.Since.Std().In(nominal.Location())
+	switch kept := s.bus.Retention().Fires; {
+	case due.After(now) && !sc.Active:
+		return OutcomePaused, fmt.Sprintf("%s is to come, but the schedule is paused since %s.", shownTime(nominal), shownTime(since))
+	case due.After(now):
+		return OutcomeNotDue, fmt.Sprintf("%s is to come: it fires in %v.", shownTime(nominal), due.Sub(now).Round(time.Second))
+	case !since.Before(nominal) && !sc.Active:
+		return OutcomeEdited, fmt.Sprintf("%s was before the schedule was stored or paused at %s, and nothing is known about it.", shownTime(nominal), shownTime(since))
+	case !since.Before(nominal):
+		return OutcomeEdited, fmt.Sprintf("%s was before the schedule was stored or resumed at %s: it fires from then on.", shownTime(nominal), shownTime(since))
+	case !sc.Active:
+		return OutcomePaused, fmt.Sprintf("%s did not fire: the schedule is paused since %s.", shownTime(nominal), shownTime(since))
+	case nominal.Before(now.Add(-kept)):
+		return OutcomeForgotten, fmt.Sprintf("%s is too long ago: decisions are kept for %v.", shownTime(nominal), kept)
+	}
+	return OutcomeUndecided, fmt.Sprintf("No control bus has decided about %s yet; the one that leads decides it within seconds, as soon as it reaches JetStream.", shownTime(nominal))
+}
+
+// whyTriggers explains the last start by triggers before a moment, or what they
+// wait for.
+func (s *Scheduler) whyTriggers(ctx context.Context, started *index.Started, at time.Time) (Reason, error) {
+	var last *Decided
+	seen := map[bus.ScheduleKey]bool{}
+	for _, t := range started.Triggers.Jobs {
+		key := triggerKey(started, t.App, t.Job)
+		if seen[key] {
+			continue
+		}
+		seen[key] = true
+		all, err := s.listTriggered(ctx, key, FireQuery{To: at.Add(time.Millisecond)})
+		if err != nil {
+			return Reason{}, err
+		}
+		for i := range all {
+			if last == nil || all[i].Nominal > last.Nominal {
+				last = &all[i]
+			}
+		}
+	}
+	if last == nil {
+		return Reason{Outcome: OutcomeUnmet, Text: "Its triggers have started nothing until then: " + s.unmetText(started, nil, at) + "."}, nil
+	}
+	r := Reason{Outcome: OutcomeTriggered, Nominal: last.Nominal.Std().In(s.plans.zone), Decision: last}
+	var causes []string
+	for _, c := range last.Causes {
+		causes = append(causes, fmt.Sprintf("execution %d of %s", c.Execution, s.shownJob(c.App, c.Job)))
+	}
+	r.Text = fmt.Sprintf("At %s %s started execution %d.", shownTime(r.Nominal), strings.Join(causes, " and "), last.Execution)
+	if since := s.unmetText(started, last.Causes, at); since != "" {
+		r.Text += " Since then " + since + "."
+	}
+	if last.Skipped != "" {
+		r.Outcome, r.Text = OutcomeSkipped, fmt.Sprintf("At %s %s met the triggers, but nothing was started: %s.", shownTime(r.Nominal), strings.Join(causes, " and "), last.Skipped)
+	}
+	return r, nil
+}
+
+// unmetText says, for each trigger of a job, what the last execution of the
+// other job before a moment is. It leaves out those in done.
+func (s *Scheduler) unmetText(started *index.Started, done []bus.Cause, at time.Time) string {
+	var all []string
+	for _, t := range started.Triggers.Jobs {
+		of := s.index.CreatedSince(t.App, t.Job, 0)
+		i := slices.IndexFunc(of, func(e index.Summary) bool { return e.CreateTime.Std().Before(at) })
+		name := s.shownJob(t.App, t.Job)
+		if i < 0 {
+			all = append(all, fmt.Sprintf("%s has no execution", name))
+			continue
+		}
+		if slices.Contains(done, causeOf(&of[i])) {
+			continue
+		}
+		text := fmt.Sprintf("execution %d of %s is %s", of[i].ID, name, of[i].BatchStatus)
+		if date := s.businessDate(&of[i]); started.Triggers.All {
+			text += " for " + date
+		}
+		if !t.Matches(of[i].BatchStatus, of[i].ExitStatus) {
+			text += ", where " + t.On + " is wanted"
+		}
+		all = append(all, text)
+	}
+	return strings.Join(all, "; ")
+}
+
+func (s *Scheduler) shownJob(app, job string) string {
+	return bus.JobKey(app, s.index.JobName(app, job))
+}
+
+// shownTime returns a time as sentences have it.
+func shownTime(t time.Time) string { return t.Format("2006-01-02 15:04:05 MST") }
