@@ -113,7 +113,11 @@ func explainDecision(sc *bus.Schedule, d *Decided, nominal time.Time) (Outcome, 
 	case d.CaughtUp:
 		return OutcomeCaughtUp, fmt.Sprintf("%s fired %v late as execution %d: no bus ran at that time, or it could not decide.", shownTime(nominal), late, d.Execution)
 	}
-	return OutcomeFired, fmt.Sprintf("%s fired as execution %d.", shownTime(nominal), d.Execution)
+	text := fmt.Sprintf("%s fired as execution %d.", shownTime(nominal), d.Execution)
+	if queuesFires(d.Overlap) {
+		text += " With overlap " + d.Overlap + " it starts after the earlier executions of the schedule have ended."
+	}
+	return OutcomeFired, text
 }
 
 // skipText says why a nominal time was skipped. It was decided at a moment, so
@@ -122,6 +126,12 @@ func skipText(sc *bus.Schedule, d *Decided, decided time.Time, late time.Duratio
 	switch d.Skipped {
 	case skippedMisfire:
 		return fmt.Sprintf("it was decided %v late, which is a misfire, and with misfire %s it does not fire", late, cmp.Or(sc.Misfire, bus.MisfireFireOnce))
+	case skippedLimit:
+		return fmt.Sprintf("it was decided %v late, and more recent times used up the catch_up_limit", late)
+	case skippedWindow:
+		return fmt.Sprintf("it was decided %v late, which is more than the catch_up_window", late)
+	case skippedOverlap:
+		return fmt.Sprintf("execution %d had not ended, and the overlap policy is %s", d.BlockedBy, cmp.Or(d.Overlap, sc.Overlap))
 	case skippedEdited:
 		return "it was late and undecided when the schedule was edited, paused or removed at " + shownTime(decided)
 	case skippedDeleted:
