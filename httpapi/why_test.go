@@ -21,7 +21,9 @@ func TestWhy(t *testing.T) {
 	}
 	why("", "none", "no schedule and no triggers")
 	e.call("PUT", "/default/job/load/schedule", `{"cron_notation":"* * * * * ?"}`).want(201)
-	eventually(t, "it fires", func() bool { return strings.Contains(string(e.call("GET", "/default/job/load/why", "").body), `"outcome":"fired"`) })
+	eventually(t, "it fires", func() bool {
+		return strings.Contains(string(e.call("GET", "/default/job/load/why", "").body), `"outcome":"fired"`)
+	})
 	e.call("PUT", "/default/job/load/schedule/pause", "").want(200)
 	var fires rest.Fires
 	e.call("GET", "/default/job/load/fires?limit=1", "").want(200).into(&fires)
