@@ -65,16 +65,23 @@ func SplitJobKey(key string) (app, permanentKey string, ok bool) {
 
 // Schedule says when a job fires. A job may have several.
 type Schedule struct {
-	App        string `json:"app"`
-	Job        string `json:"job"`
-	Name       string `json:"name,omitempty"` // empty: [DefaultSchedule]
-	Cron       string `json:"cron_notation"`
-	At         string `json:"at,omitempty"`        // the only nominal time; Cron is empty then
-	TimeZone   string `json:"time_zone,omitempty"` // IANA name; empty: that of the bus
-	Calendar   string `json:"calendar,omitempty"`
-	Substitute bool   `json:"substitution,omitempty"`
-	Misfire    string `json:"misfire,omitempty"`       // [MisfireFireOnce] if empty
-	After      string `json:"misfire_after,omitempty"` // a duration, [DefaultMisfireAfter] if empty
+	App  string `json:"app"`
+	Job  string `json:"job"`
+	Name string `json:"name,omitempty"` // empty: [DefaultSchedule]
+	Cron string `json:"cron_notation"`
+	// The only nominal time; Cron is empty then. With BusinessDays, the clock time.
+	At       string `json:"at,omitempty"`
+	TimeZone string `json:"time_zone,omitempty"` // IANA name; empty: that of the bus
+	// The key of a calendar. Without one, every day is a business day; for
+	// BusinessDays, every day but Saturdays and Sundays.
+	Calendar     string       `json:"calendar,omitempty"`
+	Substitution Substitution `json:"substitution,omitempty"`
+	// In place of Cron: see [calendar.BusinessDays].
+	BusinessDays []int  `json:"business_days,omitempty"`
+	Of           string `json:"of,omitempty"`
+	Months       []int  `json:"months,omitempty"`
+	Misfire      string `json:"misfire,omitempty"`       // [MisfireFireOnce] if empty
+	After        string `json:"misfire_after,omitempty"` // a duration, [DefaultMisfireAfter] if empty
 	// Bounds of the nominal times, dates or times; empty: none. An end that is
 	// a date includes that day.
 	Start    string `json:"start,omitempty"`
@@ -142,12 +149,15 @@ type Fire struct {
 	Generation uint64        `json:"generation"`
 	Nominal    subjects.Time `json:"nominal_time"`
 	// Of the nominal time, YYYY-MM-DD, in the time zone of the schedule.
-	Date      string `json:"date,omitempty"`
-	Execution int64  `json:"execution_id,omitempty"`
+	Date string `json:"date,omitempty"`
+	// The first time of the schedule that was moved to this one, because it is
+	// on a holiday. Zero if the schedule names this time itself.
+	From      subjects.Time `json:"from,omitzero"`
+	Execution int64         `json:"execution_id,omitempty"`
 	// Of the execution. Priority is empty for that of the job.
 	Parameters map[string]string `json:"parameters,omitempty"`
 	Priority   string            `json:"priority,omitempty"`
-	Skipped    string            `json:"skipped,omitempty"` // misfire, edited, calendar, exclusive ...
+	Skipped    string            `json:"skipped,omitempty"` // misfire, edited, decided, exclusive ...
 	CaughtUp   bool              `json:"caught_up,omitempty"`
 	// The policy of the schedule, unless it allows overlaps. A fire with a
 	// policy that queues is open until earlier executions have ended.

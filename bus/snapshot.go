@@ -17,13 +17,9 @@ import (
 func Snapshot[T any](ctx context.Context, b *Bus, s *Store[T]) (all []Entry[T], revision uint64, err error) {
 	ctx, cancel := jetio.WithAckTimeout(ctx)
 	defer cancel()
-	newest := uint64(0)
-	m, err := jetio.ReadLast(ctx, b.NC, jetio.BucketStream(s.kv.Bucket()), s.Subject(">"))
-	switch {
-	case err == nil:
-		newest = m.Sequence
-	case !errors.Is(err, ErrNotFound):
-		return nil, 0, fmt.Errorf("read the newest revision of %s: %w", s.kv.Bucket(), err)
+	newest, err := NewestRevision(ctx, b, s)
+	if err != nil {
+		return nil, 0, err
 	}
 	found := map[string]Entry[T]{}
 	filled, complete := false, false
@@ -55,4 +51,17 @@ func Snapshot[T any](ctx context.Context, b *Bus, s *Store[T]) (all []Entry[T], 
 		all = append(all, found[key])
 	}
 	return all, revision, nil
+}
+
+// NewestRevision returns the newest revision of a bucket, which may be that of a
+// deletion marker, as the leader has it; 0 if nothing was ever written.
+func NewestRevision[T any](ctx context.Context, b *Bus, s *Store[T]) (uint64, error) {
+	m, err := jetio.ReadLast(ctx, b.NC, jetio.BucketStream(s.kv.Bucket()), s.Subject(">"))
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return 0, nil
+	case err != nil:
+		return 0, fmt.Errorf("read the newest revision of %s: %w", s.kv.Bucket(), err)
+	}
+	return m.Sequence, nil
 }

@@ -124,7 +124,7 @@ func TestV1Clients(t *testing.T) {
 		{name: "it is edited as it was read", method: "POST", path: "/default/job/MyShell/schedule", status: 201, want: any_,
 			body: `{:job/name "MyShell", :db/id 3 :schedule/active? false :schedule/cron-notation "0 0 0 2 1 ? 2099" :schedule/calendar {:calendar/name ""} :schedule/substitution? true}`},
 		{name: "the job shows it", method: "GET", path: "/default/job/MyShell", status: 200, want: any_ +
-			`:job/schedule \{:schedule/cron-notation "0 0 0 2 1 \? 2099" :schedule/substitution\? true :schedule/misfire :fire-once :schedule/misfire-after "60s" :schedule/active\? true .*:job/next-execution \{:job-execution/start-time #inst "2099-01-02T00:00:00\.000-00:00"\}` + any_},
+			`:job/schedule \{:schedule/cron-notation "0 0 0 2 1 \? 2099" :schedule/substitution "true" :schedule/substitution\? true :schedule/misfire :fire-once :schedule/misfire-after "60s" :schedule/active\? true .*:job/next-execution \{:job-execution/start-time #inst "2099-01-02T00:00:00\.000-00:00"\}` + any_},
 		{name: "the timeline shows it", method: "GET", path: "/default/jobs?q=Shell", status: 200, want: any_ +
 			`:job/executions \[\{:application/name "default" :job/name "MyShell" :job-execution/batch-status \{:db/ident :batch-status/registered\} :job-execution/start-time #inst "2099-01-02T00:00:00\.000-00:00" :job-execution/end-time #inst "2099-01-02T00:05:00\.000-00:00"` + any_},
 		{name: "a key of a namespace that nobody knows", method: "POST", path: "/default/job/MyShell/schedule", body: `{:schedule/cron-notation "0 0 0 * * ?" :other/key 1}`, status: 400, want: any_ + "other~1key" + any_},

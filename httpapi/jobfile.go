@@ -20,6 +20,7 @@ import (
 	v1 "github.com/job-streamer/job-streamer-control-bus/httpapi/v1"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 	"github.com/job-streamer/job-streamer-control-bus/scheduler"
+	"github.com/job-streamer/job-streamer-control-bus/scheduler/calendar"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
@@ -374,7 +375,8 @@ func sentOf(sc *bus.Schedule) rest.NewSchedule {
 	is := *sc
 	leaveDefaults(&is)
 	return rest.NewSchedule{
-		CronNotation: is.Cron, TimeZone: is.TimeZone, Calendar: is.Calendar, Substitution: is.Substitute,
+		CronNotation: is.Cron, TimeZone: is.TimeZone, Calendar: is.Calendar, Substitution: string(is.Substitution),
+		BusinessDays: is.BusinessDays, Of: is.Of, Months: is.Months,
 		Misfire: is.Misfire, MisfireAfter: is.After,
 		At: is.At, Start: is.Start, End: is.End, DST: is.DST, Jitter: is.Jitter, Priority: is.Priority, Parameters: is.Parameters,
 		Overlap: is.Overlap, CatchUpLimit: is.CatchUpLimit, CatchUpWindow: is.CatchUpWindow,
@@ -393,6 +395,9 @@ func leaveDefaults(sc *bus.Schedule) {
 	if sc.DST == bus.DSTOnce {
 		sc.DST = ""
 	}
+	if sc.Substitution.Or() == calendar.NoSubstitution {
+		sc.Substitution = ""
+	}
 	after, err := time.ParseDuration(sc.After)
 	if usual, _ := time.ParseDuration(bus.DefaultMisfireAfter); err == nil && after == usual {
 		sc.After = ""
@@ -406,7 +411,7 @@ func (s *Server) getFile(ctx context.Context, in *JobPath) (*tagged[jobFile], er
 	}
 	all := make([]bus.Schedule, len(j.Schedules))
 	for i, sc := range j.Schedules {
-		all[i] = *sc
+		all[i] = *s.withNames(sc)
 	}
 	f, err := s.fileOf(j.App, j.JSL, &j.Settings, all)
 	return &tagged[jobFile]{entityTag(j.Revision), f}, err
@@ -499,7 +504,7 @@ func (s *Server) checkSentJob(ctx context.Context, app string, sent *sentJob) er
 		return err
 	}
 	for _, sc := range sent.schedulesOver(app, nil) {
-		err := s.cfg.Schedules.ValidateSchedule(sc)
+		err := s.cfg.Schedules.ValidateSchedule(ctx, sc)
 		if err == nil {
 			continue
 		}

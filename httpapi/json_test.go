@@ -49,8 +49,8 @@ func TestReadJSON(t *testing.T) {
 			errs: []string{"/classpath/1: want a string, got 1", "/classpath/2: want a string, got {}"},
 		},
 		"true as text": {
-			body: `{"cron_notation":"x","substitution":"true"}`, into: func() any { return &rest.NewSchedule{} },
-			errs: []string{`/substitution: want true or false, got "true"`},
+			body: `{"exclusive":"true"}`, into: func() any { return &rest.NewSettings{} },
+			errs: []string{`/exclusive: want true or false, got "true"`},
 		},
 		"an object that names nothing": {
 			body: `{"cron_notation":"x","calendar":{}}`, into: func() any { return &rest.NewSchedule{} },
@@ -63,7 +63,7 @@ func TestReadJSON(t *testing.T) {
 		"a whole schedule": {
 			body: `{"cron_notation":"0 0 3 * * ?","time_zone":"Asia/Tokyo","calendar":"c","substitution":true,"misfire":"skip","misfire_after":"5m"}`,
 			into: func() any { return &rest.NewSchedule{} },
-			want: &rest.NewSchedule{CronNotation: "0 0 3 * * ?", TimeZone: "Asia/Tokyo", Calendar: "c", Substitution: true, Misfire: "skip", MisfireAfter: "5m"},
+			want: &rest.NewSchedule{CronNotation: "0 0 3 * * ?", TimeZone: "Asia/Tokyo", Calendar: "c", Substitution: "true", Misfire: "skip", MisfireAfter: "5m"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

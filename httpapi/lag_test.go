@@ -24,7 +24,7 @@ func TestAnotherBus(t *testing.T) {
 	blind := index.New(e.bus)
 	other := *e
 	life := execution.New(e.bus, blind, execution.Config{})
-	jobs := catalog.New(catalog.Config{Bus: e.bus, Index: blind, History: life, Schedules: e.server.cfg.Schedules.(*scheduler.Scheduler)})
+	jobs := catalog.New(catalog.Config{Bus: e.bus, Index: blind, History: life, Schedules: e.server.cfg.Schedules.(calendarNames).Schedules.(*scheduler.Scheduler)})
 	other.server = mustNew(Config{Health: e.bus.Healthy, Broker: e.bus.JS, Catalog: jobs, Index: blind, Executions: life, Agents: e.server.cfg.Agents, Schedules: e.server.cfg.Schedules, Deployments: e.server.cfg.Deployments})
 	other.http = httptest.NewServer(other.server)
 	defer other.http.Close()

@@ -16,6 +16,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/codec"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 	"github.com/job-streamer/job-streamer-control-bus/scheduler"
+	"github.com/job-streamer/job-streamer-control-bus/scheduler/calendar"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
@@ -136,7 +137,7 @@ func (s *Server) namedSchedules(j *index.Job) []rest.NamedSchedule {
 }
 
 func (s *Server) namedScheduleOf(sc *bus.Schedule) rest.NamedSchedule {
-	is := rest.NamedSchedule{Schedule: *scheduleOf(sc)}
+	is := rest.NamedSchedule{Schedule: *scheduleOf(s.withNames(sc))}
 	for _, t := range s.cfg.Schedules.Next(sc.Key(), 1) {
 		is.NextFire = subjects.TimeOf(t)
 	}
@@ -162,21 +163,43 @@ const (
 	maxPreviewed = 1000
 )
 
-func (s *Server) previewFires(_ context.Context, in *preview) (*answer[rest.Preview], error) {
+func (s *Server) previewFires(ctx context.Context, in *preview) (*answer[rest.Preview], error) {
 	sent := &in.Sent.value
 	from := time.Now()
 	if sent.From != "" {
 		from, _ = time.Parse(time.RFC3339, sent.From) // checked before
 	}
-	fires, err := s.cfg.Schedules.Preview(scheduleFor("", "", &sent.NewSchedule), from, cmp.Or(sent.Count, previewed))
+	if sent.Calendar != "" {
+		if err := checkPermission(ctx, readCalendar, ""); err != nil {
+			return nil, err
+		}
+	}
+	v, err := s.cfg.Schedules.Preview(ctx, scheduleFor("", "", &sent.NewSchedule), from, cmp.Or(sent.Count, previewed))
 	if err != nil {
 		return nil, err
 	}
-	out := &answer[rest.Preview]{rest.Preview{Fires: make([]rest.PreviewFire, len(fires))}}
-	for i, f := range fires {
-		out.Body.Fires[i] = rest.PreviewFire{Time: subjects.TimeOf(f.Time), Local: f.Time.Format(time.RFC3339), Note: f.Note}
+	out := &answer[rest.Preview]{rest.Preview{Fires: make([]rest.PreviewFire, len(v.Fires)), Skipped: make([]rest.PreviewFire, len(v.Skipped))}}
+	for i := range v.Fires {
+		out.Body.Fires[i] = previewFireOf(&v.Fires[i])
+	}
+	for i := range v.Skipped {
+		out.Body.Skipped[i] = previewFireOf(&v.Skipped[i])
 	}
 	return out, nil
+}
+
+func previewFireOf(f *scheduler.PreviewedFire) rest.PreviewFire {
+	v := rest.PreviewFire{Time: subjects.TimeOf(f.Time), Local: f.Time.Format(time.RFC3339), Note: f.Note}
+	if f.Why != nil {
+		v.Reason = f.Why.String()
+	}
+	if !f.From.IsZero() {
+		v.From = f.From.Format(time.RFC3339)
+	}
+	if !f.To.IsZero() {
+		v.To = f.To.Format(time.RFC3339)
+	}
+	return v
 }
 
 // newPreview is a body that asks for the next fires of a schedule.
@@ -194,19 +217,38 @@ func (sent *newPreview) Validate() codec.Faults {
 	return wrong
 }
 
-// scheduleFor returns the schedule that was sent for a job.
+// scheduleFor returns the schedule that was sent for a job. Its calendar is a
+// name: see [calendarNames].
 func scheduleFor(app, key string, sent *rest.NewSchedule) bus.Schedule {
 	sc := bus.Schedule{
-		App: app, Job: key, Cron: sent.CronNotation, TimeZone: sent.TimeZone, Calendar: sent.Calendar,
-		Substitute: sent.Substitution, Misfire: sent.Misfire, After: sent.MisfireAfter, Active: true,
+		App: app, Job: key, Cron: sent.CronNotation, TimeZone: sent.TimeZone, Calendar: sent.Calendar, Substitution: substitutionOf(sent),
+		Misfire: sent.Misfire, After: sent.MisfireAfter, Active: true,
 		At: sent.At, Start: sent.Start, End: sent.End, DST: sent.DST, Jitter: sent.Jitter, Priority: sent.Priority,
 		Overlap: sent.Overlap, CatchUpLimit: sent.CatchUpLimit, CatchUpWindow: sent.CatchUpWindow,
+		BusinessDays: sent.BusinessDays, Of: sent.Of, Months: sent.Months,
 	}
 	if len(sent.Parameters) > 0 {
 		sc.Parameters = sent.Parameters
 	}
 	leaveDefaults(&sc)
 	return sc
+}
+
+// substitutionOf returns the substitution that was sent. V1 clients know only
+// whether there is one. They send back the rest of a schedule unchanged.
+func substitutionOf(sent *rest.NewSchedule) bus.Substitution {
+	none := bus.Substitution(calendar.NoSubstitution)
+	is := bus.Substitution(sent.Substitution)
+	switch v1 := sent.Substitutes; {
+	case v1 == nil:
+		return is
+	case !*v1:
+		return none
+	}
+	if is == "" || is == none {
+		return bus.Substitution(calendar.NextUnlessDue)
+	}
+	return is
 }
 
 // maxWant is the greatest length of a fault of a schedule.
@@ -224,12 +266,11 @@ func (sent *newSchedule) Validate() (wrong codec.Faults) {
 }
 
 // ValidateFor also refuses a substitution, which does nothing without a
-// calendar. It accepts one from v1 clients, which send it with an empty
-// calendar.
+// calendar. It accepts one from v1 clients, which send it with an empty calendar.
 func (sent *newSchedule) ValidateFor(ctx huma.Context) codec.Faults {
 	wrong := sent.Validate()
-	if sent.Substitution && !fromV1Client(ctx) {
-		wrong.Add("/substitution", "false: calendars are not supported yet", "true")
+	if is := substitutionOf((*rest.NewSchedule)(sent)); sent.Calendar == "" && len(sent.BusinessDays) == 0 && is.Or() != calendar.NoSubstitution && !fromV1Client(ctx) {
+		wrong.Add("/substitution", "none, or a calendar", string(is))
 	}
 	return wrong
 }
@@ -294,13 +335,16 @@ func (s *Server) schedule(ctx context.Context, key bus.ScheduleKey) (*rest.Sched
 	return scheduleOf(is), err
 }
 
-// scheduleOf returns a schedule as answers show it, nil for none.
+// scheduleOf returns a schedule as answers show it, nil for none. Its calendar is
+// a name.
 func scheduleOf(s *bus.Schedule) *rest.Schedule {
 	if s == nil {
 		return nil
 	}
 	return &rest.Schedule{
-		CronNotation: s.Cron, TimeZone: orNil(s.TimeZone), Calendar: orNil(s.Calendar), Substitution: s.Substitute,
+		CronNotation: s.Cron, TimeZone: orNil(s.TimeZone), Calendar: orNil(s.Calendar),
+		Substitution: string(s.Substitution.Or()), Substitutes: s.Substitution.Or() != calendar.NoSubstitution,
+		BusinessDays: s.BusinessDays, Of: s.Of, Months: s.Months,
 		Misfire: cmp.Or(s.Misfire, bus.MisfireFireOnce), MisfireAfter: cmp.Or(s.After, bus.DefaultMisfireAfter),
 		Active: s.Active, LastUpdatedTime: s.UpdateTime, Name: s.Key().Name(),
 		At: s.At, Start: s.Start, End: s.End, DST: s.DST, Jitter: s.Jitter, Priority: s.Priority, Parameters: s.Parameters,
@@ -382,6 +426,9 @@ func (s *Server) fireOf(f *scheduler.Decided) rest.Fire {
 	}
 	if f.SkippedFrom != 0 {
 		shown.SkippedFrom = &f.SkippedFrom
+	}
+	if f.From != 0 {
+		shown.From = &f.From
 	}
 	return shown
 }

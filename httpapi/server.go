@@ -108,7 +108,7 @@ type Agents interface {
 
 // Schedules is the part of the scheduler that the API needs.
 type Schedules interface {
-	ValidateSchedule(s bus.Schedule) error // returns an error if Set would refuse it
+	ValidateSchedule(ctx context.Context, s bus.Schedule) error // returns an error if Set would refuse it
 	Set(ctx context.Context, s bus.Schedule) (revision uint64, err error)
 	Create(ctx context.Context, s bus.Schedule) (revision uint64, err error) // refuses one that exists
 	// From the leader; nil if there is none.
@@ -118,7 +118,7 @@ type Schedules interface {
 	Resume(ctx context.Context, key bus.ScheduleKey) error
 	Remove(ctx context.Context, key bus.ScheduleKey) error
 	Next(key bus.ScheduleKey, n int) []time.Time // none if it is paused or there is none
-	Preview(s bus.Schedule, from time.Time, n int) ([]scheduler.PreviewedFire, error)
+	Preview(ctx context.Context, s bus.Schedule, from time.Time, n int) (scheduler.Previewed, error)
 	// Newest first; of all schedules of the job if name is empty.
 	Why(ctx context.Context, app, job string, at time.Time) ([]scheduler.Reason, error)
 	Fires(ctx context.Context, app, job, name string, q scheduler.FireQuery) ([]scheduler.Decided, error)
@@ -271,6 +271,7 @@ func New(cfg Config) (*Server, error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	cfg.TimeZone = cmp.Or(cfg.TimeZone, time.UTC)
+	cfg.Schedules = calendarNames{cfg.Schedules, cfg.Catalog}
 	pages, err := origin.New(cfg.AllowOrigin, cfg.HostNames)
 	if err != nil {
 		return nil, err

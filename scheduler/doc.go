@@ -76,6 +76,37 @@
 // A long run of skipped misfires shares the key of its newest time. A time
 // within that run may have a key of its own; that key decides it.
 //
+// # Calendars
+//
+// A schedule may name a calendar. Its plan then consists of its times on
+// business days, and of those that the substitution moved off holidays: package
+// calendar computes both. The key of a moved fire is the second at which it
+// fires, and its value names the first time that was moved there (from). A time
+// on a holiday has no key, so a holiday costs no write. Preview explains such a
+// time by computing it, with the calendar as it is now.
+//
+// A change of a calendar counts like an edit of all schedules that use it,
+// directly or through another calendar. The bus that changes it first decides
+// what is due by the old days (DecideBefore), and then writes the calendar with
+// that moment as its Since. A walk begins no earlier than the Since of the
+// schedule, of its calendar and of all calendars of which that is made. So what
+// a holiday skipped does not fire because the day is a business day later on.
+//
+// A walk goes by the calendars as they are stored: a bus whose read model lags
+// behind asks for the newest revision in their bucket, and reads them. A bus
+// that read them just before a change may still act by the old days, as for an
+// edit. Because keys are shared, no second fires twice.
+//
+// A change on a weekend meets times that have passed but were moved to Monday.
+// If the new days move them too, they fire when the new days say. If they fired
+// already, because they were on business days then, the moved fire is skipped
+// with the reason "decided". If they are no holidays any more, they do not fire:
+// their time has passed.
+//
+// A deletion of a calendar looks for schedules that use it before and after it,
+// and a schedule looks for its calendar before and after it is written. Of two
+// that happen at once at least one is undone.
+//
 // There is one race: a bus that read the schedule just before an edit or a
 // pause may still fire a time that it found due.
 package scheduler

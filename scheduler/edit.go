@@ -50,8 +50,10 @@ func (s *Scheduler) putSchedule(ctx context.Context, sc bus.Schedule, allow func
 	} else if err != nil {
 		return 0, err
 	}
-	return s.editSchedule(ctx, sc.Key(), atEdit, func(was *bus.Schedule) (*bus.Schedule, string, error) {
+	var before, written *bus.Schedule
+	rev, err = s.editSchedule(ctx, sc.Key(), atEdit, func(was *bus.Schedule) (*bus.Schedule, string, error) {
 		is := sc
+		before, written = was, &is
 		if was != nil {
 			if err := allow(*was); err != nil {
 				return nil, "", err
@@ -60,29 +62,53 @@ func (s *Scheduler) putSchedule(ctx context.Context, sc bus.Schedule, allow func
 				return was, "", nil
 			}
 		}
-		if err := s.ValidateSchedule(sc); err != nil {
+		if err := s.ValidateSchedule(ctx, sc); err != nil {
 			return nil, "", err
 		}
 		return &is, map[bool]string{true: "created", false: "changed"}[was == nil], nil
 	})
+	if err == nil && sc.Calendar != "" {
+		err = s.checkCalendarStays(ctx, before, written)
+	}
+	return rev, err
 }
 
 // ValidateSchedule returns the [bus.FieldError] with which [Scheduler.Set]
-// would refuse the schedule, or nil. It does not look at the job.
-func (s *Scheduler) ValidateSchedule(sc bus.Schedule) error {
-	p, err := checkedPlan(&sc, s.plans.zone)
+// would refuse the schedule, or nil. It does not look at the job. The error may
+// be ErrAway.
+func (s *Scheduler) ValidateSchedule(ctx context.Context, sc bus.Schedule) error {
+	p, err := s.previewedPlan(ctx, &sc)
 	if err != nil || !p.dueAfter(time.Now()).IsZero() {
 		return err
 	}
 	unbounded := *p
 	unbounded.end = time.Time{}
 	switch {
-	case sc.At != "":
+	case p.counted != nil && unbounded.dueAfter(time.Now()).IsZero():
+		return &bus.FieldError{Path: "/business_days", Want: "business days to come: there is none", Got: fmt.Sprint(sc.BusinessDays)}
+	case p.moved != nil && !p.nominalAfter(time.Now()).IsZero():
+		return &bus.FieldError{Path: "/calendar", Want: "a calendar with which the schedule fires: all its times are on holidays", Got: s.index.Calendars().NameOf(sc.Calendar)}
+	case sc.At != "" && p.counted == nil:
 		return &bus.FieldError{Path: "/at", Want: "a time to come", Got: sc.At}
-	case unbounded.dueAfter(time.Now()).IsZero():
+	case unbounded.nominalAfter(time.Now()).IsZero():
 		return &bus.FieldError{Path: "/cron_notation", Want: "an expression that fires: all its years are past", Got: sc.Cron}
 	}
 	return &bus.FieldError{Path: "/end", Want: "an end after the next nominal time", Got: sc.End}
+}
+
+// previewedPlan returns the plan of a schedule that is not stored. The error is
+// the first of its [Faults], or that its calendar does not exist.
+func (s *Scheduler) previewedPlan(ctx context.Context, sc *bus.Schedule) (*plan, error) {
+	if sc.Calendar != "" {
+		if err := s.refreshCalendars(ctx); err != nil {
+			return nil, err
+		}
+	}
+	p, err := s.plans.checkedPlan(sc)
+	if errors.Is(err, bus.ErrNotFound) {
+		return nil, s.noSuchCalendar(sc)
+	}
+	return p, err
 }
 
 // SameSchedule reports whether two schedules of a job mean the same, whatever

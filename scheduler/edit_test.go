@@ -251,7 +251,7 @@ func checkGenerations(t *testing.T, n *node, all []*bus.Schedule) {
 		if !sc.Active || next.Since == 0 { // a deletion does not store its time
 			continue
 		}
-		p, err := newPlan(sc, time.UTC)
+		p, err := newPlan(sc, time.UTC, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -142,7 +142,7 @@ func TestTimers(t *testing.T) {
 	})
 	t.Run("the next wake-up is never past and never zero", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			p, err := newPlan(&bus.Schedule{Cron: "* * * * * ? 2000"}, time.UTC)
+			p, err := newPlan(&bus.Schedule{Cron: "* * * * * ? 2000"}, time.UTC, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -24,6 +24,7 @@ const (
 	skippedWindow  = "catch_up_window"
 	skippedEdited  = "edited"  // undecided and late at an edit, a pause or the removal of the schedule
 	skippedDeleted = "deleted" // undecided at the deletion of the job
+	skippedDecided = "decided" // moved from times that were decided before a change
 
 	minMisfireAfter = time.Second
 	maxMisfireAfter = 24 * time.Hour

@@ -38,7 +38,7 @@ func TestDue(t *testing.T) {
 			"8:00:01-7:59:29 misfire x1000000"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p, err := newPlan(&bus.Schedule{Cron: tt.cron}, time.UTC)
+			p, err := newPlan(&bus.Schedule{Cron: tt.cron}, time.UTC, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -94,7 +94,7 @@ func TestDueUnattended(t *testing.T) {
 			"8:00:10 deleted, 8:00:20 deleted, 8:00:30 deleted"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p, err := newPlan(&bus.Schedule{Cron: tt.cron}, time.UTC)
+			p, err := newPlan(&bus.Schedule{Cron: tt.cron}, time.UTC, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -111,7 +111,7 @@ func TestDueUnattended(t *testing.T) {
 }
 
 func TestFireAllIsBounded(t *testing.T) {
-	p, err := newPlan(&bus.Schedule{Cron: "* * * * * ?"}, time.UTC)
+	p, err := newPlan(&bus.Schedule{Cron: "* * * * * ?"}, time.UTC, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

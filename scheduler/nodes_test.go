@@ -237,7 +237,7 @@ func (n *node) checkFired(job string, from time.Time, want ...int64) {
 // execution, and that no other time has any.
 func (n *node) checkExactly(job, cron string, from, to time.Time) {
 	n.t.Helper()
-	p, err := newPlan(&bus.Schedule{Cron: cron}, time.UTC)
+	p, err := newPlan(&bus.Schedule{Cron: cron}, time.UTC, nil)
 	if err != nil {
 		n.t.Fatal(err)
 	}

@@ -212,7 +212,7 @@ func TestCatchUp(t *testing.T) {
 			if wrong := Faults(tt.sc); len(wrong) > 0 {
 				t.Fatal(wrong)
 			}
-			p, err := newPlan(&tt.sc, time.UTC)
+			p, err := newPlan(&tt.sc, time.UTC, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -14,13 +14,20 @@ import (
 	"time"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/calendars"
 	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
+	"github.com/job-streamer/job-streamer-control-bus/scheduler/calendar"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// plan computes the nominal times of a schedule, and when they are due.
+// plan computes the nominal times of a schedule, and when they are due. With a
+// calendar these are its times on business days, and those that were moved off
+// holidays.
 type plan struct {
 	times      timetable
+	moved      *calendar.Plan      // the times with a calendar; nil without one
+	counted    *calendar.DayPlan   // the times, if the schedule counts business days
+	calendar   *calendars.Compiled // nil for none
 	loc        *time.Location
 	start, end time.Time // the first and the last instant of nominal times; zero: none
 	// A nominal time is due this much later. It is the same for all times of a
@@ -41,8 +48,8 @@ func Faults(sc bus.Schedule) (all []*bus.FieldError) {
 	if _, err := zoneOf(&sc, time.UTC); err != nil {
 		add("/time_zone", "an IANA time zone such as Europe/Berlin", sc.TimeZone)
 	}
-	if sc.Calendar != "" {
-		add("/calendar", "no calendar: calendars are not supported yet", sc.Calendar)
+	if !slices.Contains(calendar.Substitutions(), sc.Substitution.Or()) {
+		add("/substitution", "none, next, previous or true", string(sc.Substitution))
 	}
 	switch sc.Misfire {
 	case "", bus.MisfireFireOnce, bus.MisfireFireAll, bus.MisfireSkip:
@@ -81,7 +88,12 @@ func Faults(sc bus.Schedule) (all []*bus.FieldError) {
 // addTimeFaults adds what is wrong with the fields that set the nominal times.
 func addTimeFaults(sc *bus.Schedule, add func(path, want, got string)) {
 	every := strings.HasPrefix(sc.Cron, everyPrefix)
+	if len(sc.BusinessDays) == 0 && (sc.Of != "" || len(sc.Months) > 0) {
+		add("/business_days", "numbers of business days such as [1, -1]: of and months belong to them", "")
+	}
 	switch {
+	case len(sc.BusinessDays) > 0:
+		addCountFaults(sc, add)
 	case sc.At != "" && sc.Cron != "":
 		add("/at", "either at or cron_notation, not both", sc.At)
 	case sc.At != "":
@@ -99,6 +111,8 @@ func addTimeFaults(sc *bus.Schedule, add func(path, want, got string)) {
 	switch {
 	case sc.DST != "" && sc.DST != bus.DSTOnce && sc.DST != bus.DSTBoth:
 		add("/dst", bus.DSTOnce+" or "+bus.DSTBoth, sc.DST)
+	case sc.DST == bus.DSTBoth && len(sc.BusinessDays) > 0:
+		add("/dst", "no dst beside business_days", sc.DST)
 	case sc.DST == bus.DSTBoth && every:
 		add("/dst", "no dst: @every does not follow the clocks of a zone", sc.DST)
 	case sc.DST == bus.DSTBoth && sc.At != "" && offset:
@@ -108,6 +122,27 @@ func addTimeFaults(sc *bus.Schedule, add func(path, want, got string)) {
 		add("/jitter", "a duration from 1s to 24h, such as 5m", sc.Jitter)
 	}
 	addBoundFaults(sc, add)
+}
+
+// addCountFaults adds what is wrong with the business days of a schedule.
+func addCountFaults(sc *bus.Schedule, add func(path, want, got string)) {
+	if sc.Cron != "" {
+		add("/cron_notation", "no cron_notation beside business_days", sc.Cron)
+	}
+	days := countOf(sc)
+	var wrong calendar.Errors
+	if errors.As(days.Validate(), &wrong) {
+		for _, e := range wrong {
+			add(e.Path, e.Want, e.Got)
+		}
+	}
+	if sc.Substitution.Or() != calendar.NoSubstitution {
+		add("/substitution", "none: business days are no holidays", string(sc.Substitution))
+	}
+}
+
+func countOf(sc *bus.Schedule) calendar.BusinessDays {
+	return calendar.BusinessDays{Counts: sc.BusinessDays, Of: sc.Of, Months: sc.Months, At: sc.At}
 }
 
 func addCronFaults(expr string, add func(path, want, got string)) {
@@ -124,7 +159,7 @@ func addCronFaults(expr string, add func(path, want, got string)) {
 }
 
 func addBoundFaults(sc *bus.Schedule, add func(path, want, got string)) {
-	if sc.At != "" {
+	if sc.At != "" && len(sc.BusinessDays) == 0 {
 		for path, bound := range map[string]string{"/start": sc.Start, "/end": sc.End} {
 			if bound != "" {
 				add(path, "no start and no end beside at", bound)
@@ -149,30 +184,48 @@ func addBoundFaults(sc *bus.Schedule, add func(path, want, got string)) {
 	}
 }
 
-// checkedPlan returns the plan of a schedule, or the first of its [Faults].
-// zone is for a schedule that names none.
-func checkedPlan(sc *bus.Schedule, zone *time.Location) (*plan, error) {
-	if wrong := Faults(*sc); len(wrong) > 0 {
-		return nil, wrong[0]
-	}
-	return newPlan(sc, zone)
-}
-
 // newPlan returns the plan of a schedule that was checked before it was stored.
-func newPlan(sc *bus.Schedule, zone *time.Location) (*plan, error) {
+// c is its calendar, nil if it names none. zone is for a schedule that names
+// none.
+func newPlan(sc *bus.Schedule, zone *time.Location, c *calendars.Compiled) (*plan, error) {
 	zone, err := zoneOf(sc, zone)
 	if err != nil {
 		return nil, err
 	}
-	p := &plan{loc: zone, shift: shiftOf(sc)}
-	if p.times, err = timetableOf(sc, zone); err != nil {
-		return nil, err
-	}
+	p := &plan{loc: zone, shift: shiftOf(sc), calendar: c}
 	if p.start, err = parseBound(sc.Start, zone, false); err != nil {
 		return nil, err
 	}
-	p.end, err = parseBound(sc.End, zone, true)
-	return p, err
+	if p.end, err = parseBound(sc.End, zone, true); err != nil {
+		return nil, err
+	}
+	if len(sc.BusinessDays) > 0 {
+		return p, p.countDays(sc)
+	}
+	if p.times, err = timetableOf(sc, zone); err != nil {
+		return nil, err
+	}
+	if c != nil {
+		p.moved = &calendar.Plan{Schedule: p.boundedTimes, Days: c.Days, Zone: zone, Substitution: sc.Substitution.Or()}
+	}
+	return p, nil
+}
+
+// countDays makes p the plan of a schedule that counts business days.
+func (p *plan) countDays(sc *bus.Schedule) (err error) {
+	if p.calendar == nil {
+		p.calendar = weekends()
+	}
+	days := countOf(sc)
+	p.counted, err = days.Plan(p.calendar.Days, p.loc)
+	p.times = func(t time.Time) time.Time {
+		d, ok := p.counted.Next(t)
+		if !ok {
+			return time.Time{}
+		}
+		return d.Time
+	}
+	return err
 }
 
 const (
@@ -205,16 +258,59 @@ func zoneOf(sc *bus.Schedule, zone *time.Location) (*time.Location, error) {
 	return time.LoadLocation(sc.TimeZone)
 }
 
-// nextAfter returns the first nominal time after t, or the zero time.
-func (p *plan) nextAfter(t time.Time) time.Time {
+// boundedTimes is the timetable of the schedule between its start and its end.
+func (p *plan) boundedTimes(t time.Time) time.Time {
 	if !p.start.IsZero() && t.Before(p.start) {
-		t = p.start.Add(-time.Second)
+		t = p.start.Add(-time.Second).In(t.Location())
 	}
-	next := p.times(t.In(p.loc))
+	next := p.times(t)
 	if !p.end.IsZero() && next.After(p.end) {
 		return time.Time{}
 	}
 	return next
+}
+
+// nominalAfter returns the first time of the schedule after t, whatever its
+// calendar is, or the zero time.
+func (p *plan) nominalAfter(t time.Time) time.Time { return p.boundedTimes(t.In(p.loc)) }
+
+// nextAfter returns the first nominal time after t, or the zero time.
+func (p *plan) nextAfter(t time.Time) time.Time {
+	if p.moved == nil {
+		return p.nominalAfter(t)
+	}
+	d, ok := p.moved.Next(t)
+	if !ok {
+		return time.Time{}
+	}
+	return d.Time
+}
+
+// decisionAt returns what the plan says about its nominal time t.
+func (p *plan) decisionAt(t time.Time) calendar.Decision {
+	before := t.Add(-time.Second)
+	switch {
+	case p.moved != nil:
+		if d, ok := p.moved.Next(before); ok && d.Time.Equal(t) {
+			return d
+		}
+	case p.counted != nil:
+		if d, ok := p.counted.Next(before); ok && d.Time.Equal(t) {
+			return d
+		}
+	}
+	t = t.In(p.loc)
+	return calendar.Decision{Time: t, Date: calendar.DateOf(t), Fires: true}
+}
+
+// startOf returns the moment after which the plan decides nominal times: the
+// last change of the schedule or of its calendar.
+func (p *plan) startOf(sc *bus.Schedule) time.Time {
+	since := sc.Since.Std()
+	if p.calendar != nil && p.calendar.Since.After(since) {
+		return p.calendar.Since
+	}
+	return since
 }
 
 // dueAfter returns the first moment after t at which a nominal time is due, or
@@ -262,41 +358,82 @@ func (p *plan) newestBetween(from, to time.Time, n int) []time.Time {
 // planCache caches the plan of each schedule. Loading a time zone takes longer
 // than deciding a fire.
 type planCache struct {
-	zone    *time.Location // for schedules that name none
-	mu      sync.Mutex
-	entries map[bus.ScheduleKey]cachedPlan
+	zone      *time.Location // for schedules that name none
+	calendars func() *calendars.Set
+	mu        sync.Mutex
+	entries   map[bus.ScheduleKey]cachedPlan
 }
 
 type cachedPlan struct {
-	fields planFields
-	plan   *plan
+	fields   planFields
+	calendar *calendars.Compiled
+	plan     *plan
 }
 
 // planFields are the fields of a schedule that its plan depends on.
-type planFields struct{ cron, at, zone, start, end, dst, jitter string }
+type planFields struct {
+	cron, at, zone, start, end, dst, jitter string
+
+	calendar, of, counts string // counts: business days and months
+	substitution         bus.Substitution
+}
 
 func planFieldsOf(sc *bus.Schedule) planFields {
-	return planFields{sc.Cron, sc.At, sc.TimeZone, sc.Start, sc.End, sc.DST, sc.Jitter}
+	is := planFields{
+		cron: sc.Cron, at: sc.At, zone: sc.TimeZone, start: sc.Start, end: sc.End, dst: sc.DST, jitter: sc.Jitter,
+		calendar: sc.Calendar, of: sc.Of, substitution: sc.Substitution,
+	}
+	if len(sc.BusinessDays) > 0 {
+		is.counts = fmt.Sprint(sc.BusinessDays, sc.Months)
+	}
+	return is
 }
 
-func newPlans(zone *time.Location) *planCache {
-	return &planCache{zone: zone, entries: map[bus.ScheduleKey]cachedPlan{}}
+func newPlans(zone *time.Location, set func() *calendars.Set) *planCache {
+	return &planCache{zone: zone, calendars: set, entries: map[bus.ScheduleKey]cachedPlan{}}
 }
 
-// planFor returns the schedule's plan, or an error if this version cannot parse
-// the schedule.
+// planFor returns the schedule's plan with its calendar as it is now, or an
+// error if this version cannot parse the schedule or its calendar does not
+// exist.
 func (p *planCache) planFor(sc *bus.Schedule) (*plan, error) {
+	c, err := p.compile(sc)
+	if err != nil {
+		return nil, err
+	}
+	fields := planFieldsOf(sc)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	fields := planFieldsOf(sc)
-	if m, ok := p.entries[sc.Key()]; ok && m.fields == fields {
+	if m, ok := p.entries[sc.Key()]; ok && m.fields == fields && m.calendar == c {
 		return m.plan, nil
 	}
-	pl, err := newPlan(sc, p.zone)
-	if err == nil {
-		p.entries[sc.Key()] = cachedPlan{fields, pl}
+	pl, err := newPlan(sc, p.zone, c)
+	if err != nil {
+		return nil, err
 	}
-	return pl, err
+	p.entries[sc.Key()] = cachedPlan{fields, c, pl}
+	return pl, nil
+}
+
+// compile returns the calendar of a schedule, nil if it names none.
+func (p *planCache) compile(sc *bus.Schedule) (*calendars.Compiled, error) {
+	if sc.Calendar == "" {
+		return nil, nil
+	}
+	return p.calendars().Compile(sc.Calendar)
+}
+
+// checkedPlan returns the plan of a schedule that is not stored, or the first of
+// its [Faults].
+func (p *planCache) checkedPlan(sc *bus.Schedule) (*plan, error) {
+	if wrong := Faults(*sc); len(wrong) > 0 {
+		return nil, wrong[0]
+	}
+	c, err := p.compile(sc)
+	if err != nil {
+		return nil, err
+	}
+	return newPlan(sc, p.zone, c)
 }
 
 func (p *planCache) dropPlan(key bus.ScheduleKey) {

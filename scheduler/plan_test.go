@@ -28,8 +28,17 @@ func TestFaults(t *testing.T) {
 			"/time_zone: want an IANA time zone such as Europe/Berlin, got Mars/Base"},
 		{"a zone that differs between buses", bus.Schedule{Cron: "0 0 3 * * ?", TimeZone: "Local"},
 			"/time_zone: want an IANA time zone such as Europe/Berlin, got Local"},
-		{"a calendar", bus.Schedule{Cron: "0 0 3 * * ?", Calendar: "de"},
-			"/calendar: want no calendar: calendars are not supported yet, got de"},
+		{"a calendar", bus.Schedule{Cron: "0 0 3 * * ?", Calendar: "de", Substitution: "next"}, ""},
+		{"a substitution of earlier versions", bus.Schedule{Cron: "0 0 3 * * ?", Substitution: "true"}, ""},
+		{"an unknown substitution", bus.Schedule{Cron: "0 0 3 * * ?", Substitution: "later"}, "/substitution: want none, next, previous or true, got later"},
+		{"business days", bus.Schedule{BusinessDays: []int{1, -1}, At: "06:00", Months: []int{3}}, ""},
+		{"business days of a date", bus.Schedule{BusinessDays: []int{-2}, Of: "easter-2"}, ""},
+		{"business days and cron", bus.Schedule{BusinessDays: []int{1}, Cron: "0 0 3 * * ?"}, "/cron_notation: want no cron_notation beside business_days, got 0 0 3 * * ?"},
+		{"business days that are moved", bus.Schedule{BusinessDays: []int{1}, Substitution: "next"}, "/substitution: want none: business days are no holidays, got next"},
+		{"months without business days", bus.Schedule{Cron: "0 0 3 * * ?", Months: []int{3}}, "/business_days: want numbers of business days such as [1, -1]: of and months belong to them"},
+		{"wrong business days", bus.Schedule{BusinessDays: []int{0, 40}, At: "6", Of: "never"},
+			"/of: want 15 (a day of each month), last, 12-24 (a date of each year), easter, easter-2, easter+39, or a date such as 2027-03-31, got \"never\"\n" +
+				"/business_days/0: want a number from 1 to 366 or from -1 to -366, got 0\n/at: want a time from 00:00 to 47:59, got \"6\""},
 		{"an unknown policy", bus.Schedule{Cron: "0 0 3 * * ?", Misfire: "panic"},
 			"/misfire: want fire_once, fire_all or skip, got panic"},
 		{"a time without a unit", bus.Schedule{Cron: "0 0 3 * * ?", After: "60"},
@@ -94,7 +103,7 @@ func TestFaults(t *testing.T) {
 func TestNewestBetween(t *testing.T) {
 	at := time.Date(2026, 3, 1, 12, 30, 0, 0, time.UTC)
 	for _, expr := range []string{"* * * * * ?", "0 0/7 * * * ?", "0 30 2 * * ?", "0 0 0 29 2 ?", "* * * 1 3 ? 2026"} {
-		p, err := newPlan(&bus.Schedule{Cron: expr, TimeZone: "Europe/Berlin"}, time.UTC)
+		p, err := newPlan(&bus.Schedule{Cron: expr, TimeZone: "Europe/Berlin"}, time.UTC, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -29,11 +29,11 @@ func TestPreview(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			tokyo, _ := time.LoadLocation("Asia/Tokyo")
-			s := &Scheduler{plans: newPlans(tokyo)}
+			s := &Scheduler{plans: newPlans(tokyo, nil)}
 			from, _ := time.Parse(time.RFC3339, tc.from)
-			all, err := s.Preview(bus.Schedule{Cron: tc.cron, TimeZone: tc.zone}, from, max(len(tc.want), 1))
+			v, err := s.Preview(t.Context(), bus.Schedule{Cron: tc.cron, TimeZone: tc.zone}, from, max(len(tc.want), 1))
 			var got []string
-			for _, f := range all {
+			for _, f := range v.Fires {
 				got = append(got, f.Time.Format(time.RFC3339)+" "+f.Note)
 			}
 			if err != nil || !slices.Equal(got, tc.want) {
@@ -43,7 +43,7 @@ func TestPreview(t *testing.T) {
 	}
 	t.Run("a broken schedule is refused", func(t *testing.T) {
 		var field *bus.FieldError
-		if _, err := (&Scheduler{plans: newPlans(time.UTC)}).Preview(bus.Schedule{Cron: "99 0 0 * * ?"}, time.Now(), 1); !errors.As(err, &field) || field.Path != "/cron_notation" {
+		if _, err := (&Scheduler{plans: newPlans(time.UTC, nil)}).Preview(t.Context(), bus.Schedule{Cron: "99 0 0 * * ?"}, time.Now(), 1); !errors.As(err, &field) || field.Path != "/cron_notation" {
 			t.Errorf("Preview: %v, want a fault of /cron_notation", err)
 		}
 	})

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/bus/calendars"
 	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
 	"github.com/job-streamer/job-streamer-control-bus/bus/index"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
@@ -34,7 +35,9 @@ type Index interface {
 	Schedule(key bus.ScheduleKey) (*bus.Schedule, bool) // of a job that has a definition
 	JobName(app, key string) string
 	Schedules() []bus.Entry[bus.Schedule]
-	ScheduleChanged() <-chan struct{} // closed at the next change of any schedule
+	ScheduleChanged() <-chan struct{} // closed at the next change of any schedule or calendar
+	Calendars() *calendars.Set
+	PutCalendar(key string, v *bus.Calendar, revision uint64)
 	Find(id int64) (index.Summary, bool)
 	Definition(app, key string) (def *bus.Job, parsed *jsl.Job, ok bool)
 	OnEnd(f func(app, job string, id int64))
@@ -91,7 +94,7 @@ func New(cfg Config) *Scheduler {
 		fires:  cfg.Bus.Fires,
 		leases: cfg.Bus.Leases,
 		ledger: newLedger(),
-		plans:  newPlans(cmp.Or(cfg.TimeZone, time.UTC)),
+		plans:  newPlans(cmp.Or(cfg.TimeZone, time.UTC), cfg.Index.Calendars),
 		wakes:  newWalkQueue(),
 		ended:  newEndedQueue(),
 	}

@@ -25,6 +25,7 @@ type timers struct {
 
 type timer struct {
 	revision uint64 // of the schedule
+	plan     *plan  // nil if the schedule is paused or broken
 	id       uuid.UUID
 	cron     *planCron // nil if there is no timer
 }
@@ -61,13 +62,13 @@ func (t *timers) syncTimers(schedules []bus.Entry[bus.Schedule]) {
 	for _, e := range schedules {
 		key := e.Value.Key()
 		there[key] = true
-		if k := t.known[key]; k == nil || k.revision != e.Revision {
+		if k := t.known[key]; k == nil || k.revision != e.Revision || e.Value.Calendar != "" && t.hasNewPlan(k, &e.Value) {
 			t.removeTimer(key)
 			t.known[key] = t.addTimer(&e.Value, e.Revision)
 			t.s.wakes.addSchedule(key)
 		} else if k.cron != nil && k.cron.finished.Load() {
 			t.removeTimer(key)
-			t.known[key] = &timer{revision: e.Revision}
+			t.known[key] = &timer{revision: e.Revision, plan: k.plan}
 		}
 	}
 	for key := range t.known {
@@ -76,6 +77,16 @@ func (t *timers) syncTimers(schedules []bus.Entry[bus.Schedule]) {
 			t.s.plans.dropPlan(key)
 		}
 	}
+}
+
+// hasNewPlan reports whether a timer needs another plan, because the calendar of
+// its schedule has changed.
+func (t *timers) hasNewPlan(k *timer, sc *bus.Schedule) bool {
+	if !sc.Active {
+		return false
+	}
+	p, _ := t.s.plans.planFor(sc) // nil if it is broken
+	return p != k.plan
 }
 
 // addTimer returns the timer of a schedule. It starts none if the schedule is
@@ -91,6 +102,7 @@ func (t *timers) addTimer(sc *bus.Schedule, revision uint64) *timer {
 		t.s.bus.Event("schedule", "broken", []string{sc.App, sc.Job}, err.Error())
 		return none
 	}
+	none.plan = p
 	if p.dueAfter(time.Now()).IsZero() {
 		return none
 	}
@@ -101,7 +113,7 @@ func (t *timers) addTimer(sc *bus.Schedule, revision uint64) *timer {
 		t.s.log.Error("schedule has no timer", "app", sc.App, "job", sc.Job, "schedule", sc.Key().Name(), "err", err)
 		return none
 	}
-	return &timer{revision, j.ID(), a}
+	return &timer{revision, p, j.ID(), a}
 }
 
 func (t *timers) removeTimer(key bus.ScheduleKey) {

@@ -49,7 +49,7 @@ func TestNominalTimes(t *testing.T) {
 			if wrong := Faults(tt.sc); len(wrong) > 0 {
 				t.Fatal(wrong)
 			}
-			p, err := newPlan(&tt.sc, time.UTC)
+			p, err := newPlan(&tt.sc, time.UTC, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

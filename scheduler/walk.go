@@ -60,40 +60,63 @@ func (s *Scheduler) decideUntil(ctx context.Context, key bus.ScheduleKey, now su
 // decided. It reads memory only. Most walks end here.
 func (s *Scheduler) hasDue(key bus.ScheduleKey, now subjects.Time) bool {
 	sc, ok := s.index.Schedule(key)
-	if !ok || !sc.Active {
-		return false
-	}
+	return ok && sc.Active && s.isDue(sc, now)
+}
+
+func (s *Scheduler) isDue(sc *bus.Schedule, now subjects.Time) bool {
 	p, err := s.plans.planFor(sc)
 	if err != nil {
 		return false // addTimer has logged it
 	}
-	next := p.nextAfter(s.ledger.walkStart(sc))
+	next := p.nextAfter(s.walkStart(sc, p))
 	return !next.IsZero() && !next.Add(p.shift).After(now.Std())
+}
+
+// walkStart returns the time after which a walk begins: the newest decision of
+// the schedule's generation, or the last change of the schedule or its calendar.
+func (s *Scheduler) walkStart(sc *bus.Schedule, p *plan) time.Time {
+	start := s.ledger.walkStart(sc)
+	if since := p.startOf(sc); since.After(start) {
+		return since
+	}
+	return start
 }
 
 // decideDue decides the schedule's nominal times up to now, in order. A fire
 // that cannot be submitted stays open.
 func (s *Scheduler) decideDue(ctx context.Context, sc *bus.Schedule, now subjects.Time, o occasion) error {
+	read := time.Now()
+	if sc.Active && sc.Calendar != "" {
+		if err := s.refreshCalendars(ctx); err != nil { // the read model may lag behind a change
+			return err
+		}
+	}
 	p, err := s.plans.planFor(sc)
 	if err != nil || !sc.Active {
 		return nil // a broken or paused schedule has no nominal times
 	}
-	read := time.Now()
 	downUntil, unledUntil := s.leadership.unattendedUntil(now.Std())
 	late := latenessOf(sc, now.Std(), downUntil, unledUntil, o)
-	for st := range p.outcomesUntil(s.ledger.walkStart(sc), now.Std(), late, o) {
+	for st := range p.outcomesUntil(s.walkStart(sc, p), now.Std(), late, o) {
 		if isStale(read) {
 			return errStale
 		}
 		if err := ctx.Err(); err != nil {
 			return err
 		}
+		if st.skipped == "" && p.moved != nil {
+			if decided, err := s.wasDecided(ctx, sc, p, st.nominal); err != nil {
+				return err
+			} else if decided {
+				st.skipped, st.caughtUp = skippedDecided, false
+			}
+		}
 		if st.skipped == "" && sc.Overlap != "" && sc.Overlap != bus.OverlapAllow {
 			if st, err = s.applyOverlap(ctx, sc, st); err != nil {
 				return err
 			}
 		}
-		if err := s.createFire(ctx, sc, st); err != nil {
+		if err := s.createFire(ctx, sc, p, st); err != nil {
 			return err
 		}
 	}
@@ -102,7 +125,7 @@ func (s *Scheduler) decideDue(ctx context.Context, sc *bus.Schedule, now subject
 
 // createFire stores a decision by creating its key. If this bus created the key
 // and the decision is a fire, it submits the execution.
-func (s *Scheduler) createFire(ctx context.Context, sc *bus.Schedule, st outcome) error {
+func (s *Scheduler) createFire(ctx context.Context, sc *bus.Schedule, p *plan, st outcome) error {
 	f := bus.Fire{
 		Generation: sc.Generation, Nominal: subjects.TimeOf(st.nominal), CaughtUp: st.caughtUp, Skipped: st.skipped,
 		BlockedBy: st.blocker,
@@ -115,8 +138,10 @@ func (s *Scheduler) createFire(ctx context.Context, sc *bus.Schedule, st outcome
 		if sc.Overlap != bus.OverlapAllow {
 			f.Overlap = sc.Overlap
 		}
-		if p, err := s.plans.planFor(sc); err == nil {
-			f.Date = st.nominal.In(p.loc).Format(time.DateOnly)
+		d := p.decisionAt(st.nominal)
+		f.Date = d.Date.String()
+		if !d.From.IsZero() {
+			f.From = subjects.TimeOf(d.From)
 		}
 	}
 	return s.storeFire(ctx, sc.Key(), st.nominal.Unix(), f)

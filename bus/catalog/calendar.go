@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -135,6 +136,12 @@ func (c *Catalog) trySaveCalendar(ctx context.Context, name string, allowed Cond
 	if err := checkCompiled(next, e.Key); err != nil {
 		return e, "", err
 	}
+	if found && e.Value.Since != was.Value.Since {
+		// As at an edit of a schedule, the old days decide what is due.
+		if e.Value.Since, err = c.cfg.Schedules.DecideBefore(ctx, set.MadeOf(e.Key)); err != nil {
+			return e, "", err
+		}
+	}
 	e.Revision, err = c.b.Calendars.UpdateAt(ctx, e.Key, e.Value, newest)
 	return e, did, err
 }
@@ -210,9 +217,27 @@ func (c *Catalog) tryDeleteCalendar(ctx context.Context, name string, allowed Co
 	if err != nil {
 		return err
 	}
+	if err := c.checkUnused(ctx, set, e.Key); err != nil {
+		// Somebody has saved a schedule meanwhile, and may not have seen the
+		// deletion: see package scheduler.
+		return cmp.Or(c.restoreCalendar(ctx, &e), err)
+	}
 	c.x.PutCalendar(e.Key, nil, rev)
 	c.b.Event("calendar", "deleted", []string{e.Key}, nil)
 	return nil
+}
+
+// restoreCalendar writes a calendar that was just deleted. If there is one with
+// its key already, somebody has created it with the same name.
+func (c *Catalog) restoreCalendar(ctx context.Context, e *calendars.Entry) error {
+	rev, err := c.b.Calendars.Create(ctx, e.Key, e.Value)
+	if errors.Is(err, bus.ErrExists) {
+		return nil
+	}
+	if err == nil {
+		c.x.PutCalendar(e.Key, &e.Value, rev)
+	}
+	return err
 }
 
 // checkUnused returns an error if a schedule or another calendar refers to a

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -12,11 +13,19 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus/bustest"
 	"github.com/job-streamer/job-streamer-control-bus/bus/index"
 	"github.com/job-streamer/job-streamer-control-bus/scheduler/calendar"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
 func newCalendars(t *testing.T, s *server.Server, cfg bus.Config) *Catalog {
 	b := bustest.Open(t, s, cfg)
-	return New(Config{Bus: b, Index: index.New(b)})
+	return New(Config{Bus: b, Index: index.New(b), Schedules: noSchedules{}})
+}
+
+// noSchedules is a scheduler without schedules.
+type noSchedules struct{ ScheduleCloser }
+
+func (noSchedules) DecideBefore(context.Context, map[string]bool) (subjects.Time, error) {
+	return subjects.Now(), nil
 }
 
 // Whatever several buses do at once, no two calendars have one name, and none is

@@ -6,6 +6,7 @@ import (
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/bus/index"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
 // History removes the ended executions of a job.
@@ -17,6 +18,10 @@ type History interface {
 // due until then: only the scheduler may.
 type ScheduleCloser interface {
 	CloseSchedules(ctx context.Context, app, job string) error
+	// DecideBefore decides what is due of the schedules that use one of the
+	// calendars with these keys. A change of the calendars counts from the
+	// moment that it returns.
+	DecideBefore(ctx context.Context, calendars map[string]bool) (subjects.Time, error)
 }
 
 // Config configures a [Catalog].
@@ -27,7 +32,7 @@ type Config struct {
 	Schedules ScheduleCloser
 }
 
-// Catalog is the applications and jobs of a bus.
+// Catalog is the applications, calendars and jobs of a bus.
 type Catalog struct {
 	b   *bus.Bus
 	x   *index.Index

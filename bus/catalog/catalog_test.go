@@ -24,6 +24,10 @@ func (c *closer) CloseSchedules(_ context.Context, app, job string) error {
 	return nil
 }
 
+func (c *closer) DecideBefore(context.Context, map[string]bool) (subjects.Time, error) {
+	return subjects.Now(), nil
+}
+
 // world is a catalog on a bus with a read model.
 type world struct {
 	*testing.T

@@ -215,6 +215,10 @@ func (r *reader) readField(v reflect.Value, f *ednField, at string) error {
 		return err
 	case f.as == "in":
 		return r.readNamed(v, f.arg, at)
+	case f.as == "switch" && (r.PeekKind() == 't' || r.PeekKind() == 'f'):
+		t, err := r.ReadToken()
+		v.SetString(map[bool]string{true: "true", false: "none"}[err == nil && t.Bool()])
+		return err
 	}
 	return r.readValue(v, at)
 }

@@ -151,10 +151,14 @@ type NextExecution struct {
 
 // Schedule says when a job fires.
 type Schedule struct {
-	CronNotation    string        `json:"cron_notation" edn:"schedule/cron-notation"`
+	CronNotation    string        `json:"cron_notation" edn:"schedule/cron-notation" doc:"Empty for a schedule that counts business days."`
+	BusinessDays    []int         `json:"business_days,omitempty" edn:"schedule/business-days"`
+	Of              string        `json:"of,omitempty" edn:"schedule/of"`
+	Months          []int         `json:"months,omitempty" edn:"schedule/months"`
 	TimeZone        *string       `json:"time_zone" edn:"schedule/time-zone"`
 	Calendar        *string       `json:"calendar" edn:"schedule/calendar,in=calendar/name"`
-	Substitution    bool          `json:"substitution" edn:"schedule/substitution?"`
+	Substitution    string        `json:"substitution" edn:"schedule/substitution" enum:"none,next,previous,true"`
+	Substitutes     bool          `json:"-" edn:"schedule/substitution?"` // for v1 clients
 	Misfire         string        `json:"misfire" edn:"schedule/misfire,keyword"`
 	MisfireAfter    string        `json:"misfire_after" edn:"schedule/misfire-after" doc:"A duration. A nominal time that the scheduler handles later than this is a misfire."`
 	Active          bool          `json:"active" edn:"schedule/active?" doc:"false while the schedule is paused."`

@@ -59,14 +59,19 @@ type NewPreview struct {
 
 // Preview is the answer with the next fires of a schedule.
 type Preview struct {
-	Fires []PreviewFire `json:"fires"`
+	Fires   []PreviewFire `json:"fires"`
+	Skipped []PreviewFire `json:"skipped" doc:"Times of the schedule on holidays, up to the last fire (without a fire, for a year); at most 1000."`
 }
 
-// PreviewFire is a fire to come.
+// PreviewFire is a fire to come, or a time on a holiday that does not fire.
 type PreviewFire struct {
 	Time  subjects.Time `json:"time"`
 	Local string        `json:"local" doc:"The same time in the time zone of the schedule." example:"2026-11-24T03:00:00+01:00"`
 	Note  string        `json:"note,omitempty" doc:"Remark about the time, such as a change of the clocks."`
+
+	From   string `json:"from,omitempty" doc:"Of a fire that was moved off a holiday: the time that the schedule names, in its time zone."`
+	To     string `json:"to,omitempty" doc:"Of a skipped time: when it fires instead, in the time zone of the schedule. Absent if it does not fire."`
+	Reason string `json:"reason,omitempty" doc:"The holiday because of which the time was moved or skipped, with its calendar."`
 }
 
 // StoredArtifact is a jar that is stored.

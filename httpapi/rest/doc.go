@@ -21,6 +21,7 @@
 //	set             #{"a" "b"}
 //	refs            the keywords with a namespace in it are {:db/ident :action/alert}
 //	alone           what is read may also be the value of this field in place of the object
+//	switch          what is read may also be true, or false in place of none
 //	inline          the members of the map are those of the object around it, in what is read
 //
 // A body may have a keyword as a reference, and with or without its namespace.

@@ -81,6 +81,9 @@ func drawDecisions(p *page, v rest.Fires) {
 		if f.BlockedBy != nil {
 			what.text += fmt.Sprintf(", because of execution %d", *f.BlockedBy)
 		}
+		if f.From != nil {
+			what.text += ", moved from " + p.timeText(*f.From)
+		}
 		if f.SkippedCount > 1 {
 			what.text += ", with " + countText(f.SkippedCount-1, "earlier time", "earlier times")
 		}

@@ -55,8 +55,8 @@ func (c *CLI) scheduleSet() *cobra.Command {
 			return usageErrorf("--at cannot be combined with CRON")
 		case len(args) == 2:
 			sched.CronNotation = args[1]
-		case sched.At == "":
-			return usageErrorf("want CRON or --at TIME")
+		case sched.At == "" && len(sched.BusinessDays) == 0:
+			return usageErrorf("want CRON, --at TIME or --business-days NUMBERS")
 		}
 		var err error
 		if sched.Parameters, err = readParameters(params); err != nil {
@@ -70,19 +70,22 @@ func (c *CLI) scheduleSet() *cobra.Command {
 			return c.PutSchedule(inv.ctx, inv.app, args[0], name, sched)
 		}, func(p *page, is *rest.Schedule) { inv.drawSet(p, args[0], is) })
 	})
-	cmd.Long = `Creates or changes a schedule of a job. With --preview, nothing is saved; the command shows when the job would fire.`
+	cmd.Long = `Creates or changes a schedule of a job: a cron expression, or with --business-days business days of each month. With --preview, nothing is saved;
+the command shows when the job would fire.`
 	cmd.Example = `  jobstreamer schedule set nightly "0 0 2 ? * MON-FRI" --timezone Europe/Berlin --preview
   jobstreamer schedule set nightly "0 0 2 ? * MON-FRI" --timezone Europe/Berlin
   jobstreamer schedule set hourly "0 0 * * * ?" --misfire skip
   jobstreamer schedule set nightly "0 0 6 L * ?" --name month-end -p scope=month
   jobstreamer schedule set poll "@every 90s" --jitter 1m --end 2027-03-31
-  jobstreamer schedule set migrate --at 2026-12-31T23:00 --timezone Europe/Berlin`
+  jobstreamer schedule set migrate --at 2026-12-31T23:00 --timezone Europe/Berlin
+  jobstreamer schedule set nightly "0 0 2 * * ?" --calendar bank --substitution next
+  jobstreamer schedule set nightly --name month-end --business-days -1 --at 06:00 --calendar bank`
 	help.Section(cmd.Flags(), "Options", func(f *pflag.FlagSet) {
 		scheduleNameFlag(f, &name, nameOfOne)
 		f.StringVar(&sched.TimeZone, "timezone", "", "`ZONE` time zone, such as Europe/Berlin (default: that of the control bus)")
 		f.StringVar(&sched.Misfire, "misfire", "", "`POLICY` handling of misfires, the fire times that passed while no control bus ran or that are late by more than --misfire-after: fire_once, fire_all or skip (default: fire_once)")
 		f.StringVar(&sched.MisfireAfter, "misfire-after", "", "`DURATION` delay, from 1s to 24h, after which a fire time is a misfire (default: 60s)")
-		f.StringVar(&sched.At, "at", "", "`TIME` the only fire time, such as 2026-12-31T23:00, in place of CRON")
+		f.StringVar(&sched.At, "at", "", "`TIME` the only fire time, such as 2026-12-31T23:00, in place of CRON; with --business-days the clock time, from 00:00 (the default) to 47:59")
 		f.StringVar(&sched.Start, "start", "", "`TIME` date or time before which it does not fire")
 		f.StringVar(&sched.End, "end", "", "`TIME` date or time after which it does not fire; a date includes the whole day")
 		f.StringVar(&sched.DST, "dst", "", "`RULE` how often a time fires that the clocks show twice in a night: once or both (default: once)")
@@ -92,8 +95,12 @@ func (c *CLI) scheduleSet() *cobra.Command {
 		f.StringVar(&sched.CatchUpWindow, "catch-up-window", "", "`DURATION` age, such as 12h, from which on no misfire fires")
 		f.StringVar(&sched.Priority, "priority", "", "`PRIORITY` priority of the executions: high, normal or low (default: that of the job)")
 		f.StringArrayVarP(&params, "param", "p", nil, "`NAME=VALUE` job parameter of the executions; can be repeated")
-		f.StringVar(&sched.Calendar, "calendar", "", "`NAME` holiday calendar; not supported yet")
-		f.BoolVar(&sched.Substitution, "substitution", false, "move a fire time off a holiday instead of skipping it; not supported yet")
+	})
+	help.Section(cmd.Flags(), "Holidays", func(f *pflag.FlagSet) {
+		calendarFlags(f, &sched)
+		f.IntSliceVar(&sched.BusinessDays, "business-days", nil, "`NUMBERS` in place of CRON: business days of each month such as 1,-1, from its start or its end; without --calendar, all days but Saturdays and Sundays are business days")
+		f.StringVar(&sched.Of, "of", "", "`DATE` with --business-days: count from this date: 15, last, 12-24, easter-2 or 2027-03-31")
+		f.IntSliceVar(&sched.Months, "months", nil, "`NUMBERS` with --business-days: months that count (default: all)")
 	})
 	help.Section(cmd.Flags(), "Preview", func(f *pflag.FlagSet) {
 		f.BoolVar(&only, "preview", false, "show when the job would fire, without saving the schedule")
@@ -102,6 +109,7 @@ func (c *CLI) scheduleSet() *cobra.Command {
 	completeFlag(cmd, "dst", cobra.FixedCompletions([]cobra.Completion{"once", "both"}, cobra.ShellCompDirectiveNoFileComp))
 	completeFlag(cmd, "overlap", cobra.FixedCompletions([]cobra.Completion{"allow", "skip", "queue_one", "queue_all", "cancel_running"}, cobra.ShellCompDirectiveNoFileComp))
 	completeFlag(cmd, "priority", cobra.FixedCompletions([]cobra.Completion{"high", "normal", "low"}, cobra.ShellCompDirectiveNoFileComp))
+	c.completeCalendars(cmd)
 	completeFlag(cmd, "misfire", cobra.FixedCompletions([]cobra.Completion{"fire_once", "fire_all", "skip"}, cobra.ShellCompDirectiveNoFileComp))
 	c.showFlags(cmd)
 	return c.appFlags(cmd)
@@ -116,17 +124,28 @@ func (inv *invocation) drawSet(p *page, job string, is *rest.Schedule) {
 		fmt.Fprintf(p, "It is paused; resume it with `%s`.\n", inv.appCommandLine("schedule resume "+job+nameOption(is.Name)))
 	}
 	v := rest.NewPreview{NewSchedule: timesOf(is), Count: firesAfterSet}
-	if is.Calendar != nil {
-		return // a preview does not know calendars
-	}
 	if fires, err := inv.client.Preview(inv.ctx, v); err == nil { // the schedule is saved in any case
 		drawFires(p, fires)
 	}
 }
 
+// calendarFlags defines the flags of a schedule with a calendar.
+func calendarFlags(f *pflag.FlagSet, sched *rest.NewSchedule) {
+	f.StringVar(&sched.Calendar, "calendar", "", "`NAME` calendar with the holidays (default: none)")
+	f.StringVar(&sched.Substitution, "substitution", "", "`HOW` what happens to a fire time on a holiday: none, next or previous (business day), or true: next, unless the following fire time comes first (default: none)")
+}
+
+func (c *CLI) completeCalendars(cmd *cobra.Command) {
+	completeFlag(cmd, "calendar", c.completeFrom((*invocation).calendarNames))
+	completeFlag(cmd, "substitution", cobra.FixedCompletions([]cobra.Completion{"none", "next", "previous", "true"}, cobra.ShellCompDirectiveNoFileComp))
+}
+
 // timesOf returns the part of a schedule that sets its fire times.
 func timesOf(is *rest.Schedule) rest.NewSchedule {
-	return rest.NewSchedule{CronNotation: is.CronNotation, At: is.At, TimeZone: textOf(is.TimeZone), Start: is.Start, End: is.End, DST: is.DST}
+	return rest.NewSchedule{
+		CronNotation: is.CronNotation, At: is.At, TimeZone: textOf(is.TimeZone), Start: is.Start, End: is.End, DST: is.DST,
+		Calendar: textOf(is.Calendar), Substitution: is.Substitution, BusinessDays: is.BusinessDays, Of: is.Of, Months: is.Months,
+	}
 }
 
 // byName returns a schedule's name for a sentence, "" for the default schedule.
@@ -154,16 +173,58 @@ func (inv *invocation) showPreview(v *previewOptions) error {
 	return showAnswer(inv, func(c *client.Client) (rest.Preview, error) { return c.Preview(inv.ctx, v.NewPreview) }, drawFires)
 }
 
+// drawFires writes fires, and between them the times on holidays.
 func drawFires(p *page, v rest.Preview) {
+	t := newTable("FIRE TIME", "LOCAL TIME", "NOTE").withOptional("NOTE").withCuts("NOTE")
+	skipped := v.Skipped
+	skipUntil := func(end subjects.Time) {
+		for ; len(skipped) > 0 && (end == 0 || skipped[0].Time < end); skipped = skipped[1:] {
+			f := &skipped[0]
+			note := "skipped: " + holidayText(f.Reason)
+			if f.To != "" {
+				note = "moved to " + dateText(f.To) + ": " + holidayText(f.Reason)
+			}
+			t.addRow(cell{localTimeText(f.Local), faint}, p.timeCell(f.Time), cell{joinNotes(note, f.Note), faint})
+		}
+	}
+	for i := range v.Fires {
+		f := &v.Fires[i]
+		skipUntil(f.Time)
+		note := f.Note
+		if f.From != "" {
+			note = joinNotes("moved from "+dateText(f.From)+": "+holidayText(f.Reason), note)
+		}
+		t.addRow(localTimeText(f.Local), p.timeCell(f.Time), cell{note, yellow})
+	}
+	skipUntil(0)
 	if len(v.Fires) == 0 {
 		fmt.Fprintln(p, "It never fires.")
-		return
 	}
-	t := newTable("FIRE TIME", "LOCAL TIME", "NOTE").withOptional("NOTE").withCuts("NOTE")
-	for _, f := range v.Fires {
-		t.addRow(localTimeText(f.Local), p.timeCell(f.Time), cell{f.Note, yellow})
+	if len(t.rows) > 0 {
+		p.writeTable(t)
 	}
-	p.writeTable(t)
+}
+
+// holidayText returns a reason without the date, which is in the table already:
+// Christmas Day (calendar "bank").
+func holidayText(reason string) string {
+	if _, what, found := strings.Cut(reason, " is "); found {
+		return what
+	}
+	return reason
+}
+
+// dateText returns the date of an RFC 3339 time.
+func dateText(text string) string {
+	day, _, _ := strings.Cut(text, "T")
+	return day
+}
+
+func joinNotes(a, b string) string {
+	if a == "" || b == "" {
+		return a + b
+	}
+	return a + "; " + b
 }
 
 func (c *CLI) schedulePreview() *cobra.Command {
@@ -177,19 +238,25 @@ func (c *CLI) schedulePreview() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			zone := v.TimeZone
+			flags := v.NewSchedule
 			v.NewSchedule = timesOf(is)
-			v.TimeZone = cmp.Or(zone, v.TimeZone)
+			v.TimeZone = cmp.Or(flags.TimeZone, v.TimeZone)
+			v.Calendar = cmp.Or(flags.Calendar, v.Calendar)
+			v.Substitution = cmp.Or(flags.Substitution, v.Substitution)
 		}
 		return inv.showPreview(&v)
 	})
+	cmd.Long = `Shows when a job or a cron expression would fire: the local time with its offset, and times that a holiday moves or skips.`
 	cmd.Example = `  jobstreamer schedule preview nightly
+  jobstreamer schedule preview "0 0 6 25 * ?" --calendar bank --substitution next
   jobstreamer schedule preview "0 30 2 * * ?" --timezone Europe/Berlin --from 2027-03-26T00:00:00Z`
 	help.Section(cmd.Flags(), "Options", func(f *pflag.FlagSet) {
 		scheduleNameFlag(f, &name, "name of the schedule of the job (default: default)")
 		f.StringVar(&v.TimeZone, "timezone", "", "`ZONE` time zone, such as Europe/Berlin (default: that of the schedule, else of the control bus)")
+		calendarFlags(f, &v.NewSchedule)
 		v.addFlags(f)
 	})
+	c.completeCalendars(cmd)
 	c.showFlags(cmd)
 	return c.appFlags(cmd)
 }
@@ -282,18 +349,38 @@ func drawScheduleFields(p *page, j *rest.Job, name string) {
 		if is.CatchUpLimit != 0 {
 			catchUp = strconv.Itoa(is.CatchUpLimit)
 		}
-		p.writeFields("Job", cell{j.Name, bold}, "Schedule", shown, "Cron", is.CronNotation, "At", is.At, "Time zone", textOf(is.TimeZone), "Calendar", textOf(is.Calendar),
+		p.writeFields("Job", cell{j.Name, bold}, "Schedule", shown, "Times", whenText(&is.Schedule), "Time zone", textOf(is.TimeZone), "Calendar", textOf(is.Calendar), "Substitution", substitutionText(&is.Schedule),
 			"Start", is.Start, "End", is.End, "Clock changes", is.DST, "Jitter", is.Jitter, "Priority", is.Priority, "Parameters", parametersText(is.Parameters), "Misfire", is.Misfire, "Misfire after", is.MisfireAfter, "Catch-up limit", catchUp, "Catch-up window", is.CatchUpWindow, "Overlap", is.Overlap,
 			"Paused", yesText(!is.Active), "Next", next, "Changed", p.timeText(is.LastUpdatedTime))
 	}
 }
 
-// timesText returns the expression of a schedule, or its only time.
-func timesText(s *rest.Schedule) string {
-	if s.At != "" {
+// whenText returns the expression of a schedule, its business days, or its only
+// time.
+func whenText(s *rest.Schedule) string {
+	switch {
+	case len(s.BusinessDays) > 0:
+	case s.At != "":
 		return "at " + s.At
+	default:
+		return s.CronNotation
 	}
-	return s.CronNotation
+	words := []string{"business days " + strings.Trim(fmt.Sprint(s.BusinessDays), "[]")}
+	if s.Of != "" {
+		words = append(words, "of "+s.Of)
+	}
+	if len(s.Months) > 0 {
+		words = append(words, "months "+strings.Trim(fmt.Sprint(s.Months), "[]"))
+	}
+	return strings.Join(append(words, "at "+cmp.Or(s.At, "00:00")), " ")
+}
+
+// substitutionText returns the substitution of a schedule with a calendar.
+func substitutionText(s *rest.Schedule) string {
+	if s.Calendar == nil {
+		return ""
+	}
+	return s.Substitution
 }
 
 func parametersText(parameters map[string]string) string {
@@ -309,12 +396,15 @@ func scheduleText(s *rest.Schedule) string {
 	if s == nil {
 		return ""
 	}
-	words := []string{timesText(s)}
+	words := []string{whenText(s)}
 	if s.TimeZone != nil {
 		words = append(words, *s.TimeZone)
 	}
 	if s.Calendar != nil {
-		words = append(words, "calendar "+*s.Calendar)
+		words = append(words, "calendar "+printable(*s.Calendar))
+		if s.Substitution != "" && s.Substitution != "none" {
+			words = append(words, "moved: "+s.Substitution)
+		}
 	}
 	if !s.Active {
 		words = append(words, "(paused)")
@@ -513,7 +603,7 @@ func (inv *invocation) drawSchedules(p *page, all []listedSchedule, chosen bool)
 			next.cell = cell{"never", yellow}
 		}
 		is := one.Schedule
-		t.addRow(one.Job, shownName(is.Name), next, timesText(is), textOf(is.TimeZone), textOf(is.Calendar), is.Misfire)
+		t.addRow(one.Job, shownName(is.Name), next, whenText(is), textOf(is.TimeZone), textOf(is.Calendar), is.Misfire)
 	}
 	p.writeTable(t)
 }
