@@ -47,6 +47,7 @@ type Bus struct {
 	Executions  *Store[Execution]
 	Fires       *Store[Fire]
 	Locks       *Store[int64]
+	Ledger      *Store[Ledger] // one key, LedgerKey
 	Idempotency *Store[Idempotency]
 	Leases      *Leases
 	Deployed    *Store[Deployed] // keys without a dot, of the bucket deployments
@@ -108,6 +109,7 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Bus, error) {
 		openStore(ctx, b, subjects.ExecutionsBucket, &b.Executions),
 		openStore(ctx, b, subjects.FiresBucket, &b.Fires),
 		openStore(ctx, b, subjects.LocksBucket, &b.Locks),
+		openStore(ctx, b, subjects.LimitsBucket, &b.Ledger),
 		openStore(ctx, b, subjects.IdempotencyBucket, &b.Idempotency),
 		openStore(ctx, b, subjects.CountersBucket, &b.ids.store),
 		openStore(ctx, b, subjects.DeploymentsBucket, &b.Deployed),

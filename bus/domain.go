@@ -210,6 +210,8 @@ type Execution struct {
 	// If RestartedBy is an automatic retry, the Run of its [Retry].
 	RestartRun int    `json:"restart_run,omitempty"`
 	Retry      *Retry `json:"retry,omitempty"`
+	// What it holds of limits from its request to its end.
+	Limits Needs `json:"limits,omitempty"`
 	// How long it may run, and how long it has to stop then, in milliseconds; 0:
 	// it has no timeout.
 	TimeoutMS int64 `json:"timeout_ms,omitempty"`

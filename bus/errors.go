@@ -94,5 +94,7 @@ const (
 	CodeStartRefused     = "job_start"
 	CodeExclusive        = "job_is_exclusive"
 	CodeAppInUse         = "app_in_use"
+	CodeNoSuchLimit      = "no_such_limit"
+	CodeLimitInUse       = "limit_in_use"
 	CodeIdempotencyReuse = "idempotency_key_reused"
 )

@@ -77,6 +77,7 @@ func Streams(replicas int, r Retention) []jetstream.StreamConfig {
 		kv(subjects.ExecutionsBucket, 1),
 		kv(subjects.FiresBucket, 1),
 		kv(subjects.LocksBucket, 1),
+		kv(subjects.LimitsBucket, 1),
 		kv(subjects.IdempotencyBucket, 1),
 		kv(subjects.CountersBucket, 1),
 		kv(subjects.LeasesBucket, 1),

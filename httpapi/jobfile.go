@@ -101,7 +101,7 @@ func (v *sentJob) mergeOver(was *bus.Job, app string, set func(*bus.Settings)) (
 			}
 			def.Restartable, def.Pool, def.Priority, def.OnAgentLost, def.MaxAttempts, def.Log = old.Restartable, old.Pool, old.Priority, old.OnAgentLost, old.MaxAttempts, old.Log
 			def.Namespace, def.UnsafeSubstitution = old.Namespace, old.UnsafeSubstitution
-			def.Retry, def.Timeout, def.TimeoutGrace = old.Retry, old.Timeout, old.TimeoutGrace
+			def.Retry, def.Limits, def.Timeout, def.TimeoutGrace = old.Retry, old.Limits, old.Timeout, old.TimeoutGrace
 			if v.Words.Exclusive == nil && !v.Whole {
 				def.Exclusive = old.Exclusive
 			}

@@ -308,6 +308,7 @@ func (definition) Schema(huma.Registry) *huma.Schema {
 			"log":           {Type: "string", Enum: []any{"complete", "lossy"}, Description: "With complete, the default, a job that writes lines faster than the bus stores them has to wait. With lossy, the job does not wait, and lines are lost."},
 			"max_attempts":  {Type: "integer", Description: "With requeue: maximum number of attempts."},
 			"retry":         retrySchema(),
+			"limits":        {Type: "object", AdditionalProperties: &huma.Schema{Type: "integer"}, Description: "Limits that an execution holds from its request to its end, with the number of units: see /limits. An execution that does not get them waits."},
 			"timeout":       duration("How long an execution may run, from its start. The bus stops it then, and it ends as failed with the exit status TIMEOUT.", "2h"),
 			"timeout_grace": duration("How long the execution has to stop after its timeout. Default "+jsl.DefaultTimeoutGrace+".", "1m"),
 			"unsafe_substitution": switchable("Allows #{jobParameters[...]} in commands and scripts for the shell, which runs the text of a parameter as code. " +

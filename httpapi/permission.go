@@ -43,6 +43,8 @@ const (
 
 	readCalendar  permission = "read-calendar"
 	writeCalendar permission = "write-calendar" // create, update, delete
+
+	writeLimit permission = "write-limit" // create, update, delete
 )
 
 // roles lists the roles that have a permission in the application of the path.
@@ -62,6 +64,8 @@ var roles = map[permission][]string{
 
 	readCalendar:  {bus.RoleAdmin, bus.RoleOperator, bus.RoleWatcher},
 	writeCalendar: {bus.RoleAdmin, bus.RoleOperator},
+
+	writeLimit: {bus.RoleAdmin, bus.RoleOperator},
 }
 
 // place is a route in the router's notation.

@@ -37,7 +37,7 @@ var contract = map[permission]struct {
 	executeJob: {"admin operator", []string{"POST /{app}/job/{job}/executions", "PUT /{app}/job/{job}/execution/{id}/stop", "PUT /{app}/job/{job}/execution/{id}/abandon",
 		"PUT /{app}/job/{job}/execution/{id}/restart", "POST /{app}/job/{job}/schedule", "PUT /{app}/job/{job}/schedule/pause",
 		"PUT /{app}/job/{job}/schedule/resume", "DELETE /{app}/job/{job}/schedule"}},
-	anyone:      {"admin operator watcher", []string{"GET /apps", "GET /agents", "GET /agent/{id}", "GET /account", "GET /notifications/senders", "GET /notifications/dead"}},
+	anyone:      {"admin operator watcher", []string{"GET /apps", "GET /agents", "GET /agent/{id}", "GET /limits", "GET /limit/{name}", "GET /account", "GET /notifications/senders", "GET /notifications/dead"}},
 	blockAgents: {"admin operator", []string{"PUT /agent/{id}/block", "PUT /agent/{id}/unblock"}},
 	deployApp: {"admin operator", []string{"PUT /app/{app}", "POST /{app}/batch-components", "POST /{app}/deployments",
 		"PUT /{app}/deployment/{number}/current"}},
@@ -52,6 +52,7 @@ var contract = map[permission]struct {
 
 	readCalendar:  {"admin operator watcher", []string{"GET /calendars", "GET /calendars/download", "GET /calendar/{name}", "GET /calendar/{name}/preview"}},
 	writeCalendar: {"admin operator", []string{"POST /calendars", "PUT /calendar/{name}", "DELETE /calendar/{name}"}},
+	writeLimit:    {"admin operator", []string{"PUT /limit/{name}", "DELETE /limit/{name}"}},
 }
 
 // Every route is asked by everybody. One that was declared without a permission

@@ -134,6 +134,11 @@ func (s *Server) addRoutes() {
 
 	addRoute(s, anyone, readingRoute(post, "/schedule/preview", "Preview when a schedule would fire", 200), s.previewFires)
 
+	addRoute(s, anyone, readingRoute(get, "/limits", "List the limits, ordered by name, with the executions that hold them", 200), s.listLimits)
+	addRoute(s, anyone, withID("get-limit", readingRoute(get, "/limit/{name}", "Get a limit", 200)), s.getLimit)
+	addRoute(s, writeLimit, withID("put-limit", writingRoute(put, "/limit/{name}", "Create a limit or change its capacity", 200)), s.putLimit)
+	addRoute(s, writeLimit, withID("delete-limit", writingRoute(del, "/limit/{name}", "Delete a limit that no job and no execution uses", 204)), s.deleteLimit)
+
 	addRoute(s, anyone, readingRoute(get, "/agents", "List the agents, ordered by name", 200), s.listAgents)
 	addRoute(s, anyone, readingRoute(get, "/agent/{id}", "Get an agent by its name or its instance id", 200), s.getAgent)
 	addRoute(s, blockAgents, writingRoute(put, "/agent/{id}/block", "Stop an agent from taking new work", 200), s.blockAgent)
@@ -277,7 +282,7 @@ func withStream(op huma.Operation, media ...string) huma.Operation {
 // or in a later version.
 var reserved = []string{
 	"account", "agent", "agent-token", "agent-tokens", "agents", "alert", "alerts", "api", "app", "apps", "artifact", "artifacts", "assets", "audit", "auth", "calendar", "calendars",
-	"console", "docs", "event", "events", "execution", "executions", "favicon", "healthcheck", "job", "jobs", "login",
+	"console", "docs", "event", "events", "execution", "executions", "favicon", "healthcheck", "job", "jobs", "limit", "limits", "login",
 	"logout", "metrics", "notification", "notifications", "oauth", "openapi", "ready", "robots", "schedule", "schedules", "schemas", "settings", "static",
 	"stats", "status", "test-execution", "test-executions", "token", "tokens", "user", "users", "version", "ws",
 }

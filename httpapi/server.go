@@ -97,6 +97,10 @@ type Executions interface {
 	DeleteHistory(ctx context.Context, app, job string) error
 	WaitingFor(ctx context.Context, e *bus.Execution) execution.Waiting
 	WaitingOf(all []index.Summary) map[int64]execution.Waiting
+	Limits(ctx context.Context) ([]execution.LimitInfo, error) // ordered by name
+	Limit(ctx context.Context, name string) (*execution.LimitInfo, error)
+	SetLimit(ctx context.Context, name string, capacity int) (created bool, err error)
+	DeleteLimit(ctx context.Context, name string) error
 }
 
 // Agents is the part of the registry of agents that the API needs.

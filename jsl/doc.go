@@ -65,8 +65,8 @@
 // part of a job are ignored, and so are members whose value is nil.
 //
 // XML is the job XML of JSR-352, in either namespace or none, with children in
-// any order. The dispatch attributes, and the element retry of a job, are not
-// part of that language, so they have their own namespace:
+// any order. The dispatch attributes of a job, and its elements retry and
+// limit, are not part of that language, so they have their own namespace:
 // https://github.com/job-streamer/dispatch. A job read in the namespace of
 // Jakarta Batch is written in it again; the other forms show it as "namespace":
 // "jakartaee". A tab or a line break in an attribute is read as a space (XML

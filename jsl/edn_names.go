@@ -23,7 +23,8 @@ func translateJob(n *node) {
 // translateNames replaces EDN names with those of the model: :item-count, and
 // the names of v1 clients such as :job/name. It drops members that have a
 // namespace of v1 clients but are not part of a job (:db/id, :job/schedule),
-// and members whose value is nil. Names of properties stay unchanged.
+// and members whose value is nil. Names of properties and limits stay
+// unchanged.
 func translateNames(n *node) {
 	for _, item := range n.items {
 		translateNames(item)
@@ -39,7 +40,7 @@ func translateNames(n *node) {
 			continue
 		}
 		m.name = name
-		if name != "properties" || m.value.kind != object {
+		if name != "properties" && name != "limits" || m.value.kind != object {
 			translateNames(m.value)
 		}
 		into := n

@@ -36,7 +36,7 @@ func plainValue(n *node, free bool) any {
 			if free {
 				key = x.name
 			}
-			m[key] = plainValue(x.value, x.name == "properties" && x.value.kind == object)
+			m[key] = plainValue(x.value, (x.name == "properties" || x.name == "limits") && x.value.kind == object)
 		}
 		return m
 	case array:

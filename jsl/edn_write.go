@@ -69,7 +69,7 @@ func (w *EDNWriter) writeNode(n *node, indent int, free bool) {
 			if !isFlat(m.value) {
 				w.breakLine(indent + 1)
 			}
-			w.writeNode(m.value, indent+1, m.name == "properties" && m.value.kind == object && !free)
+			w.writeNode(m.value, indent+1, (m.name == "properties" || m.name == "limits") && m.value.kind == object && !free)
 		}
 		w.Close("}")
 	case array:

@@ -69,6 +69,11 @@ func (g *generator) randomJob() *Job {
 		Log:         pickOne(g, LogComplete, LogLossy),
 		Namespace:   pickOne(g, JavaEE, JakartaEE),
 	}
+	for _, name := range []string{"db", "Api-2", "007"} {
+		if g.coinFlip() {
+			j.Limits = append(j.Limits, LimitUse{name, 1 + g.IntN(9)})
+		}
+	}
 	if j.Timeout = pickOne(g, "", "90m"); j.Timeout != "" {
 		j.TimeoutGrace = pickOne(g, "", "0s", "1m")
 	}

@@ -45,6 +45,8 @@ type Job struct {
 	// Timeout is empty for no limit, TimeoutGrace for DefaultTimeoutGrace.
 	Timeout, TimeoutGrace string
 
+	Limits []LimitUse // of limits of the control bus, while an execution runs; each name once
+
 	Log string // LogComplete, LogLossy; default LogComplete
 
 	// UnsafeSubstitution allows job parameters in the commands and scripts of a
@@ -63,6 +65,12 @@ type Retry struct {
 	// that failed. The execution is restarted if one of them matches On, or if On
 	// is empty, and none matches NotOn.
 	On, NotOn []string
+}
+
+// LimitUse is how much of a limit of the control bus an execution uses.
+type LimitUse struct {
+	Name  string
+	Units int // at least 1
 }
 
 // Element is a part of a job or a flow: a [*Step], [*Flow], [*Split] or

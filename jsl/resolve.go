@@ -101,7 +101,7 @@ func (r *resolver) resolveJob(n *node) {
 	var ours, jsl []member
 	for _, m := range n.members {
 		switch m.name {
-		case "exclusive", "pool", "priority", "on_agent_lost", "max_attempts", "retry", "timeout", "timeout_grace", "log", "unsafe_substitution", "namespace":
+		case "exclusive", "pool", "priority", "on_agent_lost", "max_attempts", "retry", "limits", "timeout", "timeout_grace", "log", "unsafe_substitution", "namespace":
 			ours = append(ours, m)
 		default:
 			jsl = append(jsl, m)

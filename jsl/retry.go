@@ -3,6 +3,7 @@ package jsl
 import (
 	"encoding/xml"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -47,6 +48,36 @@ func (v *validator) checkRetry(j *Job) {
 func (v *validator) checkPatterns(path string, patterns []string) {
 	for i, p := range patterns {
 		v.checkPresent(itemPath(path, i), "an exit status pattern", p)
+	}
+}
+
+// MaxUnits is the greatest capacity of a limit.
+const MaxUnits = 1_000_000
+
+// maxLimits is how many limits a job may use.
+const maxLimits = 16
+
+var wantUnits = fmt.Sprintf("a whole number from 1 to %d", MaxUnits)
+
+// WantLimitName says what the name of a limit has to be.
+const WantLimitName = "a name of 1 to 64 characters from A-Z a-z 0-9 _ -"
+
+var limitName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+
+// ValidLimitName reports whether a limit may have this name.
+func ValidLimitName(name string) bool { return limitName.MatchString(name) }
+
+func (v *validator) checkLimits(all []LimitUse) {
+	if len(all) > maxLimits {
+		v.reportFault("/limits", fmt.Sprintf("at most %d limits", maxLimits), strconv.Itoa(len(all)))
+	}
+	for _, use := range all {
+		if !ValidLimitName(use.Name) {
+			v.reportFault(memberPath("/limits", use.Name), WantLimitName, quoteValue(use.Name))
+		}
+		if use.Units < 1 || use.Units > MaxUnits {
+			v.reportFault(memberPath("/limits", use.Name), wantUnits, strconv.Itoa(use.Units))
+		}
 	}
 }
 
@@ -119,6 +150,30 @@ func retryElement(n *node) *element {
 	return e
 }
 
+// limitElements returns an element for each limit.
+func limitElements(n *node) []*element {
+	var all []*element
+	for _, m := range n.members {
+		all = append(all, &element{name: dispatchPrefix + "limit", attributes: []Property{{"name", m.name}, {"units", m.value.text}}})
+	}
+	return all
+}
+
+// readLimit adds a limit to the limits of the job.
+func (r *xmlReader) readLimit(job, n *node, path string) {
+	name, units := n.memberValue("name"), n.memberValue("units")
+	if name == nil || units == nil {
+		r.addFault(r.faultHere(path+"/limits", "a limit with the attributes name and units", ""))
+		return
+	}
+	limits := job.memberValue("limits")
+	if limits == nil {
+		limits = newObject(n.line, n.col)
+		job.members = append(job.members, member{"limits", limits, n.line, n.col})
+	}
+	limits.members = append(limits.members, member{name.text, units, n.line, n.col})
+}
+
 // readDispatch reads an element in the dispatch namespace, which must be one of
 // those allowed, and adds it to its parent.
 func (r *xmlReader) readDispatch(parent *node, path string, start xml.StartElement, allowed []string) error {
@@ -140,6 +195,9 @@ func (r *xmlReader) readDispatch(parent *node, path string, start xml.StartEleme
 			exit = &node{line: n.line, col: n.col} // the validator reports the empty pattern
 		}
 		list.items = append(list.items, exit)
+	case "limit":
+		r.readAttributes(n, path, start, shape)
+		r.readLimit(parent, n, path)
 	default:
 		parent.members = append(parent.members, member{key, n, r.line, r.col})
 		path = memberPath(path, key)

@@ -15,6 +15,7 @@ func (j *Job) writtenFields() []field {
 		defaultField("on_agent_lost", &j.OnAgentLost, LostFailed),
 		attemptsField(&j.MaxAttempts),
 		objectField("retry", &j.Retry),
+		limitsField(&j.Limits),
 		textField("timeout", &j.Timeout),
 		textField("timeout_grace", &j.TimeoutGrace),
 		defaultField("log", &j.Log, LogComplete),
@@ -269,6 +270,32 @@ func countField(name string, p *int, want string) field {
 				return nil
 			}
 			return &node{kind: number, text: strconv.Itoa(*p)}
+		}}
+}
+
+// limitsField is a field for an object of numbers. It keeps their order.
+func limitsField(p *[]LimitUse) field {
+	return field{"limits",
+		func(d *decoder, n *node, path string) {
+			if n.kind != object {
+				d.reportMismatch(n, path, "an object")
+				return
+			}
+			for m := range d.uniqueMembers(n, path) {
+				use := LimitUse{Name: m.name}
+				countField("", &use.Units, wantUnits).read(d, m.value, memberPath(path, m.name))
+				*p = append(*p, use)
+			}
+		},
+		func() *node {
+			if len(*p) == 0 {
+				return nil
+			}
+			n := &node{kind: object}
+			for _, use := range *p {
+				n.addMember(use.Name, &node{kind: number, text: strconv.Itoa(use.Units)})
+			}
+			return n
 		}}
 }
 

@@ -82,6 +82,7 @@ func (v *validator) checkDispatch(j *Job) {
 		v.reportFault("/max_attempts", wantAttempts, fmt.Sprint(j.MaxAttempts))
 	}
 	v.checkRetry(j)
+	v.checkLimits(j.Limits)
 	v.checkDelay("/timeout", j.Timeout, time.Second)
 	v.checkDelay("/timeout_grace", j.TimeoutGrace, 0)
 	if j.TimeoutGrace != "" && j.Timeout == "" {

@@ -29,12 +29,13 @@ var dispatchNames = []string{"exclusive", "pool", "priority", "on-agent-lost", "
 // and their children.
 var dispatchShapes = map[string]xmlShape{
 	"retry":  shapeOf("attempts backoff max-backoff", "on not-on"),
+	"limit":  shapeOf("name units", ""),
 	"on":     shapeOf("exit-status", ""),
 	"not-on": shapeOf("exit-status", ""),
 }
 
 // dispatchChildren are the dispatch elements that a job may have.
-var dispatchChildren = []string{"retry"}
+var dispatchChildren = []string{"retry", "limit"}
 
 // xmlShape lists the attributes and children that an element of JSL may have.
 // The order of the children does not matter, because editors write them in any

@@ -60,6 +60,8 @@ func elementFrom(name string, n *node) *element {
 			}
 		case "retry":
 			e.children = append(e.children, retryElement(m.value))
+		case "limits":
+			e.children = append(e.children, limitElements(m.value)...)
 		case "decision":
 			decider := elementFrom("", m.value)
 			e.attributes = append(e.attributes, decider.attributes...)

@@ -44,6 +44,7 @@ const (
 	AgentsBucket      = BucketPrefix + "agents"       // <agent>
 	LeasesBucket      = BucketPrefix + "leases"       // <name>
 	LocksBucket       = BucketPrefix + "locks"        // <app>.<job>, while an exclusive job has an execution
+	LimitsBucket      = BucketPrefix + "limits"       // ledger: all limits, and the executions that hold them
 	IdempotencyBucket = BucketPrefix + "idempotency"  // derived from application, job and Idempotency-Key
 	CountersBucket    = BucketPrefix + "counters"     // execution: the start of the next free block of ids
 	DeploymentsBucket = BucketPrefix + "deployments"  // <app>: the current revision; <app>.<revision>

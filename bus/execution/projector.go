@@ -46,6 +46,8 @@ type projector struct {
 	b *bus.Bus
 	x *index.Index
 
+	freeLimits func(e *bus.Execution) // of an execution that has ended
+
 	mu      sync.Mutex
 	tracks  map[trackKey]*track
 	writes  int
@@ -299,6 +301,9 @@ func (p *projector) writeDone(t *track, taken []pendingResult, e *bus.Execution,
 		p.x.PutExecution(e, rev)
 		if e.BatchStatus.Ended() && e.Exclusive {
 			go p.releaseLock(e.App, e.Job, e.ID)
+		}
+		if e.BatchStatus.Ended() && e.Limits != "" {
+			p.freeLimits(e)
 		}
 	}
 	for _, r := range taken {

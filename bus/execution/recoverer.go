@@ -16,11 +16,11 @@ import (
 // recoverer continues what a process left half done. It decides by the last
 // result, since the record lags behind:
 //
-//	no result    request it (an exclusive job: lock, then request)
+//	no result    request it (an exclusive job: lock, then request), unless it waits for a limit
 //	unknown      request the next attempt
 //	claimed      if no heartbeat names it: fence it as failed or unknown
 //	a stop       stopped, or the command again
-//	ended        free the lock; fold it, if the record does not show it
+//	ended        free the lock and the limits; fold it, if the record does not show it
 //	failed       restart it, when its retry is due
 //	overdue      stop it; after its grace, fence it as failed
 type recoverer struct {
@@ -51,6 +51,7 @@ func (r *recoverer) runRound(ctx context.Context) error {
 		switch {
 		case l.Deadline != 0 && l.Deadline <= subjects.TimeOf(now):
 			g.Go(func() error { return r.endOverdue(gctx, l) })
+		case l.BatchStatus.Waiting() && l.StopRequest == "" && r.s.x.AwaitedLimits(l.ID) != "":
 		case l.BatchStatus.Waiting() && (age > r.s.cfg.Waiting || l.StopRequest != ""):
 			waiting[l.App] = append(waiting[l.App], l)
 		case l.BatchStatus.Running() && r.s.agents.IsLost(l.Agent, l.ID, l.Attempt):
@@ -78,7 +79,7 @@ func (r *recoverer) runRound(ctx context.Context) error {
 	err := g.Wait()
 	if now.Sub(r.locksAt) > r.s.cfg.Waiting {
 		r.locksAt = now
-		err = errors.Join(err, r.freeLocks(ctx))
+		err = errors.Join(err, r.freeLocks(ctx), r.s.limits.freeEnded(ctx))
 	}
 	return err
 }
@@ -153,6 +154,9 @@ func (r *recoverer) requestNext(ctx context.Context, e *bus.Execution, last *bus
 			}
 			return err
 		}
+	}
+	if e.Limits != "" && last.Attempt == 0 && !r.s.limits.acquire(ctx, e) {
+		return nil
 	}
 	if err := checkStepTime(start); err != nil {
 		return err

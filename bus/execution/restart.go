@@ -102,7 +102,7 @@ func (s *Service) submitRestart(ctx context.Context, old *bus.Execution, start t
 	if err != nil {
 		return nil, false, err
 	}
-	rec := newRecord(old.RestartedBy, def, parsed, time.Now())
+	rec := s.newRecord(old.RestartedBy, def, parsed, time.Now())
 	rec.BatchStatus, rec.InstanceID, rec.RestartOf = subjects.Unrestarted, old.InstanceID, old.ID
 	if rec.Retry != nil {
 		rec.Retry.Run = max(1, old.RestartRun)

@@ -38,6 +38,11 @@ func retryOf(j *jsl.Job) *bus.Retry {
 // setPolicies sets what the bus keeps of a definition in the record.
 func setPolicies(rec *bus.Execution, j *jsl.Job) {
 	rec.Retry = retryOf(j)
+	var needs []bus.Need
+	for _, use := range j.Limits {
+		needs = append(needs, bus.Need{Limit: use.Name, Units: use.Units})
+	}
+	rec.Limits = bus.NeedsOf(needs)
 	if timeout, grace := j.RunLimit(); timeout > 0 {
 		rec.TimeoutMS, rec.GraceMS = timeout.Milliseconds(), grace.Milliseconds()
 	}
@@ -83,7 +88,7 @@ func failedExits(e *bus.Execution) []string {
 	return exits
 }
 
-// rebuildPolicies sets the retry and the timeout of a record that was rebuilt
+// rebuildPolicies sets the retry, the limits and the timeout of a record that was rebuilt
 // from a claim. Nobody has stored the definition that the execution began with,
 // so the present one counts.
 func (p *projector) rebuildPolicies(ctx context.Context, rec *bus.Execution) error {

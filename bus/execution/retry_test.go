@@ -261,8 +261,8 @@ func TestRetryEnds(t *testing.T) {
 		}
 		w.node(Config{})
 		time.Sleep(time.Minute)
-		if got := w.want(e, subjects.Abandoned); got.RestartedBy != 0 {
-			w.Errorf("an abandoned execution was retried as %d", got.RestartedBy)
+		if got := w.want(e, subjects.Abandoned); got.RestartedBy != 0 || got.RetryEnded != "it was abandoned" {
+			w.Errorf("an abandoned execution was retried as %d, or could have been: %q", got.RestartedBy, got.RetryEnded)
 		}
 	})
 
@@ -414,6 +414,9 @@ func TestRetryHappensOnce(t *testing.T) {
 		time.Sleep(time.Hour)
 		w.node(Config{})
 		time.Sleep(20 * time.Second) // the lease of the one before
+		if _, err := w.bus.Stop(w.Context(), e.App, e.Job, e.ID); !bus.HasCode(err, bus.CodeNotRunning) {
+			w.Errorf("a stop after the retry: %v", err)
+		}
 		once(w, e)
 	})
 
@@ -478,7 +481,7 @@ func TestRetryHappensOnce(t *testing.T) {
 		if err != nil {
 			w.Fatal(err)
 		}
-		rec := newRecord(old.RestartedBy, def, parsed, time.Now())
+		rec := w.bus.newRecord(old.RestartedBy, def, parsed, time.Now())
 		rec.RestartOf = old.ID
 		if err := <-w.bus.requestAttempt(rec, 1, 0); err != nil {
 			w.Fatal(err)

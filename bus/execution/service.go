@@ -35,6 +35,8 @@ type Service struct {
 	cfg    Config
 	p      *projector
 	agents *agents.Registry
+	limits *limiter
+	sent   sentDefinitions
 }
 
 // New returns a Service. It needs [Service.Run] to be running.
@@ -44,6 +46,8 @@ func New(b *bus.Bus, x *index.Index, cfg Config) *Service {
 	cfg.Janitor = cmp.Or(cfg.Janitor, time.Minute)
 	s := &Service{b: b, x: x, cfg: cfg}
 	s.p = newProjector(b, x)
+	s.limits = newLimiter(s)
+	s.p.freeLimits = s.limits.free
 	s.agents = agents.New(b, x, agents.Config{Heartbeat: cfg.Heartbeat})
 	return s
 }
@@ -60,6 +64,7 @@ func (s *Service) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.p.consumeResults(ctx) })
 	g.Go(func() error { return s.agents.Run(ctx) })
+	g.Go(func() error { return s.limits.run(ctx) })
 	g.Go(func() error { return s.b.RunLeasedTask(ctx, "recoverer", s.cfg.Every, s.newRecoverer().runRound) })
 	g.Go(func() error { return s.b.RunLeasedTask(ctx, "janitor", s.cfg.Janitor, s.newJanitor().runRound) })
 	return g.Wait()

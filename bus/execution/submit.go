@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -73,7 +74,7 @@ func (s *Service) Submit(ctx context.Context, sub Submission) (e *bus.Execution,
 			return nil, false, err
 		}
 	}
-	rec := newRecord(id, def, parsed, start)
+	rec := s.newRecord(id, def, parsed, start)
 	if sub.Definition != nil { // there is no job to restart
 		rec.Retry = nil
 	}
@@ -127,7 +128,7 @@ func (s *Service) jobDefinition(ctx context.Context, app, job string) (*bus.Job,
 	return &e.Value, parsed, nil
 }
 
-func newRecord(id int64, def *bus.Job, parsed *jsl.Job, now time.Time) *bus.Execution {
+func (s *Service) newRecord(id int64, def *bus.Job, parsed *jsl.Job, now time.Time) *bus.Execution {
 	rec := &bus.Execution{
 		Execution: subjects.Execution{
 			ID: id, InstanceID: id, App: def.App, Job: def.PermanentKey, BatchStatus: subjects.Undispatched,
@@ -135,21 +136,50 @@ func newRecord(id int64, def *bus.Job, parsed *jsl.Job, now time.Time) *bus.Exec
 			Exclusive: parsed.Exclusive, OnAgentLost: parsed.OnAgentLost, MaxAttempts: parsed.MaxAttempts,
 			CreateTime: subjects.TimeOf(now), UpdateTime: subjects.TimeOf(now),
 		},
-		Definition: def.Definition,
+		Definition: s.sent.definitionOf(def, parsed),
 	}
 	setPolicies(rec, parsed)
 	if def.Name != def.PermanentKey && bus.NameKey(def.Name) == def.PermanentKey {
 		rec.JobName = def.Name
 	}
-	// Older agents do not know these, which have no effect at run time.
-	if parsed.Namespace == jsl.JakartaEE || parsed.UnsafeSubstitution || parsed.Retry != nil || parsed.Timeout != "" {
-		sent := *parsed
-		sent.Namespace, sent.UnsafeSubstitution, sent.Retry, sent.Timeout, sent.TimeoutGrace = "", false, nil, "", ""
-		if text, err := sent.MarshalJSON(); err == nil {
-			rec.Definition = text
-		}
-	}
 	return rec
+}
+
+// sentDefinitions are the definitions as agents get them, of jobs for which that
+// is not the stored one.
+type sentDefinitions struct {
+	mu    sync.Mutex
+	byJob map[string]sentDefinition // by key of the job
+}
+
+type sentDefinition struct {
+	of   *jsl.Job // of which text was made; the read model has the same one until the job changes
+	text json.RawMessage
+}
+
+// definitionOf returns the definition without what older agents do not know and
+// what has no effect at run time.
+func (d *sentDefinitions) definitionOf(def *bus.Job, parsed *jsl.Job) json.RawMessage {
+	if parsed.Namespace != jsl.JakartaEE && !parsed.UnsafeSubstitution && parsed.Retry == nil && parsed.Timeout == "" && len(parsed.Limits) == 0 {
+		return def.Definition
+	}
+	key := bus.JobKey(def.App, def.PermanentKey)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if c := d.byJob[key]; c.of == parsed {
+		return c.text
+	}
+	sent := *parsed
+	sent.Namespace, sent.UnsafeSubstitution, sent.Retry, sent.Limits, sent.Timeout, sent.TimeoutGrace = "", false, nil, nil, "", ""
+	text, err := sent.MarshalJSON()
+	if err != nil {
+		return def.Definition
+	}
+	if d.byJob == nil {
+		d.byJob = map[string]sentDefinition{}
+	}
+	d.byJob[key] = sentDefinition{parsed, text}
+	return text
 }
 
 // bindIdempotencyKey returns the execution id bound to the submission's
@@ -191,9 +221,10 @@ func (s *Service) bindIdempotencyKey(ctx context.Context, sub Submission, id int
 }
 
 // beginExecution writes the record and requests attempt 1. Both writes are in
-// flight together, in this order on one connection. For an exclusive job it
-// writes record, lock and request one after the other, so that a lock always
-// has a record.
+// flight together, in this order on one connection. For an exclusive job, and
+// for one that uses limits, it writes record, lock and request one after the
+// other, so that what holds a lock or a limit always has a record. It requests
+// nothing if the execution has to wait for a limit.
 func (s *Service) beginExecution(ctx context.Context, rec *bus.Execution, start time.Time, created bool) (*bus.Execution, bool, error) {
 	if err := s.b.EnsurePool(ctx, rec.App, rec.Pool); err != nil {
 		return rec, false, err
@@ -202,9 +233,13 @@ func (s *Service) beginExecution(ctx context.Context, rec *bus.Execution, start 
 		return rec, false, err
 	}
 	var written, requested <-chan error
+	s.limits.expect(rec)
+	defer s.limits.forget(rec)
 	s.p.expectRecord(rec)
 	written = s.createRecord(rec)
-	if !rec.Exclusive {
+	// A record that exists already may be of another definition.
+	alone := created && !rec.Exclusive && rec.Limits == ""
+	if alone {
 		requested = s.requestAttempt(rec, 1, 0)
 	}
 	if err := <-written; err != nil {
@@ -229,6 +264,11 @@ func (s *Service) beginExecution(ctx context.Context, rec *bus.Execution, start 
 		}
 		if err != nil {
 			return rec, false, err
+		}
+	}
+	if !alone {
+		if rec.Limits != "" && !s.limits.acquire(ctx, rec) {
+			return rec, created, nil
 		}
 		if err := checkStepTime(start); err != nil {
 			return rec, false, err
@@ -286,7 +326,7 @@ func (s *Service) existingRecord(ctx context.Context, rec *bus.Execution, err er
 		}
 		e.Definition, e.Before, e.StartPosition, e.Rebuilt = rec.Definition, rec.Before, rec.StartPosition, false
 		e.FireKey, e.Schedule, e.Causes = rec.FireKey, rec.Schedule, rec.Causes
-		e.Retry, e.TimeoutMS, e.GraceMS = rec.Retry, rec.TimeoutMS, rec.GraceMS
+		e.Retry, e.Limits, e.TimeoutMS, e.GraceMS = rec.Retry, rec.Limits, rec.TimeoutMS, rec.GraceMS
 		return true, nil
 	})
 	switch {

@@ -200,7 +200,7 @@ func TestTraces(t *testing.T) {
 		if err != nil {
 			w.Fatal(err)
 		}
-		rec := newRecord(7, def, parsed, time.Now())
+		rec := w.bus.newRecord(7, def, parsed, time.Now())
 		if err := w.bus.b.EnsurePool(w.Context(), rec.App, rec.Pool); err != nil {
 			w.Fatal(err)
 		}
@@ -253,7 +253,7 @@ func TestTraces(t *testing.T) {
 		}
 		start := time.Now()
 		time.Sleep(maxStep + time.Second) // the bus is paused between its decision and the write
-		if _, _, err := w.bus.beginExecution(w.Context(), newRecord(7, def, parsed, start), start, true); !errors.Is(err, bus.ErrUnknown) {
+		if _, _, err := w.bus.beginExecution(w.Context(), w.bus.newRecord(7, def, parsed, start), start, true); !errors.Is(err, bus.ErrUnknown) {
 			w.Errorf("a late submission: %v, want that it gave up", err)
 		}
 		if d := w.fetch(); d != nil {
@@ -350,7 +350,7 @@ func (w *world) lone(n *node, job string) *bus.Execution {
 	if err != nil {
 		w.Fatal(err)
 	}
-	rec := newRecord(id, def, parsed, time.Now())
+	rec := n.newRecord(id, def, parsed, time.Now())
 	rec.Parameters = map[string]string{"k": "v"}
 	if err := n.b.EnsurePool(w.Context(), rec.App, rec.Pool); err != nil {
 		w.Fatal(err)

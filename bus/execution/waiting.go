@@ -24,6 +24,9 @@ func (s *Service) WaitingFor(ctx context.Context, e *bus.Execution) Waiting {
 	if !e.BatchStatus.Waiting() {
 		return Waiting{}
 	}
+	if needs := s.x.AwaitedLimits(e.ID); needs != "" {
+		return Waiting{For: s.limitHint(e.ID, needs)}
+	}
 	why := poolHint(e.App, e.Pool, s.agents.List())
 	if e.Exclusive {
 		l, err := s.b.Locks.Get(ctx, bus.JobKey(e.App, e.Job))
@@ -51,6 +54,10 @@ func (s *Service) WaitingOf(all []index.Summary) map[int64]Waiting {
 	waiting := map[int64]Waiting{}
 	for i := range all {
 		e := &all[i]
+		if needs := s.x.AwaitedLimits(e.ID); needs != "" {
+			waiting[e.ID] = Waiting{For: s.limitHint(e.ID, needs)}
+			continue
+		}
 		p, ok := positions[e.ID]
 		if !ok {
 			continue
@@ -75,6 +82,32 @@ func withLostAttempt(status subjects.BatchStatus, agent, why string) string {
 		who = "agent " + agent
 	}
 	return fmt.Sprintf("next attempt after %s was lost; %s", who, why)
+}
+
+// limitHint describes for which limits an execution waits, and how many it is
+// behind.
+func (s *Service) limitHint(id int64, needs bus.Needs) string {
+	l, _ := s.x.Ledger()
+	used := l.Used()
+	var all []string
+	for _, n := range needs.All() {
+		limit, ok := l.Limits[n.Limit]
+		place := s.x.LimitPlace(n.Limit, id)
+		free := used[n.Limit]+n.Units <= limit.Capacity
+		switch {
+		case !ok:
+			all = append(all, fmt.Sprintf("limit %s does not exist", n.Limit))
+		case n.Units > limit.Capacity:
+			all = append(all, fmt.Sprintf("limit %s has a capacity of %d, and the execution needs %d", n.Limit, limit.Capacity, n.Units))
+		case free && place == 1:
+		default:
+			all = append(all, fmt.Sprintf("limit %s: %d of %d held, place %d", n.Limit, used[n.Limit], limit.Capacity, place))
+		}
+	}
+	if len(all) == 0 {
+		return "it is about to get its limits"
+	}
+	return strings.Join(all, "; ")
 }
 
 // poolHint describes why the next execution of a pool waits.

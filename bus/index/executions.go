@@ -67,7 +67,7 @@ func (x *Index) PutExecution(e *bus.Execution, rev uint64) {
 		Schedule: e.Schedule, FireKey: e.FireKey,
 		RestartedBy: e.RestartedBy, StopRequest: e.StopRequest, Deleted: e.DeleteTime, JobName: e.JobName,
 		Rebuilt: e.Rebuilt, RetryDue: e.RetryDue,
-		Timeout: e.TimeoutMS, TimedOut: e.TimedOut,
+		Timeout: e.TimeoutMS, TimedOut: e.TimedOut, Limits: e.Limits,
 	}, e.App, e.Job, rev, e)
 }
 
@@ -195,6 +195,7 @@ func (x *Index) trackLive(r *recordFields, app, job string) {
 	if r.RetryDue != 0 && r.RestartedBy == 0 && r.Status == subjects.Failed {
 		x.retries[r.ID] = DueRetry{app, job, r.ID, r.RetryDue}
 	}
+	x.limits.track(r)
 	if r.Status.Ended() {
 		delete(x.live, r.ID)
 		delete(x.stopRequests, r.ID)
@@ -238,6 +239,7 @@ func (x *Index) removeEntry(id int64, j *jobEntry) {
 	delete(x.stopRequests, id)
 	delete(x.successor, id)
 	delete(x.retries, id)
+	x.limits.remove(id)
 }
 
 func (x *Index) summaryOf(e *entry) Summary {

@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/bus/jetio"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
@@ -42,6 +43,7 @@ type recordFields struct {
 	TimedOut      subjects.Time        `json:"timed_out"`
 	Schedule      string               `json:"schedule"`
 	FireKey       string               `json:"fire_key"`
+	Limits        bus.Needs            `json:"limits"`
 }
 
 const decoders = 2

@@ -52,6 +52,7 @@ type Index struct {
 	retries      map[int64]DueRetry  // failed executions that the bus restarts
 	waiters      map[int64][]chan *bus.Execution
 	stopRequests map[int64]string
+	limits       limitQueues
 	ended        [64]*bus.Execution // ring of the last executions that this bus ended
 	endedNext    int
 	onEnd        []func(app, job string, id int64)
@@ -71,7 +72,7 @@ func New(b *bus.Bus) *Index {
 		apps: map[string]appEntry{}, starts: map[jobName][]*jobEntry{}, byKey: map[jobName]*jobEntry{}, byName: map[jobName]*jobEntry{}, perApp: map[string]int{},
 		table: newTable(), names: newNames(), live: map[int64]queuePlace{},
 		doomed: map[int64]Doomed{}, successor: map[int64]Restarted{}, retries: map[int64]DueRetry{},
-		waiters: map[int64][]chan *bus.Execution{}, stopRequests: map[int64]string{},
+		waiters: map[int64][]chan *bus.Execution{}, stopRequests: map[int64]string{}, limits: newLimitQueues(),
 	}
 }
 
@@ -101,7 +102,7 @@ func (x *Index) OnEnd(f func(app, job string, id int64)) { x.onEnd = append(x.on
 func (x *Index) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	var left atomic.Int32
-	left.Store(5)
+	left.Store(6)
 	filled := func() {
 		if left.Add(-1) == 0 {
 			close(x.ready)
@@ -119,6 +120,7 @@ func (x *Index) Run(ctx context.Context) error {
 		}
 	})
 	followBucket(ctx, g, x.b.Calendars, filled, x.PutCalendar)
+	followBucket(ctx, g, x.b.Ledger, filled, func(_ string, v *bus.Ledger, rev uint64) { x.PutLedger(v, rev) })
 	g.Go(func() error { return x.followExecutions(ctx, filled) })
 	return g.Wait()
 }

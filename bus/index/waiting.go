@@ -69,7 +69,7 @@ func (x *Index) Positions(ids []int64) map[int64]Position {
 	defer x.mu.RUnlock()
 	wanted := map[queueKey][]rank{}
 	for _, id := range ids {
-		if q := x.live[id]; q.waits {
+		if q := x.live[id]; q.waits && !x.limits.waits(id) {
 			wanted[q.key] = append(wanted[q.key], q.rank)
 		}
 	}
@@ -81,8 +81,8 @@ func (x *Index) Positions(ids []int64) map[int64]Position {
 		slices.SortFunc(ranks, rank.compare)
 		ahead[k] = make([]int, len(ranks)+1)
 	}
-	for _, q := range x.live {
-		if ranks := wanted[q.key]; ranks != nil && q.waits {
+	for id, q := range x.live {
+		if ranks := wanted[q.key]; ranks != nil && q.waits && !x.limits.waits(id) {
 			i, _ := slices.BinarySearchFunc(ranks, q.rank, rank.compare)
 			ahead[q.key][i]++
 		}

@@ -17,6 +17,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/help"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/client"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+	"github.com/job-streamer/job-streamer-control-bus/jsl"
 )
 
 // benchSettings are the settings of a measurement.
@@ -24,6 +25,7 @@ type benchSettings struct {
 	cfg    bench.Config
 	output string
 	keep   bool
+	limit  int // capacity; 0: none
 }
 
 const benchJob = "jobstreamer-bench"
@@ -48,7 +50,8 @@ It creates the job ` + benchJob + ` and deletes it with its history at the end.`
 		f.IntVar(&s.cfg.Concurrency, "concurrency", 64, "`NUMBER` number of concurrent executions in the throughput measurement")
 		f.IntVar(&s.cfg.Rate, "rate", 200, "`NUMBER` executions per second in the latency measurement; 0 skips it")
 		f.DurationVar(&s.cfg.Time, "time", 10*time.Second, "`DURATION` length of the latency measurement")
-		f.BoolVar(&s.keep, "keep", false, "keep the job and its history")
+		f.IntVar(&s.limit, "limit", 0, "`CAPACITY` each execution holds one unit of a limit with this capacity, which the measurement creates and deletes; 0: none")
+		f.BoolVar(&s.keep, "keep", false, "keep the job, its history and its limit")
 		outputFlag(f, &s.output)
 	})
 	return cmd
@@ -66,12 +69,16 @@ func (p *program) runBench(ctx context.Context, s benchSettings) (err error) {
 	}
 	defer c.Close()
 	s.cfg.Job = benchJob
-	if err := makeBenchJob(ctx, c, s.cfg.App); err != nil {
+	if err := makeBenchJob(ctx, c, s.cfg.App, s.limit); err != nil {
 		return fmt.Errorf("--url %s: %w", s.cfg.URL, err)
 	}
 	if !s.keep {
 		defer func() {
-			if e := removeBenchJob(context.WithoutCancel(ctx), c, s.cfg.App); err == nil && e != nil {
+			e := removeBenchJob(context.WithoutCancel(ctx), c, s.cfg.App)
+			if e == nil && s.limit > 0 {
+				e = removeBenchLimit(context.WithoutCancel(ctx), c)
+			}
+			if err == nil && e != nil {
 				err = fmt.Errorf("clean up: %w", e)
 			}
 		}()
@@ -129,8 +136,26 @@ func removeBenchJob(ctx context.Context, c *client.Client, app string) error {
 	}
 }
 
-// makeBenchJob creates the job, and its application if it does not exist.
-func makeBenchJob(ctx context.Context, c *client.Client, app string) error {
+// removeBenchLimit deletes the limit, as soon as nothing holds it any more.
+func removeBenchLimit(ctx context.Context, c *client.Client) error {
+	ctx, cancel := context.WithTimeout(ctx, cleanUpTime)
+	defer cancel()
+	for {
+		err := c.DeleteLimit(ctx, benchJob)
+		if client.Code(err) != bus.CodeLimitInUse {
+			return err
+		}
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
+// makeBenchJob creates the job, its application if it does not exist, and a
+// limit unless its capacity is 0.
+func makeBenchJob(ctx context.Context, c *client.Client, app string, limit int) error {
 	if _, _, err := c.App(ctx, app); client.Code(err) == bus.CodeNoSuchApp {
 		if _, _, err := c.PutApp(ctx, rest.App{Name: app}, client.Condition{}); err != nil {
 			return err
@@ -138,7 +163,14 @@ func makeBenchJob(ctx context.Context, c *client.Client, app string) error {
 	} else if err != nil {
 		return err
 	}
-	_, _, err := c.PutJob(ctx, app, benchJob, []byte(`{"id": "`+benchJob+`", "steps": [{"id": "noop", "batchlet": {"ref": "jobstreamer.Noop"}}]}`), client.Condition{})
+	limits := ""
+	if limit > 0 {
+		if _, err := c.PutLimit(ctx, benchJob, limit); err != nil {
+			return err
+		}
+		limits = `"limits": {"` + benchJob + `": 1}, `
+	}
+	_, _, err := c.PutJob(ctx, app, benchJob, []byte(`{"id": "`+benchJob+`", `+limits+`"steps": [{"id": "noop", "batchlet": {"ref": "jobstreamer.Noop"}}]}`), client.Condition{})
 	return err
 }
 
@@ -148,6 +180,8 @@ func (s *benchSettings) checkFlags() error {
 		return usageError{errors.New("--executions and --rate: want 0 or more")}
 	case s.cfg.Executions == 0 && s.cfg.Rate == 0:
 		return usageError{errors.New("--executions 0 --rate 0: nothing to measure")}
+	case s.limit < 0 || s.limit > jsl.MaxUnits:
+		return usageError{fmt.Errorf("--limit %d: want 0 to %d", s.limit, jsl.MaxUnits)}
 	case s.cfg.Concurrency < 1:
 		return usageError{fmt.Errorf("--concurrency %d: want 1 or more", s.cfg.Concurrency)}
 	}

@@ -190,6 +190,26 @@ type Schedules struct {
 	Results []NamedSchedule `json:"results"`
 }
 
+// Limit is a named resource of which executions may hold only so much at a
+// time.
+type Limit struct {
+	Name            string        `json:"name" edn:"limit/name"`
+	Capacity        int           `json:"capacity" edn:"limit/capacity" doc:"How many units executions may hold at a time."`
+	Held            int           `json:"held" edn:"limit/held" doc:"How many units executions hold now; more than capacity after it was lowered."`
+	Waiting         int           `json:"waiting" edn:"limit/waiting" doc:"Number of executions that use the limit and wait for it or for another one."`
+	Holders         []LimitHolder `json:"holders" edn:"limit/holders" doc:"The executions that hold units, in applications that the user may read."`
+	CreateTime      subjects.Time `json:"create_time" edn:"limit/create-time"`
+	LastUpdatedTime subjects.Time `json:"last_updated_time" edn:"limit/last-updated-time"`
+}
+
+// LimitHolder is an execution that holds units of a limit.
+type LimitHolder struct {
+	ExecutionID int64  `json:"execution_id" edn:"job-execution/execution-id,id"`
+	App         string `json:"app" edn:"application/name"`
+	Job         string `json:"job" edn:"job/name"`
+	Units       int    `json:"units" edn:"limit/units"`
+}
+
 // AgentRef names an agent.
 type AgentRef struct {
 	Name       string `json:"name" edn:"agent/name"`

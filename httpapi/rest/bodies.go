@@ -7,6 +7,11 @@ type App struct {
 	Classpath   []string `json:"classpath,omitempty" edn:"application/classpaths" doc:"URLs of class folders and jars on the machine of the control bus."`
 }
 
+// NewLimit is the body that creates or changes a limit.
+type NewLimit struct {
+	Capacity int `json:"capacity" edn:"limit/capacity" doc:"How many units executions may hold at a time, from 1 to 1,000,000. Executions keep what they hold when it is lowered."`
+}
+
 // Submission is the body that starts or restarts an execution. The client may
 // leave it out.
 type Submission struct {
