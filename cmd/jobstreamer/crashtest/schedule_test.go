@@ -59,11 +59,11 @@ func (c *chaos) runSchedule(length time.Duration) {
 	for i, job := range chain {
 		var by []rest.Trigger
 		if i > 0 {
-			by = []rest.Trigger{{Job: chain[i-1]}}
+			by = []rest.Trigger{{Job: chain[i-1], On: bus.OnEnded}} // a slow machine may lose an agent
 		}
 		put(jobPath(job), writingJob(job, dir, "$JOBSTREAMER_SCHEDULED_FOR", "any", by))
 	}
-	put(jobPath(daily), writingJob(daily, dir, "$JOBSTREAMER_SCHEDULED_DATE", "all", []rest.Trigger{{Job: chain[0]}, {Job: chain[4]}}))
+	put(jobPath(daily), writingJob(daily, dir, "$JOBSTREAMER_SCHEDULED_DATE", "all", []rest.Trigger{{Job: chain[0], On: bus.OnEnded}, {Job: chain[4], On: bus.OnEnded}}))
 	put(jobPath(chain[0])+"/schedule", rest.NewSchedule{CronNotation: "* * * * * ?", Misfire: bus.MisfireFireAll})
 
 	ctx, cancel := context.WithTimeout(c.Context(), length)
