@@ -91,6 +91,8 @@ type Schedule struct {
 	Priority string `json:"priority,omitempty"` // of its executions; empty: that of the job
 	// Of its executions.
 	Parameters map[string]string `json:"parameters,omitempty"`
+	// Who paused it; nil if nobody said, or it is active.
+	Paused *Pause `json:"paused,omitempty"`
 	// What becomes of a nominal time while an execution that the schedule fired
 	// has not ended; [OverlapAllow] if empty.
 	Overlap string `json:"overlap,omitempty"`
@@ -108,6 +110,13 @@ type Schedule struct {
 
 // Key returns the schedule's key.
 func (s *Schedule) Key() ScheduleKey { return NewScheduleKey(s.App, s.Job, s.Name) }
+
+// Pause says who paused a schedule, and why.
+type Pause struct {
+	By     string        `json:"by,omitempty"` // id of the user; empty: no login was required
+	At     subjects.Time `json:"at"`
+	Reason string        `json:"reason,omitempty"`
+}
 
 // How often a wall time of a fixed hour fires that the clocks show twice.
 const (

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -148,12 +149,79 @@ func (s *Server) deleteNamedSchedule(ctx context.Context, in *SchedulePath) (*st
 	return s.removeSchedule(ctx, &in.JobPath, in.Schedule)
 }
 
-func (s *Server) pauseNamedSchedule(ctx context.Context, in *SchedulePath) (*answer[*rest.Schedule], error) {
-	return s.changeSchedule(ctx, &in.JobPath, in.Schedule, s.cfg.Schedules.Pause)
+type pauseNamed struct {
+	SchedulePath
+	Sent body[newPause]
 }
 
-func (s *Server) resumeNamedSchedule(ctx context.Context, in *SchedulePath) (*answer[*rest.Schedule], error) {
-	return s.changeSchedule(ctx, &in.JobPath, in.Schedule, s.cfg.Schedules.Resume)
+func (s *Server) pauseNamedSchedule(ctx context.Context, in *pauseNamed) (*answer[*rest.Schedule], error) {
+	return s.pause(ctx, &in.JobPath, in.Schedule, &in.Sent.value)
+}
+
+type resumeNamed struct {
+	SchedulePath
+	Sent body[rest.NewResumption]
+}
+
+func (s *Server) resumeNamedSchedule(ctx context.Context, in *resumeNamed) (*answer[*rest.ResumedSchedule], error) {
+	return s.resume(ctx, &in.JobPath, in.Schedule, in.Sent.value.CatchUp)
+}
+
+// newPause is a body with the reason of a pause.
+type newPause rest.NewPause
+
+const maxReason = 500
+
+// Validate returns all that is wrong with the values.
+func (sent *newPause) Validate() (wrong codec.Faults) {
+	if utf8.RuneCountInString(sent.Reason) > maxReason {
+		wrong.Add("/reason", fmt.Sprintf("up to %d characters", maxReason), sent.Reason)
+	}
+	return wrong
+}
+
+// pauseBy returns a pause by the user who sends the request.
+func pauseBy(ctx context.Context, sent *newPause) bus.Pause {
+	p := bus.Pause{Reason: sent.Reason}
+	if u := userOf(ctx); u != everybody {
+		p.By = u.ID
+	}
+	return p
+}
+
+func (s *Server) pause(ctx context.Context, at *JobPath, name string, sent *newPause) (*answer[*rest.Schedule], error) {
+	if _, err := s.findJob(ctx, at); err != nil {
+		return nil, err
+	}
+	key := bus.NewScheduleKey(at.App, at.job.Key, name)
+	if err := s.cfg.Schedules.Pause(ctx, key, pauseBy(ctx, sent)); err != nil {
+		return nil, err
+	}
+	is, err := s.schedule(ctx, key)
+	return &answer[*rest.Schedule]{is}, err
+}
+
+func (s *Server) resume(ctx context.Context, at *JobPath, name string, catchUp bool) (*answer[*rest.ResumedSchedule], error) {
+	if _, err := s.findJob(ctx, at); err != nil {
+		return nil, err
+	}
+	key := bus.NewScheduleKey(at.App, at.job.Key, name)
+	done, err := s.cfg.Schedules.Resume(ctx, key, catchUp)
+	if err != nil {
+		return nil, err
+	}
+	is, err := s.schedule(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	if is == nil { // removed meanwhile
+		return nil, bus.State(bus.CodeNoSuchSchedule, "the schedule of job %s was removed", at.Name)
+	}
+	out := &rest.ResumedSchedule{Schedule: *is}
+	if done.From != 0 {
+		out.Resumed = &rest.Resumed{From: done.From, To: done.To, Count: done.Count, CatchUp: catchUp}
+	}
+	return &answer[*rest.ResumedSchedule]{out}, nil
 }
 
 type preview struct{ Sent body[newPreview] }
@@ -306,27 +374,22 @@ func (s *Server) removeSchedule(ctx context.Context, at *JobPath, name string) (
 	return nil, s.cfg.Schedules.Remove(ctx, bus.NewScheduleKey(at.App, at.job.Key, name))
 }
 
-func (s *Server) pauseSchedule(ctx context.Context, in *JobPath) (*answer[*rest.Schedule], error) {
-	return s.changeSchedule(ctx, in, "", s.cfg.Schedules.Pause)
+type pauseDefault struct {
+	JobPath
+	Sent body[newPause]
 }
 
-func (s *Server) resumeSchedule(ctx context.Context, in *JobPath) (*answer[*rest.Schedule], error) {
-	return s.changeSchedule(ctx, in, "", s.cfg.Schedules.Resume)
+func (s *Server) pauseSchedule(ctx context.Context, in *pauseDefault) (*answer[*rest.Schedule], error) {
+	return s.pause(ctx, &in.JobPath, "", &in.Sent.value)
 }
 
-func (s *Server) changeSchedule(ctx context.Context, at *JobPath, name string, change func(context.Context, bus.ScheduleKey) error) (*answer[*rest.Schedule], error) {
-	if _, err := s.findJob(ctx, at); err != nil {
-		return nil, err
-	}
-	key := bus.NewScheduleKey(at.App, at.job.Key, name)
-	if err := change(ctx, key); err != nil {
-		return nil, err
-	}
-	is, err := s.schedule(ctx, key)
-	if err != nil {
-		return nil, err
-	}
-	return &answer[*rest.Schedule]{is}, nil
+type resumeDefault struct {
+	JobPath
+	Sent body[rest.NewResumption]
+}
+
+func (s *Server) resumeSchedule(ctx context.Context, in *resumeDefault) (*answer[*rest.ResumedSchedule], error) {
+	return s.resume(ctx, &in.JobPath, "", in.Sent.value.CatchUp)
 }
 
 // schedule returns the schedule that was just written.
@@ -341,7 +404,7 @@ func scheduleOf(s *bus.Schedule) *rest.Schedule {
 	if s == nil {
 		return nil
 	}
-	return &rest.Schedule{
+	is := &rest.Schedule{
 		CronNotation: s.Cron, TimeZone: orNil(s.TimeZone), Calendar: orNil(s.Calendar),
 		Substitution: string(s.Substitution.Or()), Substitutes: s.Substitution.Or() != calendar.NoSubstitution,
 		BusinessDays: s.BusinessDays, Of: s.Of, Months: s.Months,
@@ -350,6 +413,10 @@ func scheduleOf(s *bus.Schedule) *rest.Schedule {
 		At: s.At, Start: s.Start, End: s.End, DST: s.DST, Jitter: s.Jitter, Priority: s.Priority, Parameters: s.Parameters,
 		Overlap: s.Overlap, CatchUpLimit: s.CatchUpLimit, CatchUpWindow: s.CatchUpWindow,
 	}
+	if p := s.Paused; p != nil {
+		is.Paused = &rest.Pause{By: orNil(p.By), At: p.At, Reason: p.Reason}
+	}
+	return is
 }
 
 // firesPath selects decisions about the nominal times of a job.

@@ -208,3 +208,35 @@ func TestKindsOfSchedules(t *testing.T) {
 		t.Errorf("preview %+v", v)
 	}
 }
+
+func TestPauses(t *testing.T) {
+	e := newEnv(t)
+	e.call("POST", "/default/jobs", jobNamed("a")).want(201)
+	e.call("PUT", "/default/job/a/schedule/x", `{"cron_notation":"* * * * * ?"}`).want(201)
+	at := "/default/job/a/schedule/x"
+	var is rest.ResumedSchedule
+	e.call("PUT", at+"/pause", `{"reason":"maintenance"}`).want(200).into(&is)
+	if is.Active || is.Paused == nil || is.Paused.Reason != "maintenance" || is.Paused.By != nil || is.Paused.At == 0 {
+		t.Errorf("paused: %+v by %+v", is, is.Paused)
+	}
+	var list rest.Schedules
+	e.call("GET", "/default/job/a/schedules", "").want(200).into(&list)
+	if len(list.Results) != 1 || list.Results[0].Paused == nil || list.Results[0].NextFire != 0 {
+		t.Errorf("list: %+v", list.Results)
+	}
+	var p rest.Problem
+	e.call("PUT", at+"/pause", `{"reason":"`+strings.Repeat("x", 501)+`"}`).code(422, "invalid_body").into(&p)
+	if len(p.Errors) != 1 || p.Errors[0].Pointer != "/reason" {
+		t.Errorf("a long reason: %+v", p.Errors)
+	}
+	e.call("PUT", at+"/resume", `{"catch_up":"often"}`).code(422, "invalid_body")
+	is = rest.ResumedSchedule{}
+	e.call("PUT", at+"/resume", `{"catch_up":true}`).want(200).into(&is)
+	if !is.Active || is.Paused != nil || is.Resumed == nil || !is.Resumed.CatchUp || is.Resumed.To < is.Resumed.From {
+		t.Errorf("resumed: %+v, %+v", is, is.Resumed)
+	}
+	is = rest.ResumedSchedule{}
+	if e.call("PUT", at+"/resume", "").want(200).into(&is); is.Resumed != nil {
+		t.Errorf("resumed again: %+v", is.Resumed)
+	}
+}

@@ -118,8 +118,8 @@ type Schedules interface {
 	// From the leader; nil if there is none.
 	Stored(ctx context.Context, key bus.ScheduleKey) (*bus.Schedule, error)
 	StoredAll(ctx context.Context, app, job string) ([]bus.Schedule, error) // the default one first
-	Pause(ctx context.Context, key bus.ScheduleKey) error
-	Resume(ctx context.Context, key bus.ScheduleKey) error
+	Pause(ctx context.Context, key bus.ScheduleKey, by bus.Pause) error
+	Resume(ctx context.Context, key bus.ScheduleKey, catchUp bool) (scheduler.Resumed, error)
 	Remove(ctx context.Context, key bus.ScheduleKey) error
 	Next(key bus.ScheduleKey, n int) []time.Time // none if it is paused or there is none
 	Preview(ctx context.Context, s bus.Schedule, from time.Time, n int) (scheduler.Previewed, error)

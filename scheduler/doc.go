@@ -38,8 +38,9 @@
 // bus that missed an edit cannot fire the same second again. But such a bus can
 // create keys beyond the point that the new generation's walk has reached.
 // Therefore a walk begins at the newest key of its own generation. A paused
-// schedule has no nominal times, so a resumed schedule has no misfires from its
-// pause.
+// schedule fires nothing. The edit that ends a pause skips the times that passed
+// during it with the reason "paused", unless the resumption asks to make up for
+// them: then the next generation begins where the pause began.
 //
 // # Misfires
 //

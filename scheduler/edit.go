@@ -58,6 +58,9 @@ func (s *Scheduler) putSchedule(ctx context.Context, sc bus.Schedule, allow func
 			if err := allow(*was); err != nil {
 				return nil, "", err
 			}
+			if !is.Active && !was.Active {
+				is.Paused = was.Paused
+			}
 			if SameSchedule(&is, was) { // it may have fired for the last time
 				return was, "", nil
 			}
@@ -112,42 +115,63 @@ func (s *Scheduler) previewedPlan(ctx context.Context, sc *bus.Schedule) (*plan,
 }
 
 // SameSchedule reports whether two schedules of a job mean the same, whatever
-// their generations and times.
+// their generations and times, and whoever paused them.
 func SameSchedule(a, b *bus.Schedule) bool {
 	x, y := *a, *b
-	x.Generation, x.Since, x.UpdateTime, x.Job, x.Name = y.Generation, y.Since, y.UpdateTime, y.Job, y.Name
+	x.Generation, x.Since, x.UpdateTime, x.Job, x.Name, x.Paused = y.Generation, y.Since, y.UpdateTime, y.Job, y.Name, y.Paused
 	return a.Key().Name() == b.Key().Name() && reflect.DeepEqual(&x, &y)
 }
 
-// Pause stops a schedule from firing until it is resumed. Errors:
-// [bus.StateError] no_such_schedule, ErrAway.
-func (s *Scheduler) Pause(ctx context.Context, key bus.ScheduleKey) error {
-	return s.setActive(ctx, key, false, "paused")
-}
-
-// Resume ends a pause. Times that passed during the pause do not fire. It
-// returns the same errors as Pause.
-func (s *Scheduler) Resume(ctx context.Context, key bus.ScheduleKey) error {
-	return s.setActive(ctx, key, true, "resumed")
-}
-
-func (s *Scheduler) setActive(ctx context.Context, key bus.ScheduleKey, active bool, what string) error {
-	o := atEdit
-	if !active {
-		o = atEnd
-	}
-	_, err := s.editSchedule(ctx, key, o, func(was *bus.Schedule) (*bus.Schedule, string, error) {
+// Pause stops a schedule from firing until it is resumed. The pause of a
+// schedule that is paused already stays as it is. Errors: [bus.StateError]
+// no_such_schedule, ErrAway.
+func (s *Scheduler) Pause(ctx context.Context, key bus.ScheduleKey, by bus.Pause) error {
+	_, err := s.editSchedule(ctx, key, atEnd, func(was *bus.Schedule) (*bus.Schedule, string, error) {
 		switch {
 		case was == nil:
 			return nil, "", s.noSuchSchedule(key)
-		case was.Active == active:
+		case !was.Active:
 			return was, "", nil
 		}
 		is := *was
-		is.Active = active
-		return &is, what, nil
+		by.At = subjects.Now()
+		is.Active, is.Paused = false, &by
+		return &is, "paused", nil
 	})
 	return err
+}
+
+// Resumed says which nominal times passed during a pause.
+type Resumed struct {
+	From, To subjects.Time // the pause; zero if there was none
+	Count    int           // at most a million
+}
+
+// Resume ends a pause. Times that passed during the pause are skipped, or with
+// catchUp fire like times that passed while no bus ran. It returns the same
+// errors as Pause.
+func (s *Scheduler) Resume(ctx context.Context, key bus.ScheduleKey, catchUp bool) (done Resumed, err error) {
+	o := atEdit
+	if catchUp {
+		o = atCatchUp
+	}
+	_, err = s.editSchedule(ctx, key, o, func(was *bus.Schedule) (*bus.Schedule, string, error) {
+		done = Resumed{}
+		switch {
+		case was == nil:
+			return nil, "", s.noSuchSchedule(key)
+		case was.Active:
+			return was, "", nil
+		}
+		is := *was
+		is.Active, is.Paused = true, nil
+		done = Resumed{From: was.Since, To: subjects.Now()}
+		if p, err := s.plans.planFor(was); err == nil {
+			done.Count = p.countBetween(was.Since.Std(), done.To.Std())
+		}
+		return &is, "resumed", nil
+	})
+	return done, err
 }
 
 // Remove deletes a schedule. It first decides the times that are due: those
@@ -244,17 +268,19 @@ func (s *Scheduler) tryEdit(ctx context.Context, key bus.ScheduleKey, o occasion
 		return e.Revision, err
 	}
 	now := subjects.Now()
-	generation := uint64(0)
+	since, generation := now, uint64(0)
 	if was != nil {
 		generation = was.Generation
-		if err := s.decideDue(ctx, was, now, o); err != nil {
+		if o == atCatchUp && !was.Active {
+			since = was.Since // the walk of the next generation decides the times of the pause
+		} else if err := s.decideDue(ctx, was, now, o); err != nil {
 			return 0, err
 		}
 	} else if generation, err = s.lastGeneration(ctx, key); err != nil {
 		return 0, err
 	}
 	if is != nil {
-		is.Generation, is.Since, is.UpdateTime = generation+1, now, now
+		is.Generation, is.Since, is.UpdateTime = generation+1, since, now
 	}
 	if rev, err = s.writeSchedule(ctx, key, was, is, e.Revision); err != nil {
 		return 0, err
@@ -269,7 +295,9 @@ func (s *Scheduler) tryEdit(ctx context.Context, key bus.ScheduleKey, o occasion
 func eventDetail(key bus.ScheduleKey, is *bus.Schedule) any {
 	switch {
 	case is != nil:
-		return is
+		shown := *is
+		shown.Parameters = nil // everybody on NATS sees events
+		return shown
 	case key.Name() == bus.DefaultSchedule:
 		return nil
 	}

@@ -90,7 +90,7 @@ func TestPurge(t *testing.T) {
 			if d := n.decisions("often"); len(d) != 3 {
 				t.Fatalf("decided %+v, want three that are skipped", d)
 			}
-			if err := n.Pause(t.Context(), keyOf("often")); err != nil {
+			if err := n.Pause(t.Context(), keyOf("often"), bus.Pause{}); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(2 * time.Hour)

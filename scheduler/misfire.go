@@ -22,6 +22,7 @@ const (
 	skippedMisfire = "misfire"
 	skippedLimit   = "catch_up_limit"
 	skippedWindow  = "catch_up_window"
+	skippedPaused  = "paused"  // passed during a pause
 	skippedEdited  = "edited"  // undecided and late at an edit, a pause or the removal of the schedule
 	skippedDeleted = "deleted" // undecided at the deletion of the job
 	skippedDecided = "decided" // moved from times that were decided before a change
@@ -58,6 +59,7 @@ const (
 	atWalk     occasion = iota // the times are due
 	atEdit                     // the schedule changes; misfires are skipped
 	atEnd                      // the schedule is paused or removed; misfires are skipped
+	atCatchUp                  // the schedule is resumed, and makes up for its pause
 	atDeletion                 // the job is deleted; nothing fires any more
 )
 

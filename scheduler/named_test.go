@@ -54,7 +54,7 @@ func TestNamedSchedules(t *testing.T) {
 			n := w.runNode("bus-1")
 			n.createSchedule("often", "0/20 * * * * ?")
 			n.createSchedule("often/slow", "0/40 * * * * ?")
-			if err := n.Pause(t.Context(), keyOf("often")); err != nil {
+			if err := n.Pause(t.Context(), keyOf("often"), bus.Pause{}); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(85 * time.Second)

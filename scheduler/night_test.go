@@ -54,7 +54,7 @@ func TestNight(t *testing.T) {
 		}
 		time.Sleep(30 * time.Second) // until a bus leads
 		for job := range jobs {      // so that nothing fires during the check
-			if err := nodes[0].Pause(context.Background(), keyOf(job)); err != nil {
+			if err := nodes[0].Pause(context.Background(), keyOf(job), bus.Pause{}); err != nil {
 				t.Fatal(err)
 			}
 		}

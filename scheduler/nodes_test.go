@@ -146,6 +146,12 @@ func (n *node) setSchedule(sc bus.Schedule) {
 	}
 }
 
+// resumeNow is Resume without catching up.
+func (n *node) resumeNow(key bus.ScheduleKey) error {
+	_, err := n.Resume(context.Background(), key, false)
+	return err
+}
+
 // renewLease makes a bus without walks of its own believe that it just renewed
 // its lease.
 func (n *node) renewLease() {

@@ -123,7 +123,7 @@ func TestStandbyTakesOver(t *testing.T) {
 func TestEditAfterACrash(t *testing.T) {
 	ctx := context.Background()
 	edits := map[string]func(n *node) error{
-		"a pause":    func(n *node) error { return n.Pause(ctx, keyOf("often")) },
+		"a pause":    func(n *node) error { return n.Pause(ctx, keyOf("often"), bus.Pause{}) },
 		"a deletion": func(n *node) error { return n.Remove(ctx, keyOf("often")) },
 		"an edit": func(n *node) error {
 			_, err := n.Set(ctx, bus.Schedule{App: "app", Job: "often", Cron: "0 0 0 * * ?", Active: true})

@@ -96,7 +96,7 @@ func TestOverlap(t *testing.T) {
 			n := w.runNode("bus-1")
 			n.createSchedule("often", each10s, overlapping(bus.OverlapQueueAll))
 			time.Sleep(35 * time.Second)
-			if err := n.Pause(t.Context(), keyOf("often")); err != nil {
+			if err := n.Pause(t.Context(), keyOf("often"), bus.Pause{}); err != nil {
 				t.Fatal(err)
 			}
 			for i, want := range [][]int64{{10}, {10, 20}, {10, 20, 30}, {10, 20, 30}} {

@@ -334,6 +334,16 @@ func (p *plan) timesBetween(from, to time.Time) iter.Seq[time.Time] {
 	}
 }
 
+// countBetween counts the times of timesBetween, up to a million.
+func (p *plan) countBetween(from, to time.Time) (n int) {
+	for range p.timesBetween(from, to) {
+		if n++; n == maxSkippedCount {
+			break
+		}
+	}
+	return n
+}
+
 // newestBetween returns the newest n of the times of timesBetween, oldest
 // first. It searches backwards in growing windows, so it does not visit all
 // times.

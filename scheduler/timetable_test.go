@@ -122,10 +122,10 @@ func TestJitter(t *testing.T) {
 			return err
 		}, []int64{600, 1200}},
 		{"a pause does not fire it", func(n *node, _ bus.Schedule) error {
-			if err := n.Pause(n.ctx, keyOf("often")); err != nil {
+			if err := n.Pause(n.ctx, keyOf("often"), bus.Pause{}); err != nil {
 				return err
 			}
-			return n.Resume(n.ctx, keyOf("often"))
+			return n.resumeNow(keyOf("often"))
 		}, []int64{1200}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -92,8 +92,11 @@ func (s *Scheduler) decideDue(ctx context.Context, sc *bus.Schedule, now subject
 		}
 	}
 	p, err := s.plans.planFor(sc)
-	if err != nil || !sc.Active {
-		return nil // a broken or paused schedule has no nominal times
+	switch {
+	case err != nil:
+		return nil // a broken schedule has no nominal times
+	case !sc.Active:
+		return s.skipPaused(ctx, sc, p, now)
 	}
 	downUntil, unledUntil := s.leadership.unattendedUntil(now.Std())
 	late := latenessOf(sc, now.Std(), downUntil, unledUntil, o)
@@ -121,6 +124,15 @@ func (s *Scheduler) decideDue(ctx context.Context, sc *bus.Schedule, now subject
 		}
 	}
 	return nil
+}
+
+// skipPaused decides the nominal times that passed while a schedule was paused.
+func (s *Scheduler) skipPaused(ctx context.Context, sc *bus.Schedule, p *plan, now subjects.Time) (err error) {
+	p.yieldSkipped(s.walkStart(sc, p), now.Std(), skippedPaused, func(st outcome) bool {
+		err = s.createFire(ctx, sc, p, st)
+		return err == nil
+	})
+	return err
 }
 
 // createFire stores a decision by creating its key. If this bus created the key

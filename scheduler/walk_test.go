@@ -150,7 +150,7 @@ func TestEditDecidesWhatIsDue(t *testing.T) {
 			_, err := n.Set(context.Background(), bus.Schedule{App: "app", Job: "often", Cron: "15,50 * * * * ?", Active: true})
 			return err
 		}, []int64{10, 30, 50}},
-		{"a pause", func(n *node) error { return n.Pause(context.Background(), keyOf("often")) }, []int64{10, 30}},
+		{"a pause", func(n *node) error { return n.Pause(context.Background(), keyOf("often"), bus.Pause{}) }, []int64{10, 30}},
 		{"a deletion", func(n *node) error { return n.Remove(context.Background(), keyOf("often")) }, []int64{10, 30}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -134,6 +134,8 @@ func skipText(sc *bus.Schedule, d *Decided, decided time.Time, late time.Duratio
 		return fmt.Sprintf("execution %d had not ended, and the overlap policy is %s", d.BlockedBy, cmp.Or(d.Overlap, sc.Overlap))
 	case skippedEdited:
 		return "it was late and undecided when the schedule was edited, paused or removed at " + shownTime(decided)
+	case skippedPaused:
+		return "the schedule was paused; the pause ended, or the schedule changed during it, at " + shownTime(decided)
 	case skippedDeleted:
 		return "it was undecided when the job was deleted at " + shownTime(decided)
 	case bus.CodeNoSuchJob:

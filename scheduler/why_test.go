@@ -39,7 +39,7 @@ func TestWhy(t *testing.T) {
 			n.checkWhy("it fired", "often", at(12*time.Minute), OutcomeFired, "2000-01-01 00:10:00 UTC fired as execution 1.")
 			n.checkWhy("before the schedule", "often", at(0), OutcomeEdited, "2000-01-01 00:00:00 UTC was before the schedule was stored or resumed at 2000-01-01 00:00:00 UTC")
 			n.checkWhy("to come", "often", at(20*time.Minute), OutcomeNotDue, "2000-01-01 00:20:00 UTC is to come: it fires in 5m0s.")
-			if err := n.Pause(t.Context(), keyOf("often")); err != nil {
+			if err := n.Pause(t.Context(), keyOf("often"), bus.Pause{}); err != nil {
 				t.Fatal(err)
 			}
 			n.checkWhy("a pause, before", "often", at(20*time.Minute), OutcomePaused, "is to come, but the schedule is paused since 2000-01-01 00:15:00 UTC")

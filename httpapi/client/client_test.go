@@ -197,10 +197,10 @@ func TestClient(t *testing.T) {
 	if _, err := c.PutSchedule(ctx, "shop", "night", "", rest.NewSchedule{CronNotation: "0 0 3 * * ?"}); err != nil {
 		t.Error(err)
 	}
-	if s := must(c.PauseSchedule(ctx, "shop", "night", ""))(t); s.Active {
+	if s := must(c.PauseSchedule(ctx, "shop", "night", "", "maintenance"))(t); s.Active {
 		t.Error("active after pause")
 	}
-	if s := must(c.ResumeSchedule(ctx, "shop", "night", ""))(t); !s.Active {
+	if s := must(c.ResumeSchedule(ctx, "shop", "night", "", false))(t); !s.Active {
 		t.Error("not active after resume")
 	}
 	if err := c.DeleteSchedule(ctx, "shop", "night", ""); err != nil {

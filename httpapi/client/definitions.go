@@ -226,15 +226,24 @@ func (c *Client) Why(ctx context.Context, app, job string, at time.Time) (why re
 }
 
 // PauseSchedule stops a schedule of a job from firing until it is resumed. The
-// empty name stands for the default schedule.
-func (c *Client) PauseSchedule(ctx context.Context, app, job, name string) (is *rest.Schedule, err error) {
-	_, err = c.call(ctx, request{method: "PUT", path: schedulePath(app, job, name, "pause")}, &is)
+// empty name stands for the default schedule. The reason may be empty.
+func (c *Client) PauseSchedule(ctx context.Context, app, job, name, reason string) (is *rest.Schedule, err error) {
+	r := request{method: "PUT", path: schedulePath(app, job, name, "pause")}
+	if reason != "" {
+		r.body = rest.NewPause{Reason: reason}
+	}
+	_, err = c.call(ctx, r, &is)
 	return is, err
 }
 
-// ResumeSchedule makes a schedule of a job fire again.
-func (c *Client) ResumeSchedule(ctx context.Context, app, job, name string) (is *rest.Schedule, err error) {
-	_, err = c.call(ctx, request{method: "PUT", path: schedulePath(app, job, name, "resume")}, &is)
+// ResumeSchedule makes a schedule of a job fire again. With catchUp, the times
+// that passed during the pause count as misfires; otherwise they are skipped.
+func (c *Client) ResumeSchedule(ctx context.Context, app, job, name string, catchUp bool) (is *rest.ResumedSchedule, err error) {
+	r := request{method: "PUT", path: schedulePath(app, job, name, "resume")}
+	if catchUp {
+		r.body = rest.NewResumption{CatchUp: true}
+	}
+	_, err = c.call(ctx, r, &is)
 	return is, err
 }
 

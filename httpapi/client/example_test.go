@@ -75,7 +75,7 @@ func ExampleClient_PutSchedule() {
 		log.Fatal(err)
 	}
 	fmt.Println(s.CronNotation, *s.TimeZone, "active:", s.Active)
-	if s, err = c.PauseSchedule(ctx, "default", "nightly", ""); err != nil {
+	if s, err = c.PauseSchedule(ctx, "default", "nightly", "", "maintenance"); err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println("active:", s.Active)

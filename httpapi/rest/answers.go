@@ -165,6 +165,7 @@ type Schedule struct {
 	LastUpdatedTime subjects.Time `json:"last_updated_time" edn:"schedule/last-updated-time"`
 	Name            string        `json:"name" edn:"schedule/name"`
 
+	Paused     *Pause            `json:"paused,omitempty" edn:"schedule/paused" doc:"Who paused the schedule, and why. Absent while it is active, and if nobody said."`
 	At         string            `json:"at,omitempty" edn:"schedule/at" doc:"The only nominal time. cron_notation is empty then."`
 	Start      string            `json:"start,omitempty" edn:"schedule/start"`
 	End        string            `json:"end,omitempty" edn:"schedule/end"`
@@ -176,6 +177,27 @@ type Schedule struct {
 	Overlap       string `json:"overlap,omitempty" edn:"schedule/overlap,keyword" doc:"Absent for allow."`
 	CatchUpLimit  int    `json:"catch_up_limit,omitzero" edn:"schedule/catch-up-limit"`
 	CatchUpWindow string `json:"catch_up_window,omitempty" edn:"schedule/catch-up-window"`
+}
+
+// Pause says who paused a schedule, and why.
+type Pause struct {
+	By     *string       `json:"by" doc:"Id of the user. Null if no login was required."`
+	At     subjects.Time `json:"at"`
+	Reason string        `json:"reason,omitempty"`
+}
+
+// ResumedSchedule is a schedule after its pause.
+type ResumedSchedule struct {
+	Schedule
+	Resumed *Resumed `json:"resumed,omitempty" edn:"schedule/resumed" doc:"The pause that ended. Absent if the schedule was not paused."`
+}
+
+// Resumed says which nominal times passed during a pause.
+type Resumed struct {
+	From    subjects.Time `json:"from" doc:"When the pause began, or the last change of the schedule during it."`
+	To      subjects.Time `json:"to"`
+	Count   int           `json:"count" doc:"Number of nominal times that passed during the pause, at most 1,000,000."`
+	CatchUp bool          `json:"catch_up" doc:"true if they count as misfires; false if they were skipped."`
 }
 
 // NamedSchedule is a schedule with its next fire time.

@@ -50,6 +50,17 @@ type NewNamedSchedule struct {
 	NewSchedule
 }
 
+// NewPause is the body that pauses a schedule. The client may leave it out.
+type NewPause struct {
+	Reason string `json:"reason,omitempty" doc:"Why, for people: up to 500 characters." example:"maintenance"`
+}
+
+// NewResumption is the body that resumes a schedule. The client may leave it
+// out.
+type NewResumption struct {
+	CatchUp bool `json:"catch_up,omitempty" doc:"true treats the nominal times that passed during the pause as misfires of the schedule. By default they are skipped, as paused."`
+}
+
 // Diagram is the body with a diagram of a job.
 type Diagram struct {
 	JobBPMNXML string `json:"job_bpmn_xml" edn:"job-bpmn-xml" doc:"BPMN as saved by the diagram editor of the v1 console."`

@@ -22,7 +22,7 @@ func TestManyNames(t *testing.T) {
 		{"execution stop night-* --dry-run", ""}, {"execution stop day", ""}, {"execution stop day", ""}, {"execution stop night-1", ""}, {"execution stop 3 99 -", "2\n"},
 		{"execution abandon n*", ""}, {"execution abandon n* --yes", ""}, {"execution abandon n* --yes", ""}, {"execution restart d* n*", ""}, {"execution restart x", ""}, {"execution restart day", ""},
 		{"schedule list", ""}, {"schedule pause *", ""}, {"schedule set night-1 0%0%2%1%1%?%2199 --timezone Europe/Berlin", ""}, {"schedule set night-2 0%0%1%1%1%?%2199", ""}, {"schedule set day 0%0%3%1%1%?%2199", ""},
-		{"schedule pause d* night-3", ""}, {"schedule list", ""}, {"schedule list n* -o wide", ""}, {"schedule list --paused", ""}, {"schedule list day --paused -o yaml", ""}, {"schedule list night-3", ""}, {"schedule list none", ""},
+		{"schedule pause d* night-3 --reason inventory", ""}, {"schedule list", ""}, {"schedule list n* -o wide", ""}, {"schedule list --paused", ""}, {"schedule list day --paused -o yaml", ""}, {"schedule list night-3", ""}, {"schedule list none", ""},
 		{"schedule set day 0%0%4%1%1%?%2199 --name month-end", ""}, {"schedule list d*", ""}, {"schedule show day --name none", ""},
 		{"schedule pause d* night-1 --name month-end", ""}, {"job list day", ""}, {"schedule preview day --name month-end", ""}, {"schedule fires day --name month-end", ""},
 		{"schedule delete day --name month-end --yes", ""}, {"schedule pause day --name a.b", ""},

@@ -105,7 +105,7 @@ func scheduleCell(j *rest.Job) flexCell {
 		return flexCell{}
 	case 1:
 		is := &all[0].Schedule
-		return flexCell{cell: cell{text: strings.TrimSuffix(scheduleText(is), " (paused)")}, short: whenText(is)}
+		return flexCell{cell: cell{text: strings.TrimSuffix(scheduleText(is), " ("+pausedText(is)+")")}, short: whenText(is)}
 	}
 	return flexCell{cell: cell{text: countText(len(all), "schedule", "schedules")}}
 }

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -345,14 +344,34 @@ func drawScheduleFields(p *page, j *rest.Job, name string) {
 		if !is.NextFire.IsZero() {
 			next = p.timeText(is.NextFire)
 		}
-		catchUp := ""
+		catchUp, paused := "", ""
+		if !is.Active {
+			paused = "yes" + strings.TrimPrefix(pausedText(&is.Schedule), "paused")
+			if is.Paused != nil {
+				paused += ", since " + p.timeText(is.Paused.At)
+			}
+		}
 		if is.CatchUpLimit != 0 {
 			catchUp = strconv.Itoa(is.CatchUpLimit)
 		}
 		p.writeFields("Job", cell{j.Name, bold}, "Schedule", shown, "Times", whenText(&is.Schedule), "Time zone", textOf(is.TimeZone), "Calendar", textOf(is.Calendar), "Substitution", substitutionText(&is.Schedule),
 			"Start", is.Start, "End", is.End, "Clock changes", is.DST, "Jitter", is.Jitter, "Priority", is.Priority, "Parameters", parametersText(is.Parameters), "Misfire", is.Misfire, "Misfire after", is.MisfireAfter, "Catch-up limit", catchUp, "Catch-up window", is.CatchUpWindow, "Overlap", is.Overlap,
-			"Paused", yesText(!is.Active), "Next", next, "Changed", p.timeText(is.LastUpdatedTime))
+			"Paused", paused, "Next", next, "Changed", p.timeText(is.LastUpdatedTime))
 	}
+}
+
+// pausedText returns who paused a schedule, and why.
+func pausedText(s *rest.Schedule) string {
+	text := "paused"
+	if p := s.Paused; p != nil {
+		if p.By != nil {
+			text += " by " + *p.By
+		}
+		if p.Reason != "" {
+			text += ": " + oneLine(p.Reason)
+		}
+	}
+	return text
 }
 
 // whenText returns the expression of a schedule, its business days, or its only
@@ -407,20 +426,48 @@ func scheduleText(s *rest.Schedule) string {
 		}
 	}
 	if !s.Active {
-		words = append(words, "(paused)")
+		words = append(words, "("+pausedText(s)+")")
 	}
 	return strings.Join(words, " ")
 }
 
 func (c *CLI) schedulePause() *cobra.Command {
-	return c.scheduleChangeCommand("pause JOB...", "Pause the schedules of jobs until they are resumed", "pause", "paused", "is paused", (*client.Client).PauseSchedule)
+	var reason string
+	v := scheduleChange{
+		verb: "pause", done: "paused", text: "is paused",
+		ask: func(inv *invocation, c *client.Client, job, name string) (*rest.ResumedSchedule, error) {
+			is, err := c.PauseSchedule(inv.ctx, inv.app, job, name, reason)
+			if err != nil {
+				return nil, err
+			}
+			return &rest.ResumedSchedule{Schedule: *is}, nil
+		},
+	}
+	return c.scheduleChangeCommand("pause JOB...", "Pause the schedules of jobs until they are resumed", &v, func(f *pflag.FlagSet) {
+		f.StringVar(&reason, "reason", "", "`TEXT` why, for people")
+	})
 }
 
 func (c *CLI) scheduleResume() *cobra.Command {
-	return c.scheduleChangeCommand("resume JOB...", "Resume the schedules of jobs", "resume", "resumed", "fires again", (*client.Client).ResumeSchedule)
+	var catchUp bool
+	v := scheduleChange{
+		verb: "resume", done: "resumed", text: "fires again",
+		ask: func(inv *invocation, c *client.Client, job, name string) (*rest.ResumedSchedule, error) {
+			return c.ResumeSchedule(inv.ctx, inv.app, job, name, catchUp)
+		},
+	}
+	return c.scheduleChangeCommand("resume JOB...", "Resume the schedules of jobs", &v, func(f *pflag.FlagSet) {
+		f.BoolVar(&catchUp, "catch-up", false, "treat the fire times of the pause as misfires instead of skipping them")
+	})
 }
 
-func (c *CLI) scheduleChangeCommand(use, short, verb, done, text string, change func(c *client.Client, ctx context.Context, app, job, name string) (*rest.Schedule, error)) *cobra.Command {
+// scheduleChange is a change that schedule pause or resume makes.
+type scheduleChange struct {
+	verb, done, text string
+	ask              func(inv *invocation, c *client.Client, job, name string) (*rest.ResumedSchedule, error)
+}
+
+func (c *CLI) scheduleChangeCommand(use, short string, v *scheduleChange, addFlags func(f *pflag.FlagSet)) *cobra.Command {
 	var m bulkFlags
 	var name string
 	cmd := c.serverCommand(use, short, func(inv *invocation, args []string) error {
@@ -428,23 +475,38 @@ func (c *CLI) scheduleChangeCommand(use, short, verb, done, text string, change 
 		if err != nil {
 			return err
 		}
-		w := &bulkWork{bulkFlags: &m, one: "job", more: "jobs", verb: verb, done: done, check: inv.checkSchedule(name)}
-		ask := func(c *client.Client, t target) (*rest.Schedule, error) {
-			return change(c, inv.ctx, inv.app, t.name, name)
-		}
-		return changeNamed(inv, w, &t, ask, func(p *page, t target, _ *rest.Schedule) {
-			if isDefaultName(name) {
-				fmt.Fprintf(p, "Job %s %s.\n", t.name, text)
-				return
+		w := &bulkWork{bulkFlags: &m, one: "job", more: "jobs", verb: v.verb, done: v.done, check: inv.checkSchedule(name)}
+		ask := func(c *client.Client, t target) (*rest.ResumedSchedule, error) { return v.ask(inv, c, t.name, name) }
+		return changeNamed(inv, w, &t, ask, func(p *page, t target, is *rest.ResumedSchedule) {
+			what := "Job " + t.name
+			if !isDefaultName(name) {
+				what = fmt.Sprintf("The schedule %s of job %s", name, t.name)
 			}
-			fmt.Fprintf(p, "The schedule %s of job %s %s.\n", name, t.name, text)
+			fmt.Fprintf(p, "%s %s%s.\n", what, v.text, passedText(is.Resumed))
 		})
 	})
 	cmd.Long = short + ". A glob matches only jobs that have a schedule of that name.\n\n" + severalHelp
-	help.Section(cmd.Flags(), "Options", func(f *pflag.FlagSet) { scheduleNameFlag(f, &name, nameOfOne) })
+	help.Section(cmd.Flags(), "Options", func(f *pflag.FlagSet) {
+		scheduleNameFlag(f, &name, nameOfOne)
+		addFlags(f)
+	})
 	m.addFlags(cmd)
 	c.showFlags(cmd)
 	return c.appFlags(cmd)
+}
+
+// passedText returns how many fire times passed during a pause, and what
+// becomes of them.
+func passedText(r *rest.Resumed) string {
+	if r == nil || r.Count == 0 {
+		return ""
+	}
+	what := "skipped"
+	if r.CatchUp {
+		what = "handled as misfires"
+	}
+	verb := map[bool]string{true: "was", false: "were"}[r.Count == 1]
+	return fmt.Sprintf("; %s of the pause %s %s", countText(r.Count, "fire time", "fire times"), verb, what)
 }
 
 // expandScheduled is expandNames for jobs with a schedule of the name, or with
@@ -592,8 +654,8 @@ func (inv *invocation) drawSchedules(p *page, all []listedSchedule, chosen bool)
 		fmt.Fprintf(p, "No schedules. Create one with `%s`.\n", inv.appCommandLine("schedule set JOB CRON"))
 		return
 	}
-	t := newTable("JOB", "NAME", "NEXT", "CRON", "TIME ZONE", "CALENDAR", "MISFIRE").
-		withOptional("NAME", "TIME ZONE", "CALENDAR").withDrops("MISFIRE", "TIME ZONE", "CALENDAR").withCuts("CRON", "TIME ZONE", "CALENDAR")
+	t := newTable("JOB", "NAME", "NEXT", "CRON", "TIME ZONE", "CALENDAR", "MISFIRE", "PAUSED").
+		withOptional("NAME", "TIME ZONE", "CALENDAR", "PAUSED").withDrops("MISFIRE", "TIME ZONE", "CALENDAR").withCuts("CRON", "TIME ZONE", "CALENDAR")
 	for _, one := range all {
 		next := p.timeCell(one.NextExecution)
 		switch fireRank(one) {
@@ -603,9 +665,18 @@ func (inv *invocation) drawSchedules(p *page, all []listedSchedule, chosen bool)
 			next.cell = cell{"never", yellow}
 		}
 		is := one.Schedule
-		t.addRow(one.Job, shownName(is.Name), next, whenText(is), textOf(is.TimeZone), textOf(is.Calendar), is.Misfire)
+		t.addRow(one.Job, shownName(is.Name), next, whenText(is), textOf(is.TimeZone), textOf(is.Calendar), is.Misfire, pausedCell(is))
 	}
 	p.writeTable(t)
+}
+
+// pausedCell returns who paused a schedule and why, for a table that has another
+// column for paused.
+func pausedCell(is *rest.Schedule) cell {
+	if is.Active {
+		return cell{}
+	}
+	return cell{text: strings.TrimLeft(strings.TrimPrefix(pausedText(is), "paused"), ": ")}
 }
 
 // shownName returns the name of a schedule for a table, "" for the default one.
