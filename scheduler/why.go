@@ -10,6 +10,7 @@ import (
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/bus/index"
+	"github.com/job-streamer/job-streamer-control-bus/scheduler/calendar"
 )
 
 // Reason says what became of the last time before a moment at which a job could
@@ -31,6 +32,7 @@ const (
 	OutcomeCaughtUp  Outcome = "caught_up"
 	OutcomeTriggered Outcome = "triggered"
 	OutcomeSkipped   Outcome = "skipped"
+	OutcomeHoliday   Outcome = "holiday"   // a calendar excludes the time, or moves it
 	OutcomePaused    Outcome = "paused"    // the schedule is paused
 	OutcomeNotDue    Outcome = "not_due"   // the time is to come
 	OutcomeEdited    Outcome = "edited"    // the schedule was stored later
@@ -82,6 +84,15 @@ func (s *Scheduler) whySchedule(ctx context.Context, sc *bus.Schedule, at time.T
 		return r, nil
 	}
 	last := p.newestBetween(at.Add(-maxLookBack), at, 1)
+	if d, ok := p.lastHoliday(at); ok && (len(last) == 0 || d.Time.After(last[0])) {
+		r.Outcome, r.Nominal = OutcomeHoliday, d.Time
+		r.Text = fmt.Sprintf("%s does not fire: %v", shownTime(d.Time), d.Why)
+		if !d.To.IsZero() {
+			r.Text += "; " + shownTime(d.To) + " fires instead"
+		}
+		r.Text += "."
+		return r, nil
+	}
 	if len(last) == 0 {
 		r.Outcome, r.Text = OutcomeNotDue, "The schedule has no time until then"
 		if next := p.nextAfter(at); !next.IsZero() {
@@ -98,10 +109,32 @@ func (s *Scheduler) whySchedule(ctx context.Context, sc *bus.Schedule, at time.T
 	if len(found) > 0 {
 		r.Decision = &found[0]
 		r.Outcome, r.Text = explainDecision(sc, r.Decision, r.Nominal)
+		if from := r.Decision.From; from != 0 {
+			r.Text += fmt.Sprintf(" It is there in place of %s, which a calendar excludes.", shownTime(from.Std().In(p.loc)))
+		}
 		return r, nil
 	}
 	r.Outcome, r.Text = s.explainNone(sc, r.Nominal, r.Nominal.Add(p.shift), time.Now())
 	return r, nil
+}
+
+// maxHolidays is how far back [Scheduler.Why] looks for a time on a holiday.
+const maxHolidays = 60 * 24 * time.Hour
+
+// lastHoliday returns the last time at or before a moment that the calendar
+// excludes.
+func (p *plan) lastHoliday(at time.Time) (last calendar.Decision, ok bool) {
+	if p.moved == nil {
+		return last, false
+	}
+	for back := 2 * 24 * time.Hour; back <= maxHolidays && !ok; back *= 5 {
+		for d := range p.moved.Decisions(at.Add(-back), at) {
+			if !d.Fires {
+				last, ok = d, true
+			}
+		}
+	}
+	return last, ok
 }
 
 // explainDecision explains a stored decision about a nominal time.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/scheduler/calendar"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
@@ -55,10 +56,10 @@ func TestWhy(t *testing.T) {
 			next.checkWhy("a misfire", "late", at(35*time.Minute), OutcomeSkipped, "2000-01-01 09:30:00 JST was skipped: it was decided 55m0s late, which is a misfire, and with misfire skip it does not fire.")
 			next.checkWhy("caught up", "late", at(35*time.Minute), OutcomeCaughtUp, "2000-01-01 00:30:00 UTC fired 55m0s late as execution ")
 			next.createSchedule("long", "0 * * * * ?", func(sc *bus.Schedule) { sc.Overlap = bus.OverlapSkip })
-			time.Sleep(150 * time.Second)
+			time.Sleep(155 * time.Second)
 			next.checkWhy("an overlap", "long", time.Now(), OutcomeSkipped, " had not ended, and the overlap policy is skip.")
 			next.createSchedule("queue", "0 * * * * ?", func(sc *bus.Schedule) { sc.Overlap = bus.OverlapQueueOne })
-			time.Sleep(150 * time.Second)
+			time.Sleep(155 * time.Second)
 			next.checkWhy("a queue", "queue", time.Now().Add(-time.Minute), OutcomeFired, "With overlap queue_one it starts after")
 			next.createJob("alone")
 			next.checkWhy("nothing starts it", "alone", at(0), OutcomeNone, "no schedule and no triggers")
@@ -85,6 +86,25 @@ func TestWhy(t *testing.T) {
 			n.execute("load", "", nil)
 			time.Sleep(time.Minute)
 			n.checkWhy("it runs again", "report", time.Now(), OutcomeTriggered, "started execution 3. Since then execution 4 of app.load is started, where completed is wanted.")
+		})
+	})
+
+	t.Run("calendars", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			saturday := time.Now()
+			n := w.newNode("bus-1", alwaysLeads)
+			key := n.saveCalendar(calendar.Calendar{Name: "c", WeeklyHoliday: [7]bool{time.Saturday: true}})
+			n.createSchedule("none", "0 0 1 * * ?", withCalendar(key, calendar.NoSubstitution))
+			n.createSchedule("next", "0 0 1 ? * SAT", withCalendar(key, calendar.NextDay))
+			time.Sleep(25*time.Hour + time.Second)
+			n.walkNow("none")
+			n.walkNow("next")
+			const holiday = `2000-01-01 01:00:00 UTC does not fire: 2000-01-01 is a Saturday, a weekly holiday (calendar "c")`
+			n.checkWhy("a holiday", "none", saturday.Add(12*time.Hour), OutcomeHoliday, holiday+".")
+			n.checkWhy("a moved time", "next", saturday.Add(12*time.Hour), OutcomeHoliday, holiday+"; 2000-01-02 01:00:00 UTC fires instead.")
+			n.checkWhy("where it moved to", "next", time.Now(), OutcomeFired, " fired as execution 2. It is there in place of 2000-01-01 01:00:00 UTC, which a calendar excludes.")
+			n.checkWhy("a business day", "none", time.Now(), OutcomeFired, "2000-01-02 01:00:00 UTC fired as execution 1.")
 		})
 	})
 }

@@ -35,7 +35,7 @@ type Why struct {
 // Reason says what became of the last time at which a job could have started.
 type Reason struct {
 	Schedule    string         `json:"schedule,omitempty" doc:"Name of the schedule. Absent for triggers, and if nothing starts the job."`
-	Outcome     string         `json:"outcome" enum:"fired,caught_up,triggered,skipped,paused,not_due,edited,forgotten,undecided,unmet,none" doc:"fired, caught_up (fired late), triggered, skipped, paused, not_due (the time is to come), edited (the schedule was stored later), forgotten (decisions of that age are not kept), undecided (no bus has decided yet), unmet (triggers wait for other jobs), none (nothing starts the job)."`
+	Outcome     string         `json:"outcome" enum:"fired,caught_up,triggered,skipped,holiday,paused,not_due,edited,forgotten,undecided,unmet,none" doc:"fired, caught_up (fired late), triggered, skipped, holiday (a calendar excludes the time, or moves it), paused, not_due (the time is to come), edited (the schedule was stored later), forgotten (decisions of that age are not kept), undecided (no bus has decided yet), unmet (triggers wait for other jobs), none (nothing starts the job)."`
 	NominalTime *subjects.Time `json:"nominal_time,omitempty"`
 	Text        string         `json:"text" doc:"What happened, in sentences."`
 	ExecutionID *int64         `json:"execution_id,omitempty"`
