@@ -56,6 +56,7 @@ type Bus struct {
 	Users       *Store[User]
 	Sessions    *Store[Session]
 	Tokens      *Store[AgentToken]
+	Alerts      *Store[Alert]
 
 	cfg      Config
 	ids      ids
@@ -117,6 +118,7 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Bus, error) {
 		openStore(ctx, b, subjects.UsersBucket, &b.Users),
 		openStore(ctx, b, subjects.SessionsBucket, &b.Sessions),
 		openStore(ctx, b, subjects.TokensBucket, &b.Tokens),
+		openStore(ctx, b, subjects.AlertsBucket, &b.Alerts),
 		openStore(ctx, b, subjects.SamplesBucket, &b.Samples),
 	)
 	var leases *Store[Lease]

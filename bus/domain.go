@@ -336,6 +336,7 @@ type Settings struct {
 	TimeMonitor   *TimeMonitor         `json:"time_monitor,omitempty"`
 	Notifications []StatusNotification `json:"status_notifications,omitempty"`
 	Triggers      *Triggers            `json:"triggers,omitempty"`
+	SLA           *SLA                 `json:"sla,omitempty"`
 }
 
 // TimeMonitor defines what the bus does with an execution that takes too long.

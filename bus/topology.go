@@ -45,10 +45,11 @@ const samplesTTL = 366 * 24 * time.Hour
 const maxChunks = 1 << 20
 
 // How long the broker recognizes a repeated notification, and keeps those that
-// were not sent.
+// were not sent, and alerts.
 const (
 	notificationWindow = time.Hour
 	deadLetterAge      = 30 * 24 * time.Hour
+	alertAge           = 30 * 24 * time.Hour
 	maxDeadLetters     = 100_000
 )
 
@@ -68,6 +69,8 @@ func Streams(replicas int, r Retention) []jetstream.StreamConfig {
 	sessions.MaxAge = r.Sessions
 	samples := kv(subjects.SamplesBucket, 1)
 	samples.MaxAge = samplesTTL
+	alerts := kv(subjects.AlertsBucket, 1)
+	alerts.MaxAge = alertAge
 	return []jetstream.StreamConfig{
 		kv(subjects.AppsBucket, 10),
 		kv(subjects.JobsBucket, 64), // the history of a definition
@@ -86,6 +89,7 @@ func Streams(replicas int, r Retention) []jetstream.StreamConfig {
 		kv(subjects.TokensBucket, 1),
 		sessions,
 		samples,
+		alerts,
 		{
 			Name: jetio.ObjectStream(subjects.ArtifactsStore), Subjects: []string{jetio.ChunkSubject(subjects.ArtifactsStore, ">"), jetio.AllMeta(subjects.ArtifactsStore)},
 			Description: "jars of applications, by SHA-256", Storage: jetstream.FileStorage,

@@ -151,6 +151,12 @@ func (b *beside) settings(notifications []bus.StatusNotification) func(*bus.Sett
 		case b.noMonitor:
 			v.TimeMonitor = nil
 		}
+		switch {
+		case b.sla != nil:
+			v.SetSLA(slaFor(b.sla))
+		case b.noSLA:
+			v.SetSLA(nil)
+		}
 		if b.StatusNotifications != nil {
 			v.Notifications = keepIDs(v.Notifications, notifications)
 		}
@@ -165,7 +171,8 @@ func (b *beside) settings(notifications []bus.StatusNotification) func(*bus.Sett
 type fileParts struct {
 	file *jsl.File // nil: nothing was sent in the words of files
 
-	noSchedule, noMonitor bool
+	noSchedule, noMonitor, noSLA bool
+	sla                          *rest.SLA
 	// All schedules but the default one, by name; nil if they stay as they are.
 	schedules map[string]*rest.ImportedSchedule
 
@@ -252,6 +259,11 @@ func (b *beside) readPart(m jsl.Member, edn bool) (wrong codec.Faults) {
 		if b.TimeMonitor, b.noMonitor = nil, none; !none {
 			b.TimeMonitor = &rest.NewTimeMonitor{}
 			read(b.TimeMonitor, (*newTimeMonitor)(b.TimeMonitor).Validate)
+		}
+	case jsl.BesideSLA:
+		if b.sla, b.noSLA = nil, none; !none {
+			b.sla = &rest.SLA{}
+			read(b.sla, (*newSLA)(b.sla).Validate)
 		}
 	case jsl.BesideNotifications:
 		var sent struct {
@@ -366,6 +378,13 @@ func (s *Server) fileOf(app string, job *jsl.Job, set *bus.Settings, all []bus.S
 			return f, err
 		}
 		f.beside = append(f.beside, jsl.Member{Name: m.name, Value: value})
+	}
+	if promised := slaOf(set.SLA); promised != nil {
+		value, err := json.Marshal(promised)
+		if err != nil {
+			return f, err
+		}
+		f.beside = append(f.beside, jsl.Member{Name: jsl.BesideSLA, Value: value})
 	}
 	return f, nil
 }
@@ -608,6 +627,9 @@ func (s *Server) unsentNotifications(set *bus.Settings) (all []string) {
 	}
 	if m := set.TimeMonitor; m != nil && m.Type != "" {
 		warn("/"+jsl.BesideTimeMonitor, m.Type)
+	}
+	if set.SLA != nil && set.SLA.Type != "" {
+		warn("/"+jsl.BesideSLA, set.SLA.Type)
 	}
 	for i, n := range set.Notifications {
 		warn("/"+jsl.BesideNotifications+"/"+strconv.Itoa(i), n.Type)

@@ -83,3 +83,27 @@ func (s *Server) listDeadNotifications(ctx context.Context, in *listDeadNotifica
 	}
 	return out, nil
 }
+
+// listAlerts is a query of alerts.
+type listAlerts struct {
+	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"20" doc:"Maximum number of entries."`
+	App   string `query:"app" doc:"Application of the job."`
+	Job   string `query:"job" doc:"Name of the job when the alert was raised."`
+}
+
+func (s *Server) listAlerts(ctx context.Context, in *listAlerts) (*answer[rest.Alerts], error) {
+	out := &answer[rest.Alerts]{rest.Alerts{Results: []rest.Alert{}}}
+	if s.cfg.Notifier == nil {
+		return out, nil
+	}
+	mayRead := appReader(ctx)
+	for _, a := range s.cfg.Notifier.Alerts(in.Limit, func(a *bus.Alert) bool {
+		return (in.App == "" || in.App == a.App) && (in.Job == "" || in.Job == a.Name) && mayRead(a.App)
+	}) {
+		out.Body.Results = append(out.Body.Results, rest.Alert{
+			App: a.App, Job: a.Name, Rule: a.Rule, ExecutionID: orNil(a.Execution), DueTime: a.Due, Time: a.Time, Text: a.Text,
+			Type: a.Type, Notified: a.Notified,
+		})
+	}
+	return out, nil
+}

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus/audit"
+	"github.com/job-streamer/job-streamer-control-bus/bus/bustest"
 	"github.com/job-streamer/job-streamer-control-bus/bus/notify"
 	"github.com/job-streamer/job-streamer-control-bus/bus/notify/senders"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
@@ -60,5 +62,70 @@ func TestNotifications(t *testing.T) {
 	rows, err := e.server.cfg.Audit.List(t.Context(), audit.Query{Kind: "notification", Limit: 10})
 	if err != nil || len(rows.Rows) == 0 || rows.Rows[len(rows.Rows)-1].Action != "post-notifications-test" {
 		t.Errorf("audit: %+v, %v", rows.Rows, err)
+	}
+}
+
+// What a job promises is set by its own route and by the job's file, and alerts
+// are listed to those who may read the application.
+func TestSLA(t *testing.T) {
+	e := newEnv(t)
+	n, err := notify.New(notify.Config{Bus: e.bus, Index: e.index, Every: 50 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.server.cfg.Notifier = n
+	bustest.RunBackground(t, n.Run)
+	e.call("POST", "/default/jobs", jobNamed("a")).want(201)
+	at := "/default/job/a/settings"
+	var set rest.Settings
+	e.call("PUT", at+"/sla", `{"start_within":"1s","finish_by":"06:00","time_zone":"Europe/Berlin","notification_type":"mail"}`).want(200).into(&set)
+	if want := (rest.SLA{StartWithin: "1s", FinishBy: "06:00", TimeZone: "Europe/Berlin", NotificationType: "mail"}); set.SLA == nil || *set.SLA != want || len(set.Warnings) != 1 {
+		t.Errorf("%+v, warnings %q", set.SLA, set.Warnings)
+	}
+	for sent, pointer := range map[string]string{
+		`{}`: "/finish_by", `{"start_within":"soon"}`: "/start_within", `{"start_within":"1ms"}`: "/start_within", `{"finish_by":"6:00"}`: "/finish_by",
+		`{"finish_by":"24:00"}`: "/finish_by", `{"missing_after":"9000h"}`: "/missing_after", `{"finish_by":"06:00","time_zone":"Mars"}`: "/time_zone",
+		`{"finish_by":"1h","time_zone":"Asia/Tokyo"}`: "/time_zone", `{"missing_after":"1h","notification_type":"healthcheck"}`: "/notification_type",
+	} {
+		if r := e.call("PUT", at+"/sla", sent).code(422, "invalid_body"); !strings.Contains(string(r.body), `"`+pointer+`"`) {
+			t.Errorf("%s: %s", sent, r.body)
+		}
+	}
+	file := e.call("GET", "/default/job/a/file", "").want(200)
+	if !strings.Contains(string(file.body), `"sla":{"start_within":"1s","finish_by":"06:00","time_zone":"Europe/Berlin","notification_type":"mail"}`) {
+		t.Errorf("file %s", file.body)
+	}
+	since := func() string {
+		j, err := e.bus.Jobs.Get(t.Context(), "default.a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if j.Value.Settings.SLA == nil {
+			return ""
+		}
+		return j.Value.Settings.SLA.Since.String()
+	}
+	was := since()
+	e.call("PUT", "/default/job/a", string(file.body)).want(200)
+	if is := since(); is != was {
+		t.Errorf("a file that changes nothing makes the promise anew: %s, want %s", is, was)
+	}
+	id := e.start("a", "")
+	var all rest.Alerts
+	for range 3000 {
+		if e.call("GET", "/alerts?app=default&job=a", "").want(200).into(&all); len(all.Results) > 0 {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if len(all.Results) != 1 || all.Results[0].Rule != "start_within" || *all.Results[0].ExecutionID != id || all.Results[0].Notified {
+		t.Errorf("alerts %+v", all)
+	}
+	if e.call("GET", "/alerts?app=other", "").want(200).into(&all); len(all.Results) != 0 {
+		t.Errorf("alerts of another application %+v", all)
+	}
+	e.call("DELETE", at+"/sla", "").want(204)
+	if is := since(); is != "" {
+		t.Errorf("still promised since %s", is)
 	}
 }

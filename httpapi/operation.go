@@ -318,6 +318,7 @@ func (definition) Schema(huma.Registry) *huma.Schema {
 			"schedule":             beside("Only in a job's file: the body of PUT .../schedule, and active. If it is absent, the schedule stays as it is; null removes the schedule.", "object", "null"),
 			"schedules":            beside("Only in a job's file: an object with the schedules other than the default one, by their names. If it is absent, they stay as they are; a schedule that it lacks is removed.", "object", "null"),
 			"triggers":             beside("Only in a job's file: the body of PUT .../settings/triggers, or a list of its jobs. If it is absent, the triggers stay as they are; null removes them.", "object", "array", "null"),
+			"sla":                  beside("Only in a job's file: the body of PUT .../settings/sla. If it is absent, the promises stay as they are; null removes them.", "object", "null"),
 			"time_monitor":         beside("Only in a job's file: the body of PUT .../settings/time-monitor. If it is absent, the time monitor stays as it is; null removes the time monitor.", "object", "null"),
 			"status_notifications": beside("Only in a job's file: bodies of PUT .../settings/status-notification. If they are absent, the notifications stay as they are.", "array", "null"),
 		},

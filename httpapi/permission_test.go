@@ -37,7 +37,7 @@ var contract = map[permission]struct {
 	executeJob: {"admin operator", []string{"POST /{app}/job/{job}/executions", "PUT /{app}/job/{job}/execution/{id}/stop", "PUT /{app}/job/{job}/execution/{id}/abandon",
 		"PUT /{app}/job/{job}/execution/{id}/restart", "POST /{app}/job/{job}/schedule", "PUT /{app}/job/{job}/schedule/pause",
 		"PUT /{app}/job/{job}/schedule/resume", "DELETE /{app}/job/{job}/schedule"}},
-	anyone:      {"admin operator watcher", []string{"GET /apps", "GET /agents", "GET /agent/{id}", "GET /limits", "GET /limit/{name}", "GET /account", "GET /notifications/senders", "GET /notifications/dead"}},
+	anyone:      {"admin operator watcher", []string{"GET /apps", "GET /agents", "GET /agent/{id}", "GET /limits", "GET /limit/{name}", "GET /account", "GET /notifications/senders", "GET /notifications/dead", "GET /alerts"}},
 	blockAgents: {"admin operator", []string{"PUT /agent/{id}/block", "PUT /agent/{id}/unblock"}},
 	deployApp: {"admin operator", []string{"PUT /app/{app}", "POST /{app}/batch-components", "POST /{app}/deployments",
 		"PUT /{app}/deployment/{number}/current"}},

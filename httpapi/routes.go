@@ -88,6 +88,8 @@ func (s *Server) addRoutes() {
 	addRoute(s, removeJob, writingRoute(del, job+"/settings/time-monitor", "Remove the time monitor of a job", 204), s.deleteTimeMonitor)
 	addRoute(s, updateJob, writingRoute(put, job+"/settings/triggers", "Set the triggers of a job: the jobs whose executions start it", 200), s.putTriggers)
 	addRoute(s, removeJob, writingRoute(del, job+"/settings/triggers", "Remove the triggers of a job", 204), s.deleteTriggers)
+	addRoute(s, updateJob, writingRoute(put, job+"/settings/sla", "Set what a job promises: an alert is raised for each promise that is not kept", 200), s.putSLA)
+	addRoute(s, removeJob, writingRoute(del, job+"/settings/sla", "Remove what a job promises", 204), s.deleteSLA)
 	addRoute(s, updateJob, writingRoute(put, job+"/settings/status-notification", "Add a status notification, or remove the one with this id", 200), s.putStatusNotification)
 	addRoute(s, removeJob, writingRoute(del, job+"/settings/status-notification/{id}", "Remove a status notification", 204), s.deleteStatusNotification)
 
@@ -145,6 +147,7 @@ func (s *Server) addRoutes() {
 	addRoute(s, blockAgents, writingRoute(put, "/agent/{id}/unblock", "Let an agent take new work again", 200), s.unblockAgent)
 	addRoute(s, anyone, withID("get-agent-monitor", withStream(readingRoute(get, "/agent/{id}/monitor/{figure}/{cycle}", "Draw a chart of an agent's load or memory", 200), "image/png")), s.getPicture)
 
+	addRoute(s, anyone, readingRoute(get, "/alerts", "List the alerts of the applications that the user may read, newest first", 200), s.listAlerts)
 	addRoute(s, anyone, readingRoute(get, "/notifications/senders", "List the senders of notifications that the control bus has", 200), s.listSenders)
 	addRoute(s, anyone, readingRoute(get, "/notifications/dead", "List the notifications that were not sent, newest first", 200), s.listDeadNotifications)
 	addRoute(s, testNotifications, writingRoute(post, "/notifications/test", "Send a test notification; the answer says what became of it", 200), s.postTestNotification)
@@ -190,7 +193,7 @@ func writingRoute(method, path, summary string, status int) huma.Operation {
 }
 
 func tagOf(path string) string {
-	for _, tag := range []string{"execution", "schedule", "agent", "job", "event", "user", "calendar", "notification"} {
+	for _, tag := range []string{"execution", "schedule", "agent", "job", "event", "user", "calendar", "notification", "alert"} {
 		if strings.Contains(path, "/"+tag) {
 			return tag + "s"
 		}

@@ -76,6 +76,7 @@ type Catalog interface {
 	SetTimeMonitor(ctx context.Context, at catalog.Ref, m *bus.TimeMonitor) (*bus.Job, error)
 	SetTriggers(ctx context.Context, at catalog.Ref, t *bus.Triggers) (*bus.Job, error)
 	CheckTriggers(app, name, key string, t *bus.Triggers) error
+	SetSLA(ctx context.Context, at catalog.Ref, s *bus.SLA) (*bus.Job, error)
 	NewNotificationID(ctx context.Context) (int64, error)
 	AddNotification(ctx context.Context, at catalog.Ref, n bus.StatusNotification) (*bus.Job, error)
 	RemoveNotification(ctx context.Context, at catalog.Ref, id int64) (*bus.Job, error)
@@ -134,6 +135,7 @@ type Notifier interface {
 	WhyUnsent(kind string) string // why notifications of a type are never sent, or ""
 	Senders() []notify.SenderInfo
 	Test(ctx context.Context, kind, user string) (by notify.SenderInfo, err error)
+	Alerts(limit int, match func(*bus.Alert) bool) []bus.Alert
 	DeadLetters(ctx context.Context, limit int, match func(app string) bool) ([]notify.DeadLetter, error)
 }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
@@ -53,6 +54,20 @@ func (s *Server) putTimeMonitor(ctx context.Context, in *putTimeMonitor) (*answe
 
 func (s *Server) deleteTimeMonitor(ctx context.Context, in *JobPath) (*struct{}, error) {
 	_, err := s.cfg.Catalog.SetTimeMonitor(ctx, in.catalogRef(), nil)
+	return nil, err
+}
+
+type putSLA struct {
+	JobPath
+	Sent body[newSLA]
+}
+
+func (s *Server) putSLA(ctx context.Context, in *putSLA) (*answer[rest.Settings], error) {
+	return s.answerSettings(s.cfg.Catalog.SetSLA(ctx, in.catalogRef(), slaFor((*rest.SLA)(&in.Sent.value))))
+}
+
+func (s *Server) deleteSLA(ctx context.Context, in *JobPath) (*struct{}, error) {
+	_, err := s.cfg.Catalog.SetSLA(ctx, in.catalogRef(), nil)
 	return nil, err
 }
 
@@ -132,6 +147,7 @@ func (s *Server) settingsOf(app string, exclusive bool, set *bus.Settings) rest.
 	if m := set.TimeMonitor; m != nil {
 		v.TimeMonitor = &rest.TimeMonitor{Duration: m.Minutes, Action: m.Action, NotificationType: m.Type}
 	}
+	v.SLA = slaOf(set.SLA)
 	for _, n := range set.Notifications {
 		v.StatusNotifications = append(v.StatusNotifications, rest.StatusNotification(n))
 	}
@@ -163,6 +179,21 @@ func timeMonitorFor(sent *rest.NewTimeMonitor) *bus.TimeMonitor {
 	return &bus.TimeMonitor{Minutes: sent.Duration, Action: sent.Action, Type: sent.NotificationType}
 }
 
+func slaFor(sent *rest.SLA) *bus.SLA {
+	return &bus.SLA{
+		StartWithin: sent.StartWithin, FinishBy: sent.FinishBy, MissingAfter: sent.MissingAfter, TimeZone: sent.TimeZone,
+		Type: sent.NotificationType, Since: subjects.Now(),
+	}
+}
+
+// slaOf returns the body that would promise the same, or nil.
+func slaOf(s *bus.SLA) *rest.SLA {
+	if s == nil {
+		return nil
+	}
+	return &rest.SLA{StartWithin: s.StartWithin, FinishBy: s.FinishBy, MissingAfter: s.MissingAfter, TimeZone: s.TimeZone, NotificationType: s.Type}
+}
+
 // notificationFor returns the notification that was sent, with a new id.
 func (s *Server) notificationFor(ctx context.Context, sent *rest.NewStatusNotification) (bus.StatusNotification, error) {
 	v := notificationOf(sent)
@@ -191,6 +222,39 @@ func (sent *newTimeMonitor) Validate() (wrong codec.Faults) {
 		wrong.Add("/action", "one of "+strings.Join(bus.Actions(), ", "), strconv.Quote(sent.Action))
 	}
 	if sent.NotificationType != "" || sent.Action == bus.ActionAlert {
+		checkType(&wrong, "/notification_type", sent.NotificationType)
+	}
+	return wrong
+}
+
+// newSLA is a body with what a job promises.
+type newSLA rest.SLA
+
+// maxPromise is the longest duration of a promise.
+const maxPromise = 366 * 24 * time.Hour
+
+// Validate returns all that is wrong with the values.
+func (sent *newSLA) Validate() (wrong codec.Faults) {
+	checkDuration := func(at, value, more string) {
+		if d, err := time.ParseDuration(value); value != "" && (err != nil || d < time.Second || d > maxPromise) {
+			wrong.Add(at, "a duration from 1s to 8784h, such as 90m"+more, value)
+		}
+	}
+	checkDuration("/start_within", sent.StartWithin, "")
+	checkDuration("/missing_after", sent.MissingAfter, "")
+	_, _, clock := bus.ParseClock(sent.FinishBy)
+	if !clock {
+		checkDuration("/finish_by", sent.FinishBy, ", or a time such as 06:00")
+	}
+	if sent.StartWithin+sent.FinishBy+sent.MissingAfter == "" {
+		wrong.Add("/finish_by", "at least one of start_within, finish_by and missing_after", "")
+	}
+	if _, err := time.LoadLocation(sent.TimeZone); err != nil || sent.TimeZone == "Local" {
+		wrong.Add("/time_zone", "an IANA name such as Europe/Berlin", sent.TimeZone)
+	} else if sent.TimeZone != "" && !clock {
+		wrong.Add("/time_zone", "no time zone without a time of the day in finish_by", sent.TimeZone)
+	}
+	if sent.NotificationType != "" {
 		checkType(&wrong, "/notification_type", sent.NotificationType)
 	}
 	return wrong

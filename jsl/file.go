@@ -13,10 +13,11 @@ const (
 	BesideTimeMonitor   = "time_monitor"
 	BesideNotifications = "status_notifications"
 	BesideTriggers      = "triggers"
+	BesideSLA           = "sla"
 )
 
 // besideNames are these members in the order in which they are written.
-var besideNames = []string{BesideSchedule, BesideSchedules, BesideTriggers, BesideTimeMonitor, BesideNotifications}
+var besideNames = []string{BesideSchedule, BesideSchedules, BesideTriggers, BesideTimeMonitor, BesideNotifications, BesideSLA}
 
 // BesideNames returns the names of all members that a file may have beside the
 // definition.

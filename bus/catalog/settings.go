@@ -36,6 +36,15 @@ func (c *Catalog) SetTriggers(ctx context.Context, at Ref, t *bus.Triggers) (*bu
 	})
 }
 
+// SetSLA sets what a job promises; nil removes it. A promise that stays the same
+// counts from when it was made.
+func (c *Catalog) SetSLA(ctx context.Context, at Ref, s *bus.SLA) (*bus.Job, error) {
+	return c.ChangeJob(ctx, at, func(j *bus.Job) error {
+		j.Settings.SetSLA(s)
+		return nil
+	})
+}
+
 // NewNotificationID returns a unique id for a status notification.
 func (c *Catalog) NewNotificationID(ctx context.Context) (int64, error) { return c.b.NextID(ctx) }
 

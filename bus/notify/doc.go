@@ -35,13 +35,27 @@
 //     starts with new results.
 //   - An execution is submitted or waits: that is not a result.
 //
+// # Alerts
+//
+// An alert is a key that is created once, in the bucket alerts: by the promises
+// of a job (SLA) or by its time monitor. Several buses that check the same at
+// the same time therefore raise it once. Its notification is queued afterwards,
+// and the alert notes that; if the bus dies in between, the next round of any
+// bus that can send queues it, and the broker drops a repetition. The event on
+// core NATS follows the creation and is lost if the bus dies in between.
+//
+// A promise is checked some seconds after it is due, since the record of an
+// execution that has kept it may be behind. Each round reads the executions that
+// are new, and keeps those whose promises are open. A start reads those of the
+// last day.
+//
 // # The time monitor
 //
 // The time monitor first writes its action into the record of the execution, by
 // compare-and-set. It therefore acts once for an execution, even if the job's
 // time monitor is changed later. A stop request is in the same write and cannot
-// be lost. An alert is lost if the bus dies between that write and the next one,
-// which queues the alert.
+// be lost. If the bus dies before it has raised the alert, another one finds the
+// action in the record and raises it.
 //
 // A running execution cannot be abandoned (JSR-352). The action abandon stops
 // the execution, and abandons it when it has stopped. If the bus dies
@@ -49,7 +63,5 @@
 // stays stopped and can be restarted.
 //
 // The time counts from the first start of the execution by its agent's clock,
-// also over lost agents and further attempts. Each bus takes part in stop and
-// abandon, which need no sender. Alerts are a leased task of their own, for the
-// buses that can send.
+// also over lost agents and further attempts.
 package notify

@@ -23,6 +23,10 @@ import (
 // AlertsLease is the lease that only a bus with a sender or a notificator holds.
 const AlertsLease = "alerts"
 
+// silentLease is the lease for alerts of the buses that cannot send. Alerts are
+// created once, so that both leases may be held at the same time.
+const silentLease = "alerts-unsent"
+
 // Config of a [Notifier].
 type Config struct {
 	Bus        *bus.Bus
@@ -32,6 +36,7 @@ type Config struct {
 	URL        string            // of the notificator, which gets the types that name no sender; empty: none
 	Transport  http.RoundTripper // to the notificator; default: a new one
 	Every      time.Duration     // between two checks of running executions; default 5 s
+	TimeZone   *time.Location    // of promises that name none; default UTC
 	MaxDelay   time.Duration     // longest delay between two attempts; default 1 h
 }
 
@@ -42,6 +47,8 @@ type Notifier struct {
 	executions *execution.Service
 	every      time.Duration
 	maxDelay   time.Duration
+	zone       *time.Location
+	alerts     *alertBook
 	senders    senders.Set
 	poster     *poster                  // nil: there is no notificator
 	slots      map[string]chan struct{} // of each sender; "" is the notificator
@@ -53,8 +60,8 @@ type Notifier struct {
 func New(cfg Config) (*Notifier, error) {
 	n := &Notifier{
 		b: cfg.Bus, x: cfg.Index, executions: cfg.Executions, every: cmp.Or(cfg.Every, 5*time.Second), senders: cfg.Senders,
-		maxDelay: cmp.Or(cfg.MaxDelay, time.Hour),
-		slots:    map[string]chan struct{}{"": make(chan struct{}, maxPosts)}, inFlight: newInFlight(),
+		maxDelay: cmp.Or(cfg.MaxDelay, time.Hour), zone: cmp.Or(cfg.TimeZone, time.UTC), alerts: newAlertBook(),
+		slots: map[string]chan struct{}{"": make(chan struct{}, maxPosts)}, inFlight: newInFlight(),
 	}
 	for name := range cfg.Senders {
 		n.slots[name] = make(chan struct{}, maxPosts)
@@ -78,11 +85,16 @@ func (n *Notifier) Run(ctx context.Context) error {
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return n.runTimeMonitor(ctx, "time-monitor", bus.ActionStop, bus.ActionAbandon) })
+	g.Go(func() error { return n.followAlerts(ctx) })
+	lease := silentLease
+	if n.sends() {
+		lease = AlertsLease
+	}
+	g.Go(func() error { return n.runAlerts(ctx, lease) })
 	if n.sends() {
 		if n.poster != nil {
 			defer n.poster.closeIdle()
 		}
-		g.Go(func() error { return n.runTimeMonitor(ctx, AlertsLease, bus.ActionAlert) })
 		g.Go(func() error { return n.followResults(ctx) })
 		g.Go(func() error { return n.deliverNotifications(ctx) })
 	}
@@ -239,7 +251,10 @@ func (n *Notifier) statusMessage(e *bus.Execution, kind, id string) *senders.Mes
 // alertMessage returns the message that an execution takes too long.
 func (n *Notifier) alertMessage(e *bus.Execution, tm *bus.TimeMonitor) *senders.Message {
 	m := n.statusMessage(e, tm.Type, fmt.Sprintf("alert-%d", e.ID))
-	m.Kind, m.Late = senders.KindAlert, tm.Minutes
-	m.Text = fmt.Sprintf("execution %d takes longer than %s", e.ID, time.Duration(tm.Minutes)*time.Minute)
+	m.Kind, m.Late, m.Text = senders.KindAlert, tm.Minutes, overrunText(e.ID, tm.Minutes)
 	return m
+}
+
+func overrunText(id int64, minutes int) string {
+	return fmt.Sprintf("execution %d takes longer than %s", id, time.Duration(minutes)*time.Minute)
 }

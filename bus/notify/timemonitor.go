@@ -3,7 +3,6 @@ package notify
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -24,7 +23,6 @@ type timeMonitor struct {
 	mu        sync.Mutex
 	handled   map[int64]bool       // running executions that were handled; their records are not read again
 	toAbandon map[int64]index.Live // executions to be abandoned when they have stopped
-	unqueued  map[int64]bool       // executions whose alert could not be queued yet
 }
 
 // runTimeMonitor runs a time monitor as a leased task until ctx ends.
@@ -33,7 +31,7 @@ func (n *Notifier) runTimeMonitor(ctx context.Context, lease string, actions ...
 }
 
 func (n *Notifier) newTimeMonitor(actions ...string) *timeMonitor {
-	return &timeMonitor{Notifier: n, actions: actions, handled: map[int64]bool{}, toAbandon: map[int64]index.Live{}, unqueued: map[int64]bool{}}
+	return &timeMonitor{Notifier: n, actions: actions, handled: map[int64]bool{}, toAbandon: map[int64]index.Live{}}
 }
 
 // checkRunning handles each running execution that is overdue.
@@ -88,8 +86,15 @@ func (m *timeMonitor) handleOverdue(ctx context.Context, l index.Live, tm *bus.T
 	if first {
 		m.b.Log.Info("execution takes too long", "app", l.App, "job", l.Job, "execution", l.ID, "minutes", tm.Minutes, "action", tm.Action)
 	}
-	if err := m.queueAlert(ctx, e, tm, first); err != nil {
-		return err
+	// A bus that has written the action may have died before it raised the alert.
+	if e.Monitored == bus.ActionAlert && tm.Action == bus.ActionAlert {
+		err := m.raiseAlert(ctx, &bus.Alert{
+			App: l.App, Job: l.Job, Rule: bus.RuleTimeMonitor, Execution: l.ID, Type: tm.Type, Minutes: tm.Minutes,
+			Due: subjects.TimeOf(l.StartTime.Std().Add(time.Duration(tm.Minutes) * time.Minute)), Text: overrunText(l.ID, tm.Minutes),
+		})
+		if err != nil {
+			return err
+		}
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -97,26 +102,6 @@ func (m *timeMonitor) handleOverdue(ctx context.Context, l index.Live, tm *bus.T
 	if e.Monitored == bus.ActionAbandon { // maybe by another bus that ended before the execution stopped
 		m.toAbandon[l.ID] = l
 	}
-	return nil
-}
-
-// queueAlert queues the alert of an execution, if that is what its time monitor
-// asks for. An alert that could not be queued is queued in a later round.
-func (m *timeMonitor) queueAlert(ctx context.Context, e *bus.Execution, tm *bus.TimeMonitor, first bool) error {
-	m.mu.Lock()
-	due := tm.Action == bus.ActionAlert && (first || m.unqueued[e.ID])
-	m.mu.Unlock()
-	if !due {
-		return nil
-	}
-	err := m.queueMessage(ctx, m.alertMessage(e, tm))
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if err != nil {
-		m.unqueued[e.ID] = true
-		return fmt.Errorf("queue the alert of execution %d: %w", e.ID, err)
-	}
-	delete(m.unqueued, e.ID)
 	return nil
 }
 

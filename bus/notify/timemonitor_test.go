@@ -76,8 +76,8 @@ func TestAlerts(t *testing.T) {
 		w.storeJob("J", withTimeMonitor(1, bus.ActionAlert, "mail"))
 		e := w.startJob(n, "J")
 		time.Sleep(3 * time.Minute)
-		if rec := w.readRecord(e); rec.Monitored != "" {
-			w.Errorf("noted %q", rec.Monitored)
+		if all := n.Alerts(10, anyAlert); len(all) != 1 || all[0].Execution != e.ID || all[0].Notified {
+			w.Errorf("alerts %+v", all)
 		}
 		w.startBus(notificatorURL)
 		time.Sleep(time.Minute)

@@ -117,7 +117,7 @@ func openControlBus(ctx context.Context, s busSettings, log *slog.Logger) (c *co
 	c.index = index.New(c.bus)
 	c.service = execution.New(c.bus, c.index, execution.Config{Runnable: checkRunnable})
 	c.schedule = scheduler.New(scheduler.Config{Bus: c.bus, Index: c.index, Submit: c.service, TimeZone: zone, Log: log})
-	cfg := notify.Config{Bus: c.bus, Index: c.index, Executions: c.service, URL: s.notifications.notificator}
+	cfg := notify.Config{Bus: c.bus, Index: c.index, Executions: c.service, TimeZone: zone, URL: s.notifications.notificator}
 	if cfg.Senders, err = s.notifications.loadSenders(log); err != nil {
 		return c, err
 	}

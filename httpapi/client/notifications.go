@@ -31,3 +31,24 @@ func (c *Client) DeadNotifications(ctx context.Context, limit int) (all rest.Dea
 	_, err = c.call(ctx, request{method: "GET", path: "/notifications/dead", query: q}, &all)
 	return all, err
 }
+
+// AlertFilter selects alerts.
+type AlertFilter struct {
+	App, Job string // empty: any
+	Limit    int    // at most 1000; default 20
+}
+
+// Alerts returns the last alerts, newest first.
+func (c *Client) Alerts(ctx context.Context, f AlertFilter) (all rest.Alerts, err error) {
+	q := url.Values{}
+	for name, value := range map[string]string{"app": f.App, "job": f.Job} {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	if f.Limit > 0 {
+		q.Set("limit", strconv.Itoa(f.Limit))
+	}
+	_, err = c.call(ctx, request{method: "GET", path: "/alerts", query: q}, &all)
+	return all, err
+}

@@ -28,6 +28,25 @@ type TestNotification struct {
 	Duration int64  `json:"duration_ms" doc:"Milliseconds that the sender needed."`
 }
 
+// Alerts are the alerts of the last 30 days, newest first.
+type Alerts struct {
+	Results []Alert `json:"results"`
+}
+
+// Alert says that a job did not keep a promise, or that its time monitor has
+// found an execution that takes too long.
+type Alert struct {
+	App         string        `json:"app"`
+	Job         string        `json:"job" doc:"Name of the job when the alert was raised."`
+	Rule        string        `json:"rule" doc:"start_within, finish_by, missing_after or time_monitor."`
+	ExecutionID *int64        `json:"execution_id" doc:"null for missing_after."`
+	DueTime     subjects.Time `json:"due_time" doc:"When the promise was broken."`
+	Time        subjects.Time `json:"time" doc:"When the alert was raised."`
+	Text        string        `json:"text"`
+	Type        string        `json:"notification_type,omitempty" doc:"Type of its notification."`
+	Notified    bool          `json:"notified" doc:"Whether its notification is sent, or waits to be sent."`
+}
+
 // DeadNotifications are notifications that were not sent, newest first.
 type DeadNotifications struct {
 	Results []DeadNotification `json:"results"`

@@ -8,6 +8,7 @@ type Settings struct {
 	TimeMonitor         *TimeMonitor         `json:"time_monitor" edn:"job/time-monitor"`
 	StatusNotifications []StatusNotification `json:"status_notifications" edn:"job/status-notifications"`
 	Triggers            *Triggers            `json:"triggers,omitempty" edn:"job/triggers"`
+	SLA                 *SLA                 `json:"sla,omitempty" doc:"What the job promises, if anything."`
 	Warnings            []string             `json:"warnings,omitempty" doc:"Notifications that cannot be sent, and triggers of jobs that do not exist. Only in answers to a change."`
 }
 
@@ -16,6 +17,16 @@ type TimeMonitor struct {
 	Duration         int    `json:"duration" edn:"time-monitor/duration" doc:"Minutes from the start of an execution."`
 	Action           string `json:"action" edn:"time-monitor/action,keyword=action" enum:"alert,stop,abandon"`
 	NotificationType string `json:"notification_type" edn:"time-monitor/notification-type" doc:"Type of the alert."`
+}
+
+// SLA is what a job promises. The control bus raises an alert, once, for each
+// promise that is not kept.
+type SLA struct {
+	StartWithin      string `json:"start_within,omitempty" doc:"A duration. An execution starts within it after its nominal time, or after its creation if no schedule fired it." example:"10m"`
+	FinishBy         string `json:"finish_by,omitempty" doc:"A duration after that time, or a time of the day: the next one after that time. An execution, or a restart of it, is completed by then." example:"06:00"`
+	MissingAfter     string `json:"missing_after,omitempty" doc:"A duration. There is a new execution at least this often." example:"25h"`
+	TimeZone         string `json:"time_zone,omitempty" doc:"IANA name: that of the time of the day in finish_by. Default: the time zone of the control bus." example:"Europe/Berlin"`
+	NotificationType string `json:"notification_type,omitempty" doc:"Type of the notification of each alert. Without it, alerts are events and in GET /alerts only." example:"mail"`
 }
 
 // StatusNotification is sent when an execution gets the batch status or ends

@@ -87,8 +87,8 @@ func (x *examination) hasAgentFor(app, pool string) bool {
 }
 
 func wantsNotifications(j *bus.Job) bool {
-	m := j.Settings.TimeMonitor
-	return len(j.Settings.Notifications) > 0 || m != nil && m.Action == bus.ActionAlert
+	m, sla := j.Settings.TimeMonitor, j.Settings.SLA
+	return len(j.Settings.Notifications) > 0 || m != nil && m.Action == bus.ActionAlert || sla != nil && sla.Type != ""
 }
 
 // firstNames returns the first names, and how many more there are.
