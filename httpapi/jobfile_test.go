@@ -232,6 +232,7 @@ func TestWarnings(t *testing.T) {
 			return nil
 		}
 	})
+	e.call("POST", "/default/jobs", jobNamed("load")).want(201) // its trigger would warn
 	const flowing = "id: flowing\nsteps: [{id: f1, steps: [{id: s}]}]\n"
 	var v rest.Job
 	if e.call("PUT", "/default/job/flowing", flowing, asYAML...).want(201).into(&v); len(v.Warnings) != 1 || !strings.Contains(v.Warnings[0], "flow f1") {
