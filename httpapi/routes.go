@@ -120,6 +120,7 @@ func (s *Server) addRoutes() {
 	addRoute(s, executeJob, writingRoute(put, sched+"/pause", "Pause the default schedule of a job", 200), s.pauseSchedule)
 	addRoute(s, executeJob, writingRoute(put, sched+"/resume", "Resume the default schedule of a job", 200), s.resumeSchedule)
 	addRoute(s, readJob, readingRoute(get, job+"/fires", "List the past fire times of a job's schedules with their outcome, newest first", 200), s.listFires)
+	addRoute(s, anyone, readingRoute(get, "/forecast", "List what the schedules of all applications that the user may read are going to fire, by time", 200), s.forecast)
 	addRoute(s, readJob, readingRoute(get, job+"/why", "Explain why a job did or did not start", 200), s.explainJob)
 
 	addRoute(s, executeJob, withLaterAudit(writingRoute(post, "/test-executions", "Test a diagram: run its job without the work of its steps", 201)), s.postTestExecution)
@@ -285,7 +286,7 @@ func withStream(op huma.Operation, media ...string) huma.Operation {
 // or in a later version.
 var reserved = []string{
 	"account", "agent", "agent-token", "agent-tokens", "agents", "alert", "alerts", "api", "app", "apps", "artifact", "artifacts", "assets", "audit", "auth", "calendar", "calendars",
-	"console", "docs", "event", "events", "execution", "executions", "favicon", "healthcheck", "job", "jobs", "limit", "limits", "login",
+	"console", "docs", "event", "events", "execution", "executions", "favicon", "forecast", "healthcheck", "job", "jobs", "limit", "limits", "login",
 	"logout", "metrics", "notification", "notifications", "oauth", "openapi", "ready", "robots", "schedule", "schedules", "schemas", "settings", "static",
 	"stats", "status", "test-execution", "test-executions", "token", "tokens", "user", "users", "version", "ws",
 }

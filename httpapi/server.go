@@ -125,6 +125,7 @@ type Schedules interface {
 	Next(key bus.ScheduleKey, n int) []time.Time // none if it is paused or there is none
 	Preview(ctx context.Context, s bus.Schedule, from time.Time, n int) (scheduler.Previewed, error)
 	// Newest first; of all schedules of the job if name is empty.
+	Forecast(from, to time.Time, isAllowed func(app string) bool, limit int) (fires []scheduler.ForecastFire, more bool)
 	Why(ctx context.Context, app, job string, at time.Time) ([]scheduler.Reason, error)
 	Fires(ctx context.Context, app, job, name string, q scheduler.FireQuery) ([]scheduler.Decided, error)
 }

@@ -214,6 +214,17 @@ func (c *Client) Fires(ctx context.Context, app, job string, f FireFilter) (fire
 	return fires, err
 }
 
+// Forecast lists what schedules are going to fire from one moment until before
+// another, at most limit fires. The empty app stands for all applications.
+func (c *Client) Forecast(ctx context.Context, app string, from, to time.Time, limit int) (f rest.Forecast, err error) {
+	query := url.Values{"from": {from.Format(time.RFC3339Nano)}, "to": {to.Format(time.RFC3339Nano)}, "limit": {strconv.Itoa(limit)}}
+	if app != "" {
+		query.Set("app", app)
+	}
+	_, err = c.call(ctx, request{method: "GET", path: "/forecast", query: query}, &f)
+	return f, err
+}
+
 // Why explains why a job did or did not start at a moment; the zero time means
 // now.
 func (c *Client) Why(ctx context.Context, app, job string, at time.Time) (why rest.Why, err error) {

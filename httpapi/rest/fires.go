@@ -42,3 +42,29 @@ type Reason struct {
 	BatchStatus string         `json:"batch_status,omitempty" doc:"Of the execution now."`
 	Fire        *Fire          `json:"fire,omitempty" doc:"The stored decision."`
 }
+
+// Forecast is what schedules are going to fire, by time.
+type Forecast struct {
+	From    subjects.Time   `json:"from"`
+	To      subjects.Time   `json:"to"`
+	Results []ForecastFire  `json:"results"`
+	More    bool            `json:"more" doc:"true if there are more fires than limit; those that are shown are the first."`
+	Busiest *ForecastMinute `json:"busiest,omitempty" doc:"The minute in which most of the results fire. Absent if there are none."`
+}
+
+// ForecastFire is a time at which a schedule is going to fire.
+type ForecastFire struct {
+	App           string        `json:"app"`
+	Job           string        `json:"job"`
+	Schedule      string        `json:"schedule"`
+	Time          subjects.Time `json:"time" doc:"When it fires."`
+	Local         string        `json:"local" doc:"The same time in the time zone of the schedule, with its offset."`
+	NominalTime   subjects.Time `json:"nominal_time" doc:"Earlier than time if the schedule has a jitter."`
+	UsualDuration *float64      `json:"usual_duration" doc:"Average duration of the job's completed executions, in milliseconds. null if there are none."`
+}
+
+// ForecastMinute is a minute, and how often schedules fire in it.
+type ForecastMinute struct {
+	Time  subjects.Time `json:"time"`
+	Count int           `json:"count"`
+}

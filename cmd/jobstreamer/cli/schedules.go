@@ -22,7 +22,7 @@ func (c *CLI) scheduleCommand() *cobra.Command {
 		`A schedule is a Quartz cron expression: second minute hour day month weekday [year]. Either day or weekday must be a question mark.
 Or it is @hourly, @daily, @weekly, @monthly, @yearly, "@every 90s", or a single time (--at).
 A job can have several schedules, each with a name. A command without --name means the schedule named default.`,
-		c.scheduleList(), c.scheduleSet(), c.scheduleShow(), c.schedulePreview(), c.scheduleFires(), c.schedulePause(), c.scheduleResume(), c.scheduleDelete())
+		c.scheduleList(), c.scheduleSet(), c.scheduleShow(), c.schedulePreview(), c.scheduleFires(), c.scheduleTonight(), c.schedulePause(), c.scheduleResume(), c.scheduleDelete())
 }
 
 // previewOptions are the options of a preview of fire times.
