@@ -156,7 +156,7 @@ func containsAll(form jsl.Format, text []byte, is json.RawMessage) bool {
 		return false
 	}
 	for _, name := range jsl.BesideNames() {
-		if there := string(whole[name]); file.Get(name) == nil && !slices.Contains([]string{"null", "[]", "{}"}, there) {
+		if there := string(whole[name]); file.Get(name) == nil && !slices.Contains([]string{"", "null", "[]", "{}"}, there) {
 			return false
 		}
 	}

@@ -180,7 +180,7 @@ func (inv *invocation) drawExported(all []*exportedFile, how *exportOptions) {
 			fmt.Fprintf(p, "%s %s (%s)\n", e.job, p.inColor(green, would+written), e.file)
 		}
 		if e.loses {
-			inv.printFault(e.file, 0, 0, faultWarning, "XML cannot contain the schedules, time monitor and notifications of the job; they are left out")
+			inv.printFault(e.file, 0, 0, faultWarning, "XML cannot contain the schedules, triggers and settings of the job; they are left out")
 		}
 	}
 	var words []string

@@ -204,7 +204,7 @@ func TestFindings(t *testing.T) {
 		"a job whose agent is silent": {silent: true, check: "agents", want: "agent a1 on h1 has sent no heartbeat since", spoil: func(_ *testing.T, p *patient) {
 			p.putJob("sell", `{"id": "sell"}`, bus.Settings{})
 		}},
-		"notifications without a notificator": {check: "jobs", want: "2 jobs with notifications that cannot be sent: no control bus has a notificator (shop/a, shop/b)", spoil: func(_ *testing.T, p *patient) {
+		"notifications without a notificator": {check: "jobs", want: "2 jobs with notifications that cannot be sent: no control bus has senders or a notificator (shop/a, shop/b)", spoil: func(_ *testing.T, p *patient) {
 			p.putJob("a", `{"id": "a"}`, bus.Settings{Notifications: []bus.StatusNotification{{ID: 1, BatchStatus: subjects.Failed, Type: "mail"}}})
 			p.putJob("b", `{"id": "b"}`, bus.Settings{TimeMonitor: &bus.TimeMonitor{Minutes: 1, Action: bus.ActionAlert, Type: "mail"}})
 		}},
