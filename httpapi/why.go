@@ -96,5 +96,5 @@ func (s *Server) reasonOf(ctx context.Context, app, key string, r *scheduler.Rea
 
 // shownAt returns a time in the zone of another one, as sentences have it.
 func shownAt(t subjects.Time, like time.Time) string {
-	return t.Std().In(like.Location()).Format("2006-01-02 15:04:05 MST")
+	return scheduler.ShownTime(t.Std().In(like.Location()))
 }

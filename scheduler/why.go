@@ -86,9 +86,9 @@ func (s *Scheduler) whySchedule(ctx context.Context, sc *bus.Schedule, at time.T
 	last := p.newestBetween(at.Add(-maxLookBack), at, 1)
 	if d, ok := p.lastHoliday(at); ok && (len(last) == 0 || d.Time.After(last[0])) {
 		r.Outcome, r.Nominal = OutcomeHoliday, d.Time
-		r.Text = fmt.Sprintf("%s does not fire: %v", shownTime(d.Time), d.Why)
+		r.Text = fmt.Sprintf("%s does not fire: %v", ShownTime(d.Time), d.Why)
 		if !d.To.IsZero() {
-			r.Text += "; " + shownTime(d.To) + " fires instead"
+			r.Text += "; " + ShownTime(d.To) + " fires instead"
 		}
 		r.Text += "."
 		return r, nil
@@ -96,7 +96,7 @@ func (s *Scheduler) whySchedule(ctx context.Context, sc *bus.Schedule, at time.T
 	if len(last) == 0 {
 		r.Outcome, r.Text = OutcomeNotDue, "The schedule has no time until then"
 		if next := p.nextAfter(at); !next.IsZero() {
-			r.Text += "; its next one is " + shownTime(next)
+			r.Text += "; its next one is " + ShownTime(next)
 		}
 		r.Text += "."
 		return r, nil
@@ -110,7 +110,7 @@ func (s *Scheduler) whySchedule(ctx context.Context, sc *bus.Schedule, at time.T
 		r.Decision = &found[0]
 		r.Outcome, r.Text = explainDecision(sc, r.Decision, r.Nominal)
 		if from := r.Decision.From; from != 0 {
-			r.Text += fmt.Sprintf(" It is there in place of %s, which a calendar excludes.", shownTime(from.Std().In(p.loc)))
+			r.Text += fmt.Sprintf(" It is there in place of %s, which a calendar excludes.", ShownTime(from.Std().In(p.loc)))
 		}
 		return r, nil
 	}
@@ -142,11 +142,11 @@ func explainDecision(sc *bus.Schedule, d *Decided, nominal time.Time) (Outcome, 
 	late := d.Time.Std().Sub(nominal).Round(time.Second)
 	switch {
 	case d.Skipped != "":
-		return OutcomeSkipped, fmt.Sprintf("%s was skipped: %s.", shownTime(nominal), skipText(sc, d, d.Time.Std().In(nominal.Location()), late))
+		return OutcomeSkipped, fmt.Sprintf("%s was skipped: %s.", ShownTime(nominal), skipText(sc, d, d.Time.Std().In(nominal.Location()), late))
 	case d.CaughtUp:
-		return OutcomeCaughtUp, fmt.Sprintf("%s fired %v late as execution %d: no bus ran at that time, or it could not decide.", shownTime(nominal), late, d.Execution)
+		return OutcomeCaughtUp, fmt.Sprintf("%s fired %v late as execution %d: no bus ran at that time, or it could not decide.", ShownTime(nominal), late, d.Execution)
 	}
-	text := fmt.Sprintf("%s fired as execution %d.", shownTime(nominal), d.Execution)
+	text := fmt.Sprintf("%s fired as execution %d.", ShownTime(nominal), d.Execution)
 	if queuesFires(d.Overlap) {
 		text += " With overlap " + d.Overlap + " it starts after the earlier executions of the schedule have ended."
 	}
@@ -166,11 +166,11 @@ func skipText(sc *bus.Schedule, d *Decided, decided time.Time, late time.Duratio
 	case skippedOverlap:
 		return fmt.Sprintf("execution %d had not ended, and the overlap policy is %s", d.BlockedBy, cmp.Or(d.Overlap, sc.Overlap))
 	case skippedEdited:
-		return "it was late and undecided when the schedule was edited, paused or removed at " + shownTime(decided)
+		return "it was late and undecided when the schedule was edited, paused or removed at " + ShownTime(decided)
 	case skippedPaused:
-		return "the schedule was paused; the pause ended, or the schedule changed during it, at " + shownTime(decided)
+		return "the schedule was paused; the pause ended, or the schedule changed during it, at " + ShownTime(decided)
 	case skippedDeleted:
-		return "it was undecided when the job was deleted at " + shownTime(decided)
+		return "it was undecided when the job was deleted at " + ShownTime(decided)
 	case bus.CodeNoSuchJob:
 		return "the job did not exist any more"
 	}
@@ -183,19 +183,19 @@ func (s *Scheduler) explainNone(sc *bus.Schedule, nominal, due, now time.Time) (
 	since := sc.Since.Std().In(nominal.Location())
 	switch kept := s.bus.Retention().Fires; {
 	case due.After(now) && !sc.Active:
-		return OutcomePaused, fmt.Sprintf("%s is to come, but the schedule is paused since %s.", shownTime(nominal), shownTime(since))
+		return OutcomePaused, fmt.Sprintf("%s is to come, but the schedule is paused since %s.", ShownTime(nominal), ShownTime(since))
 	case due.After(now):
-		return OutcomeNotDue, fmt.Sprintf("%s is to come: it fires in %v.", shownTime(nominal), due.Sub(now).Round(time.Second))
+		return OutcomeNotDue, fmt.Sprintf("%s is to come: it fires in %v.", ShownTime(nominal), due.Sub(now).Round(time.Second))
 	case !since.Before(nominal) && !sc.Active:
-		return OutcomeEdited, fmt.Sprintf("%s was before the schedule was stored or paused at %s, and nothing is known about it.", shownTime(nominal), shownTime(since))
+		return OutcomeEdited, fmt.Sprintf("%s was before the schedule was stored or paused at %s, and nothing is known about it.", ShownTime(nominal), ShownTime(since))
 	case !since.Before(nominal):
-		return OutcomeEdited, fmt.Sprintf("%s was before the schedule was stored or resumed at %s: it fires from then on.", shownTime(nominal), shownTime(since))
+		return OutcomeEdited, fmt.Sprintf("%s was before the schedule was stored or resumed at %s: it fires from then on.", ShownTime(nominal), ShownTime(since))
 	case !sc.Active:
-		return OutcomePaused, fmt.Sprintf("%s did not fire: the schedule is paused since %s.", shownTime(nominal), shownTime(since))
+		return OutcomePaused, fmt.Sprintf("%s did not fire: the schedule is paused since %s.", ShownTime(nominal), ShownTime(since))
 	case nominal.Before(now.Add(-kept)):
-		return OutcomeForgotten, fmt.Sprintf("%s is too long ago: decisions are kept for %v.", shownTime(nominal), kept)
+		return OutcomeForgotten, fmt.Sprintf("%s is too long ago: decisions are kept for %v.", ShownTime(nominal), kept)
 	}
-	return OutcomeUndecided, fmt.Sprintf("No control bus has decided about %s yet; the one that leads decides it within seconds, as soon as it reaches JetStream.", shownTime(nominal))
+	return OutcomeUndecided, fmt.Sprintf("No control bus has decided about %s yet; the one that leads decides it within seconds, as soon as it reaches JetStream.", ShownTime(nominal))
 }
 
 // whyTriggers explains the last start by triggers before a moment, or what they
@@ -227,12 +227,12 @@ func (s *Scheduler) whyTriggers(ctx context.Context, started *index.Started, at 
 	for _, c := range last.Causes {
 		causes = append(causes, fmt.Sprintf("execution %d of %s", c.Execution, s.shownJob(c.App, c.Job)))
 	}
-	r.Text = fmt.Sprintf("At %s %s started execution %d.", shownTime(r.Nominal), strings.Join(causes, " and "), last.Execution)
+	r.Text = fmt.Sprintf("At %s %s started execution %d.", ShownTime(r.Nominal), strings.Join(causes, " and "), last.Execution)
 	if since := s.unmetText(started, last.Causes, at); since != "" {
 		r.Text += " Since then " + since + "."
 	}
 	if last.Skipped != "" {
-		r.Outcome, r.Text = OutcomeSkipped, fmt.Sprintf("At %s %s met the triggers, but nothing was started: %s.", shownTime(r.Nominal), strings.Join(causes, " and "), last.Skipped)
+		r.Outcome, r.Text = OutcomeSkipped, fmt.Sprintf("At %s %s met the triggers, but nothing was started: %s.", ShownTime(r.Nominal), strings.Join(causes, " and "), last.Skipped)
 	}
 	return r, nil
 }
@@ -268,5 +268,5 @@ func (s *Scheduler) shownJob(app, job string) string {
 	return bus.JobKey(app, s.index.JobName(app, job))
 }
 
-// shownTime returns a time as sentences have it.
-func shownTime(t time.Time) string { return t.Format("2006-01-02 15:04:05 MST") }
+// ShownTime returns a time as the sentences of [Scheduler.Why] have it.
+func ShownTime(t time.Time) string { return t.Format("2006-01-02 15:04:05 MST") }
