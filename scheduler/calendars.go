@@ -89,24 +89,33 @@ const maxSources = 1000
 // decision already. That is possible only if the schedule or a calendar has
 // changed since they passed: by the rules of before, they were no holidays.
 func (s *Scheduler) wasDecided(ctx context.Context, sc *bus.Schedule, p *plan, fire time.Time) (bool, error) {
-	d := p.decisionAt(fire)
-	if d.From.IsZero() || d.From.After(p.startOf(sc)) {
-		return false, nil
-	}
-	n := 0
-	for source := range p.moved.Decisions(d.From.Add(-time.Second), fire) {
-		if source.Fires || source.StoodIn || !source.To.Equal(fire) {
-			continue
-		}
-		if n++; n > maxSources {
-			return false, nil
-		}
-		found, err := s.Fires(ctx, sc.App, sc.Job, sc.Key().Name(), FireQuery{From: source.Time, To: source.Time.Add(time.Second), Limit: 1})
+	sources := p.passedSources(sc, fire)
+	for _, t := range sources {
+		found, err := s.Fires(ctx, sc.App, sc.Job, sc.Key().Name(), FireQuery{From: t, To: t.Add(time.Second), Limit: 1})
 		if err != nil || len(found) == 0 {
 			return false, err
 		}
 	}
-	return n > 0, nil
+	return len(sources) > 0, nil
+}
+
+// passedSources returns the times that were moved to a fire, if the first of
+// them had passed when the schedule or its calendar last changed. It returns
+// none if there are too many.
+func (p *plan) passedSources(sc *bus.Schedule, fire time.Time) (sources []time.Time) {
+	d := p.decisionAt(fire)
+	if d.From.IsZero() || d.From.After(p.startOf(sc)) {
+		return nil
+	}
+	for t := range p.moved.Decisions(d.From.Add(-time.Second), fire) {
+		if t.Fires || t.StoodIn || !t.To.Equal(fire) {
+			continue
+		}
+		if sources = append(sources, t.Time); len(sources) > maxSources {
+			return nil
+		}
+	}
+	return sources
 }
 
 // checkCalendarStays undoes the write of a schedule if its calendar was deleted

@@ -268,18 +268,17 @@ func (s *Scheduler) tryEdit(ctx context.Context, key bus.ScheduleKey, o occasion
 		return e.Revision, err
 	}
 	now := subjects.Now()
-	since, generation := now, uint64(0)
-	if was != nil {
-		generation = was.Generation
-		if o == atCatchUp && !was.Active {
-			since = was.Since // the walk of the next generation decides the times of the pause
-		} else if err := s.decideDue(ctx, was, now, o); err != nil {
+	since, decideFirst := nextSince(was, now, o)
+	if decideFirst {
+		if err := s.decideDue(ctx, was, now, o); err != nil {
 			return 0, err
 		}
-	} else if generation, err = s.lastGeneration(ctx, key); err != nil {
-		return 0, err
 	}
 	if is != nil {
+		generation, err := s.lastGeneration(ctx, key, was)
+		if err != nil {
+			return 0, err
+		}
 		is.Generation, is.Since, is.UpdateTime = generation+1, since, now
 	}
 	if rev, err = s.writeSchedule(ctx, key, was, is, e.Revision); err != nil {
@@ -288,6 +287,19 @@ func (s *Scheduler) tryEdit(ctx context.Context, key bus.ScheduleKey, o occasion
 	s.index.PutSchedule(key, is, rev)
 	s.bus.Event("schedule", what, []string{key.App(), key.Job()}, eventDetail(key, is))
 	return rev, nil
+}
+
+// nextSince returns the moment at which the generation begins that an edit at
+// now writes, and whether the edit decides the times up to now by the generation
+// before. was is nil for a schedule that did not exist.
+func nextSince(was *bus.Schedule, now subjects.Time, o occasion) (since subjects.Time, decideFirst bool) {
+	switch {
+	case was == nil:
+		return now, false
+	case o == atCatchUp && !was.Active:
+		return was.Since, false // the walk of the next generation decides the times of the pause
+	}
+	return now, true
 }
 
 // eventDetail returns what the event of an edit says. The event of a removed
@@ -314,10 +326,13 @@ func (s *Scheduler) writeSchedule(ctx context.Context, key bus.ScheduleKey, was,
 	return s.bus.Schedules.Update(ctx, key.String(), *is, rev)
 }
 
-// lastGeneration returns the generation of the schedule that the job had
-// before. The new schedule counts on from it, so that its walk ignores keys
-// which a late bus creates for the old one.
-func (s *Scheduler) lastGeneration(ctx context.Context, key bus.ScheduleKey) (uint64, error) {
+// lastGeneration returns the generation of was, or if that is nil, of the
+// schedule that the job had before. The new schedule counts on from it, so that
+// its walk ignores keys which a late bus creates for the old one.
+func (s *Scheduler) lastGeneration(ctx context.Context, key bus.ScheduleKey, was *bus.Schedule) (uint64, error) {
+	if was != nil {
+		return was.Generation, nil
+	}
 	last := s.ledger.newestGeneration(key)
 	history, err := s.bus.Schedules.KV().History(ctx, key.String())
 	if err != nil && !errors.Is(err, jetstream.ErrKeyNotFound) {

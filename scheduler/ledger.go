@@ -139,12 +139,12 @@ func (l *ledger) addMarkLocked(schedule bus.ScheduleKey, generation uint64, seco
 	}
 }
 
-// walkStart returns the time after which the walk of the schedule's current
-// generation begins.
-func (l *ledger) walkStart(sc *bus.Schedule) time.Time {
+// walkStart returns the time after which a walk begins: the newest decision of
+// the schedule's generation, or the last change of the schedule or its calendar.
+func (l *ledger) walkStart(sc *bus.Schedule, p *plan) time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	since := sc.Since.Std()
+	since := p.startOf(sc)
 	if t := time.Unix(l.marks[sc.Key()][sc.Generation], 0); t.After(since) {
 		return t
 	}

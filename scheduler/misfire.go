@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
 const (
@@ -62,6 +63,48 @@ const (
 	atCatchUp                  // the schedule is resumed, and makes up for its pause
 	atDeletion                 // the job is deleted; nothing fires any more
 )
+
+// moment is when a bus decides the nominal times of a schedule, and what the bus
+// knows about the time before.
+type moment struct {
+	now                   time.Time
+	downUntil, unledUntil time.Time // those of [leadership.unattendedUntil]
+	occasion              occasion
+}
+
+// decisions returns the outcomes of the schedule's nominal times after start
+// that a bus decides at a moment, in order. start is that of [ledger.walkStart].
+// They depend on nothing else.
+func (p *plan) decisions(sc *bus.Schedule, start time.Time, at moment) iter.Seq[outcome] {
+	if !sc.Active {
+		return func(yield func(outcome) bool) { p.yieldSkipped(start, at.now, skippedPaused, yield) }
+	}
+	return p.outcomesUntil(start, at.now, latenessOf(sc, at.now, at.downUntil, at.unledUntil, at.occasion), at.occasion)
+}
+
+// fireOf returns the decision to store about an outcome. It has no execution
+// yet.
+func (p *plan) fireOf(sc *bus.Schedule, st outcome) bus.Fire {
+	f := bus.Fire{
+		Generation: sc.Generation, Nominal: subjects.TimeOf(st.nominal), CaughtUp: st.caughtUp, Skipped: st.skipped,
+		BlockedBy: st.blocker,
+	}
+	if st.skippedCount > 1 {
+		f.SkippedFrom, f.SkippedCount = subjects.TimeOf(st.skippedFrom), st.skippedCount
+	}
+	if st.skipped == "" {
+		f.Parameters, f.Priority = sc.Parameters, sc.Priority
+		if sc.Overlap != bus.OverlapAllow {
+			f.Overlap = sc.Overlap
+		}
+		d := p.decisionAt(st.nominal)
+		f.Date = d.Date.String()
+		if !d.From.IsZero() {
+			f.From = subjects.TimeOf(d.From)
+		}
+	}
+	return f
+}
 
 // latenessOf returns which of the schedule's nominal times up to now are late.
 // downUntil and unledUntil are those of [leadership.unattendedUntil].

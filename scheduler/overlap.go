@@ -28,32 +28,38 @@ func queuesFires(overlap string) bool {
 // applyOverlap changes the outcome of a nominal time that would fire, by the
 // overlap policy of its schedule. It reads which executions run at this moment.
 func (s *Scheduler) applyOverlap(ctx context.Context, sc *bus.Schedule, st outcome) (outcome, error) {
-	key := sc.Key()
-	running, err := s.findRunning(ctx, key)
+	running, err := s.findRunning(ctx, sc.Key())
 	if err != nil {
 		return st, err
 	}
-	waiting := s.waitingFires(key)
-	if len(waiting) > 0 && running == nil && queuesFires(sc.Overlap) {
-		waiting = waiting[1:] // the first of them is about to start
+	var id int64
+	if running != nil {
+		id = running.ID
 	}
-	most := 0
-	switch sc.Overlap {
-	case bus.OverlapQueueOne, bus.OverlapCancelRunning:
-		most = 1
-	case bus.OverlapQueueAll:
-		most = maxQueued
-	case bus.OverlapSkip:
-		if running != nil {
-			st.skipped, st.blocker = skippedOverlap, running.ID
-			return st, nil
-		}
-		most = 1
-	}
-	if len(waiting) >= most {
-		st.skipped, st.blocker = skippedOverlap, waiting[len(waiting)-1].execution
+	if by := blockerOf(sc.Overlap, id, s.waitingFires(sc.Key())); by != 0 {
+		st.skipped, st.blocker = skippedOverlap, by
 	}
 	return st, nil
+}
+
+// blockerOf returns the execution because of which an overlap policy skips a
+// nominal time, or 0. running is an execution of the schedule that has not
+// ended, or 0. waiting are those of its fires that have no execution yet.
+func blockerOf(overlap string, running int64, waiting []openFire) int64 {
+	if len(waiting) > 0 && running == 0 && queuesFires(overlap) {
+		waiting = waiting[1:] // the first of them is about to start
+	}
+	most := 1
+	switch {
+	case overlap == bus.OverlapSkip && running != 0:
+		return running
+	case overlap == bus.OverlapQueueAll:
+		most = maxQueued
+	}
+	if len(waiting) < most {
+		return 0
+	}
+	return waiting[len(waiting)-1].execution
 }
 
 // waitingFires returns the open fires of a schedule whose execution the read

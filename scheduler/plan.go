@@ -323,6 +323,12 @@ func (p *plan) dueAfter(t time.Time) time.Time {
 	return next.Add(p.shift)
 }
 
+// isDue reports whether a nominal time after start is due at now.
+func (p *plan) isDue(start, now time.Time) bool {
+	next := p.nextAfter(start)
+	return !next.IsZero() && !next.Add(p.shift).After(now)
+}
+
 // timesBetween returns the nominal times after from, up to and including to.
 func (p *plan) timesBetween(from, to time.Time) iter.Seq[time.Time] {
 	return func(yield func(time.Time) bool) {

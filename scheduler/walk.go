@@ -68,95 +68,55 @@ func (s *Scheduler) isDue(sc *bus.Schedule, now subjects.Time) bool {
 	if err != nil {
 		return false // addTimer has logged it
 	}
-	next := p.nextAfter(s.walkStart(sc, p))
-	return !next.IsZero() && !next.Add(p.shift).After(now.Std())
-}
-
-// walkStart returns the time after which a walk begins: the newest decision of
-// the schedule's generation, or the last change of the schedule or its calendar.
-func (s *Scheduler) walkStart(sc *bus.Schedule, p *plan) time.Time {
-	start := s.ledger.walkStart(sc)
-	if since := p.startOf(sc); since.After(start) {
-		return since
-	}
-	return start
+	return p.isDue(s.ledger.walkStart(sc, p), now.Std())
 }
 
 // decideDue decides the schedule's nominal times up to now, in order. A fire
 // that cannot be submitted stays open.
 func (s *Scheduler) decideDue(ctx context.Context, sc *bus.Schedule, now subjects.Time, o occasion) error {
 	read := time.Now()
-	if sc.Active && sc.Calendar != "" {
+	if sc.Calendar != "" {
 		if err := s.refreshCalendars(ctx); err != nil { // the read model may lag behind a change
 			return err
 		}
 	}
 	p, err := s.plans.planFor(sc)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil // a broken schedule has no nominal times
-	case !sc.Active:
-		return s.skipPaused(ctx, sc, p, now)
 	}
 	downUntil, unledUntil := s.leadership.unattendedUntil(now.Std())
-	late := latenessOf(sc, now.Std(), downUntil, unledUntil, o)
-	for st := range p.outcomesUntil(s.walkStart(sc, p), now.Std(), late, o) {
+	at := moment{now: now.Std(), downUntil: downUntil, unledUntil: unledUntil, occasion: o}
+	for st := range p.decisions(sc, s.ledger.walkStart(sc, p), at) {
 		if isStale(read) {
 			return errStale
 		}
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if st.skipped == "" && p.moved != nil {
-			if decided, err := s.wasDecided(ctx, sc, p, st.nominal); err != nil {
-				return err
-			} else if decided {
-				st.skipped, st.caughtUp = skippedDecided, false
-			}
+		if st, err = s.checkOutcome(ctx, sc, p, st); err != nil {
+			return err
 		}
-		if st.skipped == "" && sc.Overlap != "" && sc.Overlap != bus.OverlapAllow {
-			if st, err = s.applyOverlap(ctx, sc, st); err != nil {
-				return err
-			}
-		}
-		if err := s.createFire(ctx, sc, p, st); err != nil {
+		if err := s.storeFire(ctx, sc.Key(), st.nominal.Unix(), p.fireOf(sc, st)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// skipPaused decides the nominal times that passed while a schedule was paused.
-func (s *Scheduler) skipPaused(ctx context.Context, sc *bus.Schedule, p *plan, now subjects.Time) (err error) {
-	p.yieldSkipped(s.walkStart(sc, p), now.Std(), skippedPaused, func(st outcome) bool {
-		err = s.createFire(ctx, sc, p, st)
-		return err == nil
-	})
-	return err
-}
-
-// createFire stores a decision by creating its key. If this bus created the key
-// and the decision is a fire, it submits the execution.
-func (s *Scheduler) createFire(ctx context.Context, sc *bus.Schedule, p *plan, st outcome) error {
-	f := bus.Fire{
-		Generation: sc.Generation, Nominal: subjects.TimeOf(st.nominal), CaughtUp: st.caughtUp, Skipped: st.skipped,
-		BlockedBy: st.blocker,
-	}
-	if st.skippedCount > 1 {
-		f.SkippedFrom, f.SkippedCount = subjects.TimeOf(st.skippedFrom), st.skippedCount
-	}
-	if st.skipped == "" {
-		f.Parameters, f.Priority = sc.Parameters, sc.Priority
-		if sc.Overlap != bus.OverlapAllow {
-			f.Overlap = sc.Overlap
-		}
-		d := p.decisionAt(st.nominal)
-		f.Date = d.Date.String()
-		if !d.From.IsZero() {
-			f.From = subjects.TimeOf(d.From)
+// checkOutcome changes the outcome of a nominal time that would fire, if earlier
+// decisions or executions of the schedule stand against it.
+func (s *Scheduler) checkOutcome(ctx context.Context, sc *bus.Schedule, p *plan, st outcome) (outcome, error) {
+	if st.skipped == "" && p.moved != nil {
+		if decided, err := s.wasDecided(ctx, sc, p, st.nominal); err != nil {
+			return st, err
+		} else if decided {
+			st.skipped, st.caughtUp = skippedDecided, false
 		}
 	}
-	return s.storeFire(ctx, sc.Key(), st.nominal.Unix(), f)
+	if st.skipped == "" && sc.Overlap != "" && sc.Overlap != bus.OverlapAllow {
+		return s.applyOverlap(ctx, sc, st)
+	}
+	return st, nil
 }
 
 // storeFire stores a decision by creating its key, which ends with the number.
