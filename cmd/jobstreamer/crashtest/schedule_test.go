@@ -18,6 +18,7 @@ import (
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
 // chain are jobs each of which starts the next. The first one is scheduled for
@@ -70,6 +71,8 @@ func (c *chaos) runSchedule(length time.Duration) {
 	c.disturbBuses(ctx)
 	<-ctx.Done()
 	cancel()
+	// A pause skips what is late. So all times until now have to be decided.
+	c.waitForSecond(dir, time.Now())
 	put(jobPath(chain[0])+"/schedule/pause", struct{}{})
 	c.waitForLines(dir)
 	c.checkLines(dir)
@@ -138,6 +141,23 @@ func readLines(t *testing.T, dir, job string) map[string]int {
 	return lines
 }
 
+// waitForSecond waits until the first job of the chain has run for the second
+// of t or a later one.
+func (c *chaos) waitForSecond(dir string, t time.Time) {
+	want := subjects.TimeOf(t).String()
+	for end := time.Now().Add(2 * patience); ; time.Sleep(500 * time.Millisecond) {
+		for word := range readLines(c.T, dir, chain[0]) {
+			if word >= want {
+				return
+			}
+		}
+		if time.Now().After(end) {
+			c.Errorf("after %v %s has not run for %s or later", 2*patience, chain[0], want)
+			return
+		}
+	}
+}
+
 // waitForLines waits until the last job of the chain has run as often as the
 // first, and daily has run.
 func (c *chaos) waitForLines(dir string) {
@@ -157,6 +177,19 @@ func (c *chaos) waitForLines(dir string) {
 			return
 		}
 	}
+}
+
+// whyNot returns what the control bus says about a second for which the first
+// job of the chain did not run.
+func (c *chaos) whyNot(at time.Time) string {
+	ctx, cancel := context.WithTimeout(c.Context(), patience)
+	defer cancel()
+	var answer json.RawMessage
+	path := jobPath(chain[0]) + "/why?at=" + at.UTC().Format(time.RFC3339)
+	if _, err := c.newClient(0).sendUntilAnswered(ctx, http.MethodGet, path, "", nil, &answer); err != nil {
+		return err.Error()
+	}
+	return string(answer)
 }
 
 // checkLines checks that the schedule fired for each second once, that each
@@ -181,7 +214,7 @@ func (c *chaos) checkLines(dir string) {
 	}
 	for at := first; !at.After(last); at = at.Add(time.Second) {
 		if !seconds[at.Unix()] {
-			c.Errorf("%s did not run for %v", chain[0], at)
+			c.Errorf("%s did not run for %v: %s", chain[0], at, c.whyNot(at))
 		}
 	}
 	for _, job := range chain[1:] {
