@@ -73,7 +73,7 @@ func (s *Scheduler) decideStored(ctx context.Context, key bus.ScheduleKey, now s
 		if errors.Is(err, bus.ErrNotFound) {
 			return nil
 		}
-		if err != nil {
+		if err != nil || !e.Value.Active {
 			return err
 		}
 		if err := s.decideDue(ctx, &e.Value, now, atEdit); !errors.Is(err, errStale) {

@@ -74,9 +74,14 @@ type moment struct {
 
 // decisions returns the outcomes of the schedule's nominal times after start
 // that a bus decides at a moment, in order. start is that of [ledger.walkStart].
-// They depend on nothing else.
+// They depend on nothing else. Only an edit decides the times of a pause: a bus
+// that has not heard of the pause may walk, and the resumption may make up for
+// them.
 func (p *plan) decisions(sc *bus.Schedule, start time.Time, at moment) iter.Seq[outcome] {
-	if !sc.Active {
+	switch {
+	case !sc.Active && at.occasion == atWalk:
+		return func(func(outcome) bool) {}
+	case !sc.Active:
 		return func(yield func(outcome) bool) { p.yieldSkipped(start, at.now, skippedPaused, yield) }
 	}
 	return p.outcomesUntil(start, at.now, latenessOf(sc, at.now, at.downUntil, at.unledUntil, at.occasion), at.occasion)
@@ -248,7 +253,7 @@ func (p *plan) yieldMisfires(from, to time.Time, keep int, reason string, late b
 }
 
 // yieldSkipped yields the nominal times after from and up to to as skipped. A
-// long run becomes a single outcome.
+// long run becomes a single outcome of its newest time.
 func (p *plan) yieldSkipped(from, to time.Time, reason string, yield func(outcome) bool) bool {
 	var single []time.Time
 	count := 0
@@ -261,7 +266,8 @@ func (p *plan) yieldSkipped(from, to time.Time, reason string, yield func(outcom
 		}
 	}
 	if count > maxSingleSkips {
-		return yield(outcome{nominal: to, skipped: reason, skippedFrom: single[0], skippedCount: count})
+		newest := p.newestBetween(from, to, 1)[0]
+		return yield(outcome{nominal: newest, skipped: reason, skippedFrom: single[0], skippedCount: count})
 	}
 	for _, t := range single {
 		if !yield(outcome{nominal: t, skipped: reason}) {

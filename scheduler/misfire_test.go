@@ -154,3 +154,29 @@ func (s outcome) String() string {
 	}
 	return text
 }
+
+func TestPausedTimes(t *testing.T) {
+	day := func(h, m, s int) time.Time { return time.Date(2026, 5, 4, h, m, s, 0, time.UTC) }
+	for _, tt := range []struct {
+		name, cron string
+		now        time.Time
+		at         occasion
+		want       string
+	}{
+		{"an edit skips the times of a pause", "0 0/20 * * * ?", day(8, 45, 0), atEdit, "8:20 paused, 8:40 paused"},
+		{"a walk of a bus that has not heard of the pause decides nothing", "0 0/20 * * * ?", day(8, 45, 0), atWalk, ""},
+		{"a long run has the key of its newest time", "0 0/2 * * * ?", day(9, 31, 30), atEdit, "8:02-9:30 paused x45"},
+	} {
+		p, err := newPlan(&bus.Schedule{Cron: tt.cron}, time.UTC, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for s := range p.decisions(&bus.Schedule{}, day(8, 0, 0), moment{now: tt.now, occasion: tt.at}) {
+			got = append(got, s.String())
+		}
+		if got := strings.Join(got, ", "); got != tt.want {
+			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
+		}
+	}
+}
