@@ -43,6 +43,7 @@ type Bus struct {
 	Jobs        *Store[Job]
 	Schedules   *Store[Schedule]
 	Calendars   *Store[Calendar]
+	Pauses      *Store[Pauses] // keys of PausesKey
 	Agents      *Store[Agent]
 	Executions  *Store[Execution]
 	Fires       *Store[Fire]
@@ -106,6 +107,7 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Bus, error) {
 		openStore(ctx, b, subjects.JobsBucket, &b.Jobs),
 		openStore(ctx, b, subjects.SchedulesBucket, &b.Schedules),
 		openStore(ctx, b, subjects.CalendarsBucket, &b.Calendars),
+		openStore(ctx, b, subjects.PausesBucket, &b.Pauses),
 		openStore(ctx, b, subjects.AgentsBucket, &b.Agents),
 		openStore(ctx, b, subjects.ExecutionsBucket, &b.Executions),
 		openStore(ctx, b, subjects.FiresBucket, &b.Fires),

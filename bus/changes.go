@@ -14,8 +14,8 @@ const maxChanges = 32
 
 // definitions are the buckets whose writes [RecordChanges] records.
 var definitions = []string{
-	subjects.AppsBucket, subjects.JobsBucket, subjects.SchedulesBucket, subjects.CalendarsBucket, subjects.DeploymentsBucket,
-	subjects.AgentsBucket, subjects.UsersBucket, subjects.TokensBucket,
+	subjects.AppsBucket, subjects.JobsBucket, subjects.SchedulesBucket, subjects.CalendarsBucket, subjects.PausesBucket,
+	subjects.DeploymentsBucket, subjects.AgentsBucket, subjects.UsersBucket, subjects.TokensBucket,
 }
 
 // Change is one write to a definition.

@@ -76,6 +76,7 @@ func Streams(replicas int, r Retention) []jetstream.StreamConfig {
 		kv(subjects.JobsBucket, 64), // the history of a definition
 		kv(subjects.SchedulesBucket, 10),
 		kv(subjects.CalendarsBucket, 10),
+		kv(subjects.PausesBucket, 1),
 		kv(subjects.AgentsBucket, 1),
 		kv(subjects.ExecutionsBucket, 1),
 		kv(subjects.FiresBucket, 1),

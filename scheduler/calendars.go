@@ -52,7 +52,7 @@ func (s *Scheduler) DecideBefore(ctx context.Context, keys map[string]bool) (sub
 	}
 	now := subjects.Now()
 	for i := range all {
-		if sc := &all[i].Value; sc.Active && keys[sc.Calendar] && s.isDue(sc, now) {
+		if sc := &all[i].Value; sc.Active && keys[sc.Calendar] && s.isDue(sc, now.Std()) {
 			if err := s.decideStored(ctx, sc.Key(), now); err != nil {
 				return 0, err
 			}

@@ -42,6 +42,24 @@
 // during it with the reason "paused", unless the resumption asks to make up for
 // them: then the next generation begins where the pause began.
 //
+// # Pauses of groups
+//
+// An application, or all schedules, can be paused too. Such a pause changes no
+// schedule: it is a period in a record of its own in bucket pauses. While it is
+// on, a walk decides nothing that is due after its beginning. When it has ended,
+// what was due during it is skipped with the reason "paused", or if it ended with
+// catch_up, is a misfire, however late it is. With a jitter, what counts is when a
+// time is due, and not the nominal time.
+//
+// Pauses may overlap, also with that of a schedule: what was due is a misfire
+// only if all of them ended with catch_up, and it waits until all have ended. An
+// edit during a pause decides what has passed as paused: a later catch_up does
+// not bring it back. Triggers wait for the end of a pause. What was decided
+// before it goes on: open and queued fires, retries.
+//
+// A walk goes by the pauses as they are stored, as it does for calendars. Old
+// periods are dropped once every time during them is decided.
+//
 // # Misfires
 //
 // A nominal time is a misfire in two cases: it passed while no bus was running,

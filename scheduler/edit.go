@@ -215,10 +215,11 @@ func (s *Scheduler) noSuchSchedule(key bus.ScheduleKey) error {
 }
 
 // Next returns the next n nominal times of a schedule, in its time zone. It
-// returns none if the schedule is paused or does not exist.
+// returns none if the schedule does not exist, or if it, its application or all
+// schedules are paused.
 func (s *Scheduler) Next(key bus.ScheduleKey, n int) []time.Time {
 	sc, ok := s.index.Schedule(key)
-	if !ok || !sc.Active {
+	if !ok || !sc.Active || s.isHeld(sc.App) {
 		return nil
 	}
 	p, err := s.plans.planFor(sc)

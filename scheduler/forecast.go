@@ -15,14 +15,14 @@ type ForecastFire struct {
 	Nominal  time.Time // before Due if the schedule has a jitter
 }
 
-// Forecast returns the first fires of all active schedules of some applications
-// that are due from one moment until before another, by time, and whether there
-// are more than limit.
+// Forecast returns the first fires of all schedules of some applications that are
+// due from one moment until before another, by time, and whether there are more
+// than limit. It leaves out schedules that a pause holds back.
 func (s *Scheduler) Forecast(from, to time.Time, isAllowed func(app string) bool, limit int) (fires []ForecastFire, more bool) {
 	var next fireHeap
 	for _, e := range s.index.Schedules() {
 		sc := &e.Value
-		if !sc.Active || !isAllowed(sc.App) {
+		if !sc.Active || !isAllowed(sc.App) || s.isHeld(sc.App) {
 			continue
 		}
 		if p, err := s.plans.planFor(sc); err == nil {

@@ -3,6 +3,7 @@ package scheduler
 import (
 	"cmp"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
@@ -50,6 +51,7 @@ type lateness struct {
 	unledUntil time.Time // later times up to this passed while no bus led
 	tooOld     time.Time // no misfire fires up to this; zero: none is too old
 	limit      int       // the number of misfires that fire_all fires
+	pauses     pauseSpans
 }
 
 // occasion is the event that makes the scheduler decide the nominal times of a
@@ -69,6 +71,7 @@ const (
 type moment struct {
 	now                   time.Time
 	downUntil, unledUntil time.Time // those of [leadership.unattendedUntil]
+	pauses                pauseSpans
 	occasion              occasion
 }
 
@@ -84,7 +87,19 @@ func (p *plan) decisions(sc *bus.Schedule, start time.Time, at moment) iter.Seq[
 	case !sc.Active:
 		return func(yield func(outcome) bool) { p.yieldSkipped(start, at.now, skippedPaused, yield) }
 	}
-	return p.outcomesUntil(start, at.now, latenessOf(sc, at.now, at.downUntil, at.unledUntil, at.occasion), at.occasion)
+	l := latenessOf(sc, at.now, at.downUntil, at.unledUntil, at.occasion)
+	l.pauses = at.pauses
+	return p.outcomesUntil(start, at.decidesUntil(sc), l, at.occasion)
+}
+
+// decidesUntil returns the moment up to which the bus decides what is due. A walk
+// decides nothing that is due during a pause that is on: only its end tells what
+// becomes of that. An edit decides everything.
+func (m *moment) decidesUntil(sc *bus.Schedule) time.Time {
+	if held := m.pauses.heldSince(sc); m.occasion == atWalk && !held.IsZero() && held.Before(m.now) {
+		return held
+	}
+	return m.now
 }
 
 // fireOf returns the decision to store about an outcome. It has no execution
@@ -141,42 +156,123 @@ func latenessOf(sc *bus.Schedule, now, downUntil, unledUntil time.Time, o occasi
 //	from ---- misfires ---- lateUntil ---- nobody led ---- unledUntil ---- on time ---- now
 //
 // For misfires the policy decides: fire_all fires each of them up to a limit,
-// skip fires none, and fire_once fires the newest unless another time is due
+// skip fires none, and fire_once fires the newest unless another time fires
 // after it. Those that are older than the catch-up window are skipped.
 // Times that passed while nobody led are not misfires. The policy fire_all
 // fires each of them. The other policies fire the newest unless a time that is
 // on time follows: a takeover then loses no lone fire, and does not start many
 // executions at once. Times that are on time fire.
+//
+// Pauses of the application or of all schedules cut pieces out of that. Their
+// times are skipped, or they are misfires, however late they are.
 func (p *plan) dueOutcomes(from, now time.Time, l lateness) iter.Seq[outcome] {
 	return func(yield func(outcome) bool) {
-		if old := earlier(l.tooOld, l.lateUntil); old.After(from) {
-			if !p.yieldSkipped(from, old, skippedWindow, yield) {
-				return
-			}
-			from = old
-		}
-		if l.lateUntil.After(from) {
-			reason := l.reason
-			if l.policy == bus.MisfireFireAll {
-				reason = skippedLimit
-			}
-			if !p.yieldMisfires(from, l.lateUntil, p.catchUpCount(l.lateUntil, now, l.policy, l.limit), reason, true, yield) {
-				return
-			}
-			from = l.lateUntil
-		}
-		if l.unledUntil.After(from) && l.policy != bus.MisfireFireAll {
-			if !p.yieldMisfires(from, l.unledUntil, p.catchUpCount(l.unledUntil, now, bus.MisfireFireOnce, 1), l.reason, false, yield) {
-				return
-			}
-			from = l.unledUntil
-		}
-		for t := range p.timesBetween(from, now) {
-			if !yield(outcome{nominal: t}) {
+		pieces := l.piecesBetween(from, now)
+		fire := p.firesOf(pieces, &l)
+		for i := range pieces {
+			if !p.yieldPiece(&pieces[i], fire[i], &l, yield) {
 				return
 			}
 		}
 	}
+}
+
+// piece is a range of nominal times that are treated alike: those after from, up
+// to and including to.
+type piece struct {
+	from, to time.Time
+	kind     pieceKind
+}
+
+type pieceKind int
+
+const (
+	onTime   pieceKind = iota
+	unled              // passed while no bus led
+	misfired           // misfires
+	tooOld             // misfires before the catch-up window
+	paused
+)
+
+// piecesBetween cuts the time after from, up to and including to, into pieces.
+func (l *lateness) piecesBetween(from, to time.Time) (all []piece) {
+	addUntil := func(kind pieceKind, until time.Time) {
+		if until = earlier(until, to); !until.After(from) {
+			return
+		}
+		if n := len(all); n > 0 && all[n-1].kind == kind {
+			all[n-1].to = until
+		} else {
+			all = append(all, piece{from, until, kind})
+		}
+		from = until
+	}
+	addUnpaused := func(until time.Time) {
+		addUntil(tooOld, earlier(earlier(l.tooOld, l.lateUntil), until))
+		addUntil(misfired, earlier(l.lateUntil, until))
+		if l.policy != bus.MisfireFireAll {
+			addUntil(unled, earlier(l.unledUntil, until))
+		}
+		addUntil(onTime, until)
+	}
+	for _, span := range l.pauses.between(from, to) {
+		addUnpaused(span.from)
+		if span.catchUp {
+			addUntil(tooOld, earlier(l.tooOld, span.to))
+			addUntil(misfired, span.to)
+		} else {
+			addUntil(paused, span.to)
+		}
+	}
+	addUnpaused(to)
+	return all
+}
+
+// firesOf returns for each piece how many of its newest times may fire. It has
+// no meaning for times that are on time, which all fire.
+func (p *plan) firesOf(pieces []piece, l *lateness) []int {
+	fire := make([]int, len(pieces))
+	oldest := slices.IndexFunc(pieces, func(pc piece) bool { return pc.kind == unled || pc.kind == misfired })
+	firesLater, left := false, l.limit
+	for i := len(pieces) - 1; i >= oldest && oldest >= 0; i-- {
+		pc := &pieces[i]
+		switch {
+		case pc.kind == misfired && l.policy == bus.MisfireFireAll:
+			if fire[i] = left; i > oldest {
+				left -= len(p.newestBetween(pc.from, pc.to, left))
+			}
+		case pc.kind == misfired && l.policy == bus.MisfireSkip, pc.kind == tooOld, pc.kind == paused, firesLater:
+		default:
+			fire[i] = 1
+			firesLater = i > oldest && p.hasTime(pc.from, pc.to)
+		}
+	}
+	return fire
+}
+
+// yieldPiece yields the outcomes of a piece, of whose newest times so many may
+// fire.
+func (p *plan) yieldPiece(pc *piece, fire int, l *lateness, yield func(outcome) bool) bool {
+	switch pc.kind {
+	case paused:
+		return p.yieldSkipped(pc.from, pc.to, skippedPaused, yield)
+	case tooOld:
+		return p.yieldSkipped(pc.from, pc.to, skippedWindow, yield)
+	case misfired:
+		reason := l.reason
+		if l.policy == bus.MisfireFireAll {
+			reason = skippedLimit
+		}
+		return p.yieldMisfires(pc.from, pc.to, fire, reason, true, yield)
+	case unled:
+		return p.yieldMisfires(pc.from, pc.to, fire, l.reason, false, yield)
+	}
+	for t := range p.timesBetween(pc.from, pc.to) {
+		if !yield(outcome{nominal: t}) {
+			return false
+		}
+	}
+	return true
 }
 
 func earlier(a, b time.Time) time.Time {
@@ -189,13 +285,16 @@ func earlier(a, b time.Time) time.Time {
 // outcomesUntil returns the outcomes of the nominal times after from that are due
 // at now, in order. Except at a walk, it adds those of the times that have
 // passed but are not due before now because of the jitter: the next generation
-// begins at now. They fire early, or are skipped if nothing fires any more.
+// begins at now. They fire early, or are skipped if nothing fires any more or a
+// pause is on.
 func (p *plan) outcomesUntil(from, now time.Time, l lateness, o occasion) iter.Seq[outcome] {
+	isHeld := l.pauses.isOn()
 	due := now.Add(-p.shift)
 	l.lateUntil, l.unledUntil = l.lateUntil.Add(-p.shift), l.unledUntil.Add(-p.shift)
 	if !l.tooOld.IsZero() {
 		l.tooOld = l.tooOld.Add(-p.shift)
 	}
+	l.pauses = l.pauses.earlierBy(p.shift)
 	return func(yield func(outcome) bool) {
 		for st := range p.dueOutcomes(from, due, l) {
 			if !yield(st) {
@@ -208,7 +307,11 @@ func (p *plan) outcomesUntil(from, now time.Time, l lateness, o occasion) iter.S
 		if from.Before(due) {
 			from = due
 		}
-		if o != atEdit {
+		switch {
+		case isHeld:
+			p.yieldSkipped(from, now, skippedPaused, yield)
+			return
+		case o != atEdit:
 			p.yieldSkipped(from, now, l.reason, yield)
 			return
 		}
@@ -218,20 +321,6 @@ func (p *plan) outcomesUntil(from, now time.Time, l lateness, o occasion) iter.S
 			}
 		}
 	}
-}
-
-// catchUpCount returns how many of the times up to late may fire.
-func (p *plan) catchUpCount(late, now time.Time, policy string, limit int) int {
-	switch policy {
-	case bus.MisfireSkip:
-		return 0
-	case bus.MisfireFireAll:
-		return limit
-	}
-	if t := p.nextAfter(late); !t.IsZero() && !t.After(now) {
-		return 0
-	}
-	return 1
 }
 
 // yieldMisfires yields the nominal times after from and up to to. The newest

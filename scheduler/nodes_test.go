@@ -333,10 +333,30 @@ func (f faultyStore) Create(ctx context.Context, key string, v bus.Fire, _ ...je
 	return rev, err
 }
 
-// watchedIndex is a read model in which a test can hide an execution.
+// watchedIndex is a read model in which a test can hide an execution, or pauses.
 type watchedIndex struct {
 	*index.Index
 	find func(id int64) bool // nil hides nothing
+
+	lags bool // its watch brings no pauses
+	mu   sync.Mutex
+	put  *bus.PauseSet // pauses that were put into a model that lags
+}
+
+func (w *watchedIndex) Pauses() *bus.PauseSet {
+	if !w.lags {
+		return w.Index.Pauses()
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.put
+}
+
+func (w *watchedIndex) PutPauses(key string, v *bus.Pauses, rev uint64) {
+	w.mu.Lock()
+	w.put = w.put.With(key, v, rev)
+	w.mu.Unlock()
+	w.Index.PutPauses(key, v, rev)
 }
 
 func (w *watchedIndex) Find(id int64) (index.Summary, bool) {

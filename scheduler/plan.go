@@ -340,6 +340,12 @@ func (p *plan) timesBetween(from, to time.Time) iter.Seq[time.Time] {
 	}
 }
 
+// hasTime reports whether timesBetween returns any time.
+func (p *plan) hasTime(from, to time.Time) bool {
+	t := p.nextAfter(from)
+	return !t.IsZero() && !t.After(to)
+}
+
 // countBetween counts the times of timesBetween, up to a million.
 func (p *plan) countBetween(from, to time.Time) (n int) {
 	for range p.timesBetween(from, to) {

@@ -38,6 +38,9 @@ type Index interface {
 	ScheduleChanged() <-chan struct{} // closed at the next change of any schedule or calendar
 	Calendars() *calendars.Set
 	PutCalendar(key string, v *bus.Calendar, revision uint64)
+	Pauses() *bus.PauseSet
+	PausesChanged() <-chan struct{} // closed at the next change of any pauses
+	PutPauses(key string, v *bus.Pauses, revision uint64)
 	Find(id int64) (index.Summary, bool)
 	Definition(app, key string) (def *bus.Job, parsed *jsl.Job, ok bool)
 	OnEnd(f func(app, job string, id int64))
@@ -81,6 +84,8 @@ type Scheduler struct {
 	locks      scheduleLocks
 	leadership leadership
 	ended      *endedQueue
+	spans      spanCache
+	pauseReads sharedRead
 }
 
 // New returns a scheduler. Call New before the index runs, and [Scheduler.Run]
@@ -118,6 +123,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 		}
 		g.Go(func() error { s.leases.Keep(ctx, leaseName, s.bus.Name(), s.onRenewal); return nil })
 		g.Go(func() error { return s.purgeHourly(ctx) })
+		g.Go(func() error { return s.watchPauses(ctx) })
 		g.Go(func() error { return s.runTimers(ctx) })
 		return s.walkAll(ctx)
 	})

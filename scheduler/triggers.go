@@ -142,6 +142,13 @@ func (s *Scheduler) walkTrigger(ctx context.Context, key bus.ScheduleKey) error 
 			}
 		}
 	}
+	if len(met) == 0 {
+		return nil
+	}
+	if err := s.refreshPauses(ctx); err != nil || s.isHeld(key.App()) {
+		s.ended.addAll(key) // the end of the pause, or the next renewal of the lease, wakes it
+		return err
+	}
 	slices.SortFunc(met, func(a, b index.Summary) int { return cmp.Compare(a.ID, b.ID) })
 	for i := range met {
 		err := errStale

@@ -60,15 +60,15 @@ func (s *Scheduler) decideUntil(ctx context.Context, key bus.ScheduleKey, now su
 // decided. It reads memory only. Most walks end here.
 func (s *Scheduler) hasDue(key bus.ScheduleKey, now subjects.Time) bool {
 	sc, ok := s.index.Schedule(key)
-	return ok && sc.Active && s.isDue(sc, now)
+	return ok && sc.Active && s.isDue(sc, s.heldUntil(sc, now.Std()))
 }
 
-func (s *Scheduler) isDue(sc *bus.Schedule, now subjects.Time) bool {
+func (s *Scheduler) isDue(sc *bus.Schedule, now time.Time) bool {
 	p, err := s.plans.planFor(sc)
 	if err != nil {
 		return false // addTimer has logged it
 	}
-	return p.isDue(s.ledger.walkStart(sc, p), now.Std())
+	return p.isDue(s.ledger.walkStart(sc, p), now)
 }
 
 // decideDue decides the schedule's nominal times up to now, in order. A fire
@@ -80,12 +80,17 @@ func (s *Scheduler) decideDue(ctx context.Context, sc *bus.Schedule, now subject
 			return err
 		}
 	}
+	if sc.Active {
+		if err := s.refreshPauses(ctx); err != nil {
+			return err
+		}
+	}
 	p, err := s.plans.planFor(sc)
 	if err != nil {
 		return nil // a broken schedule has no nominal times
 	}
 	downUntil, unledUntil := s.leadership.unattendedUntil(now.Std())
-	at := moment{now: now.Std(), downUntil: downUntil, unledUntil: unledUntil, occasion: o}
+	at := moment{now: now.Std(), downUntil: downUntil, unledUntil: unledUntil, pauses: s.pausesOf(sc.App), occasion: o}
 	for st := range p.decisions(sc, s.ledger.walkStart(sc, p), at) {
 		if isStale(read) {
 			return errStale

@@ -39,6 +39,7 @@ const (
 	JobsBucket        = BucketPrefix + "jobs"         // <app>.<job>
 	SchedulesBucket   = BucketPrefix + "schedules"    // <app>.<job>, <app>.<job>.<name>
 	CalendarsBucket   = BucketPrefix + "calendars"    // derived from the name
+	PausesBucket      = BucketPrefix + "pauses"       // all, app.<app>: pauses of schedules
 	ExecutionsBucket  = BucketPrefix + "executions"   // <app>.<job>.<execution>
 	FiresBucket       = BucketPrefix + "fires"        // <app>.<job>.<unix second>
 	AgentsBucket      = BucketPrefix + "agents"       // <agent>

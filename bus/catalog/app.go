@@ -83,10 +83,27 @@ func (c *Catalog) DeleteApp(ctx context.Context, app string) error {
 		return err
 	}
 	c.x.PutApp(app, nil, e.Revision+1)
+	if err := c.deletePauses(ctx, app); err != nil {
+		return err
+	}
 	for _, job := range c.x.JobKeys(app) {
 		if err := c.cfg.History.DeleteHistory(ctx, app, job); err != nil {
 			return err
 		}
 	}
 	return c.b.RemoveQueue(ctx, app)
+}
+
+// deletePauses deletes the pauses of an application without jobs: they must not
+// hold back a later application of the same name.
+func (c *Catalog) deletePauses(ctx context.Context, app string) error {
+	key := bus.PausesKey(app)
+	e, err := c.b.Pauses.Get(ctx, key)
+	if err == nil {
+		err = c.b.Pauses.Delete(ctx, key, e.Revision)
+	}
+	if errors.Is(err, bus.ErrNotFound) {
+		return nil
+	}
+	return err
 }

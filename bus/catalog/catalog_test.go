@@ -215,11 +215,17 @@ func TestLifeOfAnApp(t *testing.T) {
 	if err := w.DeleteJob(t.Context(), "shop", "a", nil, false); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := w.b.Pauses.Create(t.Context(), bus.PausesKey("shop"), bus.Pauses{Periods: []bus.PausePeriod{{From: subjects.Now()}}}); err != nil {
+		t.Fatal(err)
+	}
 	if err := w.DeleteApp(t.Context(), "shop"); err != nil {
 		t.Error(err)
 	}
 	if _, _, err := w.App(t.Context(), "shop"); !bus.HasCode(err, bus.CodeNoSuchApp) {
 		t.Errorf("after the deletion: %v", err)
+	}
+	if _, err := w.b.Pauses.Get(t.Context(), bus.PausesKey("shop")); !errors.Is(err, bus.ErrNotFound) {
+		t.Errorf("pauses of a deleted application: %v", err)
 	}
 	if err := w.DeleteApp(t.Context(), "shop"); !bus.HasCode(err, bus.CodeNoSuchApp) {
 		t.Errorf("deletion of nothing: %v", err)

@@ -38,6 +38,7 @@ type Index struct {
 	mu           sync.RWMutex
 	apps         map[string]appEntry
 	calendars    *calendars.Set
+	pauses       groupPauses
 	jobs         []*jobEntry // by the number in entries of executions; never shrinks
 	byKey        map[jobName]*jobEntry
 	byName       map[jobName]*jobEntry   // those with a definition
@@ -73,6 +74,7 @@ func New(b *bus.Bus) *Index {
 		table: newTable(), names: newNames(), live: map[int64]queuePlace{},
 		doomed: map[int64]Doomed{}, successor: map[int64]Restarted{}, retries: map[int64]DueRetry{},
 		waiters: map[int64][]chan *bus.Execution{}, stopRequests: map[int64]string{}, limits: newLimitQueues(),
+		pauses: newGroupPauses(),
 	}
 }
 
@@ -102,7 +104,7 @@ func (x *Index) OnEnd(f func(app, job string, id int64)) { x.onEnd = append(x.on
 func (x *Index) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	var left atomic.Int32
-	left.Store(6)
+	left.Store(7)
 	filled := func() {
 		if left.Add(-1) == 0 {
 			close(x.ready)
@@ -120,6 +122,7 @@ func (x *Index) Run(ctx context.Context) error {
 		}
 	})
 	followBucket(ctx, g, x.b.Calendars, filled, x.PutCalendar)
+	followBucket(ctx, g, x.b.Pauses, filled, x.PutPauses)
 	followBucket(ctx, g, x.b.Ledger, filled, func(_ string, v *bus.Ledger, rev uint64) { x.PutLedger(v, rev) })
 	g.Go(func() error { return x.followExecutions(ctx, filled) })
 	return g.Wait()
