@@ -19,20 +19,17 @@ type leases interface {
 }
 
 // onRenewal runs every leaseEvery with the answer whether this bus leads. A bus
-// that leads wakes every schedule. That covers a new leader, a clock that was
-// set, and the retry of earlier failures. A walk that finds nothing due takes a
-// microsecond.
+// that leads wakes every schedule that is overdue or has open fires. That covers
+// a new leader, a clock that was set, and the retry of earlier failures.
 func (s *Scheduler) onRenewal(leads bool) {
 	changed := s.leadership.addRenewal(leads, time.Now())
 	if changed {
 		s.log.Info("scheduler leadership changed", "holder", s.bus.Name(), "leads", leads)
 	}
 	unfinished := s.ledger.unfinishedSchedules(func(id int64) bool { _, ok := s.index.Find(id); return ok })
+	s.timers.checkOverdue(leads)
 	if !leads {
 		return
-	}
-	for _, e := range s.index.Schedules() {
-		s.wakes.addSchedule(e.Value.Key())
 	}
 	for _, key := range unfinished { // these schedules may be deleted
 		s.wakes.addSchedule(key)

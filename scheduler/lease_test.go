@@ -128,37 +128,6 @@ func TestFires(t *testing.T) {
 	})
 }
 
-func TestTimers(t *testing.T) {
-	t.Run("a schedule stops after its last year", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			time.Sleep(time.Until(time.Date(2000, 12, 31, 23, 45, 0, 0, time.UTC)))
-			w := newWorld(t)
-			n := w.runNode("bus-1")
-			start := time.Now()
-			n.createSchedule("ends", "0 0/10 * * * ? 2000")
-			time.Sleep(40 * time.Minute)
-			n.checkFired("ends", start, 300)
-		})
-	})
-	t.Run("the next wake-up is never past and never zero", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			p, err := newPlan(&bus.Schedule{Cron: "* * * * * ? 2000"}, time.UTC, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			a, start := &planCron{plan: p}, time.Now()
-			time.Sleep(24 * time.Hour)
-			if got, want := a.Next(start), time.Now().Add(time.Second); !got.Equal(want) {
-				t.Errorf("Next(%v) = %v, want %v", start, got, want)
-			}
-			time.Sleep(366 * 24 * time.Hour)
-			if got := a.Next(start); !got.After(time.Now()) || !a.finished.Load() {
-				t.Errorf("Next after the end = %v, want far in the future", got)
-			}
-		})
-	})
-}
-
 func TestQueue(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	q := newWalkQueue()

@@ -19,7 +19,7 @@ const maxBackoff = 5 * time.Minute
 // that exist already, and goes on.
 type ledger struct {
 	mu     sync.Mutex
-	marks  map[bus.ScheduleKey]map[uint64]int64     // by schedule and generation: the newest decided time
+	marks  map[bus.ScheduleKey]marks
 	opened map[bus.ScheduleKey]map[string]*openFire // by schedule and fire key: fires without a known record
 	// Of triggers: the numbers of all decisions.
 	decided map[bus.ScheduleKey]map[int64]struct{}
@@ -38,7 +38,7 @@ type openFire struct {
 }
 
 func newLedger() *ledger {
-	return &ledger{marks: map[bus.ScheduleKey]map[uint64]int64{}, opened: map[bus.ScheduleKey]map[string]*openFire{}, decided: map[bus.ScheduleKey]map[int64]struct{}{}, loaded: make(chan struct{})}
+	return &ledger{marks: map[bus.ScheduleKey]marks{}, opened: map[bus.ScheduleKey]map[string]*openFire{}, decided: map[bus.ScheduleKey]map[int64]struct{}{}, loaded: make(chan struct{})}
 }
 
 // waitLoaded blocks until the ledger has seen all keys that were in the bucket
@@ -127,16 +127,43 @@ func (l *ledger) addDecision(key string, f *bus.Fire) {
 // addMarkLocked adds the nominal time of a decision to the marks.
 func (l *ledger) addMarkLocked(schedule bus.ScheduleKey, generation uint64, second int64) {
 	of := l.marks[schedule]
-	if of == nil {
-		of = map[uint64]int64{}
-		l.marks[schedule] = of
-	}
-	of[generation] = max(of[generation], second)
-	for g := range of { // a walk needs at most the newest two generations
-		if len(of) > 2 && g+1 < generation {
-			delete(of, g)
+	of.addDecided(generation, second)
+	l.marks[schedule] = of
+}
+
+// marks are the newest decided times of the newest two generations of a
+// schedule. A walk needs no others.
+type marks [2]mark
+
+type mark struct {
+	generation uint64
+	second     int64 // 0: none
+}
+
+func (m *marks) addDecided(generation uint64, second int64) {
+	oldest := &m[0]
+	for i := range m {
+		if m[i].generation == generation {
+			m[i].second = max(m[i].second, second)
+			return
+		}
+		if m[i].generation < oldest.generation {
+			oldest = &m[i]
 		}
 	}
+	if oldest.second == 0 || oldest.generation < generation {
+		*oldest = mark{generation, second}
+	}
+}
+
+// newestOf returns the newest decided time of a generation, 0 if there is none.
+func (m marks) newestOf(generation uint64) int64 {
+	for _, is := range m {
+		if is.generation == generation {
+			return is.second
+		}
+	}
+	return 0
 }
 
 // walkStart returns the time after which a walk begins: the newest decision of
@@ -145,7 +172,7 @@ func (l *ledger) walkStart(sc *bus.Schedule, p *plan) time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	since := p.startOf(sc)
-	if t := time.Unix(l.marks[sc.Key()][sc.Generation], 0); t.After(since) {
+	if t := time.Unix(l.marks[sc.Key()].newestOf(sc.Generation), 0); t.After(since) {
 		return t
 	}
 	return since
@@ -157,7 +184,7 @@ func (l *ledger) isWalkStart(schedule bus.ScheduleKey, second int64) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, newest := range l.marks[schedule] {
-		if newest == second {
+		if newest.second == second {
 			return true
 		}
 	}
@@ -169,8 +196,8 @@ func (l *ledger) isWalkStart(schedule bus.ScheduleKey, second int64) bool {
 func (l *ledger) newestGeneration(schedule bus.ScheduleKey) (newest uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for g := range l.marks[schedule] {
-		newest = max(newest, g)
+	for _, m := range l.marks[schedule] {
+		newest = max(newest, m.generation)
 	}
 	return newest
 }

@@ -255,7 +255,23 @@ func zoneOf(sc *bus.Schedule, zone *time.Location) (*time.Location, error) {
 	case "Local": // it may be a different zone on each bus
 		return nil, errors.New("time zone Local")
 	}
-	return time.LoadLocation(sc.TimeZone)
+	return loadZone(sc.TimeZone)
+}
+
+// zones has the time zones that were loaded, by name. A zone takes kilobytes,
+// and loading it takes longer than deciding a fire.
+var zones sync.Map
+
+func loadZone(name string) (*time.Location, error) {
+	if z, ok := zones.Load(name); ok {
+		return z.(*time.Location), nil
+	}
+	z, err := time.LoadLocation(name)
+	if err != nil {
+		return nil, err
+	}
+	first, _ := zones.LoadOrStore(name, z)
+	return first.(*time.Location), nil
 }
 
 // boundedTimes is the timetable of the schedule between its start and its end.
@@ -377,42 +393,39 @@ func (p *plan) newestBetween(from, to time.Time, n int) []time.Time {
 	}
 }
 
-// planCache caches the plan of each schedule. Loading a time zone takes longer
-// than deciding a fire.
+// planCache caches plans. Parsing an expression takes longer than deciding a
+// fire, and many schedules have the same plan.
 type planCache struct {
 	zone      *time.Location // for schedules that name none
 	calendars func() *calendars.Set
-	mu        sync.Mutex
-	entries   map[bus.ScheduleKey]cachedPlan
+	mu        sync.RWMutex
+	plans     map[string]cachedPlan // by planText
 }
 
 type cachedPlan struct {
-	fields   planFields
 	calendar *calendars.Compiled
 	plan     *plan
 }
 
-// planFields are the fields of a schedule that its plan depends on.
-type planFields struct {
-	cron, at, zone, start, end, dst, jitter string
-
-	calendar, of, counts string // counts: business days and months
-	substitution         bus.Substitution
-}
-
-func planFieldsOf(sc *bus.Schedule) planFields {
-	is := planFields{
-		cron: sc.Cron, at: sc.At, zone: sc.TimeZone, start: sc.Start, end: sc.End, dst: sc.DST, jitter: sc.Jitter,
-		calendar: sc.Calendar, of: sc.Of, substitution: sc.Substitution,
+// planText appends the fields of a schedule that its plan depends on to b.
+func planText(b []byte, sc *bus.Schedule) []byte {
+	for _, field := range []string{sc.Cron, sc.At, sc.TimeZone, sc.Start, sc.End, sc.DST, sc.Calendar, string(sc.Substitution), sc.Of} {
+		b = append(append(b, field...), 0)
 	}
-	if len(sc.BusinessDays) > 0 {
-		is.counts = fmt.Sprint(sc.BusinessDays, sc.Months)
+	for _, numbers := range [][]int{sc.BusinessDays, sc.Months} {
+		for _, n := range numbers {
+			b = append(strconv.AppendInt(b, int64(n), 10), ',')
+		}
+		b = append(b, 0)
 	}
-	return is
+	if sc.Jitter != "" { // the key decides by how much the schedule is late
+		b = append(append(append(b, sc.Jitter...), 0), sc.Key().String()...)
+	}
+	return b
 }
 
 func newPlans(zone *time.Location, set func() *calendars.Set) *planCache {
-	return &planCache{zone: zone, calendars: set, entries: map[bus.ScheduleKey]cachedPlan{}}
+	return &planCache{zone: zone, calendars: set, plans: map[string]cachedPlan{}}
 }
 
 // planFor returns the schedule's plan with its calendar as it is now, or an
@@ -423,17 +436,23 @@ func (p *planCache) planFor(sc *bus.Schedule) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	fields := planFieldsOf(sc)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if m, ok := p.entries[sc.Key()]; ok && m.fields == fields && m.calendar == c {
+	text := planText(make([]byte, 0, 128), sc)
+	p.mu.RLock()
+	m, ok := p.plans[string(text)]
+	p.mu.RUnlock()
+	if ok && m.calendar == c {
 		return m.plan, nil
 	}
 	pl, err := newPlan(sc, p.zone, c)
 	if err != nil {
 		return nil, err
 	}
-	p.entries[sc.Key()] = cachedPlan{fields, c, pl}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if m, ok := p.plans[string(text)]; ok && m.calendar == c { // another goroutine was faster
+		return m.plan, nil
+	}
+	p.plans[string(text)] = cachedPlan{c, pl}
 	return pl, nil
 }
 
@@ -458,8 +477,9 @@ func (p *planCache) checkedPlan(sc *bus.Schedule) (*plan, error) {
 	return newPlan(sc, p.zone, c)
 }
 
-func (p *planCache) dropPlan(key bus.ScheduleKey) {
+// dropOthers drops all plans but these.
+func (p *planCache) dropOthers(used map[*plan]bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	delete(p.entries, key)
+	maps.DeleteFunc(p.plans, func(_ string, m cachedPlan) bool { return !used[m.plan] })
 }

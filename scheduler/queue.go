@@ -83,16 +83,50 @@ func (q *walkQueue) endWalk(key bus.ScheduleKey) {
 // scheduleLocks lets one goroutine of this bus at a time decide for a schedule.
 // That saves work; it is not needed for correctness, and other buses do not see
 // the lock.
-type scheduleLocks struct{ m sync.Map }
+type scheduleLocks struct {
+	mu    sync.Mutex
+	locks map[bus.ScheduleKey]*scheduleLock // those that somebody holds or waits for
+}
+
+type scheduleLock struct {
+	held  chan struct{}
+	users int
+}
 
 // lockSchedule blocks until the caller holds the lock or ctx ends.
 func (l *scheduleLocks) lockSchedule(ctx context.Context, key bus.ScheduleKey) (release func(), err error) {
-	v, _ := l.m.LoadOrStore(key, make(chan struct{}, 1))
-	held := v.(chan struct{})
+	lock := l.useLock(key)
 	select {
-	case held <- struct{}{}:
-		return func() { <-held }, nil
+	case lock.held <- struct{}{}:
+		return func() {
+			<-lock.held
+			l.leaveLock(key, lock)
+		}, nil
 	case <-ctx.Done():
+		l.leaveLock(key, lock)
 		return nil, ctx.Err()
+	}
+}
+
+func (l *scheduleLocks) useLock(key bus.ScheduleKey) *scheduleLock {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.locks == nil {
+		l.locks = map[bus.ScheduleKey]*scheduleLock{}
+	}
+	lock := l.locks[key]
+	if lock == nil {
+		lock = &scheduleLock{held: make(chan struct{}, 1)}
+		l.locks[key] = lock
+	}
+	lock.users++
+	return lock
+}
+
+func (l *scheduleLocks) leaveLock(key bus.ScheduleKey, lock *scheduleLock) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if lock.users--; lock.users == 0 {
+		delete(l.locks, key)
 	}
 }

@@ -35,7 +35,9 @@ type Index interface {
 	Schedule(key bus.ScheduleKey) (*bus.Schedule, bool) // of a job that has a definition
 	JobName(app, key string) string
 	Schedules() []bus.Entry[bus.Schedule]
-	ScheduleChanged() <-chan struct{} // closed at the next change of any schedule or calendar
+	ScheduleKeys() []bus.ScheduleKey
+	StoredSchedule(key bus.ScheduleKey) (v *bus.Schedule, revision uint64) // nil if there is none
+	OnSchedule(f func(key bus.ScheduleKey))
 	Calendars() *calendars.Set
 	PutCalendar(key string, v *bus.Calendar, revision uint64)
 	Pauses() *bus.PauseSet
@@ -86,6 +88,8 @@ type Scheduler struct {
 	ended      *endedQueue
 	spans      spanCache
 	pauseReads sharedRead
+	timers     *timers
+	timed      chan struct{} // closed once all schedules have timers
 }
 
 // New returns a scheduler. Call New before the index runs, and [Scheduler.Run]
@@ -102,7 +106,10 @@ func New(cfg Config) *Scheduler {
 		plans:  newPlans(cmp.Or(cfg.TimeZone, time.UTC), cfg.Index.Calendars),
 		wakes:  newWalkQueue(),
 		ended:  newEndedQueue(),
+		timed:  make(chan struct{}),
 	}
+	s.timers = newTimers(s)
+	s.index.OnSchedule(s.timers.changes.addKey)
 	s.index.OnEnd(s.noteEnd)
 	s.index.OnEnd(s.wakeQueued)
 	return s
@@ -147,6 +154,7 @@ func (s *Scheduler) walkAll(ctx context.Context) error {
 			if err := s.walkSchedule(ctx, key); err != nil && ctx.Err() == nil {
 				s.log.Warn("walk of a schedule failed, retrying", "app", key.App(), "job", key.Job(), "schedule", key.Name(), "err", err)
 			}
+			s.timers.noteWalk(key)
 			return nil
 		})
 	}

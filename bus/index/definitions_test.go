@@ -173,21 +173,19 @@ func TestPagesOfJobs(t *testing.T) {
 
 func TestSchedules(t *testing.T) {
 	x := New(nil)
-	changed := x.ScheduleChanged()
-	x.PutJob("a", "j", jobNamed("j"), 1)
-	select {
-	case <-changed:
-		t.Error("a job's definition counts as a change of a schedule")
-	default:
-	}
-	x.PutSchedule(bus.NewScheduleKey("a", "j", ""), &bus.Schedule{App: "a", Job: "j", Cron: "0 0 3 * * ?"}, 7)
-	select {
-	case <-changed:
-	default:
-		t.Error("a new schedule wakes nobody")
-	}
+	key := bus.NewScheduleKey("a", "j", "")
+	var changed []bus.ScheduleKey
+	x.OnSchedule(func(key bus.ScheduleKey) { changed = append(changed, key) })
+	x.PutSchedule(key, &bus.Schedule{App: "a", Job: "j", Cron: "0 0 3 * * ?"}, 7)
 	// An older write arrives late.
-	x.PutSchedule(bus.NewScheduleKey("a", "j", ""), &bus.Schedule{App: "a", Job: "j", Cron: "0 0 1 * * ?"}, 6)
+	x.PutSchedule(key, &bus.Schedule{App: "a", Job: "j", Cron: "0 0 1 * * ?"}, 6)
+	if v, rev := x.StoredSchedule(key); v == nil || v.Cron != "0 0 3 * * ?" || rev != 7 {
+		t.Errorf("the stored schedule is %+v at %d", v, rev)
+	}
+	if _, ok := x.Schedule(key); ok {
+		t.Error("a schedule without a job")
+	}
+	x.PutJob("a", "j", jobNamed("j"), 1)
 	all := x.Schedules()
 	if len(all) != 1 || all[0].Revision != 7 || all[0].Key != "a.j" || all[0].Value.Cron != "0 0 3 * * ?" {
 		t.Errorf("schedules: %+v", all)
@@ -195,8 +193,15 @@ func TestSchedules(t *testing.T) {
 	if j, _ := x.Job("a", "j"); j.Schedule == nil || len(j.Schedules) != 1 {
 		t.Errorf("the job has the schedules %+v", j.Schedules)
 	}
-	x.PutSchedule(bus.NewScheduleKey("a", "j", ""), nil, 8)
-	if all := x.Schedules(); len(all) != 0 {
-		t.Errorf("schedules after the removal: %+v", all)
+	if keys := x.ScheduleKeys(); !slices.Equal(keys, []bus.ScheduleKey{key}) {
+		t.Errorf("keys: %v", keys)
+	}
+	x.PutCalendar("c", &bus.Calendar{}, 1)
+	x.PutSchedule(key, nil, 8)
+	if v, rev := x.StoredSchedule(key); v != nil || rev != 8 || len(x.Schedules()) != 0 || len(x.ScheduleKeys()) != 0 {
+		t.Errorf("after the removal: %+v at %d, %+v", v, rev, x.Schedules())
+	}
+	if want := []bus.ScheduleKey{key, {}, key}; !slices.Equal(changed, want) {
+		t.Errorf("changes %v, want %v", changed, want)
 	}
 }

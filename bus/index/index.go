@@ -44,7 +44,6 @@ type Index struct {
 	byName       map[jobName]*jobEntry   // those with a definition
 	perApp       map[string]int          // jobs with a definition
 	starts       map[jobName][]*jobEntry // by the job that a trigger names: the jobs that it starts
-	changed      chan struct{}           // closed at the next change of a schedule or a calendar
 	table        table
 	names        names // of agents and exit statuses
 	live         map[int64]queuePlace
@@ -57,6 +56,7 @@ type Index struct {
 	ended        [64]*bus.Execution // ring of the last executions that this bus ended
 	endedNext    int
 	onEnd        []func(app, job string, id int64)
+	onSchedule   []func(key bus.ScheduleKey)
 }
 
 type jobName struct{ app, job string }
@@ -69,7 +69,7 @@ type appEntry struct {
 // New returns an empty index. Run fills it.
 func New(b *bus.Bus) *Index {
 	return &Index{
-		b: b, ready: make(chan struct{}), changed: make(chan struct{}),
+		b: b, ready: make(chan struct{}),
 		apps: map[string]appEntry{}, starts: map[jobName][]*jobEntry{}, byKey: map[jobName]*jobEntry{}, byName: map[jobName]*jobEntry{}, perApp: map[string]int{},
 		table: newTable(), names: newNames(), live: map[int64]queuePlace{},
 		doomed: map[int64]Doomed{}, successor: map[int64]Restarted{}, retries: map[int64]DueRetry{},
@@ -99,6 +99,11 @@ func (x *Index) WaitReady(ctx context.Context) error {
 // calls it for no execution that had ended when Run began, and possibly twice
 // for one execution. Call OnEnd before Run.
 func (x *Index) OnEnd(f func(app, job string, id int64)) { x.onEnd = append(x.onEnd, f) }
+
+// OnSchedule makes the index call f with the key of each schedule that changes
+// or is removed, and with the zero key if a calendar changes. f must not block
+// or call the index. Call OnSchedule before Run.
+func (x *Index) OnSchedule(f func(key bus.ScheduleKey)) { x.onSchedule = append(x.onSchedule, f) }
 
 // Run fills the index and follows changes until ctx ends.
 func (x *Index) Run(ctx context.Context) error {
@@ -214,8 +219,9 @@ func (x *Index) PutSchedule(key bus.ScheduleKey, v *bus.Schedule, rev uint64) {
 		return
 	}
 	e.value, e.rev = v, rev
-	close(x.changed)
-	x.changed = make(chan struct{})
+	for _, f := range x.onSchedule {
+		f(key)
+	}
 }
 
 // PutCalendar sets the calendar with a key, or removes it if v is nil.
@@ -227,8 +233,9 @@ func (x *Index) PutCalendar(key string, v *bus.Calendar, rev uint64) {
 		return
 	}
 	x.calendars = set
-	close(x.changed)
-	x.changed = make(chan struct{})
+	for _, f := range x.onSchedule {
+		f(bus.ScheduleKey{})
+	}
 }
 
 // Calendars returns all calendars.

@@ -244,12 +244,35 @@ func (j *jobEntry) findSchedule(key bus.ScheduleKey) (i int, there bool) {
 	return slices.BinarySearchFunc(j.schedules, key, func(e scheduleEntry, k bus.ScheduleKey) int { return e.key.Compare(k) })
 }
 
-// ScheduleChanged returns a channel that is closed at the next change of any
-// schedule or calendar.
-func (x *Index) ScheduleChanged() <-chan struct{} {
+// ScheduleKeys returns the keys of the schedules of all jobs.
+func (x *Index) ScheduleKeys() []bus.ScheduleKey {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	return x.changed
+	var keys []bus.ScheduleKey
+	for _, j := range x.jobs {
+		for _, e := range j.schedules {
+			if e.value != nil {
+				keys = append(keys, e.key)
+			}
+		}
+	}
+	return keys
+}
+
+// StoredSchedule returns a schedule, also of a job whose definition the index
+// does not know yet, with its revision. It returns nil if there is none.
+func (x *Index) StoredSchedule(key bus.ScheduleKey) (v *bus.Schedule, revision uint64) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	j := x.byKey[jobName{key.App(), key.Job()}]
+	if j == nil {
+		return nil, 0
+	}
+	i, there := j.findSchedule(key)
+	if !there {
+		return nil, 0
+	}
+	return j.schedules[i].value, j.schedules[i].rev
 }
 
 func (x *Index) jobView(j *jobEntry) *Job {
