@@ -48,7 +48,7 @@ func (in *forecastPath) Resolve(ctx huma.Context) []error {
 	return asErrors(wrong)
 }
 
-// forecast lists what the active schedules are going to fire.
+// forecast lists what the schedules are going to fire that no pause holds back.
 func (s *Server) forecast(ctx context.Context, in *forecastPath) (*answer[rest.Forecast], error) {
 	mayRead := appReader(ctx)
 	if in.App != "" {
@@ -62,6 +62,7 @@ func (s *Server) forecast(ctx context.Context, in *forecastPath) (*answer[rest.F
 	}
 	fires, more := s.cfg.Schedules.Forecast(in.from, in.to, mayRead, in.Limit)
 	out := &answer[rest.Forecast]{rest.Forecast{From: subjects.TimeOf(in.from), To: subjects.TimeOf(in.to), Results: make([]rest.ForecastFire, len(fires)), More: more, Busiest: busiestMinute(fires)}}
+	out.Body.GroupPauses = s.forecastPauses(ctx, in.App)
 	usual := map[[2]string]*float64{}
 	for i, f := range fires {
 		k := [2]string{f.Schedule.App(), f.Schedule.Job()}

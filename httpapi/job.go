@@ -402,7 +402,7 @@ func (s *Server) jobOf(j *index.Job) rest.Job {
 
 // showSchedules adds the schedules of a job to its answer.
 func (s *Server) showSchedules(v *rest.Job, j *index.Job) {
-	v.Schedule, v.Schedules, v.NextExecution = scheduleOf(s.withNames(j.Schedule)), nil, nil
+	v.Schedule, v.Schedules, v.NextExecution = s.scheduleOf(s.withNames(j.Schedule)), nil, nil
 	if j.Schedule == nil && len(j.Schedules) > 0 || len(j.Schedules) > 1 {
 		v.Schedules = s.namedSchedules(j)
 	}

@@ -45,6 +45,8 @@ const (
 	writeCalendar permission = "write-calendar" // create, update, delete
 
 	writeLimit permission = "write-limit" // create, update, delete
+
+	pauseEverything permission = "pause-all" // pause and resume all schedules of all applications
 )
 
 // roles lists the roles that have a permission in the application of the path.
@@ -66,6 +68,8 @@ var roles = map[permission][]string{
 	writeCalendar: {bus.RoleAdmin, bus.RoleOperator},
 
 	writeLimit: {bus.RoleAdmin, bus.RoleOperator},
+
+	pauseEverything: {bus.RoleAdmin},
 }
 
 // place is a route in the router's notation.

@@ -30,14 +30,14 @@ var contract = map[permission]struct {
 }{
 	readJob: {"admin operator watcher", []string{"GET /{app}/jobs", "GET /{app}/job/{job}", "GET /{app}/job/{job}/settings", "GET /{app}/job/{job}/executions",
 		"GET /{app}/job/{job}/execution/{id}", "GET /{app}/jobs/download",
-		"GET /{app}/deployments", "GET /{app}/deployment/{number}", "GET /app/{app}", "GET /{app}/stats", "GET /{app}/batch-components"}},
+		"GET /{app}/deployments", "GET /{app}/deployment/{number}", "GET /app/{app}", "GET /{app}/stats", "GET /{app}/batch-components", "GET /{app}/schedules/pauses"}},
 	createJob: {"admin", []string{"POST /{app}/jobs"}},
 	updateJob: {"admin", []string{"PUT /{app}/job/{job}", "PUT /{app}/job/{job}/settings/exclusive"}},
 	removeJob: {"admin", []string{"DELETE /{app}/job/{job}", "DELETE /{app}/job/{job}/settings/exclusive", "DELETE /{app}/job/{job}/executions"}},
 	executeJob: {"admin operator", []string{"POST /{app}/job/{job}/executions", "PUT /{app}/job/{job}/execution/{id}/stop", "PUT /{app}/job/{job}/execution/{id}/abandon",
 		"PUT /{app}/job/{job}/execution/{id}/restart", "POST /{app}/job/{job}/schedule", "PUT /{app}/job/{job}/schedule/pause",
-		"PUT /{app}/job/{job}/schedule/resume", "DELETE /{app}/job/{job}/schedule"}},
-	anyone:      {"admin operator watcher", []string{"GET /apps", "GET /agents", "GET /agent/{id}", "GET /limits", "GET /limit/{name}", "GET /account", "GET /notifications/senders", "GET /notifications/dead", "GET /alerts"}},
+		"PUT /{app}/job/{job}/schedule/resume", "PUT /{app}/schedules/pause", "PUT /{app}/schedules/resume", "DELETE /{app}/job/{job}/schedule"}},
+	anyone:      {"admin operator watcher", []string{"GET /apps", "GET /agents", "GET /agent/{id}", "GET /limits", "GET /limit/{name}", "GET /account", "GET /notifications/senders", "GET /notifications/dead", "GET /alerts", "GET /schedules/pauses"}},
 	blockAgents: {"admin operator", []string{"PUT /agent/{id}/block", "PUT /agent/{id}/unblock"}},
 	deployApp: {"admin operator", []string{"PUT /app/{app}", "POST /{app}/batch-components", "POST /{app}/deployments",
 		"PUT /{app}/deployment/{number}/current"}},
@@ -53,6 +53,8 @@ var contract = map[permission]struct {
 	readCalendar:  {"admin operator watcher", []string{"GET /calendars", "GET /calendars/download", "GET /calendar/{name}", "GET /calendar/{name}/preview"}},
 	writeCalendar: {"admin operator", []string{"POST /calendars", "PUT /calendar/{name}", "DELETE /calendar/{name}"}},
 	writeLimit:    {"admin operator", []string{"PUT /limit/{name}", "DELETE /limit/{name}"}},
+
+	pauseEverything: {"admin", []string{"PUT /schedules/pause", "PUT /schedules/resume"}},
 }
 
 // Every route is asked by everybody. One that was declared without a permission

@@ -138,7 +138,7 @@ func (s *Server) namedSchedules(j *index.Job) []rest.NamedSchedule {
 }
 
 func (s *Server) namedScheduleOf(sc *bus.Schedule) rest.NamedSchedule {
-	is := rest.NamedSchedule{Schedule: *scheduleOf(s.withNames(sc))}
+	is := rest.NamedSchedule{Schedule: *s.scheduleOf(s.withNames(sc))}
 	for _, t := range s.cfg.Schedules.Next(sc.Key(), 1) {
 		is.NextFire = subjects.TimeOf(t)
 	}
@@ -247,6 +247,7 @@ func (s *Server) previewFires(ctx context.Context, in *preview) (*answer[rest.Pr
 		return nil, err
 	}
 	out := &answer[rest.Preview]{rest.Preview{Fires: make([]rest.PreviewFire, len(v.Fires)), Skipped: make([]rest.PreviewFire, len(v.Skipped))}}
+	out.Body.GroupPauses = groupPausesOf(s.cfg.Schedules.GroupPauses(""))
 	for i := range v.Fires {
 		out.Body.Fires[i] = previewFireOf(&v.Fires[i])
 	}
@@ -395,11 +396,11 @@ func (s *Server) resumeSchedule(ctx context.Context, in *resumeDefault) (*answer
 // schedule returns the schedule that was just written.
 func (s *Server) schedule(ctx context.Context, key bus.ScheduleKey) (*rest.Schedule, error) {
 	is, err := s.cfg.Schedules.Stored(ctx, key)
-	return scheduleOf(is), err
+	return s.scheduleOf(is), err
 }
 
-// scheduleOf returns a schedule as answers show it, nil for none. Its calendar is
-// a name.
+// scheduleOf returns a stored schedule as answers show it, nil for none. Its
+// calendar is a name. See [Server.scheduleOf].
 func scheduleOf(s *bus.Schedule) *rest.Schedule {
 	if s == nil {
 		return nil

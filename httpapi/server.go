@@ -122,6 +122,11 @@ type Schedules interface {
 	Pause(ctx context.Context, key bus.ScheduleKey, by bus.Pause) error
 	Resume(ctx context.Context, key bus.ScheduleKey, catchUp bool) (scheduler.Resumed, error)
 	Remove(ctx context.Context, key bus.ScheduleKey) error
+	// Of the schedules of an application, or of all if app is empty.
+	PauseGroup(ctx context.Context, app string, by bus.Pause) (bus.PausePeriod, error)
+	ResumeGroup(ctx context.Context, app, by string, catchUp bool) (scheduler.GroupResumed, error)
+	GroupPauses(app string) []bus.GroupPause // that are on and concern an application
+	AllGroupPauses() []bus.GroupPause
 	Next(key bus.ScheduleKey, n int) []time.Time // none if it is paused or there is none
 	Preview(ctx context.Context, s bus.Schedule, from time.Time, n int) (scheduler.Previewed, error)
 	// Newest first; of all schedules of the job if name is empty.

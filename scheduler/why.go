@@ -11,6 +11,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/bus/index"
 	"github.com/job-streamer/job-streamer-control-bus/scheduler/calendar"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
 // Reason says what became of the last time before a moment at which a job could
@@ -98,6 +99,9 @@ func (s *Scheduler) whySchedule(ctx context.Context, sc *bus.Schedule, at time.T
 		if next := p.nextAfter(at); !next.IsZero() {
 			r.Text += "; its next one is " + ShownTime(next)
 		}
+		if s.isHeld(sc.App) {
+			r.Text += ", but " + s.groupPauseText(sc.App, time.Now(), p.loc)
+		}
 		r.Text += "."
 		return r, nil
 	}
@@ -109,6 +113,9 @@ func (s *Scheduler) whySchedule(ctx context.Context, sc *bus.Schedule, at time.T
 	if len(found) > 0 {
 		r.Decision = &found[0]
 		r.Outcome, r.Text = explainDecision(sc, r.Decision, r.Nominal)
+		if text := s.groupPauseText(sc.App, r.Nominal.Add(p.shift), r.Nominal.Location()); text != "" && r.Decision.Skipped == skippedPaused {
+			r.Text = fmt.Sprintf("%s was skipped: %s.", ShownTime(r.Nominal), text)
+		}
 		if from := r.Decision.From; from != 0 {
 			r.Text += fmt.Sprintf(" It is there in place of %s, which a calendar excludes.", ShownTime(from.Std().In(p.loc)))
 		}
@@ -181,7 +188,13 @@ func skipText(sc *bus.Schedule, d *Decided, decided time.Time, late time.Duratio
 // due at a moment.
 func (s *Scheduler) explainNone(sc *bus.Schedule, nominal, due, now time.Time) (Outcome, string) {
 	since := sc.Since.Std().In(nominal.Location())
+	held := ""
+	if s.isHeld(sc.App) {
+		held = s.groupPauseText(sc.App, due, nominal.Location())
+	}
 	switch kept := s.bus.Retention().Fires; {
+	case due.After(now) && held != "":
+		return OutcomePaused, fmt.Sprintf("%s is to come, but %s.", ShownTime(nominal), held)
 	case due.After(now) && !sc.Active:
 		return OutcomePaused, fmt.Sprintf("%s is to come, but the schedule is paused since %s.", ShownTime(nominal), ShownTime(since))
 	case due.After(now):
@@ -192,10 +205,50 @@ func (s *Scheduler) explainNone(sc *bus.Schedule, nominal, due, now time.Time) (
 		return OutcomeEdited, fmt.Sprintf("%s was before the schedule was stored or resumed at %s: it fires from then on.", ShownTime(nominal), ShownTime(since))
 	case !sc.Active:
 		return OutcomePaused, fmt.Sprintf("%s did not fire: the schedule is paused since %s.", ShownTime(nominal), ShownTime(since))
+	case held != "":
+		return OutcomePaused, fmt.Sprintf("%s did not fire: %s.", ShownTime(nominal), held)
 	case nominal.Before(now.Add(-kept)):
 		return OutcomeForgotten, fmt.Sprintf("%s is too long ago: decisions are kept for %v.", ShownTime(nominal), kept)
 	}
 	return OutcomeUndecided, fmt.Sprintf("No control bus has decided about %s yet; the one that leads decides it within seconds, as soon as it reaches JetStream.", ShownTime(nominal))
+}
+
+// groupPauseText says which pause of all schedules, or of an application, a
+// moment is in; "" if it is in none. Of several it names the oldest one that is
+// on, or else the one that ended last.
+func (s *Scheduler) groupPauseText(app string, at time.Time, zone *time.Location) string {
+	var found *bus.PausePeriod
+	what, second := "", subjects.TimeOf(at)
+	set := s.index.Pauses()
+	for _, group := range []struct{ app, what string }{{"", "all schedules"}, {app, "the schedules of application " + app}} {
+		all := set.Of(group.app)
+		if all == nil {
+			continue
+		}
+		for i := range all.Periods {
+			p := &all.Periods[i]
+			if p.From >= second || !p.IsOn() && p.To < second {
+				continue
+			}
+			if found == nil || !found.IsOn() && (p.IsOn() || p.To > found.To) || found.IsOn() && p.IsOn() && p.From < found.From {
+				found, what = p, group.what
+			}
+		}
+	}
+	if found == nil {
+		return ""
+	}
+	text := what + " are paused since " + ShownTime(found.From.Std().In(zone))
+	if !found.IsOn() {
+		text = fmt.Sprintf("%s were paused from %s to %s", what, ShownTime(found.From.Std().In(zone)), ShownTime(found.To.Std().In(zone)))
+	}
+	if found.By != "" {
+		text += ", by " + found.By
+	}
+	if found.Reason != "" {
+		text += " (" + found.Reason + ")"
+	}
+	return text
 }
 
 // whyTriggers explains the last start by triggers before a moment, or what they
@@ -220,6 +273,9 @@ func (s *Scheduler) whyTriggers(ctx context.Context, started *index.Started, at 
 		}
 	}
 	if last == nil {
+		if text := s.groupPauseText(started.App, at, s.plans.zone); text != "" && s.isHeld(started.App) {
+			return Reason{Outcome: OutcomePaused, Text: "Its triggers have started nothing until then, and start nothing for now: " + text + "."}, nil
+		}
 		return Reason{Outcome: OutcomeUnmet, Text: "Its triggers have started nothing until then: " + s.unmetText(started, nil, at) + "."}, nil
 	}
 	r := Reason{Outcome: OutcomeTriggered, Nominal: last.Nominal.Std().In(s.plans.zone), Decision: last}

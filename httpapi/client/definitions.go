@@ -258,6 +258,37 @@ func (c *Client) ResumeSchedule(ctx context.Context, app, job, name string, catc
 	return is, err
 }
 
+// PauseSchedules stops all schedules of an application from firing until they
+// are resumed. The empty app stands for all applications. The reason may be
+// empty.
+func (c *Client) PauseSchedules(ctx context.Context, app, reason string) (is rest.GroupPause, err error) {
+	r := request{method: "PUT", path: schedulesPath(app, "pause")}
+	if reason != "" {
+		r.body = rest.NewPause{Reason: reason}
+	}
+	_, err = c.call(ctx, r, &is)
+	return is, err
+}
+
+// ResumeSchedules ends a pause of PauseSchedules. With catchUp, the times that
+// passed during the pause count as misfires; otherwise they are skipped.
+func (c *Client) ResumeSchedules(ctx context.Context, app string, catchUp bool) (is rest.GroupResumed, err error) {
+	r := request{method: "PUT", path: schedulesPath(app, "resume")}
+	if catchUp {
+		r.body = rest.NewResumption{CatchUp: true}
+	}
+	_, err = c.call(ctx, r, &is)
+	return is, err
+}
+
+// schedulesPath returns a path below the schedules of an application, or of all.
+func schedulesPath(app, what string) string {
+	if app == "" {
+		return joinPath("schedules", what)
+	}
+	return joinPath(app, "schedules", what)
+}
+
 // DeleteSchedule removes a schedule of a job.
 func (c *Client) DeleteSchedule(ctx context.Context, app, job, name string) error {
 	_, err := c.call(ctx, request{method: "DELETE", path: schedulePath(app, job, name)}, nil)

@@ -165,7 +165,10 @@ type Schedule struct {
 	LastUpdatedTime subjects.Time `json:"last_updated_time" edn:"schedule/last-updated-time"`
 	Name            string        `json:"name" edn:"schedule/name"`
 
-	Paused     *Pause            `json:"paused,omitempty" edn:"schedule/paused" doc:"Who paused the schedule, and why. Absent while it is active, and if nobody said."`
+	Paused *Pause `json:"paused,omitempty" edn:"schedule/paused" doc:"Who paused the schedule, and why. Absent while it is active, and if nobody said."`
+
+	GroupPauses []GroupPause `json:"group_pauses,omitempty" edn:"schedule/group-pauses" doc:"Pauses of the application and of all schedules that are on: the schedule does not fire, even if it is active. Absent if there are none."`
+
 	At         string            `json:"at,omitempty" edn:"schedule/at" doc:"The only nominal time. cron_notation is empty then."`
 	Start      string            `json:"start,omitempty" edn:"schedule/start"`
 	End        string            `json:"end,omitempty" edn:"schedule/end"`
@@ -200,10 +203,40 @@ type Resumed struct {
 	CatchUp bool          `json:"catch_up" doc:"true if they count as misfires; false if they were skipped."`
 }
 
+// GroupPause is a pause of the schedules of an application, or of all schedules.
+type GroupPause struct {
+	App *string `json:"app" doc:"The application. Null: all schedules are paused."`
+	Pause
+}
+
+// GroupPauses are the pauses that are on.
+type GroupPauses struct {
+	Results []GroupPause `json:"results" doc:"That of all schedules first, the others by application."`
+}
+
+// GroupResumed is what the end of a pause of schedules makes up for.
+type GroupResumed struct {
+	App         *string          `json:"app" doc:"The application. Null: all schedules."`
+	Resumed     *GroupResumption `json:"resumed,omitempty" doc:"The pause that ended. Absent if the schedules were not paused."`
+	GroupPauses []GroupPause     `json:"group_pauses" doc:"Pauses that are still on and hold back some of these schedules."`
+}
+
+// GroupResumption says which nominal times passed during a pause of schedules.
+type GroupResumption struct {
+	From      subjects.Time `json:"from"`
+	To        subjects.Time `json:"to"`
+	By        *string       `json:"by" doc:"Id of the user who paused them. Null if no login was required."`
+	Reason    string        `json:"reason,omitempty"`
+	Count     int           `json:"count" doc:"Number of nominal times that passed during the pause, at most 100,000."`
+	Schedules int           `json:"schedules" doc:"Number of the schedules with such times."`
+	Capped    bool          `json:"capped" doc:"true if there are more nominal times than count."`
+	CatchUp   bool          `json:"catch_up" doc:"true if they count as misfires; false if they are skipped."`
+}
+
 // NamedSchedule is a schedule with its next fire time.
 type NamedSchedule struct {
 	Schedule
-	NextFire subjects.Time `json:"next_fire" edn:"schedule/next-fire" nullable:"true" doc:"Null if the schedule is paused or never fires again."`
+	NextFire subjects.Time `json:"next_fire" edn:"schedule/next-fire" nullable:"true" doc:"Null if the schedule does not fire: it is paused, or its application or all schedules are, or it has no more times."`
 }
 
 // Schedules are all schedules of a job, the default one first, the others by

@@ -61,6 +61,8 @@ type NewPreview struct {
 type Preview struct {
 	Fires   []PreviewFire `json:"fires"`
 	Skipped []PreviewFire `json:"skipped" doc:"Times of the schedule on holidays, up to the last fire (without a fire, for a year); at most 1000."`
+
+	GroupPauses []GroupPause `json:"group_pauses,omitempty" doc:"The pause of all schedules, if it is on: until it ends, nothing fires."`
 }
 
 // PreviewFire is a fire to come, or a time on a holiday that does not fire.

@@ -50,6 +50,8 @@ type Forecast struct {
 	Results []ForecastFire  `json:"results"`
 	More    bool            `json:"more" doc:"true if there are more fires than limit; those that are shown are the first."`
 	Busiest *ForecastMinute `json:"busiest,omitempty" doc:"The minute in which most of the results fire. Absent if there are none."`
+
+	GroupPauses []GroupPause `json:"group_pauses,omitempty" doc:"Pauses of applications and of all schedules that are on. Their schedules are not in the results."`
 }
 
 // ForecastFire is a time at which a schedule is going to fire.

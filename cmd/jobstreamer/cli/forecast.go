@@ -53,6 +53,7 @@ func endOfNight(text string, now time.Time, zone *time.Location) (time.Time, boo
 func drawForecast(p *page, v rest.Forecast) {
 	if len(v.Results) == 0 {
 		fmt.Fprintf(p, "Nothing fires until %s.\n", p.timeText(v.To))
+		p.drawGroupPauses(v.GroupPauses)
 		return
 	}
 	t := newTable("TIME", "APPLICATION", "JOB", "NAME", "USUALLY").withOptional("NAME")
@@ -69,4 +70,5 @@ func drawForecast(p *page, v rest.Forecast) {
 		fmt.Fprintf(p, "There are more than %d fires until %s; these are the first.\n", len(v.Results), p.timeText(v.To))
 	}
 	fmt.Fprintf(p, "Most in one minute: %s at %s.\n", countText(v.Busiest.Count, "fire", "fires"), p.timeText(v.Busiest.Time))
+	p.drawGroupPauses(v.GroupPauses)
 }

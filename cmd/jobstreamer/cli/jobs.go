@@ -86,7 +86,7 @@ func nextFireText(p *page, j *rest.Job) string {
 // nextFireCell returns the next fire time of a job for a table.
 func nextFireCell(p *page, j *rest.Job) flexCell {
 	all := schedulesOf(j)
-	active := slices.ContainsFunc(all, func(is rest.NamedSchedule) bool { return is.Active })
+	active := slices.ContainsFunc(all, func(is rest.NamedSchedule) bool { return !isHeld(&is.Schedule) })
 	switch {
 	case len(all) > 0 && !active:
 		return flexCell{cell: cell{"paused", yellow}}
@@ -105,7 +105,7 @@ func scheduleCell(j *rest.Job) flexCell {
 		return flexCell{}
 	case 1:
 		is := &all[0].Schedule
-		return flexCell{cell: cell{text: strings.TrimSuffix(scheduleText(is), " ("+pausedText(is)+")")}, short: whenText(is)}
+		return flexCell{cell: cell{text: strings.TrimSuffix(scheduleText(is), " ("+heldText(is)+")")}, short: whenText(is)}
 	}
 	return flexCell{cell: cell{text: countText(len(all), "schedule", "schedules")}}
 }

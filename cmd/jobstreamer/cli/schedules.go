@@ -28,6 +28,7 @@ A job can have several schedules, each with a name. A command without --name mea
 // previewOptions are the options of a preview of fire times.
 type previewOptions struct {
 	rest.NewPreview
+	paused []rest.GroupPause // of a schedule that is stored
 }
 
 func (v *previewOptions) addFlags(f *pflag.FlagSet) {
@@ -124,6 +125,7 @@ func (inv *invocation) drawSet(p *page, job string, is *rest.Schedule) {
 	}
 	v := rest.NewPreview{NewSchedule: timesOf(is), Count: firesAfterSet}
 	if fires, err := inv.client.Preview(inv.ctx, v); err == nil { // the schedule is saved in any case
+		fires.GroupPauses = is.GroupPauses
 		drawFires(p, fires)
 	}
 }
@@ -169,7 +171,12 @@ func isDefaultName(name string) bool { return name == "" || name == defaultName 
 const defaultName = "default"
 
 func (inv *invocation) showPreview(v *previewOptions) error {
-	return showAnswer(inv, func(c *client.Client) (rest.Preview, error) { return c.Preview(inv.ctx, v.NewPreview) }, drawFires)
+	return showAnswer(inv, func(c *client.Client) (rest.Preview, error) { return c.Preview(inv.ctx, v.NewPreview) }, func(p *page, is rest.Preview) {
+		if len(v.paused) > 0 {
+			is.GroupPauses = v.paused
+		}
+		drawFires(p, is)
+	})
 }
 
 // drawFires writes fires, and between them the times on holidays.
@@ -202,6 +209,7 @@ func drawFires(p *page, v rest.Preview) {
 	if len(t.rows) > 0 {
 		p.writeTable(t)
 	}
+	p.drawGroupPauses(v.GroupPauses)
 }
 
 // holidayText returns a reason without the date, which is in the table already:
@@ -238,7 +246,7 @@ func (c *CLI) schedulePreview() *cobra.Command {
 				return err
 			}
 			flags := v.NewSchedule
-			v.NewSchedule = timesOf(is)
+			v.NewSchedule, v.paused = timesOf(is), is.GroupPauses
 			v.TimeZone = cmp.Or(flags.TimeZone, v.TimeZone)
 			v.Calendar = cmp.Or(flags.Calendar, v.Calendar)
 			v.Substitution = cmp.Or(flags.Substitution, v.Substitution)
@@ -351,6 +359,9 @@ func drawScheduleFields(p *page, j *rest.Job, name string) {
 				paused += ", since " + p.timeText(is.Paused.At)
 			}
 		}
+		for i := range is.GroupPauses {
+			paused = joinNotes(paused, lowerFirst(p.groupPauseText(&is.GroupPauses[i])))
+		}
 		if is.CatchUpLimit != 0 {
 			catchUp = strconv.Itoa(is.CatchUpLimit)
 		}
@@ -362,16 +373,10 @@ func drawScheduleFields(p *page, j *rest.Job, name string) {
 
 // pausedText returns who paused a schedule, and why.
 func pausedText(s *rest.Schedule) string {
-	text := "paused"
-	if p := s.Paused; p != nil {
-		if p.By != nil {
-			text += " by " + *p.By
-		}
-		if p.Reason != "" {
-			text += ": " + oneLine(p.Reason)
-		}
+	if s.Paused == nil {
+		return "paused"
 	}
-	return text
+	return "paused" + byAndWhy(s.Paused)
 }
 
 // whenText returns the expression of a schedule, its business days, or its only
@@ -425,8 +430,8 @@ func scheduleText(s *rest.Schedule) string {
 			words = append(words, "moved: "+s.Substitution)
 		}
 	}
-	if !s.Active {
-		words = append(words, "("+pausedText(s)+")")
+	if isHeld(s) {
+		words = append(words, "("+heldText(s)+")")
 	}
 	return strings.Join(words, " ")
 }
@@ -443,7 +448,15 @@ func (c *CLI) schedulePause() *cobra.Command {
 			return &rest.ResumedSchedule{Schedule: *is}, nil
 		},
 	}
-	return c.scheduleChangeCommand("pause JOB...", "Pause the schedules of jobs until they are resumed", &v, func(f *pflag.FlagSet) {
+	v.group = func(inv *invocation, app string) error {
+		return showAnswer(inv, func(c *client.Client) (rest.GroupPause, error) { return c.PauseSchedules(inv.ctx, app, reason) }, func(p *page, is rest.GroupPause) {
+			p.drawGroupPauses([]rest.GroupPause{is})
+		})
+	}
+	v.example = `  jobstreamer schedule pause nightly --reason "new database"
+  jobstreamer schedule pause --whole-app --app shop --reason inventory
+  jobstreamer schedule pause --all --reason maintenance`
+	return c.scheduleChangeCommand("pause [JOB...]", "Pause the schedules of jobs, of an application or all schedules until they are resumed", &v, func(f *pflag.FlagSet) {
 		f.StringVar(&reason, "reason", "", "`TEXT` why, for people")
 	})
 }
@@ -456,21 +469,35 @@ func (c *CLI) scheduleResume() *cobra.Command {
 			return c.ResumeSchedule(inv.ctx, inv.app, job, name, catchUp)
 		},
 	}
-	return c.scheduleChangeCommand("resume JOB...", "Resume the schedules of jobs", &v, func(f *pflag.FlagSet) {
+	v.group = func(inv *invocation, app string) error {
+		return showAnswer(inv, func(c *client.Client) (rest.GroupResumed, error) { return c.ResumeSchedules(inv.ctx, app, catchUp) }, drawGroupResumed)
+	}
+	v.example = `  jobstreamer schedule resume nightly
+  jobstreamer schedule resume --whole-app --app shop
+  jobstreamer schedule resume --all --catch-up`
+	return c.scheduleChangeCommand("resume [JOB...]", "Resume the schedules of jobs, of an application or all schedules", &v, func(f *pflag.FlagSet) {
 		f.BoolVar(&catchUp, "catch-up", false, "treat the fire times of the pause as misfires instead of skipping them")
 	})
 }
 
 // scheduleChange is a change that schedule pause or resume makes.
 type scheduleChange struct {
-	verb, done, text string
-	ask              func(inv *invocation, c *client.Client, job, name string) (*rest.ResumedSchedule, error)
+	verb, done, text, example string
+	ask                       func(inv *invocation, c *client.Client, job, name string) (*rest.ResumedSchedule, error)
+	group                     func(inv *invocation, app string) error // the empty app stands for all
 }
 
 func (c *CLI) scheduleChangeCommand(use, short string, v *scheduleChange, addFlags func(f *pflag.FlagSet)) *cobra.Command {
 	var m bulkFlags
+	var group groupFlags
 	var name string
 	cmd := c.serverCommand(use, short, func(inv *invocation, args []string) error {
+		if is, err := group.isChosen(inv, args, name); is || err != nil {
+			if err == nil {
+				err = inv.changeGroup(v, &group, &m)
+			}
+			return err
+		}
 		t, err := inv.expandScheduled(args, cmp.Or(name, defaultName))
 		if err != nil {
 			return err
@@ -482,12 +509,22 @@ func (c *CLI) scheduleChangeCommand(use, short string, v *scheduleChange, addFla
 			if !isDefaultName(name) {
 				what = fmt.Sprintf("The schedule %s of job %s", name, t.name)
 			}
-			fmt.Fprintf(p, "%s %s%s.\n", what, v.text, passedText(is.Resumed))
+			text := v.text
+			if v.verb == "resume" && len(is.GroupPauses) > 0 {
+				text = "is resumed" // it does not fire yet
+			}
+			fmt.Fprintf(p, "%s %s%s.\n", what, text, passedText(is.Resumed))
+			p.drawGroupPauses(is.GroupPauses)
 		})
 	})
-	cmd.Long = short + ". A glob matches only jobs that have a schedule of that name.\n\n" + severalHelp
+	cmd.Long = short + `. Pauses of one schedule, of an application and of all
+schedules are independent: a schedule fires only if nothing pauses it. A glob matches only jobs that have a schedule of that name.
+
+` + severalHelp
+	cmd.Example = v.example
 	help.Section(cmd.Flags(), "Options", func(f *pflag.FlagSet) {
 		scheduleNameFlag(f, &name, nameOfOne)
+		group.addFlags(f)
 		addFlags(f)
 	})
 	m.addFlags(cmd)
@@ -618,7 +655,7 @@ func (inv *invocation) listSchedulesOn(p *page, args []string, paused bool) erro
 			continue
 		}
 		for _, is := range schedulesOf(&j) {
-			if !paused || !is.Active {
+			if !paused || isHeld(&is.Schedule) {
 				all = append(all, listedSchedule{Job: j.Name, NextExecution: is.NextFire, Schedule: &is.Schedule})
 			}
 		}
@@ -637,7 +674,7 @@ func (inv *invocation) listSchedulesOn(p *page, args []string, paused bool) erro
 // fire, then paused ones.
 func fireRank(s listedSchedule) int {
 	switch {
-	case !s.Schedule.Active:
+	case isHeld(s.Schedule):
 		return 2
 	case s.NextExecution.IsZero():
 		return 1
@@ -673,8 +710,11 @@ func (inv *invocation) drawSchedules(p *page, all []listedSchedule, chosen bool)
 // pausedCell returns who paused a schedule and why, for a table that has another
 // column for paused.
 func pausedCell(is *rest.Schedule) cell {
-	if is.Active {
+	switch {
+	case !isHeld(is):
 		return cell{}
+	case is.Active:
+		return cell{text: heldText(is)}
 	}
 	return cell{text: strings.TrimLeft(strings.TrimPrefix(pausedText(is), "paused"), ": ")}
 }

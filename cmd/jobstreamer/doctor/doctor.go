@@ -8,6 +8,7 @@
 //	bus          a control bus renews its lease
 //	agents       every agent that has not signed off sends heartbeats
 //	jobs         an agent serves the pool of each job; notifications can be sent
+//	pauses       neither an application nor all schedules are paused
 //	clock        control buses, broker and agents have the same time
 //	disk         there is space, by JetStream's limits and on the disk of --data
 //
@@ -143,11 +144,16 @@ func runChecks(ctx context.Context, cfg Config) (*Report, error) {
 	if x.jobs, err = readBucket[bus.Job](ctx, x, subjects.JobsBucket); err != nil {
 		return nil, err
 	}
+	pauses, err := readBucket[bus.Pauses](ctx, x, subjects.PausesBucket)
+	if err != nil {
+		return nil, err
+	}
 	r.addCheck(x.checkResults(before, x.resultConsumers()))
 	r.addCheck(x.checkAgents())
 	queues, waiting := x.checkQueues(ctx)
 	r.addCheck(queues)
 	r.addCheck(x.checkJobs(waiting))
+	r.addCheck(checkPauses(pauses))
 	r.addCheck(x.checkClocks())
 	r.addCheck(disk)
 	return r, nil

@@ -204,6 +204,20 @@ func TestFindings(t *testing.T) {
 		"a job whose agent is silent": {silent: true, check: "agents", want: "agent a1 on h1 has sent no heartbeat since", spoil: func(_ *testing.T, p *patient) {
 			p.putJob("sell", `{"id": "sell"}`, bus.Settings{})
 		}},
+		"all schedules are paused": {check: "pauses", want: "all schedules are paused since 2026-11-24 18:00:00 UTC by ann: maintenance", spoil: func(t *testing.T, p *patient) {
+			from := subjects.TimeOf(time.Date(2026, 11, 24, 18, 0, 0, 0, time.UTC))
+			_, err := p.Pauses.Create(t.Context(), bus.PausesKey(""), bus.Pauses{Periods: []bus.PausePeriod{{From: from, By: "ann", Reason: "maintenance"}}})
+			failOnError(t, err)
+		}},
+		"an application is paused": {check: "pauses", want: "all schedules of application shop are paused since 2026-11-24 18:00:00 UTC", spoil: func(t *testing.T, p *patient) {
+			from := subjects.TimeOf(time.Date(2026, 11, 24, 18, 0, 0, 0, time.UTC))
+			_, err := p.Pauses.Create(t.Context(), bus.PausesKey("shop"), bus.Pauses{Periods: []bus.PausePeriod{{From: 1, To: 2}, {From: from}}})
+			failOnError(t, err)
+		}},
+		"a pause that has ended is no finding": {spoil: func(t *testing.T, p *patient) {
+			_, err := p.Pauses.Create(t.Context(), bus.PausesKey("shop"), bus.Pauses{Periods: []bus.PausePeriod{{From: 1, To: 2}}})
+			failOnError(t, err)
+		}},
 		"notifications without a notificator": {check: "jobs", want: "2 jobs with notifications that cannot be sent: no control bus has senders or a notificator (shop/a, shop/b)", spoil: func(_ *testing.T, p *patient) {
 			p.putJob("a", `{"id": "a"}`, bus.Settings{Notifications: []bus.StatusNotification{{ID: 1, BatchStatus: subjects.Failed, Type: "mail"}}})
 			p.putJob("b", `{"id": "b"}`, bus.Settings{TimeMonitor: &bus.TimeMonitor{Minutes: 1, Action: bus.ActionAlert, Type: "mail"}})
