@@ -19,8 +19,9 @@ import (
 //	granted --request--> work queue
 //
 // The ledger is one key, so an execution gets all of its limits or none, and no
-// two buses give the same unit away. One round is in flight at a time; what
-// arrives meanwhile goes into the next, so many executions share a write. An
+// two buses give the same unit away. One round is in flight at a time, and rounds
+// keep a distance while nobody waits; what arrives meanwhile goes into the next,
+// so many executions share a write. An
 // execution is requested only after the ledger shows that it holds its limits,
 // and they are freed only after its record shows its end, which RESULTS has
 // decided. If a bus dies between the ledger and the request, the recoverer
@@ -45,6 +46,9 @@ const (
 	// freeDelay is how long limits of ended executions may stay held while nobody
 	// waits for any, so that the next round that grants something frees them too.
 	freeDelay = 20 * time.Millisecond
+	// roundEvery is the time from one round to the next while all get what they
+	// need. More executions then share a write.
+	roundEvery = 3 * time.Millisecond
 	// limitRetry is the delay after a round that could not write.
 	limitRetry = 200 * time.Millisecond
 )
@@ -142,12 +146,16 @@ func (l *limiter) startLocked() {
 
 func (l *limiter) runRounds() {
 	for {
+		start := time.Now()
 		ctx, cancel := context.WithTimeout(context.Background(), 2*bus.AckTimeout)
-		err := l.runRound(ctx)
+		pause, err := l.runRound(ctx)
 		cancel()
 		if err != nil && !l.s.b.NC.IsClosed() {
 			l.s.b.Log.Warn("limits not written, retrying", "err", err)
 			time.AfterFunc(limitRetry, l.startRound)
+		}
+		if pause {
+			time.Sleep(time.Until(start.Add(roundEvery)))
 		}
 		l.mu.Lock()
 		if !l.again || err != nil {
@@ -183,8 +191,10 @@ func (l *limiter) returnWork(ended map[int64]bus.Needs, waiters map[int64][]chan
 }
 
 // runRound frees the limits of executions that have ended, and grants what is
-// free, by one write.
-func (l *limiter) runRound(ctx context.Context) error {
+// free, by one write. pause reports whether the next round should come no sooner
+// than roundEvery: several executions came at the same time, and all got what
+// they need. One after the other, they do not wait for each other.
+func (l *limiter) runRound(ctx context.Context) (pause bool, err error) {
 	ended, waiters := l.takeWork()
 	ledger, rev := l.s.x.Ledger()
 	var granted []int64
@@ -194,27 +204,28 @@ func (l *limiter) runRound(ctx context.Context) error {
 		for id, needs := range ended {
 			changed = next.Free(needs, id) || changed
 		}
-		granted = l.s.x.GrantLimits(next)
+		var scarce bool
+		granted, scarce = l.s.x.GrantLimits(next)
 		if !changed && len(granted) == 0 {
 			break
 		}
 		_, err := l.write(ctx, next, rev)
 		if err == nil {
-			ledger = *next
+			ledger, pause = *next, !scarce && len(granted) > 1
 			break
 		}
 		if !errors.Is(err, bus.ErrChanged) {
 			l.returnWork(ended, waiters)
-			return err
+			return false, err
 		}
 		if ledger, rev, err = l.read(ctx); err != nil {
 			l.returnWork(ended, waiters)
-			return err
+			return false, err
 		}
 	}
 	l.s.x.DropGranted(granted)
 	l.answer(ledger, granted, waiters)
-	return nil
+	return pause, nil
 }
 
 // write writes the ledger by compare-and-set.

@@ -467,3 +467,71 @@ func playLimits(w *world, seed uint64) {
 	agents.Wait()
 	w.free()
 }
+
+// The rounds of limits are as far apart as that helps.
+func TestRoundsOfLimits(t *testing.T) {
+	// rounds submits executions at intervals and returns how many writes of the
+	// ledger granted them.
+	rounds := func(w *world, n, each int, interval time.Duration) uint64 {
+		w.Helper()
+		w.limit("db", 1000)
+		w.limited("L", `{"db":1}`)
+		time.Sleep(time.Second)
+		_, before, err := w.bus.limits.read(w.Context())
+		if err != nil {
+			w.Fatal(err)
+		}
+		var all sync.WaitGroup
+		for range n {
+			for range each {
+				all.Go(func() { w.submit("L") })
+			}
+			time.Sleep(interval)
+		}
+		all.Wait()
+		ledger, after, err := w.bus.limits.read(w.Context())
+		if err != nil {
+			w.Fatal(err)
+		}
+		if used := ledger.Used()["db"]; used != n*each {
+			w.Errorf("%d executions hold the limit, want %d", used, n*each)
+		}
+		return after - before
+	}
+	play(t, "executions at almost the same time share rounds", func(w *world) {
+		if n := rounds(w, 60, 3, time.Millisecond); n > 30 {
+			w.Errorf("%d rounds, want about 20", n)
+		}
+	})
+	play(t, "an execution that comes alone waits for no other", func(w *world) {
+		start := time.Now()
+		if n := rounds(w, 20, 1, time.Millisecond); n != 20 {
+			w.Errorf("%d rounds, want 20", n)
+		}
+		if took := time.Since(start); took > time.Second+25*time.Millisecond {
+			w.Errorf("20 executions took %v", took)
+		}
+	})
+	play(t, "a limit that is waited for is handed over without delay", func(w *world) {
+		w.limit("db", 4)
+		w.limited("A", `{"db":4}`)
+		w.limited("B", `{"db":2}`)
+		time.Sleep(time.Second)
+		start := time.Now()
+		for _, job := range []string{"A", "B", "B", "B"} { // one B waits when A has ended
+			w.submit(job)
+		}
+		for range 4 {
+			d := w.fetch()
+			if d == nil {
+				w.Fatal("no request")
+			}
+			h := w.handle(d, "a1")
+			h.claim()
+			h.end(subjects.Completed)
+		}
+		if took := time.Since(start); took >= roundEvery {
+			w.Errorf("4 executions took %v", took)
+		}
+	})
+}

@@ -106,12 +106,13 @@ func (x *Index) HasLimitWaiters() bool {
 }
 
 // GrantLimits adds the waiting executions that can have what they need to l, in
-// the order of their ids, and returns them.
-func (x *Index) GrantLimits(l *bus.Ledger) (granted []int64) {
+// the order of their ids, and returns them. others reports whether more
+// executions wait.
+func (x *Index) GrantLimits(l *bus.Ledger) (granted []int64, others bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if len(x.limits.waiting) == 0 {
-		return nil
+		return nil, false
 	}
 	g := bus.NewGranter(l)
 	at := make(map[bus.Needs]int, len(x.limits.byNeeds)) // the next of each queue
@@ -121,7 +122,7 @@ func (x *Index) GrantLimits(l *bus.Ledger) (granted []int64) {
 	for len(at) > 0 {
 		needs, id := x.limits.first(at)
 		if id == 0 {
-			return granted
+			return granted, others
 		}
 		at[needs]++
 		if l.Holds(needs, id) { // another bus granted it
@@ -133,9 +134,10 @@ func (x *Index) GrantLimits(l *bus.Ledger) (granted []int64) {
 		}
 		if blocked {
 			delete(at, needs)
+			others = true
 		}
 	}
-	return granted
+	return granted, others
 }
 
 // first returns the lowest id that is next in a queue, or 0.
