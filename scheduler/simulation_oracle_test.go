@@ -1,0 +1,254 @@
+package scheduler
+
+import (
+	"fmt"
+	"hash/fnv"
+	"slices"
+	"sort"
+	"time"
+
+	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+// simRules decides by the rules as the documentation of the package states them.
+// It has the list of all nominal times of the world, and sorts those that are
+// undecided into late ones, unled ones and the others.
+type simRules struct {
+	w     *simWorld
+	sc    *simSchedule
+	known [simBuses]map[uint64]int64 // the newest decision of each generation
+	lists map[simListKey][]simNominal
+}
+
+type simListKey struct {
+	def    *simDefinition
+	change simMillis // of the calendar
+}
+
+func newSimRules(w *simWorld, sc *simSchedule) *simRules {
+	r := &simRules{w: w, sc: sc, lists: map[simListKey][]simNominal{}}
+	for b := range simBuses {
+		r.forgetAll(b)
+	}
+	return r
+}
+
+func (r *simRules) forgetAll(b int) { r.known[b] = map[uint64]int64{} }
+
+func (r *simRules) learnFire(b int, f *bus.Fire) {
+	r.known[b][f.Generation] = max(r.known[b][f.Generation], f.Nominal.Std().Unix())
+}
+
+// timesOf returns all nominal times of a definition with the calendars after a
+// number of changes.
+func (r *simRules) timesOf(def *simDefinition, set int) []simNominal {
+	key := simListKey{def: def}
+	plain := r.w.changes[set].plain
+	if def.Calendar != "" {
+		key.change = plain.lastChange(def.Calendar)
+	}
+	if _, done := r.lists[key]; !done {
+		r.lists[key] = def.nominalTimes(plain)
+	}
+	return r.lists[key]
+}
+
+// shift returns how much later than its nominal times the schedule fires: a
+// hash of its key, within the jitter.
+func (d *simDefinition) shift() simMillis {
+	if d.Jitter == "" {
+		return 0
+	}
+	jitter, _ := time.ParseDuration(d.Jitter)
+	hash := fnv.New64a()
+	fmt.Fprintf(hash, "%s.%s", d.App, d.Job)
+	return simMillis(hash.Sum64()%uint64(jitter/time.Second)) * simSecond
+}
+
+func (r *simRules) nextDue(_ int, v simView, after simMillis) simMillis {
+	times, shift := r.timesOf(v.version.def, v.set), v.version.def.shift()
+	i := sort.Search(len(times), func(i int) bool { return times[i].at*1000+shift > after })
+	if i == len(times) {
+		return simNever
+	}
+	return times[i].at*1000 + shift
+}
+
+// begin returns the moment after which a bus decides: the last change of the
+// schedule or of its calendar, or the newest decision that it knows of the
+// version.
+func (r *simRules) begin(b int, v simView) simMillis {
+	return max(r.lastChange(v), r.known[b][v.version.stored.Generation]*1000)
+}
+
+func (r *simRules) lastChange(v simView) simMillis {
+	at := simMillis(v.version.stored.Since)
+	if c := v.version.stored.Calendar; c != "" {
+		at = max(at, r.w.changes[v.set].plain.lastChange(c))
+	}
+	return at
+}
+
+func (r *simRules) hasDue(b int, v simView, now simMillis) bool {
+	due := r.nextDue(b, v, r.begin(b, v)+v.version.def.shift())
+	return due <= now
+}
+
+// between returns the nominal times after a moment and up to another.
+func (r *simRules) between(v simView, after, upTo simMillis) []simNominal {
+	times := r.timesOf(v.version.def, v.set)
+	first := sort.Search(len(times), func(i int) bool { return times[i].at*1000 > after })
+	end := sort.Search(len(times), func(i int) bool { return times[i].at*1000 > upTo })
+	return times[first:max(first, end)]
+}
+
+func (r *simRules) decideTimes(b int, v simView, at simMoment) []bus.Fire {
+	d, begin := v.version.def, r.begin(b, v)
+	l := simDecisions{def: d, generation: v.version.stored.Generation}
+	if !v.version.stored.Active {
+		if at.occasion == atWalk { // only the edit that ends a pause decides its times
+			return nil
+		}
+		l.skipAll(r.between(v, begin, at.now), "paused")
+		return l.fires
+	}
+	running, leading := r.w.lives[b][at.life].sinceWhen(at)
+	var tooOld, late, unled, onTime []simNominal
+	for _, t := range r.between(v, begin, at.now-d.shift()) {
+		due := t.at*1000 + d.shift()
+		isLate := due < at.now-d.misfireAfter || due <= running-simSecond
+		switch {
+		case isLate && d.window > 0 && at.occasion == atWalk && due < at.now-d.window:
+			tooOld = append(tooOld, t)
+		case isLate:
+			late = append(late, t)
+		case due <= leading-simSecond:
+			unled = append(unled, t)
+		default:
+			onTime = append(onTime, t)
+		}
+	}
+	policy, reason := d.Misfire, "misfire"
+	if at.occasion != atWalk {
+		policy, reason = bus.MisfireSkip, "edited"
+	}
+	l.skipAll(tooOld, "catch_up_window")
+	switch policy {
+	case bus.MisfireFireAll:
+		l.fireNewest(late, d.limit, "catch_up_limit", true)
+		l.fireNewest(unled, len(unled), "", false)
+	case bus.MisfireSkip:
+		l.skipAll(late, reason)
+		l.fireNewest(unled, oneUnless(onTime), reason, false)
+	default:
+		l.fireNewest(late, oneUnless(slices.Concat(unled, onTime)), reason, true)
+		l.fireNewest(unled, oneUnless(onTime), reason, false)
+	}
+	l.fireNewest(onTime, len(onTime), "", false)
+	if at.occasion != atWalk && d.shift() > 0 { // what would be due only after the edit
+		early := r.between(v, max(begin, at.now-d.shift()), at.now)
+		if at.occasion == atEdit {
+			l.fireNewest(early, len(early), "", false)
+		} else {
+			l.skipAll(early, reason)
+		}
+	}
+	return l.fires
+}
+
+// oneUnless returns 1, or 0 if there are others that fire.
+func oneUnless(others []simNominal) int {
+	if len(others) > 0 {
+		return 0
+	}
+	return 1
+}
+
+// sinceWhen returns since when a process has run, and since when it has led,
+// without a gap. A process that does not lead has led since now.
+func (l *simLife) sinceWhen(at simMoment) (running, leading simMillis) {
+	running, leading = l.phases[at.phase].from, at.at
+	if l.phases[at.phase].leads {
+		leading = running
+	}
+	for i := at.phase; i > 0 && l.phases[i-1].to == l.phases[i].from; i-- {
+		running = l.phases[i-1].from
+	}
+	return running + l.clock, leading + l.clock
+}
+
+// simDecisions collects the decisions of a moment.
+type simDecisions struct {
+	def        *simDefinition
+	generation uint64
+	fires      []bus.Fire
+}
+
+// fireNewest fires the newest times, and skips the others.
+func (l *simDecisions) fireNewest(times []simNominal, n int, reason string, caughtUp bool) {
+	n = min(n, len(times))
+	l.skipAll(times[:len(times)-n], reason)
+	for _, t := range times[len(times)-n:] {
+		f := bus.Fire{Generation: l.generation, Nominal: subjects.Time(t.at * 1000), CaughtUp: caughtUp}
+		f.Date = time.Unix(t.date*daySeconds, 0).UTC().Format(time.DateOnly)
+		if len(t.from) > 0 {
+			f.From = subjects.Time(t.from[0] * 1000)
+		}
+		l.fires = append(l.fires, f)
+	}
+}
+
+// skipAll skips times. More than 24 share the key of the newest.
+func (l *simDecisions) skipAll(times []simNominal, reason string) {
+	if n := len(times); n > 24 {
+		l.fires = append(l.fires, bus.Fire{
+			Generation: l.generation, Nominal: subjects.Time(times[n-1].at * 1000), Skipped: reason,
+			SkippedFrom: subjects.Time(times[0].at * 1000), SkippedCount: n,
+		})
+		return
+	}
+	for _, t := range times {
+		l.fires = append(l.fires, bus.Fire{Generation: l.generation, Nominal: subjects.Time(t.at * 1000), Skipped: reason})
+	}
+}
+
+// checkFire skips a moved time if all times that were moved to it have been
+// decided before the last change: they were no holidays then.
+func (r *simRules) checkFire(v simView, f bus.Fire, s *simStore) bus.Fire {
+	if f.Skipped != "" || f.From.IsZero() || simMillis(f.From) > r.lastChange(v) {
+		return f
+	}
+	second := f.Nominal.Std().Unix()
+	for _, t := range r.timesOf(v.version.def, v.set) {
+		if t.at != second {
+			continue
+		}
+		for _, source := range t.from {
+			if source <= second && s.decisionOf(source) == nil {
+				return f
+			}
+		}
+	}
+	return bus.Fire{Generation: f.Generation, Nominal: f.Nominal, Skipped: "decided"}
+}
+
+func (r *simRules) nextBegin(was *simVersion, now simMillis, o occasion) (simMillis, bool) {
+	if o == atCatchUp && !was.stored.Active {
+		return simMillis(was.stored.Since), false
+	}
+	return now, true
+}
+
+func (r *simRules) createFire(s *simStore, f bus.Fire, b int, at simMillis) (*simFire, bool) {
+	return s.createFire(f, b, at)
+}
+
+func (r *simRules) submitFire(_ int, f *simFire, s *simStore) { s.submit(f.Execution, f.second) }
+
+// finishOpen submits everything that was ever decided to fire.
+func (r *simRules) finishOpen(_ int, s *simStore) {
+	for _, f := range s.open {
+		s.submit(f.Execution, f.second)
+	}
+}
