@@ -1,10 +1,10 @@
 package scheduler
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -84,8 +84,10 @@ func (s *Scheduler) ResumeGroup(ctx context.Context, app, by string, catchUp boo
 	return done, err
 }
 
-// groupSubject returns the tokens of the subject of an event about a group.
-func groupSubject(app string) []string { return []string{cmp.Or(app, bus.AnyApp)} }
+// groupSubject returns the tokens of the subject of an event about a group: all,
+// or app and the application. No application can be named app, so such an event
+// is about no job.
+func groupSubject(app string) []string { return strings.Split(bus.PausesKey(app), ".") }
 
 // changePauses changes the pauses of a group, unless do returns nil, and returns
 // them as they are then. It shows them to the read model.
@@ -156,7 +158,7 @@ func (s *Scheduler) stillMatters(app string, period *bus.PausePeriod) bool {
 			continue
 		}
 		p, err := s.plans.planFor(sc)
-		if err != nil || !sc.Active || p.isDue(s.ledger.walkStart(sc, p), period.To.Std()) {
+		if err != nil || p.isDue(s.ledger.walkStart(sc, p), period.To.Std()) {
 			return true
 		}
 	}

@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"testing"
 	"testing/synctest"
@@ -166,6 +167,92 @@ func TestPauseOfAGroup(t *testing.T) {
 			time.Sleep(time.Second)
 			n.checkStarted("after the pause", "report", "2000-01-01")
 		})
+	})
+}
+
+func TestEventsOfGroupPauses(t *testing.T) {
+	w := newWorld(t)
+	n := w.newNode("bus-1")
+	sub, err := n.bus.NC.SubscribeSync("jobstreamer.event.schedule.>")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.pauseGroup("")
+	n.pauseGroup("") // changes nothing
+	n.pauseGroup("shop")
+	n.resumeGroup("shop", true)
+	n.resumeGroup("shop", true)
+	n.resumeGroup("", false)
+	for _, want := range []struct{ subject, of, what string }{
+		{"jobstreamer.event.schedule.all", "all", "paused"}, {"jobstreamer.event.schedule.app.shop", "app.shop", "paused"},
+		{"jobstreamer.event.schedule.app.shop", "app.shop", "resumed"}, {"jobstreamer.event.schedule.all", "all", "resumed"},
+	} {
+		m, err := sub.NextMsg(time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var e subjects.Event
+		var p bus.PausePeriod
+		if err := errors.Join(json.Unmarshal(m.Data, &e), json.Unmarshal(e.Detail, &p)); err != nil {
+			t.Fatal(err)
+		}
+		if m.Subject != want.subject || e.Subject != want.of || e.What != want.what || p.By != "ann" || p.Reason != "maintenance" || p.IsOn() != (want.what == "paused") {
+			t.Errorf("event on %s: %+v, want %+v", m.Subject, e, want)
+		}
+	}
+	if m, err := sub.NextMsg(time.Millisecond); err == nil {
+		t.Errorf("one more event: %s", m.Data)
+	}
+}
+
+func TestPausesThatStillMatter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		n := w.runNode("bus-1")
+		start := time.Now()
+		n.createSchedule("often", "0/10 * * * * ?", func(sc *bus.Schedule) { sc.Misfire = bus.MisfireFireAll })
+		n.createSchedule("own", "0/10 * * * * ?", func(sc *bus.Schedule) { sc.Misfire = bus.MisfireFireAll })
+		time.Sleep(5 * time.Second)
+		if err := n.Pause(t.Context(), keyOf("own"), bus.Pause{}); err != nil {
+			t.Fatal(err)
+		}
+		for range maxPeriods + 10 { // all of them during the pause of a schedule
+			n.pauseGroup("app")
+			time.Sleep(6 * time.Second)
+			n.resumeGroup("app", false)
+			time.Sleep(4 * time.Second)
+		}
+		if got := len(n.index.Pauses().Of("app").Periods); got != maxPeriods+10 {
+			t.Errorf("%d pauses are kept while a schedule may still be caught up, want %d", got, maxPeriods+10)
+		}
+		if _, err := n.Resume(t.Context(), keyOf("own"), true); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Second)
+		n.checkFired("own", start) // all of its times were during pauses of the application
+		n.pauseGroup("app")
+		n.resumeGroup("app", false)
+		if got := len(n.index.Pauses().Of("app").Periods); got != maxPeriods {
+			t.Errorf("%d pauses are kept, want %d", got, maxPeriods)
+		}
+	})
+}
+
+func TestPauseWithTwoBuses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		start := time.Now()
+		one := w.runNode("bus-1")
+		two := w.runNode("bus-2")
+		one.createSchedule("often", "0 * * * * ?", func(sc *bus.Schedule) { sc.Misfire = bus.MisfireFireAll })
+		time.Sleep(90 * time.Second)
+		two.pauseGroup("")
+		time.Sleep(time.Minute)
+		one.die()
+		time.Sleep(time.Minute) // two leads; 120 and 180 have passed
+		two.resumeGroup("", true)
+		time.Sleep(time.Minute)
+		two.checkFired("often", start, 60, 120, 180, 240)
 	})
 }
 
