@@ -1,7 +1,9 @@
 package clock
 
 import (
+	"hash/maphash"
 	"math"
+	"sync/atomic"
 	"time"
 )
 
@@ -23,6 +25,38 @@ type Span struct {
 // SpanAt returns a span that contains u. The offset need not change at the ends
 // of the span.
 func SpanAt(loc *time.Location, u int64) Span {
+	slot := recent.slotOf(loc, u)
+	if z := slot.Load(); z != nil && z.loc == loc && z.Start <= u && u < z.End {
+		return *z
+	}
+	z := findSpan(loc, u)
+	slot.Store(&z)
+	return z
+}
+
+// recent has spans that were found before. Package time takes up to a
+// microsecond to find one after the last change in a zone's table, because it
+// parses the rule that follows the table each time. The cache holds a fixed
+// number of spans, so locations that a caller makes do not fill it up.
+var recent = spanCache{seed: maphash.MakeSeed()}
+
+type spanCache struct {
+	seed  maphash.Seed
+	slots [1024]atomic.Pointer[Span]
+}
+
+// slotPeriod is a period whose instants have one slot in a location. It is
+// shorter than most spans.
+const slotPeriod = 100 * SecondsPerDay
+
+// slotOf returns the slot for the span that contains u.
+func (c *spanCache) slotOf(loc *time.Location, u int64) *atomic.Pointer[Span] {
+	hash := maphash.Comparable(c.seed, loc) + uint64(u/slotPeriod)
+	return &c.slots[hash%uint64(len(c.slots))]
+}
+
+// findSpan is SpanAt without the cache.
+func findSpan(loc *time.Location, u int64) Span {
 	t := time.Unix(u, 0).In(loc)
 	_, offset := t.Zone()
 	z := Span{loc, math.MinInt64, math.MaxInt64, int64(offset)}
