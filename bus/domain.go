@@ -155,6 +155,7 @@ const DefaultMisfireAfter = "60s"
 // there is none. A bus decides by creating the key, so each nominal time is
 // decided once.
 type Fire struct {
+	// Of the schedule whose walk decided the time; 0: a backfill decided it.
 	Generation uint64        `json:"generation"`
 	Nominal    subjects.Time `json:"nominal_time"`
 	// Of the nominal time, YYYY-MM-DD, in the time zone of the schedule.
@@ -184,7 +185,26 @@ type Fire struct {
 
 	// Only of triggers: the executions that met them.
 	Causes []Cause `json:"causes,omitempty"`
+	// Of a time that somebody fired after it had passed.
+	Backfill *Backfill `json:"backfill,omitempty"`
 }
+
+// Backfill says how somebody fired a nominal time after it had passed. The fires
+// of a backfill are open, and wait, until a bus starts them.
+type Backfill struct {
+	ID int64 `json:"id"` // of all fires that were ordered together
+	// How many executions of the backfill may run at the same time.
+	Concurrency int    `json:"concurrency"`
+	By          string `json:"by,omitempty"` // id of the user; empty: no login was required
+	// When a bus began to submit the execution; zero: the fire waits.
+	Started subjects.Time `json:"started,omitzero"`
+	// Why the time had been skipped before. If the fire has a SkippedCount, its
+	// key also stands for these skipped times.
+	Was string `json:"was,omitempty"`
+}
+
+// Waits reports whether the fire is one of a backfill that no bus has started.
+func (f *Fire) Waits() bool { return f.Open() && f.Backfill != nil && f.Backfill.Started == 0 }
 
 // Open reports whether the fire still needs an execution.
 func (f *Fire) Open() bool { return f.Execution != 0 && !f.Closed }
@@ -248,6 +268,9 @@ type Execution struct {
 	Schedule string `json:"schedule,omitempty"`
 	// Executions that started it by triggers.
 	Causes []Cause `json:"causes,omitempty"`
+	// The [Backfill] that fired it, or fired the first execution in its chain of
+	// restarts.
+	Backfill int64 `json:"backfill,omitempty"`
 	// Action of the time monitor, written before it acts.
 	Monitored  string        `json:"monitored,omitempty"`
 	Rebuilt    bool          `json:"rebuilt,omitempty"`    // rebuilt from a claim, without a definition

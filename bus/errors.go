@@ -74,6 +74,7 @@ const (
 	CodeJobExists        = "job_exists"
 	CodeRenamed          = "job_renamed"
 	CodeNoSuchSchedule   = "no_such_schedule"
+	CodeNoSuchBackfill   = "no_such_backfill"
 	CodeScheduleExists   = "schedule_exists"
 	CodeNoSuchCalendar   = "no_such_calendar"
 	CodeCalendarExists   = "calendar_exists"

@@ -95,6 +95,26 @@
 // A long run of skipped misfires shares the key of its newest time. A time
 // within that run may have a key of its own; that key decides it.
 //
+// # Backfills
+//
+// A backfill fires nominal times that have passed and have no execution. It
+// creates the keys of these times, or replaces decisions that skipped them by
+// compare-and-set, so no time fires twice. The fires are open and wait, as those
+// of a queue do. A walk starts the oldest as long as fewer executions of the
+// backfill run than may run at the same time. Before it submits an execution it
+// stores in the key that the fire was started: from then on the fire cannot be
+// cancelled, and a bus that takes over counts it as running.
+//
+// Walks begin at keys with the generation of the schedule. The key of a time
+// that only a backfill decided has no generation, so no walk begins there and
+// skips undecided times before it. A walk that decides such a time finds the
+// key, and adds its generation. If it wanted to store a run of skipped times
+// with that key, it adds the run. Conversely, a backfill that replaces a skipped
+// time keeps the generation and the run of its key.
+//
+// A time without a key may have had an execution, if its key has been purged.
+// Therefore a backfill refuses times from which keys can have been purged.
+//
 // # Calendars
 //
 // A schedule may name a calendar. Its plan then consists of its times on

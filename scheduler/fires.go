@@ -69,7 +69,7 @@ func (s *Scheduler) Fires(ctx context.Context, app, job, name string, q FireQuer
 			continue
 		}
 		slices.SortFunc(of, newestFirst)
-		keys = append(keys, q.dropNewer(of)...)
+		keys = append(keys, s.dropNewer(&q, schedule, of)...)
 	}
 	slices.SortFunc(keys, newestFirst)
 	read := 0
@@ -80,7 +80,11 @@ func (s *Scheduler) Fires(ctx context.Context, app, job, name string, q FireQuer
 		e, err := s.fires.Get(ctx, d.schedule.FireKey(d.second))
 		switch {
 		case err == nil && q.startsBeforeTo(&e.Value):
-			page = append(page, Decided{e.Value, d.schedule})
+			for _, f := range splitDecision(e.Value) {
+				if q.startsBeforeTo(&f) {
+					page = append(page, Decided{f, d.schedule})
+				}
+			}
 			read++
 		case err == nil:
 		case !errors.Is(err, bus.ErrNotFound): // not found: just purged
@@ -110,10 +114,26 @@ func newestFirst(a, b decidedAt) int {
 	return cmp.Or(cmp.Compare(b.second, a.second), a.schedule.Compare(b.schedule))
 }
 
+// splitDecision returns a stored decision as a list shows it. The key of a run of
+// skipped times may stand for a fire too, by which a backfill replaced the
+// newest of them.
+func splitDecision(f bus.Fire) []bus.Fire {
+	if f.Backfill == nil || f.SkippedCount <= 1 {
+		return []bus.Fire{f}
+	}
+	run := bus.Fire{
+		Generation: f.Generation, Nominal: f.Nominal, Skipped: runReason(&f), Time: f.Time,
+		SkippedFrom: f.SkippedFrom, SkippedCount: f.SkippedCount,
+	}
+	f.SkippedFrom, f.SkippedCount = 0, 0
+	return []bus.Fire{f, run}
+}
+
 // dropNewer drops decisions that the query cannot select from those of one
-// schedule, the newest first. It keeps the oldest one at or after To, because
-// its key may stand for a run of skipped times that begins before To.
-func (q *FireQuery) dropNewer(of []decidedAt) []decidedAt {
+// schedule, the newest first. It keeps the key at or after To that may stand for
+// a run of skipped times which begins before To: the oldest one, or if there
+// are fires of backfills within the run, the one that the ledger names.
+func (s *Scheduler) dropNewer(q *FireQuery, schedule bus.ScheduleKey, of []decidedAt) []decidedAt {
 	if q.To.IsZero() {
 		return of
 	}
@@ -121,7 +141,29 @@ func (q *FireQuery) dropNewer(of []decidedAt) []decidedAt {
 	if first < 0 {
 		first = len(of)
 	}
-	return of[max(first-1, 0):]
+	kept := of[max(first-1, 0):]
+	run, ok := s.ledger.runOver(schedule, q.To.Add(-1).Unix())
+	if ok && !slices.Contains(kept, decidedAt{schedule, run}) {
+		kept = append([]decidedAt{{schedule, run}}, kept...)
+	}
+	return kept
+}
+
+// decisionAbout returns the stored decision about a nominal time, nil for none:
+// that of its own key, or of a run of skipped times that contains it.
+func (s *Scheduler) decisionAbout(ctx context.Context, schedule bus.ScheduleKey, nominal time.Time) (*Decided, error) {
+	e, err := s.fires.Get(ctx, schedule.FireKey(nominal.Unix()))
+	if err == nil {
+		return &Decided{splitDecision(e.Value)[0], schedule}, nil
+	}
+	if !errors.Is(err, bus.ErrNotFound) {
+		return nil, err
+	}
+	found, err := s.Fires(ctx, schedule.App(), schedule.Job(), schedule.Name(), FireQuery{From: nominal, To: nominal.Add(time.Second), Limit: 1})
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	return &found[0], nil
 }
 
 // listDecided returns the nominal times that have a key, of all schedules of a

@@ -23,8 +23,11 @@ type ledger struct {
 	opened map[bus.ScheduleKey]map[string]*openFire // by schedule and fire key: fires without a known record
 	// Of triggers: the numbers of all decisions.
 	decided map[bus.ScheduleKey]map[int64]struct{}
-	loaded  chan struct{}
-	once    sync.Once
+	// By schedule and the second of their key: the oldest times of runs of
+	// skipped times.
+	runs   map[bus.ScheduleKey]map[int64]int64
+	loaded chan struct{}
+	once   sync.Once
 }
 
 // openFire is a fire whose key names an execution that has no record yet.
@@ -32,13 +35,17 @@ type openFire struct {
 	key       string
 	execution int64
 	nominal   int64
-	overlap   string    // of the fire
-	retryAt   time.Time // no attempt before this
+	overlap   string       // of the fire
+	backfill  bus.Backfill // ID is 0 if a walk decided the fire
+	retryAt   time.Time    // no attempt before this
 	backoff   time.Duration
 }
 
 func newLedger() *ledger {
-	return &ledger{marks: map[bus.ScheduleKey]marks{}, opened: map[bus.ScheduleKey]map[string]*openFire{}, decided: map[bus.ScheduleKey]map[int64]struct{}{}, loaded: make(chan struct{})}
+	return &ledger{
+		marks: map[bus.ScheduleKey]marks{}, opened: map[bus.ScheduleKey]map[string]*openFire{},
+		decided: map[bus.ScheduleKey]map[int64]struct{}{}, runs: map[bus.ScheduleKey]map[int64]int64{}, loaded: make(chan struct{}),
+	}
 }
 
 // waitLoaded blocks until the ledger has seen all keys that were in the bucket
@@ -86,6 +93,9 @@ func (l *ledger) removeDecision(key string) {
 	if delete(l.decided[schedule], number); len(l.decided[schedule]) == 0 {
 		delete(l.decided, schedule)
 	}
+	if delete(l.runs[schedule], number); len(l.runs[schedule]) == 0 {
+		delete(l.runs, schedule)
+	}
 }
 
 // isDecided reports whether a trigger has a decision with this number.
@@ -109,8 +119,14 @@ func (l *ledger) addDecision(key string, f *bus.Fire) {
 			l.decided[schedule] = map[int64]struct{}{}
 		}
 		l.decided[schedule][second] = struct{}{}
-	} else {
+	} else if f.Generation != 0 { // a walk has reached this time
 		l.addMarkLocked(schedule, f.Generation, second)
+	}
+	if f.SkippedCount > 1 {
+		if l.runs[schedule] == nil {
+			l.runs[schedule] = map[int64]int64{}
+		}
+		l.runs[schedule][second] = f.SkippedFrom.Std().Unix()
 	}
 	if !f.Open() {
 		l.removeOpenLocked(schedule, key)
@@ -122,6 +138,22 @@ func (l *ledger) addDecision(key string, f *bus.Fire) {
 	if l.opened[schedule][key] == nil {
 		l.opened[schedule][key] = &openFire{key: key, execution: f.Execution, nominal: second, overlap: f.Overlap}
 	}
+	if f.Backfill != nil {
+		l.opened[schedule][key].backfill = *f.Backfill
+	}
+}
+
+// runOver returns the second of the key that stands for a run of skipped times
+// which contains a moment.
+func (l *ledger) runOver(schedule bus.ScheduleKey, at int64) (key int64, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for to, from := range l.runs[schedule] {
+		if from <= at && at <= to && (!ok || to < key) {
+			key, ok = to, true
+		}
+	}
+	return key, ok
 }
 
 // addMarkLocked adds the nominal time of a decision to the marks.
@@ -202,16 +234,74 @@ func (l *ledger) newestGeneration(schedule bus.ScheduleKey) (newest uint64) {
 	return newest
 }
 
-// openFires returns the schedule's open fires, oldest first.
+// openFires returns the schedule's open fires, oldest first. It leaves out those
+// of backfills.
 func (l *ledger) openFires(schedule bus.ScheduleKey) []openFire {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var open []openFire
 	for _, o := range l.opened[schedule] {
-		open = append(open, *o)
+		if o.backfill.ID == 0 {
+			open = append(open, *o)
+		}
 	}
 	slices.SortFunc(open, func(a, b openFire) int { return cmp.Compare(a.nominal, b.nominal) })
 	return open
+}
+
+// openBackfills returns the backfills of a schedule that have open fires, oldest
+// first.
+func (l *ledger) openBackfills(schedule bus.ScheduleKey) (ids []int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, o := range l.opened[schedule] {
+		if id := o.backfill.ID; id != 0 && !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// backfillFires returns the open fires of a backfill that a bus has started, and
+// the oldest of those that wait: as many as may run at the same time.
+func (l *ledger) backfillFires(schedule bus.ScheduleKey, id int64) (started, waiting []openFire, concurrency int) {
+	older := func(a, b openFire) int { return cmp.Compare(a.nominal, b.nominal) }
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, o := range l.opened[schedule] {
+		switch {
+		case o.backfill.ID != id:
+			continue
+		case o.backfill.Started != 0:
+			started = append(started, *o)
+			continue
+		}
+		concurrency = max(o.backfill.Concurrency, 1)
+		if len(waiting) == concurrency && older(waiting[len(waiting)-1], *o) < 0 {
+			continue
+		}
+		i, _ := slices.BinarySearchFunc(waiting, *o, older)
+		waiting = slices.Insert(waiting, i, *o)
+		waiting = waiting[:min(len(waiting), concurrency)]
+	}
+	slices.SortFunc(started, older)
+	return started, waiting, concurrency
+}
+
+// waitingBackfills returns the keys of the fires of all backfills of a job that
+// wait.
+func (l *ledger) waitingBackfills(app, job string) (keys []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for schedule, of := range l.opened {
+		for key, o := range of {
+			if schedule.App() == app && schedule.Job() == job && o.backfill.ID != 0 && o.backfill.Started == 0 {
+				keys = append(keys, key)
+			}
+		}
+	}
+	return keys
 }
 
 // queuedSchedules returns the schedules of a job that have queued fires.
@@ -266,7 +356,7 @@ func (l *ledger) unfinishedSchedules(known func(execution int64) bool) (schedule
 	defer l.mu.Unlock()
 	for schedule, of := range l.opened {
 		for key, o := range of {
-			if known(o.execution) {
+			if waits := o.backfill.ID != 0 && o.backfill.Started == 0; !waits && known(o.execution) {
 				l.removeOpenLocked(schedule, key)
 			}
 		}

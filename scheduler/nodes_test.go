@@ -283,7 +283,7 @@ func (r *recordMaker) Submit(ctx context.Context, sub execution.Submission) (*bu
 	e := bus.Execution{Execution: subjects.Execution{
 		ID: sub.ID, InstanceID: sub.ID, App: sub.App, Job: sub.Job, BatchStatus: subjects.Undispatched, CreateTime: subjects.Now(),
 		ScheduledFor: sub.ScheduledFor, ScheduledDate: sub.ScheduledDate, Parameters: sub.Parameters,
-	}, FireKey: sub.FireKey, Causes: sub.Causes}
+	}, FireKey: sub.FireKey, Causes: sub.Causes, Backfill: sub.Backfill}
 	_, err := r.bus.Executions.Create(ctx, e.Key(), e)
 	if err != nil && !errors.Is(err, bus.ErrExists) {
 		return &e, false, err

@@ -128,7 +128,8 @@ func (s *Scheduler) closeQueued(ctx context.Context, app, job string) error {
 			}
 		}
 	}
-	return nil
+	_, err := s.closeBackfilled(ctx, s.ledger.waitingBackfills(app, job), skippedDeleted)
+	return err
 }
 
 var errJobDeleted = errors.New("the job was deleted")

@@ -52,6 +52,8 @@ type Index interface {
 	CreatedSince(app, key string, since subjects.Time) []index.Summary
 	AwaitsRetry(id int64) bool
 	RunningOf(key bus.ScheduleKey) (ids []int64)
+	RunningBackfilled(backfill int64) int
+	Backfilled(app, key string) map[int64]index.Summary
 	PutSchedule(key bus.ScheduleKey, v *bus.Schedule, revision uint64)
 }
 

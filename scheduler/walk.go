@@ -27,7 +27,7 @@ func (s *Scheduler) walkSchedule(ctx context.Context, key bus.ScheduleKey) error
 		return err
 	}
 	defer release()
-	unfinished := s.finishOpenFires(ctx, key)
+	unfinished := cmp.Or(s.finishOpenFires(ctx, key), s.startBackfills(ctx, key))
 	if key.IsTrigger() {
 		err = s.walkTrigger(ctx, key)
 	} else {
@@ -145,7 +145,7 @@ func (s *Scheduler) storeFire(ctx context.Context, schedule bus.ScheduleKey, num
 	read := time.Now()
 	switch _, err := s.fires.Create(ctx, key, f); {
 	case errors.Is(err, bus.ErrExists):
-		return s.readDecision(ctx, key)
+		return s.adoptDecision(ctx, key, &f)
 	case err != nil: // if the key was stored nevertheless, a later walk finds the open fire
 		return err
 	}
@@ -162,16 +162,6 @@ func (s *Scheduler) storeFire(ctx context.Context, schedule bus.ScheduleKey, num
 		s.log.Warn("submission of a fire failed, retrying", "app", schedule.App(), "job", schedule.Job(), "schedule", schedule.Name(), "execution", f.Execution, "err", err)
 	}
 	return nil
-}
-
-// readDecision adds a stored decision to the ledger. Another bus may have made
-// it, or this bus may have lost the acknowledgement.
-func (s *Scheduler) readDecision(ctx context.Context, key string) error {
-	e, err := s.fires.Get(ctx, key)
-	if err == nil {
-		s.ledger.addDecision(key, &e.Value)
-	}
-	return err
 }
 
 // publishFire publishes the event of a decision.
@@ -266,6 +256,9 @@ func (s *Scheduler) submitFire(ctx context.Context, key string, f *bus.Fire, rea
 	sub := execution.Submission{
 		App: schedule.App(), Job: schedule.Job(), ID: f.Execution, ScheduledFor: f.Nominal, ScheduledDate: f.Date, FireKey: key,
 		Parameters: f.Parameters, Priority: f.Priority, Causes: f.Causes,
+	}
+	if f.Backfill != nil {
+		sub.Backfill = f.Backfill.ID
 	}
 	if schedule.IsTrigger() {
 		sub.ScheduledFor = 0

@@ -106,12 +106,11 @@ func (s *Scheduler) whySchedule(ctx context.Context, sc *bus.Schedule, at time.T
 		return r, nil
 	}
 	r.Nominal = last[0]
-	found, err := s.Fires(ctx, sc.App, sc.Job, sc.Key().Name(), FireQuery{From: r.Nominal, To: r.Nominal.Add(time.Second), Limit: 1})
+	r.Decision, err = s.decisionAbout(ctx, sc.Key(), r.Nominal)
 	if err != nil {
 		return r, err
 	}
-	if len(found) > 0 {
-		r.Decision = &found[0]
+	if r.Decision != nil {
 		r.Outcome, r.Text = explainDecision(sc, r.Decision, r.Nominal)
 		if text := s.groupPauseText(sc.App, r.Nominal.Add(p.shift), r.Nominal.Location()); text != "" && r.Decision.Skipped == skippedPaused {
 			r.Text = fmt.Sprintf("%s was skipped: %s.", ShownTime(r.Nominal), text)
@@ -154,10 +153,29 @@ func explainDecision(sc *bus.Schedule, d *Decided, nominal time.Time) (Outcome, 
 		return OutcomeCaughtUp, fmt.Sprintf("%s fired %v late as execution %d: no bus ran at that time, or it could not decide.", ShownTime(nominal), late, d.Execution)
 	}
 	text := fmt.Sprintf("%s fired as execution %d.", ShownTime(nominal), d.Execution)
+	if d.Backfill != nil {
+		return OutcomeFired, text + backfillText(d)
+	}
 	if queuesFires(d.Overlap) {
 		text += " With overlap " + d.Overlap + " it starts after the earlier executions of the schedule have ended."
 	}
 	return OutcomeFired, text
+}
+
+// backfillText says who fired a nominal time after it had passed.
+func backfillText(d *Decided) string {
+	text := fmt.Sprintf(" Backfill %d ordered it at %s", d.Backfill.ID, ShownTime(d.Time.Std()))
+	if d.Backfill.By != "" {
+		text += " by " + d.Backfill.By
+	}
+	text += "."
+	if d.Waits() {
+		text += fmt.Sprintf(" It waits for its turn: at most %d of the backfill run at the same time.", d.Backfill.Concurrency)
+	}
+	if d.Backfill.Was != "" {
+		text += " Before, it had been skipped: " + strings.ReplaceAll(d.Backfill.Was, "_", " ") + "."
+	}
+	return text
 }
 
 // skipText says why a nominal time was skipped. It was decided at a moment, so
@@ -178,6 +196,8 @@ func skipText(sc *bus.Schedule, d *Decided, decided time.Time, late time.Duratio
 		return "the schedule was paused; the pause ended, or the schedule changed during it, at " + ShownTime(decided)
 	case skippedDeleted:
 		return "it was undecided when the job was deleted at " + ShownTime(decided)
+	case skippedCancelled:
+		return fmt.Sprintf("backfill %d was to fire it, but was cancelled while it waited", d.Backfill.ID)
 	case bus.CodeNoSuchJob:
 		return "the job did not exist any more"
 	}

@@ -109,6 +109,7 @@ func (s *Service) submitRestart(ctx context.Context, old *bus.Execution, start t
 	}
 	// A job for a date restarts for that date.
 	rec.ScheduledFor, rec.ScheduledDate, rec.Schedule, rec.Causes = old.ScheduledFor, old.ScheduledDate, old.FiredBy(), old.Causes
+	rec.Backfill = old.Backfill
 	rec.Parameters, rec.Before, rec.StartPosition = old.RestartParams, stepStates(old.Before, old.StepExecutions), old.RestartPosition
 	return s.beginExecution(ctx, rec, start, created)
 }

@@ -32,6 +32,7 @@ type Submission struct {
 	FireKey        string        // of a fire
 	Priority       string        // empty: that of the job
 	Causes         []bus.Cause   // of a fire by triggers
+	Backfill       int64         // of a fire that somebody ordered later
 }
 
 // Submit writes the record and the request. created is false if the
@@ -78,7 +79,7 @@ func (s *Service) Submit(ctx context.Context, sub Submission) (e *bus.Execution,
 	if sub.Definition != nil { // there is no job to restart
 		rec.Retry = nil
 	}
-	rec.Parameters, rec.FireKey, rec.Causes = sub.Parameters, sub.FireKey, sub.Causes
+	rec.Parameters, rec.FireKey, rec.Causes, rec.Backfill = sub.Parameters, sub.FireKey, sub.Causes, sub.Backfill
 	rec.Schedule, rec.Priority = rec.FiredBy(), cmp.Or(sub.Priority, rec.Priority)
 	rec.ScheduledFor, rec.ScheduledDate = sub.ScheduledFor, sub.ScheduledDate
 	return s.beginExecution(ctx, rec, start, created)
@@ -325,7 +326,7 @@ func (s *Service) existingRecord(ctx context.Context, rec *bus.Execution, err er
 			return false, nil
 		}
 		e.Definition, e.Before, e.StartPosition, e.Rebuilt = rec.Definition, rec.Before, rec.StartPosition, false
-		e.FireKey, e.Schedule, e.Causes = rec.FireKey, rec.Schedule, rec.Causes
+		e.FireKey, e.Schedule, e.Causes, e.Backfill = rec.FireKey, rec.Schedule, rec.Causes, rec.Backfill
 		e.Retry, e.Limits, e.TimeoutMS, e.GraceMS = rec.Retry, rec.Limits, rec.TimeoutMS, rec.GraceMS
 		return true, nil
 	})

@@ -27,6 +27,7 @@ type Summary struct {
 	Schedule                       string // that fired it; see [bus.Execution.FiredBy]
 	RestartOf                      int64
 	StopRequest                    string
+	Backfill                       int64 // that fired it; see [bus.Execution.Backfill]
 }
 
 // Live is an execution that has not ended, as the recoverer needs it.
@@ -67,7 +68,7 @@ func (x *Index) PutExecution(e *bus.Execution, rev uint64) {
 		Schedule: e.Schedule, FireKey: e.FireKey,
 		RestartedBy: e.RestartedBy, StopRequest: e.StopRequest, Deleted: e.DeleteTime, JobName: e.JobName,
 		Rebuilt: e.Rebuilt, RetryDue: e.RetryDue,
-		Timeout: e.TimeoutMS, TimedOut: e.TimedOut, Limits: e.Limits,
+		Timeout: e.TimeoutMS, TimedOut: e.TimedOut, Limits: e.Limits, Backfill: e.Backfill,
 	}, e.App, e.Job, rev, e)
 }
 
@@ -177,6 +178,9 @@ func (x *Index) writeEntry(r *recordFields, j *jobEntry, h int32, there bool, re
 		fired := bus.Execution{Schedule: r.Schedule, FireKey: r.FireKey}
 		x.table.extra[r.ID] = extra{r.ScheduledFor, r.RestartOf, packDate(r.ScheduledDate), x.names.numberOf(fired.FiredBy())}
 	}
+	if r.Backfill != 0 {
+		x.table.backfills[r.ID] = r.Backfill
+	}
 	if !there || moved {
 		j.list = x.table.insertHandle(j.list, h)
 	}
@@ -250,6 +254,7 @@ func (x *Index) summaryOf(e *entry) Summary {
 		BatchStatus: statusOf(e.status), ExitStatus: x.names.nameOf(e.exit), Agent: x.names.nameOf(e.agent), Attempt: int(e.attempt),
 		CreateTime: e.create, StartTime: e.start, EndTime: e.end, UpdateTime: max(e.create, e.start, e.end),
 		ScheduledFor: ex.scheduledFor, ScheduledDate: ex.date.String(), Schedule: x.names.nameOf(ex.schedule), RestartOf: ex.restartOf, StopRequest: x.stopRequests[e.id],
+		Backfill: x.table.backfills[e.id],
 	}
 }
 

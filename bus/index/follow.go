@@ -44,6 +44,7 @@ type recordFields struct {
 	Schedule      string               `json:"schedule"`
 	FireKey       string               `json:"fire_key"`
 	Limits        bus.Needs            `json:"limits"`
+	Backfill      int64                `json:"backfill"`
 }
 
 const decoders = 2

@@ -45,6 +45,8 @@ type table struct {
 	free   []int32
 	pages  map[int64]*page
 	extra  map[int64]extra // of the few executions that have any
+
+	backfills map[int64]int64 // of the executions that a backfill fired
 }
 
 type page struct {
@@ -82,7 +84,9 @@ func (d packedDate) String() string {
 	return fmt.Sprintf("%04d-%02d-%02d", d/10000, d/100%100, d%100)
 }
 
-func newTable() table { return table{pages: map[int64]*page{}, extra: map[int64]extra{}} }
+func newTable() table {
+	return table{pages: map[int64]*page{}, extra: map[int64]extra{}, backfills: map[int64]int64{}}
+}
 
 func (t *table) entryAt(handle int32) *entry { return &t.chunks[handle/chunkSize][handle%chunkSize] }
 
@@ -130,6 +134,7 @@ func (t *table) removeEntry(id int64) {
 		delete(t.pages, id/chunkSize)
 	}
 	delete(t.extra, id)
+	delete(t.backfills, id)
 }
 
 // compareAge compares by create time, then by id.
