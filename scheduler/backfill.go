@@ -286,7 +286,7 @@ func (s *Scheduler) Backfill(ctx context.Context, key bus.ScheduleKey, q Backfil
 	if q.DryRun || len(out.Fires) == 0 {
 		return out, nil
 	}
-	return out, s.fireBackfill(ctx, sc, q, &out)
+	return out, s.fireBackfill(ctx, sc, p, q, &out)
 }
 
 // ParseBackfillTime parses From or To of a [BackfillQuery].
@@ -395,7 +395,7 @@ func (s *Scheduler) eachFire(ctx context.Context, filter string, each func(sched
 
 // fireBackfill stores the fires of a backfill. Those that another bus or another
 // backfill decided meanwhile become times that are left out.
-func (s *Scheduler) fireBackfill(ctx context.Context, sc *bus.Schedule, q BackfillQuery, out *Backfilled) error {
+func (s *Scheduler) fireBackfill(ctx context.Context, sc *bus.Schedule, p *plan, q BackfillQuery, out *Backfilled) error {
 	ctx = context.WithoutCancel(ctx) // half of a backfill helps nobody
 	if err := s.bus.Room(ctx); err != nil {
 		return err
@@ -416,14 +416,9 @@ func (s *Scheduler) fireBackfill(ctx context.Context, sc *bus.Schedule, q Backfi
 		}
 		g.Go(func() error {
 			t := &out.Fires[i]
-			f := bus.Fire{
-				Nominal: subjects.TimeOf(t.Time), Date: t.Date, Parameters: sc.Parameters, Priority: sc.Priority,
-				Overlap:  bus.OverlapQueueAll, // for a bus of an earlier version
-				Backfill: &bus.Backfill{ID: id, Concurrency: q.Concurrency, By: q.By, Was: t.Was},
-			}
-			if !t.From.IsZero() {
-				f.From = subjects.TimeOf(t.From)
-			}
+			f := p.fireOf(sc, outcome{nominal: t.Time})
+			f.Generation, f.Overlap = 0, bus.OverlapQueueAll // what a bus of an earlier version knows
+			f.Backfill = &bus.Backfill{ID: id, Concurrency: q.Concurrency, By: q.By, Was: t.Was}
 			is, mine, err := s.storeBackfilled(ctx, key, t.Time.Unix(), f)
 			if err != nil {
 				return err
