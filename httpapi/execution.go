@@ -321,7 +321,7 @@ func summaryOf(e *index.Summary) rest.ExecutionSummary {
 		ExecutionID: e.ID, InstanceID: e.InstanceID, App: e.App, Job: e.Name,
 		BatchStatus: e.BatchStatus, ExitStatus: exitStatus(e.BatchStatus, e.ExitStatus),
 		CreateTime: e.CreateTime, StartTime: e.StartTime, EndTime: e.EndTime, LastUpdatedTime: e.UpdateTime,
-		Agent: agentRef(e.Agent), Attempt: e.Attempt, ScheduledFor: e.ScheduledFor, Schedule: orNil(e.Schedule), RestartOf: orNil(e.RestartOf),
+		Agent: agentRef(e.Agent), Attempt: e.Attempt, ScheduledFor: e.ScheduledFor, Schedule: orNil(e.Schedule), BackfillID: orNil(e.Backfill), RestartOf: orNil(e.RestartOf),
 	}
 }
 
@@ -331,7 +331,7 @@ func (s *Server) executionOf(e *bus.Execution) rest.Execution {
 			ExecutionID: e.ID, InstanceID: e.InstanceID, App: e.App, Job: s.cfg.Index.JobName(e.App, e.Job),
 			BatchStatus: e.BatchStatus, ExitStatus: exitStatus(e.BatchStatus, e.ExitStatus),
 			CreateTime: e.CreateTime, StartTime: e.StartTime, EndTime: e.EndTime, LastUpdatedTime: e.UpdateTime,
-			Agent: agentRef(e.Agent), Attempt: e.Attempt, ScheduledFor: e.ScheduledFor, Schedule: orNil(e.FiredBy()), RestartOf: orNil(e.RestartOf),
+			Agent: agentRef(e.Agent), Attempt: e.Attempt, ScheduledFor: e.ScheduledFor, Schedule: orNil(e.FiredBy()), BackfillID: orNil(e.Backfill), RestartOf: orNil(e.RestartOf),
 		},
 		Exception:     orNil(e.Exception),
 		JobParameters: e.Parameters,

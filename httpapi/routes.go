@@ -126,6 +126,9 @@ func (s *Server) addRoutes() {
 	addRoute(s, executeJob, withID("pause-app-schedules", writingRoute(put, "/{app}/schedules/pause", "Pause all schedules of an application", 200)), s.pauseApp)
 	addRoute(s, executeJob, withID("resume-app-schedules", writingRoute(put, "/{app}/schedules/resume", "End the pause of an application; the pause of all schedules and those of single ones stay", 200)), s.resumeApp)
 	addRoute(s, readJob, readingRoute(get, job+"/fires", "List the past fire times of a job's schedules with their outcome, newest first", 200), s.listFires)
+	addRoute(s, readJob, readingRoute(get, job+"/backfill", "Say how far the backfills of a job are, newest first", 200), s.listBackfills)
+	addRoute(s, executeJob, writingRoute(post, job+"/backfill", "Fire past nominal times of a schedule that have no execution", 200), s.postBackfill)
+	addRoute(s, executeJob, writingRoute(del, job+"/backfill", "Cancel what still waits of the backfills of a job", 200), s.cancelBackfill)
 	addRoute(s, anyone, readingRoute(get, "/forecast", "List what the schedules of all applications that the user may read are going to fire, by time", 200), s.forecast)
 	addRoute(s, readJob, readingRoute(get, job+"/why", "Explain why a job did or did not start", 200), s.explainJob)
 

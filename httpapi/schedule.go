@@ -498,5 +498,8 @@ func (s *Server) fireOf(f *scheduler.Decided) rest.Fire {
 	if f.From != 0 {
 		shown.From = &f.From
 	}
+	if f.Backfill != nil {
+		shown.BackfillID = &f.Backfill.ID
+	}
 	return shown
 }

@@ -133,6 +133,9 @@ type Schedules interface {
 	Forecast(from, to time.Time, isAllowed func(app string) bool, limit int) (fires []scheduler.ForecastFire, more bool)
 	Why(ctx context.Context, app, job string, at time.Time) ([]scheduler.Reason, error)
 	Fires(ctx context.Context, app, job, name string, q scheduler.FireQuery) ([]scheduler.Decided, error)
+	Backfill(ctx context.Context, key bus.ScheduleKey, q scheduler.BackfillQuery) (scheduler.Backfilled, error)
+	Backfills(ctx context.Context, app, job string) ([]scheduler.BackfillStatus, error)
+	CancelBackfill(ctx context.Context, app, job string, id int64) (cancelled int, err error) // 0: all of the job
 }
 
 // Notifier is the part of package notify that the API needs.

@@ -74,6 +74,8 @@ func (s *Server) reasonOf(ctx context.Context, app, key string, r *scheduler.Rea
 	}
 	e, err := s.cfg.Executions.Get(ctx, app, key, *fire.ExecutionID)
 	switch {
+	case bus.HasCode(err, bus.CodeNoSuchExecution) && r.Decision.Waits():
+		return v, nil
 	case bus.HasCode(err, bus.CodeNoSuchExecution):
 		v.Text += " Its record does not exist: it was deleted, or is about to be written."
 		return v, nil

@@ -39,9 +39,10 @@ const (
 	maxMovedAge = 366 * 24 * time.Hour
 
 	skippedCancelled = "cancelled"
-
-	wantBackfillTime = "a time such as 2026-11-24T18:00:00Z, or a date or a time in the time zone of the schedule, such as 2026-11-24"
 )
+
+// WantBackfillTime says how From and To of a [BackfillQuery] are written.
+const WantBackfillTime = "a time such as 2026-11-24T18:00:00Z, or a date or a time in the time zone of the schedule, such as 2026-11-24"
 
 // BackfillQuery orders the fires of past nominal times t with From <= t < To.
 // Each of the two is RFC 3339, or a date or a wall clock time in the zone of the
@@ -314,10 +315,10 @@ func checkPast(t time.Time) error {
 // bounds returns the range of a query.
 func (q *BackfillQuery) bounds(zone *time.Location, now time.Time) (from, to time.Time, err error) {
 	if from, err = ParseBackfillTime(q.From, zone, false); err != nil {
-		return from, to, &bus.FieldError{Path: "/from", Want: wantBackfillTime, Got: q.From}
+		return from, to, &bus.FieldError{Path: "/from", Want: WantBackfillTime, Got: q.From}
 	}
 	if to, err = ParseBackfillTime(q.To, zone, true); err != nil {
-		return from, to, &bus.FieldError{Path: "/to", Want: wantBackfillTime, Got: q.To}
+		return from, to, &bus.FieldError{Path: "/to", Want: WantBackfillTime, Got: q.To}
 	}
 	if q.To == now.In(zone).Format(time.DateOnly) {
 		to = now

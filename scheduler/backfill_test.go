@@ -122,9 +122,9 @@ func TestBoundsOfABackfill(t *testing.T) {
 		{"2026-11-28T00:00:00Z", "2026-11-29", "2026-11-28T00:00:00Z 2026-11-29T12:00:00Z"}, // today
 		{"2026-11-28", "2026-11-30", "/to: want a time that is not to come: the schedule itself fires at those, got 2026-11-30"},
 		{"2025-11-01", "2026-11-03", "/from: want a time at most a year before to, got 2025-11-01"},
-		{"", "2026-11-03", "/from: want " + wantBackfillTime},
-		{"2026-11-01", "noon", "/to: want " + wantBackfillTime + ", got noon"},
-		{"1969-11-01T00:00:00Z", "1969-12-01T00:00:00Z", "/from: want " + wantBackfillTime + ", got 1969-11-01T00:00:00Z"},
+		{"", "2026-11-03", "/from: want " + WantBackfillTime},
+		{"2026-11-01", "noon", "/to: want " + WantBackfillTime + ", got noon"},
+		{"1969-11-01T00:00:00Z", "1969-12-01T00:00:00Z", "/from: want " + WantBackfillTime + ", got 1969-11-01T00:00:00Z"},
 	} {
 		from, to, err := (&BackfillQuery{From: tt.from, To: tt.to}).bounds(berlin, now)
 		got := from.UTC().Format(time.RFC3339) + " " + to.UTC().Format(time.RFC3339)
@@ -287,7 +287,7 @@ func TestBackfill(t *testing.T) {
 			})
 			time.Sleep(time.Minute)
 			n.checkFired("often", start, -1200)
-			change(first, func(e *bus.Execution) { e.RestartedBy = first + 1000 }) // the restart has no record yet
+			change(first, func(e *bus.Execution) { e.RestartedBy = first + 1000 })
 			time.Sleep(time.Minute)
 			n.checkFired("often", start, -1200)
 			restart := bus.Execution{Execution: subjects.Execution{ID: first + 1000, InstanceID: first, App: "app", Job: "often", RestartOf: first, BatchStatus: subjects.Completed, EndTime: subjects.Now()}, Backfill: out.ID}

@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -79,7 +80,9 @@ func (n *node) started(job string) (all []bus.Execution) {
 	for _, e := range list {
 		all = append(all, e.Value)
 	}
-	slices.SortFunc(all, func(a, b bus.Execution) int { return int(a.ID - b.ID) })
+	slices.SortFunc(all, func(a, b bus.Execution) int { // each bus has ids of its own
+		return cmp.Or(cmp.Compare(a.CreateTime, b.CreateTime), cmp.Compare(a.ID, b.ID))
+	})
 	return all
 }
 

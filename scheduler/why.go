@@ -154,7 +154,7 @@ func explainDecision(sc *bus.Schedule, d *Decided, nominal time.Time) (Outcome, 
 	}
 	text := fmt.Sprintf("%s fired as execution %d.", ShownTime(nominal), d.Execution)
 	if d.Backfill != nil {
-		return OutcomeFired, text + backfillText(d)
+		return OutcomeFired, text + backfillText(d, nominal.Location())
 	}
 	if queuesFires(d.Overlap) {
 		text += " With overlap " + d.Overlap + " it starts after the earlier executions of the schedule have ended."
@@ -163,8 +163,8 @@ func explainDecision(sc *bus.Schedule, d *Decided, nominal time.Time) (Outcome, 
 }
 
 // backfillText says who fired a nominal time after it had passed.
-func backfillText(d *Decided) string {
-	text := fmt.Sprintf(" Backfill %d ordered it at %s", d.Backfill.ID, ShownTime(d.Time.Std()))
+func backfillText(d *Decided, zone *time.Location) string {
+	text := fmt.Sprintf(" Backfill %d ordered it at %s", d.Backfill.ID, ShownTime(d.Time.Std().In(zone)))
 	if d.Backfill.By != "" {
 		text += " by " + d.Backfill.By
 	}

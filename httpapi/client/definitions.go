@@ -236,6 +236,29 @@ func (c *Client) Why(ctx context.Context, app, job string, at time.Time) (why re
 	return why, err
 }
 
+// Backfill fires past nominal times of a schedule of a job.
+func (c *Client) Backfill(ctx context.Context, app, job string, b rest.NewBackfill) (is rest.Backfill, err error) {
+	_, err = c.call(ctx, request{method: "POST", path: joinPath(app, "job", job, "backfill"), body: b}, &is)
+	return is, err
+}
+
+// Backfills says how far the backfills of a job are.
+func (c *Client) Backfills(ctx context.Context, app, job string) (all rest.Backfills, err error) {
+	_, err = c.call(ctx, request{method: "GET", path: joinPath(app, "job", job, "backfill")}, &all)
+	return all, err
+}
+
+// CancelBackfill closes the fires of a backfill that wait, or of all backfills
+// of the job if id is 0.
+func (c *Client) CancelBackfill(ctx context.Context, app, job string, id int64) (is rest.CancelledBackfill, err error) {
+	query := url.Values{}
+	if id != 0 {
+		query.Set("id", strconv.FormatInt(id, 10))
+	}
+	_, err = c.call(ctx, request{method: "DELETE", path: joinPath(app, "job", job, "backfill"), query: query}, &is)
+	return is, err
+}
+
 // PauseSchedule stops a schedule of a job from firing until it is resumed. The
 // empty name stands for the default schedule. The reason may be empty.
 func (c *Client) PauseSchedule(ctx context.Context, app, job, name, reason string) (is *rest.Schedule, err error) {

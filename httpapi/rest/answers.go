@@ -287,6 +287,7 @@ type ExecutionSummary struct {
 	Attempt         int                  `json:"attempt" edn:"job-execution/attempt" doc:"0 until an agent has claimed the execution."`
 	ScheduledFor    subjects.Time        `json:"scheduled_for" edn:"job-execution/scheduled-for" nullable:"true" doc:"Nominal time of the schedule."`
 	Schedule        *string              `json:"schedule,omitzero" edn:"job-execution/schedule" doc:"Name of the schedule that fired it, or fired the execution that it restarts. Absent if no schedule did."`
+	BackfillID      *int64               `json:"backfill_id,omitzero" edn:"job-execution/backfill-id" doc:"The backfill that fired it, or fired the execution that it restarts. Absent if none did."`
 	RestartOf       *int64               `json:"restart_of" edn:"job-execution/restart-of"`
 }
 

@@ -14,9 +14,10 @@ type Fire struct {
 	Schedule     string         `json:"schedule,omitempty" doc:"Name of the schedule. Absent if triggers started the execution."`
 	NominalTime  subjects.Time  `json:"nominal_time" doc:"Nominal time of the schedule, or the end of the execution that met the last trigger."`
 	From         *subjects.Time `json:"from,omitempty" doc:"The time of the schedule that was moved to nominal_time, because it is on a holiday."`
-	ExecutionID  *int64         `json:"execution_id" doc:"A fire that waits for the end of an earlier execution, because of overlap, has no execution with this id yet."`
+	ExecutionID  *int64         `json:"execution_id" doc:"A fire that waits for the end of an earlier execution, because of overlap or a backfill, has no execution with this id yet."`
+	BackfillID   *int64         `json:"backfill_id,omitempty" doc:"The backfill that fired the time, or was to fire it. Absent if a control bus decided the time by itself."`
 	TriggeredBy  []Cause        `json:"triggered_by,omitempty" doc:"The executions that started the execution by triggers."`
-	Skipped      *string        `json:"skipped" doc:"Why there is no execution: misfire, edited (a misfire that was still undecided when the schedule was edited, paused or deleted), deleted (a time that was still undecided when the job was deleted), decided (it was moved off a holiday, but had fired or was skipped before the calendar or the schedule changed), paused (a time that passed during a pause), overlap (because of the execution blocked_by), catch_up_limit, catch_up_window, no_such_job, definition."`
+	Skipped      *string        `json:"skipped" doc:"Why there is no execution: misfire, edited (a misfire that was still undecided when the schedule was edited, paused or deleted), deleted (a time that was still undecided when the job was deleted), decided (it was moved off a holiday, but had fired or was skipped before the calendar or the schedule changed), paused (a time that passed during a pause), overlap (because of the execution blocked_by), catch_up_limit, catch_up_window, cancelled (while it waited in a backfill), no_such_job, definition."`
 	BlockedBy    *int64         `json:"blocked_by,omitempty" doc:"The execution because of which the time was skipped with overlap: it ran, or waited to run."`
 	CaughtUp     bool           `json:"caught_up" doc:"true if the scheduler fired a misfire."`
 	DecideTime   subjects.Time  `json:"decide_time"`

@@ -67,6 +67,9 @@ func startReason(e *rest.ExecutionSummary) string {
 	if !e.ScheduledFor.IsZero() {
 		all = append(all, "schedule")
 	}
+	if e.BackfillID != nil {
+		all = append(all, fmt.Sprintf("backfill %d", *e.BackfillID))
+	}
 	if e.RestartOf != nil {
 		all = append(all, fmt.Sprintf("restart of %d", *e.RestartOf))
 	}

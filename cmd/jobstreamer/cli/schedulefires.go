@@ -78,6 +78,9 @@ func drawDecisions(p *page, v rest.Fires) {
 		case len(f.TriggeredBy) > 0:
 			what.text = "started by " + causesText(f.TriggeredBy)
 		}
+		if f.BackfillID != nil && f.Skipped == nil {
+			what.text = fmt.Sprintf("fired by backfill %d", *f.BackfillID)
+		}
 		if f.BlockedBy != nil {
 			what.text += fmt.Sprintf(", because of execution %d", *f.BlockedBy)
 		}
