@@ -135,7 +135,7 @@ type Schedules interface {
 	Fires(ctx context.Context, app, job, name string, q scheduler.FireQuery) ([]scheduler.Decided, error)
 	Backfill(ctx context.Context, key bus.ScheduleKey, q scheduler.BackfillQuery) (scheduler.Backfilled, error)
 	Backfills(ctx context.Context, app, job string) ([]scheduler.BackfillStatus, error)
-	CancelBackfill(ctx context.Context, app, job string, id int64) (cancelled int, err error) // 0: all of the job
+	CancelBackfill(ctx context.Context, app, job string, id int64) (cancelled int, err error) // id 0: all
 }
 
 // Notifier is the part of package notify that the API needs.
