@@ -129,7 +129,7 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Bus, error) {
 		return nil, err
 	}
 	if cfg.Group {
-		b.Executions.pub = jetio.NewBatcher(b.Pub)
+		b.Executions.pub, b.Fires.pub = jetio.NewBatcher(b.Pub), jetio.NewBatcher(b.Pub)
 	}
 	now := subjects.Now()
 	app := App{Name: DefaultApp, CreateTime: now, UpdateTime: now}

@@ -29,8 +29,11 @@ const (
 	maxExamined = 1_000_000
 	// maxLeftOut is the number of times left out that an answer lists.
 	maxLeftOut = 1000
-	// backfillWorkers is the number of keys that are written at the same time.
-	backfillWorkers = 16
+	// backfillWorkers is the number of keys that are written at the same time. A
+	// server that syncs each write to the disk gets them in batches.
+	backfillWorkers = 256
+	// backfillStarters is the number of fires that a walk starts at the same time.
+	backfillStarters = 16
 	// retentionMargin is how long before the removal of a decision a backfill
 	// stops to rely on it.
 	retentionMargin = 10 * time.Minute
@@ -405,6 +408,11 @@ func (s *Scheduler) fireBackfill(ctx context.Context, sc *bus.Schedule, p *plan,
 	if err != nil {
 		return err
 	}
+	for i := range out.Fires { // in order, as the fires are going to be started
+		if out.Fires[i].Execution, err = s.bus.NextID(ctx); err != nil {
+			return err
+		}
+	}
 	key := sc.Key()
 	var stored atomic.Int64
 	var mu sync.Mutex
@@ -418,6 +426,7 @@ func (s *Scheduler) fireBackfill(ctx context.Context, sc *bus.Schedule, p *plan,
 		g.Go(func() error {
 			t := &out.Fires[i]
 			f := p.fireOf(sc, outcome{nominal: t.Time})
+			f.Execution = t.Execution
 			f.Generation, f.Overlap = 0, bus.OverlapQueueAll // what a bus of an earlier version knows
 			f.Backfill = &bus.Backfill{ID: id, Concurrency: q.Concurrency, By: q.By, Was: t.Was}
 			is, mine, err := s.storeBackfilled(ctx, key, t.Time.Unix(), f)
@@ -464,11 +473,17 @@ func (s *Scheduler) storeBackfilled(ctx context.Context, schedule bus.ScheduleKe
 	ctx, cancel := context.WithTimeout(ctx, decisionTimeout)
 	defer cancel()
 	key := schedule.FireKey(second)
-	if f.Execution, err = s.bus.NextID(ctx); err != nil {
-		return f, false, err
-	}
 	f.Time = subjects.Now()
 	drawn := f.Execution
+	if f.Backfill.Was == "" { // most often, there is no key
+		switch err := s.writeFire(key, f, 0); {
+		case err == nil:
+			s.noteBackfilled(key, &f)
+			return f, true, nil
+		case !errors.Is(err, bus.ErrChanged) && !errors.Is(err, bus.ErrUnknown):
+			return f, false, err
+		}
+	}
 	for {
 		e, err := s.fires.Get(ctx, key)
 		var write func() (uint64, error)
@@ -494,13 +509,27 @@ func (s *Scheduler) storeBackfilled(ctx context.Context, schedule bus.ScheduleKe
 		_, err = write()
 		switch {
 		case err == nil:
-			s.ledger.addDecision(key, &is)
-			s.publishFire(schedule, &is)
+			s.noteBackfilled(key, &is)
 			return is, true, nil
 		case !errors.Is(err, bus.ErrExists) && !errors.Is(err, bus.ErrChanged):
 			return f, false, err
 		}
 	}
+}
+
+// writeFire writes a decision if its key is at the revision, together with other
+// writes that wait.
+func (s *Scheduler) writeFire(key string, f bus.Fire, revision uint64) error {
+	done := make(chan error, 1)
+	s.fires.Write(key, f, revision, func(_ uint64, err error) { done <- err })
+	return <-done
+}
+
+// noteBackfilled says that a fire of a backfill was stored.
+func (s *Scheduler) noteBackfilled(key string, f *bus.Fire) {
+	s.ledger.addDecision(key, f)
+	schedule, _, _ := bus.SplitFireKey(key)
+	s.publishFire(schedule, f)
 }
 
 // wasSubmitted reports whether the execution of a fire that was closed has a
@@ -587,21 +616,22 @@ func (s *Scheduler) startBackfill(ctx context.Context, schedule bus.ScheduleKey,
 			return err
 		}
 	}
-	for _, o := range waiting[:max(0, min(len(waiting), concurrency-running))] {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if o.retryAt.After(time.Now()) {
-			return nil
-		}
-		if wait, err := s.isLocked(ctx, schedule); wait || err != nil {
-			return err
-		}
-		if err := s.finishBackfilled(ctx, schedule, &o); err != nil {
-			return err
-		}
+	waiting = waiting[:max(0, min(len(waiting), concurrency-running))]
+	if later := slices.IndexFunc(waiting, func(o openFire) bool { return o.retryAt.After(time.Now()) }); later >= 0 {
+		waiting = waiting[:later]
 	}
-	return nil
+	if len(waiting) == 0 {
+		return nil
+	}
+	if wait, err := s.isLocked(ctx, schedule); wait || err != nil {
+		return err
+	}
+	var g errgroup.Group
+	g.SetLimit(backfillStarters)
+	for _, o := range waiting {
+		g.Go(func() error { return s.finishBackfilled(ctx, schedule, &o) })
+	}
+	return g.Wait()
 }
 
 // isLocked reports whether the job is exclusive and has an execution that runs.
@@ -794,7 +824,7 @@ func (s *Scheduler) closeBackfilled(ctx context.Context, keys []string, reason s
 				}
 				f := e.Value
 				f.Skipped, f.Closed = reason, true
-				switch _, err := s.fires.Update(ctx, key, f, e.Revision); {
+				switch err := s.writeFire(key, f, e.Revision); {
 				case err == nil:
 					closed.Add(1)
 					schedule, _, _ := bus.SplitFireKey(key)

@@ -18,6 +18,8 @@ type fireStore interface {
 	Get(ctx context.Context, key string) (bus.Entry[bus.Fire], error) // or ErrNotFound
 	Create(ctx context.Context, key string, f bus.Fire, opts ...jetstream.KVCreateOpt) (revision uint64, err error)
 	Update(ctx context.Context, key string, f bus.Fire, revision uint64) (uint64, error) // or ErrChanged
+	// At revision 0 it creates a key that was never written.
+	Write(key string, f bus.Fire, revision uint64, done func(revision uint64, err error)) // or ErrChanged
 }
 
 // FireQuery selects at most Limit nominal times t with From <= t < To, the

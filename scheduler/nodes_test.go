@@ -333,6 +333,14 @@ func (f faultyStore) Create(ctx context.Context, key string, v bus.Fire, _ ...je
 	return rev, err
 }
 
+func (f faultyStore) Write(key string, v bus.Fire, rev uint64, done func(rev uint64, err error)) {
+	if rev != 0 {
+		f.fireStore.Write(key, v, rev, done)
+		return
+	}
+	go func() { done(f.Create(context.Background(), key, v)) }()
+}
+
 // watchedIndex is a read model in which a test can hide an execution, or pauses.
 type watchedIndex struct {
 	*index.Index
