@@ -201,6 +201,8 @@ type Backfill struct {
 	// Why the time had been skipped before. If the fire has a SkippedCount, its
 	// key also stands for these skipped times.
 	Was string `json:"was,omitempty"`
+	// When it was decided that these times are skipped.
+	WasTime subjects.Time `json:"was_time,omitzero"`
 }
 
 // Waits reports whether the fire is one of a backfill that no bus has started.

@@ -367,7 +367,8 @@ func (s *Scheduler) readPast(ctx context.Context, key bus.ScheduleKey, from, to 
 			return
 		}
 		if f.SkippedCount > 1 && f.SkippedFrom.Std().Before(to) {
-			past.runs = append(past.runs, skippedRun{f.SkippedFrom.Std().Unix(), second, runReason(f)})
+			reason, _ := runReason(f)
+			past.runs = append(past.runs, skippedRun{f.SkippedFrom.Std().Unix(), second, reason})
 		}
 		if t := time.Unix(second, 0); !t.Before(from) && t.Before(to) {
 			past.at[second] = pastDecisionOf(f)
@@ -377,12 +378,13 @@ func (s *Scheduler) readPast(ctx context.Context, key bus.ScheduleKey, from, to 
 	return past, err
 }
 
-// runReason returns why the run of times was skipped for which a key stands.
-func runReason(f *bus.Fire) string {
+// runReason returns why and when the run of times was skipped for which a key
+// stands.
+func runReason(f *bus.Fire) (reason string, decided subjects.Time) {
 	if f.Backfill != nil {
-		return f.Backfill.Was
+		return f.Backfill.Was, f.Backfill.WasTime
 	}
-	return f.Skipped
+	return f.Skipped, f.Time
 }
 
 // eachFire calls each for all stored decisions whose keys match the filter.
@@ -551,9 +553,9 @@ func (s *Scheduler) wasSubmitted(ctx context.Context, schedule bus.ScheduleKey, 
 // may be about to submit it.
 func replaceSkipped(was *bus.Fire, f bus.Fire) bus.Fire {
 	b := *f.Backfill
-	b.Was = was.Skipped
+	b.Was, b.WasTime = was.Skipped, was.Time
 	if f.SkippedFrom, f.SkippedCount = was.SkippedFrom, was.SkippedCount; was.SkippedCount > 1 {
-		b.Was = runReason(was)
+		b.Was, b.WasTime = runReason(was)
 	}
 	f.Generation, f.Execution, f.Backfill = was.Generation, cmp.Or(was.Execution, f.Execution), &b
 	return f
@@ -576,7 +578,8 @@ func (s *Scheduler) adoptDecision(ctx context.Context, key string, f *bus.Fire) 
 		}
 		b := *is.Backfill
 		if is.Generation = f.Generation; f.SkippedCount > 1 {
-			is.SkippedFrom, is.SkippedCount, b.Was = f.SkippedFrom, f.SkippedCount, f.Skipped
+			is.SkippedFrom, is.SkippedCount = f.SkippedFrom, f.SkippedCount
+			b.Was, b.WasTime = f.Skipped, f.Time
 		}
 		is.Backfill = &b
 		switch _, err := s.fires.Update(ctx, key, is, e.Revision); {

@@ -123,10 +123,8 @@ func splitDecision(f bus.Fire) []bus.Fire {
 	if f.Backfill == nil || f.SkippedCount <= 1 {
 		return []bus.Fire{f}
 	}
-	run := bus.Fire{
-		Generation: f.Generation, Nominal: f.Nominal, Skipped: runReason(&f), Time: f.Time,
-		SkippedFrom: f.SkippedFrom, SkippedCount: f.SkippedCount,
-	}
+	run := bus.Fire{Generation: f.Generation, Nominal: f.Nominal, SkippedFrom: f.SkippedFrom, SkippedCount: f.SkippedCount}
+	run.Skipped, run.Time = runReason(&f)
 	f.SkippedFrom, f.SkippedCount = 0, 0
 	return []bus.Fire{f, run}
 }
