@@ -52,13 +52,20 @@ func (s *Scheduler) DecideBefore(ctx context.Context, keys map[string]bool) (sub
 	}
 	now := subjects.Now()
 	for i := range all {
-		if sc := &all[i].Value; sc.Active && keys[sc.Calendar] && s.isDue(sc, now.Std()) {
+		if sc := &all[i].Value; sc.Active && keys[sc.Calendar] && s.hasPassed(sc, now.Std()) {
 			if err := s.decideStored(ctx, sc.Key(), now); err != nil {
 				return 0, err
 			}
 		}
 	}
 	return now, nil
+}
+
+// hasPassed reports whether a nominal time has passed that this bus has not seen
+// decided. With a jitter it need not be due.
+func (s *Scheduler) hasPassed(sc *bus.Schedule, now time.Time) bool {
+	p, err := s.plans.planFor(sc)
+	return err == nil && p.hasTime(s.ledger.walkStart(sc, p), now)
 }
 
 // decideStored decides the due times of a schedule as at an edit.

@@ -113,10 +113,12 @@ func TestChangeDecidesWhatIsDue(t *testing.T) {
 		n.createSchedule("on-time", "30 0 9 * * ?", withCalendar(key, calendar.NoSubstitution))
 		n.createSchedule("late", "0 0 8 * * ?", withCalendar(key, calendar.NoSubstitution))
 		n.createSchedule("other", "30 0 9 * * ?")
+		n.createSchedule("not-due", "30 0 9 * * ?", withCalendar(key, calendar.NoSubstitution), func(sc *bus.Schedule) { sc.Jitter = "24h" })
 		time.Sleep(9*time.Hour + 40*time.Second)
 		n.renewLease()
 		n.saveCalendar(weekendOff)
 		n.checkFired("on-time", saturday, nine+30)
+		n.checkFired("not-due", saturday, nine+30)
 		n.checkFired("other", saturday)
 		if f := n.decisions("late")[saturday.Unix()+8*60*60]; f.Skipped != skippedEdited {
 			t.Errorf("the late time: %+v, want it skipped as edited", f)
@@ -124,6 +126,40 @@ func TestChangeDecidesWhatIsDue(t *testing.T) {
 		time.Sleep(15 * time.Hour)
 		n.walkNow("on-time")
 		n.checkFired("on-time", saturday, nine+30)
+	})
+}
+
+// The times of a pause are those by the calendar at its end, also if it changed
+// during the pause.
+func TestChangeDuringAPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		saturday := time.Now()
+		n := w.newNode("bus", alwaysLeads)
+		key := n.saveCalendar(calendar.Calendar{Name: "c"})
+		for _, job := range []string{"skipped", "fired"} {
+			n.createSchedule(job, "0 0 8,9 * * ?", withCalendar(key, calendar.NoSubstitution), func(sc *bus.Schedule) { sc.Misfire = bus.MisfireFireAll })
+			if err := n.Pause(t.Context(), keyOf(job), bus.Pause{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(10 * time.Hour)
+		n.renewLease()
+		n.saveCalendar(calendar.Calendar{Name: "c", Holidays: []calendar.Holiday{{Date: calendar.DateAt(2000, 1, 2)}}})
+		time.Sleep(time.Hour)
+		n.renewLease()
+		for job, catchUp := range map[string]bool{"skipped": false, "fired": true} {
+			if _, err := n.Resume(t.Context(), keyOf(job), catchUp); err != nil {
+				t.Fatal(err)
+			}
+			n.walkNow(job)
+		}
+		n.checkFired("fired", saturday, nine-60*60, nine)
+		for _, second := range []int64{nine - 60*60, nine} {
+			if f := n.decisions("skipped")[saturday.Unix()+second]; f.Skipped != skippedPaused {
+				t.Errorf("a time of the pause: %+v, want it skipped as paused", f)
+			}
+		}
 	})
 }
 

@@ -130,6 +130,7 @@
 // that moment as its Since. A walk begins no earlier than the Since of the
 // schedule, of its calendar and of all calendars of which that is made. So what
 // a holiday skipped does not fire because the day is a business day later on.
+// The times of a pause are those by the calendar at its end.
 //
 // A walk goes by the calendars as they are stored: a bus whose read model lags
 // behind asks for the newest revision in their bucket, and reads them. A bus

@@ -320,13 +320,15 @@ func (p *plan) decisionAt(t time.Time) calendar.Decision {
 }
 
 // startOf returns the moment after which the plan decides nominal times: the
-// last change of the schedule or of its calendar.
+// last change of the schedule or of its calendar. A calendar that changed during
+// a pause does not count. Nothing was decided before that change, and the times
+// of a pause are those by the calendar at its end.
 func (p *plan) startOf(sc *bus.Schedule) time.Time {
 	since := sc.Since.Std()
-	if p.calendar != nil && p.calendar.Since.After(since) {
-		return p.calendar.Since
+	if p.calendar == nil || !sc.Active || p.calendar.Since.Before(sc.UpdateTime.Std()) || p.calendar.Since.Before(since) {
+		return since
 	}
-	return since
+	return p.calendar.Since
 }
 
 // dueAfter returns the first moment after t at which a nominal time is due, or

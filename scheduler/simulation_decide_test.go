@@ -79,6 +79,11 @@ func (s *simScheduler) hasDue(b int, v simView, now simMillis) bool {
 	return p.isDue(s.walkStart(s.ledgers[b], v.version.stored, p), time.UnixMilli(now))
 }
 
+func (s *simScheduler) hasPassed(b int, v simView, now simMillis) bool {
+	p := s.planOf(b, v)
+	return p.hasTime(s.walkStart(s.ledgers[b], v.version.stored, p), time.UnixMilli(now))
+}
+
 func (s *simScheduler) decideTimes(b int, v simView, at simMoment) (fires []bus.Fire) {
 	p := s.planOf(b, v)
 	m := moment{now: time.UnixMilli(at.now).UTC(), occasion: at.occasion}

@@ -83,16 +83,22 @@ func (r *simRules) begin(b int, v simView) simMillis {
 }
 
 func (r *simRules) lastChange(v simView) simMillis {
-	at := simMillis(v.version.stored.Since)
-	if c := v.version.stored.Calendar; c != "" {
-		at = max(at, r.w.changes[v.set].plain.lastChange(c))
+	is := v.version.stored
+	if is.Calendar != "" && is.Active { // nothing was decided during a pause
+		if at := r.w.changes[v.set].plain.lastChange(is.Calendar); at > simMillis(is.UpdateTime) {
+			return at
+		}
 	}
-	return at
+	return simMillis(is.Since)
 }
 
 func (r *simRules) hasDue(b int, v simView, now simMillis) bool {
 	due := r.nextDue(b, v, r.begin(b, v)+v.version.def.shift())
 	return due <= now
+}
+
+func (r *simRules) hasPassed(b int, v simView, now simMillis) bool {
+	return len(r.between(v, r.begin(b, v), now)) > 0
 }
 
 // between returns the nominal times after a moment and up to another.
@@ -251,4 +257,59 @@ func (r *simRules) finishOpen(_ int, s *simStore) {
 	for _, f := range s.open {
 		s.submit(f.Execution, f.second)
 	}
+}
+
+// undecided returns nominal times that have no decision although they should,
+// whichever bus and whenever: those of each version of the schedule, from its
+// beginning until the edit that ended it. During a few seconds around a change
+// of its calendar, it depends on the buses by which days they go.
+func (r *simRules) undecided(s *simStore) (missing []string) {
+	for i, v := range s.versions {
+		if v.stored == nil {
+			continue
+		}
+		until := r.w.to - simHour - v.def.shift()
+		if i+1 < len(s.versions) {
+			if until = s.versions[i+1].edited; s.versions[i+1].isCatchUp() {
+				continue // the next version decides them
+			}
+		} else if !v.stored.Active {
+			continue // the pause goes on
+		}
+		for set := range r.w.changes {
+			from, to := r.inForce(v, set, until)
+			for _, t := range r.between(simView{v, set}, from, to) {
+				if s.decisionOf(t.at) == nil {
+					missing = append(missing, fmt.Sprintf("undecided: %s of generation %d", simText(t.at*1000), v.stored.Generation))
+				}
+			}
+		}
+	}
+	return missing
+}
+
+// isCatchUp reports whether the version makes up for the times of a pause.
+func (v *simVersion) isCatchUp() bool { return v.stored != nil && v.stored.Since < v.stored.UpdateTime }
+
+// inForce returns between which moments the times of a version are those by the
+// days after a number of changes. The times of a pause are those by the days at
+// its end.
+func (r *simRules) inForce(v *simVersion, set int, until simMillis) (from, to simMillis) {
+	changedAfter := func(i int) simMillis {
+		if i+1 < len(r.w.changes) {
+			return r.w.changes[i+1].at
+		}
+		return simNever
+	}
+	begin := simMillis(v.stored.Since)
+	fixed := simMillis(v.stored.UpdateTime) // the times up to it are those by the days at it
+	if !v.stored.Active {
+		fixed = until
+	}
+	const unsure = 2 * simMinute
+	from, to = r.w.changes[set].written+unsure, min(until, changedAfter(set)-unsure)
+	if from <= fixed+unsure && fixed < changedAfter(set)-unsure {
+		return begin, to
+	}
+	return max(from, fixed), to
 }

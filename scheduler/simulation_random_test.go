@@ -112,7 +112,8 @@ func (s *simSchedule) randomDefinition(w *simWorld, r *rand.Rand) *simDefinition
 	default:
 		d.randomCounts(r)
 	}
-	if (d.Cron != "" || len(d.counts) > 0) && r.IntN(3) == 0 {
+	// Many moved times a day take minutes.
+	if (d.Cron != "" || len(d.counts) > 0) && len(d.clocks) < 100 && r.IntN(3) == 0 {
 		d.Calendar = simCalendarKeys[r.IntN(len(simCalendarKeys))]
 		if len(d.counts) == 0 {
 			d.Substitution = []bus.Substitution{"", "none", "next", "previous", "true"}[r.IntN(5)]

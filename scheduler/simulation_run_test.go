@@ -23,6 +23,8 @@ type simDecider interface {
 	nextDue(b int, v simView, after simMillis) simMillis
 	// hasDue reports whether a time is due that the bus does not know decided.
 	hasDue(b int, v simView, now simMillis) bool
+	// hasPassed is hasDue for times that have passed and need not be due.
+	hasPassed(b int, v simView, now simMillis) bool
 	// decideTimes returns the decisions that the bus makes at a moment.
 	decideTimes(b int, v simView, at simMoment) []bus.Fire
 	// checkFire is called right before a decision is stored.
@@ -54,6 +56,7 @@ type simView struct {
 // simVersion is a stored version of a schedule.
 type simVersion struct {
 	written   simMillis
+	edited    simMillis // when its edit decided, by the clock of the bus
 	bus, life int
 	def       *simDefinition
 	stored    *bus.Schedule // nil: removed
@@ -576,7 +579,7 @@ func (n *simRun) edit(e simEdit, life int, at simMillis) {
 			if is != nil {
 				is.Generation, is.Since, is.UpdateTime = n.store.lastGeneration()+1, subjects.Time(since), subjects.Time(now)
 			}
-			n.write(&simVersion{end, e.bus, life, def, is})
+			n.write(&simVersion{end, now, e.bus, life, def, is})
 		}
 	}
 	if decideFirst {
@@ -646,7 +649,7 @@ func (n *simRun) changeCalendar(t *simTick) {
 	}
 	n.readFires(t.bus, t.at)
 	now := t.at + n.life(t.bus).clock
-	if !n.decider.hasDue(t.bus, simView{v, n.setOf(t.bus, t.at)}, now) {
+	if !n.decider.hasPassed(t.bus, simView{v, n.setOf(t.bus, t.at)}, now) {
 		return
 	}
 	n.refresh(t.bus, t.at)

@@ -51,9 +51,11 @@ func simulate(w *simWorld, schedules, limit int, f simFunctions) (all simResults
 		workers.Go(func() {
 			for i := int(next.Add(1)); i <= schedules; i = int(next.Add(1)) {
 				sc := randomSimSchedule(w, i)
-				is, want := runSchedule(w, sc, newSimScheduler(w, sc, f)), runSchedule(w, sc, newSimRules(w, sc))
+				rules := newSimRules(w, sc)
+				is, want := runSchedule(w, sc, newSimScheduler(w, sc, f)), runSchedule(w, sc, rules)
+				undecided := rules.undecided(is)
 				mu.Lock()
-				all.compare(sc, is, want)
+				all.compare(sc, is, want, undecided)
 				if len(all.faults) >= limit {
 					next.Store(int64(schedules))
 				}
@@ -67,8 +69,8 @@ func simulate(w *simWorld, schedules, limit int, f simFunctions) (all simResults
 
 // compare compares what was decided about a schedule with what should have been
 // decided.
-func (all *simResults) compare(sc *simSchedule, is, want *simStore) {
-	var faults []string
+func (all *simResults) compare(sc *simSchedule, is, want *simStore, faults []string) {
+	all.missing += len(faults)
 	add := func(count *int, format string, args ...any) {
 		*count++
 		faults = append(faults, fmt.Sprintf(format, args...))

@@ -162,7 +162,7 @@ func (w *simWorld) makeLives(r *rand.Rand) {
 	for {
 		now += between(r, simMinute, 50*simHour)
 		if r.IntN(4) == 0 { // when many schedules are due
-			now = now/simHour*simHour + between(r, -2*simSecond, 3*simSecond)
+			now = (now/simHour+1)*simHour + between(r, -2*simSecond, 3*simSecond)
 		}
 		if now > w.to-simDay {
 			break
