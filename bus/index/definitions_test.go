@@ -3,6 +3,7 @@ package index
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
@@ -204,4 +205,38 @@ func TestSchedules(t *testing.T) {
 	if want := []bus.ScheduleKey{key, {}, key}; !slices.Equal(changed, want) {
 		t.Errorf("changes %v, want %v", changed, want)
 	}
+}
+
+func TestPromised(t *testing.T) {
+	x := New(nil)
+	promise := func(name string) *bus.Job {
+		j := jobNamed(name)
+		j.Settings.SLA = &bus.SLA{StartWithin: "10m"}
+		return j
+	}
+	want := func(want ...Promised) {
+		t.Helper()
+		got := x.Promised()
+		slices.SortFunc(got, func(a, b Promised) int { return strings.Compare(a.App+a.Key, b.App+b.Key) })
+		if len(got) != len(want) {
+			t.Fatalf("promised %+v, want %+v", got, want)
+		}
+		for i := range got {
+			if w := want[i]; got[i].App != w.App || got[i].Key != w.Key || got[i].Newest != w.Newest || got[i].SLA.StartWithin != "10m" {
+				t.Errorf("promised %+v, want %+v", got[i], w)
+			}
+		}
+	}
+	x.PutJob("a", "j", promise("j"), 1)
+	x.PutJob("a", "k", jobNamed("k"), 2)
+	x.PutJob("b", "j", promise("j"), 3)
+	want(Promised{App: "a", Key: "j"}, Promised{App: "b", Key: "j"})
+	for id, created := range map[int64]subjects.Time{7: 2000, 8: 3000, 9: 1000} {
+		x.PutExecution(&bus.Execution{Execution: subjects.Execution{ID: id, App: "a", Job: "j", CreateTime: created}}, uint64(id))
+	}
+	x.PutJob("a", "k", promise("k"), 4)
+	x.PutJob("b", "j", nil, 5)
+	want(Promised{App: "a", Key: "j", Newest: 3000}, Promised{App: "a", Key: "k"})
+	x.PutJob("a", "j", jobNamed("j"), 6)
+	want(Promised{App: "a", Key: "k"})
 }

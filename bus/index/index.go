@@ -43,6 +43,7 @@ type Index struct {
 	byKey        map[jobName]*jobEntry
 	byName       map[jobName]*jobEntry   // those with a definition
 	perApp       map[string]int          // jobs with a definition
+	promised     map[*jobEntry]struct{}  // those whose settings promise something
 	starts       map[jobName][]*jobEntry // by the job that a trigger names: the jobs that it starts
 	table        table
 	names        names // of agents and exit statuses
@@ -70,7 +71,7 @@ type appEntry struct {
 func New(b *bus.Bus) *Index {
 	return &Index{
 		b: b, ready: make(chan struct{}),
-		apps: map[string]appEntry{}, starts: map[jobName][]*jobEntry{}, byKey: map[jobName]*jobEntry{}, byName: map[jobName]*jobEntry{}, perApp: map[string]int{},
+		apps: map[string]appEntry{}, starts: map[jobName][]*jobEntry{}, byKey: map[jobName]*jobEntry{}, byName: map[jobName]*jobEntry{}, perApp: map[string]int{}, promised: map[*jobEntry]struct{}{},
 		table: newTable(), names: newNames(), live: map[int64]queuePlace{},
 		doomed: map[int64]Doomed{}, successor: map[int64]Restarted{}, retries: map[int64]DueRetry{},
 		waiters: map[int64][]chan *bus.Execution{}, stopRequests: map[int64]string{}, limits: newLimitQueues(),
@@ -194,6 +195,9 @@ func (x *Index) PutJob(app, key string, v *bus.Job, rev uint64) {
 		}
 	}
 	x.setTriggers(j, j.def, def)
+	if delete(x.promised, j); def != nil && def.Settings.SLA != nil {
+		x.promised[j] = struct{}{}
+	}
 	j.def, j.jsl, j.rev = def, parsed, rev
 }
 

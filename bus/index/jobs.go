@@ -174,6 +174,28 @@ func (x *Index) JobKeys(app string) []string {
 	return keys
 }
 
+// Promised is a job that promises something.
+type Promised struct {
+	App, Key string
+	SLA      *bus.SLA      // must not be changed
+	Newest   subjects.Time // when its newest execution was created; zero: it has none
+}
+
+// Promised returns the jobs that promise something, in no order.
+func (x *Index) Promised() []Promised {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	all := make([]Promised, 0, len(x.promised))
+	for j := range x.promised {
+		p := Promised{App: j.app, Key: j.key, SLA: j.def.Settings.SLA}
+		if n := len(j.list); n > 0 {
+			p.Newest = x.table.entryAt(j.list[n-1]).create
+		}
+		all = append(all, p)
+	}
+	return all
+}
+
 // CountJobs counts an application's jobs.
 func (x *Index) CountJobs(app string) int {
 	x.mu.RLock()

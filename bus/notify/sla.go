@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
@@ -27,20 +28,23 @@ const (
 // slaMonitor checks what jobs have promised, as a leased task.
 type slaMonitor struct {
 	*Notifier
-	jobs map[string]*promisedJob // by job key
+	jobs map[jobName]*promisedJob
 }
+
+type jobName struct{ app, key string }
 
 // promisedJob is a job that has promised something.
 type promisedJob struct {
 	app, job string
 	sla      bus.SLA
 	scanned  time.Time                // executions created before were read
+	checked  time.Time                // by the last round in which it had promised something
 	open     map[int64]map[int64]bool // executions of each instance that is not settled
 }
 
 // runAlerts checks all promises, and queues the notifications of alerts.
 func (n *Notifier) runAlerts(ctx context.Context, lease string) error {
-	m := &slaMonitor{Notifier: n, jobs: map[string]*promisedJob{}}
+	m := &slaMonitor{Notifier: n, jobs: map[jobName]*promisedJob{}}
 	monitor := n.newTimeMonitor(bus.ActionAlert)
 	return n.b.RunLeasedTask(ctx, lease, n.every, func(ctx context.Context) error {
 		return errors.Join(monitor.checkRunning(ctx), m.checkJobs(ctx, time.Now()), n.queueAlerts(ctx))
@@ -50,34 +54,31 @@ func (n *Notifier) runAlerts(ctx context.Context, lease string) error {
 // checkJobs checks each job that promises something.
 func (m *slaMonitor) checkJobs(ctx context.Context, now time.Time) error {
 	var all error
-	seen := map[string]bool{}
-	for _, app := range m.x.Apps() {
-		for _, key := range m.x.JobKeys(app.Name) {
-			def, _, ok := m.x.Definition(app.Name, key)
-			if !ok || def.Settings.SLA == nil {
-				continue
-			}
-			at := bus.JobKey(app.Name, key)
-			seen[at] = true
-			j := m.jobs[at]
-			if j == nil || j.sla != *def.Settings.SLA {
-				j = &promisedJob{app: app.Name, job: key, sla: *def.Settings.SLA, scanned: now.Add(-lookBack), open: map[int64]map[int64]bool{}}
-				m.jobs[at] = j
-			}
-			all = errors.Join(all, m.checkJob(ctx, j, now))
+	promised := m.x.Promised()
+	for _, p := range promised {
+		at := jobName{p.App, p.Key}
+		j := m.jobs[at]
+		if j == nil || j.sla != *p.SLA {
+			j = &promisedJob{app: p.App, job: p.Key, sla: *p.SLA, scanned: now.Add(-lookBack), open: map[int64]map[int64]bool{}}
+			m.jobs[at] = j
 		}
+		j.checked = now
+		all = errors.Join(all, m.checkJob(ctx, j, p.Newest, now))
 	}
-	for at := range m.jobs {
-		if !seen[at] {
-			delete(m.jobs, at)
-		}
+	if len(m.jobs) > len(promised) {
+		maps.DeleteFunc(m.jobs, func(_ jobName, j *promisedJob) bool { return j.checked != now })
 	}
 	return all
 }
 
-func (m *slaMonitor) checkJob(ctx context.Context, j *promisedJob, now time.Time) error {
-	newest := m.scanExecutions(j, now)
-	all := m.checkMissing(ctx, j, newest, now)
+// checkJob checks a job whose newest execution was created at newest.
+func (m *slaMonitor) checkJob(ctx context.Context, j *promisedJob, newest subjects.Time, now time.Time) error {
+	if newest.Std().Before(j.scanned.Add(-scanSlack)) { // also if there is none
+		j.scanned = now
+	} else {
+		m.scanExecutions(j, now)
+	}
+	all := m.checkMissing(ctx, j, newest.Std(), now)
 	for instance, executions := range j.open {
 		settled, err := m.checkInstance(ctx, j, instance, executions, now)
 		if settled && err == nil {
@@ -88,20 +89,15 @@ func (m *slaMonitor) checkJob(ctx context.Context, j *promisedJob, now time.Time
 	return all
 }
 
-// scanExecutions adds the executions that are new since the last scan. It
-// returns when the newest one was created.
-func (m *slaMonitor) scanExecutions(j *promisedJob, now time.Time) (newest time.Time) {
+// scanExecutions adds the executions that are new since the last scan.
+func (m *slaMonitor) scanExecutions(j *promisedJob, now time.Time) {
+	defer func() { j.scanned = now }()
 	for offset := 0; offset < maxScan; offset += scanPage {
 		page, _ := m.x.Executions(j.app, j.job, offset, scanPage)
 		for i := range page {
 			e := &page[i]
-			at := e.CreateTime.Std()
-			if at.After(newest) {
-				newest = at
-			}
-			if at.Before(j.scanned.Add(-scanSlack)) {
-				j.scanned = now
-				return newest
+			if e.CreateTime.Std().Before(j.scanned.Add(-scanSlack)) {
+				return
 			}
 			if j.open[e.InstanceID] == nil {
 				j.open[e.InstanceID] = map[int64]bool{}
@@ -109,11 +105,9 @@ func (m *slaMonitor) scanExecutions(j *promisedJob, now time.Time) (newest time.
 			j.open[e.InstanceID][e.ID] = true
 		}
 		if len(page) < scanPage {
-			break
+			return
 		}
 	}
-	j.scanned = now
-	return newest
 }
 
 // checkMissing raises an alert if there was no execution for too long.
