@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
+	"github.com/job-streamer/job-streamer-control-bus/scheduler/calendar"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
@@ -253,6 +254,34 @@ func TestPauseWithTwoBuses(t *testing.T) {
 		two.resumeGroup("", true)
 		time.Sleep(time.Minute)
 		two.checkFired("often", start, 60, 120, 180, 240)
+	})
+}
+
+// A calendar counts from its change on, so what was due before is decided then.
+func TestChangeOfACalendarDuringAPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		start := time.Now()
+		n := w.newNode("bus", alwaysLeads)
+		key := n.saveCalendar(calendar.Calendar{Name: "c"})
+		n.createSchedule("often", "0 0/10 * * * ?", withCalendar(key, calendar.NoSubstitution), func(sc *bus.Schedule) { sc.Misfire = bus.MisfireFireAll })
+		n.pauseGroup("")
+		time.Sleep(25 * time.Minute) // two times pass
+		n.walkNow("often")
+		n.saveCalendar(weekendOff)   // today is Saturday
+		time.Sleep(15 * time.Minute) // one more time passes, on a holiday
+		n.resumeGroup("", true)
+		n.walkNow("often")
+		n.checkFired("often", start)
+		all := n.decisions("often")
+		for _, passed := range []int64{600, 1200} {
+			if f := all[start.Unix()+passed]; f.Skipped != skippedPaused {
+				t.Errorf("a time before the change of the calendar: %+v", f)
+			}
+		}
+		if len(all) != 2 {
+			t.Errorf("%d decisions, want 2", len(all))
+		}
 	})
 }
 
