@@ -104,6 +104,7 @@ func (s *Server) addRoutes() {
 	addRoute(s, executeJob, withLaterAudit(writingRoute(put, exec+"/alert", "Send the alert of the job's time monitor for an execution", 200)), s.alertExecution)
 	addRoute(s, executeJob, withLaterAudit(writingRoute(put, exec+"/restart", "Restart an execution: a new execution continues where this one ended", 201)), s.restartExecution)
 	addRoute(s, readJob, readingRoute(get, "/{app}/execution/{id}", "Get an execution by its id alone", 200), s.findExecution)
+	addRoute(s, readJob, readingRoute(get, "/{app}/execution/{id}/why", "Explain why an execution was started, and why it waits, runs or has ended", 200), s.explainExecution)
 	addRoute(s, readJob, withStream(readingRoute(get, exec+"/log", "Get the output of an execution", 200), "text/plain", sse.EventStream, "application/json", "application/edn", "application/yaml"), s.getLog)
 	addRoute(s, readJob, withStream(readingRoute(get, "/{app}/execution/{id}/log", "Get the output of an execution by its id alone", 200), "text/plain", sse.EventStream, "application/json", "application/edn", "application/yaml"), s.findLog)
 

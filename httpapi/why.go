@@ -93,7 +93,14 @@ func (s *Server) reasonOf(ctx context.Context, app, key string, r *scheduler.Rea
 	default:
 		v.Text += fmt.Sprintf(" It is %s on agent %s since %s.", e.BatchStatus, e.Agent, shownAt(e.StartTime, r.Nominal))
 	}
-	return v, nil
+	if retry := retryText(e, r.Nominal.Location()); retry != "" {
+		v.Text += " " + retry
+	}
+	newest, err := s.newestRestart(ctx, e)
+	if err == nil && newest != nil {
+		v.Text += " " + restartText(e, newest, r.Nominal.Location())
+	}
+	return v, err
 }
 
 // shownAt returns a time in the zone of another one, as sentences have it.

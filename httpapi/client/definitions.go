@@ -236,6 +236,13 @@ func (c *Client) Why(ctx context.Context, app, job string, at time.Time) (why re
 	return why, err
 }
 
+// WhyExecution explains why an execution was started, and why it waits, runs or
+// has ended.
+func (c *Client) WhyExecution(ctx context.Context, app string, id int64) (why rest.ExecutionWhy, err error) {
+	_, err = c.call(ctx, request{method: "GET", path: joinPath(app, "execution", strconv.FormatInt(id, 10), "why")}, &why)
+	return why, err
+}
+
 // Backfill fires past nominal times of a schedule of a job.
 func (c *Client) Backfill(ctx context.Context, app, job string, b rest.NewBackfill) (is rest.Backfill, err error) {
 	_, err = c.call(ctx, request{method: "POST", path: joinPath(app, "job", job, "backfill"), body: b}, &is)

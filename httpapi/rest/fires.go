@@ -44,6 +44,24 @@ type Reason struct {
 	Fire        *Fire          `json:"fire,omitempty" doc:"The stored decision."`
 }
 
+// ExecutionWhy says why an execution was started, and why it waits, runs or has
+// ended.
+type ExecutionWhy struct {
+	App         string          `json:"app"`
+	Job         string          `json:"job"`
+	ExecutionID int64           `json:"execution_id"`
+	BatchStatus string          `json:"batch_status"`
+	Facts       []ExecutionFact `json:"facts" doc:"From the start of the execution on."`
+}
+
+// ExecutionFact is something that happened to an execution.
+type ExecutionFact struct {
+	Kind string        `json:"kind" enum:"schedule,backfill,trigger,user,restart,retry,attempt,waiting,running,stop,timeout,end,restarted" doc:"What started it: schedule, backfill, trigger, user, restart (by somebody), retry (by the bus). Then: attempt (an agent was lost), waiting, running, stop (requested), timeout, end, retry (whether the bus restarts it), restarted."`
+	Time subjects.Time `json:"time,omitzero"`
+	By   *string       `json:"by,omitempty" doc:"Who did it, from the audit: only for users who may read the audit."`
+	Text string        `json:"text" doc:"A sentence."`
+}
+
 // Forecast is what schedules are going to fire, by time.
 type Forecast struct {
 	From    subjects.Time   `json:"from"`

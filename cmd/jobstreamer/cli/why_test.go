@@ -30,4 +30,17 @@ func TestWhy(t *testing.T) {
 	if got := why("none"); got.failed == nil || !strings.Contains(got.failed.Error(), "none") {
 		t.Errorf("%+v", got)
 	}
+
+	if got := e.runOnce(t.Context(), "run", "nightly"); got.failed != nil {
+		t.Fatalf("%+v", got)
+	}
+	got = e.runOnce(t.Context(), "execution", "list", "-o", "json")
+	_, id, _ := strings.Cut(got.out, `"execution_id": `)
+	id, _, _ = strings.Cut(id, ",")
+	if got := why(id); !strings.HasPrefix(got.out, "Execution "+id+" of nightly is undispatched.\n  It was started through the API at ") {
+		t.Errorf("%+v", got)
+	}
+	if got := why(id, "02:00"); got.failed == nil || !strings.Contains(got.failed.Error(), "want none after the number of an execution") {
+		t.Errorf("%+v", got)
+	}
 }
