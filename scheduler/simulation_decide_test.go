@@ -18,6 +18,7 @@ type simScheduler struct {
 	ledgers [simBuses]*ledger
 	plans   [simBuses]*planCache
 	sets    [simBuses]*calendars.Set
+	spans   spanCache
 }
 
 // simFunctions are the functions of the scheduler that decide. A test can
@@ -75,8 +76,13 @@ func (s *simScheduler) nextDue(b int, v simView, after simMillis) simMillis {
 }
 
 func (s *simScheduler) hasDue(b int, v simView, now simMillis) bool {
-	p := s.planOf(b, v)
-	return p.isDue(s.walkStart(s.ledgers[b], v.version.stored, p), time.UnixMilli(now))
+	p, is := s.planOf(b, v), v.version.stored
+	at := moment{now: time.UnixMilli(now), pauses: s.spansOf(v), occasion: atWalk}
+	return p.isDue(s.walkStart(s.ledgers[b], is, p), at.decidesUntil(is))
+}
+
+func (s *simScheduler) spansOf(v simView) pauseSpans {
+	return s.spans.spansFor(s.w.pauses[v.pauses].set, s.key.App())
 }
 
 func (s *simScheduler) hasPassed(b int, v simView, now simMillis) bool {
@@ -86,7 +92,7 @@ func (s *simScheduler) hasPassed(b int, v simView, now simMillis) bool {
 
 func (s *simScheduler) decideTimes(b int, v simView, at simMoment) (fires []bus.Fire) {
 	p := s.planOf(b, v)
-	m := moment{now: time.UnixMilli(at.now).UTC(), occasion: at.occasion}
+	m := moment{now: time.UnixMilli(at.now).UTC(), pauses: s.spansOf(v), occasion: at.occasion}
 	m.downUntil, m.unledUntil = s.w.lives[b][at.life].leadershipAt(at).unattendedUntil(m.now)
 	for st := range s.decisions(p, v.version.stored, s.walkStart(s.ledgers[b], v.version.stored, p), m) {
 		fires = append(fires, p.fireOf(v.version.stored, st))

@@ -94,7 +94,43 @@ func (r *simRules) lastChange(v simView) simMillis {
 
 func (r *simRules) hasDue(b int, v simView, now simMillis) bool {
 	due := r.nextDue(b, v, r.begin(b, v)+v.version.def.shift())
-	return due <= now
+	return due <= min(now, r.heldSince(v))
+}
+
+// pausesOf returns the pauses that concern the schedule.
+func (r *simRules) pausesOf(v simView) []simPause {
+	all := r.w.pauses[v.pauses].plain
+	return slices.Concat(all[""], all[r.sc.key.App()])
+}
+
+// heldSince returns the moment after which a walk decides nothing that is due,
+// because a pause is on: where it began, or one that others joined to it. A
+// schedule that was resumed meanwhile, and makes up for its own pause, waits from
+// the beginning of that.
+func (r *simRules) heldSince(v simView) simMillis {
+	held := simNever
+	pauses := r.pausesOf(v)
+	for _, p := range pauses {
+		if p.to == 0 {
+			held = min(held, p.from)
+		}
+	}
+	if held == simNever {
+		return simNever
+	}
+	for joined := true; joined; {
+		joined = false
+		for _, p := range pauses {
+			if p.to >= held && p.from < held {
+				held, joined = p.from, true
+			}
+		}
+	}
+	is := v.version.stored
+	if v.version.isCatchUp() && simMillis(is.Since) < held && simMillis(is.UpdateTime) > held {
+		return simMillis(is.Since)
+	}
+	return held
 }
 
 func (r *simRules) hasPassed(b int, v simView, now simMillis) bool {
@@ -119,56 +155,131 @@ func (r *simRules) decideTimes(b int, v simView, at simMoment) []bus.Fire {
 		l.skipAll(r.between(v, begin, at.now), "paused")
 		return l.fires
 	}
-	running, leading := r.w.lives[b][at.life].sinceWhen(at)
-	var tooOld, late, unled, onTime []simNominal
-	for _, t := range r.between(v, begin, at.now-d.shift()) {
-		due := t.at*1000 + d.shift()
-		isLate := due < at.now-d.misfireAfter || due <= running-simSecond
-		switch {
-		case isLate && d.window > 0 && at.occasion == atWalk && due < at.now-d.window:
-			tooOld = append(tooOld, t)
-		case isLate:
-			late = append(late, t)
-		case due <= leading-simSecond:
-			unled = append(unled, t)
-		default:
-			onTime = append(onTime, t)
-		}
-	}
 	policy, reason := d.Misfire, "misfire"
 	if at.occasion != atWalk {
 		policy, reason = bus.MisfireSkip, "edited"
 	}
-	l.skipAll(tooOld, "catch_up_window")
-	switch policy {
-	case bus.MisfireFireAll:
-		l.fireNewest(late, d.limit, "catch_up_limit", true)
-		l.fireNewest(unled, len(unled), "", false)
-	case bus.MisfireSkip:
-		l.skipAll(late, reason)
-		l.fireNewest(unled, oneUnless(onTime), reason, false)
-	default:
-		l.fireNewest(late, oneUnless(slices.Concat(unled, onTime)), reason, true)
-		l.fireNewest(unled, oneUnless(onTime), reason, false)
+	kinds := r.kindsAt(v, at, policy)
+	until := at.now
+	if at.occasion == atWalk {
+		until = min(until, r.heldSince(v))
 	}
-	l.fireNewest(onTime, len(onTime), "", false)
+	times := r.between(v, begin, until-d.shift())
+	l.add(times, l.reasons(times, kinds, policy, reason), kinds)
 	if at.occasion != atWalk && d.shift() > 0 { // what would be due only after the edit
 		early := r.between(v, max(begin, at.now-d.shift()), at.now)
-		if at.occasion == atEdit {
-			l.fireNewest(early, len(early), "", false)
-		} else {
+		switch {
+		case r.heldSince(v) < simNever:
+			l.skipAll(early, "paused")
+		case at.occasion == atEdit:
+			l.fireAll(early, false)
+		default:
 			l.skipAll(early, reason)
 		}
 	}
 	return l.fires
 }
 
-// oneUnless returns 1, or 0 if there are others that fire.
-func oneUnless(others []simNominal) int {
-	if len(others) > 0 {
-		return 0
+// simKinds says what kind of time a moment at which something was due is.
+type simKinds struct {
+	kindOf func(due simMillis) string
+	bounds []simMillis // where kinds may begin and end
+}
+
+// kindsAt returns the kinds as a bus sees them at a moment.
+func (r *simRules) kindsAt(v simView, at simMoment, policy string) simKinds {
+	d := v.version.def
+	running, leading := r.w.lives[at.bus][at.life].sinceWhen(at)
+	pauses := r.pausesOf(v)
+	k := simKinds{bounds: []simMillis{running - simSecond, leading - simSecond, at.now - d.misfireAfter, at.now - d.window}}
+	for _, p := range pauses {
+		k.bounds = append(k.bounds, p.from, p.to)
 	}
-	return 1
+	slices.Sort(k.bounds)
+	k.kindOf = func(due simMillis) string {
+		isPaused, catchUp := false, true
+		for _, p := range pauses {
+			if p.from < due && (p.to == 0 || due <= p.to) {
+				isPaused, catchUp = true, catchUp && p.catchUp
+			}
+		}
+		isLate := due < at.now-d.misfireAfter || due <= running-simSecond || isPaused
+		switch {
+		case isPaused && !catchUp:
+			return "paused"
+		case isLate && d.window > 0 && at.occasion == atWalk && due < at.now-d.window:
+			return "too old"
+		case isLate:
+			return "late"
+		case due <= leading-simSecond && policy != bus.MisfireFireAll:
+			return "unled"
+		}
+		return "on time"
+	}
+	return k
+}
+
+// isWhole reports whether all moments between two times are of one kind.
+func (k *simKinds) isWhole(from, to simMillis) bool {
+	kind := k.kindOf(from)
+	for _, b := range k.bounds {
+		for near := b - 1; near <= b+1; near++ {
+			if from <= near && near <= to && k.kindOf(near) != kind {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// reasons returns for each time the reason why it is skipped, or how it fires:
+// empty, or late.
+func (l *simDecisions) reasons(times []simNominal, k simKinds, policy, reason string) []string {
+	all := make([]string, len(times))
+	left, fires := l.def.limit, false
+	for i := len(times) - 1; i >= 0; i-- {
+		kind := k.kindOf(times[i].at*1000 + l.def.shift())
+		switch {
+		case kind == "paused":
+			all[i] = "paused"
+		case kind == "too old":
+			all[i] = "catch_up_window"
+		case kind == "on time":
+			fires = true
+		case kind == "late" && policy == bus.MisfireFireAll:
+			all[i] = "late"
+			if left--; left < 0 {
+				all[i] = "catch_up_limit"
+			}
+		case fires, kind == "late" && policy == bus.MisfireSkip:
+			all[i] = reason
+		case kind == "late":
+			all[i], fires = "late", true
+		default:
+			fires = true
+		}
+	}
+	return all
+}
+
+// add adds the decisions about times. Skipped times of one kind that follow each
+// other are a run.
+func (l *simDecisions) add(times []simNominal, reasons []string, k simKinds) {
+	shift := l.def.shift()
+	for i := 0; i < len(times); {
+		switch reasons[i] {
+		case "", "late":
+			l.fireAll(times[i:i+1], reasons[i] == "late")
+			i++
+		default:
+			end := i + 1
+			for end < len(times) && reasons[end] == reasons[i] && k.isWhole(times[end-1].at*1000+shift, times[end].at*1000+shift) {
+				end++
+			}
+			l.skipAll(times[i:end], reasons[i])
+			i = end
+		}
+	}
 }
 
 // sinceWhen returns since when a process has run, and since when it has led,
@@ -191,11 +302,9 @@ type simDecisions struct {
 	fires      []bus.Fire
 }
 
-// fireNewest fires the newest times, and skips the others.
-func (l *simDecisions) fireNewest(times []simNominal, n int, reason string, caughtUp bool) {
-	n = min(n, len(times))
-	l.skipAll(times[:len(times)-n], reason)
-	for _, t := range times[len(times)-n:] {
+// fireAll fires times.
+func (l *simDecisions) fireAll(times []simNominal, caughtUp bool) {
+	for _, t := range times {
 		f := bus.Fire{Generation: l.generation, Nominal: subjects.Time(t.at * 1000), CaughtUp: caughtUp}
 		f.Date = time.Unix(t.date*daySeconds, 0).UTC().Format(time.DateOnly)
 		if len(t.from) > 0 {
@@ -268,7 +377,7 @@ func (r *simRules) undecided(s *simStore) (missing []string) {
 		if v.stored == nil {
 			continue
 		}
-		until := r.w.to - simHour - v.def.shift()
+		until := min(r.w.to-simHour, r.heldSince(simView{version: v, pauses: len(r.w.pauses) - 1})) - v.def.shift()
 		if i+1 < len(s.versions) {
 			if until = s.versions[i+1].edited; s.versions[i+1].isCatchUp() {
 				continue // the next version decides them
@@ -278,7 +387,7 @@ func (r *simRules) undecided(s *simStore) (missing []string) {
 		}
 		for set := range r.w.changes {
 			from, to := r.inForce(v, set, until)
-			for _, t := range r.between(simView{v, set}, from, to) {
+			for _, t := range r.between(simView{version: v, set: set}, from, to) {
 				if s.decisionOf(t.at) == nil {
 					missing = append(missing, fmt.Sprintf("undecided: %s of generation %d", simText(t.at*1000), v.stored.Generation))
 				}

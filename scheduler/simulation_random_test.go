@@ -28,7 +28,7 @@ type simEdit struct {
 // randomSimSchedule makes a schedule with the edits of a year.
 func randomSimSchedule(w *simWorld, number int) *simSchedule {
 	r := rand.New(rand.NewPCG(w.seed, uint64(1000+number)))
-	s := &simSchedule{number: number, key: bus.NewScheduleKey("a", fmt.Sprintf("j%d", number), "")}
+	s := &simSchedule{number: number, key: bus.NewScheduleKey(simApps[number%2], fmt.Sprintf("j%d", number), "")}
 	def := s.randomDefinition(w, r)
 	s.edits = []simEdit{{at: w.from + 30*simSecond + between(r, 0, simMinute), bus: 0, what: "set", def: def}}
 	edits := r.IntN(9)

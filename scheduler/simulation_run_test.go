@@ -41,6 +41,7 @@ type simDecider interface {
 
 // simMoment is when a bus decides.
 type simMoment struct {
+	bus         int
 	at, now     simMillis // the true time, and what the bus takes it for
 	life, phase int
 	occasion    occasion
@@ -51,6 +52,7 @@ type simMoment struct {
 type simView struct {
 	version *simVersion
 	set     int
+	pauses  int // pauses of groups, likewise
 }
 
 // simVersion is a stored version of a schedule.
@@ -173,6 +175,7 @@ type simProcess struct {
 	life    int
 	seen    int // how much of the log of the store it knows
 	set     int // calendars that it has read itself
+	pauses  int // likewise
 	timer   int // counts the timers: only the last one fires
 	locked  bool
 	waiting []func()
@@ -242,9 +245,9 @@ func (n *simRun) roll(what string, b int, at simMillis) uint64 {
 // onTick starts a process, or lets it begin to lead, or lets a calendar change.
 func (n *simRun) onTick(t *simTick) {
 	switch {
-	case t.change > 0 && t.decide:
+	case t.change > 0:
 		n.changeCalendar(t)
-	case t.change > 0, t.leads:
+	case t.learns, t.leads:
 		n.wakeUp(t.bus, t.at)
 	default:
 		n.buses[t.bus] = simProcess{life: t.life}
@@ -261,7 +264,7 @@ func (n *simRun) leads(b int, at simMillis) bool {
 
 // viewOf returns what a bus knows of the schedule and the calendars.
 func (n *simRun) viewOf(b int, at simMillis) simView {
-	v := simView{set: n.setOf(b, at)}
+	v := simView{set: n.setOf(b, at), pauses: n.pausesOf(b, at)}
 	l := n.life(b)
 	for i := len(n.store.versions) - 1; i >= 0; i-- {
 		s := n.store.versions[i]
@@ -273,16 +276,30 @@ func (n *simRun) viewOf(b int, at simMillis) simView {
 	return v
 }
 
+// knows reports whether a bus knows what a bus wrote.
+func (n *simRun) knows(b int, at, written simMillis, writer int) bool {
+	l := n.life(b)
+	return written+l.lag <= at || written <= l.from || writer == b && written <= at
+}
+
 // setOf returns how many changes of calendars a bus knows.
 func (n *simRun) setOf(b int, at simMillis) int {
-	l := n.life(b)
 	for i := len(n.w.changes) - 1; i > n.buses[b].set; i-- {
-		c := &n.w.changes[i]
-		if c.written+l.lag <= at || c.written <= l.from || c.bus == b && c.written <= at && c.written >= l.from {
+		if c := &n.w.changes[i]; n.knows(b, at, c.written, c.bus) {
 			return i
 		}
 	}
 	return n.buses[b].set
+}
+
+// pausesOf returns how many changes of pauses a bus knows.
+func (n *simRun) pausesOf(b int, at simMillis) int {
+	for i := len(n.w.pauses) - 1; i > n.buses[b].pauses; i-- {
+		if c := &n.w.pauses[i]; n.knows(b, at, c.written, c.bus) {
+			return i
+		}
+	}
+	return n.buses[b].pauses
 }
 
 // readFires tells a bus of the decisions whose watch has reached it. Of those
@@ -454,9 +471,12 @@ func (n *simRun) decide(b int, at, now simMillis, o occasion, v *simVersion, don
 	if v.stored.Calendar != "" {
 		n.refresh(b, at)
 	}
-	view := simView{v, n.setOf(b, at)}
+	if v.stored.Active {
+		n.refreshPauses(b, at)
+	}
+	view := simView{v, n.setOf(b, at), n.pausesOf(b, at)}
 	d := &simDeciding{run: n, bus: b, life: p.life, read: at, view: view, done: done, failAt: -1, step: 2}
-	d.fires = n.decider.decideTimes(b, view, simMoment{at, now, p.life, l.phaseAt(at), o})
+	d.fires = n.decider.decideTimes(b, view, simMoment{b, at, now, p.life, l.phaseAt(at), o})
 	r := n.roll("decide", b, at)
 	delay := simMillis(1)
 	often := uint64(300)
@@ -485,6 +505,20 @@ func (n *simRun) refresh(b int, at simMillis) {
 	}
 	if known := n.setOf(b, at); newest > known {
 		n.buses[b].set = newest
+		n.wakeUp(b, at)
+	}
+}
+
+// refreshPauses lets a bus read the pauses of groups.
+func (n *simRun) refreshPauses(b int, at simMillis) {
+	newest := 0
+	for i := range n.w.pauses {
+		if n.w.pauses[i].written <= at {
+			newest = i
+		}
+	}
+	if newest > n.pausesOf(b, at) {
+		n.buses[b].pauses = newest
 		n.wakeUp(b, at)
 	}
 }
@@ -649,13 +683,14 @@ func (n *simRun) changeCalendar(t *simTick) {
 	}
 	n.readFires(t.bus, t.at)
 	now := t.at + n.life(t.bus).clock
-	if !n.decider.hasPassed(t.bus, simView{v, n.setOf(t.bus, t.at)}, now) {
+	if !n.decider.hasPassed(t.bus, simView{v, n.setOf(t.bus, t.at), 0}, now) {
 		return
 	}
 	n.refresh(t.bus, t.at)
-	view := simView{v, n.setOf(t.bus, t.at)}
+	n.refreshPauses(t.bus, t.at)
+	view := simView{v, n.setOf(t.bus, t.at), n.pausesOf(t.bus, t.at)}
 	p := &n.buses[t.bus]
-	for _, f := range n.decider.decideTimes(t.bus, view, simMoment{t.at, now, p.life, n.life(t.bus).phaseAt(t.at), atEdit}) {
+	for _, f := range n.decider.decideTimes(t.bus, view, simMoment{t.bus, t.at, now, p.life, n.life(t.bus).phaseAt(t.at), atEdit}) {
 		stored, created := n.decider.createFire(n.store, n.decider.checkFire(view, f, n.store), t.bus, t.at)
 		n.decider.learnFire(t.bus, &stored.Fire)
 		if created && stored.Open() {

@@ -108,8 +108,8 @@ func (all *simResults) compare(sc *simSchedule, is, want *simStore, faults []str
 	}
 }
 
-// TestSimulation takes 1,000 schedules through a year of outages, edits and
-// changes of calendars. Buses fail and lead at the same time.
+// TestSimulation takes 1,000 schedules through a year of outages, edits, pauses
+// and changes of calendars. Buses fail and lead at the same time.
 func TestSimulation(t *testing.T) {
 	w := newSimWorld(simSeed(t), 366)
 	all := simulate(w, simSchedules, 10, schedulerFunctions())
@@ -185,6 +185,23 @@ func TestSimulationFindsMistakes(t *testing.T) {
 			f.decisions = func(p *plan, sc *bus.Schedule, start time.Time, at moment) iter.Seq[outcome] {
 				if !sc.Active {
 					at.occasion = atEdit
+				}
+				return right.decisions(p, sc, start, at)
+			}
+		}},
+		{"a walk ignores the pauses of groups", func(f *simFunctions) {
+			f.decisions = func(p *plan, sc *bus.Schedule, start time.Time, at moment) iter.Seq[outcome] {
+				at.pauses = nil
+				return right.decisions(p, sc, start, at)
+			}
+		}},
+		{"the end of one of two pauses makes up for both", func(f *simFunctions) {
+			f.decisions = func(p *plan, sc *bus.Schedule, start time.Time, at moment) iter.Seq[outcome] {
+				at.pauses = slices.Clone(at.pauses)
+				for i := range at.pauses {
+					if next := i + 1; next < len(at.pauses) && at.pauses[next].from.Equal(at.pauses[i].to) {
+						at.pauses[i].catchUp = at.pauses[i].catchUp || at.pauses[next].catchUp
+					}
 				}
 				return right.decisions(p, sc, start, at)
 			}

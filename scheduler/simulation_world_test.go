@@ -3,6 +3,7 @@ package scheduler
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -37,6 +38,7 @@ type simWorld struct {
 	zones    []*simZone
 	lives    [simBuses][]simLife
 	changes  []simCalendarChange // by the time at which they are written
+	pauses   []simPauseChange    // of groups, likewise
 	gaps     []simMillis         // when a bus leads again after nobody did
 	timeline []simTick
 }
@@ -48,8 +50,8 @@ type simTick struct {
 	bus    int
 	life   int
 	leads  bool
-	change int // number of the change of a calendar, 0 for none
-	decide bool
+	learns bool // of a change of a calendar or of a pause
+	change int  // the number of the change of a calendar that a bus is about to make, or 0
 }
 
 // simRenewal is how often a bus renews the lease, or tries to.
@@ -78,6 +80,20 @@ type simCalendarChange struct {
 	key         string
 	set         *calendars.Set // all calendars after it
 	plain       *simCalendars  // the same, for the plain rules
+}
+
+// simPauseChange begins or ends a pause of an application, or of all schedules.
+type simPauseChange struct {
+	written simMillis
+	bus     int
+	set     *bus.PauseSet         // all pauses after it
+	plain   map[string][]simPause // the same, for the plain rules
+}
+
+// simPause is a pause of a group.
+type simPause struct {
+	from, to simMillis // to 0: it is on
+	catchUp  bool
 }
 
 // roll returns a number that depends on nothing but the seed and the arguments.
@@ -110,6 +126,7 @@ func newSimWorld(seed uint64, days int) *simWorld {
 	}
 	w.makeLives(r)
 	w.makeCalendars(r)
+	w.makePauses(r)
 	w.makeTimeline()
 	return w
 }
@@ -125,17 +142,28 @@ func (w *simWorld) makeTimeline() {
 					w.timeline = append(w.timeline, simTick{at: p.from, bus: b, life: i, leads: true})
 				}
 			}
-			for c := range w.changes {
-				if seen := w.changes[c].written + l.lag; l.from <= seen && seen < l.to && c > 0 {
-					w.timeline = append(w.timeline, simTick{at: seen, bus: b, life: i, change: c})
+			learn := func(written simMillis) {
+				if seen := written + l.lag; l.from <= seen && seen < l.to {
+					w.timeline = append(w.timeline, simTick{at: seen, bus: b, life: i, learns: true})
 				}
+			}
+			for c := range w.changes {
+				learn(w.changes[c].written)
+			}
+			for c := range w.pauses {
+				learn(w.pauses[c].written)
 			}
 		}
 	}
 	for i := range w.changes {
 		if c := &w.changes[i]; i > 0 {
-			w.timeline = append(w.timeline, simTick{at: c.at, bus: c.bus, change: i, decide: true},
-				simTick{at: c.written, bus: c.bus, change: i})
+			w.timeline = append(w.timeline, simTick{at: c.at, bus: c.bus, change: i},
+				simTick{at: c.written, bus: c.bus, learns: true})
+		}
+	}
+	for i := range w.pauses {
+		if c := &w.pauses[i]; i > 0 {
+			w.timeline = append(w.timeline, simTick{at: c.written, bus: c.bus, learns: true})
 		}
 	}
 	slices.SortStableFunc(w.timeline, func(a, b simTick) int { return cmp.Compare(a.at, b.at) })
@@ -415,6 +443,58 @@ func (w *simWorld) makeCalendars(r *rand.Rand) {
 		put(change.key, at+life.clock)
 		change.set, change.plain = set, plain
 		w.changes = append(w.changes, change)
+	}
+}
+
+var simApps = []string{"a", "b"}
+
+// makePauses pauses the applications, and all schedules, a few times.
+func (w *simWorld) makePauses(r *rand.Rand) {
+	var set *bus.PauseSet
+	periods, plain := map[string][]bus.PausePeriod{}, map[string][]simPause{}
+	w.pauses = []simPauseChange{{written: w.from - simSecond, bus: -1}}
+	var next [3]simMillis // when the pause of a group begins or ends
+	groups := append([]string{""}, simApps...)
+	for g := range groups {
+		next[g] = w.from + between(r, simDay, 20*simDay)
+	}
+	for {
+		g := 0
+		for i := range groups {
+			if next[i] < next[g] {
+				g = i
+			}
+		}
+		at, of := next[g], groups[g]
+		if at > w.to-simDay {
+			return
+		}
+		next[g] += simSecond
+		b := w.anyBusAt(at, r)
+		if b < 0 {
+			continue
+		}
+		now := at + w.lives[b][w.lifeAt(b, at)].clock
+		list, mine := slices.Clone(periods[of]), slices.Clone(plain[of])
+		if n := len(list); n > 0 && list[n-1].IsOn() {
+			now = max(now, int64(list[n-1].From))
+			list[n-1].To, list[n-1].CatchUp = subjects.Time(now), r.IntN(2) == 0
+			mine[n-1].to, mine[n-1].catchUp = now, list[n-1].CatchUp
+			next[g] += between(r, simMinute, 40*simDay)
+		} else {
+			if n > 0 {
+				now = max(now, int64(list[n-1].To))
+			}
+			list = append(list, bus.PausePeriod{From: subjects.Time(now)})
+			mine = append(mine, simPause{from: now})
+			length := []simMillis{simMinute, simHour, 4 * simDay}[r.IntN(3)]
+			next[g] = min(next[g]+between(r, 1, length), w.to-simDay-simHour+simMillis(g))
+		}
+		periods[of] = list
+		set = set.With(bus.PausesKey(of), &bus.Pauses{Periods: list}, uint64(len(w.pauses)))
+		plain = maps.Clone(plain)
+		plain[of] = mine
+		w.pauses = append(w.pauses, simPauseChange{at + 1, b, set, plain})
 	}
 }
 
