@@ -194,18 +194,9 @@ func (s *Scheduler) decideTrigger(ctx context.Context, key bus.ScheduleKey, star
 	if !e.BatchStatus.Ended() || e.EndTime.Std().Before(s.oldestEnd(started)) || s.index.AwaitsRetry(e.ID) {
 		return nil
 	}
-	met := firstMet(started.Triggers, e)
-	if met == nil {
+	number, f, ok := triggerFire(started.Triggers, e, s.businessDate(e), s.endedFor)
+	if !ok {
 		return nil
-	}
-	date := s.businessDate(e)
-	f := bus.Fire{Generation: 1, Nominal: e.EndTime, Date: date, Parameters: met.Parameters, Causes: []bus.Cause{causeOf(e)}}
-	number := e.InstanceID
-	if started.Triggers.All {
-		number = dateNumber(date)
-		if f.Causes, f.Parameters = s.joinCauses(started.Triggers, date); f.Causes == nil {
-			return nil
-		}
 	}
 	if s.ledger.isDecided(key, number) {
 		return nil
@@ -228,19 +219,33 @@ func firstMet(t *bus.Triggers, e *index.Summary) *bus.Trigger {
 	return nil
 }
 
+// triggerFire returns what an execution that ended starts: the decision, and the
+// number of its key. The number is the same for all executions that must start
+// one execution together: those of an instance, or if all triggers are needed,
+// those of a business date. ok is false if it starts nothing, or nothing yet.
+// endedFor returns the executions of the job of a trigger for a date.
+func triggerFire(t *bus.Triggers, e *index.Summary, date string, endedFor func(by *bus.Trigger, date string) []index.Summary) (number int64, f bus.Fire, ok bool) {
+	met := firstMet(t, e)
+	if met == nil {
+		return 0, f, false
+	}
+	f = bus.Fire{Generation: 1, Nominal: e.EndTime, Date: date, Parameters: met.Parameters, Causes: []bus.Cause{causeOf(e)}}
+	if !t.All {
+		return e.InstanceID, f, true
+	}
+	f.Causes, f.Parameters = joinCauses(t, date, endedFor)
+	return dateNumber(date), f, f.Causes != nil
+}
+
 // joinCauses returns executions of a business date that meet all triggers, one
 // for each, and the parameters of all triggers. It returns none if a trigger is
 // not met.
-func (s *Scheduler) joinCauses(t *bus.Triggers, date string) (causes []bus.Cause, parameters map[string]string) {
+func joinCauses(t *bus.Triggers, date string, endedFor func(by *bus.Trigger, date string) []index.Summary) (causes []bus.Cause, parameters map[string]string) {
 	parameters = map[string]string{}
-	day, _ := time.Parse(time.DateOnly, date)
 	for i := range t.Jobs {
 		by := &t.Jobs[i]
-		// No time zone is more than a day from UTC.
-		of := s.index.CreatedSince(by.App, by.Job, subjects.TimeOf(day.AddDate(0, 0, -2)))
-		first := slices.IndexFunc(of, func(e index.Summary) bool {
-			return s.businessDate(&e) == date && by.Matches(e.BatchStatus, e.ExitStatus) && !s.index.AwaitsRetry(e.ID)
-		})
+		of := endedFor(by, date)
+		first := slices.IndexFunc(of, func(e index.Summary) bool { return by.Matches(e.BatchStatus, e.ExitStatus) })
 		if first < 0 {
 			return nil, nil
 		}
@@ -248,6 +253,15 @@ func (s *Scheduler) joinCauses(t *bus.Triggers, date string) (causes []bus.Cause
 		maps.Copy(parameters, by.Parameters)
 	}
 	return causes, parameters
+}
+
+// endedFor returns the executions of the job of a trigger for a business date,
+// newest first, without those that are going to be retried.
+func (s *Scheduler) endedFor(by *bus.Trigger, date string) []index.Summary {
+	day, _ := time.Parse(time.DateOnly, date)
+	// No time zone is more than a day from UTC.
+	of := s.index.CreatedSince(by.App, by.Job, subjects.TimeOf(day.AddDate(0, 0, -2)))
+	return slices.DeleteFunc(of, func(e index.Summary) bool { return s.businessDate(&e) != date || s.index.AwaitsRetry(e.ID) })
 }
 
 func causeOf(e *index.Summary) bus.Cause { return bus.Cause{App: e.App, Job: e.Job, Execution: e.ID} }
