@@ -217,7 +217,14 @@ type Agent struct {
 	subjects.Heartbeat
 	InstanceID string        `json:"instance_id"` // a UUID derived from the name
 	Blocked    bool          `json:"blocked"`
+	Block      *AgentBlock   `json:"block,omitempty"` // nil: it is not blocked, or nobody knows since when
 	LastSeen   subjects.Time `json:"last_seen"`
+}
+
+// AgentBlock says since when an agent is blocked, and who blocked it.
+type AgentBlock struct {
+	Since subjects.Time `json:"since"`
+	By    string        `json:"by,omitempty"` // id of the user; empty: no login was required
 }
 
 // StopRequested in a record means that somebody asked to stop the execution. It

@@ -15,6 +15,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/chart"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/codec"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
 // shownOfAgent is the number of executions in the answer with one agent.
@@ -79,20 +80,28 @@ func (s *Server) setBlocked(ctx context.Context, in *AgentPath, blocked bool) (*
 	if err != nil {
 		return nil, err
 	}
-	if err := s.cfg.Agents.Block(ctx, a.Heartbeat.Agent, blocked); err != nil {
+	by := ""
+	if u := userOf(ctx); u != everybody {
+		by = u.ID
+	}
+	if err := s.cfg.Agents.Block(ctx, a.Heartbeat.Agent, blocked, by); err != nil {
 		return nil, err
 	}
 	return s.getAgent(ctx, in)
 }
 
 func agentOf(a *agents.Info) rest.Agent {
-	return rest.Agent{
+	v := rest.Agent{
 		AgentRef: rest.AgentRef{Name: a.Heartbeat.Agent, InstanceID: a.InstanceID},
 		Host:     a.Host, OSName: a.OS, OSVersion: a.OSVersion, CPUArch: a.Arch, CPUCore: a.Cores,
 		AgentVersion: a.Version, Status: a.State(), Stats: a.Stats,
 		Jobs: rest.AgentJobs{Running: a.Running, Slots: a.Slots}, Apps: a.Apps, Pools: a.Pools,
 		StartTime: a.StartTime, LastSeen: a.LastSeen,
 	}
+	if a.Block != nil && a.State() == subjects.AgentBlocked {
+		v.BlockedSince, v.BlockedBy = a.Block.Since, orNil(a.Block.By)
+	}
+	return v
 }
 
 // pictureAge lets a browser cache a picture for a minute, since agents are

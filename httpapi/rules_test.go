@@ -263,7 +263,7 @@ func TestAgents(t *testing.T) {
 		_, err := e.bus.Agents.Get(t.Context(), "a1")
 		return err == nil
 	})
-	if e.call("PUT", "/agent/a1/block", "").want(200).into(&a); a.Status != "blocked" {
+	if e.call("PUT", "/agent/a1/block", "").want(200).into(&a); a.Status != "blocked" || a.BlockedSince.IsZero() || a.BlockedBy != nil {
 		t.Errorf("%s after block", a.Status)
 	}
 	if e.call("PUT", "/agent/a1/unblock", "").want(200).into(&a); a.Status != "ready" {

@@ -108,7 +108,7 @@ type Executions interface {
 type Agents interface {
 	List() []agents.Info
 	Find(nameOrID string) (agents.Info, bool)
-	Block(ctx context.Context, agent string, blocked bool) error
+	Block(ctx context.Context, agent string, blocked bool, by string) error
 }
 
 // Schedules is the part of the scheduler that the API needs.

@@ -36,7 +36,7 @@ func TestWaitingFor(t *testing.T) {
 		eventually(t, want, func() bool {
 			var v rest.Execution
 			e.call("GET", at, "").want(200).into(&v)
-			return v.For != nil && *v.For == want && v.Position != nil && *v.Position == position
+			return v.For != nil && (*v.For == want || strings.HasSuffix(want, " since ") && strings.HasPrefix(*v.For, want)) && v.Position != nil && *v.Position == position
 		})
 	}
 	waits("no agent serves pool linux of application default", 2)
@@ -45,17 +45,17 @@ func TestWaitingFor(t *testing.T) {
 	e.agent("a", one).says(subjects.Started, time.Now())
 	waits("all 4 slots of agent a1, the only one of pool linux, are busy", 1)
 	e.call("PUT", "/agent/a1/block", "")
-	waits("agent a1, the only one of pool linux, is blocked", 1)
+	waits("agent a1, the only one of pool linux, is blocked since ", 1)
 
 	_, list := e.call("GET", "/executions", "").idsOf()
-	if w := list.Results[0].Waiting; w.For == nil || *w.For != "agent a1, the only one of pool linux, is blocked" || *w.Position != 1 {
+	if w := list.Results[0].Waiting; w.For == nil || !strings.HasPrefix(*w.For, "agent a1, the only one of pool linux, is blocked since 2") || *w.Position != 1 {
 		t.Errorf("in a list %+v", w)
 	}
 	if w := list.Results[1].Waiting; w.For != nil || w.Position != nil {
 		t.Errorf("one that runs waits for %+v", w)
 	}
 	edn := string(e.call("GET", at, "", "Accept", "application/edn").body)
-	if !strings.Contains(edn, `:job-execution/waiting-for "agent a1, the only one of pool linux, is blocked" :job-execution/queue-position 1`) {
+	if !strings.Contains(edn, `:job-execution/waiting-for "agent a1, the only one of pool linux, is blocked since 2`) || !strings.Contains(edn, ` UTC" :job-execution/queue-position 1`) {
 		t.Errorf("in EDN: %s", edn)
 	}
 	var v rest.Execution

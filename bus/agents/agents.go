@@ -39,6 +39,20 @@ func (a *Info) State() string {
 	return a.Status
 }
 
+// Describe returns the state of the agent in words: if it is blocked, since when
+// and by whom.
+func (a *Info) Describe() string {
+	is := a.State()
+	if is != subjects.AgentBlocked || a.Block == nil {
+		return is
+	}
+	is += " since " + a.Block.Since.Std().UTC().Format("2006-01-02 15:04:05 MST")
+	if a.Block.By != "" {
+		is += " by " + a.Block.By
+	}
+	return is
+}
+
 // List returns the agents that are alive, or were within the last day, by
 // name.
 func (r *Registry) List() []Info {
@@ -72,8 +86,10 @@ func (r *Registry) Find(nameOrID string) (Info, bool) {
 
 // Block stops an agent from taking new work, or lets it take work again. The
 // bus sends the command now, and again while heartbeats show that the agent has
-// not carried it out. The error is a StateError no_such_agent.
-func (r *Registry) Block(ctx context.Context, agent string, blocked bool) error {
+// not carried it out. An agent that is blocked already stays so since the same
+// moment. by is the id of the user, or empty. The error is a StateError
+// no_such_agent.
+func (r *Registry) Block(ctx context.Context, agent string, blocked bool, by string) error {
 	e, err := r.b.Agents.Change(ctx, agent, func(a *bus.Agent) (*bus.Agent, error) {
 		// It sent its first heartbeat and is not registered yet.
 		if info, ok := r.Find(agent); a == nil && ok {
@@ -81,6 +97,12 @@ func (r *Registry) Block(ctx context.Context, agent string, blocked bool) error 
 		}
 		if a == nil {
 			return nil, bus.State(bus.CodeNoSuchAgent, "there is no agent %s", agent)
+		}
+		switch {
+		case !blocked:
+			a.Block = nil
+		case !a.Blocked:
+			a.Block = &bus.AgentBlock{Since: subjects.Now(), By: by}
 		}
 		a.Blocked = blocked
 		return a, nil
@@ -111,7 +133,7 @@ func (r *Registry) setBlocked(e bus.Entry[bus.Agent]) (alive bool) {
 		m = &member{Agent: e.Value}
 		r.agents[e.Key] = m
 	}
-	m.Blocked, m.rev = e.Value.Blocked, e.Revision
+	m.Blocked, m.Block, m.rev = e.Value.Blocked, e.Value.Block, e.Revision
 	return m.alive
 }
 

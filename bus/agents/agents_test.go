@@ -106,7 +106,7 @@ func TestLifeOfAnAgent(t *testing.T) {
 func TestBlockIsRepeated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		if err := w.Block(t.Context(), "a1", true); !bus.HasCode(err, bus.CodeNoSuchAgent) {
+		if err := w.Block(t.Context(), "a1", true, "ann"); !bus.HasCode(err, bus.CodeNoSuchAgent) {
 			t.Errorf("Block of nobody = %v", err)
 		}
 		w.sendHeartbeat(subjects.AgentReady)
@@ -115,7 +115,7 @@ func TestBlockIsRepeated(t *testing.T) {
 			if !blocked {
 				verb, before, after = subjects.ResumeCommand, after, before
 			}
-			if err := w.Block(t.Context(), "a1", blocked); err != nil {
+			if err := w.Block(t.Context(), "a1", blocked, "ann"); err != nil {
 				t.Fatal(err)
 			}
 			w.wantState(after)
@@ -299,6 +299,43 @@ func TestAnAgentNamedLikeTheBus(t *testing.T) {
 		w.sendBeat(subjects.Heartbeat{Agent: subjects.Bus, Life: "1", Status: subjects.AgentReady, IntervalMS: 2000}, "")
 		if _, ok := w.Find(subjects.Bus); ok {
 			t.Error("there is an agent with the name of the bus")
+		}
+	})
+}
+
+func TestBlockSaysSinceWhenAndByWhom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.sendHeartbeat(subjects.AgentReady)
+		describe := func(want string) {
+			t.Helper()
+			if a, _ := w.Find("a1"); a.Describe() != want {
+				t.Errorf("the agent is %s, want %s", a.Describe(), want)
+			}
+		}
+		block := func(blocked bool, by string) {
+			t.Helper()
+			if err := w.Block(t.Context(), "a1", blocked, by); err != nil {
+				t.Fatal(err)
+			}
+		}
+		since := "blocked since " + time.Now().UTC().Format("2006-01-02 15:04:05 MST")
+		block(true, "ann")
+		describe(since + " by ann")
+		time.Sleep(time.Minute)
+		block(true, "bob") // it is blocked already
+		w.sendHeartbeat(subjects.AgentBlocked)
+		describe(since + " by ann")
+		e, err := w.b.Agents.Get(t.Context(), "a1")
+		if err != nil || e.Value.Block == nil || e.Value.Block.By != "ann" {
+			t.Errorf("stored %+v, %v", e.Value.Block, err)
+		}
+		block(false, "bob")
+		w.sendHeartbeat(subjects.AgentReady)
+		describe("ready")
+		e, err = w.b.Agents.Get(t.Context(), "a1")
+		if err != nil || e.Value.Block != nil {
+			t.Errorf("stored %+v, %v", e.Value.Block, err)
 		}
 	})
 }

@@ -223,7 +223,7 @@ func (r *Registry) registerAgent(ctx context.Context, a bus.Agent, rev uint64) {
 	e, err := r.b.Agents.Get(ctx, a.Heartbeat.Agent)
 	switch {
 	case err == nil:
-		a.Blocked = e.Value.Blocked
+		a.Blocked, a.Block = e.Value.Blocked, e.Value.Block
 		rev, err = r.b.Agents.Update(ctx, e.Key, a, e.Revision)
 	case errors.Is(err, bus.ErrNotFound):
 		rev, err = r.b.Agents.Create(ctx, a.Heartbeat.Agent, a)
@@ -237,7 +237,7 @@ func (r *Registry) registerAgent(ctx context.Context, a bus.Agent, rev uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if m := r.agents[a.Heartbeat.Agent]; m != nil {
-		m.rev, m.Blocked, m.LastSeen = rev, a.Blocked, a.LastSeen
+		m.rev, m.Blocked, m.Block, m.LastSeen = rev, a.Blocked, a.Block, a.LastSeen
 	}
 }
 

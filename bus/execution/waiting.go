@@ -134,7 +134,7 @@ func poolHint(app, pool string, all []agents.Info) string {
 	case len(ready) == 0 && len(idle) == 0:
 		return fmt.Sprintf("no agent serves pool %s of application %s: %s", pool, app, describeStates(away))
 	case len(ready) == 0 && len(idle) == 1:
-		return fmt.Sprintf("agent %s, the only one of pool %s, is %s", idle[0].Heartbeat.Agent, pool, idle[0].State())
+		return fmt.Sprintf("agent %s, the only one of pool %s, is %s", idle[0].Heartbeat.Agent, pool, idle[0].Describe())
 	case len(ready) == 0:
 		return fmt.Sprintf("no agent of pool %s takes work: %s", pool, describeStates(idle))
 	case running < slots:
@@ -162,7 +162,7 @@ func describeStates(all []agents.Info) string {
 	const most = 5
 	var words []string
 	for _, a := range all[:min(len(all), most)] {
-		words = append(words, a.Heartbeat.Agent+" is "+a.State())
+		words = append(words, a.Heartbeat.Agent+" is "+a.Describe())
 	}
 	if n := len(all) - most; n > 0 {
 		words = append(words, fmt.Sprintf("%d more", n))

@@ -344,6 +344,8 @@ type Agent struct {
 	CPUCore      int                 `json:"cpu_core" edn:"agent/cpu-core"`
 	AgentVersion string              `json:"agent_version" edn:"agent/agent-version"`
 	Status       string              `json:"status" edn:"agent/status,keyword" enum:"ready,blocked,leaving,gone,lost" doc:"lost: the agent has sent no heartbeat for too long."`
+	BlockedSince subjects.Time       `json:"blocked_since,omitzero" edn:"agent/blocked-since" doc:"Since when it is blocked. Absent if it is not."`
+	BlockedBy    *string             `json:"blocked_by,omitzero" edn:"agent/blocked-by" doc:"Id of the user who blocked it. Absent if the control bus required no login."`
 	Stats        subjects.Stats      `json:"stats" edn:"agent/stats"`
 	Jobs         AgentJobs           `json:"jobs" edn:"agent/jobs"`
 	Apps         []string            `json:"apps" edn:"agent/apps"`

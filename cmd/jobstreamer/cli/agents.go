@@ -30,13 +30,22 @@ func (c *CLI) agentList() *cobra.Command {
 }
 
 func drawAgents(p *page, list rest.List[rest.Agent]) {
-	t := newTable("AGENT", "STATUS", ">RUNNING", ">SLOTS", ">CPU", ">MEMORY FREE", "APPLICATIONS", "POOLS", "HOST", "VERSION").
-		withDrops("VERSION", "HOST", "MEMORY FREE", "CPU", "POOLS").withCuts("APPLICATIONS", "POOLS", "HOST", "VERSION")
+	t := newTable("AGENT", "STATUS", "BLOCKED", ">RUNNING", ">SLOTS", ">CPU", ">MEMORY FREE", "APPLICATIONS", "POOLS", "HOST", "VERSION").
+		withOptional("BLOCKED").withDrops("VERSION", "HOST", "MEMORY FREE", "CPU", "POOLS").withCuts("APPLICATIONS", "POOLS", "HOST", "VERSION")
 	for _, a := range list.Results {
-		t.addRow(a.Name, agentStatus(a.Status), a.Jobs.Running, a.Jobs.Slots, percentText(a.Stats.CPU.System.Load), sizeText(int64(a.Stats.Memory.Physical.Free)),
+		t.addRow(a.Name, agentStatus(a.Status), blockText(p, &a), a.Jobs.Running, a.Jobs.Slots, percentText(a.Stats.CPU.System.Load), sizeText(int64(a.Stats.Memory.Physical.Free)),
 			strings.Join(a.Apps, ","), strings.Join(a.Pools, ","), a.Host, a.AgentVersion)
 	}
 	drawList(p, t, list, "No agents. Start one with `jobstreamer agent`.")
+}
+
+// blockText returns since when and by whom an agent is blocked, or "".
+func blockText(p *page, a *rest.Agent) string {
+	text := p.timeText(a.BlockedSince)
+	if a.BlockedBy != nil {
+		text += " by " + *a.BlockedBy
+	}
+	return text
 }
 
 func percentText(load float64) string { return fmt.Sprintf("%.0f%%", 100*load) }
@@ -57,7 +66,7 @@ func (c *CLI) agentShow() *cobra.Command {
 func drawAgent(p *page, a *rest.Agent) {
 	m := a.Stats.Memory.Physical
 	p.writeFields("Agent", cell{a.Name, bold}, "Instance", a.InstanceID, "Status", agentStatus(a.Status),
-		"Running", fmt.Sprintf("%d of %s", a.Jobs.Running, countText(a.Jobs.Slots, "slot", "slots")), "Applications", strings.Join(a.Apps, ", "), "Pools", strings.Join(a.Pools, ", "),
+		"Blocked", blockText(p, a), "Running", fmt.Sprintf("%d of %s", a.Jobs.Running, countText(a.Jobs.Slots, "slot", "slots")), "Applications", strings.Join(a.Apps, ", "), "Pools", strings.Join(a.Pools, ", "),
 		"Host", fmt.Sprintf("%s, %s %s, %s", a.Host, a.OSName, a.OSVersion, a.CPUArch), "CPU", fmt.Sprintf("%s of %s", percentText(a.Stats.CPU.System.Load), countText(a.CPUCore, "core", "cores")),
 		"Memory", fmt.Sprintf("%s free of %s", sizeText(int64(m.Free)), sizeText(int64(m.Total))), "Version", a.AgentVersion,
 		"Started", p.timeText(a.StartTime), "Last seen", p.timeText(a.LastSeen))
