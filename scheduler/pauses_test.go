@@ -238,3 +238,21 @@ func TestOldPausesAreDropped(t *testing.T) {
 		t.Errorf("of a few pauses, these are kept: %v", few)
 	}
 }
+
+// Of two pauses of a time, why names the one that kept it from firing.
+func TestExplainsBetter(t *testing.T) {
+	const early, late = subjects.Time(1000), subjects.Time(2000)
+	caughtUp := bus.PausePeriod{From: early, To: late, CatchUp: true}
+	for name, test := range map[string]struct{ better, other bus.PausePeriod }{
+		"the one that is on":                  {bus.PausePeriod{From: late}, bus.PausePeriod{From: early, To: late}},
+		"the older one that is on":            {bus.PausePeriod{From: early}, bus.PausePeriod{From: late}},
+		"the one that ended last":             {bus.PausePeriod{From: late, To: late + 1}, bus.PausePeriod{From: early, To: late}},
+		"the one that ended without catch_up": {bus.PausePeriod{From: early, To: late - 1}, caughtUp},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if !explainsBetter(&test.better, &test.other) || explainsBetter(&test.other, &test.better) {
+				t.Errorf("want %+v before %+v", test.better, test.other)
+			}
+		})
+	}
+}

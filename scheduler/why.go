@@ -234,8 +234,8 @@ func (s *Scheduler) explainNone(sc *bus.Schedule, nominal, due, now time.Time) (
 }
 
 // groupPauseText says which pause of all schedules, or of an application, a
-// moment is in; "" if it is in none. Of several it names the oldest one that is
-// on, or else the one that ended last.
+// moment is in; "" if it is in none. Of several it names the one that
+// explainsBetter than the others.
 func (s *Scheduler) groupPauseText(app string, at time.Time, zone *time.Location) string {
 	var found *bus.PausePeriod
 	what, second := "", subjects.TimeOf(at)
@@ -250,7 +250,7 @@ func (s *Scheduler) groupPauseText(app string, at time.Time, zone *time.Location
 			if p.From >= second || !p.IsOn() && p.To < second {
 				continue
 			}
-			if found == nil || !found.IsOn() && (p.IsOn() || p.To > found.To) || found.IsOn() && p.IsOn() && p.From < found.From {
+			if found == nil || explainsBetter(p, found) {
 				found, what = p, group.what
 			}
 		}
@@ -269,6 +269,21 @@ func (s *Scheduler) groupPauseText(app string, at time.Time, zone *time.Location
 		text += " (" + found.Reason + ")"
 	}
 	return text
+}
+
+// explainsBetter reports whether the pause p says more than q about why a time
+// during both did not fire: the one that is on, the older one of two that are
+// on, or else the one that ended without catch_up, or that ended last.
+func explainsBetter(p, q *bus.PausePeriod) bool {
+	switch {
+	case p.IsOn() != q.IsOn():
+		return p.IsOn()
+	case p.IsOn():
+		return p.From <= q.From
+	case p.CatchUp != q.CatchUp:
+		return q.CatchUp
+	}
+	return p.To >= q.To
 }
 
 // whyTriggers explains the last start by triggers before a moment, or what they
