@@ -37,7 +37,8 @@ var verbs = []string{"stop", "abandon", "alert", "restart", "pause", "resume", "
 var kinds = map[string]string{
 	"auth": "login", "cb": "login", "token": "login", "apps": "application", "app": "application", "jobs": "job", "artifact": "jar", "roles": "role",
 	"deployments": "deployment", "batch-components": "deployment", "executions": "execution", "schedules": "schedule", "test-executions": "test-execution",
-	"agent-tokens": "agent-token", "calendars": "calendar", "exclusive": "settings", "time-monitor": "settings", "sla": "settings", "status-notification": "settings", "triggers": "settings", "test": "notification",
+	"agent-tokens": "agent-token", "calendars": "calendar", "exclusive": "settings", "time-monitor": "settings", "sla": "settings", "status-notification": "settings", "triggers": "settings",
+	"test": "notification", "resend": "notification",
 }
 
 // kindOf returns the kind of object that a route changes.

@@ -3,6 +3,8 @@ package httpapi
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
@@ -77,9 +79,53 @@ func (s *Server) listDeadNotifications(ctx context.Context, in *listDeadNotifica
 	for i := range all {
 		d := &all[i]
 		out.Body.Results = append(out.Body.Results, rest.DeadNotification{
-			ID: d.ID, Kind: d.Kind, Type: d.Type, App: d.App, Job: d.Job, ExecutionID: orNil(d.Execution), Text: d.Text,
+			Number: d.Number, ID: d.ID, Kind: d.Kind, Type: d.Type, App: d.App, Job: d.Job, ExecutionID: orNil(d.Execution), Text: d.Text,
 			Reason: d.Reason, Attempts: d.Attempts, CreateTime: d.CreateTime, DeadTime: d.DeadTime,
 		})
+	}
+	return out, nil
+}
+
+// newResend is the body that sends dead notifications again.
+type newResend rest.NewResend
+
+// Validate returns all that is wrong with the values.
+func (sent *newResend) Validate() (wrong codec.Faults) {
+	switch n := len(sent.Numbers); {
+	case sent.All && n > 0:
+		wrong.Add("/numbers", "no numbers beside all", strconv.Itoa(n)+" numbers")
+	case !sent.All && (n == 0 || n > notify.MaxResend):
+		wrong.Add("/numbers", fmt.Sprintf("1 to %d numbers, or all", notify.MaxResend), strconv.Itoa(n)+" numbers")
+	}
+	for i, number := range sent.Numbers {
+		if number < 1 {
+			wrong.Add("/numbers/"+strconv.Itoa(i), "a number from 1", strconv.FormatInt(number, 10))
+		}
+	}
+	return wrong
+}
+
+type postResend struct {
+	Sent body[newResend]
+}
+
+// postResend sends dead notifications again. That some were refused is an
+// answer, not an error.
+func (s *Server) postResend(ctx context.Context, in *postResend) (*answer[rest.Resend], error) {
+	if s.cfg.Notifier == nil {
+		return nil, bus.State(bus.CodeNoNotificator, "this control bus sends no notifications")
+	}
+	var numbers []uint64
+	for _, number := range in.Sent.value.Numbers {
+		numbers = append(numbers, uint64(number)) // from 1
+	}
+	is, err := s.cfg.Notifier.Resend(ctx, numbers, appReader(ctx))
+	if err != nil {
+		return nil, err
+	}
+	out := &answer[rest.Resend]{rest.Resend{Queued: is.Queued, Refused: []rest.RefusedResend{}, More: is.More}}
+	for _, r := range is.Refused {
+		out.Body.Refused = append(out.Body.Refused, rest.RefusedResend{Number: r.Number, Reason: r.Reason})
 	}
 	return out, nil
 }

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -59,8 +60,23 @@ func TestNotifications(t *testing.T) {
 	}
 	e.call("POST", "/notifications/test", `{"type":""}`, admin...).code(422, "invalid_body")
 	e.call("POST", "/notifications/test", `{"type":"ops"}`, watcher...).code(403, "forbidden")
-	rows, err := e.server.cfg.Audit.List(t.Context(), audit.Query{Kind: "notification", Limit: 10})
-	if err != nil || len(rows.Rows) == 0 || rows.Rows[len(rows.Rows)-1].Action != "post-notifications-test" {
+	for _, sent := range []string{`{}`, `{"numbers":[]}`, `{"numbers":[1],"all":true}`, `{"numbers":[-1]}`, `{"numbers":[1.5]}`, `{"all":"yes"}`} {
+		e.call("POST", "/notifications/resend", sent, admin...).code(422, "invalid_body")
+	}
+	e.call("POST", "/notifications/resend", `{"numbers":[`+strings.Repeat("1,", notify.MaxResend)+`1]}`, admin...).code(422, "invalid_body")
+	e.call("POST", "/notifications/resend", `{"all":true}`, watcher...).code(403, "forbidden")
+	got := e.call("POST", "/notifications/resend", `{"numbers":[7]}`, admin...).want(200)
+	if want := `{"queued":0,"refused":[{"number":7,"reason":"there is no such dead notification; it was sent again, or is older than 30 days"}],"more":false}`; strings.TrimSpace(string(got.body)) != want {
+		t.Errorf("resend = %s, want %s", got.body, want)
+	}
+	if got := e.call("POST", "/notifications/resend", `{:all true}`, append(admin, "Content-Type", "application/edn", "Accept", "application/edn")...).want(200); !strings.Contains(string(got.body), ":queued 0") {
+		t.Errorf("resend = %s", got.body)
+	}
+	rows, err := e.server.cfg.Audit.List(t.Context(), audit.Query{Kind: "notification", Limit: 100})
+	resent := slices.IndexFunc(rows.Rows, func(r audit.Stored) bool {
+		return r.Action == "post-notifications-resend" && r.User == "ann" && r.Code == ""
+	})
+	if err != nil || resent < 0 || rows.Rows[len(rows.Rows)-1].Action != "post-notifications-test" {
 		t.Errorf("audit: %+v, %v", rows.Rows, err)
 	}
 }

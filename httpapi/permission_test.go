@@ -47,7 +47,7 @@ var contract = map[permission]struct {
 	ownKeys:     {"admin", nil}, // of another user
 
 	manageAgents:      {"admin", []string{"GET /agent-tokens", "POST /agent-tokens", "DELETE /agent-token/{name}"}},
-	testNotifications: {"admin", []string{"POST /notifications/test"}},
+	testNotifications: {"admin", []string{"POST /notifications/test", "POST /notifications/resend"}},
 	open:              {"admin operator watcher nobody", []string{"POST /auth", "DELETE /auth", "POST /agent-tokens/join", "GET /oauth", "GET /version", "GET /healthcheck"}},
 
 	readCalendar:  {"admin operator watcher", []string{"GET /calendars", "GET /calendars/download", "GET /calendar/{name}", "GET /calendar/{name}/preview"}},

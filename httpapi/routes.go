@@ -162,6 +162,7 @@ func (s *Server) addRoutes() {
 	addRoute(s, anyone, readingRoute(get, "/notifications/senders", "List the senders of notifications that the control bus has", 200), s.listSenders)
 	addRoute(s, anyone, readingRoute(get, "/notifications/dead", "List the notifications that were not sent, newest first", 200), s.listDeadNotifications)
 	addRoute(s, testNotifications, writingRoute(post, "/notifications/test", "Send a test notification; the answer says what became of it", 200), s.postTestNotification)
+	addRoute(s, testNotifications, writingRoute(post, "/notifications/resend", "Send dead notifications again; the answer says which were refused", 200), s.postResend)
 
 	addRoute(s, readJob, withStream(readingRoute(get, "/events", "Stream the changes of executions", 200), sse.EventStream), s.getEvents)
 }

@@ -146,6 +146,8 @@ type Notifier interface {
 	Test(ctx context.Context, kind, user string) (by notify.SenderInfo, err error)
 	Alerts(limit int, match func(*bus.Alert) bool) []bus.Alert
 	DeadLetters(ctx context.Context, limit int, match func(app string) bool) ([]notify.DeadLetter, error)
+	// The last notify.MaxResend letters if there are no numbers.
+	Resend(ctx context.Context, numbers []uint64, match func(app string) bool) (notify.Resent, error)
 }
 
 // Deployments is the part of package deploy that the API needs.

@@ -29,6 +29,12 @@
 // has failed ten times becomes a dead letter: an event that a stream keeps for
 // 30 days. If that cannot be stored, the notification stays and is tried again.
 //
+// A dead letter has the whole message, so that it can be queued again as a new
+// notification. It is removed after that. The id with which it is queued follows
+// from its number, so that the broker lets one of several callers queue it. If
+// the bus dies before it has removed the letter, the letter stays; whoever
+// sends it again within an hour only removes it, and later queues it twice.
+//
 // Nothing is sent in these cases:
 //   - The execution was deleted meanwhile.
 //   - No bus could send for longer than [consumerExpiry]. The next consumer

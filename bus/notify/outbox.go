@@ -4,14 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/bus/notify/senders"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
@@ -109,65 +107,4 @@ func (n *Notifier) tryNotification(ctx context.Context, seq uint64, attempt int,
 		return
 	}
 	n.inFlight.ackMessage(ctx, seq)
-}
-
-// DeadLetter is a notification that was not sent.
-type DeadLetter struct {
-	ID         string        `json:"id"`
-	Kind       string        `json:"kind"`
-	Type       string        `json:"type"`
-	App        string        `json:"app"`
-	Job        string        `json:"job"`
-	Execution  int64         `json:"execution_id,omitempty"`
-	Text       string        `json:"text"`
-	Reason     string        `json:"reason"` // of the last attempt's failure
-	Attempts   int           `json:"attempts"`
-	CreateTime subjects.Time `json:"create_time"`
-	DeadTime   subjects.Time `json:"dead_time"`
-}
-
-// storeDead stores and publishes the event that a notification was not sent.
-func (n *Notifier) storeDead(ctx context.Context, m *senders.Message, attempts int, why error) error {
-	d := DeadLetter{
-		ID: m.ID, Kind: m.Kind, Type: m.Type, App: m.App, Job: m.Job, Text: m.Subject(), Reason: why.Error(),
-		Attempts: attempts, CreateTime: m.Time, DeadTime: subjects.Now(),
-	}
-	if m.Execution != nil {
-		d.Execution = m.Execution.ID
-	}
-	detail, err := json.Marshal(d)
-	if err != nil {
-		return err
-	}
-	data, err := json.Marshal(subjects.Event{Kind: "notification", Time: d.DeadTime, Subject: m.App + "." + m.Key, What: "dead", Detail: detail})
-	if err != nil {
-		return err
-	}
-	return n.publishOnce(ctx, subjects.DeadLetterSubject(m.App, m.Key), m.ID, data)
-}
-
-// DeadLetters returns the last limit notifications that were not sent, newest
-// first, of the applications that match.
-func (n *Notifier) DeadLetters(ctx context.Context, limit int, match func(app string) bool) ([]DeadLetter, error) {
-	s, err := n.b.JS.Stream(ctx, subjects.DeadLettersStream)
-	if err != nil {
-		return nil, fmt.Errorf("read dead letters: %w: %w", bus.ErrAway, err)
-	}
-	var all []DeadLetter
-	state := s.CachedInfo().State
-	for seq := state.LastSeq; seq >= max(state.FirstSeq, 1) && len(all) < limit; seq-- {
-		m, err := s.GetMsg(ctx, seq)
-		if errors.Is(err, jetstream.ErrMsgNotFound) {
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("read dead letters: %w: %w", bus.ErrAway, err)
-		}
-		var e subjects.Event
-		var d DeadLetter
-		if json.Unmarshal(m.Data, &e) == nil && json.Unmarshal(e.Detail, &d) == nil && match(d.App) {
-			all = append(all, d)
-		}
-	}
-	return all, nil
 }

@@ -32,6 +32,13 @@ func (c *Client) DeadNotifications(ctx context.Context, limit int) (all rest.Dea
 	return all, err
 }
 
+// ResendNotifications sends dead notifications again, and returns which were
+// refused.
+func (c *Client) ResendNotifications(ctx context.Context, sent rest.NewResend) (is rest.Resend, err error) {
+	_, err = c.call(ctx, request{method: "POST", path: "/notifications/resend", body: sent}, &is)
+	return is, err
+}
+
 // AlertFilter selects alerts.
 type AlertFilter struct {
 	App, Job string // empty: any

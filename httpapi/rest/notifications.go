@@ -54,6 +54,7 @@ type DeadNotifications struct {
 
 // DeadNotification is a notification that was not sent.
 type DeadNotification struct {
+	Number      uint64        `json:"number" doc:"Number with which it can be sent again."`
 	ID          string        `json:"id"`
 	Kind        string        `json:"kind" doc:"status or alert."`
 	Type        string        `json:"type"`
@@ -65,4 +66,23 @@ type DeadNotification struct {
 	Attempts    int           `json:"attempts"`
 	CreateTime  subjects.Time `json:"create_time"`
 	DeadTime    subjects.Time `json:"dead_time" doc:"When the control bus gave up."`
+}
+
+// NewResend is the body that sends dead notifications again.
+type NewResend struct {
+	Numbers []int64 `json:"numbers,omitempty" doc:"Numbers of dead notifications, at most 1000."`
+	All     bool    `json:"all,omitempty" doc:"In place of numbers: the newest 1000."`
+}
+
+// Resend is what became of dead notifications that were to be sent again.
+type Resend struct {
+	Queued  int             `json:"queued" doc:"How many were queued; they are dead no more."`
+	Refused []RefusedResend `json:"refused" doc:"Those that were not queued, in the order of their numbers."`
+	More    bool            `json:"more" doc:"With all: whether there are older ones, which were left alone."`
+}
+
+// RefusedResend is a dead notification that was not queued.
+type RefusedResend struct {
+	Number uint64 `json:"number"`
+	Reason string `json:"reason"`
 }

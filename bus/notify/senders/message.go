@@ -29,6 +29,8 @@ type Message struct {
 	Late int           `json:"duration,omitempty"` // of an alert: the minutes of the time monitor
 
 	Execution *subjects.Execution `json:"execution,omitempty"`
+
+	Resent uint64 `json:"resent,omitempty"` // number of the dead letter that was sent again
 }
 
 // Name returns the name of the sender that the message's type names.

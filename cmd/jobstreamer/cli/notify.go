@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -13,9 +14,9 @@ import (
 )
 
 func (c *CLI) notifyCommand() *cobra.Command {
-	return groupCommand("notify", "Test the senders of notifications, and see what was not sent",
+	return groupCommand("notify", "Test the senders of notifications, and see and resend what was not sent",
 		`A notification of a job names its type: the name of a sender of the control bus (--senders), or any other word for its notificator.`,
-		c.notifyList(), c.notifyTest(), c.notifyDead())
+		c.notifyList(), c.notifyTest(), c.notifyDead(), c.notifyResend())
 }
 
 func (c *CLI) notifyList() *cobra.Command {
@@ -106,7 +107,8 @@ func (c *CLI) notifyDead() *cobra.Command {
 			return c.DeadNotifications(inv.ctx, limit)
 		}, drawDeadNotifications)
 	})
-	cmd.Long = `Lists the notifications that were not sent, newest first: those that the receiver refused, or that failed ten times. The control bus keeps them for 30 days.`
+	cmd.Long = `Lists the notifications that were not sent, newest first: those that the receiver refused, or that failed ten times. The control bus keeps them for 30 days,
+and resend sends them again by their numbers.`
 	help.Section(cmd.Flags(), "Options", func(f *pflag.FlagSet) {
 		f.IntVarP(&limit, "limit", "n", 20, "`NUMBER` maximum number of entries, up to 1000")
 	})
@@ -120,10 +122,63 @@ func drawDeadNotifications(p *page, all rest.DeadNotifications) {
 		fmt.Fprintln(p, "No notification is dead.")
 		return
 	}
-	t := newTable("TIME", "TYPE", ">TRIES", "NOTIFICATION", "REASON")
+	t := newTable(">NUMBER", "TIME", "TYPE", ">TRIES", "NOTIFICATION", "REASON")
 	for i := range all.Results {
 		d := &all.Results[i]
-		t.addRow(p.timeCell(d.DeadTime), d.Type, d.Attempts, d.Text, d.Reason)
+		t.addRow(d.Number, p.timeCell(d.DeadTime), d.Type, d.Attempts, d.Text, d.Reason)
 	}
 	p.writeTable(t)
+}
+
+func (c *CLI) notifyResend() *cobra.Command {
+	all := false
+	cmd := c.serverCommand("resend [NUMBER...]", "Send notifications again that were not sent", func(inv *invocation, args []string) error {
+		return inv.resendNotifications(args, all)
+	})
+	cmd.Long = `Queues notifications again that were not sent, by their numbers in the output of dead. They are new ones for the control bus, with ten attempts, and
+leave the list of dead ones. Only admins may do this. The exit status is 1 if a notification was refused; it stays in the list.`
+	cmd.Example = `  jobstreamer notify resend 17 18
+  jobstreamer notify resend --all`
+	help.Section(cmd.Flags(), "Options", func(f *pflag.FlagSet) {
+		f.BoolVar(&all, "all", false, "send all again, at most the newest 1000")
+	})
+	c.quietFlag(cmd)
+	c.serverFlags(cmd)
+	return cmd
+}
+
+// resendNotifications sends the dead notifications with the numbers again, or
+// all.
+func (inv *invocation) resendNotifications(args []string, all bool) error {
+	sent := rest.NewResend{All: all}
+	switch {
+	case all && len(args) > 0:
+		return usageErrorf("--all: want no numbers beside it")
+	case !all && (len(args) == 0 || len(args) > 1000):
+		return usageErrorf("want 1 to 1000 numbers of dead notifications, or --all")
+	}
+	for _, arg := range args {
+		number, err := strconv.ParseInt(arg, 10, 64)
+		if err != nil || number < 1 {
+			return usageErrorf("%s: want the number of a dead notification, as 17", printable(arg))
+		}
+		sent.Numbers = append(sent.Numbers, number)
+	}
+	is, err := inv.client.ResendNotifications(inv.ctx, sent)
+	if err != nil {
+		return err
+	}
+	for _, r := range is.Refused {
+		fmt.Fprintf(inv.Err, "%d: not queued: %s\n", r.Number, printable(r.Reason))
+	}
+	if inv.printsTables() {
+		fmt.Fprintf(inv.Out, "%s queued again.\n", countText(is.Queued, "notification", "notifications"))
+		if is.More {
+			fmt.Fprintln(inv.Out, "There are older ones, which were left alone.")
+		}
+	}
+	if len(is.Refused) > 0 {
+		return ErrPrinted
+	}
+	return nil
 }

@@ -2,7 +2,9 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"regexp"
 	"strings"
 	"testing"
@@ -10,6 +12,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus/notify"
 	"github.com/job-streamer/job-streamer-control-bus/bus/notify/senders"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
 // fakeSender is a sender whose answer is err.
@@ -62,4 +65,47 @@ func TestNotify(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	check("test --type nobody", "", "this control bus has no sender nobody (--senders) and no notificator (--notificator-url)")
+}
+
+// TestNotifyResend records what commands about dead notifications print.
+func TestNotifyResend(t *testing.T) {
+	late := &lateNotifier{}
+	e, b := withBus(t, func(cfg *httpapi.Config) { cfg.Notifier = late })
+	n, err := notify.New(notify.Config{Bus: b, Senders: senders.Set{"ops": fakeSender{}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	late.Notifier = n
+	for i, kind := range []string{"ops", "gone", "ops", "ops"} {
+		d := notify.DeadLetter{
+			ID: fmt.Sprintf("status-%d", i), Type: kind, App: "default", Job: "Nightly", Text: "execution is failed", Reason: "the receiver answered 503", Attempts: 10,
+			DeadTime: subjects.Now(),
+		}
+		if i != 2 { // which an older version stored
+			d.Message = &senders.Message{ID: d.ID, Type: kind, App: "default", Job: "Nightly", Key: "nightly"}
+		}
+		detail, err := json.Marshal(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := json.Marshal(subjects.Event{Kind: "notification", Detail: detail})
+		if err == nil {
+			_, err = b.JS.Publish(t.Context(), subjects.DeadLetterSubject("default", "nightly"), data)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	var all strings.Builder
+	for _, line := range []string{
+		"dead", "resend", "resend --all 1", "resend one", "resend 0", "resend 4", "resend 4", "resend --all", "resend 2 9 -o json", "dead",
+	} {
+		got := e.runOnce(t.Context(), append([]string{"notify"}, strings.Fields(line)...)...)
+		fmt.Fprintf(&all, "$ jobstreamer notify %s\n%s%s", line, clockTimes.ReplaceAllString(got.out, "(clock)"), got.err)
+		if exit := ExitStatus(got.failed); exit != 0 {
+			fmt.Fprintf(&all, "=> %d\n", exit)
+		}
+		all.WriteString("\n")
+	}
+	checkGolden(t, "resend", all.String())
 }
