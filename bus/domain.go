@@ -89,6 +89,7 @@ type Schedule struct {
 	DST      string `json:"dst,omitempty"`      // [DSTOnce] if empty
 	Jitter   string `json:"jitter,omitempty"`   // a duration; the schedule fires later by a part of it
 	Priority string `json:"priority,omitempty"` // of its executions; empty: that of the job
+	Pool     string `json:"pool,omitempty"`     // of its executions; empty: that of the job
 	// Of its executions.
 	Parameters map[string]string `json:"parameters,omitempty"`
 	// Who paused it; nil if nobody said, or it is active.
@@ -164,9 +165,10 @@ type Fire struct {
 	// on a holiday. Zero if the schedule names this time itself.
 	From      subjects.Time `json:"from,omitzero"`
 	Execution int64         `json:"execution_id,omitempty"`
-	// Of the execution. Priority is empty for that of the job.
+	// Of the execution. Priority and Pool are empty for those of the job.
 	Parameters map[string]string `json:"parameters,omitempty"`
 	Priority   string            `json:"priority,omitempty"`
+	Pool       string            `json:"pool,omitempty"`
 	Skipped    string            `json:"skipped,omitempty"` // misfire, edited, decided, exclusive ...
 	CaughtUp   bool              `json:"caught_up,omitempty"`
 	// The policy of the schedule, unless it allows overlaps. A fire with a
@@ -275,6 +277,9 @@ type Execution struct {
 	// Name of the schedule that fired it, or fired the first execution in its
 	// chain of restarts. Earlier versions did not store it; see FiredBy.
 	Schedule string `json:"schedule,omitempty"`
+	// The pool that this schedule set. Restarts keep it, whatever the pool of the
+	// job. Empty: the pool is that of the job.
+	SchedulePool string `json:"schedule_pool,omitempty"`
 	// Executions that started it by triggers.
 	Causes []Cause `json:"causes,omitempty"`
 	// The [Backfill] that fired it, or fired the first execution in its chain of

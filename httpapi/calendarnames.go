@@ -58,6 +58,14 @@ func (n calendarNames) Set(ctx context.Context, sc bus.Schedule) (uint64, error)
 	return n.Schedules.Set(ctx, sc)
 }
 
+func (n calendarNames) SetIf(ctx context.Context, sc bus.Schedule, allow func(was *bus.Schedule) error) (uint64, error) {
+	sc, err := n.storedForm(ctx, sc)
+	if err != nil {
+		return 0, err
+	}
+	return n.Schedules.SetIf(ctx, sc, allow)
+}
+
 func (n calendarNames) Create(ctx context.Context, sc bus.Schedule) (uint64, error) {
 	sc, err := n.storedForm(ctx, sc)
 	if err != nil {

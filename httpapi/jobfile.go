@@ -397,7 +397,7 @@ func sentOf(sc *bus.Schedule) rest.NewSchedule {
 		CronNotation: is.Cron, TimeZone: is.TimeZone, Calendar: is.Calendar, Substitution: string(is.Substitution),
 		BusinessDays: is.BusinessDays, Of: is.Of, Months: is.Months,
 		Misfire: is.Misfire, MisfireAfter: is.After,
-		At: is.At, Start: is.Start, End: is.End, DST: is.DST, Jitter: is.Jitter, Priority: is.Priority, Parameters: is.Parameters,
+		At: is.At, Start: is.Start, End: is.End, DST: is.DST, Jitter: is.Jitter, Priority: is.Priority, Pool: is.Pool, Parameters: is.Parameters,
 		Overlap: is.Overlap, CatchUpLimit: is.CatchUpLimit, CatchUpWindow: is.CatchUpWindow,
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/codec"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 	v1 "github.com/job-streamer/job-streamer-control-bus/httpapi/v1"
 )
 
@@ -94,6 +95,7 @@ func (s *Server) declarePermission(op *huma.Operation, needs permission) {
 type permissionError struct {
 	sender, app string
 	needs       permission
+	fault       rest.Fault // the member of the body that needs the permission; zero: the request does
 }
 
 // senderName names who lacks a permission.
@@ -153,7 +155,7 @@ func (s *Server) authorizeRequest(r *http.Request, path string, param func(strin
 	}
 	app := appOf(path, param)
 	if !isAllowed(user, needs, app, param("id")) {
-		return nil, &permissionError{senderName(user), app, needs}
+		return nil, &permissionError{sender: senderName(user), app: app, needs: needs}
 	}
 	return user, nil
 }
@@ -203,7 +205,7 @@ func namedApps(u *bus.User) []string {
 // in an application that only the body names.
 func checkPermission(ctx context.Context, needs permission, app string) error {
 	if u := userOf(ctx); !isAllowed(u, needs, app, "") {
-		return &permissionError{senderName(u), app, needs}
+		return &permissionError{sender: senderName(u), app: app, needs: needs}
 	}
 	return nil
 }

@@ -181,7 +181,11 @@ func classifyError(err error) *problem {
 	case errors.As(err, &host):
 		return newProblem(http.StatusMisdirectedRequest, "wrong_host", host.Error())
 	case errors.As(err, &may):
-		return newProblem(http.StatusForbidden, "forbidden", may.Error())
+		p := newProblem(http.StatusForbidden, "forbidden", may.Error())
+		if may.fault.Pointer != "" {
+			p.Errors = append(p.Errors, may.fault)
+		}
+		return p
 	case errors.As(err, &quota):
 		return newProblem(http.StatusInsufficientStorage, "jar_quota", quota.Error())
 	case errors.As(err, &outside):

@@ -42,7 +42,7 @@ func (s *Server) postSchedule(ctx context.Context, in *putSchedule) (*scheduled,
 }
 
 func (s *Server) putSchedule(ctx context.Context, in *putSchedule) (*scheduled, error) {
-	return s.saveSchedule(ctx, &in.JobPath, "", &in.Sent.value, s.cfg.Schedules.Set)
+	return s.saveSchedule(ctx, &in.JobPath, "", &in.Sent.value, s.replaceSchedule)
 }
 
 // SchedulePath is a schedule of a job in a path.
@@ -68,7 +68,7 @@ type putNamedSchedule struct {
 }
 
 func (s *Server) putNamedSchedule(ctx context.Context, in *putNamedSchedule) (*scheduled, error) {
-	return s.saveSchedule(ctx, &in.JobPath, in.Schedule, &in.Sent.value, s.cfg.Schedules.Set)
+	return s.saveSchedule(ctx, &in.JobPath, in.Schedule, &in.Sent.value, s.replaceSchedule)
 }
 
 type postNamedSchedule struct {
@@ -80,7 +80,7 @@ func (s *Server) postNamedSchedule(ctx context.Context, in *postNamedSchedule) (
 	sent := &in.Sent.value
 	name := cmp.Or(sent.Name, bus.DefaultSchedule)
 	noteObject(ctx, codec.Cut(in.Name)+"/"+name)
-	return s.saveSchedule(ctx, &in.JobPath, name, (*newSchedule)(&sent.NewSchedule), s.cfg.Schedules.Create)
+	return s.saveSchedule(ctx, &in.JobPath, name, (*newSchedule)(&sent.NewSchedule), s.createSchedule)
 }
 
 // saveSchedule stores a schedule of a job with save. The empty name is that of
@@ -105,6 +105,39 @@ func (s *Server) saveSchedule(ctx context.Context, at *JobPath, name string, sen
 		place += "/" + name
 	}
 	return &scheduled{putStatus(isNew), place, is}, nil
+}
+
+// replaceSchedule stores a schedule, unless it sets another pool than the stored
+// one and the user may not choose it.
+func (s *Server) replaceSchedule(ctx context.Context, sc bus.Schedule) (uint64, error) {
+	return s.cfg.Schedules.SetIf(ctx, sc, func(was *bus.Schedule) error {
+		if was != nil && was.Pool == sc.Pool {
+			return nil
+		}
+		return checkPool(ctx, &sc)
+	})
+}
+
+// createSchedule stores a new schedule, unless the user may not choose its pool.
+func (s *Server) createSchedule(ctx context.Context, sc bus.Schedule) (uint64, error) {
+	if err := checkPool(ctx, &sc); err != nil {
+		return 0, err
+	}
+	return s.cfg.Schedules.Create(ctx, sc)
+}
+
+// checkPool refuses the pool of a schedule if the user may not change the job. A
+// pool decides which agents run the job, as the definition does.
+func checkPool(ctx context.Context, sc *bus.Schedule) error {
+	if sc.Pool == "" {
+		return nil
+	}
+	err := checkPermission(ctx, updateJob, sc.App)
+	var may *permissionError
+	if errors.As(err, &may) {
+		may.fault = rest.Fault{Pointer: "/pool", Detail: "want the pool of the stored schedule, or none", Got: sc.Pool, Message: may.Error()}
+	}
+	return err
 }
 
 func (s *Server) listSchedules(ctx context.Context, in *JobPath) (*answer[rest.Schedules], error) {
@@ -292,7 +325,7 @@ func scheduleFor(app, key string, sent *rest.NewSchedule) bus.Schedule {
 	sc := bus.Schedule{
 		App: app, Job: key, Cron: sent.CronNotation, TimeZone: sent.TimeZone, Calendar: sent.Calendar, Substitution: substitutionOf(sent),
 		Misfire: sent.Misfire, After: sent.MisfireAfter, Active: true,
-		At: sent.At, Start: sent.Start, End: sent.End, DST: sent.DST, Jitter: sent.Jitter, Priority: sent.Priority,
+		At: sent.At, Start: sent.Start, End: sent.End, DST: sent.DST, Jitter: sent.Jitter, Priority: sent.Priority, Pool: sent.Pool,
 		Overlap: sent.Overlap, CatchUpLimit: sent.CatchUpLimit, CatchUpWindow: sent.CatchUpWindow,
 		BusinessDays: sent.BusinessDays, Of: sent.Of, Months: sent.Months,
 	}
@@ -411,7 +444,7 @@ func scheduleOf(s *bus.Schedule) *rest.Schedule {
 		BusinessDays: s.BusinessDays, Of: s.Of, Months: s.Months,
 		Misfire: cmp.Or(s.Misfire, bus.MisfireFireOnce), MisfireAfter: cmp.Or(s.After, bus.DefaultMisfireAfter),
 		Active: s.Active, LastUpdatedTime: s.UpdateTime, Name: s.Key().Name(),
-		At: s.At, Start: s.Start, End: s.End, DST: s.DST, Jitter: s.Jitter, Priority: s.Priority, Parameters: s.Parameters,
+		At: s.At, Start: s.Start, End: s.End, DST: s.DST, Jitter: s.Jitter, Priority: s.Priority, Pool: s.Pool, Parameters: s.Parameters,
 		Overlap: s.Overlap, CatchUpLimit: s.CatchUpLimit, CatchUpWindow: s.CatchUpWindow,
 	}
 	if p := s.Paused; p != nil {

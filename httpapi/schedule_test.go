@@ -168,7 +168,7 @@ func TestKindsOfSchedules(t *testing.T) {
 	e := newEnv(t)
 	e.call("POST", "/default/jobs", jobNamed("a")).want(201)
 	at := "/default/job/a/schedule/x"
-	e.call("PUT", at, `{"cron_notation":"@every 90s","start":"2099-01-01","end":"2099-02-01","jitter":"5m","dst":"once","priority":"low","parameters":{"n":1,"scope":"month"},"misfire":"fire_all",`+
+	e.call("PUT", at, `{"cron_notation":"@every 90s","start":"2099-01-01","end":"2099-02-01","jitter":"5m","dst":"once","priority":"low","pool":"linux","parameters":{"n":1,"scope":"month"},"misfire":"fire_all",`+
 		`"overlap":"queue_one","catch_up_limit":5,"catch_up_window":"12h"}`).
 		want(201)
 	e.call("GET", at, "").want(200).shape("schedule-kinds")
@@ -191,6 +191,7 @@ func TestKindsOfSchedules(t *testing.T) {
 		`{"cron_notation":"@daily","overlap":"stack"}`:                           "/overlap",
 		`{"cron_notation":"@daily","catch_up_limit":-1,"misfire":"fire_all"}`:    "/catch_up_limit",
 		`{"cron_notation":"@daily","catch_up_window":"1"}`:                       "/catch_up_window",
+		`{"cron_notation":"@daily","pool":"a.b"}`:                                "/pool",
 		`{"cron_notation":"@daily","dst":"twice"}`:                               "/dst",
 		`{"cron_notation":"@daily","parameters":{"a.b":"1","a_b":"2"}}`:          "/parameters/a_b",
 		`{"cron_notation":"@daily","parameters":{"a":{}}}`:                       "/parameters/a",
@@ -207,6 +208,56 @@ func TestKindsOfSchedules(t *testing.T) {
 	if len(v.Fires) != 1 || v.Fires[0].Local != "2099-12-31T23:00:00+01:00" {
 		t.Errorf("preview %+v", v)
 	}
+}
+
+// Only those who may change a job choose the pool of its schedules.
+func TestPoolOfASchedule(t *testing.T) {
+	e := newEnv(t, withLogin)
+	admin, ann := bearing(e.user("admin", bus.RoleAdmin).Token), bearing(e.user("ann", bus.RoleOperator).Token)
+	e.call("POST", "/default/jobs", jobNamed("a"), admin...).want(201)
+	at := "/default/job/a/schedule"
+	refused := func(method, path, body string, who []string) {
+		t.Helper()
+		var p rest.Problem
+		e.call(method, path, body, who...).code(403, "forbidden").into(&p)
+		if len(p.Errors) != 1 || p.Errors[0].Pointer != "/pool" || !strings.Contains(p.Detail, "lacks the permission update-job") {
+			t.Errorf("%s %s with %s: %q, %+v", method, path, body, p.Detail, p.Errors)
+		}
+	}
+	stored := func(cron, pool string) {
+		t.Helper()
+		var is rest.NamedSchedule
+		e.call("GET", at+"/default", "", ann...).want(200).into(&is)
+		if is.CronNotation != cron || is.Pool != pool {
+			t.Errorf("stored is %q in the pool %q, want %q in %q", is.CronNotation, is.Pool, cron, pool)
+		}
+	}
+	for _, method := range []string{"PUT", "POST"} {
+		refused(method, at, `{"cron_notation":"@daily","pool":"linux"}`, ann)
+	}
+	refused("PUT", at+"/default", `{"cron_notation":"@daily","pool":"linux"}`, ann)
+	refused("POST", at+"s", `{"name":"x","cron_notation":"@daily","pool":"linux"}`, ann)
+	e.call("GET", at+"/default", "", ann...).code(404, "no_such_schedule")
+
+	e.call("PUT", at, `{"cron_notation":"@daily","pool":"linux"}`, admin...).want(201)
+	e.call("POST", at+"s", `{"name":"x","cron_notation":"@daily","pool":"arm"}`, admin...).want(201)
+	e.call("PUT", at, `{"cron_notation":"@hourly","pool":"linux"}`, ann...).want(200)
+	stored("@hourly", "linux")
+	refused("PUT", at, `{"cron_notation":"@weekly","pool":"arm"}`, ann)
+	var key struct{ Key string }
+	e.call("POST", "/user/admin/key", `{"name":"k","role":"operator"}`, admin...).want(201).into(&key)
+	refused("PUT", at, `{"cron_notation":"@weekly","pool":"arm"}`, bearing(key.Key))
+	stored("@hourly", "linux")
+	e.call("PUT", at+"/pause", "", ann...).want(200)
+	e.call("PUT", at+"/resume", "", ann...).want(200)
+	stored("@hourly", "linux")
+
+	// Without a pool, its executions are those of any schedule.
+	e.call("PUT", at, `{"cron_notation":"@hourly"}`, ann...).want(200)
+	stored("@hourly", "")
+	refused("PUT", at, `{"cron_notation":"@hourly","pool":"linux"}`, ann)
+	e.call("PUT", "/default/job/a", `{"id":"a","steps":[{"id":"s"}],"schedule":{"cron_notation":"@daily","pool":"arm"}}`, admin...).want(200)
+	stored("@daily", "arm")
 }
 
 func TestPauses(t *testing.T) {

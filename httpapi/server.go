@@ -115,6 +115,8 @@ type Agents interface {
 type Schedules interface {
 	ValidateSchedule(ctx context.Context, s bus.Schedule) error // returns an error if Set would refuse it
 	Set(ctx context.Context, s bus.Schedule) (revision uint64, err error)
+	// Set, unless allow returns an error for the schedule that s replaces, nil for none.
+	SetIf(ctx context.Context, s bus.Schedule, allow func(was *bus.Schedule) error) (revision uint64, err error)
 	Create(ctx context.Context, s bus.Schedule) (revision uint64, err error) // refuses one that exists
 	// From the leader; nil if there is none.
 	Stored(ctx context.Context, key bus.ScheduleKey) (*bus.Schedule, error)

@@ -24,21 +24,25 @@ type scheduleChange func(was *bus.Schedule) (is *bus.Schedule, what string, err 
 // its revision. Set ignores the generation and the times in sc and writes its
 // own. Errors: [bus.FieldError], [bus.StateError] no_such_job, ErrAway.
 func (s *Scheduler) Set(ctx context.Context, sc bus.Schedule) (rev uint64, err error) {
-	return s.putSchedule(ctx, sc, func(bus.Schedule) error { return nil })
+	return s.SetIf(ctx, sc, func(*bus.Schedule) error { return nil })
 }
 
 // Create is Set for a schedule that does not exist yet. If it exists, the error
 // is a [bus.StateError] schedule_exists.
 func (s *Scheduler) Create(ctx context.Context, sc bus.Schedule) (rev uint64, err error) {
-	return s.putSchedule(ctx, sc, func(was bus.Schedule) error {
+	return s.SetIf(ctx, sc, func(was *bus.Schedule) error {
+		if was == nil {
+			return nil
+		}
 		return bus.State(bus.CodeScheduleExists, "job %s of application %s has a schedule %s already",
 			s.index.JobName(was.App, was.Job), was.App, was.Key().Name())
 	})
 }
 
-// putSchedule stores a schedule, unless there is one and allow returns an error
-// for it.
-func (s *Scheduler) putSchedule(ctx context.Context, sc bus.Schedule, allow func(was bus.Schedule) error) (rev uint64, err error) {
+// SetIf is Set, unless allow returns an error. allow gets the schedule that sc
+// is about to replace, nil for none. SetIf calls it again if another bus
+// changes the schedule meanwhile.
+func (s *Scheduler) SetIf(ctx context.Context, sc bus.Schedule, allow func(was *bus.Schedule) error) (rev uint64, err error) {
 	if wrong := Faults(sc); len(wrong) > 0 {
 		return 0, wrong[0]
 	}
@@ -54,10 +58,10 @@ func (s *Scheduler) putSchedule(ctx context.Context, sc bus.Schedule, allow func
 	rev, err = s.editSchedule(ctx, sc.Key(), atEdit, func(was *bus.Schedule) (*bus.Schedule, string, error) {
 		is := sc
 		before, written = was, &is
+		if err := allow(was); err != nil {
+			return nil, "", err
+		}
 		if was != nil {
-			if err := allow(*was); err != nil {
-				return nil, "", err
-			}
 			if !is.Active && !was.Active {
 				is.Paused = was.Paused
 			}

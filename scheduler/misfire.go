@@ -113,7 +113,7 @@ func (p *plan) fireOf(sc *bus.Schedule, st outcome) bus.Fire {
 		f.SkippedFrom, f.SkippedCount = subjects.TimeOf(st.skippedFrom), st.skippedCount
 	}
 	if st.skipped == "" {
-		f.Parameters, f.Priority = sc.Parameters, sc.Priority
+		f.Parameters, f.Priority, f.Pool = sc.Parameters, sc.Priority, sc.Pool
 		if sc.Overlap != bus.OverlapAllow {
 			f.Overlap = sc.Overlap
 		}

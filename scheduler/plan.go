@@ -79,6 +79,9 @@ func Faults(sc bus.Schedule) (all []*bus.FieldError) {
 	default:
 		add("/priority", subjects.High+", "+subjects.Normal+" or "+subjects.Low, sc.Priority)
 	}
+	if sc.Pool != "" && !subjects.ValidName(sc.Pool) {
+		add("/pool", "1 to 128 characters from A-Z a-z 0-9 _ -", sc.Pool)
+	}
 	if errors.As(execution.CheckParameters(sc.Parameters), &wrong) {
 		all = append(all, wrong)
 	}

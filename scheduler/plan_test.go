@@ -79,6 +79,7 @@ func TestFaults(t *testing.T) {
 			"/catch_up_limit: want no limit unless misfire is fire_all, got 5"},
 		{"a window that never opens", bus.Schedule{Cron: "@daily", CatchUpWindow: "1h", Misfire: bus.MisfireSkip},
 			"/catch_up_window: want no window with misfire skip, which fires no misfire, got 1h"},
+		{"a pool that no subject can name", bus.Schedule{Cron: "@daily", Pool: "my.pool"}, "/pool: want 1 to 128 characters from A-Z a-z 0-9 _ -, got my.pool"},
 		{"an unknown priority", bus.Schedule{Cron: "@daily", Priority: "urgent"}, "/priority: want high, normal or low, got urgent"},
 		{"parameters that are one variable", bus.Schedule{Cron: "@daily", Parameters: map[string]string{"a.b": "1", "a_b": "2"}},
 			`/parameters/a_b: want a name that maps to another variable than JOBSTREAMER_PARAM_A_B, which is that of the parameter "a.b", got "a_b"`},

@@ -255,7 +255,7 @@ func (s *Scheduler) submitFire(ctx context.Context, key string, f *bus.Fire, rea
 	schedule, _, _ := bus.SplitFireKey(key)
 	sub := execution.Submission{
 		App: schedule.App(), Job: schedule.Job(), ID: f.Execution, ScheduledFor: f.Nominal, ScheduledDate: f.Date, FireKey: key,
-		Parameters: f.Parameters, Priority: f.Priority, Causes: f.Causes,
+		Parameters: f.Parameters, Priority: f.Priority, Pool: f.Pool, Causes: f.Causes,
 	}
 	if f.Backfill != nil {
 		sub.Backfill = f.Backfill.ID

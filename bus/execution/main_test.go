@@ -109,7 +109,13 @@ type delivery struct {
 // fetch takes the next request, or returns nil if none comes within a second.
 func (w *world) fetch() *delivery {
 	w.Helper()
-	c, err := w.js.Consumer(w.Context(), subjects.RequestStream("default"), subjects.RequestConsumer("default", "normal"))
+	return w.fetchFrom(subjects.DefaultPool)
+}
+
+// fetchFrom is fetch by an agent of another pool.
+func (w *world) fetchFrom(pool string) *delivery {
+	w.Helper()
+	c, err := w.js.Consumer(w.Context(), subjects.RequestStream("default"), subjects.RequestConsumer(pool, subjects.Normal))
 	if w.replicas > 1 && err != nil { // it may have no leader for a moment
 		return nil
 	}

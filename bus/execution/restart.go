@@ -1,6 +1,7 @@
 package execution
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -110,6 +111,7 @@ func (s *Service) submitRestart(ctx context.Context, old *bus.Execution, start t
 	// A job for a date restarts for that date.
 	rec.ScheduledFor, rec.ScheduledDate, rec.Schedule, rec.Causes = old.ScheduledFor, old.ScheduledDate, old.FiredBy(), old.Causes
 	rec.Backfill = old.Backfill
+	rec.SchedulePool, rec.Pool = old.SchedulePool, cmp.Or(old.SchedulePool, rec.Pool)
 	rec.Parameters, rec.Before, rec.StartPosition = old.RestartParams, stepStates(old.Before, old.StepExecutions), old.RestartPosition
 	return s.beginExecution(ctx, rec, start, created)
 }

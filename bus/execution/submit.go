@@ -31,6 +31,7 @@ type Submission struct {
 	ScheduledDate  string        // its date in the time zone of the schedule
 	FireKey        string        // of a fire
 	Priority       string        // empty: that of the job
+	Pool           string        // of a fire; empty: that of the job
 	Causes         []bus.Cause   // of a fire by triggers
 	Backfill       int64         // of a fire that somebody ordered later
 }
@@ -81,6 +82,7 @@ func (s *Service) Submit(ctx context.Context, sub Submission) (e *bus.Execution,
 	}
 	rec.Parameters, rec.FireKey, rec.Causes, rec.Backfill = sub.Parameters, sub.FireKey, sub.Causes, sub.Backfill
 	rec.Schedule, rec.Priority = rec.FiredBy(), cmp.Or(sub.Priority, rec.Priority)
+	rec.SchedulePool, rec.Pool = sub.Pool, cmp.Or(sub.Pool, rec.Pool)
 	rec.ScheduledFor, rec.ScheduledDate = sub.ScheduledFor, sub.ScheduledDate
 	return s.beginExecution(ctx, rec, start, created)
 }
@@ -327,6 +329,7 @@ func (s *Service) existingRecord(ctx context.Context, rec *bus.Execution, err er
 		}
 		e.Definition, e.Before, e.StartPosition, e.Rebuilt = rec.Definition, rec.Before, rec.StartPosition, false
 		e.FireKey, e.Schedule, e.Causes, e.Backfill = rec.FireKey, rec.Schedule, rec.Causes, rec.Backfill
+		e.SchedulePool = rec.SchedulePool
 		e.Retry, e.Limits, e.TimeoutMS, e.GraceMS = rec.Retry, rec.Limits, rec.TimeoutMS, rec.GraceMS
 		return true, nil
 	})

@@ -175,6 +175,7 @@ type Schedule struct {
 	DST        string            `json:"dst,omitempty" edn:"schedule/dst,keyword" doc:"Absent for once."`
 	Jitter     string            `json:"jitter,omitempty" edn:"schedule/jitter"`
 	Priority   string            `json:"priority,omitempty" edn:"schedule/priority,keyword" doc:"Absent for that of the job."`
+	Pool       string            `json:"pool,omitempty" edn:"schedule/pool" doc:"Absent for that of the job."`
 	Parameters map[string]string `json:"parameters,omitempty" edn:"schedule/parameters"`
 
 	Overlap       string `json:"overlap,omitempty" edn:"schedule/overlap,keyword" doc:"Absent for allow."`

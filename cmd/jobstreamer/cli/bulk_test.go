@@ -9,6 +9,8 @@ import (
 
 var stableTimes = regexp.MustCompile(`20(2|0)\d-\d\d-\d\dT[\d:.]+(Z|-00:00)`)
 
+var changeTimes = regexp.MustCompile(`(?m)^(Changed +).*`)
+
 // TestManyNames records the output of commands with several names in one file.
 func TestManyNames(t *testing.T) {
 	e, _ := withBus(t)
@@ -24,6 +26,7 @@ func TestManyNames(t *testing.T) {
 		{"schedule list", ""}, {"schedule pause *", ""}, {"schedule set night-1 0%0%2%1%1%?%2199 --timezone Europe/Berlin", ""}, {"schedule set night-2 0%0%1%1%1%?%2199", ""}, {"schedule set day 0%0%3%1%1%?%2199", ""},
 		{"schedule pause d* night-3 --reason inventory", ""}, {"schedule list", ""}, {"schedule list n* -o wide", ""}, {"schedule list --paused", ""}, {"schedule list day --paused -o yaml", ""}, {"schedule list night-3", ""}, {"schedule list none", ""},
 		{"schedule set day 0%0%4%1%1%?%2199 --name month-end", ""}, {"schedule list d*", ""}, {"schedule show day --name none", ""},
+		{"schedule set day 0%0%4%1%1%?%2199 --name month-end --pool linux", ""}, {"schedule show day --name month-end", ""}, {"schedule set day 0%0%4%1%1%?%2199 --name month-end --pool a.b", ""},
 		{"schedule pause d* night-1 --name month-end", ""}, {"job list day", ""}, {"schedule preview day --name month-end", ""}, {"schedule fires day --name month-end", ""},
 		{"schedule delete day --name month-end --yes", ""}, {"schedule pause day --name a.b", ""},
 		{"schedule resume * --dry-run", ""}, {"schedule resume *", ""}, {"schedule delete day", ""}, {"schedule delete n* --dry-run", ""}, {"schedule delete n*", ""}, {"schedule delete n* day --yes", ""},
@@ -41,7 +44,7 @@ func TestManyNames(t *testing.T) {
 		} else {
 			all.WriteString("$ ")
 		}
-		fmt.Fprintf(&all, "jobstreamer %s\n%s%s", strings.ReplaceAll(c.line, "%", " "), stableTimes.ReplaceAllString(got.out, "(time)"), got.err)
+		fmt.Fprintf(&all, "jobstreamer %s\n%s%s", strings.ReplaceAll(c.line, "%", " "), changeTimes.ReplaceAllString(stableTimes.ReplaceAllString(got.out, "(time)"), "$1(time)"), got.err)
 		if exit := ExitStatus(got.failed); exit != 0 {
 			fmt.Fprintf(&all, "=> %d\n", exit)
 		}

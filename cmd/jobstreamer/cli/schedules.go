@@ -94,6 +94,7 @@ the command shows when the job would fire.`
 		f.IntVar(&sched.CatchUpLimit, "catch-up-limit", 0, "`NUMBER` maximum number of misfires that fire with --misfire fire_all (default: 1000)")
 		f.StringVar(&sched.CatchUpWindow, "catch-up-window", "", "`DURATION` age, such as 12h, from which on no misfire fires")
 		f.StringVar(&sched.Priority, "priority", "", "`PRIORITY` priority of the executions: high, normal or low (default: that of the job)")
+		f.StringVar(&sched.Pool, "pool", "", "`NAME` pool of the executions (default: that of the job); a pool that differs from the stored one requires the permission update-job")
 		f.StringArrayVarP(&params, "param", "p", nil, "`NAME=VALUE` job parameter of the executions; can be repeated")
 	})
 	help.Section(cmd.Flags(), "Holidays", func(f *pflag.FlagSet) {
@@ -366,7 +367,7 @@ func drawScheduleFields(p *page, j *rest.Job, name string) {
 			catchUp = strconv.Itoa(is.CatchUpLimit)
 		}
 		p.writeFields("Job", cell{j.Name, bold}, "Schedule", shown, "Times", whenText(&is.Schedule), "Time zone", textOf(is.TimeZone), "Calendar", textOf(is.Calendar), "Substitution", substitutionText(&is.Schedule),
-			"Start", is.Start, "End", is.End, "Clock changes", is.DST, "Jitter", is.Jitter, "Priority", is.Priority, "Parameters", parametersText(is.Parameters), "Misfire", is.Misfire, "Misfire after", is.MisfireAfter, "Catch-up limit", catchUp, "Catch-up window", is.CatchUpWindow, "Overlap", is.Overlap,
+			"Start", is.Start, "End", is.End, "Clock changes", is.DST, "Jitter", is.Jitter, "Priority", is.Priority, "Pool", is.Pool, "Parameters", parametersText(is.Parameters), "Misfire", is.Misfire, "Misfire after", is.MisfireAfter, "Catch-up limit", catchUp, "Catch-up window", is.CatchUpWindow, "Overlap", is.Overlap,
 			"Paused", paused, "Next", next, "Changed", p.timeText(is.LastUpdatedTime))
 	}
 }
