@@ -80,11 +80,7 @@ func (s *Server) setBlocked(ctx context.Context, in *AgentPath, blocked bool) (*
 	if err != nil {
 		return nil, err
 	}
-	by := ""
-	if u := userOf(ctx); u != everybody {
-		by = u.ID
-	}
-	if err := s.cfg.Agents.Block(ctx, a.Heartbeat.Agent, blocked, by); err != nil {
+	if err := s.cfg.Agents.Block(ctx, a.Heartbeat.Agent, blocked, senderID(ctx)); err != nil {
 		return nil, err
 	}
 	return s.getAgent(ctx, in)

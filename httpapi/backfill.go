@@ -55,10 +55,7 @@ func (s *Server) postBackfill(ctx context.Context, in *postBackfill) (*answer[re
 	}
 	sent := &in.Sent.value
 	key := bus.NewScheduleKey(in.App, in.job.Key, sent.Schedule)
-	q := scheduler.BackfillQuery{From: sent.From, To: sent.To, Limit: sent.Limit, Concurrency: sent.Concurrency, DryRun: sent.DryRun}
-	if u := userOf(ctx); u != everybody {
-		q.By = u.ID
-	}
+	q := scheduler.BackfillQuery{From: sent.From, To: sent.To, Limit: sent.Limit, Concurrency: sent.Concurrency, By: senderID(ctx), DryRun: sent.DryRun}
 	done, err := s.cfg.Schedules.Backfill(ctx, key, q)
 	if err != nil {
 		return nil, err

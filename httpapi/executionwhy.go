@@ -92,7 +92,7 @@ type executionStory struct {
 }
 
 func (x *executionStory) shownTime(t subjects.Time) string {
-	return scheduler.ShownTime(t.Std().In(cmp.Or(x.zone, time.UTC)))
+	return shownIn(x.zone, t)
 }
 
 // rowFor returns the first row of the audit whose action ends with a word, or
@@ -160,10 +160,8 @@ func (x *executionStory) course() (all []rest.ExecutionFact) {
 		add(x.factOf("attempt", 0, "It is in attempt %d: an agent was lost in an earlier one.", e.Attempt))
 	}
 	switch {
-	case x.waiting.For != "" && x.waiting.Position > 0:
-		add(x.factOf("waiting", 0, "It waits, at position %d: %s.", x.waiting.Position, x.waiting.For))
 	case x.waiting.For != "":
-		add(x.factOf("waiting", 0, "It waits: %s.", x.waiting.For))
+		add(rest.ExecutionFact{Kind: "waiting", Text: waitingText(x.waiting)})
 	case e.StartTime != 0:
 		add(x.factOf("running", e.StartTime, "It began on agent %s at %s.", cmp.Or(e.Agent, "(unknown)"), x.shownTime(e.StartTime)))
 	}
@@ -176,14 +174,7 @@ func (x *executionStory) course() (all []rest.ExecutionFact) {
 		add(x.factOf("timeout", e.TimedOut, "At %s it had run longer than its timeout of %v.", x.shownTime(e.TimedOut), time.Duration(e.TimeoutMS)*time.Millisecond))
 	}
 	if e.BatchStatus.Ended() {
-		text := fmt.Sprintf("It is %s since %s", e.BatchStatus, x.shownTime(e.EndTime))
-		if exit := codec.Cut(e.ExitStatus); exit != "" && !strings.EqualFold(exit, string(e.BatchStatus)) {
-			text += ", with the exit status " + exit
-		}
-		if e.Exception != "" {
-			text += ": " + codec.Cut(e.Exception)
-		}
-		f := rest.ExecutionFact{Kind: "end", Time: e.EndTime, Text: text}
+		f := rest.ExecutionFact{Kind: "end", Time: e.EndTime, Text: endText(e, x.zone)}
 		if abandon := rowFor(x.rows, "abandon"); abandon != nil && e.BatchStatus == subjects.Abandoned {
 			all = append(all, factBy(f, abandon))
 		} else {
@@ -196,13 +187,38 @@ func (x *executionStory) course() (all []rest.ExecutionFact) {
 	return all
 }
 
+// waitingText says for what an execution waits.
+func waitingText(w execution.Waiting) string {
+	if w.Position > 0 {
+		return fmt.Sprintf("It waits, at position %d: %s.", w.Position, w.For)
+	}
+	return fmt.Sprintf("It waits: %s.", w.For)
+}
+
+// endText says how an execution has ended, without the full stop.
+func endText(e *bus.Execution, zone *time.Location) string {
+	text := fmt.Sprintf("It is %s since %s", e.BatchStatus, shownIn(zone, e.EndTime))
+	if exit := codec.Cut(e.ExitStatus); exit != "" && !strings.EqualFold(exit, string(e.BatchStatus)) {
+		text += ", with the exit status " + exit
+	}
+	if e.Exception != "" {
+		text += ": " + codec.Cut(e.Exception)
+	}
+	return text
+}
+
+// shownIn returns a time in a zone, as sentences have it.
+func shownIn(zone *time.Location, t subjects.Time) string {
+	return scheduler.ShownTime(t.Std().In(cmp.Or(zone, time.UTC)))
+}
+
 // retryText says whether the bus is going to restart a failed execution, or "".
 func retryText(e *bus.Execution, zone *time.Location) string {
 	switch {
 	case e.Retry == nil || e.BatchStatus != subjects.Failed || e.RestartedBy != 0:
 		return ""
 	case e.AwaitsRetry():
-		return fmt.Sprintf("It was run %d of %d; the bus restarts it at %s.", e.Retry.Run, e.Retry.Attempts, scheduler.ShownTime(e.RetryDue.Std().In(cmp.Or(zone, time.UTC))))
+		return fmt.Sprintf("It was run %d of %d; the bus restarts it at %s.", e.Retry.Run, e.Retry.Attempts, shownIn(zone, e.RetryDue))
 	case e.RetryEnded != "":
 		return fmt.Sprintf("It was run %d of %d; the bus does not restart it: %s.", e.Retry.Run, e.Retry.Attempts, e.RetryEnded)
 	}

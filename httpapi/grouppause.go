@@ -91,7 +91,7 @@ func (s *Server) resumeApp(ctx context.Context, in *resumeApp) (*answer[rest.Gro
 
 func (s *Server) resumeGroup(ctx context.Context, app string, catchUp bool) (*answer[rest.GroupResumed], error) {
 	noteObject(ctx, allSchedules)
-	done, err := s.cfg.Schedules.ResumeGroup(ctx, app, pauseBy(ctx, &newPause{}).By, catchUp)
+	done, err := s.cfg.Schedules.ResumeGroup(ctx, app, senderID(ctx), catchUp)
 	if err != nil {
 		return nil, err
 	}

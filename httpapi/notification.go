@@ -43,12 +43,8 @@ func (s *Server) postTestNotification(ctx context.Context, in *postTestNotificat
 	if s.cfg.Notifier == nil {
 		return nil, bus.State(bus.CodeNoNotificator, "this control bus sends no notifications")
 	}
-	user := ""
-	if u := userOf(ctx); u != everybody {
-		user = u.ID
-	}
 	began := time.Now()
-	by, err := s.cfg.Notifier.Test(ctx, in.Sent.value.Type, user)
+	by, err := s.cfg.Notifier.Test(ctx, in.Sent.value.Type, senderID(ctx))
 	if err != nil && !errors.Is(err, notify.ErrNotSent) {
 		return nil, err
 	}

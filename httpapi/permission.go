@@ -312,6 +312,15 @@ func userOf(ctx context.Context) *bus.User {
 	return everybody
 }
 
+// senderID returns the id of the user who sends the request, "" if no login is
+// needed.
+func senderID(ctx context.Context) string {
+	if u := userOf(ctx); u != everybody {
+		return u.ID
+	}
+	return ""
+}
+
 type addressKey struct{}
 
 func withAddress(ctx context.Context, address string) context.Context {

@@ -215,11 +215,7 @@ func (sent *newPause) Validate() (wrong codec.Faults) {
 
 // pauseBy returns a pause by the user who sends the request.
 func pauseBy(ctx context.Context, sent *newPause) bus.Pause {
-	p := bus.Pause{Reason: sent.Reason}
-	if u := userOf(ctx); u != everybody {
-		p.By = u.ID
-	}
-	return p
+	return bus.Pause{By: senderID(ctx), Reason: sent.Reason}
 }
 
 func (s *Server) pause(ctx context.Context, at *JobPath, name string, sent *newPause) (*answer[*rest.Schedule], error) {

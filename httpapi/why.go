@@ -83,27 +83,21 @@ func (s *Server) reasonOf(ctx context.Context, app, key string, r *scheduler.Rea
 		return v, err
 	}
 	v.BatchStatus = string(e.BatchStatus)
+	zone := r.Nominal.Location()
 	switch waiting := s.cfg.Executions.WaitingFor(ctx, e); {
 	case waiting.For != "":
-		v.Text += fmt.Sprintf(" It waits, at position %d: %s.", waiting.Position, waiting.For)
-	case e.BatchStatus.Ended() && e.Exception != "":
-		v.Text += fmt.Sprintf(" It is %s since %s: %s.", e.BatchStatus, shownAt(e.EndTime, r.Nominal), codec.Cut(e.Exception))
+		v.Text += " " + waitingText(waiting)
 	case e.BatchStatus.Ended():
-		v.Text += fmt.Sprintf(" It is %s since %s.", e.BatchStatus, shownAt(e.EndTime, r.Nominal))
+		v.Text += " " + endText(e, zone) + "."
 	default:
-		v.Text += fmt.Sprintf(" It is %s on agent %s since %s.", e.BatchStatus, e.Agent, shownAt(e.StartTime, r.Nominal))
+		v.Text += fmt.Sprintf(" It is %s on agent %s since %s.", e.BatchStatus, e.Agent, shownIn(zone, e.StartTime))
 	}
-	if retry := retryText(e, r.Nominal.Location()); retry != "" {
+	if retry := retryText(e, zone); retry != "" {
 		v.Text += " " + retry
 	}
 	newest, err := s.newestRestart(ctx, e)
 	if err == nil && newest != nil {
-		v.Text += " " + restartText(e, newest, r.Nominal.Location())
+		v.Text += " " + restartText(e, newest, zone)
 	}
 	return v, err
-}
-
-// shownAt returns a time in the zone of another one, as sentences have it.
-func shownAt(t subjects.Time, like time.Time) string {
-	return scheduler.ShownTime(t.Std().In(like.Location()))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"sync"
 	"time"
 
@@ -114,15 +115,31 @@ func (p *plan) passedSources(sc *bus.Schedule, fire time.Time) (sources []time.T
 	if d.From.IsZero() || d.From.After(p.startOf(sc)) {
 		return nil
 	}
-	for t := range p.moved.Decisions(d.From.Add(-time.Second), fire) {
-		if t.Fires || t.StoodIn || !t.To.Equal(fire) {
-			continue
-		}
-		if sources = append(sources, t.Time); len(sources) > maxSources {
+	for t := range p.movedTo(fire) {
+		if sources = append(sources, t); len(sources) > maxSources {
 			return nil
 		}
 	}
 	return sources
+}
+
+// movedTo returns the times on holidays in whose place the nominal time t is,
+// unless the schedule names t itself.
+func (p *plan) movedTo(t time.Time) iter.Seq[time.Time] {
+	return func(yield func(time.Time) bool) {
+		if p.moved == nil {
+			return
+		}
+		d := p.decisionAt(t)
+		if d.From.IsZero() {
+			return
+		}
+		for source := range p.moved.Decisions(d.From.Add(-time.Second), t) {
+			if !source.Fires && !source.StoodIn && source.To.Equal(t) && !yield(source.Time) {
+				return
+			}
+		}
+	}
 }
 
 // checkCalendarStays undoes the write of a schedule if its calendar was deleted

@@ -21,12 +21,11 @@ import (
 // The ledger is one key, so an execution gets all of its limits or none, and no
 // two buses give the same unit away. One round is in flight at a time, and rounds
 // keep a distance while nobody waits; what arrives meanwhile goes into the next,
-// so many executions share a write. An
-// execution is requested only after the ledger shows that it holds its limits,
-// and they are freed only after its record shows its end, which RESULTS has
-// decided. If a bus dies between the ledger and the request, the recoverer
-// requests the execution. If it dies before it frees an ended one, freeEnded
-// does.
+// so many executions share a write. An execution is requested only after the
+// ledger shows that it holds its limits, and they are freed only after its record
+// shows its end, which RESULTS has decided. If a bus dies between the ledger and
+// the request, the recoverer requests the execution. If it dies before it frees
+// an ended one, freeEnded does.
 type limiter struct {
 	s *Service
 
