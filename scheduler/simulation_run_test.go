@@ -75,6 +75,7 @@ type simStore struct {
 	log      []*simFire          // as they were created
 	newest   map[uint64]*simFire // of each generation
 	open     map[int64]*simFire  // those that fire and have no execution
+	runs     []*simFire          // those that stand for a run of skipped times
 	versions []*simVersion
 	// The keys for which executions were submitted, by id.
 	executions map[int64][]int64
@@ -111,23 +112,27 @@ func (s *simStore) createFire(f bus.Fire, b int, at simMillis) (stored *simFire,
 	if f.Skipped == "" {
 		s.open[second] = n
 	}
+	if f.SkippedCount > 1 {
+		s.runs = append(s.runs, n)
+	}
 	i, _ := slices.BinarySearch(s.seconds, second)
 	s.seconds = slices.Insert(s.seconds, i, second)
 	return n, true
 }
 
 // decisionOf returns the decision about a nominal time: that of its own key, or
-// of the key that a run of skipped times shares.
+// of the key that a run of skipped times shares. An edit can be stored long after
+// it began. Keys of the version before it then lie within a run.
 func (s *simStore) decisionOf(second int64) *simFire {
-	i, found := slices.BinarySearch(s.seconds, second)
-	if i == len(s.seconds) {
-		return nil
+	if f := s.fires[second]; f != nil {
+		return f
 	}
-	f := s.fires[s.seconds[i]]
-	if !found && (f.SkippedCount == 0 || f.SkippedFrom.Std().Unix() > second) {
-		return nil
+	for _, f := range s.runs {
+		if f.SkippedFrom.Std().Unix() <= second && second < f.second {
+			return f
+		}
 	}
-	return f
+	return nil
 }
 
 // submit creates the execution of a fire, which is idempotent for an id.
