@@ -12,6 +12,7 @@ import (
 type Agent struct {
 	cfg       Config
 	batchlets map[string]BatchletFunc
+	artifacts Artifacts
 }
 
 // New creates an agent. Its error names the field of cfg that is wrong.
@@ -52,7 +53,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		return fmt.Errorf("agent: %w", err)
 	}
 	defer unlock()
-	host := Host{DataDir: a.cfg.DataDir, Grace: a.cfg.Grace, Batchlets: a.batchlets, Log: a.cfg.Log}
+	host := Host{DataDir: a.cfg.DataDir, Grace: a.cfg.Grace, Batchlets: a.batchlets, Artifacts: a.artifacts, Log: a.cfg.Log}
 	// Open comes before the connection: it ends processes that an earlier agent
 	// left running.
 	if err := a.cfg.Runtime.Open(host); err != nil {

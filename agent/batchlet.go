@@ -15,17 +15,26 @@ import (
 // reason.
 type BatchletFunc func(ctx context.Context, s *StepContext) (exitStatus string, err error)
 
-// StepContext gives a batchlet its parameters and properties, and takes the
-// exit status and the data that the step leaves.
+// StepContext gives an artifact its parameters and properties, and takes the
+// exit status and the data that the step leaves. The artifacts of a step share
+// the exit status and the data. Each partition of a step has its own (9.4.1.1).
 type StepContext struct {
 	App, Job, Step string
 	ExecutionID    int64
 	Attempt        int
 	Parameters     map[string]string // of the execution
-	Properties     map[string]string // of the batchlet
+	Properties     map[string]string // of the batchlet or other artifact
 	JobProperties  map[string]string
-	Log            *slog.Logger // writes lines to the execution's output
+	// Partition is the number of the partition, from 0, and Partitions is how
+	// many there are. Partitions is 0 outside of partitions.
+	Partition, Partitions int
+	Log                   *slog.Logger // writes lines to the execution's output
 
+	*stepState
+}
+
+// stepState is what the artifacts of a step share.
+type stepState struct {
 	save       func(json.RawMessage) error
 	mu         sync.Mutex
 	exitStatus string
@@ -36,7 +45,15 @@ type StepContext struct {
 // what an earlier execution of the step saved. save stores the data of this
 // one, and may be nil.
 func NewStepContext(data json.RawMessage, save func(json.RawMessage) error) *StepContext {
-	return &StepContext{data: data, save: save, Log: slog.New(slog.DiscardHandler)}
+	return &StepContext{stepState: &stepState{data: data, save: save}, Log: slog.New(slog.DiscardHandler)}
+}
+
+// WithProperties returns the context of another artifact of the same step. It
+// shares the exit status and the data of s.
+func (s *StepContext) WithProperties(properties map[string]string) *StepContext {
+	c := *s
+	c.Properties = properties
+	return &c
 }
 
 // SetExitStatus sets the step's exit status. A status that the batchlet returns
@@ -68,6 +85,9 @@ func (s *StepContext) Load(v any) (bool, error) {
 // job can load it, and so can the next attempt after the agent was lost. If
 // Save returns an error, v was not stored; if the bus has given the attempt up,
 // the batchlet's context has ended as well.
+//
+// In a chunk step, Save only keeps v. The next commit stores it together with
+// the checkpoints.
 func (s *StepContext) Save(v any) error {
 	data, err := json.Marshal(v)
 	if err != nil {

@@ -35,6 +35,7 @@ type Host struct {
 	DataDir   string // empty: the agent keeps nothing
 	Grace     time.Duration
 	Batchlets map[string]BatchletFunc
+	Artifacts Artifacts
 	Log       *slog.Logger
 }
 
