@@ -2,10 +2,7 @@ package agent
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -21,9 +18,12 @@ const publishDelay = 20 * time.Millisecond
 // Limits, so that a long text cannot prevent the end of an attempt from being
 // stored. In bytes.
 const (
-	maxData   = 256 << 10 // persistent data of a step
-	maxText   = 4 << 10   // an exception, an exit status
-	maxResult = 900 << 10 // a whole result; the broker's default limit is 1 MiB
+	maxText = 4 << 10 // an exception, an exit status
+	// resultRoom is what a result needs besides the data of steps: its headers,
+	// its texts and those of one step, each of which JSON may escape.
+	resultRoom = 64 << 10
+	// defaultPayload is the broker's default limit of a message.
+	defaultPayload = 1 << 20
 )
 
 var errEnded = errors.New("the attempt has ended")
@@ -56,13 +56,10 @@ type Reporter struct {
 
 	mu      sync.Mutex // never held during a call to the broker
 	pending []change
+	live    map[int64]subjects.StepExecution // the newest state of each step that runs
+	stored  map[dataKey]subjects.StepData    // what the results so far have said
+	lost    map[int64]error                  // why changes of a step cannot be stored, by its id
 	timer   *time.Timer
-}
-
-// change is the state of a step that is not known to be stored.
-type change struct {
-	subjects.StepExecution
-	version int // grows with each change of the step
 }
 
 func newReporter(pub *resultPublisher, ctx context.Context, onFenced func(error), base subjects.Result) *Reporter {
@@ -74,36 +71,69 @@ func newReporter(pub *resultPublisher, ctx context.Context, onFenced func(error)
 		filter:  subjects.ResultFilter(base.App, base.Job, base.ID),
 		number:  1, // of the claim
 		turn:    make(chan struct{}, 1),
+		live:    map[int64]subjects.StepExecution{}, stored: map[dataKey]subjects.StepData{}, lost: map[int64]error{},
 	}
 }
 
-// StepStarted reports that a step begins. When it returns, the end of the step
-// before is stored. The start itself is published if the step still runs 20 ms
-// later. If StepStarted returns an error, the attempt is over and the step must
-// not begin.
+// StepStarted reports that a step begins. When it returns, the ends of all
+// steps before are stored. The start itself is published if the step still runs
+// 20 ms later. If StepStarted returns an error, the attempt is over and the step
+// must not begin.
 func (r *Reporter) StepStarted(s subjects.StepExecution) error {
+	if err := r.checkStep(&s); err != nil {
+		return err
+	}
 	if r.addChange(s) {
-		return r.publishNow()
+		return r.publishNow(s.ID)
 	}
 	r.publishSoon()
 	return r.endError()
 }
 
 // StepEnded reports how a step ended. The end is published with the next
-// result: the start of the next step, or the end of the attempt.
+// result: the start of the next step, or the end of the attempt. Data that is
+// too large, or no JSON, is left out: the step must be able to end.
 func (r *Reporter) StepEnded(s subjects.StepExecution) {
+	if r.checkStep(&s) != nil {
+		s.StepData = subjects.StepData{}
+		for i := range s.Partitions {
+			s.Partitions[i].StepData = subjects.StepData{}
+		}
+	}
 	r.addChange(s)
 	r.publishSoon()
 }
 
-// Save stores a change within a step, such as a checkpoint. If it returns an
-// error, the change is not known to be stored.
+// Save stores a change within a step, such as a checkpoint. s is the whole step,
+// with those of its partitions that changed. Its data must not be changed later.
+// If Save returns an error, the change is not known to be stored.
 func (r *Reporter) Save(s subjects.StepExecution) error {
-	if n := len(s.PersistentData); n > maxData {
-		return fmt.Errorf("persistent data of %d bytes: want at most %d", n, maxData)
+	if err := r.checkStep(&s); err != nil {
+		return err
 	}
 	r.addChange(s)
-	return r.publishNow()
+	return r.publishNow(s.ID)
+}
+
+// SavePartition stores a change of one partition of the step with an id, which
+// has been reported before. Unlike Save it leaves the step as the last call
+// reported it, so each partition may report itself from its own goroutine.
+// Changes of several partitions share a result.
+func (r *Reporter) SavePartition(stepID int64, p subjects.Partition) error {
+	if err := r.addPartition(stepID, p); err != nil {
+		return err
+	}
+	return r.publishNow(stepID)
+}
+
+// PartitionChanged reports a change of one partition of a step. It is published
+// with the next result, within 20 ms.
+func (r *Reporter) PartitionChanged(stepID int64, p subjects.Partition) error {
+	if err := r.addPartition(stepID, p); err != nil {
+		return err
+	}
+	r.publishSoon()
+	return r.endError()
 }
 
 // announceStop makes the following results say that the execution is being
@@ -113,21 +143,6 @@ func (r *Reporter) announceStop() {
 	if !r.isStopping.Swap(true) {
 		time.AfterFunc(publishDelay, r.publishDelayed)
 	}
-}
-
-// addChange keeps the newest state of a step, and reports whether the end of
-// any step is not stored yet.
-func (r *Reporter) addChange(s subjects.StepExecution) (ended bool) {
-	s.Exception, s.ExitStatus = shortenText(s.Exception), shortenText(s.ExitStatus)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	i := slices.IndexFunc(r.pending, func(c change) bool { return c.ID == s.ID })
-	if i < 0 {
-		r.pending = append(r.pending, change{s, 0})
-	} else {
-		r.pending[i] = change{s, r.pending[i].version + 1}
-	}
-	return slices.ContainsFunc(r.pending, func(c change) bool { return c.BatchStatus.Ended() })
 }
 
 // publishSoon publishes the pending changes after publishDelay, unless another
@@ -156,7 +171,7 @@ func (r *Reporter) startChain(seq uint64) {
 func (r *Reporter) publishDelayed() {
 	r.turn <- struct{}{}
 	defer func() { <-r.turn }()
-	if r.seq > 0 && !r.closed && !r.isEnding.Load() && (len(r.pendingChanges()) > 0 || r.isStopping.Load() && !r.stopAnnounced) {
+	if r.seq > 0 && !r.closed && !r.isEnding.Load() && r.hasNews() {
 		_ = r.publishChanges() // the next call returns the cause, by endError
 	}
 }
@@ -168,26 +183,54 @@ func (r *Reporter) endError() error {
 	return nil
 }
 
-// publishNow publishes the pending changes before it returns.
-func (r *Reporter) publishNow() error {
+// hasNews reports whether there is something to publish. The caller holds turn.
+func (r *Reporter) hasNews() bool {
+	return len(r.pendingChanges()) > 0 || r.isStopping.Load() && !r.stopAnnounced
+}
+
+// publishNow publishes the pending changes before it returns. The error is that
+// of the step with an id if it cannot be stored.
+func (r *Reporter) publishNow(stepID int64) error {
 	r.turn <- struct{}{} // its holder gives it back when ctx ends
 	defer func() { <-r.turn }()
 	if r.closed {
 		return errEnded
 	}
-	return r.publishChanges()
+	if err := r.publishChanges(); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	err := r.lost[stepID]
+	delete(r.lost, stepID)
+	return err
 }
 
-// publishChanges stores the pending changes. The caller holds turn.
+// publishChanges stores the pending changes, in several results if one would be
+// too large. The caller holds turn.
 func (r *Reporter) publishChanges() error {
 	if err := r.endError(); err != nil {
 		return err
 	}
+	// Another caller may have stored all of them in its own result.
+	for rest := r.pendingChanges(); len(rest) > 0 || r.isStopping.Load() && !r.stopAnnounced; {
+		var sent []change
+		if sent, rest = r.takeFitting(rest); sent == nil {
+			rest = nil
+		}
+		if err := r.publishResult(sent); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// publishResult stores one result with some changes. The caller holds turn.
+func (r *Reporter) publishResult(sent []change) error {
 	res := r.base
 	if r.isStopping.Load() {
 		res.BatchStatus, r.stopAnnounced = subjects.Stopping, true
 	}
-	sent := r.pendingChanges()
 	rec := r.nextResult(res, sent)
 	seq, err := r.pub.storeResult(r.changesCtx, rec)
 	switch {
@@ -198,43 +241,25 @@ func (r *Reporter) publishChanges() error {
 	case errors.Is(err, errRefused):
 		r.onFenced(ErrFenced)
 		return ErrFenced
+	case errors.Is(err, errTooLarge):
+		r.dropData(sent, err)
+		return nil
 	}
 	r.seq, r.inDoubt = rec.Expect, true
 	return err
-}
-
-// pendingChanges returns the changes that are not known to be stored.
-func (r *Reporter) pendingChanges() []change {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return slices.Clone(r.pending)
-}
-
-// removeStored removes changes that were stored, except for steps that have
-// changed since.
-func (r *Reporter) removeStored(stored []change) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.pending = slices.DeleteFunc(r.pending, func(c change) bool {
-		return slices.ContainsFunc(stored, func(s change) bool { return s.ID == c.ID && s.version == c.version })
-	})
 }
 
 // nextResult builds the next result of the chain.
 func (r *Reporter) nextResult(res subjects.Result, news []change) *pendingResult {
 	r.number++
 	res.Number, res.Time = r.number, subjects.Now()
-	for _, c := range news {
-		res.Steps = append(res.Steps, c.StepExecution)
+	for i := range news {
+		res.Steps = append(res.Steps, r.stepOf(&news[i]))
 	}
-	data, err := json.Marshal(&res)
-	if err != nil || len(data) > maxResult {
-		// Only the steps' persistent data can be invalid or too long. Without
-		// it the attempt can still end.
-		for i := range res.Steps {
-			res.Steps[i].PersistentData = nil
-		}
-		data, _ = json.Marshal(&res)
+	data, err := encodeResult(&res)
+	if err != nil { // the data of steps was checked
+		removeData(res.Steps)
+		data, _ = encodeResult(&res)
 	}
 	return &pendingResult{Subject: r.subject, Filter: r.filter, Expect: r.seq, Handling: res.Handling, Number: res.Number, Data: data, inDoubt: r.inDoubt}
 }
@@ -248,12 +273,32 @@ func (r *Reporter) closeWithEnd(o Outcome, dropped int) *pendingResult {
 	defer giveUp.Stop()
 	r.turn <- struct{}{}
 	defer func() { <-r.turn }()
+	last := r.publishAllButLast()
 	r.markClosed()
 	res := r.base
 	res.BatchStatus, res.RestartPosition = o.BatchStatus, o.RestartPosition
 	res.ExitStatus, res.Exception = shortenText(o.ExitStatus), shortenText(o.Exception)
 	res.LogDropped = r.droppedBefore + int64(dropped)
-	return r.nextResult(res, r.pendingChanges())
+	return r.nextResult(res, last)
+}
+
+// publishAllButLast returns the changes for the terminal result, and publishes
+// those before it that do not fit in. If they cannot be published, the terminal
+// result has all changes without their data. The caller holds turn.
+func (r *Reporter) publishAllButLast() []change {
+	for rest := r.pendingChanges(); ; {
+		var sent []change
+		if sent, rest = r.takeFitting(rest); len(rest) == 0 {
+			return sent
+		}
+		if r.closed || r.endError() != nil || r.publishResult(sent) != nil {
+			all := r.pendingChanges()
+			for i := range all {
+				all[i].removeData()
+			}
+			return all
+		}
+	}
 }
 
 // closeWithoutEnd closes the reporter without a terminal result. It tries to

@@ -44,6 +44,27 @@ type pendingResult struct {
 // when its acknowledgement was lost.
 type resultPublisher struct{ nc *nats.Conn }
 
+// room returns how many bytes of data of steps a result may hold.
+func (p *resultPublisher) room() int {
+	most := p.nc.MaxPayload()
+	if most <= 0 { // there was no connection yet
+		most = defaultPayload
+	}
+	return int(most) - resultRoom
+}
+
+// shrink removes the data of steps from a terminal result that is too large, so
+// that the attempt can end. It returns false if there is nothing to remove.
+func (r *pendingResult) shrink() bool {
+	var res subjects.Result
+	if json.Unmarshal(r.Data, &res) != nil || !isTerminal(res.BatchStatus) || !removeData(res.Steps) {
+		return false
+	}
+	data, err := encodeResult(&res)
+	r.Data = data
+	return err == nil
+}
+
 // storeResult retries r until it is stored, and returns its sequence. It fails
 // if r is refused ([errRefused]) or too late ([errHeld]). If ctx ends first, r
 // may be stored or not.
@@ -55,6 +76,12 @@ func (p *resultPublisher) storeResult(ctx context.Context, r *pendingResult) (ui
 		seq, err := p.sendOnce(ctx, r)
 		if err == nil {
 			return seq, nil
+		}
+		if errors.Is(err, errTooLarge) {
+			if !r.shrink() {
+				return 0, err
+			}
+			continue
 		}
 		if errors.Is(err, errRefused) {
 			if !r.inDoubt {
@@ -127,6 +154,9 @@ func (p *resultPublisher) sendOnce(ctx context.Context, r *pendingResult) (uint6
 		subjects.ExpectedSequenceHeader: {strconv.FormatUint(r.Expect, 10)},
 		subjects.ExpectedFilterHeader:   {r.Filter},
 	}})
+	if errors.Is(err, nats.ErrMaxPayload) {
+		return 0, errTooLarge
+	}
 	if err != nil {
 		if !errors.Is(err, nats.ErrReconnectBufExceeded) && !errors.Is(err, nats.ErrNoResponders) {
 			r.inDoubt = true
@@ -134,7 +164,7 @@ func (p *resultPublisher) sendOnce(ctx context.Context, r *pendingResult) (uint6
 		return 0, err
 	}
 	seq, err := parseAck(m.Data)
-	if err != nil && !errors.Is(err, errRefused) {
+	if err != nil && !errors.Is(err, errRefused) && !errors.Is(err, errTooLarge) {
 		// A leader that steps down may answer with an error although the
 		// message is stored later.
 		r.inDoubt = true
@@ -151,6 +181,8 @@ func parseAck(data []byte) (uint64, error) {
 		return seq, err
 	case refused.ErrCode == subjects.WrongLastSequence:
 		return 0, errRefused
+	case refused.ErrCode == subjects.MessageTooLarge:
+		return 0, errTooLarge
 	}
 	return 0, fmt.Errorf("the broker refused the message: %w", refused)
 }

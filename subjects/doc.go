@@ -104,11 +104,11 @@
 // the body and writes what it knows to a log line.
 //
 // "steps" of a result holds the steps that have changed, each as a whole
-// [StepExecution]. Step execution ids continue from those in the request's
-// execution. A step that ran before begins with the persistent_data that the
-// request's "steps" has for it. The agent stores the end of a step before the
-// next step begins. It stores the start of a step too, unless the step runs
-// only for a moment.
+// [StepExecution], except for the data that the next section describes. Flows of
+// a split run steps at the same time: any number of steps may be started. Step
+// execution ids continue from those in the request's execution. The agent stores
+// the end of a step before a step that follows it begins. It stores the start of
+// a step too, unless the step runs only for a moment.
 //
 // Only the agent that has claimed an attempt reports it. The bus skips a result
 // of another agent, whatever its payload says, and a result of an agent that
@@ -119,6 +119,58 @@
 // agent publishes it again until the broker has stored or refused it, and after
 // a restart of the agent too. Until then, the agent's heartbeats name the
 // execution.
+//
+// # What a step keeps
+//
+// A step keeps three values for a restart of the job, and for the next attempt
+// when an agent was lost. Each is any JSON. The bus stores them and gives them
+// back; it never looks into them.
+//
+//	persistent_data    persistent user data of the step (9.4.1.1); up to 256 KiB
+//	reader_checkpoint  what the reader of a chunk returned as its checkpoint; up to 1 MiB
+//	writer_checkpoint  what its writer returned; up to 1 MiB
+//
+// A runtime whose values are not JSON stores a string: a Java host stores its
+// serialized objects in Base64. Sizes count the bytes of the JSON. An agent
+// refuses larger values, and values that together do not fit into one message:
+// the broker accepts messages up to the "max_payload" of its INFO, or answers
+// with error code 10054. The step then fails, and the exception says so.
+//
+// A checkpoint counts once its result is stored, and not before. A chunk
+// therefore ends in this order: write the items, take both checkpoints, publish
+// the result that holds them, wait for the acknowledgement, begin the next chunk.
+// A target in which items and checkpoint are one transaction may keep a
+// checkpoint of its own. What a step did after the last stored checkpoint is done
+// again by a restart.
+//
+// In a result, a value that is absent is as before, also as in an earlier
+// execution of the step. null removes it. An agent need not repeat a value that
+// is stored. When a step is completed, the bus removes its checkpoints and those
+// of its partitions. When an execution is completed or abandoned, the bus
+// removes all that its steps keep.
+//
+// A step with partitions has "partition_count", fixed when it begins, at most
+// [MaxPartitions]. "partitions" of a result holds those that have changed, each
+// as a whole [Partition] with its number, from 0; the bus merges them into the
+// step by number. Each partition keeps the three values for itself. The terminal
+// result may hold partitions, too. Changes that are too large for one result
+// are published in several, one after another; a result may repeat a step to
+// report more of its partitions.
+//
+// "metrics" counts since the step execution began, for each partition, and for
+// a step with partitions their sum. Zeros are absent.
+//
+// "steps" of a request has a [StepState] for each step that has begun in the job
+// instance: the state of its newest execution, with all values that it keeps,
+// and its partitions. A step that the lost agent did not end is failed; so are
+// its partitions. A step that runs again begins with these values, and a
+// partition with its own. A step that was completed begins without checkpoints
+// and without partitions. If the step fixes its partitions anew, "partition_count"
+// must be as before, or the step execution has "partitions_override": the bus
+// then forgets the partitions of earlier executions (10.8.5).
+//
+// A request must fit into one message, too. If the values of all steps together
+// do not, the bus ends the execution as failed, and the exception says so.
 //
 // # Unknown outcome
 //

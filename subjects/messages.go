@@ -43,28 +43,6 @@ type Execution struct {
 	StepExecutions []StepExecution `json:"step_executions,omitempty"` // in order of start
 }
 
-// StepExecution is one execution of a step.
-type StepExecution struct {
-	ID          int64       `json:"step_execution_id"` // 1, 2, ... within the execution, over all attempts
-	Step        string      `json:"step_name"`
-	BatchStatus BatchStatus `json:"batch_status"`
-	ExitStatus  string      `json:"exit_status,omitempty"`
-	Exception   string      `json:"exception,omitempty"`
-	StartTime   Time        `json:"start_time,omitzero"`
-	EndTime     Time        `json:"end_time,omitzero"`
-	// Private to the runtime: user data, checkpoints.
-	PersistentData json.RawMessage `json:"persistent_data,omitempty"`
-}
-
-// StepState tells a restart or a further attempt what became of a step.
-type StepState struct {
-	Step           string          `json:"step_name"`
-	BatchStatus    BatchStatus     `json:"batch_status"`
-	ExitStatus     string          `json:"exit_status,omitempty"`
-	Starts         int             `json:"starts"` // in the job instance, for start-limit
-	PersistentData json.RawMessage `json:"persistent_data,omitempty"`
-}
-
 // Request asks for one attempt of one execution.
 type Request struct {
 	Execution        Execution `json:"execution"` // the agent copies it to the claim, unchanged

@@ -82,6 +82,7 @@ const (
 // Error codes of JetStream's answer to such a publish.
 const (
 	WrongLastSequence = 10071 // refused
+	MessageTooLarge   = 10054 // refused, whatever is expected
 	AnotherInFlight   = 10164 // undecided: the cluster is storing another message of the filter; send again
 )
 

@@ -189,7 +189,7 @@ func testSecondAttempt(r *room) {
 	req.Execution.Attempt = 1
 	req.Execution.BatchStatus = subjects.Unknown
 	req.Execution.StepExecutions = []subjects.StepExecution{{ID: 1, Step: "step-1", BatchStatus: subjects.Started, StartTime: subjects.Now()}}
-	req.Steps = []subjects.StepState{{Step: "step-1", BatchStatus: subjects.Started, Starts: 1, PersistentData: json.RawMessage(`{"n":[1]}`)}}
+	req.Steps = []subjects.StepState{{Step: "step-1", BatchStatus: subjects.Started, Starts: 1, StepData: subjects.StepData{PersistentData: json.RawMessage(`{"n":[1]}`)}}}
 	r.sendRequest(req)
 	r.startAgent()
 	r.awaitResult(id, subjects.Completed)

@@ -199,7 +199,7 @@ func TestRestart(t *testing.T) {
 			}, "completed", "b=completed(COMPLETED)", 2},
 		{"data that was saved is there", `{'id':'a','batchlet':{'ref':'count'}}`,
 			func(q *subjects.Request) {
-				q.Steps = []subjects.StepState{{Step: "a", BatchStatus: subjects.Stopped, PersistentData: []byte("7"), Starts: 1}}
+				q.Steps = []subjects.StepState{{Step: "a", BatchStatus: subjects.Stopped, StepData: subjects.StepData{PersistentData: []byte("7")}, Starts: 1}}
 			}, "completed", "a=completed(7)", 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -139,7 +139,8 @@ func (r *jobRun) runStep(ctx context.Context, s *jsl.Step) (subjects.StepExecuti
 		data = b.PersistentData
 	}
 	r.lastID++
-	x := subjects.StepExecution{ID: r.lastID, Step: s.ID, BatchStatus: subjects.Started, StartTime: subjects.Now(), PersistentData: data}
+	x := subjects.StepExecution{ID: r.lastID, Step: s.ID, BatchStatus: subjects.Started, StartTime: subjects.Now()}
+	x.PersistentData = data
 	if err := r.rep.StepStarted(x); err != nil {
 		return x, err
 	}

@@ -1,7 +1,6 @@
 package execution
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
@@ -121,46 +120,10 @@ func closeSteps(e *bus.Execution, r *bus.StoredResult) {
 		if s.ExitStatus == "" {
 			s.ExitStatus = defaultExitStatus(s.BatchStatus)
 		}
+		s.Partitions = closePartitions(s.Partitions, s.BatchStatus, r.Time)
 	}
-}
-
-// mergeSteps replaces each changed step, or appends it if it is new.
-func mergeSteps(steps, changed []subjects.StepExecution) []subjects.StepExecution {
-	if len(changed) == 0 {
-		return steps
-	}
-	steps = slices.Clone(steps) // a reader may hold the old slice
-	for _, c := range changed {
-		if i := slices.IndexFunc(steps, func(s subjects.StepExecution) bool { return s.ID == c.ID }); i >= 0 {
-			steps[i] = c
-		} else {
-			steps = append(steps, c)
-		}
-	}
-	return steps
 }
 
 // defaultExitStatus returns the exit status of an execution or step that has
 // set none: the batch status in upper case (JSR-352 section 8.7).
 func defaultExitStatus(s subjects.BatchStatus) string { return strings.ToUpper(string(s)) }
-
-// stepStates returns what a further attempt or a restart needs to know of each
-// step: its newest execution, and how often it started.
-func stepStates(before []subjects.StepState, steps []subjects.StepExecution) []subjects.StepState {
-	all := slices.Clone(before)
-	for _, s := range steps {
-		i := slices.IndexFunc(all, func(t subjects.StepState) bool { return t.Step == s.Step })
-		if i < 0 {
-			all = append(all, subjects.StepState{Step: s.Step})
-			i = len(all) - 1
-		}
-		if !s.BatchStatus.Ended() { // the agent was lost
-			s.BatchStatus = subjects.Failed
-		}
-		all[i] = subjects.StepState{
-			Step: s.Step, BatchStatus: s.BatchStatus, ExitStatus: s.ExitStatus,
-			Starts: all[i].Starts + 1, PersistentData: s.PersistentData,
-		}
-	}
-	return all
-}

@@ -112,6 +112,6 @@ func (s *Service) submitRestart(ctx context.Context, old *bus.Execution, start t
 	rec.ScheduledFor, rec.ScheduledDate, rec.Schedule, rec.Causes = old.ScheduledFor, old.ScheduledDate, old.FiredBy(), old.Causes
 	rec.Backfill = old.Backfill
 	rec.SchedulePool, rec.Pool = old.SchedulePool, cmp.Or(old.SchedulePool, rec.Pool)
-	rec.Parameters, rec.Before, rec.StartPosition = old.RestartParams, stepStates(old.Before, old.StepExecutions), old.RestartPosition
+	rec.Parameters, rec.Before, rec.StartPosition = old.RestartParams, stepStates(old.Before, old.ID, old.StepExecutions), old.RestartPosition
 	return s.beginExecution(ctx, rec, start, created)
 }

@@ -353,7 +353,7 @@ func (s *Service) requestAttempt(rec *bus.Execution, attempt int, expected uint6
 		Steps: rec.Before, RestartPosition: rec.StartPosition, Time: subjects.Now(),
 	}
 	if attempt > 1 {
-		r.Steps = stepStates(rec.Before, rec.StepExecutions)
+		r.Steps = stepStates(rec.Before, rec.ID, rec.StepExecutions)
 	}
 	done := make(chan error, 1)
 	s.b.Request(r, func(err error) { done <- err })

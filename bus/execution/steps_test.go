@@ -1,0 +1,128 @@
+package execution
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+// dataOf describes what a step keeps, and its partitions.
+func dataOf(d subjects.StepData, all []subjects.Partition) string {
+	text := fmt.Sprintf("%s %s %s", d.PersistentData, d.ReaderCheckpoint, d.WriterCheckpoint)
+	for _, p := range all {
+		text += fmt.Sprintf(" | %d %s %s %s", p.Number, p.BatchStatus, p.PersistentData, p.ReaderCheckpoint)
+	}
+	return strings.TrimSpace(text)
+}
+
+func stepsFrom(t *testing.T, text string) []subjects.StepExecution {
+	t.Helper()
+	var all []subjects.StepExecution
+	if err := json.Unmarshal([]byte(text), &all); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func TestMergeSteps(t *testing.T) {
+	tests := []struct {
+		name    string
+		results []string // what each says about step 1
+		want    string
+	}{
+		{"what is absent is as before", []string{
+			`"batch_status":"started","persistent_data":1,"reader_checkpoint":2,"writer_checkpoint":3`,
+			`"batch_status":"started","reader_checkpoint":4`,
+		}, "1 4 3"},
+		{"null removes", []string{
+			`"batch_status":"started","persistent_data":1,"reader_checkpoint":2`,
+			`"batch_status":"started","reader_checkpoint":null`,
+		}, "1"},
+		{"a completed step has no checkpoints", []string{
+			`"batch_status":"started","persistent_data":1,"reader_checkpoint":2`,
+			`"batch_status":"completed","writer_checkpoint":3`,
+		}, "1"},
+		{"a failed step keeps its checkpoints", []string{
+			`"batch_status":"started","reader_checkpoint":2`,
+			`"batch_status":"failed"`,
+		}, "2"},
+		{"partitions are merged by number", []string{
+			`"batch_status":"started","partition_count":3,"partitions":[{"partition":2,"batch_status":"started","reader_checkpoint":20}]`,
+			`"batch_status":"started","partition_count":3,"partitions":[{"partition":0,"batch_status":"started","reader_checkpoint":1}]`,
+			`"batch_status":"started","partition_count":3,"partitions":[{"partition":2,"batch_status":"failed"},{"partition":1,"batch_status":"started"}]`,
+			`"batch_status":"started","partition_count":3`,
+		}, "| 0 started  1 | 1 started   | 2 failed  20"},
+		{"a completed partition has no checkpoints", []string{
+			`"batch_status":"started","partition_count":2,"partitions":[{"partition":1,"batch_status":"started","persistent_data":7,"reader_checkpoint":20}]`,
+			`"batch_status":"started","partition_count":2,"partitions":[{"partition":1,"batch_status":"completed"}]`,
+		}, "| 1 completed 7"},
+		{"a completed step has no checkpoints of partitions", []string{
+			`"batch_status":"started","partition_count":2,"partitions":[{"partition":1,"batch_status":"failed","persistent_data":7,"reader_checkpoint":20}]`,
+			`"batch_status":"completed","partition_count":2`,
+		}, "| 1 failed 7"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			var steps []subjects.StepExecution
+			for _, r := range test.results {
+				steps = mergeSteps(steps, stepsFrom(t, `[{"step_execution_id":1,"step_name":"S",`+r+`}]`))
+			}
+			if len(steps) != 1 {
+				t.Fatalf("%d steps", len(steps))
+			}
+			if got := dataOf(steps[0].StepData, steps[0].Partitions); got != test.want {
+				t.Errorf("the step keeps %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+// Sections 10.8.4 and 10.8.5: what a restart is given.
+func TestStepStates(t *testing.T) {
+	tests := []struct {
+		name          string
+		before, again string // the step in the first execution, and in a second one
+		want          string
+	}{
+		{"a step that was lost is failed, and so are its partitions",
+			`"batch_status":"started","reader_checkpoint":5,"partition_count":2,"partitions":[{"partition":0,"batch_status":"started","reader_checkpoint":6}]`, "",
+			"failed 1 2: 5  | 0 failed  6"},
+		{"a second execution of the step goes on with the data of the first",
+			`"batch_status":"failed","persistent_data":1,"reader_checkpoint":5`, `"batch_status":"stopped","writer_checkpoint":9`,
+			"stopped 2 0: 1 5 9"},
+		{"completed partitions stay completed",
+			`"batch_status":"failed","partition_count":2,"partitions":[{"partition":0,"batch_status":"completed"},{"partition":1,"batch_status":"failed","reader_checkpoint":6}]`,
+			`"batch_status":"failed","partition_count":2,"partitions":[{"partition":1,"batch_status":"failed"}]`,
+			"failed 2 2: | 0 completed   | 1 failed  6"},
+		{"partitions that are overridden do not count",
+			`"batch_status":"failed","partition_count":2,"partitions":[{"partition":0,"batch_status":"completed"},{"partition":1,"batch_status":"failed","reader_checkpoint":6}]`,
+			`"batch_status":"failed","partition_count":2,"partitions_override":true,"partitions":[{"partition":1,"batch_status":"failed"}]`,
+			"failed 2 2: | 1 failed"},
+		{"partitions of a completed step do not count",
+			`"batch_status":"completed","partition_count":2,"partitions":[{"partition":0,"batch_status":"completed"},{"partition":1,"batch_status":"completed"}]`,
+			`"batch_status":"failed","partition_count":2,"partitions":[{"partition":1,"batch_status":"failed"}]`,
+			"failed 2 2: | 1 failed"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			all := stepStates(nil, 7, stepsFrom(t, `[{"step_execution_id":3,"step_name":"S",`+test.before+`}]`))
+			if test.again != "" {
+				all = stepStates(all, 8, stepsFrom(t, `[{"step_execution_id":1,"step_name":"S",`+test.again+`}]`))
+			}
+			if len(all) != 1 {
+				t.Fatalf("%d steps", len(all))
+			}
+			s := all[0]
+			got := strings.TrimSpace(fmt.Sprintf("%s %d %d: %s", s.BatchStatus, s.Starts, s.PartitionCount, dataOf(s.StepData, s.Partitions)))
+			if got != test.want {
+				t.Errorf("the state is %q, want %q", got, test.want)
+			}
+			if id := map[bool]int64{true: 8, false: 7}[test.again != ""]; s.ExecutionID != id {
+				t.Errorf("it is of execution %d, want %d", s.ExecutionID, id)
+			}
+		})
+	}
+}
