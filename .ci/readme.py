@@ -6,7 +6,8 @@ run beside each other. If the commands of a page send $TOKEN, its bus requires a
 TOKEN is a token of the user admin. A link to a file or a heading of this repository must lead
 somewhere.
 
-A block ```console holds commands ("$ ...", going on after a backslash) and below each its
+A block that begins with a line "# file: NAME" is written to that file first. A block
+```console holds commands ("$ ...", going on after a backslash) and below each its
 answer. An answer in JSON must have the same members, all the way down, and the same
 values where those are words of the API; times and counts may differ. One in EDN must have
 the same keywords. A plain text must have the same lines, in any number, but for numbers,
@@ -103,6 +104,9 @@ def blocks(page, lines):
                 i += 1
             yield first, i, "\n".join(command)
         i += 1
+
+
+FILE = re.compile(r"^```\w+\n# file: ([\w.-]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def run(command, rest, nats, data, token):
@@ -223,6 +227,8 @@ def run_page(page, write):
         login = any("$TOKEN" in command for _, _, command in blocks(page, lines))
         bus, rest, nats = start(data, login)
         try:
+            for name, text in FILE.findall("\n".join(lines)):
+                pathlib.Path(data, name).write_text(text)
             token = log_in(rest) if login else ""
             wait_for_demo(rest, token)
             ids = {}  # of executions: on the page, and here

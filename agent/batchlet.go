@@ -3,8 +3,14 @@ package agent
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
+	"maps"
+	"strings"
 	"sync"
+	"unicode/utf8"
+
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
 // BatchletFunc is the body of a step. It returns the step's exit status. An
@@ -25,6 +31,7 @@ type StepContext struct {
 	Parameters     map[string]string // of the execution
 	Properties     map[string]string // of the batchlet or other artifact
 	JobProperties  map[string]string
+	Values         map[string]string // that earlier steps of the job have set
 	// Partition is the number of the partition, from 0, and Partitions is how
 	// many there are. Partitions is 0 outside of partitions.
 	Partition, Partitions int
@@ -39,6 +46,7 @@ type stepState struct {
 	mu         sync.Mutex
 	exitStatus string
 	data       json.RawMessage
+	nextValues map[string]string // for later steps
 }
 
 // NewStepContext creates the context of a step; only runtimes need it. data is
@@ -69,6 +77,35 @@ func (s *StepContext) ExitStatus() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.exitStatus
+}
+
+// SetValue sets a value for the steps that begin after this one has ended. A
+// shell step gets it as JOBSTREAMER_VALUE_<NAME>, a batchlet in
+// [StepContext.Values]. All steps of a job together may set
+// [subjects.MaxValues] bytes.
+func (s *StepContext) SetValue(name, value string) error {
+	switch {
+	case !subjects.ValidValueName(name):
+		return fmt.Errorf("value %.80q: want a name of up to 64 of a-z, 0-9 and _ with no digit at the beginning", name)
+	case !utf8.ValidString(value) || strings.ContainsRune(value, 0):
+		return fmt.Errorf("value %s: want UTF-8 without NUL characters", name)
+	case len(name)+len(value) > subjects.MaxValues:
+		return fmt.Errorf("value %s: want at most %d bytes, got %d", name, subjects.MaxValues, len(value))
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.nextValues == nil {
+		s.nextValues = map[string]string{}
+	}
+	s.nextValues[name] = value
+	return nil
+}
+
+// NextValues returns the values set by SetValue; only runtimes need it.
+func (s *StepContext) NextValues() map[string]string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.nextValues)
 }
 
 // Load decodes into v the data that an earlier execution of this step saved in

@@ -1,7 +1,7 @@
 // Package subjects is the contract between the control bus and its agents:
 // subjects, headers, payloads and rules. The package imports only the standard
 // library. This text is enough to write an agent in any language;
-// agent/examples/agent.py is one in about four hundred lines.
+// agent/examples/agent.py is one in about five hundred lines.
 //
 //	jobstreamer.request.<app>.<pool>.<priority>.<execution>
 //	    [Request]: the bus asks one agent to run an execution (work queue)
@@ -267,17 +267,59 @@
 //	JOBSTREAMER_PARAM_<NAME>    one for each job parameter
 //	JOBSTREAMER_SCHEDULED_FOR   if the execution has scheduled_for
 //	JOBSTREAMER_SCHEDULED_DATE  if the execution has scheduled_date
+//	JOBSTREAMER_OUTPUT          a file to write to
+//	JOBSTREAMER_VALUE_<NAME>    one for each value that an earlier step has set
+//	JOBSTREAMER_PERSISTENT_DATA if an earlier execution of the step has set it
 //
 // In the name of a parameter's variable, ASCII letters are in upper case, ASCII
 // digits stay, and any other character becomes "_". If two parameters would be
 // the same variable, the agent ends the execution as failed, and the exception
 // names both.
 //
-// The exit code is the step's exit status; a step with another exit code than 0
-// has failed. When a step ends, the agent ends the processes that the step has
-// started; on Linux also those that have left its process group.
+// The exit code is the step's exit status, unless the process sets another one;
+// a step with another exit code than 0 has failed. When a step ends, the agent
+// ends the processes that the step has started; on Linux also those that have
+// left its process group.
 //
-// # Output
+// # Output of a step
+//
+// JOBSTREAMER_OUTPUT names an empty file. A process writes settings to it, in
+// UTF-8: one a line, or as several lines up to a word of its choice.
+//
+//	exit_status=NOTHING_TO_DO
+//	persistent_data=page 7
+//	value.count=17
+//	value.report<<END
+//	first line
+//	second line
+//	END
+//
+// The agent reads the file when the step ends, also if the step has failed or
+// was stopped. The first "=" or "<<" of a line ends the name. Empty lines count
+// only within a value; a CR at the end of a line is removed; if a name occurs
+// again, the last one counts. Another line, or a file of more than [MaxOutput]
+// bytes, fails the step, and the exception names the line; the file has no
+// effect then. [ParseOutput] is this format in Go.
+//
+//   - exit_status replaces the exit code as the step's exit status. It is one
+//     line, and not empty. It does not change whether the step has failed.
+//   - persistent_data is stored as a JSON string in the step's persistent_data.
+//     It has at most [MaxValues] bytes. The next execution of the step in the
+//     same job instance gets the text. If persistent_data is no string, because
+//     another runtime has set it, the process gets its JSON.
+//   - value.NAME is a value for the steps that begin later. NAME has up to 64 of
+//     a-z, 0-9 and "_" and does not begin with a digit; the variable has it in
+//     upper case. If several steps have set a value, that of the step which
+//     ended last counts.
+//
+// The values of a step are in "values" of its [StepExecution], and in "values"
+// of its [StepState] for a restart or a further attempt. So a step that is
+// skipped hands its values over too. When a step starts again, its earlier
+// values are gone. The values of all steps of a request and of the attempt have
+// at most [MaxValues] bytes together, names and texts; the step that exceeds
+// that fails.
+//
+// # Log messages
 //
 // An agent publishes log messages through JetStream and waits for the
 // acknowledgements. A process that writes faster than its lines can be stored

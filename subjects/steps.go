@@ -27,6 +27,8 @@ type StepExecution struct {
 	StartTime   Time        `json:"start_time,omitzero"`
 	EndTime     Time        `json:"end_time,omitzero"`
 	Metrics     Metrics     `json:"metrics,omitzero"` // of a step with partitions: their sum
+	// For later steps: see "Output of a step" in the comment of the package.
+	Values map[string]string `json:"values,omitempty"`
 	StepData
 	// The number of partitions, fixed when the step begins; 0: it has none.
 	PartitionCount int `json:"partition_count,omitempty"`
@@ -106,6 +108,8 @@ type StepState struct {
 	StartTime   Time    `json:"start_time,omitzero"`
 	EndTime     Time    `json:"end_time,omitzero"`
 	Metrics     Metrics `json:"metrics,omitzero"`
+	// Of its newest execution; they are gone when the step starts again.
+	Values map[string]string `json:"values,omitempty"`
 	StepData
 	PartitionCount int         `json:"partition_count,omitempty"`
 	Partitions     []Partition `json:"partitions,omitempty"` // all that have begun, by number

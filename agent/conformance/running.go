@@ -3,6 +3,7 @@ package conformance
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -24,6 +25,8 @@ var running = []testCase{
 	{"lines arrive in order with the names of their streams", testLines},
 	{"much output arrives in order, and all of it", testMuchOutput},
 	{"an execution fails if two parameters map to one variable", testCollidingParameters},
+	{"a step hands over what it writes to its output file", testOutputFile},
+	{"a bad line in the output file fails the step", testBadOutput},
 	{"a daemon ends with its step", testDaemon},
 }
 
@@ -135,6 +138,41 @@ func testEnvironment(r *room) {
 		if !slices.Contains(got, want) {
 			r.Errorf("the process does not see %s", want)
 		}
+	}
+}
+
+func testOutputFile(r *room) {
+	r.startAgent()
+	file := filepath.Join(r.witnessDir, "values")
+	show := `echo "$JOBSTREAMER_VALUE_A/$JOBSTREAMER_VALUE_B/$JOBSTREAMER_VALUE_C/$JOBSTREAMER_PERSISTENT_DATA" >> '` + file + `'`
+	req := r.newRequest(jobDefinition("false",
+		`printf 'exit_status=PART\npersistent_data=%s and 2\nvalue.b<<END\none\ntwo\nEND\n\nvalue.c=x=y\n' "$JOBSTREAMER_PERSISTENT_DATA" > "$JOBSTREAMER_OUTPUT"`, show))
+	// step-1 is skipped; its value is handed over all the same.
+	req.Steps = []subjects.StepState{
+		{Step: "step-1", BatchStatus: subjects.Completed, ExitStatus: "0", Starts: 1, Values: map[string]string{"a": "1", "b": "old"}},
+		{Step: "step-2", BatchStatus: subjects.Failed, ExitStatus: "1", Starts: 1, StepData: subjects.StepData{PersistentData: json.RawMessage(`"page 1"`)}, Values: map[string]string{"c": "old"}},
+	}
+	r.sendRequest(req)
+	r.awaitEnd(req.Execution.ID, subjects.Completed)
+	two := lastSteps(r.resultsOf(req.Execution.ID))["step-2"]
+	want := map[string]string{"b": "one\ntwo", "c": "x=y"}
+	if two.ExitStatus != "PART" || string(two.PersistentData) != `"page 1 and 2"` || !maps.Equal(two.Values, want) {
+		r.Errorf("step-2 ended with exit status %q, persistent data %s, values %q", two.ExitStatus, two.PersistentData, two.Values)
+	}
+	if got, _ := os.ReadFile(file); string(got) != "1/one\ntwo/x=y/\n" {
+		r.Errorf("step-3 got %q", got)
+	}
+}
+
+func testBadOutput(r *room) {
+	r.startAgent()
+	id := r.submitCommands(`printf 'value.a=1\ncount 17\n' > "$JOBSTREAMER_OUTPUT"`, r.witnessCommand("next"))
+	end := r.awaitEnd(id, subjects.Failed)
+	if s := lastSteps(r.resultsOf(id))["step-1"]; s.BatchStatus != subjects.Failed || !strings.Contains(s.Exception+end.Exception, "line 2") {
+		r.Errorf("step-1 is %s with %q, %q; want failed, and the line named", s.BatchStatus, s.Exception, end.Exception)
+	}
+	if r.witnessCount("next") != 0 {
+		r.Error("the next step ran")
 	}
 }
 

@@ -12,7 +12,7 @@ element. The first SIGTERM lets what runs come to its end, a second one stops it
 Processes that a step or a killed agent left are found by their environment, in /proc: on
 Linux alone.
 """
-import argparse, asyncio, contextlib, fcntl, glob, json, os, platform, re, signal, sys, time, uuid
+import argparse, asyncio, contextlib, fcntl, glob, json, os, platform, re, signal, sys, tempfile, time, uuid
 from pathlib import Path
 
 import nats
@@ -21,6 +21,7 @@ MAX_HOLD, LOST_AFTER, GRACE = 30, 3, 5  # seconds; heartbeat intervals; seconds 
 # Seconds that a body waits while no output can be stored; last lines that are
 # kept then.
 PATIENCE, TAIL = 60, 500
+MAX_OUTPUT, MAX_VALUES = 256 << 10, 64 << 10  # bytes of the output file, of the values of all steps
 # The broker's answer is not known.
 UNSURE = nats.errors.Error, OSError, asyncio.TimeoutError, ValueError, KeyError
 # The rest may hold credentials.
@@ -76,6 +77,41 @@ def plan(request):
             todo.append((name, command))
         name = step.get("next")
     return todo
+
+
+def output(file, others):
+    """The exit status, persistent data and values that a step has written to its output file.
+    Raises ValueError for a bad line, or too many bytes with the values of the other steps."""
+    found, values, lines = {}, {}, []
+    with contextlib.suppress(FileNotFoundError):
+        with open(os.open(file, os.O_RDONLY | os.O_NONBLOCK), "rb") as f:
+            lines = [line.removesuffix("\r") for line in f.read(MAX_OUTPUT + 1).decode().split("\n")]
+            if f.tell() > MAX_OUTPUT:
+                raise ValueError(f"want at most {MAX_OUTPUT} bytes")
+    rest = iter(enumerate(lines, 1))
+    for n, line in rest:
+        name, sign, value = re.fullmatch("([^=<]*(?:<(?!<)[^=<]*)*)(=|<<|)(.*)", line).groups()
+        if sign == "<<":
+            end, value = value, []
+            for _, more in rest:
+                if more == end:
+                    break
+                value.append(more)
+            else:
+                sign = ""
+            value, sign = "\n".join(value), sign if end else ""
+        if not line.strip():
+            continue
+        if sign and re.fullmatch("value[.][a-z_][a-z0-9_]{0,63}", name) and "\0" not in value:
+            values[name[len("value."):]] = value
+        elif sign and (name == "persistent_data" or name == "exit_status" and value and "\n" not in value):
+            found[name] = value
+        else:
+            raise ValueError(f"line {n}: want exit_status, persistent_data or value.name, then =VALUE or <<WORD, got {line[:40]!r}")
+    size = sum(len((k + v).encode()) for one in (*others, values) for k, v in one.items())
+    if size > MAX_VALUES or len(found.get("persistent_data", "").encode()) > MAX_VALUES:
+        raise ValueError(f"want values of all steps, and persistent data, of at most {MAX_VALUES} bytes")
+    return {**found, **({"values": values} if values else {})}
 
 
 class Attempt:
@@ -268,13 +304,29 @@ class Agent:
         env.update([self.mark.split("=", 1)], JOBSTREAMER_APP=a.app, JOBSTREAMER_JOB=a.job if fault else request["definition"]["id"],
                    JOBSTREAMER_EXECUTION_ID=str(a.id), JOBSTREAMER_ATTEMPT=str(request["attempt"]))
         status, news = "failed" if fault else "completed", []
+        values = {s["step_name"]: s["values"] for s in request.get("steps") or [] if s.get("values")}
         for i, (name, command) in enumerate(todo):
-            code = await self.process(a, command, {**env, "JOBSTREAMER_STEP": name})
+            values.pop(name, None)
+            if (data := steps[i].get("persistent_data")) is not None:
+                env["JOBSTREAMER_PERSISTENT_DATA"] = data if isinstance(data, str) else pack(data).decode()
+            else:
+                env.pop("JOBSTREAMER_PERSISTENT_DATA", None)
+            env.update({"JOBSTREAMER_VALUE_" + k.upper(): v for one in values.values() for k, v in one.items()})
+            with tempfile.TemporaryDirectory() as folder:
+                file = Path(folder, "output")
+                file.touch()
+                code = await self.process(a, command, {**env, "JOBSTREAMER_STEP": name, "JOBSTREAMER_OUTPUT": str(file)})
+                steps[i].update(exit_status=str(code), end_time=now())
+                try:
+                    steps[i].update(output(file, values.values()))
+                    values[name] = steps[i].get("values", {})
+                except (ValueError, OSError) as e:
+                    code = code or f"JOBSTREAMER_OUTPUT: {e}"
             status = "stopped" if a.wish == "stop" else "failed" if code else "completed"
-            steps[i].update(batch_status=status, exit_status=str(code), end_time=now())
+            steps[i]["batch_status"] = status
             news = steps[i:i + 2]
             if status != "completed" or a.wish:
-                fault = f"step {name}: exit code {code}" if status == "failed" else None
+                fault = f"step {name}: {code if isinstance(code, str) else f'exit code {code}'}" if status == "failed" else None
                 news = steps[i:i + 1]
                 break
             if i + 1 < len(todo):

@@ -23,6 +23,7 @@ func (r *jobRun) callBatchlet(ctx context.Context, s *jsl.Step, x *subjects.Step
 	c.ExecutionID, c.Attempt = e.ID, r.work.Attempt
 	c.Parameters = e.Parameters
 	c.Properties, c.JobProperties = propertyMap(s.Batchlet.Properties), propertyMap(r.jsl.Properties)
+	c.Values = r.handover.current()
 	c.Log = r.work.Log.Logger(s.ID)
 	defer func() {
 		if p := recover(); p != nil {
@@ -31,6 +32,13 @@ func (r *jobRun) callBatchlet(ctx context.Context, s *jsl.Step, x *subjects.Step
 		}
 		if exit == "" && err == nil {
 			exit = c.ExitStatus()
+		}
+		if values := c.NextValues(); len(values) > 0 {
+			if tooMany := r.handover.add(s.ID, values); tooMany == nil {
+				x.Values = values
+			} else if err == nil {
+				exit, err = "FAILED", tooMany
+			}
 		}
 	}()
 	return r.rt.host.Batchlets[s.Batchlet.Ref](ctx, c)

@@ -25,7 +25,8 @@
 //	            with it
 //	env.NAME    an environment variable
 //
-// The exit code is the exit status of the step, including "0". A step with
+// The exit code is the exit status of the step, including "0", unless the
+// process has written another one to the file JOBSTREAMER_OUTPUT. A step with
 // another code than zero has failed. So has a step that was killed by a signal;
 // its exit status is 128 plus the number of the signal. Transitions can match
 // each of them. Lines of stdout have the level info. Lines of stderr have the
@@ -46,6 +47,9 @@
 //	                            the execution that it restarts: RFC 3339
 //	JOBSTREAMER_SCHEDULED_DATE  the date of that time in the time zone of the
 //	                            schedule: 2026-11-24
+//	JOBSTREAMER_VALUE_<NAME>    a value that an earlier step has set
+//	JOBSTREAMER_PERSISTENT_DATA what an earlier execution of the step has set
+//	JOBSTREAMER_OUTPUT          the file for all of these: see package subjects
 //
 // If two parameters have the same variable, the execution fails before any step
 // runs.

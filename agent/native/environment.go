@@ -1,6 +1,7 @@
 package native
 
 import (
+	"encoding/json"
 	"slices"
 	"strconv"
 	"strings"
@@ -52,8 +53,9 @@ func IsPublic(name string) bool {
 }
 
 // stepEnvironment returns the environment of a step's process. If a variable
-// occurs twice, its last value counts.
-func (r *jobRun) stepEnvironment(s *jsl.Step) []string {
+// occurs twice, its last value counts. data is what an earlier execution of the
+// step has saved.
+func (r *jobRun) stepEnvironment(s *jsl.Step, data json.RawMessage) []string {
 	env := r.place.environment(r.rt.env)
 	for _, p := range slices.Concat(s.Properties, s.Batchlet.Properties) {
 		if name, ok := strings.CutPrefix(p.Name, "env."); ok && name != "" && !strings.Contains(name, "=") {
@@ -63,6 +65,12 @@ func (r *jobRun) stepEnvironment(s *jsl.Step) []string {
 	e := &r.work.Execution
 	for name, value := range e.Parameters {
 		env = append(env, subjects.ParameterVariable(name)+"="+value)
+	}
+	for name, value := range r.handover.current() {
+		env = append(env, subjects.ValueVariable(name)+"="+value)
+	}
+	if len(data) > 0 {
+		env = append(env, "JOBSTREAMER_PERSISTENT_DATA="+persistentText(data))
 	}
 	if !e.ScheduledFor.IsZero() {
 		env = append(env, "JOBSTREAMER_SCHEDULED_FOR="+e.ScheduledFor.String())

@@ -20,10 +20,11 @@ type jobRun struct {
 	place    workplace
 	previous map[string]*subjects.StepState // what earlier attempts and executions did, by step
 	lastID   int64                          // the last id given to a step execution
+	handover *handover                      // values for later steps
 }
 
 func newJobRun(rt *Runtime, job *jsl.Job, w *agent.Work, rep *agent.Reporter) *jobRun {
-	r := &jobRun{rt: rt, jsl: job, work: w, rep: rep}
+	r := &jobRun{rt: rt, jsl: job, work: w, rep: rep, handover: newHandover(w.Steps)}
 	if len(w.Steps) > 0 {
 		r.previous = make(map[string]*subjects.StepState, len(w.Steps))
 		for i := range w.Steps {
@@ -139,6 +140,7 @@ func (r *jobRun) runStep(ctx context.Context, s *jsl.Step) (subjects.StepExecuti
 		data = b.PersistentData
 	}
 	r.lastID++
+	r.handover.forget(s.ID)
 	x := subjects.StepExecution{ID: r.lastID, Step: s.ID, BatchStatus: subjects.Started, StartTime: subjects.Now()}
 	x.PersistentData = data
 	if err := r.rep.StepStarted(x); err != nil {
@@ -159,7 +161,7 @@ func (r *jobRun) runBatchlet(ctx context.Context, s *jsl.Step, x *subjects.StepE
 	var exit string
 	var err error
 	if s.Batchlet.Ref == Shell {
-		exit, err = r.runShell(ctx, s)
+		exit, err = r.runShell(ctx, s, x)
 	} else {
 		exit, err = r.callBatchlet(ctx, s, x)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/job-streamer/job-streamer-control-bus/agent"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
 // Shell is the name of the batchlet that runs a command or a script.
@@ -23,8 +24,9 @@ const Shell = jsl.ShellBatchlet
 // errTimeout ends a process that has run longer than its timeout.
 var errTimeout = errors.New("timeout")
 
-// runShell runs the process of a step. The exit status is its exit code.
-func (r *jobRun) runShell(ctx context.Context, s *jsl.Step) (string, error) {
+// runShell runs the process of a step. The exit status is the one that the
+// process has set, or else its exit code.
+func (r *jobRun) runShell(ctx context.Context, s *jsl.Step, x *subjects.StepExecution) (string, error) {
 	property := func(name string) string {
 		if v, ok := s.Batchlet.Properties.Get(name); ok {
 			return v
@@ -49,7 +51,12 @@ func (r *jobRun) runShell(ctx context.Context, s *jsl.Step) (string, error) {
 	if err := setUser(cmd, r.place.user); err != nil {
 		return "", err
 	}
-	cmd.Env = r.stepEnvironment(s)
+	file, remove, err := createOutputFile(&r.place)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", outputVariable, err)
+	}
+	defer remove()
+	cmd.Env = append(r.stepEnvironment(s, x.PersistentData), outputVariable+"="+file)
 	keep, err := parseBackground(property("background"))
 	if err != nil {
 		return "", err
@@ -57,11 +64,12 @@ func (r *jobRun) runShell(ctx context.Context, s *jsl.Step) (string, error) {
 	stdout, stderr := r.work.Log.Writer(agent.Stdout, "info", s.ID), r.work.Log.Writer(agent.Stderr, "warn", s.ID)
 	defer stdout.Close() //nolint:errcheck // always nil: the lines are on their way
 	defer stderr.Close() //nolint:errcheck // always nil
-	return r.rt.processes.runProcess(ctx, stepProcess{
+	exit, err := r.rt.processes.runProcess(ctx, stepProcess{
 		cmd: cmd, place: r.place, stdout: stdout, stderr: stderr, keepBackground: keep,
 		description: fmt.Sprintf("execution %d attempt %d step %s", r.work.Execution.ID, r.work.Attempt, s.ID),
 		warn:        func(line string) { r.work.Log.Line(agent.Own, "warn", s.ID, line) },
 	})
+	return r.applyOutput(s, x, file, exit, err)
 }
 
 // parseBackground parses the property background: whether to keep processes

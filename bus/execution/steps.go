@@ -113,7 +113,7 @@ func stepStates(before []subjects.StepState, id int64, steps []subjects.StepExec
 func stepState(was *subjects.StepState, id int64, s *subjects.StepExecution) subjects.StepState {
 	is := subjects.StepState{
 		Step: s.Step, BatchStatus: s.BatchStatus, ExitStatus: s.ExitStatus, Starts: was.Starts + 1,
-		ID: s.ID, ExecutionID: id, StartTime: s.StartTime, EndTime: s.EndTime, Metrics: s.Metrics,
+		ID: s.ID, ExecutionID: id, StartTime: s.StartTime, EndTime: s.EndTime, Metrics: s.Metrics, Values: s.Values,
 		PartitionCount: s.PartitionCount,
 	}
 	if !is.BatchStatus.Ended() { // the agent was lost

@@ -126,3 +126,18 @@ func TestStepStates(t *testing.T) {
 		})
 	}
 }
+
+// A step that starts again loses the values of its earlier execution.
+func TestStepValues(t *testing.T) {
+	steps := stepsFrom(t, `[
+		{"step_execution_id":1,"step_name":"a","batch_status":"failed","values":{"old":"1"}},
+		{"step_execution_id":2,"step_name":"b","batch_status":"completed","values":{"kept":"2"}}]`)
+	states := stepStates(nil, 1, steps)
+	if got := fmt.Sprint(states[0].Values, states[1].Values); got != "map[old:1] map[kept:2]" {
+		t.Errorf("the values are %s", got)
+	}
+	states = stepStates(states, 2, mergeSteps(nil, stepsFrom(t, `[{"step_execution_id":1,"step_name":"a","batch_status":"started"}]`)))
+	if got := fmt.Sprint(states[0].Values, states[1].Values); got != "map[] map[kept:2]" {
+		t.Errorf("after another start, the values are %s", got)
+	}
+}
