@@ -29,8 +29,8 @@ func (c Checkpoint) Load(v any) (bool, error) {
 }
 
 // ItemReader reads the items of a chunk step (9.1.1.1). All its methods are
-// called by one goroutine at a time. An error that wraps another keeps its
-// class: see [ErrorClass].
+// called by one goroutine at a time. Its errors can be skipped and retried by
+// their class: see [ErrorClass].
 type ItemReader[T any] interface {
 	// Open prepares the reader to read the item after the checkpoint, or the
 	// first one. It is called at the start of the step, and again after each
@@ -38,13 +38,16 @@ type ItemReader[T any] interface {
 	Open(ctx context.Context, last Checkpoint) error
 	// ReadItem returns the next item. At the end of the input it returns io.EOF
 	// itself. An error that wraps io.EOF is a failure to read, so a broken
-	// source does not look like a short one.
+	// source does not look like a short one. ctx ends when the step is stopped:
+	// a reader that waits for input then returns the error of ctx. The contexts of
+	// all other calls live on for the agent's grace period.
 	ReadItem(ctx context.Context) (T, error)
 	// CheckpointInfo returns the present position as a value for package
 	// encoding/json, at most 1 MiB of JSON. It is called before each commit.
 	CheckpointInfo(ctx context.Context) (any, error)
-	// Close is called at the end of the step and before each rollback, also
-	// when Open has failed. ctx has not ended, even if the step was stopped.
+	// Close is called once after each Open that has succeeded: at the end of the
+	// step, and before a rollback. ctx has not ended, even if the step was
+	// stopped.
 	Close(ctx context.Context) error
 }
 
