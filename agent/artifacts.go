@@ -2,7 +2,6 @@ package agent
 
 import (
 	"errors"
-	"fmt"
 	"reflect"
 )
 
@@ -17,7 +16,9 @@ type Artifacts struct {
 	Processors   map[string]Factory[ItemProcessor[any, any]]
 	Writers      map[string]Factory[ItemWriter[any]]
 	Algorithms   map[string]Factory[CheckpointAlgorithm]
-	Listeners    map[string]Factory[any]
+	Listeners    map[string]Factory[any] // of steps
+	JobListeners map[string]func(*JobContext) (JobListener, error)
+	Deciders     map[string]func(*DecisionContext) (Decider, error)
 	Mappers      map[string]Factory[PartitionMapper]
 	Collectors   map[string]Factory[PartitionCollector]
 	Analyzers    map[string]Factory[PartitionAnalyzer]
@@ -45,8 +46,8 @@ func Algorithm(ref string, f Factory[CheckpointAlgorithm]) Option {
 	return registerFactory("checkpoint algorithm", ref, f == nil, func(a *Artifacts) *map[string]Factory[CheckpointAlgorithm] { return &a.Algorithms }, f)
 }
 
-// Listener registers a listener. Its type L implements one or more of the
-// interfaces of listeners.
+// Listener registers a listener of steps. Its type L implements one or more of the
+// interfaces of listeners: [StepListener] and those of chunks and items.
 func Listener[L any](ref string, f Factory[L]) Option {
 	untyped := func(s *StepContext) (any, error) { return f(s) }
 	return registerFactory("listener", ref, f == nil, func(a *Artifacts) *map[string]Factory[any] { return &a.Listeners }, untyped)
@@ -74,21 +75,7 @@ func Reducer(ref string, f Factory[PartitionReducer]) Option {
 
 // registerFactory returns the option that adds a factory to one of the maps.
 func registerFactory[A any](what, ref string, missing bool, of func(*Artifacts) *map[string]Factory[A], f Factory[A]) Option {
-	return func(a *Agent) error {
-		m := of(&a.artifacts)
-		switch {
-		case ref == "":
-			return fmt.Errorf("%s: want a name", what)
-		case missing:
-			return fmt.Errorf("%s %s: want a factory, not nil", what, ref)
-		case (*m)[ref] != nil:
-			return fmt.Errorf("%s %s is registered twice", what, ref)
-		case *m == nil:
-			*m = map[string]Factory[A]{}
-		}
-		(*m)[ref] = f
-		return nil
-	}
+	return func(a *Agent) error { return registerIn(of(&a.artifacts), what, ref, missing, f) }
 }
 
 // UntypedReader returns a factory of readers whose items have the type any. It

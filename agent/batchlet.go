@@ -18,7 +18,9 @@ import (
 // COMPLETED if none was set. An error or a panic fails the step.
 //
 // When ctx ends the function should return soon; [context.Cause] returns the
-// reason.
+// reason. The step is STOPPED then if the function returns no error, or one that
+// wraps that of ctx or the reason. If it returns another error after a stop, the
+// step is FAILED.
 type BatchletFunc func(ctx context.Context, s *StepContext) (exitStatus string, err error)
 
 // StepContext gives an artifact its parameters and properties, and takes the
@@ -30,8 +32,10 @@ type StepContext struct {
 	Attempt        int
 	Parameters     map[string]string // of the execution
 	Properties     map[string]string // of the batchlet or other artifact
+	StepProperties map[string]string
 	JobProperties  map[string]string
 	Values         map[string]string // that earlier steps of the job have set
+	JobContext     *JobContext       // of the job, or of the flow of a split in which the step runs
 	// Partition is the number of the partition, from 0, and Partitions is how
 	// many there are. Partitions is 0 outside of partitions.
 	Partition, Partitions int
@@ -47,13 +51,18 @@ type stepState struct {
 	exitStatus string
 	data       json.RawMessage
 	nextValues map[string]string // for later steps
+	transient  any
+
+	batchStatus subjects.BatchStatus
+	exception   error
 }
 
 // NewStepContext creates the context of a step; only runtimes need it. data is
 // what an earlier execution of the step saved. save stores the data of this
 // one, and may be nil.
 func NewStepContext(data json.RawMessage, save func(json.RawMessage) error) *StepContext {
-	return &StepContext{stepState: &stepState{data: data, save: save}, Log: slog.New(slog.DiscardHandler)}
+	state := &stepState{data: data, save: save, batchStatus: subjects.Started}
+	return &StepContext{stepState: state, Log: slog.New(slog.DiscardHandler)}
 }
 
 // WithProperties returns the context of another artifact of the same step. It
@@ -64,15 +73,55 @@ func (s *StepContext) WithProperties(properties map[string]string) *StepContext 
 	return &c
 }
 
-// SetExitStatus sets the step's exit status. A status that the batchlet returns
-// takes precedence.
+// BatchStatus returns the batch status of the step. In AfterStep of a
+// [StepListener] it is the one with which the step will end.
+func (s *StepContext) BatchStatus() subjects.BatchStatus {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.batchStatus
+}
+
+// Err returns why the step has failed, or nil. It is for AfterStep.
+func (s *StepContext) Err() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.exception
+}
+
+// SetState sets the batch status of the step and why it has failed; only
+// runtimes need it.
+func (s *StepContext) SetState(status subjects.BatchStatus, why error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.batchStatus, s.exception = status, why
+}
+
+// SetTransientData keeps a value for other artifacts of this step, as long as
+// it runs.
+func (s *StepContext) SetTransientData(v any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.transient = v
+}
+
+// TransientData returns the value that SetTransientData was last called with.
+func (s *StepContext) TransientData() any {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.transient
+}
+
+// SetExitStatus sets the step's exit status. The last call wins. A status that
+// the batchlet returns is set when it returns. An empty text stands for the
+// step's batch status (8.7.1).
 func (s *StepContext) SetExitStatus(status string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.exitStatus = status
 }
 
-// ExitStatus returns the status set by the last call of SetExitStatus.
+// ExitStatus returns the exit status of the step, or an empty text as long as
+// none is set.
 func (s *StepContext) ExitStatus() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -56,3 +56,18 @@ func After(e Element, exitStatus string, failed bool) (Transition, bool) {
 	}
 	return Transition{}, false
 }
+
+// LeadsTo reports whether the element e may go on with the element target: by
+// its attribute next or by a transition.
+func LeadsTo(e Element, target string) bool {
+	next, transitions := exitsOf(e)
+	if next == target {
+		return true
+	}
+	for _, t := range transitions {
+		if t.Action == Next && t.To == target {
+			return true
+		}
+	}
+	return false
+}

@@ -1,9 +1,10 @@
-// Package native runs jobs in Go: one step after another. The batchlet of a
-// step is a shell command or a Go function of the program.
+// Package native runs jobs in Go. Package jobflow decides which element runs
+// next. The batchlet of a step is a shell command or a Go function of the
+// program, and so are deciders and listeners.
 //
-//	definition --> parse --> Unsupported? --> substitute --> steps --> transitions
-//	                                                           |            |
-//	                             ShellBatchlet or agent.BatchletFunc     Outcome
+//	definition --> parse --> Unsupported? --> substitute --> jobflow.Run --> Outcome
+//	                                                           |
+//	                 listeners, ShellBatchlet or agent.BatchletFunc, deciders
 //
 // An attempt of a job with elements that this package cannot run yet
 // ([Unsupported]) fails before any step runs.
@@ -31,6 +32,30 @@
 // its exit status is 128 plus the number of the signal. Transitions can match
 // each of them. Lines of stdout have the level info. Lines of stderr have the
 // level warn, because programs write much to stderr that is no error.
+//
+// # org.jobstreamer.batch.ConditionDecider
+//
+// The built-in decider answers a decision by conditions. The name of each
+// property is an answer, its value is the condition for it. The first property
+// whose condition holds is the answer; without one the job fails. A condition
+// is "otherwise", which always holds, or comparisons with " and " between them:
+//
+//	exit is COMPLETED         the exit status of the step before the decision
+//	step.load is not 1?       that of the newest execution of a step
+//	status.load is FAILED     its batch status
+//	param.rows >= 1000        a job parameter
+//
+// "is" and "is not" compare with a pattern, in which * stands for any characters
+// and ? for one. <, <=, > and >= compare numbers. Behind a flow that ends with a
+// split, or behind a split, exit stands for one step of each flow, and the
+// comparison must hold for all of them. A step that never ran and a parameter
+// that is not given have an empty text.
+//
+// # Listeners
+//
+// Listeners of the job are called before its first and after its last element,
+// those of a step before and after its body, in the order of the document. The
+// errors of all are failures: see [agent.JobListener] and [agent.StepListener].
 //
 // # The environment of a process
 //
@@ -102,7 +127,8 @@
 //
 // # Restarts and further attempts
 //
-// A completed step is skipped, unless it has allow_start_if_complete. The job
-// continues by the transition for the step's earlier exit status. A start_limit
-// counts over the whole job instance.
+// A completed step is skipped, unless it has allow_start_if_complete, and the
+// output says so. The job continues by the transition for the step's earlier
+// exit status. Decisions are asked again. A start_limit counts over the whole
+// job instance. The comment of package jobflow has all rules.
 package native

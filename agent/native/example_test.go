@@ -64,7 +64,8 @@ func importOrders(ctx context.Context, s *agent.StepContext) (string, error) {
 func ExampleUnsupported() {
 	job, err := jsl.ParseJSON([]byte(`{"id": "nightly", "steps": [
 		{"id": "load", "next": "both", "chunk": {"reader": {"ref": "r"}, "writer": {"ref": "w"}}},
-		{"id": "both", "flows": [{"id": "left", "steps": [{"id": "one"}]}]}]}`))
+		{"id": "both", "flows": [{"id": "left", "steps": [
+			{"id": "one", "partition": {"plan": {"partitions": 2}}}]}]}]}`))
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -74,6 +75,5 @@ func ExampleUnsupported() {
 	}
 	// Output:
 	// the chunk of step load
-	// split both
-	// flow left
+	// the partition of step one
 }

@@ -110,7 +110,7 @@ func (r *Runtime) Run(ctx context.Context, w *agent.Work, rep *agent.Reporter) a
 		return agent.Failure(fmt.Errorf("create the folder for the user %s: %w", r.runAs.Name, err))
 	}
 	defer run.place.remove()
-	return run.runElements(ctx)
+	return run.runJob(ctx)
 }
 
 // prepareJob returns the attempt's job with its parameters substituted. It
@@ -123,11 +123,8 @@ func (r *Runtime) prepareJob(w *agent.Work) (*jsl.Job, error) {
 	if not := Unsupported(job); len(not) > 0 {
 		return nil, fmt.Errorf("job %s: this agent cannot run %s", job.ID, strings.Join(not, ", "))
 	}
-	for _, c := range job.Components() {
-		if c.Ref != Shell && r.host.Batchlets[c.Ref] == nil {
-			known := append(slices.Sorted(maps.Keys(r.host.Batchlets)), Shell)
-			return nil, fmt.Errorf("job %s: %s: this agent has no batchlet %q, only %s", job.ID, c.Path, c.Ref, strings.Join(known, ", "))
-		}
+	if err := r.checkComponents(job); err != nil {
+		return nil, fmt.Errorf("job %s: %w", job.ID, err)
 	}
 	if one, other := subjects.CollidingParameters(w.Execution.Parameters); other != "" {
 		return nil, fmt.Errorf("job %s: the parameters %q and %q map to one environment variable, %s", job.ID, one, other, subjects.ParameterVariable(one))
@@ -136,6 +133,41 @@ func (r *Runtime) prepareJob(w *agent.Work) (*jsl.Job, error) {
 		return nil, fmt.Errorf("job %s: want at least one step", job.ID)
 	}
 	return job, nil
+}
+
+// checkComponents checks that the agent has every artifact that the job refers
+// to.
+func (r *Runtime) checkComponents(job *jsl.Job) error {
+	known := map[string][]string{
+		jsl.KindBatchlet:     append(slices.Sorted(maps.Keys(r.host.Batchlets)), Shell),
+		jsl.KindDecider:      append(slices.Sorted(maps.Keys(r.host.Artifacts.Deciders)), ConditionDecider),
+		jsl.KindJobListener:  slices.Sorted(maps.Keys(r.host.Artifacts.JobListeners)),
+		jsl.KindStepListener: slices.Sorted(maps.Keys(r.host.Artifacts.Listeners)),
+	}
+	for _, c := range job.Components() {
+		if slices.Contains(known[c.Kind], c.Ref) {
+			continue
+		}
+		only := ""
+		if names := known[c.Kind]; len(names) > 0 {
+			only = ", only " + strings.Join(names, ", ")
+		}
+		return fmt.Errorf("%s: this agent has no %s %q%s", c.Path, strings.ReplaceAll(c.Kind, "-", " "), c.Ref, only)
+	}
+	return checkConditions(job)
+}
+
+// checkConditions checks the properties of the decisions that use
+// [ConditionDecider].
+func checkConditions(job *jsl.Job) (err error) {
+	job.Walk(func(path string, e jsl.Element) {
+		if d, ok := e.(*jsl.Decision); ok && d.Decider.Ref == ConditionDecider && err == nil {
+			if _, fault := readConditions(d.Decider.Properties); fault != nil {
+				err = fmt.Errorf("%s/decision/properties: %w", path, fault)
+			}
+		}
+	})
+	return err
 }
 
 // Unsupported returns the elements of a job that this runtime cannot run, in
@@ -147,19 +179,11 @@ func Unsupported(j *jsl.Job) []string {
 			not = append(not, fmt.Sprintf(format, args...))
 		}
 	}
-	add(len(j.Listeners) > 0, "listeners of the job")
 	j.Walk(func(_ string, e jsl.Element) {
 		switch e := e.(type) {
-		case *jsl.Flow:
-			add(true, "flow %s", e.ID)
-		case *jsl.Split:
-			add(true, "split %s", e.ID)
-		case *jsl.Decision:
-			add(true, "decision %s", e.ID)
 		case *jsl.Step:
 			add(e.Chunk != nil, "the chunk of step %s", e.ID)
 			add(e.Partition != nil, "the partition of step %s", e.ID)
-			add(len(e.Listeners) > 0, "listeners of step %s", e.ID)
 		}
 	})
 	return not

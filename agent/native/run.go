@@ -2,11 +2,13 @@ package native
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
+	"errors"
+	"maps"
 	"strings"
+	"sync"
 
 	"github.com/job-streamer/job-streamer-control-bus/agent"
+	"github.com/job-streamer/job-streamer-control-bus/agent/jobflow"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
@@ -18,21 +20,30 @@ type jobRun struct {
 	work     *agent.Work
 	rep      *agent.Reporter
 	place    workplace
-	previous map[string]*subjects.StepState // what earlier attempts and executions did, by step
-	lastID   int64                          // the last id given to a step execution
-	handover *handover                      // values for later steps
+	handover *handover // values for later steps
+
+	mu     sync.Mutex
+	newest map[string]subjects.StepExecution // by step, for deciders; nil if there are none
 }
 
 func newJobRun(rt *Runtime, job *jsl.Job, w *agent.Work, rep *agent.Reporter) *jobRun {
 	r := &jobRun{rt: rt, jsl: job, work: w, rep: rep, handover: newHandover(w.Steps)}
-	if len(w.Steps) > 0 {
-		r.previous = make(map[string]*subjects.StepState, len(w.Steps))
+	if hasDecision(job) {
+		r.newest = make(map[string]subjects.StepExecution)
 		for i := range w.Steps {
-			r.previous[w.Steps[i].Step] = &w.Steps[i]
+			r.newest[w.Steps[i].Step] = jobflow.EarlierExecution(&w.Steps[i])
 		}
 	}
-	r.lastID = lastID(w.Request)
 	return r
+}
+
+func hasDecision(j *jsl.Job) (has bool) {
+	j.Walk(func(_ string, e jsl.Element) {
+		if _, ok := e.(*jsl.Decision); ok {
+			has = true
+		}
+	})
+	return has
 }
 
 // lastID returns the highest id of a step execution that an earlier attempt may
@@ -52,132 +63,70 @@ func lastID(q *subjects.Request) int64 {
 	return max(last, starts)
 }
 
-// runElements runs elements until a transition, a failure or a stop ends the
-// job. No element is reached twice: such a definition was refused.
-func (r *jobRun) runElements(ctx context.Context) agent.Outcome {
-	e := r.jsl.Elements[0]
-	if p := r.work.RestartPosition; p != "" {
-		if e = r.findElement(p); e == nil {
-			return agent.Failure(fmt.Errorf("job %s: the job no longer has the element %q, from which to restart", r.jsl.ID, p))
+// runJob runs the job between its listeners.
+func (r *jobRun) runJob(ctx context.Context) agent.Outcome {
+	t := &thread{run: r, job: r.newJobContext()}
+	listeners, err := t.createJobListeners()
+	if err != nil {
+		return agent.Failure(err)
+	}
+	o := t.runElements(ctx, listeners)
+	var why error
+	if o.BatchStatus == subjects.Failed {
+		why = errors.New(o.Exception)
+	}
+	t.job.SetState(o.BatchStatus, why)
+	after, cancel := r.rt.contextAfter(ctx)
+	defer cancel()
+	for _, l := range listeners {
+		if err := t.callSafely("", func() error { return l.AfterJob(after) }); err != nil { // 8.1.2
+			o.BatchStatus, o.RestartPosition = subjects.Failed, ""
+			if why == nil {
+				why = err
+				o.Exception = "job listener after the job: " + err.Error()
+			}
 		}
 	}
-	var trouble string // why the last step failed
-	for {
-		step := e.(*jsl.Step) // Unsupported refuses all others
-		end, err := r.runStep(ctx, step)
-		if err != nil {
-			return r.outcomeNotBegun(ctx, step, err)
-		}
-		if end.BatchStatus == subjects.Stopped {
-			return agent.Outcome{BatchStatus: subjects.Stopped, ExitStatus: "STOPPED", Exception: end.Exception}
-		}
-		trouble = ""
-		if end.BatchStatus == subjects.Failed {
-			trouble = fmt.Sprintf("step %s: %s", step.ID, end.Exception)
-		}
-		t, more := jsl.After(step, end.ExitStatus, trouble != "")
-		if !more || t.Action != jsl.Next {
-			return r.outcomeAfter(t, more, step, trouble)
-		}
-		if e = r.findElement(t.To); e == nil {
-			return agent.Failure(fmt.Errorf("step %s: the job does not have the next element, %q", step.ID, t.To))
-		}
-		if ctx.Err() != nil {
-			return agent.Outcome{BatchStatus: subjects.Stopped, ExitStatus: "STOPPED"}
-		}
-	}
-}
-
-func (r *jobRun) findElement(id string) jsl.Element {
-	for _, e := range r.jsl.Elements {
-		if e.ElementID() == id {
-			return e
-		}
-	}
-	return nil
-}
-
-// outcomeNotBegun returns the outcome of a job whose step could not begin.
-func (r *jobRun) outcomeNotBegun(ctx context.Context, s *jsl.Step, err error) agent.Outcome {
-	if ctx.Err() != nil {
-		return agent.Outcome{BatchStatus: subjects.Stopped, ExitStatus: "STOPPED"}
-	}
-	return agent.Failure(fmt.Errorf("step %s: %w", s.ID, err))
-}
-
-// outcomeAfter returns the outcome of a job that ends after the step s, by the
-// transition t or because no element follows.
-func (r *jobRun) outcomeAfter(t jsl.Transition, more bool, s *jsl.Step, trouble string) agent.Outcome {
-	o := agent.Outcome{ExitStatus: t.ExitStatus}
-	switch {
-	case !more, t.Action == jsl.End:
-		o.BatchStatus = subjects.Completed
-	case t.Action == jsl.Stop:
-		o.BatchStatus, o.RestartPosition = subjects.Stopped, t.Restart
-	default:
-		o.BatchStatus, o.Exception = subjects.Failed, trouble
-		if trouble == "" {
-			o.Exception = fmt.Sprintf("step %s: its transition on %q fails the job", s.ID, t.On)
-		}
-	}
-	if o.ExitStatus == "" {
+	o.ExitStatus = t.job.ExitStatus()
+	if o.ExitStatus == "" { // 8.7
 		o.ExitStatus = strings.ToUpper(string(o.BatchStatus))
 	}
 	return o
 }
 
-// runStep runs a step, or skips a completed one. It returns an error if the
-// step did not begin.
-func (r *jobRun) runStep(ctx context.Context, s *jsl.Step) (subjects.StepExecution, error) {
-	var data json.RawMessage
-	if b := r.previous[s.ID]; b != nil {
-		if b.BatchStatus == subjects.Completed && !s.AllowStartIfComplete.Or(false) {
-			return subjects.StepExecution{Step: s.ID, BatchStatus: b.BatchStatus, ExitStatus: b.ExitStatus}, nil
+// runElements calls the listeners before the job and runs its elements.
+func (t *thread) runElements(ctx context.Context, listeners []agent.JobListener) agent.Outcome {
+	for _, l := range listeners {
+		err := t.callSafely("", func() error { return l.BeforeJob(ctx) })
+		switch {
+		case err != nil && wasStop(ctx, err):
+			return agent.Outcome{BatchStatus: subjects.Stopped}
+		case err != nil: // 8.1.2
+			return agent.Outcome{BatchStatus: subjects.Failed, Exception: "job listener before the job: " + err.Error()}
 		}
-		if limit := s.StartLimit.Or(0); limit > 0 && b.Starts >= limit {
-			return subjects.StepExecution{}, fmt.Errorf("it was started %d times, its start limit is %d", b.Starts, limit)
-		}
-		data = b.PersistentData
 	}
-	r.lastID++
-	r.handover.forget(s.ID)
-	x := subjects.StepExecution{ID: r.lastID, Step: s.ID, BatchStatus: subjects.Started, StartTime: subjects.Now()}
-	x.PersistentData = data
-	if err := r.rep.StepStarted(x); err != nil {
-		return x, err
-	}
-	r.runBatchlet(ctx, s, &x)
-	x.EndTime = subjects.Now()
-	r.rep.StepEnded(x)
-	return x, nil
+	w := t.run.work
+	start := jobflow.Start{Steps: w.Steps, Position: w.RestartPosition, LastID: lastID(w.Request)}
+	o := jobflow.Run(ctx, t.run.jsl, start, t)
+	return agent.Outcome{BatchStatus: o.BatchStatus, Exception: o.Exception, RestartPosition: o.RestartPosition}
 }
 
-// runBatchlet runs the batchlet of the step and stores in x how it ended.
-func (r *jobRun) runBatchlet(ctx context.Context, s *jsl.Step, x *subjects.StepExecution) {
-	if s.Batchlet == nil {
-		x.BatchStatus, x.ExitStatus = subjects.Completed, "COMPLETED"
-		return
+func (r *jobRun) newJobContext() *agent.JobContext {
+	e := &r.work.Execution
+	c := agent.NewJobContext()
+	c.App, c.Job = e.App, r.jsl.ID
+	c.ExecutionID, c.InstanceID, c.Attempt = e.ID, e.InstanceID, r.work.Attempt
+	c.Parameters, c.JobProperties = maps.Clone(e.Parameters), propertyMap(r.jsl.Properties)
+	c.Log = r.work.Log.Logger("")
+	return c
+}
+
+// contextAfter returns the context for listeners that are called at the end of
+// a step or a job. After a stop it lives on for the agent's grace period, so
+// that they can clean up.
+func (r *Runtime) contextAfter(ctx context.Context) (context.Context, context.CancelFunc) {
+	if cause := context.Cause(ctx); errors.Is(cause, agent.ErrStopped) || errors.Is(cause, agent.ErrLeaving) {
+		return context.WithTimeout(context.WithoutCancel(ctx), r.host.Grace)
 	}
-	var exit string
-	var err error
-	if s.Batchlet.Ref == Shell {
-		exit, err = r.runShell(ctx, s, x)
-	} else {
-		exit, err = r.callBatchlet(ctx, s, x)
-	}
-	switch {
-	// A function that returns after a stop counts as stopped.
-	case ctx.Err() != nil && (err != nil || s.Batchlet.Ref != Shell):
-		x.BatchStatus = subjects.Stopped
-	case err != nil:
-		x.BatchStatus = subjects.Failed
-	default:
-		x.BatchStatus = subjects.Completed
-	}
-	if err != nil && !wasStop(ctx, err) {
-		x.Exception = err.Error()
-	}
-	if x.ExitStatus = exit; exit == "" {
-		x.ExitStatus = strings.ToUpper(string(x.BatchStatus))
-	}
+	return context.WithCancel(ctx)
 }

@@ -32,7 +32,10 @@ func batchletOptions() []agent.Option {
 
 // builtinComponents are the components that jobs of every application can name.
 func builtinComponents() []deploy.Component {
-	all := []deploy.Component{batchletComponent(native.Shell)}
+	all := []deploy.Component{
+		batchletComponent(native.Shell),
+		{Class: native.ConditionDecider, Ref: native.ConditionDecider, Kinds: []string{string(classfile.Decider)}},
+	}
 	for _, ref := range slices.Sorted(maps.Keys(ownBatchlets)) {
 		all = append(all, batchletComponent(ref))
 	}
