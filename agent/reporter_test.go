@@ -117,7 +117,7 @@ func TestStoredCheckpointsAreNotRepeated(t *testing.T) {
 // Changes that are too large for one result are in several, also at the end.
 func TestChangesOfManyPartitions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const count = 16
+		const count = 10
 		all := runReports(t, func(t *testing.T, r *agent.Reporter) {
 			s := newStep(1, "one", subjects.Started)
 			s.PartitionCount, s.ReaderCheckpoint = count, sized(900<<10)
@@ -133,12 +133,12 @@ func TestChangesOfManyPartitions(t *testing.T) {
 				s.Partitions[n].PersistentData = sized(250 << 10)
 			}
 			s.BatchStatus = subjects.Failed
-			r.StepEnded(s) // about 4 MB: with the terminal result
+			r.StepEnded(s) // 2.5 MB: with the terminal result
 			s = newStep(2, "two", subjects.Failed)
-			for range 40 {
+			for range 32 {
 				s.ID++
 				s.PersistentData = sized(250 << 10)
-				r.StepEnded(s) // 10 MB more than a result holds
+				r.StepEnded(s) // 8 MB more than a result holds
 			}
 		})
 		readers, users, later, largest := map[int]bool{}, map[int]bool{}, 0, 0
@@ -157,8 +157,8 @@ func TestChangesOfManyPartitions(t *testing.T) {
 			}
 			largest = max(largest, size)
 		}
-		if len(readers) != count || len(users) != count || later != 40 {
-			t.Errorf("%d checkpoints, %d user data and %d of later steps are stored, want %d, %d and 40", len(readers), len(users), later, count, count)
+		if len(readers) != count || len(users) != count || later != 32 {
+			t.Errorf("%d checkpoints, %d user data and %d of later steps are stored, want %d, %d and 32", len(readers), len(users), later, count, count)
 		}
 		for n := range count {
 			if !readers[n] || !users[n] {

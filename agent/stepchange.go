@@ -198,7 +198,11 @@ func (r *Reporter) takeFitting(all []change) (taken, rest []change) {
 // sizeOfStep returns a bound of the bytes that a step takes in a result, without
 // its partitions.
 func sizeOfStep(s *subjects.StepExecution) int {
-	return sizeOfData(&s.StepData) + 6*(len(s.Exception)+len(s.ExitStatus)+len(s.Step)) + 1000
+	size := sizeOfData(&s.StepData) + 6*(len(s.Exception)+len(s.ExitStatus)+len(s.Step)) + 1000
+	for name, value := range s.Values {
+		size += len(name) + 6*len(value) + 10
+	}
+	return size
 }
 
 func sizeOfPartition(p *subjects.Partition) int {

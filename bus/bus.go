@@ -46,6 +46,7 @@ type Bus struct {
 	Pauses      *Store[Pauses] // keys of PausesKey
 	Agents      *Store[Agent]
 	Executions  *Store[Execution]
+	StepData    *Store[StepData]
 	Fires       *Store[Fire]
 	Locks       *Store[int64]
 	Ledger      *Store[Ledger] // one key, LedgerKey
@@ -110,6 +111,7 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Bus, error) {
 		openStore(ctx, b, subjects.PausesBucket, &b.Pauses),
 		openStore(ctx, b, subjects.AgentsBucket, &b.Agents),
 		openStore(ctx, b, subjects.ExecutionsBucket, &b.Executions),
+		openStore(ctx, b, subjects.StepDataBucket, &b.StepData),
 		openStore(ctx, b, subjects.FiresBucket, &b.Fires),
 		openStore(ctx, b, subjects.LocksBucket, &b.Locks),
 		openStore(ctx, b, subjects.LimitsBucket, &b.Ledger),

@@ -5,6 +5,7 @@
 //
 //	apps jobs schedules agents                definitions, written by the REST API
 //	executions fires locks idempotency        the state of dispatch, written by compare-and-set only
+//	step_data                                 what steps keep for a restart, by job instance
 //	leases counters                           who does a leased task, the next free execution id
 //	samples                                   average load and memory of agents
 //

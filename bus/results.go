@@ -116,6 +116,18 @@ func DecodeResult(subject string, seq uint64, hdr nats.Header, data []byte) (*St
 	return r, nil
 }
 
+// PurgeResultsBefore removes the results of an execution before a sequence.
+func (b *Bus) PurgeResultsBefore(ctx context.Context, app, job string, id int64, sequence uint64) error {
+	s, err := b.JS.Stream(ctx, subjects.ResultsStream)
+	if err == nil {
+		err = s.Purge(ctx, jetstream.WithPurgeSubject(subjects.ResultFilter(app, job, id)), jetstream.WithPurgeSequence(sequence))
+	}
+	if err != nil {
+		return fmt.Errorf("purge results of %d before %d: %w", id, sequence, err)
+	}
+	return nil
+}
+
 // PurgeResults removes the results of an execution except the newest keep.
 func (b *Bus) PurgeResults(ctx context.Context, app, job string, id int64, keep uint64) error {
 	s, err := b.JS.Stream(ctx, subjects.ResultsStream)

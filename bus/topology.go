@@ -79,6 +79,7 @@ func Streams(replicas int, r Retention) []jetstream.StreamConfig {
 		kv(subjects.PausesBucket, 1),
 		kv(subjects.AgentsBucket, 1),
 		kv(subjects.ExecutionsBucket, 1),
+		kv(subjects.StepDataBucket, 1),
 		kv(subjects.FiresBucket, 1),
 		kv(subjects.LocksBucket, 1),
 		kv(subjects.LimitsBucket, 1),

@@ -41,6 +41,7 @@ const (
 	CalendarsBucket   = BucketPrefix + "calendars"    // derived from the name
 	PausesBucket      = BucketPrefix + "pauses"       // all, app.<app>: pauses of schedules
 	ExecutionsBucket  = BucketPrefix + "executions"   // <app>.<job>.<execution>
+	StepDataBucket    = BucketPrefix + "step_data"    // <app>.<job>.<instance>.<step>.<partition, or "step">
 	FiresBucket       = BucketPrefix + "fires"        // <app>.<job>.<unix second>
 	AgentsBucket      = BucketPrefix + "agents"       // <agent>
 	LeasesBucket      = BucketPrefix + "leases"       // <name>

@@ -42,7 +42,11 @@ func isAgentStatus(s subjects.BatchStatus) bool {
 
 // foldResult applies a result to the record e. It does so only if the result
 // was published to follow the record's last result.
-func foldResult(e *bus.Execution, r *bus.StoredResult) foldOutcome {
+func foldResult(e *bus.Execution, r *bus.StoredResult) foldOutcome { return foldWithData(e, r, nil) }
+
+// foldWithData is foldResult for a caller that stores what steps keep. It adds
+// that to data; the record does not hold it.
+func foldWithData(e *bus.Execution, r *bus.StoredResult, data stepChanges) foldOutcome {
 	switch {
 	case r.Sequence <= e.LastSequence:
 		return held
@@ -71,7 +75,7 @@ func foldResult(e *bus.Execution, r *bus.StoredResult) foldOutcome {
 		e.StartTime = r.Time
 	}
 	e.LogDropped = max(e.LogDropped, r.LogDropped)
-	e.StepExecutions = mergeSteps(e.StepExecutions, r.Steps)
+	mergeSteps(e, r, data)
 	if r.ExitStatus != "" {
 		e.ExitStatus = r.ExitStatus
 	}

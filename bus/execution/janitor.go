@@ -164,6 +164,11 @@ func (j *janitor) removeOne(ctx context.Context, app, job string, id int64) erro
 	if err := errors.Join(j.s.b.PurgeLogs(ctx, app, job, id), j.s.b.PurgeResults(ctx, app, job, id, 0)); err != nil {
 		return err
 	}
+	if e.Value.RestartedBy == 0 && e.Value.KeepsStepData() {
+		if err := j.s.b.PurgeStepData(ctx, &e.Value); err != nil {
+			return err
+		}
+	}
 	if e.Value.FireKey != "" {
 		if err := j.closeFire(ctx, e.Value.FireKey, id); err != nil {
 			return err

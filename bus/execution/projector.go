@@ -20,6 +20,14 @@ const (
 	// startDelay is the delay of the write of a start, in case the end follows,
 	// so that a short execution costs one write of its record.
 	startDelay = 100 * time.Millisecond
+	// progressEvery is the least time between two writes of a record that show
+	// the progress of steps only, such as the commits of a chunk.
+	progressEvery = time.Second
+	// maxPendingBytes is how much steps may keep in results of one execution
+	// that wait for the next write.
+	maxPendingBytes = 4 << 20
+	// maxFetchedBytes is the size of the results that the bus fetches ahead.
+	maxFetchedBytes = 64 << 20
 	// maxWrites is the maximum number of records that are written at a time;
 	// one write per execution.
 	maxWrites = 256
@@ -76,7 +84,13 @@ type track struct {
 	creating bool
 	queued   bool // in ready
 	timer    *time.Timer
+	due      time.Time // when timer fires
+	overdue  bool      // it was to be written while it was busy
 	pending  []pendingResult
+	// How much steps keep in the pending results, in bytes.
+	pendingBytes int
+	wrote        time.Time // when the record was last written
+	thin         thinning
 }
 
 // pendingResult is a result that is not folded yet.
@@ -104,7 +118,7 @@ func (p *projector) consumeResults(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("consume results: %w", err)
 	}
-	cc, err := cons.Consume(p.receiveResult, jetstream.PullMaxMessages(2000), jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) {
+	cc, err := cons.Consume(p.receiveResult, jetstream.PullMaxMessagesWithBytesLimit(2000, maxFetchedBytes), jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) {
 		p.b.Log.Debug("error from the consumer of results", "err", err)
 	}))
 	if err != nil {
@@ -167,25 +181,56 @@ func (p *projector) reportUnreadable(err error) {
 	}
 }
 
-// addResult adds a result to its track. It folds an end without delay, a start
-// or a step after startDelay.
+// addResult adds a result to its track. It folds an end without delay, a change
+// of the status after startDelay, and the progress of steps at most every
+// progressEvery.
 func (p *projector) addResult(r pendingResult) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	t := p.trackOf(trackKey{r.App, r.Job, r.ID})
 	t.pending = append(t.pending, r)
-	if r.BatchStatus.Ended() || r.ack == nil {
+	t.pendingBytes += keptBytes(r.Steps)
+	if r.BatchStatus.Ended() || r.ack == nil || t.pendingBytes > maxPendingBytes {
 		p.scheduleWrite(t)
 		return
 	}
-	if t.timer == nil && !p.closing {
-		t.timer = time.AfterFunc(startDelay, func() {
-			p.mu.Lock()
-			defer p.mu.Unlock()
-			t.timer = nil
-			p.scheduleWrite(t)
-		})
+	delay := startDelay
+	if t.rec != nil && t.rec.Attempt == r.Attempt && t.rec.BatchStatus == r.BatchStatus {
+		delay = max(delay, progressEvery-time.Since(t.wrote))
 	}
+	if !p.closing {
+		p.scheduleLater(t, delay)
+	}
+}
+
+// scheduleLater writes t after a delay, or earlier if that is due. p.mu is held.
+func (p *projector) scheduleLater(t *track, delay time.Duration) {
+	due := time.Now().Add(delay)
+	if t.timer != nil {
+		if due.Before(t.due) {
+			t.due = due
+			t.timer.Reset(delay)
+		}
+		return
+	}
+	t.due = due
+	t.timer = time.AfterFunc(delay, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		t.timer = nil
+		p.scheduleWrite(t)
+	})
+}
+
+// keptBytes returns how much the steps of a result keep.
+func keptBytes(steps []subjects.StepExecution) (n int) {
+	for i := range steps {
+		n += sizeOf(&steps[i].StepData)
+		for j := range steps[i].Partitions {
+			n += sizeOf(&steps[i].Partitions[j].StepData)
+		}
+	}
+	return n
 }
 
 func (p *projector) trackOf(key trackKey) *track {
@@ -201,6 +246,7 @@ func (p *projector) trackOf(key trackKey) *track {
 // is held.
 func (p *projector) scheduleWrite(t *track) {
 	if t.busy || t.queued || len(t.pending) == 0 {
+		t.overdue = t.busy
 		return
 	}
 	if p.writes >= maxWrites {
@@ -213,7 +259,7 @@ func (p *projector) scheduleWrite(t *track) {
 
 // writeRecord folds the pending results and writes the record. p.mu is held.
 func (p *projector) writeRecord(t *track) {
-	t.busy = true
+	t.busy, t.overdue, t.wrote = true, false, time.Now()
 	p.writes++
 	if t.rec == nil {
 		go p.loadRecord(t)
@@ -222,7 +268,8 @@ func (p *projector) writeRecord(t *track) {
 	// Stable, since refoldMissing puts what it read before its duplicates.
 	slices.SortStableFunc(t.pending, func(a, b pendingResult) int { return cmp.Compare(a.Sequence, b.Sequence) })
 	e := *t.rec
-	folded, missing := p.foldPending(t, &e)
+	data := stepChanges{}
+	folded, missing := p.foldPending(t, &e, data)
 	switch {
 	case e.LastSequence > t.rec.LastSequence:
 	case missing:
@@ -234,20 +281,39 @@ func (p *projector) writeRecord(t *track) {
 	}
 	taken := t.pending[:folded:folded]
 	t.pending = t.pending[folded:]
-	// The callback may run before Write returns.
-	p.b.Executions.Write(e.Key(), e, t.rev, func(rev uint64, err error) {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.writeDone(t, taken, &e, rev, err)
-	})
+	t.pendingBytes = 0
+	write := func() {
+		// The callback may run before Write returns.
+		p.b.Executions.Write(e.Key(), e, t.rev, func(rev uint64, err error) {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.writeDone(t, taken, &e, rev, err)
+		})
+	}
+	if len(data) == 0 {
+		write()
+		return
+	}
+	go func() { // first what steps keep: the record must not be ahead of it
+		ctx, cancel := context.WithTimeout(context.Background(), 2*bus.AckTimeout)
+		defer cancel()
+		if err := storeStepData(ctx, p.b, &e, data); err != nil {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.writeDone(t, taken, nil, 0, err)
+			return
+		}
+		write()
+	}()
 }
 
-// foldPending folds the pending results into e and returns how many it folded.
+// foldPending folds the pending results into e and data, and returns how many it
+// folded.
 // missing is true if a result before the next one is missing. p.mu is held.
-func (p *projector) foldPending(t *track, e *bus.Execution) (folded int, missing bool) {
+func (p *projector) foldPending(t *track, e *bus.Execution, data stepChanges) (folded int, missing bool) {
 	skippedCount := 0
 	for i, r := range t.pending {
-		switch foldResult(e, r.StoredResult) {
+		switch foldWithData(e, r.StoredResult, data) {
 		case gap:
 			folded, missing = i, true
 		case skipped:
@@ -299,6 +365,10 @@ func (p *projector) writeDone(t *track, taken []pendingResult, e *bus.Execution,
 	if e != nil {
 		t.rec, t.rev = e, rev
 		p.x.PutExecution(e, rev)
+		p.thinResults(t, e, taken)
+		if !mayRestart(e.BatchStatus) && e.KeepsStepData() {
+			go p.purgeStepData(e)
+		}
 		if e.BatchStatus.Ended() && e.Exclusive {
 			go p.releaseLock(e.App, e.Job, e.ID)
 		}
@@ -311,10 +381,11 @@ func (p *projector) writeDone(t *track, taken []pendingResult, e *bus.Execution,
 			_ = r.ack() // if this fails, it is delivered again, and skipped as held
 		}
 	}
-	if len(t.pending) > 0 {
-		p.scheduleWrite(t)
-	} else {
+	switch {
+	case len(t.pending) == 0:
 		p.releaseTrack(t)
+	case t.overdue || t.timer == nil:
+		p.scheduleWrite(t)
 	}
 	p.writeReady()
 }

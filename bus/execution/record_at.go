@@ -79,7 +79,8 @@ func wasTaken(e *bus.Execution, r *bus.StoredResult) (taken, known bool) {
 func rewindRecord(e *bus.Execution, r *bus.StoredResult) {
 	e.BatchStatus, e.ExitStatus, e.Exception = r.BatchStatus, r.ExitStatus, r.Exception
 	if !r.BatchStatus.Ended() {
-		e.EndTime, e.StepExecutions = 0, r.Steps
+		e.EndTime, e.StepExecutions = 0, nil
+		mergeSteps(e, r, nil)
 		return
 	}
 	if e.ExitStatus == "" {

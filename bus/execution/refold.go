@@ -91,6 +91,7 @@ func (p *projector) refoldMissing(t *track, e *bus.Execution) {
 	ctx, cancel := context.WithTimeout(context.Background(), 4*bus.AckTimeout)
 	defer cancel()
 	var missing []pendingResult
+	kept := 0
 	last, err := p.b.LastResult(ctx, t.app, t.job, t.id)
 	for seq := e.LastSequence + 1; err == nil; {
 		var r *bus.StoredResult
@@ -98,7 +99,8 @@ func (p *projector) refoldMissing(t *track, e *bus.Execution) {
 			break
 		}
 		missing = append(missing, pendingResult{r, nil})
-		if r.Sequence >= last.Sequence || len(missing) == maxFolded {
+		kept += keptBytes(r.Steps)
+		if r.Sequence >= last.Sequence || len(missing) == maxFolded || kept > maxPendingBytes {
 			break
 		}
 		seq = r.Sequence + 1

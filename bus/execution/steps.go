@@ -5,38 +5,76 @@ import (
 	"encoding/json"
 	"slices"
 
+	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// mergeSteps merges each changed step into the one with its id, or appends it if
-// it is new.
-func mergeSteps(steps, changed []subjects.StepExecution) []subjects.StepExecution {
-	if len(changed) == 0 {
-		return steps
+// mergeSteps merges each step that the result r has into the record's step with
+// its id, or appends it if it is new. It adds what the steps keep to data, unless
+// that is nil; the record has the sizes only.
+func mergeSteps(e *bus.Execution, r *bus.StoredResult, data stepChanges) {
+	if len(r.Steps) == 0 {
+		return
 	}
-	steps = slices.Clone(steps) // a reader may hold the old slice
-	for _, c := range changed {
-		if i := slices.IndexFunc(steps, func(s subjects.StepExecution) bool { return s.ID == c.ID }); i >= 0 {
-			steps[i] = mergeStep(steps[i], c)
-		} else {
-			steps = append(steps, mergeStep(subjects.StepExecution{}, c))
+	steps := slices.Clone(e.StepExecutions) // a reader may hold the old slice
+	for i := range r.Steps {
+		c := &r.Steps[i]
+		at := slices.IndexFunc(steps, func(s subjects.StepExecution) bool { return s.ID == c.ID })
+		isNew := at < 0
+		if isNew {
+			at, steps = len(steps), append(steps, beginStep(e, steps, c))
+		}
+		was := steps[at]
+		steps[at] = mergeStep(was, *c)
+		if data != nil {
+			data.addStep(e, r.Sequence, &was, c)
 		}
 	}
-	return steps
+	e.StepExecutions = steps
+}
+
+// beginStep returns a step execution before its first result. It keeps what the
+// execution of the step before it kept.
+func beginStep(e *bus.Execution, steps []subjects.StepExecution, c *subjects.StepExecution) subjects.StepExecution {
+	was := subjects.StepState{}
+	for i := range e.Before {
+		if e.Before[i].Step == c.Step {
+			was = e.Before[i]
+		}
+	}
+	for i := range steps {
+		if steps[i].Step == c.Step {
+			was = stepState(&was, e.ID, &steps[i])
+		}
+	}
+	s := subjects.StepExecution{StepData: was.StepData}
+	if keepsPartitions(&was, c) { // those that are completed do not run again
+		s.Partitions = was.Partitions
+	}
+	return s
+}
+
+// keepsPartitions reports whether the partitions of an earlier execution of a
+// step count for the next one (section 10.8.5).
+func keepsPartitions(was *subjects.StepState, next *subjects.StepExecution) bool {
+	return !next.PartitionsOverride && was.BatchStatus != subjects.Completed && was.PartitionCount == next.PartitionCount
 }
 
 // mergeStep returns the step s as a result changed it. A result has only those
 // partitions that changed.
 func mergeStep(s, changed subjects.StepExecution) subjects.StepExecution {
-	data, partitions := s.StepData, slices.Clone(s.Partitions)
+	data, partitions := s.StepData, s.Partitions
+	if len(changed.Partitions) > 0 || changed.BatchStatus == subjects.Completed {
+		partitions = slices.Clone(partitions)
+	}
 	s = changed
-	s.StepData = mergeData(data, changed.StepData, s.BatchStatus)
+	s.StepData = mergeSizes(data, changed.StepData, s.BatchStatus)
 	for _, p := range changed.Partitions {
-		i, found := slices.BinarySearchFunc(partitions, p.Number, func(o subjects.Partition, n int) int { return cmp.Compare(o.Number, n) })
+		i, found := findPartition(partitions, p.Number)
 		if !found {
 			partitions = slices.Insert(partitions, i, subjects.Partition{Number: p.Number})
 		}
-		p.StepData = mergeData(partitions[i].StepData, p.StepData, p.BatchStatus)
+		p.StepData = mergeSizes(partitions[i].StepData, p.StepData, p.BatchStatus)
 		partitions[i] = p
 	}
 	if s.BatchStatus == subjects.Completed {
@@ -48,32 +86,37 @@ func mergeStep(s, changed subjects.StepExecution) subjects.StepExecution {
 	return s
 }
 
-// mergeData returns what a step keeps after a change: what is absent is as
-// before. A completed one keeps no checkpoints.
-func mergeData(was, changed subjects.StepData, status subjects.BatchStatus) subjects.StepData {
-	is := subjects.StepData{
-		PersistentData:   mergeValue(was.PersistentData, changed.PersistentData),
-		ReaderCheckpoint: mergeValue(was.ReaderCheckpoint, changed.ReaderCheckpoint),
-		WriterCheckpoint: mergeValue(was.WriterCheckpoint, changed.WriterCheckpoint),
-	}
-	if status == subjects.Completed {
-		is = withoutCheckpoints(is)
-	}
-	return is
+func findPartition(all []subjects.Partition, number int) (at int, found bool) {
+	return slices.BinarySearchFunc(all, number, func(p subjects.Partition, n int) int { return cmp.Compare(p.Number, n) })
 }
 
-func mergeValue(was, changed json.RawMessage) json.RawMessage {
+// mergeSizes returns what a record shows of what a step keeps: sizes. Records of
+// older releases have user data in place, which stays there until it changes.
+func mergeSizes(was, changed subjects.StepData, status subjects.BatchStatus) subjects.StepData {
+	mergeSize(&was.PersistentData, &was.Sizes.PersistentData, changed.PersistentData)
+	mergeSize(&was.ReaderCheckpoint, &was.Sizes.ReaderCheckpoint, changed.ReaderCheckpoint)
+	mergeSize(&was.WriterCheckpoint, &was.Sizes.WriterCheckpoint, changed.WriterCheckpoint)
+	if status == subjects.Completed {
+		was = withoutCheckpoints(was)
+	}
+	return was
+}
+
+func mergeSize(inline *json.RawMessage, size *int, changed json.RawMessage) {
 	switch {
 	case len(changed) == 0:
-		return was
+		return
 	case string(changed) == string(subjects.None):
-		return nil
+		*size = 0
+	default:
+		*size = len(changed)
 	}
-	return changed
+	*inline = nil
 }
 
 func withoutCheckpoints(d subjects.StepData) subjects.StepData {
 	d.ReaderCheckpoint, d.WriterCheckpoint = nil, nil
+	d.Sizes.ReaderCheckpoint, d.Sizes.WriterCheckpoint = 0, 0
 	return d
 }
 
@@ -91,6 +134,19 @@ func closePartitions(all []subjects.Partition, status subjects.BatchStatus, end 
 		}
 	}
 	return all
+}
+
+// withoutPartitions returns steps as the execution of a request has them: its
+// "steps" have the partitions, and a claim repeats the execution.
+func withoutPartitions(steps []subjects.StepExecution) []subjects.StepExecution {
+	if !slices.ContainsFunc(steps, func(s subjects.StepExecution) bool { return len(s.Partitions) > 0 }) {
+		return steps
+	}
+	steps = slices.Clone(steps)
+	for i := range steps {
+		steps[i].Partitions = nil
+	}
+	return steps
 }
 
 // stepStates returns what a further attempt or a restart needs to know of each
@@ -119,18 +175,10 @@ func stepState(was *subjects.StepState, id int64, s *subjects.StepExecution) sub
 	if !is.BatchStatus.Ended() { // the agent was lost
 		is.BatchStatus = subjects.Failed
 	}
-	is.StepData = mergeData(was.StepData, s.StepData, is.BatchStatus)
-	if !s.PartitionsOverride && was.BatchStatus != subjects.Completed && was.PartitionCount == s.PartitionCount {
-		is.Partitions = slices.Clone(was.Partitions)
+	is.StepData = s.StepData
+	if is.BatchStatus == subjects.Completed { // older releases kept them
+		is.StepData = withoutCheckpoints(is.StepData)
 	}
-	for _, p := range s.Partitions {
-		i, found := slices.BinarySearchFunc(is.Partitions, p.Number, func(o subjects.Partition, n int) int { return cmp.Compare(o.Number, n) })
-		if !found {
-			is.Partitions = slices.Insert(is.Partitions, i, subjects.Partition{Number: p.Number})
-		}
-		p.StepData = mergeData(is.Partitions[i].StepData, p.StepData, p.BatchStatus)
-		is.Partitions[i] = p
-	}
-	is.Partitions = closePartitions(is.Partitions, subjects.Failed, is.EndTime)
+	is.Partitions = closePartitions(s.Partitions, subjects.Failed, is.EndTime)
 	return is
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
@@ -16,6 +17,48 @@ func dataOf(d subjects.StepData, all []subjects.Partition) string {
 		text += fmt.Sprintf(" | %d %s %s %s", p.Number, p.BatchStatus, p.PersistentData, p.ReaderCheckpoint)
 	}
 	return strings.TrimSpace(text)
+}
+
+// keeper folds results as a projector does; stored stands for the bucket.
+type keeper struct {
+	e      *bus.Execution
+	stored map[stepKey]*bus.StepData
+	n      uint64
+}
+
+// fold folds a result that says something about step S.
+func (k *keeper) fold(t *testing.T, id int, text string) {
+	t.Helper()
+	k.n++
+	r := &bus.StoredResult{Sequence: k.n}
+	r.Steps = stepsFrom(t, fmt.Sprintf(`[{"step_execution_id":%d,"step_name":"S",%s}]`, id, text))
+	data := stepChanges{}
+	mergeSteps(k.e, r, data)
+	for key, c := range data {
+		if is := c.applyTo(k.stored[key], k.e.ID, key); is != nil {
+			k.stored[key] = is
+		}
+	}
+}
+
+// fill adds to states what the steps keep.
+func (k *keeper) fill(t *testing.T, all []subjects.StepState) {
+	t.Helper()
+	one := func(d *subjects.StepData, key stepKey) {
+		var stored *subjects.StepData
+		if v := k.stored[key]; v != nil {
+			stored = &v.StepData
+		}
+		if err := fillData(d, stored); err != nil {
+			t.Errorf("%v: %v", key, err)
+		}
+	}
+	for i := range all {
+		one(&all[i].StepData, stepKey{"S", bus.WholeStep})
+		for j := range all[i].Partitions {
+			one(&all[i].Partitions[j].StepData, stepKey{"S", all[i].Partitions[j].Number})
+		}
+	}
 }
 
 func stepsFrom(t *testing.T, text string) []subjects.StepExecution {
@@ -54,7 +97,7 @@ func TestMergeSteps(t *testing.T) {
 			`"batch_status":"started","partition_count":3,"partitions":[{"partition":0,"batch_status":"started","reader_checkpoint":1}]`,
 			`"batch_status":"started","partition_count":3,"partitions":[{"partition":2,"batch_status":"failed"},{"partition":1,"batch_status":"started"}]`,
 			`"batch_status":"started","partition_count":3`,
-		}, "| 0 started  1 | 1 started   | 2 failed  20"},
+		}, "| 0 failed  1 | 1 failed   | 2 failed  20"},
 		{"a completed partition has no checkpoints", []string{
 			`"batch_status":"started","partition_count":2,"partitions":[{"partition":1,"batch_status":"started","persistent_data":7,"reader_checkpoint":20}]`,
 			`"batch_status":"started","partition_count":2,"partitions":[{"partition":1,"batch_status":"completed"}]`,
@@ -66,14 +109,13 @@ func TestMergeSteps(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			var steps []subjects.StepExecution
+			k := &keeper{e: &bus.Execution{}, stored: map[stepKey]*bus.StepData{}}
 			for _, r := range test.results {
-				steps = mergeSteps(steps, stepsFrom(t, `[{"step_execution_id":1,"step_name":"S",`+r+`}]`))
+				k.fold(t, 1, r)
 			}
-			if len(steps) != 1 {
-				t.Fatalf("%d steps", len(steps))
-			}
-			if got := dataOf(steps[0].StepData, steps[0].Partitions); got != test.want {
+			all := stepStates(nil, 7, k.e.StepExecutions)
+			k.fill(t, all)
+			if got := dataOf(all[0].StepData, all[0].Partitions); got != test.want {
 				t.Errorf("the step keeps %q, want %q", got, test.want)
 			}
 		})
@@ -108,10 +150,17 @@ func TestStepStates(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			all := stepStates(nil, 7, stepsFrom(t, `[{"step_execution_id":3,"step_name":"S",`+test.before+`}]`))
+			k := &keeper{e: &bus.Execution{}, stored: map[stepKey]*bus.StepData{}}
+			k.e.ID = 7
+			k.fold(t, 3, test.before)
+			all := stepStates(nil, 7, k.e.StepExecutions)
 			if test.again != "" {
-				all = stepStates(all, 8, stepsFrom(t, `[{"step_execution_id":1,"step_name":"S",`+test.again+`}]`))
+				k.e = &bus.Execution{Before: all}
+				k.e.ID = 8
+				k.fold(t, 1, test.again)
+				all = stepStates(all, 8, k.e.StepExecutions)
 			}
+			k.fill(t, all)
 			if len(all) != 1 {
 				t.Fatalf("%d steps", len(all))
 			}
@@ -136,7 +185,11 @@ func TestStepValues(t *testing.T) {
 	if got := fmt.Sprint(states[0].Values, states[1].Values); got != "map[old:1] map[kept:2]" {
 		t.Errorf("the values are %s", got)
 	}
-	states = stepStates(states, 2, mergeSteps(nil, stepsFrom(t, `[{"step_execution_id":1,"step_name":"a","batch_status":"started"}]`)))
+	e := &bus.Execution{Before: states}
+	r := &bus.StoredResult{}
+	r.Steps = stepsFrom(t, `[{"step_execution_id":1,"step_name":"a","batch_status":"started"}]`)
+	mergeSteps(e, r, nil)
+	states = stepStates(states, 2, e.StepExecutions)
 	if got := fmt.Sprint(states[0].Values, states[1].Values); got != "map[] map[kept:2]" {
 		t.Errorf("after another start, the values are %s", got)
 	}

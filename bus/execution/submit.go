@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -352,10 +353,16 @@ func (s *Service) requestAttempt(rec *bus.Execution, attempt int, expected uint6
 		Execution: rec.Execution, Attempt: attempt, ExpectedSequence: expected, Definition: rec.Definition,
 		Steps: rec.Before, RestartPosition: rec.StartPosition, Time: subjects.Now(),
 	}
+	done := make(chan error, 1)
 	if attempt > 1 {
 		r.Steps = stepStates(rec.Before, rec.ID, rec.StepExecutions)
+		r.Execution.StepExecutions = withoutPartitions(rec.StepExecutions)
 	}
-	done := make(chan error, 1)
+	if rec.KeepsStepData() {
+		r.Steps = slices.Clone(r.Steps)
+		go func() { done <- s.requestWithData(rec, r) }()
+		return done
+	}
 	s.b.Request(r, func(err error) { done <- err })
 	return done
 }

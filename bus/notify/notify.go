@@ -240,7 +240,8 @@ func (n *Notifier) statusMessage(e *bus.Execution, kind, id string) *senders.Mes
 	x.StepExecutions = make([]subjects.StepExecution, len(e.StepExecutions))
 	for i := range e.StepExecutions {
 		x.StepExecutions[i] = e.StepExecutions[i]
-		x.StepExecutions[i].PersistentData, x.StepExecutions[i].Values = nil, nil
+		x.StepExecutions[i].StepData, x.StepExecutions[i].Values = subjects.StepData{}, nil
+		x.StepExecutions[i].Partitions = nil
 	}
 	return &senders.Message{
 		ID: id, Kind: senders.KindStatus, Type: kind, Time: subjects.Now(),
