@@ -228,7 +228,7 @@ def run_page(page, write):
         bus, rest, nats = start(data, login)
         try:
             for name, text in FILE.findall("\n".join(lines)):
-                pathlib.Path(data, name).write_text(text)
+                pathlib.Path(data, name).write_text(text.replace("http://127.0.0.1:45102", rest))
             token = log_in(rest) if login else ""
             wait_for_demo(rest, token)
             ids = {}  # of executions: on the page, and here

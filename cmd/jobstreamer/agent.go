@@ -110,7 +110,7 @@ func (p *program) runAgent(ctx context.Context, s agentSettings) error {
 	}
 	defer unlock()
 	// Check the settings before waiting for NATS.
-	if _, err := agent.New(s.agentConfig(nil), batchletOptions()...); err != nil {
+	if _, err := agent.New(s.agentConfig(nil), artifactOptions(p.env, s.runAs)...); err != nil {
 		return agentFlagError(err)
 	}
 	ctx, stop := untilSignal(ctx, func() { log.Info("shutting down; a second signal exits immediately", "drain", s.drainTime.String()) }, s.runtime.Kill)
@@ -132,7 +132,7 @@ func (p *program) runAgent(ctx context.Context, s agentSettings) error {
 	defer conn.Close()
 	cfg := s.agentConfig(conn)
 	cfg.Log = log
-	a, err := agent.New(cfg, batchletOptions()...)
+	a, err := agent.New(cfg, artifactOptions(p.env, s.runAs)...)
 	if err != nil {
 		return agentFlagError(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/job-streamer/job-streamer-control-bus/agent"
+	"github.com/job-streamer/job-streamer-control-bus/agent/builtin"
 	"github.com/job-streamer/job-streamer-control-bus/agent/native"
 	"github.com/job-streamer/job-streamer-control-bus/deploy"
 	"github.com/job-streamer/job-streamer-control-bus/deploy/classfile"
@@ -22,8 +23,14 @@ var ownBatchlets = map[string]agent.BatchletFunc{
 	v1.TestBatchlet: runNoop,
 }
 
-func batchletOptions() []agent.Option {
-	var all []agent.Option
+// artifactOptions registers what the agents of this program can run. runAs is the
+// user of the processes of jobs, empty for the agent's own.
+func artifactOptions(env map[string]string, runAs string) []agent.Option {
+	c := builtin.Config{Secrets: builtin.SecretsFrom(env)}
+	if runAs != "" {
+		c.NoFiles = "this agent runs jobs as another user (--run-as), so it does not touch files for them: use a shell step"
+	}
+	all := builtin.Options(c)
 	for ref, run := range ownBatchlets {
 		all = append(all, agent.Batchlet(ref, run))
 	}
@@ -35,6 +42,9 @@ func builtinComponents() []deploy.Component {
 	all := []deploy.Component{
 		batchletComponent(native.Shell),
 		{Class: native.ConditionDecider, Ref: native.ConditionDecider, Kinds: []string{string(classfile.Decider)}},
+	}
+	for _, ref := range slices.Sorted(maps.Keys(builtin.Config{}.Batchlets())) {
+		all = append(all, batchletComponent(ref))
 	}
 	for _, ref := range slices.Sorted(maps.Keys(ownBatchlets)) {
 		all = append(all, batchletComponent(ref))

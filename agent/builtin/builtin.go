@@ -1,0 +1,66 @@
+package builtin
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net"
+	"slices"
+	"time"
+
+	"github.com/job-streamer/job-streamer-control-bus/agent"
+)
+
+// Names of the batchlets.
+const (
+	HTTP      = "org.jobstreamer.batch.HttpBatchlet"
+	FileWatch = "org.jobstreamer.batch.FileWatchBatchlet"
+)
+
+// Config configures the artifacts. The zero value is useful.
+type Config struct {
+	// Secrets are the values of ${secret.NAME}, by name.
+	Secrets map[string]string
+	// NoFiles says why the artifacts do not touch files of the agent's machine;
+	// empty if they do.
+	NoFiles string
+
+	dial func(ctx context.Context, network, address string) (net.Conn, error) // in tests
+}
+
+// Batchlets returns all batchlets, by name.
+func (c Config) Batchlets() map[string]agent.BatchletFunc {
+	return map[string]agent.BatchletFunc{HTTP: c.runHTTP, FileWatch: c.runFileWatch}
+}
+
+// Options registers all artifacts with an agent.
+func Options(c Config) []agent.Option {
+	var all []agent.Option
+	batchlets := c.Batchlets()
+	for _, ref := range slices.Sorted(maps.Keys(batchlets)) {
+		all = append(all, agent.Batchlet(ref, batchlets[ref]))
+	}
+	return all
+}
+
+// checkFiles refuses a property that names a file, if the agent does not let
+// jobs touch files with its rights.
+func (c *Config) checkFiles(p *properties, names ...string) {
+	for _, name := range names {
+		if c.NoFiles != "" && p.has(name) {
+			p.faults = append(p.faults, fmt.Sprintf("property %s: %s", name, c.NoFiles))
+		}
+	}
+}
+
+// wait waits for a time, or until ctx ends.
+func wait(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

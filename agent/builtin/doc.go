@@ -1,0 +1,23 @@
+// Package builtin has artifacts that jobs use without code of their own. The
+// program jobstreamer registers them; so can any agent in Go, by [Options].
+// docs/builtin.md lists the properties of each.
+//
+//	properties --> read and check all --> ${value.NAME} --> the artifact
+//	                     |
+//	            one error that names every property that is wrong or unknown
+//
+// An artifact runs in the agent's process, with the rights of the agent. An
+// agent that runs processes as another user would give jobs its own rights to
+// files. It sets [Config.NoFiles], and the artifacts refuse to touch files.
+//
+// # Values and secrets
+//
+// The properties are resolved before the job starts (section 8.8 of the
+// specification), and values of earlier steps do not exist then. So they are not
+// part of substitution: ${value.NAME} is text for the job language, and the
+// artifact reads it when its step begins. A value that no step has set is empty.
+//
+// ${secret.NAME} is a secret of the agent, from its environment. It works only
+// in properties that go to one server and not to a log. The artifact replaces
+// secrets in what it logs. A parameter of an execution cannot choose a secret.
+package builtin
