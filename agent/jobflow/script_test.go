@@ -26,6 +26,8 @@ import (
 //	~X     the same with the exit status X
 //	wait   the step waits until a stop is requested, and is STOPPED
 //	@b:X   it ends like X, but not before the step b has begun
+//	data:X an error; the exit status is the data that the execution before has
+//	       saved, and it saves X
 //	job:X  the step sets the exit status X of the job
 //	-      of a decision: no answer
 //
@@ -109,8 +111,8 @@ func (a *actor) RunStep(ctx context.Context, s *jsl.Step, x *subjects.StepExecut
 	if first {
 		close(a.hasBegun(s.ID))
 	}
-	if rest, ok := strings.CutPrefix(end, "@"); ok {
-		other, then, _ := strings.Cut(rest, ":")
+	for strings.HasPrefix(end, "@") {
+		other, then, _ := strings.Cut(end[1:], ":")
 		<-a.hasBegun(other)
 		end = then
 	}
@@ -136,7 +138,8 @@ func (a *actor) RunStep(ctx context.Context, s *jsl.Step, x *subjects.StepExecut
 	case strings.HasPrefix(end, "job:"):
 		a.SetExitStatus(end[4:])
 	case strings.HasPrefix(end, "data:"):
-		x.ExitStatus, x.PersistentData = string(x.PersistentData), []byte(`"`+end[5:]+`"`)
+		x.BatchStatus, x.ExitStatus, x.Exception = subjects.Failed, string(x.PersistentData), "no good"
+		x.PersistentData = []byte(`"` + end[5:] + `"`)
 	default:
 		x.ExitStatus = end
 	}
