@@ -37,6 +37,14 @@ func (j *Job) Resolve(params, system map[string]string) (*Job, error) {
 	return c, nil
 }
 
+// CanRestart returns the attribute restartable, with these parameters
+// substituted. It is what [Job.Resolve] would return, without the rest of the
+// job. System properties are those of an agent, so they are unknown here.
+func (j *Job) CanRestart(params map[string]string) bool {
+	r := &resolver{params: params, budget: maxResolved}
+	return Bool(r.resolveText(string(j.Restartable), nil)).Or(true)
+}
+
 // readBack reads the substituted tree into the fields.
 func (r *resolver) readBack(n *node, fields []field, v *validator) error {
 	if r.budget < 0 {

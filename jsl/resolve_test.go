@@ -156,3 +156,23 @@ func TestResolveWithoutOperatorsChangesNothing(t *testing.T) {
 		}
 	}
 }
+
+// 8.1, 8.8: the attribute restartable is substituted like any other.
+func TestCanRestart(t *testing.T) {
+	for _, test := range []struct {
+		restartable Bool
+		want        bool
+	}{
+		{"", true}, {"true", true}, {"false", false},
+		{"#{jobParameters['r']}", false}, {"#{jobParameters['none']}", true}, {"#{jobParameters['none']}?:false;", false},
+	} {
+		j := &Job{ID: "job", Restartable: test.restartable, Elements: []Element{&Step{ID: "a"}}}
+		params := map[string]string{"r": "false"}
+		if got := j.CanRestart(params); got != test.want {
+			t.Errorf("CanRestart of %q = %v, want %v", test.restartable, got, test.want)
+		}
+		if resolved, err := j.Resolve(params, nil); err != nil || resolved.Restartable.Or(true) != test.want {
+			t.Errorf("Resolve of %q: %v, %v, want %v", test.restartable, resolved, err, test.want)
+		}
+	}
+}

@@ -359,3 +359,34 @@ func TestSkippedStepsAreInTheOutput(t *testing.T) {
 		}
 	})
 }
+
+// Contexts hold properties by their scope (9.3.3, 10.9.1, 10.9.2): parameters
+// are no properties, and neither are those of another element. What an artifact
+// changes in them is not seen by later steps.
+func TestPropertiesOfContexts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		room, c := agenttest.New(t), &calls{}
+		room.Start(agent.Config{Slots: 1, Grace: time.Second, DrainGrace: time.Second, Runtime: native.New(native.Config{})},
+			agent.Batchlet("look", func(_ context.Context, s *agent.StepContext) (string, error) {
+				c.add("%s: batchlet %v step %v job %v parameters %v job %v", s.Step, s.Properties, s.StepProperties, s.JobProperties, s.Parameters, s.JobContext.JobProperties)
+				for _, m := range []map[string]string{s.Properties, s.StepProperties, s.JobProperties, s.Parameters} {
+					m["changed"] = "yes"
+				}
+				return "", nil
+			}))
+		q := room.Request(`{"id":"job","properties":{"m":"#{jobParameters['n']}"},"steps":[
+			{"id":"a","next":"b","properties":{"p":"#{jobProperties['m']}1"},"batchlet":{"ref":"look","properties":{"q":"2"}}},
+			{"id":"b","properties":{"p":"3"},"batchlet":{"ref":"look","properties":{"q":"4"}}}]}`)
+		q.Execution.Parameters = map[string]string{"n": "5"}
+		if end := room.AwaitEnd(room.Submit(q)); end.BatchStatus != subjects.Completed {
+			t.Errorf("it is %s: %s", end.BatchStatus, end.Exception)
+		}
+		want := []string{
+			"a: batchlet map[q:2] step map[p:51] job map[m:5] parameters map[n:5] job map[m:5]",
+			"b: batchlet map[q:4] step map[p:3] job map[m:5] parameters map[n:5] job map[m:5]",
+		}
+		if !slices.Equal(c.all, want) {
+			t.Errorf("contexts have\n%q, want\n%q", c.all, want)
+		}
+	})
+}

@@ -30,13 +30,12 @@ func (s *Service) Restart(ctx context.Context, app, job string, id int64, parame
 // restartAs restarts old. run is 0, or the number of the automatic retry.
 func (s *Service) restartAs(ctx context.Context, old *bus.Execution, parameters map[string]string, run int, start time.Time) (e *bus.Execution, created bool, err error) {
 	id := old.ID
-	if parameters == nil {
-		// The predecessor may be from before such parameters were refused.
-		err = CheckParameters(old.Parameters)
-	} else {
-		err = CheckParameters(parameters)
+	used := parameters
+	if used == nil {
+		used = old.Parameters
 	}
-	if err != nil {
+	// The predecessor may be from before such parameters were refused.
+	if err := CheckParameters(used); err != nil {
 		return nil, false, err
 	}
 	_, parsed, err := s.jobDefinition(ctx, old.App, old.Job)
@@ -48,7 +47,7 @@ func (s *Service) restartAs(ctx context.Context, old *bus.Execution, parameters 
 			return nil, false, bus.State(bus.CodeStartRefused, "%v", err)
 		}
 	}
-	if !parsed.Restartable.Or(true) {
+	if !parsed.CanRestart(used) {
 		return nil, false, bus.State(bus.CodeRestartRefused, "the job %s is not restartable", bus.JobKey(old.App, parsed.ID))
 	}
 	if err := checkRun(old, parsed, run); err != nil {

@@ -204,6 +204,9 @@ func TestRetryEnds(t *testing.T) {
 		"a definition that is not restartable ends it": {func(w *world, _ *bus.Execution) error {
 			return w.redefine("R", retried("R", soon, `"restartable":false,`))
 		}, "the job default.R is not restartable"},
+		"so does one that a parameter makes so": {func(w *world, _ *bus.Execution) error {
+			return w.redefine("R", retried("R", soon, `"restartable":"#{jobParameters['again']}?:false;",`))
+		}, "the job default.R is not restartable"},
 		"the end of the job ends it": {func(w *world, _ *bus.Execution) error {
 			j, err := w.bus.b.Job(w.Context(), "default", "R")
 			if err != nil {
