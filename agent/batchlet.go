@@ -188,6 +188,13 @@ func (s *StepContext) Save(v any) error {
 	return s.save(data)
 }
 
+// SetData sets the data without storing it; only runtimes need it.
+func (s *StepContext) SetData(data json.RawMessage) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.data = data
+}
+
 // Data returns the data that was loaded or saved last.
 func (s *StepContext) Data() json.RawMessage {
 	s.mu.Lock()

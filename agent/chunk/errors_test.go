@@ -1,7 +1,6 @@
 package chunk_test
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -273,8 +272,8 @@ func TestFailedRollback(t *testing.T) {
 func TestFinalCommitError(t *testing.T) {
 	all := include("java.lang.Throwable")
 	r := &rig{n: 2, chunk: jsl.Chunk{Skippable: all, Retryable: all}}
-	r.fault = failing(fmt.Errorf("too long: %w", chunk.ErrFinal), map[string]int{"commit": -1})
-	if status, _, err := r.run(t, t.Context()); status != subjects.Failed || !errors.Is(err, chunk.ErrFinal) {
+	r.fault = failing(chunk.Final(errBad), map[string]int{"commit": -1})
+	if status, _, err := r.run(t, t.Context()); status != subjects.Failed || err.Error() != "commit: bad" {
 		t.Errorf("%v %v", status, err)
 	}
 }

@@ -12,8 +12,16 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
-// ErrFinal marks an error of [Step.Commit] that no retry can mend.
+// ErrFinal is wrapped by an error of [Step.Commit] that no retry can mend: see
+// [Final].
 var ErrFinal = errors.New("not committed")
+
+// Final returns an error with the text of err that wraps err and [ErrFinal].
+func Final(err error) error { return finalError{err} }
+
+type finalError struct{ error }
+
+func (f finalError) Unwrap() []error { return []error{f.error, ErrFinal} }
 
 // State is what a commit stores.
 type State struct {

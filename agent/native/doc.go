@@ -1,6 +1,7 @@
 // Package native runs jobs in Go. Package jobflow decides which element runs
-// next. The batchlet of a step is a shell command or a Go function of the
-// program, and so are deciders and listeners.
+// next. Package chunk runs the loop of a chunk step. The batchlet of a step is a
+// shell command or a Go function of the program. All other artifacts are Go
+// code.
 //
 //	definition --> parse --> Unsupported? --> substitute --> jobflow.Run --> Outcome
 //	                                                           |

@@ -74,6 +74,5 @@ func ExampleUnsupported() {
 		fmt.Println(what)
 	}
 	// Output:
-	// the chunk of step load
 	// the partition of step one
 }

@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/job-streamer/job-streamer-control-bus/agent"
+	"github.com/job-streamer/job-streamer-control-bus/agent/chunk"
 	"github.com/job-streamer/job-streamer-control-bus/jsl"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
@@ -34,6 +35,7 @@ type Runtime struct {
 	processes *processes
 	running   sync.Map // *liveBody of each running process
 	jobs      jobCache
+	classes   *chunk.Classes
 }
 
 // New creates a runtime. Jobs see the system properties os.name, os.arch,
@@ -59,6 +61,9 @@ func (r *Runtime) Open(h agent.Host) error {
 	r.host = h
 	err := r.tryUser()
 	if err != nil {
+		return err
+	}
+	if r.classes, err = chunk.NewClasses(h.Artifacts.ErrorClasses); err != nil {
 		return err
 	}
 	if r.processes, err = openProcesses(h, &r.running); err != nil {
@@ -110,6 +115,7 @@ func (r *Runtime) Run(ctx context.Context, w *agent.Work, rep *agent.Reporter) a
 		return agent.Failure(fmt.Errorf("create the folder for the user %s: %w", r.runAs.Name, err))
 	}
 	defer run.place.remove()
+	run.warnOfClasses()
 	return run.runJob(ctx)
 }
 
@@ -143,9 +149,19 @@ func (r *Runtime) checkComponents(job *jsl.Job) error {
 		jsl.KindDecider:      append(slices.Sorted(maps.Keys(r.host.Artifacts.Deciders)), ConditionDecider),
 		jsl.KindJobListener:  slices.Sorted(maps.Keys(r.host.Artifacts.JobListeners)),
 		jsl.KindStepListener: slices.Sorted(maps.Keys(r.host.Artifacts.Listeners)),
+
+		jsl.KindReader:              slices.Sorted(maps.Keys(r.host.Artifacts.Readers)),
+		jsl.KindProcessor:           slices.Sorted(maps.Keys(r.host.Artifacts.Processors)),
+		jsl.KindWriter:              slices.Sorted(maps.Keys(r.host.Artifacts.Writers)),
+		jsl.KindCheckpointAlgorithm: slices.Sorted(maps.Keys(r.host.Artifacts.Algorithms)),
+		jsl.KindMapper:              slices.Sorted(maps.Keys(r.host.Artifacts.Mappers)),
+		jsl.KindCollector:           slices.Sorted(maps.Keys(r.host.Artifacts.Collectors)),
+		jsl.KindAnalyzer:            slices.Sorted(maps.Keys(r.host.Artifacts.Analyzers)),
+		jsl.KindReducer:             slices.Sorted(maps.Keys(r.host.Artifacts.Reducers)),
 	}
 	for _, c := range job.Components() {
-		if slices.Contains(known[c.Kind], c.Ref) {
+		// A partition may have another artifact than the next one.
+		if slices.Contains(known[c.Kind], c.Ref) || strings.Contains(c.Ref, "#{partitionPlan[") {
 			continue
 		}
 		only := ""
@@ -182,7 +198,6 @@ func Unsupported(j *jsl.Job) []string {
 	j.Walk(func(_ string, e jsl.Element) {
 		switch e := e.(type) {
 		case *jsl.Step:
-			add(e.Chunk != nil, "the chunk of step %s", e.ID)
 			add(e.Partition != nil, "the partition of step %s", e.ID)
 		}
 	})

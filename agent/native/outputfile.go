@@ -64,6 +64,9 @@ func (r *jobRun) applyOutput(s *jsl.Step, x *subjects.StepExecution, file, exit 
 	if err == nil && out.PersistentData != nil {
 		err = setPersistentData(x, *out.PersistentData)
 	}
+	if err == nil && len(out.Values) > 0 && x.PartitionCount > 0 {
+		err = errPartitionValues
+	}
 	if err == nil && len(out.Values) > 0 {
 		if err = r.handover.add(s.ID, out.Values); err == nil {
 			x.Values = out.Values
@@ -81,6 +84,10 @@ func (r *jobRun) applyOutput(s *jsl.Step, x *subjects.StepExecution, file, exit 
 	r.work.Log.Line(agent.Own, "warn", s.ID, outputVariable+": "+err.Error())
 	return exit, failure
 }
+
+// errPartitionValues keeps a partition from setting values, because partitions
+// end in any order.
+var errPartitionValues = errors.New("a partition cannot set values for later steps, its analyzer can")
 
 // setPersistentData stores the text that the next execution of the step gets.
 func setPersistentData(x *subjects.StepExecution, text string) error {

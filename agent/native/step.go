@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
 	"sync"
 
@@ -20,14 +19,25 @@ type stepRun struct {
 	context   *agent.StepContext // its Properties are those of the batchlet
 	execution *subjects.StepExecution
 	listeners []any // in the order of the document; each implements one or more interfaces
+
+	written *jsl.Step         // with #{partitionPlan['x']} as it is
+	last    subjects.StepData // what an earlier execution left
+	// commit stores a commit of a chunk. It keeps what it has stored, and nothing
+	// else, for the end of the step.
+	commit      func(subjects.StepData, subjects.Metrics) error
+	afterCommit func(context.Context) error // may be nil
+	metrics     subjects.Metrics
 }
 
 // RunStep runs the body of a step between its listeners (11.4) and stores in x
 // how the step ended.
 func (t *thread) RunStep(ctx context.Context, s *jsl.Step, x *subjects.StepExecution) {
-	r := &stepRun{thread: t, step: s, context: t.newStepContext(s, x), execution: x}
+	r := &stepRun{thread: t, step: s, written: s, execution: x}
 	status := subjects.Failed
-	err := r.createListeners()
+	err := r.createContext()
+	if err == nil {
+		err = r.createListeners()
+	}
 	if err == nil {
 		status, err = r.runListened(ctx)
 		if tooMany := r.keepValues(); tooMany != nil && status == subjects.Completed {
@@ -35,7 +45,10 @@ func (t *thread) RunStep(ctx context.Context, s *jsl.Step, x *subjects.StepExecu
 			r.context.SetExitStatus("FAILED")
 		}
 	}
-	x.BatchStatus, x.ExitStatus = status, r.context.ExitStatus()
+	if r.context != nil {
+		x.ExitStatus, x.PersistentData = r.context.ExitStatus(), r.context.Data()
+	}
+	x.BatchStatus, x.Metrics = status, r.metrics
 	if err != nil {
 		x.Exception = err.Error()
 	}
@@ -60,15 +73,12 @@ func (r *stepRun) keepValues() error {
 }
 
 func (r *stepRun) createListeners() error {
-	for _, a := range r.step.Listeners {
-		err := r.callSafely(r.step.ID, func() error {
-			l, err := r.run.rt.host.Artifacts.Listeners[a.Ref](r.context.WithProperties(propertyMap(a.Properties)))
-			r.listeners = append(r.listeners, l)
-			return err
-		})
+	for i := range r.step.Listeners {
+		l, err := createArtifact(r, "listener", r.run.rt.host.Artifacts.Listeners, &r.step.Listeners[i])
 		if err != nil {
-			return fmt.Errorf("listener %s: %w", a.Ref, err)
+			return err
 		}
+		r.listeners = append(r.listeners, l)
 	}
 	return nil
 }
@@ -122,7 +132,17 @@ func (r *stepRun) callBefore(ctx context.Context) (subjects.BatchStatus, error) 
 // and why the step failed. The exit status goes to r.context. The body may
 // change and save r.execution.
 func (r *stepRun) runBody(ctx context.Context) (subjects.BatchStatus, error) {
+	if r.step.Partition != nil {
+		return r.runPartitions(ctx)
+	}
+	return r.runWork(ctx)
+}
+
+// runWork runs the batchlet or the chunk of the step or the partition.
+func (r *stepRun) runWork(ctx context.Context) (subjects.BatchStatus, error) {
 	switch {
+	case r.step.Chunk != nil:
+		return r.runChunk(ctx)
 	case r.step.Batchlet == nil:
 		return subjects.Completed, nil
 	case r.step.Batchlet.Ref == Shell:
@@ -132,7 +152,13 @@ func (r *stepRun) runBody(ctx context.Context) (subjects.BatchStatus, error) {
 }
 
 func (r *stepRun) runShellStep(ctx context.Context) (subjects.BatchStatus, error) {
-	exit, err := r.run.runShell(ctx, r.step, r.execution)
+	x := r.execution
+	if r.context.Partitions > 0 {
+		x = &subjects.StepExecution{ID: x.ID, Step: x.Step, PartitionCount: r.context.Partitions}
+	}
+	x.PersistentData = r.context.Data()
+	exit, err := r.run.runShell(ctx, r.step, x)
+	r.context.SetData(x.PersistentData)
 	if exit != "" {
 		r.context.SetExitStatus(exit)
 	}
@@ -169,15 +195,46 @@ func (r *stepRun) callBatchlet(ctx context.Context) (subjects.BatchStatus, error
 	return subjects.Failed, err // 8.2.7, also after a stop
 }
 
-// newStepContext returns the context of a step execution.
-func (t *thread) newStepContext(s *jsl.Step, x *subjects.StepExecution) *agent.StepContext {
+// createContext sets the context of the step execution, and what its chunk
+// needs. In a step with partitions, all that is not of a partition sees no
+// properties of a plan.
+func (r *stepRun) createContext() (err error) {
+	x := r.execution
+	if r.written.Partition != nil {
+		if r.step, err = r.written.ResolvePartition(nil); err != nil {
+			return err
+		}
+	}
 	var saving sync.Mutex
-	c := agent.NewStepContext(x.PersistentData, func(data json.RawMessage) error {
+	save := func(data json.RawMessage) error {
 		saving.Lock()
 		defer saving.Unlock()
 		x.PersistentData = data
-		return t.run.rep.Save(*x)
-	})
+		return r.run.rep.Save(*x)
+	}
+	if r.step.Chunk != nil && r.step.Partition == nil {
+		save = nil // with the next commit
+	}
+	r.context = agent.NewStepContext(x.PersistentData, save)
+	r.fillContext(r.context, r.step)
+	if before := r.run.stateOf(r.step.ID); before != nil && before.BatchStatus != subjects.Completed {
+		r.last = before.StepData
+	}
+	r.commit = func(d subjects.StepData, m subjects.Metrics) error {
+		next := *x
+		next.StepData, next.Metrics = d, m
+		if err := r.run.rep.Save(next); err != nil {
+			return err
+		}
+		*x = next
+		return nil
+	}
+	return nil
+}
+
+// fillContext sets what the context of a step, or of a partition, tells about
+// its job.
+func (t *thread) fillContext(c *agent.StepContext, s *jsl.Step) {
 	e := &t.run.work.Execution
 	c.App, c.Job, c.Step = e.App, t.run.jsl.ID, s.ID
 	c.ExecutionID, c.Attempt = e.ID, t.run.work.Attempt
@@ -189,7 +246,6 @@ func (t *thread) newStepContext(s *jsl.Step, x *subjects.StepExecution) *agent.S
 	c.Values = t.run.handover.current()
 	c.Log = t.run.work.Log.Logger(s.ID)
 	c.JobContext = t.job
-	return c
 }
 
 // wasStop reports whether err only repeats that ctx has ended.

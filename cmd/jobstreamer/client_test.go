@@ -42,7 +42,7 @@ func newDesk(t *testing.T) *desk {
 	d.writeFile(t, "slow.xml", `<job id="slow"><step id="wait"><batchlet ref="jobstreamer.Sleep"><properties><property name="time" value="1h"/></properties></batchlet></step></job>`)
 	d.writeFile(t, "mended.edn", `{:id "broken" :steps [{:id "read" :batchlet {:ref "jobstreamer.Noop"}}]}`)
 	d.writeFile(t, "wrong.yaml", "id: wrong\nsteps:\n  - id: s\n    bachlet: {ref: x}\n  - id: s\n")
-	d.writeFile(t, "unable.yaml", "id: unable\nsteps:\n  - id: nights\n    chunk: {reader: {ref: r}, writer: {ref: w}}\nstatus_notifications: [{batch_status: failed, type: mail}]\n")
+	d.writeFile(t, "unable.yaml", "id: unable\nsteps:\n  - id: nights\n    partition: {plan: {partitions: 2}}\nstatus_notifications: [{batch_status: failed, type: mail}]\n")
 	return d
 }
 
