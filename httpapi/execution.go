@@ -345,7 +345,10 @@ func (s *Server) executionOf(e *bus.Execution) rest.Execution {
 		v.StepExecutions = make([]rest.StepExecution, len(e.StepExecutions))
 	}
 	for i := range e.StepExecutions {
-		v.StepExecutions[i] = stepOf(e.ID, &e.StepExecutions[i])
+		v.StepExecutions[i] = stepOf(e, &e.StepExecutions[i])
+	}
+	for i := range e.Before {
+		v.EarlierSteps = append(v.EarlierSteps, earlierStepOf(&e.Before[i]))
 	}
 	return v
 }
@@ -369,21 +372,13 @@ func waitingOf(w execution.Waiting) rest.Waiting {
 	return rest.Waiting{For: orNil(w.For), Position: orNil(w.Position)}
 }
 
-func stepOf(execution int64, e *subjects.StepExecution) rest.StepExecution {
-	return rest.StepExecution{
-		DBID:            rest.DBID("step", strconv.FormatInt(execution, 10), strconv.FormatInt(e.ID, 10)),
-		StepExecutionID: e.ID, StepName: e.Step,
-		BatchStatus: e.BatchStatus, ExitStatus: exitStatus(e.BatchStatus, e.ExitStatus),
-		StartTime: e.StartTime, EndTime: e.EndTime, Exception: orNil(e.Exception),
-	}
-}
-
 func (s *Server) eventOf(e *bus.Execution) rest.Event {
 	return rest.Event{
 		ExecutionID: e.ID, App: e.App, Job: s.cfg.Index.JobName(e.App, e.Job),
 		BatchStatus: e.BatchStatus, ExitStatus: exitStatus(e.BatchStatus, e.ExitStatus),
 		Attempt: e.Attempt, Agent: agentRef(e.Agent),
 		CreateTime: e.CreateTime, StartTime: e.StartTime, EndTime: e.EndTime, LastUpdatedTime: e.UpdateTime,
+		CurrentSteps: currentStepsOf(e.StepExecutions),
 	}
 }
 

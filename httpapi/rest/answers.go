@@ -310,7 +310,8 @@ type Execution struct {
 	TriggeredBy    []Cause           `json:"triggered_by,omitempty" edn:"job-execution/triggered-by" doc:"The executions that started this one, or the one that it restarts, by triggers. Absent if there are none."`
 	RestartedBy    *int64            `json:"restarted_by,omitzero" edn:"job-execution/restarted-by" doc:"The execution that restarts this one. Absent if there is none."`
 	LogDropped     int64             `json:"log_dropped,omitzero" edn:"job-execution/log-dropped" doc:"Number of lost lines of output. Absent if there are none."`
-	StepExecutions []StepExecution   `json:"step_executions" edn:"job-execution/step-executions" doc:"The steps in the order of their start."`
+	EarlierSteps   []EarlierStep     `json:"earlier_steps,omitempty" edn:"job-execution/earlier-steps" doc:"Of a restart: the steps that began in the executions before it. Those that are completed do not run again, unless they allow it."`
+	StepExecutions []StepExecution   `json:"step_executions" edn:"job-execution/step-executions" doc:"The steps in the order of their start. Several can be started at the same time, in a split."`
 }
 
 // Retry says which run of a job an execution is, and whether the bus restarts
@@ -320,19 +321,6 @@ type Retry struct {
 	Of    int           `json:"of" edn:"retry/of" doc:"How often the job runs in all."`
 	Due   subjects.Time `json:"due,omitzero" edn:"retry/due" doc:"When the bus restarts the failed execution. Absent if it does not, or has."`
 	Ended *string       `json:"ended,omitzero" edn:"retry/ended" doc:"Why the bus does not restart the failed execution."`
-}
-
-// StepExecution is one execution of a step.
-type StepExecution struct {
-	DBID            int64                `json:"-" edn:"db/id"` // made from execution and step
-	StepExecutionID int64                `json:"step_execution_id" edn:"step-execution/step-execution-id"`
-	StepName        string               `json:"step_name" edn:"step-execution/step-name"`
-	BatchStatus     subjects.BatchStatus `json:"batch_status" edn:"step-execution/batch-status,ref=batch-status"`
-	ExitStatus      *string              `json:"exit_status" edn:"step-execution/exit-status"`
-	StartTime       subjects.Time        `json:"start_time" edn:"step-execution/start-time" nullable:"true"`
-	EndTime         subjects.Time        `json:"end_time" edn:"step-execution/end-time" nullable:"true"`
-	Exception       *string              `json:"exception" edn:"step-execution/exception"`
-	Logs            *[]LogLine           `json:"logs,omitzero" edn:"step-execution/logs" doc:"Only with with=logs: the last 1,000 lines of the output of the step."`
 }
 
 // Agent is an agent as the control bus sees it.
@@ -375,6 +363,17 @@ type Event struct {
 	StartTime       subjects.Time        `json:"start_time" nullable:"true"`
 	EndTime         subjects.Time        `json:"end_time" nullable:"true"`
 	LastUpdatedTime subjects.Time        `json:"last_updated_time"`
+	CurrentSteps    []CurrentStep        `json:"current_steps,omitempty" doc:"The steps that run. Absent if there are none."`
+}
+
+// CurrentStep is a step that runs, in an [Event].
+type CurrentStep struct {
+	StepName            string               `json:"step_name"`
+	BatchStatus         subjects.BatchStatus `json:"batch_status"`
+	StartTime           subjects.Time        `json:"start_time" nullable:"true"`
+	Metrics             *Metrics             `json:"metrics,omitzero"`
+	PartitionCount      int                  `json:"partition_count,omitzero" doc:"Absent if it has no partitions."`
+	CompletedPartitions int                  `json:"completed_partitions,omitzero"`
 }
 
 // LogLine is one line of output, in the events of a log that is followed.

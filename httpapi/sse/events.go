@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"hash/fnv"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -106,6 +107,7 @@ type sentState struct {
 	status  subjects.BatchStatus
 	attempt int
 	agent   string
+	steps   uint64 // hash of what runs, and how far it is
 }
 
 // markChanged reports whether e has another state than the one that was sent
@@ -114,6 +116,11 @@ func (s sentStates) markChanged(e *rest.Event) bool {
 	now := sentState{status: e.BatchStatus, attempt: e.Attempt}
 	if e.Agent != nil {
 		now.agent = e.Agent.Name
+	}
+	if len(e.CurrentSteps) > 0 {
+		h := fnv.New64a()
+		_ = json.NewEncoder(h).Encode(e.CurrentSteps) // neither of them can fail
+		now.steps = h.Sum64()
 	}
 	was, known := s[e.ExecutionID]
 	if e.BatchStatus.Ended() {

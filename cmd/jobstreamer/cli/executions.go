@@ -85,13 +85,29 @@ func (c *CLI) executionShow() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return showAnswer(inv, func(c *client.Client) (*rest.Execution, error) { return c.Execution(inv.ctx, inv.app, job, id) }, drawExecution)
+		return showAnswer(inv, func(c *client.Client) (*shownExecution, error) { return inv.readShownExecution(c, job, id) }, drawShownExecution)
 	})
 	c.watchFlags(cmd)
 	return c.appFlags(cmd)
 }
 
 func drawExecution(p *page, e *rest.Execution) {
+	drawExecutionFields(p, e)
+	drawSteps(p, e)
+}
+
+// drawShownExecution draws an execution with the flow of its job. The steps of a
+// job that is a list of batchlets are a table.
+func drawShownExecution(p *page, v *shownExecution) {
+	drawExecutionFields(p, v.Execution)
+	if v.job != nil && (hasFlow(v.job) || len(v.EarlierSteps) > 0) {
+		drawFlow(p, v.Execution, v.job)
+		return
+	}
+	drawSteps(p, v.Execution)
+}
+
+func drawExecutionFields(p *page, e *rest.Execution) {
 	var params []string
 	for _, k := range slices.Sorted(maps.Keys(e.JobParameters)) {
 		params = append(params, k+" = "+e.JobParameters[k])
@@ -101,6 +117,10 @@ func drawExecution(p *page, e *rest.Execution) {
 		"Exception", cell{textOf(e.Exception), red}, "Reason", startReason(&e.ExecutionSummary), "Retry", retryText(p, e), "Scheduled for", p.timeText(e.ScheduledFor), "Agent", agentName(e.Agent),
 		"Created", p.timeText(e.CreateTime), "Started", p.timeText(e.StartTime), "Ended", p.timeText(e.EndTime), "Took", p.tookText(e.StartTime, e.EndTime),
 		"Parameters", strings.Join(params, "\n"), "Log", missingOutput(e))
+}
+
+// drawSteps draws the steps that have begun as a table.
+func drawSteps(p *page, e *rest.Execution) {
 	if len(e.StepExecutions) == 0 {
 		return
 	}
