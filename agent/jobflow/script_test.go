@@ -43,10 +43,14 @@ type script struct {
 	sent   []subjects.StepExecution
 }
 
+func newScript(ends map[string][]string) *script {
+	return &script{ends: ends, calls: map[string]int{}, begun: map[string]chan struct{}{}}
+}
+
 // readScript reads a script of the form "a=X b=!,OK".
 func readScript(t *testing.T, text string) *script {
 	t.Helper()
-	s := &script{ends: map[string][]string{}, calls: map[string]int{}, begun: map[string]chan struct{}{}}
+	s := newScript(map[string][]string{})
 	for word := range strings.FieldsSeq(text) {
 		id, ends, ok := strings.Cut(word, "=")
 		if !ok {

@@ -1,0 +1,5 @@
+//go:build !race
+
+package jobflow_test
+
+const raceEnabled = false
