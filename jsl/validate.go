@@ -202,8 +202,8 @@ func (v *validator) checkPartition(path string, p *Partition) {
 }
 
 func (v *validator) checkPlan(path string, p *Plan) {
-	v.checkInt(path+"/partitions", p.Partitions, 1)
-	v.checkInt(path+"/threads", p.Threads, 1)
+	v.checkInt(path+"/partitions", p.Partitions, 0)
+	v.checkInt(path+"/threads", p.Threads, 0) // 0: as many as partitions
 	seen := map[int]bool{}
 	for i, props := range p.Properties {
 		place := itemPath(path+"/properties", i)
@@ -215,7 +215,10 @@ func (v *validator) checkPlan(path string, p *Plan) {
 		if n < 0 {
 			continue // not known yet, or wrong already
 		}
-		if most := p.maxPartition(); n > most {
+		switch most := p.maxPartition(); {
+		case most < 0:
+			v.reportFault(place, "no properties, since the plan has no partition", shownText(string(props.Partition)))
+		case n > most:
 			v.reportFault(place, fmt.Sprintf("a whole number from 0 to %d", most), shownText(string(props.Partition)))
 		}
 		if seen[n] {

@@ -3,12 +3,12 @@
 // shell command or a Go function of the program. All other artifacts are Go
 // code.
 //
-//	definition --> parse --> Unsupported? --> substitute --> jobflow.Run --> Outcome
-//	                                                           |
-//	                 listeners, ShellBatchlet or agent.BatchletFunc, deciders
+//	definition --> parse --> substitute --> check --> jobflow.Run --> Outcome
+//	                                                       |
+//	                 listeners, deciders, partitions, batchlets and chunks
 //
-// An attempt of a job with elements that this package cannot run yet
-// ([Unsupported]) fails before any step runs.
+// An attempt of a job fails before any step runs if the job refers to an
+// artifact that the agent does not have.
 //
 // # org.jobstreamer.batch.ShellBatchlet
 //

@@ -12,7 +12,6 @@ import (
 
 	"github.com/job-streamer/job-streamer-control-bus/agent"
 	"github.com/job-streamer/job-streamer-control-bus/agent/native"
-	"github.com/job-streamer/job-streamer-control-bus/jsl"
 )
 
 // This program is an agent. It runs its own batchlets and shell commands.
@@ -59,20 +58,4 @@ func importOrders(ctx context.Context, s *agent.StepContext) (string, error) {
 		}
 	}
 	return fmt.Sprintf("%d ROWS", at.Row), nil // transitions can match it
-}
-
-func ExampleUnsupported() {
-	job, err := jsl.ParseJSON([]byte(`{"id": "nightly", "steps": [
-		{"id": "load", "next": "both", "chunk": {"reader": {"ref": "r"}, "writer": {"ref": "w"}}},
-		{"id": "both", "flows": [{"id": "left", "steps": [
-			{"id": "one", "partition": {"plan": {"partitions": 2}}}]}]}]}`))
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	for _, what := range native.Unsupported(job) {
-		fmt.Println(what)
-	}
-	// Output:
-	// the partition of step one
 }

@@ -126,9 +126,6 @@ func (r *Runtime) prepareJob(w *agent.Work) (*jsl.Job, error) {
 	if err != nil {
 		return nil, fmt.Errorf("job %s: %w", w.Execution.Job, err)
 	}
-	if not := Unsupported(job); len(not) > 0 {
-		return nil, fmt.Errorf("job %s: this agent cannot run %s", job.ID, strings.Join(not, ", "))
-	}
 	if err := r.checkComponents(job); err != nil {
 		return nil, fmt.Errorf("job %s: %w", job.ID, err)
 	}
@@ -184,22 +181,4 @@ func checkConditions(job *jsl.Job) (err error) {
 		}
 	})
 	return err
-}
-
-// Unsupported returns the elements of a job that this runtime cannot run, in
-// words. If it returns none, the runtime supports every element of the job.
-func Unsupported(j *jsl.Job) []string {
-	var not []string
-	add := func(missing bool, format string, args ...any) {
-		if missing {
-			not = append(not, fmt.Sprintf(format, args...))
-		}
-	}
-	j.Walk(func(_ string, e jsl.Element) {
-		switch e := e.(type) {
-		case *jsl.Step:
-			add(e.Partition != nil, "the partition of step %s", e.ID)
-		}
-	})
-	return not
 }

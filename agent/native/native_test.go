@@ -46,9 +46,9 @@ func startAgent(t *testing.T, room *agenttest.Room) *agenttest.Running {
 }
 
 // jobDefinition returns a definition with the given steps, in which ' stands
-// for ".
+// for ", and [Q and Q] for [' and '].
 func jobDefinition(steps string) string {
-	return `{"id":"job","steps":[` + strings.ReplaceAll(steps, "'", `"`) + `]}`
+	return `{"id":"job","steps":[` + strings.NewReplacer("'", `"`, "[Q", "['", "Q]", "']").Replace(steps) + `]}`
 }
 
 // stepStates returns the last states of all steps in the order of their start,
@@ -100,7 +100,7 @@ func TestJobs(t *testing.T) {
 		{"a batchlet that nobody knows", `{'id':'a','next':'b'},{'id':'b','batchlet':{'ref':'com.example.Nobody'}}`, "failed", "FAILED", "", `"com.example.Nobody"`},
 		{"a chunk", `{'id':'a','chunk':{'reader':{'ref':'r'},'writer':{'ref':'w'}}}`, "failed", "FAILED", "",
 			`/steps/0/chunk/reader/ref: this agent has no item reader "r"`},
-		{"a partition", `{'id':'a','partition':{'plan':{'partitions':2}}}`, "failed", "FAILED", "", "the partition of step a"},
+		{"partitions without a body", `{'id':'a','partition':{'plan':{'partitions':2}}}`, "completed", "COMPLETED", "a=completed(COMPLETED)", ""},
 		{"a flow", `{'id':'f','next':'b','steps':[{'id':'a'}]},{'id':'b'}`, "completed", "COMPLETED", "a=completed(COMPLETED) b=completed(COMPLETED)", ""},
 		{"a decider that nobody knows", `{'id':'a','next':'d'},{'id':'d','decision':{'ref':'x'},'transitions':[{'end':{'on':'*'}}]}`, "failed", "FAILED", "",
 			`/steps/1/decision/ref: this agent has no decider "x", only org.jobstreamer.batch.ConditionDecider`},

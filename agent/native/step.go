@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"sync"
 
@@ -175,8 +176,12 @@ func (r *stepRun) runShellStep(ctx context.Context) (subjects.BatchStatus, error
 
 // callBatchlet runs a batchlet that is a Go function. A panic fails the step.
 func (r *stepRun) callBatchlet(ctx context.Context) (subjects.BatchStatus, error) {
+	f := r.run.rt.host.Batchlets[r.step.Batchlet.Ref]
+	if f == nil { // of a partition, see createArtifact
+		return subjects.Failed, fmt.Errorf("this agent has no batchlet %q", r.step.Batchlet.Ref)
+	}
 	err := r.callSafely(r.step.ID, func() error {
-		exit, err := r.run.rt.host.Batchlets[r.step.Batchlet.Ref](ctx, r.context)
+		exit, err := f(ctx, r.context)
 		if exit != "" {
 			r.context.SetExitStatus(exit)
 		}
@@ -201,7 +206,9 @@ func (r *stepRun) callBatchlet(ctx context.Context) (subjects.BatchStatus, error
 func (r *stepRun) createContext() (err error) {
 	x := r.execution
 	if r.written.Partition != nil {
-		if r.step, err = r.written.ResolvePartition(nil); err != nil {
+		whole := *r.written
+		whole.Batchlet, whole.Chunk = nil, nil // only partitions run them
+		if r.step, err = whole.ResolvePartition(nil); err != nil {
 			return err
 		}
 	}

@@ -42,7 +42,7 @@ func newDesk(t *testing.T) *desk {
 	d.writeFile(t, "slow.xml", `<job id="slow"><step id="wait"><batchlet ref="jobstreamer.Sleep"><properties><property name="time" value="1h"/></properties></batchlet></step></job>`)
 	d.writeFile(t, "mended.edn", `{:id "broken" :steps [{:id "read" :batchlet {:ref "jobstreamer.Noop"}}]}`)
 	d.writeFile(t, "wrong.yaml", "id: wrong\nsteps:\n  - id: s\n    bachlet: {ref: x}\n  - id: s\n")
-	d.writeFile(t, "unable.yaml", "id: unable\nsteps:\n  - id: nights\n    partition: {plan: {partitions: 2}}\nstatus_notifications: [{batch_status: failed, type: mail}]\n")
+	d.writeFile(t, "unable.yaml", "id: unable\nsteps:\n  - id: nights\n    batchlet: {ref: com.example.Nobody}\nstatus_notifications: [{batch_status: failed, type: mail}]\n")
 	return d
 }
 
@@ -109,7 +109,7 @@ func TestClientCommands(t *testing.T) {
 		"schedule set hello \"0 0 2 ? * MON-FRI\" --timezone Europe/Berlin --preview --from 2026-03-27T00:00:00Z -n 3", "schedule show hello", "schedule preview hello",
 		"schedule set hello \"0 0 2 1 1 ? 2199\" --timezone Europe/Berlin --misfire skip", "schedule show hello", "schedule set hello \"0 0 6 1 1 ? 2199\" --name late", "schedule show hello", "schedule show hello --name late", "schedule delete hello --name late --yes", "schedule pause hello", "job list", "schedule resume hello", "schedule preview hello -n 2", "schedule delete hello", "schedule delete hello --yes", "schedule delete hello --yes", "schedule set hello often",
 		"job show hello", "job list broken", "job list --status completed -o json", "execution list hello", "execution list", "app show default -o yaml", "app show default -o edn", "app show none -o edn", "app show default -o xml",
-		"agent block dev", "agent show none", "agent unblock dev", "job delete broken", "job delete broken -y", "job delete slow -y --keep-history", "job list --limit 1 --offset 2", "job list --limit 5000", "job lst", "logs", "logs 1 2", "job apply DIR/unable.yaml", "job apply DIR/unable.yaml", "run unable", "job delete unable -y",
+		"agent block dev", "agent show none", "agent unblock dev", "job delete broken", "job delete broken -y", "job delete slow -y --keep-history", "job list --limit 1 --offset 2", "job list --limit 5000", "job lst", "logs", "logs 1 2", "job apply DIR/unable.yaml", "job apply DIR/unable.yaml", "job delete unable -y",
 	} {
 		got := d.runOnce(t.Context(), line)
 		if strings.Contains(got.out+got.err, "\x1b") {

@@ -9,14 +9,12 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/job-streamer/job-streamer-control-bus/agent/native"
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/bus/accounts"
 	"github.com/job-streamer/job-streamer-control-bus/bus/audit"
@@ -33,7 +31,6 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/deploy"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/ops"
-	"github.com/job-streamer/job-streamer-control-bus/jsl"
 	"github.com/job-streamer/job-streamer-control-bus/scheduler"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
@@ -115,7 +112,7 @@ func openControlBus(ctx context.Context, s busSettings, log *slog.Logger) (c *co
 		return c, fieldFlagError(err)
 	}
 	c.index = index.New(c.bus)
-	c.service = execution.New(c.bus, c.index, execution.Config{Runnable: checkRunnable})
+	c.service = execution.New(c.bus, c.index, execution.Config{})
 	c.schedule = scheduler.New(scheduler.Config{Bus: c.bus, Index: c.index, Submit: c.service, TimeZone: zone, Log: log})
 	cfg := notify.Config{Bus: c.bus, Index: c.index, Executions: c.service, TimeZone: zone, URL: s.notifications.notificator}
 	if cfg.Senders, err = s.notifications.loadSenders(log); err != nil {
@@ -166,7 +163,7 @@ func openControlBus(ctx context.Context, s busSettings, log *slog.Logger) (c *co
 		Health: c.bus.Healthy, Broker: c.bus.JS, Index: c.index,
 		Catalog:    catalog.New(catalog.Config{Bus: c.bus, Index: c.index, History: c.service, Schedules: c.schedule}),
 		Executions: c.service, Agents: c.service.Agents(), Schedules: c.schedule, Deployments: c.deployer,
-		LoadSamples: c.sampler, TimeZone: zone, Log: log, Version: programVersion(), AllowOrigin: s.access.allowOrigin, Notifier: c.notifier, Runnable: checkRunnable,
+		LoadSamples: c.sampler, TimeZone: zone, Log: log, Version: programVersion(), AllowOrigin: s.access.allowOrigin, Notifier: c.notifier,
 		AgentTokens: tokens, Joins: joins, Logins: c.logins, Audit: c.audit, RequireLogin: s.login.required, CookieSecure: s.login.cookieSecure,
 		Provider: provider, PublicURL: s.login.oidc.publicURL,
 		TLS: restTLS, HostNames: s.access.ownNames(s.http, c.listener.Addr()), TrustedProxies: s.access.proxies,
@@ -266,15 +263,6 @@ func fieldFlagError(err error) error {
 		return usageError{fmt.Errorf("--%s: want %s", field.Path, field.Want)}
 	}
 	return usageError{fmt.Errorf("--%s: want %s, not %s", field.Path, field.Want, field.Got)}
-}
-
-// checkRunnable returns an error that lists the parts of a job that agents
-// cannot run yet.
-func checkRunnable(j *jsl.Job) error {
-	if not := native.Unsupported(j); len(not) > 0 {
-		return fmt.Errorf("agents cannot run %s yet", strings.Join(not, ", "))
-	}
-	return nil
 }
 
 // openNATS connects to the NATS of the settings, or starts an embedded one.
