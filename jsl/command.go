@@ -5,6 +5,9 @@ import "strings"
 // ShellBatchlet is the batchlet that runs its property command in a shell.
 const ShellBatchlet = "org.jobstreamer.batch.ShellBatchlet"
 
+// SQLBatchlet is the batchlet that runs its property sql in a database.
+const SQLBatchlet = "org.jobstreamer.batch.SqlBatchlet"
+
 const wantCommand = "a shell command"
 
 // commandField is the short form of a step whose batchlet is a [ShellBatchlet]

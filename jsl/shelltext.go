@@ -8,8 +8,8 @@ import (
 // The properties of a [ShellBatchlet] that the shell runs.
 var shellTexts = []string{"command", "script"}
 
-// SubstitutesUnsafely reports whether the job passes parameters to a shell
-// without the permission to do so. A job that was stored before this was
+// SubstitutesUnsafely reports whether the job passes parameters to a shell, or
+// into SQL statements, without the permission to do so. A job that was stored before this was
 // refused still runs.
 func (j *Job) SubstitutesUnsafely() bool {
 	v := newValidator(asWritten)
@@ -17,10 +17,10 @@ func (j *Job) SubstitutesUnsafely() bool {
 	return len(v.faults) > 0
 }
 
-// checkShellTexts refuses job parameters in the commands and scripts of a job,
-// unless the job allows them. The text of a parameter becomes a part of the
-// command before the shell reads it, so whoever may start the job could run any
-// command.
+// checkShellTexts refuses job parameters in the commands, scripts and SQL
+// statements of a job, unless the job allows them. The text of a parameter
+// becomes a part of the command before the shell reads it, so whoever may start
+// the job could run any command, or any statement.
 //
 // It follows parameters through the properties and partition plans by which
 // [Job.Resolve] would carry them into the text.
@@ -30,8 +30,15 @@ func (v *validator) checkShellTexts(j *Job) {
 	}
 	outer := traceProperties(j.Properties, nil, nil)
 	j.Walk(func(path string, e Element) {
-		if s, ok := e.(*Step); ok && s.Batchlet != nil && canBecome(s.Batchlet.Ref, ShellBatchlet) {
+		s, ok := e.(*Step)
+		if !ok || s.Batchlet == nil {
+			return
+		}
+		if canBecome(s.Batchlet.Ref, ShellBatchlet) {
 			v.checkShellStep(path, s, outer)
+		}
+		if canBecome(s.Batchlet.Ref, SQLBatchlet) {
+			v.checkSQLStep(path, s, outer)
 		}
 	})
 }
@@ -52,6 +59,27 @@ func (v *validator) checkShellStep(path string, s *Step, outer *traces) {
 	}
 	v.checkShellNames(ofStep, step)
 	v.checkShellNames(ofBatchlet, batchlet)
+}
+
+// checkSQLStep checks the statements of a step.
+func (v *validator) checkSQLStep(path string, s *Step, outer *traces) {
+	plan := tracePlan(s, outer)
+	batchlet := traceProperties(s.Batchlet.Properties, traceProperties(s.Properties, outer, plan), plan)
+	path += "/batchlet/properties"
+	v.reportSQLText(memberPath(path, "sql"), batchlet.of["sql"])
+	for _, p := range batchlet.named {
+		if canBecome(p.name, "sql") {
+			v.reportSQLText(memberPath(path, p.name), p.found)
+		}
+	}
+}
+
+func (v *validator) reportSQLText(path string, found *trace) {
+	if found == nil {
+		return
+	}
+	v.reportFault(path, "a name such as :value, with the parameter in the property bind.value, instead of the job parameter, "+
+		"whose text the database would run as code, or unsafe_substitution: true", firstRunes(found.operator, maxGot))
 }
 
 // checkShellNames checks the properties with an operator in their name: they

@@ -15,6 +15,11 @@ func TestShellTexts(t *testing.T) {
 	}
 	const instead = ` instead of the job parameter, whose text the shell would run as code, or unsafe_substitution: true, got `
 	const ofWho = `want "$JOBSTREAMER_PARAM_WHO"` + instead
+	sqlStep := func(properties string) string {
+		return step(`"batchlet":{"ref":"` + SQLBatchlet + `","properties":{` + properties + `}}`)
+	}
+	const asBind = "want a name such as :value, with the parameter in the property bind.value, instead of the job parameter, " +
+		"whose text the database would run as code, or unsafe_substitution: true, got "
 	place := regexp.MustCompile(` \(line \d+, column \d+\)$`)
 	for _, c := range []struct{ name, job, want string }{
 		{"a parameter in a command", shell(`"command":"echo #{jobParameters['who']}"`),
@@ -56,6 +61,12 @@ func TestShellTexts(t *testing.T) {
 		{"a reference that can become the batchlet", step(`"batchlet":{"ref":"org.#{jobParameters['r']}","properties":{"command":"#{jobParameters['who']}"}}`),
 			"/steps/0/batchlet/properties/command: " + ofWho + "#{jobParameters['who']}"},
 		{"a reference that cannot", step(`"batchlet":{"ref":"com.#{jobParameters['r']}","properties":{"command":"#{jobParameters['who']}"}}`), ""},
+		{"a parameter in an SQL statement", sqlStep(`"sql":"delete from t where id = #{jobParameters['id']}"`),
+			"/steps/0/batchlet/properties/sql: " + asBind + "#{jobParameters['id']}"},
+		{"a parameter as a value of a statement", sqlStep(`"sql":"delete from t where id = :id","bind.id":"#{jobParameters['id']}"`), ""},
+		{"a name that can become the statement", sqlStep(`"#{jobParameters['id']}":"x"`),
+			"/steps/0/batchlet/properties/#{jobParameters['id']}: " + asBind + "#{jobParameters['id']}"},
+		{"a property of a step is no statement", step(`"properties":{"sql":"#{jobParameters['id']}"},"batchlet":{"ref":"` + SQLBatchlet + `"}`), ""},
 		{"another batchlet", step(`"batchlet":{"ref":"example.Batchlet","properties":{"command":"#{jobParameters['who']}"}}`), ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

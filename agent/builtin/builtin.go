@@ -9,18 +9,23 @@ import (
 	"time"
 
 	"github.com/job-streamer/job-streamer-control-bus/agent"
+	"github.com/job-streamer/job-streamer-control-bus/jsl"
 )
 
 // Names of the batchlets.
 const (
 	HTTP      = "org.jobstreamer.batch.HttpBatchlet"
 	FileWatch = "org.jobstreamer.batch.FileWatchBatchlet"
+	SQL       = jsl.SQLBatchlet
 )
 
 // Config configures the artifacts. The zero value is useful.
 type Config struct {
 	// Secrets are the values of ${secret.NAME}, by name.
 	Secrets map[string]string
+	// DataSources are the databases of [SQL], by name. The program imports their
+	// drivers.
+	DataSources map[string]DataSource
 	// NoFiles says why the artifacts do not touch files of the agent's machine;
 	// empty if they do.
 	NoFiles string
@@ -30,7 +35,7 @@ type Config struct {
 
 // Batchlets returns all batchlets, by name.
 func (c Config) Batchlets() map[string]agent.BatchletFunc {
-	return map[string]agent.BatchletFunc{HTTP: c.runHTTP, FileWatch: c.runFileWatch}
+	return map[string]agent.BatchletFunc{HTTP: c.runHTTP, FileWatch: c.runFileWatch, SQL: c.runSQL}
 }
 
 // Options registers all artifacts with an agent.

@@ -109,8 +109,12 @@ func (p *program) runAgent(ctx context.Context, s agentSettings) error {
 		return err
 	}
 	defer unlock()
+	options, err := artifactOptions(p.env, s.runAs)
+	if err != nil {
+		return err
+	}
 	// Check the settings before waiting for NATS.
-	if _, err := agent.New(s.agentConfig(nil), artifactOptions(p.env, s.runAs)...); err != nil {
+	if _, err := agent.New(s.agentConfig(nil), options...); err != nil {
 		return agentFlagError(err)
 	}
 	ctx, stop := untilSignal(ctx, func() { log.Info("shutting down; a second signal exits immediately", "drain", s.drainTime.String()) }, s.runtime.Kill)
@@ -132,7 +136,7 @@ func (p *program) runAgent(ctx context.Context, s agentSettings) error {
 	defer conn.Close()
 	cfg := s.agentConfig(conn)
 	cfg.Log = log
-	a, err := agent.New(cfg, artifactOptions(p.env, s.runAs)...)
+	a, err := agent.New(cfg, options...)
 	if err != nil {
 		return agentFlagError(err)
 	}

@@ -25,8 +25,12 @@ var ownBatchlets = map[string]agent.BatchletFunc{
 
 // artifactOptions registers what the agents of this program can run. runAs is the
 // user of the processes of jobs, empty for the agent's own.
-func artifactOptions(env map[string]string, runAs string) []agent.Option {
-	c := builtin.Config{Secrets: builtin.SecretsFrom(env)}
+func artifactOptions(env map[string]string, runAs string) ([]agent.Option, error) {
+	sources, err := dataSources(env)
+	if err != nil {
+		return nil, err
+	}
+	c := builtin.Config{Secrets: builtin.SecretsFrom(env), DataSources: sources}
 	if runAs != "" {
 		c.NoFiles = "this agent runs jobs as another user (--run-as), so it does not touch files for them: use a shell step"
 	}
@@ -34,7 +38,7 @@ func artifactOptions(env map[string]string, runAs string) []agent.Option {
 	for ref, run := range ownBatchlets {
 		all = append(all, agent.Batchlet(ref, run))
 	}
-	return all
+	return all, nil
 }
 
 // builtinComponents are the components that jobs of every application can name.

@@ -131,7 +131,11 @@ func (p *program) devAgent(c *controlBus, s *devSettings, log *slog.Logger) (*ag
 	s.agent.heartbeat = 2 * time.Second
 	cfg := s.agent.agentConfig(c.conn)
 	cfg.Log = log
-	return agent.New(cfg, artifactOptions(p.env, s.agent.runAs)...)
+	options, err := artifactOptions(p.env, s.agent.runAs)
+	if err != nil {
+		return nil, err
+	}
+	return agent.New(cfg, options...)
 }
 
 func (p *program) printWelcome(c *controlBus, s *devSettings) {
