@@ -58,11 +58,23 @@ type Room struct {
 // New creates a room. The room ends with the test.
 func New(t testing.TB) *Room {
 	t.Helper()
+	return newRoom(t, bustest.Server)
+}
+
+// NewListening creates a room for agents in other processes. They reach it by
+// room.Server.ClientURL().
+func NewListening(t testing.TB) *Room {
+	t.Helper()
+	return newRoom(t, bustest.Listening)
+}
+
+func newRoom(t testing.TB, start func(testing.TB) *server.Server) *Room {
+	t.Helper()
 	// The NATS client keeps timers in a pool. A timer from the synctest bubble
 	// of another test would crash the process, so empty the pool.
 	runtime.GC()
 	runtime.GC()
-	r := &Room{t: t, Server: bustest.Server(t), published: make(chan struct{})}
+	r := &Room{t: t, Server: start(t), published: make(chan struct{})}
 	r.Conn = bustest.Conn(t, r.Server)
 	var err error
 	if r.JS, err = jetstream.New(r.Conn); err != nil {

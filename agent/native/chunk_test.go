@@ -199,7 +199,11 @@ func checkFile(t *testing.T, file, want string) {
 // statesAfter returns what the bus gives to a restart after these results. Its
 // merge of results is tested in the bus.
 func statesAfter(results []subjects.Result) []subjects.StepState {
-	var all []subjects.StepState
+	return mergeResults(nil, results)
+}
+
+// mergeResults adds results to what earlier executions have left.
+func mergeResults(all []subjects.StepState, results []subjects.Result) []subjects.StepState {
 	for _, r := range results {
 		for _, s := range r.Steps {
 			i := slices.IndexFunc(all, func(o subjects.StepState) bool { return o.Step == s.Step })

@@ -17,5 +17,9 @@ func TestMain(m *testing.M) {
 		native.RunShell(command)
 		return
 	}
+	if url := os.Getenv(crashAgent); url != "" {
+		runCrashAgent(url)
+		return
+	}
 	os.Exit(agenttest.Main(m))
 }

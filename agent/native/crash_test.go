@@ -1,0 +1,201 @@
+package native_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/job-streamer/job-streamer-control-bus/agent"
+	"github.com/job-streamer/job-streamer-control-bus/agent/agenttest"
+	"github.com/job-streamer/job-streamer-control-bus/agent/native"
+	"github.com/job-streamer/job-streamer-control-bus/subjects"
+)
+
+var long = flag.Bool("long", false, "kill agents at every commit of a job of 1,000 items")
+
+// Environment variables of an agent in a process of its own.
+const (
+	crashAgent = "JOBSTREAMER_TEST_AGENT" // the URL of the broker
+	crashName  = "JOBSTREAMER_TEST_NAME"
+	crashPoint = "JOBSTREAMER_TEST_POINT" // where it is killed: read, write or checkpoint
+	crashCount = "JOBSTREAMER_TEST_COUNT" // at which call, over all partitions
+)
+
+// crashes counts the calls at the crash point of this process.
+var crashes atomic.Int32
+
+// dieAt kills this process, as kill -9 does, if this is the call to die at.
+func dieAt(point string) {
+	if os.Getenv(crashPoint) != point {
+		return
+	}
+	if fmt.Sprint(crashes.Add(1)) == os.Getenv(crashCount) {
+		p, _ := os.FindProcess(os.Getpid())
+		_ = p.Kill()
+		select {}
+	}
+}
+
+// dyingReader dies between two items: the ones before are in no file yet.
+type dyingReader struct {
+	agent.ItemReader[int]
+	n int
+}
+
+func (r *dyingReader) ReadItem(ctx context.Context) (int, error) {
+	if r.n++; r.n%50 == 25 {
+		dieAt("read")
+	}
+	return r.ItemReader.ReadItem(ctx)
+}
+
+// dyingWriter dies in the middle of a write, or when the items are in the file
+// and the commit is not stored.
+type dyingWriter struct{ agent.ItemWriter[int] }
+
+func (w dyingWriter) WriteItems(ctx context.Context, items []int) error {
+	half := len(items) / 2
+	if err := w.ItemWriter.WriteItems(ctx, items[:half]); err != nil {
+		return err
+	}
+	dieAt("write")
+	return w.ItemWriter.WriteItems(ctx, items[half:])
+}
+
+func (w dyingWriter) CheckpointInfo(ctx context.Context) (any, error) {
+	at, err := w.ItemWriter.CheckpointInfo(ctx)
+	dieAt("checkpoint")
+	return at, err
+}
+
+// runCrashAgent is the main function of an agent that may kill itself.
+func runCrashAgent(url string) {
+	a, err := agent.New(agent.Config{
+		URL: url, Name: os.Getenv(crashName), Apps: []string{agenttest.App}, Slots: 1,
+		Runtime: native.New(native.Config{}), Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
+	}, agent.Reader("count", func(s *agent.StepContext) (agent.ItemReader[int], error) {
+		r, err := newCountReader(s)
+		return &dyingReader{ItemReader: r}, err
+	}), agent.Writer("file", func(s *agent.StepContext) (agent.ItemWriter[int], error) {
+		w, err := newFileWriter(s)
+		return dyingWriter{w}, err
+	}))
+	if err == nil {
+		err = a.Run(context.Background())
+	}
+	slog.Error("agent ended", "err", err)
+	os.Exit(1)
+}
+
+// runThroughCrashes runs a job on one agent after another, each killed at the
+// given call of one of the crash points, until an agent completes it. It returns
+// how many agents were killed.
+func runThroughCrashes(t *testing.T, room *agenttest.Room, definition string, count int) (killed int) {
+	t.Helper()
+	points := []string{"checkpoint", "write", "read"}
+	var states []subjects.StepState
+	for ; killed < 200; killed++ {
+		q := room.Request(definition)
+		q.Steps = states
+		id := room.Submit(q)
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), crashAgent+"="+room.Server.ClientURL(), fmt.Sprintf("%s=crash-%d", crashName, killed),
+			crashPoint+"="+points[killed%len(points)], fmt.Sprintf("%s=%d", crashCount, count))
+		cmd.Stderr = t.Output()
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		died := make(chan struct{})
+		go func() { _ = cmd.Wait(); close(died) }()
+		end := awaitEndOrDeath(t, room, id, died)
+		_ = cmd.Process.Kill()
+		<-died
+		if end != nil {
+			if end.BatchStatus != subjects.Completed {
+				t.Errorf("the job is %s: %s", end.BatchStatus, end.Exception)
+			}
+			return killed
+		}
+		states = mergeResults(states, room.Results(id))
+		for i := range states {
+			if !states[i].BatchStatus.Ended() {
+				states[i].BatchStatus = subjects.Failed // as the bus does for a lost agent
+			}
+		}
+	}
+	t.Fatal("the job does not end")
+	return killed
+}
+
+// awaitEndOrDeath returns the terminal result of an execution, or nil if the
+// agent died before.
+func awaitEndOrDeath(t *testing.T, room *agenttest.Room, id int64, died chan struct{}) *subjects.Result {
+	t.Helper()
+	for deadline := time.After(time.Minute); ; {
+		if all := room.Results(id); len(all) > 0 && all[len(all)-1].BatchStatus.Ended() {
+			return &all[len(all)-1]
+		}
+		select {
+		case <-died:
+			return nil
+		case <-deadline:
+			t.Fatalf("execution %d does not end", id)
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+// An agent that is killed at any commit, restarted on another: the file is that
+// of a run without crashes (8.2.1.4.4).
+func TestCrashesAtCommits(t *testing.T) {
+	items := 250
+	if *long {
+		items = 1000
+	}
+	room := agenttest.NewListening(t)
+	file := filepath.Join(t.TempDir(), "out")
+	killed := runThroughCrashes(t, room, jobDefinition(fmt.Sprintf(
+		`{'id':'a','chunk':{'item_count':50,'reader':{'ref':'count','properties':{'to':'%d'}},'writer':{'ref':'file','properties':{'file':'%s'}}}}`, items, file)), 2)
+	checkFile(t, file, linesTo(1, items))
+	if want := items/50 - 1; killed < want {
+		t.Errorf("only %d agents were killed, want %d", killed, want)
+	}
+}
+
+// The same with two flows of a split, each with 4 partitions.
+func TestCrashesOfPartitions(t *testing.T) {
+	count := 30
+	if *long {
+		count = 10 // 8 partitions may be at the point at once, so 9 means progress
+	}
+	room := agenttest.NewListening(t)
+	dir := t.TempDir()
+	var flows []string
+	for f := range 2 {
+		var plan []string
+		for p := range 4 {
+			from := (4*f+p)*125 + 1
+			plan = append(plan, fmt.Sprintf(`{'partition':%d,'properties':{'from':'%d','to':'%d'}}`, p, from, from+124))
+		}
+		flows = append(flows, fmt.Sprintf(`{'id':'f%d','steps':[{'id':'s%d','chunk':{'item_count':10,
+			'reader':{'ref':'count','properties':{'from':'#{partitionPlan[QfromQ]}','to':'#{partitionPlan[QtoQ]}'}},
+			'writer':{'ref':'file','properties':{'file':'%s/#{partitionPlan[QfromQ]}'}}},
+			'partition':{'plan':{'partitions':4,'properties':[%s]}}}]}`, f, f, dir, strings.Join(plan, ",")))
+	}
+	killed := runThroughCrashes(t, room, jobDefinition(`{'id':'split','flows':[`+strings.Join(flows, ",")+`]}`), count)
+	t.Logf("%d agents were killed", killed)
+	if killed == 0 {
+		t.Error("no agent was killed")
+	}
+	for from := 1; from < 1000; from += 125 {
+		checkFile(t, filepath.Join(dir, fmt.Sprint(from)), linesTo(from, from+124))
+	}
+}
