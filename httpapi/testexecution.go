@@ -6,8 +6,10 @@ import (
 
 	"github.com/job-streamer/job-streamer-control-bus/bus"
 	"github.com/job-streamer/job-streamer-control-bus/bus/execution"
+	"github.com/job-streamer/job-streamer-control-bus/httpapi/codec"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/rest"
 	v1 "github.com/job-streamer/job-streamer-control-bus/httpapi/v1"
+	"github.com/job-streamer/job-streamer-control-bus/jsl"
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
@@ -18,7 +20,7 @@ const testJob = "_test-execution_"
 type postTestExecution struct{ Sent body[rest.TestExecution] }
 
 func (s *Server) postTestExecution(ctx context.Context, in *postTestExecution) (*answer[rest.TestStarted], error) {
-	j, err := v1.ReadDiagram(in.Sent.value.BPMN, "/bpmn")
+	j, err := readTestJob(&in.Sent.value)
 	if err != nil {
 		return nil, err
 	}
@@ -28,6 +30,19 @@ func (s *Server) postTestExecution(ctx context.Context, in *postTestExecution) (
 	}
 	noteExecution(ctx, e.ID)
 	return &answer[rest.TestStarted]{rest.TestStarted{StateID: e.ID}}, nil
+}
+
+// readTestJob reads the job to test: of a diagram, or of job XML.
+func readTestJob(sent *rest.TestExecution) (*jsl.Job, error) {
+	switch {
+	case sent.XML == "":
+		return v1.ReadDiagram(sent.BPMN, "/bpmn")
+	case sent.BPMN != "":
+		var wrong codec.Faults
+		wrong.Add("/xml", "either bpmn or xml", "both")
+		return nil, wrong
+	}
+	return v1.ReadJobXML(sent.XML, "/xml")
 }
 
 // testPath is an execution of a tried diagram in a path.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"time"
@@ -38,7 +39,25 @@ func artifactOptions(env map[string]string, runAs string) ([]agent.Option, error
 	for ref, run := range ownBatchlets {
 		all = append(all, agent.Batchlet(ref, run))
 	}
-	return all, nil
+	return append(all, agent.Reader(v1.TestReader, newTestReader), agent.Writer(v1.TestWriter, newTestWriter)), nil
+}
+
+// newTestReader creates the reader of a test execution: it reads v1.TestItems
+// numbers.
+func newTestReader(*agent.StepContext) (agent.ItemReader[int], error) {
+	n := 0
+	return agent.ReaderFunc[int](func(context.Context) (int, error) {
+		if n == v1.TestItems {
+			return 0, io.EOF
+		}
+		n++
+		return n, nil
+	}), nil
+}
+
+// newTestWriter creates the writer of a test execution, which writes nothing.
+func newTestWriter(*agent.StepContext) (agent.ItemWriter[int], error) {
+	return agent.WriterFunc[int](func(context.Context, []int) error { return nil }), nil
 }
 
 // builtinComponents are the components that jobs of every application can name.

@@ -69,7 +69,8 @@ type Diagram struct {
 
 // TestExecution is the body that tests a diagram.
 type TestExecution struct {
-	BPMN string `json:"bpmn" edn:"bpmn" doc:"The diagram as BPMN."`
+	BPMN string `json:"bpmn,omitempty" edn:"bpmn" doc:"The diagram as BPMN."`
+	XML  string `json:"xml,omitempty" edn:"xml" doc:"In place of bpmn: the job as job XML, which can have what a diagram cannot, such as decisions and partitions."`
 }
 
 // ImportedSchedule is the schedule of a job that is imported.

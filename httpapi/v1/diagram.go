@@ -11,18 +11,27 @@ import (
 // ReadDiagram reads the job of a diagram. Its faults are those of the member of
 // the body that holds the diagram.
 func ReadDiagram(text, pointer string) (*jsl.Job, error) {
+	return readText(jsl.BPMN, text, pointer, "diagram")
+}
+
+// ReadJobXML reads a job from job XML, as [ReadDiagram] does from a diagram.
+func ReadJobXML(text, pointer string) (*jsl.Job, error) {
+	return readText(jsl.XML, text, pointer, "job XML")
+}
+
+func readText(form jsl.Format, text, pointer, what string) (*jsl.Job, error) {
 	// The charset that it declares does not matter: the body that holds it is
 	// UTF-8.
-	j, err := jsl.ParseCharset(jsl.BPMN, []byte(text), "utf-8")
-	if err = atDiagram(err, pointer); err != nil {
+	j, err := jsl.ParseCharset(form, []byte(text), "utf-8")
+	if err = atMember(err, pointer, what); err != nil {
 		return nil, err
 	}
 	return j, nil
 }
 
-// atDiagram returns an error of a job as one of the member of the body that
-// holds its diagram.
-func atDiagram(err error, pointer string) error {
+// atMember returns an error of a job as one of the member of the body that holds
+// its text.
+func atMember(err error, pointer, what string) error {
 	var errs jsl.Errors
 	if !errors.As(err, &errs) {
 		return err
@@ -34,27 +43,9 @@ func atDiagram(err error, pointer string) error {
 			where = " at " + e.Path
 		}
 		if e.Line > 0 {
-			where += fmt.Sprintf(" (line %d, column %d of the diagram)", e.Line, e.Column)
+			where += fmt.Sprintf(" (line %d, column %d of the %s)", e.Line, e.Column, what)
 		}
 		wrong.Add(pointer, e.Want+where, e.Got)
 	}
 	return wrong
-}
-
-// The diagram editor of the v1 console tries a diagram before it saves it: the
-// bus runs an execution of the job in which no step does its work.
-
-// TestBatchlet does nothing. It stands for the work of a step.
-const TestBatchlet = "org.jobstreamer.batch.TestBatchlet"
-
-// RemoveWork replaces the work of each step by [TestBatchlet], so that the job
-// needs no component of its application.
-func RemoveWork(j *jsl.Job) *jsl.Job {
-	j.Listeners = nil
-	j.Walk(func(_ string, e jsl.Element) {
-		if step, ok := e.(*jsl.Step); ok {
-			step.Batchlet, step.Chunk, step.Partition, step.Listeners = &jsl.Artifact{Ref: TestBatchlet}, nil, nil, nil
-		}
-	})
-	return j
 }

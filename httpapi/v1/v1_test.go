@@ -127,7 +127,28 @@ func TestRemoveWork(t *testing.T) {
 		t.Fatal(err)
 	}
 	text, err := RemoveWork(j).MarshalJSON()
-	if err != nil || strings.Count(string(text), TestBatchlet) != 2 || strings.Contains(string(text), "listeners") || strings.Contains(string(text), "chunk") {
-		t.Errorf("%s, %v, want two steps that do nothing", text, err)
+	if err != nil || strings.Count(string(text), TestBatchlet) != 1 || strings.Count(string(text), TestReader) != 1 || strings.Contains(string(text), "listeners") {
+		t.Errorf("%s, %v, want a batchlet and a chunk that do nothing", text, err)
+	}
+}
+
+// A decision goes on to an element if it can.
+func TestTestAnswer(t *testing.T) {
+	next := func(on string) jsl.Transition { return jsl.Transition{Action: jsl.Next, On: on, To: "x"} }
+	end := func(on string) jsl.Transition { return jsl.Transition{Action: jsl.End, On: on} }
+	for _, c := range []struct {
+		name        string
+		transitions []jsl.Transition
+		want        string
+	}{
+		{"any exit status", []jsl.Transition{next("*")}, "TEST"},
+		{"wildcards", []jsl.Transition{end("BAD"), next("A*B?")}, "ABx"},
+		{"a transition that another one hides", []jsl.Transition{end("A*"), next("AB"), next("C")}, "C"},
+		{"no element", []jsl.Transition{end("OK"), end("*")}, "OK"},
+		{"no transition", nil, "TEST"},
+	} {
+		if got := testAnswer(&jsl.Decision{Transitions: c.transitions}); got != c.want {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
 	}
 }

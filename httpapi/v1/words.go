@@ -92,7 +92,9 @@ func (w *Words) Draw(j *jsl.Job) error {
 
 // CheckDrawn checks the job of a diagram by the rules that depend on members
 // that a diagram cannot hold. The caller has set them.
-func (w *Words) CheckDrawn(j *jsl.Job) error { return atDiagram(j.Validate(), pointerDiagram) }
+func (w *Words) CheckDrawn(j *jsl.Job) error {
+	return atMember(j.Validate(), pointerDiagram, "diagram")
+}
 
 // Rename gives the job the name that was sent beside its definition, if one
 // was: a job that was exported may be imported under another name.
