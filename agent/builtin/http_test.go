@@ -229,6 +229,29 @@ func TestHTTPSecrets(t *testing.T) {
 	}
 }
 
+// A value of an earlier step chooses no secret: it can come from anywhere.
+func TestValueChoosesNoSecret(t *testing.T) {
+	c := builtin.Config{Secrets: map[string]string{"API": "s3cr3t-value"}}
+	for _, body := range []string{"${value.x}", "${secret.API} ${value.x}", "${secret.${value.api}}"} {
+		var got string
+		s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			data, err := io.ReadAll(r.Body)
+			if err != nil {
+				t.Error(err)
+			}
+			got = string(data) + r.Header.Get("X-Body")
+		}))
+		defer s.Close()
+		properties := map[string]string{"url": s.URL, "method": "POST", "body": body, "header.X-Body": body}
+		checkOutcome(t, runBatchlet(t.Context(), c, builtin.HTTP, properties, func(s *agent.StepContext) {
+			s.Values = map[string]string{"x": "${secret.API}", "api": "API"}
+		}), "200", "")
+		if want := 2 * strings.Count(body, "${secret.API}"); strings.Count(got, "s3cr3t-value") != want {
+			t.Errorf("%s: the server got %q, want the secret %d times", body, got, want)
+		}
+	}
+}
+
 func TestHTTPWithTLS(t *testing.T) {
 	s := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	s.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)

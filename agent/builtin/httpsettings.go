@@ -62,8 +62,8 @@ func (c *Config) newHTTPCall(s *agent.StepContext) (*httpCall, error) {
 // readBodyProperties reads the body of the request, which is a property or a
 // file.
 func (c *Config) readBodyProperties(p *properties, h *httpCall, secrets *[]string) {
-	if text := p.text("body", ""); p.has("body") {
-		h.body = []byte(c.expandSecrets(p, "body", text, secrets))
+	if text := p.written("body"); p.has("body") {
+		h.body = []byte(c.expandOperators(p, "body", text, secrets))
 	}
 	if file := p.text("body_file", ""); file != "" && c.NoFiles == "" {
 		if p.has("body") {
@@ -81,9 +81,9 @@ func (c *Config) readBodyProperties(p *properties, h *httpCall, secrets *[]strin
 // readHeaders reads the properties header.NAME. The values of headers that may
 // be secret are added to secrets.
 func (c *Config) readHeaders(p *properties, h *httpCall, secrets *[]string) {
-	for name, value := range p.withPrefix("header.") {
+	for name, value := range p.writtenWithPrefix("header.") {
 		property := "header." + name
-		value = c.expandSecrets(p, property, value, secrets)
+		value = c.expandOperators(p, property, value, secrets)
 		if !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(value) {
 			p.faults = append(p.faults, fmt.Sprintf("property %.60s: want the name and value of an HTTP header", property))
 			continue

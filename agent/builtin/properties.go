@@ -49,8 +49,13 @@ func (p *properties) has(name string) bool {
 
 // text returns a property, or the fallback if it is missing or empty.
 func (p *properties) text(name, fallback string) string {
+	return cmp.Or(p.expandValues(p.written(name)), fallback)
+}
+
+// written returns a property as the job has it, with its operators.
+func (p *properties) written(name string) string {
 	p.known[name] = true
-	return cmp.Or(p.expandValues(p.step.Properties[name]), fallback)
+	return p.step.Properties[name]
 }
 
 // requiredText returns a property that must not be missing or empty.
@@ -108,12 +113,21 @@ func (p *properties) choice(name string, allowed ...string) string {
 // withPrefix returns the properties whose name begins with a prefix, by the
 // rest of their name.
 func (p *properties) withPrefix(prefix string) map[string]string {
+	all := p.writtenWithPrefix(prefix)
+	for name, value := range all {
+		all[name] = p.expandValues(value)
+	}
+	return all
+}
+
+// writtenWithPrefix is withPrefix for properties as the job has them.
+func (p *properties) writtenWithPrefix(prefix string) map[string]string {
 	p.known[prefix+"NAME"] = true
 	all := map[string]string{}
 	for name, value := range p.step.Properties {
 		if rest, ok := strings.CutPrefix(name, prefix); ok && rest != "" {
 			p.known[name] = true
-			all[rest] = p.expandValues(value)
+			all[rest] = value
 		}
 	}
 	return all

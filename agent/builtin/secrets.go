@@ -6,18 +6,19 @@ import (
 	"strings"
 )
 
-// secretOperator is ${secret.NAME}: a secret that the agent has.
-var secretOperator = regexp.MustCompile(`\$\{secret\.([A-Za-z_][A-Za-z0-9_]*)\}`)
+// operators are ${value.NAME} and ${secret.NAME}.
+var operators = regexp.MustCompile(valueOperator.String() + `|\$\{secret\.([A-Za-z_][A-Za-z0-9_]*)\}`)
 
-// expandSecrets replaces each ${secret.NAME} in the value of a property. used
-// gets the secrets.
+// expandOperators replaces each ${value.NAME} and each ${secret.NAME} in a
+// property as the job has it. used gets the secrets.
 //
-// A person who may start a job, but not write it, must not reach a secret. So a
-// value is refused if one of the parameters in it could be a part of the
-// operator.
-func (c *Config) expandSecrets(p *properties, name, text string, used *[]string) string {
+// Only the author of a job chooses secrets. Values come from the output of
+// steps, and that from anywhere, so operators in them are text. A parameter has
+// become a part of the property already: the property is refused if a parameter
+// could be a part of the operator.
+func (c *Config) expandOperators(p *properties, name, text string, used *[]string) string {
 	if !strings.Contains(text, "${secret.") {
-		return text
+		return p.expandValues(text)
 	}
 	for parameter, v := range p.step.Parameters {
 		risky := strings.Contains(v, "${") || strings.HasSuffix(v, "$") || strings.HasPrefix(v, "{")
@@ -26,8 +27,11 @@ func (c *Config) expandSecrets(p *properties, name, text string, used *[]string)
 			return ""
 		}
 	}
-	return secretOperator.ReplaceAllStringFunc(text, func(operator string) string {
-		secret := secretOperator.FindStringSubmatch(operator)[1]
+	return operators.ReplaceAllStringFunc(text, func(operator string) string {
+		secret := operators.FindStringSubmatch(operator)[2]
+		if secret == "" {
+			return p.expandValues(operator)
+		}
 		value, ok := c.Secrets[secret]
 		if !ok {
 			p.faults = append(p.faults, fmt.Sprintf("property %s: this agent has no secret %s, want the variable %s%s in its environment", name, secret, SecretPrefix, secret))
