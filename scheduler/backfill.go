@@ -266,34 +266,37 @@ func (s *Scheduler) fireBackfill(ctx context.Context, sc *bus.Schedule, p *plan,
 	var stored atomic.Int64
 	var mu sync.Mutex
 	left := map[int]LeftOut{}
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(backfillWorkers)
-	for i := range out.Fires {
-		if ctx.Err() != nil {
-			break
+	store := func(ctx context.Context, i int) error {
+		t := &out.Fires[i]
+		f := p.fireOf(sc, outcome{nominal: t.Time})
+		f.Execution = t.Execution
+		f.Generation, f.Overlap = 0, bus.OverlapQueueAll // what a bus of an earlier version knows
+		f.Backfill = &bus.Backfill{ID: id, Concurrency: q.Concurrency, By: q.By, Was: t.Was}
+		is, mine, err := s.storeBackfilled(ctx, key, t.Time.Unix(), f)
+		if err != nil {
+			return err
 		}
-		g.Go(func() error {
-			t := &out.Fires[i]
-			f := p.fireOf(sc, outcome{nominal: t.Time})
-			f.Execution = t.Execution
-			f.Generation, f.Overlap = 0, bus.OverlapQueueAll // what a bus of an earlier version knows
-			f.Backfill = &bus.Backfill{ID: id, Concurrency: q.Concurrency, By: q.By, Was: t.Was}
-			is, mine, err := s.storeBackfilled(ctx, key, t.Time.Unix(), f)
-			if err != nil {
-				return err
-			}
-			if t.Execution = is.Execution; mine {
-				stored.Add(1)
-				return nil
-			}
-			was := pastDecisionOf(&is)
-			mu.Lock()
-			defer mu.Unlock()
-			left[i] = LeftOut{t.Time, was.leftOut(), fmt.Sprintf("execution %d, decided at the same time", is.Execution), is.Execution}
+		if t.Execution = is.Execution; mine {
+			stored.Add(1)
 			return nil
-		})
+		}
+		was := pastDecisionOf(&is)
+		mu.Lock()
+		defer mu.Unlock()
+		left[i] = LeftOut{t.Time, was.leftOut(), fmt.Sprintf("execution %d, decided at the same time", is.Execution), is.Execution}
+		return nil
 	}
-	err = g.Wait()
+	// A bus may start fires while others are being stored. The oldest is stored
+	// before all others, so that it is the first to start.
+	err = store(ctx, 0)
+	if err == nil {
+		g, ctx := errgroup.WithContext(ctx)
+		g.SetLimit(backfillWorkers)
+		for i := 1; i < len(out.Fires) && ctx.Err() == nil; i++ {
+			g.Go(func() error { return store(ctx, i) })
+		}
+		err = g.Wait()
+	}
 	s.wakes.addSchedule(key)
 	if err != nil {
 		return fmt.Errorf("backfill %d fires %d of %d times; send it again for the others: %w", id, stored.Load(), len(out.Fires), err)

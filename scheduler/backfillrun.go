@@ -63,8 +63,8 @@ func (s *Scheduler) startBackfill(ctx context.Context, schedule bus.ScheduleKey,
 // isLocked reports whether the job is exclusive and has an execution that runs.
 // A fire would end as abandoned then.
 func (s *Scheduler) isLocked(ctx context.Context, schedule bus.ScheduleKey) (bool, error) {
-	_, parsed, ok := s.index.Definition(schedule.App(), schedule.Job())
-	if !ok || parsed == nil || !parsed.Exclusive {
+	// A job that the index does not know yet can be exclusive.
+	if _, parsed, ok := s.index.Definition(schedule.App(), schedule.Job()); ok && parsed != nil && !parsed.Exclusive {
 		return false, nil
 	}
 	_, err := s.bus.Locks.Get(ctx, bus.JobKey(schedule.App(), schedule.Job()))
