@@ -3,9 +3,7 @@ package builtin
 import (
 	"context"
 	"fmt"
-	"maps"
 	"net"
-	"slices"
 	"time"
 
 	"github.com/job-streamer/job-streamer-control-bus/agent"
@@ -38,12 +36,27 @@ func (c Config) Batchlets() map[string]agent.BatchletFunc {
 	return map[string]agent.BatchletFunc{HTTP: c.runHTTP, FileWatch: c.runFileWatch, SQL: c.runSQL}
 }
 
+// Readers returns all item readers, by name.
+func (c Config) Readers() map[string]agent.Factory[agent.ItemReader[Record]] {
+	return map[string]agent.Factory[agent.ItemReader[Record]]{}
+}
+
+// Writers returns all item writers, by name.
+func (c Config) Writers() map[string]agent.Factory[agent.ItemWriter[Record]] {
+	return map[string]agent.Factory[agent.ItemWriter[Record]]{}
+}
+
 // Options registers all artifacts with an agent.
 func Options(c Config) []agent.Option {
 	var all []agent.Option
-	batchlets := c.Batchlets()
-	for _, ref := range slices.Sorted(maps.Keys(batchlets)) {
-		all = append(all, agent.Batchlet(ref, batchlets[ref]))
+	for ref, run := range c.Batchlets() {
+		all = append(all, agent.Batchlet(ref, run))
+	}
+	for ref, factory := range c.Readers() {
+		all = append(all, agent.Reader(ref, factory))
+	}
+	for ref, factory := range c.Writers() {
+		all = append(all, agent.Writer(ref, factory))
 	}
 	return all
 }

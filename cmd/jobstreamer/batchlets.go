@@ -63,20 +63,27 @@ func newTestWriter(*agent.StepContext) (agent.ItemWriter[int], error) {
 // builtinComponents are the components that jobs of every application can name.
 func builtinComponents() []deploy.Component {
 	all := []deploy.Component{
-		batchletComponent(native.Shell),
-		{Class: native.ConditionDecider, Ref: native.ConditionDecider, Kinds: []string{string(classfile.Decider)}},
+		component(native.Shell, classfile.Batchlet),
+		component(native.ConditionDecider, classfile.Decider),
 	}
-	for _, ref := range slices.Sorted(maps.Keys(builtin.Config{}.Batchlets())) {
-		all = append(all, batchletComponent(ref))
-	}
-	for _, ref := range slices.Sorted(maps.Keys(ownBatchlets)) {
-		all = append(all, batchletComponent(ref))
+	c := builtin.Config{}
+	all = append(all, components(c.Batchlets(), classfile.Batchlet)...)
+	all = append(all, components(c.Readers(), classfile.ItemReader)...)
+	all = append(all, components(c.Writers(), classfile.ItemWriter)...)
+	return append(all, components(ownBatchlets, classfile.Batchlet)...)
+}
+
+// components returns the components of artifacts of one kind, sorted by name.
+func components[A any](artifacts map[string]A, k classfile.Kind) []deploy.Component {
+	var all []deploy.Component
+	for _, ref := range slices.Sorted(maps.Keys(artifacts)) {
+		all = append(all, component(ref, k))
 	}
 	return all
 }
 
-func batchletComponent(ref string) deploy.Component {
-	return deploy.Component{Class: ref, Ref: ref, Kinds: []string{string(classfile.Batchlet)}}
+func component(ref string, k classfile.Kind) deploy.Component {
+	return deploy.Component{Class: ref, Ref: ref, Kinds: []string{string(k)}}
 }
 
 // runNoop does nothing, so that only the dispatching costs time.
