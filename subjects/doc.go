@@ -13,6 +13,8 @@
 //	    [Heartbeat]: an agent tells every bus that it is alive (core NATS)
 //	jobstreamer.command.<agent>.<verb>
 //	    [Command]: the bus tells one agent what to do (request and reply)
+//	jobstreamer.secret.<app>.<agent>
+//	    [SecretRequest]: an agent asks any bus for secrets (request and reply)
 //	jobstreamer.event.<kind>...
 //	    [Event]: the bus tells anyone who subscribes (core NATS)
 //
@@ -319,6 +321,59 @@
 // at most [MaxValues] bytes together, names and texts; the step that exceeds
 // that fails.
 //
+// # Secrets
+//
+// An application has secrets: values with names of up to 128 of A-Z, a-z, 0-9
+// and "_", with no digit at the beginning. The bus stores them encrypted. No
+// definition, request or record holds one. An agent asks for those that a step
+// names, when the step begins:
+//
+//	jobstreamer.secret.<app>.<agent>
+//	{"execution_id":4711,"job":"nightly","attempt":1,"handling":"...",
+//	 "names":["DB_PASSWORD"],"public_key":"<Base64 of 32 bytes, X25519>"}
+//
+//	{"sealed":"<Base64>"}
+//	{"error":{"code":"unknown_names","message":"...","names":["DB_PASSWORD"]}}
+//
+// Job, execution, attempt and handling are those of the claim; the agent is the
+// one of the subject, which NATS permissions confine. The names are 1 to 16,
+// each once. One of the buses answers, to a reply subject that begins with
+// _INBOX.<agent>. or _R_., as for heartbeats.
+//
+// The answer is sealed, since operators watch the subjects of NATS. It is HPKE
+// (RFC 9180) in base mode with DHKEM(X25519, HKDF-SHA256), HKDF-SHA256 and
+// AES-256-GCM. The info is the ASCII text "jobstreamer.secret 4711 1": execution
+// and attempt. The associated data is empty. "sealed" is the encapsulated key
+// (32 bytes) followed by the ciphertext. The plaintext is a JSON object with a
+// string for each name of the request, and no others. An agent draws a key pair
+// for each request. [SealSecrets] and [SecretKey.Open] are this in Go.
+//
+// The code of an error says what the agent does:
+//
+//   - "not_claimed": the bus has not seen the claim yet. Ask again, with a pause
+//     that grows, for a bounded time.
+//   - "unknown_names": the application does not have the secrets in "names";
+//     these are all such names of the request. The step fails. A bus that has no
+//     key for secrets answers this, too, if the application has none of them.
+//   - "refused": the claim of this attempt is not of this agent and handling, or
+//     the execution has ended. The step fails.
+//   - "unavailable": the application has the secrets, but the bus cannot decrypt
+//     them; the message says why. Ask again as for "not_claimed": another bus
+//     may be able to.
+//   - "invalid": the request is not as above. The step fails.
+//
+// If no answer arrives, the agent asks again, too. An agent keeps secrets in
+// memory, and only until the attempt ends. A process gets them as variables of
+// its environment, under names that do not begin with JOBSTREAMER_. Only the
+// definition chooses them: an agent refuses substitutions in their names.
+//
+// An agent replaces each secret that an attempt has obtained by *** in what it
+// publishes for the attempt: lines of output, exit statuses, exceptions, and
+// values for later steps. Lines of output never have a secret of several lines,
+// so each of its lines counts as a secret. Texts of fewer than 4 characters are
+// not replaced: they occur by accident. Data for a restart that holds a secret
+// is refused, and the step fails: a changed checkpoint would be a wrong one.
+//
 // # Log messages
 //
 // An agent publishes log messages through JetStream and waits for the
@@ -338,6 +393,7 @@
 //	jobstreamer.log.<app>.*.*.<agent>
 //	jobstreamer.heartbeat.<agent>
 //	jobstreamer.command.<agent>.ping
+//	jobstreamer.secret.<app>.<agent>
 //	$JS.API.CONSUMER.MSG.NEXT.JOBSTREAMER_REQUEST_<app>.*
 //	$JS.ACK.JOBSTREAMER_REQUEST_<app>.>
 //	$JS.API.DIRECT.GET.JOBSTREAMER_RESULTS.jobstreamer.result.<app>.>
