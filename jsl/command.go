@@ -8,6 +8,12 @@ const ShellBatchlet = "org.jobstreamer.batch.ShellBatchlet"
 // SQLBatchlet is the batchlet that runs its property sql in a database.
 const SQLBatchlet = "org.jobstreamer.batch.SqlBatchlet"
 
+// SQLReader and SQLWriter run their property sql in a database.
+const (
+	SQLReader = "org.jobstreamer.batch.SqlReader"
+	SQLWriter = "org.jobstreamer.batch.SqlWriter"
+)
+
 const wantCommand = "a shell command"
 
 // commandField is the short form of a step whose batchlet is a [ShellBatchlet]

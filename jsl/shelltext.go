@@ -9,8 +9,8 @@ import (
 var shellTexts = []string{"command", "script"}
 
 // SubstitutesUnsafely reports whether the job passes parameters to a shell, or
-// into SQL statements, without the permission to do so. A job that was stored before this was
-// refused still runs.
+// into SQL statements, without the permission to do so. A job that was stored
+// before this was refused still runs.
 func (j *Job) SubstitutesUnsafely() bool {
 	v := newValidator(asWritten)
 	v.checkShellTexts(j)
@@ -31,14 +31,16 @@ func (v *validator) checkShellTexts(j *Job) {
 	outer := traceProperties(j.Properties, nil, nil)
 	j.Walk(func(path string, e Element) {
 		s, ok := e.(*Step)
-		if !ok || s.Batchlet == nil {
+		if !ok {
 			return
 		}
-		if canBecome(s.Batchlet.Ref, ShellBatchlet) {
+		if s.Batchlet != nil && canBecome(s.Batchlet.Ref, ShellBatchlet) {
 			v.checkShellStep(path, s, outer)
 		}
-		if canBecome(s.Batchlet.Ref, SQLBatchlet) {
-			v.checkSQLStep(path, s, outer)
+		v.checkSQLText(path+"/batchlet", s.Batchlet, SQLBatchlet, s, outer)
+		if s.Chunk != nil {
+			v.checkSQLText(path+"/chunk/reader", s.Chunk.Reader, SQLReader, s, outer)
+			v.checkSQLText(path+"/chunk/writer", s.Chunk.Writer, SQLWriter, s, outer)
 		}
 	})
 }
@@ -61,13 +63,17 @@ func (v *validator) checkShellStep(path string, s *Step, outer *traces) {
 	v.checkShellNames(ofBatchlet, batchlet)
 }
 
-// checkSQLStep checks the statements of a step.
-func (v *validator) checkSQLStep(path string, s *Step, outer *traces) {
+// checkSQLText checks the statements of an artifact of a step, if it may be the
+// one with a name.
+func (v *validator) checkSQLText(path string, a *Artifact, name string, s *Step, outer *traces) {
+	if a == nil || !canBecome(a.Ref, name) {
+		return
+	}
 	plan := tracePlan(s, outer)
-	batchlet := traceProperties(s.Batchlet.Properties, traceProperties(s.Properties, outer, plan), plan)
-	path += "/batchlet/properties"
-	v.reportSQLText(memberPath(path, "sql"), batchlet.of["sql"])
-	for _, p := range batchlet.named {
+	properties := traceProperties(a.Properties, traceProperties(s.Properties, outer, plan), plan)
+	path += "/properties"
+	v.reportSQLText(memberPath(path, "sql"), properties.of["sql"])
+	for _, p := range properties.named {
 		if canBecome(p.name, "sql") {
 			v.reportSQLText(memberPath(path, p.name), p.found)
 		}

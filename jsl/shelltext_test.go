@@ -18,6 +18,9 @@ func TestShellTexts(t *testing.T) {
 	sqlStep := func(properties string) string {
 		return step(`"batchlet":{"ref":"` + SQLBatchlet + `","properties":{` + properties + `}}`)
 	}
+	chunkStep := func(reader, ofReader, writer, ofWriter string) string {
+		return step(`"chunk":{"reader":{"ref":"` + reader + `","properties":{` + ofReader + `}},"writer":{"ref":"` + writer + `","properties":{` + ofWriter + `}}}`)
+	}
 	const asBind = "want a name such as :value, with the parameter in the property bind.value, instead of the job parameter, " +
 		"whose text the database would run as code, or unsafe_substitution: true, got "
 	place := regexp.MustCompile(` \(line \d+, column \d+\)$`)
@@ -67,6 +70,14 @@ func TestShellTexts(t *testing.T) {
 		{"a name that can become the statement", sqlStep(`"#{jobParameters['id']}":"x"`),
 			"/steps/0/batchlet/properties/#{jobParameters['id']}: " + asBind + "#{jobParameters['id']}"},
 		{"a property of a step is no statement", step(`"properties":{"sql":"#{jobParameters['id']}"},"batchlet":{"ref":"` + SQLBatchlet + `"}`), ""},
+		{"a parameter in the query of a reader", chunkStep(SQLReader, `"sql":"select * from #{jobParameters['t']}"`, "w", ""),
+			"/steps/0/chunk/reader/properties/sql: " + asBind + "#{jobParameters['t']}"},
+		{"a parameter in the statement of a writer", chunkStep("r", "", SQLWriter, `"sql":"insert into #{jobParameters['t']} values (:a)"`),
+			"/steps/0/chunk/writer/properties/sql: " + asBind + "#{jobParameters['t']}"},
+		{"a parameter that chooses the reader", chunkStep("#{jobParameters['r']}", `"sql":"#{jobParameters['t']}"`, "w", ""),
+			"/steps/0/chunk/reader/properties/sql: " + asBind + "#{jobParameters['t']}"},
+		{"a parameter as a value of a query", chunkStep(SQLReader, `"sql":"select :a","bind.a":"#{jobParameters['a']}"`, "w", ""), ""},
+		{"a reader of another kind", chunkStep("r", `"sql":"#{jobParameters['t']}"`, "w", ""), ""},
 		{"another batchlet", step(`"batchlet":{"ref":"example.Batchlet","properties":{"command":"#{jobParameters['who']}"}}`), ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -17,12 +17,17 @@ const (
 	SQL       = jsl.SQLBatchlet
 )
 
+// Names of the readers.
+const (
+	SQLReader = jsl.SQLReader
+)
+
 // Config configures the artifacts. The zero value is useful.
 type Config struct {
 	// Secrets are the values of ${secret.NAME}, by name.
 	Secrets map[string]string
-	// DataSources are the databases of [SQL], by name. The program imports their
-	// drivers.
+	// DataSources are the databases of [SQL], [SQLReader] and [SQLWriter], by
+	// name. The program imports their drivers.
 	DataSources map[string]DataSource
 	// NoFiles says why the artifacts do not touch files of the agent's machine;
 	// empty if they do.
@@ -38,7 +43,9 @@ func (c Config) Batchlets() map[string]agent.BatchletFunc {
 
 // Readers returns all item readers, by name.
 func (c Config) Readers() map[string]agent.Factory[agent.ItemReader[Record]] {
-	return map[string]agent.Factory[agent.ItemReader[Record]]{}
+	return map[string]agent.Factory[agent.ItemReader[Record]]{
+		SQLReader: c.newSQLReader,
+	}
 }
 
 // Writers returns all item writers, by name.
@@ -58,7 +65,7 @@ func Options(c Config) []agent.Option {
 	for ref, factory := range c.Writers() {
 		all = append(all, agent.Writer(ref, factory))
 	}
-	return all
+	return append(all, agent.ErrorClasses(ErrorClasses()...))
 }
 
 // checkFiles refuses a property that names a file, if the agent does not let

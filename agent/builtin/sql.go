@@ -32,15 +32,18 @@ var isolationLevels = map[string]sql.IsolationLevel{
 // runSQL runs the batchlet [SQL].
 func (c Config) runSQL(ctx context.Context, s *agent.StepContext) (string, error) {
 	p := newProperties(s)
-	r := &sqlRun{step: s, source: c.openDataSource(p)}
-	if r.source != nil {
-		defer r.source.Close() //nolint:errcheck // nothing can be done about an error
-	}
-	r.readProperties(p)
+	r := &sqlRun{step: s}
+	source := c.dataSource(p)
+	r.readProperties(p, source)
 	timeout := p.duration("timeout", 0, false)
 	if err := p.check(); err != nil {
 		return "", err
 	}
+	var err error
+	if r.source, err = source.open(); err != nil {
+		return "", err
+	}
+	defer r.source.Close() //nolint:errcheck // nothing can be done about an error
 	if timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, timeout, fmt.Errorf("%w after %v", errTimeout, timeout))
@@ -56,21 +59,19 @@ func (c Config) runSQL(ctx context.Context, s *agent.StepContext) (string, error
 	return strconv.FormatInt(rows, 10), nil
 }
 
-func (r *sqlRun) readProperties(p *properties) {
+func (r *sqlRun) readProperties(p *properties, source *DataSource) {
 	r.binds = p.withPrefix("bind.")
 	r.columns = p.withPrefix("value.")
 	r.inOne = p.choice("transaction", "one", "each") == "one"
 	r.isolation = isolationLevels[p.choice("isolation", "default", "read_committed", "repeatable_read", "serializable")]
 	r.logRows = p.number("log_rows", 0, 0, 10_000)
 	split := p.choice("split", "yes", "no") == "yes"
-	// Not expandValues: the values would be code.
-	p.known["sql"] = true
-	text := p.step.Properties["sql"]
-	if r.source == nil {
+	text := p.written("sql") // with values, it would be code
+	if source == nil {
 		return
 	}
 	var err error
-	if r.statements, err = parseStatements(text, r.source.Dialect, split, r.binds); err != nil {
+	if r.statements, err = parseStatements(text, source.Dialect, split, r.binds); err != nil {
 		p.faults = append(p.faults, "property sql: "+err.Error())
 	} else if len(r.statements) == 0 {
 		p.fault("sql", "one or more statements", text)

@@ -17,27 +17,45 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/agent/builtin/dbtest"
 )
 
+// servers start the databases, by name.
+var servers = map[string]func(testing.TB) builtin.DataSource{
+	"PostgreSQL": func(t testing.TB) builtin.DataSource {
+		return builtin.DataSource{Driver: "pgx", DSN: "host=" + dbtest.Postgres(t) + " user=postgres dbname=postgres sslmode=disable", Dialect: builtin.Postgres}
+	},
+	"MariaDB": func(t testing.TB) builtin.DataSource {
+		return builtin.DataSource{Driver: "mysql", DSN: "root@unix(" + dbtest.MariaDB(t) + ")/test", Dialect: builtin.MySQL}
+	},
+}
+
 // databases runs a test with each database.
 func databases(t *testing.T, test func(t *testing.T, d builtin.DataSource, db *sql.DB)) {
-	for name, start := range map[string]func(testing.TB) builtin.DataSource{
-		"PostgreSQL": func(t testing.TB) builtin.DataSource {
-			return builtin.DataSource{Driver: "pgx", DSN: "host=" + dbtest.Postgres(t) + " user=postgres dbname=postgres sslmode=disable", Dialect: builtin.Postgres}
-		},
-		"MariaDB": func(t testing.TB) builtin.DataSource {
-			return builtin.DataSource{Driver: "mysql", DSN: "root@unix(" + dbtest.MariaDB(t) + ")/test", Dialect: builtin.MySQL}
-		},
-	} {
+	for name, start := range servers {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := start(t)
-			db, err := sql.Open(d.Driver, d.DSN)
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { _ = db.Close() })
-			test(t, d, db)
+			test(t, d, openDatabase(t, d))
 		})
 	}
+}
+
+// benchmarkDatabases runs a benchmark with each database.
+func benchmarkDatabases(b *testing.B, f func(b *testing.B, d builtin.DataSource, db *sql.DB)) {
+	for name, start := range servers {
+		b.Run(name, func(b *testing.B) {
+			d := start(b)
+			f(b, d, openDatabase(b, d))
+		})
+	}
+}
+
+func openDatabase(t testing.TB, d builtin.DataSource) *sql.DB {
+	t.Helper()
+	db, err := sql.Open(d.Driver, d.DSN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	return db
 }
 
 // queryText returns the rows of a query as text.
