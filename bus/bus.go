@@ -58,6 +58,7 @@ type Bus struct {
 	Users       *Store[User]
 	Sessions    *Store[Session]
 	Tokens      *Store[AgentToken]
+	Secrets     *Store[Secret] // keys of SecretKey, and SecretKeyMark
 	Alerts      *Store[Alert]
 
 	cfg      Config
@@ -122,6 +123,7 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Bus, error) {
 		openStore(ctx, b, subjects.UsersBucket, &b.Users),
 		openStore(ctx, b, subjects.SessionsBucket, &b.Sessions),
 		openStore(ctx, b, subjects.TokensBucket, &b.Tokens),
+		openStore(ctx, b, subjects.SecretsBucket, &b.Secrets),
 		openStore(ctx, b, subjects.AlertsBucket, &b.Alerts),
 		openStore(ctx, b, subjects.SamplesBucket, &b.Samples),
 	)

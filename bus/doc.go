@@ -7,6 +7,7 @@
 //	executions fires locks idempotency        the state of dispatch, written by compare-and-set only
 //	step_data                                 what steps keep for a restart, by job instance
 //	leases counters                           who does a leased task, the next free execution id
+//	secrets                                   of applications, encrypted
 //	samples                                   average load and memory of agents
 //
 // JetStream is the only store. Any number of control buses share it, and any of

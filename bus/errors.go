@@ -97,5 +97,9 @@ const (
 	CodeAppInUse         = "app_in_use"
 	CodeNoSuchLimit      = "no_such_limit"
 	CodeLimitInUse       = "limit_in_use"
+	CodeNoSuchSecret     = "no_such_secret"
+	CodeTooManySecrets   = "too_many_secrets"
+	CodeNoSecretKey      = "no_secret_key"
+	CodeOtherSecretKey   = "other_secret_key"
 	CodeIdempotencyReuse = "idempotency_key_reused"
 )

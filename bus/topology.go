@@ -89,6 +89,7 @@ func Streams(replicas int, r Retention) []jetstream.StreamConfig {
 		kv(subjects.DeploymentsBucket, 1),
 		kv(subjects.UsersBucket, 1), // without history: an old password must not stay
 		kv(subjects.TokensBucket, 1),
+		kv(subjects.SecretsBucket, 1), // without history: a replaced value must not stay
 		sessions,
 		samples,
 		alerts,

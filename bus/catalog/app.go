@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -83,7 +84,7 @@ func (c *Catalog) DeleteApp(ctx context.Context, app string) error {
 		return err
 	}
 	c.x.PutApp(app, nil, e.Revision+1)
-	if err := c.deletePauses(ctx, app); err != nil {
+	if err := cmp.Or(c.deletePauses(ctx, app), c.deleteSecrets(ctx, app)); err != nil {
 		return err
 	}
 	for _, job := range c.x.JobKeys(app) {
@@ -92,6 +93,24 @@ func (c *Catalog) DeleteApp(ctx context.Context, app string) error {
 		}
 	}
 	return c.b.RemoveQueue(ctx, app)
+}
+
+// deleteSecrets deletes the secrets of an application that is gone.
+func (c *Catalog) deleteSecrets(ctx context.Context, app string) error {
+	keys, err := c.b.Secrets.Keys(ctx, bus.SecretKey(app, "*"))
+	if err != nil {
+		return err
+	}
+	for _, key := range keys {
+		e, err := c.b.Secrets.Get(ctx, key)
+		if err == nil {
+			err = c.b.Secrets.Delete(ctx, key, e.Revision)
+		}
+		if err != nil && !errors.Is(err, bus.ErrNotFound) {
+			return err
+		}
+	}
+	return nil
 }
 
 // deletePauses deletes the pauses of an application without jobs: they must not
