@@ -239,6 +239,7 @@ func testConfinedAgent(w *world) {
 	targets := []string{
 		"$KV.jobstreamer_users.evil", "jobstreamer.request.hr.default.normal.424242", "jobstreamer.result.hr.hello.2.a2", "jobstreamer.result.billing.hello.2.a2",
 		"jobstreamer.log.hr.hello.2.a2", "jobstreamer.heartbeat.a2", "jobstreamer.command.a2.stop", "jobstreamer.answer.a2.1", "jobstreamer.request.billing.default.normal.7",
+		"jobstreamer.secret.billing.a2", "jobstreamer.secret.hr.a1", "jobstreamer.secret.hr.a2",
 		"$JS.API.STREAM.DELETE." + victim, "$JS.API.STREAM.PURGE." + victim, "$JS.API.STREAM.MSG.GET." + victim, "$JS.API.STREAM.NAMES", "$JS.API.STREAM.CREATE.X",
 		"$JS.API.DIRECT.GET." + victim + ".$KV.jobstreamer_users.ann", "$JS.API.DIRECT.GET.JOBSTREAMER_RESULTS.jobstreamer.result.hr.>", "$JS.API.DIRECT.GET.JOBSTREAMER_RESULTS",
 		"$JS.API.CONSUMER.MSG.NEXT.JOBSTREAMER_REQUEST_hr.default=normal", "$JS.API.CONSUMER.CREATE.JOBSTREAMER_RESULTS", "$JS.ACK.JOBSTREAMER_REQUEST_hr.default=normal.1.1.1.1.0",
@@ -259,7 +260,7 @@ func testConfinedAgent(w *world) {
 	own := func(subject string) bool {
 		return strings.HasPrefix(subject, "jobstreamer.result.billing.") && strings.HasSuffix(subject, ".a1") ||
 			strings.HasPrefix(subject, "jobstreamer.log.billing.") && strings.HasSuffix(subject, ".a1") ||
-			subject == "jobstreamer.heartbeat.a1" || strings.HasPrefix(subject, "jobstreamer.answer.a1.") ||
+			subject == "jobstreamer.heartbeat.a1" || subject == "jobstreamer.secret.billing.a1" || strings.HasPrefix(subject, "jobstreamer.answer.a1.") ||
 			strings.HasPrefix(subject, "$JS.API.CONSUMER.MSG.NEXT.JOBSTREAMER_REQUEST_billing.") || strings.HasPrefix(subject, "$JS.ACK.JOBSTREAMER_REQUEST_billing.") ||
 			strings.HasPrefix(subject, "$JS.API.DIRECT.GET.JOBSTREAMER_RESULTS.jobstreamer.result.billing.") || strings.HasPrefix(subject, "_R_.")
 	}
@@ -280,6 +281,7 @@ func testConfinedAgent(w *world) {
 		for _, reach := range []string{ // everything that is answered
 			"$JS.API.DIRECT.GET.JOBSTREAMER_RESULTS." + stored, "$JS.API.CONSUMER.MSG.NEXT.JOBSTREAMER_REQUEST_billing.default=normal",
 			"jobstreamer.heartbeat.a1", "$JS.ACK.JOBSTREAMER_REQUEST_billing.default=normal.1.1.1.1.0", "jobstreamer.answer.a1.1",
+			"jobstreamer.secret.billing.a1",
 		} {
 			publish(reach, target)
 		}
@@ -501,4 +503,48 @@ func testLargestGrant(w *world) {
 	}
 	_, _, err := w.tokens.Create(w.Context(), g, 0, "")
 	w.check(err)
+}
+
+// TestOlderAccount holds that an account of an older version, which lacks a
+// subject that agents need now, gets it when a bus starts, and that the agent
+// keeps its credentials.
+func TestOlderAccount(t *testing.T) { onBothServers(t, testOlderAccount) }
+
+func testOlderAccount(w *world) {
+	asked := make(chan string, 10)
+	_, err := w.conn.Subscribe(subjects.AllSecretRequests, func(m *nats.Msg) {
+		asked <- m.Subject
+		_ = m.Respond([]byte("{}"))
+	})
+	w.check(err)
+	file := w.createToken("a1", bus.DefaultApp)
+	e, err := w.bus.Tokens.Get(w.Context(), "a1")
+	w.check(err)
+	w.check(accounts.WaitForNewer(w.Context(), e.Value.Claims))
+	e.Value.Claims, err = accounts.ClaimsWithout(w.keys, e.Value.Claims, subjects.SecretSubject(bus.DefaultApp, "a1"))
+	w.check(err)
+	e.Revision, err = w.bus.Tokens.Update(w.Context(), e.Key, e.Value, e.Revision)
+	w.check(err)
+	w.check(accounts.PublishEntry(w.tokens, w.Context(), e))
+	nc := w.connectAs(file)
+	ask := func() error {
+		ctx, cancel := context.WithTimeout(w.Context(), time.Second)
+		defer cancel()
+		_, err := nc.RequestWithContext(ctx, subjects.SecretSubject(bus.DefaultApp, "a1"), nil)
+		return err
+	}
+	if err := ask(); err == nil {
+		w.Fatal("an account without the subject reaches the bus")
+	}
+	w.check(w.tokens.PublishAccounts(w.Context()))
+	w.waitUntil("the account has the subject", func() bool { return ask() == nil })
+	if got := <-asked; got != "jobstreamer.secret.default.a1" {
+		w.Errorf("the bus was asked on %s", got)
+	}
+	renewed, err := w.bus.Tokens.Get(w.Context(), "a1")
+	w.check(err)
+	w.check(w.tokens.PublishAccounts(w.Context()))
+	if again, err := w.bus.Tokens.Get(w.Context(), "a1"); err != nil || again.Revision != renewed.Revision {
+		w.Errorf("a second start wrote the token again: revision %d, %v, want %d", again.Revision, err, renewed.Revision)
+	}
 }

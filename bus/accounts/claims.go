@@ -27,6 +27,7 @@ var exported = []share{
 	{subject: subjects.AllLogs},
 	{subject: subjects.AllHeartbeats},
 	{subject: subjects.AllAnswers},
+	{subject: subjects.AllSecretRequests},
 	{subject: "jobstreamer.>", stream: true},
 	{subject: jetio.PullSubject("*", "*"), response: jwt.ResponseTypeStream},
 	{subject: jetio.AckSubject("*") + ".>", response: jwt.ResponseTypeStream},
@@ -57,6 +58,7 @@ func (g *Grant) shares() []share {
 		all = append(all,
 			share{subject: subjects.ResultsBy(app, g.Agent)},
 			share{subject: subjects.LogsBy(app, g.Agent)},
+			share{subject: subjects.SecretSubject(app, g.Agent)},
 			share{subject: jetio.AckSubject(stream) + ".>", response: jwt.ResponseTypeStream},
 			share{subject: jetio.DirectGetSubject(subjects.ResultsStream) + "." + subjects.ResultsOfApp(app)},
 		)

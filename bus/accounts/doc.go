@@ -6,6 +6,7 @@
 //	results, output, heartbeats     ---->   JetStream, the bus
 //	pulls, acknowledgements         ---->   the queues of its applications
 //	answers to commands             ---->   the bus
+//	requests for secrets            ---->   the bus
 //	commands                        <----   the bus
 //
 // Permissions alone would not keep an agent apart. NATS checks the subject of a

@@ -31,8 +31,9 @@ type Tokens struct {
 func NewTokens(b *bus.Bus, keys *Keys, system *nats.Conn) *Tokens { return &Tokens{b, keys, system} }
 
 // PublishAccounts tells the servers of the accounts of all agents. They know
-// them already unless they have lost their folder. It completes revocations
-// that another bus had begun when it died.
+// them already unless they have lost their folder, or an older version made an
+// account that lacks what agents need now. It completes revocations that another
+// bus had begun when it died.
 func (t *Tokens) PublishAccounts(ctx context.Context) error {
 	entries, err := t.bus.Tokens.List(ctx, ">")
 	if err != nil {
@@ -41,9 +42,47 @@ func (t *Tokens) PublishAccounts(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(concurrentUpdates)
 	for _, e := range entries {
-		g.Go(func() error { return t.publishEntry(ctx, e) })
+		g.Go(func() error {
+			e, err := t.renewClaims(ctx, e)
+			if err != nil {
+				return err
+			}
+			return t.publishEntry(ctx, e)
+		})
 	}
 	return g.Wait()
+}
+
+// renewClaims signs an account again if it lacks subjects that an agent with its
+// grant needs. Its users stay valid.
+func (t *Tokens) renewClaims(ctx context.Context, e bus.Entry[bus.AgentToken]) (bus.Entry[bus.AgentToken], error) {
+	is, err := t.bus.Tokens.Change(ctx, e.Key, func(was *bus.AgentToken) (*bus.AgentToken, error) {
+		if was == nil || was.Revoked || was.Account != e.Value.Account {
+			return nil, nil
+		}
+		account, err := jwt.DecodeAccountClaims(was.Claims)
+		if err != nil {
+			return nil, fmt.Errorf("stored claims of the agent %s: %w", was.Agent, err)
+		}
+		imported := map[string]bool{}
+		for _, i := range account.Imports {
+			imported[string(i.Subject)] = true
+		}
+		g := Grant{Agent: was.Agent, Apps: was.Apps, Pools: was.Pools}
+		if !slices.ContainsFunc(g.shares(), func(s share) bool { return !imported[s.subject] }) {
+			return nil, nil
+		}
+		if err := waitForNewer(ctx, was.Claims); err != nil {
+			return nil, err
+		}
+		is := *was
+		is.Claims, err = t.keys.agentAccount(was.Account, &g, account.SigningKeys.Keys()...)
+		return &is, err
+	})
+	if err != nil || is.Value.Account != e.Value.Account { // revoked meanwhile
+		return e, err
+	}
+	return is, nil
 }
 
 // concurrentUpdates is the number of accounts of which the servers are told at

@@ -120,11 +120,11 @@ func (r *Registry) Run(ctx context.Context) error {
 	}
 }
 
-// canAnswer reports whether the bus may answer a message of an agent. The bus
+// CanAnswer reports whether the bus may answer a message of an agent. The bus
 // answers with its own rights, so only to an inbox of that agent, or to the
 // reply that the broker makes for a request from another account. Any other
 // subject would be a command that the agent may not give itself.
-func canAnswer(reply, agent string) bool {
+func CanAnswer(reply, agent string) bool {
 	return strings.HasPrefix(reply, subjects.InboxPrefix(agent)+".") || strings.HasPrefix(reply, "_R_.")
 }
 
@@ -137,7 +137,7 @@ func (r *Registry) receiveHeartbeat(m *nats.Msg) {
 		r.b.Log.Warn("unreadable heartbeat skipped", "subject", m.Subject, "err", err)
 		return
 	}
-	if canAnswer(m.Reply, h.Agent) {
+	if CanAnswer(m.Reply, h.Agent) {
 		_ = m.Respond([]byte("{}")) // without an answer the agent sends it again
 	}
 	now := time.Now()

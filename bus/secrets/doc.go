@@ -30,6 +30,6 @@
 // be behind the results. The answer is sealed for a public key that the agent
 // drew for the request, because operators may watch the messages of the bus.
 //
-// A bus without keys does not subscribe, so that a bus with keys gets the
-// request.
+// A bus without keys answers, too: which secrets an application does not have,
+// or that the agent should ask again, because another bus may have the keys.
 package secrets

@@ -145,6 +145,9 @@ func (k *Keys) find(id string) *key {
 	return nil
 }
 
+// codeDamaged is the code of a stored secret that its key does not decrypt.
+const codeDamaged = "secret_damaged"
+
 // boundTo returns the additional data of a secret's value. A dot cannot be a
 // part of a name, so no two secrets have the same.
 func boundTo(app, name string) []byte { return []byte("jobstreamer secret\n" + app + "." + name) }
@@ -154,16 +157,20 @@ func (k *Keys) encrypt(app, name, value string) []byte {
 	return k.all[0].aead.Seal(nil, nil, []byte(value), boundTo(app, name))
 }
 
-// decrypt decrypts a stored secret. The error is a [bus.StateError]
-// other_secret_key if the file lacks its key.
+// decrypt decrypts a stored secret. The error is a [bus.StateError]:
+// no_secret_key if k is nil, other_secret_key if the file lacks the key of the
+// secret, secret_damaged if its value was changed or moved.
 func (k *Keys) decrypt(app, name string, s *bus.Secret) (string, error) {
+	if k == nil {
+		return "", errNoKeys
+	}
 	one := k.find(s.KeyID)
 	if one == nil {
 		return "", k.lacks(s.KeyID)
 	}
 	value, err := one.aead.Open(nil, nil, s.Sealed, boundTo(app, name))
 	if err != nil {
-		return "", fmt.Errorf("the stored secret %s of the application %s was changed or moved: set it again", name, app)
+		return "", bus.State(codeDamaged, "the stored secret %s of the application %s was changed or moved: set it again", name, app)
 	}
 	return string(value), nil
 }

@@ -167,20 +167,21 @@ var errNoKeys = bus.State(bus.CodeNoSecretKey, "this control bus has no key for 
 // names that it does not have.
 func (s *Secrets) open(ctx context.Context, app string, names []string) (values map[string]string, missing []string, err error) {
 	values = map[string]string{}
+	var failed error // the first that cannot be decrypted
 	for _, name := range names {
 		e, err := s.b.Secrets.Get(ctx, bus.SecretKey(app, name))
-		if errors.Is(err, bus.ErrNotFound) {
+		switch {
+		case errors.Is(err, bus.ErrNotFound):
 			missing = append(missing, name)
 			continue
-		}
-		if err == nil {
-			values[name], err = s.keys.decrypt(app, name, &e.Value)
-		}
-		if err != nil {
+		case err != nil:
 			return nil, nil, err
 		}
+		if values[name], err = s.keys.decrypt(app, name, &e.Value); err != nil {
+			failed = cmp.Or(failed, err)
+		}
 	}
-	return values, missing, nil
+	return values, missing, failed
 }
 
 // encryptAgain encrypts with the first key what is encrypted with another key of
