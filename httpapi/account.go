@@ -285,7 +285,7 @@ func addUnless(f *codec.Faults, right bool, name, want, message string) {
 }
 
 // secretMembers are the members whose names may be shown of a secret body.
-var secretMembers = []string{"id", "password", "old_password", "role", "roles", "code", "code_verifier", "join_token", "name", "apps", "pools", "public_key", "signature"}
+var secretMembers = []string{"id", "password", "old_password", "role", "roles", "code", "code_verifier", "join_token", "name", "apps", "pools", "public_key", "signature", "value"}
 
 // secretBody is a body whose values no answer may show.
 type secretBody interface{ holdsSecret() }

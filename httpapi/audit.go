@@ -212,7 +212,7 @@ type listAudit struct {
 	Order  string `query:"order" enum:"newest,oldest" default:"newest" doc:"Which rows come first."`
 	User   string `query:"user" doc:"Id of the user who sent the request; (nobody) for requests without a login, (bus) for what the control bus did itself."`
 	Action string `query:"action" example:"put-job" doc:"Operation id of the route, or an action of the control bus."`
-	Kind   string `query:"kind" example:"job" doc:"Kind of the object: application, calendar, job, schedule, backfill, settings, execution, deployment, jar, user, role, password, key, login, agent, agent-token, test-execution, notification; audit and bus for what the control bus did itself."`
+	Kind   string `query:"kind" example:"job" doc:"Kind of the object: application, calendar, job, schedule, backfill, settings, secret, execution, deployment, jar, user, role, password, key, login, agent, agent-token, test-execution, notification; audit and bus for what the control bus did itself."`
 	App    string `query:"app" doc:"Application of the object."`
 	Name   string `query:"name" doc:"Name of the object, or of the job of an execution."`
 	Since  string `query:"since" example:"2026-11-24T18:00:00Z" doc:"At this time or later (RFC 3339)."`

@@ -188,6 +188,9 @@ func asErrors(all codec.Faults) []error {
 }
 
 func (b *body[T]) maxBytes() int64 {
+	if l, ok := any(&b.value).(interface{ maxBytes() int64 }); ok {
+		return l.maxBytes()
+	}
 	if isSecret(&b.value) { // anybody may send it
 		return maxSecret
 	}

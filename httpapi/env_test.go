@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +22,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus/index"
 	"github.com/job-streamer/job-streamer-control-bus/bus/login"
 	"github.com/job-streamer/job-streamer-control-bus/bus/samples"
+	"github.com/job-streamer/job-streamer-control-bus/bus/secrets"
 	"github.com/job-streamer/job-streamer-control-bus/deploy"
 	"github.com/job-streamer/job-streamer-control-bus/deploy/classfile"
 	"github.com/job-streamer/job-streamer-control-bus/scheduler"
@@ -68,13 +70,17 @@ func newEnvAlone(t *testing.T, set ...func(*Config)) *env {
 	g.Go(func() error { return plan.Run(ctx) })
 	rows := audit.New(b)
 	g.Go(func() error { return rows.Run(ctx) })
+	keys, err := secrets.CreateKeys(filepath.Join(t.TempDir(), "secret.keys"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	logins := login.New(login.Config{Bus: b, Issuer: issuer})
 	g.Go(func() error { return logins.Run(ctx) })
 	<-x.Ready()
 	if err := logins.WaitReady(ctx); err != nil {
 		t.Fatal(err)
 	}
-	cfg := Config{Health: b.Healthy, Broker: b.JS, Catalog: catalog.New(catalog.Config{Bus: b, Index: x, History: life, Schedules: plan}), Index: x, Executions: life, Agents: life.Agents(), Schedules: plan, Deployments: deployer, LoadSamples: samples.New(b, life.Agents()), Logins: logins, Audit: rows, Version: "2.0.0", AllowOrigin: "http://localhost:3000"}
+	cfg := Config{Health: b.Healthy, Broker: b.JS, Catalog: catalog.New(catalog.Config{Bus: b, Index: x, History: life, Schedules: plan}), Index: x, Executions: life, Agents: life.Agents(), Schedules: plan, Deployments: deployer, LoadSamples: samples.New(b, life.Agents()), Secrets: secrets.New(secrets.Config{Bus: b, Keys: keys, Executions: life}), Logins: logins, Audit: rows, Version: "2.0.0", AllowOrigin: "http://localhost:3000"}
 	for _, f := range set {
 		f(&cfg)
 	}

@@ -47,6 +47,8 @@ const (
 
 	writeLimit permission = "write-limit" // create, update, delete
 
+	writeSecret permission = "write-secret" // set, delete; nobody may read a value
+
 	pauseEverything permission = "pause-all" // pause and resume all schedules of all applications
 )
 
@@ -69,6 +71,8 @@ var roles = map[permission][]string{
 	writeCalendar: {bus.RoleAdmin, bus.RoleOperator},
 
 	writeLimit: {bus.RoleAdmin, bus.RoleOperator},
+
+	writeSecret: {bus.RoleAdmin},
 
 	pauseEverything: {bus.RoleAdmin},
 }

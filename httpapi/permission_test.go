@@ -30,7 +30,7 @@ var contract = map[permission]struct {
 }{
 	readJob: {"admin operator watcher", []string{"GET /{app}/jobs", "GET /{app}/job/{job}", "GET /{app}/job/{job}/settings", "GET /{app}/job/{job}/executions",
 		"GET /{app}/job/{job}/execution/{id}", "GET /{app}/jobs/download",
-		"GET /{app}/deployments", "GET /{app}/deployment/{number}", "GET /app/{app}", "GET /{app}/stats", "GET /{app}/batch-components", "GET /{app}/schedules/pauses"}},
+		"GET /{app}/deployments", "GET /{app}/deployment/{number}", "GET /app/{app}", "GET /{app}/stats", "GET /{app}/batch-components", "GET /{app}/schedules/pauses", "GET /{app}/secrets"}},
 	createJob: {"admin", []string{"POST /{app}/jobs"}},
 	updateJob: {"admin", []string{"PUT /{app}/job/{job}", "PUT /{app}/job/{job}/settings/exclusive"}},
 	removeJob: {"admin", []string{"DELETE /{app}/job/{job}", "DELETE /{app}/job/{job}/settings/exclusive", "DELETE /{app}/job/{job}/executions"}},
@@ -53,6 +53,7 @@ var contract = map[permission]struct {
 	readCalendar:  {"admin operator watcher", []string{"GET /calendars", "GET /calendars/download", "GET /calendar/{name}", "GET /calendar/{name}/preview"}},
 	writeCalendar: {"admin operator", []string{"POST /calendars", "PUT /calendar/{name}", "DELETE /calendar/{name}"}},
 	writeLimit:    {"admin operator", []string{"PUT /limit/{name}", "DELETE /limit/{name}"}},
+	writeSecret:   {"admin", []string{"PUT /{app}/secret/{name}", "DELETE /{app}/secret/{name}"}},
 
 	pauseEverything: {"admin", []string{"PUT /schedules/pause", "PUT /schedules/resume"}},
 }

@@ -61,6 +61,10 @@ func (s *Server) addRoutes() {
 	addRoute(s, removeJob, writingRoute(del, "/app/{app}", "Delete an application that has no jobs", 204), s.deleteApp)
 	addRoute(s, readJob, readingRoute(get, "/{app}/stats", "Count the jobs and agents of an application", 200), s.appStats)
 
+	addRoute(s, readJob, readingRoute(get, "/{app}/secrets", "List the secrets of an application, ordered by name, without their values", 200), s.listSecrets)
+	addRoute(s, writeSecret, withID("put-secret", writingRoute(put, "/{app}/secret/{name}", "Set a secret of an application; no answer ever shows its value", 200)), s.putSecret)
+	addRoute(s, writeSecret, withID("delete-secret", writingRoute(del, "/{app}/secret/{name}", "Delete a secret of an application", 204)), s.deleteSecret)
+
 	addRoute(s, readJob, readingRoute(get, "/{app}/batch-components", "List the components to which jobs can refer: batchlets, readers, listeners ...", 200), s.listComponents)
 	addRoute(s, deployApp, withUpload(writingRoute(post, "/{app}/batch-components", "Add jars to the current deployment; each jar is a part of a form, named file", 201), "multipart/form-data"), s.postComponents)
 	addRoute(s, readJob, readingRoute(get, "/{app}/deployments", "List the last ten deployments of an application, newest first", 200), s.listDeployments)

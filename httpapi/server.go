@@ -26,6 +26,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus/notify"
 	"github.com/job-streamer/job-streamer-control-bus/bus/oidc"
 	"github.com/job-streamer/job-streamer-control-bus/bus/samples"
+	"github.com/job-streamer/job-streamer-control-bus/bus/secrets"
 	"github.com/job-streamer/job-streamer-control-bus/deploy"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/origin"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi/sse"
@@ -211,6 +212,13 @@ type LoginProvider interface {
 	Finish(ctx context.Context, f oidc.Flow, c oidc.Callback) (*oidc.Identity, error)
 }
 
+// Secrets is the part of package secrets that the API needs.
+type Secrets interface {
+	List(ctx context.Context, app string) ([]secrets.Info, error) // ordered by name
+	Set(ctx context.Context, app, name, value, by string) (i secrets.Info, created bool, err error)
+	Delete(ctx context.Context, app, name string) error
+}
+
 // LoadSamples is the part of package samples that the API needs.
 type LoadSamples interface {
 	Samples(ctx context.Context, agent string, a samples.Archive) (bus.Samples, error)
@@ -232,6 +240,7 @@ type Config struct {
 	Joins       Joins       // nil: agents cannot join
 	Notifier    Notifier
 	LoadSamples LoadSamples
+	Secrets     Secrets
 	Runnable    func(*jsl.Job) error // nil, or why no agent can run a job
 	TimeZone    *time.Location       // of pictures, and of holidays sent as times; default: UTC
 	Version     string               // of the program

@@ -27,6 +27,7 @@ import (
 	"github.com/job-streamer/job-streamer-control-bus/bus/objects"
 	"github.com/job-streamer/job-streamer-control-bus/bus/oidc"
 	"github.com/job-streamer/job-streamer-control-bus/bus/samples"
+	"github.com/job-streamer/job-streamer-control-bus/bus/secrets"
 	"github.com/job-streamer/job-streamer-control-bus/cmd/jobstreamer/certfiles"
 	"github.com/job-streamer/job-streamer-control-bus/deploy"
 	"github.com/job-streamer/job-streamer-control-bus/httpapi"
@@ -48,6 +49,7 @@ type busSettings struct {
 	join                                     joinSettings
 	login                                    loginSettings
 	classPaths                               classPathSettings
+	secretKeys                               secretKeySettings
 }
 
 // controlBus is a control bus with its NATS and its listener, in three layers:
@@ -72,6 +74,7 @@ type controlBus struct {
 	logins   *login.Service
 	provider *oidc.Provider // nil: users log in by password only
 	audit    *audit.Log
+	secrets  *secrets.Secrets
 	prepare  func(context.Context) error // runs before the first request is accepted
 	rest     *httpapi.Server
 	listener net.Listener
@@ -146,6 +149,9 @@ func openControlBus(ctx context.Context, s busSettings, log *slog.Logger) (c *co
 		}
 	}
 	c.audit = audit.New(c.bus)
+	if err = c.openSecrets(ctx, &s); err != nil {
+		return c, err
+	}
 	if c.provider, err = s.login.oidc.open(log); err != nil {
 		return c, err
 	}
@@ -164,12 +170,23 @@ func openControlBus(ctx context.Context, s busSettings, log *slog.Logger) (c *co
 		Catalog:    catalog.New(catalog.Config{Bus: c.bus, Index: c.index, History: c.service, Schedules: c.schedule}),
 		Executions: c.service, Agents: c.service.Agents(), Schedules: c.schedule, Deployments: c.deployer,
 		LoadSamples: c.sampler, TimeZone: zone, Log: log, Version: programVersion(), AllowOrigin: s.access.allowOrigin, Notifier: c.notifier,
-		AgentTokens: tokens, Joins: joins, Logins: c.logins, Audit: c.audit, RequireLogin: s.login.required, CookieSecure: s.login.cookieSecure,
+		AgentTokens: tokens, Joins: joins, Logins: c.logins, Audit: c.audit, Secrets: c.secrets, RequireLogin: s.login.required, CookieSecure: s.login.cookieSecure,
 		Provider: provider, PublicURL: s.login.oidc.publicURL,
 		TLS: restTLS, HostNames: s.access.ownNames(s.http, c.listener.Addr()), TrustedProxies: s.access.proxies,
 		MaxConnectionsPerAddress: int(s.access.connections),
 	})
 	return c, fieldFlagError(err)
+}
+
+// openSecrets reads the keys of secrets.
+func (c *controlBus) openSecrets(ctx context.Context, s *busSettings) error {
+	data := ""
+	if c.server != nil {
+		data = s.data
+	}
+	keys, err := s.secretKeys.open(ctx, c.bus, data, c.log)
+	c.secrets = secrets.New(secrets.Config{Bus: c.bus, Keys: keys, Executions: c.service})
+	return err
 }
 
 // warnOfOpenTokens logs the agents whose tokens were made while no login was
@@ -369,6 +386,7 @@ func (c *controlBus) Run(ctx context.Context, ready func(), more ...func(context
 	below.Go(func() error { return c.sampler.Run(lower) })
 	below.Go(func() error { return c.logins.Run(lower) })
 	below.Go(func() error { return c.audit.Run(lower) })
+	below.Go(func() error { return c.secrets.Run(lower) })
 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -56,6 +56,9 @@ On Ctrl-C, running jobs have some time to finish (--drain) before they are stopp
 	s.bus.notifications.addFlags(flags)
 	s.bus.login.addFlags(flags)
 	s.bus.join.addFlags(flags)
+	help.Section(flags, "Secrets of applications", func(f *pflag.FlagSet) {
+		s.bus.secretKeys.addFlag(f)
+	})
 	help.Section(flags, "Options", func(f *pflag.FlagSet) {
 		f.BoolVar(&s.demo, "demo", false, "register three sample jobs, run them and print what happens")
 		f.StringSliceVar(&s.agent.apps, "apps", []string{bus.DefaultApp}, "`NAMES` applications whose jobs the agent runs")

@@ -35,6 +35,9 @@ agent-token and jobstreamer nats-context. With --nats-user they share one login 
 		s.access.addFlags(f)
 		s.classPaths.addFlags(f)
 	})
+	help.Section(flags, "Secrets of applications", func(f *pflag.FlagSet) {
+		s.secretKeys.addFlag(f)
+	})
 	s.notifications.addFlags(flags)
 	s.login.addFlags(flags)
 	s.join.addFlags(flags)

@@ -258,6 +258,15 @@ type Limit struct {
 	LastUpdatedTime subjects.Time `json:"last_updated_time" edn:"limit/last-updated-time"`
 }
 
+// Secret is a secret of an application, without its value: no answer has that.
+type Secret struct {
+	Name            string        `json:"name" edn:"secret/name"`
+	KeyID           string        `json:"key_id" edn:"secret/key-id" doc:"The key of the control bus that encrypts the value."`
+	SetBy           string        `json:"set_by" edn:"secret/set-by" doc:"User who set the value; empty if the control bus required no login."`
+	CreateTime      subjects.Time `json:"create_time" edn:"secret/create-time"`
+	LastUpdatedTime subjects.Time `json:"last_updated_time" edn:"secret/last-updated-time" doc:"When the value was set."`
+}
+
 // LimitHolder is an execution that holds units of a limit.
 type LimitHolder struct {
 	ExecutionID int64  `json:"execution_id" edn:"job-execution/execution-id,id"`

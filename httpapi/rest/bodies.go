@@ -12,6 +12,11 @@ type NewLimit struct {
 	Capacity int `json:"capacity" edn:"limit/capacity" doc:"How many units executions may hold at a time, from 1 to 1,000,000. Executions keep what they hold when it is lowered."`
 }
 
+// NewSecret is the body that sets a secret of an application.
+type NewSecret struct {
+	Value string `json:"value" edn:"secret/value" format:"password" doc:"1 to 32,768 bytes of UTF-8 without NUL. No answer shows it."`
+}
+
 // Submission is the body that starts or restarts an execution. The client may
 // leave it out.
 type Submission struct {

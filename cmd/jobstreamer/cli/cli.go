@@ -49,7 +49,7 @@ func New(cfg Config) *CLI { return &CLI{Config: cfg} }
 
 // Work returns the commands for applications, jobs and executions.
 func (c *CLI) Work() []*cobra.Command {
-	return []*cobra.Command{c.appCommand(), c.jobCommand(), c.runCommand(), c.executionCommand(), c.logsCommand(), c.scheduleCommand(), c.backfillCommand(), c.whyCommand(), c.calendarCommand(), c.notifyCommand(), c.alertCommand(), c.importCommand(), c.limitCommand()}
+	return []*cobra.Command{c.appCommand(), c.jobCommand(), c.runCommand(), c.executionCommand(), c.logsCommand(), c.scheduleCommand(), c.backfillCommand(), c.whyCommand(), c.calendarCommand(), c.notifyCommand(), c.alertCommand(), c.importCommand(), c.limitCommand(), c.secretCommand()}
 }
 
 // groupCommand returns a command that has only subcommands.
