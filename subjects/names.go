@@ -53,7 +53,7 @@ const (
 	UsersBucket       = BucketPrefix + "users"        // <id>
 	SessionsBucket    = BucketPrefix + "sessions"     // SHA-256 of the secret
 	TokensBucket      = BucketPrefix + "agent_tokens" // <agent>: what the agent may do, and its account
-	SecretsBucket     = BucketPrefix + "secrets"      // <app>.<name>: a secret, encrypted; key: which key encrypts
+	SecretsBucket     = BucketPrefix + "secrets"      // <app>.<name>, encrypted; key: which key encrypts
 	AlertsBucket      = BucketPrefix + "alerts"       // <app>.<job>.<rule>.<execution, or millisecond>
 	SamplesBucket     = BucketPrefix + "samples"      // <agent>.<archive>: averages of load and memory
 )
