@@ -398,14 +398,15 @@ func TestNewKey(t *testing.T) {
 	for {
 		is, err := s.List(t.Context(), bus.DefaultApp)
 		w.check(err)
-		if is[0].KeyID == id && is[1].KeyID == id {
+		// A list may lack a secret that is being written.
+		if len(is) == 2 && is[0].KeyID == id && is[1].KeyID == id {
 			if is[0].UpdateTime != was[0].UpdateTime || is[0].SetBy != was[0].SetBy {
 				t.Errorf("%+v became %+v", was[0], is[0])
 			}
 			break
 		}
 		if time.Now().After(until) {
-			t.Fatalf("the secrets are still encrypted with %s", is[0].KeyID)
+			t.Fatalf("the secrets are still %+v", is)
 		}
 	}
 	_, _, err = newSecrets(w.b, keysOf(t, w.line)).Set(t.Context(), bus.DefaultApp, "C", hidden, "")

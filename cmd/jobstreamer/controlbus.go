@@ -64,6 +64,7 @@ type controlBus struct {
 	conn     *nats.Conn
 	keys     *accounts.Keys // nil if agents have no accounts of their own
 	system   *nats.Conn     // to the system account; nil without keys
+	agent    *nats.Conn     // of the agent in this process; nil without one
 	bus      *bus.Bus
 	index    *index.Index
 	service  *execution.Service
@@ -334,6 +335,22 @@ func (c *controlBus) openNATS(ctx context.Context, s busSettings) (err error) {
 	return err
 }
 
+// connectAgent returns the connection of an agent in this process. The bus
+// answers an agent only on the agent's own reply subjects, so it cannot use the
+// connection of the bus.
+func (c *controlBus) connectAgent(name string) (_ *nats.Conn, err error) {
+	opts := append(reconnectOptions("jobstreamer agent "+name), nats.CustomInboxPrefix(subjects.InboxPrefix(name)))
+	if c.keys != nil {
+		asBus, err := c.keys.ConnectBus()
+		if err != nil {
+			return nil, err
+		}
+		opts = append(opts, asBus)
+	}
+	c.agent, err = c.server.Connect(opts...)
+	return c.agent, err
+}
+
 // hasKeys reports whether agents have accounts of their own.
 func (s *busSettings) hasKeys() bool { return s.natsKeys != "" || s.agentAccounts }
 
@@ -444,7 +461,7 @@ func (c *controlBus) Close() {
 	if c.bus != nil {
 		c.bus.Close()
 	}
-	for _, nc := range []*nats.Conn{c.system, c.conn} {
+	for _, nc := range []*nats.Conn{c.agent, c.system, c.conn} {
 		if nc != nil {
 			nc.Close()
 		}

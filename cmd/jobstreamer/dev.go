@@ -132,7 +132,11 @@ func (p *program) devAgent(c *controlBus, s *devSettings, log *slog.Logger) (*ag
 	s.agent.name = "dev"
 	s.agent.data = filepath.Join(s.bus.data, "agents", s.agent.name)
 	s.agent.heartbeat = 2 * time.Second
-	cfg := s.agent.agentConfig(c.conn)
+	conn, err := c.connectAgent(s.agent.name)
+	if err != nil {
+		return nil, err
+	}
+	cfg := s.agent.agentConfig(conn)
 	cfg.Log = log
 	options, err := artifactOptions(p.env, s.agent.runAs)
 	if err != nil {

@@ -76,6 +76,25 @@ func TestPasswordAtATerminal(t *testing.T) {
 	}
 }
 
+// The command asks for the value of a secret on the terminal, without echo.
+func TestSecretAtATerminal(t *testing.T) {
+	e, s := withSecrets(t)
+	p := newTerminal(t, 80, 24)
+	e.tty = p.File
+	done := make(chan outcome, 1)
+	go func() { done <- e.runOnce(t.Context(), "secret", "set", "DB_PASSWORD") }()
+	p.typeLine(t, "Value of DB_PASSWORD: ", "hidden value\n")
+	if got := <-done; got.failed != nil || s.values["default.DB_PASSWORD"] != "hidden value" {
+		t.Errorf("%+v, set %q", got, s.values)
+	}
+	if seen := p.allOutput(); strings.Contains(seen, "hidden") {
+		t.Errorf("the value was shown: %q", seen)
+	}
+	if !p.isEchoing(t) {
+		t.Error("the terminal stays without echo")
+	}
+}
+
 // After an interrupt, the terminal echoes again.
 func TestInterruptedPassword(t *testing.T) {
 	e := withLogins(t)
