@@ -39,7 +39,11 @@ type StepContext struct {
 	// Partition is the number of the partition, from 0, and Partitions is how
 	// many there are. Partitions is 0 outside of partitions.
 	Partition, Partitions int
-	Log                   *slog.Logger // writes lines to the execution's output
+	// Run is the same text in all executions of a chunk step that go on where the
+	// one before ended, and another one in an execution that begins anew. A
+	// writer whose target keeps a checkpoint stores it there.
+	Run string
+	Log *slog.Logger // writes lines to the execution's output
 
 	*stepState
 }

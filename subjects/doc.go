@@ -145,6 +145,12 @@
 // checkpoint of its own. What a step did after the last stored checkpoint is done
 // again by a restart.
 //
+// Such a target needs to know whether its checkpoint belongs to the items that
+// are being written. "run" of a step execution tells: any text of up to 32
+// characters, which the agent chooses when a step begins without checkpoints,
+// and repeats when it goes on. It is chosen anew if the execution of the step
+// before was completed, or if its partitions are overridden.
+//
 // In a result, a value that is absent is as before, also as in an earlier
 // execution of the step. null removes it. An agent need not repeat a value that
 // is stored. When a step is completed, the bus removes its checkpoints and those

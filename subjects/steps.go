@@ -26,7 +26,10 @@ type StepExecution struct {
 	Exception   string      `json:"exception,omitempty"`
 	StartTime   Time        `json:"start_time,omitzero"`
 	EndTime     Time        `json:"end_time,omitzero"`
-	Metrics     Metrics     `json:"metrics,omitzero"` // of a step with partitions: their sum
+	// Of a chunk step: the executions of the step that go on where the one before
+	// ended have the same text; one that begins anew has another.
+	Run     string  `json:"run,omitempty"`
+	Metrics Metrics `json:"metrics,omitzero"` // of a step with partitions: their sum
 	// For later steps: see "Output of a step" in the comment of the package.
 	Values map[string]string `json:"values,omitempty"`
 	StepData
@@ -107,6 +110,7 @@ type StepState struct {
 	ExecutionID int64   `json:"execution_id,omitempty"`
 	StartTime   Time    `json:"start_time,omitzero"`
 	EndTime     Time    `json:"end_time,omitzero"`
+	Run         string  `json:"run,omitempty"` // of its newest execution
 	Metrics     Metrics `json:"metrics,omitzero"`
 	// Of its newest execution; they are gone when the step starts again.
 	Values map[string]string `json:"values,omitempty"`

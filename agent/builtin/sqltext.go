@@ -1,8 +1,10 @@
 package builtin
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -21,6 +23,15 @@ const (
 type statement struct {
 	text  string   // with the placeholders of the database
 	names []string // of the values, one for each placeholder
+	// places are where the placeholders begin in text.
+	places []int
+	values valuesGroup
+}
+
+// valuesGroup is the only row of an INSERT: the part (...) of VALUES (...), if
+// all placeholders are in it and no query is.
+type valuesGroup struct {
+	start, end int // in the text; end 0: there is no such row
 }
 
 // sqlScanner splits a text into statements, and finds the names in them.
@@ -30,25 +41,81 @@ type sqlScanner struct {
 	dialect Dialect
 	split   bool
 	known   map[string]string // values by name
+	anyName bool              // names need not be known
 
 	all     []statement
 	current strings.Builder
 	names   []string
+	places  []int
 	hasWord bool // the current statement has more than spaces and comments
+	insert  insertScan
 }
 
 // parseStatements splits a text at semicolons, if split is true, and replaces
 // each :name by a placeholder. It does not look into strings, quoted names and
 // comments.
 func parseStatements(text string, dialect Dialect, split bool, known map[string]string) ([]statement, error) {
-	s := &sqlScanner{text: text, dialect: dialect, split: split, known: known}
-	for s.i < len(text) {
+	return (&sqlScanner{text: text, dialect: dialect, split: split, known: known}).scan()
+}
+
+func (s *sqlScanner) scan() ([]statement, error) {
+	for s.i < len(s.text) {
 		if err := s.readNext(); err != nil {
 			return nil, err
 		}
 	}
 	s.endStatement()
 	return s.all, nil
+}
+
+// insertScan finds the [valuesGroup] of a statement.
+type insertScan struct {
+	group       valuesGroup
+	firstWord   string
+	depth       int  // of parentheses
+	begun       bool // the group
+	refused     bool
+	afterValues bool // the token before is VALUES
+	afterGroup  bool // the token before ends the group
+}
+
+// next sees a token: a word, or a character. at is where it begins.
+func (x *insertScan) next(word string, c byte, at int) {
+	afterValues, afterGroup := x.afterValues, x.afterGroup
+	x.afterValues, x.afterGroup = false, false
+	inside := x.begun && x.group.end == 0
+	switch {
+	case word != "":
+		word = strings.ToUpper(word)
+		x.firstWord = cmp.Or(x.firstWord, word)
+		x.afterValues = x.depth == 0 && !x.begun && word == "VALUES"
+		x.refused = x.refused || inside && word == "SELECT"
+	case c == '(':
+		if afterValues {
+			x.begun, x.group.start = true, at
+		}
+		x.depth++
+	case c == ')':
+		if x.depth--; x.depth == 0 && inside {
+			x.group.end, x.afterGroup = at+1, true
+		}
+	case c == ',':
+		x.refused = x.refused || afterGroup // there are several rows
+	}
+}
+
+// name sees a placeholder.
+func (x *insertScan) name() {
+	x.afterValues, x.afterGroup = false, false
+	x.refused = x.refused || !x.begun || x.group.end > 0
+}
+
+// result returns the group in a text without so many bytes at its beginning.
+func (x *insertScan) result(trimmed int) valuesGroup {
+	if x.refused || x.group.end == 0 || x.firstWord != "INSERT" && x.firstWord != "REPLACE" {
+		return valuesGroup{}
+	}
+	return valuesGroup{x.group.start - trimmed, x.group.end - trimmed}
 }
 
 // readNext reads the next token.
@@ -60,8 +127,10 @@ func (s *sqlScanner) readNext() error {
 	case strings.HasPrefix(rest, "/*"):
 		return s.readBlockComment(rest)
 	case c == '\'', c == '"', c == '`' && s.dialect == MySQL:
+		s.insert.next("", c, s.current.Len())
 		return s.readQuoted(rest, c)
 	case c == '$' && s.dialect == Postgres:
+		s.insert.next("", c, s.current.Len())
 		return s.readDollar(rest)
 	case c == ':':
 		return s.readName(rest)
@@ -73,10 +142,12 @@ func (s *sqlScanner) readNext() error {
 		for n < len(rest) && (isWordByte(rest[n]) || rest[n] == '$') {
 			n++
 		}
+		s.insert.next(rest[:n], 0, s.current.Len())
 		s.copyText(n)
 	default:
 		if c != ' ' && c != '\t' && c != '\n' && c != '\r' {
 			s.hasWord = true
+			s.insert.next("", c, s.current.Len())
 		}
 		s.current.WriteByte(c)
 		s.i++
@@ -183,10 +254,11 @@ func (s *sqlScanner) readName(rest string) error {
 		return nil
 	}
 	name := rest[1:n]
-	if _, ok := s.known[name]; !ok {
+	if _, ok := s.known[name]; !ok && !s.anyName {
 		return fmt.Errorf("want the property bind.%s for :%[1]s", name)
 	}
-	s.names = append(s.names, name)
+	s.insert.name()
+	s.names, s.places = append(s.names, name), append(s.places, s.current.Len())
 	s.hasWord = true
 	if s.dialect == Postgres {
 		fmt.Fprintf(&s.current, "$%d", len(s.names))
@@ -200,8 +272,13 @@ func (s *sqlScanner) readName(rest string) error {
 // endStatement ends the current statement, if it is not empty.
 func (s *sqlScanner) endStatement() {
 	if s.hasWord {
-		s.all = append(s.all, statement{strings.TrimSpace(s.current.String()), s.names})
+		text := s.current.String()
+		trimmed := len(text) - len(strings.TrimLeftFunc(text, unicode.IsSpace))
+		for i := range s.places {
+			s.places[i] -= trimmed
+		}
+		s.all = append(s.all, statement{strings.TrimSpace(text), s.names, s.places, s.insert.result(trimmed)})
 	}
 	s.current.Reset()
-	s.names, s.hasWord = nil, false
+	s.names, s.places, s.hasWord, s.insert = nil, nil, false, insertScan{}
 }

@@ -1,7 +1,9 @@
 package jobflow
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
 	"fmt"
 	"strings"
 
@@ -59,6 +61,12 @@ func newExecution(id int64, s *jsl.Step, b *subjects.StepState) subjects.StepExe
 	x := subjects.StepExecution{ID: id, Step: s.ID, BatchStatus: subjects.Started, StartTime: subjects.Now()}
 	if b != nil {
 		x.StepData = b.StepData
+	}
+	if s.Chunk != nil {
+		if b != nil && b.BatchStatus != subjects.Completed {
+			x.Run = b.Run
+		}
+		x.Run = cmp.Or(x.Run, rand.Text())
 	}
 	return x
 }

@@ -212,6 +212,7 @@ func mergeResults(all []subjects.StepState, results []subjects.Result) []subject
 			}
 			mergeData(&all[i].StepData, &s.StepData)
 			all[i].BatchStatus, all[i].ExitStatus, all[i].PartitionCount = s.BatchStatus, s.ExitStatus, s.PartitionCount
+			all[i].Run = s.Run
 			for _, p := range s.Partitions {
 				j := slices.IndexFunc(all[i].Partitions, func(o subjects.Partition) bool { return o.Number == p.Number })
 				if j < 0 {

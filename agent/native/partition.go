@@ -3,6 +3,7 @@ package native
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -130,6 +131,9 @@ func (p *partitionedStep) makePlan(ctx context.Context) error {
 		return nil
 	}
 	if p.plan.Override {
+		if x.Run != "" {
+			x.Run = rand.Text()
+		}
 		x.PartitionsOverride = true // the bus drops the old ones with the result that stores the new number
 		return nil
 	}
@@ -369,6 +373,7 @@ func (o *partition) create() error {
 	t := &thread{run: p.stepRun.run, job: p.job.Fork()}
 	c := agent.NewStepContext(o.state.PersistentData, save)
 	t.fillContext(c, step)
+	c.Run = p.execution.Run
 	c.Partition, c.Partitions = o.state.Number, p.plan.Partitions
 	c.Log = c.Log.With("partition", o.state.Number)
 	o.stepRun = stepRun{thread: t, step: step, context: c, execution: p.execution, last: o.state.StepData, commit: o.commitChunk}

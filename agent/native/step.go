@@ -224,6 +224,7 @@ func (r *stepRun) createContext() (err error) {
 	}
 	r.context = agent.NewStepContext(x.PersistentData, save)
 	r.fillContext(r.context, r.step)
+	r.context.Run = x.Run
 	if before := r.run.stateOf(r.step.ID); before != nil && before.BatchStatus != subjects.Completed {
 		r.last = before.StepData
 	}

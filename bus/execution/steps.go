@@ -170,7 +170,7 @@ func stepState(was *subjects.StepState, id int64, s *subjects.StepExecution) sub
 	is := subjects.StepState{
 		Step: s.Step, BatchStatus: s.BatchStatus, ExitStatus: s.ExitStatus, Starts: was.Starts + 1,
 		ID: s.ID, ExecutionID: id, StartTime: s.StartTime, EndTime: s.EndTime, Metrics: s.Metrics, Values: s.Values,
-		PartitionCount: s.PartitionCount,
+		PartitionCount: s.PartitionCount, Run: s.Run,
 	}
 	if !is.BatchStatus.Ended() { // the agent was lost
 		is.BatchStatus = subjects.Failed
