@@ -22,6 +22,11 @@ const (
 	SQLReader = jsl.SQLReader
 )
 
+// Names of the writers.
+const (
+	SQLWriter = jsl.SQLWriter
+)
+
 // Config configures the artifacts. The zero value is useful.
 type Config struct {
 	// Secrets are the values of ${secret.NAME}, by name.
@@ -50,7 +55,9 @@ func (c Config) Readers() map[string]agent.Factory[agent.ItemReader[Record]] {
 
 // Writers returns all item writers, by name.
 func (c Config) Writers() map[string]agent.Factory[agent.ItemWriter[Record]] {
-	return map[string]agent.Factory[agent.ItemWriter[Record]]{}
+	return map[string]agent.Factory[agent.ItemWriter[Record]]{
+		SQLWriter: c.newSQLWriter,
+	}
 }
 
 // Options registers all artifacts with an agent.

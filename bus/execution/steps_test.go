@@ -194,3 +194,15 @@ func TestStepValues(t *testing.T) {
 		t.Errorf("after another start, the values are %s", got)
 	}
 }
+
+// The run of a step is that of its newest execution.
+func TestStepStatesHaveRuns(t *testing.T) {
+	all := stepStates(nil, 7, []subjects.StepExecution{{Step: "S", BatchStatus: subjects.Failed, Run: "one"}})
+	if all = stepStates(all, 8, []subjects.StepExecution{{Step: "S", Run: "two"}}); all[0].Run != "two" {
+		t.Errorf("the step is %+v, want the run two", all[0])
+	}
+	changed := mergeStep(subjects.StepExecution{Step: "S", Run: "one"}, subjects.StepExecution{Step: "S", Run: "two"})
+	if changed.Run != "two" {
+		t.Errorf("a result with the run two gives %+v", changed)
+	}
+}
