@@ -27,6 +27,16 @@ const (
 	SQLWriter = jsl.SQLWriter
 )
 
+// Names of the readers and writers of files.
+const (
+	CSVReader        = "org.jobstreamer.batch.CsvReader"
+	CSVWriter        = "org.jobstreamer.batch.CsvWriter"
+	JSONLinesReader  = "org.jobstreamer.batch.JsonLinesReader"
+	JSONLinesWriter  = "org.jobstreamer.batch.JsonLinesWriter"
+	FixedWidthReader = "org.jobstreamer.batch.FixedWidthReader"
+	FixedWidthWriter = "org.jobstreamer.batch.FixedWidthWriter"
+)
+
 // Config configures the artifacts. The zero value is useful.
 type Config struct {
 	// Secrets are the values of ${secret.NAME}, by name.
@@ -49,14 +59,20 @@ func (c Config) Batchlets() map[string]agent.BatchletFunc {
 // Readers returns all item readers, by name.
 func (c Config) Readers() map[string]agent.Factory[agent.ItemReader[Record]] {
 	return map[string]agent.Factory[agent.ItemReader[Record]]{
-		SQLReader: c.newSQLReader,
+		SQLReader:        c.newSQLReader,
+		CSVReader:        c.newCSVReader,
+		JSONLinesReader:  c.newJSONLinesReader,
+		FixedWidthReader: c.newFixedWidthReader,
 	}
 }
 
 // Writers returns all item writers, by name.
 func (c Config) Writers() map[string]agent.Factory[agent.ItemWriter[Record]] {
 	return map[string]agent.Factory[agent.ItemWriter[Record]]{
-		SQLWriter: c.newSQLWriter,
+		SQLWriter:        c.newSQLWriter,
+		CSVWriter:        c.newCSVWriter,
+		JSONLinesWriter:  c.newJSONLinesWriter,
+		FixedWidthWriter: c.newFixedWidthWriter,
 	}
 }
 

@@ -23,7 +23,7 @@ const (
 
 // ErrorClasses returns the classes of errors of all artifacts.
 func ErrorClasses() []agent.ErrorClass {
-	all := []agent.ErrorClass{agent.ErrorAs[*sqlError](SQLFailure, "")}
+	all := append(fileErrorClasses(), agent.ErrorAs[*sqlError](SQLFailure, ""))
 	for _, class := range []string{SQLConstraint, SQLData, SQLTransient} {
 		all = append(all, agent.ErrorClass{Name: class, Parent: SQLFailure, Matches: func(err error) bool {
 			var e *sqlError
