@@ -172,5 +172,5 @@ func openRegular(path string, flags int) (*os.File, error) {
 	if err == nil && !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("open %s: want a regular file", path)
 	}
-	return os.OpenFile(path, flags, 0o666) //nolint:gosec // the umask decides
+	return os.OpenFile(path, flags, 0o666)
 }

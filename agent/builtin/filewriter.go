@@ -80,7 +80,7 @@ func (f *fileWriter) Open(_ context.Context, last agent.Checkpoint) error {
 // openFile opens the file. Only a file of an earlier commit must exist.
 func (f *fileWriter) openFile(again bool) (err error) {
 	if !again {
-		f.file, err = os.OpenFile(f.path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666) //nolint:gosec // the umask decides
+		f.file, err = os.OpenFile(f.path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 		if err == nil {
 			f.isNew, f.dirSync = true, true
 			return nil
