@@ -71,7 +71,7 @@ def wait_for_demo(rest, token):
     """Waits until the demo's first jobs and its first fire have ended."""
     for _ in range(60):
         try:
-            for job in ("three-steps", "every-10s"):
+            for job in ("three-steps", "orders", "every-10s"):
                 url = f"{rest}/default/job/{job}/executions"
                 with urllib.request.urlopen(urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})) as r:
                     if not any(e["batch_status"] == "completed" for e in json.load(r)["results"]):

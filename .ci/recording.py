@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 
-SECONDS = 9
+SECONDS = 6.5
 COLUMNS = 92
 FONT, LINE, LEFT, TOP = 14, 20, 18, 52
 CHAR = FONT * 0.602  # the width of a character of a monospaced font
@@ -72,6 +72,19 @@ def spans(line):
     return parts
 
 
+def cut(line):
+    """Returns a line with at most COLUMNS characters, not counting its escape sequences."""
+    room, out = COLUMNS, ""
+    if len(re.sub(r"\x1b\[[0-9;]*m", "", line)) <= room:
+        return line
+    for piece in re.split(r"(\x1b\[[0-9;]*m)", line):
+        if not piece.startswith("\x1b"):
+            piece = piece if len(piece) < room else piece[: max(room - 1, 0)] + "…" * (room > 0)
+            room -= len(piece)
+        out += piece
+    return out
+
+
 def picture(lines):
     width, height = int(LEFT * 2 + COLUMNS * CHAR), TOP + LINE * len(lines)
     out = [
@@ -92,9 +105,8 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         lines = record(os.path.abspath(program), os.path.join(folder, "data"))
     lines = [(0, "$ jobstreamer dev --demo"), *lines]
-    cut = [(t, part) for t, line in lines for part in ([line] if len(re.sub(r"\x1b\[[0-9;]*m", "", line)) <= COLUMNS else [line[: COLUMNS - 1] + "…"])]
     with open(file, "w") as f:
-        f.write(picture(cut))
+        f.write(picture([(t, cut(line)) for t, line in lines]))
 
 
 if __name__ == "__main__":

@@ -39,6 +39,12 @@ func artifactOptions(env map[string]string, runAs string) ([]agent.Option, error
 	for ref, run := range ownBatchlets {
 		all = append(all, agent.Batchlet(ref, run))
 	}
+	for ref, factory := range ownReaders {
+		all = append(all, agent.Reader(ref, factory))
+	}
+	for ref, factory := range ownWriters {
+		all = append(all, agent.Writer(ref, factory))
+	}
 	return append(all, agent.Reader(v1.TestReader, newTestReader), agent.Writer(v1.TestWriter, newTestWriter)), nil
 }
 
@@ -70,7 +76,9 @@ func builtinComponents() []deploy.Component {
 	all = append(all, components(c.Batchlets(), classfile.Batchlet)...)
 	all = append(all, components(c.Readers(), classfile.ItemReader)...)
 	all = append(all, components(c.Writers(), classfile.ItemWriter)...)
-	return append(all, components(ownBatchlets, classfile.Batchlet)...)
+	all = append(all, components(ownBatchlets, classfile.Batchlet)...)
+	all = append(all, components(ownReaders, classfile.ItemReader)...)
+	return append(all, components(ownWriters, classfile.ItemWriter)...)
 }
 
 // components returns the components of artifacts of one kind, sorted by name.

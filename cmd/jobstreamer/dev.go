@@ -60,7 +60,7 @@ On Ctrl-C, running jobs have some time to finish (--drain) before they are stopp
 		s.bus.secretKeys.addFlag(f)
 	})
 	help.Section(flags, "Options", func(f *pflag.FlagSet) {
-		f.BoolVar(&s.demo, "demo", false, "register three sample jobs, run them and print what happens")
+		f.BoolVar(&s.demo, "demo", false, "register sample jobs, run them and print what happens")
 		f.StringSliceVar(&s.agent.apps, "apps", []string{bus.DefaultApp}, "`NAMES` applications whose jobs the agent runs")
 		f.StringSliceVar(&s.agent.pools, "pools", []string{subjects.DefaultPool}, "`NAMES` pools that the agent belongs to")
 		f.IntVar(&s.agent.slots, "slots", max(4, runtime.NumCPU()), "`NUMBER` maximum number of concurrent executions")
