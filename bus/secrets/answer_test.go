@@ -382,6 +382,30 @@ func TestAnswerWithoutTheKey(t *testing.T) {
 	}
 }
 
+// Of several buses, one answers a request.
+func TestOneBusAnswers(t *testing.T) {
+	w := newWorld(t)
+	w.startBus(w.line)
+	w.startBus(w.line)
+	set(t, newSecrets(w.b, keysOf(t, w.line)), "A", hidden)
+	e := w.submit()
+	w.says(e, "a1", 1, subjects.Started, 0)
+	const requests = 30
+	for range requests {
+		key, r := w.requestOf(e, "A")
+		got := w.askUntilClaimed(bus.DefaultApp, "a1", r)
+		if got.Error != nil {
+			t.Fatalf("refused: %+v", got.Error)
+		}
+		if values, err := key.Open(r, got.Sealed); err != nil || values["A"] != hidden {
+			t.Fatalf("opened %q, %v", values, err)
+		}
+	}
+	if n := strings.Count(w.log.String(), "secrets given to an agent"); n != requests {
+		t.Errorf("%d answers to %d requests", n, requests)
+	}
+}
+
 // With a new first key, a bus encrypts again at its start what the old one has
 // encrypted. Then the old key is not needed any more.
 func TestNewKey(t *testing.T) {
