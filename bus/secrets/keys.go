@@ -87,7 +87,7 @@ func ReadKeys(file string) (*Keys, error) {
 // the file exists, the error is an [fs.ErrExist].
 func CreateKeys(file string) (*Keys, error) {
 	raw := make([]byte, keySize)
-	rand.Read(raw) //nolint:errcheck // it never fails
+	rand.Read(raw) // it never fails
 	text := base64.StdEncoding.EncodeToString(raw) + "\n"
 	if err := writeNewFile(file, text); err != nil {
 		return nil, fmt.Errorf("make the key of secrets: %w", err)
