@@ -147,8 +147,9 @@
 //
 // Such a target needs to know whether its checkpoint belongs to the items that
 // are being written. "run" of a step execution tells: any text of up to 32
-// characters, which the agent chooses when a step begins without checkpoints,
-// and repeats when it goes on. It is chosen anew if the execution of the step
+// characters, which the agent chooses when a step begins without checkpoints, and
+// repeats when it goes on. The result that has it is stored before the target is
+// opened. It is chosen anew if the execution of the step
 // before was completed, or if its partitions are overridden.
 //
 // In a result, a value that is absent is as before, also as in an earlier

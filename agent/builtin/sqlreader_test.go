@@ -68,8 +68,8 @@ func column(all []builtin.Record, name string) string {
 	return strings.Join(words, " ")
 }
 
-// exec runs statements that must succeed.
-func exec(t testing.TB, db *sql.DB, statements ...string) {
+// execAll runs statements that must succeed.
+func execAll(t testing.TB, db *sql.DB, statements ...string) {
 	t.Helper()
 	for _, s := range statements {
 		if _, err := db.Exec(s); err != nil {
@@ -81,7 +81,7 @@ func exec(t testing.TB, db *sql.DB, statements ...string) {
 func TestSQLReader(t *testing.T) {
 	databases(t, func(t *testing.T, d builtin.DataSource, db *sql.DB) {
 		c := builtin.Config{DataSources: map[string]builtin.DataSource{"SHOP": d}}
-		exec(t, db, "create table t (id int primary key, name varchar(40), n int)",
+		execAll(t, db, "create table t (id int primary key, name varchar(40), n int)",
 			"insert into t values (1,'a',null),(2,'b',1),(3,'c',2),(4,'d',2),(5,'e',3),(6,'f',4),(7,'g',5)",
 			"create table none (id int primary key)")
 		for _, test := range []struct {
@@ -164,7 +164,7 @@ func testSQLTypes(t *testing.T, c builtin.Config, d builtin.DataSource, db *sql.
 		types = map[string]string{"big": "numeric", "f": "double precision", "r": "real", "at": "timestamp", "bin": "bytea", "u": "numeric"}
 		literal = `'\x00ff'`
 	}
-	exec(t, db, fmt.Sprintf("create table kinds (i bigint, big %s, f %s, r %s, at %s, d date, bin %s, u %s, s text, c char(3), b boolean, none int)",
+	execAll(t, db, fmt.Sprintf("create table kinds (i bigint, big %s, f %s, r %s, at %s, d date, bin %s, u %s, s text, c char(3), b boolean, none int)",
 		types["big"], types["f"], types["r"], types["at"], types["bin"], types["u"]),
 		"insert into kinds values (9007199254740993, 123456789012345678901234567890.0123456789, 0.1, 0.1, '2026-11-30 12:34:56.123456', '2026-02-28', "+
 			literal+", 18446744073709551615, 'größe', 'abc', true, null)")
@@ -214,9 +214,9 @@ func testExactKeys(t *testing.T, c builtin.Config, d builtin.DataSource, db *sql
 	} {
 		t.Run(test.kind, func(t *testing.T) {
 			table := fmt.Sprintf("keys%d", i)
-			exec(t, db, fmt.Sprintf("create table %s (k %s primary key, id int)", table, test.kind))
+			execAll(t, db, fmt.Sprintf("create table %s (k %s primary key, id int)", table, test.kind))
 			for id, key := range test.keys {
-				exec(t, db, fmt.Sprintf("insert into %s values (%s, %d)", table, key, id))
+				execAll(t, db, fmt.Sprintf("insert into %s values (%s, %d)", table, key, id))
 			}
 			properties := map[string]string{"data_source": "SHOP", "sql": "select * from " + table, "key": "k", "fetch_size": "1"}
 			var got []builtin.Record
@@ -234,13 +234,13 @@ func testExactKeys(t *testing.T, c builtin.Config, d builtin.DataSource, db *sql
 		})
 	}
 	if d.Dialect == builtin.MySQL {
-		exec(t, db, "create table enums (k enum('b', 'a') primary key)", "insert into enums values ('a'), ('b')")
+		execAll(t, db, "create table enums (k enum('b', 'a') primary key)", "insert into enums values ('a'), ('b')")
 		_, _, err := readItems(t, c, map[string]string{"data_source": "SHOP", "sql": "select * from enums", "key": "k"}, nil, 1)
 		if err == nil || !strings.Contains(err.Error(), "property key: column k: want another type than enum") {
 			t.Errorf("the key is an enum: got %v", err)
 		}
 	} else {
-		exec(t, db, "create table nulls (k int unique)", "insert into nulls values (1), (2), (3), (null)")
+		execAll(t, db, "create table nulls (k int unique)", "insert into nulls values (1), (2), (3), (null)")
 		_, _, err := readItems(t, c, map[string]string{"data_source": "SHOP", "sql": "select * from nulls", "key": "k", "fetch_size": "2"}, agent.Checkpoint(`{"key":[{"type":"int","value":"1"}]}`), 9)
 		if err == nil || !strings.Contains(err.Error(), "property key: ") {
 			t.Errorf("a key is NULL behind the last page: got %v", err)
@@ -282,7 +282,7 @@ func testReaderStop(t *testing.T, c builtin.Config, d builtin.DataSource, db *sq
 func BenchmarkSQLReader(b *testing.B) {
 	benchmarkDatabases(b, func(b *testing.B, d builtin.DataSource, db *sql.DB) {
 		c := builtin.Config{DataSources: map[string]builtin.DataSource{"SHOP": d}}
-		exec(b, db, "create table t (id int primary key, name varchar(40), at timestamp)",
+		execAll(b, db, "create table t (id int primary key, name varchar(40), at timestamp)",
 			"insert into t with recursive n as (select 1 as id union all select id + 1 from n where id < 1000) "+
 				"select a.id + 1000 * (b.id - 1), 'somebody', current_timestamp from n a, n b where b.id <= 100")
 		for _, properties := range []map[string]string{{"key": "id", "fetch_size": "100"}, {"key": "id"}, {"key": "id", "fetch_size": "10000"}, {}} {

@@ -96,7 +96,7 @@ func wantError(t *testing.T, err error, want string) {
 func TestSQLWriter(t *testing.T) {
 	databases(t, func(t *testing.T, d builtin.DataSource, db *sql.DB) {
 		c := builtin.Config{DataSources: map[string]builtin.DataSource{"SHOP": d, "OTHER": {Driver: d.Driver, DSN: d.DSN}}}
-		exec(t, db, "create table t (id int primary key, name varchar(40))")
+		execAll(t, db, "create table t (id int primary key, name varchar(40))")
 		start := func(t *testing.T, properties map[string]string, last string, change func(*agent.StepContext)) *attempt {
 			t.Helper()
 			a, err := newAttempt(t, c, properties, last, change)
@@ -179,7 +179,7 @@ func TestSQLWriter(t *testing.T) {
 				check(t, "3 6 7")
 			}},
 			{"a rollback, and items one by one", func(t *testing.T) {
-				exec(t, db, "insert into t values (2, 'there')")
+				execAll(t, db, "insert into t values (2, 'there')")
 				a := start(t, nil, "", nil)
 				wantError(t, a.write(records(1, 3)), "of the chunk")
 				a.close()
@@ -235,7 +235,7 @@ func TestSQLWriter(t *testing.T) {
 			{"a row that was deleted", func(t *testing.T) {
 				a := start(t, nil, "", nil)
 				a.must(a.write(records(1, 2)))
-				exec(t, db, "delete from jobstreamer_checkpoints")
+				execAll(t, db, "delete from jobstreamer_checkpoints")
 				wantError(t, a.write(records(3, 4)), "was deleted while the step runs")
 				_, err := newAttempt(t, c, nil, `{"items":2}`, second)
 				wantError(t, err, "jobstreamer_checkpoints has 0 items of the step, want at least 2")
@@ -265,7 +265,7 @@ func TestSQLWriter(t *testing.T) {
 				}
 			}},
 			{"an update, with a value of the job", func(t *testing.T) {
-				exec(t, db, "insert into t values (1, 'a'), (2, 'b'), (3, 'c')")
+				execAll(t, db, "insert into t values (1, 'a'), (2, 'b'), (3, 'c')")
 				a := start(t, map[string]string{"sql": "update t set name = :new where id = :id", "bind.new": "it's"}, "", nil)
 				a.must(a.write(records(2, 3)))
 				if got := queryText(t, db, "select name from t order by id"); got != "a it's it's" {
@@ -321,7 +321,7 @@ func TestSQLWriter(t *testing.T) {
 			}},
 		} {
 			t.Run(test.name, func(t *testing.T) {
-				exec(t, db, "delete from t")
+				execAll(t, db, "delete from t")
 				test.run(t)
 			})
 		}
@@ -348,7 +348,7 @@ func testWrittenTypes(t *testing.T, c builtin.Config, d builtin.DataSource, db *
 	if d.Dialect == builtin.Postgres {
 		bin, at = "bytea", "timestamp"
 	}
-	exec(t, db, fmt.Sprintf("create table many (i bigint, f double precision, n decimal(40,10), s varchar(40), at %s, bin %s, b boolean, j varchar(40))", at, bin))
+	execAll(t, db, fmt.Sprintf("create table many (i bigint, f double precision, n decimal(40,10), s varchar(40), at %s, bin %s, b boolean, j varchar(40))", at, bin))
 	a, err := newAttempt(t, c, map[string]string{"sql": "insert into many values (:i, :f, :n, :s, :at, :bin, :b, :j)"}, "", nil)
 	a.must(err)
 	defer a.close()
@@ -373,7 +373,7 @@ func testWrittenTypes(t *testing.T, c builtin.Config, d builtin.DataSource, db *
 // A writer that waits for a lock ends when its context ends, and what it has
 // written is undone.
 func testWriterStop(t *testing.T, a *attempt, db *sql.DB) {
-	exec(t, db, "insert into t values (2, 'x')")
+	execAll(t, db, "insert into t values (2, 'x')")
 	tx, err := db.Begin()
 	a.must(err)
 	_, err = tx.Exec("delete from t where id = 2")
@@ -397,7 +397,7 @@ func testWriterStop(t *testing.T, a *attempt, db *sql.DB) {
 
 // A deadlock is a transient error, and the chunk can be written again.
 func testDeadlock(t *testing.T, a *attempt, db *sql.DB) {
-	exec(t, db, "insert into t values (1, 'x'), (2, 'x')")
+	execAll(t, db, "insert into t values (1, 'x'), (2, 'x')")
 	tx, err := db.Begin()
 	a.must(err)
 	_, err = tx.Exec("update t set name = 'other' where id = 2")
@@ -426,7 +426,7 @@ func testDeadlock(t *testing.T, a *attempt, db *sql.DB) {
 func BenchmarkSQLWriter(b *testing.B) {
 	benchmarkDatabases(b, func(b *testing.B, d builtin.DataSource, db *sql.DB) {
 		c := builtin.Config{DataSources: map[string]builtin.DataSource{"SHOP": d}}
-		exec(b, db, "create table t (id int primary key, name varchar(40))")
+		execAll(b, db, "create table t (id int primary key, name varchar(40))")
 		n := 0
 		for _, properties := range []map[string]string{
 			{}, {"checkpoint": "none"}, {"batch_size": "1"}, {"sql": "update t set name = :name where id = :id"},

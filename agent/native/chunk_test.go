@@ -196,57 +196,10 @@ func checkFile(t *testing.T, file, want string) {
 	}
 }
 
-// statesAfter returns what the bus gives to a restart after these results. Its
-// merge of results is tested in the bus.
-func statesAfter(results []subjects.Result) []subjects.StepState {
-	return mergeResults(nil, results)
-}
-
-// mergeResults adds results to what earlier executions have left.
-func mergeResults(all []subjects.StepState, results []subjects.Result) []subjects.StepState {
-	for _, r := range results {
-		for _, s := range r.Steps {
-			i := slices.IndexFunc(all, func(o subjects.StepState) bool { return o.Step == s.Step })
-			if i < 0 {
-				i, all = len(all), append(all, subjects.StepState{Step: s.Step, Starts: 1})
-			}
-			mergeData(&all[i].StepData, &s.StepData)
-			all[i].BatchStatus, all[i].ExitStatus, all[i].PartitionCount = s.BatchStatus, s.ExitStatus, s.PartitionCount
-			all[i].Run = s.Run
-			for _, p := range s.Partitions {
-				j := slices.IndexFunc(all[i].Partitions, func(o subjects.Partition) bool { return o.Number == p.Number })
-				if j < 0 {
-					j, all[i].Partitions = len(all[i].Partitions), append(all[i].Partitions, subjects.Partition{})
-				}
-				data := all[i].Partitions[j].StepData
-				mergeData(&data, &p.StepData)
-				all[i].Partitions[j] = p
-				all[i].Partitions[j].StepData = data
-			}
-		}
-	}
-	return all
-}
-
-func mergeData(to, from *subjects.StepData) {
-	for _, f := range []struct{ to, from *[]byte }{
-		{(*[]byte)(&to.PersistentData), (*[]byte)(&from.PersistentData)},
-		{(*[]byte)(&to.ReaderCheckpoint), (*[]byte)(&from.ReaderCheckpoint)},
-		{(*[]byte)(&to.WriterCheckpoint), (*[]byte)(&from.WriterCheckpoint)},
-	} {
-		switch {
-		case string(*f.from) == "null":
-			*f.to = nil
-		case len(*f.from) > 0:
-			*f.to = *f.from
-		}
-	}
-}
-
 // restart runs a definition with what an execution has left.
 func restart(room *agenttest.Room, id int64, definition string) subjects.Result {
 	q := room.Request(definition)
-	q.Steps = statesAfter(room.Results(id))
+	q.Steps = agenttest.StatesAfter(nil, room.Results(id))
 	return room.AwaitEnd(room.Submit(q))
 }
 
@@ -306,7 +259,7 @@ func TestChunkRestart(t *testing.T) {
 		startChunkAgent(t, room)
 		file := filepath.Join(t.TempDir(), "out")
 		first := room.Run(jobDefinition(chunkStep(file, "'item_count':4,", "", "'item':'7'")))
-		states := statesAfter(room.Results(first.ID))
+		states := agenttest.StatesAfter(nil, room.Results(first.ID))
 		if s := states[0]; string(s.ReaderCheckpoint) != `{"Next":5}` || string(s.WriterCheckpoint) != "8" {
 			t.Fatalf("the checkpoints are %s and %s", s.ReaderCheckpoint, s.WriterCheckpoint)
 		}
@@ -374,7 +327,7 @@ func TestFencedChunk(t *testing.T) {
 		room.PublishAsBus(id, 1, subjects.Failed)
 		time.Sleep(10 * time.Second)
 		checkFile(t, file, linesTo(1, 4))
-		if state := statesAfter(room.Results(id))[0]; string(state.ReaderCheckpoint) != `{"Next":3}` {
+		if state := agenttest.StatesAfter(nil, room.Results(id))[0]; string(state.ReaderCheckpoint) != `{"Next":3}` {
 			t.Errorf("the checkpoint is %s, want that of the first chunk", state.ReaderCheckpoint)
 		}
 	})

@@ -11,12 +11,10 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/job-streamer/job-streamer-control-bus/agent"
 	"github.com/job-streamer/job-streamer-control-bus/agent/agenttest"
 	"github.com/job-streamer/job-streamer-control-bus/agent/native"
-	"github.com/job-streamer/job-streamer-control-bus/subjects"
 )
 
 var long = flag.Bool("long", false, "kill agents at every commit of a job of 1,000 items")
@@ -98,59 +96,14 @@ func runCrashAgent(url string) {
 // runThroughCrashes runs a job on one agent after another, each killed at the
 // given call of one of the crash points, until an agent completes it. It returns
 // how many agents were killed.
-func runThroughCrashes(t *testing.T, room *agenttest.Room, definition string, count int) (killed int) {
-	t.Helper()
+func runThroughCrashes(room *agenttest.Room, definition string, count int) (killed int) {
 	points := []string{"checkpoint", "write", "read"}
-	var states []subjects.StepState
-	for ; killed < 200; killed++ {
-		q := room.Request(definition)
-		q.Steps = states
-		id := room.Submit(q)
+	return room.RunThroughCrashes(definition, func(killed int) *exec.Cmd {
 		cmd := exec.Command(os.Args[0])
 		cmd.Env = append(os.Environ(), crashAgent+"="+room.Server.ClientURL(), fmt.Sprintf("%s=crash-%d", crashName, killed),
 			crashPoint+"="+points[killed%len(points)], fmt.Sprintf("%s=%d", crashCount, count))
-		cmd.Stderr = t.Output()
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		died := make(chan struct{})
-		go func() { _ = cmd.Wait(); close(died) }()
-		end := awaitEndOrDeath(t, room, id, died)
-		_ = cmd.Process.Kill()
-		<-died
-		if end != nil {
-			if end.BatchStatus != subjects.Completed {
-				t.Errorf("the job is %s: %s", end.BatchStatus, end.Exception)
-			}
-			return killed
-		}
-		states = mergeResults(states, room.Results(id))
-		for i := range states {
-			if !states[i].BatchStatus.Ended() {
-				states[i].BatchStatus = subjects.Failed // as the bus does for a lost agent
-			}
-		}
-	}
-	t.Fatal("the job does not end")
-	return killed
-}
-
-// awaitEndOrDeath returns the terminal result of an execution, or nil if the
-// agent died before.
-func awaitEndOrDeath(t *testing.T, room *agenttest.Room, id int64, died chan struct{}) *subjects.Result {
-	t.Helper()
-	for deadline := time.After(time.Minute); ; {
-		if all := room.Results(id); len(all) > 0 && all[len(all)-1].BatchStatus.Ended() {
-			return &all[len(all)-1]
-		}
-		select {
-		case <-died:
-			return nil
-		case <-deadline:
-			t.Fatalf("execution %d does not end", id)
-		case <-time.After(5 * time.Millisecond):
-		}
-	}
+		return cmd
+	})
 }
 
 // An agent that is killed at any commit, restarted on another: the file is that
@@ -162,7 +115,7 @@ func TestCrashesAtCommits(t *testing.T) {
 	}
 	room := agenttest.NewListening(t)
 	file := filepath.Join(t.TempDir(), "out")
-	killed := runThroughCrashes(t, room, jobDefinition(fmt.Sprintf(
+	killed := runThroughCrashes(room, jobDefinition(fmt.Sprintf(
 		`{'id':'a','chunk':{'item_count':50,'reader':{'ref':'count','properties':{'to':'%d'}},'writer':{'ref':'file','properties':{'file':'%s'}}}}`, items, file)), 2)
 	checkFile(t, file, linesTo(1, items))
 	if want := items/50 - 1; killed < want {
@@ -190,7 +143,7 @@ func TestCrashesOfPartitions(t *testing.T) {
 			'writer':{'ref':'file','properties':{'file':'%s/#{partitionPlan[QfromQ]}'}}},
 			'partition':{'plan':{'partitions':4,'properties':[%s]}}}]}`, f, f, dir, strings.Join(plan, ",")))
 	}
-	killed := runThroughCrashes(t, room, jobDefinition(`{'id':'split','flows':[`+strings.Join(flows, ",")+`]}`), count)
+	killed := runThroughCrashes(room, jobDefinition(`{'id':'split','flows':[`+strings.Join(flows, ",")+`]}`), count)
 	t.Logf("%d agents were killed", killed)
 	if killed == 0 {
 		t.Error("no agent was killed")

@@ -363,7 +363,7 @@ func TestDataOfPartitions(t *testing.T) {
 				`,{'id':'b','batchlet':{'ref':'main'}}`)
 		}
 		first := room.Run(step("'fail':'0 2'"))
-		state := statesAfter(room.Results(first.ID))[0]
+		state := agenttest.StatesAfter(nil, room.Results(first.ID))[0]
 		if string(state.PersistentData) != `"M"` || len(state.Partitions) != 3 || string(state.Partitions[2].PersistentData) != "2" {
 			t.Errorf("the step has left %s and %+v", state.PersistentData, state.Partitions)
 		}
@@ -396,7 +396,7 @@ func TestAnalyzerFails(t *testing.T) {
 			t.Errorf("calls are %v", calls.all)
 		}
 		begun := 0
-		for _, p := range statesAfter(room.Results(end.ID))[0].Partitions {
+		for _, p := range agenttest.StatesAfter(nil, room.Results(end.ID))[0].Partitions {
 			begun++
 			if p.BatchStatus != subjects.Completed {
 				t.Errorf("partition %d is %s", p.Number, p.BatchStatus)
@@ -484,7 +484,7 @@ func TestPartitionedShell(t *testing.T) {
 		if got, err := os.ReadFile(filepath.Join(dir, who)); err != nil || string(got) != who+"\n" {
 			t.Errorf("partition %s wrote %q, %v", who, got, err)
 		}
-		partitions := statesAfter(room.Results(end.ID))[0].Partitions
+		partitions := agenttest.StatesAfter(nil, room.Results(end.ID))[0].Partitions
 		slices.SortFunc(partitions, func(a, b subjects.Partition) int { return a.Number - b.Number })
 		if got := string(partitions[i].PersistentData); got != `"`+who+`"` {
 			t.Errorf("partition %s has left %s", who, got)

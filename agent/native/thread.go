@@ -18,8 +18,14 @@ type thread struct {
 	job *agent.JobContext
 }
 
+// StepStarted announces a step. The run of a chunk step is stored before the step
+// begins. Otherwise an agent that dies early could leave a target with a
+// checkpoint of a run that nobody knows, and the next agent would begin anew.
 func (t *thread) StepStarted(x subjects.StepExecution) error {
 	t.run.handover.forget(x.Step)
+	if x.Run != "" {
+		return t.run.rep.Save(x)
+	}
 	return t.run.rep.StepStarted(x)
 }
 
