@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/job-streamer/job-streamer-control-bus/agent"
 	"github.com/job-streamer/job-streamer-control-bus/agent/chunk"
@@ -36,7 +37,7 @@ func (r *stepRun) runChunk(ctx context.Context) (subjects.BatchStatus, error) {
 func (r *stepRun) createChunk() (*chunk.Step, error) {
 	c, known := r.step.Chunk, &r.run.rt.host.Artifacts
 	s := &chunk.Step{
-		Chunk: c, Listeners: r.listeners, Classes: r.run.rt.classes, AfterCommit: r.afterCommit,
+		Chunk: c, Listeners: append(slices.Clip(r.listeners), &skipLog{run: r}), Classes: r.run.rt.classes, AfterCommit: r.afterCommit,
 		Last: chunk.State{Reader: r.last.ReaderCheckpoint, Writer: r.last.WriterCheckpoint},
 		Commit: func(_ context.Context, state chunk.State) error {
 			data := subjects.StepData{

@@ -251,6 +251,20 @@ func TestChunkSteps(t *testing.T) {
 	}
 }
 
+// The output of a step says what is skipped.
+func TestSkipsInOutput(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		room := agenttest.New(t)
+		startChunkAgent(t, room)
+		id := room.Submit(room.Request(jobDefinition(chunkStep(filepath.Join(t.TempDir(), "out"),
+			"'skippable_exception_classes':{'include':['Broken']},", "", "'item':'2'"))))
+		room.AwaitEnd(id)
+		if got := fmt.Sprint(room.Lines(id)); !strings.Contains(got, "skipped: process: item 2: broken item") {
+			t.Errorf("the output is %s", got)
+		}
+	})
+}
+
 // A restart goes on from the checkpoints and the data that the last commit has
 // stored, on any agent (8.2.1, 10.8.4).
 func TestChunkRestart(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/job-streamer/job-streamer-control-bus/agent"
 	"github.com/job-streamer/job-streamer-control-bus/agent/agenttest"
+	"github.com/job-streamer/job-streamer-control-bus/agent/builtin"
 	"github.com/job-streamer/job-streamer-control-bus/agent/native"
 )
 
@@ -43,12 +44,12 @@ func dieAt(point string) {
 }
 
 // dyingReader dies between two items: the ones before are in no file yet.
-type dyingReader struct {
-	agent.ItemReader[int]
+type dyingReader[T any] struct {
+	agent.ItemReader[T]
 	n int
 }
 
-func (r *dyingReader) ReadItem(ctx context.Context) (int, error) {
+func (r *dyingReader[T]) ReadItem(ctx context.Context) (T, error) {
 	if r.n++; r.n%50 == 25 {
 		dieAt("read")
 	}
@@ -57,9 +58,9 @@ func (r *dyingReader) ReadItem(ctx context.Context) (int, error) {
 
 // dyingWriter dies in the middle of a write, or when the items are in the file
 // and the commit is not stored.
-type dyingWriter struct{ agent.ItemWriter[int] }
+type dyingWriter[T any] struct{ agent.ItemWriter[T] }
 
-func (w dyingWriter) WriteItems(ctx context.Context, items []int) error {
+func (w dyingWriter[T]) WriteItems(ctx context.Context, items []T) error {
 	half := len(items) / 2
 	if err := w.ItemWriter.WriteItems(ctx, items[:half]); err != nil {
 		return err
@@ -68,24 +69,37 @@ func (w dyingWriter) WriteItems(ctx context.Context, items []int) error {
 	return w.ItemWriter.WriteItems(ctx, items[half:])
 }
 
-func (w dyingWriter) CheckpointInfo(ctx context.Context) (any, error) {
+func (w dyingWriter[T]) CheckpointInfo(ctx context.Context) (any, error) {
 	at, err := w.ItemWriter.CheckpointInfo(ctx)
 	dieAt("checkpoint")
 	return at, err
 }
 
+// dying returns options for a reader and a writer that die, under new names.
+func dying[T any](readerRef string, reader agent.Factory[agent.ItemReader[T]], writerRef string, writer agent.Factory[agent.ItemWriter[T]]) agent.Option {
+	return agent.Chunk[T, T]{
+		Reader: func(s *agent.StepContext) (agent.ItemReader[T], error) {
+			r, err := reader(s)
+			return &dyingReader[T]{ItemReader: r}, err
+		},
+		Writer: func(s *agent.StepContext) (agent.ItemWriter[T], error) {
+			w, err := writer(s)
+			return dyingWriter[T]{w}, err
+		},
+	}.Register(readerRef + " to " + writerRef)
+}
+
 // runCrashAgent is the main function of an agent that may kill itself.
 func runCrashAgent(url string) {
+	files := builtin.Config{}
 	a, err := agent.New(agent.Config{
 		URL: url, Name: os.Getenv(crashName), Apps: []string{agenttest.App}, Slots: 1,
 		Runtime: native.New(native.Config{}), Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
-	}, agent.Reader("count", func(s *agent.StepContext) (agent.ItemReader[int], error) {
-		r, err := newCountReader(s)
-		return &dyingReader{ItemReader: r}, err
-	}), agent.Writer("file", func(s *agent.StepContext) (agent.ItemWriter[int], error) {
-		w, err := newFileWriter(s)
-		return dyingWriter{w}, err
-	}))
+	},
+		dying("count", newCountReader, "file", newFileWriter),
+		dying("csv", files.Readers()[builtin.CSVReader], "fixed", files.Writers()[builtin.FixedWidthWriter]),
+		agent.ErrorClasses(builtin.ErrorClasses()...),
+	)
 	if err == nil {
 		err = a.Run(context.Background())
 	}
@@ -116,7 +130,7 @@ func TestCrashesAtCommits(t *testing.T) {
 	room := agenttest.NewListening(t)
 	file := filepath.Join(t.TempDir(), "out")
 	killed := runThroughCrashes(room, jobDefinition(fmt.Sprintf(
-		`{'id':'a','chunk':{'item_count':50,'reader':{'ref':'count','properties':{'to':'%d'}},'writer':{'ref':'file','properties':{'file':'%s'}}}}`, items, file)), 2)
+		`{'id':'a','chunk':{'item_count':50,'reader':{'ref':'count to file','properties':{'to':'%d'}},'writer':{'ref':'count to file','properties':{'file':'%s'}}}}`, items, file)), 2)
 	checkFile(t, file, linesTo(1, items))
 	if want := items/50 - 1; killed < want {
 		t.Errorf("only %d agents were killed, want %d", killed, want)
@@ -139,8 +153,8 @@ func TestCrashesOfPartitions(t *testing.T) {
 			plan = append(plan, fmt.Sprintf(`{'partition':%d,'properties':{'from':'%d','to':'%d'}}`, p, from, from+124))
 		}
 		flows = append(flows, fmt.Sprintf(`{'id':'f%d','steps':[{'id':'s%d','chunk':{'item_count':10,
-			'reader':{'ref':'count','properties':{'from':'#{partitionPlan[QfromQ]}','to':'#{partitionPlan[QtoQ]}'}},
-			'writer':{'ref':'file','properties':{'file':'%s/#{partitionPlan[QfromQ]}'}}},
+			'reader':{'ref':'count to file','properties':{'from':'#{partitionPlan[QfromQ]}','to':'#{partitionPlan[QtoQ]}'}},
+			'writer':{'ref':'count to file','properties':{'file':'%s/#{partitionPlan[QfromQ]}'}}},
 			'partition':{'plan':{'partitions':4,'properties':[%s]}}}]}`, f, f, dir, strings.Join(plan, ",")))
 	}
 	killed := runThroughCrashes(room, jobDefinition(`{'id':'split','flows':[`+strings.Join(flows, ",")+`]}`), count)
@@ -150,5 +164,45 @@ func TestCrashesOfPartitions(t *testing.T) {
 	}
 	for from := 1; from < 1000; from += 125 {
 		checkFile(t, filepath.Join(dir, fmt.Sprint(from)), linesTo(from, from+124))
+	}
+}
+
+// The same with the built-in artifacts for files, in two partitions with a file
+// each. Bad lines are skipped once.
+func TestCrashesOfFiles(t *testing.T) {
+	items, count := 150, 3
+	if *long {
+		items, count = 1000, 2
+	}
+	room := agenttest.NewListening(t)
+	dir := t.TempDir()
+	want := map[string]string{}
+	for _, name := range []string{"north", "south"} {
+		var in, out strings.Builder
+		in.WriteString("id,town,note\n")
+		for i := range items {
+			if i%40 == 30 {
+				in.WriteString("bad line\n")
+			}
+			fmt.Fprintf(&in, "%d,%s,\"a\n\"\"b\"\"\"\n", i, name)
+			fmt.Fprintf(&out, "%06d %8s\n", i, name)
+		}
+		want[name] = out.String()
+		if err := os.WriteFile(filepath.Join(dir, name+".csv"), []byte(in.String()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	killed := runThroughCrashes(room, jobDefinition(fmt.Sprintf(`{'id':'a','chunk':{'item_count':50,
+		'skippable_exception_classes':{'include':['org.jobstreamer.batch.ParseError']},
+		'reader':{'ref':'csv to fixed','properties':{'file':'%[1]s/#{partitionPlan[QregionQ]}.csv'}},
+		'writer':{'ref':'csv to fixed','properties':{'file':'%[1]s/#{partitionPlan[QregionQ]}.txt','fields':'id:6:right:0,-:1,town:8:right'}}},
+		'partition':{'plan':{'partitions':2,'properties':[
+			{'partition':0,'properties':{'region':'north'}},{'partition':1,'properties':{'region':'south'}}]}}}`, dir)), count)
+	t.Logf("%d agents were killed", killed)
+	if killed == 0 {
+		t.Error("no agent was killed")
+	}
+	for name, text := range want {
+		checkFile(t, filepath.Join(dir, name+".txt"), text)
 	}
 }
