@@ -14,7 +14,7 @@ func stepOf(of *bus.Execution, e *subjects.StepExecution) rest.StepExecution {
 		StepExecutionID: e.ID, StepName: e.Step,
 		BatchStatus: e.BatchStatus, ExitStatus: exitStatus(e.BatchStatus, e.ExitStatus),
 		StartTime: e.StartTime, EndTime: e.EndTime, Exception: orNil(e.Exception),
-		Metrics: metricsOf(e.Metrics), DataSizes: dataSizesOf(of, &e.StepData), PartitionCount: orNil(e.PartitionCount),
+		Metrics: metricsOf(e.Metrics), DataSizes: dataSizesOf(of, &e.StepData), Values: e.Values, PartitionCount: orNil(e.PartitionCount),
 	}
 	for i := range e.Partitions {
 		p := &e.Partitions[i]

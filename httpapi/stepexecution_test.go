@@ -25,6 +25,7 @@ func TestStepsAreShown(t *testing.T) {
 	secret := strings.Repeat("s", 500)
 	load := subjects.StepExecution{ID: 1, Step: "load", BatchStatus: subjects.Started, Metrics: subjects.Metrics{Read: 30, Write: 20, Commit: 2}}
 	load.ReaderCheckpoint, load.PersistentData = []byte(`"`+secret+`"`), []byte(`{}`)
+	load.Values = map[string]string{"rows": "30", "note": "one\ntwo"}
 	split := subjects.StepExecution{ID: 2, Step: "split", BatchStatus: subjects.Started, PartitionCount: 3, Partitions: []subjects.Partition{
 		{Number: 0, BatchStatus: subjects.Completed, ExitStatus: "DONE", Metrics: subjects.Metrics{Read: 7}},
 		{Number: 2, BatchStatus: subjects.Started, StepData: subjects.StepData{WriterCheckpoint: []byte("12345")}},
@@ -34,6 +35,9 @@ func TestStepsAreShown(t *testing.T) {
 	eventually(t, "the steps", func() bool { v = show(id); return len(v.StepExecutions) == 2 })
 	if got := v.StepExecutions[0]; got.Metrics == nil || got.Metrics.Read != 30 || got.DataSizes == nil || *got.DataSizes != (rest.DataSizes{PersistentData: 2, ReaderCheckpoint: 502}) || got.PartitionCount != nil {
 		t.Errorf("load is %+v, %+v, %+v", got, got.Metrics, got.DataSizes)
+	}
+	if got := v.StepExecutions[0].Values; len(got) != 2 || got["rows"] != "30" || got["note"] != "one\ntwo" || v.StepExecutions[1].Values != nil {
+		t.Errorf("values are %q and %q", got, v.StepExecutions[1].Values)
 	}
 	got := v.StepExecutions[1]
 	if got.Metrics != nil || got.DataSizes != nil || got.PartitionCount == nil || *got.PartitionCount != 3 || len(got.Partitions) != 2 {
@@ -46,7 +50,7 @@ func TestStepsAreShown(t *testing.T) {
 	for _, want := range []string{
 		`:step-execution/metrics {:metrics/read-count 30 :metrics/write-count 20 :metrics/filter-count 0 :metrics/commit-count 2`,
 		`:step-execution/data-sizes {:data-sizes/persistent-data 2 :data-sizes/reader-checkpoint 502`,
-		`:step-execution/partition-count 3`, `{:partition/number 2 :partition/batch-status {:db/ident :batch-status/started}`,
+		`:step-execution/values "{:note \"one\\ntwo\" :rows \"30\"}"`, `:step-execution/partition-count 3`, `{:partition/number 2 :partition/batch-status {:db/ident :batch-status/started}`,
 	} {
 		if !strings.Contains(edn, want) {
 			t.Errorf("EDN without %s: %s", want, edn)

@@ -14,6 +14,7 @@ type StepExecution struct {
 	Exception       *string              `json:"exception" edn:"step-execution/exception"`
 	Metrics         *Metrics             `json:"metrics,omitzero" edn:"step-execution/metrics" doc:"What a chunk step has done; with partitions, the sum of all. Absent while it has done nothing, and for other steps. It is a second old at most."`
 	DataSizes       *DataSizes           `json:"data_sizes,omitzero" edn:"step-execution/data-sizes" doc:"How much the step keeps for a restart. Absent if nothing. The data itself is for agents only."`
+	Values          map[string]string    `json:"values,omitempty" edn:"step-execution/values,text" doc:"What the step has set for later steps. The values of all steps of a job have at most 64 KiB together, names and texts."`
 	PartitionCount  *int                 `json:"partition_count,omitzero" edn:"step-execution/partition-count" doc:"Absent if the step has no partitions."`
 	Partitions      []Partition          `json:"partitions,omitempty" edn:"step-execution/partitions" doc:"The partitions that have begun, by number. In a restart, those that were completed before are as they ended then."`
 	Logs            *[]LogLine           `json:"logs,omitzero" edn:"step-execution/logs" doc:"Only with with=logs: the last 1,000 lines of the output of the step."`

@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -163,6 +164,9 @@ func (d *flowDrawing) notesOf(x *rest.StepExecution) (notes []cell) {
 	if x.PartitionCount != nil {
 		notes = append(notes, cell{partitionsText(*x.PartitionCount, x.Partitions), ""})
 	}
+	if len(x.Values) > 0 {
+		notes = append(notes, cell{"sets " + valuesText(x.Values), ""})
+	}
 	if x.Exception != nil {
 		notes = append(notes, cell{oneLine(*x.Exception), red})
 	}
@@ -187,6 +191,26 @@ func metricsText(m *rest.Metrics) string {
 		if c.n > 0 {
 			all = append(all, fmt.Sprintf("%d %s", c.n, c.text))
 		}
+	}
+	return strings.Join(all, ", ")
+}
+
+// What the values of a step take on one line; -o json has all of them.
+const (
+	shownValues = 8  // names
+	shownValue  = 40 // columns of a text
+)
+
+// valuesText returns the values that a step has set for later steps, by name.
+// Long texts are cut.
+func valuesText(values map[string]string) string {
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		if len(all) == shownValues {
+			all = append(all, fmt.Sprintf("%s %d more", ellipsis, len(values)-shownValues))
+			break
+		}
+		all = append(all, printable(name)+" = "+cutText(oneLine(values[name]), shownValue))
 	}
 	return strings.Join(all, ", ")
 }

@@ -57,8 +57,10 @@ func TestDrawFlow(t *testing.T) {
 	customers.Metrics = &rest.Metrics{Read: 12000, Write: 11900, Filter: 100, Commit: 12, Rollback: 1, ReadSkip: 3}
 	orders.PartitionCount, orders.Metrics = &eight, &rest.Metrics{Read: 500, Write: 500, Commit: 50}
 	orders.Partitions = shownPartitions(subjects.Completed, subjects.Completed, subjects.Started, subjects.Failed)
+	fetch := shownRun("fetch", subjects.Completed, "17", 10, 5)
+	fetch.Values = map[string]string{"rows": "17", "note": "first line\nsecond line", "file": "/srv/in/" + strings.Repeat("x", 100)}
 	running.StepExecutions = []rest.StepExecution{
-		shownRun("fetch", subjects.Completed, "17", 10, 5), shownRun("read-customers", subjects.Completed, "COMPLETED", 5, 4), orders,
+		fetch, shownRun("read-customers", subjects.Completed, "COMPLETED", 5, 4), orders,
 		customers, shownRun("count-stock", subjects.Completed, "COMPLETED", 5, 5), shownRun("removed", subjects.Completed, "COMPLETED", 5, 5),
 	}
 
@@ -108,4 +110,26 @@ func TestDrawFlow(t *testing.T) {
 		out.WriteString(text.String() + "\n")
 	}
 	checkGolden(t, "flow", out.String())
+}
+
+func TestValuesText(t *testing.T) {
+	many := map[string]string{}
+	for i := range 10 {
+		many[fmt.Sprintf("v%d", i)] = fmt.Sprint(i)
+	}
+	for _, c := range []struct {
+		values map[string]string
+		want   string
+	}{
+		{nil, ""},
+		{map[string]string{"b": "2", "a": "1"}, "a = 1, b = 2"},
+		{map[string]string{"a": "one\ntwo"}, "a = one …"},
+		{map[string]string{"a": "\x1b[31mred"}, "a = red"},
+		{map[string]string{"a": strings.Repeat("x", 41)}, "a = " + strings.Repeat("x", 39) + "…"},
+		{many, "v0 = 0, v1 = 1, v2 = 2, v3 = 3, v4 = 4, v5 = 5, v6 = 6, v7 = 7, … 2 more"},
+	} {
+		if got := valuesText(c.values); got != c.want {
+			t.Errorf("valuesText(%q) = %q, want %q", c.values, got, c.want)
+		}
+	}
 }

@@ -125,10 +125,10 @@ func drawSteps(p *page, e *rest.Execution) {
 		return
 	}
 	p.writeTitle("Steps")
-	t := newTable("STEP", "STATUS", "EXIT STATUS", "STARTED", ">TOOK", "EXCEPTION").
-		withOptional("EXIT STATUS", "EXCEPTION").withDrops("TOOK", "STARTED", "EXIT STATUS").withCuts("EXCEPTION", "EXIT STATUS")
+	t := newTable("STEP", "STATUS", "EXIT STATUS", "STARTED", ">TOOK", "VALUES", "EXCEPTION").
+		withOptional("EXIT STATUS", "VALUES", "EXCEPTION").withDrops("TOOK", "STARTED", "EXIT STATUS", "VALUES").withCuts("VALUES", "EXCEPTION", "EXIT STATUS")
 	for _, x := range e.StepExecutions {
-		t.addRow(x.StepName, statusCell(x.BatchStatus), ownExit(x.ExitStatus, x.BatchStatus), p.timeCell(x.StartTime), p.tookText(x.StartTime, x.EndTime), textOf(x.Exception))
+		t.addRow(x.StepName, statusCell(x.BatchStatus), ownExit(x.ExitStatus, x.BatchStatus), p.timeCell(x.StartTime), p.tookText(x.StartTime, x.EndTime), valuesText(x.Values), textOf(x.Exception))
 	}
 	p.writeTable(t)
 }
