@@ -174,9 +174,10 @@
 // and its partitions. A step that the lost agent did not end is failed; so are
 // its partitions. A step that runs again begins with these values, and a
 // partition with its own. A step that was completed begins without checkpoints
-// and without partitions. If the step fixes its partitions anew, "partition_count"
-// must be as before, or the step execution has "partitions_override": the bus
-// then forgets the partitions of earlier executions (10.8.5).
+// and without partitions. Any other step with partitions has the "partition_count"
+// of the state from its first result on. To run with another number it reports
+// that number with "partitions_override": the bus then forgets the partitions of
+// earlier executions (10.8.5).
 //
 // A request must fit into one message, too. If the values of all steps together
 // do not, the bus ends the execution as failed, and the exception says so.

@@ -72,12 +72,19 @@ func (r *Room) awaitEndOrDeath(id int64, gone chan struct{}) *subjects.Result {
 // adds them to what earlier executions have left. The merge of the bus itself is
 // tested there.
 func StatesAfter(all []subjects.StepState, results []subjects.Result) []subjects.StepState {
+	begun, overridden := map[string]bool{}, map[string]bool{}
 	for _, r := range results {
 		for _, s := range r.Steps {
 			i := slices.IndexFunc(all, func(o subjects.StepState) bool { return o.Step == s.Step })
 			if i < 0 {
 				i, all = len(all), append(all, subjects.StepState{Step: s.Step, Starts: 1})
 			}
+			was := &all[i]
+			anew := !begun[s.Step] && (was.BatchStatus == subjects.Completed || was.PartitionCount != s.PartitionCount)
+			if anew || s.PartitionsOverride && !overridden[s.Step] {
+				was.Partitions = nil
+			}
+			begun[s.Step], overridden[s.Step] = true, s.PartitionsOverride
 			mergeData(&all[i].StepData, &s.StepData)
 			all[i].BatchStatus, all[i].ExitStatus, all[i].PartitionCount = s.BatchStatus, s.ExitStatus, s.PartitionCount
 			all[i].Run = s.Run

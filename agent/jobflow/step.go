@@ -59,8 +59,13 @@ func (en *engine) beginStep(r Runner, s *jsl.Step, b *subjects.StepState) (subje
 // left for it.
 func newExecution(id int64, s *jsl.Step, b *subjects.StepState) subjects.StepExecution {
 	x := subjects.StepExecution{ID: id, Step: s.ID, BatchStatus: subjects.Started, StartTime: subjects.Now()}
-	if b != nil {
-		x.StepData = b.StepData
+	if b == nil {
+		return x
+	}
+	x.StepData = b.StepData
+	// From the start: the bus drops the partitions of another number (10.8.5).
+	if s.Partition != nil && b.BatchStatus != subjects.Completed {
+		x.PartitionCount = b.PartitionCount
 	}
 	if s.Chunk != nil {
 		if b != nil && b.BatchStatus != subjects.Completed {

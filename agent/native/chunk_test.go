@@ -198,8 +198,13 @@ func checkFile(t *testing.T, file, want string) {
 
 // restart runs a definition with what an execution has left.
 func restart(room *agenttest.Room, id int64, definition string) subjects.Result {
+	return runWith(room, agenttest.StatesAfter(nil, room.Results(id)), definition)
+}
+
+// runWith runs a definition with what earlier executions have left.
+func runWith(room *agenttest.Room, before []subjects.StepState, definition string) subjects.Result {
 	q := room.Request(definition)
-	q.Steps = agenttest.StatesAfter(nil, room.Results(id))
+	q.Steps = before
 	return room.AwaitEnd(room.Submit(q))
 }
 

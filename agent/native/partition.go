@@ -126,11 +126,12 @@ func (p *partitionedStep) makePlan(ctx context.Context) error {
 		return err
 	}
 	x, before := p.execution, p.run.stateOf(p.step.ID)
-	x.PartitionCount = p.plan.Partitions
 	if before == nil || before.PartitionCount == 0 || before.BatchStatus == subjects.Completed {
+		x.PartitionCount = p.plan.Partitions
 		return nil
 	}
 	if p.plan.Override {
+		x.PartitionCount = p.plan.Partitions
 		if x.Run != "" {
 			x.Run = rand.Text()
 		}
@@ -144,7 +145,7 @@ func (p *partitionedStep) makePlan(ctx context.Context) error {
 		}
 		p.run.work.Log.Line(agent.Own, "warn", p.step.ID,
 			fmt.Sprintf("step %s: it goes on with its %d partitions, although its plan has %d now", p.step.ID, n, p.plan.Partitions))
-		x.PartitionCount, p.plan.Partitions = n, n
+		p.plan.Partitions = n
 	}
 	p.before = make(map[int]subjects.Partition, len(before.Partitions))
 	for _, one := range before.Partitions {
@@ -167,6 +168,8 @@ func (p *partitionedStep) readPlan(ctx context.Context) error {
 			return fmt.Errorf("partition mapper %s: %w", a.Ref, err)
 		case plan.Partitions < 0 || plan.Threads < 0:
 			return fmt.Errorf("partition mapper %s: got %d partitions and %d threads, want numbers from 0", a.Ref, plan.Partitions, plan.Threads)
+		case plan.Partitions > subjects.MaxPartitions:
+			return fmt.Errorf("partition mapper %s: got %d partitions, want at most %d", a.Ref, plan.Partitions, subjects.MaxPartitions)
 		case len(plan.Properties) > plan.Partitions:
 			return fmt.Errorf("partition mapper %s: got the properties of %d partitions, want at most %d", a.Ref, len(plan.Properties), plan.Partitions)
 		}
@@ -175,6 +178,9 @@ func (p *partitionedStep) readPlan(ctx context.Context) error {
 	p.plan = agent.PartitionPlan{Partitions: 1}
 	if plan := p.artifacts.Plan; plan != nil {
 		p.plan = agent.PartitionPlan{Partitions: plan.Partitions.Or(1), Threads: plan.Threads.Or(0)}
+		if n := p.plan.Partitions; n > subjects.MaxPartitions {
+			return fmt.Errorf("partition plan: got %d partitions, want at most %d", n, subjects.MaxPartitions)
+		}
 		for _, one := range plan.Properties {
 			n := one.Partition.Or(0)
 			for len(p.plan.Properties) <= n {
@@ -296,7 +302,7 @@ func (p *partitionedStep) runPartition(ctx context.Context, number int) {
 	err := p.run.rep.PartitionChanged(p.execution.ID, one.state)
 	status := subjects.Failed
 	if err == nil {
-		status, err = one.run(ctx)
+		err = p.callSafely(p.step.ID, func() (err error) { status, err = one.execute(ctx); return err })
 	}
 	if err != nil && wasStop(ctx, err) {
 		status, err = subjects.Stopped, nil
@@ -324,8 +330,8 @@ func (o *partition) endState(status subjects.BatchStatus, err error) subjects.Pa
 	return o.state
 }
 
-// run creates the artifacts of the partition and runs its body.
-func (o *partition) run(ctx context.Context) (subjects.BatchStatus, error) {
+// execute creates the artifacts of the partition and runs its body.
+func (o *partition) execute(ctx context.Context) (subjects.BatchStatus, error) {
 	if err := o.create(); err != nil {
 		return subjects.Failed, err
 	}
@@ -344,7 +350,7 @@ func (o *partition) run(ctx context.Context) (subjects.BatchStatus, error) {
 	if err != nil || collect == nil { // 8.2.6.6: not after an error
 		return status, err
 	}
-	after, cancel := o.stepRun.run.rt.contextAfter(ctx)
+	after, cancel := o.run.rt.contextAfter(ctx)
 	defer cancel()
 	if err := collect(after); err != nil {
 		return subjects.Failed, err
@@ -387,7 +393,7 @@ func (o *partition) createCollector() (func(context.Context) error, error) {
 	if a == nil {
 		return nil, nil
 	}
-	c, err := createArtifact(&o.stepRun, "partition collector", o.stepRun.run.rt.host.Artifacts.Collectors, a)
+	c, err := createArtifact(&o.stepRun, "partition collector", o.run.rt.host.Artifacts.Collectors, a)
 	if err != nil {
 		return nil, err
 	}
@@ -407,7 +413,7 @@ func (o *partition) saveData(data json.RawMessage) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.state.PersistentData = data
-	return o.stepRun.run.rep.SavePartition(o.execution.ID, o.state)
+	return o.run.rep.SavePartition(o.execution.ID, o.state)
 }
 
 // commitChunk stores a commit of the partition's chunk.
@@ -416,7 +422,7 @@ func (o *partition) commitChunk(d subjects.StepData, m subjects.Metrics) error {
 	defer o.mu.Unlock()
 	next := o.state
 	next.StepData, next.Metrics = d, m
-	if err := o.stepRun.run.rep.SavePartition(o.execution.ID, next); err != nil {
+	if err := o.run.rep.SavePartition(o.execution.ID, next); err != nil {
 		return err
 	}
 	o.state = next

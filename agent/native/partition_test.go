@@ -41,6 +41,9 @@ func (m *manager) call(method, format string, args ...any) error {
 
 func (m *manager) MapPartitions(context.Context) (agent.PartitionPlan, error) {
 	var plan agent.PartitionPlan
+	if d, err := time.ParseDuration(m.c.Properties["time"]); err == nil {
+		time.Sleep(d) // fake
+	}
 	plan.Partitions, _ = strconv.Atoi(m.c.Properties["n"])
 	plan.Threads, _ = strconv.Atoi(m.c.Properties["threads"])
 	plan.Override = m.c.Properties["override"] != ""
@@ -123,6 +126,10 @@ func startPartitionAgent(t *testing.T, room *agenttest.Room) (*agenttest.Running
 		if most.Load() > 2 && s.Properties["most"] != "" {
 			return "", errors.New("three at once")
 		}
+		if s.Properties["nil error"] != "" {
+			var none *os.PathError
+			return "", none // its method Error panics
+		}
 		if slices.Contains(strings.Fields(s.Properties["panic"]), number) {
 			panic("partition " + number)
 		}
@@ -189,6 +196,10 @@ func TestPartitionedBatchlets(t *testing.T) {
 			"step a: partition 0: no luck"},
 		{"one panics", partitioned("'panic':'1'", one+allArtifacts), "failed",
 			"begin; part 0 of 2, nothing; collect 0#1; data 0#1; status completed EXIT 0; part 1 of 2, nothing; status failed FAILED; rollback; after ROLLBACK", "partition 1: panic: partition 1"},
+		{"an error whose text cannot be read", partitioned("'nil error':'yes'", one), "failed",
+			"part 0 of 2, nothing; part 1 of 2, nothing", "2 of 2 partitions failed; partition 0: panic: runtime error: invalid memory address"},
+		{"too many partitions", partitioned("", `'mapper':{'ref':'manage','properties':{'n':'10001'}}`), "failed",
+			"map", "got 10001 partitions, want at most 10000"},
 		{"two of three fail", partitioned("'fail':'1 2'", `'plan':{'partitions':3,'threads':1}`), "failed",
 			"part 0 of 3, nothing; part 1 of 3, nothing; part 2 of 3, nothing", "2 of 3 partitions failed; partition 1: no luck"},
 		{"a collector without data", partitioned("", `'plan':{'partitions':1},'collector':{'ref':'manage','properties':{'nil':'yes'}},'analyzer':{'ref':'manage'}`), "completed",
@@ -333,6 +344,51 @@ func TestRestartOfPartitions(t *testing.T) {
 				if override != (c.name == "override") {
 					t.Errorf("override is reported: %v", override)
 				}
+			})
+		})
+	}
+}
+
+// Completed partitions stay completed, whatever the executions after that come
+// to (10.8.4 rule 3c, 10.8.5.1).
+func TestPartitionsOverRestarts(t *testing.T) {
+	mapper := func(n, more string) string {
+		return `'mapper':{'ref':'manage','properties':{'n':'` + n + `','threads':'1'` + more + `}}`
+	}
+	two := `'plan':{'partitions':2,'threads':1}`
+	first := `{'id':'x','allow_start_if_complete':true,'next':'a','batchlet':{'ref':'main'}},`
+	for _, c := range []struct {
+		name  string
+		steps []string
+		want  string // calls of the last execution
+	}{
+		{"the step starts together with the end of another", []string{
+			first + partitioned("'fail':'1'", two), first + partitioned("'fail':'1'", two), first + partitioned("", two),
+		}, "part 1 of 2, 1"},
+		{"the mapper fails", []string{
+			partitioned("'fail':'1'", mapper("2", "")), partitioned("", mapper("2", ",'fail':'map'")), partitioned("", mapper("2", "")),
+		}, "map; part 1 of 2, 1"},
+		{"the mapper returns another number, twice", []string{
+			partitioned("'fail':'1'", mapper("2", "")), partitioned("", mapper("3", "")), partitioned("", mapper("3", "")),
+		}, "map"},
+		{"the mapper is slow", []string{
+			partitioned("'fail':'1'", mapper("2", "")), partitioned("'fail':'1'", mapper("2", ",'time':'1s'")), partitioned("", mapper("2", "")),
+		}, "map; part 1 of 2, 1"},
+		{"override, then a restart without", []string{
+			partitioned("'fail':'1'", mapper("2", "")), partitioned("'fail':'2'", mapper("3", ",'time':'1s','override':'yes'")), partitioned("", mapper("3", "")),
+		}, "map; part 2 of 3, 2"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				room := agenttest.New(t)
+				_, calls := startPartitionAgent(t, room)
+				var states []subjects.StepState
+				for _, steps := range c.steps {
+					calls.all = nil
+					end := runWith(room, states, jobDefinition(steps))
+					states = agenttest.StatesAfter(states, room.Results(end.ID))
+				}
+				calls.check(t, c.want)
 			})
 		})
 	}

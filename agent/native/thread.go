@@ -114,7 +114,10 @@ func (t *thread) callSafely(step string, f func() error) (err error) {
 			err = fmt.Errorf("panic: %v", p)
 		}
 	}()
-	return f()
+	if err = f(); err != nil {
+		_ = err.Error() // that of a nil pointer panics
+	}
+	return err
 }
 
 func propertyMap(p jsl.Properties) map[string]string {

@@ -25,6 +25,9 @@ func mergeSteps(e *bus.Execution, r *bus.StoredResult, data stepChanges) {
 			at, steps = len(steps), append(steps, beginStep(e, steps, c))
 		}
 		was := steps[at]
+		if c.PartitionsOverride && !was.PartitionsOverride { // those of earlier executions
+			was.Partitions = nil
+		}
 		steps[at] = mergeStep(was, *c)
 		if data != nil {
 			data.addStep(e, r.Sequence, &was, c)

@@ -126,7 +126,7 @@ func TestMergeSteps(t *testing.T) {
 func TestStepStates(t *testing.T) {
 	tests := []struct {
 		name          string
-		before, again string // the step in the first execution, and in a second one
+		before, again string // the step in the first execution, and in results of a second one, with ; between them
 		want          string
 	}{
 		{"a step that was lost is failed, and so are its partitions",
@@ -143,6 +143,10 @@ func TestStepStates(t *testing.T) {
 			`"batch_status":"failed","partition_count":2,"partitions":[{"partition":0,"batch_status":"completed"},{"partition":1,"batch_status":"failed","reader_checkpoint":6}]`,
 			`"batch_status":"failed","partition_count":2,"partitions_override":true,"partitions":[{"partition":1,"batch_status":"failed"}]`,
 			"failed 2 2: | 1 failed"},
+		{"partitions that a later result overrides do not count",
+			`"batch_status":"failed","partition_count":2,"partitions":[{"partition":0,"batch_status":"completed"},{"partition":1,"batch_status":"failed","reader_checkpoint":6}]`,
+			`"batch_status":"started","partition_count":2;"batch_status":"failed","partition_count":3,"partitions_override":true,"partitions":[{"partition":1,"batch_status":"failed"}]`,
+			"failed 2 3: | 1 failed"},
 		{"partitions of a completed step do not count",
 			`"batch_status":"completed","partition_count":2,"partitions":[{"partition":0,"batch_status":"completed"},{"partition":1,"batch_status":"completed"}]`,
 			`"batch_status":"failed","partition_count":2,"partitions":[{"partition":1,"batch_status":"failed"}]`,
@@ -157,7 +161,9 @@ func TestStepStates(t *testing.T) {
 			if test.again != "" {
 				k.e = &bus.Execution{Before: all}
 				k.e.ID = 8
-				k.fold(t, 1, test.again)
+				for _, result := range strings.Split(test.again, ";") {
+					k.fold(t, 1, result)
+				}
 				all = stepStates(all, 8, k.e.StepExecutions)
 			}
 			k.fill(t, all)
