@@ -39,7 +39,8 @@ type Classes struct {
 }
 
 // NewClasses returns the classes that were registered, with the built-in ones. It
-// returns an error for a class that is its own ancestor.
+// returns an error for a parent that no class is, and for parents that form a
+// cycle.
 func NewClasses(registered []agent.ErrorClass) (*Classes, error) {
 	c := &Classes{registered: registered, parents: map[string]string{}}
 	for name, parent := range builtinParents {
@@ -54,11 +55,17 @@ func NewClasses(registered []agent.ErrorClass) (*Classes, error) {
 			c.parents[r.Name] = errorClass
 		}
 	}
-	for name := range c.parents {
-		slow := 0
-		for at := name; at != ""; at = c.parents[at] {
-			if slow++; slow > len(c.parents)+1 {
-				return nil, fmt.Errorf("the class of errors %s is its own ancestor", name)
+	for _, r := range registered {
+		// Without it, the class would not be an "error" (8.2.1.4.1).
+		if _, known := c.parents[r.Parent]; r.Parent != "" && !known {
+			return nil, fmt.Errorf("class of errors %s: want a registered class as its parent, got %q", r.Name, r.Parent)
+		}
+	}
+	for _, r := range registered {
+		steps := 0
+		for at := r.Name; at != ""; at = c.parents[at] {
+			if steps++; steps > len(c.parents) {
+				return nil, fmt.Errorf("the parents of the class of errors %s form a cycle", r.Name)
 			}
 		}
 	}

@@ -325,6 +325,9 @@ func TestClasses(t *testing.T) {
 	if _, err := chunk.NewClasses([]agent.ErrorClass{is("A", "B", errBad), is("B", "A", errBad)}); err == nil {
 		t.Error("a class may be its own ancestor")
 	}
+	if _, err := chunk.NewClasses([]agent.ErrorClass{is("A", "java.io.IOException", errBad)}); err == nil {
+		t.Error("the parent of a class may be unknown")
+	}
 	if _, err := chunk.NewClasses([]agent.ErrorClass{is("error", "", errBad)}); err == nil {
 		t.Error("a built-in class may be registered again")
 	}

@@ -145,7 +145,10 @@ func withClosing(err, later error) error {
 // guard calls f. A panic becomes an error.
 func guard(f func() error) (err error) {
 	defer recoverPanic(&err)
-	return f()
+	if err = f(); err != nil {
+		_ = err.Error() // that of a nil pointer panics
+	}
+	return err
 }
 
 // recoverPanic turns a panic into an error. It is deferred.

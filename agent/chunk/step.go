@@ -52,7 +52,10 @@ type Step struct {
 // derived from or which outlives it, ends when the artifacts shall give up.
 func (s *Step) Run(stop, ctx context.Context) (subjects.BatchStatus, subjects.Metrics, error) {
 	l := newLoop(s, stop, ctx)
-	err := l.run()
+	err := guard(l.run)
+	if l.readerOpen || l.writerOpen { // a class of errors has panicked
+		err = withClosing(err, l.closeBoth())
+	}
 	switch {
 	case err == nil && stop.Err() == nil:
 		return subjects.Completed, l.now.metrics, nil
