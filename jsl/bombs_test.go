@@ -51,7 +51,7 @@ func TestBombsCostLittle(t *testing.T) {
 // many attributes.
 func wideArrows() string {
 	var b strings.Builder
-	b.WriteString("<jsr352:job id='a'><jsr352:transition id='t' targetRef='s' ")
+	b.WriteString("<jsr352:job id='a b'><jsr352:transition id='t' targetRef='s' ")
 	for i := range 140_000 {
 		fmt.Fprintf(&b, "a%d='' ", i)
 	}

@@ -1,6 +1,9 @@
 package jsl
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // This file checks ids and the attributes that refer to them.
 
@@ -20,41 +23,40 @@ func (v *validator) checkIDs(j *Job) {
 	})
 }
 
-// edge is a way to another element of the same scope.
-type edge struct {
-	to   int
-	path string // of the attribute that has the target
-}
-
 // checkTargets checks the targets of the elements in one scope. They must be
-// elements of the same scope, and must not lead back.
+// elements of the same scope. Attributes "next" must not lead back. A loop of
+// transitions is left to the run, since its patterns may never match (8.9.3,
+// 13.1).
 func (v *validator) checkTargets(path string, elements []Element) {
 	siblings := make(map[string]int, len(elements))
 	for i, e := range elements {
 		siblings[e.ElementID()] = i
 	}
 	delete(siblings, "")
-	edges := make([][]edge, len(elements))
-	lead := func(i int, place, target string) {
-		if to, ok := siblings[target]; ok {
-			edges[i] = append(edges[i], edge{to, place})
-		} else if !v.isOpen(target) {
+	follow := make([]int, len(elements)) // the target of next, or -1
+	find := func(place, target string) int {
+		to, ok := siblings[target]
+		if ok {
+			return to
+		}
+		if !v.isOpen(target) {
 			v.reportStray(place, target)
 		}
+		return -1
 	}
 	for i, e := range elements {
 		place := itemPath(path, i)
 		next, transitions := exitsOf(e)
-		if next != "" {
-			lead(i, place+"/next", next)
+		if follow[i] = -1; next != "" {
+			follow[i] = find(place+"/next", next)
 		}
 		for k, t := range transitions {
 			if t.Action == Next {
-				lead(i, itemPath(place+"/transitions", k)+"/next/to", t.To)
+				find(itemPath(place+"/transitions", k)+"/next/to", t.To)
 			}
 		}
 	}
-	v.checkLoops(elements, edges)
+	v.checkLoops(path, elements, follow)
 }
 
 // exitsOf returns the attribute next and the transitions of an element.
@@ -81,35 +83,19 @@ func (v *validator) reportStray(path, target string) {
 	v.reportFault(path, "the id of an element", shownText(target))
 }
 
-// checkLoops reports each attribute that leads back, because no element may be
-// the target of two transitions in one execution.
-func (v *validator) checkLoops(elements []Element, edges [][]edge) {
-	const unseen, open, done = 0, 1, 2
-	state := make([]int, len(elements))
-	position := make([]int, len(elements)) // index in the trail while open
+// checkLoops reports each attribute "next" that leads back, because no element
+// may be the target of two transitions in one execution. follow has the target
+// of each element, or -1.
+func (v *validator) checkLoops(path string, elements []Element, follow []int) {
+	seenFrom := make([]int, len(elements)) // the start of the walk that came by, plus 1
 	for start := range elements {
-		if state[start] != unseen {
-			continue
-		}
-		trail := []int{start}
-		taken := []int{0} // edges already followed from each element of the trail
-		state[start], position[start] = open, 0
-		for len(trail) > 0 {
-			last := len(trail) - 1
-			from := trail[last]
-			if taken[last] == len(edges[from]) {
-				state[from] = done
-				trail, taken = trail[:last], taken[:last]
-				continue
-			}
-			e := edges[from][taken[last]]
-			taken[last]++
-			switch state[e.to] {
-			case open:
-				v.reportFault(e.path, "a target that does not cause a loop", pathOfLoop(elements, trail[position[e.to]:]))
-			case unseen:
-				state[e.to], position[e.to] = open, len(trail)
-				trail, taken = append(trail, e.to), append(taken, 0)
+		var trail []int
+		for at := start; at >= 0 && seenFrom[at] == 0; at = follow[at] {
+			seenFrom[at] = start + 1
+			trail = append(trail, at)
+			to := follow[at]
+			if to >= 0 && seenFrom[to] == start+1 {
+				v.reportFault(itemPath(path, at)+"/next", "a target that does not cause a loop", pathOfLoop(elements, trail[slices.Index(trail, to):]))
 			}
 		}
 	}

@@ -201,8 +201,14 @@ func (v *validator) checkPartition(path string, p *Partition) {
 	}
 }
 
+// maxPartitions is the number that agents accept (subjects.MaxPartitions).
+const maxPartitions = 10_000
+
 func (v *validator) checkPlan(path string, p *Plan) {
 	v.checkInt(path+"/partitions", p.Partitions, 0)
+	if p.Partitions.Or(0) > maxPartitions {
+		v.reportFault(path+"/partitions", fmt.Sprintf("at most %d partitions", maxPartitions), shownText(string(p.Partitions)))
+	}
 	v.checkInt(path+"/threads", p.Threads, 0) // 0: as many as partitions
 	seen := map[int]bool{}
 	for i, props := range p.Properties {
