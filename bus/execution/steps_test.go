@@ -126,7 +126,7 @@ func TestMergeSteps(t *testing.T) {
 func TestStepStates(t *testing.T) {
 	tests := []struct {
 		name          string
-		before, again string // the step in the first execution, and in results of a second one, with ; between them
+		before, again string // in the first execution, and in results of a second, with ; between
 		want          string
 	}{
 		{"a step that was lost is failed, and so are its partitions",
