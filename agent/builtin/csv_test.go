@@ -62,6 +62,8 @@ a=int64(4) b="5"`, ""},
 		{"no line breaks in fields", map[string]string{"multiline": "no"}, "a\n\"1\n2\n", "line 2: field 1: want a closing \"\na=\"2\"", ""},
 		{"a long line", map[string]string{"line_bytes": "5"}, "a,b\n123,4\n123,45\n1,2\n" + strings.Repeat("x", 200_000) + "\n3,4\n",
 			"a=\"123\" b=\"4\"\nline 3: want at most 5 bytes (property line_bytes)\na=\"1\" b=\"2\"\nline 5: want at most 5 bytes (property line_bytes)\na=\"3\" b=\"4\"", ""},
+		{"a long line whose kept part ends with \\r", map[string]string{"line_bytes": "65535"}, strings.Repeat("x", 65_535) + "\ry\na\n1\n",
+			"", "line 1: want at most 65535 bytes"},
 		{"long lines", nil, "a\n" + strings.Repeat("x", 70_000) + "\nb\n", "a=\"" + strings.Repeat("x", 70_000) + "\"\na=\"b\"", ""},
 
 		{"wrong properties", map[string]string{"header": "none", "delimiter": "ab", "quote": ",", "type.a": "int", "columns": "a,a", "encoding": "ebcdic", "file_name": "x"}, "", "",

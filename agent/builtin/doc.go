@@ -10,6 +10,19 @@
 // agent that runs processes as another user would give jobs its own rights to
 // files. It sets [Config.NoFiles], and the artifacts refuse to touch files.
 //
+// # Files
+//
+// The readers and writers of files share fileReader and fileWriter, and differ
+// in their format:
+//
+//	file --> lineReader --> lineFormat --> Record --> itemFormat --> fileWriter
+//	         offset, line   CSV, JSON, fixed width    the same       size, sync
+//
+// A reader is at the beginning of a line between two items, so its checkpoint is
+// an offset. Each call of ReadItem reads at least one line, also if it returns
+// an error that is skipped. A writer formats all items of a chunk before it
+// writes the first one, so an item that it cannot write leaves nothing behind.
+//
 // # Values and secrets
 //
 // The properties are resolved before the job starts (section 8.8 of the
