@@ -40,7 +40,7 @@ func readItems(t *testing.T, c builtin.Config, properties map[string]string, las
 	}()
 	for len(all) < most {
 		item, err := r.ReadItem(t.Context())
-		if err == io.EOF { //nolint:errorlint // as the loop of a chunk
+		if err == io.EOF {
 			break
 		}
 		if err != nil {
@@ -301,7 +301,7 @@ func BenchmarkSQLReader(b *testing.B) {
 							break
 						}
 					}
-					if n != 100_000 || err != io.EOF { //nolint:errorlint // as the loop of a chunk
+					if n != 100_000 || err != io.EOF {
 						b.Fatal(n, err)
 					}
 					_ = r.Close(b.Context())
