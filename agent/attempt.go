@@ -30,6 +30,7 @@ type attempt struct {
 	baseLog  *slog.Logger
 	output   *LogSink
 	reporter *Reporter
+	secrets  *Secrets
 
 	bodyCtx    context.Context // of the runtime's Run
 	cancelBody context.CancelCauseFunc
@@ -71,8 +72,10 @@ func (a *attempt) cancelContexts() {
 
 // runAttempt runs a claimed attempt and publishes its end.
 func (ra *runningAgent) runAttempt(a *attempt) {
-	work := &Work{Request: a.request, Agent: ra.cfg.Name, Log: a.output}
+	work := &Work{Request: a.request, Agent: ra.cfg.Name, Log: a.output, Secrets: a.secrets}
 	outcome := ra.callRuntime(a, work)
+	// For the agent's own log and the lines below; the reporter does the same.
+	outcome.ExitStatus, outcome.Exception = a.secrets.Redact(outcome.ExitStatus), a.secrets.Redact(outcome.Exception)
 	a.reporter.isEnding.Store(true)
 	why := a.endCause()
 	switch {
@@ -119,8 +122,9 @@ func (a *attempt) requeuesIfLost() bool {
 func (ra *runningAgent) callRuntime(a *attempt, w *Work) (o Outcome) {
 	defer func() {
 		if p := recover(); p != nil {
-			a.logger().Error("panic in the runtime", "err", p, "stack", string(debug.Stack()))
-			o = Failure(fmt.Errorf("panic in the runtime: %v", p))
+			why := a.secrets.Redact(fmt.Sprint(p))
+			a.logger().Error("panic in the runtime", "err", why, "stack", a.secrets.Redact(string(debug.Stack())))
+			o = Failure(fmt.Errorf("panic in the runtime: %s", why))
 		}
 	}()
 	if o = ra.cfg.Runtime.Run(a.bodyCtx, w, a.reporter); !isTerminal(o.BatchStatus) {

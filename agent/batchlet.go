@@ -42,8 +42,9 @@ type StepContext struct {
 	// Run is the same text in all executions of a chunk step that go on where the
 	// one before ended, and another one in an execution that begins anew. A
 	// writer whose target keeps a checkpoint stores it there.
-	Run string
-	Log *slog.Logger // writes lines to the execution's output
+	Run     string
+	Log     *slog.Logger // writes lines to the execution's output
+	Secrets *Secrets     // of the application; see [StepContext.Secret]
 
 	*stepState
 }
@@ -75,6 +76,19 @@ func (s *StepContext) WithProperties(properties map[string]string) *StepContext 
 	c := *s
 	c.Properties = properties
 	return &c
+}
+
+// Secret returns a secret of the application. The agent asks the control bus
+// for it, and keeps it until the attempt ends. It blocks for at most a minute,
+// or until ctx ends. The error is for the step to fail with: it names the
+// secret, and is a [MissingSecretsError] if the application does not have it.
+//
+// In what the agent publishes for the attempt, *** stands for the secret: lines
+// of output, exit statuses, errors and values for later steps. Save and commits
+// refuse data that holds it. The agent does not recognize a changed form of it,
+// such as Base64, or a part of it.
+func (s *StepContext) Secret(ctx context.Context, name string) (string, error) {
+	return getSecret(ctx, s.Secrets, name)
 }
 
 // BatchStatus returns the batch status of the step. In AfterStep of a

@@ -85,5 +85,7 @@ func (ra *runningAgent) newAttempt(d *delivery) *attempt {
 		Agent: ra.cfg.Name, Handling: nuid.Next(),
 	})
 	a.reporter.droppedBefore = e.LogDropped
+	a.secrets = ra.newSecrets(a, a.reporter.base.Handling)
+	a.output.secrets, a.reporter.secrets = a.secrets, a.secrets
 	return a
 }

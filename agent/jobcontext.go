@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"context"
 	"log/slog"
 	"sync"
 
@@ -22,6 +23,7 @@ type JobContext struct {
 	Properties    map[string]string // of the artifact
 	JobProperties map[string]string
 	Log           *slog.Logger // writes lines to the execution's output
+	Secrets       *Secrets     // of the application; see [JobContext.Secret]
 
 	*jobState
 }
@@ -47,6 +49,11 @@ func (c *JobContext) WithProperties(properties map[string]string) *JobContext {
 	other := *c
 	other.Properties = properties
 	return &other
+}
+
+// Secret returns a secret of the application, as [StepContext.Secret] does.
+func (c *JobContext) Secret(ctx context.Context, name string) (string, error) {
+	return getSecret(ctx, c.Secrets, name)
 }
 
 // SetExitStatus sets the exit status of the job. The last call wins, over all

@@ -85,8 +85,12 @@ func (w *LineWriter) Write(p []byte) (int, error) {
 		p = p[i+1:]
 	}
 	w.partial = append(w.partial, p...)
-	for len(w.partial) > maxLine { // a line without an end must not grow the buffer for ever
+	secrets := w.sink.secrets.redacting()
+	for len(w.partial) > maxLine+secrets.hold() { // a line without an end must not grow the buffer for ever
 		k := runeStart(w.partial, maxPiece)
+		if secrets != nil {
+			k = secrets.cut(string(w.partial), k)
+		}
 		w.writePiece(string(w.partial[:k]) + ellipsis)
 		w.partial, w.isContinuation = append(w.partial[:0], w.partial[k:]...), true
 	}

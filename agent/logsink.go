@@ -49,6 +49,7 @@ type LogSink struct {
 	subject   string
 	attempt   int
 	id        string // random id of the sink; with a number, the Nats-Msg-Id
+	secrets   *Secrets
 
 	mu           sync.Mutex
 	lines        []waitingLine
@@ -76,8 +77,10 @@ type waitingLine struct {
 }
 
 // Line adds output of a step. A message of several lines is split, and so is a
-// line that is too long. Line blocks while there is no room.
+// line that is too long. Secrets that the attempt has obtained are replaced.
+// Line blocks while there is no room.
 func (s *LogSink) Line(stream, level, step, message string) {
+	message = s.secrets.Redact(message) // first: a secret that is cut would not be found
 	for piece := range linePieces(message) {
 		s.addLine(subjects.LogLine{Time: subjects.Now(), Level: level, Stream: stream, Step: step, Message: piece})
 	}

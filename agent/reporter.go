@@ -37,6 +37,7 @@ type Reporter struct {
 	subject  string
 	filter   string
 	base     subjects.Result // the fields that all results of the attempt share
+	secrets  *Secrets        // are replaced in all texts
 
 	droppedBefore int64 // lines of output that earlier attempts lost
 
@@ -277,7 +278,7 @@ func (r *Reporter) closeWithEnd(o Outcome, dropped int) *pendingResult {
 	r.markClosed()
 	res := r.base
 	res.BatchStatus, res.RestartPosition = o.BatchStatus, o.RestartPosition
-	res.ExitStatus, res.Exception = shortenText(o.ExitStatus), shortenText(o.Exception)
+	res.ExitStatus, res.Exception = r.printable(o.ExitStatus), r.printable(o.Exception)
 	res.LogDropped = r.droppedBefore + int64(dropped)
 	return r.nextResult(res, last)
 }
@@ -320,6 +321,10 @@ func (r *Reporter) markClosed() {
 		r.timer.Stop()
 	}
 }
+
+// printable returns a text without secrets, and not too long. It cuts last: a
+// part of a secret would not be found.
+func (r *Reporter) printable(text string) string { return shortenText(r.secrets.Redact(text)) }
 
 // shortenText returns text as valid UTF-8 of at most about maxText bytes.
 func shortenText(text string) string {

@@ -42,8 +42,9 @@ type Host struct {
 // Work is one claimed attempt of an execution.
 type Work struct {
 	*subjects.Request
-	Agent string
-	Log   *LogSink
+	Agent   string
+	Log     *LogSink
+	Secrets *Secrets // of the application; nil if there are none
 }
 
 // Outcome tells how an attempt ended.

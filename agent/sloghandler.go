@@ -26,7 +26,7 @@ func (h *lineHandler) Enabled(context.Context, slog.Level) bool { return true }
 func (h *lineHandler) Handle(_ context.Context, r slog.Record) error {
 	text := r.Message + h.attrs
 	r.Attrs(func(a slog.Attr) bool {
-		text += attrText(h.group, a)
+		text += h.attrText(h.group, a)
 		return true
 	})
 	h.sink.Line(Stdout, levelName(r.Level), h.step, text)
@@ -36,7 +36,7 @@ func (h *lineHandler) Handle(_ context.Context, r slog.Record) error {
 func (h *lineHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	c := *h
 	for _, a := range attrs {
-		c.attrs += attrText(c.group, a)
+		c.attrs += c.attrText(c.group, a)
 	}
 	return &c
 }
@@ -49,7 +49,7 @@ func (h *lineHandler) WithGroup(name string) slog.Handler {
 	return &c
 }
 
-func attrText(group string, a slog.Attr) string {
+func (h *lineHandler) attrText(group string, a slog.Attr) string {
 	v := a.Value.Resolve()
 	if v.Kind() == slog.KindGroup {
 		if a.Key != "" {
@@ -57,14 +57,14 @@ func attrText(group string, a slog.Attr) string {
 		}
 		var text string
 		for _, member := range v.Group() {
-			text += attrText(group, member)
+			text += h.attrText(group, member)
 		}
 		return text
 	}
 	if a.Equal(slog.Attr{}) {
 		return ""
 	}
-	text := v.String()
+	text := h.sink.secrets.Redact(v.String()) // quotes would change a secret
 	if text == "" || strings.ContainsAny(text, " =\"\n") {
 		text = strconv.Quote(text)
 	}

@@ -34,26 +34,50 @@ func keyOfStep(id int64) dataKey { return dataKey{id, -1} }
 // checkStep returns an error if the data of a step, or of one of its partitions,
 // cannot be stored.
 func (r *Reporter) checkStep(s *subjects.StepExecution) error {
-	if err := checkData(&s.StepData, r.pub.room()); err != nil {
+	if err := r.checkData(&s.StepData); err != nil {
 		return fmt.Errorf("step %s: %w", s.Step, err)
 	}
 	if s.PartitionCount > subjects.MaxPartitions {
 		return fmt.Errorf("step %s: %d partitions: want at most %d", s.Step, s.PartitionCount, subjects.MaxPartitions)
 	}
 	for i := range s.Partitions {
-		if err := checkPartition(s, &s.Partitions[i], r.pub.room()); err != nil {
+		if err := r.checkPartition(s, &s.Partitions[i]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func checkPartition(s *subjects.StepExecution, p *subjects.Partition, room int) error {
+func (r *Reporter) checkPartition(s *subjects.StepExecution, p *subjects.Partition) error {
 	if p.Number < 0 || p.Number >= s.PartitionCount {
 		return fmt.Errorf("step %s: partition %d: want one of %d, from 0", s.Step, p.Number, s.PartitionCount)
 	}
-	if err := checkData(&p.StepData, room); err != nil {
+	if err := r.checkData(&p.StepData); err != nil {
 		return fmt.Errorf("step %s, partition %d: %w", s.Step, p.Number, err)
+	}
+	return nil
+}
+
+// checkData returns an error if the data cannot be stored, or holds a secret.
+func (r *Reporter) checkData(d *subjects.StepData) error {
+	if err := checkData(d, r.pub.room()); err != nil {
+		return err
+	}
+	return checkSecrets(d, r.secrets)
+}
+
+func checkSecrets(d *subjects.StepData, secrets *Secrets) error {
+	for _, one := range []struct {
+		name string
+		data json.RawMessage
+	}{
+		{"persistent data", d.PersistentData},
+		{"reader checkpoint", d.ReaderCheckpoint},
+		{"writer checkpoint", d.WriterCheckpoint},
+	} {
+		if err := secrets.CheckData(one.data); err != nil {
+			return fmt.Errorf("%s: %w", one.name, err)
+		}
 	}
 	return nil
 }
@@ -90,7 +114,8 @@ func sizeOfData(d *subjects.StepData) int {
 // addChange keeps the newest state of a step, and reports whether the end of
 // any step is not stored yet.
 func (r *Reporter) addChange(s subjects.StepExecution) (ended bool) {
-	s.Exception, s.ExitStatus = shortenText(s.Exception), shortenText(s.ExitStatus)
+	s.Exception, s.ExitStatus = r.printable(s.Exception), r.printable(s.ExitStatus)
+	s.Values = r.secrets.RedactValues(s.Values)
 	partitions := s.Partitions
 	s.Partitions = nil
 	r.mu.Lock()
@@ -105,7 +130,7 @@ func (r *Reporter) addChange(s subjects.StepExecution) (ended bool) {
 	}
 	c := r.changeOf(s)
 	for _, p := range partitions {
-		c.addPartition(p)
+		r.addPartitionTo(c, p)
 	}
 	return slices.ContainsFunc(r.pending, func(c change) bool { return c.BatchStatus.Ended() })
 }
@@ -118,10 +143,10 @@ func (r *Reporter) addPartition(stepID int64, p subjects.Partition) error {
 	if !ok {
 		return fmt.Errorf("partition %d: want a step execution that runs, got %d", p.Number, stepID)
 	}
-	if err := checkPartition(&s, &p, r.pub.room()); err != nil {
+	if err := r.checkPartition(&s, &p); err != nil {
 		return err
 	}
-	r.changeOf(s).addPartition(p)
+	r.addPartitionTo(r.changeOf(s), p)
 	return nil
 }
 
@@ -137,8 +162,8 @@ func (r *Reporter) changeOf(s subjects.StepExecution) *change {
 	return c
 }
 
-func (c *change) addPartition(p subjects.Partition) {
-	p.Exception, p.ExitStatus = shortenText(p.Exception), shortenText(p.ExitStatus)
+func (r *Reporter) addPartitionTo(c *change, p subjects.Partition) {
+	p.Exception, p.ExitStatus = r.printable(p.Exception), r.printable(p.ExitStatus)
 	i := slices.IndexFunc(c.partitions, func(o partitionChange) bool { return o.Number == p.Number })
 	if i < 0 {
 		c.partitions = append(c.partitions, partitionChange{Partition: p})

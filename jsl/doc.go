@@ -54,6 +54,13 @@
 // cannot have the member. Its reader does not refuse anything for that reason,
 // and its caller calls [Job.Validate].
 //
+// # Secrets of a shell command
+//
+// The property secrets of a [ShellBatchlet] names secrets of the application,
+// which agents put into the environment of the process: see [ParseSecrets]. It
+// has no substitutions, so that only the author of a job chooses secrets.
+// [Job.CheckSecrets] is the check for agents.
+//
 // # The other forms
 //
 // YAML has the same names. Comments, anchors and tags are lost, because a job

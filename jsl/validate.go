@@ -67,6 +67,7 @@ func (v *validator) checkJob(j *Job) {
 	v.checkRestarts(j)
 	if v.stage == asWritten && !v.drawn {
 		v.checkShellTexts(j)
+		v.checkSecrets(j)
 	}
 }
 

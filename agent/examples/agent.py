@@ -7,8 +7,9 @@
         --name py1 --apps default --data /var/lib/py1
 
 It runs steps that are an org.jobstreamer.batch.ShellBatchlet with the property "command",
-one after the other; a job with anything else ends failed, and the exception names the
-element. The first SIGTERM lets what runs come to its end, a second one stops it.
+one after the other; a job with anything else, also with secrets, ends failed, and the
+exception names the element. The first SIGTERM lets what runs come to its end, a second
+one stops it.
 Processes that a step or a killed agent left are found by their environment, in /proc: on
 Linux alone.
 """
@@ -71,6 +72,8 @@ def plan(request):
             raise ValueError(f"element {name}: this agent cannot do {key!r}, only batchlets one after the other")
         batchlet = step.get("batchlet") or {}
         command = (batchlet.get("properties") or {}).get("command", "")
+        if "secrets" in {**(step.get("properties") or {}), **(batchlet.get("properties") or {})}:
+            raise ValueError(f"element {name}: this agent cannot do 'secrets'")
         if batchlet.get("ref") != "org.jobstreamer.batch.ShellBatchlet" or not command or "#{" in command:
             raise ValueError(f"element {name}: this agent cannot run {batchlet.get('ref')!r} with {command!r}")
         if name not in done or str(step.get("allow_start_if_complete")).lower() == "true":

@@ -30,6 +30,9 @@ func (c *jobCache) resolveJob(definition []byte, params, system map[string]strin
 		if job, err = jsl.Restore(definition); err != nil { // Resolve validates it
 			return nil, err
 		}
+		if err := job.CheckSecrets(); err != nil {
+			return nil, err
+		}
 		if !open {
 			if job, err = job.Resolve(nil, nil); err != nil {
 				return nil, err

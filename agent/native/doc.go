@@ -26,6 +26,14 @@
 //	background  end (default) or keep: whether other processes of the step end
 //	            with it
 //	env.NAME    an environment variable
+//	secrets     secrets of the application for the environment: NAME or
+//	            VARIABLE=NAME, with commas between them; no substitutions
+//
+// The agent asks the control bus for secrets when the step begins. They are in
+// the environment of the process only: in no arguments and no files. Their
+// variables come after env.*, and none begins with JOBSTREAMER_. The exit
+// status and the values of a step are redacted before transitions and later
+// steps see them, so that a restart sees the same; see [agent.Secrets].
 //
 // The exit code is the exit status of the step, including "0", unless the
 // process has written another one to the file JOBSTREAMER_OUTPUT. A step with

@@ -1,7 +1,9 @@
 package native
 
 import (
+	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -82,4 +84,29 @@ func (r *jobRun) stepEnvironment(s *jsl.Step, data json.RawMessage) []string {
 		"JOBSTREAMER_APP="+e.App, "JOBSTREAMER_JOB="+r.jsl.ID,
 		executionMark+"="+strconv.FormatInt(e.ID, 10),
 		"JOBSTREAMER_ATTEMPT="+strconv.Itoa(r.work.Attempt), "JOBSTREAMER_STEP="+s.ID)
+}
+
+// secretEnvironment returns the variables that the property secrets of a step
+// asks for.
+func (r *jobRun) secretEnvironment(ctx context.Context, property string) ([]string, error) {
+	wanted, err := jsl.ParseSecrets(property)
+	if err != nil {
+		return nil, fmt.Errorf("secrets: %w", err)
+	}
+	if len(wanted) == 0 {
+		return nil, nil
+	}
+	names := make([]string, len(wanted))
+	for i, one := range wanted {
+		names[i] = one.Secret
+	}
+	values, err := r.work.Secrets.Get(ctx, names...)
+	if err != nil {
+		return nil, err
+	}
+	var env []string
+	for _, one := range wanted {
+		env = append(env, one.Variable+"="+values[one.Secret])
+	}
+	return env, nil
 }

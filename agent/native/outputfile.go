@@ -62,14 +62,15 @@ func readOutputFile(file string) (subjects.Output, error) {
 func (r *jobRun) applyOutput(s *jsl.Step, x *subjects.StepExecution, file, exit string, failure error) (string, error) {
 	out, err := readOutputFile(file)
 	if err == nil && out.PersistentData != nil {
-		err = setPersistentData(x, *out.PersistentData)
+		err = r.setPersistentData(x, *out.PersistentData)
 	}
 	if err == nil && len(out.Values) > 0 && x.PartitionCount > 0 {
 		err = errPartitionValues
 	}
 	if err == nil && len(out.Values) > 0 {
-		if err = r.handover.add(s.ID, out.Values); err == nil {
-			x.Values = out.Values
+		values := r.work.Secrets.RedactValues(out.Values) // also for the next steps, as a restart has them
+		if err = r.handover.add(s.ID, values); err == nil {
+			x.Values = values
 		}
 	}
 	switch {
@@ -90,13 +91,16 @@ func (r *jobRun) applyOutput(s *jsl.Step, x *subjects.StepExecution, file, exit 
 var errPartitionValues = errors.New("a partition cannot set values for later steps, its analyzer can")
 
 // setPersistentData stores the text that the next execution of the step gets.
-func setPersistentData(x *subjects.StepExecution, text string) error {
+func (r *jobRun) setPersistentData(x *subjects.StepExecution, text string) error {
 	if len(text) > subjects.MaxValues {
 		return fmt.Errorf("persistent_data: want at most %d bytes, got %d", subjects.MaxValues, len(text))
 	}
 	data, err := json.Marshal(text)
 	if err != nil {
 		return err
+	}
+	if err := r.work.Secrets.CheckData(data); err != nil {
+		return fmt.Errorf("persistent_data: %w", err)
 	}
 	x.PersistentData = data
 	return nil

@@ -117,7 +117,7 @@ func (r *jobRun) newJobContext() *agent.JobContext {
 	c.App, c.Job = e.App, r.jsl.ID
 	c.ExecutionID, c.InstanceID, c.Attempt = e.ID, e.InstanceID, r.work.Attempt
 	c.Parameters, c.JobProperties = maps.Clone(e.Parameters), propertyMap(r.jsl.Properties)
-	c.Log = r.work.Log.Logger("")
+	c.Log, c.Secrets = r.work.Log.Logger(""), r.work.Secrets
 	return c
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -56,7 +57,11 @@ func (r *jobRun) runShell(ctx context.Context, s *jsl.Step, x *subjects.StepExec
 		return "", fmt.Errorf("%s: %w", outputVariable, err)
 	}
 	defer remove()
-	cmd.Env = append(r.stepEnvironment(s, x.PersistentData), outputVariable+"="+file)
+	secrets, err := r.secretEnvironment(ctx, property("secrets"))
+	if err != nil {
+		return "", err
+	}
+	cmd.Env = append(slices.Concat(r.stepEnvironment(s, x.PersistentData), secrets), outputVariable+"="+file)
 	keep, err := parseBackground(property("background"))
 	if err != nil {
 		return "", err

@@ -47,6 +47,8 @@ func (t *thread) RunStep(ctx context.Context, s *jsl.Step, x *subjects.StepExecu
 		}
 	}
 	if r.context != nil {
+		// Transitions see the exit status that a restart would see.
+		r.context.SetExitStatus(r.run.work.Secrets.Redact(r.context.ExitStatus()))
 		x.ExitStatus, x.PersistentData = r.context.ExitStatus(), r.context.Data()
 	}
 	x.BatchStatus, x.Metrics = status, r.metrics
@@ -58,7 +60,7 @@ func (t *thread) RunStep(ctx context.Context, s *jsl.Step, x *subjects.StepExecu
 // keepValues stores the values that artifacts of the step have set for later
 // steps.
 func (r *stepRun) keepValues() error {
-	values := r.context.NextValues()
+	values := r.run.work.Secrets.RedactValues(r.context.NextValues())
 	if len(values) == 0 {
 		return nil
 	}
@@ -252,7 +254,7 @@ func (t *thread) fillContext(c *agent.StepContext, s *jsl.Step) {
 		c.Properties = propertyMap(s.Batchlet.Properties)
 	}
 	c.Values = t.run.handover.current()
-	c.Log = t.run.work.Log.Logger(s.ID)
+	c.Log, c.Secrets = t.run.work.Log.Logger(s.ID), t.run.work.Secrets
 	c.JobContext = t.job
 }
 
