@@ -42,7 +42,8 @@ func (c *counter) Open(_ context.Context, checkpoint agent.Checkpoint) error {
 	c.last = c.From - 1
 	found, err := checkpoint.Load(&c.last)
 	if found && err == nil {
-		c.step.Log.Info(fmt.Sprintf("item %d was read before: going on with item %d", c.last, c.last+1))
+		text := fmt.Sprintf("item %d was read before: going on with item %d", c.last, c.last+1)
+		c.step.Log.Info(text)
 	}
 	return err
 }
@@ -76,7 +77,8 @@ func newSayer(s *agent.StepContext) (agent.ItemWriter[int], error) {
 		return nil, err
 	}
 	return agent.WriterFunc[int](func(_ context.Context, items []int) error {
-		s.Log.Info(fmt.Sprintf("%s %d to %d", p.Message, items[0], items[len(items)-1]))
+		text := fmt.Sprintf("%s %d to %d", p.Message, items[0], items[len(items)-1])
+		s.Log.Info(text)
 		return nil
 	}), nil
 }
