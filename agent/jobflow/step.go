@@ -1,7 +1,6 @@
 package jobflow
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -59,19 +58,19 @@ func (en *engine) beginStep(r Runner, s *jsl.Step, b *subjects.StepState) (subje
 // left for it.
 func newExecution(id int64, s *jsl.Step, b *subjects.StepState) subjects.StepExecution {
 	x := subjects.StepExecution{ID: id, Step: s.ID, BatchStatus: subjects.Started, StartTime: subjects.Now()}
-	if b == nil {
-		return x
+	if b != nil {
+		x.StepData = b.StepData
 	}
-	x.StepData = b.StepData
-	// From the start: the bus drops the partitions of another number (10.8.5).
-	if s.Partition != nil && b.BatchStatus != subjects.Completed {
-		x.PartitionCount = b.PartitionCount
-	}
-	if s.Chunk != nil {
-		if b != nil && b.BatchStatus != subjects.Completed {
-			x.Run = b.Run
+	if b != nil && b.BatchStatus != subjects.Completed {
+		if s.Partition != nil { // from the start: the bus drops the partitions of another number (10.8.5)
+			x.PartitionCount = b.PartitionCount
 		}
-		x.Run = cmp.Or(x.Run, rand.Text())
+		x.Run = b.Run
+	}
+	if s.Chunk == nil {
+		x.Run = ""
+	} else if x.Run == "" {
+		x.Run = rand.Text()
 	}
 	return x
 }
