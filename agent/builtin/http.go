@@ -46,7 +46,10 @@ type answer struct {
 
 // runHTTP runs the batchlet [HTTP].
 func (c Config) runHTTP(ctx context.Context, s *agent.StepContext) (string, error) {
-	h, err := c.newHTTPCall(s)
+	h, err := c.newHTTPCall(ctx, s)
+	if err != nil && ctx.Err() != nil {
+		return "", context.Cause(ctx) // while it waited for a secret
+	}
 	if err != nil {
 		return "", err
 	}

@@ -211,7 +211,7 @@ func TestHTTPSecrets(t *testing.T) {
 		t.Errorf("another server got the headers: %s", got.log)
 	}
 	for text, want := range map[string]string{
-		"${secret.NONE}": "property header.Authorization: this agent has no secret NONE, want the variable JOBSTREAMER_SECRET_NONE in its environment",
+		"${secret.NONE}": "property header.Authorization: neither the application nor this agent has a secret NONE: jobstreamer secret set NONE, or the variable JOBSTREAMER_SECRET_NONE",
 		"${secret.API} and the text ${secret.API} of a parameter": "property header.Authorization: the parameter evil could choose a secret",
 	} {
 		got := runBatchlet(t.Context(), c, builtin.HTTP, map[string]string{"url": s.URL + "/echo", "header.Authorization": text}, func(s *agent.StepContext) {
@@ -371,5 +371,41 @@ func TestHTTPPollOfOneURL(t *testing.T) {
 	time.AfterFunc(50*time.Millisecond, func() { cancel(agent.ErrStopped) })
 	if got := runBatchlet(ctx, builtin.Config{}, builtin.HTTP, with(properties, "poll_until", "NEVER")); !errors.Is(got.err, agent.ErrStopped) {
 		t.Errorf("it ended with %v", got.err)
+	}
+}
+
+// A secret of the application comes before one of the agent.
+func TestSecretsOfTheApplication(t *testing.T) {
+	c := builtin.Config{Secrets: map[string]string{"API": "of-the-agent", "OTHER": "other-of-the-agent"}}
+	down := errors.New("no control bus")
+	source := func(_ context.Context, names []string) (map[string]string, error) {
+		switch names[0] {
+		case "API":
+			return map[string]string{"API": "of-the-application"}, nil
+		case "DOWN":
+			return nil, down
+		}
+		return nil, &agent.MissingSecretsError{App: "app", Names: names}
+	}
+	for _, test := range []struct{ body, sent, err string }{
+		{"<${secret.API}>", "<of-the-application>", ""},
+		{"<${secret.OTHER}>", "<other-of-the-agent>", ""},
+		{"<${secret.DOWN}>", "", "property body: no control bus"},
+		{"<${secret.NONE}>", "", "neither the application nor this agent has a secret NONE"},
+	} {
+		var sent string
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			data, _ := io.ReadAll(r.Body)
+			sent = string(data)
+			_, _ = w.Write(data)
+		}))
+		defer s.Close()
+		got := runBatchlet(t.Context(), c, builtin.HTTP, map[string]string{"url": s.URL, "body": test.body}, func(s *agent.StepContext) {
+			s.Secrets = agent.NewSecrets("app", source)
+		})
+		checkOutcome(t, got, map[bool]string{true: "200", false: ""}[test.err == ""], test.err)
+		if sent != test.sent || strings.Contains(got.log, "of-the-a") {
+			t.Errorf("%s: the server got %q, want %q; the log is %s", test.body, sent, test.sent, got.log)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package builtin
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
@@ -23,11 +24,11 @@ import (
 type statusRange struct{ from, to int }
 
 // newHTTPCall reads the properties of the step.
-func (c *Config) newHTTPCall(s *agent.StepContext) (*httpCall, error) {
+func (c *Config) newHTTPCall(ctx context.Context, s *agent.StepContext) (*httpCall, error) {
 	p := newProperties(s)
 	var secrets []string
 	h := &httpCall{step: s, url: p.requiredText("url", "an http or https URL"), header: http.Header{}}
-	c.readBodyProperties(p, h, &secrets)
+	c.readBodyProperties(ctx, p, h, &secrets)
 	h.method = strings.ToUpper(p.text("method", map[bool]string{true: http.MethodPost, false: http.MethodGet}[h.body != nil]))
 	if !httpguts.ValidHeaderFieldName(h.method) {
 		p.fault("method", "an HTTP method such as GET or POST", h.method)
@@ -38,7 +39,7 @@ func (c *Config) newHTTPCall(s *agent.StepContext) (*httpCall, error) {
 		password, _ := u.User.Password()
 		secrets = append(secrets, password)
 	}
-	c.readHeaders(p, h, &secrets)
+	c.readHeaders(ctx, p, h, &secrets)
 	h.expected = readRanges(p, "expect", p.text("expect", "200-299"))
 	h.outputFile = p.text("output_file", "")
 	h.poll = readPoll(p)
@@ -61,9 +62,9 @@ func (c *Config) newHTTPCall(s *agent.StepContext) (*httpCall, error) {
 
 // readBodyProperties reads the body of the request, which is a property or a
 // file.
-func (c *Config) readBodyProperties(p *properties, h *httpCall, secrets *[]string) {
+func (c *Config) readBodyProperties(ctx context.Context, p *properties, h *httpCall, secrets *[]string) {
 	if text := p.written("body"); p.has("body") {
-		h.body = []byte(c.expandOperators(p, "body", text, secrets))
+		h.body = []byte(c.expandOperators(ctx, p, "body", text, secrets))
 	}
 	if file := p.text("body_file", ""); file != "" && c.NoFiles == "" {
 		if p.has("body") {
@@ -80,10 +81,10 @@ func (c *Config) readBodyProperties(p *properties, h *httpCall, secrets *[]strin
 
 // readHeaders reads the properties header.NAME. The values of headers that may
 // be secret are added to secrets.
-func (c *Config) readHeaders(p *properties, h *httpCall, secrets *[]string) {
+func (c *Config) readHeaders(ctx context.Context, p *properties, h *httpCall, secrets *[]string) {
 	for name, value := range p.writtenWithPrefix("header.") {
 		property := "header." + name
-		value = c.expandOperators(p, property, value, secrets)
+		value = c.expandOperators(ctx, p, property, value, secrets)
 		if !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(value) {
 			p.faults = append(p.faults, fmt.Sprintf("property %.60s: want the name and value of an HTTP header", property))
 			continue

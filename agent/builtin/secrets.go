@@ -1,9 +1,13 @@
 package builtin
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
+
+	"github.com/job-streamer/job-streamer-control-bus/agent"
 )
 
 // operators are ${value.NAME} and ${secret.NAME}.
@@ -16,7 +20,7 @@ var operators = regexp.MustCompile(valueOperator.String() + `|\$\{secret\.([A-Za
 // steps, and that from anywhere, so operators in them are text. A parameter has
 // become a part of the property already: the property is refused if a parameter
 // could be a part of the operator.
-func (c *Config) expandOperators(p *properties, name, text string, used *[]string) string {
+func (c *Config) expandOperators(ctx context.Context, p *properties, name, text string, used *[]string) string {
 	if !strings.Contains(text, "${secret.") {
 		return p.expandValues(text)
 	}
@@ -32,14 +36,33 @@ func (c *Config) expandOperators(p *properties, name, text string, used *[]strin
 		if secret == "" {
 			return p.expandValues(operator)
 		}
-		value, ok := c.Secrets[secret]
-		if !ok {
-			p.faults = append(p.faults, fmt.Sprintf("property %s: this agent has no secret %s, want the variable %s%s in its environment", name, secret, SecretPrefix, secret))
+		value, err := c.findSecret(ctx, p.step, secret)
+		if err != nil {
+			p.faults = append(p.faults, fmt.Sprintf("property %s: %v", name, err))
 			return ""
 		}
 		*used = append(*used, value)
 		return value
 	})
+}
+
+// findSecret returns a secret of the application, or of the agent if the
+// application has none of that name. The one of the application wins: it is the
+// narrower of the two, and who may set it knows its jobs. If no control bus
+// answers, the step fails; it does not send the agent's secret instead, which
+// may be another account.
+func (c *Config) findSecret(ctx context.Context, s *agent.StepContext, name string) (string, error) {
+	value, err := s.Secret(ctx, name)
+	if err == nil {
+		return value, nil
+	}
+	if _, ok := errors.AsType[*agent.MissingSecretsError](err); !ok {
+		return "", err
+	}
+	if value, ok := c.Secrets[name]; ok {
+		return value, nil
+	}
+	return "", fmt.Errorf("neither the application nor this agent has a secret %s: jobstreamer secret set %s, or the variable %s%s in the agent's environment", name, name, SecretPrefix, name)
 }
 
 // SecretPrefix begins the names of the variables of an agent's environment that
