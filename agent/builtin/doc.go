@@ -34,4 +34,13 @@
 // its environment. It works only in properties that go to one server and not to
 // a log. The artifact replaces secrets in what it logs. A parameter of an
 // execution cannot choose a secret.
+//
+// # Readers and writers of databases
+//
+// A reader finds its place by a key, page by page, and a writer counts its items
+// in a table of the target, in the transaction that writes them. Together they
+// write each item once, whenever an agent dies: the count in the table may be
+// ahead of the broker, and then the writer leaves items out. Locks of the
+// database and the order of attempts keep an agent that was taken for dead from
+// writing. See the types checkpointTable and sqlWriter.
 package builtin
