@@ -71,10 +71,15 @@ func NewStepContext(data json.RawMessage, save func(json.RawMessage) error) *Ste
 }
 
 // WithProperties returns the context of another artifact of the same step. It
-// shares the exit status and the data of s.
+// shares the exit status and the data of s, and has maps of its own.
 func (s *StepContext) WithProperties(properties map[string]string) *StepContext {
 	c := *s
 	c.Properties = properties
+	c.Parameters, c.Values = maps.Clone(s.Parameters), maps.Clone(s.Values)
+	c.StepProperties, c.JobProperties = maps.Clone(s.StepProperties), maps.Clone(s.JobProperties)
+	if s.JobContext != nil {
+		c.JobContext = s.JobContext.WithProperties(maps.Clone(s.JobContext.Properties))
+	}
 	return &c
 }
 
@@ -196,6 +201,9 @@ func (s *StepContext) Save(v any) error {
 	data, err := json.Marshal(v)
 	if err != nil {
 		return err
+	}
+	if n := len(data); n > subjects.MaxPersistentData {
+		return fmt.Errorf("persistent data of %d bytes: want at most %d", n, subjects.MaxPersistentData)
 	}
 	s.mu.Lock()
 	s.data = data

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"sync"
 
 	"github.com/job-streamer/job-streamer-control-bus/subjects"
@@ -44,10 +45,11 @@ func NewJobContext() *JobContext {
 }
 
 // WithProperties returns the context of another artifact of the same job. It
-// shares the exit status and the data of c.
+// shares the exit status and the data of c, and has maps of its own.
 func (c *JobContext) WithProperties(properties map[string]string) *JobContext {
 	other := *c
 	other.Properties = properties
+	other.Parameters, other.JobProperties = maps.Clone(c.Parameters), maps.Clone(c.JobProperties)
 	return &other
 }
 

@@ -175,6 +175,21 @@ func TestOrderOfErrors(t *testing.T) {
 		fault string
 		want  string
 	}{
+		{"a skipped commit takes back what was written", jsl.Chunk{Skippable: include("Bad")}, "writer checkpoint", `open reader
+			open writer
+			BeforeChunk
+			AfterChunk
+			OnSkipWriteItem [1] writer: bad
+			close writer
+			open writer
+			close writer
+			close reader`},
+		{"an error after a commit rolls nothing back", jsl.Chunk{CheckpointPolicy: "custom", Retryable: include("Bad")}, "end", `open reader
+			open writer
+			BeforeChunk
+			AfterChunk
+			close writer
+			close reader`},
 		{"a write is retried with a rollback", jsl.Chunk{Retryable: include("Bad")}, "write [1]", `open reader
 			open writer
 			BeforeChunk

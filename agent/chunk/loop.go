@@ -58,7 +58,11 @@ func (l *loop) run() error {
 			continue
 		}
 		var again *rollbackError
-		if !errors.As(err, &again) {
+		var late afterCommitError
+		switch {
+		case errors.As(err, &late):
+			return withClosing(late.error, l.closeBoth())
+		case !errors.As(err, &again):
 			return l.failStep(err)
 		}
 		if err := l.rollBack(again); err != nil {
@@ -314,20 +318,34 @@ func (l *loop) commitChunk(ctx context.Context) error {
 			l.now.skips++
 			l.now.metrics.WriteSkip++
 			l.now.metrics.Write -= int64(len(l.buffer))
-			return l.listeners.onSkipWrite(ctx, l.buffer, err)
+			if err := l.listeners.onSkipWrite(ctx, l.buffer, err); err != nil {
+				return err
+			}
+			return l.reopenWriter() // it drops what it has written
 		}
 		return fmt.Errorf("commit: %w", err)
 	}
+	return l.afterCommit(ctx)
+}
+
+// afterCommitError is an error after the commit of a chunk. The step fails, and
+// there is nothing to roll back.
+type afterCommitError struct{ error }
+
+func (e afterCommitError) Unwrap() error { return e.error }
+
+// afterCommit calls what follows each commit.
+func (l *loop) afterCommit(ctx context.Context) error {
 	if l.AfterCommit != nil {
 		if err := guard(func() error { return l.AfterCommit(ctx) }); err != nil {
-			return err
+			return afterCommitError{err}
 		}
 	}
 	if !l.asksAlgorithm() {
 		return nil
 	}
 	if err := guard(func() error { return l.Algorithm.EndCheckpoint(ctx) }); err != nil {
-		return fmt.Errorf("checkpoint algorithm: %w", err)
+		return afterCommitError{fmt.Errorf("checkpoint algorithm: %w", err)}
 	}
 	return nil
 }

@@ -117,21 +117,36 @@ func (l *loop) openWriter() error {
 // closeBoth closes the writer and the reader, as far as they are open. It
 // returns the first error; the second artifact is closed all the same.
 func (l *loop) closeBoth() error {
+	err := l.closeWriter()
+	if !l.readerOpen {
+		return err
+	}
+	l.readerOpen = false
 	ctx := context.WithoutCancel(l.ctx)
-	var first error
-	if l.writerOpen {
-		l.writerOpen = false
-		if err := guard(func() error { return l.Writer.Close(ctx) }); err != nil {
-			first = fmt.Errorf("close the writer: %w", err)
-		}
+	if readerErr := guard(func() error { return l.Reader.Close(ctx) }); readerErr != nil && err == nil {
+		err = fmt.Errorf("close the reader: %w", readerErr)
 	}
-	if l.readerOpen {
-		l.readerOpen = false
-		if err := guard(func() error { return l.Reader.Close(ctx) }); err != nil && first == nil {
-			first = fmt.Errorf("close the reader: %w", err)
-		}
+	return err
+}
+
+func (l *loop) closeWriter() error {
+	if !l.writerOpen {
+		return nil
 	}
-	return first
+	l.writerOpen = false
+	ctx := context.WithoutCancel(l.ctx)
+	if err := guard(func() error { return l.Writer.Close(ctx) }); err != nil {
+		return fmt.Errorf("close the writer: %w", err)
+	}
+	return nil
+}
+
+// reopenWriter takes the writer back to the last commit.
+func (l *loop) reopenWriter() error {
+	if err := l.closeWriter(); err != nil {
+		return err
+	}
+	return l.openWriter()
 }
 
 // withClosing adds to err what went wrong after it.

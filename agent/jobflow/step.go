@@ -61,15 +61,14 @@ func newExecution(id int64, s *jsl.Step, b *subjects.StepState) subjects.StepExe
 	if b != nil {
 		x.StepData = b.StepData
 	}
-	if b != nil && b.BatchStatus != subjects.Completed {
-		if s.Partition != nil { // from the start: the bus drops the partitions of another number (10.8.5)
-			x.PartitionCount = b.PartitionCount
-		}
+	goesOn := b != nil && b.BatchStatus != subjects.Completed
+	if goesOn && s.Partition != nil {
+		x.PartitionCount = b.PartitionCount // from the start: the bus drops partitions of another number (10.8.5)
+	}
+	if goesOn && s.Chunk != nil {
 		x.Run = b.Run
 	}
-	if s.Chunk == nil {
-		x.Run = ""
-	} else if x.Run == "" {
+	if s.Chunk != nil && x.Run == "" {
 		x.Run = rand.Text()
 	}
 	return x

@@ -360,6 +360,21 @@ func TestSkippedStepsAreInTheOutput(t *testing.T) {
 	})
 }
 
+// mapChanger is a listener that changes the maps of its contexts.
+type mapChanger struct{ c *agent.StepContext }
+
+func (m mapChanger) BeforeStep(context.Context) error {
+	m.c.StepProperties["p"], m.c.JobProperties["m"], m.c.JobContext.JobProperties["m"] = "other", "other", "other"
+	return m.c.Save(strings.Repeat("x", 100))
+}
+
+func (m mapChanger) AfterStep(context.Context) error {
+	if err := m.c.Save(strings.Repeat("x", 300_000)); err == nil {
+		return errors.New("data of 300,000 bytes was saved")
+	}
+	return nil
+}
+
 // Contexts hold properties by their scope (9.3.3, 10.9.1, 10.9.2): parameters
 // are no properties, and neither are those of another element. What an artifact
 // changes in them is not seen by later steps.
@@ -369,13 +384,13 @@ func TestPropertiesOfContexts(t *testing.T) {
 		room.Start(agent.Config{Slots: 1, Grace: time.Second, DrainGrace: time.Second, Runtime: native.New(native.Config{})},
 			agent.Batchlet("look", func(_ context.Context, s *agent.StepContext) (string, error) {
 				c.add("%s: batchlet %v step %v job %v parameters %v job %v", s.Step, s.Properties, s.StepProperties, s.JobProperties, s.Parameters, s.JobContext.JobProperties)
-				for _, m := range []map[string]string{s.Properties, s.StepProperties, s.JobProperties, s.Parameters} {
+				for _, m := range []map[string]string{s.Properties, s.StepProperties, s.JobProperties, s.Parameters, s.JobContext.JobProperties, s.JobContext.Parameters} {
 					m["changed"] = "yes"
 				}
 				return "", nil
-			}))
+			}), agent.Listener("change", func(s *agent.StepContext) (mapChanger, error) { return mapChanger{s}, nil }))
 		q := room.Request(`{"id":"job","properties":{"m":"#{jobParameters['n']}"},"steps":[
-			{"id":"a","next":"b","properties":{"p":"#{jobProperties['m']}1"},"batchlet":{"ref":"look","properties":{"q":"2"}}},
+			{"id":"a","next":"b","properties":{"p":"#{jobProperties['m']}1"},"listeners":[{"ref":"change"}],"batchlet":{"ref":"look","properties":{"q":"2"}}},
 			{"id":"b","properties":{"p":"3"},"batchlet":{"ref":"look","properties":{"q":"4"}}}]}`)
 		q.Execution.Parameters = map[string]string{"n": "5"}
 		if end := room.AwaitEnd(room.Submit(q)); end.BatchStatus != subjects.Completed {

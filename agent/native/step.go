@@ -255,7 +255,7 @@ func (t *thread) fillContext(c *agent.StepContext, s *jsl.Step) {
 	}
 	c.Values = t.run.handover.current()
 	c.Log, c.Secrets = t.run.work.Log.Logger(s.ID), t.run.work.Secrets
-	c.JobContext = t.job
+	c.JobContext = t.job.WithProperties(nil)
 }
 
 // wasStop reports whether err only repeats that ctx has ended.

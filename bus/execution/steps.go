@@ -86,7 +86,21 @@ func mergeStep(s, changed subjects.StepExecution) subjects.StepExecution {
 		}
 	}
 	s.Partitions = partitions
+	if len(partitions) > 0 && !s.BatchStatus.Ended() {
+		s.Metrics = sumMetrics(&s)
+	}
 	return s
+}
+
+// sumMetrics returns what the partitions of a step execution have counted so
+// far. Partitions of earlier executions began before the step.
+func sumMetrics(s *subjects.StepExecution) (sum subjects.Metrics) {
+	for i := range s.Partitions {
+		if p := &s.Partitions[i]; p.StartTime >= s.StartTime {
+			sum.Add(p.Metrics)
+		}
+	}
+	return sum
 }
 
 func findPartition(all []subjects.Partition, number int) (at int, found bool) {

@@ -122,6 +122,27 @@ func TestMergeSteps(t *testing.T) {
 	}
 }
 
+// A step that runs has counted what its partitions have, without those of earlier
+// executions. The agent counts at the end.
+func TestMetricsOfPartitions(t *testing.T) {
+	k := &keeper{e: &bus.Execution{}, stored: map[stepKey]*bus.StepData{}}
+	for _, c := range []struct {
+		result string
+		want   int64
+	}{
+		{`"batch_status":"started","start_time":"2026-11-30T00:00:50.000Z","partition_count":3,"partitions":[
+			{"partition":0,"batch_status":"completed","start_time":"2026-11-30T00:00:20.000Z","metrics":{"read_count":100}},
+			{"partition":1,"batch_status":"started","start_time":"2026-11-30T00:00:50.000Z","metrics":{"read_count":3}}]`, 3},
+		{`"batch_status":"started","start_time":"2026-11-30T00:00:50.000Z","partition_count":3,"partitions":[{"partition":2,"batch_status":"started","start_time":"2026-11-30T00:00:59.000Z","metrics":{"read_count":4}}]`, 7},
+		{`"batch_status":"completed","start_time":"2026-11-30T00:00:50.000Z","partition_count":3,"metrics":{"read_count":9}`, 9},
+	} {
+		k.fold(t, 1, c.result)
+		if got := k.e.StepExecutions[0].Metrics.Read; got != c.want {
+			t.Errorf("the step has read %d, want %d", got, c.want)
+		}
+	}
+}
+
 // Sections 10.8.4 and 10.8.5: what a restart is given.
 func TestStepStates(t *testing.T) {
 	tests := []struct {
