@@ -60,7 +60,10 @@ func TestCrashesAtCommits(t *testing.T) {
 		if !w.awaitKill(id, fired) {
 			break
 		}
-		w.waitForEnd(id)
+		if w.waitForEnd(id); t.Failed() {
+			w.logSnapshotNow()
+			t.FailNow()
+		}
 		if id = w.restartExecution("chunks", id, nil); id == 0 {
 			t.Fatal("no restart")
 		}
