@@ -63,7 +63,8 @@ func newExecution(id int64, s *jsl.Step, b *subjects.StepState) subjects.StepExe
 	}
 	goesOn := b != nil && b.BatchStatus != subjects.Completed
 	if goesOn && s.Partition != nil {
-		x.PartitionCount = b.PartitionCount // from the start: the bus drops partitions of another number (10.8.5)
+		// From the start: the bus drops partitions of another number (10.8.5).
+		x.PartitionCount = b.PartitionCount
 	}
 	if goesOn && s.Chunk != nil {
 		x.Run = b.Run
