@@ -92,6 +92,11 @@ func readResults(ctx context.Context, js jetstream.JetStream) (map[int64][]*bus.
 	if err != nil {
 		return nil, err
 	}
+	defer func() { // a test reads often, and a stream has a maximum of consumers
+		if info := cons.CachedInfo(); info != nil {
+			_ = s.DeleteConsumer(ctx, info.Name)
+		}
+	}()
 	for left > 0 {
 		batch, err := cons.Fetch(int(min(left, 1000)), jetstream.FetchMaxWait(10*time.Second))
 		if err != nil {

@@ -192,10 +192,15 @@ func (w *world) sendRequest(method, path, key string, body, answer any) error {
 // waitForSnapshot waits until the state satisfies look.
 func (w *world) waitForSnapshot(what string, look func(*snapshot) bool) {
 	w.Helper()
+	var last error
 	w.waitFor(what, func() bool {
-		now, err := w.readSnapshot()
-		return err == nil && look(now)
+		var now *snapshot
+		now, last = w.readSnapshot()
+		return last == nil && look(now)
 	})
+	if last != nil {
+		w.Errorf("no snapshot: %v", last)
+	}
 }
 
 func (w *world) waitFor(what string, is func() bool) {
