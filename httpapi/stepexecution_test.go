@@ -40,7 +40,7 @@ func TestStepsAreShown(t *testing.T) {
 		t.Errorf("values are %q and %q", got, v.StepExecutions[1].Values)
 	}
 	got := v.StepExecutions[1]
-	if got.Metrics != nil || got.DataSizes != nil || got.PartitionCount == nil || *got.PartitionCount != 3 || len(got.Partitions) != 2 {
+	if got.Metrics == nil || got.Metrics.Read != 7 || got.DataSizes != nil || got.PartitionCount == nil || *got.PartitionCount != 3 || len(got.Partitions) != 2 {
 		t.Fatalf("split is %+v", got)
 	}
 	if p := got.Partitions; p[0].Metrics.Read != 7 || *p[0].ExitStatus != "DONE" || p[1].Number != 2 || p[1].DataSizes.WriterCheckpoint != 5 || p[1].ExitStatus != nil {
