@@ -221,3 +221,50 @@ func checkReaderRestarts(t *testing.T, ref, text string, properties map[string]s
 		}
 	}
 }
+
+// A restart goes on with the file that was written, and leaves another one as it
+// is, also if that is longer.
+func TestWriterRefusesAnotherFile(t *testing.T) {
+	items := func(from, to int) (all []builtin.Record) {
+		for n := from; n < to; n++ {
+			all = append(all, builtin.Record{"n": int64(n)})
+		}
+		return all
+	}
+	for _, n := range []int{1, 3, 400, 900, 1100, 5000} { // around and behind 4,096 bytes
+		file := filepath.Join(t.TempDir(), "file")
+		properties := map[string]string{"file": file, "columns": "n", "existing": "refuse"}
+		w := newFileWriter(t, builtin.CSVWriter, properties)
+		write := func(from, to int) {
+			t.Helper()
+			if err := w.WriteItems(t.Context(), items(from, to)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		open := func(at agent.Checkpoint) error {
+			w = newFileWriter(t, builtin.CSVWriter, properties)
+			return w.Open(t.Context(), at)
+		}
+		if err := open(nil); err != nil {
+			t.Fatal(err)
+		}
+		write(0, n)
+		at, want := fileCheckpoint(t, w), fileText(t, file)
+		write(n, n+2) // is taken back
+		_ = w.Close(t.Context())
+		if err := open(at); err != nil || fileText(t, file) != want {
+			t.Fatalf("%d items: opened again: %v, %d bytes, want %d", n, err, len(fileText(t, file)), len(want))
+		}
+		write(n, n+1)
+		at, want = fileCheckpoint(t, w), fileText(t, file)
+		_ = w.Close(t.Context())
+		other := strings.Replace(want, fmt.Sprint(n), strings.Repeat("x", len(fmt.Sprint(n))), 1) + "precious\n"
+		if err := os.WriteFile(file, []byte(other), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		err := open(at)
+		if err == nil || !strings.Contains(err.Error(), "has changed since the last commit: want the file that was written up to byte") || fileText(t, file) != other {
+			t.Errorf("%d items: another file: %v, %d bytes, want %d", n, err, len(fileText(t, file)), len(other))
+		}
+	}
+}

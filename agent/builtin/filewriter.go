@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"io/fs"
 	"os"
@@ -35,18 +36,25 @@ type fileWriter struct {
 
 	file    *os.File
 	size    int64
-	isNew   bool  // this writer has created the file
-	dirSync bool  // the folder has to be synced
-	failed  error // of the file system: what the file holds is unknown
+	tail    []byte // the last bytes of the file, up to tailSize
+	isNew   bool   // this writer has created the file
+	dirSync bool   // the folder has to be synced
+	failed  error  // of the file system: what the file holds is unknown
 
 	buffer []byte
 	line   []byte
 }
 
-// writerCheckpoint is the checkpoint of the writers.
+// writerCheckpoint is the checkpoint of the writers. The checksum keeps a restart
+// from cutting another file, such as that of another day.
 type writerCheckpoint struct {
-	Size int64 `json:"size"` // of the file
+	Size     int64  `json:"size"` // of the file
+	TailSize int    `json:"tail_size,omitempty"`
+	TailSum  uint32 `json:"tail_sum,omitempty"` // checksum of the last TailSize bytes of Size
 }
+
+// tailSize is how many bytes of a file a checkpoint has a checksum of, at most.
+const tailSize = 4096
 
 // newFileWriter reads the properties that the writers have in common.
 func (c *Config) newFileWriter(p *properties) *fileWriter {
@@ -92,7 +100,11 @@ func (f *fileWriter) openFile(again bool) (err error) {
 			return fmt.Errorf("%w, want a new file (property existing)", err)
 		}
 	}
-	f.file, err = openRegular(f.path, os.O_WRONLY)
+	access := os.O_WRONLY
+	if again {
+		access = os.O_RDWR // to compare it
+	}
+	f.file, err = openRegular(f.path, access)
 	return err
 }
 
@@ -109,6 +121,9 @@ func (f *fileWriter) begin(again bool, at writerCheckpoint) error {
 	case info.Size() < at.Size:
 		return fmt.Errorf("%s has changed since the last commit: want at least %d bytes, got %d", f.path, at.Size, info.Size())
 	}
+	if err := f.checkTail(again, at); err != nil {
+		return err
+	}
 	if err := f.truncate(at.Size); err != nil || again {
 		return err
 	}
@@ -124,6 +139,34 @@ func (f *fileWriter) begin(again bool, at writerCheckpoint) error {
 		return fmt.Errorf("header: %w", err)
 	}
 	return f.write(header)
+}
+
+// checkTail returns an error if the file is not the one that the checkpoint is
+// about. It notices another file by the bytes before the place of the commit.
+func (f *fileWriter) checkTail(again bool, at writerCheckpoint) error {
+	f.tail = f.tail[:0]
+	if !again {
+		return nil
+	}
+	size := min(at.Size, tailSize)
+	f.tail = append(f.tail, make([]byte, size)...)
+	if _, err := f.file.ReadAt(f.tail, at.Size-size); err != nil {
+		return err
+	}
+	if n := at.TailSize; n < 0 || int64(n) > size || crc32.ChecksumIEEE(f.tail[size-int64(n):]) != at.TailSum {
+		return fmt.Errorf("%s has changed since the last commit: want the file that was written up to byte %d, got another one", f.path, at.Size)
+	}
+	return nil
+}
+
+// keepTail keeps the last bytes of what was written.
+func (f *fileWriter) keepTail(text []byte) {
+	if keep := tailSize - len(text); keep <= 0 {
+		f.tail, text = f.tail[:0], text[-keep:]
+	} else if drop := len(f.tail) - keep; drop > 0 {
+		f.tail = f.tail[:copy(f.tail, f.tail[drop:])]
+	}
+	f.tail = append(f.tail, text...)
 }
 
 func (f *fileWriter) truncate(size int64) error {
@@ -195,6 +238,7 @@ func (f *fileWriter) write(text []byte) error {
 		return err
 	}
 	f.size += int64(len(text))
+	f.keepTail(text)
 	return nil
 }
 
@@ -214,7 +258,7 @@ func (f *fileWriter) CheckpointInfo(context.Context) (any, error) {
 		}
 		f.dirSync = false
 	}
-	return writerCheckpoint{f.size}, nil
+	return writerCheckpoint{f.size, len(f.tail), crc32.ChecksumIEEE(f.tail)}, nil
 }
 
 // Close closes the file.
