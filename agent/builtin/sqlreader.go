@@ -45,8 +45,9 @@ type sqlRow struct {
 
 // readerPosition is the checkpoint of an [SQLReader].
 type readerPosition struct {
-	Key  []keyValue `json:"key,omitempty"`
-	Rows int64      `json:"rows,omitempty"`
+	Columns []string   `json:"columns,omitempty"` // of Key
+	Key     []keyValue `json:"key,omitempty"`
+	Rows    int64      `json:"rows,omitempty"`
 }
 
 // newSQLReader creates the reader [SQLReader].
@@ -96,7 +97,7 @@ func (r *sqlReader) Open(_ context.Context, last agent.Checkpoint) error {
 	if _, err := last.Load(&at); err != nil {
 		return err
 	}
-	if at.Key != nil && len(at.Key) != len(r.key) || at.Rows > 0 && len(r.key) > 0 {
+	if at.Key != nil && len(at.Key) != len(r.key) || at.Rows > 0 && len(r.key) > 0 || at.Columns != nil && !slices.Equal(at.Columns, r.key) {
 		return fmt.Errorf("property key: want the columns as before the restart, got %q", strings.Join(r.key, ","))
 	}
 	r.after, r.rows, r.buffer, r.atEnd, r.stream = at.Key, at.Rows, nil, false, nil
@@ -133,7 +134,7 @@ func (r *sqlReader) CheckpointInfo(context.Context) (any, error) {
 	case len(r.key) == 0 && r.rows > 0:
 		return readerPosition{Rows: r.rows}, nil
 	case r.after != nil:
-		return readerPosition{Key: r.after}, nil
+		return readerPosition{Columns: r.key, Key: r.after}, nil
 	}
 	return nil, nil
 }
@@ -435,15 +436,18 @@ func (r *sqlReader) openStream(ctx context.Context) (s *sqlStream, err error) {
 		return nil, err
 	}
 	s.rows, s.close = rows, func() { closeRows(); release(); s.cancel() }
-	for range r.rows {
-		if !rows.Next() {
-			break
-		}
+	passed := int64(0)
+	for passed < r.rows && rows.Next() {
+		passed++
 	}
-	if err := rows.Err(); err != nil {
+	err = asSQLError(rows.Err())
+	if err == nil && passed < r.rows {
+		err = fmt.Errorf("property sql: want at least %d rows, as were read before the restart, got %d", r.rows, passed)
+	}
+	if err != nil {
 		s.cancel()
 		s.close()
-		return nil, asSQLError(err)
+		return nil, err
 	}
 	return s, nil
 }

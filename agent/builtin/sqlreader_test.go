@@ -145,6 +145,12 @@ func TestSQLReader(t *testing.T) {
 				}
 			}
 		})
+		t.Run("fewer rows after a restart", func(t *testing.T) {
+			_, _, err := readItems(t, c, map[string]string{"data_source": "SHOP", "sql": "select * from t order by id"}, agent.Checkpoint(`{"rows":8}`), 1)
+			if err == nil || !strings.Contains(err.Error(), "property sql: want at least 8 rows, as were read before the restart, got 7") {
+				t.Errorf("got %v", err)
+			}
+		})
 		t.Run("a checkpoint is no code", func(t *testing.T) {
 			at := agent.Checkpoint(`{"key":[{"type":"decimal","value":"1 or true"}]}`)
 			_, _, err := readItems(t, c, map[string]string{"data_source": "SHOP", "sql": "select * from t", "key": "id"}, at, 1)
@@ -244,6 +250,24 @@ func testExactKeys(t *testing.T, c builtin.Config, d builtin.DataSource, db *sql
 		_, _, err := readItems(t, c, map[string]string{"data_source": "SHOP", "sql": "select * from nulls", "key": "k", "fetch_size": "2"}, agent.Checkpoint(`{"key":[{"type":"int","value":"1"}]}`), 9)
 		if err == nil || !strings.Contains(err.Error(), "property key: ") {
 			t.Errorf("a key is NULL behind the last page: got %v", err)
+		}
+	}
+}
+
+// A checkpoint of other columns is refused, also if there are as many of them.
+func TestReaderKeepsItsKey(t *testing.T) {
+	c := builtin.Config{DataSources: map[string]builtin.DataSource{"SHOP": {Driver: "pgx", DSN: "postgres://127.0.0.1/none", Dialect: builtin.Postgres}}}
+	at := agent.Checkpoint(`{"columns":["id"],"key":[{"type":"int","value":"1"}]}`)
+	for key, want := range map[string]string{"id": "", "day": "property key: want the columns as before the restart, got \"day\""} {
+		r, err := newReader(c, map[string]string{"data_source": "SHOP", "sql": "select id, day from t", "key": key})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err = r.Open(t.Context(), at); (err == nil) != (want == "") || err != nil && err.Error() != want {
+			t.Errorf("key %s: %v, want %q", key, err, want)
+		}
+		if err == nil {
+			_ = r.Close(t.Context())
 		}
 	}
 }
