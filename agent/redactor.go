@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"iter"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -38,9 +39,9 @@ type refusedText struct {
 // newRedactor returns a redactor of secrets by name, or nil if there is nothing
 // to replace. Output comes in lines, so each line of a secret is one more text.
 // White space around a text does not count: output is often without it.
-func newRedactor(secrets map[string]string) *redactor {
+func newRedactor(application, agent map[string]string) *redactor {
 	r := &redactor{}
-	for name, value := range secrets {
+	for name, value := range both(application, agent) {
 		for _, text := range append(strings.Split(value, "\n"), value) {
 			text = strings.TrimSpace(text)
 			length := utf8.RuneCountInString(text)
@@ -60,6 +61,19 @@ func newRedactor(secrets map[string]string) *redactor {
 		return nil
 	}
 	return r
+}
+
+// both yields the members of two maps.
+func both(a, b map[string]string) iter.Seq2[string, string] {
+	return func(yield func(string, string) bool) {
+		for _, m := range []map[string]string{a, b} {
+			for name, value := range m {
+				if !yield(name, value) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // jsonForm returns a text as it is within a string of JSON.

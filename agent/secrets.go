@@ -49,13 +49,14 @@ type Secrets struct {
 	turn     chan struct{} // a lock: one request at a time
 	mu       sync.Mutex
 	values   map[string]string
+	hidden   map[string]string        // secrets of the agent, by their names
 	redactor atomic.Pointer[redactor] // nil as long as there is nothing to replace
 }
 
 // NewSecrets returns the secrets of an application that a source has. Runtimes
 // need it, and tests of artifacts.
 func NewSecrets(app string, source SecretSource) *Secrets {
-	return &Secrets{app: app, source: source, turn: make(chan struct{}, 1), values: map[string]string{}}
+	return &Secrets{app: app, source: source, turn: make(chan struct{}, 1), values: map[string]string{}, hidden: map[string]string{}}
 }
 
 // Get returns the secrets with the given names. Those that are not known yet
@@ -119,7 +120,19 @@ func (s *Secrets) add(values map[string]string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	maps.Copy(s.values, values)
-	s.redactor.Store(newRedactor(s.values))
+	s.redactor.Store(newRedactor(s.values, s.hidden))
+}
+
+// Hide makes a secret of the agent one that is redacted, and refused in data for
+// a restart, as those of the application are. Get does not return it.
+func (s *Secrets) Hide(name, value string) {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.hidden[name] = value
+	s.redactor.Store(newRedactor(s.values, s.hidden))
 }
 
 // Redact replaces the secrets that the attempt has obtained by ***, and also

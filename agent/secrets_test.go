@@ -67,6 +67,23 @@ func TestRedact(t *testing.T) {
 	}
 }
 
+// A secret of the agent is redacted, too, beside one of the application.
+func TestHide(t *testing.T) {
+	s := someSecrets(t, map[string]string{"A": "of-the-application"})
+	s.Hide("A", "of-the-agent")
+	if got := s.Redact("of-the-application of-the-agent"); got != "*** ***" {
+		t.Errorf("redacted as %q", got)
+	}
+	if values, err := s.Get(t.Context(), "A"); err != nil || values["A"] != "of-the-application" {
+		t.Errorf("got %q, %v", values, err)
+	}
+	if err := s.CheckData(json.RawMessage(`"of-the-agent"`)); err == nil {
+		t.Error("data with the secret of the agent is stored")
+	}
+	var none *agent.Secrets
+	none.Hide("A", "of-the-agent")
+}
+
 func TestCheckData(t *testing.T) {
 	s := someSecrets(t, map[string]string{"A": `long<"secret`, "PIN": "1234567"})
 	for _, v := range []any{map[string]string{"x": `a long<"secret.`}, []string{`long<"secret`}} {

@@ -400,9 +400,14 @@ func TestSecretsOfTheApplication(t *testing.T) {
 			_, _ = w.Write(data)
 		}))
 		defer s.Close()
+		secrets := agent.NewSecrets("app", source)
 		got := runBatchlet(t.Context(), c, builtin.HTTP, map[string]string{"url": s.URL, "body": test.body}, func(s *agent.StepContext) {
-			s.Secrets = agent.NewSecrets("app", source)
+			s.Secrets = secrets
 		})
+		// The attempt redacts what the step hands over, such as an exit status.
+		if text := secrets.Redact(test.sent); test.sent != "" && text != "<***>" {
+			t.Errorf("%s: redacted as %q", test.body, text)
+		}
 		checkOutcome(t, got, map[bool]string{true: "200", false: ""}[test.err == ""], test.err)
 		if sent != test.sent || strings.Contains(got.log, "of-the-a") {
 			t.Errorf("%s: the server got %q, want %q; the log is %s", test.body, sent, test.sent, got.log)

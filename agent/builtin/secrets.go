@@ -60,6 +60,7 @@ func (c *Config) findSecret(ctx context.Context, s *agent.StepContext, name stri
 		return "", err
 	}
 	if value, ok := c.Secrets[name]; ok {
+		s.Secrets.Hide(name, value) // an answer may repeat it, and so values for later steps
 		return value, nil
 	}
 	return "", fmt.Errorf("neither the application nor this agent has a secret %s: jobstreamer secret set %s, or the variable %s%s in the agent's environment", name, name, SecretPrefix, name)
