@@ -66,7 +66,13 @@ func (v *validator) checkSecrets(j *Job) {
 	outer := traceProperties(j.Properties, nil, nil)
 	j.Walk(func(path string, e Element) {
 		s, ok := e.(*Step)
-		if !ok || s.Batchlet == nil || !canBecome(s.Batchlet.Ref, ShellBatchlet) {
+		if !ok || s.Batchlet == nil {
+			return
+		}
+		if canBecome(s.Batchlet.Ref, httpBatchlet) {
+			v.checkSecretOperators(path+"/batchlet/properties", s.Batchlet.Properties)
+		}
+		if !canBecome(s.Batchlet.Ref, ShellBatchlet) {
 			return
 		}
 		plan := tracePlan(s, outer)
@@ -81,6 +87,20 @@ func (v *validator) checkSecrets(j *Job) {
 		v.checkSecretTraces(ofStep, step)
 		v.checkSecretTraces(ofBatchlet, batchlet)
 	})
+}
+
+// httpBatchlet is the batchlet whose properties may hold ${secret.NAME}.
+const httpBatchlet = "org.jobstreamer.batch.HttpBatchlet"
+
+// chosenSecret is ${secret.NAME} with a substitution in it.
+var chosenSecret = regexp.MustCompile(`\$\{(?:s|se|sec|secr|secre|secret|secret\.[^}]*)?#\{`)
+
+func (v *validator) checkSecretOperators(path string, properties Properties) {
+	for _, p := range properties {
+		if chosenSecret.MatchString(p.Value) && hasOperator(p.Value, "") {
+			v.reportFault(memberPath(path, p.Name), "${secret.NAME} without substitutions in it: only the author of a job chooses secrets", shownText(p.Value))
+		}
+	}
 }
 
 func (v *validator) checkSecretNames(path, text string, s *Step) {

@@ -35,6 +35,9 @@ func TestSecretsOfAJob(t *testing.T) {
 		return `{"id":"J","unsafe_substitution":` + unsafe + `,"properties":{"p":"#{jobParameters['x']}"},"steps":[{"id":"S","properties":{` + ofStep +
 			`},"batchlet":{"ref":"` + ShellBatchlet + `","properties":{"command":"ls"` + ofBatchlet + `}}}]}`
 	}
+	http := func(body string) string {
+		return `{"id":"J","properties":{"p":"#{jobParameters['x']}"},"steps":[{"id":"S","batchlet":{"ref":"org.jobstreamer.batch.HttpBatchlet","properties":{"body":"` + body + `"}}}]}`
+	}
 	const path = "/steps/0/batchlet/properties/secrets: "
 	const author = "only the author of a job chooses secrets"
 	for _, test := range []struct{ name, job, want string }{
@@ -48,6 +51,10 @@ func TestSecretsOfAJob(t *testing.T) {
 		{"a value that is a parameter, under a name that may be it", job("true", ``, `,"#{jobProperties['q']}":"#{jobParameters['x']}"`), author},
 		{"a parameter in a name that cannot be it", job("true", ``, `,"sec#{jobParameters['x']}0":"A"`), ""},
 		{"a variable twice", job("false", `"env.B":"1"`, `,"secrets":"B=A"`), path + "want a variable that the step does not set by env.B, got B"},
+		{"an operator", http("<${secret.A}> #{jobParameters['x']} ${value.b}"), ""},
+		{"a parameter in an operator", http("${secret.#{jobParameters['x']}}"), "/steps/0/batchlet/properties/body: want ${secret.NAME} without substitutions in it: " + author},
+		{"a parameter behind a part of a name", http("${secret.A_#{jobProperties['p']}}"), author},
+		{"a parameter that is the operator", http("${#{jobParameters['x']}}"), author},
 		{"another batchlet", `{"id":"J","steps":[{"id":"S","batchlet":{"ref":"x","properties":{"secrets":"#{jobParameters['x']}"}}}]}`, ""},
 	} {
 		_, err := ParseJSON([]byte(test.job))
