@@ -436,3 +436,25 @@ func TestNewKey(t *testing.T) {
 	_, _, err = newSecrets(w.b, keysOf(t, w.line)).Set(t.Context(), bus.DefaultApp, "C", hidden, "")
 	wantCode(t, err, bus.CodeOtherSecretKey)
 }
+
+// The key is replaced also while there is no secret. Otherwise no secret could
+// be set once the old key is removed.
+func TestNewKeyWithoutSecrets(t *testing.T) {
+	w := newWorld(t)
+	s := newSecrets(w.b, keysOf(t, w.line))
+	set(t, s, "A", hidden)
+	w.check(s.Delete(t.Context(), bus.DefaultApp, "A"))
+	line := newKeyLine()
+	w.startBus(line + w.line)
+	for until := time.Now().Add(30 * time.Second); ; {
+		mark, err := w.b.Secrets.Get(t.Context(), bus.SecretKeyMark)
+		w.check(err)
+		if mark.Value.KeyID == keysOf(t, line).ID() {
+			break
+		}
+		if time.Now().After(until) {
+			t.Fatal("the old key is still the one that encrypts")
+		}
+	}
+	set(t, newSecrets(w.b, keysOf(t, line)), "A", hidden)
+}

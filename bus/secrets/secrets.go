@@ -187,11 +187,12 @@ func (s *Secrets) open(ctx context.Context, app string, names []string) (values 
 // encryptAgain encrypts with the first key what is encrypted with another key of
 // the file.
 func (s *Secrets) encryptAgain(ctx context.Context) (changed int, err error) {
-	entries, err := s.b.Secrets.List(ctx, "*.*")
-	if err != nil || len(entries) == 0 {
+	// Also if there is no secret now: the operator removes the old key next.
+	if err := s.markKey(ctx); err != nil {
 		return 0, err
 	}
-	if err := s.markKey(ctx); err != nil {
+	entries, err := s.b.Secrets.List(ctx, "*.*")
+	if err != nil {
 		return 0, err
 	}
 	for _, e := range entries {
