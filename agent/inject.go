@@ -124,6 +124,9 @@ func canInject(field reflect.Value) bool {
 // fit, setField returns what is expected instead.
 func setField(field reflect.Value, text string) (want string) {
 	if u, ok := field.Addr().Interface().(encoding.TextUnmarshaler); ok {
+		if text == "" { // netip.Addr, for example, would accept it
+			return fmt.Sprintf("a text for %v that is not empty", field.Type())
+		}
 		if err := u.UnmarshalText([]byte(text)); err != nil {
 			return fmt.Sprintf("a text for %v (%v)", field.Type(), err)
 		}

@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"log/slog"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -110,6 +111,11 @@ func TestInjectIntoWhatCannotBe(t *testing.T) {
 			"a default that does not fit", &struct {
 				A int `batch:"a,default=x"`
 			}{}, `property a: want a whole number from -9223372036854775808 to 9223372036854775807, got "x"`,
+		},
+		{
+			"a type that takes an empty text", &struct {
+				A netip.Addr `batch:"a,required"`
+			}{}, `property a: want a text for netip.Addr that is not empty, got ""`,
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
