@@ -59,7 +59,7 @@ func (c *CLI) secretSet() *cobra.Command {
 	cmd.Args = secretNameOnly
 	cmd.ValidArgsFunction = c.completeSecret()
 	cmd.Long = `Sets a secret of an application. The value is asked for on the terminal, or read from standard input or a file. A line break at its end does
-not count. Steps that have begun keep the value that they were given.`
+not count. Executions that have got the secret keep its value.`
 	cmd.Example = `  jobstreamer secret set DB_PASSWORD
   pass show billing/db | jobstreamer secret set DB_PASSWORD --app billing
   jobstreamer secret set SSH_KEY --file id_ed25519`
