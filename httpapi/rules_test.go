@@ -181,6 +181,12 @@ func TestExecutions(t *testing.T) {
 		}
 		e.call("PUT", fmt.Sprintf("/default/job/a/execution/%d/restart", again.ExecutionID), "").code(409, "job_restart")
 	})
+	t.Run("those of a job with restartable=false are not restarted", func(t *testing.T) { // 8.1
+		e.call("POST", "/default/jobs", jobNamed("never", `"restartable":false`)).want(201)
+		at := fmt.Sprintf("/default/job/never/execution/%d", e.start("never", ""))
+		e.call("PUT", at+"/stop", "").want(200)
+		e.call("PUT", at+"/restart", "").code(409, "job_restart")
+	})
 	t.Run("completed ones are not restarted", func(t *testing.T) {
 		id, now := e.start("a", ""), time.Now()
 		e.agent("a", id).says(subjects.Started, now).says(subjects.Completed, now)

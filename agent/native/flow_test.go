@@ -286,6 +286,9 @@ func TestEndAfterAStop(t *testing.T) {
 				if got := stepStates(room.Results(id)); got != test.want || end.BatchStatus != test.status {
 					t.Errorf("it is %s with the steps %q, want %s with %q", end.BatchStatus, got, test.status, test.want)
 				}
+				if want := strings.ToUpper(string(test.status)); end.ExitStatus != want { // 8.7
+					t.Errorf("the exit status of the job is %q, want %q", end.ExitStatus, want)
+				}
 			})
 		})
 	}

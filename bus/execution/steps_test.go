@@ -233,3 +233,31 @@ func TestStepStatesHaveRuns(t *testing.T) {
 		t.Errorf("a result with the run two gives %+v", changed)
 	}
 }
+
+// An agent was lost: its steps and partitions end with the attempt (10.8.3).
+func TestStepsOfALostAgent(t *testing.T) {
+	for _, c := range []struct{ end, want subjects.BatchStatus }{
+		{subjects.Failed, subjects.Failed}, {subjects.Unknown, subjects.Failed}, {subjects.Stopped, subjects.Stopped},
+	} {
+		e := &bus.Execution{LastSequence: 4}
+		e.ID, e.Attempt, e.BatchStatus, e.Agent = 7, 1, subjects.Started, "a"
+		e.StepExecutions = stepsFrom(t, `[{"step_execution_id":1,"step_name":"A","batch_status":"completed","exit_status":"OK"},
+			{"step_execution_id":2,"step_name":"B","batch_status":"started","partition_count":2,"metrics":{"read_count":5},
+			 "partitions":[{"partition":0,"batch_status":"completed","exit_status":"DONE"},{"partition":1,"batch_status":"started"}]}]`)
+		r := &bus.StoredResult{Sequence: 5, Expected: 4}
+		r.Agent, r.Attempt, r.BatchStatus, r.Time = subjects.Bus, 1, c.end, 99
+		if foldResult(e, r) != applied {
+			t.Fatalf("%s: not applied", c.end)
+		}
+		if a := e.StepExecutions[0]; a.BatchStatus != subjects.Completed || a.ExitStatus != "OK" {
+			t.Errorf("%s: the step that had ended is %+v", c.end, a)
+		}
+		b := e.StepExecutions[1]
+		if b.BatchStatus != c.want || b.ExitStatus != defaultExitStatus(c.want) || b.EndTime != 99 || b.Metrics.Read != 5 {
+			t.Errorf("%s: the step that ran is %+v", c.end, b)
+		}
+		if p := b.Partitions; p[0].ExitStatus != "DONE" || p[1].BatchStatus != c.want || p[1].EndTime != 99 || p[1].ExitStatus != defaultExitStatus(c.want) {
+			t.Errorf("%s: the partitions are %+v", c.end, p)
+		}
+	}
+}
