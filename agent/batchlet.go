@@ -187,7 +187,10 @@ func (s *StepContext) Load(v any) (bool, error) {
 	if len(data) == 0 {
 		return false, nil
 	}
-	return true, json.Unmarshal(data, v)
+	if err := json.Unmarshal(data, v); err != nil {
+		return true, fmt.Errorf("decode the persistent data: %w", err)
+	}
+	return true, nil
 }
 
 // Save stores v as JSON of at most 256 KiB before it returns. A restart of the
@@ -200,7 +203,7 @@ func (s *StepContext) Load(v any) (bool, error) {
 func (s *StepContext) Save(v any) error {
 	data, err := json.Marshal(v)
 	if err != nil {
-		return err
+		return fmt.Errorf("encode the persistent data: %w", err)
 	}
 	if n := len(data); n > subjects.MaxPersistentData {
 		return fmt.Errorf("persistent data of %d bytes: want at most %d", n, subjects.MaxPersistentData)

@@ -317,6 +317,9 @@
 //     It has at most [MaxValues] bytes. The next execution of the step in the
 //     same job instance gets the text. If persistent_data is no string, because
 //     another runtime has set it, the process gets its JSON.
+//     If the system does not start a process with so much (Linux takes up to 128
+//     KiB a variable), the step fails, and the exception names the largest
+//     variable.
 //   - value.NAME is a value for the steps that begin later. NAME has up to 64 of
 //     a-z, 0-9 and "_" and does not begin with a digit; the variable has it in
 //     upper case. If several steps have set a value, that of the step which

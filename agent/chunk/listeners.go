@@ -43,18 +43,11 @@ func addListener[L any](to *[]L, one any) {
 	}
 }
 
-// IsListener reports whether v listens to anything in a chunk.
-func IsListener(v any) bool {
-	l := sortListeners([]any{v})
-	return len(l.chunk)+len(l.read)+len(l.process)+len(l.write)+len(l.skipRead)+len(l.skipProcess)+
-		len(l.skipWrite)+len(l.retryRead)+len(l.retryProcess)+len(l.retryWrite) > 0
-}
-
 // callAll calls a method of all listeners, until one fails.
 func callAll[L any](all []L, method string, call func(L) error) error {
 	for _, one := range all {
 		if err := guard(func() error { return call(one) }); err != nil {
-			return fmt.Errorf("listener, %s: %w", method, err)
+			return fmt.Errorf("listener %T, %s: %w", one, method, err)
 		}
 	}
 	return nil

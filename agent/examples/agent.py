@@ -13,7 +13,7 @@ one stops it.
 Processes that a step or a killed agent left are found by their environment, in /proc: on
 Linux alone.
 """
-import argparse, asyncio, contextlib, fcntl, glob, json, os, platform, re, signal, sys, tempfile, time, uuid
+import argparse, asyncio, contextlib, errno, fcntl, glob, json, os, platform, re, signal, sys, tempfile, time, uuid
 from pathlib import Path
 
 import nats
@@ -105,7 +105,9 @@ def output(file, others):
             value, sign = "\n".join(value), sign if end else ""
         if not line.strip():
             continue
-        if sign and re.fullmatch("value[.][a-z_][a-z0-9_]{0,63}", name) and "\0" not in value:
+        if "\0" in value:
+            raise ValueError(f"line {n}: want a value without NUL characters")
+        if sign and re.fullmatch("value[.][a-z_][a-z0-9_]{0,63}", name):
             values[name[len("value."):]] = value
         elif sign and (name == "persistent_data" or name == "exit_status" and value and "\n" not in value):
             found[name] = value
@@ -130,7 +132,7 @@ class Attempt:
         self.group = self.wish = None  # the process group that runs; how the body has to end: stop or drop
         self.lost_before = execution.get("log_dropped") or 0  # log lines, by earlier attempts
         self.lossy, self.tail, self.gap, self.lost = False, [], 0, 0  # see log()
-        self.read = 0  # bytes of output
+        self.read, self.unstarted = 0, None  # bytes of output; why a process could not be started
         self.message, self.sent, self.stored, self.next_try, self.writing = None, 0, 0, 0, asyncio.Lock()
 
     def subject(self, kind, who):
@@ -307,29 +309,33 @@ class Agent:
         env.update([self.mark.split("=", 1)], JOBSTREAMER_APP=a.app, JOBSTREAMER_JOB=a.job if fault else request["definition"]["id"],
                    JOBSTREAMER_EXECUTION_ID=str(a.id), JOBSTREAMER_ATTEMPT=str(request["attempt"]))
         status, news = "failed" if fault else "completed", []
-        values = {s["step_name"]: s["values"] for s in request.get("steps") or [] if s.get("values")}
+        # The values of the steps, in the order in which they ended.
+        values = {s["step_name"]: s["values"] for s in sorted(request.get("steps") or [], key=lambda s: s.get("end_time") or "")
+                  if s.get("values")}
         for i, (name, command) in enumerate(todo):
             values.pop(name, None)
             if (data := steps[i].get("persistent_data")) is not None:
                 env["JOBSTREAMER_PERSISTENT_DATA"] = data if isinstance(data, str) else pack(data).decode()
             else:
                 env.pop("JOBSTREAMER_PERSISTENT_DATA", None)
-            env.update({"JOBSTREAMER_VALUE_" + k.upper(): v for one in values.values() for k, v in one.items()})
+            handed = {"JOBSTREAMER_VALUE_" + k.upper(): v for one in values.values() for k, v in one.items()}
             with tempfile.TemporaryDirectory() as folder:
                 file = Path(folder, "output")
                 file.touch()
-                code = await self.process(a, command, {**env, "JOBSTREAMER_STEP": name, "JOBSTREAMER_OUTPUT": str(file)})
+                code = await self.process(a, command, {**env, **handed, "JOBSTREAMER_STEP": name, "JOBSTREAMER_OUTPUT": str(file)})
+                why = (a.unstarted or f"exit code {code}") if code else None
                 steps[i].update(exit_status=str(code), end_time=now())
                 try:
                     steps[i].update(output(file, values.values()))
                     values[name] = steps[i].get("values", {})
                 except (ValueError, OSError) as e:
-                    code = code or f"JOBSTREAMER_OUTPUT: {e}"
-            status = "stopped" if a.wish == "stop" else "failed" if code else "completed"
+                    why = why or f"JOBSTREAMER_OUTPUT: {e}"
+            status = "stopped" if a.wish == "stop" else "failed" if why else "completed"
             steps[i]["batch_status"] = status
             news = steps[i:i + 2]
             if status != "completed" or a.wish:
-                fault = f"step {name}: {code if isinstance(code, str) else f'exit code {code}'}" if status == "failed" else None
+                if status == "failed":
+                    steps[i]["exception"], fault = why, f"step {name}: {why}"
                 news = steps[i:i + 1]
                 break
             if i + 1 < len(todo):
@@ -443,7 +449,10 @@ class Agent:
             p = await asyncio.create_subprocess_exec("/bin/sh", "-c", command, env=env, start_new_session=True,
                                                      stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe)
         except (OSError, ValueError) as e:
-            await self.log(a, "agent", env["JOBSTREAMER_STEP"], [f"cannot start the command: {e}"], "error")
+            name = max(env, key=lambda name: len(env[name].encode()))
+            a.unstarted = f"cannot start the command: {e}" + (
+                f"; the largest variable is {name}, of {len(env[name].encode())} bytes" if getattr(e, "errno", 0) == errno.E2BIG else "")
+            await self.log(a, "agent", env["JOBSTREAMER_STEP"], [a.unstarted], "error")
             return 126
         a.group = p.pid
         a.end_group()  # if the wish came while the process was made

@@ -108,7 +108,7 @@ func secretReader(ctx context.Context, s *agent.StepContext) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	s.Log.Info("it is "+secret, "again", `"`+secret+`"`)
+	s.Log.Info("it is "+secret, "again", `"`+secret+`"`) //nolint:sloglint // a secret in it is the case
 	return secret, s.SetValue("x", secret)
 }
 

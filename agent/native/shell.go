@@ -69,12 +69,24 @@ func (r *jobRun) runShell(ctx context.Context, s *jsl.Step, x *subjects.StepExec
 	stdout, stderr := r.work.Log.Writer(agent.Stdout, "info", s.ID), r.work.Log.Writer(agent.Stderr, "warn", s.ID)
 	defer stdout.Close() //nolint:errcheck // always nil: the lines are on their way
 	defer stderr.Close() //nolint:errcheck // always nil
+	largest := largestVariable(cmd.Env)
 	exit, err := r.rt.processes.runProcess(ctx, stepProcess{
 		cmd: cmd, place: r.place, stdout: stdout, stderr: stderr, keepBackground: keep,
 		description: fmt.Sprintf("execution %d attempt %d step %s", r.work.Execution.ID, r.work.Attempt, s.ID),
 		warn:        func(line string) { r.work.Log.Line(agent.Own, "warn", s.ID, line) },
 	})
+	if errors.Is(err, syscall.E2BIG) {
+		err = fmt.Errorf("%w; the largest variable is %s", err, largest)
+	}
 	return r.applyOutput(s, x, file, exit, err)
+}
+
+// largestVariable returns the name and the size of the largest variable. Linux
+// does not start a process that has one of more than 128 KiB.
+func largestVariable(env []string) string {
+	largest := slices.MaxFunc(env, func(a, b string) int { return cmp.Compare(len(a), len(b)) })
+	name, value, _ := strings.Cut(largest, "=")
+	return fmt.Sprintf("%s, of %d bytes", name, len(value))
 }
 
 // parseBackground parses the property background: whether to keep processes

@@ -104,7 +104,7 @@ func (r *stepRun) runListened(ctx context.Context) (subjects.BatchStatus, error)
 		}
 		if afterErr := r.callSafely(r.step.ID, func() error { return l.AfterStep(after) }); afterErr != nil {
 			if status != subjects.Failed {
-				err = afterErr
+				err = fmt.Errorf("listener after the step: %w", afterErr)
 			}
 			status = subjects.Failed // 8.2.7
 		}
@@ -125,7 +125,7 @@ func (r *stepRun) callBefore(ctx context.Context) (subjects.BatchStatus, error) 
 		case err != nil && wasStop(ctx, err):
 			return subjects.Stopped, nil
 		case err != nil:
-			return subjects.Failed, err
+			return subjects.Failed, fmt.Errorf("listener before the step: %w", err)
 		}
 	}
 	return subjects.Completed, nil

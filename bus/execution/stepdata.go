@@ -218,7 +218,7 @@ func (s *Service) requestWithData(rec *bus.Execution, r *subjects.Request) error
 	}
 	switch {
 	case errors.Is(err, nats.ErrMaxPayload):
-		err = fmt.Errorf("%w: what its steps keep takes %d bytes, and the NATS server accepts messages of %d (max_payload)",
+		err = fmt.Errorf("%w: what its steps keep takes %d bytes, and the NATS server accepts messages of at most %d (max_payload)",
 			errNoData, sizeOfStates(r.Steps), s.b.NC.MaxPayload())
 	case !errors.Is(err, errNoData):
 		return err

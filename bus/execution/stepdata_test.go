@@ -282,7 +282,7 @@ func TestStepDataThatCannotBeGiven(t *testing.T) {
 	}
 	t.Run("more than a message holds", func(t *testing.T) {
 		w, e := fail(t)
-		check(w, e, "it cannot go on where it was: what its steps keep takes 10485760 bytes, and the NATS server accepts messages of 8388608 (max_payload)")
+		check(w, e, "it cannot go on where it was: what its steps keep takes 10485760 bytes, and the NATS server accepts messages of at most 8388608 (max_payload)")
 	})
 	t.Run("data that is gone", func(t *testing.T) {
 		w, e := fail(t)
