@@ -151,3 +151,34 @@ func TestSecretsWithoutAKey(t *testing.T) {
 	e.call("GET", "/default/secrets", "").want(200)
 	e.call("DELETE", "/default/secret/A", "").code(404, "no_such_secret")
 }
+
+// A job whose parameters could choose a secret is refused when it is stored, in
+// each format and on each way.
+func TestParametersChooseNoSecrets(t *testing.T) {
+	e := newEnv(t)
+	const (
+		pointer = "/steps/0/batchlet/properties/secrets"
+		asJSON  = `{"id":"j","steps":[{"id":"s","batchlet":{"ref":"org.jobstreamer.batch.ShellBatchlet","properties":{"command":"true","secrets":"%"}}}]}`
+		asEDN   = `{:id "j" :steps [{:id "s" :batchlet {:ref "org.jobstreamer.batch.ShellBatchlet" :properties {"command" "true" "secrets" "%"}}}]}`
+		asYAML  = "id: j\nsteps:\n- id: s\n  batchlet: {ref: org.jobstreamer.batch.ShellBatchlet, properties: {command: 'true', secrets: \"%\"}}\n"
+		asXML   = `<job id="j"><step id="s"><batchlet ref="org.jobstreamer.batch.ShellBatchlet"><properties><property name="command" value="true"/><property name="secrets" value="%"/></properties></batchlet></step></job>`
+	)
+	for media, body := range map[string]string{"application/json": asJSON, "application/edn": asEDN, "application/yaml": asYAML, "application/xml": asXML} {
+		for _, route := range []string{"POST /default/jobs", "PUT /default/job/j"} {
+			method, path, _ := strings.Cut(route, " ")
+			for secrets, want := range map[string]string{
+				"#{jobParameters['x']}":           "want names of secrets without substitutions: only the author of a job chooses secrets",
+				"A,B=A_#{jobParameters['x']}?:A;": "want names of secrets without substitutions: only the author of a job chooses secrets",
+				"A-B":                             "want names of secrets or VARIABLE=NAME",
+				"#{jobProperties['x']}":           "want names of secrets without substitutions",
+			} {
+				r := e.call(method, path, strings.ReplaceAll(body, "%", secrets), "Content-Type", media)
+				if text := string(r.body); r.status != 400 && r.status != 422 || !strings.Contains(text, pointer) || !strings.Contains(text, want) {
+					t.Errorf("%s as %s with secrets %s: %d %s, want %s", route, media, secrets, r.status, text, want)
+				}
+			}
+		}
+	}
+	e.call("GET", "/default/job/j", "").want(404)
+	e.call("PUT", "/default/job/j", strings.ReplaceAll(asJSON, "%", "A, B=A")).want(201)
+}
