@@ -35,5 +35,5 @@ func ExampleStepContext_Secret() {
 	// Output:
 	// LOADED by shop:correct horse <nil>
 	// LOADED by shop:***
-	// true the application shop has no secret DB_PASSWORD: jobstreamer secret set DB_PASSWORD
+	// true the application shop has no secret DB_PASSWORD: jobstreamer secret set DB_PASSWORD --app shop
 }

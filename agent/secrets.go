@@ -34,9 +34,9 @@ type MissingSecretsError struct {
 
 func (e *MissingSecretsError) Error() string {
 	if len(e.Names) == 1 {
-		return fmt.Sprintf("the application %s has no secret %s: jobstreamer secret set %s", e.App, e.Names[0], e.Names[0])
+		return fmt.Sprintf("the application %s has no secret %s: jobstreamer secret set %s --app %s", e.App, e.Names[0], e.Names[0], e.App)
 	}
-	return fmt.Sprintf("the application %s has no secrets %s: jobstreamer secret set %s, and so on", e.App, strings.Join(e.Names, ", "), e.Names[0])
+	return fmt.Sprintf("the application %s has no secrets %s: jobstreamer secret set %s --app %s, and so on", e.App, strings.Join(e.Names, ", "), e.Names[0], e.App)
 }
 
 // Secrets are those of the application that an attempt runs for. They are asked
@@ -176,12 +176,14 @@ type secretAsker struct {
 	app     string
 	subject string
 	claim   subjects.SecretRequest // without names and key
+	warn    func(line string)      // tells the reader of the output why the attempt waits
 }
 
 func (ra *runningAgent) newSecrets(a *attempt, handling string) *Secrets {
 	q := &secretAsker{
 		nc: ra.nc, app: a.name.App, subject: subjects.SecretSubject(a.name.App, ra.cfg.Name),
 		claim: subjects.SecretRequest{ID: a.name.ID, Job: a.name.Job, Attempt: a.name.Attempt, Handling: handling},
+		warn:  func(line string) { a.output.Line(Own, "warn", "", line) },
 	}
 	return NewSecrets(a.name.App, q.ask)
 }
@@ -204,6 +206,7 @@ func (q *secretAsker) ask(ctx context.Context, names []string) (map[string]strin
 func (q *secretAsker) askPatiently(ctx context.Context, names []string) (map[string]string, error) {
 	patience, cancel := context.WithTimeout(ctx, secretPatience)
 	defer cancel()
+	told := false
 	for pause := firstPause; ; pause = min(2*pause, maxPause) {
 		values, err := q.askOnce(patience, names)
 		if err == nil {
@@ -212,6 +215,10 @@ func (q *secretAsker) askPatiently(ctx context.Context, names []string) (map[str
 		var why *subjects.SecretError
 		if errors.As(err, &why) && why.Code != subjects.SecretsNotYet && why.Code != subjects.SecretsUnavailable {
 			return nil, q.failure(names, why)
+		}
+		if !told && pause > time.Second { // else it may be over soon
+			told = true
+			q.warn(fmt.Sprintf("%s: waiting for at most %v: %v", q.describe(names), secretPatience, err))
 		}
 		timer := time.NewTimer(pause)
 		select {

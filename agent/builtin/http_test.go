@@ -211,7 +211,7 @@ func TestHTTPSecrets(t *testing.T) {
 		t.Errorf("another server got the headers: %s", got.log)
 	}
 	for text, want := range map[string]string{
-		"${secret.NONE}": "property header.Authorization: neither the application nor this agent has a secret NONE: jobstreamer secret set NONE, or the variable JOBSTREAMER_SECRET_NONE",
+		"${secret.NONE}": "property header.Authorization: neither the application nor this agent has a secret NONE: jobstreamer secret set NONE --app NAME, or the variable JOBSTREAMER_SECRET_NONE",
 		"${secret.API} and the text ${secret.API} of a parameter": "property header.Authorization: the parameter evil could choose a secret",
 	} {
 		got := runBatchlet(t.Context(), c, builtin.HTTP, map[string]string{"url": s.URL + "/echo", "header.Authorization": text}, func(s *agent.StepContext) {

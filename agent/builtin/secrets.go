@@ -1,6 +1,7 @@
 package builtin
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -56,14 +57,15 @@ func (c *Config) findSecret(ctx context.Context, s *agent.StepContext, name stri
 	if err == nil {
 		return value, nil
 	}
-	if _, ok := errors.AsType[*agent.MissingSecretsError](err); !ok {
+	missing, ok := errors.AsType[*agent.MissingSecretsError](err)
+	if !ok {
 		return "", err
 	}
 	if value, ok := c.Secrets[name]; ok {
 		s.Secrets.Hide(name, value) // an answer may repeat it, and so values for later steps
 		return value, nil
 	}
-	return "", fmt.Errorf("neither the application nor this agent has a secret %s: jobstreamer secret set %s, or the variable %s%s in the agent's environment", name, name, SecretPrefix, name)
+	return "", fmt.Errorf("neither the application nor this agent has a secret %s: jobstreamer secret set %s --app %s, or the variable %s%s in the agent's environment", name, name, cmp.Or(missing.App, "NAME"), SecretPrefix, name)
 }
 
 // SecretPrefix begins the names of the variables of an agent's environment that

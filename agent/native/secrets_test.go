@@ -79,8 +79,8 @@ func TestSecretFailures(t *testing.T) {
 	for _, test := range []struct {
 		name, job, err string
 	}{
-		{"an unknown secret", secretJob("NONE", "true"), "the application app has no secret NONE: jobstreamer secret set NONE"},
-		{"two of them", secretJob("NONE,DB_PASSWORD,OTHER", "true"), "the application app has no secrets NONE, OTHER: jobstreamer secret set NONE, and so on"},
+		{"an unknown secret", secretJob("NONE", "true"), "the application app has no secret NONE: jobstreamer secret set NONE --app app"},
+		{"two of them", secretJob("NONE,DB_PASSWORD,OTHER", "true"), "the application app has no secrets NONE, OTHER: jobstreamer secret set NONE --app app, and so on"},
 		{"persistent data", secretJob("DB_PASSWORD", `echo "persistent_data=$DB_PASSWORD" > "$JOBSTREAMER_OUTPUT"`), "persistent_data: it holds the secret DB_PASSWORD"},
 		{"a parameter", secretJob("#{jobParameters['which']}", "true"), "only the author of a job chooses secrets"},
 		{"a reserved variable", secretJob("JOBSTREAMER_APP=DB_PASSWORD", "true"), "want a variable that does not begin with JOBSTREAMER_"},
@@ -140,7 +140,12 @@ func TestSecretsOfABatchlet(t *testing.T) {
 	})
 	t.Run("no bus answers", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			end := start(t).Run(job)
+			room := start(t)
+			end := room.Run(job)
+			lines, _ := room.Lines(end.ID)
+			if got := outputText(lines, agent.Own); strings.Count(got, "waiting for at most 1m0s: no control bus that knows secrets is running") != 1 {
+				t.Errorf("the output does not say once why the step waits: %q", got)
+			}
 			if want := "no control bus gave them within 1m0s"; end.BatchStatus != subjects.Failed || !strings.Contains(end.Exception, want) {
 				t.Errorf("the job is %s: %s, want %s", end.BatchStatus, end.Exception, want)
 			}

@@ -95,7 +95,7 @@ func (s *Secrets) answer(ctx context.Context, m *nats.Msg) {
 	case reply.Error == nil:
 		s.b.Log.Info("secrets given to an agent", "app", app, "job", r.Job, "execution", r.ID, "attempt", r.Attempt, "agent", agent, "names", r.Names)
 	case reply.Error.Code != subjects.SecretsNotYet:
-		s.b.Log.Warn("secrets not given to an agent", "app", app, "execution", r.ID, "attempt", r.Attempt, "agent", agent, "code", reply.Error.Code, "err", err)
+		s.b.Log.Warn("secrets not given to an agent", "app", app, "job", r.Job, "execution", r.ID, "attempt", r.Attempt, "agent", agent, "code", reply.Error.Code, "err", err)
 	}
 	data, err := json.Marshal(reply)
 	if err == nil {

@@ -160,8 +160,8 @@ func (s *Secrets) markKey(ctx context.Context) error {
 }
 
 // errNoKeys is the error of a bus without keys.
-var errNoKeys = bus.State(bus.CodeNoSecretKey, "this control bus has no key for secrets: start it with --secrets-key-file FILE, the same file for all control buses. "+
-	"One with an embedded NATS makes the file secret.keys in its data directory")
+var errNoKeys = bus.State(bus.CodeNoSecretKey, "this control bus has no key for secrets: restore secret.keys in its data directory from a backup, "+
+	"or with an external NATS start it with --secrets-key-file FILE, the same file for all control buses")
 
 // open decrypts the secrets of an application with these names. missing are the
 // names that it does not have.
