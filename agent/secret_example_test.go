@@ -31,9 +31,10 @@ func ExampleStepContext_Secret() {
 	})
 	_, err = load(context.Background(), s)
 	missing, ok := errors.AsType[*agent.MissingSecretsError](err)
-	fmt.Println(ok, missing)
+	fmt.Printf("%v\n%v\n", ok, missing)
 	// Output:
 	// LOADED by shop:correct horse <nil>
 	// LOADED by shop:***
-	// true the application shop has no secret DB_PASSWORD: jobstreamer secret set DB_PASSWORD --app shop
+	// true
+	// the application shop has no secret DB_PASSWORD: jobstreamer secret set DB_PASSWORD --app shop
 }
