@@ -265,7 +265,8 @@
 // The definition is the JSON form that the comment of package jsl describes.
 // Substitutions such as #{jobParameters['n']} are not resolved yet. A step
 // without "next" and without a matching transition ends the job. An agent that
-// cannot run an element ends the execution as failed, and names the element.
+// cannot run an element ends the execution as failed before any step begins. The
+// exception names the element, or the artifact that the agent does not have.
 //
 // A process gets these environment variables:
 //

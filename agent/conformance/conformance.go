@@ -140,7 +140,7 @@ type testCase struct {
 
 func allCases() []testCase {
 	var all []testCase
-	for _, part := range [][]testCase{claiming, unknownOutcomes, restarts, running, keeping, fencing, commands, heartbeats} {
+	for _, part := range [][]testCase{claiming, unknownOutcomes, restarts, running, keeping, elements, fencing, commands, heartbeats} {
 		all = append(all, part...)
 	}
 	return all
