@@ -91,9 +91,13 @@ func (r *Reporter) StepStarted(s subjects.StepExecution) error {
 	return r.endError()
 }
 
+// CheckStep returns why the data of a step cannot be stored: it is too large, no
+// JSON, or holds a secret.
+func (r *Reporter) CheckStep(s *subjects.StepExecution) error { return r.checkStep(s) }
+
 // StepEnded reports how a step ended. The end is published with the next
-// result: the start of the next step, or the end of the attempt. Data that is
-// too large, or no JSON, is left out: the step must be able to end.
+// result: the start of the next step, or the end of the attempt. Data that
+// CheckStep refuses is left out: the step must be able to end.
 func (r *Reporter) StepEnded(s subjects.StepExecution) {
 	if r.checkStep(&s) != nil {
 		s.StepData = subjects.StepData{}

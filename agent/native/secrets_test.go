@@ -160,6 +160,25 @@ func TestSecretsOfABatchlet(t *testing.T) {
 			}
 		})
 	})
+	t.Run("the batchlet ignores that its data is refused", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			room := agenttest.New(t)
+			room.Secrets(map[string]string{"DB_PASSWORD": "geheimnis"})
+			room.Start(agent.Config{Grace: time.Second, Runtime: native.New(native.Config{})},
+				agent.Batchlet("secret", func(ctx context.Context, s *agent.StepContext) (string, error) {
+					secret, err := s.Secret(ctx, "DB_PASSWORD")
+					_ = s.Save(secret)
+					return "FINE", err
+				}))
+			end := room.Run(job)
+			if want := "step a: persistent data: it holds the secret DB_PASSWORD"; end.BatchStatus != subjects.Failed || !strings.Contains(end.Exception, want) {
+				t.Errorf("the job is %s: %s, want %s", end.BatchStatus, end.Exception, want)
+			}
+			if s := lastState(room.Results(end.ID), "a"); s.ExitStatus != "FAILED" || s.PersistentData != nil {
+				t.Errorf("the step is %+v", s)
+			}
+		})
+	})
 	t.Run("a stop ends the wait", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			room := start(t)

@@ -46,6 +46,10 @@ func (t *thread) RunStep(ctx context.Context, s *jsl.Step, x *subjects.StepExecu
 			r.context.SetExitStatus("FAILED")
 		}
 	}
+	if lost := r.checkData(); lost != nil && status == subjects.Completed {
+		status, err = subjects.Failed, lost
+		r.context.SetExitStatus("FAILED")
+	}
 	if r.context != nil {
 		// Transitions see the exit status that a restart would see.
 		r.context.SetExitStatus(r.run.work.Secrets.Redact(r.context.ExitStatus()))
@@ -55,6 +59,18 @@ func (t *thread) RunStep(ctx context.Context, s *jsl.Step, x *subjects.StepExecu
 	if err != nil {
 		x.Exception = err.Error()
 	}
+}
+
+// checkData returns why the persistent data of the step cannot be stored with its
+// end. An artifact may have ignored the error of Save, and in a chunk step only a
+// commit stores data.
+func (r *stepRun) checkData() error {
+	if r.context == nil {
+		return nil
+	}
+	ended := subjects.StepExecution{Step: r.step.ID}
+	ended.PersistentData = r.context.Data()
+	return r.run.rep.CheckStep(&ended)
 }
 
 // keepValues stores the values that artifacts of the step have set for later

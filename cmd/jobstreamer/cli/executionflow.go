@@ -182,14 +182,16 @@ func (d *flowDrawing) notesOf(x *rest.StepExecution) (notes []cell) {
 func metricsText(m *rest.Metrics) string {
 	var all []string
 	for _, c := range []struct {
-		n    int64
-		text string
+		n         int64
+		one, more string
 	}{
-		{m.Read, "read"}, {m.Write, "written"}, {m.Commit, "chunks committed"}, {m.Filter, "filtered"}, {m.Rollback, "chunks rolled back"},
-		{m.ReadSkip, "skipped in reading"}, {m.ProcessSkip, "skipped in processing"}, {m.WriteSkip, "skipped in writing"},
+		{m.Read, "read", "read"}, {m.Write, "written", "written"},
+		{m.Commit, "chunk committed", "chunks committed"}, {m.Filter, "filtered", "filtered"},
+		{m.Rollback, "chunk rolled back", "chunks rolled back"}, {m.ReadSkip, "skipped in reading", "skipped in reading"},
+		{m.ProcessSkip, "skipped in processing", "skipped in processing"}, {m.WriteSkip, "skipped in writing", "skipped in writing"},
 	} {
 		if c.n > 0 {
-			all = append(all, fmt.Sprintf("%d %s", c.n, c.text))
+			all = append(all, countText(int(c.n), c.one, c.more))
 		}
 	}
 	return strings.Join(all, ", ")
